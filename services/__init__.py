@@ -1,0 +1,1 @@
+"""The four services of Simpul and the command line that runs them."""

@@ -1,0 +1,1 @@
+"""What every service stands on: contracts, runtime, ports with their adapters, web frame, settings."""
