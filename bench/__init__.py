@@ -1,0 +1,1 @@
+"""What a whole lifecycle costs, beside the least that any server doing the same durable work would cost."""

@@ -1,0 +1,229 @@
+"""Clients that take requests from submission to confirmation, one after another, for a given time.
+
+Prints what it saw as JSON. Run in a process of its own. A command of one service that another has not heard of yet (404, 409) is tried again; the
+waiting counts into the time of the lifecycle, and the tries are counted.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import random
+import resource
+import statistics
+import time
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from email.utils import parsedate_to_datetime
+from pathlib import Path
+from typing import Any
+
+import uvloop
+
+from bench.papers import pdf_of
+from bench.wire import Answer, Body, Connection, as_form, as_json
+from shared.contracts.facts import ChecklistItem
+
+FILE_BYTES = 100 * 1024
+PATIENCE = 30.0
+NOT_YET = (404, 409)
+APPLICANT = {
+    "name": "Rahmat Beban",
+    "employee_number": "198502142010011001",
+    "unit": "DISKOMINFO",
+    "position": "Analis Sistem Informasi",
+    "description": "Pertukaran data kepegawaian dengan aplikasi kehadiran untuk uji beban.",
+    "scope": "data",
+    "email": "rahmat.beban@contoh.example",
+    "letter_number": "045.2/117/2026",
+}
+VERDICTS = [{"item": item.value, "ok": True} for item in ChecklistItem]
+
+
+class Refused(Exception):
+    """An answer that no lifecycle should get."""
+
+
+@dataclass
+class Seen:
+    """What the clients saw: seconds per command, finished lifecycles as (seconds since the start, seconds taken)."""
+
+    commands: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
+    waited: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
+    again: int = 0
+    finished: list[tuple[float, float]] = field(default_factory=list)
+    failures: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What every client needs: the prepared bodies and the sessions of the staff."""
+
+    port: int
+    tokens: Mapping[str, str]
+    submission: Body
+    completion: Body
+    assignment: Body
+    until: float
+
+
+class Client:
+    """One applicant, one officer, one head and one lead who share a connection and wait for each other."""
+
+    def __init__(self, setting: Setting, seen: Seen) -> None:
+        self._setting, self._seen = setting, seen
+        self._wire = Connection(setting.port)
+
+    async def run(self, started: float) -> None:
+        while time.perf_counter() < self._setting.until:
+            begun = time.perf_counter()
+            try:
+                await self._lifecycle()
+            except (Refused, OSError, EOFError) as problem:
+                self._seen.failures.append(str(problem))
+                self._wire.close()
+                continue
+            ended = time.perf_counter()
+            self._seen.finished.append((ended - started, ended - begun))
+        self._wire.close()
+
+    async def _lifecycle(self) -> None:
+        made = (await self._do("submit", "/api/requests", self._setting.submission)).content
+        request, number, tracking = made["id"], made["number"], made["tracking_token"]
+        verified = as_json({"checklist": VERDICTS, "acknowledged_warnings": []})
+        tokens = self._setting.tokens
+        work = f"/api/assignment/requests/{request}"
+        await self._do(
+            "verify",
+            f"/api/verification/requests/{request}/verification",
+            verified,
+            tokens["officer"],
+        )
+        await self._do(
+            "appoint",
+            f"{work}/assignment",
+            self._setting.assignment,
+            tokens["structural"],
+        )
+        await self._do("start", f"{work}/start", as_json({}), tokens["technical"])
+        await self._do(
+            "complete",
+            f"{work}/completion",
+            self._setting.completion,
+            tokens["technical"],
+        )
+        await self._do("confirm", f"/api/requests/{number}/confirmation", as_json({}), tracking)
+
+    async def _do(self, command: str, path: str, body: Body, token: str = "") -> Answer:
+        first = time.perf_counter()
+        pause = 0.01
+        while True:
+            begun = time.perf_counter()
+            answer = await self._wire.post(path, body, token)
+            ended = time.perf_counter()
+            if answer.status < 300:
+                self._seen.commands[command].append(ended - begun)
+                self._seen.waited[command].append(begun - first)
+                return answer
+            if answer.status not in NOT_YET or ended - first > PATIENCE:
+                raise Refused(f"{command}: {answer.status} {answer.body[:300].decode(errors='replace')}")
+            self._seen.again += 1
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, 0.16)
+
+
+async def signed_in(port: int, accounts: list[dict[str, Any]]) -> tuple[dict[str, str], date]:
+    """A token for every role, and the day it is for the server."""
+    wire, today = Connection(port), date.min
+    tokens: dict[str, str] = {}
+    for account in accounts:
+        credentials = {"username": account["username"], "password": account["password"]}
+        answer = await wire.post("/api/session", as_json(credentials))
+        if answer.status >= 300:
+            raise Refused(f"session: {answer.status} {answer.body[:300].decode(errors='replace')}")
+        tokens |= dict.fromkeys(account["roles"], answer.content["token"])
+        today = parsedate_to_datetime(answer.date).date()
+    wire.close()
+    return tokens, today
+
+
+async def load(port: int, clients: int, seconds: float, accounts: list[dict[str, Any]]) -> dict[str, Any]:
+    tokens, today = await signed_in(port, accounts)
+    chance = random.Random(1)
+    letter, requirement, result = (pdf_of(FILE_BYTES, chance) for _ in range(3))
+    lead = next(account["username"] for account in accounts if "technical" in account["roles"])
+    appointed = {
+        "lead": lead,
+        "complexity": "medium",
+        "target_date": (today + timedelta(days=30)).isoformat(),
+    }
+    submitted = APPLICANT | {"letter_date": (today - timedelta(days=2)).isoformat()}
+    seen, started, used = Seen(), time.perf_counter(), _cpu()
+    setting = Setting(
+        port,
+        tokens,
+        as_form(
+            submitted,
+            [
+                ("letter", "surat.pdf", letter),
+                ("requirements", "persyaratan.pdf", requirement),
+            ],
+        ),
+        as_form(
+            {"summary": "Integrasi selesai dan telah diuji."},
+            [("documents", "hasil.pdf", result)],
+        ),
+        as_json(appointed),
+        started + seconds,
+    )
+    await asyncio.gather(*(Client(setting, seen).run(started) for _ in range(clients)))
+    return report(seen, seconds, time.perf_counter() - started, _cpu() - used)
+
+
+def report(seen: Seen, seconds: float, elapsed: float, cpu: float) -> dict[str, Any]:
+    """Rates are per second, times in milliseconds; what ends after `seconds` counts as done, but not into the rate."""
+    inside = [at for at, _ in seen.finished if at <= seconds]
+    return {
+        "seconds": seconds,
+        "elapsed": elapsed,
+        "lifecycles": len(seen.finished),
+        "rate": len(inside) / seconds,
+        "client_cpu": cpu,
+        "again": seen.again,
+        "failures": len(seen.failures),
+        "first_failures": seen.failures[:5],
+        "lifecycle": quantiles([took for _, took in seen.finished]),
+        "commands": {name: quantiles(times) for name, times in seen.commands.items()},
+        "waited": {name: quantiles(times) for name, times in seen.waited.items()},
+    }
+
+
+def quantiles(times: list[float]) -> dict[str, float]:
+    """Median and 95th percentile in milliseconds."""
+    if len(times) < 2:
+        return {"p50": 1000 * sum(times), "p95": 1000 * sum(times)}
+    cuts = statistics.quantiles(times, n=20, method="inclusive")
+    return {"p50": 1000 * cuts[9], "p95": 1000 * cuts[18]}
+
+
+def _cpu() -> float:
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    return used.ru_utime + used.ru_stime
+
+
+def main() -> None:
+    arguments = argparse.ArgumentParser(description=__doc__)
+    arguments.add_argument("--port", type=int, required=True)
+    arguments.add_argument("--clients", type=int, default=32)
+    arguments.add_argument("--seconds", type=float, default=20)
+    arguments.add_argument("--accounts", type=Path, required=True)
+    options = arguments.parse_args()
+    accounts = json.loads(options.accounts.read_text())
+    print(json.dumps(uvloop.run(load(options.port, options.clients, options.seconds, accounts))))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,118 @@
+"""A keep-alive HTTP/1.1 client with nothing that the load does not need, so that it leaves the cores to the server."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+LENGTH = re.compile(rb"\r\ncontent-length:\s*(\d+)", re.IGNORECASE)
+DATE = re.compile(rb"\r\ndate:\s*([^\r]+)", re.IGNORECASE)
+BOUNDARY = b"----bench-boundary-7f3a9c"
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    status: int
+    head: bytes
+    body: bytes
+
+    @property
+    def content(self) -> dict[str, Any]:
+        content: dict[str, Any] = json.loads(self.body)
+        return content
+
+    @property
+    def date(self) -> str:
+        found = DATE.search(self.head)
+        return found.group(1).decode() if found else ""
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """A request body in pieces, so that the files in it are never copied."""
+
+    content_type: bytes
+    pieces: tuple[bytes, ...]
+
+    @property
+    def size(self) -> int:
+        return sum(len(piece) for piece in self.pieces)
+
+
+def as_json(content: Mapping[str, Any]) -> Body:
+    return Body(b"application/json", (json.dumps(content).encode(),))
+
+
+def as_form(fields: Mapping[str, str], files: Sequence[tuple[str, str, bytes]]) -> Body:
+    """A multipart body; a file is (field, name, content) and always a PDF."""
+    pieces = [
+        b'--%s\r\nContent-Disposition: form-data; name="%s"\r\n\r\n%s\r\n' % (BOUNDARY, name.encode(), value.encode())
+        for name, value in fields.items()
+    ]
+    for field, name, content in files:
+        pieces.append(
+            b'--%s\r\nContent-Disposition: form-data; name="%s"; filename="%s"\r\nContent-Type: application/pdf\r\n\r\n'
+            % (BOUNDARY, field.encode(), name.encode())
+        )
+        pieces += [content, b"\r\n"]
+    pieces.append(b"--%s--\r\n" % BOUNDARY)
+    return Body(b"multipart/form-data; boundary=" + BOUNDARY, tuple(pieces))
+
+
+class Connection:
+    """One TCP connection to the server; requests follow one another on it."""
+
+    def __init__(self, port: int) -> None:
+        self._port = port
+        self._reader: asyncio.StreamReader | None = None
+        self._writer: asyncio.StreamWriter | None = None
+
+    async def post(self, path: str, body: Body, token: str = "") -> Answer:
+        head = b"POST %s HTTP/1.1\r\nHost: 127.0.0.1:%d\r\n" % (
+            path.encode(),
+            self._port,
+        )
+        about = b"Content-Type: %s\r\nContent-Length: %d\r\n" % (
+            body.content_type,
+            body.size,
+        )
+        key = b"Idempotency-Key: %s\r\n" % secrets.token_hex(16).encode()
+        return await self._exchange([head, about, key, _bearer(token), b"\r\n", *body.pieces])
+
+    async def get(self, path: str, token: str = "") -> Answer:
+        head = b"GET %s HTTP/1.1\r\nHost: 127.0.0.1:%d\r\n" % (
+            path.encode(),
+            self._port,
+        )
+        return await self._exchange([head, _bearer(token), b"\r\n"])
+
+    async def _exchange(self, pieces: list[bytes]) -> Answer:
+        reader, writer = await self._opened()
+        writer.writelines(pieces)
+        head = await reader.readuntil(b"\r\n\r\n")
+        length = LENGTH.search(head)
+        if length is None:
+            raise ValueError(f"An answer without a length: {head[:200]!r}")
+        body = await reader.readexactly(int(length.group(1)))
+        if b"\r\nconnection: close" in head.lower():
+            self.close()
+        return Answer(int(head[9:12]), head, body)
+
+    async def _opened(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        if self._reader is None or self._writer is None:
+            self._reader, self._writer = await asyncio.open_connection("127.0.0.1", self._port)
+        return self._reader, self._writer
+
+    def close(self) -> None:
+        if self._writer is not None:
+            self._writer.close()
+        self._reader = self._writer = None
+
+
+def _bearer(token: str) -> bytes:
+    return b"Authorization: Bearer %s\r\n" % token.encode() if token else b""
