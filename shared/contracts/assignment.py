@@ -1,0 +1,77 @@
+"""Facts of assignment: what the structural head and the technical lead did."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import ClassVar
+
+from shared.contracts.facts import Complexity, DocumentRef, Fact, Staff
+
+
+class AssignmentFact(Fact):
+    owner: ClassVar[str] = "assignment"
+
+
+class RequestRejected(AssignmentFact):
+    reason: str
+    by: Staff
+
+
+class LeadAssigned(AssignmentFact):
+    lead: Staff
+    complexity: Complexity
+    target_date: date
+    note: str = ""
+    by: Staff
+
+
+class LeadReassigned(AssignmentFact):
+    lead: Staff
+    previous: Staff
+    reason: str
+    target_date: date
+    by: Staff
+
+
+class WorkStarted(AssignmentFact):
+    by: Staff
+
+
+class WorkProgressed(AssignmentFact):
+    note: str
+    percent: int | None = None
+    by: Staff
+
+
+class WorkPaused(AssignmentFact):
+    """The lead waits for the applicant's answer; pauses of a request count 1, 2, 3 ..."""
+
+    pause: int
+    question: str
+    answer_by: date
+    by: Staff
+
+
+class WorkResumed(AssignmentFact):
+    """Work goes on after the pause with this number, which moved the target by `days` working days.
+
+    `by` is nobody when the applicant's answer resumed it.
+    """
+
+    pause: int
+    days: int
+    target_date: date
+    note: str = ""
+    by: Staff | None = None
+
+
+class WorkCompleted(AssignmentFact):
+    """Result documents and the handover record (BAST) are there; deliveries of a request count 1, 2, 3 ..."""
+
+    delivery: int
+    summary: str
+    documents: tuple[DocumentRef, ...]
+    record_number: str
+    confirm_by: date
+    remind_on: tuple[date, ...] = ()
+    by: Staff

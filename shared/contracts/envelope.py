@@ -1,0 +1,82 @@
+"""The envelope of a fact: CloudEvents 1.0 in JSON with the extensions sequence, partitionkey, correlation and tracing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from pydantic import ValidationError
+from pydantic_core import from_json, to_json
+
+from shared.contracts.facts import Fact
+from shared.contracts.registry import UnknownFact, Unreadable, read_fact
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """A fact with its envelope. `sequence` counts 1, 2, 3 ... per (source, subject); `subject` is the request's id."""
+
+    id: str
+    source: str
+    subject: str
+    sequence: int
+    time: datetime
+    fact: Fact
+    correlationid: str
+    causationid: str
+    traceparent: str = ""
+
+    @property
+    def type(self) -> str:
+        return self.fact.name if isinstance(self.fact, UnknownFact) else type(self.fact).type()
+
+
+def to_bytes(event: Event) -> bytes:
+    """The event as one line of UTF-8 JSON, the same bytes for the same event."""
+    return to_json(
+        {
+            "specversion": "1.0",
+            "id": event.id,
+            "source": event.source,
+            "type": event.type,
+            "subject": event.subject,
+            "time": event.time.isoformat(),
+            "datacontenttype": "application/json",
+            "sequence": f"{event.sequence:010d}",
+            "partitionkey": event.subject,
+            "correlationid": event.correlationid,
+            "causationid": event.causationid,
+            **({"traceparent": event.traceparent} if event.traceparent else {}),
+            "schemaversion": type(event.fact).schemaversion,
+            "data": event.fact,
+        }
+    )
+
+
+def from_bytes(raw: bytes) -> Event:
+    """The event in these bytes; a type never seen before becomes an UnknownFact.
+
+    Raises Unreadable if the bytes are no event of ours, or a known one that does not fit its contract.
+    """
+    try:
+        attributes: dict[str, Any] = from_json(raw)
+        return _event(attributes)
+    except Unreadable:
+        raise
+    except (KeyError, TypeError, ValueError, AttributeError, ValidationError) as error:
+        raise Unreadable(f"{type(error).__name__}: {error}") from error
+
+
+def _event(attributes: dict[str, Any]) -> Event:
+    return Event(
+        id=attributes["id"],
+        source=attributes["source"],
+        subject=attributes["subject"],
+        sequence=int(attributes["sequence"]),
+        time=datetime.fromisoformat(attributes["time"]),
+        fact=read_fact(attributes["type"], int(attributes.get("schemaversion", 1)), attributes["data"]),
+        correlationid=attributes.get("correlationid", ""),
+        causationid=attributes.get("causationid", ""),
+        traceparent=attributes.get("traceparent", ""),
+    )

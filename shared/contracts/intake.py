@@ -1,0 +1,74 @@
+"""Facts of intake: what the applicant did, or let pass."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import ClassVar
+
+from shared.contracts.facts import Applicant, DocumentRef, Fact, Letter, Scope
+
+
+class IntakeFact(Fact):
+    owner: ClassVar[str] = "intake"
+
+
+class RequestSubmitted(IntakeFact):
+    """A new request with everything that was sent."""
+
+    number: str
+    applicant: Applicant
+    description: str
+    scope: Scope
+    letter: Letter
+    documents: tuple[DocumentRef, ...]
+    warnings: tuple[str, ...] = ()
+
+
+class RequestResubmitted(IntakeFact):
+    """The request as it stands after the applicant completed it; `replaced` names the documents that no longer count."""
+
+    round: int
+    applicant: Applicant
+    description: str
+    scope: Scope
+    letter: Letter
+    documents: tuple[DocumentRef, ...]
+    replaced: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+
+class RequestExpired(IntakeFact):
+    """The applicant did not complete the request within the working days that were given."""
+
+    round: int
+
+
+class RequestWithdrawn(IntakeFact):
+    reason: str
+
+
+class ApplicantAnswered(IntakeFact):
+    """The answer to the question of the pause with this number."""
+
+    pause: int
+    text: str
+
+
+class HandoverConfirmed(IntakeFact):
+    """The delivery with this number was accepted, by the applicant or, `automatic`, by silence."""
+
+    delivery: int
+    automatic: bool
+    survey_until: date
+
+
+class HandoverContested(IntakeFact):
+    delivery: int
+    reason: str
+
+
+class SurveyAnswered(IntakeFact):
+    """Nine answers from 1 to 4, elements U1 to U9 of the satisfaction survey (Permenpan RB 14/2017)."""
+
+    answers: tuple[int, ...]
+    comment: str = ""

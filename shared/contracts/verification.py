@@ -1,0 +1,37 @@
+"""Facts of verification: what an officer found."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import ClassVar
+
+from shared.contracts.facts import Fact, Staff, Verdict
+
+
+class VerificationFact(Fact):
+    owner: ClassVar[str] = "verification"
+
+
+class RequestReturned(VerificationFact):
+    """Something is missing in this round; the applicant is reminded on `remind_on` and has until `respond_by`."""
+
+    round: int
+    verdicts: tuple[Verdict, ...]
+    respond_by: date
+    remind_on: tuple[date, ...] = ()
+    by: Staff
+
+
+class RequestVerified(VerificationFact):
+    """The request is complete; `acknowledged` are the codes of the warnings that the officer accepted."""
+
+    round: int
+    verdicts: tuple[Verdict, ...]
+    acknowledged: tuple[str, ...] = ()
+    by: Staff
+
+
+class RejectionRecommended(VerificationFact):
+    round: int
+    reason: str
+    by: Staff

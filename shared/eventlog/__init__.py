@@ -1,0 +1,1 @@
+"""The one log of all events: the port and its adapters."""

@@ -1,0 +1,1 @@
+"""One document per service and request: the port and its adapters."""

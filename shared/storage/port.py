@@ -1,0 +1,192 @@
+"""The state store as the runtime sees it: documents saved with the version they are expected to have, each write atomic."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import Enum
+from typing import Literal, Protocol
+
+Scalar = str | int | bool | None
+
+
+class StoreUnavailable(Exception):
+    """The store cannot be reached or cannot write now; nothing was half-done, or the outcome is not known."""
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A value outside the body that documents are found or ordered by."""
+
+    name: str
+    kind: Literal["text", "integer"] = "text"
+    unique: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class CommandMemory:
+    """An obeyed command: its id, a digest of what it asked for, and what it was answered."""
+
+    id: str
+    digest: str
+    status: str
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A state document. `version` 0 means that it is not stored yet; `body` is a JSON object.
+
+    `seen` is the last sequence folded per source, its own included; `latest` is the greatest time of an event in it, so that
+    the next event of this request is never dated before what led to it (ISO 8601, "" before the first).
+    """
+
+    id: str
+    version: int = 0
+    body: bytes = b""
+    seen: Mapping[str, int] = field(default_factory=dict)
+    commands: tuple[CommandMemory, ...] = ()
+    latest: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class OutboxEntry:
+    """A saved event that the log may not have yet."""
+
+    subject: str
+    event_id: str
+    event: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """The next version of a document, valid only if `document.version - 1` is what is stored; the outbox only grows."""
+
+    document: Document
+    columns: Mapping[str, Scalar]
+    due_at: datetime | None = None
+    outbox: tuple[OutboxEntry, ...] = ()
+
+
+class Saved(Enum):
+    SAVED = "saved"
+    CONFLICT = "conflict"
+    """Somebody else wrote this document first."""
+    TAKEN = "taken"
+    """A unique column holds this value in another document."""
+
+
+@dataclass(frozen=True, slots=True)
+class Find:
+    """A list by key: rows ordered by (`order`, id), those after or before a key.
+
+    `where` holds equal values or, in a tuple, one of several; `below` means stored, and smaller than the value. Every word of
+    `search` must occur in the column `search`.
+    """
+
+    order: str
+    where: Mapping[str, Scalar | tuple[Scalar, ...]] = field(default_factory=dict)
+    below: Mapping[str, Scalar] = field(default_factory=dict)
+    search: str = ""
+    after: tuple[Scalar, str] | None = None
+    before: tuple[Scalar, str] | None = None
+    limit: int = 50
+    descending: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The documents of a page in order, the (order, id) of each, and whether there are more on either side."""
+
+    documents: tuple[Document, ...]
+    keys: tuple[tuple[Scalar, str], ...]
+    has_next: bool
+    has_previous: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A document reached this version; `cursor` is where to go on after a lost connection."""
+
+    cursor: str
+    id: str
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """An event that could not be folded, or had to wait behind one. `state` is parked or discarded."""
+
+    id: str
+    service: str
+    subject: str
+    position: str
+    event: bytes
+    reason: str
+    tries: int
+    parked_at: datetime
+    state: Literal["parked", "discarded"] = "parked"
+
+
+class StateStore(Protocol):
+    """The documents, outbox, dead letters and changes of one service.
+
+    Every call may raise StoreUnavailable. Contract suite: tests/contracts/test_state_store.py.
+    """
+
+    async def prepare(self) -> None:
+        """Make tables or indexes; harmless when they are there."""
+
+    async def load(self, ids: Sequence[str]) -> dict[str, Document]:
+        """The stored documents with these ids; those that are not stored are left out."""
+
+    async def save(self, writes: Sequence[Write]) -> list[Saved]:
+        """Write each document by itself, atomically with its outbox, and durably before this returns."""
+
+    async def find(self, find: Find) -> Found: ...
+
+    async def find_one(self, column: str, value: Scalar) -> Document | None:
+        """The document with this value in a column, which should be a unique one."""
+
+    async def greatest(self, column: str, prefix: str) -> str | None:
+        """The greatest text in this column that starts with the prefix."""
+
+    async def count(self, find: Find) -> int:
+        """How many documents match `where`, `below` and `search`; limit and keys do not count."""
+
+    async def all_ids(self, after: str = "", limit: int = 1000) -> list[str]:
+        """The ids of all documents in their order, a page at a time."""
+
+    async def due(self, now: datetime, limit: int) -> list[str]:
+        """The ids of documents that must be looked at by now, the longest due first."""
+
+    async def unpublished(self, limit: int, after: tuple[str, str] | None = None) -> list[OutboxEntry]:
+        """The outbox in the order in which it was saved."""
+
+    async def published(self, event_ids: Sequence[str]) -> None:
+        """Forget these outbox entries; may be lost, which only repeats events."""
+
+    async def changes(self, after: str, limit: int) -> list[Change]:
+        """What changed after the cursor, each document once, oldest first; "" means from the beginning."""
+
+    async def latest_change(self) -> str:
+        """The cursor of the newest change."""
+
+    async def wait_for_change(self, after: str, timeout: float) -> None:
+        """Return when something may have changed after the cursor, or after `timeout` seconds."""
+
+    async def park(self, letters: Sequence[DeadLetter], *, only_behind: bool = False) -> bool:
+        """Keep dead letters durably. With `only_behind`, only if the subject of the first still has a parked one; says whether."""
+
+    async def parked_subjects(self) -> set[str]:
+        """The requests that have a parked dead letter, whose later events must wait."""
+
+    async def dead_letters(self, *, subject: str | None = None, states: Sequence[str] = ("parked",)) -> list[DeadLetter]:
+        """Dead letters in the order in which they were parked."""
+
+    async def settle(self, letter_id: str, *, discarded: bool) -> None:
+        """A dead letter was replayed, and goes, or was discarded, and is remembered so that no fold meets it again."""
+
+    async def ready(self) -> None:
+        """Return if the store answers and can write, else raise StoreUnavailable."""

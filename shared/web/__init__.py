@@ -1,0 +1,1 @@
+"""What the screens and the API of every service share: problems, access, uploads, lists, live updates."""
