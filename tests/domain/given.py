@@ -1,0 +1,75 @@
+"""Facts dressed as events, so that the tests of every domain read as given, when, then."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from functools import reduce
+from typing import Any, TypeVar
+
+import pytest
+
+from shared.contracts.envelope import Event
+from shared.contracts.facts import Fact
+from shared.runtime.decider import Decider, Refusal
+
+State = TypeVar("State")
+
+REQUEST = "00000000-0000-4000-8000-000000000001"
+NOON = datetime(2026, 11, 23, 3, 0, tzinfo=UTC)
+"""Monday, 23 November 2026, noon in Maba: a working day in a week without holidays."""
+
+
+def happened(fact: Fact, sequence: int = 1, time: datetime = NOON, subject: str = REQUEST) -> Event:
+    """The fact as the event with this sequence of its owner."""
+    return Event(
+        id=f"{fact.owner}-{sequence}",
+        source=fact.owner,
+        subject=subject,
+        sequence=sequence,
+        time=time,
+        fact=fact,
+        correlationid="correlation",
+        causationid="causation",
+    )
+
+
+def story(*facts: Fact, start: datetime = NOON, subject: str = REQUEST) -> list[Event]:
+    """The facts as events one minute apart; sequences count 1, 2, 3 ... per owner."""
+    told: Counter[str] = Counter()
+    events = []
+    for minute, fact in enumerate(facts):
+        told[fact.owner] += 1
+        events.append(happened(fact, told[fact.owner], start + timedelta(minutes=minute), subject))
+    return events
+
+
+def fold(decider: Decider[State], events: Sequence[Event]) -> State:
+    """The state after these events, in the order given; what the service does not hear is left out."""
+    heard = [event for event in events if type(event.fact) in decider.hears or event.source == decider.service]
+    return reduce(decider.evolve, heard, decider.initial())
+
+
+def given(decider: Decider[State], *facts: Fact, start: datetime = NOON) -> State:
+    """The state after these facts, one minute apart."""
+    return fold(decider, story(*facts, start=start))
+
+
+def refused(decider: Decider[State], state: State, command: Any, now: datetime = NOON) -> Refusal:
+    """The refusal that this command meets; fails if it is obeyed."""
+    with pytest.raises(Refusal) as refusal:
+        decider.decide(state, command, now)
+    return refusal.value
+
+
+def crossings(*lines: Sequence[Event]) -> list[list[Event]]:
+    """Every order in which these lines of events can be heard, each line keeping its own order."""
+    lines = tuple(line for line in lines if line)
+    if not lines:
+        return [[]]
+    orders = []
+    for index, line in enumerate(lines):
+        rest = (*lines[:index], line[1:], *lines[index + 1 :])
+        orders += [[line[0], *order] for order in crossings(*rest)]
+    return orders
