@@ -1,0 +1,70 @@
+# One command per habit. `make` alone lists them.
+.DEFAULT_GOAL := help
+.PHONY: help run test check lint format bench docs lock clean
+
+VENV := .venv
+BIN := $(VENV)/bin
+RUN_READY := $(VENV)/.run-ready
+DEV_READY := $(VENV)/.dev-ready
+FAST := tests/domain tests/contracts tests/services tests/architecture
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+COMPILE := $(BIN)/uv pip compile pyproject.toml --no-config --quiet --universal --python-version 3.11 --generate-hashes \
+	--no-header --no-emit-index-url --no-emit-find-links $(if $(UPGRADE),--upgrade)
+
+help: ## list the commands
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+run: $(RUN_READY) ## install what is needed (first time only) and start Simpul
+	@exec $(BIN)/simpul up
+
+test: $(DEV_READY) ## run every test
+	@$(BIN)/python -m pytest $(ARGS)
+
+check: lint ## format, lint, types, imports and the fast tests: before every commit
+	@$(BIN)/python -m pytest -q -n 2 -m "not slow" $(wildcard $(FAST))
+
+lint: $(DEV_READY)
+	@$(BIN)/ruff format --check --quiet . || { echo "Run 'make format' to format these files."; exit 1; }
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-logo
+
+format: $(DEV_READY) ## format the code and sort its imports
+	@$(BIN)/ruff check --quiet --fix-only .
+	@$(BIN)/ruff format .
+
+bench: $(DEV_READY) ## measure lifecycles a second beside the floor, into docs/benchmarks.md
+	@$(BIN)/python -m bench $(ARGS)
+
+docs: $(DEV_READY) ## write the pages of docs/ that come from the code
+	@$(BIN)/python -m shared.contracts.catalogue
+
+lock: $(DEV_READY) ## resolve the dependencies again; UPGRADE=1 takes the newest
+	@$(COMPILE) --group build --output-file requirements.lock
+	@$(COMPILE) --group build --group dev --constraints requirements.lock --output-file requirements-dev.lock
+
+clean: ## remove what was installed or cached; data/ stays
+	@rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	@find services shared tests bench -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true
+
+$(RUN_READY): $(VENV)/.made requirements.lock
+	@echo "Installing what Simpul needs to run (once; mostly download) ..."
+	@$(PIP) install --require-hashes --requirement requirements.lock
+	@$(PIP) install --no-build-isolation --no-deps --editable .
+	@touch $@
+
+$(DEV_READY): $(RUN_READY) requirements-dev.lock
+	@echo "Installing what the tests and checks need (once) ..."
+	@$(PIP) install --require-hashes --requirement requirements-dev.lock
+	@touch $@
+
+# The first of these that is new enough and can make a virtual environment (some systems ship Python without ensurepip).
+$(VENV)/.made:
+	@for python in python3 python3.13 python3.12 python3.11; do \
+		if $$python -c 'import ensurepip, sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1; then \
+			echo "Making $(VENV) with $$($$python --version) ..."; \
+			$$python -m venv --clear $(VENV) && touch $@ && exit 0; exit 1; \
+		fi; \
+	done; \
+	echo "Simpul needs Python 3.11 or newer with its venv module, and found none (looked for python3, python3.13, 3.12, 3.11)." >&2; \
+	exit 1

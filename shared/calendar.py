@@ -1,0 +1,100 @@
+"""Working days and the civil day of Halmahera Timur: pure arithmetic that is handed to the domains."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, time, timedelta
+from zoneinfo import ZoneInfo
+
+from holidays import country_holidays
+
+WIT = ZoneInfo("Asia/Jayapura")
+
+Overrides = Mapping[date, str | None]
+"""Days that a decree added (with their name) or dropped (None)."""
+
+_DAY = timedelta(days=1)
+_SATURDAY = 5
+
+
+@dataclass(frozen=True, slots=True)
+class WorkingCalendar:
+    """Monday to Friday without holidays. An override decides over a holiday, but makes no weekend a working day."""
+
+    holidays: Mapping[date, str]
+    overrides: Overrides = field(default_factory=dict)
+
+    def holiday(self, day: date) -> str | None:
+        """The name of the holiday, if it is one."""
+        return self.overrides[day] if day in self.overrides else self.holidays.get(day)
+
+    def is_working_day(self, day: date) -> bool:
+        return day.weekday() < _SATURDAY and self.holiday(day) is None
+
+    def add_working_days(self, day: date, count: int) -> date:
+        """The last of `count` working days after `day`; `day` itself, working or not, for 0."""
+        if count < 0:
+            raise ValueError("working days are counted forward")
+        for _ in range(count):
+            day = self._next_working_day(day)
+        return day
+
+    def working_days_between(self, start: date, end: date) -> int:
+        """How many working days lie after `start`, up to and including `end`; negative if `end` comes first."""
+        if end < start:
+            return -self.working_days_between(end, start)
+        return sum(self.is_working_day(day) for day in _days_after(start, end))
+
+    def _next_working_day(self, day: date) -> date:
+        day += _DAY
+        while not self.is_working_day(day):
+            day += _DAY
+        return day
+
+
+def official_calendar(overrides: Overrides | None = None) -> WorkingCalendar:
+    """The national holidays and cuti bersama of Indonesia, each year read when it is first asked for."""
+    holidays = country_holidays("ID", categories=("public", "government"), language="id")
+    return WorkingCalendar(holidays, overrides or {})
+
+
+def parse_overrides(text: str) -> dict[date, str | None]:
+    """Read `{"2028-04-24": "Cuti Bersama Idulfitri", "2028-12-26": null}`: a name adds a day off, null drops one.
+
+    Raises ValueError, with the offending key, for anything else.
+    """
+    table = json.loads(text)
+    if not isinstance(table, dict):
+        raise ValueError("the override table is not a JSON object of days")
+    return {_day(key): _name(key, name) for key, name in table.items()}
+
+
+def today(at: datetime) -> date:
+    """The date in Halmahera Timur at that moment."""
+    if at.tzinfo is None:
+        raise ValueError("a moment needs a time zone")
+    return at.astimezone(WIT).date()
+
+
+def end_of_day(day: date) -> datetime:
+    """The last moment of that date in Halmahera Timur, in UTC."""
+    return datetime.combine(day, time.max, WIT).astimezone(UTC)
+
+
+def _days_after(start: date, end: date) -> Iterator[date]:
+    return (start + n * _DAY for n in range(1, (end - start).days + 1))
+
+
+def _day(key: str) -> date:
+    try:
+        return date.fromisoformat(key)
+    except ValueError as error:
+        raise ValueError(f"{key!r} in the override table is not a day such as 2028-04-24") from error
+
+
+def _name(key: str, name: object) -> str | None:
+    if name is None or (isinstance(name, str) and name.strip()):
+        return name
+    raise ValueError(f"{key!r} in the override table needs a name, or null to make it a working day")
