@@ -1,0 +1,195 @@
+"""Documents in a folder: each one file, made under a temporary name and renamed once it is whole and on the disk."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import os
+import re
+import shutil
+from collections.abc import AsyncIterator, Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import BinaryIO
+
+from shared.documents.port import (
+    PIECE,
+    DocumentMissing,
+    Inspect,
+    KeptDocument,
+    StoredDocument,
+    StoreUnavailable,
+    TooLarge,
+)
+
+UNFINISHED = ".part"
+KEY = re.compile(r"[A-Za-z0-9_-]{8,100}")
+READ_PIECE = 256 * 1024
+"""Larger than on the way in, so that a usual document is read in one visit to a thread."""
+
+
+class FolderDocumentStore:
+    """A DocumentStore in `folder`. `new_key` makes random keys of letters, digits, `-` and `_`; `room` is the number of
+    bytes that must be free for the store to call itself ready."""
+
+    def __init__(self, folder: Path, new_key: Callable[[], str], *, room: int = 256 * 1024**2) -> None:
+        self._folder, self._new_key, self._room = folder, new_key, room
+        self._shelves: set[Path] = set()
+
+    async def put(self, source: BinaryIO, inspect: Inspect, *, limit: int) -> StoredDocument:
+        return await asyncio.to_thread(self._put, source, inspect, limit)
+
+    async def open(self, key: str) -> AsyncIterator[bytes]:
+        file, first = await asyncio.to_thread(_open, self._path(key))
+        return _pieces(file, first)
+
+    async def stat(self, key: str) -> KeptDocument:
+        return await asyncio.to_thread(self._stat, key)
+
+    async def delete(self, key: str) -> None:
+        await asyncio.to_thread(self._path(key).unlink, missing_ok=True)
+
+    async def keys(self, older_than: datetime) -> AsyncIterator[str]:
+        for shelf in await asyncio.to_thread(self._all_shelves):
+            for path in await asyncio.to_thread(_files_before, shelf, older_than):
+                if path.suffix != UNFINISHED:
+                    yield path.name
+
+    async def discard_unfinished(self, older_than: datetime) -> int:
+        return await asyncio.to_thread(self._discard_unfinished, older_than)
+
+    async def ready(self) -> bool:
+        return await asyncio.to_thread(self._has_room)
+
+    def _put(self, source: BinaryIO, inspect: Inspect, limit: int) -> StoredDocument:
+        key = self._new_key()
+        try:
+            media_type = _inspected(source, inspect, limit)
+            size, sha256 = self._write(source, self._path(key), limit)
+        except OSError as error:
+            self._shelves.clear()
+            raise StoreUnavailable(str(error)) from error
+        return StoredDocument(key=key, size=size, sha256=sha256, media_type=media_type)
+
+    def _write(self, source: BinaryIO, path: Path, limit: int) -> tuple[int, str]:
+        self._make_shelf(path.parent)
+        unfinished = path.with_name(path.name + UNFINISHED)
+        try:
+            with open(unfinished, "xb", buffering=0) as target:
+                counted = _copy(source, target, limit)
+                os.fsync(target.fileno())
+            os.rename(unfinished, path)
+        except BaseException:
+            unfinished.unlink(missing_ok=True)
+            raise
+        _sync_folder(path.parent)
+        return counted
+
+    def _make_shelf(self, shelf: Path) -> None:
+        if shelf in self._shelves:
+            return
+        shelf.mkdir(parents=True, exist_ok=True, mode=0o700)
+        _sync_folder(self._folder)
+        _sync_folder(self._folder.parent)
+        self._shelves.add(shelf)
+
+    def _path(self, key: str) -> Path:
+        # Keys come back from state documents and addresses: one that was never made here must not become a path.
+        if not KEY.fullmatch(key):
+            raise DocumentMissing(key)
+        return self._folder / key[-2:].lower() / key
+
+    def _stat(self, key: str) -> KeptDocument:
+        try:
+            found = self._path(key).stat()
+        except FileNotFoundError:
+            raise DocumentMissing(key) from None
+        return KeptDocument(key, found.st_size, datetime.fromtimestamp(found.st_mtime, UTC))
+
+    def _all_shelves(self) -> list[Path]:
+        return [path for path in self._folder.iterdir() if path.is_dir()] if self._folder.is_dir() else []
+
+    def _discard_unfinished(self, older_than: datetime) -> int:
+        stale = [
+            path
+            for shelf in self._all_shelves()
+            for path in _files_before(shelf, older_than)
+            if path.suffix == UNFINISHED
+        ]
+        for path in stale:
+            path.unlink(missing_ok=True)
+        return len(stale)
+
+    def _has_room(self) -> bool:
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            return os.access(self._folder, os.W_OK) and shutil.disk_usage(self._folder).free >= self._room
+        except OSError:
+            return False
+
+
+def _inspected(source: BinaryIO, inspect: Inspect, limit: int) -> str:
+    if source.seek(0, os.SEEK_END) > limit:
+        raise TooLarge(limit)
+    source.seek(0)
+    media_type = inspect(source)
+    source.seek(0)
+    return media_type
+
+
+def _copy(source: BinaryIO, target: BinaryIO, limit: int) -> tuple[int, str]:
+    digest, size = hashlib.sha256(), 0
+    while piece := source.read(PIECE):
+        size += len(piece)
+        if size > limit:
+            raise TooLarge(limit)
+        digest.update(piece)
+        _write_all(target, piece)
+    return size, digest.hexdigest()
+
+
+def _write_all(target: BinaryIO, piece: bytes) -> None:
+    # An unbuffered write may take only a part of it, as a disk does that is about to be full.
+    rest = memoryview(piece)
+    while rest:
+        rest = rest[target.write(rest) :]
+
+
+def _open(path: Path) -> tuple[BinaryIO, bytes]:
+    try:
+        file = open(path, "rb")  # noqa: SIM115 - the reader of the pieces closes it
+    except FileNotFoundError:
+        raise DocumentMissing(path.name) from None
+    return file, file.read(READ_PIECE)
+
+
+async def _pieces(file: BinaryIO, first: bytes) -> AsyncIterator[bytes]:
+    with file:
+        piece = first
+        while piece:
+            yield piece
+            piece = await asyncio.to_thread(file.read, READ_PIECE) if len(piece) == READ_PIECE else b""
+
+
+def _files_before(shelf: Path, moment: datetime) -> list[Path]:
+    return [Path(entry.path) for entry in _entries(shelf) if _modified(entry) < moment.timestamp()]
+
+
+def _entries(shelf: Path) -> Iterator[os.DirEntry[str]]:
+    with os.scandir(shelf) as entries:
+        yield from entries
+
+
+def _modified(entry: os.DirEntry[str]) -> float:
+    try:
+        return entry.stat().st_mtime
+    except FileNotFoundError:
+        return float("inf")
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
