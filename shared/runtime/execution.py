@@ -126,7 +126,9 @@ class Executor(Generic[State]):
         cause = Cause(key.id, key.correlation or key.id, key.id, key.traceparent)
         events = self.folding.obey(draft, command, self.clock(), cause)
         if not events:
-            return Answer(draft.id, decider.number(draft.state), decider.status(draft.state), draft.version), Saved.SAVED
+            return Answer(
+                draft.id, decider.number(draft.state), decider.status(draft.state), draft.version
+            ), Saved.SAVED
         answer = Answer(draft.id, decider.number(draft.state), decider.status(draft.state), draft.version + 1)
         self.folding.remember(draft, CommandMemory(key.id, key.digest, answer.status, answer.version))
         write = self.folding.close(draft)

@@ -100,15 +100,22 @@ class Folding(Generic[State]):
         draft.seen[source] = max(sequence, draft.seen.get(source, 0))
 
     def hear(self, draft: Draft[State], event: Event, now: datetime) -> bool:
-        """Fold another service's event and obey what this service tells itself because of it."""
+        """Fold another service's event and obey what this service tells itself because of it, or leave the draft as it was."""
+        before = replace(draft, seen=dict(draft.seen), fresh=list(draft.fresh))
+        try:
+            return self._hear(draft, event, now)
+        except Exception:
+            for name in ("state", "seen", "latest", "fresh"):
+                setattr(draft, name, getattr(before, name))
+            raise
+
+    def _hear(self, draft: Draft[State], event: Event, now: datetime) -> bool:
         if not self.fold(draft, event):
             return False
         for index, command in enumerate(self.decider.react(draft.state, event)):
             reaction = str(uuid.uuid5(uuid.UUID(event.id), f"{self.decider.service}:{index}"))
             try:
-                self.obey(
-                    draft, command, now, Cause(reaction, event.correlationid, event.id, event.traceparent)
-                )
+                self.obey(draft, command, now, Cause(reaction, event.correlationid, event.id, event.traceparent))
             except Refusal:
                 continue
         return True
@@ -160,4 +167,3 @@ class Folding(Generic[State]):
 def reopened(draft: Draft[State], version: int) -> Draft[State]:
     """The same draft expecting another stored version, with nothing new to publish."""
     return replace(draft, version=version, fresh=[])
-

@@ -182,7 +182,9 @@ class StateStore(Protocol):
     async def parked_subjects(self) -> set[str]:
         """The requests that have a parked dead letter, whose later events must wait."""
 
-    async def dead_letters(self, *, subject: str | None = None, states: Sequence[str] = ("parked",)) -> list[DeadLetter]:
+    async def dead_letters(
+        self, *, subject: str | None = None, states: Sequence[str] = ("parked",)
+    ) -> list[DeadLetter]:
         """Dead letters in the order in which they were parked."""
 
     async def settle(self, letter_id: str, *, discarded: bool) -> None:

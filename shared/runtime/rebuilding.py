@@ -1,0 +1,159 @@
+"""Fold-again: every document of a service from position 0 of the log, beside the live ones; compared, and then swapped in."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field, fields, is_dataclass
+from typing import Any, Generic, TypeVar
+
+from shared.contracts.envelope import Event, from_bytes
+from shared.contracts.registry import Unreadable
+from shared.eventlog.port import EventLog, Record
+from shared.runtime.consumption import place_of
+from shared.runtime.decider import Decider
+from shared.runtime.folding import Draft, Folding, Gap, reopened
+from shared.storage.port import Document, Saved, StateStore
+
+State = TypeVar("State")
+
+Progress = Callable[[int], None]
+PATIENCE = 20
+PAUSE = 0.25
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """A document that is not what the log says; `fields` are the top-level fields of the state that differ."""
+
+    id: str
+    kind: str
+    fields: tuple[str, ...] = ()
+
+
+@dataclass(slots=True)
+class Report:
+    """What a fold of the whole log found. `holes` and `unreadable` name the places in the log, `behind` what is still on its way."""
+
+    service: str
+    events: int = 0
+    documents: int = 0
+    differences: list[Difference] = field(default_factory=list)
+    holes: list[str] = field(default_factory=list)
+    unreadable: list[str] = field(default_factory=list)
+    behind: list[str] = field(default_factory=list)
+    swapped: int = 0
+
+    @property
+    def clean(self) -> bool:
+        return not (self.differences or self.holes or self.unreadable or self.behind)
+
+
+class Refold(Generic[State]):
+    """One service's states folded from the log into memory, a few KB a request."""
+
+    def __init__(
+        self, decider: Decider[State], store: StateStore, log: EventLog, progress: Progress = lambda count: None
+    ):
+        self.folding = Folding(decider)
+        self.report = Report(decider.service)
+        self._store, self._log, self._progress = store, log, progress
+        self._sources = decider.sources | {decider.service}
+        self._drafts: dict[str, Draft[State]] = {}
+        self._discarded: set[bytes] = set()
+        self._position = ""
+
+    async def compare(self) -> Report:
+        """Fold to the log's end and compare with what is stored, waiting a little for what is on its way."""
+        for _ in range(PATIENCE):
+            await self._fold_on()
+            self.report.differences, self.report.behind = [], []
+            await self._compare_all()
+            if not self.report.behind:
+                break
+            await asyncio.sleep(PAUSE)
+        self.report.documents = len(self._drafts)
+        return self.report
+
+    async def swap(self) -> Report:
+        """Put the folded state of each differing document in place of the live one, unless that has moved on meanwhile."""
+        for difference in list(self.report.differences):
+            draft = self._drafts.get(difference.id)
+            if draft is None:
+                continue
+            stored = (await self._store.load([difference.id])).get(difference.id)
+            if stored is not None and _ahead(stored.seen, draft.seen):
+                self.report.behind.append(difference.id)
+                continue
+            again = reopened(draft, stored.version if stored else 0)
+            again.commands = stored.commands if stored else ()
+            [saved] = await self._store.save([self.folding.close(again)])
+            if saved is Saved.SAVED:
+                self.report.swapped += 1
+            else:
+                self.report.behind.append(difference.id)
+        return self.report
+
+    async def _fold_on(self) -> None:
+        letters = await self._store.dead_letters(states=("discarded",))
+        self._discarded = {letter.event for letter in letters}
+        async for batch in self._log.read(self._position):
+            for record in batch:
+                self._fold(record)
+            self._position = batch[-1].position
+            self.report.events += len(batch)
+            self._progress(len(batch))
+
+    def _fold(self, record: Record) -> None:
+        place = None
+        if record.value in self._discarded:
+            if (place := place_of(record.value)) is not None and place[0] in self._sources:
+                self.folding.skip(self._draft(record.key), *place)
+            return
+        try:
+            event = from_bytes(record.value)
+        except Unreadable as error:
+            self.report.unreadable.append(f"{record.position}: {error}")
+            return
+        if event.source in self._sources:
+            self._fold_event(record, event)
+
+    def _fold_event(self, record: Record, event: Event) -> None:
+        try:
+            self.folding.fold(self._draft(record.key), event)
+        except Gap as gap:
+            self.report.holes.append(f"{record.position}: {record.key}: {gap}")
+
+    def _draft(self, request_id: str) -> Draft[State]:
+        if request_id not in self._drafts:
+            self._drafts[request_id] = self.folding.open(request_id, None)
+        return self._drafts[request_id]
+
+    async def _compare_all(self) -> None:
+        known: set[str] = set()
+        after = ""
+        while ids := await self._store.all_ids(after):
+            stored = await self._store.load(ids)
+            for request_id, document in stored.items():
+                self._compare(request_id, document)
+            known.update(ids)
+            after = ids[-1]
+        for request_id in self._drafts.keys() - known:
+            self.report.differences.append(Difference(request_id, "missing"))
+
+    def _compare(self, request_id: str, document: Document) -> None:
+        draft = self._drafts.get(request_id)
+        if draft is None or _ahead(document.seen, draft.seen) or _ahead(draft.seen, document.seen):
+            self.report.behind.append(request_id)
+        elif (live := self.folding.state(document)) != draft.state:
+            self.report.differences.append(Difference(request_id, "different", _differing(live, draft.state)))
+
+
+def _ahead(one: Any, other: Any) -> bool:
+    return any(sequence > other.get(source, 0) for source, sequence in one.items())
+
+
+def _differing(one: Any, other: Any) -> tuple[str, ...]:
+    if not is_dataclass(one):
+        return ()
+    return tuple(f.name for f in fields(one) if getattr(one, f.name) != getattr(other, f.name))

@@ -1,0 +1,90 @@
+"""A service at work: its executor, consumer, relay and timers, started and stopped in order and watched while they run."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, Generic, TypeVar
+
+from shared.clock import Clock
+from shared.eventlog.port import EventLog, LogUnavailable
+from shared.runtime.consumption import Consumer
+from shared.runtime.decider import Decider
+from shared.runtime.execution import Executor
+from shared.runtime.folding import Folding
+from shared.runtime.relay import Relay
+from shared.runtime.timers import Attend, Timers, obey_when_due
+from shared.storage.port import StateStore, StoreUnavailable, Write
+
+logger = logging.getLogger(__name__)
+
+State = TypeVar("State")
+
+DRAIN_SECONDS = 5.0
+
+
+class ServiceRuntime(Generic[State]):
+    """Everything that moves in one service. Made without I/O; `start` and `stop` are called once each."""
+
+    def __init__(self, decider: Decider[State], store: StateStore, log: EventLog, clock: Clock):
+        self.name = decider.service
+        self.store, self.log, self.clock = store, log, clock
+        folding = Folding(decider)
+        self.relay = Relay(self.name, store, log)
+        self.executor = Executor(folding, store, clock, self.relay.hand_over, self._saved)
+        self.consumer = Consumer(folding, store, clock, self.relay.hand_over, self._saved)
+        self.timers = Timers(store, clock, obey_when_due(self.executor))
+        self._tasks: list[asyncio.Task[None]] = []
+
+    def attend_with(self, attend: Attend) -> None:
+        """Let something else than the decider's own commands happen when a document is due; before `start`."""
+        self.timers = Timers(self.store, self.clock, attend)
+
+    def _saved(self, writes: Sequence[Write]) -> None:
+        self.timers.notice(writes)
+
+    async def start(self) -> None:
+        """Make what storage needs, then publish, consume and keep time in the background."""
+        await self.store.prepare()
+        await self.log.prepare()
+        self._tasks = [
+            asyncio.create_task(self._watched("relay", self.relay.run)),
+            asyncio.create_task(self._watched("consumer", self._consume)),
+            asyncio.create_task(self._watched("timers", self.timers.run)),
+        ]
+
+    async def _consume(self) -> None:
+        await self.log.consume(self.name, self.consumer.handle)
+
+    async def _watched(self, part: str, run: Callable[[], Awaitable[Any]]) -> None:
+        """Run a part for ever; if it breaks, say so and start it again, more slowly each time."""
+        pause = 0.2
+        while True:
+            try:
+                await run()
+            except (StoreUnavailable, LogUnavailable) as error:
+                logger.warning("%s of %s waits: %s", part, self.name, error)
+            except Exception:
+                logger.exception("%s of %s broke and is started again", part, self.name)
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, 15.0)
+
+    async def stop(self) -> None:
+        """Take no more in, finish what is in hand, publish what waits, and stop."""
+        relay, *others = self._tasks
+        for task in others:
+            task.cancel()
+        await asyncio.gather(*others, return_exceptions=True)
+        await self.consumer.stop()
+        await self.timers.stop()
+        relay.cancel()
+        await asyncio.gather(relay, return_exceptions=True)
+        await self._drain()
+
+    async def _drain(self) -> None:
+        try:
+            async with asyncio.timeout(DRAIN_SECONDS):
+                await self.relay.drain()
+        except (TimeoutError, LogUnavailable, StoreUnavailable) as error:
+            logger.warning("the outbox of %s is left to the next start: %s", self.name, error)
