@@ -90,7 +90,7 @@ def safe_name(raw: str) -> str:
     """A name that misleads no file system, header, log or reader: at most 120 characters, the extension kept."""
     last = unicodedata.normalize("NFC", raw[-10_000:]).replace("\\", "/").rsplit("/", 1)[-1]
     visible = "".join(_harmless(character) for character in last).translate(FORBIDDEN)
-    name = " ".join(visible.split()).strip(". ")
+    name = " ".join(visible.split()).rstrip(". ")
     stem, dot, extension = name.rpartition(".")
     if not dot or not 1 <= len(extension) <= 10:
         stem, dot, extension = name, "", ""
