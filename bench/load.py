@@ -1,7 +1,7 @@
 """Clients that take requests from submission to confirmation, one after another, for a given time.
 
-Prints what it saw as JSON. Run in a process of its own. A command of one service that another has not heard of yet (404, 409) is tried again; the
-waiting counts into the time of the lifecycle, and the tries are counted.
+Prints what it saw as JSON. Run in a process of its own. A command of one service that another has not heard of yet
+(404, 409) is tried again; the waiting counts into the time of the lifecycle, and the tries are counted.
 """
 
 from __future__ import annotations

@@ -1,0 +1,209 @@
+"""`simpul demo`: realistic requests through the real HTTP API, on happy and unhappy paths, and a summary."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import statistics
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import date, timedelta, timezone
+from email.utils import parsedate_to_datetime
+from pathlib import Path as FilePath
+from typing import Annotated, Any, NotRequired, TypedDict
+
+import httpx
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from services.cli.client import ApiError, Patience, SimpulClient, connected
+from services.cli.demo_cases import case
+from services.cli.demo_journey import Company, Journey, Lead, StillWaiting
+from services.cli.demo_paths import ALL, Path, path_of
+
+WIT = timezone(timedelta(hours=9), "WIT")
+PATIENCE = Patience(seconds=600.0)
+SHOWN_ERRORS = 10
+
+
+class Account(TypedDict):
+    """A staff account that the demo may use. `name` and `email` are needed by whoever has to make it first."""
+
+    username: str
+    password: str
+    roles: list[str]
+    name: NotRequired[str]
+    email: NotRequired[str]
+
+
+class NoAccounts(Exception):
+    """Somebody is missing who has to play a part."""
+
+
+MakeAccounts = Callable[[], Sequence[Account]]
+
+
+@dataclass
+class Tally:
+    """What became of every path: seconds taken by those that went well, and the sentence of each that did not."""
+
+    took: dict[str, list[float]] = field(default_factory=lambda: {path.name: [] for path in ALL})
+    errors: dict[str, list[str]] = field(default_factory=lambda: {path.name: [] for path in ALL})
+    seconds: float = 0.0
+
+    @property
+    def failed(self) -> int:
+        return sum(map(len, self.errors.values()))
+
+    @property
+    def done(self) -> int:
+        return sum(map(len, self.took.values()))
+
+    def told(self) -> dict[str, Any]:
+        """The tally for programs; times are in seconds."""
+        return {
+            "requests": self.done + self.failed,
+            "ok": self.done,
+            "failed": self.failed,
+            "seconds": round(self.seconds, 3),
+            "per_second": round(self.done / self.seconds, 3) if self.seconds else 0.0,
+            "paths": {path.name: self._path(path) for path in ALL},
+            "errors": [error for errors in self.errors.values() for error in errors],
+        }
+
+    def _path(self, path: Path) -> dict[str, Any]:
+        took, errors = self.took[path.name], self.errors[path.name]
+        median = round(statistics.median(took), 3) if took else None
+        return {"count": len(took) + len(errors), "ok": len(took), "median_seconds": median}
+
+
+def demo_command(make_accounts: MakeAccounts | None = None) -> Callable[..., None]:
+    """The command for typer; `make_accounts` makes staff for the demo when no file names any."""
+
+    def demo(
+        requests: Annotated[int, typer.Option(min=1, help="Banyaknya permohonan.")] = 30,
+        concurrency: Annotated[int, typer.Option(min=1, help="Permohonan yang berjalan bersamaan.")] = 8,
+        seed: Annotated[int, typer.Option(help="Benih: benih yang sama memberi permohonan yang sama.")] = 1,
+        url: Annotated[str, typer.Option(help="Alamat layanan.")] = "http://127.0.0.1:8000",
+        accounts: Annotated[
+            FilePath | None,
+            typer.Option(envvar="SIMPUL_DEMO_ACCOUNTS", help="Berkas JSON: [{username, password, roles}]."),
+        ] = None,
+        as_json: Annotated[bool, typer.Option("--json", help="Hasil dalam bentuk JSON.")] = False,
+    ) -> None:
+        """Jalankan permohonan contoh melalui API yang sesungguhnya."""
+        try:
+            staff = chosen_accounts(accounts, make_accounts)
+            tally = asyncio.run(run(requests, concurrency, seed, url, staff))
+        except (NoAccounts, ApiError, httpx.TransportError) as problem:
+            print(f"Demo tidak dapat dijalankan. {problem}", file=sys.stderr)
+            raise typer.Exit(1) from problem
+        if as_json:
+            print(json.dumps(tally.told(), ensure_ascii=False, indent=2))
+        else:
+            show(tally)
+        raise typer.Exit(1 if tally.failed else 0)
+
+    return demo
+
+
+demo = demo_command()
+
+
+def chosen_accounts(file: FilePath | None, make_accounts: MakeAccounts | None) -> Sequence[Account]:
+    """Accounts from the file, else made, else asked for at the terminal. Raises NoAccounts."""
+    if file is not None:
+        try:
+            accounts: list[Account] = json.loads(file.read_text())
+        except (OSError, ValueError) as problem:
+            raise NoAccounts(f"Berkas akun tidak terbaca: {problem}.") from problem
+        return accounts
+    if make_accounts is not None:
+        return make_accounts()
+    if not sys.stdin.isatty():
+        raise NoAccounts("Sebutkan akun petugas dengan --accounts BERKAS.")
+    parts = (("Petugas", "officer"), ("Penanggung jawab struktural", "structural"))
+    leads = (("Penanggung jawab teknis 1", "technical"), ("Penanggung jawab teknis 2", "technical"))
+    return [_asked(label, role) for label, role in (*parts, *leads)]
+
+
+def _asked(label: str, role: str) -> Account:
+    username = typer.prompt(f"{label}, nama akun")
+    return Account(username=username, password=typer.prompt("Kata sandi", hide_input=True), roles=[role])
+
+
+async def run(requests: int, concurrency: int, seed: int, url: str, accounts: Sequence[Account]) -> Tally:
+    """Take the requests through, at most `concurrency` at a time. Raises NoAccounts, ApiError, httpx.TransportError."""
+    tally, numbers = Tally(), iter(range(requests))
+    async with connected(url, connections=2 * concurrency, patience=PATIENCE) as public:
+        company = await gathered(public, accounts)
+        started = time.monotonic()
+        with _progress() as progress:
+            bar = progress.add_task("Permohonan", total=requests)
+            workers = (_work(company, numbers, seed, tally, lambda: progress.advance(bar)) for _ in range(concurrency))
+            await asyncio.gather(*workers)
+        tally.seconds = time.monotonic() - started
+    return tally
+
+
+async def gathered(public: SimpulClient, accounts: Sequence[Account]) -> Company:
+    """Everybody signed in. Raises NoAccounts if a role is missing; moves between leads need two of them."""
+    signed = [(each, await public.signed_in(each["username"], each["password"])) for each in accounts]
+
+    def having(role: str) -> list[Lead]:
+        return [Lead(account["username"], client) for account, client in signed if role in account["roles"]]
+
+    officers, heads, leads = having("officer"), having("structural"), having("technical")
+    if not officers or not heads or len(leads) < 2:
+        raise NoAccounts("Diperlukan satu akun officer, satu structural, dan dua technical.")
+    return Company(public, officers[0].client, heads[0].client, leads, await _today(public))
+
+
+async def _today(public: SimpulClient) -> date:
+    """The day at the office, by the server's clock: ours may be wrong."""
+    response = await public.http.get("/health/live")
+    return parsedate_to_datetime(response.headers["Date"]).astimezone(WIT).date()
+
+
+async def _work(company: Company, numbers: Iterator[int], seed: int, tally: Tally, advance: Callable[[], None]) -> None:
+    for number in numbers:
+        path = path_of(number)
+        journey = Journey(company, case(seed, number, company.today))
+        begun = time.monotonic()
+        try:
+            await path.walk(journey)
+            await journey.seen_by_applicant(path.ends)
+            tally.took[path.name].append(time.monotonic() - begun)
+        except (ApiError, StillWaiting, httpx.TransportError) as problem:
+            tally.errors[path.name].append(f"{journey.number or number}: {_sentence(problem)}")
+        advance()
+
+
+def _sentence(problem: Exception) -> str:
+    return problem.sentence if isinstance(problem, ApiError) else str(problem) or type(problem).__name__
+
+
+def _progress() -> Progress:
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    return Progress(*columns, console=Console(stderr=True))
+
+
+def show(tally: Tally) -> None:
+    """The tally for people."""
+    console, told = Console(), tally.told()
+    table = Table("Jalur", "Jumlah", "Berhasil", "Waktu median", title="Permohonan contoh")
+    for path in ALL:
+        row = told["paths"][path.name]
+        if row["count"]:
+            median = "-" if row["median_seconds"] is None else f"{row['median_seconds']:.2f} s"
+            table.add_row(path.label, str(row["count"]), str(row["ok"]), median)
+    console.print(table)
+    console.print(f"{tally.done} permohonan dalam {tally.seconds:.1f} s, {told['per_second']:.1f} per detik.")
+    for error in told["errors"][:SHOWN_ERRORS]:
+        console.print(f"[red]Gagal[/red] {error}", markup=True, highlight=False)
+    if tally.failed > SHOWN_ERRORS:
+        console.print(f"... dan {tally.failed - SHOWN_ERRORS} kegagalan lain.")

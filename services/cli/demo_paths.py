@@ -1,0 +1,149 @@
+"""The ways that a request can go, happy and unhappy, and how often each is taken."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from services.cli.demo_journey import Journey
+
+Walk = Callable[[Journey], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Path:
+    """A way through the service, the status at its end, and the words for it."""
+
+    name: str
+    label: str
+    walk: Walk
+    ends: str
+
+
+async def _verified(journey: Journey) -> None:
+    await journey.submit()
+    await journey.verify()
+
+
+async def _assigned(journey: Journey) -> None:
+    await _verified(journey)
+    await journey.assign()
+
+
+async def _started(journey: Journey) -> None:
+    await _assigned(journey)
+    await journey.start()
+
+
+async def _delivered(journey: Journey) -> None:
+    await _started(journey)
+    await journey.progress()
+    await journey.hand_over()
+
+
+async def _completed(journey: Journey) -> None:
+    await _delivered(journey)
+    await journey.confirm()
+    await journey.survey()
+
+
+async def _sent_back(journey: Journey) -> None:
+    await journey.submit()
+    await journey.send_back()
+
+
+async def _returned(journey: Journey) -> None:
+    await _sent_back(journey)
+    await journey.resubmit()
+    await journey.verify(round=2)
+    await journey.assign()
+    await journey.start()
+    await journey.hand_over()
+    await journey.confirm()
+
+
+async def _rejected(journey: Journey) -> None:
+    await journey.submit()
+    await journey.recommend()
+    await journey.reject()
+
+
+async def _on_hold(journey: Journey) -> None:
+    await _started(journey)
+    await journey.progress(20)
+    await journey.pause()
+
+
+async def _paused(journey: Journey) -> None:
+    await _on_hold(journey)
+    await journey.answer()
+    await journey.hand_over()
+    await journey.confirm()
+
+
+async def _contested(journey: Journey) -> None:
+    await _delivered(journey)
+    await journey.object()
+    await journey.hand_over()
+    await journey.confirm()
+    await journey.survey()
+
+
+async def _withdrawn_early(journey: Journey) -> None:
+    await journey.submit()
+    await journey.withdraw()
+
+
+async def _withdrawn_late(journey: Journey) -> None:
+    await _started(journey)
+    await journey.seen_by_applicant("in_progress")
+    await journey.withdraw()
+
+
+async def _reassigned(journey: Journey) -> None:
+    await _started(journey)
+    await journey.reassign()
+    await journey.progress()
+    await journey.hand_over()
+    await journey.confirm()
+
+
+async def _submitted(journey: Journey) -> None:
+    await journey.submit()
+
+
+COMPLETED = Path("completed", "Selesai", _completed, "completed")
+RETURNED = Path("returned", "Dilengkapi lalu selesai", _returned, "completed")
+REJECTED = Path("rejected", "Ditolak atas rekomendasi", _rejected, "rejected")
+PAUSED = Path("paused", "Ditunda, dijawab, lalu selesai", _paused, "completed")
+CONTESTED = Path("contested", "Keberatan sekali lalu selesai", _contested, "completed")
+WITHDRAWN_EARLY = Path("withdrawn_early", "Dibatalkan sebelum diverifikasi", _withdrawn_early, "withdrawn")
+WITHDRAWN_LATE = Path("withdrawn_late", "Dibatalkan saat dikerjakan", _withdrawn_late, "withdrawn")
+REASSIGNED = Path("reassigned", "Ganti penanggung jawab lalu selesai", _reassigned, "completed")
+LEFT_OPEN = tuple(
+    Path("left_open", "Dibiarkan terbuka", walk, ends)
+    for walk, ends in (
+        (_submitted, "submitted"),
+        (_verified, "verified"),
+        (_assigned, "assigned"),
+        (_started, "in_progress"),
+        (_sent_back, "returned"),
+        (_on_hold, "on_hold"),
+        (_delivered, "delivered"),
+    )
+)
+
+ENDED = (
+    COMPLETED, RETURNED, REJECTED, PAUSED, CONTESTED, WITHDRAWN_EARLY, WITHDRAWN_LATE, REASSIGNED,
+    COMPLETED, COMPLETED, RETURNED, COMPLETED, PAUSED,
+)  # fmt: skip
+"""Every way once before any comes twice, so that few requests show many of them."""
+
+ALL = (*dict.fromkeys(ENDED), LEFT_OPEN[0])
+
+
+def path_of(index: int) -> Path:
+    """The way of the request with this number: every third is left open, at each state in turn."""
+    if index % 3 == 2:
+        return LEFT_OPEN[index // 3 % len(LEFT_OPEN)]
+    return ENDED[(index - index // 3) % len(ENDED)]

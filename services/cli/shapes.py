@@ -1,0 +1,60 @@
+"""The shapes that calls of the HTTP API share, as a program sends and gets them."""
+
+from __future__ import annotations
+
+from typing import Any, Literal, NamedTuple, NotRequired, TypedDict
+
+Service = Literal["verification", "assignment"]
+Scope = Literal["application", "data"]
+Complexity = Literal["low", "medium", "high"]
+
+
+class Upload(NamedTuple):
+    """A file to send."""
+
+    name: str
+    content: bytes
+    media_type: str
+
+
+class Verdict(TypedDict):
+    item: str
+    ok: bool
+    note: NotRequired[str]
+
+
+class Moved(TypedDict):
+    """What every command answers."""
+
+    id: str
+    number: str
+    status: str
+    version: int
+
+
+class Submitted(Moved):
+    tracking_token: str
+    warnings: list[Any]
+
+
+class Page(TypedDict):
+    """A list; `next` is the `after` of the following page, `previous` the `before` of the one above."""
+
+    items: list[dict[str, Any]]
+    next: str | None
+    previous: NotRequired[str | None]
+
+
+class Application(TypedDict, total=False):
+    """The form; a first submission fills all of it but the phone."""
+
+    name: str
+    employee_number: str
+    unit: str
+    position: str
+    description: str
+    scope: Scope
+    email: str
+    phone: str
+    letter_number: str
+    letter_date: str
