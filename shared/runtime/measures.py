@@ -9,3 +9,4 @@ EVENTS = Counter("simpul_events_total", "Events met in the log", ["service", "ou
 PUBLISHED = Counter("simpul_published_total", "Events handed to the log", ["service"])
 OUTBOX = Gauge("simpul_outbox_waiting", "Events saved and not yet in the log", ["service"])
 DEAD_LETTERS = Counter("simpul_dead_letters_total", "Events parked as dead letters", ["service"])
+MESSAGES = Counter("simpul_messages_total", "E-mails by outcome", ["outcome"])

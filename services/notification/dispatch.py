@@ -1,0 +1,160 @@
+"""Dispatch hands what is due to the mail server: claim, send, and write down what came of it, as commands like any other."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import uuid
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Protocol
+
+from services.notification.domain import Command, EndSending, FireReminder, Message, StartSending, State, on_due
+from services.notification.letters import Letter, render
+from services.notification.planning import APPLICANT
+from shared.contracts.notification import MessageOutcome
+from shared.mail.port import BadHeader, Email, Mailer, Outcome, retry_after
+from shared.runtime.execution import CommandKey, Executor, Kept
+from shared.runtime.measures import MESSAGES
+from shared.storage.port import Find
+
+logger = logging.getLogger(__name__)
+
+SEND_LIMIT = 150.0
+"""Seconds after which a send is given up as of unknown outcome; shorter than the claim."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recipient:
+    name: str
+    address: str
+
+
+class Directory(Protocol):
+    """Who is who among the staff, at the moment of sending."""
+
+    async def with_role(self, role: str) -> Sequence[Recipient]: ...
+
+    async def person(self, username: str) -> Recipient | None: ...
+
+
+class Dispatch:
+    """Attends to one request's ledger when something in it is due."""
+
+    def __init__(
+        self,
+        executor: Executor[State],
+        mailer: Mailer,
+        directory: Directory,
+        sender: str,
+        link: Callable[[str, str], str],
+        staff_link: Callable[[str, str], str],
+    ):
+        """`link(request_id, number)` is the applicant's tracking link, `staff_link(request_id, kind)` where staff go."""
+        self._executor, self._mailer, self._directory = executor, mailer, directory
+        self._sender, self._link, self._staff_link = sender, link, staff_link
+
+    async def attend(self, request_id: str) -> None:
+        """Fire the reminders that are due, then claim what is to be sent, send it, and write the outcomes down."""
+        kept = await self._executor.read(request_id)
+        if kept is None:
+            return
+        for command in on_due(kept.state):
+            await self._executor.execute(request_id, command, _key(kept, command))
+        claim = CommandKey(str(uuid.uuid4()), digest="")
+        await self._executor.execute(request_id, StartSending(), claim)
+        kept = await self._executor.read(request_id)
+        if kept is not None:
+            await self._send_claimed(kept)
+
+    async def _send_claimed(self, kept: Kept[State]) -> None:
+        in_hand = [message for message in kept.state.messages if message.status == "sending"]
+        if not in_hand:
+            return
+        outcomes = await asyncio.gather(*(self._send(kept, message) for message in in_hand))
+        command = EndSending(tuple(outcomes))
+        await self._executor.execute(kept.id, command, CommandKey(str(uuid.uuid4()), digest=""))
+
+    async def _send(self, kept: Kept[State], message: Message) -> MessageOutcome:
+        outcome = await self._hand_over(kept, message)
+        MESSAGES.labels(outcome.kind).inc()
+        match outcome.kind:
+            case "sent":
+                return MessageOutcome(message=message.id, status="sent", reason=outcome.reason)
+            case "permanent":
+                return MessageOutcome(message=message.id, status="failed", reason=outcome.reason)
+            case "temporary" | "unknown":
+                pause = retry_after(message.tries)
+                return MessageOutcome(
+                    message=message.id,
+                    status="unknown" if outcome.kind == "unknown" else "failed",
+                    reason=outcome.reason,
+                    retry_at=self._executor.clock() + pause if pause is not None else None,
+                )
+
+    async def _hand_over(self, kept: Kept[State], message: Message) -> Outcome:
+        recipients = await self._recipients(kept.state, message)
+        if not recipients:
+            return Outcome("temporary", "Tidak ada penerima yang aktif untuk surel ini.")
+        try:
+            email = await self._email(kept, message, recipients)
+            async with asyncio.timeout(SEND_LIMIT):
+                return await self._mailer.send(email)
+        except BadHeader as error:
+            return Outcome("permanent", str(error))
+        except TimeoutError:
+            return Outcome("unknown", "Peladen surel tidak menjawab dalam batas waktu.")
+        except Exception:
+            logger.exception("message %s of %s could not be made", message.id, kept.state.number)
+            return Outcome("temporary", "Surel belum dapat disusun karena kesalahan di dalam sistem.")
+
+    async def _recipients(self, state: State, message: Message) -> Sequence[Recipient]:
+        if message.to == APPLICANT:
+            return [Recipient(state.applicant.name, state.applicant.email)] if state.applicant else []
+        kind, _, name = message.to.partition(":")
+        if kind == "role":
+            return await self._directory.with_role(name)
+        person = await self._directory.person(name)
+        return [person] if person else []
+
+    async def _email(self, kept: Kept[State], message: Message, recipients: Sequence[Recipient]) -> Email:
+        values = dict(message.values)
+        if (lead := values.pop("lead_username", None)) is not None:
+            contact = await self._directory.person(lead)
+            values["contact"] = contact.address if contact else ""
+        to_applicant = message.to == APPLICANT
+        state = kept.state
+        link = self._link(kept.id, state.number) if to_applicant else self._staff_link(kept.id, message.kind)
+        name = recipients[0].name if len(recipients) == 1 else ""
+        rendered = render(Letter(message.kind, name, state.number, state.scope, link, values))
+        return Email(
+            message_id=message.id,
+            to=tuple(recipient.address for recipient in recipients),
+            subject=rendered.subject,
+            text=rendered.text,
+            html=rendered.html,
+            sender=self._sender,
+            date=message.planned_at,
+        )
+
+    async def take_back(self) -> None:
+        """After a crash of the only process that sends: what was in hand has an unknown outcome, and is tried again now."""
+        find = Find(order="newest", where={"sending": 1}, limit=200)
+        while (page := await self._executor.find(find)).items:
+            for kept in page.items:
+                await self._give_up(kept)
+
+    async def _give_up(self, kept: Kept[State]) -> None:
+        now = self._executor.clock()
+        reason = "Proses berhenti saat surel ini sedang dikirim."
+        outcomes = tuple(
+            MessageOutcome(message=message.id, status="unknown", reason=reason, retry_at=now + timedelta(seconds=1))
+            for message in kept.state.messages
+            if message.status == "sending"
+        )
+        await self._executor.execute(kept.id, EndSending(outcomes), CommandKey(str(uuid.uuid4()), digest=""))
+
+
+def _key(kept: Kept[State], command: FireReminder) -> CommandKey:
+    return CommandKey(str(uuid.uuid5(uuid.UUID(kept.id), command.reminder)), digest="")
