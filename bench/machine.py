@@ -1,0 +1,121 @@
+"""Processes and the machine under them: started, asked for their CPU time, stopped; and what the machine is."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import platform
+import signal
+import socket
+import statistics
+import subprocess
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator, Mapping, Sequence
+from importlib.metadata import version
+from pathlib import Path
+
+import apsw
+
+TICKS = os.sysconf("SC_CLK_TCK")
+LIBRARIES = ("uvicorn", "uvloop", "httptools", "starlette", "fastapi", "pydantic", "python-multipart", "aiosmtplib")
+FSYNCS = 50
+
+
+class NotReady(Exception):
+    """A server did not come up, or went down."""
+
+
+@contextlib.contextmanager
+def running(command: Sequence[str], settings: Mapping[str, str]) -> Iterator[subprocess.Popen[bytes]]:
+    """The command in a process of its own; at the end it is asked to stop, and made to if it does not."""
+    with tempfile.TemporaryFile() as told:
+        process = subprocess.Popen(command, env={**os.environ, **settings}, stdout=told, stderr=told)
+        try:
+            yield process
+        except NotReady as problem:
+            told.seek(max(0, told.tell() - 4000))
+            raise NotReady(f"{problem}\n{told.read().decode(errors='replace')}") from problem
+        finally:
+            process.send_signal(signal.SIGTERM)
+            try:
+                process.wait(30)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+
+def wait_until_ready(process: subprocess.Popen[bytes], port: int, seconds: float = 60) -> None:
+    """Until /health/ready answers 200. Raises NotReady."""
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        if process.poll() is not None:
+            raise NotReady(f"{process.args!r} ended with status {process.returncode}.")
+        try:
+            urllib.request.urlopen(f"http://127.0.0.1:{port}/health/ready", timeout=2).close()
+        except (urllib.error.URLError, OSError):
+            time.sleep(0.1)
+        else:
+            return
+    raise NotReady(f"{process.args!r} did not become ready.")
+
+
+def cpu_seconds(root: int) -> float:
+    """CPU time of a process, its living descendants and those that have ended."""
+    stats = dict(_stats())
+    family, added = {root}, True
+    while added:
+        grown = family | {pid for pid, (parent, _) in stats.items() if parent in family}
+        added, family = grown != family, grown
+    return sum(stats[pid][1] for pid in family if pid in stats)
+
+
+def _stats() -> Iterator[tuple[int, tuple[int, float]]]:
+    """For every process its parent and its CPU seconds, with those of the children that it has waited for."""
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdecimal():
+            with contextlib.suppress(OSError):
+                fields = (entry / "stat").read_text().rpartition(")")[2].split()
+                yield int(entry.name), (int(fields[1]), sum(map(int, fields[11:15])) / TICKS)
+
+
+def free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port: int = listener.getsockname()[1]
+        return port
+
+
+def described() -> list[str]:
+    """The machine and the versions, one line each."""
+    libraries = ", ".join(f"{name} {version(name)}" for name in LIBRARIES)
+    return [
+        f"{os.cpu_count()} cores ({_processor()}), {_memory():.0f} GiB of memory, {platform.system()}",
+        f"a 4 KiB write with fsync takes {fsync_milliseconds():.2f} ms (median of {FSYNCS})",
+        f"Python {platform.python_version()}, SQLite {apsw.sqlite_lib_version()} through apsw {apsw.apsw_version()}",
+        libraries,
+    ]
+
+
+def fsync_milliseconds() -> float:
+    """What the disk takes for a small durable write."""
+    took = []
+    with tempfile.NamedTemporaryFile() as file:
+        for _ in range(FSYNCS):
+            begun = time.perf_counter()
+            file.write(bytes(4096))
+            file.flush()
+            os.fsync(file.fileno())
+            took.append(time.perf_counter() - begun)
+    return 1000 * statistics.median(took)
+
+
+def _processor() -> str:
+    lines = Path("/proc/cpuinfo").read_text().splitlines()
+    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.machine())
+
+
+def _memory() -> float:
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30

@@ -1,0 +1,155 @@
+"""What the rounds measured, as a line for each and as the page docs/benchmarks.md."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Callable, Iterable, Sequence
+
+from bench.machine import described
+from bench.rounds import Round
+
+COMMANDS = ("submit", "verify", "appoint", "start", "complete", "confirm")
+WAYS = {
+    "submit": "two PDF files of 100 KB",
+    "verify": "",
+    "appoint": "",
+    "start": "",
+    "complete": "one PDF file of 100 KB",
+    "confirm": "",
+}
+
+INTRODUCTION = """# Benchmarks
+
+Written by `make bench`; do not edit.
+
+A *lifecycle* is six commands over HTTP: submit (two PDF files of 100 KB), verify, appoint, start, complete (one file
+of 100 KB) and confirm. *Ours* is `simpul up` in embedded mode as anybody would start it, checks and events and pages
+and all, and every e-mail handed to a real SMTP server. The *floor* is a bare ASGI application under the same server
+settings, which parses the same bodies, hashes and durably stores the same files and makes one durable write per
+command, and nothing else: no accounts, no checks, no events, no e-mail. The ratio says what everything else costs.
+
+Both run in turns in one run, each in processes of its own on a fresh folder: the server, the load generator and the
+mail sink, which share the machine's cores. The sink speaks SMTP by hand, counts and forgets, because a full mail
+server library would take more CPU than some of what is measured. Before each measurement the server is warmed up. The
+CPU of a lifecycle is that of the server process and its children from the first command to the last e-mail. A command
+of one service that another has not heard of yet is tried again after a short pause, which counts into the time of the
+lifecycle.
+"""
+
+
+def summary(each: Round) -> str:
+    """One line for the terminal."""
+    mails = f", e-mails {each.mails}/{each.expected} (+{each.drain:.1f} s)" if each.expected else ""
+    failures = f", FAILED {each.load['failures']}: {each.load['first_failures'][:1]}" if each.load["failures"] else ""
+    return (
+        f"{each.side:<6}{each.rate:7.1f} lifecycles/s, {each.cpu:6.2f} ms of CPU each (client {_client(each):.2f}), "
+        f"p50 {each.load['lifecycle']['p50']:.0f} ms{mails}{failures}"
+    )
+
+
+def page(done: Sequence[Round], rounds: int, seconds: float, clients: int) -> str:
+    """The whole page."""
+    floor, ours = ([each for each in done if each.side == side] for side in ("floor", "ours"))
+    parts = [
+        INTRODUCTION,
+        f"{rounds} rounds of {seconds:.0f} s each, {clients} clients at once.\n",
+        "\n".join(f"- {line}" for line in described()) + "\n",
+        "## Result\n",
+        _compared(floor, ours),
+        "Median of the rounds, and the least and the most in brackets.\n",
+        "## Time of each command\n",
+        _commands(floor, ours),
+        "## E-mails\n",
+        _mails(ours),
+        "## Every round\n",
+        _rounds(done),
+    ]
+    return "\n".join(parts)
+
+
+def _compared(floor: Sequence[Round], ours: Sequence[Round]) -> str:
+    rows = [
+        ("lifecycles per second", "{:.1f}", lambda each: each.rate),
+        ("server CPU per lifecycle, ms", "{:.2f}", lambda each: each.cpu),
+        ("time of a lifecycle, p50, ms", "{:.0f}", lambda each: each.load["lifecycle"]["p50"]),
+        ("time of a lifecycle, p95, ms", "{:.0f}", lambda each: each.load["lifecycle"]["p95"]),
+        ("client CPU per lifecycle, ms", "{:.2f}", _client),
+        ("mail sink CPU per lifecycle, ms", "{:.2f}", lambda each: _per_lifecycle(each, each.sink_cpu)),
+    ]
+    lines = (
+        (label, _spread(floor, value, form), _spread(ours, value, form), _ratio(floor, ours, value))
+        for label, form, value in rows
+    )
+    return _table(("", "floor", "ours", "ours / floor"), lines)
+
+
+def _commands(floor: Sequence[Round], ours: Sequence[Round]) -> str:
+    lines = (
+        (
+            f"{name}{f' ({WAYS[name]})' if WAYS[name] else ''}",
+            *(_quantile(side, "commands", name, part) for side in (floor, ours) for part in ("p50", "p95")),
+            _quantile(ours, "waited", name, "p50"),
+            _quantile(ours, "waited", name, "p95"),
+        )
+        for name in COMMANDS
+    )
+    heads = ("ms", "floor p50", "floor p95", "ours p50", "ours p95", "waited for the news p50", "p95")
+    return _table(heads, lines)
+
+
+def _mails(ours: Sequence[Round]) -> str:
+    each = statistics.median(round.expected / max(1, round.lifecycles) for round in ours)
+    whole = all(round.complete for round in ours)
+    arrived = sum(round.mails for round in ours)
+    drain = max(round.drain for round in ours)
+    verdict = "all of them, each once" if whole else "NOT all of them, or some twice"
+    return (
+        f"A lifecycle sends {each:.0f} e-mails. {arrived:,} of {sum(r.expected for r in ours):,} arrived: {verdict}; "
+        f"the last {drain:.1f} s after the last command at most.\n"
+    )
+
+
+def _rounds(done: Sequence[Round]) -> str:
+    lines = (
+        (
+            each.side,
+            f"{each.rate:.1f}",
+            f"{each.cpu:.2f}",
+            str(each.lifecycles),
+            str(each.load["again"]),
+            str(each.load["failures"]),
+            f"{each.mails}/{each.expected}",
+            f"{each.drain:.1f}",
+        )
+        for each in done
+    )
+    heads = ("side", "lifecycles/s", "CPU ms", "lifecycles", "tried again", "failures", "e-mails", "drained in s")
+    return _table(heads, lines)
+
+
+def _client(each: Round) -> float:
+    return _per_lifecycle(each, float(each.load["client_cpu"]))
+
+
+def _per_lifecycle(each: Round, seconds: float) -> float:
+    return 1000 * seconds / max(1, each.lifecycles)
+
+
+def _spread(side: Sequence[Round], value: Callable[[Round], float], form: str) -> str:
+    values = [value(each) for each in side]
+    return f"{form} [{form} - {form}]".format(statistics.median(values), min(values), max(values))
+
+
+def _ratio(floor: Sequence[Round], ours: Sequence[Round], value: Callable[[Round], float]) -> str:
+    under = statistics.median(map(value, floor))
+    return f"{statistics.median(map(value, ours)) / under:.2f}" if under else "-"
+
+
+def _quantile(side: Sequence[Round], table: str, command: str, part: str) -> str:
+    values = [each.load[table][command][part] for each in side if command in each.load[table]]
+    return f"{statistics.median(values):.1f}" if values else "-"
+
+
+def _table(heads: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
+    rows = [heads, ["---"] * len(heads), *lines]
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows) + "\n"
