@@ -23,9 +23,7 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="SIMPUL_", env_file=".env", extra="ignore", env_ignore_empty=True)
 
-    mode: Literal["embedded"] = Field(
-        "embedded", description="all services in one process with one folder of data"
-    )
+    mode: Literal["embedded"] = Field("embedded", description="all services in one process with one folder of data")
     data: Path = Field(Path("data"), description="folder of everything that the embedded mode keeps")
     host: str = Field("127.0.0.1", description="address to listen at")
     port: int = Field(8000, ge=1, le=65535, description="port to listen at")

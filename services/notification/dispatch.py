@@ -49,9 +49,9 @@ class Dispatch:
         directory: Directory,
         sender: str,
         link: Callable[[str, str], str],
-        staff_link: Callable[[str, str], str],
+        staff_link: str,
     ):
-        """`link(request_id, number)` is the applicant's tracking link, `staff_link(request_id, kind)` where staff go."""
+        """`link(request_id, number)` is the applicant's tracking link, `staff_link` is where staff go."""
         self._executor, self._mailer, self._directory = executor, mailer, directory
         self._sender, self._link, self._staff_link = sender, link, staff_link
 
@@ -125,7 +125,7 @@ class Dispatch:
             values["contact"] = contact.address if contact else ""
         to_applicant = message.to == APPLICANT
         state = kept.state
-        link = self._link(kept.id, state.number) if to_applicant else self._staff_link(kept.id, message.kind)
+        link = self._link(kept.id, state.number) if to_applicant else self._staff_link
         name = recipients[0].name if len(recipients) == 1 else ""
         rendered = render(Letter(message.kind, name, state.number, state.scope, link, values))
         return Email(

@@ -48,7 +48,9 @@ def letters_for(course: Course, lead: Staff | None, rejected_by: Staff | None, f
     return plan(lead, fact) if plan else []
 
 
-def _withdrawn(course: Course, lead: Staff | None, rejected_by: Staff | None, fact: i.RequestWithdrawn) -> list[Planned]:
+def _withdrawn(
+    course: Course, lead: Staff | None, rejected_by: Staff | None, fact: i.RequestWithdrawn
+) -> list[Planned]:
     concerned = [staff(lead), STRUCTURAL] if lead else [STRUCTURAL if course.verified == course.round else OFFICERS]
     if rejected_by:
         concerned = [staff(rejected_by)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from shared.clock import Clock
@@ -44,10 +45,13 @@ class ServiceRuntime(Generic[State]):
     def _saved(self, writes: Sequence[Write]) -> None:
         self.timers.notice(writes)
 
-    async def start(self) -> None:
-        """Make what storage needs, then publish, consume and keep time in the background."""
+    async def prepare(self) -> None:
+        """Make what storage needs."""
         await self.store.prepare()
         await self.log.prepare()
+
+    def start(self) -> None:
+        """Publish, consume and keep time in the background."""
         self._tasks = [
             asyncio.create_task(self._watched("relay", self.relay.run)),
             asyncio.create_task(self._watched("consumer", self._consume)),
@@ -72,6 +76,8 @@ class ServiceRuntime(Generic[State]):
 
     async def stop(self) -> None:
         """Take no more in, finish what is in hand, publish what waits, and stop."""
+        if not self._tasks:
+            return
         relay, *others = self._tasks
         for task in others:
             task.cancel()
@@ -88,3 +94,25 @@ class ServiceRuntime(Generic[State]):
                 await self.relay.drain()
         except (TimeoutError, LogUnavailable, StoreUnavailable) as error:
             logger.warning("the outbox of %s is left to the next start: %s", self.name, error)
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """A service, wired: what moves in it, the routes it answers, and what must happen before it starts."""
+
+    runtime: ServiceRuntime[Any]
+    routers: tuple[Any, ...]
+    before_start: Callable[[], Awaitable[None]] | None = None
+
+    @property
+    def name(self) -> str:
+        return self.runtime.name
+
+    async def start(self) -> None:
+        await self.runtime.prepare()
+        if self.before_start is not None:
+            await self.before_start()
+        self.runtime.start()
+
+    async def stop(self) -> None:
+        await self.runtime.stop()

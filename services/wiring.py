@@ -1,0 +1,24 @@
+"""All four services by name, and the application that any of them together make."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+from services.assignment import service as assignment
+from services.intake import service as intake
+from services.notification import service as notification
+from services.verification import service as verification
+from shared.platform import Platform
+from shared.runtime.service import Service
+
+BUILDERS: Mapping[str, Callable[[Platform], Service]] = {
+    "intake": intake.build,
+    "verification": verification.build,
+    "assignment": assignment.build,
+    "notification": notification.build,
+}
+
+
+def build(platform: Platform, names: Sequence[str] = tuple(BUILDERS)) -> list[Service]:
+    """These services on this platform, in the order of BUILDERS."""
+    return [builder(platform) for name, builder in BUILDERS.items() if name in names]
