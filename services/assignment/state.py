@@ -1,0 +1,200 @@
+"""What assignment knows of a request: a fold of its own events and the other services' alike, in whatever order."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, date, datetime
+
+from shared.calendar import today
+from shared.contracts.assignment import (
+    LeadAssigned,
+    LeadReassigned,
+    RequestRejected,
+    WorkCompleted,
+    WorkPaused,
+    WorkProgressed,
+    WorkResumed,
+    WorkStarted,
+)
+from shared.contracts.course import ENDED, Course, Status, follow
+from shared.contracts.envelope import Event
+from shared.contracts.facts import Applicant, Complexity, DocumentRef, Fact, Letter, Scope, Staff
+from shared.contracts.history import Entry, record
+from shared.contracts.intake import (
+    ApplicantAnswered,
+    HandoverConfirmed,
+    HandoverContested,
+    RequestExpired,
+    RequestResubmitted,
+    RequestSubmitted,
+    RequestWithdrawn,
+)
+from shared.contracts.verification import RejectionRecommended, RequestReturned, RequestVerified
+from shared.storage.port import Column, Scalar
+
+_FROM_INTAKE: set[type[Fact]] = {RequestSubmitted, RequestResubmitted, RequestExpired, RequestWithdrawn}
+_FROM_INTAKE |= {ApplicantAnswered, HandoverConfirmed, HandoverContested}
+_FROM_VERIFICATION: set[type[Fact]] = {RequestReturned, RequestVerified, RejectionRecommended}
+_OWN: set[type[Fact]] = {RequestRejected, LeadAssigned, LeadReassigned}
+_OWN |= {WorkStarted, WorkProgressed, WorkPaused, WorkResumed, WorkCompleted}
+HEARS: frozenset[type[Fact]] = frozenset(_FROM_INTAKE | _FROM_VERIFICATION)
+OWN: frozenset[type[Fact]] = frozenset(_OWN)
+
+CLOCK_RUNS = (Status.ASSIGNED, Status.IN_PROGRESS)
+
+INDEXED = (
+    *map(Column, ("number", "status", "submitted_at", "unit", "scope", "lead", "target_date", "due", "search")),
+    Column("open", "integer"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Recommendation:
+    """An officer's advice to reject, given in one round."""
+
+    round: int
+    reason: str
+    by: Staff
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """`stopped_on` is the day from which a pause moves the target; `results` are those of the last delivery."""
+
+    course: Course = field(default_factory=Course)
+    history: tuple[Entry, ...] = ()
+    number: str = ""
+    submitted_at: datetime | None = None
+    applicant: Applicant | None = None
+    description: str = ""
+    scope: Scope | None = None
+    letter: Letter | None = None
+    documents: tuple[DocumentRef, ...] = ()
+    warnings: tuple[str, ...] = ()
+    recommendation: Recommendation | None = None
+    verified_at: datetime | None = None
+    lead: Staff | None = None
+    complexity: Complexity | None = None
+    target_date: date | None = None
+    note: str = ""
+    assigned_at: datetime | None = None
+    percent: int | None = None
+    question: str = ""
+    answer_by: date | None = None
+    stopped_on: date | None = None
+    summary: str = ""
+    results: tuple[DocumentRef, ...] = ()
+    record_number: str = ""
+    confirm_by: date | None = None
+
+    @property
+    def status(self) -> Status:
+        return self.course.status
+
+
+def initial() -> State:
+    return State()
+
+
+def evolve(state: State, event: Event) -> State:
+    """The state after the event, the same whatever the order in which the services were heard."""
+    if type(event.fact) not in HEARS | OWN:
+        return state
+    followed = replace(state, course=follow(state.course, event.fact), history=record(state.history, event))
+    match event.fact.owner:
+        case "intake":
+            return _after_intake(followed, event)
+        case "verification":
+            return _after_judging(followed, event)
+        case _:
+            return _after_work(followed, event)
+
+
+def _after_intake(state: State, event: Event) -> State:
+    match event.fact:
+        case RequestSubmitted(number=number):
+            return replace(_sent(state, event.fact), number=number, submitted_at=event.time)
+        case RequestResubmitted():
+            return _sent(state, event.fact)
+        case _:
+            return state
+
+
+def _sent(state: State, form: RequestSubmitted | RequestResubmitted) -> State:
+    return replace(
+        state,
+        applicant=form.applicant,
+        description=form.description,
+        scope=form.scope,
+        letter=form.letter,
+        documents=form.documents,
+        warnings=form.warnings,
+    )
+
+
+def _after_judging(state: State, event: Event) -> State:
+    match event.fact:
+        case RequestVerified():
+            return replace(state, verified_at=event.time)
+        case RejectionRecommended(round=number, reason=reason, by=by):
+            return replace(state, recommendation=Recommendation(number, reason, by, event.time))
+        case _:
+            return state
+
+
+def _after_work(state: State, event: Event) -> State:
+    match event.fact:
+        case LeadAssigned(lead=lead, complexity=complexity, target_date=day, note=note):
+            return replace(state, lead=lead, complexity=complexity, target_date=day, note=note, assigned_at=event.time)
+        case LeadReassigned(lead=lead, target_date=day):
+            return replace(_retargeted(state, day, event.time), lead=lead)
+        case WorkProgressed(percent=percent) if percent is not None:
+            return replace(state, percent=percent)
+        case WorkPaused(question=question, answer_by=day):
+            return replace(state, question=question, answer_by=day, stopped_on=today(event.time))
+        case WorkResumed(target_date=day):
+            return replace(state, target_date=day, question="", answer_by=None, stopped_on=None)
+        case WorkCompleted(summary=summary, documents=results, record_number=number, confirm_by=day):
+            return replace(state, summary=summary, results=results, record_number=number, confirm_by=day)
+        case _:
+            return state
+
+
+def _retargeted(state: State, target: date, time: datetime) -> State:
+    """A target that is set during a pause already reckons with the days that have passed."""
+    if target == state.target_date:
+        return state
+    return replace(state, target_date=target, stopped_on=state.stopped_on and today(time))
+
+
+def answered_now(state: State) -> bool:
+    """The applicant answered the question that is open, and work is not resumed yet."""
+    course = state.course
+    return course.status is Status.IN_PROGRESS and course.resumed < course.pause == course.answered
+
+
+def overdue(state: State, day: date) -> bool:
+    """The target has passed while its clock runs: not on hold, not once the work is handed over."""
+    return state.target_date is not None and state.target_date < day and state.status in CLOCK_RUNS
+
+
+def columns(state: State) -> Mapping[str, Scalar]:
+    """What requests are found by. `due` is the target while its clock runs, so that `due` below today is overdue."""
+    unit = state.applicant.unit if state.applicant else ""
+    name = state.applicant.name if state.applicant else ""
+    target = state.target_date.isoformat() if state.target_date else None
+    submitted = state.submitted_at.astimezone(UTC) if state.submitted_at else None
+    return {
+        "number": state.number,
+        "status": state.status.value,
+        "open": int(state.status not in ENDED),
+        "submitted_at": submitted.isoformat(timespec="microseconds") if submitted else None,
+        "unit": unit,
+        "scope": state.scope.value if state.scope else None,
+        "lead": state.lead.username if state.lead else None,
+        "target_date": target,
+        "due": target if state.status in CLOCK_RUNS else None,
+        "search": f"{state.number} {name} {unit}".lower(),
+    }
