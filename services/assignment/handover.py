@@ -17,7 +17,9 @@ ONES = ("nol", "satu", "dua", "tiga", "empat", "lima", "enam", "tujuh", "delapan
 WIDTH = RIGHT - LEFT
 COLUMNS = (LEFT, LEFT + 10, LEFT + 86, LEFT + 108, RIGHT)
 HEADINGS = ("No.", "Nama Dokumen", "Ukuran", "SHA-256")
-SIGNING_HEIGHT = 78.0
+SIGNING_HEIGHT = 72.0
+NAME_LINES = 3
+"""Under a signature; the whole of a longer name stands at the head of the record."""
 QR_SIDE = 27.0
 UNSIGNED = "." * 44
 
@@ -207,7 +209,8 @@ def _closing(paper: Paper, record: HandoverRecord) -> None:
         "Keutuhan setiap dokumen dapat diperiksa dengan nilai SHA-256 di atas, dan keabsahan berita acara ini dengan "
         "kode QR di bawah."
     )
-    paper.room_for(SIGNING_HEIGHT + 3 * LINE)
+    name_lines = max(len(_name_lines(party.name)) for party in (record.first, record.second))
+    paper.room_for(SIGNING_HEIGHT + (2 + name_lines) * LINE)
     paper.paragraph(closing)
     _signatures(paper, record)
 
@@ -219,9 +222,9 @@ def _signatures(paper: Paper, record: HandoverRecord) -> None:
     paper.y += LINE
     top = paper.y
     _signature(paper, left, ["PIHAK KEDUA,"], record.second.name, record.second.number)
-    paper.y = top
+    signed, paper.y = paper.y, top
     _signature(paper, right, ["PIHAK PERTAMA,"], record.first.name, record.first.number)
-    paper.y += 1
+    paper.y = max(signed, paper.y) + 1
     paper.code(record.verification_url, LEFT, paper.y, QR_SIDE)
     paper.y += 3
     top = paper.y
@@ -235,8 +238,12 @@ def _signature(paper: Paper, x: float, heading: list[str], name: str, number: st
         paper.centred(line, x)
         paper.y += LINE
     paper.y += 13.5
-    for line in wrapped(name or UNSIGNED, WIDTH * 0.43, bold=bool(name)):
+    for line in _name_lines(name):
         paper.centred(line, x, bold=bool(name))
         paper.y += LINE
     paper.centred(f"NIP {number}" if number or not name else "", x)
     paper.y += LINE
+
+
+def _name_lines(name: str) -> list[str]:
+    return wrapped(name or UNSIGNED, WIDTH * 0.43, bold=bool(name))[:NAME_LINES]

@@ -10,7 +10,7 @@ from functools import cache
 import segno
 from fpdf import FPDF
 
-LEFT, RIGHT, TOP, BOTTOM = 25.0, 190.0, 14.0, 278.0
+LEFT, RIGHT, TOP, BOTTOM = 25.0, 190.0, 14.0, 281.0
 FOOT = 288.0
 MIDDLE = (LEFT + RIGHT) / 2
 LINE = 5.0
