@@ -46,8 +46,8 @@ def story(*facts: Fact, start: datetime = NOON, subject: str = REQUEST) -> list[
 
 
 def fold(decider: Decider[State], events: Sequence[Event]) -> State:
-    """The state after these events, in the order given; what the service does not hear is left out."""
-    heard = [event for event in events if type(event.fact) in decider.hears or event.source == decider.service]
+    """The state after these events, in the order given. As at run time, a source that is heard is heard whole."""
+    heard = [event for event in events if event.source in decider.sources | {decider.service}]
     return reduce(decider.evolve, heard, decider.initial())
 
 

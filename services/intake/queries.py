@@ -1,0 +1,140 @@
+"""What an applicant may see of a request, as plain values for pages and programs alike."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Any
+
+from services.intake.employee_number import WARNINGS, grouped, masked
+from services.intake.form import Form
+from services.intake.state import State
+from shared.calendar import today
+from shared.contracts.course import Status
+from shared.contracts.facts import DocumentRef
+from shared.contracts.history import Entry
+from shared.web.labels import EVENT_LABELS, OPEN_ITEM_LABELS, SCOPE_LABELS, STATUS_LABELS, actor_label
+
+ADDRESSED_TO_STAFF = frozenset({"LeadAssigned"})
+"""Events whose note is meant for the lead, not for the applicant."""
+
+UNDER_WAY = frozenset({Status.ASSIGNED, Status.IN_PROGRESS})
+
+
+def tracked(state: State, day: date) -> dict[str, Any]:
+    """The request as its applicant follows it on that day; the Nomor Pegawai is masked, for links travel."""
+    status = state.status
+    return {
+        "number": state.number,
+        "status": status.value,
+        "status_label": STATUS_LABELS[status],
+        "round": state.course.round,
+        "submitted_at": state.submitted_at,
+        "lead": state.lead.name if state.lead else None,
+        "percent": state.percent,
+        "target_date": state.target_date,
+        "overdue": overdue(state, day),
+        **(_summary(state.form) if state.form else {}),
+        "timeline": [_line(state, entry) for entry in state.history],
+        "documents": [_document(document) for document in documents(state)],
+        "open_items": open_items(state),
+        "question": state.pause.question if state.pause and status is Status.ON_HOLD else None,
+        "summary": state.delivery.summary if state.delivery else None,
+        "record_number": state.delivery.record_number if state.delivery else None,
+        "deadlines": deadlines(state),
+        "survey_open": survey_open(state, day),
+    }
+
+
+def _summary(form: Form) -> dict[str, Any]:
+    return {
+        "name": form.applicant.name,
+        "employee_number": masked(form.applicant.employee_number),
+        "unit": form.applicant.unit,
+        "position": form.applicant.position,
+        "description": form.description,
+        "scope": form.scope.value,
+        "scope_label": SCOPE_LABELS[form.scope],
+        "letter_number": form.letter.number,
+        "letter_date": form.letter.date,
+        "warnings": warnings(form),
+    }
+
+
+def sent(form: Form) -> dict[str, Any]:
+    """Everything that was filled in, whole: for the receipt and to be corrected."""
+    applicant = form.applicant
+    return {
+        **_summary(form),
+        "employee_number": grouped(applicant.employee_number),
+        "email": applicant.email,
+        "phone": applicant.phone,
+    }
+
+
+def warnings(form: Form) -> list[dict[str, str]]:
+    """What is odd about the Nomor Pegawai; a code that is no longer known speaks for itself."""
+    return [{"code": code, "message": WARNINGS.get(code, code)} for code in form.warnings]
+
+
+def overdue(state: State, day: date) -> bool:
+    """Whether the target has passed; on hold the clock stands where it was stopped, and what is delivered is late no more."""
+    if state.target_date is None:
+        return False
+    if state.status is Status.ON_HOLD and state.pause:
+        return today(state.pause.at) > state.target_date
+    return state.status in UNDER_WAY and day > state.target_date
+
+
+def _line(state: State, entry: Entry) -> dict[str, Any]:
+    automatic = entry.event == "HandoverConfirmed" and state.by_silence
+    return {
+        "time": entry.time,
+        "event": entry.event,
+        "label": EVENT_LABELS.get(entry.event, entry.event),
+        "by": actor_label(entry.event, entry.by, automatic=automatic),
+        "note": "" if entry.event in ADDRESSED_TO_STAFF else entry.note,
+    }
+
+
+def documents(state: State) -> tuple[DocumentRef, ...]:
+    """What was sent and still counts, then what was handed over last."""
+    return (*(state.form.documents if state.form else ()), *(state.delivery.documents if state.delivery else ()))
+
+
+def document(state: State, document_id: str) -> DocumentRef | None:
+    """The document with this id that the applicant may open, None if there is none."""
+    return next((document for document in documents(state) if document.id == document_id), None)
+
+
+def _document(document: DocumentRef) -> dict[str, Any]:
+    return document.model_dump(mode="json", exclude={"key"})
+
+
+def open_items(state: State) -> list[dict[str, str]]:
+    """What the applicant is asked to complete now, with the officer's note on each."""
+    if state.status is not Status.RETURNED or state.returned is None:
+        return []
+    return [
+        {"item": verdict.item.value, "label": OPEN_ITEM_LABELS[verdict.item], "note": verdict.note}
+        for verdict in state.returned.failed
+    ]
+
+
+def deadlines(state: State) -> dict[str, date]:
+    """The days that matter to the applicant where the request stands now: the last one on which each can still be done."""
+    match state.status:
+        case Status.RETURNED if state.returned:
+            return {"respond_by": state.returned.respond_by}
+        case Status.ON_HOLD if state.pause:
+            return {"answer_by": state.pause.answer_by}
+        case Status.DELIVERED if state.delivery:
+            return {"confirm_by": state.delivery.confirm_by}
+        case Status.COMPLETED if state.survey_until and not state.surveyed_at:
+            return {"survey_until": state.survey_until}
+        case _:
+            return {}
+
+
+def survey_open(state: State, day: date) -> bool:
+    waited_for = deadlines(state).get("survey_until")
+    return waited_for is not None and day <= waited_for

@@ -1,0 +1,168 @@
+"""What intake keeps of a request, as the fold of its own facts and of those that it hears."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime
+
+from services.intake.form import Form, sent_in
+from shared.contracts.assignment import (
+    LeadAssigned,
+    LeadReassigned,
+    RequestRejected,
+    WorkCompleted,
+    WorkPaused,
+    WorkProgressed,
+    WorkResumed,
+    WorkStarted,
+)
+from shared.contracts.course import Course, Status, follow
+from shared.contracts.envelope import Event
+from shared.contracts.facts import DocumentRef, Fact, Staff, Verdict
+from shared.contracts.history import Entry, record
+from shared.contracts.intake import (
+    ApplicantAnswered,
+    HandoverConfirmed,
+    HandoverContested,
+    RequestExpired,
+    RequestResubmitted,
+    RequestSubmitted,
+    RequestWithdrawn,
+    SurveyAnswered,
+)
+from shared.contracts.verification import RequestReturned, RequestVerified
+
+HEARS: frozenset[type[Fact]] = frozenset(
+    {
+        RequestReturned,
+        RequestVerified,
+        RequestRejected,
+        LeadAssigned,
+        LeadReassigned,
+        WorkStarted,
+        WorkProgressed,
+        WorkPaused,
+        WorkResumed,
+        WorkCompleted,
+    }
+)
+OWN: frozenset[type[Fact]] = frozenset(
+    {
+        RequestSubmitted,
+        RequestResubmitted,
+        RequestExpired,
+        RequestWithdrawn,
+        ApplicantAnswered,
+        HandoverConfirmed,
+        HandoverContested,
+        SurveyAnswered,
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Return:
+    """What an officer found missing in one round, and until when it is waited for."""
+
+    round: int
+    verdicts: tuple[Verdict, ...]
+    respond_by: date
+
+    @property
+    def failed(self) -> tuple[Verdict, ...]:
+        return tuple(verdict for verdict in self.verdicts if not verdict.ok)
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """The lead's question; the clock stands still since `at`."""
+
+    pause: int
+    question: str
+    answer_by: date
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """What was handed over last, with the handover record among the documents."""
+
+    delivery: int
+    summary: str
+    documents: tuple[DocumentRef, ...]
+    record_number: str
+    confirm_by: date
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """`returned` is verification's; lead, target, percent, pause and delivery are assignment's; the rest is intake's own."""
+
+    course: Course = field(default_factory=Course)
+    history: tuple[Entry, ...] = ()
+    number: str = ""
+    submitted_at: datetime | None = None
+    form: Form | None = None
+    survey_until: date | None = None
+    by_silence: bool = False
+    surveyed_at: datetime | None = None
+    returned: Return | None = None
+    lead: Staff | None = None
+    target_date: date | None = None
+    percent: int | None = None
+    pause: Pause | None = None
+    delivery: Delivery | None = None
+
+    @property
+    def status(self) -> Status:
+        return self.course.status
+
+
+def initial() -> State:
+    return State()
+
+
+def evolve(state: State, event: Event) -> State:
+    """The state after the event, the same whatever the order in which the services were heard."""
+    if type(event.fact) not in HEARS | OWN:
+        return state
+    followed = replace(state, course=follow(state.course, event.fact), history=record(state.history, event))
+    if event.fact.owner == "intake":
+        return _after_own(followed, event)
+    return _after_work(followed, event)
+
+
+def _after_own(state: State, event: Event) -> State:
+    match event.fact:
+        case RequestSubmitted(number=number):
+            return replace(state, number=number, submitted_at=event.time, form=sent_in(event.fact))
+        case RequestResubmitted():
+            return replace(state, form=sent_in(event.fact))
+        case HandoverConfirmed(automatic=automatic, survey_until=day):
+            return replace(state, by_silence=automatic, survey_until=day)
+        case SurveyAnswered():
+            return replace(state, surveyed_at=event.time)
+        case _:
+            return state
+
+
+def _after_work(state: State, event: Event) -> State:
+    match event.fact:
+        case RequestReturned(round=number, verdicts=verdicts, respond_by=day):
+            return replace(state, returned=Return(number, verdicts, day))
+        case LeadAssigned(lead=lead, target_date=day) | LeadReassigned(lead=lead, target_date=day):
+            return replace(state, lead=lead, target_date=day)
+        case WorkProgressed(percent=percent) if percent is not None:
+            return replace(state, percent=percent)
+        case WorkPaused(pause=number, question=question, answer_by=day):
+            return replace(state, pause=Pause(number, question, day, event.time))
+        case WorkResumed(target_date=day):
+            return replace(state, target_date=day)
+        case WorkCompleted():
+            return replace(state, delivery=_delivery(event.fact))
+        case _:
+            return state
+
+
+def _delivery(fact: WorkCompleted) -> Delivery:
+    return Delivery(fact.delivery, fact.summary, fact.documents, fact.record_number, fact.confirm_by)
