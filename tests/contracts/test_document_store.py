@@ -5,7 +5,7 @@ import errno
 import hashlib
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from io import BytesIO
 from itertools import count
@@ -97,13 +97,16 @@ async def test_too_large_is_refused_and_nothing_stays(store: DocumentStore, fold
 
 
 class Growing(BytesIO):
-    """Says that it is small and then does not end."""
+    """Says that it is small and then gives four times what is allowed."""
+
+    given = 0
 
     def seek(self, *_: int) -> int:
         return 0
 
     def read(self, size: int | None = -1, /) -> bytes:
-        return b"x" * (size or 1)
+        self.given += size or 0
+        return b"x" * (size or 0) if self.given < 4 * LIMIT else b""
 
 
 async def test_what_is_counted_is_what_is_read_not_what_is_said(store: DocumentStore, folder: Path):
@@ -239,12 +242,13 @@ async def test_nothing_is_swept_when_nobody_can_say_what_is_named(store: Documen
 
 
 @pytest.fixture
-def small_disk() -> Path:
+def small_disk() -> Iterator[Path]:
     """A file system of one MiB, where the machine gives one."""
     folder = Path(os.environ.get("SIMPUL_TEST_SMALL_DISK", ""))
     if not folder.name:
         pytest.skip("SIMPUL_TEST_SMALL_DISK names no small file system")
-    return folder / "documents"
+    yield folder / "documents"
+    shutil.rmtree(folder / "documents", ignore_errors=True)
 
 
 async def test_a_disk_that_is_really_full_refuses_and_recovers(small_disk: Path):

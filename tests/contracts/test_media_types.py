@@ -141,6 +141,7 @@ def patched(content: bytes, mark: bytes, offset: int, value: bytes) -> bytes:
 
 
 CENTRAL, LOCAL = b"PK\x01\x02", b"PK\x03\x04"
+STORED = archive({"isi.txt": b"isi"}, zipfile.ZIP_STORED)
 ZEROS = bytes(20_000_000)
 BOMB = archive({"nol.txt": ZEROS})
 LYING_BOMB = patched(BOMB, CENTRAL, 24, struct.pack("<L", 30_000))
@@ -161,6 +162,8 @@ LYING_BOMB = patched(BOMB, CENTRAL, 24, struct.pack("<L", 30_000))
         (archive({"/etc/passwd": b"isi"}), "archive_path"),
         (archive({"..\\windows\\x": b"isi"}), "archive_path"),
         (archive({f"{n}": b"" for n in range(archives.ENTRIES + 1)}), "archive_entries"),
+        (archive({f"{n}" + "n" * 60_000: b"" for n in range(20)}), "archive_entries"),
+        (patched(STORED, CENTRAL, 20, struct.pack("<LL", 2**22, 2**22)), "archive_ratio"),
         (archive({"dalam.zip": BOMB}), "archive_ratio"),
         (archive({"a.zip": archive({"b.zip": archive({"c.zip": PLAIN})})}), "archive_nested"),
         (archive({"isi.7z": b"7z"}), "archive_nested"),

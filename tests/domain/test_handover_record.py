@@ -91,6 +91,10 @@ def test_the_same_facts_give_the_same_bytes():
     assert handover_record(RECORD) != handover_record(replace(RECORD, verification_url="https://layanan.example/lain"))
 
 
+def test_a_record_is_dated_by_its_day_not_by_the_clock():
+    assert b"/CreationDate (D:20260413000000Z" in handover_record(RECORD)
+
+
 def test_a_usual_record_is_one_page():
     assert len(pages(RECORD)) == 1
 
