@@ -8,7 +8,6 @@ from typing import Any
 from services.intake.employee_number import WARNINGS, grouped, masked
 from services.intake.form import Form
 from services.intake.state import State
-from shared.calendar import today
 from shared.contracts.course import Status
 from shared.contracts.facts import DocumentRef
 from shared.contracts.history import Entry
@@ -17,7 +16,7 @@ from shared.web.labels import EVENT_LABELS, OPEN_ITEM_LABELS, SCOPE_LABELS, STAT
 ADDRESSED_TO_STAFF = frozenset({"LeadAssigned"})
 """Events whose note is meant for the lead, not for the applicant."""
 
-UNDER_WAY = frozenset({Status.ASSIGNED, Status.IN_PROGRESS})
+CLOCK_RUNS = frozenset({Status.ASSIGNED, Status.IN_PROGRESS})
 
 
 def tracked(state: State, day: date) -> dict[str, Any]:
@@ -77,12 +76,8 @@ def warnings(form: Form) -> list[dict[str, str]]:
 
 
 def overdue(state: State, day: date) -> bool:
-    """Whether the target has passed; on hold the clock stands where it was stopped, and what is delivered is late no more."""
-    if state.target_date is None:
-        return False
-    if state.status is Status.ON_HOLD and state.pause:
-        return today(state.pause.at) > state.target_date
-    return state.status in UNDER_WAY and day > state.target_date
+    """Whether the target has passed while its clock runs: not on hold, not once the work is handed over."""
+    return state.target_date is not None and state.target_date < day and state.status in CLOCK_RUNS
 
 
 def _line(state: State, entry: Entry) -> dict[str, Any]:

@@ -75,12 +75,11 @@ class Return:
 
 @dataclass(frozen=True, slots=True)
 class Pause:
-    """The lead's question; the clock stands still since `at`."""
+    """The lead's question, the answer to which is awaited."""
 
     pause: int
     question: str
     answer_by: date
-    at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +128,7 @@ def evolve(state: State, event: Event) -> State:
     followed = replace(state, course=follow(state.course, event.fact), history=record(state.history, event))
     if event.fact.owner == "intake":
         return _after_own(followed, event)
-    return _after_work(followed, event)
+    return _after_others(followed, event.fact)
 
 
 def _after_own(state: State, event: Event) -> State:
@@ -146,8 +145,8 @@ def _after_own(state: State, event: Event) -> State:
             return state
 
 
-def _after_work(state: State, event: Event) -> State:
-    match event.fact:
+def _after_others(state: State, fact: Fact) -> State:
+    match fact:
         case RequestReturned(round=number, verdicts=verdicts, respond_by=day):
             return replace(state, returned=Return(number, verdicts, day))
         case LeadAssigned(lead=lead, target_date=day) | LeadReassigned(lead=lead, target_date=day):
@@ -155,11 +154,11 @@ def _after_work(state: State, event: Event) -> State:
         case WorkProgressed(percent=percent) if percent is not None:
             return replace(state, percent=percent)
         case WorkPaused(pause=number, question=question, answer_by=day):
-            return replace(state, pause=Pause(number, question, day, event.time))
+            return replace(state, pause=Pause(number, question, day))
         case WorkResumed(target_date=day):
             return replace(state, target_date=day)
         case WorkCompleted():
-            return replace(state, delivery=_delivery(event.fact))
+            return replace(state, delivery=_delivery(fact))
         case _:
             return state
 

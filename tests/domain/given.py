@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from functools import reduce
 from typing import Any, TypeVar
+from uuid import UUID, uuid5
 
 import pytest
 
@@ -17,6 +18,7 @@ from shared.runtime.decider import Decider, Refusal
 State = TypeVar("State")
 
 REQUEST = "00000000-0000-4000-8000-000000000001"
+CAUSE = "00000000-0000-4000-8000-00000000000c"
 NOON = datetime(2026, 11, 23, 3, 0, tzinfo=UTC)
 """Monday, 23 November 2026, noon in Maba: a working day in a week without holidays."""
 
@@ -24,14 +26,14 @@ NOON = datetime(2026, 11, 23, 3, 0, tzinfo=UTC)
 def happened(fact: Fact, sequence: int = 1, time: datetime = NOON, subject: str = REQUEST) -> Event:
     """The fact as the event with this sequence of its owner."""
     return Event(
-        id=f"{fact.owner}-{sequence}",
+        id=str(uuid5(UUID(subject), f"{fact.owner}:{sequence}")),
         source=fact.owner,
         subject=subject,
         sequence=sequence,
         time=time,
         fact=fact,
-        correlationid="correlation",
-        causationid="causation",
+        correlationid=CAUSE,
+        causationid=CAUSE,
     )
 
 

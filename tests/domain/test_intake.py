@@ -7,7 +7,6 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
-from pydantic import TypeAdapter
 
 from services.intake import queries
 from services.intake.domain import (
@@ -18,154 +17,48 @@ from services.intake.domain import (
     ContestHandover,
     ExpireRequest,
     ResubmitRequest,
-    Rules,
-    State,
-    SubmitRequest,
     WithdrawRequest,
-    decider,
     next_number,
     number_prefix,
 )
-from shared.contracts import assignment as a
 from shared.contracts import intake as i
-from shared.contracts import verification as v
 from shared.contracts.course import ENDED, Status
-from shared.contracts.facts import (
-    Applicant,
-    ChecklistItem,
-    Complexity,
-    DocumentKind,
-    DocumentRef,
-    Fact,
-    Letter,
-    Scope,
-    Staff,
-    Verdict,
-)
+from shared.contracts.facts import DocumentKind, DocumentRef, Fact, Letter
 from tests.domain.given import NOON, crossings, fold, given, refused, story
-
-INTAKE = decider(Rules())
-
-NURLAILA = Staff(username="nurlaila", name="Nurlaila Ibarat")
-HASAN = Staff(username="hasan", name="Hasan Umpama")
-DEWI = Staff(username="dewi", name="Dewi Andaian")
-
-
-def paper(name: str, kind: DocumentKind, round: int = 1) -> DocumentRef:
-    return DocumentRef(
-        id=name,
-        kind=kind,
-        name=f"{name}.pdf",
-        size=1024,
-        media_type="application/pdf",
-        sha256="ab" * 32,
-        key=f"2026/{name}",
-        round=round,
-    )
-
-
-LETTER = paper("surat", DocumentKind.LETTER)
-DATASET = paper("kamus-data", DocumentKind.REQUIREMENT)
-FLOW = paper("alur", DocumentKind.REQUIREMENT)
-NEW_LETTER = paper("surat-baru", DocumentKind.LETTER)
-NEW_DATASET = paper("kamus-data-baru", DocumentKind.REQUIREMENT)
-RESULT = paper("laporan", DocumentKind.RESULT)
-RECORD = paper("bast", DocumentKind.HANDOVER_RECORD)
-
-APPLICANT = Applicant(
-    name="Rahmat Contoh",
-    employee_number="198502302010011001",
-    unit="Dinas Perhubungan",
-    position="Pranata Komputer",
-    email="rahmat@dishub.example",
+from tests.domain.intake_story import (
+    COMPLETED,
+    DATASET,
+    DELIVERED,
+    IN_PROGRESS,
+    INTAKE,
+    LETTER,
+    NEW_LETTER,
+    ON_HOLD,
+    PATHS,
+    RECORD,
+    RESULT,
+    SUBMIT,
+    VERIFIED,
+    answered,
+    assigned,
+    completed,
+    confirmed,
+    contested,
+    decided,
+    expired,
+    paper,
+    paused,
+    recommended,
+    rejected,
+    resubmitted,
+    resumed,
+    returned,
+    started,
+    submitted,
+    surveyed,
+    verified,
+    withdrawn,
 )
-SUBMIT = SubmitRequest(
-    number="INT-2026-000001",
-    applicant=APPLICANT,
-    description="Data trayek dihubungkan ke portal data.",
-    scope=Scope.DATA,
-    letter=Letter(number="500/1/DISHUB", date=date(2026, 11, 20)),
-    documents=(LETTER, DATASET, FLOW),
-    warnings=("birth_date",),
-)
-
-submitted = i.RequestSubmitted(
-    number=SUBMIT.number,
-    applicant=APPLICANT,
-    description=SUBMIT.description,
-    scope=SUBMIT.scope,
-    letter=SUBMIT.letter,
-    documents=SUBMIT.documents,
-    warnings=SUBMIT.warnings,
-)
-ALL_OK = tuple(Verdict(item=item, ok=True) for item in ChecklistItem)
-
-
-def returned_for(*items: ChecklistItem, round: int = 1) -> v.RequestReturned:
-    verdicts = tuple(
-        Verdict(item=item, ok=item not in items, note=f"{item.value}: mohon dilengkapi." if item in items else "")
-        for item in ChecklistItem
-    )
-    return v.RequestReturned(round=round, verdicts=verdicts, respond_by=date(2026, 12, 7), by=NURLAILA)
-
-
-returned = returned_for(ChecklistItem.LETTER)
-resubmitted = i.RequestResubmitted(
-    round=2,
-    applicant=APPLICANT,
-    description=SUBMIT.description,
-    scope=SUBMIT.scope,
-    letter=SUBMIT.letter,
-    documents=(DATASET, FLOW, NEW_LETTER.model_copy(update={"round": 2})),
-    replaced=("surat",),
-    warnings=SUBMIT.warnings,
-)
-verified = v.RequestVerified(round=1, verdicts=ALL_OK, acknowledged=("birth_date",), by=NURLAILA)
-recommended = v.RejectionRecommended(round=1, reason="Di luar lingkup.", by=NURLAILA)
-rejected = a.RequestRejected(reason="Di luar lingkup layanan.", by=HASAN)
-assigned = a.LeadAssigned(
-    lead=DEWI, complexity=Complexity.LOW, target_date=date(2026, 12, 14), note="Mohon didahulukan.", by=HASAN
-)
-started = a.WorkStarted(by=DEWI)
-progressed = a.WorkProgressed(note="Uji sambungan berhasil.", percent=40, by=DEWI)
-paused = a.WorkPaused(pause=1, question="Alamat server uji?", answer_by=date(2026, 11, 30), by=DEWI)
-answered = i.ApplicantAnswered(pause=1, text="10.0.0.1")
-resumed = a.WorkResumed(pause=1, days=2, target_date=date(2026, 12, 16))
-completed = a.WorkCompleted(
-    delivery=1,
-    summary="Data tersinkron setiap malam.",
-    documents=(RESULT, RECORD),
-    record_number="BAST/1/2026",
-    confirm_by=date(2026, 11, 30),
-    by=DEWI,
-)
-contested = i.HandoverContested(delivery=1, reason="Hasil uji belum ada.")
-confirmed = i.HandoverConfirmed(delivery=1, automatic=False, survey_until=date(2026, 12, 7))
-surveyed = i.SurveyAnswered(answers=(3, 3, 3, 4, 3, 3, 4, 3, 3))
-withdrawn = i.RequestWithdrawn(reason="Sudah tidak diperlukan.")
-expired = i.RequestExpired(round=1)
-
-VERIFIED = (submitted, verified)
-ASSIGNED = (*VERIFIED, assigned)
-IN_PROGRESS = (*ASSIGNED, started)
-ON_HOLD = (*IN_PROGRESS, paused)
-DELIVERED = (*IN_PROGRESS, completed)
-COMPLETED = (*DELIVERED, confirmed)
-
-PATHS: dict[Status, tuple[Fact, ...]] = {
-    Status.NEW: (),
-    Status.SUBMITTED: (submitted,),
-    Status.RETURNED: (submitted, returned),
-    Status.VERIFIED: VERIFIED,
-    Status.ASSIGNED: ASSIGNED,
-    Status.IN_PROGRESS: IN_PROGRESS,
-    Status.ON_HOLD: ON_HOLD,
-    Status.DELIVERED: DELIVERED,
-    Status.COMPLETED: COMPLETED,
-    Status.REJECTED: (submitted, rejected),
-    Status.WITHDRAWN: (submitted, withdrawn),
-    Status.EXPIRED: (submitted, returned, expired),
-}
 
 LATE = datetime(2027, 3, 1, tzinfo=UTC)
 COMMANDS: list[tuple[Any, frozenset[Status]]] = [
@@ -182,10 +75,6 @@ COMMANDS: list[tuple[Any, frozenset[Status]]] = [
     (ExpireRequest(), frozenset({Status.RETURNED})),
     (ConfirmBySilence(), frozenset({Status.DELIVERED})),
 ]
-
-
-def decided(state: State, command: Any, now: datetime = NOON) -> list[Fact]:
-    return list(INTAKE.decide(state, command, now))
 
 
 def test_the_paths_lead_where_they_say():
@@ -242,114 +131,6 @@ def test_registration_numbers_count_by_the_year_of_halmahera():
     assert number_prefix(datetime(2026, 12, 31, 15, 0, tzinfo=UTC)) == "INT-2027-"
     assert next_number(None, "INT-2026-") == "INT-2026-000001"
     assert next_number("INT-2026-000099", "INT-2026-") == "INT-2026-000100"
-
-
-# returned -> submitted
-
-
-def test_a_new_letter_takes_the_place_of_the_old_one_by_itself():
-    state = given(INTAKE, submitted, returned)
-    assert decided(state, ResubmitRequest(documents=(NEW_LETTER,))) == [resubmitted]
-    assert decided(state, ResubmitRequest(documents=(NEW_LETTER,), replaces=("surat",))) == [resubmitted]
-
-
-def test_only_what_is_given_changes():
-    state = given(INTAKE, submitted, returned_for(ChecklistItem.FORM))
-    [fact] = decided(state, ResubmitRequest(position="Analis Transportasi", phone="0811"))
-    assert fact == resubmitted.model_copy(
-        update={
-            "applicant": APPLICANT.model_copy(update={"position": "Analis Transportasi", "phone": "0811"}),
-            "documents": SUBMIT.documents,
-            "replaced": (),
-        }
-    )
-
-
-def test_a_corrected_number_brings_its_own_warnings():
-    state = given(INTAKE, submitted, returned_for(ChecklistItem.FORM))
-    [fact] = decided(state, ResubmitRequest(employee_number="198502142010011001", warnings=()))
-    assert isinstance(fact, i.RequestResubmitted)
-    assert (fact.applicant.employee_number, fact.warnings) == ("198502142010011001", ())
-
-
-ATTENDED: list[tuple[ChecklistItem, ResubmitRequest]] = [
-    (ChecklistItem.FORM, ResubmitRequest(name="Rahmat Misal")),
-    (ChecklistItem.FORM, ResubmitRequest(description="Data trayek dan jadwal.")),
-    (ChecklistItem.LETTER, ResubmitRequest(documents=(NEW_LETTER,))),
-    (ChecklistItem.LETTER, ResubmitRequest(letter_number="500/2/DISHUB")),
-    (ChecklistItem.LETTER, ResubmitRequest(letter_date=date(2026, 11, 21))),
-    (ChecklistItem.SCOPE, ResubmitRequest(scope=Scope.APPLICATION)),
-    (ChecklistItem.SCOPE, ResubmitRequest(description="Data trayek dan jadwal.")),
-    (ChecklistItem.SCOPE, ResubmitRequest(documents=(NEW_LETTER,))),
-    (ChecklistItem.DOCUMENTS, ResubmitRequest(documents=(NEW_DATASET,))),
-    (ChecklistItem.DOCUMENTS, ResubmitRequest(documents=(NEW_DATASET,), replaces=("kamus-data",))),
-]
-UNTOUCHED: list[tuple[ChecklistItem, ResubmitRequest]] = [
-    *((item, ResubmitRequest()) for item in ChecklistItem),
-    (ChecklistItem.FORM, ResubmitRequest(documents=(NEW_DATASET,))),
-    (ChecklistItem.FORM, ResubmitRequest(name=APPLICANT.name)),
-    (ChecklistItem.LETTER, ResubmitRequest(letter_number=SUBMIT.letter.number)),
-    (ChecklistItem.LETTER, ResubmitRequest(documents=(NEW_DATASET,))),
-    (ChecklistItem.SCOPE, ResubmitRequest(scope=SUBMIT.scope, phone="0811")),
-    (ChecklistItem.DOCUMENTS, ResubmitRequest(documents=(NEW_LETTER,))),
-    (ChecklistItem.DOCUMENTS, ResubmitRequest(replaces=("alur",))),
-]
-
-
-@pytest.mark.parametrize(("item", "command"), ATTENDED)
-def test_a_failed_item_is_attended_to_by_what_it_is_about(item: ChecklistItem, command: ResubmitRequest):
-    [fact] = decided(given(INTAKE, submitted, returned_for(item)), command)
-    assert isinstance(fact, i.RequestResubmitted)
-    assert fact.round == 2
-
-
-@pytest.mark.parametrize(("item", "command"), UNTOUCHED)
-def test_a_failed_item_that_nothing_was_done_about_is_named(item: ChecklistItem, command: ResubmitRequest):
-    refusal = refused(INTAKE, given(INTAKE, submitted, returned_for(item)), command)
-    assert (refusal.code, refusal.facts) == ("item_untouched", {"items": (item,)})
-
-
-def test_every_failed_item_counts():
-    state = given(INTAKE, submitted, returned_for(ChecklistItem.LETTER, ChecklistItem.DOCUMENTS))
-    refusal = refused(INTAKE, state, ResubmitRequest(documents=(NEW_LETTER,)))
-    assert refusal.facts == {"items": (ChecklistItem.DOCUMENTS,)}
-    [fact] = decided(state, ResubmitRequest(documents=(NEW_LETTER, NEW_DATASET), replaces=("kamus-data", "alur")))
-    assert isinstance(fact, i.RequestResubmitted)
-    assert [(document.id, document.round) for document in fact.documents] == [("surat-baru", 2), ("kamus-data-baru", 2)]
-    assert fact.replaced == ("surat", "kamus-data", "alur")
-
-
-@pytest.mark.parametrize(
-    ("command", "code"),
-    [
-        (ResubmitRequest(documents=(NEW_LETTER,), replaces=("entah",)), "document_unknown"),
-        (ResubmitRequest(letter_number="2", replaces=("surat",)), "letter_missing"),
-        (ResubmitRequest(documents=(NEW_LETTER, paper("x", DocumentKind.LETTER))), "letters_many"),
-        (ResubmitRequest(documents=(NEW_LETTER,), replaces=("kamus-data", "alur")), "requirements_missing"),
-        (
-            ResubmitRequest(documents=(NEW_LETTER, *(paper(f"p{n}", DocumentKind.REQUIREMENT) for n in range(9)))),
-            "requirements_many",
-        ),
-        (ResubmitRequest(documents=(NEW_LETTER,), letter_date=date(2026, 11, 24)), "letter_in_future"),
-    ],
-)
-def test_what_is_left_must_still_be_a_request(command: ResubmitRequest, code: str):
-    assert refused(INTAKE, given(INTAKE, submitted, returned), command).code == code
-
-
-def test_a_replaced_document_can_neither_be_replaced_again_nor_opened():
-    state = given(INTAKE, submitted, returned, resubmitted, returned_for(ChecklistItem.LETTER, round=2))
-    again = ResubmitRequest(documents=(paper("x", DocumentKind.LETTER),), replaces=("surat",))
-    assert refused(INTAKE, state, again).code == "document_unknown"
-    assert queries.document(state, "surat") is None
-    assert queries.document(state, "surat-baru")
-
-
-def test_a_return_of_the_second_round_opens_a_third():
-    state = given(INTAKE, submitted, returned, resubmitted, returned_for(ChecklistItem.DOCUMENTS, round=2))
-    [fact] = decided(state, ResubmitRequest(documents=(NEW_DATASET,)))
-    assert isinstance(fact, i.RequestResubmitted)
-    assert fact.round == 3
 
 
 # withdrawal, answer, objection, confirmation
@@ -483,74 +264,3 @@ def test_events_that_cross_end_alike_in_any_order(before: tuple[Fact, ...], line
 
 def test_what_intake_does_not_hear_of_verification_leaves_no_trace():
     assert given(INTAKE, submitted, recommended) == given(INTAKE, submitted)
-
-
-# what the applicant sees
-
-
-def test_the_state_survives_its_storage():
-    adapter = TypeAdapter(State)
-    for path in PATHS.values():
-        state = given(INTAKE, *path)
-        assert adapter.validate_json(adapter.dump_json(state)) == state
-
-
-def test_a_returned_request_shows_what_is_open_and_until_when():
-    seen = queries.tracked(given(INTAKE, submitted, returned), NOON.date())
-    assert (seen["status"], seen["status_label"], seen["round"]) == ("returned", "Perlu Dilengkapi", 1)
-    assert seen["open_items"] == [
-        {"item": "letter", "label": "Surat permohonan perlu diperbaiki", "note": "letter: mohon dilengkapi."}
-    ]
-    assert seen["deadlines"] == {"respond_by": date(2026, 12, 7)}
-    assert seen["employee_number"] == "198502** ****** * ***"
-    assert seen["warnings"][0]["code"] == "birth_date"
-
-
-def test_open_items_close_with_the_resubmission():
-    assert queries.open_items(given(INTAKE, submitted, returned, resubmitted)) == []
-
-
-def test_the_timeline_says_who_did_what_in_which_role():
-    state = given(INTAKE, *IN_PROGRESS, completed, confirmed.model_copy(update={"automatic": True}))
-    lines = [(line["label"], line["by"]) for line in queries.tracked(state, NOON.date())["timeline"]]
-    assert lines == [
-        ("Permohonan diajukan", "Pemohon"),
-        ("Dinyatakan lengkap", "Nurlaila Ibarat, Petugas Layanan TI"),
-        ("Penanggung jawab teknis ditunjuk", "Hasan Umpama, Penanggung Jawab Struktural"),
-        ("Pekerjaan dimulai", "Dewi Andaian, Penanggung Jawab Teknis"),
-        ("Dokumen hasil diserahkan", "Dewi Andaian, Penanggung Jawab Teknis"),
-        ("Serah terima dikonfirmasi", "Sistem"),
-    ]
-
-
-def test_a_note_to_the_lead_is_not_shown_to_the_applicant():
-    assert "didahulukan" not in str(queries.tracked(given(INTAKE, *ASSIGNED), NOON.date()))
-
-
-def test_a_question_is_shown_until_it_is_answered():
-    seen = queries.tracked(given(INTAKE, *ON_HOLD), NOON.date())
-    assert (seen["question"], seen["deadlines"]) == ("Alamat server uji?", {"answer_by": date(2026, 11, 30)})
-    assert queries.tracked(given(INTAKE, *ON_HOLD, answered), NOON.date())["question"] is None
-
-
-def test_work_is_overdue_after_its_target_and_not_while_the_clock_stands():
-    after = date(2026, 12, 15)
-    assert not queries.overdue(given(INTAKE, *IN_PROGRESS), date(2026, 12, 14))
-    assert queries.overdue(given(INTAKE, *IN_PROGRESS), after)
-    assert not queries.overdue(given(INTAKE, *ON_HOLD), after)
-    assert queries.overdue(given(INTAKE, *ON_HOLD, start=datetime(2026, 12, 15, 1, tzinfo=UTC)), after)
-    assert not queries.overdue(given(INTAKE, *ON_HOLD, answered, resumed), after)
-    assert not queries.overdue(given(INTAKE, *DELIVERED), after)
-
-
-def test_results_and_their_record_can_be_opened_but_not_where_they_are_stored():
-    seen = queries.tracked(given(INTAKE, *DELIVERED), NOON.date())
-    assert [document["kind"] for document in seen["documents"]][-2:] == ["result", "handover_record"]
-    assert seen["record_number"] == "BAST/1/2026"
-    assert "2026/laporan" not in str(seen)
-
-
-def test_the_survey_is_offered_until_it_is_answered_or_over():
-    assert queries.survey_open(given(INTAKE, *COMPLETED), date(2026, 12, 7))
-    assert not queries.survey_open(given(INTAKE, *COMPLETED), date(2026, 12, 8))
-    assert not queries.survey_open(given(INTAKE, *COMPLETED, surveyed), date(2026, 12, 7))
