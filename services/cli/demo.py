@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import statistics
-import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta, timezone
 from email.utils import parsedate_to_datetime
 from pathlib import Path as FilePath
-from typing import Annotated, Any, NotRequired, TypedDict
+from typing import Annotated, Any
 
 import httpx
 import typer
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
@@ -24,27 +21,12 @@ from services.cli.client import ApiError, Patience, SimpulClient, connected
 from services.cli.demo_cases import case
 from services.cli.demo_journey import Company, Journey, Lead, StillWaiting
 from services.cli.demo_paths import ALL, Path, path_of
+from services.cli.demo_staff import WAYS, Account, MakeAccounts, accounts_at_hand, accounts_from
+from services.cli.session import AsJson, Failed, console, errors, print_json, settings_in_force
 
 WIT = timezone(timedelta(hours=9), "WIT")
 PATIENCE = Patience(seconds=600.0)
 SHOWN_ERRORS = 10
-
-
-class Account(TypedDict):
-    """A staff account that the demo may use. `name` and `email` are needed by whoever has to make it first."""
-
-    username: str
-    password: str
-    roles: list[str]
-    name: NotRequired[str]
-    email: NotRequired[str]
-
-
-class NoAccounts(Exception):
-    """Somebody is missing who has to play a part."""
-
-
-MakeAccounts = Callable[[], Sequence[Account]]
 
 
 @dataclass
@@ -82,30 +64,26 @@ class Tally:
 
 
 def demo_command(make_accounts: MakeAccounts | None = None) -> Callable[..., None]:
-    """The command for typer; `make_accounts` makes staff for the demo when no file names any."""
+    """The command for typer; `make_accounts` says who plays when no file does."""
 
     def demo(
-        requests: Annotated[int, typer.Option(min=1, help="Banyaknya permohonan.")] = 30,
-        concurrency: Annotated[int, typer.Option(min=1, help="Permohonan yang berjalan bersamaan.")] = 8,
-        seed: Annotated[int, typer.Option(help="Benih: benih yang sama memberi permohonan yang sama.")] = 1,
-        url: Annotated[str, typer.Option(help="Alamat layanan.")] = "http://127.0.0.1:8000",
+        requests: Annotated[int, typer.Option(min=1, help="How many requests.")] = 30,
+        concurrency: Annotated[int, typer.Option(min=1, help="How many of them at once.")] = 8,
+        seed: Annotated[int, typer.Option(help="The same seed makes the same requests.")] = 1,
+        url: Annotated[str, typer.Option(help="Where Simpul is served; default: as the settings say.")] = "",
         accounts: Annotated[
             FilePath | None,
-            typer.Option(envvar="SIMPUL_DEMO_ACCOUNTS", help="Berkas JSON: [{username, password, roles}]."),
+            typer.Option(envvar="SIMPUL_DEMO_ACCOUNTS", help="JSON file with staff: [{username, password, roles}]."),
         ] = None,
-        as_json: Annotated[bool, typer.Option("--json", help="Hasil dalam bentuk JSON.")] = False,
+        as_json: AsJson = False,
     ) -> None:
-        """Jalankan permohonan contoh melalui API yang sesungguhnya."""
+        """Take realistic requests through the HTTP API, on happy and unhappy paths, and leave some open."""
+        address = url.rstrip("/") or settings_in_force().origin
         try:
-            staff = chosen_accounts(accounts, make_accounts)
-            tally = asyncio.run(run(requests, concurrency, seed, url, staff))
-        except (NoAccounts, ApiError, httpx.TransportError) as problem:
-            print(f"Demo tidak dapat dijalankan. {problem}", file=sys.stderr)
-            raise typer.Exit(1) from problem
-        if as_json:
-            print(json.dumps(tally.told(), ensure_ascii=False, indent=2))
-        else:
-            show(tally)
+            tally = asyncio.run(run(requests, concurrency, seed, address, _staff(address, accounts, make_accounts)))
+        except (ApiError, httpx.TransportError) as problem:
+            raise Failed(f"The demo cannot begin at {address}: {_sentence(problem)}") from problem
+        print_json(tally.told()) if as_json else show(tally)
         raise typer.Exit(1 if tally.failed else 0)
 
     return demo
@@ -114,36 +92,20 @@ def demo_command(make_accounts: MakeAccounts | None = None) -> Callable[..., Non
 demo = demo_command()
 
 
-def chosen_accounts(file: FilePath | None, make_accounts: MakeAccounts | None) -> Sequence[Account]:
-    """Accounts from the file, else made, else asked for at the terminal. Raises NoAccounts."""
+def _staff(url: str, file: FilePath | None, make_accounts: MakeAccounts | None) -> Sequence[Account]:
     if file is not None:
-        try:
-            accounts: list[Account] = json.loads(file.read_text())
-        except (OSError, ValueError) as problem:
-            raise NoAccounts(f"Berkas akun tidak terbaca: {problem}.") from problem
-        return accounts
-    if make_accounts is not None:
-        return make_accounts()
-    if not sys.stdin.isatty():
-        raise NoAccounts("Sebutkan akun petugas dengan --accounts BERKAS.")
-    parts = (("Petugas", "officer"), ("Penanggung jawab struktural", "structural"))
-    leads = (("Penanggung jawab teknis 1", "technical"), ("Penanggung jawab teknis 2", "technical"))
-    return [_asked(label, role) for label, role in (*parts, *leads)]
-
-
-def _asked(label: str, role: str) -> Account:
-    username = typer.prompt(f"{label}, nama akun")
-    return Account(username=username, password=typer.prompt("Kata sandi", hide_input=True), roles=[role])
+        return accounts_from(file)
+    return make_accounts() if make_accounts else accounts_at_hand(url)
 
 
 async def run(requests: int, concurrency: int, seed: int, url: str, accounts: Sequence[Account]) -> Tally:
-    """Take the requests through, at most `concurrency` at a time. Raises NoAccounts, ApiError, httpx.TransportError."""
+    """Take the requests through, at most `concurrency` at a time. Raises Failed, ApiError, httpx.TransportError."""
     tally, numbers = Tally(), iter(range(requests))
     async with connected(url, connections=2 * concurrency, patience=PATIENCE) as public:
         company = await gathered(public, accounts)
         started = time.monotonic()
         with _progress() as progress:
-            bar = progress.add_task("Permohonan", total=requests)
+            bar = progress.add_task("Requests", total=requests)
             workers = (_work(company, numbers, seed, tally, lambda: progress.advance(bar)) for _ in range(concurrency))
             await asyncio.gather(*workers)
         tally.seconds = time.monotonic() - started
@@ -151,7 +113,8 @@ async def run(requests: int, concurrency: int, seed: int, url: str, accounts: Se
 
 
 async def gathered(public: SimpulClient, accounts: Sequence[Account]) -> Company:
-    """Everybody signed in. Raises NoAccounts if a role is missing; moves between leads need two of them."""
+    """Everybody signed in. Raises Failed if a role is missing; moves between leads need two of them."""
+    today = await _today(public)
     signed = [(each, await public.signed_in(each["username"], each["password"])) for each in accounts]
 
     def having(role: str) -> list[Lead]:
@@ -159,12 +122,12 @@ async def gathered(public: SimpulClient, accounts: Sequence[Account]) -> Company
 
     officers, heads, leads = having("officer"), having("structural"), having("technical")
     if not officers or not heads or len(leads) < 2:
-        raise NoAccounts("Diperlukan satu akun officer, satu structural, dan dua technical.")
-    return Company(public, officers[0].client, heads[0].client, leads, await _today(public))
+        raise Failed(f"Somebody is missing. {WAYS}")
+    return Company(public, officers[0].client, heads[0].client, leads, today)
 
 
 async def _today(public: SimpulClient) -> date:
-    """The day at the office, by the server's clock: ours may be wrong."""
+    """The day at the office, by the server's clock: ours may be wrong. Also finds at once that no server is there."""
     response = await public.http.get("/health/live")
     return parsedate_to_datetime(response.headers["Date"]).astimezone(WIT).date()
 
@@ -189,21 +152,21 @@ def _sentence(problem: Exception) -> str:
 
 def _progress() -> Progress:
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    return Progress(*columns, console=Console(stderr=True))
+    return Progress(*columns, console=errors)
 
 
 def show(tally: Tally) -> None:
     """The tally for people."""
-    console, told = Console(), tally.told()
-    table = Table("Jalur", "Jumlah", "Berhasil", "Waktu median", title="Permohonan contoh")
+    told = tally.told()
+    table = Table("path", "count", "ok", "median", box=None)
     for path in ALL:
         row = told["paths"][path.name]
         if row["count"]:
             median = "-" if row["median_seconds"] is None else f"{row['median_seconds']:.2f} s"
             table.add_row(path.label, str(row["count"]), str(row["ok"]), median)
     console.print(table)
-    console.print(f"{tally.done} permohonan dalam {tally.seconds:.1f} s, {told['per_second']:.1f} per detik.")
+    console.print(f"{tally.done} requests in {tally.seconds:.1f} s, {told['per_second']:.1f} a second.")
     for error in told["errors"][:SHOWN_ERRORS]:
-        console.print(f"[red]Gagal[/red] {error}", markup=True, highlight=False)
+        console.print(f"failed: {error}", style="red", markup=False, highlight=False, soft_wrap=True)
     if tally.failed > SHOWN_ERRORS:
-        console.print(f"... dan {tally.failed - SHOWN_ERRORS} kegagalan lain.")
+        console.print(f"... and {tally.failed - SHOWN_ERRORS} more.")

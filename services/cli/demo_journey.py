@@ -130,31 +130,33 @@ class Journey:
         await self.applicant.withdraw(self.number, "Kebutuhan telah terpenuhi dengan cara lain.")
 
     async def seen_by_applicant(self, status: str, round: int | None = None) -> dict[str, Any]:
-        return await self._seen("pemohon", lambda: self.applicant.track(self.number), status, round)
+        return await self._seen("intake", lambda: self.applicant.track(self.number), status, round)
 
     async def seen_by_officer(self, status: str, round: int | None = None) -> dict[str, Any]:
         look = lambda: self.company.officer.request("verification", self.id)  # noqa: E731
-        return await self._seen("verifikasi", look, status, round)
+        return await self._seen("verification", look, status, round)
 
     async def seen_by_head(self, status: str) -> dict[str, Any]:
         look = lambda: self.company.structural.request("assignment", self.id)  # noqa: E731
-        return await self._seen("penugasan", look, status, None)
+        return await self._seen("assignment", look, status, None)
 
     async def _seen(
         self, who: str, look: Callable[[], Awaitable[dict[str, Any]]], status: str, round: int | None
     ) -> dict[str, Any]:
-        until, pause, last = time.monotonic() + self.company.hearing_seconds, 0.02, "belum ada"
+        until, pause, last = time.monotonic() + self.company.hearing_seconds, 0.02, "nothing"
         while True:
             try:
                 seen = await look()
-                last = f"{seen['status']}, putaran {seen['round']}"
+                last = f"{seen['status']}, round {seen['round']}"
                 if seen["status"] == status and round in (None, seen["round"]):
                     return seen
             except ApiError as error:
                 if error.status != NOT_FOUND:
                     raise
             if time.monotonic() > until:
-                raise StillWaiting(f"{self.number} di {who}: {last}; yang ditunggu: {status}.")
+                raise StillWaiting(
+                    f"{who} has {last}, and {status} was awaited for {self.company.hearing_seconds:.0f} s"
+                )
             await asyncio.sleep(pause)
             pause = min(1.5 * pause, 0.5)
 

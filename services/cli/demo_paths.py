@@ -112,16 +112,16 @@ async def _submitted(journey: Journey) -> None:
     await journey.submit()
 
 
-COMPLETED = Path("completed", "Selesai", _completed, "completed")
-RETURNED = Path("returned", "Dilengkapi lalu selesai", _returned, "completed")
-REJECTED = Path("rejected", "Ditolak atas rekomendasi", _rejected, "rejected")
-PAUSED = Path("paused", "Ditunda, dijawab, lalu selesai", _paused, "completed")
-CONTESTED = Path("contested", "Keberatan sekali lalu selesai", _contested, "completed")
-WITHDRAWN_EARLY = Path("withdrawn_early", "Dibatalkan sebelum diverifikasi", _withdrawn_early, "withdrawn")
-WITHDRAWN_LATE = Path("withdrawn_late", "Dibatalkan saat dikerjakan", _withdrawn_late, "withdrawn")
-REASSIGNED = Path("reassigned", "Ganti penanggung jawab lalu selesai", _reassigned, "completed")
+COMPLETED = Path("completed", "completed", _completed, "completed")
+RETURNED = Path("returned", "returned, completed by the applicant, then done", _returned, "completed")
+REJECTED = Path("rejected", "rejected as recommended", _rejected, "rejected")
+PAUSED = Path("paused", "paused, answered, then done", _paused, "completed")
+CONTESTED = Path("contested", "contested once, then done", _contested, "completed")
+WITHDRAWN_EARLY = Path("withdrawn_early", "withdrawn before verification", _withdrawn_early, "withdrawn")
+WITHDRAWN_LATE = Path("withdrawn_late", "withdrawn while worked on", _withdrawn_late, "withdrawn")
+REASSIGNED = Path("reassigned", "lead replaced, then done", _reassigned, "completed")
 LEFT_OPEN = tuple(
-    Path("left_open", "Dibiarkan terbuka", walk, ends)
+    Path("left_open", "left open", walk, ends)
     for walk, ends in (
         (_submitted, "submitted"),
         (_verified, "verified"),

@@ -1,0 +1,81 @@
+"""The staff who play in the demo: taken from a file, made in the data folder at hand, or asked for."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import NotRequired, TypedDict
+
+import typer
+
+from services.cli.session import Failed, platform, run, settings_in_force
+from shared.identity.accounts import Role, UsernameTaken
+from shared.identity.identity import Identity
+from shared.identity.passwords import make_password
+
+WAYS = (
+    "Name staff accounts with --accounts FILE: [{username, password, roles}], an officer, a structural, two technical."
+)
+
+
+class Account(TypedDict):
+    """A staff account that the demo may use. A name is needed only where the account has still to be made."""
+
+    username: str
+    password: str
+    roles: Sequence[str]
+    name: NotRequired[str]
+
+
+MakeAccounts = Callable[[], Sequence[Account]]
+
+PLAYERS = (
+    ("demo-petugas", "Rosmina Gotowara", Role.OFFICER),
+    ("demo-kepala", "Yohanis Bulidara", Role.STRUCTURAL),
+    ("demo-teknis-1", "Fitrawati Lolobatta", Role.TECHNICAL),
+    ("demo-teknis-2", "Ridwan Subaimora", Role.TECHNICAL),
+)
+
+
+def accounts_from(file: Path) -> Sequence[Account]:
+    """Raises Failed if the file holds no list of accounts."""
+    try:
+        accounts = json.loads(file.read_text())
+        return [Account(username=each["username"], password=each["password"], roles=each["roles"]) for each in accounts]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise Failed(f"{file} cannot be read as a list of accounts: {error!r}. {WAYS}") from error
+
+
+def accounts_at_hand(url: str) -> Sequence[Account]:
+    """Accounts of the demo's own in the data folder, if that is the one served at `url`; else asked for.
+
+    They get a new random password each time, which nobody learns. Raises Failed without a terminal to ask at.
+    """
+    settings = settings_in_force()
+    if settings.mode == "embedded" and settings.origin == url and settings.database.exists():
+        return run(_made)
+    if not sys.stdin.isatty():
+        raise Failed(f"The data folder at hand is not the one served at {url}. {WAYS}")
+    return [_asked(role) for _, _, role in PLAYERS]
+
+
+async def _made() -> Sequence[Account]:
+    async with platform() as opened:
+        return [await _with_new_password(opened.identity, *player) for player in PLAYERS]
+
+
+async def _with_new_password(identity: Identity, username: str, name: str, role: Role) -> Account:
+    password = make_password()
+    try:
+        await identity.add_staff(username, name, f"{username}@kantor.example", (role,), password)
+    except UsernameTaken:
+        await identity.change_staff(username, password=password, roles=(role,), active=True)
+    return Account(username=username, password=password, roles=(role,))
+
+
+def _asked(role: Role) -> Account:
+    username: str = typer.prompt(f"Account with role {role}")
+    password: str = typer.prompt("Password", hide_input=True)
+    return Account(username=username, password=password, roles=(role,))
