@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import zipfile
 from collections import Counter
 from datetime import date
 
@@ -34,6 +35,11 @@ def test_a_document_is_of_the_type_it_says(make):
 def test_the_same_seed_makes_the_same_document(make):
     assert make(case(7, 1, DAY)) == make(case(7, 1, DAY))
     assert make(case(7, 1, DAY)) != make(case(8, 1, DAY))
+
+
+def test_a_docx_does_not_tell_when_it_was_written():
+    with zipfile.ZipFile(io.BytesIO(demo_files.data_dictionary(case(7, 1, DAY)).content)) as archive:
+        assert {entry.date_time for entry in archive.infolist()} == {(1980, 1, 1, 0, 0, 0)}
 
 
 def test_the_same_seed_makes_the_same_forms():
