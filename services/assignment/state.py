@@ -73,6 +73,7 @@ class State:
     letter: Letter | None = None
     documents: tuple[DocumentRef, ...] = ()
     warnings: tuple[str, ...] = ()
+    by_silence: bool = False
     recommendation: Recommendation | None = None
     verified_at: datetime | None = None
     lead: Staff | None = None
@@ -118,6 +119,8 @@ def _after_intake(state: State, event: Event) -> State:
             return replace(_sent(state, event.fact), number=number, submitted_at=event.time)
         case RequestResubmitted():
             return _sent(state, event.fact)
+        case HandoverConfirmed(automatic=automatic):
+            return replace(state, by_silence=automatic)
         case _:
             return state
 
@@ -175,16 +178,22 @@ def answered_now(state: State) -> bool:
     return course.status is Status.IN_PROGRESS and course.resumed < course.pause == course.answered
 
 
+def due(state: State) -> date | None:
+    """The target as long as it can be missed: on hold only if it was missed before, and never once the work is handed over."""
+    target = state.target_date
+    missed_before = target and state.status is Status.ON_HOLD and state.stopped_on and target < state.stopped_on
+    return target if state.status in CLOCK_RUNS or missed_before else None
+
+
 def overdue(state: State, day: date) -> bool:
-    """The target has passed while its clock runs: not on hold, not once the work is handed over."""
-    return state.target_date is not None and state.target_date < day and state.status in CLOCK_RUNS
+    target = due(state)
+    return target is not None and target < day
 
 
 def columns(state: State) -> Mapping[str, Scalar]:
-    """What requests are found by. `due` is the target while its clock runs, so that `due` below today is overdue."""
+    """What requests are found by; `due` below today is overdue."""
     unit = state.applicant.unit if state.applicant else ""
     name = state.applicant.name if state.applicant else ""
-    target = state.target_date.isoformat() if state.target_date else None
     submitted = state.submitted_at.astimezone(UTC) if state.submitted_at else None
     return {
         "number": state.number,
@@ -194,7 +203,11 @@ def columns(state: State) -> Mapping[str, Scalar]:
         "unit": unit,
         "scope": state.scope.value if state.scope else None,
         "lead": state.lead.username if state.lead else None,
-        "target_date": target,
-        "due": target if state.status in CLOCK_RUNS else None,
+        "target_date": _iso(state.target_date),
+        "due": _iso(due(state)),
         "search": f"{state.number} {name} {unit}".lower(),
     }
+
+
+def _iso(day: date | None) -> str | None:
+    return day.isoformat() if day else None

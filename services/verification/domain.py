@@ -98,6 +98,7 @@ class State:
     letter: Letter | None = None
     documents: tuple[DocumentRef, ...] = ()
     warnings: tuple[str, ...] = ()
+    by_silence: bool = False
     judgement: Judgement | None = None
     recommendation: Recommendation | None = None
     lead: Staff | None = None
@@ -226,6 +227,8 @@ def _after_intake(state: State, event: Event) -> State:
             return replace(_sent(state, event.fact, event.time), number=number, submitted_at=event.time)
         case RequestResubmitted():
             return _sent(state, event.fact, event.time)
+        case HandoverConfirmed(automatic=automatic):
+            return replace(state, by_silence=automatic)
         case _:
             return state
 

@@ -56,6 +56,16 @@ OPEN_ITEM_LABELS: Mapping[ChecklistItem, str] = {
 }
 """The same items as an applicant is asked to complete them."""
 
+WARNING_SENTENCES: Mapping[str, str] = {
+    "birth_date": "Tanggal lahir pada Nomor Pegawai (angka ke-1 sampai ke-8) tidak ada di kalender.",
+    "month_or_contract": "Angka ke-13 dan ke-14 Nomor Pegawai bukan bulan pengangkatan (01-12) maupun kode PPPK (21-29).",
+    "sex": "Angka ke-15 Nomor Pegawai seharusnya 1 (laki-laki) atau 2 (perempuan).",
+    "serial": "Nomor urut pada Nomor Pegawai (tiga angka terakhir) seharusnya bukan 000.",
+    "appointment_year": "Tahun pengangkatan pada Nomor Pegawai (angka ke-9 sampai ke-12) belum tiba.",
+    "age_at_appointment": "Menurut Nomor Pegawai, umur saat pengangkatan di luar 16-60 tahun.",
+}
+"""What is odd about a Nomor Pegawai, for the applicant who may have mistyped and the officer who must acknowledge it."""
+
 DOCUMENT_KIND_LABELS: Mapping[DocumentKind, str] = {
     DocumentKind.LETTER: "Surat Permohonan",
     DocumentKind.REQUIREMENT: "Dokumen Persyaratan",

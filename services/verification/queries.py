@@ -1,0 +1,105 @@
+"""What officers see of requests, as plain values for pages and programs alike."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Any
+
+from services.verification.domain import CHECKLIST, Rules, State, verify_by
+from shared.contracts.course import Status
+from shared.contracts.facts import DocumentRef
+from shared.runtime.execution import Kept
+from shared.storage.port import Find, Scalar
+from shared.web import shapes
+from shared.web.employee_number import masked
+from shared.web.labels import CHECKLIST_LABELS
+
+UNDER_WAY = frozenset({Status.ASSIGNED, Status.IN_PROGRESS})
+
+
+def find_requests(
+    *,
+    status: str = "",
+    unit: str = "",
+    scope: str = "",
+    search: str = "",
+    open_only: bool = False,
+    after: tuple[Scalar, str] | None = None,
+    before: tuple[Scalar, str] | None = None,
+    limit: int = 50,
+) -> Find:
+    """The queue: those that have waited longest in their present round come first."""
+    where: dict[str, Scalar | tuple[Scalar, ...]] = {"open": 1} if open_only else {}
+    where |= {name: value for name, value in (("status", status), ("unit", unit), ("scope", scope)) if value}
+    return Find("received_at", where=where, search=search.lower(), after=after, before=before, limit=limit)
+
+
+def item(kept: Kept[State], day: date, rules: Rules) -> dict[str, Any]:
+    """A line of the queue on that day. `target_date` is the internal target of the check while the request waits for it,
+    and the date set for the work once a lead is appointed.
+    """
+    state = kept.state
+    target = target_date(state, rules)
+    return {
+        "id": kept.id,
+        "number": state.number,
+        "status": state.status.value,
+        "version": kept.version,
+        "name": state.applicant.name if state.applicant else "",
+        "employee_number": masked(state.applicant.employee_number) if state.applicant else "",
+        "unit": state.applicant.unit if state.applicant else "",
+        "scope": state.scope.value if state.scope else "",
+        "round": state.course.round,
+        "submitted_at": state.submitted_at,
+        "received_at": state.received_at,
+        "target_date": target,
+        "overdue": overdue(state, day, rules),
+        "lead": state.lead.username if state.lead else None,
+        "lead_name": state.lead.name if state.lead else None,
+        "percent": state.percent,
+        "warnings": list(state.warnings),
+    }
+
+
+def target_date(state: State, rules: Rules) -> date | None:
+    return verify_by(state, rules) or state.target_date
+
+
+def overdue(state: State, day: date, rules: Rules) -> bool:
+    """The day that the request is waited for has passed; never while the applicant's answer is awaited, nor after the end."""
+    due = verify_by(state, rules) or (state.target_date if state.status in UNDER_WAY else None)
+    return due is not None and due < day
+
+
+def full(kept: Kept[State], day: date, rules: Rules) -> dict[str, Any]:
+    """The request with everything that was sent, what is to be checked, and what officers found last."""
+    state = kept.state
+    return {
+        **item(kept, day, rules),
+        **shapes.form(state.applicant, state.letter, state.description),
+        "documents": shapes.documents(documents(state)),
+        "timeline": shapes.timeline(state.history, by_silence=state.by_silence),
+        "checklist": [{"item": item.value, "label": CHECKLIST_LABELS[item]} for item in CHECKLIST],
+        "warnings": shapes.warnings(state.warnings),
+        "verdicts": _verdicts(state),
+        "recommendation": _recommendation(state),
+    }
+
+
+def documents(state: State) -> tuple[DocumentRef, ...]:
+    """What was sent and still counts, then what was handed over last."""
+    return (*state.documents, *state.results)
+
+
+def document(state: State, document_id: str) -> DocumentRef | None:
+    return next((document for document in documents(state) if document.id == document_id), None)
+
+
+def _verdicts(state: State) -> list[dict[str, Any]]:
+    """The findings of the last round that was judged, which may be an earlier one than the present."""
+    return [verdict.model_dump(mode="json") for verdict in state.judgement.verdicts] if state.judgement else []
+
+
+def _recommendation(state: State) -> dict[str, Any] | None:
+    given = state.recommendation
+    return {"round": given.round, "reason": given.reason, "by": given.by.name, "at": given.at} if given else None

@@ -1,0 +1,16 @@
+"""How a Nomor Pegawai is written: whole where it must be compared, masked everywhere else."""
+
+from __future__ import annotations
+
+SHOWN = 6
+HIDDEN = "*"
+
+
+def grouped(number: str) -> str:
+    """8-6-1-3, as it is read: 19850214 201001 1 001."""
+    return f"{number[:8]} {number[8:14]} {number[14:15]} {number[15:]}".strip()
+
+
+def masked(number: str) -> str:
+    """For lists and logs, since the number tells birth date and sex: 198502** ****** * ***."""
+    return grouped(number[:SHOWN] + HIDDEN * len(number[SHOWN:]))
