@@ -4,44 +4,95 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import queue
 import threading
-from collections.abc import Callable, Sequence
-from concurrent.futures import Future
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
 
 import apsw
 
+from shared.storage.bell import Bell
 from shared.storage.port import StoreUnavailable
 
 Result = TypeVar("Result")
+Row = tuple[Any, ...]
+Bindings = Sequence[Any] | dict[str, Any]
 Work = Callable[[apsw.Connection], Any]
 
 GROUP = 64
 """Writes that share one commit; more gained nothing when measured."""
 
+LISTERS = 2
+"""Lists and searches that run at the same time."""
+
+WRITER_PATIENCE = 10_000
+READER_PATIENCE = 1_000
+"""Milliseconds to wait for another process that holds the file; the reader's are time that the event loop stands still."""
+
 _PRAGMAS = ("PRAGMA journal_mode=WAL", "PRAGMA synchronous=FULL", "PRAGMA foreign_keys=ON", "PRAGMA cache_size=-32000")
+_PROBE = "CREATE TABLE IF NOT EXISTS probe (id INTEGER PRIMARY KEY, beats INTEGER NOT NULL) STRICT"
+_BEAT = "INSERT INTO probe VALUES (1, 1) ON CONFLICT DO UPDATE SET beats=beats+1"
+
+_UNAVAILABLE = (
+    apsw.FullError,
+    apsw.IOError,
+    apsw.BusyError,
+    apsw.LockedError,
+    apsw.ReadOnlyError,
+    apsw.CantOpenError,
+    apsw.ProtocolError,
+    apsw.NoMemError,
+    apsw.CorruptError,
+    apsw.NotADBError,
+    apsw.ConnectionClosedError,
+)
+
+
+class _Job:
+    """A write that waits for the writer; `future` belongs to an event loop or to a thread that blocks."""
+
+    __slots__ = ("future", "work")
+
+    def __init__(self, work: Work, future: asyncio.Future[Any] | Future[Any]):
+        self.work, self.future = work, future
+
+
+Outcome = tuple[_Job, Any, BaseException | None]
 
 
 class SqliteFile:
     """Writes are serialised in one thread; a write is durable when its awaitable returns, and undone alone if it raises.
 
-    Any SQLite error that a retry may mend (full disk, busy, I/O) is raised as StoreUnavailable.
+    `work` may be run a second time, after the transaction that it was in was undone because of another: it must do nothing
+    but write to the connection it is given. A write whose caller was cancelled is done as a whole or not at all.
+    Any SQLite error that lies in the file or the disk and not in the statement is raised as StoreUnavailable.
     """
 
     def __init__(self, path: Path):
         self.path = path
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self._writer = _open(path)
-        for pragma in _PRAGMAS:
-            list(self._writer.execute(pragma))
-        self._reader = _open(path)
-        self._lister = _open(path)
-        self._lister_lock = threading.Lock()
-        self._waiting: queue.SimpleQueue[tuple[Work, Future[Any]] | None] = queue.SimpleQueue()
+        _make_private(path)
+        with _translated():
+            self._writer = _open(path, WRITER_PATIENCE)
+            for statement in (*_PRAGMAS, _PROBE):
+                list(self._writer.execute(statement))
+            self._reader = _open(path, READER_PATIENCE)
+            self._listers = [_open(path, WRITER_PATIENCE) for _ in range(LISTERS)]
+        self._idle: queue.SimpleQueue[apsw.Connection] = queue.SimpleQueue()
+        for lister in self._listers:
+            self._idle.put(lister)
+        self._pool = ThreadPoolExecutor(LISTERS, "sqlite-lister")
+        self._bells: dict[str, Bell] = {}
+        self._gate, self._closed = threading.Lock(), False
+        self._waiting: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._write_for_ever, name="sqlite-writer", daemon=True)
         self._thread.start()
+
+    def bell(self, name: str) -> Bell:
+        """The bell of this name, shared by all who use this file in this process."""
+        return self._bells.setdefault(name, Bell())
 
     def ensure(self, schema: str) -> None:
         """Run `CREATE ... IF NOT EXISTS` statements, in the calling thread; for start-up only."""
@@ -49,46 +100,75 @@ class SqliteFile:
 
     def write_now(self, work: Callable[[apsw.Connection], Result]) -> Result:
         """As `write`, for code without an event loop."""
-        return self._hand_over(work).result()
+        future: Future[Result] = Future()
+        self._hand_over(_Job(work, future))
+        return future.result()
 
     async def write(self, work: Callable[[apsw.Connection], Result]) -> Result:
         """Run `work` on the writer's connection and return its result once it is on disk."""
-        return await asyncio.wrap_future(self._hand_over(work))
+        future: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
+        self._hand_over(_Job(work, future))
+        return await future
 
-    def _hand_over(self, work: Callable[[apsw.Connection], Result]) -> Future[Result]:
-        if not self._thread.is_alive():
-            raise StoreUnavailable("the SQLite writer has stopped")
-        future: Future[Result] = Future()
-        self._waiting.put((work, future))
-        return future
+    def _hand_over(self, job: _Job) -> None:
+        # Under the gate nothing can be put behind the None that ends the writer, where nobody would ever answer it.
+        with self._gate:
+            if self._closed:
+                raise StoreUnavailable("the SQLite file is closed")
+            self._waiting.put(job)
 
-    def read(self, sql: str, bindings: Sequence[Any] | dict[str, Any] = ()) -> list[tuple[Any, ...]]:
+    def read(self, sql: str, bindings: Bindings = ()) -> list[Row]:
         """Rows of a quick look-up by key, read in the calling thread, which must be the event loop's own."""
         with _translated():
             return list(self._reader.execute(sql, bindings))
 
-    async def query(self, sql: str, bindings: Sequence[Any] | dict[str, Any] = ()) -> list[tuple[Any, ...]]:
+    async def query(self, sql: str, bindings: Bindings = ()) -> list[Row]:
         """Rows of anything that may take longer, read in a thread."""
-        return await asyncio.to_thread(self._query, sql, bindings)
+        return await self.examine(lambda db: list(db.execute(sql, bindings)))
 
-    def _query(self, sql: str, bindings: Sequence[Any] | dict[str, Any]) -> list[tuple[Any, ...]]:
-        with self._lister_lock, _translated():
-            return list(self._lister.execute(sql, bindings))
+    async def examine(self, work: Callable[[apsw.Connection], Result]) -> Result:
+        """Run several reads in a thread, all on one snapshot of the file."""
+        if self._closed:
+            raise StoreUnavailable("the SQLite file is closed")
+        return await asyncio.get_running_loop().run_in_executor(self._pool, self._examine, work)
+
+    def _examine(self, work: Callable[[apsw.Connection], Result]) -> Result:
+        lister = self._idle.get()
+        try:
+            with _translated(), lister:
+                return work(lister)
+        finally:
+            self._idle.put(lister)
+
+    async def ready(self) -> None:
+        """Return once something could be written; raises StoreUnavailable."""
+        await self.write(lambda db: db.execute(_BEAT))
 
     def backup_to(self, path: Path) -> None:
-        """Copy a consistent snapshot to a new file by SQLite's backup API; writes go on meanwhile."""
-        with _translated(), contextlib.closing(_open(path)) as target, contextlib.closing(_open(self.path)) as source:
-            with target.backup("main", source, "main") as copy:
-                while not copy.done:
-                    copy.step(256)
+        """Copy a consistent snapshot to a new file by SQLite's backup API; writes go on meanwhile.
+
+        Blocks until it is done: call it in a thread.
+        """
+        with (
+            _translated(),
+            contextlib.closing(_open(path, WRITER_PATIENCE)) as target,
+            contextlib.closing(_open(self.path, WRITER_PATIENCE)) as source,
+            target.backup("main", source, "main") as copy,
+        ):
+            # In one step: between two steps a write would make the copy start again, on a busy file for ever.
+            copy.step(-1)
 
     def close(self) -> None:
-        """Finish the writes that wait, then close; safe to call twice."""
-        if self._thread.is_alive():
+        """Finish the writes that wait and the lists that run, then close; safe to call twice."""
+        with self._gate:
+            if self._closed:
+                return
+            self._closed = True
             self._waiting.put(None)
-            self._thread.join()
-            for connection in (self._reader, self._lister, self._writer):
-                connection.close()
+        self._thread.join()
+        self._pool.shutdown()
+        for connection in (self._reader, *self._listers, self._writer):
+            connection.close()
 
     def _write_for_ever(self) -> None:
         while (first := self._waiting.get()) is not None:
@@ -102,55 +182,93 @@ class SqliteFile:
                     last = True
                 else:
                     group.append(following)
-            self._commit(group)
+            _settle(self._commit([job for job in group if not job.future.cancelled()]))
             if last:
                 return
 
-    def _commit(self, group: list[tuple[Work, Future[Any]]]) -> None:
-        results: list[tuple[Future[Any], Any, BaseException | None]] = []
+    def _commit(self, group: Sequence[_Job]) -> list[Outcome]:
+        """What became of each write: all in one transaction, or if one of them breaks it, each in its own."""
+        outcomes = self._together(group)
+        if outcomes is None:
+            outcomes = []
+            for job in group:
+                outcomes += self._together([job]) or []
+        return outcomes
+
+    def _together(self, group: Sequence[_Job]) -> list[Outcome] | None:
+        """None if the group should be taken apart, because one of several writes failed or they did not fit together."""
+        if not group:
+            return []
         try:
-            list(self._writer.execute("BEGIN IMMEDIATE"))
-            results = [(future, *self._attempt(work)) for work, future in group]
-            list(self._writer.execute("COMMIT"))
-        except apsw.Error as error:
-            self._roll_back()
-            unavailable = StoreUnavailable(str(error))
-            results = [(future, None, unavailable) for _, future in group]
-        for future, result, raised in results:
-            _resolve(future, result, raised)
-
-    def _roll_back(self) -> None:
-        if self._writer.in_transaction:
-            list(self._writer.execute("ROLLBACK"))
-
-    def _attempt(self, work: Work) -> tuple[Any, BaseException | None]:
+            self._writer.execute("BEGIN IMMEDIATE")
+        except BaseException as error:
+            return _all_failed(group, error)
         try:
-            with self._writer:
-                return work(self._writer), None
-        except (apsw.FullError, apsw.IOError, apsw.BusyError, apsw.ReadOnlyError, apsw.CantOpenError) as error:
-            return None, StoreUnavailable(str(error))
-        except Exception as error:
-            return None, error
+            results = [job.work(self._writer) for job in group]
+            self._writer.execute("COMMIT")
+        except BaseException as error:
+            undone = self._roll_back()
+            return None if undone and len(group) > 1 else _all_failed(group, error)
+        return [(job, result, None) for job, result in zip(group, results, strict=True)]
+
+    def _roll_back(self) -> bool:
+        try:
+            # SQLite has rolled back by itself after some errors, such as a full disk.
+            if self._writer.in_transaction:
+                self._writer.execute("ROLLBACK")
+        except apsw.Error:
+            return False
+        return True
 
 
-def _open(path: Path) -> apsw.Connection:
-    connection = apsw.Connection(str(path))
-    connection.set_busy_timeout(10_000)
+def _all_failed(group: Sequence[_Job], error: BaseException) -> list[Outcome]:
+    if isinstance(error, _UNAVAILABLE):
+        return [(job, None, StoreUnavailable(str(error))) for job in group]
+    return [(job, None, error) for job in group]
+
+
+def _settle(outcomes: Sequence[Outcome]) -> None:
+    """Answer the callers, with one call into each event loop for all that wait there."""
+    by_loop: dict[asyncio.AbstractEventLoop, list[Outcome]] = {}
+    for outcome in outcomes:
+        future = outcome[0].future
+        if isinstance(future, Future):
+            _resolve([outcome])
+        else:
+            by_loop.setdefault(future.get_loop(), []).append(outcome)
+    for loop, theirs in by_loop.items():
+        # A loop that was closed meanwhile has nobody left to answer.
+        with contextlib.suppress(RuntimeError):
+            loop.call_soon_threadsafe(_resolve, theirs)
+
+
+def _resolve(outcomes: Sequence[Outcome]) -> None:
+    for job, result, raised in outcomes:
+        if job.future.done():
+            continue
+        if raised is None:
+            job.future.set_result(result)
+        else:
+            job.future.set_exception(raised)
+
+
+def _make_private(path: Path) -> None:
+    """Make a new file that only its owner reads; SQLite gives its companions the same mode."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # O_EXCL: to open and close an existing file would drop the locks that SQLite holds on it in this process.
+    with contextlib.suppress(FileExistsError):
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+
+
+def _open(path: Path, patience: int) -> apsw.Connection:
+    connection = apsw.Connection(str(path), statementcachesize=256)
+    connection.set_busy_timeout(patience)
     return connection
 
 
-def _resolve(future: Future[Any], result: Any, raised: BaseException | None) -> None:
-    if not future.set_running_or_notify_cancel():
-        return
-    if raised is None:
-        future.set_result(result)
-    else:
-        future.set_exception(raised)
-
-
 @contextlib.contextmanager
-def _translated() -> Any:
+def _translated() -> Iterator[None]:
     try:
         yield
-    except (apsw.FullError, apsw.IOError, apsw.BusyError, apsw.CantOpenError) as error:
+    except _UNAVAILABLE as error:
         raise StoreUnavailable(str(error)) from error
