@@ -37,7 +37,7 @@ bench: $(DEV_READY) ## measure lifecycles a second beside the floor, into docs/b
 	@$(BIN)/python -m bench $(ARGS)
 
 docs: $(DEV_READY) ## write the pages of docs/ that come from the code
-	@$(BIN)/python -m shared.contracts.catalogue
+	@$(BIN)/python -m services.cli.catalogue
 
 lock: $(DEV_READY) ## resolve the dependencies again; UPGRADE=1 takes the newest
 	@$(COMPILE) --group build --output-file requirements.lock

@@ -1,0 +1,218 @@
+"""Events last longer than code: every sample ever published is still understood, by everybody who hears it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from services.assignment import domain as assignment
+from services.cli.catalogue import HEARS, PAGE, catalogue
+from services.intake import domain as intake
+from services.notification import domain as notification
+from services.verification import domain as verification
+from shared.calendar import WorkingCalendar
+from shared.contracts import assignment as assignment_facts
+from shared.contracts import intake as intake_facts
+from shared.contracts import notification as notification_facts
+from shared.contracts import verification as verification_facts
+from shared.contracts.envelope import from_bytes, to_bytes
+from shared.contracts.facts import Fact
+from shared.contracts.registry import BY_TYPE, FACTS, UPCASTERS, UnknownFact, Unreadable, lift
+from shared.runtime.decider import Decider
+from shared.web.labels import EVENT_LABELS
+
+SAMPLES = Path(__file__).parent / "samples"
+FILES = sorted(SAMPLES.glob("*.json"))
+SUMS = SAMPLES / "SHA256SUMS"
+"""One line a sample; lines are only ever added."""
+
+MODULES = {
+    "intake": intake_facts,
+    "verification": verification_facts,
+    "assignment": assignment_facts,
+    "notification": notification_facts,
+}
+CALENDAR = WorkingCalendar(holidays={})
+SERVICES: list[Decider[Any]] = [
+    intake.decider(intake.Rules()),
+    verification.decider(verification.Rules(CALENDAR)),
+    assignment.decider(assignment.Rules(CALENDAR)),
+    notification.decider(),
+]
+
+
+def sample(name: str) -> dict[str, Any]:
+    read: dict[str, Any] = json.loads((SAMPLES / name).read_bytes())
+    return read
+
+
+def written(attributes: Any) -> bytes:
+    return json.dumps(attributes).encode()
+
+
+def test_every_event_has_a_sample_of_every_version():
+    expected = {f"{fact.type()}.v{n}.json" for fact in FACTS for n in range(1, fact.schemaversion + 1)}
+    assert {file.name for file in FILES} == expected
+
+
+def test_a_sample_never_changes():
+    lines = [line.split("  ") for line in SUMS.read_text().splitlines()]
+    listed = {name: digest for digest, name in lines}
+    assert {file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in FILES} == listed
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.name)
+def test_a_sample_is_read_as_what_it_is(file: Path):
+    name, version, _ = file.name.split(".")
+    event = from_bytes(file.read_bytes())
+    attributes = sample(file.name)
+    assert (event.type, type(event.fact), event.source) == (name, BY_TYPE[name], BY_TYPE[name].owner)
+    assert version == f"v{attributes['schemaversion']}"
+    assert event.time.tzinfo is not None
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.name)
+def test_nothing_of_a_sample_is_lost_on_the_way_through(file: Path):
+    raw = file.read_bytes()
+    again = to_bytes(from_bytes(raw))
+    assert to_bytes(from_bytes(again)) == again
+    before, after = json.loads(raw), json.loads(again)
+    if before["schemaversion"] == after["schemaversion"]:
+        assert again == raw or has_all_of(after, before)
+
+
+def has_all_of(after: Any, before: Any) -> bool:
+    """Whether all that was there is there unchanged; an optional field may have come since, and is written with its default."""
+    if isinstance(before, dict):
+        return all(name in after and has_all_of(after[name], before[name]) for name in before)
+    if isinstance(before, list):
+        return len(after) == len(before) and all(map(has_all_of, after, before))
+    return bool(after == before)
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.name)
+@pytest.mark.parametrize("service", SERVICES, ids=lambda service: service.service)
+def test_every_service_takes_every_sample_of_what_it_hears(service: Decider[Any], file: Path):
+    event = from_bytes(file.read_bytes())
+    if event.source in service.sources | {service.service}:
+        state = service.evolve(service.initial(), event)
+        service.react(state, event)
+        service.columns(state)
+        service.due_at(state)
+
+
+def test_a_type_never_seen_before_is_an_unknown_fact():
+    event = from_bytes(written({**sample("WorkStarted.v1.json"), "type": "WorkDoubled"}))
+    assert event.fact == UnknownFact(name="WorkDoubled")
+    assert (event.type, event.source, event.sequence) == ("WorkDoubled", "assignment", 4)
+
+
+def test_a_version_of_tomorrow_is_an_unknown_fact():
+    assert from_bytes(written({**sample("WorkStarted.v1.json"), "schemaversion": 2})).fact == UnknownFact(
+        name="WorkStarted"
+    )
+
+
+@pytest.mark.parametrize("service", SERVICES, ids=lambda service: service.service)
+def test_an_unknown_fact_changes_nothing(service: Decider[Any]):
+    event = from_bytes(written({**sample("WorkStarted.v1.json"), "type": "WorkDoubled"}))
+    assert service.evolve(service.initial(), event) == service.initial()
+
+
+def test_an_optional_field_of_tomorrow_is_ignored():
+    attributes = sample("RequestSubmitted.v1.json")
+    later = {**attributes, "data": {**attributes["data"], "purpose": "Layanan publik"}, "dataschema": "later"}
+    later["data"]["applicant"] = {**later["data"]["applicant"], "language": "id"}
+    assert from_bytes(written(later)) == from_bytes((SAMPLES / "RequestSubmitted.v1.json").read_bytes())
+
+
+BROKEN: dict[str, dict[str, Any]] = {
+    "a fact without what it needs": {"data": {}},
+    "a fact that is a list": {"data": []},
+    "a fact of the wrong type": {"data": {"lead": 7}},
+    "no fact": {"data": None},
+    "a sequence in words": {"sequence": "tiga"},
+    "no sequence": {"sequence": None},
+    "a time that is none": {"time": "kemarin"},
+    "a version in words": {"schemaversion": "satu"},
+    "a version before the first": {"schemaversion": 0},
+    "a type that is no text": {"type": ["WorkStarted"]},
+}
+
+
+@pytest.mark.parametrize("change", BROKEN.values(), ids=BROKEN.keys())
+def test_what_breaks_its_contract_is_unreadable(change: dict[str, Any]):
+    with pytest.raises(Unreadable):
+        from_bytes(written({**sample("LeadAssigned.v1.json"), **change}))
+
+
+@pytest.mark.parametrize("attribute", ["id", "source", "type", "subject", "time", "sequence", "data"])
+def test_an_envelope_without_an_attribute_that_it_needs_is_unreadable(attribute: str):
+    attributes = sample("LeadAssigned.v1.json")
+    del attributes[attribute]
+    with pytest.raises(Unreadable):
+        from_bytes(written(attributes))
+
+
+@pytest.mark.parametrize("raw", [b"", b"{", b"[]", b"null", b"7", b'"teks"', b"\xff\xfe", b"[" * 10_000])
+def test_bytes_that_are_no_event_are_unreadable(raw: bytes):
+    with pytest.raises(Unreadable):
+        from_bytes(raw)
+
+
+def test_old_data_is_lifted_one_version_at_a_time():
+    upcasters = {
+        ("Moved", 1): lambda data: {"whole": f"{data['first']} {data['last']}"},
+        ("Moved", 2): lambda data: {"name": data["whole"], "words": len(data["whole"].split())},
+    }
+    oldest = {"first": "Rahmat", "last": "Contoh"}
+    newest = {"name": "Rahmat Contoh", "words": 2}
+    assert lift("Moved", 1, 3, oldest, upcasters) == newest
+    assert lift("Moved", 2, 3, {"whole": "Rahmat Contoh"}, upcasters) == newest
+    assert lift("Moved", 3, 3, newest, upcasters) == newest
+
+
+def test_every_old_version_has_its_upcaster():
+    assert set(UPCASTERS) == {(fact.type(), n) for fact in FACTS for n in range(1, fact.schemaversion)}
+
+
+def test_every_event_is_owned_by_one_service_alone():
+    owned = {name: service for service, module in MODULES.items() for name in published(module)}
+    assert sum(len(published(module)) for module in MODULES.values()) == len(owned)
+    assert owned == {fact.type(): fact.owner for fact in FACTS}
+
+
+def published(module: Any) -> list[str]:
+    """The facts that a module of the contracts defines itself; the base class of its owner is none."""
+    here = [kind for kind in vars(module).values() if isinstance(kind, type) and kind.__module__ == module.__name__]
+    return [kind.__name__ for kind in here if issubclass(kind, Fact) and not kind.__subclasses__()]
+
+
+@pytest.mark.parametrize("service", SERVICES, ids=lambda service: service.service)
+def test_a_service_hears_known_events_of_others(service: Decider[Any]):
+    assert HEARS[service.service] == service.hears
+    assert service.hears <= set(FACTS)
+    assert service.service not in {fact.owner for fact in service.hears}
+
+
+def test_every_event_but_a_survey_and_what_mail_does_is_heard_by_somebody():
+    heard = frozenset[type[Fact]]().union(*HEARS.values())
+    unheard = {fact.type() for fact in FACTS if fact.owner != "notification"} - {fact.type() for fact in heard}
+    assert unheard == {"SurveyAnswered"}
+
+
+def test_every_event_has_words_for_people():
+    assert EVENT_LABELS.keys() == BY_TYPE.keys()
+
+
+def test_personal_data_travels_in_the_two_events_that_are_meant_for_it():
+    carrying = {fact.type() for fact in FACTS if "applicant" in fact.model_fields}
+    assert carrying == {"RequestSubmitted", "RequestResubmitted"}
+
+
+def test_the_catalogue_tells_what_the_code_says():
+    assert PAGE.read_text(encoding="utf-8") == catalogue(), "Run 'make docs'."
