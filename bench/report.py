@@ -47,7 +47,7 @@ def summary(each: Round) -> str:
     )
 
 
-def page(done: Sequence[Round], rounds: int, seconds: float, clients: int) -> str:
+def page(done: Sequence[Round], rounds: int, seconds: float, clients: int, folding: str) -> str:
     """The whole page."""
     floor, ours = ([each for each in done if each.side == side] for side in ("floor", "ours"))
     parts = [
@@ -61,6 +61,9 @@ def page(done: Sequence[Round], rounds: int, seconds: float, clients: int) -> st
         _commands(floor, ours),
         "## E-mails\n",
         _mails(ours),
+        "## Folding the log again\n",
+        "Each service reads the whole log from position 0, as `simpul state rebuild` does; bytes to state, in memory.\n",
+        f"```\n{folding.strip()}\n```\n",
         "## Every round\n",
         _rounds(done),
     ]

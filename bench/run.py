@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import socket
+import subprocess
 import sys
 import tempfile
 import time
@@ -50,6 +51,13 @@ def _side(name: str, data: Path, sink: Sink) -> Side:
     return floor_side(data) if name == "floor" else our_side(data, sink)
 
 
+def folding() -> str:
+    """What `bench.fold` says, in a process of its own."""
+    done = subprocess.run([sys.executable, "-m", "bench.fold"], stdout=subprocess.PIPE, check=True, text=True)
+    print(done.stdout, flush=True)
+    return done.stdout
+
+
 def options() -> argparse.Namespace:
     arguments = argparse.ArgumentParser(prog="bench", description=__doc__)
     arguments.add_argument("--rounds", type=int, default=3)
@@ -70,7 +78,7 @@ def main() -> None:
     except NotReady as problem:
         sys.exit(f"bench: {problem}")
     if not chosen.only:
-        PAGE.write_text(page(done, chosen.rounds, chosen.seconds, chosen.clients))
+        PAGE.write_text(page(done, chosen.rounds, chosen.seconds, chosen.clients, folding()))
         print(f"written: {PAGE}")
     sys.exit(
         0 if all(each.complete for each in done) else "bench: a command failed, or an e-mail is missing or repeated."
