@@ -117,7 +117,8 @@ def _intake_may(course: Course) -> list[Fact]:
         case Status.ON_HOLD:
             return [numbered(answered, pause=course.pause), withdrawn]
         case Status.DELIVERED:
-            return [numbered(fact, delivery=course.delivery) for fact in (confirmed, contested)]
+            ways = (confirmed, numbered(confirmed, automatic=True), contested)
+            return [numbered(fact, delivery=course.delivery) for fact in ways]
         case Status.COMPLETED:
             return [surveyed]
         case status:
