@@ -19,6 +19,8 @@ ROLES = ("officer", "structural", "technical")
 WARM_UP_SECONDS = 3.0
 STILL_SECONDS = 3.0
 """E-mails are taken to have all arrived when none has for this long."""
+LOST_SECONDS = 20.0
+"""An e-mail that is still awaited is taken to be lost when none has arrived for this long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,8 +84,9 @@ class Sink:
     def settled(self, expected: int | None = None, limit: float = 300.0) -> tuple[dict[str, Any], float]:
         """The counts once `expected` messages are there or none comes any more, and the seconds to the last one."""
         begun = arrived = time.monotonic()
+        still = STILL_SECONDS if expected is None else LOST_SECONDS
         counts = self.counts()
-        while time.monotonic() - arrived < STILL_SECONDS and time.monotonic() - begun < limit:
+        while time.monotonic() - arrived < still and time.monotonic() - begun < limit:
             if counts["messages"] == expected:
                 break
             time.sleep(0.05)
