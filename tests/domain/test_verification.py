@@ -1,0 +1,254 @@
+"""Verification, told as given, when, then."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from typing import Any
+
+import pytest
+
+from services.verification.domain import (
+    RecommendRejection,
+    ReturnRequest,
+    Rules,
+    State,
+    VerifyRequest,
+    decider,
+    verify_by,
+)
+from services.verification.queries import document, find_requests, full, item
+from shared.calendar import WorkingCalendar
+from shared.contracts.course import Status
+from shared.contracts.facts import ChecklistItem, Fact, Staff, Verdict
+from shared.contracts.verification import RejectionRecommended, RequestReturned, RequestVerified
+from shared.runtime.execution import Kept
+from tests.domain.given import NOON, REQUEST, crossings, fold, given, refused, story
+from tests.domain.intake_story import (
+    ALL_OK,
+    ASSIGNED,
+    COMPLETED,
+    DELIVERED,
+    NURLAILA,
+    PATHS,
+    assigned,
+    progressed,
+    recommended,
+    rejected,
+    resubmitted,
+    returned,
+    returned_for,
+    started,
+    submitted,
+    surveyed,
+    verified,
+    withdrawn,
+)
+
+RULES = Rules(WorkingCalendar({date(2026, 12, 1): "Hari libur rekaan"}))
+VERIFICATION = decider(RULES)
+SAMSUL = Staff(username="samsul", name="Samsul Seandainya")
+KNOWN = ("birth_date",)
+TODAY = date(2026, 11, 23)
+
+LETTER_FAILED = returned_for(ChecklistItem.LETTER).verdicts
+VERIFY = VerifyRequest(NURLAILA, ALL_OK, KNOWN)
+RETURN = ReturnRequest(NURLAILA, LETTER_FAILED)
+RECOMMEND = RecommendRejection(NURLAILA, " Di luar lingkup. ")
+
+
+def state_after(*facts: Fact) -> State:
+    return given(VERIFICATION, *facts)
+
+
+def kept(*facts: Fact) -> Kept[State]:
+    return Kept(REQUEST, len(facts), state_after(*facts))
+
+
+def refusal(command: Any, *facts: Fact) -> str:
+    return refused(VERIFICATION, state_after(*facts), command).code
+
+
+def test_a_complete_request_is_verified():
+    assert VERIFICATION.decide(state_after(submitted), VERIFY, NOON) == [
+        RequestVerified(round=1, verdicts=ALL_OK, acknowledged=KNOWN, by=NURLAILA)
+    ]
+
+
+def test_verdicts_are_published_in_the_order_of_the_checklist():
+    [fact] = VERIFICATION.decide(state_after(submitted), VerifyRequest(NURLAILA, ALL_OK[::-1], KNOWN), NOON)
+    assert isinstance(fact, RequestVerified)
+    assert fact.verdicts == ALL_OK
+
+
+@pytest.mark.parametrize("missing", range(len(ALL_OK)))
+def test_every_item_needs_a_verdict(missing: int):
+    some = ALL_OK[:missing] + ALL_OK[missing + 1 :]
+    refusal = refused(VERIFICATION, state_after(submitted), VerifyRequest(NURLAILA, some, KNOWN))
+    assert (refusal.code, refusal.facts["items"]) == ("items_missing", (ALL_OK[missing].item,))
+
+
+def test_an_item_is_judged_once():
+    twice = (*ALL_OK, Verdict(item=ChecklistItem.LETTER, ok=False, note="Belum ditandatangani."))
+    assert refusal(VerifyRequest(NURLAILA, twice, KNOWN), submitted) == "item_duplicate"
+    assert refusal(ReturnRequest(NURLAILA, twice), submitted) == "item_duplicate"
+
+
+def test_a_request_with_a_failed_item_is_not_verified():
+    assert refusal(VerifyRequest(NURLAILA, LETTER_FAILED, KNOWN), submitted) == "item_failed"
+
+
+def test_a_warning_must_be_acknowledged():
+    unseen = refused(VERIFICATION, state_after(submitted), VerifyRequest(NURLAILA, ALL_OK))
+    assert (unseen.code, unseen.facts["warnings"]) == ("warning_open", KNOWN)
+
+
+def test_a_warning_is_no_obstacle_to_a_return():
+    assert VERIFICATION.decide(state_after(submitted), RETURN, NOON)
+
+
+def test_only_warnings_that_there_are_are_published_as_acknowledged():
+    calm = submitted.model_copy(update={"warnings": ()})
+    [fact] = VERIFICATION.decide(state_after(calm), VERIFY, NOON)
+    assert isinstance(fact, RequestVerified)
+    assert fact.acknowledged == ()
+
+
+def test_a_return_says_until_when_and_when_to_remind_in_working_days():
+    [fact] = VERIFICATION.decide(state_after(submitted), RETURN, NOON)
+    assert fact == RequestReturned(
+        round=1,
+        verdicts=LETTER_FAILED,
+        respond_by=date(2026, 12, 8),
+        remind_on=(date(2026, 11, 30), date(2026, 12, 4)),
+        by=NURLAILA,
+    )
+
+
+def test_a_return_needs_a_failed_item():
+    assert refusal(ReturnRequest(NURLAILA, ALL_OK), submitted) == "nothing_failed"
+
+
+def test_a_failed_item_needs_a_note():
+    bare = tuple(Verdict(item=v.item, ok=v.ok, note="  ") for v in LETTER_FAILED)
+    refusal = refused(VERIFICATION, state_after(submitted), ReturnRequest(NURLAILA, bare))
+    assert (refusal.code, refusal.facts["items"]) == ("note_missing", (ChecklistItem.LETTER,))
+
+
+def test_an_officer_may_recommend_rejection_once_a_round():
+    assert VERIFICATION.decide(state_after(submitted), RECOMMEND, NOON) == [
+        RejectionRecommended(round=1, reason="Di luar lingkup.", by=NURLAILA)
+    ]
+    again = refused(VERIFICATION, state_after(submitted, recommended), RecommendRejection(SAMSUL, "Sama."))
+    assert (again.code, again.facts["by"]) == ("already_recommended", NURLAILA.name)
+    assert VERIFICATION.decide(state_after(submitted, recommended, returned, resubmitted), RECOMMEND, NOON)
+
+
+def test_a_recommendation_needs_a_reason():
+    assert refusal(RecommendRejection(NURLAILA, "  "), submitted) == "reason_missing"
+
+
+def test_a_recommendation_does_not_end_the_check():
+    assert VERIFICATION.decide(state_after(submitted, recommended), VERIFY, NOON)
+
+
+@pytest.mark.parametrize("status", [status for status in Status if status is not Status.SUBMITTED])
+@pytest.mark.parametrize("command", [VERIFY, RETURN, RECOMMEND])
+def test_only_a_submitted_request_is_judged(status: Status, command: Any):
+    refusal = refused(VERIFICATION, state_after(*PATHS[status]), command)
+    assert (refusal.code, refusal.facts["status"]) == ("moved_on", status)
+
+
+@pytest.mark.parametrize("command", [VERIFY, RETURN, RECOMMEND])
+def test_the_second_of_two_officers_learns_who_was_first_and_when(command: Any):
+    refusal = refused(VERIFICATION, state_after(submitted, verified), command)
+    first = {"by": "Nurlaila Ibarat", "at": NOON + timedelta(minutes=1), "event": "RequestVerified"}
+    assert refusal.facts == {"status": Status.VERIFIED, **first}
+
+
+def test_an_officer_too_late_learns_of_the_withdrawal_and_not_of_what_it_beat():
+    events = story(submitted, withdrawn, verified)
+    refusal = refused(VERIFICATION, fold(VERIFICATION, events), RETURN)
+    assert (refusal.facts["status"], refusal.facts["event"]) == (Status.WITHDRAWN, "RequestWithdrawn")
+
+
+def test_a_resubmitted_request_is_judged_again_as_it_now_stands():
+    state = state_after(submitted, returned, resubmitted)
+    [fact] = VERIFICATION.decide(state, VERIFY, NOON)
+    assert isinstance(fact, RequestVerified)
+    assert fact.round == 2
+    assert (state.documents, state.decided_by) == (resubmitted.documents, "")
+
+
+def test_the_name_of_who_judged_the_present_round_is_known():
+    assert state_after(submitted, returned).decided_by == "Nurlaila Ibarat"
+
+
+@pytest.mark.parametrize("lines", [((withdrawn,), (verified,), (rejected,)), ((withdrawn,), (returned,), (rejected,))])
+def test_facts_that_cross_leave_the_same_state_in_any_order(lines: tuple[tuple[Fact, ...], ...]):
+    first, *events = story(submitted, *(fact for line in lines for fact in line))
+    states = [fold(VERIFICATION, [first, *order]) for order in crossings(*([event] for event in events))]
+    assert states[0].status is Status.WITHDRAWN
+    assert all(state == states[0] for state in states)
+
+
+def test_answers_to_the_survey_are_not_kept():
+    assert state_after(*COMPLETED, surveyed) == state_after(*COMPLETED)
+
+
+def test_the_internal_target_is_one_working_day_from_the_present_round_and_stops_with_the_check():
+    assert verify_by(state_after(submitted), RULES) == date(2026, 11, 24)
+    assert verify_by(state_after(submitted, returned), RULES) is None
+    again = fold(VERIFICATION, story(submitted, returned, resubmitted, start=NOON - timedelta(days=3)))
+    assert verify_by(again, RULES) == date(2026, 11, 23)
+
+
+def test_a_request_is_overdue_from_the_day_after_the_target():
+    assert not item(kept(submitted), date(2026, 11, 24), RULES)["overdue"]
+    assert item(kept(submitted), date(2026, 11, 25), RULES)["overdue"]
+    assert not item(kept(submitted, returned), date(2027, 1, 1), RULES)["overdue"]
+
+
+def test_the_list_masks_the_employee_number_and_the_request_shows_it():
+    assert item(kept(submitted), TODAY, RULES)["employee_number"] == "198502** ****** * ***"
+    assert full(kept(submitted), TODAY, RULES)["employee_number"] == "198502302010011001"
+
+
+def test_a_list_item_has_the_shape_that_the_api_promises():
+    promised = "id number status version name unit scope round submitted_at target_date overdue lead percent warnings"
+    assert set(promised.split()) <= item(kept(submitted), TODAY, RULES).keys()
+
+
+def test_how_the_work_goes_on_is_seen_in_the_list():
+    line = item(kept(*ASSIGNED, started, progressed), TODAY, RULES)
+    assert (line["lead"], line["percent"], line["target_date"]) == ("dewi", 40, assigned.target_date)
+
+
+def test_the_request_tells_checklist_warnings_and_history_in_words():
+    shown = full(kept(submitted, recommended), TODAY, RULES)
+    assert [line["item"] for line in shown["checklist"]] == list(ChecklistItem)
+    assert shown["warnings"][0]["code"] == "birth_date"
+    assert "kalender" in shown["warnings"][0]["message"]
+    assert [line["label"] for line in shown["timeline"]] == ["Permohonan diajukan", "Penolakan disarankan"]
+    assert shown["recommendation"]["reason"] == "Di luar lingkup."
+
+
+def test_the_store_key_of_a_document_is_not_told():
+    shown = full(kept(*DELIVERED), TODAY, RULES)["documents"]
+    assert {line["id"] for line in shown} == {"surat", "kamus-data", "alur", "laporan", "bast"}
+    assert all("key" not in line for line in shown)
+
+
+def test_a_document_is_found_by_its_id_as_long_as_it_counts():
+    assert document(state_after(submitted), "surat") is not None
+    assert document(state_after(submitted, returned, resubmitted), "surat") is None
+
+
+def test_a_request_is_found_by_what_the_queue_filters_by():
+    columns = VERIFICATION.columns(state_after(submitted))
+    assert columns["search"] == "int-2026-000001 rahmat contoh dinas perhubungan"
+    assert columns["due"] == "2026-11-24"
+    assert VERIFICATION.columns(state_after(submitted, withdrawn))["open"] == 0
+    assert set(columns) == {column.name for column in VERIFICATION.indexed}
+    wanted = find_requests(status="submitted", unit="Dinas Perhubungan", scope="data", search="RAHMAT", open_only=True)
+    assert {name: columns[name] for name in wanted.where} == wanted.where
+    assert wanted.search in str(columns["search"])
