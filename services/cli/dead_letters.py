@@ -10,6 +10,7 @@ from rich.table import Table
 from services.cli.session import AsJson, Failed, console, print_json, run, services
 from shared.runtime.service import Service
 from shared.storage.port import DeadLetter
+from shared.web.dead_letters import plain
 
 app = typer.Typer(help="Events that could not be folded.", no_args_is_help=True)
 
@@ -87,16 +88,3 @@ async def _discard(letter_id: str) -> None:
         service, letter = await _find(built, letter_id)
         await service.runtime.consumer.discard(letter)
         await service.runtime.relay.drain()
-
-
-def plain(letter: DeadLetter) -> dict[str, object]:
-    """A dead letter for programs, without the event itself."""
-    return {
-        "id": letter.id,
-        "service": letter.service,
-        "request": letter.subject,
-        "position": letter.position,
-        "reason": letter.reason,
-        "tries": letter.tries,
-        "parked_at": letter.parked_at.isoformat(),
-    }

@@ -39,7 +39,7 @@ CLAIM = timedelta(minutes=3)
 
 @dataclass(frozen=True, slots=True, order=True)
 class Message:
-    """One letter that is owed. `due` is when to try (again), while sending when the claim ends, None when there is nothing to do."""
+    """One letter that is owed; its id begins with the request's. `due` is when to try (again), while sending when the claim ends, None when there is nothing to do."""
 
     planned_at: datetime
     id: str
@@ -172,7 +172,7 @@ def _settle(state: State, outcomes: tuple[MessageOutcome, ...], at: datetime) ->
 def _queue(state: State, planned: list[Planned], event: Event) -> State:
     messages = list(state.messages)
     for letter in planned:
-        message_id = str(uuid.uuid5(uuid.UUID(event.id), f"{letter.kind}:{letter.to}"))
+        message_id = f"{event.subject}.{uuid.uuid5(uuid.UUID(event.id), f'{letter.kind}:{letter.to}').hex}"
         insort(messages, Message(event.time, message_id, letter.kind, letter.to, letter.values, due=event.time))
     return replace(state, messages=tuple(messages)) if planned else state
 
