@@ -176,7 +176,7 @@ def unfold(chance: Random) -> list[Event]:
     desks = {source: Desk() for source in MAY}
     lines: dict[str, list[Event]] = {source: [] for source in MAY}
     told: list[Event] = []
-    for _ in range(chance.randint(1, 90)):
+    for _ in range(chance.randint(1, 200)):
         source = chance.choice(list(MAY))
         desk = desks[source]
         unheard = [line[desk.heard[other]] for other, line in lines.items() if len(line) > desk.heard[other]]
@@ -185,7 +185,7 @@ def unfold(chance: Random) -> list[Event]:
             desk.take(chance.choice(unheard))
         elif may:
             fact = chance.choice(may)
-            if isinstance(fact, ENDINGS) and chance.random() < 0.9:
+            if isinstance(fact, ENDINGS) and chance.random() < 0.97:
                 continue
             event = happened(fact, len(lines[source]) + 1)
             lines[source].append(event)
