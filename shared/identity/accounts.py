@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -20,6 +20,18 @@ class UsernameTaken(Exception):
     """There is an account of this name already."""
 
 
+class KeyReused(Exception):
+    """The key of an earlier order came with another content."""
+
+
+class Outdated(Exception):
+    """Somebody else changed the account meanwhile."""
+
+
+class LastAdmin(Exception):
+    """Nobody would be left who can look after accounts."""
+
+
 @dataclass(frozen=True, slots=True)
 class Account:
     """A member of staff who may sign in. `password` is an Argon2id hash, `totp` a base32 secret or ""."""
@@ -32,6 +44,10 @@ class Account:
     active: bool = True
     totp: str = ""
 
+    @property
+    def administers(self) -> bool:
+        return self.active and Role.ADMIN in self.roles
+
 
 @dataclass(frozen=True, slots=True)
 class Session:
@@ -43,16 +59,28 @@ class Session:
     seen_at: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What a repeated order for an account is known by: the same key must ask for the same thing."""
+
+    key: str
+    digest: str
+
+
 class AccountStore(Protocol):
     """Every call may raise StoreUnavailable. Contract suite: tests/contracts/test_account_store.py."""
 
     async def prepare(self) -> None: ...
 
-    async def add(self, account: Account) -> None:
-        """Raises UsernameTaken."""
+    async def add(self, account: Account, order: Order | None = None) -> Account:
+        """The account as it is kept; of a repeated order the one that it made first. Raises UsernameTaken, KeyReused."""
 
-    async def change(self, account: Account) -> None:
-        """Replace the account of this username and end its sessions."""
+    async def change(self, was: Account, account: Account) -> None:
+        """Replace `was` by the account of the same username, and end its sessions.
+
+        Raises Outdated if `was` is not what is stored, and LastAdmin if it is the only active administrator and the new one
+        is none. Of several calls at once at least one administrator is left.
+        """
 
     async def account(self, username: str) -> Account | None: ...
 
@@ -66,15 +94,24 @@ class AccountStore(Protocol):
 
     async def session(self, token_hash: str) -> tuple[Session, Account] | None: ...
 
-    async def touch(self, token_hash: str, at: datetime) -> None: ...
+    async def touch(self, token_hash: str, at: datetime) -> None:
+        """The session was used at this time; an earlier time than the one known changes nothing."""
 
     async def close_session(self, token_hash: str) -> None: ...
 
     async def close_old_sessions(self, seen_before: datetime, created_before: datetime) -> None: ...
 
-    async def note_failure(self, keys: Sequence[str], at: datetime) -> None:
-        """A failed sign-in, counted under each key."""
+    async def count_try(self, limits: Mapping[str, int], at: datetime, since: datetime) -> datetime | None:
+        """Count one try under each key, unless one of them had as many as its limit since then.
 
-    async def failures(self, key: str, since: datetime) -> int: ...
+        Then nothing is counted, and the answer is the time of the try that has to grow old before the next is allowed. Of
+        several calls at once no more than the limit are counted.
+        """
 
-    async def forget_failures(self, key: str) -> None: ...
+    async def forget_tries(self, key: str) -> None: ...
+
+    async def take_back_try(self, key: str, at: datetime) -> None:
+        """Forget one try of this key that was counted at this time."""
+
+    async def use_code(self, username: str, step: int) -> bool:
+        """Whether this account never used a code of this time step or a later one; from now on it did."""

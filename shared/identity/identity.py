@@ -5,16 +5,18 @@ from __future__ import annotations
 import hashlib
 import hmac
 import logging
+import math
 import secrets
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import Any
 
 import pyotp
 
 from shared.clock import Clock
 from shared.contracts.facts import Staff
-from shared.identity.accounts import Account, AccountStore, Role, Session
-from shared.identity.passwords import check_password, hash_password, password_matches
+from shared.identity.accounts import Account, AccountStore, KeyReused, Order, Outdated, Role, Session
+from shared.identity.passwords import hash_new_password, password_matches
 
 logger = logging.getLogger(__name__)
 
@@ -31,9 +33,11 @@ class SignInRefused(Exception):
 
 
 class TooManyFailures(Exception):
-    """Too many failed sign-ins; try again after `seconds`."""
+    """Too many failed sign-ins; the next try is heard after `seconds`."""
 
-    seconds = int(WINDOW.total_seconds())
+    def __init__(self, seconds: int):
+        super().__init__(seconds)
+        self.seconds = seconds
 
 
 class UnknownAccount(Exception):
@@ -54,6 +58,10 @@ class Principal:
     def staff(self) -> Staff:
         return Staff(username=self.username, name=self.name)
 
+    def accepts(self, csrf: str) -> bool:
+        """Whether this is the CSRF token of the session, in the same time for every wrong one."""
+        return hmac.compare_digest(self.csrf.encode(), csrf.encode())
+
     def has(self, *roles: Role) -> bool:
         return any(role in self.roles for role in roles)
 
@@ -67,26 +75,38 @@ class Identity:
     async def sign_in(self, username: str, password: str, code: str, address: str) -> tuple[str, Principal]:
         """A fresh session: its token, and who it is. Raises SignInRefused, TooManyFailures."""
         name, now = username.strip().lower(), self._clock()
-        keys = (f"name:{name}", f"address:{address}")
-        await self._check_failures(keys, now)
+        # Hashed, because people type their passwords into the field for the name.
+        by_name, by_address = f"name:{_hash(name)}", f"address:{address}"
+        await self._count_try({by_name: FAILURES_OF_ONE_NAME, by_address: FAILURES_OF_ONE_ADDRESS}, now, address)
         account = await self.store.account(name)
         right = await password_matches(password, account.password if account else None)
-        if account is None or not right or not account.active or not _code_fits(account, code, now):
-            await self.store.note_failure(keys, now)
-            logger.warning("sign-in refused for %r from %s", name[:64], address)
+        if account is None or not right or not account.active or not await self._code_fits(account, code, now):
+            logger.warning("sign-in to %s refused from %s", account.username if account else "no account", address)
             raise SignInRefused
-        await self.store.forget_failures(keys[0])
+        await self.store.forget_tries(by_name)
+        await self.store.take_back_try(by_address, now)
+        return await self._open_session(account, now)
+
+    async def _count_try(self, limits: dict[str, int], now: datetime, address: str) -> None:
+        """Count it as failed until it succeeds, so that many tries at once are not heard more often than one by one."""
+        oldest = await self.store.count_try(limits, now, now - WINDOW)
+        if oldest is not None:
+            logger.warning("too many failed sign-ins, refused from %s", address)
+            raise TooManyFailures(max(1, math.ceil((oldest + WINDOW - now).total_seconds())))
+
+    async def _code_fits(self, account: Account, code: str, now: datetime) -> bool:
+        if not account.totp:
+            return True
+        step = _step_of(account.totp, code.replace(" ", ""), now)
+        return step is not None and await self.store.use_code(account.username, step)
+
+    async def _open_session(self, account: Account, now: datetime) -> tuple[str, Principal]:
         await self.store.close_old_sessions(now - IDLE, now - LONGEST)
         token = secrets.token_urlsafe(32)
-        session = Session(_hash(token), name, now, now)
+        session = Session(_hash(token), account.username, now, now)
         await self.store.open_session(session)
-        logger.info("%s signed in", name)
+        logger.info("%s signed in", account.username)
         return token, self._principal(session, account)
-
-    async def _check_failures(self, keys: tuple[str, str], now: datetime) -> None:
-        by_name, by_address = [await self.store.failures(key, now - WINDOW) for key in keys]
-        if by_name >= FAILURES_OF_ONE_NAME or by_address >= FAILURES_OF_ONE_ADDRESS:
-            raise TooManyFailures
 
     async def resolve(self, token: str) -> Principal | None:
         """Who holds this token now, None if it is unknown, idle for too long, too old, or its account was closed."""
@@ -106,16 +126,32 @@ class Identity:
         await self.store.close_session(principal.token_hash)
         logger.info("%s signed out", principal.username)
 
+    async def forget(self, token: str) -> None:
+        """End the session of a token that its owner has just replaced."""
+        await self.store.close_session(_hash(token))
+
     def _principal(self, session: Session, account: Account) -> Principal:
         csrf = hmac.new(self._secret, f"csrf:{session.token_hash}".encode(), hashlib.sha256).hexdigest()
         return Principal(account.username, account.name, account.roles, session.token_hash, csrf)
 
-    async def add_staff(self, username: str, name: str, email: str, roles: tuple[Role, ...], password: str) -> Account:
-        """A new account. Raises WeakPassword, UsernameTaken."""
-        check_password(password, username, name, email)
-        account = Account(username.strip().lower(), name, email, roles, await hash_password(password))
-        await self.store.add(account)
-        logger.info("account %s added with %s", account.username, ", ".join(roles))
+    async def add_staff(
+        self,
+        username: str,
+        name: str,
+        email: str,
+        roles: tuple[Role, ...],
+        password: str,
+        *,
+        by: str = "console",
+        order: Order | None = None,
+    ) -> Account:
+        """A new account, or the one that the same order made before. Raises WeakPassword, UsernameTaken, KeyReused."""
+        hashed = await hash_new_password(password, username, name, email)
+        account = await self.store.add(Account(username.strip().lower(), name, email, roles, hashed), order)
+        if account.password == hashed:
+            logger.info("account %s added with %s by %s", account.username, ", ".join(roles), by)
+        elif order and not await password_matches(password, account.password):
+            raise KeyReused(order.key)
         return account
 
     async def change_staff(
@@ -128,23 +164,41 @@ class Identity:
         active: bool | None = None,
         password: str | None = None,
         totp: str | None = None,
+        by: str = "console",
     ) -> Account:
-        """The account with what is not None changed; its sessions end. Raises UnknownAccount, WeakPassword."""
+        """The account with what is not None changed; its sessions end. Raises UnknownAccount, WeakPassword, LastAdmin."""
+        given = {"name": name, "email": email, "roles": roles, "active": active, "totp": totp}
+        changes: dict[str, Any] = {key: value for key, value in given.items() if value is not None}
+        if password is not None:
+            account = await self._known(username)
+            known = (account.username, name or account.name, email or account.email)
+            changes["password"] = await hash_new_password(password, *known)
+        while True:
+            account = await self._known(username)
+            changed = replace(account, **changes)
+            if changed == account:
+                return account
+            try:
+                await self.store.change(account, changed)
+            except Outdated:
+                continue
+            logger.info("account %s changed by %s: %s", changed.username, by, ", ".join(changes))
+            return changed
+
+    async def _known(self, username: str) -> Account:
         account = await self.store.account(username.strip().lower())
         if account is None:
             raise UnknownAccount(username)
-        changes = {"name": name, "email": email, "roles": roles, "active": active, "totp": totp}
-        changed = replace(account, **{key: value for key, value in changes.items() if value is not None})
-        if password is not None:
-            check_password(password, username, changed.name, changed.email)
-            changed = replace(changed, password=await hash_password(password))
-        await self.store.change(changed)
-        logger.info("account %s changed", changed.username)
-        return changed
+        return account
 
 
-def _code_fits(account: Account, code: str, now: datetime) -> bool:
-    return not account.totp or pyotp.TOTP(account.totp).verify(code, for_time=now, valid_window=1)
+def _step_of(secret: str, code: str, now: datetime) -> int | None:
+    """The 30 seconds that this code belongs to, if they are now, or the ones just before or after."""
+    totp = pyotp.TOTP(secret)
+    for step in (totp.timecode(now) + drift for drift in (0, -1, 1)):
+        if hmac.compare_digest(totp.generate_otp(step).encode(), code.encode()):
+            return step
+    return None
 
 
 def _hash(token: str) -> str:

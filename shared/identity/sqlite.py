@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 
 import apsw
 
-from shared.identity.accounts import Account, Role, Session, UsernameTaken
+from shared.identity.accounts import Account, KeyReused, LastAdmin, Order, Outdated, Role, Session, UsernameTaken
 from shared.storage.sqlite_file import SqliteFile
 
 _SCHEMA = """
@@ -19,11 +19,24 @@ CREATE TABLE IF NOT EXISTS sessions (
     token_hash TEXT PRIMARY KEY, username TEXT NOT NULL REFERENCES accounts, created_at REAL NOT NULL, seen_at REAL NOT NULL
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS sessions_by_username ON sessions (username);
-CREATE TABLE IF NOT EXISTS failures (key TEXT NOT NULL, at REAL NOT NULL) STRICT;
-CREATE INDEX IF NOT EXISTS failures_by_key ON failures (key, at);
+CREATE TABLE IF NOT EXISTS tries (key TEXT NOT NULL, at REAL NOT NULL) STRICT;
+CREATE INDEX IF NOT EXISTS tries_by_key ON tries (key, at);
+CREATE TABLE IF NOT EXISTS used_codes (username TEXT PRIMARY KEY REFERENCES accounts, step INTEGER NOT NULL) STRICT;
+CREATE TABLE IF NOT EXISTS orders (
+    key TEXT PRIMARY KEY, digest TEXT NOT NULL, username TEXT NOT NULL REFERENCES accounts
+) STRICT, WITHOUT ROWID;
 """
-_ACCOUNT = "username, name, email, roles, password, active, totp"
-_FAILURES_KEPT = timedelta(days=1)
+_ACCOUNTS = "SELECT username, name, email, roles, password, active, totp FROM accounts"
+_ADD = "INSERT INTO accounts (username, name, email, roles, password, active, totp) VALUES (?,?,?,?,?,?,?)"
+_CHANGE = "UPDATE accounts SET name=?2, email=?3, roles=?4, password=?5, active=?6, totp=?7 WHERE username=?1"
+_SESSION = """
+SELECT token_hash, created_at, seen_at, username, name, email, roles, password, active, totp
+FROM sessions JOIN accounts USING (username) WHERE token_hash=?
+"""
+_USE_CODE = """
+INSERT INTO used_codes VALUES (?,?) ON CONFLICT DO UPDATE SET step=excluded.step WHERE step<excluded.step
+"""
+_TRIES_KEPT = timedelta(days=1)
 
 
 class SqliteAccountStore:
@@ -35,30 +48,39 @@ class SqliteAccountStore:
     async def prepare(self) -> None:
         await self._file.write(lambda db: list(db.execute(_SCHEMA)))
 
-    async def add(self, account: Account) -> None:
-        try:
-            await self._file.write(
-                lambda db: db.execute(f"INSERT INTO accounts ({_ACCOUNT}) VALUES (?,?,?,?,?,?,?)", _row(account))
-            )
-        except apsw.ConstraintError as error:
-            raise UsernameTaken(account.username) from error
+    async def add(self, account: Account, order: Order | None = None) -> Account:
+        def work(db: apsw.Connection) -> Account:
+            if order and (earlier := _ordered(db, order)) is not None:
+                return earlier
+            try:
+                db.execute(_ADD, _row(account))
+            except apsw.ConstraintError as error:
+                raise UsernameTaken(account.username) from error
+            if order:
+                db.execute("INSERT INTO orders VALUES (?,?,?)", (order.key, order.digest, account.username))
+            return account
 
-    async def change(self, account: Account) -> None:
+        return await self._file.write(work)
+
+    async def change(self, was: Account, account: Account) -> None:
         def work(db: apsw.Connection) -> None:
-            db.execute(
-                "UPDATE accounts SET name=?2, email=?3, roles=?4, password=?5, active=?6, totp=?7 WHERE username=?1",
-                _row(account),
-            )
+            stored = _accounts(db)
+            if stored.get(account.username) != was:
+                raise Outdated(account.username)
+            others = (other for name, other in stored.items() if name != account.username)
+            if was.administers and not account.administers and not any(other.administers for other in others):
+                raise LastAdmin(account.username)
+            db.execute(_CHANGE, _row(account))
             db.execute("DELETE FROM sessions WHERE username=?", (account.username,))
 
         await self._file.write(work)
 
     async def account(self, username: str) -> Account | None:
-        rows = self._file.read(f"SELECT {_ACCOUNT} FROM accounts WHERE username=?", (username,))
+        rows = self._file.read(_ACCOUNTS + " WHERE username=?", (username,))
         return _account(rows[0]) if rows else None
 
     async def accounts(self) -> list[Account]:
-        return [_account(row) for row in self._file.read(f"SELECT {_ACCOUNT} FROM accounts ORDER BY username")]
+        return [_account(row) for row in self._file.read(_ACCOUNTS + " ORDER BY username")]
 
     async def with_role(self, role: Role) -> list[Account]:
         return [account for account in await self.accounts() if account.active and role in account.roles]
@@ -68,11 +90,7 @@ class SqliteAccountStore:
         await self._file.write(lambda db: db.execute("INSERT INTO sessions VALUES (?,?,?,?)", row))
 
     async def session(self, token_hash: str) -> tuple[Session, Account] | None:
-        rows = self._file.read(
-            f"SELECT token_hash, created_at, seen_at, {_ACCOUNT} FROM sessions JOIN accounts USING (username)"
-            " WHERE token_hash=?",
-            (token_hash,),
-        )
+        rows = self._file.read(_SESSION, (token_hash,))
         if not rows:
             return None
         token_hash, created, seen, *account = rows[0]
@@ -80,7 +98,9 @@ class SqliteAccountStore:
 
     async def touch(self, token_hash: str, at: datetime) -> None:
         row = (at.timestamp(), token_hash)
-        await self._file.write(lambda db: db.execute("UPDATE sessions SET seen_at=? WHERE token_hash=?", row))
+        await self._file.write(
+            lambda db: db.execute("UPDATE sessions SET seen_at=max(seen_at, ?) WHERE token_hash=?", row)
+        )
 
     async def close_session(self, token_hash: str) -> None:
         await self._file.write(lambda db: db.execute("DELETE FROM sessions WHERE token_hash=?", (token_hash,)))
@@ -89,20 +109,50 @@ class SqliteAccountStore:
         row = (seen_before.timestamp(), created_before.timestamp())
         await self._file.write(lambda db: db.execute("DELETE FROM sessions WHERE seen_at<? OR created_at<?", row))
 
-    async def note_failure(self, keys: Sequence[str], at: datetime) -> None:
-        def work(db: apsw.Connection) -> None:
-            db.execute("DELETE FROM failures WHERE at<?", ((at - _FAILURES_KEPT).timestamp(),))
-            db.executemany("INSERT INTO failures VALUES (?,?)", [(key, at.timestamp()) for key in keys])
+    async def count_try(self, limits: Mapping[str, int], at: datetime, since: datetime) -> datetime | None:
+        def work(db: apsw.Connection) -> datetime | None:
+            waits = [wait for key, limit in limits.items() if (wait := _full_since(db, key, limit, since))]
+            if waits:
+                return max(waits)
+            db.execute("DELETE FROM tries WHERE at<?", ((at - _TRIES_KEPT).timestamp(),))
+            db.executemany("INSERT INTO tries VALUES (?,?)", [(key, at.timestamp()) for key in limits])
+            return None
 
-        await self._file.write(work)
+        return await self._file.write(work)
 
-    async def failures(self, key: str, since: datetime) -> int:
-        return int(
-            self._file.read("SELECT count(*) FROM failures WHERE key=? AND at>=?", (key, since.timestamp()))[0][0]
-        )
+    async def forget_tries(self, key: str) -> None:
+        await self._file.write(lambda db: db.execute("DELETE FROM tries WHERE key=?", (key,)))
 
-    async def forget_failures(self, key: str) -> None:
-        await self._file.write(lambda db: db.execute("DELETE FROM failures WHERE key=?", (key,)))
+    async def take_back_try(self, key: str, at: datetime) -> None:
+        one = "DELETE FROM tries WHERE rowid=(SELECT rowid FROM tries WHERE key=? AND at=? LIMIT 1)"
+        await self._file.write(lambda db: db.execute(one, (key, at.timestamp())))
+
+    async def use_code(self, username: str, step: int) -> bool:
+        def work(db: apsw.Connection) -> bool:
+            db.execute(_USE_CODE, (username, step))
+            return db.changes() == 1
+
+        return await self._file.write(work)
+
+
+def _accounts(db: apsw.Connection) -> dict[str, Account]:
+    return {str(row[0]): _account(row) for row in db.execute(_ACCOUNTS)}
+
+
+def _ordered(db: apsw.Connection, order: Order) -> Account | None:
+    """The account that this order made when it came first."""
+    row = db.execute("SELECT digest, username FROM orders WHERE key=?", (order.key,)).fetchone()
+    if row is None:
+        return None
+    if row[0] != order.digest:
+        raise KeyReused(order.key)
+    return _accounts(db)[row[1]]
+
+
+def _full_since(db: apsw.Connection, key: str, limit: int, since: datetime) -> datetime | None:
+    sql = "SELECT at FROM tries WHERE key=? AND at>=? ORDER BY at DESC LIMIT 1 OFFSET ?"
+    row = db.execute(sql, (key, since.timestamp(), limit - 1)).fetchone()
+    return _time(row[0]) if row else None
 
 
 def _row(account: Account) -> tuple[str, str, str, str, str, int, str]:

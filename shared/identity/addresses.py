@@ -1,0 +1,24 @@
+"""E-mail addresses: what is refused before anything is ever sent to it."""
+
+from __future__ import annotations
+
+import re
+
+LONGEST, LONGEST_NAME = 254, 64
+"""RFC 5321, 4.5.3.1, and its erratum 1690."""
+
+_ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
+_LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+_ADDRESS = re.compile(rf"(?P<name>{_ATOM}(?:\.{_ATOM})*)@(?:{_LABEL}\.)+(?=[A-Za-z]){_LABEL}")
+
+
+def valid_address(text: str) -> str | None:
+    """Why this is no e-mail address that can be written to (a sentence for people), None if it is one."""
+    if any(ord(letter) < 32 or 127 <= ord(letter) < 160 or letter in "\u2028\u2029" for letter in text):
+        return "Alamat e-mail tidak boleh memuat ganti baris atau karakter kendali."
+    if len(text) > LONGEST:
+        return f"Alamat e-mail paling panjang {LONGEST} karakter."
+    found = _ADDRESS.fullmatch(text)
+    if found is None or len(found["name"]) > LONGEST_NAME:
+        return "Alamat e-mail tidak dikenali. Contoh yang benar: nama@dinas.example."
+    return None

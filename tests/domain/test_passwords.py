@@ -1,0 +1,130 @@
+"""Which passwords are refused, and how those that are not are kept."""
+
+from __future__ import annotations
+
+import re
+import statistics
+import time
+
+import pytest
+
+from shared.identity.passwords import (
+    LONGEST,
+    WeakPassword,
+    check_password,
+    hash_new_password,
+    make_password,
+    password_matches,
+)
+
+GOOD = "kuda laut menari tenang"
+KNOWN = ("nurlaila", "Nurlaila Ahmad", "nurlaila@dinas.example")
+
+
+@pytest.mark.parametrize("password", ["", "x", "Xq7-vR2_pL9", "ééééééééééé"])
+def test_fewer_than_twelve_characters_are_refused(password: str):
+    with pytest.raises(WeakPassword, match="paling sedikit 12"):
+        check_password(password)
+
+
+def test_twelve_characters_are_enough():
+    check_password("Xq7-vR2_pL9z")
+
+
+def test_no_kind_of_character_is_demanded_and_none_is_forbidden():
+    check_password("tanpa angka dan besar")
+    check_password("ヒガシハルマヘラ県庁の鍵です")
+    check_password("spasi\tdan\x00nol \U0001f40e boleh")
+
+
+@pytest.mark.parametrize(
+    "password",
+    [
+        "password1234",
+        "Password123!",
+        "123456789012",
+        "qwertyuiop12",
+        "aaaaaaaaaaaa",
+        "administrator",
+        "katasandi123",
+        "bismillah123",
+        "rahasia12345",
+        "sayangku1234",
+        "terimakasih1",
+        "akucintakamu",
+        "halmaheratimur",
+        "kominfo12345",
+        "simpul123456",
+    ],
+)
+def test_common_passwords_are_refused(password: str):
+    with pytest.raises(WeakPassword, match="mudah ditebak"):
+        check_password(password)
+
+
+@pytest.mark.parametrize("password", ["nurlaila1985", "NurlailaAhmad", "nurlaila@dinas.example"])
+def test_a_password_made_of_what_is_known_of_its_owner_is_refused(password: str):
+    with pytest.raises(WeakPassword, match="mudah ditebak"):
+        check_password(password, *KNOWN)
+
+
+def test_more_than_the_longest_is_refused_and_not_cut():
+    with pytest.raises(WeakPassword, match="paling banyak 256"):
+        check_password("kuda laut " * 26)
+
+
+def test_a_made_password_is_accepted_and_never_the_same():
+    made = {make_password() for _ in range(100)}
+    assert len(made) == 100
+    check_password(made.pop())
+
+
+async def test_a_hash_is_argon2id_with_64_mib_and_three_passes_and_a_salt_of_its_own():
+    one, other = [await hash_new_password(GOOD) for _ in range(2)]
+    assert re.fullmatch(r"\$argon2id\$v=19\$m=65536,t=3,p=1\$[\w+/]{22}\$[\w+/]{43}", one)
+    assert one != other
+    assert GOOD not in one
+
+
+async def test_a_weak_password_is_never_hashed():
+    with pytest.raises(WeakPassword):
+        await hash_new_password("password1234")
+
+
+async def test_every_character_counts_up_to_the_longest():
+    longest = (GOOD * 20)[: LONGEST - 1]
+    hashed = await hash_new_password(longest + "a")
+    assert await password_matches(longest + "a", hashed)
+    for wrong in (longest, longest + "b", longest + "aa", longest + "a" * 5000):
+        assert not await password_matches(wrong, hashed)
+
+
+async def test_neither_case_nor_blanks_at_the_ends_are_forgiven():
+    hashed = await hash_new_password(GOOD)
+    for wrong in (GOOD.upper(), f" {GOOD}", f"{GOOD} ", f"{GOOD}\n"):
+        assert not await password_matches(wrong, hashed)
+
+
+async def test_no_password_fits_where_there_is_no_account_or_no_hash():
+    assert not await password_matches(GOOD, None)
+    assert not await password_matches("", None)
+    assert not await password_matches(GOOD, "not a hash")
+
+
+async def test_a_missing_account_costs_as_much_time_as_a_wrong_password():
+    hashed = await hash_new_password(GOOD)
+    taken: dict[bool, list[float]] = {True: [], False: []}
+    for _ in range(7):
+        for exists, times in taken.items():
+            start = time.perf_counter()
+            await password_matches("wrong but long enough", hashed if exists else None)
+            times.append(time.perf_counter() - start)
+    with_account, without = (statistics.median(taken[exists]) for exists in (True, False))
+    assert 0.5 < without / with_account < 2
+
+
+async def test_a_very_long_password_is_judged_quickly():
+    start = time.perf_counter()
+    with pytest.raises(WeakPassword):
+        await hash_new_password("a1" * 128)
+    assert time.perf_counter() - start < 5
