@@ -73,6 +73,7 @@ from tests.domain.intake_story import (
     resumed,
     returned,
     submitted,
+    surveyed,
     verified,
     withdrawn,
 )
@@ -343,6 +344,10 @@ def test_facts_that_cross_leave_the_same_state_in_any_order(
 def test_a_resubmission_replaces_what_was_sent():
     state = state_after(submitted, returned, resubmitted)
     assert (state.documents, state.course.round) == (resubmitted.documents, 2)
+
+
+def test_answers_to_the_survey_are_not_kept():
+    assert state_after(*DELIVERED, confirmed, surveyed) == state_after(*DELIVERED, confirmed)
 
 
 def test_internal_targets_run_while_somebody_is_waited_for():
