@@ -1,0 +1,96 @@
+"""Commands over HTTP: answers in one shape, and refusals as sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Annotated, Any, TypeVar
+
+from fastapi import Request
+from pydantic import AfterValidator, BaseModel, Field
+
+from shared.calendar import WIT
+from shared.contracts.course import Status
+from shared.runtime.decider import Refusal
+from shared.runtime.execution import Answer, Executor
+from shared.web.bodies import FieldError
+from shared.web.idempotency import command_key, digest_of
+from shared.web.labels import EVENT_LABELS, STATUS_LABELS, actor_label
+from shared.web.problems import Problem, invalid
+
+State = TypeVar("State")
+
+LONGEST_TEXT = 4000
+
+
+def _readable(text: str) -> str:
+    if any(ord(letter) < 32 and letter not in "\n\r\t" for letter in text) or "\x7f" in text:
+        raise ValueError("Isian ini memuat karakter kendali yang tidak diterima.")
+    return text
+
+
+Text = Annotated[str, Field(min_length=1, max_length=LONGEST_TEXT), AfterValidator(_readable)]
+OptionalText = Annotated[str, Field(max_length=LONGEST_TEXT), AfterValidator(_readable)]
+
+Sentences = Mapping[str, tuple[int, str, str]]
+"""From the code of a refusal to its HTTP status, the field it is about ("" for none) and its sentence."""
+
+
+async def obey(
+    request: Request,
+    executor: Executor[State],
+    request_id: str,
+    command: object,
+    actor: str,
+    sentences: Sentences,
+    *parts: BaseModel | str,
+) -> dict[str, Any]:
+    """Execute a command for `actor` and answer `{id, number, status, version}`; `parts` are what its body asked for.
+
+    Raises Problem for a refusal, with what the other did if the state has moved on.
+    """
+    key = command_key(request, f"{actor}\n{request_id}", digest_of(*parts))
+    try:
+        return shown(await executor.execute(request_id, command, key))
+    except Refusal as refusal:
+        kept = await executor.read(request_id)
+        raise problem_of(refusal, sentences, kept.version if kept else 0) from refusal
+
+
+def shown(answer: Answer) -> dict[str, Any]:
+    return {"id": answer.id, "number": answer.number, "status": answer.status, "version": answer.version}
+
+
+def problem_of(refusal: Refusal, sentences: Sentences, version: int) -> Problem:
+    """The refusal as people read it."""
+    if refusal.code == "moved_on":
+        return moved_on(refusal, version)
+    status, field, sentence = sentences[refusal.code]
+    detail = sentence.format(**{name: _word(value) for name, value in refusal.facts.items()})
+    if status == 422:
+        return invalid([FieldError(field, detail)])
+    return Problem(status, detail, code=refusal.code)
+
+
+def moved_on(refusal: Refusal, version: int) -> Problem:
+    """409 that names what happened first, who did it and when."""
+    status, by, at, event = (refusal.facts.get(name) for name in ("status", "by", "at", "event"))
+    if not event or not isinstance(at, datetime):
+        detail = "Permohonan ini belum sampai pada langkah tersebut."
+    else:
+        who = actor_label(str(event), str(by or ""))
+        when = f"{at.astimezone(WIT):%d-%m-%Y pukul %H.%M} WIT"
+        detail = (
+            f"{EVENT_LABELS.get(str(event), str(event))} oleh {who} pada {when}. "
+            f"Permohonan sekarang berstatus {STATUS_LABELS[Status(str(status))]}; tindakan Anda tidak disimpan."
+        )
+    current = {"status": status, "version": version, "by": by or "", "event": event or "", "at": at}
+    return Problem(409, detail, code=refusal.code, current=current)
+
+
+def _word(value: Any) -> str:
+    if isinstance(value, tuple | list | set | frozenset):
+        return ", ".join(_word(one) for one in value)
+    if isinstance(value, datetime):
+        return f"{value.astimezone(WIT):%d-%m-%Y pukul %H.%M} WIT"
+    return str(getattr(value, "value", value))
