@@ -32,7 +32,7 @@ class Settings(BaseSettings):
         SecretStr(""), description="smtp://user:password@host:587?tls=starttls; empty: files in DATA/mail"
     )
     smtp_password_file: Path | None = Field(None, description="file with the SMTP password, instead of one in SMTP")
-    mail_from: str = Field("Layanan Integrasi Sistem <simpul@localhost>", description="sender of every e-mail")
+    mail_from: str = Field("Layanan Integrasi Sistem <simpul@simpul.example>", description="sender of every e-mail")
     public_rate: int = Field(30, ge=0, description="submissions a minute and address; 0: no limit")
     trusted_proxies: str = Field("", description="addresses whose forwarded-for header counts, separated by commas")
     file_limit: int = Field(25 * MIB, ge=1, description="greatest size of one file in bytes")

@@ -73,6 +73,6 @@ async def _first_staff(platform: Platform) -> Table:
     table = Table("username", "password", "role", box=None)
     for role, (username, name) in FIRST_STAFF.items():
         password = make_password()
-        await platform.identity.add_staff(username, name, f"{username}@localhost", (role,), password)
+        await platform.identity.add_staff(username, name, f"{username}@simpul.example", (role,), password)
         table.add_row(username, password, role)
     return table

@@ -8,6 +8,7 @@ from typing import Any
 
 from services.notification.domain import Message, State
 from services.notification.planning import APPLICANT
+from shared.mail.address import masked
 from shared.runtime.execution import Executor, Kept
 from shared.storage.port import Find, Scalar
 
@@ -72,9 +73,3 @@ def recipient(state: State, message: Message) -> str:
     if message.to == APPLICANT:
         return masked(state.applicant.email) if state.applicant else ""
     return message.to.partition(":")[2]
-
-
-def masked(address: str) -> str:
-    """`rahmat@dinas.example` as `r*****@d************`."""
-    name, at, host = address.partition("@")
-    return f"{name[:1]}{'*' * max(len(name) - 1, 3)}{at}{host[:1]}{'*' * max(len(host) - 1, 3)}"
