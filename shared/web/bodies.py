@@ -1,0 +1,141 @@
+"""What a client may send: models that refuse what they do not know, and what is wrong with a field in a sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler
+from pydantic_core import CoreSchema
+
+_NUMBERS = frozenset({"int", "float", "bool"})
+
+
+@dataclass(frozen=True, slots=True)
+class FieldError:
+    """What is wrong with one field, said to a person; "" is the whole of what was sent."""
+
+    field: str
+    message: str
+
+
+class Fields(BaseModel):
+    """Text fields of a form or a query: unknown ones are refused, text becomes numbers and dates where those are asked for."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, str_strip_whitespace=True)
+
+
+def _be_strict(part: Any) -> None:
+    if isinstance(part, dict):
+        if part.get("type") in _NUMBERS:
+            part["strict"] = True
+        part = list(part.values())
+    if isinstance(part, list | tuple):
+        for deeper in part:
+            _be_strict(deeper)
+
+
+class Body(Fields):
+    """A JSON body: a number or a truth value must be one, not text that looks like it; dates and choices are text as ever."""
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        schema = handler(source)
+        _be_strict(schema)
+        return schema
+
+
+def field_errors(errors: Iterable[Mapping[str, Any]]) -> tuple[FieldError, ...]:
+    """Pydantic's errors as sentences, in its order; of several about one field the first is told."""
+    told: dict[str, FieldError] = {}
+    for error in errors:
+        field = _field(error)
+        told.setdefault(field, FieldError(field, sentence(error)))
+    return tuple(told.values())
+
+
+def sentence(error: Mapping[str, Any]) -> str:
+    """What is wrong, and what would be right."""
+    say = _SENTENCES.get(error["type"])
+    if say is None:
+        return "Isian ini tidak dapat diterima."
+    return say if isinstance(say, str) else say(error.get("ctx") or {}, error.get("input"))
+
+
+def _field(error: Mapping[str, Any]) -> str:
+    place = error["loc"]
+    if error["type"] == "json_invalid":
+        return ""
+    if place and place[0] in ("body", "query", "path", "header", "cookie"):
+        place = place[1:]
+    return ".".join(str(part) for part in place)
+
+
+Context = Mapping[str, Any]
+_INTEGER = "Isi dengan bilangan bulat."
+_NUMBER = "Isi dengan angka."
+_TRUTH = "Isi dengan true atau false."
+_DATE = "Tulis tanggal dengan susunan tahun-bulan-hari, misalnya 2026-03-31."
+_TIME = "Tulis waktu lengkap dengan zonanya, misalnya 2026-03-31T09:00:00+09:00."
+_LIST = "Isi dengan daftar."
+_OBJECT = "Isi dengan objek JSON."
+
+
+def _too_short(context: Context, given: Any) -> str:
+    least = context["min_length"]
+    return "Wajib diisi." if least == 1 else f"Tulis paling sedikit {least} huruf. Sekarang baru {_length(given)}."
+
+
+def _too_long(context: Context, given: Any) -> str:
+    return f"Tulis paling banyak {context['max_length']} huruf. Sekarang {_length(given)}."
+
+
+def _too_few(context: Context, given: Any) -> str:
+    return f"Isi paling sedikit {context['min_length']}. Sekarang baru {context['actual_length']}."
+
+
+def _too_many(context: Context, given: Any) -> str:
+    return f"Isi paling banyak {context['max_length']}. Sekarang {context.get('actual_length') or _length(given)}."
+
+
+def _choice(context: Context, given: Any) -> str:
+    return f"Pilih salah satu: {str(context['expected']).replace(' or ', ', ').replace(chr(39), '')}."
+
+
+def _own(context: Context, given: Any) -> str:
+    """A model's own validator speaks for itself."""
+    return str(context.get("error") or "Isian ini tidak dapat diterima.")
+
+
+def _length(given: Any) -> int:
+    return len(given.strip() if isinstance(given, str) else given) if hasattr(given, "__len__") else 0
+
+
+_SENTENCES: Mapping[str, str | Callable[[Context, Any], str]] = {
+    "missing": "Wajib diisi.",
+    "extra_forbidden": "Isian ini tidak dikenal.",
+    "json_invalid": "Isi permintaan bukan JSON yang benar.",
+    "string_type": "Isi dengan teks.",
+    "string_unicode": "Teks ini memuat karakter yang tidak sah.",
+    "string_too_short": _too_short,
+    "string_too_long": _too_long,
+    "string_pattern_mismatch": "Cara penulisannya belum sesuai.",
+    "too_short": _too_few,
+    "too_long": _too_many,
+    "enum": _choice,
+    "literal_error": _choice,
+    **dict.fromkeys(("int_type", "int_parsing", "int_from_float", "int_parsing_size"), _INTEGER),
+    **dict.fromkeys(("float_type", "float_parsing", "finite_number", "decimal_type", "decimal_parsing"), _NUMBER),
+    **dict.fromkeys(("bool_type", "bool_parsing"), _TRUTH),
+    **dict.fromkeys(("date_type", "date_parsing", "date_from_datetime_parsing", "date_from_datetime_inexact"), _DATE),
+    **dict.fromkeys(("datetime_type", "datetime_parsing", "datetime_from_date_parsing", "timezone_aware"), _TIME),
+    **dict.fromkeys(("uuid_type", "uuid_parsing"), "ID ini tidak sah."),
+    **dict.fromkeys(("list_type", "tuple_type", "set_type", "frozen_set_type"), _LIST),
+    **dict.fromkeys(("dict_type", "model_type", "model_attributes_type", "dataclass_type"), _OBJECT),
+    "greater_than": lambda context, given: f"Isi dengan angka di atas {context['gt']}.",
+    "greater_than_equal": lambda context, given: f"Isi dengan angka paling kecil {context['ge']}.",
+    "less_than": lambda context, given: f"Isi dengan angka di bawah {context['lt']}.",
+    "less_than_equal": lambda context, given: f"Isi dengan angka paling besar {context['le']}.",
+    "value_error": _own,
+}

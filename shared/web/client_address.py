@@ -1,0 +1,61 @@
+"""Who calls: the address of the socket, or what a proxy that is known says of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+
+from starlette.requests import Request
+from starlette.types import Scope
+
+Network = IPv4Network | IPv6Network
+
+
+def parse_proxies(text: str) -> tuple[Network, ...]:
+    """Addresses and networks separated by commas. Raises ValueError."""
+    return tuple(ip_network(part.strip(), strict=False) for part in text.split(",") if part.strip())
+
+
+class ClientAddress:
+    """`X-Forwarded-For` counts only from these proxies, and only as far back as their own chain reaches."""
+
+    def __init__(self, proxies: Sequence[Network] = ()):
+        self._proxies = tuple(proxies)
+
+    def of(self, scope: Scope) -> str:
+        peer = scope.get("client")
+        address = str(peer[0]) if peer else ""
+        if not self._proxies or not self._known(address):
+            return address
+        for hop in reversed(_forwarded(scope)):
+            if not _valid(hop):
+                return address
+            address = hop
+            if not self._known(hop):
+                return hop
+        return address
+
+    def _known(self, address: str) -> bool:
+        if not _valid(address):
+            return False
+        parsed = ip_address(address)
+        return any(parsed in network for network in self._proxies)
+
+
+def client_address(request: Request) -> str:
+    """The address that counts for this request, "" if it is not known."""
+    told = request.scope.get("client_address")
+    return told if isinstance(told, str) else (request.client.host if request.client else "")
+
+
+def _forwarded(scope: Scope) -> list[str]:
+    lines = [value.decode("latin-1") for name, value in scope["headers"] if name == b"x-forwarded-for"]
+    return [hop.strip() for hop in ",".join(lines).split(",") if hop.strip()]
+
+
+def _valid(address: str) -> bool:
+    try:
+        ip_address(address)
+    except ValueError:
+        return False
+    return True

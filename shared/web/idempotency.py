@@ -1,0 +1,57 @@
+"""What makes a repeated POST the same POST: the key that the client sent, who it is, what it called, and what it said."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import uuid
+from collections.abc import Iterable
+
+from pydantic import BaseModel
+from starlette.requests import Request
+
+from shared.clock import NewId, random_id
+from shared.contracts.facts import DocumentRef
+from shared.runtime.execution import CommandKey
+from shared.web.bodies import FieldError
+from shared.web.problems import invalid
+
+HEADER = "Idempotency-Key"
+_VISIBLE = re.compile(r"[!-~]{1,200}")
+_TRACEPARENT = re.compile(r"00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
+_COMMANDS = uuid.UUID("6f1d2a52-7f0c-5c0b-9d57-0d5c7f6f6a31")
+
+
+def command_key(request: Request, actor: str, digest: str, new_id: NewId = random_id) -> CommandKey:
+    """The key of this call. `actor` is who calls: a username, a request's number, or "" for nobody in particular.
+
+    Without an Idempotency-Key every call is a new one. Raises Problem 422 for a key that is not 1-200 visible ASCII characters.
+    """
+    key = request.headers.get(HEADER)
+    if key is None:
+        return CommandKey(new_id(), digest, traceparent=_traceparent(request))
+    if not _VISIBLE.fullmatch(key):
+        raise invalid(
+            [FieldError(HEADER, "Tulis kunci dengan 1 sampai 200 huruf, angka, atau tanda ASCII tanpa spasi.")]
+        )
+    name = "\n".join((key, actor, request.method, request.url.path))
+    return CommandKey(str(uuid.uuid5(_COMMANDS, name)), digest, traceparent=_traceparent(request))
+
+
+def digest_of(*parts: BaseModel | str) -> str:
+    """A digest of what was asked for, whatever it is made of."""
+    digest = hashlib.sha256()
+    for part in parts:
+        text = part if isinstance(part, str) else part.model_dump_json()
+        digest.update(hashlib.sha256(text.encode()).digest())
+    return digest.hexdigest()
+
+
+def documents_digest(documents: Iterable[DocumentRef]) -> str:
+    """A digest of what files say, wherever they were stored: kind, name and content of each, in their order."""
+    return digest_of(*(f"{document.kind}\0{document.name}\0{document.sha256}" for document in documents))
+
+
+def _traceparent(request: Request) -> str:
+    told = request.headers.get("traceparent", "")
+    return told if _TRACEPARENT.fullmatch(told) else ""

@@ -1,0 +1,169 @@
+"""Server-sent events: which request changed, to what version, for as long as the one who listens may know."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import re
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from shared.storage.port import Change, StateStore, StoreUnavailable
+from shared.web.problems import Problem
+
+logger = logging.getLogger(__name__)
+
+Allowed = Callable[[str, int], Awaitable[dict[str, Any] | None]]
+"""What the listener may know of a request that reached a version (`number`, `status`), or None if nothing."""
+StillAllowed = Callable[[], Awaitable[bool]]
+"""Whether the listener may go on listening; must not count as using the session."""
+
+RETRY_MS = 2000
+BATCH = 100
+_CURSOR = re.compile(r"[\w.:+/=-]{1,200}")
+
+
+@dataclass(slots=True)
+class Pace:
+    """Seconds between comments that keep the connection open, and between looks at whether it may stay open."""
+
+    heartbeat: float = 15.0
+    recheck: float = 10.0
+
+
+class Streams:
+    """The streams of this process: how many may be open, and the moment when all of them must end."""
+
+    def __init__(self, most: int = 500):
+        self.most, self.open, self.closing = most, 0, asyncio.Event()
+
+    def close(self) -> None:
+        """End all streams, so that a stop need not wait for listeners."""
+        self.closing.set()
+
+
+async def live(
+    request: Request,
+    store: StateStore,
+    allowed: Allowed,
+    still_allowed: StillAllowed | None = None,
+    pace: Pace | None = None,
+) -> Response:
+    """`event: request` with `{id, version, ...}` for each change after `Last-Event-ID`, or from now on.
+
+    Raises Problem 503 if too many listen or the service is about to stop, StoreUnavailable.
+    """
+    streams: Streams = request.app.state.streams
+    if streams.closing.is_set() or streams.open >= streams.most:
+        raise Problem(
+            503, "Kabar langsung sedang penuh. Halaman tetap dapat dimuat ulang.", headers={"Retry-After": "30"}
+        )
+    asked = request.headers.get("last-event-id") or request.query_params.get("last_event_id", "")
+    cursor = asked if _CURSOR.fullmatch(asked) and await _known(store, asked) else await store.latest_change()
+    return LiveStream(streams, _Listener(store, allowed, still_allowed, cursor, pace or Pace()))
+
+
+async def _known(store: StateStore, cursor: str) -> bool:
+    try:
+        await store.changes(cursor, 1)
+    except ValueError:
+        return False
+    return True
+
+
+class _Listener:
+    """What one stream has told and has to tell."""
+
+    def __init__(self, store: StateStore, allowed: Allowed, still: StillAllowed | None, cursor: str, pace: Pace):
+        self.store, self.cursor, self.pace = store, cursor, pace
+        self._allowed, self._still, self._checked = allowed, still, time.monotonic()
+
+    async def may_go_on(self) -> bool:
+        if self._still is None or time.monotonic() - self._checked < self.pace.recheck:
+            return True
+        self._checked = time.monotonic()
+        return await self._still()
+
+    async def news(self) -> tuple[bytes, bool]:
+        """The events of the next changes, and whether there may be more."""
+        changes = await self.store.changes(self.cursor, BATCH)
+        told = [await self._event(change) for change in changes]
+        if changes:
+            self.cursor = changes[-1].cursor
+        return b"".join(told), len(changes) == BATCH
+
+    async def _event(self, change: Change) -> bytes:
+        facts = await self._allowed(change.id, change.version)
+        if facts is None:
+            return b""
+        data = json.dumps({"id": change.id, "version": change.version, **facts}, separators=(",", ":"), default=str)
+        return f"id: {change.cursor}\nevent: request\ndata: {data}\n\n".encode()
+
+    async def wait(self) -> None:
+        await self.store.wait_for_change(self.cursor, min(self.pace.heartbeat, self.pace.recheck))
+
+
+class LiveStream(Response):
+    """The stream itself; it ends when the client goes, the session dies, the store fails or the process stops."""
+
+    def __init__(self, streams: Streams, listener: _Listener):
+        super().__init__(
+            headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"}, media_type="text/event-stream"
+        )
+        self._streams, self._listener = streams, listener
+
+    def init_headers(self, headers: Any = None) -> None:
+        super().init_headers(headers)
+        del self.headers["content-length"]
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self._streams.open += 1
+        over = [asyncio.create_task(_gone(receive)), asyncio.create_task(self._streams.closing.wait())]
+        telling = asyncio.create_task(self._tell(send))
+        try:
+            await asyncio.wait([*over, telling], return_when=asyncio.FIRST_COMPLETED)
+            if not over[0].done():
+                await self._end(telling, send)
+        finally:
+            self._streams.open -= 1
+            for task in (*over, telling):
+                task.cancel()
+            await asyncio.gather(*over, telling, return_exceptions=True)
+
+    async def _end(self, telling: asyncio.Task[None], send: Send) -> None:
+        telling.cancel()
+        [outcome] = await asyncio.gather(telling, return_exceptions=True)
+        if isinstance(outcome, Exception) and not isinstance(outcome, StoreUnavailable):
+            logger.error("a live stream broke", exc_info=outcome)
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    async def _tell(self, send: Send) -> None:
+        listener = self._listener
+        await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
+        await _write(send, f"retry: {RETRY_MS}\nid: {listener.cursor}\n\n".encode())
+        written = time.monotonic()
+        while await listener.may_go_on():
+            news, more = await listener.news()
+            if not news and time.monotonic() - written >= listener.pace.heartbeat:
+                news = b": -\n\n"
+            if news:
+                await _write(send, news)
+                written = time.monotonic()
+            if not more:
+                await listener.wait()
+
+
+async def _write(send: Send, body: bytes) -> None:
+    await send({"type": "http.response.body", "body": body, "more_body": True})
+
+
+async def _gone(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass

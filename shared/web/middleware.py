@@ -1,0 +1,124 @@
+"""What surrounds every request: an id, a line in the log, headers that browsers heed, and an answer whatever breaks."""
+
+from __future__ import annotations
+
+import logging
+import time
+
+from prometheus_client import Histogram
+from starlette.requests import ClientDisconnect
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from shared.clock import NewId
+from shared.observability import request_id
+from shared.web.client_address import ClientAddress
+from shared.web.problems import unexpected
+
+access = logging.getLogger("simpul.access")
+logger = logging.getLogger(__name__)
+
+HTTP = Histogram("simpul_http_seconds", "Time until a request was answered", ["method", "status"])
+METHODS = frozenset({"GET", "HEAD", "POST", "PATCH", "PUT", "DELETE", "OPTIONS"})
+
+CONTENT_SECURITY_POLICY = (
+    "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; object-src 'none'"
+)
+SECURITY_HEADERS = {
+    b"content-security-policy": CONTENT_SECURITY_POLICY.encode(),
+    b"x-content-type-options": b"nosniff",
+    # Not `no-referrer`: browsers would then send `Origin: null`, and forms could not show where they come from.
+    b"referrer-policy": b"same-origin",
+    b"permissions-policy": b"camera=(), geolocation=(), microphone=(), payment=(), usb=()",
+    b"cross-origin-opener-policy": b"same-origin",
+    b"cross-origin-resource-policy": b"same-origin",
+    b"cache-control": b"no-store",
+}
+STRICT_TRANSPORT = {b"strict-transport-security": b"max-age=31536000"}
+
+
+class RequestContext:
+    """Gives the request its id and the client's address, and logs its end: no query, no address, no cookie."""
+
+    def __init__(self, app: ASGIApp, new_id: NewId, client_address: ClientAddress):
+        self.app, self._new_id, self._client_address = app, new_id, client_address
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        current, began, status = self._new_id(), time.perf_counter(), 0
+        scope["client_address"] = self._client_address.of(scope)
+
+        async def named(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message["headers"] = [*message.get("headers", ()), (b"x-request-id", current.encode())]
+            await send(message)
+
+        token = request_id.set(current)
+        try:
+            await self.app(scope, receive, named)
+        finally:
+            _note(scope, status, time.perf_counter() - began)
+            request_id.reset(token)
+
+
+def _note(scope: Scope, status: int, seconds: float) -> None:
+    method = scope["method"] if scope["method"] in METHODS else "other"
+    HTTP.labels(method, str(status)).observe(seconds)
+    if access.isEnabledFor(logging.INFO):
+        facts = {"method": method, "path": scope["path"][:200], "status": status, "ms": round(seconds * 1000, 1)}
+        access.info("answered", extra=facts)
+
+
+class SecurityHeaders:
+    """Adds to every answer, errors included, what it does not say itself; over TLS, that it must stay so."""
+
+    def __init__(self, app: ASGIApp, tls: bool):
+        self.app = app
+        headers = {**SECURITY_HEADERS, **STRICT_TRANSPORT} if tls else SECURITY_HEADERS
+        self._names, self._headers = frozenset(headers), tuple(headers.items())
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+
+        async def secured(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = list(message.get("headers", ()))
+                said = {name for name, _ in headers if name in self._names}
+                headers += [pair for pair in self._headers if pair[0] not in said] if said else self._headers
+                message["headers"] = headers
+            await send(message)
+
+        await self.app(scope, receive, secured)
+
+
+class Faults:
+    """Answers what no handler foresaw with a number instead of details; an answer that has begun is broken off."""
+
+    def __init__(self, app: ASGIApp):
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        started = False
+
+        async def watched(message: Message) -> None:
+            nonlocal started
+            started = True
+            await send(message)
+
+        try:
+            await self.app(scope, receive, watched)
+        except ClientDisconnect:
+            logger.info("the client went away")
+        except Exception as error:
+            problem = unexpected(error)
+            if started:
+                raise
+            await problem.response()(scope, receive, send)

@@ -1,0 +1,100 @@
+"""How often one address may use what is open to everybody: token buckets in memory, as many as fit."""
+
+from __future__ import annotations
+
+import math
+import re
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from ipaddress import IPv6Address, ip_address
+
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from shared.web.problems import Problem
+
+MOST_BUCKETS = 20_000
+LOOK_UPS = 10
+"""Look-ups of a request for each submission that is allowed: a page asks more often than a person submits."""
+
+
+@dataclass(frozen=True, slots=True)
+class RateRule:
+    """Requests with one of these methods and a path that matches in full, `per_minute` of them in the long run and at once."""
+
+    name: str
+    methods: frozenset[str]
+    path: re.Pattern[str]
+    per_minute: int
+
+    def covers(self, method: str, path: str) -> bool:
+        return method in self.methods and self.path.fullmatch(path) is not None
+
+
+def public_rules(per_minute: int) -> tuple[RateRule, ...]:
+    """The rules for submissions and for looking a request up; none if the rate is 0."""
+    if not per_minute:
+        return ()
+    reading_and_acting = frozenset({"GET", "HEAD", "POST"})
+    return (
+        RateRule("submissions", frozenset({"POST"}), re.compile(r"/api/requests/?"), per_minute),
+        RateRule("look-ups", reading_and_acting, re.compile(r"/api/requests/.+"), per_minute * LOOK_UPS),
+    )
+
+
+class Buckets:
+    """What is left for each key; the one unused for longest is forgotten when there are too many."""
+
+    def __init__(self, most: int = MOST_BUCKETS, clock: Callable[[], float] = time.monotonic):
+        self._most, self._clock = most, clock
+        self._left: OrderedDict[tuple[str, str], tuple[float, float]] = OrderedDict()
+
+    def take(self, key: tuple[str, str], per_minute: int) -> float:
+        """0 if there was one left, else the seconds until there is."""
+        now = self._clock()
+        left, since = self._left.pop(key, (float(per_minute), now))
+        left = min(float(per_minute), left + (now - since) * per_minute / 60)
+        wait = 0.0 if left >= 1 else (1 - left) * 60 / per_minute
+        self._left[key] = (left if wait else left - 1, now)
+        if len(self._left) > self._most:
+            self._left.popitem(last=False)
+        return wait
+
+
+class RateLimit:
+    """429 for an address that comes too often, before anything else is done for it."""
+
+    def __init__(self, app: ASGIApp, rules: Sequence[RateRule], buckets: Buckets | None = None):
+        self.app, self._rules, self._buckets = app, tuple(rules), buckets or Buckets()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        wait = self._wait(scope) if scope["type"] == "http" else 0.0
+        if not wait:
+            await self.app(scope, receive, send)
+            return
+        await too_often(math.ceil(wait)).response()(scope, receive, send)
+
+    def _wait(self, scope: Scope) -> float:
+        for rule in self._rules:
+            if rule.covers(scope["method"], scope["path"]):
+                return self._buckets.take((rule.name, _network(scope.get("client_address", ""))), rule.per_minute)
+        return 0.0
+
+
+def too_often(seconds: int) -> Problem:
+    sentence = f"Terlalu banyak permintaan dari jaringan Anda. Coba lagi dalam {seconds} detik."
+    return Problem(429, sentence, headers={"Retry-After": str(seconds)})
+
+
+def _network(address: str) -> str:
+    """An IPv6 address stands for its /64, which one household or office has to itself."""
+    if ":" not in address:
+        return address
+    try:
+        parsed = ip_address(address.partition("%")[0])
+    except ValueError:
+        return address
+    if isinstance(parsed, IPv6Address) and parsed.ipv4_mapped:
+        return str(parsed.ipv4_mapped)
+    return parsed.packed[:8].hex()

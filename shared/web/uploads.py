@@ -1,0 +1,243 @@
+"""Multipart forms, read inside the handler once it is known who calls: fields and files judged together, told at once."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from types import UnionType
+from typing import Any, BinaryIO, Generic, TypeVar, Union, get_args, get_origin
+
+from pydantic import BaseModel, ValidationError
+from pydantic.fields import FieldInfo
+from starlette.datastructures import UploadFile
+from starlette.formparsers import MultiPartException, MultiPartParser
+from starlette.requests import Request
+
+from shared.documents.media_types import inspect_as
+from shared.documents.port import DocumentRefused, Inspect, TooLarge
+from shared.web.bodies import FieldError, field_errors
+from shared.web.problems import Problem, invalid, not_taken_in
+
+Model = TypeVar("Model", bound=BaseModel)
+
+MIB = 1024 * 1024
+SPARE_FILES = 10
+"""Files over what the rules allow that are still read, so that the answer can say how many there were."""
+
+
+@dataclass(frozen=True, slots=True)
+class FileRule:
+    """How many files a field takes."""
+
+    least: int = 0
+    most: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class FormLimits:
+    """Bytes of one file and of one text field, and how many text fields there may be."""
+
+    file: int = 25 * MIB
+    text: int = 64 * 1024
+    fields: int = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """A file as it was sent: the name is raw and the file is open until the form is closed. `media_type` was looked at."""
+
+    field: str
+    filename: str
+    size: int
+    file: BinaryIO
+    media_type: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ReadForm(Generic[Model]):
+    """A form that is right in every part."""
+
+    fields: Model
+    files: Mapping[str, list[Upload]]
+
+
+@dataclass(slots=True)
+class _Sorted:
+    """What came, by field, and what is wrong with it so far."""
+
+    texts: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
+    uploads: dict[str, list[Upload]] = field(default_factory=lambda: defaultdict(list))
+    errors: list[FieldError] = field(default_factory=list)
+
+
+@asynccontextmanager
+async def read_form(
+    request: Request,
+    model: type[Model],
+    files: Mapping[str, FileRule],
+    limits: FormLimits = FormLimits(),
+    inspect: Callable[[str], Inspect] = inspect_as,
+) -> AsyncIterator[ReadForm[Model]]:
+    """The form of this request; a text field left blank counts as not sent. Files are closed at the end.
+
+    Raises Problem: 400 broken, 413 a file too large, 415 not a form or (if nothing else is wrong) a file of a refused type,
+    422 with everything that is wrong.
+    """
+    parser = _parser(request, files, limits)
+    parts = await _parsed(parser)
+    try:
+        yield await _judged(parts.multi_items(), model, files, inspect)
+    finally:
+        await parts.close()
+
+
+async def _judged(
+    parts: Sequence[tuple[str, UploadFile | str]],
+    model: type[Model],
+    rules: Mapping[str, FileRule],
+    inspect: Callable[[str], Inspect],
+) -> ReadForm[Model]:
+    came = _sorted(parts, model, rules)
+    fields = _fields(came, model)
+    _count(came, rules)
+    refused = await asyncio.to_thread(_inspect, came, inspect) if came.uploads else []
+    if came.errors or fields is None:
+        raise invalid([*came.errors, *(FieldError(at, _named(name, error)) for at, name, error in refused)])
+    if refused:
+        raise _refusal(refused)
+    return ReadForm(fields, {name: came.uploads.get(name, []) for name in rules})
+
+
+def _sorted(
+    parts: Sequence[tuple[str, UploadFile | str]], model: type[BaseModel], rules: Mapping[str, FileRule]
+) -> _Sorted:
+    came = _Sorted()
+    for name, part in parts:
+        if isinstance(part, str):
+            if name in rules:
+                if part.strip():
+                    came.errors.append(FieldError(name, "Kirim sebagai berkas, bukan teks."))
+            elif part.strip():
+                came.texts[name].append(part.replace("\r\n", "\n"))
+        elif name in rules:
+            if part.filename or part.size:
+                came.uploads[name].append(Upload(name, part.filename or "", part.size or 0, part.file))
+        else:
+            known = name in model.model_fields
+            came.errors.append(FieldError(name, "Isi dengan teks, bukan berkas." if known else _UNKNOWN))
+    return came
+
+
+_UNKNOWN = "Isian ini tidak dikenal."
+
+
+def _fields(came: _Sorted, model: type[Model]) -> Model | None:
+    values: dict[str, Any] = {}
+    for name, texts in came.texts.items():
+        if _takes_many(model.model_fields.get(name)):
+            values[name] = texts
+        else:
+            values[name] = texts[0]
+            if len(texts) > 1:
+                came.errors.append(FieldError(name, "Isi satu kali saja."))
+    try:
+        return model.model_validate(values)
+    except ValidationError as error:
+        told = {each.field for each in came.errors}
+        came.errors.extend(each for each in field_errors(error.errors()) if each.field not in told)
+        return None
+
+
+def _takes_many(info: FieldInfo | None) -> bool:
+    kinds = [info.annotation] if info else []
+    if kinds and get_origin(kinds[0]) in (Union, UnionType):
+        kinds = list(get_args(kinds[0]))
+    return any(get_origin(kind) in (list, tuple, set, frozenset) for kind in kinds)
+
+
+def _count(came: _Sorted, rules: Mapping[str, FileRule]) -> None:
+    told = {each.field for each in came.errors}
+    for name, rule in rules.items():
+        count = len(came.uploads.get(name, ()))
+        if name in told:
+            continue
+        if count > rule.most:
+            came.errors.append(FieldError(name, f"Unggah paling banyak {rule.most} berkas. Sekarang {count}."))
+        elif not count and rule.least:
+            came.errors.append(FieldError(name, "Berkas wajib diunggah."))
+        elif count < rule.least:
+            came.errors.append(FieldError(name, f"Unggah paling sedikit {rule.least} berkas. Sekarang baru {count}."))
+
+
+Refused = tuple[str, str, DocumentRefused]
+
+
+def _inspect(came: _Sorted, inspect: Callable[[str], Inspect]) -> list[Refused]:
+    """Name the media type of every file; those that are refused. Runs in a thread."""
+    refused: list[Refused] = []
+    for name, uploads in came.uploads.items():
+        for place, upload in enumerate(uploads):
+            try:
+                uploads[place] = replace(upload, media_type=inspect(upload.filename)(upload.file))
+            except DocumentRefused as error:
+                refused.append((name, upload.filename, error))
+            upload.file.seek(0)
+    return refused
+
+
+def _refusal(refused: Sequence[Refused]) -> Problem:
+    problem = not_taken_in(refused[0][2])
+    problem.errors = tuple(FieldError(at, _named(name, error)) for at, name, error in refused)
+    return problem
+
+
+def _named(filename: str, error: DocumentRefused) -> str:
+    shown = "".join(letter for letter in filename if letter.isprintable())[-60:]
+    return f"{shown}: {error.message}" if shown else error.message
+
+
+class _TooMany(Exception):
+    """More parts than any right form has."""
+
+
+class _Parser(MultiPartParser):
+    """Starlette's parser with a limit to each file and words of our own for too many parts."""
+
+    def __init__(self, request: Request, most_files: int, limits: FormLimits):
+        most: float = float("inf")
+        super().__init__(request.headers, request.stream(), max_files=most, max_fields=most, max_part_size=limits.text)  # type: ignore[arg-type, unused-ignore]
+        self._most_files, self._limits, self._size = most_files, limits, 0
+
+    def on_headers_finished(self) -> None:
+        super().on_headers_finished()
+        self._size = 0
+        if self._current_files > self._most_files or self._current_fields > self._limits.fields:
+            raise _TooMany
+
+    def on_part_data(self, data: bytes, start: int, end: int) -> None:
+        if self._current_part.file is not None:
+            self._size += end - start
+            if self._size > self._limits.file:
+                raise TooLarge(self._limits.file)
+        super().on_part_data(data, start, end)
+
+
+def _parser(request: Request, rules: Mapping[str, FileRule], limits: FormLimits) -> _Parser:
+    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "multipart/form-data":
+        raise Problem(415, "Kirim isian ini sebagai formulir (multipart/form-data).")
+    return _Parser(request, sum(rule.most for rule in rules.values()) + SPARE_FILES, limits)
+
+
+async def _parsed(parser: _Parser) -> Any:
+    try:
+        return await parser.parse()
+    except TooLarge as error:
+        at = parser._current_part.field_name
+        raise not_taken_in(error, at) from error
+    except _TooMany as error:
+        raise Problem(422, "Formulir ini memuat terlalu banyak isian atau berkas.") from error
+    except MultiPartException as error:
+        raise Problem(400, "Formulir ini tidak dapat dibaca. Periksa isinya, lalu kirim kembali.") from error
