@@ -1,0 +1,177 @@
+"""Mail into a folder: each letter one .eml file, whole and on the disk before it counts as sent."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import re
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.message import EmailMessage
+from email.parser import BytesHeaderParser, BytesParser
+from email.policy import default
+from email.utils import parsedate_to_datetime
+from hashlib import sha256
+from pathlib import Path
+
+from shared.mail.mime import build
+from shared.mail.port import Email, Outcome
+
+logger = logging.getLogger(__name__)
+
+NAME = re.compile(r"\d{8}T\d{12}Z-[0-9a-f]{16}\.eml")
+UNFINISHED = ".part"
+_HEAD_LIMIT = 32 * 1024
+_NOT_WRITTEN = Outcome("temporary", "Folder surel tidak dapat ditulisi.")
+
+
+class MailMissing(Exception):
+    """No letter of this name is kept."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeptMail:
+    """A letter in the folder, as a list shows it; `name` is what it is read by, `date` has a zone."""
+
+    name: str
+    date: datetime
+    to: str
+    subject: str
+
+
+class FolderMailer:
+    """A Mailer into `folder`. Letters that come while others are being written share the next round on the disk."""
+
+    def __init__(self, folder: Path, *, room: int = 64 * 1024**2) -> None:
+        self._folder, self._room = folder, room
+        self._waiting: list[tuple[Email, asyncio.Future[Outcome]]] = []
+        self._writer: asyncio.Task[None] | None = None
+
+    async def send(self, email: Email) -> Outcome:
+        written: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+        self._waiting.append((email, written))
+        if self._writer is None:
+            self._writer = asyncio.create_task(self._write_waiting())
+        return await written
+
+    async def ready(self) -> bool:
+        return await asyncio.to_thread(self._has_room)
+
+    async def close(self) -> None:
+        if self._writer is not None:
+            await self._writer
+
+    async def list_messages(self, before: str = "", limit: int = 50) -> list[KeptMail]:
+        """The newest letters first, or those older than the one with the name `before`."""
+        return await asyncio.to_thread(self._list, before, limit)
+
+    async def read(self, name: str) -> bytes:
+        """The bytes of a letter. Raises MailMissing."""
+        return await asyncio.to_thread(self._read, name)
+
+    async def _write_waiting(self) -> None:
+        try:
+            while self._waiting:
+                batch, self._waiting = self._waiting, []
+                writing = asyncio.to_thread(self._write, [email for email, _ in batch])
+                _tell([written for _, written in batch], *await asyncio.gather(writing, return_exceptions=True))
+        finally:
+            self._writer = None
+
+    def _write(self, emails: Sequence[Email]) -> list[Outcome]:
+        try:
+            self._make_folder()
+            outcomes = [self._write_one(email) for email in emails]
+            _sync_folder(self._folder)
+        except OSError as error:
+            logger.warning("letters could not be written: %s", error.strerror)
+            return [_NOT_WRITTEN] * len(emails)
+        return outcomes
+
+    def _make_folder(self) -> None:
+        if not self._folder.is_dir():
+            self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            _sync_folder(self._folder.parent)
+
+    def _write_one(self, email: Email) -> Outcome:
+        path = self._folder / file_name(email)
+        unfinished = path.with_name(path.name + UNFINISHED)
+        try:
+            _write_whole(unfinished, build(email))
+            os.replace(unfinished, path)
+        except OSError as error:
+            logger.warning("a letter could not be written: %s", error.strerror)
+            unfinished.unlink(missing_ok=True)
+            return _NOT_WRITTEN
+        return Outcome("sent")
+
+    def _has_room(self) -> bool:
+        try:
+            self._make_folder()
+            return os.access(self._folder, os.W_OK) and shutil.disk_usage(self._folder).free >= self._room
+        except OSError:
+            return False
+
+    def _list(self, before: str, limit: int) -> list[KeptMail]:
+        if not self._folder.is_dir():
+            return []
+        names = (name for name in os.listdir(self._folder) if NAME.fullmatch(name) and (not before or name < before))
+        return [_kept(self._folder / name) for name in sorted(names, reverse=True)[:limit]]
+
+    def _read(self, name: str) -> bytes:
+        # Names come back from addresses: one that was never made here must not become a path.
+        if not NAME.fullmatch(name):
+            raise MailMissing(name)
+        try:
+            return (self._folder / name).read_bytes()
+        except FileNotFoundError:
+            raise MailMissing(name) from None
+
+
+def file_name(email: Email) -> str:
+    """Sorted by the letter's own time, and the same for a repeat of the same message."""
+    moment = email.date.astimezone(UTC).strftime("%Y%m%dT%H%M%S%fZ")
+    return f"{moment}-{sha256(email.message_id.encode()).hexdigest()[:16]}.eml"
+
+
+def parse(letter: bytes) -> EmailMessage:
+    """The letter for a page that shows it: `get_body(("html",))` and `get_body(("plain",))` give its parts."""
+    return BytesParser(policy=default).parsebytes(letter)
+
+
+def _tell(waiting: Sequence[asyncio.Future[Outcome]], result: Sequence[Outcome] | BaseException) -> None:
+    for index, written in enumerate(waiting):
+        if written.done():
+            continue
+        if isinstance(result, BaseException):
+            written.set_exception(result)
+        else:
+            written.set_result(result[index])
+
+
+def _kept(path: Path) -> KeptMail:
+    with open(path, "rb") as file:
+        head = BytesHeaderParser(policy=default).parsebytes(file.read(_HEAD_LIMIT))
+    return KeptMail(path.name, parsedate_to_datetime(head["Date"]), str(head["To"]), str(head["Subject"]))
+
+
+def _write_whole(path: Path, content: bytes) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    try:
+        rest = memoryview(content)
+        while rest:
+            rest = rest[os.write(descriptor, rest) :]
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

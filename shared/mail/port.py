@@ -1,0 +1,106 @@
+"""What every mailer promises: one message is handed over once, and the outcome says what may be done next."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from email.utils import parseaddr
+from typing import Literal, Protocol
+
+from shared.mail.address import is_address
+
+AUTOMATIC = {"Auto-Submitted": "auto-generated", "X-Auto-Response-Suppress": "All"}
+"""Asks absence notes and other robots not to answer (RFC 3834)."""
+
+_FORBIDDEN = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+_MESSAGE_ID = re.compile(r"[A-Za-z0-9._+-]{1,120}(@[A-Za-z0-9.-]{1,120})?")
+_FIELD = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,60}")
+_OURS = frozenset({"from", "to", "subject", "date", "message-id", "mime-version", "content-type"})
+
+
+class BadHeader(ValueError):
+    """A header field that cannot be sent as it is; the sentence names the field, never its content."""
+
+
+@dataclass(frozen=True, slots=True)
+class Email:
+    """A letter ready to go. `message_id` and `date` come from the event, so that a repeat is the same message.
+
+    `to` holds plain addresses, `sender` an address with or without a name; `date` has a zone.
+    Raises BadHeader for anything that could break out of its header field.
+    """
+
+    message_id: str
+    to: tuple[str, ...]
+    subject: str
+    text: str
+    html: str
+    sender: str
+    date: datetime
+    headers: Mapping[str, str] = field(default_factory=lambda: AUTOMATIC)
+
+    def __post_init__(self) -> None:
+        if not self.to or not all(is_address(address) for address in self.to):
+            raise BadHeader("Alamat surel penerima tidak sah.")
+        if _FORBIDDEN.search(self.sender) or not is_address(parseaddr(self.sender)[1]):
+            raise BadHeader("Alamat surel pengirim tidak sah.")
+        if _FORBIDDEN.search(self.subject):
+            raise BadHeader("Perihal surel memuat tanda yang tidak diizinkan.")
+        if not _MESSAGE_ID.fullmatch(self.message_id) or self.date.tzinfo is None:
+            raise BadHeader("Tanda pengenal atau waktu surel tidak sah.")
+        for name, value in self.headers.items():
+            _check_field(name, value)
+
+
+def _check_field(name: str, value: str) -> None:
+    if not _FIELD.fullmatch(name) or name.lower() in _OURS or _FORBIDDEN.search(value):
+        raise BadHeader("Kepala surel memuat tanda yang tidak diizinkan.")
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one hand-over. `reason` is a sentence for people, with at most masked addresses in it.
+
+    sent: accepted, for all recipients or, as `reason` then says, for some. temporary: surely not accepted, try again.
+    permanent: refused, and another try would be refused too. unknown: perhaps accepted, a repeat may be a second copy.
+    """
+
+    kind: Literal["sent", "temporary", "permanent", "unknown"]
+    reason: str = ""
+
+
+class Mailer(Protocol):
+    """Hands messages over. Failures of the way or the server are outcomes, not exceptions."""
+
+    async def send(self, email: Email) -> Outcome: ...
+
+    async def ready(self) -> bool:
+        """Whether a message could be handed over now."""
+        ...
+
+    async def close(self) -> None:
+        """Let go of what is open; a send afterwards opens it again."""
+        ...
+
+
+_FIRST_PAUSES = (
+    timedelta(seconds=30),
+    timedelta(minutes=2),
+    timedelta(minutes=5),
+    timedelta(minutes=15),
+    timedelta(minutes=30),
+)
+_HOUR = timedelta(hours=1)
+_GIVE_UP = timedelta(hours=72)
+
+
+def retry_after(tries: int) -> timedelta | None:
+    """How long to wait after this many tries; None when 72 hours of trying would be over before the next."""
+    if tries < 1:
+        raise ValueError("a pause follows a try")
+    if tries <= len(_FIRST_PAUSES):
+        return _FIRST_PAUSES[tries - 1]
+    waited = sum(_FIRST_PAUSES, timedelta()) + (tries - len(_FIRST_PAUSES)) * _HOUR
+    return _HOUR if waited <= _GIVE_UP else None

@@ -1,0 +1,94 @@
+"""Where the mail server is and how to talk to it: the setting SIMPUL_SMTP, read and checked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
+
+Tls = Literal["starttls", "implicit", "none"]
+
+PORTS: dict[Tls, int] = {"starttls": 587, "implicit": 465, "none": 25}
+SHAPE = "smtp://user:password@host:587?tls=starttls"
+
+
+class BadSmtpUrl(ValueError):
+    """The setting cannot be read; the text says what is wrong and never repeats the setting, which holds a password."""
+
+
+@dataclass(frozen=True, slots=True)
+class SmtpServer:
+    """A mail server. Without `tls=` in the address the connection is encrypted by STARTTLS, or not made."""
+
+    host: str
+    port: int
+    tls: Tls
+    verify: bool = True
+    user: str = ""
+    password: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Time limits in seconds, and how many connections are kept.
+
+    A letter waits for a connection for `wait`. A connection unused for `stale` is asked whether it still lives; one
+    unused for `idle` is let go.
+    """
+
+    wait: float = 60.0
+    connect: float = 10.0
+    command: float = 30.0
+    data: float = 60.0
+    stale: float = 10.0
+    idle: float = 60.0
+    connections: int = 4
+
+
+def parse_smtp_url(url: str, password: str | None = None) -> SmtpServer:
+    """Read `smtp://` or `smtps://` with `?tls=starttls|implicit|none` and `&verify=no`. User and password may be
+    percent-encoded; `password` counts before one in the address. Raises BadSmtpUrl."""
+    parts, port = _split(url)
+    options = _options(parts.query)
+    tls = _tls(parts.scheme, options)
+    if parts.hostname is None or parts.path not in ("", "/") or parts.fragment:
+        raise BadSmtpUrl(f"it must look like {SHAPE}, with / ? # @ in a password percent-encoded")
+    user = unquote(parts.username or "")
+    secret = password if password is not None else unquote(parts.password or "")
+    if bool(user) != bool(secret):
+        raise BadSmtpUrl("a user needs a password, and a password a user")
+    return SmtpServer(parts.hostname, port or PORTS[tls], tls, options.get("verify") != "no", user, secret)
+
+
+def _split(url: str) -> tuple[SplitResult, int | None]:
+    # The library's own message would repeat a piece of the address, which may be the password.
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        raise BadSmtpUrl(f"it must look like {SHAPE}, with / ? # @ in a password percent-encoded") from None
+    if parts.scheme not in ("smtp", "smtps"):
+        raise BadSmtpUrl("it must start with smtp:// or smtps://")
+    return parts, port
+
+
+def _options(query: str) -> dict[str, str]:
+    options = dict(parse_qsl(query, keep_blank_values=True))
+    if set(options) - {"tls", "verify"}:
+        raise BadSmtpUrl("only tls= and verify= may follow the question mark")
+    if options.get("verify", "yes") not in ("yes", "no"):
+        raise BadSmtpUrl("verify= is yes or no")
+    return options
+
+
+def _tls(scheme: str, options: dict[str, str]) -> Tls:
+    match scheme, options.get("tls"):
+        case "smtps", None | "implicit":
+            return "implicit"
+        case "smtp", None | "starttls":
+            return "starttls"
+        case "smtp", "implicit":
+            return "implicit"
+        case "smtp", "none":
+            return "none"
+    raise BadSmtpUrl("tls= is starttls, implicit or none, and smtps:// is always implicit")
