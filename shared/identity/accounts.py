@@ -8,6 +8,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
 
+from shared.runtime.execution import KeyReused as KeyReused
+
 
 class Role(StrEnum):
     OFFICER = "officer"
@@ -18,10 +20,6 @@ class Role(StrEnum):
 
 class UsernameTaken(Exception):
     """There is an account of this name already."""
-
-
-class KeyReused(Exception):
-    """The key of an earlier order came with another content."""
 
 
 class Outdated(Exception):

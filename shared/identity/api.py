@@ -8,9 +8,9 @@ from ipaddress import IPv6Address, ip_address, ip_network
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Header, Request, Response
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import ConfigDict, Field, SecretStr
 
-from shared.identity.accounts import Account, KeyReused, LastAdmin, Order, Role, UsernameTaken
+from shared.identity.accounts import Account, LastAdmin, Order, Role, UsernameTaken
 from shared.identity.addresses import valid_address as valid_address
 from shared.identity.identity import (
     LONGEST,
@@ -30,28 +30,32 @@ from shared.web.access import (
     session_cookie,
     signed_in,
 )
-from shared.web.problems import Problem
+from shared.web.bodies import Body, FieldError
+from shared.web.client_address import client_address
+from shared.web.problems import Problem, invalid
 
 _USERNAME = re.compile(r"[a-z][a-z0-9]*(?:[.-][a-z0-9]+)*")
 
 Password = Annotated[SecretStr, Field(max_length=1024)]
-Roles = Annotated[list[Annotated[Role, Field(strict=False)]], Field(min_length=1, max_length=len(Role))]
+Roles = Annotated[list[Role], Field(min_length=1, max_length=len(Role))]
 Anybody = Annotated[Principal, Depends(signed_in())]
 Admin = Annotated[Principal, Depends(signed_in(Role.ADMIN))]
 IdempotencyKey = Annotated[str, Header(alias="Idempotency-Key", max_length=200)]
 
 
-class Body(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True)
+class Exact(Body):
+    """Nothing is stripped: blanks at the ends belong to a password."""
+
+    model_config = ConfigDict(str_strip_whitespace=False)
 
 
-class Credentials(Body):
+class Credentials(Exact):
     username: Annotated[str, Field(max_length=200)]
     password: Password
     code: Annotated[str, Field(max_length=20)] = ""
 
 
-class NewStaff(Body):
+class NewStaff(Exact):
     username: str
     name: str
     email: str
@@ -59,7 +63,7 @@ class NewStaff(Body):
     password: Password
 
 
-class ChangedStaff(Body):
+class ChangedStaff(Exact):
     """What is left out or null stays as it is."""
 
     name: str | None = None
@@ -147,8 +151,6 @@ async def add_staff(new: NewStaff, admin: Admin, request: Request, key: Idempote
         raise _wrong(password=str(error)) from error
     except UsernameTaken as error:
         raise Problem(409, f"Nama pengguna {new.username} sudah dipakai. Pilih nama yang lain.") from error
-    except KeyReused as error:
-        raise Problem(422, "Idempotency-Key ini sudah dipakai untuk isian yang lain.") from error
     return _shown(account)
 
 
@@ -206,7 +208,7 @@ def _set_cookie(request: Request, response: Response, token: str, seconds: int) 
 
 def _address(request: Request) -> str:
     """Where tries are counted; of IPv6 the /64, since a single line has all of it."""
-    host = request.client.host if request.client else ""
+    host = client_address(request)
     try:
         address = ip_address(host)
     except ValueError:
@@ -238,5 +240,4 @@ def _check(**troubles: str | None) -> None:
 
 
 def _wrong(**fields: str) -> Problem:
-    errors = [{"field": field, "message": message} for field, message in fields.items()]
-    return Problem(422, "Ada isian yang perlu diperbaiki.", errors=errors)
+    return invalid(FieldError(field, message) for field, message in fields.items())

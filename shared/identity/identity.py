@@ -115,12 +115,17 @@ class Identity:
             return None
         session, account = found
         now = self._clock()
-        if not account.active or now - session.seen_at > IDLE or now - session.created_at > LONGEST:
+        if not _lives(session, account, now):
             await self.store.close_session(session.token_hash)
             return None
         if now - session.seen_at > TOUCH_EVERY:
             await self.store.touch(session.token_hash, now)
         return self._principal(session, account)
+
+    async def still_signed_in(self, principal: Principal) -> bool:
+        """Whether the session would be known now; asking does not count as using it."""
+        found = await self.store.session(principal.token_hash)
+        return found is not None and _lives(*found, self._clock())
 
     async def sign_out(self, principal: Principal) -> None:
         await self.store.close_session(principal.token_hash)
@@ -171,7 +176,7 @@ class Identity:
         changes: dict[str, Any] = {key: value for key, value in given.items() if value is not None}
         if password is not None:
             account = await self._known(username)
-            known = (account.username, name or account.name, email or account.email)
+            known = (account.username, account.name, account.email, name or "", email or "")
             changes["password"] = await hash_new_password(password, *known)
         while True:
             account = await self._known(username)
@@ -190,6 +195,10 @@ class Identity:
         if account is None:
             raise UnknownAccount(username)
         return account
+
+
+def _lives(session: Session, account: Account, now: datetime) -> bool:
+    return account.active and now - session.seen_at <= IDLE and now - session.created_at <= LONGEST
 
 
 def _step_of(secret: str, code: str, now: datetime) -> int | None:

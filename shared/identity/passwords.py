@@ -47,6 +47,8 @@ def check_password(password: str, *known: str) -> None:
         raise WeakPassword(f"Kata sandi paling sedikit {SHORTEST} huruf. Sekarang baru {len(password)}.")
     if len(password) > LONGEST:
         raise WeakPassword(f"Kata sandi paling banyak {LONGEST} huruf. Sekarang {len(password)}.")
+    if any("\ud800" <= letter <= "\udfff" for letter in password):
+        raise WeakPassword("Kata sandi memuat karakter yang tidak sah.")
     if _score(password, known) < GUESSABLE_BELOW:
         raise WeakPassword("Kata sandi ini mudah ditebak. Gunakan beberapa kata yang tidak berkaitan.")
 
@@ -84,5 +86,5 @@ async def password_matches(password: str, hashed: str | None) -> bool:
 def _verify(password: str, hashed: str) -> bool:
     try:
         return _hasher.verify(hashed, password)
-    except (VerificationError, InvalidHashError):
+    except (VerificationError, InvalidHashError, UnicodeEncodeError):
         return False

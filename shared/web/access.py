@@ -1,5 +1,6 @@
 """Who may call a route: each declares one of public, applicant or roles, and it is asked before a body is read."""
 
+import logging
 from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any, Literal, cast
 from urllib.parse import urlsplit
@@ -9,11 +10,13 @@ from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
 
 from shared.identity.accounts import Role
-from shared.identity.identity import Principal, logger
+from shared.identity.identity import Principal
 from shared.web.problems import Problem
 
 if TYPE_CHECKING:
     from shared.platform import Platform
+
+logger = logging.getLogger(__name__)
 
 Access = Literal["public", "applicant"] | frozenset[Role]
 

@@ -118,11 +118,11 @@ async def test_a_change_of_what_is_not_stored_any_more_is_outdated(store: Accoun
         await store.change(HASAN, HASAN)
 
 
-@pytest.mark.parametrize("without", [{"active": False}, {"roles": (Role.OFFICER,)}])
-async def test_the_last_active_admin_stays_one(store: AccountStore, without: dict[str, object]):
+@pytest.mark.parametrize("after", [replace(HASAN, active=False), replace(HASAN, roles=(Role.OFFICER,))])
+async def test_the_last_active_admin_stays_one(store: AccountStore, after: Account):
     await added(store, HASAN, replace(SITI, active=False), NURLAILA)
     with pytest.raises(LastAdmin):
-        await store.change(HASAN, replace(HASAN, **without))
+        await store.change(HASAN, after)
     assert await store.account("hasan") == HASAN
 
 

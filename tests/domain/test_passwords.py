@@ -79,6 +79,11 @@ def test_a_made_password_is_accepted_and_never_the_same():
     check_password(made.pop())
 
 
+def test_half_of_a_letter_is_refused():
+    with pytest.raises(WeakPassword, match="tidak sah"):
+        check_password("kuda laut menari \ud800")
+
+
 async def test_a_hash_is_argon2id_with_64_mib_and_three_passes_and_a_salt_of_its_own():
     one, other = [await hash_new_password(GOOD) for _ in range(2)]
     assert re.fullmatch(r"\$argon2id\$v=19\$m=65536,t=3,p=1\$[\w+/]{22}\$[\w+/]{43}", one)
@@ -109,6 +114,7 @@ async def test_no_password_fits_where_there_is_no_account_or_no_hash():
     assert not await password_matches(GOOD, None)
     assert not await password_matches("", None)
     assert not await password_matches(GOOD, "not a hash")
+    assert not await password_matches("\ud800" * 12, None)
 
 
 async def test_a_missing_account_costs_as_much_time_as_a_wrong_password():

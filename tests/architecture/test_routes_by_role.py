@@ -1,0 +1,214 @@
+"""Who may call which route: written out here, compared with what the application declares, and tried."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Literal
+
+import httpx
+import pytest
+from fastapi import Depends, FastAPI
+from fastapi.routing import iter_route_contexts
+
+from services.application import make_application
+from shared.identity.accounts import Role
+from shared.platform import Platform, open_platform
+from shared.settings import Settings
+from shared.web.access import access_of, public, signed_in
+
+Call = tuple[str, str]
+Allowed = Literal["public", "applicant", "own rule"] | frozenset[Role]
+
+PUBLIC: Allowed = "public"
+APPLICANT: Allowed = "applicant"
+OWN_RULE: Allowed = "own rule"
+"""No person calls it in a role: health, metrics and the description of the API guard themselves, and have tests of their own."""
+
+ANY_STAFF: Allowed = frozenset(Role)
+OFFICER: Allowed = frozenset({Role.OFFICER})
+STRUCTURAL: Allowed = frozenset({Role.STRUCTURAL})
+TECHNICAL: Allowed = frozenset({Role.TECHNICAL})
+ASSIGNING: Allowed = frozenset({Role.STRUCTURAL, Role.TECHNICAL})
+ADMIN: Allowed = frozenset({Role.ADMIN})
+
+MATRIX: dict[Call, Allowed] = {
+    ("POST", "/api/requests"): PUBLIC,
+    ("GET", "/api/requests/{number}"): APPLICANT,
+    ("GET", "/api/requests/{number}/documents/{document_id}"): APPLICANT,
+    ("POST", "/api/requests/{number}/resubmission"): APPLICANT,
+    ("POST", "/api/requests/{number}/withdrawal"): APPLICANT,
+    ("POST", "/api/requests/{number}/answer"): APPLICANT,
+    ("POST", "/api/requests/{number}/confirmation"): APPLICANT,
+    ("POST", "/api/requests/{number}/objection"): APPLICANT,
+    ("POST", "/api/requests/{number}/survey"): APPLICANT,
+    ("POST", "/api/session"): PUBLIC,
+    ("GET", "/api/session"): ANY_STAFF,
+    ("DELETE", "/api/session"): ANY_STAFF,
+    ("GET", "/api/verification/requests"): OFFICER,
+    ("GET", "/api/verification/requests/{id}"): OFFICER,
+    ("GET", "/api/verification/requests/{id}/documents/{document_id}"): OFFICER,
+    ("GET", "/api/verification/requests/{id}/documents/{document_id}/pages/{page}"): OFFICER,
+    ("POST", "/api/verification/requests/{id}/verification"): OFFICER,
+    ("POST", "/api/verification/requests/{id}/return"): OFFICER,
+    ("POST", "/api/verification/requests/{id}/recommendation"): OFFICER,
+    ("GET", "/api/verification/live"): OFFICER,
+    ("GET", "/api/assignment/requests"): ASSIGNING,
+    ("GET", "/api/assignment/requests/{id}"): ASSIGNING,
+    ("GET", "/api/assignment/requests/{id}/documents/{document_id}"): ASSIGNING,
+    ("GET", "/api/assignment/leads"): STRUCTURAL,
+    ("POST", "/api/assignment/requests/{id}/rejection"): STRUCTURAL,
+    ("POST", "/api/assignment/requests/{id}/assignment"): STRUCTURAL,
+    ("POST", "/api/assignment/requests/{id}/reassignment"): STRUCTURAL,
+    ("POST", "/api/assignment/requests/{id}/start"): TECHNICAL,
+    ("POST", "/api/assignment/requests/{id}/progress"): TECHNICAL,
+    ("POST", "/api/assignment/requests/{id}/pause"): TECHNICAL,
+    ("POST", "/api/assignment/requests/{id}/resume"): TECHNICAL,
+    ("POST", "/api/assignment/requests/{id}/completion"): TECHNICAL,
+    ("GET", "/api/assignment/live"): ASSIGNING,
+    ("GET", "/api/notification/messages"): ADMIN,
+    ("POST", "/api/notification/messages/{message_id}/resend"): ADMIN,
+    ("GET", "/api/notification/live"): ADMIN,
+    ("GET", "/api/dead-letters"): ADMIN,
+    ("POST", "/api/dead-letters/{letter_id}/replay"): ADMIN,
+    ("POST", "/api/dead-letters/{letter_id}/discard"): ADMIN,
+    ("GET", "/api/staff"): ADMIN,
+    ("POST", "/api/staff"): ADMIN,
+    ("PATCH", "/api/staff/{username}"): ADMIN,
+    ("GET", "/health/live"): OWN_RULE,
+    ("GET", "/health/ready"): OWN_RULE,
+    ("GET", "/metrics"): OWN_RULE,
+    ("GET", "/api/docs"): OWN_RULE,
+    ("GET", "/api/openapi.json"): OWN_RULE,
+}
+
+STAFF = [(call, allowed) for call, allowed in MATRIX.items() if isinstance(allowed, frozenset)]
+EXAMPLES = {"number": "INT-2026-000001", "page": "1", "username": "nobody"}
+NO_ID = "00000000-0000-4000-8000-000000000000"
+PASSWORD = "kuda laut menari tenang"
+
+
+@pytest.fixture
+async def platform(tmp_path: Path) -> AsyncIterator[Platform]:
+    opened = open_platform(Settings(data=tmp_path, public_rate=0, docs="open"))
+    await opened.prepare()
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture
+async def app(platform: Platform) -> FastAPI:
+    return make_application(platform)
+
+
+@pytest.fixture
+async def client(app: FastAPI, platform: Platform) -> AsyncIterator[httpx.AsyncClient]:
+    async with app.router.lifespan_context(app):
+        transport = httpx.ASGITransport(app)
+        async with httpx.AsyncClient(transport=transport, base_url=platform.settings.origin) as opened:
+            yield opened
+
+
+def declared(app: FastAPI) -> Iterator[tuple[Call, Allowed]]:
+    """Every call that the application answers, and whom it says it is for."""
+    for route in iter_route_contexts(app.routes):
+        dependant = getattr(route, "dependant", None)
+        access = access_of(dependant) if dependant else None
+        for method in sorted((route.methods or {"ANY"}) - {"HEAD"}):
+            yield (method, route.path or ""), access or OWN_RULE
+
+
+def differences(app: FastAPI, matrix: dict[Call, Allowed]) -> list[str]:
+    """What the application declares otherwise than the matrix. A parameter's name does not matter, its place does."""
+    expected = {nameless(call): allowed for call, allowed in matrix.items()}
+    found = {nameless(call): allowed for call, allowed in declared(app)}
+    unknown = [f"{call} is {allowed} and not in the matrix" for call, allowed in found.items() if call not in expected]
+    missing = [f"{call} is in the matrix and not there" for call in expected if call not in found]
+    both = found.keys() & expected.keys()
+    return unknown + missing + [f"{c} is {found[c]}, not {expected[c]}" for c in both if found[c] != expected[c]]
+
+
+def nameless(call: Call) -> Call:
+    return call[0], re.sub(r"\{[^}]*\}", "{}", call[1])
+
+
+def address(path: str) -> str:
+    return re.sub(r"\{(\w+)\}", lambda name: EXAMPLES.get(name[1], NO_ID), path)
+
+
+async def bearer_of(platform: Platform, role: Role) -> dict[str, str]:
+    """A fresh session of somebody who has this role alone."""
+    if await platform.accounts.account(role.value) is None:
+        await platform.identity.add_staff(role.value, "Orang Contoh", "orang@dinas.example", (role,), PASSWORD)
+    token, _ = await platform.identity.sign_in(role.value, PASSWORD, "", "192.0.2.1")
+    return {"Authorization": f"Bearer {token}"}
+
+
+async def test_every_route_is_in_the_matrix_and_guarded_as_it_says(app: FastAPI):
+    assert differences(app, MATRIX) == []
+
+
+async def test_no_staff_route_answers_without_a_session(client: httpx.AsyncClient):
+    for (method, path), _ in STAFF:
+        for headers in ({}, {"Authorization": "Bearer unknown"}, {"Cookie": "simpul=unknown"}):
+            answer = await client.request(method, address(path), headers=headers)
+            assert answer.status_code == 401, (method, path, headers)
+            assert answer.headers["WWW-Authenticate"] == "Bearer", (method, path)
+
+
+@pytest.mark.parametrize("role", Role)
+async def test_no_staff_route_answers_in_another_role(platform: Platform, client: httpx.AsyncClient, role: Role):
+    headers = await bearer_of(platform, role)
+    for (method, path), allowed in STAFF:
+        if role not in allowed:
+            answer = await client.request(method, address(path), headers=headers)
+            assert answer.status_code == 403, (method, path)
+
+
+@pytest.mark.parametrize("role", Role)
+async def test_every_staff_route_lets_its_roles_in(platform: Platform, client: httpx.AsyncClient, role: Role):
+    headers = await bearer_of(platform, role)
+    calls = [call for call, allowed in STAFF if role in allowed and not call[1].endswith("/live")]
+    for method, path in sorted(calls, key=lambda call: call == ("DELETE", "/api/session")):
+        answer = await client.request(method, address(path), headers=headers)
+        assert answer.status_code not in (401, 403, 405, 500), (method, path, answer.text)
+
+
+async def test_no_applicants_route_answers_without_the_key_or_with_a_wrong_one(client: httpx.AsyncClient):
+    for (method, path), allowed in MATRIX.items():
+        if allowed == APPLICANT:
+            assert (await client.request(method, address(path))).status_code == 401, (method, path)
+            wrong = await client.request(method, address(path), headers={"Authorization": "Bearer wrong"})
+            assert wrong.status_code in (400, 404, 415, 422), (method, path)
+
+
+async def test_a_staff_session_is_no_applicants_key(platform: Platform, client: httpx.AsyncClient):
+    token = (await bearer_of(platform, Role.OFFICER))["Authorization"].partition(" ")[2]
+    for (method, path), allowed in MATRIX.items():
+        if allowed == APPLICANT:
+            answer = await client.request(method, address(path), headers={"Cookie": f"simpul={token}"})
+            assert answer.status_code == 401, (method, path)
+
+
+async def nothing() -> None: ...
+
+
+def test_the_comparison_finds_what_it_looks_for():
+    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
+    app.add_api_route("/a/{id}", nothing, dependencies=[Depends(signed_in(Role.OFFICER))])
+    app.add_api_route("/b", nothing, dependencies=[Depends(public())], methods=["POST"])
+    right: dict[Call, Allowed] = {("GET", "/a/{other}"): OFFICER, ("POST", "/b"): PUBLIC}
+    assert differences(app, right) == []
+    assert differences(app, {**right, ("POST", "/b"): ADMIN}) != []
+    assert differences(app, {**right, ("GET", "/c"): PUBLIC}) != []
+    app.add_api_route("/forgotten", nothing)
+    assert differences(app, right) == ["('GET', '/forgotten') is own rule and not in the matrix"]
+
+
+def test_a_route_that_is_guarded_in_two_ways_is_found():
+    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
+    both = [Depends(public()), Depends(signed_in(Role.OFFICER))]
+    app.add_api_route("/both", nothing, dependencies=both)
+    with pytest.raises(ValueError, match="two ways"):
+        differences(app, {})
