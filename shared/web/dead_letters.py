@@ -11,7 +11,7 @@ from shared.identity.accounts import Role
 from shared.identity.identity import Principal
 from shared.runtime.service import ServiceRuntime
 from shared.storage.port import DeadLetter
-from shared.web.access import signed_in
+from shared.web.access import GuardedRoute, signed_in
 from shared.web.problems import Problem
 
 Admin = Annotated[Principal, Depends(signed_in(Role.ADMIN))]
@@ -19,7 +19,7 @@ Admin = Annotated[Principal, Depends(signed_in(Role.ADMIN))]
 
 def router(runtimes: Mapping[str, ServiceRuntime[Any]]) -> APIRouter:
     """Routes under /api/dead-letters for the services in this process."""
-    routes = APIRouter(prefix="/api/dead-letters", tags=["dead letters"])
+    routes = APIRouter(prefix="/api/dead-letters", tags=["dead letters"], route_class=GuardedRoute)
 
     async def find(letter_id: str) -> tuple[ServiceRuntime[Any], DeadLetter]:
         runtime = runtimes.get(letter_id.partition(":")[0])
