@@ -11,7 +11,7 @@ from shared.contracts.facts import DocumentKind, DocumentRef
 from shared.documents.media_types import safe_name
 from shared.documents.port import DocumentRefused, DocumentStore
 from shared.web.problems import not_taken_in
-from shared.web.uploads import FormLimits, ReadForm, Upload
+from shared.web.uploads import DEFAULT_LIMITS, FormLimits, ReadForm, Upload
 
 
 async def store_uploads(
@@ -20,7 +20,7 @@ async def store_uploads(
     new_id: NewId,
     round: int,
     kinds: Mapping[str, DocumentKind],
-    limits: FormLimits = FormLimits(),
+    limits: FormLimits = DEFAULT_LIMITS,
 ) -> tuple[DocumentRef, ...]:
     """Store every file at once, in the order of `kinds` (field to kind) and of the form.
 

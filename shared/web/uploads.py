@@ -45,6 +45,9 @@ class FormLimits:
     fields: int = 100
 
 
+DEFAULT_LIMITS = FormLimits()
+
+
 @dataclass(frozen=True, slots=True)
 class Upload:
     """A file as it was sent: the name is raw and the file is open until the form is closed. `media_type` was looked at."""
@@ -78,7 +81,7 @@ async def read_form(
     request: Request,
     model: type[Model],
     files: Mapping[str, FileRule],
-    limits: FormLimits = FormLimits(),
+    limits: FormLimits = DEFAULT_LIMITS,
     inspect: Callable[[str], Inspect] = inspect_as,
 ) -> AsyncIterator[ReadForm[Model]]:
     """The form of this request; a text field left blank counts as not sent. Files are closed at the end.

@@ -1,0 +1,185 @@
+"""The API's documentation as one light page, from the same description that programs read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.routing import iter_route_contexts
+from pydantic import BaseModel
+from starlette.responses import HTMLResponse
+
+from shared.identity.accounts import Role
+from shared.web.access import Access, access_of
+from shared.web.labels import ROLE_LABELS
+from shared.web.rendering import page
+from shared.web.uploads import FileRule
+
+PROBLEM: dict[str, Any] = {
+    "description": "Kesalahan (RFC 9457)",
+    "content": {
+        "application/problem+json": {
+            "schema": {
+                "type": "object",
+                "properties": {
+                    "title": {"type": "string"},
+                    "status": {"type": "integer"},
+                    "detail": {"type": "string"},
+                    "errors": {
+                        "type": "array",
+                        "items": {
+                            "type": "object",
+                            "properties": {"field": {"type": "string"}, "message": {"type": "string"}},
+                        },
+                    },
+                },
+            }
+        }
+    },
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One line of a table: where a value goes (path, query, body, form) and what it must be."""
+
+    name: str
+    place: str
+    kind: str
+    required: bool
+    description: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One call of the API."""
+
+    method: str
+    path: str
+    summary: str
+    who: str
+    fields: tuple[Field, ...] = ()
+    answers: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    name: str
+    calls: list[Call] = field(default_factory=list)
+
+
+def form_schema(model: type[BaseModel], files: Mapping[str, FileRule]) -> dict[str, Any]:
+    """What to give a route as `openapi_extra` whose form `read_form` reads, so that it is documented all the same."""
+    schema = model.model_json_schema()
+    properties = dict(schema.get("properties", {}))
+    for name, rule in files.items():
+        file = {"type": "string", "format": "binary"}
+        properties[name] = file if rule.most == 1 else _several(file, rule)
+    required = [*schema.get("required", ()), *(name for name, rule in files.items() if rule.least)]
+    form = {"type": "object", "properties": properties, "required": required, "additionalProperties": False}
+    if "$defs" in schema:
+        form["$defs"] = schema["$defs"]
+    return {"requestBody": {"required": True, "content": {"multipart/form-data": {"schema": form}}}}
+
+
+def _several(file: dict[str, Any], rule: FileRule) -> dict[str, Any]:
+    return {"type": "array", "items": file, "minItems": rule.least, "maxItems": rule.most}
+
+
+def docs_page(app: FastAPI) -> HTMLResponse:
+    described = app.openapi()
+    return page("docs.html", title=app.title, version=app.version, groups=groups_of(described, _who_may(app)))
+
+
+def groups_of(described: Mapping[str, Any], who: Mapping[tuple[str, str], str]) -> list[Group]:
+    """Every call of an OpenAPI description under its first tag, in the order of the routes."""
+    groups: dict[str, Group] = {}
+    for path, calls in described.get("paths", {}).items():
+        for method, call in calls.items():
+            name = (call.get("tags") or ["lain-lain"])[0]
+            group = groups.setdefault(name, Group(name))
+            group.calls.append(_call(method.upper(), path, call, described, who))
+    return list(groups.values())
+
+
+def _call(
+    method: str, path: str, call: Mapping[str, Any], whole: Mapping[str, Any], who: Mapping[tuple[str, str], str]
+) -> Call:
+    answers = tuple(status for status in call.get("responses", {}) if status != "default")
+    summary = call.get("description") or call.get("summary", "")
+    return Call(method, path, summary, who.get((method, path), ""), tuple(_fields(call, whole)), answers)
+
+
+def _fields(call: Mapping[str, Any], whole: Mapping[str, Any]) -> Iterator[Field]:
+    for one in call.get("parameters", ()):
+        kind = _kind(one.get("schema", {}), whole)
+        yield Field(one["name"], one["in"], kind, one.get("required", False), one.get("description", ""))
+    for media_type, content in call.get("requestBody", {}).get("content", {}).items():
+        place = "form" if media_type.startswith("multipart") else "body"
+        schema = _resolved(content.get("schema", {}), whole)
+        for name, one in schema.get("properties", {}).items():
+            kind = _kind(one, {**whole, **schema})
+            yield Field(name, place, kind, name in schema.get("required", ()), one.get("description", ""))
+
+
+def _resolved(schema: Mapping[str, Any], whole: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The schema that a reference within the description stands for."""
+    reference = schema.get("$ref", "")
+    if not reference:
+        return schema
+    found: Any = whole
+    for step in reference.removeprefix("#/").split("/"):
+        found = found.get(step, {})
+    return _resolved(found, whole)
+
+
+def _kind(schema: Mapping[str, Any], whole: Mapping[str, Any]) -> str:
+    """What a value must be, in a few words."""
+    schema = _resolved(schema, whole)
+    if choices := schema.get("enum") or ([schema["const"]] if "const" in schema else None):
+        return " | ".join(str(choice) for choice in choices)
+    if several := schema.get("anyOf") or schema.get("oneOf") or schema.get("allOf"):
+        return " | ".join(dict.fromkeys(_kind(one, whole) for one in several))
+    if schema.get("type") == "array":
+        return f"[{_kind(schema.get('items') or _first(schema), whole)}]{_range(schema, 'minItems', 'maxItems', '')}"
+    if "properties" in schema:
+        return "{" + ", ".join(f"{name}: {_kind(one, whole)}" for name, one in schema["properties"].items()) + "}"
+    if schema.get("format") == "binary" or schema.get("contentMediaType"):
+        return "berkas"
+    kind = str(schema.get("format") or schema.get("type", ""))
+    letters = _range(schema, "minLength", "maxLength", " huruf")
+    return kind + (letters or _range(schema, "minimum", "maximum", ""))
+
+
+def _first(schema: Mapping[str, Any]) -> Mapping[str, Any]:
+    return next(iter(schema.get("prefixItems", ())), {})
+
+
+def _range(schema: Mapping[str, Any], least: str, most: str, unit: str) -> str:
+    if least in schema and most in schema:
+        return f" {schema[least]}-{schema[most]}{unit}"
+    if most in schema:
+        return f" ≤ {schema[most]}{unit}"
+    return f" ≥ {schema[least]}{unit}" if least in schema else ""
+
+
+def _who_may(app: FastAPI) -> dict[tuple[str, str], str]:
+    told = {}
+    for context in iter_route_contexts(app.routes):
+        dependant = getattr(context, "dependant", None)
+        if dependant is not None:
+            for method in context.methods or ():
+                told[method, context.path or ""] = _label(access_of(dependant))
+    return told
+
+
+def _label(access: Access | None) -> str:
+    if access is None or access == "public":
+        return "" if access is None else "terbuka"
+    if access == "applicant":
+        return "pemohon, dengan kunci lacak"
+    if access == frozenset(Role):
+        return "petugas mana pun"
+    return ", ".join(sorted(ROLE_LABELS.get(role, role) for role in access))

@@ -1,0 +1,157 @@
+"""The application around the routes: what every request meets first, and the pages that belong to no service."""
+
+from __future__ import annotations
+
+import hmac
+import re
+from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager
+from typing import TYPE_CHECKING, Any
+
+from fastapi import APIRouter, Depends, FastAPI
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import Response
+
+from shared.identity.accounts import Role
+from shared.settings import Settings
+from shared.storage.port import StateStore
+from shared.web.access import GuardedRoute, public, signed_in
+from shared.web.api_docs import PROBLEM, docs_page
+from shared.web.body_limit import BodyLimit, LimitOf
+from shared.web.client_address import ClientAddress, parse_proxies
+from shared.web.health import Part, readiness, usual_parts
+from shared.web.live import Streams
+from shared.web.middleware import Faults, RequestContext, SecurityHeaders
+from shared.web.problems import install_problem_handlers
+from shared.web.rate_limit import RateLimit, public_rules
+from shared.web.rendering import page
+from shared.web.static_files import static_file
+
+if TYPE_CHECKING:
+    from shared.platform import Platform
+
+Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
+
+TITLE = "Simpul"
+JSON_LIMIT = 256 * 1024
+WITH_FILES = re.compile(r"/api/requests/?|/api/requests/[^/]+/resubmission|/api/assignment/requests/[^/]+/completion")
+
+
+def make_app(
+    *,
+    platform: Platform,
+    version: str,
+    routers: Sequence[APIRouter],
+    lifespan: Lifespan | None,
+    stores: Sequence[StateStore],
+    title: str = TITLE,
+    home: bool = True,
+) -> FastAPI:
+    """The application on this platform, with health, metrics, documentation and the first page beside the routes."""
+    settings = platform.settings
+    app = FastAPI(
+        title=title,
+        version=version,
+        lifespan=lifespan,
+        openapi_url=None,
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,  # a redirect would repeat the Host header, which anybody can make up
+        middleware=surroundings(platform, body_limit_of(settings)),
+        responses={"default": PROBLEM},
+    )
+    app.state.platform = platform
+    app.state.streams = Streams()
+    install_problem_handlers(app)
+    app.include_router(_operations(settings, usual_parts(stores, platform.documents, platform.log)))
+    app.include_router(_documentation(settings))
+    app.include_router(_front(settings, home))
+    for router in routers:
+        app.include_router(router)
+    return app
+
+
+def body_limit_of(settings: Settings) -> LimitOf:
+    """Forms with files may be large, everything else is small."""
+
+    def limit_of(method: str, path: str) -> int:
+        with_files = method == "POST" and WITH_FILES.fullmatch(path)
+        return settings.body_limit if with_files else min(JSON_LIMIT, settings.body_limit)
+
+    return limit_of
+
+
+def surroundings(platform: Platform, limit_of: LimitOf) -> list[Middleware]:
+    """From the outside in. Errors are answered inside of what adds headers, refusals of size and rate inside of both."""
+    settings = platform.settings
+    addresses = ClientAddress(parse_proxies(settings.trusted_proxies))
+    stack = [
+        Middleware(RequestContext, platform.new_id, addresses),
+        Middleware(SecurityHeaders, settings.tls),
+        Middleware(Faults),
+        Middleware(BodyLimit, limit_of),
+    ]
+    rules = public_rules(settings.public_rate)
+    return [*stack, Middleware(RateLimit, rules)] if rules else stack
+
+
+def _routes() -> APIRouter:
+    return APIRouter(route_class=GuardedRoute, include_in_schema=False)
+
+
+def _operations(settings: Settings, parts: Sequence[Part]) -> APIRouter:
+    routes = _routes()
+    token = settings.metrics_token_file.read_text().strip() if settings.metrics_token_file else ""
+    admin = signed_in(Role.ADMIN)
+
+    @routes.get("/health/live", dependencies=[Depends(public())])
+    async def alive() -> dict[str, str]:
+        return {"status": "ok"}
+
+    @routes.get("/health/ready", dependencies=[Depends(public())])
+    async def ready(request: Request) -> dict[str, Any]:
+        return await readiness(parts, request.app.state.streams.closing)
+
+    @routes.get("/metrics", dependencies=[Depends(public() if token else admin)])
+    async def metrics(request: Request) -> Response:
+        sent = request.headers.get("authorization", "")
+        if token and not hmac.compare_digest(sent.encode("latin-1"), f"Bearer {token}".encode()):
+            await admin(request)
+        return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+
+    return routes
+
+
+def _documentation(settings: Settings) -> APIRouter:
+    routes = _routes()
+    readers = Depends(public() if settings.docs_open else signed_in(Role.ADMIN))
+
+    @routes.get("/api/openapi.json", dependencies=[readers])
+    async def openapi(request: Request) -> dict[str, Any]:
+        described: dict[str, Any] = request.app.openapi()
+        return described
+
+    @routes.get("/api/docs", dependencies=[readers])
+    async def docs(request: Request) -> Response:
+        return docs_page(request.app)
+
+    return routes
+
+
+def _front(settings: Settings, home: bool) -> APIRouter:
+    routes = _routes()
+    mail = str(settings.mail) if settings.local and not settings.smtp.get_secret_value() else ""
+
+    @routes.get("/static/{name}", dependencies=[Depends(public())])
+    async def static(request: Request, name: str) -> Response:
+        return await static_file(request, name)
+
+    if home:
+
+        @routes.get("/", dependencies=[Depends(public())])
+        async def first_page() -> Response:
+            return page("home.html", mail=mail, docs_open=settings.docs_open, local=settings.local)
+
+    return routes

@@ -1,0 +1,58 @@
+"""Is it alive, and may it be given work? Said in words that give nothing away."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from shared.documents.port import DocumentStore
+from shared.eventlog.port import EventLog
+from shared.storage.port import StateStore
+from shared.web.problems import RETRY_AFTER, Problem
+
+logger = logging.getLogger(__name__)
+
+PATIENCE = 1.0
+"""Seconds in which a part must answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Something that work needs; `probe` raises, or answers False, if it is down. What is not vital only degrades."""
+
+    name: str
+    probe: Callable[[], Awaitable[object]]
+    vital: bool = True
+
+
+def usual_parts(stores: Sequence[StateStore], documents: DocumentStore, log: EventLog) -> tuple[Part, ...]:
+    """State and documents are vital; without the log, requests are taken in and published later."""
+
+    async def every_store() -> None:
+        for store in stores:
+            await store.ready()
+
+    return Part("state", every_store), Part("documents", documents.ready), Part("log", log.ready, vital=False)
+
+
+async def readiness(parts: Sequence[Part], closing: asyncio.Event) -> dict[str, Any]:
+    """`{status, parts}`; status ok or degraded. Raises Problem 503 if work would be refused."""
+    if closing.is_set():
+        raise Problem(503, "Layanan sedang dihentikan.", headers={"Retry-After": RETRY_AFTER})
+    answers = await asyncio.gather(*(_answers(part) for part in parts))
+    told = {part.name: "ok" if well else "down" for part, well in zip(parts, answers, strict=True)}
+    if any(part.vital and not well for part, well in zip(parts, answers, strict=True)):
+        raise Problem(503, "Layanan belum siap menerima pekerjaan.", headers={"Retry-After": RETRY_AFTER}, parts=told)
+    return {"status": "ok" if all(answers) else "degraded", "parts": told}
+
+
+async def _answers(part: Part) -> bool:
+    try:
+        async with asyncio.timeout(PATIENCE):
+            return await part.probe() is not False
+    except Exception as error:
+        logger.warning("%s is not ready: %r", part.name, error)
+        return False

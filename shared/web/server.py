@@ -1,0 +1,95 @@
+"""The HTTP server: what it accepts of strangers, and how it stops without cutting anybody off."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.util
+import socket
+from typing import Any
+
+import uvicorn
+from fastapi import FastAPI
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from shared.settings import Settings
+
+GRACE = 20
+"""Seconds that requests in hand are given to finish."""
+KEEP_ALIVE = 30
+HEAD_BYTES = 64 * 1024
+HEAD_SECONDS = 20.0
+
+
+class CarefulHttp(HttpToolsProtocol):
+    """Bounds the head of a request in size and time; uvicorn bounds neither with this parser."""
+
+    _reading_head, _head_bytes = True, 0
+    _too_slow: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._too_slow = self.loop.call_later(HEAD_SECONDS, self._give_up)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._head_is_there()
+        super().connection_lost(exc)
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self._reading_head = True
+        if self._too_slow is None:
+            self._too_slow = self.loop.call_later(HEAD_SECONDS, self._give_up)
+
+    def on_headers_complete(self) -> None:
+        self._head_is_there()
+        super().on_headers_complete()
+
+    def data_received(self, data: bytes) -> None:
+        if self._reading_head:
+            self._head_bytes += len(data)
+        super().data_received(data)
+        if self._reading_head and self._head_bytes > HEAD_BYTES and not self.transport.is_closing():
+            self.send_400_response("Request head too large.")
+
+    def _head_is_there(self) -> None:
+        self._reading_head, self._head_bytes = False, 0
+        if self._too_slow is not None:
+            self._too_slow.cancel()
+            self._too_slow = None
+
+    def _give_up(self) -> None:
+        self._too_slow = None
+        if not self.transport.is_closing():
+            self.transport.close()
+
+
+class SimpulServer(uvicorn.Server):
+    """Says that it is about to stop before it does: not ready any more, and live streams end."""
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        streams = getattr(self.config.app.state, "streams", None) if isinstance(self.config.app, FastAPI) else None
+        if streams is not None:
+            streams.close()
+        await super().shutdown(sockets)
+
+
+def server_for(app: FastAPI, **options: Any) -> SimpulServer:
+    """A server for this application; `options` are uvicorn's and override ours."""
+    ours: dict[str, Any] = {
+        "loop": "uvloop" if importlib.util.find_spec("uvloop") else "asyncio",
+        "http": CarefulHttp,
+        "ws": "none",
+        "lifespan": "on",
+        "log_config": None,
+        "access_log": False,
+        "server_header": False,
+        "proxy_headers": False,
+        "timeout_keep_alive": KEEP_ALIVE,
+        "timeout_graceful_shutdown": GRACE,
+    }
+    return SimpulServer(uvicorn.Config(app, **{**ours, **options}))
+
+
+def run_server(app: FastAPI, settings: Settings) -> None:
+    """Serve until told to stop."""
+    server_for(app, host=settings.host, port=settings.port).run()
