@@ -3,119 +3,165 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
-from collections.abc import AsyncIterator, Sequence
-from typing import Any
+from collections.abc import AsyncIterator, Iterator, Sequence
 
 import apsw
 
 from shared.eventlog.port import Handle, LogUnavailable, Record
+from shared.eventlog.sqlite_positions import Positions
 from shared.storage.port import StoreUnavailable
-from shared.storage.sqlite_file import SqliteFile
+from shared.storage.sqlite_file import Row, SqliteFile
 
 logger = logging.getLogger(__name__)
 
 _SCHEMA = """
-CREATE TABLE IF NOT EXISTS log (position INTEGER PRIMARY KEY AUTOINCREMENT, key TEXT NOT NULL, value BLOB NOT NULL);
+CREATE TABLE IF NOT EXISTS log (position INTEGER PRIMARY KEY AUTOINCREMENT, key TEXT NOT NULL, value BLOB NOT NULL) STRICT;
 CREATE INDEX IF NOT EXISTS log_by_key ON log (key, position);
-CREATE TABLE IF NOT EXISTS positions (consumers TEXT PRIMARY KEY, position INTEGER NOT NULL) WITHOUT ROWID;
 """
-OTHER_PROCESSES_EVERY = 0.5
-GATHER = 0.003
-"""Seconds to wait for company after the first event of a batch: batches of a few cost a consumer much less than single events."""
+_APPEND = "INSERT INTO log (key, value) VALUES (?,?)"
+_NEXT = "SELECT position, key, value FROM log WHERE position > ? ORDER BY position LIMIT ?"
+_PART = "SELECT position, key, value FROM log WHERE position > ? AND position <= ? ORDER BY position LIMIT ?"
+_OF_KEY = "SELECT position, key, value FROM log WHERE key=? ORDER BY position"
 
 BATCH = 1_000
-LONGEST_PAUSE = 5.0
+"""Records of a batch when the whole log is read."""
+
+INLINE = 64
+"""Records read in the event loop's own thread; the rest of a larger batch is read in another."""
+
+GATHER = 0.005
+"""Seconds between two batches that are not full: one that holds several records costs little more than one that holds one."""
+
+FIRST_PAUSE, LONGEST_PAUSE = 0.2, 5.0
+GRACE = 10.0
+"""Seconds for which a cancelled consumer may still finish the batch in hand."""
 
 
 class SqliteEventLog:
-    """The EventLog of one process, or of several on one machine."""
+    """The EventLog of one process, or of several on one machine. Positions are committed a moment after their batch."""
 
-    def __init__(self, file: SqliteFile):
-        self._file = file
-        self._appended = asyncio.Event()
+    def __init__(self, file: SqliteFile, grace: float = GRACE):
+        self._file, self._grace = file, grace
+        self._positions = Positions(file)
+        self._bell = file.bell("log")
 
     async def prepare(self) -> None:
-        await self._file.write(lambda db: list(db.execute(_SCHEMA)))
+        with _translated():
+            await self._file.write(lambda db: db.execute(_SCHEMA))
+            await self._positions.prepare()
 
     async def append(self, records: Sequence[tuple[str, bytes]]) -> None:
-        try:
-            await self._file.write(lambda db: db.executemany("INSERT INTO log (key, value) VALUES (?,?)", records))
-        except StoreUnavailable as error:
-            raise LogUnavailable(str(error)) from error
-        appended, self._appended = self._appended, asyncio.Event()
-        appended.set()
+        def work(db: apsw.Connection) -> None:
+            db.executemany(_APPEND, records)
+
+        with _translated():
+            await self._file.write(work)
+        self._bell.ring()
 
     async def consume(self, group: str, handle: Handle, *, max_records: int = 500) -> None:
-        position, pause = self._committed(group), 0.0
-        while True:
-            appended = self._appended
-            batch = self._batch(position, max_records)
-            if not batch:
-                await self._wait(appended)
-                continue
-            try:
-                await handle(batch)
-                position, pause = int(batch[-1].position), 0.0
-                await self._commit(group, position)
-            except Exception as error:
-                pause = min(LONGEST_PAUSE, pause * 2 or 0.2)
-                logger.warning("%s is handed the events after %d again in %.1f s: %r", group, position, pause, error)
-                await asyncio.sleep(pause)
-                position = self._committed(group)
-
-    async def _wait(self, appended: asyncio.Event) -> None:
         try:
-            await asyncio.wait_for(appended.wait(), OTHER_PROCESSES_EVERY)
-            await asyncio.sleep(GATHER)
-        except TimeoutError:
-            return
+            await self._consume(group, handle, max_records)
+        finally:
+            await self._positions.settle()
 
-    def _batch(self, position: int, limit: int) -> list[Record]:
-        rows = self._file.read(
-            "SELECT position, key, value FROM log WHERE position > ? ORDER BY position LIMIT ?", (position, limit)
-        )
-        return [_record(row) for row in rows]
+    async def _consume(self, group: str, handle: Handle, max_records: int) -> None:
+        loop = asyncio.get_running_loop()
+        with _translated():
+            position = self._positions.of(group)
+        rest = 0.0
+        while True:
+            await asyncio.sleep(rest)
+            batch = await self._next(position, max_records)
+            began = loop.time()
+            await self._hand_over(group, handle, batch)
+            position = int(batch[-1].position)
+            self._positions.commit(group, position)
+            rest = max(0.0, began + GATHER - loop.time()) if len(batch) < INLINE else 0.0
 
-    def _committed(self, group: str) -> int:
-        rows = self._file.read("SELECT position FROM positions WHERE consumers=?", (group,))
-        return int(rows[0][0]) if rows else 0
+    async def _next(self, position: int, limit: int) -> list[Record]:
+        """The next batch, once there is one."""
+        few = min(limit, INLINE)
+        pause = FIRST_PAUSE
+        while True:
+            try:
+                rows = await self._bell.wait_for(lambda: self._file.read(_NEXT, (position, few)))
+                if len(rows) == few < limit:
+                    rows += await self._file.query(_NEXT, (rows[-1][0], limit - few))
+                return [_record(row) for row in rows]
+            except StoreUnavailable as error:
+                logger.warning("the log cannot be read, next try in %.1f s: %s", pause, error)
+                await asyncio.sleep(pause)
+                pause = min(LONGEST_PAUSE, pause * 2)
 
-    async def _commit(self, group: str, position: int) -> None:
-        def work(db: apsw.Connection) -> None:
-            db.execute("INSERT OR REPLACE INTO positions VALUES (?,?)", (group, position))
+    async def _hand_over(self, group: str, handle: Handle, batch: Sequence[Record]) -> None:
+        """Return when the batch has been handled, however often that takes."""
+        pause = FIRST_PAUSE
+        while True:
+            try:
+                await self._handled(group, handle, batch)
+                return
+            except Exception as error:
+                first, again = batch[0].position, f"{pause:.1f} s"
+                logger.warning("%s is handed events from %s on again in %s: %r", group, first, again, error)
+            await asyncio.sleep(pause)
+            pause = min(LONGEST_PAUSE, pause * 2)
 
-        await self._file.write(work)
+    async def _handled(self, group: str, handle: Handle, batch: Sequence[Record]) -> None:
+        """Handle a batch; if this is cancelled, give the handler time to finish, and commit what it finished."""
+        handling = asyncio.ensure_future(handle(batch))
+        try:
+            await asyncio.shield(handling)
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if task is not None and not task.cancelling():
+                raise RuntimeError("the handler ended itself") from None
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.wait([handling], timeout=self._grace)
+            if handling.done() and not handling.cancelled() and handling.exception() is None:
+                self._positions.commit(group, int(batch[-1].position))
+            handling.cancel()
+            await asyncio.gather(handling, return_exceptions=True)
+            raise
 
     async def read(self, after: str = "", upto: str = "") -> AsyncIterator[Sequence[Record]]:
         position, end = int(after or 0), int(upto or await self.end() or 0)
         while position < end:
-            rows = await self._file.query(
-                "SELECT position, key, value FROM log WHERE position > ? AND position <= ? ORDER BY position LIMIT ?",
-                (position, end, BATCH),
-            )
+            with _translated():
+                rows = await self._file.query(_PART, (position, end, BATCH))
             if not rows:
                 return
             yield [_record(row) for row in rows]
             position = rows[-1][0]
 
     async def of_key(self, key: str) -> list[Record]:
-        rows = await self._file.query("SELECT position, key, value FROM log WHERE key=? ORDER BY position", (key,))
-        return [_record(row) for row in rows]
+        """All records with this key, in order."""
+        with _translated():
+            return [_record(row) for row in await self._file.query(_OF_KEY, (key,))]
 
     async def end(self) -> str:
-        newest = self._file.read("SELECT max(position) FROM log")[0][0]
+        with _translated():
+            newest = self._file.read("SELECT max(position) FROM log")[0][0]
         return "" if newest is None else str(newest)
 
     async def lag(self, group: str) -> int:
-        return int(self._file.read("SELECT count(*) FROM log WHERE position > ?", (self._committed(group),))[0][0])
+        with _translated():
+            position = self._positions.of(group)
+            return int((await self._file.query("SELECT count(*) FROM log WHERE position > ?", (position,)))[0][0])
 
     async def ready(self) -> None:
-        try:
-            self._file.read("SELECT 1")
-        except StoreUnavailable as error:
-            raise LogUnavailable(str(error)) from error
+        with _translated():
+            await self._file.ready()
 
 
-def _record(row: tuple[Any, ...]) -> Record:
+def _record(row: Row) -> Record:
     return Record(str(row[0]), row[1], row[2])
+
+
+@contextlib.contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except StoreUnavailable as error:
+        raise LogUnavailable(str(error)) from error

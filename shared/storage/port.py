@@ -17,11 +17,15 @@ class StoreUnavailable(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A value outside the body that documents are found or ordered by."""
+    """A value outside the body that documents are found or ordered by.
+
+    `ordered_by` names the column by which lists of one value of this column are mostly ordered: they then need no sorting.
+    """
 
     name: str
     kind: Literal["text", "integer"] = "text"
     unique: bool = False
+    ordered_by: str = ""
 
 
 @dataclass(frozen=True, slots=True)

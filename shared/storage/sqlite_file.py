@@ -135,8 +135,12 @@ class SqliteFile:
     def _examine(self, work: Callable[[apsw.Connection], Result]) -> Result:
         lister = self._idle.get()
         try:
-            with _translated(), lister:
-                return work(lister)
+            with _translated():
+                lister.execute("BEGIN")
+                try:
+                    return work(lister)
+                finally:
+                    lister.execute("ROLLBACK")
         finally:
             self._idle.put(lister)
 
@@ -204,7 +208,7 @@ class SqliteFile:
         except BaseException as error:
             return _all_failed(group, error)
         try:
-            results = [job.work(self._writer) for job in group]
+            results = [_without_cursor(job.work(self._writer)) for job in group]
             self._writer.execute("COMMIT")
         except BaseException as error:
             undone = self._roll_back()
@@ -221,9 +225,21 @@ class SqliteFile:
         return True
 
 
+def _without_cursor(result: Any) -> Any:
+    """A cursor must not leave the writer's thread: finish what it stands for and drop it."""
+    if isinstance(result, apsw.Cursor):
+        for _ in result:
+            pass
+        return None
+    return result
+
+
 def _all_failed(group: Sequence[_Job], error: BaseException) -> list[Outcome]:
     if isinstance(error, _UNAVAILABLE):
         return [(job, None, StoreUnavailable(str(error))) for job in group]
+    if isinstance(error, StopIteration):
+        # A future refuses to be given this one.
+        return [(job, None, RuntimeError("the write raised StopIteration")) for job in group]
     return [(job, None, error) for job in group]
 
 

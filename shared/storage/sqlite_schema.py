@@ -1,0 +1,100 @@
+"""The tables of one service in SQLite, and the statements that are run for every command."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import apsw
+
+from shared.storage.port import Column
+from shared.storage.sqlite_find import SEARCH
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS @documents (
+    place INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, version INTEGER NOT NULL, latest TEXT NOT NULL, due_at REAL,
+    change INTEGER NOT NULL UNIQUE, seen BLOB NOT NULL, :columns commands BLOB NOT NULL, body BLOB NOT NULL
+) STRICT;
+CREATE INDEX IF NOT EXISTS @documents_due ON @documents (due_at, id) WHERE due_at IS NOT NULL;
+CREATE TABLE IF NOT EXISTS @outbox (
+    place INTEGER PRIMARY KEY AUTOINCREMENT, subject TEXT NOT NULL, event_id TEXT NOT NULL, event BLOB NOT NULL
+) STRICT;
+CREATE INDEX IF NOT EXISTS @outbox_by_event ON @outbox (event_id);
+CREATE TABLE IF NOT EXISTS @letters (
+    place INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, subject TEXT NOT NULL, position TEXT NOT NULL,
+    event BLOB NOT NULL, reason TEXT NOT NULL, tries INTEGER NOT NULL, parked_at REAL NOT NULL, state TEXT NOT NULL,
+    settled_at REAL
+) STRICT;
+CREATE INDEX IF NOT EXISTS @letters_parked ON @letters (subject, place) WHERE state = 'parked';
+"""
+_FIXED = ("id", "version", "latest", "due_at", "seen", "commands", "body")
+_NEXT = "(SELECT coalesce(max(change), 0) + 1 FROM @documents)"
+_INSERT = "INSERT INTO @documents (:names, change) VALUES (:values, :next) ON CONFLICT (id) DO NOTHING"
+_UPDATE = "UPDATE @documents SET :changes, change=:next WHERE id=?1 AND version=?2-1"
+_DOCUMENT = "SELECT id, version, latest, due_at, seen, commands, body FROM @documents WHERE :condition"
+
+
+class Tables:
+    """`@` in a statement stands for the service: `@documents` is its table of documents.
+
+    `insert` and `update` take id, version, latest, due_at, seen, commands, body and the declared columns; no row changes if
+    another version is stored than the one before.
+    """
+
+    def __init__(self, service: str, columns: Sequence[Column]):
+        names = [service, *(name for column in columns for name in (column.name, column.ordered_by) if name)]
+        if not all(name.isidentifier() for name in names) or {"change", "place", *_FIXED}.intersection(names[1:]):
+            raise ValueError(f"not all of these can name tables and columns: {names}")
+        self._service, self._columns = service, tuple(columns)
+        self.documents = self.named("@documents")
+        names = [*_FIXED, *(column.name for column in columns)]
+        changes = [f"{name}=?{index}" for index, name in enumerate(names, 1) if name != "id"]
+        parts = {"names": ", ".join(names), "values": ", ".join("?" * len(names)), "changes": ", ".join(changes)}
+        self.insert = self.named(_INSERT, next=_NEXT, **parts)
+        self.update = self.named(_UPDATE, next=_NEXT, **parts)
+        self.one = self.named(_DOCUMENT, condition="id=?")
+        self.several = self.named(_DOCUMENT, condition="id IN (SELECT value FROM json_each(?))")
+        self.add_to_outbox = self.named("INSERT INTO @outbox (subject, event_id, event) VALUES (?,?,?)")
+
+    def named(self, sql: str, **parts: str) -> str:
+        """The statement for this service, with its parts put in."""
+        for name, part in parts.items():
+            sql = sql.replace(f":{name}", part)
+        return sql.replace("@", f"{self._service}_")
+
+    def by(self, column: str) -> str:
+        """The document with a value in this column."""
+        return self.named(_DOCUMENT, condition=f"{self.known(column)}=? ORDER BY id LIMIT 1")
+
+    def greatest(self, column: str) -> str:
+        """The greatest value of a column from one bound up to, and without, another."""
+        sql = "SELECT max(:column) FROM @documents WHERE :column >= ? AND :column < ?"
+        return self.named(sql, column=self.known(column))
+
+    def known(self, name: str) -> str:
+        if name not in {column.name for column in self._columns}:
+            raise ValueError(f"{self.documents} has no column {name}")
+        return name
+
+    def make(self, db: apsw.Connection) -> None:
+        """Make what is missing, a column that was declared later too."""
+        declared = {column.name: f"{column.name} {column.kind.upper()}" for column in self._columns}
+        columns = "".join(f"{definition}, " for definition in declared.values())
+        _run(db, self.named(_SCHEMA, columns=columns))
+        present = {row[1] for row in db.execute(f"PRAGMA table_info({self.documents})")}
+        for name in declared.keys() - present:
+            _run(db, f"ALTER TABLE {self.documents} ADD COLUMN {declared[name]}")
+        for column in self._columns:
+            if column.name != SEARCH:
+                _run(db, self._index(column))
+
+    def _index(self, column: Column) -> str:
+        if column.unique:
+            return f"CREATE UNIQUE INDEX IF NOT EXISTS {self.documents}_by_{column.name} ON {self.documents} ({column.name})"
+        keys = [name for name in (column.name, column.ordered_by) if name]
+        name = "_".join((self.documents, "by", *keys))
+        return f"CREATE INDEX IF NOT EXISTS {name} ON {self.documents} ({', '.join(keys)}, id)"
+
+
+def _run(db: apsw.Connection, sql: str) -> None:
+    for _ in db.execute(sql):
+        pass

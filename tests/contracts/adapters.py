@@ -1,0 +1,53 @@
+"""The implementations that are held to the contracts: one more is one more line in STORES or LOGS."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+from shared.eventlog.port import EventLog
+from shared.eventlog.sqlite import SqliteEventLog
+from shared.storage.port import Column, StateStore
+from shared.storage.sqlite import SqliteStateStore
+from shared.storage.sqlite_file import SqliteFile
+
+NOW = datetime(2026, 11, 24, 3, 0, tzinfo=UTC)
+COLUMNS = (
+    Column("number", unique=True),
+    Column("status", ordered_by="submitted_at"),
+    Column("submitted_at"),
+    Column("unit"),
+    Column("due"),
+    Column("percent", "integer"),
+    Column("open", "integer"),
+    Column("search"),
+)
+GRACE = 0.3
+"""Seconds in which a cancelled handler may finish."""
+
+
+@asynccontextmanager
+async def sqlite_store(place: Path, service: str) -> AsyncIterator[StateStore]:
+    file = SqliteFile(place / "simpul.db")
+    try:
+        yield SqliteStateStore(file, service, COLUMNS, lambda: NOW)
+    finally:
+        file.close()
+
+
+@asynccontextmanager
+async def sqlite_log(place: Path) -> AsyncIterator[EventLog]:
+    file = SqliteFile(place / "simpul.db")
+    try:
+        yield SqliteEventLog(file, grace=GRACE)
+    finally:
+        file.close()
+
+
+OpenStore = Callable[[str], AbstractAsyncContextManager[StateStore]]
+OpenLog = Callable[[], AbstractAsyncContextManager[EventLog]]
+
+STORES: dict[str, Callable[[Path, str], AbstractAsyncContextManager[StateStore]]] = {"sqlite": sqlite_store}
+LOGS: dict[str, Callable[[Path], AbstractAsyncContextManager[EventLog]]] = {"sqlite": sqlite_log}
