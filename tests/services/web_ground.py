@@ -1,0 +1,154 @@
+"""An application with one route of each kind, on a platform of its own, in memory or on a real socket."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import date
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import httpx
+from fastapi import APIRouter, Depends, FastAPI, Query, Request, Response
+from pydantic import Field
+
+from shared.contracts.facts import DocumentKind
+from shared.documents.port import StoreUnavailable as DocumentsDown
+from shared.identity import api as identity_api
+from shared.platform import Platform, open_platform
+from shared.runtime.execution import KeyReused
+from shared.settings import Settings
+from shared.storage.port import StoreUnavailable
+from shared.web.access import GuardedRoute, public
+from shared.web.app import make_app
+from shared.web.bodies import Body, Fields
+from shared.web.idempotency import command_key, digest_of, documents_digest
+from shared.web.lists import ListQuery
+from shared.web.server import SimpulServer, server_for
+from shared.web.storing import store_uploads
+from shared.web.uploads import FileRule, FormLimits, read_form
+
+FILE_LIMIT = 200_000
+PDF = b"%PDF-1.7\n1 0 obj<<>>endobj\ntrailer<<>>\n%%EOF\n"
+RULES = {"letter": FileRule(1, 1), "requirements": FileRule(1, 3)}
+KINDS = {"letter": DocumentKind.LETTER, "requirements": DocumentKind.REQUIREMENT}
+
+
+class Colour(StrEnum):
+    RED = "red"
+    BLUE = "blue"
+
+
+class Line(Body):
+    item: Colour
+    ok: bool
+    note: str = Field("", max_length=5)
+
+
+class Order(Body):
+    reason: str = Field(min_length=1, max_length=10)
+    day: date | None = None
+    count: int = Field(1, ge=1, le=9)
+    lines: tuple[Line, ...] = ()
+
+
+class Application(Fields):
+    name: str = Field(min_length=1)
+    letter_date: date
+    percent: int = 0
+    phone: str = ""
+    replaces: tuple[str, ...] = ()
+
+
+class Filters(ListQuery):
+    status: Colour | None = None
+
+
+@dataclass
+class Ground:
+    platform: Platform
+    app: FastAPI
+    begun: list[str] = field(default_factory=list)
+
+    def client(self, address: str = "127.0.0.1", **options: Any) -> httpx.AsyncClient:
+        transport = httpx.ASGITransport(self.app, client=(address, 50_000))
+        return httpx.AsyncClient(transport=transport, base_url="http://simpul.example", **options)
+
+
+@asynccontextmanager
+async def ground(folder: Path, *more: APIRouter, **settings: Any) -> AsyncIterator[Ground]:
+    given = {"public_rate": 0, "file_limit": FILE_LIMIT, "body_limit": 1_000_000, "docs": "auto", **settings}
+    platform = open_platform(Settings(data=folder, **given))
+    await platform.prepare()
+    store = platform.state_store("web", ())
+    await store.prepare()
+    begun: list[str] = []
+    routers = [routes(platform, begun), identity_api.router(), *more]
+    app = make_app(platform=platform, version="1", routers=routers, lifespan=None, stores=[store])
+    app.state.store = store
+    try:
+        yield Ground(platform, app, begun)
+    finally:
+        await platform.close()
+
+
+def routes(platform: Platform, begun: list[str]) -> APIRouter:
+    """`begun` notes the calls whose handler was reached."""
+    router = APIRouter(route_class=GuardedRoute, dependencies=[Depends(public())])
+
+    @router.post("/api/orders", tags=["pesanan"])
+    async def order(order: Order) -> dict[str, Any]:
+        """Take an order."""
+        return order.model_dump(mode="json")
+
+    @router.get("/api/orders")
+    async def orders(query: Annotated[Filters, Query()]) -> dict[str, Any]:
+        return {"limit": query.limit, "after": query.after_key, "before": query.before_key}
+
+    @router.post("/api/requests")
+    async def submit(request: Request) -> dict[str, Any]:
+        begun.append("submit")
+        async with read_form(request, Application, RULES, FormLimits(file=FILE_LIMIT)) as form:
+            stored = await store_uploads(form, platform.documents, platform.new_id, 1, KINDS)
+        key = command_key(request, "", digest_of(form.fields, documents_digest(stored)))
+        documents = [document.model_dump(mode="json") for document in stored]
+        return {"fields": form.fields.model_dump(mode="json"), "documents": documents, "key": key.id, "digest": key.digest}
+
+    @router.post("/api/broken/{kind}")
+    async def broken(kind: str) -> None:
+        raise {
+            "state": StoreUnavailable("nothing at 10.0.0.7"),
+            "documents": DocumentsDown("disk full at /srv/documents"),
+            "key": KeyReused("k"),
+            "bug": RuntimeError("budi@dinas.example knows the password"),
+        }[kind]
+
+    @router.get("/api/requests/{number}")
+    async def look_up(number: str) -> dict[str, str]:
+        return {"number": number}
+
+    @router.get("/api/stream")
+    async def stream() -> Response:
+        return Response("own", headers={"Cache-Control": "private"})
+
+    return router
+
+
+@asynccontextmanager
+async def served(app: FastAPI, **options: Any) -> AsyncIterator[tuple[SimpulServer, int]]:
+    """The application behind a real server, and its port."""
+    listener = socket.socket()
+    listener.bind(("127.0.0.1", 0))
+    server = server_for(app, **{"loop": "asyncio", **options})
+    task = asyncio.create_task(server._serve([listener]))
+    while not server.started and not task.done():
+        await asyncio.sleep(0.01)
+    try:
+        yield server, listener.getsockname()[1]
+    finally:
+        server.should_exit = True
+        await asyncio.wait_for(task, 30)
