@@ -194,7 +194,7 @@ def test_a_log_line_cannot_be_forged_or_colour_a_terminal():
     before = logging.getLogger().handlers, logging.getLogger().level
     try:
         configure_logging("info", stream)
-        logging.getLogger("a").info("one\n{\"level\": \"error\"} \x1b[31m \u202e \u2028 %s", "\r\x85")
+        logging.getLogger("a").info('one\n{"level": "error"} \x1b[31m \u202e \u2028 %s', "\r\x85")
     finally:
         logging.getLogger().handlers, logging.getLogger().level = before
     [line] = stream.getvalue().splitlines()

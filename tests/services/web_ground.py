@@ -116,7 +116,12 @@ def routes(platform: Platform, begun: list[str]) -> APIRouter:
             stored = await store_uploads(form, platform.documents, platform.new_id, 1, KINDS)
         key = command_key(request, "", digest_of(form.fields, documents_digest(stored)))
         documents = [document.model_dump(mode="json") for document in stored]
-        return {"fields": form.fields.model_dump(mode="json"), "documents": documents, "key": key.id, "digest": key.digest}
+        return {
+            "fields": form.fields.model_dump(mode="json"),
+            "documents": documents,
+            "key": key.id,
+            "digest": key.digest,
+        }
 
     @router.post("/api/broken/{kind}")
     async def broken(kind: str) -> None:
