@@ -150,7 +150,7 @@ async def served(app: FastAPI, **options: Any) -> AsyncIterator[tuple[SimpulServ
     listener.bind(("127.0.0.1", 0))
     server = server_for(app, **{"loop": "asyncio", **options})
     task = asyncio.create_task(server._serve([listener]))
-    while not server.started and not task.done():
+    while not server.started and not task.done():  # noqa: ASYNC110 - uvicorn has no event for it
         await asyncio.sleep(0.01)
     try:
         yield server, listener.getsockname()[1]
