@@ -15,6 +15,7 @@ from services.notification.domain import (
     due_at,
     on_due,
 )
+from services.notification.letters import Letter, render
 from shared.contracts.course import Status
 from shared.contracts.facts import Fact
 from shared.contracts.intake import RequestExpired, RequestWithdrawn
@@ -159,3 +160,11 @@ def sent(status: str, retry_at: datetime | None = None) -> tuple[State, tuple[st
         for message in claim.messages
     )
     return fold(LEDGER, story(tale.submitted, claim, SendingEnded(outcomes=outcomes))), claim.messages
+
+
+@pytest.mark.parametrize("path", tale.PATHS.values(), ids=str)
+def test_every_letter_that_is_owed_can_be_written(path: tuple[Fact, ...]) -> None:
+    for message in given(LEDGER, *path).messages:
+        values = {name: value for name, value in message.values.items() if name != "lead_username"} | {"contact": ""}
+        letter = Letter(message.kind, "Rahmat Contoh", "INT-2026-000001", "data", "https://simpul.example/", values)
+        assert render(letter).subject.startswith("[INT-2026-000001] ")
