@@ -52,25 +52,24 @@ class Lister:
 
     def listing(self, find: Find, limit: int) -> Clause:
         """SQL and bindings for the keys that follow `after`, or that precede `before`, nearest first."""
-        order = self._known(find.order)
-        upwards = find.descending == (find.before is not None)
-        direction = "ASC" if upwards else "DESC"
-        tail = f" ORDER BY {order} {direction}, id {direction} LIMIT {limit:d}"
+        branches = self.branches(find, limit)
+        if len(branches) == 1:
+            return branches[0]
+        merged = ") UNION ALL SELECT * FROM (".join(sql for sql, _ in branches)
+        tail = _in_order("value", _upwards(find), limit)
+        return "".join(("SELECT * FROM (", merged, ")", tail)), [value for _, values in branches for value in values]
+
+    def branches(self, find: Find, limit: int) -> list[Clause]:
+        """Selects that each follow one index as far as the limit; together they are the list, not yet in order."""
+        order, upwards = self._known(find.order), _upwards(find)
+        head, tail = f"SELECT {order} AS value, id FROM ", _in_order(order, upwards, limit)
         key = find.after if find.before is None else find.before
-        branches = [
+        conditions = [
             _joined([*self._conditions(one), segment])
             for one in self._spread(find)
             for segment in self._segments(order, key, upwards)
         ]
-        head = "".join(("SELECT ", order, " AS value, id FROM ", self._table))
-        selects = [head + condition + tail for condition, _ in branches]
-        bindings = [value for _, values in branches for value in values]
-        if len(selects) == 1:
-            return selects[0], bindings
-        merged = ") UNION ALL SELECT * FROM (".join(selects)
-        return "".join(
-            ("SELECT * FROM (", merged, f") ORDER BY value {direction}, id {direction} LIMIT {limit:d}")
-        ), bindings
+        return [("".join((head, self._table, condition, tail)), bindings) for condition, bindings in conditions]
 
     def counting(self, find: Find) -> Clause:
         condition, bindings = _joined(self._conditions(find))
@@ -109,6 +108,15 @@ class Lister:
         clauses += [(f"{self._known(name)} < ?", [limit]) for name, limit in find.below.items()]
         clauses += [(f"instr({self._known(SEARCH)}, ?) > 0", [word]) for word in find.search.split()]
         return clauses
+
+
+def _upwards(find: Find) -> bool:
+    return find.descending == (find.before is not None)
+
+
+def _in_order(order: str, upwards: bool, limit: int) -> str:
+    direction = "ASC" if upwards else "DESC"
+    return f" ORDER BY {order} {direction}, id {direction} LIMIT {limit:d}"
 
 
 def _equal(name: str, wanted: Scalar | tuple[Scalar, ...]) -> Clause:

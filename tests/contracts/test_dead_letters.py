@@ -1,0 +1,76 @@
+"""What every state store promises of dead letters, held against each implementation."""
+
+from __future__ import annotations
+
+import asyncio
+
+from shared.storage.port import StateStore
+from tests.contracts.documents import letter
+
+
+async def test_letters_come_back_as_they_were_parked_and_in_that_order(store: StateStore):
+    letters = [letter(2, event=b"\xff{", tries=1), letter(1, "b"), letter(10)]
+    assert await store.park(letters)
+    assert await store.dead_letters() == letters
+    assert await store.dead_letters(subject="a") == [letters[0], letters[2]]
+    assert await store.parked_subjects() == {"a", "b"}
+
+
+async def test_parking_twice_is_harmless(store: StateStore):
+    await store.park([letter(1)])
+    assert await store.park([letter(1, tries=9), letter(2)])
+    assert await store.dead_letters() == [letter(1), letter(2)]
+
+
+async def test_a_replayed_letter_goes(store: StateStore):
+    await store.park([letter(1), letter(2)])
+    await store.settle(letter(1).id, discarded=False)
+    assert await store.dead_letters(states=("parked", "discarded")) == [letter(2)]
+    await store.settle(letter(2).id, discarded=False)
+    assert await store.parked_subjects() == set()
+
+
+async def test_a_discarded_letter_is_remembered_and_blocks_nobody(store: StateStore):
+    await store.park([letter(1), letter(2)])
+    await store.settle(letter(1).id, discarded=True)
+    assert await store.dead_letters() == [letter(2)]
+    assert await store.dead_letters(states=("discarded",)) == [letter(1, state="discarded")]
+    assert await store.dead_letters(states=("parked", "discarded")) == [letter(1, state="discarded"), letter(2)]
+    await store.settle(letter(2).id, discarded=True)
+    assert await store.parked_subjects() == set()
+
+
+async def test_a_discarded_letter_stays_discarded(store: StateStore):
+    await store.park([letter(1)])
+    await store.settle(letter(1).id, discarded=True)
+    await store.settle(letter(1).id, discarded=False)
+    await store.park([letter(1)])
+    assert await store.dead_letters(states=("parked", "discarded")) == [letter(1, state="discarded")]
+
+
+async def test_settling_what_is_not_there_is_harmless(store: StateStore):
+    await store.settle("verification:9", discarded=True)
+    await store.settle("verification:9", discarded=False)
+    assert await store.dead_letters(states=("parked", "discarded")) == []
+
+
+async def test_an_event_is_parked_behind_another_only_while_that_is_parked(store: StateStore):
+    assert not await store.park([letter(1)], only_behind=True)
+    assert await store.dead_letters() == []
+    await store.park([letter(1)])
+    assert await store.park([letter(2)], only_behind=True)
+    assert not await store.park([letter(3, "b")], only_behind=True)
+    await store.settle(letter(1).id, discarded=False)
+    await store.settle(letter(2).id, discarded=True)
+    assert not await store.park([letter(4)], only_behind=True)
+
+
+async def test_an_event_never_waits_behind_a_letter_that_is_gone(store: StateStore):
+    for position in range(1, 60, 2):
+        first, second = letter(position), letter(position + 1)
+        await store.park([first])
+        behind, _ = await asyncio.gather(
+            store.park([second], only_behind=True), store.settle(first.id, discarded=False)
+        )
+        assert await store.dead_letters() == ([second] if behind else [])
+        await store.settle(second.id, discarded=False)

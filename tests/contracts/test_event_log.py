@@ -1,0 +1,295 @@
+"""What every event log promises, held against each implementation."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
+
+import pytest
+
+from shared.eventlog.port import EventLog, Handle, Record
+from tests.contracts.adapters import GRACE, OpenLog
+
+PATIENCE = 20
+"""Seconds after which something that should come counts as never coming."""
+
+
+class Listener:
+    """Remembers what it is handed; `before` may refuse, or hold up, a batch."""
+
+    def __init__(self) -> None:
+        self.batches: list[list[Record]] = []
+        self.before: Handle | None = None
+        self._news = asyncio.Event()
+
+    async def __call__(self, records: Sequence[Record]) -> None:
+        if self.before is not None:
+            await self.before(records)
+        self.batches.append(list(records))
+        self._news.set()
+
+    @property
+    def values(self) -> list[bytes]:
+        return [record.value for batch in self.batches for record in batch]
+
+    async def until(self, enough: Callable[[], bool]) -> None:
+        async with asyncio.timeout(PATIENCE):
+            while not enough():
+                self._news.clear()
+                await self._news.wait()
+
+
+@asynccontextmanager
+async def listening(log: EventLog, group: str, handle: Handle, max_records: int = 500) -> AsyncIterator[None]:
+    consuming = asyncio.create_task(log.consume(group, handle, max_records=max_records))
+    try:
+        yield
+    finally:
+        consuming.cancel()
+        with suppress(asyncio.CancelledError):
+            await consuming
+
+
+def numbered(count: int, start: int = 0) -> list[tuple[str, bytes]]:
+    return [(f"key-{number}", b"%d" % number) for number in range(start, start + count)]
+
+
+async def everything(log: EventLog, after: str = "", upto: str = "") -> list[Record]:
+    return [record async for batch in log.read(after, upto) for record in batch]
+
+
+async def test_an_empty_log_has_no_end_and_no_lag(log: EventLog):
+    assert await log.end() == ""
+    assert await log.lag("intake") == 0
+    assert await everything(log) == []
+    await log.ready()
+
+
+async def test_records_come_back_as_they_were_appended(log: EventLog):
+    await log.append([("a", b'{"name": "Caf\xc3\xa9"}'), ("b", b"\x00\xff")])
+    await log.append([])
+    listener = Listener()
+    async with listening(log, "intake", listener):
+        await listener.until(lambda: len(listener.values) == 2)
+    heard = [record for batch in listener.batches for record in batch]
+    assert sorted((record.key, record.value) for record in heard) == [
+        ("a", b'{"name": "Caf\xc3\xa9"}'),
+        ("b", b"\x00\xff"),
+    ]
+    assert heard == await everything(log)
+    assert len({record.position for record in heard}) == 2
+
+
+async def test_the_order_of_a_key_is_kept(log: EventLog):
+    listener = Listener()
+    async with listening(log, "intake", listener, max_records=7):
+        for number in range(40):
+            await log.append([(key, b"%s%d" % (key.encode(), number)) for key in "abc"])
+        await listener.until(lambda: len(listener.values) >= 120)
+    for key in (b"a", b"b", b"c"):
+        assert [v for v in listener.values if v.startswith(key)] == [b"%s%d" % (key, number) for number in range(40)]
+
+
+async def test_five_thousand_records_arrive_once_each_in_batches_that_are_not_too_large(log: EventLog):
+    for start in range(0, 5_000, 500):
+        await log.append(numbered(500, start))
+    listener = Listener()
+    async with listening(log, "intake", listener, max_records=200):
+        await listener.until(lambda: len(listener.values) >= 5_000)
+    assert sorted(listener.values, key=int) == [b"%d" % number for number in range(5_000)]
+    assert max(map(len, listener.batches)) <= 200
+    assert min(map(len, listener.batches)) > 0
+
+
+async def test_an_appended_record_is_handed_over_at_once(log: EventLog):
+    listener = Listener()
+    async with listening(log, "intake", listener):
+        await asyncio.sleep(0.1)
+        began = time.monotonic()
+        await log.append(numbered(1))
+        await listener.until(lambda: bool(listener.values))
+    assert time.monotonic() - began < 0.25
+
+
+async def test_a_batch_whose_handler_fails_is_handed_over_again(log: EventLog):
+    failures = iter([ValueError("first"), OSError("second")])
+
+    async def refuse(records: Sequence[Record]) -> None:
+        for failure in failures:
+            tried.append([record.value for record in records])
+            raise failure
+
+    tried: list[list[bytes]] = []
+    listener = Listener()
+    listener.before = refuse
+    await log.append(numbered(3))
+    async with listening(log, "intake", listener):
+        await listener.until(lambda: len(listener.values) >= 3)
+    assert tried == [listener.values, listener.values]
+
+
+async def test_nothing_later_overtakes_a_batch_that_fails(log: EventLog):
+    failing = True
+
+    async def refuse(records: Sequence[Record]) -> None:
+        if failing:
+            raise ValueError
+
+    listener = Listener()
+    listener.before = refuse
+    async with listening(log, "intake", listener):
+        await log.append([("a", b"1")])
+        await asyncio.sleep(0.05)
+        await log.append([("a", b"2")])
+        await asyncio.sleep(0.1)
+        failing = False
+        await listener.until(lambda: len(listener.values) >= 2)
+    assert listener.values == [b"1", b"2"]
+
+
+async def test_a_batch_that_is_cut_off_is_handed_over_again(log: EventLog):
+    started = asyncio.Event()
+
+    async def hang(_: Sequence[Record]) -> None:
+        started.set()
+        await asyncio.sleep(PATIENCE)
+
+    await log.append(numbered(3))
+    async with listening(log, "intake", hang):
+        await started.wait()
+    assert await log.lag("intake") == 3
+    listener = Listener()
+    async with listening(log, "intake", listener):
+        await listener.until(lambda: len(listener.values) >= 3)
+    assert listener.values == [b"0", b"1", b"2"]
+
+
+async def test_a_cancelled_consumer_may_finish_the_batch_in_hand(log: EventLog):
+    started, finished = asyncio.Event(), asyncio.Event()
+
+    async def take_a_moment(_: Sequence[Record]) -> None:
+        started.set()
+        await asyncio.sleep(GRACE / 3)
+        finished.set()
+
+    await log.append(numbered(3))
+    async with listening(log, "intake", take_a_moment):
+        await started.wait()
+    assert finished.is_set()
+    assert await log.lag("intake") == 0
+
+
+async def test_a_cancelled_consumer_hands_nothing_more_over(log: EventLog):
+    listener = Listener()
+    async with listening(log, "intake", listener):
+        await log.append(numbered(1))
+        await listener.until(lambda: bool(listener.values))
+    await log.append(numbered(1, 1))
+    await asyncio.sleep(0.1)
+    assert listener.values == [b"0"]
+
+
+async def test_a_handler_that_ends_itself_does_not_end_the_consumer(log: EventLog):
+    tries = 0
+
+    async def end_once(_: Sequence[Record]) -> None:
+        nonlocal tries
+        tries += 1
+        if tries == 1:
+            raise asyncio.CancelledError
+
+    listener = Listener()
+    listener.before = end_once
+    await log.append(numbered(1))
+    async with listening(log, "intake", listener):
+        await listener.until(lambda: bool(listener.values))
+    assert listener.values == [b"0"]
+
+
+async def test_each_group_is_handed_everything_at_its_own_pace(log: EventLog):
+    async def never(_: Sequence[Record]) -> None:
+        raise ValueError
+
+    await log.append(numbered(10))
+    listener = Listener()
+    async with listening(log, "stuck", never), listening(log, "intake", listener):
+        await listener.until(lambda: len(listener.values) >= 10)
+    assert (await log.lag("intake"), await log.lag("stuck"), await log.lag("new")) == (0, 10, 10)
+
+
+async def test_lag_counts_what_is_still_to_be_given(log: EventLog):
+    listener = Listener()
+    await log.append(numbered(4))
+    async with listening(log, "intake", listener):
+        await listener.until(lambda: len(listener.values) >= 4)
+    await log.append(numbered(3, 4))
+    assert await log.lag("intake") == 3
+
+
+async def test_a_group_goes_on_where_it_was_after_closing_and_opening_again(open_log: OpenLog):
+    async with open_log() as log:
+        await log.prepare()
+        await log.append(numbered(5))
+        listener = Listener()
+        async with listening(log, "intake", listener):
+            await listener.until(lambda: len(listener.values) >= 5)
+        await log.append(numbered(2, 5))
+        end = await log.end()
+    async with open_log() as log:
+        await log.prepare()
+        assert await log.end() == end
+        assert await log.lag("intake") == 2
+        listener = Listener()
+        async with listening(log, "intake", listener):
+            await listener.until(lambda: len(listener.values) >= 2)
+        assert listener.values == [b"5", b"6"]
+        assert len(await everything(log)) == 7
+
+
+async def test_what_is_appended_elsewhere_is_handed_over_here(open_log: OpenLog):
+    async with open_log() as here, open_log() as elsewhere:
+        await here.prepare()
+        listener = Listener()
+        async with listening(here, "intake", listener):
+            await asyncio.sleep(0.05)
+            await elsewhere.append(numbered(2))
+            await listener.until(lambda: len(listener.values) >= 2)
+
+
+async def test_reading_ends_where_the_log_ended_when_it_began(log: EventLog):
+    await log.append(numbered(2_500))
+    met: list[Record] = []
+    async for batch in log.read():
+        met += batch
+        await log.append([("late", b"late")])
+    assert [record.value for record in met] == [b"%d" % number for number in range(2_500)]
+
+
+async def test_a_part_of_the_log_can_be_read(log: EventLog):
+    await log.append(numbered(10))
+    whole = await everything(log)
+    assert await everything(log, after=whole[3].position) == whole[4:]
+    assert await everything(log, after=whole[3].position, upto=whole[6].position) == whole[4:7]
+    assert await everything(log, upto=whole[0].position) == whole[:1]
+    assert await everything(log, after=await log.end()) == []
+
+
+async def test_a_repeated_record_is_kept_as_another(log: EventLog):
+    await log.append([("a", b"1")])
+    await log.append([("a", b"1")])
+    assert [(record.key, record.value) for record in await everything(log)] == [("a", b"1")] * 2
+
+
+@pytest.mark.parametrize("appenders", [20])
+async def test_many_may_append_at_once(log: EventLog, appenders: int):
+    async def append(who: int) -> None:
+        for number in range(10):
+            await log.append([(f"{who}", b"%d" % number)])
+
+    await asyncio.gather(*map(append, range(appenders)))
+    whole = await everything(log)
+    assert len(whole) == 10 * appenders
+    for who in range(appenders):
+        assert [record.value for record in whole if record.key == f"{who}"] == [b"%d" % number for number in range(10)]
