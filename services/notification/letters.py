@@ -1,0 +1,197 @@
+"""Renders what is to be told into a letter: subject, plain text and HTML. Values come from people and are never trusted."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
+
+from services.notification.language import Language, Point, Text, read_language
+
+_TEMPLATES = Path(__file__).parent / "templates"
+_LONGEST_TEXT, _LONGEST_NAME = 4000, 200
+
+_LINE_END = re.compile(r"\r\n|[\r\n\v\f\x85\u2028\u2029]")
+_UNSEEN = re.compile(
+    r"[\x00-\x09\x0e-\x1f\x7f-\x9f\u00ad\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff\ud800-\udfff]"
+)
+_EMPLOYEE_NUMBER = re.compile(r"(?<!\d)\d(?:[ .\-]?\d){17}(?!\d)")
+_LINK = re.compile(r"https?://[^\s\"<>\\\x00-\x1f]+")
+_NUMBER = re.compile(r"[A-Za-z0-9-]{1,40}")
+
+
+class BadLetter(ValueError):
+    """A letter that cannot be rendered: an unknown kind, or a value that is missing or of the wrong sort."""
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """What to tell whom. `name` is the recipient's, empty for everybody of a role; `scope` is `application` or `data`;
+    `link` is where the reader goes on; `values` are those that KINDS names for the kind."""
+
+    kind: str
+    name: str
+    number: str
+    scope: str
+    link: str
+    values: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Rendered:
+    subject: str
+    text: str
+    html: str
+
+
+def words(value: Any) -> str:
+    """What somebody wrote: lines kept, everything else that is not seen removed, no employee number let through."""
+    lines = (_seen(line) for line in _LINE_END.split(_string(value)[:_LONGEST_TEXT]))
+    return re.sub(r"\n{3,}", "\n\n", "\n".join(lines)).strip()
+
+
+def name(value: Any) -> str:
+    """A name, or anything else that belongs on one line."""
+    return _seen(_LINE_END.sub(" ", _string(value)[:_LONGEST_NAME]))
+
+
+def day(value: Any) -> str:
+    """An ISO date, or a date."""
+    return INDONESIAN.frame.date(value if isinstance(value, date) else date.fromisoformat(value))
+
+
+def count(value: Any) -> int:
+    if type(value) is not int:
+        raise TypeError
+    return value
+
+
+def percent(value: Any) -> int | None:
+    """From 0 to 100, or None when nobody estimated it."""
+    if value is not None and not 0 <= count(value) <= 100:
+        raise ValueError
+    return None if value is None else count(value)
+
+
+def flag(value: Any) -> bool:
+    if value is not True and value is not False:
+        raise TypeError
+    return value
+
+
+def points(value: Any) -> tuple[Point, ...]:
+    """A list of {item, note}, where `item` is the code of a checklist item."""
+    titles = INDONESIAN.frame.items
+    return tuple(Point(name(titles.get(each["item"], each["item"])), words(each["note"])) for each in value)
+
+
+KINDS: Mapping[str, Mapping[str, Callable[[Any], Any]]] = {
+    "received": {"round": count},
+    "verified": {},
+    "returned": {"items": points, "respond_by": day},
+    "reminder_return": {"respond_by": day},
+    "expired": {},
+    "rejected": {"reason": words},
+    "assigned": {"lead": name, "contact": name, "target_date": day},
+    "reassigned": {"lead": name, "contact": name, "target_date": day, "reason": words},
+    "started": {"lead": name},
+    "progress": {"note": words, "percent": percent},
+    "paused": {"question": words, "answer_by": day},
+    "reminder_answer": {"question": words, "answer_by": day},
+    "resumed": {"target_date": day, "note": words},
+    "delivered": {"summary": words, "documents": count, "confirm_by": day},
+    "reminder_confirm": {"confirm_by": day},
+    "contested": {"reason": words},
+    "completed": {"automatic": flag, "survey_until": day},
+    "withdrawn": {"reason": words},
+    "staff_submitted": {"unit": name, "description": words},
+    "staff_resubmitted": {"unit": name, "round": count},
+    "staff_verified": {"by": name},
+    "staff_recommended": {"by": name, "reason": words},
+    "staff_assigned": {"by": name, "target_date": day, "note": words},
+    "staff_reassigned_new": {"by": name, "target_date": day, "reason": words},
+    "staff_reassigned_old": {"by": name, "lead": name, "reason": words},
+    "staff_withdrawn": {"reason": words},
+    "staff_rejected": {"reason": words},
+    "staff_answered": {"answer": words},
+    "staff_contested": {"reason": words},
+}
+"""The values that each kind of letter takes, and how they are read. A text may be empty; what says nothing is left out."""
+
+CASES: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
+    "received": lambda values: "again" if values["round"] > 1 else "",
+    "progress": lambda values: "measured" if values["percent"] is not None else "",
+    "completed": lambda values: "automatic" if values["automatic"] else "",
+}
+"""Which sentences a letter is written with, where it may be one of several."""
+
+
+def render(letter: Letter) -> Rendered:
+    """The letter in Bahasa Indonesia. Raises BadLetter."""
+    values, text = _read(letter)
+    frame = INDONESIAN.frame
+    context = {
+        "frame": frame,
+        "text": text,
+        "preview": text.preview.text(values),
+        "blocks": text.blocks(values),
+        "greeting": frame.greeting.format(name=name(letter.name) or text.somebody),
+        "number": letter.number,
+        "scope": frame.scopes.get(letter.scope, ""),
+        "link": letter.link,
+    }
+    subject = f"[{letter.number}] {text.subject}"
+    return Rendered(subject, _TEXT.render(context), _HTML.render(context, subject=subject))
+
+
+def _read(letter: Letter) -> tuple[dict[str, Any], Text]:
+    if (takes := KINDS.get(letter.kind)) is None:
+        raise BadLetter(f"there is no letter of the kind {letter.kind!r}")
+    if not _LINK.fullmatch(letter.link) or not _NUMBER.fullmatch(letter.number):
+        raise BadLetter(f"{letter.kind} needs a link and a registration number")
+    values = {key: _value(letter, key, read) for key, read in takes.items()}
+    if "items" in values:
+        values["items_count"] = INDONESIAN.frame.count(len(values["items"]))
+    case = CASES[letter.kind](values) if letter.kind in CASES else ""
+    return values, INDONESIAN.texts[letter.kind, case]
+
+
+def _value(letter: Letter, key: str, read: Callable[[Any], Any]) -> Any:
+    if key not in letter.values:
+        raise BadLetter(f"{letter.kind} needs {key}")
+    try:
+        return read(letter.values[key])
+    except (TypeError, ValueError, KeyError, AttributeError):
+        raise BadLetter(f"{key} of {letter.kind} is not a {read.__name__}") from None
+
+
+def _string(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError
+    return value
+
+
+def _seen(line: str) -> str:
+    return _EMPLOYEE_NUMBER.sub(INDONESIAN.frame.hidden, " ".join(_UNSEEN.sub("", line.replace("\t", " ")).split()))
+
+
+def _environment() -> Environment:
+    return Environment(
+        loader=FileSystemLoader(_TEMPLATES),
+        autoescape=select_autoescape(["html"]),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        auto_reload=False,
+    )
+
+
+INDONESIAN: Language = read_language(_TEMPLATES / "indonesian.toml")
+_HTML = _environment().get_template("letter.html")
+_TEXT = _environment().get_template("letter.txt")
