@@ -108,8 +108,9 @@ def _call(
     method: str, path: str, call: Mapping[str, Any], whole: Mapping[str, Any], who: Mapping[tuple[str, str], str]
 ) -> Call:
     answers = tuple(status for status in call.get("responses", {}) if status != "default")
-    summary = call.get("description") or call.get("summary", "")
-    return Call(method, path, summary, who.get((method, path), ""), tuple(_fields(call, whole)), answers)
+    return Call(
+        method, path, call.get("description", ""), who.get((method, path), ""), tuple(_fields(call, whole)), answers
+    )
 
 
 def _fields(call: Mapping[str, Any], whole: Mapping[str, Any]) -> Iterator[Field]:
@@ -158,11 +159,12 @@ def _first(schema: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _range(schema: Mapping[str, Any], least: str, most: str, unit: str) -> str:
-    if least in schema and most in schema:
-        return f" {schema[least]}-{schema[most]}{unit}"
-    if most in schema:
-        return f" ≤ {schema[most]}{unit}"
-    return f" ≥ {schema[least]}{unit}" if least in schema else ""
+    low, high = (f"{schema[name]:g}" if name in schema else "" for name in (least, most))
+    if low and high:
+        return f" {low}-{high}{unit}"
+    if high:
+        return f" ≤ {high}{unit}"
+    return f" ≥ {low}{unit}" if low else ""
 
 
 def _who_may(app: FastAPI) -> dict[tuple[str, str], str]:

@@ -24,6 +24,7 @@ from shared.runtime.execution import KeyReused
 from shared.settings import Settings
 from shared.storage.port import StoreUnavailable
 from shared.web.access import GuardedRoute, public
+from shared.web.api_docs import form_schema
 from shared.web.app import make_app
 from shared.web.bodies import Body, Fields
 from shared.web.idempotency import command_key, digest_of, documents_digest
@@ -109,7 +110,7 @@ def routes(platform: Platform, begun: list[str]) -> APIRouter:
     async def orders(query: Annotated[Filters, Query()]) -> dict[str, Any]:
         return {"limit": query.limit, "after": query.after_key, "before": query.before_key}
 
-    @router.post("/api/requests")
+    @router.post("/api/requests", tags=["permohonan"], openapi_extra=form_schema(Application, RULES))
     async def submit(request: Request) -> dict[str, Any]:
         begun.append("submit")
         async with read_form(request, Application, RULES, FormLimits(file=FILE_LIMIT)) as form:

@@ -1,0 +1,155 @@
+"""Around the services: health, metrics, documentation, the first page and static files, each for whom it is meant."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from shared.settings import Settings
+from shared.web.app import body_limit_of
+from shared.web.health import Part, readiness
+from shared.web.problems import Problem
+from tests.services.web_ground import Ground, ground
+
+
+@pytest.fixture
+async def simpul(tmp_path: Path) -> AsyncIterator[Ground]:
+    async with ground(tmp_path) as made:
+        yield made
+
+
+async def got(simpul: Ground, path: str, **headers: str):
+    async with simpul.client() as client:
+        return await client.get(path, headers=headers)
+
+
+async def test_health_is_open_and_says_no_more_than_needed(simpul):
+    assert (await got(simpul, "/health/live")).json() == {"status": "ok"}
+    ready = await got(simpul, "/health/ready")
+    assert (ready.status_code, ready.json()["status"]) == (200, "ok")
+
+
+async def test_a_log_that_is_down_only_degrades():
+    async def fine() -> None: ...
+
+    async def down() -> None:
+        raise OSError("no route to 10.0.0.7")
+
+    parts = [Part("state", fine), Part("log", down, vital=False)]
+    assert await readiness(parts, asyncio.Event()) == {"status": "degraded", "parts": {"state": "ok", "log": "down"}}
+
+
+async def test_a_store_that_fails_or_is_full_or_slow_makes_unready():
+    async def down() -> None:
+        raise OSError("no route to 10.0.0.7")
+
+    async def full() -> bool:
+        return False
+
+    async def slow() -> None:
+        await asyncio.sleep(5)
+
+    for probe in (down, full, slow):
+        with pytest.raises(Problem) as unready:
+            await readiness([Part("state", probe)], asyncio.Event())
+        assert unready.value.status_code == 503
+        assert unready.value.extra == {"parts": {"state": "down"}}
+
+
+async def test_a_service_that_stops_is_not_ready_and_still_alive(simpul):
+    simpul.app.state.streams.close()
+    assert (await got(simpul, "/health/ready")).status_code == 503
+    assert (await got(simpul, "/health/live")).status_code == 200
+
+
+async def test_metrics_are_for_operators_only(tmp_path):
+    token = tmp_path / "token"
+    token.write_text("s3cret-of-the-operators\n")
+    async with ground(tmp_path / "data", metrics_token_file=token) as simpul:
+        assert (await got(simpul, "/metrics")).status_code == 401
+        assert (await got(simpul, "/metrics", Authorization="Bearer wrong")).status_code == 401
+        right = await got(simpul, "/metrics", Authorization="Bearer s3cret-of-the-operators")
+    assert right.status_code == 200
+    assert "simpul_http_seconds_count" in right.text
+
+
+@pytest.mark.parametrize("path", ["/api/docs", "/api/openapi.json"])
+async def test_documentation_is_closed_in_production(tmp_path, path):
+    async with ground(tmp_path / "a", base_url="https://simpul.example") as simpul:
+        assert (await got(simpul, path)).status_code == 401
+    async with ground(tmp_path / "b", base_url="https://simpul.example", docs="open") as simpul:
+        assert (await got(simpul, path)).status_code == 200
+
+
+async def test_documentation_asks_no_other_host_and_runs_no_script(simpul):
+    page = await got(simpul, "/api/docs")
+    assert page.status_code == 200
+    assert not re.search(r"https?://|<script|<style| style=| on\w+=", page.text)
+    assert "/api/orders" in page.text
+    assert "red | blue" in page.text
+    assert "string 1-10 huruf" in page.text
+    assert "[berkas] 1-3" in page.text
+    assert len(page.content) < 60_000
+    for path in ("/docs", "/redoc", "/openapi.json"):
+        assert (await got(simpul, path)).status_code == 404
+
+
+async def test_programs_are_told_of_forms_and_problems(simpul):
+    described = (await got(simpul, "/api/openapi.json")).json()
+    submit = described["paths"]["/api/requests"]["post"]
+    form = submit["requestBody"]["content"]["multipart/form-data"]["schema"]
+    assert form["required"] == ["name", "letter_date", "letter", "requirements"]
+    assert "application/problem+json" in submit["responses"]["default"]["content"]
+    assert "422" not in submit["responses"]
+
+
+async def test_the_first_page_tells_where_e_mails_are_only_on_this_machine(tmp_path):
+    async with ground(tmp_path / "a") as simpul:
+        assert str(simpul.platform.settings.mail) in (await got(simpul, "/")).text
+    async with ground(tmp_path / "b", base_url="https://simpul.example") as simpul:
+        page = await got(simpul, "/")
+        assert page.status_code == 200
+        assert str(simpul.platform.settings.mail) not in page.text
+        assert 'href="/api/docs"' not in page.text
+
+
+async def test_static_files_are_kept_by_browsers_and_packed_for_thin_links(simpul):
+    page = (await got(simpul, "/")).text
+    [address] = re.findall(r'"(/static/simpul\.css[^"]*)"', page)
+    style = await got(simpul, address, **{"Accept-Encoding": "gzip"})
+    assert style.headers["content-type"] == "text/css; charset=utf-8"
+    assert style.headers["cache-control"] == "public, max-age=31536000, immutable"
+    assert style.headers["content-encoding"] == "gzip"
+    assert int(style.headers["content-length"]) < 8_000
+    assert "--sea" in style.text
+    again = await got(simpul, address, **{"Accept-Encoding": "gzip", "If-None-Match": style.headers["etag"]})
+    assert (again.status_code, again.content) == (304, b"")
+    other = await got(simpul, "/static/simpul.css", **{"Accept-Encoding": "identity"})
+    assert "immutable" not in other.headers["cache-control"]
+    assert "content-encoding" not in other.headers
+
+
+@pytest.mark.parametrize("name", ["app.py", "..%2fapp.py", "%2e%2e/app.py", "simpul.css%00", "nothing.css"])
+async def test_nothing_else_is_served(simpul, name):
+    assert (await got(simpul, f"/static/{name}")).status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "large"),
+    [
+        ("POST", "/api/requests", True),
+        ("POST", "/api/requests/INT-2026-000001/resubmission", True),
+        ("POST", "/api/assignment/requests/1/completion", True),
+        ("POST", "/api/requests/INT-2026-000001/withdrawal", False),
+        ("PATCH", "/api/requests", False),
+        ("POST", "/api/session", False),
+        ("POST", "/anything/api/requests", False),
+    ],
+)
+def test_only_forms_with_files_may_be_large(method, path, large, tmp_path):
+    settings = Settings(data=tmp_path)
+    assert (body_limit_of(settings)(method, path) == settings.body_limit) is large
