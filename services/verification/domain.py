@@ -3,51 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from functools import partial
 
+from services.verification.state import CHECKLIST, evolve, initial
+from services.verification.state import HEARS as HEARS
+from services.verification.state import OWN as OWN
+from services.verification.state import State as State
 from shared.calendar import WorkingCalendar, today
-from shared.contracts.assignment import (
-    LeadAssigned,
-    LeadReassigned,
-    RequestRejected,
-    WorkCompleted,
-    WorkPaused,
-    WorkProgressed,
-    WorkResumed,
-    WorkStarted,
-)
-from shared.contracts.course import ENDED, Course, Status, follow
+from shared.contracts.course import ENDED, Status
 from shared.contracts.envelope import Event
-from shared.contracts.facts import Applicant, ChecklistItem, DocumentRef, Fact, Letter, Scope, Staff, Verdict
-from shared.contracts.history import Entry, record
-from shared.contracts.intake import (
-    ApplicantAnswered,
-    HandoverConfirmed,
-    HandoverContested,
-    RequestExpired,
-    RequestResubmitted,
-    RequestSubmitted,
-    RequestWithdrawn,
-)
+from shared.contracts.facts import ChecklistItem, Fact, Staff, Verdict
 from shared.contracts.verification import RejectionRecommended, RequestReturned, RequestVerified
 from shared.runtime.decider import Decider, Refusal
 from shared.runtime.moved_on import moved_on
 from shared.storage.port import Column, Scalar
 
-_FROM_INTAKE: set[type[Fact]] = {RequestSubmitted, RequestResubmitted, RequestExpired, RequestWithdrawn}
-_FROM_INTAKE |= {ApplicantAnswered, HandoverConfirmed, HandoverContested}
-_FROM_ASSIGNMENT: set[type[Fact]] = {RequestRejected, LeadAssigned, LeadReassigned}
-_FROM_ASSIGNMENT |= {WorkStarted, WorkProgressed, WorkPaused, WorkResumed, WorkCompleted}
-HEARS: frozenset[type[Fact]] = frozenset(_FROM_INTAKE | _FROM_ASSIGNMENT)
-OWN: frozenset[type[Fact]] = frozenset({RequestReturned, RequestVerified, RejectionRecommended})
-
-CHECKLIST: tuple[ChecklistItem, ...] = tuple(ChecklistItem)
-
 INDEXED = (
-    *map(Column, ("number", "status", "submitted_at", "received_at", "unit", "scope", "due", "search")),
-    Column("open", "integer"),
+    *map(Column, ("number", "submitted_at", "received_at", "due", "search")),
+    *(Column(name, ordered_by="received_at") for name in ("status", "unit", "scope")),
+    Column("open", "integer", ordered_by="received_at"),
 )
 
 
@@ -59,62 +35,6 @@ class Rules:
     verify_days: int = 1
     respond_days: int = 10
     remind_days: tuple[int, ...] = (5, 8)
-
-
-@dataclass(frozen=True, slots=True)
-class Judgement:
-    """What an officer found in one round, and who it was."""
-
-    round: int
-    verdicts: tuple[Verdict, ...]
-    by: Staff
-    at: datetime
-    acknowledged: tuple[str, ...] = ()
-    respond_by: date | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Recommendation:
-    """An officer's advice to reject, given in one round."""
-
-    round: int
-    reason: str
-    by: Staff
-    at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class State:
-    """`received_at` is when the present round came; lead, target and percent are assignment's, kept for the lists."""
-
-    course: Course = field(default_factory=Course)
-    history: tuple[Entry, ...] = ()
-    number: str = ""
-    submitted_at: datetime | None = None
-    received_at: datetime | None = None
-    applicant: Applicant | None = None
-    description: str = ""
-    scope: Scope | None = None
-    letter: Letter | None = None
-    documents: tuple[DocumentRef, ...] = ()
-    warnings: tuple[str, ...] = ()
-    by_silence: bool = False
-    judgement: Judgement | None = None
-    recommendation: Recommendation | None = None
-    lead: Staff | None = None
-    target_date: date | None = None
-    percent: int | None = None
-    results: tuple[DocumentRef, ...] = ()
-
-    @property
-    def status(self) -> Status:
-        return self.course.status
-
-    @property
-    def decided_by(self) -> str:
-        """The name of the officer who judged the present round, "" as long as nobody did."""
-        judged = self.judgement is not None and self.judgement.round == self.course.round
-        return self.judgement.by.name if judged and self.judgement else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,10 +57,6 @@ class RecommendRejection:
 
 
 Command = VerifyRequest | ReturnRequest | RecommendRejection
-
-
-def initial() -> State:
-    return State()
 
 
 def decide(state: State, command: Command, now: datetime, rules: Rules) -> list[Fact]:
@@ -205,71 +121,6 @@ def _complete(verdicts: tuple[Verdict, ...]) -> tuple[Verdict, ...]:
 
 def _failed(verdicts: tuple[Verdict, ...]) -> tuple[ChecklistItem, ...]:
     return tuple(verdict.item for verdict in verdicts if not verdict.ok)
-
-
-def evolve(state: State, event: Event) -> State:
-    """The state after the event, the same whatever the order in which the services were heard."""
-    if type(event.fact) not in HEARS | OWN:
-        return state
-    followed = replace(state, course=follow(state.course, event.fact), history=record(state.history, event))
-    match event.fact.owner:
-        case "intake":
-            return _after_intake(followed, event)
-        case "verification":
-            return _after_judging(followed, event)
-        case _:
-            return _after_work(followed, event.fact)
-
-
-def _after_intake(state: State, event: Event) -> State:
-    match event.fact:
-        case RequestSubmitted(number=number):
-            return replace(_sent(state, event.fact, event.time), number=number, submitted_at=event.time)
-        case RequestResubmitted():
-            return _sent(state, event.fact, event.time)
-        case HandoverConfirmed(automatic=automatic):
-            return replace(state, by_silence=automatic)
-        case _:
-            return state
-
-
-def _sent(state: State, form: RequestSubmitted | RequestResubmitted, time: datetime) -> State:
-    return replace(
-        state,
-        received_at=time,
-        applicant=form.applicant,
-        description=form.description,
-        scope=form.scope,
-        letter=form.letter,
-        documents=form.documents,
-        warnings=form.warnings,
-    )
-
-
-def _after_judging(state: State, event: Event) -> State:
-    match event.fact:
-        case RequestVerified(round=number, verdicts=verdicts, by=by, acknowledged=codes):
-            return replace(state, judgement=Judgement(number, verdicts, by, event.time, acknowledged=codes))
-        case RequestReturned(round=number, verdicts=verdicts, by=by, respond_by=day):
-            return replace(state, judgement=Judgement(number, verdicts, by, event.time, respond_by=day))
-        case RejectionRecommended(round=number, reason=reason, by=by):
-            return replace(state, recommendation=Recommendation(number, reason, by, event.time))
-        case _:
-            return state
-
-
-def _after_work(state: State, fact: Fact) -> State:
-    match fact:
-        case LeadAssigned(lead=lead, target_date=day) | LeadReassigned(lead=lead, target_date=day):
-            return replace(state, lead=lead, target_date=day)
-        case WorkResumed(target_date=day):
-            return replace(state, target_date=day)
-        case WorkProgressed(percent=percent) if percent is not None:
-            return replace(state, percent=percent)
-        case WorkCompleted(documents=documents):
-            return replace(state, results=documents)
-        case _:
-            return state
 
 
 def react(state: State, event: Event) -> list[Command]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from datetime import date
 from typing import Any
 
-from services.verification.domain import CHECKLIST, Rules, State, verify_by
+from services.verification.domain import Rules, verify_by
+from services.verification.state import CHECKLIST, State
 from shared.contracts.course import Status
 from shared.contracts.facts import DocumentRef
 from shared.runtime.execution import Kept
