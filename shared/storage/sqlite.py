@@ -25,6 +25,7 @@ from shared.storage.port import (
 )
 from shared.storage.sqlite_file import Row, SqliteFile
 from shared.storage.sqlite_find import Key, Lister
+from shared.storage.sqlite_rows import Rows, Statement
 from shared.storage.sqlite_schema import Tables
 
 INLINE = 32
@@ -46,8 +47,8 @@ class SqliteStateStore:
 
     def __init__(self, file: SqliteFile, service: str, columns: Sequence[Column], clock: Clock):
         self._file, self._service, self._clock = file, service, clock
-        self._columns = tuple(column.name for column in columns)
         self._tables = Tables(service, columns)
+        self._rows = Rows(self._tables)
         self._lister = Lister(self._tables.documents, columns)
         self._named = self._tables.named
         self._bell = file.bell(self._tables.documents)
@@ -65,39 +66,32 @@ class SqliteStateStore:
         return {row[0]: _document(row) for row in rows}
 
     async def save(self, writes: Sequence[Write]) -> list[Saved]:
-        rows = [(self._row(write), write.outbox) for write in writes]
-        saved = await self._file.write(lambda db: [self._save(db, row, outbox) for row, outbox in rows])
-        if Saved.SAVED in saved:
+        todo = [(self._rows.statement(write), write) for write in writes]
+        outcomes = await self._file.write(lambda db: [self._save(db, statement, write) for statement, write in todo])
+        saved = [write for write, outcome in zip(writes, outcomes, strict=True) if outcome is Saved.SAVED]
+        for write in saved:
+            self._rows.remember(write)
+        if saved:
             self._bell.ring()
-        return saved
+        return outcomes
 
-    def _row(self, write: Write) -> list[Any]:
-        document, columns = write.document, write.columns
-        return [
-            document.id,
-            document.version,
-            document.latest,
-            write.due_at.timestamp() if write.due_at else None,
-            to_json(document.seen),
-            to_json([(memory.id, memory.digest, memory.status, memory.version) for memory in document.commands]),
-            document.body,
-            *[columns.get(name) for name in self._columns],
-        ]
-
-    def _save(self, db: apsw.Connection, row: list[Any], outbox: Sequence[OutboxEntry]) -> Saved:
-        new = row[1] == 1
+    def _save(self, db: apsw.Connection, statement: Statement, write: Write) -> Saved:
         try:
-            db.execute(self._tables.insert if new else self._tables.update, row)
+            db.execute(*statement)
         except apsw.ConstraintError as error:
             if not str(error).startswith("UNIQUE"):
                 raise
             # A single statement that fails undoes itself, so that the other writes of the transaction stand.
-            return Saved.CONFLICT if new and db.execute(self._tables.one, row[:1]).fetchall() else Saved.TAKEN
+            return self._clash(db, write.document)
         if not db.changes():
             return Saved.CONFLICT
-        for entry in outbox:
+        for entry in write.outbox:
             db.execute(self._tables.add_to_outbox, (entry.subject, entry.event_id, entry.event))
         return Saved.SAVED
+
+    def _clash(self, db: apsw.Connection, document: Document) -> Saved:
+        known = document.version == 1 and db.execute(self._tables.one, (document.id,)).fetchall()
+        return Saved.CONFLICT if known else Saved.TAKEN
 
     async def find(self, find: Find) -> Found:
         def look(db: apsw.Connection) -> tuple[list[Key], bool, bool, dict[str, Row]]:
@@ -200,8 +194,8 @@ class SqliteStateStore:
 
 
 def _document(row: Row) -> Document:
-    commands = tuple([CommandMemory(*memory) for memory in from_json(row[5])])
-    return Document(row[0], row[1], row[6], from_json(row[4]), commands, row[2])
+    commands = tuple([CommandMemory(*memory) for memory in from_json(row[4])])
+    return Document(row[0], row[1], row[5], from_json(row[3]), commands, row[2])
 
 
 def _run(db: apsw.Connection, sql: str, bindings: tuple[Any, ...]) -> None:

@@ -62,14 +62,14 @@ class Lister:
     def branches(self, find: Find, limit: int) -> list[Clause]:
         """Selects that each follow one index as far as the limit; together they are the list, not yet in order."""
         order, upwards = self._known(find.order), _upwards(find)
-        head, tail = f"SELECT {order} AS value, id FROM ", _in_order(order, upwards, limit)
+        head, tail = ("SELECT ", order, " AS value, id FROM ", self._table), _in_order(order, upwards, limit)
         key = find.after if find.before is None else find.before
         conditions = [
             _joined([*self._conditions(one), segment])
             for one in self._spread(find)
             for segment in self._segments(order, key, upwards)
         ]
-        return [("".join((head, self._table, condition, tail)), bindings) for condition, bindings in conditions]
+        return [("".join((*head, condition, tail)), bindings) for condition, bindings in conditions]
 
     def counting(self, find: Find) -> Clause:
         condition, bindings = _joined(self._conditions(find))

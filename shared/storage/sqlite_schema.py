@@ -26,34 +26,48 @@ CREATE TABLE IF NOT EXISTS @letters (
 ) STRICT;
 CREATE INDEX IF NOT EXISTS @letters_parked ON @letters (subject, place) WHERE state = 'parked';
 """
-_FIXED = ("id", "version", "latest", "due_at", "seen", "commands", "body")
+_FIXED = ("id", "version", "latest", "seen", "commands", "body")
 _NEXT = "(SELECT coalesce(max(change), 0) + 1 FROM @documents)"
+_TAKEN = {"place", "change", "due_at", *_FIXED}
 _INSERT = "INSERT INTO @documents (:names, change) VALUES (:values, :next) ON CONFLICT (id) DO NOTHING"
-_UPDATE = "UPDATE @documents SET :changes, change=:next WHERE id=?1 AND version=?2-1"
-_DOCUMENT = "SELECT id, version, latest, due_at, seen, commands, body FROM @documents WHERE :condition"
+_UPDATE = (
+    "UPDATE @documents SET version=?2, latest=?3, seen=?4, commands=?5, body=?6, change=:next :changes"
+    " WHERE id=?1 AND version=?2-1"
+)
+_DOCUMENT = "SELECT id, version, latest, seen, commands, body FROM @documents WHERE :condition"
 
 
 class Tables:
     """`@` in a statement stands for the service: `@documents` is its table of documents.
 
-    `insert` and `update` take id, version, latest, due_at, seen, commands, body and the declared columns; no row changes if
-    another version is stored than the one before.
+    `insert` takes id, version, latest, seen, commands, body, due_at and the declared columns.
     """
 
     def __init__(self, service: str, columns: Sequence[Column]):
         names = [service, *(name for column in columns for name in (column.name, column.ordered_by) if name)]
-        if not all(name.isidentifier() for name in names) or {"change", "place", *_FIXED}.intersection(names[1:]):
+        if not all(name.isidentifier() for name in names) or _TAKEN.intersection(names[1:]):
             raise ValueError(f"not all of these can name tables and columns: {names}")
-        self._service, self._columns = service, tuple(columns)
+        self._service, self._declared = service, tuple(columns)
+        self.columns = tuple(column.name for column in columns)
         self.documents = self.named("@documents")
-        names = [*_FIXED, *(column.name for column in columns)]
-        changes = [f"{name}=?{index}" for index, name in enumerate(names, 1) if name != "id"]
-        parts = {"names": ", ".join(names), "values": ", ".join("?" * len(names)), "changes": ", ".join(changes)}
-        self.insert = self.named(_INSERT, next=_NEXT, **parts)
-        self.update = self.named(_UPDATE, next=_NEXT, **parts)
+        inserted = [*_FIXED, "due_at", *self.columns]
+        marks = ", ".join("?" * len(inserted))
+        self.insert = self.named(_INSERT, names=", ".join(inserted), values=marks, next=_NEXT)
         self.one = self.named(_DOCUMENT, condition="id=?")
         self.several = self.named(_DOCUMENT, condition="id IN (SELECT value FROM json_each(?))")
         self.add_to_outbox = self.named("INSERT INTO @outbox (subject, event_id, event) VALUES (?,?,?)")
+        self._updates: dict[tuple[int, ...], str] = {}
+
+    def update(self, changed: tuple[int, ...]) -> str:
+        """Takes id, version, latest, seen, commands, body and those of due_at and the declared columns that change.
+
+        No row changes if another version is stored than the one before.
+        """
+        if changed not in self._updates:
+            places = ("due_at", *self.columns)
+            changes = "".join(f", {places[index]}=?{number}" for number, index in enumerate(changed, len(_FIXED) + 1))
+            self._updates[changed] = self.named(_UPDATE, next=_NEXT, changes=changes)
+        return self._updates[changed]
 
     def named(self, sql: str, **parts: str) -> str:
         """The statement for this service, with its parts put in."""
@@ -71,19 +85,19 @@ class Tables:
         return self.named(sql, column=self.known(column))
 
     def known(self, name: str) -> str:
-        if name not in {column.name for column in self._columns}:
+        if name not in self.columns:
             raise ValueError(f"{self.documents} has no column {name}")
         return name
 
     def make(self, db: apsw.Connection) -> None:
         """Make what is missing, a column that was declared later too."""
-        declared = {column.name: f"{column.name} {column.kind.upper()}" for column in self._columns}
+        declared = {column.name: f"{column.name} {column.kind.upper()}" for column in self._declared}
         columns = "".join(f"{definition}, " for definition in declared.values())
         _run(db, self.named(_SCHEMA, columns=columns))
         present = {row[1] for row in db.execute(f"PRAGMA table_info({self.documents})")}
         for name in declared.keys() - present:
             _run(db, f"ALTER TABLE {self.documents} ADD COLUMN {declared[name]}")
-        for column in self._columns:
+        for column in self._declared:
             if column.name != SEARCH:
                 _run(db, self._index(column))
 

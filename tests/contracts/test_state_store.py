@@ -212,6 +212,19 @@ async def test_two_at_once_on_one_place_never_both_win(open_store: OpenStore):
             assert sorted(outcome.value for outcome in outcomes) == ["conflict", "saved"]
 
 
+async def test_values_are_those_saved_last_when_two_take_turns_on_one_place(open_store: OpenStore):
+    async with open_store("verification") as one, open_store("verification") as other:
+        await one.prepare()
+        for version, store in enumerate((one, other, one, one, other, other, one), 1):
+            status = "submitted" if store is one else "returned"
+            await saved(store, written("a", version, status=status, open=version % 2, due_at=NOW))
+            find = Find("id", where={"status": status, "open": version % 2})
+            assert (await other.find(find)).documents == (written("a", version).document,)
+        await saved(one, written("a", 8))
+        assert await other.count(Find("id", where={"status": None, "open": None})) == 1
+        assert await other.due(NOW, 9) == []
+
+
 async def test_services_do_not_meet_in_one_place(open_store: OpenStore):
     async with open_store("verification") as one, open_store("assignment") as other:
         await one.prepare()
