@@ -62,6 +62,10 @@ class ScriptedSmtp:
             self.hang_up()
             await asyncio.sleep(0)
 
+    @property
+    def open_connections(self) -> int:
+        return len(self._writers)
+
     def hang_up(self):
         """Drop every connection, as a restart of the server would."""
         for writer in self._writers:
@@ -174,7 +178,8 @@ class Talk:
         if said == HANG_UP:
             self.open = False
         elif said == SILENCE:
-            await asyncio.sleep(3600)
+            await self.reader.read(1)
+            self.open = False
         else:
             self.writer.write(said.encode() + b"\r\n")
             await self.writer.drain()

@@ -89,6 +89,10 @@ def test_a_long_name_is_told_in_several_encoded_words():
     assert str(make_header(decode_header(head))) == f"{name.strip()} <simpul@diskominfo.example>"
 
 
+def test_a_subject_that_looks_encoded_is_told_as_it_is():
+    assert read(build(replace(LETTER, subject="=?utf-8?q?palsu?=")))["Subject"] == "=?utf-8?q?palsu?="
+
+
 @pytest.mark.parametrize("planted", ["\r\nBcc: x@y.example", "\nX: y", "\r", "\x00", "\u2028", "\x85", "\ud800"])
 def test_nothing_breaks_out_of_a_header_field(planted):
     with pytest.raises(BadHeader):
@@ -221,9 +225,10 @@ async def test_letters_are_listed_newest_first_and_page_by_name(tmp_path):
 
 
 async def test_only_letters_can_be_read(tmp_path):
-    (tmp_path / "secret").write_text("x")
     mailer = FolderMailer(tmp_path / "mail")
     assert await mailer.list_messages() == []
+    (tmp_path / "mail").mkdir()
+    (tmp_path / "secret").write_text("x")
     for name in ("../secret", "", "20261124T030000000000Z-0123456789abcdef.eml"):
         with pytest.raises(MailMissing):
             await mailer.read(name)
@@ -377,6 +382,14 @@ async def test_a_letter_of_unknown_outcome_is_not_repeated_by_the_mailer():
         await mailer.send(LETTER)
         assert (await mailer.send(LETTER)).kind == "unknown"
     assert len(server.received) == 2
+
+
+async def test_a_send_that_is_given_up_midway_gives_its_connection_up():
+    async with talking(Script({"CONTENT": [SILENCE]}), limits=Limits(connections=1)) as (server, mailer):
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(mailer.send(LETTER), 0.2)
+        assert (await mailer.send(LETTER)).kind == "sent"
+        assert server.open_connections == 1
 
 
 async def test_a_refused_letter_does_not_spoil_the_connection():
