@@ -131,7 +131,8 @@ def test_a_cursor_is_the_key_again(key):
 
 
 @pytest.mark.parametrize(
-    "rubbish", ["", "é", "====", "e30", "W10", "WzEsMiwzXQ", "W1sxXSwiYiJd", encode_cursor((2**80, "b"))]
+    "rubbish",
+    ["", "é", "====", "e30", "W10", "WzEsMiwzXQ", "W1sxXSwiYiJd", "WyJhIiwgImIiXQ", encode_cursor((2**80, "b"))],
 )
 def test_a_cursor_that_was_not_made_here_is_refused(rubbish):
     with pytest.raises(Problem) as refused:
