@@ -1,8 +1,7 @@
-"""Nomor Pegawai, the 18 digits of a civil servant (PNS or PPPK): what is refused, what is only odd, how it is shown."""
+"""Nomor Pegawai, the 18 digits of a civil servant (PNS or PPPK): what is refused, and what is only odd."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import date
 
 from shared.runtime.decider import Refusal
@@ -15,16 +14,6 @@ YOUNGEST, OLDEST = 16, 60
 ASCII_DIGITS = frozenset("0123456789")
 SEPARATORS = frozenset(".-\N{HYPHEN}\N{NON-BREAKING HYPHEN}\N{EN DASH}")
 """Besides white space; word processors put the longer ones in by themselves."""
-
-WARNINGS: Mapping[str, str] = {
-    "birth_date": "Tanggal lahir pada Nomor Pegawai (angka ke-1 sampai ke-8) tidak ada di kalender.",
-    "month_or_contract": "Angka ke-13 dan ke-14 Nomor Pegawai bukan bulan pengangkatan (01-12) maupun kode PPPK (21-29).",
-    "sex": "Angka ke-15 Nomor Pegawai seharusnya 1 (laki-laki) atau 2 (perempuan).",
-    "serial": "Nomor urut pada Nomor Pegawai (tiga angka terakhir) seharusnya bukan 000.",
-    "appointment_year": "Tahun pengangkatan pada Nomor Pegawai (angka ke-9 sampai ke-12) belum tiba.",
-    "age_at_appointment": f"Menurut Nomor Pegawai, umur saat pengangkatan di luar {YOUNGEST}-{OLDEST} tahun.",
-}
-"""What is odd, for the applicant who may have mistyped and the officer who must acknowledge it."""
 
 
 def normalised(written: str) -> str:
@@ -46,7 +35,7 @@ def normalised(written: str) -> str:
 
 
 def warnings(number: str, day: date) -> tuple[str, ...]:
-    """The codes of what is odd about a normalised number, seen on that day, in the order of WARNINGS."""
+    """The codes of what is odd about a normalised number, seen on that day, always in the same order."""
     born, appointed = number[:8], int(number[8:12])
     odd = {
         "birth_date": not _has_been(born, day),
@@ -56,7 +45,7 @@ def warnings(number: str, day: date) -> tuple[str, ...]:
         "appointment_year": appointed > day.year,
         "age_at_appointment": not YOUNGEST <= appointed - int(born[:4]) <= OLDEST,
     }
-    return tuple(code for code in WARNINGS if odd[code])
+    return tuple(code for code, is_odd in odd.items() if is_odd)
 
 
 def _has_been(digits: str, day: date) -> bool:
@@ -68,13 +57,3 @@ def _has_been(digits: str, day: date) -> bool:
 
 def _month_or_contract(digits: int) -> bool:
     return 1 <= digits <= 12 or 21 <= digits <= 29
-
-
-def grouped(number: str) -> str:
-    """8-6-1-3, as it is read: 19850214 201001 1 001."""
-    return f"{number[:8]} {number[8:14]} {number[14:15]} {number[15:]}"
-
-
-def masked(number: str) -> str:
-    """For lists and logs, since the number tells birth date and sex: 198502** ****** * ***."""
-    return grouped(number[:6] + "*" * (DIGITS - 6))

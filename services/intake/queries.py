@@ -5,18 +5,27 @@ from __future__ import annotations
 from datetime import date
 from typing import Any
 
-from services.intake.employee_number import WARNINGS, grouped, masked
 from services.intake.form import Form
 from services.intake.state import State
 from shared.contracts.course import Status
 from shared.contracts.facts import DocumentRef
 from shared.contracts.history import Entry
+from shared.identity.tracking import Tracking
+from shared.runtime.execution import Executor, Kept
+from shared.web import shapes
+from shared.web.employee_number import grouped, masked
 from shared.web.labels import EVENT_LABELS, OPEN_ITEM_LABELS, SCOPE_LABELS, STATUS_LABELS, actor_label
 
 ADDRESSED_TO_STAFF = frozenset({"LeadAssigned"})
 """Events whose note is meant for the lead, not for the applicant."""
 
 CLOCK_RUNS = frozenset({Status.ASSIGNED, Status.IN_PROGRESS})
+
+
+async def opened_by(executor: Executor[State], tracking: Tracking, number: str, token: str) -> Kept[State] | None:
+    """The request with this number if the token is its own; an unknown number and a wrong token look alike."""
+    kept = await executor.find_one("number", number)
+    return kept if kept is not None and tracking.opens(kept.id, token) else None
 
 
 def tracked(state: State, day: date) -> dict[str, Any]:
@@ -34,7 +43,7 @@ def tracked(state: State, day: date) -> dict[str, Any]:
         "overdue": overdue(state, day),
         **(_summary(state.form) if state.form else {}),
         "timeline": [_line(state, entry) for entry in state.history],
-        "documents": [_document(document) for document in documents(state)],
+        "documents": shapes.documents(documents(state)),
         "open_items": open_items(state),
         "question": state.pause.question if state.pause and status is Status.ON_HOLD else None,
         "summary": state.delivery.summary if state.delivery else None,
@@ -55,7 +64,7 @@ def _summary(form: Form) -> dict[str, Any]:
         "scope_label": SCOPE_LABELS[form.scope],
         "letter_number": form.letter.number,
         "letter_date": form.letter.date,
-        "warnings": warnings(form),
+        "warnings": shapes.warnings(form.warnings),
     }
 
 
@@ -68,11 +77,6 @@ def sent(form: Form) -> dict[str, Any]:
         "email": applicant.email,
         "phone": applicant.phone,
     }
-
-
-def warnings(form: Form) -> list[dict[str, str]]:
-    """What is odd about the Nomor Pegawai; a code that is no longer known speaks for itself."""
-    return [{"code": code, "message": WARNINGS.get(code, code)} for code in form.warnings]
 
 
 def overdue(state: State, day: date) -> bool:
@@ -99,10 +103,6 @@ def documents(state: State) -> tuple[DocumentRef, ...]:
 def document(state: State, document_id: str) -> DocumentRef | None:
     """The document with this id that the applicant may open, None if there is none."""
     return next((document for document in documents(state) if document.id == document_id), None)
-
-
-def _document(document: DocumentRef) -> dict[str, Any]:
-    return document.model_dump(mode="json", exclude={"key"})
 
 
 def open_items(state: State) -> list[dict[str, str]]:

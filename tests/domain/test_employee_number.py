@@ -7,8 +7,10 @@ from datetime import date
 import pytest
 from hypothesis import given, strategies
 
-from services.intake.employee_number import WARNINGS, grouped, masked, normalised, warnings
+from services.intake.employee_number import normalised, warnings
 from shared.runtime.decider import Refusal
+from shared.web.employee_number import grouped, masked
+from shared.web.labels import WARNING_SENTENCES
 
 TODAY = date(2026, 11, 23)
 
@@ -117,4 +119,4 @@ def test_it_is_read_in_groups_and_masked_in_lists():
 @given(strategies.text(alphabet="0123456789", min_size=18, max_size=18), strategies.dates())
 def test_every_18_digits_are_taken_and_come_back_from_their_groups(number: str, day: date):
     assert normalised(grouped(number)) == number
-    assert set(warnings(number, day)) <= WARNINGS.keys()
+    assert set(warnings(number, day)) <= WARNING_SENTENCES.keys()

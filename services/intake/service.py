@@ -1,0 +1,17 @@
+"""Wires intake: its routes for applicants, and the timers by which silence decides."""
+
+from __future__ import annotations
+
+from services.intake.api import router
+from services.intake.domain import Rules, decider
+from services.intake.pages import pages
+from shared.platform import Platform
+from shared.runtime.service import Service, ServiceRuntime
+
+
+def build(platform: Platform) -> Service:
+    """The intake service on this platform."""
+    heart = decider(Rules())
+    store = platform.state_store(heart.service, heart.indexed)
+    runtime = ServiceRuntime(heart, store, platform.log, platform.clock)
+    return Service(runtime, (router(runtime, platform), pages(runtime, platform)))
