@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mappin
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import date
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any, cast
 
 import httpx
@@ -225,7 +226,10 @@ class SimpulClient:
 async def connected(url: str, connections: int = 100, patience: Patience | None = None) -> AsyncIterator[SimpulClient]:
     """A client for nobody in particular, whose connections close at the end."""
     limits = httpx.Limits(max_connections=connections, max_keepalive_connections=connections)
-    async with httpx.AsyncClient(base_url=url, limits=limits, timeout=60.0) as http:
+    no_cookies = CookieJar(
+        DefaultCookiePolicy(allowed_domains=[])
+    )  # a token says who calls; signing in ends a cookie's session
+    async with httpx.AsyncClient(base_url=url, limits=limits, timeout=60.0, cookies=no_cookies) as http:
         yield SimpulClient(http, patience=patience or Patience())
 
 

@@ -1,0 +1,21 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.journeys.stage import Inbox, Server, smtp_server
+
+
+@pytest.fixture
+def inbox_and_server(tmp_path: Path) -> Iterator[tuple[Inbox, Server]]:
+    """A server with staff accounts whose e-mails go to a real SMTP server."""
+    with smtp_server() as (inbox, smtp):
+        server = Server(tmp_path / "data", {"SIMPUL_SMTP": smtp})
+        server.add_staff()
+        server.start()
+        try:
+            yield inbox, server
+        finally:
+            server.stop()
