@@ -1,6 +1,6 @@
 """A letter as bytes on the wire: text and HTML side by side, quoted-printable, every line within the limits of RFC 5322.
 
-Written by hand because the standard library's generator takes ten times as long; the tests read the result back with it.
+Written by hand because the standard library's generator takes twenty times as long; the tests read the result back with its parser.
 """
 
 from __future__ import annotations
