@@ -65,11 +65,11 @@ def totp(
 ) -> None:
     """Ask for a code from an authenticator app at each sign-in."""
     secret = "" if off else pyotp.random_base32()
+    uri = "" if off else pyotp.TOTP(secret, name=username, issuer="Simpul").provisioning_uri()
     run(lambda: _change(username, totp=secret))
     if off:
         console.print(f"{username} signs in without a code.")
     else:
-        uri = pyotp.TOTP(secret).provisioning_uri(username, issuer_name="Simpul")
         console.print(f"Enter this in the authenticator app, shown only now:\n{uri}", highlight=False, soft_wrap=True)
 
 

@@ -19,12 +19,10 @@ from shared.settings import Settings
 from shared.web.access import access_of, public, signed_in
 
 Call = tuple[str, str]
-Allowed = Literal["public", "applicant", "own rule"] | frozenset[Role]
+Allowed = Literal["public", "applicant", "nothing said"] | frozenset[Role]
 
 PUBLIC: Allowed = "public"
 APPLICANT: Allowed = "applicant"
-OWN_RULE: Allowed = "own rule"
-"""No person calls it in a role: health, metrics and the description of the API guard themselves, and have tests of their own."""
 
 ANY_STAFF: Allowed = frozenset(Role)
 OFFICER: Allowed = frozenset({Role.OFFICER})
@@ -43,6 +41,11 @@ MATRIX: dict[Call, Allowed] = {
     ("POST", "/api/requests/{number}/confirmation"): APPLICANT,
     ("POST", "/api/requests/{number}/objection"): APPLICANT,
     ("POST", "/api/requests/{number}/survey"): APPLICANT,
+    ("GET", "/api/intake/live"): APPLICANT,
+    ("GET", "/api/units"): PUBLIC,
+    ("GET", "/lacak/{number}"): PUBLIC,
+    ("GET", "/lacak/{number}/dokumen/{document_id}"): PUBLIC,
+    ("GET", "/periksa/{name}"): PUBLIC,
     ("POST", "/api/session"): PUBLIC,
     ("GET", "/api/session"): ANY_STAFF,
     ("DELETE", "/api/session"): ANY_STAFF,
@@ -76,12 +79,17 @@ MATRIX: dict[Call, Allowed] = {
     ("GET", "/api/staff"): ADMIN,
     ("POST", "/api/staff"): ADMIN,
     ("PATCH", "/api/staff/{username}"): ADMIN,
-    ("GET", "/health/live"): OWN_RULE,
-    ("GET", "/health/ready"): OWN_RULE,
-    ("GET", "/metrics"): OWN_RULE,
-    ("GET", "/api/docs"): OWN_RULE,
-    ("GET", "/api/openapi.json"): OWN_RULE,
+    ("GET", "/health/live"): PUBLIC,
+    ("GET", "/health/ready"): PUBLIC,
+    ("GET", "/metrics"): ADMIN,
+    ("GET", "/api/docs"): ADMIN,
+    ("GET", "/api/openapi.json"): ADMIN,
+    ("GET", "/"): PUBLIC,
+    ("GET", "/static/{name}"): PUBLIC,
 }
+
+PAGES_WITH_A_KEY = ("/lacak/{number}", "/lacak/{number}/dokumen/{document_id}")
+"""Open to everybody, because whoever has no key is to meet a page that says so."""
 
 STAFF = [(call, allowed) for call, allowed in MATRIX.items() if isinstance(allowed, frozenset)]
 EXAMPLES = {"number": "INT-2026-000001", "page": "1", "username": "nobody"}
@@ -91,7 +99,7 @@ PASSWORD = "kuda laut menari tenang"
 
 @pytest.fixture
 async def platform(tmp_path: Path) -> AsyncIterator[Platform]:
-    opened = open_platform(Settings(data=tmp_path, public_rate=0, docs="open"))
+    opened = open_platform(Settings(data=tmp_path, public_rate=0, docs="closed"))
     await opened.prepare()
     yield opened
     await opened.close()
@@ -116,7 +124,7 @@ def declared(app: FastAPI) -> Iterator[tuple[Call, Allowed]]:
         dependant = getattr(route, "dependant", None)
         access = access_of(dependant) if dependant else None
         for method in sorted((route.methods or {"ANY"}) - {"HEAD"}):
-            yield (method, route.path or ""), access or OWN_RULE
+            yield (method, route.path or ""), access or "nothing said"
 
 
 def differences(app: FastAPI, matrix: dict[Call, Allowed]) -> list[str]:
@@ -191,6 +199,16 @@ async def test_a_staff_session_is_no_applicants_key(platform: Platform, client: 
             assert answer.status_code == 401, (method, path)
 
 
+@pytest.mark.parametrize("path", PAGES_WITH_A_KEY)
+async def test_an_applicants_page_shows_nothing_without_the_key(
+    platform: Platform, client: httpx.AsyncClient, path: str
+):
+    token = (await bearer_of(platform, Role.OFFICER))["Authorization"].partition(" ")[2]
+    for cookie in ("", "lacak=wrong", f"simpul={token}", f"lacak={token}"):
+        assert (await client.get(address(path), headers={"Cookie": cookie})).status_code == 404
+    assert (await client.get(address(path), params={"kunci": token})).status_code == 404
+
+
 async def nothing() -> None: ...
 
 
@@ -203,7 +221,7 @@ def test_the_comparison_finds_what_it_looks_for():
     assert differences(app, {**right, ("POST", "/b"): ADMIN}) != []
     assert differences(app, {**right, ("GET", "/c"): PUBLIC}) != []
     app.add_api_route("/forgotten", nothing)
-    assert differences(app, right) == ["('GET', '/forgotten') is own rule and not in the matrix"]
+    assert differences(app, right) == ["('GET', '/forgotten') is nothing said and not in the matrix"]
 
 
 def test_a_route_that_is_guarded_in_two_ways_is_found():

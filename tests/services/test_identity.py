@@ -18,7 +18,7 @@ import pyotp
 import pytest
 from fastapi import APIRouter
 
-from shared.identity.accounts import Role
+from shared.identity.accounts import Role, Session
 from shared.web.access import GuardedRoute
 from tests.services.identity_ground import PASSWORD, Ground, open_ground
 
@@ -149,6 +149,13 @@ async def test_neighbours_in_an_ipv6_network_count_as_one_address(ground: Ground
     async with ground.client("2001:db8::77") as neighbour, ground.client("2001:db8:1::77") as elsewhere:
         assert (await sign_in(neighbour, "hasan")).status_code == 429
         assert (await sign_in(elsewhere, "hasan")).status_code == 200
+
+
+async def test_those_who_get_in_do_not_use_up_the_tries_of_their_address(ground: Ground, client: httpx.AsyncClient):
+    for _ in range(49):
+        await ground.store.count_try({"address:127.0.0.1": 50}, ground.clock.now, ground.clock.now)
+    for name in ("hasan", "nurlaila", "hasan"):
+        assert (await sign_in(client, name)).status_code == 200
 
 
 async def test_a_success_forgets_the_failures_of_that_name(client: httpx.AsyncClient):
@@ -288,6 +295,13 @@ async def test_a_session_is_dead_once_the_account_changed(
     token, other = await token_of(client, "nurlaila"), await token_of(client, "hasan")
     await ground.identity.change_staff("nurlaila", **change)
     assert (await who(client, token), await who(client, other)) == (401, 200)
+
+
+async def test_a_session_of_a_disabled_account_is_dead_however_it_came_about(ground: Ground, client: httpx.AsyncClient):
+    await ground.staff("samsul", Role.OFFICER, active=False)
+    now = ground.clock.now
+    await ground.store.open_session(Session(hashlib.sha256(b"token").hexdigest(), "samsul", now, now))
+    assert await who(client, "token") == 401
 
 
 async def test_asking_whether_a_session_lives_does_not_keep_it_alive(ground: Ground):
