@@ -120,5 +120,5 @@ def dated(model: type[Form], clock: Clock) -> type[Form]:
             raise ValueError("Tanggal surat tidak boleh melewati hari ini.")
         return letter_date
 
-    validators = cast(dict[str, Any], {"letter_date": field_validator("letter_date")(not_to_come)})
+    validators = cast(dict[str, Any], {"not_to_come": field_validator("letter_date")(not_to_come)})
     return create_model(model.__name__, __base__=model, __doc__=model.__doc__, __validators__=validators)
