@@ -28,6 +28,18 @@ Send = Callable[[Message], Awaitable[None]]
 Row = tuple[str, str, asyncio.Future[None]]
 
 GROUP = 64
+SERVER: dict[str, Any] = {
+    "loop": "uvloop",
+    "http": "httptools",
+    "ws": "none",
+    "lifespan": "on",
+    "log_config": None,
+    "access_log": False,
+    "server_header": False,
+    "proxy_headers": False,
+    "timeout_keep_alive": 30,
+}
+"""As shared.web.server has them."""
 
 
 class GroupedWriter:
@@ -242,15 +254,7 @@ def main() -> None:
     arguments.add_argument("--port", type=int, required=True)
     arguments.add_argument("--data", type=Path, required=True)
     options = arguments.parse_args()
-    uvicorn.run(
-        Floor(options.data),
-        host="127.0.0.1",
-        port=options.port,
-        loop="uvloop",
-        http="httptools",
-        access_log=False,
-        log_level="warning",
-    )
+    uvicorn.run(Floor(options.data), host="127.0.0.1", port=options.port, **SERVER)
 
 
 if __name__ == "__main__":
