@@ -18,6 +18,7 @@ from shared.identity.tracking import Tracking
 from shared.mail.folder import FolderMailer
 from shared.mail.port import Mailer
 from shared.mail.smtp import SmtpMailer
+from shared.mail.smtp_server import BadSmtpUrl
 from shared.settings import BadSettings, Settings, load_secret
 from shared.storage.port import Column, StateStore
 from shared.storage.sqlite import SqliteStateStore
@@ -86,5 +87,8 @@ def _mailer(settings: Settings) -> Mailer:
     url = settings.smtp.get_secret_value()
     if not url:
         return FolderMailer(settings.mail)
-    password = settings.smtp_password_file.read_text().strip() if settings.smtp_password_file else None
-    return SmtpMailer(url, password)
+    try:
+        password = settings.smtp_password_file.read_text().strip() if settings.smtp_password_file else None
+        return SmtpMailer(url, password)
+    except (BadSmtpUrl, OSError) as error:
+        raise BadSettings(f"SIMPUL_SMTP: {error}") from error

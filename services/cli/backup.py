@@ -12,6 +12,7 @@ from rich.progress import Progress
 
 from services.cli.session import Failed, console, platform, run, settings_in_force
 from shared.documents.audit import named_documents
+from shared.documents.folder import FolderDocumentStore
 from shared.folder_lock import FolderInUse, hold
 from shared.platform import Platform
 from shared.settings import Settings
@@ -53,15 +54,14 @@ def _copy_small_parts(settings: Settings, folder: Path) -> None:
 
 
 async def _copy_documents(opened: Platform, folder: Path) -> int:
-    target, count = folder / "documents", 0
-    target.mkdir()
+    source, target = (FolderDocumentStore(f, opened.new_id) for f in (opened.settings.documents, folder / "documents"))
+    count = 0
     with Progress(console=console, transient=True) as progress:
         task = progress.add_task("documents", total=None)
         async for document in named_documents(opened.log):
-            source = opened.documents.path(document.key)
-            copy = target / source.relative_to(opened.settings.documents)
+            copy = target.path_of(document.key)
             copy.parent.mkdir(parents=True, exist_ok=True)
-            await asyncio.to_thread(shutil.copy2, source, copy)
+            await asyncio.to_thread(shutil.copy2, source.path_of(document.key), copy)
             progress.advance(task)
             count += 1
     return count

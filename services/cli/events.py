@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from functools import partial
 from typing import Annotated
 
 import typer
@@ -99,11 +100,9 @@ async def _verify() -> tuple[list[Report], list[str]]:
     async with services() as (opened, built):
         with Progress(console=console, transient=True) as progress:
             for name, service in built.items():
-                task = progress.add_task(name, total=None)
                 runtime = service.runtime
-                refold = Refold(
-                    runtime.executor.folding.decider, runtime.store, opened.log, lambda n: progress.advance(task, n)
-                )
+                count = partial(progress.advance, progress.add_task(name, total=None))
+                refold = Refold(runtime.executor.folding.decider, runtime.store, opened.log, count)
                 report = await refold.compare()
                 reports.append(report)
                 trouble += _trouble(report) + _parked(await runtime.store.dead_letters())

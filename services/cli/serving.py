@@ -18,7 +18,6 @@ from shared.identity.accounts import Role
 from shared.identity.passwords import make_password
 from shared.observability import configure_logging
 from shared.platform import Platform, open_platform
-from shared.settings import Settings
 from shared.web.server import run_server
 
 FIRST_STAFF = {

@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Protocol
 
-from services.notification.domain import Command, EndSending, FireReminder, Message, StartSending, State, on_due
+from services.notification.domain import EndSending, FireReminder, Message, StartSending, State, on_due
 from services.notification.letters import Letter, render
 from services.notification.planning import APPLICANT
+from shared.clock import NewId
 from shared.contracts.notification import MessageOutcome
 from shared.mail.port import BadHeader, Email, Mailer, Outcome, retry_after
 from shared.runtime.execution import CommandKey, Executor, Kept
@@ -47,6 +48,7 @@ class Dispatch:
         executor: Executor[State],
         mailer: Mailer,
         directory: Directory,
+        new_id: NewId,
         sender: str,
         link: Callable[[str, str], str],
         staff_link: str,
@@ -54,6 +56,7 @@ class Dispatch:
         """`link(request_id, number)` is the applicant's tracking link, `staff_link` is where staff go."""
         self._executor, self._mailer, self._directory = executor, mailer, directory
         self._sender, self._link, self._staff_link = sender, link, staff_link
+        self._new_id = new_id
 
     async def attend(self, request_id: str) -> None:
         """Fire the reminders that are due, then claim what is to be sent, send it, and write the outcomes down."""
@@ -62,7 +65,7 @@ class Dispatch:
             return
         for command in on_due(kept.state):
             await self._executor.execute(request_id, command, _key(kept, command))
-        claim = CommandKey(str(uuid.uuid4()), digest="")
+        claim = CommandKey(self._new_id(), digest="")
         await self._executor.execute(request_id, StartSending(), claim)
         kept = await self._executor.read(request_id)
         if kept is not None:
@@ -74,7 +77,7 @@ class Dispatch:
             return
         outcomes = await asyncio.gather(*(self._send(kept, message) for message in in_hand))
         command = EndSending(tuple(outcomes))
-        await self._executor.execute(kept.id, command, CommandKey(str(uuid.uuid4()), digest=""))
+        await self._executor.execute(kept.id, command, CommandKey(self._new_id(), digest=""))
 
     async def _send(self, kept: Kept[State], message: Message) -> MessageOutcome:
         outcome = await self._hand_over(kept, message)
@@ -153,7 +156,7 @@ class Dispatch:
             for message in kept.state.messages
             if message.status == "sending"
         )
-        await self._executor.execute(kept.id, EndSending(outcomes), CommandKey(str(uuid.uuid4()), digest=""))
+        await self._executor.execute(kept.id, EndSending(outcomes), CommandKey(self._new_id(), digest=""))
 
 
 def _key(kept: Kept[State], command: FireReminder) -> CommandKey:

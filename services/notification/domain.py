@@ -39,7 +39,10 @@ CLAIM = timedelta(minutes=3)
 
 @dataclass(frozen=True, slots=True, order=True)
 class Message:
-    """One letter that is owed; its id begins with the request's. `due` is when to try (again), while sending when the claim ends, None when there is nothing to do."""
+    """One letter that is owed; its id begins with the request's.
+
+    `due` is when to try (again), while sending when the claim ends, None when there is nothing to do.
+    """
 
     planned_at: datetime
     id: str
@@ -69,7 +72,7 @@ class State:
     number: str = ""
     scope: str = ""
     applicant: Applicant | None = None
-    course: Course = Course()
+    course: Course = field(default_factory=Course)
     lead: Staff | None = None
     rejected_by: Staff | None = None
     messages: tuple[Message, ...] = ()
@@ -237,7 +240,7 @@ def due_at(state: State) -> datetime | None:
     return min(times, default=None)
 
 
-def on_due(state: State) -> list[Command]:
+def on_due(state: State) -> list[FireReminder]:
     """Reminders by the earliest day first; messages are taken in hand by dispatch."""
     return [FireReminder(r.id) for r in sorted(_open_reminders(state), key=_falls_due)]
 

@@ -35,6 +35,7 @@ def build(platform: Platform) -> Service:
         runtime.executor,
         platform.mailer,
         StaffDirectory(platform.accounts),
+        platform.new_id,
         platform.settings.mail_from,
         platform.tracking.link,
         platform.settings.origin + "/",

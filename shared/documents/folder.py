@@ -40,14 +40,14 @@ class FolderDocumentStore:
         return await asyncio.to_thread(self._put, source, inspect, limit)
 
     async def open(self, key: str) -> AsyncIterator[bytes]:
-        file, first = await asyncio.to_thread(_open, self._path(key))
+        file, first = await asyncio.to_thread(_open, self.path_of(key))
         return _pieces(file, first)
 
     async def stat(self, key: str) -> KeptDocument:
         return await asyncio.to_thread(self._stat, key)
 
     async def delete(self, key: str) -> None:
-        await asyncio.to_thread(self._path(key).unlink, missing_ok=True)
+        await asyncio.to_thread(self.path_of(key).unlink, missing_ok=True)
 
     async def keys(self, older_than: datetime) -> AsyncIterator[str]:
         for shelf in await asyncio.to_thread(self._all_shelves):
@@ -65,7 +65,7 @@ class FolderDocumentStore:
         key = self._new_key()
         try:
             media_type = _inspected(source, inspect, limit)
-            size, sha256 = self._write(source, self._path(key), limit)
+            size, sha256 = self._write(source, self.path_of(key), limit)
         except OSError as error:
             self._shelves.clear()
             raise StoreUnavailable(str(error)) from error
@@ -93,7 +93,8 @@ class FolderDocumentStore:
         _sync_folder(self._folder.parent)
         self._shelves.add(shelf)
 
-    def _path(self, key: str) -> Path:
+    def path_of(self, key: str) -> Path:
+        """Where the document with this key lies. Raises DocumentMissing for what is no key."""
         # Keys come back from state documents and addresses: one that was never made here must not become a path.
         if not KEY.fullmatch(key):
             raise DocumentMissing(key)
@@ -101,7 +102,7 @@ class FolderDocumentStore:
 
     def _stat(self, key: str) -> KeptDocument:
         try:
-            found = self._path(key).stat()
+            found = self.path_of(key).stat()
         except FileNotFoundError:
             raise DocumentMissing(key) from None
         return KeptDocument(key, found.st_size, datetime.fromtimestamp(found.st_mtime, UTC))

@@ -33,7 +33,10 @@ class Difference:
 
 @dataclass(slots=True)
 class Report:
-    """What a fold of the whole log found. `holes` and `unreadable` name the places in the log, `behind` what is still on its way."""
+    """What a fold of the whole log found.
+
+    `holes` and `unreadable` name the places in the log, `behind` the requests of which something is still on its way.
+    """
 
     service: str
     events: int = 0
