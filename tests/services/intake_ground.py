@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import io
-import uuid
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -27,10 +26,10 @@ from shared.runtime.service import Service
 from shared.settings import Settings
 from shared.web.app import make_app
 from tests.domain.given import NOON, happened
+from tests.services.identity_ground import SetClock
 
 PDF = "application/pdf"
 DOCX = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
-ALL_FIELDS = ("letter", "requirements")
 
 FORM = {
     "name": "Rahmat Contoh",
@@ -91,7 +90,7 @@ class Ground:
     platform: Platform
     app: FastAPI
     intake: Service
-    clock: datetime = NOON
+    clock: SetClock
     told: Counter[tuple[str, str]] = field(default_factory=Counter)
 
     def client(self, **options: Any) -> httpx.AsyncClient:
@@ -114,10 +113,10 @@ class Ground:
         """What other services say happened, heard by intake when this returns."""
         for fact in facts:
             self.told[request_id, fact.owner] += 1
-            event = happened(fact, self.told[request_id, fact.owner], self.clock, request_id)
-            await self.platform.log.append([(str(uuid.uuid4()), to_bytes(event))])
+            event = happened(fact, self.told[request_id, fact.owner], self.clock.now, request_id)
+            await self.platform.log.append([(request_id, to_bytes(event))])
         async with asyncio.timeout(10):
-            while await self.platform.log.lag("intake"):
+            while await self.platform.log.lag("intake"):  # noqa: ASYNC110
                 await asyncio.sleep(0.01)
 
     @property
@@ -152,14 +151,13 @@ class Applicant:
 
 @asynccontextmanager
 async def ground(folder: Path, **settings: Any) -> AsyncIterator[Ground]:
-    clock = lambda: opened.clock  # noqa: E731
+    clock = SetClock()
+    clock.now = NOON
     platform = open_platform(Settings(data=folder, public_rate=0, **settings), clock)
     await platform.prepare()
     intake = service.build(platform)
-    app = make_app(
-        platform=platform, version="1", routers=intake.routers, lifespan=None, stores=[intake.runtime.store]
-    )
-    opened = Ground(platform, app, intake)
+    app = make_app(platform=platform, version="1", routers=intake.routers, lifespan=None, stores=[intake.runtime.store])
+    opened = Ground(platform, app, intake, clock)
     await intake.start()
     try:
         yield opened
