@@ -17,7 +17,9 @@ from shared.platform import Platform
 from shared.runtime.execution import Executor
 from shared.runtime.service import ServiceRuntime
 from shared.web.access import GuardedRoute, public
-from shared.web.rendering import page
+from shared.web.rendering import pages_of
+
+_page = pages_of("services.assignment")
 
 NUMBER = re.compile(r"BAST-(INT-\d{4}-\d{6,12})-([1-9]\d{0,3})")
 STANDING = frozenset({Status.DELIVERED, Status.COMPLETED})
@@ -52,7 +54,7 @@ def router(runtime: ServiceRuntime[State], platform: Platform) -> APIRouter:
         number = f"BAST/{match[1]}/{match[2]}" if match else ""
         known = match is not None and platform.tracking.proves(number, code)
         record = await issued(runtime.executor, match[1], int(match[2])) if match and known else None
-        answer = page("handover_record.html", 200 if record else 404, record=record)
+        answer = _page("handover_record.html", 200 if record else 404, record=record)
         answer.headers.update(HIDDEN)
         return answer
 

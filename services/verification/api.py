@@ -80,7 +80,7 @@ class Finding(Body):
 
     item: ChecklistItem
     ok: bool
-    note: OptionalText = Field("", max_length=500)
+    note: Annotated[OptionalText, Field(max_length=500)] = ""
 
 
 Findings = Annotated[tuple[Finding, ...], Field(max_length=20)]
@@ -90,7 +90,7 @@ class Verification(Body):
     """`acknowledged_warnings` are the codes of the request's warnings."""
 
     checklist: Findings
-    acknowledged_warnings: tuple[OptionalText, ...] = Field((), max_length=20)
+    acknowledged_warnings: Annotated[tuple[str, ...], Field(max_length=20)] = ()
 
 
 class Return(Body):

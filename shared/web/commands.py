@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import date, datetime
 from typing import Annotated, Any, TypeVar
 
 from fastapi import Request
@@ -11,11 +11,12 @@ from pydantic import AfterValidator, BaseModel, Field
 
 from shared.calendar import WIT
 from shared.contracts.course import Status
+from shared.contracts.facts import ChecklistItem
 from shared.runtime.decider import Refusal
 from shared.runtime.execution import Answer, Executor
 from shared.web.bodies import FieldError
 from shared.web.idempotency import command_key, digest_of
-from shared.web.labels import EVENT_LABELS, STATUS_LABELS, actor_label
+from shared.web.labels import CHECKLIST_LABELS, EVENT_LABELS, STATUS_LABELS, actor_label
 from shared.web.problems import Problem, invalid
 
 State = TypeVar("State")
@@ -90,7 +91,9 @@ def moved_on(refusal: Refusal, version: int) -> Problem:
 
 def _word(value: Any) -> str:
     if isinstance(value, tuple | list | set | frozenset):
-        return ", ".join(_word(one) for one in value)
+        return "; ".join(_word(one) for one in value)
     if isinstance(value, datetime):
         return f"{value.astimezone(WIT):%d-%m-%Y pukul %H.%M} WIT"
-    return str(getattr(value, "value", value))
+    if isinstance(value, ChecklistItem):
+        return CHECKLIST_LABELS[value]
+    return f"{value:%d-%m-%Y}" if isinstance(value, date) else str(getattr(value, "value", value))

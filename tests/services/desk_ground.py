@@ -1,0 +1,173 @@
+"""Verification and assignment at work on one platform, with members of staff who are signed in and a log to tell them by."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import httpx
+from fastapi import FastAPI
+from fpdf import FPDF
+
+from services.assignment import service as assignment
+from services.verification import service as verification
+from shared.contracts.envelope import Event, from_bytes, to_bytes
+from shared.contracts.facts import DocumentKind, DocumentRef, Fact
+from shared.contracts.intake import RequestSubmitted
+from shared.documents.media_types import inspect_as
+from shared.identity import api as identity_api
+from shared.identity.accounts import Account, Role, Session
+from shared.platform import Platform, open_platform
+from shared.runtime.service import Service
+from shared.settings import Settings
+from shared.web.app import make_app
+from tests.domain import intake_story
+from tests.domain.given import NOON, REQUEST, happened
+
+OTHER = "00000000-0000-4000-8000-000000000002"
+PEOPLE: dict[str, tuple[str, tuple[Role, ...]]] = {
+    "nurlaila": ("Nurlaila Ibarat", (Role.OFFICER,)),
+    "samsul": ("Samsul Seandainya", (Role.OFFICER,)),
+    "hasan": ("Hasan Umpama", (Role.STRUCTURAL,)),
+    "halima": ("Halima Misalnya", (Role.STRUCTURAL,)),
+    "dewi": ("Dewi Andaian", (Role.TECHNICAL,)),
+    "jafar": ("Jafar Ibaratnya", (Role.TECHNICAL,)),
+    "kepala": ("Kepala Contoh", (Role.STRUCTURAL, Role.TECHNICAL)),
+    "admin": ("Admin Contoh", (Role.ADMIN,)),
+}
+PATIENCE = 10.0
+Answer = httpx.Response
+
+
+def pdf(pages: int = 2, words: str = "Halaman") -> bytes:
+    paper = FPDF()
+    for number in range(1, pages + 1):
+        paper.add_page()
+        paper.set_font("Times", size=20)
+        paper.text(30, 40, f"{words} {number}")
+    return bytes(paper.output())
+
+
+@dataclass
+class SetClock:
+    now: datetime = NOON
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def go_on(self, **time: float) -> None:
+        self.now += timedelta(**time)
+
+
+@dataclass
+class Ground:
+    platform: Platform
+    services: dict[str, Service]
+    app: FastAPI
+    clock: SetClock
+    told: Counter[tuple[str, str]] = field(default_factory=Counter)
+
+    @property
+    def http(self) -> httpx.AsyncClient:
+        return httpx.AsyncClient(transport=httpx.ASGITransport(self.app), base_url=self.platform.settings.origin)
+
+    async def call(self, who: str, method: str, path: str, key: str = "", **options: Any) -> Answer:
+        headers = {"Authorization": f"Bearer token of {who}"} if who else {}
+        if key:
+            headers["Idempotency-Key"] = key
+        async with self.http as client:
+            return await client.request(method, path, headers=headers, **options)
+
+    async def get(self, who: str, path: str, **options: Any) -> Answer:
+        return await self.call(who, "GET", path, **options)
+
+    async def post(self, who: str, path: str, json: Any = None, **options: Any) -> Answer:
+        body = {} if json is None else {"json": json}
+        return await self.call(who, "POST", path, **body, **options)
+
+    async def happened(self, *facts: Fact, subject: str = REQUEST) -> None:
+        """Tell both services through the log, and wait until they have heard."""
+        for fact in facts:
+            self.told[fact.owner, subject] += 1
+            event = happened(fact, self.told[fact.owner, subject], self.clock(), subject)
+            await self.platform.log.append([(subject, to_bytes(event))])
+        await self.until(lambda: self._heard_all())
+
+    async def _heard_all(self) -> bool:
+        return not any([await self.platform.log.lag(name) for name in self.services])
+
+    async def reached(self, service: str, status: str, subject: str = REQUEST) -> None:
+        """Wait until this service has the request in this status."""
+
+        async def there() -> bool:
+            kept = await self.services[service].runtime.executor.read(subject)
+            return kept is not None and kept.state.status == status
+
+        await self.until(there)
+
+    async def until(self, reached: Callable[[], Awaitable[bool]]) -> None:
+        async with asyncio.timeout(PATIENCE):
+            while not await reached():  # noqa: ASYNC110 - nothing tells a test when a service has heard
+                await asyncio.sleep(0.005)
+
+    async def keep(self, name: str, content: bytes, kind: DocumentKind = DocumentKind.REQUIREMENT) -> DocumentRef:
+        """A stored document, as intake would name it."""
+        stored = await self.platform.documents.put(BytesIO(content), inspect_as(name), limit=10**7)
+        fields = {"size": stored.size, "media_type": stored.media_type, "sha256": stored.sha256, "key": stored.key}
+        return DocumentRef(id=self.platform.new_id(), kind=kind, name=name, **fields)
+
+    async def submitted(self, *documents: DocumentRef, subject: str = REQUEST, **fields: Any) -> RequestSubmitted:
+        """A new request, which both services have heard of."""
+        given = {"documents": documents, **fields} if documents else fields
+        fact = intake_story.submitted.model_copy(update=given)
+        await self.happened(fact, subject=subject)
+        return fact
+
+    async def events(self, source: str, subject: str = REQUEST) -> list[Event]:
+        """What the log has of one service about a request, once its outbox is published."""
+        await self.services[source].runtime.relay.drain()
+        found = [from_bytes(record.value) async for records in self.platform.log.read() for record in records]
+        # Published twice, because the relay runs and is drained, an event is still one.
+        once = {event.id: event for event in found if event.source == source and event.subject == subject}
+        return list(once.values())
+
+    async def stored_keys(self) -> set[str]:
+        return {key async for key in self.platform.documents.keys(datetime.max.replace(tzinfo=NOON.tzinfo))}
+
+
+@asynccontextmanager
+async def desk_ground(folder: Path, **settings: Any) -> AsyncIterator[Ground]:
+    clock = SetClock()
+    platform = open_platform(Settings(data=folder, public_rate=0, **settings), clock)
+    await platform.prepare()
+    await _sign_in_everybody(platform)
+    services = {service.name: service for service in (verification.build(platform), assignment.build(platform))}
+    for service in services.values():
+        await service.start()
+    routers = [router for service in services.values() for router in service.routers]
+    stores = [service.runtime.store for service in services.values()]
+    routers.append(identity_api.router())
+    app = make_app(platform=platform, version="1", routers=routers, lifespan=None, stores=stores)
+    try:
+        yield Ground(platform, services, app, clock)
+    finally:
+        for service in services.values():
+            await service.stop()
+        await platform.close()
+
+
+async def _sign_in_everybody(platform: Platform) -> None:
+    """Sessions without passwords: hashing those takes a tenth of a second each, and other tests see to it."""
+    now = platform.clock()
+    for username, (name, roles) in PEOPLE.items():
+        await platform.accounts.add(Account(username, name, f"{username}@kominfo.example", roles, "-"))
+        hashed = hashlib.sha256(f"token of {username}".encode()).hexdigest()
+        await platform.accounts.open_session(Session(hashed, username, now, now))
