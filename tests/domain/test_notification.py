@@ -162,7 +162,7 @@ def sent(status: str, retry_at: datetime | None = None) -> tuple[State, tuple[st
     return fold(LEDGER, story(tale.submitted, claim, SendingEnded(outcomes=outcomes))), claim.messages
 
 
-@pytest.mark.parametrize("path", tale.PATHS.values(), ids=str)
+@pytest.mark.parametrize("path", tale.PATHS.values(), ids=tale.PATHS.keys())
 def test_every_letter_that_is_owed_can_be_written(path: tuple[Fact, ...]) -> None:
     for message in given(LEDGER, *path).messages:
         values = {name: value for name, value in message.values.items() if name != "lead_username"} | {"contact": ""}
