@@ -131,6 +131,11 @@ class Ground:
         await self.happened(fact, subject=subject)
         return fact
 
+    async def sign_in_everybody_after(self, **time: float) -> None:
+        """Let time pass, in which sessions end, and begin new ones."""
+        self.clock.go_on(**time)
+        await _open_sessions(self.platform)
+
     async def events(self, source: str, subject: str = REQUEST) -> list[Event]:
         """What the log has of one service about a request, once its outbox is published."""
         await self.services[source].runtime.relay.drain()
@@ -165,9 +170,15 @@ async def desk_ground(folder: Path, **settings: Any) -> AsyncIterator[Ground]:
 
 
 async def _sign_in_everybody(platform: Platform) -> None:
-    """Sessions without passwords: hashing those takes a tenth of a second each, and other tests see to it."""
-    now = platform.clock()
     for username, (name, roles) in PEOPLE.items():
         await platform.accounts.add(Account(username, name, f"{username}@kominfo.example", roles, "-"))
+    await _open_sessions(platform)
+
+
+async def _open_sessions(platform: Platform) -> None:
+    """Sessions without passwords: hashing those takes a tenth of a second each, and other tests see to it."""
+    now = platform.clock()
+    for username in PEOPLE:
         hashed = hashlib.sha256(f"token of {username}".encode()).hexdigest()
+        await platform.accounts.close_session(hashed)
         await platform.accounts.open_session(Session(hashed, username, now, now))

@@ -1,0 +1,340 @@
+"""Assignment over HTTP: who may, when, with what body, and what is answered."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from shared.contracts.assignment import LeadAssigned, RequestRejected
+from shared.contracts.facts import DocumentRef
+from tests.domain.given import REQUEST
+from tests.domain.intake_story import answered, recommended, verified, withdrawn
+from tests.services.desk_ground import OTHER, PEOPLE, Ground, desk_ground, pdf
+
+REQUESTS = "/api/assignment/requests"
+HERE = f"{REQUESTS}/{REQUEST}"
+ASSIGN = {"lead": "dewi", "complexity": "low", "target_date": "2026-12-14", "note": "Mohon didahulukan."}
+REASSIGN = {"lead": "jafar", "reason": "Mendapat penugasan lain."}
+BY_HEAD: dict[str, dict[str, Any]] = {
+    "rejection": {"reason": "Di luar lingkup."},
+    "assignment": ASSIGN,
+    "reassignment": REASSIGN,
+}
+BY_LEAD: dict[str, dict[str, Any]] = {
+    "start": {},
+    "progress": {"note": "Sambungan diuji.", "percent": 40},
+    "pause": {"question": "Alamat server uji?"},
+    "resume": {},
+}
+FITTING = {
+    "verified": {"rejection", "assignment"},
+    "assigned": {"reassignment", "start"},
+    "in_progress": {"reassignment", "progress", "pause"},
+    "on_hold": {"reassignment", "resume"},
+}
+"""The steps that are open in each status; `completion` is tried in tests of its own."""
+
+
+@pytest.fixture
+async def ground(tmp_path: Path) -> AsyncIterator[Ground]:
+    async with desk_ground(tmp_path) as opened:
+        yield opened
+
+
+async def to(ground: Ground, status: str, *documents: DocumentRef, subject: str = REQUEST, **fields: Any) -> None:
+    """Bring a request to this status, as far as it goes by itself and then by the calls of those who move it."""
+    await ground.submitted(*documents, subject=subject, **fields)
+    await ground.happened(verified, subject=subject)
+    moves = (
+        ("hasan", "assignment", ASSIGN, "assigned"),
+        ("dewi", "start", {}, "in_progress"),
+        ("dewi", "pause", BY_LEAD["pause"], "on_hold"),
+    )
+    for who, step, body, reached in moves:
+        if status == "verified":
+            return
+        answer = await ground.post(who, f"{REQUESTS}/{subject}/{step}", body)
+        assert answer.json()["status"] == reached, answer.text
+        if reached == status:
+            return
+
+
+async def test_a_request_goes_its_way_in_answers_of_one_shape(ground: Ground):
+    await to(ground, "verified")
+    steps = [
+        ("hasan", "assignment", ASSIGN, "assigned"),
+        ("hasan", "reassignment", REASSIGN, "assigned"),
+        ("jafar", "start", None, "in_progress"),
+        ("jafar", "progress", {"note": "Setengah jalan.", "percent": 50}, "in_progress"),
+        ("jafar", "pause", {"question": "Alamat server uji?"}, "on_hold"),
+        ("jafar", "resume", {"note": "Sudah diketahui."}, "in_progress"),
+    ]
+    for place, (who, step, body, status) in enumerate(steps):
+        answer = await ground.post(who, f"{HERE}/{step}", body)
+        assert answer.status_code == 200, answer.text
+        assert answer.json() == {"id": REQUEST, "number": "INT-2026-000001", "status": status, "version": place + 3}
+    shown = (await ground.get("hasan", HERE)).json()
+    assert (shown["lead"], shown["percent"], shown["target_date"]) == ("jafar", 50, "2026-12-14")
+
+
+async def test_a_request_that_was_only_submitted_can_be_rejected_on_advice(ground: Ground):
+    await ground.submitted()
+    await ground.happened(recommended)
+    assert (await ground.get("hasan", HERE)).json()["recommendation"]["reason"] == "Di luar lingkup."
+    assert (await ground.post("hasan", f"{HERE}/rejection", BY_HEAD["rejection"])).json()["status"] == "rejected"
+    [event] = await ground.events("assignment")
+    assert isinstance(event.fact, RequestRejected)
+
+
+async def test_the_applicants_answer_takes_the_work_up_again(ground: Ground):
+    await to(ground, "on_hold")
+    await ground.happened(answered)
+    await ground.reached("assignment", "in_progress")
+    assert (await ground.events("assignment"))[-1].type == "WorkResumed"
+
+
+@pytest.mark.parametrize("status", FITTING)
+async def test_a_step_out_of_order_is_409_and_leaves_no_trace(ground: Ground, status: str):
+    await to(ground, status)
+    before = await ground.events("assignment")
+    for who, steps in (("hasan", BY_HEAD), ("dewi", BY_LEAD)):
+        for step, body in steps.items():
+            if step not in FITTING[status] and (who == "hasan" or status != "verified"):
+                answer = await ground.post(who, f"{HERE}/{step}", body)
+                assert answer.status_code == 409, (step, answer.text)
+                assert answer.json()["current"]["status"] == status, step
+    assert await ground.events("assignment") == before
+
+
+async def test_a_withdrawn_request_cannot_be_assigned(ground: Ground):
+    await to(ground, "verified")
+    await ground.happened(withdrawn)
+    answer = await ground.post("hasan", f"{HERE}/assignment", ASSIGN)
+    assert answer.status_code == 409
+    assert answer.json()["detail"].startswith("Permohonan dibatalkan pemohon oleh Pemohon pada 23-11-2026")
+
+
+@pytest.mark.parametrize("who", PEOPLE)
+async def test_every_call_is_for_its_roles_alone(ground: Ground, who: str):
+    await to(ground, "assigned")
+    roles = PEOPLE[who][1]
+    heads, leads = "structural" in roles, "technical" in roles
+    before = await ground.events("assignment")
+    for path, allowed in ((REQUESTS, heads or leads), (HERE, heads or who == "dewi"), ("/api/assignment/leads", heads)):
+        answer = await ground.get(who, path)
+        assert (answer.status_code == 200) == allowed, path
+        assert allowed or answer.status_code == (404 if path == HERE and leads else 403), path
+    for steps, allowed in ((BY_HEAD, heads), ({**BY_LEAD, "completion": {}}, leads)):
+        if not allowed:
+            for step, body in steps.items():
+                assert (await ground.post(who, f"{HERE}/{step}", body)).status_code == 403, step
+    if not (heads or leads):
+        assert (await ground.get(who, "/api/assignment/live")).status_code == 403
+    assert await ground.events("assignment") == before
+
+
+async def test_somebody_elses_work_is_not_there_and_looks_as_if_it_never_was(ground: Ground):
+    document = await ground.keep("kamus.pdf", pdf())
+    await to(ground, "in_progress", document)
+    before = await ground.events("assignment")
+    for path in ("", f"/documents/{document.id}"):
+        foreign = await ground.get("jafar", HERE + path)
+        unknown = await ground.get("jafar", f"{REQUESTS}/{OTHER}{path}")
+        assert (foreign.status_code, foreign.json()) == (404, unknown.json())
+    for step, body in BY_LEAD.items():
+        foreign = await ground.post("jafar", f"{HERE}/{step}", body)
+        unknown = await ground.post("jafar", f"{REQUESTS}/{OTHER}/{step}", body)
+        assert (foreign.status_code, foreign.json()) == (404, unknown.json()), step
+    files = [("documents", ("hasil.pdf", pdf()))]
+    answer = await ground.post("jafar", f"{HERE}/completion", data={"summary": "Selesai."}, files=files)
+    assert answer.status_code == 404
+    assert (await ground.get("jafar", REQUESTS)).json()["items"] == []
+    assert (await ground.get("jafar", REQUESTS, params={"lead": "dewi"})).json()["items"] == []
+    assert await ground.events("assignment") == before
+
+
+async def test_a_head_who_does_technical_work_too_leads_only_what_is_his(ground: Ground):
+    await to(ground, "assigned")
+    assert (await ground.get("kepala", HERE)).status_code == 200
+    assert (await ground.post("kepala", f"{HERE}/start")).status_code == 404
+
+
+async def test_a_replaced_lead_loses_the_request(ground: Ground):
+    await to(ground, "in_progress")
+    await ground.post("hasan", f"{HERE}/reassignment", REASSIGN)
+    assert (await ground.get("dewi", HERE)).status_code == 404
+    assert (await ground.post("dewi", f"{HERE}/progress", BY_LEAD["progress"])).status_code == 404
+    assert [line["id"] for line in (await ground.get("jafar", REQUESTS)).json()["items"]] == [REQUEST]
+
+
+async def test_what_was_never_heard_of_is_404_for_the_head(ground: Ground):
+    for step, body in BY_HEAD.items():
+        assert (await ground.post("hasan", f"{REQUESTS}/{OTHER}/{step}", body)).status_code == 404
+    assert (await ground.get("hasan", f"{REQUESTS}/{OTHER}")).status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("step", "changes", "field"),
+    [
+        ("assignment", {"lead": "nobody"}, "lead"),
+        ("assignment", {"lead": "nurlaila"}, "lead"),
+        ("assignment", {"lead": ""}, "lead"),
+        ("assignment", {"lead": {"$gt": ""}}, "lead"),
+        ("assignment", {"complexity": "huge"}, "complexity"),
+        ("assignment", {"target_date": "2026-11-22"}, "target_date"),
+        ("assignment", {"target_date": "besok"}, "target_date"),
+        ("assignment", {"target_date": "9999-12-31"}, "target_date"),
+        ("assignment", {"target_date": None}, "target_date"),
+        ("assignment", {"status": "completed"}, "status"),
+        ("rejection", {"reason": " "}, "reason"),
+    ],
+)
+async def test_a_head_is_told_which_field_is_wrong(ground: Ground, step: str, changes: dict[str, Any], field: str):
+    await to(ground, "verified")
+    answer = await ground.post("hasan", f"{HERE}/{step}", {**BY_HEAD[step], **changes})
+    assert answer.status_code == 422, answer.text
+    assert [error["field"] for error in answer.json()["errors"]] == [field]
+    assert await ground.events("assignment") == []
+
+
+@pytest.mark.parametrize(
+    ("step", "body", "field"),
+    [
+        ("reassignment", {**REASSIGN, "lead": "dewi"}, "lead"),
+        ("reassignment", {**REASSIGN, "lead": "nobody"}, "lead"),
+        ("reassignment", {**REASSIGN, "target_date": "2026-11-20"}, "target_date"),
+        ("reassignment", {"lead": "jafar"}, "reason"),
+        ("progress", {"note": "Jauh.", "percent": 101}, "percent"),
+        ("progress", {"note": "Jauh.", "percent": "50"}, "percent"),
+        ("progress", {"percent": 50}, "note"),
+        ("pause", {}, "question"),
+        ("start", {"percent": 50}, "percent"),
+        ("resume", {"note": 1}, "note"),
+    ],
+)
+async def test_at_work_too_the_wrong_field_is_named(ground: Ground, step: str, body: dict[str, Any], field: str):
+    await to(ground, "in_progress")
+    before = await ground.events("assignment")
+    answer = await ground.post("hasan" if step == "reassignment" else "dewi", f"{HERE}/{step}", body)
+    assert answer.status_code == 422, answer.text
+    assert [error["field"] for error in answer.json()["errors"]] == [field]
+    assert await ground.events("assignment") == before
+
+
+async def test_who_has_no_active_account_leads_nothing(ground: Ground):
+    await to(ground, "verified")
+    await ground.platform.identity.change_staff("dewi", active=False)
+    answer = await ground.post("hasan", f"{HERE}/assignment", ASSIGN)
+    assert answer.status_code == 422
+    assert answer.json()["errors"][0]["field"] == "lead"
+
+
+async def test_a_target_today_is_in_time(ground: Ground):
+    await to(ground, "verified")
+    assert (
+        await ground.post("hasan", f"{HERE}/assignment", {**ASSIGN, "target_date": "2026-11-23"})
+    ).status_code == 200
+
+
+async def test_of_fifty_assignments_at_once_one_wins_and_the_others_learn_which(ground: Ground):
+    await to(ground, "verified")
+    heads = [("hasan", "halima")[n % 2] for n in range(50)]
+    bodies = [{**ASSIGN, "lead": ("dewi", "jafar")[n // 2 % 2]} for n in range(50)]
+    answers = await asyncio.gather(
+        *(ground.post(head, f"{HERE}/assignment", body) for head, body in zip(heads, bodies, strict=True))
+    )
+    assert sorted(answer.status_code for answer in answers) == [200, *[409] * 49]
+    winner = next(place for place, answer in enumerate(answers) if answer.status_code == 200)
+    assert all(PEOPLE[heads[winner]][0] in each.json()["detail"] for each in answers if each.status_code == 409)
+    [event] = await ground.events("assignment")
+    assert isinstance(event.fact, LeadAssigned)
+    assert event.fact.lead.username == bodies[winner]["lead"]
+
+
+async def test_a_repeated_key_is_answered_as_before_though_the_target_has_passed(ground: Ground):
+    await to(ground, "verified")
+    first = await ground.post("hasan", f"{HERE}/assignment", ASSIGN, key="k")
+    await ground.sign_in_everybody_after(days=30)
+    again = await ground.post("hasan", f"{HERE}/assignment", ASSIGN, key="k")
+    assert (again.status_code, again.json()) == (200, first.json())
+    assert (await ground.post("hasan", f"{HERE}/assignment", {**ASSIGN, "note": ""}, key="k")).status_code == 422
+    assert (await ground.post("halima", f"{HERE}/assignment", ASSIGN, key="k")).status_code == 409
+    assert len(await ground.events("assignment")) == 1
+
+
+async def test_leads_come_with_what_they_have_to_do(ground: Ground):
+    ids = [f"00000000-0000-4000-8000-0000000002{n:02d}" for n in range(3)]
+    for place, id in enumerate(ids):
+        await to(ground, "verified", subject=id, number=f"INT-2026-0001{place:02d}")
+    targets = ("2026-11-23", "2026-12-14", "2026-12-15")
+    for id, target in zip(ids, targets, strict=True):
+        await ground.post("hasan", f"{REQUESTS}/{id}/assignment", {**ASSIGN, "target_date": target})
+    await ground.sign_in_everybody_after(days=1)
+    leads = (await ground.get("hasan", "/api/assignment/leads")).json()["items"]
+    assert leads == [
+        {"username": "dewi", "name": "Dewi Andaian", "open": 3, "overdue": 1},
+        {"username": "jafar", "name": "Jafar Ibaratnya", "open": 0, "overdue": 0},
+        {"username": "kepala", "name": "Kepala Contoh", "open": 0, "overdue": 0},
+    ]
+    late = (await ground.get("hasan", REQUESTS, params={"overdue": "true"})).json()["items"]
+    assert [(line["id"], line["overdue"]) for line in late] == [(ids[0], True)]
+    for asked, found in (
+        ({"lead": "dewi", "limit": "2"}, ids[:2]),
+        ({"lead": "jafar"}, []),
+        ({"status": "assigned"}, ids),
+        ({"search": "int-2026-000102"}, ids[2:]),
+    ):
+        page = (await ground.get("halima", REQUESTS, params=asked)).json()
+        assert [line["id"] for line in page["items"]] == found, asked
+    mine = (await ground.get("dewi", REQUESTS, params={"limit": 1})).json()
+    rest = (await ground.get("dewi", REQUESTS, params={"after": mine["next"]})).json()
+    assert [line["id"] for line in mine["items"] + rest["items"]] == ids
+
+
+async def test_the_lead_downloads_what_the_applicant_sent(ground: Ground):
+    content = pdf()
+    document = await ground.keep("kamus.pdf", content)
+    await to(ground, "assigned", document)
+    for who in ("dewi", "hasan"):
+        answer = await ground.get(who, f"{HERE}/documents/{document.id}")
+        assert answer.content == content
+        assert answer.headers["content-disposition"].startswith("attachment")
+
+
+async def test_leads_hear_of_their_own_work_alone(ground: Ground):
+    await to(ground, "assigned")
+    await to(ground, "assigned", subject=OTHER, number="INT-2026-000002")
+    await ground.post("hasan", f"{REQUESTS}/{OTHER}/reassignment", REASSIGN)
+    streams, path = ground.app.state.streams, "/api/assignment/live"
+    listening = [asyncio.create_task(ground.get(who, path)) for who in ("dewi", "jafar", "hasan")]
+
+    async def all_open() -> bool:
+        return bool(streams.open == 3)
+
+    await ground.until(all_open)
+    await ground.post("dewi", f"{HERE}/start")
+    await ground.post("jafar", f"{REQUESTS}/{OTHER}/start")
+    await asyncio.sleep(0.2)
+    streams.close()
+    heard = [_told((await asyncio.wait_for(task, 5)).text) for task in listening]
+    assert [{each["number"] for each in told} for told in heard] == [
+        {"INT-2026-000001"},
+        {"INT-2026-000002"},
+        {"INT-2026-000001", "INT-2026-000002"},
+    ]
+
+
+def _told(text: str) -> list[dict[str, Any]]:
+    return [json.loads(line[6:]) for line in text.splitlines() if line.startswith("data: ")]
+
+
+async def test_without_a_new_target_the_old_one_stays(ground: Ground):
+    await to(ground, "assigned")
+    await ground.post("hasan", f"{HERE}/reassignment", REASSIGN)
+    assert (await ground.get("hasan", HERE)).json()["target_date"] == date(2026, 12, 14).isoformat()
