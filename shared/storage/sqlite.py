@@ -82,16 +82,12 @@ class SqliteStateStore:
             if not str(error).startswith("UNIQUE"):
                 raise
             # A single statement that fails undoes itself, so that the other writes of the transaction stand.
-            return self._clash(db, write.document)
+            return Saved.TAKEN
         if not db.changes():
             return Saved.CONFLICT
         for entry in write.outbox:
             db.execute(self._tables.add_to_outbox, (entry.subject, entry.event_id, entry.event))
         return Saved.SAVED
-
-    def _clash(self, db: apsw.Connection, document: Document) -> Saved:
-        known = document.version == 1 and db.execute(self._tables.one, (document.id,)).fetchall()
-        return Saved.CONFLICT if known else Saved.TAKEN
 
     async def find(self, find: Find) -> Found:
         def look(db: apsw.Connection) -> tuple[list[Key], bool, bool, dict[str, Row]]:

@@ -228,6 +228,15 @@ async def test_lag_counts_what_is_still_to_be_given(log: EventLog):
     assert await log.lag("intake") == 3
 
 
+async def test_the_lag_of_a_consumer_that_keeps_up_goes_back_to_nothing(open_log: OpenLog):
+    async with open_log() as log, open_log() as elsewhere:
+        await log.prepare()
+        async with listening(log, "intake", Listener()), asyncio.timeout(PATIENCE):
+            await log.append(numbered(3))
+            while await elsewhere.lag("intake"):  # noqa: ASYNC110 - the port tells nobody of a lag
+                await asyncio.sleep(0.02)
+
+
 async def test_a_group_goes_on_where_it_was_after_closing_and_opening_again(open_log: OpenLog):
     async with open_log() as log:
         await log.prepare()

@@ -96,15 +96,46 @@ async def test_writers_that_are_cancelled_at_any_moment_leave_the_rest_alone(fil
         assert done <= words(file)
 
 
-async def test_a_loop_that_ended_does_not_end_the_writer(file: SqliteFile):
-    async def leave() -> None:
-        add(file, "left behind")
-        await asyncio.sleep(0)
+class Slow:
+    """A write that adds a word, and takes until it may end."""
 
+    def __init__(self, word: str):
+        self.word, self.started, self.go_on = word, threading.Event(), threading.Event()
+
+    def __call__(self, db: apsw.Connection) -> None:
+        self.started.set()
+        self.go_on.wait(10)
+        db.execute(ADD, (self.word,))
+
+
+async def test_who_is_cancelled_while_it_is_written_leaves_the_others_of_its_group_alone(file: SqliteFile):
+    slow = Slow("slow")
     with busy_writer(file):
-        await asyncio.to_thread(asyncio.run, leave())
-    await add(file, "after")
-    assert "after" in words(file)
+        tasks = [add(file, "one"), asyncio.create_task(file.write(slow)), add(file, "two")]
+        await asyncio.sleep(0.01)
+    await asyncio.to_thread(slow.started.wait, 10)
+    tasks[1].cancel()
+    await asyncio.sleep(0.01)
+    slow.go_on.set()
+    async with asyncio.timeout(10):
+        outcomes = await asyncio.gather(*tasks, return_exceptions=True)
+    assert [type(outcome) for outcome in outcomes] == [type(None), asyncio.CancelledError, type(None)]
+    assert words(file) == {"one", "slow", "two"}
+
+
+async def test_a_loop_that_ended_does_not_end_the_writer(file: SqliteFile):
+    slow = Slow("left behind")
+
+    async def leave() -> None:
+        task = asyncio.create_task(file.write(slow))
+        await asyncio.to_thread(slow.started.wait, 10)
+        task.cancel()
+
+    await asyncio.to_thread(asyncio.run, leave())
+    slow.go_on.set()
+    async with asyncio.timeout(10):
+        await add(file, "after")
+    assert words(file) == {"left behind", "after"}
 
 
 async def test_a_write_that_raises_what_a_future_refuses_still_answers(file: SqliteFile):

@@ -105,6 +105,14 @@ async def test_the_page_after_the_last_is_empty_and_leads_back(store: StateStore
     assert (ids(ahead), ahead.has_next, ahead.has_previous) == ([], True, False)
 
 
+async def test_there_is_nothing_before_a_page_whose_predecessors_are_gone(store: StateStore):
+    await saved(store, *(written(name, submitted_at=name) for name in "bcd"))
+    page = await store.find(Find("submitted_at", after=("a", "a"), limit=2))
+    assert (ids(page), page.has_next, page.has_previous) == (["b", "c"], True, False)
+    page = await store.find(Find("submitted_at", before=("e", "e"), limit=2))
+    assert (ids(page), page.has_next, page.has_previous) == (["c", "d"], False, True)
+
+
 async def test_an_empty_list_leads_nowhere(store: StateStore):
     found = await store.find(Find("submitted_at"))
     assert (found.documents, found.keys, found.has_next, found.has_previous) == ((), (), False, False)
