@@ -164,3 +164,13 @@ async def ground(folder: Path, **settings: Any) -> AsyncIterator[Ground]:
     finally:
         await intake.stop()
         await platform.close()
+
+
+def errors(answer: httpx.Response) -> dict[str, str]:
+    """The sentences of a refusal by field."""
+    assert answer.headers["content-type"] == "application/problem+json", answer.text
+    return {error["field"]: error["message"] for error in answer.json()["errors"]}
+
+
+async def nothing_happened(intake: Ground) -> bool:
+    return not intake.stored and await intake.intake.runtime.store.greatest("number", "") is None
