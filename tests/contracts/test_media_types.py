@@ -174,6 +174,7 @@ LYING_BOMB = patched(BOMB, CENTRAL, 24, struct.pack("<L", 30_000))
         (LOCAL + bytes(100), "archive_damaged"),
         (patched(PLAIN, b"PK\x05\x06", 16, struct.pack("<L", 5)), "archive_damaged"),
     ],
+    ids=lambda value: value if isinstance(value, str) else "archive",
 )
 def test_an_archive_that_would_harm_is_refused(content: bytes, expected: str):
     assert code("lampiran.zip", content) == expected
