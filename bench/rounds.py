@@ -110,7 +110,7 @@ def our_side(data: Path, sink: Sink) -> Side:
     settings = {
         "SIMPUL_DATA": str(data / "simpul"),
         "SIMPUL_PORT": str(port),
-        "SIMPUL_SMTP": f"smtp://127.0.0.1:{sink.port}",
+        "SIMPUL_SMTP": f"smtp://127.0.0.1:{sink.port}?tls=none",
         "SIMPUL_PUBLIC_RATE": "0",
         "SIMPUL_LOG_LEVEL": "warning",
     }
