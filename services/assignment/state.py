@@ -44,8 +44,10 @@ OWN: frozenset[type[Fact]] = frozenset(_OWN)
 CLOCK_RUNS = (Status.ASSIGNED, Status.IN_PROGRESS)
 
 INDEXED = (
-    *map(Column, ("number", "status", "submitted_at", "unit", "scope", "lead", "target_date", "due", "search")),
-    Column("open", "integer"),
+    *map(Column, ("number", "submitted_at", "target_date", "due", "search")),
+    *(Column(name, ordered_by="submitted_at") for name in ("status", "unit", "scope")),
+    Column("lead", ordered_by="target_date"),
+    Column("open", "integer", ordered_by="submitted_at"),
 )
 
 

@@ -42,12 +42,12 @@ def serve(service: Annotated[str, typer.Argument(help=f"One of {', '.join(BUILDE
 
 def _serve(names: Sequence[str]) -> None:
     settings = settings_in_force()
-    configure_logging(settings.log_level)
     settings.data.mkdir(parents=True, exist_ok=True)
     try:
         with hold(settings.data):
             platform = open_platform(settings)
             asyncio.run(_greet(platform))
+            configure_logging(settings.log_level)
             run_server(make_application(platform, names), settings)
     except FolderInUse as error:
         raise Failed(f"Another process serves {settings.data} already.") from error

@@ -252,7 +252,11 @@ def columns(state: State) -> Mapping[str, Scalar]:
     return {"number": state.number, "newest": newest, **{name: int(name in occurring) for name in STATUSES}}
 
 
-INDEXED = (Column("number", unique=True), Column("newest"), *(Column(name, "integer") for name in STATUSES))
+INDEXED = (
+    Column("number", unique=True),
+    Column("newest"),
+    *(Column(name, "integer", ordered_by="newest") for name in STATUSES),
+)
 
 
 def decider() -> Decider[State]:

@@ -39,7 +39,7 @@ def public_rules(per_minute: int) -> tuple[RateRule, ...]:
     reading_and_acting = frozenset({"GET", "HEAD", "POST"})
     return (
         RateRule("submissions", frozenset({"POST"}), re.compile(r"/api/requests/?"), per_minute),
-        RateRule("look-ups", reading_and_acting, re.compile(r"/api/requests/.+"), per_minute * LOOK_UPS),
+        RateRule("look-ups", reading_and_acting, re.compile(r"/(?:api/requests|lacak)/.+"), per_minute * LOOK_UPS),
     )
 
 
