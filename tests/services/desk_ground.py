@@ -19,6 +19,7 @@ from fpdf import FPDF
 
 from services.assignment import service as assignment
 from services.verification import service as verification
+from shared.clock import random_id
 from shared.contracts.envelope import Event, from_bytes, to_bytes
 from shared.contracts.facts import DocumentKind, DocumentRef, Fact
 from shared.contracts.intake import RequestSubmitted
@@ -73,6 +74,7 @@ class Ground:
     services: dict[str, Service]
     app: FastAPI
     clock: SetClock
+    made_ids: list[str] = field(default_factory=list)
     told: Counter[tuple[str, str]] = field(default_factory=Counter)
 
     @property
@@ -121,7 +123,12 @@ class Ground:
     async def keep(self, name: str, content: bytes, kind: DocumentKind = DocumentKind.REQUIREMENT) -> DocumentRef:
         """A stored document, as intake would name it."""
         stored = await self.platform.documents.put(BytesIO(content), inspect_as(name), limit=10**7)
-        fields = {"size": stored.size, "media_type": stored.media_type, "sha256": stored.sha256, "key": stored.key}
+        fields: dict[str, Any] = {
+            "size": stored.size,
+            "media_type": stored.media_type,
+            "sha256": stored.sha256,
+            "key": stored.key,
+        }
         return DocumentRef(id=self.platform.new_id(), kind=kind, name=name, **fields)
 
     async def submitted(self, *documents: DocumentRef, subject: str = REQUEST, **fields: Any) -> RequestSubmitted:
@@ -137,10 +144,19 @@ class Ground:
         await _open_sessions(self.platform)
 
     async def events(self, source: str, subject: str = REQUEST) -> list[Event]:
-        """What the log has of one service about a request, once its outbox is published."""
-        await self.services[source].runtime.relay.drain()
+        """What the log has of one service about a request, once it has all that the service knows of."""
+        stored = await self.services[source].runtime.store.load([subject])
+        made = stored[subject].seen.get(source, 0) if subject in stored else 0
+
+        async def published() -> bool:
+            return len(await self._logged(source, subject)) >= made
+
+        await self.until(published)
+        return await self._logged(source, subject)
+
+    async def _logged(self, source: str, subject: str) -> list[Event]:
         found = [from_bytes(record.value) async for records in self.platform.log.read() for record in records]
-        # Published twice, because the relay runs and is drained, an event is still one.
+        # Published twice, which may happen, an event is still one.
         once = {event.id: event for event in found if event.source == source and event.subject == subject}
         return list(once.values())
 
@@ -151,7 +167,13 @@ class Ground:
 @asynccontextmanager
 async def desk_ground(folder: Path, **settings: Any) -> AsyncIterator[Ground]:
     clock = SetClock()
-    platform = open_platform(Settings(data=folder, public_rate=0, **settings), clock)
+    made_ids: list[str] = []
+
+    def new_id() -> str:
+        made_ids.append(random_id())
+        return made_ids[-1]
+
+    platform = open_platform(Settings(data=folder, public_rate=0, **settings), clock, new_id)
     await platform.prepare()
     await _sign_in_everybody(platform)
     services = {service.name: service for service in (verification.build(platform), assignment.build(platform))}
@@ -162,7 +184,7 @@ async def desk_ground(folder: Path, **settings: Any) -> AsyncIterator[Ground]:
     routers.append(identity_api.router())
     app = make_app(platform=platform, version="1", routers=routers, lifespan=None, stores=stores)
     try:
-        yield Ground(platform, services, app, clock)
+        yield Ground(platform, services, app, clock, made_ids)
     finally:
         for service in services.values():
             await service.stop()

@@ -95,9 +95,11 @@ async def test_the_day_of_the_record_is_that_of_maba(ground: Ground):
     assert b"D:20261124" in b"".join([piece async for piece in pieces])
 
 
-async def test_a_lead_who_has_not_begun_cannot_hand_over_and_nothing_is_kept(ground: Ground):
+async def test_a_lead_who_has_not_begun_cannot_hand_over_and_nothing_is_stored(ground: Ground):
     before = await ground.stored_keys()
+    ground.made_ids.clear()
     answer = await complete(ground)
+    assert len(ground.made_ids) == 1, "the call itself has an id, but no file was given one"
     assert answer.status_code == 409
     assert "Hasan Umpama" in answer.json()["detail"]
     assert await ground.stored_keys() == before

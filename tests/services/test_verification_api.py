@@ -154,6 +154,14 @@ async def test_what_is_not_there_is_404_everywhere(ground: Ground):
     assert (await ground.get("nurlaila", f"{HERE}/documents/unknown")).status_code == 404
 
 
+async def test_a_request_whose_form_was_not_heard_of_yet_is_not_there(ground: Ground):
+    await ground.happened(rejected)
+    assert (await ground.get("nurlaila", HERE)).status_code == 404
+    assert (await ground.post("nurlaila", f"{HERE}/verification", VERIFY)).status_code == 404
+    await ground.submitted()
+    assert (await ground.get("nurlaila", HERE)).json()["status"] == "rejected"
+
+
 @pytest.mark.parametrize(
     ("step", "body", "field", "words"),
     [
