@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
+from bisect import insort
 from collections import OrderedDict, deque
 from collections.abc import Sequence
+from itertools import islice
 
 from shared.eventlog.port import EventLog, LogUnavailable
 from shared.runtime.measures import OUTBOX, PUBLISHED
@@ -14,33 +17,55 @@ from shared.storage.port import OutboxEntry, StateStore, StoreUnavailable
 logger = logging.getLogger(__name__)
 
 WAVE = 500
+RECALLED = 20_000
+"""Requests of which the last published sequence is remembered; for others the outbox is asked."""
+
 FORGET_EVERY = 1.0
 SWEEP_EVERY = 5.0
 LONGEST_PAUSE = 5.0
+
+_SEQUENCE = re.compile(rb'"sequence":"(\d+)"')
+
+Numbered = tuple[int, str, OutboxEntry]
+"""An entry with its sequence and its event's id before it, by which it is sorted."""
 
 
 class Relay:
     """Publishes the outbox of one service.
 
     A wave holds each request at most once, and a wave that fails is sent again before anything else: an event never overtakes an
-    earlier one of its request.
+    earlier one of its request. One whose predecessor is not known to be published waits until the outbox has been read, because a
+    write whose answer was lost, or another process, may have left the predecessor there.
     """
 
     def __init__(self, service: str, store: StateStore, log: EventLog):
         self._service, self._store, self._log = service, store, log
-        self._waiting: OrderedDict[str, OutboxEntry] = OrderedDict()
+        self._waiting: OrderedDict[str, list[Numbered]] = OrderedDict()
         self._published: deque[str] = deque()
-        self._recent: OrderedDict[str, None] = OrderedDict()
-        self._wake = asyncio.Event()
+        self._reached: OrderedDict[str, int] = OrderedDict()
+        self._doubts = self._doubts_settled = 0
+        self._wake, self._sending = asyncio.Event(), asyncio.Lock()
 
     def hand_over(self, entries: Sequence[OutboxEntry]) -> None:
-        """Take events that were just saved; they are published soon, in this order."""
+        """Take events that were just saved; they are published soon, each request's in order."""
         for entry in entries:
-            if entry.event_id not in self._recent:
-                self._waiting.setdefault(entry.event_id, entry)
-        if entries:
-            OUTBOX.labels(self._service).set(len(self._waiting))
+            before = self._last_known(entry.subject)
+            if self._take(entry) > before + 1:
+                self._doubts += 1
+
+    def _last_known(self, subject: str) -> int:
+        waiting = self._waiting.get(subject)
+        return waiting[-1][0] if waiting else self._reached.get(subject, 0)
+
+    def _take(self, entry: OutboxEntry) -> int:
+        """Let an entry wait, unless it does or was published; returns its sequence."""
+        sequence = sequence_of(entry.event)
+        waiting = self._waiting.get(entry.subject, [])
+        if sequence > self._reached.get(entry.subject, 0) and all(sequence != one[0] for one in waiting):
+            insort(self._waiting.setdefault(entry.subject, waiting), (sequence, entry.event_id, entry))
+            self._measure()
             self._wake.set()
+        return sequence
 
     async def run(self) -> None:
         """Publish, forget and sweep until cancelled."""
@@ -51,17 +76,20 @@ class Relay:
             tasks.create_task(self._every(SWEEP_EVERY, self.sweep))
 
     async def drain(self) -> None:
-        """Publish all that waits, once, and forget it; raises LogUnavailable. For an orderly end."""
+        """Publish all that waits, once, and forget it; raises LogUnavailable or StoreUnavailable. For an orderly end."""
         while self._waiting:
             await self._send_wave()
         await self.forget()
 
     async def sweep(self) -> None:
-        """Find what is in the outbox and neither waits here nor has just been published."""
+        """Find what is in the outbox and neither waits here nor has been published."""
+        doubts = self._doubts
         after: tuple[str, str] | None = None
         while entries := await self._store.unpublished(WAVE, after):
-            self.hand_over(entries)
+            for entry in entries:
+                self._take(entry)
             after = (entries[-1].subject, entries[-1].event_id)
+        self._doubts_settled = max(doubts, self._doubts_settled)
 
     async def forget(self) -> None:
         """Take what the log has out of the outbox, in bulk."""
@@ -78,32 +106,40 @@ class Relay:
             try:
                 await self._send_wave()
                 pause = 0.0
-            except LogUnavailable as error:
+            except (LogUnavailable, StoreUnavailable) as error:
                 pause = min(LONGEST_PAUSE, pause * 2 or 0.2)
-                logger.warning("log unavailable, %d events wait: %s", len(self._waiting), error)
+                logger.warning("cannot publish, events of %d requests wait: %s", len(self._waiting), error)
                 await asyncio.sleep(pause)
 
     async def _send_wave(self) -> None:
-        wave = self._next_wave()
-        await self._log.append([(entry.subject, entry.event) for entry in wave])
-        for entry in wave:
-            self._waiting.pop(entry.event_id, None)
-            self._published.append(entry.event_id)
-            self._recent[entry.event_id] = None
-        while len(self._recent) > 20 * WAVE:
-            self._recent.popitem(last=False)
+        async with self._sending:
+            while self._doubts > self._doubts_settled:
+                await self.sweep()
+            wave = [waiting[0] for waiting in islice(self._waiting.values(), WAVE)]
+            if wave:
+                await self._log.append([(entry.subject, entry.event) for _, _, entry in wave])
+            for numbered in wave:
+                self._note(numbered)
         PUBLISHED.labels(self._service).inc(len(wave))
-        OUTBOX.labels(self._service).set(len(self._waiting))
+        self._measure()
         if not self._waiting:
             self._wake.clear()
 
-    def _next_wave(self) -> list[OutboxEntry]:
-        wave: dict[str, OutboxEntry] = {}
-        for entry in self._waiting.values():
-            wave.setdefault(entry.subject, entry)
-            if len(wave) == WAVE:
-                break
-        return list(wave.values())
+    def _note(self, numbered: Numbered) -> None:
+        """The log has this one: the next of its request may follow, after those of the others."""
+        sequence, event_id, entry = numbered
+        self._published.append(event_id)
+        waiting = self._waiting.pop(entry.subject)
+        waiting.remove(numbered)
+        if waiting:
+            self._waiting[entry.subject] = waiting
+        self._reached[entry.subject] = sequence
+        self._reached.move_to_end(entry.subject)
+        if len(self._reached) > RECALLED:
+            self._reached.popitem(last=False)
+
+    def _measure(self) -> None:
+        OUTBOX.labels(self._service).set(len(self._waiting))
 
     async def _every(self, seconds: float, work: object) -> None:
         while True:
@@ -112,3 +148,9 @@ class Relay:
                 await work()  # type: ignore[operator]
             except StoreUnavailable as error:
                 logger.warning("store unavailable: %s", error)
+
+
+def sequence_of(event: bytes) -> int:
+    """The sequence in an event of our own, which stands before anything that a person wrote; 0 if there is none."""
+    found = _SEQUENCE.search(event)
+    return int(found[1]) if found else 0

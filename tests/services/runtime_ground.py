@@ -1,0 +1,111 @@
+"""Services on real SQLite, with a clock that the test sets and a log that the test can take away."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from services.intake import domain as intake
+from services.notification import domain as notification
+from services.verification import domain as verification
+from shared.calendar import WorkingCalendar
+from shared.contracts.envelope import Event, from_bytes, to_bytes
+from shared.contracts.facts import ChecklistItem, Fact, Verdict
+from shared.eventlog.port import LogUnavailable, Record
+from shared.eventlog.sqlite import SqliteEventLog
+from shared.runtime.decider import Decider
+from shared.runtime.execution import Answer, CommandKey
+from shared.runtime.service import ServiceRuntime
+from shared.storage.sqlite import SqliteStateStore
+from shared.storage.sqlite_file import SqliteFile
+from tests.domain.given import NOON, REQUEST, happened
+from tests.domain.intake_story import ALL_OK, NURLAILA, SUBMIT
+
+OTHER = "00000000-0000-4000-8000-000000000002"
+INTAKE = intake.decider(intake.Rules())
+VERIFICATION = verification.decider(verification.Rules(WorkingCalendar({})))
+NOTIFICATION = notification.decider()
+
+VERIFY = verification.VerifyRequest(NURLAILA, ALL_OK, SUBMIT.warnings)
+RETURN = verification.ReturnRequest(
+    NURLAILA, tuple(Verdict(item=item, ok=False, note="Mohon dilengkapi.") for item in ChecklistItem)
+)
+
+
+def key(number: int, digest: str = "same") -> CommandKey:
+    return CommandKey(f"00000000-0000-4000-9000-{number:012d}", digest)
+
+
+class Log(SqliteEventLog):
+    """The real log, which refuses everything while it is `down`, and forgets to answer once when it `stutters`."""
+
+    down = stutters = False
+
+    async def append(self, records: Sequence[tuple[str, bytes]]) -> None:
+        if self.down:
+            raise LogUnavailable("down")
+        await super().append(records)
+        if self.stutters:
+            self.stutters = False
+            raise LogUnavailable("no answer")
+
+
+class Ground:
+    def __init__(self, folder: Path):
+        self.file = SqliteFile(folder / "simpul.db")
+        self.log = Log(self.file)
+        self.now = NOON
+        self._running: list[ServiceRuntime[Any]] = []
+
+    def clock(self) -> datetime:
+        return self.now
+
+    async def service(self, decider: Decider[Any], *, started: bool = False) -> ServiceRuntime[Any]:
+        store = SqliteStateStore(self.file, decider.service, decider.indexed, self.clock)
+        runtime = ServiceRuntime(decider, store, self.log, self.clock)
+        await runtime.prepare()
+        runtime.consumer._replay_after = (0.01, 0.01, 0.01, 0.01)
+        if started:
+            runtime.start()
+            self._running.append(runtime)
+        return runtime
+
+    async def events(self, source: str = "") -> list[Event]:
+        records = [record async for batch in self.log.read() for record in batch]
+        return [event for event in map(from_bytes, (r.value for r in records)) if source in ("", event.source)]
+
+    async def close(self) -> None:
+        for runtime in self._running:
+            await runtime.stop()
+        self.file.close()
+
+
+@asynccontextmanager
+async def ground(folder: Path) -> AsyncIterator[Ground]:
+    opened = Ground(folder)
+    try:
+        yield opened
+    finally:
+        await opened.close()
+
+
+async def submit(runtime: ServiceRuntime[Any], request: str = REQUEST, number: int = 1) -> Answer:
+    command = replace(SUBMIT, number=f"INT-2026-{number:06d}")
+    return await runtime.executor.execute(request, command, key(100 + number))
+
+
+def record(position: int, fact: Fact, sequence: int = 1, subject: str = REQUEST) -> Record:
+    return Record(str(position), subject, to_bytes(happened(fact, sequence, subject=subject)))
+
+
+async def until(condition: Callable[[], Awaitable[Any]], seconds: float = 5.0) -> Any:
+    """What the condition gives once it gives something; fails after some seconds."""
+    async with asyncio.timeout(seconds):
+        while not (met := await condition()):
+            await asyncio.sleep(0.01)
+        return met
