@@ -31,7 +31,7 @@ from shared.runtime.decider import Refusal
 from shared.runtime.execution import Kept
 from shared.runtime.service import ServiceRuntime
 from shared.web.access import GuardedRoute, signed_in
-from shared.web.bodies import Body, FieldError
+from shared.web.bodies import Body, Day, FieldError
 from shared.web.commands import OptionalText, Sentences, Text, obey, problem_of, shown
 from shared.web.downloads import download
 from shared.web.idempotency import command_key, digest_of
@@ -72,7 +72,7 @@ def _in_sight(day: date) -> date:
     return day
 
 
-Target = Annotated[date, AfterValidator(_in_sight)]
+Target = Annotated[Day, AfterValidator(_in_sight)]
 
 
 class WorkQuery(ListQuery):

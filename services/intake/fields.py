@@ -17,7 +17,7 @@ from shared.clock import Clock
 from shared.contracts.facts import DocumentKind, Scope
 from shared.identity.addresses import valid_address
 from shared.runtime.decider import Refusal
-from shared.web.bodies import Fields
+from shared.web.bodies import Day, Fields
 from shared.web.uploads import FileRule
 
 REFUSED_NUMBERS: Mapping[str, str] = {
@@ -86,7 +86,7 @@ class Application(Fields):
     email: Email
     phone: Phone = ""
     letter_number: LetterNumber
-    letter_date: date
+    letter_date: Day
 
 
 class Changes(Fields):
@@ -101,7 +101,7 @@ class Changes(Fields):
     email: Email | None = None
     phone: Phone | None = None
     letter_number: LetterNumber | None = None
-    letter_date: date | None = None
+    letter_date: Day | None = None
     replaces: Annotated[tuple[DocumentId, ...], Field(max_length=1 + MOST_REQUIREMENTS)] = ()
 
 

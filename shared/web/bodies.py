@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from datetime import date
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler
+from pydantic import BaseModel, BeforeValidator, ConfigDict, GetCoreSchemaHandler
 from pydantic_core import CoreSchema
 
+_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _NUMBERS = frozenset({"int", "float", "bool"})
 
 
@@ -44,6 +47,17 @@ class Body(Fields):
         schema = handler(source)
         _be_strict(schema)
         return schema
+
+
+def _written_as_a_day(value: Any) -> Any:
+    """Pydantic also takes seconds since 1970 for a date, as a number or as text; nobody means them."""
+    if isinstance(value, str) and _DAY.fullmatch(value.strip()):
+        return value
+    raise ValueError(_DATE)
+
+
+Day = Annotated[date, BeforeValidator(_written_as_a_day)]
+"""A date as 2026-03-31 and in no other way."""
 
 
 def field_errors(errors: Iterable[Mapping[str, Any]]) -> tuple[FieldError, ...]:
