@@ -29,6 +29,7 @@ from shared.contracts.facts import ChecklistItem
 
 FILE_BYTES = 100 * 1024
 PATIENCE = 30.0
+FIRST_PAUSE, LONGEST_PAUSE = 0.05, 0.2
 NOT_YET = (404, 409)
 APPLICANT = {
     "name": "Rahmat Beban",
@@ -119,7 +120,7 @@ class Client:
 
     async def _do(self, command: str, path: str, body: Body, token: str = "") -> Answer:
         first = time.perf_counter()
-        pause = 0.01
+        pause = FIRST_PAUSE
         while True:
             begun = time.perf_counter()
             answer = await self._wire.post(path, body, token)
@@ -132,7 +133,7 @@ class Client:
                 raise Refused(f"{command}: {answer.status} {answer.body[:300].decode(errors='replace')}")
             self._seen.again += 1
             await asyncio.sleep(pause)
-            pause = min(2 * pause, 0.16)
+            pause = min(2 * pause, LONGEST_PAUSE)
 
 
 async def signed_in(port: int, accounts: list[dict[str, Any]]) -> tuple[dict[str, str], date]:
