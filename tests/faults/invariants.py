@@ -1,0 +1,130 @@
+"""What must hold of a world that has come to rest, whatever happened in it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import AsyncIterator, Iterator
+from typing import Any, cast
+
+from shared.contracts.envelope import Event, from_bytes
+from shared.eventlog.port import EventLog
+from shared.runtime.rebuilding import Refold
+from shared.storage.port import StateStore
+from tests.faults.fate import NO_FAULTS, Fate, Process
+from tests.faults.memory import MemoryLog, MemoryStore
+from tests.faults.world import DECIDERS, World
+
+STEPS = {
+    "RequestSubmitted": "submission",
+    "RequestResubmitted": "submission",
+    "RequestReturned": "verdict",
+    "RequestVerified": "verdict",
+    "LeadAssigned": "lead",
+    "WorkStarted": "start",
+    "WorkCompleted": "delivery",
+    "HandoverConfirmed": "taking over",
+    "HandoverContested": "taking over",
+    "WorkPaused": "question",
+    "ApplicantAnswered": "answer",
+    "WorkResumed": "resumption",
+    "RequestWithdrawn": "withdrawal",
+    "RequestRejected": "rejection",
+    "SurveyAnswered": "survey",
+}
+
+
+async def complaints(world: World) -> list[str]:
+    """What is wrong, in sentences; none if all is well."""
+    events = [from_bytes(record.value) for record in world.tape.records]
+    once = list({event.id: event for event in events}.values())
+    return [
+        *_sequences(once),
+        *_times(once),
+        *_decisions(once),
+        *_answers(world, once),
+        *_mail(world),
+        *_agreement(world),
+        *[line async for line in _folds(world)],
+    ]
+
+
+def _sequences(events: list[Event]) -> Iterator[str]:
+    """First deliveries count 1, 2, 3 ... per source and request."""
+    last: Counter[tuple[str, str]] = Counter()
+    for event in events:
+        place = event.source, event.subject
+        if event.sequence != last[place] + 1:
+            yield f"{event.source} published {event.sequence} after {last[place]}"
+        last[place] = event.sequence
+
+
+def _times(events: list[Event]) -> Iterator[str]:
+    last: dict[tuple[str, str], Event] = {}
+    by_id = {event.id: event for event in events}
+    for event in events:
+        before = last.get((event.source, event.subject))
+        cause = by_id.get(event.causationid)
+        if (before and event.time <= before.time) or (cause and event.time <= cause.time):
+            yield f"time runs backwards at {event.type}"
+        last[event.source, event.subject] = event
+
+
+def _decisions(events: list[Event]) -> Iterator[str]:
+    """At most one decision per step; rounds, pauses and deliveries are steps of their own."""
+    taken: Counter[tuple[str, str, int]] = Counter()
+    for event in events:
+        if step := STEPS.get(event.type):
+            fact: Any = event.fact
+            count = getattr(fact, "round", 0) or getattr(fact, "pause", 0) or getattr(fact, "delivery", 0)
+            taken[event.subject, step, count] += 1
+    for (_, step, count), times in taken.items():
+        if times > 1:
+            yield f"{times} decisions about {step} {count}"
+
+
+def _answers(world: World, events: list[Event]) -> Iterator[str]:
+    """Acknowledged implies logged, and nobody is told that what took place was refused."""
+    caused = {event.causationid for event in events}
+    for told in world.told:
+        if told.answer is not None and told.key not in caused:
+            yield f"{told.service} acknowledged a command and the log has no event of it"
+        if told.refusal and told.key in caused:
+            yield f"{told.service} refused ({told.refusal}) what took place"
+
+
+def _mail(world: World) -> Iterator[str]:
+    """Each letter is handed over; a second copy has a crash or an unknown answer to excuse it."""
+    folding = world.runtimes["notification"].executor.folding
+    excuses = world.crashes["notification"] + world.office.silences + world.fate.lost_answers
+    owed: set[str] = set()
+    for document in world.disks["notification"].documents.values():
+        owed |= {message.id for message in folding.state(document).messages}
+    for message in owed:
+        copies = world.office.taken[message]
+        if copies < 1 or copies > 1 + excuses:
+            yield f"a letter was handed over {copies} times, with {excuses} excuses"
+    if extra := world.office.taken.keys() - owed:
+        yield f"{len(extra)} letters were sent that nobody owes"
+
+
+def _agreement(world: World) -> Iterator[str]:
+    for request in world.requests:
+        statuses = {}
+        for name, disk in world.disks.items():
+            folding = world.runtimes[name].executor.folding
+            if request in disk.documents:
+                statuses[name] = folding.state(disk.documents[request]).course.status.value
+        if len(statuses) != len(DECIDERS) or len(set(statuses.values())) != 1:
+            yield f"the services disagree: {statuses}"
+
+
+async def _folds(world: World) -> AsyncIterator[str]:
+    """Every state is the fold of the log."""
+    calm = Fate(0)
+    calm.odds = NO_FAULTS
+    for name, decider in DECIDERS.items():
+        process = Process(name, calm)
+        store = cast(StateStore, MemoryStore(world.disks[name], process))
+        report = await Refold(decider, store, cast(EventLog, MemoryLog(world.tape, process))).compare()
+        if not report.clean:
+            yield f"{name} is not the fold of the log: {report}"

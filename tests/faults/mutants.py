@@ -1,0 +1,164 @@
+"""The runtime with one rule broken, each as somebody might break it; the simulation must notice every one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import Any, cast
+
+from shared.contracts.envelope import Event
+from shared.runtime.consumption import Consumer
+from shared.runtime.execution import Answer, Executor
+from shared.runtime.folding import Cause, Draft, Folding
+from shared.runtime.relay import Relay
+from shared.runtime.service import ServiceRuntime
+from shared.storage.port import CommandMemory, OutboxEntry, Saved, StateStore, Write
+from tests.faults.memory import MemoryLog
+
+Runtime = ServiceRuntime[Any]
+
+
+class PublishesFirst(Executor[Any]):
+    async def _obey(self, draft: Draft[Any], command: Any, key: Any) -> tuple[Answer, Saved]:
+        trial = replace(draft, seen=dict(draft.seen), fresh=[])
+        cause = Cause(key.id, key.correlation or key.id, key.id, key.traceparent)
+        if self.folding.obey(trial, command, self.clock(), cause):
+            self._publish(self.folding.close(trial).outbox)
+        return await super()._obey(draft, command, key)
+
+
+def publishes_before_the_save(runtime: Runtime) -> None:
+    runtime.executor.__class__ = PublishesFirst
+
+
+def commits_the_position_before_the_write(runtime: Runtime) -> None:
+    cast(MemoryLog, runtime.log).commits_first = True
+
+
+class Gateless(Folding[Any]):
+    def fold(self, draft: Draft[Any], event: Event) -> bool:
+        self._take(draft, event)
+        return True
+
+
+def has_no_sequence_gate(runtime: Runtime) -> None:
+    runtime.consumer.folding.__class__ = Gateless
+
+
+class Forgetful(Folding[Any]):
+    def remember(self, draft: Draft[Any], memory: CommandMemory) -> None:
+        pass
+
+
+def forgets_commands(runtime: Runtime) -> None:
+    runtime.executor.folding.__class__ = Forgetful
+
+
+class Shuffled(Relay):
+    async def _send_wave(self) -> None:
+        for waiting in self._waiting.values():
+            waiting.reverse()
+        await super()._send_wave()
+
+
+def publishes_out_of_order(runtime: Runtime) -> None:
+    runtime.relay.__class__ = Shuffled
+
+
+class Trusting(Relay):
+    def hand_over(self, entries: Sequence[OutboxEntry]) -> None:
+        for entry in entries:
+            self._take(entry)
+
+
+def overtakes_what_a_crash_left(runtime: Runtime) -> None:
+    runtime.relay.__class__ = Trusting
+    runtime.executor._publish = runtime.consumer._publish = runtime.relay.hand_over
+
+
+class Sweepless(Relay):
+    async def sweep(self) -> None:
+        self._doubts_settled = self._doubts
+
+
+def never_sweeps_the_outbox(runtime: Runtime) -> None:
+    runtime.relay.__class__ = Sweepless
+
+
+class ForgetsEarly(Relay):
+    async def _send_wave(self) -> None:
+        await self._store.published([waiting[0][1] for waiting in self._waiting.values()])
+        await super()._send_wave()
+
+
+def forgets_before_it_publishes(runtime: Runtime) -> None:
+    runtime.relay.__class__ = ForgetsEarly
+
+
+class LastWriterWins:
+    """A store that is given whatever version it has."""
+
+    def __init__(self, store: Any):
+        self._store = store
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._store, name)
+
+    async def save(self, writes: Sequence[Write]) -> list[Saved]:
+        documents = self._store.disk.documents
+        lifted = []
+        for write in writes:
+            stored = documents.get(write.document.id)
+            version = (stored.version if stored else 0) + 1
+            lifted.append(replace(write, document=replace(write.document, version=version)))
+        return cast(list[Saved], await self._store.save(lifted))
+
+
+def ignores_versions(runtime: Runtime) -> None:
+    runtime.executor.store = cast(StateStore, LastWriterWins(runtime.store))
+
+
+class LosesTheOutbox(Consumer[Any]):
+    async def _save(self, writes: Sequence[Write]) -> set[str]:
+        return await super()._save([replace(write, outbox=()) for write in writes])
+
+
+def saves_reactions_without_their_events(runtime: Runtime) -> None:
+    runtime.consumer.__class__ = LosesTheOutbox
+
+
+class ByTheClock(Folding[Any]):
+    def obey(self, draft: Draft[Any], command: Any, now: datetime, cause: Cause) -> list[Event]:
+        draft.latest = None
+        return super().obey(draft, command, now, cause)
+
+
+def dates_by_the_clock_alone(runtime: Runtime) -> None:
+    runtime.executor.folding.__class__ = ByTheClock
+
+
+class GivesUpRaces(Consumer[Any]):
+    async def _save(self, writes: Sequence[Write]) -> set[str]:
+        await super()._save(writes)
+        return set()
+
+
+def gives_up_a_lost_race(runtime: Runtime) -> None:
+    runtime.consumer.__class__ = GivesUpRaces
+
+
+MUTANTS: tuple[Callable[[Runtime], None], ...] = (
+    publishes_before_the_save,
+    commits_the_position_before_the_write,
+    has_no_sequence_gate,
+    forgets_commands,
+    publishes_out_of_order,
+    overtakes_what_a_crash_left,
+    never_sweeps_the_outbox,
+    forgets_before_it_publishes,
+    ignores_versions,
+    saves_reactions_without_their_events,
+    dates_by_the_clock_alone,
+    gives_up_a_lost_race,
+)

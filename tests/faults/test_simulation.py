@@ -1,0 +1,37 @@
+"""The simulation keeps its promises over many seeds, as many as SIMPUL_SEEDS says, and notices each mutant."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from shared.runtime.service import ServiceRuntime
+from tests.faults.mutants import MUTANTS
+from tests.faults.simulation import first_finding, simulate
+
+SEEDS = int(os.environ.get("SIMPUL_SEEDS", "1000"))
+PART = 50
+MOST_TRIES = 400
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("first", range(0, SEEDS, PART))
+def test_the_promises_hold_whatever_crashes_repeats_or_gets_lost(first: int):
+    assert first_finding(range(first, first + PART)) is None
+
+
+def test_the_promises_hold_in_a_few_worlds():
+    assert first_finding(range(1_000_000, 1_000_020)) is None
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.__name__)
+def test_the_simulation_notices_a_runtime_that(mutant: Callable[[ServiceRuntime[Any]], None]):
+    assert first_finding(range(MOST_TRIES), mutant) is not None
+
+
+def test_a_world_can_be_had_again():
+    assert simulate(7) == simulate(7)

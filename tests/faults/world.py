@@ -1,0 +1,244 @@
+"""The simulated world: the real runtime of all four services on unreliable ground, and people who use it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, cast
+from uuid import UUID, uuid5
+
+from services.assignment import domain as assignment
+from services.intake import domain as intake
+from services.notification import domain as notification
+from services.notification.dispatch import Dispatch, Recipient
+from services.verification import domain as verification
+from shared.eventlog.port import EventLog
+from shared.mail.port import Email, Outcome
+from shared.runtime.decider import Decider, Refusal
+from shared.runtime.execution import Answer, CommandKey
+from shared.runtime.service import ServiceRuntime
+from shared.runtime.timers import Timers
+from shared.storage.port import StateStore, StoreUnavailable
+from tests.domain.given import NOON, REQUEST
+from tests.faults.fate import NO_FAULTS, Fate, Process
+from tests.faults.memory import Disk, MemoryLog, MemoryStore, Tape
+from tests.faults.people import CALENDAR, ROLES, Role, submission
+
+DECIDERS: dict[str, Decider[Any]] = {
+    "intake": intake.decider(intake.Rules()),
+    "verification": verification.decider(verification.Rules(CALENDAR)),
+    "assignment": assignment.decider(assignment.Rules(CALENDAR)),
+    "notification": notification.decider(),
+}
+SKEWS = (timedelta(), timedelta(), timedelta(hours=1), timedelta(hours=-1))
+WATCH_EVERY = 5.0
+
+Mutate = Callable[[ServiceRuntime[Any]], None]
+
+
+@dataclass(frozen=True)
+class Told:
+    """What somebody was answered."""
+
+    service: str
+    request: str
+    key: str
+    answer: Answer | None
+    refusal: str = ""
+
+
+class PostOffice:
+    """A mail server, whose answer may be silence after it took the message."""
+
+    def __init__(self, fate: Fate):
+        self.fate = fate
+        self.taken: Counter[str] = Counter()
+        self.silences = 0
+
+    def at(self, process: Process) -> PostOfficeLine:
+        return PostOfficeLine(self, process)
+
+    def take(self, email: Email) -> Outcome:
+        luck = self.fate.random.random() if self.fate.odds is not NO_FAULTS else 1.0
+        if luck < 0.1:
+            return Outcome("temporary", "Kotak surat penuh.")
+        self.taken[email.message_id] += 1
+        if luck < 0.2:
+            self.silences += 1
+            return Outcome("unknown", "Tidak ada jawaban.")
+        return Outcome("sent")
+
+
+class PostOfficeLine:
+    def __init__(self, office: PostOffice, process: Process):
+        self.office, self.process = office, process
+
+    async def send(self, email: Email) -> Outcome:
+        await self.process.step()
+        outcome = self.office.take(email)
+        await self.process.step()
+        return outcome
+
+    async def ready(self) -> bool:
+        return True
+
+    async def close(self) -> None:
+        pass
+
+
+class Staff:
+    async def with_role(self, role: str) -> Sequence[Recipient]:
+        return [Recipient(role, f"{role}@simpul.example")]
+
+    async def person(self, username: str) -> Recipient | None:
+        return Recipient(username, f"{username}@simpul.example")
+
+
+@dataclass
+class World:
+    """Disks and the log stay; processes come and go."""
+
+    seed: int
+    mutate: Mutate = lambda runtime: None
+    told: list[Told] = field(default_factory=list)
+    crashes: Counter[str] = field(default_factory=Counter)
+    jumped: timedelta = timedelta()
+
+    def __post_init__(self) -> None:
+        self.fate = Fate(self.seed)
+        self.tape = Tape()
+        self.disks = {name: Disk(decider.indexed) for name, decider in DECIDERS.items()}
+        self.office = PostOffice(self.fate)
+        self.processes: dict[str, Process] = {}
+        self.graves: list[Process] = []
+        """Every process that ever lived: what is frozen must not be collected, which would wake it."""
+        self.runtimes: dict[str, ServiceRuntime[Any]] = {}
+        count = 2 if self.fate.strikes(0.25) else 1
+        self.requests = [str(uuid5(UUID(REQUEST), f"{self.seed}:{number}")) for number in range(count)]
+
+    def clock(self) -> datetime:
+        return NOON + self.jumped + timedelta(seconds=asyncio.get_running_loop().time())
+
+    async def run(self) -> None:
+        """Live through everything, then let it settle without further faults."""
+        keepers = [asyncio.create_task(self._keep_alive(name)) for name in DECIDERS]
+        await asyncio.gather(*(self._use(number, request) for number, request in enumerate(self.requests)))
+        self.fate.relent()
+        await self._settle()
+        for keeper in keepers:
+            keeper.cancel()
+
+    async def _keep_alive(self, name: str) -> None:
+        while True:
+            process = self.processes[name] = Process(name, self.fate)
+            self.graves.append(process)
+            runtime = self.runtimes[name] = self._runtime(name, process)
+            try:
+                starting = asyncio.create_task(self._start(name, process, runtime))
+                died = asyncio.create_task(process.died.wait())
+                await asyncio.wait({starting, died}, return_when=asyncio.FIRST_COMPLETED)
+                if not starting.done() or starting.exception() is None:
+                    await died
+            finally:
+                process.die()
+            self.crashes[name] += 1
+            await asyncio.sleep(self.fate.random.random() * 2)
+
+    def _runtime(self, name: str, process: Process) -> ServiceRuntime[Any]:
+        skew = self.fate.random.choice(SKEWS)
+        store = cast(StateStore, MemoryStore(self.disks[name], process))
+        log = cast(EventLog, MemoryLog(self.tape, process))
+        return ServiceRuntime(DECIDERS[name], store, log, lambda: self.clock() + skew)
+
+    async def _start(self, name: str, process: Process, runtime: ServiceRuntime[Any]) -> None:
+        if name == "notification":
+            dispatch = Dispatch(
+                runtime.executor,
+                self.office.at(process),
+                Staff(),
+                lambda: str(UUID(int=self.fate.random.getrandbits(128))),
+                "Simpul <simpul@simpul.example>",
+                lambda request, number: f"https://simpul.example/lacak/{number}",
+                "https://simpul.example/",
+            )
+            runtime.attend_with(dispatch.attend)
+            self.mutate(runtime)
+            await dispatch.take_back()
+        else:
+            self.mutate(runtime)
+        runtime.timers = Timers(runtime.store, runtime.clock, runtime.timers._attend, WATCH_EVERY)
+        runtime.start()
+
+    async def _use(self, number: int, request: str) -> None:
+        await self._give("intake", request, submission(f"INT-2026-{number + 1:06d}"), patient=True)
+        people = [(role, person) for role in ROLES for person in range(role.people)]
+        await asyncio.gather(*(self._live(role, request) for role, _ in people))
+
+    async def _live(self, role: Role, request: str) -> None:
+        random = self.fate.random
+        for _ in range(random.randint(4, 10)):
+            await asyncio.sleep(random.random() * 2)
+            document = self.disks[role.service].documents.get(request)
+            if document is None:
+                continue
+            state = self.runtimes[role.service].executor.folding.state(document)
+            choices = role.choices.get(state.course.status.value, ())
+            if role.rare and random.random() < 0.01:
+                await self._give(role.service, request, role.rare(state))
+            elif choices:
+                await self._give(role.service, request, random.choice(choices)(state))
+
+    async def _give(self, service: str, request: str, command: Any, *, patient: bool = False) -> None:
+        """Give a command with one key until it is answered, or until patience ends."""
+        random = self.fate.random
+        key = CommandKey(str(uuid5(UUID(request), f"command {random.random()}")), digest=type(command).__name__)
+        again = random.random() < 0.1
+        while patient or random.random() < 0.95:
+            told = await self._try(service, request, command, key)
+            if told is not None:
+                self.told.append(told)
+                # What was refused may be obeyed at another time, so only what was obeyed is repeated.
+                if told.refusal or not again:
+                    return
+                again = False
+            await asyncio.sleep(0.1 + random.random())
+
+    async def _try(self, service: str, request: str, command: Any, key: CommandKey) -> Told | None:
+        process = self.processes[service]
+        call = asyncio.create_task(self.runtimes[service].executor.execute(request, command, key))
+        died = asyncio.create_task(process.died.wait())
+        await asyncio.wait({call, died}, return_when=asyncio.FIRST_COMPLETED)
+        died.cancel()
+        if not call.done():
+            return None
+        try:
+            return Told(service, request, key.id, call.result())
+        except Refusal as refusal:
+            return Told(service, request, key.id, None, refusal.code)
+        except StoreUnavailable:
+            return None
+
+    async def _settle(self) -> None:
+        """Until nothing is left to publish, to hear, or to send; raises TimeoutError if that never comes."""
+        async with asyncio.timeout(600):
+            while True:
+                await asyncio.sleep(1.0)
+                if self._at_rest():
+                    due = list(self.disks["notification"].due.values())
+                    if not due or min(due) > self.clock() + timedelta(days=1):
+                        return
+                    self.jumped += max(timedelta(), min(due) - self.clock()) + timedelta(hours=1)
+                    await asyncio.sleep(WATCH_EVERY)
+
+    def _at_rest(self) -> bool:
+        end = len(self.tape.records)
+        return all(
+            not disk.outbox
+            and not disk.letters_of(None, ("parked",))
+            and self.tape.positions.get(name, 0) >= end
+            and not self.processes[name].died.is_set()
+            for name, disk in self.disks.items()
+        )
