@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections import OrderedDict
+from collections.abc import Hashable
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import cache
@@ -166,7 +167,7 @@ class Folding(Generic[State]):
 
 
 @cache
-def _adapter(state_type: type[Any]) -> TypeAdapter[Any]:
+def _adapter(state_type: Hashable) -> TypeAdapter[Any]:
     """Made once for each type of state: it takes ten milliseconds."""
     return TypeAdapter(state_type)
 

@@ -6,7 +6,7 @@ import asyncio
 import logging
 import re
 from bisect import insort
-from collections import OrderedDict, deque
+from collections import OrderedDict
 from collections.abc import Sequence
 from itertools import islice
 
@@ -41,7 +41,7 @@ class Relay:
     def __init__(self, service: str, store: StateStore, log: EventLog):
         self._service, self._store, self._log = service, store, log
         self._waiting: OrderedDict[str, list[Numbered]] = OrderedDict()
-        self._published: deque[str] = deque()
+        self._published: dict[str, None] = {}
         self._reached: OrderedDict[str, int] = OrderedDict()
         self._doubts = self._doubts_settled = 0
         self._wake, self._sending = asyncio.Event(), asyncio.Lock()
@@ -61,7 +61,10 @@ class Relay:
         """Let an entry wait, unless it does or was published; returns its sequence."""
         sequence = sequence_of(entry.event)
         waiting = self._waiting.get(entry.subject, [])
-        if sequence > self._reached.get(entry.subject, 0) and all(sequence != one[0] for one in waiting):
+        if sequence <= self._reached.get(entry.subject, 0):
+            # Still in the outbox, perhaps because the store lost the word that it was published.
+            self._published[entry.event_id] = None
+        elif all(sequence != one[0] for one in waiting):
             insort(self._waiting.setdefault(entry.subject, waiting), (sequence, entry.event_id, entry))
             self._measure()
             self._wake.set()
@@ -93,11 +96,10 @@ class Relay:
 
     async def forget(self) -> None:
         """Take what the log has out of the outbox, in bulk."""
-        count = len(self._published)
-        if count:
-            await self._store.published(list(self._published)[:count])
-            for _ in range(count):
-                self._published.popleft()
+        if known := list(self._published):
+            await self._store.published(known)
+            for event_id in known:
+                self._published.pop(event_id, None)
 
     async def _publish_for_ever(self) -> None:
         pause = 0.0
@@ -128,7 +130,7 @@ class Relay:
     def _note(self, numbered: Numbered) -> None:
         """The log has this one: the next of its request may follow, after those of the others."""
         sequence, event_id, entry = numbered
-        self._published.append(event_id)
+        self._published[event_id] = None
         waiting = self._waiting.pop(entry.subject)
         waiting.remove(numbered)
         if waiting:

@@ -41,7 +41,8 @@ async def in_log(world: Ground, count: int) -> list[tuple[str, int]]:
         events = await world.events("intake")
         return [(event.subject, event.sequence) for event in events] if len(events) >= count else []
 
-    return await until(all_there)
+    await until(all_there)
+    return await all_there()
 
 
 async def test_events_reach_the_log_in_order_and_leave_the_outbox(world: Ground):
