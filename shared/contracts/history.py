@@ -5,10 +5,15 @@ from __future__ import annotations
 from bisect import insort
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 
 from shared.contracts.envelope import Event
-from shared.contracts.facts import Fact
+from shared.contracts.facts import Fact, Staff
 from shared.contracts.verification import RequestReturned
+
+
+WORDS = ("reason", "note", "question", "text", "summary")
+"""The fields of facts in which somebody wrote to others. A model that lacks a field is slow to say so."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -25,8 +30,7 @@ class Entry:
 
 def record(history: tuple[Entry, ...], event: Event) -> tuple[Entry, ...]:
     """The history with this event in its place: the same whatever the order in which events of different services came."""
-    by = getattr(event.fact, "by", None)
-    entry = Entry(event.time, event.source, event.sequence, event.type, by.name if by else "", note_of(event.fact))
+    entry = Entry(event.time, event.source, event.sequence, event.type, name_of(event.fact), note_of(event.fact))
     if not history or history[-1] < entry:
         return (*history, entry)
     entries = list(history)
@@ -34,11 +38,27 @@ def record(history: tuple[Entry, ...], event: Event) -> tuple[Entry, ...]:
     return tuple(entries)
 
 
+def name_of(fact: Fact) -> str:
+    """The name of the member of staff who acted, if one did."""
+    by = getattr(fact, "by") if _has_actor(type(fact)) else None  # noqa: B009
+    return by.name if isinstance(by, Staff) else ""
+
+
 def note_of(fact: Fact) -> str:
     """The words that somebody wrote with this fact, if it carries any."""
     if isinstance(fact, RequestReturned):
         return "\n".join(verdict.note for verdict in fact.verdicts if not verdict.ok)
-    for name in ("reason", "note", "question", "text", "summary"):
-        if words := getattr(fact, name, ""):
+    for name in _worded(type(fact)):
+        if words := getattr(fact, name):
             return str(words)
     return ""
+
+
+@cache
+def _has_actor(kind: type[Fact]) -> bool:
+    return "by" in kind.model_fields
+
+
+@cache
+def _worded(kind: type[Fact]) -> tuple[str, ...]:
+    return tuple(name for name in WORDS if name in kind.model_fields)
