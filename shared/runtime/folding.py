@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import uuid
 from collections import OrderedDict
-from collections.abc import Hashable
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from functools import cache
 from typing import Any, Generic, TypeVar
 
 from pydantic import TypeAdapter
@@ -166,10 +164,14 @@ class Folding(Generic[State]):
         )
 
 
-@cache
-def _adapter(state_type: Hashable) -> TypeAdapter[Any]:
+_ADAPTERS: dict[Any, TypeAdapter[Any]] = {}
+
+
+def _adapter(state_type: type[Any]) -> TypeAdapter[Any]:
     """Made once for each type of state: it takes ten milliseconds."""
-    return TypeAdapter(state_type)
+    if state_type not in _ADAPTERS:
+        _ADAPTERS[state_type] = TypeAdapter(state_type)
+    return _ADAPTERS[state_type]
 
 
 def reopened(draft: Draft[State], version: int) -> Draft[State]:
