@@ -12,7 +12,7 @@ from shared.contracts.registry import Unreadable
 from shared.eventlog.port import EventLog, Record
 from shared.runtime.consumption import place_of
 from shared.runtime.decider import Decider
-from shared.runtime.folding import Draft, Folding, Gap, reopened
+from shared.runtime.folding import Draft, Folding, reopened
 from shared.storage.port import Document, Saved, StateStore
 
 State = TypeVar("State")
@@ -63,6 +63,8 @@ class Refold(Generic[State]):
         self._store, self._log, self._progress = store, log, progress
         self._sources = decider.sources | {decider.service}
         self._drafts: dict[str, Draft[State]] = {}
+        self._lines: dict[tuple[str, str], dict[int, tuple[str, Event | None]]] = {}
+        """Of each request and source, the events by sequence that cannot be folded yet."""
         self._discarded: set[bytes] = set()
         self._position = ""
 
@@ -70,7 +72,7 @@ class Refold(Generic[State]):
         """Fold to the log's end and compare with what is stored, waiting a little for what is on its way."""
         for _ in range(PATIENCE):
             await self._fold_on()
-            self.report.differences, self.report.behind = [], []
+            self.report.differences, self.report.behind, self.report.holes = [], [], self._holes()
             await self._compare_all()
             if not self.report.behind:
                 break
@@ -108,24 +110,48 @@ class Refold(Generic[State]):
             self._progress(len(batch))
 
     def _fold(self, record: Record) -> None:
-        place = None
         if record.value in self._discarded:
-            if (place := place_of(record.value)) is not None and place[0] in self._sources:
-                self.folding.skip(self._draft(record.key), *place)
+            if (place := place_of(record.value)) is not None:
+                self._offer(record, *place, None)
             return
         try:
             event = from_bytes(record.value)
         except Unreadable as error:
             self.report.unreadable.append(f"{record.position}: {error}")
             return
-        if event.source in self._sources:
-            self._fold_event(record, event)
+        self._offer(record, event.source, event.sequence, event)
 
-    def _fold_event(self, record: Record, event: Event) -> None:
+    def _offer(self, record: Record, source: str, sequence: int, event: Event | None) -> None:
+        """Fold an event, or pass a discarded one by, once all before it from its source was; as services do."""
+        if source not in self._sources:
+            return
+        draft, line = self._draft(record.key), self._lines.setdefault((record.key, source), {})
+        if sequence > draft.seen.get(source, 0):
+            line.setdefault(sequence, (record.position, event))
+        while (held := line.get(draft.seen.get(source, 0) + 1)) is not None and self._take(draft, source, *held):
+            del line[draft.seen[source]]
+
+    def _take(self, draft: Draft[State], source: str, position: str, event: Event | None) -> bool:
+        if event is None:
+            self.folding.skip(draft, source, draft.seen.get(source, 0) + 1)
+            return True
         try:
-            self.folding.fold(self._draft(record.key), event)
-        except Gap as gap:
-            self.report.holes.append(f"{record.position}: {record.key}: {gap}")
+            return self.folding.fold(draft, event)
+        except Exception as error:
+            place = f"{position}: {type(error).__name__}: {error}"
+            if place not in self.report.unreadable:
+                self.report.unreadable.append(place)
+            return False
+
+    def _holes(self) -> list[str]:
+        """Where a source's events go on without the one that is next."""
+        holes = []
+        for (request_id, source), line in self._lines.items():
+            seen = self._drafts[request_id].seen.get(source, 0)
+            if line and seen + 1 not in line:
+                first = min(line)
+                holes.append(f"{line[first][0]}: {request_id}: {source}: {first} after {seen}")
+        return holes
 
     def _draft(self, request_id: str) -> Draft[State]:
         if request_id not in self._drafts:
