@@ -26,6 +26,9 @@ State = TypeVar("State")
 REPLAY_AFTER = (0.2, 1.0, 5.0, 15.0)
 """Seconds after which a newly parked request is tried again by itself; then it waits for a person."""
 
+BEHIND = "menunggu kejadian sebelumnya"
+TAKEN = "a unique column holds this value in another document"
+
 
 @dataclass(frozen=True, slots=True)
 class Heard:
@@ -54,6 +57,13 @@ class Consumer(Generic[State]):
         self._replay_after = replay_after
         self._replays: dict[str, asyncio.Task[None]] = {}
         self._blocked: set[str] | None = None
+        self._newly_parked: set[str] = set()
+
+    async def resume(self) -> None:
+        """Try once more what an earlier process left parked: it may have ended before it did, or not have understood it."""
+        self._blocked = await self.store.parked_subjects()
+        for subject in self._blocked:
+            self._try_again_later(subject, self._replay_after[:1])
 
     async def handle(self, records: Sequence[Record]) -> None:
         """Fold a batch durably. Raises StoreUnavailable; the same batch may then be handed over again."""
@@ -61,7 +71,7 @@ class Consumer(Generic[State]):
         if self._blocked is None:
             self._blocked = await self.store.parked_subjects()
         for subject in self._blocked & by_request.keys():
-            if await self._park(by_request[subject], "menunggu kejadian sebelumnya", only_behind=True):
+            if await self._park(by_request[subject], BEHIND, only_behind=True):
                 del by_request[subject]
         while by_request:
             by_request = await self._fold(by_request)
@@ -97,7 +107,9 @@ class Consumer(Generic[State]):
                 troubles[subject] = done, trouble
             if draft.seen != (stored[subject].seen if subject in stored else {}):
                 writes.append(self.folding.close(draft))
-        lost = await self._save(writes)
+        failed = await self._save(writes)
+        lost = {subject for subject, saved in failed.items() if saved is Saved.CONFLICT}
+        troubles |= dict.fromkeys(failed.keys() - lost, (0, TAKEN))
         for subject in troubles.keys() - lost:
             done, trouble = troubles[subject]
             await self._park(by_request[subject][done:], trouble)
@@ -107,6 +119,8 @@ class Consumer(Generic[State]):
         """How many records were folded, and what was wrong with the one after them."""
         for index, one in enumerate(heard):
             if one.event is None:
+                if _seen(draft, one.record):
+                    continue
                 return index, one.trouble
             try:
                 folded = self.folding.hear(draft, one.event, self.clock())
@@ -116,14 +130,15 @@ class Consumer(Generic[State]):
             EVENTS.labels(self._service, "folded" if folded else "repeated").inc()
         return -1, ""
 
-    async def _save(self, writes: Sequence[Write]) -> set[str]:
+    async def _save(self, writes: Sequence[Write]) -> dict[str, Saved]:
+        """What became of the writes that were not saved."""
         if not writes:
-            return set()
-        outcomes = await self.store.save(writes)
-        saved = [write for write, outcome in zip(writes, outcomes, strict=True) if outcome is Saved.SAVED]
+            return {}
+        outcomes = list(zip(writes, await self.store.save(writes), strict=True))
+        saved = [write for write, outcome in outcomes if outcome is Saved.SAVED]
         self._publish([entry for write in saved for entry in write.outbox])
         self._after_save(saved)
-        return {w.document.id for w, outcome in zip(writes, outcomes, strict=True) if outcome is not Saved.SAVED}
+        return {write.document.id: outcome for write, outcome in outcomes if outcome is not Saved.SAVED}
 
     async def _park(self, heard: Sequence[Heard], reason: str, *, only_behind: bool = False) -> bool:
         subject, now = heard[0].record.key, self.clock()
@@ -134,7 +149,7 @@ class Consumer(Generic[State]):
                 subject=subject,
                 position=one.record.position,
                 event=one.record.value,
-                reason=reason if index == 0 else "menunggu kejadian sebelumnya",
+                reason=reason if index == 0 else BEHIND,
                 tries=1,
                 parked_at=now,
             )
@@ -146,21 +161,22 @@ class Consumer(Generic[State]):
         DEAD_LETTERS.labels(self._service).inc(len(letters))
         logger.error("%s parked %d events of %s: %s", self._service, len(letters), subject, reason)
         self._blocked = (self._blocked or set()) | {subject}
-        self._try_again_later(subject)
+        self._newly_parked.add(subject)
+        self._try_again_later(subject, self._replay_after)
         return True
 
     def _unblock(self, subject: str) -> None:
         if self._blocked:
             self._blocked.discard(subject)
 
-    def _try_again_later(self, subject: str) -> None:
+    def _try_again_later(self, subject: str, pauses: Sequence[float]) -> None:
         if subject not in self._replays:
-            task = asyncio.create_task(self._replay_soon(subject))
+            task = asyncio.create_task(self._replay_soon(subject, pauses))
             self._replays[subject] = task
             task.add_done_callback(lambda _: self._replays.pop(subject, None))
 
-    async def _replay_soon(self, subject: str) -> None:
-        for seconds in self._replay_after:
+    async def _replay_soon(self, subject: str, pauses: Sequence[float]) -> None:
+        for seconds in pauses:
             await asyncio.sleep(seconds)
             try:
                 if not await self.replay(subject):
@@ -170,30 +186,47 @@ class Consumer(Generic[State]):
 
     async def replay(self, subject: str) -> list[DeadLetter]:
         """Fold a request's dead letters in order, and what waits behind them; those that still cannot be folded are returned."""
-        tried: set[str] = set()
-        while letters := await self.store.dead_letters(subject=subject):
-            progress = False
-            for letter in letters:
-                trouble = await self._replay_one(letter)
-                progress = progress or not trouble
-                if trouble and not trouble.startswith("Gap"):
-                    break
-            if not progress and {letter.id for letter in letters} <= tried:
-                return letters
-            tried |= {letter.id for letter in letters}
-        self._unblock(subject)
-        return []
+        while True:
+            self._newly_parked.discard(subject)
+            letters = await self.store.dead_letters(subject=subject, states=("parked", "discarded"))
+            parked = any(letter.state == "parked" for letter in letters)
+            progress = parked and await self._replay_once(letters)
+            if progress or subject in self._newly_parked:
+                continue
+            if not parked:
+                self._unblock(subject)
+            return await self.store.dead_letters(subject=subject) if parked else []
+
+    async def _replay_once(self, letters: Sequence[DeadLetter]) -> bool:
+        """Whether any of them could be folded. What was discarded is passed by as soon as all before it was folded."""
+        progress = False
+        for letter in letters:
+            if letter.state == "discarded":
+                progress = await self._pass_by(letter) or progress
+                continue
+            trouble = await self._replay_one(letter)
+            progress = progress or not trouble
+            if trouble:
+                await self.store.tried(letter.id, trouble)
+            if trouble and not trouble.startswith("Gap"):
+                break
+        return progress
 
     async def _replay_one(self, letter: DeadLetter) -> str:
         """What is still wrong with a dead letter, "" if it was folded and is gone."""
         heard = self._listen(Record(letter.position, letter.subject, letter.event))
         while heard is not None:
-            stored = await self.store.load([letter.subject])
-            draft = self.folding.open(letter.subject, stored.get(letter.subject))
+            stored = (await self.store.load([letter.subject])).get(letter.subject)
+            draft = self.folding.open(letter.subject, stored)
             _, trouble = self._hear(draft, [heard])
             if trouble:
                 return trouble
-            if not await self._save([self.folding.close(draft)]):
+            if stored is not None and draft.seen == stored.seen:
+                break
+            failed = await self._save([self.folding.close(draft)])
+            if Saved.TAKEN in failed.values():
+                return TAKEN
+            if not failed:
                 break
         await self.store.settle(letter.id, discarded=False)
         return ""
@@ -204,19 +237,22 @@ class Consumer(Generic[State]):
         What waited behind it is folded at once.
         """
         await self.store.settle(letter.id, discarded=True)
-        if (place := place_of(letter.event)) is not None:
-            await self._skip(letter.subject, *place)
+        await self._pass_by(letter)
         await self.replay(letter.subject)
 
-    async def _skip(self, subject: str, source: str, sequence: int) -> None:
+    async def _pass_by(self, letter: DeadLetter) -> bool:
+        """Count a discarded event as seen, if it is the next of its source; says whether it was."""
+        if (place := place_of(letter.event)) is None:
+            return False
+        source, sequence = place
         while True:
-            stored = await self.store.load([subject])
-            draft = self.folding.open(subject, stored.get(subject))
+            stored = await self.store.load([letter.subject])
+            draft = self.folding.open(letter.subject, stored.get(letter.subject))
             if sequence != draft.seen.get(source, 0) + 1:
-                return
+                return False
             self.folding.skip(draft, source, sequence)
             if not await self._save([self.folding.close(draft)]):
-                return
+                return True
 
     async def stop(self) -> None:
         """End the replays that are waiting."""
@@ -238,6 +274,12 @@ def read_cached(raw: bytes) -> Event:
             _read.clear()
         _read[raw] = event
     return event
+
+
+def _seen(draft: Draft[State], record: Record) -> bool:
+    """Whether an unreadable record was folded or discarded before, and comes again."""
+    place = place_of(record.value)
+    return place is not None and place[1] <= draft.seen.get(place[0], 0)
 
 
 def source_of(raw: bytes) -> str | None:

@@ -59,6 +59,7 @@ class ServiceRuntime(Generic[State]):
         ]
 
     async def _consume(self) -> None:
+        await self.consumer.resume()
         await self.log.consume(self.name, self.consumer.handle)
 
     async def _watched(self, part: str, run: Callable[[], Awaitable[Any]]) -> None:

@@ -191,6 +191,9 @@ class StateStore(Protocol):
     ) -> list[DeadLetter]:
         """Dead letters in the order in which they were parked."""
 
+    async def tried(self, letter_id: str, reason: str) -> None:
+        """A parked dead letter was tried once more, in vain, for this reason."""
+
     async def settle(self, letter_id: str, *, discarded: bool) -> None:
         """A dead letter was replayed, and goes, or was discarded, and is remembered so that no fold meets it again."""
 

@@ -177,6 +177,10 @@ class SqliteStateStore:
         parked = datetime.fromtimestamp(parked_at, UTC)
         return DeadLetter(letter_id, self._service, subject, position, event, reason, tries, parked, state)
 
+    async def tried(self, letter_id: str, reason: str) -> None:
+        sql = self._named("UPDATE @letters SET tries=tries+1, reason=?2 WHERE id=?1 AND state='parked'")
+        await self._file.write(lambda db: _run(db, sql, (letter_id, reason)))
+
     async def settle(self, letter_id: str, *, discarded: bool) -> None:
         if discarded:
             sql = self._named("UPDATE @letters SET state='discarded', settled_at=?2 WHERE id=?1 AND state='parked'")

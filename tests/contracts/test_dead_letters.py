@@ -40,6 +40,13 @@ async def test_a_discarded_letter_is_remembered_and_blocks_nobody(store: StateSt
     assert await store.parked_subjects() == set()
 
 
+async def test_each_try_counts_and_tells_its_reason(store: StateStore):
+    await store.park([letter(1, tries=1), letter(2)])
+    await store.tried(letter(1).id, "still wrong")
+    await store.tried("verification:9", "not there")
+    assert await store.dead_letters() == [letter(1, tries=2, reason="still wrong"), letter(2)]
+
+
 async def test_a_discarded_letter_stays_discarded(store: StateStore):
     await store.park([letter(1)])
     await store.settle(letter(1).id, discarded=True)

@@ -120,7 +120,7 @@ def ignores_versions(runtime: Runtime) -> None:
 
 
 class LosesTheOutbox(Consumer[Any]):
-    async def _save(self, writes: Sequence[Write]) -> set[str]:
+    async def _save(self, writes: Sequence[Write]) -> dict[str, Saved]:
         return await super()._save([replace(write, outbox=()) for write in writes])
 
 
@@ -139,9 +139,9 @@ def dates_by_the_clock_alone(runtime: Runtime) -> None:
 
 
 class GivesUpRaces(Consumer[Any]):
-    async def _save(self, writes: Sequence[Write]) -> set[str]:
+    async def _save(self, writes: Sequence[Write]) -> dict[str, Saved]:
         await super()._save(writes)
-        return set()
+        return {}
 
 
 def gives_up_a_lost_race(runtime: Runtime) -> None:

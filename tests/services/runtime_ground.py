@@ -106,6 +106,6 @@ def record(position: int, fact: Fact, sequence: int = 1, subject: str = REQUEST)
 async def until(condition: Callable[[], Awaitable[Any]], seconds: float = 5.0) -> Any:
     """What the condition gives once it gives something; fails after some seconds."""
     async with asyncio.timeout(seconds):
-        while not (met := await condition()):
+        while not (met := await condition()):  # noqa: ASYNC110 - any state is waited for, not only one that tells
             await asyncio.sleep(0.01)
         return met

@@ -1,0 +1,277 @@
+"""What a service does with the events of others: duplicates change nothing, gaps and poison stop one request and no other."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from shared.contracts.envelope import Event, to_bytes
+from shared.contracts.facts import Fact
+from shared.contracts.intake import RequestWithdrawn
+from shared.eventlog.port import Record
+from shared.runtime.decider import Decider
+from shared.runtime.rebuilding import Refold
+from shared.runtime.service import ServiceRuntime
+from tests.domain.given import REQUEST, happened
+from tests.domain.intake_story import resubmitted, returned, submitted, verified, withdrawn
+from tests.services.runtime_ground import (
+    INTAKE,
+    NOTIFICATION,
+    OTHER,
+    VERIFICATION,
+    VERIFY,
+    Ground,
+    ground,
+    key,
+    record,
+    submit,
+    until,
+)
+
+MANY = submitted.model_copy(update={"number": "INT-2026-000009"})
+
+
+def poisoned(by: type[Fact]) -> Decider[Any]:
+    """Verification that cannot fold one kind of fact."""
+
+    def evolve(state: Any, event: Event) -> Any:
+        if isinstance(event.fact, by):
+            raise ValueError("poison")
+        return VERIFICATION.evolve(state, event)
+
+    return replace(VERIFICATION, evolve=evolve)
+
+
+async def status(runtime: ServiceRuntime[Any], request: str = REQUEST) -> str:
+    kept = await runtime.executor.read(request)
+    return kept.state.status.value if kept else ""
+
+
+async def given_up(runtime: ServiceRuntime[Any]) -> None:
+    """The service has tried everything again as often as it does by itself."""
+
+    async def idle() -> bool:
+        return not runtime.consumer._replays
+
+    await until(idle)
+
+
+@pytest.fixture
+async def world(tmp_path: Path) -> AsyncIterator[Ground]:
+    async with ground(tmp_path) as opened:
+        yield opened
+
+
+@pytest.mark.parametrize("times", [1, 2, 3])
+async def test_duplicates_leave_the_stored_bytes_as_they_were(world: Ground, times: int):
+    desk = await world.service(VERIFICATION)
+    batch = [record(1, submitted), record(2, withdrawn, 2)]
+    await desk.consumer.handle(batch)
+    before = await desk.store.load([REQUEST])
+    for _ in range(times):
+        await desk.consumer.handle(batch)
+        await desk.consumer.handle([batch[0], batch[0], batch[1], batch[0]])
+    assert await desk.store.load([REQUEST]) == before
+
+
+async def test_a_gap_parks_its_request_and_the_others_go_on(world: Ground):
+    desk = await world.service(VERIFICATION)
+    await desk.consumer.handle([record(1, withdrawn, 2), record(2, MANY, 1, OTHER)])
+    assert await status(desk) == ""
+    assert await status(desk, OTHER) == "submitted"
+    [letter] = await desk.store.dead_letters()
+    assert letter.reason == "Gap: intake: 2 after 0"
+
+
+async def test_a_gap_heals_by_itself_when_the_missing_event_arrives(world: Ground):
+    desk = await world.service(VERIFICATION)
+    await desk.consumer.handle([record(1, withdrawn, 2)])
+    await given_up(desk)
+    await desk.consumer.handle([record(2, submitted)])
+    await given_up(desk)
+    assert await status(desk) == "withdrawn"
+    assert await desk.store.dead_letters() == []
+
+
+async def test_a_process_that_ended_before_it_replayed_is_made_up_for_by_the_next(world: Ground):
+    crashed = await world.service(VERIFICATION)
+    crashed.consumer._replay_after = ()
+    await crashed.consumer.handle([record(1, withdrawn, 2)])
+    await crashed.consumer.handle([record(2, submitted)])
+    started = await world.service(VERIFICATION, started=True)
+
+    async def healed() -> bool:
+        return await status(started) == "withdrawn"
+
+    await until(healed)
+
+
+async def test_poison_is_parked_after_five_tries_and_the_other_requests_go_on(world: Ground):
+    desk = await world.service(poisoned(RequestWithdrawn))
+    await desk.consumer.handle([record(1, submitted), record(2, withdrawn, 2), record(3, MANY, 1, OTHER)])
+    await given_up(desk)
+    [letter] = await desk.store.dead_letters()
+    assert (letter.tries, letter.reason) == (5, "ValueError: poison")
+    assert (await status(desk), await status(desk, OTHER)) == ("submitted", "submitted")
+
+
+async def test_unreadable_bytes_are_parked_like_poison(world: Ground):
+    desk = await world.service(VERIFICATION)
+    broken = to_bytes(happened(withdrawn, 2)).replace(b'"reason"', b'"reasons"')
+    await desk.consumer.handle([record(1, submitted), Record("2", REQUEST, broken), Record("3", REQUEST, b"{")])
+    assert [letter.position for letter in await desk.store.dead_letters()] == ["2", "3"]
+
+
+async def test_later_events_wait_behind_poison_and_are_replayed_in_order(world: Ground):
+    desk = await world.service(poisoned(RequestWithdrawn))
+    await desk.consumer.handle([record(1, submitted), record(2, withdrawn, 2)])
+    await desk.consumer.handle([record(3, resubmitted, 3)])
+    await given_up(desk)
+    assert [letter.position for letter in await desk.store.dead_letters()] == ["2", "3"]
+    repaired = await world.service(VERIFICATION)
+    assert await repaired.consumer.replay(REQUEST) == []
+    [document] = (await repaired.store.load([REQUEST])).values()
+    assert document.seen == {"intake": 3}
+    assert await status(repaired) == "withdrawn"
+
+
+async def test_a_discarded_event_is_passed_by_and_fold_again_agrees(world: Ground):
+    desk = await world.service(poisoned(RequestWithdrawn))
+    events = [happened(submitted), happened(withdrawn, 2), happened(resubmitted, 3)]
+    await world.log.append([(REQUEST, to_bytes(events[0]))])
+    await world.log.append([(REQUEST, to_bytes(events[1]))])
+    await world.log.append([(REQUEST, to_bytes(events[2]))])
+    async for batch in world.log.read():
+        await desk.consumer.handle(batch)
+    await given_up(desk)
+    poison, _ = await desk.store.dead_letters()
+    await desk.consumer.discard(poison)
+    assert await desk.store.dead_letters() == []
+    [document] = (await desk.store.load([REQUEST])).values()
+    assert document.seen == {"intake": 3}
+    report = await Refold(poisoned(RequestWithdrawn), desk.store, world.log).compare()
+    assert report.clean, report
+
+
+async def test_an_event_that_is_discarded_before_its_turn_is_passed_by_when_its_turn_comes(world: Ground):
+    desk = await world.service(VERIFICATION)
+    await desk.consumer.handle([record(1, withdrawn, 2), record(2, resubmitted, 3)])
+    await given_up(desk)
+    early, _ = await desk.store.dead_letters()
+    await desk.consumer.discard(early)
+    await desk.consumer.handle([record(3, submitted)])
+    await given_up(desk)
+    [document] = (await desk.store.load([REQUEST])).values()
+    assert document.seen == {"intake": 3}
+
+
+async def test_a_discarded_unreadable_event_that_comes_again_is_a_duplicate(world: Ground):
+    desk = await world.service(VERIFICATION)
+    broken = to_bytes(happened(withdrawn, 2)).replace(b'"reason"', b'"reasons"')
+    await desk.consumer.handle([record(1, submitted), Record("2", REQUEST, broken)])
+    [letter] = await desk.store.dead_letters()
+    await desk.consumer.discard(letter)
+    await desk.consumer.handle([Record("3", REQUEST, broken), record(4, resubmitted, 3)])
+    assert await desk.store.dead_letters() == []
+
+
+async def test_a_number_that_another_request_has_parks_only_the_second(world: Ground):
+    ledger = await world.service(NOTIFICATION)
+    await ledger.consumer.handle([record(1, submitted), record(2, submitted, 1, OTHER)])
+    [letter] = await ledger.store.dead_letters()
+    assert letter.subject == OTHER
+    assert await ledger.executor.read(REQUEST) is not None
+
+
+async def test_an_event_of_a_type_never_seen_counts_and_changes_nothing(world: Ground):
+    desk = await world.service(VERIFICATION)
+    unknown = to_bytes(happened(withdrawn, 2)).replace(b"RequestWithdrawn", b"RequestPraised")
+    await desk.consumer.handle([record(1, submitted), Record("2", REQUEST, unknown), record(3, withdrawn, 3)])
+    [document] = (await desk.store.load([REQUEST])).values()
+    assert document.seen == {"intake": 3}
+    assert await status(desk) == "withdrawn"
+
+
+async def test_a_reaction_is_saved_in_the_same_write(world: Ground):
+    def react(state: Any, event: Event) -> list[Any]:
+        return [VERIFY, VERIFY] if event.source == "intake" else []
+
+    desk = await world.service(replace(VERIFICATION, react=react))
+    await desk.consumer.handle([record(1, submitted)])
+    [document] = (await desk.store.load([REQUEST])).values()
+    assert (document.version, document.seen) == (1, {"intake": 1, "verification": 1})
+    assert len(await desk.store.unpublished(10)) == 1
+    await desk.consumer.handle([record(1, submitted)])
+    assert len(await desk.store.unpublished(10)) == 1
+
+
+async def test_a_damaged_document_is_found_and_repaired_while_commands_go_on(world: Ground):
+    desk = await world.service(VERIFICATION, started=True)
+    intake = await world.service(INTAKE, started=True)
+    await submit(intake)
+    await submit(intake, OTHER, 2)
+
+    async def heard() -> bool:
+        return len(await desk.store.all_ids()) == 2
+
+    await until(heard)
+    damaged = "CAST(replace(CAST(body AS TEXT), 'INT-2026-000001', 'INT-2026-000007') AS BLOB)"
+    sql = f"UPDATE verification_documents SET body={damaged} WHERE id=?"
+    await world.file.write(lambda db: db.execute(sql, (REQUEST,)))
+    refold = Refold(VERIFICATION, desk.store, world.log)
+    [difference] = (await refold.compare()).differences
+    assert (difference.id, difference.fields) == (REQUEST, ("number",))
+    await desk.executor.execute(OTHER, VERIFY, key(1))
+    assert (await refold.swap()).swapped == 1
+    again = await Refold(VERIFICATION, desk.store, world.log).compare()
+    assert again.clean, again
+    assert await status(desk, OTHER) == "verified"
+
+
+async def test_a_ledger_that_is_folded_again_owes_no_new_letter(world: Ground):
+    ledger = await world.service(NOTIFICATION)
+    for fact in (submitted, verified):
+        await world.log.append([(REQUEST, to_bytes(happened(fact)))])
+    async for batch in world.log.read():
+        await ledger.consumer.handle(batch)
+    before = await ledger.store.load([REQUEST])
+    await world.file.write(lambda db: db.execute("DELETE FROM notification_documents"))
+    refold = Refold(NOTIFICATION, ledger.store, world.log)
+    assert [difference.kind for difference in (await refold.compare()).differences] == ["missing"]
+    await refold.swap()
+    after = await ledger.store.load([REQUEST])
+    assert after[REQUEST].body == before[REQUEST].body
+    assert await ledger.store.unpublished(10) == []
+
+
+async def test_poison_does_not_keep_the_rest_of_the_log_from_being_verified(world: Ground):
+    desk = await world.service(VERIFICATION)
+    await world.log.append([(REQUEST, to_bytes(happened(submitted))), (OTHER, to_bytes(happened(MANY, subject=OTHER)))])
+    await world.log.append([(REQUEST, to_bytes(happened(withdrawn, 2)))])
+    async for batch in world.log.read():
+        await desk.consumer.handle(batch)
+    refold = Refold(poisoned(RequestWithdrawn), desk.store, world.log)
+    await refold._fold_on()
+    assert refold.report.unreadable == ["3: ValueError: poison"]
+
+
+async def test_a_hole_in_the_log_is_reported_until_it_is_filled(world: Ground):
+    desk = await world.service(VERIFICATION)
+    refold = Refold(VERIFICATION, desk.store, world.log)
+    await world.log.append([(REQUEST, to_bytes(happened(withdrawn, 2)))])
+    await refold._fold_on()
+    assert refold._holes() == [f"1: {REQUEST}: intake: 2 after 0"]
+    await world.log.append([(REQUEST, to_bytes(happened(submitted)))])
+    await refold._fold_on()
+    assert refold._holes() == []
+
+
+async def test_returned_requests_are_known_to_intake(world: Ground):
+    intake = await world.service(INTAKE)
+    await submit(intake)
+    await intake.consumer.handle([record(1, returned)])
+    assert await status(intake) == "returned"
