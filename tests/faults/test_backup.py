@@ -1,0 +1,79 @@
+"""The drill: a backup of running services, the data folder lost, and everything there again."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from services.cli.client import Patience, connected
+from services.cli.shapes import Submitted
+from tests.faults.load import FORM, LETTER, PAPERS
+from tests.journeys.stage import Server
+
+pytestmark = pytest.mark.slow
+
+
+async def submitted_meanwhile(server: Server, stop: asyncio.Event, answers: list[Submitted]) -> None:
+    async with connected(server.url, patience=Patience(seconds=20)) as client:
+        while not stop.is_set():
+            answers.append(await client.submit(FORM, LETTER, PAPERS))
+
+
+async def simpul(server: Server, *words: str) -> Any:
+    return await asyncio.to_thread(server.simpul, *words)
+
+
+async def test_a_backup_of_running_services_is_restored_whole(tmp_path: Path):
+    server, backup = Server(tmp_path / "data", {}), tmp_path / "backup"
+    server.start()
+    stop = asyncio.Event()
+    answers: list[Submitted] = []
+    try:
+        submitting = asyncio.create_task(submitted_meanwhile(server, stop, answers))
+        while len(answers) < 5:  # noqa: ASYNC110 - what is waited for happens in another process
+            await asyncio.sleep(0.05)
+        acknowledged = list(answers)
+        done = await simpul(server, "backup", str(backup))
+        assert done.returncode == 0, done.stderr
+        stop.set()
+        await submitting
+        assert len(answers) > len(acknowledged)
+        refused = await simpul(server, "restore", str(backup))
+        assert refused.returncode == 1
+        assert "running" in refused.stderr
+    finally:
+        server.stop()
+    shutil.rmtree(server.data)
+    restored = server.simpul("restore", str(backup))
+    assert restored.returncode == 0, restored.stderr
+    # What was saved and not yet published when the copy was made is published at the first start.
+    server.start()
+    try:
+        await tracked(server, acknowledged)
+    finally:
+        server.stop()
+    verified = server.simpul("events", "verify", "--json")
+    assert verified.returncode == 0, verified.stdout
+    assert json.loads(verified.stdout)["clean"] is True
+
+
+async def tracked(server: Server, acknowledged: list[Submitted]) -> None:
+    """Every request that was acknowledged before the backup is there, by the token that its applicant got."""
+    async with connected(server.url, patience=Patience(seconds=20)) as client:
+        for answer in acknowledged:
+            seen = await client.holding(answer["tracking_token"]).track(answer["number"])
+            assert seen["status"] == "submitted"
+
+
+async def test_a_restore_does_not_overwrite_what_is_there(tmp_path: Path):
+    server, backup = Server(tmp_path / "data", {}), tmp_path / "backup"
+    assert server.simpul("staff", "list").returncode == 0
+    assert server.simpul("backup", str(backup)).returncode == 0
+    refused = server.simpul("restore", str(backup))
+    assert refused.returncode == 1
+    assert "holds data already" in refused.stderr

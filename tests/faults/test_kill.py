@@ -1,0 +1,169 @@
+"""The real server killed with -9 under load, again and again: what it acknowledged is there, whole, and agrees with the log."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import random
+import time
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from services.cli.client import ApiError, Patience, SimpulClient, connected
+from services.cli.shapes import Submitted
+from shared.calendar import today
+from shared.clock import system_clock
+from tests.faults.load import ALL_OK, FORM, LETTER, PAPERS
+from tests.journeys.stage import PASSWORD, STAFF, Server
+
+pytestmark = pytest.mark.slow
+
+KILLS = 20
+APPLICANTS = 4
+ORDER = ("submitted", "verified", "assigned", "in_progress")
+PATIENCE = Patience(seconds=60, longest_pause=0.5)
+
+
+@dataclass
+class Acknowledged:
+    """The farthest status that the server has acknowledged for a request."""
+
+    submission: Submitted
+    status: str = "submitted"
+
+
+@dataclass
+class Crowd:
+    """People at work, and what they were told."""
+
+    url: str
+    ended: asyncio.Event = field(default_factory=asyncio.Event)
+    requests: dict[str, Acknowledged] = field(default_factory=dict)
+    wrong: list[str] = field(default_factory=list)
+
+    async def apply(self, anybody: SimpulClient) -> None:
+        while not self.ended.is_set():
+            answer = await anybody.submit(FORM, LETTER, PAPERS)
+            if answer["id"] in self.requests:
+                self.wrong.append(f"{answer['number']} was acknowledged twice")
+            self.requests[answer["id"]] = Acknowledged(answer)
+            await asyncio.sleep(0.05)
+
+    async def work(self, staff: dict[str, SimpulClient]) -> None:
+        """Take each request a step on, as far as `in_progress`."""
+        while not self.ended.is_set():
+            for request, known in list(self.requests.items()):
+                if not self.ended.is_set() and known.status != ORDER[-1]:
+                    await self._step(staff, request, known)
+            await asyncio.sleep(0.02)
+
+    async def _step(self, staff: dict[str, SimpulClient], request: str, known: Acknowledged) -> None:
+        try:
+            match known.status:
+                case "submitted":
+                    await staff["nurlaila"].verify(request, ALL_OK)
+                case "verified":
+                    target = today(system_clock()) + timedelta(days=60)
+                    await staff["hasan"].assign(request, "dewi", "low", target)
+                case _:
+                    await staff["dewi"].start(request)
+            known.status = ORDER[ORDER.index(known.status) + 1]
+        except ApiError as error:
+            # 404 and 409 say that this service has not heard of the step before yet; nothing else may happen.
+            if error.status not in (404, 409):
+                self.wrong.append(error.sentence)
+            if error.status == 409 and self._took_place(known, error.problem):
+                self.wrong.append(f"refused what took place: {error.sentence}")
+
+    def _took_place(self, known: Acknowledged, problem: Mapping[str, Any]) -> bool:
+        later = ORDER[ORDER.index(known.status) + 1 :]
+        return problem["current"]["status"] in later
+
+
+@asynccontextmanager
+async def people(server: Server) -> AsyncIterator[tuple[SimpulClient, dict[str, SimpulClient]]]:
+    async with connected(server.url, patience=PATIENCE) as anybody:
+        yield anybody, {name: await anybody.signed_in(name, PASSWORD) for name in STAFF}
+
+
+async def kill_again_and_again(server: Server, seed: int) -> list[float]:
+    """How long each start took, in seconds."""
+    chance, starts = random.Random(seed), []
+    for _ in range(KILLS):
+        await asyncio.sleep(0.2 + 1.3 * chance.random())
+        server.kill()
+        began = time.monotonic()
+        await asyncio.to_thread(server.start)
+        starts.append(time.monotonic() - began)
+    return starts
+
+
+async def test_nothing_acknowledged_is_missing_after_twenty_kills(tmp_path: Path, record_property: Callable[..., None]):
+    server = Server(tmp_path / "data", {})
+    server.add_staff()
+    server.start()
+    try:
+        crowd = Crowd(server.url)
+        async with people(server) as (anybody, staff), asyncio.timeout(200):
+            at_work = [crowd.apply(anybody) for _ in range(APPLICANTS)] + [crowd.work(staff)]
+            working = asyncio.gather(*at_work)
+            starts = await kill_again_and_again(server, seed=20)
+            crowd.ended.set()
+            await working
+            await settled(staff["hasan"], crowd)
+            await everything_is_there(crowd, anybody)
+    finally:
+        server.stop()
+    record_property("requests", len(crowd.requests))
+    record_property("seconds of a start, mean and longest", f"{sum(starts) / KILLS:.2f} {max(starts):.2f}")
+    assert crowd.wrong == []
+    assert len(crowd.requests) > KILLS
+    verified = server.simpul("events", "verify", "--json")
+    assert json.loads(verified.stdout)["clean"] is True, verified.stdout
+
+
+async def settled(head: SimpulClient, crowd: Crowd) -> None:
+    """All that was acknowledged as begun is known to have begun."""
+    for request, known in crowd.requests.items():
+        if known.status in ORDER[1:]:
+            await seen_by(head, request, known.status)
+
+
+async def seen_by(head: SimpulClient, request: str, status: str) -> None:
+    while True:
+        try:
+            seen = await head.request("assignment", request)
+            if ORDER.index(seen["status"]) >= ORDER.index(status):
+                return
+        except ApiError as error:
+            if error.status != 404:
+                raise
+        await asyncio.sleep(0.05)
+
+
+async def everything_is_there(crowd: Crowd, anybody: SimpulClient) -> None:
+    for known in crowd.requests.values():
+        number = known.submission["number"]
+        applicant = anybody.holding(known.submission["tracking_token"])
+        seen = await until_at_least(applicant, number, known.status)
+        documents = seen["documents"]
+        assert len(documents) == 1 + len(PAPERS)
+        for document in documents:
+            content = await applicant.download(number, document["id"])
+            assert hashlib.sha256(content).hexdigest() == document["sha256"]
+            assert content in (LETTER.content, *(paper.content for paper in PAPERS))
+
+
+async def until_at_least(applicant: SimpulClient, number: str, status: str) -> dict[str, Any]:
+    while True:
+        seen = await applicant.track(number)
+        if ORDER.index(seen["status"]) >= ORDER.index(status):
+            return seen
+        await asyncio.sleep(0.05)
