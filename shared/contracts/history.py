@@ -11,7 +11,6 @@ from shared.contracts.envelope import Event
 from shared.contracts.facts import Fact, Staff
 from shared.contracts.verification import RequestReturned
 
-
 WORDS = ("reason", "note", "question", "text", "summary")
 """The fields of facts in which somebody wrote to others. A model that lacks a field is slow to say so."""
 
