@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
@@ -30,7 +31,7 @@ class Fate:
         self.random = random.Random(seed)
         self.odds = self.random.choice((Odds(), Odds(0.03, 0.01, 0.01, 0.01, 0.3), Odds(0.002, 0.05, 0.08, 0.03, 0.1)))
         self.crashes_left = 6
-        self.lost_answers = 0
+        self.lost_answers: Counter[str] = Counter()
 
     def relent(self) -> None:
         """From now on nothing goes wrong."""
@@ -71,15 +72,15 @@ class Process:
         fate = self.fate
         await self.step()
         if fate.strikes(fate.odds.unavailable):
-            fate.lost_answers += 1
+            fate.lost_answers[self.name] += 1
             raise failure("unavailable")
         if fate.strikes(fate.odds.late):
             asyncio.get_running_loop().call_later(fate.random.random(), effect)
-            fate.lost_answers += 1
+            fate.lost_answers[self.name] += 1
             raise failure("no answer yet")
         result = effect()
         await self.step()
         if fate.strikes(fate.odds.answer_lost):
-            fate.lost_answers += 1
+            fate.lost_answers[self.name] += 1
             raise failure("answer lost")
         return result

@@ -95,12 +95,12 @@ def _answers(world: World, events: list[Event]) -> Iterator[str]:
 def _mail(world: World) -> Iterator[str]:
     """Each letter is handed over; a second copy has a crash or an unknown answer to excuse it."""
     folding = world.runtimes["notification"].executor.folding
-    excuses = world.crashes["notification"] + world.office.silences + world.fate.lost_answers
+    trouble = world.crashes["notification"] + world.fate.lost_answers["notification"]
     owed: set[str] = set()
     for document in world.disks["notification"].documents.values():
         owed |= {message.id for message in folding.state(document).messages}
     for message in owed:
-        copies = world.office.taken[message]
+        copies, excuses = world.office.taken[message], trouble + world.office.silences[message]
         if copies < 1 or copies > 1 + excuses:
             yield f"a letter was handed over {copies} times, with {excuses} excuses"
     if extra := world.office.taken.keys() - owed:

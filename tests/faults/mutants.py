@@ -7,9 +7,10 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any, cast
 
+from services.notification.domain import EndSending
 from shared.contracts.envelope import Event
 from shared.runtime.consumption import Consumer
-from shared.runtime.execution import Answer, Executor
+from shared.runtime.execution import Answer, CommandKey, Executor
 from shared.runtime.folding import Cause, Draft, Folding
 from shared.runtime.relay import Relay
 from shared.runtime.service import ServiceRuntime
@@ -148,6 +149,26 @@ def gives_up_a_lost_race(runtime: Runtime) -> None:
     runtime.consumer.__class__ = GivesUpRaces
 
 
+class Neglectful(Consumer[Any]):
+    async def resume(self) -> None:
+        pass
+
+
+def leaves_dead_letters_to_people(runtime: Runtime) -> None:
+    runtime.consumer.__class__ = Neglectful
+
+
+class LosesOutcomes(Executor[Any]):
+    async def execute(self, request_id: str, command: Any, key: CommandKey) -> Answer:
+        if isinstance(command, EndSending) and command.outcomes[0].status == "sent" and key.id < "4":
+            return Answer(request_id, "", "", 0)
+        return await super().execute(request_id, command, key)
+
+
+def forgets_now_and_then_what_was_sent(runtime: Runtime) -> None:
+    runtime.executor.__class__ = LosesOutcomes
+
+
 MUTANTS: tuple[Callable[[Runtime], None], ...] = (
     publishes_before_the_save,
     commits_the_position_before_the_write,
@@ -161,4 +182,6 @@ MUTANTS: tuple[Callable[[Runtime], None], ...] = (
     saves_reactions_without_their_events,
     dates_by_the_clock_alone,
     gives_up_a_lost_race,
+    leaves_dead_letters_to_people,
+    forgets_now_and_then_what_was_sent,
 )

@@ -8,9 +8,12 @@ from typing import Any
 
 import pytest
 
+from shared.eventlog.port import Record
 from shared.runtime.service import ServiceRuntime
 from tests.faults.mutants import MUTANTS
-from tests.faults.simulation import first_finding, simulate
+from tests.faults.simulation import first_finding
+from tests.faults.virtual_time import run_virtually
+from tests.faults.world import World
 
 SEEDS = int(os.environ.get("SIMPUL_SEEDS", "1000"))
 PART = 50
@@ -33,5 +36,12 @@ def test_the_simulation_notices_a_runtime_that(mutant: Callable[[ServiceRuntime[
     assert first_finding(range(MOST_TRIES), mutant) is not None
 
 
-def test_a_world_can_be_had_again():
-    assert simulate(7) == simulate(7)
+@pytest.mark.parametrize("seed", [3, 7, 11])
+def test_a_world_can_be_had_again(seed: int):
+    assert log_of(seed) == log_of(seed)
+
+
+def log_of(seed: int) -> list[Record]:
+    world = World(seed)
+    run_virtually(world.run())
+    return world.tape.records

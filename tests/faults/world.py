@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any, cast
 from uuid import UUID, uuid5
 
@@ -15,6 +16,11 @@ from services.intake import domain as intake
 from services.notification import domain as notification
 from services.notification.dispatch import Dispatch, Recipient
 from services.verification import domain as verification
+from shared.contracts.assignment import LeadAssigned
+from shared.contracts.envelope import Event
+from shared.contracts.facts import Fact
+from shared.contracts.intake import RequestWithdrawn
+from shared.contracts.verification import RequestReturned, RequestVerified
 from shared.eventlog.port import EventLog
 from shared.mail.port import Email, Outcome
 from shared.runtime.decider import Decider, Refusal
@@ -35,6 +41,23 @@ DECIDERS: dict[str, Decider[Any]] = {
 }
 SKEWS = (timedelta(), timedelta(), timedelta(hours=1), timedelta(hours=-1))
 WATCH_EVERY = 5.0
+BUGS = (
+    ("notification", LeadAssigned),
+    ("notification", RequestReturned),
+    ("assignment", RequestVerified),
+    ("assignment", RequestWithdrawn),
+    ("verification", RequestWithdrawn),
+    ("intake", RequestVerified),
+)
+"""A service, and another's fact that it cannot fold until it is repaired."""
+
+
+def stumbles(decider: Decider[Any], over: type[Fact], state: Any, event: Event) -> Any:
+    """Evolve as the decider does, but for one kind of fact."""
+    if isinstance(event.fact, over):
+        raise ValueError("poison")
+    return decider.evolve(state, event)
+
 
 Mutate = Callable[[ServiceRuntime[Any]], None]
 
@@ -56,7 +79,7 @@ class PostOffice:
     def __init__(self, fate: Fate):
         self.fate = fate
         self.taken: Counter[str] = Counter()
-        self.silences = 0
+        self.silences: Counter[str] = Counter()
 
     def at(self, process: Process) -> PostOfficeLine:
         return PostOfficeLine(self, process)
@@ -67,7 +90,7 @@ class PostOffice:
             return Outcome("temporary", "Kotak surat penuh.")
         self.taken[email.message_id] += 1
         if luck < 0.2:
-            self.silences += 1
+            self.silences[email.message_id] += 1
             return Outcome("unknown", "Tidak ada jawaban.")
         return Outcome("sent")
 
@@ -106,6 +129,7 @@ class World:
     told: list[Told] = field(default_factory=list)
     crashes: Counter[str] = field(default_factory=Counter)
     jumped: timedelta = timedelta()
+    bug: tuple[str, type[Fact]] | None = None
 
     def __post_init__(self) -> None:
         self.fate = Fate(self.seed)
@@ -116,6 +140,7 @@ class World:
         self.graves: list[Process] = []
         """Every process that ever lived: what is frozen must not be collected, which would wake it."""
         self.runtimes: dict[str, ServiceRuntime[Any]] = {}
+        self.bug = self.fate.random.choice(BUGS) if self.fate.strikes(0.2) else None
         count = 2 if self.fate.strikes(0.25) else 1
         self.requests = [str(uuid5(UUID(REQUEST), f"{self.seed}:{number}")) for number in range(count)]
 
@@ -127,6 +152,9 @@ class World:
         keepers = [asyncio.create_task(self._keep_alive(name)) for name in DECIDERS]
         await asyncio.gather(*(self._use(number, request) for number, request in enumerate(self.requests)))
         self.fate.relent()
+        if self.bug is not None:
+            repaired, self.bug = self.bug[0], None
+            self.processes[repaired].die()
         await self._settle()
         for keeper in keepers:
             keeper.cancel()
@@ -151,7 +179,10 @@ class World:
         skew = self.fate.random.choice(SKEWS)
         store = cast(StateStore, MemoryStore(self.disks[name], process))
         log = cast(EventLog, MemoryLog(self.tape, process))
-        return ServiceRuntime(DECIDERS[name], store, log, lambda: self.clock() + skew)
+        decider = DECIDERS[name]
+        if self.bug is not None and self.bug[0] == name:
+            decider = replace(decider, evolve=partial(stumbles, decider, self.bug[1]))
+        return ServiceRuntime(decider, store, log, lambda: self.clock() + skew)
 
     async def _start(self, name: str, process: Process, runtime: ServiceRuntime[Any]) -> None:
         if name == "notification":
