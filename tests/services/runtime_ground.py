@@ -24,13 +24,14 @@ from shared.runtime.service import ServiceRuntime
 from shared.storage.sqlite import SqliteStateStore
 from shared.storage.sqlite_file import SqliteFile
 from tests.domain.given import NOON, REQUEST, happened
-from tests.domain.intake_story import ALL_OK, NURLAILA, SUBMIT
+from tests.domain.intake_story import ALL_OK, NURLAILA, SUBMIT, submitted
 
 OTHER = "00000000-0000-4000-8000-000000000002"
 INTAKE = intake.decider(intake.Rules())
 VERIFICATION = verification.decider(verification.Rules(WorkingCalendar({})))
 NOTIFICATION = notification.decider()
 
+MANY = submitted.model_copy(update={"number": "INT-2026-000009"})
 VERIFY = verification.VerifyRequest(NURLAILA, ALL_OK, SUBMIT.warnings)
 RETURN = verification.ReturnRequest(
     NURLAILA, tuple(Verdict(item=item, ok=False, note="Mohon dilengkapi.") for item in ChecklistItem)
@@ -109,3 +110,19 @@ async def until(condition: Callable[[], Awaitable[Any]], seconds: float = 5.0) -
         while not (met := await condition()):  # noqa: ASYNC110 - any state is waited for, not only one that tells
             await asyncio.sleep(0.01)
         return met
+
+
+def poisoned(by: type[Fact]) -> Decider[Any]:
+    """Verification that cannot fold one kind of fact."""
+
+    def evolve(state: Any, event: Event) -> Any:
+        if isinstance(event.fact, by):
+            raise ValueError("poison")
+        return VERIFICATION.evolve(state, event)
+
+    return replace(VERIFICATION, evolve=evolve)
+
+
+async def status(runtime: ServiceRuntime[Any], request: str = REQUEST) -> str:
+    kept = await runtime.executor.read(request)
+    return kept.state.status.value if kept else ""

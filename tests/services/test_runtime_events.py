@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,45 +11,29 @@ from typing import Any
 import pytest
 
 from shared.contracts.envelope import Event, to_bytes
-from shared.contracts.facts import Fact
 from shared.contracts.intake import RequestWithdrawn
 from shared.eventlog.port import Record
-from shared.runtime.decider import Decider
 from shared.runtime.rebuilding import Refold
 from shared.runtime.service import ServiceRuntime
+from shared.storage.port import Saved, StoreUnavailable, Write
+from shared.storage.sqlite import SqliteStateStore
 from tests.domain.given import REQUEST, happened
-from tests.domain.intake_story import resubmitted, returned, submitted, verified, withdrawn
+from tests.domain.intake_story import resubmitted, returned, submitted, withdrawn
 from tests.services.runtime_ground import (
     INTAKE,
+    MANY,
     NOTIFICATION,
     OTHER,
     VERIFICATION,
     VERIFY,
     Ground,
     ground,
-    key,
+    poisoned,
     record,
+    status,
     submit,
     until,
 )
-
-MANY = submitted.model_copy(update={"number": "INT-2026-000009"})
-
-
-def poisoned(by: type[Fact]) -> Decider[Any]:
-    """Verification that cannot fold one kind of fact."""
-
-    def evolve(state: Any, event: Event) -> Any:
-        if isinstance(event.fact, by):
-            raise ValueError("poison")
-        return VERIFICATION.evolve(state, event)
-
-    return replace(VERIFICATION, evolve=evolve)
-
-
-async def status(runtime: ServiceRuntime[Any], request: str = REQUEST) -> str:
-    kept = await runtime.executor.read(request)
-    return kept.state.status.value if kept else ""
 
 
 async def given_up(runtime: ServiceRuntime[Any]) -> None:
@@ -209,65 +194,30 @@ async def test_a_reaction_is_saved_in_the_same_write(world: Ground):
     assert len(await desk.store.unpublished(10)) == 1
 
 
-async def test_a_damaged_document_is_found_and_repaired_while_commands_go_on(world: Ground):
-    desk = await world.service(VERIFICATION, started=True)
-    intake = await world.service(INTAKE, started=True)
-    await submit(intake)
-    await submit(intake, OTHER, 2)
+class Away(SqliteStateStore):
+    """A store that cannot write."""
 
-    async def heard() -> bool:
-        return len(await desk.store.all_ids()) == 2
-
-    await until(heard)
-    damaged = "CAST(replace(CAST(body AS TEXT), 'INT-2026-000001', 'INT-2026-000007') AS BLOB)"
-    sql = f"UPDATE verification_documents SET body={damaged} WHERE id=?"
-    await world.file.write(lambda db: db.execute(sql, (REQUEST,)))
-    refold = Refold(VERIFICATION, desk.store, world.log)
-    [difference] = (await refold.compare()).differences
-    assert (difference.id, difference.fields) == (REQUEST, ("number",))
-    await desk.executor.execute(OTHER, VERIFY, key(1))
-    assert (await refold.swap()).swapped == 1
-    again = await Refold(VERIFICATION, desk.store, world.log).compare()
-    assert again.clean, again
-    assert await status(desk, OTHER) == "verified"
+    async def save(self, writes: Sequence[Write]) -> list[Saved]:
+        raise StoreUnavailable("away")
 
 
-async def test_a_ledger_that_is_folded_again_owes_no_new_letter(world: Ground):
-    ledger = await world.service(NOTIFICATION)
-    for fact in (submitted, verified):
-        await world.log.append([(REQUEST, to_bytes(happened(fact)))])
-    async for batch in world.log.read():
-        await ledger.consumer.handle(batch)
-    before = await ledger.store.load([REQUEST])
-    await world.file.write(lambda db: db.execute("DELETE FROM notification_documents"))
-    refold = Refold(NOTIFICATION, ledger.store, world.log)
-    assert [difference.kind for difference in (await refold.compare()).differences] == ["missing"]
-    await refold.swap()
-    after = await ledger.store.load([REQUEST])
-    assert after[REQUEST].body == before[REQUEST].body
-    assert await ledger.store.unpublished(10) == []
-
-
-async def test_poison_does_not_keep_the_rest_of_the_log_from_being_verified(world: Ground):
+async def test_the_position_stays_while_the_store_is_away_and_the_event_is_folded_once_it_is_back(world: Ground):
     desk = await world.service(VERIFICATION)
-    await world.log.append([(REQUEST, to_bytes(happened(submitted))), (OTHER, to_bytes(happened(MANY, subject=OTHER)))])
-    await world.log.append([(REQUEST, to_bytes(happened(withdrawn, 2)))])
-    async for batch in world.log.read():
-        await desk.consumer.handle(batch)
-    refold = Refold(poisoned(RequestWithdrawn), desk.store, world.log)
-    await refold._fold_on()
-    assert refold.report.unreadable == ["3: ValueError: poison"]
-
-
-async def test_a_hole_in_the_log_is_reported_until_it_is_filled(world: Ground):
-    desk = await world.service(VERIFICATION)
-    refold = Refold(VERIFICATION, desk.store, world.log)
-    await world.log.append([(REQUEST, to_bytes(happened(withdrawn, 2)))])
-    await refold._fold_on()
-    assert refold._holes() == [f"1: {REQUEST}: intake: 2 after 0"]
+    desk.store.__class__ = Away
     await world.log.append([(REQUEST, to_bytes(happened(submitted)))])
-    await refold._fold_on()
-    assert refold._holes() == []
+    consuming = asyncio.create_task(world.log.consume("verification", desk.consumer.handle))
+    await asyncio.sleep(0.1)
+    assert await world.log.lag("verification") == 1
+    desk.store.__class__ = SqliteStateStore
+
+    async def folded() -> bool:
+        return await status(desk) == "submitted"
+
+    await until(folded)
+    assert await desk.store.dead_letters() == []
+    consuming.cancel()
+    await asyncio.gather(consuming, return_exceptions=True)
+    assert await world.log.lag("verification") == 0
 
 
 async def test_returned_requests_are_known_to_intake(world: Ground):
