@@ -22,7 +22,7 @@ from shared.runtime.execution import Answer, CommandKey, Executor, Kept, KeyReus
 from shared.storage.port import StateStore, StoreUnavailable
 from shared.web import shapes
 from shared.web.commands import shown
-from shared.web.idempotency import command_key, digest_of, documents_digest
+from shared.web.idempotency import command_key, digest_of, documents_digest, sent_key
 from shared.web.storing import discard, store_uploads
 from shared.web.uploads import FormLimits, ReadForm, read_form
 
@@ -41,6 +41,7 @@ class Reception:
 
     async def submit(self, request: Request) -> dict[str, Any]:
         """The answer to a new request. Raises Problem, Refusal, KeyReused and StoreUnavailable."""
+        sent_key(request)  # a bad key is refused before there is anything to take back
         async with read_form(request, self._application, APPLICATION_FILES, self._limits) as form:
             stored = await self._stored(form, 1)
         key = command_key(request, "", digest_of(form.fields, documents_digest(stored)), self._platform.new_id)
@@ -54,6 +55,7 @@ class Reception:
 
     async def resubmit(self, request: Request, kept: Kept[State]) -> dict[str, Any]:
         """The answer to a completed request. Raises Problem, Refusal, KeyReused and StoreUnavailable."""
+        sent_key(request)
         async with read_form(request, self._changes, CHANGES_FILES, self._limits) as form:
             stored = await self._stored(form, kept.state.course.round + 1)
         digest = digest_of(form.fields, documents_digest(stored))

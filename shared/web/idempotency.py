@@ -27,15 +27,20 @@ def command_key(request: Request, actor: str, digest: str, new_id: NewId = rando
 
     Without an Idempotency-Key every call is a new one. Raises Problem 422 for a key that is not 1-200 visible ASCII characters.
     """
-    key = request.headers.get(HEADER)
+    key = sent_key(request)
     if key is None:
         return CommandKey(new_id(), digest, traceparent=_traceparent(request))
-    if not _VISIBLE.fullmatch(key):
-        raise invalid(
-            [FieldError(HEADER, "Tulis kunci dengan 1 sampai 200 huruf, angka, atau tanda ASCII tanpa spasi.")]
-        )
     name = "\n".join((key, actor, request.method, request.url.path))
     return CommandKey(str(uuid.uuid5(_COMMANDS, name)), digest, traceparent=_traceparent(request))
+
+
+def sent_key(request: Request) -> str | None:
+    """The Idempotency-Key as it was sent, None without one. Raises Problem 422; ask before anything is stored."""
+    key = request.headers.get(HEADER)
+    if key is not None and not _VISIBLE.fullmatch(key):
+        wrong = "Tulis kunci dengan 1 sampai 200 huruf, angka, atau tanda ASCII tanpa spasi."
+        raise invalid([FieldError(HEADER, wrong)])
+    return key
 
 
 def digest_of(*parts: BaseModel | str) -> str:
