@@ -24,6 +24,7 @@ from shared.web.problems import Problem, invalid, not_taken_in
 Model = TypeVar("Model", bound=BaseModel)
 
 MIB = 1024 * 1024
+LONG_NAME = "Nama sebuah berkas atau isian terlalu panjang. Beri nama yang lebih pendek, lalu kirim kembali."
 SPARE_FILES = 10
 """Files over what the rules allow that are still read, so that the answer can say how many there were."""
 
@@ -243,4 +244,6 @@ async def _parsed(parser: _Parser) -> Any:
     except _TooMany as error:
         raise Problem(422, "Formulir ini memuat terlalu banyak isian atau berkas.") from error
     except MultiPartException as error:
+        if "header size" in str(error.__cause__):
+            raise Problem(422, LONG_NAME) from error
         raise Problem(400, "Formulir ini tidak dapat dibaca. Periksa isinya, lalu kirim kembali.") from error

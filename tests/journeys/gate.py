@@ -60,13 +60,13 @@ class Gate:
         sent = {**({"Authorization": f"Bearer {token}"} if token else {}), **(headers or {})}
         return self.http.request(method, path, headers=sent, **options)
 
-    def submit(self, files: Files = FILES, key: str = "", **fields: str | None) -> httpx.Response:
+    def submit(self, files: Files = FILES, key: str = "", /, **fields: Any) -> httpx.Response:
         """A form sent; a field that is None is left out."""
         data = {name: value for name, value in {**FORM, **fields}.items() if value is not None}
         headers = {"Idempotency-Key": key} if key else {}
         return self.call("", "POST", "/api/requests", headers, data=data, files=list(files))
 
-    def submitted(self, **fields: str) -> Asked:
+    def submitted(self, **fields: Any) -> Asked:
         return Asked.of(self, self.submit(**fields))
 
     @property
