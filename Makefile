@@ -18,10 +18,10 @@ run: $(RUN_READY) ## install what is needed (first time only) and start Simpul
 	@exec $(BIN)/simpul up
 
 test: $(DEV_READY) ## run every test
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
 
 check: lint ## format, lint, types, imports and the fast tests: before every commit
-	@$(BIN)/python -m pytest -q -n 2 -m "not slow" $(wildcard $(FAST))
+	@$(BIN)/python -m pytest -q -n 2 --dist loadfile -m "not slow" $(wildcard $(FAST))
 
 lint: $(DEV_READY)
 	@$(BIN)/ruff format --check --quiet . || { echo "Run 'make format' to format these files."; exit 1; }

@@ -13,7 +13,7 @@ import pytest
 from services.cli.client import Patience, connected
 from services.cli.shapes import Submitted
 from tests.faults.load import FORM, LETTER, PAPERS
-from tests.journeys.stage import Server
+from tests.journeys.stage import Server, address_of
 
 pytestmark = pytest.mark.slow
 
@@ -72,7 +72,8 @@ async def tracked(server: Server, acknowledged: list[Submitted]) -> None:
 
 async def test_a_restore_does_not_overwrite_what_is_there(tmp_path: Path):
     server, backup = Server(tmp_path / "data", {}), tmp_path / "backup"
-    assert server.simpul("staff", "list").returncode == 0
+    words = ["--name", "Nurlaila Ibarat", "--email", address_of("nurlaila"), "--role", "officer"]
+    assert server.simpul("staff", "add", "nurlaila", *words).returncode == 0
     assert server.simpul("backup", str(backup)).returncode == 0
     refused = server.simpul("restore", str(backup))
     assert refused.returncode == 1
