@@ -1,4 +1,4 @@
-"""One process serves a data folder at a time: a lock that the kernel takes back when its holder dies."""
+"""Who uses a data folder: any number at once, one for each service, or one alone; the kernel ends a lock with its holder."""
 
 from __future__ import annotations
 
@@ -9,15 +9,35 @@ from pathlib import Path
 
 
 class FolderInUse(Exception):
-    """Another process serves this folder."""
+    """Somebody else uses this folder; or serves `name` on it, if that is not empty."""
+
+    def __init__(self, folder: Path, name: str = ""):
+        super().__init__(f"{folder} is in use" + (f" by {name}" if name else ""))
+        self.name = name
 
 
 @contextlib.contextmanager
 def hold(folder: Path) -> Iterator[None]:
-    """Hold the folder for as long as the block runs. Raises FolderInUse at once if somebody else holds it."""
-    with (folder / "lock").open("w") as file:
+    """Have the folder alone for as long as the block runs. Raises FolderInUse at once if anybody else uses it."""
+    with _locked(folder, "", fcntl.LOCK_EX):
+        yield
+
+
+@contextlib.contextmanager
+def share(folder: Path, *services: str) -> Iterator[None]:
+    """Use the folder beside others, and be the only one who serves these. Raises FolderInUse at once."""
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(_locked(folder, "", fcntl.LOCK_SH))
+        for service in services:
+            stack.enter_context(_locked(folder, service, fcntl.LOCK_EX))
+        yield
+
+
+@contextlib.contextmanager
+def _locked(folder: Path, name: str, kind: int) -> Iterator[None]:
+    with (folder / (f"lock.{name}" if name else "lock")).open("a") as file:
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise FolderInUse(str(folder)) from error
+            fcntl.flock(file, kind | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise FolderInUse(folder, name) from error
         yield

@@ -19,7 +19,7 @@ from shared.mail.folder import FolderMailer
 from shared.mail.port import Mailer
 from shared.mail.smtp import SmtpMailer
 from shared.mail.smtp_server import BadSmtpUrl
-from shared.settings import BadSettings, Settings, load_secret
+from shared.settings import BadSettings, Settings, load_secret, read_secret
 from shared.storage.port import Column, StateStore
 from shared.storage.sqlite import SqliteStateStore
 from shared.storage.sqlite_file import SqliteFile
@@ -87,8 +87,9 @@ def _mailer(settings: Settings) -> Mailer:
     url = settings.smtp.get_secret_value()
     if not url:
         return FolderMailer(settings.mail)
+    file = settings.smtp_password_file
+    password = read_secret(file, "SIMPUL_SMTP_PASSWORD_FILE") if file else None
     try:
-        password = settings.smtp_password_file.read_text().strip() if settings.smtp_password_file else None
         return SmtpMailer(url, password)
-    except (BadSmtpUrl, OSError) as error:
+    except BadSmtpUrl as error:
         raise BadSettings(f"SIMPUL_SMTP: {error}") from error

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
+import difflib
+import os
 import secrets
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, DotEnvSettingsSource, EnvSettingsSource, SettingsConfigDict
 
 MIB = 1024 * 1024
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
+EVERYWHERE = frozenset({"0.0.0.0", "::"})  # noqa: S104 - compared with, not listened at
+OF_COMMANDS = frozenset({"simpul_demo_accounts"})
+"""Variables that belong to one command alone."""
 
 
 class BadSettings(Exception):
@@ -64,7 +71,8 @@ class Settings(BaseSettings):
     @property
     def origin(self) -> str:
         """The scheme, host and port that links begin with."""
-        return self.base_url or f"http://{self.host}:{self.port}"
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return self.base_url or f"http://{host}:{self.port}"
 
     @property
     def tls(self) -> bool:
@@ -101,20 +109,72 @@ def load_settings(**overrides: Any) -> Settings:
     try:
         return Settings(**overrides)
     except ValidationError as error:
-        lines = [f"SIMPUL_{'_'.join(map(str, e['loc'])).upper() or 'SETTINGS'}: {e['msg']}" for e in error.errors()]
-        raise BadSettings("\n".join(lines)) from error
+        raise BadSettings("\n".join(map(_sentence, error.errors()))) from error
+    except UnicodeDecodeError as error:
+        raise BadSettings(f".env cannot be read: {error}") from error
+
+
+def _sentence(error: Any) -> str:
+    said = str(error["msg"]).removeprefix("Value error, ")
+    return f"SIMPUL_{'_'.join(map(str, error['loc'])).upper()}: {said}" if error["loc"] else said
+
+
+def doubts(settings: Settings) -> Iterator[str]:
+    """What is allowed but hardly meant: names that nothing reads, secrets that others can read, links that lead nowhere."""
+    for name, place in _unknown():
+        near = difflib.get_close_matches(name, Settings.model_fields, 1, 0.7)
+        hint = f"did you mean SIMPUL_{near[0].upper()}?" if near else "`simpul settings` lists those there are."
+        yield f"SIMPUL_{name.upper()} in {place} is no setting; {hint}"
+    for path in (settings.secret_path, settings.smtp_password_file, settings.metrics_token_file):
+        with contextlib.suppress(OSError):
+            if path is not None and path.stat().st_mode & 0o077:
+                yield f"{path} holds a secret that others on this machine can reach: chmod 600 {path}"
+    if settings.host in EVERYWHERE and not settings.base_url:
+        yield f"SIMPUL_BASE_URL is not set: links in e-mails would begin with {settings.origin}"
+
+
+def _unknown() -> Iterator[tuple[str, str]]:
+    for place, source in (("the environment", EnvSettingsSource), (".env", DotEnvSettingsSource)):
+        for name in source(Settings).env_vars:
+            bare = name.removeprefix("simpul_")
+            if bare != name and bare not in Settings.model_fields and name not in OF_COMMANDS:
+                yield bare, place
+
+
+def read_secret(path: Path, setting: str) -> str:
+    """What a file of one secret holds. Raises BadSettings."""
+    try:
+        secret = path.read_text().strip()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not text"
+        raise BadSettings(f"{setting}: {path} cannot be read: {reason}") from error
+    if not secret:
+        raise BadSettings(f"{setting}: {path} is empty")
+    return secret
 
 
 def load_secret(settings: Settings) -> bytes:
     """The secret of 32 bytes or more; embedded mode makes one at the first start. Raises BadSettings."""
     path = settings.secret_path
-    if not path.exists():
-        if settings.secret_file is not None:
-            raise BadSettings(f"SIMPUL_SECRET_FILE: {path} is not there")
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.touch(mode=0o600)
-        path.write_text(secrets.token_urlsafe(48))
-    secret = path.read_text().strip()
+    setting = "the secret" if settings.secret_file is None else "SIMPUL_SECRET_FILE"
+    if settings.secret_file is None and not path.exists():
+        if settings.database.exists():
+            raise BadSettings(f"{path} is missing. Every tracking link was made with it: put it back from a backup.")
+        _make_secret(path)
+    secret = read_secret(path, setting)
     if len(secret) < 32 or len(set(secret)) < 10:
-        raise BadSettings(f"the secret in {path} is too short or too simple: at least 32 random characters are needed")
+        raise BadSettings(f"{setting} in {path} is too short or too simple: at least 32 random characters are needed")
     return secret.encode()
+
+
+def _make_secret(path: Path) -> None:
+    """Write it under another name first: of two processes that start at once, one makes it and both read the same."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f"secret.{secrets.token_hex(8)}")
+    with open(os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w") as file:
+        file.write(secrets.token_urlsafe(48))
+        file.flush()
+        os.fsync(file.fileno())
+    with contextlib.suppress(FileExistsError):
+        os.link(draft, path)
+    draft.unlink()

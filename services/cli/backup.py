@@ -5,44 +5,57 @@ from __future__ import annotations
 import asyncio
 import shutil
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.progress import Progress
 
-from services.cli.session import Failed, console, platform, run, settings_in_force
+from services.cli.session import Failed, bars, console, platform, run, settings_in_force, usable
 from shared.documents.audit import named_documents
-from shared.documents.folder import FolderDocumentStore
 from shared.folder_lock import FolderInUse, hold
-from shared.platform import Platform
 from shared.settings import Settings
 
-Folder = Annotated[Path, typer.Argument(help="A folder that does not exist yet, or is empty.")]
+if TYPE_CHECKING:
+    from shared.platform import Platform
+
+Folder = Annotated[Path, typer.Argument(help="A folder that does not exist yet, or is empty.", metavar="DIR")]
+Backup = Annotated[Path, typer.Argument(help="A folder that `simpul backup` made.", metavar="DIR")]
 PARTS = ("simpul.db", "secret", "calendar.json", "documents", "mail")
+BELONGS_TO_ANOTHER = ("simpul.db-wal", "simpul.db-shm")
+"""Left by a database that is gone; SQLite would read the first into the restored one."""
+SQLITE = b"SQLite format 3\0"
 
 
 def backup(folder: Folder) -> None:
     """Copy the database, documents, e-mails and the secret to a folder, while the services run."""
-    if folder.exists() and any(folder.iterdir()):
-        raise Failed(f"{folder} is not empty.")
+    folder = folder.resolve()
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise Failed(f"{folder} is not an empty folder.")
     unfinished = folder.with_name(folder.name + ".unfinished")
-    shutil.rmtree(unfinished, ignore_errors=True)
-    unfinished.mkdir(parents=True)
-    count = run(lambda: _backup(unfinished))
+    count, missing = run(lambda: _backup(unfinished))
     if folder.exists():
         folder.rmdir()
     unfinished.rename(folder)
     console.print(
-        f"Backed up to {folder}, with {count} documents. It holds personal data and the secret: keep it safe."
+        f"Backed up to {folder}, with {count} documents. It holds personal data and the secret: keep it safe.",
+        soft_wrap=True,
     )
+    if missing:
+        raise Failed(f"{missing} documents that the log names were not there to copy; see `simpul events verify`.")
 
 
-async def _backup(folder: Path) -> int:
+async def _backup(folder: Path) -> tuple[int, int]:
     """The database first: every document that it names is there already, and documents never change."""
     async with platform() as opened:
-        await asyncio.to_thread(opened.file.backup_to, folder / "simpul.db")
+        await asyncio.to_thread(_copy_database, opened, folder)
         _copy_small_parts(opened.settings, folder)
         return await _copy_documents(opened, folder)
+
+
+def _copy_database(opened: Platform, folder: Path) -> None:
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(mode=0o700, parents=True)
+    opened.file.backup_to(folder / "simpul.db")
+    (folder / "simpul.db").chmod(0o600)
 
 
 def _copy_small_parts(settings: Settings, folder: Path) -> None:
@@ -53,42 +66,65 @@ def _copy_small_parts(settings: Settings, folder: Path) -> None:
         shutil.copytree(settings.mail, folder / "mail", ignore=shutil.ignore_patterns(".*", "*.tmp"))
 
 
-async def _copy_documents(opened: Platform, folder: Path) -> int:
+async def _copy_documents(opened: Platform, folder: Path) -> tuple[int, int]:
+    """How many were copied, and how many were not there."""
+    from shared.documents.folder import FolderDocumentStore
+
     source, target = (FolderDocumentStore(f, opened.new_id) for f in (opened.settings.documents, folder / "documents"))
-    count = 0
-    with Progress(console=console, transient=True) as progress:
+    count = missing = 0
+    with bars() as progress:
         task = progress.add_task("documents", total=None)
         async for document in named_documents(opened.log):
+            if not source.path_of(document.key).exists():
+                missing += 1
+                continue
             copy = target.path_of(document.key)
             copy.parent.mkdir(parents=True, exist_ok=True)
             await asyncio.to_thread(shutil.copy2, source.path_of(document.key), copy)
             progress.advance(task)
             count += 1
-    return count
+    return count, missing
 
 
-def restore(folder: Annotated[Path, typer.Argument(help="A folder that `simpul backup` made.")]) -> None:
+def restore(folder: Backup) -> None:
     """Put a backup in place of an empty data folder; refused while the services run."""
     settings = settings_in_force()
-    if not (folder / "simpul.db").is_file():
+    database = folder / "simpul.db"
+    if not database.is_file():
         raise Failed(f"{folder} is no backup: there is no simpul.db in it.")
-    settings.data.mkdir(parents=True, exist_ok=True)
+    with database.open("rb") as file:
+        if file.read(len(SQLITE)) != SQLITE:
+            raise Failed(f"{folder} is no backup: its simpul.db is no database.")
     try:
-        with hold(settings.data):
+        with hold(usable(settings.data)):
             _restore(folder, settings)
     except FolderInUse as error:
-        raise Failed(f"The services are running on {settings.data}. Stop them first.") from error
-    console.print(f"Restored to {settings.data}. Check it with: simpul events verify")
+        raise Failed(
+            f"Simpul is running on {settings.data}, the services or another command. Stop it first."
+        ) from error
+    console.print(f"Restored to {settings.data}. Check it with: simpul events verify", soft_wrap=True)
 
 
 def _restore(folder: Path, settings: Settings) -> None:
-    present = [part for part in PARTS if (settings.data / part).exists()]
+    """The database last, so that a restore that was cut short is not taken for a whole one."""
+    present = [part for part in (*PARTS, *BELONGS_TO_ANOTHER) if (settings.data / part).exists()]
     if present:
         raise Failed(f"{settings.data} holds data already ({', '.join(present)}). Move it away first.")
-    for part in PARTS[1:]:
-        source, target = folder / part, settings.secret_path if part == "secret" else settings.data / part
-        if source.is_dir():
-            shutil.copytree(source, target)
-        elif source.is_file() and not target.exists():
-            shutil.copy2(source, target)
-    shutil.copy2(folder / "simpul.db", settings.data / "simpul.db")
+    _restore_secret(folder / "secret", settings.secret_path)
+    for part in PARTS[2:]:
+        if (folder / part).is_dir():
+            shutil.copytree(folder / part, settings.data / part)
+        elif (folder / part).is_file():
+            shutil.copy2(folder / part, settings.data / part)
+    copy = settings.data / "simpul.db.unfinished"
+    shutil.copyfile(folder / "simpul.db", copy)
+    copy.chmod(0o600)
+    copy.rename(settings.data / "simpul.db")
+
+
+def _restore_secret(source: Path, target: Path) -> None:
+    if target.exists() and source.exists() and target.read_bytes().strip() != source.read_bytes().strip():
+        raise Failed(f"{target} holds another secret than the backup, so its tracking links would not work.")
+    if source.exists() and not target.exists():
+        target.touch(mode=0o600)
+        shutil.copyfile(source, target)

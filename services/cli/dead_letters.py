@@ -2,39 +2,44 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+import json
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.table import Table
 
+from services.cli.names import known_service
 from services.cli.session import AsJson, Failed, console, print_json, run, services
-from shared.runtime.service import Service
 from shared.storage.port import DeadLetter
-from shared.web.dead_letters import plain
+
+if TYPE_CHECKING:
+    from shared.runtime.service import Service
 
 app = typer.Typer(help="Events that could not be folded.", no_args_is_help=True)
 
-LetterId = Annotated[str, typer.Argument(help="The id that `list` shows.")]
+LetterId = Annotated[str, typer.Argument(help="The id that `list` shows.", metavar="ID")]
 
 
 @app.command("list")
-def list_(service: Annotated[str, typer.Option(help="Only this service.")] = "", as_json: AsJson = False) -> None:
+def list_(
+    service: Annotated[str | None, typer.Option(help="Only this service.", callback=known_service)] = None,
+    as_json: AsJson = False,
+) -> None:
     """List what is parked, in the order in which it would be replayed."""
-    letters = [letter for letter in run(_all) if service in ("", letter.service)]
+    letters = run(lambda: _all(service))
     if as_json:
-        print_json([plain(letter) for letter in letters])
+        print_json([_plain(letter) for letter in letters])
         return
-    table = Table("id", "request", "parked at", "tries", "reason")
     for letter in letters:
-        table.add_row(letter.id, letter.subject, f"{letter.parked_at:%Y-%m-%d %H:%M}", str(letter.tries), letter.reason)
-    console.print(table if letters else "No dead letters.")
+        console.print(f"{letter.id}  parked {letter.parked_at:%Y-%m-%d %H:%M}, tries {letter.tries}", soft_wrap=True)
+        console.print(f"    request {letter.subject}: {letter.reason}", soft_wrap=True)
+    if not letters:
+        console.print("No dead letters.")
 
 
 @app.command()
 def show(letter_id: LetterId) -> None:
-    """Show one event as it lies in the log, and why it could not be folded."""
-    letter = _one(run(_all), letter_id)
-    print_json({**plain(letter), "event": letter.event.decode(errors="replace")})
+    """Show one event as it lies in the log, and why it could not be folded; as JSON."""
+    print_json(run(lambda: _shown(letter_id)))
 
 
 @app.command()
@@ -50,21 +55,30 @@ def replay(letter_id: LetterId) -> None:
 def discard(letter_id: LetterId, yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False) -> None:
     """Give one event up for this service: it counts as seen, and changes nothing there for ever."""
     if not yes:
-        typer.confirm("The service will never know of this event. Discard it?", abort=True)
+        typer.confirm("The service will never know of this event. Discard it?", abort=True, err=True)
     run(lambda: _discard(letter_id))
     console.print("Discarded; what waited behind it was replayed.")
 
 
-async def _all() -> list[DeadLetter]:
+async def _all(service: str | None) -> list[DeadLetter]:
+    async with services(*filter(None, [service])) as (_, built):
+        return [letter for each in built.values() for letter in await each.runtime.store.dead_letters()]
+
+
+async def _shown(letter_id: str) -> dict[str, Any]:
     async with services() as (_, built):
-        return [letter for service in built.values() for letter in await service.runtime.store.dead_letters()]
+        _service, letter = await _find(built, letter_id)
+    text = letter.event.decode(errors="replace")
+    try:
+        return {**_plain(letter), "event": json.loads(text)}
+    except ValueError:
+        return {**_plain(letter), "event": text}
 
 
-def _one(letters: list[DeadLetter], letter_id: str) -> DeadLetter:
-    for letter in letters:
-        if letter.id == letter_id:
-            return letter
-    raise Failed(f"There is no dead letter {letter_id}.")
+def _plain(letter: DeadLetter) -> dict[str, Any]:
+    from shared.web.dead_letters import plain
+
+    return plain(letter)
 
 
 async def _find(built: dict[str, Service], letter_id: str) -> tuple[Service, DeadLetter]:

@@ -3,82 +3,107 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Sequence
 from functools import partial
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.progress import Progress
-from rich.table import Table
 
-from services.cli.session import AsJson, Failed, console, platform, print_json, run, services
+from services.cli.session import (
+    AsJson,
+    Failed,
+    bars,
+    console,
+    platform,
+    print_json,
+    print_line,
+    run,
+    services,
+    table_of,
+)
 from shared.contracts.envelope import from_bytes
 from shared.contracts.registry import Unreadable
-from shared.documents.audit import audit
 from shared.eventlog.port import Record
-from shared.platform import Platform
-from shared.runtime.rebuilding import Refold, Report
 from shared.storage.port import DeadLetter
 
+if TYPE_CHECKING:
+    from shared.platform import Platform
+    from shared.runtime.rebuilding import Report
+
 app = typer.Typer(help="Look into the event log and verify it.", no_args_is_help=True)
+
+LOOKS_EVERY = 0.5
 
 
 @app.command()
 def tail(
-    count: Annotated[int, typer.Option("--count", "-n", help="How many of the newest to show first.")] = 20,
-    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on as events arrive.")] = False,
+    count: Annotated[int, typer.Option("--count", "-n", min=0, help="How many of the newest to show first.")] = 20,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on as events arrive; Ctrl-C ends it.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Show the newest events, and with --follow those to come."""
-    run(lambda: _tail(count, follow, as_json))
+    """Show the newest events, and with --follow those to come. As JSON: one event a line."""
+    try:
+        run(lambda: _tail(count, follow, as_json))
+    except KeyboardInterrupt:
+        return
 
 
 async def _tail(count: int, follow: bool, as_json: bool) -> None:
     async with platform() as opened:
-        newest: list[Record] = []
-        position = ""
-        async for batch in opened.log.read():
-            newest = [*newest, *batch][-count:] if count else []
-            position = batch[-1].position
-        _show(newest, as_json)
+        position = await opened.log.end()
+        if newest := await opened.log.newest(count):
+            _show(newest, as_json)
+            position = newest[-1].position
+        elif not follow and not as_json and not position:
+            console.print("No events yet.")
         while follow:
             async for batch in opened.log.read(position):
                 _show(batch, as_json)
                 position = batch[-1].position
-            await asyncio.sleep(0.5)
+            await asyncio.sleep(LOOKS_EVERY)
 
 
 @app.command()
 def show(
     number: Annotated[str, typer.Argument(help="A registration number or a request's id.")], as_json: AsJson = False
 ) -> None:
-    """Show every event of one request."""
-    run(lambda: _show_request(number, as_json))
+    """Show every event of one request. As JSON: one event a line."""
+    run(lambda: _show_request(number.strip(), as_json))
 
 
 async def _show_request(number: str, as_json: bool) -> None:
-    async with services() as (opened, built):
-        intake = built["intake"].runtime.executor
-        kept = await intake.find_one("number", number.upper()) or await intake.read(number)
-        if kept is None:
-            raise Failed(f"There is no request {number}.")
-        records = [record async for batch in opened.log.read() for record in batch if record.key == kept.id]
+    async with services("intake") as (opened, built):
+        kept = await built["intake"].runtime.executor.find_one("number", number.upper())
+        records = await opened.log.of_key(kept.id if kept else number.lower())
+        if not records:
+            raise Failed(f"There is no event of a request {number}.")
         _show(records, as_json)
 
 
 def _show(records: Sequence[Record], as_json: bool) -> None:
     for record in records:
         if as_json:
-            print(record.value.decode(errors="replace"))
+            print_line(_json_line(record))
         else:
-            console.print(_line(record), highlight=False, soft_wrap=True)
+            console.print(_line(record), soft_wrap=True)
+
+
+def _json_line(record: Record) -> str:
+    """The event as it lies in the log; if that is no JSON, where it lies and what is there."""
+    text = record.value.decode(errors="replace")
+    try:
+        json.loads(text)
+        return " ".join(text.splitlines())
+    except ValueError:
+        return json.dumps({"position": record.position, "unreadable": text})
 
 
 def _line(record: Record) -> str:
     try:
         event = from_bytes(record.value)
     except Unreadable as error:
-        return f"{record.position:>8}  unreadable: {error}"
+        return f"{record.position:>8}  unreadable: {str(error)!r}"
     return f"{record.position:>8}  {event.time:%Y-%m-%d %H:%M:%S}  {event.subject}  {event.source}/{event.sequence}  {event.type}"
 
 
@@ -91,14 +116,16 @@ def verify(as_json: AsJson = False) -> None:
     else:
         _print(reports, trouble)
     if trouble:
-        raise typer.Exit(1)
+        raise Failed("There is 1 finding." if len(trouble) == 1 else f"There are {len(trouble)} findings.")
 
 
 async def _verify() -> tuple[list[Report], list[str]]:
+    from shared.runtime.rebuilding import Refold
+
     reports: list[Report] = []
     trouble: list[str] = []
     async with services() as (opened, built):
-        with Progress(console=console, transient=True) as progress:
+        with bars() as progress:
             for name, service in built.items():
                 runtime = service.runtime
                 count = partial(progress.advance, progress.add_task(name, total=None))
@@ -115,7 +142,9 @@ def _parked(letters: Sequence[DeadLetter]) -> list[str]:
 
 
 async def _documents(opened: Platform) -> list[str]:
-    with Progress(console=console, transient=True) as progress:
+    from shared.documents.audit import audit
+
+    with bars() as progress:
         task = progress.add_task("documents", total=None)
         return await audit(opened.log, opened.documents, lambda: progress.advance(task))
 
@@ -134,10 +163,9 @@ def _plain(report: Report) -> dict[str, object]:
 
 
 def _print(reports: Sequence[Report], trouble: Sequence[str]) -> None:
-    table = Table("service", "events read", "requests", "clean")
-    for report in reports:
-        table.add_row(report.service, str(report.events), str(report.documents), "yes" if report.clean else "NO")
-    console.print(table)
+    rows = [(r.service, str(r.events), str(r.documents), "yes" if r.clean else "NO") for r in reports]
+    console.print(table_of("service", "events read", "requests", "clean", rows=rows))
     for line in trouble:
-        console.print(line, style="red", highlight=False, soft_wrap=True)
-    console.print("Everything is as the log says." if not trouble else f"{len(trouble)} findings.")
+        console.print(line, style="red", soft_wrap=True)
+    if not trouble:
+        console.print("Everything is as the log says.")

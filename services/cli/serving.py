@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import os
+import socket
 from collections.abc import Sequence
-from typing import Annotated
 
-import typer
 from rich.panel import Panel
 from rich.table import Table
 
 from services.application import make_application
-from services.cli.session import Failed, console, settings_in_force
+from services.cli.names import ServiceName
+from services.cli.session import Failed, console, in_use, settings_in_force
 from services.wiring import BUILDERS
-from shared.folder_lock import FolderInUse, hold
 from shared.identity.accounts import Role
 from shared.identity.passwords import make_password
 from shared.observability import configure_logging
 from shared.platform import Platform, open_platform
-from shared.web.server import run_server
+from shared.settings import Settings
+from shared.web.server import listen, run_server
 
 FIRST_STAFF = {
     Role.OFFICER: ("petugas", "Petugas Layanan"),
@@ -33,43 +35,69 @@ def up() -> None:
     _serve(tuple(BUILDERS))
 
 
-def serve(service: Annotated[str, typer.Argument(help=f"One of {', '.join(BUILDERS)}.")]) -> None:
-    """Run one service in this process. In embedded mode it has the data folder to itself; the others wait for theirs."""
-    if service not in BUILDERS:
-        raise typer.BadParameter(f"There is no service {service}; there are {', '.join(BUILDERS)}.")
+def serve(service: ServiceName) -> None:
+    """Run one service in this process. The others run in processes of their own on the same folder, at other ports."""
     _serve((service,))
 
 
 def _serve(names: Sequence[str]) -> None:
     settings = settings_in_force()
-    settings.data.mkdir(parents=True, exist_ok=True)
+    with in_use(settings, *names):
+        sockets = _listening(settings)
+        platform = open_platform(settings)
+        application = make_application(platform, names)
+        asyncio.run(_greet(platform, names))
+        configure_logging(settings.log_level)
+        started = True
+        with contextlib.suppress(KeyboardInterrupt):
+            started = run_server(application, sockets)
+    if not started:
+        raise Failed("Simpul did not start; the lines above say why.")
+
+
+def _listening(settings: Settings) -> list[socket.socket]:
+    where = f"{settings.host}:{settings.port}"
     try:
-        with hold(settings.data):
-            platform = open_platform(settings)
-            asyncio.run(_greet(platform))
-            configure_logging(settings.log_level)
-            run_server(make_application(platform, names), settings)
-    except FolderInUse as error:
-        raise Failed(f"Another process serves {settings.data} already.") from error
+        return listen(settings.host, settings.port)
     except OSError as error:
-        raise Failed(f"{settings.data} or {settings.host}:{settings.port} cannot be used: {error}") from error
+        reason = os.strerror(error.errno) if error.errno and error.errno > 0 else str(error.strerror)
+        raise Failed(f"{where} cannot be listened at: {reason}. SIMPUL_HOST and SIMPUL_PORT say where.") from error
 
 
-async def _greet(platform: Platform) -> None:
+async def _greet(platform: Platform, names: Sequence[str]) -> None:
     """Say where things are; on a folder without accounts, make one per role, if only this machine can reach them."""
     await platform.prepare()
     settings = platform.settings
     if not await platform.accounts.accounts():
-        if settings.local:
+        # Of several processes on a new folder none could say which of them makes the accounts.
+        if settings.local and len(names) == len(BUILDERS):
             console.print(Panel(await _first_staff(platform), title="Staff accounts, shown only now", expand=False))
         else:
-            console.print("There are no staff accounts yet. Make the first: simpul staff add NAME --role admin ...")
+            console.print(
+                "There are no staff accounts yet. Make the first:"
+                " simpul staff add USERNAME --name NAME --email EMAIL --role admin",
+                soft_wrap=True,
+            )
+    _say_where(settings, names)
+
+
+def _say_where(settings: Settings, names: Sequence[str]) -> None:
     where = settings.mail if not settings.smtp.get_secret_value() else "sent by SMTP"
-    console.print(f"Simpul: {settings.origin}/   API: {settings.origin}/api/docs   e-mails: {where}", soft_wrap=True)
+    lines = {
+        "Simpul": f"{settings.origin}/" + ("" if len(names) == len(BUILDERS) else f" ({', '.join(names)})"),
+        "API": f"{settings.origin}/api/docs" if settings.docs_open else "",
+        "e-mails": str(where),
+        "data": str(settings.data),
+    }
+    for name, value in lines.items():
+        if value:
+            console.print(f"{name:<8} {value}", soft_wrap=True)
 
 
 async def _first_staff(platform: Platform) -> Table:
-    table = Table("username", "password", "role", box=None)
+    table = Table(box=None)
+    for title in ("username", "password", "role"):
+        table.add_column(title, overflow="fold")
     for role, (username, name) in FIRST_STAFF.items():
         password = make_password()
         await platform.identity.add_staff(username, name, f"{username}@simpul.example", (role,), password)

@@ -1,53 +1,102 @@
-"""What every command needs: settings, an open platform, a way to print for people or for programs, and honest endings."""
+"""What every command needs: settings, an open platform, and ways to print for people and for programs."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Annotated, Any, TypeVar
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 from rich.console import Console
+from rich.progress import Progress
+from rich.table import Table
 
-from services.wiring import build
-from shared.platform import Platform, open_platform
-from shared.runtime.service import Service
-from shared.settings import Settings, load_settings
+from services.cli.endings import Failed as Failed
+from services.cli.endings import ReaderGone
+from shared.folder_lock import FolderInUse, share
+from shared.settings import Settings, doubts, load_settings
+
+if TYPE_CHECKING:
+    from shared.platform import Platform
+    from shared.runtime.service import Service
 
 Result = TypeVar("Result")
 
-console = Console()
-errors = Console(stderr=True)
+
+class Paper(Console):
+    """A console that takes text as it is, and says when nobody reads on."""
+
+    def __init__(self, *, stderr: bool = False):
+        super().__init__(stderr=stderr, markup=False, highlight=False, emoji=False)
+
+    def on_broken_pipe(self) -> None:
+        raise ReaderGone
+
+
+console = Paper()
+errors = Paper(stderr=True)
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 
 
-class Failed(Exception):
-    """The command could not do it; the text says why. Exit status 1."""
-
-
+@functools.cache
 def settings_in_force() -> Settings:
-    return load_settings()
+    """The settings; what is doubtful about them is said once, on standard error."""
+    settings = load_settings()
+    for doubt in doubts(settings):
+        errors.print(f"Warning: {doubt}", style="yellow", soft_wrap=True)
+    return settings
 
 
-@contextlib.asynccontextmanager
-async def platform() -> AsyncIterator[Platform]:
-    """The platform of the settings in force, prepared, and closed at the end."""
-    opened = open_platform(settings_in_force())
+def usable(folder: Path) -> Path:
+    """The data folder, made if it is not there. Raises Failed."""
     try:
-        await opened.prepare()
-        yield opened
-    finally:
-        await opened.close()
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise Failed(f"SIMPUL_DATA: {folder} cannot be used as the folder of data: {error.strerror}.") from error
+    return folder
+
+
+@contextlib.contextmanager
+def in_use(settings: Settings, *names: str) -> Iterator[None]:
+    """Have a part in the data folder, and these services of it alone. Raises Failed if somebody else has them."""
+    try:
+        with share(usable(settings.data), *names):
+            yield
+    except FolderInUse as error:
+        if error.name:
+            raise Failed(f"Another process serves {error.name} on {settings.data} already.") from error
+        raise Failed(f"{settings.data} is being restored; try again when that is done.") from error
 
 
 @contextlib.asynccontextmanager
-async def services() -> AsyncIterator[tuple[Platform, dict[str, Service]]]:
-    """The platform with every service built and prepared but not started: nothing moves but what the command does."""
+async def platform(*, fresh: bool = False) -> AsyncIterator[Platform]:
+    """The platform of the settings in force, prepared, and closed at the end. `fresh`: it may be made by this."""
+    from shared.platform import open_platform
+
+    settings = settings_in_force()
+    if not fresh and not settings.database.exists():
+        raise Failed(f"There is no data in {settings.data.resolve()} yet (SIMPUL_DATA). `simpul up` makes it.")
+    with in_use(settings):
+        opened = open_platform(settings)
+        try:
+            await opened.prepare()
+            yield opened
+        finally:
+            await opened.close()
+
+
+@contextlib.asynccontextmanager
+async def services(*names: str) -> AsyncIterator[tuple[Platform, dict[str, Service]]]:
+    """The platform with these services (all, if none is named) built and prepared but not started: nothing else moves."""
+    from services.wiring import BUILDERS, build  # takes most of a second, and many commands do without
+
     async with platform() as opened:
-        built = {service.name: service for service in build(opened)}
+        built = {service.name: service for service in build(opened, names or tuple(BUILDERS))}
         for service in built.values():
             await service.runtime.prepare()
         yield opened, built
@@ -62,5 +111,28 @@ def run(work: Callable[[], Awaitable[Result]]) -> Result:
     return asyncio.run(main())
 
 
+def print_line(text: str) -> None:
+    """Print text for a program: as it is, at once."""
+    try:
+        print(text, flush=True)
+    except BrokenPipeError as error:
+        raise ReaderGone from error
+
+
 def print_json(value: Any) -> None:
-    print(json.dumps(value, ensure_ascii=False, indent=2, default=str))
+    print_line(json.dumps(value, ensure_ascii=False, indent=2, default=str))
+
+
+def bars() -> Progress:
+    """Progress bars for who watches; nothing where nobody does."""
+    return Progress(console=errors, transient=True, disable=not errors.is_terminal)
+
+
+def table_of(*titles: str, rows: Sequence[Sequence[str]], whole: Sequence[int] = (0,)) -> Table:
+    """A table that cuts nothing off: the columns in `whole` stay on one line, the others are folded where they must."""
+    table = Table()
+    for place, title in enumerate(titles):
+        table.add_column(title, overflow="fold", no_wrap=place in whole)
+    for row in rows:
+        table.add_row(*row)
+    return table

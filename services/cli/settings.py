@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from pydantic import SecretStr
-from rich.table import Table
 
-from services.cli.session import AsJson, console, print_json, settings_in_force
+from services.cli.session import AsJson, console, print_json, settings_in_force, table_of
 from shared.settings import Settings
 
 
@@ -18,11 +17,8 @@ def settings(as_json: AsJson = False) -> None:
     ]
     if as_json:
         print_json([{"name": name, "value": value, "meaning": meaning} for name, value, meaning in rows])
-        return
-    table = Table("setting", "now", "meaning")
-    for row in rows:
-        table.add_row(*row)
-    console.print(table)
+    else:
+        console.print(table_of("setting", "now", "meaning", rows=rows))
 
 
 def _shown(settings: Settings, name: str) -> str:

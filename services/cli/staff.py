@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
+import getpass
 import sys
-from typing import Annotated
+from typing import Annotated, Any
 
 import pyotp
 import typer
-from rich.table import Table
 
-from services.cli.session import AsJson, Failed, console, platform, print_json, run
-from shared.identity.accounts import Account, Role, UsernameTaken
-from shared.identity.api import valid_address, valid_username
+from services.cli.session import AsJson, Failed, console, platform, print_json, run, table_of
+from shared.identity.accounts import Account, LastAdmin, Role, UsernameTaken
+from shared.identity.api import valid_address, valid_name, valid_username
 from shared.identity.identity import UnknownAccount
 from shared.identity.passwords import WeakPassword, make_password
 
 app = typer.Typer(help="Staff accounts.", no_args_is_help=True)
 
-Username = Annotated[str, typer.Argument(help="Lower-case letters, digits, dots and hyphens.")]
+Username = Annotated[str, typer.Argument(help="Lower-case letters, digits, dots and hyphens.", metavar="USERNAME")]
+Roles = Annotated[list[Role], typer.Option("--role", help="May be given more than once.")]
 FromStdin = Annotated[bool, typer.Option("--password-stdin", help="Read the password from standard input.")]
 
 
@@ -26,21 +27,21 @@ def add(
     username: Username,
     name: Annotated[str, typer.Option(help="The name that applicants see.")],
     email: Annotated[str, typer.Option(help="Where this person is notified.")],
-    role: Annotated[list[Role], typer.Option(help="May be given more than once.")],
+    role: Roles,
     password_stdin: FromStdin = False,
 ) -> None:
     """Add an account; without --password-stdin a password is made and printed once."""
-    if (trouble := valid_username(username) or valid_address(email)) is not None:
+    if (trouble := valid_username(username) or valid_name(name) or valid_address(email)) is not None:
         raise Failed(trouble)
     password = _password(password_stdin)
-    run(lambda: _add(username, name, email, tuple(dict.fromkeys(role)), password))
-    console.print(f"Added {username} ({', '.join(role)}).")
+    run(lambda: _add(username, name.strip(), email, tuple(dict.fromkeys(role)), password))
+    console.print(f"Added {username} ({', '.join(role)}).", soft_wrap=True)
     if not password_stdin:
-        console.print(f"Password, shown only now: {password}", highlight=False)
+        console.print(f"Password, shown only now: {password}", soft_wrap=True)
 
 
 async def _add(username: str, name: str, email: str, roles: tuple[Role, ...], password: str) -> Account:
-    async with platform() as opened:
+    async with platform(fresh=True) as opened:
         try:
             return await opened.identity.add_staff(username, name, email, roles, password)
         except UsernameTaken as error:
@@ -53,10 +54,8 @@ async def _add(username: str, name: str, email: str, roles: tuple[Role, ...], pa
 def password(username: Username, password_stdin: FromStdin = False) -> None:
     """Give an account a new password and end its sessions."""
     fresh = _password(password_stdin)
-    run(lambda: _change(username, password=fresh))
-    console.print(
-        f"{username} has a new password." + ("" if password_stdin else f" Shown only now: {fresh}"), highlight=False
-    )
+    _change(username, password=fresh)
+    console.print(f"{username} has a new password." + ("" if password_stdin else f" Shown only now: {fresh}"))
 
 
 @app.command()
@@ -65,12 +64,33 @@ def totp(
 ) -> None:
     """Ask for a code from an authenticator app at each sign-in."""
     secret = "" if off else pyotp.random_base32()
-    uri = "" if off else pyotp.TOTP(secret, name=username, issuer="Simpul").provisioning_uri()
-    run(lambda: _change(username, totp=secret))
+    _change(username, totp=secret)
     if off:
         console.print(f"{username} signs in without a code.")
     else:
-        console.print(f"Enter this in the authenticator app, shown only now:\n{uri}", highlight=False, soft_wrap=True)
+        uri = pyotp.TOTP(secret, name=username, issuer="Simpul").provisioning_uri()
+        console.print(f"Enter this in the authenticator app, shown only now:\n{uri}", soft_wrap=True)
+
+
+@app.command()
+def disable(username: Username) -> None:
+    """Close an account: its sessions end at once, and nobody signs in with it until it is enabled."""
+    _change(username, active=False)
+    console.print(f"{username} is disabled.")
+
+
+@app.command()
+def enable(username: Username) -> None:
+    """Open a closed account again."""
+    _change(username, active=True)
+    console.print(f"{username} is enabled.")
+
+
+@app.command()
+def roles(username: Username, role: Roles) -> None:
+    """Give an account these roles in place of those that it has, and end its sessions."""
+    _change(username, roles=tuple(dict.fromkeys(role)))
+    console.print(f"{username} has the roles {', '.join(dict.fromkeys(role))}.")
 
 
 @app.command("list")
@@ -78,13 +98,29 @@ def list_(as_json: AsJson = False) -> None:
     """List the accounts."""
     accounts = run(_accounts)
     if as_json:
-        print_json([{"username": a.username, "name": a.name, "roles": a.roles, "active": a.active} for a in accounts])
-        return
-    table = Table("username", "name", "e-mail", "roles", "active")
-    for account in accounts:
-        row = account.username, account.name, account.email, ", ".join(account.roles), "yes" if account.active else "no"
-        table.add_row(*row)
-    console.print(table if accounts else "No accounts yet: simpul staff add")
+        print_json([_plain(account) for account in accounts])
+    elif not accounts:
+        console.print("No accounts yet: simpul staff add")
+    else:
+        titles = ("username", "name", "e-mail", "roles", "")
+        console.print(table_of(*titles, rows=[_row(account) for account in accounts]))
+
+
+def _plain(account: Account) -> dict[str, object]:
+    """What may be told of an account; neither its password's hash nor its secret for codes."""
+    return {
+        "username": account.username,
+        "name": account.name,
+        "email": account.email,
+        "roles": account.roles,
+        "active": account.active,
+        "totp": bool(account.totp),
+    }
+
+
+def _row(account: Account) -> tuple[str, ...]:
+    notes = ["" if account.active else "disabled", "asks for a code" if account.totp else ""]
+    return account.username, account.name, account.email, ", ".join(account.roles), ", ".join(filter(None, notes))
 
 
 async def _accounts() -> list[Account]:
@@ -92,15 +128,23 @@ async def _accounts() -> list[Account]:
         return await opened.accounts.accounts()
 
 
-async def _change(username: str, *, password: str | None = None, totp: str | None = None) -> None:
+def _change(username: str, **changes: Any) -> None:
+    run(lambda: _changed(username, changes))
+
+
+async def _changed(username: str, changes: dict[str, Any]) -> None:
     async with platform() as opened:
         try:
-            await opened.identity.change_staff(username, password=password, totp=totp)
+            await opened.identity.change_staff(username, **changes)
         except UnknownAccount as error:
             raise Failed(f"There is no account {username}.") from error
+        except LastAdmin as error:
+            raise Failed(f"{username} is the last administrator: make another one first.") from error
         except WeakPassword as error:
             raise Failed(str(error)) from error
 
 
 def _password(from_stdin: bool) -> str:
-    return sys.stdin.readline().rstrip("\r\n") if from_stdin else make_password()
+    if not from_stdin:
+        return make_password()
+    return getpass.getpass("Password: ") if sys.stdin.isatty() else sys.stdin.readline().rstrip("\r\n")

@@ -43,6 +43,12 @@ class EventLog(Protocol):
     def read(self, after: str = "", upto: str = "") -> AsyncIterator[Sequence[Record]]:
         """Batches of the whole log after one position, up to and with another ("" is the end as of now)."""
 
+    async def newest(self, count: int) -> Sequence[Record]:
+        """The newest records, at most `count`, oldest first; found from the end, however long the log is."""
+
+    async def of_key(self, key: str) -> Sequence[Record]:
+        """Every record of this key, in order; found without reading those of all other keys."""
+
     async def end(self) -> str:
         """The position of the newest record, "" in an empty log."""
 

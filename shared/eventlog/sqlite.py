@@ -23,6 +23,7 @@ CREATE INDEX IF NOT EXISTS log_by_key ON log (key, position);
 _APPEND = "INSERT INTO log (key, value) VALUES (?,?)"
 _NEXT = "SELECT position, key, value FROM log WHERE position > ? ORDER BY position LIMIT ?"
 _PART = "SELECT position, key, value FROM log WHERE position > ? AND position <= ? ORDER BY position LIMIT ?"
+_NEWEST = "SELECT position, key, value FROM log ORDER BY position DESC LIMIT ?"
 _OF_KEY = "SELECT position, key, value FROM log WHERE key=? ORDER BY position"
 
 BATCH = 1_000
@@ -135,8 +136,11 @@ class SqliteEventLog:
             yield [_record(row) for row in rows]
             position = rows[-1][0]
 
+    async def newest(self, count: int) -> list[Record]:
+        with _translated():
+            return [_record(row) for row in reversed(await self._file.query(_NEWEST, (count,)))]
+
     async def of_key(self, key: str) -> list[Record]:
-        """All records with this key, in order."""
         with _translated():
             return [_record(row) for row in await self._file.query(_OF_KEY, (key,))]
 

@@ -23,12 +23,25 @@ PAUSE = 0.25
 
 
 @dataclass(frozen=True, slots=True)
+class Change:
+    """A top-level field of a state: what is stored, and what the log says, both as text to look at."""
+
+    field: str
+    stored: str
+    folded: str
+
+
+@dataclass(frozen=True, slots=True)
 class Difference:
-    """A document that is not what the log says; `fields` are the top-level fields of the state that differ."""
+    """A document that is "different" from what the log says, and in which fields; or "missing"."""
 
     id: str
     kind: str
-    fields: tuple[str, ...] = ()
+    changes: tuple[Change, ...] = ()
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        return tuple(change.field for change in self.changes)
 
 
 @dataclass(slots=True)
@@ -182,7 +195,8 @@ def _ahead(one: Any, other: Any) -> bool:
     return any(sequence > other.get(source, 0) for source, sequence in one.items())
 
 
-def _differing(one: Any, other: Any) -> tuple[str, ...]:
-    if not is_dataclass(one):
+def _differing(stored: Any, folded: Any) -> tuple[Change, ...]:
+    if not is_dataclass(stored):
         return ()
-    return tuple(f.name for f in fields(one) if getattr(one, f.name) != getattr(other, f.name))
+    pairs = ((f.name, getattr(stored, f.name), getattr(folded, f.name)) for f in fields(stored))
+    return tuple(Change(name, repr(one), repr(other)) for name, one, other in pairs if one != other)

@@ -15,7 +15,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from shared.identity.accounts import Role
-from shared.settings import Settings
+from shared.settings import Settings, read_secret
 from shared.storage.port import StateStore
 from shared.web.access import GuardedRoute, public, signed_in
 from shared.web.api_docs import PROBLEM, docs_page
@@ -103,7 +103,8 @@ def _routes() -> APIRouter:
 
 def _operations(settings: Settings, parts: Sequence[Part]) -> APIRouter:
     routes = _routes()
-    token = settings.metrics_token_file.read_text().strip() if settings.metrics_token_file else ""
+    file = settings.metrics_token_file
+    token = read_secret(file, "SIMPUL_METRICS_TOKEN_FILE") if file else ""
     admin = signed_in(Role.ADMIN)
 
     @routes.get("/health/live", dependencies=[Depends(public())])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import importlib.util
 import socket
 from typing import Any
@@ -11,13 +12,13 @@ import uvicorn
 from fastapi import FastAPI
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from shared.settings import Settings
-
 GRACE = 20
 """Seconds that requests in hand are given to finish."""
 KEEP_ALIVE = 30
 HEAD_BYTES = 64 * 1024
 HEAD_SECONDS = 20.0
+BACKLOG = 2048
+_NOT_HERE = (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT)
 
 
 class CarefulHttp(HttpToolsProtocol):
@@ -90,6 +91,37 @@ def server_for(app: FastAPI, **options: Any) -> SimpulServer:
     return SimpulServer(uvicorn.Config(app, **{**ours, **options}))
 
 
-def run_server(app: FastAPI, settings: Settings) -> None:
-    """Serve until told to stop."""
-    server_for(app, host=settings.host, port=settings.port).run()
+def listen(host: str, port: int) -> list[socket.socket]:
+    """Take the port at every address of the host. Raises OSError if it is taken, or if none of them is ours."""
+    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    taken: list[socket.socket] = []
+    for family, kind, protocol, _, address in dict.fromkeys(found):
+        try:
+            taken.append(_bound(socket.socket(family, kind, protocol), address))
+        except OSError as error:
+            # "localhost" is often two addresses, of which a machine without IPv6 has one.
+            if error.errno not in _NOT_HERE or (not taken and address == found[-1][4]):
+                for each in taken:
+                    each.close()
+                raise
+    return taken
+
+
+def _bound(listener: socket.socket, address: Any) -> socket.socket:
+    try:
+        if listener.family == socket.AF_INET6:
+            listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+        listener.listen(BACKLOG)
+    except OSError:
+        listener.close()
+        raise
+    return listener
+
+
+def run_server(app: FastAPI, sockets: list[socket.socket]) -> bool:
+    """Serve until told to stop. Returns whether it started at all; the log says why not."""
+    server = server_for(app)
+    server.run(sockets=sockets)
+    return server.started

@@ -92,6 +92,22 @@ async def test_the_order_of_a_key_is_kept(log: EventLog):
         assert [v for v in listener.values if v.startswith(key)] == [b"%s%d" % (key, number) for number in range(40)]
 
 
+async def test_the_newest_records_are_found_oldest_first(log: EventLog):
+    assert await log.newest(3) == []
+    await log.append(numbered(5))
+    assert [record.value for record in await log.newest(3)] == [b"2", b"3", b"4"]
+    assert await log.newest(0) == []
+    assert await log.newest(9) == await everything(log)
+    assert await everything(log, after=(await log.newest(1))[0].position) == []
+
+
+async def test_the_records_of_one_key_are_found_in_order(log: EventLog):
+    await log.append([("a", b"1"), ("b", b"2")])
+    await log.append([("a", b"3")])
+    assert [(record.key, record.value) for record in await log.of_key("a")] == [("a", b"1"), ("a", b"3")]
+    assert await log.of_key("c") == []
+
+
 async def test_five_thousand_records_arrive_once_each_in_batches_that_are_not_too_large(log: EventLog):
     for start in range(0, 5_000, 500):
         await log.append(numbered(500, start))

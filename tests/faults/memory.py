@@ -208,3 +208,9 @@ class MemoryLog:
         records = self.tape.records[int(after or 0) :]
         if records:
             yield records
+
+    async def newest(self, count: int) -> Sequence[Record]:
+        return self.tape.records[-count:] if count else []
+
+    async def of_key(self, key: str) -> Sequence[Record]:
+        return [record for record in self.tape.records if record.key == key]

@@ -1,0 +1,24 @@
+"""The names that a command takes, checked before anything is opened."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from shared.contracts.registry import FACTS
+
+SERVICES = tuple(dict.fromkeys(fact.owner for fact in FACTS))
+"""Every service by name; each owns facts."""
+
+
+def known_service(name: str | None) -> str | None:
+    """For typer: the name if it is one of a service, else wrong use."""
+    if name is not None and name not in SERVICES:
+        raise typer.BadParameter(f"There is no service {name}; there are {', '.join(SERVICES)}.")
+    return name
+
+
+ServiceName = Annotated[
+    str, typer.Argument(help=f"One of {', '.join(SERVICES)}.", metavar="SERVICE", callback=known_service)
+]

@@ -1,0 +1,97 @@
+"""The real command line, each command in a process of its own, on folders that a whole module of tests shares."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+PASSWORD = "tujuh-ombak-biru-di-maba"
+SOON = 30.0
+ESCAPE = "\x1b"
+
+Done = subprocess.CompletedProcess[str]
+
+
+@dataclass
+class Desk:
+    """A working folder, and the settings that commands are given there."""
+
+    folder: Path
+    settings: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def data(self) -> Path:
+        return self.folder / "data"
+
+    def environment(self, settings: dict[str, str]) -> dict[str, str]:
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith("SIMPUL_")}
+        return {**inherited, "COLUMNS": "80", "SIMPUL_LOG_LEVEL": "warning", **self.settings, **settings}
+
+    def simpul(self, *words: str, given: str = "", **settings: str) -> Done:
+        """Run a command to its end; settings as `port="8001"`."""
+        return subprocess.run(
+            command(*words),
+            cwd=self.folder,
+            env=self.environment(_named(settings)),
+            input=given,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=SOON,
+        )
+
+    @contextlib.contextmanager
+    def running(self, *words: str, **settings: str) -> Iterator[subprocess.Popen[str]]:
+        """A command that goes on until it is told to stop, with SIGINT at the end if not before."""
+        process = subprocess.Popen(
+            command(*words),
+            cwd=self.folder,
+            env=self.environment(_named(settings)),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        try:
+            yield process
+        finally:
+            if process.poll() is None:
+                process.send_signal(signal.SIGINT)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.communicate(timeout=SOON)
+            process.kill()
+
+
+def command(*words: str) -> list[str]:
+    return [sys.executable, "-m", "services", *words]
+
+
+def _named(settings: dict[str, str]) -> dict[str, str]:
+    return {f"SIMPUL_{name.upper()}": value for name, value in settings.items()}
+
+
+def listens(port: int) -> None:
+    """Return once somebody listens at this port."""
+    until = time.monotonic() + SOON
+    while time.monotonic() < until:
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
+            return
+        time.sleep(0.05)
+    raise AssertionError(f"nobody listens at {port}")
+
+
+def fails_with_a_sentence(done: Done, *parts: str) -> None:
+    """Exit status 1, nothing on standard output, one line on standard error that holds these parts."""
+    assert done.returncode == 1, done
+    assert done.stdout == ""
+    assert done.stderr.count("\n") == 1, done.stderr
+    assert "Traceback" not in done.stderr
+    for part in parts:
+        assert part in done.stderr
