@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.journeys.gate import DICTIONARY, FILES, LETTER, Asked, Gate, gate, guarded, refused, token_of
+from tests.journeys.gate import ALL_OK, DICTIONARY, FILES, LETTER, Asked, Gate, gate, guarded, refused, token_of
 
 UNKNOWN = "00000000-0000-4000-8000-000000000000"
 OTHER_LETTER = LETTER._replace(content=LETTER.content + b"\n")
@@ -166,3 +166,10 @@ def test_the_key_of_one_is_not_the_key_of_another(simpul: Gate, mine: Asked, oth
     key = {"Idempotency-Key": "kunci-4"}
     answers = [asked.tell("withdrawal", REASON, headers=key).json() for asked in (mine, others)]
     assert [answer["number"] for answer in answers] == [mine.number, others.number]
+
+
+def test_the_same_key_of_the_same_person_for_another_step_is_another_key(simpul: Gate):
+    asked, key = simpul.submitted().reaches("submitted"), {"Idempotency-Key": "kunci-5"}
+    assert asked.step("nurlaila", "recommendation", REASON, headers=key).status_code == 200
+    checklist = [{"item": "letter", "ok": False, "note": "Belum ditandatangani."}, ALL_OK[0], *ALL_OK[2:]]
+    assert asked.step("nurlaila", "return", {"checklist": checklist}, headers=key).json()["status"] == "returned"
