@@ -69,10 +69,11 @@ class Dispatch:
         await self._executor.execute(request_id, StartSending(), claim)
         kept = await self._executor.read(request_id)
         if kept is not None:
-            await self._send_claimed(kept)
+            await self._send_claimed(kept, claim.id)
 
-    async def _send_claimed(self, kept: Kept[State]) -> None:
-        in_hand = [message for message in kept.state.messages if message.status == "sending"]
+    async def _send_claimed(self, kept: Kept[State], claim: str) -> None:
+        """What another claim holds is left to whoever made it, or to the time when that claim ends."""
+        in_hand = [message for message in kept.state.messages if message.status == "sending" and message.claim == claim]
         if not in_hand:
             return
         outcomes = await asyncio.gather(*(self._send(kept, message) for message in in_hand))

@@ -37,23 +37,25 @@ CLAIM = timedelta(minutes=3)
 """How long a batch may be in hand; longer than the mailer's time limits add up to."""
 
 
-@dataclass(frozen=True, slots=True, order=True)
+@dataclass(frozen=True, slots=True)
 class Message:
     """One letter that is owed; its id begins with the request's.
 
-    `due` is when to try (again), while sending when the claim ends, None when there is nothing to do.
+    `due` is when to try (again), while sending when the claim ends, None when there is nothing to do. `claim` is the command
+    that took it in hand last; `tries` are counted since it was last asked for.
     """
 
     planned_at: datetime
     id: str
-    kind: str = field(compare=False)
-    to: str = field(compare=False)
-    values: Values = field(compare=False)
-    status: MessageStatus = field(default="queued", compare=False)
-    tries: int = field(default=0, compare=False)
-    reason: str = field(default="", compare=False)
-    due: datetime | None = field(default=None, compare=False)
-    settled_at: datetime | None = field(default=None, compare=False)
+    kind: str
+    to: str
+    values: Values
+    status: MessageStatus = "queued"
+    tries: int = 0
+    reason: str = ""
+    due: datetime | None = None
+    settled_at: datetime | None = None
+    claim: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,11 +147,14 @@ def evolve(state: State, event: Event) -> State:
     """The state after the event: letters that it calls for are queued, outcomes are written beside them."""
     match event.fact:
         case SendingStarted(messages=ids, until=until):
-            return _change(state, ids, lambda m: replace(m, status="sending", tries=m.tries + 1, due=until))
+            claim = event.causationid
+            return _change(
+                state, ids, lambda m: replace(m, status="sending", tries=m.tries + 1, due=until, claim=claim)
+            )
         case SendingEnded(outcomes=outcomes):
             return _settle(state, outcomes, event.time)
         case ResendRequested(message=message_id):
-            return _change(state, (message_id,), lambda m: replace(m, status="queued", due=event.time))
+            return _change(state, (message_id,), lambda m: replace(m, status="queued", tries=0, due=event.time))
         case ReminderFellDue(reminder=reminder_id):
             return _remind(state, reminder_id, event)
         case fact:
@@ -176,7 +181,8 @@ def _queue(state: State, planned: list[Planned], event: Event) -> State:
     messages = list(state.messages)
     for letter in planned:
         message_id = f"{event.subject}.{uuid.uuid5(uuid.UUID(event.id), f'{letter.kind}:{letter.to}').hex}"
-        insort(messages, Message(event.time, message_id, letter.kind, letter.to, letter.values, due=event.time))
+        message = Message(event.time, message_id, letter.kind, letter.to, letter.values, due=event.time)
+        insort(messages, message, key=lambda one: (one.planned_at, one.id))
     return replace(state, messages=tuple(messages)) if planned else state
 
 

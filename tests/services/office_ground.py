@@ -1,0 +1,111 @@
+"""Any of the services at work on one platform, told through the log, with a clock that is moved and a mail server that obeys."""
+
+from __future__ import annotations
+
+import email
+import email.policy
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from email.message import EmailMessage
+from pathlib import Path
+from typing import Any
+
+from services.wiring import build
+from shared.contracts.facts import Fact
+from shared.identity import api as identity_api
+from shared.platform import open_platform
+from shared.settings import Settings
+from shared.web import dead_letters
+from shared.web.app import make_app
+from tests.contracts.scripted_smtp import ScriptedSmtp
+from tests.domain import intake_story as tale
+from tests.services.desk_ground import Ground, SetClock, _open_sessions, _sign_in_everybody
+
+SOON = 0.02
+"""Seconds between looks at what is due, and before a parked event is tried again."""
+
+
+@asynccontextmanager
+async def office(
+    folder: Path, *names: str, clock: SetClock | None = None, staffed: bool = True, **settings: Any
+) -> AsyncIterator[Ground]:
+    """These services with all their routes; not `staffed` if the folder has its people already."""
+    clock = clock or SetClock()
+    platform = open_platform(Settings(data=folder, public_rate=0, **settings), clock)
+    await platform.prepare()
+    if staffed:
+        await _sign_in_everybody(platform)
+    services = {service.name: service for service in build(platform, names)}
+    runtimes = {name: service.runtime for name, service in services.items()}
+    for service in services.values():
+        service.runtime.timers._sweep_every = SOON
+        service.runtime.consumer._replay_after = (SOON,) * 4
+        await service.start()
+    routers = [router for service in services.values() for router in service.routers]
+    routers += [identity_api.router(), dead_letters.router(runtimes)]
+    stores = [runtime.store for runtime in runtimes.values()]
+    app = make_app(platform=platform, version="1", routers=routers, lifespan=None, stores=stores)
+    try:
+        yield Ground(platform, services, app, clock)
+    finally:
+        for service in services.values():
+            await service.stop()
+        await platform.close()
+
+
+def smtp_to(server: ScriptedSmtp) -> str:
+    return f"smtp://127.0.0.1:{server.port}?tls=none"
+
+
+def letters(server: ScriptedSmtp) -> list[EmailMessage]:
+    """What the server was given, read as a mail program would."""
+    read = [email.message_from_bytes(one.content, policy=email.policy.default) for one in server.received]
+    return [one for one in read if isinstance(one, EmailMessage)]
+
+
+def to(server: ScriptedSmtp, address: str) -> list[EmailMessage]:
+    return [letter for letter in letters(server) if address in str(letter["To"])]
+
+
+def request_id(index: int) -> str:
+    return f"00000000-0000-4000-8000-{index:012d}"
+
+
+def submission(index: int, **fields: Any) -> Fact:
+    """The submission of another request, whose number ends in the same index."""
+    applicant = tale.APPLICANT.model_copy(update={"email": f"pemohon{index}@dishub.example"})
+    given = {"number": f"INT-2026-{index:06d}", "applicant": applicant, **fields}
+    return tale.submitted.model_copy(update=given)
+
+
+async def ledger(ground: Ground, **query: Any) -> list[dict[str, Any]]:
+    """The ledger's rows as the administrator gets them."""
+    answer = await ground.get("admin", "/api/notification/messages", params=query)
+    if answer.status_code == 401:
+        # The clock went on, and with it the time for which a session lives.
+        await _open_sessions(ground.platform)
+        answer = await ground.get("admin", "/api/notification/messages", params=query)
+    assert answer.status_code == 200, answer.text
+    rows: list[dict[str, Any]] = answer.json()["items"]
+    return rows
+
+
+async def settled(ground: Ground, status: str, kind: str = "received", **facts: Any) -> dict[str, Any]:
+    """The one letter of this kind, once it has this status and these other facts."""
+    found: list[dict[str, Any]] = []
+    wanted = {"kind": kind, "status": status, **facts}
+
+    async def there() -> bool:
+        found[:] = [row for row in await ledger(ground) if wanted.items() <= row.items()]
+        return bool(found)
+
+    await ground.until(there)
+    return found[0]
+
+
+async def set_active(ground: Ground, active: bool, *usernames: str) -> None:
+    for username in usernames:
+        account = await ground.platform.accounts.account(username)
+        assert account is not None
+        await ground.platform.accounts.change(account, replace(account, active=active))
