@@ -157,8 +157,10 @@ def load_secret(settings: Settings) -> bytes:
     """The secret of 32 bytes or more; embedded mode makes one at the first start. Raises BadSettings."""
     path = settings.secret_path
     setting = "the secret" if settings.secret_file is None else "SIMPUL_SECRET_FILE"
+    # In this order: of a process that starts at this moment the secret is there before the database.
+    begun = settings.database.exists()
     if settings.secret_file is None and not path.exists():
-        if settings.database.exists():
+        if begun:
             raise BadSettings(f"{path} is missing. Every tracking link was made with it: put it back from a backup.")
         _make_secret(path)
     secret = read_secret(path, setting)

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import functools
 import json
+import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
@@ -93,9 +94,9 @@ async def platform(*, fresh: bool = False) -> AsyncIterator[Platform]:
 @contextlib.asynccontextmanager
 async def services(*names: str) -> AsyncIterator[tuple[Platform, dict[str, Service]]]:
     """The platform with these services (all, if none is named) built and prepared but not started: nothing else moves."""
-    from services.wiring import BUILDERS, build  # takes most of a second, and many commands do without
-
     async with platform() as opened:
+        from services.wiring import BUILDERS, build  # takes most of a second, and many commands do without
+
         built = {service.name: service for service in build(opened, names or tuple(BUILDERS))}
         for service in built.values():
             await service.runtime.prepare()
@@ -108,6 +109,8 @@ def run(work: Callable[[], Awaitable[Result]]) -> Result:
     async def main() -> Result:
         return await work()
 
+    # A command says itself what went wrong; the log of what it called would say it twice, and with a traceback.
+    logging.getLogger().addHandler(logging.NullHandler())
     return asyncio.run(main())
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -13,6 +12,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import httpx
+
+ROOT = Path(__file__).parents[2]
 PASSWORD = "tujuh-ombak-biru-di-maba"
 SOON = 30.0
 ESCAPE = "\x1b"
@@ -33,7 +35,14 @@ class Desk:
 
     def environment(self, settings: dict[str, str]) -> dict[str, str]:
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("SIMPUL_")}
-        return {**inherited, "COLUMNS": "80", "SIMPUL_LOG_LEVEL": "warning", **self.settings, **settings}
+        return {
+            **inherited,
+            "PYTHONPATH": str(ROOT),
+            "COLUMNS": "80",
+            "SIMPUL_LOG_LEVEL": "warning",
+            **self.settings,
+            **settings,
+        }
 
     def simpul(self, *words: str, given: str = "", **settings: str) -> Done:
         """Run a command to its end; settings as `port="8001"`."""
@@ -77,14 +86,15 @@ def _named(settings: dict[str, str]) -> dict[str, str]:
     return {f"SIMPUL_{name.upper()}": value for name, value in settings.items()}
 
 
-def listens(port: int) -> None:
-    """Return once somebody listens at this port."""
+def serves(port: int) -> None:
+    """Return once requests are answered at this port."""
     until = time.monotonic() + SOON
     while time.monotonic() < until:
-        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
-            return
+        with contextlib.suppress(httpx.TransportError):
+            if httpx.get(f"http://127.0.0.1:{port}/health/live").is_success:
+                return
         time.sleep(0.05)
-    raise AssertionError(f"nobody listens at {port}")
+    raise AssertionError(f"nobody answers at {port}")
 
 
 def fails_with_a_sentence(done: Done, *parts: str) -> None:
