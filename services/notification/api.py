@@ -50,7 +50,6 @@ def router(runtime: ServiceRuntime[State], platform: Platform) -> APIRouter:
             status=query.status,
             after=_place(query.after),
             limit=query.limit,
-            now=platform.clock(),
         )
         return {"items": items, "next": _cursor(end) if end else None, "previous": None}
 
@@ -76,13 +75,12 @@ def router(runtime: ServiceRuntime[State], platform: Platform) -> APIRouter:
     return routes
 
 
-def _place(cursor: str) -> Place:
+def _place(cursor: str) -> Place | None:
     if not cursor:
-        return Place()
-    newest, request_id, skip = decode_cursor(cursor, 3)
-    return Place((newest, str(request_id)) if request_id else None, skip if isinstance(skip, int) else 0)
+        return None
+    newest, message = decode_cursor(cursor)
+    return Place(str(newest), str(message))
 
 
 def _cursor(place: Place) -> str:
-    newest, request_id = place.key or ("", "")
-    return encode_cursor((newest, request_id, place.skip))
+    return encode_cursor((place.newest, place.message))

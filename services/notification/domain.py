@@ -254,8 +254,17 @@ def on_due(state: State) -> list[FireReminder]:
 def columns(state: State) -> Mapping[str, Scalar]:
     """What the ledger's pages find documents by: the number, the newest message, and which outcomes occur."""
     occurring = {message.status for message in state.messages}
-    newest = state.messages[-1].planned_at.isoformat() if state.messages else ""
-    return {"number": state.number, "newest": newest, **{name: int(name in occurring) for name in STATUSES}}
+    # A number that was never heard of is none, so that it can be missing twice.
+    return {
+        "number": state.number or None,
+        "newest": newest(state),
+        **{name: int(name in occurring) for name in STATUSES},
+    }
+
+
+def newest(state: State) -> str:
+    """When the latest letter of this request was owed."""
+    return state.messages[-1].planned_at.isoformat() if state.messages else ""
 
 
 INDEXED = (

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
-from services.notification.domain import Message, State
+from services.notification.domain import Message, State, newest
 from services.notification.planning import APPLICANT
 from shared.mail.address import masked
 from shared.runtime.execution import Executor, Kept
@@ -17,42 +17,65 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a page ended: after `skip` messages of the request that follows this key."""
+    """Where a page ended: with this message, of the request that stood in the list by the time of its `newest` one."""
 
-    key: tuple[Scalar, str] | None = None
-    skip: int = 0
+    newest: str
+    message: str
+
+    @property
+    def request(self) -> str:
+        return self.message.partition(".")[0]
 
 
 async def messages(
-    executor: Executor[State], *, request: str, status: str, after: Place, limit: int, now: datetime
+    executor: Executor[State], *, request: str, status: str, after: Place | None, limit: int
 ) -> tuple[list[Row], Place | None]:
-    """A page of messages, and where the next one begins, None at the end."""
-    if request:
-        kept = await executor.find_one("number", request.upper()) or await executor.read(request)
-        return (rows(kept, status, now), None) if kept else ([], None)
-    where: dict[str, Scalar | tuple[Scalar, ...]] = {status: 1} if status else {}
+    """A page of messages, and where it ended, None if it was the last one."""
     found: list[tuple[Row, Place]] = []
-    key, skip = after.key, after.skip
-    while len(found) <= limit:
+    async for kept, listed_by in _ledgers(executor, request, status, after):
+        for message in _older(kept, after):
+            if status in ("", message.status):
+                found.append((row(kept, message), Place(listed_by, message.id)))
+        if len(found) > limit:
+            break
+    shown = found[:limit]
+    return [one for one, _ in shown], shown[-1][1] if len(found) > limit else None
+
+
+async def _ledgers(
+    executor: Executor[State], request: str, status: str, after: Place | None
+) -> AsyncIterator[tuple[Kept[State], str]]:
+    """The requests to list, each with the time by which it stands in the list; first the one in which the last page ended.
+
+    That one may have moved up since: it is gone on with all the same, and the next are those below its former place.
+    """
+    if request:
+        only = await executor.find_one("number", request.upper()) or await executor.read(request)
+        if only:
+            yield only, newest(only.state)
+        return
+    if after and (begun := await executor.read(after.request)):
+        yield begun, after.newest
+    key: tuple[Scalar, str] | None = (after.newest, after.request) if after else None
+    where: dict[str, Scalar | tuple[Scalar, ...]] = {status: 1} if status else {}
+    while True:
         page = await executor.find(Find("newest", where=where, after=key, limit=50, descending=True))
         for kept in page.items:
-            for index, row in enumerate(rows(kept, status, now)):
-                if index >= skip:
-                    found.append((row, Place(key, index + 1)))
-            key, skip = (kept.state.messages[-1].planned_at.isoformat(), kept.id), 0
+            yield kept, newest(kept.state)
         if page.next is None:
-            break
-    page_rows = [row for row, _ in found[:limit]]
-    return page_rows, found[limit - 1][1] if len(found) > limit else None
+            return
+        key = page.next
 
 
-def rows(kept: Kept[State], status: str, now: datetime) -> list[Row]:
-    """The messages of one request, newest first."""
-    every = (row(kept, message, now) for message in reversed(kept.state.messages))
-    return [one for one in every if status in ("", one["status"])]
+def _older(kept: Kept[State], after: Place | None) -> Iterator[Message]:
+    """The messages of one request, newest first; of the one in which the last page ended, those that followed there."""
+    last = kept.state.message(after.message) if after and after.request == kept.id else None
+    for message in reversed(kept.state.messages):
+        if last is None or (message.planned_at, message.id) < (last.planned_at, last.id):
+            yield message
 
 
-def row(kept: Kept[State], message: Message, now: datetime) -> Row:
+def row(kept: Kept[State], message: Message) -> Row:
     return {
         "id": message.id,
         "request": kept.id,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import email
+import email.parser
 import email.policy
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -60,8 +60,8 @@ def smtp_to(server: ScriptedSmtp) -> str:
 
 def letters(server: ScriptedSmtp) -> list[EmailMessage]:
     """What the server was given, read as a mail program would."""
-    read = [email.message_from_bytes(one.content, policy=email.policy.default) for one in server.received]
-    return [one for one in read if isinstance(one, EmailMessage)]
+    parser = email.parser.BytesParser(policy=email.policy.default)
+    return [parser.parsebytes(one.content) for one in server.received]
 
 
 def to(server: ScriptedSmtp, address: str) -> list[EmailMessage]:
