@@ -58,7 +58,7 @@ def public() -> Public:
     return _PUBLIC
 
 
-def tracking_token(request: Request) -> str:
+async def tracking_token(request: Request) -> str:
     """The applicant's key to a request; whether it fits is for intake to say (404). Raises Problem 401 without one."""
     token = _bearer(request)
     if not token:
@@ -164,7 +164,7 @@ class GuardedRoute(APIRoute):
             for guard in guards:
                 await guard(request)
             if for_applicants:
-                tracking_token(request)
+                await tracking_token(request)
             return await handle(request)
 
         return guarded
