@@ -190,7 +190,7 @@ class Consumer(Generic[State]):
             self._newly_parked.discard(subject)
             letters = await self.store.dead_letters(subject=subject, states=("parked", "discarded"))
             parked = any(letter.state == "parked" for letter in letters)
-            progress = parked and await self._replay_once(letters)
+            progress = await self._replay_once(letters)
             if progress or subject in self._newly_parked:
                 continue
             if not parked:
@@ -251,8 +251,9 @@ class Consumer(Generic[State]):
             if sequence != draft.seen.get(source, 0) + 1:
                 return False
             self.folding.skip(draft, source, sequence)
-            if not await self._save([self.folding.close(draft)]):
-                return True
+            failed = await self._save([self.folding.close(draft)])
+            if Saved.CONFLICT not in failed.values():
+                return not failed
 
     async def stop(self) -> None:
         """End the replays that are waiting."""

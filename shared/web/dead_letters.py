@@ -5,16 +5,22 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter, Depends, Query
+from pydantic import Field
 
 from shared.identity.accounts import Role
 from shared.identity.identity import Principal
 from shared.runtime.service import ServiceRuntime
 from shared.storage.port import DeadLetter
 from shared.web.access import GuardedRoute, signed_in
-from shared.web.problems import Problem
+from shared.web.bodies import FieldError, Fields
+from shared.web.problems import Problem, invalid
 
 Admin = Annotated[Principal, Depends(signed_in(Role.ADMIN))]
+
+
+class DeadLetterQuery(Fields):
+    service: str = Field("", max_length=100)
 
 
 def router(runtimes: Mapping[str, ServiceRuntime[Any]]) -> APIRouter:
@@ -30,9 +36,11 @@ def router(runtimes: Mapping[str, ServiceRuntime[Any]]) -> APIRouter:
         raise Problem(404, "Kejadian tertunda itu tidak ditemukan. Mungkin sudah diproses ulang.")
 
     @routes.get("")
-    async def list_dead_letters(admin: Admin, service: str = "") -> dict[str, Any]:
+    async def list_dead_letters(query: Annotated[DeadLetterQuery, Query()], admin: Admin) -> dict[str, Any]:
         """What is parked, in the order in which it would be replayed."""
-        chosen = [runtime for name, runtime in runtimes.items() if service in ("", name)]
+        if query.service and query.service not in runtimes:
+            raise invalid([FieldError("service", f"Pilih salah satu: {', '.join(runtimes)}.")])
+        chosen = [runtime for name, runtime in runtimes.items() if query.service in ("", name)]
         return {"items": [plain(letter) for runtime in chosen for letter in await runtime.store.dead_letters()]}
 
     @routes.post("/{letter_id}/replay")
