@@ -15,6 +15,7 @@ from typing import Any
 
 from bench.machine import NotReady, cpu_seconds, free_port, running, wait_until_ready
 
+SIDES = ("plain", "lean", "ours")
 ROLES = ("officer", "structural", "technical")
 WARM_UP_SECONDS = 3.0
 STILL_SECONDS = 3.0
@@ -97,11 +98,12 @@ class Sink:
         return counts, arrived - begun
 
 
-def floor_side(data: Path) -> Side:
+def floor_side(name: str, data: Path) -> Side:
+    """The plain or the lean floor."""
     port, accounts = free_port(), data / "accounts.json"
     accounts.write_text(json.dumps([{"username": role, "password": "-", "roles": [role]} for role in ROLES]))
-    command = [sys.executable, "-m", "bench.floor", "--port", str(port), "--data", str(data / "floor")]
-    return Side("floor", command, {}, data, port, accounts, mails=False)
+    command = [sys.executable, "-m", f"bench.{name}_floor", "--port", str(port), "--data", str(data / "floor")]
+    return Side(name, command, {}, data, port, accounts, mails=False)
 
 
 def our_side(data: Path, sink: Sink) -> Side:

@@ -1,4 +1,4 @@
-"""Floor and ours in turns, in one run, each in processes of its own; the result is written to docs/benchmarks.md."""
+"""Both floors and ours in turns, in one run, each in processes of its own; the result is written to docs/benchmarks.md."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pathlib import Path
 
 from bench.machine import NotReady, free_port, running
 from bench.report import page, summary
-from bench.rounds import Round, Side, Sink, floor_side, our_side, play
+from bench.rounds import SIDES, Round, Side, Sink, floor_side, our_side, play
 
 PAGE = Path("docs/benchmarks.md")
 
@@ -48,7 +48,7 @@ def turns(sides: list[str], rounds: int, clients: int, seconds: float) -> Iterat
 
 
 def _side(name: str, data: Path, sink: Sink) -> Side:
-    return floor_side(data) if name == "floor" else our_side(data, sink)
+    return our_side(data, sink) if name == "ours" else floor_side(name, data)
 
 
 def folding() -> str:
@@ -61,15 +61,15 @@ def folding() -> str:
 def options() -> argparse.Namespace:
     arguments = argparse.ArgumentParser(prog="bench", description=__doc__)
     arguments.add_argument("--rounds", type=int, default=3)
-    arguments.add_argument("--seconds", type=float, default=20)
+    arguments.add_argument("--seconds", type=float, default=14)
     arguments.add_argument("--clients", type=int, default=32)
-    arguments.add_argument("--only", choices=("floor", "ours"), help="one side alone; writes no page")
+    arguments.add_argument("--only", choices=SIDES, help="one side alone; writes no page")
     return arguments.parse_args()
 
 
 def main() -> None:
     chosen = options()
-    sides = [chosen.only] if chosen.only else ["floor", "ours"]
+    sides = [chosen.only] if chosen.only else list(SIDES)
     done: list[Round] = []
     try:
         for each in turns(sides, chosen.rounds, chosen.clients, chosen.seconds):
