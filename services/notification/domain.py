@@ -6,7 +6,7 @@ import uuid
 from bisect import insort
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, Literal
 
 from services.notification.planning import APPLICANT, PLANS, Planned, Values, letters_for
@@ -35,6 +35,9 @@ STATUSES: tuple[MessageStatus, ...] = ("queued", "sending", "sent", "failed", "u
 REMINDED_AT = time(8, 0, tzinfo=WIT)
 CLAIM = timedelta(minutes=3)
 """How long a batch may be in hand; longer than the mailer's time limits add up to."""
+
+AT_ONCE = datetime(2000, 1, 1, tzinfo=UTC)
+"""When a queued letter is due. Not the time of its event: whose clock goes ahead would make it wait."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +157,7 @@ def evolve(state: State, event: Event) -> State:
         case SendingEnded(outcomes=outcomes):
             return _settle(state, outcomes, event.time)
         case ResendRequested(message=message_id):
-            return _change(state, (message_id,), lambda m: replace(m, status="queued", tries=0, due=event.time))
+            return _change(state, (message_id,), lambda m: replace(m, status="queued", tries=0, due=AT_ONCE))
         case ReminderFellDue(reminder=reminder_id):
             return _remind(state, reminder_id, event)
         case fact:
@@ -181,7 +184,7 @@ def _queue(state: State, planned: list[Planned], event: Event) -> State:
     messages = list(state.messages)
     for letter in planned:
         message_id = f"{event.subject}.{uuid.uuid5(uuid.UUID(event.id), f'{letter.kind}:{letter.to}').hex}"
-        message = Message(event.time, message_id, letter.kind, letter.to, letter.values, due=event.time)
+        message = Message(event.time, message_id, letter.kind, letter.to, letter.values, due=AT_ONCE)
         insort(messages, message, key=lambda one: (one.planned_at, one.id))
     return replace(state, messages=tuple(messages)) if planned else state
 

@@ -5,6 +5,7 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 
 from services.notification.domain import (
+    AT_ONCE,
     CLAIM,
     EndSending,
     FireReminder,
@@ -78,7 +79,7 @@ def test_who_rejected_learns_that_the_applicant_withdrew_first() -> None:
 
 def test_every_letter_is_due_at_once_and_sent_once() -> None:
     state = given(LEDGER, tale.submitted)
-    assert due_at(state) == NOON
+    assert due_at(state) == AT_ONCE
     [claim] = LEDGER.decide(state, StartSending(), NOON)
     assert isinstance(claim, SendingStarted)
     assert len(claim.messages) == 2

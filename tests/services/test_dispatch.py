@@ -15,12 +15,12 @@ import pytest
 
 from services.notification import service as notification
 from services.notification.domain import StartSending, State, decider
-from shared.contracts.envelope import from_bytes
+from shared.contracts.envelope import from_bytes, to_bytes
 from shared.runtime.execution import CommandKey, Kept
 from shared.runtime.rebuilding import Refold
 from tests.contracts.scripted_smtp import SILENCE, Script, ScriptedSmtp
 from tests.domain import intake_story as tale
-from tests.domain.given import REQUEST
+from tests.domain.given import REQUEST, happened
 from tests.services.desk_ground import Ground
 from tests.services.office_ground import letters, office, set_active, settled, smtp_to, to
 
@@ -76,6 +76,15 @@ async def test_each_letter_is_sent_once(ground: Ground, server: ScriptedSmtp):
     assert len(letters(server)) == 2
     [letter] = to(server, APPLICANT)
     assert str(letter["Subject"]).startswith("[INT-2026-000001] ")
+
+
+async def test_a_letter_waits_for_no_clock_that_goes_ahead(ground: Ground, server: ScriptedSmtp):
+    """Who published may be an hour ahead, and a standing clock gives two events of a request times of which one is to come."""
+    ahead = to_bytes(happened(tale.submitted, time=ground.clock() + timedelta(hours=1)))
+    await ground.platform.log.append([(REQUEST, ahead)])
+    row = await settled(ground, "sent")
+    await ground.post("admin", f"/api/notification/messages/{row['id']}/resend")
+    await ground.until(lambda: _count(server, 2))
 
 
 async def test_all_of_a_role_get_one_message(ground: Ground, server: ScriptedSmtp):

@@ -1,0 +1,255 @@
+"""Live updates of all four services behind a real server: what others did is told at once, and only to those it concerns."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from shared.web import live as live_module
+from shared.web.live import Pace
+from tests.domain import intake_story as tale
+from tests.services.desk_ground import PEOPLE, Ground
+from tests.services.intake_ground import FILES, FORM
+from tests.services.office_ground import office
+from tests.services.web_ground import served
+
+CHECKLIST = [{"item": verdict.item.value, "ok": True} for verdict in tale.ALL_OK]
+VERIFY = {"checklist": CHECKLIST, "acknowledged_warnings": []}
+ASSIGN = {"lead": "dewi", "complexity": "low", "target_date": "2026-12-14"}
+AT_ONCE = 1.0
+
+
+@dataclass
+class House:
+    ground: Ground
+    port: int
+
+    async def submitted(self) -> dict[str, str]:
+        """A request sent by an applicant that verification, assignment and notification know of."""
+        async with self.ground.http as client:
+            answer = await client.post("/api/requests", data=FORM, files=list(FILES))
+        assert answer.status_code == 201, answer.text
+        made: dict[str, str] = answer.json()
+        await self.heard(made)
+        return made
+
+    async def heard(self, request: dict[str, str]) -> None:
+        """Wait until all have published and heard all, and every letter is out."""
+
+        async def quiet() -> bool:
+            stores = [service.runtime.store for service in self.ground.services.values()]
+            waiting = [await store.unpublished(1) for store in stores]
+            kept = await self.ground.services["notification"].runtime.executor.read(request["id"])
+            out = kept is not None and {message.status for message in kept.state.messages} == {"sent"}
+            return out and not any(waiting) and await self.ground._heard_all()
+
+        await self.ground.until(quiet)
+
+    async def does(self, who: str, request: dict[str, str], path: str, body: dict[str, Any]) -> None:
+        answer = await self.ground.post(who, path.format(request["id"]), body)
+        assert answer.status_code == 200, answer.text
+
+    async def verified(self, request: dict[str, str]) -> None:
+        await self.does("nurlaila", request, "/api/verification/requests/{}/verification", VERIFY)
+        await self.ground.reached("assignment", "verified", request["id"])
+
+    async def assigned(self, request: dict[str, str], lead: str = "dewi") -> None:
+        await self.does("hasan", request, "/api/assignment/requests/{}/assignment", {**ASSIGN, "lead": lead})
+
+    async def withdrawn(self, request: dict[str, str]) -> None:
+        async with self.ground.http as client:
+            path = f"/api/requests/{request['number']}/withdrawal"
+            headers = {"Authorization": f"Bearer {request['tracking_token']}"}
+            answer = await client.post(path, headers=headers, json={"reason": "Batal."})
+        assert answer.status_code == 200, answer.text
+
+    @asynccontextmanager
+    async def following(self, path: str, token: str, **headers: str) -> AsyncIterator[Stream]:
+        every = {"Authorization": f"Bearer {token}", **headers}
+        async with (
+            httpx.AsyncClient(base_url=f"http://127.0.0.1:{self.port}", timeout=10) as client,
+            client.stream("GET", path, headers=every) as response,
+        ):
+            stream = Stream(response, response.aiter_lines())
+            if response.status_code == 200:
+                await stream.until("id:")
+            yield stream
+
+    def staff(self, service: str, who: str, **headers: str) -> Any:
+        return self.following(f"/api/{service}/live", f"token of {who}", **headers)
+
+    def applicant(self, request: dict[str, str], **headers: str) -> Any:
+        path = f"/api/intake/live?number={request['number']}"
+        return self.following(path, request["tracking_token"], **headers)
+
+
+@dataclass
+class Stream:
+    response: httpx.Response
+    lines: AsyncIterator[str]
+    cursor: str = ""
+
+    async def until(self, start: str, seconds: float = 5.0) -> str:
+        async with asyncio.timeout(seconds):
+            async for line in self.lines:
+                if line.startswith("id:"):
+                    self.cursor = line.removeprefix("id:").strip()
+                if line.startswith(start):
+                    return line.removeprefix(start).strip()
+        raise AssertionError(f"the stream ended without {start!r}")
+
+    async def told(self, seconds: float = 5.0) -> dict[str, Any]:
+        news: dict[str, Any] = json.loads(await self.until("data:", seconds))
+        return news
+
+    async def told_that(self, status: str, seconds: float = AT_ONCE) -> dict[str, Any]:
+        """The next news with this status, which may not take longer than that."""
+        async with asyncio.timeout(seconds):
+            while (news := await self.told())["status"] != status:
+                continue
+        return news
+
+    async def silent(self) -> None:
+        with pytest.raises(TimeoutError):
+            await self.told(0.5)
+
+    async def ends(self) -> None:
+        async with asyncio.timeout(5):
+            async for _ in self.lines:
+                pass
+
+
+@pytest.fixture
+async def house(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[House]:
+    monkeypatch.setattr(live_module, "Pace", partial(Pace, heartbeat=0.3, recheck=0.1))
+    async with (
+        office(tmp_path, "intake", "verification", "assignment", "notification") as ground,
+        served(ground.app) as (_, port),
+    ):
+        yield House(ground, port)
+
+
+WHO = {"verification": "samsul", "assignment": "halima", "notification": "admin"}
+
+
+@pytest.mark.parametrize("service", WHO)
+async def test_what_another_decided_is_told_within_a_second(house: House, service: str):
+    request = await house.submitted()
+    async with house.staff(service, WHO[service]) as stream:
+        assert stream.response.headers["content-type"].startswith("text/event-stream")
+        assert stream.response.headers["cache-control"] == "no-store"
+        await house.verified(request)
+        news = await stream.told_that("verified")
+        assert (news["id"], news["number"]) == (request["id"], request["number"])
+        kept = await house.ground.services[service].runtime.executor.read(request["id"])
+        assert kept is not None
+        assert 1 < news["version"] <= kept.version
+
+
+async def test_an_applicant_sees_the_officers_decision_within_a_second(house: House):
+    request, other = await house.submitted(), await house.submitted()
+    async with house.applicant(request) as stream:
+        await house.verified(other)
+        await stream.silent()
+    async with house.applicant(request) as stream:
+        await house.verified(request)
+        assert (await stream.told_that("verified"))["id"] == request["id"]
+
+
+async def test_an_officer_sees_a_new_request_and_its_withdrawal(house: House):
+    async with house.staff("verification", "nurlaila") as stream:
+        request = await house.submitted()
+        assert (await stream.told_that("submitted"))["number"] == request["number"]
+        await house.withdrawn(request)
+        assert (await stream.told_that("withdrawn"))["id"] == request["id"]
+
+
+@pytest.mark.parametrize("service", WHO)
+async def test_what_happened_while_the_line_was_cut_is_told_once_for_each_request(house: House, service: str):
+    requests = [await house.submitted() for _ in range(3)]
+    async with house.staff(service, WHO[service]) as stream:
+        cursor = stream.cursor
+    for request in requests[:2]:
+        await house.verified(request)
+        await house.assigned(request)
+        await house.heard(request)
+    async with house.staff(service, WHO[service], **{"Last-Event-ID": cursor}) as stream:
+        news = [await stream.told(), await stream.told()]
+        assert {one["id"] for one in news} == {request["id"] for request in requests[:2]}
+        await stream.silent()
+        newest = stream.cursor
+    async with house.staff(service, WHO[service], **{"Last-Event-ID": newest}) as stream:
+        await stream.silent()
+
+
+async def test_an_applicant_catches_up_as_well(house: House):
+    request = await house.submitted()
+    async with house.applicant(request) as stream:
+        cursor = stream.cursor
+    await house.verified(request)
+    await house.heard(request)
+    async with house.applicant(request, **{"Last-Event-ID": cursor}) as stream:
+        assert (await stream.told())["status"] == "verified"
+        await stream.silent()
+
+
+async def test_technical_staff_hear_of_their_own_work_only(house: House):
+    mine, other = await house.submitted(), await house.submitted()
+    async with house.staff("assignment", "dewi") as stream, house.staff("assignment", "hasan") as head:
+        for request, lead in ((other, "jafar"), (mine, "dewi")):
+            await house.verified(request)
+            await house.assigned(request, lead)
+        assert (await stream.told(AT_ONCE))["id"] == mine["id"]
+        await head.told_that("assigned")
+        await house.does("jafar", other, "/api/assignment/requests/{}/start", {})
+        await stream.silent()
+
+
+@pytest.mark.parametrize("service", WHO)
+async def test_a_stream_ends_when_its_session_is_signed_out(house: House, service: str):
+    async with house.staff(service, WHO[service]) as stream, house.staff("verification", "nurlaila") as other:
+        began = time.monotonic()
+        assert (await house.ground.call(WHO[service], "DELETE", "/api/session")).status_code < 300
+        await stream.ends()
+        assert time.monotonic() - began < AT_ONCE
+        await other.until(": -")
+
+
+@pytest.mark.parametrize("service", WHO)
+async def test_a_stream_in_which_nothing_happens_keeps_its_line_open_but_not_its_session(house: House, service: str):
+    async with house.staff(service, WHO[service]) as stream:
+        for _ in range(3):
+            await stream.until(": -", 2)
+        house.ground.clock.go_on(minutes=31)
+        await stream.ends()
+
+
+async def test_streams_are_for_those_whom_their_service_concerns(house: House):
+    allowed = {
+        "verification": {"nurlaila", "samsul"},
+        "assignment": {"hasan", "halima", "dewi", "jafar", "kepala"},
+        "notification": {"admin"},
+    }
+    for service, those in allowed.items():
+        for who in PEOPLE:
+            async with house.staff(service, who) as stream:
+                assert stream.response.status_code == (200 if who in those else 403), (service, who)
+        async with house.staff(service, "nobody") as stream:
+            assert stream.response.status_code == 401
+
+
+async def test_an_applicants_stream_needs_the_key_of_that_request(house: House):
+    one, other = await house.submitted(), await house.submitted()
+    for token in (other["tracking_token"], "x", "token of nurlaila"):
+        async with house.following(f"/api/intake/live?number={one['number']}", token) as stream:
+            assert stream.response.status_code == 404
