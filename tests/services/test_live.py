@@ -47,8 +47,7 @@ class House:
         """Wait until all have published and heard all, and every letter is out."""
 
         async def quiet() -> bool:
-            stores = [service.runtime.store for service in self.ground.services.values()]
-            waiting = [await store.unpublished(1) for store in stores]
+            waiting = [service.runtime.relay._waiting for service in self.ground.services.values()]
             kept = await self.ground.services["notification"].runtime.executor.read(request["id"])
             out = kept is not None and {message.status for message in kept.state.messages} == {"sent"}
             return out and not any(waiting) and await self.ground._heard_all()
