@@ -222,7 +222,7 @@ def on_due(state: State) -> list[Command]:
 def columns(state: State) -> Mapping[str, Scalar]:
     """What requests are found by: the registration number, for applicants, and the rest for counting."""
     submitted = state.submitted_at.astimezone(UTC).isoformat(timespec="microseconds") if state.submitted_at else None
-    return {"number": state.number, "status": state.status.value, "submitted_at": submitted}
+    return {"number": state.number or None, "status": state.status.value, "submitted_at": submitted}
 
 
 def number_prefix(now: datetime) -> str:
