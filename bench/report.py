@@ -49,8 +49,8 @@ PROFILE = """## Where our time goes
 Of what held Python's lock under this load (py-spy, 14 s, 250 samples a second, two cores): 38 % the handling of HTTP requests, half
 of it in the endpoints themselves; 15 % the handover record, a third of that its QR code; 11 % folding other services' events;
 about 11 % writing, building and sending e-mails and keeping their ledger; 8 % calls of SQLite; 6 % the server's protocol and
-sockets; the rest is spread thinly. Counting waits, a submission is the longest command: its files are fsynced, and registration
-numbers are taken one after another so that none is skipped. Neither more threads nor leaving the fsyncs out made it faster when tried:
+sockets; the rest is spread thinly. Counting waits, a submission is the longest command: its files are fsynced, and numbers are
+taken one after another so that none is skipped. Neither more threads nor leaving the fsyncs out made it faster when tried:
 with one process, Python's lock is what is used up first.
 """
 
