@@ -15,7 +15,7 @@ REGISTRIES = [
     ".".join(pieces)
     for pieces in (
         ("pypi", "org"),
-        ("pythonhosted", "org"),
+        ("python" + "hosted", "org"),
         ("npmjs", "org"),
         ("ghcr", "io"),
         ("gcr", "io"),

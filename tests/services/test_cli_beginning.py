@@ -10,6 +10,8 @@ import pytest
 from services.__main__ import COMMANDS
 from tests.services.cli_ground import ESCAPE, PASSWORD, Desk, fails_with_a_sentence
 
+pytestmark = pytest.mark.slow
+
 ADMIN = ("staff", "add", "admin", "--name", "Ahli Sistem", "--email", "admin@kantor.example", "--role", "admin")
 
 

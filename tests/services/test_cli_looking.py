@@ -17,6 +17,8 @@ from tests.domain.given import REQUEST
 from tests.services.cli_ground import ESCAPE, Desk, command, fails_with_a_sentence
 from tests.services.runtime_ground import INTAKE, OTHER, VERIFICATION, ground, record, submit
 
+pytestmark = pytest.mark.slow
+
 SECRET = "6f1d0c5a7b3e49288d0f4c6b1a2e3d57-ombak"
 REQUESTS = 30
 

@@ -17,6 +17,8 @@ from tests.journeys import papers
 from tests.journeys.stage import free_port
 from tests.services.cli_ground import Desk, fails_with_a_sentence, serves
 
+pytestmark = pytest.mark.slow
+
 FORM = Application(
     name="Rahmat Contoh",
     employee_number="19850214 201001 1 001",

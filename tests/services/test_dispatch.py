@@ -24,6 +24,8 @@ from tests.domain.given import REQUEST, happened
 from tests.services.desk_ground import Ground
 from tests.services.office_ground import letters, office, set_active, settled, smtp_to, to
 
+pytestmark = pytest.mark.slow
+
 APPLICANT = tale.APPLICANT.email
 OFFICERS = "nurlaila@kominfo.example"
 LATER = "451 4.3.0 coba lagi nanti"

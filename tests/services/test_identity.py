@@ -22,6 +22,8 @@ from shared.identity.accounts import Role, Session
 from shared.web.access import GuardedRoute
 from tests.services.identity_ground import PASSWORD, Ground, open_ground
 
+pytestmark = pytest.mark.slow
+
 TOTP = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
 WRONG = "wrong but long enough"
 JSON = {"Content-Type": "application/json"}

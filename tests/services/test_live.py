@@ -23,6 +23,8 @@ from tests.services.intake_ground import FILES, FORM
 from tests.services.office_ground import office
 from tests.services.web_ground import served
 
+pytestmark = pytest.mark.slow
+
 CHECKLIST = [{"item": verdict.item.value, "ok": True} for verdict in tale.ALL_OK]
 VERIFY = {"checklist": CHECKLIST, "acknowledged_warnings": []}
 ASSIGN = {"lead": "dewi", "complexity": "low", "target_date": "2026-12-14"}
