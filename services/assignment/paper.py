@@ -90,19 +90,18 @@ class Paper:
         side = width / len(matrix) / POINT
         left, top = x / POINT, self._pdf.h_pt - y / POINT
         runs = (
-            f"{left + begin * side:.2f} {top - (row + 1) * side:.2f} {length * side:.2f} {side:.2f} re"
-            for row, modules in enumerate(matrix)
-            for begin, length in dark_runs(modules)
+            f"{begin} {row} {length} 1 re" for row, modules in enumerate(matrix) for begin, length in dark_runs(modules)
         )
-        # One path instead of hundreds of calls: the library has no cheaper public way.
-        self._pdf._out("\n".join(runs) + "\nf")
+        # One path, in units of a module and from the top down, instead of hundreds of calls: the library has no cheaper
+        # public way.
+        self._pdf._out(f"q {side:.4f} 0 0 {-side:.4f} {left:.2f} {top:.2f} cm\n" + "\n".join(runs) + "\nf Q")
 
     def _justified(self, line: str, x: float, right: float) -> None:
-        words = line.split(" ")
-        slack = right - x - sum(width_of(word, False, BODY) for word in words)
-        for word in words:
-            self.text(x, word)
-            x += width_of(word, False, BODY) + slack / max(len(words) - 1, 1)
+        slack = right - x - width_of(line, False, BODY)
+        # The word spacing of a page holds until it is set back; the library sets it only for text that it wraps itself.
+        self._pdf._out(f"{slack / max(line.count(' '), 1) / POINT:.3f} Tw")
+        self.text(x, line)
+        self._pdf._out("0 Tw")
 
     def _turn(self) -> None:
         self._pdf.add_page()
@@ -137,8 +136,7 @@ def wrapped(text: str, width: float, *, bold: bool = False, size: float = BODY) 
 
 def width_of(text: str, bold: bool, size: float) -> float:
     """In mm, of printable text in Times."""
-    widths = _widths(bold)
-    return sum(widths[character] for character in text) * size
+    return sum(map(_widths(bold).__getitem__, text)) * size
 
 
 def dark_runs(modules: bytearray | bytes) -> Iterator[tuple[int, int]]:
