@@ -46,12 +46,12 @@ lifecycle.
 
 PROFILE = """## Where our time goes
 
-Of what held Python's lock under this load (py-spy, 14 s, 250 samples a second, two cores): 38 % the handling of HTTP requests, half
-of it in the endpoints themselves; 15 % the handover record, a third of that its QR code; 11 % folding other services' events;
-about 11 % writing, building and sending e-mails and keeping their ledger; 8 % calls of SQLite; 6 % the server's protocol and
-sockets; the rest is spread thinly. Counting waits, a submission is the longest command: its files are fsynced, and numbers are
-taken one after another so that none is skipped. Neither more threads nor leaving the fsyncs out made it faster when tried:
-with one process, Python's lock is what is used up first.
+Samples of what held Python's lock under this load (py-spy, 12 to 14 s each, taken on a busy machine and before the handover record
+became a third cheaper; they differ, so read them as sizes, not as figures): HTTP requests a good third, half of that in the endpoints
+themselves; the handover record 8 to 15 %; folding other services' events 11 %; obeying commands 9 to 11 %; e-mails and their ledger
+about 11 %; calls of SQLite 8 %. Of the CPU of a lifecycle about two thirds is the main thread's, the rest the thread pool's and the
+SQLite writer's. The load itself adds three to four repeated requests a lifecycle while it waits for news. Counting waits, a
+submission is the longest command: its files are fsynced, and numbers are taken one after another so that none is skipped.
 """
 
 
