@@ -47,7 +47,7 @@ lifecycle.
 PROFILE = """## Where our time goes
 
 Samples of what held Python's lock under this load (py-spy, 12 to 14 s each, on a busy machine and before the handover record
-became a third cheaper; they differ, so read them as sizes, not as figures): HTTP requests a good third, half of that in the endpoints
+became a third cheaper; they differ, so read them as sizes, not as figures): HTTP requests a good third, half in the endpoints
 themselves; the handover record 8 to 15 %; folding other services' events 11 %; obeying commands 9 to 11 %; e-mails and their ledger
 about 11 %; calls of SQLite 8 %. Of the CPU of a lifecycle about two thirds is the main thread's, the rest the thread pool's and the
 SQLite writer's. The load itself adds three to four repeated requests a lifecycle while it waits for news. Counting waits, a
