@@ -14,6 +14,7 @@ from services.wiring import BUILDERS, build
 from shared.documents.audit import named_documents
 from shared.documents.sweep import sweep_orphans
 from shared.identity import api as identity_api
+from shared.identity import pages as identity_pages
 from shared.platform import Platform
 from shared.runtime.service import Service
 from shared.web import dead_letters
@@ -28,7 +29,7 @@ def make_application(platform: Platform, names: Sequence[str] = tuple(BUILDERS))
     """The ASGI application of these services on this platform; its lifespan starts and stops them."""
     services = build(platform, names)
     runtimes = {service.name: service.runtime for service in services}
-    shared_routers = [identity_api.router(), dead_letters.router(runtimes)]
+    shared_routers = [identity_api.router(), identity_pages.pages(), dead_letters.router(runtimes)]
 
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:

@@ -13,6 +13,7 @@ from shared.eventlog.port import EventLog
 from shared.eventlog.sqlite import SqliteEventLog
 from shared.identity.accounts import AccountStore
 from shared.identity.identity import Identity
+from shared.identity.seals import Seals
 from shared.identity.sqlite import SqliteAccountStore
 from shared.identity.tracking import Tracking
 from shared.mail.folder import FolderMailer
@@ -40,6 +41,7 @@ class Platform:
     accounts: AccountStore
     identity: Identity
     tracking: Tracking
+    seals: Seals
 
     def state_store(self, service: str, columns: Sequence[Column]) -> StateStore:
         return SqliteStateStore(self.file, service, columns, self.clock)
@@ -72,6 +74,7 @@ def open_platform(settings: Settings, clock: Clock = system_clock, new_id: NewId
         accounts=accounts,
         identity=Identity(accounts, clock, secret),
         tracking=Tracking(secret, settings.origin),
+        seals=Seals(secret),
     )
 
 

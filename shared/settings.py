@@ -88,6 +88,16 @@ class Settings(BaseSettings):
         return self.docs == "open" or (self.docs == "auto" and self.local)
 
     @property
+    def mail_viewer(self) -> bool:
+        """E-mails are kept as files, so there is something to look at."""
+        return not self.smtp.get_secret_value()
+
+    @property
+    def mail_viewer_open(self) -> bool:
+        """Whoever is at this machine may read them, as they may read the files."""
+        return self.mail_viewer and self.local
+
+    @property
     def database(self) -> Path:
         return self.data / "simpul.db"
 

@@ -16,10 +16,11 @@ from shared.contracts.facts import DocumentKind
 from shared.platform import Platform
 from shared.runtime.execution import Executor
 from shared.runtime.service import ServiceRuntime
-from shared.web.access import GuardedRoute, public
-from shared.web.rendering import pages_of
+from shared.web.access import public
+from shared.web.page_routes import PageRoute
+from shared.web.rendering import Pages
 
-_page = pages_of("services.assignment")
+_page = Pages("services.assignment")
 
 NUMBER = re.compile(r"BAST-(INT-\d{4}-\d{6,12})-([1-9]\d{0,3})")
 STANDING = frozenset({Status.DELIVERED, Status.COMPLETED})
@@ -44,7 +45,7 @@ class IssuedRecord:
 
 def router(runtime: ServiceRuntime[State], platform: Platform) -> APIRouter:
     """The route under /periksa."""
-    routes = APIRouter(route_class=GuardedRoute, include_in_schema=False)
+    routes = APIRouter(route_class=PageRoute, include_in_schema=False)
 
     @routes.get("/periksa/{name}", dependencies=[Depends(public())])
     async def check_record(name: str, request: Request) -> Response:
@@ -54,7 +55,7 @@ def router(runtime: ServiceRuntime[State], platform: Platform) -> APIRouter:
         number = f"BAST/{match[1]}/{match[2]}" if match else ""
         known = match is not None and platform.tracking.proves(number, code)
         record = await issued(runtime.executor, match[1], int(match[2])) if match and known else None
-        answer = _page("handover_record.html", 200 if record else 404, record=record)
+        answer = _page(request, "handover_record.html", 200 if record else 404, record=record)
         answer.headers.update(HIDDEN)
         return answer
 

@@ -15,13 +15,14 @@ from shared.contracts.course import Status
 from shared.platform import Platform
 from shared.runtime.execution import Kept
 from shared.runtime.service import ServiceRuntime
-from shared.web.access import GuardedRoute, public
+from shared.web.access import public
 from shared.web.dates import day_words, moment_words
 from shared.web.downloads import download
 from shared.web.labels import DOCUMENT_KIND_LABELS
-from shared.web.rendering import pages_of
+from shared.web.page_routes import PageRoute
+from shared.web.rendering import Pages
 
-_page = pages_of("services.intake")
+_page = Pages("services.intake")
 
 STEPS = ("Diajukan", "Diverifikasi", "Ditugaskan", "Dikerjakan", "Serah terima", "Selesai")
 STEP_OF: Mapping[Status, int] = {
@@ -59,7 +60,7 @@ SURVEY = " Survei kepuasan dapat diisi sampai {survey_until}."
 def pages(runtime: ServiceRuntime[State], platform: Platform) -> APIRouter:
     """Pages under /lacak; each asks for the key itself, so that whoever has none meets a page and not a code."""
     routes = APIRouter(
-        prefix="/lacak", route_class=GuardedRoute, include_in_schema=False, dependencies=[Depends(public())]
+        prefix="/lacak", route_class=PageRoute, include_in_schema=False, dependencies=[Depends(public())]
     )
     name = "__Secure-lacak" if platform.settings.tls else "lacak"
 
@@ -70,9 +71,9 @@ def pages(runtime: ServiceRuntime[State], platform: Platform) -> APIRouter:
     async def track(request: Request, number: str, kunci: str = "") -> Response:
         kept = await opened(number, kunci or request.cookies.get(name, ""))
         if kept is None:
-            return _not_found()
+            return _not_found(request)
         if not kunci:
-            return _page("track.html", **shown(kept.state, tracked(kept.state, today(platform.clock()))))
+            return _page(request, "track.html", **shown(kept.state, tracked(kept.state, today(platform.clock()))))
         clean = f"/lacak/{kept.state.number}"
         answer = RedirectResponse(clean, 303)
         answer.set_cookie(name, kunci, path=clean, secure=platform.settings.tls, httponly=True, samesite="lax")
@@ -82,13 +83,13 @@ def pages(runtime: ServiceRuntime[State], platform: Platform) -> APIRouter:
     async def download_document(request: Request, number: str, document_id: str) -> Response:
         kept = await opened(number, request.cookies.get(name, ""))
         found = document(kept.state, document_id) if kept else None
-        return await download(platform.documents, found, f"the applicant of {number}") if found else _not_found()
+        return await download(platform.documents, found, f"the applicant of {number}") if found else _not_found(request)
 
     return routes
 
 
-def _not_found() -> HTMLResponse:
-    return _page("not_found.html", 404)
+def _not_found(request: Request) -> HTMLResponse:
+    return _page(request, "not_found.html", 404)
 
 
 def shown(state: State, facts: Mapping[str, Any]) -> dict[str, Any]:

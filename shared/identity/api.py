@@ -24,7 +24,6 @@ from shared.identity.passwords import WeakPassword
 from shared.web.access import (
     GuardedRoute,
     cookie_name,
-    platform_of,
     public,
     require_same_origin,
     session_cookie,
@@ -32,6 +31,7 @@ from shared.web.access import (
 )
 from shared.web.bodies import Body, FieldError
 from shared.web.client_address import client_address
+from shared.web.platform_of import platform_of
 from shared.web.problems import Problem, invalid
 
 _USERNAME = re.compile(r"[a-z][a-z0-9]*(?:[.-][a-z0-9]+)*")
@@ -106,6 +106,13 @@ def router() -> APIRouter:
 async def sign_in(credentials: Credentials, request: Request, response: Response) -> dict[str, Any]:
     """A fresh session at every call: tokens are only kept as hashes, so a repeated key cannot get the first one again."""
     require_same_origin(request)
+    token, principal = await new_session(request, credentials)
+    give_session(request, response, token)
+    return {"token": token, **_shown_session(principal)}
+
+
+async def new_session(request: Request, credentials: Credentials) -> tuple[str, Principal]:
+    """A session instead of the one that this browser had: its token, and whose it is. Raises Problem 401 and 429."""
     identity = _identity(request)
     password = credentials.password.get_secret_value()
     try:
@@ -118,8 +125,7 @@ async def sign_in(credentials: Credentials, request: Request, response: Response
         raise Problem(429, sentence, headers={"Retry-After": str(error.seconds)}) from error
     if before := session_cookie(request):
         await identity.forget(before)
-    _set_cookie(request, response, token, int(LONGEST.total_seconds()))
-    return {"token": token, **_shown_session(principal)}
+    return token, principal
 
 
 async def who_am_i(principal: Anybody, response: Response) -> dict[str, Any]:
@@ -129,7 +135,7 @@ async def who_am_i(principal: Anybody, response: Response) -> dict[str, Any]:
 
 async def sign_out(principal: Anybody, request: Request, response: Response) -> dict[str, Any]:
     await _identity(request).sign_out(principal)
-    _set_cookie(request, response, "", 0)
+    end_session(request, response)
     return {}
 
 
@@ -198,12 +204,17 @@ def _digest(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _set_cookie(request: Request, response: Response, token: str, seconds: int) -> None:
+def give_session(request: Request, response: Response, token: str, seconds: int = int(LONGEST.total_seconds())) -> None:
+    """The cookie by which a browser shows its session."""
     tls = platform_of(request).settings.tls
     response.set_cookie(
         cookie_name(request), token, max_age=seconds, path="/", secure=tls, httponly=True, samesite="lax"
     )
     response.headers["Cache-Control"] = "no-store"
+
+
+def end_session(request: Request, response: Response) -> None:
+    give_session(request, response, "", 0)
 
 
 def _address(request: Request) -> str:

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable, Coroutine
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from fastapi import Request, Response
@@ -11,10 +11,8 @@ from fastapi.routing import APIRoute
 
 from shared.identity.accounts import Role
 from shared.identity.identity import Principal
+from shared.web.platform_of import platform_of
 from shared.web.problems import Problem
-
-if TYPE_CHECKING:
-    from shared.platform import Platform
 
 logger = logging.getLogger(__name__)
 
@@ -34,9 +32,7 @@ class SignedIn:
 
     async def __call__(self, request: Request) -> Principal:
         principal = await _principal(request)
-        if self.roles and not principal.has(*self.roles):
-            logger.warning("%s may not %s %r", principal.username, request.method, request.url.path)
-            raise Problem(403, "Peran Anda tidak berwenang untuk tindakan ini.")
+        require_role(request, principal, self.roles)
         return principal
 
 
@@ -82,6 +78,13 @@ async def _principal(request: Request) -> Principal:
     return principal
 
 
+def require_role(request: Request, principal: Principal, roles: frozenset[Role]) -> None:
+    """Raises Problem 403 for somebody who has none of the roles, if any are named."""
+    if roles and not principal.has(*roles):
+        logger.warning("%s may not %s %r", principal.username, request.method, request.url.path)
+        raise Problem(403, "Peran Anda tidak berwenang untuk tindakan ini.")
+
+
 def require_csrf(request: Request, principal: Principal, sent: str) -> None:
     """Raises Problem 403 unless the session's CSRF token was sent and the browser names our own origin, if it names one."""
     require_same_origin(request)
@@ -110,10 +113,6 @@ def session_cookie(request: Request) -> str | None:
 
 def cookie_name(request: Request) -> str:
     return "__Host-simpul" if platform_of(request).settings.tls else "simpul"
-
-
-def platform_of(request: Request) -> "Platform":
-    return cast("Platform", request.app.state.platform)
 
 
 def _bearer(request: Request) -> str | None:
@@ -147,6 +146,13 @@ def _access(guard: Callable[..., Any]) -> Access | None:
     return "public" if guard is _PUBLIC else None
 
 
+def staff_guards(route: APIRoute) -> list[SignedIn]:
+    """What asks for a member of staff on this route. Raises TypeError for a route that does not say who may call it."""
+    if access_of(route.dependant) is None:
+        raise TypeError(f"{route.path} does not say who may call it: public, applicant or roles")
+    return [guard for guard in _guards(route.dependant) if isinstance(guard, SignedIn)]
+
+
 class GuardedRoute(APIRoute):
     """A route that asks who calls before a byte of the body is read; it cannot be made without saying who may.
 
@@ -154,9 +160,7 @@ class GuardedRoute(APIRoute):
     """
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        if access_of(self.dependant) is None:
-            raise TypeError(f"{self.path} does not say who may call it: public, applicant or roles")
-        guards = [guard for guard in _guards(self.dependant) if isinstance(guard, SignedIn)]
+        guards = staff_guards(self)
         for_applicants = tracking_token in _guards(self.dependant)
         handle = super().get_route_handler()
 

@@ -9,12 +9,13 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.routing import iter_route_contexts
 from pydantic import BaseModel
+from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
 from shared.identity.accounts import Role
 from shared.web.access import Access, access_of
 from shared.web.labels import ROLE_LABELS
-from shared.web.rendering import page
+from shared.web.rendering import shared_pages
 from shared.web.uploads import FileRule
 
 PROBLEM: dict[str, Any] = {
@@ -88,9 +89,10 @@ def _several(file: dict[str, Any], rule: FileRule) -> dict[str, Any]:
     return {"type": "array", "items": file, "minItems": rule.least, "maxItems": rule.most}
 
 
-def docs_page(app: FastAPI) -> HTMLResponse:
-    described = app.openapi()
-    return page("docs.html", title=app.title, version=app.version, groups=groups_of(described, _who_may(app)))
+def docs_page(request: Request) -> HTMLResponse:
+    app: FastAPI = request.app
+    groups = groups_of(app.openapi(), _who_may(app))
+    return shared_pages(request, "docs.html", title=app.title, version=app.version, groups=groups)
 
 
 def groups_of(described: Mapping[str, Any], who: Mapping[tuple[str, str], str]) -> list[Group]:

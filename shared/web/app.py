@@ -18,15 +18,14 @@ from shared.identity.accounts import Role
 from shared.settings import Settings, read_secret
 from shared.storage.port import StateStore
 from shared.web.access import GuardedRoute, public, signed_in
+from shared.web.answers import install_problem_handlers
 from shared.web.api_docs import PROBLEM, docs_page
 from shared.web.body_limit import BodyLimit, LimitOf
 from shared.web.client_address import ClientAddress, parse_proxies
-from shared.web.health import Part, readiness, usual_parts
+from shared.web.health import readiness, usual_parts
 from shared.web.live import Streams
 from shared.web.middleware import Faults, RequestContext, SecurityHeaders
-from shared.web.problems import install_problem_handlers
 from shared.web.rate_limit import RateLimit, public_rules
-from shared.web.rendering import page
 from shared.web.static_files import static_file
 
 if TYPE_CHECKING:
@@ -36,7 +35,11 @@ Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 
 TITLE = "Simpul"
 JSON_LIMIT = 256 * 1024
-WITH_FILES = re.compile(r"/api/requests/?|/api/requests/[^/]+/resubmission|/api/assignment/requests/[^/]+/completion")
+WITH_FILES = re.compile(
+    r"/api/requests/?|/api/requests/[^/]+/resubmission|/api/assignment/requests/[^/]+/completion"
+    r"|/|/berkas|/lacak/[^/]+/lengkapi(?:/berkas)?|/pekerjaan/[^/]+/serahkan(?:/berkas)?"
+)
+"""Where forms with files are sent to."""
 
 
 def make_app(
@@ -47,9 +50,8 @@ def make_app(
     lifespan: Lifespan | None,
     stores: Sequence[StateStore],
     title: str = TITLE,
-    home: bool = True,
 ) -> FastAPI:
-    """The application on this platform, with health, metrics, documentation and the first page beside the routes."""
+    """The application on this platform, with health, metrics, documentation and static files beside the routes."""
     settings = platform.settings
     app = FastAPI(
         title=title,
@@ -64,10 +66,11 @@ def make_app(
     )
     app.state.platform = platform
     app.state.streams = Streams()
+    app.state.parts = usual_parts(stores, platform.documents, platform.log)
     install_problem_handlers(app)
-    app.include_router(_operations(settings, usual_parts(stores, platform.documents, platform.log)))
+    app.include_router(_operations(settings))
     app.include_router(_documentation(settings))
-    app.include_router(_front(settings, home))
+    app.include_router(_static())
     for router in routers:
         app.include_router(router)
     return app
@@ -101,7 +104,7 @@ def _routes() -> APIRouter:
     return APIRouter(route_class=GuardedRoute, include_in_schema=False)
 
 
-def _operations(settings: Settings, parts: Sequence[Part]) -> APIRouter:
+def _operations(settings: Settings) -> APIRouter:
     routes = _routes()
     file = settings.metrics_token_file
     token = read_secret(file, "SIMPUL_METRICS_TOKEN_FILE") if file else ""
@@ -113,7 +116,7 @@ def _operations(settings: Settings, parts: Sequence[Part]) -> APIRouter:
 
     @routes.get("/health/ready", dependencies=[Depends(public())])
     async def ready(request: Request) -> dict[str, Any]:
-        return await readiness(parts, request.app.state.streams.closing)
+        return await readiness(request.app.state.parts, request.app.state.streams.closing)
 
     @routes.get("/metrics", dependencies=[Depends(public() if token else admin)])
     async def metrics(request: Request) -> Response:
@@ -136,23 +139,16 @@ def _documentation(settings: Settings) -> APIRouter:
 
     @routes.get("/api/docs", dependencies=[readers])
     async def docs(request: Request) -> Response:
-        return docs_page(request.app)
+        return docs_page(request)
 
     return routes
 
 
-def _front(settings: Settings, home: bool) -> APIRouter:
+def _static() -> APIRouter:
     routes = _routes()
-    mail = str(settings.mail) if settings.local and not settings.smtp.get_secret_value() else ""
 
     @routes.get("/static/{name}", dependencies=[Depends(public())])
     async def static(request: Request, name: str) -> Response:
         return await static_file(request, name)
-
-    if home:
-
-        @routes.get("/", dependencies=[Depends(public())])
-        async def first_page() -> Response:
-            return page("home.html", mail=mail, docs_open=settings.docs_open, local=settings.local)
 
     return routes

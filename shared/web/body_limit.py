@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from shared.web.answers import answer_to
 from shared.web.problems import Problem
 
 LimitOf = Callable[[str, str], int]
@@ -33,7 +34,7 @@ class BodyLimit:
             return
         body = _Body(receive, send, declared, self._limit_of(scope["method"], scope["path"]), self._silence)
         if body.too_much_declared:
-            await too_large(body.limit).response()(scope, body.receive, body.send)
+            await answer_to(scope, too_large(body.limit))(scope, body.receive, body.send)
         else:
             await self.app(scope, body.receive, body.send)
 

@@ -8,10 +8,13 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from fastapi import FastAPI
+
 from shared.documents.port import DocumentStore
 from shared.eventlog.port import EventLog
 from shared.storage.port import StateStore
 from shared.web.problems import RETRY_AFTER, Problem
+from shared.web.rendering import shared_pages
 
 logger = logging.getLogger(__name__)
 
@@ -47,6 +50,16 @@ async def readiness(parts: Sequence[Part], closing: asyncio.Event) -> dict[str, 
     if any(part.vital and not well for part, well in zip(parts, answers, strict=True)):
         raise Problem(503, "Layanan belum siap menerima pekerjaan.", headers={"Retry-After": RETRY_AFTER}, parts=told)
     return {"status": "ok" if all(answers) else "degraded", "parts": told}
+
+
+async def condition(app: FastAPI) -> dict[str, str]:
+    """`{version, status, parts}` for the foot of a page: ok, degraded or down, and the names of the parts that do not answer."""
+    parts: Sequence[Part] = app.state.parts
+    answers = dict(zip(parts, await asyncio.gather(*(_answers(part) for part in parts)), strict=True))
+    silent = [part for part, well in answers.items() if not well]
+    status = "down" if any(part.vital for part in silent) else "degraded" if silent else "ok"
+    names = shared_pages.words["foot"]["parts"]
+    return {"version": app.version, "status": status, "parts": ", ".join(names[part.name] for part in silent)}
 
 
 async def _answers(part: Part) -> bool:

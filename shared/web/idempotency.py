@@ -35,8 +35,11 @@ def command_key(request: Request, actor: str, digest: str, new_id: NewId = rando
 
 
 def sent_key(request: Request) -> str | None:
-    """The Idempotency-Key as it was sent, None without one. Raises Problem 422; ask before anything is stored."""
-    key = request.headers.get(HEADER)
+    """The Idempotency-Key as it was sent, or what a page's form is known by, None without either.
+
+    Raises Problem 422; ask before anything is stored.
+    """
+    key = getattr(request.state, "form_key", None) or request.headers.get(HEADER)
     if key is not None and not _VISIBLE.fullmatch(key):
         wrong = "Tulis kunci dengan 1 sampai 200 huruf, angka, atau tanda ASCII tanpa spasi."
         raise invalid([FieldError(HEADER, wrong)])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from shared.contracts.course import Status
 from shared.contracts.facts import ChecklistItem, Complexity, DocumentKind, Scope
@@ -132,6 +132,22 @@ APPLICANT_EVENTS = frozenset(
         "SurveyAnswered",
     }
 )
+
+
+def status_label(code: str) -> str:
+    return STATUS_LABELS[Status(code)]
+
+
+def document_kind_label(code: str) -> str:
+    return DOCUMENT_KIND_LABELS[DocumentKind(code)]
+
+
+def scope_label(code: str) -> str:
+    return SCOPE_LABELS[Scope(code)] if code else ""
+
+
+def roles_label(roles: Iterable[str]) -> str:
+    return ", ".join(ROLE_LABELS[role] for role in roles)
 
 
 def actor_label(event: str, by: str, *, automatic: bool = False) -> str:

@@ -11,6 +11,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from shared.clock import NewId
 from shared.observability import request_id
+from shared.web.answers import answer_to
 from shared.web.client_address import ClientAddress
 from shared.web.problems import unexpected
 
@@ -121,4 +122,4 @@ class Faults:
             problem = unexpected(error)
             if started:
                 raise
-            await problem.response()(scope, receive, send)
+            await answer_to(scope, problem)(scope, receive, send)

@@ -1,4 +1,4 @@
-"""Every error as `application/problem+json` (RFC 9457): a sentence for a person, and nothing about the inside."""
+"""Every error as a problem (RFC 9457): a sentence for a person, and nothing about the inside."""
 
 from __future__ import annotations
 
@@ -7,11 +7,9 @@ import logging
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
 from starlette.responses import Response
 
 from shared.documents import port as documents
@@ -146,21 +144,3 @@ def _unreadable(error: RequestValidationError | ValidationError) -> Problem:
     if any(each["loc"] == ("body",) and isinstance(each["input"], bytes) for each in found):
         return Problem(415, "Kirim isi permintaan sebagai JSON, dengan Content-Type: application/json.")
     return invalid(field_errors(found))
-
-
-def install_problem_handlers(app: FastAPI) -> None:
-    """Answer every known exception as a problem; what is not known is the matter of `middleware.Faults`."""
-
-    async def answer(request: Request, error: Exception) -> Response:
-        return problem_of(error).response()
-
-    for kind in (
-        HTTPException,
-        RequestValidationError,
-        storage.StoreUnavailable,
-        documents.StoreUnavailable,
-        documents.DocumentMissing,
-        DocumentRefused,
-        KeyReused,
-    ):
-        app.add_exception_handler(kind, answer)

@@ -12,9 +12,12 @@ from ipaddress import IPv6Address, ip_address
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from shared.web.answers import answer_to
 from shared.web.problems import Problem
 
 MOST_BUCKETS = 20_000
+FILES = 4
+"""Files sent ahead for each submission: most requests have fewer, and one that has more meets a wait and no loss."""
 LOOK_UPS = 10
 """Look-ups of a request for each submission that is allowed: a page asks more often than a person submits."""
 
@@ -33,13 +36,14 @@ class RateRule:
 
 
 def public_rules(per_minute: int) -> tuple[RateRule, ...]:
-    """The rules for submissions and for looking a request up; none if the rate is 0."""
+    """The rules for submissions, for files sent ahead of them, and for looking a request up; none if the rate is 0."""
     if not per_minute:
         return ()
-    reading_and_acting = frozenset({"GET", "HEAD", "POST"})
+    acting, looking_too = frozenset({"POST"}), frozenset({"GET", "HEAD", "POST"})
     return (
-        RateRule("submissions", frozenset({"POST"}), re.compile(r"/api/requests/?"), per_minute),
-        RateRule("look-ups", reading_and_acting, re.compile(r"/(?:api/requests|lacak)/.+"), per_minute * LOOK_UPS),
+        RateRule("submissions", acting, re.compile(r"/|/lacak|/api/requests/?|/api/links"), per_minute),
+        RateRule("files", acting, re.compile(r"/berkas"), per_minute * FILES),
+        RateRule("look-ups", looking_too, re.compile(r"/(?:api/requests|lacak)/.+"), per_minute * LOOK_UPS),
     )
 
 
@@ -73,7 +77,7 @@ class RateLimit:
         if not wait:
             await self.app(scope, receive, send)
             return
-        await too_often(math.ceil(wait)).response()(scope, receive, send)
+        await answer_to(scope, too_often(math.ceil(wait)))(scope, receive, send)
 
     def _wait(self, scope: Scope) -> float:
         for rule in self._rules:

@@ -1,14 +1,26 @@
-"""Pages from templates; everything in them is escaped unless the template itself wrote it."""
+"""Pages from templates: escaped unless the template itself wrote it, packed for thin links, and closed to foreign scripts."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+import gzip
+import secrets
+from datetime import datetime
+from typing import Any, cast
 
 from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
+from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
+from shared.identity.identity import Principal
+from shared.web import dates, labels, navigation
+from shared.web.csrf import csrf_of, give_visitor
+from shared.web.platform_of import platform_of
+from shared.web.sizes import size_words
 from shared.web.static_files import address_of
+from shared.web.words import bold, fill, read_words
+
+WORTH_PACKING = 1000
+"""Bytes from which a page gets smaller by more than the packing costs."""
 
 _pages = Environment(
     loader=PackageLoader("shared.web"),
@@ -18,23 +30,88 @@ _pages = Environment(
     lstrip_blocks=True,
     auto_reload=False,
 )
-_pages.globals["static"] = address_of
+_pages.globals.update(
+    static=address_of, labels=labels, navigation=navigation, common=read_words("shared.web"), bold=bold
+)
+_pages.filters.update(
+    fill=fill,
+    day=dates.day_words,
+    plain_day=dates.plain_day,
+    short_day=dates.short_day,
+    moment=dates.moment_words,
+    short_moment=dates.short_moment,
+    clock=dates.clock_words,
+    size=size_words,
+)
 
 
-def text_of(template: str, **facts: Any) -> str:
-    return _pages.get_template(template).render(**facts)
+class View:
+    """What every page may ask of the request that it answers."""
+
+    def __init__(self, request: Request):
+        self._request = request
+        self.nonce = secrets.token_urlsafe(16)
+        self.path = request.url.path
+
+    @property
+    def principal(self) -> Principal | None:
+        """The member of staff whose page this is; None on pages for everybody."""
+        return cast("Principal | None", getattr(self._request.state, "principal", None))
+
+    @property
+    def csrf(self) -> str:
+        """Another text at every call, so that a packed page does not betray it by its size."""
+        return csrf_of(self._request)
+
+    @property
+    def now(self) -> datetime:
+        return platform_of(self._request).clock()
+
+    def new_key(self) -> str:
+        """What a form is known by, however often it is sent."""
+        return platform_of(self._request).new_id()
+
+    @property
+    def mail_viewer(self) -> bool:
+        return platform_of(self._request).settings.mail_viewer_open
+
+    @property
+    def docs_open(self) -> bool:
+        return platform_of(self._request).settings.docs_open
 
 
-def page(template: str, status: int = 200, **facts: Any) -> HTMLResponse:
-    """A page; `no-store` unless the caller says otherwise."""
-    return HTMLResponse(text_of(template, **facts), status)
+class Pages:
+    """The templates of one package, which may extend and import the shared ones, with the words of that package."""
+
+    def __init__(self, package: str):
+        self._templates = _pages.overlay(loader=ChoiceLoader([PackageLoader(package), PackageLoader("shared.web")]))
+        self.words = read_words(package)
+
+    def __call__(self, request: Request, template: str, status: int = 200, /, **facts: Any) -> HTMLResponse:
+        """The page; `no-store` unless the caller says otherwise."""
+        view = View(request)
+        text = self._templates.get_template(template).render(page=view, words=self.words, **facts)
+        answer = _packed(request, text.encode(), status)
+        answer.headers["Content-Security-Policy"] = policy(view.nonce)
+        give_visitor(request, answer)
+        return answer
 
 
-def pages_of(package: str) -> Callable[..., HTMLResponse]:
-    """The same as `page` for the templates of a service, which may extend the shared ones."""
-    pages = _pages.overlay(loader=ChoiceLoader([PackageLoader(package), PackageLoader("shared.web")]))
+def policy(nonce: str) -> str:
+    """Only our own style sheet, pictures and scripts that this answer names."""
+    return (
+        f"default-src 'none'; script-src 'nonce-{nonce}'; style-src 'self'; img-src 'self'; connect-src 'self'; "
+        "frame-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+    )
 
-    def page(template: str, status: int = 200, /, **facts: Any) -> HTMLResponse:
-        return HTMLResponse(pages.get_template(template).render(**facts), status)
 
-    return page
+def _packed(request: Request, body: bytes, status: int) -> HTMLResponse:
+    if len(body) < WORTH_PACKING or "gzip" not in request.headers.get("accept-encoding", ""):
+        return HTMLResponse(body, status, {"Vary": "Accept-Encoding"})
+    return HTMLResponse(
+        gzip.compress(body, 6, mtime=0), status, {"Vary": "Accept-Encoding", "Content-Encoding": "gzip"}
+    )
+
+
+shared_pages = Pages("shared.web")
+"""Pages that belong to no service."""

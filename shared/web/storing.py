@@ -27,7 +27,7 @@ async def store_uploads(
     Raises Problem 413 or 415 and StoreUnavailable; then nothing of the form stays behind.
     """
     uploads = [(kind, upload) for field, kind in kinds.items() for upload in form.files.get(field, ())]
-    putting = (_put(upload, kind, store, new_id, round, limits.file) for kind, upload in uploads)
+    putting = (store_upload(upload, kind, store, new_id, round, limits.file) for kind, upload in uploads)
     outcomes = await asyncio.gather(*putting, return_exceptions=True)
     stored = tuple(outcome for outcome in outcomes if isinstance(outcome, DocumentRef))
     failed = [outcome for outcome in outcomes if isinstance(outcome, BaseException)]
@@ -45,9 +45,10 @@ async def discard(store: DocumentStore, documents: Iterable[DocumentRef]) -> Non
     await asyncio.gather(*(store.delete(document.key) for document in documents), return_exceptions=True)
 
 
-async def _put(
+async def store_upload(
     upload: Upload, kind: DocumentKind, store: DocumentStore, new_id: NewId, round: int, limit: int
 ) -> DocumentRef:
+    """Store one file whose media type was looked at. Raises TooLarge, StoreUnavailable."""
     stored = await store.put(upload.file, lambda file: upload.media_type, limit=limit)
     return DocumentRef(
         id=new_id(),

@@ -136,23 +136,26 @@ def _sorted(
 
 
 _UNKNOWN = "Isian ini tidak dikenal."
+TWICE = "Isi satu kali saja."
 
 
 def _fields(came: _Sorted, model: type[Model]) -> Model | None:
-    values: dict[str, Any] = {}
-    for name, texts in came.texts.items():
-        if _takes_many(model.model_fields.get(name)):
-            values[name] = texts
-        else:
-            values[name] = texts[0]
-            if len(texts) > 1:
-                came.errors.append(FieldError(name, "Isi satu kali saja."))
+    values = values_for(model, came.texts)
+    twice = (name for name, texts in came.texts.items() if len(texts) > 1 and not isinstance(values[name], list))
+    came.errors.extend(FieldError(name, TWICE) for name in twice)
     try:
         return model.model_validate(values)
     except ValidationError as error:
         told = {each.field for each in came.errors}
         came.errors.extend(each for each in field_errors(error.errors()) if each.field not in told)
         return None
+
+
+def values_for(model: type[BaseModel], texts: Mapping[str, Sequence[str]]) -> dict[str, str | list[str]]:
+    """What a form says, for the model: a list where that takes several values, else the first one."""
+    return {
+        name: list(given) if _takes_many(model.model_fields.get(name)) else given[0] for name, given in texts.items()
+    }
 
 
 def _takes_many(info: FieldInfo | None) -> bool:
@@ -165,15 +168,18 @@ def _takes_many(info: FieldInfo | None) -> bool:
 def _count(came: _Sorted, rules: Mapping[str, FileRule]) -> None:
     told = {each.field for each in came.errors}
     for name, rule in rules.items():
-        count = len(came.uploads.get(name, ()))
-        if name in told:
-            continue
-        if count > rule.most:
-            came.errors.append(FieldError(name, f"Unggah paling banyak {rule.most} berkas. Sekarang {count}."))
-        elif not count and rule.least:
-            came.errors.append(FieldError(name, "Berkas wajib diunggah."))
-        elif count < rule.least:
-            came.errors.append(FieldError(name, f"Unggah paling sedikit {rule.least} berkas. Sekarang baru {count}."))
+        wrong = too_few_or_many(rule, len(came.uploads.get(name, ())))
+        if wrong and name not in told:
+            came.errors.append(FieldError(name, wrong))
+
+
+def too_few_or_many(rule: FileRule, count: int) -> str:
+    """What is wrong with this many files, "" if nothing is."""
+    if count > rule.most:
+        return f"Unggah paling banyak {rule.most} berkas. Sekarang {count}."
+    if count >= rule.least:
+        return ""
+    return f"Unggah paling sedikit {rule.least} berkas. Sekarang baru {count}." if count else "Berkas wajib diunggah."
 
 
 Refused = tuple[str, str, DocumentRefused]
@@ -224,15 +230,85 @@ class _Parser(MultiPartParser):
     def on_part_data(self, data: bytes, start: int, end: int) -> None:
         if self._current_part.file is not None:
             self._size += end - start
-            if self._size > self._limits.file:
-                raise TooLarge(self._limits.file)
+            if self._size > self._limits.file and not self._let_pass():
+                return
         super().on_part_data(data, start, end)
+
+    def _let_pass(self) -> bool:
+        """Whether more of a file that is too large is taken in. Raises TooLarge."""
+        raise TooLarge(self._limits.file)
+
+
+class _PatientParser(_Parser):
+    """Reads on past a file that is too large and drops the rest of it, so that nothing else of the form is lost."""
+
+    def __init__(self, request: Request, most_files: int, limits: FormLimits):
+        super().__init__(request, most_files, limits)
+        self.too_large: set[int] = set()
+
+    def _let_pass(self) -> bool:
+        self.too_large.add(id(self._current_part.file))
+        return False
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """All of a form: its texts by name, its files as they came, and what is wrong with those that could not be taken in."""
+
+    texts: Mapping[str, Sequence[str]]
+    uploads: Sequence[Upload]
+    errors: Sequence[FieldError]
+
+
+@asynccontextmanager
+async def receive_form(request: Request, most_files: int, limits: FormLimits) -> AsyncIterator[Received]:
+    """A form of which nothing is lost because something is wrong. Files are closed at the end.
+
+    Raises Problem: 400 broken, 415 not a form, 422 more parts than any form has.
+    """
+    parser = _PatientParser(_a_form(request), most_files + SPARE_FILES, limits)
+    parts = await _parsed(parser)
+    try:
+        yield _received(parts.multi_items(), parser, limits)
+    finally:
+        await parts.close()
+
+
+def _received(parts: Sequence[tuple[str, UploadFile | str]], parser: _PatientParser, limits: FormLimits) -> Received:
+    texts: dict[str, list[str]] = defaultdict(list)
+    uploads, errors = [], []
+    for name, part in parts:
+        if isinstance(part, str):
+            texts[name].append(part.replace("\r\n", "\n"))
+        elif id(part) in parser.too_large:
+            errors.append(FieldError(name, _named(part.filename or "", TooLarge(limits.file))))
+        elif part.filename or part.size:
+            uploads.append(Upload(name, part.filename or "", part.size or 0, part.file))
+    return Received(texts, uploads, errors)
+
+
+def inspected(upload: Upload, inspect: Callable[[str], Inspect] = inspect_as) -> Upload | FieldError:
+    """The upload with its media type, or why it is refused. Reads the file: run it in a thread."""
+    try:
+        return replace(upload, media_type=inspect(upload.filename)(upload.file))
+    except DocumentRefused as error:
+        return FieldError(upload.field, _named(upload.filename, error))
+    finally:
+        upload.file.seek(0)
 
 
 def _parser(request: Request, rules: Mapping[str, FileRule], limits: FormLimits) -> _Parser:
-    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "multipart/form-data":
+    return _Parser(_a_form(request), sum(rule.most for rule in rules.values()) + SPARE_FILES, limits)
+
+
+def is_multipart(request: Request) -> bool:
+    return request.headers.get("content-type", "").partition(";")[0].strip().lower() == "multipart/form-data"
+
+
+def _a_form(request: Request) -> Request:
+    if not is_multipart(request):
         raise Problem(415, "Kirim isian ini sebagai formulir (multipart/form-data).")
-    return _Parser(request, sum(rule.most for rule in rules.values()) + SPARE_FILES, limits)
+    return request
 
 
 async def _parsed(parser: _Parser) -> Any:

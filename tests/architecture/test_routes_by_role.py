@@ -43,9 +43,6 @@ MATRIX: dict[Call, Allowed] = {
     ("POST", "/api/requests/{number}/survey"): APPLICANT,
     ("GET", "/api/intake/live"): APPLICANT,
     ("GET", "/api/units"): PUBLIC,
-    ("GET", "/lacak/{number}"): PUBLIC,
-    ("GET", "/lacak/{number}/dokumen/{document_id}"): PUBLIC,
-    ("GET", "/periksa/{name}"): PUBLIC,
     ("POST", "/api/session"): PUBLIC,
     ("GET", "/api/session"): ANY_STAFF,
     ("DELETE", "/api/session"): ANY_STAFF,
@@ -84,17 +81,29 @@ MATRIX: dict[Call, Allowed] = {
     ("GET", "/metrics"): ADMIN,
     ("GET", "/api/docs"): ADMIN,
     ("GET", "/api/openapi.json"): ADMIN,
-    ("GET", "/"): PUBLIC,
     ("GET", "/static/{name}"): PUBLIC,
 }
+"""The calls of programs."""
+
+PAGES: dict[Call, Allowed] = {
+    ("GET", "/lacak/{number}"): PUBLIC,
+    ("GET", "/lacak/{number}/dokumen/{document_id}"): PUBLIC,
+    ("GET", "/periksa/{name}"): PUBLIC,
+    ("GET", "/masuk"): PUBLIC,
+    ("POST", "/masuk"): PUBLIC,
+    ("POST", "/keluar"): ANY_STAFF,
+}
+"""What people open and send."""
 
 PAGES_WITH_A_KEY = ("/lacak/{number}", "/lacak/{number}/dokumen/{document_id}")
 """Open to everybody, because whoever has no key is to meet a page that says so."""
 
 STAFF = [(call, allowed) for call, allowed in MATRIX.items() if isinstance(allowed, frozenset)]
+STAFF_PAGES = [(call, allowed) for call, allowed in PAGES.items() if isinstance(allowed, frozenset)]
 EXAMPLES = {"number": "INT-2026-000001", "page": "1", "username": "nobody"}
 NO_ID = "00000000-0000-4000-8000-000000000000"
 PASSWORD = "kuda laut menari tenang"
+A_FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 
 
 @pytest.fixture
@@ -153,8 +162,13 @@ async def bearer_of(platform: Platform, role: Role) -> dict[str, str]:
     return {"Authorization": f"Bearer {token}"}
 
 
+async def cookie_of(platform: Platform, role: Role) -> dict[str, str]:
+    """The same, as a browser shows it."""
+    return {"Cookie": f"simpul={(await bearer_of(platform, role))['Authorization'].partition(' ')[2]}"}
+
+
 async def test_every_route_is_in_the_matrix_and_guarded_as_it_says(app: FastAPI):
-    assert differences(app, MATRIX) == []
+    assert differences(app, MATRIX | PAGES) == []
 
 
 async def test_no_staff_route_answers_without_a_session(client: httpx.AsyncClient):
@@ -181,6 +195,40 @@ async def test_every_staff_route_lets_its_roles_in(platform: Platform, client: h
     for method, path in sorted(calls, key=lambda call: call == ("DELETE", "/api/session")):
         answer = await client.request(method, address(path), headers=headers)
         assert answer.status_code not in (401, 403, 405, 500), (method, path, answer.text)
+
+
+async def test_no_page_of_staff_opens_without_a_session(client: httpx.AsyncClient):
+    for (method, path), _ in STAFF_PAGES:
+        for headers in ({}, {"Authorization": "Bearer unknown"}, {"Cookie": "simpul=unknown"}):
+            answer = await client.request(method, address(path), headers={**headers, **A_FORM})
+            if method == "GET":
+                assert answer.status_code == 303, path
+                assert answer.headers["location"].startswith("/masuk?lanjut="), path
+            else:
+                assert (answer.status_code, "Sesi Anda berakhir" in answer.text) == (401, True), path
+
+
+@pytest.mark.parametrize("role", Role)
+async def test_pages_open_to_their_roles_alone(platform: Platform, client: httpx.AsyncClient, role: Role):
+    cookie = await cookie_of(platform, role)
+    for (method, path), allowed in STAFF_PAGES:
+        answer = await client.request(method, address(path), headers={**cookie, **A_FORM})
+        if role in allowed:
+            assert answer.status_code not in (401, 403, 405, 500), (method, path, answer.text)
+        else:
+            assert answer.status_code == 403, (method, path)
+
+
+@pytest.mark.parametrize("role", Role)
+async def test_no_form_of_a_page_is_heard_without_its_token(platform: Platform, client: httpx.AsyncClient, role: Role):
+    cookie = await cookie_of(platform, role)
+    for (method, path), allowed in PAGES.items():
+        if method == "POST" and (allowed == PUBLIC or role in allowed):
+            for token in ("", "_csrf=" + "0" * 128):
+                answer = await client.post(address(path), content=token, headers={**cookie, **A_FORM})
+                assert (answer.status_code, "Isian Anda masih ada" in answer.text) == (200, True), (path, answer.text)
+            foreign = {"Origin": "https://evil.example", **cookie, **A_FORM}
+            assert (await client.post(address(path), headers=foreign)).status_code == 403, path
 
 
 async def test_no_applicants_route_answers_without_the_key_or_with_a_wrong_one(client: httpx.AsyncClient):

@@ -18,7 +18,7 @@ from shared.identity.sqlite import SqliteAccountStore
 from shared.settings import Settings
 from shared.storage.sqlite_file import SqliteFile
 from shared.web.access import GuardedRoute, public, signed_in, tracking_token
-from shared.web.problems import install_problem_handlers
+from shared.web.answers import install_problem_handlers
 
 PASSWORD = "kuda laut menari tenang"
 ANOTHER = "perahu kertas hijau lumut"

@@ -1,0 +1,75 @@
+"""The pages of signing in and out. Whoever was sent here in the middle of something is led back to it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+from fastapi import APIRouter
+from starlette.requests import Request
+from starlette.responses import Response
+
+from shared.identity.api import Credentials, end_session, give_session, new_session
+from shared.web.access import public, signed_in
+from shared.web.navigation import SIGN_IN, SIGN_OUT, local_path, start_of
+from shared.web.page_routes import PageRoute, add_action, add_form, resume_page, see
+from shared.web.platform_of import platform_of
+from shared.web.posted import Posted
+from shared.web.problems import Problem
+from shared.web.rendering import shared_pages
+
+ONWARD, KEPT = "lanjut", "kept"
+
+Pairs = Sequence[tuple[str, str]]
+
+
+def pages() -> APIRouter:
+    """Routes for everybody who has an account."""
+    routes = APIRouter(route_class=PageRoute, include_in_schema=False)
+    add_form(routes, SIGN_IN, SignIn(), public())
+    add_action(routes, SIGN_OUT, SignOut(), signed_in())
+    return routes
+
+
+class SignIn:
+    async def show(self, request: Request, posted: Posted) -> Response:
+        onward = posted.text(ONWARD) or request.query_params.get(ONWARD, "")
+        return shared_pages(
+            request,
+            "sign_in.html",
+            posted=posted,
+            onward=local_path(onward),
+            kept=_kept(posted.text(KEPT)),
+            ended=False,
+            left="keluar" in request.query_params,
+        )
+
+    async def act(self, request: Request, posted: Posted) -> Response:
+        credentials = posted.judged(Credentials, ONWARD, KEPT)
+        token, principal = await new_session(request, credentials)
+        request.state.principal = principal
+        onward = local_path(posted.text(ONWARD))
+        kept = _kept(posted.text(KEPT))
+        answer = resume_page(request, onward, kept) if onward and kept else see(onward or start_of(principal))
+        give_session(request, answer, token)
+        return answer
+
+
+class SignOut:
+    async def show(self, request: Request, posted: Posted) -> Response:
+        return see(start_of(request.state.principal))
+
+    async def act(self, request: Request, posted: Posted) -> Response:
+        await platform_of(request).identity.sign_out(request.state.principal)
+        answer = see(f"{SIGN_IN}?keluar")
+        end_session(request, answer)
+        return answer
+
+
+def _kept(text: str) -> Pairs:
+    """What a form said before its session ended, as the sign-in page carries it. Raises Problem 422."""
+    try:
+        pairs = json.loads(text) if text else []
+        return [(str(name), str(value)) for name, value in pairs]
+    except (ValueError, TypeError, RecursionError) as error:
+        raise Problem(422, "Isian yang disimpan tidak dapat dibaca lagi.") from error

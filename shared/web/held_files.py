@@ -1,0 +1,175 @@
+"""Files that wait for the rest of their form: stored at once, known again by a sealed text, swept when nobody came back."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from typing import Any
+
+from fastapi import APIRouter, Depends
+from starlette.requests import Request
+from starlette.responses import Response
+
+from shared.contracts.facts import DocumentKind, DocumentRef
+from shared.documents.media_types import safe_name
+from shared.documents.port import DocumentMissing, TooLarge
+from shared.platform import Platform
+from shared.web.access import Public, SignedIn
+from shared.web.bodies import FieldError
+from shared.web.page_routes import posted_of
+from shared.web.posted import HeldFile, Posted
+from shared.web.problems import Problem
+from shared.web.rendering import shared_pages
+from shared.web.storing import discard, store_upload
+from shared.web.uploads import FileRule, Upload, inspected, too_few_or_many
+
+PREFIX, REMOVE, FIELD = "held.", "remove", "field"
+HELD_FOR = timedelta(hours=20)
+"""Less than the day after which a document that no request names is swept."""
+_PURPOSE = "held"
+_LOST = "{name} sudah tidak tersimpan. Unggah sekali lagi."
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """A file field: what its files are, and how many it takes."""
+
+    kind: DocumentKind
+    rule: FileRule
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """The files of a form by field, held ones and those that came with it; `fresh` are the latter."""
+
+    files: Mapping[str, Sequence[DocumentRef]]
+    fresh: Sequence[DocumentRef] = ()
+    errors: Sequence[FieldError] = ()
+
+    @property
+    def documents(self) -> tuple[DocumentRef, ...]:
+        return tuple(document for documents in self.files.values() for document in documents)
+
+
+@dataclass(slots=True)
+class _Field:
+    held: list[DocumentRef] = field(default_factory=list)
+    fresh: list[DocumentRef] = field(default_factory=list)
+    errors: list[FieldError] = field(default_factory=list)
+
+    def files(self, rule: FileRule) -> list[DocumentRef]:
+        """Where only one fits, a new one takes the place of the old."""
+        return self.fresh if self.fresh and rule.most == 1 else [*self.held, *self.fresh]
+
+
+class HeldFiles:
+    """The files of forms with these fields."""
+
+    def __init__(self, platform: Platform, slots: Mapping[str, Slot]):
+        self._platform, self.slots = platform, slots
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The text fields of a form that are about files."""
+        return (REMOVE, *(PREFIX + name for name in self.slots))
+
+    def wants_only_to_remove(self, posted: Posted) -> bool:
+        return bool(posted.many(REMOVE))
+
+    async def take(self, posted: Posted, round: int = 1) -> Taken:
+        """Everything that this form has so far, stored. Raises StoreUnavailable."""
+        fields = {name: await self._field(posted, name, round) for name in self.slots}
+        files = {name: fields[name].files(slot.rule) for name, slot in self.slots.items()}
+        errors = [*posted.refused, *(error for each in fields.values() for error in each.errors)]
+        told = {error.field for error in errors}
+        errors += [
+            FieldError(name, wrong)
+            for name, slot in self.slots.items()
+            if name not in told and (wrong := too_few_or_many(slot.rule, len(files[name])))
+        ]
+        errors += [FieldError(each.field, "Isian ini tidak dikenal.") for each in self._strangers(posted)]
+        return Taken(files, [document for each in fields.values() for document in each.fresh], errors)
+
+    def hold(self, posted: Posted, taken: Taken) -> Posted:
+        """The form with its files as it shows them again."""
+        held = {name: [self._held(document, posted.key) for document in taken.files[name]] for name in self.slots}
+        return replace(posted, held=held)
+
+    async def give_back(self, taken: Taken) -> None:
+        """A repeat of what was done before brought these files once more."""
+        await discard(self._platform.documents, taken.fresh)
+
+    def _strangers(self, posted: Posted) -> Iterable[Upload]:
+        return (upload for upload in posted.uploads if upload.field not in self.slots)
+
+    async def _field(self, posted: Posted, name: str, round: int) -> _Field:
+        found = _Field()
+        await self._known_again(posted, name, found)
+        for upload in (upload for upload in posted.uploads if upload.field == name):
+            came = await asyncio.to_thread(inspected, upload)
+            if isinstance(came, FieldError):
+                found.errors.append(came)
+                continue
+            try:
+                found.fresh.append(await self._stored(came, self.slots[name].kind, round))
+            except TooLarge as error:
+                found.errors.append(FieldError(name, f"{safe_name(upload.filename)}: {error.message}"))
+        return found
+
+    async def _known_again(self, posted: Posted, name: str, found: _Field) -> None:
+        gone = set(posted.many(REMOVE))
+        for token in dict.fromkeys(posted.many(PREFIX + name)):
+            document = self._opened(token, posted.key)
+            if document is None or not await self._there(document):
+                lost = document.name if document else "Sebuah berkas"
+                found.errors.append(FieldError(name, _LOST.format(name=lost)))
+            elif document.id not in gone and document.kind is self.slots[name].kind:
+                found.held.append(document)
+
+    async def _there(self, document: DocumentRef) -> bool:
+        try:
+            await self._platform.documents.stat(document.key)
+        except DocumentMissing:
+            return False
+        return True
+
+    async def _stored(self, upload: Upload, kind: DocumentKind, round: int) -> DocumentRef:
+        platform = self._platform
+        limit = platform.settings.file_limit
+        return await store_upload(upload, kind, platform.documents, platform.new_id, round, limit)
+
+    def _held(self, document: DocumentRef, form: str) -> HeldFile:
+        until = self._platform.clock() + HELD_FOR
+        told = {"document": document.model_dump(mode="json"), "until": until.timestamp()}
+        text = urlsafe_b64encode(json.dumps(told, separators=(",", ":")).encode()).decode()
+        seal = self._platform.seals.seal(_PURPOSE, f"{form}\n{text}")
+        return HeldFile(document.id, document.name, document.size, f"{text}.{seal}")
+
+    def _opened(self, token: str, form: str) -> DocumentRef | None:
+        """The document of a token that this server gave to this form and that is not too old."""
+        text, _, seal = token.partition(".")
+        if not self._platform.seals.fits(_PURPOSE, f"{form}\n{text}", seal):
+            return None
+        told: dict[str, Any] = json.loads(urlsafe_b64decode(text))
+        return DocumentRef(**told["document"]) if self._platform.clock().timestamp() < told["until"] else None
+
+
+def add_uploads(routes: APIRouter, path: str, held: HeldFiles, guard: SignedIn | Public) -> None:
+    """Takes the files of one field ahead of their form, so that a cut costs one file; answers lines for the list below it."""
+
+    async def upload(request: Request) -> Response:
+        posted = posted_of(request)
+        name = posted.text(FIELD)
+        if name not in held.slots or not posted.key:
+            raise Problem(422, "Isian berkas ini tidak dikenal.")
+        taken = await held.take(replace(posted, texts={}))
+        files = held.hold(posted, taken).held[name]
+        wrong = [error.message for error in taken.errors if error.field == name]
+        single = held.slots[name].rule.most == 1
+        return shared_pages(request, "files.html", name=name, files=files, wrong=wrong, single=single)
+
+    routes.add_api_route(path, upload, methods=["POST"], dependencies=[Depends(guard)], response_model=None)

@@ -1,0 +1,143 @@
+"""A form that a person sent from a page: what was typed stays at hand whatever is wrong, to be shown again beside the reason."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from typing import TypeVar
+from urllib.parse import parse_qsl
+
+from pydantic import BaseModel, ValidationError
+from starlette.requests import Request
+
+from shared.web import csrf
+from shared.web.bodies import FieldError, field_errors
+from shared.web.problems import Problem, invalid
+from shared.web.uploads import TWICE, FormLimits, Upload, is_multipart, receive_form, values_for
+
+Model = TypeVar("Model", bound=BaseModel)
+
+KEY, RESUME, BUTTON = "_key", "_resume", "_do"
+"""Fields of every form: what it is known by, that it only asks to be shown again, and the button that was pressed."""
+OURS = frozenset({csrf.FIELD, KEY, RESUME, BUTTON})
+MOST_FILES = 40
+_SECRET = ("password", "code")
+_UNREADABLE = "Formulir ini tidak dapat dibaca. Muat ulang halaman, lalu isi kembali."
+
+
+@dataclass(frozen=True, slots=True)
+class HeldFile:
+    """A file that was sent before and waits for the rest of its form; `token` names it in the next try."""
+
+    id: str
+    name: str
+    size: int
+    token: str
+
+
+@dataclass(frozen=True, slots=True)
+class Posted:
+    """A form's texts by name, its files, and what is wrong with it. Without a form (a page that is opened) all are empty."""
+
+    key: str = ""
+    texts: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    uploads: Sequence[Upload] = ()
+    refused: Sequence[FieldError] = ()
+    """Files that could not be taken in."""
+    csrf: str = ""
+    button: str = ""
+    resumed: bool = False
+    problem: Problem | None = None
+    held: Mapping[str, Sequence[HeldFile]] = field(default_factory=dict)
+
+    @property
+    def sent(self) -> bool:
+        """There is something to show again."""
+        return bool(self.texts) or self.problem is not None
+
+    def text(self, name: str, default: object = "") -> str:
+        """What was typed into a field; `default` if there was no such form."""
+        if name in self.texts:
+            return self.texts[name][0]
+        return "" if self.texts else "" if default is None else str(default)
+
+    def many(self, name: str) -> Sequence[str]:
+        return self.texts.get(name, ())
+
+    def error(self, name: str) -> str:
+        """What is wrong with a field."""
+        errors = self.problem.errors if self.problem else ()
+        return next((error.message for error in errors if error.field == name), "")
+
+    def judged(self, model: type[Model], *others: str, **more: object) -> Model:
+        """The fields of a model, each converted from text; one that is left blank counts as not sent.
+
+        `others` are names that the page reads itself, `more` are values that it made. Raises Problem 422.
+        """
+        given = {name: texts for name, texts in self.texts.items() if any(text.strip() for text in texts)}
+        unknown = given.keys() - model.model_fields.keys() - set(others)
+        taken = {name: texts for name, texts in given.items() if name in model.model_fields}
+        values = values_for(model, taken)
+        errors = [FieldError(name, "Isian ini tidak dikenal.") for name in sorted(unknown)]
+        errors += [FieldError(name, TWICE) for name in taken if len(taken[name]) > 1 and isinstance(values[name], str)]
+        try:
+            judged = model.model_validate_strings({**values, **more})
+        except ValidationError as error:
+            raise invalid([*errors, *field_errors(error.errors())]) from error
+        if errors:
+            raise invalid(errors)
+        return judged
+
+    def with_problem(self, problem: Problem) -> Posted:
+        return replace(self, problem=problem)
+
+    def kept(self) -> list[tuple[str, str]]:
+        """What is given back after signing in again; passwords are not."""
+        open_ones = ((name, texts) for name, texts in self.texts.items() if not any(one in name for one in _SECRET))
+        button = [(BUTTON, self.button)] if self.button else []
+        return [(KEY, self.key), *button, *((name, text) for name, texts in open_ones for text in texts)]
+
+
+@asynccontextmanager
+async def read_posted(request: Request, limits: FormLimits) -> AsyncIterator[Posted]:
+    """The form of this request; its files are closed at the end. Raises Problem 400, 413, 415 and 422."""
+    if is_multipart(request):
+        async with receive_form(request, MOST_FILES, limits) as came:
+            yield _posted(came.texts, came.uploads, came.errors)
+    else:
+        yield _posted(await _urlencoded(request, limits))
+
+
+def from_pairs(pairs: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
+    texts: dict[str, list[str]] = {}
+    for name, text in pairs:
+        texts.setdefault(name, []).append(text)
+    return texts
+
+
+async def _urlencoded(request: Request, limits: FormLimits) -> Mapping[str, Sequence[str]]:
+    body = await request.body()
+    try:
+        pairs = parse_qsl(body.decode("ascii"), keep_blank_values=True, max_num_fields=limits.fields, errors="strict")
+    except ValueError as error:
+        raise Problem(400, _UNREADABLE) from error
+    return from_pairs((name, text.replace("\r\n", "\n")) for name, text in pairs)
+
+
+def _posted(
+    texts: Mapping[str, Sequence[str]], uploads: Sequence[Upload] = (), errors: Sequence[FieldError] = ()
+) -> Posted:
+    def ours(name: str) -> str:
+        return texts[name][0] if texts.get(name) else ""
+
+    theirs = {name: given for name, given in texts.items() if name not in OURS}
+    return Posted(
+        key=ours(KEY)[:200],
+        texts=theirs,
+        uploads=uploads,
+        refused=errors,
+        csrf=ours(csrf.FIELD),
+        button=ours(BUTTON),
+        resumed=bool(ours(RESUME)),
+    )

@@ -1,0 +1,168 @@
+/* What pages gain from a script: live lists, files sent ahead, progress, and no double sending. Every page works without it. */
+"use strict";
+(() => {
+  const one = (what, where = document) => where.querySelector(what);
+  const all = (what, where = document) => [...where.querySelectorAll(what)];
+  const fill = (words, values) => words.replace(/\{(\w+)\}/g, (_, name) => values[name]);
+  const clock = () => new Date().toLocaleTimeString("id-ID", { timeZone: "Asia/Jayapura", hour12: false }).replace(/:/g, ".") + " WIT";
+
+  /* After a refusal the eye and the keyboard begin at what is wrong. */
+  one("#sum")?.focus();
+  all("[data-auto]").forEach((form) => form.requestSubmit());
+
+  all("[data-most]").forEach((area) => {
+    const told = document.getElementById(area.id + "-c");
+    const count = () => { told.textContent = fill(told.dataset.words, { count: area.value.length, most: area.dataset.most }); };
+    told.hidden = false;
+    area.addEventListener("input", count);
+    count();
+  });
+
+  const doings = { print: () => window.print() };
+  all("[data-do]").forEach((button) => { button.hidden = false; button.addEventListener("click", doings[button.dataset.do]); });
+
+  /* A form is sent once, however often the button is pressed; coming back to the page makes it ready again. */
+  const sent = new WeakSet(), travelling = new WeakMap();
+  all("form[data-guard]").forEach((form) => form.addEventListener("submit", (event) => {
+    event.submitter?.setAttribute("aria-busy", "true");
+    const files = travelling.get(form);
+    if (files && !sent.has(form)) files.then(() => { travelling.delete(form); sent.delete(form); form.requestSubmit(event.submitter); });
+    if (files || sent.has(form)) event.preventDefault();
+    sent.add(form);
+  }));
+  addEventListener("pageshow", (event) => { if (event.persisted) location.reload(); });
+
+  /* Files go ahead of their form, one by one, each tried again when the link is cut. */
+  const words = one("#words")?.dataset ?? {};
+  const size = (bytes) => (bytes / 1048576).toFixed(1).replace(".", ",") + " MB";
+  const line = (list, text, kind) => {
+    const item = document.createElement("li");
+    item.className = kind;
+    item.append(Object.assign(document.createElement("span"), { textContent: text }));
+    list.append(item);
+    return item;
+  };
+  const send = (form, input, file, list, item, tries = 0) => new Promise((done) => {
+    const body = new FormData();
+    for (const name of ["_csrf", "_key"]) body.append(name, form.elements[name].value);
+    body.append("field", input.name);
+    body.append(input.name, file);
+    const call = new XMLHttpRequest();
+    const told = item.firstChild, bar = one("progress", item);
+    call.open("POST", form.dataset.files);
+    call.upload.onprogress = (event) => {
+      if (!event.lengthComputable) return;
+      bar.value = (event.loaded / event.total) * 100;
+      told.textContent = fill(words.sending, { name: file.name, percent: Math.round(bar.value) });
+    };
+    call.onload = () => {
+      const usable = call.status === 200 && !call.responseURL.includes("/masuk");
+      if (usable) item.outerHTML = call.responseText; else { item.className = "err"; item.textContent = fill(words.failed, { name: file.name }); }
+      done();
+    };
+    call.onerror = () => {
+      if (tries >= 5) { item.className = "err"; item.textContent = fill(words.failed, { name: file.name }); return done(); }
+      told.textContent = fill(words.again, { name: file.name });
+      setTimeout(() => send(form, input, file, list, item, tries + 1).then(done), 1000 * 2 ** tries);
+    };
+    call.send(body);
+  });
+  all("form[data-files] [type=file]").forEach((input) => {
+    const form = input.form, list = document.getElementById(input.id + "-files"), limit = Number(input.dataset.limit);
+    let turn = Promise.resolve();
+    input.addEventListener("change", () => {
+      if (!input.multiple) list.replaceChildren();
+      all(".err", list).forEach((item) => item.remove());
+      for (const file of input.files) {
+        if (file.size > limit) { line(list, fill(words.tooLarge, { name: file.name, size: size(limit) }), "err"); continue; }
+        const item = line(list, fill(words.sending, { name: file.name, percent: 0 }), "sending");
+        item.append(Object.assign(document.createElement("progress"), { max: 100, value: 0, ariaLabel: file.name }));
+        turn = turn.then(() => send(form, input, file, list, item));
+        travelling.set(form, Promise.all([travelling.get(form), turn]).then(() => { if (!one(".files progress", form)) travelling.delete(form); }));
+      }
+      input.value = "";
+    });
+    list.addEventListener("click", (event) => {
+      const button = event.target.closest("[name=remove]");
+      if (!button) return;
+      event.preventDefault();
+      button.closest("li").remove();
+      input.focus();
+    });
+  });
+
+  /* Live pages: rows change where they stand, new ones wait to be asked for, and nothing that is being typed is touched. */
+  const live = one("[data-live]");
+  if (!live) return;
+  const toast = one(".toast"), subject = live.dataset.subject;
+  let last = "", source, wait = 1000, timer;
+  const say = (text, off) => { one("[data-words]", live).textContent = text; live.classList.toggle("off", off); };
+  const on = one("[data-words]", live).textContent;
+  const tick = () => { one("[data-clock]", live).textContent = clock(); };
+
+  const announce = (text) => { one("span", toast).textContent = text; toast.hidden = false; };
+  one("a", toast)?.addEventListener("click", (event) => { event.preventDefault(); location.reload(); });
+
+  const fresh = async () => {
+    const answer = await fetch(location.href, { headers: { Accept: "text/html" } });
+    if (!answer.ok || answer.redirected) return null;
+    return new DOMParser().parseFromString(await answer.text(), "text/html");
+  };
+  const refresh = async (changed) => {
+    const page = await fresh();
+    if (!page) return;
+    const shown = new Map(all("[data-id]").map((row) => [row.dataset.id, row]));
+    const now = new Map(all("[data-id]", page).map((row) => [row.dataset.id, row]));
+    for (const [id, row] of shown) {
+      const other = now.get(id);
+      if (!other && changed.has(id)) leave(row, changed.get(id));
+      else if (other && other.dataset.version !== row.dataset.version) { other.classList.add("new"); row.replaceWith(other); }
+    }
+    const counts = all("[data-count],[data-waiting]", page);
+    all("[data-count],[data-waiting]").forEach((badge, place) => { if (counts[place]) badge.innerHTML = counts[place].innerHTML; });
+    const count = [...now.keys()].filter((id) => !document.querySelector(`[data-id="${CSS.escape(id)}"]`)).length;
+    if (count) announce(fill(toast.dataset.new, { count }));
+    else toast.hidden = true;
+    tick();
+  };
+  const leave = (row, event) => {
+    row.classList.add("gone");
+    const state = one(".st", row);
+    if (state && event.label) { state.className = "st " + event.status; state.textContent = event.label; }
+  };
+  let pending = new Map();
+  const heard = (event) => {
+    if (event.lastEventId) last = event.lastEventId;
+    const told = JSON.parse(event.data);
+    if (subject) {
+      if (told.id === subject && String(told.version) !== one("[data-version]")?.dataset.version) announce(fill(toast.dataset.changed, { label: told.label }));
+      return tick();
+    }
+    pending.set(told.id, told);
+    clearTimeout(timer);
+    timer = setTimeout(() => { const changed = pending; pending = new Map(); refresh(changed); }, 250);
+  };
+  const ended = async () => (await fetch("/api/session")).status === 401;
+  const connect = () => {
+    const address = new URL(live.dataset.live, location.href);
+    if (last) address.searchParams.set("last_event_id", last);
+    source = new EventSource(address);
+    source.onopen = () => { wait = 1000; say(on, false); tick(); };
+    source.addEventListener("request", heard);
+    source.onerror = async () => {
+      say(live.dataset.off, true);
+      if (source.readyState !== EventSource.CLOSED) return;
+      source.close();
+      if (await ended().catch(() => false)) return say(live.dataset.ended, true);
+      setTimeout(connect, wait);
+      wait = Math.min(wait * 2, 15000);
+    };
+  };
+  /* A browser allows few connections to one server: pages that nobody looks at give theirs back, and catch up later. */
+  document.addEventListener("visibilitychange", () => {
+    if (document.hidden) source?.close();
+    else if (source?.readyState === EventSource.CLOSED) connect();
+  });
+  addEventListener("pagehide", () => source?.close());
+  connect();
+})();

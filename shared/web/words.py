@@ -1,0 +1,53 @@
+"""The words of pages: `templates/words.toml` of each room, so that a translation is one more file and no template changes."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterator, Mapping
+from importlib.resources import files
+from typing import Any
+
+from markupsafe import Markup, escape
+
+FILE = "words.toml"
+
+
+class Words:
+    """A table of words. `words.form.title` and `words["form"]["title"]` are the same; a word that is not there is an error."""
+
+    def __init__(self, entries: Mapping[str, Any], place: str):
+        self._entries, self._place = entries, place
+
+    def __getitem__(self, name: str) -> Any:
+        try:
+            found = self._entries[name]
+        except KeyError:
+            raise KeyError(f"{self._place} has no {name!r}") from None
+        return Words(found, f"{self._place}: {name}") if isinstance(found, Mapping) else found
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return self[name]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._entries
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._entries)
+
+
+def read_words(package: str) -> Words:
+    """The words of this package's pages. Raises FileNotFoundError, tomllib.TOMLDecodeError."""
+    text = files(package).joinpath("templates", FILE).read_text("utf-8")
+    return Words(tomllib.loads(text), f"{package}/{FILE}")
+
+
+def fill(sentence: str, **values: object) -> Markup:
+    """The sentence with its {places} filled; nothing but Markup passes unescaped."""
+    return escape(sentence).format(**values)
+
+
+def bold(value: object) -> Markup:
+    """For a value that should be found at once by the eye."""
+    return Markup("<b>{}</b>").format(value)
