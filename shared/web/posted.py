@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
-from typing import TypeVar
+from typing import TypeVar, get_args
 from urllib.parse import parse_qsl
 
 from pydantic import BaseModel, ValidationError
@@ -23,6 +24,7 @@ KEY, RESUME, BUTTON = "_key", "_resume", "_do"
 OURS = frozenset({csrf.FIELD, KEY, RESUME, BUTTON})
 MOST_FILES = 40
 _SECRET = ("password", "code")
+_NUMBER = re.compile(r"[0-9]{1,9}")
 _UNREADABLE = "Formulir ini tidak dapat dibaca. Muat ulang halaman, lalu isi kembali."
 
 
@@ -78,11 +80,11 @@ class Posted:
         given = {name: texts for name, texts in self.texts.items() if any(text.strip() for text in texts)}
         unknown = given.keys() - model.model_fields.keys() - set(others)
         taken = {name: texts for name, texts in given.items() if name in model.model_fields}
-        values = values_for(model, taken)
+        values = {name: _typed(model, name, value) for name, value in values_for(model, taken).items()}
         errors = [FieldError(name, "Isian ini tidak dikenal.") for name in sorted(unknown)]
-        errors += [FieldError(name, TWICE) for name in taken if len(taken[name]) > 1 and isinstance(values[name], str)]
+        errors += [FieldError(name, TWICE) for name in taken if len(taken[name]) > 1 and not isinstance(values[name], list)]
         try:
-            judged = model.model_validate_strings({**values, **more})
+            judged = model.model_validate({**values, **more})
         except ValidationError as error:
             raise invalid([*errors, *field_errors(error.errors())]) from error
         if errors:
@@ -107,6 +109,13 @@ async def read_posted(request: Request, limits: FormLimits) -> AsyncIterator[Pos
             yield _posted(came.texts, came.uploads, came.errors)
     else:
         yield _posted(await _urlencoded(request, limits))
+
+
+def _typed(model: type[BaseModel], name: str, value: str | list[str]) -> str | int | list[str]:
+    """A number where the model wants one and none that looks like it: forms know texts alone."""
+    annotation = model.model_fields[name].annotation
+    wants_number = annotation is int or int in get_args(annotation)
+    return int(value) if wants_number and isinstance(value, str) and _NUMBER.fullmatch(value.strip()) else value
 
 
 def from_pairs(pairs: Iterable[tuple[str, str]]) -> dict[str, list[str]]:

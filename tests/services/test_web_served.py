@@ -32,7 +32,7 @@ class Listening:
     def routes(self) -> APIRouter:
         router = APIRouter(route_class=GuardedRoute, dependencies=[Depends(public())])
 
-        @router.get("/live")
+        @router.get("/api/live")
         async def follow(request: Request) -> Response:
             async def allowed(id, version):
                 return None if id in self.hidden else {"number": f"INT-{id}", "status": "submitted"}
@@ -65,7 +65,7 @@ async def change(simpul: Ground, id: str, version: int = 1) -> None:
 async def stream(port: int, **options) -> AsyncIterator[tuple[httpx.Response, AsyncIterator[str]]]:
     async with (
         httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=5) as client,
-        client.stream("GET", "/live", **options) as response,
+        client.stream("GET", "/api/live", **options) as response,
     ):
         yield response, response.aiter_lines()
 

@@ -1,0 +1,159 @@
+"""An application with a form for everybody, one for officers and one with files, to try what every page stands on."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import httpx
+from fastapi import APIRouter
+from pydantic import Field
+from starlette.requests import Request
+from starlette.responses import Response
+
+from shared.contracts.facts import DocumentKind
+from shared.identity import pages as identity_pages
+from shared.identity.accounts import Role
+from shared.platform import Platform
+from shared.web.access import public, signed_in
+from shared.web.bodies import Body
+from shared.web.held_files import HeldFiles, Slot, add_uploads
+from shared.web.idempotency import sent_key
+from shared.web.page_routes import PageRoute, add_form, see
+from shared.web.posted import Posted
+from shared.web.problems import Problem, invalid
+from shared.web.rendering import Pages
+from shared.web.uploads import FileRule
+from tests.services import web_ground
+from tests.services.identity_ground import SetClock
+
+PASSWORD = "tujuh ombak biru di maba"
+PDF = b"%PDF-1.7\n1 0 obj<<>>endobj\ntrailer<<>>\n%%EOF\n"
+
+
+class Note(Body):
+    note: str = Field(min_length=5, max_length=40)
+    percent: int | None = Field(None, ge=0, le=100)
+    days: tuple[str, ...] = ()
+
+
+@dataclass
+class NoteForm:
+    """Keeps the notes that it was sent."""
+
+    page: Pages
+    notes: list[tuple[str | None, Note]] = field(default_factory=list)
+
+    async def show(self, request: Request, posted: Posted) -> Response:
+        return self.page(request, "note.html", posted=posted)
+
+    async def act(self, request: Request, posted: Posted) -> Response:
+        note = posted.judged(Note)
+        if note.note == "conflict":
+            current = {"status": "verified", "version": 2, "by": "", "event": "", "at": None}
+            raise Problem(409, "Sudah diputus oleh Sahril.", current=current)
+        self.notes.append((sent_key(request), note))
+        return see("/done")
+
+
+@dataclass
+class FilesForm:
+    page: Pages
+    held: HeldFiles
+    stored: list[list[str]] = field(default_factory=list)
+
+    async def show(self, request: Request, posted: Posted) -> Response:
+        if posted.sent:
+            posted = self.held.hold(posted, await self.held.take(posted))
+        return self.page(request, "papers.html", posted=posted)
+
+    async def act(self, request: Request, posted: Posted) -> Response:
+        taken = await self.held.take(posted)
+        shown = replace(self.held.hold(posted, taken), problem=self._wrong(posted, taken.errors))
+        if shown.problem or self.held.wants_only_to_remove(posted):
+            return self.page(request, "papers.html", 422 if shown.problem else 200, posted=shown)
+        self.stored.append([document.name for document in taken.documents])
+        return see("/done")
+
+    def _wrong(self, posted: Posted, errors: Any) -> Problem | None:
+        if self.held.wants_only_to_remove(posted):
+            return None
+        try:
+            posted.judged(Note, *self.held.names)
+        except Problem as problem:
+            return invalid([*problem.errors, *errors])
+        return invalid(errors) if errors else None
+
+
+@dataclass
+class PagesGround:
+    platform: Platform
+    app: Any
+    clock: SetClock
+    public_form: NoteForm
+    staff_form: NoteForm
+    papers: FilesForm
+
+    def browser(self, **options: Any) -> Browser:
+        return Browser(
+            httpx.AsyncClient(
+                transport=httpx.ASGITransport(self.app), base_url=self.platform.settings.origin, **options
+            )
+        )
+
+
+@dataclass
+class Browser:
+    """Keeps cookies, reads forms off pages and sends them back as they stand."""
+
+    client: httpx.AsyncClient
+
+    async def get(self, path: str, **options: Any) -> httpx.Response:
+        return await self.client.get(path, **options)
+
+    async def send(self, path: str, page: httpx.Response, files: Any = None, /, **fields: Any) -> httpx.Response:
+        """The hidden fields of the page's own form, with these on top; one that is None is left out."""
+        data = {**hidden_of(page), **fields}
+        given = {name: value for name, value in data.items() if value is not None}
+        return await self.client.post(path, data=given, files=files)
+
+
+def hidden_of(page: httpx.Response) -> Mapping[str, Any]:
+    """The hidden fields of the last form on the page; one that stands there several times is a list."""
+    form = page.text.rpartition("<form")[2] if "<form" in page.text else ""
+    found: dict[str, list[str]] = {}
+    for name, value in re.findall(r'<input type="hidden" name="([^"]+)" value="([^"]*)"', form):
+        found.setdefault(name, []).append(value)
+    return {name: values if len(values) > 1 else values[0] for name, values in found.items()}
+
+
+@asynccontextmanager
+async def pages_ground(folder: Path, **settings: Any) -> AsyncIterator[PagesGround]:
+    async with web_ground.ground(folder, **settings) as base:
+        clock = SetClock()
+        platform = replace(base.platform, clock=clock)
+        platform.identity._clock = clock
+        base.app.state.platform = platform
+        page = Pages("tests.services.pages")
+        routes = APIRouter(route_class=PageRoute, include_in_schema=False)
+        everybody, staff = NoteForm(page), NoteForm(page)
+        papers = FilesForm(page, HeldFiles(platform, SLOTS))
+        add_form(routes, "/catatan", everybody, public())
+        add_form(routes, "/kerja/{id}", staff, signed_in(Role.OFFICER))
+        add_form(routes, "/berkas", papers, public())
+        add_uploads(routes, "/berkas/unggah", papers.held, public())
+        base.app.include_router(routes)
+        base.app.include_router(identity_pages.pages())
+        for role in (Role.OFFICER, Role.TECHNICAL):
+            await platform.identity.add_staff(role.value, "Nurlaila Ibarat", "n@x.example", (role,), PASSWORD)
+        yield PagesGround(platform, base.app, clock, everybody, staff, papers)
+
+
+SLOTS = {
+    "letter": Slot(DocumentKind.LETTER, FileRule(1, 1)),
+    "requirements": Slot(DocumentKind.REQUIREMENT, FileRule(1, 3)),
+}
