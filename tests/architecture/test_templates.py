@@ -1,0 +1,117 @@
+"""Pages are made of one set of components, and their words stand in one file for each room."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+LETTERS = ROOT / "services/notification/templates"
+"""E-mails have no components and no style sheet; their words are in indonesian.toml."""
+TEMPLATES = [
+    path
+    for folder in ("services", "shared")
+    for path in sorted((ROOT / folder).rglob("templates/*.html"))
+    if path not in {LETTERS / "base.html", LETTERS / "letter.html"}
+]
+COMPONENTS = ROOT / "shared/web/templates/components.html"
+WORDS = sorted((ROOT / "services").rglob("templates/words.toml")) + [COMPONENTS.with_name("words.toml")]
+
+CODE = re.compile(r"\{#.*?#\}|\{%.*?%\}|\{\{.*?\}\}", re.DOTALL)
+TAG = re.compile(r"<[^<>]*>")
+HEARD = re.compile(r'\b(?:aria-label|title|alt|placeholder|content)="([^"]*[^\W\d_][^"]*)"')
+CONTROL = re.compile(r"<(?:button|input|select|textarea|form)\b|class=\"btn|\bclass=\"st ")
+UNSAFE = re.compile(r"\son[a-z]+=|\sstyle=|<style|javascript:|\|\s*safe\b|<script(?![^>]+nonce)")
+ELSEWHERE = re.compile(r"(?:src|action)=\"(?:https?:)?//|<link[^>]+https?:")
+NAMES = {"openapi.json", "px", "id", "SHA-256"}
+"""What is the same in every language."""
+
+
+def shown(template: str) -> list[str]:
+    """The words that the template itself shows or lets be heard, code and tags taken away."""
+    markup = CODE.sub("\0", template)
+    heard = [text.replace("\0", "") for text in HEARD.findall(markup)]
+    rest = re.split(r"[\0\s]+", TAG.sub(" ", markup))
+    return [
+        word
+        for word in [*rest, *heard]
+        if re.search(r"[^\W\d_]", word) and word not in NAMES | {"width=device-width,", "initial-scale=1"}
+    ]
+
+
+@pytest.mark.parametrize("path", TEMPLATES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_a_template_has_no_words_of_its_own(path: Path):
+    text = path.read_text("utf-8").replace('content="width=device-width, initial-scale=1"', "")
+    assert shown(text) == []
+
+
+@pytest.mark.parametrize("path", TEMPLATES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_a_template_runs_nothing_inline_and_loads_nothing_from_elsewhere(path: Path):
+    text = path.read_text("utf-8")
+    assert UNSAFE.findall(CODE.sub("", text) if path == COMPONENTS else text) == []
+    assert ELSEWHERE.findall(text) == []
+
+
+@pytest.mark.parametrize(
+    "path", [path for path in TEMPLATES if path != COMPONENTS], ids=lambda path: str(path.relative_to(ROOT))
+)
+def test_no_page_writes_its_own_controls(path: Path):
+    assert CONTROL.findall(path.read_text("utf-8")) == []
+
+
+def leaves(table: dict[str, object], place: str = "") -> list[str]:
+    found: list[str] = []
+    for name, value in table.items():
+        here = f"{place}.{name}" if place else name
+        found += leaves(value, here) if isinstance(value, dict) else [here]
+    return found
+
+
+@pytest.mark.parametrize("path", WORDS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_every_word_is_used(path: Path):
+    """A table that is read by codes counts as used where its name is."""
+    room = path.parents[1]
+    sources = "\n".join(
+        file.read_text("utf-8")
+        for file in [*room.rglob("*.py"), *room.rglob("*.html"), *(ROOT / "shared/web").rglob("*.html")]
+    )
+    unused = []
+    for leaf in leaves(tomllib.loads(path.read_text("utf-8"))):
+        names = leaf.split(".")
+        if not any(re.search(rf"\b{re.escape(name)}\b", sources) for name in names[-2:]):
+            unused.append(leaf)
+    assert unused == []
+
+
+@pytest.mark.parametrize(
+    "template", ["<p>Halo</p>", '<a aria-label="Utama {{ x }}"></a>', "{{ a }} dan {{ b }}", "<b>\u00e9t\u00e9</b>"]
+)
+def test_words_are_found(template: str):
+    assert shown(template) != []
+
+
+@pytest.mark.parametrize(
+    "template", ['<a href="/x" class="row">{{ a }}, {# Halo #}{% if b %}: 12{% endif %}</a>', "<br>-"]
+)
+def test_code_is_no_word(template: str):
+    assert shown(template) == []
+
+
+@pytest.mark.parametrize(
+    ("pattern", "template"),
+    [
+        (CONTROL, "<button>"),
+        (CONTROL, '<a class="btn sec">'),
+        (CONTROL, '<form method="post">'),
+        (UNSAFE, '<a onclick="x()">'),
+        (UNSAFE, '<p style="color:red">'),
+        (UNSAFE, "<script>"),
+        (UNSAFE, "{{ x | safe }}"),
+        (ELSEWHERE, '<img src="https://x.example/a.png">'),
+    ],
+)
+def test_the_patterns_find_what_they_look_for(pattern: re.Pattern[str], template: str):
+    assert pattern.search(template)
