@@ -116,7 +116,7 @@ def test_a_form_that_is_none_is_refused(simpul: Gate, content: bytes, kind: str,
         ("GET", "/api/requests", 405),
         ("DELETE", "/api/requests", 405),
         ("PUT", "/api/session", 405),
-        ("TRACE", "/", 405),
+        ("TRACE", "/api/requests", 405),
         ("GET", "/metrics", 401),
         ("GET", "/api/staff", 401),
         ("GET", f"/api/verification/requests/{UNKNOWN}", 401),
@@ -126,6 +126,16 @@ def test_every_dead_end_answers_with_a_sentence(simpul: Gate, method: str, path:
     answer = simpul.http.request(method, path)
     refused(answer, status)
     assert "location" not in answer.headers
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"), [("GET", "/tidak-ada", 404), ("TRACE", "/", 405), ("PUT", "/masuk", 405)]
+)
+def test_every_dead_end_of_a_page_is_a_page(simpul: Gate, method: str, path: str, status: int):
+    answer = simpul.http.request(method, path)
+    assert (answer.status_code, answer.headers["content-type"]) == (status, "text/html; charset=utf-8")
+    assert "Ke halaman depan" in answer.text
+    guarded(answer)
 
 
 @pytest.mark.parametrize("path", [b"/../../../etc/passwd", b"//evil.example/..", b"/api/../secret", b"*"])
