@@ -1,7 +1,8 @@
 """Intake: the applicant's side of a request, from the form to the survey.
 
-Takes SubmitRequest, ResubmitRequest, WithdrawRequest, AnswerQuestion, ConfirmHandover, ContestHandover and AnswerSurvey from
-applicants, ExpireRequest and ConfirmBySilence from its own timers. Publishes RequestSubmitted, RequestResubmitted,
-RequestExpired, RequestWithdrawn, ApplicantAnswered, HandoverConfirmed, HandoverContested and SurveyAnswered. Hears of
-verification and assignment what an applicant may know: returns, verification, rejection, the lead, the work and its results.
+Takes SubmitRequest, ResubmitRequest, WithdrawRequest, AnswerQuestion, ConfirmHandover, ContestHandover, AnswerSurvey and
+MailLink from applicants, ExpireRequest and ConfirmBySilence from its own timers. Publishes RequestSubmitted,
+RequestResubmitted, RequestExpired, RequestWithdrawn, ApplicantAnswered, HandoverConfirmed, HandoverContested,
+SurveyAnswered and TrackingLinkRequested. Hears of verification and assignment what an applicant may know: returns,
+verification, rejection, the lead, the work and its results.
 """

@@ -12,7 +12,7 @@ from services.intake.form import Form, sound
 from services.intake.resubmission import ResubmitRequest, completed, dropped
 from services.intake.state import HEARS, State, evolve, initial
 from shared.calendar import end_of_day, today
-from shared.contracts.course import BEFORE_DELIVERY, Status
+from shared.contracts.course import BEFORE_DELIVERY, Course, Status
 from shared.contracts.envelope import Event
 from shared.contracts.facts import Applicant, DocumentRef, Fact, Letter, Scope
 from shared.contracts.intake import (
@@ -24,6 +24,7 @@ from shared.contracts.intake import (
     RequestSubmitted,
     RequestWithdrawn,
     SurveyAnswered,
+    TrackingLinkRequested,
 )
 from shared.runtime.decider import Decider, Refusal
 from shared.runtime.moved_on import moved_on
@@ -31,7 +32,12 @@ from shared.storage.port import Column, Scalar
 
 __all__ = ["HEARS", "ResubmitRequest", "State"]
 
-INDEXED = (Column("number", unique=True), Column("status"), Column("submitted_at"))
+INDEXED = (
+    Column("number", unique=True),
+    Column("status"),
+    Column("submitted_at"),
+    Column("email", ordered_by="submitted_at"),
+)
 
 ELEMENTS = 9
 """U1 to U9 of the satisfaction survey (Permenpan RB 14/2017), each judged from 1 to 4."""
@@ -40,9 +46,10 @@ MARKS = range(1, 5)
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """How long the survey stays open, in calendar days."""
+    """How long the survey stays open, in calendar days, and how long a tracking link that was asked for is not mailed again."""
 
     survey_days: int = 14
+    link_pause: timedelta = timedelta(minutes=10)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,23 +72,36 @@ class WithdrawRequest:
 
 @dataclass(frozen=True, slots=True)
 class AnswerQuestion:
+    """`pause` is the number of the one that asked, None for whichever it is."""
+
     text: str
+    pause: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class ConfirmHandover:
-    pass
+    """`delivery` is the number of the one that was looked at, None for whichever it is."""
+
+    delivery: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class ContestHandover:
+    """`delivery` as in ConfirmHandover."""
+
     reason: str
+    delivery: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class AnswerSurvey:
     answers: tuple[int, ...]
     comment: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class MailLink:
+    """Somebody who knows the applicant's address has lost the tracking link."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +122,7 @@ Command = (
     | ConfirmHandover
     | ContestHandover
     | AnswerSurvey
+    | MailLink
     | ExpireRequest
     | ConfirmBySilence
 )
@@ -114,6 +135,7 @@ IN_STEP: Mapping[type[Command], frozenset[Status]] = {
     ConfirmHandover: frozenset({Status.DELIVERED}),
     ContestHandover: frozenset({Status.DELIVERED}),
     AnswerSurvey: frozenset({Status.COMPLETED}),
+    MailLink: frozenset(Status) - {Status.NEW},
     ExpireRequest: frozenset({Status.RETURNED}),
     ConfirmBySilence: frozenset({Status.DELIVERED}),
 }
@@ -122,10 +144,10 @@ IN_STEP: Mapping[type[Command], frozenset[Status]] = {
 def decide(state: State, command: Command, now: datetime, rules: Rules) -> list[Fact]:
     """The facts that follow.
 
-    Raises Refusal: moved_on (status, by, at, event) for a command out of step; what form.sound and resubmission.completed
-    say; reason_missing, text_missing, answers_unfit (elements), survey_answered (at), survey_closed (until), not_due (at).
+    Raises Refusal: moved_on (status, by, at, event) for a command out of step or about another pause or delivery; what
+    form.sound and resubmission.completed say; reason_missing, text_missing, answers_unfit (elements), survey_answered (at), survey_closed (until), not_due (at).
     """
-    if state.status not in IN_STEP[type(command)]:
+    if state.status not in IN_STEP[type(command)] or _outdated(state.course, command):
         raise moved_on(state.status, state.history)
     match command:
         case SubmitRequest():
@@ -138,11 +160,28 @@ def decide(state: State, command: Command, now: datetime, rules: Rules) -> list[
             return [ApplicantAnswered(pause=state.course.pause, text=_words(text, "text_missing"))]
         case AnswerSurvey():
             return [_surveyed(state, command, now)]
+        case MailLink():
+            return [] if _mailed_lately(state, now, rules) else [TrackingLinkRequested()]
         case ExpireRequest():
             _must_be_due(state, now)
             return [RequestExpired(round=state.course.round)]
         case _:
             return [_taken_over(state, command, now, rules)]
+
+
+def _outdated(course: Course, command: Command) -> bool:
+    """Whether the command is about a pause or a delivery that was followed by another."""
+    match command:
+        case AnswerQuestion(pause=number):
+            return number not in (None, course.pause)
+        case ConfirmHandover(delivery=number) | ContestHandover(delivery=number):
+            return number not in (None, course.delivery)
+        case _:
+            return False
+
+
+def _mailed_lately(state: State, now: datetime, rules: Rules) -> bool:
+    return state.link_asked_at is not None and now < state.link_asked_at + rules.link_pause
 
 
 def _taken_over(
@@ -220,9 +259,10 @@ def on_due(state: State) -> list[Command]:
 
 
 def columns(state: State) -> Mapping[str, Scalar]:
-    """What requests are found by: the registration number, for applicants, and the rest for counting."""
+    """What requests are found by: number and address (in small letters) for applicants, and the rest for counting."""
     submitted = state.submitted_at.astimezone(UTC).isoformat(timespec="microseconds") if state.submitted_at else None
-    return {"number": state.number or None, "status": state.status.value, "submitted_at": submitted}
+    email = state.form.applicant.email.lower() if state.form else None
+    return {"number": state.number or None, "status": state.status.value, "submitted_at": submitted, "email": email}
 
 
 def number_prefix(now: datetime) -> str:

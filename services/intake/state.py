@@ -29,6 +29,7 @@ from shared.contracts.intake import (
     RequestSubmitted,
     RequestWithdrawn,
     SurveyAnswered,
+    TrackingLinkRequested,
 )
 from shared.contracts.verification import RequestReturned, RequestVerified
 
@@ -56,6 +57,7 @@ OWN: frozenset[type[Fact]] = frozenset(
         HandoverConfirmed,
         HandoverContested,
         SurveyAnswered,
+        TrackingLinkRequested,
     }
 )
 
@@ -111,6 +113,7 @@ class State:
     percent: int | None = None
     pause: Pause | None = None
     delivery: Delivery | None = None
+    link_asked_at: datetime | None = None
 
     @property
     def status(self) -> Status:
@@ -125,6 +128,8 @@ def evolve(state: State, event: Event) -> State:
     """The state after the event, the same whatever the order in which the services were heard."""
     if type(event.fact) not in HEARS | OWN:
         return state
+    if isinstance(event.fact, TrackingLinkRequested):
+        return replace(state, link_asked_at=event.time)  # no part of the history: nothing about the request changed
     followed = replace(state, course=follow(state.course, event.fact), history=record(state.history, event))
     if event.fact.owner == "intake":
         return _after_own(followed, event)

@@ -109,6 +109,7 @@ KINDS: Mapping[str, Mapping[str, Callable[[Any], Any]]] = {
     "contested": {"reason": words},
     "completed": {"automatic": flag, "survey_until": day},
     "withdrawn": {"reason": words},
+    "link": {},
     "staff_submitted": {"unit": name, "description": words},
     "staff_resubmitted": {"unit": name, "round": count},
     "staff_verified": {"by": name},

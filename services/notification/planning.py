@@ -37,6 +37,8 @@ def letters_for(course: Course, lead: Staff | None, rejected_by: Staff | None, f
 
     A decision that was beaten on its way is told to whoever made it, and to nobody as if it held.
     """
+    if isinstance(fact, i.TrackingLinkRequested):
+        return _link_asked(lead, fact)
     by = getattr(fact, "by", None)
     if course.withdrawn:
         return [Planned("staff_withdrawn", staff(by), {"reason": ""})] if by else []
@@ -148,6 +150,10 @@ def _confirmed(lead: Staff | None, fact: Any) -> list[Planned]:
     return [Planned("completed", APPLICANT, values)]
 
 
+def _link_asked(lead: Staff | None, fact: Any) -> list[Planned]:
+    return [Planned("link", APPLICANT, {})]
+
+
 PLANS: Mapping[type[Fact], Callable[[Staff | None, Any], list[Planned]]] = {
     i.RequestSubmitted: _submitted,
     i.RequestResubmitted: _resubmitted,
@@ -155,6 +161,7 @@ PLANS: Mapping[type[Fact], Callable[[Staff | None, Any], list[Planned]]] = {
     i.ApplicantAnswered: _answered,
     i.HandoverContested: _contested,
     i.HandoverConfirmed: _confirmed,
+    i.TrackingLinkRequested: _link_asked,
     v.RequestReturned: _returned,
     v.RequestVerified: _verified,
     v.RejectionRecommended: _recommended,

@@ -72,3 +72,7 @@ class SurveyAnswered(IntakeFact):
 
     answers: tuple[int, ...]
     comment: str = ""
+
+
+class TrackingLinkRequested(IntakeFact):
+    """Somebody asked to have the tracking link mailed again to the applicant's own address; it says nothing about who."""

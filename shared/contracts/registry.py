@@ -33,6 +33,7 @@ FACTS: tuple[type[Fact], ...] = (
     intake.HandoverConfirmed,
     intake.HandoverContested,
     intake.SurveyAnswered,
+    intake.TrackingLinkRequested,
     verification.RequestReturned,
     verification.RequestVerified,
     verification.RejectionRecommended,

@@ -88,6 +88,7 @@ EVENT_LABELS: Mapping[str, str] = {
     "HandoverConfirmed": "Serah terima dikonfirmasi",
     "HandoverContested": "Keberatan atas hasil diajukan",
     "SurveyAnswered": "Survei kepuasan diisi",
+    "TrackingLinkRequested": "Tautan lacak diminta lagi",
     "RequestReturned": "Dikembalikan untuk dilengkapi",
     "RequestVerified": "Dinyatakan lengkap",
     "RejectionRecommended": "Penolakan disarankan",

@@ -16,6 +16,7 @@ from services.intake.domain import (
     ConfirmHandover,
     ContestHandover,
     ExpireRequest,
+    MailLink,
     ResubmitRequest,
     WithdrawRequest,
     next_number,
@@ -72,6 +73,7 @@ COMMANDS: list[tuple[Any, frozenset[Status]]] = [
     (ConfirmHandover(), frozenset({Status.DELIVERED})),
     (ContestHandover("Hasil uji belum ada."), frozenset({Status.DELIVERED})),
     (AnswerSurvey(surveyed.answers), frozenset({Status.COMPLETED})),
+    (MailLink(), frozenset(Status) - {Status.NEW}),
     (ExpireRequest(), frozenset({Status.RETURNED})),
     (ConfirmBySilence(), frozenset({Status.DELIVERED})),
 ]
@@ -154,6 +156,15 @@ def test_a_question_is_answered_once():
     assert (refusal.facts["status"], refusal.facts["event"]) == (Status.IN_PROGRESS, "ApplicantAnswered")
 
 
+def test_an_answer_to_a_question_that_was_followed_by_another_is_refused():
+    second = paused.model_copy(update={"pause": 2})
+    again = given(INTAKE, *ON_HOLD, answered, resumed, second)
+    assert decided(again, AnswerQuestion("10.0.0.2", pause=2)) == [i.ApplicantAnswered(pause=2, text="10.0.0.2")]
+    refusal = refused(INTAKE, again, AnswerQuestion("10.0.0.1", pause=1))
+    assert (refusal.code, refusal.facts["event"], refusal.facts["by"]) == ("moved_on", "WorkPaused", "Dewi Andaian")
+    assert refusal.facts["at"] == NOON + timedelta(minutes=7)
+
+
 def test_who_comes_too_late_learns_who_was_first():
     refusal = refused(INTAKE, given(INTAKE, submitted, rejected), WithdrawRequest("Batal."))
     at = NOON + timedelta(minutes=1)
@@ -176,6 +187,14 @@ def test_the_second_delivery_is_confirmed_as_the_second():
     state = given(INTAKE, *DELIVERED, contested, second)
     assert decided(state, ConfirmHandover()) == [confirmed.model_copy(update={"delivery": 2})]
     assert [document.id for document in queries.documents(state)] == ["surat", "kamus-data", "alur", "bast"]
+
+
+@pytest.mark.parametrize("command", [ConfirmHandover(delivery=1), ContestHandover("Belum sesuai.", delivery=1)])
+def test_a_delivery_that_was_followed_by_another_is_neither_taken_over_nor_contested(command: Any):
+    assert decided(given(INTAKE, *DELIVERED), command)
+    second = completed.model_copy(update={"delivery": 2})
+    refusal = refused(INTAKE, given(INTAKE, *DELIVERED, contested, second), command)
+    assert (refusal.code, refusal.facts["event"]) == ("moved_on", "WorkCompleted")
 
 
 # silence

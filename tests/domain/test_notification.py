@@ -19,7 +19,7 @@ from services.notification.domain import (
 from services.notification.letters import Letter, render
 from shared.contracts.course import Status
 from shared.contracts.facts import Fact
-from shared.contracts.intake import RequestExpired, RequestWithdrawn
+from shared.contracts.intake import RequestExpired, RequestWithdrawn, TrackingLinkRequested
 from shared.contracts.notification import MessageOutcome, ReminderFellDue, ResendRequested, SendingEnded, SendingStarted
 from tests.domain import intake_story as tale
 from tests.domain.given import NOON, fold, given, refused, story
@@ -42,6 +42,14 @@ def new_letters(*facts: Fact) -> list[tuple[str, str]]:
 
 def test_a_submission_is_told_to_the_applicant_and_the_officers() -> None:
     assert new_letters(tale.submitted) == [("received", "applicant"), ("staff_submitted", "role:officer")]
+
+
+@pytest.mark.parametrize("status", [status for status in Status if status is not Status.NEW])
+def test_a_link_that_was_asked_for_is_mailed_to_the_applicant_whatever_became_of_the_request(status: Status) -> None:
+    path = tale.PATHS[status]
+    before, after = told(given(LEDGER, *path)), told(given(LEDGER, *path, TrackingLinkRequested()))
+    assert [letter for letter in after if letter not in before] == [("link", "applicant")]
+    assert len(after) == len(before) + 1
 
 
 def test_a_verified_request_is_told_to_the_structural_head() -> None:

@@ -281,6 +281,7 @@ FACTS = [
     i.ApplicantAnswered(pause=1, text="Ya."),
     i.HandoverContested(delivery=1, reason="Belum sesuai."),
     i.HandoverConfirmed(delivery=1, automatic=True, survey_until=DAY),
+    i.TrackingLinkRequested(),
     v.RequestReturned(
         round=1, verdicts=(Verdict(item=ChecklistItem.FORM, ok=False, note="Kosong."),), respond_by=DAY, by=HEAD
     ),
