@@ -108,8 +108,11 @@ class Identity:
         logger.info("%s signed in", account.username)
         return token, self._principal(session, account)
 
-    async def resolve(self, token: str) -> Principal | None:
-        """Who holds this token now, None if it is unknown, idle for too long, too old, or its account was closed."""
+    async def resolve(self, token: str, *, used: bool = True) -> Principal | None:
+        """Who holds this token now, None if it is unknown, idle for too long, too old, or its account was closed.
+
+        Not `used`: a page looked by itself, which must not keep a session alive that nobody is at.
+        """
         found = await self.store.session(_hash(token))
         if found is None:
             return None
@@ -118,7 +121,7 @@ class Identity:
         if not _lives(session, account, now):
             await self.store.close_session(session.token_hash)
             return None
-        if now - session.seen_at > TOUCH_EVERY:
+        if used and now - session.seen_at > TOUCH_EVERY:
             await self.store.touch(session.token_hash, now)
         return self._principal(session, account)
 

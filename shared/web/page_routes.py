@@ -32,6 +32,9 @@ from shared.web.problems import Problem, problem_of
 from shared.web.rendering import shared_pages
 from shared.web.uploads import FormLimits
 
+LOOKS_BY_ITSELF = "X-Live"
+"""The header of a page that fetches what has changed without anybody asking."""
+
 Answering = Callable[[Request], Coroutine[Any, Any, Response]]
 
 
@@ -54,7 +57,8 @@ class PageRoute(APIRoute):
 
 async def _session_of(request: Request) -> Principal | None:
     token = session_cookie(request)
-    return await platform_of(request).identity.resolve(token) if token else None
+    used = LOOKS_BY_ITSELF not in request.headers
+    return await platform_of(request).identity.resolve(token, used=used) if token else None
 
 
 async def _looked_at(request: Request, guards: Sequence[SignedIn], handle: Answering) -> Response:

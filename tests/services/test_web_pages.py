@@ -177,6 +177,19 @@ async def test_a_session_that_ended_in_mid_form_gives_back_what_was_typed(simpul
     assert simpul.staff_form.notes[0][0] == hidden_of(page)["_key"]
 
 
+async def test_a_page_that_looks_by_itself_keeps_no_session_alive(simpul, browser):
+    await signed_in(browser)
+    for _ in range(3):
+        simpul.clock.go_on(minutes=12)
+        answer = await browser.get("/kerja/7", headers={"X-Live": "1"})
+    assert answer.status_code == 303
+    await signed_in(browser)
+    for _ in range(3):
+        simpul.clock.go_on(minutes=12)
+        answer = await browser.get("/kerja/7")
+    assert answer.status_code == 200
+
+
 async def test_a_session_of_another_role_is_refused_on_a_page(simpul, browser):
     await signed_in(browser, "technical")
     answer = await browser.get("/kerja/7")

@@ -103,8 +103,10 @@
   const announce = (text) => { one("span", toast).textContent = text; toast.hidden = false; };
   one("a", toast)?.addEventListener("click", (event) => { event.preventDefault(); location.reload(); });
 
+  /* The server is told that nobody asked: looking by itself keeps no session alive. */
+  const look = () => fetch(location.href, { headers: { "X-Live": "1" } });
   const fresh = async () => {
-    const answer = await fetch(location.href, { headers: { Accept: "text/html" } });
+    const answer = await look();
     if (!answer.ok || answer.redirected) return null;
     return new DOMParser().parseFromString(await answer.text(), "text/html");
   };
@@ -142,7 +144,7 @@
     clearTimeout(timer);
     timer = setTimeout(() => { const changed = pending; pending = new Map(); refresh(changed); }, 250);
   };
-  const ended = async () => (await fetch("/api/session")).status === 401;
+  const ended = async () => { const answer = await look(); return answer.redirected || answer.status === 401; };
   const connect = () => {
     const address = new URL(live.dataset.live, location.href);
     if (last) address.searchParams.set("last_event_id", last);
