@@ -11,9 +11,10 @@ import typer
 
 from services.cli.session import AsJson, Failed, console, platform, print_json, run, table_of
 from shared.identity.accounts import Account, LastAdmin, Role, UsernameTaken
-from shared.identity.api import valid_address, valid_name, valid_username
+from shared.identity.addresses import valid_address
 from shared.identity.identity import UnknownAccount
 from shared.identity.passwords import WeakPassword, make_password
+from shared.identity.staff import valid_name, valid_username
 
 app = typer.Typer(help="Staff accounts.", no_args_is_help=True)
 

@@ -75,24 +75,28 @@ class Identity:
     async def sign_in(self, username: str, password: str, code: str, address: str) -> tuple[str, Principal]:
         """A fresh session: its token, and who it is. Raises SignInRefused, TooManyFailures."""
         name, now = username.strip().lower(), self._clock()
-        # Hashed, because people type their passwords into the field for the name.
-        by_name, by_address = f"name:{_hash(name)}", f"address:{address}"
-        await self._count_try({by_name: FAILURES_OF_ONE_NAME, by_address: FAILURES_OF_ONE_ADDRESS}, now, address)
+        await self._count_try(name, now, address)
         account = await self.store.account(name)
         right = await password_matches(password, account.password if account else None)
         if account is None or not right or not account.active or not await self._code_fits(account, code, now):
             logger.warning("sign-in to %s refused from %s", account.username if account else "no account", address)
             raise SignInRefused
-        await self.store.forget_tries(by_name)
-        await self.store.take_back_try(by_address, now)
+        await self._forgive_tries(name, now, address)
         return await self._open_session(account, now)
 
-    async def _count_try(self, limits: dict[str, int], now: datetime, address: str) -> None:
+    async def _count_try(self, name: str, now: datetime, address: str) -> None:
         """Count it as failed until it succeeds, so that many tries at once are not heard more often than one by one."""
+        by_name, by_address = _counters(name, address)
+        limits = {by_name: FAILURES_OF_ONE_NAME, by_address: FAILURES_OF_ONE_ADDRESS}
         oldest = await self.store.count_try(limits, now, now - WINDOW)
         if oldest is not None:
             logger.warning("too many failed sign-ins, refused from %s", address)
             raise TooManyFailures(max(1, math.ceil((oldest + WINDOW - now).total_seconds())))
+
+    async def _forgive_tries(self, name: str, now: datetime, address: str) -> None:
+        by_name, by_address = _counters(name, address)
+        await self.store.forget_tries(by_name)
+        await self.store.take_back_try(by_address, now)
 
     async def _code_fits(self, account: Account, code: str, now: datetime) -> bool:
         if not account.totp:
@@ -137,6 +141,10 @@ class Identity:
     async def forget(self, token: str) -> None:
         """End the session of a token that its owner has just replaced."""
         await self.store.close_session(_hash(token))
+
+    def belongs(self, token: str, principal: Principal) -> bool:
+        """Whether this token is the one of the principal's session."""
+        return hmac.compare_digest(_hash(token), principal.token_hash)
 
     def _principal(self, session: Session, account: Account) -> Principal:
         csrf = hmac.new(self._secret, f"csrf:{session.token_hash}".encode(), hashlib.sha256).hexdigest()
@@ -193,6 +201,35 @@ class Identity:
             logger.info("account %s changed by %s: %s", changed.username, by, ", ".join(changes))
             return changed
 
+    async def change_own(
+        self, principal: Principal, *, name: str | None, password: str | None, present: str, address: str
+    ) -> tuple[str, Principal] | None:
+        """Somebody's own name, or password if the present one is right; a wrong one counts as a failed sign-in.
+
+        All sessions of the account end but one, which goes on under the token answered and lives no longer than it would have:
+        None if it is over already. Raises SignInRefused, TooManyFailures, WeakPassword.
+        """
+        found = await self.store.session(principal.token_hash)
+        if found is None:
+            return None
+        session, account = found
+        if password is not None:
+            await self._prove(account, present, address)
+        account = await self.change_staff(account.username, name=name, password=password, by=account.username)
+        await self.store.close_session(session.token_hash)
+        token = secrets.token_urlsafe(32)
+        session = Session(_hash(token), account.username, session.created_at, self._clock())
+        await self.store.open_session(session)
+        return token, self._principal(session, account)
+
+    async def _prove(self, account: Account, password: str, address: str) -> None:
+        now = self._clock()
+        await self._count_try(account.username, now, address)
+        if not await password_matches(password, account.password):
+            logger.warning("a new password of %s refused from %s", account.username, address)
+            raise SignInRefused
+        await self._forgive_tries(account.username, now, address)
+
     async def _known(self, username: str) -> Account:
         account = await self.store.account(username.strip().lower())
         if account is None:
@@ -202,6 +239,11 @@ class Identity:
 
 def _lives(session: Session, account: Account, now: datetime) -> bool:
     return account.active and now - session.seen_at <= IDLE and now - session.created_at <= LONGEST
+
+
+def _counters(name: str, address: str) -> tuple[str, str]:
+    """What tries are counted under. The name is hashed, because people type their passwords into its field."""
+    return f"name:{_hash(name)}", f"address:{address}"
 
 
 def _step_of(secret: str, code: str, now: datetime) -> int | None:

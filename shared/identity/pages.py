@@ -9,7 +9,7 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
-from shared.identity.api import Credentials, end_session, give_session, new_session
+from shared.identity.sessions import Credentials, end_session, give_session, new_session
 from shared.web.access import public, signed_in
 from shared.web.navigation import SIGN_IN, SIGN_OUT, local_path, start_of
 from shared.web.page_routes import PageRoute, add_action, add_form, resume_page, see

@@ -1,0 +1,83 @@
+"""Sessions over HTTP, for programs and pages alike: what opens one, and the cookie by which a browser shows it."""
+
+from __future__ import annotations
+
+from ipaddress import IPv6Address, ip_address, ip_network
+from typing import Annotated, Any
+
+from fastapi import Request, Response
+from pydantic import ConfigDict, Field, SecretStr
+
+from shared.identity.identity import LONGEST, Principal, SignInRefused, TooManyFailures
+from shared.web.access import cookie_name, session_cookie
+from shared.web.bodies import Body
+from shared.web.client_address import client_address
+from shared.web.platform_of import platform_of
+from shared.web.problems import Problem
+
+Password = Annotated[SecretStr, Field(max_length=1024)]
+
+
+class Exact(Body):
+    """Nothing is stripped: blanks at the ends belong to a password."""
+
+    model_config = ConfigDict(str_strip_whitespace=False)
+
+
+class Credentials(Exact):
+    username: Annotated[str, Field(max_length=200)]
+    password: Password
+    code: Annotated[str, Field(max_length=20)] = ""
+
+
+async def new_session(request: Request, credentials: Credentials) -> tuple[str, Principal]:
+    """A session instead of the one that this browser had: its token, and whose it is. Raises Problem 401 and 429."""
+    identity = platform_of(request).identity
+    password = credentials.password.get_secret_value()
+    try:
+        token, principal = await identity.sign_in(
+            credentials.username, password, credentials.code, counted_address(request)
+        )
+    except SignInRefused as error:
+        raise Problem(401, "Nama pengguna, kata sandi, atau kode tidak cocok.") from error
+    except TooManyFailures as error:
+        raise too_many_failures(error) from error
+    if before := session_cookie(request):
+        await identity.forget(before)
+    return token, principal
+
+
+def too_many_failures(error: TooManyFailures) -> Problem:
+    minutes = -(-error.seconds // 60)
+    sentence = f"Terlalu banyak percobaan masuk yang gagal. Coba lagi dalam {minutes} menit."
+    return Problem(429, sentence, headers={"Retry-After": str(error.seconds)})
+
+
+def give_session(request: Request, response: Response, token: str, seconds: int = int(LONGEST.total_seconds())) -> None:
+    """The cookie by which a browser shows its session."""
+    tls = platform_of(request).settings.tls
+    response.set_cookie(
+        cookie_name(request), token, max_age=seconds, path="/", secure=tls, httponly=True, samesite="lax"
+    )
+    response.headers["Cache-Control"] = "no-store"
+
+
+def end_session(request: Request, response: Response) -> None:
+    give_session(request, response, "", 0)
+
+
+def counted_address(request: Request) -> str:
+    """Where tries are counted; of IPv6 the /64, since a single line has all of it."""
+    host = client_address(request)
+    try:
+        address = ip_address(host)
+    except ValueError:
+        return host
+    if isinstance(address, IPv6Address) and address.ipv4_mapped is None:
+        return str(ip_network((address.packed, 64), strict=False))
+    return str(address)
+
+
+def shown_session(principal: Principal) -> dict[str, Any]:
+    roles = list(principal.roles)
+    return {"username": principal.username, "name": principal.name, "roles": roles, "csrf": principal.csrf}
