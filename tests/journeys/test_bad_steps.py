@@ -3,75 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 
-import httpx
 import pytest
 
-from tests.journeys.gate import (
-    ALL_OK,
-    FILES,
-    LETTER,
-    TARGET,
-    TODAY,
-    Asked,
-    Gate,
-    gate,
-    refused,
-    token_of,
-)
+from tests.journeys.gate import ALL_OK, TODAY, Asked, Gate, gate, refused, token_of
+from tests.journeys.steps import ASSIGN, STEPS, UNSIGNED, WAY, walked
 
-UNSIGNED = [{"item": "letter", "ok": False, "note": "Belum ditandatangani."}, ALL_OK[0], *ALL_OK[2:]]
-ASSIGN = {"lead": "dewi", "complexity": "low", "target_date": TARGET}
-RESULT = {"data": {"summary": "Selesai."}, "files": [("documents", LETTER)]}
-REASON = {"reason": "Sudah tidak diperlukan."}
-
-Step = Callable[[Asked], httpx.Response]
-STEPS: dict[str, Step] = {
-    "withdrawal": lambda asked: asked.tell("withdrawal", REASON),
-    "resubmission": lambda asked: asked.tell("resubmission", files=FILES[:1]),
-    "answer": lambda asked: asked.tell("answer", {"text": "Sudah."}),
-    "confirmation": lambda asked: asked.tell("confirmation"),
-    "objection": lambda asked: asked.tell("objection", REASON),
-    "survey": lambda asked: asked.tell("survey", {"answers": [4] * 9}),
-    "verification": lambda asked: asked.step("nurlaila", "verification", {"checklist": ALL_OK}),
-    "return": lambda asked: asked.step("nurlaila", "return", {"checklist": UNSIGNED}),
-    "recommendation": lambda asked: asked.step("nurlaila", "recommendation", REASON),
-    "rejection": lambda asked: asked.step("hasan", "rejection", REASON),
-    "assignment": lambda asked: asked.step("hasan", "assignment", ASSIGN),
-    "reassignment": lambda asked: asked.step("hasan", "reassignment", {"lead": "yusuf", **REASON}),
-    "start": lambda asked: asked.step("dewi", "start"),
-    "progress": lambda asked: asked.step("dewi", "progress", {"note": "Uji."}),
-    "pause": lambda asked: asked.step("dewi", "pause", {"question": "Alamat?"}),
-    "resume": lambda asked: asked.step("dewi", "resume"),
-    "completion": lambda asked: asked.step("dewi", "completion", **RESULT),
-}
-WAY = {
-    "submitted": (),
-    "returned": ("return",),
-    "verified": ("verification",),
-    "assigned": ("verification", "assignment"),
-    "in_progress": ("verification", "assignment", "start"),
-    "on_hold": ("verification", "assignment", "start", "pause"),
-    "delivered": ("verification", "assignment", "start", "completion"),
-    "completed": ("verification", "assignment", "start", "completion", "confirmation"),
-    "rejected": ("rejection",),
-    "withdrawn": ("verification", "assignment", "withdrawal"),
-}
-LEADS_TO = {
-    "return": "returned",
-    "verification": "verified",
-    "assignment": "assigned",
-    "start": "in_progress",
-    "pause": "on_hold",
-    "completion": "delivered",
-    "confirmation": "completed",
-    "rejection": "rejected",
-    "withdrawal": "withdrawn",
-}
 FITTING = {
     "submitted": {"withdrawal", "verification", "return", "recommendation", "rejection"},
     "returned": {"withdrawal", "resubmission"},
@@ -92,16 +33,6 @@ UNLED = {"submitted", "returned", "verified", "rejected"}
 def simpul(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gate]:
     with gate(tmp_path_factory.mktemp("gate")) as opened:
         yield opened
-
-
-def walked(simpul: Gate, status: str) -> Asked:
-    """A request that went to this status, of which every service has heard."""
-    asked = simpul.submitted().reaches("submitted")
-    for step in WAY[status]:
-        answer = STEPS[step](asked)
-        assert answer.status_code == 200, (step, answer.text)
-        asked.reaches(LEADS_TO[step])
-    return asked
 
 
 @pytest.mark.parametrize("status", WAY)
