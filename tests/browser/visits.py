@@ -1,0 +1,110 @@
+"""People in browsers of their own: who they are, what they look through, and that no page misbehaved before them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Literal
+
+from playwright.sync_api import Browser, BrowserContext, Page, expect
+
+from tests.browser.watch import Watch
+from tests.journeys.gate import Gate
+from tests.journeys.stage import PASSWORD
+
+DESK, PHONE, NARROW = 1280, 390, 320
+PATIENCE = 15_000
+"""Milliseconds that a page may take on a busy machine."""
+
+expect.set_options(timeout=PATIENCE)
+
+
+@dataclass
+class House:
+    """The office: a server, what happens there behind the pages, and who is signed in."""
+
+    gate: Gate
+    sessions: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def url(self) -> str:
+        return self.gate.server.url
+
+    def session(self, who: str) -> str:
+        """The one session of somebody that tests share."""
+        return self.sessions.get(who) or self.sessions.setdefault(who, self.new_session(who))
+
+    def new_session(self, who: str) -> str:
+        answer = self.gate.call("", "POST", "/api/session", json={"username": who, "password": PASSWORD})
+        assert answer.status_code == 200, answer.text
+        self.gate.http.cookies.clear()
+        return str(answer.json()["token"])
+
+    def end_session(self, token: str) -> None:
+        assert self.gate.call(token, "DELETE", "/api/session").status_code == 200
+
+
+@dataclass
+class Visit:
+    """A browser context of somebody's, with one page open."""
+
+    house: House
+    context: BrowserContext
+    watch: Watch
+    page: Page
+
+    def open(self, path: str) -> Page:
+        self.page.goto(self.house.url + path)
+        return self.page
+
+    def until(self, holds: Callable[[], bool]) -> None:
+        """Wait for what the page itself does not show, and let the browser's news come in meanwhile."""
+        ends = time.monotonic() + PATIENCE / 1000
+        while not holds():
+            assert time.monotonic() < ends, "it did not come to pass"
+            self.page.wait_for_timeout(20)
+
+    def be(self, token: str) -> None:
+        """Hold this session, as if signed in."""
+        self.context.add_cookies([{"name": "simpul", "value": token, "url": self.house.url, "httpOnly": True}])
+
+
+@dataclass
+class Visits:
+    """Every context of one test. At its end none of them may have a complaint."""
+
+    house: House
+    browser: Browser
+    open: list[Visit] = field(default_factory=list)
+
+    def __call__(
+        self,
+        who: str = "",
+        *,
+        width: int = DESK,
+        script: bool = True,
+        scheme: Literal["light", "dark"] = "light",
+    ) -> Visit:
+        """Somebody comes; `who` of the staff is signed in already, "" is nobody in particular."""
+        context = self.browser.new_context(
+            viewport={"width": width, "height": 900 if width == DESK else 844},
+            java_script_enabled=script,
+            color_scheme=scheme,
+            locale="id-ID",
+            timezone_id="Asia/Jayapura",
+            reduced_motion="reduce",
+        )
+        context.set_default_timeout(PATIENCE)
+        watch = Watch(self.house.url).over(context)
+        visit = Visit(self.house, context, watch, context.new_page())
+        if who:
+            visit.be(self.house.session(who))
+        self.open.append(visit)
+        return visit
+
+    def close(self) -> list[str]:
+        """Everybody leaves; what there was to complain about."""
+        for visit in self.open:
+            visit.context.close()
+        return [complaint for visit in self.open for complaint in visit.watch.complaints]

@@ -1,0 +1,61 @@
+"""What no page may ever do, whatever a journey does to it."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from playwright.sync_api import BrowserContext, ConsoleMessage, Request, Response, WebError
+
+OWN_SCHEMES = ("data:", "blob:", "about:")
+
+
+@dataclass
+class Watch:
+    """Complaints about one context: errors in the console (breaches of the CSP are some), errors of scripts, calls to other
+    hosts, and answers of 500 and more. A page that is answered with 4xx is told to its reader, so it is none."""
+
+    origin: str
+    complaints: list[str] = field(default_factory=list)
+    expected: list[re.Pattern[str]] = field(default_factory=list)
+    pages: set[str] = field(default_factory=set)
+
+    def over(self, context: BrowserContext) -> Watch:
+        context.on("console", self._console)
+        context.on("weberror", self._error)
+        context.on("request", self._request)
+        context.on("response", self._response)
+        return self
+
+    @contextlib.contextmanager
+    def expecting(self, *patterns: str) -> Iterator[None]:
+        """What fits one of these is no complaint meanwhile: a server that is away, a line that is cut."""
+        before, self.expected = self.expected, [*self.expected, *map(re.compile, patterns)]
+        try:
+            yield
+        finally:
+            self.expected = before
+
+    def _complain(self, text: str) -> None:
+        if not any(pattern.search(text) for pattern in self.expected):
+            self.complaints.append(text)
+
+    def _console(self, message: ConsoleMessage) -> None:
+        refused_page = message.text.startswith("Failed to load resource") and message.location["url"] in self.pages
+        if message.type == "error" and not refused_page:
+            self._complain(f"console: {message.text} ({message.location['url']})")
+
+    def _error(self, error: WebError) -> None:
+        self._complain(f"script: {error.error}")
+
+    def _request(self, request: Request) -> None:
+        if request.is_navigation_request():
+            self.pages.add(request.url)
+        if not request.url.startswith((self.origin + "/", *OWN_SCHEMES)):
+            self._complain(f"elsewhere: {request.url}")
+
+    def _response(self, response: Response) -> None:
+        if response.status >= 500:
+            self._complain(f"answered {response.status}: {response.url}")
