@@ -216,9 +216,13 @@ class Identity:
         if password is not None:
             await self._prove(account, present, address)
         account = await self.change_staff(account.username, name=name, password=password, by=account.username)
-        await self.store.close_session(session.token_hash)
+        return await self.go_on(session, account)
+
+    async def go_on(self, ended: Session, account: Account) -> tuple[str, Principal]:
+        """A fresh session in place of one that ended because its account changed; it lives no longer than that one would."""
+        await self.store.close_session(ended.token_hash)
         token = secrets.token_urlsafe(32)
-        session = Session(_hash(token), account.username, session.created_at, self._clock())
+        session = Session(_hash(token), account.username, ended.created_at, self._clock())
         await self.store.open_session(session)
         return token, self._principal(session, account)
 

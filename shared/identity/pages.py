@@ -1,4 +1,4 @@
-"""The pages of signing in and out. Whoever was sent here in the middle of something is led back to it."""
+"""The pages of signing in and out, and of accounts. Whoever was sent here in the middle of something is led back to it."""
 
 from __future__ import annotations
 
@@ -9,8 +9,10 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
+from shared.identity import own_pages, staff_pages
+from shared.identity.identity import Principal
 from shared.identity.sessions import Credentials, end_session, give_session, new_session
-from shared.web.access import public, signed_in
+from shared.web.access import public, session_cookie, signed_in
 from shared.web.navigation import SIGN_IN, SIGN_OUT, local_path, start_of
 from shared.web.page_routes import PageRoute, add_action, add_form, resume_page, see
 from shared.web.platform_of import platform_of
@@ -28,12 +30,16 @@ def pages() -> APIRouter:
     routes = APIRouter(route_class=PageRoute, include_in_schema=False)
     add_form(routes, SIGN_IN, SignIn(), public())
     add_action(routes, SIGN_OUT, SignOut(), signed_in())
+    routes.include_router(own_pages.pages())
+    routes.include_router(staff_pages.pages())
     return routes
 
 
 class SignIn:
     async def show(self, request: Request, posted: Posted) -> Response:
         onward = posted.text(ONWARD) or request.query_params.get(ONWARD, "")
+        if not posted.sent and (known := await _signed_in_already(request)):
+            return see(local_path(onward) or start_of(known))
         return shared_pages(
             request,
             "sign_in.html",
@@ -55,6 +61,11 @@ class SignIn:
         return answer
 
 
+async def _signed_in_already(request: Request) -> Principal | None:
+    token = session_cookie(request)
+    return await platform_of(request).identity.resolve(token) if token else None
+
+
 class SignOut:
     async def show(self, request: Request, posted: Posted) -> Response:
         return see(start_of(request.state.principal))
@@ -70,6 +81,7 @@ def _kept(text: str) -> Pairs:
     """What a form said before its session ended, as the sign-in page carries it. Raises Problem 422."""
     try:
         pairs = json.loads(text) if text else []
-        return [(str(name), str(value)) for name, value in pairs]
+        "".join(each for pair in pairs for each in pair).encode()
+        return [(name, value) for name, value in pairs]
     except (ValueError, TypeError, RecursionError) as error:
         raise Problem(422, "Isian yang disimpan tidak dapat dibaca lagi.") from error
