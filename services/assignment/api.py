@@ -2,174 +2,55 @@
 
 from __future__ import annotations
 
-from datetime import date
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request, Response
-from pydantic import AfterValidator, Field
 
-from services.assignment.completion import FILES, Completion, Summary, told
+from services.assignment.completion import FILES, Completion, told
+from services.assignment.desk import Desk
 from services.assignment.domain import (
     AssignLead,
-    Command,
     NoteProgress,
     PauseWork,
     ReassignLead,
     RejectRequest,
     ResumeWork,
     StartWork,
-    State,
 )
-from services.assignment.queries import count_open, count_overdue, document, find_requests, full, is_lead, item
+from services.assignment.fields import (
+    Assignment,
+    Nothing,
+    Pause,
+    Progress,
+    Reassignment,
+    Rejection,
+    Resume,
+    Summary,
+    WorkQuery,
+)
+from services.assignment.queries import document, find_requests, full, item
+from services.assignment.sentences import SENTENCES
 from shared.calendar import today
-from shared.contracts.course import Status
-from shared.contracts.facts import Complexity, Staff
-from shared.identity.accounts import Account, Role
+from shared.identity.accounts import Role
 from shared.identity.identity import Principal
-from shared.platform import Platform
 from shared.runtime.decider import Refusal
-from shared.runtime.execution import Kept
-from shared.runtime.service import ServiceRuntime
 from shared.web.access import GuardedRoute, signed_in
-from shared.web.bodies import Body, Day, FieldError
-from shared.web.commands import OptionalText, Sentences, Text, obey, problem_of, shown
+from shared.web.commands import problem_of, shown
 from shared.web.downloads import download
 from shared.web.idempotency import command_key, digest_of
-from shared.web.lists import ListQuery, page_of
+from shared.web.labels import STATUS_LABELS
+from shared.web.lists import page_of
 from shared.web.live import live
-from shared.web.problems import Problem, invalid
 from shared.web.uploads import read_form
 
 Head = Annotated[Principal, Depends(signed_in(Role.STRUCTURAL))]
 Technical = Annotated[Principal, Depends(signed_in(Role.TECHNICAL))]
 Reader = Annotated[Principal, Depends(signed_in(Role.STRUCTURAL, Role.TECHNICAL))]
 
-UNKNOWN = "Permohonan itu tidak ditemukan."
-NO_LEAD = "Pilih penanggung jawab teknis yang akunnya masih aktif."
 
-SENTENCES: Sentences = {
-    "not_your_request": (404, "", UNKNOWN),
-    "reason_missing": (422, "reason", "Wajib diisi."),
-    "note_missing": (422, "note", "Wajib diisi."),
-    "question_missing": (422, "question", "Wajib diisi."),
-    "summary_missing": (422, "summary", "Wajib diisi."),
-    "target_in_the_past": (422, "target_date", "Pilih target selesai hari ini ({today}) atau sesudahnya."),
-    "same_lead": (422, "lead", "{lead} sudah menjadi penanggung jawab teknis permohonan ini. Pilih orang lain."),
-    "percent_out_of_range": (422, "percent", "Isi dengan angka dari 0 sampai 100."),
-    "documents_missing": (422, "documents", "Berkas wajib diunggah."),
-    "record_missing": (422, "documents", "Berita acara belum terbentuk. Kirim kembali dokumen hasilnya."),
-    "record_outdated": (409, "", "Serah terima lain baru saja tercatat. Muat ulang halaman, lalu coba lagi."),
-}
-
-
-LATEST_YEAR = 2099
-"""Beyond it days would be counted for ever, for what can only be a slip of the hand."""
-
-
-def _in_sight(day: date) -> date:
-    if day.year > LATEST_YEAR:
-        raise ValueError(f"Tulis tanggal sampai dengan tahun {LATEST_YEAR}.")
-    return day
-
-
-Target = Annotated[Day, AfterValidator(_in_sight)]
-
-
-class WorkQuery(ListQuery):
-    """`lead` is a username; `overdue` true: only what is past its target; `search`: words of number, name or unit."""
-
-    status: Status | None = None
-    lead: str = Field("", max_length=100)
-    overdue: bool = False
-    search: str = Field("", max_length=200)
-
-
-class Nothing(Body):
-    """A body without fields, which may be left out."""
-
-
-class Rejection(Body):
-    reason: Text
-
-
-class Assignment(Body):
-    """`lead` is the username of an active member of the technical staff; `target_date` is today or later."""
-
-    lead: str = Field(min_length=1, max_length=100)
-    complexity: Complexity
-    target_date: Target
-    note: OptionalText = ""
-
-
-class Reassignment(Body):
-    """Without a `target_date` the target stays."""
-
-    lead: str = Field(min_length=1, max_length=100)
-    reason: Text
-    target_date: Target | None = None
-
-
-class Progress(Body):
-    note: Text
-    percent: int | None = Field(None, ge=0, le=100)
-
-
-class Pause(Body):
-    question: Text
-
-
-class Resume(Body):
-    note: OptionalText = ""
-
-
-class Desk:
-    """What the calls of this service have in common."""
-
-    def __init__(self, runtime: ServiceRuntime[State], platform: Platform):
-        self.executor, self.store, self.platform = runtime.executor, runtime.store, platform
-
-    async def known(self, id: str) -> Kept[State]:
-        """Raises Problem 404 for a request that was not heard of."""
-        kept = await self.executor.read(id)
-        if kept is None or not kept.state.number:
-            raise Problem(404, UNKNOWN)
-        return kept
-
-    async def work_of(self, id: str, lead: Principal) -> Kept[State]:
-        """Raises Problem 404 as well for a request that somebody else leads."""
-        kept = await self.known(id)
-        if not is_lead(kept.state, lead.staff):
-            raise Problem(404, UNKNOWN)
-        return kept
-
-    async def readable(self, id: str, reader: Principal) -> Kept[State]:
-        """A head may open every request, technical staff their own. Raises Problem 404."""
-        return await (self.known(id) if reader.has(Role.STRUCTURAL) else self.work_of(id, reader))
-
-    async def technician(self, username: str) -> Staff:
-        """Raises Problem 422 for anybody who cannot lead."""
-        account = await self.platform.accounts.account(username.lower())
-        if account is None or not account.active or Role.TECHNICAL not in account.roles:
-            raise invalid([FieldError("lead", NO_LEAD)])
-        return Staff(username=account.username, name=account.name)
-
-    async def obey(self, request: Request, id: str, command: Command, by: Principal, body: Body) -> dict[str, Any]:
-        return await obey(request, self.executor, id, command, by.username, SENTENCES, body)
-
-    async def load_of(self, account: Account) -> dict[str, Any]:
-        overdue = count_overdue(account.username, today(self.platform.clock()))
-        return {
-            "username": account.username,
-            "name": account.name,
-            "open": await self.executor.count(count_open(account.username)),
-            "overdue": await self.executor.count(overdue),
-        }
-
-
-def router(runtime: ServiceRuntime[State], platform: Platform, completion: Completion) -> APIRouter:
+def router(desk: Desk, completion: Completion) -> APIRouter:
     """Routes under /api/assignment."""
     routes = APIRouter(prefix="/api/assignment", tags=["assignment"], route_class=GuardedRoute)
-    desk = Desk(runtime, platform)
     _reading(routes, desk)
     _appointing(routes, desk)
     _working(routes, desk)
@@ -213,8 +94,7 @@ def _appointing(routes: APIRouter, desk: Desk) -> None:
     @routes.get("/leads")
     async def list_leads(head: Head) -> dict[str, Any]:
         """The active technical staff, with how much open and overdue work each has."""
-        accounts = await desk.platform.accounts.with_role(Role.TECHNICAL)
-        return {"items": [await desk.load_of(account) for account in accounts], "next": None, "previous": None}
+        return {"items": await desk.loads(), "next": None, "previous": None}
 
     @routes.post("/requests/{id}/rejection")
     async def reject(id: str, body: Rejection, head: Head, request: Request) -> dict[str, Any]:
@@ -283,16 +163,16 @@ def _completing(routes: APIRouter, desk: Desk, completion: Completion) -> None:
 def _following(routes: APIRouter, desk: Desk) -> None:
     @routes.get("/live", response_class=Response)
     async def follow(reader: Reader, request: Request) -> Response:
-        """Server-sent events: which request changed, to what version; technical staff hear of their own."""
+        """Server-sent events: which request changed, to what version; technical staff hear of their own, and of its loss."""
 
         async def still_allowed() -> bool:
             return await desk.platform.identity.still_signed_in(reader)
 
         async def allowed(id: str, version: int) -> dict[str, Any] | None:
-            try:
-                kept = await desk.readable(id, reader)
-            except Problem:
+            kept = await desk.executor.read(id)
+            if kept is None or not desk.concerns(kept.state, reader):
                 return None
-            return {"number": kept.state.number, "status": kept.state.status}
+            status = kept.state.status
+            return {"number": kept.state.number, "status": status, "label": STATUS_LABELS[status]}
 
         return await live(request, desk.store, allowed, still_allowed)

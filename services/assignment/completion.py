@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from io import BytesIO
 from typing import BinaryIO
 
 from services.assignment.domain import CompleteWork, next_record_number
+from services.assignment.fields import Summary
 from services.assignment.handover import HandedDocument, HandoverRecord, Office, Party, handover_record
 from services.assignment.state import State
 from shared.calendar import today
@@ -18,8 +21,6 @@ from shared.documents.port import PIECE
 from shared.platform import Platform
 from shared.runtime.decider import Refusal
 from shared.runtime.execution import Answer, CommandKey, Executor, Kept, KeyReused
-from shared.web.bodies import Fields
-from shared.web.commands import Text
 from shared.web.employee_number import grouped
 from shared.web.labels import ROLE_LABELS, SCOPE_LABELS
 from shared.web.storing import discard, store_uploads
@@ -30,12 +31,6 @@ KINDS = {"documents": DocumentKind.RESULT}
 OFFICE = Office()
 
 
-class Summary(Fields):
-    """What the lead writes beside the files."""
-
-    summary: Text
-
-
 class Completion:
     """Hands over what a lead has uploaded."""
 
@@ -44,32 +39,44 @@ class Completion:
         self.limits = FormLimits(file=platform.settings.file_limit)
 
     async def complete(self, kept: Kept[State], lead: Staff, form: ReadForm[Summary], key: CommandKey) -> Answer:
-        """Raises Refusal, KeyReused and StoreUnavailable of either store, Problem 413 and 415."""
-        if kept.state.status is not Status.IN_PROGRESS:
-            # Nothing but a repeat is answered now, and a repeat needs no files.
-            return await self._executor.execute(kept.id, CompleteWork(lead, form.fields.summary, (), ""), key)
-        platform, round = self._platform, kept.state.course.round
-        results = await store_uploads(form, platform.documents, platform.new_id, round, KINDS, self.limits)
-        return await self._hand_over(kept, CompleteWork(lead, form.fields.summary, results, ""), key)
+        """Hand over the files of a form that came whole; they are stored first.
 
-    async def _hand_over(self, kept: Kept[State], work: CompleteWork, key: CommandKey) -> Answer:
+        Raises Refusal, KeyReused and StoreUnavailable of either store, Problem 413 and 415.
+        """
+        platform, round = self._platform, kept.state.course.round
+        results: tuple[DocumentRef, ...] = ()
+        if kept.state.status is Status.IN_PROGRESS:
+            # Else nothing but a repeat is answered, and a repeat needs no files.
+            results = await store_uploads(form, platform.documents, platform.new_id, round, KINDS, self.limits)
+        return await self.hand_over(kept, CompleteWork(lead, form.fields.summary, results, ""), key, results)
+
+    async def hand_over(
+        self, kept: Kept[State], work: CompleteWork, key: CommandKey, ours: Sequence[DocumentRef] = ()
+    ) -> Answer:
+        """Hand over stored results, to which the record is added. `ours` are deleted when no event came to name them;
+        other results may wait for another try, or be those that the first of two equal calls handed over.
+
+        Raises Refusal, KeyReused and StoreUnavailable of either store.
+        """
+        if kept.state.status is not Status.IN_PROGRESS:
+            return await self._executor.execute(kept.id, replace(work, documents=()), key)
         number, store = next_record_number(kept.state), self._platform.documents
         try:
             record = await self._record(kept.state, work, number)
         except Exception:
-            await discard(store, work.documents)
+            await discard(store, ours)
             raise
-        whole = CompleteWork(work.by, work.summary, (*work.documents, record), number)
+        whole = replace(work, documents=(*work.documents, record), record_number=number)
         try:
             answer = await self._executor.execute(kept.id, whole, key)
         except (Refusal, KeyReused) as refused:
             if isinstance(refused, Refusal) and refused.code == "record_outdated":
                 await discard(store, [record])
-                return await self._hand_over(await self._again(kept), work, key)
-            await discard(store, whole.documents)
+                return await self.hand_over(await self._again(kept), work, key, ours)
+            await discard(store, [*ours, record])
             raise
         if answer.repeated:
-            await discard(store, whole.documents)
+            await discard(store, [*ours, record])
         return answer
 
     async def _again(self, kept: Kept[State]) -> Kept[State]:
@@ -126,8 +133,17 @@ async def told(form: ReadForm[Summary]) -> tuple[Summary | str, ...]:
     """What the form says, for telling a repeat from another call; nothing that the server adds to it."""
     uploads = form.files["documents"]
     digests = [await asyncio.to_thread(_sha256, upload.file) for upload in uploads]
-    named = [f"{safe_name(upload.filename)}\0{sha256}" for upload, sha256 in zip(uploads, digests, strict=True)]
+    named = [_named(safe_name(upload.filename), sha256) for upload, sha256 in zip(uploads, digests, strict=True)]
     return (form.fields, *named)
+
+
+def told_stored(summary: Summary, results: Iterable[DocumentRef]) -> tuple[Summary | str, ...]:
+    """The same of files that are stored already."""
+    return (summary, *(_named(document.name, document.sha256) for document in results))
+
+
+def _named(name: str, sha256: str) -> str:
+    return f"{name}\0{sha256}"
 
 
 def _sha256(file: BinaryIO) -> str:

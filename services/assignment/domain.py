@@ -191,7 +191,7 @@ def _resumed(state: State, command: ResumeWork, day: date, calendar: WorkingCale
         _must_be(state, Status.ON_HOLD)
     if (command.by is None and not answered_now(state)) or state.stopped_on is None or state.target_date is None:
         raise moved_on(state.status, state.history)
-    days = max(0, calendar.working_days_between(state.stopped_on, day))
+    days = _paused_for(state.stopped_on, day, calendar)
     return WorkResumed(
         pause=state.course.pause,
         days=days,
@@ -199,6 +199,17 @@ def _resumed(state: State, command: ResumeWork, day: date, calendar: WorkingCale
         note=command.note.strip(),
         by=command.by,
     )
+
+
+def _paused_for(stopped_on: date, day: date, calendar: WorkingCalendar) -> int:
+    return max(0, calendar.working_days_between(stopped_on, day))
+
+
+def resumed_target(state: State, day: date, rules: Rules) -> date | None:
+    """What the target becomes if work that is on hold is taken up again on that day."""
+    if state.status is not Status.ON_HOLD or state.stopped_on is None or state.target_date is None:
+        return None
+    return rules.calendar.add_working_days(state.target_date, _paused_for(state.stopped_on, day, rules.calendar))
 
 
 def _completed(state: State, command: CompleteWork, day: date, rules: Rules) -> WorkCompleted:

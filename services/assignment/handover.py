@@ -6,12 +6,8 @@ from dataclasses import dataclass, field
 from datetime import date
 
 from services.assignment.paper import LEFT, LINE, MIDDLE, RIGHT, Paper, width_of, wrapped
+from shared.web.dates import DAYS, MONTHS, plain_day
 
-DAYS = ("Senin", "Selasa", "Rabu", "Kamis", "Jumat", "Sabtu", "Minggu")
-MONTHS = (
-    "Januari", "Februari", "Maret", "April", "Mei", "Juni", "Juli", "Agustus", "September", "Oktober", "November",
-    "Desember",
-)  # fmt: skip
 ONES = ("nol", "satu", "dua", "tiga", "empat", "lima", "enam", "tujuh", "delapan", "sembilan", "sepuluh", "sebelas")
 
 WIDTH = RIGHT - LEFT
@@ -106,10 +102,6 @@ def day_in_words(day: date) -> str:
     )
 
 
-def long_date(day: date) -> str:
-    return f"{day.day} {MONTHS[day.month - 1]} {day.year}"
-
-
 def _letterhead(paper: Paper, office: Office) -> None:
     for text, bold, size, height in (
         (office.government.upper(), False, 13.0, 6.5),
@@ -156,7 +148,7 @@ def _documents(paper: Paper, record: HandoverRecord) -> None:
     paper.paragraph(
         "PIHAK PERTAMA menyerahkan kepada PIHAK KEDUA, dan PIHAK KEDUA menerima dari PIHAK PERTAMA, hasil "
         f"Layanan Integrasi Sistem lingkup {record.scope} atas permohonan dengan Nomor Registrasi "
-        f"{record.request_number} (surat nomor {record.letter_number} tanggal {long_date(record.letter_date)}), "
+        f"{record.request_number} (surat nomor {record.letter_number} tanggal {plain_day(record.letter_date)}), "
         f"berupa {len(record.documents)} ({in_words(len(record.documents))}) dokumen berikut:"
     )
     paper.y -= 1.5
@@ -218,7 +210,7 @@ def _closing(paper: Paper, record: HandoverRecord) -> None:
 def _signatures(paper: Paper, record: HandoverRecord) -> None:
     left, right, office = LEFT + WIDTH * 0.22, RIGHT - WIDTH * 0.22, record.office
     paper.y += 3
-    paper.centred(f"{office.place}, {long_date(record.handed_over_on)}", right)
+    paper.centred(f"{office.place}, {plain_day(record.handed_over_on)}", right)
     paper.y += LINE
     top = paper.y
     _signature(paper, left, ["PIHAK KEDUA,"], record.second.name, record.second.number)

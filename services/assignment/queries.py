@@ -5,37 +5,54 @@ from __future__ import annotations
 from datetime import date
 from typing import Any
 
-from services.assignment.state import State, overdue
+from services.assignment.domain import Rules, appoint_by, resumed_target, start_by
+from services.assignment.state import State, advised, due, overdue
+from shared.contracts.course import Status
 from shared.contracts.facts import DocumentRef, Staff
+from shared.contracts.history import Entry
 from shared.runtime.execution import Kept
 from shared.storage.port import Find, Scalar
 from shared.web import shapes
-from shared.web.employee_number import masked
+from shared.web.employee_number import grouped, masked
+
+RUNNING = (Status.ASSIGNED, Status.IN_PROGRESS, Status.ON_HOLD, Status.DELIVERED)
+"""From the day that a lead is appointed until the applicant has confirmed."""
+
+Cursor = tuple[Scalar, str] | None
 
 
 def find_requests(
     *,
-    status: str = "",
+    status: str | tuple[str, ...] = "",
     lead: str = "",
+    scope: str = "",
     overdue_on: date | None = None,
     search: str = "",
     open_only: bool = False,
-    after: tuple[Scalar, str] | None = None,
-    before: tuple[Scalar, str] | None = None,
+    advised_only: bool = False,
+    newest_first: bool = False,
+    after: Cursor = None,
+    before: Cursor = None,
     limit: int = 50,
 ) -> Find:
     """Requests in the order in which they were submitted; with `overdue_on`, those whose target has passed on that day."""
-    where: dict[str, Scalar | tuple[Scalar, ...]] = {"open": 1} if open_only else {}
-    where |= {name: value for name, value in (("status", status), ("lead", lead)) if value}
-    below = {"due": overdue_on.isoformat()} if overdue_on else {}
+    asked = {"status": status, "lead": lead, "scope": scope, "open": int(open_only), "advised": int(advised_only)}
     return Find(
-        "submitted_at", where=where, below=below, search=search.lower(), after=after, before=before, limit=limit
+        "submitted_at",
+        where={name: value for name, value in asked.items() if value},
+        below={"due": overdue_on.isoformat()} if overdue_on else {},
+        search=search.lower(),
+        after=after,
+        before=before,
+        limit=limit,
+        descending=newest_first,
     )
 
 
-def find_work(lead: str, after: tuple[Scalar, str] | None = None, limit: int = 50) -> Find:
+def find_work(lead: str, *, search: str = "", after: Cursor = None, before: Cursor = None, limit: int = 50) -> Find:
     """A lead's open work, the nearest target first."""
-    return Find("target_date", where={"lead": lead, "open": 1}, after=after, limit=limit)
+    where: dict[str, Scalar | tuple[Scalar, ...]] = {"lead": lead, "open": 1}
+    return Find("target_date", where=where, search=search.lower(), after=after, before=before, limit=limit)
 
 
 def count_open(lead: str) -> Find:
@@ -49,6 +66,12 @@ def count_overdue(lead: str, day: date) -> Find:
 def is_lead(state: State, by: Staff) -> bool:
     """Whether the request is this person's work; to anybody else of the technical staff it is not there."""
     return state.lead is not None and state.lead.username == by.username
+
+
+def was_just_taken_from(state: State, by: Staff) -> bool:
+    """Whether nothing has happened since the request was this person's work; whoever lost it should see it go."""
+    last = state.history[-1].event if state.history else ""
+    return last == "LeadReassigned" and state.former_lead is not None and state.former_lead.username == by.username
 
 
 def item(kept: Kept[State], day: date) -> dict[str, Any]:
@@ -74,6 +97,24 @@ def item(kept: Kept[State], day: date) -> dict[str, Any]:
     }
 
 
+def line(kept: Kept[State], day: date, rules: Rules) -> dict[str, Any]:
+    """The same as a queue shows it: by how many working days which target has passed, and what an officer advised."""
+    state = kept.state
+    internal = appoint_by(state, rules) or start_by(state, rules)
+    return {
+        **item(kept, day),
+        "advised": advised(state),
+        "late_days": _late(due(state), day, rules),
+        "internal_target": internal,
+        "internal_late_days": _late(internal, day, rules),
+    }
+
+
+def _late(target: date | None, day: date, rules: Rules) -> int | None:
+    """Working days since the target, 0 if only days off have passed, None if it has not passed."""
+    return rules.calendar.working_days_between(target, day) if target and target < day else None
+
+
 def full(kept: Kept[State], day: date) -> dict[str, Any]:
     """The request with everything that was sent, what was advised, and how the work stands."""
     state = kept.state
@@ -92,6 +133,44 @@ def full(kept: Kept[State], day: date) -> dict[str, Any]:
         "record_number": state.record_number or None,
         "confirm_by": state.confirm_by,
     }
+
+
+def whole(kept: Kept[State], day: date, rules: Rules) -> dict[str, Any]:
+    """Everything of the request that its page shows."""
+    state = kept.state
+    return {
+        **line(kept, day, rules),
+        **full(kept, day),
+        "employee_number": grouped(state.applicant.employee_number) if state.applicant else "",
+        "by_silence": state.by_silence,
+        "assigned_at": state.assigned_at,
+        "resumed_target": resumed_target(state, day, rules),
+        "objection": objection(state),
+        "paused": _last(state, "WorkPaused") if state.status is Status.ON_HOLD else None,
+        "ending": _ending(state),
+    }
+
+
+def objection(state: State) -> Entry | None:
+    """The applicant's words that brought the work back, until it is handed over again."""
+    course = state.course
+    reopened = course.contested == course.delivery > 0 and state.status in (Status.IN_PROGRESS, Status.ON_HOLD)
+    return _last(state, "HandoverContested") if reopened else None
+
+
+def _ending(state: State) -> Entry | None:
+    """What ended the request, if it has ended."""
+    endings = {
+        Status.COMPLETED: "HandoverConfirmed",
+        Status.REJECTED: "RequestRejected",
+        Status.WITHDRAWN: "RequestWithdrawn",
+        Status.EXPIRED: "RequestExpired",
+    }
+    return _last(state, endings[state.status]) if state.status in endings else None
+
+
+def _last(state: State, event: str) -> Entry | None:
+    return next((entry for entry in reversed(state.history) if entry.event == event), None)
 
 
 def documents(state: State) -> tuple[DocumentRef, ...]:

@@ -47,7 +47,7 @@ INDEXED = (
     *map(Column, ("number", "submitted_at", "target_date", "due", "search")),
     *(Column(name, ordered_by="submitted_at") for name in ("status", "unit", "scope")),
     Column("lead", ordered_by="target_date"),
-    Column("open", "integer", ordered_by="submitted_at"),
+    *(Column(name, "integer", ordered_by="submitted_at") for name in ("open", "advised")),
 )
 
 
@@ -79,6 +79,7 @@ class State:
     recommendation: Recommendation | None = None
     verified_at: datetime | None = None
     lead: Staff | None = None
+    former_lead: Staff | None = None
     complexity: Complexity | None = None
     target_date: date | None = None
     note: str = ""
@@ -153,8 +154,8 @@ def _after_work(state: State, event: Event) -> State:
     match event.fact:
         case LeadAssigned(lead=lead, complexity=complexity, target_date=day, note=note):
             return replace(state, lead=lead, complexity=complexity, target_date=day, note=note, assigned_at=event.time)
-        case LeadReassigned(lead=lead, target_date=day):
-            return replace(_retargeted(state, day, event.time), lead=lead)
+        case LeadReassigned(lead=lead, previous=previous, target_date=day):
+            return replace(_retargeted(state, day, event.time), lead=lead, former_lead=previous)
         case WorkProgressed(percent=percent) if percent is not None:
             return replace(state, percent=percent)
         case WorkPaused(question=question, answer_by=day):
@@ -192,6 +193,13 @@ def overdue(state: State, day: date) -> bool:
     return target is not None and target < day
 
 
+def advised(state: State) -> bool:
+    """An officer advised in this round to reject, and that is still open."""
+    given = state.recommendation
+    undecided = state.status in (Status.SUBMITTED, Status.VERIFIED)
+    return undecided and given is not None and given.round == state.course.round
+
+
 def columns(state: State) -> Mapping[str, Scalar]:
     """What requests are found by; `due` below today is overdue."""
     unit = state.applicant.unit if state.applicant else ""
@@ -201,6 +209,7 @@ def columns(state: State) -> Mapping[str, Scalar]:
         "number": state.number,
         "status": state.status.value,
         "open": int(state.status not in ENDED),
+        "advised": int(advised(state)),
         "submitted_at": submitted.isoformat(timespec="microseconds") if submitted else None,
         "unit": unit,
         "scope": state.scope.value if state.scope else None,
