@@ -1,0 +1,207 @@
+"""What the engines of the tests have in common: where they are kept, whether they may be fetched, how they start and end."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NoReturn
+
+import pytest
+
+POLL = 0.05
+
+
+class Unavailable(Exception):
+    """An engine cannot be had; the text is the one line that says what is skipped and why."""
+
+
+def fetching_allowed() -> bool:
+    """Whether this run may fetch and build everything; otherwise only what pip alone can have."""
+    return os.environ.get("SIMPUL_ENGINES") in {"fetch", "required"}
+
+
+def required() -> bool:
+    """Whether an engine that cannot be had is a failure."""
+    return os.environ.get("SIMPUL_ENGINES") == "required"
+
+
+def skip(reason: Unavailable) -> NoReturn:
+    """Skip the test with the one line, or fail it where engines are required."""
+    if required():
+        pytest.fail(f"SIMPUL_ENGINES=required, but {reason}", pytrace=False)
+    pytest.skip(str(reason))
+
+
+def cache() -> Path:
+    """The folder outside the tree in which engines are kept once they are fetched."""
+    base = os.environ.get("XDG_CACHE_HOME", "")
+    folder = (Path(base) if base else Path.home() / ".cache") / "simpul-engines"
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+@contextlib.contextmanager
+def fetching(name: str) -> Iterator[Path]:
+    """The cache folder of one engine, held alone: of two test processes one fetches and the other waits and finds it."""
+    folder = cache() / name
+    folder.mkdir(exist_ok=True)
+    with open(cache() / f"{name}.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield folder
+
+
+def say(line: str) -> None:
+    """A line of progress, seen at once where output is not captured."""
+    print(line, file=sys.stderr, flush=True)
+
+
+def run(
+    command: Sequence[str], *, seconds: float, env: Mapping[str, str] | None = None, cwd: Path | None = None
+) -> None:
+    """Run a command that fetches or builds. Raises Unavailable with its last line."""
+    try:
+        done = subprocess.run(
+            command,
+            cwd=cwd,
+            env={**os.environ, **(env or {})},
+            timeout=seconds,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    except FileNotFoundError as error:
+        raise Unavailable(f"{command[0]} is not installed") from error
+    except subprocess.TimeoutExpired as error:
+        raise Unavailable(f"{command[0]} took more than {seconds:.0f} s") from error
+    if done.returncode != 0:
+        last = (done.stderr or done.stdout).strip().splitlines()[-1:] or ["no word"]
+        raise Unavailable(f"{command[0]} failed: {last[0][:200]}")
+
+
+def free_port() -> int:
+    """A port of loopback that nothing listens at now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def listens(port: int) -> bool:
+    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
+        return True
+    return False
+
+
+def wait_until(ready: Callable[[], bool], seconds: float, what: str, alive: Callable[[], bool] = lambda: True) -> None:
+    """Ask until it is so. Raises Unavailable when time is up, or at once when the process has ended."""
+    deadline = time.monotonic() + seconds
+    while not ready():
+        if not alive():
+            raise Unavailable(f"{what} ended at its start")
+        if time.monotonic() > deadline:
+            raise Unavailable(f"{what} was not ready within {seconds:.0f} s")
+        time.sleep(POLL)
+
+
+@dataclass
+class Server:
+    """One engine as a process of its own, with a fixed port and folder: it can be killed and started again.
+
+    `ready` asks whether it serves; `ended` tidies up after the last stop. Its output is in `folder`/NAME.log.
+    """
+
+    name: str
+    address: str
+    command: Sequence[str]
+    folder: Path
+    ready: Callable[[], bool]
+    env: Mapping[str, str] = field(default_factory=dict)
+    seconds: float = 60.0
+    patience: float = 20.0
+    _process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def alive(self) -> bool:
+        return self._process is not None and self._process.poll() is None
+
+    @property
+    def log(self) -> Path:
+        return self.folder / f"{self.name}.log"
+
+    def start(self) -> None:
+        """Start it and wait until it serves. Raises Unavailable with the end of its log."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with open(self.log, "ab") as log:
+            self._process = subprocess.Popen(
+                self.command,
+                cwd=self.folder,
+                env={**os.environ, **self.env},
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        try:
+            wait_until(self.ready, self.seconds, self.name, lambda: self.alive)
+        except BaseException as error:
+            self.kill()
+            if isinstance(error, Unavailable):
+                raise Unavailable(f"{error}: {self._last_words()}") from error
+            raise
+
+    def kill(self) -> None:
+        """End it and all that it started as a power cut would: kill -9."""
+        self._signal(signal.SIGKILL)
+        if self._process is not None:
+            self._process.wait()
+
+    def restart(self, after: float = 0.0) -> None:
+        """Kill it, wait, and start it again on the same port and folder."""
+        self.kill()
+        time.sleep(after)
+        self.start()
+
+    def stop(self) -> None:
+        """Ask it to end; kill what has not ended in time."""
+        self._signal(signal.SIGTERM)
+        if self._process is not None:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(self.patience)
+        self.kill()
+
+    def _signal(self, number: signal.Signals) -> None:
+        if self._process is not None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self._process.pid, number)
+
+    def _last_words(self) -> str:
+        lines = self.log.read_text(errors="replace").strip().splitlines() if self.log.exists() else []
+        return lines[-1][:300] if lines else "it said nothing"
+
+
+@contextlib.contextmanager
+def serving(server: Server) -> Iterator[Server]:
+    """Start it, and stop it whatever happens."""
+    server.start()
+    try:
+        yield server
+    finally:
+        server.stop()
+
+
+@contextlib.contextmanager
+def given_or_serving(setting: str, server: Callable[[], Server]) -> Iterator[str]:
+    """The address that this environment variable gives, or that of an engine started for as long as it is needed."""
+    if given := os.environ.get(setting, ""):
+        yield given
+        return
+    with serving(server()) as started:
+        yield started.address
