@@ -61,7 +61,8 @@ def fetching(name: str) -> Iterator[Path]:
 
 def say(line: str) -> None:
     """A line of progress, seen at once where output is not captured."""
-    print(line, file=sys.stderr, flush=True)
+    sys.stderr.write(line + "\n")
+    sys.stderr.flush()
 
 
 def run(
