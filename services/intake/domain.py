@@ -145,7 +145,8 @@ def decide(state: State, command: Command, now: datetime, rules: Rules) -> list[
     """The facts that follow.
 
     Raises Refusal: moved_on (status, by, at, event) for a command out of step or about another pause or delivery; what
-    form.sound and resubmission.completed say; reason_missing, text_missing, answers_unfit (elements), survey_answered (at), survey_closed (until), not_due (at).
+    form.sound and resubmission.completed say; reason_missing, text_missing, answers_unfit (elements), survey_answered (at),
+    survey_closed (until), not_due (at).
     """
     if state.status not in IN_STEP[type(command)] or _outdated(state.course, command):
         raise moved_on(state.status, state.history)

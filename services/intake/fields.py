@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Mapping
 from datetime import date
 from typing import Annotated, Any, TypeVar, cast
 
 from pydantic import AfterValidator, BeforeValidator, Field, create_model, field_validator
 
+from services.intake.domain import ELEMENTS, MARKS
 from services.intake.employee_number import normalised
 from services.intake.form import MOST_REQUIREMENTS
 from shared.calendar import today
@@ -17,15 +17,13 @@ from shared.clock import Clock
 from shared.contracts.facts import DocumentKind, Scope
 from shared.identity.addresses import valid_address
 from shared.runtime.decider import Refusal
-from shared.web.bodies import Day, Fields
+from shared.web.bodies import Body, Day, Fields
+from shared.web.commands import OptionalText, Text
 from shared.web.uploads import FileRule
+from shared.web.words import read_words
 
-REFUSED_NUMBERS: Mapping[str, str] = {
-    "employee_number_missing": "Wajib diisi.",
-    "employee_number_not_digits": "Nomor Pegawai hanya memuat angka 0 sampai 9.",
-    "employee_number_old": "Ini NIP lama dengan 9 angka, yang diganti pada tahun 2007. Tulis Nomor Pegawai dengan 18 angka.",
-    "employee_number_length": "Nomor Pegawai terdiri atas {expected} angka. Sekarang {count}.",
-}
+words = read_words("services.intake")
+"""Everything that intake's pages say."""
 PHONE = re.compile(r"\+?[0-9](?:[ -]?[0-9]){7,}")
 LONGEST_PHONE = 20
 
@@ -34,7 +32,7 @@ def _employee_number(written: str) -> str:
     try:
         return normalised(written)
     except Refusal as refusal:
-        raise ValueError(REFUSED_NUMBERS[refusal.code].format(**refusal.facts)) from refusal
+        raise ValueError(str(words.wrong[refusal.code]).format(**refusal.facts)) from refusal
 
 
 def _email(written: str) -> str:
@@ -45,7 +43,7 @@ def _email(written: str) -> str:
 
 def _phone(written: str) -> str:
     if written and not (len(written) <= LONGEST_PHONE and PHONE.fullmatch(written)):
-        raise ValueError("Tulis nomor telepon dengan 8 sampai 20 angka, misalnya 0812 3456 7890.")
+        raise ValueError(words.wrong.phone)
     return written
 
 
@@ -61,7 +59,7 @@ def _visible(written: str, allowed: str) -> str:
     """Without marks that nobody sees but that turn text around; a control character is no mistake of the hand."""
     for letter in written.strip():
         if letter not in allowed and unicodedata.category(letter) in ("Cc", "Zl", "Zp"):
-            raise ValueError("Isian ini memuat ganti baris atau karakter kendali yang tidak diterima.")
+            raise ValueError(words.wrong.control_character)
     return "".join(letter for letter in written if unicodedata.category(letter) not in ("Cf", "Cs", "Co", "Cn"))
 
 
@@ -117,8 +115,36 @@ def dated(model: type[Form], clock: Clock) -> type[Form]:
 
     def not_to_come(letter_date: date | None) -> date | None:
         if letter_date is not None and letter_date > today(clock()):
-            raise ValueError("Tanggal surat tidak boleh melewati hari ini.")
+            raise ValueError(words.wrong.letter_date)
         return letter_date
 
     validators = cast(dict[str, Any], {"not_to_come": field_validator("letter_date")(not_to_come)})
     return create_model(model.__name__, __base__=model, __doc__=model.__doc__, __validators__=validators)
+
+
+class Reason(Body):
+    reason: Text
+
+
+class Reply(Body):
+    text: Text
+
+
+class Nothing(Body):
+    """No fields: the call says all."""
+
+
+class LostLink(Body):
+    """The address that a request was sent with."""
+
+    email: Email
+
+
+Mark = Annotated[int, Field(ge=MARKS.start, lt=MARKS.stop)]
+
+
+class Survey(Body):
+    """Elements U1 to U9 of the satisfaction survey, each from 1 to 4."""
+
+    answers: Annotated[tuple[Mark, ...], Field(min_length=ELEMENTS, max_length=ELEMENTS)]
+    comment: OptionalText = ""

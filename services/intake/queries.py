@@ -2,16 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import date
 from typing import Any
 
+from services.intake.domain import (
+    IN_STEP,
+    AnswerQuestion,
+    AnswerSurvey,
+    Command,
+    ConfirmHandover,
+    ContestHandover,
+    ResubmitRequest,
+    WithdrawRequest,
+)
 from services.intake.form import Form
 from services.intake.state import State
 from shared.contracts.course import Status
 from shared.contracts.facts import DocumentRef
 from shared.contracts.history import Entry
 from shared.identity.tracking import Tracking
+from shared.runtime.decider import Refusal
 from shared.runtime.execution import Executor, Kept
+from shared.runtime.moved_on import moved_on
 from shared.web import shapes
 from shared.web.employee_number import grouped, masked
 from shared.web.labels import EVENT_LABELS, OPEN_ITEM_LABELS, SCOPE_LABELS, STATUS_LABELS, actor_label
@@ -133,3 +146,27 @@ def deadlines(state: State) -> dict[str, date]:
 def survey_open(state: State, day: date) -> bool:
     waited_for = deadlines(state).get("survey_until")
     return waited_for is not None and day <= waited_for
+
+
+ACTIONS: Mapping[str, type[Command]] = {
+    "lengkapi": ResubmitRequest,
+    "jawab": AnswerQuestion,
+    "konfirmasi": ConfirmHandover,
+    "keberatan": ContestHandover,
+    "survei": AnswerSurvey,
+    "batalkan": WithdrawRequest,
+}
+"""What an applicant may do, by the page that it is done on; the first that fits is what is waited for."""
+
+
+def open_actions(state: State, day: date) -> tuple[str, ...]:
+    """The actions that fit where the request stands on that day."""
+    fitting = (name for name, command in ACTIONS.items() if state.status in IN_STEP[command])
+    return tuple(name for name in fitting if name != "survei" or survey_open(state, day))
+
+
+def why_closed(state: State, action: str) -> Refusal:
+    """Why an action that is not open cannot be taken: survey_answered, survey_closed, or moved_on with what happened."""
+    if action == "survei" and state.status is Status.COMPLETED:
+        return Refusal("survey_answered", at=state.surveyed_at) if state.surveyed_at else Refusal("survey_closed")
+    return moved_on(state.status, state.history)

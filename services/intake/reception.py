@@ -26,6 +26,8 @@ from shared.web.idempotency import command_key, digest_of, documents_digest, sen
 from shared.web.storing import discard, store_uploads
 from shared.web.uploads import FormLimits, ReadForm, read_form
 
+Documents = tuple[DocumentRef, ...]
+
 NUMBERS_TRIED = 50
 """Each number that is found taken went to another process that took one at the same moment."""
 
@@ -35,42 +37,54 @@ class Reception:
 
     def __init__(self, executor: Executor[State], store: StateStore, platform: Platform):
         self._executor, self._store, self._platform = executor, store, platform
-        self._application, self._changes = dated(Application, platform.clock), dated(Changes, platform.clock)
+        self.application, self.changes = dated(Application, platform.clock), dated(Changes, platform.clock)
         self._limits = FormLimits(file=platform.settings.file_limit)
         self._turn = asyncio.Lock()
 
     async def submit(self, request: Request) -> dict[str, Any]:
-        """The answer to a new request. Raises Problem, Refusal, KeyReused and StoreUnavailable."""
+        """The answer to a program's new request. Raises Problem, Refusal, KeyReused and StoreUnavailable."""
         sent_key(request)  # a bad key is refused before there is anything to take back
-        async with read_form(request, self._application, APPLICATION_FILES, self._limits) as form:
+        async with read_form(request, self.application, APPLICATION_FILES, self._limits) as form:
             stored = await self._stored(form, 1)
-        key = command_key(request, "", digest_of(form.fields, documents_digest(stored)), self._platform.new_id)
-        odd = self._odd(form.fields.employee_number)
-        command = _submission(form.fields, stored, odd)
-        # A repeated command must find the request that it made.
-        request_id = str(uuid.uuid5(uuid.UUID(key.id), "request"))
-        answer = await self._kept_if_named(self._registered(request_id, command, key), stored)
-        token = self._platform.tracking.token(answer.id)
+        answer = await self._kept_if_named(self.register(request, form.fields, stored), stored)
+        token, odd = self._platform.tracking.token(answer.id), self.odd(form.fields.employee_number)
         return {**shown(answer), "tracking_token": token, "warnings": shapes.warnings(odd)}
 
-    async def resubmit(self, request: Request, kept: Kept[State]) -> dict[str, Any]:
-        """The answer to a completed request. Raises Problem, Refusal, KeyReused and StoreUnavailable."""
-        sent_key(request)
-        async with read_form(request, self._changes, CHANGES_FILES, self._limits) as form:
-            stored = await self._stored(form, kept.state.course.round + 1)
-        digest = digest_of(form.fields, documents_digest(stored))
-        key = command_key(request, f"{kept.state.number}\n{kept.id}", digest, self._platform.new_id)
-        changes = form.fields.model_dump()
-        number = form.fields.employee_number
-        command = ResubmitRequest(**changes, documents=stored, warnings=None if number is None else self._odd(number))
-        return shown(await self._kept_if_named(self._executor.execute(kept.id, command, key), stored))
+    async def register(self, request: Request, fields: Application, stored: Documents) -> Answer:
+        """The answer to a new request whose files are stored. Raises Problem, Refusal, KeyReused and StoreUnavailable."""
+        key = self._key(request, digest_of(fields, documents_digest(stored)))
+        command = _submission(fields, stored, self.odd(fields.employee_number))
+        return await self._registered(_made_by(key), command, key)
 
-    async def _stored(self, form: ReadForm[Any], round: int) -> tuple[DocumentRef, ...]:
+    async def registered_by(self, request: Request) -> Kept[State] | None:
+        """The request that was made with the key of this call, whatever it said."""
+        return await self._executor.read(_made_by(self._key(request, "")))
+
+    async def resubmit(self, request: Request, kept: Kept[State]) -> dict[str, Any]:
+        """The answer to a request that a program completes. Raises Problem, Refusal, KeyReused and StoreUnavailable."""
+        sent_key(request)
+        async with read_form(request, self.changes, CHANGES_FILES, self._limits) as form:
+            stored = await self._stored(form, kept.state.course.round + 1)
+        return shown(await self._kept_if_named(self.complete(request, kept, form.fields, stored), stored))
+
+    async def complete(self, request: Request, kept: Kept[State], fields: Changes, stored: Documents) -> Answer:
+        """The same for files that are stored."""
+        digest = digest_of(fields, documents_digest(stored))
+        key = command_key(request, f"{kept.state.number}\n{kept.id}", digest, self._platform.new_id)
+        odd = None if fields.employee_number is None else self.odd(fields.employee_number)
+        command = ResubmitRequest(**fields.model_dump(), documents=stored, warnings=odd)
+        return await self._executor.execute(kept.id, command, key)
+
+    def odd(self, employee_number: str) -> tuple[str, ...]:
+        """The codes of what is odd today about a number of 18 digits."""
+        return warnings(employee_number, today(self._platform.clock()))
+
+    def _key(self, request: Request, digest: str) -> CommandKey:
+        return command_key(request, "", digest, self._platform.new_id)
+
+    async def _stored(self, form: ReadForm[Any], round: int) -> Documents:
         platform = self._platform
         return await store_uploads(form, platform.documents, platform.new_id, round, KINDS, self._limits)
-
-    def _odd(self, employee_number: str) -> tuple[str, ...]:
-        return warnings(employee_number, today(self._platform.clock()))
 
     async def _registered(self, request_id: str, command: SubmitRequest, key: CommandKey) -> Answer:
         """The command obeyed under the next registration number."""
@@ -94,6 +108,11 @@ class Reception:
         if answer.repeated:
             await discard(self._platform.documents, stored)
         return answer
+
+
+def _made_by(key: CommandKey) -> str:
+    """The id of the request that a command makes: repeated, it must find it again."""
+    return str(uuid.uuid5(uuid.UUID(key.id), "request"))
 
 
 def _submission(fields: Application, stored: tuple[DocumentRef, ...], odd: tuple[str, ...]) -> SubmitRequest:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from services.intake.api import router
+from services.intake.desk import Desk
 from services.intake.domain import Rules, decider
 from services.intake.pages import pages
 from shared.platform import Platform
@@ -14,4 +15,5 @@ def build(platform: Platform) -> Service:
     heart = decider(Rules())
     store = platform.state_store(heart.service, heart.indexed)
     runtime = ServiceRuntime(heart, store, platform.log, platform.clock)
-    return Service(runtime, (router(runtime, platform), pages(runtime, platform)))
+    desk = Desk(runtime, platform)
+    return Service(runtime, (router(desk), *pages(desk)))

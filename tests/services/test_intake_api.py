@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from services.intake import domain, form, resubmission
-from services.intake.api import SENTENCES
+from services.intake.sentences import SENTENCES
 from shared.contracts.facts import ChecklistItem, DocumentKind
 from tests.domain import intake_story as story
 from tests.services.intake_ground import (
@@ -294,7 +294,9 @@ async def test_the_applicant_hears_at_once_of_this_request_alone(intake: Ground)
     with suppress(TimeoutError):
         async with asyncio.timeout(5):
             await listening
-    assert heard == [{"id": mine.id, "version": 2, "number": mine.number, "status": "withdrawn"}]
+    assert heard == [
+        {"id": mine.id, "version": 2, "number": mine.number, "status": "withdrawn", "label": "Dibatalkan Pemohon"}
+    ]
 
 
 async def _listen(intake: Ground, applicant: Applicant, heard: list[dict[str, Any]]) -> None:

@@ -1,0 +1,49 @@
+"""What a form offers to choose from: the two scopes, and the Dinas, which is written when it is not on the list."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from services.intake.fields import words
+from shared.web.labels import SCOPE_LABELS
+from shared.web.posted import Posted
+from shared.web.units import UNITS
+
+UNIT, UNIT_OTHER = "unit", "unit_other"
+OTHER = "other"
+"""What the list says for a unit that is not on it."""
+
+
+def unit_groups() -> list[tuple[str, list[tuple[str, str]]]]:
+    """The list as a form offers it: (title, [(value, label)])."""
+    titles = words.form.unit_groups
+    groups = [
+        (titles[kind], [(unit.name, unit.name) for unit in UNITS if unit.active and unit.code.startswith(kind)])
+        for kind in titles
+    ]
+    return [*groups, ("", [(OTHER, words.form.other)])]
+
+
+def choice_of(unit: str) -> tuple[str, str]:
+    """How a unit is shown in a form: (chosen, written)."""
+    return (unit, "") if any(unit == one.name for one in UNITS if one.active) else (OTHER, unit)
+
+
+def with_unit(posted: Posted) -> Posted:
+    """The form as the model takes it: what was written counts where the list does not say."""
+    if posted.text(UNIT) != OTHER:
+        return posted
+    texts: dict[str, Sequence[str]] = dict(posted.texts)
+    texts[UNIT] = texts.get(UNIT_OTHER, [""])
+    return replace(posted, texts=texts)
+
+
+def at_its_field(posted: Posted, field: str) -> str:
+    """Where what is wrong with the unit is to be put right."""
+    return UNIT_OTHER if field == UNIT and posted.text(UNIT) == OTHER else field
+
+
+def scope_cards() -> list[tuple[str, str, str]]:
+    """(value, label, explanation) of both scopes."""
+    return [(scope.value, label, words.form.scopes[scope.value]) for scope, label in SCOPE_LABELS.items()]
