@@ -8,7 +8,8 @@ import importlib.metadata
 import logging
 from collections.abc import AsyncIterator, Sequence
 
-from fastapi import FastAPI
+from fastapi import APIRouter, Depends, FastAPI
+from starlette.responses import Response
 
 from services.wiring import BUILDERS, build
 from shared.documents.audit import named_documents
@@ -17,8 +18,12 @@ from shared.identity import api as identity_api
 from shared.identity import pages as identity_pages
 from shared.platform import Platform
 from shared.runtime.service import Service
-from shared.web import dead_letters
+from shared.web import dead_letter_pages, dead_letters, mail_viewer
+from shared.web.access import public
 from shared.web.app import make_app
+from shared.web.dead_letters import DeadLetters
+from shared.web.navigation import HOME, SIGN_IN
+from shared.web.page_routes import PageRoute, see
 
 logger = logging.getLogger(__name__)
 
@@ -28,8 +33,7 @@ SWEEP_DOCUMENTS_EVERY = 6 * 3600.0
 def make_application(platform: Platform, names: Sequence[str] = tuple(BUILDERS)) -> FastAPI:
     """The ASGI application of these services on this platform; its lifespan starts and stops them."""
     services = build(platform, names)
-    runtimes = {service.name: service.runtime for service in services}
-    shared_routers = [identity_api.router(), identity_pages.pages(), dead_letters.router(runtimes)]
+    letters = DeadLetters({service.name: service.runtime for service in services})
 
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -44,13 +48,39 @@ def make_application(platform: Platform, names: Sequence[str] = tuple(BUILDERS))
             await _stop(services)
             await platform.close()
 
-    return make_app(
+    app = make_app(
         platform=platform,
         version=importlib.metadata.version("simpul"),
-        routers=[router for service in services for router in service.routers] + shared_routers,
+        routers=[router for service in services for router in service.routers]
+        + shared_routers(platform, letters, names),
         lifespan=lifespan,
         stores=[service.runtime.store for service in services],
     )
+    waiting = {path: count for service in services for path, count in service.waiting.items()}
+    app.state.waiting = {dead_letter_pages.LETTERS: letters.count, **waiting}
+    return app
+
+
+def shared_routers(platform: Platform, letters: DeadLetters, names: Sequence[str]) -> list[APIRouter]:
+    """The routes that belong to no service; without intake, whose form it is, the front door leads to staff."""
+    routers = [
+        identity_api.router(),
+        identity_pages.pages(),
+        dead_letters.router(letters),
+        dead_letter_pages.pages(letters),
+        mail_viewer.pages(platform),
+    ]
+    return routers if "intake" in names else [*routers, _front_door()]
+
+
+def _front_door() -> APIRouter:
+    routes = APIRouter(route_class=PageRoute, include_in_schema=False)
+
+    @routes.get(HOME, dependencies=[Depends(public())])
+    async def front() -> Response:
+        return see(SIGN_IN)
+
+    return routes
 
 
 async def _stop(services: Sequence[Service]) -> None:

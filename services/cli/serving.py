@@ -20,6 +20,7 @@ from shared.identity.passwords import make_password
 from shared.observability import configure_logging
 from shared.platform import Platform, open_platform
 from shared.settings import Settings
+from shared.web.navigation import HOME, MAIL_VIEWER, SIGN_IN
 from shared.web.server import listen, run_server
 
 FIRST_STAFF = {
@@ -82,16 +83,26 @@ async def _greet(platform: Platform, names: Sequence[str]) -> None:
 
 
 def _say_where(settings: Settings, names: Sequence[str]) -> None:
-    where = settings.mail if not settings.smtp.get_secret_value() else "sent by SMTP"
-    lines = {
-        "Simpul": f"{settings.origin}/" + ("" if len(names) == len(BUILDERS) else f" ({', '.join(names)})"),
-        "API": f"{settings.origin}/api/docs" if settings.docs_open else "",
-        "e-mails": str(where),
-        "data": str(settings.data),
-    }
-    for name, value in lines.items():
+    """Whoever reads these lines alone can take a request through its whole life on the pages that they name."""
+    whole = len(names) == len(BUILDERS)
+    lines = (
+        ("requests", f"{settings.origin}{HOME}" if "intake" in names else "", "applicants submit here"),
+        ("staff", f"{settings.origin}{SIGN_IN}", "officer, then head, then lead" if whole else ", ".join(names)),
+        ("e-mails", *_where_mails_are(settings)),
+        ("API", f"{settings.origin}/api/docs" if settings.docs_open else "", ""),
+        ("data", str(settings.data), ""),
+    )
+    for name, value, about in lines:
         if value:
-            console.print(f"{name:<8} {value}", soft_wrap=True)
+            console.print(f"{name:<9} {value:<33} {about}".rstrip(), soft_wrap=True)
+
+
+def _where_mails_are(settings: Settings) -> tuple[str, str]:
+    if not settings.mail_viewer:
+        return "sent by SMTP", ""
+    if settings.mail_viewer_open:
+        return f"{settings.origin}{MAIL_VIEWER}", "every e-mail, with its links"
+    return str(settings.mail), f"and {MAIL_VIEWER} for administrators"
 
 
 async def _first_staff(platform: Platform) -> Table:

@@ -13,6 +13,10 @@ from shared.runtime.execution import Executor, Kept
 from shared.storage.port import Find, Scalar
 
 Row = dict[str, Any]
+Listed = tuple[Kept[State], Message]
+
+LOOKED_THROUGH = 100
+"""Requests whose messages are counted one by one; beyond them only that there are more is told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,17 +33,40 @@ class Place:
 
 async def messages(
     executor: Executor[State], *, request: str, status: str, after: Place | None, limit: int
-) -> tuple[list[Row], Place | None]:
+) -> tuple[list[Listed], Place | None]:
     """A page of messages, and where it ended, None if it was the last one."""
-    found: list[tuple[Row, Place]] = []
+    found: list[tuple[Listed, Place]] = []
     async for kept, listed_by in _ledgers(executor, request, status, after):
         for message in _older(kept, after):
             if status in ("", message.status):
-                found.append((row(kept, message), Place(listed_by, message.id)))
+                found.append(((kept, message), Place(listed_by, message.id)))
         if len(found) > limit:
             break
     shown = found[:limit]
     return [one for one, _ in shown], shown[-1][1] if len(found) > limit else None
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """How many messages failed, and of how many nobody knows whether they arrived; `more`: at least so many."""
+
+    failed: int = 0
+    unknown: int = 0
+    more: bool = False
+
+    @property
+    def count(self) -> int:
+        return self.failed + self.unknown
+
+
+async def trouble(executor: Executor[State]) -> Trouble:
+    """What somebody may have to act on."""
+    counted, more = {"failed": 0, "unknown": 0}, False
+    for status in counted:
+        page = await executor.find(Find("newest", where={status: 1}, limit=LOOKED_THROUGH, descending=True))
+        counted[status] = sum(message.status == status for kept in page.items for message in kept.state.messages)
+        more = more or page.next is not None
+    return Trouble(**counted, more=more)
 
 
 async def _ledgers(

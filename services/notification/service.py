@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from services.notification.api import router
+from services.notification.desk import Desk
 from services.notification.dispatch import Dispatch, Recipient
 from services.notification.domain import decider
+from services.notification.pages import MESSAGES, pages
+from services.notification.queries import trouble
 from shared.identity.accounts import AccountStore, Role
 from shared.platform import Platform
 from shared.runtime.service import Service, ServiceRuntime
+from shared.web.navigation import SIGN_IN
 
 
 class StaffDirectory:
@@ -38,7 +42,17 @@ def build(platform: Platform) -> Service:
         platform.new_id,
         platform.settings.mail_from,
         platform.tracking.link,
-        platform.settings.origin + "/",
+        platform.settings.origin + SIGN_IN,
     )
     runtime.attend_with(dispatch.attend)
-    return Service(runtime, (router(runtime, platform),), before_start=dispatch.take_back)
+    desk = Desk(runtime)
+
+    async def waiting() -> int:
+        return (await trouble(runtime.executor)).count
+
+    return Service(
+        runtime,
+        (router(desk, platform), pages(desk)),
+        before_start=dispatch.take_back,
+        waiting={MESSAGES: waiting},
+    )

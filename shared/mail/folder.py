@@ -64,9 +64,9 @@ class FolderMailer:
         if self._writer is not None:
             await self._writer
 
-    async def list_messages(self, before: str = "", limit: int = 50) -> list[KeptMail]:
-        """The newest letters first, or those older than the one with the name `before`."""
-        return await asyncio.to_thread(self._list, before, limit)
+    async def list_messages(self, before: str = "", limit: int = 50, *, after: str = "") -> list[KeptMail]:
+        """The newest letters first, or those next to the named one: older than `before`, or newer than `after`."""
+        return await asyncio.to_thread(self._list, before, limit, after)
 
     async def read(self, name: str) -> bytes:
         """The bytes of a letter. Raises MailMissing."""
@@ -115,11 +115,15 @@ class FolderMailer:
         except OSError:
             return False
 
-    def _list(self, before: str, limit: int) -> list[KeptMail]:
+    def _list(self, before: str, limit: int, after: str) -> list[KeptMail]:
         if not self._folder.is_dir():
             return []
-        names = (name for name in os.listdir(self._folder) if NAME.fullmatch(name) and (not before or name < before))
-        return [_kept(self._folder / name) for name in sorted(names, reverse=True)[:limit]]
+        names = sorted(name for name in os.listdir(self._folder) if NAME.fullmatch(name))
+        if after:
+            chosen = [name for name in names if name > after][:limit]
+        else:
+            chosen = [name for name in names if not before or name < before][-limit:]
+        return [kept for name in reversed(chosen) if (kept := _kept(self._folder / name))]
 
     def _read(self, name: str) -> bytes:
         # Names come back from addresses: one that was never made here must not become a path.
@@ -152,9 +156,13 @@ def _tell(waiting: Sequence[asyncio.Future[Outcome]], result: Sequence[Outcome] 
             written.set_result(result[index])
 
 
-def _kept(path: Path) -> KeptMail:
-    with open(path, "rb") as file:
-        head = BytesHeaderParser(policy=default).parsebytes(file.read(_HEAD_LIMIT))
+def _kept(path: Path) -> KeptMail | None:
+    """None for a letter that was taken away meanwhile."""
+    try:
+        with open(path, "rb") as file:
+            head = BytesHeaderParser(policy=default).parsebytes(file.read(_HEAD_LIMIT))
+    except FileNotFoundError:
+        return None
     return KeptMail(path.name, parsedate_to_datetime(head["Date"]), str(head["To"]), str(head["Subject"]))
 
 

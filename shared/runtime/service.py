@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
 from shared.clock import Clock
@@ -104,6 +104,8 @@ class Service:
     runtime: ServiceRuntime[Any]
     routers: tuple[Any, ...]
     before_start: Callable[[], Awaitable[None]] | None = None
+    waiting: Mapping[str, Callable[[], Awaitable[int]]] = field(default_factory=dict)
+    """By the path of a console, how many things there wait for an administrator."""
 
     @property
     def name(self) -> str:

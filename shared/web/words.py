@@ -30,6 +30,11 @@ class Words:
             raise AttributeError(name)
         return self[name]
 
+    def get(self, name: str, otherwise: str = "") -> Any:
+        """For a name that came from elsewhere, and may be none of ours."""
+        known = name in self._entries
+        return self[name] if known else otherwise
+
     def __contains__(self, name: object) -> bool:
         return name in self._entries
 

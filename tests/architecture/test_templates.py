@@ -18,7 +18,7 @@ TEMPLATES = [
     if path not in {LETTERS / "base.html", LETTERS / "letter.html"}
 ]
 COMPONENTS = ROOT / "shared/web/templates/components.html"
-WORDS = [*sorted((ROOT / "services").rglob("templates/words.toml")), COMPONENTS.with_name("words.toml")]
+WORDS = [path for folder in ("services", "shared") for path in sorted((ROOT / folder).rglob("templates/words.toml"))]
 
 CODE = re.compile(r"\{#.*?#\}|\{%.*?%\}|\{\{.*?\}\}", re.DOTALL)
 TAG = re.compile(r'<[^<>]*>|\b[a-z-]+="[^"]*"')

@@ -11,13 +11,13 @@ from email.message import EmailMessage
 from pathlib import Path
 from typing import Any
 
+from services.application import shared_routers
 from services.wiring import build
 from shared.contracts.facts import Fact
-from shared.identity import api as identity_api
 from shared.platform import open_platform
 from shared.settings import Settings
-from shared.web import dead_letters
 from shared.web.app import make_app
+from shared.web.dead_letters import DeadLetters
 from tests.contracts.scripted_smtp import ScriptedSmtp
 from tests.domain import intake_story as tale
 from tests.services.desk_ground import Ground, SetClock, _open_sessions, _sign_in_everybody
@@ -43,9 +43,11 @@ async def office(
         service.runtime.consumer._replay_after = (SOON,) * 4
         await service.start()
     routers = [router for service in services.values() for router in service.routers]
-    routers += [identity_api.router(), dead_letters.router(runtimes)]
+    letters = DeadLetters(runtimes)
+    routers += shared_routers(platform, letters, names)
     stores = [runtime.store for runtime in runtimes.values()]
     app = make_app(platform=platform, version="1", routers=routers, lifespan=None, stores=stores)
+    app.state.waiting = {path: count for service in services.values() for path, count in service.waiting.items()}
     try:
         yield Ground(platform, services, app, clock)
     finally:

@@ -91,6 +91,28 @@
     });
   });
 
+  /* Documents beside a form: the viewer changes alone, so nothing typed is touched. If the session ended, the form is sent along. */
+  const parsed = async (answer) => !answer.ok || answer.redirected ? null : new DOMParser().parseFromString(await answer.text(), "text/html");
+  let looks = 0;
+  addEventListener("click", async (event) => {
+    const way = event.target.closest?.("[data-look]");
+    if (!way || event.ctrlKey || event.metaKey || event.shiftKey) return;
+    event.preventDefault();
+    const part = way.closest("[data-part]"), address = way.dataset.look, turn = ++looks;
+    part.setAttribute("aria-busy", "true");
+    const page = await fetch(location.pathname + address).then(parsed).catch(() => undefined);
+    if (turn !== looks) return;
+    part.removeAttribute("aria-busy");
+    if (page === undefined) return;
+    const other = page?.getElementById(part.id);
+    if (!other) return way.form ? way.form.requestSubmit(way) : location.assign(address);
+    part.replaceChildren(...other.childNodes);
+    history.replaceState(null, "", address);
+    (one(`[data-look="${CSS.escape(address)}"]`, part) ?? one(".btn[data-look]", part) ?? part).focus({ preventScroll: true });
+    const said = one("[role=status]", part), words = said?.textContent;
+    if (said) { said.textContent = ""; setTimeout(() => { said.textContent = words; }, 100); }
+  });
+
   /* Live pages: rows change where they stand, new ones wait to be asked for, and nothing that is being typed is touched. */
   const live = one("[data-live]");
   if (!live) return;
@@ -101,15 +123,13 @@
   const tick = () => { one("[data-clock]", live).textContent = clock(); };
 
   const announce = (text) => { one("span", toast).textContent = text; toast.hidden = false; };
-  one("a", toast)?.addEventListener("click", (event) => { event.preventDefault(); location.reload(); });
+  /* A page with a form that can be shown again asks for that, so that what was typed comes back with the news. */
+  const again = one("[data-fresh]");
+  one("a", toast)?.addEventListener("click", (event) => { event.preventDefault(); again ? again.form.requestSubmit(again) : location.reload(); });
 
   /* The server is told that nobody asked: looking by itself keeps no session alive. */
   const look = () => fetch(location.href, { headers: { "X-Live": "1" } });
-  const fresh = async () => {
-    const answer = await look();
-    if (!answer.ok || answer.redirected) return null;
-    return new DOMParser().parseFromString(await answer.text(), "text/html");
-  };
+  const fresh = async () => parsed(await look());
   const refresh = async (changed) => {
     const page = await fresh();
     if (!page) return;
@@ -117,11 +137,13 @@
     const now = new Map(all("[data-id]", page).map((row) => [row.dataset.id, row]));
     for (const [id, row] of shown) {
       const other = now.get(id);
-      if (!other && changed.has(id)) leave(row, changed.get(id));
+      const event = changed.get(row.dataset.request ?? id);
+      if (!other && event) leave(row, event);
       else if (other && other.dataset.version !== row.dataset.version) { other.classList.add("new"); row.replaceWith(other); }
     }
     const counts = all("[data-count],[data-waiting]", page);
     all("[data-count],[data-waiting]").forEach((badge, place) => { if (counts[place]) badge.innerHTML = counts[place].innerHTML; });
+    all("[data-live-part]", page).forEach((part) => one(`[data-live-part="${part.dataset.livePart}"]`)?.replaceWith(part));
     const count = [...now.keys()].filter((id) => !document.querySelector(`[data-id="${CSS.escape(id)}"]`)).length;
     if (count) announce(fill(toast.dataset.new, { count }));
     else toast.hidden = true;
@@ -129,7 +151,7 @@
   };
   const leave = (row, event) => {
     row.classList.add("gone");
-    const state = one(".st", row);
+    const state = row.dataset.request ? null : one(".st", row);
     if (state && event.label) { state.className = "st " + event.status; state.textContent = event.label; }
   };
   let pending = new Map();

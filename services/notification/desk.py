@@ -1,0 +1,56 @@
+"""The ledger's desk: what its calls and its pages have in common."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from fastapi import Request
+from pydantic import Field
+
+from services.notification.domain import ResendMessage, State
+from services.notification.queries import Listed, Place, messages
+from services.notification.sentences import SENTENCES
+from shared.identity.identity import Principal
+from shared.runtime.service import ServiceRuntime
+from shared.web.bodies import Fields
+from shared.web.commands import obey
+from shared.web.lists import decode_cursor, encode_cursor
+
+
+class MessageQuery(Fields):
+    """`request` is a registration number or an id; `status` is one of the five of the ledger."""
+
+    request: str = Field("", max_length=100)
+    status: Literal["", "queued", "sending", "sent", "failed", "unknown"] = ""
+    after: str = Field("", max_length=1000)
+    limit: int = Field(50, ge=1, le=200)
+
+
+class Desk:
+    """Lists messages and sends them again."""
+
+    def __init__(self, runtime: ServiceRuntime[State]):
+        self.store, self.executor = runtime.store, runtime.executor
+
+    async def messages(self, query: MessageQuery) -> tuple[list[Listed], str | None]:
+        """A page of messages, and the `after` of the next one. Raises Problem 422."""
+        found, end = await messages(
+            self.executor,
+            request=query.request,
+            status=query.status,
+            after=_place(query.after),
+            limit=query.limit,
+        )
+        return found, encode_cursor((end.newest, end.message)) if end else None
+
+    async def resend(self, request: Request, message_id: str, admin: Principal) -> dict[str, Any]:
+        """Queue a message again that was sent, failed, or whose outcome is unknown. Raises Problem 404 and 409."""
+        command = ResendMessage(message_id, admin.staff)
+        return await obey(request, self.executor, message_id.partition(".")[0], command, admin.username, SENTENCES)
+
+
+def _place(cursor: str) -> Place | None:
+    if not cursor:
+        return None
+    newest, message = decode_cursor(cursor)
+    return Place(str(newest), str(message))

@@ -1,0 +1,120 @@
+"""The pages of dead letters, for administrators: what is parked, each with its event, to be replayed or given up."""
+
+from __future__ import annotations
+
+import json
+import logging
+from typing import Annotated
+from urllib.parse import quote
+
+from fastapi import APIRouter, Depends
+from starlette.requests import Request
+from starlette.responses import Response
+
+from shared.identity.accounts import Role
+from shared.identity.identity import Principal
+from shared.storage.port import DeadLetter
+from shared.web.access import signed_in
+from shared.web.admin_pages import AdminPages
+from shared.web.dead_letters import DeadLetters
+from shared.web.page_routes import PageRoute, add_action, add_form, see
+from shared.web.posted import Posted
+from shared.web.problems import Problem
+
+logger = logging.getLogger(__name__)
+
+_page = AdminPages("shared.web")
+
+LETTERS = "/kejadian-tertunda"
+RESULT = "hasil"
+MOST = 100
+"""Rows of the list; who has more of them mends the first ones first."""
+
+Admin = Annotated[Principal, Depends(signed_in(Role.ADMIN))]
+
+
+def pages(letters: DeadLetters) -> APIRouter:
+    """Routes under /kejadian-tertunda."""
+    routes = APIRouter(route_class=PageRoute, include_in_schema=False)
+
+    @routes.get(LETTERS)
+    async def parked(request: Request, admin: Admin) -> Response:
+        every = await letters.all()
+        rows = [(letter, address(letter), await letters.number(letter)) for letter in every[:MOST]]
+        result = request.query_params.get(RESULT, "")
+        done = _page.words.dead_letters.done.get(result)
+        return await _page(request, "dead_letters.html", rows=rows, count=len(every), done=done)
+
+    @routes.get(f"{LETTERS}/{{letter_id}}")
+    async def look(request: Request, letter_id: str, admin: Admin) -> Response:
+        return await _shown(request, letters, letter_id, Posted())
+
+    add_action(routes, f"{LETTERS}/{{letter_id}}/proses-ulang", Replay(letters), signed_in(Role.ADMIN))
+    add_form(routes, f"{LETTERS}/{{letter_id}}/buang", Discard(letters), signed_in(Role.ADMIN))
+    return routes
+
+
+async def _shown(request: Request, letters: DeadLetters, letter_id: str, posted: Posted) -> Response:
+    letter = await letters.find(letter_id)
+    logger.info("%s looked at the event of dead letter %s", request.state.principal.username, letter.id)
+    facts = {"letter": letter, "address": address(letter), "number": await letters.number(letter)}
+    return await _page(request, "dead_letter.html", posted=posted, event=readable(letter.event), **facts)
+
+
+class Replay:
+    def __init__(self, letters: DeadLetters):
+        self._letters = letters
+
+    async def show(self, request: Request, posted: Posted) -> Response:
+        return await _shown(request, self._letters, request.path_params["letter_id"], posted)
+
+    async def act(self, request: Request, posted: Posted) -> Response:
+        letter = await _still_parked(self._letters, request)
+        if letter is None:
+            return see(f"{LETTERS}?{RESULT}=tiada")
+        left = await self._letters.replay(letter)
+        logger.info("%s replayed dead letter %s", request.state.principal.username, letter.id)
+        if any(one.id == letter.id for one in left):
+            raise Problem(409, _page.words.dead_letters.still.format(reason=left[0].reason))
+        return see(f"{LETTERS}?{RESULT}=diproses")
+
+
+class Discard:
+    def __init__(self, letters: DeadLetters):
+        self._letters = letters
+
+    async def show(self, request: Request, posted: Posted) -> Response:
+        letter = await self._letters.find(request.path_params["letter_id"])
+        number = await self._letters.number(letter)
+        return await _page(
+            request, "discard.html", posted=posted, letter=letter, address=address(letter), number=number
+        )
+
+    async def act(self, request: Request, posted: Posted) -> Response:
+        letter = await _still_parked(self._letters, request)
+        if letter is None:
+            return see(f"{LETTERS}?{RESULT}=tiada")
+        left = await self._letters.discard(letter)
+        logger.info("%s discarded dead letter %s", request.state.principal.username, letter.id)
+        return see(f"{LETTERS}?{RESULT}={'sisa' if left else 'dibuang'}")
+
+
+async def _still_parked(letters: DeadLetters, request: Request) -> DeadLetter | None:
+    """None for one that somebody else has dealt with, or this form when it was sent before."""
+    try:
+        return await letters.find(request.path_params["letter_id"])
+    except Problem:
+        return None
+
+
+def address(letter: DeadLetter) -> str:
+    return f"{LETTERS}/{quote(letter.id, safe='')}"
+
+
+def readable(event: bytes) -> str:
+    """The event line by line if it is JSON, else its bytes as far as they are text; nothing that cannot be shown."""
+    try:
+        text = json.dumps(json.loads(event), indent=2, ensure_ascii=False)
+    except (ValueError, RecursionError):
+        text = event.decode(errors="backslashreplace")
+    return "".join(letter if letter.isprintable() or letter == "\n" else ascii(letter)[1:-1] for letter in text)

@@ -1,0 +1,91 @@
+"""The mail viewer: letters that are kept as files, for whoever may read those files. Where they are sent, it does not exist."""
+
+from __future__ import annotations
+
+import re
+from email.message import EmailMessage
+
+from fastapi import APIRouter, Depends
+from markupsafe import Markup, escape
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response
+
+from shared.identity.accounts import Role
+from shared.mail.folder import FolderMailer, MailMissing, parse
+from shared.platform import Platform
+from shared.web.access import public, signed_in
+from shared.web.admin_pages import AdminPages
+from shared.web.navigation import MAIL_VIEWER
+from shared.web.page_routes import PageRoute
+from shared.web.problems import Problem
+
+_page = AdminPages("shared.web")
+
+PAGE = 50
+ALONE = (
+    "sandbox allow-popups allow-top-navigation-by-user-activation; default-src 'none'; style-src 'unsafe-inline'; "
+    "img-src data:; frame-ancestors 'self'"
+)
+"""A letter comes from elsewhere: it has no script, no form, no picture from anywhere, and no part in our origin."""
+LINKS_LEAVE = '<base target="_top">'
+
+_LINK = re.compile(r"https?://[^\s<>\"']+[^\s<>\"'.,;:!?)\]]")
+_HEAD = re.compile(r"<head[^>]*>", re.IGNORECASE)
+
+
+def pages(platform: Platform) -> APIRouter:
+    """Routes under /surel, if e-mails are kept as files: for everybody at this machine, or else for administrators."""
+    settings, mailer = platform.settings, platform.mailer
+    readers = Depends(public() if settings.mail_viewer_open else signed_in(Role.ADMIN))
+    routes = APIRouter(prefix=MAIL_VIEWER, route_class=PageRoute, include_in_schema=False, dependencies=[readers])
+    if not settings.mail_viewer or not isinstance(mailer, FolderMailer):
+        return APIRouter()
+
+    @routes.get("")
+    async def letters(request: Request, before: str = "", after: str = "") -> Response:
+        found = await mailer.list_messages(before, PAGE + 1, after=after)
+        more = len(found) > PAGE
+        shown = found[-PAGE:] if after else found[:PAGE]
+        older = f"{MAIL_VIEWER}?before={shown[-1].name}" if shown and (more or after) else ""
+        newer = f"{MAIL_VIEWER}?after={shown[0].name}" if shown and (more if after else before) else ""
+        return await _page(request, "letters.html", letters=shown, next=older, previous=newer)
+
+    @routes.get("/{name}")
+    async def letter(request: Request, name: str) -> Response:
+        mail = await _read(mailer, name)
+        text, html = _part(mail, "plain"), _part(mail, "html")
+        return await _page(request, "letter.html", mail=mail, name=name, text=linked(text), html=bool(html))
+
+    @routes.get("/{name}/html")
+    async def html_part(name: str) -> Response:
+        html = _part(await _read(mailer, name), "html")
+        return HTMLResponse(_leaving(html), headers={"Content-Security-Policy": ALONE})
+
+    return routes
+
+
+async def _read(mailer: FolderMailer, name: str) -> EmailMessage:
+    try:
+        return parse(await mailer.read(name))
+    except MailMissing as error:
+        raise Problem(404, _page.words.mail.missing) from error
+
+
+def _part(mail: EmailMessage, kind: str) -> str:
+    part = mail.get_body((kind,))
+    return str(part.get_content()) if part is not None else ""
+
+
+def _leaving(html: str) -> str:
+    """Links open in the window and not in the frame, which shows letters alone."""
+    marked, found = _HEAD.subn(lambda head: head.group() + LINKS_LEAVE, html, count=1)
+    return marked if found else LINKS_LEAVE + html
+
+
+def linked(text: str) -> Markup:
+    """The text with its addresses to be followed."""
+    parts, end = [], 0
+    for found in _LINK.finditer(text):
+        parts += [escape(text[end : found.start()]), Markup('<a href="{0}">{0}</a>').format(found.group())]
+        end = found.end()
+    return Markup("").join([*parts, escape(text[end:])])
