@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from functools import partial
 
-from services.verification.state import CHECKLIST, evolve, initial
+from services.verification.state import CHECKLIST, Recommendation, evolve, initial
 from services.verification.state import HEARS as HEARS
 from services.verification.state import OWN as OWN
 from services.verification.state import State as State
@@ -39,21 +39,26 @@ class Rules:
 
 @dataclass(frozen=True, slots=True)
 class VerifyRequest:
+    """`round` is the one that the officer had before the eyes; None is whatever round it is when the command comes."""
+
     by: Staff
     verdicts: tuple[Verdict, ...]
     acknowledged: tuple[str, ...] = ()
+    round: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class ReturnRequest:
     by: Staff
     verdicts: tuple[Verdict, ...]
+    round: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class RecommendRejection:
     by: Staff
     reason: str
+    round: int | None = None
 
 
 Command = VerifyRequest | ReturnRequest | RecommendRejection
@@ -65,62 +70,73 @@ def decide(state: State, command: Command, now: datetime, rules: Rules) -> list[
     Raises Refusal: moved_on (status, by, at, event), items_missing, item_duplicate, note_missing, item_failed (items),
     nothing_failed, warning_open (warnings), reason_missing, already_recommended (by, at).
     """
-    if state.status is not Status.SUBMITTED:
+    if out_of_date(state, command.round):
         raise moved_on(state.status, state.history)
     match command:
-        case VerifyRequest():
-            return [_verified(state, command)]
-        case ReturnRequest():
-            return [_returned(state, command, today(now), rules)]
         case RecommendRejection():
             return [_recommended(state, command)]
+        case VerifyRequest() | ReturnRequest():
+            for refusal in shortcomings(state, command):
+                raise refusal
+    verdicts = tuple(sorted(command.verdicts, key=lambda verdict: CHECKLIST.index(verdict.item)))
+    return [_judged(state, replace(command, verdicts=verdicts), today(now), rules)]
 
 
-def _verified(state: State, command: VerifyRequest) -> RequestVerified:
-    verdicts = _complete(command.verdicts)
-    if failed := _failed(verdicts):
-        raise Refusal("item_failed", items=failed)
-    if unseen := tuple(code for code in state.warnings if code not in command.acknowledged):
-        raise Refusal("warning_open", warnings=unseen)
-    return RequestVerified(round=state.course.round, verdicts=verdicts, acknowledged=state.warnings, by=command.by)
+def out_of_date(state: State, round: int | None) -> bool:
+    """The request waits for no officer any more, or the applicant has sent it again since that round."""
+    return state.status is not Status.SUBMITTED or round not in (None, state.course.round)
 
 
-def _returned(state: State, command: ReturnRequest, day: date, rules: Rules) -> RequestReturned:
-    verdicts = _complete(command.verdicts)
-    if not _failed(verdicts):
-        raise Refusal("nothing_failed")
-    return RequestReturned(
-        round=state.course.round,
-        verdicts=verdicts,
-        respond_by=rules.calendar.add_working_days(day, rules.respond_days),
-        remind_on=tuple(rules.calendar.add_working_days(day, count) for count in rules.remind_days),
-        by=command.by,
+def shortcomings(state: State, command: VerifyRequest | ReturnRequest) -> list[Refusal]:
+    """Everything that keeps the findings from becoming this decision, in the order in which it is told: the checklist needs one
+    verdict for every item with a note for every failed one; to verify, none has failed and every warning was seen.
+    """
+    verdicts, failed = command.verdicts, _failed(command.verdicts)
+    items = [verdict.item for verdict in verdicts]
+    concerned = {
+        "items_missing": tuple(item for item in CHECKLIST if item not in items),
+        "item_duplicate": tuple(item for item in CHECKLIST if items.count(item) > 1),
+        "note_missing": tuple(each.item for each in verdicts if not each.ok and not each.note.strip()),
+        "item_failed": failed if isinstance(command, VerifyRequest) else (),
+    }
+    found = [Refusal(code, items=those) for code, those in concerned.items() if those]
+    if isinstance(command, ReturnRequest) and not failed and not found:
+        found.append(Refusal("nothing_failed"))
+    if isinstance(command, VerifyRequest) and (unseen := _unseen(state, command)):
+        found.append(Refusal("warning_open", warnings=unseen))
+    return found
+
+
+def _failed(verdicts: tuple[Verdict, ...]) -> tuple[ChecklistItem, ...]:
+    return tuple(verdict.item for verdict in verdicts if not verdict.ok)
+
+
+def _unseen(state: State, command: VerifyRequest) -> tuple[str, ...]:
+    return tuple(code for code in state.warnings if code not in command.acknowledged)
+
+
+def _judged(state: State, command: VerifyRequest | ReturnRequest, day: date, rules: Rules) -> Fact:
+    round, verdicts, by = state.course.round, command.verdicts, command.by
+    if isinstance(command, VerifyRequest):
+        return RequestVerified(round=round, verdicts=verdicts, acknowledged=state.warnings, by=by)
+    respond_by, *remind_on = (
+        rules.calendar.add_working_days(day, count) for count in (rules.respond_days, *rules.remind_days)
     )
+    return RequestReturned(round=round, verdicts=verdicts, respond_by=respond_by, remind_on=tuple(remind_on), by=by)
 
 
 def _recommended(state: State, command: RecommendRejection) -> RejectionRecommended:
-    given = state.recommendation
-    if given is not None and given.round == state.course.round:
+    if (given := recommendation(state)) is not None:
         raise Refusal("already_recommended", by=given.by.name, at=given.at)
     if not (reason := command.reason.strip()):
         raise Refusal("reason_missing")
     return RejectionRecommended(round=state.course.round, reason=reason, by=command.by)
 
 
-def _complete(verdicts: tuple[Verdict, ...]) -> tuple[Verdict, ...]:
-    """The verdicts in the checklist's order: one for every item, with a note for every failed one."""
-    items = [verdict.item for verdict in verdicts]
-    if missing := tuple(item for item in CHECKLIST if item not in items):
-        raise Refusal("items_missing", items=missing)
-    if double := tuple(item for item in CHECKLIST if items.count(item) > 1):
-        raise Refusal("item_duplicate", items=double)
-    if bare := tuple(verdict.item for verdict in verdicts if not verdict.ok and not verdict.note.strip()):
-        raise Refusal("note_missing", items=bare)
-    return tuple(sorted(verdicts, key=lambda verdict: CHECKLIST.index(verdict.item)))
-
-
-def _failed(verdicts: tuple[Verdict, ...]) -> tuple[ChecklistItem, ...]:
-    return tuple(verdict.item for verdict in verdicts if not verdict.ok)
+def recommendation(state: State) -> Recommendation | None:
+    """The advice that an officer has given in the present round."""
+    given = state.recommendation
+    return given if given is not None and given.round == state.course.round else None
 
 
 def react(state: State, event: Event) -> list[Command]:
@@ -144,8 +160,8 @@ def columns(state: State, rules: Rules) -> Mapping[str, Scalar]:
         "number": state.number,
         "status": state.status.value,
         "open": int(state.status not in ENDED),
-        "submitted_at": _sortable(state.submitted_at),
-        "received_at": _sortable(state.received_at),
+        "submitted_at": sortable(state.submitted_at),
+        "received_at": sortable(state.received_at),
         "unit": unit,
         "scope": state.scope.value if state.scope else None,
         "due": due.isoformat() if due else None,
@@ -153,7 +169,7 @@ def columns(state: State, rules: Rules) -> Mapping[str, Scalar]:
     }
 
 
-def _sortable(time: datetime | None) -> str | None:
+def sortable(time: datetime | None) -> str | None:
     """UTC with all its digits, so that text sorts as time does."""
     return time.astimezone(UTC).isoformat(timespec="microseconds") if time else None
 

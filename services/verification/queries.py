@@ -5,15 +5,15 @@ from __future__ import annotations
 from datetime import date
 from typing import Any
 
-from services.verification.domain import Rules, verify_by
+from services.verification.domain import Rules, sortable, verify_by
 from services.verification.state import CHECKLIST, State
-from shared.contracts.course import Status
+from shared.contracts.course import ENDED, Status
 from shared.contracts.facts import DocumentRef
 from shared.runtime.execution import Kept
 from shared.storage.port import Find, Scalar
 from shared.web import shapes
 from shared.web.employee_number import masked
-from shared.web.labels import CHECKLIST_LABELS
+from shared.web.labels import CHECKLIST_LABELS, STATUS_LABELS
 
 UNDER_WAY = frozenset({Status.ASSIGNED, Status.IN_PROGRESS})
 
@@ -25,14 +25,33 @@ def find_requests(
     scope: str = "",
     search: str = "",
     open_only: bool = False,
+    newest_first: bool = False,
     after: tuple[Scalar, str] | None = None,
     before: tuple[Scalar, str] | None = None,
     limit: int = 50,
 ) -> Find:
-    """The queue: those that have waited longest in their present round come first."""
+    """The queue: those that have waited longest in their present round come first, or last."""
     where: dict[str, Scalar | tuple[Scalar, ...]] = {"open": 1} if open_only else {}
     where |= {name: value for name, value in (("status", status), ("unit", unit), ("scope", scope)) if value}
-    return Find("received_at", where=where, search=search.lower(), after=after, before=before, limit=limit)
+    return Find(
+        "received_at",
+        where=where,
+        search=search.lower(),
+        after=after,
+        before=before,
+        limit=limit,
+        descending=newest_first,
+    )
+
+
+def place_in_queue(kept: Kept[State]) -> tuple[Scalar, str]:
+    """The key after which those follow that came later."""
+    return sortable(kept.state.received_at), kept.id
+
+
+def change(state: State) -> dict[str, Any]:
+    """What whoever listens is told of a request that changed."""
+    return {"number": state.number, "status": state.status.value, "label": STATUS_LABELS[state.status]}
 
 
 def item(kept: Kept[State], day: date, rules: Rules) -> dict[str, Any]:
@@ -70,6 +89,20 @@ def overdue(state: State, day: date, rules: Rules) -> bool:
     """The day that the request is waited for has passed; never while the applicant's answer is awaited, nor after the end."""
     due = verify_by(state, rules) or (state.target_date if state.status in UNDER_WAY else None)
     return due is not None and due < day
+
+
+def line(kept: Kept[State], day: date, rules: Rules) -> dict[str, Any]:
+    """The same as a page shows it: the day that somebody waits for, and how many working days ago it was if it has passed."""
+    due = _due(kept.state, rules)
+    late = due is not None and overdue(kept.state, day, rules)
+    days = rules.calendar.working_days_between(due, day) if due and late else 0
+    return {**item(kept, day, rules), "due": due, "late": late, "late_days": days}
+
+
+def _due(state: State, rules: Rules) -> date | None:
+    if state.status is Status.RETURNED:
+        return state.judgement.respond_by if state.judgement else None
+    return target_date(state, rules) if state.status not in ENDED else None
 
 
 def full(kept: Kept[State], day: date, rules: Rules) -> dict[str, Any]:

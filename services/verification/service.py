@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from services.verification.api import router
+from services.verification import api, pages
+from services.verification.desk import Desk
 from services.verification.domain import Rules, decider
+from shared.documents.kept_pages import KeptPages
 from shared.documents.pages import PageImages
 from shared.platform import Platform
 from shared.runtime.service import Service, ServiceRuntime
@@ -15,4 +17,5 @@ def build(platform: Platform) -> Service:
     heart = decider(rules)
     store = platform.state_store(heart.service, heart.indexed)
     runtime = ServiceRuntime(heart, store, platform.log, platform.clock)
-    return Service(runtime, (router(runtime, platform, rules, PageImages()),))
+    desk = Desk(runtime, platform, rules, KeptPages(platform.documents, PageImages()))
+    return Service(runtime, (api.router(desk), pages.router(desk)))

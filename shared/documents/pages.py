@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import struct
 import sys
 from asyncio import StreamReader, StreamWriter
 from asyncio.subprocess import DEVNULL, PIPE, Process
@@ -17,6 +18,7 @@ from shared.documents.draw import NO_SUCH_PAGE, PAGES
 DRAWABLE = frozenset({"application/pdf", "image/png", "image/jpeg"})
 PACKAGES = Path(__file__).parents[2]
 LARGEST_IMAGE = 24 * 1024**2
+_SIZE = struct.Struct(">II")
 
 
 class NoSuchPage(Exception):
@@ -44,6 +46,12 @@ class PageImage:
     png: bytes
     page: int
     pages: int
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height in pixels, as the picture's head says."""
+        width, height = _SIZE.unpack_from(self.png, 16)
+        return width, height
 
 
 class PageImages:

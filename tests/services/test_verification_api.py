@@ -282,4 +282,5 @@ async def test_a_listening_officer_hears_which_request_changed(ground: Ground):
     streams.close()
     told = (await asyncio.wait_for(listening, 5)).text
     [data] = [json.loads(line[6:]) for line in told.splitlines() if line.startswith("data: ")]
-    assert data == {"id": REQUEST, "version": 2, "number": "INT-2026-000001", "status": "verified"}
+    told_of = {"number": "INT-2026-000001", "status": "verified", "label": "Terverifikasi"}
+    assert data == {"id": REQUEST, "version": 2, **told_of}

@@ -1,0 +1,100 @@
+"""The checklist as a form: what an officer chose, and what is missing, item by item."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, create_model
+
+from services.verification.domain import ReturnRequest, VerifyRequest
+from services.verification.fields import Finding, Note, Return, Verification, verdicts
+from services.verification.sentences import WORDS
+from services.verification.viewer import DOCUMENT, PAGE
+from shared.contracts.facts import ChecklistItem, Staff
+from shared.runtime.decider import Refusal
+from shared.web.bodies import FieldError, Fields
+from shared.web.labels import CHECKLIST_LABELS
+from shared.web.posted import Posted
+from shared.web.problems import invalid
+
+VERIFY, RETURN = "verify", "return"
+SEEN, ROUND = "acknowledged", "round"
+_MOST_ROUNDS = 1_000_000
+
+
+def verdict_field(item: ChecklistItem) -> str:
+    return f"ok_{item}"
+
+
+def note_field(item: ChecklistItem) -> str:
+    return f"note_{item}"
+
+
+FIELD_LABELS = {
+    **{verdict_field(item): label for item, label in CHECKLIST_LABELS.items()},
+    **{note_field(item): label for item, label in CHECKLIST_LABELS.items()},
+    SEEN: WORDS.check.warnings,
+}
+"""What the summary of what is wrong calls each field."""
+
+
+class _Sent(Fields):
+    round: int = Field(ge=1, le=_MOST_ROUNDS)
+    acknowledged: Annotated[tuple[str, ...], Field(max_length=20)] = ()
+
+
+_FIELDS: dict[str, Any] = {
+    **{verdict_field(item): (Literal["yes", "no"] | None, None) for item in ChecklistItem},
+    **{note_field(item): (Note, "") for item in ChecklistItem},
+}
+_Checklist = create_model("_Checklist", __base__=_Sent, **_FIELDS)
+
+
+def chosen(posted: Posted) -> bool:
+    """Whether anything was ticked or written."""
+    return any(text.strip() for name in FIELD_LABELS for text in posted.many(name))
+
+
+def round_of(posted: Posted, now: int) -> int:
+    """The round that was on the page when it was filled in."""
+    text = posted.text(ROUND)
+    return int(text) if text.isdecimal() and text.isascii() and len(text) < len(str(_MOST_ROUNDS)) else now
+
+
+def decision(posted: Posted, by: Staff) -> tuple[VerifyRequest | ReturnRequest, Verification | Return]:
+    """The command of the button that was pressed, and what a program would have sent. Raises Problem 422."""
+    sent = posted.judged(_Checklist, DOCUMENT, PAGE)
+    findings = tuple(_findings(sent))
+    if posted.button == VERIFY:
+        asked = Verification(checklist=findings, acknowledged_warnings=sent.acknowledged)
+        return VerifyRequest(by, verdicts(findings), sent.acknowledged, sent.round), asked
+    if posted.button == RETURN:
+        return ReturnRequest(by, verdicts(findings), sent.round), Return(checklist=findings)
+    raise invalid([FieldError("", WORDS.wrong.button)])
+
+
+def _findings(sent: _Sent) -> Iterable[Finding]:
+    """The items that were judged. What was written under one that is right after all is for nobody."""
+    for item in ChecklistItem:
+        verdict, note = getattr(sent, verdict_field(item)), getattr(sent, note_field(item))
+        if verdict is not None:
+            yield Finding(item=item, ok=verdict == "yes", note="" if verdict == "yes" else note)
+
+
+def explained(refusals: Iterable[Refusal]) -> list[FieldError]:
+    """Each shortcoming beside the item that it is about."""
+    return [FieldError(field, WORDS.wrong[refusal.code]) for refusal in refusals for field in _fields_of(refusal)]
+
+
+def _fields_of(refusal: Refusal) -> Iterable[str]:
+    items = refusal.facts.get("items", ())
+    match refusal.code:
+        case "note_missing":
+            return [note_field(item) for item in items]
+        case "warning_open":
+            return [SEEN]
+        case "nothing_failed":
+            return [verdict_field(next(iter(ChecklistItem)))]
+        case _:
+            return [verdict_field(item) for item in items]

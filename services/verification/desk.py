@@ -1,0 +1,107 @@
+"""What calls and pages of this service have in common: the request, its documents as pictures, and obeying a decision."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from dataclasses import dataclass
+from typing import Any
+
+from fastapi import Request
+from pydantic import BaseModel
+
+from services.verification.domain import Command, Rules, State
+from services.verification.queries import document, find_requests
+from services.verification.sentences import NO_DOCUMENT, NOT_DRAWABLE, SENTENCES, UNKNOWN
+from shared.contracts.course import Status
+from shared.contracts.facts import DocumentRef
+from shared.documents.kept_pages import KeptPages
+from shared.documents.pages import DRAWABLE, NoSuchPage, PageImage, TookTooLong, Unrenderable
+from shared.documents.port import DocumentMissing, StoreUnavailable
+from shared.identity.identity import Principal
+from shared.platform import Platform
+from shared.runtime.execution import Kept
+from shared.runtime.moved_on import moved_on
+from shared.runtime.service import ServiceRuntime
+from shared.web import commands
+from shared.web.bodies import FieldError
+from shared.web.problems import Problem, invalid
+
+logger = logging.getLogger(__name__)
+
+PATIENCE = 1.0
+"""Seconds that a page waits for a picture before it does without the number of pages."""
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What is known of a document's page when it is about to be shown; `pages` is None if nobody knows yet."""
+
+    page: int
+    pages: int | None = None
+    width: int = 0
+    height: int = 0
+    fault: str = ""
+
+
+class Desk:
+    """The requests of this service, as officers see them."""
+
+    def __init__(self, runtime: ServiceRuntime[State], platform: Platform, rules: Rules, images: KeptPages):
+        self.executor, self.store, self.platform, self.rules = runtime.executor, runtime.store, platform, rules
+        self._images = images
+
+    async def known(self, id: str) -> Kept[State]:
+        """Raises Problem 404 for a request that was not heard of."""
+        kept = await self.executor.read(id)
+        if kept is None or not kept.state.number:
+            raise Problem(404, UNKNOWN)
+        return kept
+
+    async def document(self, id: str, document_id: str) -> DocumentRef:
+        """Raises Problem 404."""
+        found = document((await self.known(id)).state, document_id)
+        if found is None:
+            raise Problem(404, NO_DOCUMENT)
+        return found
+
+    async def waiting(self) -> int:
+        """How many requests wait for an officer."""
+        return await self.executor.count(find_requests(status=Status.SUBMITTED))
+
+    async def obey(self, request: Request, id: str, command: Command, *parts: BaseModel | str) -> dict[str, Any]:
+        await self.known(id)
+        return await commands.obey(request, self.executor, id, command, command.by.username, SENTENCES, *parts)
+
+    def moved_on(self, kept: Kept[State]) -> Problem:
+        """409 as a decision would meet it now."""
+        return commands.moved_on(moved_on(kept.state.status, kept.state.history), kept.version)
+
+    async def drawn(self, found: DocumentRef, page: int, officer: Principal) -> PageImage:
+        """Raises Problem 404, 415 or 422, DocumentMissing."""
+        if found.media_type not in DRAWABLE:
+            raise Problem(415, NOT_DRAWABLE)
+        logger.info("%s looked at page %d of document %s", officer.username, page, found.id)
+        try:
+            return await self._images.draw(found.key, found.media_type, page)
+        except NoSuchPage as error:
+            raise Problem(404, error.message) from error
+        except (Unrenderable, TookTooLong) as error:
+            raise invalid([FieldError("page", error.message)]) from error
+
+    async def look(self, found: DocumentRef, page: int) -> Look:
+        """The page, or the first one if there is no such page. Its picture is begun here and shown by another call, so that
+        this one never waits long; who looks is noted where the picture is handed out.
+        """
+        try:
+            async with asyncio.timeout(PATIENCE):
+                image = await self._images.draw(found.key, found.media_type, page)
+        except NoSuchPage as error:
+            return await self.look(found, 1) if page > 1 else Look(page, fault=error.message)
+        except (Unrenderable, TookTooLong, StoreUnavailable) as error:
+            return Look(page, fault=error.message)
+        except DocumentMissing:
+            return Look(page, fault=NO_DOCUMENT)
+        except TimeoutError:
+            return Look(page)
+        return Look(page, image.pages, *image.size)
