@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import os
-import re
 import shutil
 from collections.abc import AsyncIterator, Callable, Iterator
 from datetime import UTC, datetime
@@ -19,11 +17,10 @@ from shared.documents.port import (
     KeptDocument,
     StoredDocument,
     StoreUnavailable,
-    TooLarge,
 )
+from shared.documents.taking_in import Counted, checked, inspected
 
 UNFINISHED = ".part"
-KEY = re.compile(r"[A-Za-z0-9_-]{8,100}")
 READ_PIECE = 256 * 1024
 """Larger than on the way in, so that a usual document is read in one visit to a thread."""
 
@@ -64,7 +61,7 @@ class FolderDocumentStore:
     def _put(self, source: BinaryIO, inspect: Inspect, limit: int) -> StoredDocument:
         key = self._new_key()
         try:
-            media_type = _inspected(source, inspect, limit)
+            media_type = inspected(source, inspect, limit)
             size, sha256 = self._write(source, self.path_of(key), limit)
         except OSError as error:
             self._shelves.clear()
@@ -95,10 +92,7 @@ class FolderDocumentStore:
 
     def path_of(self, key: str) -> Path:
         """Where the document with this key lies. Raises DocumentMissing for what is no key."""
-        # Keys come back from state documents and addresses: one that was never made here must not become a path.
-        if not KEY.fullmatch(key):
-            raise DocumentMissing(key)
-        return self._folder / key[-2:].lower() / key
+        return self._folder / checked(key)[-2:].lower() / key
 
     def _stat(self, key: str) -> KeptDocument:
         try:
@@ -129,24 +123,11 @@ class FolderDocumentStore:
             return False
 
 
-def _inspected(source: BinaryIO, inspect: Inspect, limit: int) -> str:
-    if source.seek(0, os.SEEK_END) > limit:
-        raise TooLarge(limit)
-    source.seek(0)
-    media_type = inspect(source)
-    source.seek(0)
-    return media_type
-
-
 def _copy(source: BinaryIO, target: BinaryIO, limit: int) -> tuple[int, str]:
-    digest, size = hashlib.sha256(), 0
-    while piece := source.read(PIECE):
-        size += len(piece)
-        if size > limit:
-            raise TooLarge(limit)
-        digest.update(piece)
+    counted = Counted(source, limit)
+    while piece := counted.read(PIECE):
         _write_all(target, piece)
-    return size, digest.hexdigest()
+    return counted.size, counted.sha256
 
 
 def _write_all(target: BinaryIO, piece: bytes) -> None:

@@ -1,0 +1,194 @@
+"""Documents as objects of an S3 bucket, through the minio SDK: plain S3 that other servers speak too, nothing public, no
+presigned links."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
+from itertools import islice
+from typing import Any, BinaryIO, TypeVar, cast
+from xml.etree.ElementTree import ParseError
+
+import urllib3
+from minio import Minio, S3Error
+from minio.datatypes import Object, Upload
+from minio.error import MinioException
+from urllib3.exceptions import HTTPError
+from urllib3.response import BaseHTTPResponse
+from urllib3.util import Retry, Timeout
+
+from shared.documents.port import DocumentMissing, Inspect, KeptDocument, StoredDocument, StoreUnavailable
+from shared.documents.s3_address import S3Address
+from shared.documents.taking_in import Counted, checked, inspected
+
+T = TypeVar("T")
+
+PART = 5 * 1024**2
+"""Bytes of a part, the least that S3 allows: so much of each upload is held in memory. What is smaller is one request."""
+READ_PIECE = 256 * 1024
+PAGE = 500
+THREADS = 16
+CONNECT, READ = 3.0, 30.0
+PROBE = 0.9
+"""Seconds in which the store must answer to be called ready: less than a health check waits."""
+GONE = frozenset({"NoSuchKey", "NoSuchUpload"})
+MADE = frozenset({"BucketAlreadyOwnedByYou", "BucketAlreadyExists"})
+
+
+class MinioDocumentStore:
+    """A DocumentStore in one bucket. `new_key` makes random keys of letters, digits, `-` and `_`; at most `threads` calls are
+    under way at once, the others wait."""
+
+    def __init__(self, address: S3Address, new_key: Callable[[], str], *, threads: int = THREADS) -> None:
+        self._bucket, self._new_key = address.bucket, new_key
+        retries = Retry(total=2, backoff_factor=0.2, status_forcelist=[500, 502, 503, 504])
+        self._client = _client(address, Timeout(connect=CONNECT, read=READ), retries, threads)
+        self._prober = _client(address, Timeout(connect=PROBE, read=PROBE), Retry(total=False), 1)
+        self._threads = ThreadPoolExecutor(threads, "documents")
+        self._probing = ThreadPoolExecutor(1, "documents-ready")
+
+    async def prepare(self) -> None:
+        """Make the bucket; harmless when it is there. Raises StoreUnavailable."""
+        await self._run(self._make_bucket)
+
+    async def put(self, source: BinaryIO, inspect: Inspect, *, limit: int) -> StoredDocument:
+        return await self._run(self._put, source, inspect, limit)
+
+    async def open(self, key: str) -> AsyncIterator[bytes]:
+        response, first = await self._run(self._open, checked(key))
+        return self._pieces(response, first)
+
+    async def stat(self, key: str) -> KeptDocument:
+        found = await self._run(self._stat, checked(key))
+        return KeptDocument(key, cast(int, found.size), cast(datetime, found.last_modified))
+
+    async def delete(self, key: str) -> None:
+        await self._run(self._client.remove_object, self._bucket, checked(key))
+
+    async def keys(self, older_than: datetime) -> AsyncIterator[str]:
+        listed = self._client.list_objects(self._bucket, recursive=True)
+        while page := await self._run(_page, listed):
+            for found in page:
+                if found.last_modified is not None and found.last_modified < older_than:
+                    yield cast(str, found.object_name)
+
+    async def discard_unfinished(self, older_than: datetime) -> int:
+        return await self._run(self._discard_unfinished, older_than)
+
+    async def ready(self) -> bool:
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._probing, self._bucket_answers)
+
+    async def close(self) -> None:
+        """Let go of threads and connections; what is under way is not waited for."""
+        for pool in (self._threads, self._probing):
+            pool.shutdown(wait=False, cancel_futures=True)
+
+    async def _run(self, call: Callable[..., T], *given: Any) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._threads, _plainly, call, given)
+
+    def _make_bucket(self) -> None:
+        try:
+            if not self._client.bucket_exists(self._bucket):
+                self._client.make_bucket(self._bucket)
+        except S3Error as error:
+            if error.code not in MADE:
+                raise
+
+    def _put(self, source: BinaryIO, inspect: Inspect, limit: int) -> StoredDocument:
+        media_type = inspected(source, inspect, limit)
+        key, counted = self._new_key(), Counted(source, limit)
+        # Parts one after the other: in parallel the SDK would hold several of every upload in memory. The media type stays
+        # out of it: nobody but the service reads this bucket.
+        self._client.put_object(
+            self._bucket, key, cast(BinaryIO, counted), length=-1, part_size=PART, num_parallel_uploads=1
+        )
+        return StoredDocument(key=key, size=counted.size, sha256=counted.sha256, media_type=media_type)
+
+    def _open(self, key: str) -> tuple[BaseHTTPResponse, bytes]:
+        response = self._client.get_object(self._bucket, key)
+        try:
+            return response, response.read(READ_PIECE)
+        except BaseException:
+            response.close()
+            raise
+
+    async def _pieces(self, response: BaseHTTPResponse, first: bytes) -> AsyncIterator[bytes]:
+        piece = first
+        try:
+            while piece:
+                yield piece
+                piece = await self._run(response.read, READ_PIECE)
+        finally:
+            # One that was read to its end has given its connection back already; any other is cut.
+            response.close()
+
+    def _stat(self, key: str) -> Object:
+        try:
+            return self._client.stat_object(self._bucket, key)
+        except S3Error as error:
+            # An answer to HEAD has no body that could tell a missing bucket from a missing object.
+            if error.code in GONE and not self._client.bucket_exists(self._bucket):
+                raise StoreUnavailable("the bucket is missing") from error
+            raise
+
+    def _discard_unfinished(self, older_than: datetime) -> int:
+        stale = [upload for upload in self._unfinished() if _begun_before(upload, older_than)]
+        for upload in stale:
+            with contextlib.suppress(S3Error):  # ended meanwhile; whatever else it is, the next sweep meets it again
+                self._client._abort_multipart_upload(self._bucket, upload.object_name, cast(str, upload.upload_id))
+        return len(stale)
+
+    def _unfinished(self) -> Iterator[Upload]:
+        # The SDK has these calls of S3, but no public name for them.
+        key: str | None = None
+        upload: str | None = None
+        while True:
+            found = self._client._list_multipart_uploads(self._bucket, key_marker=key, upload_id_marker=upload)
+            yield from found.uploads
+            if not found.is_truncated:
+                return
+            key, upload = found.next_key_marker, found.next_upload_id_marker
+
+    def _bucket_answers(self) -> bool:
+        try:
+            return self._prober.bucket_exists(self._bucket)
+        except (MinioException, HTTPError, OSError, ParseError):
+            return False
+
+
+def _client(address: S3Address, timeout: Timeout, retries: Retry, connections: int) -> Minio:
+    # A region that is said saves asking for it, which plain S3 servers answer in different ways.
+    http = urllib3.PoolManager(timeout=timeout, retries=retries, maxsize=connections, cert_reqs="CERT_REQUIRED")
+    return Minio(
+        address.endpoint,
+        access_key=address.key,
+        secret_key=address.secret,
+        secure=address.secure,
+        region=address.region,
+        http_client=http,
+    )
+
+
+def _plainly(call: Callable[..., T], given: tuple[Any, ...]) -> T:
+    """Call it; whatever the way to the store can raise is DocumentMissing or StoreUnavailable. No message of the SDK is
+    handed on that could hold an address with its signature."""
+    try:
+        return call(*given)
+    except S3Error as error:
+        if error.code in GONE:
+            raise DocumentMissing(error.object_name) from error
+        raise StoreUnavailable(f"the document store refused: {error.code}") from error
+    except (MinioException, HTTPError, OSError, ParseError) as error:
+        raise StoreUnavailable(f"the document store cannot be used: {type(error).__name__}") from error
+
+
+def _page(listed: Iterator[Object]) -> list[Object]:
+    return list(islice(listed, PAGE))
+
+
+def _begun_before(upload: Upload, moment: datetime) -> bool:
+    return upload.initiated_time is not None and upload.initiated_time < moment
