@@ -6,5 +6,7 @@ KIB, MIB = 1024, 1024 * 1024
 
 
 def size_words(size: int) -> str:
-    """612 KB or 6,4 MB."""
-    return f"{size / MIB:.1f} MB".replace(".", ",") if size >= MIB else f"{max(1, round(size / KIB))} KB"
+    """612 KB, 6,4 MB or 25 MB."""
+    if size < MIB:
+        return f"{max(1, round(size / KIB))} KB"
+    return f"{size / MIB:.1f} MB".replace(".0 MB", " MB").replace(".", ",")

@@ -43,6 +43,7 @@ MATRIX: dict[Call, Allowed] = {
     ("POST", "/api/requests/{number}/survey"): APPLICANT,
     ("GET", "/api/intake/live"): APPLICANT,
     ("GET", "/api/units"): PUBLIC,
+    ("POST", "/api/links"): PUBLIC,
     ("POST", "/api/session"): PUBLIC,
     ("GET", "/api/session"): ANY_STAFF,
     ("PATCH", "/api/session"): ANY_STAFF,
@@ -86,9 +87,22 @@ MATRIX: dict[Call, Allowed] = {
 }
 """The calls of programs."""
 
+STEPS = ("lengkapi", "jawab", "konfirmasi", "keberatan", "batalkan", "survei")
+"""What an applicant does, each on a page of its own."""
+
 PAGES: dict[Call, Allowed] = {
+    ("GET", "/"): PUBLIC,
+    ("POST", "/"): PUBLIC,
+    ("POST", "/berkas"): PUBLIC,
+    ("GET", "/standar-pelayanan"): PUBLIC,
+    ("GET", "/pelindungan-data"): PUBLIC,
+    ("GET", "/lacak"): PUBLIC,
+    ("POST", "/lacak"): PUBLIC,
     ("GET", "/lacak/{number}"): PUBLIC,
+    ("GET", "/lacak/{number}/diterima"): PUBLIC,
     ("GET", "/lacak/{number}/dokumen/{document_id}"): PUBLIC,
+    **{(method, f"/lacak/{{number}}/{step}"): PUBLIC for step in STEPS for method in ("GET", "POST")},
+    ("POST", "/lacak/{number}/lengkapi/berkas"): PUBLIC,
     ("GET", "/periksa/{name}"): PUBLIC,
     ("GET", "/masuk"): PUBLIC,
     ("POST", "/masuk"): PUBLIC,
@@ -119,7 +133,7 @@ PAGES: dict[Call, Allowed] = {
 }
 """What people open and send."""
 
-PAGES_WITH_A_KEY = ("/lacak/{number}", "/lacak/{number}/dokumen/{document_id}")
+PAGES_WITH_A_KEY = [path for method, path in PAGES if method == "GET" and path.startswith("/lacak/{number}")]
 """Open to everybody, because whoever has no key is to meet a page that says so."""
 
 STAFF = [(call, allowed) for call, allowed in MATRIX.items() if isinstance(allowed, frozenset)]

@@ -1,29 +1,49 @@
-"""The page by which an applicant follows a request."""
+"""The pages by which an applicant follows a request, and by which a lost link is mailed again."""
 
 from __future__ import annotations
 
+import gzip
 import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
-from services.intake.pages import shown
 from services.intake.queries import tracked
+from services.intake.tracking_pages import STEP_OF, what_next
 from shared.contracts.course import Status
+from shared.contracts.facts import ChecklistItem
+from shared.identity.accounts import Role
 from tests.domain import intake_story as story
 from tests.domain.given import NOON, given
-from tests.services.intake_ground import (
-    DIAGRAM,
-    Ground,
-    ground,
-)
+from tests.services.intake_ground import DIAGRAM, Applicant, Ground, ground
+from tests.services.pages_ground import Browser
+
+ROOT = Path(__file__).parents[2]
+ACTIONS = {
+    Status.SUBMITTED: ["batalkan"],
+    Status.RETURNED: ["lengkapi", "batalkan"],
+    Status.VERIFIED: ["batalkan"],
+    Status.ASSIGNED: ["batalkan"],
+    Status.IN_PROGRESS: ["batalkan"],
+    Status.ON_HOLD: ["jawab", "batalkan"],
+    Status.DELIVERED: ["konfirmasi", "keberatan"],
+    Status.REJECTED: [],
+}
 
 
 @pytest.fixture
 async def intake(tmp_path: Path) -> AsyncIterator[Ground]:
     async with ground(tmp_path) as opened:
         yield opened
+
+
+async def followed(intake: Ground, mine: Applicant, path: str = "") -> str:
+    """The page as whoever holds the key sees it."""
+    async with intake.client() as client:
+        answer = await client.get(f"/lacak/{mine.number}{path}", headers={"Cookie": f"lacak={mine.token}"})
+        assert answer.status_code == 200
+        return answer.text
 
 
 async def test_the_link_becomes_a_cookie_and_a_clean_address(intake: Ground):
@@ -39,7 +59,7 @@ async def test_the_link_becomes_a_cookie_and_a_clean_address(intake: Ground):
         seen = await client.get(answer.headers["location"])
         assert seen.status_code == 200
         assert seen.headers["cache-control"] == "no-store"
-        for words in (mine.number, "Diajukan", "Petugas Layanan TI memeriksa", "lewat API", "Alur.png"):
+        for words in (mine.number, "Diajukan", "Petugas Layanan TI memeriksa", "Batalkan Permohonan", "Alur.png"):
             assert words in seen.text
         assert mine.token not in seen.text
         assert "198502" not in seen.text
@@ -56,29 +76,157 @@ async def test_behind_tls_the_cookie_is_secure(tmp_path: Path):
         assert "Secure;" in answer.headers["set-cookie"] or answer.headers["set-cookie"].endswith("Secure")
 
 
-async def test_a_wrong_or_missing_key_meets_a_page_that_says_so(intake: Ground):
+async def test_a_wrong_or_missing_key_meets_a_page_that_offers_the_link(intake: Ground):
     mine, other = await intake.submitted(), await intake.submitted()
     async with intake.client() as client:
         document = (await mine.get()).json()["documents"][0]["id"]
-        for path in ("", "?kunci=wrong", f"?kunci={other.token}", f"/dokumen/{document}"):
+        for path in ("", "?kunci=wrong", f"?kunci={other.token}", "/diterima", f"/dokumen/{document}"):
             answer = await client.get(f"/lacak/{mine.number}{path}", headers={"Cookie": "lacak=wrong"})
             assert answer.status_code == 404
             assert "Permohonan tidak ditemukan" in answer.text
+            assert 'href="/lacak"' in answer.text
+            assert "Rahmat" not in answer.text
             assert "set-cookie" not in answer.headers
 
 
 async def test_the_page_escapes_what_people_wrote(intake: Ground):
-    made = (await intake.submit(name="<script>alert(1)</script>", unit='"><b>')).json()
+    made = (await intake.submit(name="<script>alert(1)</script>", unit='"><i>')).json()
     async with intake.client(follow_redirects=True) as client:
         seen = await client.get(f"/lacak/{made['number']}?kunci={made['tracking_token']}")
-    assert seen.status_code == 200
+        receipt = await client.get(f"/lacak/{made['number']}/diterima")
+    assert seen.status_code == receipt.status_code == 200
     assert "<script" not in seen.text
-    assert '"><b>' not in seen.text
+    for page in (seen.text, receipt.text):
+        assert "<script>" not in page
+        assert '"><i>' not in page
 
 
 @pytest.mark.parametrize("status", [status for status in story.PATHS if status is not Status.NEW])
 async def test_the_page_says_at_every_status_what_comes_next(status: Status):
     state = given(story.INTAKE, *story.PATHS[status])
-    facts = shown(state, tracked(state, NOON.date()))
-    assert facts["what_next"].endswith(".")
-    assert "{" not in facts["what_next"]
+    said = what_next(state, tracked(state, NOON.date()))
+    assert said.endswith(".")
+    assert "{" not in said
+    assert (status in STEP_OF) is (status not in (Status.REJECTED, Status.WITHDRAWN, Status.EXPIRED))
+
+
+@pytest.mark.parametrize("status", ACTIONS)
+async def test_each_status_offers_what_may_be_done_and_nothing_else(intake: Ground, status: Status):
+    mine = await intake.submitted()
+    await intake.tell(mine.id, *story.PATHS[status][1:])
+    page = await followed(intake, mine)
+    offered = re.findall(rf'<a class="btn[^"]*" href="/lacak/{mine.number}/(\w+)"', page)
+    assert offered == ACTIONS[status]
+
+
+async def test_work_that_is_late_says_so(intake: Ground):
+    mine = await intake.submitted()
+    await intake.tell(mine.id, *story.IN_PROGRESS[1:])
+    intake.clock.go_on(days=30)
+    page = await followed(intake, mine)
+    assert "Melewati Target" in page
+    assert "sudah terlewati" in page
+
+
+async def test_the_leads_address_is_shown_as_long_as_the_account_is_in_use(intake: Ground):
+    mine = await intake.submitted()
+    await intake.tell(mine.id, *story.ASSIGNED[1:])
+    assert "mailto:" not in await followed(intake, mine)
+    who = ("dewi", "Dewi Andaian", "dewi@kantor.example", (Role.TECHNICAL,), "kuda laut menari tenang")
+    await intake.platform.identity.add_staff(*who)
+    assert 'href="mailto:dewi@kantor.example"' in await followed(intake, mine)
+
+
+async def test_the_receipt_holds_the_link_and_everything_that_was_sent(intake: Ground):
+    mine = await intake.submitted()
+    page = await followed(intake, mine, "/diterima")
+    assert intake.platform.tracking.link(mine.id, mine.number) in page
+    assert 'data-do="print"' in page
+    for document in (await mine.get()).json()["documents"]:
+        assert document["name"] in page
+        assert f"{document['sha256'][:8]} ... {document['sha256'][-4:]}" in page
+
+
+async def test_the_tracking_page_is_light_and_runs_no_script(intake: Ground):
+    mine = await intake.submitted()
+    await intake.tell(mine.id, *story.DELIVERED[1:])
+    page = await followed(intake, mine)
+    sheet = (ROOT / "shared/web/static/simpul.css").read_bytes()
+    mark = (ROOT / "shared/web/static/mark.svg").read_bytes()
+    assert sum(len(gzip.compress(part)) for part in (page.encode(), sheet, mark)) < 15_000
+    assert "<script" not in page
+
+
+# A lost link
+
+
+async def asked(intake: Ground) -> set[str]:
+    """The requests whose links were asked for."""
+    store = intake.intake.runtime.store
+    kept = [await intake.intake.runtime.executor.read(id) for id in await store.all_ids()]
+    return {one.id for one in kept if one and one.state.link_asked_at}
+
+
+async def test_a_link_is_mailed_again_to_its_own_address_and_nobody_else_learns_anything(intake: Ground):
+    mine, other = await intake.submitted(), (await intake.submit(email="orang@lain.example")).json()
+    async with intake.client() as client:
+        lost = Browser(client)
+        form = await lost.get("/lacak")
+        answers = [
+            await lost.send("/lacak", form, email=address) for address in ("Rahmat@Dishub.example", "x@y.example")
+        ]
+        assert [(one.status_code, one.headers["location"]) for one in answers] == [(303, "/lacak?dikirim")] * 2
+        assert {name for one in answers for name in one.headers} == set(answers[0].headers)
+        assert "Bila ada permohonan dengan alamat itu" in (await lost.get("/lacak?dikirim")).text
+    assert await asked(intake) == {mine.id}
+    assert other["id"] not in await asked(intake)
+
+
+async def test_an_address_that_is_none_is_shown_again(intake: Ground):
+    async with intake.client() as client:
+        lost = Browser(client)
+        wrong = await lost.send("/lacak", await lost.get("/lacak"), email="rahmat@dishub")
+        assert wrong.status_code == 422
+        assert 'value="rahmat@dishub"' in wrong.text
+        assert '<a href="#email">' in wrong.text
+
+
+async def test_programs_ask_for_links_too_and_are_told_as_little(intake: Ground):
+    mine = await intake.submitted()
+    async with intake.client() as client:
+        for address in ("x@y.example", "RAHMAT@dishub.example"):
+            answer = await client.post("/api/links", json={"email": address})
+            assert (answer.status_code, answer.json()) == (200, {})
+        assert (await client.post("/api/links", json={"email": "rahmat"})).status_code == 422
+        assert (await client.post("/api/links", json={})).status_code == 422
+    assert await asked(intake) == {mine.id}
+
+
+async def test_the_links_of_the_ten_newest_requests_are_mailed_at_most_once_in_ten_minutes(intake: Ground):
+    made = []
+    for _ in range(11):
+        made.append(await intake.submitted())
+        intake.clock.go_on(minutes=1)
+    executor = intake.intake.runtime.executor
+
+    async def versions() -> list[int]:
+        kept = [await executor.read(one.id) for one in made]
+        return [one.version for one in kept if one]
+
+    async with intake.client() as client:
+        for minutes, expected in ((0, [1, *[2] * 10]), (9, [1, *[2] * 10]), (1, [1, *[3] * 10])):
+            intake.clock.go_on(minutes=minutes)
+            await client.post("/api/links", json={"email": "rahmat@dishub.example"})
+            assert await versions() == expected
+
+
+async def test_a_request_is_found_by_the_address_that_it_was_corrected_to(intake: Ground):
+    mine = await intake.submitted()
+    await intake.tell(mine.id, story.returned_for(ChecklistItem.FORM))
+    moved = await mine.post("/resubmission", files=[("email", (None, "rahmat@pindah.example"))])
+    assert moved.status_code == 200, moved.text
+    async with intake.client() as client:
+        await client.post("/api/links", json={"email": "rahmat@dishub.example"})
+        assert await asked(intake) == set()
+        await client.post("/api/links", json={"email": "rahmat@pindah.example"})
+    assert await asked(intake) == {mine.id}
