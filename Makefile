@@ -1,6 +1,6 @@
 # One command per habit. `make` alone lists them.
 .DEFAULT_GOAL := help
-.PHONY: help run test check lint format bench docs lock clean
+.PHONY: help run test engines check lint format bench docs lock clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -19,6 +19,9 @@ run: $(RUN_READY) ## install what is needed (first time only) and start Simpul
 
 test: $(DEV_READY) ## run every test
 	@$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
+
+engines: $(DEV_READY) ## fetch real Kafka, MongoDB, MinIO and versitygw (once, 10 minutes), and test everything over them
+	@SIMPUL_ENGINES=$${SIMPUL_ENGINES:-fetch} $(BIN)/python -m tests.engines $(ARGS)
 
 check: lint ## format, lint, types, imports and the fast tests: before every commit
 	@$(BIN)/python -m pytest -q -n 2 --dist loadfile -m "not slow" $(wildcard $(FAST))
