@@ -87,7 +87,7 @@ def _say_where(settings: Settings, names: Sequence[str]) -> None:
     whole = len(names) == len(BUILDERS)
     lines = (
         ("requests", f"{settings.origin}{HOME}" if "intake" in names else "", "applicants submit here"),
-        ("staff", f"{settings.origin}{SIGN_IN}", "officer, then head, then lead" if whole else ", ".join(names)),
+        ("staff", f"{settings.origin}{SIGN_IN}", "sign in: officer, structural, technical in turn" if whole else ", ".join(names)),
         ("e-mails", *_where_mails_are(settings)),
         ("API", f"{settings.origin}/api/docs" if settings.docs_open else "", ""),
         ("data", str(settings.data), ""),

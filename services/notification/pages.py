@@ -37,6 +37,7 @@ class LedgerQuery(MessageQuery):
     """`antre` says that a message has just been queued again."""
 
     antre: str = Field("", max_length=1)
+    limit: int = Field(25, ge=1, le=200)
 
 
 class Line(TypedDict):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Annotated
 
 from fastapi import APIRouter, Depends
@@ -10,10 +10,22 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from shared.identity.accounts import Account, Role
+from shared.identity.addresses import valid_address
 from shared.identity.identity import Principal
 from shared.identity.passwords import written_out
 from shared.identity.sessions import Exact, Password, give_session
-from shared.identity.staff import UNKNOWN, ChangedStaff, NewStaff, Roles, add_account, change_account, wrong
+from shared.identity.staff import (
+    UNKNOWN,
+    ChangedStaff,
+    NewStaff,
+    Roles,
+    add_account,
+    change_account,
+    check,
+    valid_name,
+    valid_username,
+    wrong,
+)
 from shared.web.access import signed_in
 from shared.web.admin_pages import AdminPages
 from shared.web.labels import ROLE_LABELS
@@ -68,6 +80,7 @@ class NewAccount:
         return await _page(request, "account.html", posted=posted, account=None, own=False, roles=_roles())
 
     async def act(self, request: Request, posted: Posted) -> Response:
+        _look_over(posted, "username", "name", "email", "roles")
         made = "" if posted.text("password").strip() else _made_password(request, posted)
         new = posted.judged(NewStaff, **({"password": made} if made else {}))
         account = await add_account(request, request.state.principal, new, posted.key)
@@ -83,6 +96,7 @@ class EditedAccount:
         return await _page(request, "account.html", posted=posted, account=account, own=own, roles=_roles())
 
     async def act(self, request: Request, posted: Posted) -> Response:
+        _look_over(posted, "name", "email", "roles")
         active = "true" if posted.text("active") else "false"
         form = posted.judged(EditedStaff, "make", active=active)
         made = _made_password(request, posted) if posted.text("make") else ""
@@ -108,6 +122,25 @@ class EditedAccount:
             token, _ = await identity.go_on(found[0], account)
             give_session(request, answer, token)
         return answer
+
+
+_JUDGES: Mapping[str, Callable[[str], str | None]] = {
+    "username": valid_username,
+    "name": valid_name,
+    "email": valid_address,
+}
+
+
+def _look_over(posted: Posted, *fields: str) -> None:
+    """All that is missing or wrong at once, before what only the store can know. Raises Problem 422."""
+    troubles: dict[str, str | None] = {}
+    for field in fields:
+        text, judge = posted.text(field), _JUDGES.get(field)
+        if not text.strip():
+            troubles[field] = _page.words.missing[field]
+        elif judge:
+            troubles[field] = judge(text)
+    check(**troubles)
 
 
 def _roles() -> list[tuple[str, str, str]]:
