@@ -97,8 +97,7 @@ class EditedAccount:
 
     async def act(self, request: Request, posted: Posted) -> Response:
         _look_over(posted, "name", "email", "roles")
-        active = "true" if posted.text("active") else "false"
-        form = posted.judged(EditedStaff, "make", active=active)
+        form = posted.judged(EditedStaff, "make", active=bool(posted.text("active")))
         made = _made_password(request, posted) if posted.text("make") else ""
         if made and form.password:
             raise wrong(password=_page.words.account.password_twice)
