@@ -1,0 +1,72 @@
+"""Assignment's consoles as people use them: pages with their cookie, and forms that are sent as they stand."""
+
+from __future__ import annotations
+
+import html
+import re
+from typing import Any
+
+import httpx
+
+from tests.domain.given import REQUEST
+from tests.domain.intake_story import verified
+from tests.services.desk_ground import Ground
+from tests.services.pages_ground import hidden_of
+
+QUEUE, WORK = f"/penugasan/{REQUEST}", f"/pekerjaan/{REQUEST}"
+API = "/api/assignment/requests"
+ASSIGN = {"lead": "dewi", "complexity": "low", "target_date": "2026-12-14", "note": "Mohon didahulukan."}
+STEPS: tuple[tuple[str, str, dict[str, Any], str], ...] = (
+    ("hasan", "assignment", ASSIGN, "assigned"),
+    ("dewi", "start", {}, "in_progress"),
+    ("dewi", "pause", {"question": "Alamat server uji?"}, "on_hold"),
+)
+
+
+async def to(ground: Ground, status: str, *documents: Any, subject: str = REQUEST, **fields: Any) -> None:
+    """Bring a request to this status."""
+    await ground.submitted(*documents, subject=subject, **fields)
+    if status == "submitted":
+        return
+    await ground.happened(verified, subject=subject)
+    for who, step, body, reached in STEPS:
+        if status == "verified":
+            return
+        answer = await ground.post(who, f"{API}/{subject}/{step}", body)
+        assert answer.status_code == 200, answer.text
+        if reached == status:
+            return
+
+
+async def page(ground: Ground, who: str, path: str, **options: Any) -> httpx.Response:
+    """What a browser of this person shows."""
+    cookie = {"Cookie": f"simpul=token of {who}"} if who else {}
+    async with ground.http as client:
+        return await client.get(path, headers=cookie, **options)
+
+
+async def send(
+    ground: Ground, who: str, path: str, form: httpx.Response, files: Any = None, /, **fields: Any
+) -> httpx.Response:
+    """The form of a page with these fields, sent to `path`."""
+    data = {**hidden_of(form), **fields}
+    given = {name: value for name, value in data.items() if value is not None}
+    async with ground.http as client:
+        return await client.post(path, data=given, files=files, headers={"Cookie": f"simpul=token of {who}"})
+
+
+async def fill_in(ground: Ground, who: str, path: str, files: Any = None, /, **fields: Any) -> httpx.Response:
+    """Open a page and send its form with these fields."""
+    shown = await page(ground, who, path)
+    assert shown.status_code == 200, shown.text
+    return await send(ground, who, path, shown, files, **fields)
+
+
+def rows(shown: httpx.Response) -> list[str]:
+    """What the list on a page is about, from its top."""
+    return re.findall(r'<tr role="row" data-id="([^"]+)"', shown.text)
+
+
+def text_of(shown: httpx.Response) -> str:
+    """What a person reads on a page."""
+    return " ".join(html.unescape(re.sub(r"<[^>]+>", " ", shown.text)).split())

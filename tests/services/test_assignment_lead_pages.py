@@ -1,0 +1,333 @@
+"""The console of a technical lead: own work and nobody else's, and every step with what may go wrong on it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from shared.contracts.assignment import WorkCompleted, WorkPaused, WorkProgressed, WorkResumed
+from shared.identity.accounts import Role
+from tests.domain.given import REQUEST
+from tests.domain.intake_story import APPLICANT, answered, confirmed, contested, withdrawn
+from tests.services.assignment_ground import API, ASSIGN, QUEUE, WORK, fill_in, page, rows, send, text_of, to
+from tests.services.desk_ground import OTHER, PEOPLE, Ground, desk_ground, pdf
+
+LEADS = [who for who, (_, roles) in PEOPLE.items() if Role.TECHNICAL in roles]
+NOTE = "Uji sambungan berhasil untuk tiga puskesmas."
+
+
+@pytest.fixture
+async def ground(tmp_path: Path) -> AsyncIterator[Ground]:
+    async with desk_ground(tmp_path, file_limit=200_000) as opened:
+        yield opened
+
+
+async def test_own_work_is_listed_with_the_nearest_target_first(ground: Ground):
+    ids = [f"00000000-0000-4000-8000-{number:012d}" for number in (101, 102, 103)]
+    targets = ("2026-12-18", "2026-11-24", "2026-12-02")
+    for number, (id, target) in enumerate(zip(ids, targets, strict=True), 101):
+        await to(ground, "verified", subject=id, number=f"INT-2026-{number:06d}")
+        await ground.post("hasan", f"{API}/{id}/assignment", {**ASSIGN, "target_date": target})
+    await ground.sign_in_everybody_after(days=2)
+    shown = await page(ground, "dewi", "/pekerjaan")
+    assert rows(shown) == [ids[1], ids[2], ids[0]]
+    assert "Lewat 1 hari kerja" in shown.text
+    assert "data-waiting>3<" in shown.text
+    assert rows(await page(ground, "jafar", "/pekerjaan")) == []
+    found = await page(ground, "dewi", "/pekerjaan?search=int-2026-000103")
+    assert rows(found) == [ids[2]]
+
+
+async def test_ended_work_is_found_among_all_of_it(ground: Ground):
+    await to(ground, "assigned")
+    await ground.happened(withdrawn)
+    shown = await page(ground, "dewi", "/pekerjaan")
+    assert "Tidak ada pekerjaan terbuka" in shown.text
+    assert rows(await page(ground, "dewi", "/pekerjaan?tab=all")) == [REQUEST]
+    vain = await page(ground, "dewi", "/pekerjaan?search=rahmat")
+    assert "Tidak ada yang cocok" in vain.text
+    assert 'href="/pekerjaan?tab=all&amp;search=rahmat"' in vain.text
+    assert "Pemohon membatalkan permohonannya pada Senin, 23 November 2026" in text_of(await page(ground, "dewi", WORK))
+
+
+async def test_percent_and_state_stand_in_the_list(ground: Ground):
+    await to(ground, "in_progress")
+    await fill_in(ground, "dewi", f"{WORK}/perkembangan", note=NOTE, percent="60")
+    shown = await page(ground, "dewi", "/pekerjaan")
+    assert 'data-l="Kemajuan">60%</td>' in shown.text
+    assert '<span class="st in_progress">Sedang Dikerjakan</span>' in shown.text
+
+
+async def test_work_is_begun_by_a_button(ground: Ground):
+    document = await ground.keep("kamus.pdf", pdf())
+    await to(ground, "assigned", document)
+    shown = await page(ground, "dewi", WORK)
+    for words in (APPLICANT.name, "Mohon didahulukan.", "kamus.pdf", "Mulai Pekerjaan", "Dinyatakan lengkap"):
+        assert words in shown.text, words
+    answer = await send(ground, "dewi", WORK, shown)
+    assert (answer.status_code, answer.headers["location"]) == (303, f"{WORK}?done=start")
+    after = await page(ground, "dewi", answer.headers["location"])
+    assert "Pekerjaan dimulai." in after.text
+    assert re.findall(r'<a href="([^"]+)"( aria-current="page")?>(?:Catat|Tunda|Serahkan)', after.text) == [
+        (f"{WORK}/perkembangan", ' aria-current="page"'),
+        (f"{WORK}/tunda", ""),
+        (f"{WORK}/serahkan", ""),
+    ]
+    got = await page(ground, "dewi", f"{WORK}/dokumen/{document.id}")
+    assert got.headers["content-disposition"].startswith("attachment")
+
+
+async def test_progress_is_noted(ground: Ground):
+    await to(ground, "in_progress")
+    answer = await fill_in(ground, "dewi", f"{WORK}/perkembangan", note=NOTE, percent="60")
+    assert answer.headers["location"] == f"{WORK}?done=progress"
+    fact = (await ground.events("assignment"))[-1].fact
+    assert isinstance(fact, WorkProgressed)
+    assert (fact.note, fact.percent) == (NOTE, 60)
+    assert "Sekarang 60%." in (await page(ground, "dewi", WORK)).text
+
+
+async def test_the_form_on_the_request_goes_to_the_page_of_its_step(ground: Ground):
+    await to(ground, "in_progress")
+    assert f'action="{WORK}/perkembangan"' in (await page(ground, "dewi", WORK)).text
+
+
+@pytest.mark.parametrize(
+    ("step", "fields", "field", "sentence"),
+    [
+        ("perkembangan", {"note": " ", "percent": "50"}, "note", "Isi catatan perkembangan."),
+        ("perkembangan", {"note": NOTE, "percent": "101"}, "percent", "Isi dengan angka paling besar 100."),
+        ("perkembangan", {"note": NOTE, "percent": "separuh"}, "percent", "Isi dengan bilangan bulat."),
+        ("tunda", {"question": ""}, "question", "Isi pertanyaan untuk pemohon."),
+        ("serahkan", {"summary": ""}, "summary", "Isi ringkasan hasil pekerjaan."),
+        ("serahkan", {"summary": NOTE}, "documents", "Berkas wajib diunggah."),
+    ],
+)
+async def test_a_step_that_is_not_right_comes_back_with_what_was_typed(
+    ground: Ground, step: str, fields: dict[str, str], field: str, sentence: str
+):
+    await to(ground, "in_progress")
+    before = await ground.events("assignment")
+    answer = await fill_in(ground, "dewi", f"{WORK}/{step}", **fields)
+    assert answer.status_code == 422
+    assert sentence in text_of(answer)
+    assert f'<a href="#{field}">' in answer.text
+    for typed in fields.values():
+        assert not typed.strip() or typed in answer.text
+    assert await ground.events("assignment") == before
+
+
+async def test_a_question_stops_the_clock_and_is_shown_until_the_work_goes_on(ground: Ground):
+    await to(ground, "in_progress")
+    await fill_in(ground, "dewi", f"{WORK}/tunda", question="Alamat server uji?\nDan narahubungnya?")
+    fact = (await ground.events("assignment"))[-1].fact
+    assert isinstance(fact, WorkPaused)
+    await ground.sign_in_everybody_after(days=2)
+    shown = await page(ground, "dewi", WORK)
+    said = text_of(shown)
+    assert "Dan narahubungnya?" in said
+    assert "Ditunda sejak Senin, 23 November 2026" in said
+    assert "target selesai menjadi Rabu, 16 Desember 2026" in said
+    answer = await send(ground, "dewi", f"{WORK}/lanjutkan", shown, note="Dijawab lewat telepon.")
+    assert answer.headers["location"] == f"{WORK}?done=resume"
+    resumed = (await ground.events("assignment"))[-1].fact
+    assert isinstance(resumed, WorkResumed)
+    assert str(resumed.target_date) == "2026-12-16"
+
+
+async def test_an_answer_that_came_first_is_told_and_the_note_is_kept(ground: Ground):
+    await to(ground, "on_hold")
+    form = await page(ground, "dewi", f"{WORK}/lanjutkan")
+    await ground.happened(answered)
+    await ground.reached("assignment", "in_progress")
+    answer = await send(ground, "dewi", f"{WORK}/lanjutkan", form, note="Dijawab lewat telepon.")
+    assert (answer.status_code, "Dijawab lewat telepon.</textarea>" in answer.text) == (409, True)
+    assert "Muat keadaan terbaru" in answer.text
+
+
+async def test_a_withdrawal_while_a_note_is_typed_is_told_and_the_note_is_kept(ground: Ground):
+    await to(ground, "in_progress")
+    form = await page(ground, "dewi", f"{WORK}/perkembangan")
+    await ground.happened(withdrawn)
+    answer = await send(ground, "dewi", f"{WORK}/perkembangan", form, note=NOTE)
+    assert answer.status_code == 409
+    assert "Permohonan dibatalkan pemohon oleh Pemohon pada 23-11-2026" in answer.text
+    assert f"{NOTE}</textarea>" in answer.text
+
+
+@pytest.mark.parametrize("step", ["perkembangan", "tunda", "lanjutkan", "serahkan"])
+async def test_a_step_that_is_not_open_leads_back_to_the_request(ground: Ground, step: str):
+    await to(ground, "assigned")
+    answer = await page(ground, "dewi", f"{WORK}/{step}")
+    assert (answer.status_code, answer.headers["location"]) == (303, WORK)
+
+
+async def test_somebody_elses_work_is_not_there(ground: Ground):
+    document = await ground.keep("kamus.pdf", pdf())
+    await to(ground, "in_progress", document)
+    form = await page(ground, "dewi", f"{WORK}/perkembangan")
+    for who in ("jafar", "kepala"):
+        for path in ("", "/perkembangan", "/tunda", "/lanjutkan", "/serahkan", f"/dokumen/{document.id}"):
+            shown = await page(ground, who, WORK + path)
+            assert (shown.status_code, APPLICANT.name in shown.text) == (404, False), path
+    own = await page(ground, "jafar", "/pekerjaan")
+    for path in ("", "/perkembangan", "/tunda", "/lanjutkan", "/serahkan", "/serahkan/berkas"):
+        csrf = re.findall(r'name="_csrf" value="([^"]+)"', own.text)[0]
+        answer = await send(ground, "jafar", WORK + path, form, _csrf=csrf, note=NOTE, field="documents")
+        assert answer.status_code == 404, path
+    assert (await ground.events("assignment"))[-1].type == "WorkStarted"
+
+
+@pytest.mark.parametrize("path", ["/pekerjaan", WORK, f"{WORK}/serahkan"])
+async def test_the_console_is_for_leads_alone(ground: Ground, path: str):
+    await to(ground, "in_progress")
+    for who in PEOPLE:
+        shown = await page(ground, who, path)
+        assert (shown.status_code != 403) == (who in LEADS), who
+
+
+async def test_an_ended_session_gives_back_the_note(ground: Ground):
+    await to(ground, "in_progress")
+    form = await page(ground, "dewi", f"{WORK}/perkembangan")
+    ground.clock.go_on(minutes=31)
+    answer = await send(ground, "dewi", f"{WORK}/perkembangan", form, note=NOTE)
+    assert (answer.status_code, NOTE in answer.text) == (401, True)
+
+
+async def test_a_note_sent_twice_is_noted_once(ground: Ground):
+    await to(ground, "in_progress")
+    form = await page(ground, "dewi", f"{WORK}/perkembangan")
+    answers = [await send(ground, "dewi", f"{WORK}/perkembangan", form, note=NOTE) for _ in range(2)]
+    assert [answer.status_code for answer in answers] == [303, 303]
+    assert [event.type for event in await ground.events("assignment")].count("WorkProgressed") == 1
+
+
+async def test_results_are_handed_over_and_nothing_is_left_to_do(ground: Ground):
+    await to(ground, "in_progress")
+    files = [("documents", ("laporan.pdf", pdf(1))), ("documents", ("petunjuk.pdf", pdf(2)))]
+    answer = await fill_in(ground, "dewi", f"{WORK}/serahkan", files, summary="Data tersinkron.")
+    assert answer.headers["location"] == f"{WORK}?done=handover"
+    fact = (await ground.events("assignment"))[-1].fact
+    assert isinstance(fact, WorkCompleted)
+    names = [document.name for document in fact.documents]
+    assert names == ["laporan.pdf", "petunjuk.pdf", "BAST-INT-2026-000001-1.pdf"]
+    shown = await page(ground, "dewi", WORK)
+    said = text_of(shown)
+    assert "Konfirmasi pemohon ditunggu sampai Senin, 30 November 2026" in said
+    assert all(name in said for name in names)
+    assert '<form method="post" class="stack"' not in shown.text
+    await ground.happened(confirmed)
+    assert "permohonan selesai pada Senin, 23 November 2026" in text_of(await page(ground, "dewi", WORK))
+
+
+async def test_files_stay_over_a_refused_form_and_are_handed_over_with_the_next(ground: Ground):
+    await to(ground, "in_progress")
+    files = [("documents", ("laporan.pdf", pdf(1)))]
+    refused = await fill_in(ground, "dewi", f"{WORK}/serahkan", files, summary="")
+    assert (refused.status_code, "laporan.pdf" in refused.text) == (422, True)
+    answer = await send(ground, "dewi", f"{WORK}/serahkan", refused, summary="Data tersinkron.")
+    assert answer.status_code == 303, answer.text
+    fact = (await ground.events("assignment"))[-1].fact
+    assert isinstance(fact, WorkCompleted)
+    assert [document.name for document in fact.documents] == ["laporan.pdf", "BAST-INT-2026-000001-1.pdf"]
+    pieces = await ground.platform.documents.open(fact.documents[0].key)
+    assert b"".join([piece async for piece in pieces]).startswith(b"%PDF")
+
+
+async def test_a_refused_file_is_named_and_the_others_stay(ground: Ground):
+    await to(ground, "in_progress")
+    files = [("documents", ("laporan.pdf", pdf(1))), ("documents", ("hasil.exe", b"MZ\x90\x00 program"))]
+    refused = await fill_in(ground, "dewi", f"{WORK}/serahkan", files, summary="Data tersinkron.")
+    assert refused.status_code == 422
+    assert "hasil.exe" in text_of(refused)
+    assert "laporan.pdf</b>" in refused.text
+    assert "Data tersinkron.</textarea>" in refused.text
+
+
+async def test_a_kept_file_can_be_taken_out_without_script(ground: Ground):
+    await to(ground, "in_progress")
+    files = [("documents", (name, pdf(1))) for name in ("satu.pdf", "dua.pdf")]
+    refused = await fill_in(ground, "dewi", f"{WORK}/serahkan", files, summary="")
+    id = re.findall(r'name="remove" value="([^"]+)"', refused.text)[0]
+    shown = await send(ground, "dewi", f"{WORK}/serahkan", refused, summary="Data.", remove=id)
+    assert (shown.status_code, "satu.pdf" in shown.text, "dua.pdf" in shown.text) == (200, False, True)
+    assert "Data.</textarea>" in shown.text
+    assert "Kesalahan" not in shown.text
+
+
+async def test_files_may_go_ahead_of_their_form(ground: Ground):
+    await to(ground, "in_progress")
+    form = await page(ground, "dewi", f"{WORK}/serahkan")
+    assert f'data-files="{WORK}/serahkan/berkas"' in form.text
+    files = [("documents", ("laporan.pdf", pdf(1)))]
+    line = await send(ground, "dewi", f"{WORK}/serahkan/berkas", form, files, field="documents")
+    assert line.status_code == 200
+    token = re.findall(r'name="held.documents" value="([^"]+)"', line.text)[0]
+    sent = {"summary": "Data tersinkron.", "held.documents": token}
+    assert (await send(ground, "dewi", f"{WORK}/serahkan", form, **sent)).status_code == 303
+
+
+async def test_a_handover_sent_twice_is_one_and_keeps_its_files(ground: Ground):
+    await to(ground, "in_progress")
+    files = [("documents", ("laporan.pdf", pdf(1)))]
+    refused = await fill_in(ground, "dewi", f"{WORK}/serahkan", files, summary="")
+    answers = [await send(ground, "dewi", f"{WORK}/serahkan", refused, summary="Data.") for _ in range(3)]
+    assert [answer.status_code for answer in answers] == [303] * 3
+    events = [event for event in await ground.events("assignment") if event.type == "WorkCompleted"]
+    assert len(events) == 1
+    fact = events[0].fact
+    assert isinstance(fact, WorkCompleted)
+    for document in fact.documents:
+        await ground.platform.documents.stat(document.key)
+
+
+async def test_a_handover_with_its_files_sent_twice_stores_them_once(ground: Ground):
+    await to(ground, "in_progress")
+    form = await page(ground, "dewi", f"{WORK}/serahkan")
+    before, content = await ground.stored_keys(), pdf(1)
+    for _ in range(2):
+        files = [("documents", ("laporan.pdf", content))]
+        answer = await send(ground, "dewi", f"{WORK}/serahkan", form, files, summary="Data.")
+        assert answer.status_code == 303
+    assert len(await ground.stored_keys() - before) == 2
+
+
+async def test_a_handover_that_comes_too_late_keeps_its_text_and_its_files(ground: Ground):
+    await to(ground, "in_progress")
+    form = await page(ground, "dewi", f"{WORK}/serahkan")
+    await ground.happened(withdrawn)
+    files = [("documents", ("laporan.pdf", pdf(1)))]
+    answer = await send(ground, "dewi", f"{WORK}/serahkan", form, files, summary="Data tersinkron.")
+    assert answer.status_code == 409
+    assert "laporan.pdf" in answer.text
+    assert "Data tersinkron.</textarea>" in answer.text
+
+
+async def test_an_objection_stands_above_the_work_until_it_is_handed_over_again(ground: Ground):
+    await to(ground, "in_progress")
+    files = [("documents", ("laporan.pdf", pdf(1)))]
+    await fill_in(ground, "dewi", f"{WORK}/serahkan", files, summary="Data tersinkron.")
+    await ground.happened(contested)
+    shown = text_of(await page(ground, "dewi", WORK))
+    assert "Pemohon berkeberatan atas hasil yang diserahkan" in shown
+    assert contested.reason in shown
+    await fill_in(ground, "dewi", f"{WORK}/serahkan", files, summary="Diperbaiki.")
+    assert "Pemohon berkeberatan" not in text_of(await page(ground, "dewi", WORK))
+
+
+async def test_work_that_is_handed_to_somebody_else_is_gone(ground: Ground):
+    await to(ground, "in_progress")
+    await ground.post("hasan", f"{API}/{REQUEST}/reassignment", {"lead": "jafar", "reason": "Cuti."})
+    assert (await page(ground, "dewi", WORK)).status_code == 404
+    assert rows(await page(ground, "dewi", "/pekerjaan")) == []
+    assert rows(await page(ground, "jafar", "/pekerjaan")) == [REQUEST]
+
+
+async def test_whoever_has_both_roles_uses_both_consoles(ground: Ground):
+    await to(ground, "verified")
+    await fill_in(ground, "kepala", QUEUE, **{**ASSIGN, "lead": "kepala"})
+    assert (await fill_in(ground, "kepala", WORK)).headers["location"] == f"{WORK}?done=start"
+    assert f"/penugasan/{OTHER}" not in (await page(ground, "kepala", "/penugasan?tab=open")).text
