@@ -24,7 +24,7 @@ from services.cli.session import (
 )
 from shared.contracts.envelope import from_bytes
 from shared.contracts.registry import Unreadable
-from shared.eventlog.port import Record
+from shared.eventlog.port import EventLog, Record
 from shared.storage.port import DeadLetter
 
 if TYPE_CHECKING:
@@ -51,17 +51,23 @@ def tail(
 
 async def _tail(count: int, follow: bool, as_json: bool) -> None:
     async with platform() as opened:
-        position = await opened.log.end()
-        if newest := await opened.log.newest(count):
-            _show(newest, as_json)
-            position = newest[-1].position
-        elif not follow and not as_json and not position:
+        end = await opened.log.end()
+        newest = await opened.log.newest(count)
+        _show(newest, as_json)
+        if not (newest or follow or as_json or end):
             console.print("No events yet.")
-        while follow:
-            async for batch in opened.log.read(position):
-                _show(batch, as_json)
-                position = batch[-1].position
-            await asyncio.sleep(LOOKS_EVERY)
+        if follow:
+            await _follow(opened.log, end, {record.position for record in newest}, as_json)
+
+
+async def _follow(log: EventLog, end: str, shown: set[str], as_json: bool) -> None:
+    """Show what arrives after this end of the log, but not once more what came just then and was shown."""
+    while True:
+        if (now := await log.end()) != end:
+            async for batch in log.read(end, now):
+                _show([record for record in batch if record.position not in shown], as_json)
+            end = now
+        await asyncio.sleep(LOOKS_EVERY)
 
 
 @app.command()

@@ -13,7 +13,10 @@ class LogUnavailable(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One event as it lies in the log: `key` is the request's id, `position` where it lies, `value` the raw bytes."""
+    """One event as it lies in the log: `key` is the request's id, `value` the raw bytes.
+
+    `position` is where it lies: a name for this record, and nothing that could be compared or read on from.
+    """
 
     position: str
     key: str
@@ -26,31 +29,36 @@ Handle = Callable[[Sequence[Record]], Awaitable[None]]
 class EventLog(Protocol):
     """Contract suite: tests/contracts/test_event_log.py."""
 
-    async def prepare(self) -> None: ...
+    async def prepare(self) -> None:
+        """Make what the log needs; harmless when it is there. Raises LogUnavailable; the log may be used all the same."""
 
     async def append(self, records: Sequence[tuple[str, bytes]]) -> None:
-        """Append (key, value) pairs in this order and return when they are durable; a key occurs at most once.
+        """Append (key, value) pairs and return when they are durable; a key occurs at most once.
 
-        Raises LogUnavailable if any may be missing: the caller sends all of them again.
+        Raises LogUnavailable if any may be missing: the caller sends all of them again, and some may then be there twice.
         """
 
     async def consume(self, group: str, handle: Handle, *, max_records: int = 500) -> None:
         """Hand batches to `handle` for ever, beginning after the group's committed position (the start, if it has none).
 
-        The position is committed after `handle` returns. If it raises, the batch is handed over again later.
+        The position is committed after `handle` returns. If it raises, the batch is handed over again later. A record comes at
+        least once, and those of one key in their order; a crash, or another process that joins the group, may repeat some.
         """
 
     def read(self, after: str = "", upto: str = "") -> AsyncIterator[Sequence[Record]]:
-        """Batches of the whole log after one position, up to and with another ("" is the end as of now)."""
+        """Batches of the whole log after one `end`, up to and with another ("" is the end as of now).
+
+        Only the records of one key come in the order in which they were appended.
+        """
 
     async def newest(self, count: int) -> Sequence[Record]:
-        """The newest records, at most `count`, oldest first; found from the end, however long the log is."""
+        """The newest records by their time of arrival, at most `count`, oldest first; found without reading the whole log."""
 
     async def of_key(self, key: str) -> Sequence[Record]:
         """Every record of this key, in order; found without reading those of all other keys."""
 
     async def end(self) -> str:
-        """The position of the newest record, "" in an empty log."""
+        """How far the log reaches now, for `read`; "" in an empty log. An opaque text."""
 
     async def lag(self, group: str) -> int:
         """How many records the group has still to be given."""

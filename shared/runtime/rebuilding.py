@@ -115,12 +115,14 @@ class Refold(Generic[State]):
     async def _fold_on(self) -> None:
         letters = await self._store.dead_letters(states=("discarded",))
         self._discarded = {letter.event for letter in letters}
-        async for batch in self._log.read(self._position):
+        if (end := await self._log.end()) == self._position:
+            return
+        async for batch in self._log.read(self._position, end):
             for record in batch:
                 self._fold(record)
-            self._position = batch[-1].position
             self.report.events += len(batch)
             self._progress(len(batch))
+        self._position = end
 
     def _fold(self, record: Record) -> None:
         if record.value in self._discarded:

@@ -7,6 +7,8 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
+from shared.eventlog.kafka import KafkaEventLog
+from shared.eventlog.kafka_connection import Topic
 from shared.eventlog.port import EventLog
 from shared.eventlog.sqlite import SqliteEventLog
 from shared.storage.port import Column, StateStore
@@ -44,6 +46,15 @@ async def sqlite_log(place: Path) -> AsyncIterator[EventLog]:
         yield SqliteEventLog(file, grace=GRACE)
     finally:
         file.close()
+
+
+@asynccontextmanager
+async def kafka_log(address: str, topic: str) -> AsyncIterator[EventLog]:
+    log = KafkaEventLog(address, Topic(topic, partitions=6), grace=GRACE)
+    try:
+        yield log
+    finally:
+        await log.close()
 
 
 OpenStore = Callable[[str], AbstractAsyncContextManager[StateStore]]

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from functools import partial
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 
 from shared.eventlog.port import EventLog
 from shared.storage.port import StateStore
-from tests.contracts.adapters import LOGS, STORES, OpenLog, OpenStore
+from tests.contracts.adapters import LOGS, STORES, OpenLog, OpenStore, kafka_log
+from tests.engines import kafka
+from tests.engines.engine import Unavailable, skip
 
 
 @pytest.fixture(params=STORES)
@@ -26,8 +29,20 @@ async def store(open_store: OpenStore) -> AsyncIterator[StateStore]:
         yield opened
 
 
-@pytest.fixture(params=LOGS)
+@pytest.fixture(scope="session")
+def kafka_address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Of the one Kafka that the tests of this process share."""
+    try:
+        with kafka.running(tmp_path_factory.mktemp("kafka")) as address:
+            yield address
+    except Unavailable as reason:
+        skip(reason)
+
+
+@pytest.fixture(params=[*LOGS, pytest.param("kafka", marks=pytest.mark.slow)])
 def open_log(request: pytest.FixtureRequest, tmp_path: Path) -> OpenLog:
+    if request.param == "kafka":
+        return partial(kafka_log, request.getfixturevalue("kafka_address"), f"test-{uuid4().hex}")
     return partial(LOGS[request.param], tmp_path)
 
 

@@ -1,0 +1,110 @@
+"""The event log as one topic of Apache Kafka: published and consumed through FastStream on aiokafka."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+
+from aiokafka.partitioner import DefaultPartitioner
+
+from shared.eventlog.kafka_connection import Connection, Topic, translated
+from shared.eventlog.kafka_membership import GRACE, STALL, Membership
+from shared.eventlog.kafka_positions import reached_by, written
+from shared.eventlog.kafka_reading import begins, between, ends, in_order, record_of
+from shared.eventlog.port import Handle, Record
+
+PATIENCE = 10.0
+"""Seconds until Kafka counts as not answering."""
+
+READY_WITHIN = 2.0
+
+
+class KafkaEventLog:
+    """The EventLog of many processes on many machines. Made without I/O, and usable while Kafka is down.
+
+    A key's records lie in one partition, in order; the whole log has no other order than the time of arrival. What is appended
+    again because no answer came may lie there twice.
+    """
+
+    def __init__(
+        self,
+        servers: str,
+        topic: Topic | None = None,
+        *,
+        patience: float = PATIENCE,
+        grace: float = GRACE,
+        stall: float = STALL,
+    ):
+        self._connection = Connection(servers, topic or Topic(), patience)
+        self._topic, self._patience, self._grace, self._stall = self._connection.topic.name, patience, grace, stall
+        self._in_flight: dict[tuple[str, bytes], asyncio.Future[object]] = {}
+
+    async def prepare(self) -> None:
+        """Make the topic; if Kafka does not answer, whoever needs the topic first makes it."""
+        self._connection.make_topic = True
+        await self._connection.partitions()
+
+    async def append(self, records: Sequence[tuple[str, bytes]]) -> None:
+        if not records:
+            return
+        with translated():
+            async with asyncio.timeout(self._patience):
+                sent = [await self._send(key, value) for key, value in records]
+                await asyncio.wait(sent)
+            for future in sent:
+                future.result()
+
+    async def _send(self, key: str, value: bytes) -> asyncio.Future[object]:
+        """Hand one record to the broker's producer, unless it still has it from an earlier time: it goes on trying by itself."""
+        if (waiting := self._in_flight.get((key, value))) is not None:
+            return waiting
+        broker = await self._connection.broker()
+        future = await broker.publish(value, self._topic, key=key.encode(), no_confirm=True)
+        self._in_flight[key, value] = future
+        future.add_done_callback(lambda done: self._landed(key, value, done))
+        return future
+
+    def _landed(self, key: str, value: bytes, future: asyncio.Future[object]) -> None:
+        del self._in_flight[key, value]
+        if not future.cancelled():
+            future.exception()  # Whoever waited has been told already.
+
+    async def consume(self, group: str, handle: Handle, *, max_records: int = 500) -> None:
+        await Membership(self._connection, group, handle, max_records, self._grace, self._stall).run()
+
+    async def read(self, after: str = "", upto: str = "") -> AsyncIterator[Sequence[Record]]:
+        end = reached_by(upto) if upto else await ends(self._connection)
+        async for batch in between(self._connection, reached_by(after), end):
+            yield [record_of(found) for found in batch]
+
+    async def newest(self, count: int) -> list[Record]:
+        """Of each partition at most `count` are read: which of them arrived last is known only then."""
+        end = await ends(self._connection)
+        begin = {number: last - count for number, last in end.items()}
+        found = [one async for batch in between(self._connection, begin, end) for one in batch]
+        parts = [[one for one in found if one.partition == number] for number in end]
+        return [record_of(one) for one in in_order(parts)[-count:]] if count else []
+
+    async def of_key(self, key: str) -> list[Record]:
+        """Read from the one partition where the key's records lie."""
+        number = DefaultPartitioner()(key.encode(), list(await self._connection.partitions()), [])
+        end = {number: (await ends(self._connection))[number]}
+        found = [record_of(one) async for batch in between(self._connection, {}, end) for one in batch]
+        return [record for record in found if record.key == key]
+
+    async def end(self) -> str:
+        return written(await ends(self._connection))
+
+    async def lag(self, group: str) -> int:
+        await self._connection.partitions()
+        name = self._connection.topic.group(group)
+        committed = await self._connection.ask(lambda admin: admin.list_consumer_group_offsets(name))
+        reached = {place.partition: at.offset for place, at in committed.items() if place.topic == self._topic}
+        begin, end = await begins(self._connection), await ends(self._connection)
+        return sum(last + 1 - max(reached.get(number, 0), begin[number]) for number, last in end.items())
+
+    async def ready(self) -> None:
+        await self._connection.ask(self._connection.look_for_topic, min(self._patience, READY_WITHIN))
+
+    async def close(self) -> None:
+        await self._connection.close()

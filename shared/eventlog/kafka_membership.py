@@ -1,0 +1,227 @@
+"""Consuming as a member of a group: a FastStream subscriber for as long as it lives, and another when it has died."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from time import monotonic
+
+from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
+from aiokafka.errors import IllegalStateError, KafkaError
+from faststream import AckPolicy
+from faststream.kafka import KafkaBroker
+from faststream.kafka.message import KafkaAckableMessage
+from faststream.kafka.subscriber.usecase import BatchSubscriber
+
+from shared.eventlog.kafka_connection import RETRY_BACKOFF_MS, Connection
+from shared.eventlog.kafka_reading import Found, record_of
+from shared.eventlog.port import Handle, LogUnavailable, Record
+
+logger = logging.getLogger(__name__)
+library = logging.getLogger(f"{__name__}.faststream")
+library.setLevel(logging.ERROR)
+
+GRACE = 20.0
+"""Seconds for which a batch in hand may still be finished when the consumer is cancelled, or loses its partitions."""
+
+STALL = 30.0
+"""Seconds without a batch, while there are records to be given, after which a member counts as dead."""
+
+FIRST_PAUSE, LONGEST_PAUSE = 0.2, 5.0
+JOIN_SECONDS = 90.0
+COMMIT_SECONDS = 30.0
+LEAVE_SECONDS = 10.0
+REFUSALS = 3
+"""Commits refused one after another: the group goes on without this member, and it does not know."""
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """A batch, and how its position is committed."""
+
+    records: Sequence[Record]
+    commit: Callable[[], Awaitable[None]]
+
+
+class Membership:
+    """One consumer of a group, for ever: joins, hands over, commits, and joins again when it was lost."""
+
+    def __init__(
+        self, connection: Connection, group: str, handle: Handle, max_records: int, grace: float, stall: float
+    ):
+        self._connection, self._group, self._handle = connection, group, handle
+        self._max_records, self._grace, self._stall = max_records, grace, stall
+        self._let_go, self._idle = asyncio.Event(), asyncio.Event()
+        self._handling: asyncio.Future[None] | None = None
+        self._heard = monotonic()
+        self._refused = 0
+        self._subscriber: BatchSubscriber | None = None
+
+    async def run(self) -> None:
+        pause = FIRST_PAUSE
+        while True:
+            try:
+                await self._connection.partitions()
+                async with self._joined():
+                    pause = FIRST_PAUSE
+                    reason = await self._death()
+                    logger.error("the consumer of %s is started again: %s", self._group, reason)
+            except (LogUnavailable, KafkaError, OSError, TimeoutError) as error:
+                logger.warning("%s cannot consume now, next try in %.1f s: %r", self._group, pause, error)
+            await asyncio.sleep(pause)
+            pause = min(LONGEST_PAUSE, pause * 2)
+
+    @contextlib.asynccontextmanager
+    async def _joined(self) -> AsyncIterator[None]:
+        """A member that consumes. Leaving waits for the batch in hand, as long as the grace allows."""
+        broker = self._broker()
+        self._subscribe(broker)
+        self._let_go.clear()
+        self._idle.set()
+        try:
+            async with asyncio.timeout(JOIN_SECONDS):
+                await broker.start()
+            self._heard, self._refused = monotonic(), 0
+            yield
+        finally:
+            self._let_go.set()
+            async with asyncio.timeout(self._grace + LEAVE_SECONDS):
+                await broker.stop()
+            if self._handling is not None:
+                await asyncio.gather(self._handling, return_exceptions=True)
+
+    def _broker(self) -> KafkaBroker:
+        """A broker for one life of one member: its subscribers are for ever, and it closes what half a start left."""
+        return KafkaBroker(
+            self._connection.servers,
+            consumer_only=True,
+            apply_types=False,
+            allow_auto_create_topics=False,
+            graceful_timeout=self._grace,
+            retry_backoff_ms=RETRY_BACKOFF_MS,
+            logger=library,
+        )
+
+    def _subscribe(self, broker: KafkaBroker) -> None:
+        self._subscriber = broker.subscriber(
+            self._connection.topic.name,
+            group_id=self._connection.topic.group(self._group),
+            batch=True,
+            max_records=self._max_records,
+            batch_timeout_ms=10,
+            ack_policy=AckPolicy.MANUAL,
+            auto_offset_reset="earliest",
+            session_timeout_ms=10_000,
+            heartbeat_interval_ms=3_000,
+            rebalance_timeout_ms=60_000,
+            max_poll_interval_ms=300_000,
+            listener=Revocation(self._release),
+            parser=self._parse,
+            decoder=self._decode,
+        )
+        self._subscriber(self._deliver)
+
+    def _consumer(self) -> AIOKafkaConsumer:
+        if self._subscriber is None or self._subscriber.consumer is None:
+            raise IllegalStateError(f"{self._group} has not joined")
+        return self._subscriber.consumer
+
+    async def _parse(self, batch: tuple[Found, ...]) -> KafkaAckableMessage:
+        """Nothing of a record is looked into here: what failed would be passed over by the next commit."""
+        return KafkaAckableMessage(raw_message=batch, body=b"", consumer=self._consumer())
+
+    async def _decode(self, message: KafkaAckableMessage) -> Delivery:
+        return Delivery([record_of(found) for found in message.raw_message], message.ack)
+
+    async def _deliver(self, delivery: Delivery) -> None:
+        """Hand a batch over, however often that takes; given up only when the partitions are, which brings it back."""
+        self._idle.clear()
+        self._heard, pause = monotonic(), FIRST_PAUSE
+        try:
+            while not await self._handled(delivery):
+                if await self._let_go_within(pause):
+                    return
+                pause = min(LONGEST_PAUSE, pause * 2)
+            await self._commit(delivery)
+        finally:
+            self._heard = monotonic()
+            self._idle.set()
+
+    async def _handled(self, delivery: Delivery) -> bool:
+        """Whether the handler took the batch. It runs in a task of its own: one that ends itself must not end the consumer."""
+        self._handling = asyncio.ensure_future(self._handle(delivery.records))
+        try:
+            await asyncio.wait([self._handling])
+        finally:
+            self._handling.cancel()
+        if self._handling.cancelled():
+            trouble: BaseException | None = RuntimeError("the handler ended itself")
+        else:
+            trouble = self._handling.exception()
+        if trouble is not None:
+            first = delivery.records[0].position
+            logger.warning("%s is handed events from %s on again: %r", self._group, first, trouble)
+        return trouble is None
+
+    async def _let_go_within(self, seconds: float) -> bool:
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._let_go.wait(), seconds)
+        return self._let_go.is_set()
+
+    async def _commit(self, delivery: Delivery) -> None:
+        """A position that cannot be committed only repeats events."""
+        try:
+            async with asyncio.timeout(COMMIT_SECONDS):
+                await delivery.commit()
+            self._refused = 0
+        except (KafkaError, TimeoutError) as error:
+            self._refused += 1
+            logger.warning("a position of %s is not committed, so events will be repeated: %r", self._group, error)
+
+    async def _release(self) -> None:
+        """Before partitions go to another member: finish the batch in hand, but do not try one again that fails."""
+        self._let_go.set()
+        try:
+            async with asyncio.timeout(GRACE):
+                await self._idle.wait()
+        except TimeoutError:
+            logger.warning("%s gives partitions away with a batch in hand, which will be repeated", self._group)
+        finally:
+            self._let_go.clear()
+
+    async def _death(self) -> str:
+        """Return why the member has to be replaced, once it has: a consumer can die and look alive."""
+        while True:
+            await asyncio.sleep(min(5.0, self._stall / 3))
+            if self._subscriber is None or all(task.done() for task in self._subscriber.tasks):
+                return "it has stopped fetching"
+            if self._refused >= REFUSALS:
+                return "the group does not know it any more"
+            if self._idle.is_set() and monotonic() - self._heard > self._stall and await self._is_behind():
+                return f"no event came for {self._stall:.0f} s, but there are some"
+
+    async def _is_behind(self) -> bool:
+        """Whether there are records that it should have been given; while Kafka does not say so, there are none."""
+        try:
+            consumer = self._consumer()
+            async with asyncio.timeout(self._connection.patience):
+                ends = await consumer.end_offsets(list(consumer.assignment()))
+                return any([await consumer.position(place) < end for place, end in ends.items()])
+        except (KafkaError, TimeoutError):
+            return False
+
+
+class Revocation(ConsumerRebalanceListener):  # type: ignore[misc]
+    """Tells of partitions that are about to be given away."""
+
+    def __init__(self, release: Callable[[], Awaitable[None]]):
+        self._release = release
+
+    async def on_partitions_revoked(self, revoked: set[TopicPartition]) -> None:
+        await self._release()
+
+    async def on_partitions_assigned(self, assigned: set[TopicPartition]) -> None:
+        """They are read from their committed positions on."""

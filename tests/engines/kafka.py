@@ -1,0 +1,97 @@
+"""Apache Kafka from its jars: one process that is broker and controller, with everything in one folder."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from tests.engines.engine import Server, Unavailable, fetching, fetching_allowed, free_port, given_or_serving, run, say
+
+VERSION = "4.3.1"
+JARS = f"""<project xmlns="http://maven.apache.org/POM/4.0.0">
+  <modelVersion>4.0.0</modelVersion>
+  <groupId>simpul</groupId><artifactId>engines</artifactId><version>1</version>
+  <dependencies>
+    <dependency><groupId>org.apache.kafka</groupId><artifactId>kafka_2.13</artifactId><version>{VERSION}</version></dependency>
+    <dependency><groupId>org.slf4j</groupId><artifactId>slf4j-simple</artifactId><version>1.7.36</version></dependency>
+  </dependencies>
+</project>
+"""
+CLUSTER = "c2ltcHVsLXRlc3RzLWthZg"
+
+# A killed broker may come back once its session has ended; a short one makes the tests of that short.
+PROPERTIES = """process.roles=broker,controller
+node.id=1
+controller.quorum.voters=1@127.0.0.1:{controller}
+listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}
+advertised.listeners=PLAINTEXT://127.0.0.1:{port}
+controller.listener.names=CONTROLLER
+listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT
+log.dirs={data}
+auto.create.topics.enable=false
+group.initial.rebalance.delay.ms=0
+offsets.topic.num.partitions=4
+offsets.topic.replication.factor=1
+transaction.state.log.replication.factor=1
+transaction.state.log.min.isr=1
+share.coordinator.state.topic.replication.factor=1
+share.coordinator.state.topic.min.isr=1
+broker.session.timeout.ms=3000
+broker.heartbeat.interval.ms=1000
+num.network.threads=2
+num.io.threads=4
+"""
+
+
+def find() -> Path:
+    """The folder of its jars, fetched if this run may (20 seconds, 44 MB). Raises Unavailable."""
+    with fetching("kafka") as folder:
+        jars = folder / VERSION
+        if (jars / f"kafka_2.13-{VERSION}.jar").exists():
+            return jars
+        if not fetching_allowed():
+            raise Unavailable("Kafka is not here; `make engines` fetches it with Maven (20 seconds, 44 MB, once)")
+        say(f"Fetching Apache Kafka {VERSION} (44 MB, once) ...")
+        (folder / "pom.xml").write_text(JARS)
+        draft = folder / f"{VERSION}.part"
+        copy = ["dependency:copy-dependencies", "-DincludeScope=runtime", f"-DoutputDirectory={draft}"]
+        run(["mvn", "-q", "-B", "-f", str(folder / "pom.xml"), *copy], seconds=600)
+        draft.rename(jars)
+        return jars
+
+
+def server(folder: Path) -> Server:
+    """Kafka with its data in this folder, on ports of its own; formatted, not started yet. Raises Unavailable."""
+    jars, port = find(), free_port()
+    folder.mkdir(parents=True, exist_ok=True)
+    properties = folder / "server.properties"
+    properties.write_text(PROPERTIES.format(port=port, controller=free_port(), data=folder / "kafka"))
+    java = ["java", "-Xmx512m", "-XX:+UseSerialGC", "-cp", f"{jars}/*"]
+    run([*java, "kafka.tools.StorageTool", "format", "-t", CLUSTER, "-c", str(properties)], seconds=60)
+    return Server(
+        name="kafka",
+        address=f"127.0.0.1:{port}",
+        command=[*java, "kafka.Kafka", str(properties)],
+        folder=folder,
+        ready=lambda: answers(port),
+    )
+
+
+@contextmanager
+def running(folder: Path) -> Iterator[str]:
+    """The address of one that runs: host:port."""
+    with given_or_serving("SIMPUL_KAFKA", lambda: server(folder)) as address:
+        yield address
+
+
+def answers(port: int) -> bool:
+    """Whether it says which requests it knows; its port is open some time before it does."""
+    ask = struct.pack(">hhih", 18, 0, 1, -1)
+    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=2) as connection:
+        connection.sendall(struct.pack(">i", len(ask)) + ask)
+        return len(connection.recv(4)) == 4
+    return False
