@@ -31,12 +31,9 @@ def note_field(item: ChecklistItem) -> str:
     return f"note_{item}"
 
 
-FIELD_LABELS = {
-    **{verdict_field(item): label for item, label in CHECKLIST_LABELS.items()},
-    **{note_field(item): label for item, label in CHECKLIST_LABELS.items()},
-    SEEN: WORDS.check.warnings,
-}
-"""What the summary of what is wrong calls each field."""
+FIELD_LABELS = {field(item): label for item, label in CHECKLIST_LABELS.items() for field in (verdict_field, note_field)}
+FIELD_LABELS[SEEN] = WORDS.check.warnings
+"""What the summary of what is wrong calls each field, in the order of the page."""
 
 
 class _Sent(Fields):
@@ -83,8 +80,9 @@ def _findings(sent: _Sent) -> Iterable[Finding]:
 
 
 def explained(refusals: Iterable[Refusal]) -> list[FieldError]:
-    """Each shortcoming beside the item that it is about."""
-    return [FieldError(field, WORDS.wrong[refusal.code]) for refusal in refusals for field in _fields_of(refusal)]
+    """Each shortcoming beside the item that it is about, in the order of the page."""
+    found = [FieldError(field, WORDS.wrong[refusal.code]) for refusal in refusals for field in _fields_of(refusal)]
+    return sorted(found, key=lambda error: list(FIELD_LABELS).index(error.field))
 
 
 def _fields_of(refusal: Refusal) -> Iterable[str]:

@@ -23,6 +23,8 @@ from shared.web.words import fill
 
 LOOK = "look"
 DOCUMENT, PAGE = "dokumen", "halaman"
+ONE_OF_ITS_KIND = frozenset({DocumentKind.LETTER, DocumentKind.HANDOVER_RECORD})
+SENT = frozenset({DocumentKind.LETTER, DocumentKind.REQUIREMENT})
 _LONGEST_NUMBER = 6
 _words = WORDS.viewer
 
@@ -65,8 +67,8 @@ def asked_for(request: Request, posted: Posted) -> tuple[str, int]:
 
 
 async def view(desk: Desk, kept: Kept[State], document_id: str, page: int) -> Viewer | None:
-    """The document, or the first one if this is none of the request's; None for a request without documents."""
-    all_documents = documents(kept.state)
+    """The document, or the letter, which comes first, if this is none of the request's; None for a request without documents."""
+    all_documents = sorted(documents(kept.state), key=lambda each: each.kind is not DocumentKind.LETTER)
     shown = next((each for each in all_documents if each.id == document_id), next(iter(all_documents), None))
     if shown is None:
         return None
@@ -88,10 +90,9 @@ async def view(desk: Desk, kept: Kept[State], document_id: str, page: int) -> Vi
 
 
 def _tab(document: DocumentRef, round: int, chosen: bool) -> Way:
-    name = document.name if document.kind is DocumentKind.REQUIREMENT else DOCUMENT_KIND_LABELS[document.kind]
-    if document.kind is DocumentKind.RESULT:
-        name = document.name
-    about = fill(_words.new, round=round) if document.round == round > 1 else ""
+    name = DOCUMENT_KIND_LABELS[document.kind] if document.kind in ONE_OF_ITS_KIND else document.name
+    new = document.round == round > 1 and document.kind in SENT
+    about = fill(_words.new, round=round) if new else ""
     return _way(name, document, 1, chosen=chosen, about=about)
 
 
@@ -101,7 +102,7 @@ def _way(label: str, document: DocumentRef, page: int, *, chosen: bool = False, 
 
 
 def _about(document: DocumentRef, look: Look | None) -> str:
-    about = fill(_words.about, kind=_kind(document), size=size_words(document.size))
+    about = fill(_words.about, name=document.name, size=size_words(document.size))
     if look is None:
         return about
     words = _words.page_of if look.pages else _words.page

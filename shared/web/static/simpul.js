@@ -10,6 +10,9 @@
   one("#sum")?.focus();
   all("[data-auto]").forEach((form) => form.requestSubmit());
 
+  /* The list that is shown is seen among the others, however narrow the screen. */
+  all(".nav [aria-current]").forEach((tab) => { tab.parentElement.scrollLeft = tab.offsetLeft - 24; });
+
   all("[data-most]").forEach((area) => {
     const told = document.getElementById(area.id + "-c");
     const count = () => { told.textContent = fill(told.dataset.words, { count: area.value.length, most: area.dataset.most }); };
@@ -108,7 +111,7 @@
     if (!other) return way.form ? way.form.requestSubmit(way) : location.assign(address);
     part.replaceChildren(...other.childNodes);
     history.replaceState(null, "", address);
-    (one(`[data-look="${CSS.escape(address)}"]`, part) ?? one(".btn[data-look]", part) ?? part).focus({ preventScroll: true });
+    (all("[data-look]", part).find((each) => each.textContent === way.textContent) ?? one(".btn[data-look]", part) ?? part).focus({ preventScroll: true });
     const said = one("[role=status]", part), words = said?.textContent;
     if (said) { said.textContent = ""; setTimeout(() => { said.textContent = words; }, 100); }
   });
