@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date, timedelta
 from typing import Any
 
@@ -14,9 +15,10 @@ from services.verification.domain import (
     State,
     VerifyRequest,
     decider,
+    shortcomings,
     verify_by,
 )
-from services.verification.queries import document, find_requests, full, item
+from services.verification.queries import document, find_requests, full, item, line
 from shared.calendar import WorkingCalendar
 from shared.contracts.course import Status
 from shared.contracts.facts import ChecklistItem, Fact, Staff, Verdict
@@ -85,6 +87,25 @@ def test_every_item_needs_a_verdict(missing: int):
     some = ALL_OK[:missing] + ALL_OK[missing + 1 :]
     refusal = refused(VERIFICATION, state_after(submitted), VerifyRequest(NURLAILA, some, KNOWN))
     assert (refusal.code, refusal.facts["items"]) == ("items_missing", (ALL_OK[missing].item,))
+
+
+@pytest.mark.parametrize("command", [VERIFY, RETURN, RECOMMEND], ids=lambda command: type(command).__name__)
+def test_a_decision_may_name_the_round_that_was_looked_at_and_is_good_for_that_alone(command: Any):
+    first, second = state_after(submitted), state_after(submitted, returned, resubmitted)
+    assert VERIFICATION.decide(first, replace(command, round=1), NOON)
+    assert VERIFICATION.decide(second, replace(command, round=2), NOON)
+    assert VERIFICATION.decide(second, command, NOON)
+    late = refused(VERIFICATION, second, replace(command, round=1))
+    assert (late.code, late.facts["status"], late.facts["event"]) == ("moved_on", "submitted", "RequestResubmitted")
+
+
+def test_everything_that_keeps_findings_from_becoming_a_decision_is_told_at_once():
+    bare = Verdict(item=ChecklistItem.LETTER, ok=False)
+    told = [refusal.code for refusal in shortcomings(state_after(submitted), VerifyRequest(NURLAILA, (bare,)))]
+    assert told == ["items_missing", "note_missing", "item_failed", "warning_open"]
+    told = [refusal.code for refusal in shortcomings(state_after(submitted), ReturnRequest(NURLAILA, (bare,)))]
+    assert told == ["items_missing", "note_missing"]
+    assert shortcomings(state_after(submitted), VERIFY) == shortcomings(state_after(submitted), RETURN) == []
 
 
 def test_an_item_is_judged_once():
@@ -207,6 +228,17 @@ def test_a_request_is_overdue_from_the_day_after_the_target():
     assert not item(kept(submitted), date(2026, 11, 24), RULES)["overdue"]
     assert item(kept(submitted), date(2026, 11, 25), RULES)["overdue"]
     assert not item(kept(submitted, returned), date(2027, 1, 1), RULES)["overdue"]
+
+
+def test_a_line_says_how_many_working_days_late_it_is_and_until_when_the_applicant_has():
+    assert line(kept(submitted), date(2026, 11, 24), RULES)["late"] is False
+    friday, saturday = date(2026, 11, 27), date(2026, 11, 28)
+    for day in (friday, saturday):
+        shown = line(kept(submitted), day, RULES)
+        assert (shown["due"], shown["late"], shown["late_days"]) == (date(2026, 11, 24), True, 3), day
+    shown = line(kept(submitted, returned), date(2027, 1, 1), RULES)
+    assert (shown["due"], shown["late"]) == (returned.respond_by, False)
+    assert line(kept(submitted, withdrawn), TODAY, RULES)["due"] is None
 
 
 def test_the_list_masks_the_employee_number_and_the_request_shows_it():
