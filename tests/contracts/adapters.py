@@ -11,6 +11,8 @@ from shared.eventlog.kafka import KafkaEventLog
 from shared.eventlog.kafka_connection import Topic
 from shared.eventlog.port import EventLog
 from shared.eventlog.sqlite import SqliteEventLog
+from shared.storage.mongo import MongoStateStore
+from shared.storage.mongo_client import MongoDatabase
 from shared.storage.port import Column, StateStore
 from shared.storage.sqlite import SqliteStateStore
 from shared.storage.sqlite_file import SqliteFile
@@ -37,6 +39,15 @@ async def sqlite_store(place: Path, service: str) -> AsyncIterator[StateStore]:
         yield SqliteStateStore(file, service, COLUMNS, lambda: NOW)
     finally:
         file.close()
+
+
+@asynccontextmanager
+async def mongo_store(address: str, name: str, service: str) -> AsyncIterator[StateStore]:
+    database = MongoDatabase(address, name)
+    try:
+        yield MongoStateStore(database, service, COLUMNS, lambda: NOW)
+    finally:
+        await database.close()
 
 
 @asynccontextmanager

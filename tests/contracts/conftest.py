@@ -8,16 +8,38 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
+from pymongo import MongoClient
 
 from shared.eventlog.port import EventLog
 from shared.storage.port import StateStore
-from tests.contracts.adapters import LOGS, STORES, OpenLog, OpenStore, kafka_log
-from tests.engines import kafka
+from tests.contracts.adapters import LOGS, STORES, OpenLog, OpenStore, kafka_log, mongo_store
+from tests.engines import kafka, mongo
 from tests.engines.engine import Unavailable, skip
 
 
-@pytest.fixture(params=STORES)
+@pytest.fixture(scope="session")
+def mongo_address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Of the one MongoDB that the tests of this process share."""
+    try:
+        with mongo.running(tmp_path_factory.mktemp("mongo")) as address:
+            yield address
+    except Unavailable as reason:
+        skip(reason)
+
+
+@pytest.fixture
+def mongo_place(mongo_address: str) -> Iterator[tuple[str, str]]:
+    """The address, and the name of a database that is this test's alone."""
+    name = f"test-{uuid4().hex}"
+    yield mongo_address, name
+    with MongoClient[dict[str, object]](mongo_address) as client:
+        client.drop_database(name)
+
+
+@pytest.fixture(params=[*STORES, pytest.param("mongo", marks=pytest.mark.slow)])
 def open_store(request: pytest.FixtureRequest, tmp_path: Path) -> OpenStore:
+    if request.param == "mongo":
+        return partial(mongo_store, *request.getfixturevalue("mongo_place"))
     return partial(STORES[request.param], tmp_path)
 
 

@@ -1,0 +1,215 @@
+"""Changes of one service's documents: one change stream per process feeds all who listen (docs/decisions: change streams)."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from bson import Timestamp
+from pymongo.errors import OperationFailure, PyMongoError
+
+from shared.storage.bell import Bell
+from shared.storage.mongo_client import Collection, Fields, MongoDatabase, is_away
+from shared.storage.port import Change, StoreUnavailable, Write
+
+logger = logging.getLogger(__name__)
+
+LOOK_BACK, SHORT_LOOK_BACK = 60, 5
+"""Seconds of changes that a process reads again when it begins to listen, and when the server has lost what it wanted to read."""
+RECENT = 50_000
+"""Documents of which it is remembered when they last changed."""
+OVERLAP = 1
+"""Seconds before a cursor that is older than what is remembered: writes at one time may have become visible in another order."""
+PATIENCE = 5.0
+AT_ONCE, LISTEN = 1, 500
+"""Milliseconds that the server waits for news before it answers that there is none."""
+PAUSE = 0.3
+
+_VERSION = {"$ifNull": ["$updateDescription.updatedFields.version", "$fullDocument.version"]}
+_PIPELINE: list[Fields] = [
+    {
+        "$match": {
+            "$or": [
+                {"updateDescription.updatedFields.version": {"$exists": True}},
+                {"fullDocument.version": {"$exists": True}},
+            ]
+        }
+    },
+    {"$project": {"clusterTime": 1, "documentKey._id": 1, "version": _VERSION}},
+]
+_CURSOR = re.compile(r"(w?)([0-9]{1,10})\.([0-9]{1,10})", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A point in time of the cluster up to which changes are known.
+
+    `walked`: it is the time that a document says it was written at, met on a walk through all documents in that order, and not
+    the time at which the stream told of it.
+    """
+
+    time: Timestamp
+    walked: bool = False
+
+    def __str__(self) -> str:
+        return f"{'w' * self.walked}{self.time.time}.{self.time.inc}"
+
+
+BEGINNING = Place(Timestamp(0, 0), walked=True)
+
+
+def place(cursor: str) -> Place:
+    """The place of a cursor; what is none, as a client may send it, stands for the beginning."""
+    found = _CURSOR.fullmatch(cursor)
+    if found is None or max(int(found[2]), int(found[3])) >= 2**32:
+        return BEGINNING
+    return Place(Timestamp(int(found[2]), int(found[3])), found[1] == "w")
+
+
+class Feed:
+    """When each document last changed, as the change stream tells it; starts to listen when it is first asked.
+
+    All changes after `_floor` are in `_recent`, in the order in which they became visible to everybody.
+    """
+
+    def __init__(self, database: MongoDatabase, documents: Collection):
+        self._database, self._documents = database, documents
+        self._recent: OrderedDict[str, Change] = OrderedDict()
+        self._floor = self._newest = Timestamp(0, 0)
+        self._expected: dict[str, int] = {}
+        self._bell = Bell()
+        self._listening: asyncio.Task[None] | None = None
+        self._up_to_date, self._trouble = False, ""
+        self._token: Any = None
+        database.at_close(self.stop)
+
+    def saved(self, writes: Sequence[Write]) -> None:
+        """These were saved here: nobody is told of changes before the stream has told of them."""
+        for write in writes:
+            told = self._recent.get(write.document.id)
+            if self._up_to_date and (told is None or told.version < write.document.version):
+                self._expected[write.document.id] = write.document.version
+
+    async def latest(self) -> str:
+        await self._caught_up()
+        return str(Place(max(self._newest, self._floor)))
+
+    async def changes(self, after: str, limit: int) -> list[Change]:
+        await self._caught_up()
+        known = place(after)
+        older = await self._walk(known, limit) if known.time < self._floor else []
+        return older + self._since(known.time, limit - len(older))
+
+    async def wait(self, after: str, timeout: float) -> None:
+        known = place(after)
+        if known.time < self._floor and await self.changes(after, 1):
+            return
+        self._listen()
+        floor = self._floor
+        await self._bell.wait_for(lambda: self._newest > known.time or self._floor != floor, timeout)
+
+    def _since(self, time: Timestamp, limit: int) -> list[Change]:
+        news: list[Change] = []
+        for change in reversed(self._recent.values()):
+            if place(change.cursor).time <= time:
+                break
+            news.append(change)
+        return news[::-1][:limit]
+
+    async def _walk(self, known: Place, limit: int) -> list[Change]:
+        """What changed before all that is remembered, in the order of the times that the documents say."""
+        after = known.time if known.walked else Timestamp(max(known.time.time - OVERLAP, 0), 0)
+        met: list[Change] = []
+        while len(met) < limit:
+            cursor = self._documents.find(
+                {"change": {"$gt": after, "$lte": self._floor}}, {"change": 1, "version": 1}, sort=[("change", 1)]
+            )
+            with self._database.asking():
+                rows = await cursor.limit(limit).batch_size(limit).to_list(limit)
+            rest = [row for row in rows if row["_id"] not in self._recent]
+            met += [Change(str(Place(row["change"], True)), row["_id"], row["version"]) for row in rest]
+            if len(rows) < limit:
+                break
+            after = rows[-1]["change"]
+        return met[:limit]
+
+    async def _caught_up(self) -> None:
+        """Return once the stream has told of all that was saved here. Raises StoreUnavailable."""
+        self._listen()
+        expected = dict(self._expected)
+
+        def told() -> bool:
+            return self._up_to_date and not any(self._expected.get(one, 0) >= n for one, n in expected.items())
+
+        if not told() and not await self._bell.wait_for(told, PATIENCE):
+            raise StoreUnavailable(self._trouble or "the change stream is behind")
+
+    def _listen(self) -> None:
+        if self._listening is None or self._listening.done():
+            self._listening = asyncio.get_running_loop().create_task(self._listen_for_ever())
+
+    async def _listen_for_ever(self) -> None:
+        look_back = LOOK_BACK
+        while True:
+            try:
+                await self._follow(look_back)
+            except (PyMongoError, StoreUnavailable) as error:
+                self._trouble, self._up_to_date = str(error)[:300], False
+                self._expected.clear()
+                logger.warning("the change stream of %s broke: %s", self._documents.name, self._trouble)
+                if isinstance(error, PyMongoError) and not is_away(error):
+                    # Its history is lost: whoever listens finds what it missed in the documents.
+                    self._token, look_back = None, SHORT_LOOK_BACK
+            await asyncio.sleep(PAUSE)
+
+    async def _follow(self, look_back: int) -> None:
+        """First to the end of what there is, which an answer without waiting shows, and then on as it comes."""
+        if self._token is None:
+            start = {"start_at_operation_time": await self._begin(look_back)}
+            await self._read(AT_ONCE, **start)
+        else:
+            await self._read(AT_ONCE, resume_after=self._token)
+        self._up_to_date, self._trouble = True, ""
+        self._bell.ring()
+        await self._read(LISTEN, resume_after=self._token)
+
+    async def _read(self, wait: int, **start: Any) -> None:
+        """Take what the stream tells from there; one that does not wait ends when there is nothing more."""
+        async with self._documents.watch(_PIPELINE, max_await_time_ms=wait, **start) as stream:
+            while stream.alive:
+                event = await stream.try_next()
+                self._token = stream.resume_token
+                if event is not None:
+                    self._take(event)
+                elif wait == AT_ONCE:
+                    return
+        raise OperationFailure("the collection is gone")
+
+    async def _begin(self, look_back: int) -> Timestamp:
+        now = await self._database.time()
+        self._recent.clear()
+        self._floor, self._newest = Timestamp(now.time - look_back, 0), Timestamp(0, 0)
+        return Timestamp(now.time - look_back, 1)
+
+    def _take(self, event: Any) -> None:
+        name, version, time = event["documentKey"]["_id"], event["version"], event["clusterTime"]
+        self._recent[name] = Change(str(Place(time)), name, version)
+        self._recent.move_to_end(name)
+        self._newest = time
+        if self._expected.get(name, 0) <= version:
+            self._expected.pop(name, None)
+        if len(self._recent) > RECENT:
+            _, oldest = self._recent.popitem(last=False)
+            self._floor = place(oldest.cursor).time
+        if self._up_to_date:
+            self._bell.ring()
+
+    async def stop(self) -> None:
+        if self._listening is not None:
+            self._listening.cancel()
+            await asyncio.gather(self._listening, return_exceptions=True)

@@ -1,0 +1,109 @@
+"""Lists by key in MongoDB: conditions, and stretches of one order that each follow an index from the key on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from shared.storage.mongo_client import Collection, Fields, MongoDatabase
+from shared.storage.mongo_documents import DOCUMENT, LEAST, SEARCH, document, stored
+from shared.storage.port import Column, Document, Find, Found, Scalar
+
+Key = tuple[Scalar, str]
+
+
+class Lister:
+    """Makes and runs the lists of one collection."""
+
+    def __init__(self, database: MongoDatabase, documents: Collection, columns: Sequence[Column]):
+        self._database, self._documents = database, documents
+        self._kinds = {"id": "text", **{column.name: column.kind for column in columns}}
+
+    async def page(self, find: Find) -> Found:
+        rows = await self._run(find, find.limit + 1)
+        more, rows = len(rows) > find.limit, rows[: find.limit]
+        other = await self._other_side(find, rows)
+        if find.before is not None:
+            rows.reverse()
+            more, other = other, more
+        return Found(tuple(one for _, one in rows), tuple(key for key, _ in rows), more, other)
+
+    async def _other_side(self, find: Find, rows: Sequence[tuple[Key, Document]]) -> bool:
+        """Whether anything matches on the side that the list came from."""
+        if find.after is None and find.before is None:
+            return False
+        edge = rows[0][0] if rows else None
+        backwards = find.before is not None
+        turned = replace(find, after=edge if backwards else None, before=None if backwards else edge)
+        return bool(await self._run(turned, 1))
+
+    async def _run(self, find: Find, limit: int) -> list[tuple[Key, Document]]:
+        field = self._field(find.order)
+        rows: list[Fields] = []
+        for stretch in self.stretches(find):
+            if (rest := limit - len(rows)) > 0:
+                cursor = self._documents.find(stretch, {**DOCUMENT, field: 1}, sort=self.order(find), limit=rest)
+                with self._database.asking():
+                    rows += await cursor.batch_size(rest).to_list(rest)
+        return [((row.get(field), row["_id"]), document(row)) for row in rows]
+
+    def order(self, find: Find) -> list[tuple[str, int]]:
+        direction = 1 if _upwards(find) else -1
+        return [(name, direction) for name in dict.fromkeys((self._field(find.order), "_id"))]
+
+    def stretches(self, find: Find) -> list[Fields]:
+        """Filters for the rest of the order beyond the key, the nearest first.
+
+        A document without the value comes before all that have it; that stretch is asked for apart, because no comparison
+        reaches from values to their absence.
+        """
+        field, conditions = self._field(find.order), self._conditions(find)
+        key, upwards = find.after if find.before is None else find.before, _upwards(find)
+        if key is None:
+            return [_all(conditions)]
+        value, (beyond, up_to) = stored(key[0]), ("$gt", "$gte") if upwards else ("$lt", "$lte")
+        further = {"_id": {beyond: key[1]}}
+        if field == "_id":
+            return [_all([*conditions, further])]
+        if value is None:
+            without = _all([*conditions, {field: None}, further])
+            return (
+                [without, _all([*conditions, {field: {"$gte": LEAST[self._kinds[field]]}}])] if upwards else [without]
+            )
+        # The bound is said twice: the index follows the first, and the second tells those of one value apart.
+        rest = _all([*conditions, {field: {up_to: value}}, {"$or": [{field: {beyond: value}}, further]}])
+        return [rest] if upwards else [rest, _all([*conditions, {field: None}])]
+
+    def filter(self, find: Find) -> Fields:
+        """What `where`, `below` and `search` say."""
+        return _all(self._conditions(find))
+
+    def _conditions(self, find: Find) -> list[Fields]:
+        conditions: list[Fields] = [{self._field(name): _equal(wanted)} for name, wanted in find.where.items()]
+        conditions += [{self._field(name): {"$lt": stored(limit)}} for name, limit in find.below.items()]
+        conditions += [_contains(self._field(SEARCH), word) for word in find.search.split()]
+        return conditions
+
+    def _field(self, name: str) -> str:
+        if name not in self._kinds:
+            raise ValueError(f"{self._documents.name} has no column {name}")
+        return "_id" if name == "id" else name
+
+
+def _upwards(find: Find) -> bool:
+    return find.descending == (find.before is not None)
+
+
+def _equal(wanted: Scalar | tuple[Scalar, ...]) -> Scalar | Fields:
+    if isinstance(wanted, tuple):
+        return {"$in": [stored(value) for value in dict.fromkeys(wanted)]}
+    return stored(wanted)
+
+
+def _contains(field: str, word: str) -> Fields:
+    """Not as a regular expression: nothing then needs escaping, and a word may hold any character."""
+    return {"$expr": {"$gte": [{"$indexOfBytes": [f"${field}", {"$literal": word}]}, 0]}}
+
+
+def _all(conditions: list[Fields]) -> Fields:
+    return {"$and": conditions} if conditions else {}
