@@ -7,7 +7,7 @@ from datetime import date
 from typing import Any, TypeVar
 from urllib.parse import urlencode
 
-from pydantic import BaseModel, Field, field_validator
+from pydantic import BaseModel, Field
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -29,7 +29,6 @@ from shared.web.rendering import Pages
 
 QUEUE, LEADS, WORK = "/penugasan", "/beban-kerja", "/pekerjaan"
 LIVE = "/api/assignment/live"
-PER_PAGE = 50
 
 Model = TypeVar("Model", bound=BaseModel)
 Tab = tuple[str, str, bool, int | None]
@@ -45,11 +44,6 @@ class SearchQuery(ListQuery):
     search: str = Field("", max_length=200)
     done: str = Field("", max_length=20)
     number: str = Field("", max_length=30, pattern=r"^(INT-\d{4}-\d{6,12})?$")
-
-    @field_validator("tab", "done")
-    @classmethod
-    def _is_word(cls, value: str) -> str:
-        return value if value.isidentifier() else ""
 
 
 class Console:
@@ -106,10 +100,10 @@ def address(path: str, **asked: object) -> str:
     return f"{path}?{query}" if query else path
 
 
-def said(query: SearchQuery) -> str:
-    """The message about what was just done, "" if nothing was."""
-    done: Any = WORDS.done
-    return str(done[query.done].format(number=query.number)) if query.done in done else ""
+def said(done: str, number: str = "") -> str:
+    """The message about what was just done with a request, "" for what is nothing that can be done."""
+    messages: Any = WORDS.done
+    return str(messages[done].format(number=number)) if done in messages else ""
 
 
 def wanted(posted: Posted, model: type[Model], *others: str) -> Model:

@@ -121,7 +121,7 @@ class Queue:
             scopes=[(scope.value, label) for scope, label in SCOPE_LABELS.items()],
             everywhere=address(QUEUE, tab="archive", search=query.search) if tab != "archive" and query.search else "",
             unnarrowed=address(QUEUE, tab=tab) if query.narrowed else "",
-            said=said(query),
+            said=said(query.done, query.number),
             **self._console.lines(found, QUEUE, {"tab": tab, **query.narrowed}),
         )
 

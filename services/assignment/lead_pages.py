@@ -131,7 +131,6 @@ class WorkForm:
         return await self.page(request, posted, kept, step, cursor)
 
     async def page(self, request: Request, posted: Posted, kept: Kept[State], step: str, cursor: str) -> Response:
-        done = request.query_params.get("done", "")
         at_work = kept.state.status is Status.IN_PROGRESS or step in TABS
         return await self.console.page(
             request,
@@ -144,7 +143,7 @@ class WorkForm:
             here=here(kept),
             action=here(kept) + PATHS.get(step, ""),
             back=WORK,
-            said=said(SearchQuery(done=done)) if done.isidentifier() and len(done) < 20 else "",
+            said=said(request.query_params.get("done", "")),
             accepted=ACCEPT,
             file_limit=self.desk.platform.settings.file_limit,
         )

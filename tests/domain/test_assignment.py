@@ -34,6 +34,10 @@ from services.assignment.queries import (
     full,
     is_lead,
     item,
+    line,
+    objection,
+    was_just_taken_from,
+    whole,
 )
 from shared.calendar import WorkingCalendar
 from shared.contracts.assignment import (
@@ -426,3 +430,67 @@ def test_a_leads_work_is_found_and_counted_by_columns():
         assert {name: columns[name] for name in find.where} == find.where
     assert ASSIGNMENT.columns(state_after(*DELIVERED))["open"] == 1
     assert ASSIGNMENT.columns(state_after(*DELIVERED, confirmed))["open"] == 0
+
+
+@pytest.mark.parametrize(
+    ("facts", "stands"),
+    [
+        ((submitted, recommended), 1),
+        ((submitted, recommended, verified), 1),
+        ((submitted, recommended, rejected), 0),
+        ((submitted, recommended, withdrawn), 0),
+        ((submitted, recommended, returned, resubmitted), 0),
+        (VERIFIED, 0),
+    ],
+)
+def test_advice_to_reject_is_found_while_it_is_open_in_its_round(facts: tuple[Fact, ...], stands: int):
+    assert ASSIGNMENT.columns(state_after(*facts))["advised"] == stands
+    assert find_requests(advised_only=True).where == {"advised": 1}
+    assert line(kept(*facts), TODAY, RULES)["advised"] is bool(stands)
+
+
+def test_a_line_says_by_how_many_working_days_which_target_has_passed():
+    late = line(kept(*IN_PROGRESS), LATE + timedelta(days=1), RULES)
+    assert (late["late_days"], late["internal_target"]) == (2, None)
+    assert line(kept(*IN_PROGRESS), TARGET, RULES)["late_days"] is None
+    waiting = line(kept(*VERIFIED), TODAY + timedelta(days=3), RULES)
+    assert (waiting["internal_target"], waiting["internal_late_days"]) == (date(2026, 11, 25), 1)
+
+
+def test_days_off_after_a_target_are_no_working_days():
+    facts = (*VERIFIED, assigned.model_copy(update={"target_date": date(2026, 11, 27)}))
+    assert line(kept(*facts), date(2026, 11, 29), RULES)["late_days"] == 0
+
+
+@pytest.mark.parametrize(("days", "target"), [(0, 14), (1, 15), (7, 21)])
+def test_the_target_that_a_lead_is_told_is_the_one_that_resuming_sets(days: int, target: int):
+    told = whole(kept(*ON_HOLD), TODAY + timedelta(days=days), RULES)["resumed_target"]
+    [fact] = decided(RESUME, *ON_HOLD, days=days)
+    assert isinstance(fact, WorkResumed)
+    assert told == fact.target_date == date(2026, 12, target)
+    assert whole(kept(*IN_PROGRESS), TODAY, RULES)["resumed_target"] is None
+
+
+def test_an_objection_stands_until_the_next_handover():
+    shown = objection(state_after(*DELIVERED, contested))
+    assert shown is not None
+    assert shown.note == contested.reason
+    again = completed.model_copy(update={"delivery": 2})
+    assert objection(state_after(*DELIVERED, contested, again)) is None
+    assert objection(state_after(*DELIVERED)) is None
+    assert objection(state_after(*IN_PROGRESS)) is None
+
+
+def test_only_the_lead_from_whom_it_was_just_taken_has_lost_the_work():
+    taken = state_after(*ASSIGNED, *decided(REASSIGN, *ASSIGNED))
+    assert [was_just_taken_from(taken, lead) for lead in (DEWI, RONAL)] == [True, False]
+    begun = state_after(*ASSIGNED, *decided(REASSIGN, *ASSIGNED), WorkStarted(by=RONAL))
+    assert not was_just_taken_from(begun, DEWI)
+    assert not was_just_taken_from(state_after(*ASSIGNED), DEWI)
+
+
+@pytest.mark.parametrize("status", [Status.COMPLETED, Status.REJECTED, Status.WITHDRAWN, Status.EXPIRED])
+def test_what_ended_a_request_is_told(status: Status):
+    ending = whole(kept(*PATHS[status]), TODAY, RULES)["ending"]
+    assert ending.event in {"HandoverConfirmed", "RequestRejected", "RequestWithdrawn", "RequestExpired"}
+    assert whole(kept(*DELIVERED), TODAY, RULES)["ending"] is None

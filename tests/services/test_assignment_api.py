@@ -338,3 +338,27 @@ async def test_without_a_new_target_the_old_one_stays(ground: Ground):
     await to(ground, "assigned")
     await ground.post("hasan", f"{HERE}/reassignment", REASSIGN)
     assert (await ground.get("hasan", HERE)).json()["target_date"] == date(2026, 12, 14).isoformat()
+
+
+async def test_who_loses_a_request_hears_that_it_went_and_nothing_after(ground: Ground):
+    await to(ground, "assigned")
+    begin = await ground.services["assignment"].runtime.store.latest_change()
+    streams, path = ground.app.state.streams, f"/api/assignment/live?last_event_id={begin}"
+
+    async def heard_by_dewi() -> list[dict[str, Any]]:
+        streams.closing.clear()
+        listening = asyncio.create_task(ground.get("dewi", path))
+
+        async def open_now() -> bool:
+            return bool(streams.open == 1)
+
+        await ground.until(open_now)
+        await asyncio.sleep(0.1)
+        streams.close()
+        return _told((await asyncio.wait_for(listening, 5)).text)
+
+    await ground.post("hasan", f"{HERE}/reassignment", REASSIGN)
+    [lost] = await heard_by_dewi()
+    assert (lost["number"], lost["status"], lost["label"]) == ("INT-2026-000001", "assigned", "Ditugaskan")
+    await ground.post("jafar", f"{HERE}/start")
+    assert await heard_by_dewi() == []

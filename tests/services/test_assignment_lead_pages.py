@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from shared.contracts.assignment import WorkCompleted, WorkPaused, WorkProgressed, WorkResumed
+from shared.contracts.assignment import WorkPaused, WorkProgressed, WorkResumed
 from shared.identity.accounts import Role
 from tests.domain.given import REQUEST
-from tests.domain.intake_story import APPLICANT, answered, confirmed, contested, withdrawn
+from tests.domain.intake_story import APPLICANT, answered, withdrawn
 from tests.services.assignment_ground import API, ASSIGN, QUEUE, WORK, fill_in, page, rows, send, text_of, to
 from tests.services.desk_ground import OTHER, PEOPLE, Ground, desk_ground, pdf
 
@@ -203,119 +203,6 @@ async def test_a_note_sent_twice_is_noted_once(ground: Ground):
     answers = [await send(ground, "dewi", f"{WORK}/perkembangan", form, note=NOTE) for _ in range(2)]
     assert [answer.status_code for answer in answers] == [303, 303]
     assert [event.type for event in await ground.events("assignment")].count("WorkProgressed") == 1
-
-
-async def test_results_are_handed_over_and_nothing_is_left_to_do(ground: Ground):
-    await to(ground, "in_progress")
-    files = [("documents", ("laporan.pdf", pdf(1))), ("documents", ("petunjuk.pdf", pdf(2)))]
-    answer = await fill_in(ground, "dewi", f"{WORK}/serahkan", files, summary="Data tersinkron.")
-    assert answer.headers["location"] == f"{WORK}?done=handover"
-    fact = (await ground.events("assignment"))[-1].fact
-    assert isinstance(fact, WorkCompleted)
-    names = [document.name for document in fact.documents]
-    assert names == ["laporan.pdf", "petunjuk.pdf", "BAST-INT-2026-000001-1.pdf"]
-    shown = await page(ground, "dewi", WORK)
-    said = text_of(shown)
-    assert "Konfirmasi pemohon ditunggu sampai Senin, 30 November 2026" in said
-    assert all(name in said for name in names)
-    assert '<form method="post" class="stack"' not in shown.text
-    await ground.happened(confirmed)
-    assert "permohonan selesai pada Senin, 23 November 2026" in text_of(await page(ground, "dewi", WORK))
-
-
-async def test_files_stay_over_a_refused_form_and_are_handed_over_with_the_next(ground: Ground):
-    await to(ground, "in_progress")
-    files = [("documents", ("laporan.pdf", pdf(1)))]
-    refused = await fill_in(ground, "dewi", f"{WORK}/serahkan", files, summary="")
-    assert (refused.status_code, "laporan.pdf" in refused.text) == (422, True)
-    answer = await send(ground, "dewi", f"{WORK}/serahkan", refused, summary="Data tersinkron.")
-    assert answer.status_code == 303, answer.text
-    fact = (await ground.events("assignment"))[-1].fact
-    assert isinstance(fact, WorkCompleted)
-    assert [document.name for document in fact.documents] == ["laporan.pdf", "BAST-INT-2026-000001-1.pdf"]
-    pieces = await ground.platform.documents.open(fact.documents[0].key)
-    assert b"".join([piece async for piece in pieces]).startswith(b"%PDF")
-
-
-async def test_a_refused_file_is_named_and_the_others_stay(ground: Ground):
-    await to(ground, "in_progress")
-    files = [("documents", ("laporan.pdf", pdf(1))), ("documents", ("hasil.exe", b"MZ\x90\x00 program"))]
-    refused = await fill_in(ground, "dewi", f"{WORK}/serahkan", files, summary="Data tersinkron.")
-    assert refused.status_code == 422
-    assert "hasil.exe" in text_of(refused)
-    assert "laporan.pdf</b>" in refused.text
-    assert "Data tersinkron.</textarea>" in refused.text
-
-
-async def test_a_kept_file_can_be_taken_out_without_script(ground: Ground):
-    await to(ground, "in_progress")
-    files = [("documents", (name, pdf(1))) for name in ("satu.pdf", "dua.pdf")]
-    refused = await fill_in(ground, "dewi", f"{WORK}/serahkan", files, summary="")
-    id = re.findall(r'name="remove" value="([^"]+)"', refused.text)[0]
-    shown = await send(ground, "dewi", f"{WORK}/serahkan", refused, summary="Data.", remove=id)
-    assert (shown.status_code, "satu.pdf" in shown.text, "dua.pdf" in shown.text) == (200, False, True)
-    assert "Data.</textarea>" in shown.text
-    assert "Kesalahan" not in shown.text
-
-
-async def test_files_may_go_ahead_of_their_form(ground: Ground):
-    await to(ground, "in_progress")
-    form = await page(ground, "dewi", f"{WORK}/serahkan")
-    assert f'data-files="{WORK}/serahkan/berkas"' in form.text
-    files = [("documents", ("laporan.pdf", pdf(1)))]
-    line = await send(ground, "dewi", f"{WORK}/serahkan/berkas", form, files, field="documents")
-    assert line.status_code == 200
-    token = re.findall(r'name="held.documents" value="([^"]+)"', line.text)[0]
-    sent = {"summary": "Data tersinkron.", "held.documents": token}
-    assert (await send(ground, "dewi", f"{WORK}/serahkan", form, **sent)).status_code == 303
-
-
-async def test_a_handover_sent_twice_is_one_and_keeps_its_files(ground: Ground):
-    await to(ground, "in_progress")
-    files = [("documents", ("laporan.pdf", pdf(1)))]
-    refused = await fill_in(ground, "dewi", f"{WORK}/serahkan", files, summary="")
-    answers = [await send(ground, "dewi", f"{WORK}/serahkan", refused, summary="Data.") for _ in range(3)]
-    assert [answer.status_code for answer in answers] == [303] * 3
-    events = [event for event in await ground.events("assignment") if event.type == "WorkCompleted"]
-    assert len(events) == 1
-    fact = events[0].fact
-    assert isinstance(fact, WorkCompleted)
-    for document in fact.documents:
-        await ground.platform.documents.stat(document.key)
-
-
-async def test_a_handover_with_its_files_sent_twice_stores_them_once(ground: Ground):
-    await to(ground, "in_progress")
-    form = await page(ground, "dewi", f"{WORK}/serahkan")
-    before, content = await ground.stored_keys(), pdf(1)
-    for _ in range(2):
-        files = [("documents", ("laporan.pdf", content))]
-        answer = await send(ground, "dewi", f"{WORK}/serahkan", form, files, summary="Data.")
-        assert answer.status_code == 303
-    assert len(await ground.stored_keys() - before) == 2
-
-
-async def test_a_handover_that_comes_too_late_keeps_its_text_and_its_files(ground: Ground):
-    await to(ground, "in_progress")
-    form = await page(ground, "dewi", f"{WORK}/serahkan")
-    await ground.happened(withdrawn)
-    files = [("documents", ("laporan.pdf", pdf(1)))]
-    answer = await send(ground, "dewi", f"{WORK}/serahkan", form, files, summary="Data tersinkron.")
-    assert answer.status_code == 409
-    assert "laporan.pdf" in answer.text
-    assert "Data tersinkron.</textarea>" in answer.text
-
-
-async def test_an_objection_stands_above_the_work_until_it_is_handed_over_again(ground: Ground):
-    await to(ground, "in_progress")
-    files = [("documents", ("laporan.pdf", pdf(1)))]
-    await fill_in(ground, "dewi", f"{WORK}/serahkan", files, summary="Data tersinkron.")
-    await ground.happened(contested)
-    shown = text_of(await page(ground, "dewi", WORK))
-    assert "Pemohon berkeberatan atas hasil yang diserahkan" in shown
-    assert contested.reason in shown
-    await fill_in(ground, "dewi", f"{WORK}/serahkan", files, summary="Diperbaiki.")
-    assert "Pemohon berkeberatan" not in text_of(await page(ground, "dewi", WORK))
 
 
 async def test_work_that_is_handed_to_somebody_else_is_gone(ground: Ground):
