@@ -14,6 +14,8 @@ from tests.journeys.gate import Gate
 from tests.journeys.stage import PASSWORD
 
 DESK, PHONE, NARROW = 1280, 390, 320
+THIN, WIDE = 250_000, -1
+"""Bytes a second."""
 PATIENCE = 15_000
 """Milliseconds that a page may take on a busy machine."""
 
@@ -53,6 +55,7 @@ class Visit:
     context: BrowserContext
     watch: Watch
     page: Page
+    script: bool
 
     def open(self, path: str) -> Page:
         self.page.goto(self.house.url + path)
@@ -64,6 +67,13 @@ class Visit:
         while not holds():
             assert time.monotonic() < ends, "it did not come to pass"
             self.page.wait_for_timeout(20)
+
+    def line(self, bytes_a_second: int) -> None:
+        """How much the network carries either way; -1 is all that it can."""
+        session = self.context.new_cdp_session(self.page)
+        session.send("Network.enable")
+        rates = {"downloadThroughput": bytes_a_second, "uploadThroughput": bytes_a_second}
+        session.send("Network.emulateNetworkConditions", {"offline": False, "latency": 0, **rates})
 
     def be(self, token: str) -> None:
         """Hold this session, as if signed in."""
@@ -97,7 +107,7 @@ class Visits:
         )
         context.set_default_timeout(PATIENCE)
         watch = Watch(self.house.url).over(context)
-        visit = Visit(self.house, context, watch, context.new_page())
+        visit = Visit(self.house, context, watch, context.new_page(), script)
         if who:
             visit.be(self.house.session(who))
         self.open.append(visit)

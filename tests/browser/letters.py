@@ -1,0 +1,39 @@
+"""The link that an e-mail brings, from the mail server or from the mail viewer."""
+
+from __future__ import annotations
+
+import re
+import time
+
+from playwright.sync_api import expect
+
+from tests.browser.visits import PATIENCE, Visit
+from tests.journeys.stage import Inbox
+
+
+def link_from_inbox(inbox: Inbox, address: str, number: str) -> str:
+    """The path of the tracking link in the first letter about this request, as a mail program has it."""
+    ends = time.monotonic() + PATIENCE / 1000
+    while True:
+        for letter in inbox.to(address):
+            part = letter.get_body(("plain",))
+            found = re.search(rf"http://[^/]+(/lacak/{number}\S+)", str(part.get_content()) if part else "")
+            if found:
+                return found[1]
+        assert time.monotonic() < ends, f"no letter to {address} about {number}"
+        time.sleep(0.05)
+
+
+def opens_link_in_mail_viewer(visit: Visit, address: str, number: str) -> None:
+    """Read the letter where a server that sends none shows them, and press its link."""
+    subject = re.compile(re.escape(f"[{number}]"))
+
+    def there() -> bool:
+        visit.open("/surel")
+        return visit.page.get_by_role("row").filter(has_text=address).filter(has_text=subject).count() > 0
+
+    visit.until(there)
+    row = visit.page.get_by_role("row").filter(has_text=address).filter(has_text=subject).last
+    row.get_by_role("link").first.click()
+    expect(visit.page.get_by_role("heading", level=1)).to_contain_text(number)
+    visit.page.frame_locator("iframe").get_by_role("link", name="Lacak").first.click()
