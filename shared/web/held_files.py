@@ -23,9 +23,10 @@ from shared.web.bodies import FieldError
 from shared.web.page_routes import posted_of
 from shared.web.posted import HeldFile, Posted
 from shared.web.problems import Problem
+from shared.web.received import inspected
 from shared.web.rendering import shared_pages
 from shared.web.storing import discard, store_upload
-from shared.web.uploads import FileRule, Upload, inspected, too_few_or_many
+from shared.web.uploads import FileRule, Upload, too_few_or_many
 
 PREFIX, REMOVE, FIELD = "held.", "remove", "field"
 HELD_FOR = timedelta(hours=20)

@@ -15,7 +15,8 @@ from starlette.requests import Request
 from shared.web import csrf
 from shared.web.bodies import FieldError, field_errors
 from shared.web.problems import Problem, invalid
-from shared.web.uploads import TWICE, FormLimits, Upload, is_multipart, receive_form, values_for
+from shared.web.received import receive_form
+from shared.web.uploads import TWICE, FormLimits, Upload, is_multipart, values_for
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -82,7 +83,9 @@ class Posted:
         taken = {name: texts for name, texts in given.items() if name in model.model_fields}
         values = {name: _typed(model, name, value) for name, value in values_for(model, taken).items()}
         errors = [FieldError(name, "Isian ini tidak dikenal.") for name in sorted(unknown)]
-        errors += [FieldError(name, TWICE) for name in taken if len(taken[name]) > 1 and not isinstance(values[name], list)]
+        errors += [
+            FieldError(name, TWICE) for name in taken if len(taken[name]) > 1 and not isinstance(values[name], list)
+        ]
         try:
             judged = model.model_validate({**values, **more})
         except ValidationError as error:

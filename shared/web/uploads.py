@@ -91,7 +91,7 @@ async def read_form(
     422 with everything that is wrong.
     """
     parser = _parser(request, files, limits)
-    parts = await _parsed(parser)
+    parts = await parsed(parser)
     try:
         yield await _judged(parts.multi_items(), model, files, inspect)
     finally:
@@ -109,7 +109,7 @@ async def _judged(
     _count(came, rules)
     refused = await asyncio.to_thread(_inspect, came, inspect) if came.uploads else []
     if came.errors or fields is None:
-        raise invalid([*came.errors, *(FieldError(at, _named(name, error)) for at, name, error in refused)])
+        raise invalid([*came.errors, *(FieldError(at, named_refusal(name, error)) for at, name, error in refused)])
     if refused:
         raise _refusal(refused)
     return ReadForm(fields, {name: came.uploads.get(name, []) for name in rules})
@@ -200,11 +200,11 @@ def _inspect(came: _Sorted, inspect: Callable[[str], Inspect]) -> list[Refused]:
 
 def _refusal(refused: Sequence[Refused]) -> Problem:
     problem = not_taken_in(refused[0][2])
-    problem.errors = tuple(FieldError(at, _named(name, error)) for at, name, error in refused)
+    problem.errors = tuple(FieldError(at, named_refusal(name, error)) for at, name, error in refused)
     return problem
 
 
-def _named(filename: str, error: DocumentRefused) -> str:
+def named_refusal(filename: str, error: DocumentRefused) -> str:
     shown = "".join(letter for letter in filename if letter.isprintable())[-60:]
     return f"{shown}: {error.message}" if shown else error.message
 
@@ -213,7 +213,7 @@ class _TooMany(Exception):
     """More parts than any right form has."""
 
 
-class _Parser(MultiPartParser):
+class FormParser(MultiPartParser):
     """Starlette's parser with a limit to each file and words of our own for too many parts."""
 
     def __init__(self, request: Request, most_files: int, limits: FormLimits):
@@ -239,79 +239,21 @@ class _Parser(MultiPartParser):
         raise TooLarge(self._limits.file)
 
 
-class _PatientParser(_Parser):
-    """Reads on past a file that is too large and drops the rest of it, so that nothing else of the form is lost."""
-
-    def __init__(self, request: Request, most_files: int, limits: FormLimits):
-        super().__init__(request, most_files, limits)
-        self.too_large: set[int] = set()
-
-    def _let_pass(self) -> bool:
-        self.too_large.add(id(self._current_part.file))
-        return False
-
-
-@dataclass(frozen=True, slots=True)
-class Received:
-    """All of a form: its texts by name, its files as they came, and what is wrong with those that could not be taken in."""
-
-    texts: Mapping[str, Sequence[str]]
-    uploads: Sequence[Upload]
-    errors: Sequence[FieldError]
-
-
-@asynccontextmanager
-async def receive_form(request: Request, most_files: int, limits: FormLimits) -> AsyncIterator[Received]:
-    """A form of which nothing is lost because something is wrong. Files are closed at the end.
-
-    Raises Problem: 400 broken, 415 not a form, 422 more parts than any form has.
-    """
-    parser = _PatientParser(_a_form(request), most_files + SPARE_FILES, limits)
-    parts = await _parsed(parser)
-    try:
-        yield _received(parts.multi_items(), parser, limits)
-    finally:
-        await parts.close()
-
-
-def _received(parts: Sequence[tuple[str, UploadFile | str]], parser: _PatientParser, limits: FormLimits) -> Received:
-    texts: dict[str, list[str]] = defaultdict(list)
-    uploads, errors = [], []
-    for name, part in parts:
-        if isinstance(part, str):
-            texts[name].append(part.replace("\r\n", "\n"))
-        elif id(part) in parser.too_large:
-            errors.append(FieldError(name, _named(part.filename or "", TooLarge(limits.file))))
-        elif part.filename or part.size:
-            uploads.append(Upload(name, part.filename or "", part.size or 0, part.file))
-    return Received(texts, uploads, errors)
-
-
-def inspected(upload: Upload, inspect: Callable[[str], Inspect] = inspect_as) -> Upload | FieldError:
-    """The upload with its media type, or why it is refused. Reads the file: run it in a thread."""
-    try:
-        return replace(upload, media_type=inspect(upload.filename)(upload.file))
-    except DocumentRefused as error:
-        return FieldError(upload.field, _named(upload.filename, error))
-    finally:
-        upload.file.seek(0)
-
-
-def _parser(request: Request, rules: Mapping[str, FileRule], limits: FormLimits) -> _Parser:
-    return _Parser(_a_form(request), sum(rule.most for rule in rules.values()) + SPARE_FILES, limits)
+def _parser(request: Request, rules: Mapping[str, FileRule], limits: FormLimits) -> FormParser:
+    return FormParser(a_form(request), sum(rule.most for rule in rules.values()) + SPARE_FILES, limits)
 
 
 def is_multipart(request: Request) -> bool:
     return request.headers.get("content-type", "").partition(";")[0].strip().lower() == "multipart/form-data"
 
 
-def _a_form(request: Request) -> Request:
+def a_form(request: Request) -> Request:
     if not is_multipart(request):
         raise Problem(415, "Kirim isian ini sebagai formulir (multipart/form-data).")
     return request
 
 
-async def _parsed(parser: _Parser) -> Any:
+async def parsed(parser: FormParser) -> Any:
     try:
         return await parser.parse()
     except TooLarge as error:

@@ -1,0 +1,74 @@
+"""A form of which nothing is lost because something is wrong with it: every text, and every file that could be taken in."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+
+from starlette.datastructures import UploadFile
+from starlette.requests import Request
+
+from shared.documents.media_types import inspect_as
+from shared.documents.port import DocumentRefused, Inspect, TooLarge
+from shared.web.bodies import FieldError
+from shared.web.uploads import SPARE_FILES, FormLimits, FormParser, Upload, a_form, named_refusal, parsed
+
+
+class PatientParser(FormParser):
+    """Reads on past a file that is too large and drops the rest of it, so that nothing else of the form is lost."""
+
+    def __init__(self, request: Request, most_files: int, limits: FormLimits):
+        super().__init__(request, most_files, limits)
+        self.too_large: set[int] = set()
+
+    def _let_pass(self) -> bool:
+        self.too_large.add(id(self._current_part.file))
+        return False
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """All of a form: its texts by name, its files as they came, and what is wrong with those that could not be taken in."""
+
+    texts: Mapping[str, Sequence[str]]
+    uploads: Sequence[Upload]
+    errors: Sequence[FieldError]
+
+
+@asynccontextmanager
+async def receive_form(request: Request, most_files: int, limits: FormLimits) -> AsyncIterator[Received]:
+    """A form of which nothing is lost because something is wrong. Files are closed at the end.
+
+    Raises Problem: 400 broken, 415 not a form, 422 more parts than any form has.
+    """
+    parser = PatientParser(a_form(request), most_files + SPARE_FILES, limits)
+    parts = await parsed(parser)
+    try:
+        yield _received(parts.multi_items(), parser, limits)
+    finally:
+        await parts.close()
+
+
+def _received(parts: Sequence[tuple[str, UploadFile | str]], parser: PatientParser, limits: FormLimits) -> Received:
+    texts: dict[str, list[str]] = defaultdict(list)
+    uploads, errors = [], []
+    for name, part in parts:
+        if isinstance(part, str):
+            texts[name].append(part.replace("\r\n", "\n"))
+        elif id(part) in parser.too_large:
+            errors.append(FieldError(name, named_refusal(part.filename or "", TooLarge(limits.file))))
+        elif part.filename or part.size:
+            uploads.append(Upload(name, part.filename or "", part.size or 0, part.file))
+    return Received(texts, uploads, errors)
+
+
+def inspected(upload: Upload, inspect: Callable[[str], Inspect] = inspect_as) -> Upload | FieldError:
+    """The upload with its media type, or why it is refused. Reads the file: run it in a thread."""
+    try:
+        return replace(upload, media_type=inspect(upload.filename)(upload.file))
+    except DocumentRefused as error:
+        return FieldError(upload.field, named_refusal(upload.filename, error))
+    finally:
+        upload.file.seek(0)
