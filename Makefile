@@ -20,7 +20,7 @@ run: $(RUN_READY) ## install what is needed (first time only) and start Simpul
 test: $(DEV_READY) ## run every test
 	@$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
 
-engines: $(DEV_READY) ## fetch real Kafka, MongoDB, MinIO and versitygw (once, 10 minutes), and test everything over them
+engines: $(DEV_READY) ## test over real Kafka, MongoDB, MinIO and versitygw, fetched once (10 minutes)
 	@SIMPUL_ENGINES=$${SIMPUL_ENGINES:-fetch} $(BIN)/python -m tests.engines $(ARGS)
 
 check: lint ## format, lint, types, imports and the fast tests: before every commit

@@ -19,6 +19,7 @@ from services.cli.endings import ReaderGone, sentence_of
 COMMANDS: Mapping[str, str] = {
     "up": "serving:up",
     "serve": "serving:serve",
+    "prepare": "prepare:prepare",
     "demo": "demo:demo",
     "staff": "staff:app",
     "events": "events:app",

@@ -6,11 +6,12 @@ import asyncio
 import contextlib
 import importlib.metadata
 import logging
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 
 from fastapi import APIRouter, Depends, FastAPI
 from starlette.responses import Response
 
+from services.routing import ADMINISTRATION, FRONT
 from services.wiring import BUILDERS, build
 from shared.documents.audit import named_documents
 from shared.documents.sweep import sweep_orphans
@@ -20,6 +21,7 @@ from shared.platform import Platform
 from shared.runtime.service import Service
 from shared.web import dead_letter_pages, dead_letters, mail_viewer
 from shared.web.access import public
+from shared.web.admin_pages import Waiting
 from shared.web.app import make_app
 from shared.web.dead_letters import DeadLetters
 from shared.web.navigation import HOME, SIGN_IN
@@ -31,20 +33,27 @@ SWEEP_DOCUMENTS_EVERY = 6 * 3600.0
 
 
 def make_application(platform: Platform, names: Sequence[str] = tuple(BUILDERS)) -> FastAPI:
-    """The ASGI application of these services on this platform; its lifespan starts and stops them."""
+    """The ASGI application of these services on this platform; its lifespan starts and stops them.
+
+    Where administrators look after dead letters, the services of other processes are made too, but never started.
+    """
     services = build(platform, names)
-    letters = DeadLetters({service.name: service.runtime for service in services})
+    resting = build(platform, [name for name in BUILDERS if name not in names]) if ADMINISTRATION in names else []
+    letters = DeadLetters({service.name: service.runtime for service in (*services, *resting)})
 
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         await platform.prepare()
+        for service in resting:
+            await service.runtime.prepare()
         for service in services:
             await service.start()
-        sweeping = asyncio.create_task(_sweep_documents(platform))
+        sweeping = asyncio.create_task(_sweep_documents(platform)) if FRONT in names else None
         try:
             yield
         finally:
-            sweeping.cancel()
+            if sweeping is not None:
+                sweeping.cancel()
             await _stop(services)
             await platform.close()
 
@@ -56,9 +65,14 @@ def make_application(platform: Platform, names: Sequence[str] = tuple(BUILDERS))
         lifespan=lifespan,
         stores=[service.runtime.store for service in services],
     )
-    waiting = {path: count for service in services for path, count in service.waiting.items()}
-    app.state.waiting = {dead_letter_pages.LETTERS: letters.count, **waiting}
+    app.state.waiting = waiting(services, letters)
     return app
+
+
+def waiting(services: Iterable[Service], letters: DeadLetters) -> Waiting:
+    """What administrators are told in their menu."""
+    of_services = {path: count for service in services for path, count in service.waiting.items()}
+    return {dead_letter_pages.LETTERS: letters.count, **of_services}
 
 
 def shared_routers(platform: Platform, letters: DeadLetters, names: Sequence[str]) -> list[APIRouter]:

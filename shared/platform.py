@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from shared.calendar import WorkingCalendar, official_calendar, parse_overrides
 from shared.clock import Clock, NewId, random_id, system_clock
-from shared.documents.folder import FolderDocumentStore
 from shared.documents.port import DocumentStore
-from shared.eventlog.port import EventLog
-from shared.eventlog.sqlite import SqliteEventLog
+from shared.eventlog.port import EventLog, LogUnavailable
+from shared.half import Half
 from shared.identity.accounts import AccountStore
 from shared.identity.identity import Identity
 from shared.identity.seals import Seals
-from shared.identity.sqlite import SqliteAccountStore
 from shared.identity.tracking import Tracking
 from shared.mail.folder import FolderMailer
 from shared.mail.port import Mailer
@@ -22,8 +21,8 @@ from shared.mail.smtp import SmtpMailer
 from shared.mail.smtp_server import BadSmtpUrl
 from shared.settings import BadSettings, Settings, load_secret, read_secret
 from shared.storage.port import Column, StateStore
-from shared.storage.sqlite import SqliteStateStore
-from shared.storage.sqlite_file import SqliteFile
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,48 +33,73 @@ class Platform:
     clock: Clock
     new_id: NewId
     calendar: WorkingCalendar
-    file: SqliteFile
-    log: EventLog
-    documents: DocumentStore
+    half: Half
     mailer: Mailer
-    accounts: AccountStore
     identity: Identity
     tracking: Tracking
     seals: Seals
 
+    @property
+    def log(self) -> EventLog:
+        return self.half.log
+
+    @property
+    def documents(self) -> DocumentStore:
+        return self.half.documents
+
+    @property
+    def accounts(self) -> AccountStore:
+        return self.half.accounts
+
+    @property
+    def alone(self) -> bool:
+        """Each service has one process, which may take up at once what an earlier one left in hand."""
+        return self.half.alone
+
     def state_store(self, service: str, columns: Sequence[Column]) -> StateStore:
-        return SqliteStateStore(self.file, service, columns, self.clock)
+        return self.half.state_store(service, columns)
 
     async def prepare(self) -> None:
-        """Make the tables that do not belong to one service."""
-        await self.log.prepare()
+        """Make what does not belong to one service; harmless when it is there. Services go on without a log."""
+        try:
+            await self.log.prepare()
+        except LogUnavailable as error:
+            logger.warning("the log cannot be prepared yet: %s", error)
         await self.accounts.prepare()
 
     async def close(self) -> None:
         await self.mailer.close()
-        self.file.close()
+        await self.half.close()
 
 
 def open_platform(settings: Settings, clock: Clock = system_clock, new_id: NewId = random_id) -> Platform:
     """Open everything that the settings name. Raises BadSettings, and OSError if the data folder cannot be used."""
-    settings.data.mkdir(parents=True, exist_ok=True)
+    if not settings.distributed:
+        settings.data.mkdir(parents=True, exist_ok=True)
     secret = load_secret(settings)
-    file = SqliteFile(settings.database)
-    accounts = SqliteAccountStore(file)
+    half = _open_half(settings, clock, new_id)
     return Platform(
         settings=settings,
         clock=clock,
         new_id=new_id,
         calendar=_calendar(settings),
-        file=file,
-        log=SqliteEventLog(file),
-        documents=FolderDocumentStore(settings.documents, new_id),
+        half=half,
         mailer=_mailer(settings),
-        accounts=accounts,
-        identity=Identity(accounts, clock, secret),
+        identity=Identity(half.accounts, clock, secret),
         tracking=Tracking(secret, settings.origin),
         seals=Seals(secret),
     )
+
+
+def _open_half(settings: Settings, clock: Clock, new_id: NewId) -> Half:
+    # The drivers of the distributed half take a second to import, and most who run the embedded one never need them.
+    if settings.distributed:
+        from shared.distributed import open_half as distributed
+
+        return distributed(settings, clock, new_id)
+    from shared.embedded import open_half as embedded
+
+    return embedded(settings, clock, new_id)
 
 
 def _calendar(settings: Settings) -> WorkingCalendar:

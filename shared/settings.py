@@ -19,6 +19,22 @@ LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 EVERYWHERE = frozenset({"0.0.0.0", "::"})  # noqa: S104 - compared with, not listened at
 OF_COMMANDS = frozenset({"simpul_demo_accounts"})
 """Variables that belong to one command alone."""
+NEEDED_DISTRIBUTED = ("kafka", "mongo", "minio", "smtp", "secret_file", "base_url")
+LEAST_PASSWORD = 12
+DEFAULTS = (
+    "admin",
+    "change",
+    "default",
+    "example",
+    "ganti",
+    "guest",
+    "minio",
+    "password",
+    "rahasia",
+    "secret",
+    "simpul",
+)
+"""Words that passwords of manuals and examples are made of."""
 
 
 class BadSettings(Exception):
@@ -30,7 +46,9 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="SIMPUL_", env_file=".env", extra="ignore", env_ignore_empty=True)
 
-    mode: Literal["embedded"] = Field("embedded", description="all services in one process with one folder of data")
+    mode: Literal["embedded", "distributed"] = Field(
+        "embedded", description="embedded: one folder of data; distributed: Kafka, MongoDB and MinIO"
+    )
     data: Path = Field(Path("data"), description="folder of everything that the embedded mode keeps")
     host: str = Field("127.0.0.1", description="address to listen at")
     port: int = Field(8000, ge=1, le=65535, description="port to listen at")
@@ -39,6 +57,15 @@ class Settings(BaseSettings):
         SecretStr(""), description="smtp://user:password@host:587?tls=starttls; empty: files in DATA/mail"
     )
     smtp_password_file: Path | None = Field(None, description="file with the SMTP password, instead of one in SMTP")
+    kafka: str = Field("", description="host:9092, others after commas; distributed mode")
+    mongo: SecretStr = Field(
+        SecretStr(""), description="mongodb://user:password@host:27017/simpul?replicaSet=rs0; distributed mode"
+    )
+    mongo_password_file: Path | None = Field(
+        None, description="file with the MongoDB password, instead of one in MONGO"
+    )
+    minio: SecretStr = Field(SecretStr(""), description="http://key:secret@host:9000/bucket; distributed mode")
+    minio_password_file: Path | None = Field(None, description="file with the MinIO secret, instead of one in MINIO")
     mail_from: str = Field("Layanan Integrasi Sistem <simpul@simpul.example>", description="sender of every e-mail")
     public_rate: int = Field(30, ge=0, description="submissions a minute and address; 0: no limit")
     trusted_proxies: str = Field("", description="addresses whose forwarded-for header counts, separated by commas")
@@ -66,7 +93,13 @@ class Settings(BaseSettings):
     def _whole(self) -> Self:
         if self.body_limit < self.file_limit:
             raise ValueError("SIMPUL_BODY_LIMIT must not be smaller than SIMPUL_FILE_LIMIT")
+        if self.distributed and (lacking := [name for name in NEEDED_DISTRIBUTED if not _given(getattr(self, name))]):
+            raise ValueError(f"SIMPUL_MODE=distributed needs {', '.join(f'SIMPUL_{name.upper()}' for name in lacking)}")
         return self
+
+    @property
+    def distributed(self) -> bool:
+        return self.mode == "distributed"
 
     @property
     def origin(self) -> str:
@@ -90,7 +123,7 @@ class Settings(BaseSettings):
     @property
     def mail_viewer(self) -> bool:
         """E-mails are kept as files, so there is something to look at."""
-        return not self.smtp.get_secret_value()
+        return not self.distributed and not self.smtp.get_secret_value()
 
     @property
     def mail_viewer_open(self) -> bool:
@@ -135,12 +168,24 @@ def doubts(settings: Settings) -> Iterator[str]:
         near = difflib.get_close_matches(name, Settings.model_fields, 1, 0.7)
         hint = f"did you mean SIMPUL_{near[0].upper()}?" if near else "`simpul settings` lists those there are."
         yield f"SIMPUL_{name.upper()} in {place} is no setting; {hint}"
-    for path in (settings.secret_path, settings.smtp_password_file, settings.metrics_token_file):
+    for path in _secret_files(settings):
         with contextlib.suppress(OSError):
-            if path is not None and path.stat().st_mode & 0o077:
+            if path.stat().st_mode & 0o077:
                 yield f"{path} holds a secret that others on this machine can reach: chmod 600 {path}"
     if settings.host in EVERYWHERE and not settings.base_url:
         yield f"SIMPUL_BASE_URL is not set: links in e-mails would begin with {settings.origin}"
+    if settings.distributed and not settings.trusted_proxies:
+        yield "SIMPUL_TRUSTED_PROXIES is not set: behind a gateway all visitors would share one address and its limits"
+
+
+def _given(value: Any) -> bool:
+    return bool(value.get_secret_value() if isinstance(value, SecretStr) else value)
+
+
+def _secret_files(settings: Settings) -> Iterator[Path]:
+    yield settings.secret_path
+    files = ("smtp_password_file", "mongo_password_file", "minio_password_file", "metrics_token_file")
+    yield from filter(None, (getattr(settings, name) for name in files))
 
 
 def _unknown() -> Iterator[tuple[str, str]]:
@@ -163,12 +208,23 @@ def read_secret(path: Path, setting: str) -> str:
     return secret
 
 
+def refuse_default(password: str, setting: str) -> None:
+    """Raises BadSettings for a password that is empty, short, or like those of manuals: `change-me-please`, `minioadmin`."""
+    bare = password.lower()
+    for word in DEFAULTS:
+        bare = bare.replace(word, "")
+    if len(password) < LEAST_PASSWORD or len(set(bare)) < 6:
+        raise BadSettings(
+            f"{setting}: its password is empty, a default or too simple; {LEAST_PASSWORD} random characters are needed"
+        )
+
+
 def load_secret(settings: Settings) -> bytes:
-    """The secret of 32 bytes or more; embedded mode makes one at the first start. Raises BadSettings."""
+    """The secret of 32 bytes or more; embedded mode makes one at the first start, distributed needs a file. Raises BadSettings."""
     path = settings.secret_path
     setting = "the secret" if settings.secret_file is None else "SIMPUL_SECRET_FILE"
     # In this order: of a process that starts at this moment the secret is there before the database.
-    begun = settings.database.exists()
+    begun = not settings.distributed and settings.database.exists()
     if settings.secret_file is None and not path.exists():
         if begun:
             raise BadSettings(f"{path} is missing. Every tracking link was made with it: put it back from a backup.")

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from services.cli.session import Failed, bars, console, platform, run, settings_in_force, usable
+from services.cli.session import Failed, bars, console, only_embedded, platform, run, settings_in_force, usable
 from shared.documents.audit import named_documents
 from shared.folder_lock import FolderInUse, hold
 from shared.settings import Settings
+from shared.storage.sqlite_file import SqliteFile
 
 if TYPE_CHECKING:
     from shared.platform import Platform
@@ -27,6 +28,7 @@ SQLITE = b"SQLite format 3\0"
 
 def backup(folder: Folder) -> None:
     """Copy the database, documents, e-mails and the secret to a folder, while the services run."""
+    only_embedded("backup", "Back up Kafka, MongoDB and MinIO with their own tools.")
     folder = folder.resolve()
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise Failed(f"{folder} is not an empty folder.")
@@ -54,7 +56,11 @@ async def _backup(folder: Path) -> tuple[int, int]:
 def _copy_database(opened: Platform, folder: Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(mode=0o700, parents=True)
-    opened.file.backup_to(folder / "simpul.db")
+    file = SqliteFile(opened.settings.database)
+    try:
+        file.backup_to(folder / "simpul.db")
+    finally:
+        file.close()
     (folder / "simpul.db").chmod(0o600)
 
 
@@ -88,6 +94,7 @@ async def _copy_documents(opened: Platform, folder: Path) -> tuple[int, int]:
 
 def restore(folder: Backup) -> None:
     """Put a backup in place of an empty data folder; refused while the services run."""
+    only_embedded("restore", "Restore Kafka, MongoDB and MinIO with their own tools.")
     settings = settings_in_force()
     database = folder / "simpul.db"
     if not database.is_file():

@@ -54,7 +54,7 @@ def accounts_at_hand(url: str) -> Sequence[Account]:
     They get a new random password each time, which nobody learns. Raises Failed without a terminal to ask at.
     """
     settings = settings_in_force()
-    if settings.origin == url and settings.database.exists():
+    if settings.origin == url and (settings.distributed or settings.database.exists()):
         return run(_made)
     if not sys.stdin.isatty():
         raise Failed(f"The data folder at hand is not the one served at {url}. {WAYS}")

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from shared.documents.port import StoreUnavailable as DocumentsUnavailable
 from shared.eventlog.port import LogUnavailable
 from shared.settings import BadSettings
 from shared.storage.port import StoreUnavailable
+
+_WHAT = {StoreUnavailable: "The database", LogUnavailable: "The event log", DocumentsUnavailable: "The document store"}
 
 
 class Failed(Exception):
@@ -19,8 +22,8 @@ def sentence_of(error: Exception) -> str:
     """What to tell a person of this error."""
     if isinstance(error, (Failed, BadSettings)):
         return str(error)
-    if isinstance(error, (StoreUnavailable, LogUnavailable)):
-        return f"The database cannot be used: {error}."
+    if isinstance(error, (StoreUnavailable, LogUnavailable, DocumentsUnavailable)):
+        return f"{_WHAT[type(error)]} cannot be used: {error}."
     if isinstance(error, OSError):
         what = error.strerror or str(error)
         return f"{error.filename}: {what}." if error.filename else f"{what}."

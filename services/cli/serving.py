@@ -45,9 +45,8 @@ def _serve(names: Sequence[str]) -> None:
     settings = settings_in_force()
     with in_use(settings, *names):
         sockets = _listening(settings)
-        platform = open_platform(settings)
-        application = make_application(platform, names)
-        asyncio.run(_greet(platform, names))
+        asyncio.run(_greet(settings, names))
+        application = make_application(open_platform(settings), names)
         configure_logging(settings.log_level)
         started = True
         with contextlib.suppress(KeyboardInterrupt):
@@ -65,13 +64,23 @@ def _listening(settings: Settings) -> list[socket.socket]:
         raise Failed(f"{where} cannot be listened at: {reason}. SIMPUL_HOST and SIMPUL_PORT say where.") from error
 
 
-async def _greet(platform: Platform, names: Sequence[str]) -> None:
-    """Say where things are; on a folder without accounts, make one per role, if only this machine can reach them."""
-    await platform.prepare()
-    settings = platform.settings
+async def _greet(settings: Settings, names: Sequence[str]) -> None:
+    """Say where things are, and see to the first accounts. On a platform of its own: what an engine's driver opened in one
+    event loop is of no use in the next."""
+    platform = open_platform(settings)
+    try:
+        await platform.prepare()
+        await _see_to_accounts(platform, names)
+    finally:
+        await platform.close()
+    _say_where(settings, names)
+
+
+async def _see_to_accounts(platform: Platform, names: Sequence[str]) -> None:
+    """Where there are none, make one per role, if only this machine can reach them."""
     if not await platform.accounts.accounts():
         # Of several processes on a new folder none could say which of them makes the accounts.
-        if settings.local and len(names) == len(BUILDERS):
+        if platform.alone and platform.settings.local and len(names) == len(BUILDERS):
             console.print(Panel(await _first_staff(platform), title="Staff accounts, shown only now", expand=False))
         else:
             console.print(
@@ -79,7 +88,6 @@ async def _greet(platform: Platform, names: Sequence[str]) -> None:
                 " simpul staff add USERNAME --name NAME --email EMAIL --role admin",
                 soft_wrap=True,
             )
-    _say_where(settings, names)
 
 
 def _say_where(settings: Settings, names: Sequence[str]) -> None:
@@ -87,10 +95,14 @@ def _say_where(settings: Settings, names: Sequence[str]) -> None:
     whole = len(names) == len(BUILDERS)
     lines = (
         ("requests", f"{settings.origin}{HOME}" if "intake" in names else "", "applicants submit here"),
-        ("staff", f"{settings.origin}{SIGN_IN}", "sign in: officer, structural, technical in turn" if whole else ", ".join(names)),
+        (
+            "staff",
+            f"{settings.origin}{SIGN_IN}",
+            "sign in: officer, structural, technical in turn" if whole else ", ".join(names),
+        ),
         ("e-mails", *_where_mails_are(settings)),
         ("API", f"{settings.origin}/api/docs" if settings.docs_open else "", ""),
-        ("data", str(settings.data), ""),
+        ("data", *_where_data_is(settings)),
     )
     for name, value, about in lines:
         if value:
@@ -103,6 +115,12 @@ def _where_mails_are(settings: Settings) -> tuple[str, str]:
     if settings.mail_viewer_open:
         return f"{settings.origin}{MAIL_VIEWER}", "every e-mail, with its links"
     return str(settings.mail), f"and {MAIL_VIEWER} for administrators"
+
+
+def _where_data_is(settings: Settings) -> tuple[str, str]:
+    if settings.distributed:
+        return "Kafka, MongoDB, MinIO", f"log at {settings.kafka}"
+    return str(settings.data), ""
 
 
 async def _first_staff(platform: Platform) -> Table:

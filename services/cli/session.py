@@ -62,9 +62,19 @@ def usable(folder: Path) -> Path:
     return folder
 
 
+def only_embedded(command: str, instead: str) -> None:
+    """Raises Failed for a command that knows what a folder holds and nothing else."""
+    if settings_in_force().distributed:
+        raise Failed(f"`simpul {command}` is of the embedded mode. {instead}")
+
+
 @contextlib.contextmanager
 def in_use(settings: Settings, *names: str) -> Iterator[None]:
-    """Have a part in the data folder, and these services of it alone. Raises Failed if somebody else has them."""
+    """Have a part in the data folder, and these services of it alone; in distributed mode there is none, and any number may
+    serve each. Raises Failed if somebody else has them."""
+    if settings.distributed:
+        yield
+        return
     try:
         with share(usable(settings.data), *names):
             yield
@@ -80,7 +90,7 @@ async def platform(*, fresh: bool = False) -> AsyncIterator[Platform]:
     from shared.platform import open_platform
 
     settings = settings_in_force()
-    if not fresh and not settings.database.exists():
+    if not fresh and not settings.distributed and not settings.database.exists():
         raise Failed(f"There is no data in {settings.data.resolve()} yet (SIMPUL_DATA). `simpul up` makes it.")
     with in_use(settings):
         opened = open_platform(settings)
@@ -92,9 +102,9 @@ async def platform(*, fresh: bool = False) -> AsyncIterator[Platform]:
 
 
 @contextlib.asynccontextmanager
-async def services(*names: str) -> AsyncIterator[tuple[Platform, dict[str, Service]]]:
+async def services(*names: str, fresh: bool = False) -> AsyncIterator[tuple[Platform, dict[str, Service]]]:
     """The platform with these services (all, if none is named) built and prepared but not started: nothing else moves."""
-    async with platform() as opened:
+    async with platform(fresh=fresh) as opened:
         from services.wiring import BUILDERS, build  # takes most of a second, and many commands do without
 
         built = {service.name: service for service in build(opened, names or tuple(BUILDERS))}

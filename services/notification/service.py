@@ -53,6 +53,7 @@ def build(platform: Platform) -> Service:
     return Service(
         runtime,
         (router(desk, platform), pages(desk)),
-        before_start=dispatch.take_back,
+        # Where others send too, what is in hand is theirs, or runs out by itself and is due again.
+        before_start=dispatch.take_back if platform.alone else None,
         waiting={MESSAGES: waiting},
     )

@@ -48,7 +48,10 @@ class ServiceRuntime(Generic[State]):
     async def prepare(self) -> None:
         """Make what storage needs."""
         await self.store.prepare()
-        await self.log.prepare()
+        try:
+            await self.log.prepare()
+        except LogUnavailable as error:
+            logger.warning("%s begins without the log: %s", self.name, error)
 
     def start(self) -> None:
         """Publish, consume and keep time in the background."""

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query
 from pydantic import Field
 
+from shared.eventlog.port import LogUnavailable
 from shared.identity.accounts import Role
 from shared.identity.identity import Principal
 from shared.runtime.service import ServiceRuntime
-from shared.storage.port import DeadLetter
+from shared.storage.port import DeadLetter, StoreUnavailable
 from shared.web.access import GuardedRoute, signed_in
 from shared.web.bodies import FieldError, Fields
 from shared.web.problems import Problem, invalid
@@ -26,7 +28,7 @@ class DeadLetterQuery(Fields):
 
 
 class DeadLetters:
-    """What the services in this process have parked."""
+    """What the services have parked, whichever process they run in."""
 
     def __init__(self, runtimes: Mapping[str, ServiceRuntime[Any]]):
         self._runtimes = runtimes
@@ -57,13 +59,23 @@ class DeadLetters:
 
     async def replay(self, letter: DeadLetter) -> list[DeadLetter]:
         """Fold its request again, in order; what still cannot be folded is answered."""
-        return await self._runtimes[letter.service].consumer.replay(letter.subject)
+        runtime = self._runtimes[letter.service]
+        left = await runtime.consumer.replay(letter.subject)
+        await _publish(runtime)
+        return left
 
     async def discard(self, letter: DeadLetter) -> list[DeadLetter]:
         """Give it up for its service, and replay what waited behind it; what is still parked of its request is answered."""
         runtime = self._runtimes[letter.service]
         await runtime.consumer.discard(letter)
+        await _publish(runtime)
         return await runtime.store.dead_letters(subject=letter.subject)
+
+
+async def _publish(runtime: ServiceRuntime[Any]) -> None:
+    """What followed goes out at once, also where the service itself runs in another process; else its sweep finds it."""
+    with contextlib.suppress(LogUnavailable, StoreUnavailable):
+        await runtime.relay.drain()
 
 
 def router(letters: DeadLetters) -> APIRouter:

@@ -27,7 +27,8 @@ AGE = timedelta(hours=25)
 
 
 class Place(Protocol):
-    store: DocumentStore
+    @property
+    def store(self) -> DocumentStore: ...
 
     async def prepare(self) -> None: ...
 

@@ -99,7 +99,7 @@ async def test_what_cannot_be_read_is_listed_with_what_waits_behind_it(ground: G
         "parked_at": ground.clock().isoformat(),
     }
     assert "RequestResubmitted v1" in first["reason"]
-    assert first["tries"] == 5
+    assert first["tries"] in (5, 6)  # once more if the withdrawal came while it was tried
     assert second["reason"] == "menunggu kejadian sebelumnya"
     assert [letter["service"] for letter in await parked(ground)] == ["verification"] * 2 + ["notification"] * 2
 

@@ -18,6 +18,7 @@ from services.notification.domain import StartSending, State, decider
 from shared.contracts.envelope import from_bytes, to_bytes
 from shared.runtime.execution import CommandKey, Kept
 from shared.runtime.rebuilding import Refold
+from shared.storage.sqlite_file import SqliteFile
 from tests.contracts.scripted_smtp import SILENCE, Script, ScriptedSmtp
 from tests.domain import intake_story as tale
 from tests.domain.given import REQUEST, happened
@@ -314,6 +315,13 @@ async def test_an_address_is_in_the_log_only_where_the_applicant_told_it(ground:
     assert {from_bytes(raw).type for raw in records} >= {"SendingStarted", "SendingEnded"}
 
 
+def in_the_file(ground: Ground, statement: str) -> None:
+    """Change what is stored behind the service's back."""
+    file = SqliteFile(ground.platform.settings.database)
+    file.write_now(lambda db: list(db.execute(statement)))
+    file.close()
+
+
 async def test_a_ledger_folded_again_is_the_same_and_sends_nothing(ground: Ground, server: ScriptedSmtp):
     refuse(server, answer=[LATER, "550 tidak dikenal"])
     await ground.happened(tale.submitted)
@@ -330,7 +338,7 @@ async def test_a_ledger_folded_again_is_the_same_and_sends_nothing(ground: Groun
     await all_settled(ground)
     await ground.events("notification")
     before, sent = (await kept(ground)).state, len(letters(server))
-    await ground.platform.file.write(lambda db: db.execute("DELETE FROM notification_documents"))
+    in_the_file(ground, "DELETE FROM notification_documents")
     store = ground.services["notification"].runtime.store
     refold = Refold(decider(), store, ground.platform.log)
     assert [difference.kind for difference in (await refold.compare()).differences] == ["missing"]
@@ -347,7 +355,7 @@ async def test_a_ledger_that_is_not_what_the_log_says_is_found(ground: Ground):
     await all_settled(ground)
     await ground.events("notification")
     forged = "CAST(replace(CAST(body AS TEXT), '\"sent\"', '\"failed\"') AS BLOB)"
-    await ground.platform.file.write(lambda db: db.execute(f"UPDATE notification_documents SET body={forged}"))
+    in_the_file(ground, f"UPDATE notification_documents SET body={forged}")
     refold = Refold(decider(), ground.services["notification"].runtime.store, ground.platform.log)
     assert [difference.fields for difference in (await refold.compare()).differences] == [("messages",)]
 

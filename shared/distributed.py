@@ -1,0 +1,110 @@
+"""The distributed half: the log in Kafka, states and accounts in MongoDB, documents on an S3 server."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from ipaddress import ip_address
+from urllib.parse import quote, unquote, urlsplit
+
+from pydantic import SecretStr
+from pymongo.errors import PyMongoError
+from pymongo.uri_parser import parse_uri
+
+from shared.clock import Clock, NewId
+from shared.documents.minio import MinioDocumentStore
+from shared.documents.s3_address import BadS3Url, S3Address, parse_s3_url
+from shared.eventlog.kafka import KafkaEventLog
+from shared.half import Half
+from shared.identity.mongo import MongoAccountStore
+from shared.settings import LOOPBACK, BadSettings, Settings, read_secret, refuse_default
+from shared.storage.mongo import MongoStateStore
+from shared.storage.mongo_client import MongoDatabase
+from shared.storage.port import Column, StateStore
+
+
+def open_half(settings: Settings, clock: Clock, new_id: NewId) -> Half:
+    """Open all three without I/O: an engine that is down is met by whoever needs it. Raises BadSettings."""
+    log = KafkaEventLog(_kafka_servers(settings))
+    database = MongoDatabase(mongo_uri(settings))
+    documents = MinioDocumentStore(s3_address(settings), new_id)
+    accounts = MongoAccountStore(database)
+
+    def state_store(service: str, columns: Sequence[Column]) -> StateStore:
+        return MongoStateStore(database, service, columns, clock)
+
+    async def prepare() -> None:
+        await documents.prepare()
+        await log.prepare()
+        await accounts.prepare()
+
+    async def close() -> None:
+        await log.close()
+        await database.close()
+        await documents.close()
+
+    return Half(log, documents, accounts, state_store, prepare, close, alone=False)
+
+
+def s3_address(settings: Settings) -> S3Address:
+    """Where documents are. Raises BadSettings, also for a secret that is a default."""
+    secret = _from_file(settings, "minio_password_file")
+    try:
+        address = parse_s3_url(settings.minio.get_secret_value(), secret)
+    except BadS3Url as error:
+        raise BadSettings(f"SIMPUL_MINIO: {error}") from error
+    refuse_default(address.secret, "SIMPUL_MINIO")
+    return address
+
+
+def mongo_uri(settings: Settings) -> str:
+    """The address with its password. Raises BadSettings; only a server on this machine may be open to everybody."""
+    uri = _with_password(settings.mongo, _from_file(settings, "mongo_password_file"))
+    try:
+        found = parse_uri(uri, warn=False)
+    except (PyMongoError, ValueError):
+        # The library's own message may repeat a piece of the address, which may be the password.
+        raise BadSettings(
+            "SIMPUL_MONGO: it must look like mongodb://user:password@host:27017/simpul?replicaSet=rs0,"
+            " with / ? # @ in a password percent-encoded"
+        ) from None
+    if found["username"]:
+        refuse_default(found["password"] or "", "SIMPUL_MONGO")
+    elif not all(_on_this_machine(host) for host, _ in found["nodelist"]):
+        raise BadSettings("SIMPUL_MONGO: a user and a password are needed for a server on another machine")
+    return uri
+
+
+def _with_password(uri: SecretStr, password: str | None) -> str:
+    """The URI with this password in place of its own, percent-encoded as it must be."""
+    whole = uri.get_secret_value()
+    if password is None:
+        return whole
+    scheme, _, rest = whole.partition("://")
+    user, at, places = rest.rpartition("@")
+    if not at:
+        raise BadSettings("SIMPUL_MONGO_PASSWORD_FILE: SIMPUL_MONGO names no user whose password it could be")
+    return f"{scheme}://{quote(unquote(user.partition(':')[0]), safe='')}:{quote(password, safe='')}@{places}"
+
+
+def _kafka_servers(settings: Settings) -> str:
+    servers = [server.strip() for server in settings.kafka.split(",") if server.strip()]
+    for server in servers:
+        try:
+            fits = bool(urlsplit(f"//{server}").hostname and urlsplit(f"//{server}").port)
+        except ValueError:
+            fits = False
+        if not fits or "/" in server or "@" in server:
+            raise BadSettings("SIMPUL_KAFKA: it must look like host:9092, with others after commas")
+    return ",".join(servers)
+
+
+def _from_file(settings: Settings, name: str) -> str | None:
+    path = getattr(settings, name)
+    return read_secret(path, f"SIMPUL_{name.upper()}") if path else None
+
+
+def _on_this_machine(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host in LOOPBACK

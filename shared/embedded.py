@@ -1,0 +1,41 @@
+"""The embedded half: one folder with one SQLite file and a folder of documents."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from shared.clock import Clock, NewId
+from shared.documents.folder import FolderDocumentStore
+from shared.eventlog.sqlite import SqliteEventLog
+from shared.half import Half
+from shared.identity.sqlite import SqliteAccountStore
+from shared.settings import Settings
+from shared.storage.port import Column, StateStore
+from shared.storage.sqlite import SqliteStateStore
+from shared.storage.sqlite_file import SqliteFile
+
+
+def open_half(settings: Settings, clock: Clock, new_id: NewId) -> Half:
+    """Open the file. Raises OSError or StoreUnavailable if it cannot be used."""
+    file = SqliteFile(settings.database)
+
+    def state_store(service: str, columns: Sequence[Column]) -> StateStore:
+        return SqliteStateStore(file, service, columns, clock)
+
+    async def prepare() -> None:
+        await log.prepare()
+        await accounts.prepare()
+
+    async def close() -> None:
+        file.close()
+
+    log, accounts = SqliteEventLog(file), SqliteAccountStore(file)
+    return Half(
+        log=log,
+        documents=FolderDocumentStore(settings.documents, new_id),
+        accounts=accounts,
+        state_store=state_store,
+        prepare=prepare,
+        close=close,
+        alone=True,
+    )

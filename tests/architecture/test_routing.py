@@ -1,0 +1,66 @@
+"""Behind a gateway every path must reach the service that has it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from fastapi import FastAPI
+from fastapi.routing import iter_route_contexts
+
+from services.application import make_application
+from services.routing import ADMINISTRATION, FRONT, PREFIXES, service_of
+from services.wiring import BUILDERS, build
+from shared.platform import Platform, open_platform
+from shared.settings import Settings
+
+
+@pytest.fixture(scope="module")
+def platform(tmp_path_factory: pytest.TempPathFactory) -> Platform:
+    return open_platform(Settings(data=tmp_path_factory.mktemp("routing") / "data"))
+
+
+def paths_of(app: FastAPI) -> set[str]:
+    return {str(route.path) for route in iter_route_contexts(app.routes)}
+
+
+def owned(platform: Platform) -> Iterator[tuple[str, str]]:
+    for service in build(platform):
+        app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
+        for router in service.routers:
+            app.include_router(router)
+        yield from ((path, service.name) for path in paths_of(app))
+
+
+def test_every_path_of_a_service_reaches_it(platform: Platform):
+    assert [(path, service_of(path)) for path, owner in owned(platform) if service_of(path) != owner] == []
+
+
+@pytest.mark.parametrize("name", BUILDERS)
+def test_what_reaches_a_process_is_known_there(platform: Platform, name: str):
+    everything = paths_of(make_application(platform))
+    here = paths_of(make_application(platform, [name]))
+    assert {path for path in everything if service_of(path) == name} <= here
+
+
+def test_no_prefix_covers_nothing(platform: Platform):
+    everything = paths_of(make_application(platform))
+    assert [prefix for prefix in PREFIXES if not any(f"{path}/".startswith(f"{prefix}/") for path in everything)] == []
+
+
+@pytest.mark.parametrize(
+    ("path", "service"),
+    [
+        ("/", FRONT),
+        ("/lacak/INT-2026-000001", FRONT),
+        ("/static/simpul.css", FRONT),
+        ("/akun-saya", ADMINISTRATION),
+        ("/akun/baru", ADMINISTRATION),
+        ("/akunx", FRONT),
+        ("/surel-keluar/a/kirim-ulang", "notification"),
+        ("/api/verification/requests/1", "verification"),
+        ("//verifikasi", FRONT),
+    ],
+)
+def test_a_path_has_one_service(path: str, service: str):
+    assert service_of(path) == service
