@@ -11,6 +11,9 @@ from shared.eventlog.kafka import KafkaEventLog
 from shared.eventlog.kafka_connection import Topic
 from shared.eventlog.port import EventLog
 from shared.eventlog.sqlite import SqliteEventLog
+from shared.identity.accounts import AccountStore
+from shared.identity.mongo import MongoAccountStore
+from shared.identity.sqlite import SqliteAccountStore
 from shared.storage.mongo import MongoStateStore
 from shared.storage.mongo_client import MongoDatabase
 from shared.storage.port import Column, StateStore
@@ -68,8 +71,27 @@ async def kafka_log(address: str, topic: str) -> AsyncIterator[EventLog]:
         await log.close()
 
 
+@asynccontextmanager
+async def sqlite_accounts(place: Path) -> AsyncIterator[AccountStore]:
+    file = SqliteFile(place / "simpul.db")
+    try:
+        yield SqliteAccountStore(file)
+    finally:
+        file.close()
+
+
+@asynccontextmanager
+async def mongo_accounts(address: str, name: str) -> AsyncIterator[AccountStore]:
+    database = MongoDatabase(address, name)
+    try:
+        yield MongoAccountStore(database)
+    finally:
+        await database.close()
+
+
 OpenStore = Callable[[str], AbstractAsyncContextManager[StateStore]]
 OpenLog = Callable[[], AbstractAsyncContextManager[EventLog]]
+OpenAccounts = Callable[[], AbstractAsyncContextManager[AccountStore]]
 
 STORES: dict[str, Callable[[Path, str], AbstractAsyncContextManager[StateStore]]] = {"sqlite": sqlite_store}
 LOGS: dict[str, Callable[[Path], AbstractAsyncContextManager[EventLog]]] = {"sqlite": sqlite_log}

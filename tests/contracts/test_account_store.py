@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -21,8 +22,7 @@ from shared.identity.accounts import (
     Session,
     UsernameTaken,
 )
-from shared.identity.sqlite import SqliteAccountStore
-from shared.storage.sqlite_file import SqliteFile
+from tests.contracts.adapters import OpenAccounts, mongo_accounts, sqlite_accounts
 
 NOW = datetime(2026, 7, 10, 1, 0, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
@@ -31,14 +31,19 @@ HASAN = Account("hasan", "Hasan Contoh", "hasan@dinas.example", (Role.ADMIN,), "
 SITI = Account("siti", "Siti Contoh", "siti@dinas.example", (Role.ADMIN, Role.TECHNICAL), "hash-3", totp="JBSWY3DP")
 
 
+@pytest.fixture(params=["sqlite", pytest.param("mongo", marks=pytest.mark.slow)])
+def open_accounts(request: pytest.FixtureRequest, tmp_path: Path) -> OpenAccounts:
+    if request.param == "mongo":
+        return partial(mongo_accounts, *request.getfixturevalue("mongo_place"))
+    return partial(sqlite_accounts, tmp_path)
+
+
 @pytest.fixture
-async def store(tmp_path: Path) -> AsyncIterator[AccountStore]:
-    file = SqliteFile(tmp_path / "simpul.db")
-    accounts = SqliteAccountStore(file)
-    await accounts.prepare()
-    await accounts.prepare()
-    yield accounts
-    file.close()
+async def store(open_accounts: OpenAccounts) -> AsyncIterator[AccountStore]:
+    async with open_accounts() as accounts:
+        await accounts.prepare()
+        await accounts.prepare()
+        yield accounts
 
 
 async def added(store: AccountStore, *accounts: Account) -> None:
@@ -247,13 +252,44 @@ async def test_of_many_uses_of_a_code_at_once_one_counts(store: AccountStore):
     assert sum(await asyncio.gather(*(store.use_code("siti", 10) for _ in range(20)))) == 1
 
 
-async def test_accounts_and_sessions_outlast_a_restart(tmp_path: Path):
+async def test_accounts_and_sessions_outlast_a_restart(open_accounts: OpenAccounts):
     for first in (True, False):
-        file = SqliteFile(tmp_path / "simpul.db")
-        store = SqliteAccountStore(file)
-        await store.prepare()
-        if first:
-            await added(store, SITI)
-            await store.open_session(session(of=SITI))
-        assert await store.session("token") == (session(of=SITI), SITI)
-        file.close()
+        async with open_accounts() as store:
+            await store.prepare()
+            if first:
+                await added(store, SITI)
+                await store.open_session(session(of=SITI))
+            assert await store.session("token") == (session(of=SITI), SITI)
+
+
+async def test_of_the_same_order_many_times_at_once_each_gets_the_one_account(store: AccountStore):
+    order = Order("key", "digest")
+    tries = [store.add(replace(NURLAILA, password=f"salt {number}"), order) for number in range(20)]
+    made = await asyncio.gather(*tries)
+    assert made == [await store.account("nurlaila")] * 20
+
+
+async def test_admins_of_two_processes_who_disable_each_other_at_once_leave_one(open_accounts: OpenAccounts):
+    async with open_accounts() as one, open_accounts() as other:
+        await one.prepare()
+        await added(one, HASAN)
+        for turn in range(10):
+            [left] = await one.with_role(Role.ADMIN)
+            new = replace(HASAN, username=f"admin{turn}")
+            await added(other, new)
+            ends = await asyncio.gather(
+                one.change(left, replace(left, active=False)),
+                other.change(new, replace(new, roles=())),
+                return_exceptions=True,
+            )
+            assert sorted(type(end).__name__ for end in ends) == ["LastAdmin", "NoneType"]
+
+
+async def test_of_many_tries_under_two_keys_at_once_the_smaller_limit_is_counted_under_both(store: AccountStore):
+    limits, since = {"address:x": 30, "name:a": 10}, NOW - 15 * MINUTE
+    ends = await asyncio.gather(*(store.count_try(limits, NOW, since) for _ in range(40)))
+    assert ends.count(None) <= 10
+    more = 0
+    while await store.count_try({"address:x": 30}, NOW, since) is None:
+        more += 1
+    assert ends.count(None) + more == 30
