@@ -198,7 +198,8 @@ class Identity:
                 await self.store.change(account, changed)
             except Outdated:
                 continue
-            logger.info("account %s changed by %s: %s", changed.username, by, ", ".join(changes))
+            what = [part for part in changes if getattr(account, part) != getattr(changed, part)]
+            logger.info("account %s changed by %s: %s", changed.username, by, ", ".join(what))
             return changed
 
     async def change_own(

@@ -81,7 +81,9 @@ def _kept(text: str) -> Pairs:
     """What a form said before its session ended, as the sign-in page carries it. Raises Problem 422."""
     try:
         pairs = json.loads(text) if text else []
-        "".join(each for pair in pairs for each in pair).encode()
+        if not all(isinstance(pair, list) and [type(part) for part in pair] == [str, str] for pair in pairs):
+            raise ValueError("no pairs of texts")
+        "".join(part for pair in pairs for part in pair).encode()
         return [(name, value) for name, value in pairs]
     except (ValueError, TypeError, RecursionError) as error:
         raise Problem(422, "Isian yang disimpan tidak dapat dibaca lagi.") from error

@@ -188,7 +188,7 @@ async def test_a_row_has_another_version_once_it_changed(ground: Ground, server:
     async def version() -> str:
         row = rows_of(await admin.get(PAGE))[message]
         assert f'data-request="{REQUEST}"' in row
-        return re.findall(r'data-version="([^"]+)"', row)[0]
+        return str(re.findall(r'data-version="([^"]+)"', row)[0])
 
     before = await version()
     assert await version() == before

@@ -1,0 +1,205 @@
+"""The mail viewer: for whoever may read the files, and for nobody where e-mails are sent."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from shared.mail.folder import FolderMailer, file_name
+from shared.mail.port import Email
+from shared.web.mail_viewer import PAGE, linked
+from tests.domain import intake_story as tale
+from tests.domain.given import NOON
+from tests.services.browsing import Browser, browser, words_of
+from tests.services.desk_ground import PEOPLE, Ground
+from tests.services.office_ground import office, settled
+
+VIEWER = "/surel"
+LETTER = Email(
+    message_id="a.1",
+    to=("rahmat@dishub.example", "sri@dishub.example"),
+    subject="[INT-2026-000001] Hasil <b>siap</b>",
+    text="Yth. Rahmat,\n\nBuka https://simpul.example/lacak/INT-2026-000001?kunci=x&y=1.\n<i>tidak miring</i>",
+    html="<!doctype html><html><head><title>x</title></head><body><script>alert(1)</script>"
+    '<a href="https://simpul.example/lacak/INT-2026-000001?kunci=x">Lacak</a></body></html>',
+    sender="Layanan <simpul@simpul.example>",
+    date=NOON,
+)
+
+
+@pytest.fixture
+async def ground(tmp_path: Path) -> AsyncIterator[Ground]:
+    async with office(tmp_path, "notification") as opened:
+        yield opened
+
+
+@pytest.fixture
+async def visitor(ground: Ground) -> AsyncIterator[Browser]:
+    async with browser(ground) as opened:
+        yield opened
+
+
+async def kept(ground: Ground, count: int = 1) -> list[str]:
+    """The names of so many letters in the folder, newest first."""
+    mailer = ground.platform.mailer
+    letters = [replace(LETTER, message_id=f"a.{index}", date=NOON + timedelta(minutes=index)) for index in range(count)]
+    for letter in letters:
+        assert (await mailer.send(letter)).kind == "sent"
+    return [file_name(letter) for letter in reversed(letters)]
+
+
+def listed(text: str) -> list[str]:
+    return re.findall(rf'href="{VIEWER}/([^"]+)"', text)
+
+
+async def test_an_empty_folder_says_what_to_do(visitor: Browser):
+    page = await visitor.get(VIEWER)
+    assert page.status_code == 200
+    assert "Belum ada surel" in page.text
+
+
+async def test_what_the_ledger_sent_is_there_with_a_link_that_leads_to_the_request(ground: Ground, visitor: Browser):
+    await ground.happened(tale.submitted)
+    await settled(ground, "sent")
+    await settled(ground, "sent", "staff_submitted")
+    page = await visitor.get(VIEWER)
+    assert page.headers["cache-control"] == "no-store"
+    assert tale.APPLICANT.email in words_of(page)
+    texts = [await visitor.get(f"{VIEWER}/{name}") for name in listed(page.text)]
+    links = {link for text in texts for link in re.findall(r'<pre[^>]*>.*?href="([^"]+)"', text.text, re.DOTALL)}
+    origin = ground.platform.settings.origin
+    assert f"{origin}/masuk" in links
+    assert any(link.startswith(f"{origin}/lacak/INT-2026-000001?kunci=") for link in links)
+
+
+async def test_a_letter_is_shown_with_its_heads_and_text_and_nothing_of_it_is_markup(ground: Ground, visitor: Browser):
+    [name] = await kept(ground)
+    page = await visitor.get(f"{VIEWER}/{name}")
+    seen = words_of(page)
+    for words in (
+        "[INT-2026-000001] Hasil <b>siap</b>",
+        "rahmat@dishub.example, sri@dishub.example",
+        "a.0@simpul.example",
+    ):
+        assert words in seen
+    assert '<a href="https://simpul.example/lacak/INT-2026-000001?kunci=x&amp;y=1">' in page.text
+    assert "<i>" not in page.text
+    assert "<script>alert" not in page.text
+    [frame] = re.findall(r"<iframe[^>]*>", page.text)
+    assert f'src="{VIEWER}/{name}/html"' in frame
+    assert 'sandbox="allow-popups allow-top-navigation-by-user-activation"' in frame
+    assert "title=" in frame
+    assert "frame-src 'self'" in page.headers["content-security-policy"]
+
+
+async def test_the_html_part_is_alone_in_its_frame_and_its_links_leave_it(ground: Ground, visitor: Browser):
+    [name] = await kept(ground)
+    part = await visitor.get(f"{VIEWER}/{name}/html")
+    policy = part.headers["content-security-policy"]
+    assert policy.startswith("sandbox allow-popups allow-top-navigation-by-user-activation; default-src 'none'; ")
+    assert not [word for word in ("allow-scripts", "allow-same-origin", "allow-forms") if word in policy]
+    assert "frame-ancestors 'self'" in policy
+    assert part.headers["x-content-type-options"] == "nosniff"
+    assert '<head><base target="_top">' in part.text
+    assert part.text.replace('<base target="_top">', "") == LETTER.html + "\r\n"
+
+
+async def test_pages_follow_each_other_both_ways(ground: Ground, visitor: Browser):
+    names = await kept(ground, 2 * PAGE + 1)
+    first = await visitor.get(VIEWER)
+    assert listed(first.text) == names[:PAGE]
+    assert 'rel="prev"' not in first.text
+    second = await visitor.get(re.findall(r'href="([^"]+)" rel="next"', first.text)[0])
+    assert listed(second.text) == names[PAGE : 2 * PAGE]
+    third = await visitor.get(re.findall(r'href="([^"]+)" rel="next"', second.text)[0])
+    assert listed(third.text) == names[2 * PAGE :]
+    assert 'rel="next"' not in third.text
+    back = await visitor.get(re.findall(r'href="([^"]+)" rel="prev"', third.text)[0])
+    assert listed(back.text) == names[PAGE : 2 * PAGE]
+    begin = await visitor.get(re.findall(r'href="([^"]+)" rel="prev"', back.text)[0])
+    assert listed(begin.text) == names[:PAGE]
+    assert 'rel="prev"' not in begin.text
+    assert 'rel="next"' in begin.text
+
+
+async def test_a_folder_that_holds_other_things_lists_letters_alone(ground: Ground, visitor: Browser):
+    [name] = await kept(ground)
+    folder = ground.platform.settings.mail
+    (folder / "notes.txt").write_text("x")
+    (folder / (name + ".part")).write_text("x")
+    assert listed((await visitor.get(VIEWER)).text) == [name]
+    (folder / name).unlink()
+    assert listed((await visitor.get(VIEWER)).text) == []
+
+
+@pytest.mark.parametrize(
+    "name", ["x", "..%2Fsecret", "%2e%2e", "..%2fsimpul.db", "20260101T000000000000Z-0123456789abcdef.eml", "%00"]
+)
+async def test_a_letter_that_is_not_there_is_a_page_that_says_so(ground: Ground, visitor: Browser, name: str):
+    await kept(ground)
+    for path in (f"{VIEWER}/{name}", f"{VIEWER}/{name}/html"):
+        page = await visitor.get(path)
+        assert page.status_code == 404
+        assert page.headers["content-type"].startswith("text/html")
+
+
+@pytest.mark.parametrize("query", [{"before": "<b>"}, {"after": "../x"}, {"before": "é"}])
+async def test_a_place_that_is_no_letters_name_harms_nothing(ground: Ground, visitor: Browser, query: dict[str, str]):
+    await kept(ground, 2)
+    assert (await visitor.get(VIEWER, params=query)).status_code == 200
+
+
+async def test_where_others_could_reach_it_the_viewer_is_for_administrators(tmp_path: Path):
+    async with office(tmp_path, "notification", base_url="http://simpul.example") as ground:
+        [name] = await kept(ground)
+        paths = (VIEWER, f"{VIEWER}/{name}", f"{VIEWER}/{name}/html")
+        async with browser(ground) as nobody:
+            for path in paths:
+                assert (await nobody.get(path)).headers["location"].startswith("/masuk?lanjut=")
+        for who in PEOPLE:
+            async with browser(ground, who) as one:
+                codes = {(await one.get(path)).status_code for path in paths}
+                assert codes == {200 if who == "admin" else 403}
+        async with browser(ground, "admin") as admin:
+            page = await admin.get(VIEWER)
+            assert 'class="staff"' in page.text
+            assert f'href="{VIEWER}"' in page.text.partition("<footer")[2]
+
+
+async def test_where_e_mails_are_sent_there_is_no_viewer(tmp_path: Path):
+    smtp = "smtp://127.0.0.1:9?tls=none"
+    async with office(tmp_path, "notification", smtp=smtp) as ground, browser(ground, "admin") as admin:
+        for path in (VIEWER, f"{VIEWER}/x", f"{VIEWER}/x/html"):
+            assert (await admin.get(path)).status_code == 404
+        assert VIEWER + '"' not in (await admin.get("/surel-keluar")).text
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("a https://a.x/y?z=1&b=2, lalu", 'a <a href="https://a.x/y?z=1&amp;b=2">https://a.x/y?z=1&amp;b=2</a>, lalu'),
+        ("(https://a.example/)", '(<a href="https://a.example/">https://a.example/</a>)'),
+        ("javascript:alert(1)", "javascript:alert(1)"),
+        ('https://a.example/"onclick="x', '<a href="https://a.example/">https://a.example/</a>&#34;onclick=&#34;x'),
+        ("<https://a.example/b>", '&lt;<a href="https://a.example/b">https://a.example/b</a>&gt;'),
+        ("https://", "https://"),
+        ("", ""),
+    ],
+)  # fmt: skip
+def test_addresses_in_a_text_can_be_followed(text: str, shown: str):
+    assert str(linked(text)) == shown
+
+
+async def test_a_folder_tells_what_is_newer_than_a_letter(tmp_path: Path):
+    mailer = FolderMailer(tmp_path / "mail")
+    for index in range(5):
+        await mailer.send(replace(LETTER, message_id=f"a.{index}", date=NOON + timedelta(minutes=index)))
+    names = [letter.name for letter in await mailer.list_messages()]
+    assert [letter.name for letter in await mailer.list_messages(limit=2, after=names[3])] == names[1:3]
+    assert await mailer.list_messages(after=names[0]) == []
+    assert [letter.name for letter in await mailer.list_messages(names[2], 1)] == names[3:4]
