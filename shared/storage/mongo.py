@@ -117,7 +117,8 @@ class MongoStateStore:
     async def published(self, event_ids: Sequence[str]) -> None:
         for start in range(0, len(event_ids), AT_ONCE):
             gone = {"$in": list(event_ids[start : start + AT_ONCE])}
-            wanted = {"$and": [WAITING, {"outbox.id": gone}]}
+            # Said of the id too, so that the index of the documents that have an outbox is followed.
+            wanted = {"$and": [{"_id": {"$gte": ""}}, WAITING, {"outbox.id": gone}]}
             with self._database.asking():
                 await self._documents.update_many(wanted, {"$pull": {OUTBOX: {"id": gone}}})
 
