@@ -56,15 +56,13 @@ class Handover(WorkForm):
         self._completion, self._held = completion, held
 
     async def page(self, request: Request, posted: Posted, kept: Kept[State], step: str, cursor: str) -> Response:
-        if posted.sent:
-            taken = await self._taken(request, posted, kept)
-            posted = self._held.hold(posted, taken)
+        posted = await self._held.again(request, posted, kept.state.course.round)
         return await super().page(request, posted, kept, step, cursor)
 
     async def act(self, request: Request, posted: Posted) -> Response:
         by = request.state.principal
         kept = await self.desk.work_of(request.path_params["id"], by)
-        taken = await self._taken(request, posted, kept)
+        taken = await self._held.take(request, posted, kept.state.course.round)
         if self._held.wants_only_to_remove(posted):
             return await self.show(request, posted)
         summary = self._judged(posted, taken)
@@ -78,13 +76,6 @@ class Handover(WorkForm):
         if answer.repeated:
             await self._held.give_back(taken)
         return see(address(here(kept), done=self.step.name))
-
-    async def _taken(self, request: Request, posted: Posted, kept: Kept[State]) -> Taken:
-        """The files of this call, stored once however often they are asked for."""
-        if not hasattr(request.state, "taken"):
-            request.state.taken = await self._held.take(posted, kept.state.course.round)
-        taken: Taken = request.state.taken
-        return taken
 
     def _judged(self, posted: Posted, taken: Taken) -> Summary:
         errors: list[FieldError] = []
