@@ -22,7 +22,7 @@ from shared.runtime.execution import Kept
 from shared.web import shapes
 from shared.web.access import public
 from shared.web.bodies import FieldError
-from shared.web.held_files import HeldFiles, Slot, Taken, add_uploads
+from shared.web.held_files import HeldFiles, Slot, add_uploads
 from shared.web.page_routes import add_form
 from shared.web.posted import Posted
 from shared.web.problems import Problem, invalid
@@ -69,15 +69,10 @@ class Complete:
         }
 
     async def held(self, request: Request, posted: Posted, kept: Kept[State]) -> Posted:
-        """What was sent is stored once, when it is taken; here only what is known from before."""
-        taken: Taken | None = getattr(request.state, "taken", None)
-        if taken is None and posted.sent:
-            taken = await self.files.take(posted, kept.state.course.round + 1)
-        return self.files.hold(posted, taken) if taken else posted
+        return await self.files.again(request, posted, kept.state.course.round + 1)
 
     async def take(self, request: Request, posted: Posted, kept: Kept[State]) -> bool:
-        taken = await self.files.take(posted, kept.state.course.round + 1)
-        request.state.taken = taken
+        taken = await self.files.take(request, posted, kept.state.course.round + 1)
         if self.files.wants_only_to_remove(posted):
             return False
         reception = self._desk.reception

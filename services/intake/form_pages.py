@@ -20,12 +20,11 @@ from shared.runtime.decider import Refusal
 from shared.runtime.execution import KeyReused
 from shared.web import shapes
 from shared.web.access import public
-from shared.web.answers import KNOWN
 from shared.web.bodies import FieldError
 from shared.web.held_files import HeldFiles, Slot, Taken, add_uploads
 from shared.web.page_routes import add_form, see
 from shared.web.posted import Posted
-from shared.web.problems import Problem, invalid, problem_of
+from shared.web.problems import Problem, invalid
 
 SLOTS = {name: Slot(KINDS[name], rule) for name, rule in APPLICATION_FILES.items()}
 FIELDS = (
@@ -49,26 +48,19 @@ class Apply:
         self.files = HeldFiles(keyed.desk.platform, SLOTS)
 
     async def show(self, request: Request, posted: Posted) -> Response:
-        if posted.sent and not posted.held:
-            posted = self.files.hold(posted, await self.files.take(posted))
+        posted = await self.files.again(request, posted)
         return page(request, "form.html", posted=posted, **_facts(self._desk, posted))
 
     async def act(self, request: Request, posted: Posted) -> Response:
-        taken = await self.files.take(posted)
+        taken = await self.files.take(request, posted)
         if self.files.wants_only_to_remove(posted):
-            return await self.show(request, self.files.hold(posted, taken))
+            return await self.show(request, posted)
         try:
             return await self._sent(request, self._read(posted, taken), taken)
         except KeyReused:
             return await self._sent_before(request, posted, taken)
         except Refusal as refusal:
-            problem = await self._desk.problem_of(refusal)
-        except KNOWN as error:
-            problem = problem_of(error)
-        answer = await self.show(request, self.files.hold(posted, taken).with_problem(problem))
-        answer.status_code = problem.status_code
-        answer.headers.update(problem.headers or {})
-        return answer
+            raise await self._desk.problem_of(refusal) from refusal
 
     def _read(self, posted: Posted, taken: Taken) -> Application:
         """Raises Problem 422 with everything that is wrong, in the order of the page."""

@@ -81,8 +81,18 @@ class HeldFiles:
     def wants_only_to_remove(self, posted: Posted) -> bool:
         return bool(posted.many(REMOVE))
 
-    async def take(self, posted: Posted, round: int = 1) -> Taken:
-        """Everything that this form has so far, stored. Raises StoreUnavailable."""
+    async def take(self, request: Request, posted: Posted, round: int = 1) -> Taken:
+        """Everything that this form has so far, stored once for each request to the server. Raises StoreUnavailable."""
+        if not hasattr(request.state, "taken"):
+            request.state.taken = await self._take(posted, round)
+        taken: Taken = request.state.taken
+        return taken
+
+    async def again(self, request: Request, posted: Posted, round: int = 1) -> Posted:
+        """The form with its files as it shows them again; an empty one as it is."""
+        return self.hold(posted, await self.take(request, posted, round)) if posted.sent else posted
+
+    async def _take(self, posted: Posted, round: int) -> Taken:
         fields = {name: await self._field(posted, name, round) for name in self.slots}
         files = {name: fields[name].files(slot.rule) for name, slot in self.slots.items()}
         errors = [*posted.refused, *(error for each in fields.values() for error in each.errors)]
@@ -96,7 +106,7 @@ class HeldFiles:
         return Taken(files, [document for each in fields.values() for document in each.fresh], errors)
 
     def hold(self, posted: Posted, taken: Taken) -> Posted:
-        """The form with its files as it shows them again."""
+        """The form with these files, known again under its key."""
         held = {name: [self._held(document, posted.key) for document in taken.files[name]] for name in self.slots}
         return replace(posted, held=held)
 
@@ -167,7 +177,7 @@ def add_uploads(routes: APIRouter, path: str, held: HeldFiles, guard: SignedIn |
         name = posted.text(FIELD)
         if name not in held.slots or not posted.key:
             raise Problem(422, "Isian berkas ini tidak dikenal.")
-        taken = await held.take(replace(posted, texts={}))
+        taken = await held.take(request, replace(posted, texts={}))
         files = held.hold(posted, taken).held[name]
         wrong = [error.message for error in taken.errors if error.field == name]
         single = held.slots[name].rule.most == 1

@@ -67,26 +67,21 @@ class FilesForm:
     stored: list[list[str]] = field(default_factory=list)
 
     async def show(self, request: Request, posted: Posted) -> Response:
-        if posted.sent:
-            posted = self.held.hold(posted, await self.held.take(posted))
-        return self.page(request, "papers.html", posted=posted)
+        return self.page(request, "papers.html", posted=await self.held.again(request, posted))
 
     async def act(self, request: Request, posted: Posted) -> Response:
-        taken = await self.held.take(posted)
-        shown = replace(self.held.hold(posted, taken), problem=self._wrong(posted, taken.errors))
-        if shown.problem or self.held.wants_only_to_remove(posted):
-            return self.page(request, "papers.html", 422 if shown.problem else 200, posted=shown)
-        self.stored.append([document.name for document in taken.documents])
-        return see("/done")
-
-    def _wrong(self, posted: Posted, errors: Any) -> Problem | None:
+        taken = await self.held.take(request, posted)
         if self.held.wants_only_to_remove(posted):
-            return None
+            return await self.show(request, posted)
+        errors = list(taken.errors)
         try:
             posted.judged(Note, *self.held.names)
         except Problem as problem:
-            return invalid([*problem.errors, *errors])
-        return invalid(errors) if errors else None
+            errors += problem.errors
+        if errors:
+            raise invalid(errors)
+        self.stored.append([document.name for document in taken.documents])
+        return see("/done")
 
 
 @dataclass

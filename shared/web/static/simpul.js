@@ -35,6 +35,13 @@
   }));
   addEventListener("pageshow", (event) => { if (event.persisted) location.reload(); });
 
+  /* Going back to a page gives its form the key that it had, so that sending it again is known for what it is. */
+  all("form[data-guard]").forEach((form) => {
+    const key = form.elements._key, place = "key " + form.action, known = history.state ?? {};
+    if (known[place] && !one('[name^="held."]', form)) key.value = known[place];
+    else history.replaceState({ ...known, [place]: key.value }, "");
+  });
+
   /* Files go ahead of their form, one by one, each tried again when the link is cut. */
   const words = one("#words")?.dataset ?? {};
   const size = (bytes) => (bytes / 1048576).toFixed(1).replace(".", ",") + " MB";
