@@ -174,7 +174,7 @@ def doubts(settings: Settings) -> Iterator[str]:
                 yield f"{path} holds a secret that others on this machine can reach: chmod 600 {path}"
     if settings.host in EVERYWHERE and not settings.base_url:
         yield f"SIMPUL_BASE_URL is not set: links in e-mails would begin with {settings.origin}"
-    if settings.distributed and not settings.trusted_proxies:
+    if settings.distributed and not settings.local and not settings.trusted_proxies:
         yield "SIMPUL_TRUSTED_PROXIES is not set: behind a gateway all visitors would share one address and its limits"
 
 

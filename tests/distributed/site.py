@@ -1,0 +1,172 @@
+"""The distributed half as it is deployed: every service in several processes, real engines, one gateway before them."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import secrets
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import urlsplit
+from uuid import uuid4
+
+import httpx
+
+from services.wiring import BUILDERS
+from shared.identity.accounts import Role
+from shared.platform import open_platform
+from shared.settings import load_settings
+from tests.distributed.gateway import gateway
+from tests.engines import kafka, minio, mongo
+from tests.engines.engine import Server as Engine
+from tests.engines.engine import free_port
+from tests.journeys.stage import PASSWORD, STAFF, STARTS_WITHIN, Server, address_of
+
+EACH = 2
+"""Processes of each service."""
+
+
+@dataclass
+class Engines:
+    """The three engines, each of which may be killed and started again."""
+
+    kafka: Engine
+    mongo: Engine
+    minio: Engine
+
+    @property
+    def settings(self) -> dict[str, str]:
+        """The settings that lead to them, with a database and a bucket that nobody else has."""
+        name = f"test-{uuid4().hex[:12]}"
+        return {
+            "SIMPUL_KAFKA": self.kafka.address,
+            "SIMPUL_MONGO": urlsplit(self.mongo.address)._replace(path=f"/{name}").geturl(),
+            "SIMPUL_MINIO": urlsplit(self.minio.address)._replace(path=f"/{name}").geturl(),
+        }
+
+
+@contextlib.contextmanager
+def engines(folder: Path) -> Iterator[Engines]:
+    """Three engines of these tests' own, so that they may be killed. Raises Unavailable."""
+    # All are looked for before any is started.
+    made = Engines(kafka.server(folder / "kafka"), mongo.server(folder / "mongo"), minio.server(folder / "minio"))
+    started = (made.kafka, made.mongo, made.minio)
+    try:
+        for engine in started:
+            engine.start()
+        yield made
+    finally:
+        for engine in started:
+            engine.stop()
+
+
+@dataclass
+class Process:
+    """One process of one service; may be killed and started again at its port."""
+
+    service: str
+    environment: dict[str, str]
+    log: Path
+    port: int = field(default_factory=free_port)
+    running: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def start(self) -> None:
+        environment = {**self.environment, "SIMPUL_PORT": str(self.port)}
+        with self.log.open("ab") as log:
+            self.running = subprocess.Popen(
+                [sys.executable, "-m", "services", "serve", self.service], env=environment, stdout=log, stderr=log
+            )
+
+    def wait(self) -> None:
+        """Until it says that it is ready."""
+        until = time.monotonic() + 2 * STARTS_WITHIN
+        while True:
+            with contextlib.suppress(httpx.TransportError):
+                if httpx.get(f"{self.url}/health/ready", timeout=5).status_code == 200:
+                    return
+            ended = self.running is None or self.running.poll() is not None
+            if ended or time.monotonic() > until:
+                raise RuntimeError(f"{self.service} is not ready: {self.log.read_text()[-2000:]}")
+            time.sleep(0.1)
+
+    def kill(self) -> None:
+        assert self.running is not None
+        self.running.kill()
+        self.running.wait()
+
+    def stop(self) -> None:
+        if self.running is not None:
+            self.running.terminate()
+            self.running.wait(timeout=40)
+
+
+@dataclass
+class Site(Server):
+    """What a journey takes for its server: the gateway, and the command line beside it."""
+
+    processes: list[Process] = field(default_factory=list)
+    _open: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
+
+    @property
+    def environment(self) -> dict[str, str]:
+        ours = {
+            "SIMPUL_MODE": "distributed",
+            "SIMPUL_SECRET_FILE": str(self.secret),
+            "SIMPUL_BASE_URL": self.url,
+            "SIMPUL_TRUSTED_PROXIES": "127.0.0.1",
+            "SIMPUL_PUBLIC_RATE": "0",
+            "SIMPUL_LOG_LEVEL": "warning",
+        }
+        return {**os.environ, **ours, **self.settings}
+
+    @property
+    def secret(self) -> Path:
+        return self.data / "secret"
+
+    def prepare(self) -> None:
+        self.data.mkdir(parents=True)
+        self.secret.touch(mode=0o600)
+        self.secret.write_text(secrets.token_urlsafe(48))
+        done = self.simpul("prepare")
+        assert done.returncode == 0, done.stderr
+
+    def start(self) -> None:
+        names = [name for name in BUILDERS for _ in range(EACH)]
+        logs = [self.data / f"{name}-{number}.log" for number, name in enumerate(names)]
+        self.processes = [Process(name, self.environment, log) for name, log in zip(names, logs, strict=True)]
+        for process in self.processes:
+            self._open.callback(process.stop)
+            process.start()
+        for process in self.processes:
+            process.wait()
+        urls = {name: [each.url for each in self.of(name)] for name in BUILDERS}
+        self._open.enter_context(gateway(self.port, urls))
+
+    def stop(self) -> None:
+        self._open.close()
+
+    def of(self, service: str) -> list[Process]:
+        return [process for process in self.processes if process.service == service]
+
+    def add_staff(self) -> None:
+        asyncio.run(self._hire())
+
+    async def _hire(self) -> None:
+        """By the identity itself: a command line call for each would take longer than the journey."""
+        ours = {name: value for name, value in self.environment.items() if name.startswith("SIMPUL_")}
+        platform = open_platform(
+            load_settings(**{name.removeprefix("SIMPUL_").lower(): value for name, value in ours.items()})
+        )
+        for username, (name, roles) in STAFF.items():
+            held = tuple(map(Role, roles))
+            await platform.identity.add_staff(username, name, address_of(username), held, PASSWORD)
+        await platform.close()
