@@ -98,7 +98,7 @@ def _say_where(settings: Settings, names: Sequence[str]) -> None:
         (
             "staff",
             f"{settings.origin}{SIGN_IN}",
-            "sign in: officer, structural, technical in turn" if whole else ", ".join(names),
+            "officer, structural, technical in turn" if whole else ", ".join(names),
         ),
         ("e-mails", *_where_mails_are(settings)),
         ("API", f"{settings.origin}/api/docs" if settings.docs_open else "", ""),
@@ -106,7 +106,7 @@ def _say_where(settings: Settings, names: Sequence[str]) -> None:
     )
     for name, value, about in lines:
         if value:
-            console.print(f"{name:<9} {value:<33} {about}".rstrip(), soft_wrap=True)
+            console.print(f"{name:<9} {value:<29} {about}".rstrip(), soft_wrap=True)
 
 
 def _where_mails_are(settings: Settings) -> tuple[str, str]:

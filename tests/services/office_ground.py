@@ -11,7 +11,7 @@ from email.message import EmailMessage
 from pathlib import Path
 from typing import Any
 
-from services.application import shared_routers
+from services.application import shared_routers, waiting
 from services.wiring import build
 from shared.contracts.facts import Fact
 from shared.platform import open_platform
@@ -47,7 +47,7 @@ async def office(
     routers += shared_routers(platform, letters, names)
     stores = [runtime.store for runtime in runtimes.values()]
     app = make_app(platform=platform, version="1", routers=routers, lifespan=None, stores=stores)
-    app.state.waiting = {path: count for service in services.values() for path, count in service.waiting.items()}
+    app.state.waiting = waiting(services.values(), letters)
     try:
         yield Ground(platform, services, app, clock)
     finally:

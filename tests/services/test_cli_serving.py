@@ -56,15 +56,35 @@ def test_a_first_start_shows_passwords_once_and_ends_with_ctrl_c(desk: Desk):
     assert first.returncode == 0
     passwords = [line.split()[2] for line in greeting.splitlines() if "@" not in line and line.count("-") == 4]
     assert len(passwords) == 4, greeting
-    assert max(map(len, greeting.splitlines()[:7])) <= 80
+    assert max(len(line) for line in greeting.splitlines() if not line.startswith("data")) <= 80
     assert not any(password in log for password in passwords)
-    for column in ("officer", "structural", "technical", "admin", f"http://127.0.0.1:{port}/api/docs"):
+    for column in ("officer", "structural", "technical", "admin"):
         assert column in greeting
+    for path in ("/", "/masuk", "/surel", "/api/docs"):
+        assert f" http://127.0.0.1:{port}{path}" in greeting
     with desk.running("up", port=str(port)) as second:
         serves(port)
         second.send_signal(signal.SIGINT)
         greeting, _ = second.communicate(timeout=30)
     assert "password" not in greeting
+    assert f" http://127.0.0.1:{port}/masuk" in greeting
+
+
+def test_where_e_mails_are_is_told_as_they_can_be_reached(desk: Desk):
+    port = free_port()
+    for setting, told in (
+        (
+            {"base_url": "https://simpul.example"},
+            ("https://simpul.example/masuk", "/mail", "/surel for administrators"),
+        ),
+        ({"smtp": "smtp://127.0.0.1:9?tls=none"}, ("sent by SMTP",)),
+    ):
+        with desk.running("up", port=str(port), **setting) as process:
+            serves(port)
+            process.send_signal(signal.SIGINT)
+            greeting, _ = process.communicate(timeout=30)
+        for words in told:
+            assert words in greeting
 
 
 def test_a_port_in_use_is_told_before_anything_is_made(desk: Desk):
