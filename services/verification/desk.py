@@ -29,8 +29,8 @@ from shared.web.problems import Problem, invalid
 
 logger = logging.getLogger(__name__)
 
-PATIENCE = 1.0
-"""Seconds that a page waits for a picture before it does without the number of pages."""
+PATIENCE = 0.5
+"""Seconds that a page waits for a picture, which tells how many pages there are; it does without rather than come late."""
 
 
 @dataclass(frozen=True, slots=True)

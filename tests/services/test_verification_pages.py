@@ -11,6 +11,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from services.verification import desk
 from shared.contracts.facts import DocumentKind, Scope
 from shared.contracts.verification import RejectionRecommended, RequestReturned, RequestVerified
 from tests.domain.given import REQUEST
@@ -39,7 +40,8 @@ RETURN = {**ALL_OK, "ok_letter": "no", "note_letter": NOTE, "_do": "return"}
 
 
 @pytest.fixture
-async def ground(tmp_path: Path) -> AsyncIterator[Ground]:
+async def ground(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Ground]:
+    monkeypatch.setattr(desk, "PATIENCE", 30.0)  # however busy the machine is
     async with desk_ground(tmp_path) as opened:
         yield opened
 
@@ -406,6 +408,20 @@ async def test_what_cannot_be_shown_says_so_and_can_be_downloaded(ground: Ground
         assert f"{HERE}/dokumen/{id}" in page.text, id
     missing = await look(ground, f"{HERE}/dokumen/hilang")
     assert (missing.status_code, missing.headers["content-type"].startswith("text/html")) == (404, True)
+
+
+async def test_a_page_comes_without_the_number_of_pages_rather_than_late(
+    ground: Ground, monkeypatch: pytest.MonkeyPatch
+):
+    letter = await ground.keep("surat.pdf", pdf(3), DocumentKind.LETTER)
+    await ground.submitted(letter)
+    monkeypatch.setattr(desk, "PATIENCE", 0.0)
+    page = await look(ground)
+    assert re.search(r"halaman 1\b(?! dari)", page.text)
+    assert f"look:{letter.id}:2" in page.text
+    [image] = re.findall(r'<img class="paper" src="([^"]+)"', page.text)
+    assert (await look(ground, image)).status_code == 200
+    assert "halaman 1 dari 3" in (await look(ground)).text
 
 
 async def test_a_page_is_drawn_once_for_the_page_and_its_picture_and_each_look_is_noted_once(
