@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 
 from services.cli.shapes import Application, Scope
+from shared.web.units import UNITS
 
 GIVEN = (
     "Rahmat", "Nurhalida", "Samsuri", "Yuliarti", "Hasrun", "Marlina", "Fahmi", "Sitinur", "Abdurrahim", "Rosmina",
@@ -15,17 +16,6 @@ GIVEN = (
 FAMILY = (
     "Contohara", "Wairoya", "Tolomaru", "Labuhadi", "Sangajira", "Mabatengi", "Kotalowe", "Bulidara", "Tanjurana",
     "Wasimaru", "Lolobatta", "Subaimora", "Gotowara", "Peniraya", "Ekorinda", "Dodagalu",
-)  # fmt: skip
-UNITS = (
-    "Dinas Komunikasi dan Informatika", "Dinas Perhubungan", "Dinas Sosial", "Dinas Kesehatan",
-    "Dinas Pendidikan, Kepemudaan dan Olahraga", "Dinas Kependudukan dan Pencatatan Sipil",
-    "Dinas Pemberdayaan Masyarakat dan Desa", "Dinas Pertanian", "Dinas Ketahanan Pangan",
-    "Dinas Pekerjaan Umum dan Penataan Ruang", "Dinas Perumahan dan Kawasan Permukiman",
-    "Dinas Kebudayaan dan Pariwisata", "Dinas Kelautan dan Perikanan", "Dinas Lingkungan Hidup",
-    "Dinas Penanaman Modal dan PTSP", "Dinas Tenaga Kerja dan Transmigrasi",
-    "Dinas Perindustrian, Perdagangan, Koperasi dan UKM", "Dinas Perpustakaan dan Arsip", "BPKAD", "Bapenda", "BKPSDM",
-    "BPBD", "BP4D", "Kesbangpol", "Sekretariat Daerah", "Sekretariat DPRD", "Inspektorat", "Satpol PP", "RSUD Maba",
-    "Kecamatan Maba", "Kecamatan Kota Maba", "Kecamatan Wasile", "Kecamatan Wasile Selatan",
 )  # fmt: skip
 POSITIONS = (
     "Kepala Seksi Pengolahan Data", "Pranata Komputer Ahli Pertama", "Analis Sistem Informasi",
@@ -66,7 +56,7 @@ def case(seed: int, index: int, today: date) -> Case:
     """The case with this number; `today` dates its letter."""
     chance = random.Random(f"{seed}:{index}")  # noqa: S311 - play data, no secret
     name = f"{chance.choice(GIVEN)} {chance.choice(FAMILY)}"
-    unit, scope = chance.choice(UNITS), _scope(chance)
+    unit, scope = chance.choice(UNITS).name, _scope(chance)
     source, target = chance.sample(SYSTEMS, 2)
     form = Application(
         name=name,

@@ -9,10 +9,10 @@ from starlette.responses import HTMLResponse, Response
 
 from services.intake.desk import Desk
 from services.intake.queries import deadlines, open_actions, why_closed
-from services.intake.sentences import ALREADY_SENT, UNKNOWN
+from services.intake.sentences import UNKNOWN
 from services.intake.state import State
 from shared.runtime.decider import Refusal
-from shared.runtime.execution import Kept, KeyReused
+from shared.runtime.execution import Kept
 from shared.web.page_routes import see
 from shared.web.posted import Posted
 from shared.web.problems import Problem
@@ -94,8 +94,6 @@ class StepPage:
             return not_found(request)
         try:
             done = await self._step.take(request, posted, kept)
-        except KeyReused as error:
-            raise Problem(409, ALREADY_SENT) from error
         except Refusal as refusal:
             raise await self._keyed.desk.problem_of(refusal, kept.id) from refusal
         if not done:

@@ -34,7 +34,6 @@ _ABOUT: Mapping[str, tuple[int, str]] = {
 SENTENCES: Sentences = {code: (status, field, str(_words[code])) for code, (status, field) in _ABOUT.items()}
 
 UNKNOWN: str = _words.unknown
-ALREADY_SENT: str = _words.already_sent
 
 FIELD_OF: Mapping[ChecklistItem, str] = {
     ChecklistItem.FORM: "",

@@ -14,6 +14,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from shared.identity.identity import Principal
+from shared.runtime.execution import KeyReused
 from shared.web.access import (
     SAFE_METHODS,
     Public,
@@ -133,6 +134,8 @@ def add_action(routes: APIRouter, path: str, form: Form, guard: SignedIn | Publi
             return await form.show(request, posted)
         try:
             return await form.act(request, posted)
+        except KeyReused:
+            return await _shown_again(request, form, posted, Problem(409, shared_pages.words.sent_before))
         except KNOWN as error:
             return await _shown_again(request, form, posted, problem_of(error))
 
