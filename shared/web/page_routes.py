@@ -135,6 +135,8 @@ def add_action(routes: APIRouter, path: str, form: Form, guard: SignedIn | Publi
         try:
             return await form.act(request, posted)
         except KeyReused:
+            # Who has read that, and sends it all the same, means it.
+            posted = replace(posted, key=platform_of(request).new_id())
             return await _shown_again(request, form, posted, Problem(409, shared_pages.words.sent_before))
         except KNOWN as error:
             return await _shown_again(request, form, posted, problem_of(error))

@@ -19,6 +19,7 @@ from shared.contracts.facts import DocumentKind
 from shared.identity import pages as identity_pages
 from shared.identity.accounts import Role
 from shared.platform import Platform
+from shared.runtime.execution import KeyReused
 from shared.web.access import public, signed_in
 from shared.web.bodies import Body
 from shared.web.held_files import HeldFiles, Slot, add_uploads
@@ -56,7 +57,10 @@ class NoteForm:
         if note.note == "conflict":
             current = {"status": "verified", "version": 2, "by": "", "event": "", "at": None}
             raise Problem(409, "Sudah diputus oleh Sahril.", current=current)
-        self.notes.append((sent_key(request), note))
+        key = sent_key(request)
+        if any(known == key and told != note for known, told in self.notes):
+            raise KeyReused(str(key))
+        self.notes.append((key, note))
         return see("/done")
 
 

@@ -75,6 +75,17 @@ async def test_a_conflict_says_what_happened_and_keeps_what_was_typed(browser):
     assert typed(answer, "note") == "conflict"
 
 
+async def test_a_page_sent_twice_with_other_content_says_so_and_may_then_be_sent_anew(simpul, browser):
+    page = await browser.get("/catatan")
+    await browser.send("/catatan", page, note="Uji pertama.")
+    again = await browser.send("/catatan", page, note="Uji kedua.")
+    assert (again.status_code, len(simpul.public_form.notes)) == (409, 1)
+    assert "Halaman ini sudah pernah dikirim" in again.text
+    assert typed(again, "note") == "Uji kedua."
+    assert (await browser.send("/catatan", again, note="Uji kedua.")).status_code == 303
+    assert [note.note for _, note in simpul.public_form.notes] == ["Uji pertama.", "Uji kedua."]
+
+
 @pytest.mark.parametrize("token", [None, "", "0" * 128, "x" * 128, "00"])
 async def test_without_its_token_a_form_is_given_back_and_not_heard(simpul, browser, token):
     page = await browser.get("/catatan")
