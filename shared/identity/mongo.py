@@ -30,7 +30,7 @@ class MongoAccountStore:
 
     async def prepare(self) -> None:
         order = IndexModel([("order.key", ASCENDING)], name="order", unique=True, partialFilterExpression=_ORDER)
-        with self._database.asking():
+        async with self._database.asking():
             await self._accounts.create_indexes([order])
             await self._sessions.create_indexes([IndexModel([("username", ASCENDING)], name="by_username")])
             await self._guard.update_one(_CHANGES, {"$inc": {"count": 0}}, upsert=True)
@@ -42,21 +42,21 @@ class MongoAccountStore:
         row = {"_id": account.username, **_fields(account)}
         if order:
             row["order"] = {"key": order.key, "digest": order.digest}
-        with self._database.asking():
-            try:
+        try:
+            async with self._database.asking():
                 await self._accounts.insert_one(row)
-            except DuplicateKeyError as error:
-                # Perhaps the same order came twice at once: a linearizable read waits until the other is sure to stay.
-                earlier = await self._ordered(order, "linearizable") if order else None
-                if earlier is None:
-                    raise UsernameTaken(account.username) from error
-                return earlier
+        except DuplicateKeyError as error:
+            # Perhaps the same order came twice at once: a linearizable read waits until the other is sure to stay.
+            earlier = await self._ordered(order, "linearizable") if order else None
+            if earlier is None:
+                raise UsernameTaken(account.username) from error
+            return earlier
         return account
 
     async def _ordered(self, order: Order, level: str) -> Account | None:
         """The account that this order made when it came first."""
         accounts = self._accounts.with_options(read_concern=ReadConcern(level))
-        with self._database.asking():
+        async with self._database.asking():
             row = await accounts.find_one({"order.key": order.key})
         if row is None:
             return None
@@ -84,7 +84,7 @@ class MongoAccountStore:
         return await self._accounts.find_one(wanted, session=transaction) is not None
 
     async def account(self, username: str) -> Account | None:
-        with self._database.asking():
+        async with self._database.asking():
             row = await self._accounts.find_one({"_id": username})
         return _account(row) if row else None
 
@@ -95,7 +95,7 @@ class MongoAccountStore:
         return await self._listed({"active": True, "roles": role.value})
 
     async def _listed(self, wanted: Fields) -> list[Account]:
-        with self._database.asking():
+        async with self._database.asking():
             rows = await self._accounts.find(wanted, sort=[("_id", 1)]).to_list(None)
         return [_account(row) for row in rows]
 
@@ -106,12 +106,12 @@ class MongoAccountStore:
             "created_at": session.created_at.timestamp(),
             "seen_at": session.seen_at.timestamp(),
         }
-        with self._database.asking():
+        async with self._database.asking():
             await self._sessions.insert_one(row)
 
     async def session(self, token_hash: str) -> tuple[Session, Account] | None:
         theirs = {"from": self._accounts.name, "localField": "username", "foreignField": "_id", "as": "accounts"}
-        with self._database.asking():
+        async with self._database.asking():
             rows = await self._sessions.aggregate([{"$match": {"_id": token_hash}}, {"$lookup": theirs}]).to_list(1)
         if not rows or not rows[0]["accounts"]:
             return None
@@ -120,17 +120,17 @@ class MongoAccountStore:
         return session, _account(row["accounts"][0])
 
     async def touch(self, token_hash: str, at: datetime) -> None:
-        with self._database.asking():
+        async with self._database.asking():
             await self._sessions.update_one({"_id": token_hash}, {"$max": {"seen_at": at.timestamp()}})
 
     async def close_session(self, token_hash: str) -> None:
-        with self._database.asking():
+        async with self._database.asking():
             await self._sessions.delete_one({"_id": token_hash})
 
     async def close_old_sessions(self, seen_before: datetime, created_before: datetime) -> None:
         idle = {"seen_at": {"$lt": seen_before.timestamp()}}
         old = {"created_at": {"$lt": created_before.timestamp()}}
-        with self._database.asking():
+        async with self._database.asking():
             await self._sessions.delete_many({"$or": [idle, old]})
 
     async def count_try(self, limits: Mapping[str, int], at: datetime, since: datetime) -> datetime | None:
@@ -145,7 +145,7 @@ class MongoAccountStore:
 
     async def use_code(self, username: str, step: int) -> bool:
         unused = {"_id": username, "code_step": {"$not": {"$gte": step}}}
-        with self._database.asking():
+        async with self._database.asking():
             used = await self._accounts.update_one(unused, {"$set": {"code_step": step}})
         return used.matched_count == 1
 

@@ -20,12 +20,12 @@ class Tries:
         self._database, self._tries = database, database.collection("tries")
 
     async def prepare(self) -> None:
-        with self._database.asking():
+        async with self._database.asking():
             await self._tries.create_indexes([IndexModel([("touched_at", ASCENDING)], expireAfterSeconds=KEPT)])
 
     async def count(self, limits: Mapping[str, int], at: float, since: float) -> float | None:
         """None if it was counted, else the time of the try that has to grow old first."""
-        with self._database.asking():
+        async with self._database.asking():
             rows = await self._tries.find({"_id": {"$in": list(limits)}}).to_list(None)
         waits = [wait for row in rows if (wait := _full(row, limits[row["_id"]], since)) is not None]
         return max(waits) if waits else await self._count(limits, at, since)
@@ -34,7 +34,7 @@ class Tries:
         """One key after the other; if others filled one of them meanwhile, what was counted before it is taken back."""
         counted: list[str] = []
         for key, limit in limits.items():
-            with self._database.asking():
+            async with self._database.asking():
                 before = await self._tries.find_one_and_update(
                     {"_id": key}, _one_more(limit, at, since), upsert=True, return_document=ReturnDocument.BEFORE
                 )
@@ -46,12 +46,12 @@ class Tries:
         return None
 
     async def forget(self, key: str) -> None:
-        with self._database.asking():
+        async with self._database.asking():
             await self._tries.delete_one({"_id": key})
 
     async def take_back(self, key: str, at: float) -> None:
         """Blank one of the tries at this time; the next count leaves the blank out."""
-        with self._database.asking():
+        async with self._database.asking():
             await self._tries.update_one({"_id": key, "at": at}, {"$set": {"at.$": None}})
 
 

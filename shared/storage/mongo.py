@@ -45,7 +45,7 @@ class MongoStateStore:
         self._feed = database.shared(self._shape.documents, lambda: Feed(database, self._documents))
 
     async def prepare(self) -> None:
-        with self._database.asking():
+        async with self._database.asking():
             await self._documents.create_indexes(self._shape.indexes())
         await self._letters.prepare()
 
@@ -58,7 +58,7 @@ class MongoStateStore:
     async def _rows(self, wanted: Fields, limit: int, **how: Any) -> list[Fields]:
         """At most that many, in one answer."""
         cursor = self._documents.find(wanted, limit=limit, **{"projection": DOCUMENT, **how})
-        with self._database.asking():
+        async with self._database.asking():
             return await cursor.batch_size(limit).to_list(limit)
 
     async def save(self, writes: Sequence[Write]) -> list[Saved]:
@@ -71,7 +71,7 @@ class MongoStateStore:
 
     async def _save(self, writes: Sequence[Write]) -> dict[int, Saved]:
         """What became of those that were not saved, by their place. Every write that loses is an error of its own."""
-        with self._database.asking():
+        async with self._database.asking():
             try:
                 await self._documents.bulk_write([self._shape.update(write) for write in writes], ordered=False)
             except BulkWriteError as error:
@@ -92,7 +92,7 @@ class MongoStateStore:
         return str(rows[0][name]) if rows else None
 
     async def count(self, find: Find) -> int:
-        with self._database.asking():
+        async with self._database.asking():
             return await self._documents.count_documents(self._lister.filter(find))
 
     async def all_ids(self, after: str = "", limit: int = 1000) -> list[str]:
@@ -119,7 +119,7 @@ class MongoStateStore:
             gone = {"$in": list(event_ids[start : start + AT_ONCE])}
             # Said of the id too, so that the index of the documents that have an outbox is followed.
             wanted = {"$and": [{"_id": {"$gte": ""}}, WAITING, {"outbox.id": gone}]}
-            with self._database.asking():
+            async with self._database.asking():
                 await self._documents.update_many(wanted, {"$pull": {OUTBOX: {"id": gone}}})
 
     async def changes(self, after: str, limit: int) -> list[Change]:
@@ -152,7 +152,7 @@ class MongoStateStore:
             await self._letters.remove(letter_id)
 
     async def ready(self) -> None:
-        with self._database.asking():
+        async with self._database.asking():
             await self._beats.update_one({"_id": self._shape.service}, {"$inc": {"beats": 1}}, upsert=True)
 
 

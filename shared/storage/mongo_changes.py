@@ -129,7 +129,7 @@ class Feed:
             cursor = self._documents.find(
                 {"change": {"$gt": after, "$lte": self._floor}}, {"change": 1, "version": 1}, sort=[("change", 1)]
             )
-            with self._database.asking():
+            async with self._database.asking():
                 rows = await cursor.limit(limit).batch_size(limit).to_list(limit)
             rest = [row for row in rows if row["_id"] not in self._recent]
             met += [Change(str(Place(row["change"], True)), row["_id"], row["version"]) for row in rest]

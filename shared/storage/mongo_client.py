@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from typing import Any, TypeAlias, TypeVar
 
 from bson import Timestamp
@@ -18,7 +18,6 @@ from pymongo.errors import (
     InvalidOperation,
     OperationFailure,
     PyMongoError,
-    ServerSelectionTimeoutError,
     WriteConcernError,
 )
 
@@ -33,6 +32,8 @@ Fields = dict[str, Any]
 
 DEFAULT_DATABASE = "simpul"
 TRANSACTION_SECONDS = 10.0
+AT_ONCE = 8
+"""Calls in hand at once, about as many as the driver has threads: the others wait here, where they can be told."""
 PROBES = 2
 """Callers at once that may look for a server that was not found; all others are told at once that it is away."""
 
@@ -69,6 +70,7 @@ class MongoDatabase:
         self._client: AsyncIOMotorClient[Fields] = AsyncIOMotorClient(uri, **_OPTIONS)
         self._database = self._client[name or self._client.get_default_database(DEFAULT_DATABASE).name]
         self._away, self._probes = "", 0
+        self._turns = asyncio.Semaphore(AT_ONCE)
         self._closers: list[Callable[[], Awaitable[None]]] = []
         self._shared: dict[str, Any] = {}
 
@@ -85,34 +87,40 @@ class MongoDatabase:
     def at_close(self, closer: Callable[[], Awaitable[None]]) -> None:
         self._closers.append(closer)
 
-    @contextlib.contextmanager
-    def asking(self) -> Iterator[None]:
-        """Around every call of the driver: raises StoreUnavailable for what lies in the server or on the way to it."""
-        if self._away and self._probes >= PROBES:
-            raise StoreUnavailable(self._away)
-        self._probes += 1
-        try:
-            with translated():
-                yield
-        except StoreUnavailable as error:
-            if isinstance(error.__cause__, ServerSelectionTimeoutError):
-                self._away = str(error)
-            raise
-        else:
-            self._away = ""
-        finally:
-            self._probes -= 1
+    @contextlib.asynccontextmanager
+    async def asking(self) -> AsyncIterator[None]:
+        """Around every call of the driver, never one inside another: raises StoreUnavailable for what lies in the server or on
+        the way to it. While no server is found, few look for it, and all others are told so at once."""
+        async with self._turns:
+            if self._probes >= PROBES and self._is_away():
+                raise StoreUnavailable(self._away)
+            self._probes += 1
+            try:
+                with translated():
+                    yield
+            except StoreUnavailable as error:
+                if isinstance(error.__cause__, ConnectionFailure):
+                    self._away = str(error)
+                raise
+            else:
+                self._away = ""
+            finally:
+                self._probes -= 1
+
+    def _is_away(self) -> bool:
+        """Whether a call failed for want of a primary, and none was found since."""
+        return bool(self._away) and not self._client.topology_description.has_writable_server()  # type: ignore[attr-defined]
 
     async def time(self) -> Timestamp:
         """The cluster's logical time now: no later write is dated before it."""
-        with self.asking():
+        async with self.asking():
             answer = await self._database.command("ping")
         time: Timestamp = answer["operationTime"]
         return time
 
     async def transact(self, work: Callable[[Session], Awaitable[Result]]) -> Result:
         """Run `work` in one transaction, again and again if it meets another; what it raises undoes it."""
-        with self.asking():
+        async with self.asking():
             try:
                 async with (
                     asyncio.timeout(TRANSACTION_SECONDS),
@@ -124,7 +132,7 @@ class MongoDatabase:
 
     async def drop(self) -> None:
         """Remove everything; for tests and for beginning again."""
-        with self.asking():
+        async with self.asking():
             await self._client.drop_database(self._database.name)
 
     async def close(self) -> None:

@@ -43,7 +43,7 @@ class Lister:
         for stretch in self.stretches(find):
             if (rest := limit - len(rows)) > 0:
                 cursor = self._documents.find(stretch, {**DOCUMENT, field: 1}, sort=self.order(find), limit=rest)
-                with self._database.asking():
+                async with self._database.asking():
                     rows += await cursor.batch_size(rest).to_list(rest)
         return [((row.get(field), row["_id"]), document(row)) for row in rows]
 

@@ -30,7 +30,7 @@ class Letters:
             IndexModel(keys, name="parked", partialFilterExpression=PARKED),
             IndexModel([("place", ASCENDING)], name="place"),
         ]
-        with self._database.asking():
+        async with self._database.asking():
             await self._letters.create_indexes(indexes)
 
     async def park(self, letters: Sequence[DeadLetter], *, only_behind: bool = False) -> bool:
@@ -40,14 +40,14 @@ class Letters:
         added = await self._add(letters)
         if not only_behind or not added or await self._waits(letters[0].subject, added):
             return True
-        with self._database.asking():
+        async with self._database.asking():
             removed = await self._letters.delete_many({"_id": {"$in": added}, **PARKED})
         # One that is gone was met by a replay, which folds it: it did wait.
         return removed.deleted_count < len(added)
 
     async def _waits(self, subject: str, added: Sequence[str]) -> bool:
         """Whether the subject has a parked letter besides those just added."""
-        with self._database.asking():
+        async with self._database.asking():
             found = await self._letters.find_one(
                 {"subject": subject, **PARKED, "_id": {"$nin": list(added)}}, {"_id": 1}
             )
@@ -56,7 +56,7 @@ class Letters:
     async def _add(self, letters: Sequence[DeadLetter]) -> list[str]:
         """The ids of those that were not there."""
         present: set[int] = set()
-        with self._database.asking():
+        async with self._database.asking():
             try:
                 await self._letters.insert_many([_fields(letter) for letter in letters], ordered=False)
             except BulkWriteError as error:
@@ -66,29 +66,29 @@ class Letters:
         return [letter.id for index, letter in enumerate(letters) if index not in present]
 
     async def subjects(self) -> set[str]:
-        with self._database.asking():
+        async with self._database.asking():
             return set(await self._letters.distinct("subject", PARKED))
 
     async def listed(self, subject: str | None, states: Sequence[str]) -> list[DeadLetter]:
         wanted: Fields = {"state": {"$in": list(states)}}
         if subject is not None:
             wanted["subject"] = subject
-        with self._database.asking():
+        async with self._database.asking():
             rows = await self._letters.find(wanted, sort=[("place", 1)]).to_list(None)
         return [self._letter(row) for row in rows]
 
     async def tried(self, letter_id: str, reason: str) -> None:
         change = {"$inc": {"tries": 1}, "$set": {"reason": reason}}
-        with self._database.asking():
+        async with self._database.asking():
             await self._letters.update_one({"_id": letter_id, **PARKED}, change)
 
     async def discard(self, letter_id: str, now: datetime) -> None:
         change = {"$set": {"state": "discarded", "settled_at": now.timestamp()}}
-        with self._database.asking():
+        async with self._database.asking():
             await self._letters.update_one({"_id": letter_id, **PARKED}, change)
 
     async def remove(self, letter_id: str) -> None:
-        with self._database.asking():
+        async with self._database.asking():
             await self._letters.delete_one({"_id": letter_id, **PARKED})
 
     def _letter(self, row: Fields) -> DeadLetter:
