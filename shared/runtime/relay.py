@@ -7,7 +7,7 @@ import logging
 import re
 from bisect import insort
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import islice
 
 from shared.eventlog.port import EventLog, LogUnavailable
@@ -35,7 +35,8 @@ class Relay:
 
     A wave holds each request at most once, and a wave that fails is sent again before anything else: an event never overtakes an
     earlier one of its request. One whose predecessor is not known to be published waits until the outbox has been read, because a
-    write whose answer was lost, or another process, may have left the predecessor there.
+    write whose answer was lost, or another process, may have left the predecessor there. What other processes have just saved is
+    otherwise left to them: only what lies there from one sweep to the next is taken as left by a crash.
     """
 
     def __init__(self, service: str, store: StateStore, log: EventLog):
@@ -43,7 +44,8 @@ class Relay:
         self._waiting: OrderedDict[str, list[Numbered]] = OrderedDict()
         self._published: dict[str, None] = {}
         self._reached: OrderedDict[str, int] = OrderedDict()
-        self._doubts = self._doubts_settled = 0
+        self._doubted: set[str] = set()
+        self._met: set[str] = set()
         self._wake, self._sending = asyncio.Event(), asyncio.Lock()
 
     def hand_over(self, entries: Sequence[OutboxEntry]) -> None:
@@ -51,7 +53,7 @@ class Relay:
         for entry in entries:
             before = self._last_known(entry.subject)
             if self._take(entry) > before + 1:
-                self._doubts += 1
+                self._doubted.add(entry.subject)
 
     def _last_known(self, subject: str) -> int:
         waiting = self._waiting.get(subject)
@@ -76,7 +78,7 @@ class Relay:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._publish_for_ever())
             tasks.create_task(self._every(FORGET_EVERY, self.forget))
-            tasks.create_task(self._every(SWEEP_EVERY, self.sweep))
+            tasks.create_task(self._every(SWEEP_EVERY, self.sweep_again))
 
     async def drain(self) -> None:
         """Publish all that waits, once, and forget it; raises LogUnavailable or StoreUnavailable. For an orderly end."""
@@ -86,13 +88,33 @@ class Relay:
 
     async def sweep(self) -> None:
         """Find what is in the outbox and neither waits here nor has been published."""
-        doubts = self._doubts
+        await self._look(lambda entry: True)
+
+    async def sweep_again(self) -> None:
+        """As `sweep`, for what was there the last time already; the rest is young, and in the hands of whoever saved it."""
+        before, self._met = self._met, set()
+
+        def lies_there(entry: OutboxEntry) -> bool:
+            self._met.add(entry.event_id)
+            return entry.event_id in before
+
+        await self._look(lies_there)
+
+    async def _settle_doubts(self) -> None:
+        """Find what goes before the events whose predecessors are not known to be published."""
+        doubted, self._doubted = self._doubted, set()
+        try:
+            await self._look(lambda entry: entry.subject in doubted)
+        except BaseException:
+            self._doubted |= doubted
+            raise
+
+    async def _look(self, wanted: Callable[[OutboxEntry], bool]) -> None:
         after: tuple[str, str] | None = None
         while entries := await self._store.unpublished(WAVE, after):
-            for entry in entries:
+            for entry in filter(wanted, entries):
                 self._take(entry)
             after = (entries[-1].subject, entries[-1].event_id)
-        self._doubts_settled = max(doubts, self._doubts_settled)
 
     async def forget(self) -> None:
         """Take what the log has out of the outbox, in bulk."""
@@ -115,8 +137,8 @@ class Relay:
 
     async def _send_wave(self) -> None:
         async with self._sending:
-            while self._doubts > self._doubts_settled:
-                await self.sweep()
+            while self._doubted:
+                await self._settle_doubts()
             wave = [waiting[0] for waiting in islice(self._waiting.values(), WAVE)]
             if wave:
                 await self._log.append([(entry.subject, entry.event) for _, _, entry in wave])

@@ -205,9 +205,12 @@ class MemoryLog:
         self.tape.positions[group] = start + len(batch)
 
     async def read(self, after: str = "", upto: str = "") -> AsyncIterator[Sequence[Record]]:
-        records = self.tape.records[int(after or 0) :]
+        records = self.tape.records[int(after or 0) : int(upto) if upto else None]
         if records:
             yield records
+
+    async def end(self) -> str:
+        return self.tape.records[-1].position if self.tape.records else ""
 
     async def newest(self, count: int) -> Sequence[Record]:
         return self.tape.records[-count:] if count else []

@@ -123,6 +123,27 @@ async def test_two_relays_at_once_only_repeat_events(world: Ground):
     assert [event.sequence for event in await world.events()] == [1, 2, 1, 2]
 
 
+async def test_a_sweep_leaves_what_is_young_to_the_process_that_saved_it(world: Ground):
+    intake = await world.service(INTAKE)
+    await submit(intake)
+    other = Relay("intake", intake.store, world.log)
+    await other.sweep_again()
+    await other.drain()
+    assert await world.events() == []
+    await other.sweep_again()
+    await other.drain()
+    assert [event.sequence for event in await world.events()] == [1]
+
+
+async def test_a_doubt_about_one_request_repeats_nothing_of_others(world: Ground):
+    one, other = await world.service(INTAKE), await world.service(INTAKE)
+    await submit(one)
+    await submit(one, OTHER, 2)
+    await other.executor.execute(REQUEST, WITHDRAW, key(3))
+    await other.relay.drain()
+    assert [(event.subject, event.sequence) for event in await world.events()] == [(REQUEST, 1), (REQUEST, 2)]
+
+
 async def test_an_orderly_stop_publishes_what_waits(world: Ground):
     intake = await world.service(INTAKE, started=True)
     world.log.down = True
