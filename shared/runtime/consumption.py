@@ -8,15 +8,14 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from pydantic_core import from_json
-
 from shared.clock import Clock
-from shared.contracts.envelope import Event, from_bytes
+from shared.contracts.envelope import Event
 from shared.contracts.registry import UnknownFact, Unreadable
 from shared.eventlog.port import Record
 from shared.runtime.execution import AfterSave
 from shared.runtime.folding import Draft, Folding
 from shared.runtime.measures import DEAD_LETTERS, EVENTS
+from shared.runtime.reading import place_of, read_cached, source_of
 from shared.storage.port import DeadLetter, OutboxEntry, Saved, StateStore, StoreUnavailable, Write
 
 logger = logging.getLogger(__name__)
@@ -25,6 +24,9 @@ State = TypeVar("State")
 
 REPLAY_AFTER = (0.2, 1.0, 5.0, 15.0)
 """Seconds after which a newly parked request is tried again by itself; then it waits for a person."""
+
+LOOKS_AGAIN = 5.0
+"""Seconds after which it is looked up again which requests have dead letters."""
 
 BEHIND = "menunggu kejadian sebelumnya"
 TAKEN = "a unique column holds this value in another document"
@@ -57,6 +59,7 @@ class Consumer(Generic[State]):
         self._replay_after = replay_after
         self._replays: dict[str, asyncio.Task[None]] = {}
         self._blocked: set[str] | None = None
+        self._looked = 0.0
         self._newly_parked: set[str] = set()
 
     async def resume(self) -> None:
@@ -68,13 +71,19 @@ class Consumer(Generic[State]):
     async def handle(self, records: Sequence[Record]) -> None:
         """Fold a batch durably. Raises StoreUnavailable; the same batch may then be handed over again."""
         by_request = self._by_request(records)
-        if self._blocked is None:
-            self._blocked = await self.store.parked_subjects()
-        for subject in self._blocked & by_request.keys():
+        for subject in await self._still_blocked() & by_request.keys():
             if await self._park(by_request[subject], BEHIND, only_behind=True):
                 del by_request[subject]
         while by_request:
             by_request = await self._fold(by_request)
+
+    async def _still_blocked(self) -> set[str]:
+        """The requests whose events must wait; looked up again now and then, because their events may have come to another
+        process of this service before they came here."""
+        now = asyncio.get_running_loop().time()
+        if self._blocked is None or now - self._looked > LOOKS_AGAIN:
+            self._blocked, self._looked = await self.store.parked_subjects(), now
+        return self._blocked
 
     def _by_request(self, records: Sequence[Record]) -> dict[str, list[Heard]]:
         by_request: dict[str, list[Heard]] = {}
@@ -262,37 +271,7 @@ class Consumer(Generic[State]):
         await asyncio.gather(*self._replays.values(), return_exceptions=True)
 
 
-_CACHED_EVENTS = 4_000
-_read: dict[bytes, Event] = {}
-
-
-def read_cached(raw: bytes) -> Event:
-    """As from_bytes; in one process all services read the same record, so the last ones are kept."""
-    event = _read.get(raw)
-    if event is None:
-        event = from_bytes(raw)
-        if len(_read) >= _CACHED_EVENTS:
-            _read.clear()
-        _read[raw] = event
-    return event
-
-
 def _seen(draft: Draft[State], record: Record) -> bool:
     """Whether an unreadable record was folded or discarded before, and comes again."""
     place = place_of(record.value)
     return place is not None and place[1] <= draft.seen.get(place[0], 0)
-
-
-def source_of(raw: bytes) -> str | None:
-    """Who published these bytes, None if even that cannot be read."""
-    place = place_of(raw)
-    return place[0] if place else None
-
-
-def place_of(raw: bytes) -> tuple[str, int] | None:
-    """The source and sequence in an envelope whose fact may be unreadable."""
-    try:
-        attributes = from_json(raw)
-        return str(attributes["source"]), int(attributes["sequence"])
-    except (ValueError, KeyError, TypeError):
-        return None

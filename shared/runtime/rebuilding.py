@@ -10,9 +10,9 @@ from typing import Any, Generic, TypeVar
 from shared.contracts.envelope import Event, from_bytes
 from shared.contracts.registry import Unreadable
 from shared.eventlog.port import EventLog, Record
-from shared.runtime.consumption import place_of
 from shared.runtime.decider import Decider
 from shared.runtime.folding import Draft, Folding, reopened
+from shared.runtime.reading import place_of
 from shared.storage.port import Document, Saved, StateStore
 
 State = TypeVar("State")

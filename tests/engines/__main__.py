@@ -1,6 +1,6 @@
 """`python -m tests.engines`: fetches the engines, starts them all, runs the suites over them, and stops them again.
 
-With `--fetch` it only fetches. What else is given goes to pytest in place of the usual suites.
+With `--fetch` it does no more than fetch. What else is given goes to pytest in place of the usual suites.
 """
 
 from __future__ import annotations

@@ -13,12 +13,13 @@ import pytest
 from shared.contracts.envelope import Event, to_bytes
 from shared.contracts.intake import RequestWithdrawn
 from shared.eventlog.port import Record
+from shared.runtime.consumption import LOOKS_AGAIN
 from shared.runtime.rebuilding import Refold
 from shared.runtime.service import ServiceRuntime
 from shared.storage.port import Saved, StoreUnavailable, Write
 from shared.storage.sqlite import SqliteStateStore
 from tests.domain.given import REQUEST, happened
-from tests.domain.intake_story import resubmitted, returned, submitted, withdrawn
+from tests.domain.intake_story import rejected, resubmitted, returned, submitted, withdrawn
 from tests.services.runtime_ground import (
     INTAKE,
     MANY,
@@ -93,6 +94,17 @@ async def test_a_process_that_ended_before_it_replayed_is_made_up_for_by_the_nex
         return await status(started) == "withdrawn"
 
     await until(healed)
+
+
+async def test_what_another_process_parked_is_waited_for_once_its_events_come_here(world: Ground):
+    one, other = await world.service(VERIFICATION), await world.service(VERIFICATION)
+    for desk in (one, other):
+        desk.consumer._replay_after = ()
+        await desk.consumer.handle([record(1, MANY, 1, OTHER)])
+    await one.consumer.handle([record(2, submitted), record(3, withdrawn, 3)])
+    other.consumer._looked -= LOOKS_AGAIN
+    await other.consumer.handle([record(4, rejected)])
+    assert [letter.position for letter in await other.store.dead_letters()] == ["3", "4"]
 
 
 async def test_poison_is_parked_after_five_tries_and_the_other_requests_go_on(world: Ground):
