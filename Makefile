@@ -12,7 +12,7 @@ COMPILE := $(BIN)/uv pip compile pyproject.toml --no-config --quiet --universal 
 	--no-header --no-emit-index-url --no-emit-find-links $(if $(UPGRADE),--upgrade)
 
 help: ## list the commands
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: $(RUN_READY) ## install what is needed (first time only) and start Simpul
 	@exec $(BIN)/simpul up
@@ -38,6 +38,12 @@ format: $(DEV_READY) ## format the code and sort its imports
 
 bench: $(DEV_READY) ## measure lifecycles a second beside the floor, into docs/benchmarks.md
 	@$(BIN)/python -m bench $(ARGS)
+
+bench-pages: $(DEV_READY) ## measure what pages weigh and how soon they come, into docs/benchmarks.md
+	@$(BIN)/python -m bench.pages
+
+pictures: $(DEV_READY) ## take pictures of every page in every state, into build/pictures, the best into docs/pictures
+	@$(BIN)/python -m tests.browser.pictures
 
 docs: $(DEV_READY) ## write the pages of docs/ that come from the code
 	@$(BIN)/python -m services.cli.catalogue

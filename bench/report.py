@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
 
 from bench.machine import described
 from bench.rounds import SIDES, Round
 
+PAGE = Path("docs/benchmarks.md")
+PAGES = "## Pages\n"
 COMMANDS = ("submit", "verify", "appoint", "start", "complete", "confirm")
 WAYS = {
     "submit": "two PDF files of 100 KB",
@@ -53,6 +56,16 @@ about 11 %; calls of SQLite 8 %. Of the CPU of a lifecycle about two thirds is t
 SQLite writer's. The load itself adds three to four repeated requests a lifecycle while it waits for news. Counting waits, a
 submission is the longest command: its files are fsynced, and numbers are taken one after another so that none is skipped.
 """
+
+
+def with_pages(document: str, section: str) -> str:
+    """The document with this as its last section, in which `bench.pages` tells what pages weigh."""
+    return document.partition(PAGES)[0].rstrip() + ("\n\n" if section else "\n") + section
+
+
+def pages_of(document: str) -> str:
+    """That section, "" if there is none."""
+    return "".join(document.partition(PAGES)[1:])
 
 
 def summary(each: Round) -> str:

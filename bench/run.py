@@ -13,10 +13,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from bench.machine import NotReady, free_port, running
-from bench.report import page, summary
+from bench.report import PAGE, page, pages_of, summary, with_pages
 from bench.rounds import SIDES, Round, Side, Sink, floor_side, our_side, play
-
-PAGE = Path("docs/benchmarks.md")
 
 
 @contextlib.contextmanager
@@ -78,7 +76,8 @@ def main() -> None:
     except NotReady as problem:
         sys.exit(f"bench: {problem}")
     if not chosen.only:
-        PAGE.write_text(page(done, chosen.rounds, chosen.seconds, chosen.clients, folding()))
+        written = page(done, chosen.rounds, chosen.seconds, chosen.clients, folding())
+        PAGE.write_text(with_pages(written, pages_of(PAGE.read_text())))
         print(f"written: {PAGE}")
     sys.exit(
         0 if all(each.complete for each in done) else "bench: a command failed, or an e-mail is missing or repeated."

@@ -44,6 +44,11 @@ def field(page: Page, label: str) -> Locator:
     return page.get_by_label(re.compile(rf"^{re.escape(label)}( \(.*\))?$"))
 
 
+def stored(page: Page, label: str) -> Locator:
+    """The files of this field that the server holds."""
+    return page.get_by_role("list", name=f"Berkas yang sudah tersimpan: {label}").get_by_role("listitem")
+
+
 @dataclass
 class Applicant:
     """Somebody who asks; holds no account, only the link that the e-mail brings."""
@@ -73,8 +78,7 @@ class Applicant:
                 expect(self.stored(label).filter(has_text=each.name)).to_contain_text("tersimpan")
 
     def stored(self, label: str) -> Locator:
-        """The files of this field that the server holds."""
-        return self.page.get_by_role("list", name=f"Berkas yang sudah tersimpan: {label}").get_by_role("listitem")
+        return stored(self.page, label)
 
     def attaches_all(self) -> None:
         self.attaches("Surat Permohonan", LETTER)
