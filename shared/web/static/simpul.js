@@ -26,13 +26,15 @@
 
   /* A form is sent once, however often the button is pressed; coming back to the page makes it ready again. */
   const sent = new WeakSet(), travelling = new WeakMap();
-  all("form[data-guard]").forEach((form) => form.addEventListener("submit", (event) => {
+  document.addEventListener("submit", (event) => {
+    const form = event.target;
+    if (!form.matches("[data-guard]")) return;
     event.submitter?.setAttribute("aria-busy", "true");
     const files = travelling.get(form);
     if (files && !sent.has(form)) files.then(() => { travelling.delete(form); sent.delete(form); form.requestSubmit(event.submitter); });
     if (files || sent.has(form)) event.preventDefault();
     sent.add(form);
-  }));
+  });
   addEventListener("pageshow", (event) => { if (event.persisted) location.reload(); });
 
   /* Going back to a page gives its form the key that it had, so that sending it again is known for what it is. */
@@ -117,7 +119,7 @@
     const other = page?.getElementById(part.id);
     if (!other) return way.form ? way.form.requestSubmit(way) : location.assign(address);
     part.replaceChildren(...other.childNodes);
-    history.replaceState(null, "", address);
+    history.replaceState(history.state, "", address);
     (all("[data-look]", part).find((each) => each.textContent === way.textContent) ?? one(".btn[data-look]", part) ?? part).focus({ preventScroll: true });
     const said = one("[role=status]", part), words = said?.textContent;
     if (said) { said.textContent = ""; setTimeout(() => { said.textContent = words; }, 100); }
@@ -151,8 +153,7 @@
       if (!other && event) leave(row, event);
       else if (other && other.dataset.version !== row.dataset.version) { other.classList.add("new"); row.replaceWith(other); }
     }
-    const counts = all("[data-count],[data-waiting]", page);
-    all("[data-count],[data-waiting]").forEach((badge, place) => { if (counts[place]) badge.innerHTML = counts[place].innerHTML; });
+    all("[data-count]", page).forEach((badge) => one(`[data-count="${badge.dataset.count}"]`)?.replaceWith(badge));
     all("[data-live-part]", page).forEach((part) => one(`[data-live-part="${part.dataset.livePart}"]`)?.replaceWith(part));
     const count = [...now.keys()].filter((id) => !document.querySelector(`[data-id="${CSS.escape(id)}"]`)).length;
     if (count) announce(fill(toast.dataset.new, { count }));
@@ -176,6 +177,11 @@
     clearTimeout(timer);
     timer = setTimeout(() => { const changed = pending; pending = new Map(); refresh(changed); }, 250);
   };
+  const leaveOff = () => {
+    say(live.dataset.ended + " ", true);
+    const address = "/masuk?lanjut=" + encodeURIComponent(location.pathname + location.search);
+    one("[data-words]", live).append(Object.assign(document.createElement("a"), { href: address, textContent: live.dataset.signIn }));
+  };
   const ended = async () => { const answer = await look(); return answer.redirected || answer.status === 401; };
   const connect = () => {
     const address = new URL(live.dataset.live, location.href);
@@ -187,7 +193,7 @@
       say(live.dataset.off, true);
       if (source.readyState !== EventSource.CLOSED) return;
       source.close();
-      if (await ended().catch(() => false)) return say(live.dataset.ended, true);
+      if (await ended().catch(() => false)) return leaveOff();
       setTimeout(connect, wait);
       wait = Math.min(wait * 2, 15000);
     };
