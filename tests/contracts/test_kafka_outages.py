@@ -14,8 +14,9 @@ from aiokafka import AIOKafkaProducer
 
 from shared.eventlog.kafka import KafkaEventLog
 from shared.eventlog.kafka_connection import Topic
-from shared.eventlog.kafka_membership import Membership
+from shared.eventlog.kafka_membership import LEAVE_SECONDS, Membership
 from shared.eventlog.port import LogUnavailable
+from tests.contracts.adapters import GRACE
 from tests.contracts.test_event_log import Listener, everything, listening, no_lag, numbered
 from tests.contracts.test_kafka_members import log_of
 from tests.engines import kafka
@@ -38,7 +39,7 @@ def server(tmp_path: Path) -> Iterator[Server]:
 
 
 def impatient(address: str) -> KafkaEventLog:
-    return KafkaEventLog(address, Topic(f"test-{uuid4().hex}", partitions=6), patience=PATIENCE)
+    return KafkaEventLog(address, Topic(f"test-{uuid4().hex}", partitions=6), patience=PATIENCE, grace=GRACE)
 
 
 async def refused(log: KafkaEventLog) -> float:
@@ -156,6 +157,21 @@ async def test_an_append_that_nobody_waits_for_any_more_is_not_sent_twice(server
     server._signal(signal.SIGCONT)
     await asyncio.gather(*tries)
     assert [record.value for record in await log.of_key("a")] == [b"1", b"2"]
+    await log.close()
+
+
+async def test_a_consumer_that_is_cancelled_ends_though_kafka_is_silent(server: Server):
+    await asyncio.to_thread(server.start)
+    log, listener = impatient(server.address), Listener()
+    await log.prepare()
+    await log.append(numbered(1))
+    consuming = asyncio.create_task(log.consume("intake", listener))
+    await listener.until(lambda: bool(listener.values))
+    server._signal(signal.SIGSTOP)
+    consuming.cancel()
+    await asyncio.wait([consuming], timeout=LEAVE_SECONDS + GRACE + 3)
+    assert consuming.cancelled()
+    server._signal(signal.SIGCONT)
     await log.close()
 
 
