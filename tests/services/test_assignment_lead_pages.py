@@ -35,7 +35,7 @@ async def test_own_work_is_listed_with_the_nearest_target_first(ground: Ground):
     shown = await page(ground, "dewi", "/pekerjaan")
     assert rows(shown) == [ids[1], ids[2], ids[0]]
     assert "Lewat 1 hari kerja" in shown.text
-    assert "data-waiting>3<" in shown.text
+    assert 'data-count="/pekerjaan">3<' in shown.text
     assert rows(await page(ground, "jafar", "/pekerjaan")) == []
     found = await page(ground, "dewi", "/pekerjaan?search=int-2026-000103")
     assert rows(found) == [ids[2]]

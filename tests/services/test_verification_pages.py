@@ -105,7 +105,7 @@ async def test_the_queue_shows_the_longest_waiting_first_with_what_an_officer_ne
     ids = await several(ground)
     page = await look(ground, QUEUE)
     assert (page.status_code, rows(page)) == (200, ids)
-    assert 'Verifikasi <span class="badge" data-waiting>5<' in page.text
+    assert 'Verifikasi <span class="badge" data-count="/verifikasi">5<' in page.text
     for words in (
         "INT-2026-000000",
         "Rahmat Contoh",
