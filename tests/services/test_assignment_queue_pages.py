@@ -85,7 +85,7 @@ async def test_tabs_count_what_is_open(ground: Ground):
     await ground.happened(recommended, subject=ids[1])
     await ground.happened(withdrawn, subject=ids[4])
     shown = await page(ground, "hasan", "/penugasan")
-    counts = re.findall(r'">([^<]+) <span class="badge" data-count="\d">(\d+)<', shown.text)
+    counts = re.findall(r'">([^<]+) <span class="badge" data-count="tab \d">(\d+)<', shown.text)
     assert counts == [
         ("Perlu ditunjuk", "1"),
         ("Penolakan disarankan", "1"),

@@ -71,7 +71,7 @@ def rows(page: httpx.Response) -> list[str]:
 
 
 def counts(page: httpx.Response) -> list[int]:
-    return [int(count) for count in re.findall(r'data-count="\d">(\d+)<', page.text)]
+    return [int(count) for count in re.findall(r'data-count="tab \d">(\d+)<', page.text)]
 
 
 def typed(page: httpx.Response, name: str) -> str:
