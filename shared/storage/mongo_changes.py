@@ -147,7 +147,10 @@ class Feed:
             return self._up_to_date and not any(self._expected.get(one, 0) >= n for one, n in expected.items())
 
         if not told() and not await self._bell.wait_for(told, PATIENCE):
-            raise StoreUnavailable(self._trouble or "the change stream is behind")
+            if not self._up_to_date:
+                raise StoreUnavailable(self._trouble or "the change stream does not begin")
+            # What it is late with, whoever waits is told of when it comes.
+            self._expected.clear()
 
     def _listen(self) -> None:
         if self._listening is None or self._listening.done():
@@ -165,6 +168,10 @@ class Feed:
                 if isinstance(error, PyMongoError) and not is_away(error):
                     # Its history is lost: whoever listens finds what it missed in the documents.
                     self._token, look_back = None, SHORT_LOOK_BACK
+            except Exception:
+                self._up_to_date = False
+                self._expected.clear()
+                logger.exception("the change stream of %s told something strange", self._documents.name)
             await asyncio.sleep(PAUSE)
 
     async def _follow(self, look_back: int) -> None:

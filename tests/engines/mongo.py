@@ -64,6 +64,8 @@ def server(folder: Path) -> Server:
     port = free_port()
     (folder / "mongo").mkdir(parents=True, exist_ok=True)
     listening = ["--replSet", "rs0", "--port", str(port), "--bind_ip", "127.0.0.1", "--nounixsocket"]
+    # Test commands let a test tell the server which answer to lose.
+    listening += ["--setParameter", "enableTestCommands=1"]
     small = ["--dbpath", str(folder / "mongo"), "--wiredTigerCacheSizeGB", "0.5", "--oplogSize", "990", "--quiet"]
     return Server(
         name="mongod",
