@@ -131,6 +131,7 @@ class Connection:
             **options,
             apply_types=False,
             acks="all",
+            compression_type="zstd",
             linger_ms=5,
             max_batch_size=128 * 1024,
             allow_auto_create_topics=False,
