@@ -116,8 +116,9 @@ async def test_what_became_visible_later_than_its_time_says_is_told_again(
         late = {"$set": {"change": Timestamp(place.time, place.inc - 1)}}
         client[mongo_place[1]]["verification_documents"].update_one({"_id": "a"}, late)
     await asyncio.sleep(1.1)
+    await saved(store, written("c"))
     later = await opened()
-    assert "a" in [change.id for change in await later.changes(cursor, 9)]
+    assert [change.id for change in await later.changes(cursor, 9)] == ["a", "b", "c"]
 
 
 async def test_who_waits_at_an_old_cursor_without_news_is_not_let_go_at_once(opened: OpenAnother):
