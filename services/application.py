@@ -24,6 +24,7 @@ from shared.web.access import public
 from shared.web.admin_pages import Waiting
 from shared.web.app import make_app
 from shared.web.dead_letters import DeadLetters
+from shared.web.gauges import Gauges
 from shared.web.navigation import HOME, SIGN_IN
 from shared.web.page_routes import PageRoute, see
 
@@ -43,17 +44,20 @@ def make_application(platform: Platform, names: Sequence[str] = tuple(BUILDERS))
 
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        await platform.prepare()
+        await platform.accounts.prepare()
         for service in resting:
-            await service.runtime.prepare()
+            await service.runtime.store.prepare()
         for service in services:
             await service.start()
-        sweeping = asyncio.create_task(_sweep_documents(platform)) if FRONT in names else None
+        background = [asyncio.create_task(gauges.run())]
+        if FRONT in names:
+            background.append(asyncio.create_task(_sweep_documents(platform)))
         try:
             yield
         finally:
-            if sweeping is not None:
-                sweeping.cancel()
+            for task in background:
+                task.cancel()
+            await asyncio.gather(*background, return_exceptions=True)
             await _stop(services)
             await platform.close()
 
@@ -66,7 +70,13 @@ def make_application(platform: Platform, names: Sequence[str] = tuple(BUILDERS))
         stores=[service.runtime.store for service in services],
     )
     app.state.waiting = waiting(services, letters)
+    gauges = _gauges(platform, services, app)
     return app
+
+
+def _gauges(platform: Platform, services: Sequence[Service], app: FastAPI) -> Gauges:
+    folder = None if platform.settings.distributed else platform.settings.data
+    return Gauges([service.runtime for service in services], app.state.parts, folder)
 
 
 def waiting(services: Iterable[Service], letters: DeadLetters) -> Waiting:

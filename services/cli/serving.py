@@ -69,7 +69,7 @@ async def _greet(settings: Settings, names: Sequence[str]) -> None:
     event loop is of no use in the next."""
     platform = open_platform(settings)
     try:
-        await platform.prepare()
+        await platform.accounts.prepare()
         await _see_to_accounts(platform, names)
     finally:
         await platform.close()
