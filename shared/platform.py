@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from shared.calendar import WorkingCalendar, official_calendar, parse_overrides
 from shared.clock import Clock, NewId, random_id, system_clock
+from shared.documents.measured import MeasuredDocumentStore
 from shared.documents.port import DocumentStore
 from shared.eventlog.port import EventLog, LogUnavailable
 from shared.half import Half
@@ -78,6 +79,7 @@ def open_platform(settings: Settings, clock: Clock = system_clock, new_id: NewId
         settings.data.mkdir(parents=True, exist_ok=True)
     secret = load_secret(settings)
     half = _open_half(settings, clock, new_id)
+    half = replace(half, documents=MeasuredDocumentStore(half.documents))
     return Platform(
         settings=settings,
         clock=clock,

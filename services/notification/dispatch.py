@@ -82,7 +82,7 @@ class Dispatch:
 
     async def _send(self, kept: Kept[State], message: Message) -> MessageOutcome:
         outcome = await self._hand_over(kept, message)
-        MESSAGES.labels(outcome.kind).inc()
+        MESSAGES.labels(_counted_as(outcome, message)).inc()
         match outcome.kind:
             case "sent":
                 return MessageOutcome(message=message.id, status="sent", reason=outcome.reason)
@@ -162,3 +162,9 @@ class Dispatch:
 
 def _key(kept: Kept[State], command: FireReminder) -> CommandKey:
     return CommandKey(str(uuid.uuid5(uuid.UUID(kept.id), command.reminder)), digest="")
+
+
+def _counted_as(outcome: Outcome, message: Message) -> str:
+    """The outcome; one after which nothing is tried any more has a name of its own."""
+    lasting = outcome.kind in ("sent", "permanent") or retry_after(message.tries) is not None
+    return outcome.kind if lasting else "given_up"

@@ -11,13 +11,17 @@ from collections.abc import AsyncIterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from time import monotonic
 from typing import cast
+
+from prometheus_client import Histogram
 
 from shared.documents.draw import NO_SUCH_PAGE, PAGES
 
 DRAWABLE = frozenset({"application/pdf", "image/png", "image/jpeg"})
 PACKAGES = Path(__file__).parents[2]
 LARGEST_IMAGE = 24 * 1024**2
+DRAWINGS = Histogram("simpul_page_image_seconds", "Time that the picture of a page took, waiting included", ["outcome"])
 _SIZE = struct.Struct(">II")
 
 
@@ -63,6 +67,18 @@ class PageImages:
 
     async def draw(self, pieces: AsyncIterator[bytes], media_type: str, page: int) -> PageImage:
         """The page of the document that `pieces` make up. Raises NoSuchPage, Unrenderable, TookTooLong."""
+        began, outcome = monotonic(), "failed"
+        try:
+            image = await self._draw(pieces, media_type, page)
+            outcome = "drawn"
+            return image
+        except TookTooLong:
+            outcome = "too_long"
+            raise
+        finally:
+            DRAWINGS.labels(outcome).observe(monotonic() - began)
+
+    async def _draw(self, pieces: AsyncIterator[bytes], media_type: str, page: int) -> PageImage:
         if media_type not in DRAWABLE:
             raise Unrenderable(media_type)
         if not 1 <= page <= 1_000_000:

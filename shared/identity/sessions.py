@@ -6,6 +6,7 @@ from ipaddress import IPv6Address, ip_address, ip_network
 from typing import Annotated, Any
 
 from fastapi import Request, Response
+from prometheus_client import Counter
 from pydantic import ConfigDict, Field, SecretStr
 
 from shared.identity.identity import LONGEST, Principal, SignInRefused, TooManyFailures
@@ -14,6 +15,10 @@ from shared.web.bodies import Body
 from shared.web.client_address import client_address
 from shared.web.platform_of import platform_of
 from shared.web.problems import Problem
+
+SIGN_INS = Counter("simpul_sign_ins_total", "Tries to sign in, by outcome", ["outcome"])
+for _outcome in ("accepted", "refused", "limited"):
+    SIGN_INS.labels(_outcome)
 
 Password = Annotated[SecretStr, Field(max_length=1024)]
 
@@ -39,9 +44,12 @@ async def new_session(request: Request, credentials: Credentials) -> tuple[str, 
             credentials.username, password, credentials.code, counted_address(request)
         )
     except SignInRefused as error:
+        SIGN_INS.labels("refused").inc()
         raise Problem(401, "Nama pengguna, kata sandi, atau kode tidak cocok.") from error
     except TooManyFailures as error:
+        SIGN_INS.labels("limited").inc()
         raise too_many_failures(error) from error
+    SIGN_INS.labels("accepted").inc()
     if before := session_cookie(request):
         await identity.forget(before)
     return token, principal

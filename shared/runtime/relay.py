@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import re
 from bisect import insort
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from itertools import islice
 
 from shared.eventlog.port import EventLog, LogUnavailable
-from shared.runtime.measures import OUTBOX, PUBLISHED
+from shared.runtime.heads import sequence_of, time_of
+from shared.runtime.measures import OLDEST, OUTBOX, PUBLISHED
 from shared.storage.port import OutboxEntry, StateStore, StoreUnavailable
 
 logger = logging.getLogger(__name__)
@@ -24,10 +26,24 @@ FORGET_EVERY = 1.0
 SWEEP_EVERY = 5.0
 LONGEST_PAUSE = 5.0
 
-_SEQUENCE = re.compile(rb'"sequence":"(\d+)"')
-
 Numbered = tuple[int, str, OutboxEntry]
 """An entry with its sequence and its event's id before it, by which it is sorted."""
+
+
+@dataclass(slots=True)
+class Backlog:
+    """What a look through the outbox finds that the log may not have: how many entries, and the time of the oldest."""
+
+    entries: int = 0
+    oldest: str = ""
+
+    def count(self, entry: OutboxEntry) -> None:
+        self.entries += 1
+        self.oldest = min(filter(None, (self.oldest, time_of(entry.event))), default="")
+
+    def show(self, service: str) -> None:
+        OUTBOX.labels(service).set(self.entries)
+        OLDEST.labels(service).set(datetime.fromisoformat(self.oldest).timestamp() if self.oldest else 0)
 
 
 class Relay:
@@ -68,7 +84,6 @@ class Relay:
             self._published[entry.event_id] = None
         elif all(sequence != one[0] for one in waiting):
             insort(self._waiting.setdefault(entry.subject, waiting), (sequence, entry.event_id, entry))
-            self._measure()
             self._wake.set()
         return sequence
 
@@ -111,10 +126,15 @@ class Relay:
 
     async def _look(self, wanted: Callable[[OutboxEntry], bool]) -> None:
         after: tuple[str, str] | None = None
+        backlog = Backlog()
         while entries := await self._store.unpublished(WAVE, after):
             for entry in filter(wanted, entries):
                 self._take(entry)
+            for entry in entries:
+                if entry.event_id not in self._published:
+                    backlog.count(entry)
             after = (entries[-1].subject, entries[-1].event_id)
+        backlog.show(self._service)
 
     async def forget(self) -> None:
         """Take what the log has out of the outbox, in bulk."""
@@ -145,7 +165,6 @@ class Relay:
             for numbered in wave:
                 self._note(numbered)
         PUBLISHED.labels(self._service).inc(len(wave))
-        self._measure()
         if not self._waiting:
             self._wake.clear()
 
@@ -162,9 +181,6 @@ class Relay:
         if len(self._reached) > RECALLED:
             self._reached.popitem(last=False)
 
-    def _measure(self) -> None:
-        OUTBOX.labels(self._service).set(len(self._waiting))
-
     async def _every(self, seconds: float, work: object) -> None:
         while True:
             await asyncio.sleep(seconds)
@@ -172,9 +188,3 @@ class Relay:
                 await work()  # type: ignore[operator]
             except StoreUnavailable as error:
                 logger.warning("store unavailable: %s", error)
-
-
-def sequence_of(event: bytes) -> int:
-    """The sequence in an event of our own, which stands before anything that a person wrote; 0 if there is none."""
-    found = _SEQUENCE.search(event)
-    return int(found[1]) if found else 0

@@ -137,6 +137,9 @@ class MongoStateStore:
     async def parked_subjects(self) -> set[str]:
         return await self._letters.subjects()
 
+    async def count_parked(self) -> int:
+        return await self._letters.count()
+
     async def dead_letters(
         self, *, subject: str | None = None, states: Sequence[str] = ("parked",)
     ) -> list[DeadLetter]:

@@ -69,6 +69,10 @@ class Letters:
         async with self._database.asking():
             return set(await self._letters.distinct("subject", PARKED))
 
+    async def count(self) -> int:
+        async with self._database.asking():
+            return int(await self._letters.count_documents(PARKED))
+
     async def listed(self, subject: str | None, states: Sequence[str]) -> list[DeadLetter]:
         wanted: Fields = {"state": {"$in": list(states)}}
         if subject is not None:

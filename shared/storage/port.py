@@ -186,6 +186,9 @@ class StateStore(Protocol):
     async def parked_subjects(self) -> set[str]:
         """The requests that have a parked dead letter, whose later events must wait."""
 
+    async def count_parked(self) -> int:
+        """How many dead letters are parked."""
+
     async def dead_letters(
         self, *, subject: str | None = None, states: Sequence[str] = ("parked",)
     ) -> list[DeadLetter]:

@@ -166,6 +166,10 @@ class SqliteStateStore:
         rows = await self._file.query(self._named("SELECT DISTINCT subject FROM @letters WHERE state='parked'"))
         return {row[0] for row in rows}
 
+    async def count_parked(self) -> int:
+        rows = await self._file.query(self._named("SELECT count(*) FROM @letters WHERE state='parked'"))
+        return int(rows[0][0])
+
     async def dead_letters(
         self, *, subject: str | None = None, states: Sequence[str] = ("parked",)
     ) -> list[DeadLetter]:

@@ -41,7 +41,7 @@ class DeadLetters:
         return [letter for runtime in chosen for letter in await runtime.store.dead_letters()]
 
     async def count(self) -> int:
-        return len(await self.all())
+        return sum([await runtime.store.count_parked() for runtime in self._runtimes.values()])
 
     async def find(self, letter_id: str) -> DeadLetter:
         """Raises Problem 404."""

@@ -45,21 +45,26 @@ async def readiness(parts: Sequence[Part], closing: asyncio.Event) -> dict[str, 
     """`{status, parts}`; status ok or degraded. Raises Problem 503 if work would be refused."""
     if closing.is_set():
         raise Problem(503, "Layanan sedang dihentikan.", headers={"Retry-After": RETRY_AFTER})
-    answers = await asyncio.gather(*(_answers(part) for part in parts))
-    told = {part.name: "ok" if well else "down" for part, well in zip(parts, answers, strict=True)}
-    if any(part.vital and not well for part, well in zip(parts, answers, strict=True)):
+    answers = await answers_of(parts)
+    told = {part.name: "ok" if well else "down" for part, well in answers.items()}
+    if any(part.vital and not well for part, well in answers.items()):
         raise Problem(503, "Layanan belum siap menerima pekerjaan.", headers={"Retry-After": RETRY_AFTER}, parts=told)
-    return {"status": "ok" if all(answers) else "degraded", "parts": told}
+    return {"status": "ok" if all(answers.values()) else "degraded", "parts": told}
 
 
 async def condition(app: FastAPI) -> dict[str, str]:
     """`{version, status, parts}` for the foot of a page: ok, degraded or down, and the names of the parts that do not answer."""
     parts: Sequence[Part] = app.state.parts
-    answers = dict(zip(parts, await asyncio.gather(*(_answers(part) for part in parts)), strict=True))
+    answers = await answers_of(parts)
     silent = [part for part, well in answers.items() if not well]
     status = "down" if any(part.vital for part in silent) else "degraded" if silent else "ok"
     names = shared_pages.words["foot"]["parts"]
     return {"version": app.version, "status": status, "parts": ", ".join(names[part.name] for part in silent)}
+
+
+async def answers_of(parts: Sequence[Part]) -> dict[Part, bool]:
+    """Whether each of them answers in time."""
+    return dict(zip(parts, await asyncio.gather(*(_answers(part) for part in parts)), strict=True))
 
 
 async def _answers(part: Part) -> bool:

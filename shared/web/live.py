@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
+from prometheus_client import Gauge
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
@@ -25,6 +26,7 @@ Allowed = Callable[[str, int], Awaitable[dict[str, Any] | None]]
 StillAllowed = Callable[[], Awaitable[bool]]
 """Whether the listener may go on listening; must not count as using the session."""
 
+STREAMS = Gauge("simpul_live_streams", "Live streams that are open")
 RETRY_MS = 2000
 BATCH = 100
 _CURSOR = re.compile(r"[\w.:+/=-]{1,200}")
@@ -125,6 +127,7 @@ class LiveStream(Response):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         self._streams.open += 1
+        STREAMS.inc()
         over = [asyncio.create_task(_gone(receive)), asyncio.create_task(self._streams.closing.wait())]
         telling = asyncio.create_task(self._tell(send))
         try:
@@ -133,6 +136,7 @@ class LiveStream(Response):
                 await self._end(telling, send)
         finally:
             self._streams.open -= 1
+            STREAMS.dec()
             for task in (*over, telling):
                 task.cancel()
             await asyncio.gather(*over, telling, return_exceptions=True)

@@ -67,7 +67,8 @@ class RequestContext:
 
 def _note(scope: Scope, status: int, seconds: float) -> None:
     method = scope["method"] if scope["method"] in METHODS else "other"
-    HTTP.labels(method, str(status)).observe(seconds)
+    if not scope["path"].endswith("/live"):  # a stream is open for hours, and counted while it is
+        HTTP.labels(method, str(status)).observe(seconds)
     if access.isEnabledFor(logging.INFO):
         facts = {"method": method, "path": scope["path"][:200], "status": status, "ms": round(seconds * 1000, 1)}
         access.info("answered", extra=facts)

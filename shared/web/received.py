@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from starlette.datastructures import UploadFile
 from starlette.requests import Request
 
+from shared.documents.measured import DOCUMENTS
 from shared.documents.media_types import inspect_as
 from shared.documents.port import DocumentRefused, Inspect, TooLarge
 from shared.web.bodies import FieldError
@@ -58,6 +59,7 @@ def _received(parts: Sequence[tuple[str, UploadFile | str]], parser: PatientPars
         if isinstance(part, str):
             texts[name].append(part.replace("\r\n", "\n"))
         elif id(part) in parser.too_large:
+            DOCUMENTS.labels("refused").inc()
             errors.append(FieldError(name, named_refusal(part.filename or "", TooLarge(limits.file))))
         elif part.filename or part.size:
             uploads.append(Upload(name, part.filename or "", part.size or 0, part.file))
@@ -69,6 +71,7 @@ def inspected(upload: Upload, inspect: Callable[[str], Inspect] = inspect_as) ->
     try:
         return replace(upload, media_type=inspect(upload.filename)(upload.file))
     except DocumentRefused as error:
+        DOCUMENTS.labels("refused").inc()
         return FieldError(upload.field, named_refusal(upload.filename, error))
     finally:
         upload.file.seek(0)

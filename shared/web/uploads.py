@@ -16,6 +16,7 @@ from starlette.datastructures import UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import Request
 
+from shared.documents.measured import DOCUMENTS
 from shared.documents.media_types import inspect_as
 from shared.documents.port import DocumentRefused, Inspect, TooLarge
 from shared.web.bodies import FieldError, field_errors
@@ -193,6 +194,7 @@ def _inspect(came: _Sorted, inspect: Callable[[str], Inspect]) -> list[Refused]:
             try:
                 uploads[place] = replace(upload, media_type=inspect(upload.filename)(upload.file))
             except DocumentRefused as error:
+                DOCUMENTS.labels("refused").inc()
                 refused.append((name, upload.filename, error))
             upload.file.seek(0)
     return refused
@@ -257,6 +259,7 @@ async def parsed(parser: FormParser) -> Any:
     try:
         return await parser.parse()
     except TooLarge as error:
+        DOCUMENTS.labels("refused").inc()
         at = parser._current_part.field_name
         raise not_taken_in(error, at) from error
     except _TooMany as error:

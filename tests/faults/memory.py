@@ -131,6 +131,9 @@ class MemoryStore:
     async def parked_subjects(self) -> set[str]:
         return {letter.subject for letter in await self.dead_letters()}
 
+    async def count_parked(self) -> int:
+        return len(await self.dead_letters())
+
     async def dead_letters(
         self, *, subject: str | None = None, states: Sequence[str] = ("parked",)
     ) -> list[DeadLetter]:

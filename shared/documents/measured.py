@@ -1,0 +1,79 @@
+"""A document store that counts what goes through it, whichever it is."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from datetime import datetime
+from typing import BinaryIO
+
+from prometheus_client import Counter
+
+from shared.documents.port import (
+    DocumentMissing,
+    DocumentRefused,
+    DocumentStore,
+    Inspect,
+    KeptDocument,
+    StoredDocument,
+    StoreUnavailable,
+)
+
+DOCUMENTS = Counter("simpul_documents_total", "Documents by what became of them", ["outcome"])
+BYTES = Counter("simpul_document_bytes_total", "Bytes of documents", ["direction"])
+
+for _outcome in ("stored", "opened", "missing", "refused", "failed"):
+    DOCUMENTS.labels(_outcome)
+
+
+class MeasuredDocumentStore:
+    """The same store, counted. A file that is refused before a store is asked is counted where that happens."""
+
+    def __init__(self, store: DocumentStore):
+        self._store = store
+
+    async def put(self, source: BinaryIO, inspect: Inspect, *, limit: int) -> StoredDocument:
+        try:
+            stored = await self._store.put(source, inspect, limit=limit)
+        except DocumentRefused:
+            DOCUMENTS.labels("refused").inc()
+            raise
+        except StoreUnavailable:
+            DOCUMENTS.labels("failed").inc()
+            raise
+        DOCUMENTS.labels("stored").inc()
+        BYTES.labels("in").inc(stored.size)
+        return stored
+
+    async def open(self, key: str) -> AsyncIterator[bytes]:
+        try:
+            pieces = await self._store.open(key)
+        except DocumentMissing:
+            DOCUMENTS.labels("missing").inc()
+            raise
+        except StoreUnavailable:
+            DOCUMENTS.labels("failed").inc()
+            raise
+        DOCUMENTS.labels("opened").inc()
+        return _counted(pieces)
+
+    async def stat(self, key: str) -> KeptDocument:
+        return await self._store.stat(key)
+
+    async def delete(self, key: str) -> None:
+        await self._store.delete(key)
+
+    def keys(self, older_than: datetime) -> AsyncIterator[str]:
+        return self._store.keys(older_than)
+
+    async def discard_unfinished(self, older_than: datetime) -> int:
+        return await self._store.discard_unfinished(older_than)
+
+    async def ready(self) -> bool:
+        return await self._store.ready()
+
+
+async def _counted(pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    counter = BYTES.labels("out")
+    async for piece in pieces:
+        counter.inc(len(piece))
+        yield piece
