@@ -19,7 +19,7 @@ LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 EVERYWHERE = frozenset({"0.0.0.0", "::"})  # noqa: S104 - compared with, not listened at
 OF_COMMANDS = frozenset({"simpul_demo_accounts"})
 """Variables that belong to one command alone."""
-NEEDED_DISTRIBUTED = ("kafka", "mongo", "minio", "smtp", "secret_file", "base_url")
+NEEDED_DISTRIBUTED = ("kafka", "mongo", "minio", "smtp", "base_url")
 LEAST_PASSWORD = 12
 DEFAULTS = (
     "admin",
@@ -71,20 +71,25 @@ class Settings(BaseSettings):
     trusted_proxies: str = Field("", description="addresses whose forwarded-for header counts, separated by commas")
     file_limit: int = Field(25 * MIB, ge=1, description="greatest size of one file in bytes")
     body_limit: int = Field(60 * MIB, ge=1, description="greatest size of one request in bytes")
+    secret: SecretStr = Field(
+        SecretStr(""),
+        description="the secret that tokens are derived from, instead of one in SECRET_FILE; distributed mode",
+    )
     secret_file: Path | None = Field(
         None, description="file with the secret that tokens are derived from; empty: DATA/secret"
     )
     metrics_token_file: Path | None = Field(
         None, description="file with the token that may read /metrics; empty: admins only"
     )
+    otlp: str = Field("", description="http://host:4318 that takes traces by OTLP; empty: none are made")
     docs: Literal["auto", "open", "closed"] = Field(
         "auto", description="API documentation; auto: open on loopback only"
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="least level that is logged")
 
-    @field_validator("base_url")
+    @field_validator("base_url", "otlp")
     @classmethod
-    def _base_url(cls, value: str) -> str:
+    def _address(cls, value: str) -> str:
         if value and (urlsplit(value).scheme not in {"http", "https"} or not urlsplit(value).netloc):
             raise ValueError("must look like https://simpul.example")
         return value.rstrip("/")
@@ -93,9 +98,16 @@ class Settings(BaseSettings):
     def _whole(self) -> Self:
         if self.body_limit < self.file_limit:
             raise ValueError("SIMPUL_BODY_LIMIT must not be smaller than SIMPUL_FILE_LIMIT")
-        if self.distributed and (lacking := [name for name in NEEDED_DISTRIBUTED if not _given(getattr(self, name))]):
+        if _given(self.secret) and (self.secret_file or not self.distributed):
+            raise ValueError("SIMPUL_SECRET is for SIMPUL_MODE=distributed without SIMPUL_SECRET_FILE alone")
+        if self.distributed and (lacking := self._lacking()):
             raise ValueError(f"SIMPUL_MODE=distributed needs {', '.join(f'SIMPUL_{name.upper()}' for name in lacking)}")
         return self
+
+    def _lacking(self) -> list[str]:
+        """What the distributed mode cannot do without. Of the two places for the secret, the file is the one to name."""
+        lacking = [name for name in NEEDED_DISTRIBUTED if not _given(getattr(self, name))]
+        return lacking if _given(self.secret) or self.secret_file else [*lacking, "secret_file"]
 
     @property
     def distributed(self) -> bool:
@@ -220,7 +232,9 @@ def refuse_default(password: str, setting: str) -> None:
 
 
 def load_secret(settings: Settings) -> bytes:
-    """The secret of 32 bytes or more; embedded mode makes one at the first start, distributed needs a file. Raises BadSettings."""
+    """The secret of 32 bytes or more; embedded mode makes one at the first start, distributed needs it given. Raises BadSettings."""
+    if secret := settings.secret.get_secret_value():
+        return _strong(secret, "SIMPUL_SECRET")
     path = settings.secret_path
     setting = "the secret" if settings.secret_file is None else "SIMPUL_SECRET_FILE"
     # In this order: of a process that starts at this moment the secret is there before the database.
@@ -229,9 +243,12 @@ def load_secret(settings: Settings) -> bytes:
         if begun:
             raise BadSettings(f"{path} is missing. Every tracking link was made with it: put it back from a backup.")
         _make_secret(path)
-    secret = read_secret(path, setting)
+    return _strong(read_secret(path, setting), f"{setting} in {path}")
+
+
+def _strong(secret: str, which: str) -> bytes:
     if len(secret) < 32 or len(set(secret)) < 10:
-        raise BadSettings(f"{setting} in {path} is too short or too simple: at least 32 random characters are needed")
+        raise BadSettings(f"{which} is too short or too simple: at least 32 random characters are needed")
     return secret.encode()
 
 

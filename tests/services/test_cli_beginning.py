@@ -96,6 +96,19 @@ def test_a_weak_secret_is_refused_and_an_open_one_warned_about(desk: Desk):
     assert "chmod 600 secret" in done.stderr
 
 
+def test_the_secret_itself_may_be_given_in_distributed_mode_alone(desk: Desk):
+    secret = "6f1d0c5a7b3e49288d0f4c6b1a2e3d57-ombak"
+    fails_with_a_sentence(desk.simpul("settings", secret=secret), "SIMPUL_SECRET is for SIMPUL_MODE=distributed")
+    engines = {"kafka": "kafka:9092", "mongo": "mongodb://mongo/simpul", "minio": "http://a:b@minio/simpul"}
+    others = {"mode": "distributed", "smtp": "smtp://mail", "base_url": "https://simpul.example"}
+    fails_with_a_sentence(desk.simpul("settings", **engines, **others), "needs SIMPUL_SECRET_FILE")
+    done = desk.simpul("settings", **engines, **others, secret=secret)
+    assert (done.returncode, secret in done.stdout) == (0, False)
+    fails_with_a_sentence(
+        desk.simpul("prepare", **engines, **others, secret="change-me"), "SIMPUL_SECRET is too short or too simple"
+    )
+
+
 def test_a_lost_secret_is_not_made_anew_beside_a_database(desk: Desk):
     assert desk.simpul(*ADMIN).returncode == 0
     assert (desk.data / "secret").stat().st_mode & 0o777 == 0o600
