@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Sequence
 from aiokafka.partitioner import DefaultPartitioner
 
 from shared.eventlog.kafka_connection import Connection, Topic, translated
+from shared.eventlog.kafka_groups import pass_over
 from shared.eventlog.kafka_membership import GRACE, STALL, Membership
 from shared.eventlog.kafka_positions import reached_by, written
 from shared.eventlog.kafka_reading import begins, between, ends, in_order, record_of
@@ -65,12 +66,17 @@ class KafkaEventLog:
         return future
 
     def _landed(self, key: str, value: bytes, future: asyncio.Future[object]) -> None:
-        del self._in_flight[key, value]
+        if self._in_flight.get((key, value)) is future:
+            del self._in_flight[key, value]
         if not future.cancelled():
             future.exception()  # Whoever waited has been told already.
 
     async def consume(self, group: str, handle: Handle, *, max_records: int = 500) -> None:
         await Membership(self._connection, group, handle, max_records, self._grace, self._stall).run()
+
+    async def pass_over(self, group: str, upto: str) -> None:
+        await self._connection.partitions()
+        await pass_over(self._connection, self._connection.topic.group(group), reached_by(upto))
 
     async def read(self, after: str = "", upto: str = "") -> AsyncIterator[Sequence[Record]]:
         end = reached_by(upto) if upto else await ends(self._connection)

@@ -4,71 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Sequence
 
 import pytest
 
-from shared.eventlog.port import EventLog, Handle, Record
+from shared.eventlog.port import EventLog, Record
 from tests.contracts.adapters import GRACE, OpenLog
-
-PATIENCE = 20
-"""Seconds after which something that should come counts as never coming."""
-
-
-class Listener:
-    """Remembers what it is handed; `before` may refuse, or hold up, a batch."""
-
-    def __init__(self) -> None:
-        self.batches: list[list[Record]] = []
-        self.before: Handle | None = None
-        self._news = asyncio.Event()
-
-    async def __call__(self, records: Sequence[Record]) -> None:
-        if self.before is not None:
-            await self.before(records)
-        self.batches.append(list(records))
-        self._news.set()
-
-    @property
-    def values(self) -> list[bytes]:
-        return [record.value for batch in self.batches for record in batch]
-
-    async def until(self, enough: Callable[[], bool]) -> None:
-        async with asyncio.timeout(PATIENCE):
-            while not enough():
-                self._news.clear()
-                await self._news.wait()
-
-
-@asynccontextmanager
-async def listening(log: EventLog, group: str, handle: Handle, max_records: int = 500) -> AsyncIterator[None]:
-    consuming = asyncio.create_task(log.consume(group, handle, max_records=max_records))
-    try:
-        yield
-    finally:
-        consuming.cancel()
-        with suppress(asyncio.CancelledError):
-            await consuming
-
-
-def numbered(count: int, start: int = 0) -> list[tuple[str, bytes]]:
-    return [(f"key-{number}", b"%d" % number) for number in range(start, start + count)]
-
-
-async def everything(log: EventLog, after: str = "", upto: str = "") -> list[Record]:
-    return [record async for batch in log.read(after, upto) for record in batch]
-
-
-def by_position(records: Sequence[Record]) -> list[Record]:
-    return sorted(records, key=lambda record: record.position)
-
-
-async def no_lag(log: EventLog, group: str) -> None:
-    """Wait until all positions are committed: a log may do that a moment after the handler."""
-    async with asyncio.timeout(PATIENCE):
-        while await log.lag(group):  # noqa: ASYNC110 - the port tells nobody of a lag
-            await asyncio.sleep(0.02)
+from tests.contracts.listening import PATIENCE, Listener, by_position, everything, listening, no_lag, numbered
 
 
 async def test_an_empty_log_has_no_end_and_no_lag(log: EventLog):

@@ -16,7 +16,7 @@ import pytest
 from shared.eventlog.kafka import KafkaEventLog
 from shared.eventlog.kafka_connection import Topic
 from shared.eventlog.port import Record
-from tests.contracts.test_event_log import Listener, listening, no_lag, numbered
+from tests.contracts.listening import Listener, listening, no_lag, numbered
 
 pytestmark = pytest.mark.slow
 

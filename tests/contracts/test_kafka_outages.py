@@ -17,7 +17,7 @@ from shared.eventlog.kafka_connection import Topic
 from shared.eventlog.kafka_membership import LEAVE_SECONDS, Membership
 from shared.eventlog.port import LogUnavailable
 from tests.contracts.adapters import GRACE
-from tests.contracts.test_event_log import Listener, everything, listening, no_lag, numbered
+from tests.contracts.listening import Listener, everything, listening, no_lag, numbered
 from tests.contracts.test_kafka_members import log_of
 from tests.engines import kafka
 from tests.engines.engine import Server, Unavailable, free_port, skip
