@@ -10,8 +10,13 @@ from contextvars import ContextVar
 from datetime import UTC, datetime
 from typing import Any, TextIO
 
+from shared.tracing import trace_id
+
 request_id: ContextVar[str] = ContextVar("request_id", default="")
 """The id of the HTTP request in hand, "" outside of one."""
+
+service: ContextVar[str] = ContextVar("service", default="")
+"""The service that is at work in the background, "" where several answer side by side."""
 
 _SECRETS = (
     (re.compile(r"(?i)\b(bearer|kunci=|token=|password=|smtps?://[^\s:@/]*:)\s*[^\s&\"',;]+"), r"\1[rahasia]"),
@@ -34,17 +39,24 @@ def redacted(text: str) -> str:
 
 
 class JsonLines(logging.Formatter):
-    """A record as one line of ASCII; everything in it has been redacted."""
+    """A record as one line of ASCII; everything in it has been redacted. `service` is whose it is if nobody says."""
+
+    def __init__(self, service: str = ""):
+        super().__init__()
+        self._service = service
 
     def format(self, record: logging.LogRecord) -> str:
         line: dict[str, Any] = {
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname.lower(),
+            "service": service.get() or self._service,
             "logger": record.name,
             "message": redacted(record.getMessage()),
         }
         if current := request_id.get():
             line["request"] = current
+        if trace := trace_id():
+            line["trace"] = trace
         for name, value in vars(record).items():
             if name not in _OWN:
                 line[name] = redacted(value) if isinstance(value, str) else value
@@ -53,10 +65,10 @@ class JsonLines(logging.Formatter):
         return json.dumps(line, default=lambda value: redacted(str(value)))
 
 
-def configure_logging(level: str = "info", stream: TextIO | None = None) -> None:
+def configure_logging(level: str = "info", stream: TextIO | None = None, service: str = "simpul") -> None:
     """Send everything to one stream (standard error) from this level on, the server's own lines included."""
     handler = logging.StreamHandler(stream or sys.stderr)
-    handler.setFormatter(JsonLines())
+    handler.setFormatter(JsonLines(service))
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(level.upper())

@@ -47,12 +47,22 @@ def _serve(names: Sequence[str]) -> None:
         sockets = _listening(settings)
         asyncio.run(_greet(settings, names))
         application = make_application(open_platform(settings), names)
-        configure_logging(settings.log_level)
+        process = names[0] if len(names) == 1 else "simpul"
+        configure_logging(settings.log_level, service=process)
         started = True
-        with contextlib.suppress(KeyboardInterrupt):
+        with contextlib.suppress(KeyboardInterrupt), _traces(settings, process):
             started = run_server(application, sockets)
     if not started:
         raise Failed("Simpul did not start; the lines above say why.")
+
+
+def _traces(settings: Settings, process: str) -> contextlib.AbstractContextManager[None]:
+    if not settings.otlp:
+        return contextlib.nullcontext()
+    # OpenTelemetry takes half a second to import, and most never need it.
+    from shared.tracing_otlp import traces_to
+
+    return traces_to(settings.otlp, process)
 
 
 def _listening(settings: Settings) -> list[socket.socket]:

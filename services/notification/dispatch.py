@@ -19,6 +19,7 @@ from shared.mail.port import BadHeader, Email, Mailer, Outcome, retry_after
 from shared.runtime.execution import CommandKey, Executor, Kept
 from shared.runtime.measures import MESSAGES
 from shared.storage.port import Find
+from shared.tracing import span
 
 logger = logging.getLogger(__name__)
 
@@ -65,7 +66,7 @@ class Dispatch:
             return
         for command in on_due(kept.state):
             await self._executor.execute(request_id, command, _key(kept, command))
-        claim = CommandKey(self._new_id(), digest="")
+        claim = self._key(_due(kept))
         await self._executor.execute(request_id, StartSending(), claim)
         kept = await self._executor.read(request_id)
         if kept is not None:
@@ -78,10 +79,18 @@ class Dispatch:
             return
         outcomes = await asyncio.gather(*(self._send(kept, message) for message in in_hand))
         command = EndSending(tuple(outcomes))
-        await self._executor.execute(kept.id, command, CommandKey(self._new_id(), digest=""))
+        await self._executor.execute(kept.id, command, self._key(in_hand))
+
+    def _key(self, messages: Sequence[Message]) -> CommandKey:
+        """A new command's, in the trace of the first of these messages."""
+        traceparent = messages[0].traceparent if messages else ""
+        return CommandKey(self._new_id(), digest="", traceparent=traceparent)
 
     async def _send(self, kept: Kept[State], message: Message) -> MessageOutcome:
-        outcome = await self._hand_over(kept, message)
+        facts = {"service": "notification", "subject": kept.id}
+        with span(f"send {message.kind}", "client", message.traceparent, **facts) as traced:
+            outcome = await self._hand_over(kept, message)
+            traced.note(outcome=outcome.kind)
         MESSAGES.labels(_counted_as(outcome, message)).inc()
         match outcome.kind:
             case "sent":
@@ -168,3 +177,8 @@ def _counted_as(outcome: Outcome, message: Message) -> str:
     """The outcome; one after which nothing is tried any more has a name of its own."""
     lasting = outcome.kind in ("sent", "permanent") or retry_after(message.tries) is not None
     return outcome.kind if lasting else "given_up"
+
+
+def _due(kept: Kept[State]) -> list[Message]:
+    """What waits to be taken in hand, the oldest first."""
+    return [message for message in kept.state.messages if message.due and message.status != "sending"]

@@ -45,7 +45,7 @@ class Message:
     """One letter that is owed; its id begins with the request's.
 
     `due` is when to try (again), while sending when the claim ends, None when there is nothing to do. `claim` is the command
-    that took it in hand last; `tries` are counted since it was last asked for.
+    that took it in hand last; `tries` are counted since it was last asked for. `traceparent` is where its event was made.
     """
 
     planned_at: datetime
@@ -59,6 +59,7 @@ class Message:
     due: datetime | None = None
     settled_at: datetime | None = None
     claim: str = ""
+    traceparent: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,7 +185,8 @@ def _queue(state: State, planned: list[Planned], event: Event) -> State:
     messages = list(state.messages)
     for letter in planned:
         message_id = f"{event.subject}.{uuid.uuid5(uuid.UUID(event.id), f'{letter.kind}:{letter.to}').hex}"
-        message = Message(event.time, message_id, letter.kind, letter.to, letter.values, due=AT_ONCE)
+        about = (letter.kind, letter.to, letter.values)
+        message = Message(event.time, message_id, *about, due=AT_ONCE, traceparent=event.traceparent)
         insort(messages, message, key=lambda one: (one.planned_at, one.id))
     return replace(state, messages=tuple(messages)) if planned else state
 

@@ -17,6 +17,7 @@ from shared.runtime.folding import Draft, Folding
 from shared.runtime.measures import DEAD_LETTERS, EVENTS
 from shared.runtime.reading import place_of, read_cached, source_of
 from shared.storage.port import DeadLetter, OutboxEntry, Saved, StateStore, StoreUnavailable, Write
+from shared.tracing import span
 
 logger = logging.getLogger(__name__)
 
@@ -132,12 +133,23 @@ class Consumer(Generic[State]):
                     continue
                 return index, one.trouble
             try:
-                folded = self.folding.hear(draft, one.event, self.clock())
+                outcome = self._hear_one(draft, one.event)
             except Exception as error:
-                logger.exception("%s cannot fold %s of %s", self._service, one.event.type, draft.id)
+                logger.exception(
+                    "%s cannot fold %s of %s", self._service, one.event.type, draft.id, extra={"subject": draft.id}
+                )
                 return index, f"{type(error).__name__}: {error}"
-            EVENTS.labels(self._service, "folded" if folded else "repeated").inc()
+            EVENTS.labels(self._service, outcome).inc()
         return -1, ""
+
+    def _hear_one(self, draft: Draft[State], event: Event) -> str:
+        """The outcome in a word. What was told of here is part of the trace in which the event was saved."""
+        facts = {"service": self._service, "subject": draft.id}
+        with span(f"fold {event.type}", "consumer", event.traceparent, **facts) as traced:
+            folded = self.folding.hear(draft, event, self.clock(), traced.traceparent)
+            outcome = "folded" if folded else "repeated"
+            traced.note(outcome=outcome)
+        return outcome
 
     async def _save(self, writes: Sequence[Write]) -> dict[str, Saved]:
         """What became of the writes that were not saved."""
@@ -168,7 +180,9 @@ class Consumer(Generic[State]):
             self._unblock(subject)
             return False
         DEAD_LETTERS.labels(self._service).inc(len(letters))
-        logger.error("%s parked %d events of %s: %s", self._service, len(letters), subject, reason)
+        logger.error(
+            "%s parked %d events of %s: %s", self._service, len(letters), subject, reason, extra={"subject": subject}
+        )
         self._blocked = (self._blocked or set()) | {subject}
         self._newly_parked.add(subject)
         self._try_again_later(subject, self._replay_after)

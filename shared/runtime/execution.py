@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Generic, TypeVar
 
 from shared.clock import Clock
+from shared.runtime.decider import Refusal
 from shared.runtime.folding import Cause, Draft, Folding
 from shared.runtime.measures import COMMANDS
 from shared.storage.port import (
@@ -20,6 +21,7 @@ from shared.storage.port import (
     StoreUnavailable,
     Write,
 )
+from shared.tracing import span
 
 State = TypeVar("State")
 
@@ -96,16 +98,29 @@ class Executor(Generic[State]):
 
         Raises Refusal, KeyReused, Taken, StoreUnavailable (then the outcome is not known, and the same key may be tried again).
         """
-        with COMMANDS.labels(self.folding.decider.service, type(command).__name__).time():
-            for _ in range(LOST_RACES):
-                draft = await self._open(request_id)
-                if (answer := self._remembered(draft, key)) is not None:
-                    return answer
-                answer, saved = await self._obey(draft, command, key)
-                if saved is Saved.SAVED:
-                    return answer
-                if saved is Saved.TAKEN:
-                    raise Taken(answer.number)
+        service, name = self.folding.decider.service, type(command).__name__
+        with (
+            COMMANDS.labels(service, name).time(),
+            span(f"obey {name}", parent=key.traceparent, service=service, subject=request_id) as traced,
+        ):
+            try:
+                answer = await self._execute(request_id, command, _within(key, traced.traceparent))
+            except Refusal as refusal:
+                traced.note(outcome=refusal.code)
+                raise
+            traced.note(outcome="repeated" if answer.repeated else "obeyed")
+            return answer
+
+    async def _execute(self, request_id: str, command: Any, key: CommandKey) -> Answer:
+        for _ in range(LOST_RACES):
+            draft = await self._open(request_id)
+            if (answer := self._remembered(draft, key)) is not None:
+                return answer
+            answer, saved = await self._obey(draft, command, key)
+            if saved is Saved.SAVED:
+                return answer
+            if saved is Saved.TAKEN:
+                raise Taken(answer.number)
         raise StoreUnavailable("lost too many races")
 
     async def _open(self, request_id: str) -> Draft[State]:
@@ -161,3 +176,8 @@ class Executor(Generic[State]):
 
     def _kept(self, document: Document) -> Kept[State]:
         return Kept(document.id, document.version, self.folding.state(document))
+
+
+def _within(key: CommandKey, traceparent: str) -> CommandKey:
+    """The same key: what follows from the command belongs to this span, if there is one."""
+    return replace(key, traceparent=traceparent) if traceparent else key

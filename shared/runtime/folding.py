@@ -99,23 +99,26 @@ class Folding(Generic[State]):
         """Count an event that was discarded as seen, without folding it."""
         draft.seen[source] = max(sequence, draft.seen.get(source, 0))
 
-    def hear(self, draft: Draft[State], event: Event, now: datetime) -> bool:
-        """Fold another service's event and obey what this service tells itself because of it, or leave the draft as it was."""
+    def hear(self, draft: Draft[State], event: Event, now: datetime, traceparent: str = "") -> bool:
+        """Fold another service's event and obey what this service tells itself because of it, or leave the draft as it was.
+
+        What follows belongs to the trace of `traceparent`, "": of the event.
+        """
         before = replace(draft, seen=dict(draft.seen), fresh=list(draft.fresh))
         try:
-            return self._hear(draft, event, now)
+            return self._hear(draft, event, now, traceparent or event.traceparent)
         except Exception:
             for name in ("state", "seen", "latest", "fresh"):
                 setattr(draft, name, getattr(before, name))
             raise
 
-    def _hear(self, draft: Draft[State], event: Event, now: datetime) -> bool:
+    def _hear(self, draft: Draft[State], event: Event, now: datetime, traceparent: str) -> bool:
         if not self.fold(draft, event):
             return False
         for index, command in enumerate(self.decider.react(draft.state, event)):
             reaction = str(uuid.uuid5(uuid.UUID(event.id), f"{self.decider.service}:{index}"))
             try:
-                self.obey(draft, command, now, Cause(reaction, event.correlationid, event.id, event.traceparent))
+                self.obey(draft, command, now, Cause(reaction, event.correlationid, event.id, traceparent))
             except Refusal:
                 continue
         return True

@@ -7,14 +7,16 @@ import logging
 from bisect import insort
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
 
 from shared.eventlog.port import EventLog, LogUnavailable
-from shared.runtime.heads import sequence_of, time_of
+from shared.runtime.heads import sequence_of, time_of, traceparent_of, type_of
 from shared.runtime.measures import OLDEST, OUTBOX, PUBLISHED
 from shared.storage.port import OutboxEntry, StateStore, StoreUnavailable
+from shared.tracing import collecting, span
 
 logger = logging.getLogger(__name__)
 
@@ -152,7 +154,13 @@ class Relay:
                 pause = 0.0
             except (LogUnavailable, StoreUnavailable) as error:
                 pause = min(LONGEST_PAUSE, pause * 2 or 0.2)
-                logger.warning("cannot publish, events of %d requests wait: %s", len(self._waiting), error)
+                first = next(iter(self._waiting), "")
+                logger.warning(
+                    "cannot publish, events of %d requests wait: %s",
+                    len(self._waiting),
+                    error,
+                    extra={"subject": first},
+                )
                 await asyncio.sleep(pause)
 
     async def _send_wave(self) -> None:
@@ -161,12 +169,22 @@ class Relay:
                 await self._settle_doubts()
             wave = [waiting[0] for waiting in islice(self._waiting.values(), WAVE)]
             if wave:
-                await self._log.append([(entry.subject, entry.event) for _, _, entry in wave])
+                with self._traced([entry for _, _, entry in wave]):
+                    await self._log.append([(entry.subject, entry.event) for _, _, entry in wave])
             for numbered in wave:
                 self._note(numbered)
         PUBLISHED.labels(self._service).inc(len(wave))
         if not self._waiting:
             self._wake.clear()
+
+    def _traced(self, entries: Sequence[OutboxEntry]) -> ExitStack:
+        """A span for each event, in the trace in which it was saved, whoever saved it."""
+        stack = ExitStack()
+        for entry in entries if collecting() else ():
+            if traceparent := traceparent_of(entry.event):
+                name, facts = f"publish {type_of(entry.event)}", {"service": self._service, "subject": entry.subject}
+                stack.enter_context(span(name, "producer", traceparent, **facts))
+        return stack
 
     def _note(self, numbered: Numbered) -> None:
         """The log has this one: the next of its request may follow, after those of the others."""

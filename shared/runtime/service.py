@@ -10,6 +10,7 @@ from typing import Any, Generic, TypeVar
 
 from shared.clock import Clock
 from shared.eventlog.port import EventLog, LogUnavailable
+from shared.observability import service
 from shared.runtime.consumption import Consumer
 from shared.runtime.decider import Decider
 from shared.runtime.execution import Executor
@@ -67,6 +68,7 @@ class ServiceRuntime(Generic[State]):
 
     async def _watched(self, part: str, run: Callable[[], Awaitable[Any]]) -> None:
         """Run a part for ever; if it breaks, say so and start it again, more slowly each time."""
+        service.set(self.name)
         pause = 0.2
         while True:
             try:

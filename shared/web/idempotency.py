@@ -13,10 +13,12 @@ from starlette.requests import Request
 from shared.clock import NewId, random_id
 from shared.contracts.facts import DocumentRef
 from shared.runtime.execution import CommandKey
+from shared.tracing import traceparent
 from shared.web.bodies import FieldError
 from shared.web.problems import invalid
 
 HEADER = "Idempotency-Key"
+TRACE_HEADER = "traceparent"
 _VISIBLE = re.compile(r"[!-~]{1,200}")
 _TRACEPARENT = re.compile(r"00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 _COMMANDS = uuid.UUID("6f1d2a52-7f0c-5c0b-9d57-0d5c7f6f6a31")
@@ -61,5 +63,9 @@ def documents_digest(documents: Iterable[DocumentRef]) -> str:
 
 
 def _traceparent(request: Request) -> str:
-    told = request.headers.get("traceparent", "")
+    return traceparent() or told_traceparent(request.headers.get(TRACE_HEADER, ""))
+
+
+def told_traceparent(told: str) -> str:
+    """What a client says of the trace that its call belongs to, "" if that is not W3C trace context."""
     return told if _TRACEPARENT.fullmatch(told) else ""

@@ -11,8 +11,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from shared.clock import NewId
 from shared.observability import request_id
+from shared.tracing import Span, collecting, span
 from shared.web.answers import answer_to
 from shared.web.client_address import ClientAddress
+from shared.web.idempotency import told_traceparent
 from shared.web.problems import unexpected
 
 access = logging.getLogger("simpul.access")
@@ -38,7 +40,7 @@ STRICT_TRANSPORT = {b"strict-transport-security": b"max-age=31536000"}
 
 
 class RequestContext:
-    """Gives the request its id and the client's address, and logs its end: no query, no address, no cookie."""
+    """Gives the request its id, its span and the client's address, and logs its end: no query, no address, no cookie."""
 
     def __init__(self, app: ASGIApp, new_id: NewId, client_address: ClientAddress):
         self.app, self._new_id, self._client_address = app, new_id, client_address
@@ -58,16 +60,33 @@ class RequestContext:
             await send(message)
 
         token = request_id.set(current)
-        try:
-            await self.app(scope, receive, named)
-        finally:
-            _note(scope, status, time.perf_counter() - began)
-            request_id.reset(token)
+        with span("HTTP", "server", _told(scope), http_request=current) as traced:
+            try:
+                await self.app(scope, receive, named)
+            finally:
+                _describe(traced, scope, status)
+                _note(scope, status, time.perf_counter() - began)
+                request_id.reset(token)
+
+
+def _told(scope: Scope) -> str:
+    """The trace that a caller says it is part of."""
+    if not collecting():
+        return ""
+    told = next((value for name, value in scope["headers"] if name == b"traceparent"), b"")
+    return told_traceparent(told.decode("latin-1"))
+
+
+def _describe(traced: Span, scope: Scope, status: int) -> None:
+    """The route with its parameters' names, not what they were: numbers of requests stay out of names."""
+    if collecting():
+        traced.rename(f"{scope['method']} {getattr(scope.get('route'), 'path', '')}".rstrip())
+        traced.note(outcome=status)
 
 
 def _note(scope: Scope, status: int, seconds: float) -> None:
     method = scope["method"] if scope["method"] in METHODS else "other"
-    if not scope["path"].endswith("/live"):  # a stream is open for hours, and counted while it is
+    if status != 200 or not scope["path"].endswith("/live"):  # a stream is open for hours, and counted while it is
         HTTP.labels(method, str(status)).observe(seconds)
     if access.isEnabledFor(logging.INFO):
         facts = {"method": method, "path": scope["path"][:200], "status": status, "ms": round(seconds * 1000, 1)}
