@@ -225,14 +225,15 @@ def refuse_default(password: str, setting: str) -> None:
     bare = password.lower()
     for word in DEFAULTS:
         bare = bare.replace(word, "")
-    if len(password) < LEAST_PASSWORD or len(set(bare)) < 6:
+    different = 6 if bare == password.lower() else 8
+    if len(password) < LEAST_PASSWORD or len(set(bare)) < different:
         raise BadSettings(
             f"{setting}: its password is empty, a default or too simple; {LEAST_PASSWORD} random characters are needed"
         )
 
 
 def load_secret(settings: Settings) -> bytes:
-    """The secret of 32 bytes or more; embedded mode makes one at the first start, distributed needs it given. Raises BadSettings."""
+    """The secret of 32 bytes or more; embedded mode makes one at the first start, distributed needs one. Raises BadSettings."""
     if secret := settings.secret.get_secret_value():
         return _strong(secret, "SIMPUL_SECRET")
     path = settings.secret_path

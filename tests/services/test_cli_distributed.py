@@ -1,0 +1,49 @@
+"""The command line in distributed mode where nothing of it is there: what is refused, and what is said."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.services.cli_ground import Desk, fails_with_a_sentence
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Desk:
+    """Engines are named that do not answer."""
+    (tmp_path / "secret").write_text("0123456789abcdefghijklmnopqrstuvwxyz")
+    (tmp_path / "secret").chmod(0o600)
+    settings = {
+        "SIMPUL_MODE": "distributed",
+        "SIMPUL_KAFKA": "127.0.0.1:1",
+        "SIMPUL_MONGO": "mongodb://127.0.0.1:1/simpul?serverSelectionTimeoutMS=500",
+        "SIMPUL_MINIO": "http://key:Ombak7-Biru-di-Maba@127.0.0.1:1/documents",
+        "SIMPUL_SMTP": "smtp://127.0.0.1:1?tls=none",
+        "SIMPUL_SECRET_FILE": "secret",
+        "SIMPUL_BASE_URL": "http://127.0.0.1:8080",
+    }
+    return Desk(tmp_path, settings)
+
+
+@pytest.mark.parametrize("words", [("backup", "copy"), ("restore", "copy")])
+def test_what_knows_of_a_folder_alone_says_so(desk: Desk, words: tuple[str, ...]):
+    fails_with_a_sentence(desk.simpul(*words), f"simpul {words[0]}", "embedded mode", "their own tools")
+    assert not (desk.folder / "copy").exists()
+
+
+@pytest.mark.parametrize("words", [("serve", "intake"), ("staff", "list"), ("prepare",)])
+def test_an_engine_that_does_not_answer_is_told_in_a_sentence(desk: Desk, words: tuple[str, ...]):
+    done = desk.simpul(*words)
+    assert done.returncode == 1
+    assert "cannot be used" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not desk.data.exists()
+
+
+def test_a_default_is_refused_before_anything_is_opened(desk: Desk):
+    done = desk.simpul("serve", "intake", minio="http://minioadmin:minioadmin@127.0.0.1:1/documents")
+    fails_with_a_sentence(done, "SIMPUL_MINIO", "default")
+    fails_with_a_sentence(desk.simpul("up", smtp=""), "SIMPUL_MODE=distributed needs SIMPUL_SMTP")
