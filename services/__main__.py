@@ -25,6 +25,7 @@ COMMANDS: Mapping[str, str] = {
     "events": "events:app",
     "state": "state:app",
     "dead-letters": "dead_letters:app",
+    "move": "move:move",
     "backup": "backup:backup",
     "restore": "backup:restore",
     "settings": "settings:settings",

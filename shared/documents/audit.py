@@ -12,11 +12,13 @@ from shared.documents.port import DocumentMissing, DocumentStore
 from shared.eventlog.port import EventLog
 
 
-async def named_documents(log: EventLog) -> AsyncIterator[DocumentRef]:
-    """Every document that an event names, each once."""
+async def named_documents(log: EventLog, upto: str = "") -> AsyncIterator[DocumentRef]:
+    """Every document that an event names up to this end of the log, each once."""
     known: set[str] = set()
-    async for batch in log.read():
+    async for batch in log.read(upto=upto):
         for record in batch:
+            if b'"documents"' not in record.value:
+                continue
             try:
                 fact = from_bytes(record.value).fact
             except Unreadable:
@@ -32,12 +34,13 @@ async def audit(log: EventLog, store: DocumentStore, progress: Callable[[], None
     trouble: list[str] = []
     async for document in named_documents(log):
         progress()
-        if (found := await _hash(store, document.key)) != document.sha256:
+        if (found := await hash_of(store, document.key)) != document.sha256:
             trouble.append(f"document {document.id} ({document.key}) is {'damaged' if found else 'missing'}")
     return trouble
 
 
-async def _hash(store: DocumentStore, key: str) -> str | None:
+async def hash_of(store: DocumentStore, key: str) -> str | None:
+    """The SHA-256 of what is stored under this key, None if nothing is."""
     digest = hashlib.sha256()
     try:
         async for piece in await store.open(key):

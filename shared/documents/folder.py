@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
+import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -35,6 +36,9 @@ class FolderDocumentStore:
 
     async def put(self, source: BinaryIO, inspect: Inspect, *, limit: int) -> StoredDocument:
         return await asyncio.to_thread(self._put, source, inspect, limit)
+
+    async def put_as(self, key: str, source: BinaryIO) -> None:
+        await asyncio.to_thread(self._put_as, self.path_of(key), source)
 
     async def open(self, key: str) -> AsyncIterator[bytes]:
         file, first = await asyncio.to_thread(_open, self.path_of(key))
@@ -67,6 +71,16 @@ class FolderDocumentStore:
             self._shelves.clear()
             raise StoreUnavailable(str(error)) from error
         return StoredDocument(key=key, size=size, sha256=sha256, media_type=media_type)
+
+    def _put_as(self, path: Path, source: BinaryIO) -> None:
+        source.seek(0)
+        try:
+            # One that broke off has left it, or else another of the same key is under way and fails.
+            path.with_name(path.name + UNFINISHED).unlink(missing_ok=True)
+            self._write(source, path, sys.maxsize)
+        except OSError as error:
+            self._shelves.clear()
+            raise StoreUnavailable(str(error)) from error
 
     def _write(self, source: BinaryIO, path: Path, limit: int) -> tuple[int, str]:
         self._make_shelf(path.parent)

@@ -47,9 +47,6 @@ class MeasuredDocumentStore:
     async def put_as(self, key: str, source: BinaryIO) -> None:
         await self._store.put_as(key, source)
 
-    async def put_as(self, key: str, source: BinaryIO) -> None:
-        await self._store.put_as(key, source)
-
     async def open(self, key: str) -> AsyncIterator[bytes]:
         try:
             pieces = await self._store.open(key)

@@ -57,6 +57,9 @@ class MinioDocumentStore:
     async def put(self, source: BinaryIO, inspect: Inspect, *, limit: int) -> StoredDocument:
         return await self._run(self._put, source, inspect, limit)
 
+    async def put_as(self, key: str, source: BinaryIO) -> None:
+        await self._run(self._put_as, checked(key), source)
+
     async def open(self, key: str) -> AsyncIterator[bytes]:
         response, first = await self._run(self._open, checked(key))
         return self._pieces(response, first)
@@ -101,12 +104,17 @@ class MinioDocumentStore:
     def _put(self, source: BinaryIO, inspect: Inspect, limit: int) -> StoredDocument:
         media_type = inspected(source, inspect, limit)
         key, counted = self._new_key(), Counted(source, limit)
+        self._upload(key, cast(BinaryIO, counted))
+        return StoredDocument(key=key, size=counted.size, sha256=counted.sha256, media_type=media_type)
+
+    def _put_as(self, key: str, source: BinaryIO) -> None:
+        source.seek(0)
+        self._upload(key, source)
+
+    def _upload(self, key: str, source: BinaryIO) -> None:
         # Parts one after the other: in parallel the SDK would hold several of every upload in memory. The media type stays
         # out of it: nobody but the service reads this bucket.
-        self._client.put_object(
-            self._bucket, key, cast(BinaryIO, counted), length=-1, part_size=PART, num_parallel_uploads=1
-        )
-        return StoredDocument(key=key, size=counted.size, sha256=counted.sha256, media_type=media_type)
+        self._client.put_object(self._bucket, key, source, length=-1, part_size=PART, num_parallel_uploads=1)
 
     def _open(self, key: str) -> tuple[BaseHTTPResponse, bytes]:
         response = self._client.get_object(self._bucket, key)

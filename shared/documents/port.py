@@ -70,6 +70,14 @@ class DocumentStore(Protocol):
         """
         ...
 
+    async def put_as(self, key: str, source: BinaryIO) -> None:
+        """Store what a seekable file holds, from its start, under a key that another store made; it takes the place of what
+        is there.
+
+        Raises DocumentMissing for what is no key, and StoreUnavailable.
+        """
+        ...
+
     async def open(self, key: str) -> AsyncIterator[bytes]:
         """The bytes in pieces. Raises DocumentMissing before the first piece, so that an answer can still be a 404."""
         ...

@@ -45,6 +45,12 @@ class EventLog(Protocol):
         least once, and those of one key in their order; a crash, or another process that joins the group, may repeat some.
         """
 
+    async def pass_over(self, group: str, upto: str) -> None:
+        """Let the group go on after this `end`, as if all up to it had been handed over; it never goes back.
+
+        For a group that nobody consumes for. Raises LogUnavailable, also if somebody does.
+        """
+
     def read(self, after: str = "", upto: str = "") -> AsyncIterator[Sequence[Record]]:
         """Batches of the whole log after one `end`, up to and with another ("" is the end as of now).
 

@@ -67,6 +67,10 @@ class SqliteEventLog:
         finally:
             await self._positions.settle()
 
+    async def pass_over(self, group: str, upto: str) -> None:
+        with _translated():
+            await self._positions.commit_now(group, int(upto or 0))
+
     async def _consume(self, group: str, handle: Handle, max_records: int) -> None:
         loop = asyncio.get_running_loop()
         with _translated():

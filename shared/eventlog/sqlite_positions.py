@@ -50,6 +50,11 @@ class Positions:
         if self._committing is None or self._committing.done():
             self._committing = asyncio.create_task(self._commit_later())
 
+    async def commit_now(self, group: str, position: int) -> None:
+        """Commit at once, unless the group has come further. Raises StoreUnavailable."""
+        self._moved[group] = max(position, self.of(group))
+        await self._write()
+
     async def settle(self) -> None:
         """Commit now what has not been; what the store does not take is handed over once more after the next start."""
         try:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass
 from typing import Any, Generic, TypeVar
 
@@ -13,13 +14,16 @@ from shared.eventlog.port import EventLog, Record
 from shared.runtime.decider import Decider
 from shared.runtime.folding import Draft, Folding, reopened
 from shared.runtime.reading import place_of
-from shared.storage.port import Document, Saved, StateStore
+from shared.storage.port import Document, Saved, StateStore, Write
 
 State = TypeVar("State")
 
 Progress = Callable[[int], None]
+Seen = Mapping[str, int]
 PATIENCE = 20
 PAUSE = 0.25
+AT_ONCE = 500
+"""Documents that are written together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,13 +73,20 @@ class Refold(Generic[State]):
     """One service's states folded from the log into memory, a few KB a request."""
 
     def __init__(
-        self, decider: Decider[State], store: StateStore, log: EventLog, progress: Progress = lambda count: None
+        self,
+        decider: Decider[State],
+        store: StateStore,
+        log: EventLog,
+        progress: Progress = lambda count: None,
+        bounds: Mapping[str, Seen] | None = None,
     ):
+        """`bounds` are requests of which no more is folded than this."""
         self.folding = Folding(decider)
         self.report = Report(decider.service)
         self._store, self._log, self._progress = store, log, progress
         self._sources = decider.sources | {decider.service}
-        self._drafts: dict[str, Draft[State]] = {}
+        self._bounds = bounds or {}
+        self.drafts: dict[str, Draft[State]] = {}
         self._lines: dict[tuple[str, str], dict[int, tuple[str, Event | None]]] = {}
         """Of each request and source, the events by sequence that cannot be folded yet."""
         self._discarded: set[bytes] = set()
@@ -90,27 +101,35 @@ class Refold(Generic[State]):
             if not self.report.behind:
                 break
             await asyncio.sleep(PAUSE)
-        self.report.documents = len(self._drafts)
+        self.report.documents = len(self.drafts)
+        return self.report
+
+    async def fold(self) -> Report:
+        """Fold to the log's end, into `drafts`."""
+        await self._fold_on()
+        self.report.holes, self.report.documents = self._holes(), len(self.drafts)
         return self.report
 
     async def swap(self) -> Report:
         """Put the folded state of each differing document in place of the live one, unless that has moved on meanwhile."""
-        for difference in list(self.report.differences):
-            draft = self._drafts.get(difference.id)
-            if draft is None:
-                continue
-            stored = (await self._store.load([difference.id])).get(difference.id)
-            if stored is not None and _ahead(stored.seen, draft.seen):
-                self.report.behind.append(difference.id)
-                continue
-            again = reopened(draft, stored.version if stored else 0)
-            again.commands = stored.commands if stored else ()
-            [saved] = await self._store.save([self.folding.close(again)])
-            if saved is Saved.SAVED:
-                self.report.swapped += 1
-            else:
-                self.report.behind.append(difference.id)
+        ids = [difference.id for difference in self.report.differences if difference.id in self.drafts]
+        for start in range(0, len(ids), AT_ONCE):
+            await self._swap(ids[start : start + AT_ONCE])
         return self.report
+
+    async def _swap(self, ids: Sequence[str]) -> None:
+        stored = await self._store.load(ids)
+        ahead = [one for one in ids if one in stored and _ahead(stored[one].seen, self.drafts[one].seen)]
+        writes = [self._write(one, stored.get(one)) for one in ids if one not in ahead]
+        saved = await self._store.save(writes)
+        lost = [write.document.id for write, one in zip(writes, saved, strict=True) if one is not Saved.SAVED]
+        self.report.swapped += len(writes) - len(lost)
+        self.report.behind += [*ahead, *lost]
+
+    def _write(self, request_id: str, stored: Document | None) -> Write:
+        again = reopened(self.drafts[request_id], stored.version if stored else 0)
+        again.commands = stored.commands if stored else ()
+        return self.folding.close(again)
 
     async def _fold_on(self) -> None:
         letters = await self._store.dead_letters(states=("discarded",))
@@ -138,7 +157,7 @@ class Refold(Generic[State]):
 
     def _offer(self, record: Record, source: str, sequence: int, event: Event | None) -> None:
         """Fold an event, or pass a discarded one by, once all before it from its source was; as services do."""
-        if source not in self._sources:
+        if source not in self._sources or sequence > self._bound(record.key, source):
             return
         draft, line = self._draft(record.key), self._lines.setdefault((record.key, source), {})
         if sequence > draft.seen.get(source, 0):
@@ -162,16 +181,19 @@ class Refold(Generic[State]):
         """Where a source's events go on without the one that is next."""
         holes = []
         for (request_id, source), line in self._lines.items():
-            seen = self._drafts[request_id].seen.get(source, 0)
+            seen = self.drafts[request_id].seen.get(source, 0)
             if line and seen + 1 not in line:
                 first = min(line)
                 holes.append(f"{line[first][0]}: {request_id}: {source}: {first} after {seen}")
         return holes
 
+    def _bound(self, request_id: str, source: str) -> float:
+        return self._bounds[request_id].get(source, 0) if request_id in self._bounds else math.inf
+
     def _draft(self, request_id: str) -> Draft[State]:
-        if request_id not in self._drafts:
-            self._drafts[request_id] = self.folding.open(request_id, None)
-        return self._drafts[request_id]
+        if request_id not in self.drafts:
+            self.drafts[request_id] = self.folding.open(request_id, None)
+        return self.drafts[request_id]
 
     async def _compare_all(self) -> None:
         known: set[str] = set()
@@ -182,11 +204,11 @@ class Refold(Generic[State]):
                 self._compare(request_id, document)
             known.update(ids)
             after = ids[-1]
-        for request_id in self._drafts.keys() - known:
+        for request_id in self.drafts.keys() - known:
             self.report.differences.append(Difference(request_id, "missing"))
 
     def _compare(self, request_id: str, document: Document) -> None:
-        draft = self._drafts.get(request_id)
+        draft = self.drafts.get(request_id)
         if draft is None or _ahead(document.seen, draft.seen) or _ahead(draft.seen, document.seen):
             self.report.behind.append(request_id)
         elif (live := self.folding.state(document)) != draft.state:

@@ -1,0 +1,122 @@
+"""One log copied into another, each request in order: a copy that was stopped is a beginning, and the next goes on there."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import AsyncIterator, Callable, Sequence
+
+from shared.eventlog.port import EventLog, Record
+
+Progress = Callable[[int], None]
+
+WINDOW = 4_000
+"""Records that are put into waves together."""
+
+WAVE = 500
+"""Records of a wave at most, as the relay has it."""
+
+
+class HoldsSomethingElse(Exception):
+    """The target holds what did not come from the source; the text says what. Nothing of it was changed."""
+
+
+class LogCopy:
+    """What is in the source up to an end and not yet in the target, of which it is remembered in 16 bytes an event.
+
+    A wave holds each request at most once and is awaited before the next: however a copy ends, each request's events in the
+    target are the first of those in the source. What the source repeats is copied once.
+    """
+
+    def __init__(self, source: EventLog, target: EventLog, upto: str):
+        self._source, self._target, self._upto = source, target, upto
+        self._places: dict[str, dict[bytes, int]] = {}
+        """Of each request, its events by digest and their place among its events."""
+        self._reached: dict[str, int] = {}
+        self.events = self.present = self.repeats = 0
+
+    async def look(self, progress: Progress = lambda count: None) -> None:
+        """Find what is there on both sides. Raises HoldsSomethingElse."""
+        async for batch in _read(self._source, self._upto):
+            for record in batch:
+                places = self._places.setdefault(record.key, {})
+                if (digest := _digest(record)) in places:
+                    self.repeats += 1
+                else:
+                    places[digest] = len(places)
+            progress(len(batch))
+        self.events = sum(map(len, self._places.values()))
+        async for batch in self._target.read():
+            for record in batch:
+                self._meet(record)
+        self.present = sum(self._reached.values())
+
+    def _meet(self, record: Record) -> None:
+        place = self._places.get(record.key, {}).get(_digest(record))
+        reached = self._reached.get(record.key, 0)
+        if place is None or place > reached:
+            raise HoldsSomethingElse(f"its log has an event of {record.key} that is not, or not there, in the source")
+        self._reached[record.key] = max(reached, place + 1)
+
+    async def copy(self, progress: Progress = lambda count: None) -> int:
+        """Append what is missing, and return how much that was. Raises LogUnavailable; then it may be run again."""
+        copied = 0
+        async for window in _windows(self._source, self._upto):
+            missing = [record for record in window if self._next(record)]
+            for wave in waves(missing):
+                await self._target.append([(record.key, record.value) for record in wave])
+                copied += len(wave)
+            progress(len(window))
+        return copied
+
+    def _next(self, record: Record) -> bool:
+        reached = self._reached.get(record.key, 0)
+        if self._places[record.key][_digest(record)] < reached:
+            return False
+        self._reached[record.key] = reached + 1
+        return True
+
+
+def waves(records: Sequence[Record]) -> list[list[Record]]:
+    """The records in rounds that hold each key at most once, and not too many."""
+    rounds: list[list[Record]] = []
+    turns: dict[str, int] = {}
+    for record in records:
+        turn = turns.get(record.key, 0)
+        turns[record.key] = turn + 1
+        if turn == len(rounds):
+            rounds.append([])
+        rounds[turn].append(record)
+    return [each[start : start + WAVE] for each in rounds for start in range(0, len(each), WAVE)]
+
+
+async def _windows(log: EventLog, upto: str) -> AsyncIterator[list[Record]]:
+    window: list[Record] = []
+    async for batch in _read(log, upto):
+        window += batch
+        if len(window) >= WINDOW:
+            yield window
+            window = []
+    if window:
+        yield window
+
+
+async def _read(log: EventLog, upto: str) -> AsyncIterator[Sequence[Record]]:
+    """Up to an end; the "" of an empty log stands for nothing here, and not for the log as it is now."""
+    if upto:
+        async for batch in log.read(upto=upto):
+            yield batch
+
+
+async def positions_of(log: EventLog, values: set[bytes]) -> dict[bytes, str]:
+    """Where these events lie in the log; the first place of one that is there more than once."""
+    found: dict[bytes, str] = {}
+    if values:
+        async for batch in log.read():
+            for record in batch:
+                if record.value in values:
+                    found.setdefault(record.value, record.position)
+    return found
+
+
+def _digest(record: Record) -> bytes:
+    return hashlib.blake2b(record.value, digest_size=16).digest()

@@ -1,0 +1,39 @@
+"""Positions of a group that has no members: where it will go on when somebody joins it."""
+
+from __future__ import annotations
+
+import asyncio
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import CommitFailedError, IllegalGenerationError, RebalanceInProgressError, UnknownMemberIdError
+
+from shared.eventlog.kafka_connection import RETRY_BACKOFF_MS, Connection, translated
+from shared.eventlog.kafka_positions import Reached
+from shared.eventlog.port import LogUnavailable
+
+_HAS_MEMBERS = (CommitFailedError, IllegalGenerationError, RebalanceInProgressError, UnknownMemberIdError)
+
+
+async def pass_over(connection: Connection, group: str, upto: Reached) -> None:
+    """Commit these positions where the group has not come further. Raises LogUnavailable, also if the group has members."""
+    places = {TopicPartition(connection.topic.name, number): last + 1 for number, last in upto.items()}
+    consumer = AIOKafkaConsumer(
+        bootstrap_servers=connection.servers,
+        group_id=group,
+        enable_auto_commit=False,
+        retry_backoff_ms=RETRY_BACKOFF_MS,
+    )
+    with translated():
+        try:
+            async with asyncio.timeout(connection.patience):
+                await consumer.start()
+                consumer.assign(list(places))
+                ahead = {
+                    place: after for place, after in places.items() if (await consumer.committed(place) or 0) < after
+                }
+                if ahead:
+                    await consumer.commit(ahead)
+        except _HAS_MEMBERS as error:
+            raise LogUnavailable(f"somebody consumes as {group} already") from error
+        finally:
+            await asyncio.gather(consumer.stop(), return_exceptions=True)

@@ -1,0 +1,35 @@
+"""Staff accounts copied from one store into another. Sessions stay behind: everybody signs in again."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from shared.identity.accounts import Account, AccountStore
+
+
+async def unknown_accounts(source: AccountStore, target: AccountStore, *, begun: bool) -> list[str]:
+    """The accounts of the target that are not from the source. If the copy has `begun`, one of the same name is."""
+    theirs = {account.username: account for account in await source.accounts()}
+    return [
+        account.username
+        for account in await target.accounts()
+        if (account.username not in theirs if begun else theirs.get(account.username) != account)
+    ]
+
+
+async def copy_accounts(source: AccountStore, target: AccountStore) -> int:
+    """Add the accounts that are missing and change those that differ; returns how many the source has."""
+    accounts = await source.accounts()
+    present = {account.username: account for account in await target.accounts()}
+    # Administrators first, so that there is always one.
+    for account in sorted(accounts, key=lambda one: not one.administers):
+        await _copy(account, present, target)
+    return len(accounts)
+
+
+async def _copy(account: Account, present: Mapping[str, Account], target: AccountStore) -> None:
+    was = present.get(account.username)
+    if was is None:
+        await target.add(account)
+    elif was != account:
+        await target.change(was, account)
