@@ -20,6 +20,7 @@ COMMANDS: Mapping[str, str] = {
     "up": "serving:up",
     "serve": "serving:serve",
     "prepare": "prepare:prepare",
+    "secrets": "secrets:secrets",
     "demo": "demo:demo",
     "staff": "staff:app",
     "events": "events:app",

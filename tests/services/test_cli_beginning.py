@@ -100,7 +100,12 @@ def test_the_secret_itself_may_be_given_in_distributed_mode_alone(desk: Desk):
     secret = "6f1d0c5a7b3e49288d0f4c6b1a2e3d57-ombak"
     fails_with_a_sentence(desk.simpul("settings", secret=secret), "SIMPUL_SECRET is for SIMPUL_MODE=distributed")
     engines = {"kafka": "kafka:9092", "mongo": "mongodb://mongo/simpul", "minio": "http://a:b@minio/simpul"}
-    others = {"mode": "distributed", "smtp": "smtp://mail", "base_url": "https://simpul.example"}
+    others = {
+        "mode": "distributed",
+        "smtp": "smtp://mail",
+        "base_url": "https://simpul.example",
+        "trusted_proxies": "::1",
+    }
     fails_with_a_sentence(desk.simpul("settings", **engines, **others), "needs SIMPUL_SECRET_FILE")
     done = desk.simpul("settings", **engines, **others, secret=secret)
     assert (done.returncode, secret in done.stdout) == (0, False)

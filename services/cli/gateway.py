@@ -1,0 +1,103 @@
+"""The gateway's file, deploy/Caddyfile, made from the one table of paths: one origin for all services."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from services.routing import FRONT, PREFIXES
+from services.wiring import BUILDERS
+from shared.web.server import HEAD_BYTES, KEEP_ALIVE
+
+FILE = Path(__file__).parents[2] / "deploy" / "Caddyfile"
+PORT = 8000
+"""Where each service listens in its container."""
+
+HEAD = f"""\
+# Made from services/routing.py by `make docs`; a test holds it to that.
+#
+# GATEWAY_SITE  what is answered to: ":80", or a name such as simpul.haltim.example, which turns TLS on
+# GATEWAY_TLS   a directive for that name, if certificates do not come from a public authority by themselves:
+#               "tls internal", or "tls /certificates/site.pem /certificates/site.key"
+{{
+	servers {{
+		protocols h1 h2
+		max_header_size {HEAD_BYTES // 1024}KB
+		timeouts {{
+			read_header 20s
+			idle 2m
+		}}
+	}}
+}}
+
+# What all ways have in common. Live streams stay open, so whoever has fewest requests gets the next; a process that cannot be
+# connected to is left out and another one asked. Connections are let go before the service closes them.
+(processes) {{
+	lb_policy least_conn
+	lb_try_duration 10s
+	fail_duration 5s
+	transport http {{
+		dial_timeout 2s
+		keepalive {KEEP_ALIVE - 10}s
+	}}
+}}
+
+{{$GATEWAY_SITE::80}} {{
+	{{$GATEWAY_TLS}}
+	header -Server
+
+	# Prometheus asks each process itself.
+	handle /metrics {{
+		respond 404
+	}}
+"""
+
+MAIL = """\
+
+# Mailpit's page for who tries Simpul out (profile "mailpit"); published on this machine alone.
+:8025 {
+	reverse_proxy mailpit:8025
+}
+"""
+
+
+def caddyfile() -> str:
+    """The whole file. Streams need no word: Caddy passes `text/event-stream` on at once, and drops one whose listener left."""
+    ways = (_way(name) for name in sorted(BUILDERS, key=lambda name: name == FRONT))
+    return "\n".join([HEAD, *ways]) + "}\n" + MAIL
+
+
+def _way(service: str) -> str:
+    if service == FRONT:
+        return _passed_on("handle", service)
+    paths = " ".join(f"{prefix} {prefix}/*" for prefix in _prefixes(service))
+    return f"\t@{service} path {paths}\n" + _passed_on(f"handle @{service}", service)
+
+
+def _passed_on(handle: str, service: str) -> str:
+    # Processes come and go with `--scale`: their addresses are looked up again and again.
+    lines = (
+        f"\t{handle} {{",
+        "\t\treverse_proxy {",
+        f"\t\t\tdynamic a {service} {PORT} {{",
+        "\t\t\t\trefresh 2s",
+        "\t\t\t}",
+        "\t\t\timport processes",
+        "\t\t}",
+        "\t}",
+    )
+    return "\n".join(lines) + "\n"
+
+
+def _prefixes(service: str) -> Iterator[str]:
+    return (prefix for prefix, name in PREFIXES.items() if name == service)
+
+
+def main() -> None:
+    FILE.parent.mkdir(exist_ok=True)
+    FILE.write_text(caddyfile(), encoding="utf-8")
+    print(f"written: {FILE.relative_to(FILE.parents[1])}")
+
+
+if __name__ == "__main__":
+    main()
