@@ -1,6 +1,6 @@
 """Traces: spans that follow a request from the form to the letter, through every service, if somebody collects them.
 
-While nobody does, which is the default, a span is one look at a variable, and nothing of OpenTelemetry is imported.
+While nobody does, which is the default, a span is one look at a variable, and OpenTelemetry's SDK is not imported.
 """
 
 from __future__ import annotations

@@ -66,7 +66,8 @@ class Dispatch:
             return
         for command in on_due(kept.state):
             await self._executor.execute(request_id, command, _key(kept, command))
-        claim = self._key(_due(kept))
+        now = self._executor.clock()
+        claim = self._key([message for message in kept.state.messages if message.due and message.due <= now])
         await self._executor.execute(request_id, StartSending(), claim)
         kept = await self._executor.read(request_id)
         if kept is not None:
@@ -177,8 +178,3 @@ def _counted_as(outcome: Outcome, message: Message) -> str:
     """The outcome; one after which nothing is tried any more has a name of its own."""
     lasting = outcome.kind in ("sent", "permanent") or retry_after(message.tries) is not None
     return outcome.kind if lasting else "given_up"
-
-
-def _due(kept: Kept[State]) -> list[Message]:
-    """What waits to be taken in hand, the oldest first."""
-    return [message for message in kept.state.messages if message.due and message.status != "sending"]

@@ -9,6 +9,7 @@ from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING, Any
 
 from fastapi import APIRouter, Depends, FastAPI
+from fastapi.telemetry import TelemetryConfig
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.middleware import Middleware
 from starlette.requests import Request
@@ -35,6 +36,8 @@ Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 
 TITLE = "Simpul"
 JSON_LIMIT = 256 * 1024
+NO_TELEMETRY: TelemetryConfig = {"tracing": False, "metrics": False, "logs": False, "auto_configure": False}
+"""FastAPI's own would tell more than may be told: traces and metrics are ours."""
 WITH_FILES = re.compile(
     r"/api/requests/?|/api/requests/[^/]+/resubmission|/api/assignment/requests/[^/]+/completion"
     r"|/|/berkas|/lacak/[^/]+/lengkapi(?:/berkas)?|/pekerjaan/[^/]+/serahkan(?:/berkas)?"
@@ -63,6 +66,7 @@ def make_app(
         redirect_slashes=False,  # a redirect would repeat the Host header, which anybody can make up
         middleware=surroundings(platform, body_limit_of(settings)),
         responses={"default": PROBLEM},
+        telemetry=NO_TELEMETRY,
     )
     app.state.platform = platform
     app.state.streams = Streams()
