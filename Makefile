@@ -1,6 +1,6 @@
 # One command per habit. `make` alone lists them.
 .DEFAULT_GOAL := help
-.PHONY: help run test engines check lint format bench docs lock clean
+.PHONY: help run test engines containers check lint format bench docs lock clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -22,6 +22,9 @@ test: $(DEV_READY) ## run every test
 
 engines: $(DEV_READY) ## test over real Kafka, MongoDB, MinIO and versitygw, fetched once (10 minutes)
 	@SIMPUL_ENGINES=$${SIMPUL_ENGINES:-fetch} $(BIN)/python -m tests.engines $(ARGS)
+
+containers: $(DEV_READY) ## bring docker-compose.yml up, take requests through it, break it (Docker, or SIMPUL_CONTAINERS)
+	@$(BIN)/python -m tests.containers $(ARGS)
 
 check: lint ## format, lint, types, imports and the fast tests: before every commit
 	@$(BIN)/python -m pytest -q -n 2 --dist loadfile -m "not slow" $(wildcard $(FAST))
@@ -47,6 +50,7 @@ pictures: $(DEV_READY) ## take pictures of every page in every state, into build
 
 docs: $(DEV_READY) ## write the pages of docs/ that come from the code
 	@$(BIN)/python -m services.cli.catalogue
+	@$(BIN)/python -m services.cli.gateway
 
 lock: $(DEV_READY) ## resolve the dependencies again; UPGRADE=1 takes the newest
 	@$(COMPILE) --group build --output-file requirements.lock
