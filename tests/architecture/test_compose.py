@@ -1,0 +1,228 @@
+"""docker-compose.yml holds what it promises: everything that it names is known, pinned, watched, bounded and closed."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from services.__main__ import COMMANDS
+from services.cli.gateway import FILE, PORT, caddyfile
+from services.cli.secrets import compose_settings
+from services.cli.session import Failed
+from services.wiring import BUILDERS
+from shared.distributed import mongo_uri, s3_address
+from shared.settings import BadSettings, Settings, doubts, load_secret, load_settings, refuse_default
+from shared.web.client_address import parse_proxies
+
+ROOT = Path(__file__).parents[2]
+Service = Mapping[str, Any]
+
+WHOLE: Mapping[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
+SERVICES: Mapping[str, Service] = WHOLE["services"]
+OURS = {name: service for name, service in SERVICES.items() if service["image"].startswith("simpul:")}
+ENDS = {"prepare"}
+"""What does its work once and ends."""
+
+VARIABLE = re.compile(r"(?<!\$)\$\{(\w+)(?::([-?])([^}]*))?\}")
+PLACES = {"MAILPIT_PORT", "GATEWAY_IP", "FRONT_SUBNET", "FRONT_RANGE"}
+"""Beside what `simpul secrets` writes: what one machine may have in use already."""
+
+
+def texts(part: Any) -> Iterator[str]:
+    if isinstance(part, Mapping):
+        for key, value in part.items():
+            yield from (str(key), *texts(value))
+    elif isinstance(part, list):
+        for value in part:
+            yield from texts(value)
+    else:
+        yield str(part)
+
+
+def made(url: str = "http://127.0.0.1:8080") -> dict[str, str]:
+    lines = compose_settings(url, "127.0.0.1").splitlines()
+    return dict(line.split("=", 1) for line in lines if line and not line.startswith("#"))
+
+
+def filled(text: str, values: Mapping[str, str]) -> str:
+    """The text as Compose fills it in."""
+    return VARIABLE.sub(lambda found: values.get(found[1]) or (found[3] if found[2] == "-" else ""), text)
+
+
+def settings_of(service: str, values: Mapping[str, str], monkeypatch: pytest.MonkeyPatch) -> Settings:
+    for name, text in SERVICES[service]["environment"].items():
+        monkeypatch.setenv(name, filled(str(text), values))
+    return load_settings(_env_file=None)
+
+
+def test_every_service_of_ours_is_there_and_runs_itself():
+    assert {name: service["command"] for name, service in OURS.items() if name not in ENDS} == {
+        name: ["simpul", "serve", name] for name in BUILDERS
+    }
+
+
+def test_every_command_exists():
+    assert {service["command"][0] for service in OURS.values()} == {"simpul"}
+    assert {service["command"][1] for service in OURS.values()} <= set(COMMANDS)
+    assert SERVICES["prepare"]["command"][2:] == ["--replica-set", "rs0"]
+    assert "--replSet rs0" in SERVICES["mongo"]["command"][-1]
+    assert "replicaSet=rs0" in SERVICES["intake"]["environment"]["SIMPUL_MONGO"]
+
+
+def test_every_setting_is_known():
+    known = {f"SIMPUL_{name.upper()}" for name in Settings.model_fields}
+    named = {name for text in texts(WHOLE) for name in re.findall(r"SIMPUL_\w+", text)}
+    assert named - known == set()
+    assert {name for name in made() if name.startswith("SIMPUL_")} - known == set()
+
+
+def test_what_is_filled_in_is_made_by_the_command():
+    asked = {found[1] for text in texts(WHOLE) for found in VARIABLE.finditer(text)}
+    optional = {found[1] for text in texts(WHOLE) for found in VARIABLE.finditer(text) if found[2] == "-"}
+    assert asked - optional <= set(made())
+    assert {name for name in asked - set(made()) if not name.startswith("SIMPUL_")} == PLACES
+    assert set(made()) - asked == {"COMPOSE_PROFILES"}
+
+
+def test_only_the_gateway_is_published_and_on_this_machine_alone():
+    assert {name for name, service in SERVICES.items() if "ports" in service} == {"gateway"}
+    assert [filled(port, {}).split(":")[0] for port in SERVICES["gateway"]["ports"]] == ["127.0.0.1"] * 3
+    assert [filled(port, made()).split(":")[0] for port in SERVICES["gateway"]["ports"]] == ["127.0.0.1"] * 3
+
+
+def test_the_gateway_reaches_no_engine():
+    engines = {name for name, service in SERVICES.items() if list(service["networks"]) == ["back"]} - ENDS
+    assert engines == {"kafka", "mongo", "minio"}
+    assert list(SERVICES["gateway"]["networks"]) == ["front"]
+    assert WHOLE["networks"]["back"] == {"internal": True}
+
+
+def test_the_services_trust_the_gateway_and_nobody_else(monkeypatch: pytest.MonkeyPatch):
+    [proxy] = parse_proxies(settings_of("intake", made(), monkeypatch).trusted_proxies)
+    [address] = (filled(text, {}) for text in texts(SERVICES["gateway"]["networks"]["front"]["ipv4_address"]))
+    assert str(proxy) == f"{address}/32"
+    [pool] = WHOLE["networks"]["front"]["ipam"]["config"]
+    [taken] = parse_proxies(filled(pool["ip_range"], {}))
+    assert proxy.network_address not in taken
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_every_container_is_pinned_watched_and_bounded(name: str):
+    service = SERVICES[name]
+    image, _, tag = service["image"].partition(":")
+    assert image
+    assert re.search(r"\d+\.\d+\.\d+|\d{4}-\d\d-\d\dT", tag), f"{name} is not pinned"
+    assert service["mem_limit"]
+    assert service["restart"] == ("on-failure:5" if name in ENDS else "unless-stopped")
+    assert (name in ENDS) == (service["healthcheck"] == {"disable": True})
+    assert service["security_opt"] == ["no-new-privileges:true"]
+    assert service["cap_drop"] == ["ALL"]
+    assert service["logging"]["options"]["max-size"]
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_ours_write_nothing_to_their_image(name: str):
+    assert OURS[name]["read_only"] is True
+
+
+def test_ours_ask_whether_they_are_ready_at_their_port():
+    checks = {service["healthcheck"]["test"] for name, service in OURS.items() if name not in ENDS}
+    assert len(checks) == 1
+    assert f"http://127.0.0.1:{PORT}/health/ready" in checks.pop()
+
+
+def test_everything_starts_in_order():
+    engines = {"kafka", "mongo", "minio"}
+    assert SERVICES["prepare"]["depends_on"] == {name: {"condition": "service_healthy"} for name in engines}
+    for name in BUILDERS:
+        assert SERVICES[name]["depends_on"] == {"prepare": {"condition": "service_completed_successfully"}}
+    assert set(SERVICES["gateway"]["depends_on"]) == set(BUILDERS)
+
+
+def test_no_volume_is_forgotten():
+    named = {volume.split(":")[0] for service in SERVICES.values() for volume in service.get("volumes", ())}
+    assert {name for name in named if not name.startswith(".")} == set(WHOLE["volumes"])
+    assert [name for name in named if name.startswith(".") and not (ROOT / name).exists()] == []
+
+
+def test_no_secret_has_a_default():
+    secret = re.compile("SECRET|PASSWORD|KEY")
+    asked = [found for text in texts(WHOLE) for found in VARIABLE.finditer(text) if secret.search(found[1])]
+    assert {found[1] for found in asked} == {"SIMPUL_SECRET", "MONGO_PASSWORD", "MONGO_KEY", "MINIO_PASSWORD"}
+    assert {found[2] for found in asked} == {"?"}
+    given = {name: text for service in SERVICES.values() for name, text in service.get("environment", {}).items()}
+    assert [name for name, text in given.items() if secret.search(name) and not VARIABLE.fullmatch(str(text))] == []
+
+
+@pytest.mark.parametrize(
+    "url", ["http://127.0.0.1:8080", "https://simpul.haltim.example", "https://simpul.example:8443"]
+)
+def test_what_the_command_makes_is_accepted(url: str, monkeypatch: pytest.MonkeyPatch):
+    values = made(url)
+    settings = settings_of("intake", values, monkeypatch)
+    assert settings.origin == url
+    assert len(load_secret(settings)) >= 32
+    assert values["MONGO_PASSWORD"] in mongo_uri(settings)
+    assert s3_address(settings).secret == values["MINIO_PASSWORD"]
+    assert list(doubts(settings)) == []
+
+
+def test_no_two_files_are_alike():
+    one, other = made(), made()
+    assert {name for name in one if one[name] == other[name]} == set(one) - {
+        "SIMPUL_SECRET",
+        "MONGO_PASSWORD",
+        "MONGO_KEY",
+        "MINIO_PASSWORD",
+    }
+
+
+@pytest.mark.parametrize("password", ["", "changeme", "simpul-simpul-simpul", "minioadmin-minioadmin"])
+def test_defaults_in_the_file_are_refused(password: str, monkeypatch: pytest.MonkeyPatch):
+    for name in ("MONGO_PASSWORD", "MINIO_PASSWORD"):
+        with pytest.raises(BadSettings):
+            refuse_default(password, name)
+    settings = settings_of("intake", {**made(), "MONGO_PASSWORD": password, "MINIO_PASSWORD": password}, monkeypatch)
+    for read in (mongo_uri, s3_address):
+        with pytest.raises(BadSettings):
+            read(settings)
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        ("http://127.0.0.1:8080", {"GATEWAY_SITE": ":80", "GATEWAY_HTTP_PORT": "8080"}),
+        ("http://simpul.example", {"GATEWAY_SITE": ":80", "GATEWAY_HTTP_PORT": "80"}),
+        ("https://simpul.example/", {"GATEWAY_SITE": "simpul.example", "GATEWAY_HTTPS_PORT": "443"}),
+        ("https://simpul.example:8443", {"GATEWAY_SITE": "simpul.example", "GATEWAY_HTTPS_PORT": "8443"}),
+    ],
+)
+def test_the_gateway_answers_to_where_people_reach_simpul(url: str, expected: dict[str, str]):
+    assert expected.items() <= made(url).items()
+
+
+@pytest.mark.parametrize(
+    "url", ["simpul.example", "ftp://simpul.example", "https://simpul.example/simpul", "https://[1", ""]
+)
+def test_an_address_that_is_none_is_refused(url: str):
+    with pytest.raises(Failed):
+        made(url)
+
+
+def test_the_gateways_file_is_what_the_table_of_paths_makes():
+    assert FILE.read_text() == caddyfile(), "run `make docs`"
+
+
+def test_the_image_is_ours_to_run_and_holds_no_secret():
+    text = (ROOT / "Dockerfile").read_text()
+    assert text.count("FROM ${PYTHON}") == 2
+    assert "--require-hashes" in text
+    assert text.rindex("USER simpul") > text.rindex("RUN")
+    kept = (ROOT / ".dockerignore").read_text().split()
+    assert kept[0] == "*"
+    assert "!production.env" not in kept
