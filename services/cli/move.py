@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import replace
 from enum import StrEnum
@@ -15,7 +16,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from services.cli.session import AsJson, Failed, console, errors, print_json, run, table_of
 from shared.eventlog.copying import HoldsSomethingElse
 from shared.folder_lock import FolderInUse, hold
-from shared.settings import Settings, load_settings
+from shared.settings import Settings, load_settings, read_secret
 
 if TYPE_CHECKING:
     from services.cli.transfer import Step, Told
@@ -64,7 +65,7 @@ def carried(settings: Settings) -> Told:
 
 def embedded_settings() -> Settings:
     """The settings in force, whatever the mode, with engines to go to. Raises Failed, BadSettings."""
-    settings = load_settings(mode="embedded")
+    settings = load_settings(mode="embedded", secret="")
     given = {"KAFKA": settings.kafka, "MONGO": settings.mongo, "MINIO": settings.minio}
     lacking = [
         f"SIMPUL_{name}"
@@ -75,7 +76,21 @@ def embedded_settings() -> Settings:
         raise Failed(f"{', '.join(lacking)} must say where to move to.")
     if not settings.database.exists():
         raise Failed(f"There is no data in {settings.data.resolve()} (SIMPUL_DATA).")
+    _same_secret(settings)
     return settings
+
+
+def _same_secret(settings: Settings) -> None:
+    """Raises Failed if the engines would be served with another secret: no tracking link would work any more."""
+    own = settings.data / "secret"
+    if not own.exists():
+        return
+    others = {"SIMPUL_SECRET": os.environ.get("SIMPUL_SECRET", "")}
+    if settings.secret_file and settings.secret_file.exists():
+        others["SIMPUL_SECRET_FILE"] = read_secret(settings.secret_file, "SIMPUL_SECRET_FILE")
+    for name, secret in others.items():
+        if secret and secret != own.read_text().strip():
+            raise Failed(f"{name} is another secret than {own}, so its tracking links would not work.")
 
 
 @contextlib.contextmanager

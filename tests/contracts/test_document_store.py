@@ -87,6 +87,30 @@ async def test_uploads_at_once_do_not_mix(store: DocumentStore):
     assert [await content_of(store, key) for key in keys] == contents
 
 
+@pytest.mark.parametrize("size", [0, 1, PART + 1])
+async def test_a_document_of_another_store_keeps_its_key(store: DocumentStore, size: int):
+    content, source = os.urandom(size), BytesIO()
+    source.write(content)
+    await store.put_as("dari-tempat-lain-0001", source)
+    assert await content_of(store, "dari-tempat-lain-0001") == content
+    assert await everything_in(store) == ["dari-tempat-lain-0001"]
+    assert not source.closed
+
+
+async def test_a_document_of_another_store_takes_the_place_of_what_is_there(store: DocumentStore):
+    for content in (b"rusak", b"utuh dan lebih panjang"):
+        await store.put_as("dari-tempat-lain-0002", BytesIO(content))
+    assert await content_of(store, "dari-tempat-lain-0002") == b"utuh dan lebih panjang"
+    assert await store.discard_unfinished(FAR_FUTURE) == 0
+
+
+@pytest.mark.parametrize("key", ["", "../../etc/passwd", "a/b-c-d-e-f", "x" * 101])
+async def test_what_is_no_key_is_none_in_another_store_either(store: DocumentStore, key: str):
+    with pytest.raises(DocumentMissing):
+        await store.put_as(key, BytesIO(b"isi"))
+    assert await nothing_stays(store)
+
+
 async def test_too_large_is_refused_and_nothing_stays(store: DocumentStore):
     with pytest.raises(TooLarge) as refusal:
         await store.put(BytesIO(b"x" * 101), as_text, limit=100)

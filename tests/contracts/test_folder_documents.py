@@ -3,6 +3,7 @@
 import os
 import shutil
 from collections.abc import Iterator
+from io import BytesIO
 from pathlib import Path
 
 import pytest
@@ -39,6 +40,14 @@ async def test_a_store_whose_folder_was_taken_away_works_again_when_asked_again(
         except StoreUnavailable:
             continue
     assert await content_of(store, key) == b"isi lagi"
+
+
+async def test_what_a_killed_copy_left_does_not_stand_in_the_way_of_the_next(store: FolderDocumentStore, folder: Path):
+    await store.put_as("document-0001", BytesIO(b"isi"))
+    whole = store.path_of("document-0001")
+    whole.rename(whole.with_name(f"{whole.name}.part"))
+    await store.put_as("document-0001", BytesIO(b"isi"))
+    assert [path.name for path in files_under(folder)] == ["document-0001"]
 
 
 @pytest.fixture
