@@ -45,6 +45,9 @@ bench: $(DEV_READY) ## measure lifecycles a second beside the floor, into docs/b
 bench-pages: $(DEV_READY) ## measure what pages weigh and how soon they come, into docs/benchmarks.md
 	@$(BIN)/python -m bench.pages
 
+bench-move: $(DEV_READY) ## measure how long 10,000 requests take to move to the engines, into docs/benchmarks.md
+	@$(BIN)/python -m bench.move $(ARGS)
+
 pictures: $(DEV_READY) ## take pictures of every page in every state, into build/pictures, the best into docs/pictures
 	@$(BIN)/python -m tests.browser.pictures
 

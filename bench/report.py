@@ -10,7 +10,9 @@ from bench.machine import described
 from bench.rounds import SIDES, Round
 
 PAGE = Path("docs/benchmarks.md")
-PAGES = "## Pages\n"
+PAGES, GROWING = "## Pages\n", "## Growing\n"
+KEPT = (PAGES, GROWING)
+"""Sections that other commands write, and `make bench` leaves as they are."""
 COMMANDS = ("submit", "verify", "appoint", "start", "complete", "confirm")
 WAYS = {
     "submit": "two PDF files of 100 KB",
@@ -58,14 +60,18 @@ submission is the longest command: its files are fsynced, and numbers are taken 
 """
 
 
-def with_pages(document: str, section: str) -> str:
-    """The document with this as its last section, in which `bench.pages` tells what pages weigh."""
-    return document.partition(PAGES)[0].rstrip() + ("\n\n" if section else "\n") + section
+def with_section(document: str, heading: str, section: str) -> str:
+    """The document with this in place of its section with the heading, or at its end if there is none."""
+    before, found, rest = document.partition(heading)
+    after = rest.partition("\n## ")[2] if found else ""
+    parts = (before.rstrip(), section.rstrip(), f"## {after.rstrip()}" if after else "")
+    return "\n\n".join(part for part in parts if part) + "\n"
 
 
-def pages_of(document: str) -> str:
-    """That section, "" if there is none."""
-    return "".join(document.partition(PAGES)[1:])
+def kept_of(document: str) -> str:
+    """The sections that other commands have written."""
+    found = (document.partition(heading) for heading in KEPT)
+    return "\n\n".join((heading + rest.partition("\n## ")[0]).rstrip() for _, heading, rest in found if heading)
 
 
 def summary(each: Round) -> str:

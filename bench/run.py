@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from bench.machine import NotReady, free_port, running
-from bench.report import PAGE, page, pages_of, summary, with_pages
+from bench.report import PAGE, kept_of, page, summary
 from bench.rounds import SIDES, Round, Side, Sink, floor_side, our_side, play
 
 
@@ -77,7 +77,7 @@ def main() -> None:
         sys.exit(f"bench: {problem}")
     if not chosen.only:
         written = page(done, chosen.rounds, chosen.seconds, chosen.clients, folding())
-        PAGE.write_text(with_pages(written, pages_of(PAGE.read_text())))
+        PAGE.write_text(f"{written.rstrip()}\n\n{kept_of(PAGE.read_text())}".rstrip() + "\n")
         print(f"written: {PAGE}")
     sys.exit(
         0 if all(each.complete for each in done) else "bench: a command failed, or an e-mail is missing or repeated."

@@ -1,15 +1,16 @@
-"""`simpul backup` and `simpul restore`: everything that the embedded mode keeps, as one folder."""
+"""`simpul backup` and `simpul restore`: everything that is kept, as one folder, which is the same whatever the mode."""
 
 from __future__ import annotations
 
 import asyncio
 import shutil
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from services.cli.session import Failed, bars, console, only_embedded, platform, run, settings_in_force, usable
+from services.cli.session import Failed, bars, console, platform, run, settings_in_force, usable
 from shared.documents.audit import named_documents
 from shared.folder_lock import FolderInUse, hold
 from shared.settings import Settings
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 Folder = Annotated[Path, typer.Argument(help="A folder that does not exist yet, or is empty.", metavar="DIR")]
 Backup = Annotated[Path, typer.Argument(help="A folder that `simpul backup` made.", metavar="DIR")]
+SHOWN = 20
 PARTS = ("simpul.db", "secret", "calendar.json", "documents", "mail")
 BELONGS_TO_ANOTHER = ("simpul.db-wal", "simpul.db-shm")
 """Left by a database that is gone; SQLite would read the first into the restored one."""
@@ -27,13 +29,15 @@ SQLITE = b"SQLite format 3\0"
 
 
 def backup(folder: Folder) -> None:
-    """Copy the database, documents, e-mails and the secret to a folder, while the services run."""
-    only_embedded("backup", "Back up Kafka, MongoDB and MinIO with their own tools.")
+    """Copy events, states, documents, accounts, e-mail files and the secret to a folder, while the services run.
+
+    A backup of either mode is restored in either mode.
+    """
     folder = folder.resolve()
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise Failed(f"{folder} is not an empty folder.")
     unfinished = folder.with_name(folder.name + ".unfinished")
-    count, missing = run(lambda: _backup(unfinished))
+    count, findings = _engines().backup(unfinished) if settings_in_force().distributed else _of_folder(unfinished)
     if folder.exists():
         folder.rmdir()
     unfinished.rename(folder)
@@ -41,8 +45,20 @@ def backup(folder: Folder) -> None:
         f"Backed up to {folder}, with {count} documents. It holds personal data and the secret: keep it safe.",
         soft_wrap=True,
     )
-    if missing:
-        raise Failed(f"{missing} documents that the log names were not there to copy; see `simpul events verify`.")
+    if findings:
+        raise Failed("\n".join((*findings[:SHOWN], "See `simpul events verify`.")))
+
+
+def _engines() -> ModuleType:
+    # The drivers of the distributed mode take a second to import.
+    from services.cli import backup_of_engines
+
+    return backup_of_engines
+
+
+def _of_folder(unfinished: Path) -> tuple[int, list[str]]:
+    count, missing = run(lambda: _backup(unfinished))
+    return count, [f"{missing} documents that the log names were not there to copy."] if missing else []
 
 
 async def _backup(folder: Path) -> tuple[int, int]:
@@ -93,8 +109,7 @@ async def _copy_documents(opened: Platform, folder: Path) -> tuple[int, int]:
 
 
 def restore(folder: Backup) -> None:
-    """Put a backup in place of an empty data folder; refused while the services run."""
-    only_embedded("restore", "Restore Kafka, MongoDB and MinIO with their own tools.")
+    """Put a backup in place of an empty data folder, or into empty engines; refused while the services run."""
     settings = settings_in_force()
     database = folder / "simpul.db"
     if not database.is_file():
@@ -102,6 +117,11 @@ def restore(folder: Backup) -> None:
     with database.open("rb") as file:
         if file.read(len(SQLITE)) != SQLITE:
             raise Failed(f"{folder} is no backup: its simpul.db is no database.")
+    if settings.distributed:
+        _restore_secret(folder / "secret", settings)
+        _engines().restore(folder)
+        console.print("Restored to Kafka, MongoDB and MinIO. Check it with: simpul events verify", soft_wrap=True)
+        return
     try:
         with hold(usable(settings.data)):
             _restore(folder, settings)
@@ -117,7 +137,7 @@ def _restore(folder: Path, settings: Settings) -> None:
     present = [part for part in (*PARTS, *BELONGS_TO_ANOTHER) if (settings.data / part).exists()]
     if present:
         raise Failed(f"{settings.data} holds data already ({', '.join(present)}). Move it away first.")
-    _restore_secret(folder / "secret", settings.secret_path)
+    _restore_secret(folder / "secret", settings)
     for part in PARTS[2:]:
         if (folder / part).is_dir():
             shutil.copytree(folder / part, settings.data / part)
@@ -129,9 +149,12 @@ def _restore(folder: Path, settings: Settings) -> None:
     copy.rename(settings.data / "simpul.db")
 
 
-def _restore_secret(source: Path, target: Path) -> None:
+def _restore_secret(source: Path, settings: Settings) -> None:
+    if (given := settings.secret.get_secret_value()) and source.exists() and given != source.read_text().strip():
+        raise Failed("SIMPUL_SECRET is another secret than the backup's, so its tracking links would not work.")
+    target = settings.secret_path
     if target.exists() and source.exists() and target.read_bytes().strip() != source.read_bytes().strip():
         raise Failed(f"{target} holds another secret than the backup, so its tracking links would not work.")
-    if source.exists() and not target.exists():
+    if source.exists() and not target.exists() and not given:
         target.touch(mode=0o600)
         shutil.copyfile(source, target)

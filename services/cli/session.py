@@ -62,12 +62,6 @@ def usable(folder: Path) -> Path:
     return folder
 
 
-def only_embedded(command: str, instead: str) -> None:
-    """Raises Failed for a command that knows what a folder holds and nothing else."""
-    if settings_in_force().distributed:
-        raise Failed(f"`simpul {command}` is of the embedded mode. {instead}")
-
-
 @contextlib.contextmanager
 def in_use(settings: Settings, *names: str) -> Iterator[None]:
     """Have a part in the data folder, and these services of it alone; in distributed mode there is none, and any number may

@@ -99,7 +99,10 @@ class Transfer:
                 await asyncio.sleep(0.1)
 
     async def _look(self, copy: LogCopy, upto: str) -> tuple[dict[str, Named], set[str]]:
-        """The documents that events name, and the keys that the target has. Raises HoldsSomethingElse."""
+        """The documents that events name, and the keys that the target has. Raises HoldsSomethingElse, and LogUnavailable if
+        services of the target are at work."""
+        for service in self._to:
+            await self._target.log.pass_over(service.name, "")
         await copy.look(self._step("looking at both logs", None))
         self._told.events, self._told.repeats_left_out = copy.events, copy.repeats
         self._told.events_present = copy.present

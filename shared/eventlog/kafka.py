@@ -75,7 +75,6 @@ class KafkaEventLog:
         await Membership(self._connection, group, handle, max_records, self._grace, self._stall).run()
 
     async def pass_over(self, group: str, upto: str) -> None:
-        await self._connection.partitions()
         await pass_over(self._connection, self._connection.topic.group(group), reached_by(upto))
 
     async def read(self, after: str = "", upto: str = "") -> AsyncIterator[Sequence[Record]]:

@@ -16,7 +16,7 @@ _HAS_MEMBERS = (CommitFailedError, IllegalGenerationError, RebalanceInProgressEr
 
 async def pass_over(connection: Connection, group: str, upto: Reached) -> None:
     """Commit these positions where the group has not come further. Raises LogUnavailable, also if the group has members."""
-    places = {TopicPartition(connection.topic.name, number): last + 1 for number, last in upto.items()}
+    numbers = await connection.partitions()
     consumer = AIOKafkaConsumer(
         bootstrap_servers=connection.servers,
         group_id=group,
@@ -27,12 +27,13 @@ async def pass_over(connection: Connection, group: str, upto: Reached) -> None:
         try:
             async with asyncio.timeout(connection.patience):
                 await consumer.start()
-                consumer.assign(list(places))
-                ahead = {
-                    place: after for place, after in places.items() if (await consumer.committed(place) or 0) < after
-                }
-                if ahead:
-                    await consumer.commit(ahead)
+                places = [TopicPartition(connection.topic.name, number) for number in numbers]
+                consumer.assign(places)
+                known = {place: await consumer.committed(place) or 0 for place in places}
+                # All of them, even where nothing changes: only a commit tells whether the group has members.
+                await consumer.commit(
+                    {place: max(at, upto.get(place.partition, -1) + 1) for place, at in known.items()}
+                )
         except _HAS_MEMBERS as error:
             raise LogUnavailable(f"somebody consumes as {group} already") from error
         finally:

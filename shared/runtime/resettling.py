@@ -119,10 +119,10 @@ class Resettle(Generic[State]):
         for one, draft in drafts.items():
             if one not in new or new[one].seen != draft.seen or refold.folding.state(new[one]) != draft.state:
                 self._find(one, "is not what was written")
+            elif self._live and (one not in old or old[one].seen != draft.seen):
+                self.done.moved_on += 1
             elif one not in old:
                 self._find(one, "was not there before")
-            elif old[one].seen != draft.seen and self._live:
-                self.done.moved_on += 1
             elif differing := _differing(refold, old[one], new[one]):
                 self._find(one, f"differs in {differing}")
             else:

@@ -1,0 +1,110 @@
+"""How long `simpul move` takes for a folder of many requests, and how much memory, over real engines on the same machine."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bench.folder import fill
+from bench.machine import described
+from bench.report import GROWING, PAGE, with_section
+from tests.distributed.site import engines
+
+SIMPUL = (sys.executable, "-m", "services")
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One command: what it printed as JSON, seconds, seconds of its own CPU, and the most memory that it had, in MiB."""
+
+    told: dict[str, Any]
+    seconds: float
+    cpu: float
+    memory: float
+
+
+def ran(words: list[str], settings: dict[str, str]) -> Run:
+    """A command to its end; one that fails ends the measurement."""
+    began = time.perf_counter()
+    command = subprocess.Popen([*SIMPUL, *words, "--json"], env={**os.environ, **settings}, stdout=subprocess.PIPE)
+    assert command.stdout is not None
+    said = command.stdout.read()
+    _, status, used = os.wait4(command.pid, 0)
+    if status:
+        raise SystemExit(f"simpul {' '.join(words)} failed: {said.decode(errors='replace')[-2000:]}")
+    return Run(json.loads(said), time.perf_counter() - began, _cpu(used), used.ru_maxrss / 1024)
+
+
+def _cpu(used: resource.struct_rusage) -> float:
+    return used.ru_utime + used.ru_stime
+
+
+def measured(folder: Path, engine_settings: dict[str, str]) -> str:
+    """The section of docs/benchmarks.md."""
+    there = {"SIMPUL_DATA": str(folder), **engine_settings}
+    other = {
+        **there,
+        "SIMPUL_MODE": "distributed",
+        "SIMPUL_SECRET_FILE": str(folder / "secret"),
+        "SIMPUL_SMTP": "smtp://127.0.0.1:25?tls=none",
+        "SIMPUL_BASE_URL": "http://127.0.0.1:8000",
+    }
+    runs = {
+        "`simpul move --to distributed`": ran(["move", "--to", "distributed"], there),
+        "the same once more": ran(["move", "--to", "distributed"], there),
+        "`simpul events verify` there": ran(["events", "verify"], other),
+    }
+    first = next(iter(runs.values())).told
+    rows = [f"| {name} | {run.seconds:.0f} | {run.cpu:.0f} | {run.memory:.0f} |" for name, run in runs.items()]
+    requests = first["services"][0]["requests"]
+    documents = first["documents"]
+    return "\n".join(
+        (
+            GROWING.rstrip(),
+            "",
+            f"Written by `make bench-move`. A folder with {requests:,} requests ({first['events']:,} events, "
+            f"{documents['copied']:,} documents",
+            f"of 8 KB, {first['accounts']} accounts) over Kafka, MongoDB and MinIO, all on the same machine:",
+            "",
+            *(f"- {line}" for line in described()[:1]),
+            "",
+            "| command | s | CPU of the command, s | memory, MiB |",
+            "| --- | --- | --- | --- |",
+            *rows,
+            "",
+            f"All {len(first['services'])} services are as before, document by document; every document was read back and its hash "
+            "checked.",
+            "",
+        )
+    )
+
+
+def main() -> None:
+    arguments = argparse.ArgumentParser(prog="bench.move", description=__doc__)
+    arguments.add_argument("--requests", type=int, default=10_000)
+    arguments.add_argument("--folder", type=Path, help="one that bench.folder made; it is made if this is not given")
+    wanted = arguments.parse_args()
+    with ExitStack() as stack:
+        place = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="simpul-move-")))
+        folder = wanted.folder or place / "data"
+        if not folder.exists():
+            asyncio.run(fill(folder, wanted.requests))
+        settings = stack.enter_context(engines(place / "engines")).settings
+        section = measured(folder, settings)
+    print(section)
+    PAGE.write_text(with_section(PAGE.read_text(), GROWING, section))
+
+
+if __name__ == "__main__":
+    main()

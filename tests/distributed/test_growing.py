@@ -1,0 +1,242 @@
+"""A folder grows into the distributed mode: stopped and begun again, whole, and with nothing sent or heard twice."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import UnknownTopicOrPartitionError
+
+from bench.folder import PASSWORD, STAFF, fill
+from services.wiring import BUILDERS, build
+from shared.clock import system_clock
+from shared.eventlog.kafka_connection import Topic
+from shared.eventlog.port import Record
+from shared.half import Half
+from shared.identity.identity import Identity
+from shared.platform import Platform
+from shared.settings import read_secret
+from shared.storage.port import DeadLetter
+from tests.distributed.growing_ground import Growing, count_of, simpul
+from tests.distributed.site import Engines, Process
+from tests.engines import kafka
+from tests.engines.engine import Server, Unavailable, serving, skip
+from tests.journeys.stage import smtp_server
+
+pytestmark = pytest.mark.slow
+
+REQUESTS = 300
+FEW = 20
+FAR_FUTURE = datetime(2100, 1, 1, tzinfo=UTC)
+
+
+@pytest.fixture(scope="module")
+def own_kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """One whose topic nobody else writes to."""
+    try:
+        with serving(kafka.server(tmp_path_factory.mktemp("kafka"))) as started:
+            yield started
+    except Unavailable as reason:
+        skip(reason)
+
+
+@pytest.fixture
+async def empty(own_kafka: Server, real_engines: Engines) -> dict[str, str]:
+    """The settings of engines that hold nothing."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=own_kafka.address)
+    await admin.start()
+    try:
+        await admin.delete_topics([Topic().name])
+        while Topic().name in await admin.list_topics():  # noqa: ASYNC110 - it happens in another process
+            await asyncio.sleep(0.05)
+    except UnknownTopicOrPartitionError:
+        pass
+    finally:
+        await admin.close()
+    return {**real_engines.settings, "SIMPUL_KAFKA": own_kafka.address}
+
+
+@pytest.fixture(scope="module")
+def many(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return _filled(tmp_path_factory.mktemp("many") / "data", REQUESTS)
+
+
+@pytest.fixture
+def few(tmp_path: Path) -> Path:
+    return _filled(tmp_path / "data", FEW)
+
+
+def _filled(data: Path, requests: int) -> Path:
+    asyncio.run(fill(data, requests))
+    return data
+
+
+async def some_events(half: Half) -> bool:
+    return await count_of(half.log) > 0
+
+
+async def some_documents(half: Half) -> bool:
+    return any([key async for key in half.documents.keys(FAR_FUTURE)])
+
+
+async def some_states(half: Half) -> bool:
+    store = half.state_store("verification", ())
+    return bool(await store.all_ids(limit=1))
+
+
+async def test_a_move_that_is_killed_again_and_again_ends_whole(many: Path, empty: dict[str, str]):
+    growing = Growing(many, empty)
+    for so in (some_events, some_documents, some_states):
+        await growing.killed_when(so)
+    told = growing.moved()
+    assert (told["clean"], told["trouble"]) == (True, [])
+    assert told["events_present"] == told["events"] > 10 * REQUESTS
+    assert told["documents"]["present"] > 2 * REQUESTS
+    assert {one["service"]: one["equal"] for one in told["services"]} == dict.fromkeys(BUILDERS, REQUESTS)
+    growing.verified()
+    async with growing.half() as half:
+        assert [await half.log.lag(name) for name in BUILDERS] == [0] * len(BUILDERS)
+        secret = read_secret(many / "secret", "the secret").encode()
+        _, principal = await Identity(half.accounts, system_clock, secret).sign_in("petugas", PASSWORD, "", "::1")
+        assert principal.username == "petugas"
+        assert [account.username for account in await half.accounts.accounts()] == sorted(STAFF)
+
+
+async def test_what_was_moved_sends_no_letter_again(few: Path, empty: dict[str, str], tmp_path: Path):
+    with smtp_server() as (inbox, smtp):
+        growing = Growing(few, empty, smtp)
+        growing.moved()
+        process = Process("notification", growing.there, tmp_path / "notification.log")
+        process.start()
+        try:
+            process.wait()
+            await asyncio.sleep(3)
+        finally:
+            process.stop()
+        assert inbox.messages == []
+    growing.verified()
+
+
+async def test_what_was_on_its_way_is_published_and_heard_before(few: Path, empty: dict[str, str]):
+    growing = Growing(few, empty)
+    async with growing.folder() as platform:
+        # As after a crash: groups that have heard nothing, and states that are not there yet.
+        await platform.log.append([("a" * 8, b"no event at all")])
+        request = (await build(platform, ["intake"])[0].runtime.store.all_ids(limit=1))[0]
+        await platform.log.append([(request, next(iter(await platform.log.of_key(request))).value)])
+    told = growing.moved()
+    assert told["repeats_left_out"] == 1
+    async with growing.half() as half:
+        letters = await half.state_store("verification", ()).dead_letters()
+        assert [letter.event for letter in letters] == [b"no event at all"]
+
+
+def unreadable(request: str, sequence: int) -> bytes:
+    """An event of intake's that nobody can read."""
+    attributes = {"source": "intake", "type": "RequestWithdrawn", "subject": request, "sequence": f"{sequence:010d}"}
+    return json.dumps(attributes).encode()
+
+
+async def poisoned(platform: Platform, request: str) -> None:
+    """Let every service meet an event of this request that it cannot read; notification gives it up."""
+    services = {service.name: service for service in build(platform)}
+    stored = await services["intake"].runtime.store.load([request])
+    await platform.log.append([(request, unreadable(request, stored[request].seen["intake"] + 1))])
+    record: Record = (await platform.log.newest(1))[0]
+    for name in ("verification", "assignment", "notification"):
+        consumer = services[name].runtime.consumer
+        await consumer.handle([record])
+        await consumer.stop()
+        await platform.log.pass_over(name, await platform.log.end())
+    [letter] = await services["notification"].runtime.store.dead_letters()
+    await services["notification"].runtime.consumer.discard(letter)
+
+
+def essence(letter: DeadLetter) -> tuple[str, bytes, str, int, datetime, str]:
+    return letter.subject, letter.event, letter.reason, letter.tries, letter.parked_at, letter.state
+
+
+async def letters_of(half: Half, service: str) -> list[DeadLetter]:
+    return await half.state_store(service, ()).dead_letters(states=("parked", "discarded"))
+
+
+async def test_dead_letters_come_along_and_are_settled_there(few: Path, empty: dict[str, str]):
+    growing = Growing(few, empty)
+    async with growing.folder() as platform:
+        request = (await build(platform, ["intake"])[0].runtime.store.all_ids(limit=1))[0]
+        await poisoned(platform, request)
+        before = {name: await letters_of(platform.half, name) for name in BUILDERS}
+    for told in (growing.moved(), growing.moved()):
+        counts = {one["service"]: (one["parked"], one["discarded"], one["equal"]) for one in told["services"]}
+        assert counts == {
+            "intake": (0, 0, FEW),
+            "verification": (1, 0, FEW),
+            "assignment": (1, 0, FEW),
+            "notification": (0, 1, FEW),
+        }
+    async with growing.half() as half:
+        for name, letters in before.items():
+            after = await letters_of(half, name)
+            assert [essence(letter) for letter in after] == [essence(letter) for letter in letters]
+            places = {record.position for record in await half.log.of_key(request)}
+            assert all(letter.position in places and letter.id == f"{name}:{letter.position}" for letter in after)
+    [listed] = json.loads(simpul(growing.there, "dead-letters", "list", "--service", "assignment", "--json").stdout)
+    done = simpul(growing.there, "dead-letters", "discard", listed["id"], "--yes")
+    assert done.returncode == 0, done.stderr
+
+
+async def test_engines_that_hold_something_else_are_refused_untouched(few: Path, empty: dict[str, str]):
+    growing = Growing(few, empty)
+    async with growing.half() as half:
+        await half.log.append([("of-another", b"{}")])
+        done = growing.move()
+        assert (done.returncode, done.stdout) == (1, "")
+        assert "hold something else" in done.stderr
+        assert "of-another" in done.stderr
+        assert await count_of(half.log) == 1
+        assert await half.accounts.accounts() == []
+        assert not await some_documents(half)
+
+
+async def test_a_damaged_document_is_named_and_the_rest_arrives(few: Path, empty: dict[str, str]):
+    damaged = next(path for path in sorted((few / "documents").rglob("*")) if path.is_file())
+    damaged.write_bytes(b"rusak")
+    done = Growing(few, empty).move()
+    told = json.loads(done.stdout)
+    assert done.returncode == 1
+    [line] = told["trouble"]
+    assert damaged.name in line
+    assert "damaged where it comes from" in line
+    assert told["documents"]["copied"] > 2 * FEW
+    assert [one["equal"] for one in told["services"]] == [FEW] * len(BUILDERS)
+
+
+async def test_a_backup_of_engines_is_restored_in_either_mode(few: Path, empty: dict[str, str], tmp_path: Path):
+    growing, backup = Growing(few, empty), tmp_path / "backup"
+    growing.moved()
+    done = simpul(growing.there, "backup", str(backup))
+    assert done.returncode == 0, done.stderr
+    assert (backup / "secret").read_text() == (few / "secret").read_text()
+    again = Growing(tmp_path / "again", empty)
+    done = simpul(again.here, "restore", str(backup))
+    assert done.returncode == 0, done.stderr
+    done = simpul(again.here, "events", "verify", "--json")
+    assert done.returncode == 0, done.stdout
+    assert (told := again.moved())["events_present"] == told["events"]
+
+
+async def test_a_backup_is_restored_into_empty_engines(few: Path, empty: dict[str, str], tmp_path: Path):
+    growing, backup = Growing(few, empty), tmp_path / "backup"
+    assert simpul(growing.here, "backup", str(backup)).returncode == 0
+    other = Growing(tmp_path / "other", empty)
+    other.data.mkdir()
+    for _ in range(2):
+        done = simpul(other.there, "restore", str(backup))
+        assert done.returncode == 0, done.stderr
+    other.verified()
+    assert (other.data / "secret").read_text() == (few / "secret").read_text()
