@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import importlib.metadata
 import logging
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 
 from fastapi import APIRouter, Depends, FastAPI
 from starlette.responses import Response
@@ -19,7 +19,7 @@ from shared.identity import api as identity_api
 from shared.identity import pages as identity_pages
 from shared.platform import Platform
 from shared.runtime.service import Service
-from shared.web import dead_letter_pages, dead_letters, mail_viewer
+from shared.web import dead_letter_pages, dead_letters, event_docs, mail_viewer
 from shared.web.access import public
 from shared.web.admin_pages import Waiting
 from shared.web.app import make_app
@@ -64,14 +64,21 @@ def make_application(platform: Platform, names: Sequence[str] = tuple(BUILDERS))
     app = make_app(
         platform=platform,
         version=importlib.metadata.version("simpul"),
-        routers=[router for service in services for router in service.routers]
-        + shared_routers(platform, letters, names),
+        routers=[*_routers(platform, services), *shared_routers(platform, letters, names)],
         lifespan=lifespan,
         stores=[service.runtime.store for service in services],
     )
     app.state.waiting = waiting(services, letters)
     gauges = _gauges(platform, services, app)
     return app
+
+
+def _routers(platform: Platform, services: Sequence[Service]) -> Iterator[APIRouter]:
+    """The routes of these services, and the page that tells which events each publishes and hears."""
+    for service in services:
+        yield from service.routers
+        decider = service.runtime.executor.folding.decider
+        yield event_docs.router(platform.settings, service.name, decider.hears)
 
 
 def _gauges(platform: Platform, services: Sequence[Service], app: FastAPI) -> Gauges:

@@ -12,11 +12,16 @@ from pydantic import BaseModel
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
+from shared.contracts.registry import FACTS
 from shared.identity.accounts import Role
 from shared.web.access import Access, access_of
 from shared.web.labels import ROLE_LABELS
 from shared.web.rendering import shared_pages
 from shared.web.uploads import FileRule
+
+EVENTS = "/api/{}/events"
+"""Where it is told which events a service publishes and hears."""
+OWNERS = tuple(dict.fromkeys(fact.owner for fact in FACTS))
 
 PROBLEM: dict[str, Any] = {
     "description": "Kesalahan (RFC 9457)",
@@ -92,7 +97,8 @@ def _several(file: dict[str, Any], rule: FileRule) -> dict[str, Any]:
 def docs_page(request: Request) -> HTMLResponse:
     app: FastAPI = request.app
     groups = groups_of(app.openapi(), _who_may(app))
-    return shared_pages(request, "docs.html", title=app.title, version=app.version, groups=groups)
+    services = [(name, EVENTS.format(name)) for name in OWNERS]
+    return shared_pages(request, "docs.html", title=app.title, version=app.version, groups=groups, services=services)
 
 
 def groups_of(described: Mapping[str, Any], who: Mapping[tuple[str, str], str]) -> list[Group]:
@@ -117,13 +123,13 @@ def _call(
 
 def _fields(call: Mapping[str, Any], whole: Mapping[str, Any]) -> Iterator[Field]:
     for one in call.get("parameters", ()):
-        kind = _kind(one.get("schema", {}), whole)
+        kind = kind_of(one.get("schema", {}), whole)
         yield Field(one["name"], one["in"], kind, one.get("required", False), one.get("description", ""))
     for media_type, content in call.get("requestBody", {}).get("content", {}).items():
         place = "form" if media_type.startswith("multipart") else "body"
         schema = _resolved(content.get("schema", {}), whole)
         for name, one in schema.get("properties", {}).items():
-            kind = _kind(one, {**whole, **schema})
+            kind = kind_of(one, {**whole, **schema})
             yield Field(name, place, kind, name in schema.get("required", ()), one.get("description", ""))
 
 
@@ -138,17 +144,17 @@ def _resolved(schema: Mapping[str, Any], whole: Mapping[str, Any]) -> Mapping[st
     return _resolved(found, whole)
 
 
-def _kind(schema: Mapping[str, Any], whole: Mapping[str, Any]) -> str:
+def kind_of(schema: Mapping[str, Any], whole: Mapping[str, Any]) -> str:
     """What a value must be, in a few words."""
     schema = _resolved(schema, whole)
     if choices := schema.get("enum") or ([schema["const"]] if "const" in schema else None):
         return " | ".join(str(choice) for choice in choices)
     if several := schema.get("anyOf") or schema.get("oneOf") or schema.get("allOf"):
-        return " | ".join(dict.fromkeys(_kind(one, whole) for one in several))
+        return " | ".join(dict.fromkeys(kind_of(one, whole) for one in several))
     if schema.get("type") == "array":
-        return f"[{_kind(schema.get('items') or _first(schema), whole)}]{_range(schema, 'minItems', 'maxItems', '')}"
+        return f"[{kind_of(schema.get('items') or _first(schema), whole)}]{_range(schema, 'minItems', 'maxItems', '')}"
     if "properties" in schema:
-        return "{" + ", ".join(f"{name}: {_kind(one, whole)}" for name, one in schema["properties"].items()) + "}"
+        return "{" + ", ".join(f"{name}: {kind_of(one, whole)}" for name, one in schema["properties"].items()) + "}"
     if schema.get("format") == "binary" or schema.get("contentMediaType"):
         return "berkas"
     kind = str(schema.get("format") or schema.get("type", ""))

@@ -13,6 +13,7 @@ from fastapi import Depends, FastAPI
 from fastapi.routing import iter_route_contexts
 
 from services.application import make_application
+from services.wiring import BUILDERS
 from shared.identity.accounts import Role
 from shared.platform import Platform, open_platform
 from shared.settings import Settings
@@ -83,6 +84,7 @@ MATRIX: dict[Call, Allowed] = {
     ("GET", "/metrics"): ADMIN,
     ("GET", "/api/docs"): ADMIN,
     ("GET", "/api/openapi.json"): ADMIN,
+    **{("GET", f"/api/{name}/events{form}"): ADMIN for name in BUILDERS for form in ("", ".json")},
     ("GET", "/static/{name}"): PUBLIC,
 }
 """The calls of programs."""

@@ -1,0 +1,89 @@
+"""Which events a service publishes and hears: one light page, and the AsyncAPI document that it is made from."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from fastapi import APIRouter, Depends
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from shared.contracts.facts import Fact
+from shared.identity.accounts import Role
+from shared.settings import Settings
+from shared.web.access import GuardedRoute, public, signed_in
+from shared.web.api_docs import EVENTS, OWNERS, Field, kind_of
+from shared.web.rendering import shared_pages
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """An event as the page tells of it; `source` is the service that publishes it."""
+
+    name: str
+    version: int
+    source: str
+    summary: str
+    fields: tuple[Field, ...]
+
+
+def router(settings: Settings, service: str, hears: frozenset[type[Fact]]) -> APIRouter:
+    """The page and the document of one service, for those who may read the API's documentation."""
+    routes = APIRouter(route_class=GuardedRoute, include_in_schema=False)
+    readers = Depends(public() if settings.docs_open else signed_in(Role.ADMIN))
+    path = EVENTS.format(service)
+
+    @routes.get(path, dependencies=[readers])
+    async def page(request: Request) -> Response:
+        document = await _document(service, hears, request.app.version)
+        groups = {name: list(events_of(document, name)) for name in document["operations"]}
+        services = [(name, EVENTS.format(name)) for name in OWNERS]
+        return shared_pages(
+            request,
+            "events.html",
+            service=service,
+            document=document,
+            groups=groups,
+            services=services,
+            json=f"{path}.json",
+        )
+
+    @routes.get(f"{path}.json", dependencies=[readers])
+    async def document(request: Request) -> JSONResponse:
+        return JSONResponse(await _document(service, hears, request.app.version))
+
+    return routes
+
+
+async def _document(service: str, hears: frozenset[type[Fact]], version: str) -> dict[str, Any]:
+    # FastStream takes a second to import, and in embedded mode only whoever opens this page needs it.
+    def make() -> dict[str, Any]:
+        from shared.eventlog.asyncapi import asyncapi
+
+        return asyncapi(service, hears, version)
+
+    return await asyncio.to_thread(make)
+
+
+def events_of(document: Mapping[str, Any], operation: str) -> Iterator[Told]:
+    """The events of one operation of an AsyncAPI document, with what each carries."""
+    for reference in document["operations"][operation]["messages"]:
+        message = document["components"]["messages"][reference["$ref"].rpartition("/")[2]]
+        properties = message["payload"]["properties"]
+        schema = document["components"]["schemas"][properties["data"]["$ref"].rpartition("/")[2]]
+        yield Told(
+            message["name"],
+            properties["schemaversion"]["const"],
+            properties["source"]["const"],
+            message.get("summary", ""),
+            tuple(_fields(schema, document)),
+        )
+
+
+def _fields(schema: Mapping[str, Any], whole: Mapping[str, Any]) -> Iterator[Field]:
+    required = schema.get("required", ())
+    for name, one in schema.get("properties", {}).items():
+        yield Field(name, "data", kind_of(one, whole), name in required, one.get("description", ""))
