@@ -1,6 +1,6 @@
 """`python -m tests.engines`: fetches the engines, starts them all, runs the suites over them, and stops them again.
 
-With `--fetch` it does no more than fetch. What else is given goes to pytest in place of the usual suites.
+With `--fetch` it does no more than fetch. Options go to pytest beside the usual suites, paths in place of them.
 """
 
 from __future__ import annotations
@@ -33,7 +33,8 @@ def main(words: Sequence[str]) -> int:
     missing = fetch()
     if missing and required():
         return 1
-    return 0 if list(words) == ["--fetch"] else run(words or SUITES)
+    only_options = all(word.startswith("-") for word in words)
+    return 0 if list(words) == ["--fetch"] else run([*SUITES, *words] if only_options else words)
 
 
 def fetch() -> list[str]:
