@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -55,6 +56,8 @@ def filled(text: str, values: Mapping[str, str]) -> str:
 
 
 def settings_of(service: str, values: Mapping[str, str], monkeypatch: pytest.MonkeyPatch) -> Settings:
+    for name in [name for name in os.environ if name.startswith("SIMPUL_")]:
+        monkeypatch.delenv(name)
     for name, text in SERVICES[service]["environment"].items():
         monkeypatch.setenv(name, filled(str(text), values))
     return load_settings(_env_file=None)
