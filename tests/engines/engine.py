@@ -18,6 +18,8 @@ from typing import NoReturn
 import pytest
 
 POLL = 0.05
+WATCH = "read _; kill -9 -- -$0"
+"""Waits until whoever started the engine is gone, however that ended, and then ends the engine too."""
 
 
 class Unavailable(Exception):
@@ -128,6 +130,13 @@ class Server:
     seconds: float = 60.0
     patience: float = 20.0
     _process: subprocess.Popen[bytes] | None = None
+    _watcher: subprocess.Popen[bytes] | None = None
+
+    @property
+    def pid(self) -> int:
+        """Its process as it runs now."""
+        assert self._process is not None
+        return self._process.pid
 
     @property
     def alive(self) -> bool:
@@ -150,6 +159,12 @@ class Server:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
+        self._watcher = subprocess.Popen(
+            ["sh", "-c", WATCH, str(self._process.pid)],
+            stdin=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
         try:
             wait_until(self.ready, self.seconds, self.name, lambda: self.alive)
         except BaseException as error:
@@ -163,6 +178,10 @@ class Server:
         self._signal(signal.SIGKILL)
         if self._process is not None:
             self._process.wait()
+        if self._watcher is not None:
+            self._watcher.kill()
+            self._watcher.communicate()
+            self._watcher = None
 
     def restart(self, after: float = 0.0) -> None:
         """Kill it, wait, and start it again on the same port and folder."""
