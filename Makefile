@@ -1,6 +1,6 @@
 # One command per habit. `make` alone lists them.
 .DEFAULT_GOAL := help
-.PHONY: help run test engines containers check lint format bench docs lock clean
+.PHONY: help run test engines containers faults check lint format bench docs lock clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -38,6 +38,9 @@ lint: $(DEV_READY)
 format: $(DEV_READY) ## format the code and sort its imports
 	@$(BIN)/ruff check --quiet --fix-only .
 	@$(BIN)/ruff format .
+
+faults: $(DEV_READY) ## kill services and engines under load and check what is left, into docs/faults.md (12 minutes)
+	@$(BIN)/python -m tests.distributed.faults $(ARGS)
 
 bench: $(DEV_READY) ## measure lifecycles a second beside the floor, into docs/benchmarks.md
 	@$(BIN)/python -m bench $(ARGS)

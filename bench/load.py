@@ -24,7 +24,7 @@ from typing import Any
 import uvloop
 
 from bench.papers import pdf_of
-from bench.wire import Answer, Body, Connection, as_form, as_json
+from bench.wire import Answer, Body, Connections, as_form, as_json
 from shared.contracts.facts import ChecklistItem
 
 FILE_BYTES = 100 * 1024
@@ -63,7 +63,7 @@ class Seen:
 class Setting:
     """What every client needs: the prepared bodies and the sessions of the staff."""
 
-    port: int
+    ports: Mapping[str, int]
     tokens: Mapping[str, str]
     submission: Body
     completion: Body
@@ -76,7 +76,7 @@ class Client:
 
     def __init__(self, setting: Setting, seen: Seen) -> None:
         self._setting, self._seen = setting, seen
-        self._wire = Connection(setting.port)
+        self._wire = Connections(setting.ports)
 
     async def run(self, started: float) -> None:
         while time.perf_counter() < self._setting.until:
@@ -136,9 +136,9 @@ class Client:
             pause = min(2 * pause, LONGEST_PAUSE)
 
 
-async def signed_in(port: int, accounts: list[dict[str, Any]]) -> tuple[dict[str, str], date]:
+async def signed_in(ports: Mapping[str, int], accounts: list[dict[str, Any]]) -> tuple[dict[str, str], date]:
     """A token for every role, and the day it is for the server."""
-    wire, today = Connection(port), date.min
+    wire, today = Connections(ports), date.min
     tokens: dict[str, str] = {}
     for account in accounts:
         credentials = {"username": account["username"], "password": account["password"]}
@@ -151,28 +151,32 @@ async def signed_in(port: int, accounts: list[dict[str, Any]]) -> tuple[dict[str
     return tokens, today
 
 
-async def load(port: int, clients: int, seconds: float, accounts: list[dict[str, Any]]) -> dict[str, Any]:
-    tokens, today = await signed_in(port, accounts)
+def submission(today: date, chance: random.Random) -> Body:
+    """The form with its two files."""
+    papers = [
+        ("letter", "surat.pdf", pdf_of(FILE_BYTES, chance)),
+        ("requirements", "persyaratan.pdf", pdf_of(FILE_BYTES, chance)),
+    ]
+    return as_form(APPLICANT | {"letter_date": (today - timedelta(days=2)).isoformat()}, papers)
+
+
+async def load(
+    ports: Mapping[str, int], clients: int, seconds: float, accounts: list[dict[str, Any]]
+) -> dict[str, Any]:
+    tokens, today = await signed_in(ports, accounts)
     chance = random.Random(1)
-    letter, requirement, result = (pdf_of(FILE_BYTES, chance) for _ in range(3))
+    submitted, result = submission(today, chance), pdf_of(FILE_BYTES, chance)
     lead = next(account["username"] for account in accounts if "technical" in account["roles"])
     appointed = {
         "lead": lead,
         "complexity": "medium",
         "target_date": (today + timedelta(days=30)).isoformat(),
     }
-    submitted = APPLICANT | {"letter_date": (today - timedelta(days=2)).isoformat()}
     seen, started, used = Seen(), time.perf_counter(), _cpu()
     setting = Setting(
-        port,
+        ports,
         tokens,
-        as_form(
-            submitted,
-            [
-                ("letter", "surat.pdf", letter),
-                ("requirements", "persyaratan.pdf", requirement),
-            ],
-        ),
+        submitted,
         as_form(
             {"summary": "Integrasi selesai dan telah diuji."},
             [("documents", "hasil.pdf", result)],
@@ -217,13 +221,13 @@ def _cpu() -> float:
 
 def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__)
-    arguments.add_argument("--port", type=int, required=True)
+    arguments.add_argument("--ports", type=json.loads, required=True, help='{"intake": 8000, ...}, or {"": 8000}')
     arguments.add_argument("--clients", type=int, default=32)
     arguments.add_argument("--seconds", type=float, default=20)
     arguments.add_argument("--accounts", type=Path, required=True)
     options = arguments.parse_args()
     accounts = json.loads(options.accounts.read_text())
-    print(json.dumps(uvloop.run(load(options.port, options.clients, options.seconds, accounts))))
+    print(json.dumps(uvloop.run(load(options.ports, options.clients, options.seconds, accounts))))
 
 
 if __name__ == "__main__":

@@ -10,9 +10,9 @@ from bench.machine import described
 from bench.rounds import SIDES, Round
 
 PAGE = Path("docs/benchmarks.md")
-PAGES, GROWING = "## Pages\n", "## Growing\n"
-KEPT = (PAGES, GROWING)
-"""Sections that other commands write, and `make bench` leaves as they are."""
+PAGES, GROWING, APART = "## Pages\n", "## Growing\n", "## Distributed mode\n"
+KEPT = (PAGES, GROWING, APART)
+"""Sections that other commands write, or that were written when engines were there: `make bench` leaves them as they are."""
 COMMANDS = ("submit", "verify", "appoint", "start", "complete", "confirm")
 WAYS = {
     "submit": "two PDF files of 100 KB",
@@ -78,9 +78,10 @@ def summary(each: Round) -> str:
     """One line for the terminal."""
     mails = f", e-mails {each.mails}/{each.expected} (+{each.drain:.1f} s)" if each.expected else ""
     failures = f", FAILED {each.load['failures']}: {each.load['first_failures'][:1]}" if each.load["failures"] else ""
+    news = f", news p50 {each.news['all']['p50']:.0f} p95 {each.news['all']['p95']:.0f} ms" if each.news else ""
     return (
         f"{each.side:<6}{each.rate:7.1f} lifecycles/s, {each.cpu:6.2f} ms of CPU each (client {_client(each):.2f}), "
-        f"p50 {each.load['lifecycle']['p50']:.0f} ms{mails}{failures}"
+        f"p50 {each.load['lifecycle']['p50']:.0f} ms{mails}{news}, load average {each.busy:.1f}{failures}"
     )
 
 
@@ -121,12 +122,12 @@ def _compared(plain: Sequence[Round], lean: Sequence[Round], ours: Sequence[Roun
     lines = (
         (
             label,
-            *(_spread(side, value, form) for side in (plain, lean, ours)),
+            *(spread(side, value, form) for side in (plain, lean, ours)),
             *(_ratio(floor, ours, value) for floor in (plain, lean)),
         )
         for label, form, value in rows
     )
-    return _table(("", "plain floor", "lean floor", "ours", "ours / plain floor", "ours / lean floor"), lines)
+    return table(("", "plain floor", "lean floor", "ours", "ours / plain floor", "ours / lean floor"), lines)
 
 
 def _commands(plain: Sequence[Round], lean: Sequence[Round], ours: Sequence[Round]) -> str:
@@ -141,7 +142,7 @@ def _commands(plain: Sequence[Round], lean: Sequence[Round], ours: Sequence[Roun
     )
     quantiles = (f"{side} {part}" for side in SIDES for part in ("p50", "p95"))
     heads = ("ms", *quantiles, "waited for the news p50", "p95")
-    return _table(heads, lines)
+    return table(heads, lines)
 
 
 def _mails(ours: Sequence[Round]) -> str:
@@ -171,7 +172,7 @@ def _rounds(done: Sequence[Round]) -> str:
         for each in done
     )
     heads = ("side", "lifecycles/s", "CPU ms", "lifecycles", "tried again", "failures", "e-mails", "drained in s")
-    return _table(heads, lines)
+    return table(heads, lines)
 
 
 def _client(each: Round) -> float:
@@ -182,7 +183,7 @@ def _per_lifecycle(each: Round, seconds: float) -> float:
     return 1000 * seconds / max(1, each.lifecycles)
 
 
-def _spread(side: Sequence[Round], value: Callable[[Round], float], form: str) -> str:
+def spread(side: Sequence[Round], value: Callable[[Round], float], form: str) -> str:
     values = [value(each) for each in side]
     return f"{form} [{form} - {form}]".format(statistics.median(values), min(values), max(values))
 
@@ -197,6 +198,6 @@ def _quantile(side: Sequence[Round], table: str, command: str, part: str) -> str
     return f"{statistics.median(values):.1f}" if values else "-"
 
 
-def _table(heads: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
+def table(heads: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
     rows = [heads, ["---"] * len(heads), *lines]
     return "\n".join(f"| {' | '.join(row)} |" for row in rows) + "\n"

@@ -8,14 +8,17 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from bench.machine import NotReady, cpu_seconds, free_port, running, wait_until_ready
 
 SIDES = ("plain", "lean", "ours")
+EVERY_SIDE = (*SIDES, "apart")
+SIMPUL = str(Path(sys.executable).with_name("simpul"))
 ROLES = ("officer", "structural", "technical")
 WARM_UP_SECONDS = 3.0
 STILL_SECONDS = 3.0
@@ -25,16 +28,28 @@ LOST_SECONDS = 20.0
 
 
 @dataclass(frozen=True, slots=True)
+class Program:
+    """A process under test: how it is started, and its settings."""
+
+    command: Sequence[str]
+    settings: Mapping[str, str]
+    port: int
+
+
+@dataclass(frozen=True, slots=True)
 class Side:
-    """A server under test: how it is started, and its settings."""
+    """What is under test: its processes, the port of each service or under "" one for all, and what runs beneath.
+
+    `hears` says that its services hear of each other, so that it can be asked how soon.
+    """
 
     name: str
-    command: Sequence[str]
-    settings: dict[str, str]
-    data: Path
-    port: int
+    programs: Sequence[Program]
+    ports: Mapping[str, int]
     accounts: Path
     mails: bool
+    hears: bool = False
+    beneath: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +64,10 @@ class Round:
     distinct: int = 0
     expected: int = 0
     drain: float = 0.0
+    beneath_cpu: Mapping[str, float] = field(default_factory=dict)
+    news: Mapping[str, Any] = field(default_factory=dict)
+    busy: float = 0.0
+    """The load average of a minute before the round began."""
 
     @property
     def rate(self) -> float:
@@ -103,30 +122,38 @@ def floor_side(name: str, data: Path) -> Side:
     port, accounts = free_port(), data / "accounts.json"
     accounts.write_text(json.dumps([{"username": role, "password": "-", "roles": [role]} for role in ROLES]))
     command = [sys.executable, "-m", f"bench.{name}_floor", "--port", str(port), "--data", str(data / "floor")]
-    return Side(name, command, {}, data, port, accounts, mails=False)
+    return Side(name, [Program(command, {}, port)], {"": port}, accounts, mails=False)
 
 
 def our_side(data: Path, sink: Sink) -> Side:
     """Simpul as anybody would start it, with staff made beforehand and no limit on submissions."""
-    port, accounts = free_port(), data / "accounts.json"
-    settings = {
-        "SIMPUL_DATA": str(data / "simpul"),
-        "SIMPUL_PORT": str(port),
+    port = free_port()
+    settings = {"SIMPUL_DATA": str(data / "simpul"), "SIMPUL_PORT": str(port), **asked_of_ours(sink)}
+    program = Program([SIMPUL, "up"], settings, port)
+    return Side("ours", [program], {"": port}, with_staff(data, settings), mails=True, hears=True)
+
+
+def asked_of_ours(sink: Sink) -> dict[str, str]:
+    """Settings of both modes."""
+    return {
         "SIMPUL_SMTP": f"smtp://127.0.0.1:{sink.port}?tls=none",
         "SIMPUL_PUBLIC_RATE": "0",
         "SIMPUL_LOG_LEVEL": "warning",
     }
-    simpul = str(Path(sys.executable).with_name("simpul"))
-    side = Side("ours", [simpul, "up"], settings, data, port, accounts, mails=True)
-    accounts.write_text(json.dumps([_made(side, role) for role in ROLES]))
-    return side
 
 
-def _made(side: Side, role: str) -> dict[str, Any]:
+def with_staff(data: Path, settings: Mapping[str, str]) -> Path:
+    """The file of accounts that the load signs in with, made by the command line. Raises NotReady."""
+    accounts = data / "accounts.json"
+    accounts.write_text(json.dumps([_made(settings, role) for role in ROLES]))
+    return accounts
+
+
+def _made(settings: Mapping[str, str], role: str) -> dict[str, Any]:
     username, password = f"beban-{role}", f"Kopra-{role}-Tembikar-41"
     about = ["--name", f"Petugas {role.title()}", "--email", f"{role}@kantor.example", "--role", role]
-    command = [side.command[0], "staff", "add", username, *about, "--password-stdin"]
-    made = subprocess.run(command, input=password.encode(), env={**os.environ, **side.settings}, capture_output=True)
+    command = [SIMPUL, "staff", "add", username, *about, "--password-stdin"]
+    made = subprocess.run(command, input=password.encode(), env={**os.environ, **settings}, capture_output=True)
     if made.returncode:
         raise NotReady(f"simpul staff add failed: {made.stderr.decode(errors='replace')}")
     return {"username": username, "password": password, "roles": [role]}
@@ -134,24 +161,38 @@ def _made(side: Side, role: str) -> dict[str, Any]:
 
 def play(side: Side, sink: Sink, sink_process: int, clients: int, seconds: float) -> Round:
     """Start the side, warm it up, find how many e-mails a lifecycle has, then measure. Raises NotReady."""
-    with running(side.command, side.settings) as server:
-        wait_until_ready(server, side.port)
+    busy, _, _ = os.getloadavg()
+    with ExitStack() as open_:
+        processes = [open_.enter_context(running(each.command, each.settings)) for each in side.programs]
+        for process, program in zip(processes, side.programs, strict=True):
+            wait_until_ready(process, program.port)
         loaded(side, clients, WARM_UP_SECONDS)
         each = mails_of_one(side, sink) if side.mails else 0
-        before, server_before, sink_before = sink.counts(), cpu_seconds(server.pid), cpu_seconds(sink_process)
+        servers = [process.pid for process in processes]
+        before, used_before = sink.counts(), used(servers, side, sink_process)
         load = loaded(side, clients, seconds)
         expected = each * load["lifecycles"]
         after, drain = sink.settled(before["messages"] + expected) if side.mails else (before, 0.0)
+        cpu = {name: spent - used_before[name] for name, spent in used(servers, side, sink_process).items()}
         return Round(
             side.name,
             load,
-            cpu_seconds(server.pid) - server_before,
-            cpu_seconds(sink_process) - sink_before,
+            cpu.pop("servers"),
+            cpu.pop("sink"),
             after["messages"] - before["messages"],
             after["distinct"] - before["distinct"],
             expected,
             drain,
+            cpu,
+            heard(side) if side.hears else {},
+            busy,
         )
+
+
+def used(servers: Sequence[int], side: Side, sink_process: int) -> dict[str, float]:
+    """CPU seconds of the servers, of the sink, and of each engine beneath."""
+    beneath = {name: cpu_seconds(process) for name, process in side.beneath.items()}
+    return {"servers": sum(map(cpu_seconds, servers)), "sink": cpu_seconds(sink_process), **beneath}
 
 
 def mails_of_one(side: Side, sink: Sink) -> int:
@@ -165,12 +206,20 @@ def mails_of_one(side: Side, sink: Sink) -> int:
 
 def loaded(side: Side, clients: int, seconds: float) -> dict[str, Any]:
     """What the load generator, in a process of its own, saw. Raises NotReady."""
-    options = {"port": side.port, "clients": clients, "seconds": seconds, "accounts": side.accounts}
-    command = [sys.executable, "-m", "bench.load"]
+    return _told("bench.load", side, clients=clients, seconds=seconds)
+
+
+def heard(side: Side) -> dict[str, Any]:
+    """How soon another service had heard, at a steady pace, from a process of its own. Raises NotReady."""
+    return _told("bench.news", side)
+
+
+def _told(module: str, side: Side, **options: float) -> dict[str, Any]:
+    command = [sys.executable, "-m", module, "--ports", json.dumps(side.ports), "--accounts", str(side.accounts)]
     for name, value in options.items():
         command += [f"--{name}", str(value)]
     done = subprocess.run(command, capture_output=True)
     if done.returncode:
-        raise NotReady(f"The load failed: {done.stderr.decode(errors='replace')[-2000:]}")
+        raise NotReady(f"{module} failed: {done.stderr.decode(errors='replace')[-2000:]}")
     seen: dict[str, Any] = json.loads(done.stdout)
     return seen

@@ -1,4 +1,4 @@
-"""Both floors and ours in turns, in one run, each in processes of its own; the result is written to docs/benchmarks.md."""
+"""Floors, ours and ours apart in turns, in one run, each in processes of its own; the result is in docs/benchmarks.md."""
 
 from __future__ import annotations
 
@@ -9,12 +9,15 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from bench.apart import apart_side
 from bench.machine import NotReady, free_port, running
-from bench.report import PAGE, kept_of, page, summary
-from bench.rounds import SIDES, Round, Side, Sink, floor_side, our_side, play
+from bench.report import APART, PAGE, kept_of, page, summary, with_section
+from bench.report_apart import apart_section
+from bench.rounds import EVERY_SIDE, SIDES, Round, Side, Sink, floor_side, our_side, play
+from tests.engines.engine import Unavailable
 
 
 @contextlib.contextmanager
@@ -37,16 +40,26 @@ def _wait_until_open(port: int) -> None:
 
 
 def turns(sides: list[str], rounds: int, clients: int, seconds: float) -> Iterator[Round]:
-    """The rounds as they are done, the sides taking turns, each on a fresh folder that is gone afterwards."""
+    """The rounds as they are done, the sides taking turns, each on a fresh folder that is gone afterwards.
+
+    A side whose engines cannot be had is left out, with one line.
+    """
     with sink_running() as (sink, process):
         for _ in range(rounds):
-            for name in sides:
+            for name in list(sides):
                 with tempfile.TemporaryDirectory(prefix="simpul-bench-", ignore_cleanup_errors=True) as folder:
-                    yield play(_side(name, Path(folder), sink), sink, process, clients, seconds)
+                    try:
+                        with _side(name, Path(folder), sink) as side:
+                            yield play(side, sink, process, clients, seconds)
+                    except Unavailable as reason:
+                        print(f"{name}: skipped: {reason}", flush=True)
+                        sides.remove(name)
 
 
-def _side(name: str, data: Path, sink: Sink) -> Side:
-    return our_side(data, sink) if name == "ours" else floor_side(name, data)
+def _side(name: str, data: Path, sink: Sink) -> contextlib.AbstractContextManager[Side]:
+    if name == "apart":
+        return apart_side(data, sink)
+    return contextlib.nullcontext(our_side(data, sink) if name == "ours" else floor_side(name, data))
 
 
 def folding() -> str:
@@ -61,13 +74,15 @@ def options() -> argparse.Namespace:
     arguments.add_argument("--rounds", type=int, default=3)
     arguments.add_argument("--seconds", type=float, default=14)
     arguments.add_argument("--clients", type=int, default=32)
-    arguments.add_argument("--only", choices=SIDES, help="one side alone; writes no page")
+    arguments.add_argument(
+        "--only", choices=EVERY_SIDE, help="one side alone; of these only `apart` writes its section"
+    )
     return arguments.parse_args()
 
 
 def main() -> None:
     chosen = options()
-    sides = [chosen.only] if chosen.only else list(SIDES)
+    sides = [chosen.only] if chosen.only else list(EVERY_SIDE)
     done: list[Round] = []
     try:
         for each in turns(sides, chosen.rounds, chosen.clients, chosen.seconds):
@@ -75,13 +90,25 @@ def main() -> None:
             done.append(each)
     except NotReady as problem:
         sys.exit(f"bench: {problem}")
-    if not chosen.only:
-        written = page(done, chosen.rounds, chosen.seconds, chosen.clients, folding())
-        PAGE.write_text(f"{written.rstrip()}\n\n{kept_of(PAGE.read_text())}".rstrip() + "\n")
-        print(f"written: {PAGE}")
+    _write(done, chosen)
     sys.exit(
         0 if all(each.complete for each in done) else "bench: a command failed, or an e-mail is missing or repeated."
     )
+
+
+def _write(done: Sequence[Round], chosen: argparse.Namespace) -> None:
+    """The page as far as it was measured; what others have written stays, and what engines showed when they were there."""
+    document = PAGE.read_text()
+    if not chosen.only:
+        together = [each for each in done if each.side in SIDES]
+        written = page(together, chosen.rounds, chosen.seconds, chosen.clients, folding())
+        document = f"{written.rstrip()}\n\n{kept_of(document)}".rstrip() + "\n"
+    if apart := [each for each in done if each.side == "apart"]:
+        ours = [each for each in done if each.side == "ours"]
+        document = with_section(document, APART, apart_section(apart, ours, chosen.seconds, chosen.clients))
+    if apart or not chosen.only:
+        PAGE.write_text(document)
+        print(f"written: {PAGE}")
 
 
 if __name__ == "__main__":

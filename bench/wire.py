@@ -10,6 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from services.routing import service_of
+
 LENGTH = re.compile(rb"\r\ncontent-length:\s*(\d+)", re.IGNORECASE)
 DATE = re.compile(rb"\r\ndate:\s*([^\r]+)", re.IGNORECASE)
 BOUNDARY = b"----bench-boundary-7f3a9c"
@@ -112,6 +114,27 @@ class Connection:
         if self._writer is not None:
             self._writer.close()
         self._reader = self._writer = None
+
+
+class Connections:
+    """One connection to each process that is needed; `ports` names that of each service, or under "" one for all."""
+
+    def __init__(self, ports: Mapping[str, int]) -> None:
+        self._all = "" in ports
+        self._to = {name: Connection(port) for name, port in ports.items()}
+
+    async def post(self, path: str, body: Body, token: str = "") -> Answer:
+        return await self._of(path).post(path, body, token)
+
+    async def get(self, path: str, token: str = "") -> Answer:
+        return await self._of(path).get(path, token)
+
+    def close(self) -> None:
+        for connection in self._to.values():
+            connection.close()
+
+    def _of(self, path: str) -> Connection:
+        return self._to["" if self._all else service_of(path)]
 
 
 def _bearer(token: str) -> bytes:

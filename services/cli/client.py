@@ -16,6 +16,9 @@ import httpx
 
 from services.cli.shapes import Application, Complexity, Moved, Page, Service, Submitted, Upload, Verdict
 
+NOT_NOW = frozenset({429, 502, 503, 504})
+"""Answers after which the same call is repeated: 502 and 504 come from a gateway whose service was away or ended meanwhile."""
+
 
 class ApiError(Exception):
     """The server's refusal: its status and its problem document (RFC 9457)."""
@@ -34,7 +37,7 @@ class ApiError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Patience:
-    """How long a call is repeated, with its key, while the server is away, down (503) or asks to wait (429)."""
+    """How long a call is repeated, with its key, while the server is away, down (502, 503, 504) or asks to wait (429)."""
 
     seconds: float = 60.0
     first_pause: float = 0.1
@@ -216,7 +219,7 @@ class SimpulClient:
             except httpx.TransportError:
                 await self.patience.sleep(pause)
                 continue
-            if response.status_code not in (429, 503):
+            if response.status_code not in NOT_NOW:
                 return _checked(response)
             await self.patience.sleep(_asked_pause(response, pause))
         return _checked(await self.http.request(method, path, headers=headers, **options))

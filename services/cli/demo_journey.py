@@ -39,6 +39,8 @@ class Company:
     leads: Sequence[Lead]
     today: date
     hearing_seconds: float = 30.0
+    longest_pause: float = 0.5
+    """Between two looks at whether a service has heard of something, in seconds."""
 
 
 class Journey:
@@ -158,7 +160,7 @@ class Journey:
                     f"{who} has {last}, and {status} was awaited for {self.company.hearing_seconds:.0f} s"
                 )
             await asyncio.sleep(pause)
-            pause = min(1.5 * pause, 0.5)
+            pause = min(1.5 * pause, self.company.longest_pause)
 
 
 def _verdicts(seen: dict[str, Any], failed: str = "") -> list[Verdict]:

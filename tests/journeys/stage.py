@@ -52,9 +52,9 @@ class Inbox:
 
 
 @contextlib.contextmanager
-def smtp_server() -> Iterator[tuple[Inbox, str]]:
+def smtp_server(inbox: Inbox | None = None) -> Iterator[tuple[Inbox, str]]:
     """An inbox, and the SIMPUL_SMTP that leads to it."""
-    inbox = Inbox()
+    inbox = inbox or Inbox()
     controller = Controller(inbox, hostname="127.0.0.1", port=free_port())
     controller.start()
     try:

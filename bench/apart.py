@@ -1,0 +1,47 @@
+"""Simpul in distributed mode as a side of its own: one process of each service over engines on the same machine."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+from bench.machine import NotReady, free_port
+from bench.rounds import SIMPUL, Program, Side, Sink, asked_of_ours, with_staff
+from services.wiring import BUILDERS
+from tests.distributed.site import Engines, engines
+
+
+@contextlib.contextmanager
+def apart_side(data: Path, sink: Sink) -> Iterator[Side]:
+    """Engines that run, a topic, a database and a bucket of its own, and staff. Raises NotReady, and Unavailable."""
+    with engines(data / "engines") as beneath:
+        settings = {**_with_secret(data), **beneath.settings, **asked_of_ours(sink)}
+        _prepare(settings)
+        ports = {name: free_port() for name in BUILDERS}
+        programs = [
+            Program([SIMPUL, "serve", name], {**settings, "SIMPUL_PORT": str(port)}, port)
+            for name, port in ports.items()
+        ]
+        accounts = with_staff(data, settings)
+        yield Side("apart", programs, ports, accounts, mails=True, hears=True, beneath=_processes(beneath))
+
+
+def _with_secret(data: Path) -> dict[str, str]:
+    secret = data / "secret"
+    secret.touch(mode=0o600)
+    secret.write_text(secrets.token_urlsafe(48))
+    return {"SIMPUL_MODE": "distributed", "SIMPUL_SECRET_FILE": str(secret)}
+
+
+def _prepare(settings: dict[str, str]) -> None:
+    done = subprocess.run([SIMPUL, "prepare"], env={**os.environ, **settings}, capture_output=True)
+    if done.returncode:
+        raise NotReady(f"simpul prepare failed: {done.stderr.decode(errors='replace')}")
+
+
+def _processes(beneath: Engines) -> dict[str, int]:
+    return {engine.name: engine.pid for engine in (beneath.kafka, beneath.mongo, beneath.minio)}
