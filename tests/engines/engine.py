@@ -18,7 +18,7 @@ from typing import NoReturn
 import pytest
 
 POLL = 0.05
-WATCH = "read _; kill -9 -- -$0"
+WATCH = 'read _; kill -s KILL -- "-$0"'
 """Waits until whoever started the engine is gone, however that ended, and then ends the engine too."""
 
 
