@@ -9,12 +9,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
 from playwright.sync_api import Browser, CDPSession, sync_playwright
 
-from bench.report import PAGE, PAGES, with_pages
+from bench.report import PAGE, PAGES, with_section
 from tests.browser import chromium
 from tests.browser.scenes import opens
 from tests.browser.visits import House, Visits
@@ -50,18 +51,22 @@ class Scale:
         session.send("Network.enable")
         session.send("Network.setCacheDisabled", {"cacheDisabled": True})
 
-    def _came(self, told: dict[str, object]) -> None:
-        response = told["response"]
-        assert isinstance(response, dict)
-        self.weight.hosts.add(urlsplit(response["url"]).netloc)
-        self._kinds[str(told["requestId"])] = KIND.get(str(told["type"]), "other")
+    def _asked(self, told: dict[str, Any]) -> None:
+        address = urlsplit(told["request"]["url"])
+        if address.scheme != "data" and told.get("type") != STREAM:
+            self.weight.hosts.add(address.netloc)
+            self._kinds[told["requestId"]] = KIND.get(told.get("type", ""), "other")
+            self._awaited.add(told["requestId"])
 
-    def _done(self, told: dict[str, object]) -> None:
-        kind = self._kinds.get(str(told["requestId"]), "other")
-        self.weight.parts[kind] = self.weight.parts.get(kind, 0) + int(str(told["encodedDataLength"]).partition(".")[0])
+    def _done(self, told: dict[str, Any]) -> None:
+        if kind := self._kinds.get(told["requestId"]):
+            self.weight.parts[kind] = self.weight.parts.get(kind, 0) + round(told["encodedDataLength"])
+            self._awaited.discard(told["requestId"])
 
-    def weighed(self) -> Weight:
-        return self.weight
+    @property
+    def settled(self) -> bool:
+        """Everything is here that was asked for."""
+        return bool(self.weight.parts) and not self._awaited
 
 
 @dataclass(frozen=True)
@@ -163,7 +168,7 @@ def main() -> None:
         if browser is None:
             raise SystemExit("bench.pages: no Chromium on this machine, and none could be downloaded.")
         stack.callback(browser.close)
-        PAGE.write_text(with_pages(PAGE.read_text(), section(world, browser, lines(world))))
+        PAGE.write_text(with_section(PAGE.read_text(), PAGES, section(world, browser, lines(world))))
     print(f"written: {PAGE}")
 
 

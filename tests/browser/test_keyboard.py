@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import FileChooser, Locator, Page, expect
 
 from services.cli.shapes import Upload
 from tests.browser.people import (
@@ -19,7 +19,7 @@ from tests.browser.people import (
     payloads,
     stored,
 )
-from tests.browser.visits import House, Visits
+from tests.browser.visits import House, Visit, Visits
 from tests.journeys.gate import TODAY
 from tests.journeys.steps import walked
 
@@ -35,17 +35,20 @@ def tabs_to(page: Page, wanted: Locator) -> None:
     raise AssertionError(f"Tab does not come to {wanted}")
 
 
-def chooses_file(page: Page, label: str, file: Upload) -> None:
-    tabs_to(page, field(page, label))
-    with page.expect_file_chooser() as asked:
-        page.keyboard.press("Enter")
-    asked.value.set_files(payloads(file))
-    expect(stored(page, label).filter(has_text=file.name)).to_contain_text("tersimpan")
+def chooses_file(visit: Visit, asked: list[FileChooser], label: str, file: Upload) -> None:
+    """Enter opens the window of the system, in which a file is chosen."""
+    tabs_to(visit.page, field(visit.page, label))
+    visit.page.keyboard.press("Enter")
+    visit.until(lambda: asked != [])
+    asked.pop().set_files(payloads(file))
+    expect(stored(visit.page, label).filter(has_text=file.name)).to_contain_text("tersimpan")
 
 
 def test_a_request_is_submitted_by_keyboard(visits: Visits):
     visit = visits()
     page = visit.open("/")
+    asked: list[FileChooser] = []
+    page.on("filechooser", lambda chooser: asked.append(chooser))
     page.keyboard.press("Tab")
     expect(page.get_by_role("link", name="Langsung ke isi halaman")).to_be_focused()
     page.keyboard.press("Enter")
@@ -58,7 +61,7 @@ def test_a_request_is_submitted_by_keyboard(visits: Visits):
     files = {"Surat Permohonan": LETTER, "Dokumen Persyaratan": DICTIONARY}
     for label in in_order(page, [*fillings, *files, "Integrasi Data"]):
         if label in files:
-            chooses_file(page, label, files[label])
+            chooses_file(visit, asked, label, files[label])
         elif label == "Integrasi Data":
             group = page.get_by_role("group", name="Lingkup layanan")
             tabs_to(page, group.get_by_role("radio").first)
