@@ -174,8 +174,8 @@
       return tick();
     }
     pending.set(told.id, told);
-    clearTimeout(timer);
-    timer = setTimeout(() => { const changed = pending; pending = new Map(); refresh(changed); }, 250);
+    /* Not put off by later news: under a steady stream of it the page would never change. */
+    timer ||= setTimeout(() => { const changed = pending; pending = new Map(); timer = 0; refresh(changed); }, 250);
   };
   const leaveOff = () => {
     say(live.dataset.ended + " ", true);

@@ -1,0 +1,85 @@
+"""A queue page in a browser, served by one process, while decisions are made at another."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable, Iterator
+
+import httpx
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from services.cli.client import new_key
+from tests.browser import chromium
+from tests.distributed.site import Process, Site
+from tests.engines.engine import say
+from tests.journeys.gate import ALL_OK, FILES, FORM, Gate
+from tests.journeys.stage import PASSWORD, Inbox
+
+pytestmark = pytest.mark.slow
+
+DECISIONS = 5
+WITHIN = 1.0
+PATIENCE = 20_000
+"""Milliseconds until a page counts as dead; how soon it changed is asked afterwards."""
+
+
+@pytest.fixture
+def browser(pytestconfig: pytest.Config) -> Iterator[Browser]:
+    assert pytestconfig.cache is not None
+    with sync_playwright() as playwright:
+        opened = chromium.launched(playwright, pytestconfig.cache.mkdir("browser"))
+        if opened is None:
+            (pytest.fail if chromium.REQUIRED else pytest.skip)("no Chromium on this machine")
+        yield opened
+        opened.close()
+
+
+def test_a_queue_page_at_one_process_changes_within_a_second_of_a_decision_at_another(
+    site: tuple[Inbox, Site], browser: Browser, record_property: Callable[[str, object], None]
+):
+    server = site[1]
+    showing, deciding = server.of("verification")
+    with httpx.Client(base_url=server.url, timeout=30) as http:
+        officer = http.post("/api/session", json={"username": "nurlaila", "password": PASSWORD}).json()["token"]
+        requests = [submitted(Gate(server, http)) for _ in range(DECISIONS)]
+    context = browser.new_context(extra_http_headers={"Accept-Language": "id"})
+    context.add_cookies([{"name": "simpul", "value": officer, "url": showing.url, "httpOnly": True}])
+    page = context.new_page()
+    page.set_default_timeout(PATIENCE)
+    took = []
+    for request in requests:
+        shown(page, showing, request)
+        verified(deciding, officer, request)
+        decided = time.monotonic()
+        page.locator(f'tr.gone[data-id="{request}"]').wait_for(state="attached")
+        took.append(time.monotonic() - decided)
+    told = f"a row changed after {statistics.median(took):.2f} s (median of {DECISIONS}), {max(took):.2f} s at most"
+    say(told)
+    record_property("live page", told)
+    assert statistics.median(took) < WITHIN, told
+
+
+def submitted(gate: Gate) -> str:
+    answer = gate.call("", "POST", "/api/requests", data=FORM, files=FILES, headers={"Idempotency-Key": new_key()})
+    assert answer.status_code == 201, answer.text
+    return str(answer.json()["id"])
+
+
+def shown(page: Page, process: Process, request: str) -> None:
+    """The queue with this request in it, listening."""
+    ends = time.monotonic() + PATIENCE / 1000
+    while True:
+        with page.expect_response(lambda response: "/api/verification/live" in response.url):
+            page.goto(f"{process.url}/verifikasi")
+        if page.locator(f'[data-id="{request}"]').count():
+            return
+        assert time.monotonic() < ends, "the queue never had it"
+
+
+def verified(process: Process, token: str, request: str) -> None:
+    headers = {"Authorization": f"Bearer {token}", "Idempotency-Key": new_key()}
+    url = f"{process.url}/api/verification/requests/{request}/verification"
+    answer = httpx.post(url, json={"checklist": ALL_OK}, headers=headers, timeout=30)
+    assert answer.status_code == 200, answer.text
