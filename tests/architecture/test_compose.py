@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from services.__main__ import COMMANDS
 from services.cli.gateway import FILE, PORT, caddyfile
 from services.cli.secrets import compose_settings
 from services.cli.session import Failed
+from services.routing import FRONT, PREFIXES
 from services.wiring import BUILDERS
 from shared.distributed import mongo_uri, s3_address
 from shared.settings import BadSettings, Settings, doubts, load_secret, load_settings, refuse_default
@@ -67,6 +69,13 @@ def test_every_service_of_ours_is_there_and_runs_itself():
     assert {name: service["command"] for name, service in OURS.items() if name not in ENDS} == {
         name: ["simpul", "serve", name] for name in BUILDERS
     }
+
+
+def test_all_of_ours_run_the_image_of_this_version():
+    version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+    assert {service["image"] for service in OURS.values()} == {f"simpul:{version}"}
+    assert f"docker build --tag simpul:{version} ." in (ROOT / "README.md").read_text()
+    assert [name for name, service in SERVICES.items() if "build" in service] == ["prepare"]
 
 
 def test_every_command_exists():
@@ -219,6 +228,15 @@ def test_an_address_that_is_none_is_refused(url: str):
 
 def test_the_gateways_file_is_what_the_table_of_paths_makes():
     assert FILE.read_text() == caddyfile(), "run `make docs`"
+
+
+def test_the_gateways_file_brings_every_path_to_its_service():
+    ways = {name: paths.split() for name, paths in re.findall(r"@(\w+) path (.+)", caddyfile())}
+    assert set(ways) == set(BUILDERS) - {FRONT}
+    for prefix, owner in PREFIXES.items():
+        assert [name for name, paths in ways.items() if {prefix, f"{prefix}/*"} & set(paths)] == [owner]
+        # The first way that fits is taken, so none may begin inside of another.
+        assert [other for other in PREFIXES if prefix.startswith(f"{other}/")] == []
 
 
 def test_the_image_is_ours_to_run_and_holds_no_secret():
