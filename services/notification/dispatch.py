@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -18,13 +19,18 @@ from shared.contracts.notification import MessageOutcome
 from shared.mail.port import BadHeader, Email, Mailer, Outcome, retry_after
 from shared.runtime.execution import CommandKey, Executor, Kept
 from shared.runtime.measures import MESSAGES
-from shared.storage.port import Find
+from shared.storage.port import Find, StoreUnavailable
 from shared.tracing import span
 
 logger = logging.getLogger(__name__)
 
 SEND_LIMIT = 150.0
 """Seconds after which a send is given up as of unknown outcome; shorter than the claim."""
+
+INSISTS_FOR = 60.0
+INSISTS_EVERY = 0.5
+"""Seconds for which, and between which, a claim or an outcome is given again to a store that is away: an outcome that is not
+written down means that the letter is sent once more, and a claim that nobody knows of that it waits until that has run out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,12 +68,17 @@ class Dispatch:
     async def attend(self, request_id: str) -> None:
         """Fire the reminders that are due, then claim what is to be sent, send it, and write the outcomes down."""
         kept = await self._executor.read(request_id)
-        if kept is None:
-            return
-        for command in on_due(kept.state):
-            await self._executor.execute(request_id, command, _key(kept, command))
+        reminders = on_due(kept.state) if kept else []
+        for command in reminders:
+            await self._executor.execute(request_id, command, _key(request_id, command))
+        if reminders:
+            kept = await self._executor.read(request_id)
         now = self._executor.clock()
-        claim = self._key([message for message in kept.state.messages if message.due and message.due <= now])
+        due = [message for message in kept.state.messages if message.due and message.due <= now] if kept else []
+        if due:
+            await self._claim_and_send(request_id, self._key(due))
+
+    async def _claim_and_send(self, request_id: str, claim: CommandKey) -> None:
         await self._executor.execute(request_id, StartSending(), claim)
         kept = await self._executor.read(request_id)
         if kept is not None:
@@ -79,8 +90,19 @@ class Dispatch:
         if not in_hand:
             return
         outcomes = await asyncio.gather(*(self._send(kept, message) for message in in_hand))
-        command = EndSending(tuple(outcomes))
-        await self._executor.execute(kept.id, command, self._key(in_hand))
+        await self._insist(kept.id, EndSending(tuple(outcomes)), self._key(in_hand))
+
+    async def _insist(self, request_id: str, command: StartSending | EndSending, key: CommandKey) -> None:
+        """Give a command again with its key while the store is away. Raises StoreUnavailable in the end."""
+        ends = time.monotonic() + INSISTS_FOR
+        while True:
+            try:
+                await self._executor.execute(request_id, command, key)
+                return
+            except StoreUnavailable:
+                if time.monotonic() > ends:
+                    raise
+            await asyncio.sleep(INSISTS_EVERY)
 
     def _key(self, messages: Sequence[Message]) -> CommandKey:
         """A new command's, in the trace of the first of these messages."""
@@ -170,8 +192,8 @@ class Dispatch:
         await self._executor.execute(kept.id, EndSending(outcomes), CommandKey(self._new_id(), digest=""))
 
 
-def _key(kept: Kept[State], command: FireReminder) -> CommandKey:
-    return CommandKey(str(uuid.uuid5(uuid.UUID(kept.id), command.reminder)), digest="")
+def _key(request_id: str, command: FireReminder) -> CommandKey:
+    return CommandKey(str(uuid.uuid5(uuid.UUID(request_id), command.reminder)), digest="")
 
 
 def _counted_as(outcome: Outcome, message: Message) -> str:

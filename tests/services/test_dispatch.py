@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import shutil
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
@@ -17,7 +17,10 @@ from services.notification import service as notification
 from services.notification.domain import StartSending, State, decider
 from shared.contracts.envelope import from_bytes, to_bytes
 from shared.runtime.execution import CommandKey, Kept
+from shared.runtime.heads import type_of
 from shared.runtime.rebuilding import Refold
+from shared.storage.port import Saved, StoreUnavailable, Write
+from shared.storage.sqlite import SqliteStateStore
 from shared.storage.sqlite_file import SqliteFile
 from tests.contracts.scripted_smtp import SILENCE, Script, ScriptedSmtp
 from tests.domain import intake_story as tale
@@ -88,6 +91,32 @@ async def test_a_letter_waits_for_no_clock_that_goes_ahead(ground: Ground, serve
     row = await settled(ground, "sent")
     await ground.post("admin", f"/api/notification/messages/{row['id']}/resend")
     await ground.until(lambda: _count(server, 2))
+
+
+class Forgetful(SqliteStateStore):
+    """A store that is away whenever an outcome is to be written down."""
+
+    async def save(self, writes: Sequence[Write]) -> list[Saved]:
+        if any(type_of(entry.event) == "SendingEnded" for write in writes for entry in write.outbox):
+            raise StoreUnavailable("away")
+        return await super().save(writes)
+
+
+async def test_a_letter_whose_outcome_cannot_be_written_down_for_a_while_is_not_sent_again(
+    ground: Ground, server: ScriptedSmtp
+):
+    store = ground.services["notification"].runtime.store
+    store.__class__ = Forgetful
+    await ground.happened(tale.submitted)
+    await ground.until(lambda: _count(server, 1))
+    await asyncio.sleep(0.2)
+    assert {message.status for message in (await kept(ground)).state.messages} == {"sending"}
+    store.__class__ = SqliteStateStore
+    await all_settled(ground)
+    ground.clock.go_on(minutes=4)
+    await some_time(ground)
+    assert {message.status for message in (await kept(ground)).state.messages} == {"sent"}
+    assert len(letters(server)) == 2
 
 
 async def test_all_of_a_role_get_one_message(ground: Ground, server: ScriptedSmtp):
