@@ -84,7 +84,7 @@ class Feed:
         self._expected: dict[str, int] = {}
         self._bell = Bell()
         self._listening: asyncio.Task[None] | None = None
-        self._up_to_date, self._trouble = False, ""
+        self._up_to_date, self._stopped, self._trouble = False, False, ""
         self._token: Any = None
         database.at_close(self.stop)
 
@@ -158,7 +158,7 @@ class Feed:
 
     async def _listen_for_ever(self) -> None:
         look_back = LOOK_BACK
-        while True:
+        while not self._stopped:
             try:
                 await self._follow(look_back)
             except (PyMongoError, StoreUnavailable) as error:
@@ -188,14 +188,15 @@ class Feed:
     async def _read(self, wait: int, **start: Any) -> None:
         """Take what the stream tells from there; one that does not wait ends when there is nothing more."""
         async with self._documents.watch(_PIPELINE, max_await_time_ms=wait, **start) as stream:
-            while stream.alive:
+            while stream.alive and not self._stopped:
                 event = await stream.try_next()
                 self._token = stream.resume_token
                 if event is not None:
                     self._take(event)
                 elif wait == AT_ONCE:
                     return
-        raise OperationFailure("the collection is gone")
+        if not self._stopped:
+            raise OperationFailure("the collection is gone")
 
     async def _begin(self, look_back: int) -> Timestamp:
         now = await self._database.time()
@@ -217,6 +218,7 @@ class Feed:
             self._bell.ring()
 
     async def stop(self) -> None:
+        self._stopped = True
         if self._listening is not None:
             self._listening.cancel()
             await asyncio.gather(self._listening, return_exceptions=True)

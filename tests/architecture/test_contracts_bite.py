@@ -60,6 +60,7 @@ IMPORTS = [
     ("pure", "services/verification/domain.py", "import shared.storage.sqlite_file"),
     ("pure", "shared/contracts/planted.py", "import fastapi"),
     ("pure", "shared/calendar.py", "import time as clock"),
+    ("motor", "shared/identity/mongo.py", "import motor.motor_asyncio"),
     ("no-test-tools", "shared/planted.py", "from unittest import mock"),
 ]
 

@@ -139,7 +139,7 @@ async def test_a_process_whose_place_in_the_stream_is_lost_finds_what_it_missed(
     cursor = await store.latest_change()
     feed = store._feed  # type: ignore[attr-defined]
     await feed.stop()
-    feed._token = {"_data": "82FF"}
+    feed._stopped, feed._token = False, {"_data": "82FF"}
     await saved(other, written("c"), written("a", 2))
     heard = await followed(store, cursor, {"c": 1, "a": 2})
     assert ("b", 1) not in heard[2:]
