@@ -20,6 +20,10 @@ HEAD = f"""\
 # GATEWAY_TLS   a directive for that name, if certificates do not come from a public authority by themselves:
 #               "tls internal", or "tls /certificates/site.pem /certificates/site.key"
 {{
+	# Its health is asked for at its page for those inside; that need not be told each time.
+	log {{
+		exclude admin.api
+	}}
 	servers {{
 		protocols h1 h2
 		max_header_size {HEAD_BYTES // 1024}KB
