@@ -77,3 +77,25 @@ def configure_logging(level: str = "info", stream: TextIO | None = None, service
         logger.handlers, logger.propagate = [], name != "uvicorn.access"
     for chatty in ("httpx", "httpcore", "asyncio", "multipart", "python_multipart", "fontTools", "fpdf", "PIL"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
+
+
+class Seldom(logging.Filter):
+    """Lets a line through if none of the same form came within these seconds."""
+
+    def __init__(self, pause: float) -> None:
+        super().__init__()
+        self._pause = pause
+        self._written: dict[str, float] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        lately = record.created - self._written.get(record.msg, 0.0) < self._pause
+        if not lately:
+            self._written[record.msg] = record.created
+        return not lately
+
+
+def write_seldom(pause: float, *names: str) -> None:
+    """Let these loggers write each form of a line once in so many seconds; may be called again."""
+    for logger in map(logging.getLogger, names):
+        if not any(isinstance(each, Seldom) for each in logger.filters):
+            logger.addFilter(Seldom(pause))

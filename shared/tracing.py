@@ -50,7 +50,7 @@ class _NoSpan:
         pass
 
 
-_NO_SPAN = _NoSpan()
+NO_SPAN = _NoSpan()
 _traces: Traces | None = None
 
 
@@ -66,7 +66,7 @@ def collecting() -> bool:
 
 def span(name: str, kind: Kind = "internal", parent: str = "", **facts: str | int) -> AbstractContextManager[Span]:
     """A span around the block; part of the one that `parent` (a traceparent) names, else of the one that is open here."""
-    return _NO_SPAN if _traces is None else _traces.span(name, kind, parent, facts)
+    return NO_SPAN if _traces is None else _traces.span(name, kind, parent, facts)
 
 
 def traceparent() -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -15,12 +16,15 @@ from opentelemetry.trace import SpanKind, Status, StatusCode
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from shared import tracing
+from shared.observability import write_seldom
 from shared.tracing import Kind, Span
 
 _KINDS = {kind.name.lower(): kind for kind in SpanKind}
 _W3C = TraceContextTextMapPropagator()
 _HEADER = "traceparent"
 SEND_SECONDS = 5.0
+COMPLAINING = ("opentelemetry.exporter.otlp.proto.http.trace_exporter", "opentelemetry.sdk._shared_internal")
+COMPLAIN_EVERY = 600.0
 
 
 class OtelSpan:
@@ -81,6 +85,8 @@ class OtelTraces:
 def traces_to(endpoint: str, service: str) -> Iterator[None]:
     """Collect the spans of this process and send them to `endpoint` (http://host:4318, OTLP over HTTP)."""
     exporter = OTLPSpanExporter(f"{endpoint}/v1/traces", timeout=SEND_SECONDS)
+    logging.getLogger("opentelemetry").setLevel(logging.ERROR)
+    write_seldom(COMPLAIN_EVERY, *COMPLAINING)
     traces = OtelTraces(service, BatchSpanProcessor(exporter))
     tracing.collect(traces)
     try:

@@ -79,7 +79,7 @@ class Dispatch:
             await self._claim_and_send(request_id, self._key(due))
 
     async def _claim_and_send(self, request_id: str, claim: CommandKey) -> None:
-        await self._executor.execute(request_id, StartSending(), claim)
+        await self._insist(request_id, StartSending(), claim)
         kept = await self._executor.read(request_id)
         if kept is not None:
             await self._send_claimed(kept, claim.id)

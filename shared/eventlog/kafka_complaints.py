@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 
+from shared.observability import write_seldom
+
 PAUSE = 30.0
 """Seconds for which the same complaint is not written again."""
 
@@ -15,24 +17,7 @@ COMPLAINING = (
 )
 
 
-class Seldom(logging.Filter):
-    """Lets a line through if none of the same form came lately."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._written: dict[str, float] = {}
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        lately = record.created - self._written.get(record.msg, 0.0) < PAUSE
-        if not lately:
-            self._written[record.msg] = record.created
-        return not lately
-
-
-def write_seldom() -> None:
+def complain_seldom() -> None:
     """Keep what aiokafka logs to warnings, each seldom; may be called again."""
     logging.getLogger("aiokafka").setLevel(logging.WARNING)
-    for name in COMPLAINING:
-        logger = logging.getLogger(name)
-        if not any(isinstance(each, Seldom) for each in logger.filters):
-            logger.addFilter(Seldom())
+    write_seldom(PAUSE, *COMPLAINING)

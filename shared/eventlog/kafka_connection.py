@@ -17,7 +17,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import KafkaError, NoError, TopicAlreadyExistsError, UnknownTopicOrPartitionError, for_code
 from faststream.kafka import KafkaBroker
 
-from shared.eventlog.kafka_complaints import write_seldom
+from shared.eventlog.kafka_complaints import complain_seldom
 from shared.eventlog.port import LogUnavailable
 
 logger = logging.getLogger(__name__)
@@ -55,7 +55,7 @@ class Connection:
     def __init__(self, servers: str, topic: Topic, patience: float):
         self.servers, self.topic, self.patience = servers.split(","), topic, patience
         self.make_topic = False
-        write_seldom()
+        complain_seldom()
         self._admin: AIOKafkaAdminClient | None = None
         self._broker: KafkaBroker | None = None
         self._opening: asyncio.Task[AIOKafkaAdminClient] | None = None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from contextlib import AbstractContextManager
 
 from prometheus_client import Histogram
 from starlette.requests import ClientDisconnect
@@ -11,7 +12,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from shared.clock import NewId
 from shared.observability import request_id
-from shared.tracing import Span, collecting, span
+from shared.tracing import NO_SPAN, Span, collecting, span
 from shared.web.answers import answer_to
 from shared.web.client_address import ClientAddress
 from shared.web.idempotency import told_traceparent
@@ -21,6 +22,9 @@ access = logging.getLogger("simpul.access")
 logger = logging.getLogger(__name__)
 
 HTTP = Histogram("simpul_http_seconds", "Time until a request was answered", ["method", "status"])
+UNTRACED = ("/health/", "/metrics", "/static/")
+"""Asked by machines all day, and nobody asks what became of it."""
+STREAM = "/live"
 METHODS = frozenset({"GET", "HEAD", "POST", "PATCH", "PUT", "DELETE", "OPTIONS"})
 
 CONTENT_SECURITY_POLICY = (
@@ -60,7 +64,7 @@ class RequestContext:
             await send(message)
 
         token = request_id.set(current)
-        with span("HTTP", "server", _told(scope), http_request=current) as traced:
+        with _span(scope, current) as traced:
             try:
                 await self.app(scope, receive, named)
             finally:
@@ -69,12 +73,12 @@ class RequestContext:
                 request_id.reset(token)
 
 
-def _told(scope: Scope) -> str:
-    """The trace that a caller says it is part of."""
-    if not collecting():
-        return ""
+def _span(scope: Scope, current: str) -> AbstractContextManager[Span]:
+    """Part of the trace that the caller says it belongs to, if it says so."""
+    if not collecting() or scope["path"].startswith(UNTRACED) or scope["path"].endswith(STREAM):
+        return NO_SPAN
     told = next((value for name, value in scope["headers"] if name == b"traceparent"), b"")
-    return told_traceparent(told.decode("latin-1"))
+    return span("HTTP", "server", told_traceparent(told.decode("latin-1")), http_request=current)
 
 
 def _describe(traced: Span, scope: Scope, status: int) -> None:
@@ -86,7 +90,7 @@ def _describe(traced: Span, scope: Scope, status: int) -> None:
 
 def _note(scope: Scope, status: int, seconds: float) -> None:
     method = scope["method"] if scope["method"] in METHODS else "other"
-    if status != 200 or not scope["path"].endswith("/live"):  # a stream is open for hours, and counted while it is
+    if status != 200 or not scope["path"].endswith(STREAM):  # it is open for hours, and counted while it is
         HTTP.labels(method, str(status)).observe(seconds)
     if access.isEnabledFor(logging.INFO):
         facts = {"method": method, "path": scope["path"][:200], "status": status, "ms": round(seconds * 1000, 1)}

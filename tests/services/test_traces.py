@@ -92,6 +92,14 @@ async def test_a_callers_trace_is_gone_on_with(simpul: Ground, traces: Collected
     assert traces.named("POST /api/requests")[1].parent == ""
 
 
+@pytest.mark.parametrize("path", ["/health/live", "/metrics", "/static/simpul.css", "/api/verification/live"])
+async def test_what_machines_ask_all_day_is_in_no_trace(simpul: Ground, traces: Collected, path: str):
+    async with browsing(simpul) as client:
+        await client.get(path)
+        await client.get("/api/units")
+    assert [span.name for span in traces.spans if span.name.startswith("GET")] == ["GET /api/units"]
+
+
 async def test_spans_tell_nothing_of_the_person(simpul: Ground, traces: Collected):
     await submitted(simpul)
     await letters_of(traces)

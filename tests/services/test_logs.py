@@ -1,0 +1,98 @@
+"""What consumers and relays write down: which service, which request, and nothing of the person."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import json
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from shared.contracts.envelope import Event
+from shared.contracts.intake import RequestSubmitted
+from shared.observability import JsonLines, write_seldom
+from shared.runtime.decider import Decider
+from tests.domain.given import REQUEST
+from tests.domain.intake_story import submitted
+from tests.services.runtime_ground import INTAKE, VERIFICATION, ground, record, submit, until
+
+PERSONAL = ("rahmat@", submitted.applicant.email, submitted.applicant.employee_number)
+
+
+@pytest.fixture
+def written() -> Iterator[io.StringIO]:
+    stream = io.StringIO()
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(JsonLines("simpul"))
+    root = logging.getLogger()
+    root.addHandler(handler)
+    yield stream
+    root.removeHandler(handler)
+
+
+def lines(written: io.StringIO, about: str) -> list[dict[str, Any]]:
+    return [line for line in map(json.loads, written.getvalue().splitlines()) if about in line["message"]]
+
+
+def talkative() -> Decider[Any]:
+    """Verification that cannot fold a submission, and says whose it is."""
+
+    def evolve(state: Any, event: Event) -> Any:
+        if isinstance(event.fact, RequestSubmitted):
+            raise ValueError(f"{event.fact.applicant.email} {event.fact.applicant.employee_number}")
+        return VERIFICATION.evolve(state, event)
+
+    return Decider(
+        **{name: getattr(VERIFICATION, name) for name in VERIFICATION.__dataclass_fields__ if name != "evolve"},
+        evolve=evolve,
+    )
+
+
+async def test_a_parked_event_is_written_down_with_its_request_and_without_its_person(
+    tmp_path: Path, written: io.StringIO
+):
+    async with ground(tmp_path) as world:
+        verification = await world.service(talkative())
+        await verification.consumer.handle([record(1, submitted)])
+        await verification.consumer.stop()
+    found = [*lines(written, "cannot fold"), *lines(written, "parked 1 events")]
+    assert [line["subject"] for line in found] == [REQUEST, REQUEST]
+    assert "exception" in found[0]
+    for personal in PERSONAL:
+        assert personal not in written.getvalue()
+
+
+async def test_what_cannot_be_published_is_written_down_with_a_request_and_the_service(
+    tmp_path: Path, written: io.StringIO
+):
+    async with ground(tmp_path) as world:
+        world.log.down = True
+        intake = await world.service(INTAKE, started=True)
+        await submit(intake)
+
+        async def told() -> bool:
+            return bool(lines(written, "cannot publish"))
+
+        await until(told)
+        world.log.down = False
+    line = lines(written, "cannot publish")[0]
+    assert (line["subject"], line["service"], line["level"]) == (REQUEST, "intake", "warning")
+    for personal in PERSONAL:
+        assert personal not in written.getvalue()
+
+
+async def test_a_complaint_that_comes_again_and_again_is_written_seldom(written: io.StringIO):
+    chatty = logging.getLogger("chatty.library")
+    write_seldom(0.2, "chatty.library")
+    write_seldom(0.2, "chatty.library")
+    for count in range(5):
+        chatty.error("cannot reach %s", count)
+        chatty.error("something else")
+    assert len(lines(written, "cannot reach")) == 1
+    await asyncio.sleep(0.25)
+    chatty.error("cannot reach %s", 9)
+    assert [line["message"] for line in lines(written, "cannot reach")] == ["cannot reach 0", "cannot reach 9"]
