@@ -20,10 +20,6 @@ HEAD = f"""\
 # GATEWAY_TLS   a directive for that name, if certificates do not come from a public authority by themselves:
 #               "tls internal", or "tls /certificates/site.pem /certificates/site.key"
 {{
-	# Its health is asked for at its page for those inside; that need not be told each time.
-	log {{
-		exclude admin.api
-	}}
 	servers {{
 		protocols h1 h2
 		max_header_size {HEAD_BYTES // 1024}KB
@@ -56,7 +52,13 @@ HEAD = f"""\
 	}}
 """
 
-MAIL = """\
+REST = """\
+
+# For the container's own health check.
+:2020 {
+	bind 127.0.0.1
+	respond ok
+}
 
 # Mailpit's page for who tries Simpul out (profile "mailpit"); published on this machine alone.
 :8025 {
@@ -68,7 +70,7 @@ MAIL = """\
 def caddyfile() -> str:
     """The whole file. Streams need no word: Caddy passes `text/event-stream` on at once, and drops one whose listener left."""
     ways = (_way(name) for name in sorted(BUILDERS, key=lambda name: name == FRONT))
-    return "\n".join([HEAD, *ways]) + "}\n" + MAIL
+    return "\n".join([HEAD, *ways]) + "}\n" + REST
 
 
 def _way(service: str) -> str:

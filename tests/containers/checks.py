@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import re
+import select
 import signal
 import subprocess
 import sys
@@ -33,6 +34,7 @@ REQUESTS = 24
 SOON = 90.0
 FORGED = "203.0.113.77"
 GATEWAY = "172.30.84.2"
+PIECE = bytes(64 * 1024)
 PDF = b"%PDF-1.4\n%%EOF\n"
 
 
@@ -261,12 +263,16 @@ async def _big_file(ground: Ground) -> None:
 
 
 def _refused(url: str, size: int) -> dict[str, Any]:
-    """What is answered to who says that a body of this size comes, and has sent the first 64 KiB of it."""
+    """What is answered to who sends a body of this size and, as browsers do, reads while sending."""
     connection = HTTPConnection(url.removeprefix("http://"), timeout=20)
     connection.putrequest("POST", "/api/requests")
     connection.putheader("Content-Type", "multipart/form-data; boundary=x")
     connection.putheader("Content-Length", str(size))
-    connection.endheaders(bytes(64 * 1024))
+    connection.endheaders()
+    for _ in range(size // len(PIECE)):
+        connection.send(PIECE)
+        if select.select([connection.sock], [], [], 0.01)[0]:
+            break
     told: dict[str, Any] = json.loads(connection.getresponse().read())
     connection.close()
     return told
