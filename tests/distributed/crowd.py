@@ -56,8 +56,9 @@ class Book:
         return max(later - earlier for earlier, later in itertools.pairwise(moments))
 
     def waited(self, begun: float, ended: float) -> float:
-        """The longest wait for news that ended in this time."""
-        return max((seconds for moment, seconds in self.news if begun < moment < ended), default=0.0)
+        """The longest wait for news that ended in this time, counted from its beginning at the earliest."""
+        waits = (min(seconds, moment - begun) for moment, seconds in self.news if begun < moment < ended)
+        return max(waits, default=0.0)
 
     async def note_request(self, request: httpx.Request) -> None:
         if key := request.headers.get("Idempotency-Key"):
