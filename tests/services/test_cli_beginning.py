@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from services.__main__ import COMMANDS
+from shared.folder_lock import share
 from tests.services.cli_ground import ESCAPE, PASSWORD, Desk, fails_with_a_sentence
 
 pytestmark = pytest.mark.slow
@@ -29,7 +30,15 @@ def test_the_version_and_every_command_are_told(desk: Desk):
 
 
 @pytest.mark.parametrize(
-    "words", [("nonsense",), ("serve", "nope"), ("staff", "add"), ("dead-letters", "list", "--service", "nope")]
+    "words",
+    [
+        ("nonsense",),
+        ("serve", "nope"),
+        ("staff", "add"),
+        ("dead-letters", "list", "--service", "nope"),
+        ("move",),
+        ("move", "--to", "moon"),
+    ],
 )
 def test_wrong_use_is_told_with_status_2(desk: Desk, words: tuple[str, ...]):
     done = desk.simpul(*words)
@@ -50,6 +59,30 @@ def test_wrong_use_is_told_with_status_2(desk: Desk, words: tuple[str, ...]):
 def test_commands_that_look_make_no_data(desk: Desk, words: tuple[str, ...]):
     fails_with_a_sentence(desk.simpul(*words), "There is no data", "simpul up")
     assert list(desk.folder.iterdir()) == []
+
+
+def test_a_folder_is_moved_only_to_engines_that_are_named_and_only_if_there_is_one(desk: Desk):
+    engines = {"kafka": "127.0.0.1:9", "minio": "http://key:Kx7-tembikar-Layar-93@127.0.0.1:9/simpul"}
+    done = desk.simpul("move", "--to", "distributed", **engines)
+    fails_with_a_sentence(done, "SIMPUL_MONGO")
+    engines["mongo"] = "mongodb://127.0.0.1:9/simpul"
+    fails_with_a_sentence(desk.simpul("move", "--to", "distributed", **engines), "There is no data")
+    assert list(desk.folder.iterdir()) == []
+
+
+def test_a_folder_that_is_in_use_or_has_another_secret_is_not_moved(desk: Desk):
+    desk.simpul(*ADMIN)
+    engines = {
+        "kafka": "127.0.0.1:9",
+        "mongo": "mongodb://127.0.0.1:9/simpul",
+        "minio": "http://key:Kx7-tembikar-Layar-93@127.0.0.1:9/simpul",
+    }
+    with share(desk.data):
+        fails_with_a_sentence(desk.simpul("move", "--to", "distributed", **engines), "Stop it first")
+    (desk.folder / "other").write_text("8c2e5f7a1b3d49e0a6c4-rempah-layar-kopra")
+    (desk.folder / "other").chmod(0o600)
+    other = {**engines, "secret_file": str(desk.folder / "other")}
+    fails_with_a_sentence(desk.simpul("move", "--to", "distributed", **other), "another secret")
 
 
 def test_every_setting_is_listed_for_people_and_for_programs(desk: Desk):
