@@ -1,6 +1,6 @@
 """The one MongoDB client of a process: what every read and write asks of the server, and its errors as the ports know them.
 
-Nothing else imports motor (docs/decisions: motor and its end of life).
+Nothing else imports motor (docs/decisions/0015).
 """
 
 from __future__ import annotations
