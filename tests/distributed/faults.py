@@ -119,7 +119,7 @@ def prepared(folder: Path, started: Engines) -> Iterator[tuple[Site, Postbox]]:
 def options(words: Sequence[str]) -> argparse.Namespace:
     arguments = argparse.ArgumentParser(prog="faults", description=__doc__)
     arguments.add_argument("--stopped", type=float, default=120, help="seconds for which Kafka is stopped at the end")
-    arguments.add_argument("--pause", type=float, default=1.0, help="seconds between two new requests")
+    arguments.add_argument("--pause", type=float, default=1.5, help="seconds between two new requests")
     arguments.add_argument("--calm", type=float, default=15, help="seconds between two faults")
     arguments.add_argument("--seed", type=int, default=1)
     arguments.add_argument("--short", action="store_true", help="one process and Kafka only; writes no page")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 import pytest
@@ -37,11 +38,9 @@ def test_an_e_mail_that_never_came_or_that_nobody_owed_is_found():
 
 
 @pytest.mark.slow
-async def test_what_was_acknowledged_completes_over_a_kill_of_a_process_and_of_the_log(
-    real_engines: Engines, tmp_path: Path
-):
+def test_what_was_acknowledged_completes_over_a_kill_of_a_process_and_of_the_log(real_engines: Engines, tmp_path: Path):
     with prepared(tmp_path / "site", real_engines) as (site, postbox):
-        figures = await Run(site, postbox, little(site, real_engines), pause=1.5, calm=5).done()
+        figures = asyncio.run(Run(site, postbox, little(site, real_engines), pause=1.5, calm=5).done())
     assert figures.findings == []
     assert figures.people.completed == len(figures.people.journeys) > 5
     assert len(figures.people.book.acknowledged) == figures.people.book.commands
