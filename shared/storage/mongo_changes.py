@@ -1,4 +1,4 @@
-"""Changes of one service's documents: one change stream per process feeds all who listen (docs/decisions/0020)."""
+"""Changes of one service's documents: one change stream per process feeds all who listen (docs/decisions/0018)."""
 
 from __future__ import annotations
 
