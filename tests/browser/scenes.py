@@ -316,7 +316,7 @@ LEAD: dict[str, Way] = {
     "lead progress conflict": moving("in_progress", "withdrawal", "/pekerjaan/{id}/perkembangan", "Catat Perkembangan"),
     "lead pause": of("/pekerjaan/{id}/tunda", "in_progress"),
     "lead pause refused": of("/pekerjaan/{id}/tunda", "in_progress", press="Tunda"),
-    "lead resume": of("/pekerjaan/{id}", "on_hold"),
+    "lead resume": of("/pekerjaan/{id}/lanjutkan", "on_hold"),
     "lead deliver": of("/pekerjaan/{id}/serahkan", "in_progress"),
     "lead deliver refused": of("/pekerjaan/{id}/serahkan", "in_progress", press="Serahkan Dokumen"),
     "lead request delivered": of("/pekerjaan/{id}", "delivered"),

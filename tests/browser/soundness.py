@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Any, Literal
+from urllib.parse import urlsplit
 
 import axe_playwright_python
 from playwright.sync_api import Page
@@ -118,9 +121,9 @@ def keyboard(page: Page) -> list[str]:
     for _ in range(PARTS * count):
         page.keyboard.press("Tab")
         focused = page.evaluate(FOCUSED)
-        if focused and (focused["frame"] or focused["place"] in came[-1:]):
-            continue  # a frame and a date have stops of their own
-        if focused is None or focused["place"] in came:
+        if focused is None or focused["frame"] or focused["place"] in came[-1:]:
+            continue  # a frame and a date have stops of their own, and after the last one begins the browser's
+        if focused["place"] in came:
             break
         came.append(focused["place"])
         found += [f"focus is not marked: {focused['what']}"] if not focused["marked"] else []
@@ -141,3 +144,14 @@ def headings(page: Page) -> list[str]:
 def unsound(page: Page) -> list[str]:
     """Everything that is wrong with the page as it is now."""
     return [*headings(page), *keyboard(page), *axe(page), *reflow(page), *targets(page)]
+
+
+NO_PAGES = re.compile(r"/(dokumen|html)(/|$)")
+"""What these answer is a file, or the inside of a page."""
+
+
+def unseen(met: Collection[str], pages: Iterable[str]) -> list[str]:
+    """The pages, as routes have them, that none of the addresses is of."""
+    paths = {urlsplit(address).path for address in met}
+    patterns = {page: re.compile(re.sub(r"\{\w+\}", "[^/]+", page)) for page in pages if not NO_PAGES.search(page)}
+    return [page for page, pattern in patterns.items() if not any(map(pattern.fullmatch, paths))]
