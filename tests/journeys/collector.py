@@ -1,0 +1,42 @@
+"""A collector of traces on this machine, which is told of them by OTLP over HTTP."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+
+Told = tuple[str, str, str]
+"""The process, the trace and the name of a span."""
+
+AT_ONCE = {"OTEL_BSP_SCHEDULE_DELAY": "200"}
+"""What makes a process tell of its spans sooner than after seconds."""
+
+
+@contextlib.contextmanager
+def collector() -> Iterator[tuple[str, list[Told]]]:
+    """Its address, and what it was told so far."""
+    told: list[Told] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            sent = ExportTraceServiceRequest.FromString(self.rfile.read(int(self.headers["Content-Length"])))
+            for resource in sent.resource_spans:
+                [process] = [a.value.string_value for a in resource.resource.attributes if a.key == "service.name"]
+                told.extend((process, s.trace_id.hex(), s.name) for scope in resource.scope_spans for s in scope.spans)
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, format: str, *words: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}", told
+    finally:
+        server.shutdown()
+        server.server_close()
