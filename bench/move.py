@@ -52,6 +52,7 @@ def _cpu(used: resource.struct_rusage) -> float:
 
 def measured(folder: Path, engine_settings: dict[str, str]) -> str:
     """The section of docs/benchmarks.md."""
+    load = os.getloadavg()[0]
     there = {"SIMPUL_DATA": str(folder), **engine_settings}
     other = {
         **there,
@@ -78,6 +79,7 @@ def measured(folder: Path, engine_settings: dict[str, str]) -> str:
             f"of 8 KB, {first['accounts']} accounts) over Kafka, MongoDB and MinIO, all on the same machine:",
             "",
             *(f"- {line}" for line in described()[:1]),
+            f"- {load:.0f} other processes that wanted a core when it began (load average)",
             "",
             "| command | s | CPU of the command, s | memory, MiB |",
             "| --- | --- | --- | --- |",

@@ -44,3 +44,10 @@ async def test_settling_a_closed_file_loses_no_more_than_the_position(file: Sqli
     positions.commit("intake", 5)
     file.close()
     await positions.settle()
+
+
+async def test_a_position_that_waits_to_be_committed_is_not_put_back(file: SqliteFile):
+    positions = Positions(file)
+    positions.commit("intake", 5)
+    await positions.commit_now("intake", 3)
+    assert Positions(file).of("intake") == 5
