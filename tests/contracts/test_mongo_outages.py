@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from shared.identity.mongo import MongoAccountStore
 from shared.storage.mongo import MongoStateStore
-from shared.storage.mongo_client import MongoDatabase
+from shared.storage.mongo_client import PROBES, MongoDatabase
 from shared.storage.port import Saved, StoreUnavailable
 from tests.contracts.adapters import COLUMNS, NOW
 from tests.contracts.documents import letter, saved, written
@@ -104,7 +104,7 @@ async def test_while_it_is_away_every_call_says_so_in_time_and_afterwards_all_wo
     await saved(store, written("a"))
     latest = await store.latest_change()
     server.kill()
-    calls = {
+    calls: dict[str, Callable[[], Awaitable[object]]] = {
         "load": lambda: store.load(["a"]),
         "save": lambda: store.save([written("b")]),
         "unpublished": lambda: store.unpublished(10),
@@ -115,10 +115,20 @@ async def test_while_it_is_away_every_call_says_so_in_time_and_afterwards_all_wo
         "session": lambda: accounts.session("token"),
         "tries": lambda: accounts.count_try({"a": 1}, NOW, NOW),
     }
-    began = time.monotonic()
-    ends = await asyncio.gather(*(call() for call in calls.values() for _ in range(5)), return_exceptions=True)
+    took: list[float] = []
+
+    async def timed(call: Callable[[], Awaitable[object]]) -> object:
+        began = time.monotonic()
+        try:
+            return await call()
+        finally:
+            took.append(time.monotonic() - began)
+
+    ends = await asyncio.gather(*(timed(call) for call in calls.values() for _ in range(5)), return_exceptions=True)
     assert {type(end) for end in ends} == {StoreUnavailable}, [end for end in ends if type(end) is not StoreUnavailable]
-    assert time.monotonic() - began < 8
+    # Those of the first turn look for it for five seconds, then two more do; nobody else waits for a look of his own.
+    assert max(took) < 14
+    assert sum(seconds > 8 for seconds in took) <= PROBES
     with pytest.raises(StoreUnavailable):
         await store.changes(latest, 10)
     for end in ends:
