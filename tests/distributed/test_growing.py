@@ -4,61 +4,31 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.errors import UnknownTopicOrPartitionError
 
 from bench.folder import PASSWORD, STAFF, fill
 from services.wiring import BUILDERS, build
 from shared.clock import system_clock
-from shared.eventlog.kafka_connection import Topic
 from shared.eventlog.port import Record
 from shared.half import Half
 from shared.identity.identity import Identity
 from shared.platform import Platform
 from shared.settings import read_secret
 from shared.storage.port import DeadLetter
-from tests.distributed.growing_ground import Growing, count_of, simpul
-from tests.distributed.site import Engines, Process
-from tests.engines import kafka
-from tests.engines.engine import Server, Unavailable, serving, skip
+from tests.distributed.growing_ground import Growing, count_of, empty, own_kafka, simpul
+from tests.distributed.site import Process
 from tests.journeys.stage import smtp_server
+
+__all__ = ["empty", "own_kafka"]
 
 pytestmark = pytest.mark.slow
 
 REQUESTS = 300
 FEW = 20
 FAR_FUTURE = datetime(2100, 1, 1, tzinfo=UTC)
-
-
-@pytest.fixture(scope="module")
-def own_kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """One whose topic nobody else writes to."""
-    try:
-        with serving(kafka.server(tmp_path_factory.mktemp("kafka"))) as started:
-            yield started
-    except Unavailable as reason:
-        skip(reason)
-
-
-@pytest.fixture
-async def empty(own_kafka: Server, real_engines: Engines) -> dict[str, str]:
-    """The settings of engines that hold nothing."""
-    admin = AIOKafkaAdminClient(bootstrap_servers=own_kafka.address)
-    await admin.start()
-    try:
-        await admin.delete_topics([Topic().name])
-        while Topic().name in await admin.list_topics():  # noqa: ASYNC110 - it happens in another process
-            await asyncio.sleep(0.05)
-    except UnknownTopicOrPartitionError:
-        pass
-    finally:
-        await admin.close()
-    return {**real_engines.settings, "SIMPUL_KAFKA": own_kafka.address}
 
 
 @pytest.fixture(scope="module")
