@@ -11,6 +11,7 @@ from pathlib import Path
 
 from bench.machine import NotReady, free_port
 from bench.rounds import SIMPUL, Program, Side, Sink, asked_of_ours, with_staff
+from services.routing import FRONT
 from services.wiring import BUILDERS
 from tests.distributed.site import Engines, engines
 
@@ -19,9 +20,10 @@ from tests.distributed.site import Engines, engines
 def apart_side(data: Path, sink: Sink) -> Iterator[Side]:
     """Engines that run, a topic, a database and a bucket of its own, and staff. Raises NotReady, and Unavailable."""
     with engines(data / "engines") as beneath:
-        settings = {**_with_secret(data), **beneath.settings, **asked_of_ours(sink)}
-        _prepare(settings)
         ports = {name: free_port() for name in BUILDERS}
+        origin = {"SIMPUL_BASE_URL": f"http://127.0.0.1:{ports[FRONT]}"}
+        settings = {**_with_secret(data), **origin, **beneath.settings, **asked_of_ours(sink)}
+        _prepare(settings)
         programs = [
             Program([SIMPUL, "serve", name], {**settings, "SIMPUL_PORT": str(port)}, port)
             for name, port in ports.items()
