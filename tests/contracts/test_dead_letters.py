@@ -55,6 +55,14 @@ async def test_a_discarded_letter_stays_discarded(store: StateStore):
     assert await store.dead_letters(states=("parked", "discarded")) == [letter(1, state="discarded")]
 
 
+async def test_only_what_is_parked_now_is_counted(store: StateStore):
+    assert await store.count_parked() == 0
+    await store.park([letter(1), letter(2), letter(3, "b"), letter(4)])
+    await store.settle(letter(1).id, discarded=True)
+    await store.settle(letter(2).id, discarded=False)
+    assert await store.count_parked() == 2
+
+
 async def test_settling_what_is_not_there_is_harmless(store: StateStore):
     await store.settle("verification:9", discarded=True)
     await store.settle("verification:9", discarded=False)

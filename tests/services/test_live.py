@@ -14,6 +14,7 @@ from typing import Any
 
 import httpx
 import pytest
+from prometheus_client import REGISTRY
 
 from shared.web import live as live_module
 from shared.web.live import Pace
@@ -254,3 +255,20 @@ async def test_an_applicants_stream_needs_the_key_of_that_request(house: House):
     for token in (other["tracking_token"], "x", "token of nurlaila"):
         async with house.following(f"/api/intake/live?number={one['number']}", token) as stream:
             assert stream.response.status_code == 404
+
+
+async def test_a_stream_is_counted_while_it_is_open_and_not_among_the_answers(house: House):
+    def answers() -> float:
+        return REGISTRY.get_sample_value("simpul_http_seconds_count", {"method": "GET", "status": "200"}) or 0
+
+    before, open_before = answers(), REGISTRY.get_sample_value("simpul_live_streams")
+    assert open_before is not None
+    async with house.staff("verification", "samsul"):
+        assert REGISTRY.get_sample_value("simpul_live_streams") == open_before + 1
+
+    async def closed() -> bool:
+        return REGISTRY.get_sample_value("simpul_live_streams") == open_before
+
+    await house.ground.until(closed)
+    await asyncio.sleep(0.1)
+    assert answers() == before

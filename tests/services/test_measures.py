@@ -7,24 +7,29 @@ import re
 from collections.abc import AsyncIterator
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 from prometheus_client import REGISTRY, generate_latest
 
 from services.application import make_application
+from services.notification.dispatch import _counted_as
+from services.notification.domain import Message
 from services.wiring import BUILDERS
 from shared.contracts.intake import RequestSubmitted
 from shared.documents.folder import FolderDocumentStore
 from shared.documents.measured import MeasuredDocumentStore
 from shared.documents.pages import PageImages, Unrenderable
 from shared.documents.port import DocumentMissing, DocumentRefused, TooLarge
+from shared.mail.port import Outcome
 from shared.platform import open_platform
 from shared.runtime.relay import Relay
 from shared.settings import Settings
 from shared.storage.port import StoreUnavailable
 from shared.web.gauges import Gauges
 from shared.web.health import Part
+from tests.domain.given import NOON
 from tests.domain.intake_story import submitted
 from tests.services.intake_ground import FILES, FORM
 from tests.services.runtime_ground import INTAKE, VERIFICATION, Ground, ground, poisoned, record, submit, until
@@ -152,6 +157,15 @@ async def test_sign_ins_are_counted_by_outcome(tmp_path: Path):
             await client.post("/api/session", json={"username": "nobody", "password": "wrong"})
     after = {name: value("simpul_sign_ins_total", outcome=name) - before[name] for name in before}
     assert after == {"refused": 10, "limited": 1}
+
+
+@pytest.mark.parametrize(
+    ("kind", "tries", "counted"),
+    [("sent", 99, "sent"), ("permanent", 1, "permanent"), ("temporary", 1, "temporary"), ("unknown", 99, "given_up")],
+)
+def test_an_email_that_is_not_tried_again_is_counted_as_given_up(kind: Any, tries: int, counted: str):
+    message = Message(NOON, "1", "received", "applicant", {}, tries=tries)
+    assert _counted_as(Outcome(kind), message) == counted
 
 
 async def test_refused_files_are_counted_before_a_store_is_asked(tmp_path: Path):
