@@ -9,6 +9,7 @@ import argparse
 import asyncio
 import contextlib
 import json
+import signal
 import sys
 import tempfile
 import time
@@ -123,8 +124,18 @@ def options(words: Sequence[str]) -> argparse.Namespace:
     arguments.add_argument("--calm", type=float, default=15, help="seconds between two faults")
     arguments.add_argument("--seed", type=int, default=1)
     arguments.add_argument("--short", action="store_true", help="one process and Kafka only; writes no page")
+    arguments.add_argument(
+        "--only", nargs="+", metavar="WORD", help="faults whose name has one of these; writes no page"
+    )
     arguments.add_argument("--folder", type=Path, help="where data and logs are kept; default: gone afterwards")
     return arguments.parse_args(words)
+
+
+def wanted(chosen: argparse.Namespace, site: Site, started: Engines) -> Sequence[Fault]:
+    if chosen.short:
+        return little(site, started)
+    every = everything(site, started, chosen.stopped)
+    return [fault for fault in every if not chosen.only or any(word in fault.name for word in chosen.only)]
 
 
 def main(words: Sequence[str]) -> int:
@@ -140,16 +151,18 @@ def main(words: Sequence[str]) -> int:
             say(f"faults: skipped: {reason}")
             return int(required())
         site, postbox = open_.enter_context(prepared(folder / "site", started))
-        faults = little(site, started) if chosen.short else everything(site, started, chosen.stopped)
+        faults = wanted(chosen, site, started)
         figures = asyncio.run(Run(site, postbox, faults, chosen.pause, chosen.calm, chosen.seed).done())
     sys.stdout.write(table(figures))
     for line in figures.findings:
         say(f"FOUND: {line}")
-    if not chosen.short:
+    if not chosen.short and not chosen.only:
         PAGE.write_text(page(figures))
         say(f"written: {PAGE}")
     return 1 if figures.findings else 0
 
 
 if __name__ == "__main__":
+    # An end that is asked for stops what was started, as Ctrl-C does.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     sys.exit(main(sys.argv[1:]))
