@@ -29,8 +29,6 @@ from tests.journeys.stage import PASSWORD, STAFF, Server, address_of
 
 EACH = 2
 """Processes of each service."""
-STARTS_WITHIN = 180.0
-"""Seconds; eight processes that start at once on a busy machine of two cores are slow, and nothing here is about that."""
 
 READY_WITHIN = 180.0
 """All of them start at once, which takes a minute of a busy machine."""
