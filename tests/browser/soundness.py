@@ -21,11 +21,18 @@ LEAST_TARGET = 44
 """Pixels of the smaller side of a control, as the design has it; WCAG 2.2 asks for 24."""
 
 OVERFLOWING = """() => {
-  const wide = document.documentElement.scrollWidth - document.documentElement.clientWidth;
-  if (wide <= 0) return [];
-  const edge = document.documentElement.clientWidth;
-  const over = [...document.querySelectorAll("body *")].filter((one) => one.getBoundingClientRect().right > edge + 1);
-  return [`${wide} px too wide: ` + over.slice(0, 3).map((one) => one.outerHTML.slice(0, 90)).join(" | ")];
+  const edge = document.documentElement.clientWidth, told = [];
+  const wide = document.documentElement.scrollWidth - edge;
+  if (wide > 0) told.push(`${wide} px too wide`);
+  const scrolls = (one) => one && (["auto", "scroll"].includes(getComputedStyle(one).overflowX) || scrolls(one.parentElement));
+  const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT), range = document.createRange();
+  while (texts.nextNode()) {
+    range.selectNodeContents(texts.currentNode);
+    const box = range.getBoundingClientRect(), own = texts.currentNode.parentElement;
+    if (box.width && box.right > edge + 1 && own.checkVisibility() && own.clientWidth !== 1 && !scrolls(own))
+      told.push(own.outerHTML.slice(0, 90));
+  }
+  return told.slice(0, 4);
 }"""
 SMALL = """(least) => [...document.querySelectorAll("button, select, textarea, input, a.btn, summary")]
   .filter((one) => !["radio", "checkbox", "hidden"].includes(one.type) && one.checkVisibility())

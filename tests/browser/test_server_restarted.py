@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from playwright.sync_api import expect
+from playwright.sync_api import Route, expect
 
 from tests.browser.people import BIG, DICTIONARY, Applicant, Officer, field, payloads
 from tests.browser.visits import THIN, WIDE, House, Visits
@@ -49,3 +49,22 @@ def test_a_file_whose_sending_was_cut_is_sent_again(house: House, visits: Visits
     applicant.visit.line(WIDE)
     expect(applicant.stored("Surat Permohonan")).to_contain_text("tersimpan")
     applicant.sends()
+
+
+def test_a_queue_whose_stream_a_gateway_refused_connects_again_by_itself(house: House, visits: Visits):
+    officer = Officer(visits("nurlaila"))
+    officer.visit.watch.expect("502")
+    refusals: list[str] = []
+
+    def refuse_once(route: Route) -> None:
+        if refusals:
+            route.continue_()
+        else:
+            refusals.append(route.request.url)
+            route.fulfill(status=502)
+
+    officer.page.route("**/live*", refuse_once)
+    officer.watches()
+    officer.visit.until(lambda: refusals != [])
+    made = house.gate.submitted().reaches("submitted")
+    officer.finds(made.number)
