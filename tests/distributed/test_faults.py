@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -10,9 +11,20 @@ import pytest
 from tests.distributed.breaking import Lived, little
 from tests.distributed.faults import Run, prepared
 from tests.distributed.postbox import Postbox
-from tests.distributed.site import Engines
+from tests.distributed.site import Engines, engines
+from tests.engines.engine import Unavailable, skip
 
 SENT = {"a.1": "sent", "b.1": "sent"}
+
+
+@pytest.fixture
+def own_engines(tmp_path: Path) -> Iterator[Engines]:
+    """With a log that holds nothing else: what other tests have told there is no state of this site's."""
+    try:
+        with engines(tmp_path / "engines") as started:
+            yield started
+    except Unavailable as reason:
+        skip(reason)
 
 
 def lived(*parts: str) -> Lived:
@@ -38,9 +50,9 @@ def test_an_e_mail_that_never_came_or_that_nobody_owed_is_found():
 
 
 @pytest.mark.slow
-def test_what_was_acknowledged_completes_over_a_kill_of_a_process_and_of_the_log(real_engines: Engines, tmp_path: Path):
-    with prepared(tmp_path / "site", real_engines) as (site, postbox):
-        figures = asyncio.run(Run(site, postbox, little(site, real_engines), pause=1.5, calm=5).done())
+def test_what_was_acknowledged_completes_over_a_kill_of_a_process_and_of_the_log(own_engines: Engines, tmp_path: Path):
+    with prepared(tmp_path / "site", own_engines) as (site, postbox):
+        figures = asyncio.run(Run(site, postbox, little(site, own_engines), pause=1.5, calm=5).done())
     assert figures.findings == []
     assert figures.people.completed == len(figures.people.journeys) > 5
     assert len(figures.people.book.acknowledged) == figures.people.book.commands
