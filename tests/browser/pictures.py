@@ -23,7 +23,7 @@ from tests.journeys.stage import PASSWORD, STAFF
 
 ALL, BEST = Path("build/pictures"), Path("docs/pictures")
 DEMO_REQUESTS = 40
-COLOURS = 128
+COLOURS = 256
 MOST_BYTES = 150_000
 
 
@@ -78,7 +78,7 @@ def _shown(page: Page, path: Path) -> None:
     page.evaluate("document.activeElement?.blur(); window.scrollTo(0, 0)")
     page.screenshot(path=path)
     with Image.open(path) as picture:
-        few = picture.convert("RGB").quantize(COLOURS, dither=Image.Dither.NONE)
+        few = picture.convert("RGB").quantize(COLOURS, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
     few.save(path, optimize=True)
     assert path.stat().st_size < MOST_BYTES, f"{path} is too large"
 

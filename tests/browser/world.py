@@ -8,14 +8,17 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+from services.cli import demo_files
+from services.cli.demo_cases import case
 from shared.platform import open_platform
 from shared.settings import Settings
 from shared.storage.port import DeadLetter
 from tests.browser.visits import House
-from tests.journeys.gate import Asked, eventually
+from tests.journeys.gate import LETTER, TODAY, Asked, eventually
 from tests.journeys.steps import STEPS, WAY, walked
 
 ODD_NUMBER = "19850230 201001 1 001"
+SEED = 1
 PARKED = "verification:1"
 
 
@@ -37,7 +40,9 @@ def world_of(house: House) -> World:
     gate = house.gate
     asked = {status: walked(gate, status) for status in WAY}
     passing = {status: walked(gate, status) for status in ("submitted", "verified", "in_progress")}
-    odd = gate.submitted(employee_number=ODD_NUMBER, name="Siti Perumpamaan").reaches("submitted")
+    papers = [("letter", demo_files.letter(case(SEED, 0, TODAY))), ("requirements", LETTER)]
+    sent = gate.submit(papers, employee_number=ODD_NUMBER, name="Siti Perumpamaan")
+    odd = Asked.of(gate, sent).reaches("submitted")
     advised = walked(gate, "submitted")
     assert STEPS["recommendation"](advised).status_code == 200
     eventually(lambda: "Sudah tidak diperlukan." in str(advised.seen()[2]))
