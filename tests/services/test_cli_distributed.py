@@ -28,13 +28,7 @@ def desk(tmp_path: Path) -> Desk:
     return Desk(tmp_path, settings)
 
 
-@pytest.mark.parametrize("words", [("backup", "copy"), ("restore", "copy")])
-def test_what_knows_of_a_folder_alone_says_so(desk: Desk, words: tuple[str, ...]):
-    fails_with_a_sentence(desk.simpul(*words), f"simpul {words[0]}", "embedded mode", "their own tools")
-    assert not (desk.folder / "copy").exists()
-
-
-@pytest.mark.parametrize("words", [("serve", "intake"), ("staff", "list"), ("prepare",)])
+@pytest.mark.parametrize("words", [("serve", "intake"), ("staff", "list"), ("prepare",), ("backup", "copy")])
 def test_an_engine_that_does_not_answer_is_told_in_a_sentence(desk: Desk, words: tuple[str, ...]):
     done = desk.simpul(*words)
     assert done.returncode == 1
