@@ -14,6 +14,7 @@ from shared.clock import Clock, NewId
 from shared.documents.minio import MinioDocumentStore
 from shared.documents.s3_address import BadS3Url, S3Address, parse_s3_url
 from shared.eventlog.kafka import KafkaEventLog
+from shared.eventlog.kafka_connection import Topic
 from shared.half import Half
 from shared.identity.mongo import MongoAccountStore
 from shared.settings import LOOPBACK, BadSettings, Settings, read_secret, refuse_default
@@ -24,7 +25,7 @@ from shared.storage.port import Column, StateStore
 
 def open_half(settings: Settings, clock: Clock, new_id: NewId) -> Half:
     """Open all three without I/O: an engine that is down is met by whoever needs it. Raises BadSettings."""
-    log = KafkaEventLog(_kafka_servers(settings))
+    log = KafkaEventLog(_kafka_servers(settings), Topic(settings.kafka_topic, copies=settings.kafka_copies))
     database = MongoDatabase(mongo_uri(settings))
     documents = MinioDocumentStore(s3_address(settings), new_id)
     accounts = MongoAccountStore(database)

@@ -58,6 +58,14 @@ class Settings(BaseSettings):
     )
     smtp_password_file: Path | None = Field(None, description="file with the SMTP password, instead of one in SMTP")
     kafka: str = Field("", description="host:9092, others after commas; distributed mode")
+    kafka_topic: str = Field(
+        "simpul.requests",
+        pattern=r"^[A-Za-z0-9._-]{1,150}$",
+        description="topic of the events; as the database and the bucket, of one installation alone",
+    )
+    kafka_copies: int = Field(
+        1, ge=1, description="brokers that keep each event, when the topic is made; 3 where there are three or more"
+    )
     mongo: SecretStr = Field(
         SecretStr(""), description="mongodb://user:password@host:27017/simpul?replicaSet=rs0; distributed mode"
     )

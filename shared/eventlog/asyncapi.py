@@ -49,7 +49,7 @@ ENVELOPE: dict[str, dict[str, Any]] = {
 
 
 @cache
-def asyncapi(service: str, hears: frozenset[type[Fact]], version: str) -> dict[str, Any]:
+def asyncapi(service: str, hears: frozenset[type[Fact]], version: str, topic: str) -> dict[str, Any]:
     """The document of a service that hears these facts."""
     sent = [fact for fact in FACTS if fact.owner == service]
     heard = [fact for fact in FACTS if fact in hears]
@@ -57,15 +57,14 @@ def asyncapi(service: str, hears: frozenset[type[Fact]], version: str) -> dict[s
     document = ApplicationSchema(
         info=ApplicationInfo(title=f"Simpul: {service}", version=version, description=ABOUT),
         defaultContentType=JSON,
-        channels={CHANNEL: _channel(both)},
+        channels={CHANNEL: _channel(Topic(topic), both)},
         operations={"publish": _operation(Action.SEND, sent), "hear": _operation(Action.RECEIVE, heard)},
         components=Components(messages={fact.type(): _message(fact) for fact in both}, schemas=_schemas(both)),
     )
     return cast(dict[str, Any], document.to_jsonable())
 
 
-def _channel(facts: Iterable[type[Fact]]) -> Channel:
-    topic = Topic()
+def _channel(topic: Topic, facts: Iterable[type[Fact]]) -> Channel:
     return Channel(
         address=topic.name,
         description="The one log of all services; in embedded mode the same events lie in a table of one file.",

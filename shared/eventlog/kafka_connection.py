@@ -42,7 +42,12 @@ class Topic:
 
     name: str = "simpul.requests"
     partitions: int = 24
-    replication: int = 1
+    copies: int = 1
+
+    @property
+    def settings(self) -> dict[str, str]:
+        """One broker of three may be away, and nothing is acknowledged that lies on a single one."""
+        return FOR_EVER | ARRIVAL | {"min.insync.replicas": str(max(1, self.copies - 1))}
 
     def group(self, name: str) -> str:
         """What a group is called in Kafka, where groups of all topics share one space of names."""
@@ -162,9 +167,7 @@ class Connection:
         raise error(self.topic.name)
 
     async def _make_topic(self, admin: AIOKafkaAdminClient) -> None:
-        topic = NewTopic(
-            self.topic.name, self.topic.partitions, self.topic.replication, topic_configs=FOR_EVER | ARRIVAL
-        )
+        topic = NewTopic(self.topic.name, self.topic.partitions, self.topic.copies, topic_configs=self.topic.settings)
         response = await admin.create_topics([topic])
         for error in response.to_object()["topic_errors"]:
             if error["error_code"] not in (0, TopicAlreadyExistsError.errno):

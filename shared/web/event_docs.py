@@ -38,7 +38,7 @@ def router(settings: Settings, service: str, hears: frozenset[type[Fact]]) -> AP
 
     @routes.get(path, dependencies=[readers])
     async def page(request: Request) -> Response:
-        document = await _document(service, hears, request.app.version)
+        document = await _document(service, hears, request.app.version, settings.kafka_topic)
         groups = {name: list(events_of(document, name)) for name in document["operations"]}
         services = [(name, EVENTS.format(name)) for name in OWNERS]
         return shared_pages(
@@ -53,17 +53,17 @@ def router(settings: Settings, service: str, hears: frozenset[type[Fact]]) -> AP
 
     @routes.get(f"{path}.json", dependencies=[readers])
     async def document(request: Request) -> JSONResponse:
-        return JSONResponse(await _document(service, hears, request.app.version))
+        return JSONResponse(await _document(service, hears, request.app.version, settings.kafka_topic))
 
     return routes
 
 
-async def _document(service: str, hears: frozenset[type[Fact]], version: str) -> dict[str, Any]:
+async def _document(service: str, hears: frozenset[type[Fact]], version: str, topic: str) -> dict[str, Any]:
     # FastStream takes a second to import, and in embedded mode only whoever opens this page needs it.
     def make() -> dict[str, Any]:
         from shared.eventlog.asyncapi import asyncapi
 
-        return asyncapi(service, hears, version)
+        return asyncapi(service, hears, version, topic)
 
     return await asyncio.to_thread(make)
 

@@ -109,6 +109,15 @@ class Applicant:
     def shows(self, status: str) -> None:
         expect(self.page.get_by_role("main").get_by_text(status, exact=True).first).to_be_visible()
 
+    def finds(self, status: str) -> None:
+        """The tracking page, loaded again until it says so: what staff did is there a moment later."""
+        self.visit.until(lambda: self._reloaded().get_by_role("main").get_by_text(status, exact=True).count() > 0)
+        self.sees(status)
+
+    def _reloaded(self) -> Page:
+        self.page.reload()
+        return self.page
+
     def goes(self, action: str) -> None:
         """By the link of the tracking page to the page of something that can be done."""
         self.page.get_by_role("main").get_by_role("link", name=action).click()

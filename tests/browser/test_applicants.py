@@ -85,8 +85,7 @@ def test_an_objection_reopens_the_work_and_the_second_delivery_is_confirmed(hous
     files = {"data": {"summary": "Dengan panduan."}, "files": [("documents", REPORT)]}
     assert asked.step("dewi", "completion", **files).status_code == 200
     asked.reaches("delivered")
-    applicant.page.reload()
-    applicant.sees("Menunggu Konfirmasi Serah Terima")
+    applicant.finds("Menunggu Konfirmasi Serah Terima")
     applicant.confirms()
     applicant.sees("Selesai")
 

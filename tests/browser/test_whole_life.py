@@ -60,8 +60,7 @@ def test_a_request_lives_its_whole_life_before_everybody(inbox_and_house: tuple[
 
     lead.watches()
     lead.row_becomes(number, "Menunggu Pemohon")
-    applicant.page.reload()
-    applicant.sees("Menunggu Pemohon")
+    applicant.finds("Menunggu Pemohon")
     expect(applicant.page.get_by_text("Mohon alamat server uji.").first).to_be_visible()
     applicant.answers("Server uji sudah siap.")
     lead.row_becomes(number, "Sedang Dikerjakan")
@@ -69,8 +68,7 @@ def test_a_request_lives_its_whole_life_before_everybody(inbox_and_house: tuple[
     expect(lead.page.get_by_text("Server uji sudah siap.")).to_be_visible()
     lead.delivers("Data tersinkron setiap malam.", REPORT)
 
-    applicant.page.reload()
-    applicant.sees("Menunggu Konfirmasi Serah Terima")
+    applicant.finds("Menunggu Konfirmasi Serah Terima")
     assert hashlib.sha256(applicant.downloads(REPORT.name)).digest() == hashlib.sha256(REPORT.content).digest()
     lead.watches()
     applicant.confirms()

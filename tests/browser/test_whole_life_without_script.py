@@ -25,8 +25,7 @@ def test_a_request_lives_its_whole_life_without_any_script(visits: Visits):
     officer.opens(number)
     officer.returns("Belum ditandatangani.")
     officer.succeeds("dikembalikan")
-    reader.page.reload()
-    reader.sees("Perlu Dilengkapi")
+    reader.finds("Perlu Dilengkapi")
     reader.goes("Lengkapi Permohonan")
     field(reader.page, "Surat Permohonan pengganti").set_input_files(payloads(LETTER))
     reader.presses("Kirim Ulang")
@@ -48,6 +47,7 @@ def test_a_request_lives_its_whole_life_without_any_script(visits: Visits):
     lead.succeeds("Pekerjaan dimulai")
     lead.pauses("Mohon alamat server uji.")
     reader.visit.open(f"/lacak/{number}")
+    reader.finds("Menunggu Pemohon")
     reader.answers("Server uji sudah siap.")
     lead.watches()
     lead.row_becomes(number, "Sedang Dikerjakan")
@@ -55,7 +55,7 @@ def test_a_request_lives_its_whole_life_without_any_script(visits: Visits):
     lead.delivers("Data tersinkron setiap malam.", REPORT)
 
     reader.visit.open(f"/lacak/{number}")
-    reader.sees("Menunggu Konfirmasi Serah Terima")
+    reader.finds("Menunggu Konfirmasi Serah Terima")
     assert reader.downloads(REPORT.name) == REPORT.content
     reader.confirms()
     reader.judges()

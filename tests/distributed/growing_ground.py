@@ -8,54 +8,29 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
-from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.errors import UnknownTopicOrPartitionError
 
 from services.wiring import build
 from shared.clock import random_id, system_clock
 from shared.distributed import open_half
-from shared.eventlog.kafka_connection import Topic
 from shared.eventlog.port import EventLog
 from shared.half import Half
 from shared.platform import Platform, open_platform
 from shared.settings import Settings, load_settings
 from tests.distributed.site import Engines
-from tests.engines import kafka
-from tests.engines.engine import Server, Unavailable, serving, skip
 
 Done = subprocess.CompletedProcess[str]
 
 
-@pytest.fixture(scope="module")
-def own_kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """One whose topic nobody else writes to."""
-    try:
-        with serving(kafka.server(tmp_path_factory.mktemp("kafka"))) as started:
-            yield started
-    except Unavailable as reason:
-        skip(reason)
-
-
 @pytest.fixture
-async def empty(own_kafka: Server, real_engines: Engines) -> dict[str, str]:
+def empty(real_engines: Engines) -> dict[str, str]:
     """The settings of engines that hold nothing."""
-    admin = AIOKafkaAdminClient(bootstrap_servers=own_kafka.address)
-    await admin.start()
-    try:
-        await admin.delete_topics([Topic().name])
-        while Topic().name in await admin.list_topics():  # noqa: ASYNC110 - it happens in another process
-            await asyncio.sleep(0.05)
-    except UnknownTopicOrPartitionError:
-        pass
-    finally:
-        await admin.close()
-    return {**real_engines.settings, "SIMPUL_KAFKA": own_kafka.address}
+    return real_engines.settings
 
 
 @dataclass

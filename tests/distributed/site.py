@@ -44,10 +44,11 @@ class Engines:
 
     @property
     def settings(self) -> dict[str, str]:
-        """The settings that lead to them, with a database and a bucket that nobody else has."""
+        """The settings that lead to them, with a topic, a database and a bucket that nobody else has."""
         name = f"test-{uuid4().hex[:12]}"
         return {
             "SIMPUL_KAFKA": self.kafka.address,
+            "SIMPUL_KAFKA_TOPIC": name,
             "SIMPUL_MONGO": urlsplit(self.mongo.address)._replace(path=f"/{name}").geturl(),
             "SIMPUL_MINIO": urlsplit(self.minio.address)._replace(path=f"/{name}").geturl(),
         }

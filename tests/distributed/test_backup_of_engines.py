@@ -10,12 +10,12 @@ import pytest
 
 from services.cli.client import Patience, connected
 from services.cli.shapes import Submitted
-from tests.distributed.growing_ground import Growing, empty, own_kafka, simpul
+from tests.distributed.growing_ground import Growing, empty, simpul
 from tests.distributed.site import Site
 from tests.faults.load import FORM, LETTER, PAPERS
 from tests.journeys.stage import Server, smtp_server
 
-__all__ = ["empty", "own_kafka"]
+__all__ = ["empty"]
 
 pytestmark = pytest.mark.slow
 

@@ -18,11 +18,11 @@ from shared.identity.identity import Identity
 from shared.platform import Platform
 from shared.settings import read_secret
 from shared.storage.port import DeadLetter
-from tests.distributed.growing_ground import Growing, count_of, empty, own_kafka, simpul
+from tests.distributed.growing_ground import Growing, count_of, empty, simpul
 from tests.distributed.site import Process
 from tests.journeys.stage import smtp_server
 
-__all__ = ["empty", "own_kafka"]
+__all__ = ["empty"]
 
 pytestmark = pytest.mark.slow
 

@@ -19,6 +19,7 @@ from shared.eventlog.asyncapi import asyncapi
 from shared.platform import open_platform
 from shared.settings import Settings
 
+TOPIC = "simpul.elsewhere"
 SAMPLES = sorted((Path(__file__).parents[1] / "contracts" / "samples").glob("*.json"))
 
 
@@ -86,7 +87,8 @@ async def test_the_api_page_leads_there(client: httpx.AsyncClient):
 @pytest.mark.parametrize("path", SAMPLES, ids=lambda path: path.stem)
 def test_a_published_event_is_as_its_document_says(path: Path):
     event = json.loads(path.read_text())
-    document = asyncapi(event["source"], HEARS[event["source"]], "1")
+    document = asyncapi(event["source"], HEARS[event["source"]], "1", TOPIC)
+    assert document["channels"]["requests"]["bindings"]["kafka"]["topic"] == TOPIC
     payload = document["components"]["messages"][event["type"]]["payload"]
     assert set(payload["required"]) <= event.keys() <= payload["properties"].keys()
     for name, schema in payload["properties"].items():
