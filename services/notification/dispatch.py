@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Protocol
 
-from services.notification.domain import EndSending, FireReminder, Message, StartSending, State, on_due
+from services.notification.domain import EndSending, FireReminder, Message, StartSending, State, due_at, on_due
 from services.notification.letters import Letter, render
 from services.notification.planning import APPLICANT
 from shared.clock import NewId
@@ -67,20 +67,27 @@ class Dispatch:
 
     async def attend(self, request_id: str) -> None:
         """Fire the reminders that are due, then claim what is to be sent, send it, and write the outcomes down."""
-        kept = await self._executor.read(request_id)
-        reminders = on_due(kept.state) if kept else []
+        kept = await self._executor.recall(request_id)
+        if kept is None or not self._is_due(kept.state):
+            # Perhaps another process changed it since it was met here.
+            kept = await self._executor.read(request_id)
+        reminders = on_due(kept.state, self._executor.clock()) if kept else []
         for command in reminders:
             await self._executor.execute(request_id, command, _key(request_id, command))
         if reminders:
-            kept = await self._executor.read(request_id)
+            kept = await self._executor.recall(request_id)
         now = self._executor.clock()
         due = [message for message in kept.state.messages if message.due and message.due <= now] if kept else []
         if due:
             await self._claim_and_send(request_id, self._key(due))
 
+    def _is_due(self, state: State) -> bool:
+        at = due_at(state)
+        return at is not None and at <= self._executor.clock()
+
     async def _claim_and_send(self, request_id: str, claim: CommandKey) -> None:
         await self._insist(request_id, StartSending(), claim)
-        kept = await self._executor.read(request_id)
+        kept = await self._executor.recall(request_id)
         if kept is not None:
             await self._send_claimed(kept, claim.id)
 

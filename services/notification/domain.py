@@ -251,9 +251,10 @@ def due_at(state: State) -> datetime | None:
     return min(times, default=None)
 
 
-def on_due(state: State) -> list[FireReminder]:
-    """Reminders by the earliest day first; messages are taken in hand by dispatch."""
-    return [FireReminder(r.id) for r in sorted(_open_reminders(state), key=_falls_due)]
+def on_due(state: State, now: datetime | None = None) -> list[FireReminder]:
+    """Reminders by the earliest day first, with `now` those whose day has come; messages are taken in hand by dispatch."""
+    due = (r for r in sorted(_open_reminders(state), key=_falls_due) if now is None or _falls_due(r) <= now)
+    return [FireReminder(r.id) for r in due]
 
 
 def columns(state: State) -> Mapping[str, Scalar]:

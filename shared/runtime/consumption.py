@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -12,11 +12,12 @@ from shared.clock import Clock
 from shared.contracts.envelope import Event
 from shared.contracts.registry import UnknownFact, Unreadable
 from shared.eventlog.port import Record
+from shared.runtime.documents import Documents
 from shared.runtime.execution import AfterSave
 from shared.runtime.folding import Draft, Folding
 from shared.runtime.measures import DEAD_LETTERS, EVENTS
 from shared.runtime.reading import place_of, read_cached, source_of
-from shared.storage.port import DeadLetter, OutboxEntry, Saved, StateStore, StoreUnavailable, Write
+from shared.storage.port import DeadLetter, Document, OutboxEntry, Saved, StateStore, StoreUnavailable, Write
 from shared.tracing import span
 
 logger = logging.getLogger(__name__)
@@ -49,12 +50,14 @@ class Consumer(Generic[State]):
         self,
         folding: Folding[State],
         store: StateStore,
+        documents: Documents,
         clock: Clock,
         publish: Callable[[Sequence[OutboxEntry]], None],
         after_save: AfterSave = lambda writes: None,
         replay_after: Sequence[float] = REPLAY_AFTER,
     ):
         self.folding, self.store, self.clock = folding, store, clock
+        self._documents = documents
         self._publish, self._after_save = publish, after_save
         self._service, self._sources = folding.decider.service, folding.decider.sources
         self._replay_after = replay_after
@@ -75,8 +78,9 @@ class Consumer(Generic[State]):
         for subject in await self._still_blocked() & by_request.keys():
             if await self._park(by_request[subject], BEHIND, only_behind=True):
                 del by_request[subject]
+        recent = {subject: found for subject in by_request if (found := self._documents.recent(subject)) is not None}
         while by_request:
-            by_request = await self._fold(by_request)
+            by_request, recent = await self._fold(by_request, recent), {}
 
     async def _still_blocked(self) -> set[str]:
         """The requests whose events must wait; looked up again now and then, because their events may have come to another
@@ -105,9 +109,10 @@ class Consumer(Generic[State]):
             EVENTS.labels(self._service, "unknown").inc()
         return Heard(record, event)
 
-    async def _fold(self, by_request: dict[str, list[Heard]]) -> dict[str, list[Heard]]:
-        """Fold what can be folded, park what cannot; what lost a race comes back, to be folded again."""
-        stored = await self.store.load(list(by_request))
+    async def _fold(self, by_request: dict[str, list[Heard]], recent: Mapping[str, Document]) -> dict[str, list[Heard]]:
+        """Fold what can be folded, park what cannot; what lost a race comes back, to be folded again, and so does what cannot
+        be folded into a recent document, which may not be the one that is stored."""
+        stored = {**recent, **await self._documents.load([one for one in by_request if one not in recent])}
         writes: list[Write] = []
         troubles: dict[str, tuple[int, str]] = {}
         for subject, heard in by_request.items():
@@ -119,6 +124,7 @@ class Consumer(Generic[State]):
                 writes.append(self.folding.close(draft))
         failed = await self._save(writes)
         lost = {subject for subject, saved in failed.items() if saved is Saved.CONFLICT}
+        lost |= troubles.keys() & recent.keys()
         troubles |= dict.fromkeys(failed.keys() - lost, (0, TAKEN))
         for subject in troubles.keys() - lost:
             done, trouble = troubles[subject]
@@ -155,7 +161,7 @@ class Consumer(Generic[State]):
         """What became of the writes that were not saved."""
         if not writes:
             return {}
-        outcomes = list(zip(writes, await self.store.save(writes), strict=True))
+        outcomes = list(zip(writes, await self._documents.save(writes), strict=True))
         saved = [write for write, outcome in outcomes if outcome is Saved.SAVED]
         self._publish([entry for write in saved for entry in write.outbox])
         self._after_save(saved)
@@ -239,7 +245,7 @@ class Consumer(Generic[State]):
         """What is still wrong with a dead letter, "" if it was folded and is gone."""
         heard = self._listen(Record(letter.position, letter.subject, letter.event))
         while heard is not None:
-            stored = (await self.store.load([letter.subject])).get(letter.subject)
+            stored = (await self._documents.load([letter.subject])).get(letter.subject)
             draft = self.folding.open(letter.subject, stored)
             _, trouble = self._hear(draft, [heard])
             if trouble:
@@ -269,7 +275,7 @@ class Consumer(Generic[State]):
             return False
         source, sequence = place
         while True:
-            stored = await self.store.load([letter.subject])
+            stored = await self._documents.load([letter.subject])
             draft = self.folding.open(letter.subject, stored.get(letter.subject))
             if sequence != draft.seen.get(source, 0) + 1:
                 return False

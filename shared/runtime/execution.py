@@ -8,6 +8,7 @@ from typing import Any, Generic, TypeVar
 
 from shared.clock import Clock
 from shared.runtime.decider import Refusal
+from shared.runtime.documents import Documents
 from shared.runtime.folding import Cause, Draft, Folding
 from shared.runtime.measures import COMMANDS
 from shared.storage.port import (
@@ -86,11 +87,13 @@ class Executor(Generic[State]):
         self,
         folding: Folding[State],
         store: StateStore,
+        documents: Documents,
         clock: Clock,
         publish: Callable[[Sequence[OutboxEntry]], None],
         after_save: AfterSave = lambda writes: None,
     ):
         self.folding, self.store, self.clock = folding, store, clock
+        self._documents = documents
         self._publish, self._after_save = publish, after_save
 
     async def execute(self, request_id: str, command: Any, key: CommandKey) -> Answer:
@@ -112,6 +115,9 @@ class Executor(Generic[State]):
             return answer
 
     async def _execute(self, request_id: str, command: Any, key: CommandKey) -> Answer:
+        recent = self._documents.recent(request_id)
+        if recent is not None and (answer := await self._from_memory(recent, command, key)) is not None:
+            return answer
         for _ in range(LOST_RACES):
             draft = await self._open(request_id)
             if (answer := self._remembered(draft, key)) is not None:
@@ -123,8 +129,19 @@ class Executor(Generic[State]):
                 raise Taken(answer.number)
         raise StoreUnavailable("lost too many races")
 
+    async def _from_memory(self, recent: Document, command: Any, key: CommandKey) -> Answer | None:
+        """The answer if the command follows from what this process met last, and that is still stored; else it is not known yet."""
+        draft = self.folding.open(recent.id, recent)
+        if (answer := self._remembered(draft, key)) is not None:
+            return answer
+        try:
+            answer, saved = await self._obey(draft, command, key)
+        except Refusal:
+            return None
+        return answer if saved is Saved.SAVED and answer.version > recent.version else None
+
     async def _open(self, request_id: str) -> Draft[State]:
-        stored = await self.store.load([request_id])
+        stored = await self._documents.load([request_id])
         return self.folding.open(request_id, stored.get(request_id))
 
     def _remembered(self, draft: Draft[State], key: CommandKey) -> Answer | None:
@@ -147,7 +164,7 @@ class Executor(Generic[State]):
         answer = Answer(draft.id, decider.number(draft.state), decider.status(draft.state), draft.version + 1)
         self.folding.remember(draft, CommandMemory(key.id, key.digest, answer.status, answer.version))
         write = self.folding.close(draft)
-        [saved] = await self.store.save([write])
+        [saved] = await self._documents.save([write])
         if saved is Saved.SAVED:
             self._publish(write.outbox)
             self._after_save([write])
@@ -155,12 +172,20 @@ class Executor(Generic[State]):
 
     async def read(self, request_id: str) -> Kept[State] | None:
         """The state of a request, None if this service does not know it."""
-        stored = await self.store.load([request_id])
+        stored = await self._documents.load([request_id])
         return self._kept(stored[request_id]) if request_id in stored else None
+
+    async def recall(self, request_id: str) -> Kept[State] | None:
+        """As `read`, but perhaps as it was a moment ago: for what ends in a command, which is decided on what is stored."""
+        recent = self._documents.recent(request_id)
+        return self._kept(recent) if recent is not None else await self.read(request_id)
 
     async def find_one(self, column: str, value: Scalar) -> Kept[State] | None:
         document = await self.store.find_one(column, value)
-        return self._kept(document) if document else None
+        if document is None:
+            return None
+        self._documents.meet(document)
+        return self._kept(document)
 
     async def find(self, find: Find) -> KeptPage[State]:
         found = await self.store.find(find)

@@ -13,6 +13,7 @@ from shared.eventlog.port import EventLog, LogUnavailable
 from shared.observability import service
 from shared.runtime.consumption import Consumer
 from shared.runtime.decider import Decider
+from shared.runtime.documents import Documents
 from shared.runtime.execution import Executor
 from shared.runtime.folding import Folding
 from shared.runtime.relay import Relay
@@ -32,10 +33,10 @@ class ServiceRuntime(Generic[State]):
     def __init__(self, decider: Decider[State], store: StateStore, log: EventLog, clock: Clock):
         self.name = decider.service
         self.store, self.log, self.clock = store, log, clock
-        folding = Folding(decider)
+        folding, documents = Folding(decider), Documents(store)
         self.relay = Relay(self.name, store, log)
-        self.executor = Executor(folding, store, clock, self.relay.hand_over, self._saved)
-        self.consumer = Consumer(folding, store, clock, self.relay.hand_over, self._saved)
+        self.executor = Executor(folding, store, documents, clock, self.relay.hand_over, self._saved)
+        self.consumer = Consumer(folding, store, documents, clock, self.relay.hand_over, self._saved)
         self.timers = Timers(store, clock, obey_when_due(self.executor))
         self._tasks: list[asyncio.Task[None]] = []
 

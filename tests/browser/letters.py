@@ -1,4 +1,4 @@
-"""The link that an e-mail brings, from the mail server or from the mail viewer."""
+"""What e-mails bring, from the mail server or from the mail viewer."""
 
 from __future__ import annotations
 
@@ -7,11 +7,26 @@ import time
 
 from playwright.sync_api import expect
 
-from tests.browser.visits import PATIENCE, Visit
+from tests.browser.visits import PATIENCE, House, Visit
 from tests.journeys.stage import Inbox
 
 
-def link_from_inbox(inbox: Inbox, address: str, number: str) -> str:
+def opens_link(visit: Visit, address: str, number: str) -> None:
+    """Read the letter about this request where letters to this address arrive, and follow its link."""
+    if visit.house.inbox is None:
+        _opens_link_in_mail_viewer(visit, address, number)
+    else:
+        visit.open(_link_from_inbox(visit.house.inbox, address, number))
+
+
+def arrived(house: House) -> set[tuple[str, int]]:
+    """What arrived so far, and each time that it did: a letter that is sent again is the same letter."""
+    if house.inbox is not None:
+        return {(str(letter["Message-ID"]), place) for place, letter in enumerate(house.inbox.messages)}
+    return {(path.name, path.stat().st_mtime_ns) for path in (house.gate.server.data / "mail").glob("*.eml")}
+
+
+def _link_from_inbox(inbox: Inbox, address: str, number: str) -> str:
     """The path of the tracking link in the first letter about this request, as a mail program has it."""
     ends = time.monotonic() + PATIENCE / 1000
     while True:
@@ -24,7 +39,7 @@ def link_from_inbox(inbox: Inbox, address: str, number: str) -> str:
         time.sleep(0.05)
 
 
-def opens_link_in_mail_viewer(visit: Visit, address: str, number: str) -> None:
+def _opens_link_in_mail_viewer(visit: Visit, address: str, number: str) -> None:
     """Read the letter where a server that sends none shows them, and press its link."""
     subject = re.compile(re.escape(f"[{number}]"))
 

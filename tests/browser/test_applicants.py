@@ -7,7 +7,7 @@ import re
 from playwright.sync_api import expect
 
 from services.cli.shapes import Upload
-from tests.browser.letters import opens_link_in_mail_viewer
+from tests.browser.letters import opens_link
 from tests.browser.people import (
     BIG,
     DICTIONARY,
@@ -168,7 +168,7 @@ def test_a_lost_link_is_mailed_again_and_nobody_learns_whose_address_is_known(ho
         told.append(status.inner_text())
     assert told[0] == told[1]
     reader = Applicant(visits())
-    opens_link_in_mail_viewer(reader.visit, address, asked.number)
+    opens_link(reader.visit, address, asked.number)
     reader.sees("Diajukan")
 
 

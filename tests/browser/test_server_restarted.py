@@ -5,10 +5,10 @@ from __future__ import annotations
 from playwright.sync_api import Route, expect
 
 from tests.browser.people import BIG, DICTIONARY, Applicant, Officer, field, payloads
-from tests.browser.visits import THIN, WIDE, House, Visits
+from tests.browser.visits import THIN, WIDE, House, Visit, Visits
 from tests.journeys.steps import STEPS, walked
 
-AWAY = ("ERR_CONNECTION", "ERR_INCOMPLETE", "ERR_EMPTY", "ERR_SOCKET", "503")
+AWAY = ("ERR_CONNECTION", "ERR_INCOMPLETE", "ERR_EMPTY", "ERR_SOCKET", "502", "503")
 
 
 def test_a_queue_that_was_open_catches_up_with_what_happened_meanwhile(house: House, visits: Visits):
@@ -51,10 +51,10 @@ def test_a_file_whose_sending_was_cut_is_sent_again(house: House, visits: Visits
     applicant.sends()
 
 
-def test_a_queue_whose_stream_a_gateway_refused_connects_again_by_itself(house: House, visits: Visits):
-    officer = Officer(visits("nurlaila"))
-    officer.visit.watch.expect("502")
+def refused_once(visit: Visit, path: str) -> list[str]:
+    """A gateway that has nobody behind it the first time that it is asked for this; what it refused."""
     refusals: list[str] = []
+    visit.watch.expect("502")
 
     def refuse_once(route: Route) -> None:
         if refusals:
@@ -63,7 +63,23 @@ def test_a_queue_whose_stream_a_gateway_refused_connects_again_by_itself(house: 
             refusals.append(route.request.url)
             route.fulfill(status=502)
 
-    officer.page.route("**/live*", refuse_once)
+    visit.page.route(path, refuse_once)
+    return refusals
+
+
+def test_a_file_that_a_gateway_refused_is_sent_again(visits: Visits):
+    applicant = Applicant(visits())
+    refusals = refused_once(applicant.visit, "**/berkas")
+    applicant.begins()
+    applicant.fills()
+    applicant.attaches_all()
+    applicant.sends()
+    assert len(refusals) == 1
+
+
+def test_a_queue_whose_stream_a_gateway_refused_connects_again_by_itself(house: House, visits: Visits):
+    officer = Officer(visits("nurlaila"))
+    refusals = refused_once(officer.visit, "**/live*")
     officer.watches()
     officer.visit.until(lambda: refusals != [])
     made = house.gate.submitted().reaches("submitted")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from playwright.sync_api import expect
 
-from tests.browser.letters import opens_link_in_mail_viewer
+from tests.browser.letters import opens_link
 from tests.browser.people import LETTER, REPORT, TEXTS, Applicant, Head, Lead, Officer, field, payloads
 from tests.browser.visits import Visits
 
@@ -18,7 +18,7 @@ def test_a_request_lives_its_whole_life_without_any_script(visits: Visits):
     applicant = Applicant(visits(script=False))
     number = applicant.submits()
     reader = Applicant(visits(script=False))
-    opens_link_in_mail_viewer(reader.visit, TEXTS["Alamat surel"], number)
+    opens_link(reader.visit, TEXTS["Alamat surel"], number)
     reader.sees("Diajukan")
 
     officer.finds(number)

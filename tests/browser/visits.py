@@ -11,7 +11,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from tests.browser.watch import Watch
 from tests.journeys.gate import Gate
-from tests.journeys.stage import PASSWORD
+from tests.journeys.stage import PASSWORD, Inbox
 
 DESK, PHONE, NARROW = 1280, 390, 320
 THIN, WIDE = 250_000, -1
@@ -24,9 +24,11 @@ expect.set_options(timeout=PATIENCE)
 
 @dataclass
 class House:
-    """The office: a server, what happens there behind the pages, and who is signed in."""
+    """The office: a server, what happens there behind the pages, where its e-mails go, and who is signed in."""
 
     gate: Gate
+    inbox: Inbox | None = None
+    """None where the server keeps e-mails and shows them."""
     sessions: dict[str, str] = field(default_factory=dict)
 
     @property

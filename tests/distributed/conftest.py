@@ -4,9 +4,15 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.browser.visitors import browser, visits
+from tests.browser.visits import House
+from tests.distributed.gate_of_site import GateOfSite
 from tests.distributed.site import Engines, Site, engines
 from tests.engines.engine import Unavailable, skip
+from tests.journeys.gate import Gate, asked_of
 from tests.journeys.stage import Inbox, Server, smtp_server
+
+__all__ = ["browser", "visits"]
 
 
 @pytest.fixture(scope="session")
@@ -37,3 +43,16 @@ def inbox_and_server(site: tuple[Inbox, Site]) -> tuple[Inbox, Server]:
     inbox, server = site
     inbox.messages.clear()
     return inbox, server
+
+
+@pytest.fixture(scope="module")
+def simpul(site: tuple[Inbox, Site]) -> Iterator[Gate]:
+    """For the journeys that know one server."""
+    with asked_of(site[1]) as http:
+        yield GateOfSite(site[1], http)
+
+
+@pytest.fixture(scope="module")
+def house(site: tuple[Inbox, Site], simpul: Gate) -> House:
+    """For the journeys through pages."""
+    return House(simpul, site[0])

@@ -18,14 +18,13 @@ from uuid import uuid4
 import httpx
 
 from services.wiring import BUILDERS
-from shared.identity.accounts import Role
-from shared.platform import open_platform
 from shared.settings import load_settings
 from tests.distributed.gateway import gateway
 from tests.engines import kafka, minio, mongo
 from tests.engines.engine import Server as Engine
 from tests.engines.engine import free_port
-from tests.journeys.stage import PASSWORD, STAFF, Server, address_of
+from tests.journeys.gate import hired
+from tests.journeys.stage import Server
 
 EACH = 2
 """Processes of each service."""
@@ -143,17 +142,35 @@ class Site(Server):
         done = self.simpul("prepare")
         assert done.returncode == 0, done.stderr
 
+    @property
+    def pids(self) -> list[int]:
+        return [process.running.pid for process in self.processes if process.running]
+
     def start(self) -> None:
-        names = [name for name in BUILDERS for _ in range(EACH)]
-        logs = [self.data / f"{name}-{number}.log" for number, name in enumerate(names)]
-        self.processes = [Process(name, self.environment, log) for name, log in zip(names, logs, strict=True)]
+        """Start every process and the gateway before them; after a kill every process, at the port that it had."""
+        behind = bool(self.processes)
+        if not behind:
+            self.processes = self._planned()
         for process in self.processes:
-            self._open.callback(process.stop)
             process.start()
         for process in self.processes:
             process.wait()
-        urls = {name: [each.url for each in self.of(name)] for name in BUILDERS}
-        self._open.enter_context(gateway(self.port, urls))
+        if not behind:
+            urls = {name: [each.url for each in self.of(name)] for name in BUILDERS}
+            self._open.enter_context(gateway(self.port, urls))
+
+    def _planned(self) -> list[Process]:
+        names = [name for name in BUILDERS for _ in range(EACH)]
+        logs = [self.data / f"{name}-{number}.log" for number, name in enumerate(names)]
+        planned = [Process(name, self.environment, log) for name, log in zip(names, logs, strict=True)]
+        for process in planned:
+            self._open.callback(process.stop)
+        return planned
+
+    def kill(self) -> None:
+        """All at once; the gateway stays."""
+        for process in self.processes:
+            process.kill()
 
     def stop(self) -> None:
         self._open.close()
@@ -162,15 +179,6 @@ class Site(Server):
         return [process for process in self.processes if process.service == service]
 
     def add_staff(self) -> None:
-        asyncio.run(self._hire())
-
-    async def _hire(self) -> None:
-        """By the identity itself: a command line call for each would take longer than the journey."""
         ours = {name: value for name, value in self.environment.items() if name.startswith("SIMPUL_")}
-        platform = open_platform(
-            load_settings(**{name.removeprefix("SIMPUL_").lower(): value for name, value in ours.items()})
-        )
-        for username, (name, roles) in STAFF.items():
-            held = tuple(map(Role, roles))
-            await platform.identity.add_staff(username, name, address_of(username), held, PASSWORD)
-        await platform.close()
+        named = {name.removeprefix("SIMPUL_").lower(): value for name, value in ours.items()}
+        asyncio.run(hired(load_settings(**named)))

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page
 
 from services.cli.client import new_key
-from tests.browser import chromium
 from tests.distributed.site import Process, Site
 from tests.engines.engine import say
 from tests.journeys.gate import ALL_OK, FILES, FORM, Gate
@@ -23,17 +22,6 @@ DECISIONS = 5
 WITHIN = 1.0
 PATIENCE = 20_000
 """Milliseconds until a page counts as dead; how soon it changed is asked afterwards."""
-
-
-@pytest.fixture
-def browser(pytestconfig: pytest.Config) -> Iterator[Browser]:
-    assert pytestconfig.cache is not None
-    with sync_playwright() as playwright:
-        opened = chromium.launched(playwright, pytestconfig.cache.mkdir("browser"))
-        if opened is None:
-            (pytest.fail if chromium.REQUIRED else pytest.skip)("no Chromium on this machine")
-        yield opened
-        opened.close()
 
 
 def test_a_queue_page_at_one_process_changes_within_a_second_of_a_decision_at_another(

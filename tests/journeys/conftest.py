@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.journeys.gate import Gate, gate
 from tests.journeys.stage import Inbox, Server, smtp_server
 
 
@@ -19,3 +20,10 @@ def inbox_and_server(tmp_path: Path) -> Iterator[tuple[Inbox, Server]]:
             yield inbox, server
         finally:
             server.stop()
+
+
+@pytest.fixture(scope="module")
+def simpul(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gate]:
+    """A server of this module's own, with everybody signed in."""
+    with gate(tmp_path_factory.mktemp("gate")) as opened:
+        yield opened

@@ -149,21 +149,27 @@ def _json(body: Any) -> dict[str, Any]:
 
 @contextlib.contextmanager
 def gate(folder: Path, **settings: str) -> Iterator[Gate]:
-    """A server on this folder with the staff of the stage, signed in, and one technician whose account is closed."""
+    """A server on this folder, with everybody hired."""
     server = Server(folder / "data", settings)
-    asyncio.run(_hire(server.data))
+    asyncio.run(hired(Settings(data=server.data)))
     server.start()
-    limits = httpx.Limits(max_connections=60, max_keepalive_connections=60)
     try:
-        with httpx.Client(base_url=server.url, timeout=30, limits=limits) as http:
+        with asked_of(server) as http:
             yield Gate(server, http)
     finally:
         server.stop()
 
 
-async def _hire(data: Path) -> None:
-    """Accounts by the identity itself: a command line call for each would take longer than the tests."""
-    platform = open_platform(Settings(data=data))
+def asked_of(server: Server) -> httpx.Client:
+    """A client with room for a crowd."""
+    limits = httpx.Limits(max_connections=60, max_keepalive_connections=60)
+    return httpx.Client(base_url=server.url, timeout=30, limits=limits)
+
+
+async def hired(settings: Settings) -> None:
+    """The staff of the stage, signed in, and one technician whose account is closed; by the identity itself, because a command
+    line call for each would take longer than the tests."""
+    platform = open_platform(settings)
     await platform.prepare()
     now = platform.clock()
     for username, (name, roles) in {**STAFF, "bekas": ("Bekas Pegawai", ["technical"])}.items():

@@ -95,6 +95,10 @@ class Server:
                 raise RuntimeError(f"the server did not start; see {log.name}")
             time.sleep(0.05)
 
+    @property
+    def pids(self) -> list[int]:
+        return [self.process.pid] if self.process else []
+
     def kill(self) -> None:
         assert self.process is not None
         self.process.kill()

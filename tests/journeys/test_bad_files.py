@@ -14,16 +14,10 @@ from pathlib import Path
 import pytest
 
 from services.cli.shapes import Upload
-from tests.journeys.gate import DICTIONARY, FILES, FORM, LETTER, Asked, Gate, eventually, gate, refused
+from tests.journeys.gate import DICTIONARY, FILES, FORM, LETTER, Asked, Gate, eventually, refused
 
 MIB = 1024 * 1024
 HEAD = b"POST /api/requests HTTP/1.1\r\nHost: x\r\nContent-Type: multipart/form-data; boundary=garis\r\n"
-
-
-@pytest.fixture(scope="module")
-def simpul(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gate]:
-    with gate(tmp_path_factory.mktemp("gate")) as opened:
-        yield opened
 
 
 def a_bomb() -> bytes:
@@ -138,9 +132,8 @@ def part(field: str, filename: bytes) -> bytes:
 
 def held_open(simpul: Gate) -> list[str]:
     """Temporary files that the server has open, where the system tells."""
-    assert simpul.server.process is not None
-    open_files = Path(f"/proc/{simpul.server.process.pid}/fd")
-    links = [os.readlink(link) for link in open_files.iterdir() if link.is_symlink()] if open_files.exists() else []
+    folders = [folder for pid in simpul.server.pids if (folder := Path(f"/proc/{pid}/fd")).exists()]
+    links = [os.readlink(link) for folder in folders for link in folder.iterdir() if link.is_symlink()]
     return [link for link in links if link.endswith("(deleted)")]
 
 

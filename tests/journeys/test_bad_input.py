@@ -2,20 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
 
-from tests.journeys.gate import ALL_OK, FILES, FORM, LETTER, TODAY, Asked, Gate, gate, refused
+from tests.journeys.gate import ALL_OK, FILES, FORM, LETTER, TODAY, Asked, Gate, refused
 
 TOMORROW = (TODAY + timedelta(days=1)).isoformat()
-
-
-@pytest.fixture(scope="module")
-def simpul(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gate]:
-    with gate(tmp_path_factory.mktemp("gate")) as opened:
-        yield opened
 
 
 @pytest.mark.parametrize("field", FORM)

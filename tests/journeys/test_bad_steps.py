@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
-from tests.journeys.gate import ALL_OK, TODAY, Asked, Gate, gate, refused, token_of
+from tests.journeys.gate import ALL_OK, TODAY, Asked, Gate, refused, token_of
 from tests.journeys.steps import ASSIGN, STEPS, UNSIGNED, WAY, walked
 
 FITTING = {
@@ -27,12 +26,6 @@ FITTING = {
 }
 BY_LEAD = {"start", "progress", "pause", "resume", "completion"}
 UNLED = {"submitted", "returned", "verified", "rejected"}
-
-
-@pytest.fixture(scope="module")
-def simpul(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gate]:
-    with gate(tmp_path_factory.mktemp("gate")) as opened:
-        yield opened
 
 
 @pytest.mark.parametrize("status", WAY)

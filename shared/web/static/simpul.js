@@ -44,7 +44,7 @@
     else history.replaceState({ ...known, [place]: key.value }, "");
   });
 
-  /* Files go ahead of their form, one by one, each tried again when the link is cut. */
+  /* Files go ahead of their form, one by one, each tried again when the link is cut or nobody is behind the gateway. */
   const words = one("#words")?.dataset ?? {};
   const size = (bytes) => (bytes / 1048576).toFixed(1).replace(".", ",") + " MB";
   const line = (list, text, kind) => {
@@ -67,16 +67,19 @@
       bar.value = (event.loaded / event.total) * 100;
       told.textContent = fill(words.sending, { name: file.name, percent: Math.round(bar.value) });
     };
-    call.onload = () => {
-      const usable = call.status === 200 && !call.responseURL.includes("/masuk");
-      if (usable) item.outerHTML = call.responseText; else { item.className = "err"; item.textContent = fill(words.failed, { name: file.name }); }
-      done();
-    };
-    call.onerror = () => {
-      if (tries >= 5) { item.className = "err"; item.textContent = fill(words.failed, { name: file.name }); return done(); }
+    const fail = () => { item.className = "err"; item.textContent = fill(words.failed, { name: file.name }); done(); };
+    const again = () => {
+      if (tries >= 5) return fail();
       told.textContent = fill(words.again, { name: file.name });
       setTimeout(() => send(form, input, file, list, item, tries + 1).then(done), 1000 * 2 ** tries);
     };
+    call.onload = () => {
+      if ([502, 503, 504].includes(call.status)) return again();
+      if (call.status !== 200 || call.responseURL.includes("/masuk")) return fail();
+      item.outerHTML = call.responseText;
+      done();
+    };
+    call.onerror = again;
     call.send(body);
   });
   all("form[data-files] [type=file]").forEach((input) => {
