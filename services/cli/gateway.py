@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
 from services.routing import FRONT, PREFIXES
 from services.wiring import BUILDERS
+from shared.web.problems import DOWN, MEDIA_TYPE, TITLES
 from shared.web.server import HEAD_BYTES, KEEP_ALIVE
+from shared.web.words import read_words
 
 FILE = Path(__file__).parents[2] / "deploy" / "Caddyfile"
 PORT = 8000
@@ -52,6 +57,33 @@ HEAD = f"""\
 	}}
 """
 
+STYLE = (
+    "body{max-width:38rem;margin:15vh auto;padding:0 1rem;background:#f1f5f6;color:#0f232c}"
+    "body{font:1.0625rem/1.55 system-ui,sans-serif}"
+    "h1{font-size:1.75rem;line-height:1.2}@media(prefers-color-scheme:dark){body{background:#0a1418;color:#e7eff2}}"
+)
+"""Of the one page that has to do without the services' own, which are away."""
+
+AWAY = """\
+
+	# Whoever cannot be passed on: people read a page, programs a problem.
+	handle_errors {
+		header -Server
+		header Cache-Control no-store
+		header Retry-After 5
+		header X-Content-Type-Options nosniff
+		header Content-Security-Policy "%(policy)s"
+		handle /api/* {
+			header Content-Type %(media_type)s
+			respond `%(problem)s`
+		}
+		handle {
+			header Content-Type "text/html; charset=utf-8"
+			respond `%(page)s`
+		}
+	}
+"""
+
 REST = """\
 
 # For the container's own health check.
@@ -70,7 +102,21 @@ REST = """\
 def caddyfile() -> str:
     """The whole file. Streams need no word: Caddy passes `text/event-stream` on at once, and drops one whose listener left."""
     ways = (_way(name) for name in sorted(BUILDERS, key=lambda name: name == FRONT))
-    return "\n".join([HEAD, *ways]) + "}\n" + REST
+    return "\n".join([HEAD, *ways]) + _away() + "}\n" + REST
+
+
+def _away() -> str:
+    digest = base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()
+    words = read_words("shared.web").away
+    page = (
+        f'<!doctype html><html lang="id"><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
+        f"<title>{words.title}</title><style>{STYLE}</style><h1>{words.title}</h1><p>{words.text}</p><p>{words.sent}</p>"
+    )
+    problem = json.dumps({"type": "about:blank", "title": TITLES[503], "detail": DOWN}, ensure_ascii=False)
+    policy = (
+        f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    )
+    return AWAY % {"policy": policy, "media_type": MEDIA_TYPE, "problem": problem, "page": page}
 
 
 def _way(service: str) -> str:

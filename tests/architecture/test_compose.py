@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import os
 import re
 import tomllib
@@ -237,6 +239,15 @@ def test_the_gateways_file_brings_every_path_to_its_service():
         assert [name for name, paths in ways.items() if {prefix, f"{prefix}/*"} & set(paths)] == [owner]
         # The first way that fits is taken, so none may begin inside of another.
         assert [other for other in PREFIXES if prefix.startswith(f"{other}/")] == []
+
+
+def test_the_gateways_own_page_may_be_styled_and_nothing_else():
+    text = caddyfile()
+    [style] = re.findall("<style>(.+)</style>", text)
+    [policy] = re.findall('Content-Security-Policy "(.+)"', text)
+    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    assert f"style-src 'sha256-{digest}'" in policy
+    assert "default-src 'none'" in policy
 
 
 def test_the_image_is_ours_to_run_and_holds_no_secret():
