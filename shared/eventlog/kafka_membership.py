@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from time import monotonic
 
@@ -32,6 +32,8 @@ STALL = 30.0
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.2, 5.0
 JOIN_SECONDS = 90.0
+COMMIT_EVERY = 0.25
+"""Seconds between commits: one costs as much as several events, and what is repeated for want of it is recognised."""
 COMMIT_SECONDS = 30.0
 LEAVE_SECONDS = 5.0
 REFUSALS = 3
@@ -40,14 +42,17 @@ REFUSALS = 3
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """A batch, and how its position is committed."""
+    """A batch, and the positions that are reached with it."""
 
     records: Sequence[Record]
-    commit: Callable[[], Awaitable[None]]
+    reached: Mapping[TopicPartition, int]
 
 
 class Membership:
-    """One consumer of a group, for ever: joins, hands over, commits, and joins again when it was lost."""
+    """One consumer of a group, for ever: joins, hands over, commits, and joins again when it was lost.
+
+    What was handled is committed a few times a second, and at once when partitions or the whole group are about to be left.
+    """
 
     def __init__(
         self, connection: Connection, group: str, handle: Handle, max_records: int, grace: float, stall: float
@@ -56,6 +61,8 @@ class Membership:
         self._max_records, self._grace, self._stall = max_records, grace, stall
         self._let_go, self._idle = asyncio.Event(), asyncio.Event()
         self._handling: asyncio.Future[None] | None = None
+        self._reached: dict[TopicPartition, int] = {}
+        self._committing = asyncio.Lock()
         self._heard = monotonic()
         self._refused = 0
         self._subscriber: BatchSubscriber | None = None
@@ -81,6 +88,8 @@ class Membership:
         self._subscribe(broker)
         self._let_go.clear()
         self._idle.set()
+        self._reached.clear()
+        committing = asyncio.create_task(self._commit_for_ever())
         try:
             async with asyncio.timeout(JOIN_SECONDS):
                 await broker.start()
@@ -88,11 +97,12 @@ class Membership:
             yield
         finally:
             self._let_go.set()
+            committing.cancel()
             await self._leave(broker)
 
     async def _leave(self, broker: KafkaBroker) -> None:
         """Stop in a task of its own: whatever becomes of that, it must not look like, or hide, that this one was cancelled."""
-        stopping = asyncio.create_task(broker.stop())
+        stopping = asyncio.create_task(self._stop(broker))
         await asyncio.wait([stopping], timeout=self._grace + LEAVE_SECONDS)
         stopping.cancel()
         await asyncio.wait([stopping], timeout=1)
@@ -102,6 +112,11 @@ class Membership:
             )
         if self._handling is not None:
             await asyncio.gather(self._handling, return_exceptions=True)
+
+    async def _stop(self, broker: KafkaBroker) -> None:
+        """What is handled from now on is committed at once, by whoever handled it."""
+        await self._commit(LEAVE_SECONDS)
+        await broker.stop()
 
     def _broker(self) -> KafkaBroker:
         """A broker for one life of one member: its subscribers are for ever, and it closes what half a start left."""
@@ -144,7 +159,9 @@ class Membership:
         return KafkaAckableMessage(raw_message=batch, body=b"", consumer=self._consumer())
 
     async def _decode(self, message: KafkaAckableMessage) -> Delivery:
-        return Delivery([record_of(found) for found in message.raw_message], message.ack)
+        found: tuple[Found, ...] = message.raw_message
+        reached = {TopicPartition(self._connection.topic.name, one.partition): one.offset + 1 for one in found}
+        return Delivery([record_of(one) for one in found], reached)
 
     async def _deliver(self, delivery: Delivery) -> None:
         """Hand a batch over, however often that takes; given up only when the partitions are, which brings it back."""
@@ -155,7 +172,9 @@ class Membership:
                 if await self._let_go_within(pause):
                     return
                 pause = min(LONGEST_PAUSE, pause * 2)
-            await self._commit(delivery)
+            self._reached |= delivery.reached
+            if self._let_go.is_set():
+                await self._commit()
         finally:
             self._heard = monotonic()
             self._idle.set()
@@ -181,15 +200,24 @@ class Membership:
             await asyncio.wait_for(self._let_go.wait(), seconds)
         return self._let_go.is_set()
 
-    async def _commit(self, delivery: Delivery) -> None:
-        """A position that cannot be committed only repeats events."""
-        try:
-            async with asyncio.timeout(COMMIT_SECONDS):
-                await delivery.commit()
-            self._refused = 0
-        except (KafkaError, TimeoutError) as error:
-            self._refused += 1
-            logger.warning("a position of %s is not committed, so events will be repeated: %r", self._group, error)
+    async def _commit_for_ever(self) -> None:
+        while True:
+            await asyncio.sleep(COMMIT_EVERY)
+            await self._commit()
+
+    async def _commit(self, seconds: float = COMMIT_SECONDS) -> None:
+        """Commit what was handled. A position that cannot be committed only repeats events; it is tried again with the next."""
+        async with self._committing:
+            if not (reached := dict(self._reached)):
+                return
+            try:
+                async with asyncio.timeout(seconds):
+                    await self._consumer().commit(reached)
+                self._refused = 0
+                self._reached = {one: at for one, at in self._reached.items() if at != reached.get(one)}
+            except (KafkaError, TimeoutError) as error:
+                self._refused += 1
+                logger.warning("a position of %s is not committed, so events may be repeated: %r", self._group, error)
 
     async def _release(self) -> None:
         """Before partitions go to another member: finish the batch in hand, but do not try one again that fails."""
@@ -197,9 +225,12 @@ class Membership:
         try:
             async with asyncio.timeout(GRACE):
                 await self._idle.wait()
+            await self._commit(LEAVE_SECONDS)
         except TimeoutError:
             logger.warning("%s gives partitions away with a batch in hand, which will be repeated", self._group)
         finally:
+            # They are read again from where they were committed, by whoever gets them.
+            self._reached.clear()
             self._let_go.clear()
 
     async def _death(self) -> str:

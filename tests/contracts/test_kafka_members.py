@@ -13,6 +13,7 @@ from uuid import uuid4
 
 import pytest
 
+from shared.eventlog import kafka_membership
 from shared.eventlog.kafka import KafkaEventLog
 from shared.eventlog.kafka_connection import Topic
 from shared.eventlog.port import Record
@@ -139,6 +140,20 @@ async def test_a_batch_that_keeps_failing_does_not_hold_the_group_up(kafka_addre
         async with listening(log, "intake", listener):
             await no_lag(log, "intake")
     assert set(listener.values) == {b"%d" % number for number in range(50)}
+
+
+async def test_what_was_handled_is_committed_before_the_group_is_left(
+    kafka_address: str, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(kafka_membership, "COMMIT_EVERY", 1_000.0)
+    async with log_of(kafka_address) as log:
+        await log.append(numbered(50))
+        listener = Listener()
+        async with listening(log, "intake", listener):
+            await listener.until(lambda: len(listener.values) == 50)
+            await asyncio.sleep(0.2)
+            assert await log.lag("intake") == 50
+        assert await log.lag("intake") == 0
 
 
 async def work_a_little(_: Sequence[Record]) -> None:
