@@ -9,12 +9,12 @@ from typing import Annotated, Any, TypeVar
 from fastapi import Request
 from pydantic import AfterValidator, BaseModel, Field
 
-from shared.calendar import WIT
 from shared.contracts.course import Status
 from shared.contracts.facts import ChecklistItem
 from shared.runtime.decider import Refusal
 from shared.runtime.execution import Answer, Executor
 from shared.web.bodies import FieldError
+from shared.web.dates import plain_day, plain_moment
 from shared.web.idempotency import command_key, digest_of
 from shared.web.labels import CHECKLIST_LABELS, EVENT_LABELS, STATUS_LABELS, actor_label
 from shared.web.problems import Problem, invalid
@@ -80,9 +80,8 @@ def moved_on(refusal: Refusal, version: int) -> Problem:
         detail = "Permohonan ini belum sampai pada langkah tersebut."
     else:
         who = actor_label(str(event), str(by or ""))
-        when = f"{at.astimezone(WIT):%d-%m-%Y pukul %H.%M} WIT"
         detail = (
-            f"{EVENT_LABELS.get(str(event), str(event))} oleh {who} pada {when}. "
+            f"{EVENT_LABELS.get(str(event), str(event))} oleh {who} pada {plain_moment(at)}. "
             f"Permohonan sekarang berstatus {STATUS_LABELS[Status(str(status))]}; tindakan Anda tidak disimpan."
         )
     current = {"status": status, "version": version, "by": by or "", "event": event or "", "at": at}
@@ -93,7 +92,7 @@ def _word(value: Any) -> str:
     if isinstance(value, tuple | list | set | frozenset):
         return "; ".join(_word(one) for one in value)
     if isinstance(value, datetime):
-        return f"{value.astimezone(WIT):%d-%m-%Y pukul %H.%M} WIT"
+        return plain_moment(value)
     if isinstance(value, ChecklistItem):
         return CHECKLIST_LABELS[value]
-    return f"{value:%d-%m-%Y}" if isinstance(value, date) else str(getattr(value, "value", value))
+    return plain_day(value) if isinstance(value, date) else str(getattr(value, "value", value))

@@ -18,6 +18,12 @@ def plain_day(day: date) -> str:
     return f"{day.day} {MONTHS[day.month - 1]} {day.year}"
 
 
+def plain_moment(moment: datetime) -> str:
+    """7 Desember 2026, 10.14 WIT."""
+    there = moment.astimezone(WIT)
+    return f"{plain_day(there.date())}, {there:%H.%M} WIT"
+
+
 def day_words(day: date) -> str:
     """Senin, 7 Desember 2026."""
     return f"{DAYS[day.weekday()]}, {plain_day(day)}"

@@ -83,7 +83,7 @@ EVENT_LABELS: Mapping[str, str] = {
     "RequestSubmitted": "Permohonan diajukan",
     "RequestResubmitted": "Permohonan dilengkapi dan dikirim ulang",
     "RequestExpired": "Permohonan ditutup karena tidak dilengkapi",
-    "RequestWithdrawn": "Permohonan dibatalkan pemohon",
+    "RequestWithdrawn": "Permohonan dibatalkan",
     "ApplicantAnswered": "Pertanyaan dijawab pemohon",
     "HandoverConfirmed": "Serah terima dikonfirmasi",
     "HandoverContested": "Keberatan atas hasil diajukan",

@@ -16,7 +16,7 @@ NOTE = "Halaman 2 belum ditandatangani."
 
 def conflict(page: Page) -> str:
     """What the page says in the place of a decision that came too late."""
-    told = page.get_by_role("alert").filter(has_text="belum disimpan")
+    told = page.get_by_role("alert").filter(has_text="tidak disimpan")
     expect(told).to_be_focused()
     return told.inner_text()
 

@@ -117,7 +117,7 @@ async def test_a_withdrawn_request_cannot_be_assigned(ground: Ground):
     await ground.happened(withdrawn)
     answer = await ground.post("hasan", f"{HERE}/assignment", ASSIGN)
     assert answer.status_code == 409
-    assert answer.json()["detail"].startswith("Permohonan dibatalkan pemohon oleh Pemohon pada 23-11-2026")
+    assert answer.json()["detail"].startswith("Permohonan dibatalkan oleh Pemohon pada 23 November 2026")
 
 
 @pytest.mark.parametrize("who", PEOPLE)

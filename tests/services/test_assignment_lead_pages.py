@@ -154,7 +154,7 @@ async def test_a_withdrawal_while_a_note_is_typed_is_told_and_the_note_is_kept(g
     await ground.happened(withdrawn)
     answer = await send(ground, "dewi", f"{WORK}/perkembangan", form, note=NOTE)
     assert answer.status_code == 409
-    assert "Permohonan dibatalkan pemohon oleh Pemohon pada 23-11-2026" in answer.text
+    assert "Permohonan dibatalkan oleh Pemohon pada 23 November 2026" in answer.text
     assert f"{NOTE}</textarea>" in answer.text
 
 

@@ -143,7 +143,7 @@ async def test_an_answer_to_an_older_question_is_kept_for_the_one_that_is_asked_
     await holder.hear(story.resumed, story.paused.model_copy(update={"pause": 2, "question": "Portnya berapa?"}))
     late = await holder.send("jawab", page, text="10.0.0.1")
     assert late.status_code == 409
-    for words in ("belum disimpan", "Portnya berapa?", ">10.0.0.1</textarea>"):
+    for words in ("tidak disimpan", "Portnya berapa?", ">10.0.0.1</textarea>"):
         assert words in late.text.replace("\n", "")
     assert await holder.mine.status() == "on_hold"
     assert leads_on(await holder.send("jawab", late, text="443"), holder, "jawab")

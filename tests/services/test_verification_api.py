@@ -142,7 +142,7 @@ async def test_a_withdrawn_request_cannot_be_verified(ground: Ground):
     await ground.happened(withdrawn)
     answer = await ground.post("nurlaila", f"{HERE}/verification", VERIFY)
     assert answer.status_code == 409
-    assert "oleh Pemohon pada 23-11-2026 pukul 12.00 WIT" in answer.json()["detail"]
+    assert "oleh Pemohon pada 23 November 2026, 12.00 WIT" in answer.json()["detail"]
 
 
 async def test_what_is_not_there_is_404_everywhere(ground: Ground):

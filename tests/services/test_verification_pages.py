@@ -293,7 +293,7 @@ async def test_who_comes_second_learns_who_decided_what_and_keeps_what_was_chose
     await send(ground, await look(ground, who="samsul"), HERE, "samsul", **VERIFY)
     late = await send(ground, page, **RETURN)
     assert late.status_code == 409
-    assert "Dinyatakan lengkap oleh Samsul Seandainya, Petugas Layanan TI pada 23-11-2026 pukul 12.00 WIT" in late.text
+    assert "Dinyatakan lengkap oleh Samsul Seandainya, Petugas Layanan TI pada 23 November 2026, 12.00 WIT" in late.text
     assert (typed(late, "note_letter"), "ok_letter-no" in ticked(late)) == (NOTE, True)
     assert 'value="verify"' not in late.text
     assert 'class="deck' not in late.text
@@ -321,7 +321,7 @@ async def test_a_half_filled_form_that_is_shown_again_tells_that_the_request_was
     again = await send(ground, page, note_letter=NOTE, _do="look")
     assert (typed(again, "note_letter"), "dibatalkan pemohon oleh Pemohon" in again.text) == (NOTE, True)
     untouched = await send(ground, page, _do="look")
-    assert "tindakan Anda belum disimpan" not in untouched.text
+    assert "tindakan Anda tidak disimpan" not in untouched.text
     assert "belum pernah diperiksa" in untouched.text
 
 
