@@ -39,7 +39,7 @@ class Reception:
         self._executor, self._store, self._platform = executor, store, platform
         self.application, self.changes = dated(Application, platform.clock), dated(Changes, platform.clock)
         self._limits = FormLimits(file=platform.settings.file_limit)
-        self._turn = asyncio.Lock()
+        self._turn, self._given = asyncio.Lock(), ""
 
     async def submit(self, request: Request) -> dict[str, Any]:
         """The answer to a program's new request. Raises Problem, Refusal, KeyReused and StoreUnavailable."""
@@ -87,15 +87,19 @@ class Reception:
         return await store_uploads(form, platform.documents, platform.new_id, round, KINDS, self._limits)
 
     async def _registered(self, request_id: str, command: SubmitRequest, key: CommandKey) -> Answer:
-        """The command obeyed under the next registration number."""
+        """The command obeyed under the next registration number: after the last that was given here, or anywhere."""
         async with self._turn:
             for _ in range(NUMBERS_TRIED):
                 prefix = number_prefix(self._platform.clock())
-                number = next_number(await self._store.greatest("number", prefix), prefix)
+                last = self._given if self._given.startswith(prefix) else await self._store.greatest("number", prefix)
+                numbered = replace(command, number=next_number(last or None, prefix))
+                self._given = ""
                 try:
-                    return await self._executor.execute(request_id, replace(command, number=number), key)
+                    answer = await self._executor.execute(request_id, numbered, key, new=True)
                 except Taken:
                     continue
+                self._given = numbered.number if answer.number == numbered.number else ""
+                return answer
         raise StoreUnavailable("every registration number that was tried had just been taken")
 
     async def _kept_if_named(self, execution: Awaitable[Answer], stored: tuple[DocumentRef, ...]) -> Answer:

@@ -97,6 +97,7 @@ def shown(state: State, desk: Desk) -> dict[str, Any]:
     return {
         **facts,
         "what_next": what_next(state, facts),
+        "refusal": next((line["note"] for line in facts["timeline"] if line["event"] == "RequestRejected"), ""),
         "here": STEP_OF.get(state.status),
         "actions": open_actions(state, desk.day),
         "results": results if state.status is Status.DELIVERED else [],

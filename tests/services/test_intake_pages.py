@@ -119,6 +119,15 @@ async def test_each_status_offers_what_may_be_done_and_nothing_else(intake: Grou
     assert offered == ACTIONS[status]
 
 
+async def test_a_rejection_gives_its_reason_and_where_to_object_at_once(intake: Ground):
+    mine = await intake.submitted()
+    await intake.tell(mine.id, story.rejected)
+    [box, *_] = re.findall('<section class="panel stack">(.+?)</section>', await followed(intake, mine), re.S)
+    assert story.rejected.reason in box
+    assert "Kepala Dinas" in box
+    assert "lapor.go.id" in box
+
+
 async def test_work_that_is_late_says_so(intake: Ground):
     mine = await intake.submitted()
     await intake.tell(mine.id, *story.IN_PROGRESS[1:])
