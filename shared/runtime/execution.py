@@ -96,8 +96,8 @@ class Executor(Generic[State]):
         self._documents = documents
         self._publish, self._after_save = publish, after_save
 
-    async def execute(self, request_id: str, command: Any, key: CommandKey) -> Answer:
-        """Obey the command once, whatever races it meets.
+    async def execute(self, request_id: str, command: Any, key: CommandKey, *, new: bool = False) -> Answer:
+        """Obey the command once, whatever races it meets. With `new` the request is hardly ever stored yet.
 
         Raises Refusal, KeyReused, Taken, StoreUnavailable (then the outcome is not known, and the same key may be tried again).
         """
@@ -107,17 +107,19 @@ class Executor(Generic[State]):
             span(f"obey {name}", parent=key.traceparent, service=service, subject=request_id) as traced,
         ):
             try:
-                answer = await self._execute(request_id, command, _within(key, traced.traceparent))
+                answer = await self._execute(request_id, command, _within(key, traced.traceparent), new)
             except Refusal as refusal:
                 traced.note(outcome=refusal.code)
                 raise
             traced.note(outcome="repeated" if answer.repeated else "obeyed")
             return answer
 
-    async def _execute(self, request_id: str, command: Any, key: CommandKey) -> Answer:
+    async def _execute(self, request_id: str, command: Any, key: CommandKey, new: bool) -> Answer:
         recent = self._documents.recent(request_id)
-        if recent is not None and (answer := await self._from_memory(recent, command, key)) is not None:
-            return answer
+        if new or recent is not None:
+            draft = self.folding.open(request_id, recent)
+            if (answer := await self._obey_unasked(draft, command, key)) is not None:
+                return answer
         for _ in range(LOST_RACES):
             draft = await self._open(request_id)
             if (answer := self._remembered(draft, key)) is not None:
@@ -129,16 +131,17 @@ class Executor(Generic[State]):
                 raise Taken(answer.number)
         raise StoreUnavailable("lost too many races")
 
-    async def _from_memory(self, recent: Document, command: Any, key: CommandKey) -> Answer | None:
-        """The answer if the command follows from what this process met last, and that is still stored; else it is not known yet."""
-        draft = self.folding.open(recent.id, recent)
+    async def _obey_unasked(self, draft: Draft[State], command: Any, key: CommandKey) -> Answer | None:
+        """The answer if the command follows from a draft that need not be what is stored, and proves to be; else it is not
+        known yet."""
         if (answer := self._remembered(draft, key)) is not None:
             return answer
+        before = draft.version
         try:
             answer, saved = await self._obey(draft, command, key)
         except Refusal:
             return None
-        return answer if saved is Saved.SAVED and answer.version > recent.version else None
+        return answer if saved is Saved.SAVED and answer.version > before else None
 
     async def _open(self, request_id: str) -> Draft[State]:
         stored = await self._documents.load([request_id])

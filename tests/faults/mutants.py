@@ -10,6 +10,7 @@ from typing import Any, cast
 from services.notification.domain import EndSending
 from shared.contracts.envelope import Event
 from shared.runtime.consumption import Consumer
+from shared.runtime.documents import Documents
 from shared.runtime.execution import Answer, CommandKey, Executor
 from shared.runtime.folding import Cause, Draft, Folding
 from shared.runtime.relay import Relay
@@ -117,7 +118,7 @@ class LastWriterWins:
 
 
 def ignores_versions(runtime: Runtime) -> None:
-    runtime.executor.store = cast(StateStore, LastWriterWins(runtime.store))
+    runtime.executor._documents = Documents(cast(StateStore, LastWriterWins(runtime.store)))
 
 
 class LosesTheOutbox(Consumer[Any]):
@@ -159,10 +160,10 @@ def leaves_dead_letters_to_people(runtime: Runtime) -> None:
 
 
 class LosesOutcomes(Executor[Any]):
-    async def execute(self, request_id: str, command: Any, key: CommandKey) -> Answer:
+    async def execute(self, request_id: str, command: Any, key: CommandKey, *, new: bool = False) -> Answer:
         if isinstance(command, EndSending) and command.outcomes[0].status == "sent" and key.id < "4":
             return Answer(request_id, "", "", 0)
-        return await super().execute(request_id, command, key)
+        return await super().execute(request_id, command, key, new=new)
 
 
 def forgets_now_and_then_what_was_sent(runtime: Runtime) -> None:
