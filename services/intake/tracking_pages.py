@@ -13,6 +13,7 @@ from services.intake.fields import LostLink
 from services.intake.keyed_pages import Keyed, address, not_found, page
 from services.intake.queries import ACTIONS, document, open_actions, sent, tracked
 from services.intake.state import State
+from shared.contracts.assignment import RequestRejected
 from shared.contracts.course import Status
 from shared.contracts.facts import DocumentKind
 from shared.web import shapes
@@ -97,7 +98,7 @@ def shown(state: State, desk: Desk) -> dict[str, Any]:
     return {
         **facts,
         "what_next": what_next(state, facts),
-        "refusal": next((line["note"] for line in facts["timeline"] if line["event"] == "RequestRejected"), ""),
+        "refusal": reason_of_rejection(state),
         "here": STEP_OF.get(state.status),
         "actions": open_actions(state, desk.day),
         "results": results if state.status is Status.DELIVERED else [],
@@ -120,6 +121,13 @@ def what_next(state: State, facts: Mapping[str, Any]) -> str:
     if facts["survey_open"]:
         said = f"{said} {page.words.track.survey}"
     return said.format(**words)
+
+
+def reason_of_rejection(state: State) -> str:
+    """Why the request was rejected; "" for one that was not."""
+    if state.status is not Status.REJECTED:
+        return ""
+    return next((entry.note for entry in state.history if entry.event == RequestRejected.type()), "")
 
 
 def received(state: State) -> dict[str, Any]:
