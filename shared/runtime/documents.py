@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
-from time import monotonic
+from collections.abc import Sequence
 
 from shared.storage.port import Document, Saved, StateStore, Write
 
@@ -20,8 +20,8 @@ class Documents:
     version, which shows whether it still stands; whoever would say no because of it asks the store first.
     """
 
-    def __init__(self, store: StateStore, now: Callable[[], float] = monotonic):
-        self._store, self._now = store, now
+    def __init__(self, store: StateStore):
+        self._store = store
         self._met: OrderedDict[str, tuple[float, Document]] = OrderedDict()
 
     async def load(self, ids: Sequence[str]) -> dict[str, Document]:
@@ -34,7 +34,7 @@ class Documents:
     def recent(self, request_id: str) -> Document | None:
         """A document as this process met it last, if that was a moment ago."""
         at, document = self._met.get(request_id, (0.0, None))
-        return document if document is not None and self._now() - at < FRESH else None
+        return document if document is not None and _now() - at < FRESH else None
 
     async def save(self, writes: Sequence[Write]) -> list[Saved]:
         outcomes = await self._store.save(writes)
@@ -47,7 +47,11 @@ class Documents:
 
     def meet(self, document: Document) -> None:
         """Keep what was just read or written."""
-        self._met[document.id] = self._now(), document
+        self._met[document.id] = _now(), document
         self._met.move_to_end(document.id)
         if len(self._met) > MOST:
             self._met.popitem(last=False)
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()
