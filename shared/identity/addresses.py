@@ -15,10 +15,10 @@ _ADDRESS = re.compile(rf"(?P<name>{_ATOM}(?:\.{_ATOM})*)@(?:{_LABEL}\.)+(?=[A-Za
 def valid_address(text: str) -> str | None:
     """Why this is no e-mail address that can be written to (a sentence for people), None if it is one."""
     if any(ord(letter) < 32 or 127 <= ord(letter) < 160 or letter in "\u2028\u2029" for letter in text):
-        return "Alamat e-mail tidak boleh memuat ganti baris atau karakter kendali."
+        return "Alamat surel tidak boleh memuat ganti baris atau karakter kendali."
     if len(text) > LONGEST:
-        return f"Alamat e-mail paling panjang {LONGEST} karakter."
+        return f"Alamat surel paling panjang {LONGEST} karakter."
     found = _ADDRESS.fullmatch(text)
     if found is None or len(found["name"]) > LONGEST_NAME:
-        return "Alamat e-mail tidak dikenali. Contoh yang benar: nama@dinas.example."
+        return "Alamat surel tidak dikenali. Contoh yang benar: nama@dinas.example."
     return None

@@ -35,7 +35,7 @@ def test_an_ordinary_address_is_taken(address: str):
     ],
 )
 def test_line_breaks_and_control_characters_are_refused_by_name(address: str):
-    assert valid_address(address) == "Alamat e-mail tidak boleh memuat ganti baris atau karakter kendali."
+    assert valid_address(address) == "Alamat surel tidak boleh memuat ganti baris atau karakter kendali."
 
 
 def test_more_than_254_characters_are_refused():

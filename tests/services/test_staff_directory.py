@@ -1,0 +1,39 @@
+"""Whom letters go to is looked up once for those that are sent together, and again a second later."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from services.notification.service import KNOWN_FOR, Recipient, StaffDirectory
+from shared.identity.accounts import Account, Role
+from shared.identity.sqlite import SqliteAccountStore
+from shared.storage.sqlite_file import SqliteFile
+
+DEWI = Account("dewi", "Dewi Andaian", "dewi@kantor.example", (Role.OFFICER,), "-", True, "")
+
+
+@pytest.fixture
+async def accounts(tmp_path: Path) -> SqliteAccountStore:
+    store = SqliteAccountStore(SqliteFile(tmp_path / "simpul.db"))
+    await store.prepare()
+    return store
+
+
+async def test_whom_it_found_is_found_again_for_a_second(accounts: SqliteAccountStore):
+    now = [100.0]
+    directory = StaffDirectory(accounts, lambda: now[0])
+    await accounts.add(DEWI)
+    found = await directory.with_role("officer")
+    await accounts.add(Account("rosmina", "Rosmina", "r@kantor.example", (Role.OFFICER,), "-", True, ""))
+    assert found == [Recipient(DEWI.name, DEWI.email)] == await directory.with_role("officer")
+    now[0] += KNOWN_FOR
+    assert len(await directory.with_role("officer")) == 2
+
+
+async def test_whom_it_did_not_find_is_looked_for_again_at_once(accounts: SqliteAccountStore):
+    directory = StaffDirectory(accounts)
+    assert await directory.person("dewi") is None
+    await accounts.add(DEWI)
+    assert await directory.person("dewi") == Recipient(DEWI.name, DEWI.email)
