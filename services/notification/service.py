@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from time import monotonic
 
 from services.notification.api import router
 from services.notification.desk import Desk
@@ -10,24 +11,40 @@ from services.notification.dispatch import Dispatch, Recipient
 from services.notification.domain import decider
 from services.notification.pages import MESSAGES, pages
 from services.notification.queries import trouble
-from shared.identity.accounts import AccountStore, Role
+from shared.identity.accounts import Account, AccountStore, Role
 from shared.platform import Platform
 from shared.runtime.service import Service, ServiceRuntime
 from shared.web.navigation import SIGN_IN
 
+KNOWN_FOR = 1.0
+
 
 class StaffDirectory:
-    """Dispatch's Directory over the staff accounts."""
+    """Dispatch's Directory over the staff accounts. Whom it found less than a second ago it does not look up again: letters that
+    are sent together mostly go to the same people."""
 
-    def __init__(self, accounts: AccountStore):
-        self._accounts = accounts
+    def __init__(self, accounts: AccountStore, now: Callable[[], float] = monotonic):
+        self._accounts, self._now = accounts, now
+        self._found: dict[str, tuple[float, Sequence[Recipient]]] = {}
 
     async def with_role(self, role: str) -> Sequence[Recipient]:
-        return [Recipient(account.name, account.email) for account in await self._accounts.with_role(Role(role))]
+        return await self._known(f"role:{role}", lambda: self._accounts.with_role(Role(role)))
 
     async def person(self, username: str) -> Recipient | None:
+        found = await self._known(f"person:{username}", lambda: self._one(username))
+        return found[0] if found else None
+
+    async def _one(self, username: str) -> list[Account]:
         account = await self._accounts.account(username)
-        return Recipient(account.name, account.email) if account and account.active else None
+        return [account] if account and account.active else []
+
+    async def _known(self, name: str, look_up: Callable[[], Awaitable[Sequence[Account]]]) -> Sequence[Recipient]:
+        at, found = self._found.get(name, (0.0, ()))
+        if found and self._now() - at < KNOWN_FOR:
+            return found
+        found = [Recipient(account.name, account.email) for account in await look_up()]
+        self._found[name] = self._now(), found
+        return found
 
 
 def build(platform: Platform) -> Service:

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from services.notification.service import KNOWN_FOR, Recipient, StaffDirectory
+from services.notification.dispatch import Recipient
+from services.notification.service import KNOWN_FOR, StaffDirectory
 from shared.identity.accounts import Account, Role
 from shared.identity.sqlite import SqliteAccountStore
 from shared.storage.sqlite_file import SqliteFile
