@@ -15,6 +15,7 @@ from shared.eventlog.port import Record
 from shared.runtime.documents import Documents
 from shared.runtime.execution import AfterSave
 from shared.runtime.folding import Draft, Folding
+from shared.runtime.heads import published_by
 from shared.runtime.measures import DEAD_LETTERS, EVENTS
 from shared.runtime.reading import place_of, read_cached, source_of
 from shared.storage.port import DeadLetter, Document, OutboxEntry, Saved, StateStore, StoreUnavailable, Write
@@ -98,6 +99,8 @@ class Consumer(Generic[State]):
         return by_request
 
     def _listen(self, record: Record) -> Heard | None:
+        if (publisher := published_by(record.value)) and publisher not in self._sources:
+            return None
         try:
             event = read_cached(record.value)
         except Unreadable as error:

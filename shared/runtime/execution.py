@@ -179,7 +179,8 @@ class Executor(Generic[State]):
         return self._kept(stored[request_id]) if request_id in stored else None
 
     async def recall(self, request_id: str) -> Kept[State] | None:
-        """As `read`, but perhaps as it was a moment ago: for what ends in a command, which is decided on what is stored."""
+        """As `read`, but perhaps as it was a moment ago: for what ends in a command, which is decided on what is stored, and
+        for what one was refused on, which was read for that."""
         recent = self._documents.recent(request_id)
         return self._kept(recent) if recent is not None else await self.read(request_id)
 

@@ -4,10 +4,17 @@ from __future__ import annotations
 
 import re
 
+_SOURCE = re.compile(rb'{"specversion":"1\.0","id":"[^"\\]*","source":"([a-z]+)"')
 _SEQUENCE = re.compile(rb'"sequence":"(\d+)"')
 _TIME = re.compile(rb'"time":"([^"]+)"')
 _TYPE = re.compile(rb'"type":"([^"]+)"')
 _TRACEPARENT = re.compile(rb'"traceparent":"([0-9a-f-]+)"')
+
+
+def published_by(event: bytes) -> str:
+    """Who published it, "" if it does not begin as events of ours do."""
+    found = _SOURCE.match(event)
+    return found[1].decode() if found else ""
 
 
 def sequence_of(event: bytes) -> int:

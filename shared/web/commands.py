@@ -54,7 +54,7 @@ async def obey(
     try:
         return shown(await executor.execute(request_id, command, key))
     except Refusal as refusal:
-        kept = await executor.read(request_id)
+        kept = await executor.recall(request_id)
         raise problem_of(refusal, sentences, kept.version if kept else 0) from refusal
 
 

@@ -14,6 +14,7 @@ from shared.contracts.envelope import Event, to_bytes
 from shared.contracts.intake import RequestWithdrawn
 from shared.eventlog.port import Record
 from shared.runtime.consumption import LOOKS_AGAIN
+from shared.runtime.heads import published_by
 from shared.runtime.rebuilding import Refold
 from shared.runtime.service import ServiceRuntime
 from shared.storage.port import Saved, StoreUnavailable, Write
@@ -237,3 +238,9 @@ async def test_returned_requests_are_known_to_intake(world: Ground):
     await submit(intake)
     await intake.consumer.handle([record(1, returned)])
     assert await status(intake) == "returned"
+
+
+def test_who_published_an_event_of_ours_is_seen_at_its_head():
+    ours = to_bytes(happened(submitted))
+    assert published_by(ours) == "intake"
+    assert published_by(b'{"data":{"note":1},' + ours[1:]) == ""
