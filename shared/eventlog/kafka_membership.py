@@ -63,6 +63,7 @@ class Membership:
         self._handling: asyncio.Future[None] | None = None
         self._reached: dict[TopicPartition, int] = {}
         self._committing = asyncio.Lock()
+        self._committer: asyncio.Task[None] | None = None
         self._heard = monotonic()
         self._refused = 0
         self._subscriber: BatchSubscriber | None = None
@@ -89,7 +90,7 @@ class Membership:
         self._let_go.clear()
         self._idle.set()
         self._reached.clear()
-        committing = asyncio.create_task(self._commit_for_ever())
+        self._committer = asyncio.create_task(self._commit_for_ever())
         try:
             async with asyncio.timeout(JOIN_SECONDS):
                 await broker.start()
@@ -97,7 +98,7 @@ class Membership:
             yield
         finally:
             self._let_go.set()
-            committing.cancel()
+            self._committer.cancel()
             await self._leave(broker)
 
     async def _leave(self, broker: KafkaBroker) -> None:
@@ -239,6 +240,8 @@ class Membership:
             await asyncio.sleep(min(5.0, self._stall / 3))
             if self._subscriber is None or all(task.done() for task in self._subscriber.tasks):
                 return "it has stopped fetching"
+            if self._committer is None or self._committer.done():
+                return "its positions are not committed any more"
             if self._refused >= REFUSALS:
                 return "the group does not know it any more"
             if self._idle.is_set() and monotonic() - self._heard > self._stall and await self._is_behind():

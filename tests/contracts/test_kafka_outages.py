@@ -25,6 +25,8 @@ from tests.engines.engine import Server, Unavailable, free_port, skip
 pytestmark = pytest.mark.slow
 
 PATIENCE = 2.0
+IN_TIME = 8.0
+"""Seconds in which that must have an answer, on a machine that does other things too; the client's own patience is 40."""
 
 
 @pytest.fixture
@@ -63,11 +65,11 @@ async def test_everything_ends_in_time_while_kafka_is_away():
     ):
         with pytest.raises(LogUnavailable):
             await ask()
-    assert await refused(log) < PATIENCE + 1
+    assert await refused(log) < IN_TIME
     async with listening(log, "intake", Listener()):
         await asyncio.sleep(0.5)
     await log.close()
-    assert time.monotonic() - began < 7 * PATIENCE
+    assert time.monotonic() - began < 7 * IN_TIME
 
 
 async def test_a_log_that_began_without_kafka_makes_its_topic_and_goes_on_as_soon_as_kafka_is_there(server: Server):
@@ -75,7 +77,7 @@ async def test_a_log_that_began_without_kafka_makes_its_topic_and_goes_on_as_soo
     with pytest.raises(LogUnavailable):
         await log.prepare()
     async with listening(log, "intake", listener):
-        assert await refused(log) < PATIENCE + 1
+        assert await refused(log) < IN_TIME
         await asyncio.to_thread(server.start)
         await log.append([("a", b"1")])
         await listener.until(lambda: listener.values == [b"1"])
@@ -98,7 +100,7 @@ async def test_after_a_kill_the_log_goes_on_by_itself_and_has_all_it_acknowledge
         await log.append(numbered(100))
         await listener.until(lambda: len(set(listener.values)) == 100)
         await asyncio.to_thread(server.kill)
-        assert await refused(log) < PATIENCE + 1
+        assert await refused(log) < IN_TIME
         with pytest.raises(LogUnavailable):
             await log.ready()
         await asyncio.to_thread(server.start)
@@ -130,7 +132,7 @@ async def test_without_an_acknowledgement_in_time_the_same_may_be_appended_again
         began = time.monotonic()
         with pytest.raises(LogUnavailable):
             await log.append([("a", b"2")])
-        assert time.monotonic() - began < PATIENCE + 1
+        assert time.monotonic() - began < IN_TIME
     server._signal(signal.SIGCONT)
     async with asyncio.timeout(30):
         while True:
@@ -222,5 +224,21 @@ async def test_a_consumer_whose_loop_ended_is_replaced(kafka_address: str):
             task.cancel()
         await log.append(numbered(1, 1))
         await listener.until(lambda: b"1" in listener.values)
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+
+
+async def test_a_consumer_that_commits_no_more_is_replaced(kafka_address: str):
+    async with log_of(kafka_address) as log:
+        listener = Listener()
+        member = Membership(log._connection, "intake", listener, 100, grace=1, stall=1)
+        running = asyncio.create_task(member.run())
+        await log.append(numbered(1))
+        await listener.until(lambda: len(listener.values) == 1)
+        assert member._committer is not None
+        member._committer.cancel()
+        await log.append(numbered(1, 1))
+        async with asyncio.timeout(30):
+            await no_lag(log, "intake")
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)

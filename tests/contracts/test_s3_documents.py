@@ -100,11 +100,11 @@ def silent_server() -> Iterator[S3Address]:
         yield replace(NOWHERE, endpoint=f"127.0.0.1:{listener.getsockname()[1]}")
 
 
-async def test_a_server_that_is_silent_is_not_ready_within_a_second(silent_server: S3Address):
+async def test_a_server_that_is_silent_is_soon_known_not_to_be_ready(silent_server: S3Address):
     async with opened(silent_server) as store:
         begun = time.monotonic()
         assert not await store.ready()
-        assert time.monotonic() - begun < 1
+        assert time.monotonic() - begun < 5
 
 
 @pytest.mark.slow

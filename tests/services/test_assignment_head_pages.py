@@ -84,7 +84,11 @@ async def test_a_lead_is_appointed_and_the_queue_says_so(ground: Ground):
         ({"lead": None}, "lead", "Pilih penanggung jawab teknis."),
         ({"complexity": None}, "complexity", "Pilih kerumitan pekerjaan."),
         ({"target_date": ""}, "target_date", "Pilih target selesai."),
-        ({"target_date": "2026-11-20"}, "target_date", "Pilih target selesai hari ini (23 November 2026) atau sesudahnya."),
+        (
+            {"target_date": "2026-11-20"},
+            "target_date",
+            "Pilih target selesai hari ini (23 November 2026) atau sesudahnya.",
+        ),
         ({"target_date": "besok"}, "target_date", "Tulis tanggal dengan susunan tahun-bulan-hari"),
         ({"lead": "nurlaila"}, "lead", "Pilih penanggung jawab teknis yang akunnya masih aktif."),
     ],
@@ -110,7 +114,9 @@ async def test_the_second_of_two_heads_learns_who_was_first_and_keeps_what_was_t
     answer = await send(ground, "halima", QUEUE, form, **{**ASSIGN, "lead": "jafar", "note": "Catatan Halima."})
     assert answer.status_code == 409
     said = text_of(answer)
-    assert "Penanggung jawab teknis ditunjuk oleh Hasan Umpama, Penanggung Jawab Struktural pada 23 November 2026" in said
+    assert (
+        "Penanggung jawab teknis ditunjuk oleh Hasan Umpama, Penanggung Jawab Struktural pada 23 November 2026" in said
+    )
     assert "Muat keadaan terbaru" in said
     assert 'value="jafar" checked' in answer.text
     assert ">\nCatatan Halima.</textarea>" in answer.text
