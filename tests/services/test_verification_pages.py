@@ -319,7 +319,7 @@ async def test_a_half_filled_form_that_is_shown_again_tells_that_the_request_was
     page = await look(ground)
     await ground.happened(withdrawn)
     again = await send(ground, page, note_letter=NOTE, _do="look")
-    assert (typed(again, "note_letter"), "dibatalkan pemohon oleh Pemohon" in again.text) == (NOTE, True)
+    assert (typed(again, "note_letter"), "Permohonan dibatalkan oleh Pemohon" in again.text) == (NOTE, True)
     untouched = await send(ground, page, _do="look")
     assert "tindakan Anda tidak disimpan" not in untouched.text
     assert "belum pernah diperiksa" in untouched.text
