@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from uuid import uuid4
 
@@ -192,14 +193,23 @@ async def test_what_a_stranger_left_in_the_topic_is_handed_over_as_it_is(kafka_a
     assert set(listener.values) == {b"", b"no key", b"ours"}
 
 
-@pytest.mark.parametrize("part", ["_coordination_task", "_heartbeat_task"])
-async def test_a_consumer_whose_insides_died_is_replaced(kafka_address: str, part: str):
-    async with log_of(kafka_address) as log:
+@asynccontextmanager
+async def consuming(address: str) -> AsyncIterator[tuple[KafkaEventLog, Membership, Listener]]:
+    """A member that soon notices its own death, and has heard one event."""
+    async with log_of(address) as log:
         listener = Listener()
         member = Membership(log._connection, "intake", listener, 100, grace=1, stall=1)
         running = asyncio.create_task(member.run())
         await log.append(numbered(1))
         await listener.until(lambda: len(listener.values) == 1)
+        yield log, member, listener
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+
+
+@pytest.mark.parametrize("part", ["_coordination_task", "_heartbeat_task"])
+async def test_a_consumer_whose_insides_died_is_replaced(kafka_address: str, part: str):
+    async with consuming(kafka_address) as (log, member, listener):
         getattr(member._consumer()._coordinator, part).cancel()
         async with asyncio.timeout(30):
             while True:
@@ -207,38 +217,22 @@ async def test_a_consumer_whose_insides_died_is_replaced(kafka_address: str, par
                 await asyncio.sleep(1)
                 if len(listener.values) > 60 and await log.lag("intake") == 0:
                     break
-        running.cancel()
-        await asyncio.gather(running, return_exceptions=True)
     assert set(listener.values) >= {b"%d" % number for number in range(20)}
 
 
 async def test_a_consumer_whose_loop_ended_is_replaced(kafka_address: str):
-    async with log_of(kafka_address) as log:
-        listener = Listener()
-        member = Membership(log._connection, "intake", listener, 100, grace=1, stall=1)
-        running = asyncio.create_task(member.run())
-        await log.append(numbered(1))
-        await listener.until(lambda: len(listener.values) == 1)
+    async with consuming(kafka_address) as (log, member, listener):
         assert member._subscriber is not None
         for task in member._subscriber.tasks:
             task.cancel()
         await log.append(numbered(1, 1))
         await listener.until(lambda: b"1" in listener.values)
-        running.cancel()
-        await asyncio.gather(running, return_exceptions=True)
 
 
 async def test_a_consumer_that_commits_no_more_is_replaced(kafka_address: str):
-    async with log_of(kafka_address) as log:
-        listener = Listener()
-        member = Membership(log._connection, "intake", listener, 100, grace=1, stall=1)
-        running = asyncio.create_task(member.run())
-        await log.append(numbered(1))
-        await listener.until(lambda: len(listener.values) == 1)
+    async with consuming(kafka_address) as (log, member, _):
         assert member._committer is not None
         member._committer.cancel()
         await log.append(numbered(1, 1))
         async with asyncio.timeout(30):
             await no_lag(log, "intake")
-        running.cancel()
-        await asyncio.gather(running, return_exceptions=True)
