@@ -81,11 +81,13 @@ def _copy_database(opened: Platform, folder: Path) -> None:
 
 
 def _copy_small_parts(settings: Settings, folder: Path) -> None:
+    from shared.mail.folder import UNFINISHED
+
     shutil.copy2(settings.secret_path, folder / "secret")
     if (settings.data / "calendar.json").exists():
         shutil.copy2(settings.data / "calendar.json", folder / "calendar.json")
     if settings.mail.exists():
-        shutil.copytree(settings.mail, folder / "mail", ignore=shutil.ignore_patterns(".*", "*.tmp"))
+        shutil.copytree(settings.mail, folder / "mail", ignore=shutil.ignore_patterns(f"*{UNFINISHED}"))
 
 
 async def _copy_documents(opened: Platform, folder: Path) -> tuple[int, int]:

@@ -70,6 +70,19 @@ async def tracked(server: Server, acknowledged: list[Submitted]) -> None:
             assert seen["status"] == "submitted"
 
 
+async def test_a_letter_that_is_being_written_is_left_out(tmp_path: Path):
+    server, backup = Server(tmp_path / "data", {}), tmp_path / "backup"
+    words = ["--name", "Nurlaila Ibarat", "--email", address_of("nurlaila"), "--role", "officer"]
+    assert server.simpul("staff", "add", "nurlaila", *words).returncode == 0
+    (server.data / "mail").mkdir()
+    (server.data / "mail" / "whole.eml").write_text("Yth.")
+    # As it is for whoever listed the folder before the letter got its own name.
+    (server.data / "mail" / "other.eml.part").symlink_to(server.data / "mail" / "gone")
+    done = server.simpul("backup", str(backup))
+    assert done.returncode == 0, done.stderr
+    assert [path.name for path in (backup / "mail").iterdir()] == ["whole.eml"]
+
+
 async def test_a_restore_does_not_overwrite_what_is_there(tmp_path: Path):
     server, backup = Server(tmp_path / "data", {}), tmp_path / "backup"
     words = ["--name", "Nurlaila Ibarat", "--email", address_of("nurlaila"), "--role", "officer"]
