@@ -31,6 +31,8 @@ DICTIONARY = papers.word("Kamus data.docx", "Kolom dan satuannya.")
 PICTURE = papers.picture("Alur layanan.png")
 REPORT = papers.pdf("Laporan integrasi.pdf", "Laporan hasil integrasi.")
 BIG = Upload("Peta.pdf", LETTER.content + b"\n%" + b"x" * 1_000_000, "application/pdf")
+ELEMENTS = 9
+"""Questions of the satisfaction survey."""
 SOON = 5_000
 """Milliseconds in which news has to be on a page that is open: about one, on machines that have nothing else to do."""
 
@@ -151,7 +153,9 @@ class Applicant:
     def judges(self) -> None:
         """The satisfaction survey, with the third of four marks throughout."""
         self.goes("Isi Survei Kepuasan")
-        for element in self.page.get_by_role("group", name=re.compile(r"^U\d\.")).all():
+        elements = self.page.get_by_role("group", name=re.compile(r"^U\d\."))
+        expect(elements).to_have_count(ELEMENTS)
+        for element in elements.all():
             element.locator("label").nth(2).click()
             expect(element.get_by_role("radio").nth(2)).to_be_checked()
         self.presses("Kirim Jawaban")

@@ -113,11 +113,12 @@ def test_after_an_error_the_keyboard_begins_at_the_summary_and_goes_on_to_the_fi
     page.get_by_role("button", name=SUBMIT).press("Enter")
     summary = page.get_by_role("alert")
     expect(summary).to_be_focused()
-    assert page.title().startswith("Kesalahan:")
+    expect(page).to_have_title(re.compile("^Kesalahan:"))
     page.keyboard.press("Tab")
     expect(summary.get_by_role("link").first).to_be_focused()
     first = summary.get_by_role("link").first.inner_text()
     page.keyboard.press("Enter")
+    expect(page.locator("[aria-invalid=true]").first).to_be_focused()
     name = page.evaluate("document.activeElement.labels[0].innerText.trim()")
     assert first.startswith(re.sub(r" \(.*", "", name)), (first, name)
     described = page.evaluate(
@@ -125,4 +126,3 @@ def test_after_an_error_the_keyboard_begins_at_the_summary_and_goes_on_to_the_fi
         ".map(id => document.getElementById(id).innerText).join(' ')"
     )
     assert first.partition(": ")[2] in described
-    assert page.evaluate("document.activeElement.getAttribute('aria-invalid')") == "true"
