@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from ipaddress import ip_address
+from ssl import SSLContext, create_default_context
 from urllib.parse import quote, unquote, urlsplit
 
 from pydantic import SecretStr
@@ -15,6 +16,7 @@ from shared.documents.minio import MinioDocumentStore
 from shared.documents.s3_address import BadS3Url, S3Address, parse_s3_url
 from shared.eventlog.kafka import KafkaEventLog
 from shared.eventlog.kafka_connection import Topic
+from shared.eventlog.kafka_security import Security
 from shared.half import Half
 from shared.identity.mongo import MongoAccountStore
 from shared.settings import LOOPBACK, BadSettings, Settings, read_secret, refuse_default
@@ -25,7 +27,8 @@ from shared.storage.port import Column, StateStore
 
 def open_half(settings: Settings, clock: Clock, new_id: NewId) -> Half:
     """Open all three without I/O: an engine that is down is met by whoever needs it. Raises BadSettings."""
-    log = KafkaEventLog(_kafka_servers(settings), Topic(settings.kafka_topic, copies=settings.kafka_copies))
+    topic = Topic(settings.kafka_topic, copies=settings.kafka_copies)
+    log = KafkaEventLog(_kafka_servers(settings), topic, security=kafka_security(settings))
     database = MongoDatabase(mongo_uri(settings))
     documents = MinioDocumentStore(s3_address(settings), new_id)
     accounts = MongoAccountStore(database)
@@ -97,6 +100,31 @@ def _kafka_servers(settings: Settings) -> str:
         if not fits or "/" in server or "@" in server:
             raise BadSettings("SIMPUL_KAFKA: it must look like host:9092, with others after commas")
     return ",".join(servers)
+
+
+def kafka_security(settings: Settings) -> Security:
+    """How Kafka is spoken to. Raises BadSettings, also for a password that is a default or would be sent in plain text."""
+    user, password = settings.kafka_user, settings.kafka_password.get_secret_value()
+    if settings.kafka_password_file:
+        password = read_secret(settings.kafka_password_file, "SIMPUL_KAFKA_PASSWORD_FILE")
+    if password and not user:
+        raise BadSettings("SIMPUL_KAFKA_USER: whose is the password for Kafka?")
+    if user:
+        refuse_default(password, "SIMPUL_KAFKA_PASSWORD")
+    if user and settings.kafka_sasl == "PLAIN" and not settings.kafka_tls:
+        raise BadSettings("SIMPUL_KAFKA_SASL: PLAIN shows the password to whoever listens: SIMPUL_KAFKA_TLS=true first")
+    return Security(_kafka_tls(settings), user, password, settings.kafka_sasl)
+
+
+def _kafka_tls(settings: Settings) -> SSLContext | None:
+    if not settings.kafka_tls:
+        if settings.kafka_ca_file:
+            raise BadSettings("SIMPUL_KAFKA_CA_FILE: there are certificates with SIMPUL_KAFKA_TLS=true alone")
+        return None
+    try:
+        return create_default_context(cafile=settings.kafka_ca_file)
+    except OSError as error:  # ssl.SSLError is one
+        raise BadSettings(f"SIMPUL_KAFKA_CA_FILE: {settings.kafka_ca_file} holds no certificates: {error}") from error
 
 
 def _from_file(settings: Settings, name: str) -> str | None:

@@ -66,6 +66,18 @@ class Settings(BaseSettings):
     kafka_copies: int = Field(
         1, ge=1, description="brokers that keep each event, when the topic is made; 3 where there are three or more"
     )
+    kafka_tls: bool = Field(False, description="whether Kafka is spoken to over TLS")
+    kafka_ca_file: Path | None = Field(
+        None, description="file with the certificates that vouch for Kafka's; empty: those that the system trusts"
+    )
+    kafka_user: str = Field("", description="user that Kafka knows; empty: it asks for none")
+    kafka_password: SecretStr = Field(
+        SecretStr(""), description="that user's password, instead of one in KAFKA_PASSWORD_FILE"
+    )
+    kafka_password_file: Path | None = Field(None, description="file with that user's password")
+    kafka_sasl: Literal["SCRAM-SHA-512", "SCRAM-SHA-256", "PLAIN"] = Field(
+        "SCRAM-SHA-512", description="SASL mechanism by which the user is known; PLAIN over TLS alone"
+    )
     mongo: SecretStr = Field(
         SecretStr(""), description="mongodb://user:password@host:27017/simpul?replicaSet=rs0; distributed mode"
     )
@@ -204,7 +216,7 @@ def _given(value: Any) -> bool:
 
 def _secret_files(settings: Settings) -> Iterator[Path]:
     yield settings.secret_path
-    files = ("smtp_password_file", "mongo_password_file", "minio_password_file", "metrics_token_file")
+    files = (name for name in Settings.model_fields if name.endswith(("_password_file", "_token_file")))
     yield from filter(None, (getattr(settings, name) for name in files))
 
 

@@ -12,6 +12,7 @@ from shared.eventlog.kafka_groups import pass_over
 from shared.eventlog.kafka_membership import GRACE, STALL, Membership
 from shared.eventlog.kafka_positions import reached_by, written
 from shared.eventlog.kafka_reading import begins, between, ends, in_order, record_of
+from shared.eventlog.kafka_security import OPEN, Security
 from shared.eventlog.port import Handle, Record
 
 PATIENCE = 10.0
@@ -32,11 +33,12 @@ class KafkaEventLog:
         servers: str,
         topic: Topic | None = None,
         *,
+        security: Security = OPEN,
         patience: float = PATIENCE,
         grace: float = GRACE,
         stall: float = STALL,
     ):
-        self._connection = Connection(servers, topic or Topic(), patience)
+        self._connection = Connection(servers, topic or Topic(), patience, security)
         self._topic, self._patience, self._grace, self._stall = self._connection.topic.name, patience, grace, stall
         self._in_flight: dict[tuple[str, bytes], asyncio.Future[object]] = {}
 

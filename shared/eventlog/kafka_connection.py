@@ -18,6 +18,7 @@ from aiokafka.errors import KafkaError, NoError, TopicAlreadyExistsError, Unknow
 from faststream.kafka import KafkaBroker
 
 from shared.eventlog.kafka_complaints import complain_seldom
+from shared.eventlog.kafka_security import OPEN, Security
 from shared.eventlog.port import LogUnavailable
 
 logger = logging.getLogger(__name__)
@@ -57,8 +58,8 @@ class Topic:
 class Connection:
     """Opened by whoever needs it first, and tried again by whoever comes after a failure: nobody waits longer than `patience`."""
 
-    def __init__(self, servers: str, topic: Topic, patience: float):
-        self.servers, self.topic, self.patience = servers.split(","), topic, patience
+    def __init__(self, servers: str, topic: Topic, patience: float, security: Security = OPEN):
+        self.servers, self.topic, self.patience, self.security = servers.split(","), topic, patience, security
         self.make_topic = False
         complain_seldom()
         self._admin: AIOKafkaAdminClient | None = None
@@ -96,7 +97,10 @@ class Connection:
     async def reader(self) -> AsyncIterator[AIOKafkaConsumer]:
         """A consumer of no group, which reads where it is told to. Raises LogUnavailable."""
         consumer = AIOKafkaConsumer(
-            bootstrap_servers=self.servers, auto_offset_reset="earliest", retry_backoff_ms=READER_BACKOFF_MS
+            bootstrap_servers=self.servers,
+            auto_offset_reset="earliest",
+            retry_backoff_ms=READER_BACKOFF_MS,
+            **self.security.of_client,
         )
         with translated():
             try:
@@ -131,9 +135,10 @@ class Connection:
             "request_timeout_ms": int(self.patience * 1000),
             "retry_backoff_ms": RETRY_BACKOFF_MS,
         }
-        admin = AIOKafkaAdminClient(**options)
+        admin = AIOKafkaAdminClient(**options, **self.security.of_client)
         broker = KafkaBroker(
             **options,
+            security=self.security.of_broker,
             apply_types=False,
             acks="all",
             compression_type="zstd",

@@ -22,6 +22,7 @@ async def pass_over(connection: Connection, group: str, upto: Reached) -> None:
         group_id=group,
         enable_auto_commit=False,
         retry_backoff_ms=RETRY_BACKOFF_MS,
+        **connection.security.of_client,
     )
     with translated():
         try:

@@ -123,6 +123,7 @@ class Membership:
         """A broker for one life of one member: its subscribers are for ever, and it closes what half a start left."""
         return KafkaBroker(
             self._connection.servers,
+            security=self._connection.security.of_broker,
             consumer_only=True,
             apply_types=False,
             allow_auto_create_topics=False,

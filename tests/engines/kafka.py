@@ -7,6 +7,7 @@ import socket
 import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from tests.engines.engine import Server, Unavailable, fetching, fetching_allowed, free_port, given_or_serving, run, say
@@ -46,6 +47,19 @@ num.network.threads=2
 num.io.threads=4
 """
 
+# Another door beside the first: over TLS, and for those who have an account.
+GUARDED = """listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller},SASL_SSL://127.0.0.1:{guarded}
+advertised.listeners=PLAINTEXT://127.0.0.1:{port},SASL_SSL://127.0.0.1:{guarded}
+listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,SASL_SSL:SASL_SSL
+ssl.keystore.type=PEM
+ssl.keystore.location={certificate}
+sasl.enabled.mechanisms=SCRAM-SHA-512,SCRAM-SHA-256,PLAIN
+listener.name.sasl_ssl.plain.sasl.jaas.config=org.apache.kafka.common.security.plain.PlainLoginModule required \
+  user_{user}="{password}";
+listener.name.sasl_ssl.scram-sha-256.sasl.jaas.config=org.apache.kafka.common.security.scram.ScramLoginModule required;
+listener.name.sasl_ssl.scram-sha-512.sasl.jaas.config=org.apache.kafka.common.security.scram.ScramLoginModule required;
+"""
+
 
 def find() -> Path:
     """The folder of its jars, fetched if this run may (20 seconds, 44 MB). Raises Unavailable."""
@@ -64,17 +78,33 @@ def find() -> Path:
         return jars
 
 
-def server(folder: Path) -> Server:
-    """Kafka with its data in this folder, on ports of its own; formatted, not started yet. Raises Unavailable."""
+@dataclass(frozen=True, slots=True)
+class Guard:
+    """Who may come in, and the certificate that is shown to them: a PEM file with its key first."""
+
+    certificate: Path
+    user: str
+    password: str
+
+
+def server(folder: Path, guard: Guard | None = None) -> Server:
+    """Kafka with its data in this folder, on ports of its own; formatted, not started yet. Its address is that of the guarded
+    door, if there is one. Raises Unavailable."""
     jars, port = find(), free_port()
     folder.mkdir(parents=True, exist_ok=True)
     properties = folder / "server.properties"
-    properties.write_text(PROPERTIES.format(port=port, controller=free_port(), data=folder / "kafka"))
+    ports = {"port": port, "controller": free_port(), "guarded": free_port()}
+    text, accounts = PROPERTIES.format(**ports, data=folder / "kafka"), []
+    if guard is not None:
+        text += GUARDED.format(**ports, certificate=guard.certificate, user=guard.user, password=guard.password)
+        kinds = ("SCRAM-SHA-512", "SCRAM-SHA-256")
+        accounts = [f"--add-scram={kind}=[name={guard.user},password={guard.password}]" for kind in kinds]
+    properties.write_text(text)
     java = ["java", "-Xmx512m", "-XX:+UseSerialGC", "-cp", f"{jars}/*"]
-    run([*java, "kafka.tools.StorageTool", "format", "-t", CLUSTER, "-c", str(properties)], seconds=60)
+    run([*java, "kafka.tools.StorageTool", "format", "-t", CLUSTER, "-c", str(properties), *accounts], seconds=60)
     return Server(
         name="kafka",
-        address=f"127.0.0.1:{port}",
+        address=f"127.0.0.1:{ports['guarded'] if guard else port}",
         command=[*java, "kafka.Kafka", str(properties)],
         folder=folder,
         ready=lambda: answers(port),

@@ -6,9 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import trustme
 
 from shared.clock import random_id, system_clock
-from shared.distributed import mongo_uri, open_half, s3_address
+from shared.distributed import kafka_security, mongo_uri, open_half, s3_address
+from shared.eventlog.kafka_security import OPEN
 from shared.settings import BadSettings, Settings, load_secret, load_settings
 
 HUSH = "Ombak7-Biru-di-Maba"
@@ -61,6 +63,9 @@ def test_defaults_are_refused(given: dict[str, Any], password: str):
     changed = given | {"mongo": f"mongodb://simpul:{password}@mongo:27017/simpul"}
     with pytest.raises(BadSettings, match="SIMPUL_MONGO"):
         mongo_uri(load_settings(**changed))
+    changed = given | {"kafka_user": "simpul", "kafka_password": password}
+    with pytest.raises(BadSettings, match="SIMPUL_KAFKA_PASSWORD"):
+        kafka_security(load_settings(**changed))
 
 
 def test_passwords_may_come_from_files(given: dict[str, Any], tmp_path: Path):
@@ -70,7 +75,9 @@ def test_passwords_may_come_from_files(given: dict[str, Any], tmp_path: Path):
         **given
         | {"mongo": "mongodb://simpul@mongo,other:27018/simpul?replicaSet=rs0", "mongo_password_file": file}
         | {"minio": "http://key@minio:9000/documents", "minio_password_file": file}
+        | {"kafka_user": "simpul", "kafka_password_file": file}
     )
+    assert kafka_security(settings).password == "ab/c@d:e?f#g%h1234"
     assert s3_address(settings).secret == "ab/c@d:e?f#g%h1234"
     assert mongo_uri(settings) == (
         "mongodb://simpul:ab%2Fc%40d%3Ae%3Ff%23g%25h1234@mongo,other:27018/simpul?replicaSet=rs0"
@@ -101,3 +108,31 @@ def test_an_address_that_cannot_be_read_is_refused_without_telling_its_password(
 def test_a_database_of_this_machine_may_be_open(given: dict[str, Any]):
     settings = Settings(**given | {"mongo": "mongodb://127.0.0.1:27017,localhost:27018,[::1]:27019/simpul"})
     assert mongo_uri(settings)
+
+
+def test_kafka_is_spoken_to_in_plain_text_as_nobody_unless_told_otherwise(given: dict[str, Any], tmp_path: Path):
+    assert kafka_security(load_settings(**given)) == OPEN
+    authority = tmp_path / "authority.pem"
+    trustme.CA().cert_pem.write_to_path(authority)
+    told = {"kafka_tls": True, "kafka_ca_file": authority, "kafka_user": "simpul", "kafka_password": HUSH}
+    security = kafka_security(load_settings(**given | told))
+    assert security.of_client["security_protocol"] == "SASL_SSL"
+    assert security.of_client["sasl_mechanism"] == "SCRAM-SHA-512"
+    assert security.tls is not None
+    assert len(security.tls.get_ca_certs()) == 1
+
+
+@pytest.mark.parametrize(
+    ("told", "said"),
+    [
+        ({"kafka_password": HUSH}, "SIMPUL_KAFKA_USER: whose"),
+        ({"kafka_user": "simpul"}, "SIMPUL_KAFKA_PASSWORD: its password is empty"),
+        ({"kafka_user": "simpul", "kafka_password": HUSH, "kafka_sasl": "PLAIN"}, "SIMPUL_KAFKA_TLS=true first"),
+        ({"kafka_ca_file": "authority.pem"}, "SIMPUL_KAFKA_TLS=true alone"),
+        ({"kafka_ca_file": "absent.pem", "kafka_tls": True}, "absent.pem holds no certificates"),
+    ],
+)
+def test_a_way_to_kafka_that_cannot_be_meant_is_refused(given: dict[str, Any], told: dict[str, Any], said: str):
+    with pytest.raises(BadSettings, match=said) as refusal:
+        open_half(load_settings(**given | told), system_clock, random_id)
+    assert HUSH not in str(refusal.value)
