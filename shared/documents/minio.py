@@ -4,7 +4,6 @@ presigned links."""
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
@@ -145,10 +144,17 @@ class MinioDocumentStore:
 
     def _discard_unfinished(self, older_than: datetime) -> int:
         stale = [upload for upload in self._unfinished() if _begun_before(upload, older_than)]
-        for upload in stale:
-            with contextlib.suppress(S3Error):  # ended meanwhile; whatever else it is, the next sweep meets it again
-                self._client._abort_multipart_upload(self._bucket, upload.object_name, cast(str, upload.upload_id))
-        return len(stale)
+        return sum(map(self._discard, stale))
+
+    def _discard(self, upload: Upload) -> bool:
+        """Whether it was there to be discarded: it may have ended meanwhile."""
+        try:
+            self._client._abort_multipart_upload(self._bucket, upload.object_name, cast(str, upload.upload_id))
+        except S3Error as error:
+            if error.code not in GONE:
+                raise
+            return False
+        return True
 
     def _unfinished(self) -> Iterator[Upload]:
         # The SDK has these calls of S3, but no public name for them.

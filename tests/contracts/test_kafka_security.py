@@ -7,11 +7,8 @@ import ssl
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from uuid import uuid4
 
 import pytest
-import trustme
-from cryptography.hazmat.primitives import serialization
 
 from shared.eventlog.kafka import KafkaEventLog
 from shared.eventlog.kafka_connection import Topic
@@ -19,51 +16,39 @@ from shared.eventlog.kafka_security import OPEN, Mechanism, Security
 from shared.eventlog.port import LogUnavailable
 from tests.contracts.listening import Listener, everything, listening, no_lag, numbered
 from tests.engines import kafka
-from tests.engines.engine import Unavailable, skip
+from tests.engines.engine import Unavailable, serving, skip
+from tests.engines.guard import Guard
+from tests.engines.guard import guard as made_guard
 
 pytestmark = pytest.mark.slow
 
-USER, PASSWORD = "simpul-layanan", "Ombak7-Biru-di-Maba"
 MECHANISMS: tuple[Mechanism, ...] = ("SCRAM-SHA-512", "SCRAM-SHA-256", "PLAIN")
 
 
 @pytest.fixture(scope="module")
-def authority() -> trustme.CA:
-    return trustme.CA()
+def guard(tmp_path_factory: pytest.TempPathFactory) -> Guard:
+    return made_guard(tmp_path_factory.mktemp("guard"))
 
 
 @pytest.fixture(scope="module")
-def guarded(authority: trustme.CA, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def guarded(guard: Guard, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of a Kafka that lets users in."""
-    folder = tmp_path_factory.mktemp("kafka")
-    certificate = folder / "server.pem"
-    certificate.write_bytes(with_pkcs8_key(authority.issue_cert("127.0.0.1")))
     try:
-        server = kafka.server(folder / "data", kafka.Guard(certificate, USER, PASSWORD))
+        server = kafka.server(tmp_path_factory.mktemp("kafka"), guard)
     except Unavailable as reason:
         skip(reason)
-    server.start()
-    yield server.address
-    server.stop()
-
-
-def with_pkcs8_key(certificate: trustme.LeafCert) -> bytes:
-    """Key and chain in PEM, as Java reads them: it knows no key in the older form."""
-    key = serialization.load_pem_private_key(certificate.private_key_pem.bytes(), None)
-    form = (serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    return key.private_bytes(*form) + b"".join(blob.bytes() for blob in certificate.cert_chain_pems)
+    with serving(server):
+        yield server.address
 
 
 @pytest.fixture(scope="module")
-def security(authority: trustme.CA) -> Security:
-    tls = ssl.create_default_context()
-    authority.configure_trust(tls)
-    return Security(tls, USER, PASSWORD)
+def security(guard: Guard) -> Security:
+    return Security(ssl.create_default_context(cafile=guard.authority), guard.user, guard.password)
 
 
 @asynccontextmanager
-async def log_of(address: str, security: Security, patience: float = 10) -> AsyncIterator[KafkaEventLog]:
-    log = KafkaEventLog(address, Topic(f"test-{uuid4().hex}", partitions=6), security=security, patience=patience)
+async def log_of(address: str, security: Security, topic: str, patience: float = 10) -> AsyncIterator[KafkaEventLog]:
+    log = KafkaEventLog(address, Topic(topic, partitions=6), security=security, patience=patience)
     try:
         yield log
     finally:
@@ -71,8 +56,10 @@ async def log_of(address: str, security: Security, patience: float = 10) -> Asyn
 
 
 @pytest.mark.parametrize("mechanism", MECHANISMS)
-async def test_a_user_does_all_that_a_service_does(guarded: str, security: Security, mechanism: Mechanism):
-    async with log_of(guarded, replace(security, mechanism=mechanism)) as log:
+async def test_a_user_does_all_that_a_service_does(
+    guard: Guard, guarded: str, security: Security, mechanism: Mechanism
+):
+    async with log_of(guarded, replace(security, mechanism=mechanism), f"{guard.name}-{mechanism}") as log:
         await log.prepare()
         await log.ready()
         await log.append(numbered(20))
@@ -86,20 +73,23 @@ async def test_a_user_does_all_that_a_service_does(guarded: str, security: Secur
             await no_lag(log, "intake")
 
 
-@pytest.mark.parametrize("wrong", ["password", "user", "authority", "nobody", "plain text"])
-async def test_nobody_else_gets_in(guarded: str, security: Security, wrong: str, caplog: pytest.LogCaptureFixture):
+@pytest.mark.parametrize("wrong", ["password", "user", "authority", "nobody", "plain text", "topic"])
+async def test_nobody_else_gets_in(
+    guard: Guard, guarded: str, security: Security, wrong: str, caplog: pytest.LogCaptureFixture
+):
     strangers = {
-        "password": replace(security, password=PASSWORD + "!"),
+        "password": replace(security, password=guard.password + "!"),
         "user": replace(security, user="lain"),
         "authority": replace(security, tls=ssl.create_default_context()),
         "nobody": Security(security.tls),
         "plain text": OPEN,
     }
-    async with log_of(guarded, strangers[wrong], patience=4) as log:
+    topic = "of-somebody-else" if wrong == "topic" else f"{guard.name}-strangers"
+    async with log_of(guarded, strangers.get(wrong, security), topic, patience=4) as log:
         for ask in (log.prepare, log.ready, lambda: log.append(numbered(1)), lambda: log.lag("intake")):
             with pytest.raises(LogUnavailable):
                 await ask()
         async with listening(log, "intake", Listener()):
             await asyncio.sleep(0.5)
-    assert PASSWORD not in caplog.text
-    assert PASSWORD not in repr(strangers[wrong])
+    assert guard.password not in caplog.text
+    assert guard.password not in repr(security)

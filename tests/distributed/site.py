@@ -23,6 +23,7 @@ from tests.distributed.gateway import gateway
 from tests.engines import kafka, minio, mongo
 from tests.engines.engine import Server as Engine
 from tests.engines.engine import free_port
+from tests.engines.guard import Guard
 from tests.journeys.gate import hired
 from tests.journeys.stage import Server
 
@@ -35,17 +36,19 @@ READY_WITHIN = 180.0
 
 @dataclass
 class Engines:
-    """The three engines, each of which may be killed and started again."""
+    """The three engines, each of which may be killed and started again; `guard` says how one comes in, if not everybody may."""
 
     kafka: Engine
     mongo: Engine
     minio: Engine
+    guard: Guard | None = None
 
     @property
     def settings(self) -> dict[str, str]:
         """The settings that lead to them, with a topic, a database and a bucket that nobody else has."""
-        name = f"test-{uuid4().hex[:12]}"
+        name = self.guard.name if self.guard else f"test-{uuid4().hex[:12]}"
         return {
+            **(_as_user(self.guard) if self.guard else {}),
             "SIMPUL_KAFKA": self.kafka.address,
             "SIMPUL_KAFKA_TOPIC": name,
             "SIMPUL_MONGO": urlsplit(self.mongo.address)._replace(path=f"/{name}").geturl(),
@@ -53,11 +56,27 @@ class Engines:
         }
 
 
+def _as_user(guard: Guard) -> dict[str, str]:
+    """What the addresses of MongoDB and MinIO do not say of themselves."""
+    return {
+        "SIMPUL_KAFKA_TLS": "true",
+        "SIMPUL_KAFKA_CA_FILE": str(guard.authority),
+        "SIMPUL_KAFKA_USER": guard.user,
+        "SIMPUL_KAFKA_PASSWORD": guard.password,
+        "SSL_CERT_FILE": str(guard.authority),
+    }
+
+
 @contextlib.contextmanager
-def engines(folder: Path) -> Iterator[Engines]:
+def engines(folder: Path, guard: Guard | None = None) -> Iterator[Engines]:
     """Three engines of these tests' own, so that they may be killed. Raises Unavailable."""
     # All are looked for before any is started.
-    made = Engines(kafka.server(folder / "kafka"), mongo.server(folder / "mongo"), minio.server(folder / "minio"))
+    made = Engines(
+        kafka.server(folder / "kafka", guard),
+        mongo.server(folder / "mongo", guard),
+        minio.server(folder / "minio", guard),
+        guard,
+    )
     started = (made.kafka, made.mongo, made.minio)
     try:
         for engine in started:

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import socket
 import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import KafkaError
+from aiokafka.protocol.admin import CreateAclsRequest
+
 from tests.engines.engine import Server, Unavailable, fetching, fetching_allowed, free_port, given_or_serving, run, say
+from tests.engines.guard import Guard
 
 VERSION = "4.3.1"
 JARS = f"""<project xmlns="http://maven.apache.org/POM/4.0.0">
@@ -47,10 +52,12 @@ num.network.threads=2
 num.io.threads=4
 """
 
-# Another door beside the first: over TLS, and for those who have an account.
+# Another door beside the first: over TLS, and for who has an account. Who comes in by the first may do everything.
 GUARDED = """listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller},SASL_SSL://127.0.0.1:{guarded}
 advertised.listeners=PLAINTEXT://127.0.0.1:{port},SASL_SSL://127.0.0.1:{guarded}
 listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,SASL_SSL:SASL_SSL
+authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer
+super.users=User:ANONYMOUS
 ssl.keystore.type=PEM
 ssl.keystore.location={certificate}
 sasl.enabled.mechanisms=SCRAM-SHA-512,SCRAM-SHA-256,PLAIN
@@ -59,6 +66,13 @@ listener.name.sasl_ssl.plain.sasl.jaas.config=org.apache.kafka.common.security.p
 listener.name.sasl_ssl.scram-sha-256.sasl.jaas.config=org.apache.kafka.common.security.scram.ScramLoginModule required;
 listener.name.sasl_ssl.scram-sha-512.sasl.jaas.config=org.apache.kafka.common.security.scram.ScramLoginModule required;
 """
+
+
+TOPIC, GROUP = 2, 3
+READ, WRITE, CREATE, DESCRIBE = 3, 4, 5, 8
+PREFIXED, ALLOW = 4, 3
+ALLOWED = {TOPIC: (CREATE, DESCRIBE, READ, WRITE), GROUP: (READ,)}
+"""What a service needs, by the numbers that Kafka's protocol has for them."""
 
 
 def find() -> Path:
@@ -76,15 +90,6 @@ def find() -> Path:
         run(["mvn", "-q", "-B", "-f", str(folder / "pom.xml"), *copy], seconds=600)
         draft.rename(jars)
         return jars
-
-
-@dataclass(frozen=True, slots=True)
-class Guard:
-    """Who may come in, and the certificate that is shown to them: a PEM file with its key first."""
-
-    certificate: Path
-    user: str
-    password: str
 
 
 def server(folder: Path, guard: Guard | None = None) -> Server:
@@ -107,8 +112,30 @@ def server(folder: Path, guard: Guard | None = None) -> Server:
         address=f"127.0.0.1:{ports['guarded'] if guard else port}",
         command=[*java, "kafka.Kafka", str(properties)],
         folder=folder,
-        ready=lambda: answers(port),
+        ready=lambda: answers(port) and (guard is None or _lets_in(port, guard)),
     )
+
+
+def _lets_in(port: int, guard: Guard) -> bool:
+    """Allow the account what a service does: with topics and groups whose names begin with the guard's. True when that is done."""
+
+    async def allow() -> bool:
+        admin = AIOKafkaAdminClient(bootstrap_servers=f"127.0.0.1:{port}")
+        try:
+            await admin.start()
+            answers = [await admin._send_request(rule) for rule in rules]  # it has no public way to say so
+            return all(code == 0 for answer in answers for code, _ in answer.creation_responses)
+        except KafkaError:
+            return False
+        finally:
+            await admin.close()
+
+    rules = [
+        CreateAclsRequest(kind, guard.name, PREFIXED, f"User:{guard.user}", "*", operation, ALLOW)
+        for kind, operations in ALLOWED.items()
+        for operation in operations
+    ]
+    return asyncio.run(allow())
 
 
 @contextmanager

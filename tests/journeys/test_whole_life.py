@@ -212,6 +212,7 @@ async def test_a_request_may_end_early_and_is_told_so(inbox_and_server: tuple[In
         if way == "withdrawn":
             assert (await applicant.withdraw(number, "Sudah dikerjakan sendiri."))["status"] == "withdrawn"
         else:
+            await until(lambda: people["nurlaila"].request("verification", id_), "submitted")
             await people["nurlaila"].recommend(id_, "Di luar lingkup.")
             assert (await people["hasan"].reject(id_, "Di luar lingkup layanan ini."))["status"] == "rejected"
         await until(lambda: applicant.track(number), way)

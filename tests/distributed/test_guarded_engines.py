@@ -1,0 +1,63 @@
+"""Over engines as an office has them: TLS alone, certificates of its own authority, accounts that may do nothing else."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from io import BytesIO
+from pathlib import Path
+
+import pytest
+
+from shared.documents.s3_address import parse_s3_url
+from shared.documents.sweep import Swept, sweep_orphans
+from tests.contracts.document_places import S3Place
+from tests.distributed.site import Engines, Site, engines
+from tests.engines.engine import Unavailable, skip
+from tests.engines.guard import guard
+from tests.journeys.stage import Inbox
+from tests.journeys.test_whole_life import test_a_request_goes_through_every_state_and_everybody_is_told
+
+__all__ = ["test_a_request_goes_through_every_state_and_everybody_is_told"]
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def real_engines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engines]:
+    folder = tmp_path_factory.mktemp("guarded")
+    try:
+        with engines(folder, guard(folder / "guard")) as started:
+            yield started
+    except Unavailable as reason:
+        skip(reason)
+
+
+def test_the_command_line_needs_no_further_right(site: tuple[Inbox, Site], tmp_path: Path):
+    _, server = site
+    for words in (
+        "prepare",
+        "events verify",
+        "state rebuild intake",
+        "dead-letters list",
+        f"backup {tmp_path / 'kept'}",
+    ):
+        done = server.simpul(*words.split())
+        assert done.returncode == 0, (words, done.stdout, done.stderr)
+
+
+async def test_the_sweep_of_documents_needs_no_further_right(real_engines: Engines, monkeypatch: pytest.MonkeyPatch):
+    assert real_engines.guard is not None
+    monkeypatch.setenv("SSL_CERT_FILE", str(real_engines.guard.authority))
+    place = S3Place(parse_s3_url(real_engines.settings["SIMPUL_MINIO"]))
+    await place.prepare()
+    await place.store.put_as("document-y", BytesIO(b"isi"))
+    await place.store.delete("document-y")
+    await asyncio.to_thread(place.break_off_an_upload)
+    now = await asyncio.to_thread(place.everything_is_old)
+
+    async def everything_is_named(keys: list[str]) -> set[str]:
+        return set(keys)
+
+    assert await sweep_orphans(place.store, everything_is_named, now) == Swept(orphans=0, unfinished=1)
+    await place.close()
