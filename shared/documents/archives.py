@@ -9,6 +9,10 @@ import zlib
 from collections.abc import Iterator
 from io import BytesIO
 from typing import BinaryIO
+from xml.etree.ElementTree import ParseError
+
+from defusedxml import DefusedXmlException
+from defusedxml.ElementTree import fromstring
 
 from shared.documents.port import DocumentRefused
 
@@ -32,7 +36,7 @@ INFLATED = 512 * 1024
 
 NESTED_SUFFIXES = (".zip", ".docx", ".xlsx", ".odt", ".ods", ".pptx", ".jar")
 OPAQUE_SUFFIXES = (".7z", ".rar", ".gz", ".bz2", ".xz", ".zst", ".tgz")
-MACRO_MARKS = (b"macroEnabled", b"macrosheet", b"vbaProject")
+MACRO_MARKS = ("macroenabled", "macrosheet", "vbaproject")
 END_OF_DIRECTORY = struct.Struct("<4s4H2LH")
 LOCAL_HEADER = struct.Struct("<4s5H3L2H")
 
@@ -93,6 +97,10 @@ def _check_directory_size(file: BinaryIO, size: int) -> None:
 def _check_entries(entries: list[zipfile.ZipInfo], size: int) -> None:
     if len(entries) > ENTRIES:
         raise _refused("archive_entries")
+    if len({entry.filename for entry in entries}) != len(entries):
+        raise _refused(
+            "archive_damaged"
+        )  # of two files with one name, whoever opens it may see another than was checked
     for entry in entries:
         _check_entry(entry)
     packed = sum(entry.compress_size for entry in entries)
@@ -172,11 +180,22 @@ def _kind(archive: zipfile.ZipFile) -> str | None:
 
 
 def _office_kind(archive: zipfile.ZipFile, names: set[str]) -> str | None:
-    types = _part(archive, "[Content_Types].xml")
-    if any(mark in types for mark in MACRO_MARKS) or any(n.lower().endswith("vbaproject.bin") for n in names):
+    if len({name.lower() for name in names}) != len(names):
+        raise _refused("archive_damaged")  # to office programs such names are one
+    types = _content_types(archive)
+    if any(mark in one.lower() for mark in MACRO_MARKS for one in (*types, *names)):
         raise _refused("macro")
-    kinds = [kind for kind in (DOCX, XLSX) if f'"{kind}.main+xml"'.encode() in types]
+    kinds = [kind for kind in (DOCX, XLSX) if f"{kind}.main+xml" in types]
     return kinds[0] if len(kinds) == 1 else None
+
+
+def _content_types(archive: zipfile.ZipFile) -> set[str]:
+    """The media types of its parts, as programs read them: not as bytes, which may be written in many ways."""
+    try:
+        root = fromstring(_part(archive, "[Content_Types].xml"), forbid_dtd=True)
+    except (ParseError, DefusedXmlException):
+        raise _refused("archive_damaged") from None
+    return {part.get("ContentType", "") for part in root.iter()}
 
 
 def _open_document_kind(archive: zipfile.ZipFile, names: set[str]) -> str | None:

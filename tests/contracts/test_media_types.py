@@ -53,6 +53,16 @@ def office(kind: str, **more: bytes) -> bytes:
     return archive({"[Content_Types].xml": types, "main.xml": b"<a/>", **more})
 
 
+def disguised(kind: str, before: str = "") -> bytes:
+    """A document that says to be one without macros, and in another way that it has some."""
+    parts = (
+        f'<Override PartName="/a.xml" ContentType="{DOCX}.main+xml"/><Override PartName="/b.xml" ContentType="{kind}"/>'
+    )
+    return archive(
+        {"[Content_Types].xml": f"{before}<Types>{parts}</Types>".encode(), "a.xml": b"<a/>", "b.xml": b"<b/>"}
+    )
+
+
 WORD = saved(docx.Document().save)
 SHEET = saved(openpyxl.Workbook().save)
 TEXT = saved(OpenDocumentText().write)
@@ -120,6 +130,10 @@ def test_each_kind_is_taken_in_by_content_and_extension(name: str, content: byte
         ("surat.xlsm", SHEET, "macro"),
         ("surat.docx", office("application/vnd.ms-word.document.macroEnabled.main+xml"), "macro"),
         ("surat.docx", office(f"{DOCX}.main+xml", **{"word/vbaProject.bin": b"x"}), "macro"),
+        ("surat.docx", disguised("application/vnd.ms-word.document.macro&#69;nabled.main+xml"), "macro"),
+        ("surat.docx", disguised("application/vnd.ms-word.document.MacroEnabled.main+xml"), "macro"),
+        ("surat.docx", disguised("&more;", '<!DOCTYPE Types [<!ENTITY more "macroEnabled">]>'), "archive_damaged"),
+        ("surat.docx", office(f"{DOCX}.main+xml", **{"[content_types].xml": b"<Types/>"}), "archive_damaged"),
         ("surat.xlsx", office("application/vnd.ms-excel.macrosheet+xml"), "macro"),
         ("surat.odt", archive({"mimetype": ODT.encode(), "Basic/script-lc.xml": b"x"}), "macro"),
         ("surat.docx", office("application/vnd.openxmlformats-officedocument.presentationml"), "not_accepted"),
@@ -160,6 +174,7 @@ LYING_BOMB = patched(BOMB, CENTRAL, 24, struct.pack("<L", 30_000))
         (archive({"isi.txt": b"isi"}, zipfile.ZIP_LZMA), "archive_method"),
         (archive({"../../etc/cron.d/x": b"isi"}), "archive_path"),
         (archive({"/etc/passwd": b"isi"}), "archive_path"),
+        (archive({"satu.txt": b"1", "dua_.txt": b"2"}).replace(b"dua_.txt", b"satu.txt"), "archive_damaged"),
         (archive({"..\\windows\\x": b"isi"}), "archive_path"),
         (archive({f"{n}": b"" for n in range(archives.ENTRIES + 1)}), "archive_entries"),
         (archive({f"{n}" + "n" * 60_000: b"" for n in range(20)}), "archive_entries"),
@@ -185,7 +200,8 @@ def test_entries_that_share_their_bytes_are_refused():
     made = archive({"a": b"isi"})
     directory, end = made.index(CENTRAL), made.index(b"PK\x05\x06")
     one = made[directory:end]
-    shared = made[:directory] + one * 2 + patched(made[end:], b"PK\x05\x06", 8, struct.pack("<HHL", 2, 2, len(one) * 2))
+    both = one + one[:46] + b"b" + one[47:]
+    shared = made[:directory] + both + patched(made[end:], b"PK\x05\x06", 8, struct.pack("<HHL", 2, 2, len(both)))
     assert code("lampiran.zip", shared) == "archive_ratio"
 
 
