@@ -98,6 +98,9 @@ class Settings(BaseSettings):
     secret_file: Path | None = Field(
         None, description="file with the secret that tokens are derived from; empty: DATA/secret"
     )
+    metrics_token: SecretStr = Field(
+        SecretStr(""), description="the token that may read /metrics, instead of one in METRICS_TOKEN_FILE"
+    )
     metrics_token_file: Path | None = Field(
         None, description="file with the token that may read /metrics; empty: admins only"
     )

@@ -39,6 +39,8 @@ SIMPUL_SECRET={secret}
 MONGO_PASSWORD={mongo}
 MONGO_KEY={key}
 MINIO_PASSWORD={minio}
+# For Prometheus alone (deploy/prometheus/prometheus.yml).
+SIMPUL_METRICS_TOKEN={metrics}
 """
 
 
@@ -89,4 +91,5 @@ def compose_settings(url: str, address: str) -> str:
         mongo=make_password(),
         key=chance.token_hex(64),
         minio=make_password(),
+        metrics=chance.token_urlsafe(32),
     )

@@ -111,7 +111,8 @@ def _routes() -> APIRouter:
 def _operations(settings: Settings) -> APIRouter:
     routes = _routes()
     file = settings.metrics_token_file
-    token = read_secret(file, "SIMPUL_METRICS_TOKEN_FILE") if file else ""
+    given = settings.metrics_token.get_secret_value()
+    token = read_secret(file, "SIMPUL_METRICS_TOKEN_FILE") if file else given
     admin = signed_in(Role.ADMIN)
 
     @routes.get("/health/live", dependencies=[Depends(public())])

@@ -193,6 +193,7 @@ def test_no_two_files_are_alike():
         "MONGO_PASSWORD",
         "MONGO_KEY",
         "MINIO_PASSWORD",
+        "SIMPUL_METRICS_TOKEN",
     }
 
 

@@ -173,6 +173,18 @@ def nothing_else_is_open(ground: Ground) -> str:
     return ""
 
 
+def numbers_are_for_who_has_the_token(ground: Ground) -> str:
+    """a process gives its numbers to who is in its network and has the token"""
+    ask = (
+        "import os, urllib.request as web; token = os.environ['SIMPUL_METRICS_TOKEN'];"
+        "asked = web.Request('http://verification:8000/metrics', headers={'Authorization': 'Bearer ' + token});"
+        "print(web.urlopen(asked, timeout=10).read().decode())"
+    )
+    told = ground.site.compose("exec", "-T", "intake", "python", "-c", ask)
+    assert 'simpul_consumer_lag_records{service="verification"}' in told, told[:300]
+    return ""
+
+
 def killed_ones_come_back(ground: Ground) -> str:
     """a process of each service is killed while requests go through; it comes back, and no request is lost"""
     demo, back = ground.demo(REQUESTS), {}
@@ -223,6 +235,7 @@ CHECKS: tuple[Callable[[Ground], str], ...] = (
     big_files_pass,
     forged_addresses_do_not_count,
     nothing_else_is_open,
+    numbers_are_for_who_has_the_token,
     killed_ones_come_back,
     engines_come_back,
     log_is_whole,

@@ -66,10 +66,12 @@ async def test_a_service_that_stops_is_not_ready_and_still_alive(simpul):
     assert (await got(simpul, "/health/live")).status_code == 200
 
 
-async def test_metrics_are_for_operators_only(tmp_path):
+@pytest.mark.parametrize("place", ["a file", "the setting"])
+async def test_metrics_are_for_operators_only(tmp_path, place):
     token = tmp_path / "token"
     token.write_text("s3cret-of-the-operators\n")
-    async with ground(tmp_path / "data", metrics_token_file=token) as simpul:
+    setting = {"metrics_token_file": token} if place == "a file" else {"metrics_token": token.read_text().strip()}
+    async with ground(tmp_path / "data", **setting) as simpul:
         assert (await got(simpul, "/metrics")).status_code == 401
         assert (await got(simpul, "/metrics", Authorization="Bearer wrong")).status_code == 401
         right = await got(simpul, "/metrics", Authorization="Bearer s3cret-of-the-operators")
