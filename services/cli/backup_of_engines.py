@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
 
-from services.cli.move import carried, progress, stepping
+from services.cli.move import carried, progress, stepping, tell_of_days_off
 from services.cli.session import Failed, run, settings_in_force
 from services.cli.transfer import Told, Transfer
 from shared.embedded import open_half
@@ -72,3 +72,4 @@ def restore(folder: Path) -> None:
         raise Failed(
             "\n".join((*told.trouble[:20], f"Not everything could be restored: {len(told.trouble)} findings."))
         )
+    tell_of_days_off(folder)

@@ -7,6 +7,7 @@ import os
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import replace
 from enum import StrEnum
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -49,6 +50,16 @@ def move(
         console.print(
             f"Moved. The secret stays the same: SIMPUL_SECRET_FILE={settings.secret_path.resolve()}\n"
             "Start the services with SIMPUL_MODE=distributed, and this folder no more: the two would live on apart.",
+            soft_wrap=True,
+        )
+        tell_of_days_off(settings.data)
+
+
+def tell_of_days_off(folder: Path) -> None:
+    """No engine holds them: say where each service looks for the file, if this folder has one."""
+    if (file := folder / "calendar.json").exists():
+        console.print(
+            f"Days off stay a file: put {file.resolve()} into SIMPUL_DATA of every service (containers: deploy/).",
             soft_wrap=True,
         )
 

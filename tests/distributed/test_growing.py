@@ -173,6 +173,19 @@ async def test_engines_that_hold_something_else_are_refused_untouched(few: Path,
         assert not await some_documents(half)
 
 
+async def test_who_moves_or_restores_is_told_that_days_off_stay_a_file(
+    few: Path, empty: dict[str, str], tmp_path: Path
+):
+    growing, backup = Growing(few, empty), tmp_path / "backup"
+    days = few / "calendar.json"
+    days.write_text('{"2028-04-24": "Cuti Bersama Idulfitri"}')
+    moved = simpul(growing.here, "move", "--to", "distributed")
+    assert f"put {days} into SIMPUL_DATA" in moved.stdout
+    assert simpul(growing.here, "backup", str(backup)).returncode == 0
+    restored = simpul(growing.there, "restore", str(backup))
+    assert f"put {backup / 'calendar.json'} into SIMPUL_DATA" in restored.stdout, restored.stderr
+
+
 async def test_a_damaged_document_is_named_and_the_rest_arrives(few: Path, empty: dict[str, str]):
     damaged = next(path for path in sorted((few / "documents").rglob("*")) if path.is_file())
     damaged.write_bytes(b"rusak")
