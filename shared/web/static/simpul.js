@@ -146,8 +146,8 @@
   const look = () => fetch(location.href, { headers: { "X-Live": "1" } });
   const fresh = async () => parsed(await look());
   const refresh = async (changed) => {
-    const page = await fresh();
-    if (!page) return;
+    const page = await fresh().catch(() => undefined);
+    if (!page) return page;
     const shown = new Map(all("[data-id]").map((row) => [row.dataset.id, row]));
     const now = new Map(all("[data-id]", page).map((row) => [row.dataset.id, row]));
     for (const [id, row] of shown) {
@@ -162,13 +162,25 @@
     if (count) announce(fill(toast.dataset.new, { count }));
     else toast.hidden = true;
     tick();
+    return page;
   };
   const leave = (row, event) => {
     row.classList.add("gone");
     const state = row.dataset.request ? null : one(".st", row);
     if (state && event.label) { state.className = "st " + event.status; state.textContent = event.label; }
   };
+  /* One look at a time, for of two the older answer may come last; and not put off by later news, for under a steady stream of it the page
+     would never change. What a cut line kept from being seen is looked for when the line is back. */
   let pending = new Map();
+  const later = () => { timer ||= setTimeout(catchUp, 250); };
+  const catchUp = async () => {
+    const changed = pending;
+    pending = new Map();
+    const page = await refresh(changed);
+    timer = 0;
+    if (page === undefined) pending = new Map([...changed, ...pending]);
+    else if (pending.size) later();
+  };
   const heard = (event) => {
     if (event.lastEventId) last = event.lastEventId;
     const told = JSON.parse(event.data);
@@ -177,8 +189,7 @@
       return tick();
     }
     pending.set(told.id, told);
-    /* Not put off by later news: under a steady stream of it the page would never change. */
-    timer ||= setTimeout(() => { const changed = pending; pending = new Map(); timer = 0; refresh(changed); }, 250);
+    later();
   };
   const leaveOff = () => {
     say(live.dataset.ended + " ", true);
@@ -190,7 +201,7 @@
     const address = new URL(live.dataset.live, location.href);
     if (last) address.searchParams.set("last_event_id", last);
     source = new EventSource(address);
-    source.onopen = () => { wait = 1000; say(on, false); tick(); };
+    source.onopen = () => { wait = 1000; say(on, false); tick(); if (pending.size) later(); };
     source.addEventListener("request", heard);
     source.onerror = async () => {
       say(live.dataset.off, true);

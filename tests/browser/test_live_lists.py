@@ -1,0 +1,111 @@
+"""What an open list makes of much news in a short time, and of news on a line that is slow or cut."""
+
+from __future__ import annotations
+
+import time
+
+from playwright.sync_api import APIResponse, Page, Request, Route, expect
+
+from tests.browser.people import SOON, Lead, Officer, Staff
+from tests.browser.visits import House, Visits
+from tests.journeys.gate import Asked
+from tests.journeys.steps import STEPS, walked
+
+BURST = 40
+APART = 0.25
+"""Seconds that a list waits for more news before it looks."""
+
+
+def looks(page: Page) -> list[Request]:
+    """Every time that this page looks by itself at what has changed, from now on."""
+    seen: list[Request] = []
+    page.on("request", lambda request: seen.append(request) if _looks(request) else None)
+    return seen
+
+
+def _looks(request: Request) -> bool:
+    return "x-live" in request.headers
+
+
+def gets_on(asked: Asked, percent: int) -> None:
+    answer = asked.step("dewi", "progress", {"note": "Uji.", "percent": percent})
+    assert answer.status_code == 200, answer.text
+
+
+def test_a_burst_of_news_is_a_few_looks_and_the_last_of_it_is_shown(house: House, visits: Visits):
+    asked = walked(house.gate, "in_progress")
+    lead = Lead(visits("dewi"))
+    lead.watches()
+    seen, began = looks(lead.page), time.monotonic()
+    for percent in range(1, BURST + 1):
+        gets_on(asked, percent)
+        lead.page.wait_for_timeout(1)
+    took = time.monotonic() - began
+    expect(lead.row(asked.number).get_by_text(f"{BURST}%", exact=True)).to_be_visible(timeout=SOON)
+    lead.page.wait_for_timeout(2000 * APART)
+    most = took / APART + 2
+    assert most < BURST / 2, "the machine is too slow for a burst"
+    assert 0 < len(seen) <= most, f"{len(seen)} looks at {BURST} changes in {took:.1f} s"
+
+
+def test_under_steady_news_a_list_does_not_wait_for_quiet(house: House, visits: Visits):
+    asked = walked(house.gate, "in_progress")
+    lead = Lead(visits("dewi"))
+    lead.watches()
+    seen = looks(lead.page)
+    for percent in range(1, BURST + 1):
+        gets_on(asked, percent)
+        lead.page.wait_for_timeout(400 * APART)
+    assert len(seen) > 2
+
+
+def test_of_two_looks_the_older_does_not_come_last(house: House, visits: Visits):
+    first, second = walked(house.gate, "submitted"), walked(house.gate, "submitted")
+    officer, held = Officer(visits("nurlaila")), list[tuple[Route, APIResponse]]()
+
+    def hold_the_first(route: Route, request: Request) -> None:
+        if _looks(request) and not held:
+            held.append((route, route.fetch()))
+        else:
+            route.continue_()
+
+    officer.page.route("**/verifikasi?status=all", hold_the_first)
+    officer.visit.open("/verifikasi?status=all")
+    officer.listens()
+    assert STEPS["verification"](first).status_code == 200
+    officer.visit.until(lambda: held != [])
+    assert STEPS["verification"](second).status_code == 200
+    officer.page.wait_for_timeout(4000 * APART)
+    [(route, older)] = held
+    route.fulfill(response=older)
+    for asked in (first, second):
+        verified(officer, asked)
+    officer.page.wait_for_timeout(2000 * APART)
+    verified(officer, second)
+
+
+def verified(officer: Staff, asked: Asked) -> None:
+    expect(officer.row(asked.number).get_by_text("Terverifikasi", exact=True)).to_be_visible(timeout=SOON)
+
+
+def test_news_that_a_cut_line_kept_from_being_seen_is_seen_once_it_is_back(house: House, visits: Visits):
+    asked = walked(house.gate, "submitted")
+    officer, cut = Officer(visits("nurlaila")), list[str]()
+
+    def cut_once(route: Route, request: Request) -> None:
+        if _looks(request) and not cut:
+            cut.append(request.url)
+            route.abort("connectionreset")
+        else:
+            route.continue_()
+
+    officer.page.route("**/verifikasi", cut_once)
+    officer.watches()
+    officer.visit.watch.expect("ERR_CONNECTION_RESET")
+    assert STEPS["verification"](asked).status_code == 200
+    officer.visit.until(lambda: cut != [])
+    house.gate.server.kill()
+    officer.visit.watch.expect("ERR_CONNECTION", "ERR_INCOMPLETE", "ERR_EMPTY", "ERR_SOCKET")
+    expect(officer.page.get_by_text("Sambungan langsung terputus")).to_be_visible()
+    house.gate.server.start()
+    verified(officer, asked)
