@@ -7,7 +7,7 @@ from datetime import date
 from typing import Any, TypeVar
 from urllib.parse import urlencode
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, model_validator
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -22,7 +22,7 @@ from shared.identity.identity import Principal
 from shared.runtime.execution import Kept, KeptPage
 from shared.storage.port import Find
 from shared.web.bodies import FieldError
-from shared.web.lists import ListQuery, page_of
+from shared.web.lists import ListQuery, page_of, without_blanks
 from shared.web.posted import Posted
 from shared.web.problems import Problem
 from shared.web.rendering import Pages
@@ -44,6 +44,11 @@ class SearchQuery(ListQuery):
     search: str = Field("", max_length=200)
     done: str = Field("", max_length=20)
     number: str = Field("", max_length=30, pattern=r"^(INT-\d{4}-\d{6,12})?$")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_blanks(cls, given: Any) -> Any:
+        return without_blanks(given)
 
 
 class Console:

@@ -10,7 +10,7 @@ from shared.contracts.course import Status
 from shared.contracts.facts import ChecklistItem, Scope, Verdict
 from shared.web.bodies import Body
 from shared.web.commands import OptionalText, Text
-from shared.web.lists import ListQuery
+from shared.web.lists import ListQuery, without_blanks
 from shared.web.words import read_words
 
 _words = read_words("services.verification")
@@ -48,8 +48,7 @@ class BoardQuery(QueueFilter):
     @model_validator(mode="before")
     @classmethod
     def _without_blanks(cls, given: Any) -> Any:
-        """A form that asks says nothing by leaving a field blank."""
-        return {name: value for name, value in given.items() if value != ""} if isinstance(given, dict) else given
+        return without_blanks(given)
 
     @field_validator("status")
     @classmethod

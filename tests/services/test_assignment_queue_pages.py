@@ -103,6 +103,18 @@ async def test_a_scope_narrows_what_waits_for_a_lead(ground: Ground):
     assert rows(await page(ground, "hasan", "/penugasan?scope=data")) == []
 
 
+@pytest.mark.parametrize("tab", ["appoint", "advised", "submitted", "running", "overdue", "open", "archive"])
+async def test_the_filter_as_the_page_sends_it_with_everything_left_open(ground: Ground, tab: str):
+    await to(ground, "verified")
+    shown = await page(ground, "hasan", f"/penugasan?tab={tab}")
+    form = shown.text[shown.text.index('<form class="filter"') :]
+    names = re.findall(r'name="(\w+)"', form[: form.index("</form>")])
+    assert {"search", "tab"} < set(names)
+    asked = "&".join(f"{name}={tab if name == 'tab' else ''}" for name in names)
+    answer = await page(ground, "hasan", f"/penugasan?{asked}")
+    assert (answer.status_code, rows(answer)) == (200, rows(shown))
+
+
 async def test_advice_to_reject_is_marked_until_the_request_comes_back_in_another_round(ground: Ground):
     await ground.submitted()
     await ground.happened(recommended)
