@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import date
-from typing import Any, TypeVar
+from typing import Any
 from urllib.parse import urlencode
 
-from pydantic import BaseModel, Field, model_validator
+from pydantic import Field, model_validator
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -21,16 +21,12 @@ from shared.identity.accounts import Role
 from shared.identity.identity import Principal
 from shared.runtime.execution import Kept, KeptPage
 from shared.storage.port import Find
-from shared.web.bodies import FieldError
 from shared.web.lists import ListQuery, page_of, without_blanks
-from shared.web.posted import Posted
-from shared.web.problems import Problem
 from shared.web.rendering import Pages
 
 QUEUE, LEADS, WORK = "/penugasan", "/beban-kerja", "/pekerjaan"
 LIVE = "/api/assignment/live"
 
-Model = TypeVar("Model", bound=BaseModel)
 Tab = tuple[str, str, bool, int | None]
 """Its label, its address, whether it is the one that is open, and how many requests it has."""
 
@@ -109,18 +105,3 @@ def said(done: str, number: str = "") -> str:
     """The message about what was just done with a request, "" for what is nothing that can be done."""
     messages: Any = WORDS.done
     return str(messages[done].format(number=number)) if done in messages else ""
-
-
-def wanted(posted: Posted, model: type[Model], *others: str) -> Model:
-    """The fields of a form; one that is left blank is asked for by its own name. Raises Problem 422."""
-    try:
-        return posted.judged(model, *others)
-    except Problem as problem:
-        missing: Any = WORDS.missing
-        problem.errors = tuple(
-            FieldError(error.field, missing[error.field])
-            if error.field in missing and not posted.text(error.field).strip()
-            else error
-            for error in problem.errors
-        )
-        raise

@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from services.assignment.completion import FILES, KINDS, Completion, told_stored
-from services.assignment.console import WORK, Console, address, wanted
+from services.assignment.console import WORK, Console, address
 from services.assignment.domain import CompleteWork, State
 from services.assignment.fields import Summary
 from services.assignment.lead_pages import LEAD, PATHS, Step, WorkForm, here
@@ -80,7 +80,7 @@ class Handover(WorkForm):
     def _judged(self, posted: Posted, taken: Taken) -> Summary:
         errors: list[FieldError] = []
         try:
-            summary = wanted(posted, Summary, *self._held.names)
+            summary = posted.judged(Summary, *self._held.names)
         except Problem as problem:
             errors += problem.errors
         if errors or taken.errors:

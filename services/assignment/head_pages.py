@@ -10,7 +10,7 @@ from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import Response
 
-from services.assignment.console import LEADS, QUEUE, Console, SearchQuery, Tab, address, place, said, wanted
+from services.assignment.console import LEADS, QUEUE, Console, SearchQuery, Tab, address, place, said
 from services.assignment.domain import (
     WITH_A_LEAD,
     AssignLead,
@@ -197,7 +197,7 @@ class Appointing:
 
     async def act(self, request: Request, posted: Posted) -> Response:
         kept, by = await self._desk.known(request.path_params["id"]), request.state.principal
-        body = wanted(posted, Assignment)
+        body = posted.judged(Assignment)
         lead = await self._desk.technician(body.lead)
         command = AssignLead(by.staff, lead, body.complexity, body.target_date, body.note)
         await self._desk.obey(request, kept.id, command, by, body)
@@ -229,7 +229,7 @@ class Replacing:
 
     async def act(self, request: Request, posted: Posted) -> Response:
         kept, by = await self._desk.known(request.path_params["id"]), request.state.principal
-        body = wanted(posted, Reassignment)
+        body = posted.judged(Reassignment)
         lead = await self._desk.technician(body.lead)
         # The form shows the present target: left as it is, even one that has passed, it stays.
         target = body.target_date if body.target_date != kept.state.target_date else None
@@ -256,7 +256,7 @@ class Rejecting:
 
     async def act(self, request: Request, posted: Posted) -> Response:
         kept, by = await self._desk.known(request.path_params["id"]), request.state.principal
-        body = wanted(posted, Rejection)
+        body = posted.judged(Rejection)
         await self._desk.obey(request, kept.id, RejectRequest(by.staff, body.reason), by, body)
         return see(address(QUEUE, done="rejected", number=kept.state.number))
 

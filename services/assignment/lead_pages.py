@@ -11,7 +11,7 @@ from pydantic import BaseModel
 from starlette.requests import Request
 from starlette.responses import Response
 
-from services.assignment.console import WORK, Console, SearchQuery, Tab, address, place, said, wanted
+from services.assignment.console import WORK, Console, SearchQuery, Tab, address, place, said
 from services.assignment.domain import Command, NoteProgress, PauseWork, ResumeWork, StartWork, State
 from services.assignment.fields import Nothing, Pause, Progress, Resume
 from services.assignment.queries import count_open, document, find_requests, find_work
@@ -151,7 +151,7 @@ class WorkForm:
     async def act(self, request: Request, posted: Posted) -> Response:
         by = request.state.principal
         kept = await self.desk.work_of(request.path_params["id"], by)
-        body = wanted(posted, self.step.model)
+        body = posted.judged(self.step.model)
         if self.step.command is None:
             raise TypeError(f"{self.step.name} commands nothing by itself")
         await self.desk.obey(request, kept.id, self.step.command(by.staff, body), by, body)

@@ -11,6 +11,7 @@ from shared.identity.sessions import give_session
 from shared.identity.staff import check, valid_name
 from shared.web.access import signed_in
 from shared.web.admin_pages import AdminPages
+from shared.web.bodies import REQUIRED
 from shared.web.navigation import OWN_ACCOUNT
 from shared.web.page_routes import PageRoute, add_form, see
 from shared.web.platform_of import platform_of
@@ -35,7 +36,8 @@ class OwnAccount:
         return await _page(request, "own_account.html", posted=posted, account=account, saved=saved)
 
     async def act(self, request: Request, posted: Posted) -> Response:
-        check(name=valid_name(posted.text("name")))
+        name = posted.text("name")
+        check(name=valid_name(name) if name.strip() else REQUIRED)
         token, _ = await change_own(request, request.state.principal, posted.judged(OwnChange))
         answer = see(f"{OWN_ACCOUNT}?{SAVED}")
         give_session(request, answer, token)

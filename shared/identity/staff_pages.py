@@ -28,6 +28,7 @@ from shared.identity.staff import (
 )
 from shared.web.access import signed_in
 from shared.web.admin_pages import AdminPages
+from shared.web.bodies import REQUIRED
 from shared.web.labels import ROLE_LABELS
 from shared.web.page_routes import PageRoute, add_form, see
 from shared.web.platform_of import platform_of
@@ -136,7 +137,7 @@ def _look_over(posted: Posted, *fields: str) -> None:
     for field in fields:
         text, judge = posted.text(field), _JUDGES.get(field)
         if not text.strip():
-            troubles[field] = _page.words.missing[field]
+            troubles[field] = REQUIRED
         elif judge:
             troubles[field] = judge(text)
     check(**troubles)

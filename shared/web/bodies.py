@@ -14,6 +14,9 @@ from pydantic_core import CoreSchema
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _NUMBERS = frozenset({"int", "float", "bool"})
 
+REQUIRED, REQUIRED_FILE = "Wajib diisi.", "Wajib diunggah."
+"""What is said of a field that was left empty, wherever that is: beside it as it stands, elsewhere by `naming`."""
+
 
 @dataclass(frozen=True, slots=True)
 class FieldError:
@@ -21,6 +24,13 @@ class FieldError:
 
     field: str
     message: str
+
+
+def naming(label: str, message: str) -> str:
+    """What is wrong with a field, as it is read where the field is not beside it."""
+    if message in (REQUIRED, REQUIRED_FILE):
+        return f"{label} {message[0].lower()}{message[1:]}"
+    return f"{label}: {message}"
 
 
 class Fields(BaseModel):
@@ -98,7 +108,7 @@ _OBJECT = "Isi dengan objek JSON."
 
 def _too_short(context: Context, given: Any) -> str:
     least = context["min_length"]
-    return "Wajib diisi." if least == 1 else f"Tulis paling sedikit {least} huruf. Sekarang baru {_length(given)}."
+    return REQUIRED if least == 1 else f"Tulis paling sedikit {least} huruf. Sekarang baru {_length(given)}."
 
 
 def _too_long(context: Context, given: Any) -> str:
@@ -127,7 +137,7 @@ def _length(given: Any) -> int:
 
 
 _SENTENCES: Mapping[str, str | Callable[[Context, Any], str]] = {
-    "missing": "Wajib diisi.",
+    "missing": REQUIRED,
     "extra_forbidden": "Isian ini tidak dikenal.",
     "json_invalid": "Isi permintaan bukan JSON yang benar.",
     "string_type": "Isi dengan teks.",

@@ -14,6 +14,7 @@ from starlette.responses import HTMLResponse
 from shared.identity.accounts import Role
 from shared.identity.identity import Principal
 from shared.web import dates, labels, navigation
+from shared.web.bodies import naming
 from shared.web.csrf import csrf_of, give_visitor
 from shared.web.platform_of import platform_of
 from shared.web.sizes import size_words
@@ -32,7 +33,7 @@ _pages = Environment(
     auto_reload=False,
 )
 _pages.globals.update(
-    static=address_of, labels=labels, navigation=navigation, common=read_words("shared.web"), bold=bold
+    static=address_of, labels=labels, navigation=navigation, common=read_words("shared.web"), bold=bold, naming=naming
 )
 _pages.filters.update(
     fill=fill,

@@ -19,7 +19,7 @@ from starlette.requests import Request
 from shared.documents.measured import DOCUMENTS
 from shared.documents.media_types import inspect_as
 from shared.documents.port import DocumentRefused, Inspect, TooLarge
-from shared.web.bodies import FieldError, field_errors
+from shared.web.bodies import REQUIRED_FILE, FieldError, field_errors
 from shared.web.problems import Problem, invalid, not_taken_in
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -180,7 +180,7 @@ def too_few_or_many(rule: FileRule, count: int) -> str:
         return f"Unggah paling banyak {rule.most} berkas. Sekarang {count}."
     if count >= rule.least:
         return ""
-    return f"Unggah paling sedikit {rule.least} berkas. Sekarang baru {count}." if count else "Berkas wajib diunggah."
+    return f"Unggah paling sedikit {rule.least} berkas. Sekarang baru {count}." if count else REQUIRED_FILE
 
 
 Refused = tuple[str, str, DocumentRefused]

@@ -22,7 +22,7 @@ def test_each_missing_field_is_named(simpul: Gate, field: str):
 def test_each_missing_file_is_named(simpul: Gate, field: str):
     with simpul.nothing_done():
         told = refused(simpul.submit([file for file in FILES if file[0] != field]), 422)
-    assert told[field] == "Berkas wajib diunggah."
+    assert told[field] == "Wajib diunggah."
 
 
 @pytest.mark.parametrize(

@@ -67,6 +67,12 @@ def rows(shown: httpx.Response) -> list[str]:
     return re.findall(r'<tr role="row" data-id="([^"]+)"', shown.text)
 
 
+def beside(shown: httpx.Response, field: str) -> str:
+    """What is said to be wrong beside a field, "" if nothing is."""
+    told = re.search(rf'id="{field}-e"><svg.*?</svg> ([^<]+)</p>', shown.text)
+    return html.unescape(told[1]) if told else ""
+
+
 def text_of(shown: httpx.Response) -> str:
     """What a person reads on a page."""
     return " ".join(html.unescape(re.sub(r"<[^>]+>", " ", shown.text)).split())

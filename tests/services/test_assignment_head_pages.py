@@ -22,7 +22,7 @@ from tests.domain.intake_story import (
     returned,
     withdrawn,
 )
-from tests.services.assignment_ground import API, ASSIGN, QUEUE, fill_in, page, send, text_of, to
+from tests.services.assignment_ground import API, ASSIGN, QUEUE, beside, fill_in, page, send, text_of, to
 from tests.services.desk_ground import OTHER, PEOPLE, Ground, desk_ground, pdf
 
 HEADS = [who for who, (_, roles) in PEOPLE.items() if Role.STRUCTURAL in roles]
@@ -81,9 +81,9 @@ async def test_a_lead_is_appointed_and_the_queue_says_so(ground: Ground):
 @pytest.mark.parametrize(
     ("changes", "field", "sentence"),
     [
-        ({"lead": None}, "lead", "Pilih penanggung jawab teknis."),
-        ({"complexity": None}, "complexity", "Pilih kerumitan pekerjaan."),
-        ({"target_date": ""}, "target_date", "Pilih target selesai."),
+        ({"lead": None}, "lead", "Wajib diisi."),
+        ({"complexity": None}, "complexity", "Wajib diisi."),
+        ({"target_date": ""}, "target_date", "Wajib diisi."),
         (
             {"target_date": "2026-11-20"},
             "target_date",
@@ -99,9 +99,8 @@ async def test_a_form_that_is_not_right_comes_back_with_the_reason_and_what_was_
     await to(ground, "verified")
     answer = await fill_in(ground, "hasan", QUEUE, **{**ASSIGN, **changes})
     assert answer.status_code == 422
-    assert sentence in text_of(answer)
+    assert sentence in beside(answer, field)
     assert f'<a href="#{field}">' in answer.text
-    assert f'id="{field}-e"' in answer.text
     assert ">\nMohon didahulukan.</textarea>" in answer.text
     assert "<title>Kesalahan: " in answer.text
     assert await ground.events("assignment") == []
@@ -163,7 +162,10 @@ async def test_a_replacement_needs_a_lead_and_a_reason(ground: Ground):
     await to(ground, "assigned")
     answer = await fill_in(ground, "hasan", f"{QUEUE}/ganti", target_date="2026-12-20", reason=" ")
     assert answer.status_code == 422
-    assert {"Pilih penanggung jawab teknis.", "Isi alasan."} <= set(re.findall(r"</svg> ([^<]+)</p>", answer.text))
+    assert (beside(answer, "lead"), beside(answer, "reason")) == ("Wajib diisi.", "Wajib diisi.")
+    told = text_of(answer)
+    assert "Penanggung jawab baru wajib diisi." in told
+    assert "Alasan wajib diisi." in told
     assert 'value="2026-12-20"' in answer.text
 
 
@@ -186,7 +188,8 @@ async def test_a_request_is_rejected_on_advice_after_asking_once_more(ground: Gr
 async def test_a_rejection_without_a_reason_or_too_late_keeps_what_was_typed(ground: Ground):
     await to(ground, "verified")
     form = await page(ground, "hasan", f"{QUEUE}/tolak")
-    assert "Isi alasan." in (await send(ground, "hasan", f"{QUEUE}/tolak", form, reason="")).text
+    refused = await send(ground, "hasan", f"{QUEUE}/tolak", form, reason="")
+    assert beside(refused, "reason") == "Wajib diisi."
     await ground.happened(withdrawn)
     answer = await send(ground, "hasan", f"{QUEUE}/tolak", form, reason=REASON)
     assert (answer.status_code, f">\n{REASON}</textarea>" in answer.text) == (409, True)

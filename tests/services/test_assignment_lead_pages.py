@@ -12,7 +12,7 @@ from shared.contracts.assignment import WorkPaused, WorkProgressed, WorkResumed
 from shared.identity.accounts import Role
 from tests.domain.given import REQUEST
 from tests.domain.intake_story import APPLICANT, answered, withdrawn
-from tests.services.assignment_ground import API, ASSIGN, QUEUE, WORK, fill_in, page, rows, send, text_of, to
+from tests.services.assignment_ground import API, ASSIGN, QUEUE, WORK, beside, fill_in, page, rows, send, text_of, to
 from tests.services.desk_ground import OTHER, PEOPLE, Ground, desk_ground, pdf
 
 LEADS = [who for who, (_, roles) in PEOPLE.items() if Role.TECHNICAL in roles]
@@ -98,12 +98,12 @@ async def test_the_form_on_the_request_goes_to_the_page_of_its_step(ground: Grou
 @pytest.mark.parametrize(
     ("step", "fields", "field", "sentence"),
     [
-        ("perkembangan", {"note": " ", "percent": "50"}, "note", "Isi catatan perkembangan."),
+        ("perkembangan", {"note": " ", "percent": "50"}, "note", "Wajib diisi."),
         ("perkembangan", {"note": NOTE, "percent": "101"}, "percent", "Isi dengan angka paling besar 100."),
         ("perkembangan", {"note": NOTE, "percent": "separuh"}, "percent", "Isi dengan bilangan bulat."),
-        ("tunda", {"question": ""}, "question", "Isi pertanyaan untuk pemohon."),
-        ("serahkan", {"summary": ""}, "summary", "Isi ringkasan hasil pekerjaan."),
-        ("serahkan", {"summary": NOTE}, "documents", "Berkas wajib diunggah."),
+        ("tunda", {"question": ""}, "question", "Wajib diisi."),
+        ("serahkan", {"summary": ""}, "summary", "Wajib diisi."),
+        ("serahkan", {"summary": NOTE}, "documents", "Wajib diunggah."),
     ],
 )
 async def test_a_step_that_is_not_right_comes_back_with_what_was_typed(
@@ -113,7 +113,7 @@ async def test_a_step_that_is_not_right_comes_back_with_what_was_typed(
     before = await ground.events("assignment")
     answer = await fill_in(ground, "dewi", f"{WORK}/{step}", **fields)
     assert answer.status_code == 422
-    assert sentence in text_of(answer)
+    assert beside(answer, field) == sentence
     assert f'<a href="#{field}">' in answer.text
     for typed in fields.values():
         assert not typed.strip() or typed in answer.text

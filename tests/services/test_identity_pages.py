@@ -240,7 +240,7 @@ async def test_a_new_password_ends_the_other_sessions_and_keeps_this_browser(
 @pytest.mark.parametrize(
     ("fields", "field", "words"),
     [
-        ({"name": " "}, "name", "Nama wajib diisi"),
+        ({"name": " "}, "name", "Nama wajib diisi."),
         ({"name": "Ani\u202e"}, "name", "karakter kendali"),
         ({"password": ANOTHER}, "current_password", "Tulis juga kata sandi Anda yang sekarang"),
         ({"current_password": PASSWORD}, "password", "Tulis kata sandi yang baru"),
@@ -399,9 +399,9 @@ async def test_a_password_that_was_typed_is_not_shown(ground: Ground, admin: Bro
         ({"username": "Siti"}, 422, "username", "huruf kecil"),
         ({"username": "baru"}, 422, "username", "dipakai oleh sistem"),
         ({"username": "nurlaila"}, 409, "username", "Nama pengguna nurlaila sudah dipakai"),
-        ({"name": ""}, 422, "name", "Isi nama lengkapnya"),
+        ({"name": ""}, 422, "name", "Nama wajib diisi."),
         ({"email": "siti"}, 422, "email", "tidak dikenali"),
-        ({"roles": None}, 422, "roles", "Pilih paling sedikit satu peran"),
+        ({"roles": None}, 422, "roles", "Peran wajib diisi."),
         ({"roles": "root"}, 422, "", "Pilih salah satu"),
         ({"password": "pendek"}, 422, "password", "paling sedikit 12 huruf"),
         ({"password": "password1234"}, 422, "password", "mudah ditebak"),

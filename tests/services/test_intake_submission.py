@@ -126,7 +126,7 @@ async def test_a_phone_number_may_be_left_out(intake: Ground):
 async def test_a_file_that_is_missing_is_named(intake: Ground, files: Sequence[File], field: str):
     answer = await intake.submit(files)
     assert answer.status_code == 422
-    assert errors(answer) == {field: "Berkas wajib diunggah."}
+    assert errors(answer) == {field: "Wajib diunggah."}
     assert await nothing_happened(intake)
 
 

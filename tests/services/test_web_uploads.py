@@ -68,7 +68,7 @@ async def test_everything_wrong_with_a_form_is_told_at_once(simpul):
         "percent": "Isi dengan bilangan bulat.",
         "$where": "Isian ini tidak dikenal.",
         "extra": "Isian ini tidak dikenal.",
-        "letter": "Berkas wajib diunggah.",
+        "letter": "Wajib diunggah.",
         "requirements": "Unggah paling banyak 3 berkas. Sekarang 4.",
     }
     assert kept(simpul) == []
@@ -81,7 +81,7 @@ async def test_an_empty_file_field_of_a_browser_is_no_file(simpul):
     async with simpul.client() as client:
         headers = {"Content-Type": "multipart/form-data; boundary=x"}
         response = await client.post("/api/requests", content=part + b"\r\n\r\n\r\n--x--\r\n", headers=headers)
-    assert told(response)["letter"] == "Berkas wajib diunggah."
+    assert told(response)["letter"] == "Wajib diunggah."
 
 
 async def test_text_in_the_place_of_a_file_is_refused(simpul):
