@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from typing import Annotated
+from typing import Annotated, Any
 from urllib.parse import quote
 
 from fastapi import APIRouter, Depends
@@ -17,6 +17,7 @@ from shared.storage.port import DeadLetter
 from shared.web.access import signed_in
 from shared.web.admin_pages import AdminPages
 from shared.web.dead_letters import DeadLetters
+from shared.web.labels import EVENT_LABELS
 from shared.web.page_routes import PageRoute, add_action, add_form, see
 from shared.web.posted import Posted
 from shared.web.problems import Problem
@@ -27,6 +28,7 @@ _page = AdminPages("shared.web")
 
 LETTERS = "/kejadian-tertunda"
 RESULT = "hasil"
+LONGEST_NAME = 60
 MOST = 100
 """Rows of the list; who has more of them mends the first ones first."""
 
@@ -40,7 +42,7 @@ def pages(letters: DeadLetters) -> APIRouter:
     @routes.get(LETTERS)
     async def parked(request: Request, admin: Admin) -> Response:
         every = await letters.all()
-        rows = [(letter, address(letter), await letters.number(letter)) for letter in every[:MOST]]
+        rows = [(one, address(one), await letters.number(one), event_name(one.event)) for one in every[:MOST]]
         result = request.query_params.get(RESULT, "")
         done = _page.words.dead_letters.done.get(result)
         return await _page(request, "dead_letters.html", rows=rows, count=len(every), done=done)
@@ -57,8 +59,13 @@ def pages(letters: DeadLetters) -> APIRouter:
 async def _shown(request: Request, letters: DeadLetters, letter_id: str, posted: Posted) -> Response:
     letter = await letters.find(letter_id)
     logger.info("%s looked at the event of dead letter %s", request.state.principal.username, letter.id)
-    facts = {"letter": letter, "address": address(letter), "number": await letters.number(letter)}
+    facts = await _facts(letters, letter)
     return await _page(request, "dead_letter.html", posted=posted, event=readable(letter.event), **facts)
+
+
+async def _facts(letters: DeadLetters, letter: DeadLetter) -> dict[str, Any]:
+    number = await letters.number(letter)
+    return {"letter": letter, "address": address(letter), "number": number, "event_name": event_name(letter.event)}
 
 
 class Replay:
@@ -85,10 +92,7 @@ class Discard:
 
     async def show(self, request: Request, posted: Posted) -> Response:
         letter = await self._letters.find(request.path_params["letter_id"])
-        number = await self._letters.number(letter)
-        return await _page(
-            request, "discard.html", posted=posted, letter=letter, address=address(letter), number=number
-        )
+        return await _page(request, "discard.html", posted=posted, **await _facts(self._letters, letter))
 
     async def act(self, request: Request, posted: Posted) -> Response:
         letter = await _still_parked(self._letters, request)
@@ -111,10 +115,26 @@ def address(letter: DeadLetter) -> str:
     return f"{LETTERS}/{quote(letter.id, safe='')}"
 
 
+def event_name(event: bytes) -> str:
+    """What happened, in words; a type that nobody here has words for is told as it is."""
+    try:
+        told = json.loads(event)
+    except (ValueError, RecursionError):
+        told = None
+    kind = told.get("type") if isinstance(told, dict) else None
+    if not isinstance(kind, str) or not kind:
+        return str(_page.words.dead_letters.unreadable)
+    return EVENT_LABELS.get(kind) or _visible(kind[:LONGEST_NAME])
+
+
 def readable(event: bytes) -> str:
     """The event line by line if it is JSON, else its bytes as far as they are text; nothing that cannot be shown."""
     try:
         text = json.dumps(json.loads(event), indent=2, ensure_ascii=False)
     except (ValueError, RecursionError):
         text = event.decode(errors="backslashreplace")
+    return _visible(text)
+
+
+def _visible(text: str) -> str:
     return "".join(letter if letter.isprintable() or letter == "\n" else ascii(letter)[1:-1] for letter in text)

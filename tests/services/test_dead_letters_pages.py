@@ -14,7 +14,7 @@ import httpx
 import pytest
 
 from shared.contracts.envelope import Event
-from shared.web.dead_letter_pages import readable
+from shared.web.dead_letter_pages import event_name, readable
 from tests.domain import intake_story as tale
 from tests.domain.given import REQUEST
 from tests.services.browsing import COOKIE, Browser, browser, words_of
@@ -69,6 +69,29 @@ async def test_what_is_parked_is_listed_with_its_request_and_reason_and_not_its_
         assert words in seen
     for secret in (tale.APPLICANT.email, tale.APPLICANT.employee_number):
         assert secret not in page.text
+
+
+async def test_a_page_is_named_by_what_happened_and_to_which_request(ground: Ground, admin: Browser):
+    await a_poisoned_resubmission(ground)
+    first, second = await parked(ground, "verification")
+    headings = []
+    for letter in (first, second):
+        page = await admin.get(address(letter))
+        headings.append(heading(page))
+        assert f"<title>{headings[-1]} - Simpul</title>" in page.text
+    assert headings == [
+        "Permohonan dilengkapi dan dikirim ulang, INT-2026-000001",
+        "Permohonan dibatalkan, INT-2026-000001",
+    ]
+    listed = words_of(await admin.get(PAGE))
+    assert "Permohonan dilengkapi dan dikirim ulang" in listed
+    assert "Permohonan dibatalkan" in words_of(await admin.get(address(second) + "/buang"))
+
+
+def heading(page: httpx.Response) -> str:
+    found = re.search(r"<h1>(.*?)</h1>", page.text)
+    assert found is not None
+    return re.sub("<[^>]+>", "", found[1])
 
 
 async def test_an_event_is_shown_whole_and_who_looked_is_logged(
@@ -186,3 +209,21 @@ async def test_the_pages_of_dead_letters_are_for_administrators(ground: Ground, 
 def test_whatever_lies_in_the_log_can_be_shown(event: bytes, shown: str):
     assert readable(event) == shown
     shown.encode()
+
+
+@pytest.mark.parametrize(
+    ("event", "named"),
+    [
+        (b'{"type": "RequestVerified"}', "Dinyatakan lengkap"),
+        (b'{"type": "RequestForgotten"}', "RequestForgotten"),
+        (b'{"type": "\\ud800<\\u202e"}', "\\ud800<\\u202e"),
+        (b'{"type": "' + b"x" * 999 + b'"}', "x" * 60),
+        *(
+            (event, "Kejadian yang tidak terbaca")
+            for event in (b"\x00\xff", b"[1]", b"{}", b'{"type": 1}', b'{"type": ""}')
+        ),
+    ],
+)
+def test_whatever_lies_in_the_log_has_a_name(event: bytes, named: str):
+    assert event_name(event) == named
+    named.encode()
