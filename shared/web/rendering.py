@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import secrets
 from datetime import datetime
+from functools import cache
 from typing import Any, cast
 
 from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
@@ -89,7 +90,7 @@ class Pages:
     """The templates of one package, which may extend and import the shared ones, with the words of that package."""
 
     def __init__(self, package: str):
-        self._templates = _pages.overlay(loader=ChoiceLoader([PackageLoader(package), PackageLoader("shared.web")]))
+        self._templates = _templates_of(package)
         self.words = read_words(package)
 
     def __call__(self, request: Request, template: str, status: int = 200, /, **facts: Any) -> HTMLResponse:
@@ -100,6 +101,12 @@ class Pages:
         answer.headers["Content-Security-Policy"] = policy(view.nonce)
         give_visitor(request, answer)
         return answer
+
+
+@cache
+def _templates_of(package: str) -> Environment:
+    """One for each package, however many modules have pages: to compile a page takes as long as to draw it a hundred times."""
+    return _pages.overlay(loader=ChoiceLoader([PackageLoader(package), PackageLoader("shared.web")]))
 
 
 def policy(nonce: str) -> str:
