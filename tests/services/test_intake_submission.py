@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import pytest_asyncio
 
 from shared.documents.media_types import safe_name
 from tests.services.intake_ground import (
@@ -33,6 +34,13 @@ from tests.services.intake_ground import (
 @pytest.fixture
 async def intake(tmp_path: Path) -> AsyncIterator[Ground]:
     async with ground(tmp_path) as opened:
+        yield opened
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def refusing(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Ground]:
+    """One for all who send what is refused: since nothing may happen, nothing is left for the next to find."""
+    async with ground(tmp_path_factory.mktemp("refusing")) as opened:
         yield opened
 
 
@@ -104,16 +112,17 @@ async def test_numbers_begin_again_with_the_year_in_halmahera_timur(intake: Grou
 # What is refused, and why
 
 
+@pytest.mark.asyncio(loop_scope="module")
 @pytest.mark.parametrize(
     "field",
     ["name", "employee_number", "unit", "position", "description", "scope", "email", "letter_number", "letter_date"],
 )
 @pytest.mark.parametrize("sent", [None, "", " \t "])
-async def test_a_field_that_is_missing_is_named(intake: Ground, field: str, sent: Any):
-    answer = await intake.submit(**{field: sent})
+async def test_a_field_that_is_missing_is_named(refusing: Ground, field: str, sent: Any):
+    answer = await refusing.submit(**{field: sent})
     assert answer.status_code == 422
     assert errors(answer) == {field: "Wajib diisi."}
-    assert await nothing_happened(intake)
+    assert await nothing_happened(refusing)
 
 
 async def test_a_phone_number_may_be_left_out(intake: Ground):
@@ -145,6 +154,7 @@ async def test_everything_that_is_wrong_is_told_at_once(intake: Ground):
     assert await nothing_happened(intake)
 
 
+@pytest.mark.asyncio(loop_scope="module")
 @pytest.mark.parametrize(
     ("field", "sent", "told"),
     [
@@ -179,12 +189,12 @@ async def test_everything_that_is_wrong_is_told_at_once(intake: Ground):
         ("number", "INT-2026-000009", "tidak dikenal"),
     ],
 )
-async def test_a_bad_field_is_refused_with_a_sentence(intake: Ground, field: str, sent: Any, told: str):
-    answer = await intake.submit(**{field: sent})
+async def test_a_bad_field_is_refused_with_a_sentence(refusing: Ground, field: str, sent: Any, told: str):
+    answer = await refusing.submit(**{field: sent})
     assert answer.status_code == 422
     assert list(errors(answer)) == [field]
     assert told in errors(answer)[field]
-    assert await nothing_happened(intake)
+    assert await nothing_happened(refusing)
 
 
 def a_zip_bomb() -> bytes:
@@ -194,6 +204,7 @@ def a_zip_bomb() -> bytes:
     return written.getvalue()
 
 
+@pytest.mark.asyncio(loop_scope="module")
 @pytest.mark.parametrize(
     ("name", "content", "told"),
     [
@@ -211,11 +222,13 @@ def a_zip_bomb() -> bytes:
     ],
 )
 @pytest.mark.parametrize("place", ["letter", "requirements"])
-async def test_a_file_that_is_no_document_is_refused(intake: Ground, name: str, content: bytes, told: str, place: str):
-    answer = await intake.submit(named(name, content, place))
+async def test_a_file_that_is_no_document_is_refused(
+    refusing: Ground, name: str, content: bytes, told: str, place: str
+):
+    answer = await refusing.submit(named(name, content, place))
     assert answer.status_code == 415
     assert told in errors(answer)[place]
-    assert await nothing_happened(intake)
+    assert await nothing_happened(refusing)
 
 
 async def test_thirty_files_are_too_many(intake: Ground):
