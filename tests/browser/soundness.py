@@ -34,6 +34,7 @@ OVERFLOWING = """() => {
   }
   return told.slice(0, 4);
 }"""
+ENLARGED = "size => document.documentElement.style.setProperty('font-size', size)"
 SMALL = """(least) => [...document.querySelectorAll("button, select, textarea, input, a.btn, summary")]
   .filter((one) => !["radio", "checkbox", "hidden"].includes(one.type) && one.checkVisibility())
   .map((one) => [one.getBoundingClientRect(), one])
@@ -106,11 +107,15 @@ def _told(violation: dict[str, Any]) -> str:
 
 
 def reflow(page: Page) -> list[str]:
-    """Nothing is wider than a screen of 320 pixels, which is 1280 enlarged four times."""
+    """Nothing is wider than a screen of 320 pixels, which is 1280 enlarged four times, nor than a phone in large letters."""
     looked_at(page, NARROW, "light")
-    found: list[str] = page.evaluate(OVERFLOWING)
+    found = [f"{NARROW}: {told}" for told in page.evaluate(OVERFLOWING)]
+    looked_at(page, PHONE, "light")
+    page.evaluate(ENLARGED, "200%")
+    found += [f"{PHONE}, large letters: {told}" for told in page.evaluate(OVERFLOWING)]
+    page.evaluate(ENLARGED, "")
     looked_at(page, DESK, "light")
-    return [f"{NARROW}: {told}" for told in found]
+    return found
 
 
 def targets(page: Page) -> list[str]:

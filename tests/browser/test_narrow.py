@@ -5,14 +5,13 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import FloatRect, Locator, Page, expect
 
-from tests.browser.soundness import LEAST_TARGET
+from tests.browser.soundness import ENLARGED, LEAST_TARGET
 from tests.browser.visits import DESK, NARROW, PHONE, House, Visits
 from tests.browser.world import World, world_of
 
 MENU = ("Ajukan", "Lacak")
 WIDE_LETTERS = "document.body.style.letterSpacing = '.12em'"
 """As WCAG 1.4.12 asks, and about what the widest of the system's fonts would make of it."""
-LARGE_LETTERS = "document.documentElement.style.fontSize = '200%'"
 FOLDED = 60
 """Pixels that a filter takes while nobody uses it."""
 UNFOLDED = 170
@@ -58,7 +57,7 @@ def test_the_public_menu_keeps_to_one_row(visits: Visits, width: int, letters: s
 def test_in_letters_of_twice_the_size_the_menu_is_a_row_of_its_own(visits: Visits, width: int):
     page = visits(width=PHONE).open("/lacak")
     page.set_viewport_size({"width": width, "height": 844})
-    page.evaluate(LARGE_LETTERS)
+    page.evaluate(ENLARGED, "200%")
     mark, links = header(page, width)
     assert {link["y"] >= mark["y"] + mark["height"] for link in links} == {True}
     assert len({link["y"] for link in links}) == 1
