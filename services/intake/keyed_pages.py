@@ -13,6 +13,7 @@ from services.intake.sentences import UNKNOWN
 from services.intake.state import State
 from shared.runtime.decider import Refusal
 from shared.runtime.execution import Kept
+from shared.web.commands import happened
 from shared.web.page_routes import see
 from shared.web.posted import Posted
 from shared.web.problems import Problem
@@ -45,11 +46,14 @@ class Keyed:
 
     async def closed(self, request: Request, kept: Kept[State], action: str, posted: Posted) -> Response:
         """What happened instead of an action that no longer fits, and what was typed for it."""
-        problem = posted.problem or await self.desk.problem_of(why_closed(kept.state, action), kept.id)
+        refusal = why_closed(kept.state, action)
+        problem = posted.problem or await self.desk.problem_of(refusal, kept.id)
+        untried = refusal.code == "moved_on" and not posted.sent
         typed = [
             text for name, texts in posted.texts.items() if name in ("text", "reason", "comment") for text in texts
         ]
-        facts = {"number": kept.state.number, "problem": problem, "typed": typed}
+        detail = happened(refusal) if untried else problem.detail
+        facts = {"number": kept.state.number, "detail": detail, "typed": typed}
         return page(request, "moved.html", 409, posted=Posted(), **facts)
 
 

@@ -124,7 +124,8 @@ def _too_many(context: Context, given: Any) -> str:
 
 
 def _choice(context: Context, given: Any) -> str:
-    return f"Pilih salah satu: {str(context['expected']).replace(' or ', ', ').replace(chr(39), '')}."
+    choices = str(context["expected"]).replace(" or ", ", ").replace("'", "").split(", ")
+    return f"Pilih salah satu: {', '.join(filter(None, choices))}."
 
 
 def _own(context: Context, given: Any) -> str:

@@ -76,16 +76,20 @@ def problem_of(refusal: Refusal, sentences: Sentences, version: int) -> Problem:
 def moved_on(refusal: Refusal, version: int) -> Problem:
     """409 that names what happened first, who did it and when."""
     status, by, at, event = (refusal.facts.get(name) for name in ("status", "by", "at", "event"))
-    if not event or not isinstance(at, datetime):
-        detail = "Permohonan ini belum sampai pada langkah tersebut."
-    else:
-        who = actor_label(str(event), str(by or ""))
-        detail = (
-            f"{EVENT_LABELS.get(str(event), str(event))} oleh {who} pada {plain_moment(at)}. "
-            f"Permohonan sekarang berstatus {STATUS_LABELS[Status(str(status))]}; tindakan Anda tidak disimpan."
-        )
     current = {"status": status, "version": version, "by": by or "", "event": event or "", "at": at}
-    return Problem(409, detail, code=refusal.code, current=current)
+    return Problem(409, happened(refusal, "; tindakan Anda tidak disimpan"), code=refusal.code, current=current)
+
+
+def happened(refusal: Refusal, after: str = "") -> str:
+    """What `moved_on` tells, for whoever has tried nothing yet; `after` is what became of what was tried."""
+    status, by, at, event = (refusal.facts.get(name) for name in ("status", "by", "at", "event"))
+    if not event or not isinstance(at, datetime):
+        return "Permohonan ini belum sampai pada langkah tersebut."
+    who = actor_label(str(event), str(by or ""))
+    return (
+        f"{EVENT_LABELS.get(str(event), str(event))} oleh {who} pada {plain_moment(at)}. "
+        f"Permohonan sekarang berstatus {STATUS_LABELS[Status(str(status))]}{after}."
+    )
 
 
 def _word(value: Any) -> str:

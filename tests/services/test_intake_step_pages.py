@@ -96,6 +96,9 @@ async def test_a_step_that_does_not_fit_says_what_happened(holder: Holder, step:
     page = await holder.page(step)
     assert page.status_code == 409
     assert "Permohonan diajukan oleh Pemohon" in page.text
+    assert "Permohonan sekarang berstatus Diajukan." in page.text, (
+        "nothing was tried that could be told not to be saved"
+    )
     assert f'href="{holder.path()}"' in page.text
 
 
@@ -123,6 +126,7 @@ async def test_who_withdraws_too_late_reads_what_happened_and_keeps_the_words(ho
     late = await holder.send("batalkan", page, reason="Tidak jadi, terima kasih.")
     assert late.status_code == 409
     assert "Permohonan ditolak oleh Hasan Umpama" in late.text
+    assert "tindakan Anda tidak disimpan" in late.text
     assert "Tidak jadi, terima kasih." in late.text
 
 
@@ -143,7 +147,7 @@ async def test_an_answer_to_an_older_question_is_kept_for_the_one_that_is_asked_
     await holder.hear(story.resumed, story.paused.model_copy(update={"pause": 2, "question": "Portnya berapa?"}))
     late = await holder.send("jawab", page, text="10.0.0.1")
     assert late.status_code == 409
-    for words in ("tidak disimpan", "Portnya berapa?", ">10.0.0.1</textarea>"):
+    for words in ("tindakan Anda tidak disimpan", "Portnya berapa?", ">10.0.0.1</textarea>"):
         assert words in late.text.replace("\n", "")
     assert await holder.mine.status() == "on_hold"
     assert leads_on(await holder.send("jawab", late, text="443"), holder, "jawab")

@@ -205,6 +205,11 @@ async def test_a_question_that_is_not_right_is_answered_by_a_page(admin: Browser
     assert page.headers["content-type"].startswith("text/html")
 
 
+async def test_choices_are_told_without_the_blank_that_leaves_it_open(admin: Browser):
+    page = await admin.get(PAGE, params={"status": "lost"})
+    assert "Pilih salah satu: queued, sending, sent, failed, unknown." in page.text
+
+
 @pytest.mark.parametrize("message", ["x", f"{REQUEST}.0", "%00", "a.b.c"])
 async def test_a_letter_that_is_not_there_is_404(ground: Ground, server: ScriptedSmtp, admin: Browser, message: str):
     await failed(ground, server)
