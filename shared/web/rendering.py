@@ -105,7 +105,7 @@ class Pages:
 
 @cache
 def _templates_of(package: str) -> Environment:
-    """One for each package, however many modules have pages: to compile a page takes as long as to draw it a hundred times."""
+    """One for each package, however many of its modules have pages: each would compile the shared ones again."""
     return _pages.overlay(loader=ChoiceLoader([PackageLoader(package), PackageLoader("shared.web")]))
 
 

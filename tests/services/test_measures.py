@@ -190,10 +190,10 @@ async def test_metrics_tell_nothing_of_a_person_and_their_labels_are_few(tmp_pat
             return value("simpul_messages_total", outcome="sent") > sent
 
         await until(one_is_sent)
-        told = generate_latest().decode()
+        told = [line.rpartition(" ")[0] for line in generate_latest().decode().splitlines()]  # a number has any digits
     for personal in ("Rahmat", "dishub", "19850214", "0812", "INT-2026", "500/1", "nurlaila"):
-        assert personal not in told
-    ours = [line for line in told.splitlines() if line.startswith("simpul_")]
+        assert not any(personal in line for line in told)
+    ours = [line for line in told if line.startswith("simpul_")]
     labels = {name for line in ours for name in re.findall(r'(\w+)="', line)}
     assert labels <= {"service", "command", "outcome", "part", "direction", "method", "status", "le"}
     assert {service for line in ours for service in re.findall(r'service="(\w+)"', line)} >= set(BUILDERS)
