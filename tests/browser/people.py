@@ -33,8 +33,6 @@ REPORT = papers.pdf("Laporan integrasi.pdf", "Laporan hasil integrasi.")
 BIG = Upload("Peta.pdf", LETTER.content + b"\n%" + b"x" * 1_000_000, "application/pdf")
 ELEMENTS = 9
 """Questions of the satisfaction survey."""
-SOON = 5_000
-"""Milliseconds in which news has to be on a page that is open: about one, on machines that have nothing else to do."""
 
 
 def payloads(*files: Upload) -> list[FilePayload]:
@@ -209,7 +207,7 @@ class Staff:
     def is_told(self, text: str | re.Pattern[str]) -> Locator:
         """What the open page announces by itself; without its script it is loaded again."""
         told = self.page.get_by_role("status").filter(has_text=text)
-        expect(told).to_be_visible(timeout=SOON)
+        expect(told).to_be_visible()
         return told
 
     def finds(self, number: str) -> None:
@@ -232,7 +230,7 @@ class Staff:
         """The row changes where it stands."""
         if not self.visit.script:
             self.visit.until(lambda: self._reloaded().row(number).filter(has_text=status).count() > 0)
-        expect(self.row(number).get_by_text(status, exact=True)).to_be_visible(timeout=SOON)
+        expect(self.row(number).get_by_text(status, exact=True)).to_be_visible()
 
     def presses(self, button: str) -> None:
         self.page.get_by_role("main").get_by_role("button", name=button, exact=True).click()

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.people import SOON, Head, Lead, Officer, Staff, field, pick
+from tests.browser.people import Head, Lead, Officer, Staff, field, pick
 from tests.browser.visits import House, Visits
 from tests.journeys.steps import STEPS, walked
 
@@ -60,7 +60,7 @@ def test_a_decided_row_is_marked_where_it_stands(house: House, visits: Visits):
     officer.watches()
     expect(officer.row(asked.number)).to_be_visible()
     assert STEPS["verification"](asked).status_code == 200
-    expect(officer.row(asked.number).get_by_text("Terverifikasi", exact=True)).to_be_visible(timeout=SOON)
+    expect(officer.row(asked.number).get_by_text("Terverifikasi", exact=True)).to_be_visible()
 
 
 Ending = Callable[[Staff, str], None]

@@ -16,8 +16,8 @@ from tests.journeys.stage import PASSWORD, Inbox
 DESK, PHONE, NARROW = 1280, 390, 320
 THIN, WIDE = 250_000, -1
 """Bytes a second."""
-PATIENCE = 15_000
-"""Milliseconds that a page may take on a busy machine."""
+PATIENCE = 30_000
+"""Milliseconds that a page may take on a busy machine; how long it takes on an idle one is for benchmarks."""
 
 expect.set_options(timeout=PATIENCE)
 

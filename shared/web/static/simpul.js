@@ -144,7 +144,8 @@
 
   /* The server is told that nobody asked: looking by itself keeps no session alive. */
   const look = () => fetch(location.href, { headers: { "X-Live": "1" } });
-  const fresh = async () => parsed(await look());
+  /* undefined: not to be had now; null: not to be had any more. */
+  const fresh = async () => { const answer = await look(); return answer.status >= 500 ? undefined : parsed(answer); };
   const refresh = async (changed) => {
     const page = await fresh().catch(() => undefined);
     if (!page) return page;
@@ -170,15 +171,15 @@
     if (state && event.label) { state.className = "st " + event.status; state.textContent = event.label; }
   };
   /* One look at a time, for of two the older answer may come last; and not put off by later news, for under a steady stream of it the page
-     would never change. What a cut line kept from being seen is looked for when the line is back. */
+     would never change. What could not be seen is looked for again after a while, and when a cut line is back. */
   let pending = new Map();
   const later = () => { timer ||= setTimeout(catchUp, 250); };
   const catchUp = async () => {
     const changed = pending;
+    let page;
     pending = new Map();
-    const page = await refresh(changed);
-    timer = 0;
-    if (page === undefined) pending = new Map([...changed, ...pending]);
+    try { page = await refresh(changed); } finally { timer = 0; }
+    if (page === undefined) { pending = new Map([...changed, ...pending]); setTimeout(later, 5000); }
     else if (pending.size) later();
   };
   const heard = (event) => {
