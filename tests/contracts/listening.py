@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager, suppress
 
 from shared.eventlog.port import EventLog, Handle, Record
 
-PATIENCE = 20
+PATIENCE = 40
 """Seconds after which something that should come counts as never coming."""
 
 
@@ -29,6 +29,9 @@ class Listener:
     @property
     def values(self) -> list[bytes]:
         return [record.value for batch in self.batches for record in batch]
+
+    async def hears(self, value: bytes) -> None:
+        await self.until(lambda: value in self.values)
 
     async def until(self, enough: Callable[[], bool]) -> None:
         async with asyncio.timeout(PATIENCE):

@@ -162,7 +162,7 @@ async def test_whoever_listens_hears_of_what_changed_after_it_came_back(server: 
     await asyncio.to_thread(server.restart, 1.0)
     await until_it_works(other)
     await saved(other, written("b"))
-    await asyncio.wait_for(waiting, 10)
+    await asyncio.wait_for(waiting, 30)
     assert [change.id for change in await store.changes(cursor, 10)] == ["b"]
     await database.close()
     await elsewhere.close()

@@ -122,7 +122,7 @@ async def test_a_page_that_never_ends_is_stopped():
     begun = monotonic()
     with pytest.raises(TookTooLong):
         await drawn(endless_pdf(), PDF, images=PageImages(seconds=1))
-    assert monotonic() - begun < 4
+    assert monotonic() - begun < 20
 
 
 async def test_a_child_without_memory_fails_alone():
@@ -144,5 +144,5 @@ async def test_a_reader_who_goes_away_leaves_no_child_behind():
     begun = monotonic()
     with pytest.raises(asyncio.CancelledError):
         await waiting
-    assert monotonic() - begun < 1
+    assert monotonic() - begun < 5
     assert (await drawn(letter(), PDF, images=images)).pages == 3

@@ -117,7 +117,7 @@ async def test_who_is_cancelled_while_it_is_written_leaves_the_others_of_its_gro
     tasks[1].cancel()
     await asyncio.sleep(0.01)
     slow.go_on.set()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         outcomes = await asyncio.gather(*tasks, return_exceptions=True)
     assert [type(outcome) for outcome in outcomes] == [type(None), asyncio.CancelledError, type(None)]
     assert words(file) == {"one", "slow", "two"}
@@ -133,7 +133,7 @@ async def test_a_loop_that_ended_does_not_end_the_writer(file: SqliteFile):
 
     await asyncio.to_thread(asyncio.run, leave())
     slow.go_on.set()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         await add(file, "after")
     assert words(file) == {"left behind", "after"}
 

@@ -42,7 +42,7 @@ LETTER = papers.pdf("Surat permohonan.pdf", "Surat permohonan integrasi data.")
 DICTIONARY = papers.word("Kamus data.docx", "Kolom dan satuannya.")
 TARGET = (TODAY + timedelta(days=30)).isoformat()
 ALL_OK = [{"item": item, "ok": True} for item in ("form", "letter", "scope", "documents")]
-PATIENCE = 10.0
+PATIENCE = 30.0
 
 Files = Sequence[tuple[str, Upload]]
 FILES: Files = (("letter", LETTER), ("requirements", DICTIONARY))

@@ -45,7 +45,7 @@ ALL_OK = [Verdict(item=item, ok=True) for item in ITEMS]
 
 async def until(look: Callable[[], Awaitable[dict[str, Any]]], status: str, **more: Any) -> dict[str, Any]:
     """What is seen once it has this status: the other services have heard."""
-    ends, seen = time.monotonic() + 10, {}
+    ends, seen = time.monotonic() + 30, {}
     while time.monotonic() < ends:
         try:
             seen = await look()
@@ -60,7 +60,7 @@ async def until(look: Callable[[], Awaitable[dict[str, Any]]], status: str, **mo
 
 async def mail(inbox: Inbox, address: str, count: int) -> list[EmailMessage]:
     """The first messages to this address, once there are as many."""
-    ends = time.monotonic() + 15
+    ends = time.monotonic() + 30
     while time.monotonic() < ends:
         if len(found := inbox.to(address)) >= count:
             return found

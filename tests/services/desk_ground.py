@@ -44,7 +44,7 @@ PEOPLE: dict[str, tuple[str, tuple[Role, ...]]] = {
     "kepala": ("Kepala Contoh", (Role.STRUCTURAL, Role.TECHNICAL)),
     "admin": ("Admin Contoh", (Role.ADMIN,)),
 }
-PATIENCE = 10.0
+PATIENCE = 30.0
 Answer = httpx.Response
 
 

@@ -115,7 +115,7 @@ class Ground:
             self.told[request_id, fact.owner] += 1
             event = happened(fact, self.told[request_id, fact.owner], self.clock.now, request_id)
             await self.platform.log.append([(request_id, to_bytes(event))])
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while await self.platform.log.lag("intake"):  # noqa: ASYNC110
                 await asyncio.sleep(0.01)
 

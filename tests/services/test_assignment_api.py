@@ -322,7 +322,7 @@ async def test_leads_hear_of_their_own_work_alone(ground: Ground):
     await ground.post("jafar", f"{REQUESTS}/{OTHER}/start")
     await asyncio.sleep(0.2)
     streams.close()
-    heard = [_told((await asyncio.wait_for(task, 5)).text) for task in listening]
+    heard = [_told((await asyncio.wait_for(task, 20)).text) for task in listening]
     assert [{each["number"] for each in told} for told in heard] == [
         {"INT-2026-000001"},
         {"INT-2026-000002"},
@@ -355,7 +355,7 @@ async def test_who_loses_a_request_hears_that_it_went_and_nothing_after(ground: 
         await ground.until(open_now)
         await asyncio.sleep(0.1)
         streams.close()
-        return _told((await asyncio.wait_for(listening, 5)).text)
+        return _told((await asyncio.wait_for(listening, 20)).text)
 
     await ground.post("hasan", f"{HERE}/reassignment", REASSIGN)
     [lost] = await heard_by_dewi()

@@ -38,7 +38,7 @@ def desk(tmp_path: Path) -> Desk:
 
 
 async def _submitted(port: int) -> str:
-    async with connected(f"http://127.0.0.1:{port}", patience=Patience(seconds=5)) as client:
+    async with connected(f"http://127.0.0.1:{port}", patience=Patience(seconds=20)) as client:
         paper = papers.pdf("Surat.pdf", "Surat permohonan.")
         return (await client.submit(FORM, paper, [papers.picture("Alur.png")]))["number"]
 
@@ -141,7 +141,7 @@ def _followed(desk: Desk, until: str) -> str:
 
 
 def _letter_arrives(folder: Path, number: str, sender: subprocess.Popen[str]) -> None:
-    until = time.monotonic() + 20
+    until = time.monotonic() + 40
     while not any(number in letter.read_text() for letter in folder.glob("*.eml")):
         assert sender.poll() is None, sender.communicate()
         assert time.monotonic() < until, "no letter"

@@ -185,7 +185,7 @@ async def test_bytes_that_are_nothing_at_all_are_parked_and_can_be_discarded(gro
 
 
 async def test_events_of_requests_that_intake_never_had_can_be_discarded(tmp_path: Path):
-    async with office(tmp_path, "intake") as ground, asyncio.timeout(10):
+    async with office(tmp_path, "intake") as ground, asyncio.timeout(30):
         for index in (7, 8):
             await poison(ground, tale.verified, b'"round":1', b'"round":"one"', request_id(index))
         for letter in await parked(ground):

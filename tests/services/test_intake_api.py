@@ -292,7 +292,7 @@ async def test_the_applicant_hears_at_once_of_this_request_alone(intake: Ground)
     await other.post("/withdrawal", json={"reason": "Tidak jadi."})
     await mine.post("/withdrawal", json={"reason": "Tidak jadi."})
     with suppress(TimeoutError):
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             await listening
     assert heard == [
         {"id": mine.id, "version": 2, "number": mine.number, "status": "withdrawn", "label": "Dibatalkan Pemohon"}

@@ -126,7 +126,7 @@ class Stream:
             await self.told(0.5)
 
     async def ends(self) -> None:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             async for _ in self.lines:
                 pass
 

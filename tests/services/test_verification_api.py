@@ -280,7 +280,7 @@ async def test_a_listening_officer_hears_which_request_changed(ground: Ground):
     await ground.post("nurlaila", f"{HERE}/verification", VERIFY)
     await asyncio.sleep(0.2)
     streams.close()
-    told = (await asyncio.wait_for(listening, 5)).text
+    told = (await asyncio.wait_for(listening, 20)).text
     [data] = [json.loads(line[6:]) for line in told.splitlines() if line.startswith("data: ")]
     told_of = {"number": "INT-2026-000001", "status": "verified", "label": "Terverifikasi"}
     assert data == {"id": REQUEST, "version": 2, **told_of}
