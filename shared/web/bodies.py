@@ -30,7 +30,7 @@ def naming(label: str, message: str) -> str:
     """What is wrong with a field, as it is read where the field is not beside it."""
     if message in (REQUIRED, REQUIRED_FILE):
         return f"{label} {message[0].lower()}{message[1:]}"
-    return f"{label}: {message}"
+    return message if message.startswith(label) else f"{label}: {message}"
 
 
 class Fields(BaseModel):

@@ -10,6 +10,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from shared.web.bodies import naming
 from tests.services.pages_ground import PASSWORD, PDF, Browser, PagesGround, hidden_of, pages_ground
 
 NOTE = 'Uji "satu" & </textarea><b>\n  dua'
@@ -320,3 +321,15 @@ async def test_a_held_file_that_was_swept_is_asked_for_again(simpul, browser):
             path.unlink()
     again = await browser.send("/berkas", wrong, note="Uji berhasil.")
     assert (again.status_code, "Satu.pdf sudah tidak tersimpan" in again.text) == (422, True)
+
+
+@pytest.mark.parametrize(
+    ("message", "said"),
+    [
+        ("Wajib diisi.", "Alamat surel wajib diisi."),
+        ("Paling panjang 254 karakter.", "Alamat surel: Paling panjang 254 karakter."),
+        ("Alamat surel tidak dikenali.", "Alamat surel tidak dikenali."),
+    ],
+)
+def test_away_from_its_field_a_message_names_it_once(message: str, said: str):
+    assert naming("Alamat surel", message) == said
