@@ -34,4 +34,5 @@ def browser(pytestconfig: pytest.Config) -> Iterator[Browser]:
 def visits(house: House, browser: Browser) -> Iterator[Visits]:
     visits = Visits(house, browser)
     yield visits
-    assert visits.close() == []
+    complaints = visits.close()
+    assert not complaints, complaints

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from urllib.parse import urlsplit
 
 from playwright.sync_api import BrowserContext, ConsoleMessage, Request, Response, WebError
 
@@ -13,7 +14,8 @@ OWN_SCHEMES = ("data:", "blob:", "about:")
 @dataclass
 class Watch:
     """Complaints about one context: errors in the console (breaches of the CSP are some), errors of scripts, calls to other
-    hosts, and answers of 500 and more. A page that is answered with 4xx is told to its reader, so it is none."""
+    hosts, and answers of 500 and more. A page that is answered with 4xx is told to its reader, and so is that a session ended which
+    a live page finds out when it connects again: these are none."""
 
     origin: str
     complaints: list[str] = field(default_factory=list)
@@ -36,9 +38,10 @@ class Watch:
             self.complaints.append(text)
 
     def _console(self, message: ConsoleMessage) -> None:
-        refused_page = message.text.startswith("Failed to load resource") and message.location["url"] in self.pages
-        if message.type == "error" and not refused_page:
-            self._complain(f"console: {message.text} ({message.location['url']})")
+        url, refused = message.location["url"], message.text.startswith("Failed to load resource")
+        told = refused and (url in self.pages or (urlsplit(url).path.endswith("/live") and " 401 " in message.text))
+        if message.type == "error" and not told:
+            self._complain(f"console: {message.text} ({url})")
 
     def _error(self, error: WebError) -> None:
         self._complain(f"script: {error.error}")
