@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import time
 
+from playwright.sync_api import TimeoutError as TooLate
 from playwright.sync_api import expect
 
 from tests.browser.visits import PATIENCE, House, Visit
 from tests.journeys.stage import Inbox
+
+ASTRAY = 5_000
+"""Milliseconds after which a click that led nowhere is made again."""
 
 
 def opens_link(visit: Visit, address: str, number: str) -> None:
@@ -51,4 +56,12 @@ def _opens_link_in_mail_viewer(visit: Visit, address: str, number: str) -> None:
     row = visit.page.get_by_role("row").filter(has_text=address).filter(has_text=subject).last
     row.get_by_role("link").first.click()
     expect(visit.page.get_by_role("heading", level=1)).to_contain_text(number)
-    visit.page.frame_locator("iframe").get_by_role("link", name="Lacak").first.click()
+    visit.until(lambda: _follows(visit))
+
+
+def _follows(visit: Visit) -> bool:
+    """Whether the link of the letter on this page was followed: a click into a frame that has just come may go astray."""
+    with contextlib.suppress(TooLate):
+        visit.page.frame_locator("iframe").get_by_role("link", name="Lacak").first.click(timeout=ASTRAY)
+        visit.page.wait_for_url(re.compile("/lacak/"), timeout=ASTRAY)
+    return "/lacak/" in visit.page.url
