@@ -8,7 +8,7 @@ from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 from starlette.types import Scope
 
 from shared.documents import port as documents
@@ -17,6 +17,8 @@ from shared.storage import port as storage
 from shared.web.problems import Problem, problem_of
 from shared.web.rendering import shared_pages
 
+WITH_A_SLASH = re.compile(r"/[a-z][A-Za-z0-9._:/-]*/")
+"""Addresses of pages as they are typed or linked with a slash at the end; never one that leads to another host."""
 FOR_PROGRAMS = re.compile(r"/(?:api|static|health|metrics)(?:/.*)?")
 
 KNOWN: tuple[type[Exception], ...] = (
@@ -45,7 +47,17 @@ def install_problem_handlers(app: FastAPI) -> None:
     """Answer every known exception as a problem."""
 
     async def answer(request: Request, error: Exception) -> Response:
+        if type(error) is HTTPException and error.status_code == 404 and (path := _without_slash(request)):
+            return RedirectResponse(path, 308)
         return answer_to(request.scope, problem_of(error))
 
     for kind in KNOWN:
         app.add_exception_handler(kind, answer)
+
+
+def _without_slash(request: Request) -> str:
+    """Where the page may be that no route has found, "" if nowhere else."""
+    path = request.url.path
+    if request.method not in ("GET", "HEAD") or FOR_PROGRAMS.fullmatch(path) or not WITH_A_SLASH.fullmatch(path):
+        return ""
+    return path.rstrip("/") + (f"?{request.url.query}" if request.url.query else "")

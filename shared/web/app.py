@@ -6,6 +6,7 @@ import hmac
 import re
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from fastapi import APIRouter, Depends, FastAPI
@@ -27,7 +28,7 @@ from shared.web.health import readiness, usual_parts
 from shared.web.live import Streams
 from shared.web.middleware import Faults, RequestContext, SecurityHeaders
 from shared.web.rate_limit import RateLimit, public_rules
-from shared.web.static_files import static_file
+from shared.web.static_files import AT_THE_ROOT, static_file
 
 if TYPE_CHECKING:
     from shared.platform import Platform
@@ -156,4 +157,7 @@ def _static() -> APIRouter:
     async def static(request: Request, name: str) -> Response:
         return await static_file(request, name)
 
+    for name in AT_THE_ROOT:
+        endpoint = partial(static_file, name=name)
+        routes.add_api_route(f"/{name}", endpoint, methods=["GET"], dependencies=[Depends(public())], name=name)
     return routes

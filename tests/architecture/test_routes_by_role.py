@@ -6,6 +6,7 @@ import re
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Literal
+from urllib.robotparser import RobotFileParser
 
 import httpx
 import pytest
@@ -86,6 +87,8 @@ MATRIX: dict[Call, Allowed] = {
     ("GET", "/api/openapi.json"): ADMIN,
     **{("GET", f"/api/{name}/events{form}"): ADMIN for name in BUILDERS for form in ("", ".json")},
     ("GET", "/static/{name}"): PUBLIC,
+    ("GET", "/favicon.ico"): PUBLIC,
+    ("GET", "/robots.txt"): PUBLIC,
 }
 """The calls of programs."""
 
@@ -305,6 +308,16 @@ async def test_a_staff_session_is_no_applicants_key(platform: Platform, client: 
         if allowed == APPLICANT:
             answer = await client.request(method, address(path), headers={"Cookie": f"simpul={token}"})
             assert answer.status_code == 401, (method, path)
+
+
+async def test_search_engines_are_kept_to_the_pages_for_everybody(client: httpx.AsyncClient):
+    robots = RobotFileParser()
+    robots.parse((await client.get("/robots.txt")).text.splitlines())
+    open_pages = {path for _, path in (MATRIX | PAGES) if robots.can_fetch("any", address(path))}
+    assert open_pages == {
+        *("/", "/standar-pelayanan", "/pelindungan-data"),
+        *("/favicon.ico", "/robots.txt", "/static/{name}"),
+    }
 
 
 @pytest.mark.parametrize("path", PAGES_WITH_A_KEY)

@@ -169,6 +169,13 @@ async def test_the_tracking_page_is_light_and_runs_no_script(intake: Ground):
 # A lost link
 
 
+@pytest.mark.parametrize("path", ["/lacak/", "/lacak//"])
+async def test_the_page_of_lost_links_is_found_with_a_slash_at_its_end(intake: Ground, path: str):
+    async with intake.client() as client:
+        answer = await client.get(path)
+    assert (answer.status_code, answer.headers["location"]) == (308, "/lacak")
+
+
 async def asked(intake: Ground) -> set[str]:
     """The requests whose links were asked for."""
     store = intake.intake.runtime.store

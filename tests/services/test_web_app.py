@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from shared.settings import Settings
 from shared.web.app import body_limit_of
@@ -145,3 +147,38 @@ async def test_nothing_else_is_served(simpul, name):
 def test_only_forms_with_files_may_be_large(method, path, large, tmp_path):
     settings = Settings(data=tmp_path)
     assert (body_limit_of(settings)(method, path) == settings.body_limit) is large
+
+
+@pytest.mark.parametrize(
+    ("name", "media_type"), [("favicon.ico", "image/x-icon"), ("robots.txt", "text/plain; charset=utf-8")]
+)
+async def test_what_programs_ask_for_at_fixed_addresses_is_there(simpul, name, media_type):
+    answer = await got(simpul, f"/{name}")
+    assert (answer.status_code, answer.headers["content-type"]) == (200, media_type)
+    assert (await got(simpul, f"/static/{name}")).content == answer.content
+    assert len(answer.content) < 1_000
+
+
+async def test_the_icon_has_two_sizes(simpul):
+    with Image.open(io.BytesIO((await got(simpul, "/favicon.ico")).content)) as icon:
+        assert icon.info["sizes"] == {(16, 16), (32, 32)}
+
+
+@pytest.mark.parametrize(("asked", "answered"), [("/things/", "/things"), ("/things//?a=1&b=%2F", "/things?a=1&b=%2F")])
+async def test_a_slash_too_many_at_the_end_of_a_page_leads_to_the_page(simpul, asked, answered):
+    answer = await got(simpul, asked)
+    assert (answer.status_code, answer.headers["location"]) == (308, answered)
+
+
+@pytest.mark.parametrize(
+    "asked", ["//evil.example/", "/\\evil.example/", "/%5cevil.example/", "/@evil.example/", "/api/x/", "/static/x/"]
+)
+async def test_a_slash_too_many_never_leads_to_another_host_nor_programs_anywhere(simpul, asked):
+    async with simpul.client() as client:
+        answer = await client.get(f"http://simpul.example{asked}")
+    assert (answer.status_code, "location" in answer.headers) == (404, False)
+
+
+async def test_nothing_is_sent_on_from_an_address_with_a_slash_too_many(simpul):
+    async with simpul.client() as client:
+        assert (await client.post("/things/")).status_code == 404
