@@ -17,7 +17,7 @@ from services.notification.planning import APPLICANT
 from shared.clock import NewId
 from shared.contracts.notification import MessageOutcome
 from shared.mail.port import BadHeader, Email, Mailer, Outcome, retry_after
-from shared.runtime.execution import CommandKey, Executor, Kept
+from shared.runtime.execution import Answer, CommandKey, Executor, Kept
 from shared.runtime.measures import MESSAGES
 from shared.storage.port import Find, StoreUnavailable
 from shared.tracing import span
@@ -86,8 +86,9 @@ class Dispatch:
         return at is not None and at <= self._executor.clock()
 
     async def _claim_and_send(self, request_id: str, claim: CommandKey) -> None:
-        await self._insist(request_id, StartSending(), claim)
-        kept = await self._executor.recall(request_id)
+        claimed = await self._insist(request_id, StartSending(), claim)
+        # Read before the claim, the ledger would show nothing to send, and the letter would wait until the claim ends.
+        kept = await self._executor.recall(request_id, claimed.version)
         if kept is not None:
             await self._send_claimed(kept, claim.id)
 
@@ -99,13 +100,12 @@ class Dispatch:
         outcomes = await asyncio.gather(*(self._send(kept, message) for message in in_hand))
         await self._insist(kept.id, EndSending(tuple(outcomes)), self._key(in_hand))
 
-    async def _insist(self, request_id: str, command: StartSending | EndSending, key: CommandKey) -> None:
+    async def _insist(self, request_id: str, command: StartSending | EndSending, key: CommandKey) -> Answer:
         """Give a command again with its key while the store is away. Raises StoreUnavailable in the end."""
         ends = time.monotonic() + INSISTS_FOR
         while True:
             try:
-                await self._executor.execute(request_id, command, key)
-                return
+                return await self._executor.execute(request_id, command, key)
             except StoreUnavailable:
                 if time.monotonic() > ends:
                     raise

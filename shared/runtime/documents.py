@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 
-from shared.storage.port import Document, Saved, StateStore, Write
+from shared.storage.port import Document, Saved, Scalar, StateStore, Write
 
 FRESH = 10.0
 """Seconds for which a document is taken to be likely as it was; after that another process may well have changed it."""
 MOST = 2_000
+
+Versions = dict[str, int]
 
 
 class Documents:
@@ -18,18 +21,30 @@ class Documents:
 
     What is recalled was stored a moment ago, and somebody may have changed it since. Whoever decides on it saves with its
     version, which shows whether it still stands; whoever would say no because of it asks the store first.
+
+    What is kept never goes back to an older version: every read that is under way remembers the versions that became known
+    after it began, because its own answer may be older, and the newer one may have been evicted meanwhile.
     """
 
     def __init__(self, store: StateStore):
         self._store = store
         self._met: OrderedDict[str, tuple[float, Document]] = OrderedDict()
+        self._reads: list[Versions] = []
 
     async def load(self, ids: Sequence[str]) -> dict[str, Document]:
         """The documents as they are stored now."""
-        stored = await self._store.load(ids)
-        for document in stored.values():
-            self.meet(document)
+        with self._reading() as newer:
+            stored = await self._store.load(ids)
+            self._keep(stored.values(), newer)
         return stored
+
+    async def find_one(self, column: str, value: Scalar) -> Document | None:
+        """The document with this value in a unique column, as it is stored now."""
+        with self._reading() as newer:
+            document = await self._store.find_one(column, value)
+            if document is not None:
+                self._keep([document], newer)
+        return document
 
     def recent(self, request_id: str) -> Document | None:
         """A document as this process met it last, if that was a moment ago."""
@@ -39,18 +54,51 @@ class Documents:
     async def save(self, writes: Sequence[Write]) -> list[Saved]:
         outcomes = await self._store.save(writes)
         for write, outcome in zip(writes, outcomes, strict=True):
+            document = write.document
             if outcome is Saved.SAVED:
-                self.meet(write.document)
+                self._meet(document)
+            elif outcome is Saved.CONFLICT:
+                # What is stored has at least the version that could not be written.
+                self._drop_before(document.id, document.version)
             else:
-                self._met.pop(write.document.id, None)
+                self._met.pop(document.id, None)
         return outcomes
 
-    def meet(self, document: Document) -> None:
-        """Keep what was just read or written."""
+    @contextmanager
+    def _reading(self) -> Iterator[Versions]:
+        newer: Versions = {}
+        self._reads.append(newer)
+        try:
+            yield newer
+        finally:
+            # By identity: two reads that learned the same are equal.
+            self._reads = [read for read in self._reads if read is not newer]
+
+    def _keep(self, documents: Iterable[Document], newer: Versions) -> None:
+        for document in documents:
+            if document.version >= newer.get(document.id, 0):
+                self._meet(document)
+
+    def _meet(self, document: Document) -> None:
+        """Keep what was just read or written, unless a newer version is kept."""
+        self._note(document.id, document.version)
+        recent = self.recent(document.id)
+        if recent is not None and recent.version > document.version:
+            return
         self._met[document.id] = _now(), document
         self._met.move_to_end(document.id)
         if len(self._met) > MOST:
             self._met.popitem(last=False)
+
+    def _drop_before(self, request_id: str, version: int) -> None:
+        self._note(request_id, version)
+        kept = self._met.get(request_id)
+        if kept is not None and kept[1].version < version:
+            del self._met[request_id]
+
+    def _note(self, request_id: str, version: int) -> None:
+        for newer in self._reads:
+            newer[request_id] = max(version, newer.get(request_id, 0))
 
 
 def _now() -> float:

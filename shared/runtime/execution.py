@@ -178,18 +178,15 @@ class Executor(Generic[State]):
         stored = await self._documents.load([request_id])
         return self._kept(stored[request_id]) if request_id in stored else None
 
-    async def recall(self, request_id: str) -> Kept[State] | None:
-        """As `read`, but perhaps as it was a moment ago: for what ends in a command, which is decided on what is stored, and
-        for what one was refused on, which was read for that."""
+    async def recall(self, request_id: str, version: int = 0) -> Kept[State] | None:
+        """As `read`, but perhaps as it was a moment ago, not before `version`: for what ends in a command, which is decided on
+        what is stored, and for what one was refused on, which was read for that."""
         recent = self._documents.recent(request_id)
-        return self._kept(recent) if recent is not None else await self.read(request_id)
+        return self._kept(recent) if recent is not None and recent.version >= version else await self.read(request_id)
 
     async def find_one(self, column: str, value: Scalar) -> Kept[State] | None:
-        document = await self.store.find_one(column, value)
-        if document is None:
-            return None
-        self._documents.meet(document)
-        return self._kept(document)
+        document = await self._documents.find_one(column, value)
+        return self._kept(document) if document is not None else None
 
     async def find(self, find: Find) -> KeptPage[State]:
         found = await self.store.find(find)

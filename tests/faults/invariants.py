@@ -38,6 +38,7 @@ async def complaints(world: World) -> list[str]:
     events = [from_bytes(record.value) for record in world.tape.records]
     once = list({event.id: event for event in events}.values())
     return [
+        *world.backwards,
         *_sequences(once),
         *_times(once),
         *_decisions(once),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -15,7 +16,7 @@ from shared.runtime.execution import Answer, CommandKey, Executor
 from shared.runtime.folding import Cause, Draft, Folding
 from shared.runtime.relay import Relay
 from shared.runtime.service import ServiceRuntime
-from shared.storage.port import CommandMemory, OutboxEntry, Saved, StateStore, Write
+from shared.storage.port import CommandMemory, Document, OutboxEntry, Saved, StateStore, Write
 from tests.faults.memory import MemoryLog
 
 Runtime = ServiceRuntime[Any]
@@ -121,6 +122,15 @@ def ignores_versions(runtime: Runtime) -> None:
     runtime.executor._documents = Documents(cast(StateStore, LastWriterWins(runtime.store)))
 
 
+class GoesBack(Documents):
+    def _meet(self, document: Document) -> None:
+        self._met[document.id] = asyncio.get_running_loop().time(), document
+
+
+def lets_a_slow_read_replace_a_newer_save(runtime: Runtime) -> None:
+    runtime.executor._documents.__class__ = GoesBack
+
+
 class LosesTheOutbox(Consumer[Any]):
     async def _save(self, writes: Sequence[Write]) -> dict[str, Saved]:
         return await super()._save([replace(write, outbox=()) for write in writes])
@@ -180,6 +190,7 @@ MUTANTS: tuple[Callable[[Runtime], None], ...] = (
     never_sweeps_the_outbox,
     forgets_before_it_publishes,
     ignores_versions,
+    lets_a_slow_read_replace_a_newer_save,
     saves_reactions_without_their_events,
     dates_by_the_clock_alone,
     gives_up_a_lost_race,

@@ -130,6 +130,8 @@ class World:
     crashes: Counter[str] = field(default_factory=Counter)
     jumped: timedelta = timedelta()
     bug: tuple[str, type[Fact]] | None = None
+    backwards: list[str] = field(default_factory=list)
+    """Where a process remembered less of a request than it had answered already."""
 
     def __post_init__(self) -> None:
         self.fate = Fate(self.seed)
@@ -140,6 +142,8 @@ class World:
         self.graves: list[Process] = []
         """Every process that ever lived: what is frozen must not be collected, which would wake it."""
         self.runtimes: dict[str, ServiceRuntime[Any]] = {}
+        self.answered: dict[tuple[Process, str], int] = {}
+        """The version that a process answered with last, by request."""
         self.bug = self.fate.random.choice(BUGS) if self.fate.strikes(0.2) else None
         count = 2 if self.fate.strikes(0.25) else 1
         self.requests = [str(uuid5(UUID(REQUEST), f"{self.seed}:{number}")) for number in range(count)]
@@ -215,6 +219,7 @@ class World:
             document = self.disks[role.service].documents.get(request)
             if document is None:
                 continue
+            self._watch_memory(role.service, request)
             state = self.runtimes[role.service].executor.folding.state(document)
             choices = role.choices.get(state.course.status.value, ())
             if role.rare and random.random() < 0.01:
@@ -246,11 +251,19 @@ class World:
         if not call.done():
             return None
         try:
-            return Told(service, request, key.id, call.result())
+            answer = call.result()
+            self.answered[process, request] = max(answer.version, self.answered.get((process, request), 0))
+            return Told(service, request, key.id, answer)
         except Refusal as refusal:
             return Told(service, request, key.id, None, refusal.code)
         except StoreUnavailable:
             return None
+
+    def _watch_memory(self, service: str, request: str) -> None:
+        recent = self.runtimes[service].executor._documents.recent(request)
+        answered = self.answered.get((self.processes[service], request), 0)
+        if recent is not None and recent.version < answered:
+            self.backwards.append(f"{service} went back from version {answered} to {recent.version}")
 
     async def _settle(self) -> None:
         """Until nothing is left to publish, to hear, or to send; raises TimeoutError if that never comes."""
