@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 from shared.calendar import WorkingCalendar, official_calendar, parse_overrides
 from shared.clock import Clock, NewId, random_id, system_clock
+from shared.documents.inspection import Inspector
 from shared.documents.measured import MeasuredDocumentStore
 from shared.documents.port import DocumentStore
 from shared.eventlog.port import EventLog, LogUnavailable
@@ -39,6 +40,7 @@ class Platform:
     identity: Identity
     tracking: Tracking
     seals: Seals
+    inspector: Inspector
 
     @property
     def log(self) -> EventLog:
@@ -90,6 +92,7 @@ def open_platform(settings: Settings, clock: Clock = system_clock, new_id: NewId
         identity=Identity(half.accounts, clock, secret),
         tracking=Tracking(secret, settings.origin),
         seals=Seals(secret),
+        inspector=Inspector(),
     )
 
 

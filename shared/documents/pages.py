@@ -1,26 +1,22 @@
-"""Pages of PDF files and pictures as PNG, each drawn in a child process that may fail, hang or swell without harm."""
+"""Pages of PDF files and pictures as PNG, each drawn in a sandboxed process that may fail, hang or swell without harm."""
 
 from __future__ import annotations
 
 import asyncio
+import os
 import struct
-import sys
-from asyncio import StreamReader, StreamWriter
-from asyncio.subprocess import DEVNULL, PIPE, Process
 from collections.abc import AsyncIterator
-from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 from time import monotonic
-from typing import cast
 
 from prometheus_client import Histogram
 
 from shared.documents.draw import NO_SUCH_PAGE, PAGES
+from shared.documents.port import StoreUnavailable
+from shared.documents.sandbox.client import Sandbox, SandboxUnavailable, anonymous_file, process_sandbox
+from shared.documents.sandbox.protocol import OUT_OF_TIME, SUCCEEDED, Answer, Job, Limits
 
 DRAWABLE = frozenset({"application/pdf", "image/png", "image/jpeg"})
-PACKAGES = Path(__file__).parents[2]
-LARGEST_IMAGE = 24 * 1024**2
 DRAWINGS = Histogram("simpul_page_image_seconds", "Time that the picture of a page took, waiting included", ["outcome"])
 _SIZE = struct.Struct(">II")
 
@@ -61,12 +57,15 @@ class PageImage:
 class PageImages:
     """Draws at most `at_once` pages at a time, each in at most `seconds` and `memory` bytes of address space."""
 
-    def __init__(self, *, at_once: int = 2, seconds: float = 10.0, memory: int = 768 * 1024**2) -> None:
+    def __init__(
+        self, sandbox: Sandbox | None = None, *, at_once: int = 2, seconds: float = 10.0, memory: int = 768 * 1024**2
+    ) -> None:
+        self._sandbox = sandbox or process_sandbox()
         self._turns = asyncio.Semaphore(at_once)
-        self._seconds, self._memory = seconds, memory
+        self._seconds, self._limits = seconds, Limits(int(seconds) + 1, seconds, memory)
 
     async def draw(self, pieces: AsyncIterator[bytes], media_type: str, page: int) -> PageImage:
-        """The page of the document that `pieces` make up. Raises NoSuchPage, Unrenderable, TookTooLong."""
+        """The page of the document that `pieces` make up. Raises NoSuchPage, Unrenderable, TookTooLong, StoreUnavailable."""
         began, outcome = monotonic(), "failed"
         try:
             image = await self._draw(pieces, media_type, page)
@@ -84,59 +83,41 @@ class PageImages:
         if not 1 <= page <= 1_000_000:
             raise NoSuchPage(page)
         async with self._turns:
-            answer = await self._answer(pieces, media_type, page)
+            answer = _checked(await self._answer(pieces, media_type, page), page)
         return PageImage(answer[PAGES.size :], page, PAGES.unpack_from(answer)[0])
 
-    async def _answer(self, pieces: AsyncIterator[bytes], media_type: str, page: int) -> bytes:
-        child = await self._child(media_type, page)
+    async def _answer(self, pieces: AsyncIterator[bytes], media_type: str, page: int) -> Answer:
+        job = Job("draw", self._limits, {"media_type": media_type, "page": page})
+        descriptor = anonymous_file()
         try:
             async with asyncio.timeout(self._seconds):
-                answer, _ = await asyncio.gather(_read(child), _feed(child, pieces))
-                status = await child.wait()
+                await _write(descriptor, pieces)
+            return await self._sandbox.run(job, descriptor)
         except TimeoutError:
             raise TookTooLong(page) from None
+        except SandboxUnavailable as error:
+            raise StoreUnavailable(str(error)) from error
         finally:
-            await _end(child)
-        return _judged(answer, status, page)
-
-    async def _child(self, media_type: str, page: int) -> Process:
-        limits = (str(int(self._seconds) + 1), str(self._memory))
-        command = (sys.executable, "-s", "-B", "-m", "shared.documents.draw", media_type, str(page), *limits)
-        return await asyncio.create_subprocess_exec(
-            *command, stdin=PIPE, stdout=PIPE, stderr=DEVNULL, env={}, cwd=PACKAGES, start_new_session=True
-        )
+            os.close(descriptor)
 
 
-def _judged(answer: bytes, status: int, page: int) -> bytes:
-    if status == NO_SUCH_PAGE:
+def _checked(answer: Answer, page: int) -> bytes:
+    if answer.status == NO_SUCH_PAGE:
         raise NoSuchPage(page)
-    if status != 0 or len(answer) <= PAGES.size:
-        raise Unrenderable(f"exit status {status}")
-    return answer
+    if answer.status == OUT_OF_TIME:
+        raise TookTooLong(page)
+    if answer.status != SUCCEEDED or len(answer.result) <= PAGES.size:
+        raise Unrenderable(f"exit status {answer.status}")
+    return answer.result
 
 
-async def _feed(child: Process, pieces: AsyncIterator[bytes]) -> None:
-    stdin = cast(StreamWriter, child.stdin)
-    # A child that has seen enough closes its end; what it made of the rest is in its exit status.
-    with suppress(BrokenPipeError, ConnectionResetError):
-        async for piece in pieces:
-            stdin.write(piece)
-            await stdin.drain()
-    stdin.close()
+async def _write(descriptor: int, pieces: AsyncIterator[bytes]) -> None:
+    async for piece in pieces:
+        await asyncio.to_thread(_write_all, descriptor, piece)
+    os.lseek(descriptor, 0, os.SEEK_SET)
 
 
-async def _read(child: Process) -> bytes:
-    stdout = cast(StreamReader, child.stdout)
-    answer = bytearray()
-    while piece := await stdout.read(256 * 1024):
-        answer += piece
-        if len(answer) > LARGEST_IMAGE:
-            raise Unrenderable("the picture is too large")
-    return bytes(answer)
-
-
-async def _end(child: Process) -> None:
-    with suppress(ProcessLookupError):
-        if child.returncode is None:
-            child.kill()
-    await child.wait()
+def _write_all(descriptor: int, piece: bytes) -> None:
+    rest = memoryview(piece)
+    while rest:
+        rest = rest[os.write(descriptor, rest) :]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Iterable, Mapping, Sequence
@@ -121,7 +120,7 @@ class HeldFiles:
         found = _Field()
         await self._known_again(posted, name, found)
         for upload in (upload for upload in posted.uploads if upload.field == name):
-            came = await asyncio.to_thread(inspected, upload)
+            came = await inspected(upload, self._platform.inspector)
             if isinstance(came, FieldError):
                 found.errors.append(came)
                 continue

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 
 from starlette.datastructures import UploadFile
 from starlette.requests import Request
 
+from shared.documents.inspection import Inspector
 from shared.documents.measured import DOCUMENTS
-from shared.documents.media_types import inspect_as
-from shared.documents.port import DocumentRefused, Inspect, TooLarge
+from shared.documents.port import DocumentRefused, TooLarge
 from shared.web.bodies import FieldError
 from shared.web.uploads import SPARE_FILES, FormLimits, FormParser, Upload, a_form, named_refusal, parsed
 
@@ -66,12 +66,10 @@ def _received(parts: Sequence[tuple[str, UploadFile | str]], parser: PatientPars
     return Received(texts, uploads, errors)
 
 
-def inspected(upload: Upload, inspect: Callable[[str], Inspect] = inspect_as) -> Upload | FieldError:
-    """The upload with its media type, or why it is refused. Reads the file: run it in a thread."""
+async def inspected(upload: Upload, inspector: Inspector) -> Upload | FieldError:
+    """The upload with its media type, or why it is refused. Raises InspectionUnavailable."""
     try:
-        return replace(upload, media_type=inspect(upload.filename)(upload.file))
+        return replace(upload, media_type=await inspector.media_type(upload.filename, upload.file))
     except DocumentRefused as error:
         DOCUMENTS.labels("refused").inc()
         return FieldError(upload.field, named_refusal(upload.filename, error))
-    finally:
-        upload.file.seek(0)

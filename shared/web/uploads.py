@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections import defaultdict
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from types import UnionType
@@ -16,10 +15,11 @@ from starlette.datastructures import UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import Request
 
+from shared.documents.inspection import Inspector
 from shared.documents.measured import DOCUMENTS
-from shared.documents.media_types import inspect_as
-from shared.documents.port import DocumentRefused, Inspect, TooLarge
+from shared.documents.port import DocumentRefused, TooLarge
 from shared.web.bodies import REQUIRED_FILE, FieldError, field_errors
+from shared.web.platform_of import platform_of
 from shared.web.problems import Problem, invalid, not_taken_in
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -84,7 +84,6 @@ async def read_form(
     model: type[Model],
     files: Mapping[str, FileRule],
     limits: FormLimits = DEFAULT_LIMITS,
-    inspect: Callable[[str], Inspect] = inspect_as,
 ) -> AsyncIterator[ReadForm[Model]]:
     """The form of this request; a text field left blank counts as not sent. Files are closed at the end.
 
@@ -94,7 +93,7 @@ async def read_form(
     parser = _parser(request, files, limits)
     parts = await parsed(parser)
     try:
-        yield await _judged(parts.multi_items(), model, files, inspect)
+        yield await _judged(parts.multi_items(), model, files, platform_of(request).inspector)
     finally:
         await parts.close()
 
@@ -103,12 +102,12 @@ async def _judged(
     parts: Sequence[tuple[str, UploadFile | str]],
     model: type[Model],
     rules: Mapping[str, FileRule],
-    inspect: Callable[[str], Inspect],
+    inspector: Inspector,
 ) -> ReadForm[Model]:
     came = _sorted(parts, model, rules)
     fields = _fields(came, model)
     _count(came, rules)
-    refused = await asyncio.to_thread(_inspect, came, inspect) if came.uploads else []
+    refused = await _inspect(came, inspector)
     if came.errors or fields is None:
         raise invalid([*came.errors, *(FieldError(at, named_refusal(name, error)) for at, name, error in refused)])
     if refused:
@@ -186,17 +185,16 @@ def too_few_or_many(rule: FileRule, count: int) -> str:
 Refused = tuple[str, str, DocumentRefused]
 
 
-def _inspect(came: _Sorted, inspect: Callable[[str], Inspect]) -> list[Refused]:
-    """Name the media type of every file; those that are refused. Runs in a thread."""
+async def _inspect(came: _Sorted, inspector: Inspector) -> list[Refused]:
+    """Name the media type of every file; those that are refused. Raises InspectionUnavailable."""
     refused: list[Refused] = []
     for name, uploads in came.uploads.items():
         for place, upload in enumerate(uploads):
             try:
-                uploads[place] = replace(upload, media_type=inspect(upload.filename)(upload.file))
+                uploads[place] = replace(upload, media_type=await inspector.media_type(upload.filename, upload.file))
             except DocumentRefused as error:
                 DOCUMENTS.labels("refused").inc()
                 refused.append((name, upload.filename, error))
-            upload.file.seek(0)
     return refused
 
 

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from shared.documents.inspection import Inspector
+from shared.documents.sandbox.client import Sandbox
 from tests.services.web_ground import FILE_LIMIT, PDF, Ground, ground
 
 FIELDS = {"name": "Rahmat Contoh", "letter_date": "2026-03-31"}
@@ -181,3 +184,11 @@ async def test_a_key_that_is_not_visible_ascii_is_refused(simpul, key):
     response = await sent(simpul, files=[letter(), requirement()], headers={"Idempotency-Key": key.encode("latin-1")})
     assert response.status_code == 422
     assert set(told(response)) == {"Idempotency-Key"}
+
+
+async def test_files_that_cannot_be_inspected_now_are_asked_for_again_and_nothing_is_stored(simpul):
+    simpul.app.state.platform = replace(simpul.platform, inspector=Inspector(Sandbox(start_seconds=0.0)))
+    response = await sent(simpul, files=[letter(), requirement()])
+    assert (response.status_code, response.headers["retry-after"]) == (503, "5")
+    assert "Mohon coba beberapa saat lagi" in response.json()["detail"]
+    assert kept(simpul) == []

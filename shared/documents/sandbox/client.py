@@ -1,0 +1,187 @@
+"""The sandbox as a service process sees it: one server process that is started when needed and replaced when it fails."""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import logging
+import os
+import socket
+import subprocess
+import sys
+import threading
+from contextlib import suppress
+from functools import cache
+from pathlib import Path
+from tempfile import TemporaryFile
+
+from shared.documents.sandbox.protocol import CANNOT_FORK, CRASHED, MAX_RESULT_BYTES, READY, Answer, Job
+
+logger = logging.getLogger(__name__)
+
+PACKAGES = Path(__file__).parents[3]
+MAX_ANSWER_BYTES = MAX_RESULT_BYTES + 64
+PIECE = 256 * 1024
+CLOSE_SECONDS = 2.0
+
+
+class SandboxUnavailable(Exception):
+    """No child process can be had for a job now."""
+
+
+class _ServerLost(Exception):
+    """The server died or does not answer."""
+
+
+class _ServerProcess:
+    """A running server. Raises SandboxUnavailable when it does not come up in time."""
+
+    def __init__(self, start_seconds: float) -> None:
+        self.control, theirs = socket.socketpair()
+        command = [sys.executable, "-s", "-B", "-m", "shared.documents.sandbox.server", str(theirs.fileno())]
+        quiet = subprocess.DEVNULL
+        try:
+            with theirs:
+                self._process = subprocess.Popen(  # noqa: S603 - the program and its arguments are our own
+                    command, stdin=quiet, stdout=quiet, stderr=quiet, env={}, cwd=PACKAGES,
+                    pass_fds=[theirs.fileno()], start_new_session=True,
+                )  # fmt: skip
+        except OSError as error:
+            self.control.close()
+            raise SandboxUnavailable(f"the sandbox server cannot be started: {error}") from error
+        self.control.settimeout(start_seconds)
+        try:
+            ready = self.control.recv(len(READY))
+        except OSError:
+            ready = b""
+        if ready != READY:
+            self.end()
+            raise SandboxUnavailable(f"the sandbox server did not come up, exit status {self._process.returncode}")
+        self.control.setblocking(False)
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    def is_running(self) -> bool:
+        return self._process.poll() is None
+
+    def end(self, wait_seconds: float = 0.0) -> None:
+        self.control.close()
+        with suppress(subprocess.TimeoutExpired):
+            self._process.wait(wait_seconds)
+        self._process.kill()
+        self._process.wait()
+
+
+class Sandbox:
+    """Runs jobs in children of its server process, for any number of event loops.
+
+    The server is started by the first job, within `start_seconds`. One that leaves a job unanswered for `grace_seconds` over
+    the job's own limit is taken for hung.
+    """
+
+    def __init__(self, *, start_seconds: float = 30.0, grace_seconds: float = 10.0) -> None:
+        self._start_seconds, self._grace_seconds = start_seconds, grace_seconds
+        self._lock = threading.Lock()
+        self._server: _ServerProcess | None = None
+
+    @property
+    def server_pid(self) -> int | None:
+        """The process id of the server, None while there is none."""
+        return self._server.pid if self._server else None
+
+    async def run(self, job: Job, file: int) -> Answer:
+        """Do a job on the file behind this descriptor, which stays open and whose position may move.
+
+        Raises SandboxUnavailable when no child can be had, which says nothing about the file.
+        """
+        for _ in range(2):
+            server = self._server
+            if server is None or not server.is_running():
+                server = await asyncio.to_thread(self._start)
+            try:
+                answer = await self._ask(server, job, file)
+            except _ServerLost as error:
+                logger.warning("the sandbox server is replaced: %s", error)
+                await asyncio.to_thread(self._discard, server)
+                continue
+            if answer.status == CANNOT_FORK:
+                raise SandboxUnavailable("no more processes can be started")
+            return answer
+        raise SandboxUnavailable("the sandbox server failed twice")
+
+    def close(self) -> None:
+        """End the server; the next job would start another one."""
+        with self._lock:
+            server, self._server = self._server, None
+        if server:
+            server.end(CLOSE_SECONDS)
+
+    def _start(self) -> _ServerProcess:
+        with self._lock:
+            if self._server is None or not self._server.is_running():
+                if self._server:
+                    self._server.end()
+                self._server = _ServerProcess(self._start_seconds)
+            return self._server
+
+    def _discard(self, server: _ServerProcess) -> None:
+        with self._lock:
+            if self._server is server:
+                self._server = None
+        server.end()
+
+    async def _ask(self, server: _ServerProcess, job: Job, file: int) -> Answer:
+        ours, theirs = socket.socketpair()
+        with ours:
+            ours.setblocking(False)
+            with theirs:
+                _send(server, job, [theirs.fileno(), file])
+            try:
+                async with asyncio.timeout(job.limits.elapsed_seconds + self._grace_seconds):
+                    received = await _read_to_end(ours)
+            except (TimeoutError, OSError) as error:
+                raise _ServerLost(f"it does not answer ({type(error).__name__})") from error
+        if len(received) > MAX_ANSWER_BYTES:
+            return Answer(CRASHED)
+        answer = Answer.from_bytes(received)
+        if answer is None:
+            raise _ServerLost("it ended")
+        return answer
+
+
+def _send(server: _ServerProcess, job: Job, descriptors: list[int]) -> None:
+    message = job.to_bytes()
+    try:
+        sent = socket.send_fds(server.control, [message], descriptors)
+    except OSError as error:
+        raise _ServerLost(f"it takes no more jobs ({type(error).__name__})") from error
+    if sent != len(message):
+        raise _ServerLost("it takes no more jobs")
+
+
+async def _read_to_end(connection: socket.socket) -> bytes:
+    loop, received = asyncio.get_running_loop(), bytearray()
+    while piece := await loop.sock_recv(connection, PIECE):
+        received += piece
+        if len(received) > MAX_ANSWER_BYTES:
+            break
+    return bytes(received)
+
+
+def anonymous_file() -> int:
+    """The descriptor of an empty file without a name, in memory where the system can; the caller closes it."""
+    if hasattr(os, "memfd_create"):
+        return os.memfd_create("document")
+    with TemporaryFile() as file:
+        return os.dup(file.fileno())
+
+
+@cache
+def process_sandbox() -> Sandbox:
+    """The one sandbox of this process: a server holds some 50 MB, and several platforms in a process share it."""
+    sandbox = Sandbox()
+    atexit.register(sandbox.close)
+    os.register_at_fork(after_in_child=process_sandbox.cache_clear)
+    return sandbox

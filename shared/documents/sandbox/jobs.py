@@ -1,0 +1,31 @@
+"""The jobs that a child of the sandbox can do. Each reads a file and returns an exit status and a result."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from typing import BinaryIO
+
+from shared.documents.draw import draw_job
+from shared.documents.media_types import media_type_of
+from shared.documents.port import DocumentRefused
+from shared.documents.sandbox.protocol import SUCCEEDED
+
+JobFunction = Callable[[BinaryIO, dict[str, str | int]], tuple[int, bytes]]
+
+
+def inspect(file: BinaryIO, arguments: dict[str, str | int]) -> tuple[int, bytes]:
+    """The media type of a file that was sent under `name`, or the refusal, as JSON."""
+    try:
+        answer = {"media_type": media_type_of(str(arguments["name"]), file)}
+    except DocumentRefused as refusal:
+        answer = {"code": refusal.code, "message": refusal.message}
+    return SUCCEEDED, json.dumps(answer).encode()
+
+
+def draw(file: BinaryIO, arguments: dict[str, str | int]) -> tuple[int, bytes]:
+    """The number of pages, then one page as PNG."""
+    return draw_job(file.read(), str(arguments["media_type"]), int(arguments["page"]))
+
+
+JOBS: Mapping[str, JobFunction] = {"inspect": inspect, "draw": draw}

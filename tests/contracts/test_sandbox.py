@@ -1,0 +1,139 @@
+"""Files are inspected in limited processes of their own; what becomes of those harms no one else."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections.abc import Iterator
+from dataclasses import replace
+from io import BytesIO
+from pathlib import Path
+from tempfile import SpooledTemporaryFile, TemporaryFile
+from typing import Any
+from zipfile import ZipFile
+
+import pytest
+
+from shared.documents.inspection import INSPECTION_LIMITS, InspectionUnavailable, Inspector
+from shared.documents.media_types import PDF
+from shared.documents.port import DocumentRefused, StoreUnavailable
+from shared.documents.sandbox.client import Sandbox, anonymous_file
+from shared.documents.sandbox.protocol import CRASHED, Job
+from tests.journeys import papers
+
+LETTER = papers.pdf("surat.pdf", "Surat permohonan.").content
+
+
+@pytest.fixture
+def sandbox() -> Iterator[Sandbox]:
+    made = Sandbox(grace_seconds=0.5)
+    yield made
+    made.close()
+
+
+def zipped(name: str, content: bytes) -> bytes:
+    out = BytesIO()
+    with ZipFile(out, "w") as archive:
+        archive.writestr(name, content)
+    return out.getvalue()
+
+
+async def code(inspector: Inspector, content: bytes, name: str = "surat.pdf") -> str:
+    with pytest.raises(DocumentRefused) as refusal:
+        await inspector.media_type(name, BytesIO(content))
+    return refusal.value.code
+
+
+async def test_a_file_is_inspected_wherever_its_bytes_are(sandbox: Sandbox, tmp_path: Path):
+    inspector = Inspector(sandbox)
+    with (
+        SpooledTemporaryFile(max_size=10**6) as in_memory,
+        SpooledTemporaryFile(max_size=1) as rolled_over,
+        TemporaryFile() as unnamed,
+        (tmp_path / "surat.pdf").open("w+b") as named,
+    ):
+        files: list[Any] = [in_memory, rolled_over, unnamed, named, BytesIO()]
+        for file in files:
+            file.write(LETTER)
+            assert await inspector.media_type("surat.pdf", file) == PDF
+            assert file.read() == LETTER
+
+
+async def test_a_refusal_comes_back_with_its_code_and_sentence(sandbox: Sandbox):
+    with pytest.raises(DocumentRefused, match="adalah program") as refusal:
+        await Inspector(sandbox).media_type("surat.pdf", BytesIO(b"MZ\x90\x00"))
+    assert refusal.value.code == "program"
+
+
+async def test_names_of_any_length_and_letters_come_through(sandbox: Sandbox):
+    for name in ("n" * 100_000 + ".pdf", "\ud800\u202e\x00日.pdf", "surat.PDF"):
+        assert await Inspector(sandbox).media_type(name, BytesIO(LETTER)) == PDF
+
+
+async def test_many_files_at_once_are_all_answered_by_one_server(sandbox: Sandbox):
+    inspector = Inspector(sandbox, max_concurrency=8)
+    answers = await asyncio.gather(*(inspector.media_type("surat.pdf", BytesIO(LETTER)) for _ in range(20)))
+    assert answers == [PDF] * 20
+
+
+async def test_a_file_that_needs_more_memory_than_it_may_is_refused(sandbox: Sandbox):
+    small = replace(INSPECTION_LIMITS, memory_bytes=1024**2)
+    large = zipped("dalam.zip", zipped("isi.bin", bytes(20 * 1024**2)))
+    assert await code(Inspector(sandbox, limits=small), large, "lampiran.zip") == "too_complex"
+
+
+async def test_a_file_that_needs_more_time_than_it_may_is_refused(sandbox: Sandbox):
+    await Inspector(sandbox).media_type("surat.pdf", BytesIO(LETTER))
+    hurried = replace(INSPECTION_LIMITS, elapsed_seconds=0.0)
+    assert await code(Inspector(sandbox, limits=hurried), LETTER) == "too_complex"
+    assert await Inspector(sandbox).media_type("surat.pdf", BytesIO(LETTER)) == PDF
+
+
+@pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGSTOP])
+async def test_a_server_that_died_or_hangs_is_replaced(sandbox: Sandbox, end: signal.Signals):
+    short = replace(INSPECTION_LIMITS, elapsed_seconds=3.0)
+    inspector = Inspector(sandbox, limits=short)
+    await inspector.media_type("surat.pdf", BytesIO(LETTER))
+    first = sandbox.server_pid
+    assert first
+    os.kill(first, end)
+    assert await inspector.media_type("surat.pdf", BytesIO(LETTER)) == PDF
+    assert sandbox.server_pid not in (None, first)
+
+
+async def test_without_a_sandbox_nothing_is_judged_and_the_caller_may_try_again():
+    with pytest.raises(InspectionUnavailable) as failure:
+        await Inspector(Sandbox(start_seconds=0.0)).media_type("surat.pdf", BytesIO(LETTER))
+    assert isinstance(failure.value, StoreUnavailable)
+
+
+async def test_a_server_ends_with_the_process_that_started_it(sandbox: Sandbox):
+    await Inspector(sandbox).media_type("surat.pdf", BytesIO(LETTER))
+    server = sandbox.server_pid
+    sandbox.close()
+    assert sandbox.server_pid is None
+    with pytest.raises(ProcessLookupError):
+        os.kill(server or 0, 0)
+
+
+async def test_a_reader_who_goes_away_leaves_no_child_behind(sandbox: Sandbox):
+    inspector = Inspector(sandbox)
+    await inspector.media_type("surat.pdf", BytesIO(LETTER))
+    for _ in range(20):
+        waiting = asyncio.create_task(inspector.media_type("surat.pdf", BytesIO(LETTER)))
+        await asyncio.sleep(0)
+        waiting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await waiting
+    assert await inspector.media_type("surat.pdf", BytesIO(LETTER)) == PDF
+
+
+async def test_a_job_that_does_not_exist_harms_only_its_child(sandbox: Sandbox):
+    descriptor = anonymous_file()
+    try:
+        answer = await sandbox.run(Job("none", INSPECTION_LIMITS), descriptor)
+    finally:
+        os.close(descriptor)
+    assert answer.status not in (0, CRASHED)
+    assert await Inspector(sandbox).media_type("surat.pdf", BytesIO(LETTER)) == PDF
