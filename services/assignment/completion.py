@@ -23,8 +23,9 @@ from shared.runtime.decider import Refusal
 from shared.runtime.execution import Answer, CommandKey, Executor, Kept, KeyReused
 from shared.web.employee_number import grouped
 from shared.web.labels import ROLE_LABELS, SCOPE_LABELS
+from shared.web.multipart import FormLimits
 from shared.web.storing import discard, store_uploads
-from shared.web.uploads import FileRule, FormLimits, ReadForm
+from shared.web.uploads import FileRule, ReadForm
 
 FILES = {"documents": FileRule(1, 20)}
 KINDS = {"documents": DocumentKind.RESULT}

@@ -23,8 +23,9 @@ from shared.storage.port import StateStore, StoreUnavailable
 from shared.web import shapes
 from shared.web.commands import shown
 from shared.web.idempotency import command_key, digest_of, documents_digest, sent_key
+from shared.web.multipart import FormLimits
 from shared.web.storing import discard, store_uploads
-from shared.web.uploads import FormLimits, ReadForm, read_form
+from shared.web.uploads import ReadForm, read_form
 
 Documents = tuple[DocumentRef, ...]
 

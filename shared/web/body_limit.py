@@ -17,6 +17,7 @@ SMALL = 64 * 1024
 """An unread rest up to this size is not worth a closed connection."""
 LINGER_IDLE, LINGER_LONGEST = 2.0, 5.0
 """Seconds that the rest of a refused body is read and dropped, so that the sender meets the answer and not a reset."""
+INCOMPLETE = "Kiriman ini terputus sebelum semuanya sampai. Silakan kirim kembali."
 SILENCE = 60.0
 """Seconds without a byte after which the rest of a body is no longer waited for."""
 
@@ -67,6 +68,8 @@ class _Body:
         self._taken += len(message.get("body", b""))
         if self._taken > self.limit:
             raise too_large(self.limit)
+        if self._whole and message["type"] == "http.request" and self._taken < (self._declared or 0):
+            raise Problem(400, INCOMPLETE)
         return message
 
     async def send(self, message: Message) -> None:

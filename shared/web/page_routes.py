@@ -26,12 +26,12 @@ from shared.web.access import (
 )
 from shared.web.answers import KNOWN
 from shared.web.csrf import csrf_fits
+from shared.web.multipart import FormLimits
 from shared.web.navigation import SIGN_IN
 from shared.web.platform_of import platform_of
 from shared.web.posted import Posted, read_posted
 from shared.web.problems import Problem, problem_of
 from shared.web.rendering import shared_pages
-from shared.web.uploads import FormLimits
 
 LOOKS_BY_ITSELF = "X-Live"
 """The header of a page that fetches what has changed without anybody asking."""

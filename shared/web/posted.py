@@ -14,9 +14,10 @@ from starlette.requests import Request
 
 from shared.web import csrf
 from shared.web.bodies import FieldError, field_errors
+from shared.web.multipart import FormLimits, is_multipart
 from shared.web.problems import Problem, invalid
 from shared.web.received import receive_form
-from shared.web.uploads import TWICE, FormLimits, Upload, is_multipart, values_for
+from shared.web.uploads import TWICE, Upload, values_for
 
 Model = TypeVar("Model", bound=BaseModel)
 

@@ -14,7 +14,8 @@ from shared.documents.inspection import Inspector
 from shared.documents.measured import DOCUMENTS
 from shared.documents.port import DocumentRefused, TooLarge
 from shared.web.bodies import FieldError
-from shared.web.uploads import SPARE_FILES, FormLimits, FormParser, Upload, a_form, named_refusal, parsed
+from shared.web.multipart import SPARE_FILES, FormLimits, FormParser, a_form, parsed
+from shared.web.uploads import Upload, named_refusal
 
 
 class PatientParser(FormParser):

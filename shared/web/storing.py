@@ -10,8 +10,9 @@ from shared.clock import NewId
 from shared.contracts.facts import DocumentKind, DocumentRef
 from shared.documents.media_types import safe_name
 from shared.documents.port import DocumentRefused, DocumentStore
+from shared.web.multipart import DEFAULT_LIMITS, FormLimits
 from shared.web.problems import not_taken_in
-from shared.web.uploads import DEFAULT_LIMITS, FormLimits, ReadForm, Upload
+from shared.web.uploads import ReadForm, Upload
 
 
 async def store_uploads(

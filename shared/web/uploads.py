@@ -7,27 +7,22 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from types import UnionType
-from typing import Any, BinaryIO, Generic, TypeVar, Union, get_args, get_origin
+from typing import BinaryIO, Generic, TypeVar, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 from starlette.datastructures import UploadFile
-from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import Request
 
 from shared.documents.inspection import Inspector
 from shared.documents.measured import DOCUMENTS
-from shared.documents.port import DocumentRefused, TooLarge
+from shared.documents.port import DocumentRefused
 from shared.web.bodies import REQUIRED_FILE, FieldError, field_errors
+from shared.web.multipart import DEFAULT_LIMITS, SPARE_FILES, FormLimits, FormParser, a_form, parsed
 from shared.web.platform_of import platform_of
 from shared.web.problems import Problem, invalid, not_taken_in
 
 Model = TypeVar("Model", bound=BaseModel)
-
-MIB = 1024 * 1024
-LONG_NAME = "Nama sebuah berkas atau isian terlalu panjang. Beri nama yang lebih pendek, lalu kirim kembali."
-SPARE_FILES = 10
-"""Files over what the rules allow that are still read, so that the answer can say how many there were."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,18 +31,6 @@ class FileRule:
 
     least: int = 0
     most: int = 1
-
-
-@dataclass(frozen=True, slots=True)
-class FormLimits:
-    """Bytes of one file and of one text field, and how many text fields there may be."""
-
-    file: int = 25 * MIB
-    text: int = 64 * 1024
-    fields: int = 100
-
-
-DEFAULT_LIMITS = FormLimits()
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,60 +192,5 @@ def named_refusal(filename: str, error: DocumentRefused) -> str:
     return f"{shown}: {error.message}" if shown else error.message
 
 
-class _TooMany(Exception):
-    """More parts than any right form has."""
-
-
-class FormParser(MultiPartParser):
-    """Starlette's parser with a limit to each file and words of our own for too many parts."""
-
-    def __init__(self, request: Request, most_files: int, limits: FormLimits):
-        most: float = float("inf")
-        super().__init__(request.headers, request.stream(), max_files=most, max_fields=most, max_part_size=limits.text)  # type: ignore[arg-type, unused-ignore]
-        self._most_files, self._limits, self._size = most_files, limits, 0
-
-    def on_headers_finished(self) -> None:
-        super().on_headers_finished()
-        self._size = 0
-        if self._current_files > self._most_files or self._current_fields > self._limits.fields:
-            raise _TooMany
-
-    def on_part_data(self, data: bytes, start: int, end: int) -> None:
-        if self._current_part.file is not None:
-            self._size += end - start
-            if self._size > self._limits.file and not self._let_pass():
-                return
-        super().on_part_data(data, start, end)
-
-    def _let_pass(self) -> bool:
-        """Whether more of a file that is too large is taken in. Raises TooLarge."""
-        raise TooLarge(self._limits.file)
-
-
 def _parser(request: Request, rules: Mapping[str, FileRule], limits: FormLimits) -> FormParser:
     return FormParser(a_form(request), sum(rule.most for rule in rules.values()) + SPARE_FILES, limits)
-
-
-def is_multipart(request: Request) -> bool:
-    return request.headers.get("content-type", "").partition(";")[0].strip().lower() == "multipart/form-data"
-
-
-def a_form(request: Request) -> Request:
-    if not is_multipart(request):
-        raise Problem(415, "Kirim isian ini sebagai formulir (multipart/form-data).")
-    return request
-
-
-async def parsed(parser: FormParser) -> Any:
-    try:
-        return await parser.parse()
-    except TooLarge as error:
-        DOCUMENTS.labels("refused").inc()
-        at = parser._current_part.field_name
-        raise not_taken_in(error, at) from error
-    except _TooMany as error:
-        raise Problem(422, "Formulir ini memuat terlalu banyak isian atau berkas.") from error
-    except MultiPartException as error:
-        if "header size" in str(error.__cause__):
-            raise Problem(422, LONG_NAME) from error
-        raise Problem(400, "Formulir ini tidak dapat dibaca. Periksa isinya, lalu kirim kembali.") from error

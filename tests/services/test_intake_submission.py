@@ -19,6 +19,7 @@ from tests.services.intake_ground import (
     DICTIONARY,
     DOCX,
     FILES,
+    FORM,
     LETTER,
     PDF,
     Applicant,
@@ -306,3 +307,15 @@ async def test_marks_that_turn_text_around_do_not_stay_in_a_name(intake: Ground)
     made = (await intake.submit(name="Rahmat \u202eContoh\u200b")).json()
     applicant = Applicant(intake, made["id"], made["number"], made["tracking_token"])
     assert (await applicant.get()).json()["name"] == "Rahmat Contoh"
+
+
+@pytest.mark.parametrize("path", ["/api/requests", "/", "/berkas"])
+@pytest.mark.parametrize("cut", [len(b"--\r\n"), 60, len(DIAGRAM) // 2, len(DIAGRAM) + 100])
+async def test_a_form_that_was_cut_off_is_refused_whole(refusing: Ground, path: str, cut: int):
+    async with refusing.client() as client:
+        whole = client.build_request("POST", path, data=FORM, files=list(FILES))
+        headers = {"Content-Type": whole.headers["Content-Type"]}
+        answer = await client.post(path, content=(await whole.aread())[:-cut], headers=headers)
+    assert answer.status_code == 400
+    assert "terputus" in answer.text
+    assert await nothing_happened(refusing)

@@ -140,7 +140,7 @@ async def test_far_too_many_parts_are_refused_before_they_are_all_read(simpul):
         (b"rubbish", "multipart/form-data", 400),
         (b"rubbish", "multipart/form-data; boundary=x", 400),
         (b"--x\r\nContent-Disposition: form-data\r\n\r\n1\r\n--x--", "multipart/form-data; boundary=x", 400),
-        (b'--x\r\nContent-Disposition: form-data; name="name"\r\n\r\nR', "multipart/form-data; boundary=x", 422),
+        (b'--x\r\nContent-Disposition: form-data; name="name"\r\n\r\nR', "multipart/form-data; boundary=x", 400),
     ],
 )
 async def test_what_is_no_form_is_refused_plainly(simpul, content, kind, status):

@@ -29,9 +29,10 @@ from shared.web.app import make_app
 from shared.web.bodies import Body, Fields
 from shared.web.idempotency import command_key, digest_of, documents_digest
 from shared.web.lists import ListQuery
+from shared.web.multipart import FormLimits
 from shared.web.server import SimpulServer, server_for
 from shared.web.storing import store_uploads
-from shared.web.uploads import FileRule, FormLimits, read_form
+from shared.web.uploads import FileRule, read_form
 
 FILE_LIMIT = 200_000
 PDF = b"%PDF-1.7\n1 0 obj<<>>endobj\ntrailer<<>>\n%%EOF\n"
