@@ -7,7 +7,7 @@ RUN python -m venv /opt/simpul
 ENV PATH=/opt/simpul/bin:$PATH PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
 COPY requirements.lock ./
 RUN pip install --quiet --require-hashes --requirement requirements.lock
-COPY pyproject.toml README.md ./
+COPY pyproject.toml README.md LICENSE ./
 COPY shared shared
 COPY services services
 # What builds and installs is of no use to what runs.

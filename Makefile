@@ -1,6 +1,6 @@
 # One command per habit. `make` alone lists them.
 .DEFAULT_GOAL := help
-.PHONY: help run test engines containers faults check lint format bench docs lock clean
+.PHONY: help run test engines containers check lint format faults bench bench-pages bench-move pictures docs lock clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -59,6 +59,7 @@ pictures: $(DEV_READY) ## take pictures of every page in every state, into build
 docs: $(DEV_READY) ## write the pages of docs/ that come from the code
 	@$(BIN)/python -m services.cli.catalogue
 	@$(BIN)/python -m services.cli.gateway
+	@$(BIN)/python -m services.cli.env_example
 
 lock: $(DEV_READY) ## resolve the dependencies again; UPGRADE=1 takes the newest
 	@$(COMPILE) --group build --output-file requirements.lock

@@ -1,0 +1,46 @@
+"""`.env.example`, made from the settings: every variable with its meaning and default, commented out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from pydantic import SecretStr
+from pydantic.fields import FieldInfo
+
+from shared.settings import Settings
+
+FILE = Path(__file__).parents[2] / ".env.example"
+HEAD = """\
+# Settings of Simpul. Copy this file to .env, make it readable by its owner alone (chmod 600 .env), and remove the # of
+# what you set.
+# Made from shared/settings.py by `make docs`.
+"""
+
+
+def env_example() -> str:
+    """The whole file as text."""
+    return "\n".join([HEAD, *_lines()])
+
+
+def _lines() -> Iterator[str]:
+    for name, field in Settings.model_fields.items():
+        yield f"# {field.description}"
+        yield f"#SIMPUL_{name.upper()}={_default(field)}"
+        yield ""
+
+
+def _default(field: FieldInfo) -> str:
+    value = field.default
+    if value is None or isinstance(value, SecretStr):
+        return ""
+    return f'"{value}"' if " " in str(value) else str(value)
+
+
+def main() -> None:
+    FILE.write_text(env_example(), encoding="utf-8")
+    print(f"written: {FILE.name}")
+
+
+if __name__ == "__main__":
+    main()
