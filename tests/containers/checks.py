@@ -30,6 +30,7 @@ from services.wiring import BUILDERS
 from shared.identity.passwords import make_password
 from shared.settings import MIB
 from tests.containers.containers import ROOT, Site
+from tests.support.files import small_pdf
 
 REQUESTS = 24
 TIMES = 10
@@ -38,7 +39,7 @@ SOON = 90.0
 FORGED = "203.0.113.77"
 GATEWAY = "172.30.84.2"
 PIECE = bytes(64 * 1024)
-PDF = b"%PDF-1.4\n%%EOF\n"
+PDF = small_pdf()
 
 
 @dataclass

@@ -12,7 +12,6 @@ import pytest
 from shared.clock import random_id
 from shared.documents.folder import FolderDocumentStore
 from shared.documents.kept_pages import KeptPages
-from shared.documents.media_types import inspect_as
 from shared.documents.pages import NoSuchPage, PageImage, PageImages, Unrenderable
 from shared.documents.port import DocumentMissing
 from tests.services.desk_ground import pdf
@@ -38,7 +37,7 @@ def documents(tmp_path: Path) -> FolderDocumentStore:
 
 
 async def stored(documents: FolderDocumentStore, content: bytes) -> str:
-    return (await documents.put(BytesIO(content), inspect_as("surat.pdf"), limit=10**7)).key
+    return (await documents.put(BytesIO(content), lambda file: PDF, limit=10**7)).key
 
 
 async def test_a_page_is_drawn_once_however_many_ask(documents: FolderDocumentStore):

@@ -24,6 +24,7 @@ from shared.contracts.envelope import Event, from_bytes, to_bytes
 from shared.contracts.facts import DocumentKind, DocumentRef, Fact
 from shared.contracts.intake import RequestSubmitted
 from shared.documents.media_types import inspect_as
+from shared.documents.port import Inspect
 from shared.identity import api as identity_api
 from shared.identity.accounts import Account, Role, Session
 from shared.platform import Platform, open_platform
@@ -122,7 +123,14 @@ class Ground:
 
     async def keep(self, name: str, content: bytes, kind: DocumentKind = DocumentKind.REQUIREMENT) -> DocumentRef:
         """A stored document, as intake would name it."""
-        stored = await self.platform.documents.put(BytesIO(content), inspect_as(name), limit=10**7)
+        return await self.keep_as(inspect_as(name), name, content, kind)
+
+    async def keep_unchecked(self, name: str, content: bytes, media_type: str) -> DocumentRef:
+        """A stored document that came in when less was asked of files."""
+        return await self.keep_as(lambda file: media_type, name, content, DocumentKind.REQUIREMENT)
+
+    async def keep_as(self, inspect: Inspect, name: str, content: bytes, kind: DocumentKind) -> DocumentRef:
+        stored = await self.platform.documents.put(BytesIO(content), inspect, limit=10**7)
         fields: dict[str, Any] = {
             "size": stored.size,
             "media_type": stored.media_type,

@@ -33,9 +33,10 @@ from shared.web.rendering import Pages
 from shared.web.uploads import FileRule
 from tests.services import web_ground
 from tests.services.identity_ground import SetClock
+from tests.support.files import small_pdf
 
 PASSWORD = "tujuh ombak biru di maba"
-PDF = b"%PDF-1.7\n1 0 obj<<>>endobj\ntrailer<<>>\n%%EOF\n"
+PDF = small_pdf()
 
 
 class Note(Body):

@@ -258,7 +258,7 @@ async def test_pages_are_pictures_and_each_names_the_next(ground: Ground):
 
 
 async def test_what_has_no_pages_says_so(ground: Ground):
-    broken = await ground.keep("rusak.pdf", b"%PDF-1.7\nno more than this")
+    broken = await ground.keep_unchecked("rusak.pdf", b"%PDF-1.7\nno more than this", "application/pdf")
     archive = RESULT.model_copy(update={"id": "arsip", "media_type": "application/zip"})
     lost = RESULT.model_copy(update={"id": "hilang"})
     await ground.submitted(broken, archive, lost)

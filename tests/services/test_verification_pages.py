@@ -392,7 +392,7 @@ async def test_looking_at_another_page_without_a_script_loses_nothing(ground: Gr
 
 
 async def test_what_cannot_be_shown_says_so_and_can_be_downloaded(ground: Ground):
-    broken = await ground.keep("rusak.pdf", b"%PDF-1.7\nno more than this")
+    broken = await ground.keep_unchecked("rusak.pdf", b"%PDF-1.7\nno more than this", "application/pdf")
     archive = RESULT.model_copy(update={"id": "arsip", "name": "arsip.zip", "media_type": "application/zip"})
     lost = RESULT.model_copy(update={"id": "hilang"})
     await ground.submitted(broken, archive, lost)

@@ -33,9 +33,10 @@ from shared.web.multipart import FormLimits
 from shared.web.server import SimpulServer, server_for
 from shared.web.storing import store_uploads
 from shared.web.uploads import FileRule, read_form
+from tests.support.files import small_pdf
 
 FILE_LIMIT = 200_000
-PDF = b"%PDF-1.7\n1 0 obj<<>>endobj\ntrailer<<>>\n%%EOF\n"
+PDF = small_pdf()
 RULES = {"letter": FileRule(1, 1), "requirements": FileRule(1, 3)}
 KINDS = {"letter": DocumentKind.LETTER, "requirements": DocumentKind.REQUIREMENT}
 

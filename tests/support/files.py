@@ -1,0 +1,36 @@
+"""Real files as small as they can be, for tests that need one and do not care what is in it."""
+
+from __future__ import annotations
+
+from io import BytesIO
+
+from PIL import Image
+
+
+def small_pdf(words: str = "Surat", *, pages: int = 1, comment: str = "") -> bytes:
+    """A complete PDF with a line of words on each page; another comment makes other bytes."""
+    text = f"BT /F 20 Tf 60 700 Td ({words}) Tj ET".encode("latin-1")
+    kids = " ".join(f"{number} 0 R" for number in range(5, 5 + pages))
+    page = b"<</Type/Page/Parent 2 0 R/MediaBox[0 0 595 842]/Contents 3 0 R/Resources<</Font<</F 4 0 R>>>>>>"
+    objects = [
+        b"<</Type/Catalog/Pages 2 0 R>>",
+        f"<</Type/Pages/Kids[{kids}]/Count {pages}>>".encode(),
+        b"<</Length %d>>stream\n%s\nendstream" % (len(text), text),
+        b"<</Type/Font/Subtype/Type1/BaseFont/Helvetica>>",
+        *[page] * pages,
+    ]
+    written, places = f"%PDF-1.7\n%{comment}\n".encode(), []
+    for number, content in enumerate(objects, start=1):
+        places.append(len(written))
+        written += b"%d 0 obj\n%s\nendobj\n" % (number, content)
+    table = b"".join(b"%010d 00000 n \n" % place for place in places)
+    size = len(objects) + 1
+    trailer = b"trailer\n<</Root 1 0 R/Size %d>>\nstartxref\n%d\n%%%%EOF\n" % (size, len(written))
+    return written + b"xref\n0 %d\n0000000000 65535 f \n" % size + table + trailer
+
+
+def small_picture(kind: str = "PNG", size: tuple[int, int] = (20, 20), mode: str = "RGB", **options: object) -> bytes:
+    """A complete picture in one colour; `kind` is a format of Pillow."""
+    out = BytesIO()
+    Image.new(mode, size, "teal").save(out, kind, **options)
+    return out.getvalue()
