@@ -26,6 +26,7 @@ COMMANDS: Mapping[str, str] = {
     "events": "events:app",
     "state": "state:app",
     "dead-letters": "dead_letters:app",
+    "documents": "documents:app",
     "move": "move:move",
     "backup": "backup:backup",
     "restore": "backup:restore",

@@ -11,14 +11,17 @@ from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from fastapi import APIRouter, Depends, FastAPI
 from starlette.responses import Response
 
-from services.routing import ADMINISTRATION, FRONT
+from services.routing import ADMINISTRATION
 from services.wiring import BUILDERS, build
-from shared.documents.audit import named_documents
-from shared.documents.sweep import sweep_orphans
+from shared.documents.naming import NamesUnknown, keys_named
+from shared.documents.port import StoreUnavailable as DocumentsUnavailable
+from shared.documents.sweep import Swept, sweep_orphans
+from shared.eventlog.port import LogUnavailable
 from shared.identity import api as identity_api
 from shared.identity import pages as identity_pages
 from shared.platform import Platform
 from shared.runtime.service import Service
+from shared.storage.port import StateStore, StoreUnavailable
 from shared.web import dead_letter_pages, dead_letters, event_docs, mail_viewer
 from shared.web.access import public
 from shared.web.admin_pages import Waiting
@@ -50,8 +53,10 @@ def make_application(platform: Platform, names: Sequence[str] = tuple(BUILDERS))
         for service in services:
             await service.start()
         background = [asyncio.create_task(gauges.run())]
-        if FRONT in names:
-            background.append(asyncio.create_task(_sweep_documents(platform)))
+        if ADMINISTRATION in names:
+            # Here are the stores of all services, whose outboxes may hold events that the log does not have yet.
+            stores = [service.runtime.store for service in (*services, *resting)]
+            background.append(asyncio.create_task(_sweep_documents(platform, stores)))
         try:
             yield
         finally:
@@ -119,18 +124,23 @@ async def _stop(services: Sequence[Service]) -> None:
         await service.stop()
 
 
-async def _sweep_documents(platform: Platform) -> None:
-    """Now and then remove documents that no event has named for a day."""
-
+async def _sweep_documents(platform: Platform, stores: Sequence[StateStore]) -> None:
+    """Now and then remove documents that no event has named for a day. `stores` are those of all services."""
     while True:
         await asyncio.sleep(SWEEP_DOCUMENTS_EVERY)
         try:
-            named = {document.key async for document in named_documents(platform.log)}
-
-            async def referenced(keys: list[str], named: set[str] = named) -> set[str]:
-                return named.intersection(keys)
-
-            swept = await sweep_orphans(platform.documents, referenced, platform.clock())
+            swept = await sweep_documents(platform, stores)
             logger.info("documents swept: %s", swept)
+        except (NamesUnknown, LogUnavailable, StoreUnavailable, DocumentsUnavailable) as error:
+            logger.warning("documents are not swept now: %s", error)
         except Exception:
             logger.exception("sweeping documents failed; it is tried again later")
+
+
+async def sweep_documents(platform: Platform, stores: Sequence[StateStore]) -> Swept:
+    """Remove what no event names; nothing if that cannot be said. Raises NamesUnknown, and the errors of log and stores."""
+
+    async def referenced(keys: list[str]) -> set[str]:
+        return await keys_named(keys, platform.log, stores)
+
+    return await sweep_orphans(platform.documents, referenced, platform.clock())

@@ -7,13 +7,12 @@ import contextlib
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from datetime import UTC, datetime
 from typing import Any
 
 from services.cli.endings import Failed
 from services.wiring import build
-from shared.documents.audit import named_documents
-from shared.documents.copying import Copied, DocumentCopy, Named
+from shared.documents.copying import Copied, DocumentCopy
+from shared.documents.naming import EVERYTHING, NamedDocument, documents_to_copy
 from shared.eventlog.copying import HoldsSomethingElse, LogCopy, positions_of
 from shared.identity.copying import copy_accounts, unknown_accounts
 from shared.platform import Platform
@@ -25,7 +24,6 @@ Step = Callable[[str, int | None], Callable[[int], None]]
 
 REST_WITHIN = 900.0
 """Seconds in which services must have folded what was on its way."""
-EVERYTHING = datetime(9999, 1, 1, tzinfo=UTC)
 
 
 @dataclass(slots=True)
@@ -98,7 +96,7 @@ class Transfer:
                 advance(1)
                 await asyncio.sleep(0.1)
 
-    async def _look(self, copy: LogCopy, upto: str) -> tuple[dict[str, Named], set[str]]:
+    async def _look(self, copy: LogCopy, upto: str) -> tuple[dict[str, NamedDocument], set[str]]:
         """The documents that events name, and the keys that the target has. Raises HoldsSomethingElse, and LogUnavailable if
         services of the target are at work."""
         for service in self._to:
@@ -106,10 +104,9 @@ class Transfer:
         await copy.look(self._step("looking at both logs", None))
         self._told.events, self._told.repeats_left_out = copy.events, copy.repeats
         self._told.events_present = copy.present
-        named: dict[str, Named] = {}
-        if upto:
-            async for one in named_documents(self._source.log, upto):
-                named[one.key] = Named(one.id, one.key, one.size, one.sha256)
+        stores = [service.runtime.store for service in self._from]
+        documents = await documents_to_copy(self._source.log, self._source.documents, stores, upto)
+        named = {document.key: document for document in documents}
         present = {key async for key in self._target.documents.keys(EVERYTHING)}
         if unknown := sorted(present - named.keys()):
             raise HoldsSomethingElse(
@@ -124,7 +121,7 @@ class Transfer:
     async def _copy_log(self, copy: LogCopy) -> None:
         self._told.events_copied = await copy.copy(self._step("events", copy.events + copy.repeats))
 
-    async def _copy_documents(self, named: Mapping[str, Named], present: set[str]) -> None:
+    async def _copy_documents(self, named: Mapping[str, NamedDocument], present: set[str]) -> None:
         advance = self._step("documents", len(named))
         documents = DocumentCopy(self._source.documents, self._target.documents, present, progress=lambda: advance(1))
         self._told.documents = await documents.copy(named.values())

@@ -3,30 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 
-from shared.contracts.envelope import from_bytes
-from shared.contracts.facts import DocumentRef
-from shared.contracts.registry import Unreadable
+from shared.documents.naming import named_documents as named_documents
 from shared.documents.port import DocumentMissing, DocumentStore
 from shared.eventlog.port import EventLog
-
-
-async def named_documents(log: EventLog, upto: str = "") -> AsyncIterator[DocumentRef]:
-    """Every document that an event names up to this end of the log, each once."""
-    known: set[str] = set()
-    async for batch in log.read(upto=upto):
-        for record in batch:
-            if b'"documents"' not in record.value:
-                continue
-            try:
-                fact = from_bytes(record.value).fact
-            except Unreadable:
-                continue
-            for document in getattr(fact, "documents", ()):
-                if document.key not in known:
-                    known.add(document.key)
-                    yield document
 
 
 async def audit(log: EventLog, store: DocumentStore, progress: Callable[[], None] = lambda: None) -> list[str]:

@@ -10,21 +10,12 @@ from tempfile import SpooledTemporaryFile
 from typing import BinaryIO, cast
 
 from shared.documents.audit import hash_of
+from shared.documents.naming import NamedDocument
 from shared.documents.port import DocumentMissing, DocumentStore
 
 ABREAST = 12
 IN_MEMORY = 1024 * 1024
 """Bytes of a document that are held in memory; the rest of a larger one is in a temporary file."""
-
-
-@dataclass(frozen=True, slots=True)
-class Named:
-    """A document as an event names it."""
-
-    id: str
-    key: str
-    size: int
-    sha256: str
 
 
 @dataclass(slots=True)
@@ -51,7 +42,7 @@ class DocumentCopy:
         self._source, self._target, self._present, self._progress = source, target, present, progress
         self.done = Copied()
 
-    async def copy(self, documents: Iterable[Named]) -> Copied:
+    async def copy(self, documents: Iterable[NamedDocument]) -> Copied:
         waiting = iter(documents)
         workers = [asyncio.create_task(self._work(waiting)) for _ in range(ABREAST)]
         try:
@@ -62,7 +53,7 @@ class DocumentCopy:
             await asyncio.gather(*workers, return_exceptions=True)
         return self.done
 
-    async def _work(self, waiting: Iterator[Named]) -> None:
+    async def _work(self, waiting: Iterator[NamedDocument]) -> None:
         for document in waiting:
             if document.key in self._present and await self._is_whole(document):
                 self.done.present += 1
@@ -73,7 +64,7 @@ class DocumentCopy:
                 self.done.bytes += document.size
             self._progress()
 
-    async def _copy(self, document: Named) -> str:
+    async def _copy(self, document: NamedDocument) -> str:
         """What is wrong with it, "" if it arrived whole."""
         digest, size = hashlib.sha256(), 0
         with SpooledTemporaryFile(IN_MEMORY) as file:
@@ -83,10 +74,12 @@ class DocumentCopy:
                     size += file.write(piece)
             except DocumentMissing:
                 return "is missing where it comes from"
-            if (size, digest.hexdigest()) != (document.size, document.sha256):
+            sha256 = digest.hexdigest()
+            if document.sha256 and (size, sha256) != (document.size, document.sha256):
                 return "is damaged where it comes from"
             await self._target.put_as(document.key, cast(BinaryIO, file))
-        return "" if await self._is_whole(document) else "did not arrive whole"
+        return "" if await hash_of(self._target, document.key) == sha256 else "did not arrive whole"
 
-    async def _is_whole(self, document: Named) -> bool:
+    async def _is_whole(self, document: NamedDocument) -> bool:
+        """Whether the target has it as it was promised; one of which nothing is known is copied again."""
         return await hash_of(self._target, document.key) == document.sha256

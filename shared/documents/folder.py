@@ -19,7 +19,7 @@ from shared.documents.port import (
     StoredDocument,
     StoreUnavailable,
 )
-from shared.documents.taking_in import Counted, checked, inspected
+from shared.documents.taking_in import KEY, Counted, checked, inspected
 
 UNFINISHED = ".part"
 READ_PIECE = 256 * 1024
@@ -53,7 +53,7 @@ class FolderDocumentStore:
     async def keys(self, older_than: datetime) -> AsyncIterator[str]:
         for shelf in await asyncio.to_thread(self._all_shelves):
             for path in await asyncio.to_thread(_files_before, shelf, older_than):
-                if path.suffix != UNFINISHED:
+                if KEY.fullmatch(path.name):
                     yield path.name
 
     async def discard_unfinished(self, older_than: datetime) -> int:

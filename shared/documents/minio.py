@@ -21,7 +21,7 @@ from urllib3.util import Retry, Timeout
 
 from shared.documents.port import DocumentMissing, Inspect, KeptDocument, StoredDocument, StoreUnavailable
 from shared.documents.s3_address import S3Address
-from shared.documents.taking_in import Counted, checked, inspected
+from shared.documents.taking_in import KEY, Counted, checked, inspected
 
 T = TypeVar("T")
 
@@ -74,8 +74,9 @@ class MinioDocumentStore:
         listed = self._client.list_objects(self._bucket, recursive=True)
         while page := await self._run(_page, listed):
             for found in page:
-                if found.last_modified is not None and found.last_modified < older_than:
-                    yield cast(str, found.object_name)
+                key = cast(str, found.object_name)
+                if KEY.fullmatch(key) and found.last_modified is not None and found.last_modified < older_than:
+                    yield key
 
     async def discard_unfinished(self, older_than: datetime) -> int:
         return await self._run(self._discard_unfinished, older_than)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from shared.documents.port import DocumentStore
 
 GRACE = timedelta(hours=24)
-BATCH = 500
+"""The age from which a document that no event names is removed. Who names one does so hours before (shared/web/held_files.py)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,23 +25,18 @@ async def sweep_orphans(
 ) -> Swept:
     """Delete what is older than 24 hours and not `referenced`.
 
-    `referenced` gets up to 500 keys and answers those that any request of any service names; when it raises, nothing of
-    that batch is deleted.
+    What is old enough is listed first and names are asked for afterwards, in one call: a document that is not old yet may be
+    named at any moment. `referenced` answers the keys that any event of any service may name; when it raises, no document is
+    deleted.
     """
-    orphans = 0
-    async for keys in _batches(store.keys(older_than=now - GRACE)):
-        for key in sorted(set(keys) - await referenced(keys)):
-            await store.delete(key)
-            orphans += 1
-    return Swept(orphans, await store.discard_unfinished(older_than=now - GRACE))
+    unfinished = await store.discard_unfinished(older_than=now - GRACE)
+    candidates = await old_documents(store, now)
+    unnamed = set(candidates) - await referenced(candidates) if candidates else set()
+    for key in sorted(unnamed):
+        await store.delete(key)
+    return Swept(len(unnamed), unfinished)
 
 
-async def _batches(keys: AsyncIterator[str]) -> AsyncIterator[list[str]]:
-    batch: list[str] = []
-    async for key in keys:
-        batch.append(key)
-        if len(batch) == BATCH:
-            yield batch
-            batch = []
-    if batch:
-        yield batch
+async def old_documents(store: DocumentStore, now: datetime) -> list[str]:
+    """The keys of all documents that are old enough to be removed."""
+    return [key async for key in store.keys(older_than=now - GRACE)]

@@ -10,6 +10,7 @@ from datetime import timedelta
 from typing import Any
 
 from fastapi import APIRouter, Depends
+from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -29,9 +30,16 @@ from shared.web.uploads import FileRule, Upload, too_few_or_many
 
 PREFIX, REMOVE, FIELD = "held.", "remove", "field"
 HELD_FOR = timedelta(hours=20)
-"""Less than the day after which a document that no request names is swept."""
+"""From the upload on. So much less than the day after which a document that no event names is swept (shared/documents/sweep.py)
+that even a form that comes last of all has its event saved hours before, and clocks may differ by an hour or two."""
 _PURPOSE = "held"
 _LOST = "{name} sudah tidak tersimpan. Unggah sekali lagi."
+
+
+class HeldDocument(DocumentRef):
+    """A document that waits for its form until a moment (POSIX time), which showing the form again does not put off."""
+
+    until: float = Field(exclude=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +60,7 @@ class Taken:
 
     @property
     def documents(self) -> tuple[DocumentRef, ...]:
-        return tuple(document for documents in self.files.values() for document in documents)
+        return tuple(_plain(document) for documents in self.files.values() for document in documents)
 
 
 @dataclass(slots=True)
@@ -141,31 +149,43 @@ class HeldFiles:
                 found.held.append(document)
 
     async def _there(self, document: DocumentRef) -> bool:
+        """Whether it is stored, and by the store's own clock, which the sweep goes by, young enough to be named."""
         try:
-            await self._platform.documents.stat(document.key)
+            kept = await self._platform.documents.stat(document.key)
         except DocumentMissing:
             return False
-        return True
+        return self._platform.clock() - kept.stored_at < HELD_FOR
 
     async def _stored(self, upload: Upload, kind: DocumentKind, round: int) -> DocumentRef:
-        platform = self._platform
+        platform, until = self._platform, self._until()
         limit = platform.settings.file_limit
-        return await store_upload(upload, kind, platform.documents, platform.new_id, round, limit)
+        stored = await store_upload(upload, kind, platform.documents, platform.new_id, round, limit)
+        return HeldDocument(**stored.model_dump(), until=until)
 
     def _held(self, document: DocumentRef, form: str) -> HeldFile:
-        until = self._platform.clock() + HELD_FOR
-        told = {"document": document.model_dump(mode="json"), "until": until.timestamp()}
+        until = document.until if isinstance(document, HeldDocument) else self._until()
+        told = {"document": document.model_dump(mode="json"), "until": until}
         text = urlsafe_b64encode(json.dumps(told, separators=(",", ":")).encode()).decode()
         seal = self._platform.seals.seal(_PURPOSE, f"{form}\n{text}")
         return HeldFile(document.id, document.name, document.size, f"{text}.{seal}")
 
-    def _opened(self, token: str, form: str) -> DocumentRef | None:
+    def _until(self) -> float:
+        return (self._platform.clock() + HELD_FOR).timestamp()
+
+    def _opened(self, token: str, form: str) -> HeldDocument | None:
         """The document of a token that this server gave to this form and that is not too old."""
         text, _, seal = token.partition(".")
         if not self._platform.seals.fits(_PURPOSE, f"{form}\n{text}", seal):
             return None
         told: dict[str, Any] = json.loads(urlsafe_b64decode(text))
-        return DocumentRef(**told["document"]) if self._platform.clock().timestamp() < told["until"] else None
+        if self._platform.clock().timestamp() >= told["until"]:
+            return None
+        return HeldDocument(**told["document"], until=told["until"])
+
+
+def _plain(document: DocumentRef) -> DocumentRef:
+    """As events name it."""
+    return DocumentRef(**document.model_dump()) if isinstance(document, HeldDocument) else document
 
 
 def add_uploads(routes: APIRouter, path: str, held: HeldFiles, guard: SignedIn | Public) -> None:

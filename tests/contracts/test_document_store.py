@@ -19,7 +19,7 @@ from shared.documents.port import (
     StoreUnavailable,
     TooLarge,
 )
-from shared.documents.sweep import BATCH, Swept, sweep_orphans
+from shared.documents.sweep import Swept, sweep_orphans
 from tests.contracts.document_places import Place, s3_servers, unopened
 
 __all__ = ["s3_servers", "unopened"]
@@ -231,13 +231,27 @@ async def test_an_upload_under_way_is_not_swept(place: Place):
     assert await sweep_orphans(place.store, Register(), now) == Swept(orphans=0, unfinished=0)
 
 
-async def test_the_sweep_asks_in_batches_and_leaves_out_nothing(place: Place):
-    await asyncio.gather(*(put(place.store, b"isi") for _ in range(2 * BATCH + 2)))
+async def test_the_sweep_lists_everything_before_it_asks_what_is_named(place: Place):
+    await asyncio.gather(*(put(place.store, b"isi") for _ in range(1002)))
     now = await asyncio.to_thread(place.everything_is_old)
     register = Register()
-    assert (await sweep_orphans(place.store, register, now)).orphans == 2 * BATCH + 2
-    assert register.asked == [BATCH, BATCH, 2]
+    assert (await sweep_orphans(place.store, register, now)).orphans == 1002
+    assert register.asked == [1002]
     assert await nothing_stays(place.store)
+
+
+async def test_a_document_that_grows_old_while_names_are_read_is_not_swept(place: Place):
+    old = await put(place.store, b"lama")
+    now = await asyncio.to_thread(place.everything_is_old)
+    late: list[str] = []
+
+    async def reading_takes_a_day(_: list[str]) -> set[str]:
+        late.append(await put(place.store, b"disebut sesudah itu"))
+        await asyncio.to_thread(place.everything_is_old)
+        return set()
+
+    assert (await sweep_orphans(place.store, reading_takes_a_day, now)).orphans == 1
+    assert await everything_in(place.store) == late != [old]
 
 
 async def test_nothing_is_swept_when_nobody_can_say_what_is_named(place: Place):

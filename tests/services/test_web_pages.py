@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from html import unescape
 from pathlib import Path
 
 import httpx
 import pytest
 
+from shared.documents.sweep import GRACE
 from shared.web.bodies import naming
+from shared.web.held_files import HELD_FOR
 from tests.services.pages_ground import PASSWORD, PDF, Browser, PagesGround, hidden_of, pages_ground
 
 NOTE = 'Uji "satu" & </textarea><b>\n  dua'
@@ -311,6 +315,32 @@ async def test_a_held_file_is_good_for_its_own_form_and_time_alone(simpul, brows
     simpul.clock.go_on(hours=21)
     assert (await browser.send("/berkas", page, note="Uji berhasil.", **held)).status_code == 422
     assert simpul.papers.stored == []
+
+
+async def test_showing_the_form_again_does_not_make_a_held_file_younger(simpul, browser):
+    page = await browser.get("/berkas")
+    shown = await browser.send("/berkas", page, [a_letter(), a_paper("Satu.pdf")], note="abc")
+    for _ in range(2):
+        simpul.clock.go_on(hours=9)
+        shown = await browser.send("/berkas", shown, note="abc")
+        assert "sudah tidak tersimpan" not in shown.text
+    simpul.clock.go_on(hours=3)
+    late = await browser.send("/berkas", shown, note="Uji berhasil.")
+    assert (late.status_code, "Unggah sekali lagi" in late.text) == (422, True)
+    assert simpul.papers.stored == []
+
+
+async def test_a_held_file_that_its_store_calls_old_is_asked_for_again(simpul, browser):
+    page = await browser.get("/berkas")
+    shown = await browser.send("/berkas", page, [a_letter(), a_paper("Satu.pdf")], note="abc")
+    for path in simpul.platform.settings.documents.rglob("*"):
+        os.utime(path, times=((simpul.clock() - timedelta(hours=21)).timestamp(),) * 2)
+    late = await browser.send("/berkas", shown, note="Uji berhasil.")
+    assert (late.status_code, "Unggah sekali lagi" in late.text) == (422, True)
+
+
+def test_a_held_file_is_named_hours_before_the_sweep_may_take_it():
+    assert timedelta(hours=4) <= GRACE - HELD_FOR
 
 
 async def test_a_held_file_that_was_swept_is_asked_for_again(simpul, browser):

@@ -1,0 +1,51 @@
+"""`simpul documents`: look after stored documents."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from services.cli.session import AsJson, Failed, console, print_json, run, services
+
+app = typer.Typer(help="Stored documents.", no_args_is_help=True)
+
+
+@app.callback()
+def documents() -> None:
+    """Stored documents."""
+
+
+@app.command()
+def sweep(
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Count them, and remove nothing.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Remove documents older than a day that no event names, as the services do every six hours.
+
+    Refused while the log or a store does not answer, or an event cannot be read that might name any of them.
+    """
+    orphans, unfinished = run(lambda: _sweep(dry_run))
+    if as_json:
+        print_json({"orphans": orphans, "unfinished": unfinished, "removed": not dry_run})
+    elif dry_run:
+        console.print(f"{orphans} documents would be removed.")
+    else:
+        console.print(f"{orphans} documents and {unfinished} broken uploads removed.")
+
+
+async def _sweep(dry_run: bool) -> tuple[int, int]:
+    from services.application import sweep_documents
+    from shared.documents.naming import NamesUnknown, keys_named
+    from shared.documents.sweep import old_documents
+
+    async with services() as (opened, built):
+        stores = [service.runtime.store for service in built.values()]
+        try:
+            if dry_run:
+                old = await old_documents(opened.documents, opened.clock())
+                return len(set(old) - await keys_named(old, opened.log, stores)), 0
+            swept = await sweep_documents(opened, stores)
+        except NamesUnknown as error:
+            raise Failed(f"Nothing was removed. {error}") from error
+    return swept.orphans, swept.unfinished
