@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import astuple, dataclass
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Protocol
 
 from shared.runtime.execution import KeyReused as KeyReused
+
+SUCCESS_REMEMBERED_FOR = timedelta(days=30)
+"""How long a store remembers at least that a sign-in succeeded."""
 
 
 class Role(StrEnum):
@@ -45,6 +50,11 @@ class Account:
     @property
     def administers(self) -> bool:
         return self.active and Role.ADMIN in self.roles
+
+    @property
+    def digest(self) -> str:
+        """The SHA-256 of everything in it, in hexadecimal digits: what a session is bound to."""
+        return hashlib.sha256(json.dumps(astuple(self)).encode()).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,9 +98,11 @@ class AccountStore(Protocol):
     async def with_role(self, role: Role) -> list[Account]:
         """The active accounts that have this role, by username."""
 
-    async def open_session(self, session: Session) -> None: ...
+    async def open_session(self, session: Session, account: Account) -> None:
+        """Open a session that is bound to the account exactly as it is given. Raises Outdated if that is not what is stored."""
 
-    async def session(self, token_hash: str) -> tuple[Session, Account] | None: ...
+    async def session(self, token_hash: str) -> tuple[Session, Account] | None:
+        """The session with its account, None if there is none, or if the account is not what the session was opened for."""
 
     async def touch(self, token_hash: str, at: datetime) -> None:
         """The session was used at this time; an earlier time than the one known changes nothing."""
@@ -110,6 +122,12 @@ class AccountStore(Protocol):
 
     async def take_back_try(self, key: str, at: datetime) -> None:
         """Forget one try of this key that was counted at this time."""
+
+    async def remember_success(self, key: str, at: datetime) -> None:
+        """Remember for SUCCESS_REMEMBERED_FOR or longer that a sign-in succeeded under this key."""
+
+    async def succeeded(self, key: str, since: datetime) -> bool:
+        """Whether a sign-in succeeded under this key at this time or later."""
 
     async def use_code(self, username: str, step: int) -> bool:
         """Whether this account never used a code of this time step or a later one; from now on it did."""

@@ -70,6 +70,7 @@ async def add_staff(new: NewStaff, admin: Admin, request: Request, key: Idempote
 
 
 async def change_staff(username: str, change: ChangedStaff, admin: Admin, request: Request) -> dict[str, Any]:
+    """What is given of an account; its sessions end. The own password is only replaced by whoever gives the present one."""
     return _shown(await change_account(request, admin, username, change))
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import hmac
 import logging
-import math
 import secrets
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -16,6 +15,7 @@ import pyotp
 from shared.clock import Clock
 from shared.contracts.facts import Staff
 from shared.identity.accounts import Account, AccountStore, KeyReused, Order, Outdated, Role, Session
+from shared.identity.login_attempts import LoginAttempts
 from shared.identity.passwords import hash_new_password, password_matches
 
 logger = logging.getLogger(__name__)
@@ -23,21 +23,10 @@ logger = logging.getLogger(__name__)
 IDLE = timedelta(minutes=30)
 LONGEST = timedelta(hours=12)
 TOUCH_EVERY = timedelta(minutes=1)
-WINDOW = timedelta(minutes=15)
-FAILURES_OF_ONE_NAME = 10
-FAILURES_OF_ONE_ADDRESS = 50
 
 
 class SignInRefused(Exception):
     """Wrong name, password or code: the same for each, so that nobody learns which."""
-
-
-class TooManyFailures(Exception):
-    """Too many failed sign-ins; the next try is heard after `seconds`."""
-
-    def __init__(self, seconds: int):
-        super().__init__(seconds)
-        self.seconds = seconds
 
 
 class UnknownAccount(Exception):
@@ -71,32 +60,20 @@ class Identity:
 
     def __init__(self, store: AccountStore, clock: Clock, secret: bytes):
         self.store, self._clock, self._secret = store, clock, secret
+        self._attempts = LoginAttempts(store)
 
     async def sign_in(self, username: str, password: str, code: str, address: str) -> tuple[str, Principal]:
         """A fresh session: its token, and who it is. Raises SignInRefused, TooManyFailures."""
         name, now = username.strip().lower(), self._clock()
-        await self._count_try(name, now, address)
+        attempt = await self._attempts.record(name, address, now)
         account = await self.store.account(name)
         right = await password_matches(password, account.password if account else None)
         if account is None or not right or not account.active or not await self._code_fits(account, code, now):
             logger.warning("sign-in to %s refused from %s", account.username if account else "no account", address)
             raise SignInRefused
-        await self._forgive_tries(name, now, address)
-        return await self._open_session(account, now)
-
-    async def _count_try(self, name: str, now: datetime, address: str) -> None:
-        """Count it as failed until it succeeds, so that many tries at once are not heard more often than one by one."""
-        by_name, by_address = _counters(name, address)
-        limits = {by_name: FAILURES_OF_ONE_NAME, by_address: FAILURES_OF_ONE_ADDRESS}
-        oldest = await self.store.count_try(limits, now, now - WINDOW)
-        if oldest is not None:
-            logger.warning("too many failed sign-ins, refused from %s", address)
-            raise TooManyFailures(max(1, math.ceil((oldest + WINDOW - now).total_seconds())))
-
-    async def _forgive_tries(self, name: str, now: datetime, address: str) -> None:
-        by_name, by_address = _counters(name, address)
-        await self.store.forget_tries(by_name)
-        await self.store.take_back_try(by_address, now)
+        opened = await self._open_session(account, now)
+        await self._attempts.succeeded(attempt)
+        return opened
 
     async def _code_fits(self, account: Account, code: str, now: datetime) -> bool:
         if not account.totp:
@@ -105,12 +82,24 @@ class Identity:
         return step is not None and await self.store.use_code(account.username, step)
 
     async def _open_session(self, account: Account, now: datetime) -> tuple[str, Principal]:
+        """A session of an account whose password and code were right when it was read. Raises SignInRefused.
+
+        Hashing takes long enough for the account to change meanwhile: other credentials were not proven, anything else goes on.
+        """
         await self.store.close_old_sessions(now - IDLE, now - LONGEST)
         token = secrets.token_urlsafe(32)
         session = Session(_hash(token), account.username, now, now)
-        await self.store.open_session(session)
-        logger.info("%s signed in", account.username)
-        return token, self._principal(session, account)
+        current: Account | None = account
+        while current is not None and _same_credentials(current, account):
+            try:
+                await self.store.open_session(session, current)
+            except Outdated:
+                current = await self.store.account(account.username)
+                continue
+            logger.info("%s signed in", account.username)
+            return token, self._principal(session, current)
+        logger.warning("sign-in to %s refused: the account changed meanwhile", account.username)
+        raise SignInRefused
 
     async def resolve(self, token: str, *, used: bool = True) -> Principal | None:
         """Who holds this token now, None if it is unknown, idle for too long, too old, or its account was closed.
@@ -181,8 +170,12 @@ class Identity:
         password: str | None = None,
         totp: str | None = None,
         by: str = "console",
+        expected: Account | None = None,
     ) -> Account:
-        """The account with what is not None changed; its sessions end. Raises UnknownAccount, WeakPassword, LastAdmin."""
+        """The account with what is not None changed; its sessions end.
+
+        Raises UnknownAccount, WeakPassword, LastAdmin, and Outdated if it is not the `expected` one (any more).
+        """
         given = {"name": name, "email": email, "roles": roles, "active": active, "totp": totp}
         changes: dict[str, Any] = {key: value for key, value in given.items() if value is not None}
         if password is not None:
@@ -190,13 +183,15 @@ class Identity:
             known = (account.username, account.name, account.email, name or "", email or "")
             changes["password"] = await hash_new_password(password, *known)
         while True:
-            account = await self._known(username)
+            account = expected or await self._known(username)
             changed = replace(account, **changes)
             if changed == account:
                 return account
             try:
                 await self.store.change(account, changed)
             except Outdated:
+                if expected is not None:
+                    raise
                 continue
             what = [part for part in changes if getattr(account, part) != getattr(changed, part)]
             logger.info("account %s changed by %s: %s", changed.username, by, ", ".join(what))
@@ -215,25 +210,36 @@ class Identity:
             return None
         session, account = found
         if password is not None:
-            await self._prove(account, present, address)
-        account = await self.change_staff(account.username, name=name, password=password, by=account.username)
-        return await self.go_on(session, account)
+            await self.prove_password(account, present, address)
+        try:
+            changed = await self.change_staff(
+                account.username, name=name, password=password, by=account.username, expected=account
+            )
+        except Outdated:
+            return None
+        return await self.replace_session(session, changed)
 
-    async def go_on(self, ended: Session, account: Account) -> tuple[str, Principal]:
-        """A fresh session in place of one that ended because its account changed; it lives no longer than that one would."""
+    async def replace_session(self, ended: Session, account: Account) -> tuple[str, Principal] | None:
+        """A fresh session in place of one that ended because its account changed to this; it lives no longer than that one would.
+
+        None if the account has changed once more.
+        """
         await self.store.close_session(ended.token_hash)
         token = secrets.token_urlsafe(32)
         session = Session(_hash(token), account.username, ended.created_at, self._clock())
-        await self.store.open_session(session)
+        try:
+            await self.store.open_session(session, account)
+        except Outdated:
+            return None
         return token, self._principal(session, account)
 
-    async def _prove(self, account: Account, password: str, address: str) -> None:
-        now = self._clock()
-        await self._count_try(account.username, now, address)
+    async def prove_password(self, account: Account, password: str, address: str) -> None:
+        """Whoever changes a password of their own knows the present one. Raises SignInRefused, TooManyFailures."""
+        attempt = await self._attempts.record(account.username, address, self._clock())
         if not await password_matches(password, account.password):
             logger.warning("a new password of %s refused from %s", account.username, address)
             raise SignInRefused
-        await self._forgive_tries(account.username, now, address)
+        await self._attempts.succeeded(attempt)
 
     async def _known(self, username: str) -> Account:
         account = await self.store.account(username.strip().lower())
@@ -246,9 +252,9 @@ def _lives(session: Session, account: Account, now: datetime) -> bool:
     return account.active and now - session.seen_at <= IDLE and now - session.created_at <= LONGEST
 
 
-def _counters(name: str, address: str) -> tuple[str, str]:
-    """What tries are counted under. The name is hashed, because people type their passwords into its field."""
-    return f"name:{_hash(name)}", f"address:{address}"
+def _same_credentials(account: Account, proven: Account) -> bool:
+    """Whether what was proven still opens a session; its name and roles may be others."""
+    return account.active and (account.password, account.totp) == (proven.password, proven.totp)
 
 
 def _step_of(secret: str, code: str, now: datetime) -> int | None:

@@ -99,15 +99,20 @@ class MongoAccountStore:
             rows = await self._accounts.find(wanted, sort=[("_id", 1)]).to_list(None)
         return [_account(row) for row in rows]
 
-    async def open_session(self, session: Session) -> None:
+    async def open_session(self, session: Session, account: Account) -> None:
         row = {
             "_id": session.token_hash,
-            "username": session.username,
+            "username": account.username,
+            "account_digest": account.digest,
             "created_at": session.created_at.timestamp(),
             "seen_at": session.seen_at.timestamp(),
         }
         async with self._database.asking():
             await self._sessions.insert_one(row)
+        # What changes the account after this look ends the session by its digest, at the next request.
+        if await self.account(account.username) != account:
+            await self.close_session(session.token_hash)
+            raise Outdated(account.username)
 
     async def session(self, token_hash: str) -> tuple[Session, Account] | None:
         theirs = {"from": self._accounts.name, "localField": "username", "foreignField": "_id", "as": "accounts"}
@@ -116,8 +121,11 @@ class MongoAccountStore:
         if not rows or not rows[0]["accounts"]:
             return None
         [row] = rows
-        session = Session(row["_id"], row["username"], _time(row["created_at"]), _time(row["seen_at"]))
-        return session, _account(row["accounts"][0])
+        account = _account(row["accounts"][0])
+        # Sessions of a version that did not bind them have no digest, and go on until they end by themselves.
+        if row.get("account_digest", account.digest) != account.digest:
+            return None
+        return Session(row["_id"], row["username"], _time(row["created_at"]), _time(row["seen_at"])), account
 
     async def touch(self, token_hash: str, at: datetime) -> None:
         async with self._database.asking():
@@ -142,6 +150,12 @@ class MongoAccountStore:
 
     async def take_back_try(self, key: str, at: datetime) -> None:
         await self._tries.take_back(key, at.timestamp())
+
+    async def remember_success(self, key: str, at: datetime) -> None:
+        await self._tries.remember_success(key, at.timestamp())
+
+    async def succeeded(self, key: str, since: datetime) -> bool:
+        return await self._tries.succeeded(key, since.timestamp())
 
     async def use_code(self, username: str, step: int) -> bool:
         unused = {"_id": username, "code_step": {"$not": {"$gte": step}}}

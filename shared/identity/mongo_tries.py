@@ -1,4 +1,4 @@
-"""Tries counted in MongoDB: one document per key, which counts and refuses in one atomic step."""
+"""Tries counted in MongoDB: one document per key, which counts and refuses in one atomic step; and what succeeded."""
 
 from __future__ import annotations
 
@@ -7,10 +7,13 @@ from typing import Any
 
 from pymongo import ASCENDING, IndexModel, ReturnDocument
 
+from shared.identity.accounts import SUCCESS_REMEMBERED_FOR
 from shared.storage.mongo_client import Fields, MongoDatabase
 
 KEPT = 24 * 60 * 60
 """Seconds after its last try in which a key is forgotten, by the server's clock, which need not be that of the tries."""
+REMEMBERED = int(2 * SUCCESS_REMEMBERED_FOR.total_seconds())
+"""The same for what succeeded."""
 
 
 class Tries:
@@ -18,10 +21,14 @@ class Tries:
 
     def __init__(self, database: MongoDatabase):
         self._database, self._tries = database, database.collection("tries")
+        self._successes = database.collection("sign_in_successes")
 
     async def prepare(self) -> None:
         async with self._database.asking():
             await self._tries.create_indexes([IndexModel([("touched_at", ASCENDING)], expireAfterSeconds=KEPT)])
+            await self._successes.create_indexes(
+                [IndexModel([("touched_at", ASCENDING)], expireAfterSeconds=REMEMBERED)]
+            )
 
     async def count(self, limits: Mapping[str, int], at: float, since: float) -> float | None:
         """None if it was counted, else the time of the try that has to grow old first."""
@@ -53,6 +60,15 @@ class Tries:
         """Blank one of the tries at this time; the next count leaves the blank out."""
         async with self._database.asking():
             await self._tries.update_one({"_id": key, "at": at}, {"$set": {"at.$": None}})
+
+    async def remember_success(self, key: str, at: float) -> None:
+        latest: Fields = {"$set": {"at": {"$max": ["$at", at]}, "touched_at": "$$NOW"}}
+        async with self._database.asking():
+            await self._successes.update_one({"_id": key}, [latest], upsert=True)
+
+    async def succeeded(self, key: str, since: float) -> bool:
+        async with self._database.asking():
+            return await self._successes.find_one({"_id": key, "at": {"$gte": since}}) is not None
 
 
 def _full(row: Mapping[str, Any], limit: int, since: float) -> float | None:

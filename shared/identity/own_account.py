@@ -4,18 +4,13 @@ from __future__ import annotations
 
 from fastapi import Request
 
-from shared.identity.identity import Principal, SignInRefused, TooManyFailures
+from shared.identity.identity import Principal
 from shared.identity.passwords import WeakPassword
-from shared.identity.sessions import Exact, Password, counted_address, too_many_failures
+from shared.identity.present_password import missing_passwords, refusals_answered, session_ended
+from shared.identity.sessions import Exact, Password, counted_address
 from shared.identity.staff import check, valid_name, wrong
 from shared.web.access import session_cookie
 from shared.web.platform_of import platform_of
-from shared.web.problems import Problem
-
-NEEDED = "Tulis juga kata sandi Anda yang sekarang."
-NEW_NEEDED = "Tulis kata sandi yang baru."
-MISMATCH = "Kata sandi sekarang tidak cocok."
-ENDED = "Sesi Anda berakhir. Silakan masuk lagi."
 
 
 class OwnChange(Exact):
@@ -30,25 +25,21 @@ async def change_own(request: Request, principal: Principal, change: OwnChange) 
     """The fresh session that takes the place of all that this account had. Raises Problem 401, 422 and 429."""
     check(
         name=valid_name(change.name) if change.name is not None else None,
-        current_password=NEEDED if change.password and not change.current_password else None,
-        password=NEW_NEEDED if change.current_password and not change.password else None,
+        **missing_passwords(change.password, change.current_password),
     )
     try:
-        fresh = await platform_of(request).identity.change_own(
-            principal,
-            name=change.name.strip() if change.name is not None else None,
-            password=change.password.get_secret_value() if change.password else None,
-            present=change.current_password.get_secret_value() if change.current_password else "",
-            address=counted_address(request),
-        )
-    except SignInRefused as error:
-        raise wrong(current_password=MISMATCH) from error
-    except TooManyFailures as error:
-        raise too_many_failures(error) from error
+        with refusals_answered():
+            fresh = await platform_of(request).identity.change_own(
+                principal,
+                name=change.name.strip() if change.name is not None else None,
+                password=change.password.get_secret_value() if change.password else None,
+                present=change.current_password.get_secret_value() if change.current_password else "",
+                address=counted_address(request),
+            )
     except WeakPassword as error:
         raise wrong(password=str(error)) from error
     if fresh is None:
-        raise Problem(401, ENDED)
+        raise session_ended()
     return fresh
 
 

@@ -9,7 +9,8 @@ from fastapi import Request, Response
 from prometheus_client import Counter
 from pydantic import ConfigDict, Field, SecretStr
 
-from shared.identity.identity import LONGEST, Principal, SignInRefused, TooManyFailures
+from shared.identity.identity import LONGEST, Principal, SignInRefused
+from shared.identity.login_attempts import TooManyFailures
 from shared.web.access import cookie_name, session_cookie
 from shared.web.bodies import Body
 from shared.web.client_address import client_address
@@ -81,8 +82,9 @@ def counted_address(request: Request) -> str:
         address = ip_address(host)
     except ValueError:
         return host
-    if isinstance(address, IPv6Address) and address.ipv4_mapped is None:
-        return str(ip_network((address.packed, 64), strict=False))
+    if isinstance(address, IPv6Address):
+        mapped = address.ipv4_mapped
+        return str(mapped or ip_network((address.packed, 64), strict=False))
     return str(address)
 
 

@@ -7,7 +7,17 @@ from datetime import UTC, datetime, timedelta
 
 import apsw
 
-from shared.identity.accounts import Account, KeyReused, LastAdmin, Order, Outdated, Role, Session, UsernameTaken
+from shared.identity.accounts import (
+    SUCCESS_REMEMBERED_FOR,
+    Account,
+    KeyReused,
+    LastAdmin,
+    Order,
+    Outdated,
+    Role,
+    Session,
+    UsernameTaken,
+)
 from shared.storage.sqlite_file import SqliteFile
 
 _SCHEMA = """
@@ -16,25 +26,32 @@ CREATE TABLE IF NOT EXISTS accounts (
     password TEXT NOT NULL, active INTEGER NOT NULL, totp TEXT NOT NULL
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS sessions (
-    token_hash TEXT PRIMARY KEY, username TEXT NOT NULL REFERENCES accounts, created_at REAL NOT NULL, seen_at REAL NOT NULL
+    token_hash TEXT PRIMARY KEY, username TEXT NOT NULL REFERENCES accounts, created_at REAL NOT NULL, seen_at REAL NOT NULL,
+    account_digest TEXT NOT NULL DEFAULT ''
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS sessions_by_username ON sessions (username);
 CREATE TABLE IF NOT EXISTS tries (key TEXT NOT NULL, at REAL NOT NULL) STRICT;
 CREATE INDEX IF NOT EXISTS tries_by_key ON tries (key, at);
+CREATE TABLE IF NOT EXISTS sign_in_successes (key TEXT PRIMARY KEY, at REAL NOT NULL) STRICT, WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS used_codes (username TEXT PRIMARY KEY REFERENCES accounts, step INTEGER NOT NULL) STRICT;
 CREATE TABLE IF NOT EXISTS orders (
     key TEXT PRIMARY KEY, digest TEXT NOT NULL, username TEXT NOT NULL REFERENCES accounts
 ) STRICT, WITHOUT ROWID;
 """
+_BIND_SESSIONS = "ALTER TABLE sessions ADD COLUMN account_digest TEXT NOT NULL DEFAULT ''"
+"""For a file of a version that did not bind sessions: those that are open in it go on until they end by themselves."""
 _ACCOUNTS = "SELECT username, name, email, roles, password, active, totp FROM accounts"
 _ADD = "INSERT INTO accounts (username, name, email, roles, password, active, totp) VALUES (?,?,?,?,?,?,?)"
 _CHANGE = "UPDATE accounts SET name=?2, email=?3, roles=?4, password=?5, active=?6, totp=?7 WHERE username=?1"
 _SESSION = """
-SELECT token_hash, created_at, seen_at, username, name, email, roles, password, active, totp
+SELECT token_hash, created_at, seen_at, account_digest, username, name, email, roles, password, active, totp
 FROM sessions JOIN accounts USING (username) WHERE token_hash=?
 """
 _USE_CODE = """
 INSERT INTO used_codes VALUES (?,?) ON CONFLICT DO UPDATE SET step=excluded.step WHERE step<excluded.step
+"""
+_REMEMBER_SUCCESS = """
+INSERT INTO sign_in_successes VALUES (?,?) ON CONFLICT DO UPDATE SET at=max(at, excluded.at)
 """
 _TRIES_KEPT = timedelta(days=1)
 
@@ -46,7 +63,12 @@ class SqliteAccountStore:
         self._file = file
 
     async def prepare(self) -> None:
-        await self._file.write(lambda db: list(db.execute(_SCHEMA)))
+        def work(db: apsw.Connection) -> None:
+            list(db.execute(_SCHEMA))
+            if "account_digest" not in {row[1] for row in db.execute("PRAGMA table_info(sessions)")}:
+                db.execute(_BIND_SESSIONS)
+
+        await self._file.write(work)
 
     async def add(self, account: Account, order: Order | None = None) -> Account:
         def work(db: apsw.Connection) -> Account:
@@ -85,16 +107,26 @@ class SqliteAccountStore:
     async def with_role(self, role: Role) -> list[Account]:
         return [account for account in await self.accounts() if account.active and role in account.roles]
 
-    async def open_session(self, session: Session) -> None:
-        row = (session.token_hash, session.username, session.created_at.timestamp(), session.seen_at.timestamp())
-        await self._file.write(lambda db: db.execute("INSERT INTO sessions VALUES (?,?,?,?)", row))
+    async def open_session(self, session: Session, account: Account) -> None:
+        times = session.created_at.timestamp(), session.seen_at.timestamp()
+        row = (session.token_hash, account.username, *times, account.digest)
+
+        def work(db: apsw.Connection) -> None:
+            if _accounts(db).get(account.username) != account:
+                raise Outdated(account.username)
+            db.execute("INSERT INTO sessions VALUES (?,?,?,?,?)", row)
+
+        await self._file.write(work)
 
     async def session(self, token_hash: str) -> tuple[Session, Account] | None:
         rows = self._file.read(_SESSION, (token_hash,))
         if not rows:
             return None
-        token_hash, created, seen, *account = rows[0]
-        return Session(token_hash, account[0], _time(created), _time(seen)), _account(tuple(account))
+        token_hash, created, seen, digest, *row = rows[0]
+        account = _account(tuple(row))
+        if digest not in ("", account.digest):
+            return None
+        return Session(token_hash, account.username, _time(created), _time(seen)), account
 
     async def touch(self, token_hash: str, at: datetime) -> None:
         row = (at.timestamp(), token_hash)
@@ -126,6 +158,17 @@ class SqliteAccountStore:
     async def take_back_try(self, key: str, at: datetime) -> None:
         one = "DELETE FROM tries WHERE rowid=(SELECT rowid FROM tries WHERE key=? AND at=? LIMIT 1)"
         await self._file.write(lambda db: db.execute(one, (key, at.timestamp())))
+
+    async def remember_success(self, key: str, at: datetime) -> None:
+        def work(db: apsw.Connection) -> None:
+            db.execute("DELETE FROM sign_in_successes WHERE at<?", ((at - 2 * SUCCESS_REMEMBERED_FOR).timestamp(),))
+            db.execute(_REMEMBER_SUCCESS, (key, at.timestamp()))
+
+        await self._file.write(work)
+
+    async def succeeded(self, key: str, since: datetime) -> bool:
+        sql = "SELECT 1 FROM sign_in_successes WHERE key=? AND at>=?"
+        return bool(self._file.read(sql, (key, since.timestamp())))
 
     async def use_code(self, username: str, step: int) -> bool:
         def work(db: apsw.Connection) -> bool:

@@ -12,11 +12,12 @@ from typing import Annotated
 from fastapi import Request
 from pydantic import Field
 
-from shared.identity.accounts import Account, LastAdmin, Order, Role, UsernameTaken
+from shared.identity.accounts import Account, LastAdmin, Order, Outdated, Role, UsernameTaken
 from shared.identity.addresses import valid_address
 from shared.identity.identity import Principal, UnknownAccount
 from shared.identity.passwords import WeakPassword
-from shared.identity.sessions import Exact, Password
+from shared.identity.present_password import NOT_OWN, missing_passwords, refusals_answered, session_ended
+from shared.identity.sessions import Exact, Password, counted_address
 from shared.web.bodies import FieldError
 from shared.web.platform_of import platform_of
 from shared.web.problems import Problem, invalid
@@ -39,13 +40,14 @@ class NewStaff(Exact):
 
 
 class ChangedStaff(Exact):
-    """What is left out or null stays as it is."""
+    """What is left out or null stays as it is; a new `password` of one's own needs the present one as `current_password`."""
 
     name: str | None = None
     email: str | None = None
     roles: Roles | None = None
     active: bool | None = None
     password: Password | None = None
+    current_password: Password | None = None
 
 
 def valid_username(text: str) -> str | None:
@@ -87,15 +89,18 @@ async def add_account(request: Request, admin: Principal, new: NewStaff, key: st
 
 
 async def change_account(request: Request, admin: Principal, username: str, change: ChangedStaff) -> Account:
-    """The account as it is then. Raises Problem 404, 409 and 422."""
+    """The account as it is then. Raises Problem 404, 409 and 422, for one's own account also 401 and 429."""
+    own = username.strip().lower() == admin.username
     check(
         name=valid_name(change.name) if change.name is not None else None,
         email=valid_address(change.email) if change.email is not None else None,
+        **_password_troubles(change, own),
     )
-    if change.active is False and username.strip().lower() == admin.username:
+    if own and change.active is False:
         raise _conflict(
             "active", "Anda tidak dapat menonaktifkan akun Anda sendiri. Mintalah kepada Administrator lain."
         )
+    expected = await _proven(request, admin, change) if own else None
     try:
         return await platform_of(request).identity.change_staff(
             username,
@@ -105,7 +110,10 @@ async def change_account(request: Request, admin: Principal, username: str, chan
             active=change.active,
             password=change.password.get_secret_value() if change.password is not None else None,
             by=admin.username,
+            expected=expected,
         )
+    except Outdated as error:
+        raise session_ended() from error
     except UnknownAccount as error:
         raise Problem(404, UNKNOWN) from error
     except WeakPassword as error:
@@ -114,6 +122,25 @@ async def change_account(request: Request, admin: Principal, username: str, chan
         field = "active" if change.active is False else "roles"
         sentence = "Ini Administrator aktif yang terakhir. Tunjuk Administrator lain lebih dahulu."
         raise _conflict(field, sentence) from error
+
+
+def _password_troubles(change: ChangedStaff, own: bool) -> dict[str, str | None]:
+    if own:
+        return missing_passwords(change.password, change.current_password)
+    return {"current_password": NOT_OWN if change.current_password else None}
+
+
+async def _proven(request: Request, admin: Principal, change: ChangedStaff) -> Account:
+    """One's own account as the session is bound to it; for a new password the present one was right."""
+    identity = platform_of(request).identity
+    found = await identity.store.session(admin.token_hash)
+    if found is None:
+        raise session_ended()
+    if change.password is not None and change.current_password is not None:
+        with refusals_answered():
+            present = change.current_password.get_secret_value()
+            await identity.prove_password(found[1], present, counted_address(request))
+    return found[1]
 
 
 def check(**troubles: str | None) -> None:

@@ -13,6 +13,7 @@ from shared.identity.accounts import Account, Role
 from shared.identity.addresses import valid_address
 from shared.identity.identity import Principal
 from shared.identity.passwords import written_out
+from shared.identity.present_password import session_ended
 from shared.identity.sessions import Exact, Password, give_session
 from shared.identity.staff import (
     UNKNOWN,
@@ -119,8 +120,10 @@ class EditedAccount:
         account = await change_account(request, principal, principal.username, change)
         answer = await _answer(request, account, CHANGED, "")
         if found is not None:
-            token, _ = await identity.go_on(found[0], account)
-            give_session(request, answer, token)
+            fresh = await identity.replace_session(found[0], account)
+            if fresh is None:
+                raise session_ended()
+            give_session(request, answer, fresh[0])
         return answer
 
 

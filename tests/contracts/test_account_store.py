@@ -8,10 +8,12 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from shared.identity.accounts import (
+    SUCCESS_REMEMBERED_FOR,
     Account,
     AccountStore,
     KeyReused,
@@ -152,14 +154,14 @@ def session(token: str = "token", of: Account = NURLAILA, created: datetime = NO
 
 async def test_a_session_comes_back_with_its_account(store: AccountStore):
     await added(store, NURLAILA)
-    await store.open_session(session())
+    await store.open_session(session(), NURLAILA)
     assert await store.session("token") == (session(), NURLAILA)
     assert await store.session("another") is None
 
 
 async def test_a_touched_session_was_seen_then_and_never_earlier_again(store: AccountStore):
     await added(store, NURLAILA)
-    await store.open_session(session())
+    await store.open_session(session(), NURLAILA)
     await store.touch("token", NOW + 5 * MINUTE)
     await store.touch("token", NOW + 2 * MINUTE)
     found = await store.session("token")
@@ -169,8 +171,8 @@ async def test_a_touched_session_was_seen_then_and_never_earlier_again(store: Ac
 
 async def test_a_closed_session_is_gone_and_the_others_stay(store: AccountStore):
     await added(store, NURLAILA)
-    await store.open_session(session("one"))
-    await store.open_session(session("two"))
+    await store.open_session(session("one"), NURLAILA)
+    await store.open_session(session("two"), NURLAILA)
     await store.close_session("one")
     await store.close_session("one")
     assert await store.session("one") is None
@@ -180,15 +182,43 @@ async def test_a_closed_session_is_gone_and_the_others_stay(store: AccountStore)
 async def test_a_change_of_an_account_ends_its_sessions_alone(store: AccountStore):
     await added(store, NURLAILA, HASAN)
     for token, account in (("one", NURLAILA), ("two", NURLAILA), ("three", HASAN)):
-        await store.open_session(session(token, account))
+        await store.open_session(session(token, account), account)
     await store.change(NURLAILA, replace(NURLAILA, password="hash-9"))
     assert [await store.session(token) is not None for token in ("one", "two", "three")] == [False, False, True]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"password": "hash-9"}, {"totp": "ABC"}, {"active": False}, {"roles": (Role.TECHNICAL,)}, {"name": "Nama Baru"}],
+)
+async def test_no_session_is_opened_for_an_account_that_changed_meanwhile(store: AccountStore, change: dict[str, Any]):
+    await added(store, NURLAILA, HASAN)
+    await store.change(NURLAILA, replace(NURLAILA, **change))
+    with pytest.raises(Outdated):
+        await store.open_session(session(), NURLAILA)
+    assert await store.session("token") is None
+    with pytest.raises(Outdated):
+        await store.open_session(session(of=SITI), SITI)
+
+
+async def test_no_session_outlasts_a_change_that_crosses_its_opening(store: AccountStore):
+    await added(store, NURLAILA)
+    was = NURLAILA
+    for turn in range(10):
+        changed = replace(NURLAILA, password=f"hash-{turn}-new")
+        await asyncio.gather(
+            *(store.open_session(session(f"{turn}-{number}", was), was) for number in range(5)),
+            store.change(was, changed),
+            return_exceptions=True,
+        )
+        assert [await store.session(f"{turn}-{number}") for number in range(5)] == [None] * 5
+        was = changed
 
 
 async def test_old_sessions_are_swept_by_last_use_and_by_age(store: AccountStore):
     await added(store, NURLAILA)
     for token, minutes in (("idle", 0), ("old", 0), ("fresh", 50)):
-        await store.open_session(session(token, created=NOW + minutes * MINUTE))
+        await store.open_session(session(token, created=NOW + minutes * MINUTE), NURLAILA)
     await store.touch("old", NOW + 60 * MINUTE)
     await store.close_old_sessions(NOW + 30 * MINUTE, NOW - MINUTE)
     assert [await store.session(token) is not None for token in ("idle", "old", "fresh")] == [False, True, True]
@@ -241,6 +271,20 @@ async def test_one_try_is_taken_back_even_if_another_was_made_at_that_time(store
     assert await store.count_try({"address:x": 3}, NOW, since) == NOW
 
 
+async def test_a_success_is_remembered_by_its_key_and_from_its_time_on(store: AccountStore):
+    await store.remember_success("budi at 192.0.2.1", NOW)
+    await store.remember_success("budi at 192.0.2.1", NOW - MINUTE)
+    assert await store.succeeded("budi at 192.0.2.1", NOW)
+    assert not await store.succeeded("budi at 192.0.2.1", NOW + MINUTE)
+    assert not await store.succeeded("budi at 192.0.2.2", NOW - MINUTE)
+
+
+async def test_a_success_is_remembered_for_as_long_as_is_promised(store: AccountStore):
+    await store.remember_success("a", NOW)
+    await store.remember_success("b", NOW + SUCCESS_REMEMBERED_FOR)
+    assert await store.succeeded("a", NOW)
+
+
 async def test_a_code_is_used_once_and_no_older_one_afterwards(store: AccountStore):
     await added(store, SITI, HASAN)
     assert [await store.use_code("siti", step) for step in (10, 10, 9, 11, 10)] == [True, False, False, True, False]
@@ -258,7 +302,7 @@ async def test_accounts_and_sessions_outlast_a_restart(open_accounts: OpenAccoun
             await store.prepare()
             if first:
                 await added(store, SITI)
-                await store.open_session(session(of=SITI))
+                await store.open_session(session(of=SITI), SITI)
             assert await store.session("token") == (session(of=SITI), SITI)
 
 

@@ -174,9 +174,9 @@ async def hired(settings: Settings) -> None:
     now = platform.clock()
     for username, (name, roles) in {**STAFF, "bekas": ("Bekas Pegawai", ["technical"])}.items():
         held = tuple(map(Role, roles))
-        await platform.identity.add_staff(username, name, address_of(username), held, PASSWORD)
+        account = await platform.identity.add_staff(username, name, address_of(username), held, PASSWORD)
         hashed = hashlib.sha256(token_of(username).encode()).hexdigest()
-        await platform.accounts.open_session(Session(hashed, username, now, now))
+        await platform.accounts.open_session(Session(hashed, username, now, now), account)
     await platform.identity.change_staff("bekas", active=False)
     await platform.close()
 

@@ -208,7 +208,7 @@ async def _sign_in_everybody(platform: Platform) -> None:
 async def _open_sessions(platform: Platform) -> None:
     """Sessions without passwords: hashing those takes a tenth of a second each, and other tests see to it."""
     now = platform.clock()
-    for username in PEOPLE:
-        hashed = hashlib.sha256(f"token of {username}".encode()).hexdigest()
+    for account in await platform.accounts.accounts():
+        hashed = hashlib.sha256(f"token of {account.username}".encode()).hexdigest()
         await platform.accounts.close_session(hashed)
-        await platform.accounts.open_session(Session(hashed, username, now, now))
+        await platform.accounts.open_session(Session(hashed, account.username, now, now), account)

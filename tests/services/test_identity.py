@@ -20,7 +20,7 @@ from fastapi import APIRouter
 
 from shared.identity.accounts import Role, Session
 from shared.web.access import GuardedRoute
-from tests.services.identity_ground import PASSWORD, Ground, open_ground
+from tests.services.identity_ground import ANOTHER, PASSWORD, Ground, open_ground
 
 pytestmark = pytest.mark.slow
 
@@ -300,9 +300,9 @@ async def test_a_session_is_dead_once_the_account_changed(
 
 
 async def test_a_session_of_a_disabled_account_is_dead_however_it_came_about(ground: Ground, client: httpx.AsyncClient):
-    await ground.staff("samsul", Role.OFFICER, active=False)
+    account = await ground.staff("samsul", Role.OFFICER, active=False)
     now = ground.clock.now
-    await ground.store.open_session(Session(hashlib.sha256(b"token").hexdigest(), "samsul", now, now))
+    await ground.store.open_session(Session(hashlib.sha256(b"token").hexdigest(), "samsul", now, now), account)
     assert await who(client, "token") == 401
 
 
@@ -616,6 +616,51 @@ async def test_the_last_active_admin_stays_admin(ground: Ground, admin: httpx.As
     assert "Administrator aktif yang terakhir" in response.json()["detail"]
     await admin.patch("/api/staff/kedua", json={"active": True})
     assert (await admin.patch("/api/staff/hasan", json={"roles": ["officer"]})).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("given", "field"),
+    [
+        ({}, "current_password"),
+        ({"current_password": WRONG}, "current_password"),
+        ({"current_password": ""}, "current_password"),
+    ],
+)
+async def test_an_admin_replaces_the_own_password_only_with_the_present_one(
+    ground: Ground, client: httpx.AsyncClient, admin: httpx.AsyncClient, given: dict[str, str], field: str
+):
+    before = await ground.store.account("hasan")
+    for name in ("hasan", " Hasan "):
+        response = await admin.patch(f"/api/staff/{name}", json={"name": "Lain", "password": ANOTHER, **given})
+        assert (response.status_code, fields(response)) == (422, [field])
+    assert await ground.store.account("hasan") == before
+    token = admin.headers["Authorization"].removeprefix("Bearer ")
+    assert await who(client, token) == 200
+
+
+async def test_an_admin_with_the_present_password_replaces_the_own_one(
+    client: httpx.AsyncClient, admin: httpx.AsyncClient
+):
+    change = {"password": ANOTHER, "current_password": PASSWORD}
+    assert (await admin.patch("/api/staff/hasan", json=change)).status_code == 200
+    assert (await admin.get("/api/staff")).status_code == 401
+    assert (await sign_in(client, "hasan", ANOTHER)).status_code == 200
+
+
+async def test_the_present_password_of_an_admin_cannot_be_guessed_from_an_open_session(admin: httpx.AsyncClient):
+    guess = {"password": ANOTHER, "current_password": WRONG}
+    answers = [(await admin.patch("/api/staff/hasan", json=guess)).status_code for _ in range(11)]
+    assert answers == [422] * 10 + [429]
+    right = await admin.patch("/api/staff/hasan", json={**guess, "current_password": PASSWORD})
+    assert right.status_code == 429
+
+
+async def test_a_present_password_is_for_the_own_account_alone(ground: Ground, admin: httpx.AsyncClient):
+    before = await ground.store.account("siti")
+    change = {"password": ANOTHER, "current_password": PASSWORD}
+    response = await admin.patch("/api/staff/siti", json=change)
+    assert (response.status_code, fields(response)) == (422, ["current_password"])
+    assert await ground.store.account("siti") == before
 
 
 async def test_a_change_that_changes_nothing_ends_no_session(client: httpx.AsyncClient, admin: httpx.AsyncClient):
