@@ -84,10 +84,11 @@ def _reading(routes: APIRouter, desk: Desk) -> None:
         return full(await desk.readable(id, reader), today(desk.platform.clock()))
 
     @routes.get("/requests/{id}/documents/{document_id}", response_class=Response)
-    async def download_document(id: str, document_id: str, reader: Reader) -> Response:
+    async def download_document(id: str, document_id: str, reader: Reader, request: Request) -> Response:
         """The document itself, as it was sent or handed over."""
         kept = await desk.readable(id, reader)
-        return await download(desk.platform.documents, document(kept.state, document_id), reader.username)
+        found = document(kept.state, document_id)
+        return await download(request, desk.platform.documents, found, reader.username)
 
 
 def _appointing(routes: APIRouter, desk: Desk) -> None:

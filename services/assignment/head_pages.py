@@ -89,7 +89,7 @@ def router(console: Console) -> APIRouter:
     async def download_document(id: str, document_id: str, request: Request) -> Response:
         kept = await console.desk.known(id)
         who = request.state.principal.username
-        return await download(console.desk.platform.documents, document(kept.state, document_id), who)
+        return await download(request, console.desk.platform.documents, document(kept.state, document_id), who)
 
     add_form(routes, f"{QUEUE}/{{id}}", Appointing(console), HEAD)
     add_form(routes, f"{QUEUE}/{{id}}/ganti", Replacing(console), HEAD)

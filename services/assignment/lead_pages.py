@@ -75,7 +75,7 @@ def router(console: Console) -> APIRouter:
     async def download_document(id: str, document_id: str, request: Request) -> Response:
         kept = await console.desk.work_of(id, request.state.principal)
         who = request.state.principal.username
-        return await download(console.desk.platform.documents, document(kept.state, document_id), who)
+        return await download(request, console.desk.platform.documents, document(kept.state, document_id), who)
 
     for step in (START, PROGRESS, PAUSE, RESUME):
         add_form(routes, f"{WORK}/{{id}}{step.path}", WorkForm(console, step), LEAD)

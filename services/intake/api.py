@@ -134,10 +134,10 @@ def _add_looks(routes: APIRouter, desk: Desk) -> None:
         return {"id": kept.id, "version": kept.version, **tracked(kept.state, desk.day)}
 
     @routes.get("/requests/{number}/documents/{document_id}")
-    async def download_document(document_id: str, kept: Kept[State] = opened) -> Response:
+    async def download_document(document_id: str, request: Request, kept: Kept[State] = opened) -> Response:
         """A document of the request, as an attachment."""
         who = f"the applicant of {kept.state.number}"
-        return await download(desk.platform.documents, document(kept.state, document_id), who)
+        return await download(request, desk.platform.documents, document(kept.state, document_id), who)
 
     @routes.get("/intake/live")
     async def follow(request: Request, kept: Kept[State] = opened) -> Response:

@@ -67,7 +67,8 @@ def add_tracking_pages(routes: APIRouter, keyed: Keyed) -> None:
         found = document(kept.state, document_id) if kept else None
         if kept is None or found is None:
             return not_found(request)
-        return await download(desk.platform.documents, found, f"the applicant of {kept.state.number}")
+        who = f"the applicant of {kept.state.number}"
+        return await download(request, desk.platform.documents, found, who)
 
 
 class Lost:

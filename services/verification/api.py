@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request, Response
+from starlette.responses import StreamingResponse
 
 from services.verification.desk import Desk
 from services.verification.domain import RecommendRejection, ReturnRequest, VerifyRequest
@@ -17,6 +18,7 @@ from shared.web.access import GuardedRoute, signed_in
 from shared.web.downloads import download
 from shared.web.lists import page_of
 from shared.web.live import live
+from shared.web.methods import wants_headers_only
 
 Officer = Annotated[Principal, Depends(signed_in(Role.OFFICER))]
 
@@ -57,14 +59,21 @@ def _reading(routes: APIRouter, desk: Desk) -> None:
 
 def _documents(routes: APIRouter, desk: Desk) -> None:
     @routes.get("/requests/{id}/documents/{document_id}", response_class=Response)
-    async def download_document(id: str, document_id: str, officer: Officer) -> Response:
+    async def download_document(id: str, document_id: str, officer: Officer, request: Request) -> Response:
         """The document itself, as it was sent."""
-        return await download(desk.platform.documents, await desk.document(id, document_id), officer.username)
+        document = await desk.document(id, document_id)
+        return await download(request, desk.platform.documents, document, officer.username)
 
     @routes.get("/requests/{id}/documents/{document_id}/pages/{page}", response_class=Response)
-    async def show_page(id: str, document_id: str, page: int, officer: Officer) -> Response:
-        """One page of a PDF, PNG or JPEG as a picture; `Link` names the next one."""
-        image = await desk.drawn(await desk.document(id, document_id), page, officer)
+    async def show_page(id: str, document_id: str, page: int, officer: Officer, request: Request) -> Response:
+        """One page of a PDF, PNG or JPEG as a picture; `Link` names the next one. HEAD draws nothing."""
+        found = await desk.document(id, document_id)
+        if not wants_headers_only(request):
+            image = await desk.drawn(found, page, officer)
+        elif (drawn := desk.get_drawn(found, page)) is not None:
+            image = drawn
+        else:
+            return StreamingResponse(iter(()), media_type="image/png")  # without Content-Length, which nobody knows yet
         here = f"{PREFIX}/requests/{id}/documents/{document_id}/pages"
         more = {"Link": f'<{here}/{page + 1}>; rel="next"'} if page < image.pages else {}
         return Response(image.png, headers=more, media_type="image/png")

@@ -77,6 +77,12 @@ class Desk:
         """409 as a decision would meet it now."""
         return commands.moved_on(moved_on(kept.state.status, kept.state.history), kept.version)
 
+    def get_drawn(self, found: DocumentRef, page: int) -> PageImage | None:
+        """The page if it was drawn a moment ago. Raises Problem 415."""
+        if found.media_type not in DRAWABLE:
+            raise Problem(415, NOT_DRAWABLE)
+        return self._images.get_drawn(found.key, page)
+
     async def drawn(self, found: DocumentRef, page: int, officer: Principal) -> PageImage:
         """Raises Problem 404, 415 or 422, DocumentMissing."""
         if found.media_type not in DRAWABLE:

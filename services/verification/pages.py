@@ -57,8 +57,9 @@ def router(desk: Desk) -> APIRouter:
         return await queue.show(request, query, officer)
 
     @routes.get("/{id}/dokumen/{document_id}")
-    async def download_document(id: str, document_id: str, officer: Officer) -> Response:
-        return await download(desk.platform.documents, await desk.document(id, document_id), officer.username)
+    async def download_document(id: str, document_id: str, officer: Officer, request: Request) -> Response:
+        document = await desk.document(id, document_id)
+        return await download(request, desk.platform.documents, document, officer.username)
 
     add_form(routes, "/{id}", CheckForm(desk, page), OFFICER)
     add_form(routes, "/{id}/rekomendasi", AdviceForm(desk, page), OFFICER)

@@ -40,9 +40,10 @@ class FolderDocumentStore:
     async def put_as(self, key: str, source: BinaryIO) -> None:
         await asyncio.to_thread(self._put_as, self.path_of(key), source)
 
-    async def open(self, key: str) -> AsyncIterator[bytes]:
-        file, first = await asyncio.to_thread(_open, self.path_of(key))
-        return _pieces(file, first)
+    async def open(self, key: str, offset: int = 0, length: int | None = None) -> AsyncIterator[bytes]:
+        wanted = sys.maxsize if length is None else length
+        file, first = await asyncio.to_thread(_open, self.path_of(key), offset, wanted)
+        return _pieces(file, first, wanted - len(first))
 
     async def stat(self, key: str) -> KeptDocument:
         return await asyncio.to_thread(self._stat, key)
@@ -151,20 +152,23 @@ def _write_all(target: BinaryIO, piece: bytes) -> None:
         rest = rest[target.write(rest) :]
 
 
-def _open(path: Path) -> tuple[BinaryIO, bytes]:
+def _open(path: Path, offset: int, wanted: int) -> tuple[BinaryIO, bytes]:
     try:
         file = open(path, "rb")  # noqa: SIM115 - the reader of the pieces closes it
     except FileNotFoundError:
         raise DocumentMissing(path.name) from None
-    return file, file.read(READ_PIECE)
+    file.seek(offset)
+    return file, file.read(min(READ_PIECE, wanted))
 
 
-async def _pieces(file: BinaryIO, first: bytes) -> AsyncIterator[bytes]:
+async def _pieces(file: BinaryIO, first: bytes, rest: int) -> AsyncIterator[bytes]:
     with file:
         piece = first
         while piece:
             yield piece
-            piece = await asyncio.to_thread(file.read, READ_PIECE) if len(piece) == READ_PIECE else b""
+            more = rest > 0 and len(piece) == READ_PIECE
+            piece = await asyncio.to_thread(file.read, min(READ_PIECE, rest)) if more else b""
+            rest -= len(piece)
 
 
 def _files_before(shelf: Path, moment: datetime) -> list[Path]:

@@ -24,6 +24,10 @@ class KeptPages:
         self._drawing: dict[_Page, asyncio.Task[PageImage]] = {}
         self._bytes = 0
 
+    def get_drawn(self, key: str, page: int) -> PageImage | None:
+        """The page if it is in memory; nothing is drawn."""
+        return self._kept.get((key, page))
+
     async def draw(self, key: str, media_type: str, page: int) -> PageImage:
         """Raises NoSuchPage, Unrenderable, TookTooLong, DocumentMissing, StoreUnavailable. A drawing goes on without who left."""
         wanted = (key, page)

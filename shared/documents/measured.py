@@ -47,9 +47,9 @@ class MeasuredDocumentStore:
     async def put_as(self, key: str, source: BinaryIO) -> None:
         await self._store.put_as(key, source)
 
-    async def open(self, key: str) -> AsyncIterator[bytes]:
+    async def open(self, key: str, offset: int = 0, length: int | None = None) -> AsyncIterator[bytes]:
         try:
-            pieces = await self._store.open(key)
+            pieces = await self._store.open(key, offset, length)
         except DocumentMissing:
             DOCUMENTS.labels("missing").inc()
             raise

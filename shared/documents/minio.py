@@ -59,8 +59,11 @@ class MinioDocumentStore:
     async def put_as(self, key: str, source: BinaryIO) -> None:
         await self._run(self._put_as, checked(key), source)
 
-    async def open(self, key: str) -> AsyncIterator[bytes]:
-        response, first = await self._run(self._open, checked(key))
+    async def open(self, key: str, offset: int = 0, length: int | None = None) -> AsyncIterator[bytes]:
+        try:
+            response, first = await self._run(self._open, checked(key), offset, length)
+        except _BehindTheEnd:
+            return _no_pieces()
         return self._pieces(response, first)
 
     async def stat(self, key: str) -> KeptDocument:
@@ -116,8 +119,14 @@ class MinioDocumentStore:
         # out of it: nobody but the service reads this bucket.
         self._client.put_object(self._bucket, key, source, length=-1, part_size=PART, num_parallel_uploads=1)
 
-    def _open(self, key: str) -> tuple[BaseHTTPResponse, bytes]:
-        response = self._client.get_object(self._bucket, key)
+    def _open(self, key: str, offset: int, length: int | None) -> tuple[BaseHTTPResponse, bytes]:
+        try:
+            # To the SDK a length of 0 is no limit.
+            response = self._client.get_object(self._bucket, key, offset=offset, length=length or 0)
+        except S3Error as error:
+            if error.code == "InvalidRange":
+                raise _BehindTheEnd from error
+            raise
         try:
             return response, response.read(READ_PIECE)
         except BaseException:
@@ -199,6 +208,16 @@ def _plainly(call: Callable[..., T], given: tuple[Any, ...]) -> T:
         raise StoreUnavailable(f"the document store refused: {error.code}") from error
     except (MinioException, HTTPError, OSError, ParseError) as error:
         raise StoreUnavailable(f"the document store cannot be used: {type(error).__name__}") from error
+
+
+class _BehindTheEnd(Exception):
+    """An object has nothing from this offset on."""
+
+
+async def _no_pieces() -> AsyncIterator[bytes]:
+    nothing: tuple[bytes, ...] = ()
+    for piece in nothing:
+        yield piece
 
 
 def _page(listed: Iterator[Object]) -> list[Object]:

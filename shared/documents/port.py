@@ -78,8 +78,12 @@ class DocumentStore(Protocol):
         """
         ...
 
-    async def open(self, key: str) -> AsyncIterator[bytes]:
-        """The bytes in pieces. Raises DocumentMissing before the first piece, so that an answer can still be a 404."""
+    async def open(self, key: str, offset: int = 0, length: int | None = None) -> AsyncIterator[bytes]:
+        """The bytes in pieces, from `offset` on and at most `length` (1 or more) of them; no others are asked of the store.
+        What lies behind the end of the document is not there: that is no error.
+
+        Raises DocumentMissing before the first piece, so that an answer can still be a 404.
+        """
         ...
 
     async def stat(self, key: str) -> KeptDocument:

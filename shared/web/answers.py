@@ -14,12 +14,13 @@ from starlette.types import Scope
 from shared.documents import port as documents
 from shared.runtime.execution import KeyReused
 from shared.storage import port as storage
+from shared.web.methods import allowed_methods
 from shared.web.problems import Problem, problem_of
 from shared.web.rendering import shared_pages
 
 WITH_A_SLASH = re.compile(r"/[a-z][A-Za-z0-9._:/-]*/")
 """Addresses of pages as they are typed or linked with a slash at the end; never one that leads to another host."""
-FOR_PROGRAMS = re.compile(r"/(?:api|static|health|metrics)(?:/.*)?")
+FOR_PROGRAMS = re.compile(r"/(?:api|static|health|metrics)(?:/.*)?", re.DOTALL)
 
 KNOWN: tuple[type[Exception], ...] = (
     HTTPException,
@@ -49,6 +50,8 @@ def install_problem_handlers(app: FastAPI) -> None:
     async def answer(request: Request, error: Exception) -> Response:
         if type(error) is HTTPException and error.status_code == 404 and (path := _without_slash(request)):
             return RedirectResponse(path, 308)
+        if isinstance(error, HTTPException) and error.status_code == 405:
+            return _no_such_method(request, error)
         return answer_to(request.scope, problem_of(error))
 
     for kind in KNOWN:
@@ -61,3 +64,13 @@ def _without_slash(request: Request) -> str:
     if request.method not in ("GET", "HEAD") or FOR_PROGRAMS.fullmatch(path) or not WITH_A_SLASH.fullmatch(path):
         return ""
     return path.rstrip("/") + (f"?{request.url.query}" if request.url.query else "")
+
+
+def _no_such_method(request: Request, error: HTTPException) -> Response:
+    """405 to a method that the path does not take, 204 to OPTIONS, both with all that it takes: the router names one route's."""
+    headers = {"Allow": allowed_methods(request.scope)}
+    if request.method == "OPTIONS":
+        return Response(status_code=204, headers=headers)
+    problem = problem_of(error)
+    problem.headers = headers
+    return answer_to(request.scope, problem)

@@ -26,7 +26,7 @@ from shared.web.body_limit import BodyLimit, LimitOf
 from shared.web.client_address import ClientAddress, parse_proxies
 from shared.web.health import readiness, usual_parts
 from shared.web.live import Streams
-from shared.web.middleware import Faults, RequestContext, SecurityHeaders
+from shared.web.middleware import Faults, HeadRequests, PrintablePaths, RequestContext, SecurityHeaders
 from shared.web.rate_limit import RateLimit, public_rules
 from shared.web.static_files import AT_THE_ROOT, static_file
 
@@ -98,8 +98,10 @@ def surroundings(platform: Platform, limit_of: LimitOf) -> list[Middleware]:
     stack = [
         Middleware(RequestContext, platform.new_id, addresses),
         Middleware(SecurityHeaders, settings.tls),
+        Middleware(HeadRequests),
         Middleware(Faults),
         Middleware(BodyLimit, limit_of),
+        Middleware(PrintablePaths),
     ]
     rules = public_rules(settings.public_rate)
     return [*stack, Middleware(RateLimit, rules)] if rules else stack

@@ -1,32 +1,58 @@
-"""Documents over HTTP: always an attachment, with the name it came with, and noted in the log."""
+"""Documents over HTTP: always an attachment, with the name it came with, in part if a part was asked for, and noted in the log."""
 
 from __future__ import annotations
 
 import logging
 
-from starlette.responses import StreamingResponse
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
 
 from shared.contracts.facts import DocumentRef
 from shared.documents.media_types import content_disposition
 from shared.documents.port import DocumentMissing, DocumentStore
+from shared.web.byte_ranges import ByteRange, requested_range
+from shared.web.methods import wants_headers_only
 from shared.web.problems import Problem
 
 logger = logging.getLogger(__name__)
 
 
-async def download(documents: DocumentStore, document: DocumentRef | None, who: str) -> StreamingResponse:
-    """The document's bytes. Raises Problem 404 if there is none."""
+async def download(request: Request, documents: DocumentStore, document: DocumentRef | None, who: str) -> Response:
+    """The document's bytes, or the range of them that `request` asks for. Raises Problem 404 if there is none, and 416."""
     if document is None:
         raise Problem(404, "Dokumen itu tidak ditemukan pada permohonan ini.")
     try:
-        pieces = await documents.open(document.key)
+        if wants_headers_only(request):
+            return await _headers_only(documents, document, who)
+        part = requested_range(request, _etag(document), document.size)
+        pieces = (
+            await documents.open(document.key, part.offset, part.length) if part else await documents.open(document.key)
+        )
     except DocumentMissing as error:
         logger.error("document %s is named and missing", document.id)
         raise Problem(404, "Dokumen itu tidak ditemukan di penyimpanan.") from error
-    logger.info("%s opened document %s", who, document.id)
+    logger.info("%s opened document %s%s", who, document.id, f", {part.content_range}" if part else "")
+    return StreamingResponse(pieces, 206 if part else 200, _headers(document, part), document.media_type)
+
+
+async def _headers_only(documents: DocumentStore, document: DocumentRef, who: str) -> Response:
+    # RFC 9110 gives Range a meaning for GET alone.
+    await documents.stat(document.key)
+    logger.info("%s asked for the size of document %s", who, document.id)
+    return Response(headers=_headers(document, None), media_type=document.media_type)
+
+
+def _headers(document: DocumentRef, part: ByteRange | None) -> dict[str, str]:
     headers = {
         "Content-Disposition": content_disposition(document.name),
-        "Content-Length": str(document.size),
+        "Content-Length": str(part.length if part else document.size),
         "X-Content-Type-Options": "nosniff",
+        "Accept-Ranges": "bytes",
+        "ETag": _etag(document),
     }
-    return StreamingResponse(pieces, headers=headers, media_type=document.media_type)
+    return {**headers, "Content-Range": part.content_range} if part else headers
+
+
+def _etag(document: DocumentRef) -> str:
+    """A strong validator: the same SHA-256 is the same bytes."""
+    return f'"{document.sha256}"'

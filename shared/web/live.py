@@ -17,6 +17,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from shared.storage.port import Change, StateStore, StoreUnavailable
+from shared.web.methods import wants_headers_only
 from shared.web.problems import Problem
 
 logger = logging.getLogger(__name__)
@@ -62,6 +63,8 @@ async def live(
 
     Raises Problem 503 if too many listen or the service is about to stop, StoreUnavailable.
     """
+    if wants_headers_only(request):
+        return StreamHeaders()
     streams: Streams = request.app.state.streams
     if streams.closing.is_set() or streams.open >= streams.most:
         raise Problem(
@@ -112,18 +115,24 @@ class _Listener:
         await self.store.wait_for_change(self.cursor, min(self.pace.heartbeat, self.pace.recheck))
 
 
-class LiveStream(Response):
-    """The stream itself; it ends when the client goes, the session dies, the store fails or the process stops."""
+class StreamHeaders(Response):
+    """What precedes a stream, and all of the answer to HEAD; nobody knows how long the stream will be."""
 
-    def __init__(self, streams: Streams, listener: _Listener):
-        super().__init__(
-            headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"}, media_type="text/event-stream"
-        )
-        self._streams, self._listener = streams, listener
+    def __init__(self) -> None:
+        headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+        super().__init__(headers=headers, media_type="text/event-stream")
 
     def init_headers(self, headers: Any = None) -> None:
         super().init_headers(headers)
         del self.headers["content-length"]
+
+
+class LiveStream(StreamHeaders):
+    """The stream itself; it ends when the client goes, the session dies, the store fails or the process stops."""
+
+    def __init__(self, streams: Streams, listener: _Listener):
+        super().__init__()
+        self._streams, self._listener = streams, listener
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         self._streams.open += 1

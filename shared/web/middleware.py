@@ -16,7 +16,8 @@ from shared.tracing import NO_SPAN, Span, collecting, span
 from shared.web.answers import answer_to
 from shared.web.client_address import ClientAddress
 from shared.web.idempotency import told_traceparent
-from shared.web.problems import unexpected
+from shared.web.methods import HEAD_ONLY
+from shared.web.problems import DETAILS, Problem, unexpected
 
 access = logging.getLogger("simpul.access")
 logger = logging.getLogger(__name__)
@@ -119,6 +120,43 @@ class SecurityHeaders:
             await send(message)
 
         await self.app(scope, receive, secured)
+
+
+class HeadRequests:
+    """Hands HEAD to the routes as GET and drops the body, so that every page and call answers it with the same headers."""
+
+    def __init__(self, app: ASGIApp):
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["method"] != "HEAD":
+            await self.app(scope, receive, send)
+            return
+
+        async def without_body(message: Message) -> None:
+            await send({**message, "body": b""} if message["type"] == "http.response.body" else message)
+
+        # A copy, since the server looks at the method of its own scope when it frames the answer.
+        inner = {**scope, "method": "GET", HEAD_ONLY: True}
+        try:
+            await self.app(inner, receive, without_body)
+        finally:
+            scope["route"] = inner.get("route")
+
+
+class PrintablePaths:
+    """Answers 404 to a path that holds control characters.
+
+    The regular expression of a route ends in `$`, which also matches before a newline: such a path would reach the route and
+    miss every limit that goes by path.
+    """
+
+    def __init__(self, app: ASGIApp):
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        known = scope["type"] != "http" or scope["path"].isprintable()
+        await (self.app if known else answer_to(scope, Problem(404, DETAILS[404])))(scope, receive, send)
 
 
 class Faults:

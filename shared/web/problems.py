@@ -37,6 +37,7 @@ TITLES = {
     409: "Keadaan sudah berubah",
     413: "Terlalu besar",
     415: "Jenis berkas tidak diterima",
+    416: "Bagian ini tidak ada",
     422: "Isian perlu diperbaiki",
     429: "Terlalu sering",
     500: "Kesalahan pada sistem",

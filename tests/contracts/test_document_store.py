@@ -87,6 +87,43 @@ async def test_uploads_at_once_do_not_mix(store: DocumentStore):
     assert [await content_of(store, key) for key in keys] == contents
 
 
+RANGES = [
+    (0, None),
+    (0, 1),
+    (0, 262_144),
+    (1, 262_144),
+    (262_143, 2),
+    (262_144, 262_145),
+    (65_536, None),
+    (PART - 1, 2),
+    (PART + 9, 1),
+    (PART + 9, 1000),
+    (PART + 10, 5),
+    (10**9, None),
+    (5, 10**12),
+]
+
+
+async def test_a_part_of_a_document_is_read_from_its_offset_on(store: DocumentStore):
+    content = os.urandom(PART + 10)
+    key = await put(store, content)
+    for offset, length in RANGES:
+        pieces = await store.open(key, offset, length)
+        wanted = content[offset:] if length is None else content[offset : offset + length]
+        assert b"".join([piece async for piece in pieces]) == wanted, (offset, length)
+
+
+async def test_an_empty_document_has_no_parts(store: DocumentStore):
+    await store.put_as("dokumen-kosong-0001", BytesIO(b""))
+    for offset, length in ((0, 1), (0, None), (7, 3)):
+        assert [piece async for piece in await store.open("dokumen-kosong-0001", offset, length)] == []
+
+
+async def test_a_part_of_what_was_never_stored_is_missing(store: DocumentStore):
+    with pytest.raises(DocumentMissing):
+        await store.open("document-9999", 5, 10)
+
+
 @pytest.mark.parametrize("size", [0, 1, PART + 1])
 async def test_a_document_of_another_store_keeps_its_key(store: DocumentStore, size: int):
     content, source = os.urandom(size), BytesIO()
