@@ -12,6 +12,7 @@ from shared.contracts.facts import Complexity
 from shared.web.bodies import Body, Day, Fields
 from shared.web.commands import OptionalText, Text
 from shared.web.lists import ListQuery
+from shared.web.text_fields import INVISIBLE
 
 LATEST_YEAR = 2099
 """Beyond it days would be counted for ever, for what can only be a slip of the hand."""
@@ -46,7 +47,7 @@ class Rejection(Body):
 class Assignment(Body):
     """`lead` is the username of an active member of the technical staff; `target_date` is today or later."""
 
-    lead: str = Field(min_length=1, max_length=100)
+    lead: Annotated[str, Field(min_length=1, max_length=100), INVISIBLE]
     complexity: Complexity
     target_date: Target
     note: OptionalText = ""
@@ -55,7 +56,7 @@ class Assignment(Body):
 class Reassignment(Body):
     """Without a `target_date` the target stays."""
 
-    lead: str = Field(min_length=1, max_length=100)
+    lead: Annotated[str, Field(min_length=1, max_length=100), INVISIBLE]
     reason: Text
     target_date: Target | None = None
 

@@ -15,6 +15,7 @@ from shared.identity.addresses import valid_address
 from shared.identity.identity import UnknownAccount
 from shared.identity.passwords import WeakPassword, make_password
 from shared.identity.staff import valid_name, valid_username
+from shared.text_cleaning import clean_email, clean_line
 
 app = typer.Typer(help="Staff accounts.", no_args_is_help=True)
 
@@ -32,10 +33,11 @@ def add(
     password_stdin: FromStdin = False,
 ) -> None:
     """Add an account; without --password-stdin a password is made and printed once."""
-    if (trouble := valid_username(username) or valid_name(name) or valid_address(email)) is not None:
+    address = clean_email(email)
+    if (trouble := valid_username(username) or valid_name(name) or valid_address(address)) is not None:
         raise Failed(trouble)
     password = _password(password_stdin)
-    run(lambda: _add(username, name.strip(), email, tuple(dict.fromkeys(role)), password))
+    run(lambda: _add(username, clean_line(name), address, tuple(dict.fromkeys(role)), password))
     console.print(f"Added {username} ({', '.join(role)}).", soft_wrap=True)
     if not password_stdin:
         console.print(f"Password, shown only now: {password}", soft_wrap=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import date
 
 from shared.runtime.decider import Refusal
+from shared.text_cleaning import clean_number
 
 DIGITS = 18
 OLD_DIGITS = 9
@@ -12,17 +13,17 @@ OLD_DIGITS = 9
 
 YOUNGEST, OLDEST = 16, 60
 ASCII_DIGITS = frozenset("0123456789")
-SEPARATORS = frozenset(".-\N{HYPHEN}\N{NON-BREAKING HYPHEN}\N{EN DASH}")
-"""Besides white space; word processors put the longer ones in by themselves."""
+SEPARATORS = frozenset(".-")
+"""Besides white space, in a number that was cleaned."""
 
 
 def normalised(written: str) -> str:
-    """The 18 digits without what people write between them.
+    """The 18 digits without what people write between and around them.
 
     Raises Refusal: employee_number_missing, employee_number_not_digits, employee_number_old,
     employee_number_length (count, expected). Digits of other scripts are not digits here.
     """
-    number = "".join(sign for sign in written if not (sign.isspace() or sign in SEPARATORS))
+    number = "".join(sign for sign in clean_number(written) if not (sign.isspace() or sign in SEPARATORS))
     if not number:
         raise Refusal("employee_number_missing")
     if not ASCII_DIGITS.issuperset(number):

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import re
-import unicodedata
 from datetime import date
 from typing import Annotated, Any, TypeVar, cast
 
-from pydantic import AfterValidator, BeforeValidator, Field, create_model, field_validator
+from pydantic import AfterValidator, Field, create_model, field_validator
 
 from services.intake.domain import ELEMENTS, MARKS
 from services.intake.employee_number import normalised
 from services.intake.form import MOST_REQUIREMENTS
+from services.intake.phone import is_phone
 from shared.calendar import today
 from shared.clock import Clock
 from shared.contracts.facts import DocumentKind, Scope
@@ -19,13 +18,14 @@ from shared.identity.addresses import valid_address
 from shared.runtime.decider import Refusal
 from shared.web.bodies import Body, Day, Fields
 from shared.web.commands import OptionalText, Text
+from shared.web.text_fields import EMAIL, LINE, NUMBER, PARAGRAPHS, PHONE
 from shared.web.uploads import FileRule
 from shared.web.words import read_words
 
 words = read_words("services.intake")
 """Everything that intake's pages say."""
-PHONE = re.compile(r"\+?[0-9](?:[ -]?[0-9]){7,}")
-LONGEST_PHONE = 20
+EARLIEST_LETTER = date(2000, 1, 1)
+"""Older ones are slips of the hand: the year 26, or a date of birth."""
 
 
 def _employee_number(written: str) -> str:
@@ -42,33 +42,24 @@ def _email(written: str) -> str:
 
 
 def _phone(written: str) -> str:
-    if written and not (len(written) <= LONGEST_PHONE and PHONE.fullmatch(written)):
+    if written and not is_phone(written):
         raise ValueError(words.wrong.phone)
     return written
 
 
-def _one_line(written: Any) -> Any:
-    return _visible(written, "") if isinstance(written, str) else written
+def _not_too_old(day: date) -> date:
+    if day < EARLIEST_LETTER:
+        raise ValueError(words.wrong.letter_date_too_old)
+    return day
 
 
-def _paragraphs(written: Any) -> Any:
-    return _visible(written, "\n\t") if isinstance(written, str) else written
-
-
-def _visible(written: str, allowed: str) -> str:
-    """Without marks that nobody sees but that turn text around; a control character is no mistake of the hand."""
-    for letter in written.strip():
-        if letter not in allowed and unicodedata.category(letter) in ("Cc", "Zl", "Zp"):
-            raise ValueError(words.wrong.control_character)
-    return "".join(letter for letter in written if unicodedata.category(letter) not in ("Cf", "Cs", "Co", "Cn"))
-
-
-Name = Annotated[str, Field(min_length=2, max_length=200), BeforeValidator(_one_line)]
-Description = Annotated[str, Field(min_length=20, max_length=5000), BeforeValidator(_paragraphs)]
-LetterNumber = Annotated[str, Field(min_length=1, max_length=100), BeforeValidator(_one_line)]
-EmployeeNumber = Annotated[str, Field(max_length=100), AfterValidator(_employee_number)]
-Email = Annotated[str, AfterValidator(_email)]
-Phone = Annotated[str, AfterValidator(_phone)]
+Name = Annotated[str, Field(min_length=2, max_length=200), LINE]
+Description = Annotated[str, Field(min_length=20, max_length=5000), PARAGRAPHS]
+LetterNumber = Annotated[str, Field(min_length=1, max_length=100), LINE]
+LetterDate = Annotated[Day, AfterValidator(_not_too_old)]
+EmployeeNumber = Annotated[str, Field(max_length=100), NUMBER, AfterValidator(_employee_number)]
+Email = Annotated[str, EMAIL, AfterValidator(_email)]
+Phone = Annotated[str, PHONE, AfterValidator(_phone)]
 DocumentId = Annotated[str, Field(max_length=100)]
 
 
@@ -84,7 +75,7 @@ class Application(Fields):
     email: Email
     phone: Phone = ""
     letter_number: LetterNumber
-    letter_date: Day
+    letter_date: LetterDate
 
 
 class Changes(Fields):
@@ -99,7 +90,7 @@ class Changes(Fields):
     email: Email | None = None
     phone: Phone | None = None
     letter_number: LetterNumber | None = None
-    letter_date: Day | None = None
+    letter_date: LetterDate | None = None
     replaces: Annotated[tuple[DocumentId, ...], Field(max_length=1 + MOST_REQUIREMENTS)] = ()
 
 

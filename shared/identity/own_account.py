@@ -8,7 +8,7 @@ from shared.identity.identity import Principal
 from shared.identity.passwords import WeakPassword
 from shared.identity.present_password import missing_passwords, refusals_answered, session_ended
 from shared.identity.sessions import Exact, Password, counted_address
-from shared.identity.staff import check, valid_name, wrong
+from shared.identity.staff import PersonName, check, valid_name, wrong
 from shared.web.access import session_cookie
 from shared.web.platform_of import platform_of
 
@@ -16,7 +16,7 @@ from shared.web.platform_of import platform_of
 class OwnChange(Exact):
     """What is left out or null stays as it is; a new `password` needs the present one as `current_password`."""
 
-    name: str | None = None
+    name: PersonName | None = None
     password: Password | None = None
     current_password: Password | None = None
 

@@ -16,6 +16,7 @@ from shared.web.bodies import Body
 from shared.web.client_address import client_address
 from shared.web.platform_of import platform_of
 from shared.web.problems import Problem
+from shared.web.text_fields import INVISIBLE
 
 SIGN_INS = Counter("simpul_sign_ins_total", "Tries to sign in, by outcome", ["outcome"])
 for _outcome in ("accepted", "refused", "limited"):
@@ -31,9 +32,9 @@ class Exact(Body):
 
 
 class Credentials(Exact):
-    username: Annotated[str, Field(max_length=200)]
+    username: Annotated[str, Field(max_length=200), INVISIBLE]
     password: Password
-    code: Annotated[str, Field(max_length=20)] = ""
+    code: Annotated[str, Field(max_length=20), INVISIBLE] = ""
 
 
 async def new_session(request: Request, credentials: Credentials) -> tuple[str, Principal]:

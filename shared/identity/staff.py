@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-import unicodedata
 from collections.abc import Sequence
 from typing import Annotated
 
@@ -18,9 +17,11 @@ from shared.identity.identity import Principal, UnknownAccount
 from shared.identity.passwords import WeakPassword
 from shared.identity.present_password import NOT_OWN, missing_passwords, refusals_answered, session_ended
 from shared.identity.sessions import Exact, Password, counted_address
+from shared.text_cleaning import ControlCharacter, clean_line
 from shared.web.bodies import FieldError
 from shared.web.platform_of import platform_of
 from shared.web.problems import Problem, invalid
+from shared.web.text_fields import EMAIL, INVISIBLE, LINE
 
 _USERNAME = re.compile(r"[a-z][a-z0-9]*(?:[.-][a-z0-9]+)*")
 _RESERVED = frozenset({"baru"})
@@ -31,10 +32,15 @@ UNKNOWN = "Akun ini tidak ada."
 Roles = Annotated[list[Role], Field(min_length=1, max_length=len(Role))]
 
 
+Username = Annotated[str, INVISIBLE]
+PersonName = Annotated[str, LINE]
+EmailAddress = Annotated[str, EMAIL]
+
+
 class NewStaff(Exact):
-    username: str
-    name: str
-    email: str
+    username: Username
+    name: PersonName
+    email: EmailAddress
     roles: Roles
     password: Password
 
@@ -42,8 +48,8 @@ class NewStaff(Exact):
 class ChangedStaff(Exact):
     """What is left out or null stays as it is; a new `password` of one's own needs the present one as `current_password`."""
 
-    name: str | None = None
-    email: str | None = None
+    name: PersonName | None = None
+    email: EmailAddress | None = None
     roles: Roles | None = None
     active: bool | None = None
     password: Password | None = None
@@ -61,11 +67,11 @@ def valid_username(text: str) -> str | None:
 
 def valid_name(text: str) -> str | None:
     """Why this cannot be shown as a person's name (a sentence for people), None if it can."""
-    if not text.strip() or len(text) > 100:
-        return "Nama wajib diisi, paling panjang 100 karakter."
-    if any(unicodedata.category(letter) in {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"} for letter in text):
+    try:
+        cleaned = clean_line(text)
+    except ControlCharacter:
         return "Nama tidak boleh memuat ganti baris atau karakter kendali."
-    return None
+    return None if 0 < len(cleaned) <= 100 else "Nama wajib diisi, paling panjang 100 karakter."
 
 
 async def add_account(request: Request, admin: Principal, new: NewStaff, key: str) -> Account:

@@ -18,7 +18,9 @@ from shared.identity.sessions import Exact, Password, give_session
 from shared.identity.staff import (
     UNKNOWN,
     ChangedStaff,
+    EmailAddress,
     NewStaff,
+    PersonName,
     Roles,
     add_account,
     change_account,
@@ -27,6 +29,7 @@ from shared.identity.staff import (
     valid_username,
     wrong,
 )
+from shared.text_cleaning import clean_email, without_invisible
 from shared.web.access import signed_in
 from shared.web.admin_pages import AdminPages
 from shared.web.bodies import REQUIRED
@@ -47,8 +50,8 @@ Admin = Annotated[Principal, Depends(signed_in(Role.ADMIN))]
 class EditedStaff(Exact):
     """An account as its form has it: everything at once, but for a password that stays as it is."""
 
-    name: str
-    email: str
+    name: PersonName
+    email: EmailAddress
     roles: Roles
     active: bool
     password: Password | None = None
@@ -128,9 +131,9 @@ class EditedAccount:
 
 
 _JUDGES: Mapping[str, Callable[[str], str | None]] = {
-    "username": valid_username,
+    "username": lambda text: valid_username(without_invisible(text)),
     "name": valid_name,
-    "email": valid_address,
+    "email": lambda text: valid_address(clean_email(text)),
 }
 
 

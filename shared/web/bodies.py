@@ -11,6 +11,8 @@ from typing import Annotated, Any
 from pydantic import BaseModel, BeforeValidator, ConfigDict, GetCoreSchemaHandler
 from pydantic_core import CoreSchema
 
+from shared.text_cleaning import clean_number
+
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _NUMBERS = frozenset({"int", "float", "bool"})
 
@@ -61,13 +63,14 @@ class Body(Fields):
 
 def _written_as_a_day(value: Any) -> Any:
     """Pydantic also takes seconds since 1970 for a date, as a number or as text; nobody means them."""
-    if isinstance(value, str) and _DAY.fullmatch(value.strip()):
-        return value
+    cleaned = clean_number(value, ()) if isinstance(value, str) else ""
+    if _DAY.fullmatch(cleaned):
+        return cleaned
     raise ValueError(_DATE)
 
 
 Day = Annotated[date, BeforeValidator(_written_as_a_day)]
-"""A date as 2026-03-31 and in no other way."""
+"""A date as 2026-03-31 and in no other way, in ASCII digits; spaces around it and pasted hyphens in it are no mistake."""
 
 
 def field_errors(errors: Iterable[Mapping[str, Any]]) -> tuple[FieldError, ...]:

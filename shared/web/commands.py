@@ -7,7 +7,7 @@ from datetime import date, datetime
 from typing import Annotated, Any, TypeVar
 
 from fastapi import Request
-from pydantic import AfterValidator, BaseModel, Field
+from pydantic import BaseModel, Field
 
 from shared.contracts.course import Status
 from shared.contracts.facts import ChecklistItem
@@ -18,20 +18,15 @@ from shared.web.dates import plain_day, plain_moment
 from shared.web.idempotency import command_key, digest_of
 from shared.web.labels import CHECKLIST_LABELS, EVENT_LABELS, STATUS_LABELS, actor_label
 from shared.web.problems import Problem, invalid
+from shared.web.text_fields import PARAGRAPHS
 
 State = TypeVar("State")
 
 LONGEST_TEXT = 4000
 
 
-def _readable(text: str) -> str:
-    if any(ord(letter) < 32 and letter not in "\n\r\t" for letter in text) or "\x7f" in text:
-        raise ValueError("Isian ini memuat karakter kendali yang tidak diterima.")
-    return text
-
-
-Text = Annotated[str, Field(min_length=1, max_length=LONGEST_TEXT), AfterValidator(_readable)]
-OptionalText = Annotated[str, Field(max_length=LONGEST_TEXT), AfterValidator(_readable)]
+Text = Annotated[str, Field(min_length=1, max_length=LONGEST_TEXT), PARAGRAPHS]
+OptionalText = Annotated[str, Field(max_length=LONGEST_TEXT), PARAGRAPHS]
 
 Sentences = Mapping[str, tuple[int, str, str]]
 """From the code of a refusal to its HTTP status, the field it is about ("" for none) and its sentence."""

@@ -241,7 +241,7 @@ async def test_a_new_password_ends_the_other_sessions_and_keeps_this_browser(
     ("fields", "field", "words"),
     [
         ({"name": " "}, "name", "Nama wajib diisi."),
-        ({"name": "Ani\u202e"}, "name", "karakter kendali"),
+        ({"name": "Ani\x1bContoh"}, "name", "karakter kendali"),
         ({"password": ANOTHER}, "current_password", "Tulis juga kata sandi Anda yang sekarang"),
         ({"current_password": PASSWORD}, "password", "Tulis kata sandi yang baru"),
         ({"current_password": WRONG, "password": ANOTHER}, "current_password", "tidak cocok"),

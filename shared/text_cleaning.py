@@ -1,0 +1,164 @@
+"""Clean text that was pasted into a form or a body: marks that nobody sees go, whatever carries meaning stays."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Collection
+
+DASHES = "\u2010\u2011\u2012\u2013\u2014\u2015\u2212\u2043\u02d7\u2e3a\u2e3b\ufe58\ufe63\uff0d"
+"""Hyphens, dashes and minus signs other than the one of the keyboard."""
+SPACES = "\u00a0\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u202f\u205f\u3000"
+LINE_BREAKS = "\v\f\x85\u2028\u2029"
+"""What word processors and old systems write for a line break, besides CR and LF."""
+QUOTES = "'\"`\u00b4\u2018\u2019\u201a\u201b\u201c\u201d\u201e\u201f\u02bb\u02bc\u2032"
+
+NUMBER_LABELS = frozenset({"NIP", "NI", "PPPK", "NIPPPK", "NRP", "NO", "NOMOR", "PEGAWAI", "ASN", "BARU"})
+PHONE_LABELS = frozenset(
+    {"TEL", "TELP", "TELEPON", "TELEPHONE", "TLP", "TLPN", "HP", "WA", "WHATSAPP", "HANDPHONE", "PHONE", "MOBILE"}
+    | {"NO", "NOMOR", "KANTOR", "CP", "KONTAK"}
+)
+
+_ZWNJ, _ZWJ, _TAGS_END, _FLAG = "\u200c", "\u200d", "\U000e007f", "\U0001f3f4"
+_MEANINGLESS = dict.fromkeys(
+    map(
+        ord,
+        "\u00ad\u061c\u200b\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2060\u2061\u2062\u2063\u2064\u2066\u2067\u2068\u2069"
+        "\u206a\u206b\u206c\u206d\u206e\u206f\u3164\ufeff\uffa0\ufff9\ufffa\ufffb\U000e0001",
+    )
+)
+_NONCHARACTERS = dict.fromkeys(
+    [*range(0xFDD0, 0xFDF0), *(plane << 16 | end for plane in range(17) for end in (0xFFFE, 0xFFFF))]
+)
+_DROPPED = {**_MEANINGLESS, **_NONCHARACTERS}
+_LONGEST_TAGS = 16
+_TAGS = frozenset(map(chr, range(0xE0020, 0xE0080)))
+_VARIATIONS = frozenset(map(chr, range(0xFE00, 0xFE10)))
+_IDEOGRAPH_VARIATIONS = frozenset(map(chr, range(0xE0100, 0xE01F0)))
+_IN_DOUBT = _TAGS | _VARIATIONS | _IDEOGRAPH_VARIATIONS | {_ZWJ, _ZWNJ}
+"""Invisible marks that mean something in their place alone."""
+_PLAIN_NUMBER = {**{ord(dash): "-" for dash in DASHES}, **{ord(space): " " for space in (*SPACES, *LINE_BREAKS, "\t")}}
+_PLAIN_LINE = {ord(mark): " " for mark in (*SPACES, *LINE_BREAKS, "\t")} | {ord("\u2011"): "-"}
+_PLAIN_PARAGRAPHS = {ord(mark): "\n" for mark in (*LINE_BREAKS, "\r")} | {
+    ord("\u00a0"): " ",
+    ord("\u2007"): " ",
+    ord("\u202f"): " ",
+    ord("\u2011"): "-",
+}
+
+
+class ControlCharacter(ValueError):
+    """The text has a control character that no keyboard writes."""
+
+
+def clean_line(text: str) -> str:
+    """One line: tabs, odd spaces and pasted line marks become one space.
+
+    Raises ControlCharacter, also for CR and LF within: a single line with them is a forged header and no slip of the hand.
+    """
+    cleaned = without_invisible(text).strip().translate(_PLAIN_LINE)
+    _refuse_controls(cleaned, "")
+    return " ".join(cleaned.split())
+
+
+def clean_paragraphs(text: str) -> str:
+    """Text of several lines, which end in LF whatever ended them before. Raises ControlCharacter."""
+    cleaned = without_invisible(text.replace("\r\n", "\n")).translate(_PLAIN_PARAGRAPHS)
+    _refuse_controls(cleaned, "\n\t")
+    return cleaned.strip()
+
+
+def clean_number(text: str, labels: Collection[str] = NUMBER_LABELS) -> str:
+    """A number as it was meant: plain hyphens and spaces, without a label, quotes or a spreadsheet's apostrophe around it."""
+    plain = _unquoted(without_invisible(text).translate(_PLAIN_NUMBER))
+    return _unquoted(_without_label(plain, labels))
+
+
+def clean_phone(text: str) -> str:
+    """A phone number as `clean_number` cleans it, with single spaces; what it is made of is for the caller to judge."""
+    return " ".join(clean_number(text, PHONE_LABELS).split())
+
+
+def clean_email(text: str) -> str:
+    """An address without invisible marks and without what a copied link puts around it; spaces within stay, and are wrong."""
+    plain = without_invisible(text).translate({ord(space): " " for space in SPACES}).strip()
+    if plain.startswith("<") and plain.endswith(">"):
+        plain = plain[1:-1].strip()
+    return plain[len("mailto:") :].strip() if plain[:7].lower() == "mailto:" else plain
+
+
+def without_invisible(text: str) -> str:
+    """The text in NFC without invisible marks, but for those that joined emoji and some scripts are written with."""
+    if text.isascii():
+        return text
+    text = text.translate(_DROPPED)
+    return unicodedata.normalize("NFC", text if _IN_DOUBT.isdisjoint(text) else _without_doubtful(text))
+
+
+def _without_doubtful(text: str) -> str:
+    kept: list[str] = []
+    place = 0
+    while place < len(text):
+        mark = text[place]
+        tags = _tags(text, place, kept) if mark in _TAGS else ""
+        if tags or (mark not in _TAGS and (mark not in _IN_DOUBT or _means_something(text, place, kept))):
+            kept.append(tags or mark)
+        place += len(tags) or 1
+    return "".join(kept)
+
+
+def _refuse_controls(text: str, allowed: str) -> None:
+    if any(unicodedata.category(letter) in ("Cc", "Cs") and letter not in allowed for letter in text):
+        raise ControlCharacter("the text has a control character")
+
+
+def _tags(text: str, place: int, kept: list[str]) -> str:
+    """The tag sequence that follows a black flag and makes it the flag of Scotland or Texas, "" if it is none."""
+    end = text.find(_TAGS_END, place, place + _LONGEST_TAGS) + 1
+    tags = text[place:end]
+    follows_flag = bool(kept) and kept[-1] == _FLAG
+    return tags if follows_flag and len(tags) > 1 and _TAGS.issuperset(tags) else ""
+
+
+def _means_something(text: str, place: int, kept: list[str]) -> bool:
+    mark, before = text[place], kept[-1][-1] if kept else ""
+    if mark in (_ZWJ, _ZWNJ):
+        after = text[place + 1 : place + 2]
+        return _joins_letters(before) or (mark == _ZWJ and _is_symbol(before) and _is_symbol(after))
+    return _takes_variation(before) if mark in _VARIATIONS else _is_ideograph(before)
+
+
+def _joins_letters(before: str) -> bool:
+    """Whether a joiner after this letter shows: in Arabic, the scripts of India and others beyond Latin, Greek and Cyrillic."""
+    if not before or unicodedata.category(before)[0] not in "LM":
+        return False
+    return "\u0590" <= before <= "\u1cff" or "\ua800" <= before <= "\uab2f" or before >= "\U00010a00"
+
+
+def _is_symbol(mark: str) -> bool:
+    """Whether an emoji can be made of it; one that is newer than Python's tables is an unassigned code point to it."""
+    if not mark:
+        return False
+    category = unicodedata.category(mark)
+    unknown = category == "Cn" and mark >= "\U0001f000"
+    return unknown or category in ("So", "Sk", "Sm", "Me") or mark in ("\ufe0f", _TAGS_END)
+
+
+def _takes_variation(before: str) -> bool:
+    if not before or before.isspace() or before in _IN_DOUBT:
+        return False
+    return not (before.isalpha() and before < "\u1000")
+
+
+def _is_ideograph(before: str) -> bool:
+    return "\u3400" <= before <= "\u9fff" or "\U00020000" <= before < "\U000e0000"
+
+
+def _unquoted(text: str) -> str:
+    return text.strip(f" ={QUOTES}\n\r")
+
+
+def _without_label(text: str, labels: Collection[str]) -> str:
+    """The text from its first digit, plus sign or parenthesis on, if all words before it are labels."""
+    start = next((place for place, sign in enumerate(text) if sign in "+(" or sign.isdigit()), len(text))
+    head = "".join(letter if letter.isalpha() else " " for letter in text[:start]).upper().split()
+    return text[start:] if head and set(head) <= set(labels) else text

@@ -1,0 +1,71 @@
+"""Every text that comes from outside is cleaned by one module before it is judged, or is named here with the reason why not."""
+
+from __future__ import annotations
+
+import typing
+from collections.abc import Iterator
+from typing import Annotated, Any, get_args, get_origin
+
+from pydantic import BeforeValidator
+
+import services.application  # noqa: F401 - brings in every model of a form, a query or a body
+from shared.web.bodies import Fields
+from shared.web.text_fields import EMAIL, INVISIBLE, LINE, NUMBER, PARAGRAPHS, PHONE
+
+CLEANERS = (EMAIL, INVISIBLE, LINE, NUMBER, PARAGRAPHS, PHONE)
+EXACT = {
+    "after": "a cursor that the server made",
+    "before": "a cursor that the server made",
+    "search": "folded as a whole before it is compared",
+    "unit": "of a filter: the name of a unit as the page offers it",
+    "request": "a registration number or an id, folded before it is looked up",
+    "service": "one of four names",
+    "status": "one of the list's names",
+    "tab": "one of the page's names",
+    "done": "made by the server",
+    "number": "made by the server, by a pattern",
+    "antre": "made by the server",
+    "lead": "of a filter: a user name as the page offers it",
+    "replaces": "ids of documents",
+    "acknowledged_warnings": "codes",
+    "acknowledged": "codes",
+}
+
+
+def texts(annotation: Any, cleaned: bool = False) -> Iterator[bool]:
+    """Of every `str` in an annotation, whether a cleaner stands at it."""
+    if annotation is str:
+        yield cleaned
+    elif get_origin(annotation) is Annotated:
+        inner, *metadata = get_args(annotation)
+        yield from texts(
+            inner, cleaned or any(isinstance(one, BeforeValidator) and one in CLEANERS for one in metadata)
+        )
+    else:
+        for argument in get_args(annotation):
+            yield from texts(argument, cleaned)
+
+
+def models(of: type[Fields]) -> Iterator[type[Fields]]:
+    for model in of.__subclasses__():
+        if model.__module__.split(".")[0] in ("services", "shared"):
+            yield model
+        yield from models(model)
+
+
+def uncleaned(model: type[Fields]) -> list[str]:
+    hints = {name: typing.get_type_hints(model, include_extras=True).get(name) for name in model.model_fields}
+    return [name for name, hint in hints.items() if not all(texts(hint))]
+
+
+def test_every_text_from_outside_is_cleaned():
+    found = {f"{model.__name__}.{name}" for model in models(Fields) for name in uncleaned(model) if name not in EXACT}
+    assert not found
+
+
+def test_a_text_that_is_not_cleaned_is_found():
+    class Careless(Fields):
+        remark: str
+        careful: Annotated[str, LINE] | None = None
+
+    assert uncleaned(Careless) == ["remark"]
