@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import AsyncIterator, Callable, Sequence
 
-from shared.eventlog.port import EventLog, Record
+from shared.eventlog.port import EventLog, LogUnavailable, Record
 
 Progress = Callable[[int], None]
 
@@ -63,10 +63,22 @@ class LogCopy:
         async for window in _windows(self._source, self._upto):
             missing = [record for record in window if self._next(record)]
             for wave in waves(missing):
-                await self._target.append([(record.key, record.value) for record in wave])
+                await self._append(wave)
                 copied += len(wave)
             progress(len(window))
         return copied
+
+    async def _append(self, wave: Sequence[Record]) -> None:
+        """Append a wave, and again what the log did not take of it, as long as it takes some. Raises LogUnavailable."""
+        left = [(record.key, record.value) for record in wave]
+        while left:
+            try:
+                await self._target.append(left)
+                return
+            except LogUnavailable as error:
+                if not error.appended:
+                    raise
+                left = [one for place, one in enumerate(left) if place not in error.appended]
 
     def _next(self, record: Record) -> bool:
         reached = self._reached.get(record.key, 0)

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 
 from aiokafka.partitioner import DefaultPartitioner
+from faststream.kafka import KafkaBroker
 
 from shared.eventlog.kafka_connection import Connection, Topic, translated
 from shared.eventlog.kafka_groups import pass_over
@@ -13,12 +14,17 @@ from shared.eventlog.kafka_membership import GRACE, STALL, Membership
 from shared.eventlog.kafka_positions import reached_by, written
 from shared.eventlog.kafka_reading import begins, between, ends, in_order, record_of
 from shared.eventlog.kafka_security import OPEN, Security
-from shared.eventlog.port import Handle, Record
+from shared.eventlog.port import Handle, LogUnavailable, Record
 
 PATIENCE = 10.0
 """Seconds until Kafka counts as not answering."""
 
 READY_WITHIN = 2.0
+STRAGGLER_SECONDS = 2.0
+"""Seconds for which a record is waited for after others of its wave were acknowledged: its partition may have no leader."""
+
+REMEMBERED_RECORDS = 2_000
+"""Records on their way, or acknowledged in a wave that failed, which are recognised when they are appended again."""
 
 
 class KafkaEventLog:
@@ -40,7 +46,7 @@ class KafkaEventLog:
     ):
         self._connection = Connection(servers, topic or Topic(), patience, security)
         self._topic, self._patience, self._grace, self._stall = self._connection.topic.name, patience, grace, stall
-        self._in_flight: dict[tuple[str, bytes], asyncio.Future[object]] = {}
+        self._deliveries: dict[tuple[str, bytes], asyncio.Task[None]] = {}
 
     async def prepare(self) -> None:
         """Make the topic; if Kafka does not answer, whoever needs the topic first makes it."""
@@ -48,30 +54,58 @@ class KafkaEventLog:
         await self._connection.partitions()
 
     async def append(self, records: Sequence[tuple[str, bytes]]) -> None:
+        """As the port says. What was acknowledged of a wave that failed is remembered: the same again is not sent again."""
         if not records:
             return
         with translated():
             async with asyncio.timeout(self._patience):
-                sent = [await self._send(key, value) for key, value in records]
-                await asyncio.wait(sent)
-            for future in sent:
-                future.result()
+                broker = await self._connection.broker()
+        deliveries = [self._delivery(broker, key, value) for key, value in records]
+        await self._wait(set(deliveries))
+        if all(_acknowledged(one) for one in deliveries):
+            for record in records:
+                self._deliveries.pop(record, None)
+            return
+        appended = [place for place, one in enumerate(deliveries) if _acknowledged(one)]
+        try:
+            with translated():
+                for one in deliveries:
+                    if not one.done() or one.cancelled():
+                        raise TimeoutError
+                    one.result()
+        except LogUnavailable as error:
+            raise LogUnavailable(str(error), appended) from error
 
-    async def _send(self, key: str, value: bytes) -> asyncio.Future[object]:
-        """Hand one record to the broker's producer, unless it still has it from an earlier time: it goes on trying by itself."""
-        if (waiting := self._in_flight.get((key, value))) is not None:
-            return waiting
-        broker = await self._connection.broker()
-        future = await broker.publish(value, self._topic, key=key.encode(), no_confirm=True)
-        self._in_flight[key, value] = future
-        future.add_done_callback(lambda done: self._landed(key, value, done))
-        return future
+    async def _wait(self, deliveries: set[asyncio.Task[None]]) -> None:
+        """Wait for all; once any has ended, one that hangs on its partition keeps the others no longer than a straggler may."""
+        _, pending = await asyncio.wait(deliveries, timeout=self._patience, return_when=asyncio.FIRST_COMPLETED)
+        if pending and len(pending) < len(deliveries):
+            await asyncio.wait(pending, timeout=min(self._patience, STRAGGLER_SECONDS))
 
-    def _landed(self, key: str, value: bytes, future: asyncio.Future[object]) -> None:
-        if self._in_flight.get((key, value)) is future:
-            del self._in_flight[key, value]
-        if not future.cancelled():
-            future.exception()  # Whoever waited has been told already.
+    def _delivery(self, broker: KafkaBroker, key: str, value: bytes) -> asyncio.Task[None]:
+        """The delivery of this record: a new one, unless one is under way, or was acknowledged in a wave that failed."""
+        record = key, value
+        if (delivery := self._deliveries.get(record)) is None:
+            delivery = self._deliveries[record] = asyncio.create_task(self._deliver(broker, key, value))
+            delivery.add_done_callback(lambda done: self._ended(record, done))
+        return delivery
+
+    async def _deliver(self, broker: KafkaBroker, key: str, value: bytes) -> None:
+        """Hand the record to the broker's producer, which goes on trying by itself, and wait until it is durable."""
+        await (await broker.publish(value, self._topic, key=key.encode(), no_confirm=True))
+
+    def _ended(self, record: tuple[str, bytes], delivery: asyncio.Task[None]) -> None:
+        if self._deliveries.get(record) is not delivery:
+            return
+        if not _acknowledged(delivery):
+            del self._deliveries[record]
+        elif len(self._deliveries) > REMEMBERED_RECORDS:
+            self._forget_oldest()
+
+    def _forget_oldest(self) -> None:
+        oldest = next((record for record, one in self._deliveries.items() if one.done()), None)
+        if oldest is not None:
+            del self._deliveries[oldest]
 
     async def consume(self, group: str, handle: Handle, *, max_records: int = 500) -> None:
         await Membership(self._connection, group, handle, max_records, self._grace, self._stall).run()
@@ -115,3 +149,11 @@ class KafkaEventLog:
 
     async def close(self) -> None:
         await self._connection.close()
+        left = [delivery for delivery in self._deliveries.values() if not delivery.done()]
+        for delivery in left:
+            delivery.cancel()
+        await asyncio.gather(*left, return_exceptions=True)
+
+
+def _acknowledged(delivery: asyncio.Task[None]) -> bool:
+    return delivery.done() and not delivery.cancelled() and delivery.exception() is None

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 
 class LogUnavailable(Exception):
-    """The log cannot be reached, or did not say whether it took an event: try again later."""
+    """The log cannot be reached, or did not say whether it took an event: try again later.
+
+    `appended` are the places, among the records of an `append`, of those that are durable all the same.
+    """
+
+    def __init__(self, reason: str, appended: Collection[int] = ()):
+        super().__init__(reason)
+        self.appended = frozenset(appended)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +42,8 @@ class EventLog(Protocol):
     async def append(self, records: Sequence[tuple[str, bytes]]) -> None:
         """Append (key, value) pairs and return when they are durable; a key occurs at most once.
 
-        Raises LogUnavailable if any may be missing: the caller sends all of them again, and some may then be there twice.
+        Raises LogUnavailable if any may be missing, and says which were acknowledged: the caller sends the others again, and
+        some may then be there twice.
         """
 
     async def consume(self, group: str, handle: Handle, *, max_records: int = 500) -> None:

@@ -6,15 +6,15 @@ import asyncio
 import logging
 from bisect import insort
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
-from datetime import datetime
+from functools import partial
 from itertools import islice
 
 from shared.eventlog.port import EventLog, LogUnavailable
-from shared.runtime.heads import sequence_of, time_of, traceparent_of, type_of
-from shared.runtime.measures import OLDEST, OUTBOX, PUBLISHED
+from shared.runtime.heads import sequence_of, traceparent_of, type_of
+from shared.runtime.measures import PUBLISHED
+from shared.runtime.outbox import Backlog, pages, scan_for
 from shared.storage.port import OutboxEntry, StateStore, StoreUnavailable
 from shared.tracing import collecting, span
 
@@ -26,45 +26,49 @@ RECALLED = 20_000
 
 FORGET_EVERY = 1.0
 SWEEP_EVERY = 5.0
-LONGEST_PAUSE = 5.0
+FIRST_PAUSE, LONGEST_PAUSE = 0.2, 5.0
+SLOW_WAVE_SECONDS = 0.5
+"""Seconds after which the next wave is sent, though the log has not answered for all of this one."""
+MAX_WAVES = 8
+"""Waves that wait for the log at once."""
 
 Numbered = tuple[int, str, OutboxEntry]
 """An entry with its sequence and its event's id before it, by which it is sorted."""
 
-
-@dataclass(slots=True)
-class Backlog:
-    """What a look through the outbox finds that the log may not have: how many entries, and the time of the oldest."""
-
-    entries: int = 0
-    oldest: str = ""
-
-    def count(self, entry: OutboxEntry) -> None:
-        self.entries += 1
-        self.oldest = min(filter(None, (self.oldest, time_of(entry.event))), default="")
-
-    def show(self, service: str) -> None:
-        OUTBOX.labels(service).set(self.entries)
-        OLDEST.labels(service).set(datetime.fromisoformat(self.oldest).timestamp() if self.oldest else 0)
+UnpublishedOf = Callable[[Sequence[str]], Awaitable[Sequence[OutboxEntry]]]
 
 
 class Relay:
     """Publishes the outbox of one service.
 
-    A wave holds each request at most once, and a wave that fails is sent again before anything else: an event never overtakes an
-    earlier one of its request. One whose predecessor is not known to be published waits until the outbox has been read, because a
-    write whose answer was lost, or another process, may have left the predecessor there. What other processes have just saved is
-    otherwise left to them: only what lies there from one sweep to the next is taken as left by a crash.
+    A wave holds each request at most once, and the next event of a request is sent when the log has acknowledged the one before:
+    an event never overtakes an earlier one of its request. What the log did not take of a wave is held back for a while and sent
+    again, and the other requests go on. An event whose predecessor is not known to be published waits until the outbox has been
+    asked about its request, because a write whose answer was lost, or another process, may have left the predecessor there; it
+    alone waits. What other processes have just saved is otherwise left to them: only what lies there from one sweep to the next
+    is taken as left by a crash.
     """
 
-    def __init__(self, service: str, store: StateStore, log: EventLog):
+    def __init__(self, service: str, store: StateStore, log: EventLog, unpublished_of: UnpublishedOf | None = None):
+        """`unpublished_of` finds the outbox entries of some requests; without it the whole outbox is read for them."""
         self._service, self._store, self._log = service, store, log
+        self._unpublished_of = unpublished_of or partial(scan_for, store)
         self._waiting: OrderedDict[str, list[Numbered]] = OrderedDict()
         self._published: dict[str, None] = {}
         self._reached: OrderedDict[str, int] = OrderedDict()
-        self._doubted: set[str] = set()
         self._met: set[str] = set()
-        self._wake, self._sending = asyncio.Event(), asyncio.Lock()
+        self._doubted: set[str] = set()
+        """Requests of which an earlier event may be in the outbox; `_checked` are those that it is being asked about."""
+        self._checked: set[str] = set()
+        self._sent: set[str] = set()
+        """Requests of which an event is on its way to the log."""
+        self._held: set[str] = set()
+        """Requests of which the log did not take an event; `_retried` are those whose pause is over."""
+        self._retried: set[str] = set()
+        self._pause = 0.0
+        self._retry: asyncio.TimerHandle | None = None
+        self._waves: set[asyncio.Task[None]] = set()
+        self._wake, self._doubt, self._checking = asyncio.Event(), asyncio.Event(), asyncio.Lock()
 
     def hand_over(self, entries: Sequence[OutboxEntry]) -> None:
         """Take events that were just saved; they are published soon, each request's in order."""
@@ -72,6 +76,7 @@ class Relay:
             before = self._last_known(entry.subject)
             if self._take(entry) > before + 1:
                 self._doubted.add(entry.subject)
+                self._doubt.set()
 
     def _last_known(self, subject: str) -> int:
         waiting = self._waiting.get(subject)
@@ -94,14 +99,25 @@ class Relay:
         await self.sweep()
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._publish_for_ever())
+            tasks.create_task(self._settle_doubts_for_ever())
             tasks.create_task(self._every(FORGET_EVERY, self.forget))
             tasks.create_task(self._every(SWEEP_EVERY, self.sweep_again))
 
     async def drain(self) -> None:
         """Publish all that waits, once, and forget it; raises LogUnavailable or StoreUnavailable. For an orderly end."""
-        while self._waiting:
-            await self._send_wave()
-        await self.forget()
+        try:
+            while self._waiting:
+                if self._waves:
+                    await asyncio.wait(self._waves)
+                self._held.clear()
+                self._retried.clear()
+                while self._doubted:
+                    await self._settle_doubts()
+                await self._append(self._next_wave())
+            await self.forget()
+        finally:
+            for wave in self._waves:
+                wave.cancel()
 
     async def sweep(self) -> None:
         """Find what is in the outbox and neither waits here nor has been published."""
@@ -117,25 +133,41 @@ class Relay:
 
         await self._look(lies_there)
 
+    async def _settle_doubts_for_ever(self) -> None:
+        while True:
+            await self._doubt.wait()
+            self._doubt.clear()
+            try:
+                while self._doubted:
+                    await self._settle_doubts()
+            except StoreUnavailable as error:
+                logger.warning("events of %d requests wait for the outbox: %s", len(self._doubted), error)
+                await asyncio.sleep(FIRST_PAUSE)
+                self._doubt.set()
+
     async def _settle_doubts(self) -> None:
         """Find what goes before the events whose predecessors are not known to be published."""
-        doubted, self._doubted = self._doubted, set()
-        try:
-            await self._look(lambda entry: entry.subject in doubted)
-        except BaseException:
-            self._doubted |= doubted
-            raise
+        async with self._checking:
+            self._checked = set(islice(self._doubted, WAVE))
+            self._doubted -= self._checked
+            try:
+                for entry in await self._unpublished_of(tuple(self._checked)):
+                    self._take(entry)
+            except BaseException:
+                self._doubted |= self._checked
+                raise
+            finally:
+                self._checked = set()
+                self._wake.set()
 
     async def _look(self, wanted: Callable[[OutboxEntry], bool]) -> None:
-        after: tuple[str, str] | None = None
         backlog = Backlog()
-        while entries := await self._store.unpublished(WAVE, after):
+        async for entries in pages(self._store):
             for entry in filter(wanted, entries):
                 self._take(entry)
             for entry in entries:
                 if entry.event_id not in self._published:
                     backlog.count(entry)
-            after = (entries[-1].subject, entries[-1].event_id)
         backlog.show(self._service)
 
     async def forget(self) -> None:
@@ -146,36 +178,78 @@ class Relay:
                 self._published.pop(event_id, None)
 
     async def _publish_for_ever(self) -> None:
-        pause = 0.0
         while True:
             await self._wake.wait()
-            try:
-                await self._send_wave()
-                pause = 0.0
-            except (LogUnavailable, StoreUnavailable) as error:
-                pause = min(LONGEST_PAUSE, pause * 2 or 0.2)
-                first = next(iter(self._waiting), "")
-                logger.warning(
-                    "cannot publish, events of %d requests wait: %s",
-                    len(self._waiting),
-                    error,
-                    extra={"subject": first},
-                )
-                await asyncio.sleep(pause)
-
-    async def _send_wave(self) -> None:
-        async with self._sending:
-            while self._doubted:
-                await self._settle_doubts()
-            wave = [waiting[0] for waiting in islice(self._waiting.values(), WAVE)]
-            if wave:
-                with self._traced([entry for _, _, entry in wave]):
-                    await self._log.append([(entry.subject, entry.event) for _, _, entry in wave])
-            for numbered in wave:
-                self._note(numbered)
-        PUBLISHED.labels(self._service).inc(len(wave))
-        if not self._waiting:
             self._wake.clear()
+            while wave := self._next_wave():
+                await self._send(wave)
+
+    def _next_wave(self) -> list[Numbered]:
+        """The first events of requests of which nothing is in doubt or under way; those that are sent again go by themselves."""
+        if self._retried:
+            again = list(islice(self._retried, WAVE))
+            self._retried.difference_update(again)
+            return [self._waiting[subject][0] for subject in again if subject in self._waiting]
+        left_out = self._doubted | self._checked | self._sent | self._held
+        ready = (waiting[0] for subject, waiting in self._waiting.items() if subject not in left_out)
+        return list(islice(ready, WAVE))
+
+    async def _send(self, wave: Sequence[Numbered]) -> None:
+        """Send a wave. One for which the log takes long goes on by itself, so that the others need not wait."""
+        sending = asyncio.create_task(self._append_or_hold(wave))
+        self._waves.add(sending)
+        sending.add_done_callback(self._waves.discard)
+        await asyncio.wait({sending}, timeout=SLOW_WAVE_SECONDS)
+        while len(self._waves) >= MAX_WAVES:
+            await asyncio.wait(self._waves, return_when=asyncio.FIRST_COMPLETED)
+
+    async def _append_or_hold(self, wave: Sequence[Numbered]) -> None:
+        try:
+            await self._append(wave)
+        except LogUnavailable as error:
+            self._retry_later(str(error))
+        except Exception as error:
+            logger.exception("a wave of events could not be sent")
+            self._retry_later(repr(error))
+
+    async def _append(self, wave: Sequence[Numbered]) -> None:
+        """Append a wave and note what the log has of it; the rest is held back. Raises LogUnavailable."""
+        subjects = {entry.subject for _, _, entry in wave}
+        self._sent |= subjects
+        appended: Collection[int] = ()
+        try:
+            with self._traced([entry for _, _, entry in wave]):
+                await self._log.append([(entry.subject, entry.event) for _, _, entry in wave])
+            appended = range(len(wave))
+        except LogUnavailable as error:
+            appended = error.appended
+            raise
+        finally:
+            for place in appended:
+                self._note(wave[place])
+            taken = {wave[place][2].subject for place in appended}
+            if taken & self._held:
+                self._pause = 0.0
+            self._held = (self._held - subjects) | (subjects - taken)
+            self._sent -= subjects
+            self._wake.set()
+            PUBLISHED.labels(self._service).inc(len(appended))
+
+    def _retry_later(self, reason: str) -> None:
+        """Send again what is held back after a pause, which grows as long as the log takes nothing of it."""
+        if self._retry is not None:
+            return
+        self._pause = min(LONGEST_PAUSE, self._pause * 2 or FIRST_PAUSE)
+        self._retry = asyncio.get_running_loop().call_later(self._pause, self._retry_now)
+        first = next(iter(self._held), "")
+        logger.warning(
+            "cannot publish, events of %d requests wait: %s", len(self._held), reason, extra={"subject": first}
+        )
+
+    def _retry_now(self) -> None:
+        self._retry = None
+        self._retried = self._held - self._sent
+        self._wake.set()
 
     def _traced(self, entries: Sequence[OutboxEntry]) -> ExitStack:
         """A span for each event, in the trace in which it was saved, whoever saved it."""
@@ -199,10 +273,10 @@ class Relay:
         if len(self._reached) > RECALLED:
             self._reached.popitem(last=False)
 
-    async def _every(self, seconds: float, work: object) -> None:
+    async def _every(self, seconds: float, work: Callable[[], Awaitable[None]]) -> None:
         while True:
             await asyncio.sleep(seconds)
             try:
-                await work()  # type: ignore[operator]
+                await work()
             except StoreUnavailable as error:
                 logger.warning("store unavailable: %s", error)

@@ -34,7 +34,7 @@ class ServiceRuntime(Generic[State]):
         self.name = decider.service
         self.store, self.log, self.clock = store, log, clock
         folding, documents = Folding(decider), Documents(store)
-        self.relay = Relay(self.name, store, log)
+        self.relay = Relay(self.name, store, log, store.unpublished_of)
         self.executor = Executor(folding, store, documents, clock, self.relay.hand_over, self._saved)
         self.consumer = Consumer(folding, store, documents, clock, self.relay.hand_over, self._saved)
         self.timers = Timers(store, clock, obey_when_due(self.executor))

@@ -114,6 +114,11 @@ class MongoStateStore:
         # One that was published meanwhile is no place to go on from: begin its document again, which only repeats events.
         return waiting[known[0] + 1 if known else 0 :][:limit]
 
+    async def unpublished_of(self, subjects: Sequence[str]) -> list[OutboxEntry]:
+        wanted = {"_id": {"$in": list(subjects)}, **WAITING}
+        rows = await self._rows(wanted, len(subjects), projection={OUTBOX: 1}) if subjects else []
+        return [entry for row in rows for entry in entries(row)]
+
     async def published(self, event_ids: Sequence[str]) -> None:
         for start in range(0, len(event_ids), AT_ONCE):
             gone = {"$in": list(event_ids[start : start + AT_ONCE])}

@@ -168,6 +168,9 @@ class StateStore(Protocol):
     async def unpublished(self, limit: int, after: tuple[str, str] | None = None) -> list[OutboxEntry]:
         """The outbox in the order in which it was saved."""
 
+    async def unpublished_of(self, subjects: Sequence[str]) -> list[OutboxEntry]:
+        """The outbox entries of these requests, those of each in the order in which they were saved."""
+
     async def published(self, event_ids: Sequence[str]) -> None:
         """Forget these outbox entries; may be lost, which only repeats events."""
 

@@ -129,6 +129,12 @@ class SqliteStateStore:
         sql = self._named("SELECT subject, event_id, event FROM @outbox WHERE place > ? ORDER BY place LIMIT ?")
         return [OutboxEntry(*row) for row in await self._file.query(sql, (place, limit))]
 
+    async def unpublished_of(self, subjects: Sequence[str]) -> list[OutboxEntry]:
+        sql = self._named(
+            "SELECT subject, event_id, event FROM @outbox WHERE subject IN (SELECT value FROM json_each(?)) ORDER BY place"
+        )
+        return [OutboxEntry(*row) for row in await self._file.query(sql, (to_json(subjects).decode(),))]
+
     async def published(self, event_ids: Sequence[str]) -> None:
         sql = self._named("DELETE FROM @outbox WHERE event_id IN (SELECT value FROM json_each(?))")
         await self._file.write(lambda db: _run(db, sql, (to_json(event_ids).decode(),)))

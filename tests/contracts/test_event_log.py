@@ -5,10 +5,13 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
 
-from shared.eventlog.port import EventLog, Record
+from shared.eventlog.port import EventLog, LogUnavailable, Record
+from shared.eventlog.sqlite import SqliteEventLog
+from shared.storage.sqlite_file import SqliteFile
 from tests.contracts.adapters import GRACE, OpenLog
 from tests.contracts.listening import PATIENCE, Listener, by_position, everything, listening, no_lag, numbered
 
@@ -284,3 +287,16 @@ async def test_many_may_append_at_once(log: EventLog, appenders: int):
     assert len(whole) == 10 * appenders
     for who in range(appenders):
         assert [record.value for record in whole if record.key == f"{who}"] == [b"%d" % number for number in range(10)]
+
+
+async def test_an_append_that_is_refused_does_not_say_that_anything_is_there_which_is_not(tmp_path: Path):
+    """SQLite takes all of a wave or nothing; of Kafka's partitions see test_kafka_appends.py."""
+    file = SqliteFile(tmp_path / "simpul.db")
+    log = SqliteEventLog(file)
+    await log.prepare()
+    await file.write(lambda db: db.execute("PRAGMA max_page_count=32"))
+    with pytest.raises(LogUnavailable) as refusal:
+        await log.append([("a", b"1"), ("b", b"x" * 1_000_000)])
+    assert refusal.value.appended == frozenset()
+    assert await everything(log) == []
+    file.close()

@@ -112,6 +112,17 @@ async def test_the_outbox_is_read_in_pages(store: StateStore):
     assert sorted(met) == [f"e{number:02d}" for number in range(25)]
 
 
+async def test_the_outbox_of_some_requests_is_found_in_the_order_in_which_it_was_saved(store: StateStore):
+    for version in range(1, 4):
+        await saved(store, *(written(name, version, events=[f"{name}{version}"]) for name in "abc"))
+    await store.published(["a2"])
+    found = await store.unpublished_of(["a", "c", "never saved"])
+    assert [entry.event_id for entry in found if entry.subject == "a"] == ["a1", "a3"]
+    assert [entry.event_id for entry in found if entry.subject == "c"] == ["c1", "c2", "c3"]
+    assert {entry.subject for entry in found} == {"a", "c"}
+    assert await store.unpublished_of([]) == []
+
+
 async def test_nothing_is_overlooked_when_the_last_of_a_page_is_published_meanwhile(store: StateStore):
     await saved(store, *(written(f"{number}", events=[f"e{number}"]) for number in range(6)))
     page = await store.unpublished(3)

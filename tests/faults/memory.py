@@ -122,6 +122,9 @@ class MemoryStore:
 
         return await self._call(page)
 
+    async def unpublished_of(self, subjects: Sequence[str]) -> list[OutboxEntry]:
+        return await self._call(lambda: [one for one in self.disk.outbox.values() if one.subject in subjects])
+
     async def published(self, event_ids: Sequence[str]) -> None:
         await self._call(lambda: self.disk.forget(event_ids))
 
@@ -177,9 +180,9 @@ class MemoryLog:
     async def append(self, records: Sequence[tuple[str, bytes]]) -> None:
         fate = self.process.fate
         if fate.strikes(fate.odds.unavailable):
-            taken = [record for record in records if fate.random.random() < 0.5]
-            await self.process.call(lambda: self.tape.append(taken), LogUnavailable)
-            raise LogUnavailable("not all of them")
+            taken = [place for place, _ in enumerate(records) if fate.random.random() < 0.5]
+            await self.process.call(lambda: self.tape.append([records[place] for place in taken]), LogUnavailable)
+            raise LogUnavailable("not all of them", taken)
         await self.process.call(lambda: self.tape.append(records), LogUnavailable)
 
     async def consume(self, group: str, handle: Handle, *, max_records: int = 500) -> None:

@@ -10,11 +10,12 @@ from typing import Any, cast
 
 from services.notification.domain import EndSending
 from shared.contracts.envelope import Event
+from shared.eventlog.port import LogUnavailable
 from shared.runtime.consumption import Consumer
 from shared.runtime.documents import Documents
 from shared.runtime.execution import Answer, CommandKey, Executor
 from shared.runtime.folding import Cause, Draft, Folding
-from shared.runtime.relay import Relay
+from shared.runtime.relay import Numbered, Relay
 from shared.runtime.service import ServiceRuntime
 from shared.storage.port import CommandMemory, Document, OutboxEntry, Saved, StateStore, Write
 from tests.faults.memory import MemoryLog
@@ -59,10 +60,10 @@ def forgets_commands(runtime: Runtime) -> None:
 
 
 class Shuffled(Relay):
-    async def _send_wave(self) -> None:
+    def _next_wave(self) -> list[Numbered]:
         for waiting in self._waiting.values():
             waiting.reverse()
-        await super()._send_wave()
+        return super()._next_wave()
 
 
 def publishes_out_of_order(runtime: Runtime) -> None:
@@ -84,15 +85,45 @@ class Sweepless(Relay):
     async def _look(self, wanted: Callable[[OutboxEntry], bool]) -> None:
         pass
 
+    async def _settle_doubts(self) -> None:
+        self._doubted.clear()
+
 
 def never_sweeps_the_outbox(runtime: Runtime) -> None:
     runtime.relay.__class__ = Sweepless
 
 
+class SkipsHeldBack(Relay):
+    async def _append(self, wave: Sequence[Numbered]) -> None:
+        try:
+            await super()._append(wave)
+        except LogUnavailable:
+            for numbered in wave:
+                if numbered in self._waiting.get(numbered[2].subject, ()):
+                    self._note(numbered)
+            raise
+
+
+def gives_up_what_the_log_did_not_take(runtime: Runtime) -> None:
+    runtime.relay.__class__ = SkipsHeldBack
+
+
+class DoesNotWait(Relay):
+    def _next_wave(self) -> list[Numbered]:
+        """What is held back is passed by its successors."""
+        wave = super()._next_wave()
+        late = [waiting[1] for subject, waiting in self._waiting.items() if subject in self._held and len(waiting) > 1]
+        return wave or late
+
+
+def lets_an_event_overtake_one_that_is_held_back(runtime: Runtime) -> None:
+    runtime.relay.__class__ = DoesNotWait
+
+
 class ForgetsEarly(Relay):
-    async def _send_wave(self) -> None:
-        await self._store.published([waiting[0][1] for waiting in self._waiting.values()])
-        await super()._send_wave()
+    async def _append(self, wave: Sequence[Numbered]) -> None:
+        await self._store.published([event_id for _, event_id, _ in wave])
+        await super()._append(wave)
 
 
 def forgets_before_it_publishes(runtime: Runtime) -> None:
@@ -188,6 +219,8 @@ MUTANTS: tuple[Callable[[Runtime], None], ...] = (
     publishes_out_of_order,
     overtakes_what_a_crash_left,
     never_sweeps_the_outbox,
+    gives_up_what_the_log_did_not_take,
+    lets_an_event_overtake_one_that_is_held_back,
     forgets_before_it_publishes,
     ignores_versions,
     lets_a_slow_read_replace_a_newer_save,
