@@ -17,6 +17,7 @@ from services.assignment.sentences import SENTENCES
 from shared.contracts.course import Status
 from shared.runtime.decider import Refusal
 from shared.runtime.execution import Kept
+from shared.web.access import BeforeBody
 from shared.web.bodies import FieldError
 from shared.web.commands import problem_of
 from shared.web.held_files import HeldFiles, Slot, Taken, add_uploads
@@ -31,7 +32,9 @@ SLOTS = {name: Slot(KINDS[name], rule) for name, rule in FILES.items()}
 
 def router(console: Console, completion: Completion) -> APIRouter:
     """Routes under /pekerjaan/{id}/serahkan."""
-    routes = APIRouter(route_class=PageRoute, include_in_schema=False, dependencies=[Depends(_own_work(console))])
+    routes = APIRouter(
+        route_class=PageRoute, include_in_schema=False, dependencies=[Depends(BeforeBody(_own_work(console)))]
+    )
     held = HeldFiles(console.desk.platform, SLOTS)
     path = f"{WORK}/{{id}}{HANDOVER.path}"
     add_form(routes, path, Handover(console, completion, held), LEAD)

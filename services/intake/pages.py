@@ -11,6 +11,7 @@ from services.intake.desk import Desk
 from services.intake.form_pages import add_form_pages
 from services.intake.keyed_pages import Keyed
 from services.intake.tracking_pages import add_tracking_pages
+from shared.web.access import BeforeBody
 from shared.web.page_routes import PageRoute
 
 
@@ -18,7 +19,9 @@ def pages(desk: Desk) -> tuple[APIRouter, ...]:
     """Routes for everybody; those for files of one request ask for its key before they take anything in."""
     keyed = Keyed(desk)
     routes = APIRouter(route_class=PageRoute, include_in_schema=False)
-    uploads = APIRouter(route_class=PageRoute, include_in_schema=False, dependencies=[Depends(keyed.require_key)])
+    uploads = APIRouter(
+        route_class=PageRoute, include_in_schema=False, dependencies=[Depends(BeforeBody(keyed.require_key))]
+    )
     add_form_pages(routes, keyed)
     add_about_pages(routes)
     add_tracking_pages(routes, keyed)

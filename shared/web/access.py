@@ -1,7 +1,7 @@
 """Who may call a route: each declares one of public, applicant or roles, and it is asked before a body is read."""
 
 import logging
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
@@ -41,6 +41,16 @@ class Public:
 
     async def __call__(self) -> None:
         return None
+
+
+class BeforeBody:
+    """A dependency that is asked before a byte of the body is read, and not only before the handler is called."""
+
+    def __init__(self, require: Callable[[Request], Awaitable[None]]):
+        self._require = require
+
+    async def __call__(self, request: Request) -> None:
+        await self._require(request)
 
 
 _PUBLIC = Public()
@@ -151,6 +161,11 @@ def staff_guards(route: APIRoute) -> list[SignedIn]:
     if access_of(route.dependant) is None:
         raise TypeError(f"{route.path} does not say who may call it: public, applicant or roles")
     return [guard for guard in _guards(route.dependant) if isinstance(guard, SignedIn)]
+
+
+def guards_before_body(route: APIRoute) -> list[BeforeBody]:
+    """What else this route asks before it reads a body."""
+    return [guard for guard in _guards(route.dependant) if isinstance(guard, BeforeBody)]
 
 
 class GuardedRoute(APIRoute):

@@ -22,7 +22,7 @@ from shared.storage.port import StateStore
 from shared.web.access import GuardedRoute, public, signed_in
 from shared.web.answers import install_problem_handlers
 from shared.web.api_docs import PROBLEM, docs_page
-from shared.web.body_limit import BodyLimit, LimitOf
+from shared.web.body_limit import JSON_LIMIT, BodyLimit, LimitOf
 from shared.web.client_address import ClientAddress, parse_proxies
 from shared.web.health import readiness, usual_parts
 from shared.web.live import Streams
@@ -36,7 +36,6 @@ if TYPE_CHECKING:
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 
 TITLE = "Simpul"
-JSON_LIMIT = 256 * 1024
 NO_TELEMETRY: TelemetryConfig = {"tracing": False, "metrics": False, "logs": False, "auto_configure": False}
 """FastAPI's own would tell more than may be told: traces and metrics are ours."""
 WITH_FILES = re.compile(

@@ -13,6 +13,8 @@ from shared.web.problems import Problem
 LimitOf = Callable[[str, str], int]
 """The greatest size in bytes of a request with this method and path."""
 
+JSON_LIMIT = 256 * 1024
+"""Bytes of a request without files."""
 SMALL = 64 * 1024
 """An unread rest up to this size is not worth a closed connection."""
 LINGER_IDLE, LINGER_LONGEST = 2.0, 5.0

@@ -19,14 +19,16 @@ from shared.web.access import (
     SAFE_METHODS,
     Public,
     SignedIn,
+    guards_before_body,
     require_role,
     require_same_origin,
     session_cookie,
     staff_guards,
 )
 from shared.web.answers import KNOWN
+from shared.web.body_limit import JSON_LIMIT
 from shared.web.csrf import csrf_fits
-from shared.web.multipart import FormLimits
+from shared.web.multipart import FormLimits, is_multipart
 from shared.web.navigation import SIGN_IN
 from shared.web.platform_of import platform_of
 from shared.web.posted import Posted, read_posted
@@ -43,7 +45,7 @@ class PageRoute(APIRoute):
     """A route that people meet. Use: `APIRouter(route_class=PageRoute)`; it cannot be made without saying who may."""
 
     def get_route_handler(self) -> Answering:
-        guards = staff_guards(self)
+        guards, before_body = staff_guards(self), guards_before_body(self)
         handle = super().get_route_handler()
 
         async def answer(request: Request) -> Response:
@@ -51,9 +53,24 @@ class PageRoute(APIRoute):
                 request.state.principal = await _session_of(request)
             if request.method in SAFE_METHODS:
                 return await _looked_at(request, guards, handle)
+            require_same_origin(request)
+            if guards and request.state.principal is None and not _worth_reading(request):
+                return sign_in_again(request)
+            if not guards or request.state.principal is not None:
+                _check_roles(request, guards)
+                for guard in before_body:
+                    await guard(request)
             return await _sent(request, guards, handle)
 
         return answer
+
+
+def _worth_reading(request: Request) -> bool:
+    """Whether a form of somebody who is not signed in is read, so that what was typed can be given back: a small one alone, and
+    one with files only from a browser that was signed in."""
+    declared = request.headers.get("content-length", "")
+    small = declared.isdigit() and int(declared) <= JSON_LIMIT
+    return small and (not is_multipart(request) or session_cookie(request) is not None)
 
 
 async def _session_of(request: Request) -> Principal | None:
@@ -71,11 +88,9 @@ async def _looked_at(request: Request, guards: Sequence[SignedIn], handle: Answe
 
 
 async def _sent(request: Request, guards: Sequence[SignedIn], handle: Answering) -> Response:
-    require_same_origin(request)
     async with read_posted(request, FormLimits(file=platform_of(request).settings.file_limit)) as posted:
         if guards and request.state.principal is None:
             return sign_in_again(request, posted)
-        _check_roles(request, guards)
         if not csrf_fits(request, posted.csrf):
             return resume_page(request, request.url.path, posted.kept())
         request.state.posted, request.state.form_key = posted, posted.key
@@ -87,11 +102,11 @@ def _check_roles(request: Request, guards: Sequence[SignedIn]) -> None:
         require_role(request, request.state.principal, guard.roles)
 
 
-def sign_in_again(request: Request, posted: Posted) -> Response:
-    """The sign-in page that keeps what was typed until its owner is back."""
-    return shared_pages(
-        request, "sign_in.html", 401, posted=Posted(), onward=request.url.path, kept=posted.kept(), ended=True
-    )
+def sign_in_again(request: Request, posted: Posted | None = None) -> Response:
+    """The sign-in page that keeps what was typed until its owner is back, or says that it was not read."""
+    kept = posted.kept() if posted else ()
+    facts = {"onward": request.url.path, "kept": kept, "ended": True, "unread": posted is None}
+    return shared_pages(request, "sign_in.html", 401, posted=Posted(), **facts)
 
 
 def resume_page(request: Request, path: str, kept: Sequence[tuple[str, str]]) -> Response:
