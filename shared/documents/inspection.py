@@ -44,7 +44,10 @@ class Inspector:
         """
         job = Job("inspect", self._limits, {"name": name[-MAX_NAME_CHARACTERS:]})
         async with self._slots:
-            descriptor = await asyncio.to_thread(_readable_descriptor, file)
+            try:
+                descriptor = await asyncio.to_thread(_readable_descriptor, file)
+            except OSError as error:  # no descriptor, or no memory for a copy
+                raise InspectionUnavailable(str(error)) from error
             try:
                 answer = await self._sandbox.run(job, descriptor)
             except SandboxUnavailable as error:

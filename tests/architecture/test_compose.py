@@ -144,6 +144,12 @@ def test_ours_write_nothing_to_their_image(name: str):
     assert OURS[name]["read_only"] is True
 
 
+def test_uploads_on_their_way_have_the_disk_and_not_a_piece_of_memory():
+    for service in OURS.values():
+        assert "temporary:/tmp" in service["volumes"]
+        assert "tmpfs" not in service
+
+
 def test_ours_ask_whether_they_are_ready_at_their_port():
     checks = {service["healthcheck"]["test"] for name, service in OURS.items() if name not in ENDS}
     assert len(checks) == 1

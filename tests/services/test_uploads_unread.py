@@ -89,14 +89,14 @@ async def test_a_page_reads_no_upload_of_staff_whose_work_it_is_not(desk: Ground
 @UPLOADS
 async def test_a_page_reads_no_upload_that_another_site_sends(desk: Ground, path: str):
     headers = {"cookie": "simpul=token of dewi", "origin": "https://evil.example"}
-    assert (await status_of_unread(desk.app, path, **headers))[0] == 403
+    assert (await status_of_unread(desk.app, path, 5_000, **headers))[0] == 403
 
 
 @pytest.mark.parametrize(("who", "status"), [("", 401), ("nobody", 401), ("hasan", 403), ("jafar", 404)])
 async def test_the_api_reads_no_upload_of_others(desk: Ground, who: str, status: int):
     headers = {"authorization": f"Bearer token of {who}"} if who else {}
     path = f"{API}/{WORK.rpartition('/')[2]}/completion"
-    assert (await status_of_unread(desk.app, path, **headers))[0] == status
+    assert (await status_of_unread(desk.app, path, 5_000, **headers))[0] == status
 
 
 async def test_what_was_typed_beside_small_files_is_given_back_after_the_session_ended(desk: Ground):
