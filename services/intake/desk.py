@@ -11,6 +11,7 @@ from starlette.background import BackgroundTask
 from services.intake.links import mail_links
 from services.intake.queries import opened_by
 from services.intake.reception import Reception
+from services.intake.recipient_limit import RecipientLimit
 from services.intake.sentences import SENTENCES, refused
 from services.intake.state import State
 from shared.calendar import today
@@ -28,7 +29,8 @@ class Desk:
 
     def __init__(self, runtime: ServiceRuntime[State], platform: Platform):
         self.platform, self.store, self.executor = platform, runtime.store, runtime.executor
-        self.reception = Reception(runtime.executor, runtime.store, platform)
+        self._recipients = RecipientLimit(platform)
+        self.reception = Reception(runtime.executor, runtime.store, platform, self._recipients)
 
     @property
     def day(self) -> date:
@@ -48,6 +50,7 @@ class Desk:
         now = await self.executor.read(request_id) if request_id else None
         return refused(refusal, now.version if now else 0)
 
-    def mailing_links(self, address: str) -> BackgroundTask:
-        """To be done after an answer that is the same for every address."""
+    async def mailing_links(self, address: str) -> BackgroundTask:
+        """To be done after an answer that is the same for every address. Raises Problem 429, for every address alike."""
+        await self._recipients.count(address)
         return BackgroundTask(mail_links, self.executor, address, self.platform.new_id)

@@ -21,6 +21,7 @@ from shared.web.commands import OptionalText, Text
 from shared.web.text_fields import EMAIL, LINE, NUMBER, PARAGRAPHS, PHONE
 from shared.web.uploads import FileRule
 from shared.web.words import read_words
+from shared.web_addresses import contains_web_address
 
 words = read_words("services.intake")
 """Everything that intake's pages say."""
@@ -53,7 +54,14 @@ def _not_too_old(day: date) -> date:
     return day
 
 
-Name = Annotated[str, Field(min_length=2, max_length=200), LINE]
+def _without_web_address(written: str) -> str:
+    """For what is mailed to whoever the form names: anybody may fill it in."""
+    if contains_web_address(written):
+        raise ValueError(words.wrong.web_address)
+    return written
+
+
+Name = Annotated[str, Field(min_length=2, max_length=200), LINE, AfterValidator(_without_web_address)]
 Description = Annotated[str, Field(min_length=20, max_length=5000), PARAGRAPHS]
 LetterNumber = Annotated[str, Field(min_length=1, max_length=100), LINE]
 LetterDate = Annotated[Day, AfterValidator(_not_too_old)]

@@ -74,6 +74,7 @@ class Apply:
         raise invalid(sorted([*errors, *taken.errors], key=_place))
 
     async def _sent(self, request: Request, fields: Application, taken: Taken) -> Response:
+        await self._desk.reception.count_recipient(request, fields.email)
         made = await self._desk.reception.register(request, fields, taken.documents)
         if made.repeated:
             await self.files.give_back(taken)

@@ -13,6 +13,7 @@ from fastapi import Request
 from services.intake.domain import ResubmitRequest, SubmitRequest, next_number, number_prefix
 from services.intake.employee_number import warnings
 from services.intake.fields import APPLICATION_FILES, CHANGES_FILES, KINDS, Application, Changes, dated
+from services.intake.recipient_limit import RecipientLimit
 from services.intake.state import State
 from shared.calendar import today
 from shared.contracts.facts import Applicant, DocumentRef, Letter
@@ -36,20 +37,27 @@ NUMBERS_TRIED = 50
 class Reception:
     """New requests and completed ones. In one process numbers are taken in turns, so that none is skipped."""
 
-    def __init__(self, executor: Executor[State], store: StateStore, platform: Platform):
+    def __init__(self, executor: Executor[State], store: StateStore, platform: Platform, recipients: RecipientLimit):
         self._executor, self._store, self._platform = executor, store, platform
         self.application, self.changes = dated(Application, platform.clock), dated(Changes, platform.clock)
         self._limits = FormLimits(file=platform.settings.file_limit)
         self._turn, self._given = asyncio.Lock(), ""
+        self._recipients = recipients
 
     async def submit(self, request: Request) -> dict[str, Any]:
         """The answer to a program's new request. Raises Problem, Refusal, KeyReused and StoreUnavailable."""
         sent_key(request)  # a bad key is refused before there is anything to take back
         async with read_form(request, self.application, APPLICATION_FILES, self._limits) as form:
+            await self.count_recipient(request, form.fields.email)
             stored = await self._stored(form, 1)
         answer = await self._kept_if_named(self.register(request, form.fields, stored), stored)
         token, odd = self._platform.tracking.token(answer.id), self.odd(form.fields.employee_number)
         return {**shown(answer), "tracking_token": token, "warnings": shapes.warnings(odd)}
+
+    async def count_recipient(self, request: Request, address: str) -> None:
+        """Before anything is stored for a new request: it sends an e-mail, unless it is a repeated one. Raises Problem 429."""
+        if sent_key(request) is None or await self.registered_by(request) is None:
+            await self._recipients.count(address)
 
     async def register(self, request: Request, fields: Application, stored: Documents) -> Answer:
         """The answer to a new request whose files are stored. Raises Problem, Refusal, KeyReused and StoreUnavailable."""

@@ -82,8 +82,9 @@ class Lost:
 
     async def act(self, request: Request, posted: Posted) -> Response:
         address = posted.judged(LostLink).email
+        background = await self._desk.mailing_links(address)
         answer = see("/lacak?dikirim")
-        answer.background = self._desk.mailing_links(address)
+        answer.background = background
         return answer
 
 

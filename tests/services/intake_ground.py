@@ -153,7 +153,7 @@ class Applicant:
 async def ground(folder: Path, **settings: Any) -> AsyncIterator[Ground]:
     clock = SetClock()
     clock.now = NOON
-    platform = open_platform(Settings(data=folder, public_rate=0, **settings), clock)
+    platform = open_platform(Settings(**{"data": folder, "public_rate": 0, **settings}), clock)
     await platform.prepare()
     intake = service.build(platform)
     app = make_app(platform=platform, version="1", routers=intake.routers, lifespan=None, stores=[intake.runtime.store])
