@@ -5,88 +5,45 @@ from __future__ import annotations
 import uuid
 from bisect import insort
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
-from datetime import UTC, date, datetime, time, timedelta
-from typing import Any, Literal
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
-from services.notification.planning import APPLICANT, PLANS, Planned, Values, letters_for
-from shared.calendar import WIT
-from shared.contracts.assignment import LeadAssigned, LeadReassigned, RequestRejected, WorkCompleted, WorkPaused
-from shared.contracts.course import Course, Status, follow
+from services.notification.planning import APPLICANT, PLANS, Planned, letters_for
+from services.notification.reminders import (
+    Reminder,
+    comes_too_late,
+    concerning,
+    falls_due,
+    is_over,
+    planned_by,
+)
+from services.notification.state import STATUSES as STATUSES
+from services.notification.state import Message as Message
+from services.notification.state import State as State
+from shared.contracts.assignment import LeadAssigned, LeadReassigned, RequestRejected
+from shared.contracts.course import follow
 from shared.contracts.envelope import Event
-from shared.contracts.facts import Applicant, Fact, Staff
+from shared.contracts.facts import Fact, Staff
 from shared.contracts.intake import RequestResubmitted, RequestSubmitted, RequestWithdrawn
 from shared.contracts.notification import (
     MessageOutcome,
     ReminderFellDue,
+    RemindersDropped,
     ResendRequested,
     SendingEnded,
     SendingStarted,
 )
-from shared.contracts.verification import RequestReturned
 from shared.runtime.decider import Decider, Refusal
 from shared.storage.port import Column, Scalar
 
 HEARS: frozenset[type[Fact]] = frozenset({*PLANS, RequestWithdrawn})
 
-MessageStatus = Literal["queued", "sending", "sent", "failed", "unknown"]
-STATUSES: tuple[MessageStatus, ...] = ("queued", "sending", "sent", "failed", "unknown")
-
-REMINDED_AT = time(8, 0, tzinfo=WIT)
 CLAIM = timedelta(minutes=3)
 """How long a batch may be in hand; longer than the mailer's time limits add up to."""
 
 AT_ONCE = datetime(2000, 1, 1, tzinfo=UTC)
 """When a queued letter is due. Not the time of its event: whose clock goes ahead would make it wait."""
-
-
-@dataclass(frozen=True, slots=True)
-class Message:
-    """One letter that is owed; its id begins with the request's.
-
-    `due` is when to try (again), while sending when the claim ends, None when there is nothing to do. `claim` is the command
-    that took it in hand last; `tries` are counted since it was last asked for. `traceparent` is where its event was made.
-    """
-
-    planned_at: datetime
-    id: str
-    kind: str
-    to: str
-    values: Values
-    status: MessageStatus = "queued"
-    tries: int = 0
-    reason: str = ""
-    due: datetime | None = None
-    settled_at: datetime | None = None
-    claim: str = ""
-    traceparent: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Reminder:
-    """A letter for a day to come, sent if the request still stands where it stood: `count` is the round, pause or delivery."""
-
-    id: str
-    kind: str
-    on: date
-    count: int
-    values: Values
-
-
-@dataclass(frozen=True, slots=True)
-class State:
-    number: str = ""
-    scope: str = ""
-    applicant: Applicant | None = None
-    course: Course = field(default_factory=Course)
-    lead: Staff | None = None
-    rejected_by: Staff | None = None
-    messages: tuple[Message, ...] = ()
-    reminders: tuple[Reminder, ...] = ()
-    reminded: tuple[str, ...] = ()
-
-    def message(self, message_id: str) -> Message | None:
-        return next((message for message in self.messages if message.id == message_id), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,15 +78,46 @@ def decide(state: State, command: Command, now: datetime) -> list[Fact]:
     """The facts that follow. Raises Refusal: message_unknown, being_sent, superseded."""
     match command:
         case StartSending():
-            due = tuple(message.id for message in state.messages if message.due and message.due <= now)
-            return [SendingStarted(messages=due, until=now + CLAIM)] if due else []
+            return _start(state, now)
         case EndSending(outcomes=outcomes):
             return _end(state, outcomes)
         case FireReminder(reminder=reminder):
-            open_ones = {r.id for r in _open_reminders(state) if _falls_due(r) <= now}
-            return [ReminderFellDue(reminder=reminder)] if reminder in open_ones else []
+            return _remind_of(state, reminder, now)
         case ResendMessage():
-            return _resend(state, command)
+            return _resend(state, command, now)
+
+
+def _start(state: State, now: datetime) -> list[Fact]:
+    """Take what is due in hand, but for reminders that waited until they were of no use."""
+    due = [message for message in state.messages if message.due and message.due <= now]
+    dropped = tuple(message.id for message in due if _superseded(state, message, now))
+    taken = tuple(message.id for message in due if message.id not in dropped)
+    facts: list[Fact] = [RemindersDropped(messages=dropped)] if dropped else []
+    return [*facts, SendingStarted(messages=taken, until=now + CLAIM)] if taken else facts
+
+
+def _superseded(state: State, message: Message, now: datetime) -> bool:
+    """Whether this is a reminder of what the request waits for no more, or of which a later letter reminds."""
+    if not message.kind.startswith("reminder_"):
+        return False
+
+    def reminds_of_the_same(other: Message | Reminder) -> bool:
+        return (other.kind, other.values) == (message.kind, message.values)
+
+    if not any(map(reminds_of_the_same, concerning(state.course, state.reminders))):
+        return True
+    later = (other for other in state.messages if other.planned_at > message.planned_at)
+    return is_over(message.kind, message.values, now) or any(map(reminds_of_the_same, later))
+
+
+def _remind_of(state: State, reminder_id: str, now: datetime) -> list[Fact]:
+    open_ones = _open_reminders(state)
+    reminder = next((one for one in open_ones if one.id == reminder_id and falls_due(one) <= now), None)
+    if reminder is None:
+        return []
+    if comes_too_late(reminder, open_ones, now):
+        return [RemindersDropped(reminders=(reminder_id,))]
+    return [ReminderFellDue(reminder=reminder_id)]
 
 
 def _end(state: State, outcomes: tuple[MessageOutcome, ...]) -> list[Fact]:
@@ -138,12 +126,14 @@ def _end(state: State, outcomes: tuple[MessageOutcome, ...]) -> list[Fact]:
     return [SendingEnded(outcomes=known)] if known else []
 
 
-def _resend(state: State, command: ResendMessage) -> list[Fact]:
+def _resend(state: State, command: ResendMessage, now: datetime) -> list[Fact]:
     message = state.message(command.message)
     if message is None:
         raise Refusal("message_unknown")
     if message.status in ("queued", "sending"):
         raise Refusal("being_sent", status=message.status)
+    if _superseded(state, message, now):
+        raise Refusal("superseded", status=message.status)
     return [ResendRequested(message=message.id, by=command.by)]
 
 
@@ -161,6 +151,8 @@ def evolve(state: State, event: Event) -> State:
             return _change(state, (message_id,), lambda m: replace(m, status="queued", tries=0, due=AT_ONCE))
         case ReminderFellDue(reminder=reminder_id):
             return _remind(state, reminder_id, event)
+        case RemindersDropped(reminders=ids, messages=messages):
+            return _drop(replace(state, reminded=(*state.reminded, *ids)), messages)
         case fact:
             planned = letters_for(state.course, state.lead, state.rejected_by, fact)
             after = _learn(replace(state, course=follow(state.course, fact)), event)
@@ -169,6 +161,12 @@ def evolve(state: State, event: Event) -> State:
 
 def _change(state: State, ids: tuple[str, ...], change: Any) -> State:
     return replace(state, messages=tuple(change(m) if m.id in ids else m for m in state.messages))
+
+
+def _drop(state: State, ids: tuple[str, ...]) -> State:
+    """What was never handed over is owed no more; what may have been is not tried again."""
+    kept = [message for message in state.messages if message.id not in ids or message.status in ("sending", "unknown")]
+    return _change(replace(state, messages=tuple(kept)), ids, lambda m: replace(m, status="unknown", due=None))
 
 
 def _settle(state: State, outcomes: tuple[MessageOutcome, ...], at: datetime) -> State:
@@ -202,20 +200,7 @@ def _learn(state: State, event: Event) -> State:
         case RequestRejected(by=by):
             return replace(state, rejected_by=by)
         case _:
-            return replace(state, reminders=(*state.reminders, *_reminders(event)))
-
-
-def _reminders(event: Event) -> list[Reminder]:
-    match event.fact:
-        case RequestReturned(round=count, respond_by=by, remind_on=days):
-            kind, values = "reminder_return", {"respond_by": by.isoformat()}
-        case WorkCompleted(delivery=count, confirm_by=by, remind_on=days):
-            kind, values = "reminder_confirm", {"confirm_by": by.isoformat()}
-        case WorkPaused(pause=count, answer_by=by, question=question):
-            kind, values, days = "reminder_answer", {"answer_by": by.isoformat(), "question": question}, (by,)
-        case _:
-            return []
-    return [Reminder(f"{kind}:{count}:{day.isoformat()}", kind, day, count, values) for day in days]
+            return replace(state, reminders=(*state.reminders, *planned_by(event)))
 
 
 def _remind(state: State, reminder_id: str, event: Event) -> State:
@@ -225,18 +210,8 @@ def _remind(state: State, reminder_id: str, event: Event) -> State:
 
 
 def _open_reminders(state: State) -> list[Reminder]:
-    """The reminders that were not sent, and are still about where the request stands."""
-    course = state.course
-    wanted = {
-        Status.RETURNED: ("reminder_return", course.round),
-        Status.DELIVERED: ("reminder_confirm", course.delivery),
-        Status.ON_HOLD: ("reminder_answer", course.pause),
-    }.get(course.status)
-    return [r for r in state.reminders if (r.kind, r.count) == wanted and r.id not in state.reminded]
-
-
-def _falls_due(reminder: Reminder) -> datetime:
-    return datetime.combine(reminder.on, REMINDED_AT)
+    """The reminders that were neither sent nor dropped, and are still about where the request stands."""
+    return [one for one in concerning(state.course, state.reminders) if one.id not in state.reminded]
 
 
 def react(state: State, event: Event) -> list[Command]:
@@ -247,13 +222,13 @@ def react(state: State, event: Event) -> list[Command]:
 def due_at(state: State) -> datetime | None:
     """When the next message or reminder is due."""
     times = [message.due for message in state.messages if message.due]
-    times += [_falls_due(reminder) for reminder in _open_reminders(state)]
+    times += [falls_due(reminder) for reminder in _open_reminders(state)]
     return min(times, default=None)
 
 
 def on_due(state: State, now: datetime | None = None) -> list[FireReminder]:
     """Reminders by the earliest day first, with `now` those whose day has come; messages are taken in hand by dispatch."""
-    due = (r for r in sorted(_open_reminders(state), key=_falls_due) if now is None or _falls_due(r) <= now)
+    due = (r for r in sorted(_open_reminders(state), key=falls_due) if now is None or falls_due(r) <= now)
     return [FireReminder(r.id) for r in due]
 
 

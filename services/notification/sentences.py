@@ -10,4 +10,5 @@ _refusals = read_words("services.notification").refusals
 SENTENCES: Sentences = {
     "message_unknown": (404, "", _refusals.message_unknown),
     "being_sent": (409, "", _refusals.being_sent),
+    "superseded": (409, "", _refusals.superseded),
 }

@@ -38,6 +38,13 @@ class ReminderFellDue(NotificationFact):
     reminder: str
 
 
+class RemindersDropped(NotificationFact):
+    """These reminders are not sent: their day came too late, or a later one takes their place. `messages` were queued already."""
+
+    reminders: tuple[str, ...] = ()
+    messages: tuple[str, ...] = ()
+
+
 class ResendRequested(NotificationFact):
     message: str
     by: Staff

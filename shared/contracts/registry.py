@@ -48,6 +48,7 @@ FACTS: tuple[type[Fact], ...] = (
     notification.SendingStarted,
     notification.SendingEnded,
     notification.ReminderFellDue,
+    notification.RemindersDropped,
     notification.ResendRequested,
 )
 

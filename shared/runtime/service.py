@@ -25,6 +25,9 @@ logger = logging.getLogger(__name__)
 State = TypeVar("State")
 
 DRAIN_SECONDS = 5.0
+CATCH_UP_SECONDS = 30.0
+"""Seconds for which what is due waits at most until the events that came while nothing ran have been folded."""
+CATCH_UP_POLL_SECONDS = 0.25
 
 
 class ServiceRuntime(Generic[State]):
@@ -39,6 +42,7 @@ class ServiceRuntime(Generic[State]):
         self.consumer = Consumer(folding, store, documents, clock, self.relay.hand_over, self._saved)
         self.timers = Timers(store, clock, obey_when_due(self.executor))
         self._tasks: list[asyncio.Task[None]] = []
+        self._began = 0.0
 
     def attend_with(self, attend: Attend) -> None:
         """Let something else than the decider's own commands happen when a document is due; before `start`."""
@@ -57,15 +61,29 @@ class ServiceRuntime(Generic[State]):
 
     def start(self) -> None:
         """Publish, consume and keep time in the background."""
+        self._began = asyncio.get_running_loop().time()
         self._tasks = [
             asyncio.create_task(self._watched("relay", self.relay.run)),
             asyncio.create_task(self._watched("consumer", self._consume)),
-            asyncio.create_task(self._watched("timers", self.timers.run)),
+            asyncio.create_task(self._watched("timers", self._keep_time)),
         ]
 
     async def _consume(self) -> None:
         await self.consumer.resume()
         await self.log.consume(self.name, self.consumer.handle)
+
+    async def _keep_time(self) -> None:
+        """Look at what is due once the log was caught up with: an event that waits there may have settled it."""
+        ends = self._began + CATCH_UP_SECONDS
+        while await self._is_behind() and asyncio.get_running_loop().time() < ends:  # noqa: ASYNC110 - no log tells of its lag
+            await asyncio.sleep(CATCH_UP_POLL_SECONDS)
+        await self.timers.run()
+
+    async def _is_behind(self) -> bool:
+        try:
+            return await self.log.lag(self.name) > 0
+        except LogUnavailable:
+            return True
 
     async def _watched(self, part: str, run: Callable[[], Awaitable[Any]]) -> None:
         """Run a part for ever; if it breaks, say so and start it again, more slowly each time."""

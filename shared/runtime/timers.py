@@ -80,15 +80,18 @@ class Timers:
 
 
 def obey_when_due(executor: Executor[Any]) -> Attend:
-    """Attend to a document by giving the commands that its service has for it when it is due."""
+    """Attend to a document by giving the commands that its service has for it when it is due.
+
+    After each it is looked at again, so that of several that were overdue only those are given that the ones before left due.
+    """
 
     async def attend(request_id: str) -> None:
-        kept = await executor.read(request_id)
-        decider = executor.folding.decider
-        due = decider.due_at(kept.state) if kept else None
-        if kept is None or due is None or due > executor.clock():
-            return
-        for command in decider.on_due(kept.state):
+        decider, version = executor.folding.decider, 0
+        while (kept := await executor.read(request_id)) is not None and kept.version > version:
+            due = decider.due_at(kept.state)
+            if due is None or due > executor.clock() or not (commands := decider.on_due(kept.state)):
+                return
+            command, version = commands[0], kept.version
             name = f"{decider.service}:{type(command).__name__}:{due.isoformat()}:{kept.version}"
             key = CommandKey(str(uuid.uuid5(uuid.UUID(request_id), name)), digest="")
             await executor.execute(request_id, command, key)

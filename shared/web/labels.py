@@ -103,6 +103,7 @@ EVENT_LABELS: Mapping[str, str] = {
     "SendingStarted": "Pengiriman surel dimulai",
     "SendingEnded": "Pengiriman surel berakhir",
     "ReminderFellDue": "Waktu pengingat tiba",
+    "RemindersDropped": "Pengingat tidak jadi dikirim",
     "ResendRequested": "Kirim ulang surel diminta",
 }
 

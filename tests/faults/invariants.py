@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
+from datetime import date
 from typing import Any, cast
 
+from services.notification.reminders import LAST_DAY
+from services.notification.state import State
+from shared.calendar import end_of_day
 from shared.contracts.envelope import Event, from_bytes
 from shared.eventlog.port import EventLog
 from shared.runtime.rebuilding import Refold
 from shared.storage.port import StateStore
 from tests.faults.fate import NO_FAULTS, Fate, Process
 from tests.faults.memory import MemoryLog, MemoryStore
-from tests.faults.world import DECIDERS, World
+from tests.faults.world import DECIDERS, SKEWS, World
 
 STEPS = {
     "RequestSubmitted": "submission",
@@ -100,12 +104,22 @@ def _mail(world: World) -> Iterator[str]:
     owed: set[str] = set()
     for document in world.disks["notification"].documents.values():
         owed |= {message.id for message in folding.state(document).messages}
+        yield from _late_reminders(world, folding.state(document))
     for message in owed:
         copies, excuses = world.office.taken[message], trouble + world.office.silences[message]
         if copies < 1 or copies > 1 + excuses:
             yield f"a letter was handed over {copies} times, with {excuses} excuses"
     if extra := world.office.taken.keys() - owed:
         yield f"{len(extra)} letters were sent that nobody owes"
+
+
+def _late_reminders(world: World, state: State) -> Iterator[str]:
+    """Nobody is reminded of what time has decided; the clocks of two machines may be hours apart."""
+    for message in state.messages:
+        if (last_day := LAST_DAY.get(message.kind)) is not None:
+            over = end_of_day(date.fromisoformat(message.values[last_day])) + 2 * max(SKEWS)
+            if any(at > over for at in world.office.taken_at[message.id]):
+                yield "a reminder was sent after the day on which time decides"
 
 
 def _agreement(world: World) -> Iterator[str]:

@@ -218,6 +218,11 @@ class MemoryLog:
     async def end(self) -> str:
         return self.tape.records[-1].position if self.tape.records else ""
 
+    async def lag(self, group: str) -> int:
+        return await self.process.call(
+            lambda: len(self.tape.records) - self.tape.positions.get(group, 0), LogUnavailable
+        )
+
     async def newest(self, count: int) -> Sequence[Record]:
         return self.tape.records[-count:] if count else []
 

@@ -8,8 +8,10 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any, cast
 
-from services.notification.domain import EndSending
+from services.notification.domain import CLAIM, EndSending
 from shared.contracts.envelope import Event
+from shared.contracts.facts import Fact
+from shared.contracts.notification import ReminderFellDue, RemindersDropped, SendingStarted
 from shared.eventlog.port import LogUnavailable
 from shared.runtime.consumption import Consumer
 from shared.runtime.documents import Documents
@@ -211,6 +213,22 @@ def forgets_now_and_then_what_was_sent(runtime: Runtime) -> None:
     runtime.executor.__class__ = LosesOutcomes
 
 
+class RemindsWhenever(Folding[Any]):
+    def obey(self, draft: Draft[Any], command: Any, now: datetime, cause: Cause) -> list[Event]:
+        facts = self.decider.decide(draft.state, command, now)
+        late = [fact for fact in facts if isinstance(fact, RemindersDropped)]
+        if not late:
+            return super().obey(draft, command, now, cause)
+        kept: list[Fact] = [ReminderFellDue(reminder=one) for one in late[0].reminders]
+        kept = kept or [SendingStarted(messages=late[0].messages, until=now + CLAIM)]
+        stubborn = replace(self.decider, decide=lambda state, command, now: kept)
+        return Folding(stubborn).obey(draft, command, now, cause)
+
+
+def reminds_after_time_has_decided(runtime: Runtime) -> None:
+    runtime.executor.folding.__class__ = RemindsWhenever
+
+
 MUTANTS: tuple[Callable[[Runtime], None], ...] = (
     publishes_before_the_save,
     commits_the_position_before_the_write,
@@ -229,4 +247,5 @@ MUTANTS: tuple[Callable[[Runtime], None], ...] = (
     gives_up_a_lost_race,
     leaves_dead_letters_to_people,
     forgets_now_and_then_what_was_sent,
+    reminds_after_time_has_decided,
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -16,6 +16,7 @@ from services.intake import domain as intake
 from services.notification import domain as notification
 from services.notification.dispatch import Dispatch, Recipient
 from services.verification import domain as verification
+from shared.clock import Clock
 from shared.contracts.assignment import LeadAssigned
 from shared.contracts.envelope import Event
 from shared.contracts.facts import Fact
@@ -76,9 +77,10 @@ class Told:
 class PostOffice:
     """A mail server, whose answer may be silence after it took the message."""
 
-    def __init__(self, fate: Fate):
-        self.fate = fate
+    def __init__(self, fate: Fate, clock: Clock):
+        self.fate, self.clock = fate, clock
         self.taken: Counter[str] = Counter()
+        self.taken_at: dict[str, list[datetime]] = defaultdict(list)
         self.silences: Counter[str] = Counter()
 
     def at(self, process: Process) -> PostOfficeLine:
@@ -89,6 +91,7 @@ class PostOffice:
         if luck < 0.1:
             return Outcome("temporary", "Kotak surat penuh.")
         self.taken[email.message_id] += 1
+        self.taken_at[email.message_id].append(self.clock())
         if luck < 0.2:
             self.silences[email.message_id] += 1
             return Outcome("unknown", "Tidak ada jawaban.")
@@ -137,7 +140,7 @@ class World:
         self.fate = Fate(self.seed)
         self.tape = Tape()
         self.disks = {name: Disk(decider.indexed) for name, decider in DECIDERS.items()}
-        self.office = PostOffice(self.fate)
+        self.office = PostOffice(self.fate, self.clock)
         self.processes: dict[str, Process] = {}
         self.graves: list[Process] = []
         """Every process that ever lived: what is frozen must not be collected, which would wake it."""
@@ -154,7 +157,9 @@ class World:
     async def run(self) -> None:
         """Live through everything, then let it settle without further faults."""
         keepers = [asyncio.create_task(self._keep_alive(name)) for name in DECIDERS]
+        sleep = asyncio.create_task(self._sleep_for_weeks())
         await asyncio.gather(*(self._use(number, request) for number, request in enumerate(self.requests)))
+        await sleep
         self.fate.relent()
         if self.bug is not None:
             repaired, self.bug = self.bug[0], None
@@ -162,6 +167,13 @@ class World:
         await self._settle()
         for keeper in keepers:
             keeper.cancel()
+
+    async def _sleep_for_weeks(self) -> None:
+        """Now and then everything stands still until reminders and closings are overdue together."""
+        random = self.fate.random
+        await asyncio.sleep(random.random() * 15)
+        if random.random() < 0.3:
+            self.jumped += timedelta(days=random.choice((9, 16, 40)))
 
     async def _keep_alive(self, name: str) -> None:
         while True:

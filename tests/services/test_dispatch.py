@@ -16,6 +16,7 @@ import pytest
 from services.notification import service as notification
 from services.notification.domain import StartSending, State, decider
 from shared.contracts.envelope import from_bytes, to_bytes
+from shared.contracts.intake import RequestExpired
 from shared.runtime.execution import CommandKey, Kept
 from shared.runtime.heads import type_of
 from shared.runtime.rebuilding import Refold
@@ -319,6 +320,24 @@ async def test_who_answered_is_not_reminded(ground: Ground, server: ScriptedSmtp
     ground.clock.now = MORNING + timedelta(days=20)
     await some_time(ground)
     assert len(letters(server)) == before
+
+
+async def test_after_weeks_without_power_the_closing_letter_goes_out_and_no_reminder(
+    ground: Ground, server: ScriptedSmtp
+):
+    await ground.happened(tale.submitted, returned)
+    await settled(ground, "sent", "returned")
+    ground.clock.now = MORNING + timedelta(days=30)
+    await some_time(ground)
+    await ground.happened(RequestExpired(round=1))
+    await settled(ground, "sent", "expired")
+    await some_time(ground)
+    assert [message.kind for message in (await kept(ground)).state.messages if message.to == "applicant"] == [
+        "received",
+        "returned",
+        "expired",
+    ]
+    assert len(to(server, APPLICANT)) == 3
 
 
 async def test_an_address_changed_in_a_resubmission_counts_from_then_on(ground: Ground, server: ScriptedSmtp):

@@ -1,0 +1,90 @@
+"""Timers after a standstill: what waits in the log is folded first, and what was overdue is looked at one by one."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from services.intake.domain import ConfirmBySilence, ExpireRequest
+from shared.contracts.envelope import to_bytes
+from shared.eventlog.port import LogUnavailable
+from shared.runtime import service as runtime_service
+from shared.runtime.service import ServiceRuntime
+from shared.runtime.timers import obey_when_due
+from tests.domain.given import REQUEST, happened
+from tests.domain.intake_story import rejected, returned
+from tests.services.runtime_ground import INTAKE, Ground, ground, record, status, submit, until
+
+
+@pytest.fixture
+async def world(tmp_path: Path) -> AsyncIterator[Ground]:
+    async with ground(tmp_path) as opened:
+        yield opened
+
+
+async def test_what_is_due_waits_for_the_events_that_came_while_nothing_ran(world: Ground):
+    """A returned request that the head rejected meanwhile does not expire."""
+    asleep = await world.service(INTAKE)
+    await submit(asleep)
+    await asleep.relay.drain()
+    await asleep.consumer.handle([record(1, returned)])
+    await world.log.append([(REQUEST, to_bytes(happened(returned)))])
+    await world.log.append([(REQUEST, to_bytes(happened(rejected)))])
+    world.now += timedelta(days=30)
+    awake = await world.service(INTAKE, started=True)
+
+    async def settled() -> bool:
+        return await world.log.lag("intake") == 0 and await status(awake) != "returned"
+
+    await until(settled)
+    assert await status(awake) == "rejected"
+    assert [event.type for event in await world.events("intake")] == ["RequestSubmitted"]
+
+
+async def test_what_is_due_does_not_wait_for_ever_for_a_log_that_is_away(
+    world: Ground, monkeypatch: pytest.MonkeyPatch
+):
+    async def away(group: str) -> int:
+        raise LogUnavailable("away")
+
+    monkeypatch.setattr(world.log, "lag", away)
+    monkeypatch.setattr(runtime_service, "CATCH_UP_SECONDS", 0.3)
+    intake = await world.service(INTAKE)
+    await submit(intake)
+    await intake.consumer.handle([record(1, returned)])
+    world.now += timedelta(days=30)
+    awake = await world.service(INTAKE, started=True)
+
+    async def expired() -> bool:
+        return await status(awake) == "expired"
+
+    await until(expired)
+
+
+def overdue_twice(runtime: ServiceRuntime[Any], given: list[type[Any]]) -> None:
+    """Make the service believe that it has two things to do for a request, of which the first settles both."""
+    decider = runtime.executor.folding.decider
+
+    def decide(state: Any, command: Any, now: datetime) -> Any:
+        given.append(type(command))
+        return decider.decide(state, command, now)
+
+    both = replace(decider, on_due=lambda state: [ExpireRequest(), ConfirmBySilence()], decide=decide)
+    runtime.executor.folding.decider = both
+
+
+async def test_after_each_command_it_is_looked_again_what_is_still_due(world: Ground):
+    intake = await world.service(INTAKE)
+    await submit(intake)
+    await intake.consumer.handle([record(1, returned)])
+    world.now += timedelta(days=30)
+    given: list[type[Any]] = []
+    overdue_twice(intake, given)
+    await obey_when_due(intake.executor)(REQUEST)
+    assert given == [ExpireRequest]
+    assert await status(intake) == "expired"
