@@ -28,11 +28,12 @@ from shared.web.rendering import shared_pages
 from shared.web.storing import discard, store_upload
 from shared.web.uploads import FileRule, Upload, too_few_or_many
 
-PREFIX, REMOVE, FIELD = "held.", "remove", "field"
+PREFIX, UNSENT, REMOVE, FIELD = "held.", "unsent.", "remove", "field"
 HELD_FOR = timedelta(hours=20)
 """From the upload on. So much less than the day after which a document that no event names is swept (shared/documents/sweep.py)
 that even a form that comes last of all has its event saved hours before, and clocks may differ by an hour or two."""
 _PURPOSE = "held"
+_NEVER_CAME = "{name} belum tersimpan. Pilih kembali berkasnya, atau hapus dari daftar."
 _LOST = "{name} sudah tidak tersimpan. Unggah sekali lagi."
 
 
@@ -83,7 +84,7 @@ class HeldFiles:
     @property
     def names(self) -> tuple[str, ...]:
         """The text fields of a form that are about files."""
-        return (REMOVE, *(PREFIX + name for name in self.slots))
+        return (REMOVE, *(start + name for start in (PREFIX, UNSENT) for name in self.slots))
 
     def wants_only_to_remove(self, posted: Posted) -> bool:
         return bool(posted.many(REMOVE))
@@ -115,7 +116,7 @@ class HeldFiles:
     def hold(self, posted: Posted, taken: Taken) -> Posted:
         """The form with these files, known again under its key."""
         held = {name: [self._held(document, posted.key) for document in taken.files[name]] for name in self.slots}
-        return replace(posted, held=held)
+        return replace(posted, held=held, unsent={name: _unsent(posted, name) for name in self.slots})
 
     async def give_back(self, taken: Taken) -> None:
         """A repeat of what was done before brought these files once more."""
@@ -126,6 +127,7 @@ class HeldFiles:
 
     async def _field(self, posted: Posted, name: str, round: int) -> _Field:
         found = _Field()
+        found.errors += [FieldError(name, _NEVER_CAME.format(name=each)) for each in _unsent(posted, name)]
         await self._known_again(posted, name, found)
         for upload in (upload for upload in posted.uploads if upload.field == name):
             came = await inspected(upload, self._platform.inspector)
@@ -186,6 +188,12 @@ class HeldFiles:
 def _plain(document: DocumentRef) -> DocumentRef:
     """As events name it."""
     return DocumentRef(**document.model_dump()) if isinstance(document, HeldDocument) else document
+
+
+def _unsent(posted: Posted, name: str) -> list[str]:
+    """The files of a field that its page still had to send when the form came; to go on without one is its owner's choice."""
+    gone = set(posted.many(REMOVE))
+    return [safe_name(each) for each in posted.many(UNSENT + name) if f"{UNSENT}{name}/{each}" not in gone]
 
 
 def add_uploads(routes: APIRouter, path: str, held: HeldFiles, guard: SignedIn | Public) -> None:

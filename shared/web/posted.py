@@ -54,6 +54,8 @@ class Posted:
     resumed: bool = False
     problem: Problem | None = None
     held: Mapping[str, Sequence[HeldFile]] = field(default_factory=dict)
+    unsent: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    """By field, the names of files that were chosen and have not arrived."""
 
     @property
     def sent(self) -> bool:

@@ -31,6 +31,8 @@ DICTIONARY = papers.word("Kamus data.docx", "Kolom dan satuannya.")
 PICTURE = papers.picture("Alur layanan.png")
 REPORT = papers.pdf("Laporan integrasi.pdf", "Laporan hasil integrasi.")
 BIG = Upload("Peta.pdf", LETTER.content + b"\n%" + b"x" * 1_000_000, "application/pdf")
+PROGRAM = Upload("Alat.exe", b"MZ\x90\x00" + bytes(600), "application/octet-stream")
+"""What no field for files takes."""
 ELEMENTS = 9
 """Questions of the satisfaction survey."""
 
@@ -45,8 +47,8 @@ def field(page: Page, label: str) -> Locator:
 
 
 def stored(page: Page, label: str) -> Locator:
-    """The files of this field that the server holds."""
-    return page.get_by_role("list", name=f"Berkas yang sudah tersimpan: {label}").get_by_role("listitem")
+    """The files of this field: those that the server holds, and in a page with a script those on their way."""
+    return page.get_by_role("list", name=f"Berkas yang dipilih: {label}").get_by_role("listitem")
 
 
 @dataclass

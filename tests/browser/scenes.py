@@ -9,7 +9,24 @@ from itertools import chain
 
 from playwright.sync_api import expect
 
-from tests.browser.people import DICTIONARY, LETTER, SUBMIT, Applicant, Head, Officer, field, pick
+from tests.browser.people import (
+    DICTIONARY,
+    LETTER,
+    SUBMIT,
+    Applicant,
+    Head,
+    Officer,
+    field,
+    pick,
+)
+from tests.browser.upload_scenes import (
+    complete_file_failed,
+    deliver_file_failed,
+    form_file_failed,
+    form_file_lost,
+    form_filled,
+    form_waiting,
+)
 from tests.browser.visits import Visit
 from tests.browser.world import ODD_NUMBER, PARKED, World
 from tests.journeys.gate import Asked
@@ -87,13 +104,6 @@ def moving(state: str, step: str, path: str, press: str) -> Way:
         refused(visit, press)
 
     return way
-
-
-def form_filled(visit: Visit, world: World) -> None:
-    applicant = Applicant(visit)
-    applicant.begins()
-    applicant.fills()
-    applicant.attaches_all()
 
 
 def form_refused(visit: Visit, world: World) -> None:
@@ -243,6 +253,9 @@ PUBLIC: dict[str, Way] = {
     "form refused": form_refused,
     "form refused bare": form_bare_refused,
     "form sent before": form_sent_before,
+    "form file failed": form_file_failed,
+    "form file lost": form_file_lost,
+    "form waiting": form_waiting,
     "received": received,
     "standard": at("/standar-pelayanan"),
     "privacy": at("/pelindungan-data"),
@@ -252,6 +265,7 @@ PUBLIC: dict[str, Way] = {
     "track without key": at("/lacak/INT-2026-000001"),
     **{f"track {state}": followed(state) for state in STATES},
     "complete": followed("returned", "lengkapi"),
+    "complete file failed": complete_file_failed,
     "complete refused": followed("returned", "lengkapi", press="Kirim Ulang"),
     "answer": followed("on_hold", "jawab"),
     "answer refused": followed("on_hold", "jawab", press="Kirim Jawaban"),
@@ -318,6 +332,7 @@ LEAD: dict[str, Way] = {
     "lead pause refused": of("/pekerjaan/{id}/tunda", "in_progress", press="Tunda"),
     "lead resume": of("/pekerjaan/{id}/lanjutkan", "on_hold"),
     "lead deliver": of("/pekerjaan/{id}/serahkan", "in_progress"),
+    "lead deliver file failed": deliver_file_failed,
     "lead deliver refused": of("/pekerjaan/{id}/serahkan", "in_progress", press="Serahkan Dokumen"),
     "lead request delivered": of("/pekerjaan/{id}", "delivered"),
     "lead request completed": of("/pekerjaan/{id}", "completed"),

@@ -6,12 +6,13 @@ import os
 import re
 from collections.abc import AsyncIterator
 from datetime import timedelta
-from html import unescape
+from html import escape, unescape
 from pathlib import Path
 
 import httpx
 import pytest
 
+from shared.documents.media_types import safe_name
 from shared.documents.sweep import GRACE
 from shared.web.bodies import naming
 from shared.web.held_files import HELD_FOR
@@ -299,6 +300,22 @@ async def test_a_file_sent_ahead_is_known_to_its_form(simpul, browser):
     assert (letter.status_code, refused.status_code, 'class="err"' in refused.text) == (200, 200, True)
     held = dict(re.findall(r'name="(held[^"]+)" value="([^"]+)"', letter.text + paper.text))
     assert (await browser.send("/berkas", page, note="Uji berhasil.", **held)).status_code == 303
+    assert simpul.papers.stored == [["Surat.pdf", "Satu.pdf"]]
+
+
+async def test_a_form_whose_page_had_still_to_send_a_file_is_refused_until_that_is_removed(simpul, browser):
+    page = await browser.get("/berkas")
+    sent = {"note": "Uji berhasil.", "unsent.requirements": "Denah <b>.pdf"}
+    refused = await browser.send("/berkas", page, [a_letter(), a_paper("Satu.pdf")], **sent)
+    shown = escape(safe_name("Denah <b>.pdf"))
+    assert (refused.status_code, "<b>.pdf" in refused.text) == (422, False)
+    assert f"{shown} belum tersimpan. Pilih kembali berkasnya, atau hapus dari daftar." in refused.text
+    again = await browser.send("/berkas", refused, note="Uji berhasil.")
+    assert (again.status_code, simpul.papers.stored) == (422, []), "the page carries the name on"
+    [remove] = re.findall(r'name="remove" value="(unsent[^"]+)"', again.text)
+    removed = await browser.send("/berkas", again, remove=unescape(remove))
+    assert (removed.status_code, "Denah" in removed.text) == (200, False)
+    assert (await browser.send("/berkas", removed, note="Uji berhasil.")).status_code == 303
     assert simpul.papers.stored == [["Surat.pdf", "Satu.pdf"]]
 
 

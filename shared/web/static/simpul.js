@@ -1,4 +1,4 @@
-/* What pages gain from a script: live lists, files sent ahead, progress, and no double sending. Every page works without it. */
+/* What pages gain from a script: live lists, and no double sending. Every page works without it. */
 "use strict";
 (() => {
   const one = (what, where = document) => where.querySelector(what);
@@ -24,86 +24,28 @@
   const doings = { print: () => window.print() };
   all("[data-do]").forEach((button) => { button.hidden = false; button.addEventListener("click", doings[button.dataset.do]); });
 
-  /* A form is sent once, however often the button is pressed; coming back to the page makes it ready again. */
-  const sent = new WeakSet(), travelling = new WeakMap();
+  /* A form is sent once, however often the button is pressed; coming back to the page makes it ready again, and loads it anew unless that
+     would forget files that have not arrived. */
+  const sent = new WeakSet();
   document.addEventListener("submit", (event) => {
     const form = event.target;
     if (!form.matches("[data-guard]")) return;
     event.submitter?.setAttribute("aria-busy", "true");
-    const files = travelling.get(form);
-    if (files && !sent.has(form)) files.then(() => { travelling.delete(form); sent.delete(form); form.requestSubmit(event.submitter); });
-    if (files || sent.has(form)) event.preventDefault();
+    if (sent.has(form)) event.preventDefault();
     sent.add(form);
   });
-  addEventListener("pageshow", (event) => { if (event.persisted) location.reload(); });
+  addEventListener("pageshow", (event) => {
+    if (!event.persisted) return;
+    if (!one(".unsent")) return location.reload();
+    all("[data-guard]").forEach((form) => sent.delete(form));
+    all("[aria-busy]").forEach((part) => part.removeAttribute("aria-busy"));
+  });
 
   /* Going back to a page gives its form the key that it had, so that sending it again is known for what it is. */
   all("form[data-guard]").forEach((form) => {
     const key = form.elements._key, place = "key " + form.action, known = history.state ?? {};
     if (known[place] && !one('[name^="held."]', form)) key.value = known[place];
     else history.replaceState({ ...known, [place]: key.value }, "");
-  });
-
-  /* Files go ahead of their form, one by one, each tried again when the link is cut or nobody is behind the gateway. */
-  const words = one("#words")?.dataset ?? {};
-  const size = (bytes) => (bytes / 1048576).toFixed(1).replace(".", ",") + " MB";
-  const line = (list, text, kind) => {
-    const item = document.createElement("li");
-    item.className = kind;
-    item.append(Object.assign(document.createElement("span"), { textContent: text }));
-    list.append(item);
-    return item;
-  };
-  const send = (form, input, file, list, item, tries = 0) => new Promise((done) => {
-    const body = new FormData();
-    for (const name of ["_csrf", "_key"]) body.append(name, form.elements[name].value);
-    body.append("field", input.name);
-    body.append(input.name, file);
-    const call = new XMLHttpRequest();
-    const told = item.firstChild, bar = one("progress", item);
-    call.open("POST", form.dataset.files);
-    call.upload.onprogress = (event) => {
-      if (!event.lengthComputable) return;
-      bar.value = (event.loaded / event.total) * 100;
-      told.textContent = fill(words.sending, { name: file.name, percent: Math.round(bar.value) });
-    };
-    const fail = () => { item.className = "err"; item.textContent = fill(words.failed, { name: file.name }); done(); };
-    const again = () => {
-      if (tries >= 5) return fail();
-      told.textContent = fill(words.again, { name: file.name });
-      setTimeout(() => send(form, input, file, list, item, tries + 1).then(done), 1000 * 2 ** tries);
-    };
-    call.onload = () => {
-      if ([502, 503, 504].includes(call.status)) return again();
-      if (call.status !== 200 || call.responseURL.includes("/masuk")) return fail();
-      item.outerHTML = call.responseText;
-      done();
-    };
-    call.onerror = again;
-    call.send(body);
-  });
-  all("form[data-files] [type=file]").forEach((input) => {
-    const form = input.form, list = document.getElementById(input.id + "-files"), limit = Number(input.dataset.limit);
-    let turn = Promise.resolve();
-    input.addEventListener("change", () => {
-      if (!input.multiple) list.replaceChildren();
-      all(".err", list).forEach((item) => item.remove());
-      for (const file of input.files) {
-        if (file.size > limit) { line(list, fill(words.tooLarge, { name: file.name, size: size(limit) }), "err"); continue; }
-        const item = line(list, fill(words.sending, { name: file.name, percent: 0 }), "sending");
-        item.append(Object.assign(document.createElement("progress"), { max: 100, value: 0, ariaLabel: file.name }));
-        turn = turn.then(() => send(form, input, file, list, item));
-        travelling.set(form, Promise.all([travelling.get(form), turn]).then(() => { if (!one(".files progress", form)) travelling.delete(form); }));
-      }
-      input.value = "";
-    });
-    list.addEventListener("click", (event) => {
-      const button = event.target.closest("[name=remove]");
-      if (!button) return;
-      event.preventDefault();
-      button.closest("li").remove();
-      input.focus();
-    });
   });
 
   /* Documents beside a form: the viewer changes alone, so nothing typed is touched. If the session ended, the form is sent along. */
@@ -219,5 +161,6 @@
     else if (source?.readyState === EventSource.CLOSED) connect();
   });
   addEventListener("pagehide", () => source?.close());
+  addEventListener("pageshow", (event) => { if (event.persisted && source.readyState === EventSource.CLOSED) connect(); });
   connect();
 })();
