@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-import difflib
 import os
 import secrets
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
-from pydantic_settings import BaseSettings, DotEnvSettingsSource, EnvSettingsSource, SettingsConfigDict
+from pydantic_settings import BaseSettings, SettingsConfigDict
 
 MIB = 1024 * 1024
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
@@ -197,38 +195,8 @@ def _sentence(error: Any) -> str:
     return f"SIMPUL_{'_'.join(map(str, error['loc'])).upper()}: {said}" if error["loc"] else said
 
 
-def doubts(settings: Settings) -> Iterator[str]:
-    """What is allowed but hardly meant: names that nothing reads, secrets that others can read, links that lead nowhere."""
-    for name, place in _unknown():
-        near = difflib.get_close_matches(name, Settings.model_fields, 1, 0.7)
-        hint = f"did you mean SIMPUL_{near[0].upper()}?" if near else "`simpul settings` lists those there are."
-        yield f"SIMPUL_{name.upper()} in {place} is no setting; {hint}"
-    for path in _secret_files(settings):
-        with contextlib.suppress(OSError):
-            if path.stat().st_mode & 0o077:
-                yield f"{path} holds a secret that others on this machine can reach: chmod 600 {path}"
-    if settings.host in EVERYWHERE and not settings.base_url:
-        yield f"SIMPUL_BASE_URL is not set: links in e-mails would begin with {settings.origin}"
-    if settings.distributed and not settings.local and not settings.trusted_proxies:
-        yield "SIMPUL_TRUSTED_PROXIES is not set: behind a gateway all visitors would share one address and its limits"
-
-
 def _given(value: Any) -> bool:
     return bool(value.get_secret_value() if isinstance(value, SecretStr) else value)
-
-
-def _secret_files(settings: Settings) -> Iterator[Path]:
-    yield settings.secret_path
-    files = (name for name in Settings.model_fields if name.endswith(("_password_file", "_token_file")))
-    yield from filter(None, (getattr(settings, name) for name in files))
-
-
-def _unknown() -> Iterator[tuple[str, str]]:
-    for place, source in (("the environment", EnvSettingsSource), (".env", DotEnvSettingsSource)):
-        for name in source(Settings).env_vars:
-            bare = name.removeprefix("simpul_")
-            if bare != name and bare not in Settings.model_fields and name not in OF_COMMANDS:
-                yield bare, place
 
 
 def read_secret(path: Path, setting: str) -> str:

@@ -18,8 +18,9 @@ from rich.table import Table
 
 from services.cli.endings import Failed as Failed
 from services.cli.endings import ReaderGone
+from shared.configuration_warnings import configuration_warnings
 from shared.folder_lock import FolderInUse, share
-from shared.settings import Settings, doubts, load_settings
+from shared.settings import Settings, load_settings
 
 if TYPE_CHECKING:
     from shared.platform import Platform
@@ -46,10 +47,10 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs."
 
 @functools.cache
 def settings_in_force() -> Settings:
-    """The settings; what is doubtful about them is said once, on standard error."""
+    """The settings; warnings about them are printed once, on standard error."""
     settings = load_settings()
-    for doubt in doubts(settings):
-        errors.print(f"Warning: {doubt}", style="yellow", soft_wrap=True)
+    for warning in configuration_warnings(settings):
+        errors.print(f"Warning: {warning}", style="yellow", soft_wrap=True)
     return settings
 
 

@@ -15,6 +15,7 @@ from shared.mail.folder import FolderMailer, MailMissing, parse
 from shared.platform import Platform
 from shared.web.access import public, signed_in
 from shared.web.admin_pages import AdminPages
+from shared.web.loopback import require_loopback_host
 from shared.web.navigation import MAIL_VIEWER
 from shared.web.page_routes import PageRoute
 from shared.web.problems import Problem
@@ -36,8 +37,10 @@ _HEAD = re.compile(r"<head[^>]*>", re.IGNORECASE)
 def pages(platform: Platform) -> APIRouter:
     """Routes under /surel, if e-mails are kept as files: for everybody at this machine, or else for administrators."""
     settings, mailer = platform.settings, platform.mailer
-    readers = Depends(public() if settings.mail_viewer_open else signed_in(Role.ADMIN))
-    routes = APIRouter(prefix=MAIL_VIEWER, route_class=PageRoute, include_in_schema=False, dependencies=[readers])
+    # Whoever reads without an account is at this machine; everybody else's browser has a cookie of its site to show.
+    at_this_machine = [Depends(public()), Depends(require_loopback_host)]
+    readers = at_this_machine if settings.mail_viewer_open else [Depends(signed_in(Role.ADMIN))]
+    routes = APIRouter(prefix=MAIL_VIEWER, route_class=PageRoute, include_in_schema=False, dependencies=readers)
     if not settings.mail_viewer or not isinstance(mailer, FolderMailer):
         return APIRouter()
 

@@ -38,6 +38,7 @@ TITLES = {
     413: "Terlalu besar",
     415: "Jenis berkas tidak diterima",
     416: "Bagian ini tidak ada",
+    421: "Alamat ini salah tujuan",
     422: "Isian perlu diperbaiki",
     429: "Terlalu sering",
     500: "Kesalahan pada sistem",

@@ -20,8 +20,9 @@ from services.cli.secrets import compose_settings
 from services.cli.session import Failed
 from services.routing import FRONT, PREFIXES
 from services.wiring import BUILDERS
+from shared.configuration_warnings import configuration_warnings
 from shared.distributed import mongo_uri, s3_address
-from shared.settings import BadSettings, Settings, doubts, load_secret, load_settings, refuse_default
+from shared.settings import BadSettings, Settings, load_secret, load_settings, refuse_default
 from shared.web.client_address import parse_proxies
 
 ROOT = Path(__file__).parents[2]
@@ -189,7 +190,7 @@ def test_what_the_command_makes_is_accepted(url: str, monkeypatch: pytest.Monkey
     assert len(load_secret(settings)) >= 32
     assert values["MONGO_PASSWORD"] in mongo_uri(settings)
     assert s3_address(settings).secret == values["MINIO_PASSWORD"]
-    assert list(doubts(settings)) == []
+    assert list(configuration_warnings(settings)) == []
 
 
 def test_no_two_files_are_alike():

@@ -107,6 +107,14 @@ def test_a_name_that_nothing_reads_is_warned_about(desk: Desk):
     assert "SIMPUL_PUBLIC_RAET in .env is no setting; did you mean SIMPUL_PUBLIC_RATE?" in done.stderr
 
 
+@pytest.mark.parametrize(("mode", "warned"), [(0o644, True), (0o640, True), (0o604, True), (0o600, False)])
+def test_settings_in_a_file_that_others_can_read_are_warned_about(desk: Desk, mode: int, warned: bool):
+    dotenv = desk.folder / ".env"
+    dotenv.write_text("SIMPUL_SMTP=smtp://ani:rahasia-sekali@mail.example:587\n")
+    dotenv.chmod(mode)
+    assert ("chmod 600 .env" in desk.simpul("settings").stderr) == warned
+
+
 def test_wrong_settings_end_with_a_sentence(desk: Desk):
     fails_with_a_sentence(desk.simpul("settings", port="many"), "SIMPUL_PORT", "integer")
     fails_with_a_sentence(desk.simpul("settings", "--json", body_limit="1"), "SIMPUL_BODY_LIMIT", "SIMPUL_FILE_LIMIT")

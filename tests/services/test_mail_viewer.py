@@ -63,6 +63,50 @@ async def test_an_empty_folder_says_what_to_do(visitor: Browser):
     assert "Belum ada surel" in page.text
 
 
+@pytest.mark.parametrize(
+    "host",
+    [
+        "localhost",
+        "localhost:8000",
+        "LOCALHOST.",
+        "simpul.localhost:8000",
+        "127.0.0.1",
+        "127.3.2.1:9",
+        "[::1]",
+        "[::1]:80",
+    ],
+)
+async def test_the_viewer_is_open_to_whoever_asks_for_this_machine(ground: Ground, visitor: Browser, host: str):
+    [name] = await kept(ground)
+    for path in (VIEWER, f"{VIEWER}/{name}", f"{VIEWER}/{name}/html"):
+        assert (await visitor.get(path, headers={"Host": host})).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        *("evil.example", "evil.example:8000", "127.0.0.1.evil.example", "localhost.evil.example", "notlocalhost"),
+        *("192.0.2.1", "10.0.0.1:8000", "[2001:db8::1]", "[::ffff:192.0.2.1]", "0.0.0.0", "[::]", "", ":8000"),
+        *("evil.example@localhost", "localhost@evil.example", "localhost/", "localhost:x", "evil.example#localhost"),
+        *("2130706433", "0x7f000001", "0177.0.0.1", "127.1"),
+    ],
+)
+async def test_the_viewer_is_closed_to_a_foreign_name_that_was_made_to_lead_here(
+    ground: Ground, visitor: Browser, host: str
+):
+    [name] = await kept(ground)
+    for path in (VIEWER, f"{VIEWER}/{name}", f"{VIEWER}/{name}/html"):
+        page = await visitor.get(path, headers={"Host": host})
+        assert page.status_code == 421
+        assert "Rahmat" not in page.text
+    assert "komputer tempat Simpul berjalan" in words_of(page)
+
+
+async def test_the_viewer_is_closed_to_two_names_at_once(visitor: Browser):
+    two = [("Host", "localhost"), ("Host", "evil.example")]
+    assert (await visitor.client.get(VIEWER, headers=two)).status_code == 421
+
+
 async def test_what_the_ledger_sent_is_there_with_a_link_that_leads_to_the_request(ground: Ground, visitor: Browser):
     await ground.happened(tale.submitted)
     await settled(ground, "sent")
