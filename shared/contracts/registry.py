@@ -18,7 +18,7 @@ class Unreadable(Exception):
 
 
 class UnknownFact(Fact):
-    """A fact of a type or version that this code does not know yet: it is counted and skipped."""
+    """A fact of a type or version that this code does not know yet; a version that a service subscribes to waits for an upgrade."""
 
     owner = ""
     name: str

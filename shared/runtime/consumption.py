@@ -5,19 +5,18 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from shared.clock import Clock
 from shared.contracts.envelope import Event
-from shared.contracts.registry import UnknownFact, Unreadable
+from shared.contracts.registry import UnknownFact
 from shared.eventlog.port import Record
 from shared.runtime.documents import Documents
 from shared.runtime.execution import AfterSave
 from shared.runtime.folding import Draft, Folding
-from shared.runtime.heads import published_by
+from shared.runtime.incoming import Heard, Incoming, was_seen
 from shared.runtime.measures import DEAD_LETTERS, EVENTS
-from shared.runtime.reading import place_of, read_cached, source_of
+from shared.runtime.reading import NEWER, Skipped, place_of
 from shared.storage.port import DeadLetter, Document, OutboxEntry, Saved, StateStore, StoreUnavailable, Write
 from shared.tracing import span
 
@@ -31,17 +30,11 @@ REPLAY_AFTER = (0.2, 1.0, 5.0, 15.0)
 LOOKS_AGAIN = 5.0
 """Seconds after which it is looked up again which requests have dead letters."""
 
+LOOKS_FOR_READABLE = 30.0
+"""Seconds after which it is looked up whether dead letters of an older version can be read here."""
+
 BEHIND = "menunggu kejadian sebelumnya"
 TAKEN = "a unique column holds this value in another document"
-
-
-@dataclass(frozen=True, slots=True)
-class Heard:
-    """A record that concerns this service, read if it could be."""
-
-    record: Record
-    event: Event | None
-    trouble: str = ""
 
 
 class Consumer(Generic[State]):
@@ -60,7 +53,7 @@ class Consumer(Generic[State]):
         self.folding, self.store, self.clock = folding, store, clock
         self._documents = documents
         self._publish, self._after_save = publish, after_save
-        self._service, self._sources = folding.decider.service, folding.decider.sources
+        self._service, self.incoming = folding.decider.service, Incoming(folding.decider)
         self._replay_after = replay_after
         self._replays: dict[str, asyncio.Task[None]] = {}
         self._blocked: set[str] | None = None
@@ -72,6 +65,29 @@ class Consumer(Generic[State]):
         self._blocked = await self.store.parked_subjects()
         for subject in self._blocked:
             self._try_again_later(subject, self._replay_after[:1])
+
+    async def replay_what_became_readable(self) -> None:
+        """For ever: replay what another process, of an older version, parked because it did not understand it."""
+        while True:
+            await asyncio.sleep(LOOKS_FOR_READABLE)
+            try:
+                for subject in await self._readable_again():
+                    self._try_again_later(subject, self._replay_after[:1])
+            except StoreUnavailable as error:
+                logger.warning("store unavailable while looking for dead letters: %s", error)
+
+    async def _readable_again(self) -> list[str]:
+        """The requests whose first dead letter was too new for whoever parked it, and is not for this process."""
+        if not await self.store.parked_subjects():
+            return []
+        first: dict[str, DeadLetter] = {}
+        for letter in await self.store.dead_letters():
+            first.setdefault(letter.subject, letter)
+        return [one.subject for one in first.values() if one.reason == NEWER and self._is_readable(one)]
+
+    def _is_readable(self, letter: DeadLetter) -> bool:
+        heard = self.incoming.listen(Record(letter.position, letter.subject, letter.event))
+        return heard is None or heard.event is not None
 
     async def handle(self, records: Sequence[Record]) -> None:
         """Fold a batch durably. Raises StoreUnavailable; the same batch may then be handed over again."""
@@ -94,23 +110,9 @@ class Consumer(Generic[State]):
     def _by_request(self, records: Sequence[Record]) -> dict[str, list[Heard]]:
         by_request: dict[str, list[Heard]] = {}
         for record in records:
-            if (heard := self._listen(record)) is not None:
+            if (heard := self.incoming.listen(record)) is not None:
                 by_request.setdefault(record.key, []).append(heard)
         return by_request
-
-    def _listen(self, record: Record) -> Heard | None:
-        if (publisher := published_by(record.value)) and publisher not in self._sources:
-            return None
-        try:
-            event = read_cached(record.value)
-        except Unreadable as error:
-            source = source_of(record.value)
-            return Heard(record, None, str(error)) if source is None or source in self._sources else None
-        if event.source not in self._sources:
-            return None
-        if isinstance(event.fact, UnknownFact):
-            EVENTS.labels(self._service, "unknown").inc()
-        return Heard(record, event)
 
     async def _fold(self, by_request: dict[str, list[Heard]], recent: Mapping[str, Document]) -> dict[str, list[Heard]]:
         """Fold what can be folded, park what cannot; what lost a race comes back, to be folded again, and so does what cannot
@@ -138,25 +140,25 @@ class Consumer(Generic[State]):
         """How many records were folded, and what was wrong with the one after them."""
         for index, one in enumerate(heard):
             if one.event is None:
-                if _seen(draft, one.record):
+                if was_seen(draft, one.record):
                     continue
                 return index, one.trouble
             try:
                 outcome = self._hear_one(draft, one.event)
             except Exception as error:
-                logger.exception(
-                    "%s cannot fold %s of %s", self._service, one.event.type, draft.id, extra={"subject": draft.id}
-                )
+                logger.exception("%s cannot fold an event of %s", self._service, draft.id, extra={"subject": draft.id})
                 return index, f"{type(error).__name__}: {error}"
             EVENTS.labels(self._service, outcome).inc()
         return -1, ""
 
-    def _hear_one(self, draft: Draft[State], event: Event) -> str:
+    def _hear_one(self, draft: Draft[State], event: Event | Skipped) -> str:
         """The outcome in a word. What was told of here is part of the trace in which the event was saved."""
+        if isinstance(event, Skipped):
+            return "unknown" if self.folding.skip(draft, event.source, event.sequence) else "repeated"
         facts = {"service": self._service, "subject": draft.id}
         with span(f"fold {event.type}", "consumer", event.traceparent, **facts) as traced:
             folded = self.folding.hear(draft, event, self.clock(), traced.traceparent)
-            outcome = "folded" if folded else "repeated"
+            outcome = "repeated" if not folded else "unknown" if isinstance(event.fact, UnknownFact) else "folded"
             traced.note(outcome=outcome)
         return outcome
 
@@ -189,6 +191,8 @@ class Consumer(Generic[State]):
             self._unblock(subject)
             return False
         DEAD_LETTERS.labels(self._service).inc(len(letters))
+        if reason == NEWER:
+            EVENTS.labels(self._service, "newer").inc()
         logger.error(
             "%s parked %d events of %s: %s", self._service, len(letters), subject, reason, extra={"subject": subject}
         )
@@ -246,7 +250,7 @@ class Consumer(Generic[State]):
 
     async def _replay_one(self, letter: DeadLetter) -> str:
         """What is still wrong with a dead letter, "" if it was folded and is gone."""
-        heard = self._listen(Record(letter.position, letter.subject, letter.event))
+        heard = self.incoming.listen(Record(letter.position, letter.subject, letter.event))
         while heard is not None:
             stored = (await self._documents.load([letter.subject])).get(letter.subject)
             draft = self.folding.open(letter.subject, stored)
@@ -292,9 +296,3 @@ class Consumer(Generic[State]):
         for task in list(self._replays.values()):
             task.cancel()
         await asyncio.gather(*self._replays.values(), return_exceptions=True)
-
-
-def _seen(draft: Draft[State], record: Record) -> bool:
-    """Whether an unreadable record was folded or discarded before, and comes again."""
-    place = place_of(record.value)
-    return place is not None and place[1] <= draft.seen.get(place[0], 0)

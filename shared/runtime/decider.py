@@ -52,3 +52,8 @@ class Decider(Generic[State]):
     def sources(self) -> frozenset[str]:
         """The services whose sequences this one must follow without a gap."""
         return frozenset(fact.owner for fact in self.hears) - {self.service}
+
+    @property
+    def types(self) -> frozenset[str]:
+        """The types of events of others that this service subscribes to."""
+        return frozenset(fact.type() for fact in self.hears)

@@ -82,11 +82,8 @@ class Folding(Generic[State]):
 
     def fold(self, draft: Draft[State], event: Event) -> bool:
         """Fold one event from the log; False if the draft has seen it already. Raises Gap."""
-        seen = draft.seen.get(event.source, 0)
-        if event.sequence <= seen:
+        if not _is_next(draft, event.source, event.sequence):
             return False
-        if event.sequence > seen + 1:
-            raise Gap(f"{event.source}: {event.sequence} after {seen}")
         self._take(draft, event)
         return True
 
@@ -95,9 +92,12 @@ class Folding(Generic[State]):
         draft.seen[event.source] = event.sequence
         draft.latest = event.time if draft.latest is None else max(draft.latest, event.time)
 
-    def skip(self, draft: Draft[State], source: str, sequence: int) -> None:
-        """Count an event that was discarded as seen, without folding it."""
-        draft.seen[source] = max(sequence, draft.seen.get(source, 0))
+    def skip(self, draft: Draft[State], source: str, sequence: int) -> bool:
+        """Count an event as seen without folding it; False if the draft has seen it already. Raises Gap."""
+        if not _is_next(draft, source, sequence):
+            return False
+        draft.seen[source] = sequence
+        return True
 
     def hear(self, draft: Draft[State], event: Event, now: datetime, traceparent: str = "") -> bool:
         """Fold another service's event and obey what this service tells itself because of it, or leave the draft as it was.
@@ -165,6 +165,14 @@ class Folding(Generic[State]):
             self.decider.due_at(draft.state),
             tuple(OutboxEntry(draft.id, event.id, to_bytes(event)) for event in draft.fresh),
         )
+
+
+def _is_next(draft: Draft[Any], source: str, sequence: int) -> bool:
+    """False if the draft has seen this place of the source already. Raises Gap."""
+    seen = draft.seen.get(source, 0)
+    if sequence > seen + 1:
+        raise Gap(f"{source}: {sequence} after {seen}")
+    return sequence > seen
 
 
 _ADAPTERS: dict[Any, TypeAdapter[Any]] = {}

@@ -1,10 +1,18 @@
-"""Records of the log as events, and what can be said of one that cannot be read."""
+"""Records of the log as events, as a service may take them, and what can be said of one that cannot be read."""
 
 from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
 
 from pydantic_core import from_json
 
 from shared.contracts.envelope import Event, from_bytes
+from shared.contracts.registry import UnknownFact, Unreadable
+
+NEWER = "kejadian ini ditulis oleh versi program yang lebih baru; diproses dengan sendirinya setelah pembaruan"
+
+Read = Callable[[bytes], Event]
 
 _CACHED_EVENTS = 4_000
 _read: dict[bytes, Event] = {}
@@ -19,6 +27,48 @@ def read_cached(raw: bytes) -> Event:
             _read.clear()
         _read[raw] = event
     return event
+
+
+class NewerVersion(Unreadable):
+    """An event of a known type in a version that this program does not know yet."""
+
+    def __init__(self) -> None:
+        super().__init__(NEWER)
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """An event that cannot be read, of a type that the service does not subscribe to: it counts, and changes nothing."""
+
+    source: str
+    sequence: int
+
+
+def understood(raw: bytes, types: Collection[str], read: Read = read_cached) -> Event | Skipped:
+    """The event, as a service takes it that subscribes to these types.
+
+    Raises Unreadable for one that it may not pass by: of one of these types in a newer version (NewerVersion) or in breach of
+    its contract, or of a type that cannot be told.
+    """
+    try:
+        event = read(raw)
+    except Unreadable:
+        place, kind = place_of(raw), type_in(raw)
+        if place is None or kind is None or kind in types:
+            raise
+        return Skipped(*place)
+    if isinstance(event.fact, UnknownFact) and event.type in types:
+        raise NewerVersion
+    return event
+
+
+def type_in(raw: bytes) -> str | None:
+    """The name of the fact in an envelope whose fact may be unreadable."""
+    try:
+        kind = from_json(raw)["type"]
+    except (ValueError, KeyError, TypeError):
+        return None
+    return kind if isinstance(kind, str) else None
 
 
 def source_of(raw: bytes) -> str | None:

@@ -9,11 +9,11 @@ from dataclasses import dataclass, field, fields, is_dataclass
 from typing import Any, Generic, TypeVar
 
 from shared.contracts.envelope import Event, from_bytes
-from shared.contracts.registry import Unreadable
+from shared.contracts.registry import FACTS, Unreadable
 from shared.eventlog.port import EventLog, Record
 from shared.runtime.decider import Decider
 from shared.runtime.folding import Draft, Folding, reopened
-from shared.runtime.reading import place_of
+from shared.runtime.reading import Skipped, place_of, understood
 from shared.storage.port import Document, Saved, StateStore, Write
 
 State = TypeVar("State")
@@ -85,6 +85,7 @@ class Refold(Generic[State]):
         self.report = Report(decider.service)
         self._store, self._log, self._progress = store, log, progress
         self._sources = decider.sources | {decider.service}
+        self._types = decider.types | {fact.type() for fact in FACTS if fact.owner == decider.service}
         self._bounds = bounds or {}
         self.drafts: dict[str, Draft[State]] = {}
         self._lines: dict[tuple[str, str], dict[int, tuple[str, Event | None]]] = {}
@@ -149,11 +150,11 @@ class Refold(Generic[State]):
                 self._offer(record, *place, None)
             return
         try:
-            event = from_bytes(record.value)
+            event = understood(record.value, self._types, from_bytes)
         except Unreadable as error:
             self.report.unreadable.append(f"{record.position}: {error}")
             return
-        self._offer(record, event.source, event.sequence, event)
+        self._offer(record, event.source, event.sequence, None if isinstance(event, Skipped) else event)
 
     def _offer(self, record: Record, source: str, sequence: int, event: Event | None) -> None:
         """Fold an event, or pass a discarded one by, once all before it from its source was; as services do."""

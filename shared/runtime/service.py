@@ -66,6 +66,7 @@ class ServiceRuntime(Generic[State]):
             asyncio.create_task(self._watched("relay", self.relay.run)),
             asyncio.create_task(self._watched("consumer", self._consume)),
             asyncio.create_task(self._watched("timers", self._keep_time)),
+            asyncio.create_task(self._watched("replays", self.consumer.replay_what_became_readable)),
         ]
 
     async def _consume(self) -> None:

@@ -202,6 +202,10 @@ def leaves_dead_letters_to_people(runtime: Runtime) -> None:
     runtime.consumer.__class__ = Neglectful
 
 
+def skips_what_a_newer_version_wrote(runtime: Runtime) -> None:
+    runtime.consumer.incoming.types = frozenset()
+
+
 class LosesOutcomes(Executor[Any]):
     async def execute(self, request_id: str, command: Any, key: CommandKey, *, new: bool = False) -> Answer:
         if isinstance(command, EndSending) and command.outcomes[0].status == "sent" and key.id < "4":
@@ -246,6 +250,7 @@ MUTANTS: tuple[Callable[[Runtime], None], ...] = (
     dates_by_the_clock_alone,
     gives_up_a_lost_race,
     leaves_dead_letters_to_people,
+    skips_what_a_newer_version_wrote,
     forgets_now_and_then_what_was_sent,
     reminds_after_time_has_decided,
 )

@@ -21,11 +21,13 @@ from shared.contracts.assignment import LeadAssigned
 from shared.contracts.envelope import Event
 from shared.contracts.facts import Fact
 from shared.contracts.intake import RequestWithdrawn
+from shared.contracts.registry import UnknownFact
 from shared.contracts.verification import RequestReturned, RequestVerified
 from shared.eventlog.port import EventLog
 from shared.mail.port import Email, Outcome
 from shared.runtime.decider import Decider, Refusal
 from shared.runtime.execution import Answer, CommandKey
+from shared.runtime.reading import read_cached
 from shared.runtime.service import ServiceRuntime
 from shared.runtime.timers import Timers
 from shared.storage.port import StateStore, StoreUnavailable
@@ -50,7 +52,13 @@ BUGS = (
     ("verification", RequestWithdrawn),
     ("intake", RequestVerified),
 )
-"""A service, and another's fact that it cannot fold until it is repaired."""
+"""A service, and another's fact that it cannot fold until it is repaired, or cannot read until it is upgraded."""
+
+
+def too_new(fact: type[Fact], raw: bytes) -> Event:
+    """Read as a version of the program does that was there before the present version of this fact."""
+    event = read_cached(raw)
+    return replace(event, fact=UnknownFact(name=event.type)) if isinstance(event.fact, fact) else event
 
 
 def stumbles(decider: Decider[Any], over: type[Fact], state: Any, event: Event) -> Any:
@@ -147,7 +155,8 @@ class World:
         self.runtimes: dict[str, ServiceRuntime[Any]] = {}
         self.answered: dict[tuple[Process, str], int] = {}
         """The version that a process answered with last, by request."""
-        self.bug = self.fate.random.choice(BUGS) if self.fate.strikes(0.2) else None
+        self.bug = self.fate.random.choice(BUGS) if self.fate.strikes(0.3) else None
+        self.outdated = self.bug is not None and self.fate.random.random() < 0.5
         count = 2 if self.fate.strikes(0.25) else 1
         self.requests = [str(uuid5(UUID(REQUEST), f"{self.seed}:{number}")) for number in range(count)]
 
@@ -196,9 +205,13 @@ class World:
         store = cast(StateStore, MemoryStore(self.disks[name], process))
         log = cast(EventLog, MemoryLog(self.tape, process))
         decider = DECIDERS[name]
-        if self.bug is not None and self.bug[0] == name:
+        concerned = self.bug is not None and self.bug[0] == name
+        if self.bug is not None and concerned and not self.outdated:
             decider = replace(decider, evolve=partial(stumbles, decider, self.bug[1]))
-        return ServiceRuntime(decider, store, log, lambda: self.clock() + skew)
+        runtime = ServiceRuntime(decider, store, log, lambda: self.clock() + skew)
+        if self.bug is not None and concerned and self.outdated:
+            runtime.consumer.incoming.read = partial(too_new, self.bug[1])
+        return runtime
 
     async def _start(self, name: str, process: Process, runtime: ServiceRuntime[Any]) -> None:
         if name == "notification":
