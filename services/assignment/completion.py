@@ -16,7 +16,8 @@ from services.assignment.state import State
 from shared.calendar import today
 from shared.contracts.course import Status
 from shared.contracts.facts import DocumentKind, DocumentRef, Staff
-from shared.documents.media_types import PDF, safe_name
+from shared.documents.file_names import safe_name
+from shared.documents.media_types import PDF
 from shared.documents.port import PIECE
 from shared.platform import Platform
 from shared.runtime.decider import Refusal

@@ -7,23 +7,19 @@ import struct
 import zipfile
 import zlib
 from collections.abc import Iterator
+from dataclasses import dataclass
 from io import BytesIO
 from typing import BinaryIO
 from xml.etree.ElementTree import ParseError
 
 from defusedxml import DefusedXmlException
-from defusedxml.ElementTree import fromstring
+from defusedxml.ElementTree import iterparse
 
+from shared.documents.media_types import DOCX, ODS, ODT, XLSX, ZIP
 from shared.documents.port import DocumentRefused
-
-DOCX = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
-XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
-ODT = "application/vnd.oasis.opendocument.text"
-ODS = "application/vnd.oasis.opendocument.spreadsheet"
-ZIP = "application/zip"
+from shared.documents.zip_directory import BadDirectory, TooManyEntries, count_entries
 
 ENTRIES = 5_000
-DIRECTORY = 1024**2
 UNPACKED = 512 * 1024**2
 RATIO = 100
 RATIO_FROM = 10 * 1024**2
@@ -34,10 +30,16 @@ NESTED_COUNT = 200
 PART = 1024**2
 INFLATED = 512 * 1024
 
+MAX_CONTENT_TYPES = 2 * ENTRIES
+"""A default for each extension and an override for each part are the most that an office program writes."""
+
 NESTED_SUFFIXES = (".zip", ".docx", ".xlsx", ".odt", ".ods", ".pptx", ".jar")
 OPAQUE_SUFFIXES = (".7z", ".rar", ".gz", ".bz2", ".xz", ".zst", ".tgz")
+ARCHIVE_MARKS = (b"PK", b"7z\xbc\xaf", b"Rar!", b"\x1f\x8b", b"BZh", b"\xfd7zXZ", b"\x28\xb5\x2f\xfd")
+LONGEST_MARK = 8
+SYSTEM_PREFIXES = ("._", "~$")
+SYSTEM_NAMES = (".ds_store", "thumbs.db", "desktop.ini")
 MACRO_MARKS = ("macroenabled", "macrosheet", "vbaproject")
-END_OF_DIRECTORY = struct.Struct("<4s4H2LH")
 LOCAL_HEADER = struct.Struct("<4s5H3L2H")
 
 SENTENCES = {
@@ -60,43 +62,44 @@ def archive_type(file: BinaryIO) -> str | None:
     of at most 32 MiB.
     """
     try:
-        return _checked(file, depth=0)[0]
+        return _checked(file, 0, _Allowance())[0]
     except (zipfile.BadZipFile, zlib.error, struct.error, EOFError, ValueError, NotImplementedError, RuntimeError):
         # What the standard library raises for hostile bytes is not one family.
         raise _refused("archive_damaged") from None
 
 
-def _checked(file: BinaryIO, depth: int) -> tuple[str | None, int]:
+@dataclass(slots=True)
+class _Allowance:
+    """What is left for an archive and all that are nested in it: entries, archives."""
+
+    entries: int = ENTRIES
+    nested: int = NESTED_COUNT
+
+
+def _checked(file: BinaryIO, depth: int, allowance: _Allowance) -> tuple[str | None, int]:
     size = file.seek(0, os.SEEK_END)
-    _check_directory_size(file, size)
+    _count_entries(file, allowance)
     with zipfile.ZipFile(file) as archive:
         entries = archive.infolist()
         _check_entries(entries, size)
         _check_bodies(file, entries, size)
         media_type = _kind(archive)
-        unpacked = sum(entry.file_size for entry in entries) + _nested(archive, entries, depth)
+        unpacked = sum(entry.file_size for entry in entries) + _nested(archive, entries, depth, allowance)
         _check_ratio(unpacked, size)
     return media_type, unpacked
 
 
-def _check_directory_size(file: BinaryIO, size: int) -> None:
-    """Before anything is parsed: a directory of a million entries is itself the attack."""
-    tail_at = max(0, size - END_OF_DIRECTORY.size - 0xFFFF)
-    file.seek(tail_at)
-    tail = file.read()
-    at = tail.rfind(b"PK\x05\x06")
-    if at < 0:
-        raise _refused("archive_damaged")
-    _, disk, first_disk, here, total, length, _, _ = END_OF_DIRECTORY.unpack_from(tail, at)
-    if total > ENTRIES or length > DIRECTORY:
-        raise _refused("archive_entries")
-    if disk or first_disk or here != total:
-        raise _refused("archive_damaged")
+def _count_entries(file: BinaryIO, allowance: _Allowance) -> None:
+    """Before `zipfile` allocates anything: a directory of a million entries is itself the attack."""
+    try:
+        allowance.entries -= count_entries(file, allowance.entries)
+    except TooManyEntries:
+        raise _refused("archive_entries") from None
+    except BadDirectory:
+        raise _refused("archive_damaged") from None
 
 
 def _check_entries(entries: list[zipfile.ZipInfo], size: int) -> None:
-    if len(entries) > ENTRIES:
-        raise _refused("archive_entries")
     if len({entry.filename for entry in entries}) != len(entries):
         raise _refused(
             "archive_damaged"
@@ -191,11 +194,16 @@ def _office_kind(archive: zipfile.ZipFile, names: set[str]) -> str | None:
 
 def _content_types(archive: zipfile.ZipFile) -> set[str]:
     """The media types of its parts, as programs read them: not as bytes, which may be written in many ways."""
+    types: set[str] = set()
     try:
-        root = fromstring(_part(archive, "[Content_Types].xml"), forbid_dtd=True)
+        part = BytesIO(_part(archive, "[Content_Types].xml"))
+        for count, (_, element) in enumerate(iterparse(part, ("start",), forbid_dtd=True)):
+            if count > MAX_CONTENT_TYPES:
+                raise _refused("archive_damaged")
+            types.add(element.get("ContentType", ""))
     except (ParseError, DefusedXmlException):
         raise _refused("archive_damaged") from None
-    return {part.get("ContentType", "") for part in root.iter()}
+    return types
 
 
 def _open_document_kind(archive: zipfile.ZipFile, names: set[str]) -> str | None:
@@ -214,26 +222,42 @@ def _part(archive: zipfile.ZipFile, name: str) -> bytes:
         return part.read(PART)
 
 
-def _nested(archive: zipfile.ZipFile, entries: list[zipfile.ZipInfo], depth: int) -> int:
+def _nested(archive: zipfile.ZipFile, entries: list[zipfile.ZipInfo], depth: int, allowance: _Allowance) -> int:
     """Unpacked bytes of the archives inside, all of them together held to the same limits."""
     unpacked = 0
-    for count, entry in enumerate(_archives_among(entries)):
-        if depth == DEPTH or count == NESTED_COUNT or entry.file_size > NESTED or unpacked > NESTED:
+    for entry in _archives_among(archive, entries):
+        allowance.nested -= 1
+        if depth == DEPTH or allowance.nested < 0 or entry.file_size > NESTED or unpacked > NESTED:
             raise _refused("archive_nested")
         with archive.open(entry) as inner:
             held = BytesIO(inner.read(NESTED + 1))
         if not held.getvalue().startswith(b"PK"):
             raise _refused("archive_nested")
-        unpacked += _checked(held, depth + 1)[1]
+        unpacked += _checked(held, depth + 1, allowance)[1]
     return unpacked
 
 
-def _archives_among(entries: list[zipfile.ZipInfo]) -> Iterator[zipfile.ZipInfo]:
+def _archives_among(archive: zipfile.ZipFile, entries: list[zipfile.ZipInfo]) -> Iterator[zipfile.ZipInfo]:
     for entry in entries:
-        if entry.filename.lower().endswith(OPAQUE_SUFFIXES):
+        name = entry.filename.lower()
+        if not name.endswith((*NESTED_SUFFIXES, *OPAQUE_SUFFIXES)) or not entry.file_size:
+            continue
+        if _is_system_file(name) and not _begins_like_an_archive(archive, entry):
+            continue
+        if name.endswith(OPAQUE_SUFFIXES):
             raise _refused("archive_nested")
-        if entry.filename.lower().endswith(NESTED_SUFFIXES) and entry.file_size:
-            yield entry
+        yield entry
+
+
+def _is_system_file(name: str) -> bool:
+    """Whether Finder, Explorer or Office left it beside the files that a person put in; `name` is in lower case."""
+    *folders, last = name.replace("\\", "/").split("/")
+    return "__macosx" in folders or last.startswith(SYSTEM_PREFIXES) or last in SYSTEM_NAMES
+
+
+def _begins_like_an_archive(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> bool:
+    with archive.open(entry) as inner:
+        return inner.read(LONGEST_MARK).startswith(ARCHIVE_MARKS)
 
 
 def _refused(code: str) -> DocumentRefused:

@@ -2,22 +2,39 @@
 
 from __future__ import annotations
 
+import math
 import struct
+from collections.abc import Callable
 from io import BytesIO
 
 from PIL import Image, ImageChops, ImageOps
 
 WIDTH, HEIGHT = 1200, 3600
-PIXELS = 40_000_000
-NO_SUCH_PAGE, UNRENDERABLE = 3, 4
+"""Pixels of a page image at most."""
+MAX_RASTER_BYTES = 300 * 1024**2
+TALL, WIDE, WIDE_PART = 3, 4, 2
+"""A picture this many times as tall as wide, or as wide as tall, is shown in parts so that it stays readable; those of a wide
+one are this many times as wide as tall."""
+OVERLAP = 40
+"""A page of such a picture begins with at least the last fortieth of the one before, so that no line of text is cut in two."""
+STRIP_ROWS = 64
+LAST_ROW_FIRST, LAST_COLUMN_FIRST = (3, 4, 6, 7), (2, 3, 7, 8)
+"""Orientations (EXIF) in which what is stored last is seen first."""
+NO_SUCH_PAGE, UNRENDERABLE, TOO_LARGE = 3, 4, 5
 PAGES = struct.Struct(">I")
 """The answer is the number of pages, then the picture."""
 
 GREYS, COLOURS = 16, 256
 
+Box = tuple[int, int, int, int]
+
 
 class NoSuchPage(Exception):
     """The document has fewer pages."""
+
+
+class TooLarge(Exception):
+    """The picture does not fit into the memory that drawing may use."""
 
 
 def draw_job(content: bytes, media_type: str, page: int) -> tuple[int, bytes]:
@@ -27,13 +44,15 @@ def draw_job(content: bytes, media_type: str, page: int) -> tuple[int, bytes]:
         return 0, PAGES.pack(pages) + as_png(image)
     except NoSuchPage:
         return NO_SUCH_PAGE, b""
+    except (TooLarge, MemoryError):
+        return TOO_LARGE, b""
     except Exception:  # whatever a parser makes of hostile bytes, the answer is the same
         return UNRENDERABLE, b""
 
 
 def draw(content: bytes, media_type: str, page: int) -> tuple[Image.Image, int]:
     """The page's picture and the number of pages."""
-    return _pdf_page(content, page) if media_type == "application/pdf" else (_picture(content, page), 1)
+    return _pdf_page(content, page) if media_type == "application/pdf" else _picture(content, page)
 
 
 def as_png(image: Image.Image) -> bytes:
@@ -62,26 +81,85 @@ def _pdf_page(content: bytes, number: int) -> tuple[Image.Image, int]:
     return bitmap.to_pil().convert("RGB"), len(document)
 
 
-def _picture(content: bytes, number: int) -> Image.Image:
-    if number != 1:
-        raise NoSuchPage
-    Image.MAX_IMAGE_PIXELS = None
+def _picture(content: bytes, number: int) -> tuple[Image.Image, int]:
+    Image.MAX_IMAGE_PIXELS = None  # held to a limit of ours
     image: Image.Image = Image.open(BytesIO(content), formats=("PNG", "JPEG"))
+    # A JPEG is decoded at a fraction of its size, as long as its shorter side keeps twice the pixels that are shown.
     image.draft("RGB", (2 * WIDTH, 2 * WIDTH))
-    # After the draft: a JPEG is decoded at a fraction of its size, so a large photograph is welcome.
-    if image.width * image.height > PIXELS:
-        raise ValueError("too many pixels")
-    image.thumbnail((2 * WIDTH, 2 * HEIGHT), reducing_gap=2.0)
-    upright = ImageOps.exif_transpose(image)
-    upright.thumbnail((WIDTH, HEIGHT))
-    return _on_white(upright)
+    if image.width * image.height * _bytes_per_pixel(image.mode) > MAX_RASTER_BYTES:
+        raise TooLarge
+    boxes = page_boxes(image.width, image.height)
+    if not 1 <= number <= len(boxes):
+        raise NoSuchPage
+    orientation = image.getexif().get(0x0112, 1)
+    if orientation in (LAST_ROW_FIRST if image.height > image.width else LAST_COLUMN_FIRST):
+        boxes.reverse()
+    part = _upright(_shrunk(image, boxes[number - 1]), orientation)
+    part.thumbnail((WIDTH, HEIGHT))
+    return part, len(boxes)
 
 
-def _on_white(image: Image.Image) -> Image.Image:
-    clear = image.convert("RGBA")
+def page_boxes(width: int, height: int) -> list[Box]:
+    """The pages of a picture of this size: itself, or the parts of a long one from its beginning, each overlapping the next."""
+    if height > TALL * width:
+        return [(0, begin, width, end) for begin, end in _parts(height, TALL * width)]
+    if width > WIDE * height:
+        return [(begin, 0, end, height) for begin, end in _parts(width, WIDE_PART * height)]
+    return [(0, 0, width, height)]
+
+
+def _parts(length: int, longest: int) -> list[tuple[int, int]]:
+    """Equal parts, spread from the beginning to the end."""
+    count = math.ceil((length - longest) / (longest - longest // OVERLAP)) + 1
+    begins = [number * (length - longest) // (count - 1) for number in range(count)]
+    return [(begin, begin + longest) for begin in begins]
+
+
+def _bytes_per_pixel(mode: str) -> int:
+    return {"1": 1, "L": 1, "P": 1, "I;16": 2, "I;16B": 2, "LA": 4}.get(mode, 4)
+
+
+def _shrunk(image: Image.Image, box: Box) -> Image.Image:
+    """This part of the picture in true colours on white paper, at most about twice the size that is shown.
+
+    It is made strip by strip: the whole in true colours would need several times the memory.
+    """
+    left, top, right, bottom = box
+    factor = max(1, (right - left) // (2 * WIDTH), (bottom - top) // (2 * HEIGHT))
+    paper = Image.new("RGB", (-(-(right - left) // factor), -(-(bottom - top) // factor)))
+    convert = _converter(image)
+    for begin in range(top, bottom, STRIP_ROWS * factor):
+        strip = convert(image.crop((left, begin, right, min(bottom, begin + STRIP_ROWS * factor))))
+        paper.paste(strip.reduce(factor), (0, (begin - top) // factor))
+    return paper
+
+
+def _converter(image: Image.Image) -> Callable[[Image.Image], Image.Image]:
+    """To RGB from the picture's mode."""
+    image.load()  # some modes are known only then
+    if image.mode.startswith("I") or image.mode == "F":
+        return _from_sixteen_bits
+    if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
+        return _on_white
+    return lambda part: part.convert("RGB")
+
+
+def _from_sixteen_bits(part: Image.Image) -> Image.Image:
+    """The upper eight of the sixteen bits; Pillow itself would take everything over 255 for white."""
+    wide = part.convert("I")
+    return wide.point(lambda value: value * (255 / 65535)).convert("L").convert("RGB")
+
+
+def _on_white(part: Image.Image) -> Image.Image:
+    clear = part.convert("RGBA")
     paper = Image.new("RGBA", clear.size, "white")
     paper.alpha_composite(clear)
     return paper.convert("RGB")
+
+
+def _upright(part: Image.Image, orientation: int) -> Image.Image:
+    part.getexif()[0x0112] = orientation
+    return ImageOps.exif_transpose(part)
 
 
 def _is_grey(image: Image.Image) -> bool:

@@ -11,10 +11,10 @@ from time import monotonic
 
 from prometheus_client import Histogram
 
-from shared.documents.draw import NO_SUCH_PAGE, PAGES
+from shared.documents.draw import NO_SUCH_PAGE, PAGES, TOO_LARGE
 from shared.documents.port import StoreUnavailable
 from shared.documents.sandbox.client import Sandbox, SandboxUnavailable, anonymous_file, process_sandbox
-from shared.documents.sandbox.protocol import OUT_OF_TIME, SUCCEEDED, Answer, Job, Limits
+from shared.documents.sandbox.protocol import OUT_OF_MEMORY, OUT_OF_TIME, SUCCEEDED, Answer, Job, Limits
 
 DRAWABLE = frozenset({"application/pdf", "image/png", "image/jpeg"})
 DRAWINGS = Histogram("simpul_page_image_seconds", "Time that the picture of a page took, waiting included", ["outcome"])
@@ -31,6 +31,12 @@ class Unrenderable(Exception):
     """No picture can be made of it: damaged, locked by a password, too large, or not of a kind that has pages."""
 
     message = "Halaman dokumen tidak dapat ditampilkan. Silakan unduh dokumennya."
+
+
+class TooLargeToDraw(Unrenderable):
+    """The picture has more pixels than fit into the memory of a drawing."""
+
+    message = "Gambar ini terlalu besar untuk ditampilkan dengan jelas. Silakan unduh dokumennya."
 
 
 class TookTooLong(Exception):
@@ -106,6 +112,8 @@ def _checked(answer: Answer, page: int) -> bytes:
         raise NoSuchPage(page)
     if answer.status == OUT_OF_TIME:
         raise TookTooLong(page)
+    if answer.status in (TOO_LARGE, OUT_OF_MEMORY):
+        raise TooLargeToDraw(page)
     if answer.status != SUCCEEDED or len(answer.result) <= PAGES.size:
         raise Unrenderable(f"exit status {answer.status}")
     return answer.result

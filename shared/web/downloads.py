@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
 from shared.contracts.facts import DocumentRef
-from shared.documents.media_types import content_disposition
+from shared.documents.file_names import content_disposition
 from shared.documents.port import DocumentMissing, DocumentStore
 from shared.web.byte_ranges import ByteRange, requested_range
 from shared.web.methods import wants_headers_only

@@ -15,7 +15,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from shared.contracts.facts import DocumentKind, DocumentRef
-from shared.documents.media_types import safe_name
+from shared.documents.file_names import safe_name
 from shared.documents.port import DocumentMissing, TooLarge
 from shared.platform import Platform
 from shared.web.access import Public, SignedIn

@@ -8,7 +8,7 @@ from typing import Any
 
 from shared.clock import NewId
 from shared.contracts.facts import DocumentKind, DocumentRef
-from shared.documents.media_types import safe_name
+from shared.documents.media_types import stored_name
 from shared.documents.port import DocumentRefused, DocumentStore
 from shared.web.multipart import DEFAULT_LIMITS, FormLimits
 from shared.web.problems import not_taken_in
@@ -54,7 +54,7 @@ async def store_upload(
     return DocumentRef(
         id=new_id(),
         kind=kind,
-        name=safe_name(upload.filename),
+        name=stored_name(upload.filename, stored.media_type),
         size=stored.size,
         media_type=stored.media_type,
         sha256=stored.sha256,

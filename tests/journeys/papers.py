@@ -26,6 +26,16 @@ def pdf(name: str, text: str) -> Upload:
     return Upload(name, bytes(paper.output()), "application/pdf")
 
 
+def locked_pdf(text: str) -> bytes:
+    """One that opens with a password only."""
+    paper = FPDF()
+    paper.set_encryption(owner_password="pemilik", user_password="pembaca")
+    paper.add_page()
+    paper.set_font("Helvetica", size=12)
+    paper.multi_cell(0, 8, text)
+    return bytes(paper.output())
+
+
 def word(name: str, text: str) -> Upload:
     document, file = docx.Document(), io.BytesIO()
     document.add_paragraph(text)

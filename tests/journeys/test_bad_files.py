@@ -14,9 +14,11 @@ from pathlib import Path
 import pytest
 
 from services.cli.shapes import Upload
+from tests.journeys import papers
 from tests.journeys.gate import DICTIONARY, FILES, FORM, LETTER, Asked, Gate, eventually, refused
 
 MIB = 1024 * 1024
+LOCKED = papers.locked_pdf("Surat permohonan.")
 HEAD = b"POST /api/requests HTTP/1.1\r\nHost: x\r\nContent-Type: multipart/form-data; boundary=garis\r\n"
 
 
@@ -53,7 +55,10 @@ def a_nested_bomb() -> bytes:
         ("arsip.zip", a_nested_bomb(), "Arsip"),
         ("surat.png", LETTER.content, "Isi berkas adalah PDF, tetapi namanya berakhiran .png"),
         ("catatan.txt", b"catatan", "PDF, DOCX, XLSX, ODT, ODS, PNG, JPEG, ZIP"),
-        ("tanpa akhiran", LETTER.content, "PDF, DOCX, XLSX, ODT, ODS, PNG, JPEG, ZIP"),
+        ("tanpa akhiran", b"catatan", "PDF, DOCX, XLSX, ODT, ODS, PNG, JPEG, ZIP"),
+        ("terpotong.pdf", LETTER.content[:-200], "rusak atau tidak lengkap"),
+        ("terkunci.pdf", LOCKED, "kata sandi"),
+        ("foto.jpg", b"\0\0\0\x18ftypheic" + bytes(200), "foto HEIC dari ponsel"),
     ],
 )
 @pytest.mark.parametrize("place", ["letter", "requirements"])

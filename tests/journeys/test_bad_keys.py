@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from tests.journeys.gate import ALL_OK, DICTIONARY, FILES, LETTER, Asked, Gate, guarded, refused, token_of
+from tests.support.files import large_png
 
 UNKNOWN = "00000000-0000-4000-8000-000000000000"
 OTHER_LETTER = LETTER._replace(content=LETTER.content + b"\n")
@@ -90,7 +91,7 @@ def test_a_page_that_cannot_be_drawn_is_refused(simpul: Gate, mine: Asked, place
 
 
 def test_a_document_that_cannot_be_drawn_is_refused_and_the_next_can(simpul: Gate):
-    broken = LETTER._replace(content=b"%PDF-1.7\n" + b"\xff" * 5000)
+    broken = LETTER._replace(name="peta.png", content=large_png(19_000, 19_000))
     asked = Asked.of(simpul, simpul.submit([("letter", broken), ("requirements", LETTER)])).reaches("submitted")
     pages = [
         simpul.call(token_of("nurlaila"), "GET", f"/api/verification/requests/{asked.id}/documents/{document}/pages/1")

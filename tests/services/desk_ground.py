@@ -23,7 +23,7 @@ from shared.clock import random_id
 from shared.contracts.envelope import Event, from_bytes, to_bytes
 from shared.contracts.facts import DocumentKind, DocumentRef, Fact
 from shared.contracts.intake import RequestSubmitted
-from shared.documents.media_types import inspect_as
+from shared.documents.checks import inspect_as
 from shared.documents.port import Inspect
 from shared.identity import api as identity_api
 from shared.identity.accounts import Account, Role, Session

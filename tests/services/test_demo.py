@@ -13,7 +13,7 @@ from services.cli import demo_files
 from services.cli.demo_cases import case, employee_number
 from services.cli.demo_paths import ALL, ENDED, LEFT_OPEN, path_of
 from services.intake.employee_number import normalised, warnings
-from shared.documents.media_types import media_type_of
+from shared.documents.checks import media_type_of
 
 DAY = date(2026, 11, 24)
 MAKERS = (

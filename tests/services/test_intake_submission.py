@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from shared.documents.media_types import safe_name
+from shared.documents.file_names import safe_name
 from tests.services.intake_ground import (
     DIAGRAM,
     DICTIONARY,
@@ -221,7 +221,8 @@ def a_zip_bomb() -> bytes:
         ("gambar.png", b'<?xml version="1.0"?><svg/>', "SVG"),
         ("kosong.pdf", b"", "kosong"),
         ("surat.png", LETTER, "PDF"),
-        ("surat", LETTER, "tidak diterima"),
+        ("surat", b"surat", "tidak diterima"),
+        ("terpotong.pdf", LETTER[:-100], "tidak lengkap"),
         ("catatan.txt", b"catatan", "tidak diterima"),
         ("arsip.zip", a_zip_bomb(), ""),
     ],

@@ -12,7 +12,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from shared.documents.media_types import safe_name
+from shared.documents.file_names import safe_name
 from shared.documents.sweep import GRACE
 from shared.web.bodies import naming
 from shared.web.held_files import HELD_FOR

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import struct
+import zlib
 from io import BytesIO
 
 from PIL import Image
@@ -34,3 +36,14 @@ def small_picture(kind: str = "PNG", size: tuple[int, int] = (20, 20), mode: str
     out = BytesIO()
     Image.new(mode, size, "teal").save(out, kind, **options)
     return out.getvalue()
+
+
+def large_png(width: int, height: int) -> bytes:
+    """A complete black and white picture of any size in a few bytes, made without holding its pixels."""
+    rows, row = zlib.compressobj(9), b"\0" + b"\x55" * -(-width // 8)
+    body = b"".join(rows.compress(row) for _ in range(height)) + rows.flush()
+    header = struct.pack(">LLBBBBB", width, height, 1, 0, 0, 0, 0)
+    chunks = ((b"IHDR", header), (b"IDAT", body), (b"IEND", b""))
+    return b"\x89PNG\r\n\x1a\n" + b"".join(
+        len(content).to_bytes(4) + name + content + zlib.crc32(name + content).to_bytes(4) for name, content in chunks
+    )

@@ -6,8 +6,8 @@ import json
 from collections.abc import Callable, Mapping
 from typing import BinaryIO
 
+from shared.documents.checks import media_type_of
 from shared.documents.draw import draw_job
-from shared.documents.media_types import media_type_of
 from shared.documents.port import DocumentRefused
 from shared.documents.sandbox.protocol import SUCCEEDED
 

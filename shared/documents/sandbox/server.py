@@ -18,7 +18,6 @@ from dataclasses import dataclass
 from time import monotonic
 from typing import NoReturn
 
-import pypdfium2  # noqa: F401 - imported for the children
 from PIL import Image
 
 from shared.documents.sandbox.jobs import JOBS

@@ -1,0 +1,78 @@
+"""How the names of files are made harmless: for storing, for showing, and for the header of a download."""
+
+from __future__ import annotations
+
+import re
+import string
+import unicodedata
+from urllib.parse import quote
+
+MAX_NAME_CHARACTERS = 120
+MAX_NAME_BYTES = 240
+"""Most file systems hold a name of 255 bytes."""
+MAX_EXTENSION_CHARACTERS = 10
+UNNAMED = "dokumen"
+
+_FORBIDDEN = str.maketrans(dict.fromkeys('<>:"|?*', "_"))
+_RESERVED = re.compile(r"(?:con|prn|aux|nul|com\d|lpt\d)(?:\.|$)", re.IGNORECASE)
+_PLAIN = frozenset(string.ascii_letters + string.digits + " -_.,()[]+=@~#&")
+"""The characters of a quoted string in a header that no program takes for anything else."""
+
+
+def safe_name(raw: str) -> str:
+    """A name that misleads no file system, header, log or reader: at most 120 characters, the extension kept."""
+    last = unicodedata.normalize("NFC", raw[-10_000:]).replace("\\", "/").rsplit("/", 1)[-1]
+    visible = "".join(_harmless(character) for character in last).translate(_FORBIDDEN)
+    name = " ".join(visible.split()).rstrip(". ")
+    stem, dot, extension = name.rpartition(".")
+    if not dot or not 1 <= len(extension) <= MAX_EXTENSION_CHARACTERS or extension.startswith(" "):
+        stem, dot, extension = name, "", ""
+    stem = _shortened(stem.strip(". "), len(dot + extension)) or UNNAMED
+    whole = unicodedata.normalize("NFC", f"{stem}{dot}{extension.strip()}")
+    return f"_{whole}" if _RESERVED.match(whole) else whole
+
+
+def extension_of(name: str) -> str:
+    """What a name says of the file's type, in lower case; "" if nothing, as the end of "Surat no. 12.2026" does."""
+    extension = safe_name(name).rpartition(".")[2].lower() if "." in name else ""
+    usual = len(extension) <= 5 and extension.isascii() and extension.isalnum() and not extension.isdecimal()
+    return extension if usual else ""
+
+
+def with_extension(name: str, extension: str) -> str:
+    """The harmless name, with this extension if it has none."""
+    if extension_of(name):
+        return safe_name(name)
+    stem = safe_name(name)[: MAX_NAME_CHARACTERS - len(extension) - 1]
+    return safe_name(f"{stem.rstrip('. ')}.{extension}")
+
+
+def content_disposition(name: str) -> str:
+    """The header's value (RFC 6266, RFC 8187), never inline."""
+    harmless = safe_name(name)
+    plain = " ".join("".join(_plain(character) for character in harmless).split())
+    plain = plain if plain.strip(". ") and not plain.startswith(".") else f"{UNNAMED}{plain}"
+    return f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(harmless, safe='')}"
+
+
+def _plain(character: str) -> str:
+    """What stands for a character where only ASCII can; chosen after normalisation, which makes quotes, dots and semicolons
+    of their full-width kin."""
+    if character.isascii():
+        return character if character in _PLAIN else "_"
+    folded = unicodedata.normalize("NFKD", character).encode("ascii", "ignore").decode()
+    return folded if not folded or folded.isalnum() else "_"
+
+
+def _harmless(character: str) -> str:
+    category = unicodedata.category(character)
+    if category.startswith("C") and not character.isspace():
+        return ""
+    return " " if character.isspace() else character
+
+
+def _shortened(stem: str, taken: int) -> str:
+    stem = stem[: MAX_NAME_CHARACTERS - 1 - taken]
+    while len(stem.encode()) > MAX_NAME_BYTES:
+        stem = stem[:-1]
+    return stem.rstrip(". ")
