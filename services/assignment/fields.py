@@ -28,7 +28,7 @@ Target = Annotated[Day, AfterValidator(_in_sight)]
 
 
 class WorkQuery(ListQuery):
-    """`lead` is a username; `overdue` true: only what is past its target; `search`: words of number, name or unit."""
+    """`lead` is a username; `overdue` true: only what is past its target; `search`: words of the request."""
 
     status: Status | None = None
     lead: str = Field("", max_length=100)

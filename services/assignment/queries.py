@@ -11,6 +11,7 @@ from shared.contracts.course import Status
 from shared.contracts.facts import DocumentRef, Staff
 from shared.contracts.history import Entry
 from shared.runtime.execution import Kept
+from shared.search_text import query_words
 from shared.storage.port import Find, Scalar
 from shared.web import shapes
 from shared.web.employee_number import grouped, masked
@@ -41,7 +42,7 @@ def find_requests(
         "submitted_at",
         where={name: value for name, value in asked.items() if value},
         below={"due": overdue_on.isoformat()} if overdue_on else {},
-        search=search.lower(),
+        search=query_words(search),
         after=after,
         before=before,
         limit=limit,
@@ -52,7 +53,7 @@ def find_requests(
 def find_work(lead: str, *, search: str = "", after: Cursor = None, before: Cursor = None, limit: int = 50) -> Find:
     """A lead's open work, the nearest target first."""
     where: dict[str, Scalar | tuple[Scalar, ...]] = {"lead": lead, "open": 1}
-    return Find("target_date", where=where, search=search.lower(), after=after, before=before, limit=limit)
+    return Find("target_date", where=where, search=query_words(search), after=after, before=before, limit=limit)
 
 
 def count_open(lead: str) -> Find:

@@ -31,7 +31,8 @@ from shared.contracts.intake import (
     RequestWithdrawn,
 )
 from shared.contracts.verification import RejectionRecommended, RequestReturned, RequestVerified
-from shared.storage.port import Column, Scalar
+from shared.search_text import request_text
+from shared.storage.port import COLUMNS_VERSION, Column, Scalar
 
 _FROM_INTAKE: set[type[Fact]] = {RequestSubmitted, RequestResubmitted, RequestExpired, RequestWithdrawn}
 _FROM_INTAKE |= {ApplicantAnswered, HandoverConfirmed, HandoverContested}
@@ -48,7 +49,10 @@ INDEXED = (
     *(Column(name, ordered_by="submitted_at") for name in ("status", "unit", "scope")),
     Column("lead", ordered_by="target_date"),
     *(Column(name, "integer", ordered_by="submitted_at") for name in ("open", "advised")),
+    Column(COLUMNS_VERSION, "integer"),
 )
+DERIVATION = 1
+"""Raised with every change of what `columns` makes of a state; a start then derives those of stored documents again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,21 +206,20 @@ def advised(state: State) -> bool:
 
 def columns(state: State) -> Mapping[str, Scalar]:
     """What requests are found by; `due` below today is overdue."""
-    unit = state.applicant.unit if state.applicant else ""
-    name = state.applicant.name if state.applicant else ""
     submitted = state.submitted_at.astimezone(UTC) if state.submitted_at else None
     return {
+        COLUMNS_VERSION: DERIVATION,
         "number": state.number,
         "status": state.status.value,
         "open": int(state.status not in ENDED),
         "advised": int(advised(state)),
         "submitted_at": submitted.isoformat(timespec="microseconds") if submitted else None,
-        "unit": unit,
+        "unit": state.applicant.unit if state.applicant else "",
         "scope": state.scope.value if state.scope else None,
         "lead": state.lead.username if state.lead else None,
         "target_date": _iso(state.target_date),
         "due": _iso(due(state)),
-        "search": f"{state.number} {name} {unit}".lower(),
+        "search": request_text(state.number, state.applicant, state.letter, state.description, state.lead),
     }
 
 

@@ -18,7 +18,7 @@ from shared.web.lists import decode_cursor, encode_cursor
 
 
 class MessageQuery(Fields):
-    """`request` is a registration number or an id; `status` is one of the five of the ledger."""
+    """`request` is a registration number, an id, or words of a name, unit, e-mail or lead; `status` one of the ledger's five."""
 
     request: str = Field("", max_length=100)
     status: Literal["", "queued", "sending", "sent", "failed", "unknown"] = ""

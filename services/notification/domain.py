@@ -35,7 +35,8 @@ from shared.contracts.notification import (
     SendingStarted,
 )
 from shared.runtime.decider import Decider, Refusal
-from shared.storage.port import Column, Scalar
+from shared.search_text import request_text
+from shared.storage.port import COLUMNS_VERSION, Column, Scalar
 
 HEARS: frozenset[type[Fact]] = frozenset({*PLANS, RequestWithdrawn})
 
@@ -233,10 +234,12 @@ def on_due(state: State, now: datetime | None = None) -> list[FireReminder]:
 
 
 def columns(state: State) -> Mapping[str, Scalar]:
-    """What the ledger's pages find documents by: the number, the newest message, and which outcomes occur."""
+    """What the ledger's pages find documents by: the number, words, the newest message, and which outcomes occur."""
     occurring = {message.status for message in state.messages}
     # A number that was never heard of is none, so that it can be missing twice.
     return {
+        COLUMNS_VERSION: DERIVATION,
+        "search": request_text(state.number, state.applicant, lead=state.lead),
         "number": state.number or None,
         "newest": newest(state),
         **{name: int(name in occurring) for name in STATUSES},
@@ -248,9 +251,13 @@ def newest(state: State) -> str:
     return state.messages[-1].planned_at.isoformat() if state.messages else ""
 
 
+DERIVATION = 1
+"""Raised with every change of what `columns` makes of a state; a start then derives those of stored documents again."""
 INDEXED = (
     Column("number", unique=True),
     Column("newest"),
+    Column("search"),
+    Column(COLUMNS_VERSION, "integer"),
     *(Column(name, "integer", ordered_by="newest") for name in STATUSES),
 )
 

@@ -10,6 +10,7 @@ from services.notification.domain import Message, State, newest
 from services.notification.planning import APPLICANT
 from shared.mail.address import masked
 from shared.runtime.execution import Executor, Kept
+from shared.search_text import query_words
 from shared.storage.port import Find, Scalar
 
 Row = dict[str, Any]
@@ -73,20 +74,22 @@ async def _ledgers(
     executor: Executor[State], request: str, status: str, after: Place | None
 ) -> AsyncIterator[tuple[Kept[State], str]]:
     """The requests to list, each with the time by which it stands in the list; first the one in which the last page ended.
+    `request` is a number, an id, or words of number, name, unit, e-mail and lead.
 
     That one may have moved up since: it is gone on with all the same, and the next are those below its former place.
     """
-    if request:
-        only = await executor.find_one("number", request.upper()) or await executor.read(request)
+    words = query_words(request)
+    if words:
+        only = await executor.find_one("number", words.upper()) or await executor.read(request.strip())
         if only:
             yield only, newest(only.state)
-        return
+            return
     if after and (begun := await executor.read(after.request)):
         yield begun, after.newest
     key: tuple[Scalar, str] | None = (after.newest, after.request) if after else None
     where: dict[str, Scalar | tuple[Scalar, ...]] = {status: 1} if status else {}
     while True:
-        page = await executor.find(Find("newest", where=where, after=key, limit=50, descending=True))
+        page = await executor.find(Find("newest", where=where, search=words, after=key, limit=50, descending=True))
         for kept in page.items:
             yield kept, newest(kept.state)
         if page.next is None:

@@ -18,13 +18,17 @@ from shared.contracts.facts import ChecklistItem, Fact, Staff, Verdict
 from shared.contracts.verification import RejectionRecommended, RequestReturned, RequestVerified
 from shared.runtime.decider import Decider, Refusal
 from shared.runtime.moved_on import moved_on
-from shared.storage.port import Column, Scalar
+from shared.search_text import request_text
+from shared.storage.port import COLUMNS_VERSION, Column, Scalar
 
 INDEXED = (
     *map(Column, ("number", "submitted_at", "received_at", "due", "search")),
     *(Column(name, ordered_by="received_at") for name in ("status", "unit", "scope")),
     Column("open", "integer", ordered_by="received_at"),
+    Column(COLUMNS_VERSION, "integer"),
 )
+DERIVATION = 1
+"""Raised with every change of what `columns` makes of a state; a start then derives those of stored documents again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,18 +158,17 @@ def verify_by(state: State, rules: Rules) -> date | None:
 def columns(state: State, rules: Rules) -> Mapping[str, Scalar]:
     """What requests are found by. `due` is the internal target while its clock runs: below today it is overdue."""
     due = verify_by(state, rules)
-    unit = state.applicant.unit if state.applicant else ""
-    name = state.applicant.name if state.applicant else ""
     return {
+        COLUMNS_VERSION: DERIVATION,
         "number": state.number,
         "status": state.status.value,
         "open": int(state.status not in ENDED),
         "submitted_at": sortable(state.submitted_at),
         "received_at": sortable(state.received_at),
-        "unit": unit,
+        "unit": state.applicant.unit if state.applicant else "",
         "scope": state.scope.value if state.scope else None,
         "due": due.isoformat() if due else None,
-        "search": f"{state.number} {name} {unit}".lower(),
+        "search": request_text(state.number, state.applicant, state.letter, state.description, state.lead),
     }
 
 

@@ -22,7 +22,7 @@ Note = Annotated[OptionalText, Field(max_length=500)]
 
 
 class QueueFilter(ListQuery):
-    """`unit` is the whole name of a work unit; every word of `search` occurs in the number, the name or the unit."""
+    """`unit` is the whole name of a work unit; every word of `search` occurs in what `shared.search_text.request_text` names."""
 
     unit: str = Field("", max_length=200)
     scope: Scope | None = None

@@ -10,6 +10,7 @@ from services.verification.state import CHECKLIST, State
 from shared.contracts.course import ENDED, Status
 from shared.contracts.facts import DocumentRef
 from shared.runtime.execution import Kept
+from shared.search_text import query_words
 from shared.storage.port import Find, Scalar
 from shared.web import shapes
 from shared.web.employee_number import masked
@@ -36,7 +37,7 @@ def find_requests(
     return Find(
         "received_at",
         where=where,
-        search=search.lower(),
+        search=query_words(search),
         after=after,
         before=before,
         limit=limit,

@@ -11,6 +11,7 @@ from typing import Any, Generic, TypeVar
 from shared.clock import Clock
 from shared.eventlog.port import EventLog, LogUnavailable
 from shared.observability import service
+from shared.runtime.column_migration import migrate_columns
 from shared.runtime.consumption import Consumer
 from shared.runtime.decider import Decider
 from shared.runtime.documents import Documents
@@ -28,6 +29,7 @@ DRAIN_SECONDS = 5.0
 CATCH_UP_SECONDS = 30.0
 """Seconds for which what is due waits at most until the events that came while nothing ran have been folded."""
 CATCH_UP_POLL_SECONDS = 0.25
+MIGRATION_INTERVAL_SECONDS = 3600.0
 
 
 class ServiceRuntime(Generic[State]):
@@ -67,7 +69,14 @@ class ServiceRuntime(Generic[State]):
             asyncio.create_task(self._watched("consumer", self._consume)),
             asyncio.create_task(self._watched("timers", self._keep_time)),
             asyncio.create_task(self._watched("replays", self.consumer.replay_what_became_readable)),
+            asyncio.create_task(self._watched("columns", self._migrate_columns)),
         ]
+
+    async def _migrate_columns(self) -> None:
+        """Again now and then, because a process of an older version may still write beside this one."""
+        while True:
+            await migrate_columns(self.executor.folding, self.store)
+            await asyncio.sleep(MIGRATION_INTERVAL_SECONDS)
 
     async def _consume(self) -> None:
         await self.consumer.resume()

@@ -10,6 +10,9 @@ from typing import Literal, Protocol
 
 Scalar = str | int | bool | None
 
+COLUMNS_VERSION = "columns_version"
+"""An integer column that says by which rules a document's columns were derived from its state; older documents have none."""
+
 
 class StoreUnavailable(Exception):
     """The store cannot be reached or cannot write now; nothing was half-done, or the outcome is not known."""

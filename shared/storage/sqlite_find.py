@@ -116,7 +116,8 @@ def _upwards(find: Find) -> bool:
 
 def _in_order(order: str, upwards: bool, limit: int) -> str:
     direction = "ASC" if upwards else "DESC"
-    return f" ORDER BY {order} {direction}, id {direction} LIMIT {limit:d}"
+    keys = ", ".join(f"{key} {direction}" for key in dict.fromkeys((order, "id")))
+    return f" ORDER BY {keys} LIMIT {limit:d}"
 
 
 def _equal(name: str, wanted: Scalar | tuple[Scalar, ...]) -> Clause:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from shared.search_text import query_words, searchable
 from shared.storage.port import Find, Found, Scalar, StateStore, Write
 from tests.contracts.documents import saved, written
 
@@ -151,6 +152,32 @@ async def test_every_word_of_a_search_must_occur(store: StateStore):
     }.items():
         assert ids(await store.find(Find("number", search=search))) == found
         assert await store.count(Find("number", search=search)) == len(found)
+
+
+async def test_a_search_finds_folded_text_however_it_was_asked_for(store: StateStore):
+    description = "Data trayek 100% \\_ terhubung ke portal. " * 100
+    await saved(
+        store,
+        written("a", search=searchable("INT-2026-000001", "Jum\u02bbat az\u2010Zahr\u0101\u02bc", description)),
+        written("b", search=searchable("INT-2026-000002", "Andr\u00e9 \u2764\ufe0f\u200d\U0001f525 \U0001fae8")),
+    )
+    for query, found in {
+        "jum'at": ["a"],
+        "JUM\u2019AT AZ-ZAHRA": ["a"],
+        "jumat": ["a"],
+        "ANDRE\u0301": ["b"],
+        "int\u20112026\u2011000002": ["b"],
+        "\U0001fae8": ["b"],
+        "100%": ["a"],
+        "\\_": ["a"],
+        "_": ["a"],
+        "$where": [],
+        ".*": [],
+        "\u2019": [],
+    }.items():
+        find = Find("number", search=query_words(query))
+        assert ids(await store.find(find)) == found, query
+        assert await store.count(find) == len(found)
 
 
 async def test_a_count_minds_neither_limit_nor_key(store: StateStore):
