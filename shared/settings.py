@@ -86,6 +86,9 @@ class Settings(BaseSettings):
     minio_password_file: Path | None = Field(None, description="file with the MinIO secret, instead of one in MINIO")
     mail_from: str = Field("Layanan Integrasi Sistem <simpul@simpul.example>", description="sender of every e-mail")
     public_rate: int = Field(30, ge=0, description="submissions a minute and address; 0: no limit")
+    connections_per_address: int = Field(
+        200, ge=1, description="connections and requests of one address at a time; trusted proxies have no such limit"
+    )
     trusted_proxies: str = Field("", description="addresses whose forwarded-for header counts, separated by commas")
     file_limit: int = Field(25 * MIB, ge=1, description="greatest size of one file in bytes")
     body_limit: int = Field(60 * MIB, ge=1, description="greatest size of one request in bytes")

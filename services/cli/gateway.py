@@ -10,8 +10,9 @@ from pathlib import Path
 
 from services.routing import FRONT, PREFIXES
 from services.wiring import BUILDERS
+from shared.web.http_protocol import HEAD_BYTES
 from shared.web.problems import DOWN, MEDIA_TYPE, TITLES
-from shared.web.server import HEAD_BYTES, KEEP_ALIVE
+from shared.web.server import KEEP_ALIVE
 from shared.web.words import read_words
 
 FILE = Path(__file__).parents[2] / "deploy" / "Caddyfile"

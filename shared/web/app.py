@@ -27,7 +27,7 @@ from shared.web.client_address import ClientAddress, parse_proxies
 from shared.web.health import readiness, usual_parts
 from shared.web.live import Streams
 from shared.web.middleware import Faults, HeadRequests, PrintablePaths, RequestContext, SecurityHeaders
-from shared.web.rate_limit import RateLimit, public_rules
+from shared.web.rate_limit import ConcurrencyLimit, RateLimit, public_rules
 from shared.web.static_files import AT_THE_ROOT, static_file
 
 if TYPE_CHECKING:
@@ -99,6 +99,7 @@ def surroundings(platform: Platform, limit_of: LimitOf) -> list[Middleware]:
         Middleware(SecurityHeaders, settings.tls),
         Middleware(HeadRequests),
         Middleware(Faults),
+        Middleware(ConcurrencyLimit, settings.connections_per_address),
         Middleware(BodyLimit, limit_of),
         Middleware(PrintablePaths),
     ]

@@ -5,16 +5,18 @@ from __future__ import annotations
 import math
 import re
 import time
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from ipaddress import IPv6Address, ip_address
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from shared.web.answers import answer_to
+from shared.web.client_address import network_of
 from shared.web.problems import Problem
 
+AT_ONCE = "Terlalu banyak permintaan sekaligus dari jaringan Anda. Coba lagi sebentar lagi."
+STREAM = re.compile(r"/api/[^/]+/live")
 MOST_BUCKETS = 20_000
 FILES = 4
 """Files sent ahead for each submission: most requests have fewer, and one that has more meets a wait and no loss."""
@@ -82,23 +84,37 @@ class RateLimit:
     def _wait(self, scope: Scope) -> float:
         for rule in self._rules:
             if rule.covers(scope["method"], scope["path"]):
-                return self._buckets.take((rule.name, _network(scope.get("client_address", ""))), rule.per_minute)
+                return self._buckets.take((rule.name, network_of(scope.get("client_address", ""))), rule.per_minute)
         return 0.0
+
+
+class ConcurrencyLimit:
+    """429 for an address with too many requests under way; behind a gateway, connections tell nothing of addresses.
+
+    Live streams are open for hours and have limits of their own.
+    """
+
+    def __init__(self, app: ASGIApp, most: int):
+        self.app, self._most = app, most
+        self._under_way: Counter[str] = Counter()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or STREAM.fullmatch(scope["path"]):
+            await self.app(scope, receive, send)
+            return
+        network = network_of(scope.get("client_address", ""))
+        if self._under_way[network] >= self._most:
+            await answer_to(scope, Problem(429, AT_ONCE, headers={"Retry-After": "5"}))(scope, receive, send)
+            return
+        self._under_way[network] += 1
+        try:
+            await self.app(scope, receive, send)
+        finally:
+            self._under_way[network] -= 1
+            if not self._under_way[network]:
+                del self._under_way[network]
 
 
 def too_often(seconds: int) -> Problem:
     sentence = f"Terlalu banyak permintaan dari jaringan Anda. Coba lagi dalam {seconds} detik."
     return Problem(429, sentence, headers={"Retry-After": str(seconds)})
-
-
-def _network(address: str) -> str:
-    """An IPv6 address stands for its /64, which one household or office has to itself."""
-    if ":" not in address:
-        return address
-    try:
-        parsed = ip_address(address.partition("%")[0])
-    except ValueError:
-        return address
-    if isinstance(parsed, IPv6Address) and parsed.ipv4_mapped:
-        return str(parsed.ipv4_mapped)
-    return parsed.packed[:8].hex()

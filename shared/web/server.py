@@ -2,73 +2,40 @@
 
 from __future__ import annotations
 
-import asyncio
 import errno
 import gc
 import importlib.util
 import socket
+from functools import partial
 from typing import Any
 
 import uvicorn
 from fastapi import FastAPI
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from shared.settings import Settings
+from shared.web.client_address import parse_proxies
+from shared.web.connections import Connections, descriptor_limit, raise_descriptor_limit
+from shared.web.http_protocol import CarefulHttp
 
 GRACE = 20
 """Seconds that requests in hand are given to finish."""
 KEEP_ALIVE = 30
-HEAD_BYTES = 64 * 1024
-HEAD_SECONDS = 20.0
 BACKLOG = 2048
+ACCEPTED_AT_ONCE = 16
+"""Connections taken from the queue before the next look at what else there is to do; asyncio goes on trying as often when it
+has run out of descriptors, and reports each time."""
 GARBAGE = 10_000
 """Objects made and not let go of, after which the young ones are looked through for cycles."""
 _NOT_HERE = (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT)
 
 
-class CarefulHttp(HttpToolsProtocol):
-    """Bounds the head of a request in size and time; uvicorn bounds neither with this parser."""
-
-    _reading_head, _head_bytes = True, 0
-    _too_slow: asyncio.TimerHandle | None = None
-
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        super().connection_made(transport)
-        self._too_slow = self.loop.call_later(HEAD_SECONDS, self._give_up)
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._head_is_there()
-        super().connection_lost(exc)
-
-    def on_message_begin(self) -> None:
-        super().on_message_begin()
-        self._reading_head = True
-        if self._too_slow is None:
-            self._too_slow = self.loop.call_later(HEAD_SECONDS, self._give_up)
-
-    def on_headers_complete(self) -> None:
-        self._head_is_there()
-        super().on_headers_complete()
-
-    def data_received(self, data: bytes) -> None:
-        if self._reading_head:
-            self._head_bytes += len(data)
-        super().data_received(data)
-        if self._reading_head and self._head_bytes > HEAD_BYTES and not self.transport.is_closing():
-            self.send_400_response("Request head too large.")
-
-    def _head_is_there(self) -> None:
-        self._reading_head, self._head_bytes = False, 0
-        if self._too_slow is not None:
-            self._too_slow.cancel()
-            self._too_slow = None
-
-    def _give_up(self) -> None:
-        self._too_slow = None
-        if not self.transport.is_closing():
-            self.transport.close()
-
-
 class SimpulServer(uvicorn.Server):
     """Says that it is about to stop before it does: not ready any more, and live streams end."""
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        for listener in sockets or ():
+            listener.listen(BACKLOG)  # what was accepted at once has become the length of the queue
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         streams = getattr(self.config.app.state, "streams", None) if isinstance(self.config.app, FastAPI) else None
@@ -81,7 +48,8 @@ def server_for(app: FastAPI, **options: Any) -> SimpulServer:
     """A server for this application; `options` are uvicorn's and override ours."""
     ours: dict[str, Any] = {
         "loop": "uvloop" if importlib.util.find_spec("uvloop") else "asyncio",
-        "http": CarefulHttp,
+        "http": partial(CarefulHttp, connections=_connections_of(app)),
+        "backlog": ACCEPTED_AT_ONCE,
         "ws": "none",
         "lifespan": "on",
         "log_config": None,
@@ -92,6 +60,12 @@ def server_for(app: FastAPI, **options: Any) -> SimpulServer:
         "timeout_graceful_shutdown": GRACE,
     }
     return SimpulServer(uvicorn.Config(app, **{**ours, **options}))
+
+
+def _connections_of(app: FastAPI) -> Connections:
+    platform = getattr(app.state, "platform", None)
+    settings = platform.settings if platform else Settings()
+    return Connections(settings.connections_per_address, descriptor_limit(), parse_proxies(settings.trusted_proxies))
 
 
 def listen(host: str, port: int) -> list[socket.socket]:
@@ -125,6 +99,7 @@ def _bound(listener: socket.socket, address: Any) -> socket.socket:
 
 def run_server(app: FastAPI, sockets: list[socket.socket]) -> bool:
     """Serve until told to stop. Returns whether it started at all; the log says why not."""
+    raise_descriptor_limit()
     server = server_for(app)
     _look_less_for_garbage()
     server.run(sockets=sockets)

@@ -15,8 +15,7 @@ import pytest
 from fastapi import APIRouter, Depends, Request, Response
 
 from shared.storage.port import Document, Write
-from shared.web import body_limit
-from shared.web import server as server_module
+from shared.web import body_limit, http_protocol
 from shared.web.access import GuardedRoute, public
 from shared.web.live import Pace, live
 from tests.services.web_ground import Ground, ground, served
@@ -158,7 +157,7 @@ async def test_a_head_without_end_is_refused(simpul, head):
 
 
 async def test_a_head_that_takes_too_long_is_given_up(simpul, monkeypatch):
-    monkeypatch.setattr(server_module, "HEAD_SECONDS", 0.3)
+    monkeypatch.setattr(http_protocol, "HEAD_SECONDS", 0.3)
     async with served(simpul.app) as (_, port):
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         writer.write(b"GET / HTTP/1.1\r\nX-")
