@@ -11,6 +11,7 @@ from shared.clock import Clock
 from shared.contracts.envelope import Event
 from shared.contracts.registry import UnknownFact
 from shared.eventlog.port import Record
+from shared.runtime.backoff import MAX_TRIES, Backoff, LostRaces
 from shared.runtime.documents import Documents
 from shared.runtime.execution import AfterSave
 from shared.runtime.folding import Draft, Folding
@@ -30,9 +31,6 @@ REPLAY_AFTER = (0.2, 1.0, 5.0, 15.0)
 LOOKS_AGAIN = 5.0
 """Seconds after which it is looked up again which requests have dead letters."""
 
-LOOKS_FOR_READABLE = 30.0
-"""Seconds after which it is looked up whether dead letters of an older version can be read here."""
-
 BEHIND = "menunggu kejadian sebelumnya"
 TAKEN = "a unique column holds this value in another document"
 
@@ -49,9 +47,10 @@ class Consumer(Generic[State]):
         publish: Callable[[Sequence[OutboxEntry]], None],
         after_save: AfterSave = lambda writes: None,
         replay_after: Sequence[float] = REPLAY_AFTER,
+        backoff: Backoff | None = None,
     ):
         self.folding, self.store, self.clock = folding, store, clock
-        self._documents = documents
+        self._documents, self._backoff = documents, backoff or Backoff()
         self._publish, self._after_save = publish, after_save
         self._service, self.incoming = folding.decider.service, Incoming(folding.decider)
         self._replay_after = replay_after
@@ -64,30 +63,7 @@ class Consumer(Generic[State]):
         """Try once more what an earlier process left parked: it may have ended before it did, or not have understood it."""
         self._blocked = await self.store.parked_subjects()
         for subject in self._blocked:
-            self._try_again_later(subject, self._replay_after[:1])
-
-    async def replay_what_became_readable(self) -> None:
-        """For ever: replay what another process, of an older version, parked because it did not understand it."""
-        while True:
-            await asyncio.sleep(LOOKS_FOR_READABLE)
-            try:
-                for subject in await self._readable_again():
-                    self._try_again_later(subject, self._replay_after[:1])
-            except StoreUnavailable as error:
-                logger.warning("store unavailable while looking for dead letters: %s", error)
-
-    async def _readable_again(self) -> list[str]:
-        """The requests whose first dead letter was too new for whoever parked it, and is not for this process."""
-        if not await self.store.parked_subjects():
-            return []
-        first: dict[str, DeadLetter] = {}
-        for letter in await self.store.dead_letters():
-            first.setdefault(letter.subject, letter)
-        return [one.subject for one in first.values() if one.reason == NEWER and self._is_readable(one)]
-
-    def _is_readable(self, letter: DeadLetter) -> bool:
-        heard = self.incoming.listen(Record(letter.position, letter.subject, letter.event))
-        return heard is None or heard.event is not None
+            self.try_again_later(subject, self._replay_after[:1])
 
     async def handle(self, records: Sequence[Record]) -> None:
         """Fold a batch durably. Raises StoreUnavailable; the same batch may then be handed over again."""
@@ -96,8 +72,14 @@ class Consumer(Generic[State]):
             if await self._park(by_request[subject], BEHIND, only_behind=True):
                 del by_request[subject]
         recent = {subject: found for subject in by_request if (found := self._documents.recent(subject)) is not None}
-        while by_request:
-            by_request, recent = await self._fold(by_request, recent), {}
+        by_request = await self._fold(by_request, recent)
+        for number in range(MAX_TRIES):
+            if not by_request:
+                return
+            await self._backoff.before(number)
+            by_request = await self._fold(by_request, {})
+        if by_request:
+            raise LostRaces
 
     async def _still_blocked(self) -> set[str]:
         """The requests whose events must wait; looked up again now and then, because their events may have come to another
@@ -198,14 +180,15 @@ class Consumer(Generic[State]):
         )
         self._blocked = (self._blocked or set()) | {subject}
         self._newly_parked.add(subject)
-        self._try_again_later(subject, self._replay_after)
+        self.try_again_later(subject, self._replay_after)
         return True
 
     def _unblock(self, subject: str) -> None:
         if self._blocked:
             self._blocked.discard(subject)
 
-    def _try_again_later(self, subject: str, pauses: Sequence[float]) -> None:
+    def try_again_later(self, subject: str, pauses: Sequence[float] = REPLAY_AFTER[:1]) -> None:
+        """Replay a request in the background after each of these pauses, until nothing of it is parked."""
         if subject not in self._replays:
             task = asyncio.create_task(self._replay_soon(subject, pauses))
             self._replays[subject] = task
@@ -251,21 +234,24 @@ class Consumer(Generic[State]):
     async def _replay_one(self, letter: DeadLetter) -> str:
         """What is still wrong with a dead letter, "" if it was folded and is gone."""
         heard = self.incoming.listen(Record(letter.position, letter.subject, letter.event))
-        while heard is not None:
-            stored = (await self._documents.load([letter.subject])).get(letter.subject)
-            draft = self.folding.open(letter.subject, stored)
-            _, trouble = self._hear(draft, [heard])
-            if trouble:
-                return trouble
-            if stored is not None and draft.seen == stored.seen:
-                break
-            failed = await self._save([self.folding.close(draft)])
-            if Saved.TAKEN in failed.values():
-                return TAKEN
-            if not failed:
-                break
+        if heard is not None and (trouble := await self._fold_alone(letter.subject, heard)):
+            return trouble
         await self.store.settle(letter.id, discarded=False)
         return ""
+
+    async def _fold_alone(self, subject: str, heard: Heard) -> str:
+        """What is wrong with it, "" if it was folded."""
+        for number in range(MAX_TRIES):
+            await self._backoff.before(number)
+            stored = (await self._documents.load([subject])).get(subject)
+            draft = self.folding.open(subject, stored)
+            _, trouble = self._hear(draft, [heard])
+            if trouble or (stored is not None and draft.seen == stored.seen):
+                return trouble
+            failed = await self._save([self.folding.close(draft)])
+            if Saved.CONFLICT not in failed.values():
+                return TAKEN if failed else ""
+        raise LostRaces
 
     async def discard(self, letter: DeadLetter) -> None:
         """Give an event up: it counts as seen, changes nothing, and is remembered so that no fold meets it again.
@@ -281,7 +267,8 @@ class Consumer(Generic[State]):
         if (place := place_of(letter.event)) is None:
             return False
         source, sequence = place
-        while True:
+        for number in range(MAX_TRIES):
+            await self._backoff.before(number)
             stored = await self._documents.load([letter.subject])
             draft = self.folding.open(letter.subject, stored.get(letter.subject))
             if sequence != draft.seen.get(source, 0) + 1:
@@ -290,6 +277,7 @@ class Consumer(Generic[State]):
             failed = await self._save([self.folding.close(draft)])
             if Saved.CONFLICT not in failed.values():
                 return not failed
+        raise LostRaces
 
     async def stop(self) -> None:
         """End the replays that are waiting."""

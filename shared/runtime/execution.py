@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Generic, TypeVar
 
 from shared.clock import Clock
+from shared.runtime.backoff import MAX_TRIES, Backoff, LostRaces
 from shared.runtime.decider import Refusal
 from shared.runtime.documents import Documents
 from shared.runtime.folding import Cause, Draft, Folding
@@ -19,15 +20,11 @@ from shared.storage.port import (
     Saved,
     Scalar,
     StateStore,
-    StoreUnavailable,
     Write,
 )
 from shared.tracing import span
 
 State = TypeVar("State")
-
-LOST_RACES = 100
-"""Lost races after which a command gives up; every one of them means that another command won."""
 
 
 class KeyReused(Exception):
@@ -91,9 +88,10 @@ class Executor(Generic[State]):
         clock: Clock,
         publish: Callable[[Sequence[OutboxEntry]], None],
         after_save: AfterSave = lambda writes: None,
+        backoff: Backoff | None = None,
     ):
         self.folding, self.store, self.clock = folding, store, clock
-        self._documents = documents
+        self._documents, self._backoff = documents, backoff or Backoff()
         self._publish, self._after_save = publish, after_save
 
     async def execute(self, request_id: str, command: Any, key: CommandKey, *, new: bool = False) -> Answer:
@@ -120,7 +118,8 @@ class Executor(Generic[State]):
             draft = self.folding.open(request_id, recent)
             if (answer := await self._obey_unasked(draft, command, key)) is not None:
                 return answer
-        for _ in range(LOST_RACES):
+        for number in range(MAX_TRIES):
+            await self._backoff.before(number)
             draft = await self._open(request_id)
             if (answer := self._remembered(draft, key)) is not None:
                 return answer
@@ -129,7 +128,7 @@ class Executor(Generic[State]):
                 return answer
             if saved is Saved.TAKEN:
                 raise Taken(answer.number)
-        raise StoreUnavailable("lost too many races")
+        raise LostRaces
 
     async def _obey_unasked(self, draft: Draft[State], command: Any, key: CommandKey) -> Answer | None:
         """The answer if the command follows from a draft that need not be what is stored, and proves to be; else it is not

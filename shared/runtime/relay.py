@@ -107,17 +107,20 @@ class Relay:
         """Publish all that waits, once, and forget it; raises LogUnavailable or StoreUnavailable. For an orderly end."""
         try:
             while self._waiting:
-                if self._waves:
+                while self._waves:
                     await asyncio.wait(self._waves)
                 self._held.clear()
                 self._retried.clear()
                 while self._doubted:
                     await self._settle_doubts()
-                await self._append(self._next_wave())
+                if wave := self._next_wave():
+                    await self._append(wave)
+                else:
+                    await asyncio.sleep(FIRST_PAUSE)
             await self.forget()
         finally:
-            for wave in self._waves:
-                wave.cancel()
+            for sending in self._waves:
+                sending.cancel()
 
     async def sweep(self) -> None:
         """Find what is in the outbox and neither waits here nor has been published."""
@@ -185,14 +188,17 @@ class Relay:
                 await self._send(wave)
 
     def _next_wave(self) -> list[Numbered]:
-        """The first events of requests of which nothing is in doubt or under way; those that are sent again go by themselves."""
+        """Take the first events of requests of which nothing is in doubt or under way; what is sent again goes by itself."""
         if self._retried:
             again = list(islice(self._retried, WAVE))
             self._retried.difference_update(again)
-            return [self._waiting[subject][0] for subject in again if subject in self._waiting]
-        left_out = self._doubted | self._checked | self._sent | self._held
-        ready = (waiting[0] for subject, waiting in self._waiting.items() if subject not in left_out)
-        return list(islice(ready, WAVE))
+            wave = [self._waiting[subject][0] for subject in again if subject in self._waiting]
+        else:
+            left_out = self._doubted | self._checked | self._sent | self._held
+            ready = (waiting[0] for subject, waiting in self._waiting.items() if subject not in left_out)
+            wave = list(islice(ready, WAVE))
+        self._sent.update(entry.subject for _, _, entry in wave)
+        return wave
 
     async def _send(self, wave: Sequence[Numbered]) -> None:
         """Send a wave. One for which the log takes long goes on by itself, so that the others need not wait."""
@@ -215,7 +221,6 @@ class Relay:
     async def _append(self, wave: Sequence[Numbered]) -> None:
         """Append a wave and note what the log has of it; the rest is held back. Raises LogUnavailable."""
         subjects = {entry.subject for _, _, entry in wave}
-        self._sent |= subjects
         appended: Collection[int] = ()
         try:
             with self._traced([entry for _, _, entry in wave]):

@@ -6,11 +6,13 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Generic, TypeVar
 
 from shared.clock import Clock
 from shared.eventlog.port import EventLog, LogUnavailable
 from shared.observability import service
+from shared.runtime.backoff import Backoff
 from shared.runtime.column_migration import migrate_columns
 from shared.runtime.consumption import Consumer
 from shared.runtime.decider import Decider
@@ -19,6 +21,7 @@ from shared.runtime.execution import Executor
 from shared.runtime.folding import Folding
 from shared.runtime.relay import Relay
 from shared.runtime.timers import Attend, Timers, obey_when_due
+from shared.runtime.upgrades import replay_what_became_readable
 from shared.storage.port import StateStore, StoreUnavailable, Write
 
 logger = logging.getLogger(__name__)
@@ -35,13 +38,16 @@ MIGRATION_INTERVAL_SECONDS = 3600.0
 class ServiceRuntime(Generic[State]):
     """Everything that moves in one service. Made without I/O; `start` and `stop` are called once each."""
 
-    def __init__(self, decider: Decider[State], store: StateStore, log: EventLog, clock: Clock):
+    def __init__(
+        self, decider: Decider[State], store: StateStore, log: EventLog, clock: Clock, backoff: Backoff | None = None
+    ):
         self.name = decider.service
         self.store, self.log, self.clock = store, log, clock
         folding, documents = Folding(decider), Documents(store)
         self.relay = Relay(self.name, store, log, store.unpublished_of)
-        self.executor = Executor(folding, store, documents, clock, self.relay.hand_over, self._saved)
-        self.consumer = Consumer(folding, store, documents, clock, self.relay.hand_over, self._saved)
+        common = folding, store, documents, clock, self.relay.hand_over, self._saved
+        self.executor = Executor(*common, backoff=backoff)
+        self.consumer = Consumer(*common, backoff=backoff)
         self.timers = Timers(store, clock, obey_when_due(self.executor))
         self._tasks: list[asyncio.Task[None]] = []
         self._began = 0.0
@@ -68,8 +74,8 @@ class ServiceRuntime(Generic[State]):
             asyncio.create_task(self._watched("relay", self.relay.run)),
             asyncio.create_task(self._watched("consumer", self._consume)),
             asyncio.create_task(self._watched("timers", self._keep_time)),
-            asyncio.create_task(self._watched("replays", self.consumer.replay_what_became_readable)),
             asyncio.create_task(self._watched("columns", self._migrate_columns)),
+            asyncio.create_task(self._watched("replays", partial(replay_what_became_readable, self.consumer))),
         ]
 
     async def _migrate_columns(self) -> None:

@@ -25,6 +25,7 @@ from shared.contracts.registry import UnknownFact
 from shared.contracts.verification import RequestReturned, RequestVerified
 from shared.eventlog.port import EventLog
 from shared.mail.port import Email, Outcome
+from shared.runtime.backoff import Backoff
 from shared.runtime.decider import Decider, Refusal
 from shared.runtime.execution import Answer, CommandKey
 from shared.runtime.reading import read_cached
@@ -208,7 +209,7 @@ class World:
         concerned = self.bug is not None and self.bug[0] == name
         if self.bug is not None and concerned and not self.outdated:
             decider = replace(decider, evolve=partial(stumbles, decider, self.bug[1]))
-        runtime = ServiceRuntime(decider, store, log, lambda: self.clock() + skew)
+        runtime = ServiceRuntime(decider, store, log, lambda: self.clock() + skew, Backoff(self.fate.random))
         if self.bug is not None and concerned and self.outdated:
             runtime.consumer.incoming.read = partial(too_new, self.bug[1])
         return runtime

@@ -208,3 +208,11 @@ async def test_what_another_process_left_is_found_by_its_request(world: Ground):
 
     await until(two_events)
     assert [(event.subject, event.sequence) for event in await world.events()] == [(REQUEST, 1), (REQUEST, 2)]
+
+
+async def test_an_orderly_end_sends_nothing_twice_that_is_on_its_way(world: Ground):
+    intake = await world.service(INTAKE, started=True)
+    for number in range(1, 11):
+        await submit(intake, request(number), number)
+        await intake.relay.drain()
+    assert len(await world.events()) == 10

@@ -12,7 +12,7 @@ from prometheus_client import REGISTRY
 from shared.contracts.envelope import Event, from_bytes, to_bytes
 from shared.contracts.facts import Fact
 from shared.eventlog.port import LogUnavailable, Record
-from shared.runtime import consumption
+from shared.runtime import consumption, upgrades
 from shared.runtime.reading import NEWER
 from shared.runtime.rebuilding import Refold
 from shared.runtime.service import ServiceRuntime
@@ -94,7 +94,7 @@ async def takes_nothing(records: Sequence[Record]) -> None:
 async def test_a_process_that_is_new_already_folds_what_an_old_one_parks_beside_it(
     world: Ground, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(consumption, "LOOKS_FOR_READABLE", 0.01)
+    monkeypatch.setattr(upgrades, "POLL_SECONDS", 0.01)
     new = await upgraded(world, running=True)
     monkeypatch.setattr(new.consumer, "handle", takes_nothing)
     await met_by_the_old_version(world)
@@ -107,7 +107,7 @@ async def test_a_process_that_is_new_already_folds_what_an_old_one_parks_beside_
 
 async def test_an_old_process_does_not_try_again_and_again(world: Ground):
     old = await met_by_the_old_version(world)
-    assert await old.consumer._readable_again() == []
+    assert await upgrades.readable_again(old.consumer) == []
 
 
 async def test_events_of_a_newer_version_are_counted(world: Ground):

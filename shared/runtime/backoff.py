@@ -1,0 +1,32 @@
+"""Lost races for a document are run again after pauses that grow and differ, and only so many times."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from random import Random, SystemRandom
+
+from shared.storage.port import StoreUnavailable
+
+MAX_TRIES = 30
+FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.005, 0.5
+
+
+class LostRaces(StoreUnavailable):
+    """Others wrote first in every try; nothing was saved."""
+
+    def __init__(self) -> None:
+        super().__init__(f"others wrote first {MAX_TRIES} times")
+
+
+class Backoff:
+    """Exponential pauses with full jitter: who lost together does not come back together."""
+
+    def __init__(self, rng: Random | None = None, sleep: Callable[[float], Awaitable[object]] = asyncio.sleep):
+        self._rng, self._sleep = rng or SystemRandom(), sleep
+
+    async def before(self, number: int) -> None:
+        """Pause before this try, of which the first is 0 and comes at once."""
+        if number > 0:
+            longest = min(LONGEST_PAUSE_SECONDS, FIRST_PAUSE_SECONDS * 2 ** (number - 1))
+            await self._sleep(self._rng.uniform(0, longest))
