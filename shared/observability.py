@@ -20,12 +20,15 @@ service: ContextVar[str] = ContextVar("service", default="")
 
 _SECRETS = (
     (re.compile(r"(?i)\b(bearer|kunci=|token=|password=|smtps?://[^\s:@/]*:)\s*[^\s&\"',;]+"), r"\1[rahasia]"),
-    (re.compile(r"[\w.!#$%&'*+/=?^`{|}~-]+@[\w-]+(?:\.[\w-]+)*"), "[surel]"),
+    (
+        re.compile(r"(?<![\w.!#$%&'*+/=?^`{|}~-])[\w.!#$%&'*+/=?^`{|}~-]+@[\w-]+(?:[.!#$%&'*+/=?^`{|}~@]+[\w-]+)*"),
+        "[surel]",
+    ),
     (re.compile(r"(?<!\d)\d(?:[ .-]?\d){17}(?!\d)"), "[nomor]"),
     (re.compile(r"(?<![\w-])[\w-]{40,}(?![\w-])"), "[token]"),
-    (re.compile(r"input_value=.*?, input_type="), "input_value=[isian], input_type="),
 )
-_SUSPECT = re.compile(r"@|\d[ .\-\d]{16,}\d|[\w-]{40}|input_value=|(?i:bearer|kunci=|token=|password=)")
+_VALUE = "input_value="
+_SUSPECT = re.compile(r"@|\d[ .\-\d]{16}|[\w-]{40}|input_value=|(?i:bearer|kunci=|token=|password=)")
 _OWN = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName", "color_message"}
 
 
@@ -35,7 +38,18 @@ def redacted(text: str) -> str:
         return text
     for pattern, instead in _SECRETS:
         text = pattern.sub(instead, text)
-    return text
+    return _without_values(text)
+
+
+def _without_values(text: str) -> str:
+    """Without what people typed, where a message of the validation shows it: up to the type that follows, or the line's end."""
+    shown, at = [], 0
+    while (begin := text.find(_VALUE, at)) >= 0:
+        shown.append(f"{text[at:begin]}{_VALUE}[isian]")
+        line_end = text.find("\n", begin)
+        end = text.find(", input_type=", begin, line_end if line_end >= 0 else len(text))
+        at = next(place for place in (end, line_end, len(text)) if place >= 0)
+    return "".join((*shown, text[at:]))
 
 
 class JsonLines(logging.Formatter):

@@ -8,7 +8,7 @@ GREATEST = 254
 _DOT_ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(?:\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*"
 _HOST = r"[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?(?:\.[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?)*"
 _ADDRESS = re.compile(rf"{_DOT_ATOM}@{_HOST}")
-_ANYTHING_LIKE_ONE = re.compile(r"[^\s<>\"'(),:;]*@[^\s<>\"'(),:;]*")
+_ANYTHING_LIKE_ONE = re.compile(r"(?<![^\s<>\"'(),:;])[^\s<>\"'(),:;@]*@[^\s<>\"'(),:;]*")
 
 
 def is_address(text: str) -> bool:

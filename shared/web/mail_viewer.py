@@ -30,8 +30,9 @@ ALONE = (
 """A letter comes from elsewhere: it has no script, no form, no picture from anywhere, and no part in our origin."""
 LINKS_LEAVE = '<base target="_top">'
 
-_LINK = re.compile(r"https?://[^\s<>\"']+[^\s<>\"'.,;:!?)\]]")
-_HEAD = re.compile(r"<head[^>]*>", re.IGNORECASE)
+_LINK = re.compile(r"https?://[^\s<>\"']+")
+_AFTER_LINK = ".,;:!?)]"
+_HEAD = re.compile(r"<head[^<>]*>", re.IGNORECASE)
 
 
 def pages(platform: Platform) -> APIRouter:
@@ -89,6 +90,7 @@ def linked(text: str) -> Markup:
     """The text with its addresses to be followed."""
     parts, end = [], 0
     for found in _LINK.finditer(text):
-        parts += [escape(text[end : found.start()]), Markup('<a href="{0}">{0}</a>').format(found.group())]
-        end = found.end()
+        link = found.group().rstrip(_AFTER_LINK)
+        parts += [escape(text[end : found.start()]), Markup('<a href="{0}">{0}</a>').format(link)]
+        end = found.start() + len(link)
     return Markup("").join([*parts, escape(text[end:])])

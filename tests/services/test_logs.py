@@ -8,13 +8,14 @@ import json
 import logging
 from collections.abc import Iterator
 from pathlib import Path
+from time import thread_time
 from typing import Any
 
 import pytest
 
 from shared.contracts.envelope import Event
 from shared.contracts.intake import RequestSubmitted
-from shared.observability import JsonLines, write_seldom
+from shared.observability import JsonLines, redacted, write_seldom
 from shared.runtime.decider import Decider
 from tests.domain.given import REQUEST
 from tests.domain.intake_story import submitted
@@ -96,3 +97,28 @@ async def test_a_complaint_that_comes_again_and_again_is_written_seldom(written:
     await asyncio.sleep(0.25)
     chatty.error("cannot reach %s", 9)
     assert [line["message"] for line in lines(written, "cannot reach")] == ["cannot reach 0", "cannot reach 9"]
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("rahmat@dishub.example, siti@a.b.example.", "[surel], [surel]."),
+        ("a@b!c@d.example (a@b)", "[surel] ([surel])"),
+        ("input_value='rahasia', input_type=str", "input_value=[isian], input_type=str"),
+        (
+            "input_value='input_value=rahasia', input_type=str\nlanjut",
+            "input_value=[isian], input_type=str\nlanjut",
+        ),
+        ("input_value='terpotong\nbaris berikut", "input_value=[isian]\nbaris berikut"),
+    ],
+)
+def test_what_people_typed_is_not_written(text: str, shown: str):
+    assert redacted(text) == shown
+
+
+@pytest.mark.parametrize("piece", ["a", "a.", "input_value=", "1 ", "a-", "token=", "@", "a@", "smtp://"])
+def test_a_long_line_is_made_fit_for_the_log_in_one_pass(piece: str):
+    text = piece * (64_000 // len(piece)) + " input_value=@"
+    begun = thread_time()
+    redacted(text)
+    assert thread_time() - begun < 0.5
