@@ -1,6 +1,6 @@
 # One command per habit. `make` alone lists them.
 .DEFAULT_GOAL := help
-.PHONY: help run test engines containers check lint format faults bench bench-pages bench-move pictures docs lock clean
+.PHONY: help run test engines containers check lint format faults bench bench-pages bench-move pictures docs fonts lock clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -60,6 +60,9 @@ docs: $(DEV_READY) ## write the pages of docs/ that come from the code
 	@$(BIN)/python -m services.cli.catalogue
 	@$(BIN)/python -m services.cli.gateway
 	@$(BIN)/python -m services.cli.env_example
+
+fonts: $(DEV_READY) ## make the fonts of the handover record again, FROM a folder with Liberation Serif 2
+	@$(BIN)/python tools/subset_fonts.py $(FROM)
 
 lock: $(DEV_READY) ## resolve the dependencies again; UPGRADE=1 takes the newest
 	@$(COMPILE) --group build --output-file requirements.lock

@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import date
 
-from services.assignment.paper import LEFT, LINE, MIDDLE, RIGHT, Paper, width_of, wrapped
+from services.assignment.paper import LEFT, LINE, MIDDLE, RIGHT, Paper, wrapped
+from services.assignment.record_fonts import width_of
 from shared.web.dates import DAYS, MONTHS, plain_day
+from shared.web.employee_number import kind_of
 
 ONES = ("nol", "satu", "dua", "tiga", "empat", "lima", "enam", "tujuh", "delapan", "sembilan", "sepuluh", "sebelas")
 
@@ -71,7 +73,7 @@ class HandoverRecord:
 
 
 def handover_record(record: HandoverRecord) -> bytes:
-    """The record as a PDF of A4 pages, with standard fonts and no compression, so that no library changes its bytes."""
+    """The record as a PDF of A4 pages, without compression, so that no library changes its bytes."""
     paper = Paper(f"Berita Acara Serah Terima {record.number}", record.handed_over_on)
     _letterhead(paper, record.office)
     _title(paper, record)
@@ -136,7 +138,12 @@ def _parties(paper: Paper, record: HandoverRecord) -> None:
 
 def _party(paper: Paper, ordinal: str, party: Party) -> None:
     paper.text(LEFT, ordinal)
-    rows = (("Nama", party.name), ("NIP", party.number), ("Jabatan", party.position), ("Unit Kerja", party.unit))
+    rows = (
+        ("Nama", party.name),
+        (kind_of(party.number), party.number),
+        ("Jabatan", party.position),
+        ("Unit Kerja", party.unit),
+    )
     for label, value in rows:
         paper.room_for(LINE)
         paper.text(LEFT + 7, label)
@@ -233,7 +240,7 @@ def _signature(paper: Paper, x: float, heading: list[str], name: str, number: st
     for line in _name_lines(name):
         paper.centred(line, x, bold=bool(name))
         paper.y += LINE
-    paper.centred(f"NIP {number}" if number or not name else "", x)
+    paper.centred(f"{kind_of(number)} {number}" if number or not name else "", x)
     paper.y += LINE
 
 

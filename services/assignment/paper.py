@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Iterator
 from datetime import UTC, date, datetime
-from functools import cache
 
 import segno
 from fpdf import FPDF
+
+from services.assignment.record_fonts import ENCODING, OWN_FAMILY, add_own_font, is_standard, printable, width_of
 
 LEFT, RIGHT, TOP, BOTTOM = 25.0, 190.0, 14.0, 281.0
 FOOT = 288.0
@@ -18,20 +18,6 @@ POINT = 25.4 / 72
 BODY = 11.0
 QR_MASK = 2
 """Any of the eight masks can be read; trying them all to choose one takes five times as long as drawing the code."""
-PLAIN = str.maketrans(
-    {
-        "\u2013": "-",
-        "\u2014": "-",
-        "\u2018": "'",
-        "\u2019": "'",
-        "\u201c": '"',
-        "\u201d": '"',
-        "đ": "d",
-        "Đ": "D",
-        "ł": "l",
-        "Ł": "L",
-    }
-)
 
 
 class Paper:
@@ -41,6 +27,7 @@ class Paper:
         self._title = title
         self._pdf = FPDF()
         self._pdf.set_compression(False)
+        self._pdf.core_fonts_encoding = ENCODING
         self._pdf.set_creation_date(datetime(day.year, day.month, day.day, tzinfo=UTC))
         self._pdf.set_producer("Simpul")
         self._pdf.set_lang("id")
@@ -63,22 +50,30 @@ class Paper:
         return fits
 
     def text(self, x: float, text: str, *, bold: bool = False, size: float = BODY, family: str = "Times") -> None:
+        """One line; all of it in the font of our own if the standard one lacks a character of it."""
+        shown = printable(text).replace("\n", " ")
+        if not is_standard(shown):
+            add_own_font(self._pdf, bold)
+            family = OWN_FAMILY
         self._pdf.set_font(family, "B" if bold else "", size)
-        self._pdf.text(x, self.y, printable(text))
+        self._pdf.text(x, self.y, shown)
 
     def centred(self, text: str, x: float = MIDDLE, *, bold: bool = False, size: float = BODY) -> None:
-        self.text(x - width_of(printable(text), bold, size) / 2, text, bold=bold, size=size)
+        shown = printable(text).replace("\n", " ")
+        self.text(x - width_of(shown, bold, size) / 2, shown, bold=bold, size=size)
 
     def paragraph(self, text: str, *, x: float = LEFT, right: float = RIGHT) -> None:
-        """Justified, as letters of an office are."""
-        lines = wrapped(text, right - x)
-        for number, line in enumerate(lines, start=1):
-            self.room_for(LINE)
-            if number == len(lines):
-                self.text(x, line)
-            else:
-                self._justified(line, x, right)
-            self.y += LINE
+        """Justified, as letters of an office are; a line break in the text is one on the paper, and a gap is one empty line."""
+        parts = printable(text).split("\n")
+        for part in (part for part, above in zip(parts, ["", *parts], strict=False) if part.strip() or above.strip()):
+            lines = wrapped(part, right - x)
+            for number, line in enumerate(lines, start=1):
+                self.room_for(LINE)
+                if number == len(lines):
+                    self.text(x, line)
+                else:
+                    self._justified(line, x, right)
+                self.y += LINE
 
     def rule(self, x: float, y: float, to_x: float, to_y: float, width: float = 0.2) -> None:
         self._pdf.set_line_width(width)
@@ -97,11 +92,22 @@ class Paper:
         self._pdf._out(f"q {side:.4f} 0 0 {-side:.4f} {left:.2f} {top:.2f} cm\n" + "\n".join(runs) + "\nf Q")
 
     def _justified(self, line: str, x: float, right: float) -> None:
-        slack = right - x - width_of(line, False, BODY)
+        slack = (right - x - width_of(line, False, BODY)) / max(line.count(" "), 1)
+        if not is_standard(line):
+            self._spaced(line, x, slack)
+            return
         # The word spacing of a page holds until it is set back; the library sets it only for text that it wraps itself.
-        self._pdf._out(f"{slack / max(line.count(' '), 1) / POINT:.3f} Tw")
+        self._pdf._out(f"{slack / POINT:.3f} Tw")
         self.text(x, line)
         self._pdf._out("0 Tw")
+
+    def _spaced(self, line: str, x: float, slack: float) -> None:
+        """Word by word, since word spacing has no effect on an embedded font; with its spaces, so that it is copied right."""
+        *words, last = line.split(" ")
+        for word in words:
+            self.text(x, f"{word} ")
+            x += width_of(f"{word} ", False, BODY) + slack
+        self.text(x, last)
 
     def _turn(self) -> None:
         self._pdf.add_page()
@@ -113,13 +119,6 @@ class Paper:
         # A size of its own: the library names a font in the page only when it differs from the last one set.
         self.text(LEFT, self._title, size=8.01)
         self.text(RIGHT - width_of(counted, False, 8), counted, size=8)
-
-
-def printable(text: str) -> str:
-    """What the standard fonts can show of any text: letters lose marks they have no picture for, others become `?`."""
-    if text.isascii() and text.isprintable():
-        return text
-    return "".join(_shown(character) for character in unicodedata.normalize("NFC", text).translate(PLAIN))
 
 
 def wrapped(text: str, width: float, *, bold: bool = False, size: float = BODY) -> list[str]:
@@ -134,11 +133,6 @@ def wrapped(text: str, width: float, *, bold: bool = False, size: float = BODY) 
     return [*lines, line]
 
 
-def width_of(text: str, bold: bool, size: float) -> float:
-    """In mm, of printable text in Times."""
-    return sum(map(_widths(bold).__getitem__, text)) * size
-
-
 def dark_runs(modules: bytearray | bytes) -> Iterator[tuple[int, int]]:
     """Where each run of dark modules begins, and how long it is."""
     begin = 0
@@ -146,24 +140,6 @@ def dark_runs(modules: bytearray | bytes) -> Iterator[tuple[int, int]]:
         if run:
             yield begin, len(run)
         begin += len(run) + 1
-
-
-@cache
-def _widths(bold: bool) -> dict[str, float]:
-    pdf = FPDF()
-    pdf.set_font("Times", "B" if bold else "", 100)
-    return {chr(code): pdf.get_string_width(chr(code)) / 100 for code in (*range(32, 127), *range(160, 256))}
-
-
-def _shown(character: str) -> str:
-    if character.isspace():
-        return " "
-    if " " <= character <= "~" or "\xa1" <= character <= "\xff":
-        return character
-    base = unicodedata.normalize("NFKD", character).encode("ascii", "ignore").decode()
-    if base.isprintable() and base:
-        return base
-    return "" if unicodedata.category(character)[0] in "CM" else "?"
 
 
 def _narrow_words(text: str, width: float, bold: bool, size: float) -> Iterator[str]:

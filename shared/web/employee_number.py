@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+DIGITS = 18
 SHOWN = 6
 HIDDEN = "*"
 
@@ -14,3 +15,10 @@ def grouped(number: str) -> str:
 def masked(number: str) -> str:
     """For lists and logs, since the number tells birth date and sex: 198502** ****** * ***."""
     return grouped(number[:SHOWN] + HIDDEN * len(number[SHOWN:]))
+
+
+def kind_of(number: str) -> str:
+    """What a number is called: NI PPPK if digits 13 and 14 are those of a contract, 2 and its count, else NIP."""
+    digits = "".join(filter(str.isdecimal, number))
+    contract = len(digits) == DIGITS and digits[12] == "2" and digits[13] in "123456789"
+    return "NI PPPK" if contract else "NIP"

@@ -6,7 +6,7 @@ from datetime import date
 
 import pypdfium2
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as some
 
 from services.assignment.handover import (
@@ -17,7 +17,9 @@ from services.assignment.handover import (
     handover_record,
     in_words,
 )
-from services.assignment.paper import dark_runs, printable, width_of, wrapped
+from services.assignment.paper import dark_runs, wrapped
+from services.assignment.record_fonts import FILES, printable, width_of
+from shared.web.employee_number import kind_of
 
 
 def handed(count: int, name: str = "Laporan Integrasi") -> tuple[HandedDocument, ...]:
@@ -113,6 +115,7 @@ def test_an_open_number_or_head_leaves_room_to_write():
     assert "NIP : -" in pages(replace(RECORD, first=replace(RECORD.first, number="")))[0]
 
 
+@settings(deadline=None, max_examples=50)
 @given(some.text(max_size=80))
 def test_any_name_can_be_printed(name: str):
     party = replace(RECORD.second, name=name)
@@ -120,13 +123,106 @@ def test_any_name_can_be_printed(name: str):
     assert handover_record(record).startswith(b"%PDF-")
 
 
-def test_letters_that_the_fonts_lack_lose_their_marks():
-    assert printable("Łukasz Ćosić — “Đặng”\u202e") == 'Lukasz Cosic - "Dang"'
-    assert printable("Pétition") == "Pétition"
-    assert printable("日本") == "??"
+NAME = "Jum\u02bbat az-Zahr\u0101\u02bc"
+SUMMARY = "Baris satu.\n\u2022 butir a\n\u2022 butir b \u2192 c \u2265 5 \u20ac"
 
 
-@given(some.text("ab é日", max_size=200), some.floats(8, 60))
+def lines_of(record: HandoverRecord) -> list[str]:
+    """What is copied off the record, line by line."""
+    document = pypdfium2.PdfDocument(handover_record(record))
+    return [line.strip() for page in document for line in page.get_textpage().get_text_bounded().splitlines()]
+
+
+def test_a_name_is_printed_as_it_was_typed_at_the_head_and_under_the_signature():
+    lines = lines_of(replace(RECORD, second=replace(RECORD.second, name=NAME)))
+    assert f"2. Nama : {NAME}" in lines
+    assert NAME in lines
+
+
+def test_a_summary_keeps_its_lines_bullets_arrows_and_signs():
+    lines = lines_of(replace(RECORD, summary=SUMMARY))
+    start = lines.index("Keterangan: Baris satu.")
+    assert lines[start : start + 3] == ["Keterangan: Baris satu.", *SUMMARY.split("\n")[1:]]
+
+
+def test_a_long_line_in_our_own_font_is_copied_with_its_spaces():
+    words = "kata panjang Zahr\u0101 terbungkus ke baris berikutnya " * 6
+    text = " ".join(lines_of(replace(RECORD, summary=words)))
+    assert words.strip() in text
+
+
+def test_many_empty_lines_are_one():
+    assert len(pages(replace(RECORD, summary="satu" + "\n" * 3000 + "dua"))) == len(
+        pages(replace(RECORD, summary="a\n\nb"))
+    )
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "\u0110\u1eb7ng \u0141ukasz \u01a0\u01b0 \u1e25\u1e63\u1e6d",
+        "\u2018\u2019\u201c\u201d\u2013\u2014\u2026\u2022\u2020\u2030\u2122\u0152\u0161\u017e",
+        "\u2190\u2191\u2192\u2193\u2194 \u2264\u2265\u2260\u2248\u221e\u2211\u221a",
+        "\u20ac\u00a3\u00a5\u20b1\u20ab\u20a6",
+        "\u02bb\u02bc\u02bd\u02be\u02bf \u25aa\u25cf\u25e6\u25a1",
+    ],
+)
+def test_letters_signs_arrows_and_currencies_are_printed_and_copied_as_they_are(text: str):
+    assert printable(text) == text
+    assert text in " ".join(lines_of(replace(RECORD, summary=text)))
+
+
+def test_what_no_font_has_is_shown_by_its_code_point_or_in_letters_and_never_as_a_question_mark():
+    assert printable("\u65e5\u672c") == "[U+65E5][U+672C]"
+    assert printable("\U0001f468\u200d\U0001f469 \u2764\ufe0f") == "[U+1F468][U+1F469] [U+2764]"
+    assert printable("\U0001d400\uff21 \u2713 \uf0b7 a\u2011b \u202ex") == "AA \u221a \u2022 a-b x"
+    assert printable("5 \u20bd") == "5 RUB"
+    assert "?" not in " ".join(lines_of(replace(RECORD, summary="\U0001fae8 \u65e5 \ue000 \U000fffff")))
+
+
+@given(some.characters(exclude_characters="?\u037e\ufe16\ufe56\uff1f\u2047\u2048\u2049"))
+def test_no_character_becomes_a_question_mark(character: str):
+    assert "?" not in printable(character)
+
+
+@pytest.mark.parametrize(
+    ("number", "kind"),
+    [
+        ("19850214 201001 1 001", "NIP"),
+        ("19900101 202421 2 015", "NI PPPK"),
+        ("19880817 202529 2 41", "NIP"),
+        ("198808172025291001", "NI PPPK"),
+        ("198808172025201001", "NIP"),
+        ("198808172025121001", "NIP"),
+        ("", "NIP"),
+    ],
+)
+def test_a_number_is_called_what_it_is(number: str, kind: str):
+    assert kind_of(number) == kind
+
+
+def test_both_parties_numbers_are_called_what_they_are():
+    lines = lines_of(RECORD)
+    assert "NIP : 19850214 201001 1 001" in lines
+    assert "NI PPPK : 19900101 202421 2 015" in lines
+    assert "NI PPPK 19900101 202421 2 015" in lines
+
+
+def test_a_usual_record_embeds_no_font_and_another_only_what_it_uses_of_one():
+    assert b"FontFile2" not in handover_record(RECORD)
+    odd = handover_record(replace(RECORD, summary=SUMMARY))
+    assert odd.count(b"/FontFile2") == 1
+    assert len(odd) < len(handover_record(RECORD)) + 30_000
+    assert odd == handover_record(replace(RECORD, summary=SUMMARY))
+
+
+def test_the_fonts_are_small_and_come_with_their_licence():
+    for file in FILES.values():
+        assert file.stat().st_size < 150_000
+    assert "SIL OPEN FONT LICENSE Version 1.1" in (FILES[False].parent / "OFL.txt").read_text()
+
+
+@given(some.text("ab é日ā→", max_size=200), some.floats(8, 60))
 def test_wrapped_lines_keep_within_the_width(text: str, width: float):
     lines = wrapped(text, width)
     assert all(width_of(line, False, 11) <= width for line in lines)

@@ -1,0 +1,116 @@
+"""The letters of the handover record: the standard fonts for what they have, a font of our own for what they lack."""
+
+from __future__ import annotations
+
+import unicodedata
+from functools import cache, lru_cache
+from pathlib import Path
+from typing import cast
+
+from fpdf import FPDF
+from fpdf.fonts import TTFFont
+
+ENCODING = "windows-1252"
+OWN_FAMILY = "SimpulSerif"
+"""Drawn like Times and as wide (fonts/README.md), so that lines in either look and break the same."""
+FOLDER = Path(__file__).with_name("fonts")
+FILES = {False: FOLDER / "SimpulSerif-Regular.ttf", True: FOLDER / "SimpulSerif-Bold.ttf"}
+
+_UNDEFINED = {0x81, 0x8D, 0x8F, 0x90, 0x9D}
+_CODES = [code for code in (*range(32, 127), *range(128, 256)) if code not in _UNDEFINED | {0xA0, 0xAD}]
+STANDARD = frozenset(bytes(_CODES).decode(ENCODING))
+"""What Times can show."""
+
+_NEAR = {
+    "\u2011": "-",
+    "\u2713": "\u221a",
+    "\u2714": "\u221a",
+    "\u2610": "[ ]",
+    "\u2611": "[x]",
+    "\u2612": "[x]",
+    "\u21d2": "=>",
+    "\u20b9": "INR",
+    "\u20ba": "TRY",
+    "\u20bd": "RUB",
+    "\u20bf": "BTC",
+    "\uf0b7": "\u2022",
+    "\uf0a7": "\u25aa",
+    "\uf0d8": "\u25ba",
+    "\uf0e0": "\u2192",
+    "\uf0fc": "\u221a",
+}
+"""What neither font has, and what is as good; the last ones are bullets as word processors copy them."""
+
+
+def printable(text: str) -> str:
+    """The text in characters that one of the fonts has; line breaks stay.
+
+    Others become letters that mean the same, such as those of a ligature, or their code point: `[U+65E5]`. Marks that nobody
+    sees are left out.
+    """
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(map(_shown, unicodedata.normalize("NFC", text)))
+
+
+def is_standard(text: str) -> bool:
+    """Whether the standard fonts have every character of a printable text."""
+    return STANDARD.issuperset(text)
+
+
+def width_of(text: str, bold: bool, size: float) -> float:
+    """In mm, of one line of printable text."""
+    widths = _standard_widths(bold)
+    try:
+        return sum(map(widths.__getitem__, text)) * size
+    except KeyError:
+        own = _own_widths(bold)
+        return sum(widths[character] if character in widths else own[character] for character in text) * size
+
+
+def add_own_font(pdf: FPDF, bold: bool) -> None:
+    """Make the font known to a document, which then holds what it uses of it; harmless when repeated."""
+    key = OWN_FAMILY.lower() + ("B" if bold else "")
+    if key not in pdf.fonts:
+        pdf.add_font(OWN_FAMILY, "B" if bold else "", FILES[bold])
+
+
+@lru_cache(maxsize=4096)
+def _shown(character: str) -> str:
+    if character in STANDARD or character == "\n":
+        return character
+    if character.isspace():
+        return " "
+    if character in _own_widths(False):
+        return character
+    if character in _NEAR:
+        return _NEAR[character]
+    return _spelt(character)
+
+
+def _spelt(character: str) -> str:
+    """A character that no font has."""
+    category = unicodedata.category(character)
+    if category in ("Cc", "Cf") or "\ufe00" <= character <= "\ufe0f" or "\U000e0100" <= character <= "\U000e01ef":
+        return ""
+    parts = unicodedata.normalize("NFKD", character)
+    known = STANDARD | _own_widths(False).keys()
+    return parts if parts != character and known.issuperset(parts) else f"[U+{ord(character):04X}]"
+
+
+@cache
+def _standard_widths(bold: bool) -> dict[str, float]:
+    pdf = FPDF()
+    pdf.core_fonts_encoding = ENCODING
+    pdf.set_font("Times", "B" if bold else "", 100)
+    return {character: pdf.get_string_width(character) / 100 for character in STANDARD}
+
+
+@cache
+def _own_widths(bold: bool) -> dict[str, float]:
+    """In mm per point of size, of every character that the font has."""
+    pdf = FPDF()
+    add_own_font(pdf, bold)
+    pdf.set_font(OWN_FAMILY, "B" if bold else "", 100)
+    codes = cast(TTFFont, pdf.current_font).cmap
+    return {chr(code): pdf.get_string_width(chr(code)) / 100 for code in codes}
