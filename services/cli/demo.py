@@ -17,6 +17,7 @@ import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from services.cli import session
 from services.cli.client import ApiError, Patience, SimpulClient, connected
 from services.cli.demo_cases import case
 from services.cli.demo_journey import Company, Journey, Lead, StillWaiting
@@ -80,7 +81,8 @@ def demo_command(make_accounts: MakeAccounts | None = None) -> Callable[..., Non
         """Take realistic requests through the HTTP API, on happy and unhappy paths, and leave some open."""
         address = url.rstrip("/") or settings_in_force().origin
         try:
-            tally = asyncio.run(run(requests, concurrency, seed, address, _staff(address, accounts, make_accounts)))
+            staff = _staff(address, accounts, make_accounts)
+            tally = session.run(lambda: run(requests, concurrency, seed, address, staff))
         except (ApiError, httpx.TransportError) as problem:
             raise Failed(f"The demo cannot begin at {address}: {_sentence(problem)}") from problem
         print_json(tally.told()) if as_json else show(tally)

@@ -17,6 +17,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from services.cli.session import AsJson, Failed, console, errors, print_json, run, table_of
 from shared.eventlog.copying import HoldsSomethingElse
 from shared.folder_lock import FolderInUse, hold
+from shared.interrupts import Interrupted
 from shared.settings import Settings, load_settings, read_secret
 
 if TYPE_CHECKING:
@@ -70,8 +71,9 @@ def carried(settings: Settings) -> Told:
         return run(lambda: _carried(settings))
     except HoldsSomethingElse as error:
         raise Failed(f"The engines hold something else already, and nothing was changed: {error}.") from error
-    except KeyboardInterrupt as error:
-        raise Failed("Stopped. The same command goes on where this one was.") from error
+    except Interrupted:
+        errors.print("Stopped. The same command goes on where this one was.", soft_wrap=True)
+        raise
 
 
 def embedded_settings() -> Settings:

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import os
 import socket
 from collections.abc import Sequence
 
+from fastapi import FastAPI
 from rich.panel import Panel
 from rich.table import Table
 
 from services.application import make_application
 from services.cli.names import ServiceName
-from services.cli.session import Failed, console, in_use, settings_in_force
+from services.cli.session import Failed, console, in_use, run, settings_in_force
 from services.wiring import BUILDERS
+from shared import interrupts
 from shared.identity.accounts import Role
 from shared.identity.passwords import make_password
 from shared.observability import configure_logging
@@ -45,15 +46,24 @@ def _serve(names: Sequence[str]) -> None:
     settings = settings_in_force()
     with in_use(settings, *names):
         sockets = _listening(settings)
-        asyncio.run(_greet(settings, names))
+        run(lambda: _greet(settings, names))
         application = make_application(open_platform(settings), names)
         process = names[0] if len(names) == 1 else "simpul"
         configure_logging(settings.log_level, service=process)
         started = True
-        with contextlib.suppress(KeyboardInterrupt), _traces(settings, process):
-            started = run_server(application, sockets)
+        with _traces(settings, process):
+            started = _served(application, sockets)
     if not started:
         raise Failed("Simpul did not start; the lines above say why.")
+
+
+def _served(application: FastAPI, sockets: list[socket.socket]) -> bool:
+    """Whether it started. The server takes the signals while it runs, ends in order, and raises them again."""
+    try:
+        return run_server(application, sockets)
+    except interrupts.Interrupted:
+        interrupts.forget()
+        return True
 
 
 def _traces(settings: Settings, process: str) -> contextlib.AbstractContextManager[None]:

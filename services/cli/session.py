@@ -18,6 +18,7 @@ from rich.table import Table
 
 from services.cli.endings import Failed as Failed
 from services.cli.endings import ReaderGone
+from shared import interrupts
 from shared.configuration_warnings import configuration_warnings
 from shared.folder_lock import FolderInUse, share
 from shared.settings import Settings, load_settings
@@ -57,7 +58,7 @@ def settings_in_force() -> Settings:
 def usable(folder: Path) -> Path:
     """The data folder, made if it is not there. Raises Failed."""
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     except OSError as error:
         raise Failed(f"SIMPUL_DATA: {folder} cannot be used as the folder of data: {error.strerror}.") from error
     return folder
@@ -109,14 +110,25 @@ async def services(*names: str, fresh: bool = False) -> AsyncIterator[tuple[Plat
 
 
 def run(work: Callable[[], Awaitable[Result]]) -> Result:
-    """Run a command's coroutine to its end."""
+    """Run a command's coroutine to its end. Raises Interrupted, also where something on the way swallowed the cancellation."""
 
     async def main() -> Result:
-        return await work()
+        with interrupts.cancelling(_canceller(asyncio.get_running_loop(), asyncio.current_task())):
+            return await work()
 
     # A command says itself what went wrong; the log of what it called would say it twice, and with a traceback.
     logging.getLogger().addHandler(logging.NullHandler())
     return asyncio.run(main())
+
+
+def _canceller(loop: asyncio.AbstractEventLoop, task: asyncio.Task[Any] | None) -> Callable[[], None]:
+    """For a signal handler, which may come while the loop waits for its sockets."""
+
+    def cancel() -> None:
+        if task is not None:
+            loop.call_soon_threadsafe(task.cancel)
+
+    return cancel
 
 
 def print_line(text: str) -> None:

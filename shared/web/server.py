@@ -7,11 +7,13 @@ import gc
 import importlib.util
 import socket
 from functools import partial
+from types import FrameType
 from typing import Any
 
 import uvicorn
 from fastapi import FastAPI
 
+from shared import interrupts
 from shared.settings import Settings
 from shared.web.client_address import parse_proxies
 from shared.web.connections import Connections, descriptor_limit, raise_descriptor_limit
@@ -19,6 +21,8 @@ from shared.web.http_protocol import CarefulHttp
 
 GRACE = 20
 """Seconds that requests in hand are given to finish."""
+STOP_SECONDS = 55.0
+"""Longer than requests, batches and outboxes are given together; then the process ends with what it left to the next start."""
 KEEP_ALIVE = 30
 BACKLOG = 2048
 ACCEPTED_AT_ONCE = 16
@@ -36,6 +40,13 @@ class SimpulServer(uvicorn.Server):
         await super().startup(sockets)
         for listener in sockets or ():
             listener.listen(BACKLOG)  # what was accepted at once has become the length of the queue
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """The first signal lets requests in hand finish; before the start, and for the second, there is nothing to wait for."""
+        if self.should_exit or not self.started:
+            interrupts.end_now(128 + sig)
+        interrupts.end_within(STOP_SECONDS, 128 + sig)
+        super().handle_exit(sig, frame)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         streams = getattr(self.config.app.state, "streams", None) if isinstance(self.config.app, FastAPI) else None

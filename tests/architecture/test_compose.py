@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 import yaml
 
-from services.__main__ import COMMANDS
 from services.cli.gateway import FILE, PORT, caddyfile
+from services.cli.program import COMMANDS
 from services.cli.secrets import compose_settings
 from services.cli.session import Failed
 from services.routing import FRONT, PREFIXES

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from services.__main__ import COMMANDS
+from services.cli.program import COMMANDS
 from shared.folder_lock import share
 from tests.services.cli_ground import ESCAPE, PASSWORD, Desk, fails_with_a_sentence
 

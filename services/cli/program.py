@@ -1,0 +1,67 @@
+"""The commands by name, each in a module that is imported when it is asked for."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.metadata
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+COMMANDS: Mapping[str, str] = {
+    "up": "serving:up",
+    "serve": "serving:serve",
+    "prepare": "prepare:prepare",
+    "secrets": "secrets:secrets",
+    "demo": "demo:demo",
+    "staff": "staff:app",
+    "events": "events:app",
+    "state": "state:app",
+    "dead-letters": "dead_letters:app",
+    "documents": "documents:app",
+    "move": "move:move",
+    "backup": "backup:backup",
+    "restore": "backup:restore",
+    "settings": "settings:settings",
+}
+"""Where each command is; a module is imported when its command is asked for, so that the quick ones stay quick."""
+
+
+class Commands(TyperGroup):
+    """The commands, each found by its name."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        if cmd_name not in COMMANDS:
+            return None
+        module, _, name = COMMANDS[cmd_name].partition(":")
+        found = getattr(importlib.import_module(f"services.cli.{module}"), name)
+        if not isinstance(found, typer.Typer):
+            alone = typer.Typer(add_completion=False)
+            alone.command(cmd_name)(found)
+            return typer.main.get_command(alone)
+        group = typer.main.get_group(found)
+        group.name = cmd_name
+        return group
+
+
+app = typer.Typer(cls=Commands, no_args_is_help=True, pretty_exceptions_enable=False)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        print(f"simpul {importlib.metadata.version('simpul')}")
+        raise typer.Exit
+
+
+@app.callback()
+def simpul(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    """Simpul: requests for system integration, from the form to the handover."""
