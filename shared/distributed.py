@@ -46,7 +46,10 @@ def open_half(settings: Settings, clock: Clock, new_id: NewId) -> Half:
         await database.close()
         await documents.close()
 
-    return Half(log, documents, accounts, state_store, prepare, close, alone=False)
+    async def check(thorough: bool) -> list[str]:
+        return []
+
+    return Half(log, documents, accounts, state_store, prepare, close, check, alone=False)
 
 
 def s3_address(settings: Settings) -> S3Address:

@@ -37,5 +37,6 @@ def open_half(settings: Settings, clock: Clock, new_id: NewId) -> Half:
         state_store=state_store,
         prepare=prepare,
         close=close,
+        check=file.check,
         alone=True,
     )

@@ -25,5 +25,7 @@ class Half:
     prepare: Callable[[], Awaitable[None]]
     """Makes what belongs to no service and must be there before any starts. Raises if it cannot be made."""
     close: Callable[[], Awaitable[None]]
+    check: Callable[[bool], Awaitable[list[str]]]
+    """Looks for damage in what is kept, thoroughly or not, a line for each finding; engines look after themselves."""
     alone: bool
     """Each service has one process, which may take up at once what an earlier one left in hand."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import signal
 from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Annotated
@@ -25,6 +26,7 @@ from services.cli.session import (
 from shared.contracts.envelope import from_bytes
 from shared.contracts.registry import Unreadable
 from shared.eventlog.port import EventLog, Record
+from shared.interrupts import Interrupted
 from shared.storage.port import DeadLetter
 
 if TYPE_CHECKING:
@@ -45,8 +47,9 @@ def tail(
     """Show the newest events, and with --follow those to come. As JSON: one event a line."""
     try:
         run(lambda: _tail(count, follow, as_json))
-    except KeyboardInterrupt:
-        return
+    except Interrupted as interrupted:
+        # It has no other end.
+        raise typer.Exit(0 if follow and interrupted.number == signal.SIGINT else interrupted.status) from None
 
 
 async def _tail(count: int, follow: bool, as_json: bool) -> None:
@@ -131,6 +134,8 @@ async def _verify() -> tuple[list[Report], list[str]]:
     reports: list[Report] = []
     trouble: list[str] = []
     async with services() as (opened, built):
+        if damage := await opened.half.check(True):
+            raise Failed(f"The database is damaged, restore a backup: {damage[0]}.")
         with bars() as progress:
             for name, service in built.items():
                 runtime = service.runtime

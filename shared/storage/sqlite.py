@@ -200,7 +200,7 @@ class SqliteStateStore:
         await self._file.write(lambda db: _run(db, sql, row))
 
     async def ready(self) -> None:
-        await self._file.ready()
+        await self._file.ready(self._service, self._tables.try_all)
 
 
 def _document(row: Row) -> Document:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
+import math
 import queue
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
@@ -16,6 +17,7 @@ import apsw
 
 from shared.storage.bell import Bell
 from shared.storage.port import StoreUnavailable
+from shared.storage.sqlite_connection import DAMAGED, UNAVAILABLE, WRITER_PATIENCE, damage_of, make_private, opened
 
 Result = TypeVar("Result")
 Row = tuple[Any, ...]
@@ -28,27 +30,15 @@ GROUP = 64
 LISTERS = 2
 """Lists and searches that run at the same time."""
 
-WRITER_PATIENCE = 10_000
 READER_PATIENCE = 1_000
-"""Milliseconds to wait for another process that holds the file; the reader's are time that the event loop stands still."""
+"""Milliseconds to wait for another process that holds the file, in which the event loop stands still."""
+
+READY_SECONDS = 1.0
+"""For how long a trial that went well is not repeated."""
 
 _PRAGMAS = ("PRAGMA journal_mode=WAL", "PRAGMA synchronous=FULL", "PRAGMA foreign_keys=ON", "PRAGMA cache_size=-32000")
 _PROBE = "CREATE TABLE IF NOT EXISTS probe (id INTEGER PRIMARY KEY, beats INTEGER NOT NULL) STRICT"
 _BEAT = "INSERT INTO probe VALUES (1, 1) ON CONFLICT DO UPDATE SET beats=beats+1"
-
-_UNAVAILABLE = (
-    apsw.FullError,
-    apsw.IOError,
-    apsw.BusyError,
-    apsw.LockedError,
-    apsw.ReadOnlyError,
-    apsw.CantOpenError,
-    apsw.ProtocolError,
-    apsw.NoMemError,
-    apsw.CorruptError,
-    apsw.NotADBError,
-    apsw.ConnectionClosedError,
-)
 
 
 class _Job:
@@ -72,14 +62,15 @@ class SqliteFile:
     """
 
     def __init__(self, path: Path):
-        self.path = path
-        _make_private(path)
-        with _translated():
-            self._writer = _open(path, WRITER_PATIENCE)
+        self.path, self.damage = path, ""
+        self._tried: dict[str, float] = {}
+        make_private(path)
+        with self._translated():
+            self._writer = opened(path, WRITER_PATIENCE)
             for statement in (*_PRAGMAS, _PROBE):
                 list(self._writer.execute(statement))
-            self._reader = _open(path, READER_PATIENCE)
-            self._listers = [_open(path, WRITER_PATIENCE) for _ in range(LISTERS)]
+            self._reader = opened(path, READER_PATIENCE)
+            self._listers = [opened(path, WRITER_PATIENCE) for _ in range(LISTERS)]
         self._idle: queue.SimpleQueue[apsw.Connection] = queue.SimpleQueue()
         for lister in self._listers:
             self._idle.put(lister)
@@ -119,7 +110,7 @@ class SqliteFile:
 
     def read(self, sql: str, bindings: Bindings = ()) -> list[Row]:
         """Rows of a quick look-up by key, read in the calling thread, which must be the event loop's own."""
-        with _translated():
+        with self._translated():
             return list(self._reader.execute(sql, bindings))
 
     async def query(self, sql: str, bindings: Bindings = ()) -> list[Row]:
@@ -135,7 +126,7 @@ class SqliteFile:
     def _examine(self, work: Callable[[apsw.Connection], Result]) -> Result:
         lister = self._idle.get()
         try:
-            with _translated():
+            with self._translated():
                 lister.execute("BEGIN")
                 try:
                     return work(lister)
@@ -144,9 +135,25 @@ class SqliteFile:
         finally:
             self._idle.put(lister)
 
-    async def ready(self) -> None:
-        """Return once something could be written; raises StoreUnavailable."""
-        await self.write(lambda db: db.execute(_BEAT))
+    async def ready(self, name: str = "", trial: Work | None = None) -> None:
+        """Return once something could be written, by `trial` too, whose writes are undone; raises StoreUnavailable.
+
+        A file that was once found damaged is never ready again. What went well within the last second is not tried again.
+        """
+        if self.damage or self._closed:
+            raise StoreUnavailable(self.damage or "the SQLite file is closed")
+        if time.monotonic() - self._tried.get(name, -math.inf) < READY_SECONDS:
+            return
+        await self.write(lambda db: _try(db, trial))
+        self._tried[name] = time.monotonic()
+
+    async def check(self, thorough: bool = False) -> list[str]:
+        """Look for damage in the whole file while it is in use; a line for each finding."""
+        with self._translated():
+            found = await asyncio.to_thread(damage_of, self.path, lambda: self._closed, thorough=thorough)
+        if found:
+            self.damage = f"the SQLite file is damaged: {found[0]}"
+        return found
 
     def backup_to(self, path: Path) -> None:
         """Copy a consistent snapshot to a new file by SQLite's backup API; writes go on meanwhile.
@@ -154,9 +161,9 @@ class SqliteFile:
         Blocks until it is done: call it in a thread.
         """
         with (
-            _translated(),
-            contextlib.closing(_open(path, WRITER_PATIENCE)) as target,
-            contextlib.closing(_open(self.path, WRITER_PATIENCE)) as source,
+            self._translated(),
+            contextlib.closing(opened(path, WRITER_PATIENCE)) as target,
+            contextlib.closing(opened(self.path, WRITER_PATIENCE)) as source,
             target.backup("main", source, "main") as copy,
         ):
             # In one step: between two steps a write would make the copy start again, on a busy file for ever.
@@ -206,14 +213,34 @@ class SqliteFile:
         try:
             self._writer.execute("BEGIN IMMEDIATE")
         except BaseException as error:
-            return _all_failed(group, error)
+            return self._all_failed(group, error)
         try:
             results = [_without_cursor(job.work(self._writer)) for job in group]
             self._writer.execute("COMMIT")
         except BaseException as error:
             undone = self._roll_back()
-            return None if undone and len(group) > 1 else _all_failed(group, error)
+            return None if undone and len(group) > 1 else self._all_failed(group, error)
         return [(job, result, None) for job, result in zip(group, results, strict=True)]
+
+    def _all_failed(self, group: Sequence[_Job], error: BaseException) -> list[Outcome]:
+        if isinstance(error, UNAVAILABLE):
+            return [(job, None, self._unavailable(error)) for job in group]
+        if isinstance(error, StopIteration):
+            # A future refuses to be given this one.
+            return [(job, None, RuntimeError("the write raised StopIteration")) for job in group]
+        return [(job, None, error) for job in group]
+
+    def _unavailable(self, error: Exception) -> StoreUnavailable:
+        if isinstance(error, DAMAGED):
+            self.damage = f"the SQLite file is damaged: {error}"
+        return StoreUnavailable(str(error))
+
+    @contextlib.contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            yield
+        except UNAVAILABLE as error:
+            raise self._unavailable(error) from error
 
     def _roll_back(self) -> bool:
         try:
@@ -234,13 +261,13 @@ def _without_cursor(result: Any) -> Any:
     return result
 
 
-def _all_failed(group: Sequence[_Job], error: BaseException) -> list[Outcome]:
-    if isinstance(error, _UNAVAILABLE):
-        return [(job, None, StoreUnavailable(str(error))) for job in group]
-    if isinstance(error, StopIteration):
-        # A future refuses to be given this one.
-        return [(job, None, RuntimeError("the write raised StopIteration")) for job in group]
-    return [(job, None, error) for job in group]
+def _try(db: apsw.Connection, trial: Work | None) -> None:
+    if trial is not None:
+        db.execute("SAVEPOINT trial")
+        trial(db)
+        db.execute("ROLLBACK TO trial")
+        db.execute("RELEASE trial")
+    db.execute(_BEAT)
 
 
 def _settle(outcomes: Sequence[Outcome]) -> None:
@@ -266,25 +293,3 @@ def _resolve(outcomes: Sequence[Outcome]) -> None:
             job.future.set_result(result)
         else:
             job.future.set_exception(raised)
-
-
-def _make_private(path: Path) -> None:
-    """Make a new file that only its owner reads; SQLite gives its companions the same mode."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    # O_EXCL: to open and close an existing file would drop the locks that SQLite holds on it in this process.
-    with contextlib.suppress(FileExistsError):
-        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
-
-
-def _open(path: Path, patience: int) -> apsw.Connection:
-    connection = apsw.Connection(str(path), statementcachesize=256)
-    connection.set_busy_timeout(patience)
-    return connection
-
-
-@contextlib.contextmanager
-def _translated() -> Iterator[None]:
-    try:
-        yield
-    except _UNAVAILABLE as error:
-        raise StoreUnavailable(str(error)) from error

@@ -28,6 +28,7 @@ CREATE INDEX IF NOT EXISTS @letters_parked ON @letters (subject, place) WHERE st
 """
 _FIXED = ("id", "version", "latest", "seen", "commands", "body")
 _NEXT = "(SELECT coalesce(max(change), 0) + 1 FROM @documents)"
+_TRIAL = "trial"
 _TAKEN = {"place", "change", "due_at", *_FIXED}
 _INSERT = "INSERT INTO @documents (:names, change) VALUES (:values, :next) ON CONFLICT (id) DO NOTHING"
 _UPDATE = (
@@ -100,6 +101,14 @@ class Tables:
         for column in self._declared:
             if column.name != SEARCH:
                 _run(db, self._index(column))
+
+    def try_all(self, db: apsw.Connection) -> None:
+        """Put a row into each table and its indexes; for the caller to undo."""
+        blank = {"id": _TRIAL, "version": 1, "latest": "", "seen": b"{}", "commands": b"[]", "body": b"{}", "due_at": 0}
+        row = [*blank.values(), *(None for _ in self.columns)]
+        db.execute(self.insert, row)
+        db.execute(self.add_to_outbox, (_TRIAL, _TRIAL, b"{}"))
+        db.execute(self.named("INSERT INTO @letters VALUES (NULL,?1,?1,'',x'','',0,0,'parked',NULL)"), (_TRIAL,))
 
     def _index(self, column: Column) -> str:
         if column.unique:

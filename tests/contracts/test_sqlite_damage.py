@@ -1,0 +1,124 @@
+"""A SQLite file with pages overwritten, as a bad disk or a bad copy leaves it, looks healthy to nobody."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import apsw
+import pytest
+
+from shared.storage.port import StoreUnavailable
+from shared.storage.sqlite import SqliteStateStore
+from shared.storage.sqlite_connection import damage_of
+from shared.storage.sqlite_file import SqliteFile
+from tests.contracts.adapters import COLUMNS, NOW
+from tests.contracts.documents import written
+
+GARBAGE = b"\xa5\x5a\x13\x37" * 1024
+
+
+async def filled(path: Path) -> None:
+    """A store with some hundred documents and outbox entries, closed, so that all of it is in one file."""
+    file = SqliteFile(path)
+    store = SqliteStateStore(file, "intake", COLUMNS, lambda: NOW)
+    await store.prepare()
+    await store.save([written(f"{number:04d}", events=[f"e{number}"], status="submitted") for number in range(400)])
+    file.close()
+
+
+def overwrite(path: Path, *pages: int) -> None:
+    with path.open("r+b") as file:
+        for page in pages:
+            file.seek((page - 1) * len(GARBAGE))
+            file.write(GARBAGE)
+
+
+def overwrite_middle(path: Path) -> None:
+    middle = path.stat().st_size // len(GARBAGE) // 2
+    overwrite(path, *range(middle, middle + 8))
+
+
+def root_of(path: Path, name: str) -> int:
+    connection = apsw.Connection(str(path))
+    page = connection.execute("SELECT rootpage FROM sqlite_schema WHERE name=?", (name,)).fetchone()
+    connection.close()
+    assert page
+    return int(page[0])
+
+
+async def ready(path: Path) -> None:
+    file = SqliteFile(path)
+    try:
+        await SqliteStateStore(file, "intake", COLUMNS, lambda: NOW).ready()
+    finally:
+        file.close()
+
+
+@pytest.fixture
+async def path(tmp_path: Path) -> Path:
+    place = tmp_path / "simpul.db"
+    await filled(place)
+    return place
+
+
+async def test_a_whole_file_is_ready_and_shows_nothing_of_the_trial(path: Path):
+    await ready(path)
+    file = SqliteFile(path)
+    store = SqliteStateStore(file, "intake", COLUMNS, lambda: NOW)
+    for _ in range(2):
+        await store.ready()
+    assert len(await store.all_ids()) == 400
+    assert len(await store.unpublished(1000)) == 400
+    assert await store.dead_letters() == []
+    assert await store.latest_change() == "400"
+    assert await file.check(True) == []
+    await store.ready()
+    file.close()
+    assert damage_of(path, thorough=True) == []
+
+
+@pytest.mark.parametrize(
+    "name", ["intake_documents", "intake_documents_by_status_submitted_at", "intake_outbox", "intake_letters"]
+)
+async def test_a_store_whose_table_or_index_is_damaged_is_not_ready(path: Path, name: str):
+    overwrite(path, root_of(path, name))
+    with pytest.raises(StoreUnavailable, match="malformed"):
+        await ready(path)
+
+
+@pytest.mark.parametrize("thorough", [False, True])
+async def test_damage_in_the_middle_is_found(path: Path, thorough: bool):
+    overwrite_middle(path)
+    assert damage_of(path, thorough=thorough)
+    file = SqliteFile(path)
+    assert await file.check(thorough)
+    with pytest.raises(StoreUnavailable, match="damaged"):
+        await file.ready()
+    file.close()
+
+
+async def test_a_file_that_was_met_damaged_once_is_not_ready_any_more(path: Path):
+    overwrite(path, root_of(path, "intake_documents_by_number"))
+    file = SqliteFile(path)
+    await file.ready()
+    with pytest.raises(StoreUnavailable):
+        await SqliteStateStore(file, "intake", COLUMNS, lambda: NOW).save([written("new")])
+    with pytest.raises(StoreUnavailable, match="damaged"):
+        await file.ready()
+    file.close()
+
+
+async def test_an_index_that_lost_entries_is_found_by_the_thorough_check_alone(path: Path):
+    connection = apsw.Connection(str(path))
+    connection.execute("PRAGMA writable_schema=ON")
+    connection.execute("UPDATE sqlite_schema SET sql=replace(sql, 'status, ', 'unit, ') WHERE name LIKE '%by_status%'")
+    connection.close()
+    assert damage_of(path) == []
+    assert damage_of(path, thorough=True)
+
+
+@pytest.mark.parametrize("size", [100, 4096 * 3 + 7])
+def test_a_file_that_was_cut_off_is_damaged(path: Path, size: int):
+    os.truncate(path, size)
+    assert damage_of(path)
