@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import shutil
-from pathlib import Path
+from collections.abc import Sequence
+from pathlib import Path, PurePosixPath
 from types import ModuleType
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from services.cli.session import Failed, bars, console, platform, run, settings_in_force, usable
-from shared.documents.audit import named_documents
+from services.cli import backup_folder
+from services.cli.session import Failed, bars, console, run, services, settings_in_force, usable
+from shared.documents.port import DocumentMissing
 from shared.folder_lock import FolderInUse, hold
 from shared.settings import Settings
+from shared.storage.port import StateStore
+from shared.storage.sqlite_connection import damage_of, make_private
 from shared.storage.sqlite_file import SqliteFile
 
 if TYPE_CHECKING:
@@ -22,10 +27,10 @@ if TYPE_CHECKING:
 Folder = Annotated[Path, typer.Argument(help="A folder that does not exist yet, or is empty.", metavar="DIR")]
 Backup = Annotated[Path, typer.Argument(help="A folder that `simpul backup` made.", metavar="DIR")]
 SHOWN = 20
-PARTS = ("simpul.db", "secret", "calendar.json", "documents", "mail")
 BELONGS_TO_ANOTHER = ("simpul.db-wal", "simpul.db-shm")
 """Left by a database that is gone; SQLite would read the first into the restored one."""
-SQLITE = b"SQLite format 3\0"
+RESTORING = ".restoring"
+"""Where a restore puts everything together before it is in place."""
 
 
 def backup(folder: Folder) -> None:
@@ -63,65 +68,67 @@ def _of_folder(unfinished: Path) -> tuple[int, list[str]]:
 
 async def _backup(folder: Path) -> tuple[int, int]:
     """The database first: every document that it names is there already, and documents never change."""
-    async with platform() as opened:
-        await asyncio.to_thread(_copy_database, opened, folder)
-        _copy_small_parts(opened.settings, folder)
-        return await _copy_documents(opened, folder)
+    async with services() as (opened, built):
+        await asyncio.to_thread(_copy_database, opened.settings, folder)
+        await asyncio.to_thread(_copy_small_parts, opened.settings, folder)
+        return await _copy_documents(opened, [service.runtime.store for service in built.values()], folder)
 
 
-def _copy_database(opened: Platform, folder: Path) -> None:
+def _copy_database(settings: Settings, folder: Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(mode=0o700, parents=True)
-    file = SqliteFile(opened.settings.database)
+    folder.mkdir(parents=True)
+    folder.chmod(0o700)
+    copy = folder / backup_folder.DATABASE
+    make_private(copy)
+    file = SqliteFile(settings.database)
     try:
-        file.backup_to(folder / "simpul.db")
+        file.backup_to(copy)
     finally:
         file.close()
-    (folder / "simpul.db").chmod(0o600)
+    if damage := damage_of(copy):
+        shutil.rmtree(folder, ignore_errors=True)
+        raise Failed(f"{settings.database} is damaged, so no backup was made; restore an earlier one: {damage[0]}.")
 
 
 def _copy_small_parts(settings: Settings, folder: Path) -> None:
     from shared.mail.folder import UNFINISHED
 
-    shutil.copy2(settings.secret_path, folder / "secret")
-    if (settings.data / "calendar.json").exists():
-        shutil.copy2(settings.data / "calendar.json", folder / "calendar.json")
-    if settings.mail.exists():
-        shutil.copytree(settings.mail, folder / "mail", ignore=shutil.ignore_patterns(f"*{UNFINISHED}"))
+    secret, calendar = PurePosixPath(backup_folder.SECRET), PurePosixPath(backup_folder.CALENDAR)
+    backup_folder.keep(settings.secret_path, folder, secret, linked=True)
+    if (settings.data / calendar).exists():
+        backup_folder.keep(settings.data / calendar, folder, calendar, linked=True)
+    for letter in settings.mail.glob("*.eml") if settings.mail.exists() else ():
+        if letter.suffix != UNFINISHED:
+            backup_folder.keep(letter, folder, PurePosixPath(backup_folder.MAIL, letter.name))
 
 
-async def _copy_documents(opened: Platform, folder: Path) -> tuple[int, int]:
-    """How many were copied, and how many were not there."""
+async def _copy_documents(opened: Platform, stores: Sequence[StateStore], folder: Path) -> tuple[int, int]:
+    """How many were copied, and how many that events name were not there."""
     from shared.documents.folder import FolderDocumentStore
+    from shared.documents.naming import documents_to_copy
 
-    source, target = (FolderDocumentStore(f, opened.new_id) for f in (opened.settings.documents, folder / "documents"))
+    source = FolderDocumentStore(opened.settings.documents, opened.new_id)
+    documents = await documents_to_copy(opened.log, source, stores, await opened.log.end())
     count = missing = 0
     with bars() as progress:
-        task = progress.add_task("documents", total=None)
-        async for document in named_documents(opened.log):
-            if not source.path_of(document.key).exists():
-                missing += 1
-                continue
-            copy = target.path_of(document.key)
-            copy.parent.mkdir(parents=True, exist_ok=True)
-            await asyncio.to_thread(shutil.copy2, source.path_of(document.key), copy)
-            progress.advance(task)
-            count += 1
+        for document in progress.track(documents, description="documents"):
+            try:
+                path = source.path_of(document.key)
+                name = PurePosixPath(backup_folder.DOCUMENTS, path.parent.name, path.name)
+                await asyncio.to_thread(backup_folder.keep, path, folder, name)
+                count += 1
+            except (FileNotFoundError, DocumentMissing):
+                missing += document.sha256 != ""
     return count, missing
 
 
 def restore(folder: Backup) -> None:
     """Put a backup in place of an empty data folder, or into empty engines; refused while the services run."""
     settings = settings_in_force()
-    database = folder / "simpul.db"
-    if not database.is_file():
-        raise Failed(f"{folder} is no backup: there is no simpul.db in it.")
-    with database.open("rb") as file:
-        if file.read(len(SQLITE)) != SQLITE:
-            raise Failed(f"{folder} is no backup: its simpul.db is no database.")
+    folder = folder.resolve()
+    backup_folder.check(folder)
     if settings.distributed:
-        _restore_secret(folder / "secret", settings)
-        _engines().restore(folder)
+        _engines().restore(folder, settings)
         console.print("Restored to Kafka, MongoDB and MinIO. Check it with: simpul events verify", soft_wrap=True)
         return
     try:
@@ -135,28 +142,50 @@ def restore(folder: Backup) -> None:
 
 
 def _restore(folder: Path, settings: Settings) -> None:
-    """The database last, so that a restore that was cut short is not taken for a whole one."""
-    present = [part for part in (*PARTS, *BELONGS_TO_ANOTHER) if (settings.data / part).exists()]
+    """Everything is put together beside its place, and the database comes last: a restore that was cut short is none."""
+    present = [part for part in (*backup_folder.PARTS, *BELONGS_TO_ANOTHER) if os.path.lexists(settings.data / part)]
     if present:
         raise Failed(f"{settings.data} holds data already ({', '.join(present)}). Move it away first.")
-    _restore_secret(folder / "secret", settings)
-    for part in PARTS[2:]:
-        if (folder / part).is_dir():
-            shutil.copytree(folder / part, settings.data / part)
-        elif (folder / part).is_file():
-            shutil.copy2(folder / part, settings.data / part)
-    copy = settings.data / "simpul.db.unfinished"
-    shutil.copyfile(folder / "simpul.db", copy)
-    copy.chmod(0o600)
-    copy.rename(settings.data / "simpul.db")
+    _check_secret(folder, settings)
+    beside = settings.data / RESTORING
+    shutil.rmtree(beside, ignore_errors=True)
+    try:
+        beside.mkdir()
+        beside.chmod(0o700)
+        backup_folder.copy(folder, beside, *backup_folder.PARTS)
+        refuse_damage(folder, beside)
+        _put_in_place(beside, settings)
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
 
 
-def _restore_secret(source: Path, settings: Settings) -> None:
-    if (given := settings.secret.get_secret_value()) and source.exists() and given != source.read_text().strip():
+def refuse_damage(folder: Path, copied: Path) -> None:
+    """Raises Failed if the database that was copied from this backup is damaged."""
+    if damage := damage_of(copied / backup_folder.DATABASE):
+        raise Failed(f"{folder} is refused, its database is damaged: {damage[0]}.")
+
+
+def _put_in_place(beside: Path, settings: Settings) -> None:
+    restore_secret(beside, settings)
+    for part in (backup_folder.DOCUMENTS, backup_folder.MAIL, backup_folder.CALENDAR, backup_folder.DATABASE):
+        if (beside / part).exists():
+            (beside / part).rename(settings.data / part)
+
+
+def restore_secret(copied: Path, settings: Settings) -> None:
+    """Put the backup's secret where the settings say, if there is none. Raises Failed if there is another."""
+    _check_secret(copied, settings)
+    source, target = copied / backup_folder.SECRET, settings.secret_path
+    if source.exists() and not target.exists() and not settings.secret.get_secret_value():
+        backup_folder.keep(source, target.parent, PurePosixPath(target.name))
+
+
+def _check_secret(folder: Path, settings: Settings) -> None:
+    source, target = folder / backup_folder.SECRET, settings.secret_path
+    if not source.exists():
+        return
+    secret = source.read_bytes().strip()
+    if (given := settings.secret.get_secret_value()) and given.encode() != secret:
         raise Failed("SIMPUL_SECRET is another secret than the backup's, so its tracking links would not work.")
-    target = settings.secret_path
-    if target.exists() and source.exists() and target.read_bytes().strip() != source.read_bytes().strip():
+    if target.exists() and target.read_bytes().strip() != secret:
         raise Failed(f"{target} holds another secret than the backup, so its tracking links would not work.")
-    if source.exists() and not target.exists() and not given:
-        target.touch(mode=0o600)
-        shutil.copyfile(source, target)

@@ -7,8 +7,10 @@ import shutil
 import tempfile
 from collections.abc import AsyncIterator
 from dataclasses import replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
+from services.cli import backup_folder
+from services.cli.backup import refuse_damage, restore_secret
 from services.cli.move import carried, progress, stepping, tell_of_days_off
 from services.cli.session import Failed, run, settings_in_force
 from services.cli.transfer import Told, Transfer
@@ -30,7 +32,7 @@ def backup(folder: Path) -> tuple[int, list[str]]:
 async def _backup(settings: Settings, folder: Path) -> Told:
     _write_secret(load_secret(settings), folder / "secret")
     if (settings.data / CALENDAR).exists():
-        shutil.copy2(settings.data / CALENDAR, folder / CALENDAR)
+        backup_folder.keep(settings.data / CALENDAR, folder, PurePosixPath(CALENDAR), linked=True)
     async with _engines_and(folder, settings) as (source, target):
         with progress() as bars:
             return await Transfer(source, target, stepping(bars), live=True).run()
@@ -55,18 +57,18 @@ async def _engines_and(folder: Path, settings: Settings) -> AsyncIterator[tuple[
         await source.close()
 
 
-def restore(folder: Path) -> None:
+def restore(folder: Path, settings: Settings) -> None:
     """Put a backup into the engines, which must be empty or hold a part of it. Raises Failed.
 
     The database is read from a copy: what was on its way when the backup was made is finished there, not in the backup.
     """
     with tempfile.TemporaryDirectory(prefix="simpul-restore-") as place:
         data = Path(place)
-        for name in ("simpul.db", "secret", CALENDAR):
-            if (folder / name).exists():
-                shutil.copy2(folder / name, data / name)
+        backup_folder.copy(folder, data, backup_folder.DATABASE, backup_folder.SECRET, CALENDAR)
+        refuse_damage(folder, data)
+        restore_secret(data, settings)
         if (folder / "documents").exists():
-            (data / "documents").symlink_to((folder / "documents").resolve())
+            (data / "documents").symlink_to(folder / "documents")
         told = carried(load_settings(mode="embedded", data=data, secret="", secret_file=None))
     if told.trouble:
         raise Failed(

@@ -87,7 +87,7 @@ class FolderDocumentStore:
         self._make_shelf(path.parent)
         unfinished = path.with_name(path.name + UNFINISHED)
         try:
-            with open(unfinished, "xb", buffering=0) as target:
+            with open(unfinished, "xb", buffering=0, opener=_private) as target:
                 counted = _copy(source, target, limit)
                 os.fsync(target.fileno())
             os.rename(unfinished, path)
@@ -100,7 +100,8 @@ class FolderDocumentStore:
     def _make_shelf(self, shelf: Path) -> None:
         if shelf in self._shelves:
             return
-        shelf.mkdir(parents=True, exist_ok=True, mode=0o700)
+        for folder in (self._folder, shelf):
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         _sync_folder(self._folder)
         _sync_folder(self._folder.parent)
         self._shelves.add(shelf)
@@ -138,6 +139,14 @@ class FolderDocumentStore:
             return False
 
 
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
+
+
+def _unlinked(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NOFOLLOW)
+
+
 def _copy(source: BinaryIO, target: BinaryIO, limit: int) -> tuple[int, str]:
     counted = Counted(source, limit)
     while piece := counted.read(PIECE):
@@ -154,7 +163,7 @@ def _write_all(target: BinaryIO, piece: bytes) -> None:
 
 def _open(path: Path, offset: int, wanted: int) -> tuple[BinaryIO, bytes]:
     try:
-        file = open(path, "rb")  # noqa: SIM115 - the reader of the pieces closes it
+        file = open(path, "rb", opener=_unlinked)  # noqa: SIM115 - the reader of the pieces closes it
     except FileNotFoundError:
         raise DocumentMissing(path.name) from None
     file.seek(offset)

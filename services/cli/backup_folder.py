@@ -1,0 +1,145 @@
+"""The folder of a backup: what belongs there, and copied from there as the services keep it.
+
+A backup may come from a stranger: what is no plain file or folder of its own, or has no place in a backup, is refused before
+anything is written, and no link is ever followed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import stat
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+
+from services.cli.endings import Failed
+from shared.documents.taking_in import KEY
+
+DATABASE, SECRET, CALENDAR = "simpul.db", "secret", "calendar.json"
+DOCUMENTS, MAIL = "documents", "mail"
+PARTS = (DATABASE, SECRET, CALENDAR, DOCUMENTS, MAIL)
+_SQLITE = b"SQLite format 3\0"
+_PLACES = {
+    "folder": re.compile(r"documents(/[a-z0-9_-]{2})?|mail"),
+    "file": re.compile(
+        r"simpul\.db|secret|calendar\.json|mail/[A-Za-z0-9][A-Za-z0-9._-]*\.eml"
+        rf"|documents/(?P<shelf>[a-z0-9_-]{{2}})/(?P<key>{KEY.pattern})"
+    ),
+}
+_NO_LINK = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+PIECE = 1024 * 1024
+
+
+def check(folder: Path) -> None:
+    """Raises Failed if this is no backup, or holds anything that does not belong into one."""
+    if not (folder / DATABASE).is_file():
+        raise Failed(f"{folder} is no backup: there is no {DATABASE} in it.")
+    for _ in _files(folder):
+        pass
+    with _opened(folder, PurePosixPath(DATABASE)) as file:
+        if os.read(file, len(_SQLITE)) != _SQLITE:
+            raise Failed(f"{folder} is no backup: its {DATABASE} is no database.")
+
+
+def copy(folder: Path, target: Path, *parts: str) -> None:
+    """Copy these parts, as far as the backup has them, each file readable by its owner alone. Raises Failed, OSError."""
+    for name in _files(folder):
+        if name.parts[0] in parts:
+            place = target / name
+            make_private_folders(target, name)
+            with _opened(folder, name) as file:
+                _write(file, place)
+
+
+def keep(source: Path, target: Path, name: PurePosixPath, *, linked: bool = False) -> None:
+    """Copy a file of ours to its place in a backup; `linked`: by way of a symbolic link, as secrets are mounted.
+
+    Raises FileNotFoundError, OSError.
+    """
+    make_private_folders(target, name)
+    file = os.open(source, os.O_RDONLY | os.O_CLOEXEC | (0 if linked else os.O_NOFOLLOW))
+    try:
+        _write(file, target / name)
+    finally:
+        os.close(file)
+
+
+def make_private_folders(target: Path, name: PurePosixPath) -> None:
+    """The folders above this file in `target`, open to their owner alone whatever the umask."""
+    for parent in reversed(name.parents):
+        place = target / parent
+        if not place.is_dir():
+            place.mkdir()
+            place.chmod(0o700)
+
+
+def _files(folder: Path) -> Iterator[PurePosixPath]:
+    """Every file, by its path in the folder. Raises Failed for what does not belong."""
+    for place, folders, files, descriptor in os.fwalk(folder, onerror=_raise):
+        inside = PurePosixPath(os.path.relpath(place, folder))
+        for name in sorted(folders):
+            _check(folder, inside / name, os.lstat(name, dir_fd=descriptor))
+        for name in sorted(files):
+            _check(folder, inside / name, os.lstat(name, dir_fd=descriptor))
+            yield inside / name
+
+
+def _raise(error: OSError) -> None:
+    raise error
+
+
+def _check(folder: Path, name: PurePosixPath, found: os.stat_result) -> None:
+    kind = _kind_of(found)
+    if kind in ("file", "folder") and not _belongs(name, kind):
+        raise Failed(f"{folder} is refused: {name} does not belong into a backup.")
+    if kind not in ("file", "folder"):
+        raise Failed(f"{folder} is refused: {name} is {kind}, and a backup has plain files and folders only.")
+
+
+def _kind_of(found: os.stat_result) -> str:
+    if stat.S_ISLNK(found.st_mode):
+        return "a symbolic link"
+    if stat.S_ISDIR(found.st_mode):
+        return "folder"
+    if not stat.S_ISREG(found.st_mode):
+        return "a device, a pipe or a socket"
+    return "file" if found.st_nlink == 1 else "a hard link"
+
+
+def _belongs(name: PurePosixPath, kind: str) -> bool:
+    found = _PLACES[kind].fullmatch(str(name))
+    # A document lies where the store looks for it.
+    key, shelf = (found.groupdict().get(part) for part in ("key", "shelf")) if found else (None, None)
+    return found is not None and (not key or key[-2:].lower() == shelf)
+
+
+@contextlib.contextmanager
+def _opened(folder: Path, name: PurePosixPath) -> Iterator[int]:
+    """The file, by way of folders that are none but plain ones, whatever was put in their places since they were looked at."""
+    with contextlib.ExitStack() as closing:
+        place = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        closing.callback(os.close, place)
+        for part in name.parts[:-1]:
+            place = os.open(part, _NO_LINK | os.O_DIRECTORY, dir_fd=place)
+            closing.callback(os.close, place)
+        file = os.open(name.name, _NO_LINK, dir_fd=place)
+        closing.callback(os.close, file)
+        if (kind := _kind_of(os.fstat(file))) != "file":
+            raise Failed(f"{folder} is refused: {name} is {kind}.")
+        yield file
+
+
+def _write(source: int, target: Path) -> None:
+    found = os.fstat(source)
+    file = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _NO_LINK, 0o600)
+    try:
+        os.fchmod(file, 0o600)
+        while piece := os.read(source, PIECE):
+            rest = memoryview(piece)
+            while rest:
+                rest = rest[os.write(file, rest) :]
+        os.utime(file, ns=(found.st_atime_ns, found.st_mtime_ns))
+        os.fsync(file)
+    finally:
+        os.close(file)
