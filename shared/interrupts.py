@@ -36,7 +36,8 @@ class Interrupted(BaseException):
 
 class _Interrupts:
     number = 0
-    """The signal that came, 0 before."""
+    """The signal that came and was not answered yet, 0 before."""
+    came = False
     cancel: Cancel | None = None
     ended = False
 
@@ -46,7 +47,7 @@ _state = _Interrupts()
 
 def install() -> None:
     """Take both signals, also where Ctrl-C is ignored, as by what a shell script starts with `&`."""
-    _state.number, _state.cancel, _state.ended = 0, None, False
+    _state.number, _state.came, _state.cancel, _state.ended = 0, False, None, False
     sys.unraisablehook = _unraisable
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _interrupt)
@@ -62,7 +63,7 @@ def _unraisable(unraisable: sys.UnraisableHookArgs) -> None:
 def _interrupt(number: int, _: FrameType | None) -> None:
     if _state.number or _state.ended:
         end_now(128 + number)
-    _state.number = number
+    _state.number, _state.came = number, True
     # No threading.Thread: its start takes a lock that the interrupted code may hold.
     _thread.start_new_thread(_end_if_still_interrupted, (128 + number,))
     if _state.cancel is None:
@@ -118,8 +119,8 @@ def forget() -> None:
 
 def leave(status: int) -> None:
     """End the process with what it printed written out; threads that still run are not waited for once it was interrupted."""
-    interrupted, _state.ended = _state.number != 0, True
-    if interrupted:
+    _state.ended = True
+    if _state.came:
         for stream in (sys.stdout, sys.stderr):
             with contextlib.suppress(OSError, ValueError):
                 stream.flush()

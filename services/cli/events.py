@@ -26,7 +26,7 @@ from services.cli.session import (
 from shared.contracts.envelope import from_bytes
 from shared.contracts.registry import Unreadable
 from shared.eventlog.port import EventLog, Record
-from shared.interrupts import Interrupted
+from shared.interrupts import Interrupted, forget
 from shared.storage.port import DeadLetter
 
 if TYPE_CHECKING:
@@ -48,8 +48,9 @@ def tail(
     try:
         run(lambda: _tail(count, follow, as_json))
     except Interrupted as interrupted:
-        # It has no other end.
-        raise typer.Exit(0 if follow and interrupted.number == signal.SIGINT else interrupted.status) from None
+        if not follow or interrupted.number != signal.SIGINT:
+            raise
+        forget()  # it has no other end
 
 
 async def _tail(count: int, follow: bool, as_json: bool) -> None:
