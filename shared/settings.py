@@ -86,6 +86,14 @@ class Settings(BaseSettings):
     minio_password_file: Path | None = Field(None, description="file with the MinIO secret, instead of one in MINIO")
     mail_from: str = Field("Layanan Integrasi Sistem <simpul@simpul.example>", description="sender of every e-mail")
     public_rate: int = Field(30, ge=0, description="submissions a minute and address; 0: no limit")
+    upload_budget_per_address: int = Field(
+        512 * MIB,
+        ge=1,
+        description="bytes of files an hour and address that no request names yet; none if PUBLIC_RATE is 0",
+    )
+    upload_budget: int = Field(
+        4096 * MIB, ge=1, description="bytes of files of all addresses in a day that no request names yet"
+    )
     connections_per_address: int = Field(
         200, ge=1, description="connections and requests of one address at a time; trusted proxies have no such limit"
     )
@@ -122,6 +130,11 @@ class Settings(BaseSettings):
     def _whole(self) -> Self:
         if self.body_limit < self.file_limit:
             raise ValueError("SIMPUL_BODY_LIMIT must not be smaller than SIMPUL_FILE_LIMIT")
+        if self.public_rate and min(self.upload_budget_per_address, self.upload_budget // 4) < self.body_limit:
+            raise ValueError(
+                "SIMPUL_UPLOAD_BUDGET_PER_ADDRESS, and a quarter of SIMPUL_UPLOAD_BUDGET, "
+                "must not be smaller than SIMPUL_BODY_LIMIT"
+            )
         if _given(self.secret) and (self.secret_file or not self.distributed):
             raise ValueError("SIMPUL_SECRET is for SIMPUL_MODE=distributed without SIMPUL_SECRET_FILE alone")
         if self.distributed and (lacking := self._lacking()):

@@ -76,8 +76,7 @@ class Handover(WorkForm):
         except Refusal as refusal:
             kept = await self.desk.known(kept.id)
             raise problem_of(refusal, SENTENCES, kept.version) from refusal
-        if answer.repeated:
-            await self._held.give_back(taken)
+        await self._held.settle(request, taken, repeated=answer.repeated)
         return see(address(here(kept), done=self.step.name))
 
     def _judged(self, posted: Posted, taken: Taken) -> Summary:

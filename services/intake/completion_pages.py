@@ -85,8 +85,7 @@ class Complete:
         if errors:
             raise invalid(errors)
         answer = await reception.complete(request, kept, changes, taken.documents)
-        if answer.repeated:
-            await self.files.give_back(taken)
+        await self.files.settle(request, taken, repeated=answer.repeated)
         return True
 
 

@@ -76,8 +76,7 @@ class Apply:
     async def _sent(self, request: Request, fields: Application, taken: Taken) -> Response:
         await self._desk.reception.count_recipient(request, fields.email)
         made = await self._desk.reception.register(request, fields, taken.documents)
-        if made.repeated:
-            await self.files.give_back(taken)
+        await self.files.settle(request, taken, repeated=made.repeated)
         answer = see(f"{address(made.number)}/diterima")
         self._keyed.give_key(answer, made.number, self._desk.platform.tracking.token(made.id))
         return answer

@@ -26,6 +26,7 @@ from shared.web.commands import shown
 from shared.web.idempotency import command_key, digest_of, documents_digest, sent_key
 from shared.web.multipart import FormLimits
 from shared.web.storing import discard, store_uploads
+from shared.web.upload_budget import count_stored
 from shared.web.uploads import ReadForm, read_form
 
 Documents = tuple[DocumentRef, ...]
@@ -50,7 +51,7 @@ class Reception:
         async with read_form(request, self.application, APPLICATION_FILES, self._limits) as form:
             await self.count_recipient(request, form.fields.email)
             stored = await self._stored(form, 1)
-        answer = await self._kept_if_named(self.register(request, form.fields, stored), stored)
+        answer = await self._kept_if_named(request, self.register(request, form.fields, stored), stored)
         token, odd = self._platform.tracking.token(answer.id), self.odd(form.fields.employee_number)
         return {**shown(answer), "tracking_token": token, "warnings": shapes.warnings(odd)}
 
@@ -74,7 +75,7 @@ class Reception:
         sent_key(request)
         async with read_form(request, self.changes, CHANGES_FILES, self._limits) as form:
             stored = await self._stored(form, kept.state.course.round + 1)
-        return shown(await self._kept_if_named(self.complete(request, kept, form.fields, stored), stored))
+        return shown(await self._kept_if_named(request, self.complete(request, kept, form.fields, stored), stored))
 
     async def complete(self, request: Request, kept: Kept[State], fields: Changes, stored: Documents) -> Answer:
         """The same for files that are stored."""
@@ -111,12 +112,15 @@ class Reception:
                 return answer
         raise StoreUnavailable("every registration number that was tried had just been taken")
 
-    async def _kept_if_named(self, execution: Awaitable[Answer], stored: tuple[DocumentRef, ...]) -> Answer:
+    async def _kept_if_named(self, request: Request, execution: Awaitable[Answer], stored: Documents) -> Answer:
         """The answer; what was stored for nothing is deleted. If the outcome is not known everything stays."""
         try:
             answer = await execution
         except (Refusal, KeyReused):
             await discard(self._platform.documents, stored)
+            raise
+        except Exception:
+            count_stored(request, stored)
             raise
         if answer.repeated:
             await discard(self._platform.documents, stored)

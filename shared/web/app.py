@@ -29,6 +29,7 @@ from shared.web.live import Streams
 from shared.web.middleware import Faults, HeadRequests, PrintablePaths, RequestContext, SecurityHeaders
 from shared.web.rate_limit import ConcurrencyLimit, RateLimit, public_rules
 from shared.web.static_files import AT_THE_ROOT, static_file
+from shared.web.upload_budget import UploadBudget, UploadLimit
 
 if TYPE_CHECKING:
     from shared.platform import Platform
@@ -56,6 +57,7 @@ def make_app(
 ) -> FastAPI:
     """The application on this platform, with health, metrics, documentation and static files beside the routes."""
     settings = platform.settings
+    budget = UploadBudget(settings.upload_budget_per_address if settings.public_rate else None, settings.upload_budget)
     app = FastAPI(
         title=title,
         version=version,
@@ -64,12 +66,13 @@ def make_app(
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,  # a redirect would repeat the Host header, which anybody can make up
-        middleware=surroundings(platform, body_limit_of(settings)),
+        middleware=surroundings(platform, body_limit_of(settings), budget),
         responses={"default": PROBLEM},
         telemetry=NO_TELEMETRY,
     )
     app.state.platform = platform
     app.state.streams = Streams()
+    app.state.upload_budget = budget
     app.state.parts = usual_parts(stores, platform.documents, platform.log)
     install_problem_handlers(app)
     app.include_router(_operations(settings))
@@ -90,7 +93,7 @@ def body_limit_of(settings: Settings) -> LimitOf:
     return limit_of
 
 
-def surroundings(platform: Platform, limit_of: LimitOf) -> list[Middleware]:
+def surroundings(platform: Platform, limit_of: LimitOf, budget: UploadBudget) -> list[Middleware]:
     """From the outside in. Errors are answered inside of what adds headers, refusals of size and rate inside of both."""
     settings = platform.settings
     addresses = ClientAddress(parse_proxies(settings.trusted_proxies))
@@ -104,7 +107,8 @@ def surroundings(platform: Platform, limit_of: LimitOf) -> list[Middleware]:
         Middleware(PrintablePaths),
     ]
     rules = public_rules(settings.public_rate)
-    return [*stack, Middleware(RateLimit, rules)] if rules else stack
+    limited = [Middleware(RateLimit, rules)] if rules else []
+    return [*stack, *limited, Middleware(UploadLimit, budget)]
 
 
 def _routes() -> APIRouter:

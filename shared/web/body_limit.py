@@ -31,7 +31,7 @@ class BodyLimit:
         self.app, self._limit_of, self._silence = app, limit_of, silence
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        declared = _declared(scope) if scope["type"] == "http" else 0
+        declared = declared_size(scope) if scope["type"] == "http" else 0
         if declared == 0:
             await self.app(scope, receive, send)
             return
@@ -97,7 +97,7 @@ class _Body:
             return
 
 
-def _declared(scope: Scope) -> int | None:
+def declared_size(scope: Scope) -> int | None:
     """The size that the header tells, 0 if there is no body, None if it comes in chunks."""
     declared: int | None = 0
     for name, value in scope["headers"]:

@@ -26,6 +26,7 @@ from shared.web.problems import Problem
 from shared.web.received import inspected
 from shared.web.rendering import shared_pages
 from shared.web.storing import discard, store_upload
+from shared.web.upload_budget import count_settled, count_stored
 from shared.web.uploads import FileRule, Upload, too_few_or_many
 
 PREFIX, UNSENT, REMOVE, FIELD = "held.", "unsent.", "remove", "field"
@@ -92,7 +93,7 @@ class HeldFiles:
     async def take(self, request: Request, posted: Posted, round: int = 1) -> Taken:
         """Everything that this form has so far, stored once for each request to the server. Raises StoreUnavailable."""
         if not hasattr(request.state, "taken"):
-            request.state.taken = await self._take(posted, round)
+            request.state.taken = await self._take(request, posted, round)
         taken: Taken = request.state.taken
         return taken
 
@@ -100,8 +101,8 @@ class HeldFiles:
         """The form with its files as it shows them again; an empty one as it is."""
         return self.hold(posted, await self.take(request, posted, round)) if posted.sent else posted
 
-    async def _take(self, posted: Posted, round: int) -> Taken:
-        fields = {name: await self._field(posted, name, round) for name in self.slots}
+    async def _take(self, request: Request, posted: Posted, round: int) -> Taken:
+        fields = {name: await self._field(request, posted, name, round) for name in self.slots}
         files = {name: fields[name].files(slot.rule) for name, slot in self.slots.items()}
         errors = [*posted.refused, *(error for each in fields.values() for error in each.errors)]
         told = {error.field for error in errors}
@@ -118,14 +119,16 @@ class HeldFiles:
         held = {name: [self._held(document, posted.key) for document in taken.files[name]] for name in self.slots}
         return replace(posted, held=held, unsent={name: _unsent(posted, name) for name in self.slots})
 
-    async def give_back(self, taken: Taken) -> None:
-        """A repeat of what was done before brought these files once more."""
-        await discard(self._platform.documents, taken.fresh)
+    async def settle(self, request: Request, taken: Taken, *, repeated: bool) -> None:
+        """The form was done with: a request names its files now, or a repeat of what was done before brought them once more."""
+        if repeated:
+            await discard(self._platform.documents, taken.fresh)
+        count_settled(request, taken.fresh if repeated else taken.documents)
 
     def _strangers(self, posted: Posted) -> Iterable[Upload]:
         return (upload for upload in posted.uploads if upload.field not in self.slots)
 
-    async def _field(self, posted: Posted, name: str, round: int) -> _Field:
+    async def _field(self, request: Request, posted: Posted, name: str, round: int) -> _Field:
         found = _Field()
         found.errors += [FieldError(name, _NEVER_CAME.format(name=each)) for each in _unsent(posted, name)]
         await self._known_again(posted, name, found)
@@ -136,6 +139,7 @@ class HeldFiles:
                 continue
             try:
                 found.fresh.append(await self._stored(came, self.slots[name].kind, round))
+                count_stored(request, found.fresh[-1:])
             except TooLarge as error:
                 found.errors.append(FieldError(name, f"{safe_name(upload.filename)}: {error.message}"))
         return found

@@ -14,6 +14,7 @@ from starlette.requests import Request
 
 from shared.web import csrf
 from shared.web.bodies import FieldError, field_errors
+from shared.web.body_limit import too_large
 from shared.web.multipart import FormLimits, is_multipart
 from shared.web.problems import Problem, invalid
 from shared.web.received import receive_form
@@ -25,6 +26,8 @@ KEY, RESUME, BUTTON = "_key", "_resume", "_do"
 """Fields of every form: what it is known by, that it only asks to be shown again, and the button that was pressed."""
 OURS = frozenset({csrf.FIELD, KEY, RESUME, BUTTON})
 MOST_FILES = 40
+URLENCODED_LIMIT = 1024 * 1024
+"""Bytes of a form without files, which is read into memory; where files are sent to, a body may be much larger."""
 _SECRET = ("password", "code")
 _NUMBER = re.compile(r"[0-9]{1,9}")
 _UNREADABLE = "Formulir ini tidak dapat dibaca. Muat ulang halaman, lalu isi kembali."
@@ -132,7 +135,11 @@ def from_pairs(pairs: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
 
 
 async def _urlencoded(request: Request, limits: FormLimits) -> Mapping[str, Sequence[str]]:
-    body = await request.body()
+    body = bytearray()
+    async for piece in request.stream():
+        body += piece
+        if len(body) > URLENCODED_LIMIT:
+            raise too_large(URLENCODED_LIMIT)
     try:
         pairs = parse_qsl(body.decode("ascii"), keep_blank_values=True, max_num_fields=limits.fields, errors="strict")
     except ValueError as error:

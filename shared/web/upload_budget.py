@@ -1,0 +1,178 @@
+"""Bytes that strangers may have here without a request that names them: of each address and of all together."""
+
+from __future__ import annotations
+
+import math
+import re
+import time
+from collections import Counter, OrderedDict
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from prometheus_client import Counter as Total
+from prometheus_client import Gauge
+from starlette.requests import Request
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from shared.contracts.facts import DocumentRef
+from shared.web.answers import answer_to
+from shared.web.body_limit import declared_size
+from shared.web.client_address import client_address, network_of
+from shared.web.problems import Problem
+
+BYTES = Gauge("simpul_unnamed_upload_bytes", "Bytes of uploads that no request names yet", ["state"])
+REFUSED = Total("simpul_uploads_over_budget_total", "Uploads refused for their number of bytes", ["limit"])
+for _limit in ("address", "all"):
+    REFUSED.labels(_limit)
+
+PUBLIC_UPLOADS = re.compile(
+    r"/|/berkas|/lacak/[^/]+/lengkapi(?:/berkas)?|/api/requests/?|/api/requests/[^/]+/resubmission"
+)
+"""Where somebody without an account sends files."""
+HOUR, DAY = 3600.0, 86_400.0
+"""Seconds for which a file counts for its address, and in all: after a day the sweep has removed it."""
+SHARE = 4
+"""One address never has more than one in so many bytes of all."""
+LEAST_BYTES = 64 * 1024
+"""What the smallest file counts, because many small ones fill a disk as well."""
+RETRY_SECONDS = 300
+OF_ADDRESS = (
+    "Terlalu banyak berkas dari jaringan Anda yang belum menjadi permohonan. "
+    "Kirim dahulu permohonan yang sedang diisi, atau coba lagi beberapa menit lagi."
+)
+OF_ALL = "Tempat untuk berkas yang belum menjadi permohonan sedang penuh. Coba lagi beberapa menit lagi."
+
+
+@dataclass(slots=True)
+class _File:
+    network: str
+    size: int
+    since: float
+    within_hour: bool = True
+
+
+class UploadBudget:
+    """What this process has taken in lately; `per_address` is None for no limit to one address."""
+
+    def __init__(self, per_address: int | None, total: int, clock: Callable[[], float] = time.monotonic):
+        self._per_address = math.inf if per_address is None else per_address
+        self._share = math.inf if per_address is None else total / SHARE
+        self._total, self._clock = total, clock
+        self._files: OrderedDict[str, _File] = OrderedDict()
+        self._young: OrderedDict[str, _File] = OrderedDict()
+        self._of_hour: Counter[str] = Counter()
+        self._of_day: Counter[str] = Counter()
+        self._arriving: Counter[str] = Counter()
+        self._arriving_in_all = self._stored_in_all = 0
+        self._show()
+
+    def require(self, network: str, size: int) -> None:
+        """Raises Problem 429 if so much more is too much for the address, 503 if it is for all."""
+        self._forget_old()
+        arriving = self._arriving[network] + size
+        over_hour = self._of_hour[network] + arriving > self._per_address
+        if over_hour or self._of_day[network] + arriving > self._share:
+            REFUSED.labels("address").inc()
+            raise Problem(429, OF_ADDRESS, headers={"Retry-After": str(RETRY_SECONDS)})
+        if self._stored_in_all + self._arriving_in_all + size > self._total:
+            REFUSED.labels("all").inc()
+            raise Problem(503, OF_ALL, headers={"Retry-After": str(RETRY_SECONDS)})
+
+    def arrived(self, network: str, size: int) -> None:
+        """Count bytes of a body that is on its way; a negative size takes them back."""
+        _add(self._arriving, network, size)
+        self._arriving_in_all += size
+        self._show()
+
+    def stored(self, network: str, documents: Iterable[DocumentRef]) -> None:
+        """Count documents that no request names yet."""
+        for document in documents:
+            file = _File(network, max(document.size, LEAST_BYTES), self._clock())
+            self._files[document.key] = self._young[document.key] = file
+            self._of_hour[network] += file.size
+            self._of_day[network] += file.size
+            self._stored_in_all += file.size
+        self._show()
+
+    def settled(self, documents: Iterable[DocumentRef]) -> None:
+        """Count documents no longer: a request names them now, or they are deleted."""
+        for document in documents:
+            self._forget(document.key)
+        self._show()
+
+    def _forget_old(self) -> None:
+        now = self._clock()
+        while self._young and (key := next(iter(self._young))) and self._young[key].since <= now - HOUR:
+            self._grow_old(key)
+        while self._files and (key := next(iter(self._files))) and self._files[key].since <= now - DAY:
+            self._forget(key)
+        self._show()
+
+    def _grow_old(self, key: str) -> None:
+        file = self._young.pop(key, None)
+        if file is not None:
+            _add(self._of_hour, file.network, -file.size)
+
+    def _forget(self, key: str) -> None:
+        self._grow_old(key)
+        file = self._files.pop(key, None)
+        if file is not None:
+            _add(self._of_day, file.network, -file.size)
+            self._stored_in_all -= file.size
+
+    def _show(self) -> None:
+        BYTES.labels("arriving").set(self._arriving_in_all)
+        BYTES.labels("stored").set(self._stored_in_all)
+
+
+def _add(counted: Counter[str], network: str, size: int) -> None:
+    counted[network] += size
+    if not counted[network]:
+        del counted[network]
+
+
+def count_stored(request: Request, documents: Iterable[DocumentRef]) -> None:
+    """Charge documents to the address of this request, unless it is of staff."""
+    if getattr(request.state, "principal", None) is None:
+        _budget_of(request).stored(network_of(client_address(request)), documents)
+
+
+def count_settled(request: Request, documents: Iterable[DocumentRef]) -> None:
+    _budget_of(request).settled(documents)
+
+
+def _budget_of(request: Request) -> UploadBudget:
+    budget: UploadBudget = request.app.state.upload_budget
+    return budget
+
+
+class UploadLimit:
+    """Counts bodies of strangers while they come: 429 or 503 as soon as they are too much, at once if the head says so."""
+
+    def __init__(self, app: ASGIApp, budget: UploadBudget):
+        self.app, self._budget = app, budget
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["method"] != "POST" or not PUBLIC_UPLOADS.fullmatch(scope["path"]):
+            await self.app(scope, receive, send)
+            return
+        network, taken = network_of(scope.get("client_address", "")), 0
+
+        async def counted() -> Message:
+            nonlocal taken
+            message = await receive()
+            if size := len(message.get("body", b"")):
+                self._budget.require(network, size)
+                self._budget.arrived(network, size)
+                taken += size
+            return message
+
+        try:
+            self._budget.require(network, declared_size(scope) or 0)
+        except Problem as problem:
+            await answer_to(scope, problem)(scope, receive, send)
+            return
+        try:
+            await self.app(scope, counted, send)
+        finally:
+            self._budget.arrived(network, -taken)

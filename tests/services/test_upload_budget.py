@@ -1,0 +1,216 @@
+"""What strangers upload is counted in bytes until a request names it: by address, in all, and while it comes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator
+from html import unescape
+from pathlib import Path
+
+import httpx
+import pytest
+from prometheus_client import REGISTRY
+
+from shared.contracts.facts import DocumentKind, DocumentRef
+from shared.settings import BadSettings, Settings, load_settings
+from shared.web.problems import Problem
+from shared.web.upload_budget import HOUR, LEAST_BYTES, UploadBudget
+from tests.services.assignment_ground import WORK, fill_in, to
+from tests.services.desk_ground import desk_ground
+from tests.services.desk_ground import pdf as a_pdf
+from tests.services.intake_ground import FILES, FORM, LETTER, Ground, ground
+from tests.services.pages_ground import hidden_of
+
+LIMITS = {"public_rate": 10_000, "file_limit": 150_000, "body_limit": 200_000}
+ROOM = {**LIMITS, "upload_budget_per_address": 450_000, "upload_budget": 2_400_000}
+BIG = LETTER + bytes(120_000)
+
+
+@pytest.fixture
+async def intake(tmp_path: Path) -> AsyncIterator[Ground]:
+    async with ground(tmp_path, **ROOM) as opened:
+        yield opened
+
+
+def visitor(intake: Ground, address: str = "192.0.2.1") -> httpx.AsyncClient:
+    transport = httpx.ASGITransport(intake.app, client=(address, 1))
+    return httpx.AsyncClient(transport=transport, base_url=intake.platform.settings.origin, timeout=60)
+
+
+async def ahead(client: httpx.AsyncClient, page: httpx.Response, content: bytes = BIG) -> httpx.Response:
+    """A file sent ahead of its form."""
+    data = {**hidden_of(page), "field": "requirements"}
+    return await client.post("/berkas", data=data, files={"requirements": ("besar.pdf", content, "application/pdf")})
+
+
+def tokens_of(*answers: httpx.Response) -> list[str]:
+    found = (re.findall(r'name="held.requirements" value="([^"]+)"', answer.text) for answer in answers)
+    return [unescape(token) for tokens in found for token in tokens]
+
+
+def stored_bytes() -> float:
+    return REGISTRY.get_sample_value("simpul_unnamed_upload_bytes", {"state": "stored"}) or 0.0
+
+
+async def test_files_sent_ahead_are_counted_by_address_and_others_go_on(intake: Ground):
+    async with visitor(intake) as one, visitor(intake, "192.0.2.2") as other:
+        page = await one.get("/")
+        statuses = [(await ahead(one, page)).status_code for _ in range(5)]
+        assert statuses == [200, 200, 200, 429, 429]
+        refused = await ahead(one, page)
+        assert int(refused.headers["retry-after"]) > 0
+        assert "belum menjadi permohonan" in refused.text
+        assert stored_bytes() == 3 * len(BIG)
+        assert (await ahead(other, await other.get("/"))).status_code == 200
+        by_api = await one.post("/api/requests", data=FORM, files=[("requirements", ("besar.pdf", BIG))])
+        assert (by_api.status_code, by_api.headers["content-type"]) == (429, "application/problem+json")
+
+
+async def test_an_ipv6_network_counts_as_one(intake: Ground):
+    statuses = []
+    for place in range(4):
+        async with visitor(intake, f"2001:db8::{place}") as client:
+            statuses.append((await ahead(client, await client.get("/"))).status_code)
+    assert statuses == [200, 200, 200, 429]
+
+
+async def test_what_a_request_names_is_given_back(intake: Ground):
+    async with visitor(intake) as client:
+        for _ in range(4):
+            page = await client.get("/")
+            files = tokens_of(*[await ahead(client, page) for _ in range(3)])
+            assert len(files) == 3
+            letter = {"letter": ("surat.pdf", LETTER, "application/pdf")}
+            held = {"held.requirements": files}
+            sent = await client.post("/", data={**hidden_of(page), **FORM, **held}, files=letter)
+            assert sent.status_code == 303, sent.text
+    assert stored_bytes() == 0
+
+
+async def test_files_that_a_refused_form_holds_are_counted(intake: Ground):
+    async with visitor(intake) as client:
+        page = await client.get("/")
+        files = {"requirements": ("besar.pdf", BIG, "application/pdf")}
+        assert (await client.post("/", data=hidden_of(page), files=files)).status_code == 422
+        assert stored_bytes() == len(BIG)
+
+
+async def test_a_repeat_gives_back_no_more_than_it_brought(intake: Ground):
+    """Else the same form, sent again and again with other copies of its files, would hide them from the count."""
+    async with visitor(intake) as client:
+        page = await client.get("/")
+        letter = {"letter": ("surat.pdf", LETTER, "application/pdf")}
+        for status, left in ((303, 0), (303, len(BIG)), (303, 2 * len(BIG))):
+            held = {"held.requirements": tokens_of(await ahead(client, page))}
+            sent = await client.post("/", data={**hidden_of(page), **FORM, **held}, files=letter)
+            assert (sent.status_code, stored_bytes()) == (status, left), sent.text
+
+
+async def test_a_program_that_sends_whole_requests_has_nothing_outstanding(intake: Ground):
+    async with visitor(intake) as client:
+        for number in range(8):
+            files = [*FILES, ("requirements", (f"besar {number}.pdf", BIG, "application/pdf"))]
+            assert (await client.post("/api/requests", data=FORM, files=files)).status_code == 201
+            wrong = await client.post("/api/requests", data={**FORM, "email": "x"}, files=files)
+            assert wrong.status_code == 422
+    assert stored_bytes() == 0
+
+
+async def test_a_body_is_counted_while_it_comes(intake: Ground):
+    """Without a length in its head, and although nothing of it is stored yet: read to its end it would be too large."""
+
+    async def pieces() -> AsyncIterator[bytes]:
+        head = b'--bb\r\nContent-Disposition: form-data; name="requirements"; filename="a.pdf"\r\n\r\n'
+        yield head
+        for _ in range(100):
+            yield bytes(10_000)
+
+    async with visitor(intake) as client:
+        page = await client.get("/")
+        for _ in range(3):
+            assert (await ahead(client, page)).status_code == 200
+        kind = {"Content-Type": "multipart/form-data; boundary=bb"}
+        answer = await client.post("/berkas", content=pieces(), headers=kind)
+    assert answer.status_code == 429
+
+
+async def test_the_whole_has_a_limit_which_answers_503(tmp_path: Path):
+    async with ground(tmp_path, **{**ROOM, "upload_budget": 800_000, "upload_budget_per_address": 200_000}) as intake:
+        answers = []
+        for place in range(8):
+            async with visitor(intake, f"192.0.2.{place}") as client:
+                answers.append(await ahead(client, await client.get("/")))
+        assert [answer.status_code for answer in answers] == [200] * 6 + [503] * 2
+        assert "Tempat untuk berkas" in answers[-1].text
+        assert int(answers[-1].headers["retry-after"]) > 0
+
+
+async def test_rate_zero_switches_off_the_limit_of_an_address_alone(tmp_path: Path):
+    async with ground(tmp_path, **{**ROOM, "public_rate": 0}) as intake, visitor(intake) as client:
+        page = await client.get("/")
+        statuses = [(await ahead(client, page)).status_code for _ in range(21)]
+        assert statuses == [200] * 19 + [503] * 2
+
+
+async def test_staff_are_not_counted(tmp_path: Path):
+    async with desk_ground(tmp_path) as desk:
+        await to(desk, "in_progress")
+        refused = await fill_in(desk, "dewi", f"{WORK}/serahkan", [("documents", ("a.pdf", a_pdf(1)))], summary="")
+        assert refused.status_code == 422
+        assert stored_bytes() == 0
+
+
+async def test_a_form_without_files_is_not_read_without_end(intake: Ground):
+    kind = {"Content-Type": "application/x-www-form-urlencoded"}
+    async with ground(intake.platform.settings.data / "other") as roomy, visitor(roomy) as client:
+        answer = await client.post("/", content=b"name=" + b"x" * 2_000_000, headers=kind)
+    assert answer.status_code == 413
+
+
+# The count itself
+
+
+def document(key: str, size: int = 100_000) -> DocumentRef:
+    kind, media_type = DocumentKind.LETTER, "application/pdf"
+    return DocumentRef(id=key, kind=kind, name="a.pdf", size=size, media_type=media_type, sha256="0" * 64, key=key)
+
+
+def refusal(budget: UploadBudget, network: str, size: int) -> int:
+    try:
+        budget.require(network, size)
+    except Problem as problem:
+        return problem.status_code
+    return 0
+
+
+def test_an_address_has_room_again_after_an_hour_and_all_of_them_after_a_day():
+    now = [0.0]
+    budget = UploadBudget(300_000, 1_200_000, lambda: now[0])
+    for hour in range(3):
+        now[0] = hour * HOUR
+        budget.stored("a", [document(f"a{hour}")])
+        assert refusal(budget, "a", 200_001) == 429
+    now[0] += HOUR
+    assert refusal(budget, "a", 1) == 429, "a quarter of all is the most of one address"
+    assert refusal(budget, "b", 300_000) == 0
+    now[0] = 24 * HOUR
+    assert refusal(budget, "a", 100_000) == 0
+    now[0] = 100 * HOUR
+    assert refusal(budget, "a", 300_000) == 0
+    assert not budget._files
+
+
+def test_small_files_count_for_the_room_that_they_take():
+    budget = UploadBudget(2 * LEAST_BYTES, 100 * LEAST_BYTES)
+    budget.stored("a", [document("a", 1), document("b", 1)])
+    assert refusal(budget, "a", 1) == 429
+    budget.settled([document("a", 1), document("unknown")])
+    assert refusal(budget, "a", 1) == 0
+
+
+def test_a_budget_smaller_than_one_form_is_refused_at_start(tmp_path: Path):
+    for wrong in ({"upload_budget_per_address": 1000}, {"upload_budget": 200 * 1024**2}):
+        with pytest.raises(BadSettings, match="SIMPUL_UPLOAD_BUDGET"):
+            load_settings(_env_file=None, **wrong)
+    usual = Settings(_env_file=None)
+    assert usual.upload_budget_per_address >= 8 * usual.body_limit
