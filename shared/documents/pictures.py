@@ -13,6 +13,8 @@ from PIL import Image
 from shared.documents.port import DocumentRefused
 
 MAX_PIXELS = 400_000_000
+MAX_PROGRESSIVE_PIXELS = 60_000_000
+"""A progressive JPEG is held in memory whole, six bytes for each pixel."""
 MAX_PNG_BYTES = 1024**3
 MAX_CHUNKS = 100_000
 MAX_SEGMENTS = 5_000
@@ -57,7 +59,7 @@ def check_jpeg(file: BinaryIO) -> None:
     Image.MAX_IMAGE_PIXELS = None  # held to a limit of ours
     try:
         image = Image.open(file, formats=("JPEG",))
-        if image.width * image.height > MAX_PIXELS:
+        if image.width * image.height > (MAX_PROGRESSIVE_PIXELS if "progressive" in image.info else MAX_PIXELS):
             raise _refused("too_complex")
         image.draft("L", (1, 1))
         image.load()
