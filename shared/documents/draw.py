@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-import struct
 from collections.abc import Callable
 from io import BytesIO
 
 from PIL import Image, ImageChops, ImageOps
+
+from shared.documents.sandbox.protocol import NO_SUCH_PAGE, PAGES, SUCCEEDED, TOO_LARGE, UNRENDERABLE
 
 WIDTH, HEIGHT = 1200, 3600
 """Pixels of a page image at most."""
@@ -20,9 +21,6 @@ OVERLAP = 40
 STRIP_ROWS = 64
 LAST_ROW_FIRST, LAST_COLUMN_FIRST = (3, 4, 6, 7), (2, 3, 7, 8)
 """Orientations (EXIF) in which what is stored last is seen first."""
-NO_SUCH_PAGE, UNRENDERABLE, TOO_LARGE = 3, 4, 5
-PAGES = struct.Struct(">I")
-"""The answer is the number of pages, then the picture."""
 
 GREYS, COLOURS = 16, 256
 
@@ -41,7 +39,7 @@ def draw_job(content: bytes, media_type: str, page: int) -> tuple[int, bytes]:
     """An exit status and, if it is 0, the number of pages and the page as PNG."""
     try:
         image, pages = draw(content, media_type, page)
-        return 0, PAGES.pack(pages) + as_png(image)
+        return SUCCEEDED, PAGES.pack(pages) + as_png(image)
     except NoSuchPage:
         return NO_SUCH_PAGE, b""
     except (TooLarge, MemoryError):

@@ -11,10 +11,19 @@ from time import monotonic
 
 from prometheus_client import Histogram
 
-from shared.documents.draw import NO_SUCH_PAGE, PAGES, TOO_LARGE
 from shared.documents.port import StoreUnavailable
 from shared.documents.sandbox.client import Sandbox, SandboxUnavailable, anonymous_file, process_sandbox
-from shared.documents.sandbox.protocol import OUT_OF_MEMORY, OUT_OF_TIME, SUCCEEDED, Answer, Job, Limits
+from shared.documents.sandbox.protocol import (
+    NO_SUCH_PAGE,
+    OUT_OF_MEMORY,
+    OUT_OF_TIME,
+    PAGES,
+    SUCCEEDED,
+    TOO_LARGE,
+    Answer,
+    Job,
+    Limits,
+)
 
 DRAWABLE = frozenset({"application/pdf", "image/png", "image/jpeg"})
 DRAWINGS = Histogram("simpul_page_image_seconds", "Time that the picture of a page took, waiting included", ["outcome"])

@@ -5,11 +5,14 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 from tempfile import SpooledTemporaryFile, TemporaryFile
+from time import monotonic, sleep
 from typing import Any
 from zipfile import ZipFile
 
@@ -115,6 +118,38 @@ async def test_a_server_ends_with_the_process_that_started_it(sandbox: Sandbox):
     assert sandbox.server_pid is None
     with pytest.raises(ProcessLookupError):
         os.kill(server or 0, 0)
+
+
+STARTED_AND_KILLED = """
+import asyncio, io, os, signal
+from shared.documents.inspection import Inspector
+from shared.documents.sandbox.client import Sandbox
+sandbox = Sandbox()
+try:
+    asyncio.run(Inspector(sandbox).media_type("surat.pdf", io.BytesIO(b"x")))
+except Exception:
+    print(sandbox.server_pid, flush=True)
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_a_server_ends_when_the_process_that_started_it_is_killed():
+    killed = subprocess.run(
+        [sys.executable, "-c", STARTED_AND_KILLED], cwd=Path(__file__).parents[2], capture_output=True, timeout=60
+    )
+    assert killed.returncode == -signal.SIGKILL
+    server, deadline = int(killed.stdout), monotonic() + 30
+    while is_running(server) and monotonic() < deadline:
+        sleep(0.02)
+    assert not is_running(server)
+
+
+def is_running(pid: int) -> bool:
+    """Neither gone nor waiting to be taken note of by a parent that may not do so."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
 
 
 async def test_a_reader_who_goes_away_leaves_no_child_behind(sandbox: Sandbox):

@@ -14,9 +14,13 @@ from dataclasses import asdict, dataclass, field
 MAX_RESULT_BYTES = 24 * 1024**2
 LENGTH = struct.Struct(">I")
 READY = b"ready"
+PAGES = struct.Struct(">I")
+"""The result of drawing a page begins with the number of pages; the picture follows."""
 
 SUCCEEDED = 0
 """Exit statuses from 1 to 199 are the job's own; those from here on say why there is no result."""
+NO_SUCH_PAGE, UNRENDERABLE, TOO_LARGE = 3, 4, 5
+"""What drawing a page says."""
 FAILED, OUT_OF_MEMORY, CRASHED, OUT_OF_TIME, CANNOT_FORK = 200, 201, 202, 203, 204
 
 
