@@ -16,6 +16,7 @@ from faststream.kafka import KafkaBroker
 from faststream.kafka.message import KafkaAckableMessage
 from faststream.kafka.subscriber.usecase import BatchSubscriber
 
+from shared.eventlog.kafka_commits import Commits
 from shared.eventlog.kafka_connection import RETRY_BACKOFF_MS, Connection
 from shared.eventlog.kafka_reading import Found, record_of
 from shared.eventlog.port import Handle, LogUnavailable, Record
@@ -42,10 +43,11 @@ REFUSALS = 3
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """A batch, and the positions that are reached with it."""
+    """A batch, the positions that are reached with it, and how often partitions had been revoked before."""
 
     records: Sequence[Record]
     reached: Mapping[TopicPartition, int]
+    revocations: int = 0
 
 
 class Membership:
@@ -61,11 +63,9 @@ class Membership:
         self._max_records, self._grace, self._stall = max_records, grace, stall
         self._let_go, self._idle = asyncio.Event(), asyncio.Event()
         self._handling: asyncio.Future[None] | None = None
-        self._reached: dict[TopicPartition, int] = {}
-        self._committing = asyncio.Lock()
+        self._commits = Commits(group)
         self._committer: asyncio.Task[None] | None = None
         self._heard = monotonic()
-        self._refused = 0
         self._subscriber: BatchSubscriber | None = None
 
     async def run(self) -> None:
@@ -89,12 +89,12 @@ class Membership:
         self._subscribe(broker)
         self._let_go.clear()
         self._idle.set()
-        self._reached.clear()
+        self._commits.begin()
         self._committer = asyncio.create_task(self._commit_for_ever())
         try:
             async with asyncio.timeout(JOIN_SECONDS):
                 await broker.start()
-            self._heard, self._refused = monotonic(), 0
+            self._heard = monotonic()
             yield
         finally:
             self._let_go.set()
@@ -163,7 +163,7 @@ class Membership:
     async def _decode(self, message: KafkaAckableMessage) -> Delivery:
         found: tuple[Found, ...] = message.raw_message
         reached = {TopicPartition(self._connection.topic.name, one.partition): one.offset + 1 for one in found}
-        return Delivery([record_of(one) for one in found], reached)
+        return Delivery([record_of(one) for one in found], reached, self._commits.revocations)
 
     async def _deliver(self, delivery: Delivery) -> None:
         """Hand a batch over, however often that takes; given up only when the partitions are, which brings it back."""
@@ -171,10 +171,10 @@ class Membership:
         self._heard, pause = monotonic(), FIRST_PAUSE
         try:
             while not await self._handled(delivery):
-                if await self._let_go_within(pause):
+                if await self._let_go_within(pause) or delivery.revocations != self._commits.revocations:
                     return
                 pause = min(LONGEST_PAUSE, pause * 2)
-            self._reached |= delivery.reached
+            self._commits.handled(delivery.reached, delivery.revocations)
             if self._let_go.is_set():
                 await self._commit()
         finally:
@@ -208,18 +208,7 @@ class Membership:
             await self._commit()
 
     async def _commit(self, seconds: float = COMMIT_SECONDS) -> None:
-        """Commit what was handled. A position that cannot be committed only repeats events; it is tried again with the next."""
-        async with self._committing:
-            if not (reached := dict(self._reached)):
-                return
-            try:
-                async with asyncio.timeout(seconds):
-                    await self._consumer().commit(reached)
-                self._refused = 0
-                self._reached = {one: at for one, at in self._reached.items() if at != reached.get(one)}
-            except (KafkaError, TimeoutError) as error:
-                self._refused += 1
-                logger.warning("a position of %s is not committed, so events may be repeated: %r", self._group, error)
+        await self._commits.commit(self._consumer, seconds)
 
     async def _release(self) -> None:
         """Before partitions go to another member: finish the batch in hand, but do not try one again that fails."""
@@ -232,7 +221,7 @@ class Membership:
             logger.warning("%s gives partitions away with a batch in hand, which will be repeated", self._group)
         finally:
             # They are read again from where they were committed, by whoever gets them.
-            self._reached.clear()
+            self._commits.revoked()
             self._let_go.clear()
 
     async def _death(self) -> str:
@@ -243,7 +232,7 @@ class Membership:
                 return "it has stopped fetching"
             if self._committer is None or self._committer.done():
                 return "its positions are not committed any more"
-            if self._refused >= REFUSALS:
+            if self._commits.refused >= REFUSALS:
                 return "the group does not know it any more"
             if self._idle.is_set() and monotonic() - self._heard > self._stall and await self._is_behind():
                 return f"no event came for {self._stall:.0f} s, but there are some"
