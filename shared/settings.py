@@ -12,6 +12,9 @@ from urllib.parse import urlsplit
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from shared.mail.port import is_header_text, is_mailbox
+from shared.office import Office
+
 MIB = 1024 * 1024
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 EVERYWHERE = frozenset({"0.0.0.0", "::"})  # noqa: S104 - compared with, not listened at
@@ -85,7 +88,13 @@ class Settings(BaseSettings):
     minio: SecretStr = Field(SecretStr(""), description="http://key:secret@host:9000/bucket; distributed mode")
     minio_password_file: Path | None = Field(None, description="file with the MinIO secret, instead of one in MINIO")
     mail_from: str = Field("Layanan Integrasi Sistem <simpul@simpul.example>", description="sender of every e-mail")
-    public_rate: int = Field(30, ge=0, description="submissions a minute and address; 0: no limit")
+    reply_to: str = Field("", description="address that answers to e-mails go to; empty: OFFICE_EMAIL, or the sender")
+    office_phone: str = Field("", description="telephone of the office, in e-mails and on the tracking page")
+    office_email: str = Field("", description="e-mail address of the office, in the same places")
+    office_address: str = Field("", description="where the office is, in the same places")
+    public_rate: int = Field(
+        30, ge=0, description="submissions a minute and address; 0: no limit, and none of e-mails to one recipient"
+    )
     upload_budget_per_address: int = Field(
         512 * MIB,
         ge=1,
@@ -118,6 +127,20 @@ class Settings(BaseSettings):
         "auto", description="API documentation; auto: open on loopback only"
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="least level that is logged")
+
+    @field_validator("mail_from", "reply_to", "office_phone", "office_email", "office_address")
+    @classmethod
+    def _one_line(cls, value: str) -> str:
+        if not is_header_text(value):
+            raise ValueError("must be one line without control characters")
+        return value.strip()
+
+    @field_validator("reply_to", "office_email")
+    @classmethod
+    def _mailbox(cls, value: str) -> str:
+        if value and not is_mailbox(value):
+            raise ValueError("must look like kantor@simpul.example")
+        return value
 
     @field_validator("base_url", "otlp")
     @classmethod
@@ -178,6 +201,10 @@ class Settings(BaseSettings):
     def mail_viewer_open(self) -> bool:
         """Whoever is at this machine may read them, as they may read the files."""
         return self.mail_viewer and self.local
+
+    @property
+    def office(self) -> Office:
+        return Office(self.office_phone, self.office_email, self.office_address)
 
     @property
     def database(self) -> Path:

@@ -33,6 +33,11 @@ GATEWAY_HTTPS_PORT={https}
 COMPOSE_PROFILES=mailpit
 SIMPUL_SMTP=smtp://mailpit:1025?tls=none
 SIMPUL_MAIL_FROM=Layanan Integrasi Sistem <simpul@{host}>
+# How applicants reach the office. Answers to e-mails go to SIMPUL_REPLY_TO, or else to SIMPUL_OFFICE_EMAIL.
+SIMPUL_REPLY_TO=
+SIMPUL_OFFICE_PHONE=
+SIMPUL_OFFICE_EMAIL=
+SIMPUL_OFFICE_ADDRESS=
 
 # Random, and known to nobody else.
 SIMPUL_SECRET={secret}

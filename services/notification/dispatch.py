@@ -7,16 +7,20 @@ import logging
 import time
 import uuid
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
 from typing import Protocol
 
 from services.notification.domain import EndSending, FireReminder, Message, StartSending, State, due_at, on_due
 from services.notification.letters import Letter, render
-from services.notification.planning import APPLICANT
+from services.notification.planning import APPLICANT, Values
+from services.notification.staff_links import path_for_person, path_for_role
 from shared.clock import NewId
 from shared.contracts.notification import MessageOutcome
+from shared.identity.accounts import Role
 from shared.mail.port import BadHeader, Email, Mailer, Outcome, retry_after
+from shared.office import Office
 from shared.runtime.execution import Answer, CommandKey, Executor, Kept
 from shared.runtime.measures import MESSAGES
 from shared.storage.port import Find, StoreUnavailable
@@ -37,6 +41,17 @@ written down means that the letter is sent once more, and a claim that nobody kn
 class Recipient:
     name: str
     address: str
+    roles: tuple[Role, ...] = field(default=(), compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Correspondence:
+    """What every e-mail has of the installation: who sends it, who gets answers ("": the sender), and how links begin."""
+
+    sender: str
+    origin: str
+    reply_to: str
+    office: Office
 
 
 class Directory(Protocol):
@@ -56,13 +71,12 @@ class Dispatch:
         mailer: Mailer,
         directory: Directory,
         new_id: NewId,
-        sender: str,
+        correspondence: Correspondence,
         link: Callable[[str, str], str],
-        staff_link: str,
     ):
-        """`link(request_id, number)` is the applicant's tracking link, `staff_link` is where staff go."""
+        """`link(request_id, number)` is the applicant's tracking link."""
         self._executor, self._mailer, self._directory = executor, mailer, directory
-        self._sender, self._link, self._staff_link = sender, link, staff_link
+        self._correspondence, self._link = correspondence, link
         self._new_id = new_id
 
     async def attend(self, request_id: str) -> None:
@@ -166,20 +180,29 @@ class Dispatch:
         if (lead := values.pop("lead_username", None)) is not None:
             contact = await self._directory.person(lead)
             values["contact"] = contact.address if contact else ""
-        to_applicant = message.to == APPLICANT
-        state = kept.state
-        link = self._link(kept.id, state.number) if to_applicant else self._staff_link
-        name = recipients[0].name if len(recipients) == 1 else ""
-        rendered = render(Letter(message.kind, name, state.number, state.scope, link, values))
+        rendered = render(self._letter(kept, message, recipients, values))
         return Email(
             message_id=message.id,
             to=tuple(recipient.address for recipient in recipients),
             subject=rendered.subject,
             text=rendered.text,
             html=rendered.html,
-            sender=self._sender,
+            sender=self._correspondence.sender,
             date=message.planned_at,
+            reply_to=self._correspondence.reply_to,
+            thread_id=_thread_id(kept.id, message),
         )
+
+    def _letter(self, kept: Kept[State], message: Message, recipients: Sequence[Recipient], values: Values) -> Letter:
+        state = kept.state
+        name = recipients[0].name if len(recipients) == 1 else ""
+        letter = partial(Letter, message.kind, name, state.number, state.scope)
+        if message.to == APPLICANT:
+            link = self._link(kept.id, state.number)
+            return letter(link=link, values=values, office=self._correspondence.office)
+        link = self._correspondence.origin + _staff_path(kept, message, recipients)
+        applicant, unit = (state.applicant.name, state.applicant.unit) if state.applicant else ("", "")
+        return letter(link=link, values=values, applicant=applicant, unit=unit)
 
     async def take_back(self) -> None:
         """After a crash of the only process that sends: what was in hand has an unknown outcome, and is tried again now."""
@@ -201,6 +224,19 @@ class Dispatch:
 
 def _key(request_id: str, command: FireReminder) -> CommandKey:
     return CommandKey(str(uuid.uuid5(uuid.UUID(request_id), command.reminder)), digest="")
+
+
+def _thread_id(request_id: str, message: Message) -> str:
+    """What all e-mails about a request to its applicant, or to staff, name as the message that they answer."""
+    return f"{request_id}.{'applicant' if message.to == APPLICANT else 'staff'}.thread"
+
+
+def _staff_path(kept: Kept[State], message: Message, recipients: Sequence[Recipient]) -> str:
+    kind, _, name = message.to.partition(":")
+    if kind == "role":
+        return path_for_role(kept.id, Role(name))
+    leads = kept.state.lead is not None and kept.state.lead.username == name
+    return path_for_person(kept.id, recipients[0].roles, leads=leads)
 
 
 def _counted_as(outcome: Outcome, message: Message) -> str:

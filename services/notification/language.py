@@ -149,9 +149,12 @@ class Frame:
     counts: Sequence[str]
     greeting: str
     number: str
+    applicant: str
     fallback: str
     hidden: str
     office: Sequence[str]
+    contact: str
+    contact_ways: Mapping[str, str]
     tagline: str
     somebody: str
     scopes: Mapping[str, str]

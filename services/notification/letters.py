@@ -12,6 +12,8 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
 from services.notification.language import Language, Point, Text, read_language
+from shared.office import NO_WAY, Office
+from shared.web_addresses import contains_web_address
 
 _TEMPLATES = Path(__file__).parent / "templates"
 _LONGEST_TEXT, _LONGEST_NAME = 4000, 200
@@ -32,7 +34,8 @@ class BadLetter(ValueError):
 @dataclass(frozen=True, slots=True)
 class Letter:
     """What to tell whom. `name` is the recipient's, empty for everybody of a role; `scope` is `application` or `data`;
-    `link` is where the reader goes on; `values` are those that KINDS names for the kind."""
+    `link` is where the reader goes on; `values` are those that KINDS names for the kind. Staff are told whose request it is,
+    applicants how to reach the office."""
 
     kind: str
     name: str
@@ -40,6 +43,9 @@ class Letter:
     scope: str
     link: str
     values: Mapping[str, Any]
+    applicant: str = ""
+    unit: str = ""
+    office: Office = NO_WAY
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,9 +112,9 @@ KINDS: Mapping[str, Mapping[str, Callable[[Any], Any]]] = {
     "resumed": {"target_date": day, "note": words},
     "delivered": {"summary": words, "documents": count, "confirm_by": day},
     "reminder_confirm": {"confirm_by": day},
-    "contested": {"reason": words},
+    "contested": {},
     "completed": {"automatic": flag, "survey_until": day},
-    "withdrawn": {"reason": words},
+    "withdrawn": {},
     "link": {},
     "staff_submitted": {"unit": name, "description": words},
     "staff_resubmitted": {"unit": name, "round": count},
@@ -122,12 +128,19 @@ KINDS: Mapping[str, Mapping[str, Callable[[Any], Any]]] = {
     "staff_answered": {"answer": words},
     "staff_contested": {"reason": words},
 }
-"""The values that each kind of letter takes, and how they are read. A text may be empty; what says nothing is left out."""
+"""The values that each kind of letter takes, and how they are read. A text may be empty; what says nothing is left out.
+
+An applicant's own words are not mailed to the applicant: whose address that is, nobody has proven.
+"""
+
+OFFICE = "office"
+"""Among the values of every letter, whether the office can be reached."""
 
 CASES: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
     "received": lambda values: "again" if values["round"] > 1 else "",
     "progress": lambda values: "measured" if values["percent"] is not None else "",
     "completed": lambda values: "automatic" if values["automatic"] else "",
+    "withdrawn": lambda values: "reachable" if values[OFFICE] else "",
 }
 """Which sentences a letter is written with, where it may be one of several."""
 
@@ -141,13 +154,20 @@ def render(letter: Letter) -> Rendered:
         "text": text,
         "preview": text.preview.text(values),
         "blocks": text.blocks(values),
-        "greeting": frame.greeting.format(name=name(letter.name) or text.somebody),
+        "greeting": frame.greeting.format(name=_addressed(letter.name) or text.somebody),
         "number": letter.number,
+        "about": ", ".join(filter(None, (name(letter.applicant), name(letter.unit)))),
+        "office": letter.office,
         "scope": frame.scopes.get(letter.scope, ""),
         "link": letter.link,
     }
     subject = f"[{letter.number}] {text.subject}"
     return Rendered(subject, _TEXT.render(context), _HTML.render(context, subject=subject))
+
+
+def _addressed(written: str) -> str:
+    """A name that holds a web address was written by somebody who wants it mailed."""
+    return "" if contains_web_address(written) else name(written)
 
 
 def _read(letter: Letter) -> tuple[dict[str, Any], Text]:
@@ -158,6 +178,7 @@ def _read(letter: Letter) -> tuple[dict[str, Any], Text]:
     values = {key: _value(letter, key, read) for key, read in takes.items()}
     if "items" in values:
         values["items_count"] = INDONESIAN.frame.count(len(values["items"]))
+    values[OFFICE] = bool(letter.office)
     case = CASES[letter.kind](values) if letter.kind in CASES else ""
     return values, INDONESIAN.texts[letter.kind, case]
 

@@ -7,14 +7,14 @@ from time import monotonic
 
 from services.notification.api import router
 from services.notification.desk import Desk
-from services.notification.dispatch import Dispatch, Recipient
+from services.notification.dispatch import Correspondence, Dispatch, Recipient
 from services.notification.domain import decider
 from services.notification.pages import MESSAGES, pages
 from services.notification.queries import trouble
 from shared.identity.accounts import Account, AccountStore, Role
 from shared.platform import Platform
 from shared.runtime.service import Service, ServiceRuntime
-from shared.web.navigation import SIGN_IN
+from shared.settings import Settings
 
 KNOWN_FOR = 1.0
 
@@ -42,9 +42,18 @@ class StaffDirectory:
         at, found = self._found.get(name, (0.0, ()))
         if found and self._now() - at < KNOWN_FOR:
             return found
-        found = [Recipient(account.name, account.email) for account in await look_up()]
+        found = [Recipient(account.name, account.email, account.roles) for account in await look_up()]
         self._found[name] = self._now(), found
         return found
+
+
+def _correspondence(settings: Settings) -> Correspondence:
+    return Correspondence(
+        sender=settings.mail_from,
+        origin=settings.origin,
+        reply_to=settings.reply_to or settings.office_email,
+        office=settings.office,
+    )
 
 
 def build(platform: Platform) -> Service:
@@ -57,9 +66,8 @@ def build(platform: Platform) -> Service:
         platform.mailer,
         StaffDirectory(platform.accounts),
         platform.new_id,
-        platform.settings.mail_from,
+        _correspondence(platform.settings),
         platform.tracking.link,
-        platform.settings.origin + SIGN_IN,
     )
     runtime.attend_with(dispatch.attend)
     desk = Desk(runtime)

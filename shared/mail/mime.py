@@ -39,8 +39,12 @@ def build(email: Email) -> bytes:
 
 def message_id(email: Email) -> str:
     """The id with the angle brackets and, unless it brings one, the host of the sender."""
-    host = "" if "@" in email.message_id else "@" + _sender(email.sender)[1].rpartition("@")[2]
-    return f"<{email.message_id}{host}>"
+    return _whole_id(email.message_id, email.sender)
+
+
+def _whole_id(bare: str, sender: str) -> str:
+    host = "" if "@" in bare else "@" + _sender(sender)[1].rpartition("@")[2]
+    return f"<{bare}{host}>"
 
 
 def sender_address(email: Email) -> str:
@@ -52,14 +56,24 @@ def _head(email: Email, boundary: str) -> str:
     fields = [
         f"Date: {format_datetime(email.date)}",
         f"From: {_sender(email.sender)[0]}",
+        *([f"Reply-To: {_sender(email.reply_to)[0]}"] if email.reply_to else []),
         f"To: {_listed(email.to)}",
         f"Message-ID: {message_id(email)}",
+        *_thread(email),
         f"Subject: {_unstructured(email.subject, len('Subject: '))}",
         *(f"{name}: {_unstructured(value, len(name) + 2)}" for name, value in email.headers.items()),
         "MIME-Version: 1.0",
         f'Content-Type: multipart/alternative; boundary="{boundary}"',
     ]
     return "\r\n".join(fields) + "\r\n\r\n"
+
+
+def _thread(email: Email) -> list[str]:
+    """What makes mail programs show all messages of a conversation as one."""
+    if not email.thread_id:
+        return []
+    root = _whole_id(email.thread_id, email.sender)
+    return [f"In-Reply-To: {root}", f"References: {root}"]
 
 
 @lru_cache(maxsize=16)

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from email.utils import parseaddr
+from email.utils import getaddresses, parseaddr
 from typing import Literal, Protocol
 
 from shared.mail.address import is_address
@@ -17,7 +17,12 @@ AUTOMATIC = {"Auto-Submitted": "auto-generated", "X-Auto-Response-Suppress": "Al
 _FORBIDDEN = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 _MESSAGE_ID = re.compile(r"[A-Za-z0-9._+-]{1,120}(@[A-Za-z0-9.-]{1,120})?")
 _FIELD = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,60}")
-_OURS = frozenset({"from", "to", "subject", "date", "message-id", "mime-version", "content-type"})
+_OURS = frozenset(
+    {
+        *("from", "to", "reply-to", "subject", "date", "message-id", "in-reply-to", "references"),
+        *("mime-version", "content-type"),
+    }
+)
 
 
 class BadHeader(ValueError):
@@ -28,7 +33,8 @@ class BadHeader(ValueError):
 class Email:
     """A letter ready to go. `message_id` and `date` come from the event, so that a repeat is the same message.
 
-    `to` holds plain addresses, `sender` an address with or without a name; `date` has a zone.
+    `to` holds plain addresses, `sender` and `reply_to`, which may be empty, an address with or without a name; `date` has a
+    zone. `thread_id` is the id that all messages of one conversation name as what they answer; no message needs to have it.
     Raises BadHeader for anything that could break out of its header field.
     """
 
@@ -39,19 +45,34 @@ class Email:
     html: str
     sender: str
     date: datetime
+    reply_to: str = ""
+    thread_id: str = ""
     headers: Mapping[str, str] = field(default_factory=lambda: AUTOMATIC)
 
     def __post_init__(self) -> None:
         if not self.to or not all(is_address(address) for address in self.to):
             raise BadHeader("Alamat surel penerima tidak sah.")
-        if _FORBIDDEN.search(self.sender) or not is_address(parseaddr(self.sender)[1]):
+        if not is_mailbox(self.sender):
             raise BadHeader("Alamat surel pengirim tidak sah.")
+        if self.reply_to and not is_mailbox(self.reply_to):
+            raise BadHeader("Alamat surel untuk balasan tidak sah.")
         if _FORBIDDEN.search(self.subject):
             raise BadHeader("Perihal surel memuat tanda yang tidak diizinkan.")
-        if not _MESSAGE_ID.fullmatch(self.message_id) or self.date.tzinfo is None:
+        ids = (self.message_id, self.thread_id or self.message_id)
+        if not all(map(_MESSAGE_ID.fullmatch, ids)) or self.date.tzinfo is None:
             raise BadHeader("Tanda pengenal atau waktu surel tidak sah.")
         for name, value in self.headers.items():
             _check_field(name, value)
+
+
+def is_mailbox(text: str) -> bool:
+    """Whether it is an address, with or without a name, that can stand in a header field."""
+    return not _FORBIDDEN.search(text) and len(getaddresses([text])) == 1 and is_address(parseaddr(text)[1])
+
+
+def is_header_text(text: str) -> bool:
+    """Whether it holds nothing that could end a line."""
+    return not _FORBIDDEN.search(text)
 
 
 def _check_field(name: str, value: str) -> None:

@@ -14,6 +14,7 @@ from starlette.responses import HTMLResponse
 
 from shared.identity.accounts import Role
 from shared.identity.identity import Principal
+from shared.office import Office
 from shared.web import dates, labels, navigation
 from shared.web.bodies import naming
 from shared.web.csrf import csrf_of, give_visitor
@@ -80,6 +81,10 @@ class View:
         settings = platform_of(self._request).settings
         admin = self.principal is not None and self.principal.has(Role.ADMIN)
         return settings.mail_viewer_open or (settings.mail_viewer and admin)
+
+    @property
+    def office(self) -> Office:
+        return platform_of(self._request).settings.office
 
     @property
     def docs_open(self) -> bool:

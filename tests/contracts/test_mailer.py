@@ -59,6 +59,23 @@ def test_a_letter_reads_back_as_it_was_written():
     assert not letter.defects
 
 
+def test_a_letter_names_its_conversation_and_who_gets_answers():
+    answered = replace(LETTER, reply_to="Café Ülkü <kantor@dinas.example>", thread_id="5f6e0a2c.applicant.thread")
+    letter = read(build(answered))
+    assert letter["Message-ID"] == read(build(LETTER))["Message-ID"]
+    assert letter["References"] == letter["In-Reply-To"] == "<5f6e0a2c.applicant.thread@diskominfo.example>"
+    assert letter["Reply-To"].addresses[0].addr_spec == "kantor@dinas.example"
+    assert letter["Reply-To"].addresses[0].display_name == "Café Ülkü"
+    assert not letter.defects
+    assert {"References", "In-Reply-To", "Reply-To"}.isdisjoint(read(build(LETTER)).keys())
+
+
+@pytest.mark.parametrize("name", ["References", "in-reply-to", "Reply-To"])
+def test_what_has_a_place_of_its_own_cannot_be_told_twice(name):
+    with pytest.raises(BadHeader):
+        replace(LETTER, headers={name: "<a@b>"})
+
+
 @given(
     subject=st.text(st.characters(exclude_categories=["Cc", "Cs", "Zl", "Zp"])),
     text=st.text(st.characters(exclude_categories=["Cs"])),
@@ -103,6 +120,12 @@ def test_nothing_breaks_out_of_a_header_field(planted):
         replace(LETTER, sender=f"Simpul{planted} <simpul@diskominfo.example>")
     with pytest.raises(BadHeader):
         replace(LETTER, message_id=f"id{planted}")
+    with pytest.raises(BadHeader):
+        replace(LETTER, reply_to=f"kantor{planted}@dinas.example")
+    with pytest.raises(BadHeader):
+        replace(LETTER, reply_to=f"Kantor{planted} <kantor@dinas.example>")
+    with pytest.raises(BadHeader):
+        replace(LETTER, thread_id=f"thread{planted}")
     with pytest.raises(BadHeader):
         replace(LETTER, headers={"X-Kind": f"a{planted}"})
     with pytest.raises(BadHeader):

@@ -14,7 +14,7 @@ from uuid import UUID, uuid5
 from services.assignment import domain as assignment
 from services.intake import domain as intake
 from services.notification import domain as notification
-from services.notification.dispatch import Dispatch, Recipient
+from services.notification.dispatch import Correspondence, Dispatch, Recipient
 from services.verification import domain as verification
 from shared.clock import Clock
 from shared.contracts.assignment import LeadAssigned
@@ -25,6 +25,7 @@ from shared.contracts.registry import UnknownFact
 from shared.contracts.verification import RequestReturned, RequestVerified
 from shared.eventlog.port import EventLog
 from shared.mail.port import Email, Outcome
+from shared.office import NO_WAY
 from shared.runtime.backoff import Backoff
 from shared.runtime.decider import Decider, Refusal
 from shared.runtime.execution import Answer, CommandKey
@@ -45,6 +46,7 @@ DECIDERS: dict[str, Decider[Any]] = {
 }
 SKEWS = (timedelta(), timedelta(), timedelta(hours=1), timedelta(hours=-1))
 WATCH_EVERY = 5.0
+CORRESPONDENCE = Correspondence("Simpul <simpul@simpul.example>", "https://simpul.example", "", NO_WAY)
 BUGS = (
     ("notification", LeadAssigned),
     ("notification", RequestReturned),
@@ -221,9 +223,8 @@ class World:
                 self.office.at(process),
                 Staff(),
                 lambda: str(UUID(int=self.fate.random.getrandbits(128))),
-                "Simpul <simpul@simpul.example>",
+                CORRESPONDENCE,
                 lambda request, number: f"https://simpul.example/lacak/{number}",
-                "https://simpul.example/",
             )
             runtime.attend_with(dispatch.attend)
             self.mutate(runtime)

@@ -27,6 +27,7 @@ from shared.contracts.facts import (
     Verdict,
 )
 from shared.contracts.facts import Letter as LetterOfRequest
+from shared.office import Office
 
 LINK = "https://simpul.example/lacak/INT-2026-000148?kunci=q7Lr-2mVd&x=1"
 DAY = date(2026, 12, 7)
@@ -163,9 +164,10 @@ def test_what_people_wrote_is_escaped_in_html(kind):
     }
     if "items" in KINDS[kind]:
         texts["items"] = [{"item": HOSTILE, "note": HOSTILE}]
-    html = render(replace(letter(kind, **texts), name=HOSTILE, scope=HOSTILE)).html
+    html = render(replace(letter(kind, **texts), name='<script>alert("2")</script>', scope=HOSTILE)).html
     assert "<script" not in html
-    assert "evil.example&#34;" in html
+    assert "&lt;script&gt;alert(&#34;2&#34;)" in html
+    assert ("evil.example&#34;" in html) == bool(texts)
     assert {attributes["href"] for _, attributes in Page(html).tags if "href" in attributes} == {LINK}
 
 
@@ -203,6 +205,52 @@ def test_text_that_says_nothing_is_left_out():
     assert "Alasan" not in render(letter("staff_withdrawn", reason="")).text
     assert "Kontak" not in render(letter("assigned", contact="")).text
     assert ">Catatan<" not in render(letter("resumed", note=" \n ")).html
+
+
+OFFICE = Office("(0921) 123-456", "layanan@kantor.example", "Jalan Contoh 1, Maba")
+
+
+def test_an_applicant_reads_how_to_reach_the_office_and_nothing_where_there_is_no_way():
+    rendered = render(replace(letter("verified"), office=OFFICE))
+    assert "\nKabupaten Halmahera Timur\n\nHubungi kami:\nTelepon: (0921) 123-456\n" in rendered.text
+    assert "Surel: layanan@kantor.example\nAlamat: Jalan Contoh 1, Maba\n\n-- \n" in rendered.text
+    links = {attributes["href"] for _, attributes in Page(rendered.html).tags if "href" in attributes}
+    assert links == {LINK, "tel:0921123456", "mailto:layanan@kantor.example"}
+    assert "Hubungi kami:" not in render(letter("verified")).text
+    only_phone = render(replace(letter("verified"), office=Office(phone="0921 1"))).text
+    assert "Telepon: 0921 1\n\n-- " in only_phone
+
+
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if not kind.startswith("staff_")])
+def test_nobody_is_told_to_get_in_touch_without_a_way_to_do_so(kind):
+    assert "hubungi kami" not in render(letter(kind)).text.lower()
+    assert "hubungi kami" in render(replace(letter(kind), office=OFFICE)).text.lower()
+
+
+def test_a_withdrawal_that_was_somebody_elses_is_to_be_told_to_the_office():
+    assert "mohon segera hubungi kami." in render(replace(letter("withdrawn"), office=OFFICE)).text
+
+
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind.startswith("staff_")])
+def test_staff_read_whose_request_it_is(kind):
+    told = replace(letter(kind), applicant="Rahmat\r\nContoh 198502142010011001", unit="Dinas <b>Perhubungan</b>")
+    rendered = render(told)
+    assert "\nPemohon: Rahmat Contoh [nomor tidak ditampilkan], Dinas <b>Perhubungan</b>\n" in rendered.text
+    assert "Dinas &lt;b&gt;Perhubungan&lt;/b&gt;" in rendered.html
+    assert "Pemohon:" not in render(letter(kind)).text
+
+
+@pytest.mark.parametrize("kind", ["withdrawn", "contested"])
+def test_what_an_applicant_wrote_is_not_mailed_to_the_address_that_the_applicant_named(kind):
+    rendered = render(letter(kind, reason="Menang undian: https://evil.example"))
+    assert "undian" not in rendered.text + rendered.html
+
+
+@pytest.mark.parametrize("name", ["Menang di https://evil.example", "evil.com", "buka www.evil.example"])
+def test_a_name_that_holds_a_web_address_is_no_greeting(name):
+    rendered = render(replace(letter("received"), name=name))
+    assert "evil" not in rendered.text + rendered.html
+    assert rendered.text.startswith("Yth. Bapak/Ibu Pemohon,")
 
 
 def test_everybody_of_a_role_is_addressed_by_the_role():

@@ -1,0 +1,26 @@
+"""The office that answers for the service, as people can reach it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Office:
+    """How to reach the office; what is empty is not offered. False if there is no way at all."""
+
+    phone: str = ""
+    email: str = ""
+    address: str = ""
+
+    def __bool__(self) -> bool:
+        return bool(self.phone or self.email or self.address)
+
+    @property
+    def dialled(self) -> str:
+        """The phone number as a link dials it."""
+        return "".join(letter for letter in self.phone if letter in "+0123456789")
+
+
+NO_WAY = Office()
+"""An office that says nowhere how to reach it."""
