@@ -176,4 +176,4 @@ def _following(routes: APIRouter, desk: Desk) -> None:
             status = kept.state.status
             return {"number": kept.state.number, "status": status, "label": STATUS_LABELS[status]}
 
-        return await live(request, desk.store, allowed, still_allowed)
+        return await live(request, desk.store, allowed, still_allowed, reader=reader)

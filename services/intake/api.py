@@ -150,7 +150,7 @@ def _add_looks(routes: APIRouter, desk: Desk) -> None:
             status = now.state.status
             return {"number": now.state.number, "status": status.value, "label": STATUS_LABELS[status]}
 
-        return await live(request, desk.store, allowed)
+        return await live(request, desk.store, allowed, reader=kept.id)
 
 
 def _add_answers(routes: APIRouter, desk: Desk) -> None:

@@ -109,4 +109,4 @@ def _following(routes: APIRouter, desk: Desk) -> None:
             kept = await desk.executor.read(id)
             return change(kept.state) if kept and kept.state.number else None
 
-        return await live(request, desk.store, allowed, still_allowed)
+        return await live(request, desk.store, allowed, still_allowed, reader=officer)

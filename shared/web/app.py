@@ -25,10 +25,10 @@ from shared.web.api_docs import PROBLEM, docs_page
 from shared.web.body_limit import JSON_LIMIT, BodyLimit, LimitOf
 from shared.web.client_address import ClientAddress, parse_proxies
 from shared.web.health import readiness, usual_parts
-from shared.web.live import Streams
 from shared.web.middleware import Faults, HeadRequests, PrintablePaths, RequestContext, SecurityHeaders
 from shared.web.rate_limit import ConcurrencyLimit, RateLimit, public_rules
 from shared.web.static_files import AT_THE_ROOT, static_file
+from shared.web.stream_limits import Streams
 from shared.web.upload_budget import UploadBudget, UploadLimit
 
 if TYPE_CHECKING:

@@ -11,14 +11,15 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
-from prometheus_client import Gauge
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from shared.identity.identity import Principal
 from shared.storage.port import Change, StateStore, StoreUnavailable
+from shared.web.client_address import client_address, network_of
 from shared.web.methods import wants_headers_only
-from shared.web.problems import Problem
+from shared.web.stream_limits import Owner, Streams
 
 logger = logging.getLogger(__name__)
 
@@ -27,8 +28,8 @@ Allowed = Callable[[str, int], Awaitable[dict[str, Any] | None]]
 StillAllowed = Callable[[], Awaitable[bool]]
 """Whether the listener may go on listening; must not count as using the session."""
 
-STREAMS = Gauge("simpul_live_streams", "Live streams that are open")
-RETRY_MS = 2000
+RETRY_MS, DISPLACED_RETRY_MS = 2000, 15_000
+"""Until a page connects again: after a cut, and after a newer page of the same owner has taken its place."""
 BATCH = 100
 _CURSOR = re.compile(r"[\w.:+/=-]{1,200}")
 
@@ -41,38 +42,33 @@ class Pace:
     recheck: float = 10.0
 
 
-class Streams:
-    """The streams of this process: how many may be open, and the moment when all of them must end."""
-
-    def __init__(self, most: int = 500):
-        self.most, self.open, self.closing = most, 0, asyncio.Event()
-
-    def close(self) -> None:
-        """End all streams, so that a stop need not wait for listeners."""
-        self.closing.set()
-
-
 async def live(
     request: Request,
     store: StateStore,
     allowed: Allowed,
     still_allowed: StillAllowed | None = None,
     pace: Pace | None = None,
+    reader: Principal | str = "",
 ) -> Response:
     """`event: request` with `{id, version, ...}` for each change after `Last-Event-ID`, or from now on.
 
-    Raises Problem 503 if too many listen or the service is about to stop, StoreUnavailable.
+    `reader` is the member of staff who listens, or the id of the request whose key an applicant holds. Raises StoreUnavailable,
+    and Problem 429 or 503 if too many listen or the service is about to stop.
     """
     if wants_headers_only(request):
         return StreamHeaders()
     streams: Streams = request.app.state.streams
-    if streams.closing.is_set() or streams.open >= streams.most:
-        raise Problem(
-            503, "Kabar langsung sedang penuh. Halaman tetap dapat dimuat ulang.", headers={"Retry-After": "30"}
-        )
     asked = request.headers.get("last-event-id") or request.query_params.get("last_event_id", "")
     cursor = asked if _CURSOR.fullmatch(asked) and await _known(store, asked) else await store.latest_change()
-    return LiveStream(streams, _Listener(store, allowed, still_allowed, cursor, pace or Pace()))
+    listener = _Listener(store, allowed, still_allowed, cursor, pace or Pace())
+    return LiveStream(streams, listener, _owner(request, reader))
+
+
+def _owner(request: Request, reader: Principal | str) -> Owner:
+    if isinstance(reader, Principal):
+        return Owner(reader.token_hash, staff=True)
+    network = network_of(client_address(request))
+    return Owner(reader or f"address {network}", network)
 
 
 async def _known(store: StateStore, cursor: str) -> bool:
@@ -130,36 +126,42 @@ class StreamHeaders(Response):
 class LiveStream(StreamHeaders):
     """The stream itself; it ends when the client goes, the session dies, the store fails or the process stops."""
 
-    def __init__(self, streams: Streams, listener: _Listener):
+    def __init__(self, streams: Streams, listener: _Listener, owner: Owner):
         super().__init__()
-        self._streams, self._listener = streams, listener
+        self._streams, self._listener, self._owner, self._started = streams, listener, owner, False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        self._streams.open += 1
-        STREAMS.inc()
-        over = [asyncio.create_task(_gone(receive)), asyncio.create_task(self._streams.closing.wait())]
+        place = self._streams.enter(self._owner)
+        ends = (_gone(receive), self._streams.closing.wait(), place.displaced.wait())
+        over = [asyncio.create_task(end) for end in ends]
         telling = asyncio.create_task(self._tell(send))
         try:
             await asyncio.wait([*over, telling], return_when=asyncio.FIRST_COMPLETED)
             if not over[0].done():
-                await self._end(telling, send)
+                await self._end(telling, send, DISPLACED_RETRY_MS if place.displaced.is_set() else RETRY_MS)
         finally:
-            self._streams.open -= 1
-            STREAMS.dec()
+            self._streams.leave(place)
             for task in (*over, telling):
                 task.cancel()
             await asyncio.gather(*over, telling, return_exceptions=True)
 
-    async def _end(self, telling: asyncio.Task[None], send: Send) -> None:
+    async def _end(self, telling: asyncio.Task[None], send: Send, retry_ms: int) -> None:
         telling.cancel()
         [outcome] = await asyncio.gather(telling, return_exceptions=True)
         if isinstance(outcome, Exception) and not isinstance(outcome, StoreUnavailable):
             logger.error("a live stream broke", exc_info=outcome)
-        await send({"type": "http.response.body", "body": b"", "more_body": False})
+        if not self._started:
+            await self._start(send)
+        last = f"retry: {retry_ms}\n\n".encode() if retry_ms != RETRY_MS else b""
+        await send({"type": "http.response.body", "body": last, "more_body": False})
+
+    async def _start(self, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
+        self._started = True
 
     async def _tell(self, send: Send) -> None:
         listener = self._listener
-        await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
+        await self._start(send)
         await _write(send, f"retry: {RETRY_MS}\nid: {listener.cursor}\n\n".encode())
         written = time.monotonic()
         while await listener.may_go_on():
