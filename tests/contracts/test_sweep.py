@@ -296,3 +296,17 @@ def test_the_search_is_linear_in_what_strangers_write():
     search._keys = Counted(search._keys)
     search.look([b'"' + b"a" * 100_000 + b'"'])
     assert steps <= 100_000
+
+
+async def test_every_log_and_store_tells_what_its_events_might_name(log: EventLog, store: StateStore):
+    keys = [random_id() for _ in range(5)]
+    logged, queued, parked, discarded, orphan = keys
+    await log.append([("s", event_of(annexes=[logged], version=99))])
+    await saved(
+        store, *(saved_with(f"r{number}", event_of()) for number in range(5)), saved_with("a", event_of(queued))
+    )
+    await store.park([letter(1, event=event_of(parked)), letter(2, event=event_of(discarded), state="discarded")])
+    assert await keys_named(keys, log, [store]) == set(keys) - {orphan}
+    await log.append([("t", event_of(orphan)[:-3])])
+    with pytest.raises(NamesUnknown):
+        await keys_named(keys, log, [store])

@@ -16,7 +16,8 @@ import httpx
 
 ROOT = Path(__file__).parents[2]
 PASSWORD = "tujuh-ombak-biru-di-maba"
-SOON = 30.0
+SOON = 120.0
+"""Seconds that a busy machine may take for what must come; none of them is waited for once it is there."""
 ESCAPE = "\x1b"
 
 Done = subprocess.CompletedProcess[str]

@@ -15,7 +15,7 @@ from services.cli.client import Patience, connected
 from services.cli.shapes import Application
 from tests.journeys import papers
 from tests.journeys.stage import free_port
-from tests.services.cli_ground import Desk, fails_with_a_sentence, serves
+from tests.services.cli_ground import SOON, Desk, fails_with_a_sentence, serves
 
 pytestmark = pytest.mark.slow
 
@@ -52,7 +52,7 @@ def test_a_first_start_shows_passwords_once_and_ends_with_ctrl_c(desk: Desk):
         assert desk.simpul("backup", "copy").returncode == 0
         fails_with_a_sentence(desk.simpul("restore", "copy"), "is running", "Stop it first")
         first.send_signal(signal.SIGINT)
-        greeting, log = first.communicate(timeout=30)
+        greeting, log = first.communicate(timeout=SOON)
     assert first.returncode == 0
     passwords = [line.split()[2] for line in greeting.splitlines() if "@" not in line and line.count("-") == 4]
     assert len(passwords) == 4, greeting
@@ -65,7 +65,7 @@ def test_a_first_start_shows_passwords_once_and_ends_with_ctrl_c(desk: Desk):
     with desk.running("up", port=str(port)) as second:
         serves(port)
         second.send_signal(signal.SIGINT)
-        greeting, _ = second.communicate(timeout=30)
+        greeting, _ = second.communicate(timeout=SOON)
     assert "password" not in greeting
     assert f" http://127.0.0.1:{port}/masuk" in greeting
 
@@ -82,7 +82,7 @@ def test_where_e_mails_are_is_told_as_they_can_be_reached(desk: Desk):
         with desk.running("up", port=str(port), **setting) as process:
             serves(port)
             process.send_signal(signal.SIGINT)
-            greeting, _ = process.communicate(timeout=30)
+            greeting, _ = process.communicate(timeout=SOON)
         for words in told:
             assert words in greeting
 
@@ -102,7 +102,7 @@ def test_no_account_is_made_where_others_could_reach_it(desk: Desk, setting: dic
     with desk.running("up", port=str(port), **setting) as process:
         serves(port)
         process.send_signal(signal.SIGINT)
-        greeting, _ = process.communicate(timeout=30)
+        greeting, _ = process.communicate(timeout=SOON)
     assert "simpul staff add" in greeting
     assert "password" not in greeting
     assert desk.simpul("staff", "list", "--json").stdout == "[]\n"
@@ -123,7 +123,7 @@ def test_services_in_processes_of_their_own_hear_each_other_on_one_folder(desk: 
         _letter_arrives(desk.data / "mail", number, notification)
         assert _followed(desk, until="SendingEnded").startswith("       1 ")
         intake.send_signal(signal.SIGINT)
-        assert intake.wait(timeout=30) == 0
+        assert intake.wait(timeout=SOON) == 0
         fails_with_a_sentence(desk.simpul("restore", "copy"), "is running")
 
 
@@ -135,13 +135,13 @@ def _followed(desk: Desk, until: str) -> str:
         while until not in shown:
             shown += tail.stdout.readline()
         tail.send_signal(signal.SIGINT)
-        _, complaint = tail.communicate(timeout=30)
+        _, complaint = tail.communicate(timeout=SOON)
     assert (tail.returncode, complaint) == (0, "")
     return shown
 
 
 def _letter_arrives(folder: Path, number: str, sender: subprocess.Popen[str]) -> None:
-    until = time.monotonic() + 40
+    until = time.monotonic() + SOON
     while not any(number in letter.read_text() for letter in folder.glob("*.eml")):
         assert sender.poll() is None, sender.communicate()
         assert time.monotonic() < until, "no letter"
