@@ -131,18 +131,26 @@ async def test_a_document_that_any_event_might_name_is_not_swept(office: Office,
     assert orphan != named
 
 
-async def test_an_event_that_goes_from_the_outbox_to_the_log_meanwhile_is_met(office: Office):
-    named, event_id = await office.put(), "a-0"
-    await saved(office.stores[0], saved_with("a", event_of(named)))
+@pytest.mark.parametrize("before", [True, False])
+async def test_an_event_that_goes_from_the_outbox_to_the_log_meanwhile_is_met(office: Office, before: bool):
+    named, event, outbox = await office.put(), "a-0", office.stores[0]
+    await saved(outbox, saved_with("a", event_of(named)))
     await office.log.append([("s", event_of())])
 
-    class PublishedWhenAskedForTheEnd(SqliteEventLog):
-        async def end(self) -> str:
-            await self.append([("a", event_of(named))])
-            await office.stores[0].published([event_id])
-            return await super().end()
+    async def publish() -> None:
+        await office.log.append([("a", event_of(named))])
+        await outbox.published([event])
 
-    office.log = PublishedWhenAskedForTheEnd(office.file)
+    class PublishedMeanwhile(SqliteStateStore):
+        async def unpublished(self, limit: int, after: tuple[str, str] | None = None) -> list[OutboxEntry]:
+            if before:
+                await publish()
+            found = await super().unpublished(limit, after)
+            if not before:
+                await publish()
+            return found
+
+    office.stores[0] = PublishedMeanwhile(office.file, "verification", COLUMNS, lambda: NOW)
     await office.sweep()
     assert await office.there() == {named}
 
