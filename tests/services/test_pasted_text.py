@@ -8,8 +8,15 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
+from services.assignment.fields import Pause, Progress, Rejection
 from services.intake.domain import State
+from services.intake.fields import LostLink, Reply
+from services.verification.fields import Recommendation
+from shared.identity.own_account import OwnChange
+from shared.identity.sessions import Credentials
+from shared.identity.staff import ChangedStaff
 from shared.runtime.execution import Kept
+from shared.web.bodies import Fields
 from tests.services.intake_ground import FILES, FORM, Ground, ground
 from tests.services.pages_ground import Browser
 
@@ -84,3 +91,30 @@ async def test_a_repeat_that_was_pasted_otherwise_is_the_same_command(intake: Gr
     again = await intake.submit(headers=key, name="\ufeffRahmat\u00a0Contoh\t")
     assert (first.status_code, again.status_code) == (201, 201)
     assert first.json()["number"] == again.json()["number"]
+
+
+@pytest.mark.parametrize(
+    ("model", "field", "pasted", "meant"),
+    [
+        (Rejection, "reason", "Di luar\u2028lingkup\ufeff \U0001fae8", "Di luar\nlingkup \U0001fae8"),
+        (Pause, "question", "Alamat\rserver\v?", "Alamat\nserver\n?"),
+        (Progress, "note", "\u202a50\u00a0persen\u202c", "50 persen"),
+        (Recommendation, "reason", "Bukan\u00a0kewenangan \u2022 kami", "Bukan kewenangan \u2022 kami"),
+        (Reply, "text", "10.1.2.3\u200b:8080\f", "10.1.2.3:8080"),
+        (LostLink, "email", "<rahmat@dinas.example>\u200b", "rahmat@dinas.example"),
+        (OwnChange, "name", "\ufeffNurlaila\tIbarat ", "Nurlaila Ibarat"),
+        (ChangedStaff, "email", "mailto:nurlaila@dinas.example\u00a0", "nurlaila@dinas.example"),
+        (Credentials, "username", "nurlaila\u200b", "nurlaila"),
+    ],
+)
+def test_what_staff_and_applicants_paste_into_other_forms_is_cleaned_too(
+    model: type[Fields], field: str, pasted: str, meant: str
+):
+    others = {"password": "kuda laut hijau"} if model is Credentials else {}
+    assert getattr(model.model_validate({field: pasted, **others}), field) == meant
+
+
+def test_a_password_is_never_touched():
+    password = " kuda\u200blaut\u00a0hijau "
+    given = Credentials.model_validate({"username": "nurlaila", "password": password})
+    assert given.password.get_secret_value() == password
