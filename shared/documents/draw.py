@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable
 from io import BytesIO
 
+import pypdfium2
 from PIL import Image, ImageChops, ImageOps
 
 from shared.documents.sandbox.protocol import NO_SUCH_PAGE, PAGES, SUCCEEDED, TOO_LARGE, UNRENDERABLE
@@ -19,12 +20,13 @@ one are this many times as wide as tall."""
 OVERLAP = 40
 """A page of such a picture begins with at least the last fortieth of the one before, so that no line of text is cut in two."""
 STRIP_ROWS = 64
+MAX_PARTS = 400
 LAST_ROW_FIRST, LAST_COLUMN_FIRST = (3, 4, 6, 7), (2, 3, 7, 8)
 """Orientations (EXIF) in which what is stored last is seen first."""
 
 GREYS, COLOURS = 16, 256
 
-Box = tuple[int, int, int, int]
+Box = tuple[float, float, float, float]
 
 
 class NoSuchPage(Exception):
@@ -67,16 +69,27 @@ def as_png(image: Image.Image) -> bytes:
 
 
 def _pdf_page(content: bytes, number: int) -> tuple[Image.Image, int]:
-    import pypdfium2  # pictures need not wait for it
-
     document = pypdfium2.PdfDocument(content)
-    if not 1 <= number <= len(document):
+    places = [(page, box) for page in range(len(document)) for box in _boxes_of(document, page)]
+    if not 1 <= number <= len(places):
         raise NoSuchPage
     document.init_forms()
-    page = document[number - 1]
+    place, (left, top, right, bottom) = places[number - 1]
+    page = document[place]
     width, height = page.get_size()
-    bitmap = page.render(scale=min(WIDTH / width, HEIGHT / height), may_draw_forms=True)
-    return bitmap.to_pil().convert("RGB"), len(document)
+    bitmap = page.render(
+        scale=min(WIDTH / (right - left), HEIGHT / (bottom - top)),
+        crop=(left, height - bottom, width - right, top),
+        may_draw_forms=True,
+    )
+    return bitmap.to_pil().convert("RGB"), len(places)
+
+
+def _boxes_of(document: pypdfium2.PdfDocument, page: int) -> list[Box]:
+    try:
+        return page_boxes(*document.get_page_size(page))
+    except RuntimeError:  # that of a damaged page, which says so when it is drawn itself
+        return [(0, 0, WIDTH, WIDTH)]
 
 
 def _picture(content: bytes, number: int) -> tuple[Image.Image, int]:
@@ -97,8 +110,11 @@ def _picture(content: bytes, number: int) -> tuple[Image.Image, int]:
     return part, len(boxes)
 
 
-def page_boxes(width: int, height: int) -> list[Box]:
-    """The pages of a picture of this size: itself, or the parts of a long one from its beginning, each overlapping the next."""
+def page_boxes(width: float, height: float) -> list[Box]:
+    """What is shown of a picture or page of this size at a time: all, or the parts of a long one from its beginning, each
+    overlapping the next."""
+    if min(width, height) < 1:
+        return [(0, 0, width, height)]
     if height > TALL * width:
         return [(0, begin, width, end) for begin, end in _parts(height, TALL * width)]
     if width > WIDE * height:
@@ -106,8 +122,9 @@ def page_boxes(width: int, height: int) -> list[Box]:
     return [(0, 0, width, height)]
 
 
-def _parts(length: int, longest: int) -> list[tuple[int, int]]:
-    """Equal parts, spread from the beginning to the end."""
+def _parts(length: float, longest: float) -> list[tuple[float, float]]:
+    """Equal parts, spread from the beginning to the end; longer ones where there would be too many."""
+    longest = max(longest, length / MAX_PARTS)
     count = math.ceil((length - longest) / (longest - longest // OVERLAP)) + 1
     begins = [number * (length - longest) // (count - 1) for number in range(count)]
     return [(begin, begin + longest) for begin in begins]
@@ -122,7 +139,7 @@ def _shrunk(image: Image.Image, box: Box) -> Image.Image:
 
     It is made strip by strip: the whole in true colours would need several times the memory.
     """
-    left, top, right, bottom = box
+    left, top, right, bottom = int(box[0]), int(box[1]), math.ceil(box[2]), math.ceil(box[3])
     factor = max(1, (right - left) // (2 * WIDTH), (bottom - top) // (2 * HEIGHT))
     paper = Image.new("RGB", (-(-(right - left) // factor), -(-(bottom - top) // factor)))
     convert = _converter(image)

@@ -6,14 +6,16 @@ import struct
 import zlib
 from collections.abc import AsyncIterator
 from io import BytesIO
+from itertools import pairwise
 from time import monotonic
 
 import pytest
 from fpdf import FPDF
 from PIL import Image, ImageOps
 
+from shared.documents.draw import page_boxes
 from shared.documents.pages import NoSuchPage, PageImage, PageImages, TookTooLong, TooLargeToDraw, Unrenderable
-from tests.support.files import large_png
+from tests.support.files import endless_pdf, large_png
 
 PDF, PNG, JPEG = "application/pdf", "image/png", "image/jpeg"
 
@@ -42,19 +44,6 @@ def bomb(side: int) -> bytes:
     header = struct.pack(">LLBBBBB", side, side, 8, 2, 0, 0, 0)
     body = zlib.compress(bytes(1_000_000))
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", body) + chunk(b"IEND", b"")
-
-
-def endless_pdf() -> bytes:
-    """A page whose content draws millions of overlapping see-through shapes."""
-    content = zlib.compress(b"/G gs\n" + b"0 0 m 600 800 l 300 0 600 900 0 400 c 0 0 600 800 re f*\n" * 300_000)
-    parts = [
-        b"<</Type/Catalog/Pages 2 0 R>>",
-        b"<</Type/Pages/Kids[3 0 R]/Count 1>>",
-        b"<</Type/Page/Parent 2 0 R/MediaBox[0 0 600 800]/Contents 4 0 R/Resources<</ExtGState<</G<</ca .1>>>>>>>>",
-        b"<</Filter/FlateDecode/Length %d>>stream\n%s\nendstream" % (len(content), content),
-    ]
-    body = b"".join(b"%d 0 obj\n%s\nendobj\n" % (n, part) for n, part in enumerate(parts, start=1))
-    return b"%PDF-1.7\n" + body + b"trailer<</Root 1 0 R/Size 5>>\n%%EOF"
 
 
 async def pieces(content: bytes) -> AsyncIterator[bytes]:
@@ -223,6 +212,45 @@ async def test_a_long_screenshot_is_shown_in_pages_that_can_be_read(size: tuple[
     if pages > 1:
         assert part_of(first, (0.1, 0.1, 0.9, 0.9)) == pytest.approx((0, 0), abs=20)
         assert part_of(last, (0.1, 0.1, 0.9, 0.9)) == pytest.approx((128, 128), abs=20)
+
+
+def long_letter(size: tuple[float, float]) -> bytes:
+    """Two usual pages around one of this size (mm), whose first part is black and whose last part is grey."""
+    pdf = FPDF()
+    pdf.add_page()
+    pdf.add_page(format=size)
+    width, height = size
+    pdf.set_fill_color(0)
+    pdf.rect(0, 0, width if height > width else width / 4, height / 4 if height > width else height, "F")
+    pdf.set_fill_color(128)
+    pdf.rect(0 if height > width else width * 3 / 4, height * 3 / 4 if height > width else 0, width, height, "F")
+    pdf.add_page()
+    return bytes(pdf.output())
+
+
+@pytest.mark.parametrize("size", [(100, 2000), (2000, 100)])
+async def test_a_long_page_of_a_pdf_is_shown_in_parts_that_can_be_read(size: tuple[float, float]):
+    content = long_letter(size)
+    pages = (await drawn(content, PDF)).pages
+    assert pages > 6
+    first, last = await drawn(content, PDF, page=2), await drawn(content, PDF, page=pages - 1)
+    assert first.size[0] == last.size[0] == 1200
+    assert part_of(first, (0.1, 0.1, 0.9, 0.9)) == pytest.approx((0, 0), abs=10)
+    assert part_of(last, (0.1, 0.1, 0.9, 0.9)) == pytest.approx((128, 128), abs=10)
+    assert part_of(await drawn(content, PDF, page=pages), (0.1, 0.1, 0.9, 0.9)) == (255, 255)
+
+
+@pytest.mark.parametrize(
+    "size", [(40, 65_000), (65_000, 40), (1, 10_000), (1080, 20_000), (3000, 9001), (7, 22), (0.5, 9e9)]
+)
+def test_the_parts_of_a_long_picture_leave_nothing_out(size: tuple[float, float]):
+    boxes = page_boxes(*size)
+    assert len(boxes) < 500
+    assert boxes[0][:2] == (0, 0)
+    assert boxes[-1][2:] == pytest.approx(size)
+    for one, other in pairwise(boxes):
+        assert other[0] <= one[2]
+        assert other[1] <= one[3]
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))

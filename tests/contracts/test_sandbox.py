@@ -22,8 +22,9 @@ from shared.documents.inspection import INSPECTION_LIMITS, InspectionUnavailable
 from shared.documents.media_types import PDF
 from shared.documents.port import DocumentRefused, StoreUnavailable
 from shared.documents.sandbox.client import Sandbox, anonymous_file
-from shared.documents.sandbox.protocol import CRASHED, Job
+from shared.documents.sandbox.protocol import CRASHED, OUT_OF_TIME, Job
 from tests.journeys import papers
+from tests.support.files import endless_pdf
 
 LETTER = papers.pdf("surat.pdf", "Surat permohonan.").content
 
@@ -118,6 +119,39 @@ async def test_a_server_ends_with_the_process_that_started_it(sandbox: Sandbox):
     assert sandbox.server_pid is None
     with pytest.raises(ProcessLookupError):
         os.kill(server or 0, 0)
+
+
+async def test_a_file_that_needs_more_time_of_the_processor_than_it_may_is_given_up(sandbox: Sandbox):
+    limits = replace(INSPECTION_LIMITS, cpu_seconds=1, elapsed_seconds=300.0)
+    descriptor = anonymous_file()
+    try:
+        os.write(descriptor, endless_pdf())
+        os.lseek(descriptor, 0, os.SEEK_SET)
+        answer = await sandbox.run(Job("draw", limits, {"media_type": PDF, "page": 1}), descriptor)
+    finally:
+        os.close(descriptor)
+    assert answer.status == OUT_OF_TIME
+
+
+LIMITED = """
+import os, signal, sys
+from shared.documents.sandbox.protocol import Limits
+from shared.documents.sandbox.server import limit_this_process
+limit_this_process(Limits(5, 5.0, 300 * 1024**2))
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+for action in (lambda: bytearray(400 * 1024**2), lambda: os.write(os.open(sys.argv[1], os.O_RDWR | os.O_CREAT), b"x")):
+    try:
+        action()
+    except (MemoryError, OSError) as error:
+        print(type(error).__name__)
+"""
+
+
+def test_what_has_been_limited_can_take_no_memory_and_write_no_file(tmp_path: Path):
+    command = [sys.executable, "-c", LIMITED, str(tmp_path / "berkas")]
+    limited = subprocess.run(command, cwd=Path(__file__).parents[2], capture_output=True, text=True, timeout=60)
+    assert limited.stdout.split() == ["MemoryError", "OSError"], limited.stderr
+    assert (tmp_path / "berkas").read_bytes() == b""
 
 
 STARTED_AND_KILLED = """

@@ -31,6 +31,19 @@ def small_pdf(words: str = "Surat", *, pages: int = 1, comment: str = "") -> byt
     return written + b"xref\n0 %d\n0000000000 65535 f \n" % size + table + trailer
 
 
+def endless_pdf() -> bytes:
+    """A page whose content draws millions of overlapping see-through shapes."""
+    content = zlib.compress(b"/G gs\n" + b"0 0 m 600 800 l 300 0 600 900 0 400 c 0 0 600 800 re f*\n" * 300_000)
+    parts = [
+        b"<</Type/Catalog/Pages 2 0 R>>",
+        b"<</Type/Pages/Kids[3 0 R]/Count 1>>",
+        b"<</Type/Page/Parent 2 0 R/MediaBox[0 0 600 800]/Contents 4 0 R/Resources<</ExtGState<</G<</ca .1>>>>>>>>",
+        b"<</Filter/FlateDecode/Length %d>>stream\n%s\nendstream" % (len(content), content),
+    ]
+    body = b"".join(b"%d 0 obj\n%s\nendobj\n" % (n, part) for n, part in enumerate(parts, start=1))
+    return b"%PDF-1.7\n" + body + b"trailer<</Root 1 0 R/Size 5>>\n%%EOF"
+
+
 def small_picture(kind: str = "PNG", size: tuple[int, int] = (20, 20), mode: str = "RGB", **options: object) -> bytes:
     """A complete picture in one colour; `kind` is a format of Pillow."""
     out = BytesIO()

@@ -180,7 +180,7 @@ def anonymous_file() -> int:
 
 @cache
 def process_sandbox() -> Sandbox:
-    """The one sandbox of this process: a server holds some 50 MB, and several platforms in a process share it."""
+    """The one sandbox of this process: a server holds some 30 MB, and several platforms in a process share it."""
     sandbox = Sandbox()
     atexit.register(sandbox.close)
     os.register_at_fork(after_in_child=process_sandbox.cache_clear)
