@@ -14,7 +14,7 @@ from shared.mail.folder import FolderMailer, file_name
 from shared.mail.port import Email
 from shared.web.mail_viewer import PAGE, linked
 from tests.domain import intake_story as tale
-from tests.domain.given import NOON
+from tests.domain.given import NOON, REQUEST
 from tests.services.browsing import Browser, browser, words_of
 from tests.services.desk_ground import PEOPLE, Ground
 from tests.services.office_ground import office, settled
@@ -117,7 +117,7 @@ async def test_what_the_ledger_sent_is_there_with_a_link_that_leads_to_the_reque
     texts = [await visitor.get(f"{VIEWER}/{name}") for name in listed(page.text)]
     links = {link for text in texts for link in re.findall(r'<pre[^>]*>.*?href="([^"]+)"', text.text, re.DOTALL)}
     origin = ground.platform.settings.origin
-    assert f"{origin}/masuk" in links
+    assert f"{origin}/verifikasi/{REQUEST}" in links
     assert any(link.startswith(f"{origin}/lacak/INT-2026-000001?kunci=") for link in links)
 
 
