@@ -13,15 +13,14 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoes
 
 from services.notification.language import Language, Point, Text, read_language
 from shared.office import NO_WAY, Office
+from shared.text_cleaning import without_invisible
 from shared.web_addresses import contains_web_address
 
 _TEMPLATES = Path(__file__).parent / "templates"
 _LONGEST_TEXT, _LONGEST_NAME = 4000, 200
 
 _LINE_END = re.compile(r"\r\n|[\r\n\v\f\x85\u2028\u2029]")
-_UNSEEN = re.compile(
-    r"[\x00-\x09\x0e-\x1f\x7f-\x9f\u00ad\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff\ud800-\udfff]"
-)
+_CONTROLS = re.compile(r"[\x00-\x09\x0e-\x1f\x7f-\x9f\u180e\ud800-\udfff]")
 _EMPLOYEE_NUMBER = re.compile(r"(?<!\d)\d(?:[ .\-]?\d){17}(?!\d)")
 _LINK = re.compile(r"https?://[^\s\"<>\\\x00-\x1f]+")
 _NUMBER = re.compile(r"[A-Za-z0-9-]{1,40}")
@@ -199,7 +198,8 @@ def _string(value: Any) -> str:
 
 
 def _seen(line: str) -> str:
-    return _EMPLOYEE_NUMBER.sub(INDONESIAN.frame.hidden, " ".join(_UNSEEN.sub("", line.replace("\t", " ")).split()))
+    seen = without_invisible(_CONTROLS.sub("", line.replace("\t", " ")))
+    return _EMPLOYEE_NUMBER.sub(INDONESIAN.frame.hidden, " ".join(seen.split()))
 
 
 def _environment() -> Environment:

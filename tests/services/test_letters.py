@@ -185,6 +185,14 @@ def test_what_is_not_seen_is_removed_and_lines_are_kept_apart_from_ours():
     assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u200b-\u202e]", text)
 
 
+def test_joined_emoji_and_letters_of_every_script_are_mailed_as_they_were_written():
+    written = "Terima kasih \U0001f468\u200d\U0001f469\u200d\U0001f467 \U0001f3f3\ufe0f\u200d\U0001f308 \U0001fae8"
+    written += " \u0645\u06cc\u200c\u062e"
+    rendered = render(letter("staff_answered", answer=written))
+    assert f"> {written}\n" in rendered.text
+    assert written in unescape(rendered.html)
+
+
 def test_a_name_stays_on_one_line():
     rendered = render(replace(letter("verified"), name="Rahmat\r\nBcc: x@y.example\u2029Contoh"))
     assert rendered.text.startswith("Yth. Bapak/Ibu Rahmat Bcc: x@y.example Contoh,\n\n")
