@@ -6,6 +6,7 @@ import asyncio
 import logging
 import math
 import shutil
+import tempfile
 from collections.abc import Awaitable, Sequence
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,8 @@ logger = logging.getLogger(__name__)
 UP = Gauge("simpul_part_up", "Whether a part that this process stands on answers", ["part"])
 READY = Gauge("simpul_ready", "Whether this process may be given work", ["service"])
 FREE = Gauge("simpul_data_free_bytes", "Room on the disk of the data folder, embedded mode only")
+
+TEMPORARY_FREE = Gauge("simpul_temporary_free_bytes", "Room for uploads that are on their way")
 
 EVERY = 15.0
 PATIENCE = 10.0
@@ -48,6 +51,7 @@ class Gauges:
         for runtime in self._runtimes:
             readings.append(_set(LAG.labels(runtime.name), runtime.log.lag(runtime.name)))
             readings.append(_set(PARKED.labels(runtime.name), runtime.store.count_parked()))
+        readings.append(_set(TEMPORARY_FREE, asyncio.to_thread(_temporary_free)))
         if self._folder is not None:
             readings.append(_set(FREE, asyncio.to_thread(_free, self._folder)))
         await asyncio.gather(*readings)
@@ -68,6 +72,10 @@ async def _set(gauge: Gauge, reading: Awaitable[int]) -> None:
     except Exception as error:
         gauge.set(math.nan)
         logger.warning("a gauge cannot be read: %r", error)
+
+
+def _temporary_free() -> int:
+    return _free(Path(tempfile.gettempdir()))
 
 
 def _free(folder: Path) -> int:

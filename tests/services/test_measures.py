@@ -102,6 +102,7 @@ async def test_a_log_that_is_down_leaves_a_service_ready(world: Ground):
     await read(world, Part("log", down, vital=False))
     assert value("simpul_ready", service="verification") == 1
     assert value("simpul_data_free_bytes") > 0
+    assert value("simpul_temporary_free_bytes") > 0
 
 
 async def test_the_outbox_says_how_much_waits_and_since_when(world: Ground):
@@ -195,7 +196,19 @@ async def test_metrics_tell_nothing_of_a_person_and_their_labels_are_few(tmp_pat
         assert not any(personal in line for line in told)
     ours = [line for line in told if line.startswith("simpul_")]
     labels = {name for line in ours for name in re.findall(r'(\w+)="', line)}
-    assert labels <= {"service", "command", "outcome", "part", "direction", "method", "status", "le"}
+    assert labels <= {
+        "service",
+        "command",
+        "outcome",
+        "part",
+        "direction",
+        "method",
+        "status",
+        "reason",
+        "limit",
+        "state",
+        "le",
+    }
     assert {service for line in ours for service in re.findall(r'service="(\w+)"', line)} >= set(BUILDERS)
     for label in labels - {"le"}:
         assert len({found for line in ours for found in re.findall(rf'\b{label}="([^"]*)"', line)}) < 60, label
