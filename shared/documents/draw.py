@@ -126,7 +126,7 @@ def _parts(length: float, longest: float) -> list[tuple[float, float]]:
     """Equal parts, spread from the beginning to the end; longer ones where there would be too many."""
     longest = max(longest, length / MAX_PARTS)
     count = math.ceil((length - longest) / (longest - longest // OVERLAP)) + 1
-    begins = [number * (length - longest) // (count - 1) for number in range(count)]
+    begins = [number * (length - longest) / (count - 1) for number in range(count)]
     return [(begin, begin + longest) for begin in begins]
 
 
