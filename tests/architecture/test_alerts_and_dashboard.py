@@ -15,6 +15,7 @@ import yaml
 from prometheus_client import REGISTRY
 
 import services.application  # noqa: F401 - brings in every metric
+import shared.web.server  # noqa: F401 - brings in those of connections
 
 ROOT = Path(__file__).parents[2]
 ALERTS = ROOT / "deploy" / "prometheus" / "alerts.yml"
