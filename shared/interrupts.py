@@ -118,11 +118,14 @@ def forget() -> None:
 
 
 def leave(status: int) -> None:
-    """End the process with what it printed written out; threads that still run are not waited for once it was interrupted."""
-    _state.ended = True
-    if _state.came:
+    """End the process with what it printed written out; what still runs is not waited for once it was interrupted, and not
+    for long after an interrupt that was answered."""
+    interrupted, _state.ended = _state.number != 0, True
+    if interrupted:
         for stream in (sys.stdout, sys.stderr):
             with contextlib.suppress(OSError, ValueError):
                 stream.flush()
         end_now(status)
+    if _state.came:
+        end_within(GRACE_SECONDS, status)
     sys.exit(status)
