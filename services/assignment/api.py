@@ -35,12 +35,14 @@ from shared.identity.accounts import Role
 from shared.identity.identity import Principal
 from shared.runtime.decider import Refusal
 from shared.web.access import GuardedRoute, signed_in
-from shared.web.commands import problem_of, shown
+from shared.web.api_docs import form_schema
+from shared.web.commands import Moved, problem_of, shown
 from shared.web.downloads import download
 from shared.web.idempotency import command_key, digest_of
 from shared.web.labels import STATUS_LABELS
 from shared.web.lists import page_of
 from shared.web.live import live
+from shared.web.openapi import DOWNLOAD, STREAM
 from shared.web.uploads import read_form
 
 Head = Annotated[Principal, Depends(signed_in(Role.STRUCTURAL))]
@@ -83,7 +85,7 @@ def _reading(routes: APIRouter, desk: Desk) -> None:
         """Everything that was sent, what officers advised, and how the work stands."""
         return full(await desk.readable(id, reader), today(desk.platform.clock()))
 
-    @routes.get("/requests/{id}/documents/{document_id}", response_class=Response)
+    @routes.get("/requests/{id}/documents/{document_id}", response_class=Response, responses=DOWNLOAD)
     async def download_document(id: str, document_id: str, reader: Reader, request: Request) -> Response:
         """The document itself, as it was sent or handed over."""
         kept = await desk.readable(id, reader)
@@ -97,13 +99,13 @@ def _appointing(routes: APIRouter, desk: Desk) -> None:
         """The active technical staff, with how much open and overdue work each has."""
         return {"items": await desk.loads(), "next": None, "previous": None}
 
-    @routes.post("/requests/{id}/rejection")
+    @routes.post("/requests/{id}/rejection", response_model=Moved)
     async def reject(id: str, body: Rejection, head: Head, request: Request) -> dict[str, Any]:
         """Reject a request that was submitted or verified; the applicant is told the reason."""
         await desk.known(id)
         return await desk.obey(request, id, RejectRequest(head.staff, body.reason), head, body)
 
-    @routes.post("/requests/{id}/assignment")
+    @routes.post("/requests/{id}/assignment", response_model=Moved)
     async def assign(id: str, body: Assignment, head: Head, request: Request) -> dict[str, Any]:
         """Appoint the technical lead of a verified request."""
         await desk.known(id)
@@ -111,7 +113,7 @@ def _appointing(routes: APIRouter, desk: Desk) -> None:
         command = AssignLead(head.staff, lead, body.complexity, body.target_date, body.note)
         return await desk.obey(request, id, command, head, body)
 
-    @routes.post("/requests/{id}/reassignment")
+    @routes.post("/requests/{id}/reassignment", response_model=Moved)
     async def reassign(id: str, body: Reassignment, head: Head, request: Request) -> dict[str, Any]:
         """Replace the technical lead while the work goes on."""
         await desk.known(id)
@@ -120,25 +122,25 @@ def _appointing(routes: APIRouter, desk: Desk) -> None:
 
 
 def _working(routes: APIRouter, desk: Desk) -> None:
-    @routes.post("/requests/{id}/start")
+    @routes.post("/requests/{id}/start", response_model=Moved)
     async def start(id: str, lead: Technical, request: Request, body: Nothing | None = None) -> dict[str, Any]:
         """Begin the work."""
         await desk.work_of(id, lead)
         return await desk.obey(request, id, StartWork(lead.staff), lead, body or Nothing())
 
-    @routes.post("/requests/{id}/progress")
+    @routes.post("/requests/{id}/progress", response_model=Moved)
     async def progress(id: str, body: Progress, lead: Technical, request: Request) -> dict[str, Any]:
         """Note how far the work is; the applicant reads it too."""
         await desk.work_of(id, lead)
         return await desk.obey(request, id, NoteProgress(lead.staff, body.note, body.percent), lead, body)
 
-    @routes.post("/requests/{id}/pause")
+    @routes.post("/requests/{id}/pause", response_model=Moved)
     async def pause(id: str, body: Pause, lead: Technical, request: Request) -> dict[str, Any]:
         """Ask the applicant and wait; the clock of the target stops."""
         await desk.work_of(id, lead)
         return await desk.obey(request, id, PauseWork(lead.staff, body.question), lead, body)
 
-    @routes.post("/requests/{id}/resume")
+    @routes.post("/requests/{id}/resume", response_model=Moved)
     async def resume(id: str, lead: Technical, request: Request, body: Resume | None = None) -> dict[str, Any]:
         """Go on without the applicant's answer; the target moves by the working days that were lost."""
         await desk.work_of(id, lead)
@@ -147,7 +149,7 @@ def _working(routes: APIRouter, desk: Desk) -> None:
 
 
 def _completing(routes: APIRouter, desk: Desk, completion: Completion) -> None:
-    @routes.post("/requests/{id}/completion")
+    @routes.post("/requests/{id}/completion", response_model=Moved, openapi_extra=form_schema(Summary, FILES))
     async def complete(id: str, lead: Technical, request: Request) -> dict[str, Any]:
         """Hand over: a form with `summary` and 1 to 20 `documents`; the handover record is drawn and added."""
         await desk.work_of(id, lead)
@@ -162,7 +164,7 @@ def _completing(routes: APIRouter, desk: Desk, completion: Completion) -> None:
 
 
 def _following(routes: APIRouter, desk: Desk) -> None:
-    @routes.get("/live", response_class=Response)
+    @routes.get("/live", response_class=Response, responses=STREAM)
     async def follow(reader: Reader, request: Request) -> Response:
         """Server-sent events: which request changed, to what version; technical staff hear of their own, and of its loss."""
 

@@ -35,20 +35,13 @@ from shared.runtime.decider import Refusal
 from shared.runtime.execution import Kept
 from shared.web.access import GuardedRoute, public, tracking_token
 from shared.web.api_docs import form_schema
+from shared.web.commands import Moved
 from shared.web.downloads import download
 from shared.web.labels import STATUS_LABELS
 from shared.web.live import live
+from shared.web.openapi import DOWNLOAD, STREAM
 from shared.web.problems import Problem
 from shared.web.units import UNITS
-
-
-class Moved(BaseModel):
-    """Where the request stands now."""
-
-    id: str
-    number: str
-    status: str
-    version: int
 
 
 class Warned(BaseModel):
@@ -133,13 +126,13 @@ def _add_looks(routes: APIRouter, desk: Desk) -> None:
         """Where the request stands, what happened, what is awaited, and its documents."""
         return {"id": kept.id, "version": kept.version, **tracked(kept.state, desk.day)}
 
-    @routes.get("/requests/{number}/documents/{document_id}")
+    @routes.get("/requests/{number}/documents/{document_id}", response_class=Response, responses=DOWNLOAD)
     async def download_document(document_id: str, request: Request, kept: Kept[State] = opened) -> Response:
         """A document of the request, as an attachment."""
         who = f"the applicant of {kept.state.number}"
         return await download(request, desk.platform.documents, document(kept.state, document_id), who)
 
-    @routes.get("/intake/live")
+    @routes.get("/intake/live", response_class=Response, responses=STREAM)
     async def follow(request: Request, kept: Kept[State] = opened) -> Response:
         """Server-sent events: to what version the request with `number` has changed."""
 

@@ -14,7 +14,7 @@ from services.intake.phone import is_phone
 from shared.calendar import today
 from shared.clock import Clock
 from shared.contracts.facts import DocumentKind, Scope
-from shared.identity.addresses import valid_address
+from shared.identity.addresses import EMAIL_SCHEMA, valid_address
 from shared.runtime.decider import Refusal
 from shared.web.bodies import Body, Day, Fields
 from shared.web.commands import OptionalText, Text
@@ -66,7 +66,7 @@ Description = Annotated[str, Field(min_length=20, max_length=5000), PARAGRAPHS]
 LetterNumber = Annotated[str, Field(min_length=1, max_length=100), LINE]
 LetterDate = Annotated[Day, AfterValidator(_not_too_old)]
 EmployeeNumber = Annotated[str, Field(max_length=100), NUMBER, AfterValidator(_employee_number)]
-Email = Annotated[str, EMAIL, AfterValidator(_email)]
+Email = Annotated[str, EMAIL, AfterValidator(_email), Field(json_schema_extra=EMAIL_SCHEMA)]
 Phone = Annotated[str, PHONE, AfterValidator(_phone)]
 DocumentId = Annotated[str, Field(max_length=100)]
 

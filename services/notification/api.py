@@ -12,8 +12,10 @@ from shared.identity.accounts import Role
 from shared.identity.identity import Principal
 from shared.platform import Platform
 from shared.web.access import GuardedRoute, signed_in
+from shared.web.commands import Moved
 from shared.web.labels import STATUS_LABELS
 from shared.web.live import live
+from shared.web.openapi import STREAM
 
 Admin = Annotated[Principal, Depends(signed_in(Role.ADMIN))]
 
@@ -28,12 +30,12 @@ def router(desk: Desk, platform: Platform) -> APIRouter:
         found, after = await desk.messages(query)
         return {"items": [row(*one) for one in found], "next": after, "previous": None}
 
-    @routes.post("/messages/{message_id}/resend")
+    @routes.post("/messages/{message_id}/resend", response_model=Moved)
     async def resend(message_id: str, admin: Admin, request: Request) -> dict[str, Any]:
         """Queue a message again that was sent, failed, or whose outcome is unknown."""
         return await desk.resend(request, message_id, admin)
 
-    @routes.get("/live")
+    @routes.get("/live", response_class=Response, responses=STREAM)
     async def follow(admin: Admin, request: Request) -> Response:
         """Server-sent events: which request's messages changed, to what version."""
 

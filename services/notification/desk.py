@@ -14,7 +14,7 @@ from shared.identity.identity import Principal
 from shared.runtime.service import ServiceRuntime
 from shared.web.bodies import Fields
 from shared.web.commands import obey
-from shared.web.lists import decode_cursor, encode_cursor
+from shared.web.lists import CursorText, decode_cursor, encode_cursor
 
 
 class MessageQuery(Fields):
@@ -22,7 +22,7 @@ class MessageQuery(Fields):
 
     request: str = Field("", max_length=100)
     status: Literal["", "queued", "sending", "sent", "failed", "unknown"] = ""
-    after: str = Field("", max_length=1000)
+    after: CursorText = ""
     limit: int = Field(50, ge=1, le=200)
 
 

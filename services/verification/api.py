@@ -15,10 +15,12 @@ from shared.calendar import today
 from shared.identity.accounts import Role
 from shared.identity.identity import Principal
 from shared.web.access import GuardedRoute, signed_in
+from shared.web.commands import Moved
 from shared.web.downloads import download
 from shared.web.lists import page_of
 from shared.web.live import live
 from shared.web.methods import wants_headers_only
+from shared.web.openapi import DOWNLOAD, PICTURE, STREAM
 
 Officer = Annotated[Principal, Depends(signed_in(Role.OFFICER))]
 
@@ -58,13 +60,13 @@ def _reading(routes: APIRouter, desk: Desk) -> None:
 
 
 def _documents(routes: APIRouter, desk: Desk) -> None:
-    @routes.get("/requests/{id}/documents/{document_id}", response_class=Response)
+    @routes.get("/requests/{id}/documents/{document_id}", response_class=Response, responses=DOWNLOAD)
     async def download_document(id: str, document_id: str, officer: Officer, request: Request) -> Response:
         """The document itself, as it was sent."""
         document = await desk.document(id, document_id)
         return await download(request, desk.platform.documents, document, officer.username)
 
-    @routes.get("/requests/{id}/documents/{document_id}/pages/{page}", response_class=Response)
+    @routes.get("/requests/{id}/documents/{document_id}/pages/{page}", response_class=Response, responses=PICTURE)
     async def show_page(id: str, document_id: str, page: int, officer: Officer, request: Request) -> Response:
         """One page of a PDF, PNG or JPEG as a picture; `Link` names the next one. HEAD draws nothing."""
         found = await desk.document(id, document_id)
@@ -80,25 +82,25 @@ def _documents(routes: APIRouter, desk: Desk) -> None:
 
 
 def _deciding(routes: APIRouter, desk: Desk) -> None:
-    @routes.post("/requests/{id}/verification")
+    @routes.post("/requests/{id}/verification", response_model=Moved)
     async def verify(id: str, body: Verification, officer: Officer, request: Request) -> dict[str, Any]:
         """Declare the request complete: every item is right and every warning was seen."""
         command = VerifyRequest(officer.staff, verdicts(body.checklist), body.acknowledged_warnings)
         return await desk.obey(request, id, command, body)
 
-    @routes.post("/requests/{id}/return")
+    @routes.post("/requests/{id}/return", response_model=Moved)
     async def return_to_applicant(id: str, body: Return, officer: Officer, request: Request) -> dict[str, Any]:
         """Give the request back to be completed: at least one item is not right, with a note on what is missing."""
         return await desk.obey(request, id, ReturnRequest(officer.staff, verdicts(body.checklist)), body)
 
-    @routes.post("/requests/{id}/recommendation")
+    @routes.post("/requests/{id}/recommendation", response_model=Moved)
     async def recommend(id: str, body: Recommendation, officer: Officer, request: Request) -> dict[str, Any]:
         """Advise the structural head to reject the request."""
         return await desk.obey(request, id, RecommendRejection(officer.staff, body.reason), body)
 
 
 def _following(routes: APIRouter, desk: Desk) -> None:
-    @routes.get("/live", response_class=Response)
+    @routes.get("/live", response_class=Response, responses=STREAM)
     async def follow(officer: Officer, request: Request) -> Response:
         """Server-sent events: which request changed, to what version."""
 

@@ -10,6 +10,7 @@ from shared.contracts.course import Status
 from shared.contracts.facts import ChecklistItem, Scope, Verdict
 from shared.web.bodies import Body
 from shared.web.commands import OptionalText, Text
+from shared.web.labels import WARNING_SENTENCES
 from shared.web.lists import ListQuery, without_blanks
 from shared.web.words import read_words
 
@@ -66,14 +67,22 @@ class Finding(Body):
     note: Note = ""
 
 
-Findings = Annotated[tuple[Finding, ...], Field(max_length=20)]
+Findings = Annotated[
+    tuple[Finding, ...],
+    Field(
+        max_length=20,
+        description="One finding for each item",
+        json_schema_extra={"minItems": len(ChecklistItem), "maxItems": len(ChecklistItem)},
+    ),
+]
+WarningCode = Annotated[str, Field(json_schema_extra={"enum": list(WARNING_SENTENCES)})]
 
 
 class Verification(Body):
     """`acknowledged_warnings` are the codes of the request's warnings."""
 
     checklist: Findings
-    acknowledged_warnings: Annotated[tuple[str, ...], Field(max_length=20)] = ()
+    acknowledged_warnings: Annotated[tuple[WarningCode, ...], Field(max_length=20)] = ()
 
 
 class Return(Body):

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import re
 
+from pydantic import JsonValue
+
 LONGEST, LONGEST_NAME = 254, 64
 """RFC 5321, 4.5.3.1, and its erratum 1690."""
 
 _ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
 _LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 _ADDRESS = re.compile(rf"(?P<name>{_ATOM}(?:\.{_ATOM})*)@(?:{_LABEL}\.)+(?=[A-Za-z]){_LABEL}")
+
+
+EMAIL_SCHEMA: dict[str, JsonValue] = {"format": "email", "maxLength": LONGEST}
+"""What a description of the API says of an address."""
 
 
 def valid_address(text: str) -> str | None:

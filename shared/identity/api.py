@@ -14,19 +14,24 @@ from shared.web.platform_of import platform_of
 
 Anybody = Annotated[Principal, Depends(signed_in())]
 Admin = Annotated[Principal, Depends(signed_in(Role.ADMIN))]
+TOO_MANY_TRIES: dict[int | str, dict[str, Any]] = {429: {"description": "Too many wrong passwords"}}
+REFUSED: dict[int | str, dict[str, Any]] = {
+    401: {"description": "Wrong username, password or code"},
+    403: {"description": "Called from another site's page"},
+}
 IdempotencyKey = Annotated[str, Header(alias="Idempotency-Key", max_length=200)]
 
 
 def router() -> APIRouter:
     """The routes of sessions and staff accounts."""
     routes = APIRouter(route_class=GuardedRoute, tags=["staff"])
-    routes.add_api_route("/api/session", sign_in, methods=["POST"], dependencies=[Depends(public())])
+    routes.add_api_route("/api/session", sign_in, methods=["POST"], dependencies=[Depends(public())], responses=REFUSED)
     routes.add_api_route("/api/session", who_am_i, methods=["GET"])
-    routes.add_api_route("/api/session", change_myself, methods=["PATCH"])
+    routes.add_api_route("/api/session", change_myself, methods=["PATCH"], responses=TOO_MANY_TRIES)
     routes.add_api_route("/api/session", sign_out, methods=["DELETE"])
     routes.add_api_route("/api/staff", list_staff, methods=["GET"])
     routes.add_api_route("/api/staff", add_staff, methods=["POST"], status_code=201)
-    routes.add_api_route("/api/staff/{username}", change_staff, methods=["PATCH"])
+    routes.add_api_route("/api/staff/{username}", change_staff, methods=["PATCH"], responses=TOO_MANY_TRIES)
     return routes
 
 

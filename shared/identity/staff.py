@@ -12,7 +12,7 @@ from fastapi import Request
 from pydantic import Field
 
 from shared.identity.accounts import Account, LastAdmin, Order, Outdated, Role, UsernameTaken
-from shared.identity.addresses import valid_address
+from shared.identity.addresses import EMAIL_SCHEMA, valid_address
 from shared.identity.identity import Principal, UnknownAccount
 from shared.identity.passwords import WeakPassword
 from shared.identity.present_password import NOT_OWN, missing_passwords, refusals_answered, session_ended
@@ -24,17 +24,20 @@ from shared.web.problems import Problem, invalid
 from shared.web.text_fields import EMAIL, INVISIBLE, LINE
 
 _USERNAME = re.compile(r"[a-z][a-z0-9]*(?:[.-][a-z0-9]+)*")
+LONGEST_USERNAME, LONGEST_NAME = 32, 100
 _RESERVED = frozenset({"baru"})
 """Names that are addresses of pages."""
 
 UNKNOWN = "Akun ini tidak ada."
 
 Roles = Annotated[list[Role], Field(min_length=1, max_length=len(Role))]
-
-
-Username = Annotated[str, INVISIBLE]
-PersonName = Annotated[str, LINE]
-EmailAddress = Annotated[str, EMAIL]
+Username = Annotated[
+    str,
+    INVISIBLE,
+    Field(json_schema_extra={"pattern": f"^{_USERNAME.pattern}$", "minLength": 3, "maxLength": LONGEST_USERNAME}),
+]
+PersonName = Annotated[str, LINE, Field(json_schema_extra={"minLength": 1, "maxLength": LONGEST_NAME})]
+EmailAddress = Annotated[str, EMAIL, Field(json_schema_extra=EMAIL_SCHEMA)]
 
 
 class NewStaff(Exact):
@@ -58,7 +61,7 @@ class ChangedStaff(Exact):
 
 def valid_username(text: str) -> str | None:
     """Why this is no username (a sentence for people), None if it is one."""
-    if not 3 <= len(text) <= 32:
+    if not 3 <= len(text) <= LONGEST_USERNAME:
         return "Nama pengguna terdiri atas 3 sampai 32 karakter."
     if _USERNAME.fullmatch(text) is None:
         return "Nama pengguna memakai huruf kecil, angka, titik, dan tanda hubung, serta dimulai dengan huruf."
@@ -71,7 +74,7 @@ def valid_name(text: str) -> str | None:
         cleaned = clean_line(text)
     except ControlCharacter:
         return "Nama tidak boleh memuat ganti baris atau karakter kendali."
-    return None if 0 < len(cleaned) <= 100 else "Nama wajib diisi, paling panjang 100 karakter."
+    return None if 0 < len(cleaned) <= LONGEST_NAME else "Nama wajib diisi, paling panjang 100 karakter."
 
 
 async def add_account(request: Request, admin: Principal, new: NewStaff, key: str) -> Account:

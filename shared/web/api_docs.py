@@ -21,30 +21,9 @@ from shared.web.uploads import FileRule
 
 EVENTS = "/api/{}/events"
 """Where it is told which events a service publishes and hears."""
+COMPONENTS = "#/components/schemas/{model}"
+"""Where the description of the whole API keeps the schemas that references stand for."""
 OWNERS = tuple(dict.fromkeys(fact.owner for fact in FACTS))
-
-PROBLEM: dict[str, Any] = {
-    "description": "Kesalahan (RFC 9457)",
-    "content": {
-        "application/problem+json": {
-            "schema": {
-                "type": "object",
-                "properties": {
-                    "title": {"type": "string"},
-                    "status": {"type": "integer"},
-                    "detail": {"type": "string"},
-                    "errors": {
-                        "type": "array",
-                        "items": {
-                            "type": "object",
-                            "properties": {"field": {"type": "string"}, "message": {"type": "string"}},
-                        },
-                    },
-                },
-            }
-        }
-    },
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +57,7 @@ class Group:
 
 def form_schema(model: type[BaseModel], files: Mapping[str, FileRule]) -> dict[str, Any]:
     """What to give a route as `openapi_extra` whose form `read_form` reads, so that it is documented all the same."""
-    schema = model.model_json_schema()
+    schema = model.model_json_schema(ref_template=COMPONENTS)
     properties = dict(schema.get("properties", {}))
     for name, rule in files.items():
         file = {"type": "string", "format": "binary"}

@@ -21,11 +21,12 @@ from shared.settings import Settings, read_secret
 from shared.storage.port import StateStore
 from shared.web.access import GuardedRoute, public, signed_in
 from shared.web.answers import install_problem_handlers
-from shared.web.api_docs import PROBLEM, docs_page
+from shared.web.api_docs import docs_page
 from shared.web.body_limit import JSON_LIMIT, BodyLimit, LimitOf
 from shared.web.client_address import ClientAddress, parse_proxies
 from shared.web.health import readiness, usual_parts
 from shared.web.middleware import Faults, HeadRequests, PrintablePaths, RequestContext, SecurityHeaders
+from shared.web.openapi import DescribedApi
 from shared.web.rate_limit import ConcurrencyLimit, RateLimit, public_rules
 from shared.web.static_files import AT_THE_ROOT, static_file
 from shared.web.stream_limits import Streams
@@ -58,7 +59,7 @@ def make_app(
     """The application on this platform, with health, metrics, documentation and static files beside the routes."""
     settings = platform.settings
     budget = UploadBudget(settings.upload_budget_per_address if settings.public_rate else None, settings.upload_budget)
-    app = FastAPI(
+    app = DescribedApi(
         title=title,
         version=version,
         lifespan=lifespan,
@@ -67,7 +68,6 @@ def make_app(
         redoc_url=None,
         redirect_slashes=False,  # a redirect would repeat the Host header, which anybody can make up
         middleware=surroundings(platform, body_limit_of(settings), budget),
-        responses={"default": PROBLEM},
         telemetry=NO_TELEMETRY,
     )
     app.state.platform = platform

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, GetCoreSchemaHandler
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, GetCoreSchemaHandler
 from pydantic_core import CoreSchema
 
 from shared.text_cleaning import clean_number
@@ -69,7 +69,7 @@ def _written_as_a_day(value: Any) -> Any:
     raise ValueError(_DATE)
 
 
-Day = Annotated[date, BeforeValidator(_written_as_a_day)]
+Day = Annotated[date, BeforeValidator(_written_as_a_day), Field(json_schema_extra={"pattern": f"^{_DAY.pattern}$"})]
 """A date as 2026-03-31 and in no other way, in ASCII digits; spaces around it and pasted hyphens in it are no mistake."""
 
 

@@ -53,6 +53,15 @@ async def obey(
         raise problem_of(refusal, sentences, kept.version if kept else 0) from refusal
 
 
+class Moved(BaseModel):
+    """Where the request stands now."""
+
+    id: str
+    number: str
+    status: str
+    version: int
+
+
 def shown(answer: Answer) -> dict[str, Any]:
     return {"id": answer.id, "number": answer.number, "status": answer.status, "version": answer.version}
 

@@ -19,7 +19,8 @@ from shared.web.problems import invalid
 
 HEADER = "Idempotency-Key"
 TRACE_HEADER = "traceparent"
-_VISIBLE = re.compile(r"[!-~]{1,200}")
+KEY_PATTERN = "[!-~]{1,200}"
+_VISIBLE = re.compile(KEY_PATTERN)
 _TRACEPARENT = re.compile(r"00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 _COMMANDS = uuid.UUID("6f1d2a52-7f0c-5c0b-9d57-0d5c7f6f6a31")
 

@@ -6,7 +6,7 @@ import binascii
 import json
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable, Sequence
-from typing import Any, Self, TypeVar
+from typing import Annotated, Any, Self, TypeVar
 
 from pydantic import Field, field_validator, model_validator
 
@@ -22,12 +22,22 @@ _LONGEST = 1000
 _UNKNOWN = "Penanda halaman ini tidak dikenal. Mulailah lagi dari awal daftar."
 
 
+CursorText = Annotated[
+    str,
+    Field(
+        max_length=_LONGEST,
+        description="`next` or `previous` of a page that was answered",
+        json_schema_extra={"pattern": "^[A-Za-z0-9_-]*$"},
+    ),
+]
+
+
 class ListQuery(Fields):
     """`limit`, `after` and `before` of a list; a subclass adds its filters. Use: `Annotated[ListQuery, Query()]`."""
 
     limit: int = Field(50, ge=1, le=MOST)
-    after: str = Field("", max_length=_LONGEST)
-    before: str = Field("", max_length=_LONGEST)
+    after: CursorText = ""
+    before: CursorText = ""
 
     @field_validator("after", "before")
     @classmethod
