@@ -10,6 +10,7 @@ import socket
 import sqlite3
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -46,6 +47,17 @@ PATIENCE = 30.0
 
 Files = Sequence[tuple[str, Upload]]
 FILES: Files = (("letter", LETTER), ("requirements", DICTIONARY))
+
+
+@dataclass(frozen=True)
+class Naming:
+    """How the staff of the stage are called: what follows each name, and the address of each."""
+
+    titles: str = ""
+    email: Callable[[str], str] = address_of
+
+
+STAGE_NAMES = Naming()
 
 
 @dataclass(frozen=True)
@@ -148,10 +160,11 @@ def _json(body: Any) -> dict[str, Any]:
 
 
 @contextlib.contextmanager
-def gate(folder: Path, **settings: str) -> Iterator[Gate]:
+def gate(folder: Path, staff: Naming = STAGE_NAMES, **settings: str) -> Iterator[Gate]:
     """A server on this folder, with everybody hired."""
     server = Server(folder / "data", settings)
-    asyncio.run(hired(Settings(data=server.data)))
+    with ThreadPoolExecutor(1) as aside:  # a browser may have a loop here
+        aside.submit(lambda: asyncio.run(hired(Settings(data=server.data), staff))).result()
     server.start()
     try:
         with asked_of(server) as http:
@@ -166,7 +179,7 @@ def asked_of(server: Server) -> httpx.Client:
     return httpx.Client(base_url=server.url, timeout=30, limits=limits)
 
 
-async def hired(settings: Settings) -> None:
+async def hired(settings: Settings, staff: Naming = STAGE_NAMES) -> None:
     """The staff of the stage, signed in, and one technician whose account is closed; by the identity itself, because a command
     line call for each would take longer than the tests."""
     platform = open_platform(settings)
@@ -174,7 +187,9 @@ async def hired(settings: Settings) -> None:
     now = platform.clock()
     for username, (name, roles) in {**STAFF, "bekas": ("Bekas Pegawai", ["technical"])}.items():
         held = tuple(map(Role, roles))
-        account = await platform.identity.add_staff(username, name, address_of(username), held, PASSWORD)
+        account = await platform.identity.add_staff(
+            username, name + staff.titles, staff.email(username), held, PASSWORD
+        )
         hashed = hashlib.sha256(token_of(username).encode()).hexdigest()
         await platform.accounts.open_session(Session(hashed, username, now, now), account)
     await platform.identity.change_staff("bekas", active=False)
