@@ -35,10 +35,11 @@ _EXTENDED_NAME = re.compile(rb"(?i)(?:^|;)[ \t]*filename\*=[\w-]{1,20}'[\w-]{0,2
 
 @dataclass(frozen=True, slots=True)
 class FormLimits:
-    """Bytes of one file and of one text field, and how many text fields there may be."""
+    """Bytes of one file, of one text field and of all text fields, and how many text fields there may be."""
 
     file: int = 25 * MIB
     text: int = 64 * 1024
+    texts: int = MIB
     fields: int = 100
 
 
@@ -56,12 +57,16 @@ class _Incomplete(MultiPartException):
 class FormParser(MultiPartParser):
     """Starlette's parser with a limit to each file, a check that the body is complete, and own words for too many parts."""
 
+    spool_max_size = 64 * 1024
+    """Bytes of a file that stay in memory: fifty files of the usual MiB each would be as much as the whole process has."""
+
     def __init__(self, request: Request, most_files: int, limits: FormLimits):
         most: float = float("inf")
         _, options = parse_options_header(request.headers["content-type"])
         body = self._complete(request.stream(), options.get(b"boundary", b""))
         super().__init__(request.headers, body, max_files=most, max_fields=most, max_part_size=limits.text)  # type: ignore[arg-type, unused-ignore]
-        self._most_files, self._limits, self._size, self._ended = most_files, limits, 0, False
+        self._most_files, self._limits, self._ended = most_files, limits, False
+        self._size = self._text_size = 0
 
     async def _complete(self, body: AsyncIterator[bytes], boundary: bytes) -> AsyncGenerator[bytes, None]:
         """The body as it is. Raises MultiPartException if something precedes its first boundary, or follows its last or lacks it.
@@ -99,6 +104,10 @@ class FormParser(MultiPartParser):
             self._size += end - start
             if self._size > self._limits.file and not self._let_pass():
                 return
+        else:
+            self._text_size += end - start
+            if self._text_size > self._limits.texts:
+                raise _TooMany
         super().on_part_data(data, start, end)
 
     def _let_pass(self) -> bool:

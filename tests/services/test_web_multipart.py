@@ -155,6 +155,15 @@ async def test_a_body_shorter_than_its_head_says_is_refused(simpul: Ground):
     assert kept(simpul) == []
 
 
+def test_of_a_body_little_is_held_in_memory():
+    files = b"".join(part("requirements", bytes(100_000), f"{number}.pdf") for number in range(20))
+    form = read(FormParser, files + END, LARGEST, "multipart/form-data; boundary=bb")
+    assert isinstance(form, FormData)
+    assert all(isinstance(item, UploadFile) and item.file._rolled for item in form.getlist("requirements"))  # type: ignore[attr-defined]
+    texts = b"".join(part(f"text {number}", bytes(60_000)) for number in range(20))
+    assert read(FormParser, texts + END, LARGEST, "multipart/form-data; boundary=bb") == 422
+
+
 # Whatever comes
 
 
