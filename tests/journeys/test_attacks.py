@@ -86,7 +86,7 @@ def test_nobody_signs_in_with_an_operator(simpul: Gate, body: dict[str, Any]):
         (b"{}", "application/json", 415),
         (b"", "multipart/form-data", 400),
         (b"--y\r\n\r\n--y--", "multipart/form-data; boundary=x", 400),
-        (b"", "multipart/form-data; boundary=x", 422),
+        (b"", "multipart/form-data; boundary=x", 400),
         (b"--x\r\n" + b"A: b\r\n" * 50 + b"\r\n", "multipart/form-data; boundary=x", 400),
         (b"--x--", "multipart/form-data; boundary=" + "x" * 500, 400),
     ],
