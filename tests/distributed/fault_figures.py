@@ -1,4 +1,4 @@
-"""What a run of faults amounted to, as tables and as the page docs/faults.md."""
+"""What a run of faults amounted to, as tables and as the last section of docs/faults.md."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from tests.distributed.postbox import Postbox
 PAGE = Path("docs/faults.md")
 SHOWN = 20
 
-INTRODUCTION = """# Faults
-
-Written by `make faults`; do not edit.
+MARK = "<!-- Everything below this line is written by `make faults`. -->"
+INTRODUCTION = """
+## Figures of `make faults`
 
 Two processes of each service behind a gateway, over a real Kafka, MongoDB and MinIO, all on one machine. A new request of the
 demo begins every {pause:g} s, on happy and unhappy paths, and meanwhile one thing after another is killed with -9 and started again
@@ -87,13 +87,14 @@ def table(figures: Figures) -> str:
     return f"{_rows(('', ''), totals(figures))}\n{_rows(heads, per_fault(figures))}"
 
 
-def page(figures: Figures) -> str:
-    """The whole page."""
+def page(figures: Figures, present: str) -> str:
+    """The page with its last section replaced; `present` is the page as it is."""
     first = figures.faults[0]
     introduction = INTRODUCTION.format(pause=figures.people.pause, calm=round(first.watched - first.mended))
     found = "".join(f"- {line}\n" for line in figures.findings[:SHOWN])
-    result = f"## What did not hold\n\n{found}" if found else "Everything held.\n"
-    return f"{introduction}\n## Last figures\n\n{figures.machine}.\n\n{table(figures)}\n{result}"
+    result = f"### What did not hold\n\n{found}" if found else "Everything held.\n"
+    promises = present.partition(MARK)[0]
+    return f"{promises}{MARK}\n{introduction}\n{figures.machine}.\n\n{table(figures)}\n{result}"
 
 
 def _rows(heads: Sequence[str], lines: Iterable[Sequence[str]]) -> str:

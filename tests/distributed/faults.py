@@ -157,7 +157,7 @@ def main(words: Sequence[str]) -> int:
     for line in figures.findings:
         say(f"FOUND: {line}")
     if not chosen.short and not chosen.only:
-        PAGE.write_text(page(figures))
+        PAGE.write_text(page(figures, PAGE.read_text(encoding="utf-8")), encoding="utf-8")
         say(f"written: {PAGE}")
     return 1 if figures.findings else 0
 
