@@ -29,7 +29,7 @@ STAFF = {
     "admin": ("Ahli Sistem", ["admin"]),
 }
 PASSWORD = "tujuh-ombak-biru-di-maba"
-STARTS_WITHIN = 30.0
+STARTS_WITHIN = 120.0
 
 
 @dataclass
@@ -92,6 +92,7 @@ class Server:
                 if httpx.get(f"{self.url}/health/ready").status_code == 200:
                     return
             if self.process.poll() is not None or time.monotonic() > until:
+                self.kill()
                 raise RuntimeError(f"the server did not start; see {log.name}")
             time.sleep(0.05)
 
