@@ -10,6 +10,8 @@ import pytest
 
 from shared.eventlog.copying import WAVE, HoldsSomethingElse, LogCopy, positions_of, waves
 from shared.eventlog.port import EventLog, LogUnavailable, Record
+from shared.eventlog.sqlite import SqliteEventLog
+from shared.storage.sqlite_file import SqliteFile
 from tests.contracts.adapters import kafka_log, sqlite_log
 from tests.contracts.listening import Listener, everything, listening, numbered
 
@@ -79,6 +81,26 @@ async def test_a_copy_ends_where_it_was_told_to(log: EventLog, other: EventLog):
     await copy.look()
     assert await copy.copy() == 2
     assert await values_of(log, "a") == [b"1", b"2"]
+
+
+class InPart(SqliteEventLog):
+    """Takes of each wave the first record alone, and says so, as a log may of which a partition is slow."""
+
+    async def append(self, records: Sequence[tuple[str, bytes]]) -> None:
+        await super().append(records[:1])
+        if len(records) > 1:
+            raise LogUnavailable("the rest is slow", {0})
+
+
+async def test_a_copy_appends_again_only_what_the_log_did_not_take(other: EventLog, tmp_path: Path):
+    for key in "abc":
+        await story(other, key, b"1", b"2")
+    file = SqliteFile(tmp_path / "in-part.db")
+    target = InPart(file)
+    await target.prepare()
+    await copied(other, target)
+    assert [await values_of(target, key) for key in "abc"] == [[b"1", b"2"]] * 3
+    file.close()
 
 
 async def test_a_copy_of_an_empty_log_is_empty(log: EventLog, other: EventLog):
