@@ -12,6 +12,9 @@ from pydantic_core import from_json, to_json
 from shared.contracts.facts import Fact
 from shared.contracts.registry import UnknownFact, Unreadable, read_fact
 
+MAX_SEQUENCE = 2**63 - 1
+"""What every store can hold."""
+
 
 @dataclass(frozen=True, slots=True)
 class Event:
@@ -64,12 +67,12 @@ def from_bytes(raw: bytes) -> Event:
         return _event(attributes)
     except Unreadable:
         raise
-    except (KeyError, TypeError, ValueError, AttributeError, ValidationError) as error:
+    except (KeyError, TypeError, ValueError, ArithmeticError, AttributeError, ValidationError) as error:
         raise Unreadable(f"{type(error).__name__}: {error}") from error
 
 
 def _event(attributes: dict[str, Any]) -> Event:
-    return Event(
+    event = Event(
         id=attributes["id"],
         source=attributes["source"],
         subject=attributes["subject"],
@@ -80,3 +83,11 @@ def _event(attributes: dict[str, Any]) -> Event:
         causationid=attributes.get("causationid", ""),
         traceparent=attributes.get("traceparent", ""),
     )
+    texts = (event.id, event.source, event.subject, event.correlationid, event.causationid, event.traceparent)
+    if not all(isinstance(text, str) for text in texts):
+        raise TypeError("an attribute that must be text is none")
+    if not 0 <= event.sequence <= MAX_SEQUENCE:
+        raise ValueError("the sequence is out of range")
+    if event.time.tzinfo is None:
+        raise ValueError("the time has no zone")
+    return event
