@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import socket
 from collections.abc import AsyncIterator
 
 import httpx
@@ -11,6 +12,8 @@ import pytest
 import pytest_asyncio
 
 from services.intake.queries import document
+from services.wiring import BUILDERS
+from tests.distributed.gateway import gateway
 from tests.services.intake_ground import LETTER
 from tests.services.seeded_office import (
     ADMIN,
@@ -179,3 +182,18 @@ async def test_parts_come_through_a_real_server(office: SeededOffice):
         head = await client.head(f"http://127.0.0.1:{port}{path}", headers=who)
     assert got == LETTER
     assert (head.headers["content-length"], head.content) == (str(SIZE), b"")
+
+
+async def test_parts_and_head_come_through_the_gateway(office: SeededOffice):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    async with served(office.app, lifespan="off") as (_, behind), httpx.AsyncClient() as client:
+        with gateway(port, {name: [f"http://127.0.0.1:{behind}"] for name in BUILDERS}):
+            for path, who in addresses(office.requests["in_progress"]).items():
+                url = f"http://127.0.0.1:{port}{path}"
+                part = await client.get(url, headers={**who, "Range": "bytes=5-9", "If-Range": ETAG})
+                assert (part.status_code, part.content) == (206, LETTER[5:10]), path
+                assert part.headers["content-range"] == f"bytes 5-9/{SIZE}", path
+                head = await client.head(url, headers=who)
+                assert (head.status_code, head.content, head.headers["content-length"]) == (200, b"", str(SIZE)), path
