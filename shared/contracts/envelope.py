@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from pydantic import ValidationError
 from pydantic_core import from_json, to_json
 
 from shared.contracts.facts import Fact
@@ -67,7 +66,9 @@ def from_bytes(raw: bytes) -> Event:
         return _event(attributes)
     except Unreadable:
         raise
-    except (KeyError, TypeError, ValueError, ArithmeticError, AttributeError, ValidationError) as error:
+    except (
+        Exception
+    ) as error:  # Whatever is wrong with bytes that came from elsewhere, the consumer must not meet them again.
         raise Unreadable(f"{type(error).__name__}: {error}") from error
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from pydantic_core import from_json
 
-from shared.contracts.envelope import Event, from_bytes
+from shared.contracts.envelope import MAX_SEQUENCE, Event, from_bytes
 from shared.contracts.registry import UnknownFact, Unreadable
 
 NEWER = "kejadian ini ditulis oleh versi program yang lebih baru; diproses dengan sendirinya setelah pembaruan"
@@ -78,9 +78,10 @@ def source_of(raw: bytes) -> str | None:
 
 
 def place_of(raw: bytes) -> tuple[str, int] | None:
-    """The source and sequence in an envelope whose fact may be unreadable."""
+    """The source and sequence in an envelope whose fact may be unreadable, None unless a service can count with them."""
     try:
         attributes = from_json(raw)
-        return str(attributes["source"]), int(attributes["sequence"])
-    except (ValueError, KeyError, TypeError):
+        source, sequence = attributes["source"], int(attributes["sequence"])
+    except (ValueError, ArithmeticError, KeyError, TypeError):
         return None
+    return (source, sequence) if isinstance(source, str) and 0 <= sequence <= MAX_SEQUENCE else None

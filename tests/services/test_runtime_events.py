@@ -124,6 +124,41 @@ async def test_unreadable_bytes_are_parked_like_poison(world: Ground):
     assert [letter.position for letter in await desk.store.dead_letters()] == ["2", "3"]
 
 
+@pytest.mark.parametrize(
+    "sequence", [b"1e999", b"Infinity", b"-Infinity", b"NaN", b"-1", b'"9223372036854775808"', b"[]"]
+)
+async def test_an_event_with_a_sequence_that_nobody_can_count_is_parked_and_the_others_go_on(
+    world: Ground, sequence: bytes
+):
+    desk = await world.service(VERIFICATION)
+    odd = to_bytes(happened(withdrawn, 2)).replace(b'"sequence":"0000000002"', b'"sequence":' + sequence)
+    await desk.consumer.handle([record(1, submitted), Record("2", REQUEST, odd), record(3, MANY, 1, OTHER)])
+    [letter] = await desk.store.dead_letters()
+    assert (letter.position, letter.event) == ("2", odd)
+    assert (await status(desk), await status(desk, OTHER)) == ("submitted", "submitted")
+    await desk.consumer.discard(letter)
+    await desk.consumer.handle([record(4, withdrawn, 2)])
+    assert await status(desk) == "withdrawn"
+
+
+async def test_an_event_whose_source_is_no_text_is_parked(world: Ground):
+    desk = await world.service(VERIFICATION)
+    odd = to_bytes(happened(withdrawn, 2)).replace(b'"source":"intake"', b'"source":["intake"]')
+    await desk.consumer.handle([record(1, submitted), Record("2", REQUEST, odd)])
+    assert [letter.position for letter in await desk.store.dead_letters()] == ["2"]
+
+
+async def test_a_comparison_reports_an_event_with_a_sequence_that_nobody_can_count(world: Ground):
+    desk = await world.service(VERIFICATION)
+    odd = to_bytes(happened(withdrawn, 2)).replace(b'"sequence":"0000000002"', b'"sequence":1e999')
+    await world.log.append([(REQUEST, to_bytes(happened(submitted)))])
+    await world.log.append([(REQUEST, odd)])
+    async for batch in world.log.read():
+        await desk.consumer.handle(batch)
+    report = await Refold(VERIFICATION, desk.store, world.log).compare()
+    assert [place.partition(":")[0] for place in report.unreadable] == ["2"]
+
+
 async def test_later_events_wait_behind_poison_and_are_replayed_in_order(world: Ground):
     desk = await world.service(poisoned(RequestWithdrawn))
     await desk.consumer.handle([record(1, submitted), record(2, withdrawn, 2)])
