@@ -162,7 +162,7 @@ def _restore(folder: Path, settings: Settings) -> None:
 def refuse_damage(folder: Path, copied: Path) -> None:
     """Raises Failed if the database that was copied from this backup is damaged."""
     if damage := damage_of(copied / backup_folder.DATABASE):
-        raise Failed(f"{folder} is refused, its database is damaged: {damage[0]}.")
+        raise Failed(f"{folder} is refused, its database is damaged: {damage[0]}. Restore another backup.")
 
 
 def _put_in_place(beside: Path, settings: Settings) -> None:

@@ -1,7 +1,7 @@
 """The folder of a backup: what belongs there, and copied from there as the services keep it.
 
-A backup may come from a stranger: what is no plain file or folder of its own, or has no place in a backup, is refused before
-anything is written, and no link is ever followed.
+A backup may come from a stranger: what is no plain file or folder, or has no place in a backup, is refused before anything is
+written, and no symbolic link is ever followed. Hard links are plain files: rsnapshot and `cp -al` keep generations of backups so.
 """
 
 from __future__ import annotations
@@ -23,10 +23,11 @@ _SQLITE = b"SQLite format 3\0"
 _PLACES = {
     "folder": re.compile(r"documents(/[a-z0-9_-]{2})?|mail"),
     "file": re.compile(
-        r"simpul\.db|secret|calendar\.json|mail/[A-Za-z0-9][A-Za-z0-9._-]*\.eml"
+        r"simpul\.db(-shm|-wal)?|secret|calendar\.json|mail/[A-Za-z0-9][A-Za-z0-9._-]*\.eml"
         rf"|documents/(?P<shelf>[a-z0-9_-]{{2}})/(?P<key>{KEY.pattern})"
     ),
 }
+_CHANGES = "simpul.db-wal"
 _NO_LINK = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 PIECE = 1024 * 1024
 
@@ -34,12 +35,12 @@ PIECE = 1024 * 1024
 def check(folder: Path) -> None:
     """Raises Failed if this is no backup, or holds anything that does not belong into one."""
     if not (folder / DATABASE).is_file():
-        raise Failed(f"{folder} is no backup: there is no {DATABASE} in it.")
+        raise Failed(f"{folder} is no backup: there is no {DATABASE} in it. Name the folder that `simpul backup` made.")
     for _ in _files(folder):
         pass
     with _opened(folder, PurePosixPath(DATABASE)) as file:
         if os.read(file, len(_SQLITE)) != _SQLITE:
-            raise Failed(f"{folder} is no backup: its {DATABASE} is no database.")
+            raise Failed(f"{folder} is no backup: its {DATABASE} is no database. Restore another backup.")
 
 
 def copy(folder: Path, target: Path, *parts: str) -> None:
@@ -91,10 +92,18 @@ def _raise(error: OSError) -> None:
 
 def _check(folder: Path, name: PurePosixPath, found: os.stat_result) -> None:
     kind = _kind_of(found)
-    if kind in ("file", "folder") and not _belongs(name, kind):
-        raise Failed(f"{folder} is refused: {name} does not belong into a backup.")
     if kind not in ("file", "folder"):
-        raise Failed(f"{folder} is refused: {name} is {kind}, and a backup has plain files and folders only.")
+        raise Failed(
+            f"{folder} is refused: {name} is {kind}, and a backup has plain files and folders only."
+            " Remove it, or put a copy of your own file in its place, and try again."
+        )
+    if not _belongs(name, kind):
+        raise Failed(f"{folder} is refused: {name} does not belong into a backup. Move it elsewhere and try again.")
+    if str(name) == _CHANGES and found.st_size:
+        raise Failed(
+            f"{folder} is refused: {name} holds changes that are not in {DATABASE} yet. If they belong to it, take them in"
+            f" with `sqlite3 {DATABASE} 'PRAGMA wal_checkpoint(TRUNCATE)'` there, else remove {name}, and try again."
+        )
 
 
 def _kind_of(found: os.stat_result) -> str:
@@ -104,7 +113,7 @@ def _kind_of(found: os.stat_result) -> str:
         return "folder"
     if not stat.S_ISREG(found.st_mode):
         return "a device, a pipe or a socket"
-    return "file" if found.st_nlink == 1 else "a hard link"
+    return "file"
 
 
 def _belongs(name: PurePosixPath, kind: str) -> bool:
@@ -126,7 +135,7 @@ def _opened(folder: Path, name: PurePosixPath) -> Iterator[int]:
         file = os.open(name.name, _NO_LINK, dir_fd=place)
         closing.callback(os.close, file)
         if (kind := _kind_of(os.fstat(file))) != "file":
-            raise Failed(f"{folder} is refused: {name} is {kind}.")
+            raise Failed(f"{folder} is refused: {name} is {kind}. Put a plain copy in its place and try again.")
         yield file
 
 
