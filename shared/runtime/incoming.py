@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from pydantic_core import from_json
+
 from shared.contracts.envelope import Event
 from shared.contracts.registry import Unreadable
 from shared.eventlog.port import Record
@@ -31,8 +33,13 @@ class Incoming:
         self.read: Read = read_cached
 
     def listen(self, record: Record) -> Heard | None:
-        """The record, None if it is from a service that this one does not follow."""
-        if (publisher := published_by(record.value)) and publisher not in self.sources:
+        """The record, None if it is from a service that this one does not follow.
+
+        What is no JSON concerns every service, whatever its head says: nobody can tell which documents it names, and only a
+        parked event can be discarded.
+        """
+        publisher = published_by(record.value)
+        if publisher and publisher not in self.sources and _is_json(record.value):
             return None
         try:
             event = understood(record.value, self.types, self.read)
@@ -40,6 +47,14 @@ class Incoming:
             source = source_of(record.value)
             return Heard(record, None, str(error)) if source is None or source in self.sources else None
         return Heard(record, event) if event.source in self.sources else None
+
+
+def _is_json(raw: bytes) -> bool:
+    try:
+        from_json(raw)
+    except ValueError:
+        return False
+    return True
 
 
 def was_seen(draft: Draft[Any], record: Record) -> bool:

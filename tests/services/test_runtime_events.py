@@ -12,6 +12,7 @@ import pytest
 
 from shared.contracts.envelope import Event, to_bytes
 from shared.contracts.intake import RequestWithdrawn
+from shared.documents.naming import NamesUnknown, keys_named
 from shared.eventlog.port import Record
 from shared.runtime.consumption import LOOKS_AGAIN
 from shared.runtime.heads import published_by
@@ -266,6 +267,25 @@ async def test_the_position_stays_while_the_store_is_away_and_the_event_is_folde
     consuming.cancel()
     await asyncio.gather(consuming, return_exceptions=True)
     assert await world.log.lag("verification") == 0
+
+
+async def test_what_is_no_json_is_parked_whatever_its_head_says(world: Ground):
+    event = to_bytes(happened(submitted)).replace(b'"source":"intake"', b'"source":"notification"')[:-3]
+    desk = await world.service(VERIFICATION)
+    await world.log.append([(REQUEST, event)])
+    assert published_by(event) == "notification"
+    assert "notification" not in VERIFICATION.sources
+    await desk.consumer.handle([Record("1", REQUEST, event)])
+    [parked] = await desk.store.dead_letters()
+    assert parked.event == event
+    with pytest.raises(NamesUnknown, match="no JSON"):
+        await named(world, desk)
+    await desk.consumer.discard(parked)
+    assert await named(world, desk) == set()
+
+
+async def named(world: Ground, desk: ServiceRuntime[Any]) -> set[str]:
+    return await keys_named(["document-1"], world.log, [desk.store])
 
 
 async def test_returned_requests_are_known_to_intake(world: Ground):
