@@ -38,29 +38,48 @@ _DEGREES = frozenset({"ag", "com", "dev", "ma", "md", "pro", "pt", "sc", "si", "
 """What stands behind it and is a top-level domain too."""
 _NAMES = frozenset({"drs.ec", "prof.ir"})
 """Titles that are written like a host."""
+_CAPITALS = frozenset(
+    re.findall(
+        r"\w+",
+        "AG Ag BA BE CA GR Gr HT IR Ir IT KH LC Lc MA MD ME MH MM MP MS MT PA PN PT Pt SC Sc SD SE SH SI Si SM SN Sn SP SS ST "
+        "SY Sy TH Th TK TR Tr",
+    )
+)
+"""Degrees, titles and offices that are top-level domains too, as they are written behind a name without a blank: Nurdin.SH."""
+_SECOND_LEVELS = frozenset({"ac", "co", "com", "edu", "go", "gov", "mil", "net", "or", "org"})
+"""What a country puts before its own name, as in example.co.id."""
 _SCHEMES = frozenset({"ftp", "http", "https", "hxxp", "hxxps", "javascript", "mailto", "sftp"})
 _DOTS = frozenset("\u00b7\u0701\u2022\u2027\u2219\u22c5\u3002\u06d4\ua4f8\u16eb")
 """Beside those that compatibility normalisation turns into a full stop."""
+_LINK_SIGNS = frozenset("/?#:@")
 _SLASHES, _COLONS = frozenset("\u2044\u2215\\"), frozenset("\u02d0\u2236\ua789")
-_WRITTEN_DOTS = ("[.]", "(.)", "{.}", "[dot]", "(dot)", "{dot}", "[titik]", "(titik)", " dot ")
+_WRITTEN_DOT = re.compile(r"\[\.\]|\(\.\)|\{\.\}|[\[({](?:dot|titik)[\])}]| dot ", re.IGNORECASE)
 
 
 def contains_web_address(text: str) -> bool:
     """Whether somebody who reads this, or a program that shows it, finds a link in it: with a scheme or "www.", a bare host,
     or one that is written so that it is not found."""
-    plain = _plain(text)
+    seen = _seen(text)
+    plain = _plain(seen)
     if "://" in plain or ":/ /" in plain:
         return True
-    return any(_leads_somewhere(token, after) for token, after in _tokens(plain))
+    disguised = _WRITTEN_DOT.search(seen) is not None
+    return any(
+        _leads_somewhere(token.lower(), after, titled=not disguised and _is_titled(before, token, after))
+        for before, token, after in _tokens(plain)
+    )
 
 
-def _plain(text: str) -> str:
-    """The text in small letters without accents and unseen marks, in which dots, colons and slashes are those of ASCII."""
+def _seen(text: str) -> str:
+    """The text without accents and unseen marks, in which dots, colons and slashes are those of ASCII."""
     letters = unicodedata.normalize("NFKD", text)
     seen = "".join(_simple(letter) for letter in letters if unicodedata.category(letter) not in ("Cf", "Mn"))
-    plain = " ".join(seen.lower().split())
-    for written in _WRITTEN_DOTS:
-        plain = plain.replace(written, ".")
+    return " ".join(seen.split())
+
+
+def _plain(seen: str) -> str:
+    """The same with dots that are dots, and no blanks around signs."""
+    plain = _WRITTEN_DOT.sub(".", seen)
     # Nobody puts a blank before a full stop, unless a filter is to be misled.
     return plain.replace(" . ", ".").replace(" .", ".").replace(" :", ":").replace(" /", "/").replace("/ ", "/")
 
@@ -73,19 +92,26 @@ def _simple(letter: str) -> str:
     return ":" if letter in _COLONS else letter
 
 
-def _tokens(plain: str) -> Iterator[tuple[str, str]]:
-    """What may be a host, each with the character behind it ("" at the end)."""
+def _tokens(plain: str) -> Iterator[tuple[str, str, str]]:
+    """What may be a host, each between the characters before and behind it ("" at the ends)."""
     begin = 0
     for end in range(len(plain) + 1):
         after = plain[end : end + 1]
         if after and (after.isalnum() or after in ".-"):
             continue
         if end > begin:
-            yield plain[begin:end].strip(".-"), after
+            yield plain[begin - 1 : begin] if begin else "", plain[begin:end].strip(".-"), after
         begin = end + 1
 
 
-def _leads_somewhere(token: str, after: str) -> bool:
+def _is_titled(before: str, token: str, after: str) -> bool:
+    """Whether this is a name with a title behind it, as in Ali.ST or S.Kom.MT, and nothing that only a link has."""
+    *names, title = token.split(".")
+    plain_names = all(name.replace("-", "").isalpha() for name in names)
+    return title in _CAPITALS and plain_names and before != "@" and after not in _LINK_SIGNS
+
+
+def _leads_somewhere(token: str, after: str, *, titled: bool) -> bool:
     labels = token.split(".")
     if labels[0] in _SCHEMES and after == ":":
         return True
@@ -95,7 +121,9 @@ def _leads_somewhere(token: str, after: str) -> bool:
         return True
     if len(labels) == 4 and all(label.isdecimal() and len(label) < 4 for label in labels):
         return True
-    return _is_host(labels, with_path=after in ("/", "?", "#") and after != "")
+    if len(labels) > 2 and labels[-2] in _SECOND_LEVELS and labels[-1] in _COUNTRIES and labels[-3] not in _TITLES:
+        return True
+    return not titled and _is_host(labels, with_path=after in ("/", "?", "#") and after != "")
 
 
 def _is_host(labels: list[str], *, with_path: bool) -> bool:
