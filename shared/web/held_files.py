@@ -26,7 +26,7 @@ from shared.web.problems import Problem
 from shared.web.received import inspected
 from shared.web.rendering import shared_pages
 from shared.web.storing import discard, store_upload
-from shared.web.upload_budget import count_settled, count_stored
+from shared.web.upload_budget import count_settled, count_stored, require_room
 from shared.web.uploads import FileRule, Upload, too_few_or_many
 
 PREFIX, UNSENT, REMOVE, FIELD = "held.", "unsent.", "remove", "field"
@@ -35,6 +35,8 @@ HELD_FOR = timedelta(hours=20)
 that even a form that comes last of all has its event saved hours before, and clocks may differ by an hour or two."""
 _PURPOSE = "held"
 _NEVER_CAME = "{name} belum tersimpan. Pilih kembali berkasnya, atau hapus dari daftar."
+_LEFT_OUT = "{wrong} Yang tidak disimpan: {names}."
+_ONE_FILE = "Kirim satu berkas saja pada isian yang dipilih."
 _LOST = "{name} sudah tidak tersimpan. Unggah sekali lagi."
 
 
@@ -132,16 +134,18 @@ class HeldFiles:
         found = _Field()
         found.errors += [FieldError(name, _NEVER_CAME.format(name=each)) for each in _unsent(posted, name)]
         await self._known_again(posted, name, found)
-        for upload in (upload for upload in posted.uploads if upload.field == name):
-            came = await inspected(upload, self._platform.inspector)
+        uploads = [upload for upload in posted.uploads if upload.field == name]
+        most = self.slots[name].rule.most
+        for upload in uploads[:most]:
+            came = await self._stored(request, upload, round)
             if isinstance(came, FieldError):
                 found.errors.append(came)
-                continue
-            try:
-                found.fresh.append(await self._stored(came, self.slots[name].kind, round))
-                count_stored(request, found.fresh[-1:])
-            except TooLarge as error:
-                found.errors.append(FieldError(name, f"{safe_name(upload.filename)}: {error.message}"))
+            else:
+                found.fresh.append(came)
+        if left_out := uploads[most:]:
+            wrong = too_few_or_many(self.slots[name].rule, len(found.held if most > 1 else ()) + len(uploads))
+            names = ", ".join(safe_name(upload.filename) for upload in left_out)
+            found.errors.append(FieldError(name, _LEFT_OUT.format(wrong=wrong, names=names)))
         return found
 
     async def _known_again(self, posted: Posted, name: str, found: _Field) -> None:
@@ -162,10 +166,21 @@ class HeldFiles:
             return False
         return self._platform.clock() - kept.stored_at < HELD_FOR
 
-    async def _stored(self, upload: Upload, kind: DocumentKind, round: int) -> DocumentRef:
-        platform, until = self._platform, self._until()
-        limit = platform.settings.file_limit
-        stored = await store_upload(upload, kind, platform.documents, platform.new_id, round, limit)
+    async def _stored(self, request: Request, upload: Upload, round: int) -> DocumentRef | FieldError:
+        """The document of an upload, or why there is none. Raises StoreUnavailable and InspectionUnavailable."""
+        platform, until, kind = self._platform, self._until(), self.slots[upload.field].kind
+        try:
+            require_room(request, upload.size)
+            came = await inspected(upload, platform.inspector)
+            if isinstance(came, FieldError):
+                return came
+            limit = platform.settings.file_limit
+            stored = await store_upload(came, kind, platform.documents, platform.new_id, round, limit)
+        except TooLarge as error:
+            return FieldError(upload.field, f"{safe_name(upload.filename)}: {error.message}")
+        except Problem as problem:
+            return FieldError(upload.field, f"{safe_name(upload.filename)}: {problem.detail}")
+        count_stored(request, [stored])
         return HeldDocument(**stored.model_dump(), until=until)
 
     def _held(self, document: DocumentRef, form: str) -> HeldFile:
@@ -208,6 +223,10 @@ def add_uploads(routes: APIRouter, path: str, held: HeldFiles, guard: SignedIn |
         name = posted.text(FIELD)
         if name not in held.slots or not posted.key:
             raise Problem(422, "Isian berkas ini tidak dikenal.")
+        if len(posted.uploads) + len(posted.refused) > 1 or any(upload.field != name for upload in posted.uploads):
+            raise Problem(422, _ONE_FILE)
+        for each in posted.uploads:
+            require_room(request, each.size)
         taken = await held.take(request, replace(posted, texts={}))
         files = held.hold(posted, taken).held[name]
         wrong = [error.message for error in taken.errors if error.field == name]

@@ -6,7 +6,7 @@ import math
 import re
 import time
 from collections import Counter, OrderedDict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from prometheus_client import Counter as Total
@@ -16,7 +16,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from shared.contracts.facts import DocumentRef
 from shared.web.answers import answer_to
-from shared.web.body_limit import declared_size
+from shared.web.body_limit import JSON_LIMIT, declared_size
 from shared.web.client_address import client_address, network_of
 from shared.web.problems import Problem
 
@@ -29,6 +29,8 @@ PUBLIC_UPLOADS = re.compile(
     r"/|/berkas|/lacak/[^/]+/lengkapi(?:/berkas)?|/api/requests/?|/api/requests/[^/]+/resubmission"
 )
 """Where somebody without an account sends files."""
+FORMS = re.compile(r"/|/lacak/[^/]+/lengkapi")
+"""Pages whose small bodies are always read: files that are stored already are named by them, and so given back."""
 HOUR, DAY = 3600.0, 86_400.0
 """Seconds for which a file counts for its address, and in all: after a day the sweep has removed it."""
 SHARE = 4
@@ -49,6 +51,13 @@ class _File:
     size: int
     since: float
     within_hour: bool = True
+
+
+@dataclass(slots=True)
+class _Body:
+    """Bytes of a request that count as on their way."""
+
+    size: int = 0
 
 
 class UploadBudget:
@@ -131,14 +140,34 @@ def _add(counted: Counter[str], network: str, size: int) -> None:
         del counted[network]
 
 
-def count_stored(request: Request, documents: Iterable[DocumentRef]) -> None:
-    """Charge documents to the address of this request, unless it is of staff."""
-    if getattr(request.state, "principal", None) is None:
-        _budget_of(request).stored(network_of(client_address(request)), documents)
+def require_room(request: Request, size: int) -> None:
+    """Raises Problem 429 or 503 if a file of this request is too much for what it counts once it is stored; never for staff."""
+    if _is_counted(request):
+        arrived = min(size, _body_of(request).size)
+        _budget_of(request).require(network_of(client_address(request)), max(size, LEAST_BYTES) - arrived)
+
+
+def count_stored(request: Request, documents: Sequence[DocumentRef]) -> None:
+    """Charge documents to the address of this request, unless it is of staff; they count no longer as bytes on their way."""
+    if _is_counted(request):
+        budget, network, body = _budget_of(request), network_of(client_address(request)), _body_of(request)
+        arrived = min(sum(document.size for document in documents), body.size)
+        body.size -= arrived
+        budget.arrived(network, -arrived)
+        budget.stored(network, documents)
 
 
 def count_settled(request: Request, documents: Iterable[DocumentRef]) -> None:
     _budget_of(request).settled(documents)
+
+
+def _is_counted(request: Request) -> bool:
+    return getattr(request.state, "principal", None) is None
+
+
+def _body_of(request: Request) -> _Body:
+    body: _Body = request.scope.get("counted_body") or _Body()
+    return body
 
 
 def _budget_of(request: Request) -> UploadBudget:
@@ -147,7 +176,10 @@ def _budget_of(request: Request) -> UploadBudget:
 
 
 class UploadLimit:
-    """Counts bodies of strangers while they come: 429 or 503 as soon as they are too much, at once if the head says so."""
+    """Counts bodies of strangers while they come: 429 or 503 as soon as they are too much, at once if the head says so.
+
+    A form without much in it is read all the same; its files are refused one by one.
+    """
 
     def __init__(self, app: ASGIApp, budget: UploadBudget):
         self.app, self._budget = app, budget
@@ -156,23 +188,26 @@ class UploadLimit:
         if scope["type"] != "http" or scope["method"] != "POST" or not PUBLIC_UPLOADS.fullmatch(scope["path"]):
             await self.app(scope, receive, send)
             return
-        network, taken = network_of(scope.get("client_address", "")), 0
+        network, declared = network_of(scope.get("client_address", "")), declared_size(scope)
+        always_read = FORMS.fullmatch(scope["path"]) and declared is not None and declared <= JSON_LIMIT
+        body = scope["counted_body"] = _Body()
 
         async def counted() -> Message:
-            nonlocal taken
             message = await receive()
             if size := len(message.get("body", b"")):
-                self._budget.require(network, size)
+                if not always_read:
+                    self._budget.require(network, size)
                 self._budget.arrived(network, size)
-                taken += size
+                body.size += size
             return message
 
         try:
-            self._budget.require(network, declared_size(scope) or 0)
+            if not always_read:
+                self._budget.require(network, declared or 0)
         except Problem as problem:
             await answer_to(scope, problem)(scope, receive, send)
             return
         try:
             await self.app(scope, counted, send)
         finally:
-            self._budget.arrived(network, -taken)
+            self._budget.arrived(network, -body.size)

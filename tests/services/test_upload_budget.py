@@ -134,6 +134,67 @@ async def test_a_body_is_counted_while_it_comes(intake: Ground):
     assert answer.status_code == 429
 
 
+async def test_one_call_ahead_of_a_form_brings_one_file(intake: Ground):
+    async with visitor(intake) as client:
+        page = await client.get("/")
+        data = {**hidden_of(page), "field": "requirements"}
+        two = [("requirements", (f"{number}.pdf", LETTER, "application/pdf")) for number in range(2)]
+        elsewhere = [("letter", ("surat.pdf", LETTER, "application/pdf"))]
+        for files in (two, elsewhere):
+            answer = await client.post("/berkas", data=data, files=files)
+            assert answer.status_code == 422
+            assert "satu berkas" in answer.text
+    assert not intake.stored
+
+
+async def test_of_too_many_files_only_as_many_as_fit_are_stored_and_the_others_are_named(tmp_path: Path):
+    async with ground(tmp_path, public_rate=10_000) as intake, visitor(intake) as client:
+        files = [("requirements", (f"syarat {number}.pdf", LETTER, "application/pdf")) for number in range(30)]
+        answer = await client.post("/", data=hidden_of(await client.get("/")), files=files)
+        stored = intake.stored
+    assert answer.status_code == 422
+    assert "Unggah paling banyak 10 berkas. Sekarang 30." in unescape(answer.text)
+    assert "syarat 10.pdf" in answer.text
+    assert "syarat 29.pdf" in answer.text
+    assert len(tokens_of(answer)) == len(stored) == 10
+
+
+async def test_small_files_are_stored_only_while_there_is_room_for_what_they_count(intake: Ground):
+    """Sixty of a kilobyte take less room on the wire than one counts for."""
+    async with visitor(intake) as client:
+        for _ in range(2):
+            files = [("requirements", (f"{number}.pdf", LETTER, "application/pdf")) for number in range(10)]
+            page = await client.get("/")
+            answer = await client.post("/", data={**hidden_of(page), "name": "Rahmat"}, files=files)
+            assert answer.status_code == 422
+            assert "belum menjadi permohonan" in answer.text
+            assert 'value="Rahmat"' in answer.text
+        assert (await ahead(client, page, LETTER)).status_code == 429
+    assert len(intake.stored) == 450_000 // LEAST_BYTES
+    assert stored_bytes() <= 450_000
+
+
+async def test_a_form_whose_files_are_stored_is_always_let_in(intake: Ground):
+    """It alone gives back what its files count, and else nobody behind the address could go on for an hour."""
+    async with visitor(intake) as client:
+        page = await client.get("/")
+        letter = await client.post(
+            "/berkas",
+            data={**hidden_of(page), "field": "letter"},
+            files={"letter": ("surat.pdf", LETTER, "application/pdf")},
+        )
+        while (last := await ahead(client, page, LETTER)).status_code == 200:
+            kept = last
+        assert last.status_code == 429
+        held = {
+            "held.requirements": tokens_of(kept),
+            "held.letter": [unescape(each) for each in re.findall(r'name="held.letter" value="([^"]+)"', letter.text)],
+        }
+        wrong = await client.post("/", data={**hidden_of(page), **FORM, **held, "email": "x", "filler": "x" * 100_000})
+        assert wrong.status_code == 422
+        assert (await client.post("/", data={**hidden_of(page), **FORM, **held})).status_code == 303
+
+
 async def test_the_whole_has_a_limit_which_answers_503(tmp_path: Path):
     async with ground(tmp_path, **{**ROOM, "upload_budget": 800_000, "upload_budget_per_address": 200_000}) as intake:
         answers = []
