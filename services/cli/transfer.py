@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence, Set
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -107,16 +107,27 @@ class Transfer:
         stores = [service.runtime.store for service in self._from]
         documents = await documents_to_copy(self._source.log, self._source.documents, stores, upto)
         named = {document.key: document for document in documents}
-        present = {key async for key in self._target.documents.keys(EVERYTHING)}
-        if unknown := sorted(present - named.keys()):
-            raise HoldsSomethingElse(
-                f"it has {len(unknown)} documents that no event here names, {unknown[0]} among them"
-            )
+        present = await self._present(named.keys(), begun=copy.present > 0)
         if names := await unknown_accounts(self._source.accounts, self._target.accounts, begun=copy.present > 0):
             raise HoldsSomethingElse(f"it has accounts that are not from here: {', '.join(names)}")
         if not copy.present and any([await service.runtime.store.all_ids(limit=1) for service in self._to]):
             raise HoldsSomethingElse("it has requests, but no events")
         return named, present
+
+    async def _present(self, named: Set[str], *, begun: bool) -> set[str]:
+        """The keys that the target has. Raises HoldsSomethingElse.
+
+        An earlier run copied every stored document if names were unknown then. Some of them may be named by nobody now, and
+        even swept here: they are left alone if the target evidently has the other documents and events from here.
+        """
+        present = {key async for key in self._target.documents.keys(EVERYTHING)}
+        own = named | {key async for key in self._source.documents.keys(EVERYTHING)}
+        unknown = sorted(present - own)
+        if unknown and not (begun and present & own):
+            raise HoldsSomethingElse(
+                f"it has {len(unknown)} documents that no event here names, {unknown[0]} among them"
+            )
+        return present
 
     async def _copy_log(self, copy: LogCopy) -> None:
         self._told.events_copied = await copy.copy(self._step("events", copy.events + copy.repeats))

@@ -61,7 +61,6 @@ class DocumentCopy:
                 self.done.trouble.append(f"document {document.id} ({document.key}) {trouble}")
             else:
                 self.done.copied += 1
-                self.done.bytes += document.size
             self._progress()
 
     async def _copy(self, document: NamedDocument) -> str:
@@ -78,8 +77,12 @@ class DocumentCopy:
             if document.sha256 and (size, sha256) != (document.size, document.sha256):
                 return "is damaged where it comes from"
             await self._target.put_as(document.key, cast(BinaryIO, file))
-        return "" if await hash_of(self._target, document.key) == sha256 else "did not arrive whole"
+        if await hash_of(self._target, document.key) != sha256:
+            return "did not arrive whole"
+        self.done.bytes += size
+        return ""
 
     async def _is_whole(self, document: NamedDocument) -> bool:
-        """Whether the target has it as it was promised; one of which nothing is known is copied again."""
-        return await hash_of(self._target, document.key) == document.sha256
+        """Whether the target has it as it was promised, or as the source has it if no event says how it must be."""
+        wanted = document.sha256 or await hash_of(self._source, document.key)
+        return wanted is not None and await hash_of(self._target, document.key) == wanted
