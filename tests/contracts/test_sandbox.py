@@ -11,18 +11,20 @@ from collections.abc import Iterator
 from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
+from random import Random
 from tempfile import SpooledTemporaryFile, TemporaryFile
 from time import monotonic, sleep
 from typing import Any
 from zipfile import ZipFile
 
 import pytest
+from PIL import Image
 
 from shared.documents.inspection import INSPECTION_LIMITS, InspectionUnavailable, Inspector
 from shared.documents.media_types import PDF
 from shared.documents.port import DocumentRefused, StoreUnavailable
 from shared.documents.sandbox.client import Sandbox, anonymous_file
-from shared.documents.sandbox.protocol import CRASHED, OUT_OF_TIME, Job
+from shared.documents.sandbox.protocol import CRASHED, OUT_OF_TIME, SUCCEEDED, Job
 from tests.journeys import papers
 from tests.support.files import endless_pdf
 
@@ -196,6 +198,40 @@ async def test_a_reader_who_goes_away_leaves_no_child_behind(sandbox: Sandbox):
         with pytest.raises(asyncio.CancelledError):
             await waiting
     assert await inspector.media_type("surat.pdf", BytesIO(LETTER)) == PDF
+
+
+def noise(height: int) -> bytes:
+    """A picture that cannot be compressed: its page is half a byte for each of 1200 x `height` pixels."""
+    out = BytesIO()
+    Image.frombytes("L", (1200, height), Random(height).randbytes(1200 * height)).save(out, "PNG")
+    return out.getvalue()
+
+
+def wait_until_the_child_has_ended(server: int, *, begun: bool = False, seconds: float = 1.0) -> None:
+    """Let nothing be read meanwhile; a child whose result does not fit into the connection is not waited for longer."""
+    children, deadline = Path(f"/proc/{server}/task/{server}/children"), monotonic() + seconds
+    while monotonic() < deadline and not (begun and not children.read_text()):
+        begun = begun or bool(children.read_text())
+        sleep(0.005)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="children are counted in /proc")
+async def test_a_result_that_fills_the_connection_before_anyone_reads_it_arrives(sandbox: Sandbox):
+    await Inspector(sandbox).media_type("surat.pdf", BytesIO(LETTER))
+    server = sandbox.server_pid
+    for height in range(280, 370, 12):
+        descriptor = anonymous_file()
+        try:
+            os.write(descriptor, noise(height))
+            drawing = asyncio.create_task(
+                sandbox.run(Job("draw", INSPECTION_LIMITS, {"media_type": "image/png", "page": 1}), descriptor)
+            )
+            await asyncio.sleep(0)
+            wait_until_the_child_has_ended(server or 0)
+            assert (await drawing).status == SUCCEEDED
+        finally:
+            os.close(descriptor)
+        assert sandbox.server_pid == server
 
 
 async def test_a_job_that_does_not_exist_harms_only_its_child(sandbox: Sandbox):

@@ -15,12 +15,11 @@ from functools import cache
 from pathlib import Path
 from tempfile import TemporaryFile
 
-from shared.documents.sandbox.protocol import CANNOT_FORK, CRASHED, MAX_RESULT_BYTES, READY, Answer, Job
+from shared.documents.sandbox.protocol import CANNOT_FORK, CRASHED, FAILED, MAX_RESULT_BYTES, READY, Answer, Job
 
 logger = logging.getLogger(__name__)
 
 PACKAGES = Path(__file__).parents[3]
-MAX_ANSWER_BYTES = MAX_RESULT_BYTES + 64
 PIECE = 256 * 1024
 CLOSE_SECONDS = 2.0
 
@@ -92,7 +91,7 @@ class Sandbox:
         return self._server.pid if self._server else None
 
     async def run(self, job: Job, file: int) -> Answer:
-        """Do a job on the file behind this descriptor, which stays open and whose position may move.
+        """Do a job on the file behind this descriptor, which stays open and whose position may move; all of it is read.
 
         Raises SandboxUnavailable when no child can be had, which says nothing about the file.
         """
@@ -133,22 +132,18 @@ class Sandbox:
         server.end()
 
     async def _ask(self, server: _ServerProcess, job: Job, file: int) -> Answer:
-        ours, theirs = socket.socketpair()
-        with ours:
-            ours.setblocking(False)
-            with theirs:
-                _send(server, job, [theirs.fileno(), file])
+        result_connection, result_writer = socket.socketpair()
+        status_connection, status_writer = socket.socketpair()
+        with result_connection, status_connection:
+            result_connection.setblocking(False)
+            status_connection.setblocking(False)
+            with result_writer, status_writer:
+                _send(server, job, [result_writer.fileno(), status_writer.fileno(), file])
             try:
                 async with asyncio.timeout(job.limits.elapsed_seconds + self._grace_seconds):
-                    received = await _read_to_end(ours)
+                    return await _read_answer(result_connection, status_connection)
             except (TimeoutError, OSError) as error:
                 raise _ServerLost(f"it does not answer ({type(error).__name__})") from error
-        if len(received) > MAX_ANSWER_BYTES:
-            return Answer(CRASHED)
-        answer = Answer.from_bytes(received)
-        if answer is None:
-            raise _ServerLost("it ended")
-        return answer
 
 
 def _send(server: _ServerProcess, job: Job, descriptors: list[int]) -> None:
@@ -161,13 +156,16 @@ def _send(server: _ServerProcess, job: Job, descriptors: list[int]) -> None:
         raise _ServerLost("it takes no more jobs")
 
 
-async def _read_to_end(connection: socket.socket) -> bytes:
-    loop, received = asyncio.get_running_loop(), bytearray()
-    while piece := await loop.sock_recv(connection, PIECE):
-        received += piece
-        if len(received) > MAX_ANSWER_BYTES:
-            break
-    return bytes(received)
+async def _read_answer(result_connection: socket.socket, status_connection: socket.socket) -> Answer:
+    loop, result = asyncio.get_running_loop(), bytearray()
+    while piece := await loop.sock_recv(result_connection, PIECE):
+        result += piece
+        if len(result) > MAX_RESULT_BYTES:
+            return Answer(CRASHED)
+    if not (status := await loop.sock_recv(status_connection, 1)):
+        raise _ServerLost("it ended")
+    # A child that did not end by itself may have written a part of its result.
+    return Answer(status[0], bytes(result) if status[0] < FAILED else b"")
 
 
 def anonymous_file() -> int:

@@ -1,8 +1,8 @@
 """What a service process and its sandbox server say to each other.
 
-A request is a length (4 bytes), with which two descriptors come (the connection for the answer, the file), and JSON of that
-length. An answer is the length of the result, the result and, from the server once the child has ended, one byte that says
-how it ended.
+A request is a length (4 bytes), with which three descriptors come (the connection for the result, the one for the status, the
+file), and JSON of that length. The child writes its result to the first connection. The server writes one byte to the second
+once the child has ended, which says how it did: it always fits, since nothing else is ever written there.
 """
 
 from __future__ import annotations
@@ -57,12 +57,3 @@ class Answer:
 
     status: int
     result: bytes = b""
-
-    @classmethod
-    def from_bytes(cls, received: bytes) -> Answer | None:
-        """None when the connection ended before the server said how the child did."""
-        if len(received) == 1:
-            return cls(received[0])
-        if len(received) < LENGTH.size + 1 or len(received) != LENGTH.size + LENGTH.unpack_from(received)[0] + 1:
-            return None
-        return cls(received[-1], received[LENGTH.size : -1])

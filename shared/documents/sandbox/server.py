@@ -40,7 +40,7 @@ NICENESS = 5
 
 @dataclass(slots=True)
 class _Child:
-    connection: socket.socket
+    status_connection: socket.socket
     deadline: float
     timed_out: bool = False
 
@@ -88,21 +88,25 @@ class Server:
         return max(0.0, min(running) - monotonic()) * 1000 + 1 if running else None
 
     def _accept(self) -> bool:
-        length, descriptors, _, _ = socket.recv_fds(self._control, LENGTH.size, 2)
-        if len(length) != LENGTH.size or len(descriptors) != 2:
+        length, descriptors, _, _ = socket.recv_fds(self._control, LENGTH.size, 3)
+        if len(length) != LENGTH.size or len(descriptors) != 3:
             return False
-        connection, file = socket.socket(fileno=descriptors[0]), descriptors[1]
+        result_connection, status_connection = (socket.socket(fileno=number) for number in descriptors[:2])
+        file = descriptors[2]
         # What follows the length was written with it and is there already.
         job = Job.from_bytes(self._control.recv(LENGTH.unpack(length)[0], socket.MSG_WAITALL))
         try:
             pid = os.fork()
         except OSError:
-            _finish(connection, CANNOT_FORK)
+            _finish(status_connection, CANNOT_FORK)
         else:
             if pid == 0:
-                self._become_child(job, connection, file)
-            self._children[pid] = _Child(connection, monotonic() + job.limits.elapsed_seconds)
-            self._poll.register(connection, 0)  # with no event asked for, poll still reports that the other end is gone
+                status_connection.close()
+                self._become_child(job, result_connection, file)
+            self._children[pid] = _Child(status_connection, monotonic() + job.limits.elapsed_seconds)
+            # With no event asked for, poll still reports that the other end is gone.
+            self._poll.register(status_connection, 0)
+        result_connection.close()
         os.close(file)
         return True
 
@@ -114,7 +118,7 @@ class Server:
             for inherited in (self._control, self._wake_read, self._wake_write):
                 inherited.close()
             for sibling in self._children.values():
-                sibling.connection.close()
+                sibling.status_connection.close()
             limit_this_process(job.limits)
             status = _do(job, connection, file)
         except MemoryError:
@@ -126,7 +130,7 @@ class Server:
         """Nobody waits for this child any more."""
         self._poll.unregister(descriptor)
         for pid, child in self._children.items():
-            if child.connection.fileno() == descriptor:
+            if child.status_connection.fileno() == descriptor:
                 _kill(pid)
 
     def _reap(self) -> None:
@@ -136,8 +140,8 @@ class Server:
                 return
             child = self._children.pop(pid)
             with suppress(KeyError):
-                self._poll.unregister(child.connection)
-            _finish(child.connection, _outcome(status, child))
+                self._poll.unregister(child.status_connection)
+            _finish(child.status_connection, _outcome(status, child))
 
     def _stop_late(self) -> None:
         now = monotonic()
@@ -149,10 +153,10 @@ class Server:
 
 def _do(job: Job, connection: socket.socket, file: int) -> int:
     with open(file, "rb") as opened:
+        opened.seek(0)  # A job that is given to a second server reads the whole file again.
         status, result = JOBS[job.name](opened, job.arguments)
     if len(result) > MAX_RESULT_BYTES:
         return OUT_OF_MEMORY
-    connection.sendall(LENGTH.pack(len(result)))
     connection.sendall(result)
     return status
 
