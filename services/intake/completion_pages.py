@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from fastapi import APIRouter
@@ -10,7 +11,7 @@ from starlette.requests import Request
 
 from services.intake.choices import OTHER, UNIT_OTHER, at_its_field, choice_of, scope_cards, unit_groups, with_unit
 from services.intake.desk import Desk
-from services.intake.fields import CHANGES_FILES, KINDS
+from services.intake.fields import CHANGES_FILES, KINDS, repeatable_lines
 from services.intake.form import MOST_REQUIREMENTS, Form
 from services.intake.keyed_pages import Keyed, StepPage, page
 from services.intake.queries import open_items, sent
@@ -78,7 +79,8 @@ class Complete:
         reception = self._desk.reception
         errors = [*_blank(posted, kept.state), *taken.errors]
         try:
-            changes = with_unit(posted).judged(reception.changes, *self.files.names, UNIT_OTHER)
+            filled = replace(with_unit(posted), context=repeatable_lines(kept.state.form))
+            changes = filled.judged(reception.changes, *self.files.names, UNIT_OTHER)
         except Problem as problem:
             wrong = (FieldError(at_its_field(posted, each.field), each.message) for each in problem.errors)
             raise invalid([*wrong, *errors]) from problem

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import date
 from typing import Annotated, Any, TypeVar, cast
 
-from pydantic import AfterValidator, Field, create_model, field_validator
+from pydantic import AfterValidator, Field, ValidationInfo, create_model, field_validator
 
 from services.intake.domain import ELEMENTS, MARKS
 from services.intake.employee_number import normalised
 from services.intake.form import MOST_REQUIREMENTS
+from services.intake.form import Form as StoredForm
 from services.intake.phone import is_phone
 from shared.calendar import today
 from shared.clock import Clock
 from shared.contracts.facts import DocumentKind, Scope
 from shared.identity.addresses import EMAIL_SCHEMA, valid_address
 from shared.runtime.decider import Refusal
+from shared.text_cleaning import ControlCharacter, clean_line
 from shared.web.bodies import Body, Day, Fields
 from shared.web.commands import OptionalText, Text
 from shared.web.text_fields import EMAIL, LINE, NUMBER, PARAGRAPHS, PHONE
@@ -54,9 +57,10 @@ def _not_too_old(day: date) -> date:
     return day
 
 
-def _without_web_address(written: str) -> str:
-    """For what is mailed to whoever the form names: anybody may fill it in."""
-    if contains_web_address(written):
+def _without_web_address(written: str, info: ValidationInfo) -> str:
+    """For what is mailed to whoever the form names: anybody may fill it in. What the context says is stored may be repeated."""
+    repeated = info.context is not None and written == info.context.get(info.field_name)
+    if not repeated and contains_web_address(written):
         raise ValueError(words.wrong.web_address)
     return written
 
@@ -100,6 +104,17 @@ class Changes(Fields):
     letter_number: LetterNumber | None = None
     letter_date: LetterDate | None = None
     replaces: Annotated[tuple[DocumentId, ...], Field(max_length=1 + MOST_REQUIREMENTS)] = ()
+
+
+def repeatable_lines(form: StoredForm | None) -> dict[str, str]:
+    """The names of a request that its applicant may send again as they are, whatever was accepted when they came."""
+    lines: dict[str, str] = {}
+    if form is None:
+        return lines
+    for name in ("name", "unit", "position"):
+        with suppress(ControlCharacter):  # which is refused whenever it is sent
+            lines[name] = clean_line(getattr(form.applicant, name))
+    return lines
 
 
 APPLICATION_FILES = {"letter": FileRule(1, 1), "requirements": FileRule(1, MOST_REQUIREMENTS)}

@@ -12,7 +12,15 @@ from fastapi import Request
 
 from services.intake.domain import ResubmitRequest, SubmitRequest, next_number, number_prefix
 from services.intake.employee_number import warnings
-from services.intake.fields import APPLICATION_FILES, CHANGES_FILES, KINDS, Application, Changes, dated
+from services.intake.fields import (
+    APPLICATION_FILES,
+    CHANGES_FILES,
+    KINDS,
+    Application,
+    Changes,
+    dated,
+    repeatable_lines,
+)
 from services.intake.recipient_limit import RecipientLimit
 from services.intake.state import State
 from shared.calendar import today
@@ -73,7 +81,9 @@ class Reception:
     async def resubmit(self, request: Request, kept: Kept[State]) -> dict[str, Any]:
         """The answer to a request that a program completes. Raises Problem, Refusal, KeyReused and StoreUnavailable."""
         sent_key(request)
-        async with read_form(request, self.changes, CHANGES_FILES, self._limits) as form:
+        async with read_form(
+            request, self.changes, CHANGES_FILES, self._limits, repeatable_lines(kept.state.form)
+        ) as form:
             stored = await self._stored(form, kept.state.course.round + 1)
         return shown(await self._kept_if_named(request, self.complete(request, kept, form.fields, stored), stored))
 

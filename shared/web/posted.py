@@ -59,6 +59,8 @@ class Posted:
     held: Mapping[str, Sequence[HeldFile]] = field(default_factory=dict)
     unsent: Mapping[str, Sequence[str]] = field(default_factory=dict)
     """By field, the names of files that were chosen and have not arrived."""
+    context: Mapping[str, str] | None = None
+    """What validators may compare a field with."""
 
     @property
     def sent(self) -> bool:
@@ -93,7 +95,7 @@ class Posted:
             FieldError(name, TWICE) for name in taken if len(taken[name]) > 1 and not isinstance(values[name], list)
         ]
         try:
-            judged = model.model_validate({**values, **more})
+            judged = model.model_validate({**values, **more}, context=self.context)
         except ValidationError as error:
             raise invalid([*errors, *field_errors(error.errors())]) from error
         if errors:

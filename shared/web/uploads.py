@@ -67,8 +67,10 @@ async def read_form(
     model: type[Model],
     files: Mapping[str, FileRule],
     limits: FormLimits = DEFAULT_LIMITS,
+    context: Mapping[str, str] | None = None,
 ) -> AsyncIterator[ReadForm[Model]]:
-    """The form of this request; a text field left blank counts as not sent. Files are closed at the end.
+    """The form of this request; a text field left blank counts as not sent. Files are closed at the end, validators get
+    `context`.
 
     Raises Problem: 400 broken, 413 a file too large, 415 not a form or (if nothing else is wrong) a file of a refused type,
     422 with everything that is wrong.
@@ -76,19 +78,19 @@ async def read_form(
     parser = _parser(request, files, limits)
     parts = await parsed(parser)
     try:
-        yield await _judged(parts.multi_items(), model, files, platform_of(request).inspector)
+        came = _sorted(parts.multi_items(), model, files)
+        fields = _fields(came, model, context)
+        yield await _judged(came, fields, files, platform_of(request).inspector)
     finally:
         await parts.close()
 
 
 async def _judged(
-    parts: Sequence[tuple[str, UploadFile | str]],
-    model: type[Model],
+    came: _Sorted,
+    fields: Model | None,
     rules: Mapping[str, FileRule],
     inspector: Inspector,
 ) -> ReadForm[Model]:
-    came = _sorted(parts, model, rules)
-    fields = _fields(came, model)
     _count(came, rules)
     refused = await _inspect(came, inspector)
     if came.errors or fields is None:
@@ -122,12 +124,12 @@ _UNKNOWN = "Isian ini tidak dikenal."
 TWICE = "Isi satu kali saja."
 
 
-def _fields(came: _Sorted, model: type[Model]) -> Model | None:
+def _fields(came: _Sorted, model: type[Model], context: Mapping[str, str] | None) -> Model | None:
     values = values_for(model, came.texts)
     twice = (name for name, texts in came.texts.items() if len(texts) > 1 and not isinstance(values[name], list))
     came.errors.extend(FieldError(name, TWICE) for name in twice)
     try:
-        return model.model_validate(values)
+        return model.model_validate(values, context=context)
     except ValidationError as error:
         told = {each.field for each in came.errors}
         came.errors.extend(each for each in field_errors(error.errors()) if each.field not in told)

@@ -7,10 +7,11 @@ import io
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import docx
 import httpx
@@ -22,9 +23,11 @@ from services.intake import service
 from shared.contracts.envelope import to_bytes
 from shared.contracts.facts import Fact
 from shared.platform import Platform, open_platform
+from shared.runtime.execution import CommandKey
 from shared.runtime.service import Service
 from shared.settings import Settings
 from shared.web.app import make_app
+from tests.domain import intake_story as story
 from tests.domain.given import NOON, happened
 from tests.services.identity_ground import SetClock
 
@@ -108,6 +111,14 @@ class Ground:
     async def submitted(self) -> Applicant:
         made = (await self.submit()).json()
         return Applicant(self, made["id"], made["number"], made["tracking_token"])
+
+    async def accepted_before(self, **applicant: str) -> Applicant:
+        """A request that was taken in when the form asked less of these fields."""
+        form = story.SUBMIT.applicant.model_copy(update=applicant)
+        command = replace(story.SUBMIT, applicant=form)
+        key = CommandKey(str(uuid4()), digest="")
+        made = await self.intake.runtime.executor.execute(str(uuid4()), command, key, new=True)
+        return Applicant(self, made.id, made.number, self.platform.tracking.token(made.id))
 
     async def tell(self, request_id: str, *facts: Fact) -> None:
         """What other services say happened, heard by intake when this returns."""

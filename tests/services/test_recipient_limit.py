@@ -10,11 +10,14 @@ import httpx
 import pytest
 
 from services.intake.recipient_limit import MAX_EMAILS_PER_RECIPIENT
-from tests.services.intake_ground import FILES, FORM, Ground, errors, ground, nothing_happened
+from shared.contracts.facts import ChecklistItem
+from tests.domain import intake_story as story
+from tests.services.intake_ground import FILES, FORM, PDF, Ground, errors, ground, nothing_happened
 from tests.services.pages_ground import Browser
 
 pytestmark = pytest.mark.slow
 
+NO_FILE = [("letter", ("", b"", PDF))]
 VICTIM = "korban@dinas.example"
 
 
@@ -117,6 +120,32 @@ async def test_what_is_mailed_on_holds_no_web_address(unlimited: Ground, field: 
     assert answer.status_code == 422
     assert "alamat web" in errors(answer)[field]
     assert await nothing_happened(unlimited)
+
+
+OLD = {"name": "Ahmad.com", "position": "Staf.info", "unit": "Dinas.net"}
+
+
+async def test_what_was_accepted_before_may_be_sent_again_as_it_is(unlimited: Ground):
+    mine = await unlimited.accepted_before(**OLD)
+    await unlimited.tell(mine.id, story.returned_for(ChecklistItem.FORM))
+    other = await mine.post("/resubmission", data={**OLD, "name": "Ahmad.org"}, files=NO_FILE)
+    assert list(errors(other)) == ["name"]
+    changed = {**OLD, "description": "Data trayek angkutan laut dihubungkan setiap malam."}
+    assert (await mine.post("/resubmission", data=changed, files=NO_FILE)).status_code == 200
+    assert (await mine.get()).json()["name"] == OLD["name"]
+
+
+async def test_the_page_takes_what_was_accepted_before_as_it_is(unlimited: Ground):
+    mine = await unlimited.accepted_before(**OLD)
+    await unlimited.tell(mine.id, story.returned_for(ChecklistItem.FORM))
+    async with unlimited.client(timeout=60) as client:
+        await client.get(unlimited.platform.tracking.link(mine.id, mine.number))
+        browser, path = Browser(client), f"/lacak/{mine.number}/lengkapi"
+        kept = {"employee_number": FORM["employee_number"], "email": FORM["email"], "phone": ""}
+        form = {**OLD, **kept, "unit": "other", "unit_other": OLD["unit"], "description": FORM["description"]}
+        wrong = await browser.send(path, await browser.get(path), **{**form, "unit_other": "Dinas.org"})
+        assert wrong.status_code == 422
+        assert (await browser.send(path, wrong, **form)).status_code == 303
 
 
 async def test_a_description_may_name_a_web_address_and_a_name_its_titles(unlimited: Ground):
