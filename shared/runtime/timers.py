@@ -29,11 +29,17 @@ class Timers:
         self._store, self._clock, self._attend, self._sweep_every = store, clock, attend, sweep_every
         self._at_work: set[str] = set()
         self._again: set[str] = set()
+        self._sweeping = False
         self._room = asyncio.Semaphore(ABREAST)
         self._tasks: set[asyncio.Task[None]] = set()
 
     def notice(self, writes: Sequence[Write]) -> None:
-        """Look at documents that were just saved and are due already, without waiting for the sweep."""
+        """Look at documents that were just saved and are due already, without waiting for the next sweep.
+
+        Before the first sweep nothing is looked at: an event that waits in the log may have settled it, and the sweep finds it.
+        """
+        if not self._sweeping:
+            return
         now = self._clock()
         for write in writes:
             if write.due_at is not None and write.due_at <= now:
@@ -41,6 +47,7 @@ class Timers:
 
     async def run(self) -> None:
         """Sweep until cancelled."""
+        self._sweeping = True
         while True:
             try:
                 for request_id in await self._store.due(self._clock(), MOST_AT_ONCE):

@@ -72,9 +72,12 @@ class Ground:
         await runtime.prepare()
         runtime.consumer._replay_after = (0.01, 0.01, 0.01, 0.01)
         if started:
-            runtime.start()
-            self._running.append(runtime)
+            self.start(runtime)
         return runtime
+
+    def start(self, runtime: ServiceRuntime[Any]) -> None:
+        runtime.start()
+        self._running.append(runtime)
 
     async def events(self, source: str = "") -> list[Event]:
         records = [record async for batch in self.log.read() for record in batch]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -12,12 +13,12 @@ import pytest
 
 from services.intake.domain import ConfirmBySilence, ExpireRequest
 from shared.contracts.envelope import to_bytes
-from shared.eventlog.port import LogUnavailable
+from shared.eventlog.port import LogUnavailable, Record
 from shared.runtime import service as runtime_service
 from shared.runtime.service import ServiceRuntime
 from shared.runtime.timers import obey_when_due
 from tests.domain.given import REQUEST, happened
-from tests.domain.intake_story import rejected, returned
+from tests.domain.intake_story import rejected, returned, submitted
 from tests.services.runtime_ground import INTAKE, Ground, ground, record, status, submit, until
 
 
@@ -44,6 +45,39 @@ async def test_what_is_due_waits_for_the_events_that_came_while_nothing_ran(worl
     await until(settled)
     assert await status(awake) == "rejected"
     assert [event.type for event in await world.events("intake")] == ["RequestSubmitted"]
+
+
+async def test_what_a_batch_makes_due_waits_for_the_batches_behind_it(world: Ground):
+    """A request that was returned long ago in one batch of the log, and rejected in the next, does not expire between them."""
+    asleep = await world.service(INTAKE)
+    await submit(asleep)
+    await asleep.relay.drain()
+    of_its_own = (REQUEST, to_bytes(happened(submitted)))
+    await world.log.append([(REQUEST, to_bytes(happened(returned))), *[of_its_own] * 1000])
+    await world.log.append([(REQUEST, to_bytes(happened(rejected)))])
+    world.now += timedelta(days=30)
+    awake = await world.service(INTAKE)
+    first, rest, handle = asyncio.Event(), asyncio.Event(), awake.consumer.handle
+
+    async def in_two_parts(records: Sequence[Record]) -> None:
+        if first.is_set():
+            await rest.wait()
+        await handle(records)
+        first.set()
+
+    awake.consumer.handle = in_two_parts  # type: ignore[method-assign]
+    world.start(awake)
+    await first.wait()
+    await awake.timers.stop()
+    assert await status(awake) == "returned"
+    rest.set()
+
+    async def settled() -> bool:
+        return await status(awake) != "returned"
+
+    await until(settled)
+    assert await status(awake) == "rejected"
+    assert {event.type for event in await world.events("intake")} == {"RequestSubmitted"}
 
 
 async def test_what_is_due_does_not_wait_for_ever_for_a_log_that_is_away(
