@@ -98,10 +98,14 @@ class Settings(BaseSettings):
     upload_budget_per_address: int = Field(
         512 * MIB,
         ge=1,
-        description="bytes of files an hour and address that no request names yet; none if PUBLIC_RATE is 0",
+        description="bytes of files an hour and address that no request names yet, by default at least BODY_LIMIT; "
+        "none if PUBLIC_RATE is 0",
     )
     upload_budget: int = Field(
-        4096 * MIB, ge=1, description="bytes of files of all addresses in a day that no request names yet"
+        4096 * MIB,
+        ge=1,
+        description="bytes of files of all addresses in a day that no request names yet, "
+        "by default at least four times BODY_LIMIT",
     )
     connections_per_address: int = Field(
         200, ge=1, description="connections and requests of one address at a time; trusted proxies have no such limit"
@@ -153,6 +157,10 @@ class Settings(BaseSettings):
     def _whole(self) -> Self:
         if self.body_limit < self.file_limit:
             raise ValueError("SIMPUL_BODY_LIMIT must not be smaller than SIMPUL_FILE_LIMIT")
+        if "upload_budget_per_address" not in self.model_fields_set:
+            self.upload_budget_per_address = max(self.upload_budget_per_address, self.body_limit)
+        if "upload_budget" not in self.model_fields_set:
+            self.upload_budget = max(self.upload_budget, 4 * self.body_limit)
         if self.public_rate and min(self.upload_budget_per_address, self.upload_budget // 4) < self.body_limit:
             raise ValueError(
                 "SIMPUL_UPLOAD_BUDGET_PER_ADDRESS, and a quarter of SIMPUL_UPLOAD_BUDGET, "

@@ -12,7 +12,7 @@ import pytest
 from prometheus_client import REGISTRY
 
 from shared.contracts.facts import DocumentKind, DocumentRef
-from shared.settings import BadSettings, Settings, load_settings
+from shared.settings import MIB, BadSettings, Settings, load_settings
 from shared.web.problems import Problem
 from shared.web.upload_budget import HOUR, LEAST_BYTES, UploadBudget
 from tests.services.assignment_ground import WORK, fill_in, to
@@ -275,3 +275,12 @@ def test_a_budget_smaller_than_one_form_is_refused_at_start(tmp_path: Path):
             load_settings(_env_file=None, **wrong)
     usual = Settings(_env_file=None)
     assert usual.upload_budget_per_address >= 8 * usual.body_limit
+
+
+@pytest.mark.parametrize("body_limit", [60 * MIB, 512 * MIB, 700_000_000, 2_000_000_000])
+def test_budgets_that_are_not_set_grow_with_the_greatest_form(body_limit: int):
+    settings = load_settings(_env_file=None, body_limit=body_limit)
+    assert settings.upload_budget_per_address == max(512 * MIB, body_limit)
+    assert settings.upload_budget == max(4096 * MIB, 4 * body_limit)
+    with pytest.raises(BadSettings, match="SIMPUL_UPLOAD_BUDGET"):
+        load_settings(_env_file=None, body_limit=body_limit, upload_budget=body_limit)
