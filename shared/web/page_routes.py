@@ -28,7 +28,7 @@ from shared.web.access import (
 from shared.web.answers import KNOWN
 from shared.web.body_limit import JSON_LIMIT
 from shared.web.csrf import csrf_fits
-from shared.web.multipart import FormLimits, is_multipart
+from shared.web.multipart import FormLimits
 from shared.web.navigation import SIGN_IN
 from shared.web.platform_of import platform_of
 from shared.web.posted import Posted, read_posted
@@ -66,11 +66,12 @@ class PageRoute(APIRoute):
 
 
 def _worth_reading(request: Request) -> bool:
-    """Whether a form of somebody who is not signed in is read, so that what was typed can be given back: a small one alone, and
-    one with files only from a browser that was signed in."""
+    """Whether a form of somebody who is not signed in is read, so that what was typed can be given back: a small one alone.
+
+    Whether its browser still has the cookie of a session says nothing: it is dropped when the longest session ends.
+    """
     declared = request.headers.get("content-length", "")
-    small = declared.isdigit() and int(declared) <= JSON_LIMIT
-    return small and (not is_multipart(request) or session_cookie(request) is not None)
+    return declared.isdigit() and int(declared) <= JSON_LIMIT
 
 
 async def _session_of(request: Request) -> Principal | None:

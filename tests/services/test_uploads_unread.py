@@ -68,7 +68,7 @@ UPLOADS = pytest.mark.parametrize("path", [f"{WORK}/serahkan", f"{WORK}/serahkan
 
 
 @UPLOADS
-@pytest.mark.parametrize("size", [5_000, 50_000_000, None])
+@pytest.mark.parametrize("size", [300_000, 50_000_000, None])
 async def test_a_page_reads_no_upload_of_a_stranger(desk: Ground, path: str, size: int | None):
     assert (await status_of_unread(desk.app, path, size))[0] == 401
 
@@ -99,7 +99,10 @@ async def test_the_api_reads_no_upload_of_others(desk: Ground, who: str, status:
     assert (await status_of_unread(desk.app, path, 5_000, **headers))[0] == status
 
 
-async def test_what_was_typed_beside_small_files_is_given_back_after_the_session_ended(desk: Ground):
+@pytest.mark.parametrize("headers", [{"Cookie": "simpul=token of dewi"}, {}], ids=["ended", "cookie expired"])
+async def test_what_was_typed_beside_small_files_is_given_back_after_the_session_ended(
+    desk: Ground, headers: dict[str, str]
+):
     shown = await page(desk, "dewi", f"{WORK}/serahkan")
     desk.clock.go_on(minutes=31)
     async with desk.http as client:
@@ -107,7 +110,7 @@ async def test_what_was_typed_beside_small_files_is_given_back_after_the_session
             f"{WORK}/serahkan",
             data={**hidden_of(shown), "summary": "Data tersinkron."},
             files=[("documents", ("laporan.pdf", a_pdf(1)))],
-            headers={"Cookie": "simpul=token of dewi"},
+            headers=headers,
         )
     assert answer.status_code == 401
     assert "Data tersinkron." in answer.text
