@@ -102,8 +102,8 @@ def surroundings(platform: Platform, limit_of: LimitOf, budget: UploadBudget) ->
         Middleware(SecurityHeaders, settings.tls),
         Middleware(HeadRequests),
         Middleware(Faults),
+        Middleware(BodyLimit, limit_of),  # outside of every refusal, because it closes the connection of an unread body
         Middleware(ConcurrencyLimit, settings.connections_per_address),
-        Middleware(BodyLimit, limit_of),
         Middleware(PrintablePaths),
     ]
     rules = public_rules(settings.public_rate)

@@ -276,6 +276,23 @@ async def test_requests_of_one_visitor_behind_a_proxy_are_counted_by_address(tmp
         assert (await client.get("/health/live", headers=visitors[0])).status_code == 200
 
 
+async def test_a_large_body_of_a_visitor_with_too_many_requests_ends_its_connection(tmp_path: Path, gate: Gate):
+    """Else all of it would be read and dropped for the sake of the next request."""
+    settings = {"connections_per_address": 4, "trusted_proxies": "127.0.0.1", "body_limit": 50_000_000}
+    async with (
+        ground(tmp_path, gate.routes(), **settings) as simpul,
+        served(simpul.app) as (_, port),
+        httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=PATIENCE) as client,
+    ):
+        visitor = {"X-Forwarded-For": "192.0.2.1"}
+        busy = [asyncio.create_task(client.post("/api/waiting", headers=visitor)) for _ in range(4)]
+        await eventually(lambda: gate.reached == 4)
+        refused = await client.post("/api/requests", content=bytes(5_000_000), headers=visitor)
+        assert (refused.status_code, refused.headers["connection"]) == (429, "close")
+        gate.open.set()
+        assert {(await answer).status_code for answer in busy} == {200}
+
+
 @dataclass(eq=False)
 class Known:
     """A connection of which a test says how useful it is."""
