@@ -96,6 +96,14 @@ def test_every_setting_is_known():
     assert {name for name in made() if name.startswith("SIMPUL_")} - known == set()
 
 
+def test_every_limit_for_strangers_can_be_set():
+    section = (ROOT / "docs/operations.md").read_text().partition("## Limits for strangers")[2].partition("\n## ")[0]
+    limits = set(re.findall(r"SIMPUL_\w+", section))
+    assert len(limits) >= 5
+    for service in ("intake", "verification", "assignment", "notification"):
+        assert limits - set(SERVICES[service]["environment"]) == set()
+
+
 def test_what_is_filled_in_is_made_by_the_command():
     asked = {found[1] for text in texts(WHOLE) for found in VARIABLE.finditer(text)}
     optional = {found[1] for text in texts(WHOLE) for found in VARIABLE.finditer(text) if found[2] == "-"}
