@@ -138,15 +138,16 @@ class Relay:
 
     async def _settle_doubts_for_ever(self) -> None:
         while True:
-            await self._doubt.wait()
-            self._doubt.clear()
             try:
+                # Before any waiting, because a run that broke may have left some.
                 while self._doubted:
                     await self._settle_doubts()
             except StoreUnavailable as error:
                 logger.warning("events of %d requests wait for the outbox: %s", len(self._doubted), error)
                 await asyncio.sleep(FIRST_PAUSE)
-                self._doubt.set()
+                continue
+            self._doubt.clear()
+            await self._doubt.wait()
 
     async def _settle_doubts(self) -> None:
         """Find what goes before the events whose predecessors are not known to be published."""

@@ -38,6 +38,8 @@ class Store:
         self.outbox: dict[str, OutboxEntry] = {}
         self.reads = 0
         self.away = False
+        self.broken: set[str] = set()
+        """Methods that raise what nobody expects."""
 
     def save(self, entry: OutboxEntry) -> OutboxEntry:
         self.outbox[entry.event_id] = entry
@@ -53,9 +55,13 @@ class Store:
         await asyncio.sleep(0.02)
         if self.away:
             raise StoreUnavailable("away")
+        if "unpublished_of" in self.broken:
+            raise RuntimeError("broken")
         return [entry for entry in self.outbox.values() if entry.subject in subjects]
 
     async def published(self, event_ids: Sequence[str]) -> None:
+        if "published" in self.broken:
+            raise RuntimeError("broken")
         for event_id in event_ids:
             self.outbox.pop(event_id, None)
 
@@ -135,6 +141,29 @@ def test_the_other_requests_go_on_while_the_store_cannot_say_what_goes_before_on
         return before, log.appended
 
     assert run_virtually(a_doubt()) == ([OTHER], [OTHER, REQUEST])
+
+
+@pytest.mark.parametrize("broken", ["unpublished_of", "published"])
+def test_a_doubt_is_settled_after_the_relay_broke_and_was_started_again(broken: str):
+    """Either the question itself fails, or it is given up unanswered because another part of the relay fails."""
+
+    async def broken_and_started_again() -> list[str]:
+        store, log = Store(), Log()
+        store.broken.add(broken)
+        doubting = relay(store, log)
+        running = asyncio.create_task(doubting.run())
+        doubting.hand_over([store.save(saved(OTHER, 1))])
+        await asyncio.sleep(relaying.FORGET_EVERY + 0.01)
+        doubting.hand_over([store.save(saved(REQUEST, 2))])
+        with pytest.raises(ExceptionGroup):
+            await running
+        store.broken.clear()
+        running = asyncio.create_task(doubting.run())
+        await asyncio.sleep(1)
+        running.cancel()
+        return log.appended
+
+    assert run_virtually(broken_and_started_again()) == [OTHER, REQUEST]
 
 
 def test_only_what_the_log_did_not_take_is_sent_again_and_in_order():
