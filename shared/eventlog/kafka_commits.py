@@ -55,16 +55,17 @@ class Commits:
         self.revocations += 1
 
     async def commit(self, consumer: Callable[[], AIOKafkaConsumer], seconds: float) -> None:
-        """Commit what was handled. A position that cannot be committed only repeats events; it is tried again with the next."""
-        async with self._committing:
-            if not self._reached:
-                return
-            try:
-                async with asyncio.timeout(seconds):
+        """Commit what was handled, within so many seconds, in which another commit may have to end first.
+
+        A position that cannot be committed only repeats events; it is tried again with the next.
+        """
+        try:
+            async with asyncio.timeout(seconds), self._committing:
+                if self._reached:
                     await self._commit_owned(consumer())
-            except (KafkaError, TimeoutError) as error:
-                self.refused += isinstance(error, (*OF_THE_MEMBER, TimeoutError))
-                logger.warning("a position of %s is not committed, so events may be repeated: %r", self._group, error)
+        except (KafkaError, TimeoutError) as error:
+            self.refused += isinstance(error, (*OF_THE_MEMBER, TimeoutError))
+            logger.warning("a position of %s is not committed, so events may be repeated: %r", self._group, error)
 
     async def _commit_owned(self, consumer: AIOKafkaConsumer) -> None:
         """Commit all at once, or one by one if some are refused. Raises KafkaError if one was."""

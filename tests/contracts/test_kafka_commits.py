@@ -18,6 +18,7 @@ from shared.eventlog.kafka_membership import REFUSALS, Delivery, Membership
 from shared.eventlog.port import Record
 from tests.contracts.listening import Listener, listening, no_lag, numbered
 from tests.contracts.test_kafka_members import log_of
+from tests.faults.virtual_time import run_virtually
 
 HERE, THERE, ELSEWHERE = (TopicPartition("events", number) for number in range(3))
 
@@ -42,6 +43,14 @@ class Consumer:
         self.committed |= {place: at for place, at in offsets.items() if place not in self.refused}
         if refusals:
             raise refusals[0]
+
+
+class Silent(Consumer):
+    """Never answers a commit."""
+
+    async def commit(self, offsets: dict[TopicPartition, int]) -> None:
+        self.calls += 1
+        await asyncio.Event().wait()
 
 
 class Member(Membership):
@@ -178,3 +187,21 @@ async def test_a_batch_that_outlives_a_rebalance_does_not_end_its_member_on_kafk
     started_again = [one for one in caplog.records if "started again" in one.message]
     refused = [one for one in caplog.records if "is not committed" in one.message and one.levelno >= logging.WARNING]
     assert (started_again, refused) == ([], [])
+
+
+def test_a_commit_waits_no_longer_for_the_one_before_than_for_its_own_answer():
+    """A member that leaves has a second for its commit, though one with half a minute is under way."""
+
+    async def leaving_meanwhile() -> tuple[float, int]:
+        silent, commits, loop = Silent(HERE), Commits("intake"), asyncio.get_running_loop()
+        commits.handled({HERE: 5}, commits.revocations)
+        under_way = asyncio.create_task(commits.commit(lambda: cast(AIOKafkaConsumer, silent), 30.0))
+        await asyncio.sleep(0.1)
+        began = loop.time()
+        await commits.commit(lambda: cast(AIOKafkaConsumer, silent), 1.0)
+        waited = loop.time() - began
+        under_way.cancel()
+        return waited, silent.calls
+
+    waited, calls = run_virtually(leaving_meanwhile())
+    assert (round(waited, 3), calls) == (1.0, 1)
