@@ -68,7 +68,7 @@ def router(desk: Desk) -> APIRouter:
     @routes.post("/links", dependencies=[Depends(public())])
     async def mail_links(body: LostLink) -> Response:
         """Mail the tracking links of an address to it again; the answer is {} whether or not any request has this address."""
-        return JSONResponse({}, background=await desk.mailing_links(body.email))
+        return JSONResponse({}, background=desk.mailing_links(body.email))
 
     _add_forms(routes, desk)
     _add_looks(routes, desk)

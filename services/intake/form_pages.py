@@ -74,7 +74,6 @@ class Apply:
         raise invalid(sorted([*errors, *taken.errors], key=_place))
 
     async def _sent(self, request: Request, fields: Application, taken: Taken) -> Response:
-        await self._desk.reception.count_recipient(request, fields.email)
         made = await self._desk.reception.register(request, fields, taken.documents)
         await self.files.settle(request, taken, repeated=made.repeated)
         answer = see(f"{address(made.number)}/diterima")

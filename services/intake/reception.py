@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from fastapi import Request
@@ -30,6 +31,7 @@ from shared.runtime.decider import Refusal
 from shared.runtime.execution import Answer, CommandKey, Executor, Kept, KeyReused, Taken
 from shared.storage.port import StateStore, StoreUnavailable
 from shared.web import shapes
+from shared.web.client_address import client_address, network_of
 from shared.web.commands import shown
 from shared.web.idempotency import command_key, digest_of, documents_digest, sent_key
 from shared.web.multipart import FormLimits
@@ -57,19 +59,33 @@ class Reception:
         """The answer to a program's new request. Raises Problem, Refusal, KeyReused and StoreUnavailable."""
         sent_key(request)  # a bad key is refused before there is anything to take back
         async with read_form(request, self.application, APPLICATION_FILES, self._limits) as form:
-            await self.count_recipient(request, form.fields.email)
-            stored = await self._stored(form, 1)
-        answer = await self._kept_if_named(request, self.register(request, form.fields, stored), stored)
+            answer = await self._counted(request, form.fields.email, partial(self._store_and_register, request, form))
         token, odd = self._platform.tracking.token(answer.id), self.odd(form.fields.employee_number)
         return {**shown(answer), "tracking_token": token, "warnings": shapes.warnings(odd)}
 
-    async def count_recipient(self, request: Request, address: str) -> None:
-        """Before anything is stored for a new request: it sends an e-mail, unless it is a repeated one. Raises Problem 429."""
-        if sent_key(request) is None or await self.registered_by(request) is None:
-            await self._recipients.count(address)
-
     async def register(self, request: Request, fields: Application, stored: Documents) -> Answer:
         """The answer to a new request whose files are stored. Raises Problem, Refusal, KeyReused and StoreUnavailable."""
+        return await self._counted(request, fields.email, partial(self._register, request, fields, stored))
+
+    async def _counted(self, request: Request, address: str, registering: Callable[[], Awaitable[Answer]]) -> Answer:
+        """Count the e-mail of a new request before anything is done for it, unless none follows. Raises Problem 429."""
+        if sent_key(request) is not None and await self.registered_by(request) is not None:
+            return await registering()
+        counted = await self._recipients.count_submission(address, network_of(client_address(request)))
+        try:
+            answer = await registering()
+        except Exception:
+            await self._recipients.take_back(counted)
+            raise
+        if answer.repeated:
+            await self._recipients.take_back(counted)
+        return answer
+
+    async def _store_and_register(self, request: Request, form: ReadForm[Application]) -> Answer:
+        stored = await self._stored(form, 1)
+        return await self._kept_if_named(request, self._register(request, form.fields, stored), stored)
+
+    async def _register(self, request: Request, fields: Application, stored: Documents) -> Answer:
         key = self._key(request, digest_of(fields, documents_digest(stored)))
         command = _submission(fields, stored, self.odd(fields.employee_number))
         return await self._registered(_made_by(key), command, key)

@@ -1,18 +1,34 @@
-"""How often anybody without an account may have an e-mail sent to one recipient, whichever address the calls come from."""
+"""How many e-mails anybody without an account may have sent to one recipient in an hour."""
 
 from __future__ import annotations
 
 import hashlib
 import math
-from datetime import timedelta
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 from services.intake.fields import words
 from shared.platform import Platform
+from shared.storage.port import StoreUnavailable
 from shared.web.problems import Problem
 
 WINDOW = timedelta(hours=1)
-MAX_EMAILS_PER_RECIPIENT = 10
+MAX_SUBMISSIONS_FROM_NETWORK = 10
+"""For one recipient from one network, so that a flood from elsewhere does not stop those who use the mailbox."""
+MAX_SUBMISSIONS = 40
+"""For one recipient from all networks."""
+MAX_LINK_EMAILS = 10
 _DOTS_DO_NOT_COUNT = frozenset({"gmail.com", "googlemail.com"})
+
+
+@dataclass(frozen=True, slots=True)
+class CountedEmail:
+    """One e-mail that was counted, under these keys."""
+
+    keys: tuple[str, ...]
+    at: datetime
 
 
 class RecipientLimit:
@@ -22,20 +38,40 @@ class RecipientLimit:
         self._store, self._clock = platform.accounts, platform.clock
         self._on = platform.settings.public_rate > 0
 
-    async def count(self, address: str) -> None:
-        """Count one e-mail, whether or not the address is known to us. Raises Problem 429."""
-        if not self._on:
-            return
+    async def count_submission(self, address: str, network: str) -> CountedEmail:
+        """Count a submission from this network, whether or not the address is known to us. Raises Problem 429."""
+        mailbox = _mailbox(address)
+        limits = {_key("submissions", mailbox): MAX_SUBMISSIONS}
+        limits[_key("submissions_from", mailbox, network)] = MAX_SUBMISSIONS_FROM_NETWORK
         now = self._clock()
-        key = f"recipient:{hashlib.sha256(_mailbox(address).encode()).hexdigest()}"
-        oldest = await self._store.count_try({key: MAX_EMAILS_PER_RECIPIENT}, now, now - WINDOW)
+        oldest = await self._count(limits, now)
         if oldest is not None:
             raise _too_often(max(1, math.ceil((oldest + WINDOW - now).total_seconds())))
+        return CountedEmail(tuple(limits), now)
+
+    async def count_link_email(self, address: str) -> CountedEmail | None:
+        """Count an e-mail with a tracking link; None if there were too many already."""
+        limits, now = {_key("links", _mailbox(address)): MAX_LINK_EMAILS}, self._clock()
+        return None if await self._count(limits, now) else CountedEmail(tuple(limits), now)
+
+    async def take_back(self, counted: CountedEmail) -> None:
+        """Count an e-mail no longer, since it is not sent."""
+        if self._on:
+            with suppress(StoreUnavailable):  # it is forgotten within the hour, and what failed before is told instead
+                for key in counted.keys:
+                    await self._store.take_back_try(key, counted.at)
+
+    async def _count(self, limits: Mapping[str, int], now: datetime) -> datetime | None:
+        return await self._store.count_try(limits, now, now - WINDOW) if self._on else None
 
 
 def _too_often(seconds: int) -> Problem:
     sentence = str(words.wrong.recipient_often).format(minutes=math.ceil(seconds / 60))
     return Problem(429, sentence, headers={"Retry-After": str(seconds)})
+
+
+def _key(kind: str, *parts: str) -> str:
+    return f"recipient_{kind}:{hashlib.sha256(chr(0).join(parts).encode()).hexdigest()}"
 
 
 def _mailbox(address: str) -> str:

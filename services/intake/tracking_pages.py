@@ -82,9 +82,8 @@ class Lost:
 
     async def act(self, request: Request, posted: Posted) -> Response:
         address = posted.judged(LostLink).email
-        background = await self._desk.mailing_links(address)
         answer = see("/lacak?dikirim")
-        answer.background = background
+        answer.background = self._desk.mailing_links(address)
         return answer
 
 

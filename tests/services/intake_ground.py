@@ -96,26 +96,30 @@ class Ground:
     clock: SetClock
     told: Counter[tuple[str, str]] = field(default_factory=Counter)
 
-    def client(self, **options: Any) -> httpx.AsyncClient:
-        transport = httpx.ASGITransport(self.app)
+    def client(self, address: str = "127.0.0.1", **options: Any) -> httpx.AsyncClient:
+        transport = httpx.ASGITransport(self.app, client=(address, 50_000))
         return httpx.AsyncClient(transport=transport, base_url=self.platform.settings.origin, **options)
 
     async def submit(
-        self, files: Sequence[File] = FILES, headers: dict[str, str] | None = None, **fields: Any
+        self,
+        files: Sequence[File] = FILES,
+        headers: dict[str, str] | None = None,
+        address: str = "127.0.0.1",
+        **fields: Any,
     ) -> httpx.Response:
         """A form sent; a field that is None is left out."""
         data = {name: value for name, value in {**FORM, **fields}.items() if value is not None}
-        async with self.client(headers=headers, timeout=60) as client:
+        async with self.client(address, headers=headers, timeout=60) as client:
             return await client.post("/api/requests", data=data, files=list(files))
 
     async def submitted(self) -> Applicant:
         made = (await self.submit()).json()
         return Applicant(self, made["id"], made["number"], made["tracking_token"])
 
-    async def accepted_before(self, **applicant: str) -> Applicant:
+    async def accepted_before(self, number: str = story.SUBMIT.number, **applicant: str) -> Applicant:
         """A request that was taken in when the form asked less of these fields."""
         form = story.SUBMIT.applicant.model_copy(update=applicant)
-        command = replace(story.SUBMIT, applicant=form)
+        command = replace(story.SUBMIT, number=number, applicant=form)
         key = CommandKey(str(uuid4()), digest="")
         made = await self.intake.runtime.executor.execute(str(uuid4()), command, key, new=True)
         return Applicant(self, made.id, made.number, self.platform.tracking.token(made.id))
