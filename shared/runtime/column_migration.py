@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from datetime import datetime
 from typing import Any, TypeVar
 
 from shared.runtime.decider import Decider
@@ -22,13 +23,18 @@ def outdated_versions(decider: Decider[Any]) -> tuple[Scalar, ...]:
     return (None, *range(1, version)) if isinstance(version, int) else ()
 
 
-async def migrate_columns(folding: Folding[State], store: StateStore) -> int:
+async def migrate_columns(folding: Folding[State], store: StateStore, since: datetime | None = None) -> int:
     """Save every document with outdated columns as its own next version, and count them.
 
+    A program that knows no such columns may have written documents that were migrated already: it is enough to look for what
+    it wrote `since` the last migration, everywhere if that is not known.
     One that somebody else saves meanwhile gets its columns from them. May be stopped at any time, and run by several processes.
     """
     migrated = 0
-    for version in outdated_versions(folding.decider):
+    versions = outdated_versions(folding.decider)
+    if versions:
+        await store.forget_overwritten(since)
+    for version in versions:
         after: tuple[Scalar, str] | None = None
         while True:
             find = Find("id", where={COLUMNS_VERSION: version}, after=after, limit=BATCH_SIZE)

@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, Generic, TypeVar
 
@@ -80,8 +81,12 @@ class ServiceRuntime(Generic[State]):
 
     async def _migrate_columns(self) -> None:
         """Again now and then, because a process of an older version may still write beside this one."""
+        since: datetime | None = None
         while True:
-            await migrate_columns(self.executor.folding, self.store)
+            began = self.clock()
+            await migrate_columns(self.executor.folding, self.store, since)
+            # Clocks of other machines may be behind by as much as that.
+            since = began - timedelta(seconds=MIGRATION_INTERVAL_SECONDS)
             await asyncio.sleep(MIGRATION_INTERVAL_SECONDS)
 
     async def _consume(self) -> None:

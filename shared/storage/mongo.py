@@ -15,6 +15,7 @@ from shared.storage.mongo_documents import DOCUMENT, DUE, OUTBOX, WAITING, Shape
 from shared.storage.mongo_find import Lister
 from shared.storage.mongo_letters import Letters
 from shared.storage.port import (
+    COLUMNS_VERSION,
     Change,
     Column,
     DeadLetter,
@@ -98,6 +99,11 @@ class MongoStateStore:
     async def all_ids(self, after: str = "", limit: int = 1000) -> list[str]:
         rows = await self._rows({"_id": {"$gt": after}}, limit, projection={"_id": 1}, sort=[("_id", 1)])
         return [row["_id"] for row in rows]
+
+    async def forget_overwritten(self, since: datetime | None = None) -> None:
+        wanted, change = self._shape.overwritten(since), {"$set": {COLUMNS_VERSION: None}}
+        async with self._database.asking():
+            await self._documents.update_many(wanted, change, hint="change" if since else None)
 
     async def due(self, now: datetime, limit: int) -> list[str]:
         wanted = {"due_at": {**DUE, "$lte": now.timestamp()}}

@@ -3,11 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 
+from bson import Timestamp
 from pymongo import ASCENDING, IndexModel, UpdateOne
 
 from shared.storage.mongo_client import Fields, is_away_code
-from shared.storage.port import Column, CommandMemory, Document, OutboxEntry, Saved, Scalar, StoreUnavailable, Write
+from shared.storage.port import (
+    COLUMNS_OF,
+    COLUMNS_VERSION,
+    Column,
+    CommandMemory,
+    Document,
+    OutboxEntry,
+    Saved,
+    Scalar,
+    StoreUnavailable,
+    Write,
+)
 
 SEARCH = "search"
 LEAST: dict[str, Scalar | float] = {"text": "", "integer": float("-inf")}
@@ -18,7 +31,7 @@ DUE = {"$gt": 0}
 WAITING = {"outbox.id": {"$gte": ""}}
 DOCUMENT: Fields = {"version": 1, "latest": 1, "seen": 1, "commands": 1, "body": 1}
 
-_TAKEN = {"id", "_id", "version", "latest", "body", "seen", "outbox", "commands", "due_at", "change"}
+_TAKEN = {"id", "_id", "version", "latest", "body", "seen", "outbox", "commands", "due_at", "change", COLUMNS_OF}
 _DUPLICATE, _CANNOT_CREATE = 11000, 28
 
 # Nothing can be put into an id, so that an update which finds no document ends as an error and inserts none.
@@ -48,6 +61,7 @@ class Shape:
         fields: Fields = {name: stored(write.columns.get(name)) for name in self._names}
         fields |= {
             "version": document.version,
+            COLUMNS_OF: document.version,
             "latest": document.latest,
             "seen": dict(document.seen),
             "commands": [[one.id, one.digest, one.status, one.version] for one in document.commands],
@@ -61,6 +75,14 @@ class Shape:
         if document.version > 1:
             update["$setOnInsert"] = _LOSE
         return UpdateOne({"_id": document.id, "version": document.version - 1}, update, upsert=True)
+
+    def overwritten(self, since: datetime | None) -> Fields:
+        """The filter of documents that a program wrote, at this time or later, which does not know COLUMNS_VERSION."""
+        wanted: Fields = {
+            self.known(COLUMNS_VERSION): {"$gte": LEAST["integer"]},
+            "$expr": {"$ne": [f"${COLUMNS_OF}", "$version"]},
+        }
+        return wanted if since is None else {**wanted, "change": {"$gte": Timestamp(int(since.timestamp()), 0)}}
 
     def indexes(self) -> list[IndexModel]:
         return [

@@ -12,6 +12,8 @@ Scalar = str | int | bool | None
 
 COLUMNS_VERSION = "columns_version"
 """An integer column that says by which rules a document's columns were derived from its state; older documents have none."""
+COLUMNS_OF = "columns_of"
+"""The version of the document for which its columns were derived; a program that knows no COLUMNS_VERSION leaves an earlier one."""
 
 
 class StoreUnavailable(Exception):
@@ -164,6 +166,12 @@ class StateStore(Protocol):
 
     async def all_ids(self, after: str = "", limit: int = 1000) -> list[str]:
         """The ids of all documents in their order, a page at a time."""
+
+    async def forget_overwritten(self, since: datetime | None = None) -> None:
+        """Take COLUMNS_VERSION from documents that were last written by a program that does not know it.
+
+        `since`: only those that were written then or later need to be looked at; None: all.
+        """
 
     async def due(self, now: datetime, limit: int) -> list[str]:
         """The ids of documents that must be looked at by now, the longest due first."""

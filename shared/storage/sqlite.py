@@ -116,6 +116,10 @@ class SqliteStateStore:
         sql = self._named("SELECT id FROM @documents WHERE id > ? ORDER BY id LIMIT ?")
         return [row[0] for row in await self._file.query(sql, (after, limit))]
 
+    async def forget_overwritten(self, since: datetime | None = None) -> None:
+        sql = self._tables.forget_overwritten()
+        await self._file.write(lambda db: _run(db, sql, ()))
+
     async def due(self, now: datetime, limit: int) -> list[str]:
         sql = self._named("SELECT id FROM @documents WHERE due_at <= ? ORDER BY due_at, id LIMIT ?")
         return [row[0] for row in self._file.read(sql, (now.timestamp(), limit))]

@@ -6,13 +6,14 @@ from collections.abc import Sequence
 
 import apsw
 
-from shared.storage.port import Column
+from shared.storage.port import COLUMNS_OF, COLUMNS_VERSION, Column
 from shared.storage.sqlite_find import SEARCH
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS @documents (
     place INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, version INTEGER NOT NULL, latest TEXT NOT NULL, due_at REAL,
-    change INTEGER NOT NULL UNIQUE, seen BLOB NOT NULL, :columns commands BLOB NOT NULL, body BLOB NOT NULL
+    change INTEGER NOT NULL UNIQUE, seen BLOB NOT NULL, :columns commands BLOB NOT NULL, body BLOB NOT NULL,
+    columns_of INTEGER
 ) STRICT;
 CREATE INDEX IF NOT EXISTS @documents_due ON @documents (due_at, id) WHERE due_at IS NOT NULL;
 CREATE TABLE IF NOT EXISTS @outbox (
@@ -29,11 +30,15 @@ CREATE INDEX IF NOT EXISTS @letters_parked ON @letters (subject, place) WHERE st
 _FIXED = ("id", "version", "latest", "seen", "commands", "body")
 _NEXT = "(SELECT coalesce(max(change), 0) + 1 FROM @documents)"
 _TRIAL = "trial"
-_TAKEN = {"place", "change", "due_at", *_FIXED}
-_INSERT = "INSERT INTO @documents (:names, change) VALUES (:values, :next) ON CONFLICT (id) DO NOTHING"
+_TAKEN = {"place", "change", "due_at", COLUMNS_OF, *_FIXED}
+_INSERT = "INSERT INTO @documents (:names, change, columns_of) VALUES (:values, :next, ?2) ON CONFLICT (id) DO NOTHING"
 _UPDATE = (
-    "UPDATE @documents SET version=?2, latest=?3, seen=?4, commands=?5, body=?6, change=:next :changes"
+    "UPDATE @documents SET version=?2, columns_of=?2, latest=?3, seen=?4, commands=?5, body=?6, change=:next :changes"
     " WHERE id=?1 AND version=?2-1"
+)
+_OVERWRITTEN = "CREATE INDEX IF NOT EXISTS @documents_overwritten ON @documents (id) WHERE columns_of IS NOT version"
+_FORGET_OVERWRITTEN = (
+    "UPDATE @documents SET columns_version=NULL WHERE columns_of IS NOT version AND +columns_version IS NOT NULL"
 )
 _DOCUMENT = "SELECT id, version, latest, seen, commands, body FROM @documents WHERE :condition"
 
@@ -85,6 +90,11 @@ class Tables:
         sql = "SELECT max(:column) FROM @documents WHERE :column >= ? AND :column < ?"
         return self.named(sql, column=self.known(column))
 
+    def forget_overwritten(self) -> str:
+        """Empties COLUMNS_VERSION, which must be declared, in rows that a program wrote which does not know it."""
+        self.known(COLUMNS_VERSION)
+        return self.named(_FORGET_OVERWRITTEN)
+
     def known(self, name: str) -> str:
         if name not in self.columns:
             raise ValueError(f"{self.documents} has no column {name}")
@@ -96,11 +106,14 @@ class Tables:
         columns = "".join(f"{definition}, " for definition in declared.values())
         _run(db, self.named(_SCHEMA, columns=columns))
         present = {row[1] for row in db.execute(f"PRAGMA table_info({self.documents})")}
+        declared[COLUMNS_OF] = f"{COLUMNS_OF} INTEGER"
         for name in declared.keys() - present:
             _run(db, f"ALTER TABLE {self.documents} ADD COLUMN {declared[name]}")
         for column in self._declared:
             if column.name != SEARCH:
                 _run(db, self._index(column))
+        if COLUMNS_VERSION in self.columns:
+            _run(db, self.named(_OVERWRITTEN))
 
     def try_all(self, db: apsw.Connection) -> None:
         """Put a row into each table and its indexes; for the caller to undo."""

@@ -111,6 +111,9 @@ class MemoryStore:
     async def all_ids(self, after: str = "", limit: int = 1000) -> list[str]:
         return sorted(key for key in self.disk.documents if key > after)[:limit]
 
+    async def forget_overwritten(self, since: datetime | None = None) -> None:
+        """No other version of the program writes here."""
+
     async def due(self, now: datetime, limit: int) -> list[str]:
         return await self._call(lambda: [key for key, due in self.disk.due.items() if due <= now][:limit])
 

@@ -21,6 +21,7 @@ from tests.domain.given import REQUEST
 from tests.services.runtime_ground import INTAKE, OTHER, VERIFICATION, Ground, ground, submit, until
 
 OLD = "UPDATE verification_documents SET columns_version=NULL, search='int-2026-000001 rahmat contoh'"
+OLDER_PROGRAM_WRITES = "UPDATE verification_documents SET version=version+1, search='int-2026-000001 rahmat' WHERE id=?"
 
 
 @pytest.fixture
@@ -60,6 +61,24 @@ async def test_a_request_of_an_older_version_is_found_by_all_that_is_searched_no
         await desk.stop()
     after = await desk.store.load([REQUEST])
     assert after[REQUEST] == replace(before[REQUEST], version=before[REQUEST].version + 1)
+
+
+async def test_what_an_older_program_writes_after_the_migration_is_derived_again(world: Ground):
+    desk = await stored_by_an_older_version(world)
+    folding = desk.executor.folding
+    assert await migrate_columns(folding, desk.store) == 2
+    await world.file.write(lambda db: db.execute(OLDER_PROGRAM_WRITES, (REQUEST,)))
+    assert await found(desk, "TR\u00c0YEK RAHMAT@DISHUB.EXAMPLE") == [OTHER]
+    assert await migrate_columns(folding, desk.store) == 1
+    assert sorted(await found(desk, "TR\u00c0YEK RAHMAT@DISHUB.EXAMPLE")) == [REQUEST, OTHER]
+    assert await migrate_columns(folding, desk.store) == 0
+
+
+async def test_what_an_older_program_wrote_is_looked_up_and_not_searched_for(world: Ground):
+    desk = await world.service(VERIFICATION)
+    assert isinstance(desk.store, SqliteStateStore)
+    [step] = plan(world.file, desk.store._tables.forget_overwritten(), ())
+    assert "verification_documents_overwritten" in step
 
 
 async def test_it_is_done_once_however_many_try(world: Ground):
