@@ -11,14 +11,13 @@ from pathlib import Path, PurePosixPath
 
 from services.cli import backup_folder
 from services.cli.backup import refuse_damage, restore_secret
+from services.cli.backup_folder import CALENDAR, DATABASE, DOCUMENTS, SECRET
 from services.cli.move import carried, progress, stepping, tell_of_days_off
 from services.cli.session import Failed, run, settings_in_force
 from services.cli.transfer import Told, Transfer
 from shared.embedded import open_half
 from shared.platform import Platform, open_platform
 from shared.settings import Settings, load_secret, load_settings
-
-CALENDAR = "calendar.json"
 
 
 def backup(folder: Path) -> tuple[int, list[str]]:
@@ -30,7 +29,7 @@ def backup(folder: Path) -> tuple[int, list[str]]:
 
 
 async def _backup(settings: Settings, folder: Path) -> Told:
-    _write_secret(load_secret(settings), folder / "secret")
+    _write_secret(load_secret(settings), folder / SECRET)
     if (settings.data / CALENDAR).exists():
         backup_folder.keep(settings.data / CALENDAR, folder, PurePosixPath(CALENDAR), linked=True)
     async with _engines_and(folder, settings) as (source, target):
@@ -64,11 +63,11 @@ def restore(folder: Path, settings: Settings) -> None:
     """
     with tempfile.TemporaryDirectory(prefix="simpul-restore-") as place:
         data = Path(place)
-        backup_folder.copy(folder, data, backup_folder.DATABASE, backup_folder.SECRET, CALENDAR)
+        backup_folder.copy(folder, data, DATABASE, SECRET, CALENDAR)
         refuse_damage(folder, data)
         restore_secret(data, settings)
-        if (folder / "documents").exists():
-            (data / "documents").symlink_to(folder / "documents")
+        if (folder / DOCUMENTS).exists():
+            (data / DOCUMENTS).symlink_to(folder / DOCUMENTS)
         told = carried(load_settings(mode="embedded", data=data, secret="", secret_file=None))
     if told.trouble:
         raise Failed(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Annotated
 
 import typer
@@ -35,17 +36,13 @@ def sweep(
 
 
 async def _sweep(dry_run: bool) -> tuple[int, int]:
-    from services.application import sweep_documents
     from shared.documents.naming import NamesUnknown, keys_named
-    from shared.documents.sweep import old_documents
+    from shared.documents.sweep import sweep_orphans
 
     async with services() as (opened, built):
-        stores = [service.runtime.store for service in built.values()]
+        referenced = partial(keys_named, log=opened.log, stores=[service.runtime.store for service in built.values()])
         try:
-            if dry_run:
-                old = await old_documents(opened.documents, opened.clock())
-                return len(set(old) - await keys_named(old, opened.log, stores)), 0
-            swept = await sweep_documents(opened, stores)
+            swept = await sweep_orphans(opened.documents, referenced, opened.clock(), remove=not dry_run)
         except NamesUnknown as error:
             raise Failed(f"Nothing was removed. {error}") from error
     return swept.orphans, swept.unfinished

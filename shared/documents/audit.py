@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 
-from shared.documents.naming import named_documents as named_documents
+from shared.documents.naming import named_documents
 from shared.documents.port import DocumentMissing, DocumentStore
 from shared.eventlog.port import EventLog
 

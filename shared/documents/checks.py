@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from functools import partial
 from typing import BinaryIO
 
 from shared.documents.archives import archive_type
@@ -11,7 +10,7 @@ from shared.documents.file_names import extension_of
 from shared.documents.media_types import EXTENSIONS, JPEG, LABELS, PDF, PNG
 from shared.documents.pdf_check import check_pdf
 from shared.documents.pictures import check_jpeg, check_png
-from shared.documents.port import DocumentRefused, Inspect
+from shared.documents.port import DocumentRefused
 from shared.documents.signatures import HEAD_BYTES, begins_like_pdf, first_element, foreign_format
 
 TAKEN_IN = f"Jenis berkas yang diterima: {', '.join(LABELS.values())}."
@@ -40,11 +39,6 @@ BAD_EXTENSIONS = {
     **dict.fromkeys(("doc", "xls", "ppt"), "old_office"),
 }
 WHOLE: Mapping[str, Callable[[BinaryIO], None]] = {PDF: check_pdf, PNG: check_png, JPEG: check_jpeg}
-
-
-def inspect_as(name: str) -> Inspect:
-    """What a DocumentStore needs to judge an upload of this name."""
-    return partial(media_type_of, name)
 
 
 def media_type_of(name: str, file: BinaryIO) -> str:

@@ -15,12 +15,11 @@ from pydantic_core import from_json
 
 from shared.documents.port import DocumentStore
 from shared.eventlog.port import EventLog
+from shared.runtime.outbox import pages
 from shared.storage.port import StateStore
 
 EVERYTHING = datetime(9999, 1, 1, tzinfo=UTC)
 """All documents are older than this."""
-PAGE = 10_000
-"""Outbox entries that are read at a time."""
 _RUN = re.compile(rb"[A-Za-z0-9_-]{8,}")
 """Letters that a key is made of, as long as a key is at least."""
 
@@ -104,13 +103,9 @@ async def _search_stores(search: KeySearch, stores: Sequence[StateStore]) -> set
     """Returns the events that an administrator discarded and that wait nowhere."""
     discarded, parked = set[bytes](), set[bytes]()
     for store in stores:
-        after: tuple[str, str] | None = None
-        while entries := await store.unpublished(PAGE, after):
+        async for entries in pages(store):
             if await asyncio.to_thread(search.look, [entry.event for entry in entries]):
                 raise NamesUnknown("An event that waits in an outbox cannot be read.")
-            if len(entries) < PAGE:
-                break
-            after = entries[-1].subject, entries[-1].event_id
         for letter in await store.dead_letters(states=("parked", "discarded")):
             (discarded if letter.state == "discarded" else parked).add(letter.event)
     await asyncio.to_thread(search.look, [*discarded, *parked])

@@ -21,22 +21,21 @@ class Swept:
 
 
 async def sweep_orphans(
-    store: DocumentStore, referenced: Callable[[list[str]], Awaitable[set[str]]], now: datetime
+    store: DocumentStore,
+    referenced: Callable[[list[str]], Awaitable[set[str]]],
+    now: datetime,
+    *,
+    remove: bool = True,
 ) -> Swept:
     """Delete what is older than 24 hours and not `referenced`.
 
     What is old enough is listed first and names are asked for afterwards, in one call: a document that is not old yet may be
     named at any moment. `referenced` answers the keys that any event of any service may name; when it raises, no document is
-    deleted.
+    deleted. Without `remove` documents are counted alone, and nothing is deleted.
     """
-    unfinished = await store.discard_unfinished(older_than=now - GRACE)
-    candidates = await old_documents(store, now)
+    unfinished = await store.discard_unfinished(older_than=now - GRACE) if remove else 0
+    candidates = [key async for key in store.keys(older_than=now - GRACE)]
     unnamed = set(candidates) - await referenced(candidates) if candidates else set()
-    for key in sorted(unnamed):
+    for key in sorted(unnamed) if remove else ():
         await store.delete(key)
     return Swept(len(unnamed), unfinished)
-
-
-async def old_documents(store: DocumentStore, now: datetime) -> list[str]:
-    """The keys of all documents that are old enough to be removed."""
-    return [key async for key in store.keys(older_than=now - GRACE)]

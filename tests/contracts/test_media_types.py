@@ -15,7 +15,7 @@ from hypothesis import strategies as some
 from odf.opendocument import OpenDocumentSpreadsheet, OpenDocumentText
 
 from shared.documents import archives
-from shared.documents.checks import inspect_as, media_type_of
+from shared.documents.checks import media_type_of
 from shared.documents.media_types import DOCX, JPEG, ODS, ODT, PDF, PNG, XLSX, ZIP
 from shared.documents.port import DocumentRefused
 from tests.support.files import small_pdf, small_picture
@@ -87,7 +87,7 @@ def code(name: str, content: bytes) -> str:
     ],
 )
 def test_each_kind_is_taken_in_by_content_and_extension(name: str, content: bytes, media_type: str):
-    assert inspect_as(name)(BytesIO(content)) == media_type
+    assert media_type_of(name, BytesIO(content)) == media_type
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,7 @@ from shared.clock import random_id
 from shared.contracts.envelope import Event, from_bytes, to_bytes
 from shared.contracts.facts import DocumentKind, DocumentRef, Fact
 from shared.contracts.intake import RequestSubmitted
-from shared.documents.checks import inspect_as
+from shared.documents.checks import media_type_of
 from shared.documents.port import Inspect
 from shared.identity import api as identity_api
 from shared.identity.accounts import Account, Role, Session
@@ -123,7 +124,7 @@ class Ground:
 
     async def keep(self, name: str, content: bytes, kind: DocumentKind = DocumentKind.REQUIREMENT) -> DocumentRef:
         """A stored document, as intake would name it."""
-        return await self.keep_as(inspect_as(name), name, content, kind)
+        return await self.keep_as(partial(media_type_of, name), name, content, kind)
 
     async def keep_unchecked(self, name: str, content: bytes, media_type: str) -> DocumentRef:
         """A stored document that came in when less was asked of files."""
