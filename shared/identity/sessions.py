@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from ipaddress import IPv6Address, ip_address, ip_network
 from typing import Annotated, Any
 
 from fastapi import Request, Response
@@ -13,7 +12,7 @@ from shared.identity.identity import LONGEST, Principal, SignInRefused
 from shared.identity.login_attempts import TooManyFailures
 from shared.web.access import cookie_name, session_cookie
 from shared.web.bodies import Body
-from shared.web.client_address import client_address
+from shared.web.client_address import client_address, network_of
 from shared.web.platform_of import platform_of
 from shared.web.problems import Problem
 from shared.web.text_fields import INVISIBLE
@@ -77,16 +76,8 @@ def end_session(request: Request, response: Response) -> None:
 
 
 def counted_address(request: Request) -> str:
-    """Where tries are counted; of IPv6 the /64, since a single line has all of it."""
-    host = client_address(request)
-    try:
-        address = ip_address(host)
-    except ValueError:
-        return host
-    if isinstance(address, IPv6Address):
-        mapped = address.ipv4_mapped
-        return str(mapped or ip_network((address.packed, 64), strict=False))
-    return str(address)
+    """The network for which tries are counted."""
+    return network_of(client_address(request))
 
 
 def shown_session(principal: Principal) -> dict[str, Any]:

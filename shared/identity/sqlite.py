@@ -32,7 +32,9 @@ CREATE TABLE IF NOT EXISTS sessions (
 CREATE INDEX IF NOT EXISTS sessions_by_username ON sessions (username);
 CREATE TABLE IF NOT EXISTS tries (key TEXT NOT NULL, at REAL NOT NULL) STRICT;
 CREATE INDEX IF NOT EXISTS tries_by_key ON tries (key, at);
+CREATE INDEX IF NOT EXISTS tries_by_time ON tries (at);
 CREATE TABLE IF NOT EXISTS sign_in_successes (key TEXT PRIMARY KEY, at REAL NOT NULL) STRICT, WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS sign_in_successes_by_time ON sign_in_successes (at);
 CREATE TABLE IF NOT EXISTS used_codes (username TEXT PRIMARY KEY REFERENCES accounts, step INTEGER NOT NULL) STRICT;
 CREATE TABLE IF NOT EXISTS orders (
     key TEXT PRIMARY KEY, digest TEXT NOT NULL, username TEXT NOT NULL REFERENCES accounts

@@ -71,4 +71,4 @@ def network_of(address: str) -> str:
         return address
     if isinstance(parsed, IPv6Address) and parsed.ipv4_mapped:
         return str(parsed.ipv4_mapped)
-    return parsed.packed[:8].hex()
+    return str(ip_network((parsed.packed, 64), strict=False))

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from shared.identity.sqlite import SqliteAccountStore
 from shared.storage.port import Column, Find, Scalar, StateStore
 from shared.storage.sqlite import SqliteStateStore
 from shared.storage.sqlite_file import SqliteFile
@@ -123,3 +124,15 @@ async def test_a_column_declared_later_is_added_to_the_documents_that_are_there(
 def test_names_that_cannot_be_columns_are_refused(name: str):
     with pytest.raises(ValueError, match="name tables"):
         Tables("verification", [Column(name)])
+
+
+@pytest.mark.parametrize("table", ["tries", "sign_in_successes"])
+async def test_old_sign_ins_are_found_by_their_time_in_a_file_of_an_older_version_too(tmp_path: Path, table: str):
+    opened = SqliteFile(tmp_path / "simpul.db")
+    store = SqliteAccountStore(opened)
+    await store.prepare()
+    await opened.write(lambda db: db.execute(f"DROP INDEX IF EXISTS {table}_by_time"))
+    await store.prepare()
+    [step] = plan(opened, f"DELETE FROM {table} WHERE at<?", (0,))
+    opened.close()
+    assert f"{table}_by_time (at<?)" in step
