@@ -12,6 +12,7 @@ from fastapi import APIRouter, Depends, FastAPI
 from starlette.responses import Response
 
 from services.routing import ADMINISTRATION
+from services.storage_checks import check_storage
 from services.wiring import BUILDERS, build
 from shared.documents.naming import NamesUnknown, keys_named
 from shared.documents.port import StoreUnavailable as DocumentsUnavailable
@@ -33,8 +34,7 @@ from shared.web.page_routes import PageRoute, see
 
 logger = logging.getLogger(__name__)
 
-SWEEP_DOCUMENTS_EVERY = CHECK_STORAGE_EVERY = 6 * 3600.0
-FINDINGS = 5
+SWEEP_DOCUMENTS_EVERY = 6 * 3600.0
 
 
 def make_application(platform: Platform, names: Sequence[str] = tuple(BUILDERS)) -> FastAPI:
@@ -53,7 +53,7 @@ def make_application(platform: Platform, names: Sequence[str] = tuple(BUILDERS))
             await service.runtime.store.prepare()
         for service in services:
             await service.start()
-        background = [asyncio.create_task(gauges.run()), asyncio.create_task(_check_storage(platform))]
+        background = [asyncio.create_task(gauges.run()), asyncio.create_task(check_storage(platform.half.check))]
         if ADMINISTRATION in names:
             # Here are the stores of all services, whose outboxes may hold events that the log does not have yet.
             stores = [service.runtime.store for service in (*services, *resting)]
@@ -136,17 +136,6 @@ async def _sweep_documents(platform: Platform, stores: Sequence[StateStore]) -> 
             logger.warning("documents are not swept now: %s", error)
         except Exception:
             logger.exception("sweeping documents failed; it is tried again later")
-
-
-async def _check_storage(platform: Platform) -> None:
-    """Now and then look through what is kept for damage, of which a part that is seldom read would tell nobody."""
-    while True:
-        try:
-            for line in (await platform.half.check(False))[:FINDINGS]:
-                logger.error("the database is damaged, restore a backup: %s", line)
-        except Exception as error:
-            logger.warning("the database could not be checked for damage: %r", error)
-        await asyncio.sleep(CHECK_STORAGE_EVERY)
 
 
 async def sweep_documents(platform: Platform, stores: Sequence[StateStore]) -> Swept:

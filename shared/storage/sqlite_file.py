@@ -138,7 +138,8 @@ class SqliteFile:
     async def ready(self, name: str = "", trial: Work | None = None) -> None:
         """Return once something could be written, by `trial` too, whose writes are undone; raises StoreUnavailable.
 
-        A file that was once found damaged is never ready again. What went well within the last second is not tried again.
+        A file that was found damaged is not ready until a check finds it whole.
+        What went well within the last second is not tried again.
         """
         if self.damage or self._closed:
             raise StoreUnavailable(self.damage or "the SQLite file is closed")
@@ -148,11 +149,17 @@ class SqliteFile:
         self._tried[name] = time.monotonic()
 
     async def check(self, thorough: bool = False) -> list[str]:
-        """Look for damage in the whole file while it is in use; a line for each finding."""
+        """Look for damage in the whole file while it is in use; a line for each finding.
+
+        If nothing is found, damage that was met before is taken back, unless it was met meanwhile.
+        """
+        before = self.damage
         with self._translated():
             found = await asyncio.to_thread(damage_of, self.path, lambda: self._closed, thorough=thorough)
         if found:
             self.damage = f"the SQLite file is damaged: {found[0]}"
+        elif self.damage == before:
+            self.damage = ""
         return found
 
     def backup_to(self, path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 
 import apsw
@@ -106,6 +107,18 @@ async def test_a_file_that_was_met_damaged_once_is_not_ready_any_more(path: Path
         await SqliteStateStore(file, "intake", COLUMNS, lambda: NOW).save([written("new")])
     with pytest.raises(StoreUnavailable, match="damaged"):
         await file.ready()
+    file.close()
+
+
+async def test_a_file_that_is_found_whole_after_it_was_met_damaged_is_ready_again(path: Path):
+    """What the disk read wrongly once, it may read rightly the next time."""
+    shutil.copy(path, path.with_suffix(".whole"))
+    overwrite_middle(path)
+    file = SqliteFile(path)
+    assert await file.check()
+    shutil.copyfile(path.with_suffix(".whole"), path)
+    assert await file.check() == []
+    await file.ready()
     file.close()
 
 
