@@ -29,12 +29,7 @@ async def replay_what_became_readable(consumer: Consumer[Any]) -> None:
 
 async def readable_again(consumer: Consumer[Any]) -> list[str]:
     """The requests whose first dead letter was too new for whoever parked it, and is not for this process."""
-    if not await consumer.store.parked_subjects():
-        return []
-    first: dict[str, DeadLetter] = {}
-    for letter in await consumer.store.dead_letters():
-        first.setdefault(letter.subject, letter)
-    return [one.subject for one in first.values() if one.reason == NEWER and _is_readable(consumer, one)]
+    return [one.subject for one in await consumer.store.first_parked(NEWER) if _is_readable(consumer, one)]
 
 
 def _is_readable(consumer: Consumer[Any], letter: DeadLetter) -> bool:

@@ -156,6 +156,9 @@ class MongoStateStore:
     ) -> list[DeadLetter]:
         return await self._letters.listed(subject, states)
 
+    async def first_parked(self, reason: str) -> list[DeadLetter]:
+        return await self._letters.first_parked(reason)
+
     async def tried(self, letter_id: str, reason: str) -> None:
         await self._letters.tried(letter_id, reason)
 

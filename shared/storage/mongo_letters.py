@@ -81,6 +81,16 @@ class Letters:
             rows = await self._letters.find(wanted, sort=[("place", 1)]).to_list(None)
         return [self._letter(row) for row in rows]
 
+    async def first_parked(self, reason: str) -> list[DeadLetter]:
+        """As the port says; the index tells which are the first, and only the wanted ones are read as a whole."""
+        first = {"_id": "$subject", "place": {"$first": "$place"}}
+        steps: list[Fields] = [{"$match": PARKED}, {"$sort": {"subject": 1, "place": 1}}, {"$group": first}]
+        async with self._database.asking():
+            places = [row["place"] async for row in self._letters.aggregate(steps, hint="parked")]
+            wanted = {"place": {"$in": places}, "reason": reason, **PARKED}
+            rows = await self._letters.find(wanted, sort=[("place", 1)]).to_list(None)
+        return [self._letter(row) for row in rows]
+
     async def tried(self, letter_id: str, reason: str) -> None:
         change = {"$inc": {"tries": 1}, "$set": {"reason": reason}}
         async with self._database.asking():

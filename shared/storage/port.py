@@ -208,6 +208,9 @@ class StateStore(Protocol):
     ) -> list[DeadLetter]:
         """Dead letters in the order in which they were parked."""
 
+    async def first_parked(self, reason: str) -> list[DeadLetter]:
+        """The first parked dead letter of each request, of those that were parked for this reason."""
+
     async def tried(self, letter_id: str, reason: str) -> None:
         """A parked dead letter was tried once more, in vain, for this reason."""
 

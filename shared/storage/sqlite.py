@@ -41,6 +41,11 @@ _LETTERS = (
     " WHERE state IN (SELECT value FROM json_each(?1)) AND (?2 IS NULL OR subject=?2) ORDER BY place"
 )
 
+_FIRST_PARKED = (
+    "SELECT id, subject, position, event, reason, tries, parked_at, state FROM @letters WHERE place IN"
+    " (SELECT min(place) FROM @letters WHERE state='parked' GROUP BY subject) AND reason=? ORDER BY place"
+)
+
 
 class SqliteStateStore:
     """The StateStore of one service; `clock` dates the settling of dead letters."""
@@ -185,6 +190,9 @@ class SqliteStateStore:
     ) -> list[DeadLetter]:
         rows = await self._file.query(self._named(_LETTERS), (to_json(states).decode(), subject))
         return [self._letter(*row) for row in rows]
+
+    async def first_parked(self, reason: str) -> list[DeadLetter]:
+        return [self._letter(*row) for row in await self._file.query(self._named(_FIRST_PARKED), (reason,))]
 
     def _letter(self, letter_id: str, *rest: Any) -> DeadLetter:
         subject, position, event, reason, tries, parked_at, state = rest

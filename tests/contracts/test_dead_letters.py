@@ -22,6 +22,14 @@ async def test_parking_twice_is_harmless(store: StateStore):
     assert await store.dead_letters() == [letter(1), letter(2)]
 
 
+async def test_only_the_first_letters_of_requests_are_asked_for_that_were_parked_for_a_reason(store: StateStore):
+    newer = [letter(number, subject, reason="newer") for number, subject in enumerate(("a", "b", "b", "c"), 3)]
+    gone = letter(1, "d", reason="newer", state="discarded")
+    await store.park([gone, letter(2, "a"), *newer, letter(7, "c"), letter(8, "d", reason="newer")])
+    assert await store.first_parked("newer") == [newer[1], newer[3], letter(8, "d", reason="newer")]
+    assert await store.first_parked("other") == []
+
+
 async def test_a_replayed_letter_goes(store: StateStore):
     await store.park([letter(1), letter(2)])
     await store.settle(letter(1).id, discarded=False)

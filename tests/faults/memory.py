@@ -61,6 +61,12 @@ class Disk:
     def letters_of(self, subject: str | None, states: Sequence[str]) -> list[DeadLetter]:
         return [one for one in self.letters.values() if one.state in states and subject in (None, one.subject)]
 
+    def first_parked(self, reason: str) -> list[DeadLetter]:
+        first: dict[str, DeadLetter] = {}
+        for letter in self.letters_of(None, ("parked",)):
+            first.setdefault(letter.subject, letter)
+        return [letter for letter in first.values() if letter.reason == reason]
+
     def park(self, letters: Sequence[DeadLetter], only_behind: bool) -> bool:
         if only_behind and not self.letters_of(letters[0].subject, ("parked",)):
             return False
@@ -144,6 +150,9 @@ class MemoryStore:
         self, *, subject: str | None = None, states: Sequence[str] = ("parked",)
     ) -> list[DeadLetter]:
         return await self._call(lambda: self.disk.letters_of(subject, states))
+
+    async def first_parked(self, reason: str) -> list[DeadLetter]:
+        return await self._call(lambda: self.disk.first_parked(reason))
 
     async def settle(self, letter_id: str, *, discarded: bool) -> None:
         await self._call(lambda: self.disk.settle(letter_id, discarded))
