@@ -52,7 +52,10 @@ class Complete:
     action, template = "lengkapi", "complete.html"
 
     def __init__(self, desk: Desk):
-        self._desk, self.files = desk, HeldFiles(desk.platform, SLOTS)
+        self._desk = desk
+        self.files = HeldFiles(
+            desk.platform, SLOTS, lambda request, key: desk.reception.destination(request.state.opened_id)
+        )
 
     def facts(self, state: State) -> dict[str, Any]:
         form, limit = state.form, self._desk.platform.settings.file_limit

@@ -45,7 +45,9 @@ class Apply:
 
     def __init__(self, keyed: Keyed):
         self._keyed, self._desk = keyed, keyed.desk
-        self.files = HeldFiles(keyed.desk.platform, SLOTS)
+        self.files = HeldFiles(
+            keyed.desk.platform, SLOTS, lambda request, key: keyed.desk.reception.destination_of_form(key)
+        )
 
     async def show(self, request: Request, posted: Posted) -> Response:
         posted = await self.files.again(request, posted)

@@ -32,7 +32,10 @@ class Keyed:
 
     async def opened(self, request: Request, key: str = "") -> Kept[State] | None:
         """The request that this path names, for whoever holds its key."""
-        return await self.desk.opened(request.path_params["number"], key or request.cookies.get(self._cookie, ""))
+        kept = await self.desk.opened(request.path_params["number"], key or request.cookies.get(self._cookie, ""))
+        if kept is not None:
+            request.state.opened_id = kept.id
+        return kept
 
     async def require_key(self, request: Request) -> None:
         """A dependency: nothing happens for anybody else. Raises Problem 404."""

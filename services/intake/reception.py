@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -33,10 +33,10 @@ from shared.storage.port import StateStore, StoreUnavailable
 from shared.web import shapes
 from shared.web.client_address import client_address, network_of
 from shared.web.commands import shown
-from shared.web.idempotency import command_key, digest_of, documents_digest, sent_key
+from shared.web.idempotency import command_id, command_key, digest_of, documents_digest, sent_key
 from shared.web.multipart import FormLimits
 from shared.web.storing import discard, store_uploads
-from shared.web.upload_budget import count_stored
+from shared.web.upload_budget import Destination, count_stored
 from shared.web.uploads import ReadForm, read_form
 
 Documents = tuple[DocumentRef, ...]
@@ -88,11 +88,23 @@ class Reception:
     async def _register(self, request: Request, fields: Application, stored: Documents) -> Answer:
         key = self._key(request, digest_of(fields, documents_digest(stored)))
         command = _submission(fields, stored, self.odd(fields.employee_number))
-        return await self._registered(_made_by(key), command, key)
+        return await self._registered(_made_by(key.id), command, key)
 
     async def registered_by(self, request: Request) -> Kept[State] | None:
         """The request that was made with the key of this call, whatever it said."""
-        return await self._executor.read(_made_by(self._key(request, "")))
+        return await self._executor.read(_made_by(self._key(request, "").id))
+
+    def destination_of_form(self, key: str) -> Destination:
+        """The request that the service's page with this key makes once it is sent."""
+        return self.destination(_made_by(command_id(key, "", "POST", "/")))
+
+    def destination(self, request_id: str) -> Destination:
+        return Destination(request_id, self._documents_named)
+
+    async def _documents_named(self, request_ids: Sequence[str]) -> set[str]:
+        """The keys of the documents that these requests name by now. Raises StoreUnavailable."""
+        forms = [kept.state.form for kept in await self._executor.read_many(request_ids)]
+        return {document.key for form in forms if form for document in form.documents}
 
     async def resubmit(self, request: Request, kept: Kept[State]) -> dict[str, Any]:
         """The answer to a request that a program completes. Raises Problem, Refusal, KeyReused and StoreUnavailable."""
@@ -153,9 +165,9 @@ class Reception:
         return answer
 
 
-def _made_by(key: CommandKey) -> str:
+def _made_by(command: str) -> str:
     """The id of the request that a command makes: repeated, it must find it again."""
-    return str(uuid.uuid5(uuid.UUID(key.id), "request"))
+    return str(uuid.uuid5(uuid.UUID(command), "request"))
 
 
 def _submission(fields: Application, stored: tuple[DocumentRef, ...], odd: tuple[str, ...]) -> SubmitRequest:

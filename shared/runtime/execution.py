@@ -177,6 +177,11 @@ class Executor(Generic[State]):
         stored = await self._documents.load([request_id])
         return self._kept(stored[request_id]) if request_id in stored else None
 
+    async def read_many(self, request_ids: Sequence[str]) -> tuple[Kept[State], ...]:
+        """The states of those requests that this service knows, as they are stored now."""
+        stored = await self.store.load(request_ids)
+        return tuple(self._kept(document) for document in stored.values())
+
     async def recall(self, request_id: str, version: int = 0) -> Kept[State] | None:
         """As `read`, but perhaps as it was a moment ago, not before `version`: for what ends in a command, which is decided on
         what is stored, and for what one was refused on, which was read for that."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
@@ -26,7 +26,7 @@ from shared.web.problems import Problem
 from shared.web.received import inspected
 from shared.web.rendering import shared_pages
 from shared.web.storing import discard, store_upload
-from shared.web.upload_budget import count_settled, count_stored, require_room
+from shared.web.upload_budget import Destination, count_settled, count_stored, require_room
 from shared.web.uploads import FileRule, Upload, too_few_or_many
 
 PREFIX, UNSENT, REMOVE, FIELD = "held.", "unsent.", "remove", "field"
@@ -44,6 +44,10 @@ class HeldDocument(DocumentRef):
     """A document that waits for its form until a moment (POSIX time), which showing the form again does not put off."""
 
     until: float = Field(exclude=True)
+
+
+DestinationOf = Callable[[Request, str], Destination]
+"""The request that the files of a form with this key become part of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +85,8 @@ class _Field:
 class HeldFiles:
     """The files of forms with these fields."""
 
-    def __init__(self, platform: Platform, slots: Mapping[str, Slot]):
-        self._platform, self.slots = platform, slots
+    def __init__(self, platform: Platform, slots: Mapping[str, Slot], destination_of: DestinationOf | None = None):
+        self._platform, self.slots, self._destination_of = platform, slots, destination_of
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -137,7 +141,7 @@ class HeldFiles:
         uploads = [upload for upload in posted.uploads if upload.field == name]
         most = self.slots[name].rule.most
         for upload in uploads[:most]:
-            came = await self._stored(request, upload, round)
+            came = await self._stored(request, posted, upload, round)
             if isinstance(came, FieldError):
                 found.errors.append(came)
             else:
@@ -166,11 +170,11 @@ class HeldFiles:
             return False
         return self._platform.clock() - kept.stored_at < HELD_FOR
 
-    async def _stored(self, request: Request, upload: Upload, round: int) -> DocumentRef | FieldError:
+    async def _stored(self, request: Request, posted: Posted, upload: Upload, round: int) -> DocumentRef | FieldError:
         """The document of an upload, or why there is none. Raises StoreUnavailable and InspectionUnavailable."""
         platform, until, kind = self._platform, self._until(), self.slots[upload.field].kind
         try:
-            require_room(request, upload.size)
+            await require_room(request, upload.size)
             came = await inspected(upload, platform.inspector)
             if isinstance(came, FieldError):
                 return came
@@ -180,7 +184,8 @@ class HeldFiles:
             return FieldError(upload.field, f"{safe_name(upload.filename)}: {error.message}")
         except Problem as problem:
             return FieldError(upload.field, f"{safe_name(upload.filename)}: {problem.detail}")
-        count_stored(request, [stored])
+        destination = self._destination_of(request, posted.key) if self._destination_of and posted.key else None
+        count_stored(request, [stored], destination)
         return HeldDocument(**stored.model_dump(), until=until)
 
     def _held(self, document: DocumentRef, form: str) -> HeldFile:
@@ -226,7 +231,7 @@ def add_uploads(routes: APIRouter, path: str, held: HeldFiles, guard: SignedIn |
         if len(posted.uploads) + len(posted.refused) > 1 or any(upload.field != name for upload in posted.uploads):
             raise Problem(422, _ONE_FILE)
         for each in posted.uploads:
-            require_room(request, each.size)
+            await require_room(request, each.size)
         taken = await held.take(request, replace(posted, texts={}))
         files = held.hold(posted, taken).held[name]
         wrong = [error.message for error in taken.errors if error.field == name]

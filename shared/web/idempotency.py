@@ -33,8 +33,13 @@ def command_key(request: Request, actor: str, digest: str, new_id: NewId = rando
     key = sent_key(request)
     if key is None:
         return CommandKey(new_id(), digest, traceparent=_traceparent(request))
-    name = "\n".join((key, actor, request.method, request.url.path))
-    return CommandKey(str(uuid.uuid5(_COMMANDS, name)), digest, traceparent=_traceparent(request))
+    command = command_id(key, actor, request.method, request.url.path)
+    return CommandKey(command, digest, traceparent=_traceparent(request))
+
+
+def command_id(key: str, actor: str, method: str, path: str) -> str:
+    """The id of the command that a call with this key, by this caller and with this method and path, is."""
+    return str(uuid.uuid5(_COMMANDS, "\n".join((key, actor, method, path))))
 
 
 def sent_key(request: Request) -> str | None:

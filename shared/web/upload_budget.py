@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import heapq
+import logging
 import math
 import re
 import time
-from collections import Counter, OrderedDict
-from collections.abc import Callable, Iterable, Sequence
+from collections import Counter, OrderedDict, defaultdict
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from prometheus_client import Counter as Total
@@ -15,10 +17,13 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from shared.contracts.facts import DocumentRef
+from shared.storage.port import StoreUnavailable
 from shared.web.answers import answer_to
 from shared.web.body_limit import JSON_LIMIT, declared_size
 from shared.web.client_address import client_address, network_of
 from shared.web.problems import Problem
+
+logger = logging.getLogger(__name__)
 
 BYTES = Gauge("simpul_unnamed_upload_bytes", "Bytes of uploads that no request names yet", ["state"])
 REFUSED = Total("simpul_uploads_over_budget_total", "Uploads refused for their number of bytes", ["limit"])
@@ -38,6 +43,10 @@ SHARE = 4
 LEAST_BYTES = 64 * 1024
 """What the smallest file counts, because many small ones fill a disk as well."""
 RETRY_SECONDS = 300
+LOOK_SECONDS = 5.0
+"""How long the store is not asked again for the files of one address, or of all."""
+MOST_LOOKED_AT = 500
+"""Files for which it is asked at a time; those that were asked for longest ago come first."""
 OF_ADDRESS = (
     "Terlalu banyak berkas dari jaringan Anda yang belum menjadi permohonan. "
     "Kirim dahulu permohonan yang sedang diisi, atau coba lagi beberapa menit lagi."
@@ -45,12 +54,21 @@ OF_ADDRESS = (
 OF_ALL = "Tempat untuk berkas yang belum menjadi permohonan sedang penuh. Coba lagi beberapa menit lagi."
 
 
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """The request that a file may become part of; `documents_named` gives the keys of all documents that such requests name."""
+
+    request_id: str
+    documents_named: Callable[[Sequence[str]], Awaitable[set[str]]]
+
+
 @dataclass(slots=True)
 class _File:
     network: str
     size: int
     since: float
-    within_hour: bool = True
+    destination: Destination | None = None
+    looked_at: float = -math.inf
 
 
 @dataclass(slots=True)
@@ -73,19 +91,25 @@ class UploadBudget:
         self._of_day: Counter[str] = Counter()
         self._arriving: Counter[str] = Counter()
         self._arriving_in_all = self._stored_in_all = 0
+        self._looked: dict[str, float] = {}
         self._show()
 
-    def require(self, network: str, size: int) -> None:
+    async def require(self, network: str, size: int) -> None:
         """Raises Problem 429 if so much more is too much for the address, 503 if it is for all."""
         self._forget_old()
+        while limit := self._exceeded(network, size):
+            if not await self._forget_named("" if limit == "all" else network):
+                REFUSED.labels(limit).inc()
+                status, sentence = (503, OF_ALL) if limit == "all" else (429, OF_ADDRESS)
+                raise Problem(status, sentence, headers={"Retry-After": str(RETRY_SECONDS)})
+
+    def _exceeded(self, network: str, size: int) -> str:
+        """The limit that so much more is too much for, "" if it is for none."""
         arriving = self._arriving[network] + size
         over_hour = self._of_hour[network] + arriving > self._per_address
         if over_hour or self._of_day[network] + arriving > self._share:
-            REFUSED.labels("address").inc()
-            raise Problem(429, OF_ADDRESS, headers={"Retry-After": str(RETRY_SECONDS)})
-        if self._stored_in_all + self._arriving_in_all + size > self._total:
-            REFUSED.labels("all").inc()
-            raise Problem(503, OF_ALL, headers={"Retry-After": str(RETRY_SECONDS)})
+            return "address"
+        return "all" if self._stored_in_all + self._arriving_in_all + size > self._total else ""
 
     def arrived(self, network: str, size: int) -> None:
         """Count bytes of a body that is on its way; a negative size takes them back."""
@@ -93,10 +117,10 @@ class UploadBudget:
         self._arriving_in_all += size
         self._show()
 
-    def stored(self, network: str, documents: Iterable[DocumentRef]) -> None:
+    def stored(self, network: str, documents: Iterable[DocumentRef], destination: Destination | None = None) -> None:
         """Count documents that no request names yet."""
         for document in documents:
-            file = _File(network, max(document.size, LEAST_BYTES), self._clock())
+            file = _File(network, max(document.size, LEAST_BYTES), self._clock(), destination)
             self._files[document.key] = self._young[document.key] = file
             self._of_hour[network] += file.size
             self._of_day[network] += file.size
@@ -108,6 +132,23 @@ class UploadBudget:
         for document in documents:
             self._forget(document.key)
         self._show()
+
+    async def _forget_named(self, network: str) -> bool:
+        """Forget files of an address, "" for all, whose form another process took in; whether there were any."""
+        now = self._clock()
+        if self._looked.get(network, -math.inf) > now - LOOK_SECONDS:
+            return False
+        self._looked = {each: then for each, then in self._looked.items() if then > now - LOOK_SECONDS}
+        self._looked[network] = now
+        waiting = (key for key, file in self._files.items() if file.destination and network in ("", file.network))
+        keys = heapq.nsmallest(MOST_LOOKED_AT, waiting, key=lambda key: self._files[key].looked_at)
+        for key in keys:
+            self._files[key].looked_at = now
+        named = await _named([self._files[key].destination for key in keys]) & self._files.keys()
+        for key in named:
+            self._forget(key)
+        self._show()
+        return bool(named)
 
     def _forget_old(self) -> None:
         now = self._clock()
@@ -134,27 +175,40 @@ class UploadBudget:
         BYTES.labels("stored").set(self._stored_in_all)
 
 
+async def _named(destinations: Iterable[Destination | None]) -> set[str]:
+    """The keys of documents that these requests name; none while the store does not answer, so that they stay counted."""
+    asked: defaultdict[Callable[[Sequence[str]], Awaitable[set[str]]], set[str]] = defaultdict(set)
+    for destination in destinations:
+        if destination is not None:
+            asked[destination.documents_named].add(destination.request_id)
+    try:
+        return {key for documents_named, ids in asked.items() for key in await documents_named(sorted(ids))}
+    except StoreUnavailable as error:
+        logger.warning("the store cannot say which uploads have become part of a request: %s", error)
+        return set()
+
+
 def _add(counted: Counter[str], network: str, size: int) -> None:
     counted[network] += size
     if not counted[network]:
         del counted[network]
 
 
-def require_room(request: Request, size: int) -> None:
+async def require_room(request: Request, size: int) -> None:
     """Raises Problem 429 or 503 if a file of this request is too much for what it counts once it is stored; never for staff."""
     if _is_counted(request):
         arrived = min(size, _body_of(request).size)
-        _budget_of(request).require(network_of(client_address(request)), max(size, LEAST_BYTES) - arrived)
+        await _budget_of(request).require(network_of(client_address(request)), max(size, LEAST_BYTES) - arrived)
 
 
-def count_stored(request: Request, documents: Sequence[DocumentRef]) -> None:
+def count_stored(request: Request, documents: Sequence[DocumentRef], destination: Destination | None = None) -> None:
     """Charge documents to the address of this request, unless it is of staff; they count no longer as bytes on their way."""
     if _is_counted(request):
         budget, network, body = _budget_of(request), network_of(client_address(request)), _body_of(request)
         arrived = min(sum(document.size for document in documents), body.size)
         body.size -= arrived
         budget.arrived(network, -arrived)
-        budget.stored(network, documents)
+        budget.stored(network, documents, destination)
 
 
 def count_settled(request: Request, documents: Iterable[DocumentRef]) -> None:
@@ -196,14 +250,14 @@ class UploadLimit:
             message = await receive()
             if size := len(message.get("body", b"")):
                 if not always_read:
-                    self._budget.require(network, size)
+                    await self._budget.require(network, size)
                 self._budget.arrived(network, size)
                 body.size += size
             return message
 
         try:
             if not always_read:
-                self._budget.require(network, declared or 0)
+                await self._budget.require(network, declared or 0)
         except Problem as problem:
             await answer_to(scope, problem)(scope, receive, send)
             return

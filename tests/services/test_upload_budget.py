@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
 from html import unescape
 from pathlib import Path
 
@@ -11,10 +12,14 @@ import httpx
 import pytest
 from prometheus_client import REGISTRY
 
-from shared.contracts.facts import DocumentKind, DocumentRef
+from shared.contracts.facts import ChecklistItem, DocumentKind, DocumentRef
 from shared.settings import MIB, BadSettings, Settings, load_settings
+from shared.storage.port import StoreUnavailable
+from shared.web import upload_budget
+from shared.web.app import make_app
 from shared.web.problems import Problem
-from shared.web.upload_budget import HOUR, LEAST_BYTES, UploadBudget
+from shared.web.upload_budget import HOUR, LEAST_BYTES, LOOK_SECONDS, MOST_LOOKED_AT, Destination, UploadBudget
+from tests.domain.intake_story import returned_for
 from tests.services.assignment_ground import WORK, fill_in, to
 from tests.services.desk_ground import desk_ground
 from tests.services.desk_ground import pdf as a_pdf
@@ -228,6 +233,96 @@ async def test_a_form_without_files_is_not_read_without_end(intake: Ground):
     assert answer.status_code == 413
 
 
+# Two processes behind a gateway
+
+
+def another_process(intake: Ground) -> Ground:
+    """The same office with counts of its own, as `--scale intake=2` has it."""
+    routers, stores = intake.intake.routers, [intake.intake.runtime.store]
+    app = make_app(platform=intake.platform, version="1", routers=routers, lifespan=None, stores=stores)
+    return replace(intake, app=app)
+
+
+@pytest.fixture
+def looks_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(upload_budget, "LOOK_SECONDS", 0.0)
+
+
+@pytest.mark.usefixtures("looks_at_once")
+async def test_files_whose_form_came_to_another_process_are_given_back(intake: Ground):
+    letter = {"letter": ("surat.pdf", LETTER, "application/pdf")}
+    async with visitor(intake) as one, visitor(another_process(intake)) as other:
+        for _ in range(4):
+            page = await one.get("/")
+            other.cookies = one.cookies
+            files = tokens_of(*[await ahead(one, page) for _ in range(3)])
+            assert len(files) == 3
+            sent = await other.post("/", data={**hidden_of(page), **FORM, "held.requirements": files}, files=letter)
+            assert sent.status_code == 303, sent.text
+
+
+@pytest.mark.usefixtures("looks_at_once")
+async def test_files_that_no_request_of_another_process_names_stay_counted(intake: Ground):
+    """Else one form that was sent would hide every other copy that its page sends ahead."""
+    async with visitor(intake) as one, visitor(another_process(intake)) as other:
+        page = await one.get("/")
+        other.cookies = one.cookies
+        named = tokens_of(await ahead(one, page))
+        await ahead(one, page)
+        await ahead(one, page)
+        letter = {"letter": ("surat.pdf", LETTER, "application/pdf")}
+        sent = await other.post("/", data={**hidden_of(page), **FORM, "held.requirements": named}, files=letter)
+        assert sent.status_code == 303, sent.text
+        assert [(await ahead(one, page)).status_code for _ in range(3)] == [200, 429, 429]
+
+
+@pytest.mark.usefixtures("looks_at_once")
+async def test_files_that_complete_a_request_at_another_process_are_given_back(intake: Ground):
+    applicant = await intake.submitted()
+    await intake.tell(applicant.id, returned_for(ChecklistItem.DOCUMENTS))
+    path = f"/lacak/{applicant.number}/lengkapi"
+    async with visitor(intake) as one, visitor(another_process(intake)) as other:
+        await one.get(intake.platform.tracking.link(applicant.id, applicant.number))
+        page = await one.get(path)
+        assert page.status_code == 200
+        other.cookies = one.cookies
+        data = {**hidden_of(page), "field": "requirements"}
+        files = {"requirements": ("besar.pdf", BIG, "application/pdf")}
+        held = tokens_of(*[await one.post(f"{path}/berkas", data=data, files=files) for _ in range(3)])
+        assert len(held) == 3
+        assert (await ahead(one, await one.get("/"))).status_code == 429
+        sent = await other.post(path, data={**hidden_of(page), "held.requirements": held})
+        assert sent.status_code == 303, sent.text
+        assert (await ahead(one, await one.get("/"))).status_code == 200
+
+
+async def test_the_store_is_not_asked_again_at_once_nor_for_all_files_at_a_time():
+    now, asked = [0.0], []
+
+    async def named(ids: Sequence[str]) -> set[str]:
+        asked.append(len(ids))
+        return set()
+
+    budget = UploadBudget(900 * LEAST_BYTES, 4_000 * LEAST_BYTES, lambda: now[0])
+    for number in range(900):
+        budget.stored("a", [document(f"a{number}", 1)], Destination(f"request {number}", named))
+    for _ in range(3):
+        assert await refusal(budget, "a", 1) == 429
+    assert asked == [MOST_LOOKED_AT]
+    now[0] = LOOK_SECONDS
+    assert await refusal(budget, "a", 1) == 429
+    assert asked == [MOST_LOOKED_AT] * 2
+
+
+async def test_files_stay_counted_while_the_store_does_not_answer():
+    async def named(ids: Sequence[str]) -> set[str]:
+        raise StoreUnavailable("away")
+
+    budget = UploadBudget(LEAST_BYTES, 4 * LEAST_BYTES)
+    budget.stored("a", [document("a", 1)], Destination("request", named))
+    assert await refusal(budget, "a", 1) == 429
+
+
 # The count itself
 
 
@@ -236,37 +331,37 @@ def document(key: str, size: int = 100_000) -> DocumentRef:
     return DocumentRef(id=key, kind=kind, name="a.pdf", size=size, media_type=media_type, sha256="0" * 64, key=key)
 
 
-def refusal(budget: UploadBudget, network: str, size: int) -> int:
+async def refusal(budget: UploadBudget, network: str, size: int) -> int:
     try:
-        budget.require(network, size)
+        await budget.require(network, size)
     except Problem as problem:
         return problem.status_code
     return 0
 
 
-def test_an_address_has_room_again_after_an_hour_and_all_of_them_after_a_day():
+async def test_an_address_has_room_again_after_an_hour_and_all_of_them_after_a_day():
     now = [0.0]
     budget = UploadBudget(300_000, 1_200_000, lambda: now[0])
     for hour in range(3):
         now[0] = hour * HOUR
         budget.stored("a", [document(f"a{hour}")])
-        assert refusal(budget, "a", 200_001) == 429
+        assert await refusal(budget, "a", 200_001) == 429
     now[0] += HOUR
-    assert refusal(budget, "a", 1) == 429, "a quarter of all is the most of one address"
-    assert refusal(budget, "b", 300_000) == 0
+    assert await refusal(budget, "a", 1) == 429, "a quarter of all is the most of one address"
+    assert await refusal(budget, "b", 300_000) == 0
     now[0] = 24 * HOUR
-    assert refusal(budget, "a", 100_000) == 0
+    assert await refusal(budget, "a", 100_000) == 0
     now[0] = 100 * HOUR
-    assert refusal(budget, "a", 300_000) == 0
+    assert await refusal(budget, "a", 300_000) == 0
     assert not budget._files
 
 
-def test_small_files_count_for_the_room_that_they_take():
+async def test_small_files_count_for_the_room_that_they_take():
     budget = UploadBudget(2 * LEAST_BYTES, 100 * LEAST_BYTES)
     budget.stored("a", [document("a", 1), document("b", 1)])
-    assert refusal(budget, "a", 1) == 429
+    assert await refusal(budget, "a", 1) == 429
     budget.settled([document("a", 1), document("unknown")])
-    assert refusal(budget, "a", 1) == 0
+    assert await refusal(budget, "a", 1) == 0
 
 
 def test_a_budget_smaller_than_one_form_is_refused_at_start(tmp_path: Path):
