@@ -1,0 +1,45 @@
+"""The lists of paths that files are sent to agree: body limits, the budget of bytes and the rates."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import chain
+
+import pytest
+
+from shared.web.app import WITH_FILES
+from shared.web.rate_limit import public_rules
+from shared.web.upload_budget import FORMS, PUBLIC_UPLOADS
+from tests.architecture.test_routes_by_role import APPLICANT, MATRIX, PAGES, PUBLIC, address
+
+OPEN = (PUBLIC, APPLICANT)
+SENT = {path: allowed for (method, path), allowed in chain(MATRIX.items(), PAGES.items()) if method == "POST"}
+AHEAD = "/berkas"
+
+
+def with_files() -> Iterator[str]:
+    return (path for path in SENT if WITH_FILES.fullmatch(address(path)))
+
+
+def test_files_are_sent_to_more_than_one_place():
+    assert len(list(with_files())) >= 8
+
+
+@pytest.mark.parametrize("path", SENT)
+def test_the_budget_covers_every_place_of_files_that_is_open_without_an_account(path: str):
+    is_open = SENT[path] in OPEN and WITH_FILES.fullmatch(address(path)) is not None
+    assert (PUBLIC_UPLOADS.fullmatch(address(path)) is not None) == is_open
+
+
+@pytest.mark.parametrize("path", [path for path in SENT if PUBLIC_UPLOADS.fullmatch(address(path))])
+def test_every_place_of_files_that_is_open_without_an_account_has_a_rate(path: str):
+    assert any(rule.covers("POST", address(path)) for rule in public_rules(30))
+
+
+@pytest.mark.parametrize("path", [path for path in SENT if path.endswith(AHEAD)])
+def test_a_page_whose_files_are_sent_ahead_may_be_as_large_as_they_are(path: str):
+    form = path.removesuffix(AHEAD) or "/"
+    assert WITH_FILES.fullmatch(address(path))
+    assert WITH_FILES.fullmatch(address(form))
+    assert (FORMS.fullmatch(address(form)) is not None) == (SENT[path] in OPEN)
+    assert not FORMS.fullmatch(address(path)), "a file that is sent ahead is never let in over the budget"
