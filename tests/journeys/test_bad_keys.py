@@ -123,7 +123,7 @@ def test_a_bad_question_to_a_list_is_422(simpul: Gate, path: str, query: str, fi
     assert field in refused(simpul.call(token_of(who), "GET", f"{path}?{query}"), 422)
 
 
-@pytest.mark.parametrize("search", ["%", "' OR ''='", '"', "a* OR b*", "NEAR(", "\\", "x" * 200, "\u202e", "_"])
+@pytest.mark.parametrize("search", ["%", "' OR 'q9'='q9", '"', "a* OR b*", "NEAR(", "\\", "x" * 200, "\u202e", "_"])
 def test_any_words_may_be_searched_for(simpul: Gate, search: str):
     answer = simpul.call(token_of("nurlaila"), "GET", "/api/verification/requests", params={"search": search})
     assert answer.status_code == 200

@@ -166,7 +166,7 @@ async def test_a_letter_that_is_not_there_is_a_page_that_says_so(admin: Browser,
     for path in (f"{PAGE}/{letter}", f"{PAGE}/{letter}/buang"):
         page = await admin.get(path)
         assert page.status_code == 404
-        assert "tidak ditemukan" in page.text
+        assert "tidak ditemukan" in page.text.lower()
 
 
 async def test_a_result_that_nobody_made_is_not_told(admin: Browser):
