@@ -12,6 +12,7 @@ import os
 import signal
 import sys
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from types import FrameType
 
@@ -54,16 +55,21 @@ def install() -> None:
 
 
 def _unraisable(unraisable: sys.UnraisableHookArgs) -> None:
-    """Python drops what is raised while it collects garbage: an interrupt that came just then ends the process here."""
+    """Python drops what is raised while it collects garbage: an interrupt that came just then ends the process here.
+
+    What an interrupt left half made (an event loop, say) may fail as it is collected, which is of no interest to anybody.
+    """
     if isinstance(unraisable.exc_value, Interrupted):
         end_now(unraisable.exc_value.status)
-    sys.__unraisablehook__(unraisable)
+    if not _state.came:
+        sys.__unraisablehook__(unraisable)
 
 
 def _interrupt(number: int, _: FrameType | None) -> None:
     if _state.number or _state.ended:
         end_now(128 + number)
     _state.number, _state.came = number, True
+    warnings.simplefilter("ignore")  # a coroutine that is not awaited any more is meant so
     # No threading.Thread: its start takes a lock that the interrupted code may hold.
     _thread.start_new_thread(_end_if_still_interrupted, (128 + number,))
     if _state.cancel is None:
