@@ -111,7 +111,7 @@ async def test_nothing_acknowledged_is_missing_after_twenty_kills(tmp_path: Path
     server.start()
     try:
         crowd = Crowd(server.url)
-        async with people(server) as (anybody, staff), asyncio.timeout(200):
+        async with people(server) as (anybody, staff), asyncio.timeout(1200):
             at_work = [crowd.apply(anybody) for _ in range(APPLICANTS)] + [crowd.work(staff)]
             working = asyncio.gather(*at_work)
             starts = await kill_again_and_again(server, seed=20)
