@@ -10,29 +10,31 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from bench.machine import NotReady, free_port
-from bench.rounds import SIMPUL, Program, Side, Sink, asked_of_ours, with_staff
-from services.routing import FRONT
+from bench.rounds import SIMPUL, Program, Sink, Target, create_accounts, simpul_settings
+from services.routing import DEFAULT_SERVICE
 from services.wiring import BUILDERS
 from tests.distributed.site import Engines, engines
 
 
 @contextlib.contextmanager
-def apart_side(data: Path, sink: Sink) -> Iterator[Side]:
+def distributed_target(data: Path, sink: Sink) -> Iterator[Target]:
     """Engines that run, a topic, a database and a bucket of its own, and staff. Raises NotReady, and Unavailable."""
     with engines(data / "engines") as beneath:
         ports = {name: free_port() for name in BUILDERS}
-        origin = {"SIMPUL_BASE_URL": f"http://127.0.0.1:{ports[FRONT]}"}
-        settings = {**_with_secret(data), **origin, **beneath.settings, **asked_of_ours(sink)}
+        origin = {"SIMPUL_BASE_URL": f"http://127.0.0.1:{ports[DEFAULT_SERVICE]}"}
+        settings = {**_create_secret(data), **origin, **beneath.settings, **simpul_settings(sink)}
         _prepare(settings)
         programs = [
             Program([SIMPUL, "serve", name], {**settings, "SIMPUL_PORT": str(port)}, port)
             for name, port in ports.items()
         ]
-        accounts = with_staff(data, settings)
-        yield Side("apart", programs, ports, accounts, mails=True, hears=True, beneath=_processes(beneath))
+        accounts = create_accounts(data, settings)
+        yield Target(
+            "apart", programs, ports, accounts, emails=True, measures_propagation=True, beneath=_processes(beneath)
+        )
 
 
-def _with_secret(data: Path) -> dict[str, str]:
+def _create_secret(data: Path) -> dict[str, str]:
     secret = data / "secret"
     secret.touch(mode=0o600)
     secret.write_text(secrets.token_urlsafe(48))

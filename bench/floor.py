@@ -33,7 +33,7 @@ SERVER: dict[str, Any] = {
 """As shared.web.server has them."""
 
 
-class Floor(ABC):
+class Baseline(ABC):
     """The ASGI application; its data goes to `folder`."""
 
     def __init__(self, folder: Path) -> None:
@@ -48,7 +48,7 @@ class Floor(ABC):
     def close(self) -> None: ...
 
     @abstractmethod
-    async def taken(self, scope: Message, receive: Receive) -> Any:
+    async def parse_body(self, scope: Message, receive: Receive) -> Any:
         """The body as something to write as JSON, its files stored under their final names."""
 
     @abstractmethod
@@ -57,14 +57,14 @@ class Floor(ABC):
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
-            await self._live(receive, send)
+            await self._lifespan(receive, send)
         elif scope["method"] == "GET":
-            await _answer(send, {"status": "ready"})
+            await _send_json(send, {"status": "ready"})
         else:
-            await self.write(scope["path"], json.dumps(await self.taken(scope, receive)))
-            await _answer(send, self._accepted())
+            await self.write(scope["path"], json.dumps(await self.parse_body(scope, receive)))
+            await _send_json(send, self._response_body())
 
-    async def _live(self, receive: Receive, send: Send) -> None:
+    async def _lifespan(self, receive: Receive, send: Send) -> None:
         await receive()
         self.folder.mkdir(parents=True, exist_ok=True)
         self.open()
@@ -73,7 +73,7 @@ class Floor(ABC):
         self.close()
         await send({"type": "lifespan.shutdown.complete"})
 
-    def _accepted(self) -> dict[str, Any]:
+    def _response_body(self) -> dict[str, Any]:
         request = secrets.token_hex(16)
         self._count += 1
         number = f"INT-2026-{self._count:06d}"
@@ -81,7 +81,7 @@ class Floor(ABC):
         return {**about, "tracking_token": request, "token": request}
 
 
-async def _answer(send: Send, content: dict[str, Any]) -> None:
+async def _send_json(send: Send, content: dict[str, Any]) -> None:
     body = json.dumps(content).encode()
     headers = [
         (b"content-type", b"application/json"),
@@ -91,10 +91,10 @@ async def _answer(send: Send, content: dict[str, Any]) -> None:
     await send({"type": "http.response.body", "body": body})
 
 
-def serve(floor: Callable[[Path], Floor]) -> None:
+def serve(create_baseline: Callable[[Path], Baseline]) -> None:
     """From the command line: --port and --data."""
     arguments = argparse.ArgumentParser()
     arguments.add_argument("--port", type=int, required=True)
     arguments.add_argument("--data", type=Path, required=True)
     options = arguments.parse_args()
-    uvicorn.run(floor(options.data), host="127.0.0.1", port=options.port, **SERVER)
+    uvicorn.run(create_baseline(options.data), host="127.0.0.1", port=options.port, **SERVER)

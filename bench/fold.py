@@ -12,42 +12,44 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from bench.lifecycles import Line, deciders, log_of
-from shared.contracts.envelope import from_bytes
+from bench.lifecycles import LogRecord, build_deciders, generate_log
+from shared.contracts.envelope import decode_event
 from shared.runtime.decider import Decider
-from shared.runtime.folding import Draft, Folding
+from shared.runtime.folding import DeciderRunner, WorkingCopy
 
 EVENTS = 100_000
 
 
-def folded(heart: Decider[Any], lines: Sequence[Line]) -> tuple[float, int]:
+def fold_log(decider: Decider[Any], records: Sequence[LogRecord]) -> tuple[float, int]:
     """Seconds taken to fold the whole log for one service, and the documents that came of it."""
-    folding = Folding(heart)
-    heard = heart.sources | {heart.service}
-    drafts: dict[str, Draft[Any]] = {}
+    folding = DeciderRunner(decider)
+    sources = decider.sources | {decider.service}
+    working_copies: dict[str, WorkingCopy[Any]] = {}
     gc.collect()
-    begun = time.perf_counter()
-    for line in lines:
-        event = from_bytes(line.value)
-        if event.source not in heard:
+    started_at = time.perf_counter()
+    for record in records:
+        event = decode_event(record.value)
+        if event.source not in sources:
             continue
-        if (draft := drafts.get(line.key)) is None:
-            draft = drafts[line.key] = folding.open(line.key, None)
-        folding.fold(draft, event)
-    return time.perf_counter() - begun, len(drafts)
+        if (working_copy := working_copies.get(record.key)) is None:
+            working_copy = working_copies[record.key] = folding.open(record.key, None)
+        folding.fold(working_copy, event)
+    return time.perf_counter() - started_at, len(working_copies)
 
 
 def main() -> None:
     arguments = argparse.ArgumentParser(prog="bench.fold", description=__doc__)
     arguments.add_argument("--events", type=int, default=EVENTS)
-    hearts = deciders()
-    begun = time.perf_counter()
-    lines = log_of(hearts, arguments.parse_args().events)
-    size = sum(len(line.value) for line in lines)
-    print(f"{len(lines):,} events, {size / len(lines):.0f} bytes each, made in {time.perf_counter() - begun:.1f} s")
-    for name, heart in hearts.items():
-        seconds, documents = folded(heart, lines)
-        print(f"{name:<13}{len(lines) / seconds:9,.0f} events/s, {documents:,} documents in {seconds:.2f} s")
+    deciders = build_deciders()
+    started_at = time.perf_counter()
+    records = generate_log(deciders, arguments.parse_args().events)
+    size = sum(len(record.value) for record in records)
+    print(
+        f"{len(records):,} events, {size / len(records):.0f} bytes each, made in {time.perf_counter() - started_at:.1f} s"
+    )
+    for name, decider in deciders.items():
+        seconds, documents = fold_log(decider, records)
+        print(f"{name:<13}{len(records) / seconds:9,.0f} events/s, {documents:,} documents in {seconds:.2f} s")
 
 
 if __name__ == "__main__":

@@ -9,17 +9,17 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from bench.lifecycles import Office, deciders, delivery, paper, story
-from shared.contracts.envelope import to_bytes
+from bench.lifecycles import LifecycleSimulator, build_deciders, delivery, pdf_content, scenario
+from shared.contracts.envelope import encode_event
 from shared.documents.folder import FolderDocumentStore
 from shared.identity.accounts import Account, Role
 from shared.identity.passwords import hash_new_password
 from shared.platform import Platform, open_platform
 from shared.runtime.decider import Decider
-from shared.runtime.folding import reopened
+from shared.runtime.folding import rebase
 from shared.settings import load_settings
 
-AT_ONCE = 100
+BATCH_REQUESTS = 100
 """Requests whose events are laid down in turns."""
 PASSWORD = "Kopra-Tembikar-Layar-41"
 STAFF = {
@@ -35,51 +35,55 @@ async def fill(data: Path, requests: int) -> None:
     platform = open_platform(load_settings(mode="embedded", data=data))
     try:
         await platform.prepare()
-        await _hire(platform)
-        hearts = deciders()
-        stores = {name: platform.state_store(name, heart.indexed) for name, heart in hearts.items()}
+        await _add_staff(platform)
+        deciders = build_deciders()
+        stores = {name: platform.state_store(name, decider.indexed_columns) for name, decider in deciders.items()}
         for store in stores.values():
             await store.prepare()
-        for start in range(0, requests, AT_ONCE):
-            offices = [lived(hearts, number) for number in range(start, min(requests, start + AT_ONCE))]
+        for start in range(0, requests, BATCH_REQUESTS):
+            simulators = [
+                run_scenario(deciders, number) for number in range(start, min(requests, start + BATCH_REQUESTS))
+            ]
             for name, store in stores.items():
                 writes = [
-                    office.foldings[name].close(reopened(office.drafts[name], 0))
-                    for office in offices
-                    if office.drafts[name].seen
+                    simulator.foldings[name].close(rebase(simulator.working_copies[name], 0))
+                    for simulator in simulators
+                    if simulator.working_copies[name].seen
                 ]
                 await store.save(writes)
-            await _lay_down(platform, offices)
-        for name in hearts:
-            await platform.log.pass_over(name, await platform.log.end())
+            await _store(platform, simulators)
+        for name in deciders:
+            await platform.log.commit_offset(name, await platform.log.end())
     finally:
         await platform.close()
 
 
-def lived(hearts: Mapping[str, Decider[Any]], number: int) -> Office:
+def run_scenario(deciders: Mapping[str, Decider[Any]], number: int) -> LifecycleSimulator:
     """One request; every seventh has only just begun."""
-    office = Office(hearts, number)
-    steps = story(office.request, number)
+    simulator = LifecycleSimulator(deciders, number)
+    steps = scenario(simulator.request, number)
     for service, command in steps[:1] if number % 7 == 0 else steps:
-        office.do(*(("assignment", delivery(office, command)) if service == "deliver" else (service, command)))
-    return office
+        simulator.handle(
+            *(("assignment", delivery(simulator, command)) if service == "deliver" else (service, command))
+        )
+    return simulator
 
 
-async def _lay_down(platform: Platform, offices: Sequence[Office]) -> None:
+async def _store(platform: Platform, simulators: Sequence[LifecycleSimulator]) -> None:
     folder = FolderDocumentStore(platform.settings.documents, platform.new_id)
-    longest = max(len(office.events) for office in offices)
-    for place in range(longest):
-        turn = [office.events[place] for office in offices if place < len(office.events)]
-        await platform.log.append([(event.subject, to_bytes(event)) for event in turn])
-    for office in offices:
-        for event in office.events:
+    max_events = max(len(simulator.events) for simulator in simulators)
+    for index in range(max_events):
+        batch = [simulator.events[index] for simulator in simulators if index < len(simulator.events)]
+        await platform.log.append([(event.subject, encode_event(event)) for event in batch])
+    for simulator in simulators:
+        for event in simulator.events:
             for document in getattr(event.fact, "documents", ()):
                 path = folder.path_of(document.key)
                 path.parent.mkdir(parents=True, exist_ok=True)
-                path.write_bytes(paper(document.key))
+                path.write_bytes(pdf_content(document.key))
 
 
-async def _hire(platform: Platform) -> None:
+async def _add_staff(platform: Platform) -> None:
     hashed = await hash_new_password(PASSWORD)
     for username, (name, role) in STAFF.items():
         await platform.accounts.add(Account(username, name, f"{username}@kantor.example", (role,), hashed))
@@ -89,10 +93,10 @@ def main() -> None:
     arguments = argparse.ArgumentParser(prog="bench.folder", description=__doc__)
     arguments.add_argument("folder", type=Path)
     arguments.add_argument("--requests", type=int, default=10_000)
-    wanted = arguments.parse_args()
-    began = time.perf_counter()
-    asyncio.run(fill(wanted.folder, wanted.requests))
-    print(f"{wanted.requests:,} requests in {wanted.folder}, made in {time.perf_counter() - began:.0f} s")
+    options = arguments.parse_args()
+    started_at = time.perf_counter()
+    asyncio.run(fill(options.folder, options.requests))
+    print(f"{options.requests:,} requests in {options.folder}, made in {time.perf_counter() - started_at:.0f} s")
 
 
 if __name__ == "__main__":

@@ -20,11 +20,11 @@ from typing import Any, BinaryIO
 import apsw
 from python_multipart.multipart import MultipartParser, parse_options_header
 
-from bench.floor import Floor, Message, Receive, serve
+from bench.floor import Baseline, Message, Receive, serve
 
 Row = tuple[str, str, asyncio.Future[None]]
 
-GROUP = 64
+MAX_GROUP_SIZE = 64
 
 
 class GroupedWriter:
@@ -51,7 +51,7 @@ class GroupedWriter:
             connection.execute(pragma).fetchall()
         connection.execute("CREATE TABLE command (position INTEGER PRIMARY KEY, request TEXT, body TEXT)")
         while (first := self._rows.get()) is not None:
-            group = [first, *self._waiting()]
+            group = [first, *self._take_waiting()]
             with connection:
                 connection.executemany(
                     "INSERT INTO command (request, body) VALUES (?, ?)",
@@ -60,9 +60,9 @@ class GroupedWriter:
             self._loop.call_soon_threadsafe(_resolve, group)
         connection.close()
 
-    def _waiting(self) -> list[Row]:
+    def _take_waiting(self) -> list[Row]:
         rows: list[Row] = []
-        while len(rows) < GROUP - 1:
+        while len(rows) < MAX_GROUP_SIZE - 1:
             try:
                 row = self._rows.get_nowait()
             except queue.Empty:
@@ -96,7 +96,7 @@ class Part:
             self.file = (self.folder / f"{secrets.token_hex(16)}.part").open("wb", buffering=0)
             self.digest = hashlib.sha256()
 
-    def take(self, data: bytes) -> None:
+    def feed(self, data: bytes) -> None:
         self.size += len(data)
         if self.file is None:
             self.text += data
@@ -113,7 +113,7 @@ class Part:
         temporary = Path(self.file.name)
         temporary.rename(temporary.with_suffix(""))
 
-    def described(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         _, options = parse_options_header(self.disposition)
         name = options.get(b"name", b"").decode()
         if self.file is None:
@@ -126,7 +126,7 @@ class Part:
         }
 
 
-class Form:
+class MultipartForm:
     """A multipart body, taken as it arrives."""
 
     def __init__(self, folder: Path, content_type: str) -> None:
@@ -138,29 +138,29 @@ class Form:
             options[b"boundary"],
             {
                 "on_part_begin": lambda: self.parts.append(Part(self._folder)),
-                "on_header_field": lambda data, start, end: self._named(data[start:end]),
-                "on_header_value": lambda data, start, end: self._valued(data[start:end]),
+                "on_header_field": lambda data, start, end: self._on_header_name(data[start:end]),
+                "on_header_value": lambda data, start, end: self._on_header_value(data[start:end]),
                 "on_headers_finished": lambda: self.parts[-1].begin(),
-                "on_part_data": lambda data, start, end: self.parts[-1].take(data[start:end]),
+                "on_part_data": lambda data, start, end: self.parts[-1].feed(data[start:end]),
             },
         )
 
-    def _named(self, name: bytes) -> None:
+    def _on_header_name(self, name: bytes) -> None:
         self._header = name.lower()
 
-    def _valued(self, value: bytes) -> None:
+    def _on_header_value(self, value: bytes) -> None:
         if self._header == b"content-disposition":
             self.parts[-1].disposition += value
 
-    async def take(self, pieces: AsyncIterator[bytes]) -> list[dict[str, Any]]:
-        async for piece in pieces:
-            self._parser.write(piece)
+    async def feed(self, chunks: AsyncIterator[bytes]) -> list[dict[str, Any]]:
+        async for chunk in chunks:
+            self._parser.write(chunk)
         self._parser.finalize()
         await asyncio.gather(*(asyncio.to_thread(part.store) for part in self.parts if part.file))
-        return [part.described() for part in self.parts]
+        return [part.to_dict() for part in self.parts]
 
 
-async def _pieces(receive: Receive) -> AsyncIterator[bytes]:
+async def _chunks(receive: Receive) -> AsyncIterator[bytes]:
     more = True
     while more:
         message = await receive()
@@ -168,22 +168,22 @@ async def _pieces(receive: Receive) -> AsyncIterator[bytes]:
         yield message.get("body", b"")
 
 
-class LeanFloor(Floor):
+class LeanBaseline(Baseline):
     def open(self) -> None:
         self._writer = GroupedWriter(self.folder / "floor.db", asyncio.get_running_loop())
 
     def close(self) -> None:
         self._writer.close()
 
-    async def taken(self, scope: Message, receive: Receive) -> Any:
+    async def parse_body(self, scope: Message, receive: Receive) -> Any:
         content_type = next((v.decode("latin-1") for k, v in scope["headers"] if k == b"content-type"), "")
         if content_type.startswith("multipart/"):
-            return await Form(self.folder, content_type).take(_pieces(receive))
-        return json.loads(b"".join([piece async for piece in _pieces(receive)]) or b"{}")
+            return await MultipartForm(self.folder, content_type).feed(_chunks(receive))
+        return json.loads(b"".join([chunk async for chunk in _chunks(receive)]) or b"{}")
 
     async def write(self, path: str, body: str) -> None:
         await self._writer.write(path, body)
 
 
 if __name__ == "__main__":
-    serve(LeanFloor)
+    serve(LeanBaseline)

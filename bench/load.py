@@ -24,13 +24,13 @@ from typing import Any
 import uvloop
 
 from bench.papers import pdf_of
-from bench.wire import Answer, Body, Connections, as_form, as_json
+from bench.wire import Body, Connections, Response, as_form, as_json
 from shared.contracts.facts import ChecklistItem
 
 FILE_BYTES = 100 * 1024
-PATIENCE = 30.0
-FIRST_PAUSE, LONGEST_PAUSE = 0.05, 0.2
-NOT_YET = (404, 409)
+RETRY_TIMEOUT_SECONDS = 30.0
+INITIAL_DELAY_SECONDS, MAX_DELAY_SECONDS = 0.05, 0.2
+RETRYABLE_STATUSES = (404, 409)
 APPLICANT = {
     "name": "Rahmat Beban",
     "employee_number": "198502142010011001",
@@ -44,23 +44,23 @@ APPLICANT = {
 VERDICTS = [{"item": item.value, "ok": True} for item in ChecklistItem]
 
 
-class Refused(Exception):
+class UnexpectedResponse(Exception):
     """An answer that no lifecycle should get."""
 
 
 @dataclass
-class Seen:
+class LoadResults:
     """What the clients saw: seconds per command, finished lifecycles as (seconds since the start, seconds taken)."""
 
     commands: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
     waited: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
-    again: int = 0
+    retries: int = 0
     finished: list[tuple[float, float]] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
-class Setting:
+class LoadConfig:
     """What every client needs: the prepared bodies and the sessions of the staff."""
 
     ports: Mapping[str, int]
@@ -74,28 +74,28 @@ class Setting:
 class Client:
     """One applicant, one officer, one head and one lead who share a connection and wait for each other."""
 
-    def __init__(self, setting: Setting, seen: Seen) -> None:
-        self._setting, self._seen = setting, seen
-        self._wire = Connections(setting.ports)
+    def __init__(self, config: LoadConfig, results: LoadResults) -> None:
+        self._config, self._results = config, results
+        self._connections = Connections(config.ports)
 
     async def run(self, started: float) -> None:
-        while time.perf_counter() < self._setting.until:
-            begun = time.perf_counter()
+        while time.perf_counter() < self._config.until:
+            started_at = time.perf_counter()
             try:
                 await self._lifecycle()
-            except (Refused, OSError, EOFError) as problem:
-                self._seen.failures.append(str(problem))
-                self._wire.close()
+            except (UnexpectedResponse, OSError, EOFError) as problem:
+                self._results.failures.append(str(problem))
+                self._connections.close()
                 continue
             ended = time.perf_counter()
-            self._seen.finished.append((ended - started, ended - begun))
-        self._wire.close()
+            self._results.finished.append((ended - started, ended - started_at))
+        self._connections.close()
 
     async def _lifecycle(self) -> None:
-        made = (await self._do("submit", "/api/requests", self._setting.submission)).content
+        made = (await self._do("submit", "/api/requests", self._config.submission)).content
         request, number, tracking = made["id"], made["number"], made["tracking_token"]
         verified = as_json({"checklist": VERDICTS, "acknowledged_warnings": []})
-        tokens = self._setting.tokens
+        tokens = self._config.tokens
         work = f"/api/assignment/requests/{request}"
         await self._do(
             "verify",
@@ -106,56 +106,56 @@ class Client:
         await self._do(
             "appoint",
             f"{work}/assignment",
-            self._setting.assignment,
+            self._config.assignment,
             tokens["structural"],
         )
         await self._do("start", f"{work}/start", as_json({}), tokens["technical"])
         await self._do(
             "complete",
             f"{work}/completion",
-            self._setting.completion,
+            self._config.completion,
             tokens["technical"],
         )
         await self._do("confirm", f"/api/requests/{number}/confirmation", as_json({}), tracking)
 
-    async def _do(self, command: str, path: str, body: Body, token: str = "") -> Answer:
+    async def _do(self, command: str, path: str, body: Body, token: str = "") -> Response:
         first = time.perf_counter()
-        pause = FIRST_PAUSE
+        delay = INITIAL_DELAY_SECONDS
         while True:
-            begun = time.perf_counter()
-            answer = await self._wire.post(path, body, token)
+            started_at = time.perf_counter()
+            response = await self._connections.post(path, body, token)
             ended = time.perf_counter()
-            if answer.status < 300:
-                self._seen.commands[command].append(ended - begun)
-                self._seen.waited[command].append(begun - first)
-                return answer
-            if answer.status not in NOT_YET or ended - first > PATIENCE:
-                raise Refused(f"{command}: {answer.status} {answer.body[:300].decode(errors='replace')}")
-            self._seen.again += 1
-            await asyncio.sleep(pause)
-            pause = min(2 * pause, LONGEST_PAUSE)
+            if response.status < 300:
+                self._results.commands[command].append(ended - started_at)
+                self._results.waited[command].append(started_at - first)
+                return response
+            if response.status not in RETRYABLE_STATUSES or ended - first > RETRY_TIMEOUT_SECONDS:
+                raise UnexpectedResponse(f"{command}: {response.status} {response.body[:300].decode(errors='replace')}")
+            self._results.retries += 1
+            await asyncio.sleep(delay)
+            delay = min(2 * delay, MAX_DELAY_SECONDS)
 
 
-async def signed_in(ports: Mapping[str, int], accounts: list[dict[str, Any]]) -> tuple[dict[str, str], date]:
+async def sign_in(ports: Mapping[str, int], accounts: list[dict[str, Any]]) -> tuple[dict[str, str], date]:
     """A token for every role, and the day it is for the server."""
     wire, today = Connections(ports), date.min
     tokens: dict[str, str] = {}
     for account in accounts:
         credentials = {"username": account["username"], "password": account["password"]}
-        answer = await wire.post("/api/session", as_json(credentials))
-        if answer.status >= 300:
-            raise Refused(f"session: {answer.status} {answer.body[:300].decode(errors='replace')}")
-        tokens |= dict.fromkeys(account["roles"], answer.content["token"])
-        today = parsedate_to_datetime(answer.date).date()
+        response = await wire.post("/api/session", as_json(credentials))
+        if response.status >= 300:
+            raise UnexpectedResponse(f"session: {response.status} {response.body[:300].decode(errors='replace')}")
+        tokens |= dict.fromkeys(account["roles"], response.content["token"])
+        today = parsedate_to_datetime(response.date).date()
     wire.close()
     return tokens, today
 
 
-def submission(today: date, chance: random.Random) -> Body:
+def submission(today: date, rng: random.Random) -> Body:
     """The form with its two files."""
     papers = [
-        ("letter", "surat.pdf", pdf_of(FILE_BYTES, chance)),
-        ("requirements", "persyaratan.pdf", pdf_of(FILE_BYTES, chance)),
+        ("letter", "surat.pdf", pdf_of(FILE_BYTES, rng)),
+        ("requirements", "persyaratan.pdf", pdf_of(FILE_BYTES, rng)),
     ]
     return as_form(APPLICANT | {"letter_date": (today - timedelta(days=2)).isoformat()}, papers)
 
@@ -163,17 +163,17 @@ def submission(today: date, chance: random.Random) -> Body:
 async def load(
     ports: Mapping[str, int], clients: int, seconds: float, accounts: list[dict[str, Any]]
 ) -> dict[str, Any]:
-    tokens, today = await signed_in(ports, accounts)
-    chance = random.Random(1)
-    submitted, result = submission(today, chance), pdf_of(FILE_BYTES, chance)
+    tokens, today = await sign_in(ports, accounts)
+    rng = random.Random(1)
+    submitted, result = submission(today, rng), pdf_of(FILE_BYTES, rng)
     lead = next(account["username"] for account in accounts if "technical" in account["roles"])
     appointed = {
         "lead": lead,
         "complexity": "medium",
         "target_date": (today + timedelta(days=30)).isoformat(),
     }
-    seen, started, used = Seen(), time.perf_counter(), _cpu()
-    setting = Setting(
+    results, started, used = LoadResults(), time.perf_counter(), _cpu()
+    config = LoadConfig(
         ports,
         tokens,
         submitted,
@@ -184,25 +184,25 @@ async def load(
         as_json(appointed),
         started + seconds,
     )
-    await asyncio.gather(*(Client(setting, seen).run(started) for _ in range(clients)))
-    return report(seen, seconds, time.perf_counter() - started, _cpu() - used)
+    await asyncio.gather(*(Client(config, results).run(started) for _ in range(clients)))
+    return report(results, seconds, time.perf_counter() - started, _cpu() - used)
 
 
-def report(seen: Seen, seconds: float, elapsed: float, cpu: float) -> dict[str, Any]:
+def report(results: LoadResults, seconds: float, elapsed: float, cpu: float) -> dict[str, Any]:
     """Rates are per second, times in milliseconds; what ends after `seconds` counts as done, but not into the rate."""
-    inside = [at for at, _ in seen.finished if at <= seconds]
+    inside = [at for at, _ in results.finished if at <= seconds]
     return {
         "seconds": seconds,
         "elapsed": elapsed,
-        "lifecycles": len(seen.finished),
+        "lifecycles": len(results.finished),
         "rate": len(inside) / seconds,
         "client_cpu": cpu,
-        "again": seen.again,
-        "failures": len(seen.failures),
-        "first_failures": seen.failures[:5],
-        "lifecycle": quantiles([took for _, took in seen.finished]),
-        "commands": {name: quantiles(times) for name, times in seen.commands.items()},
-        "waited": {name: quantiles(times) for name, times in seen.waited.items()},
+        "again": results.retries,
+        "failures": len(results.failures),
+        "first_failures": results.failures[:5],
+        "lifecycle": quantiles([took for _, took in results.finished]),
+        "commands": {name: quantiles(times) for name, times in results.commands.items()},
+        "waited": {name: quantiles(times) for name, times in results.waited.items()},
     }
 
 

@@ -31,13 +31,13 @@ class NotReady(Exception):
 @contextlib.contextmanager
 def running(command: Sequence[str], settings: Mapping[str, str]) -> Iterator[subprocess.Popen[bytes]]:
     """The command in a process of its own; at the end it is asked to stop, and made to if it does not."""
-    with tempfile.TemporaryFile() as told:
-        process = subprocess.Popen(command, env={**os.environ, **settings}, stdout=told, stderr=told)
+    with tempfile.TemporaryFile() as output:
+        process = subprocess.Popen(command, env={**os.environ, **settings}, stdout=output, stderr=output)
         try:
             yield process
         except NotReady as problem:
-            told.seek(max(0, told.tell() - 4000))
-            raise NotReady(f"{problem}\n{told.read().decode(errors='replace')}") from problem
+            output.seek(max(0, output.tell() - 4000))
+            raise NotReady(f"{problem}\n{output.read().decode(errors='replace')}") from problem
         finally:
             process.send_signal(signal.SIGTERM)
             try:
@@ -64,7 +64,7 @@ def wait_until_ready(process: subprocess.Popen[bytes], port: int, seconds: float
 
 def cpu_seconds(root: int) -> float:
     """CPU time of a process, its living descendants and those that have ended."""
-    stats = dict(_stats())
+    stats = dict(_process_stats())
     family, added = {root}, True
     while added:
         grown = family | {pid for pid, (parent, _) in stats.items() if parent in family}
@@ -72,7 +72,7 @@ def cpu_seconds(root: int) -> float:
     return sum(stats[pid][1] for pid in family if pid in stats)
 
 
-def _stats() -> Iterator[tuple[int, tuple[int, float]]]:
+def _process_stats() -> Iterator[tuple[int, tuple[int, float]]]:
     """For every process its parent and its CPU seconds, with those of the children that it has waited for."""
     for entry in Path("/proc").iterdir():
         if entry.name.isdecimal():
@@ -88,7 +88,7 @@ def free_port() -> int:
         return port
 
 
-def described() -> list[str]:
+def describe_machine() -> list[str]:
     """The machine and the versions, one line each."""
     libraries = ", ".join(f"{name} {version(name)}" for name in LIBRARIES)
     return [
@@ -101,15 +101,15 @@ def described() -> list[str]:
 
 def fsync_milliseconds() -> float:
     """What the disk takes for a small durable write."""
-    took = []
+    durations = []
     with tempfile.NamedTemporaryFile() as file:
         for _ in range(FSYNCS):
-            begun = time.perf_counter()
+            started_at = time.perf_counter()
             file.write(bytes(4096))
             file.flush()
             os.fsync(file.fileno())
-            took.append(time.perf_counter() - begun)
-    return 1000 * statistics.median(took)
+            durations.append(time.perf_counter() - started_at)
+    return 1000 * statistics.median(durations)
 
 
 def _processor() -> str:

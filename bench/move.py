@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from bench.folder import fill
-from bench.machine import described
-from bench.report import GROWING, PAGE, with_section
+from bench.machine import describe_machine
+from bench.report import MOVE, PAGE, with_section
 from tests.distributed.site import engines
 
 SIMPUL = (sys.executable, "-m", "services")
@@ -28,57 +28,57 @@ SIMPUL = (sys.executable, "-m", "services")
 class Run:
     """One command: what it printed as JSON, seconds, seconds of its own CPU, and the most memory that it had, in MiB."""
 
-    told: dict[str, Any]
+    output: dict[str, Any]
     seconds: float
     cpu: float
     memory: float
 
 
-def ran(words: list[str], settings: dict[str, str]) -> Run:
+def run_command(words: list[str], settings: dict[str, str]) -> Run:
     """A command to its end; one that fails ends the measurement."""
     began = time.perf_counter()
     command = subprocess.Popen([*SIMPUL, *words, "--json"], env={**os.environ, **settings}, stdout=subprocess.PIPE)
     assert command.stdout is not None
-    said = command.stdout.read()
-    _, status, used = os.wait4(command.pid, 0)
+    stdout = command.stdout.read()
+    _, status, usage = os.wait4(command.pid, 0)
     if status:
-        raise SystemExit(f"simpul {' '.join(words)} failed: {said.decode(errors='replace')[-2000:]}")
-    return Run(json.loads(said), time.perf_counter() - began, _cpu(used), used.ru_maxrss / 1024)
+        raise SystemExit(f"simpul {' '.join(words)} failed: {stdout.decode(errors='replace')[-2000:]}")
+    return Run(json.loads(stdout), time.perf_counter() - began, _cpu(usage), usage.ru_maxrss / 1024)
 
 
-def _cpu(used: resource.struct_rusage) -> float:
-    return used.ru_utime + used.ru_stime
+def _cpu(usage: resource.struct_rusage) -> float:
+    return usage.ru_utime + usage.ru_stime
 
 
-def measured(folder: Path, engine_settings: dict[str, str]) -> str:
+def benchmark_section(folder: Path, engine_settings: dict[str, str]) -> str:
     """The section of docs/benchmarks.md."""
     load = os.getloadavg()[0]
-    there = {"SIMPUL_DATA": str(folder), **engine_settings}
-    other = {
-        **there,
+    source_settings = {"SIMPUL_DATA": str(folder), **engine_settings}
+    target_settings = {
+        **source_settings,
         "SIMPUL_MODE": "distributed",
         "SIMPUL_SECRET_FILE": str(folder / "secret"),
         "SIMPUL_SMTP": "smtp://127.0.0.1:25?tls=none",
         "SIMPUL_BASE_URL": "http://127.0.0.1:8000",
     }
     runs = {
-        "`simpul move --to distributed`": ran(["move", "--to", "distributed"], there),
-        "the same once more": ran(["move", "--to", "distributed"], there),
-        "`simpul events verify` there": ran(["events", "verify"], other),
+        "`simpul move --to distributed`": run_command(["move", "--to", "distributed"], source_settings),
+        "the same once more": run_command(["move", "--to", "distributed"], source_settings),
+        "`simpul events verify` there": run_command(["events", "verify"], target_settings),
     }
-    first = next(iter(runs.values())).told
+    first = next(iter(runs.values())).output
     rows = [f"| {name} | {run.seconds:.0f} | {run.cpu:.0f} | {run.memory:.0f} |" for name, run in runs.items()]
     requests = first["services"][0]["requests"]
     documents = first["documents"]
     return "\n".join(
         (
-            GROWING.rstrip(),
+            MOVE.rstrip(),
             "",
             f"Written by `make bench-move`. A folder with {requests:,} requests ({first['events']:,} events, "
             f"{documents['copied']:,} documents",
             f"of 8 KB, {first['accounts']} accounts) over Kafka, MongoDB and MinIO, all on the same machine:",
             "",
-            *(f"- {line}" for line in described()[:1]),
+            *(f"- {line}" for line in describe_machine()[:1]),
             f"- {load:.0f} other processes that wanted a core when it began (load average)",
             "",
             "| command | s | CPU of the command, s | memory, MiB |",
@@ -96,16 +96,16 @@ def main() -> None:
     arguments = argparse.ArgumentParser(prog="bench.move", description=__doc__)
     arguments.add_argument("--requests", type=int, default=10_000)
     arguments.add_argument("--folder", type=Path, help="one that bench.folder made; it is made if this is not given")
-    wanted = arguments.parse_args()
+    options = arguments.parse_args()
     with ExitStack() as stack:
         place = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="simpul-move-")))
-        folder = wanted.folder or place / "data"
+        folder = options.folder or place / "data"
         if not folder.exists():
-            asyncio.run(fill(folder, wanted.requests))
+            asyncio.run(fill(folder, options.requests))
         settings = stack.enter_context(engines(place / "engines")).settings
-        section = measured(folder, settings)
+        section = benchmark_section(folder, settings)
     print(section)
-    PAGE.write_text(with_section(PAGE.read_text(), GROWING, section))
+    PAGE.write_text(with_section(PAGE.read_text(), MOVE, section))
 
 
 if __name__ == "__main__":

@@ -18,51 +18,51 @@ from typing import Any
 
 import uvloop
 
-from bench.load import VERDICTS, Refused, quantiles, signed_in, submission
-from bench.wire import Answer, Body, Connections, as_json
+from bench.load import VERDICTS, UnexpectedResponse, quantiles, sign_in, submission
+from bench.wire import Body, Connections, Response, as_json
 
-LOOKS_EVERY = 0.01
-PATIENCE = 30.0
+POLL_INTERVAL_SECONDS = 0.01
+RETRY_TIMEOUT_SECONDS = 30.0
 
 
 @dataclass
-class Hearing:
+class PropagationProbe:
     """Requests on their way, and how long each event took to be heard."""
 
     ports: Mapping[str, int]
     tokens: Mapping[str, str]
     submission: Body
-    took: dict[str, list[float]] = field(default_factory=lambda: {"verification": [], "assignment": []})
+    latencies: dict[str, list[float]] = field(default_factory=lambda: {"verification": [], "assignment": []})
 
-    async def one(self) -> None:
+    async def run_request(self) -> None:
         """Submitted, then verified: intake tells verification, and verification tells assignment."""
         wire = Connections(self.ports)
-        made = _done(await wire.post("/api/requests", self.submission)).content
+        made = _checked(await wire.post("/api/requests", self.submission)).content
         request = f"requests/{made['id']}"
-        await self._heard(wire, "verification", request, "officer", "submitted")
+        await self._wait_for_status(wire, "verification", request, "officer", "submitted")
         body = as_json({"checklist": VERDICTS, "acknowledged_warnings": []})
-        _done(await wire.post(f"/api/verification/{request}/verification", body, self.tokens["officer"]))
-        await self._heard(wire, "assignment", request, "structural", "verified")
+        _checked(await wire.post(f"/api/verification/{request}/verification", body, self.tokens["officer"]))
+        await self._wait_for_status(wire, "assignment", request, "structural", "verified")
         wire.close()
 
-    async def _heard(self, wire: Connections, service: str, request: str, role: str, status: str) -> None:
+    async def _wait_for_status(self, wire: Connections, service: str, request: str, role: str, status: str) -> None:
         begun = time.perf_counter()
-        while time.perf_counter() - begun < PATIENCE:
-            answer = await wire.get(f"/api/{service}/{request}", self.tokens[role])
-            if answer.status == 200 and answer.content["status"] == status:
-                self.took[service].append(time.perf_counter() - begun)
+        while time.perf_counter() - begun < RETRY_TIMEOUT_SECONDS:
+            response = await wire.get(f"/api/{service}/{request}", self.tokens[role])
+            if response.status == 200 and response.content["status"] == status:
+                self.latencies[service].append(time.perf_counter() - begun)
                 return
-            await asyncio.sleep(LOOKS_EVERY)
-        raise Refused(f"{service} has not heard of {request} within {PATIENCE:.0f} s")
+            await asyncio.sleep(POLL_INTERVAL_SECONDS)
+        raise UnexpectedResponse(f"{service} has not heard of {request} within {RETRY_TIMEOUT_SECONDS:.0f} s")
 
 
-def _done(answer: Answer) -> Answer:
-    if answer.status >= 300:
-        raise Refused(f"{answer.status} {answer.body[:300].decode(errors='replace')}")
-    return answer
+def _checked(response: Response) -> Response:
+    if response.status >= 300:
+        raise UnexpectedResponse(f"{response.status} {response.body[:300].decode(errors='replace')}")
+    return response
 
 
-async def at_a_pace(begin: Callable[[], Any], per_second: float, seconds: float) -> None:
+async def run_at_rate(begin: Callable[[], Any], per_second: float, seconds: float) -> None:
     """Begin one after another, each at its time whatever became of those before; wait for all."""
     started, begun = time.perf_counter(), []
     for number in range(round(per_second * seconds)):
@@ -71,18 +71,18 @@ async def at_a_pace(begin: Callable[[], Any], per_second: float, seconds: float)
     await asyncio.gather(*begun)
 
 
-async def measured(
+async def measure(
     ports: Mapping[str, int], accounts: list[dict[str, Any]], per_second: float, seconds: float
 ) -> dict[str, Any]:
-    tokens, today = await signed_in(ports, accounts)
-    hearing = Hearing(ports, tokens, submission(today, random.Random(2)))
-    await at_a_pace(hearing.one, per_second, seconds)
-    every = [seconds for took in hearing.took.values() for seconds in took]
+    tokens, today = await sign_in(ports, accounts)
+    probe = PropagationProbe(ports, tokens, submission(today, random.Random(2)))
+    await run_at_rate(probe.run_request, per_second, seconds)
+    all_latencies = [seconds for latencies in probe.latencies.values() for seconds in latencies]
     return {
         "per_second": per_second,
-        "events": len(every),
-        "all": quantiles(every),
-        "to": {name: quantiles(took) for name, took in hearing.took.items()},
+        "events": len(all_latencies),
+        "all": quantiles(all_latencies),
+        "to": {name: quantiles(latencies) for name, latencies in probe.latencies.items()},
     }
 
 
@@ -94,7 +94,7 @@ def main() -> None:
     arguments.add_argument("--seconds", type=float, default=20)
     options = arguments.parse_args()
     accounts = json.loads(options.accounts.read_text())
-    print(json.dumps(uvloop.run(measured(options.ports, accounts, options.per_second, options.seconds))))
+    print(json.dumps(uvloop.run(measure(options.ports, accounts, options.per_second, options.seconds))))
 
 
 if __name__ == "__main__":

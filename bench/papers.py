@@ -11,16 +11,16 @@ from PIL import Image
 OVERHEAD = 1200
 
 
-def pdf_of(size: int, chance: random.Random) -> bytes:
+def pdf_of(size: int, rng: random.Random) -> bytes:
     """A valid PDF of `size` bytes, to within one percent."""
     side = int(max(size - OVERHEAD, 3) ** 0.5)
-    picture = Image.frombytes("L", (side, side), chance.randbytes(side * side))
-    written = io.BytesIO()
-    picture.save(written, "PNG", compress_level=1)
-    paper = FPDF()
-    paper.set_compression(True)
-    paper.add_page()
-    paper.set_font("Helvetica", size=12)
-    paper.cell(text="Dokumen uji beban")
-    paper.image(io.BytesIO(written.getvalue()), w=100)
-    return bytes(paper.output())
+    picture = Image.frombytes("L", (side, side), rng.randbytes(side * side))
+    buffer = io.BytesIO()
+    picture.save(buffer, "PNG", compress_level=1)
+    pdf = FPDF()
+    pdf.set_compression(True)
+    pdf.add_page()
+    pdf.set_font("Helvetica", size=12)
+    pdf.cell(text="Dokumen uji beban")
+    pdf.image(io.BytesIO(buffer.getvalue()), w=100)
+    return bytes(pdf.output())

@@ -17,10 +17,10 @@ import apsw
 from starlette.datastructures import UploadFile
 from starlette.requests import Request
 
-from bench.floor import Floor, Message, Receive, serve
+from bench.floor import Baseline, Message, Receive, serve
 
 
-class PlainFloor(Floor):
+class PlainBaseline(Baseline):
     def open(self) -> None:
         self._connection = apsw.Connection(str(self.folder / "floor.db"))
         for pragma in ("PRAGMA journal_mode=WAL", "PRAGMA synchronous=FULL"):
@@ -32,28 +32,28 @@ class PlainFloor(Floor):
         self._writer.shutdown()
         self._connection.close()
 
-    async def taken(self, scope: Message, receive: Receive) -> Any:
+    async def parse_body(self, scope: Message, receive: Receive) -> Any:
         request = Request(scope, receive)
         if not request.headers.get("content-type", "").startswith("multipart/"):
             return await request.json() if await request.body() else {}
         async with request.form() as form:
-            return [{"field": name, **await self._described(value)} for name, value in form.multi_items()]
+            return [{"field": name, **await self._describe(value)} for name, value in form.multi_items()]
 
     async def write(self, path: str, body: str) -> None:
         await asyncio.get_running_loop().run_in_executor(self._writer, self._commit, path, body)
 
-    async def _described(self, value: UploadFile | str) -> dict[str, Any]:
+    async def _describe(self, value: UploadFile | str) -> dict[str, Any]:
         if isinstance(value, str):
             return {"text": value}
         content = await value.read()
-        return await asyncio.to_thread(stored, self.folder, content)
+        return await asyncio.to_thread(store_file, self.folder, content)
 
     def _commit(self, path: str, body: str) -> None:
         with self._connection:
             self._connection.execute("INSERT INTO command (request, body) VALUES (?, ?)", (path, body))
 
 
-def stored(folder: Path, content: bytes) -> dict[str, Any]:
+def store_file(folder: Path, content: bytes) -> dict[str, Any]:
     """Hash the file and make it durable, its name in the folder too; blocking."""
     key = secrets.token_hex(16)
     temporary = folder / f"{key}.part"
@@ -71,4 +71,4 @@ def stored(folder: Path, content: bytes) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    serve(PlainFloor)
+    serve(PlainBaseline)

@@ -6,12 +6,12 @@ import statistics
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
-from bench.machine import described
-from bench.rounds import SIDES, Round
+from bench.machine import describe_machine
+from bench.rounds import TARGETS, Round
 
 PAGE = Path("docs/benchmarks.md")
-PAGES, GROWING, APART = "## Pages\n", "## Growing\n", "## Distributed mode\n"
-KEPT = (PAGES, GROWING, APART)
+PAGES, MOVE, DISTRIBUTED = "## Pages\n", "## Growing\n", "## Distributed mode\n"
+PRESERVED_SECTIONS = (PAGES, MOVE, DISTRIBUTED)
 """Sections that other commands write, or that were written when engines were there: `make bench` leaves them as they are."""
 COMMANDS = ("submit", "verify", "appoint", "start", "complete", "confirm")
 WAYS = {
@@ -68,39 +68,43 @@ def with_section(document: str, heading: str, section: str) -> str:
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
-def kept_of(document: str) -> str:
+def preserved_sections(document: str) -> str:
     """The sections that other commands have written."""
-    found = (document.partition(heading) for heading in KEPT)
+    found = (document.partition(heading) for heading in PRESERVED_SECTIONS)
     return "\n\n".join((heading + rest.partition("\n## ")[0]).rstrip() for _, heading, rest in found if heading)
 
 
 def summary(each: Round) -> str:
     """One line for the terminal."""
-    mails = f", e-mails {each.mails}/{each.expected} (+{each.drain:.1f} s)" if each.expected else ""
+    emails = f", e-mails {each.emails}/{each.expected} (+{each.drain_seconds:.1f} s)" if each.expected else ""
     failures = f", FAILED {each.load['failures']}: {each.load['first_failures'][:1]}" if each.load["failures"] else ""
-    news = f", news p50 {each.news['all']['p50']:.0f} p95 {each.news['all']['p95']:.0f} ms" if each.news else ""
+    propagation = (
+        f", news p50 {each.propagation['all']['p50']:.0f} p95 {each.propagation['all']['p95']:.0f} ms"
+        if each.propagation
+        else ""
+    )
     return (
-        f"{each.side:<6}{each.rate:7.1f} lifecycles/s, {each.cpu:6.2f} ms of CPU each (client {_client(each):.2f}), "
-        f"p50 {each.load['lifecycle']['p50']:.0f} ms{mails}{news}, load average {each.busy:.1f}{failures}"
+        f"{each.target:<6}{each.rate:7.1f} lifecycles/s, {each.cpu:6.2f} ms of CPU each (client {_client(each):.2f}), "
+        f"p50 {each.load['lifecycle']['p50']:.0f} ms{emails}{propagation}, load average {each.load_average:.1f}{failures}"
     )
 
 
 def page(done: Sequence[Round], rounds: int, seconds: float, clients: int, folding: str) -> str:
     """The whole page."""
-    sides = [[each for each in done if each.side == side] for side in SIDES]
-    ours = sides[-1]
+    targets = [[each for each in done if each.target == target] for target in TARGETS]
+    ours = targets[-1]
     parts = [
         INTRODUCTION,
         f"{rounds} rounds of {seconds:.0f} s each, {clients} clients at once.\n",
-        "\n".join(f"- {line}" for line in described()) + "\n",
+        "\n".join(f"- {line}" for line in describe_machine()) + "\n",
         "## Result\n",
-        _compared(*sides),
+        _compared(*targets),
         "Median of the rounds, and the least and the most in brackets.\n",
         "## Time of each command\n",
-        _commands(*sides),
+        _commands(*targets),
         PROFILE,
         "## E-mails\n",
-        _mails(ours),
+        _emails(ours),
         "## Folding the log again\n",
         "Each service reads the whole log from position 0, as `simpul state rebuild` does; bytes to state, in memory.\n",
         f"```\n{folding.strip()}\n```\n",
@@ -122,8 +126,8 @@ def _compared(plain: Sequence[Round], lean: Sequence[Round], ours: Sequence[Roun
     lines = (
         (
             label,
-            *(spread(side, value, form) for side in (plain, lean, ours)),
-            *(_ratio(floor, ours, value) for floor in (plain, lean)),
+            *(spread(target, value, form) for target in (plain, lean, ours)),
+            *(_ratio(baseline, ours, value) for baseline in (plain, lean)),
         )
         for label, form, value in rows
     )
@@ -134,40 +138,40 @@ def _commands(plain: Sequence[Round], lean: Sequence[Round], ours: Sequence[Roun
     lines = (
         (
             f"{name}{f' ({WAYS[name]})' if WAYS[name] else ''}",
-            *(_quantile(side, "commands", name, part) for side in (plain, lean, ours) for part in ("p50", "p95")),
+            *(_quantile(target, "commands", name, part) for target in (plain, lean, ours) for part in ("p50", "p95")),
             _quantile(ours, "waited", name, "p50"),
             _quantile(ours, "waited", name, "p95"),
         )
         for name in COMMANDS
     )
-    quantiles = (f"{side} {part}" for side in SIDES for part in ("p50", "p95"))
+    quantiles = (f"{target} {part}" for target in TARGETS for part in ("p50", "p95"))
     heads = ("ms", *quantiles, "waited for the news p50", "p95")
     return table(heads, lines)
 
 
-def _mails(ours: Sequence[Round]) -> str:
+def _emails(ours: Sequence[Round]) -> str:
     each = statistics.median(round.expected / max(1, round.lifecycles) for round in ours)
     whole = all(round.complete for round in ours)
-    arrived = sum(round.mails for round in ours)
-    drain = max(round.drain for round in ours)
+    arrived = sum(round.emails for round in ours)
+    drain_seconds = max(round.drain_seconds for round in ours)
     verdict = "all of them, each once" if whole else "NOT all of them, or some twice"
     return (
         f"A lifecycle sends {each:.0f} e-mails. {arrived:,} of {sum(r.expected for r in ours):,} arrived: {verdict}; "
-        f"the last {drain:.1f} s after the last command at most.\n"
+        f"the last {drain_seconds:.1f} s after the last command at most.\n"
     )
 
 
 def _rounds(done: Sequence[Round]) -> str:
     lines = (
         (
-            each.side,
+            each.target,
             f"{each.rate:.1f}",
             f"{each.cpu:.2f}",
             str(each.lifecycles),
             str(each.load["again"]),
             str(each.load["failures"]),
-            f"{each.mails}/{each.expected}",
-            f"{each.drain:.1f}",
+            f"{each.emails}/{each.expected}",
+            f"{each.drain_seconds:.1f}",
         )
         for each in done
     )
@@ -183,18 +187,18 @@ def _per_lifecycle(each: Round, seconds: float) -> float:
     return 1000 * seconds / max(1, each.lifecycles)
 
 
-def spread(side: Sequence[Round], value: Callable[[Round], float], form: str) -> str:
-    values = [value(each) for each in side]
+def spread(target: Sequence[Round], value: Callable[[Round], float], form: str) -> str:
+    values = [value(each) for each in target]
     return f"{form} [{form} - {form}]".format(statistics.median(values), min(values), max(values))
 
 
-def _ratio(floor: Sequence[Round], ours: Sequence[Round], value: Callable[[Round], float]) -> str:
-    under = statistics.median(map(value, floor))
+def _ratio(baseline: Sequence[Round], ours: Sequence[Round], value: Callable[[Round], float]) -> str:
+    under = statistics.median(map(value, baseline))
     return f"{statistics.median(map(value, ours)) / under:.2f}" if under else "-"
 
 
-def _quantile(side: Sequence[Round], table: str, command: str, part: str) -> str:
-    values = [each.load[table][command][part] for each in side if command in each.load[table]]
+def _quantile(target: Sequence[Round], table: str, command: str, part: str) -> str:
+    values = [each.load[table][command][part] for each in target if command in each.load[table]]
     return f"{statistics.median(values):.1f}" if values else "-"
 
 

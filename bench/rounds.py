@@ -16,14 +16,14 @@ from typing import Any
 
 from bench.machine import NotReady, cpu_seconds, free_port, running, wait_until_ready
 
-SIDES = ("plain", "lean", "ours")
-EVERY_SIDE = (*SIDES, "apart")
+TARGETS = ("plain", "lean", "ours")
+ALL_TARGETS = (*TARGETS, "apart")
 SIMPUL = str(Path(sys.executable).with_name("simpul"))
 ROLES = ("officer", "structural", "technical")
 WARM_UP_SECONDS = 3.0
-STILL_SECONDS = 3.0
+QUIET_SECONDS = 3.0
 """E-mails are taken to have all arrived when none has for this long."""
-LOST_SECONDS = 20.0
+EMAIL_TIMEOUT_SECONDS = 20.0
 """An e-mail that is still awaited is taken to be lost when none has arrived for this long."""
 
 
@@ -37,7 +37,7 @@ class Program:
 
 
 @dataclass(frozen=True, slots=True)
-class Side:
+class Target:
     """What is under test: its processes, the port of each service or under "" one for all, and what runs beneath.
 
     `hears` says that its services hear of each other, so that it can be asked how soon.
@@ -47,8 +47,8 @@ class Side:
     programs: Sequence[Program]
     ports: Mapping[str, int]
     accounts: Path
-    mails: bool
-    hears: bool = False
+    emails: bool
+    measures_propagation: bool = False
     beneath: Mapping[str, int] = field(default_factory=dict)
 
 
@@ -56,17 +56,17 @@ class Side:
 class Round:
     """What one round measured; CPU times are seconds of the whole round until the last e-mail."""
 
-    side: str
+    target: str
     load: dict[str, Any]
     server_cpu: float
     sink_cpu: float
-    mails: int = 0
+    emails: int = 0
     distinct: int = 0
     expected: int = 0
-    drain: float = 0.0
-    beneath_cpu: Mapping[str, float] = field(default_factory=dict)
-    news: Mapping[str, Any] = field(default_factory=dict)
-    busy: float = 0.0
+    drain_seconds: float = 0.0
+    engine_cpu: Mapping[str, float] = field(default_factory=dict)
+    propagation: Mapping[str, Any] = field(default_factory=dict)
+    load_average: float = 0.0
     """The load average of a minute before the round began."""
 
     @property
@@ -84,7 +84,7 @@ class Round:
 
     @property
     def complete(self) -> bool:
-        return self.mails == self.distinct == self.expected and not self.load["failures"]
+        return self.emails == self.distinct == self.expected and not self.load["failures"]
 
 
 class Sink:
@@ -101,10 +101,10 @@ class Sink:
         counts: dict[str, Any] = json.loads(self._lines.readline())
         return counts
 
-    def settled(self, expected: int | None = None, limit: float = 300.0) -> tuple[dict[str, Any], float]:
+    def wait_for_emails(self, expected: int | None = None, limit: float = 300.0) -> tuple[dict[str, Any], float]:
         """The counts once `expected` messages are there or none comes any more, and the seconds to the last one."""
         begun = arrived = time.monotonic()
-        still = STILL_SECONDS if expected is None else LOST_SECONDS
+        still = QUIET_SECONDS if expected is None else EMAIL_TIMEOUT_SECONDS
         counts = self.counts()
         while time.monotonic() - arrived < still and time.monotonic() - begun < limit:
             if counts["messages"] == expected:
@@ -117,23 +117,25 @@ class Sink:
         return counts, arrived - begun
 
 
-def floor_side(name: str, data: Path) -> Side:
+def baseline_target(name: str, data: Path) -> Target:
     """The plain or the lean floor."""
     port, accounts = free_port(), data / "accounts.json"
     accounts.write_text(json.dumps([{"username": role, "password": "-", "roles": [role]} for role in ROLES]))
     command = [sys.executable, "-m", f"bench.{name}_floor", "--port", str(port), "--data", str(data / "floor")]
-    return Side(name, [Program(command, {}, port)], {"": port}, accounts, mails=False)
+    return Target(name, [Program(command, {}, port)], {"": port}, accounts, emails=False)
 
 
-def our_side(data: Path, sink: Sink) -> Side:
+def simpul_target(data: Path, sink: Sink) -> Target:
     """Simpul as anybody would start it, with staff made beforehand and no limit on submissions."""
     port = free_port()
-    settings = {"SIMPUL_DATA": str(data / "simpul"), "SIMPUL_PORT": str(port), **asked_of_ours(sink)}
+    settings = {"SIMPUL_DATA": str(data / "simpul"), "SIMPUL_PORT": str(port), **simpul_settings(sink)}
     program = Program([SIMPUL, "up"], settings, port)
-    return Side("ours", [program], {"": port}, with_staff(data, settings), mails=True, hears=True)
+    return Target(
+        "ours", [program], {"": port}, create_accounts(data, settings), emails=True, measures_propagation=True
+    )
 
 
-def asked_of_ours(sink: Sink) -> dict[str, str]:
+def simpul_settings(sink: Sink) -> dict[str, str]:
     """Settings of both modes."""
     return {
         "SIMPUL_SMTP": f"smtp://127.0.0.1:{sink.port}?tls=none",
@@ -142,14 +144,14 @@ def asked_of_ours(sink: Sink) -> dict[str, str]:
     }
 
 
-def with_staff(data: Path, settings: Mapping[str, str]) -> Path:
+def create_accounts(data: Path, settings: Mapping[str, str]) -> Path:
     """The file of accounts that the load signs in with, made by the command line. Raises NotReady."""
     accounts = data / "accounts.json"
-    accounts.write_text(json.dumps([_made(settings, role) for role in ROLES]))
+    accounts.write_text(json.dumps([_create_account(settings, role) for role in ROLES]))
     return accounts
 
 
-def _made(settings: Mapping[str, str], role: str) -> dict[str, Any]:
+def _create_account(settings: Mapping[str, str], role: str) -> dict[str, Any]:
     username, password = f"beban-{role}", f"Kopra-{role}-Tembikar-41"
     about = ["--name", f"Petugas {role.title()}", "--email", f"{role}@kantor.example", "--role", role]
     command = [SIMPUL, "staff", "add", username, *about, "--password-stdin"]
@@ -159,63 +161,63 @@ def _made(settings: Mapping[str, str], role: str) -> dict[str, Any]:
     return {"username": username, "password": password, "roles": [role]}
 
 
-def play(side: Side, sink: Sink, sink_process: int, clients: int, seconds: float) -> Round:
+def run_round(target: Target, sink: Sink, sink_process: int, clients: int, seconds: float) -> Round:
     """Start the side, warm it up, find how many e-mails a lifecycle has, then measure. Raises NotReady."""
-    busy, _, _ = os.getloadavg()
+    load_average, _, _ = os.getloadavg()
     with ExitStack() as open_:
-        processes = [open_.enter_context(running(each.command, each.settings)) for each in side.programs]
-        for process, program in zip(processes, side.programs, strict=True):
+        processes = [open_.enter_context(running(each.command, each.settings)) for each in target.programs]
+        for process, program in zip(processes, target.programs, strict=True):
             wait_until_ready(process, program.port)
-        loaded(side, clients, WARM_UP_SECONDS)
-        each = mails_of_one(side, sink) if side.mails else 0
+        run_load(target, clients, WARM_UP_SECONDS)
+        each = emails_per_lifecycle(target, sink) if target.emails else 0
         servers = [process.pid for process in processes]
-        before, used_before = sink.counts(), used(servers, side, sink_process)
-        load = loaded(side, clients, seconds)
+        before, used_before = sink.counts(), cpu_usage(servers, target, sink_process)
+        load = run_load(target, clients, seconds)
         expected = each * load["lifecycles"]
-        after, drain = sink.settled(before["messages"] + expected) if side.mails else (before, 0.0)
-        cpu = {name: spent - used_before[name] for name, spent in used(servers, side, sink_process).items()}
+        after, drain_seconds = sink.wait_for_emails(before["messages"] + expected) if target.emails else (before, 0.0)
+        cpu = {name: spent - used_before[name] for name, spent in cpu_usage(servers, target, sink_process).items()}
         return Round(
-            side.name,
+            target.name,
             load,
             cpu.pop("servers"),
             cpu.pop("sink"),
             after["messages"] - before["messages"],
             after["distinct"] - before["distinct"],
             expected,
-            drain,
+            drain_seconds,
             cpu,
-            heard(side) if side.hears else {},
-            busy,
+            measure_propagation(target) if target.measures_propagation else {},
+            load_average,
         )
 
 
-def used(servers: Sequence[int], side: Side, sink_process: int) -> dict[str, float]:
+def cpu_usage(servers: Sequence[int], target: Target, sink_process: int) -> dict[str, float]:
     """CPU seconds of the servers, of the sink, and of each engine beneath."""
-    beneath = {name: cpu_seconds(process) for name, process in side.beneath.items()}
+    beneath = {name: cpu_seconds(process) for name, process in target.beneath.items()}
     return {"servers": sum(map(cpu_seconds, servers)), "sink": cpu_seconds(sink_process), **beneath}
 
 
-def mails_of_one(side: Side, sink: Sink) -> int:
+def emails_per_lifecycle(target: Target, sink: Sink) -> int:
     """The e-mails that a single lifecycle sends, counted while nothing else goes on."""
-    before, _ = sink.settled()
-    done = int(loaded(side, 1, 0.001)["lifecycles"])
-    after, _ = sink.settled()
+    before, _ = sink.wait_for_emails()
+    done = int(run_load(target, 1, 0.001)["lifecycles"])
+    after, _ = sink.wait_for_emails()
     arrived = int(after["messages"] - before["messages"])
     return arrived // max(1, done)
 
 
-def loaded(side: Side, clients: int, seconds: float) -> dict[str, Any]:
+def run_load(target: Target, clients: int, seconds: float) -> dict[str, Any]:
     """What the load generator, in a process of its own, saw. Raises NotReady."""
-    return _told("bench.load", side, clients=clients, seconds=seconds)
+    return _run_module("bench.load", target, clients=clients, seconds=seconds)
 
 
-def heard(side: Side) -> dict[str, Any]:
+def measure_propagation(target: Target) -> dict[str, Any]:
     """How soon another service had heard, at a steady pace, from a process of its own. Raises NotReady."""
-    return _told("bench.news", side)
+    return _run_module("bench.news", target)
 
 
-def _told(module: str, side: Side, **options: float) -> dict[str, Any]:
-    command = [sys.executable, "-m", module, "--ports", json.dumps(side.ports), "--accounts", str(side.accounts)]
+def _run_module(module: str, target: Target, **options: float) -> dict[str, Any]:
+    command = [sys.executable, "-m", module, "--ports", json.dumps(target.ports), "--accounts", str(target.accounts)]
     for name, value in options.items():
         command += [f"--{name}", str(value)]
     done = subprocess.run(command, capture_output=True)

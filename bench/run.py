@@ -12,16 +12,16 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from bench.apart import apart_side
+from bench.apart import distributed_target
 from bench.machine import NotReady, free_port, running
-from bench.report import APART, PAGE, kept_of, page, summary, with_section
-from bench.report_apart import apart_section
-from bench.rounds import EVERY_SIDE, SIDES, Round, Side, Sink, floor_side, our_side, play
-from tests.engines.engine import Unavailable
+from bench.report import DISTRIBUTED, PAGE, page, preserved_sections, summary, with_section
+from bench.report_apart import distributed_section
+from bench.rounds import ALL_TARGETS, TARGETS, Round, Sink, Target, baseline_target, run_round, simpul_target
+from tests.engines.engine import EngineUnavailable
 
 
 @contextlib.contextmanager
-def sink_running() -> Iterator[tuple[Sink, int]]:
+def smtp_sink() -> Iterator[tuple[Sink, int]]:
     """The mail sink and its process id."""
     port, control = free_port(), free_port()
     command = [sys.executable, "-m", "bench.sink", "--port", str(port), "--control", str(control)]
@@ -39,27 +39,27 @@ def _wait_until_open(port: int) -> None:
     raise NotReady("The mail sink did not start.")
 
 
-def turns(sides: list[str], rounds: int, clients: int, seconds: float) -> Iterator[Round]:
+def run_rounds(targets: list[str], rounds: int, clients: int, seconds: float) -> Iterator[Round]:
     """The rounds as they are done, the sides taking turns, each on a fresh folder that is gone afterwards.
 
     A side whose engines cannot be had is left out, with one line.
     """
-    with sink_running() as (sink, process):
+    with smtp_sink() as (sink, process):
         for _ in range(rounds):
-            for name in list(sides):
+            for name in list(targets):
                 with tempfile.TemporaryDirectory(prefix="simpul-bench-", ignore_cleanup_errors=True) as folder:
                     try:
-                        with _side(name, Path(folder), sink) as side:
-                            yield play(side, sink, process, clients, seconds)
-                    except Unavailable as reason:
+                        with _side(name, Path(folder), sink) as target:
+                            yield run_round(target, sink, process, clients, seconds)
+                    except EngineUnavailable as reason:
                         print(f"{name}: skipped: {reason}", flush=True)
-                        sides.remove(name)
+                        targets.remove(name)
 
 
-def _side(name: str, data: Path, sink: Sink) -> contextlib.AbstractContextManager[Side]:
+def _side(name: str, data: Path, sink: Sink) -> contextlib.AbstractContextManager[Target]:
     if name == "apart":
-        return apart_side(data, sink)
-    return contextlib.nullcontext(our_side(data, sink) if name == "ours" else floor_side(name, data))
+        return distributed_target(data, sink)
+    return contextlib.nullcontext(simpul_target(data, sink) if name == "ours" else baseline_target(name, data))
 
 
 def folding() -> str:
@@ -75,38 +75,40 @@ def options() -> argparse.Namespace:
     arguments.add_argument("--seconds", type=float, default=14)
     arguments.add_argument("--clients", type=int, default=32)
     arguments.add_argument(
-        "--only", choices=EVERY_SIDE, help="one side alone; of these only `apart` writes its section"
+        "--only", choices=ALL_TARGETS, help="one side alone; of these only `apart` writes its section"
     )
     return arguments.parse_args()
 
 
 def main() -> None:
-    chosen = options()
-    sides = [chosen.only] if chosen.only else list(EVERY_SIDE)
+    options_given = options()
+    targets = [options_given.only] if options_given.only else list(ALL_TARGETS)
     done: list[Round] = []
     try:
-        for each in turns(sides, chosen.rounds, chosen.clients, chosen.seconds):
+        for each in run_rounds(targets, options_given.rounds, options_given.clients, options_given.seconds):
             print(summary(each), flush=True)
             done.append(each)
     except NotReady as problem:
         sys.exit(f"bench: {problem}")
-    _write(done, chosen)
+    _write(done, options_given)
     sys.exit(
         0 if all(each.complete for each in done) else "bench: a command failed, or an e-mail is missing or repeated."
     )
 
 
-def _write(done: Sequence[Round], chosen: argparse.Namespace) -> None:
+def _write(done: Sequence[Round], options_given: argparse.Namespace) -> None:
     """The page as far as it was measured; what others have written stays, and what engines showed when they were there."""
     document = PAGE.read_text()
-    if not chosen.only:
-        together = [each for each in done if each.side in SIDES]
-        written = page(together, chosen.rounds, chosen.seconds, chosen.clients, folding())
-        document = f"{written.rstrip()}\n\n{kept_of(document)}".rstrip() + "\n"
-    if apart := [each for each in done if each.side == "apart"]:
-        ours = [each for each in done if each.side == "ours"]
-        document = with_section(document, APART, apart_section(apart, ours, chosen.seconds, chosen.clients))
-    if apart or not chosen.only:
+    if not options_given.only:
+        together = [each for each in done if each.target in TARGETS]
+        written = page(together, options_given.rounds, options_given.seconds, options_given.clients, folding())
+        document = f"{written.rstrip()}\n\n{preserved_sections(document)}".rstrip() + "\n"
+    if apart := [each for each in done if each.target == "apart"]:
+        ours = [each for each in done if each.target == "ours"]
+        document = with_section(
+            document, DISTRIBUTED, distributed_section(apart, ours, options_given.seconds, options_given.clients)
+        )
+    if apart or not options_given.only:
         PAGE.write_text(document)
         print(f"written: {PAGE}")
 

@@ -29,13 +29,13 @@ class Counts:
         self.connections = 0
         self.ids: set[bytes] = set()
 
-    def take(self, message: bytes, recipients: int) -> None:
+    def count(self, message: bytes, recipients: int) -> None:
         self.messages += 1
         self.recipients += recipients
         found = MESSAGE_ID.search(message)
         self.ids.add(found.group(1) if found else b"%d" % self.messages)
 
-    def told(self) -> bytes:
+    def to_json(self) -> bytes:
         used = resource.getrusage(resource.RUSAGE_SELF)
         return json.dumps(
             {
@@ -53,68 +53,68 @@ class Session(asyncio.Protocol):
 
     def __init__(self, counts: Counts) -> None:
         self._counts = counts
-        self._waiting = b""
+        self._buffer = b""
         self._recipients = 0
         self._in_data = False
 
     def connection_made(self, transport: Any) -> None:
         self._transport: asyncio.Transport = transport
         self._counts.connections += 1
-        self._say(b"220 sink ESMTP")
+        self._reply(b"220 sink ESMTP")
 
     def data_received(self, data: bytes) -> None:
-        self._waiting += data
-        while self._step():
+        self._buffer += data
+        while self._process_line():
             pass
 
-    def _step(self) -> bool:
-        head, found, rest = self._waiting.partition(END if self._in_data else b"\r\n")
+    def _process_line(self) -> bool:
+        head, found, rest = self._buffer.partition(END if self._in_data else b"\r\n")
         if not found:
             return False
-        self._waiting = rest
+        self._buffer = rest
         if self._in_data:
             self._in_data = False
-            self._counts.take(head, self._recipients)
+            self._counts.count(head, self._recipients)
             self._recipients = 0
-            self._say(b"250 taken")
+            self._reply(b"250 taken")
         else:
-            self._obey(head)
+            self._handle_command(head)
         return True
 
-    def _obey(self, line: bytes) -> None:
+    def _handle_command(self, line: bytes) -> None:
         verb = line[:4].upper()
         if verb == b"EHLO":
-            self._say(b"250-sink\r\n250-PIPELINING\r\n250-SMTPUTF8\r\n250 8BITMIME")
+            self._reply(b"250-sink\r\n250-PIPELINING\r\n250-SMTPUTF8\r\n250 8BITMIME")
         elif verb == b"DATA":
             self._in_data = True
-            self._say(b"354 go on")
+            self._reply(b"354 go on")
         elif verb == b"QUIT":
-            self._say(b"221 bye")
+            self._reply(b"221 bye")
             self._transport.close()
         elif verb in (b"HELO", b"MAIL", b"RCPT", b"RSET", b"NOOP"):
             self._recipients = {
                 b"RCPT": self._recipients + 1,
                 b"NOOP": self._recipients,
             }.get(verb, 0)
-            self._say(b"250 ok")
+            self._reply(b"250 ok")
         else:
-            self._say(b"502 not known here")
+            self._reply(b"502 not known here")
 
-    def _say(self, line: bytes) -> None:
+    def _reply(self, line: bytes) -> None:
         self._transport.write(line + b"\r\n")
 
 
 async def serve(port: int, control: int) -> None:
     counts = Counts()
 
-    async def tell(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def report_counts(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while await reader.readline():
-            writer.write(counts.told() + b"\n")
+            writer.write(counts.to_json() + b"\n")
         writer.close()
 
     loop = asyncio.get_running_loop()
     server = await loop.create_server(lambda: Session(counts), "127.0.0.1", port)
-    await asyncio.start_server(tell, "127.0.0.1", control)
+    await asyncio.start_server(report_counts, "127.0.0.1", control)
     await server.serve_forever()
 
 

@@ -12,26 +12,26 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
-from services.verification.domain import INDEXED
+from services.verification.domain import INDEXED_COLUMNS
 from shared.storage.mongo import MongoStateStore
 from shared.storage.mongo_client import MongoDatabase
-from shared.storage.port import CommandMemory, Document, OutboxEntry, Saved, StateStore, Write
+from shared.storage.port import OutboxEntry, ProcessedCommand, SaveOutcome, StateRecord, StateStore, Write
 from shared.storage.sqlite import SqliteStateStore
-from shared.storage.sqlite_file import SqliteFile
+from shared.storage.sqlite_file import SqliteDatabase
 from tests.engines import mongo
 
-COMMANDS, ABREAST, BATCHES, BATCH, WAKES = 400, 16, 20, 200, 100
+COMMANDS, CONCURRENCY, BATCHES, BATCH, NOTIFICATIONS = 400, 16, 20, 200, 100
 BODY = b'{"applicant": "' + b"x" * 2_500 + b'"}'
 EVENT = b'{"type": "RequestVerified", "data": "' + b"y" * 600 + b'"}'
 
 Open = Callable[[], AbstractAsyncContextManager[StateStore]]
 
 
-def a_write(name: str, version: int, *, events: int = 1) -> Write:
+def make_write(name: str, version: int, *, events: int = 1) -> Write:
     """About as big as a document of verification in the middle of its life."""
     seen = {"intake": version, "verification": version, "assignment": 1}
-    commands = tuple(CommandMemory(str(uuid.uuid4()), "d" * 64, "submitted", number) for number in range(6))
-    document = Document(name, version, BODY, seen, commands, "2026-07-01T03:00:00.000000+00:00")
+    commands = tuple(ProcessedCommand(str(uuid.uuid4()), "d" * 64, "submitted", number) for number in range(6))
+    document = StateRecord(name, version, BODY, seen, commands, "2026-07-01T03:00:00.000000+00:00")
     columns = {
         "status": "submitted" if version % 2 else "verified",
         "received_at": "2026-07-01",
@@ -44,58 +44,58 @@ def a_write(name: str, version: int, *, events: int = 1) -> Write:
 
 async def command(store: StateStore, name: str) -> float:
     """Seconds that loading a document and saving its next version take."""
-    began = time.perf_counter()
+    started_at = time.perf_counter()
     found = await store.load([name])
     version = found[name].version if name in found else 0
-    assert await store.save([a_write(name, version + 1)]) == [Saved.SAVED]
-    return time.perf_counter() - began
+    assert await store.save([make_write(name, version + 1)]) == [SaveOutcome.SAVED]
+    return time.perf_counter() - started_at
 
 
-async def commands(store: StateStore, abreast: int) -> list[float]:
+async def commands(store: StateStore, concurrency: int) -> list[float]:
     async def one_after_the_other(name: str) -> list[float]:
-        return [await command(store, name) for _ in range(COMMANDS // abreast)]
+        return [await command(store, name) for _ in range(COMMANDS // concurrency)]
 
-    every = await asyncio.gather(*(one_after_the_other(f"c{abreast}-{number}") for number in range(abreast)))
+    every = await asyncio.gather(*(one_after_the_other(f"c{concurrency}-{number}") for number in range(concurrency)))
     return [seconds for some in every for seconds in some]
 
 
 async def folds(store: StateStore) -> float:
     """Documents a second, in batches as the consumer folds them: new ones first, then each once more."""
-    began = time.perf_counter()
+    started_at = time.perf_counter()
     for start in range(BATCHES):
         names = [f"f{start % (BATCHES // 2)}-{number}" for number in range(BATCH)]
         found = await store.load(names)
-        writes = [a_write(name, (found[name].version if name in found else 0) + 1, events=0) for name in names]
-        assert set(await store.save(writes)) == {Saved.SAVED}
-    return BATCHES * BATCH / (time.perf_counter() - began)
+        writes = [make_write(name, (found[name].version if name in found else 0) + 1, events=0) for name in names]
+        assert set(await store.save(writes)) == {SaveOutcome.SAVED}
+    return BATCHES * BATCH / (time.perf_counter() - started_at)
 
 
-async def wakes(store: StateStore, elsewhere: StateStore) -> list[float]:
+async def notification_latencies(store: StateStore, other_store: StateStore) -> list[float]:
     """Seconds from the beginning of a write to the moment when one who listens elsewhere knows of it."""
-    told = []
-    for version in range(1, WAKES + 1):
-        cursor = await elsewhere.latest_change()
-        waiting = asyncio.create_task(elsewhere.wait_for_change(cursor, 10))
+    latencies = []
+    for version in range(1, NOTIFICATIONS + 1):
+        cursor = await other_store.latest_change()
+        waiting = asyncio.create_task(other_store.wait_for_change(cursor, 10))
         await asyncio.sleep(0.01)
-        began = time.perf_counter()
-        await store.save([a_write("w", version)])
+        started_at = time.perf_counter()
+        await store.save([make_write("w", version)])
         await waiting
-        told.append(time.perf_counter() - began)
-    return told
+        latencies.append(time.perf_counter() - started_at)
+    return latencies
 
 
 async def measure(name: str, opened: Open) -> None:
-    async with opened() as store, opened() as elsewhere:
+    async with opened() as store, opened() as other_store:
         await store.prepare()
         await commands(store, 4)
-        alone, abreast = await commands(store, 1), await commands(store, ABREAST)
-        began = time.perf_counter()
-        await commands(store, ABREAST)
-        rate = COMMANDS / (time.perf_counter() - began)
+        sequential, concurrency = await commands(store, 1), await commands(store, CONCURRENCY)
+        started_at = time.perf_counter()
+        await commands(store, CONCURRENCY)
+        rate = COMMANDS / (time.perf_counter() - started_at)
         folded = await folds(store)
-        told = await wakes(store, elsewhere)
-    print(f"{name:8} command alone {ms(alone)}   {ABREAST} at once {ms(abreast)}, {rate:,.0f}/s")
-    print(f"{'':8} folds {folded:,.0f} documents/s in batches of {BATCH}   told elsewhere after {ms(told)}")
+        latencies = await notification_latencies(store, other_store)
+    print(f"{name:8} command alone {ms(sequential)}   {CONCURRENCY} at once {ms(concurrency)}, {rate:,.0f}/s")
+    print(f"{'':8} folds {folded:,.0f} documents/s in batches of {BATCH}   told elsewhere after {ms(latencies)}")
 
 
 def ms(seconds: list[float]) -> str:
@@ -105,15 +105,15 @@ def ms(seconds: list[float]) -> str:
 
 @asynccontextmanager
 async def sqlite_store(folder: Path) -> AsyncIterator[StateStore]:
-    file = SqliteFile(folder / "simpul.db")
-    yield SqliteStateStore(file, "verification", INDEXED, lambda: datetime.now(UTC))
+    file = SqliteDatabase(folder / "simpul.db")
+    yield SqliteStateStore(file, "verification", INDEXED_COLUMNS, lambda: datetime.now(UTC))
     file.close()
 
 
 @asynccontextmanager
 async def mongo_store(address: str, name: str) -> AsyncIterator[StateStore]:
     database = MongoDatabase(address, name)
-    yield MongoStateStore(database, "verification", INDEXED, lambda: datetime.now(UTC))
+    yield MongoStateStore(database, "verification", INDEXED_COLUMNS, lambda: datetime.now(UTC))
     await database.close()
 
 

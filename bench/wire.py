@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from services.routing import service_of
+from services.routing import service_for_path
 
 LENGTH = re.compile(rb"\r\ncontent-length:\s*(\d+)", re.IGNORECASE)
 DATE = re.compile(rb"\r\ndate:\s*([^\r]+)", re.IGNORECASE)
@@ -18,7 +18,7 @@ BOUNDARY = b"----bench-boundary-7f3a9c"
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class Response:
     status: int
     head: bytes
     body: bytes
@@ -39,11 +39,11 @@ class Body:
     """A request body in pieces, so that the files in it are never copied."""
 
     content_type: bytes
-    pieces: tuple[bytes, ...]
+    chunks: tuple[bytes, ...]
 
     @property
     def size(self) -> int:
-        return sum(len(piece) for piece in self.pieces)
+        return sum(len(piece) for piece in self.chunks)
 
 
 def as_json(content: Mapping[str, Any]) -> Body:
@@ -52,18 +52,18 @@ def as_json(content: Mapping[str, Any]) -> Body:
 
 def as_form(fields: Mapping[str, str], files: Sequence[tuple[str, str, bytes]]) -> Body:
     """A multipart body; a file is (field, name, content) and always a PDF."""
-    pieces = [
+    chunks = [
         b'--%s\r\nContent-Disposition: form-data; name="%s"\r\n\r\n%s\r\n' % (BOUNDARY, name.encode(), value.encode())
         for name, value in fields.items()
     ]
     for field, name, content in files:
-        pieces.append(
+        chunks.append(
             b'--%s\r\nContent-Disposition: form-data; name="%s"; filename="%s"\r\nContent-Type: application/pdf\r\n\r\n'
             % (BOUNDARY, field.encode(), name.encode())
         )
-        pieces += [content, b"\r\n"]
-    pieces.append(b"--%s--\r\n" % BOUNDARY)
-    return Body(b"multipart/form-data; boundary=" + BOUNDARY, tuple(pieces))
+        chunks += [content, b"\r\n"]
+    chunks.append(b"--%s--\r\n" % BOUNDARY)
+    return Body(b"multipart/form-data; boundary=" + BOUNDARY, tuple(chunks))
 
 
 class Connection:
@@ -74,28 +74,28 @@ class Connection:
         self._reader: asyncio.StreamReader | None = None
         self._writer: asyncio.StreamWriter | None = None
 
-    async def post(self, path: str, body: Body, token: str = "") -> Answer:
+    async def post(self, path: str, body: Body, token: str = "") -> Response:
         head = b"POST %s HTTP/1.1\r\nHost: 127.0.0.1:%d\r\n" % (
             path.encode(),
             self._port,
         )
-        about = b"Content-Type: %s\r\nContent-Length: %d\r\n" % (
+        content_headers = b"Content-Type: %s\r\nContent-Length: %d\r\n" % (
             body.content_type,
             body.size,
         )
         key = b"Idempotency-Key: %s\r\n" % secrets.token_hex(16).encode()
-        return await self._exchange([head, about, key, _bearer(token), b"\r\n", *body.pieces])
+        return await self._exchange([head, content_headers, key, _authorization(token), b"\r\n", *body.chunks])
 
-    async def get(self, path: str, token: str = "") -> Answer:
+    async def get(self, path: str, token: str = "") -> Response:
         head = b"GET %s HTTP/1.1\r\nHost: 127.0.0.1:%d\r\n" % (
             path.encode(),
             self._port,
         )
-        return await self._exchange([head, _bearer(token), b"\r\n"])
+        return await self._exchange([head, _authorization(token), b"\r\n"])
 
-    async def _exchange(self, pieces: list[bytes]) -> Answer:
-        reader, writer = await self._opened()
-        writer.writelines(pieces)
+    async def _exchange(self, chunks: list[bytes]) -> Response:
+        reader, writer = await self._connect()
+        writer.writelines(chunks)
         head = await reader.readuntil(b"\r\n\r\n")
         length = LENGTH.search(head)
         if length is None:
@@ -103,9 +103,9 @@ class Connection:
         body = await reader.readexactly(int(length.group(1)))
         if b"\r\nconnection: close" in head.lower():
             self.close()
-        return Answer(int(head[9:12]), head, body)
+        return Response(int(head[9:12]), head, body)
 
-    async def _opened(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    async def _connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         if self._reader is None or self._writer is None:
             self._reader, self._writer = await asyncio.open_connection("127.0.0.1", self._port)
         return self._reader, self._writer
@@ -121,21 +121,21 @@ class Connections:
 
     def __init__(self, ports: Mapping[str, int]) -> None:
         self._all = "" in ports
-        self._to = {name: Connection(port) for name, port in ports.items()}
+        self._by_service = {name: Connection(port) for name, port in ports.items()}
 
-    async def post(self, path: str, body: Body, token: str = "") -> Answer:
-        return await self._of(path).post(path, body, token)
+    async def post(self, path: str, body: Body, token: str = "") -> Response:
+        return await self._for_path(path).post(path, body, token)
 
-    async def get(self, path: str, token: str = "") -> Answer:
-        return await self._of(path).get(path, token)
+    async def get(self, path: str, token: str = "") -> Response:
+        return await self._for_path(path).get(path, token)
 
     def close(self) -> None:
-        for connection in self._to.values():
+        for connection in self._by_service.values():
             connection.close()
 
-    def _of(self, path: str) -> Connection:
-        return self._to["" if self._all else service_of(path)]
+    def _for_path(self, path: str) -> Connection:
+        return self._by_service["" if self._all else service_for_path(path)]
 
 
-def _bearer(token: str) -> bytes:
+def _authorization(token: str) -> bytes:
     return b"Authorization: Bearer %s\r\n" % token.encode() if token else b""

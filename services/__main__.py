@@ -9,7 +9,7 @@ import traceback
 
 from shared import interrupts
 
-PIPE_CLOSED = 141
+SIGPIPE_EXIT_STATUS = 141
 """What a shell reports of a program whose reader (`| head`) had enough: 128 and the number of SIGPIPE."""
 
 
@@ -25,7 +25,7 @@ def main() -> None:
 
 def _run() -> int:
     # What takes time to import comes after the signals are taken.
-    from services.cli.endings import ReaderGone
+    from services.cli.endings import OutputClosed
 
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(AttributeError):
@@ -33,29 +33,29 @@ def _run() -> int:
     try:
         status = _run_command()
         sys.stdout.flush()
-    except (ReaderGone, BrokenPipeError):
+    except (OutputClosed, BrokenPipeError):
         # What is still buffered must not fail once more at the interpreter's end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        status = PIPE_CLOSED
+        status = SIGPIPE_EXIT_STATUS
     interrupts.check()
     return status
 
 
 def _run_command() -> int:
-    from services.cli.endings import ReaderGone, sentence_of
+    from services.cli.endings import OutputClosed, error_message
     from services.cli.program import app
 
     try:
         app(prog_name="simpul")
-    except SystemExit as end:
-        return end.code if isinstance(end.code, int) else int(end.code is not None)
-    except ReaderGone:
+    except SystemExit as system_exit:
+        return system_exit.code if isinstance(system_exit.code, int) else int(system_exit.code is not None)
+    except OutputClosed:
         raise
     except Exception as error:
         interrupts.check()
         if os.environ.get("SIMPUL_LOG_LEVEL", "").lower() == "debug":
             traceback.print_exc()
-        print(sentence_of(error), file=sys.stderr)
+        print(error_message(error), file=sys.stderr)
         return 1
     return 0
 

@@ -11,52 +11,52 @@ from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from fastapi import APIRouter, Depends, FastAPI
 from starlette.responses import Response
 
-from services.routing import ADMINISTRATION
+from services.routing import ADMIN_SERVICE
 from services.storage_checks import check_storage
 from services.wiring import BUILDERS, build
-from shared.documents.naming import NamesUnknown, keys_named
+from shared.documents.naming import ReferencesUnknown, referenced_keys
 from shared.documents.port import StoreUnavailable as DocumentsUnavailable
-from shared.documents.sweep import Swept, sweep_orphans
+from shared.documents.sweep import SweepResult, sweep_orphans
 from shared.eventlog.port import LogUnavailable
 from shared.identity import api as identity_api
 from shared.identity import pages as identity_pages
 from shared.platform import Platform
-from shared.runtime.service import Service
+from shared.runtime.service import ServiceApp
 from shared.storage.port import StateStore, StoreUnavailable
 from shared.web import dead_letter_pages, dead_letters, event_docs, mail_viewer
 from shared.web.access import public
-from shared.web.admin_pages import Waiting
-from shared.web.app import make_app
-from shared.web.dead_letters import DeadLetters
-from shared.web.gauges import Gauges
+from shared.web.admin_pages import PendingCounters
+from shared.web.app import create_app
+from shared.web.dead_letters import DeadLetterService
+from shared.web.gauges import GaugeCollector
 from shared.web.navigation import HOME, SIGN_IN
-from shared.web.page_routes import PageRoute, see
+from shared.web.page_routes import PageRoute, see_other
 
 logger = logging.getLogger(__name__)
 
-SWEEP_DOCUMENTS_EVERY = 6 * 3600.0
+DOCUMENT_SWEEP_INTERVAL_SECONDS = 6 * 3600.0
 
 
-def make_application(platform: Platform, names: Sequence[str] = tuple(BUILDERS)) -> FastAPI:
+def create_application(platform: Platform, names: Sequence[str] = tuple(BUILDERS)) -> FastAPI:
     """The ASGI application of these services on this platform; its lifespan starts and stops them.
 
     Where administrators look after dead letters, the services of other processes are made too, but never started.
     """
     services = build(platform, names)
-    resting = build(platform, [name for name in BUILDERS if name not in names]) if ADMINISTRATION in names else []
-    letters = DeadLetters({service.name: service.runtime for service in (*services, *resting)})
+    unstarted = build(platform, [name for name in BUILDERS if name not in names]) if ADMIN_SERVICE in names else []
+    letters = DeadLetterService({service.name: service.runtime for service in (*services, *unstarted)})
 
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         await platform.accounts.prepare()
-        for service in resting:
+        for service in unstarted:
             await service.runtime.store.prepare()
         for service in services:
             await service.start()
         background = [asyncio.create_task(gauges.run()), asyncio.create_task(check_storage(platform.half.check))]
-        if ADMINISTRATION in names:
+        if ADMIN_SERVICE in names:
             # Here are the stores of all services, whose outboxes may hold events that the log does not have yet.
-            stores = [service.runtime.store for service in (*services, *resting)]
+            stores = [service.runtime.store for service in (*services, *unstarted)]
             background.append(asyncio.create_task(_sweep_documents(platform, stores)))
         try:
             yield
@@ -67,7 +67,7 @@ def make_application(platform: Platform, names: Sequence[str] = tuple(BUILDERS))
             await _stop(services)
             await platform.close()
 
-    app = make_app(
+    app = create_app(
         platform=platform,
         version=importlib.metadata.version("simpul"),
         routers=[*_routers(platform, services), *shared_routers(platform, letters, names)],
@@ -79,26 +79,26 @@ def make_application(platform: Platform, names: Sequence[str] = tuple(BUILDERS))
     return app
 
 
-def _routers(platform: Platform, services: Sequence[Service]) -> Iterator[APIRouter]:
+def _routers(platform: Platform, services: Sequence[ServiceApp]) -> Iterator[APIRouter]:
     """The routes of these services, and the page that tells which events each publishes and hears."""
     for service in services:
         yield from service.routers
         decider = service.runtime.executor.folding.decider
-        yield event_docs.router(platform.settings, service.name, decider.hears)
+        yield event_docs.router(platform.settings, service.name, decider.subscribes_to)
 
 
-def _gauges(platform: Platform, services: Sequence[Service], app: FastAPI) -> Gauges:
+def _gauges(platform: Platform, services: Sequence[ServiceApp], app: FastAPI) -> GaugeCollector:
     folder = None if platform.settings.distributed else platform.settings.data
-    return Gauges([service.runtime for service in services], app.state.parts, folder)
+    return GaugeCollector([service.runtime for service in services], app.state.parts, folder)
 
 
-def waiting(services: Iterable[Service], letters: DeadLetters) -> Waiting:
+def waiting(services: Iterable[ServiceApp], letters: DeadLetterService) -> PendingCounters:
     """What administrators are told in their menu."""
     of_services = {path: count for service in services for path, count in service.waiting.items()}
-    return {dead_letter_pages.LETTERS: letters.count, **of_services}
+    return {dead_letter_pages.PATH: letters.count, **of_services}
 
 
-def shared_routers(platform: Platform, letters: DeadLetters, names: Sequence[str]) -> list[APIRouter]:
+def shared_routers(platform: Platform, letters: DeadLetterService, names: Sequence[str]) -> list[APIRouter]:
     """The routes that belong to no service; without intake, whose form it is, the front door leads to staff."""
     routers = [
         identity_api.router(),
@@ -107,20 +107,20 @@ def shared_routers(platform: Platform, letters: DeadLetters, names: Sequence[str
         dead_letter_pages.pages(letters),
         mail_viewer.pages(platform),
     ]
-    return routers if "intake" in names else [*routers, _front_door()]
+    return routers if "intake" in names else [*routers, _home_redirect()]
 
 
-def _front_door() -> APIRouter:
+def _home_redirect() -> APIRouter:
     routes = APIRouter(route_class=PageRoute, include_in_schema=False)
 
     @routes.get(HOME, dependencies=[Depends(public())])
-    async def front() -> Response:
-        return see(SIGN_IN)
+    async def redirect_to_sign_in() -> Response:
+        return see_other(SIGN_IN)
 
     return routes
 
 
-async def _stop(services: Sequence[Service]) -> None:
+async def _stop(services: Sequence[ServiceApp]) -> None:
     for service in services:
         await service.stop()
 
@@ -128,20 +128,20 @@ async def _stop(services: Sequence[Service]) -> None:
 async def _sweep_documents(platform: Platform, stores: Sequence[StateStore]) -> None:
     """Now and then remove documents that no event has named for a day. `stores` are those of all services."""
     while True:
-        await asyncio.sleep(SWEEP_DOCUMENTS_EVERY)
+        await asyncio.sleep(DOCUMENT_SWEEP_INTERVAL_SECONDS)
         try:
             swept = await sweep_documents(platform, stores)
             logger.info("documents swept: %s", swept)
-        except (NamesUnknown, LogUnavailable, StoreUnavailable, DocumentsUnavailable) as error:
+        except (ReferencesUnknown, LogUnavailable, StoreUnavailable, DocumentsUnavailable) as error:
             logger.warning("documents are not swept now: %s", error)
         except Exception:
             logger.exception("sweeping documents failed; it is tried again later")
 
 
-async def sweep_documents(platform: Platform, stores: Sequence[StateStore]) -> Swept:
+async def sweep_documents(platform: Platform, stores: Sequence[StateStore]) -> SweepResult:
     """Remove what no event names; nothing if that cannot be said. Raises NamesUnknown, and the errors of log and stores."""
 
     async def referenced(keys: list[str]) -> set[str]:
-        return await keys_named(keys, platform.log, stores)
+        return await referenced_keys(keys, platform.log, stores)
 
     return await sweep_orphans(platform.documents, referenced, platform.clock())

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-FRONT = "intake"
+DEFAULT_SERVICE = "intake"
 """Answers every path that no prefix covers: the front door, applicants' pages and calls, static files."""
 
-ADMINISTRATION = "notification"
+ADMIN_SERVICE = "notification"
 """Has the pages of administrators and of accounts beside its own: signing in, which costs much, must not slow applicants down."""
 
-PREFIXES: Mapping[str, str] = {
+PATH_PREFIXES: Mapping[str, str] = {
     "/api/verification": "verification",
     "/verifikasi": "verification",
     "/api/assignment": "assignment",
@@ -20,21 +20,21 @@ PREFIXES: Mapping[str, str] = {
     "/periksa": "assignment",
     "/api/notification": "notification",
     "/surel-keluar": "notification",
-    "/api/dead-letters": ADMINISTRATION,
-    "/kejadian-tertunda": ADMINISTRATION,
-    "/api/session": ADMINISTRATION,
-    "/api/staff": ADMINISTRATION,
-    "/masuk": ADMINISTRATION,
-    "/keluar": ADMINISTRATION,
-    "/akun": ADMINISTRATION,
-    "/akun-saya": ADMINISTRATION,
-    "/surel": ADMINISTRATION,
+    "/api/dead-letters": ADMIN_SERVICE,
+    "/kejadian-tertunda": ADMIN_SERVICE,
+    "/api/session": ADMIN_SERVICE,
+    "/api/staff": ADMIN_SERVICE,
+    "/masuk": ADMIN_SERVICE,
+    "/keluar": ADMIN_SERVICE,
+    "/akun": ADMIN_SERVICE,
+    "/akun-saya": ADMIN_SERVICE,
+    "/surel": ADMIN_SERVICE,
 }
 """A prefix covers its own path and all below it, `/akun` not `/akun-saya`."""
 
 
-def service_of(path: str) -> str:
+def service_for_path(path: str) -> str:
     """The service that answers this path."""
-    pieces = path.split("/")
-    covering = ("/".join(pieces[:count]) for count in range(len(pieces), 1, -1))
-    return next((PREFIXES[prefix] for prefix in covering if prefix in PREFIXES), FRONT)
+    segments = path.split("/")
+    candidates = ("/".join(segments[:count]) for count in range(len(segments), 1, -1))
+    return next((PATH_PREFIXES[prefix] for prefix in candidates if prefix in PATH_PREFIXES), DEFAULT_SERVICE)

@@ -9,9 +9,9 @@ from services.intake import service as intake
 from services.notification import service as notification
 from services.verification import service as verification
 from shared.platform import Platform
-from shared.runtime.service import Service
+from shared.runtime.service import ServiceApp
 
-BUILDERS: Mapping[str, Callable[[Platform], Service]] = {
+BUILDERS: Mapping[str, Callable[[Platform], ServiceApp]] = {
     "intake": intake.build,
     "verification": verification.build,
     "assignment": assignment.build,
@@ -19,6 +19,6 @@ BUILDERS: Mapping[str, Callable[[Platform], Service]] = {
 }
 
 
-def build(platform: Platform, names: Sequence[str] = tuple(BUILDERS)) -> list[Service]:
+def build(platform: Platform, names: Sequence[str] = tuple(BUILDERS)) -> list[ServiceApp]:
     """These services on this platform, in the order of BUILDERS."""
     return [builder(platform) for name, builder in BUILDERS.items() if name in names]

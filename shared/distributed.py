@@ -13,21 +13,21 @@ from pymongo.uri_parser import parse_uri
 
 from shared.clock import Clock, NewId
 from shared.documents.minio import MinioDocumentStore
-from shared.documents.s3_address import BadS3Url, S3Address, parse_s3_url
+from shared.documents.s3_address import InvalidS3Url, S3Address, parse_s3_url
 from shared.eventlog.kafka import KafkaEventLog
 from shared.eventlog.kafka_connection import Topic
-from shared.eventlog.kafka_security import Security
-from shared.half import Half
+from shared.eventlog.kafka_security import KafkaSecurity
+from shared.half import Backend
 from shared.identity.mongo import MongoAccountStore
-from shared.settings import LOOPBACK, BadSettings, Settings, read_secret, refuse_default
+from shared.settings import LOOPBACK_HOSTS, InvalidSettings, Settings, read_secret, reject_weak_password
 from shared.storage.mongo import MongoStateStore
 from shared.storage.mongo_client import MongoDatabase
 from shared.storage.port import Column, StateStore
 
 
-def open_half(settings: Settings, clock: Clock, new_id: NewId) -> Half:
+def open_backend(settings: Settings, clock: Clock, new_id: NewId) -> Backend:
     """Open all three without I/O: an engine that is down is met by whoever needs it. Raises BadSettings."""
-    topic = Topic(settings.kafka_topic, copies=settings.kafka_copies)
+    topic = Topic(settings.kafka_topic, replication_factor=settings.kafka_copies)
     log = KafkaEventLog(_kafka_servers(settings), topic, security=kafka_security(settings))
     database = MongoDatabase(mongo_uri(settings))
     documents = MinioDocumentStore(s3_address(settings), new_id)
@@ -49,7 +49,7 @@ def open_half(settings: Settings, clock: Clock, new_id: NewId) -> Half:
     async def check(thorough: bool) -> list[str]:
         return []
 
-    return Half(log, documents, accounts, state_store, prepare, close, check, alone=False)
+    return Backend(log, documents, accounts, state_store, prepare, close, check, single_process=False)
 
 
 def s3_address(settings: Settings) -> S3Address:
@@ -57,9 +57,9 @@ def s3_address(settings: Settings) -> S3Address:
     secret = _from_file(settings, "minio_password_file")
     try:
         address = parse_s3_url(settings.minio.get_secret_value(), secret)
-    except BadS3Url as error:
-        raise BadSettings(f"SIMPUL_MINIO: {error}") from error
-    refuse_default(address.secret, "SIMPUL_MINIO")
+    except InvalidS3Url as error:
+        raise InvalidSettings(f"SIMPUL_MINIO: {error}") from error
+    reject_weak_password(address.secret, "SIMPUL_MINIO")
     return address
 
 
@@ -70,14 +70,14 @@ def mongo_uri(settings: Settings) -> str:
         found = parse_uri(uri, warn=False)
     except (PyMongoError, ValueError):
         # The library's own message may repeat a piece of the address, which may be the password.
-        raise BadSettings(
+        raise InvalidSettings(
             "SIMPUL_MONGO: it must look like mongodb://user:password@host:27017/simpul?replicaSet=rs0,"
             " with / ? # @ in a password percent-encoded"
         ) from None
     if found["username"]:
-        refuse_default(found["password"] or "", "SIMPUL_MONGO")
+        reject_weak_password(found["password"] or "", "SIMPUL_MONGO")
     elif not all(_on_this_machine(host) for host, _ in found["nodelist"]):
-        raise BadSettings("SIMPUL_MONGO: a user and a password are needed for a server on another machine")
+        raise InvalidSettings("SIMPUL_MONGO: a user and a password are needed for a server on another machine")
     return uri
 
 
@@ -89,7 +89,7 @@ def _with_password(uri: SecretStr, password: str | None) -> str:
     scheme, _, rest = whole.partition("://")
     user, at, places = rest.rpartition("@")
     if not at:
-        raise BadSettings("SIMPUL_MONGO_PASSWORD_FILE: SIMPUL_MONGO names no user whose password it could be")
+        raise InvalidSettings("SIMPUL_MONGO_PASSWORD_FILE: SIMPUL_MONGO names no user whose password it could be")
     return f"{scheme}://{quote(unquote(user.partition(':')[0]), safe='')}:{quote(password, safe='')}@{places}"
 
 
@@ -101,33 +101,37 @@ def _kafka_servers(settings: Settings) -> str:
         except ValueError:
             fits = False
         if not fits or "/" in server or "@" in server:
-            raise BadSettings("SIMPUL_KAFKA: it must look like host:9092, with others after commas")
+            raise InvalidSettings("SIMPUL_KAFKA: it must look like host:9092, with others after commas")
     return ",".join(servers)
 
 
-def kafka_security(settings: Settings) -> Security:
+def kafka_security(settings: Settings) -> KafkaSecurity:
     """How Kafka is spoken to. Raises BadSettings, also for a password that is a default or would be sent in plain text."""
     user, password = settings.kafka_user, settings.kafka_password.get_secret_value()
     if settings.kafka_password_file:
         password = read_secret(settings.kafka_password_file, "SIMPUL_KAFKA_PASSWORD_FILE")
     if password and not user:
-        raise BadSettings("SIMPUL_KAFKA_USER: whose is the password for Kafka?")
+        raise InvalidSettings("SIMPUL_KAFKA_USER: whose is the password for Kafka?")
     if user:
-        refuse_default(password, "SIMPUL_KAFKA_PASSWORD")
+        reject_weak_password(password, "SIMPUL_KAFKA_PASSWORD")
     if user and settings.kafka_sasl == "PLAIN" and not settings.kafka_tls:
-        raise BadSettings("SIMPUL_KAFKA_SASL: PLAIN shows the password to whoever listens: SIMPUL_KAFKA_TLS=true first")
-    return Security(_kafka_tls(settings), user, password, settings.kafka_sasl)
+        raise InvalidSettings(
+            "SIMPUL_KAFKA_SASL: PLAIN shows the password to whoever listens: SIMPUL_KAFKA_TLS=true first"
+        )
+    return KafkaSecurity(_kafka_tls(settings), user, password, settings.kafka_sasl)
 
 
 def _kafka_tls(settings: Settings) -> SSLContext | None:
     if not settings.kafka_tls:
         if settings.kafka_ca_file:
-            raise BadSettings("SIMPUL_KAFKA_CA_FILE: there are certificates with SIMPUL_KAFKA_TLS=true alone")
+            raise InvalidSettings("SIMPUL_KAFKA_CA_FILE: there are certificates with SIMPUL_KAFKA_TLS=true alone")
         return None
     try:
         return create_default_context(cafile=settings.kafka_ca_file)
     except OSError as error:  # ssl.SSLError is one
-        raise BadSettings(f"SIMPUL_KAFKA_CA_FILE: {settings.kafka_ca_file} holds no certificates: {error}") from error
+        raise InvalidSettings(
+            f"SIMPUL_KAFKA_CA_FILE: {settings.kafka_ca_file} holds no certificates: {error}"
+        ) from error
 
 
 def _from_file(settings: Settings, name: str) -> str | None:
@@ -139,4 +143,4 @@ def _on_this_machine(host: str) -> bool:
     try:
         return ip_address(host).is_loopback
     except ValueError:
-        return host in LOOPBACK
+        return host in LOOPBACK_HOSTS

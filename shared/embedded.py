@@ -7,17 +7,17 @@ from collections.abc import Sequence
 from shared.clock import Clock, NewId
 from shared.documents.folder import FolderDocumentStore
 from shared.eventlog.sqlite import SqliteEventLog
-from shared.half import Half
+from shared.half import Backend
 from shared.identity.sqlite import SqliteAccountStore
 from shared.settings import Settings
 from shared.storage.port import Column, StateStore
 from shared.storage.sqlite import SqliteStateStore
-from shared.storage.sqlite_file import SqliteFile
+from shared.storage.sqlite_file import SqliteDatabase
 
 
-def open_half(settings: Settings, clock: Clock, new_id: NewId) -> Half:
+def open_backend(settings: Settings, clock: Clock, new_id: NewId) -> Backend:
     """Open the file. Raises OSError or StoreUnavailable if it cannot be used."""
-    file = SqliteFile(settings.database)
+    file = SqliteDatabase(settings.database)
 
     def state_store(service: str, columns: Sequence[Column]) -> StateStore:
         return SqliteStateStore(file, service, columns, clock)
@@ -30,7 +30,7 @@ def open_half(settings: Settings, clock: Clock, new_id: NewId) -> Half:
         file.close()
 
     log, accounts = SqliteEventLog(file), SqliteAccountStore(file)
-    return Half(
+    return Backend(
         log=log,
         documents=FolderDocumentStore(settings.documents, new_id),
         accounts=accounts,
@@ -38,5 +38,5 @@ def open_half(settings: Settings, clock: Clock, new_id: NewId) -> Half:
         prepare=prepare,
         close=close,
         check=file.check,
-        alone=True,
+        single_process=True,
     )

@@ -17,24 +17,24 @@ class FolderInUse(Exception):
 
 
 @contextlib.contextmanager
-def hold(folder: Path) -> Iterator[None]:
+def lock_exclusively(folder: Path) -> Iterator[None]:
     """Have the folder alone for as long as the block runs. Raises FolderInUse at once if anybody else uses it."""
-    with _locked(folder, "", fcntl.LOCK_EX):
+    with _flock(folder, "", fcntl.LOCK_EX):
         yield
 
 
 @contextlib.contextmanager
-def share(folder: Path, *services: str) -> Iterator[None]:
+def lock_shared(folder: Path, *services: str) -> Iterator[None]:
     """Use the folder beside others, and be the only one who serves these. Raises FolderInUse at once."""
     with contextlib.ExitStack() as stack:
-        stack.enter_context(_locked(folder, "", fcntl.LOCK_SH))
+        stack.enter_context(_flock(folder, "", fcntl.LOCK_SH))
         for service in services:
-            stack.enter_context(_locked(folder, service, fcntl.LOCK_EX))
+            stack.enter_context(_flock(folder, service, fcntl.LOCK_EX))
         yield
 
 
 @contextlib.contextmanager
-def _locked(folder: Path, name: str, kind: int) -> Iterator[None]:
+def _flock(folder: Path, name: str, kind: int) -> Iterator[None]:
     with (folder / (f"lock.{name}" if name else "lock")).open("a") as file:
         try:
             fcntl.flock(file, kind | fcntl.LOCK_NB)

@@ -10,22 +10,22 @@ from shared.eventlog.port import EventLog
 from shared.identity.accounts import AccountStore
 from shared.storage.port import Column, StateStore
 
-StateStores = Callable[[str, Sequence[Column]], StateStore]
+StateStoreFactory = Callable[[str, Sequence[Column]], StateStore]
 """The state store of a service by its name and the columns that it finds documents by."""
 
 
 @dataclass(frozen=True, slots=True)
-class Half:
+class Backend:
     """Everything that is kept, and where."""
 
     log: EventLog
     documents: DocumentStore
     accounts: AccountStore
-    state_store: StateStores
+    state_store: StateStoreFactory
     prepare: Callable[[], Awaitable[None]]
     """Makes what belongs to no service and must be there before any starts. Raises if it cannot be made."""
     close: Callable[[], Awaitable[None]]
     check: Callable[[bool], Awaitable[list[str]]]
     """Looks for damage in what is kept, thoroughly or not, a line for each finding; engines look after themselves."""
-    alone: bool
+    single_process: bool
     """Each service has one process, which may take up at once what an earlier one left in hand."""

@@ -19,7 +19,7 @@ from types import FrameType
 GRACE_SECONDS = 3.0
 """What an interrupted command may take to close what it opened."""
 
-Cancel = Callable[[], None]
+CancelCallback = Callable[[], None]
 
 
 class Interrupted(BaseException):
@@ -38,8 +38,8 @@ class Interrupted(BaseException):
 class _Interrupts:
     number = 0
     """The signal that came and was not answered yet, 0 before."""
-    came = False
-    cancel: Cancel | None = None
+    received = False
+    cancel: CancelCallback | None = None
     ended = False
 
 
@@ -48,27 +48,27 @@ _state = _Interrupts()
 
 def install() -> None:
     """Take both signals, also where Ctrl-C is ignored, as by what a shell script starts with `&`."""
-    _state.number, _state.came, _state.cancel, _state.ended = 0, False, None, False
-    sys.unraisablehook = _unraisable
+    _state.number, _state.received, _state.cancel, _state.ended = 0, False, None, False
+    sys.unraisablehook = _handle_unraisable
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, _interrupt)
+        signal.signal(number, _handle_signal)
 
 
-def _unraisable(unraisable: sys.UnraisableHookArgs) -> None:
+def _handle_unraisable(unraisable: sys.UnraisableHookArgs) -> None:
     """Python drops what is raised while it collects garbage: an interrupt that came just then ends the process here.
 
     What an interrupt left half made (an event loop, say) may fail as it is collected, which is of no interest to anybody.
     """
     if isinstance(unraisable.exc_value, Interrupted):
-        end_now(unraisable.exc_value.status)
-    if not _state.came:
+        exit_now(unraisable.exc_value.status)
+    if not _state.received:
         sys.__unraisablehook__(unraisable)
 
 
-def _interrupt(number: int, _: FrameType | None) -> None:
+def _handle_signal(number: int, _: FrameType | None) -> None:
     if _state.number or _state.ended:
-        end_now(128 + number)
-    _state.number, _state.came = number, True
+        exit_now(128 + number)
+    _state.number, _state.received = number, True
     warnings.simplefilter("ignore")  # a coroutine that is not awaited any more is meant so
     # No threading.Thread: its start takes a lock that the interrupted code may hold.
     _thread.start_new_thread(_end_if_still_interrupted, (128 + number,))
@@ -80,20 +80,20 @@ def _interrupt(number: int, _: FrameType | None) -> None:
 def _end_if_still_interrupted(status: int) -> None:
     time.sleep(GRACE_SECONDS)
     if _state.number:
-        end_now(status)
+        exit_now(status)
 
 
-def end_within(seconds: float, status: int) -> None:
+def exit_after(seconds: float, status: int) -> None:
     """End the process after this time, if it has not ended by itself."""
 
     def end() -> None:
         time.sleep(seconds)
-        end_now(status)
+        exit_now(status)
 
     _thread.start_new_thread(end, ())
 
 
-def end_now(status: int) -> None:
+def exit_now(status: int) -> None:
     """End the process, whatever its threads do."""
     with contextlib.suppress(OSError):
         if os.isatty(2):
@@ -102,7 +102,7 @@ def end_now(status: int) -> None:
 
 
 @contextlib.contextmanager
-def cancelling(cancel: Cancel) -> Iterator[None]:
+def cancel_on_interrupt(cancel: CancelCallback) -> Iterator[None]:
     """While the block runs, an interrupt calls this instead of raising Interrupted, which is raised at the block's end."""
     _state.cancel = cancel
     try:
@@ -131,7 +131,7 @@ def leave(status: int) -> None:
         for stream in (sys.stdout, sys.stderr):
             with contextlib.suppress(OSError, ValueError):
                 stream.flush()
-        end_now(status)
-    if _state.came:
-        end_within(GRACE_SECONDS, status)
+        exit_now(status)
+    if _state.received:
+        exit_after(GRACE_SECONDS, status)
     sys.exit(status)

@@ -18,7 +18,7 @@ request_id: ContextVar[str] = ContextVar("request_id", default="")
 service: ContextVar[str] = ContextVar("service", default="")
 """The service that is at work in the background, "" where several answer side by side."""
 
-_SECRETS = (
+_REDACTIONS = (
     (re.compile(r"(?i)\b(bearer|kunci=|token=|password=|smtps?://[^\s:@/]*:)\s*[^\s&\"',;]+"), r"\1[rahasia]"),
     (
         re.compile(r"(?<![\w.!#$%&'*+/=?^`{|}~-])[\w.!#$%&'*+/=?^`{|}~-]+@[\w-]+(?:[.!#$%&'*+/=?^`{|}~@]+[\w-]+)*"),
@@ -27,32 +27,32 @@ _SECRETS = (
     (re.compile(r"(?<!\d)\d(?:[ .-]?\d){17}(?!\d)"), "[nomor]"),
     (re.compile(r"(?<![\w-])[\w-]{40,}(?![\w-])"), "[token]"),
 )
-_VALUE = "input_value="
-_SUSPECT = re.compile(r"@|\d[ .\-\d]{16}|[\w-]{40}|input_value=|(?i:bearer|kunci=|token=|password=)")
-_OWN = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName", "color_message"}
+_INPUT_VALUE = "input_value="
+_MAY_NEED_REDACTION = re.compile(r"@|\d[ .\-\d]{16}|[\w-]{40}|input_value=|(?i:bearer|kunci=|token=|password=)")
+_STANDARD_ATTRIBUTES = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName", "color_message"}
 
 
-def redacted(text: str) -> str:
+def redact(text: str) -> str:
     """The text without e-mail addresses, 18-digit numbers, tokens and passwords."""
-    if not _SUSPECT.search(text):
+    if not _MAY_NEED_REDACTION.search(text):
         return text
-    for pattern, instead in _SECRETS:
-        text = pattern.sub(instead, text)
-    return _without_values(text)
+    for pattern, replacement in _REDACTIONS:
+        text = pattern.sub(replacement, text)
+    return _redact_input_values(text)
 
 
-def _without_values(text: str) -> str:
+def _redact_input_values(text: str) -> str:
     """Without what people typed, where a message of the validation shows it: up to the type that follows, or the line's end."""
-    shown, at = [], 0
-    while (begin := text.find(_VALUE, at)) >= 0:
-        shown.append(f"{text[at:begin]}{_VALUE}[isian]")
+    parts, at = [], 0
+    while (begin := text.find(_INPUT_VALUE, at)) >= 0:
+        parts.append(f"{text[at:begin]}{_INPUT_VALUE}[isian]")
         line_end = text.find("\n", begin)
         end = text.find(", input_type=", begin, line_end if line_end >= 0 else len(text))
         at = next(place for place in (end, line_end, len(text)) if place >= 0)
-    return "".join((*shown, text[at:]))
+    return "".join((*parts, text[at:]))
 
 
-class JsonLines(logging.Formatter):
+class JsonLogFormatter(logging.Formatter):
     """A record as one line of ASCII; everything in it has been redacted. `service` is whose it is if nobody says."""
 
     def __init__(self, service: str = ""):
@@ -65,24 +65,24 @@ class JsonLines(logging.Formatter):
             "level": record.levelname.lower(),
             "service": service.get() or self._service,
             "logger": record.name,
-            "message": redacted(record.getMessage()),
+            "message": redact(record.getMessage()),
         }
         if current := request_id.get():
             line["request"] = current
         if trace := trace_id():
             line["trace"] = trace
         for name, value in vars(record).items():
-            if name not in _OWN:
-                line[name] = redacted(value) if isinstance(value, str) else value
+            if name not in _STANDARD_ATTRIBUTES:
+                line[name] = redact(value) if isinstance(value, str) else value
         if record.exc_info:
-            line["exception"] = redacted(self.formatException(record.exc_info))
-        return json.dumps(line, default=lambda value: redacted(str(value)))
+            line["exception"] = redact(self.formatException(record.exc_info))
+        return json.dumps(line, default=lambda value: redact(str(value)))
 
 
 def configure_logging(level: str = "info", stream: TextIO | None = None, service: str = "simpul") -> None:
     """Send everything to one stream (standard error) from this level on, the server's own lines included."""
     handler = logging.StreamHandler(stream or sys.stderr)
-    handler.setFormatter(JsonLines(service))
+    handler.setFormatter(JsonLogFormatter(service))
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(level.upper())
@@ -93,23 +93,23 @@ def configure_logging(level: str = "info", stream: TextIO | None = None, service
         logging.getLogger(chatty).setLevel(logging.WARNING)
 
 
-class Seldom(logging.Filter):
+class LogRateLimiter(logging.Filter):
     """Lets a line through if none of the same form came within these seconds."""
 
-    def __init__(self, pause: float) -> None:
+    def __init__(self, interval: float) -> None:
         super().__init__()
-        self._pause = pause
-        self._written: dict[str, float] = {}
+        self._interval = interval
+        self._last_written: dict[str, float] = {}
 
     def filter(self, record: logging.LogRecord) -> bool:
-        lately = record.created - self._written.get(record.msg, 0.0) < self._pause
-        if not lately:
-            self._written[record.msg] = record.created
-        return not lately
+        recent = record.created - self._last_written.get(record.msg, 0.0) < self._interval
+        if not recent:
+            self._last_written[record.msg] = record.created
+        return not recent
 
 
-def write_seldom(pause: float, *names: str) -> None:
+def rate_limit_logs(interval: float, *names: str) -> None:
     """Let these loggers write each form of a line once in so many seconds; may be called again."""
     for logger in map(logging.getLogger, names):
-        if not any(isinstance(each, Seldom) for each in logger.filters):
-            logger.addFilter(Seldom(pause))
+        if not any(isinstance(each, LogRateLimiter) for each in logger.filters):
+            logger.addFilter(LogRateLimiter(interval))

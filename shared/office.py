@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Office:
+class OfficeContact:
     """How to reach the office; what is empty is not offered. False if there is no way at all."""
 
     phone: str = ""
@@ -17,10 +17,10 @@ class Office:
         return bool(self.phone or self.email or self.address)
 
     @property
-    def dialled(self) -> str:
+    def dialable_phone(self) -> str:
         """The phone number as a link dials it."""
         return "".join(letter for letter in self.phone if letter in "+0123456789")
 
 
-NO_WAY = Office()
+NO_CONTACT = OfficeContact()
 """An office that says nowhere how to reach it."""

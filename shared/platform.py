@@ -9,19 +9,19 @@ from dataclasses import dataclass, replace
 from shared.calendar import WorkingCalendar, official_calendar, parse_overrides
 from shared.clock import Clock, NewId, random_id, system_clock
 from shared.documents.inspection import Inspector
-from shared.documents.measured import MeasuredDocumentStore
+from shared.documents.measured import InstrumentedDocumentStore
 from shared.documents.port import DocumentStore
 from shared.eventlog.port import EventLog, LogUnavailable
-from shared.half import Half
+from shared.half import Backend
 from shared.identity.accounts import AccountStore
-from shared.identity.identity import Identity
-from shared.identity.seals import Seals
-from shared.identity.tracking import Tracking
+from shared.identity.identity import IdentityService
+from shared.identity.seals import Signer
+from shared.identity.tracking import TrackingTokens
 from shared.mail.folder import FolderMailer
 from shared.mail.port import Mailer
 from shared.mail.smtp import SmtpMailer
-from shared.mail.smtp_server import BadSmtpUrl
-from shared.settings import BadSettings, Settings, load_secret, read_secret
+from shared.mail.smtp_server import InvalidSmtpUrl
+from shared.settings import InvalidSettings, Settings, load_secret, read_secret
 from shared.storage.port import Column, StateStore
 
 logger = logging.getLogger(__name__)
@@ -35,11 +35,11 @@ class Platform:
     clock: Clock
     new_id: NewId
     calendar: WorkingCalendar
-    half: Half
+    half: Backend
     mailer: Mailer
-    identity: Identity
-    tracking: Tracking
-    seals: Seals
+    identity: IdentityService
+    tracking: TrackingTokens
+    signer: Signer
     inspector: Inspector
 
     @property
@@ -55,9 +55,9 @@ class Platform:
         return self.half.accounts
 
     @property
-    def alone(self) -> bool:
+    def single_process(self) -> bool:
         """Each service has one process, which may take up at once what an earlier one left in hand."""
-        return self.half.alone
+        return self.half.single_process
 
     def state_store(self, service: str, columns: Sequence[Column]) -> StateStore:
         return self.half.state_store(service, columns)
@@ -80,8 +80,8 @@ def open_platform(settings: Settings, clock: Clock = system_clock, new_id: NewId
     if not settings.distributed:
         settings.data.mkdir(parents=True, exist_ok=True)
     secret = load_secret(settings)
-    half = _open_half(settings, clock, new_id)
-    half = replace(half, documents=MeasuredDocumentStore(half.documents))
+    half = _open_backend(settings, clock, new_id)
+    half = replace(half, documents=InstrumentedDocumentStore(half.documents))
     return Platform(
         settings=settings,
         clock=clock,
@@ -89,20 +89,20 @@ def open_platform(settings: Settings, clock: Clock = system_clock, new_id: NewId
         calendar=_calendar(settings),
         half=half,
         mailer=_mailer(settings),
-        identity=Identity(half.accounts, clock, secret),
-        tracking=Tracking(secret, settings.origin),
-        seals=Seals(secret),
+        identity=IdentityService(half.accounts, clock, secret),
+        tracking=TrackingTokens(secret, settings.origin),
+        signer=Signer(secret),
         inspector=Inspector(),
     )
 
 
-def _open_half(settings: Settings, clock: Clock, new_id: NewId) -> Half:
+def _open_backend(settings: Settings, clock: Clock, new_id: NewId) -> Backend:
     # The drivers of the distributed half take a second to import, and most who run the embedded one never need them.
     if settings.distributed:
-        from shared.distributed import open_half as distributed
+        from shared.distributed import open_backend as distributed
 
         return distributed(settings, clock, new_id)
-    from shared.embedded import open_half as embedded
+    from shared.embedded import open_backend as embedded
 
     return embedded(settings, clock, new_id)
 
@@ -112,7 +112,7 @@ def _calendar(settings: Settings) -> WorkingCalendar:
     try:
         return official_calendar(parse_overrides(path.read_text()) if path.exists() else None)
     except ValueError as error:
-        raise BadSettings(f"{path}: {error}") from error
+        raise InvalidSettings(f"{path}: {error}") from error
 
 
 def _mailer(settings: Settings) -> Mailer:
@@ -123,5 +123,5 @@ def _mailer(settings: Settings) -> Mailer:
     password = read_secret(file, "SIMPUL_SMTP_PASSWORD_FILE") if file else None
     try:
         return SmtpMailer(url, password)
-    except BadSmtpUrl as error:
-        raise BadSettings(f"SIMPUL_SMTP: {error}") from error
+    except InvalidSmtpUrl as error:
+        raise InvalidSettings(f"SIMPUL_SMTP: {error}") from error

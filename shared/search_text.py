@@ -7,12 +7,12 @@ import unicodedata
 from shared.contracts.facts import Applicant, Letter, Staff
 from shared.text_cleaning import DASHES, QUOTES
 
-LONGEST_TEXT = 10_000
+MAX_TEXT_LENGTH = 10_000
 """Characters of a request that are searched; the rest of a text that unfolds to more is not."""
-LONGEST_QUERY = 200
+MAX_QUERY_LENGTH = 200
 MAX_WORDS = 20
 
-_LETTERS = {
+_BASE_LETTERS = {
     "\u0111": "d",
     "\u00f0": "d",
     "\u0142": "l",
@@ -24,28 +24,30 @@ _LETTERS = {
     "\u00fe": "th",
 }
 """Letters that no decomposition takes apart, as people type them."""
-_FOLDED = str.maketrans({**dict.fromkeys(DASHES, "-"), **dict.fromkeys(QUOTES, ""), **_LETTERS})
-_UNSEEN = frozenset({"Mn", "Me", "Cf", "Cc", "Cs"})
+_TRANSLATION = str.maketrans({**dict.fromkeys(DASHES, "-"), **dict.fromkeys(QUOTES, ""), **_BASE_LETTERS})
+_IGNORED_CATEGORIES = frozenset({"Mn", "Me", "Cf", "Cc", "Cs"})
 
 
-def folded(text: str) -> str:
+def fold_text(text: str) -> str:
     """The text in small letters without accents, apostrophes, quotes and invisible marks, with plain hyphens and single spaces.
 
     An apostrophe is left out rather than made plain, because Jum'at is written Jumat as well.
     """
-    plain = text.translate(_FOLDED)  # first, because an acute accent by itself decomposes into a space
+    plain = text.translate(_TRANSLATION)  # first, because an acute accent by itself decomposes into a space
     if not text.isascii():
-        spread = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", plain).casefold())
-        plain = "".join(mark for mark in spread if mark.isspace() or unicodedata.category(mark) not in _UNSEEN)
-    return " ".join(plain.lower().translate(_FOLDED).replace("\0", "").split())
+        decomposed = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", plain).casefold())
+        plain = "".join(
+            mark for mark in decomposed if mark.isspace() or unicodedata.category(mark) not in _IGNORED_CATEGORIES
+        )
+    return " ".join(plain.lower().translate(_TRANSLATION).replace("\0", "").split())
 
 
-def searchable(*texts: str) -> str:
+def build_search_text(*texts: str) -> str:
     """What is stored of a request to be searched: what people look for most comes first."""
-    return " ".join(filter(None, map(folded, texts)))[:LONGEST_TEXT]
+    return " ".join(filter(None, map(fold_text, texts)))[:MAX_TEXT_LENGTH]
 
 
-def request_text(
+def request_search_text(
     number: str,
     applicant: Applicant | None,
     letter: Letter | None = None,
@@ -55,10 +57,10 @@ def request_text(
     """What of a request is searched: number, name, unit, e-mail, letter number, lead and description."""
     of_applicant = (applicant.name, applicant.unit, applicant.email) if applicant else ()
     of_lead = (lead.name, lead.username) if lead else ()
-    return searchable(number, *of_applicant, letter.number if letter else "", *of_lead, description)
+    return build_search_text(number, *of_applicant, letter.number if letter else "", *of_lead, description)
 
 
-def query_words(query: str) -> str:
+def normalize_query(query: str) -> str:
     """A query as it is compared with `searchable` text; one that folds to nothing stays as it is, and so finds nothing."""
-    words = dict.fromkeys(folded(query[:LONGEST_QUERY]).split())
+    words = dict.fromkeys(fold_text(query[:MAX_QUERY_LENGTH]).split())
     return " ".join(list(words)[:MAX_WORDS]) or query.strip()

@@ -13,16 +13,16 @@ from pydantic import Field, SecretStr, ValidationError, field_validator, model_v
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from shared.mail.port import is_header_text, is_mailbox
-from shared.office import Office
+from shared.office import OfficeContact
 
 MIB = 1024 * 1024
-LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
-EVERYWHERE = frozenset({"0.0.0.0", "::"})  # noqa: S104 - compared with, not listened at
-OF_COMMANDS = frozenset({"simpul_demo_accounts"})
+LOOPBACK_HOSTS = frozenset({"127.0.0.1", "::1", "localhost"})
+WILDCARD_HOSTS = frozenset({"0.0.0.0", "::"})  # noqa: S104 - compared with, not listened at
+COMMAND_VARIABLES = frozenset({"simpul_demo_accounts"})
 """Variables that belong to one command alone."""
-NEEDED_DISTRIBUTED = ("kafka", "mongo", "minio", "smtp", "base_url")
-LEAST_PASSWORD = 12
-DEFAULTS = (
+REQUIRED_IN_DISTRIBUTED_MODE = ("kafka", "mongo", "minio", "smtp", "base_url")
+MIN_PASSWORD_LENGTH = 12
+COMMON_PASSWORD_WORDS = (
     "admin",
     "change",
     "default",
@@ -38,7 +38,7 @@ DEFAULTS = (
 """Words that passwords of manuals and examples are made of."""
 
 
-class BadSettings(Exception):
+class InvalidSettings(Exception):
     """A setting is missing or wrong; the text says which and what would be right."""
 
 
@@ -134,27 +134,27 @@ class Settings(BaseSettings):
 
     @field_validator("mail_from", "reply_to", "office_phone", "office_email", "office_address")
     @classmethod
-    def _one_line(cls, value: str) -> str:
+    def _validate_single_line(cls, value: str) -> str:
         if not is_header_text(value):
             raise ValueError("must be one line without control characters")
         return value.strip()
 
     @field_validator("reply_to", "office_email")
     @classmethod
-    def _mailbox(cls, value: str) -> str:
+    def _validate_mailbox(cls, value: str) -> str:
         if value and not is_mailbox(value):
             raise ValueError("must look like kantor@simpul.example")
         return value
 
     @field_validator("base_url", "otlp")
     @classmethod
-    def _address(cls, value: str) -> str:
+    def _validate_url(cls, value: str) -> str:
         if value and (urlsplit(value).scheme not in {"http", "https"} or not urlsplit(value).netloc):
             raise ValueError("must look like https://simpul.example")
         return value.rstrip("/")
 
     @model_validator(mode="after")
-    def _whole(self) -> Self:
+    def _validate_combinations(self) -> Self:
         if self.body_limit < self.file_limit:
             raise ValueError("SIMPUL_BODY_LIMIT must not be smaller than SIMPUL_FILE_LIMIT")
         if "upload_budget_per_address" not in self.model_fields_set:
@@ -166,16 +166,16 @@ class Settings(BaseSettings):
                 "SIMPUL_UPLOAD_BUDGET_PER_ADDRESS, and a quarter of SIMPUL_UPLOAD_BUDGET, "
                 "must not be smaller than SIMPUL_BODY_LIMIT"
             )
-        if _given(self.secret) and (self.secret_file or not self.distributed):
+        if _is_set(self.secret) and (self.secret_file or not self.distributed):
             raise ValueError("SIMPUL_SECRET is for SIMPUL_MODE=distributed without SIMPUL_SECRET_FILE alone")
-        if self.distributed and (lacking := self._lacking()):
-            raise ValueError(f"SIMPUL_MODE=distributed needs {', '.join(f'SIMPUL_{name.upper()}' for name in lacking)}")
+        if self.distributed and (missing := self._missing_settings()):
+            raise ValueError(f"SIMPUL_MODE=distributed needs {', '.join(f'SIMPUL_{name.upper()}' for name in missing)}")
         return self
 
-    def _lacking(self) -> list[str]:
+    def _missing_settings(self) -> list[str]:
         """What the distributed mode cannot do without. Of the two places for the secret, the file is the one to name."""
-        lacking = [name for name in NEEDED_DISTRIBUTED if not _given(getattr(self, name))]
-        return lacking if _given(self.secret) or self.secret_file else [*lacking, "secret_file"]
+        missing = [name for name in REQUIRED_IN_DISTRIBUTED_MODE if not _is_set(getattr(self, name))]
+        return missing if _is_set(self.secret) or self.secret_file else [*missing, "secret_file"]
 
     @property
     def distributed(self) -> bool:
@@ -194,7 +194,7 @@ class Settings(BaseSettings):
     @property
     def local(self) -> bool:
         """Reached from this machine alone: accounts may be made at the first start, and the API documentation is open."""
-        return self.host in LOOPBACK and urlsplit(self.origin).hostname in LOOPBACK
+        return self.host in LOOPBACK_HOSTS and urlsplit(self.origin).hostname in LOOPBACK_HOSTS
 
     @property
     def docs_open(self) -> bool:
@@ -211,8 +211,8 @@ class Settings(BaseSettings):
         return self.mail_viewer and self.local
 
     @property
-    def office(self) -> Office:
-        return Office(self.office_phone, self.office_email, self.office_address)
+    def office(self) -> OfficeContact:
+        return OfficeContact(self.office_phone, self.office_email, self.office_address)
 
     @property
     def database(self) -> Path:
@@ -236,17 +236,17 @@ def load_settings(**overrides: Any) -> Settings:
     try:
         return Settings(**overrides)
     except ValidationError as error:
-        raise BadSettings("\n".join(map(_sentence, error.errors()))) from error
+        raise InvalidSettings("\n".join(map(_format_error, error.errors()))) from error
     except UnicodeDecodeError as error:
-        raise BadSettings(f".env cannot be read: {error}") from error
+        raise InvalidSettings(f".env cannot be read: {error}") from error
 
 
-def _sentence(error: Any) -> str:
-    said = str(error["msg"]).removeprefix("Value error, ")
-    return f"SIMPUL_{'_'.join(map(str, error['loc'])).upper()}: {said}" if error["loc"] else said
+def _format_error(error: Any) -> str:
+    message = str(error["msg"]).removeprefix("Value error, ")
+    return f"SIMPUL_{'_'.join(map(str, error['loc'])).upper()}: {message}" if error["loc"] else message
 
 
-def _given(value: Any) -> bool:
+def _is_set(value: Any) -> bool:
     return bool(value.get_secret_value() if isinstance(value, SecretStr) else value)
 
 
@@ -256,53 +256,55 @@ def read_secret(path: Path, setting: str) -> str:
         secret = path.read_text().strip()
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not text"
-        raise BadSettings(f"{setting}: {path} cannot be read: {reason}") from error
+        raise InvalidSettings(f"{setting}: {path} cannot be read: {reason}") from error
     if not secret:
-        raise BadSettings(f"{setting}: {path} is empty")
+        raise InvalidSettings(f"{setting}: {path} is empty")
     return secret
 
 
-def refuse_default(password: str, setting: str) -> None:
+def reject_weak_password(password: str, setting: str) -> None:
     """Raises BadSettings for a password that is empty, short, or like those of manuals: `change-me-please`, `minioadmin`."""
-    bare = password.lower()
-    for word in DEFAULTS:
-        bare = bare.replace(word, "")
-    different = 6 if bare == password.lower() else 8
-    if len(password) < LEAST_PASSWORD or len(set(bare)) < different:
-        raise BadSettings(
-            f"{setting}: its password is empty, a default or too simple; {LEAST_PASSWORD} random characters are needed"
+    remainder = password.lower()
+    for word in COMMON_PASSWORD_WORDS:
+        remainder = remainder.replace(word, "")
+    min_distinct = 6 if remainder == password.lower() else 8
+    if len(password) < MIN_PASSWORD_LENGTH or len(set(remainder)) < min_distinct:
+        raise InvalidSettings(
+            f"{setting}: its password is empty, a default or too simple; {MIN_PASSWORD_LENGTH} random characters are needed"
         )
 
 
 def load_secret(settings: Settings) -> bytes:
     """The secret of 32 bytes or more; embedded mode makes one at the first start, distributed needs one. Raises BadSettings."""
     if secret := settings.secret.get_secret_value():
-        return _strong(secret, "SIMPUL_SECRET")
+        return _check_secret_strength(secret, "SIMPUL_SECRET")
     path = settings.secret_path
     setting = "the secret" if settings.secret_file is None else "SIMPUL_SECRET_FILE"
     # In this order: of a process that starts at this moment the secret is there before the database.
-    begun = not settings.distributed and settings.database.exists()
+    has_data = not settings.distributed and settings.database.exists()
     if settings.secret_file is None and not path.exists():
-        if begun:
-            raise BadSettings(f"{path} is missing. Every tracking link was made with it: put it back from a backup.")
-        _make_secret(path)
-    return _strong(read_secret(path, setting), f"{setting} in {path}")
+        if has_data:
+            raise InvalidSettings(
+                f"{path} is missing. Every tracking link was made with it: put it back from a backup."
+            )
+        _create_secret(path)
+    return _check_secret_strength(read_secret(path, setting), f"{setting} in {path}")
 
 
-def _strong(secret: str, which: str) -> bytes:
+def _check_secret_strength(secret: str, which: str) -> bytes:
     if len(secret) < 32 or len(set(secret)) < 10:
-        raise BadSettings(f"{which} is too short or too simple: at least 32 random characters are needed")
+        raise InvalidSettings(f"{which} is too short or too simple: at least 32 random characters are needed")
     return secret.encode()
 
 
-def _make_secret(path: Path) -> None:
+def _create_secret(path: Path) -> None:
     """Write it under another name first: of two processes that start at once, one makes it and both read the same."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f"secret.{secrets.token_hex(8)}")
-    with open(os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w") as file:
+    temporary = path.with_name(f"secret.{secrets.token_hex(8)}")
+    with open(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w") as file:
         file.write(secrets.token_urlsafe(48))
         file.flush()
         os.fsync(file.fileno())
     with contextlib.suppress(FileExistsError):
-        os.link(draft, path)
-    draft.unlink()
+        os.link(temporary, path)
+    temporary.unlink()

@@ -30,15 +30,18 @@ _NONCHARACTERS = dict.fromkeys(
     [*range(0xFDD0, 0xFDF0), *(plane << 16 | end for plane in range(17) for end in (0xFFFE, 0xFFFF))]
 )
 _DROPPED = {**_MEANINGLESS, **_NONCHARACTERS}
-_LONGEST_TAGS = 16
+_MAX_TAG_SEQUENCE = 16
 _TAGS = frozenset(map(chr, range(0xE0020, 0xE0080)))
 _VARIATIONS = frozenset(map(chr, range(0xFE00, 0xFE10)))
 _IDEOGRAPH_VARIATIONS = frozenset(map(chr, range(0xE0100, 0xE01F0)))
-_IN_DOUBT = _TAGS | _VARIATIONS | _IDEOGRAPH_VARIATIONS | {_ZWJ, _ZWNJ}
+_CONTEXTUAL_MARKS = _TAGS | _VARIATIONS | _IDEOGRAPH_VARIATIONS | {_ZWJ, _ZWNJ}
 """Invisible marks that mean something in their place alone."""
-_PLAIN_NUMBER = {**{ord(dash): "-" for dash in DASHES}, **{ord(space): " " for space in (*SPACES, *LINE_BREAKS, "\t")}}
-_PLAIN_LINE = {ord(mark): " " for mark in (*SPACES, *LINE_BREAKS, "\t")} | {ord("\u2011"): "-"}
-_PLAIN_PARAGRAPHS = {ord(mark): "\n" for mark in (*LINE_BREAKS, "\r")} | {
+_NUMBER_TRANSLATION = {
+    **{ord(dash): "-" for dash in DASHES},
+    **{ord(space): " " for space in (*SPACES, *LINE_BREAKS, "\t")},
+}
+_LINE_TRANSLATION = {ord(mark): " " for mark in (*SPACES, *LINE_BREAKS, "\t")} | {ord("\u2011"): "-"}
+_PARAGRAPH_TRANSLATION = {ord(mark): "\n" for mark in (*LINE_BREAKS, "\r")} | {
     ord("\u00a0"): " ",
     ord("\u2007"): " ",
     ord("\u202f"): " ",
@@ -55,22 +58,22 @@ def clean_line(text: str) -> str:
 
     Raises ControlCharacter, also for CR and LF within: a single line with them is a forged header and no slip of the hand.
     """
-    cleaned = without_invisible(text).strip().translate(_PLAIN_LINE)
-    _refuse_controls(cleaned, "")
+    cleaned = remove_invisible(text).strip().translate(_LINE_TRANSLATION)
+    _reject_controls(cleaned, "")
     return " ".join(cleaned.split())
 
 
 def clean_paragraphs(text: str) -> str:
     """Text of several lines, which end in LF whatever ended them before. Raises ControlCharacter."""
-    cleaned = without_invisible(text.replace("\r\n", "\n")).translate(_PLAIN_PARAGRAPHS)
-    _refuse_controls(cleaned, "\n\t")
+    cleaned = remove_invisible(text.replace("\r\n", "\n")).translate(_PARAGRAPH_TRANSLATION)
+    _reject_controls(cleaned, "\n\t")
     return cleaned.strip()
 
 
 def clean_number(text: str, labels: Collection[str] = NUMBER_LABELS) -> str:
     """A number as it was meant: plain hyphens and spaces, without a label, quotes or a spreadsheet's apostrophe around it."""
-    plain = _unquoted(without_invisible(text).translate(_PLAIN_NUMBER))
-    return _unquoted(_without_label(plain, labels))
+    plain = _strip_quotes(remove_invisible(text).translate(_NUMBER_TRANSLATION))
+    return _strip_quotes(_strip_label(plain, labels))
 
 
 def clean_phone(text: str) -> str:
@@ -80,54 +83,54 @@ def clean_phone(text: str) -> str:
 
 def clean_email(text: str) -> str:
     """An address without invisible marks and without what a copied link puts around it; spaces within stay, and are wrong."""
-    plain = without_invisible(text).translate({ord(space): " " for space in SPACES}).strip()
+    plain = remove_invisible(text).translate({ord(space): " " for space in SPACES}).strip()
     if plain.startswith("<") and plain.endswith(">"):
         plain = plain[1:-1].strip()
     return plain[len("mailto:") :].strip() if plain[:7].lower() == "mailto:" else plain
 
 
-def without_invisible(text: str) -> str:
+def remove_invisible(text: str) -> str:
     """The text in NFC without invisible marks, but for those that joined emoji and some scripts are written with."""
     if text.isascii():
         return text
     text = text.translate(_DROPPED)
-    return unicodedata.normalize("NFC", text if _IN_DOUBT.isdisjoint(text) else _without_doubtful(text))
+    return unicodedata.normalize("NFC", text if _CONTEXTUAL_MARKS.isdisjoint(text) else _remove_meaningless(text))
 
 
-def _without_doubtful(text: str) -> str:
-    kept: list[str] = []
-    place = 0
-    while place < len(text):
-        mark = text[place]
-        tags = _tags(text, place, kept) if mark in _TAGS else ""
-        if tags or (mark not in _TAGS and (mark not in _IN_DOUBT or _means_something(text, place, kept))):
-            kept.append(tags or mark)
-        place += len(tags) or 1
-    return "".join(kept)
+def _remove_meaningless(text: str) -> str:
+    result: list[str] = []
+    index = 0
+    while index < len(text):
+        mark = text[index]
+        tags = _tag_sequence(text, index, result) if mark in _TAGS else ""
+        if tags or (mark not in _TAGS and (mark not in _CONTEXTUAL_MARKS or _is_meaningful(text, index, result))):
+            result.append(tags or mark)
+        index += len(tags) or 1
+    return "".join(result)
 
 
-def _refuse_controls(text: str, allowed: str) -> None:
+def _reject_controls(text: str, allowed: str) -> None:
     if any(unicodedata.category(letter) in ("Cc", "Cs") and letter not in allowed for letter in text):
         raise ControlCharacter("the text has a control character")
 
 
-def _tags(text: str, place: int, kept: list[str]) -> str:
+def _tag_sequence(text: str, index: int, result: list[str]) -> str:
     """The tag sequence that follows a black flag and makes it the flag of Scotland or Texas, "" if it is none."""
-    end = text.find(_TAGS_END, place, place + _LONGEST_TAGS) + 1
-    tags = text[place:end]
-    follows_flag = bool(kept) and kept[-1] == _FLAG
+    end = text.find(_TAGS_END, index, index + _MAX_TAG_SEQUENCE) + 1
+    tags = text[index:end]
+    follows_flag = bool(result) and result[-1] == _FLAG
     return tags if follows_flag and len(tags) > 1 and _TAGS.issuperset(tags) else ""
 
 
-def _means_something(text: str, place: int, kept: list[str]) -> bool:
-    mark, before = text[place], kept[-1][-1] if kept else ""
+def _is_meaningful(text: str, index: int, result: list[str]) -> bool:
+    mark, before = text[index], result[-1][-1] if result else ""
     if mark in (_ZWJ, _ZWNJ):
-        after = text[place + 1 : place + 2]
-        return _joins_letters(before) or (mark == _ZWJ and _is_symbol(before) and _is_symbol(after))
-    return _takes_variation(before) if mark in _VARIATIONS else _is_ideograph(before)
+        after = text[index + 1 : index + 2]
+        return _has_joined_forms(before) or (mark == _ZWJ and _is_symbol(before) and _is_symbol(after))
+    return _accepts_variation(before) if mark in _VARIATIONS else _is_ideograph(before)
 
 
-def _joins_letters(before: str) -> bool:
+def _has_joined_forms(before: str) -> bool:
     """Whether a joiner after this letter shows: in Arabic, the scripts of India and others beyond Latin, Greek and Cyrillic."""
     if not before or unicodedata.category(before)[0] not in "LM":
         return False
@@ -143,8 +146,8 @@ def _is_symbol(mark: str) -> bool:
     return unknown or category in ("So", "Sk", "Sm", "Me") or mark in ("\ufe0f", _TAGS_END)
 
 
-def _takes_variation(before: str) -> bool:
-    if not before or before.isspace() or before in _IN_DOUBT:
+def _accepts_variation(before: str) -> bool:
+    if not before or before.isspace() or before in _CONTEXTUAL_MARKS:
         return False
     return not (before.isalpha() and before < "\u1000")
 
@@ -153,12 +156,12 @@ def _is_ideograph(before: str) -> bool:
     return "\u3400" <= before <= "\u9fff" or "\U00020000" <= before < "\U000e0000"
 
 
-def _unquoted(text: str) -> str:
+def _strip_quotes(text: str) -> str:
     return text.strip(f" ={QUOTES}\n\r")
 
 
-def _without_label(text: str, labels: Collection[str]) -> str:
+def _strip_label(text: str, labels: Collection[str]) -> str:
     """The text from its first digit, plus sign or parenthesis on, if all words before it are labels."""
-    start = next((place for place, sign in enumerate(text) if sign in "+(" or sign.isdigit()), len(text))
-    head = "".join(letter if letter.isalpha() else " " for letter in text[:start]).upper().split()
-    return text[start:] if head and set(head) <= set(labels) else text
+    start = next((index for index, sign in enumerate(text) if sign in "+(" or sign.isdigit()), len(text))
+    label_words = "".join(letter if letter.isalpha() else " " for letter in text[:start]).upper().split()
+    return text[start:] if label_words and set(label_words) <= set(labels) else text

@@ -16,7 +16,7 @@ from opentelemetry.trace import SpanKind, Status, StatusCode
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from shared import tracing
-from shared.observability import write_seldom
+from shared.observability import rate_limit_logs
 from shared.tracing import Kind, Span
 
 _KINDS = {kind.name.lower(): kind for kind in SpanKind}
@@ -82,11 +82,11 @@ class OtelTraces:
 
 
 @contextmanager
-def traces_to(endpoint: str, service: str) -> Iterator[None]:
+def export_traces(endpoint: str, service: str) -> Iterator[None]:
     """Collect the spans of this process and send them to `endpoint` (http://host:4318, OTLP over HTTP)."""
     exporter = OTLPSpanExporter(f"{endpoint}/v1/traces", timeout=SEND_SECONDS)
     logging.getLogger("opentelemetry").setLevel(logging.ERROR)
-    write_seldom(COMPLAIN_EVERY, *COMPLAINING)
+    rate_limit_logs(COMPLAIN_EVERY, *COMPLAINING)
     traces = OtelTraces(service, BatchSpanProcessor(exporter))
     tracing.collect(traces)
     try:

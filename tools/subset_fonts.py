@@ -11,7 +11,7 @@ from pathlib import Path
 
 from fontTools import subset
 
-TO = Path(__file__).parents[1] / "services" / "assignment" / "fonts"
+TARGET_FOLDER = Path(__file__).parents[1] / "services" / "assignment" / "fonts"
 FAMILY = "Simpul Serif"
 RANGES = {
     "Latin: basic, supplement, extended A and B, IPA": (0x20, 0x2AF),
@@ -23,23 +23,29 @@ RANGES = {
     "box drawing, blocks, geometric shapes, symbols": (0x2500, 0x26FF),
     "ligatures": (0xFB00, 0xFB06),
 }
-UNSEEN = {*range(0x80, 0xA0), 0xAD, *range(0x200B, 0x2010), *range(0x2028, 0x202F), *range(0x2060, 0x2070)}
-KEPT_NAMES = (0, 13, 14)
+INVISIBLE_CODE_POINTS = {
+    *range(0x80, 0xA0),
+    0xAD,
+    *range(0x200B, 0x2010),
+    *range(0x2028, 0x202F),
+    *range(0x2060, 0x2070),
+}
+KEPT_NAME_IDS = (0, 13, 14)
 """Copyright, licence, and where the licence is to be found."""
 
 
 def main() -> None:
     for weight in ("Regular", "Bold"):
         options = subset.Options(
-            layout_features=[], hinting=False, name_IDs=[*range(7), *KEPT_NAMES], notdef_outline=True
+            layout_features=[], hinting=False, name_IDs=[*range(7), *KEPT_NAME_IDS], notdef_outline=True
         )
         font = subset.load_font(str(Path(sys.argv[1]) / f"LiberationSerif-{weight}.ttf"), options)
         subsetter = subset.Subsetter(options)
         codes = {code for first, last in RANGES.values() for code in range(first, last + 1)}
-        subsetter.populate(unicodes=codes - UNSEEN)
+        subsetter.populate(unicodes=codes - INVISIBLE_CODE_POINTS)
         subsetter.subset(font)
         _rename(font["name"], weight)
-        subset.save_font(font, str(TO / f"SimpulSerif-{weight}.ttf"), options)
+        subset.save_font(font, str(TARGET_FOLDER / f"SimpulSerif-{weight}.ttf"), options)
 
 
 def _rename(names: object, weight: str) -> None:

@@ -11,26 +11,26 @@ from pydantic import Field, model_validator
 from starlette.requests import Request
 from starlette.responses import Response
 
-from services.assignment.desk import Desk
+from services.assignment.desk import AssignmentService
 from services.assignment.domain import State
-from services.assignment.queries import Cursor, count_open, find_requests, line, whole
+from services.assignment.queries import PageKey, count_open, find_requests, line, request_view
 from services.assignment.sentences import WORDS
 from shared.calendar import today
 from shared.contracts.course import Status
 from shared.identity.accounts import Role
 from shared.identity.identity import Principal
-from shared.runtime.execution import Kept, KeptPage
-from shared.storage.port import Find
-from shared.web.lists import ListQuery, page_of, without_blanks
-from shared.web.rendering import Pages
+from shared.runtime.execution import Loaded, LoadedPage
+from shared.storage.port import RecordQuery
+from shared.web.lists import ListQuery, drop_blank_values, page_response
+from shared.web.rendering import Templates
 
-QUEUE, LEADS, WORK = "/penugasan", "/beban-kerja", "/pekerjaan"
-LIVE = "/api/assignment/live"
+QUEUE_PATH, LEADS_PATH, WORK_PATH = "/penugasan", "/beban-kerja", "/pekerjaan"
+LIVE_PATH = "/api/assignment/live"
 
-Tab = tuple[str, str, bool, int | None]
+TabLink = tuple[str, str, bool, int | None]
 """Its label, its address, whether it is the one that is open, and how many requests it has."""
 
-_page = Pages("services.assignment")
+_page = Templates("services.assignment")
 
 
 class SearchQuery(ListQuery):
@@ -44,60 +44,62 @@ class SearchQuery(ListQuery):
     @model_validator(mode="before")
     @classmethod
     def _without_blanks(cls, given: Any) -> Any:
-        return without_blanks(given)
+        return drop_blank_values(given)
 
 
-class Console:
+class StaffPages:
     """Pages of members of staff who have something to do with assignment."""
 
-    def __init__(self, desk: Desk):
+    def __init__(self, desk: AssignmentService):
         self.desk = desk
 
     @property
     def day(self) -> date:
         return today(self.desk.platform.clock())
 
-    async def page(self, request: Request, template: str, /, **facts: Any) -> Response:
+    async def page(self, request: Request, template: str, /, **context: Any) -> Response:
         waiting = await self._waiting(request.state.principal)
-        return _page(request, template, live_address=LIVE, waiting=waiting, **facts)
+        return _page(request, template, live_address=LIVE_PATH, waiting=waiting, **context)
 
     async def _waiting(self, principal: Principal) -> dict[str, int]:
         """What waits for this person, by console."""
         finds = {
-            QUEUE: (Role.STRUCTURAL, find_requests(status=Status.VERIFIED)),
-            WORK: (Role.TECHNICAL, count_open(principal.username)),
+            QUEUE_PATH: (Role.STRUCTURAL, find_requests(status=Status.VERIFIED)),
+            WORK_PATH: (Role.TECHNICAL, count_open(principal.username)),
         }
         return {
-            place: await self.desk.executor.count(find) for place, (role, find) in finds.items() if principal.has(role)
+            page_position: await self.desk.executor.count(find)
+            for page_position, (role, find) in finds.items()
+            if principal.has_role(role)
         }
 
-    async def listed(self, find: Find) -> KeptPage[State]:
+    async def find_requests_page(self, find: RecordQuery) -> LoadedPage[State]:
         return await self.desk.executor.find(find)
 
-    def lines(self, found: KeptPage[State], path: str, asked: Mapping[str, str]) -> dict[str, Any]:
+    def lines(self, found: LoadedPage[State], path: str, parameters: Mapping[str, str]) -> dict[str, Any]:
         """What a list shows: its lines, and the addresses of the pages beside it."""
         day, rules = self.day, self.desk.rules
-        page = page_of(found, lambda kept: line(kept, day, rules))
+        page = page_response(found, lambda loaded: line(loaded, day, rules))
         return {
             "lines": page["items"],
-            "next": address(path, **asked, after=page["next"]) if page["next"] else "",
-            "previous": address(path, **asked, before=page["previous"]) if page["previous"] else "",
+            "next": url(path, **parameters, after=page["next"]) if page["next"] else "",
+            "previous": url(path, **parameters, before=page["previous"]) if page["previous"] else "",
         }
 
-    def whole(self, kept: Kept[State]) -> dict[str, Any]:
-        return whole(kept, self.day, self.desk.rules)
+    def request_view(self, loaded: Loaded[State]) -> dict[str, Any]:
+        return request_view(loaded, self.day, self.desk.rules)
 
 
-def place(query: ListQuery) -> dict[str, Any]:
+def page_position(query: ListQuery) -> dict[str, Any]:
     """Where in a list somebody is."""
-    after: Cursor = query.after_key
-    before: Cursor = query.before_key
+    after: PageKey = query.after_key
+    before: PageKey = query.before_key
     return {"after": after, "before": before, "limit": query.limit}
 
 
-def address(path: str, **asked: object) -> str:
+def url(path: str, **parameters: object) -> str:
     """The path with what is asked of it; what is empty is left out."""
-    query = urlencode({name: value for name, value in asked.items() if value})
+    query = urlencode({name: value for name, value in parameters.items() if value})
     return f"{path}?{query}" if query else path
 
 

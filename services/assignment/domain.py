@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from functools import partial
 
-from services.assignment.state import HEARS as HEARS
-from services.assignment.state import INDEXED, answered_now, columns, evolve, initial
+from services.assignment.state import INDEXED_COLUMNS, columns, evolve, has_open_answer, initial
+from services.assignment.state import SUBSCRIBES_TO as SUBSCRIBES_TO
 from services.assignment.state import State as State
 from shared.calendar import WorkingCalendar, today
 from shared.contracts.assignment import (
@@ -25,9 +25,9 @@ from shared.contracts.envelope import Event
 from shared.contracts.facts import Complexity, DocumentKind, DocumentRef, Fact, Staff
 from shared.contracts.intake import ApplicantAnswered
 from shared.runtime.decider import Decider, Refusal
-from shared.runtime.moved_on import moved_on
+from shared.runtime.moved_on import conflict
 
-WITH_A_LEAD = (Status.ASSIGNED, Status.IN_PROGRESS, Status.ON_HOLD)
+ASSIGNED_STATUSES = (Status.ASSIGNED, Status.IN_PROGRESS, Status.ON_HOLD)
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,25 +118,25 @@ def decide(state: State, command: Command, now: datetime, rules: Rules) -> list[
     """
     match command:
         case RejectRequest():
-            return [_rejected(state, command)]
+            return [_reject(state, command)]
         case AssignLead():
-            return [_assigned(state, command, today(now))]
+            return [_assign(state, command, today(now))]
         case ReassignLead():
-            return [_reassigned(state, command, today(now))]
+            return [_reassign(state, command, today(now))]
         case ResumeWork():
-            return [_resumed(state, command, today(now), rules.calendar)]
+            return [_resume(state, command, today(now), rules.calendar)]
         case _:
-            return [_worked(state, command, today(now), rules)]
+            return [_work(state, command, today(now), rules)]
 
 
-def _rejected(state: State, command: RejectRequest) -> RequestRejected:
-    _must_be(state, Status.SUBMITTED, Status.VERIFIED)
-    return RequestRejected(reason=_words("reason", command.reason), by=command.by)
+def _reject(state: State, command: RejectRequest) -> RequestRejected:
+    _require_status(state, Status.SUBMITTED, Status.VERIFIED)
+    return RequestRejected(reason=_require_text("reason", command.reason), by=command.by)
 
 
-def _assigned(state: State, command: AssignLead, day: date) -> LeadAssigned:
-    _must_be(state, Status.VERIFIED)
-    _must_not_be_past(command.target_date, day)
+def _assign(state: State, command: AssignLead, day: date) -> LeadAssigned:
+    _require_status(state, Status.VERIFIED)
+    _require_not_past(command.target_date, day)
     return LeadAssigned(
         lead=command.lead,
         complexity=command.complexity,
@@ -146,52 +146,50 @@ def _assigned(state: State, command: AssignLead, day: date) -> LeadAssigned:
     )
 
 
-def _reassigned(state: State, command: ReassignLead, day: date) -> LeadReassigned:
-    if state.lead is None or state.target_date is None or state.status not in WITH_A_LEAD:
-        raise moved_on(state.status, state.history)
+def _reassign(state: State, command: ReassignLead, day: date) -> LeadReassigned:
+    if state.lead is None or state.target_date is None or state.status not in ASSIGNED_STATUSES:
+        raise conflict(state.status, state.history)
     if command.lead.username == state.lead.username:
         raise Refusal("same_lead", lead=state.lead.name)
     if command.target_date is not None:
-        _must_not_be_past(command.target_date, day)
+        _require_not_past(command.target_date, day)
     return LeadReassigned(
         lead=command.lead,
         previous=state.lead,
-        reason=_words("reason", command.reason),
+        reason=_require_text("reason", command.reason),
         target_date=command.target_date or state.target_date,
         by=command.by,
     )
 
 
-def _worked(
-    state: State, command: StartWork | NoteProgress | PauseWork | CompleteWork, day: date, rules: Rules
-) -> Fact:
-    _must_lead(state, command.by)
-    _must_be(state, Status.ASSIGNED if isinstance(command, StartWork) else Status.IN_PROGRESS)
+def _work(state: State, command: StartWork | NoteProgress | PauseWork | CompleteWork, day: date, rules: Rules) -> Fact:
+    _require_lead(state, command.by)
+    _require_status(state, Status.ASSIGNED if isinstance(command, StartWork) else Status.IN_PROGRESS)
     match command:
         case StartWork(by=by):
             return WorkStarted(by=by)
         case NoteProgress(by=by, note=note, percent=percent):
             if percent is not None and not 0 <= percent <= 100:
                 raise Refusal("percent_out_of_range")
-            return WorkProgressed(note=_words("note", note), percent=percent, by=by)
+            return WorkProgressed(note=_require_text("note", note), percent=percent, by=by)
         case PauseWork(by=by, question=question):
             return WorkPaused(
                 pause=state.course.pause + 1,
-                question=_words("question", question),
+                question=_require_text("question", question),
                 answer_by=rules.calendar.add_working_days(day, rules.answer_days),
                 by=by,
             )
         case CompleteWork():
-            return _completed(state, command, day, rules)
+            return _complete(state, command, day, rules)
 
 
-def _resumed(state: State, command: ResumeWork, day: date, calendar: WorkingCalendar) -> WorkResumed:
+def _resume(state: State, command: ResumeWork, day: date, calendar: WorkingCalendar) -> WorkResumed:
     if command.by is not None:
-        _must_lead(state, command.by)
-        _must_be(state, Status.ON_HOLD)
-    if (command.by is None and not answered_now(state)) or state.stopped_on is None or state.target_date is None:
-        raise moved_on(state.status, state.history)
-    days = _paused_for(state.stopped_on, day, calendar)
+        _require_lead(state, command.by)
+        _require_status(state, Status.ON_HOLD)
+    if (command.by is None and not has_open_answer(state)) or state.stopped_on is None or state.target_date is None:
+        raise conflict(state.status, state.history)
+    days = _paused_working_days(state.stopped_on, day, calendar)
     return WorkResumed(
         pause=state.course.pause,
         days=days,
@@ -201,7 +199,7 @@ def _resumed(state: State, command: ResumeWork, day: date, calendar: WorkingCale
     )
 
 
-def _paused_for(stopped_on: date, day: date, calendar: WorkingCalendar) -> int:
+def _paused_working_days(stopped_on: date, day: date, calendar: WorkingCalendar) -> int:
     return max(0, calendar.working_days_between(stopped_on, day))
 
 
@@ -209,10 +207,12 @@ def resumed_target(state: State, day: date, rules: Rules) -> date | None:
     """What the target becomes if work that is on hold is taken up again on that day."""
     if state.status is not Status.ON_HOLD or state.stopped_on is None or state.target_date is None:
         return None
-    return rules.calendar.add_working_days(state.target_date, _paused_for(state.stopped_on, day, rules.calendar))
+    return rules.calendar.add_working_days(
+        state.target_date, _paused_working_days(state.stopped_on, day, rules.calendar)
+    )
 
 
-def _completed(state: State, command: CompleteWork, day: date, rules: Rules) -> WorkCompleted:
+def _complete(state: State, command: CompleteWork, day: date, rules: Rules) -> WorkCompleted:
     kinds = {document.kind for document in command.documents}
     if DocumentKind.RESULT not in kinds:
         raise Refusal("documents_missing")
@@ -222,7 +222,7 @@ def _completed(state: State, command: CompleteWork, day: date, rules: Rules) -> 
         raise Refusal("record_outdated", record_number=number)
     return WorkCompleted(
         delivery=state.course.delivery + 1,
-        summary=_words("summary", command.summary),
+        summary=_require_text("summary", command.summary),
         documents=command.documents,
         record_number=number,
         confirm_by=rules.calendar.add_working_days(day, rules.confirm_days),
@@ -236,22 +236,22 @@ def next_record_number(state: State) -> str:
     return f"BAST/{state.number}/{state.course.delivery + 1}"
 
 
-def _must_be(state: State, *statuses: Status) -> None:
+def _require_status(state: State, *statuses: Status) -> None:
     if state.status not in statuses:
-        raise moved_on(state.status, state.history)
+        raise conflict(state.status, state.history)
 
 
-def _must_lead(state: State, by: Staff) -> None:
+def _require_lead(state: State, by: Staff) -> None:
     if state.lead is None or state.lead.username != by.username:
         raise Refusal("not_your_request")
 
 
-def _must_not_be_past(target: date, day: date) -> None:
+def _require_not_past(target: date, day: date) -> None:
     if target < day:
         raise Refusal("target_in_the_past", today=day)
 
 
-def _words(name: str, text: str) -> str:
+def _require_text(name: str, text: str) -> str:
     if not (words := text.strip()):
         raise Refusal(f"{name}_missing")
     return words
@@ -259,20 +259,22 @@ def _words(name: str, text: str) -> str:
 
 def react(state: State, event: Event) -> list[Command]:
     """The applicant's answer to the open question takes the work up again."""
-    return [ResumeWork()] if isinstance(event.fact, ApplicantAnswered) and answered_now(state) else []
+    return [ResumeWork()] if isinstance(event.fact, ApplicantAnswered) and has_open_answer(state) else []
 
 
 def appoint_by(state: State, rules: Rules) -> date | None:
     """The internal target for appointing a lead, while one is awaited."""
-    return _within(state.verified_at, rules.appoint_days, rules) if state.status is Status.VERIFIED else None
+    return (
+        _working_days_after(state.verified_at, rules.appoint_days, rules) if state.status is Status.VERIFIED else None
+    )
 
 
 def start_by(state: State, rules: Rules) -> date | None:
     """The internal target for starting, while that is awaited."""
-    return _within(state.assigned_at, rules.start_days, rules) if state.status is Status.ASSIGNED else None
+    return _working_days_after(state.assigned_at, rules.start_days, rules) if state.status is Status.ASSIGNED else None
 
 
-def _within(since: datetime | None, days: int, rules: Rules) -> date | None:
+def _working_days_after(since: datetime | None, days: int, rules: Rules) -> date | None:
     return rules.calendar.add_working_days(today(since), days) if since else None
 
 
@@ -290,8 +292,8 @@ def decider(rules: Rules) -> Decider[State]:
         decide=partial(decide, rules=rules),
         evolve=evolve,
         react=react,
-        hears=HEARS,
-        indexed=INDEXED,
+        subscribes_to=SUBSCRIBES_TO,
+        indexed_columns=INDEXED_COLUMNS,
         columns=columns,
         status=lambda state: state.status.value,
         number=lambda state: state.number,

@@ -9,22 +9,22 @@ from pydantic import AfterValidator, Field
 
 from shared.contracts.course import Status
 from shared.contracts.facts import Complexity
-from shared.web.bodies import Body, Day, Fields
+from shared.web.bodies import InputModel, IsoDate, RequestBody
 from shared.web.commands import OptionalText, Text
 from shared.web.lists import ListQuery
-from shared.web.text_fields import INVISIBLE
+from shared.web.text_fields import STRIP_INVISIBLE
 
-LATEST_YEAR = 2099
+MAX_TARGET_YEAR = 2099
 """Beyond it days would be counted for ever, for what can only be a slip of the hand."""
 
 
-def _in_sight(day: date) -> date:
-    if day.year > LATEST_YEAR:
-        raise ValueError(f"Tulis tanggal sampai dengan tahun {LATEST_YEAR}.")
+def _validate_target_year(day: date) -> date:
+    if day.year > MAX_TARGET_YEAR:
+        raise ValueError(f"Tulis tanggal sampai dengan tahun {MAX_TARGET_YEAR}.")
     return day
 
 
-Target = Annotated[Day, AfterValidator(_in_sight)]
+TargetDate = Annotated[IsoDate, AfterValidator(_validate_target_year)]
 
 
 class WorkQuery(ListQuery):
@@ -36,45 +36,45 @@ class WorkQuery(ListQuery):
     search: str = Field("", max_length=200)
 
 
-class Nothing(Body):
+class EmptyBody(RequestBody):
     """A body without fields, which may be left out."""
 
 
-class Rejection(Body):
+class Rejection(RequestBody):
     reason: Text
 
 
-class Assignment(Body):
+class Assignment(RequestBody):
     """`lead` is the username of an active member of the technical staff; `target_date` is today or later."""
 
-    lead: Annotated[str, Field(min_length=1, max_length=100), INVISIBLE]
+    lead: Annotated[str, Field(min_length=1, max_length=100), STRIP_INVISIBLE]
     complexity: Complexity
-    target_date: Target
+    target_date: TargetDate
     note: OptionalText = ""
 
 
-class Reassignment(Body):
+class Reassignment(RequestBody):
     """Without a `target_date` the target stays."""
 
-    lead: Annotated[str, Field(min_length=1, max_length=100), INVISIBLE]
+    lead: Annotated[str, Field(min_length=1, max_length=100), STRIP_INVISIBLE]
     reason: Text
-    target_date: Target | None = None
+    target_date: TargetDate | None = None
 
 
-class Progress(Body):
+class Progress(RequestBody):
     note: Text
     percent: int | None = Field(None, ge=0, le=100)
 
 
-class Pause(Body):
+class Pause(RequestBody):
     question: Text
 
 
-class Resume(Body):
+class Resume(RequestBody):
     note: OptionalText = ""
 
 
-class Summary(Fields):
+class Summary(InputModel):
     """What the lead writes beside the files that are handed over."""
 
     summary: Text

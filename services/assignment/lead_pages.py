@@ -11,22 +11,22 @@ from pydantic import BaseModel
 from starlette.requests import Request
 from starlette.responses import Response
 
-from services.assignment.console import WORK, Console, SearchQuery, Tab, address, place, said
+from services.assignment.console import WORK_PATH, SearchQuery, StaffPages, TabLink, page_position, said, url
 from services.assignment.domain import Command, NoteProgress, PauseWork, ResumeWork, StartWork, State
-from services.assignment.fields import Nothing, Pause, Progress, Resume
+from services.assignment.fields import EmptyBody, Pause, Progress, Resume
 from services.assignment.queries import count_open, document, find_requests, find_work
 from services.assignment.sentences import WORDS
 from shared.contracts.course import Status
 from shared.contracts.facts import Staff
 from shared.documents.media_types import ACCEPT
 from shared.identity.accounts import Role
-from shared.runtime.execution import Kept
+from shared.runtime.execution import Loaded
 from shared.web.access import signed_in
 from shared.web.downloads import download
-from shared.web.page_routes import PageRoute, add_form, see
-from shared.web.posted import Posted
+from shared.web.page_routes import PageRoute, add_form, see_other
+from shared.web.posted import PostedForm
 
-LEAD = signed_in(Role.TECHNICAL)
+require_lead = signed_in(Role.TECHNICAL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ class Step:
     command: Callable[[Staff, Any], Command] | None = None
 
 
-START = Step("start", "", Nothing, Status.ASSIGNED, lambda by, body: StartWork(by))
+START = Step("start", "", EmptyBody, Status.ASSIGNED, lambda by, body: StartWork(by))
 PROGRESS = Step(
     "progress",
     "/perkembangan",
@@ -50,7 +50,7 @@ PROGRESS = Step(
 )
 PAUSE = Step("pause", "/tunda", Pause, Status.IN_PROGRESS, lambda by, body: PauseWork(by, body.question))
 RESUME = Step("resume", "/lanjutkan", Resume, Status.ON_HOLD, lambda by, body: ResumeWork(by, body.note))
-FIRST: Mapping[Status, Step] = {step.status: step for step in (START, RESUME, PROGRESS)}
+DEFAULT_STEPS: Mapping[Status, Step] = {step.status: step for step in (START, RESUME, PROGRESS)}
 """The step that a request's own page offers."""
 TABS = (PROGRESS.name, PAUSE.name, "handover")
 PATHS = {
@@ -62,101 +62,105 @@ PATHS = {
 }
 
 
-def router(console: Console) -> APIRouter:
+def router(console: StaffPages) -> APIRouter:
     """Routes under /pekerjaan, but for the handover."""
     routes = APIRouter(route_class=PageRoute, include_in_schema=False)
-    own = OwnWork(console)
+    own = OwnWorkPage(console)
 
-    @routes.get(WORK, dependencies=[Depends(LEAD)])
+    @routes.get(WORK_PATH, dependencies=[Depends(require_lead)])
     async def show_work(query: Annotated[SearchQuery, Query()], request: Request) -> Response:
         return await own.show(request, query)
 
-    @routes.get(f"{WORK}/{{id}}/dokumen/{{document_id}}", dependencies=[Depends(LEAD)])
+    @routes.get(f"{WORK_PATH}/{{id}}/dokumen/{{document_id}}", dependencies=[Depends(require_lead)])
     async def download_document(id: str, document_id: str, request: Request) -> Response:
-        kept = await console.desk.work_of(id, request.state.principal)
+        loaded = await console.desk.get_own_request(id, request.state.principal)
         who = request.state.principal.username
-        return await download(request, console.desk.platform.documents, document(kept.state, document_id), who)
+        return await download(request, console.desk.platform.documents, document(loaded.state, document_id), who)
 
     for step in (START, PROGRESS, PAUSE, RESUME):
-        add_form(routes, f"{WORK}/{{id}}{step.path}", WorkForm(console, step), LEAD)
+        add_form(routes, f"{WORK_PATH}/{{id}}{step.path}", WorkForm(console, step), require_lead)
     return routes
 
 
-class OwnWork:
+class OwnWorkPage:
     """What somebody leads."""
 
-    def __init__(self, console: Console):
-        self._console, self._desk = console, console.desk
+    def __init__(self, console: StaffPages):
+        self._staff_pages, self._service = console, console.desk
 
     async def show(self, request: Request, query: SearchQuery) -> Response:
-        me, everything = request.state.principal.username, query.tab == "all"
-        cursor = await self._desk.store.latest_change()
-        asked = {"search": query.search, **place(query)}
-        find = find_requests(lead=me, newest_first=True, **asked) if everything else find_work(me, **asked)
-        found = await self._console.listed(find)
-        tab = "all" if everything else ""
-        return await self._console.page(
+        username, show_all = request.state.principal.username, query.tab == "all"
+        cursor = await self._service.store.latest_change()
+        filters = {"search": query.search, **page_position(query)}
+        find = (
+            find_requests(lead=username, newest_first=True, **filters) if show_all else find_work(username, **filters)
+        )
+        found = await self._staff_pages.find_requests_page(find)
+        tab = "all" if show_all else ""
+        return await self._staff_pages.page(
             request,
             "own_work.html",
             cursor=cursor,
-            tabs=await self._tabs(me, query, everything),
+            tabs=await self._tabs(username, query, show_all),
             tab=tab,
             query=query,
-            everywhere=address(WORK, tab="all", search=query.search) if query.search and not everything else "",
-            unnarrowed=address(WORK, tab=tab) if query.search else "",
-            **self._console.lines(found, WORK, {"tab": tab, "search": query.search}),
+            everywhere=url(WORK_PATH, tab="all", search=query.search) if query.search and not show_all else "",
+            unnarrowed=url(WORK_PATH, tab=tab) if query.search else "",
+            **self._staff_pages.lines(found, WORK_PATH, {"tab": tab, "search": query.search}),
         )
 
-    async def _tabs(self, me: str, query: SearchQuery, everything: bool) -> list[Tab]:
-        count = await self._desk.executor.count(count_open(me))
+    async def _tabs(self, username: str, query: SearchQuery, show_all: bool) -> list[TabLink]:
+        count = await self._service.executor.count(count_open(username))
         return [
-            (WORDS.tabs.mine_open, address(WORK, search=query.search), not everything, count),
-            (WORDS.tabs.mine_all, address(WORK, tab="all", search=query.search), everything, None),
+            (WORDS.tabs.mine_open, url(WORK_PATH, search=query.search), not show_all, count),
+            (WORDS.tabs.mine_all, url(WORK_PATH, tab="all", search=query.search), show_all, None),
         ]
 
 
 class WorkForm:
     """A request that somebody leads, with the form of one step."""
 
-    def __init__(self, console: Console, step: Step):
+    def __init__(self, console: StaffPages, step: Step):
         self.console, self.desk, self.step = console, console.desk, step
 
-    async def show(self, request: Request, posted: Posted) -> Response:
+    async def show(self, request: Request, posted: PostedForm) -> Response:
         cursor = await self.desk.store.latest_change()
-        kept = await self.desk.work_of(request.path_params["id"], request.state.principal)
-        status = kept.state.status
+        loaded = await self.desk.get_own_request(request.path_params["id"], request.state.principal)
+        status = loaded.state.status
         if self.step.path and status is not self.step.status and not posted.sent:
-            return see(here(kept))
-        step = self.step.name if self.step.path else FIRST[status].name if status in FIRST else ""
-        return await self.page(request, posted, kept, step, cursor)
+            return see_other(request_url(loaded))
+        step = self.step.name if self.step.path else DEFAULT_STEPS[status].name if status in DEFAULT_STEPS else ""
+        return await self.page(request, posted, loaded, step, cursor)
 
-    async def page(self, request: Request, posted: Posted, kept: Kept[State], step: str, cursor: str) -> Response:
-        at_work = kept.state.status is Status.IN_PROGRESS or step in TABS
+    async def page(
+        self, request: Request, posted: PostedForm, loaded: Loaded[State], step: str, cursor: str
+    ) -> Response:
+        shows_steps = loaded.state.status is Status.IN_PROGRESS or step in TABS
         return await self.console.page(
             request,
             "work.html",
             posted=posted,
             cursor=cursor,
-            request=self.console.whole(kept),
+            request=self.console.request_view(loaded),
             step=step,
-            steps=[(name, here(kept) + PATHS[name]) for name in TABS] if at_work else [],
-            here=here(kept),
-            action=here(kept) + PATHS.get(step, ""),
-            back=WORK,
+            steps=[(name, request_url(loaded) + PATHS[name]) for name in TABS] if shows_steps else [],
+            request_url=request_url(loaded),
+            action=request_url(loaded) + PATHS.get(step, ""),
+            back=WORK_PATH,
             said=said(request.query_params.get("done", "")),
             accepted=ACCEPT,
             file_limit=self.desk.platform.settings.file_limit,
         )
 
-    async def act(self, request: Request, posted: Posted) -> Response:
+    async def act(self, request: Request, posted: PostedForm) -> Response:
         by = request.state.principal
-        kept = await self.desk.work_of(request.path_params["id"], by)
-        body = posted.judged(self.step.model)
+        loaded = await self.desk.get_own_request(request.path_params["id"], by)
+        body = posted.validate(self.step.model)
         if self.step.command is None:
             raise TypeError(f"{self.step.name} commands nothing by itself")
-        await self.desk.obey(request, kept.id, self.step.command(by.staff, body), by, body)
-        return see(address(here(kept), done=self.step.name))
+        await self.desk.execute_command(request, loaded.id, self.step.command(by.staff, body), by, body)
+        return see_other(url(request_url(loaded), done=self.step.name))
 
 
-def here(kept: Kept[State]) -> str:
-    return f"{WORK}/{kept.id}"
+def request_url(loaded: Loaded[State]) -> str:
+    return f"{WORK_PATH}/{loaded.id}"

@@ -5,14 +5,14 @@ from __future__ import annotations
 from fastapi import APIRouter
 
 from services.assignment import handover_pages, head_pages, lead_pages, record_pages
-from services.assignment.completion import Completion
-from services.assignment.console import Console
-from services.assignment.desk import Desk
+from services.assignment.completion import HandoverService
+from services.assignment.console import StaffPages
+from services.assignment.desk import AssignmentService
 
 
-def routers(desk: Desk, completion: Completion) -> tuple[APIRouter, ...]:
+def routers(desk: AssignmentService, completion: HandoverService) -> tuple[APIRouter, ...]:
     """All routes that people open."""
-    console = Console(desk)
+    console = StaffPages(desk)
     return (
         head_pages.router(console),
         lead_pages.router(console),

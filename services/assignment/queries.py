@@ -9,17 +9,17 @@ from services.assignment.domain import Rules, appoint_by, resumed_target, start_
 from services.assignment.state import State, advised, due, overdue
 from shared.contracts.course import Status
 from shared.contracts.facts import DocumentRef, Staff
-from shared.contracts.history import Entry
-from shared.runtime.execution import Kept
-from shared.search_text import query_words
-from shared.storage.port import Find, Scalar
+from shared.contracts.history import HistoryEntry
+from shared.runtime.execution import Loaded
+from shared.search_text import normalize_query
+from shared.storage.port import RecordQuery, Scalar
 from shared.web import shapes
-from shared.web.employee_number import grouped, masked
+from shared.web.employee_number import group_digits, mask_employee_number
 
 RUNNING = (Status.ASSIGNED, Status.IN_PROGRESS, Status.ON_HOLD, Status.DELIVERED)
 """From the day that a lead is appointed until the applicant has confirmed."""
 
-Cursor = tuple[Scalar, str] | None
+PageKey = tuple[Scalar, str] | None
 
 
 def find_requests(
@@ -32,17 +32,17 @@ def find_requests(
     open_only: bool = False,
     advised_only: bool = False,
     newest_first: bool = False,
-    after: Cursor = None,
-    before: Cursor = None,
+    after: PageKey = None,
+    before: PageKey = None,
     limit: int = 50,
-) -> Find:
+) -> RecordQuery:
     """Requests in the order in which they were submitted; with `overdue_on`, those whose target has passed on that day."""
-    asked = {"status": status, "lead": lead, "scope": scope, "open": int(open_only), "advised": int(advised_only)}
-    return Find(
+    filters = {"status": status, "lead": lead, "scope": scope, "open": int(open_only), "advised": int(advised_only)}
+    return RecordQuery(
         "submitted_at",
-        where={name: value for name, value in asked.items() if value},
+        where={name: value for name, value in filters.items() if value},
         below={"due": overdue_on.isoformat()} if overdue_on else {},
-        search=query_words(search),
+        search=normalize_query(search),
         after=after,
         before=before,
         limit=limit,
@@ -50,18 +50,22 @@ def find_requests(
     )
 
 
-def find_work(lead: str, *, search: str = "", after: Cursor = None, before: Cursor = None, limit: int = 50) -> Find:
+def find_work(
+    lead: str, *, search: str = "", after: PageKey = None, before: PageKey = None, limit: int = 50
+) -> RecordQuery:
     """A lead's open work, the nearest target first."""
     where: dict[str, Scalar | tuple[Scalar, ...]] = {"lead": lead, "open": 1}
-    return Find("target_date", where=where, search=query_words(search), after=after, before=before, limit=limit)
+    return RecordQuery(
+        "target_date", where=where, search=normalize_query(search), after=after, before=before, limit=limit
+    )
 
 
-def count_open(lead: str) -> Find:
-    return Find("target_date", where={"lead": lead, "open": 1})
+def count_open(lead: str) -> RecordQuery:
+    return RecordQuery("target_date", where={"lead": lead, "open": 1})
 
 
-def count_overdue(lead: str, day: date) -> Find:
-    return Find("target_date", where={"lead": lead, "open": 1}, below={"due": day.isoformat()})
+def count_overdue(lead: str, day: date) -> RecordQuery:
+    return RecordQuery("target_date", where={"lead": lead, "open": 1}, below={"due": day.isoformat()})
 
 
 def is_lead(state: State, by: Staff) -> bool:
@@ -69,22 +73,22 @@ def is_lead(state: State, by: Staff) -> bool:
     return state.lead is not None and state.lead.username == by.username
 
 
-def was_just_taken_from(state: State, by: Staff) -> bool:
+def was_just_reassigned_from(state: State, by: Staff) -> bool:
     """Whether nothing has happened since the request was this person's work; whoever lost it should see it go."""
     last = state.history[-1].event if state.history else ""
     return last == "LeadReassigned" and state.former_lead is not None and state.former_lead.username == by.username
 
 
-def item(kept: Kept[State], day: date) -> dict[str, Any]:
+def item(loaded: Loaded[State], day: date) -> dict[str, Any]:
     """A line of the list on that day; `lead` is a user name."""
-    state = kept.state
+    state = loaded.state
     return {
-        "id": kept.id,
+        "id": loaded.id,
         "number": state.number,
         "status": state.status.value,
-        "version": kept.version,
+        "version": loaded.version,
         "name": state.applicant.name if state.applicant else "",
-        "employee_number": masked(state.applicant.employee_number) if state.applicant else "",
+        "employee_number": mask_employee_number(state.applicant.employee_number) if state.applicant else "",
         "unit": state.applicant.unit if state.applicant else "",
         "scope": state.scope.value if state.scope else "",
         "round": state.course.round,
@@ -98,29 +102,29 @@ def item(kept: Kept[State], day: date) -> dict[str, Any]:
     }
 
 
-def line(kept: Kept[State], day: date, rules: Rules) -> dict[str, Any]:
+def line(loaded: Loaded[State], day: date, rules: Rules) -> dict[str, Any]:
     """The same as a queue shows it: by how many working days which target has passed, and what an officer advised."""
-    state = kept.state
-    internal = appoint_by(state, rules) or start_by(state, rules)
+    state = loaded.state
+    internal_target = appoint_by(state, rules) or start_by(state, rules)
     return {
-        **item(kept, day),
+        **item(loaded, day),
         "advised": advised(state),
-        "late_days": _late(due(state), day, rules),
-        "internal_target": internal,
-        "internal_late_days": _late(internal, day, rules),
+        "late_days": _late_working_days(due(state), day, rules),
+        "internal_target": internal_target,
+        "internal_late_days": _late_working_days(internal_target, day, rules),
     }
 
 
-def _late(target: date | None, day: date, rules: Rules) -> int | None:
+def _late_working_days(target: date | None, day: date, rules: Rules) -> int | None:
     """Working days since the target, 0 if only days off have passed, None if it has not passed."""
     return rules.calendar.working_days_between(target, day) if target and target < day else None
 
 
-def full(kept: Kept[State], day: date) -> dict[str, Any]:
+def full(loaded: Loaded[State], day: date) -> dict[str, Any]:
     """The request with everything that was sent, what was advised, and how the work stands."""
-    state = kept.state
+    state = loaded.state
     return {
-        **item(kept, day),
+        **item(loaded, day),
         **shapes.form(state.applicant, state.letter, state.description),
         "documents": shapes.documents(documents(state)),
         "timeline": shapes.timeline(state.history, by_silence=state.by_silence),
@@ -136,30 +140,30 @@ def full(kept: Kept[State], day: date) -> dict[str, Any]:
     }
 
 
-def whole(kept: Kept[State], day: date, rules: Rules) -> dict[str, Any]:
+def request_view(loaded: Loaded[State], day: date, rules: Rules) -> dict[str, Any]:
     """Everything of the request that its page shows."""
-    state = kept.state
+    state = loaded.state
     return {
-        **line(kept, day, rules),
-        **full(kept, day),
-        "employee_number": grouped(state.applicant.employee_number) if state.applicant else "",
+        **line(loaded, day, rules),
+        **full(loaded, day),
+        "employee_number": group_digits(state.applicant.employee_number) if state.applicant else "",
         "by_silence": state.by_silence,
         "assigned_at": state.assigned_at,
         "resumed_target": resumed_target(state, day, rules),
         "objection": objection(state),
-        "paused": _last(state, "WorkPaused") if state.status is Status.ON_HOLD else None,
-        "ending": _ending(state),
+        "paused": _last_entry(state, "WorkPaused") if state.status is Status.ON_HOLD else None,
+        "ending": _ending_entry(state),
     }
 
 
-def objection(state: State) -> Entry | None:
+def objection(state: State) -> HistoryEntry | None:
     """The applicant's words that brought the work back, until it is handed over again."""
     course = state.course
     reopened = course.contested == course.delivery > 0 and state.status in (Status.IN_PROGRESS, Status.ON_HOLD)
-    return _last(state, "HandoverContested") if reopened else None
+    return _last_entry(state, "HandoverContested") if reopened else None
 
 
-def _ending(state: State) -> Entry | None:
+def _ending_entry(state: State) -> HistoryEntry | None:
     """What ended the request, if it has ended."""
     endings = {
         Status.COMPLETED: "HandoverConfirmed",
@@ -167,10 +171,10 @@ def _ending(state: State) -> Entry | None:
         Status.WITHDRAWN: "RequestWithdrawn",
         Status.EXPIRED: "RequestExpired",
     }
-    return _last(state, endings[state.status]) if state.status in endings else None
+    return _last_entry(state, endings[state.status]) if state.status in endings else None
 
 
-def _last(state: State, event: str) -> Entry | None:
+def _last_entry(state: State, event: str) -> HistoryEntry | None:
     return next((entry for entry in reversed(state.history) if entry.event == event), None)
 
 
@@ -184,5 +188,14 @@ def document(state: State, document_id: str) -> DocumentRef | None:
 
 
 def _recommendation(state: State) -> dict[str, Any] | None:
-    given = state.recommendation
-    return {"round": given.round, "reason": given.reason, "by": given.by.name, "at": given.at} if given else None
+    recommendation = state.recommendation
+    return (
+        {
+            "round": recommendation.round,
+            "reason": recommendation.reason,
+            "by": recommendation.by.name,
+            "at": recommendation.at,
+        }
+        if recommendation
+        else None
+    )

@@ -11,17 +11,17 @@ from fpdf import FPDF
 from fpdf.fonts import TTFFont
 
 ENCODING = "windows-1252"
-OWN_FAMILY = "SimpulSerif"
+FALLBACK_FAMILY = "SimpulSerif"
 """Drawn like Times and as wide (fonts/README.md), so that lines in either look and break the same."""
 FOLDER = Path(__file__).with_name("fonts")
-FILES = {False: FOLDER / "SimpulSerif-Regular.ttf", True: FOLDER / "SimpulSerif-Bold.ttf"}
+FONT_FILES = {False: FOLDER / "SimpulSerif-Regular.ttf", True: FOLDER / "SimpulSerif-Bold.ttf"}
 
 _UNDEFINED = {0x81, 0x8D, 0x8F, 0x90, 0x9D}
 _CODES = [code for code in (*range(32, 127), *range(128, 256)) if code not in _UNDEFINED | {0xA0, 0xAD}]
-STANDARD = frozenset(bytes(_CODES).decode(ENCODING))
+STANDARD_CHARACTERS = frozenset(bytes(_CODES).decode(ENCODING))
 """What Times can show."""
 
-_NEAR = {
+_REPLACEMENTS = {
     "\u2011": "-",
     "\u2713": "\u221a",
     "\u2714": "\u221a",
@@ -50,12 +50,12 @@ def printable(text: str) -> str:
     """
     if text.isascii() and text.isprintable():
         return text
-    return "".join(map(_shown, unicodedata.normalize("NFC", text)))
+    return "".join(map(_printable_character, unicodedata.normalize("NFC", text)))
 
 
 def is_standard(text: str) -> bool:
     """Whether the standard fonts have every character of a printable text."""
-    return STANDARD.issuperset(text)
+    return STANDARD_CHARACTERS.issuperset(text)
 
 
 def width_of(text: str, bold: bool, size: float) -> float:
@@ -64,38 +64,38 @@ def width_of(text: str, bold: bool, size: float) -> float:
     try:
         return sum(map(widths.__getitem__, text)) * size
     except KeyError:
-        own = _own_widths(bold)
-        return sum(widths[character] if character in widths else own[character] for character in text) * size
+        fallback = _fallback_widths(bold)
+        return sum(widths[character] if character in widths else fallback[character] for character in text) * size
 
 
-def add_own_font(pdf: FPDF, bold: bool) -> None:
+def add_fallback_font(pdf: FPDF, bold: bool) -> None:
     """Make the font known to a document, which then holds what it uses of it; harmless when repeated."""
-    key = OWN_FAMILY.lower() + ("B" if bold else "")
+    key = FALLBACK_FAMILY.lower() + ("B" if bold else "")
     if key not in pdf.fonts:
-        pdf.add_font(OWN_FAMILY, "B" if bold else "", FILES[bold])
+        pdf.add_font(FALLBACK_FAMILY, "B" if bold else "", FONT_FILES[bold])
 
 
 @lru_cache(maxsize=4096)
-def _shown(character: str) -> str:
-    if character in STANDARD or character == "\n":
+def _printable_character(character: str) -> str:
+    if character in STANDARD_CHARACTERS or character == "\n":
         return character
     if character.isspace():
         return " "
-    if character in _own_widths(False):
+    if character in _fallback_widths(False):
         return character
-    if character in _NEAR:
-        return _NEAR[character]
-    return _spelt(character)
+    if character in _REPLACEMENTS:
+        return _REPLACEMENTS[character]
+    return _spell_out(character)
 
 
-def _spelt(character: str) -> str:
+def _spell_out(character: str) -> str:
     """A character that no font has."""
     category = unicodedata.category(character)
     if category in ("Cc", "Cf") or "\ufe00" <= character <= "\ufe0f" or "\U000e0100" <= character <= "\U000e01ef":
         return ""
     parts = unicodedata.normalize("NFKD", character)
-    known = STANDARD | _own_widths(False).keys()
-    return parts if parts != character and known.issuperset(parts) else f"[U+{ord(character):04X}]"
+    available = STANDARD_CHARACTERS | _fallback_widths(False).keys()
+    return parts if parts != character and available.issuperset(parts) else f"[U+{ord(character):04X}]"
 
 
 @cache
@@ -103,14 +103,14 @@ def _standard_widths(bold: bool) -> dict[str, float]:
     pdf = FPDF()
     pdf.core_fonts_encoding = ENCODING
     pdf.set_font("Times", "B" if bold else "", 100)
-    return {character: pdf.get_string_width(character) / 100 for character in STANDARD}
+    return {character: pdf.get_string_width(character) / 100 for character in STANDARD_CHARACTERS}
 
 
 @cache
-def _own_widths(bold: bool) -> dict[str, float]:
+def _fallback_widths(bold: bool) -> dict[str, float]:
     """In mm per point of size, of every character that the font has."""
     pdf = FPDF()
-    add_own_font(pdf, bold)
-    pdf.set_font(OWN_FAMILY, "B" if bold else "", 100)
+    add_fallback_font(pdf, bold)
+    pdf.set_font(FALLBACK_FAMILY, "B" if bold else "", 100)
     codes = cast(TTFFont, pdf.current_font).cmap
     return {chr(code): pdf.get_string_width(chr(code)) / 100 for code in codes}

@@ -8,7 +8,7 @@ from datetime import date
 
 from fastapi import APIRouter, Depends, Request, Response
 
-from services.assignment.desk import Desk
+from services.assignment.desk import AssignmentService
 from services.assignment.state import State
 from shared.calendar import today
 from shared.contracts.course import Status
@@ -16,13 +16,13 @@ from shared.contracts.facts import DocumentKind
 from shared.runtime.execution import Executor
 from shared.web.access import public
 from shared.web.page_routes import PageRoute
-from shared.web.rendering import Pages
+from shared.web.rendering import Templates
 
-_page = Pages("services.assignment")
+_page = Templates("services.assignment")
 
-NUMBER = re.compile(r"BAST-(INT-\d{4}-\d{6,12})-([1-9]\d{0,3})")
-STANDING = frozenset({Status.DELIVERED, Status.COMPLETED})
-HIDDEN = {"X-Robots-Tag": "noindex, nofollow"}
+RECORD_NUMBER = re.compile(r"BAST-(INT-\d{4}-\d{6,12})-([1-9]\d{0,3})")
+STATUSES_WITH_VALID_RECORD = frozenset({Status.DELIVERED, Status.COMPLETED})
+NO_INDEX_HEADERS = {"X-Robots-Tag": "noindex, nofollow"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ class IssuedRecord:
     results: tuple[str, ...] = ()
 
 
-def router(desk: Desk) -> APIRouter:
+def router(desk: AssignmentService) -> APIRouter:
     """The route under /periksa."""
     routes = APIRouter(route_class=PageRoute, include_in_schema=False)
 
@@ -45,21 +45,21 @@ def router(desk: Desk) -> APIRouter:
     async def check_record(name: str, request: Request) -> Response:
         """Only who holds the record knows its code; a number alone tells nothing."""
         code = request.query_params.get("kode", "")
-        match = NUMBER.fullmatch(name)
+        match = RECORD_NUMBER.fullmatch(name)
         number = f"BAST/{match[1]}/{match[2]}" if match else ""
-        known = match is not None and desk.platform.tracking.proves(number, code)
-        record = await issued(desk.executor, match[1], int(match[2])) if match and known else None
-        answer = _page(request, "handover_record.html", 200 if record else 404, record=record)
-        answer.headers.update(HIDDEN)
-        return answer
+        is_authentic = match is not None and desk.platform.tracking.verify_record_code(number, code)
+        record = await find_issued_record(desk.executor, match[1], int(match[2])) if match and is_authentic else None
+        response = _page(request, "handover_record.html", 200 if record else 404, record=record)
+        response.headers.update(NO_INDEX_HEADERS)
+        return response
 
     return routes
 
 
-async def issued(executor: Executor[State], request_number: str, delivery: int) -> IssuedRecord | None:
+async def find_issued_record(executor: Executor[State], request_number: str, delivery: int) -> IssuedRecord | None:
     """The record of this delivery of a request, None if there is none."""
-    kept = await executor.find_one("number", request_number)
-    return issued_record(kept.state, delivery) if kept else None
+    loaded = await executor.find_one("number", request_number)
+    return issued_record(loaded.state, delivery) if loaded else None
 
 
 def issued_record(state: State, delivery: int) -> IssuedRecord | None:
@@ -67,7 +67,7 @@ def issued_record(state: State, delivery: int) -> IssuedRecord | None:
     if not 1 <= delivery <= len(handovers):
         return None
     number, day = f"BAST/{state.number}/{delivery}", today(handovers[delivery - 1].time)
-    if delivery != state.course.delivery or state.status not in STANDING:
+    if delivery != state.course.delivery or state.status not in STATUSES_WITH_VALID_RECORD:
         return IssuedRecord(number, day, valid=False, confirmed=False)
     record = next((each.sha256 for each in state.results if each.kind is DocumentKind.HANDOVER_RECORD), "")
     results = tuple(each.sha256 for each in state.results if each.kind is DocumentKind.RESULT)

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from shared.web.commands import Sentences
-from shared.web.words import read_words
+from shared.web.commands import RefusalMessages
+from shared.web.words import load_words
 
-WORDS = read_words("services.assignment")
+WORDS = load_words("services.assignment")
 _REFUSALS = WORDS.refusals
 
-UNKNOWN: str = _REFUSALS.not_your_request
-NO_LEAD: str = _REFUSALS.no_lead
+REQUEST_NOT_FOUND: str = _REFUSALS.not_your_request
+LEAD_NOT_AVAILABLE: str = _REFUSALS.no_lead
 
-_CODES = {
+_REFUSAL_STATUSES = {
     "not_your_request": (404, ""),
     "reason_missing": (422, "reason"),
     "note_missing": (422, "note"),
@@ -25,4 +25,6 @@ _CODES = {
     "record_outdated": (409, ""),
 }
 
-SENTENCES: Sentences = {code: (status, field, _REFUSALS[code]) for code, (status, field) in _CODES.items()}
+REFUSAL_MESSAGES: RefusalMessages = {
+    code: (status, field, _REFUSALS[code]) for code, (status, field) in _REFUSAL_STATUSES.items()
+}

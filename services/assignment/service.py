@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from services.assignment import api, pages
-from services.assignment.completion import Completion
-from services.assignment.desk import Desk
+from services.assignment.completion import HandoverService
+from services.assignment.desk import AssignmentService
 from services.assignment.domain import Rules, decider
 from shared.platform import Platform
-from shared.runtime.service import Service, ServiceRuntime
+from shared.runtime.service import ServiceApp, ServiceRuntime
 
 
-def build(platform: Platform) -> Service:
+def build(platform: Platform) -> ServiceApp:
     """The assignment service on this platform."""
     rules = Rules(platform.calendar)
-    heart = decider(rules)
-    store = platform.state_store(heart.service, heart.indexed)
-    runtime = ServiceRuntime(heart, store, platform.log, platform.clock)
-    desk, completion = Desk(runtime, platform, rules), Completion(runtime.executor, platform)
-    return Service(runtime, (api.router(desk, completion), *pages.routers(desk, completion)))
+    request_decider = decider(rules)
+    store = platform.state_store(request_decider.service, request_decider.indexed_columns)
+    runtime = ServiceRuntime(request_decider, store, platform.log, platform.clock)
+    desk, completion = AssignmentService(runtime, platform, rules), HandoverService(runtime.executor, platform)
+    return ServiceApp(runtime, (api.router(desk, completion), *pages.routers(desk, completion)))

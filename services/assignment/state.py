@@ -17,10 +17,10 @@ from shared.contracts.assignment import (
     WorkResumed,
     WorkStarted,
 )
-from shared.contracts.course import ENDED, Course, Status, follow
+from shared.contracts.course import ENDED, Lifecycle, Status, advance
 from shared.contracts.envelope import Event
 from shared.contracts.facts import Applicant, Complexity, DocumentRef, Fact, Letter, Scope, Staff
-from shared.contracts.history import Entry, record
+from shared.contracts.history import HistoryEntry, add_to_history
 from shared.contracts.intake import (
     ApplicantAnswered,
     HandoverConfirmed,
@@ -31,27 +31,27 @@ from shared.contracts.intake import (
     RequestWithdrawn,
 )
 from shared.contracts.verification import RejectionRecommended, RequestReturned, RequestVerified
-from shared.search_text import request_text
+from shared.search_text import request_search_text
 from shared.storage.port import COLUMNS_VERSION, Column, Scalar
 
 _FROM_INTAKE: set[type[Fact]] = {RequestSubmitted, RequestResubmitted, RequestExpired, RequestWithdrawn}
 _FROM_INTAKE |= {ApplicantAnswered, HandoverConfirmed, HandoverContested}
 _FROM_VERIFICATION: set[type[Fact]] = {RequestReturned, RequestVerified, RejectionRecommended}
-_OWN: set[type[Fact]] = {RequestRejected, LeadAssigned, LeadReassigned}
-_OWN |= {WorkStarted, WorkProgressed, WorkPaused, WorkResumed, WorkCompleted}
-HEARS: frozenset[type[Fact]] = frozenset(_FROM_INTAKE | _FROM_VERIFICATION)
-OWN: frozenset[type[Fact]] = frozenset(_OWN)
+_OWN_EVENTS: set[type[Fact]] = {RequestRejected, LeadAssigned, LeadReassigned}
+_OWN_EVENTS |= {WorkStarted, WorkProgressed, WorkPaused, WorkResumed, WorkCompleted}
+SUBSCRIBES_TO: frozenset[type[Fact]] = frozenset(_FROM_INTAKE | _FROM_VERIFICATION)
+OWN_EVENTS: frozenset[type[Fact]] = frozenset(_OWN_EVENTS)
 
-CLOCK_RUNS = (Status.ASSIGNED, Status.IN_PROGRESS)
+CLOCK_RUNNING_STATUSES = (Status.ASSIGNED, Status.IN_PROGRESS)
 
-INDEXED = (
+INDEXED_COLUMNS = (
     *map(Column, ("number", "submitted_at", "target_date", "due", "search")),
     *(Column(name, ordered_by="submitted_at") for name in ("status", "unit", "scope")),
     Column("lead", ordered_by="target_date"),
     *(Column(name, "integer", ordered_by="submitted_at") for name in ("open", "advised")),
     Column(COLUMNS_VERSION, "integer"),
 )
-DERIVATION = 1
+COLUMNS_VERSION_NUMBER = 1
 """Raised with every change of what `columns` makes of a state; a start then derives those of stored documents again."""
 
 
@@ -69,8 +69,8 @@ class Recommendation:
 class State:
     """`stopped_on` is the day from which a pause moves the target; `results` are those of the last delivery."""
 
-    course: Course = field(default_factory=Course)
-    history: tuple[Entry, ...] = ()
+    course: Lifecycle = field(default_factory=Lifecycle)
+    history: tuple[HistoryEntry, ...] = ()
     number: str = ""
     submitted_at: datetime | None = None
     applicant: Applicant | None = None
@@ -108,31 +108,31 @@ def initial() -> State:
 
 def evolve(state: State, event: Event) -> State:
     """The state after the event, the same whatever the order in which the services were heard."""
-    if type(event.fact) not in HEARS | OWN:
+    if type(event.fact) not in SUBSCRIBES_TO | OWN_EVENTS:
         return state
-    followed = replace(state, course=follow(state.course, event.fact), history=record(state.history, event))
+    updated = replace(state, course=advance(state.course, event.fact), history=add_to_history(state.history, event))
     match event.fact.owner:
         case "intake":
-            return _after_intake(followed, event)
+            return _apply_intake_event(updated, event)
         case "verification":
-            return _after_judging(followed, event)
+            return _apply_verification_event(updated, event)
         case _:
-            return _after_work(followed, event)
+            return _apply_own_event(updated, event)
 
 
-def _after_intake(state: State, event: Event) -> State:
+def _apply_intake_event(state: State, event: Event) -> State:
     match event.fact:
         case RequestSubmitted(number=number):
-            return replace(_sent(state, event.fact), number=number, submitted_at=event.time)
+            return replace(_apply_form(state, event.fact), number=number, submitted_at=event.time)
         case RequestResubmitted():
-            return _sent(state, event.fact)
+            return _apply_form(state, event.fact)
         case HandoverConfirmed(automatic=automatic):
             return replace(state, by_silence=automatic)
         case _:
             return state
 
 
-def _sent(state: State, form: RequestSubmitted | RequestResubmitted) -> State:
+def _apply_form(state: State, form: RequestSubmitted | RequestResubmitted) -> State:
     return replace(
         state,
         applicant=form.applicant,
@@ -144,7 +144,7 @@ def _sent(state: State, form: RequestSubmitted | RequestResubmitted) -> State:
     )
 
 
-def _after_judging(state: State, event: Event) -> State:
+def _apply_verification_event(state: State, event: Event) -> State:
     match event.fact:
         case RequestVerified():
             return replace(state, verified_at=event.time)
@@ -154,12 +154,12 @@ def _after_judging(state: State, event: Event) -> State:
             return state
 
 
-def _after_work(state: State, event: Event) -> State:
+def _apply_own_event(state: State, event: Event) -> State:
     match event.fact:
         case LeadAssigned(lead=lead, complexity=complexity, target_date=day, note=note):
             return replace(state, lead=lead, complexity=complexity, target_date=day, note=note, assigned_at=event.time)
         case LeadReassigned(lead=lead, previous=previous, target_date=day):
-            return replace(_retargeted(state, day, event.time), lead=lead, former_lead=previous)
+            return replace(_apply_target(state, day, event.time), lead=lead, former_lead=previous)
         case WorkProgressed(percent=percent) if percent is not None:
             return replace(state, percent=percent)
         case WorkPaused(question=question, answer_by=day):
@@ -172,14 +172,14 @@ def _after_work(state: State, event: Event) -> State:
             return state
 
 
-def _retargeted(state: State, target: date, time: datetime) -> State:
+def _apply_target(state: State, target: date, time: datetime) -> State:
     """A target that is set during a pause already reckons with the days that have passed."""
     if target == state.target_date:
         return state
     return replace(state, target_date=target, stopped_on=state.stopped_on and today(time))
 
 
-def answered_now(state: State) -> bool:
+def has_open_answer(state: State) -> bool:
     """The applicant answered the question that is open, and work is not resumed yet."""
     course = state.course
     return course.status is Status.IN_PROGRESS and course.resumed < course.pause == course.answered
@@ -189,7 +189,7 @@ def due(state: State) -> date | None:
     """The target as long as it can be missed: on hold only if it was missed before, and never once the work is handed over."""
     target = state.target_date
     missed_before = target and state.status is Status.ON_HOLD and state.stopped_on and target < state.stopped_on
-    return target if state.status in CLOCK_RUNS or missed_before else None
+    return target if state.status in CLOCK_RUNNING_STATUSES or missed_before else None
 
 
 def overdue(state: State, day: date) -> bool:
@@ -208,7 +208,7 @@ def columns(state: State) -> Mapping[str, Scalar]:
     """What requests are found by; `due` below today is overdue."""
     submitted = state.submitted_at.astimezone(UTC) if state.submitted_at else None
     return {
-        COLUMNS_VERSION: DERIVATION,
+        COLUMNS_VERSION: COLUMNS_VERSION_NUMBER,
         "number": state.number,
         "status": state.status.value,
         "open": int(state.status not in ENDED),
@@ -217,11 +217,11 @@ def columns(state: State) -> Mapping[str, Scalar]:
         "unit": state.applicant.unit if state.applicant else "",
         "scope": state.scope.value if state.scope else None,
         "lead": state.lead.username if state.lead else None,
-        "target_date": _iso(state.target_date),
-        "due": _iso(due(state)),
-        "search": request_text(state.number, state.applicant, state.letter, state.description, state.lead),
+        "target_date": _iso_date(state.target_date),
+        "due": _iso_date(due(state)),
+        "search": request_search_text(state.number, state.applicant, state.letter, state.description, state.lead),
     }
 
 
-def _iso(day: date | None) -> str | None:
+def _iso_date(day: date | None) -> str | None:
     return day.isoformat() if day else None

@@ -12,23 +12,23 @@ from typing import Any, Literal, Union, get_args, get_origin
 
 from pydantic.fields import FieldInfo
 
-from services.assignment.domain import HEARS as ASSIGNMENT_HEARS
-from services.intake.domain import HEARS as INTAKE_HEARS
-from services.notification.domain import HEARS as NOTIFICATION_HEARS
-from services.verification.domain import HEARS as VERIFICATION_HEARS
+from services.assignment.domain import SUBSCRIBES_TO as ASSIGNMENT_HEARS
+from services.intake.domain import SUBSCRIBES_TO as INTAKE_HEARS
+from services.notification.domain import SUBSCRIBES_TO as NOTIFICATION_HEARS
+from services.verification.domain import SUBSCRIBES_TO as VERIFICATION_HEARS
 from shared.contracts.facts import Fact, Value
 from shared.contracts.registry import FACTS
 
-PAGE = Path(__file__).parents[2] / "docs" / "events.md"
+OUTPUT_PATH = Path(__file__).parents[2] / "docs" / "events.md"
 
-HEARS: Mapping[str, frozenset[type[Fact]]] = {
+SUBSCRIBES_TO: Mapping[str, frozenset[type[Fact]]] = {
     "intake": INTAKE_HEARS,
     "verification": VERIFICATION_HEARS,
     "assignment": ASSIGNMENT_HEARS,
     "notification": NOTIFICATION_HEARS,
 }
 
-HEAD = """\
+HEADER = """\
 # Events
 
 Made from `shared/contracts` and the domains by `make docs`; a test holds it to the code. Every event lies in one log, keyed by
@@ -57,7 +57,7 @@ CloudEvents 1.0 in JSON, one line of UTF-8.
 | `data` | the fact itself |
 """
 
-PLAIN: Mapping[Any, str] = {
+TYPE_LABELS: Mapping[Any, str] = {
     str: "text",
     int: "integer",
     bool: "true or false",
@@ -68,28 +68,28 @@ PLAIN: Mapping[Any, str] = {
 
 def catalogue() -> str:
     """The page as Markdown."""
-    return "\n".join([HEAD, *_overview(), *_facts(), *_values()]).rstrip() + "\n"
+    return "\n".join([HEADER, *_overview(), *_events(), *_values()]).rstrip() + "\n"
 
 
 def _overview() -> Iterator[str]:
     yield "## Who publishes, who hears"
     yield ""
-    yield f"| event | version | {' | '.join(HEARS)} |"
-    yield "| --- | --- |" + " --- |" * len(HEARS)
+    yield f"| event | version | {' | '.join(SUBSCRIBES_TO)} |"
+    yield "| --- | --- |" + " --- |" * len(SUBSCRIBES_TO)
     for fact in FACTS:
-        parts = (_part(fact, service) for service in HEARS)
+        parts = (_role(fact, service) for service in SUBSCRIBES_TO)
         yield f"| [{fact.type()}](#{fact.type().lower()}) | {fact.schemaversion} | {' | '.join(parts)} |"
     yield ""
 
 
-def _part(fact: type[Fact], service: str) -> str:
+def _role(fact: type[Fact], service: str) -> str:
     if fact.owner == service:
         return "**publishes**"
-    return "hears" if fact in HEARS[service] else ""
+    return "hears" if fact in SUBSCRIBES_TO[service] else ""
 
 
-def _facts() -> Iterator[str]:
-    for service in HEARS:
+def _events() -> Iterator[str]:
+    for service in SUBSCRIBES_TO:
         yield f"## Published by {service}"
         yield ""
         for fact in FACTS:
@@ -137,10 +137,10 @@ def _section(kind: type[Any]) -> Iterator[str]:
 
 
 def _row(name: str, field: FieldInfo) -> str:
-    return f"| `{name}` | {_type(field.annotation)} | {_absent(field)} |"
+    return f"| `{name}` | {_type(field.annotation)} | {_default_label(field)} |"
 
 
-def _absent(field: FieldInfo) -> str:
+def _default_label(field: FieldInfo) -> str:
     if field.is_required():
         return "never"
     if field.default is None:
@@ -156,12 +156,12 @@ def _type(annotation: Any) -> str:
         return f"list of {_type(arguments[0])}"
     if origin is Literal:
         return ", ".join(f"`{choice}`" for choice in arguments)
-    return PLAIN.get(annotation) or f"[{annotation.__name__}](#{annotation.__name__.lower()})"
+    return TYPE_LABELS.get(annotation) or f"[{annotation.__name__}](#{annotation.__name__.lower()})"
 
 
 def main() -> None:
-    PAGE.write_text(catalogue(), encoding="utf-8")
-    print(f"written: {PAGE.relative_to(PAGE.parents[1])}")
+    OUTPUT_PATH.write_text(catalogue(), encoding="utf-8")
+    print(f"written: {OUTPUT_PATH.relative_to(OUTPUT_PATH.parents[1])}")
 
 
 if __name__ == "__main__":

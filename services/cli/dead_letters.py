@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from services.cli.names import known_service
+from services.cli.names import validate_service_name
 from services.cli.session import AsJson, Failed, console, print_json, run, services
 from shared.storage.port import DeadLetter
 
 if TYPE_CHECKING:
-    from shared.runtime.service import Service
+    from shared.runtime.service import ServiceApp
 
 app = typer.Typer(help="Events that could not be folded.", no_args_is_help=True)
 
@@ -21,33 +21,36 @@ LetterId = Annotated[str, typer.Argument(help="The id that `list` shows.", metav
 
 @app.command("list")
 def list_(
-    service: Annotated[str | None, typer.Option(help="Only this service.", callback=known_service)] = None,
+    service: Annotated[str | None, typer.Option(help="Only this service.", callback=validate_service_name)] = None,
     as_json: AsJson = False,
 ) -> None:
     """List what is parked, in the order in which it would be replayed."""
-    letters = run(lambda: _all(service))
+    parked = run(lambda: _all(service))
     if as_json:
-        print_json([_plain(letter) for letter in letters])
+        print_json([_to_dict(dead_letter) for dead_letter in parked])
         return
-    for letter in letters:
-        console.print(f"{letter.id}  parked {letter.parked_at:%Y-%m-%d %H:%M}, tries {letter.tries}", soft_wrap=True)
-        console.print(f"    request {letter.subject}: {letter.reason}", soft_wrap=True)
-    if not letters:
+    for dead_letter in parked:
+        console.print(
+            f"{dead_letter.id}  parked {dead_letter.parked_at:%Y-%m-%d %H:%M}, tries {dead_letter.tries}",
+            soft_wrap=True,
+        )
+        console.print(f"    request {dead_letter.subject}: {dead_letter.reason}", soft_wrap=True)
+    if not parked:
         console.print("No dead letters.")
 
 
 @app.command()
 def show(letter_id: LetterId) -> None:
     """Show one event as it lies in the log, and why it could not be folded; as JSON."""
-    print_json(run(lambda: _shown(letter_id)))
+    print_json(run(lambda: _describe(letter_id)))
 
 
 @app.command()
 def replay(letter_id: LetterId) -> None:
     """Fold the event's request again: this event, and in order all that waits with it."""
-    left = run(lambda: _replay(letter_id))
-    if left:
-        raise Failed(f"{len(left)} events still cannot be folded: {left[0].reason}")
+    remaining = run(lambda: _replay(letter_id))
+    if remaining:
+        raise Failed(f"{len(remaining)} events still cannot be folded: {remaining[0].reason}")
     console.print("Replayed; nothing of this request is parked any more.")
 
 
@@ -62,43 +65,43 @@ def discard(letter_id: LetterId, yes: Annotated[bool, typer.Option("--yes", help
 
 async def _all(service: str | None) -> list[DeadLetter]:
     async with services(*filter(None, [service])) as (_, built):
-        return [letter for each in built.values() for letter in await each.runtime.store.dead_letters()]
+        return [dead_letter for each in built.values() for dead_letter in await each.runtime.store.dead_letters()]
 
 
-async def _shown(letter_id: str) -> dict[str, Any]:
+async def _describe(letter_id: str) -> dict[str, Any]:
     async with services() as (_, built):
-        _service, letter = await _find(built, letter_id)
-    text = letter.event.decode(errors="replace")
+        _service, dead_letter = await _find(built, letter_id)
+    text = dead_letter.event.decode(errors="replace")
     try:
-        return {**_plain(letter), "event": json.loads(text)}
+        return {**_to_dict(dead_letter), "event": json.loads(text)}
     except ValueError:
-        return {**_plain(letter), "event": text}
+        return {**_to_dict(dead_letter), "event": text}
 
 
-def _plain(letter: DeadLetter) -> dict[str, Any]:
-    from shared.web.dead_letters import plain
+def _to_dict(dead_letter: DeadLetter) -> dict[str, Any]:
+    from shared.web.dead_letters import dead_letter_item
 
-    return plain(letter)
+    return dead_letter_item(dead_letter)
 
 
-async def _find(built: dict[str, Service], letter_id: str) -> tuple[Service, DeadLetter]:
+async def _find(built: dict[str, ServiceApp], letter_id: str) -> tuple[ServiceApp, DeadLetter]:
     for service in built.values():
-        for letter in await service.runtime.store.dead_letters():
-            if letter.id == letter_id:
-                return service, letter
+        for dead_letter in await service.runtime.store.dead_letters():
+            if dead_letter.id == letter_id:
+                return service, dead_letter
     raise Failed(f"There is no dead letter {letter_id}.")
 
 
 async def _replay(letter_id: str) -> list[DeadLetter]:
     async with services() as (_, built):
-        service, letter = await _find(built, letter_id)
-        left = await service.runtime.consumer.replay(letter.subject)
+        service, dead_letter = await _find(built, letter_id)
+        remaining = await service.runtime.consumer.replay(dead_letter.subject)
         await service.runtime.relay.drain()
-        return left
+        return remaining
 
 
 async def _discard(letter_id: str) -> None:
     async with services() as (_, built):
-        service, letter = await _find(built, letter_id)
-        await service.runtime.consumer.discard(letter)
+        service, dead_letter = await _find(built, letter_id)
+        await service.runtime.consumer.discard(dead_letter)
         await service.runtime.relay.drain()

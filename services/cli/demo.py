@@ -18,24 +18,24 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from services.cli import session
-from services.cli.client import ApiError, Patience, SimpulClient, connected
-from services.cli.demo_cases import case
-from services.cli.demo_journey import Company, Journey, Lead, StillWaiting
-from services.cli.demo_paths import ALL, Path, path_of
-from services.cli.demo_staff import WAYS, Account, MakeAccounts, accounts_at_hand, accounts_from
-from services.cli.session import AsJson, Failed, console, errors, print_json, settings_in_force
+from services.cli.client import ApiError, RetryPolicy, SimpulClient, open_client
+from services.cli.demo_cases import sample_request
+from services.cli.demo_journey import Actors, Journey, Lead, PropagationTimeout
+from services.cli.demo_paths import SCENARIOS, Path, scenario_for
+from services.cli.demo_staff import ACCOUNTS_HINT, Account, MakeAccounts, create_or_prompt_accounts, load_accounts
+from services.cli.session import AsJson, Failed, console, current_settings, errors, print_json
 
-WIT = timezone(timedelta(hours=9), "WIT")
-PATIENCE = Patience(seconds=600.0)
-SHOWN_ERRORS = 10
+EASTERN_INDONESIA_TIME = timezone(timedelta(hours=9), "WIT")
+RETRY_POLICY = RetryPolicy(seconds=600.0)
+MAX_SHOWN_ERRORS = 10
 
 
 @dataclass
-class Tally:
+class DemoResult:
     """What became of every path: seconds taken by those that went well, and the sentence of each that did not."""
 
-    took: dict[str, list[float]] = field(default_factory=lambda: {path.name: [] for path in ALL})
-    errors: dict[str, list[str]] = field(default_factory=lambda: {path.name: [] for path in ALL})
+    durations: dict[str, list[float]] = field(default_factory=lambda: {scenario.name: [] for scenario in SCENARIOS})
+    errors: dict[str, list[str]] = field(default_factory=lambda: {scenario.name: [] for scenario in SCENARIOS})
     seconds: float = 0.0
 
     @property
@@ -44,9 +44,9 @@ class Tally:
 
     @property
     def done(self) -> int:
-        return sum(map(len, self.took.values()))
+        return sum(map(len, self.durations.values()))
 
-    def told(self) -> dict[str, Any]:
+    def summary(self) -> dict[str, Any]:
         """The tally for programs; times are in seconds."""
         return {
             "requests": self.done + self.failed,
@@ -54,14 +54,14 @@ class Tally:
             "failed": self.failed,
             "seconds": round(self.seconds, 3),
             "per_second": round(self.done / self.seconds, 3) if self.seconds else 0.0,
-            "paths": {path.name: self._path(path) for path in ALL},
+            "paths": {scenario.name: self._scenario_summary(scenario) for scenario in SCENARIOS},
             "errors": [error for errors in self.errors.values() for error in errors],
         }
 
-    def _path(self, path: Path) -> dict[str, Any]:
-        took, errors = self.took[path.name], self.errors[path.name]
-        median = round(statistics.median(took), 3) if took else None
-        return {"count": len(took) + len(errors), "ok": len(took), "median_seconds": median}
+    def _scenario_summary(self, scenario: Path) -> dict[str, Any]:
+        durations, errors = self.durations[scenario.name], self.errors[scenario.name]
+        median = round(statistics.median(durations), 3) if durations else None
+        return {"count": len(durations) + len(errors), "ok": len(durations), "median_seconds": median}
 
 
 def demo_command(make_accounts: MakeAccounts | None = None) -> Callable[..., None]:
@@ -79,14 +79,14 @@ def demo_command(make_accounts: MakeAccounts | None = None) -> Callable[..., Non
         as_json: AsJson = False,
     ) -> None:
         """Take realistic requests through the HTTP API, on happy and unhappy paths, and leave some open."""
-        address = url.rstrip("/") or settings_in_force().origin
+        address = url.rstrip("/") or current_settings().origin
         try:
-            staff = _staff(address, accounts, make_accounts)
-            tally = session.run(lambda: run(requests, concurrency, seed, address, staff))
+            staff = _resolve_accounts(address, accounts, make_accounts)
+            result = session.run(lambda: run(requests, concurrency, seed, address, staff))
         except (ApiError, httpx.TransportError) as problem:
-            raise Failed(f"The demo cannot begin at {address}: {_sentence(problem)}") from problem
-        print_json(tally.told()) if as_json else show(tally)
-        raise typer.Exit(1 if tally.failed else 0)
+            raise Failed(f"The demo cannot begin at {address}: {_describe(problem)}") from problem
+        print_json(result.summary()) if as_json else show(result)
+        raise typer.Exit(1 if result.failed else 0)
 
     return demo
 
@@ -94,62 +94,70 @@ def demo_command(make_accounts: MakeAccounts | None = None) -> Callable[..., Non
 demo = demo_command()
 
 
-def _staff(url: str, file: FilePath | None, make_accounts: MakeAccounts | None) -> Sequence[Account]:
+def _resolve_accounts(url: str, file: FilePath | None, make_accounts: MakeAccounts | None) -> Sequence[Account]:
     if file is not None:
-        return accounts_from(file)
-    return make_accounts() if make_accounts else accounts_at_hand(url)
+        return load_accounts(file)
+    return make_accounts() if make_accounts else create_or_prompt_accounts(url)
 
 
-async def run(requests: int, concurrency: int, seed: int, url: str, accounts: Sequence[Account]) -> Tally:
+async def run(requests: int, concurrency: int, seed: int, url: str, accounts: Sequence[Account]) -> DemoResult:
     """Take the requests through, at most `concurrency` at a time. Raises Failed, ApiError, httpx.TransportError."""
-    tally, numbers = Tally(), iter(range(requests))
-    async with connected(url, connections=2 * concurrency, patience=PATIENCE) as public:
-        company = await gathered(public, accounts)
+    result, numbers = DemoResult(), iter(range(requests))
+    async with open_client(url, connections=2 * concurrency, retry_policy=RETRY_POLICY) as public:
+        actors = await sign_in_actors(public, accounts)
         started = time.monotonic()
         with _progress() as progress:
             bar = progress.add_task("Requests", total=requests)
-            workers = (_work(company, numbers, seed, tally, lambda: progress.advance(bar)) for _ in range(concurrency))
+            workers = (
+                _run_requests(actors, numbers, seed, result, lambda: progress.advance(bar)) for _ in range(concurrency)
+            )
             await asyncio.gather(*workers)
-        tally.seconds = time.monotonic() - started
-    return tally
+        result.seconds = time.monotonic() - started
+    return result
 
 
-async def gathered(public: SimpulClient, accounts: Sequence[Account]) -> Company:
+async def sign_in_actors(public: SimpulClient, accounts: Sequence[Account]) -> Actors:
     """Everybody signed in. Raises Failed if a role is missing; moves between leads need two of them."""
     today = await _today(public)
-    signed = [(each, await public.signed_in(each["username"], each["password"])) for each in accounts]
+    signed_in_accounts = [(each, await public.signed_in(each["username"], each["password"])) for each in accounts]
 
-    def having(role: str) -> list[Lead]:
-        return [Lead(account["username"], client) for account, client in signed if role in account["roles"]]
+    def clients_with_role(role: str) -> list[Lead]:
+        return [Lead(account["username"], client) for account, client in signed_in_accounts if role in account["roles"]]
 
-    officers, heads, leads = having("officer"), having("structural"), having("technical")
+    officers, heads, leads = (
+        clients_with_role("officer"),
+        clients_with_role("structural"),
+        clients_with_role("technical"),
+    )
     if not officers or not heads or len(leads) < 2:
-        raise Failed(f"Somebody is missing. {WAYS}")
-    return Company(public, officers[0].client, heads[0].client, leads, today)
+        raise Failed(f"Somebody is missing. {ACCOUNTS_HINT}")
+    return Actors(public, officers[0].client, heads[0].client, leads, today)
 
 
 async def _today(public: SimpulClient) -> date:
     """The day at the office, by the server's clock: ours may be wrong. Also finds at once that no server is there."""
     response = await public.http.get("/health/live")
-    return parsedate_to_datetime(response.headers["Date"]).astimezone(WIT).date()
+    return parsedate_to_datetime(response.headers["Date"]).astimezone(EASTERN_INDONESIA_TIME).date()
 
 
-async def _work(company: Company, numbers: Iterator[int], seed: int, tally: Tally, advance: Callable[[], None]) -> None:
+async def _run_requests(
+    actors: Actors, numbers: Iterator[int], seed: int, result: DemoResult, advance: Callable[[], None]
+) -> None:
     for number in numbers:
-        path = path_of(number)
-        journey = Journey(company, case(seed, number, company.today))
-        begun = time.monotonic()
+        scenario = scenario_for(number)
+        journey = Journey(actors, sample_request(seed, number, actors.today))
+        started_at = time.monotonic()
         try:
-            await path.walk(journey)
-            await journey.seen_by_applicant(path.ends)
-            tally.took[path.name].append(time.monotonic() - begun)
-        except (ApiError, StillWaiting, httpx.TransportError) as problem:
-            tally.errors[path.name].append(f"{journey.number or number}: {_sentence(problem)}")
+            await scenario.walk(journey)
+            await journey.wait_until_applicant_sees(scenario.final_status)
+            result.durations[scenario.name].append(time.monotonic() - started_at)
+        except (ApiError, PropagationTimeout, httpx.TransportError) as problem:
+            result.errors[scenario.name].append(f"{journey.number or number}: {_describe(problem)}")
         advance()
 
 
-def _sentence(problem: Exception) -> str:
-    return problem.sentence if isinstance(problem, ApiError) else str(problem) or type(problem).__name__
+def _describe(problem: Exception) -> str:
+    return problem.message if isinstance(problem, ApiError) else str(problem) or type(problem).__name__
 
 
 def _progress() -> Progress:
@@ -157,18 +165,18 @@ def _progress() -> Progress:
     return Progress(*columns, console=errors)
 
 
-def show(tally: Tally) -> None:
+def show(result: DemoResult) -> None:
     """The tally for people."""
-    told = tally.told()
+    summary = result.summary()
     table = Table("path", "count", "ok", "median", box=None)
-    for path in ALL:
-        row = told["paths"][path.name]
+    for scenario in SCENARIOS:
+        row = summary["paths"][scenario.name]
         if row["count"]:
             median = "-" if row["median_seconds"] is None else f"{row['median_seconds']:.2f} s"
-            table.add_row(path.label, str(row["count"]), str(row["ok"]), median)
+            table.add_row(scenario.label, str(row["count"]), str(row["ok"]), median)
     console.print(table)
-    console.print(f"{tally.done} requests in {tally.seconds:.1f} s, {told['per_second']:.1f} a second.")
-    for error in told["errors"][:SHOWN_ERRORS]:
+    console.print(f"{result.done} requests in {result.seconds:.1f} s, {summary['per_second']:.1f} a second.")
+    for error in summary["errors"][:MAX_SHOWN_ERRORS]:
         console.print(f"failed: {error}", style="red", markup=False, highlight=False, soft_wrap=True)
-    if tally.failed > SHOWN_ERRORS:
-        console.print(f"... and {tally.failed - SHOWN_ERRORS} more.")
+    if result.failed > MAX_SHOWN_ERRORS:
+        console.print(f"... and {result.failed - MAX_SHOWN_ERRORS} more.")

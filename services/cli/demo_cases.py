@@ -6,14 +6,14 @@ import random
 from dataclasses import dataclass
 from datetime import date, timedelta
 
-from services.cli.shapes import Application, Scope
-from shared.web.units import UNITS
+from services.cli.shapes import RequestForm, Scope
+from shared.web.units import WORK_UNITS
 
-GIVEN = (
+GIVEN_NAMES = (
     "Rahmat", "Nurhalida", "Samsuri", "Yuliarti", "Hasrun", "Marlina", "Fahmi", "Sitinur", "Abdurrahim", "Rosmina",
     "Yohanis", "Martince", "Ridwan", "Wahyuni", "Iskandar", "Fitrawati", "Benyamin", "Nurlaela", "Mukhlis", "Delfina",
 )  # fmt: skip
-FAMILY = (
+FAMILY_NAMES = (
     "Contohara", "Wairoya", "Tolomaru", "Labuhadi", "Sangajira", "Mabatengi", "Kotalowe", "Bulidara", "Tanjurana",
     "Wasimaru", "Lolobatta", "Subaimora", "Gotowara", "Peniraya", "Ekorinda", "Dodagalu",
 )  # fmt: skip
@@ -38,67 +38,67 @@ PURPOSES = (
     "agar pimpinan melihat angka yang sama pada hari yang sama", "supaya pemohon tidak mengisi data yang sama dua kali",
     "untuk memenuhi rencana kerja tahun ini", "supaya kesalahan pencatatan dapat dikurangi",
 )  # fmt: skip
-ODD_EVERY = 6
-YEAR = 365
+UNUSUAL_NUMBER_INTERVAL = 6
+DAYS_PER_YEAR = 365
 
 
 @dataclass(frozen=True, slots=True)
-class Case:
+class SampleRequest:
     """A request as an applicant brings it: the form, and the words that its documents are made of."""
 
-    form: Application
+    form: RequestForm
     source: str
     target: str
-    chance: random.Random
+    rng: random.Random
 
 
-def case(seed: int, index: int, today: date) -> Case:
+def sample_request(seed: int, index: int, today: date) -> SampleRequest:
     """The case with this number; `today` dates its letter."""
-    chance = random.Random(f"{seed}:{index}")  # noqa: S311 - play data, no secret
-    name = f"{chance.choice(GIVEN)} {chance.choice(FAMILY)}"
-    unit, scope = chance.choice(UNITS).name, _scope(chance)
-    source, target = chance.sample(SYSTEMS, 2)
-    form = Application(
+    rng = random.Random(f"{seed}:{index}")  # noqa: S311 - play data, no secret
+    name = f"{rng.choice(GIVEN_NAMES)} {rng.choice(FAMILY_NAMES)}"
+    unit, scope = rng.choice(WORK_UNITS).name, _scope(rng)
+    source, target = rng.sample(SYSTEMS, 2)
+    form = RequestForm(
         name=name,
-        employee_number=employee_number(chance, odd=chance.randrange(ODD_EVERY) == 0),
+        employee_number=employee_number(rng, unusual=rng.randrange(UNUSUAL_NUMBER_INTERVAL) == 0),
         unit=unit,
-        position=chance.choice(POSITIONS),
-        description=_description(chance, scope, source, target),
+        position=rng.choice(POSITIONS),
+        description=_description(rng, scope, source, target),
         scope=scope,
         email=f"{name.lower().replace(' ', '.')}.{index}@pemohon.example",
-        letter_number=f"{chance.randint(40, 900):03d}/{chance.randint(1, 400)}/{today.year}",
-        letter_date=(today - timedelta(days=chance.randint(0, 12))).isoformat(),
+        letter_number=f"{rng.randint(40, 900):03d}/{rng.randint(1, 400)}/{today.year}",
+        letter_date=(today - timedelta(days=rng.randint(0, 12))).isoformat(),
     )
-    if chance.random() < 0.6:
-        form["phone"] = f"0812{chance.randrange(10**8):08d}"
-    return Case(form, source, target, chance)
+    if rng.random() < 0.6:
+        form["phone"] = f"0812{rng.randrange(10**8):08d}"
+    return SampleRequest(form, source, target, rng)
 
 
-def employee_number(chance: random.Random, odd: bool = False) -> str:
+def employee_number(rng: random.Random, unusual: bool = False) -> str:
     """18 digits that could be a PNS or PPPK number; an odd one can still be submitted, but warns."""
-    born = date(chance.randint(1968, 1997), 1, 1) + timedelta(days=chance.randrange(YEAR))
-    year = min(born.year + chance.randint(22, 34), 2025)
-    kind = f"{chance.randint(1, 12):02d}" if chance.random() < 0.7 else f"2{chance.randint(1, 9)}"
-    sex, serial = chance.choice("12"), f"{chance.randint(1, 40):03d}"
-    if not odd:
-        return f"{born:%Y%m%d}{year}{kind}{sex}{serial}"
-    return chance.choice(
+    born = date(rng.randint(1968, 1997), 1, 1) + timedelta(days=rng.randrange(DAYS_PER_YEAR))
+    year = min(born.year + rng.randint(22, 34), 2025)
+    month_or_contract = f"{rng.randint(1, 12):02d}" if rng.random() < 0.7 else f"2{rng.randint(1, 9)}"
+    sex, serial = rng.choice("12"), f"{rng.randint(1, 40):03d}"
+    if not unusual:
+        return f"{born:%Y%m%d}{year}{month_or_contract}{sex}{serial}"
+    return rng.choice(
         (
-            f"{born.year}0230{year}{kind}{sex}{serial}",
+            f"{born.year}0230{year}{month_or_contract}{sex}{serial}",
             f"{born:%Y%m%d}{year}13{sex}{serial}",
-            f"{born:%Y%m%d}{year}{kind}3{serial}",
-            f"{born:%Y%m%d}{year}{kind}{sex}000",
-            f"{born:%Y%m%d}{born.year + 12}{kind}{sex}{serial}",
+            f"{born:%Y%m%d}{year}{month_or_contract}3{serial}",
+            f"{born:%Y%m%d}{year}{month_or_contract}{sex}000",
+            f"{born:%Y%m%d}{born.year + 12}{month_or_contract}{sex}{serial}",
         )
     )
 
 
-def _scope(chance: random.Random) -> Scope:
-    return "application" if chance.random() < 0.5 else "data"
+def _scope(rng: random.Random) -> Scope:
+    return "application" if rng.random() < 0.5 else "data"
 
 
-def _description(chance: random.Random, scope: Scope, source: str, target: str) -> str:
-    purpose = chance.choice(PURPOSES)
+def _description(rng: random.Random, scope: Scope, source: str, target: str) -> str:
+    purpose = rng.choice(PURPOSES)
     if scope == "application":
         return f"Kami memohon {source} dihubungkan dengan {target} melalui antarmuka program, {purpose}."
-    return f"Kami memohon pertukaran {chance.choice(DATASETS)} dari {source} ke {target}, {purpose}."
+    return f"Kami memohon pertukaran {rng.choice(DATASETS)} dari {source} ke {target}, {purpose}."

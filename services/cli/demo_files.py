@@ -15,7 +15,7 @@ from fpdf import FPDF
 from fpdf.enums import XPos, YPos
 from PIL import Image, ImageDraw, ImageFont
 
-from services.cli.demo_cases import Case
+from services.cli.demo_cases import SampleRequest
 from services.cli.shapes import Upload
 
 PDF = "application/pdf"
@@ -25,7 +25,7 @@ MONTHS = (
     "Januari", "Februari", "Maret", "April", "Mei", "Juni", "Juli", "Agustus", "September", "Oktober", "November",
     "Desember",
 )  # fmt: skip
-ELEMENTS = (
+DATA_ELEMENTS = (
     ("id_pegawai", "teks", "Pengenal pegawai di sistem asal", "ya"),
     ("nama_lengkap", "teks", "Nama tanpa gelar", "ya"),
     ("kode_unit", "teks", "Kode unit kerja menurut referensi daerah", "tidak"),
@@ -35,170 +35,179 @@ ELEMENTS = (
     ("status", "kode", "A untuk aktif, N untuk tidak aktif", "tidak"),
     ("diubah_pada", "waktu", "Perubahan terakhir, ISO 8601 dengan zona", "tidak"),
 )
-CALLS = (
+API_CALLS = (
     ("GET", "/v1/pegawai", "Daftar, dapat dibagi per halaman"),
     ("GET", "/v1/pegawai/{id}", "Satu baris menurut pengenal"),
     ("POST", "/v1/perubahan", "Menerima perubahan dari sistem asal"),
     ("GET", "/v1/kesehatan", "Tanda bahwa layanan berjalan"),
 )
-SIGNING_COLUMN = 115
+SIGNATURE_COLUMN_MM = 115
 
 
-def letter(case: Case) -> Upload:
+def letter(sample_request: SampleRequest) -> Upload:
     """The letter of request, addressed to Diskominfo."""
-    form, paper = case.form, _paper(case)
-    _letterhead(paper, form["unit"])
+    form, pdf = sample_request.form, _new_pdf(sample_request)
+    _letterhead(pdf, form["unit"])
     scope = "Integrasi Aplikasi" if form["scope"] == "application" else "Integrasi Data"
     about = (("Nomor", form["letter_number"]), ("Lampiran", "1 (satu) berkas"), ("Perihal", f"Permohonan {scope}"))
     for label, value in about:
-        paper.cell(24, 6, label)
-        _line(paper, f": {value}")
-    paper.ln(6)
+        pdf.cell(24, 6, label)
+        _line(pdf, f": {value}")
+    pdf.ln(6)
     for line in ("Yth. Kepala Dinas Komunikasi dan Informatika", "Kabupaten Halmahera Timur", "di Maba"):
-        _line(paper, line)
-    paper.ln(6)
-    _text(paper, f"Dengan hormat, {form['description'][0].lower()}{form['description'][1:]}")
+        _line(pdf, line)
+    pdf.ln(6)
+    _text(pdf, f"Dengan hormat, {form['description'][0].lower()}{form['description'][1:]}")
     _text(
-        paper,
+        pdf,
         "Persyaratan dan uraian teknis kami lampirkan. Sebagai narahubung kami menunjuk "
         f"{form['name']}, {form['position']}. Atas perhatian dan kerja sama Bapak/Ibu kami ucapkan terima kasih.",
     )
-    paper.ln(10)
-    for line in (f"Maba, {_long_date(case)}", form["position"], "", "", form["name"]):
-        paper.set_x(SIGNING_COLUMN)
-        _line(paper, line)
-    return Upload("surat-permohonan.pdf", bytes(paper.output()), PDF)
+    pdf.ln(10)
+    for line in (f"Maba, {_long_date(sample_request)}", form["position"], "", "", form["name"]):
+        pdf.set_x(SIGNATURE_COLUMN_MM)
+        _line(pdf, line)
+    return Upload("surat-permohonan.pdf", bytes(pdf.output()), PDF)
 
 
-def interface_description(case: Case) -> Upload:
-    paper = _paper(case)
-    _title(paper, "Uraian Antarmuka")
-    _text(paper, f"Dokumen ini menerangkan hubungan antara {case.source} dan {case.target}.")
-    _table(paper, ("Metode", "Alamat", "Kegunaan"), CALLS, (20, 60, 90))
-    _title(paper, "Unsur Data")
-    _table(paper, ("Nama", "Jenis", "Arti", "Pribadi"), _some(case, ELEMENTS), (35, 22, 93, 20))
-    return Upload("uraian-antarmuka.pdf", bytes(paper.output()), PDF)
+def interface_description(sample_request: SampleRequest) -> Upload:
+    pdf = _new_pdf(sample_request)
+    _title(pdf, "Uraian Antarmuka")
+    _text(pdf, f"Dokumen ini menerangkan hubungan antara {sample_request.source} dan {sample_request.target}.")
+    _table(pdf, ("Metode", "Alamat", "Kegunaan"), API_CALLS, (20, 60, 90))
+    _title(pdf, "Unsur Data")
+    _table(pdf, ("Nama", "Jenis", "Arti", "Pribadi"), _sample_rows(sample_request, DATA_ELEMENTS), (35, 22, 93, 20))
+    return Upload("uraian-antarmuka.pdf", bytes(pdf.output()), PDF)
 
 
-def data_dictionary(case: Case) -> Upload:
+def data_dictionary(sample_request: SampleRequest) -> Upload:
     document = docx.Document()
-    document.core_properties.created = document.core_properties.modified = _moment(case)
-    document.core_properties.author = case.form["name"]
+    document.core_properties.created = document.core_properties.modified = _letter_time(sample_request)
+    document.core_properties.author = sample_request.form["name"]
     document.add_heading("Kamus Data", level=1)
-    document.add_paragraph(f"Data mengalir dari {case.source} ke {case.target}. {case.form['description']}")
+    document.add_paragraph(
+        f"Data mengalir dari {sample_request.source} ke {sample_request.target}. {sample_request.form['description']}"
+    )
     table = document.add_table(rows=1, cols=4, style="Table Grid")
-    for row in (("Nama", "Jenis", "Arti", "Data pribadi"), *_some(case, ELEMENTS)):
+    for row in (("Nama", "Jenis", "Arti", "Data pribadi"), *_sample_rows(sample_request, DATA_ELEMENTS)):
         cells = table.rows[0].cells if row[0] == "Nama" else table.add_row().cells
         for cell, text in zip(cells, row, strict=True):
             cell.text = text
-    written = io.BytesIO()
-    document.save(written)
-    return Upload("kamus-data.docx", _timeless(written.getvalue()), DOCX)
+    buffer = io.BytesIO()
+    document.save(buffer)
+    return Upload("kamus-data.docx", _without_timestamps(buffer.getvalue()), DOCX)
 
 
-def diagram(case: Case) -> Upload:
+def diagram(sample_request: SampleRequest) -> Upload:
     picture = Image.new("RGB", (960, 360), "white")
     pen, font = ImageDraw.Draw(picture), ImageFont.load_default(20)
-    for left, title in ((40, case.source), (380, "penghubung"), (720, case.target)):
+    for left, title in ((40, sample_request.source), (380, "penghubung"), (720, sample_request.target)):
         pen.rounded_rectangle((left, 120, left + 200, 220), radius=12, outline="#1f4e5f", width=3)
-        pen.multiline_text((left + 100, 170), _wrapped(title), fill="#1f2933", font=font, anchor="mm", align="center")
+        pen.multiline_text(
+            (left + 100, 170), _split_title(title), fill="#1f2933", font=font, anchor="mm", align="center"
+        )
     for left in (240, 580):
         pen.line((left, 170, left + 130, 170), fill="#b4532a", width=4)
         pen.polygon(((left + 140, 170), (left + 122, 160), (left + 122, 180)), fill="#b4532a")
     pen.text((40, 40), "Alur integrasi", fill="#1f2933", font=ImageFont.load_default(28))
-    written = io.BytesIO()
-    picture.save(written, "PNG")
-    return Upload("diagram-alur.png", written.getvalue(), PNG)
+    buffer = io.BytesIO()
+    picture.save(buffer, "PNG")
+    return Upload("diagram-alur.png", buffer.getvalue(), PNG)
 
 
-def result_report(case: Case) -> Upload:
+def result_report(sample_request: SampleRequest) -> Upload:
     """What the technical lead hands over."""
-    paper = _paper(case)
-    _title(paper, "Laporan Hasil Integrasi")
-    _text(paper, f"Hubungan antara {case.source} dan {case.target} telah dipasang, diuji, dan berjalan.")
-    rows = [(address, method, "Berhasil") for method, address, _ in CALLS]
-    _table(paper, ("Yang diuji", "Metode", "Hasil"), rows, (90, 40, 40))
-    return Upload("laporan-hasil.pdf", bytes(paper.output()), PDF)
+    pdf = _new_pdf(sample_request)
+    _title(pdf, "Laporan Hasil Integrasi")
+    _text(
+        pdf, f"Hubungan antara {sample_request.source} dan {sample_request.target} telah dipasang, diuji, dan berjalan."
+    )
+    rows = [(address, method, "Berhasil") for method, address, _ in API_CALLS]
+    _table(pdf, ("Yang diuji", "Metode", "Hasil"), rows, (90, 40, 40))
+    return Upload("laporan-hasil.pdf", bytes(pdf.output()), PDF)
 
 
-REQUIREMENTS: tuple[Callable[[Case], Upload], ...] = (interface_description, data_dictionary, diagram)
+REQUIREMENTS: tuple[Callable[[SampleRequest], Upload], ...] = (interface_description, data_dictionary, diagram)
 
 
-def requirements(case: Case) -> list[Upload]:
+def requirements(sample_request: SampleRequest) -> list[Upload]:
     """One to three requirement documents of different kinds."""
-    return [make(case) for make in case.chance.sample(REQUIREMENTS, case.chance.randint(1, len(REQUIREMENTS)))]
+    return [
+        make(sample_request)
+        for make in sample_request.rng.sample(REQUIREMENTS, sample_request.rng.randint(1, len(REQUIREMENTS)))
+    ]
 
 
-def _paper(case: Case) -> FPDF:
-    paper = FPDF(format="A4")
-    paper.set_creation_date(_moment(case))
-    paper.set_author(case.form["name"])
-    paper.set_margins(20, 18)
-    paper.add_page()
-    paper.set_font("Times", size=12)
-    return paper
+def _new_pdf(sample_request: SampleRequest) -> FPDF:
+    pdf = FPDF(format="A4")
+    pdf.set_creation_date(_letter_time(sample_request))
+    pdf.set_author(sample_request.form["name"])
+    pdf.set_margins(20, 18)
+    pdf.add_page()
+    pdf.set_font("Times", size=12)
+    return pdf
 
 
-def _letterhead(paper: FPDF, unit: str) -> None:
+def _letterhead(pdf: FPDF, unit: str) -> None:
     for size, line in ((13, "PEMERINTAH KABUPATEN HALMAHERA TIMUR"), (16, unit.upper())):
-        paper.set_font("Times", style="B", size=size)
-        paper.multi_cell(0, 7, line, align="C", new_x=XPos.LMARGIN, new_y=YPos.NEXT)
-    paper.set_font("Times", size=10)
-    paper.multi_cell(0, 5, "Kompleks Perkantoran, Kota Maba", align="C", new_x=XPos.LMARGIN, new_y=YPos.NEXT)
-    paper.set_line_width(0.8)
-    paper.line(20, paper.get_y() + 2, 190, paper.get_y() + 2)
-    paper.ln(8)
-    paper.set_font("Times", size=12)
+        pdf.set_font("Times", style="B", size=size)
+        pdf.multi_cell(0, 7, line, align="C", new_x=XPos.LMARGIN, new_y=YPos.NEXT)
+    pdf.set_font("Times", size=10)
+    pdf.multi_cell(0, 5, "Kompleks Perkantoran, Kota Maba", align="C", new_x=XPos.LMARGIN, new_y=YPos.NEXT)
+    pdf.set_line_width(0.8)
+    pdf.line(20, pdf.get_y() + 2, 190, pdf.get_y() + 2)
+    pdf.ln(8)
+    pdf.set_font("Times", size=12)
 
 
-def _title(paper: FPDF, text: str) -> None:
-    paper.ln(4)
-    paper.set_font("Times", style="B", size=14)
-    _line(paper, text)
-    paper.set_font("Times", size=12)
-    paper.ln(2)
+def _title(pdf: FPDF, text: str) -> None:
+    pdf.ln(4)
+    pdf.set_font("Times", style="B", size=14)
+    _line(pdf, text)
+    pdf.set_font("Times", size=12)
+    pdf.ln(2)
 
 
-def _line(paper: FPDF, text: str) -> None:
-    paper.cell(0, 6, text, new_x=XPos.LMARGIN, new_y=YPos.NEXT)
+def _line(pdf: FPDF, text: str) -> None:
+    pdf.cell(0, 6, text, new_x=XPos.LMARGIN, new_y=YPos.NEXT)
 
 
-def _text(paper: FPDF, text: str) -> None:
-    paper.multi_cell(0, 6, text, new_x=XPos.LMARGIN, new_y=YPos.NEXT)
-    paper.ln(3)
+def _text(pdf: FPDF, text: str) -> None:
+    pdf.multi_cell(0, 6, text, new_x=XPos.LMARGIN, new_y=YPos.NEXT)
+    pdf.ln(3)
 
 
-def _table(paper: FPDF, heads: Sequence[str], rows: Sequence[Sequence[str]], widths: tuple[int, ...]) -> None:
-    paper.set_font("Times", size=10)
-    with paper.table(col_widths=widths, line_height=6) as table:
-        for cells in (heads, *rows):
+def _table(pdf: FPDF, headers: Sequence[str], rows: Sequence[Sequence[str]], widths: tuple[int, ...]) -> None:
+    pdf.set_font("Times", size=10)
+    with pdf.table(col_widths=widths, line_height=6) as table:
+        for cells in (headers, *rows):
             table.row(cells)
-    paper.set_font("Times", size=12)
+    pdf.set_font("Times", size=12)
 
 
-def _some(case: Case, rows: Sequence[tuple[str, ...]]) -> list[tuple[str, ...]]:
-    return sorted(case.chance.sample(rows, case.chance.randint(4, len(rows))), key=rows.index)
+def _sample_rows(sample_request: SampleRequest, rows: Sequence[tuple[str, ...]]) -> list[tuple[str, ...]]:
+    return sorted(sample_request.rng.sample(rows, sample_request.rng.randint(4, len(rows))), key=rows.index)
 
 
-def _moment(case: Case) -> datetime:
-    return datetime.fromisoformat(case.form["letter_date"]).replace(hour=2, tzinfo=UTC)
+def _letter_time(sample_request: SampleRequest) -> datetime:
+    return datetime.fromisoformat(sample_request.form["letter_date"]).replace(hour=2, tzinfo=UTC)
 
 
-def _long_date(case: Case) -> str:
-    day = _moment(case)
+def _long_date(sample_request: SampleRequest) -> str:
+    day = _letter_time(sample_request)
     return f"{day.day} {MONTHS[day.month - 1]} {day.year}"
 
 
-def _wrapped(title: str) -> str:
+def _split_title(title: str) -> str:
     words = title.split()
     middle = (len(words) + 1) // 2
     return "\n".join((" ".join(words[:middle]), " ".join(words[middle:]))).strip()
 
 
-def _timeless(archive: bytes) -> bytes:
+def _without_timestamps(archive: bytes) -> bytes:
     """The same archive without the times at which its entries were written."""
-    written = io.BytesIO()
-    with zipfile.ZipFile(io.BytesIO(archive)) as old, zipfile.ZipFile(written, "w", zipfile.ZIP_DEFLATED) as new:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(archive)) as old, zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as new:
         for name in old.namelist():
             new.writestr(zipfile.ZipInfo(name), old.read(name), zipfile.ZIP_DEFLATED)
-    return written.getvalue()
+    return buffer.getvalue()

@@ -17,7 +17,7 @@ class Path:
     name: str
     label: str
     walk: Walk
-    ends: str
+    final_status: str
 
 
 async def _verified(journey: Journey) -> None:
@@ -38,7 +38,7 @@ async def _started(journey: Journey) -> None:
 async def _delivered(journey: Journey) -> None:
     await _started(journey)
     await journey.progress()
-    await journey.hand_over()
+    await journey.complete()
 
 
 async def _completed(journey: Journey) -> None:
@@ -49,16 +49,16 @@ async def _completed(journey: Journey) -> None:
 
 async def _sent_back(journey: Journey) -> None:
     await journey.submit()
-    await journey.send_back()
+    await journey.return_to_applicant()
 
 
 async def _returned(journey: Journey) -> None:
     await _sent_back(journey)
     await journey.resubmit()
-    await journey.verify(round=2)
+    await journey.verify(round_number=2)
     await journey.assign()
     await journey.start()
-    await journey.hand_over()
+    await journey.complete()
     await journey.confirm()
 
 
@@ -77,14 +77,14 @@ async def _on_hold(journey: Journey) -> None:
 async def _paused(journey: Journey) -> None:
     await _on_hold(journey)
     await journey.answer()
-    await journey.hand_over()
+    await journey.complete()
     await journey.confirm()
 
 
 async def _contested(journey: Journey) -> None:
     await _delivered(journey)
-    await journey.object()
-    await journey.hand_over()
+    await journey.contest()
+    await journey.complete()
     await journey.confirm()
     await journey.survey()
 
@@ -96,7 +96,7 @@ async def _withdrawn_early(journey: Journey) -> None:
 
 async def _withdrawn_late(journey: Journey) -> None:
     await _started(journey)
-    await journey.seen_by_applicant("in_progress")
+    await journey.wait_until_applicant_sees("in_progress")
     await journey.withdraw()
 
 
@@ -104,7 +104,7 @@ async def _reassigned(journey: Journey) -> None:
     await _started(journey)
     await journey.reassign()
     await journey.progress()
-    await journey.hand_over()
+    await journey.complete()
     await journey.confirm()
 
 
@@ -120,9 +120,9 @@ CONTESTED = Path("contested", "contested once, then done", _contested, "complete
 WITHDRAWN_EARLY = Path("withdrawn_early", "withdrawn before verification", _withdrawn_early, "withdrawn")
 WITHDRAWN_LATE = Path("withdrawn_late", "withdrawn while worked on", _withdrawn_late, "withdrawn")
 REASSIGNED = Path("reassigned", "lead replaced, then done", _reassigned, "completed")
-LEFT_OPEN = tuple(
-    Path("left_open", "left open", walk, ends)
-    for walk, ends in (
+OPEN_SCENARIOS = tuple(
+    Path("left_open", "left open", walk, final_status)
+    for walk, final_status in (
         (_submitted, "submitted"),
         (_verified, "verified"),
         (_assigned, "assigned"),
@@ -133,17 +133,17 @@ LEFT_OPEN = tuple(
     )
 )
 
-ENDED = (
+FINISHED_SCENARIOS = (
     COMPLETED, RETURNED, REJECTED, PAUSED, CONTESTED, WITHDRAWN_EARLY, WITHDRAWN_LATE, REASSIGNED,
     COMPLETED, COMPLETED, RETURNED, COMPLETED, PAUSED,
 )  # fmt: skip
 """Every way once before any comes twice, so that few requests show many of them."""
 
-ALL = (*dict.fromkeys(ENDED), LEFT_OPEN[0])
+SCENARIOS = (*dict.fromkeys(FINISHED_SCENARIOS), OPEN_SCENARIOS[0])
 
 
-def path_of(index: int) -> Path:
+def scenario_for(index: int) -> Path:
     """The way of the request with this number: every third is left open, at each state in turn."""
     if index % 3 == 2:
-        return LEFT_OPEN[index // 3 % len(LEFT_OPEN)]
-    return ENDED[(index - index // 3) % len(ENDED)]
+        return OPEN_SCENARIOS[index // 3 % len(OPEN_SCENARIOS)]
+    return FINISHED_SCENARIOS[(index - index // 3) % len(FINISHED_SCENARIOS)]

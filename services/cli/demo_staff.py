@@ -10,12 +10,12 @@ from typing import NotRequired, TypedDict
 
 import typer
 
-from services.cli.session import Failed, platform, run, settings_in_force
+from services.cli.session import Failed, current_settings, platform, run
 from shared.identity.accounts import Role, UsernameTaken
-from shared.identity.identity import Identity
-from shared.identity.passwords import make_password
+from shared.identity.identity import IdentityService
+from shared.identity.passwords import generate_password
 
-WAYS = (
+ACCOUNTS_HINT = (
     "Name staff accounts with --accounts FILE: [{username, password, roles}], an officer, a structural, two technical."
 )
 
@@ -31,7 +31,7 @@ class Account(TypedDict):
 
 MakeAccounts = Callable[[], Sequence[Account]]
 
-PLAYERS = (
+DEMO_STAFF = (
     ("demo-petugas", "Rosmina Gotowara", Role.OFFICER),
     ("demo-kepala", "Yohanis Bulidara", Role.STRUCTURAL),
     ("demo-teknis-1", "Fitrawati Lolobatta", Role.TECHNICAL),
@@ -39,35 +39,35 @@ PLAYERS = (
 )
 
 
-def accounts_from(file: Path) -> Sequence[Account]:
+def load_accounts(file: Path) -> Sequence[Account]:
     """Raises Failed if the file holds no list of accounts."""
     try:
         accounts = json.loads(file.read_text())
         return [Account(username=each["username"], password=each["password"], roles=each["roles"]) for each in accounts]
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise Failed(f"{file} cannot be read as a list of accounts: {error!r}. {WAYS}") from error
+        raise Failed(f"{file} cannot be read as a list of accounts: {error!r}. {ACCOUNTS_HINT}") from error
 
 
-def accounts_at_hand(url: str) -> Sequence[Account]:
+def create_or_prompt_accounts(url: str) -> Sequence[Account]:
     """Accounts of the demo's own in the data folder, if that is the one served at `url`; else asked for.
 
     They get a new random password each time, which nobody learns. Raises Failed without a terminal to ask at.
     """
-    settings = settings_in_force()
+    settings = current_settings()
     if settings.origin == url and (settings.distributed or settings.database.exists()):
-        return run(_made)
+        return run(_create_accounts)
     if not sys.stdin.isatty():
-        raise Failed(f"The data folder at hand is not the one served at {url}. {WAYS}")
-    return [_asked(role) for _, _, role in PLAYERS]
+        raise Failed(f"The data folder at hand is not the one served at {url}. {ACCOUNTS_HINT}")
+    return [_prompt_account(role) for _, _, role in DEMO_STAFF]
 
 
-async def _made() -> Sequence[Account]:
+async def _create_accounts() -> Sequence[Account]:
     async with platform() as opened:
-        return [await _with_new_password(opened.identity, *player) for player in PLAYERS]
+        return [await _create_or_reset(opened.identity, *member) for member in DEMO_STAFF]
 
 
-async def _with_new_password(identity: Identity, username: str, name: str, role: Role) -> Account:
-    password = make_password()
+async def _create_or_reset(identity: IdentityService, username: str, name: str, role: Role) -> Account:
+    password = generate_password()
     try:
         await identity.add_staff(username, name, f"{username}@kantor.example", (role,), password)
     except UsernameTaken:
@@ -75,7 +75,7 @@ async def _with_new_password(identity: Identity, username: str, name: str, role:
     return Account(username=username, password=password, roles=(role,))
 
 
-def _asked(role: Role) -> Account:
+def _prompt_account(role: Role) -> Account:
     username: str = typer.prompt(f"Account with role {role}")
     password: str = typer.prompt("Password", hide_input=True)
     return Account(username=username, password=password, roles=(role,))

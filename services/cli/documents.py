@@ -36,13 +36,15 @@ def sweep(
 
 
 async def _sweep(dry_run: bool) -> tuple[int, int]:
-    from shared.documents.naming import NamesUnknown, keys_named
+    from shared.documents.naming import ReferencesUnknown, referenced_keys
     from shared.documents.sweep import sweep_orphans
 
     async with services() as (opened, built):
-        referenced = partial(keys_named, log=opened.log, stores=[service.runtime.store for service in built.values()])
+        referenced = partial(
+            referenced_keys, log=opened.log, stores=[service.runtime.store for service in built.values()]
+        )
         try:
             swept = await sweep_orphans(opened.documents, referenced, opened.clock(), remove=not dry_run)
-        except NamesUnknown as error:
+        except ReferencesUnknown as error:
             raise Failed(f"Nothing was removed. {error}") from error
     return swept.orphans, swept.unfinished

@@ -10,8 +10,8 @@ from pydantic.fields import FieldInfo
 
 from shared.settings import Settings
 
-FILE = Path(__file__).parents[2] / ".env.example"
-HEAD = """\
+OUTPUT_PATH = Path(__file__).parents[2] / ".env.example"
+HEADER = """\
 # Settings of Simpul. Copy this file to .env, make it readable by its owner alone (chmod 600 .env), and remove the # of
 # what you set.
 # Made from shared/settings.py by `make docs`.
@@ -20,7 +20,7 @@ HEAD = """\
 
 def env_example() -> str:
     """The whole file as text."""
-    return "\n".join([HEAD, *_lines()])
+    return "\n".join([HEADER, *_lines()])
 
 
 def _lines() -> Iterator[str]:
@@ -38,8 +38,8 @@ def _default(field: FieldInfo) -> str:
 
 
 def main() -> None:
-    FILE.write_text(env_example(), encoding="utf-8")
-    print(f"written: {FILE.name}")
+    OUTPUT_PATH.write_text(env_example(), encoding="utf-8")
+    print(f"written: {OUTPUT_PATH.name}")
 
 
 if __name__ == "__main__":

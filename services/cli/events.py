@@ -14,28 +14,28 @@ import typer
 from services.cli.session import (
     AsJson,
     Failed,
-    bars,
     console,
+    make_table,
     platform,
     print_json,
     print_line,
+    progress_bars,
     run,
     services,
-    table_of,
 )
-from shared.contracts.envelope import from_bytes
-from shared.contracts.registry import Unreadable
-from shared.eventlog.port import EventLog, Record
+from shared.contracts.envelope import decode_event
+from shared.contracts.registry import UnreadableEvent
+from shared.eventlog.port import EventLog, LogRecord
 from shared.interrupts import Interrupted, forget
 from shared.storage.port import DeadLetter
 
 if TYPE_CHECKING:
     from shared.platform import Platform
-    from shared.runtime.rebuilding import Report
+    from shared.runtime.rebuilding import RebuildReport
 
 app = typer.Typer(help="Look into the event log and verify it.", no_args_is_help=True)
 
-LOOKS_EVERY = 0.5
+POLL_INTERVAL_SECONDS = 0.5
 
 
 @app.command()
@@ -56,12 +56,12 @@ def tail(
 async def _tail(count: int, follow: bool, as_json: bool) -> None:
     async with platform() as opened:
         end = await opened.log.end()
-        newest = await opened.log.newest(count)
-        _show(newest, as_json)
-        if not (newest or follow or as_json or end):
+        read_newest = await opened.log.read_newest(count)
+        _show(read_newest, as_json)
+        if not (read_newest or follow or as_json or end):
             console.print("No events yet.")
         if follow:
-            await _follow(opened.log, end, {record.position for record in newest}, as_json)
+            await _follow(opened.log, end, {record.position for record in read_newest}, as_json)
 
 
 async def _follow(log: EventLog, end: str, shown: set[str], as_json: bool) -> None:
@@ -71,7 +71,7 @@ async def _follow(log: EventLog, end: str, shown: set[str], as_json: bool) -> No
             async for batch in log.read(end, now):
                 _show([record for record in batch if record.position not in shown], as_json)
             end = now
-        await asyncio.sleep(LOOKS_EVERY)
+        await asyncio.sleep(POLL_INTERVAL_SECONDS)
 
 
 @app.command()
@@ -84,14 +84,14 @@ def show(
 
 async def _show_request(number: str, as_json: bool) -> None:
     async with services("intake") as (opened, built):
-        kept = await built["intake"].runtime.executor.find_one("number", number.upper())
-        records = await opened.log.of_key(kept.id if kept else number.lower())
+        loaded = await built["intake"].runtime.executor.find_one("number", number.upper())
+        records = await opened.log.read_key(loaded.id if loaded else number.lower())
         if not records:
             raise Failed(f"There is no event of a request {number}.")
         _show(records, as_json)
 
 
-def _show(records: Sequence[Record], as_json: bool) -> None:
+def _show(records: Sequence[LogRecord], as_json: bool) -> None:
     for record in records:
         if as_json:
             print_line(_json_line(record))
@@ -99,7 +99,7 @@ def _show(records: Sequence[Record], as_json: bool) -> None:
             console.print(_line(record), soft_wrap=True)
 
 
-def _json_line(record: Record) -> str:
+def _json_line(record: LogRecord) -> str:
     """The event as it lies in the log; if that is no JSON, where it lies and what is there."""
     text = record.value.decode(errors="replace")
     try:
@@ -109,10 +109,10 @@ def _json_line(record: Record) -> str:
         return json.dumps({"position": record.position, "unreadable": text})
 
 
-def _line(record: Record) -> str:
+def _line(record: LogRecord) -> str:
     try:
-        event = from_bytes(record.value)
-    except Unreadable as error:
+        event = decode_event(record.value)
+    except UnreadableEvent as error:
         return f"{record.position:>8}  unreadable: {str(error)!r}"
     return f"{record.position:>8}  {event.time:%Y-%m-%d %H:%M:%S}  {event.subject}  {event.source}/{event.sequence}  {event.type}"
 
@@ -120,64 +120,64 @@ def _line(record: Record) -> str:
 @app.command()
 def verify(as_json: AsJson = False) -> None:
     """Check that sequences have no holes, that every state is the fold of the log, and that every document is whole."""
-    reports, trouble = run(_verify)
+    reports, findings = run(_verify)
     if as_json:
-        print_json({"clean": not trouble, "services": [_plain(report) for report in reports], "trouble": trouble})
+        print_json({"clean": not findings, "services": [_to_dict(report) for report in reports], "trouble": findings})
     else:
-        _print(reports, trouble)
-    if trouble:
-        raise Failed("There is 1 finding." if len(trouble) == 1 else f"There are {len(trouble)} findings.")
+        _print(reports, findings)
+    if findings:
+        raise Failed("There is 1 finding." if len(findings) == 1 else f"There are {len(findings)} findings.")
 
 
-async def _verify() -> tuple[list[Report], list[str]]:
-    from shared.runtime.rebuilding import Refold
+async def _verify() -> tuple[list[RebuildReport], list[str]]:
+    from shared.runtime.rebuilding import Rebuild
 
-    reports: list[Report] = []
-    trouble: list[str] = []
+    reports: list[RebuildReport] = []
+    findings: list[str] = []
     async with services() as (opened, built):
         if damage := await opened.half.check(True):
             raise Failed(f"The database is damaged, restore a backup: {damage[0]}.")
-        with bars() as progress:
+        with progress_bars() as progress:
             for name, service in built.items():
                 runtime = service.runtime
                 count = partial(progress.advance, progress.add_task(name, total=None))
-                refold = Refold(runtime.executor.folding.decider, runtime.store, opened.log, count)
-                report = await refold.compare()
+                rebuild = Rebuild(runtime.executor.folding.decider, runtime.store, opened.log, count)
+                report = await rebuild.compare()
                 reports.append(report)
-                trouble += _trouble(report) + _parked(await runtime.store.dead_letters())
-        trouble += await _documents(opened)
-    return reports, trouble
+                findings += _report_findings(report) + _dead_letter_findings(await runtime.store.dead_letters())
+        findings += await _audit_documents(opened)
+    return reports, findings
 
 
-def _parked(letters: Sequence[DeadLetter]) -> list[str]:
+def _dead_letter_findings(letters: Sequence[DeadLetter]) -> list[str]:
     return [f"{letter.service}: dead letter {letter.id}: {letter.reason}" for letter in letters]
 
 
-async def _documents(opened: Platform) -> list[str]:
+async def _audit_documents(opened: Platform) -> list[str]:
     from shared.documents.audit import audit
 
-    with bars() as progress:
+    with progress_bars() as progress:
         task = progress.add_task("documents", total=None)
         return await audit(opened.log, opened.documents, lambda: progress.advance(task))
 
 
-def _trouble(report: Report) -> list[str]:
+def _report_findings(report: RebuildReport) -> list[str]:
     lines = [f"{report.service}: {d.id} is {d.kind} {', '.join(d.fields)}".rstrip() for d in report.differences]
-    lines += [f"{report.service}: hole at {hole}" for hole in report.holes]
+    lines += [f"{report.service}: hole at {gap}" for gap in report.gaps]
     lines += [f"{report.service}: unreadable at {place}" for place in report.unreadable]
     return lines + [
         f"{report.service}: {request_id} has events that are not in the log yet" for request_id in report.behind
     ]
 
 
-def _plain(report: Report) -> dict[str, object]:
+def _to_dict(report: RebuildReport) -> dict[str, object]:
     return {"service": report.service, "events": report.events, "documents": report.documents, "clean": report.clean}
 
 
-def _print(reports: Sequence[Report], trouble: Sequence[str]) -> None:
+def _print(reports: Sequence[RebuildReport], findings: Sequence[str]) -> None:
     rows = [(r.service, str(r.events), str(r.documents), "yes" if r.clean else "NO") for r in reports]
-    console.print(table_of("service", "events read", "requests", "clean", rows=rows))
-    for line in trouble:
+    console.print(make_table("service", "events read", "requests", "clean", rows=rows))
+    for line in findings:
         console.print(line, style="red", soft_wrap=True)
-    if not trouble:
+    if not findings:
         console.print("Everything is as the log says.")

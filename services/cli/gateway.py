@@ -8,18 +8,18 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
-from services.routing import FRONT, PREFIXES
+from services.routing import DEFAULT_SERVICE, PATH_PREFIXES
 from services.wiring import BUILDERS
-from shared.web.http_protocol import HEAD_BYTES
-from shared.web.problems import DOWN, MEDIA_TYPE, TITLES
-from shared.web.server import KEEP_ALIVE
-from shared.web.words import read_words
+from shared.web.http_protocol import MAX_HEAD_BYTES
+from shared.web.problems import PROBLEM_MEDIA_TYPE, TITLES, UNAVAILABLE_DETAIL
+from shared.web.server import KEEP_ALIVE_SECONDS
+from shared.web.words import load_words
 
-FILE = Path(__file__).parents[2] / "deploy" / "Caddyfile"
-PORT = 8000
+OUTPUT_PATH = Path(__file__).parents[2] / "deploy" / "Caddyfile"
+CONTAINER_PORT = 8000
 """Where each service listens in its container."""
 
-HEAD = f"""\
+HEADER = f"""\
 # Made from services/routing.py by `make docs`; a test holds it to that.
 #
 # GATEWAY_SITE  what is answered to: ":80", or a name such as simpul.haltim.example, which turns TLS on
@@ -28,7 +28,7 @@ HEAD = f"""\
 {{
 	servers {{
 		protocols h1 h2
-		max_header_size {HEAD_BYTES // 1024}KB
+		max_header_size {MAX_HEAD_BYTES // 1024}KB
 		timeouts {{
 			read_header 20s
 			idle 2m
@@ -44,7 +44,7 @@ HEAD = f"""\
 	fail_duration 5s
 	transport http {{
 		dial_timeout 2s
-		keepalive {KEEP_ALIVE - 10}s
+		keepalive {KEEP_ALIVE_SECONDS - 10}s
 	}}
 }}
 
@@ -58,14 +58,14 @@ HEAD = f"""\
 	}}
 """
 
-STYLE = (
+ERROR_PAGE_STYLE = (
     "body{max-width:38rem;margin:15vh auto;padding:0 1rem;background:#f1f5f6;color:#0f232c}"
     "body{font:1.0625rem/1.55 system-ui,sans-serif}"
     "h1{font-size:1.75rem;line-height:1.2}@media(prefers-color-scheme:dark){body{background:#0a1418;color:#e7eff2}}"
 )
 """Of the one page that has to do without the services' own, which are away."""
 
-AWAY = """\
+ERROR_HANDLER = """\
 
 	# Whoever cannot be passed on: people read a page, programs a problem.
 	handle_errors {
@@ -85,7 +85,7 @@ AWAY = """\
 	}
 """
 
-REST = """\
+FOOTER = """\
 
 # For the container's own health check.
 :2020 {
@@ -102,37 +102,39 @@ REST = """\
 
 def caddyfile() -> str:
     """The whole file. Streams need no word: Caddy passes `text/event-stream` on at once, and drops one whose listener left."""
-    ways = (_way(name) for name in sorted(BUILDERS, key=lambda name: name == FRONT))
-    return "\n".join([HEAD, *ways]) + _away() + "}\n" + REST
+    handlers = (_service_handler(name) for name in sorted(BUILDERS, key=lambda name: name == DEFAULT_SERVICE))
+    return "\n".join([HEADER, *handlers]) + _error_handler() + "}\n" + FOOTER
 
 
-def _away() -> str:
-    digest = base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()
-    words = read_words("shared.web").away
+def _error_handler() -> str:
+    digest = base64.b64encode(hashlib.sha256(ERROR_PAGE_STYLE.encode()).digest()).decode()
+    words = load_words("shared.web").away
     page = (
         f'<!doctype html><html lang="id"><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
-        f"<title>{words.title}</title><style>{STYLE}</style><h1>{words.title}</h1><p>{words.text}</p><p>{words.sent}</p>"
+        f"<title>{words.title}</title><style>{ERROR_PAGE_STYLE}</style><h1>{words.title}</h1><p>{words.text}</p><p>{words.sent}</p>"
     )
-    problem = json.dumps({"type": "about:blank", "title": TITLES[503], "detail": DOWN}, ensure_ascii=False)
+    problem = json.dumps(
+        {"type": "about:blank", "title": TITLES[503], "detail": UNAVAILABLE_DETAIL}, ensure_ascii=False
+    )
     policy = (
         f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
     )
-    return AWAY % {"policy": policy, "media_type": MEDIA_TYPE, "problem": problem, "page": page}
+    return ERROR_HANDLER % {"policy": policy, "media_type": PROBLEM_MEDIA_TYPE, "problem": problem, "page": page}
 
 
-def _way(service: str) -> str:
-    if service == FRONT:
-        return _passed_on("handle", service)
+def _service_handler(service: str) -> str:
+    if service == DEFAULT_SERVICE:
+        return _reverse_proxy("handle", service)
     paths = " ".join(f"{prefix} {prefix}/*" for prefix in _prefixes(service))
-    return f"\t@{service} path {paths}\n" + _passed_on(f"handle @{service}", service)
+    return f"\t@{service} path {paths}\n" + _reverse_proxy(f"handle @{service}", service)
 
 
-def _passed_on(handle: str, service: str) -> str:
+def _reverse_proxy(handle: str, service: str) -> str:
     # Processes come and go with `--scale`: their addresses are looked up again and again.
     lines = (
         f"\t{handle} {{",
         "\t\treverse_proxy {",
-        f"\t\t\tdynamic a {service} {PORT} {{",
+        f"\t\t\tdynamic a {service} {CONTAINER_PORT} {{",
         "\t\t\t\trefresh 2s",
         "\t\t\t}",
         "\t\t\timport processes",
@@ -143,13 +145,13 @@ def _passed_on(handle: str, service: str) -> str:
 
 
 def _prefixes(service: str) -> Iterator[str]:
-    return (prefix for prefix, name in PREFIXES.items() if name == service)
+    return (prefix for prefix, name in PATH_PREFIXES.items() if name == service)
 
 
 def main() -> None:
-    FILE.parent.mkdir(exist_ok=True)
-    FILE.write_text(caddyfile(), encoding="utf-8")
-    print(f"written: {FILE.relative_to(FILE.parents[1])}")
+    OUTPUT_PATH.parent.mkdir(exist_ok=True)
+    OUTPUT_PATH.write_text(caddyfile(), encoding="utf-8")
+    print(f"written: {OUTPUT_PATH.relative_to(OUTPUT_PATH.parents[1])}")
 
 
 if __name__ == "__main__":

@@ -14,26 +14,26 @@ import typer
 from pydantic import SecretStr
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from services.cli.session import AsJson, Failed, console, errors, print_json, run, table_of
-from shared.eventlog.copying import HoldsSomethingElse
-from shared.folder_lock import FolderInUse, hold
+from services.cli.session import AsJson, Failed, console, errors, make_table, print_json, run
+from shared.eventlog.copying import TargetDiverged
+from shared.folder_lock import FolderInUse, lock_exclusively
 from shared.interrupts import Interrupted
 from shared.settings import Settings, load_settings, read_secret
 
 if TYPE_CHECKING:
-    from services.cli.transfer import Step, Told
+    from services.cli.transfer import StartProgress, TransferReport
     from shared.platform import Platform
 
-SHOWN = 20
+MAX_SHOWN_FINDINGS = 20
 
 
-class Where(StrEnum):
+class MoveTarget(StrEnum):
     DISTRIBUTED = "distributed"
 
 
 def move(
     to: Annotated[
-        Where, typer.Option("--to", help="Where: to the engines of SIMPUL_KAFKA, SIMPUL_MONGO, SIMPUL_MINIO.")
+        MoveTarget, typer.Option("--to", help="Where: to the engines of SIMPUL_KAFKA, SIMPUL_MONGO, SIMPUL_MINIO.")
     ],
     as_json: AsJson = False,
 ) -> None:
@@ -42,21 +42,21 @@ def move(
     The services must not run. May be stopped, and run again: it goes on where it was. The folder stays as it is.
     """
     settings = embedded_settings()
-    with alone(settings):
-        told = carried(settings)
-    print_json({**told.plain(), "secret": str(settings.secret_path.resolve())}) if as_json else show(told)
-    if told.trouble:
-        raise Failed(f"Not everything is there as it was: {len(told.trouble)} findings.")
+    with exclusive_access(settings):
+        report = run_transfer(settings)
+    print_json({**report.to_dict(), "secret": str(settings.secret_path.resolve())}) if as_json else show(report)
+    if report.trouble:
+        raise Failed(f"Not everything is there as it was: {len(report.trouble)} findings.")
     if not as_json:
         console.print(
             f"Moved. The secret stays the same: SIMPUL_SECRET_FILE={settings.secret_path.resolve()}\n"
             "Start the services with SIMPUL_MODE=distributed, and this folder no more: the two would live on apart.",
             soft_wrap=True,
         )
-        tell_of_days_off(settings.data)
+        print_calendar_hint(settings.data)
 
 
-def tell_of_days_off(folder: Path) -> None:
+def print_calendar_hint(folder: Path) -> None:
     """No engine holds them: say where each service looks for the file, if this folder has one."""
     if (file := folder / "calendar.json").exists():
         console.print(
@@ -65,11 +65,11 @@ def tell_of_days_off(folder: Path) -> None:
         )
 
 
-def carried(settings: Settings) -> Told:
+def run_transfer(settings: Settings) -> TransferReport:
     """What came of carrying this folder to the engines. Raises Failed."""
     try:
-        return run(lambda: _carried(settings))
-    except HoldsSomethingElse as error:
+        return run(lambda: _transfer_with_progress(settings))
+    except TargetDiverged as error:
         raise Failed(f"The engines hold something else already, and nothing was changed: {error}.") from error
     except Interrupted:
         errors.print("Stopped. The same command goes on where this one was.", soft_wrap=True)
@@ -80,20 +80,20 @@ def embedded_settings() -> Settings:
     """The settings in force, whatever the mode, with engines to go to. Raises Failed, BadSettings."""
     settings = load_settings(mode="embedded", secret="")
     given = {"KAFKA": settings.kafka, "MONGO": settings.mongo, "MINIO": settings.minio}
-    lacking = [
+    missing = [
         f"SIMPUL_{name}"
         for name, value in given.items()
         if not (value.get_secret_value() if isinstance(value, SecretStr) else value)
     ]
-    if lacking:
-        raise Failed(f"{', '.join(lacking)} must say where to move to.")
+    if missing:
+        raise Failed(f"{', '.join(missing)} must say where to move to.")
     if not settings.database.exists():
         raise Failed(f"There is no data in {settings.data.resolve()} (SIMPUL_DATA).")
-    _same_secret(settings)
+    _check_same_secret(settings)
     return settings
 
 
-def _same_secret(settings: Settings) -> None:
+def _check_same_secret(settings: Settings) -> None:
     """Raises Failed if the engines would be served with another secret: no tracking link would work any more."""
     own = settings.data / "secret"
     if not own.exists():
@@ -107,10 +107,10 @@ def _same_secret(settings: Settings) -> None:
 
 
 @contextlib.contextmanager
-def alone(settings: Settings) -> Iterator[None]:
+def exclusive_access(settings: Settings) -> Iterator[None]:
     """Have the folder alone. Raises Failed if anybody else uses it."""
     try:
-        with hold(settings.data):
+        with lock_exclusively(settings.data):
             yield
     except FolderInUse as error:
         raise Failed(
@@ -118,23 +118,23 @@ def alone(settings: Settings) -> Iterator[None]:
         ) from error
 
 
-async def _carried(settings: Settings) -> Told:
+async def _transfer_with_progress(settings: Settings) -> TransferReport:
     from services.cli.transfer import Transfer
 
-    async with both(settings) as (source, target):
+    async with open_source_and_target(settings) as (source, target):
         with progress() as bars:
-            return await Transfer(source, target, stepping(bars)).run()
+            return await Transfer(source, target, progress_reporter(bars)).run()
 
 
 @contextlib.asynccontextmanager
-async def both(settings: Settings) -> AsyncIterator[tuple[Platform, Platform]]:
+async def open_source_and_target(settings: Settings) -> AsyncIterator[tuple[Platform, Platform]]:
     """The platform on the folder, and the same one on the engines."""
-    from shared.distributed import open_half
+    from shared.distributed import open_backend
     from shared.platform import open_platform
 
     source = open_platform(settings)
     try:
-        half = open_half(settings, source.clock, source.new_id)
+        half = open_backend(settings, source.clock, source.new_id)
         try:
             yield source, replace(source, half=half)
         finally:
@@ -148,32 +148,32 @@ def progress() -> Progress:
     return Progress(*columns, console=errors, disable=not errors.is_terminal)
 
 
-def stepping(bars: Progress) -> Step:
+def progress_reporter(bars: Progress) -> StartProgress:
     """Each step a bar of its own."""
 
-    def step(name: str, total: int | None) -> Callable[[int], None]:
+    def start_progress(name: str, total: int | None) -> Callable[[int], None]:
         task = bars.add_task(name, total=total)
         return lambda count: bars.advance(task, count)
 
-    return step
+    return start_progress
 
 
-def show(told: Told) -> None:
+def show(report: TransferReport) -> None:
     """For people."""
     console.print(
-        f"{told.events} events ({told.events_present} were there, {told.repeats_left_out} repeats left out), "
-        f"{told.documents.copied + told.documents.present} documents ({told.documents.present} were there), "
-        f"{told.accounts} accounts, in {told.seconds:.0f} s.",
+        f"{report.events} events ({report.events_present} were there, {report.repeats_left_out} repeats left out), "
+        f"{report.documents.copied + report.documents.present} documents ({report.documents.present} were there), "
+        f"{report.accounts} accounts, in {report.seconds:.0f} s.",
         soft_wrap=True,
     )
     titles = ("service", "requests", "as before", "parked", "discarded", "findings")
-    console.print(table_of(*titles, rows=[_row(told, place) for place in range(len(told.services))]))
-    for line in told.trouble[:SHOWN]:
+    console.print(make_table(*titles, rows=[_row(report, index) for index in range(len(report.services))]))
+    for line in report.trouble[:MAX_SHOWN_FINDINGS]:
         console.print(line, style="red", soft_wrap=True)
-    if len(told.trouble) > SHOWN:
-        console.print(f"... and {len(told.trouble) - SHOWN} more; --json lists all of them.")
+    if len(report.trouble) > MAX_SHOWN_FINDINGS:
+        console.print(f"... and {len(report.trouble) - MAX_SHOWN_FINDINGS} more; --json lists all of them.")
 
 
-def _row(told: Told, place: int) -> Sequence[str]:
-    one = told.services[place]
+def _row(report: TransferReport, index: int) -> Sequence[str]:
+    one = report.services[index]
     return one.service, *map(str, (one.requests, one.equal, one.parked, one.discarded, len(one.trouble)))

@@ -8,17 +8,17 @@ import typer
 
 from shared.contracts.registry import FACTS
 
-SERVICES = tuple(dict.fromkeys(fact.owner for fact in FACTS))
+SERVICE_NAMES = tuple(dict.fromkeys(fact.owner for fact in FACTS))
 """Every service by name; each owns facts."""
 
 
-def known_service(name: str | None) -> str | None:
+def validate_service_name(name: str | None) -> str | None:
     """For typer: the name if it is one of a service, else wrong use."""
-    if name is not None and name not in SERVICES:
-        raise typer.BadParameter(f"There is no service {name}; there are {', '.join(SERVICES)}.")
+    if name is not None and name not in SERVICE_NAMES:
+        raise typer.BadParameter(f"There is no service {name}; there are {', '.join(SERVICE_NAMES)}.")
     return name
 
 
 ServiceName = Annotated[
-    str, typer.Argument(help=f"One of {', '.join(SERVICES)}.", metavar="SERVICE", callback=known_service)
+    str, typer.Argument(help=f"One of {', '.join(SERVICE_NAMES)}.", metavar="SERVICE", callback=validate_service_name)
 ]

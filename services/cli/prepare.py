@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from services.cli.session import console, run, services, settings_in_force
+from services.cli.session import console, current_settings, run, services
 
 
 def prepare(
@@ -18,7 +18,7 @@ def prepare(
     ] = "",
 ) -> None:
     """Make the topic, the collections with their indexes, and the bucket; in embedded mode, the file."""
-    settings = settings_in_force()
+    settings = current_settings()
     if replica_set and settings.distributed:
         from shared.distributed import mongo_uri
         from shared.storage.mongo_replica_set import initiate_replica_set

@@ -29,7 +29,7 @@ COMMANDS: Mapping[str, str] = {
 """Where each command is; a module is imported when its command is asked for, so that the quick ones stay quick."""
 
 
-class Commands(TyperGroup):
+class LazyCommandGroup(TyperGroup):
     """The commands, each found by its name."""
 
     def list_commands(self, ctx: Any) -> list[str]:
@@ -39,21 +39,21 @@ class Commands(TyperGroup):
         if cmd_name not in COMMANDS:
             return None
         module, _, name = COMMANDS[cmd_name].partition(":")
-        found = getattr(importlib.import_module(f"services.cli.{module}"), name)
-        if not isinstance(found, typer.Typer):
-            alone = typer.Typer(add_completion=False)
-            alone.command(cmd_name)(found)
-            return typer.main.get_command(alone)
-        group = typer.main.get_group(found)
+        target = getattr(importlib.import_module(f"services.cli.{module}"), name)
+        if not isinstance(target, typer.Typer):
+            single_command = typer.Typer(add_completion=False)
+            single_command.command(cmd_name)(target)
+            return typer.main.get_command(single_command)
+        group = typer.main.get_group(target)
         group.name = cmd_name
         return group
 
 
-app = typer.Typer(cls=Commands, no_args_is_help=True, pretty_exceptions_enable=False)
+app = typer.Typer(cls=LazyCommandGroup, no_args_is_help=True, pretty_exceptions_enable=False)
 
 
-def _version(wanted: bool) -> None:
-    if wanted:
+def _version(show_version: bool) -> None:
+    if show_version:
         print(f"simpul {importlib.metadata.version('simpul')}")
         raise typer.Exit
 

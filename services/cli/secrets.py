@@ -11,9 +11,9 @@ from urllib.parse import urlsplit
 import typer
 
 from services.cli.session import Failed, console, print_line
-from shared.identity.passwords import make_password
+from shared.identity.passwords import generate_password
 
-TEXT = """\
+TEMPLATE = """\
 # Made by `simpul secrets` for docker-compose.yml; readable by its owner alone, and in no backup: keep a copy in a safe place.
 # The engines take their passwords when their volumes are made; changed here later, they no longer fit.
 
@@ -85,7 +85,7 @@ def compose_settings(url: str, address: str) -> str:
     if not host or parts.scheme not in ("http", "https") or parts.path.strip("/"):
         raise Failed("--url must look like https://simpul.example, with nothing after the host.")
     tls = parts.scheme == "https"
-    return TEXT.format(
+    return TEMPLATE.format(
         url=url.rstrip("/"),
         site=host if tls else ":80",
         address=address,
@@ -93,8 +93,8 @@ def compose_settings(url: str, address: str) -> str:
         https=(port or 443) if tls else 8443,
         host=host if "." in host and not host.replace(".", "").isdigit() else "simpul.example",
         secret=chance.token_urlsafe(48),
-        mongo=make_password(),
+        mongo=generate_password(),
         key=chance.token_hex(64),
-        minio=make_password(),
+        minio=generate_password(),
         metrics=chance.token_urlsafe(32),
     )

@@ -11,20 +11,20 @@ from fastapi import FastAPI
 from rich.panel import Panel
 from rich.table import Table
 
-from services.application import make_application
+from services.application import create_application
 from services.cli.names import ServiceName
-from services.cli.session import Failed, console, in_use, run, settings_in_force
+from services.cli.session import Failed, console, current_settings, data_folder_lock, run
 from services.wiring import BUILDERS
 from shared import interrupts
 from shared.identity.accounts import Role
-from shared.identity.passwords import make_password
+from shared.identity.passwords import generate_password
 from shared.observability import configure_logging
 from shared.platform import Platform, open_platform
 from shared.settings import Settings
 from shared.web.navigation import HOME, MAIL_VIEWER, SIGN_IN
 from shared.web.server import listen, run_server
 
-FIRST_STAFF = {
+INITIAL_STAFF = {
     Role.OFFICER: ("petugas", "Petugas Layanan"),
     Role.STRUCTURAL: ("kepala", "Kepala Bidang"),
     Role.TECHNICAL: ("teknis", "Penanggung Jawab Teknis"),
@@ -43,21 +43,21 @@ def serve(service: ServiceName) -> None:
 
 
 def _serve(names: Sequence[str]) -> None:
-    settings = settings_in_force()
-    with in_use(settings, *names):
-        sockets = _listening(settings)
-        run(lambda: _greet(settings, names))
-        application = make_application(open_platform(settings), names)
+    settings = current_settings()
+    with data_folder_lock(settings, *names):
+        sockets = _bind(settings)
+        run(lambda: _prepare_and_greet(settings, names))
+        application = create_application(open_platform(settings), names)
         process = names[0] if len(names) == 1 else "simpul"
         configure_logging(settings.log_level, service=process)
         started = True
-        with _traces(settings, process):
-            started = _served(application, sockets)
+        with _tracing(settings, process):
+            started = _run_until_stopped(application, sockets)
     if not started:
         raise Failed("Simpul did not start; the lines above say why.")
 
 
-def _served(application: FastAPI, sockets: list[socket.socket]) -> bool:
+def _run_until_stopped(application: FastAPI, sockets: list[socket.socket]) -> bool:
     """Whether it started. The server takes the signals while it runs, ends in order, and raises them again."""
     try:
         return run_server(application, sockets)
@@ -66,42 +66,44 @@ def _served(application: FastAPI, sockets: list[socket.socket]) -> bool:
         return True
 
 
-def _traces(settings: Settings, process: str) -> contextlib.AbstractContextManager[None]:
+def _tracing(settings: Settings, process: str) -> contextlib.AbstractContextManager[None]:
     if not settings.otlp:
         return contextlib.nullcontext()
     # OpenTelemetry takes half a second to import, and most never need it.
-    from shared.tracing_otlp import traces_to
+    from shared.tracing_otlp import export_traces
 
-    return traces_to(settings.otlp, process)
+    return export_traces(settings.otlp, process)
 
 
-def _listening(settings: Settings) -> list[socket.socket]:
-    where = f"{settings.host}:{settings.port}"
+def _bind(settings: Settings) -> list[socket.socket]:
+    address = f"{settings.host}:{settings.port}"
     try:
         return listen(settings.host, settings.port)
     except OSError as error:
         reason = os.strerror(error.errno) if error.errno and error.errno > 0 else str(error.strerror)
-        raise Failed(f"{where} cannot be listened at: {reason}. SIMPUL_HOST and SIMPUL_PORT say where.") from error
+        raise Failed(f"{address} cannot be listened at: {reason}. SIMPUL_HOST and SIMPUL_PORT say where.") from error
 
 
-async def _greet(settings: Settings, names: Sequence[str]) -> None:
+async def _prepare_and_greet(settings: Settings, names: Sequence[str]) -> None:
     """Say where things are, and see to the first accounts. On a platform of its own: what an engine's driver opened in one
     event loop is of no use in the next."""
     platform = open_platform(settings)
     try:
         await platform.accounts.prepare()
-        await _see_to_accounts(platform, names)
+        await _create_initial_accounts(platform, names)
     finally:
         await platform.close()
-    _say_where(settings, names)
+    _print_addresses(settings, names)
 
 
-async def _see_to_accounts(platform: Platform, names: Sequence[str]) -> None:
+async def _create_initial_accounts(platform: Platform, names: Sequence[str]) -> None:
     """Where there are none, make one per role, if only this machine can reach them."""
     if not await platform.accounts.accounts():
         # Of several processes on a new folder none could say which of them makes the accounts.
-        if platform.alone and platform.settings.local and len(names) == len(BUILDERS):
-            console.print(Panel(await _first_staff(platform), title="Staff accounts, shown only now", expand=False))
+        if platform.single_process and platform.settings.local and len(names) == len(BUILDERS):
+            console.print(
+                Panel(await _add_initial_staff(platform), title="Staff accounts, shown only now", expand=False)
+            )
         else:
             console.print(
                 "There are no staff accounts yet. Make the first:"
@@ -110,26 +112,26 @@ async def _see_to_accounts(platform: Platform, names: Sequence[str]) -> None:
             )
 
 
-def _say_where(settings: Settings, names: Sequence[str]) -> None:
+def _print_addresses(settings: Settings, names: Sequence[str]) -> None:
     """Whoever reads these lines alone can take a request through its whole life on the pages that they name."""
-    whole = len(names) == len(BUILDERS)
+    all_services = len(names) == len(BUILDERS)
     lines = (
         ("requests", f"{settings.origin}{HOME}" if "intake" in names else "", "applicants submit here"),
         (
             "staff",
             f"{settings.origin}{SIGN_IN}",
-            "officer, structural, technical in turn" if whole else ", ".join(names),
+            "officer, structural, technical in turn" if all_services else ", ".join(names),
         ),
-        ("e-mails", *_where_mails_are(settings)),
+        ("e-mails", *_email_location(settings)),
         ("API", f"{settings.origin}/api/docs" if settings.docs_open else "", ""),
-        ("data", *_where_data_is(settings)),
+        ("data", *_data_location(settings)),
     )
     for name, value, about in lines:
         if value:
             console.print(f"{name:<9} {value:<29} {about}".rstrip(), soft_wrap=True)
 
 
-def _where_mails_are(settings: Settings) -> tuple[str, str]:
+def _email_location(settings: Settings) -> tuple[str, str]:
     if not settings.mail_viewer:
         return "sent by SMTP", ""
     if settings.mail_viewer_open:
@@ -137,18 +139,18 @@ def _where_mails_are(settings: Settings) -> tuple[str, str]:
     return str(settings.mail), f"and {MAIL_VIEWER} for administrators"
 
 
-def _where_data_is(settings: Settings) -> tuple[str, str]:
+def _data_location(settings: Settings) -> tuple[str, str]:
     if settings.distributed:
         return "Kafka, MongoDB, MinIO", f"log at {settings.kafka}"
     return str(settings.data), ""
 
 
-async def _first_staff(platform: Platform) -> Table:
+async def _add_initial_staff(platform: Platform) -> Table:
     table = Table(box=None)
     for title in ("username", "password", "role"):
         table.add_column(title, overflow="fold")
-    for role, (username, name) in FIRST_STAFF.items():
-        password = make_password()
+    for role, (username, name) in INITIAL_STAFF.items():
+        password = generate_password()
         await platform.identity.add_staff(username, name, f"{username}@simpul.example", (role,), password)
         table.add_row(username, password, role)
     return table

@@ -17,37 +17,37 @@ from rich.progress import Progress
 from rich.table import Table
 
 from services.cli.endings import Failed as Failed
-from services.cli.endings import ReaderGone
+from services.cli.endings import OutputClosed
 from shared import interrupts
 from shared.configuration_warnings import configuration_warnings
-from shared.folder_lock import FolderInUse, share
+from shared.folder_lock import FolderInUse, lock_shared
 from shared.settings import Settings, load_settings
 
 if TYPE_CHECKING:
     from shared.platform import Platform
-    from shared.runtime.service import Service
+    from shared.runtime.service import ServiceApp
 
 Result = TypeVar("Result")
 
 
-class Paper(Console):
+class PlainConsole(Console):
     """A console that takes text as it is, and says when nobody reads on."""
 
     def __init__(self, *, stderr: bool = False):
         super().__init__(stderr=stderr, markup=False, highlight=False, emoji=False)
 
     def on_broken_pipe(self) -> None:
-        raise ReaderGone
+        raise OutputClosed
 
 
-console = Paper()
-errors = Paper(stderr=True)
+console = PlainConsole()
+errors = PlainConsole(stderr=True)
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 
 
 @functools.cache
-def settings_in_force() -> Settings:
+def current_settings() -> Settings:
     """The settings; warnings about them are printed once, on standard error."""
     settings = load_settings()
     for warning in configuration_warnings(settings):
@@ -55,7 +55,7 @@ def settings_in_force() -> Settings:
     return settings
 
 
-def usable(folder: Path) -> Path:
+def ensure_data_folder(folder: Path) -> Path:
     """The data folder, made if it is not there. Raises Failed."""
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -65,14 +65,14 @@ def usable(folder: Path) -> Path:
 
 
 @contextlib.contextmanager
-def in_use(settings: Settings, *names: str) -> Iterator[None]:
+def data_folder_lock(settings: Settings, *names: str) -> Iterator[None]:
     """Have a part in the data folder, and these services of it alone; in distributed mode there is none, and any number may
     serve each. Raises Failed if somebody else has them."""
     if settings.distributed:
         yield
         return
     try:
-        with share(usable(settings.data), *names):
+        with lock_shared(ensure_data_folder(settings.data), *names):
             yield
     except FolderInUse as error:
         if error.name:
@@ -85,10 +85,10 @@ async def platform(*, fresh: bool = False) -> AsyncIterator[Platform]:
     """The platform of the settings in force, prepared, and closed at the end. `fresh`: it may be made by this."""
     from shared.platform import open_platform
 
-    settings = settings_in_force()
+    settings = current_settings()
     if not fresh and not settings.distributed and not settings.database.exists():
         raise Failed(f"There is no data in {settings.data.resolve()} yet (SIMPUL_DATA). `simpul up` makes it.")
-    with in_use(settings):
+    with data_folder_lock(settings):
         opened = open_platform(settings)
         try:
             await opened.prepare()
@@ -98,7 +98,7 @@ async def platform(*, fresh: bool = False) -> AsyncIterator[Platform]:
 
 
 @contextlib.asynccontextmanager
-async def services(*names: str, fresh: bool = False) -> AsyncIterator[tuple[Platform, dict[str, Service]]]:
+async def services(*names: str, fresh: bool = False) -> AsyncIterator[tuple[Platform, dict[str, ServiceApp]]]:
     """The platform with these services (all, if none is named) built and prepared but not started: nothing else moves."""
     async with platform(fresh=fresh) as opened:
         from services.wiring import BUILDERS, build  # takes most of a second, and many commands do without
@@ -113,7 +113,7 @@ def run(work: Callable[[], Awaitable[Result]]) -> Result:
     """Run a command's coroutine to its end. Raises Interrupted, also where something on the way swallowed the cancellation."""
 
     async def main() -> Result:
-        with interrupts.cancelling(_canceller(asyncio.get_running_loop(), asyncio.current_task())):
+        with interrupts.cancel_on_interrupt(_canceller(asyncio.get_running_loop(), asyncio.current_task())):
             return await work()
 
     # A command says itself what went wrong; the log of what it called would say it twice, and with a traceback.
@@ -136,23 +136,23 @@ def print_line(text: str) -> None:
     try:
         print(text, flush=True)
     except BrokenPipeError as error:
-        raise ReaderGone from error
+        raise OutputClosed from error
 
 
 def print_json(value: Any) -> None:
     print_line(json.dumps(value, ensure_ascii=False, indent=2, default=str))
 
 
-def bars() -> Progress:
+def progress_bars() -> Progress:
     """Progress bars for who watches; nothing where nobody does."""
     return Progress(console=errors, transient=True, disable=not errors.is_terminal)
 
 
-def table_of(*titles: str, rows: Sequence[Sequence[str]], whole: Sequence[int] = (0,)) -> Table:
+def make_table(*titles: str, rows: Sequence[Sequence[str]], no_wrap_columns: Sequence[int] = (0,)) -> Table:
     """A table that cuts nothing off: the columns in `whole` stay on one line, the others are folded where they must."""
     table = Table()
-    for place, title in enumerate(titles):
-        table.add_column(title, overflow="fold", no_wrap=place in whole)
+    for column, title in enumerate(titles):
+        table.add_column(title, overflow="fold", no_wrap=column in no_wrap_columns)
     for row in rows:
         table.add_row(*row)
     return table

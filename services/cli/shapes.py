@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal, NamedTuple, NotRequired, TypedDict
 
-Service = Literal["verification", "assignment"]
+StaffService = Literal["verification", "assignment"]
 Scope = Literal["application", "data"]
 Complexity = Literal["low", "medium", "high"]
 
@@ -23,7 +23,7 @@ class Verdict(TypedDict):
     note: NotRequired[str]
 
 
-class Moved(TypedDict):
+class CommandResult(TypedDict):
     """What every command answers."""
 
     id: str
@@ -32,7 +32,7 @@ class Moved(TypedDict):
     version: int
 
 
-class Submitted(Moved):
+class SubmissionResult(CommandResult):
     tracking_token: str
     warnings: list[Any]
 
@@ -45,7 +45,7 @@ class Page(TypedDict):
     previous: NotRequired[str | None]
 
 
-class Application(TypedDict, total=False):
+class RequestForm(TypedDict, total=False):
     """The form; a first submission fills all of it but the phone."""
 
     name: str

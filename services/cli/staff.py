@@ -9,12 +9,12 @@ from typing import Annotated, Any
 import pyotp
 import typer
 
-from services.cli.session import AsJson, Failed, console, platform, print_json, run, table_of
+from services.cli.session import AsJson, Failed, console, make_table, platform, print_json, run
 from shared.identity.accounts import Account, LastAdmin, Role, UsernameTaken
-from shared.identity.addresses import valid_address
-from shared.identity.identity import UnknownAccount
-from shared.identity.passwords import WeakPassword, make_password
-from shared.identity.staff import valid_name, valid_username
+from shared.identity.addresses import validate_email_address
+from shared.identity.identity import AccountNotFound
+from shared.identity.passwords import WeakPassword, generate_password
+from shared.identity.staff import validate_person_name, validate_username
 from shared.text_cleaning import clean_email, clean_line
 
 app = typer.Typer(help="Staff accounts.", no_args_is_help=True)
@@ -34,9 +34,11 @@ def add(
 ) -> None:
     """Add an account; without --password-stdin a password is made and printed once."""
     address = clean_email(email)
-    if (trouble := valid_username(username) or valid_name(name) or valid_address(address)) is not None:
-        raise Failed(trouble)
-    password = _password(password_stdin)
+    if (
+        problem := validate_username(username) or validate_person_name(name) or validate_email_address(address)
+    ) is not None:
+        raise Failed(problem)
+    password = _read_or_make_password(password_stdin)
     run(lambda: _add(username, clean_line(name), address, tuple(dict.fromkeys(role)), password))
     console.print(f"Added {username} ({', '.join(role)}).", soft_wrap=True)
     if not password_stdin:
@@ -56,7 +58,7 @@ async def _add(username: str, name: str, email: str, roles: tuple[Role, ...], pa
 @app.command()
 def password(username: Username, password_stdin: FromStdin = False) -> None:
     """Give an account a new password and end its sessions."""
-    fresh = _password(password_stdin)
+    fresh = _read_or_make_password(password_stdin)
     _change(username, password=fresh)
     console.print(f"{username} has a new password." + ("" if password_stdin else f" Shown only now: {fresh}"))
 
@@ -101,15 +103,15 @@ def list_(as_json: AsJson = False) -> None:
     """List the accounts."""
     accounts = run(_accounts)
     if as_json:
-        print_json([_plain(account) for account in accounts])
+        print_json([_to_dict(account) for account in accounts])
     elif not accounts:
         console.print("No accounts yet: simpul staff add")
     else:
         titles = ("username", "name", "e-mail", "roles", "")
-        console.print(table_of(*titles, rows=[_row(account) for account in accounts]))
+        console.print(make_table(*titles, rows=[_row(account) for account in accounts]))
 
 
-def _plain(account: Account) -> dict[str, object]:
+def _to_dict(account: Account) -> dict[str, object]:
     """What may be told of an account; neither its password's hash nor its secret for codes."""
     return {
         "username": account.username,
@@ -132,14 +134,14 @@ async def _accounts() -> list[Account]:
 
 
 def _change(username: str, **changes: Any) -> None:
-    run(lambda: _changed(username, changes))
+    run(lambda: _change_staff(username, changes))
 
 
-async def _changed(username: str, changes: dict[str, Any]) -> None:
+async def _change_staff(username: str, changes: dict[str, Any]) -> None:
     async with platform() as opened:
         try:
             await opened.identity.change_staff(username, **changes)
-        except UnknownAccount as error:
+        except AccountNotFound as error:
             raise Failed(f"There is no account {username}.") from error
         except LastAdmin as error:
             raise Failed(f"{username} is the last administrator: make another one first.") from error
@@ -147,7 +149,7 @@ async def _changed(username: str, changes: dict[str, Any]) -> None:
             raise Failed(str(error)) from error
 
 
-def _password(from_stdin: bool) -> str:
+def _read_or_make_password(from_stdin: bool) -> str:
     if not from_stdin:
-        return make_password()
+        return generate_password()
     return getpass.getpass("Password: ") if sys.stdin.isatty() else sys.stdin.readline().rstrip("\r\n")

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from services.cli.names import ServiceName
-from services.cli.session import AsJson, Failed, bars, console, print_json, run, services
+from services.cli.session import AsJson, Failed, console, print_json, progress_bars, run, services
 
 if TYPE_CHECKING:
-    from shared.runtime.rebuilding import Report
+    from shared.runtime.rebuilding import RebuildReport
 
 app = typer.Typer(help="The state documents of a service.", no_args_is_help=True)
 
-SHOWN = 20
-LONGEST = 60
+MAX_SHOWN_DIFFERENCES = 20
+MAX_VALUE_CHARS = 60
 
 
 @app.callback()
@@ -36,33 +36,33 @@ def rebuild(
         print_json({**asdict(report), "clean": report.clean})
     else:
         _print(report, dry_run)
-    if report.behind or report.holes or report.unreadable:
+    if report.behind or report.gaps or report.unreadable:
         raise Failed(f"Not everything of {service} could be folded: `simpul events verify` says what.")
 
 
-async def _rebuild(name: str, dry_run: bool) -> Report:
-    from shared.runtime.rebuilding import Refold
+async def _rebuild(name: str, dry_run: bool) -> RebuildReport:
+    from shared.runtime.rebuilding import Rebuild
 
     async with services(name) as (opened, built):
         runtime = built[name].runtime
-        with bars() as progress:
+        with progress_bars() as progress:
             task = progress.add_task(f"folding {name}", total=None)
-            refold = Refold(
+            refold = Rebuild(
                 runtime.executor.folding.decider, runtime.store, opened.log, lambda count: progress.advance(task, count)
             )
             report = await refold.compare()
             return report if dry_run else await refold.swap()
 
 
-def _print(report: Report, dry_run: bool) -> None:
+def _print(report: RebuildReport, dry_run: bool) -> None:
     console.print(f"{report.service}: {report.documents} requests folded from {report.events} events.")
-    for difference in report.differences[:SHOWN]:
+    for difference in report.differences[:MAX_SHOWN_DIFFERENCES]:
         console.print(f"{difference.id} is {difference.kind}", soft_wrap=True)
         for change in difference.changes:
-            console.print(f"    {change.field}: {_short(change.stored)} -> {_short(change.folded)}", soft_wrap=True)
-    if len(report.differences) > SHOWN:
-        console.print(f"... and {len(report.differences) - SHOWN} more; --json lists all of them.")
-    for line in (*report.holes, *report.unreadable, *(f"{request} is behind" for request in report.behind)):
+            console.print(f"    {change.field}: {_shorten(change.stored)} -> {_shorten(change.folded)}", soft_wrap=True)
+    if len(report.differences) > MAX_SHOWN_DIFFERENCES:
+        console.print(f"... and {len(report.differences) - MAX_SHOWN_DIFFERENCES} more; --json lists all of them.")
+    for line in (*report.gaps, *report.unreadable, *(f"{request} is behind" for request in report.behind)):
         console.print(line, style="red", soft_wrap=True)
     if not report.differences:
         console.print("No difference.")
@@ -72,5 +72,5 @@ def _print(report: Report, dry_run: bool) -> None:
         console.print(f"{report.swapped} of {len(report.differences)} documents swapped.")
 
 
-def _short(text: str) -> str:
-    return text if len(text) <= LONGEST else text[: LONGEST - 3] + "..."
+def _shorten(text: str) -> str:
+    return text if len(text) <= MAX_VALUE_CHARS else text[: MAX_VALUE_CHARS - 3] + "..."

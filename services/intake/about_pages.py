@@ -10,7 +10,7 @@ from services.intake.keyed_pages import page
 from shared.web.access import public
 
 
-def add_about_pages(routes: APIRouter) -> None:
+def add_about_routes(routes: APIRouter) -> None:
     @routes.get("/standar-pelayanan", dependencies=[Depends(public())])
     async def standard(request: Request) -> Response:
         return page(request, "about.html", about=page.words.standard)

@@ -8,126 +8,131 @@ from fastapi import APIRouter
 from pydantic import Field, create_model
 from starlette.requests import Request
 
-from services.intake.desk import Desk
+from services.intake.desk import IntakeService
 from services.intake.domain import (
-    ELEMENTS,
-    MARKS,
+    SURVEY_ELEMENTS,
+    SURVEY_SCORES,
     AnswerQuestion,
     AnswerSurvey,
     ConfirmHandover,
     ContestHandover,
     WithdrawRequest,
 )
-from services.intake.fields import Nothing, Reason, Reply, Survey
-from services.intake.keyed_pages import Keyed, StepPage, page
+from services.intake.fields import AnswerBody, EmptyBody, ReasonBody, SurveyBody
+from services.intake.keyed_pages import ActionPage, TrackingAccess, page
 from services.intake.state import State
-from shared.runtime.execution import Kept
+from shared.runtime.execution import Loaded
 from shared.web import shapes
 from shared.web.access import public
-from shared.web.bodies import FieldError, Fields
-from shared.web.commands import LONGEST_TEXT, OptionalText
+from shared.web.bodies import FieldError, InputModel
+from shared.web.commands import MAX_TEXT_LENGTH, OptionalText
 from shared.web.page_routes import add_form
-from shared.web.posted import Posted
-from shared.web.problems import Problem, invalid
+from shared.web.posted import PostedForm
+from shared.web.problems import Problem, validation_problem
 
-PAUSE, DELIVERY = "pause", "delivery"
+PAUSE_FIELD, DELIVERY_FIELD = "pause", "delivery"
 """The number of what the page showed, so that nothing else is answered or confirmed by it."""
 
 
-def add_action_pages(routes: APIRouter, keyed: Keyed) -> None:
-    for step in (Answer, Confirm, Contest, Withdraw, Judge):
-        add_form(routes, f"/lacak/{{number}}/{step.action}", StepPage(keyed, step(keyed.desk)), public())
+def add_action_routes(routes: APIRouter, keyed: TrackingAccess) -> None:
+    for step in (AnswerAction, ConfirmAction, ContestAction, WithdrawAction, SurveyAction):
+        add_form(routes, f"/lacak/{{number}}/{step.action}", ActionPage(keyed, step(keyed.desk)), public())
 
 
-class Plain:
+class ActionWithoutFiles:
     """A step without files."""
 
-    def __init__(self, desk: Desk):
+    def __init__(self, desk: IntakeService):
         self._desk = desk
 
-    async def held(self, request: Request, posted: Posted, kept: Kept[State]) -> Posted:
+    async def held(self, request: Request, posted: PostedForm, loaded: Loaded[State]) -> PostedForm:
         return posted
 
 
-class Answer(Plain):
+class AnswerAction(ActionWithoutFiles):
     action, template = "jawab", "answer.html"
 
     def facts(self, state: State) -> dict[str, Any]:
-        return {"pause": state.pause, "lead": state.lead.name if state.lead else "", "most": LONGEST_TEXT}
+        return {"pause": state.pause, "lead": state.lead.name if state.lead else "", "most": MAX_TEXT_LENGTH}
 
-    async def take(self, request: Request, posted: Posted, kept: Kept[State]) -> bool:
-        reply, asked = posted.judged(Reply, PAUSE), posted.text(PAUSE)
-        await self._desk.obey(request, kept, AnswerQuestion(reply.text, _number(asked)), reply, asked)
+    async def take(self, request: Request, posted: PostedForm, loaded: Loaded[State]) -> bool:
+        reply, asked = posted.validate(AnswerBody, PAUSE_FIELD), posted.text(PAUSE_FIELD)
+        await self._desk.execute_command(request, loaded, AnswerQuestion(reply.text, _number(asked)), reply, asked)
         return True
 
 
-class Confirm(Plain):
+class ConfirmAction(ActionWithoutFiles):
     action, template = "konfirmasi", "confirm.html"
 
     def facts(self, state: State) -> dict[str, Any]:
-        return _handed_over(state)
+        return _delivery_context(state)
 
-    async def take(self, request: Request, posted: Posted, kept: Kept[State]) -> bool:
-        posted.judged(Nothing, DELIVERY)
-        seen = posted.text(DELIVERY)
-        await self._desk.obey(request, kept, ConfirmHandover(_number(seen)), seen)
+    async def take(self, request: Request, posted: PostedForm, loaded: Loaded[State]) -> bool:
+        posted.validate(EmptyBody, DELIVERY_FIELD)
+        seen = posted.text(DELIVERY_FIELD)
+        await self._desk.execute_command(request, loaded, ConfirmHandover(_number(seen)), seen)
         return True
 
 
-class Contest(Plain):
+class ContestAction(ActionWithoutFiles):
     action, template = "keberatan", "contest.html"
 
     def facts(self, state: State) -> dict[str, Any]:
-        return {**_handed_over(state), "most": LONGEST_TEXT}
+        return {**_delivery_context(state), "most": MAX_TEXT_LENGTH}
 
-    async def take(self, request: Request, posted: Posted, kept: Kept[State]) -> bool:
-        reason, seen = posted.judged(Reason, DELIVERY), posted.text(DELIVERY)
-        await self._desk.obey(request, kept, ContestHandover(reason.reason, _number(seen)), reason, seen)
+    async def take(self, request: Request, posted: PostedForm, loaded: Loaded[State]) -> bool:
+        reason, seen = posted.validate(ReasonBody, DELIVERY_FIELD), posted.text(DELIVERY_FIELD)
+        await self._desk.execute_command(request, loaded, ContestHandover(reason.reason, _number(seen)), reason, seen)
         return True
 
 
-class Withdraw(Plain):
+class WithdrawAction(ActionWithoutFiles):
     action, template = "batalkan", "withdraw.html"
 
     def facts(self, state: State) -> dict[str, Any]:
-        return {"most": LONGEST_TEXT}
+        return {"most": MAX_TEXT_LENGTH}
 
-    async def take(self, request: Request, posted: Posted, kept: Kept[State]) -> bool:
-        reason = posted.judged(Reason)
-        await self._desk.obey(request, kept, WithdrawRequest(reason.reason), reason)
+    async def take(self, request: Request, posted: PostedForm, loaded: Loaded[State]) -> bool:
+        reason = posted.validate(ReasonBody)
+        await self._desk.execute_command(request, loaded, WithdrawRequest(reason.reason), reason)
         return True
 
 
-PLACES = tuple(f"u{place}" for place in range(1, ELEMENTS + 1))
-_mark = (Annotated[int, Field(ge=MARKS.start, lt=MARKS.stop)], ...)
-Marks = create_model(
-    "Marks", __base__=Fields, comment=(OptionalText, ""), **cast(dict[str, Any], dict.fromkeys(PLACES, _mark))
+SURVEY_FIELDS = tuple(f"u{place}" for place in range(1, SURVEY_ELEMENTS + 1))
+_score = (Annotated[int, Field(ge=SURVEY_SCORES.start, lt=SURVEY_SCORES.stop)], ...)
+SurveyForm = create_model(
+    "Marks",
+    __base__=InputModel,
+    comment=(OptionalText, ""),
+    **cast(dict[str, Any], dict.fromkeys(SURVEY_FIELDS, _score)),
 )
 """The survey as its page sends it: one field for each element."""
 
 
-class Judge(Plain):
+class SurveyAction(ActionWithoutFiles):
     action, template = "survei", "survey.html"
 
     def facts(self, state: State) -> dict[str, Any]:
-        return {"elements": list(zip(PLACES, page.words.survey.elements, strict=True)), "most": LONGEST_TEXT}
+        return {"elements": list(zip(SURVEY_FIELDS, page.words.survey.elements, strict=True)), "most": MAX_TEXT_LENGTH}
 
-    async def take(self, request: Request, posted: Posted, kept: Kept[State]) -> bool:
+    async def take(self, request: Request, posted: PostedForm, loaded: Loaded[State]) -> bool:
         try:
-            told = posted.judged(Marks)
+            told = posted.validate(SurveyForm)
         except Problem as problem:
-            raise invalid(_one_of_four(problem)) from problem
-        survey = Survey(answers=tuple(getattr(told, place) for place in PLACES), comment=getattr(told, "comment"))  # noqa: B009
-        await self._desk.obey(request, kept, AnswerSurvey(survey.answers, survey.comment), survey)
+            raise validation_problem(_unanswered_errors(problem)) from problem
+        survey = SurveyBody(
+            answers=tuple(getattr(told, place) for place in SURVEY_FIELDS), comment=getattr(told, "comment", "")
+        )
+        await self._desk.execute_command(request, loaded, AnswerSurvey(survey.answers, survey.comment), survey)
         return True
 
 
-def _one_of_four(problem: Problem) -> list[FieldError]:
+def _unanswered_errors(problem: Problem) -> list[FieldError]:
     unanswered = page.words.survey.unanswered
-    return [FieldError(each.field, unanswered) if each.field in PLACES else each for each in problem.errors]
+    return [FieldError(each.field, unanswered) if each.field in SURVEY_FIELDS else each for each in problem.errors]
 
 
-def _handed_over(state: State) -> dict[str, Any]:
+def _delivery_context(state: State) -> dict[str, Any]:
     delivery = state.delivery
     return {"delivery": delivery, "documents": shapes.documents(delivery.documents) if delivery else []}
 

@@ -9,47 +9,49 @@ from fastapi import Request
 from starlette.background import BackgroundTask
 
 from services.intake.links import mail_links
-from services.intake.queries import opened_by
-from services.intake.reception import Reception
+from services.intake.queries import find_by_token
+from services.intake.reception import SubmissionService
 from services.intake.recipient_limit import RecipientLimit
-from services.intake.sentences import SENTENCES, refused
+from services.intake.sentences import SENTENCES, intake_refusal_problem
 from services.intake.state import State
 from shared.calendar import today
 from shared.platform import Platform
 from shared.runtime.decider import Refusal
-from shared.runtime.execution import Kept
+from shared.runtime.execution import Loaded
 from shared.runtime.service import ServiceRuntime
-from shared.web.bodies import Body
-from shared.web.commands import obey
+from shared.web.bodies import RequestBody
+from shared.web.commands import execute_command
 from shared.web.problems import Problem
 
 
-class Desk:
+class IntakeService:
     """The applicants' side of intake on this platform."""
 
     def __init__(self, runtime: ServiceRuntime[State], platform: Platform):
         self.platform, self.store, self.executor = platform, runtime.store, runtime.executor
-        self._recipients = RecipientLimit(platform)
-        self.reception = Reception(runtime.executor, runtime.store, platform, self._recipients)
+        self._recipient_limit = RecipientLimit(platform)
+        self.reception = SubmissionService(runtime.executor, runtime.store, platform, self._recipient_limit)
 
     @property
     def day(self) -> date:
         """Today in Halmahera Timur."""
         return today(self.platform.clock())
 
-    async def opened(self, number: str, key: str) -> Kept[State] | None:
+    async def opened(self, number: str, key: str) -> Loaded[State] | None:
         """The request with this number, for whoever holds its key."""
-        return await opened_by(self.executor, self.platform.tracking, number, key) if key else None
+        return await find_by_token(self.executor, self.platform.tracking, number, key) if key else None
 
-    async def obey(self, request: Request, kept: Kept[State], command: object, *parts: Body | str) -> dict[str, Any]:
+    async def execute_command(
+        self, request: Request, loaded: Loaded[State], command: object, *parts: RequestBody | str
+    ) -> dict[str, Any]:
         """What the applicant's command is answered; `parts` are what was asked for. Raises Problem."""
-        return await obey(request, self.executor, kept.id, command, kept.state.number, SENTENCES, *parts)
+        return await execute_command(request, self.executor, loaded.id, command, loaded.state.number, SENTENCES, *parts)
 
     async def problem_of(self, refusal: Refusal, request_id: str = "") -> Problem:
         """The refusal with where the request stands now, if there is one yet."""
         now = await self.executor.read(request_id) if request_id else None
-        return refused(refusal, now.version if now else 0)
+        return intake_refusal_problem(refusal, now.version if now else 0)
 
-    def mailing_links(self, address: str) -> BackgroundTask:
+    def link_email_task(self, address: str) -> BackgroundTask:
         """To be done after an answer that is the same for every address, whatever becomes of it."""
-        return BackgroundTask(mail_links, self.executor, self._recipients, address, self.platform.new_id)
+        return BackgroundTask(mail_links, self.executor, self._recipient_limit, address, self.platform.new_id)

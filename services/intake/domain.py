@@ -8,11 +8,11 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 
-from services.intake.form import Form, sound
-from services.intake.resubmission import ResubmitRequest, completed, dropped
-from services.intake.state import HEARS, State, evolve, initial
+from services.intake.form import Form, validate_form
+from services.intake.resubmission import ResubmitRequest, apply_changes, removed_document_ids
+from services.intake.state import SUBSCRIBES_TO, State, evolve, initial
 from shared.calendar import end_of_day, today
-from shared.contracts.course import BEFORE_DELIVERY, Course, Status
+from shared.contracts.course import BEFORE_DELIVERY, Lifecycle, Status
 from shared.contracts.envelope import Event
 from shared.contracts.facts import Applicant, DocumentRef, Fact, Letter, Scope
 from shared.contracts.intake import (
@@ -27,21 +27,21 @@ from shared.contracts.intake import (
     TrackingLinkRequested,
 )
 from shared.runtime.decider import Decider, Refusal
-from shared.runtime.moved_on import moved_on
+from shared.runtime.moved_on import conflict
 from shared.storage.port import Column, Scalar
 
-__all__ = ["HEARS", "ResubmitRequest", "State"]
+__all__ = ["SUBSCRIBES_TO", "ResubmitRequest", "State"]
 
-INDEXED = (
+INDEXED_COLUMNS = (
     Column("number", unique=True),
     Column("status"),
     Column("submitted_at"),
     Column("email", ordered_by="submitted_at"),
 )
 
-ELEMENTS = 9
+SURVEY_ELEMENTS = 9
 """U1 to U9 of the satisfaction survey (Permenpan RB 14/2017), each judged from 1 to 4."""
-MARKS = range(1, 5)
+SURVEY_SCORES = range(1, 5)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ class Rules:
     """How long the survey stays open, in calendar days, and how long a tracking link that was asked for is not mailed again."""
 
     survey_days: int = 14
-    link_pause: timedelta = timedelta(minutes=10)
+    link_cooldown: timedelta = timedelta(minutes=10)
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +127,7 @@ Command = (
     | ConfirmBySilence
 )
 
-IN_STEP: Mapping[type[Command], frozenset[Status]] = {
+ALLOWED_STATUSES: Mapping[type[Command], frozenset[Status]] = {
     SubmitRequest: frozenset({Status.NEW}),
     ResubmitRequest: frozenset({Status.RETURNED}),
     WithdrawRequest: BEFORE_DELIVERY,
@@ -148,29 +148,29 @@ def decide(state: State, command: Command, now: datetime, rules: Rules) -> list[
     form.sound and resubmission.completed say; reason_missing, text_missing, answers_unfit (elements), survey_answered (at),
     survey_closed (until), not_due (at).
     """
-    if state.status not in IN_STEP[type(command)] or _outdated(state.course, command):
-        raise moved_on(state.status, state.history)
+    if state.status not in ALLOWED_STATUSES[type(command)] or _is_about_earlier_round(state.course, command):
+        raise conflict(state.status, state.history)
     match command:
         case SubmitRequest():
-            return [_submitted(command, now)]
+            return [_submit(command, now)]
         case ResubmitRequest():
-            return [_resubmitted(state, command, now)]
+            return [_resubmit(state, command, now)]
         case WithdrawRequest(reason=reason):
-            return [RequestWithdrawn(reason=_words(reason, "reason_missing"))]
+            return [RequestWithdrawn(reason=_require_text(reason, "reason_missing"))]
         case AnswerQuestion(text=text):
-            return [ApplicantAnswered(pause=state.course.pause, text=_words(text, "text_missing"))]
+            return [ApplicantAnswered(pause=state.course.pause, text=_require_text(text, "text_missing"))]
         case AnswerSurvey():
-            return [_surveyed(state, command, now)]
+            return [_answer_survey(state, command, now)]
         case MailLink():
-            return [] if _mailed_lately(state, now, rules) else [TrackingLinkRequested()]
+            return [] if _link_requested_recently(state, now, rules) else [TrackingLinkRequested()]
         case ExpireRequest():
-            _must_be_due(state, now)
+            _require_due(state, now)
             return [RequestExpired(round=state.course.round)]
         case _:
-            return [_taken_over(state, command, now, rules)]
+            return [_decide_handover(state, command, now, rules)]
 
 
-def _outdated(course: Course, command: Command) -> bool:
+def _is_about_earlier_round(course: Lifecycle, command: Command) -> bool:
     """Whether the command is about a pause or a delivery that was followed by another."""
     match command:
         case AnswerQuestion(pause=number):
@@ -181,60 +181,60 @@ def _outdated(course: Course, command: Command) -> bool:
             return False
 
 
-def _mailed_lately(state: State, now: datetime, rules: Rules) -> bool:
-    return state.link_asked_at is not None and now < state.link_asked_at + rules.link_pause
+def _link_requested_recently(state: State, now: datetime, rules: Rules) -> bool:
+    return state.link_asked_at is not None and now < state.link_asked_at + rules.link_cooldown
 
 
-def _taken_over(
+def _decide_handover(
     state: State, command: ConfirmHandover | ContestHandover | ConfirmBySilence, now: datetime, rules: Rules
 ) -> Fact:
     delivery = state.course.delivery
     if isinstance(command, ContestHandover):
-        return HandoverContested(delivery=delivery, reason=_words(command.reason, "reason_missing"))
-    silent = isinstance(command, ConfirmBySilence)
-    if silent:
-        _must_be_due(state, now)
+        return HandoverContested(delivery=delivery, reason=_require_text(command.reason, "reason_missing"))
+    automatic = isinstance(command, ConfirmBySilence)
+    if automatic:
+        _require_due(state, now)
     until = today(now) + timedelta(days=rules.survey_days)
-    return HandoverConfirmed(delivery=delivery, automatic=silent, survey_until=until)
+    return HandoverConfirmed(delivery=delivery, automatic=automatic, survey_until=until)
 
 
-def _submitted(command: SubmitRequest, now: datetime) -> RequestSubmitted:
+def _submit(command: SubmitRequest, now: datetime) -> RequestSubmitted:
     form = Form(
         command.applicant, command.description, command.scope, command.letter, command.documents, command.warnings
     )
-    return RequestSubmitted(number=command.number, **_sent(sound(form, today(now))))
+    return RequestSubmitted(number=command.number, **_form_fields(validate_form(form, today(now))))
 
 
-def _resubmitted(state: State, command: ResubmitRequest, now: datetime) -> RequestResubmitted:
+def _resubmit(state: State, command: ResubmitRequest, now: datetime) -> RequestResubmitted:
     if state.form is None or state.returned is None:
-        raise moved_on(state.status, state.history)
+        raise conflict(state.status, state.history)
     number = state.course.round + 1
     failed = [verdict.item for verdict in state.returned.failed]
-    form = sound(completed(state.form, command, failed, number), today(now))
-    return RequestResubmitted(round=number, replaced=dropped(state.form, form), **_sent(form))
+    form = validate_form(apply_changes(state.form, command, failed, number), today(now))
+    return RequestResubmitted(round=number, replaced=removed_document_ids(state.form, form), **_form_fields(form))
 
 
-def _sent(form: Form) -> dict[str, Any]:
+def _form_fields(form: Form) -> dict[str, Any]:
     return {field.name: getattr(form, field.name) for field in fields(form)}
 
 
-def _words(text: str, missing: str) -> str:
+def _require_text(text: str, missing: str) -> str:
     if not (words := text.strip()):
         raise Refusal(missing)
     return words
 
 
-def _surveyed(state: State, command: AnswerSurvey, now: datetime) -> SurveyAnswered:
+def _answer_survey(state: State, command: AnswerSurvey, now: datetime) -> SurveyAnswered:
     if state.surveyed_at:
         raise Refusal("survey_answered", at=state.surveyed_at)
     if state.survey_until is None or today(now) > state.survey_until:
         raise Refusal("survey_closed", until=state.survey_until)
-    if len(command.answers) != ELEMENTS or not set(MARKS).issuperset(command.answers):
-        raise Refusal("answers_unfit", elements=ELEMENTS)
+    if len(command.answers) != SURVEY_ELEMENTS or not set(SURVEY_SCORES).issuperset(command.answers):
+        raise Refusal("answers_unfit", elements=SURVEY_ELEMENTS)
     return SurveyAnswered(answers=command.answers, comment=command.comment.strip())
 
 
-def _must_be_due(state: State, now: datetime) -> None:
+def _require_due(state: State, now: datetime) -> None:
     due = due_at(state)
     if due is None or now < due:
         raise Refusal("not_due", at=due)
@@ -266,12 +266,12 @@ def columns(state: State) -> Mapping[str, Scalar]:
     return {"number": state.number or None, "status": state.status.value, "submitted_at": submitted, "email": email}
 
 
-def number_prefix(now: datetime) -> str:
+def registration_number_prefix(now: datetime) -> str:
     """How the registration numbers of this year in Halmahera Timur begin."""
     return f"INT-{today(now).year}-"
 
 
-def next_number(greatest: str | None, prefix: str) -> str:
+def next_registration_number(greatest: str | None, prefix: str) -> str:
     """The number after the greatest one with this prefix: INT-2026-000001 is the first of its year."""
     count = int(greatest.removeprefix(prefix)) if greatest else 0
     return f"{prefix}{count + 1:06d}"
@@ -286,8 +286,8 @@ def decider(rules: Rules) -> Decider[State]:
         decide=partial(decide, rules=rules),
         evolve=evolve,
         react=react,
-        hears=HEARS,
-        indexed=INDEXED,
+        subscribes_to=SUBSCRIBES_TO,
+        indexed_columns=INDEXED_COLUMNS,
         columns=columns,
         due_at=due_at,
         on_due=on_due,

@@ -8,74 +8,74 @@ from typing import Annotated, Any, TypeVar, cast
 
 from pydantic import AfterValidator, Field, ValidationInfo, create_model, field_validator
 
-from services.intake.domain import ELEMENTS, MARKS
-from services.intake.employee_number import normalised
-from services.intake.form import MOST_REQUIREMENTS
-from services.intake.form import Form as StoredForm
+from services.intake.domain import SURVEY_ELEMENTS, SURVEY_SCORES
+from services.intake.employee_number import normalize_employee_number
+from services.intake.form import MAX_REQUIREMENTS
+from services.intake.form import Form as RequestForm
 from services.intake.phone import is_phone
 from shared.calendar import today
 from shared.clock import Clock
 from shared.contracts.facts import DocumentKind, Scope
-from shared.identity.addresses import EMAIL_SCHEMA, valid_address
+from shared.identity.addresses import EMAIL_SCHEMA, validate_email_address
 from shared.runtime.decider import Refusal
 from shared.text_cleaning import ControlCharacter, clean_line
-from shared.web.bodies import Body, Day, Fields
+from shared.web.bodies import InputModel, IsoDate, RequestBody
 from shared.web.commands import OptionalText, Text
-from shared.web.text_fields import EMAIL, LINE, NUMBER, PARAGRAPHS, PHONE
+from shared.web.text_fields import CLEAN_EMAIL, CLEAN_LINE, CLEAN_NUMBER, CLEAN_PARAGRAPHS, CLEAN_PHONE
 from shared.web.uploads import FileRule
-from shared.web.words import read_words
+from shared.web.words import load_words
 from shared.web_addresses import contains_web_address
 
-words = read_words("services.intake")
+words = load_words("services.intake")
 """Everything that intake's pages say."""
-EARLIEST_LETTER = date(2000, 1, 1)
+EARLIEST_LETTER_DATE = date(2000, 1, 1)
 """Older ones are slips of the hand: the year 26, or a date of birth."""
 
 
-def _employee_number(written: str) -> str:
+def _validate_employee_number(text: str) -> str:
     try:
-        return normalised(written)
+        return normalize_employee_number(text)
     except Refusal as refusal:
         raise ValueError(str(words.wrong[refusal.code]).format(**refusal.facts)) from refusal
 
 
-def _email(written: str) -> str:
-    if why := valid_address(written):
+def _validate_email(text: str) -> str:
+    if why := validate_email_address(text):
         raise ValueError(why)
-    return written
+    return text
 
 
-def _phone(written: str) -> str:
-    if written and not is_phone(written):
+def _validate_phone(text: str) -> str:
+    if text and not is_phone(text):
         raise ValueError(words.wrong.phone)
-    return written
+    return text
 
 
-def _not_too_old(day: date) -> date:
-    if day < EARLIEST_LETTER:
+def _reject_old_date(day: date) -> date:
+    if day < EARLIEST_LETTER_DATE:
         raise ValueError(words.wrong.letter_date_too_old)
     return day
 
 
-def _without_web_address(written: str, info: ValidationInfo) -> str:
+def _reject_web_address(text: str, info: ValidationInfo) -> str:
     """For what is mailed to whoever the form names: anybody may fill it in. What the context says is stored may be repeated."""
-    repeated = info.context is not None and written == info.context.get(info.field_name)
-    if not repeated and contains_web_address(written):
+    is_previous_value = info.context is not None and text == info.context.get(info.field_name)
+    if not is_previous_value and contains_web_address(text):
         raise ValueError(words.wrong.web_address)
-    return written
+    return text
 
 
-Name = Annotated[str, Field(min_length=2, max_length=200), LINE, AfterValidator(_without_web_address)]
-Description = Annotated[str, Field(min_length=20, max_length=5000), PARAGRAPHS]
-LetterNumber = Annotated[str, Field(min_length=1, max_length=100), LINE]
-LetterDate = Annotated[Day, AfterValidator(_not_too_old)]
-EmployeeNumber = Annotated[str, Field(max_length=100), NUMBER, AfterValidator(_employee_number)]
-Email = Annotated[str, EMAIL, AfterValidator(_email), Field(json_schema_extra=EMAIL_SCHEMA)]
-Phone = Annotated[str, PHONE, AfterValidator(_phone)]
+Name = Annotated[str, Field(min_length=2, max_length=200), CLEAN_LINE, AfterValidator(_reject_web_address)]
+Description = Annotated[str, Field(min_length=20, max_length=5000), CLEAN_PARAGRAPHS]
+LetterNumber = Annotated[str, Field(min_length=1, max_length=100), CLEAN_LINE]
+LetterDate = Annotated[IsoDate, AfterValidator(_reject_old_date)]
+EmployeeNumber = Annotated[str, Field(max_length=100), CLEAN_NUMBER, AfterValidator(_validate_employee_number)]
+Email = Annotated[str, CLEAN_EMAIL, AfterValidator(_validate_email), Field(json_schema_extra=EMAIL_SCHEMA)]
+Phone = Annotated[str, CLEAN_PHONE, AfterValidator(_validate_phone)]
 DocumentId = Annotated[str, Field(max_length=100)]
 
 
-class Application(Fields):
+class SubmissionForm(InputModel):
     """A new request."""
 
     name: Name
@@ -90,7 +90,7 @@ class Application(Fields):
     letter_date: LetterDate
 
 
-class Changes(Fields):
+class ResubmissionForm(InputModel):
     """What of a returned request is to be otherwise."""
 
     name: Name | None = None
@@ -103,10 +103,10 @@ class Changes(Fields):
     phone: Phone | None = None
     letter_number: LetterNumber | None = None
     letter_date: LetterDate | None = None
-    replaces: Annotated[tuple[DocumentId, ...], Field(max_length=1 + MOST_REQUIREMENTS)] = ()
+    replaces: Annotated[tuple[DocumentId, ...], Field(max_length=1 + MAX_REQUIREMENTS)] = ()
 
 
-def repeatable_lines(form: StoredForm | None) -> dict[str, str]:
+def previously_accepted_names(form: RequestForm | None) -> dict[str, str]:
     """The names of a request that its applicant may send again as they are, whatever was accepted when they came."""
     lines: dict[str, str] = {}
     if form is None:
@@ -117,11 +117,11 @@ def repeatable_lines(form: StoredForm | None) -> dict[str, str]:
     return lines
 
 
-APPLICATION_FILES = {"letter": FileRule(1, 1), "requirements": FileRule(1, MOST_REQUIREMENTS)}
-CHANGES_FILES = {"letter": FileRule(0, 1), "requirements": FileRule(0, MOST_REQUIREMENTS)}
-KINDS = {"letter": DocumentKind.LETTER, "requirements": DocumentKind.REQUIREMENT}
+SUBMISSION_FILES = {"letter": FileRule(1, 1), "requirements": FileRule(1, MAX_REQUIREMENTS)}
+RESUBMISSION_FILES = {"letter": FileRule(0, 1), "requirements": FileRule(0, MAX_REQUIREMENTS)}
+DOCUMENT_KINDS = {"letter": DocumentKind.LETTER, "requirements": DocumentKind.REQUIREMENT}
 
-Form = TypeVar("Form", Application, Changes)
+Form = TypeVar("Form", SubmissionForm, ResubmissionForm)
 
 
 def dated(model: type[Form], clock: Clock) -> type[Form]:
@@ -136,29 +136,29 @@ def dated(model: type[Form], clock: Clock) -> type[Form]:
     return create_model(model.__name__, __base__=model, __doc__=model.__doc__, __validators__=validators)
 
 
-class Reason(Body):
+class ReasonBody(RequestBody):
     reason: Text
 
 
-class Reply(Body):
+class AnswerBody(RequestBody):
     text: Text
 
 
-class Nothing(Body):
+class EmptyBody(RequestBody):
     """No fields: the call says all."""
 
 
-class LostLink(Body):
+class TrackingLinkBody(RequestBody):
     """The address that a request was sent with."""
 
     email: Email
 
 
-Mark = Annotated[int, Field(ge=MARKS.start, lt=MARKS.stop)]
+SurveyScore = Annotated[int, Field(ge=SURVEY_SCORES.start, lt=SURVEY_SCORES.stop)]
 
 
-class Survey(Body):
+class SurveyBody(RequestBody):
     """Elements U1 to U9 of the satisfaction survey, each from 1 to 4."""
 
-    answers: Annotated[tuple[Mark, ...], Field(min_length=ELEMENTS, max_length=ELEMENTS)]
+    answers: Annotated[tuple[SurveyScore, ...], Field(min_length=SURVEY_ELEMENTS, max_length=SURVEY_ELEMENTS)]
     comment: OptionalText = ""

@@ -9,7 +9,7 @@ from shared.contracts.facts import Applicant, DocumentKind, DocumentRef, Letter,
 from shared.contracts.intake import RequestResubmitted, RequestSubmitted
 from shared.runtime.decider import Refusal
 
-MOST_REQUIREMENTS = 10
+MAX_REQUIREMENTS = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,35 +27,35 @@ class Form:
         return tuple(document for document in self.documents if document.kind is kind)
 
 
-def sent_in(fact: RequestSubmitted | RequestResubmitted) -> Form:
+def form_of(fact: RequestSubmitted | RequestResubmitted) -> Form:
     return Form(fact.applicant, fact.description, fact.scope, fact.letter, fact.documents, fact.warnings)
 
 
-def sound(form: Form, day: date) -> Form:
+def validate_form(form: Form, day: date) -> Form:
     """The form, if it may be sent on that day.
 
     Raises Refusal: letter_missing, letters_many, requirements_missing, requirements_many (count, most), document_misplaced
     (documents), letter_in_future (date, day).
     """
-    _one_letter(form)
-    _some_requirements(form)
-    sendable = {DocumentKind.LETTER, DocumentKind.REQUIREMENT}
-    if misplaced := tuple(document.id for document in form.documents if document.kind not in sendable):
+    _require_one_letter(form)
+    _require_requirements(form)
+    allowed_kinds = {DocumentKind.LETTER, DocumentKind.REQUIREMENT}
+    if misplaced := tuple(document.id for document in form.documents if document.kind not in allowed_kinds):
         raise Refusal("document_misplaced", documents=misplaced)
     if form.letter.date > day:
         raise Refusal("letter_in_future", date=form.letter.date, day=day)
     return form
 
 
-def _one_letter(form: Form) -> None:
+def _require_one_letter(form: Form) -> None:
     letters = len(form.of_kind(DocumentKind.LETTER))
     if letters != 1:
         raise Refusal("letters_many" if letters else "letter_missing")
 
 
-def _some_requirements(form: Form) -> None:
+def _require_requirements(form: Form) -> None:
     count = len(form.of_kind(DocumentKind.REQUIREMENT))
     if not count:
         raise Refusal("requirements_missing")
-    if count > MOST_REQUIREMENTS:
-        raise Refusal("requirements_many", count=count, most=MOST_REQUIREMENTS)
+    if count > MAX_REQUIREMENTS:
+        raise Refusal("requirements_many", count=count, most=MAX_REQUIREMENTS)

@@ -4,27 +4,29 @@ from __future__ import annotations
 
 from fastapi import APIRouter, Depends
 
-from services.intake.about_pages import add_about_pages
-from services.intake.action_pages import add_action_pages
-from services.intake.completion_pages import add_completion_pages
-from services.intake.desk import Desk
-from services.intake.form_pages import add_form_pages
-from services.intake.keyed_pages import Keyed
-from services.intake.tracking_pages import add_tracking_pages
-from shared.web.access import BeforeBody
+from services.intake.about_pages import add_about_routes
+from services.intake.action_pages import add_action_routes
+from services.intake.completion_pages import add_resubmission_routes
+from services.intake.desk import IntakeService
+from services.intake.form_pages import add_submission_routes
+from services.intake.keyed_pages import TrackingAccess
+from services.intake.tracking_pages import add_tracking_routes
+from shared.web.access import PreBodyDependency
 from shared.web.page_routes import PageRoute
 
 
-def pages(desk: Desk) -> tuple[APIRouter, ...]:
+def pages(desk: IntakeService) -> tuple[APIRouter, ...]:
     """Routes for everybody; those for files of one request ask for its key before they take anything in."""
-    keyed = Keyed(desk)
+    keyed = TrackingAccess(desk)
     routes = APIRouter(route_class=PageRoute, include_in_schema=False)
     uploads = APIRouter(
-        route_class=PageRoute, include_in_schema=False, dependencies=[Depends(BeforeBody(keyed.require_key))]
+        route_class=PageRoute,
+        include_in_schema=False,
+        dependencies=[Depends(PreBodyDependency(keyed.require_tracking_token))],
     )
-    add_form_pages(routes, keyed)
-    add_about_pages(routes)
-    add_tracking_pages(routes, keyed)
-    add_action_pages(routes, keyed)
-    add_completion_pages(routes, uploads, keyed)
+    add_submission_routes(routes, keyed)
+    add_about_routes(routes)
+    add_tracking_routes(routes, keyed)
+    add_action_routes(routes, keyed)
+    add_resubmission_routes(routes, uploads, keyed)
     return routes, uploads

@@ -7,7 +7,7 @@ from datetime import date
 from typing import Any
 
 from services.intake.domain import (
-    IN_STEP,
+    ALLOWED_STATUSES,
     AnswerQuestion,
     AnswerSurvey,
     Command,
@@ -20,25 +20,27 @@ from services.intake.form import Form
 from services.intake.state import State
 from shared.contracts.course import Status
 from shared.contracts.facts import DocumentRef
-from shared.contracts.history import Entry
-from shared.identity.tracking import Tracking
+from shared.contracts.history import HistoryEntry
+from shared.identity.tracking import TrackingTokens
 from shared.runtime.decider import Refusal
-from shared.runtime.execution import Executor, Kept
-from shared.runtime.moved_on import moved_on
+from shared.runtime.execution import Executor, Loaded
+from shared.runtime.moved_on import conflict
 from shared.web import shapes
-from shared.web.employee_number import grouped, masked
+from shared.web.employee_number import group_digits, mask_employee_number
 from shared.web.labels import EVENT_LABELS, OPEN_ITEM_LABELS, SCOPE_LABELS, STATUS_LABELS, actor_label
 
-ADDRESSED_TO_STAFF = frozenset({"LeadAssigned"})
+EVENTS_WITH_INTERNAL_NOTE = frozenset({"LeadAssigned"})
 """Events whose note is meant for the lead, not for the applicant."""
 
-CLOCK_RUNS = frozenset({Status.ASSIGNED, Status.IN_PROGRESS})
+WORK_STATUSES = frozenset({Status.ASSIGNED, Status.IN_PROGRESS})
 
 
-async def opened_by(executor: Executor[State], tracking: Tracking, number: str, token: str) -> Kept[State] | None:
+async def find_by_token(
+    executor: Executor[State], tracking: TrackingTokens, number: str, token: str
+) -> Loaded[State] | None:
     """The request with this number if the token is its own; an unknown number and a wrong token look alike."""
-    kept = await executor.find_one("number", number)
-    return kept if kept is not None and tracking.opens(kept.id, token) else None
+    loaded = await executor.find_one("number", number)
+    return loaded if loaded is not None and tracking.verify(loaded.id, token) else None
 
 
 def tracked(state: State, day: date) -> dict[str, Any]:
@@ -55,7 +57,7 @@ def tracked(state: State, day: date) -> dict[str, Any]:
         "target_date": state.target_date,
         "overdue": overdue(state, day),
         **(_summary(state.form) if state.form else {}),
-        "timeline": [_line(state, entry) for entry in state.history],
+        "timeline": [_timeline_entry(state, entry) for entry in state.history],
         "documents": shapes.documents(documents(state)),
         "open_items": open_items(state),
         "question": state.pause.question if state.pause and status is Status.ON_HOLD else None,
@@ -69,7 +71,7 @@ def tracked(state: State, day: date) -> dict[str, Any]:
 def _summary(form: Form) -> dict[str, Any]:
     return {
         "name": form.applicant.name,
-        "employee_number": masked(form.applicant.employee_number),
+        "employee_number": mask_employee_number(form.applicant.employee_number),
         "unit": form.applicant.unit,
         "position": form.applicant.position,
         "description": form.description,
@@ -81,12 +83,12 @@ def _summary(form: Form) -> dict[str, Any]:
     }
 
 
-def sent(form: Form) -> dict[str, Any]:
+def submitted_form(form: Form) -> dict[str, Any]:
     """Everything that was filled in, whole: for the receipt and to be corrected."""
     applicant = form.applicant
     return {
         **_summary(form),
-        "employee_number": grouped(applicant.employee_number),
+        "employee_number": group_digits(applicant.employee_number),
         "email": applicant.email,
         "phone": applicant.phone,
     }
@@ -94,17 +96,17 @@ def sent(form: Form) -> dict[str, Any]:
 
 def overdue(state: State, day: date) -> bool:
     """Whether the target has passed while its clock runs: not on hold, not once the work is handed over."""
-    return state.target_date is not None and state.target_date < day and state.status in CLOCK_RUNS
+    return state.target_date is not None and state.target_date < day and state.status in WORK_STATUSES
 
 
-def _line(state: State, entry: Entry) -> dict[str, Any]:
+def _timeline_entry(state: State, entry: HistoryEntry) -> dict[str, Any]:
     automatic = entry.event == "HandoverConfirmed" and state.by_silence
     return {
         "time": entry.time,
         "event": entry.event,
         "label": EVENT_LABELS.get(entry.event, entry.event),
         "by": actor_label(entry.event, entry.by, automatic=automatic),
-        "note": "" if entry.event in ADDRESSED_TO_STAFF else entry.note,
+        "note": "" if entry.event in EVENTS_WITH_INTERNAL_NOTE else entry.note,
     }
 
 
@@ -144,8 +146,8 @@ def deadlines(state: State) -> dict[str, date]:
 
 
 def survey_open(state: State, day: date) -> bool:
-    waited_for = deadlines(state).get("survey_until")
-    return waited_for is not None and day <= waited_for
+    last_day = deadlines(state).get("survey_until")
+    return last_day is not None and day <= last_day
 
 
 ACTIONS: Mapping[str, type[Command]] = {
@@ -161,12 +163,12 @@ ACTIONS: Mapping[str, type[Command]] = {
 
 def open_actions(state: State, day: date) -> tuple[str, ...]:
     """The actions that fit where the request stands on that day."""
-    fitting = (name for name, command in ACTIONS.items() if state.status in IN_STEP[command])
+    fitting = (name for name, command in ACTIONS.items() if state.status in ALLOWED_STATUSES[command])
     return tuple(name for name in fitting if name != "survei" or survey_open(state, day))
 
 
-def why_closed(state: State, action: str) -> Refusal:
+def closed_action_refusal(state: State, action: str) -> Refusal:
     """Why an action that is not open cannot be taken: survey_answered, survey_closed, or moved_on with what happened."""
     if action == "survei" and state.status is Status.COMPLETED:
         return Refusal("survey_answered", at=state.surveyed_at) if state.surveyed_at else Refusal("survey_closed")
-    return moved_on(state.status, state.history)
+    return conflict(state.status, state.history)

@@ -20,7 +20,7 @@ MAX_SUBMISSIONS_FROM_NETWORK = 10
 MAX_SUBMISSIONS = 40
 """For one recipient from all networks."""
 MAX_LINK_EMAILS = 10
-_DOTS_DO_NOT_COUNT = frozenset({"gmail.com", "googlemail.com"})
+_DOT_INSENSITIVE_DOMAINS = frozenset({"gmail.com", "googlemail.com"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,36 +36,36 @@ class RecipientLimit:
 
     def __init__(self, platform: Platform):
         self._store, self._clock = platform.accounts, platform.clock
-        self._on = platform.settings.public_rate > 0
+        self._enabled = platform.settings.public_rate > 0
 
     async def count_submission(self, address: str, network: str) -> CountedEmail:
         """Count a submission from this network, whether or not the address is known to us. Raises Problem 429."""
-        mailbox = _mailbox(address)
+        mailbox = _normalize_mailbox(address)
         limits = {_key("submissions", mailbox): MAX_SUBMISSIONS}
         limits[_key("submissions_from", mailbox, network)] = MAX_SUBMISSIONS_FROM_NETWORK
         now = self._clock()
         oldest = await self._count(limits, now)
         if oldest is not None:
-            raise _too_often(max(1, math.ceil((oldest + WINDOW - now).total_seconds())))
+            raise _too_many_emails(max(1, math.ceil((oldest + WINDOW - now).total_seconds())))
         return CountedEmail(tuple(limits), now)
 
     async def count_link_email(self, address: str) -> CountedEmail | None:
         """Count an e-mail with a tracking link; None if there were too many already."""
-        limits, now = {_key("links", _mailbox(address)): MAX_LINK_EMAILS}, self._clock()
+        limits, now = {_key("links", _normalize_mailbox(address)): MAX_LINK_EMAILS}, self._clock()
         return None if await self._count(limits, now) else CountedEmail(tuple(limits), now)
 
     async def take_back(self, counted: CountedEmail) -> None:
         """Count an e-mail no longer, since it is not sent."""
-        if self._on:
+        if self._enabled:
             with suppress(StoreUnavailable):  # it is forgotten within the hour, and what failed before is told instead
                 for key in counted.keys:
-                    await self._store.take_back_try(key, counted.at)
+                    await self._store.undo_attempt(key, counted.at)
 
     async def _count(self, limits: Mapping[str, int], now: datetime) -> datetime | None:
-        return await self._store.count_try(limits, now, now - WINDOW) if self._on else None
+        return await self._store.count_attempt(limits, now, now - WINDOW) if self._enabled else None
 
 
-def _too_often(seconds: int) -> Problem:
+def _too_many_emails(seconds: int) -> Problem:
     sentence = str(words.wrong.recipient_often).format(minutes=math.ceil(seconds / 60))
     return Problem(429, sentence, headers={"Retry-After": str(seconds)})
 
@@ -74,8 +74,8 @@ def _key(kind: str, *parts: str) -> str:
     return f"recipient_{kind}:{hashlib.sha256(chr(0).join(parts).encode()).hexdigest()}"
 
 
-def _mailbox(address: str) -> str:
+def _normalize_mailbox(address: str) -> str:
     """The same for the ways of writing an address that lead into one mailbox nearly everywhere."""
     name, _, domain = address.lower().rpartition("@")
     name = name.partition("+")[0] or name
-    return f"{name.replace('.', '') if domain in _DOTS_DO_NOT_COUNT else name}@{domain}"
+    return f"{name.replace('.', '') if domain in _DOT_INSENSITIVE_DOMAINS else name}@{domain}"

@@ -33,7 +33,7 @@ class ResubmitRequest:
     warnings: tuple[str, ...] | None = None
 
 
-def completed(form: Form, command: ResubmitRequest, failed: Iterable[ChecklistItem], number: int) -> Form:
+def apply_changes(form: Form, command: ResubmitRequest, failed: Iterable[ChecklistItem], number: int) -> Form:
     """The form of this round.
 
     Raises Refusal: document_unknown (documents), item_untouched (items).
@@ -41,71 +41,71 @@ def completed(form: Form, command: ResubmitRequest, failed: Iterable[ChecklistIt
     known = {document.id for document in form.documents}
     if unknown := tuple(document for document in command.replaces if document not in known):
         raise Refusal("document_unknown", documents=unknown)
-    after = replace(_rewritten(form, command), documents=_documents(form, command, number))
-    if untouched := tuple(item for item in failed if not ATTENDED[item](form, after)):
+    after = replace(_apply_field_changes(form, command), documents=_apply_document_changes(form, command, number))
+    if untouched := tuple(item for item in failed if not IS_ADDRESSED[item](form, after)):
         raise Refusal("item_untouched", items=untouched)
     return after
 
 
-def _rewritten(form: Form, command: ResubmitRequest) -> Form:
+def _apply_field_changes(form: Form, command: ResubmitRequest) -> Form:
     applicant = {name: getattr(command, name) for name in type(form.applicant).model_fields}
     letter = {"number": command.letter_number, "date": command.letter_date}
     return replace(
         form,
-        applicant=form.applicant.model_copy(update=_given(applicant)),
-        letter=form.letter.model_copy(update=_given(letter)),
+        applicant=form.applicant.model_copy(update=_without_none(applicant)),
+        letter=form.letter.model_copy(update=_without_none(letter)),
         description=form.description if command.description is None else command.description,
         scope=command.scope or form.scope,
         warnings=form.warnings if command.warnings is None else command.warnings,
     )
 
 
-def _given(changes: Mapping[str, object]) -> dict[str, object]:
+def _without_none(changes: Mapping[str, object]) -> dict[str, object]:
     return {name: value for name, value in changes.items() if value is not None}
 
 
-def _documents(form: Form, command: ResubmitRequest, number: int) -> tuple[DocumentRef, ...]:
+def _apply_document_changes(form: Form, command: ResubmitRequest, number: int) -> tuple[DocumentRef, ...]:
     new = tuple(document.model_copy(update={"round": number}) for document in command.documents)
-    gone = set(command.replaces)
+    removed = set(command.replaces)
     if any(document.kind is DocumentKind.LETTER for document in new):
-        gone |= {document.id for document in form.of_kind(DocumentKind.LETTER)}
-    return (*(document for document in form.documents if document.id not in gone), *new)
+        removed |= {document.id for document in form.of_kind(DocumentKind.LETTER)}
+    return (*(document for document in form.documents if document.id not in removed), *new)
 
 
-def dropped(before: Form, after: Form) -> tuple[str, ...]:
+def removed_document_ids(before: Form, after: Form) -> tuple[str, ...]:
     """The ids of the documents that no longer count."""
-    kept = {document.id for document in after.documents}
-    return tuple(document.id for document in before.documents if document.id not in kept)
+    remaining = {document.id for document in after.documents}
+    return tuple(document.id for document in before.documents if document.id not in remaining)
 
 
-def _form(before: Form, after: Form) -> bool:
-    return _words(before) != _words(after)
+def _form_changed(before: Form, after: Form) -> bool:
+    return _without_documents(before) != _without_documents(after)
 
 
-def _words(form: Form) -> Form:
+def _without_documents(form: Form) -> Form:
     return replace(form, documents=(), warnings=())
 
 
-def _letter(before: Form, after: Form) -> bool:
-    return before.letter != after.letter or _added(before, after, DocumentKind.LETTER)
+def _letter_changed(before: Form, after: Form) -> bool:
+    return before.letter != after.letter or _has_new_document(before, after, DocumentKind.LETTER)
 
 
-def _scope(before: Form, after: Form) -> bool:
-    return (before.scope, before.description) != (after.scope, after.description) or _letter(before, after)
+def _scope_changed(before: Form, after: Form) -> bool:
+    return (before.scope, before.description) != (after.scope, after.description) or _letter_changed(before, after)
 
 
-def _requirements(before: Form, after: Form) -> bool:
-    return _added(before, after, DocumentKind.REQUIREMENT)
+def _requirements_changed(before: Form, after: Form) -> bool:
+    return _has_new_document(before, after, DocumentKind.REQUIREMENT)
 
 
-def _added(before: Form, after: Form, kind: DocumentKind) -> bool:
+def _has_new_document(before: Form, after: Form, kind: DocumentKind) -> bool:
     return bool(set(after.of_kind(kind)) - set(before.of_kind(kind)))
 
 
-ATTENDED: Mapping[ChecklistItem, Callable[[Form, Form], bool]] = {
-    ChecklistItem.FORM: _form,
-    ChecklistItem.LETTER: _letter,
-    ChecklistItem.SCOPE: _scope,
-    ChecklistItem.DOCUMENTS: _requirements,
+IS_ADDRESSED: Mapping[ChecklistItem, Callable[[Form, Form], bool]] = {
+    ChecklistItem.FORM: _form_changed,
+    ChecklistItem.LETTER: _letter_changed,
+    ChecklistItem.SCOPE: _scope_changed,
+    ChecklistItem.DOCUMENTS: _requirements_changed,
 }
 """Whether something was changed that a failed item can be about."""

@@ -7,16 +7,16 @@ from collections.abc import Mapping
 from shared.contracts.facts import ChecklistItem
 from shared.runtime.decider import Refusal
 from shared.web.bodies import FieldError
-from shared.web.commands import Sentences, problem_of
+from shared.web.commands import RefusalMessages, refusal_problem
 from shared.web.labels import OPEN_ITEM_LABELS
-from shared.web.problems import Problem, invalid
-from shared.web.words import fill, read_words
+from shared.web.problems import Problem, validation_problem
+from shared.web.words import fill, load_words
 
-_words = read_words("services.intake").refusals
+_words = load_words("services.intake").refusals
 
 LETTER, REQUIREMENTS, REPLACES = "letter", "requirements", "replaces"
 
-_ABOUT: Mapping[str, tuple[int, str]] = {
+_STATUS_AND_FIELD: Mapping[str, tuple[int, str]] = {
     "letter_missing": (422, LETTER),
     "letters_many": (422, LETTER),
     "letter_in_future": (422, "letter_date"),
@@ -31,11 +31,13 @@ _ABOUT: Mapping[str, tuple[int, str]] = {
     "survey_answered": (409, ""),
     "survey_closed": (409, ""),
 }
-SENTENCES: Sentences = {code: (status, field, str(_words[code])) for code, (status, field) in _ABOUT.items()}
+SENTENCES: RefusalMessages = {
+    code: (status, field, str(_words[code])) for code, (status, field) in _STATUS_AND_FIELD.items()
+}
 
 UNKNOWN: str = _words.unknown
 
-FIELD_OF: Mapping[ChecklistItem, str] = {
+FIELD_BY_ITEM: Mapping[ChecklistItem, str] = {
     ChecklistItem.FORM: "",
     ChecklistItem.LETTER: LETTER,
     ChecklistItem.SCOPE: "scope",
@@ -44,11 +46,11 @@ FIELD_OF: Mapping[ChecklistItem, str] = {
 """The field by which a failed item is completed."""
 
 
-def refused(refusal: Refusal, version: int) -> Problem:
+def intake_refusal_problem(refusal: Refusal, version: int) -> Problem:
     """The refusal as the applicant reads it; items that wait are named one by one, each at its field."""
     if refusal.code != "item_untouched":
-        return problem_of(refusal, SENTENCES, version)
+        return refusal_problem(refusal, SENTENCES, version)
     waiting: tuple[ChecklistItem, ...] = refusal.facts["items"]
-    return invalid(
-        FieldError(FIELD_OF[item], str(fill(_words.item_waits, item=OPEN_ITEM_LABELS[item]))) for item in waiting
+    return validation_problem(
+        FieldError(FIELD_BY_ITEM[item], str(fill(_words.item_waits, item=OPEN_ITEM_LABELS[item]))) for item in waiting
     )

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from services.intake.api import router
-from services.intake.desk import Desk
+from services.intake.desk import IntakeService
 from services.intake.domain import Rules, decider
 from services.intake.pages import pages
 from shared.platform import Platform
-from shared.runtime.service import Service, ServiceRuntime
+from shared.runtime.service import ServiceApp, ServiceRuntime
 
 
-def build(platform: Platform) -> Service:
+def build(platform: Platform) -> ServiceApp:
     """The intake service on this platform."""
     heart = decider(Rules())
-    store = platform.state_store(heart.service, heart.indexed)
+    store = platform.state_store(heart.service, heart.indexed_columns)
     runtime = ServiceRuntime(heart, store, platform.log, platform.clock)
-    desk = Desk(runtime, platform)
-    return Service(runtime, (router(desk), *pages(desk)))
+    desk = IntakeService(runtime, platform)
+    return ServiceApp(runtime, (router(desk), *pages(desk)))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 
-from services.intake.form import Form, sent_in
+from services.intake.form import Form, form_of
 from shared.contracts.assignment import (
     LeadAssigned,
     LeadReassigned,
@@ -16,10 +16,10 @@ from shared.contracts.assignment import (
     WorkResumed,
     WorkStarted,
 )
-from shared.contracts.course import Course, Status, follow
+from shared.contracts.course import Lifecycle, Status, advance
 from shared.contracts.envelope import Event
 from shared.contracts.facts import DocumentRef, Fact, Staff, Verdict
-from shared.contracts.history import Entry, record
+from shared.contracts.history import HistoryEntry, add_to_history
 from shared.contracts.intake import (
     ApplicantAnswered,
     HandoverConfirmed,
@@ -33,7 +33,7 @@ from shared.contracts.intake import (
 )
 from shared.contracts.verification import RequestReturned, RequestVerified
 
-HEARS: frozenset[type[Fact]] = frozenset(
+SUBSCRIBES_TO: frozenset[type[Fact]] = frozenset(
     {
         RequestReturned,
         RequestVerified,
@@ -63,7 +63,7 @@ OWN: frozenset[type[Fact]] = frozenset(
 
 
 @dataclass(frozen=True, slots=True)
-class Return:
+class ReturnedRound:
     """What an officer found missing in one round, and until when it is waited for."""
 
     round: int
@@ -99,15 +99,15 @@ class Delivery:
 class State:
     """`returned` is verification's; lead, target, percent, pause and delivery are assignment's; the rest is intake's own."""
 
-    course: Course = field(default_factory=Course)
-    history: tuple[Entry, ...] = ()
+    course: Lifecycle = field(default_factory=Lifecycle)
+    history: tuple[HistoryEntry, ...] = ()
     number: str = ""
     submitted_at: datetime | None = None
     form: Form | None = None
     survey_until: date | None = None
     by_silence: bool = False
     surveyed_at: datetime | None = None
-    returned: Return | None = None
+    returned: ReturnedRound | None = None
     lead: Staff | None = None
     target_date: date | None = None
     percent: int | None = None
@@ -126,22 +126,22 @@ def initial() -> State:
 
 def evolve(state: State, event: Event) -> State:
     """The state after the event, the same whatever the order in which the services were heard."""
-    if type(event.fact) not in HEARS | OWN:
+    if type(event.fact) not in SUBSCRIBES_TO | OWN:
         return state
     if isinstance(event.fact, TrackingLinkRequested):
         return replace(state, link_asked_at=event.time)  # no part of the history: nothing about the request changed
-    followed = replace(state, course=follow(state.course, event.fact), history=record(state.history, event))
+    updated = replace(state, course=advance(state.course, event.fact), history=add_to_history(state.history, event))
     if event.fact.owner == "intake":
-        return _after_own(followed, event)
-    return _after_others(followed, event.fact)
+        return _apply_own(updated, event)
+    return _apply_foreign(updated, event.fact)
 
 
-def _after_own(state: State, event: Event) -> State:
+def _apply_own(state: State, event: Event) -> State:
     match event.fact:
         case RequestSubmitted(number=number):
-            return replace(state, number=number, submitted_at=event.time, form=sent_in(event.fact))
+            return replace(state, number=number, submitted_at=event.time, form=form_of(event.fact))
         case RequestResubmitted():
-            return replace(state, form=sent_in(event.fact))
+            return replace(state, form=form_of(event.fact))
         case HandoverConfirmed(automatic=automatic, survey_until=day):
             return replace(state, by_silence=automatic, survey_until=day)
         case SurveyAnswered():
@@ -150,10 +150,10 @@ def _after_own(state: State, event: Event) -> State:
             return state
 
 
-def _after_others(state: State, fact: Fact) -> State:
+def _apply_foreign(state: State, fact: Fact) -> State:
     match fact:
         case RequestReturned(round=number, verdicts=verdicts, respond_by=day):
-            return replace(state, returned=Return(number, verdicts, day))
+            return replace(state, returned=ReturnedRound(number, verdicts, day))
         case LeadAssigned(lead=lead, target_date=day) | LeadReassigned(lead=lead, target_date=day):
             return replace(state, lead=lead, target_date=day)
         case WorkProgressed(percent=percent) if percent is not None:

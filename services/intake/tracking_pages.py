@@ -8,22 +8,22 @@ from typing import Any
 from fastapi import APIRouter, Depends, Request, Response
 from starlette.responses import RedirectResponse
 
-from services.intake.desk import Desk
-from services.intake.fields import LostLink
-from services.intake.keyed_pages import Keyed, address, not_found, page
-from services.intake.queries import ACTIONS, document, open_actions, sent, tracked
+from services.intake.desk import IntakeService
+from services.intake.fields import TrackingLinkBody
+from services.intake.keyed_pages import TrackingAccess, address, not_found_page, page
+from services.intake.queries import ACTIONS, document, open_actions, submitted_form, tracked
 from services.intake.state import State
 from shared.contracts.assignment import RequestRejected
 from shared.contracts.course import Status
 from shared.contracts.facts import DocumentKind
 from shared.web import shapes
 from shared.web.access import public
-from shared.web.dates import day_words
+from shared.web.dates import format_weekday_date
 from shared.web.downloads import download
-from shared.web.page_routes import add_form, see
-from shared.web.posted import Posted
+from shared.web.page_routes import add_form, see_other
+from shared.web.posted import PostedForm
 
-STEP_OF: Mapping[Status, int] = {
+STEP_BY_STATUS: Mapping[Status, int] = {
     Status.SUBMITTED: 1,
     Status.RETURNED: 1,
     Status.VERIFIED: 2,
@@ -36,108 +36,113 @@ STEP_OF: Mapping[Status, int] = {
 """The step that is being taken; those before it are done. A request that ended early is on none."""
 
 
-def add_tracking_pages(routes: APIRouter, keyed: Keyed) -> None:
+def add_tracking_routes(routes: APIRouter, keyed: TrackingAccess) -> None:
     """Each page asks for the key itself, so that whoever has none meets a page and not a code."""
     desk, everybody = keyed.desk, [Depends(public())]
-    add_form(routes, "/lacak", Lost(desk), public())
+    add_form(routes, "/lacak", LostLinkPage(desk), public())
 
     @routes.get("/lacak/{number}", dependencies=everybody)
     async def track(request: Request, kunci: str = "", sudah: str = "") -> Response:
-        kept = await keyed.opened(request, kunci)
-        if kept is None:
-            return not_found(request)
+        loaded = await keyed.opened(request, kunci)
+        if loaded is None:
+            return not_found_page(request)
         if kunci:
-            answer = RedirectResponse(address(kept.state.number), 303)
-            keyed.give_key(answer, kept.state.number, kunci)
+            answer = RedirectResponse(address(loaded.state.number), 303)
+            keyed.set_tracking_cookie(answer, loaded.state.number, kunci)
             return answer
-        contact = await contact_of(desk, kept.state)
-        return page(request, "track.html", done=what_was_done(sudah), contact=contact, **shown(kept.state, desk))
+        contact = await lead_contact(desk, loaded.state)
+        return page(
+            request, "track.html", done=done_message(sudah), contact=contact, **tracking_context(loaded.state, desk)
+        )
 
     @routes.get("/lacak/{number}/diterima", dependencies=everybody)
     async def receipt(request: Request) -> Response:
-        kept = await keyed.opened(request)
-        if kept is None:
-            return not_found(request)
-        link = desk.platform.tracking.link(kept.id, kept.state.number)
-        return page(request, "received.html", link=link, **received(kept.state))
+        loaded = await keyed.opened(request)
+        if loaded is None:
+            return not_found_page(request)
+        link = desk.platform.tracking.link(loaded.id, loaded.state.number)
+        return page(request, "received.html", link=link, **receipt_context(loaded.state))
 
     @routes.get("/lacak/{number}/dokumen/{document_id}", dependencies=everybody)
     async def download_document(request: Request, document_id: str) -> Response:
-        kept = await keyed.opened(request)
-        found = document(kept.state, document_id) if kept else None
-        if kept is None or found is None:
-            return not_found(request)
-        who = f"the applicant of {kept.state.number}"
+        loaded = await keyed.opened(request)
+        found = document(loaded.state, document_id) if loaded else None
+        if loaded is None or found is None:
+            return not_found_page(request)
+        who = f"the applicant of {loaded.state.number}"
         return await download(request, desk.platform.documents, found, who)
 
 
-class Lost:
+class LostLinkPage:
     """The page for whoever has lost the tracking link; nobody learns from it whose address is known."""
 
-    def __init__(self, desk: Desk):
+    def __init__(self, desk: IntakeService):
         self._desk = desk
 
-    async def show(self, request: Request, posted: Posted) -> Response:
+    async def show(self, request: Request, posted: PostedForm) -> Response:
         return page(request, "lost.html", posted=posted, done="dikirim" in request.query_params)
 
-    async def act(self, request: Request, posted: Posted) -> Response:
-        address = posted.judged(LostLink).email
-        answer = see("/lacak?dikirim")
-        answer.background = self._desk.mailing_links(address)
+    async def act(self, request: Request, posted: PostedForm) -> Response:
+        address = posted.validate(TrackingLinkBody).email
+        answer = see_other("/lacak?dikirim")
+        answer.background = self._desk.link_email_task(address)
         return answer
 
 
-def what_was_done(action: str) -> str:
+def done_message(action: str) -> str:
     """What the page says after an action; "" for anything else that an address may hold."""
     return str(page.words.done[action]) if action in ACTIONS else ""
 
 
-def shown(state: State, desk: Desk) -> dict[str, Any]:
+def tracking_context(state: State, desk: IntakeService) -> dict[str, Any]:
     """What the template needs: the facts that the API tells, and the words for them."""
     facts = tracked(state, desk.day)
-    results = [one for one in facts["documents"] if one["kind"] in RESULTS]
+    results = [one for one in facts["documents"] if one["kind"] in RESULT_KINDS]
     return {
         **facts,
-        "what_next": what_next(state, facts),
-        "refusal": reason_of_rejection(state),
-        "here": STEP_OF.get(state.status),
+        "what_next": next_step_text(state, facts),
+        "refusal": rejection_reason(state),
+        "here": STEP_BY_STATUS.get(state.status),
         "actions": open_actions(state, desk.day),
         "results": results if state.status is Status.DELIVERED else [],
         "others": facts["documents"] if state.status is not Status.DELIVERED else _without(facts["documents"], results),
     }
 
 
-RESULTS = frozenset({DocumentKind.RESULT.value, DocumentKind.HANDOVER_RECORD.value})
+RESULT_KINDS = frozenset({DocumentKind.RESULT.value, DocumentKind.HANDOVER_RECORD.value})
 
 
-def _without(documents: list[dict[str, Any]], some: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    return [one for one in documents if one not in some]
+def _without(documents: list[dict[str, Any]], excluded: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [one for one in documents if one not in excluded]
 
 
-def what_next(state: State, facts: Mapping[str, Any]) -> str:
+def next_step_text(state: State, facts: Mapping[str, Any]) -> str:
     """What happens next, and by when."""
-    words = {name: day_words(day) for name, day in facts["deadlines"].items()}
-    words |= {"lead": facts["lead"] or "", "target": day_words(state.target_date) if state.target_date else ""}
-    said: str = page.words.late[state.status] if facts["overdue"] else page.words.next[state.status]
+    words = {name: format_weekday_date(day) for name, day in facts["deadlines"].items()}
+    words |= {
+        "lead": facts["lead"] or "",
+        "target": format_weekday_date(state.target_date) if state.target_date else "",
+    }
+    text: str = page.words.late[state.status] if facts["overdue"] else page.words.next[state.status]
     if facts["survey_open"]:
-        said = f"{said} {page.words.track.survey}"
-    return said.format(**words)
+        text = f"{text} {page.words.track.survey}"
+    return text.format(**words)
 
 
-def reason_of_rejection(state: State) -> str:
+def rejection_reason(state: State) -> str:
     """Why the request was rejected; "" for one that was not."""
     if state.status is not Status.REJECTED:
         return ""
     return next((entry.note for entry in state.history if entry.event == RequestRejected.type()), "")
 
 
-def received(state: State) -> dict[str, Any]:
+def receipt_context(state: State) -> dict[str, Any]:
     """The receipt: everything that counts now, as it was sent last."""
     form = state.form
     if form is None:
         return {}
     return {
-        **sent(form),
+        **submitted_form(form),
         "number": state.number,
         "submitted_at": state.submitted_at,
         "letters": shapes.documents(form.of_kind(DocumentKind.LETTER)),
@@ -145,7 +150,7 @@ def received(state: State) -> dict[str, Any]:
     }
 
 
-async def contact_of(desk: Desk, state: State) -> str:
+async def lead_contact(desk: IntakeService, state: State) -> str:
     """The lead's address, as long as the account is in use."""
     account = await desk.platform.accounts.account(state.lead.username) if state.lead else None
     return account.email if account and account.active else ""

@@ -6,21 +6,21 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 
-from services.notification.desk import Desk, MessageQuery
+from services.notification.desk import MessageQuery, NotificationService
 from services.notification.queries import row
 from shared.identity.accounts import Role
 from shared.identity.identity import Principal
 from shared.platform import Platform
 from shared.web.access import GuardedRoute, signed_in
-from shared.web.commands import Moved
+from shared.web.commands import CommandResponse
 from shared.web.labels import STATUS_LABELS
 from shared.web.live import live
-from shared.web.openapi import STREAM
+from shared.web.openapi import STREAM_RESPONSES
 
 Admin = Annotated[Principal, Depends(signed_in(Role.ADMIN))]
 
 
-def router(desk: Desk, platform: Platform) -> APIRouter:
+def router(desk: NotificationService, platform: Platform) -> APIRouter:
     """Routes under /api/notification."""
     routes = APIRouter(prefix="/api/notification", tags=["notification"], route_class=GuardedRoute)
 
@@ -30,25 +30,25 @@ def router(desk: Desk, platform: Platform) -> APIRouter:
         found, after = await desk.messages(query)
         return {"items": [row(*one) for one in found], "next": after, "previous": None}
 
-    @routes.post("/messages/{message_id}/resend", response_model=Moved)
+    @routes.post("/messages/{message_id}/resend", response_model=CommandResponse)
     async def resend(message_id: str, admin: Admin, request: Request) -> dict[str, Any]:
         """Queue a message again that was sent, failed, or whose outcome is unknown."""
         return await desk.resend(request, message_id, admin)
 
-    @routes.get("/live", response_class=Response, responses=STREAM)
+    @routes.get("/live", response_class=Response, responses=STREAM_RESPONSES)
     async def follow(admin: Admin, request: Request) -> Response:
         """Server-sent events: which request's messages changed, to what version."""
 
-        async def still_allowed() -> bool:
-            return await platform.identity.still_signed_in(admin)
+        async def may_continue() -> bool:
+            return await platform.identity.is_session_active(admin)
 
         async def allowed(request_id: str, version: int) -> dict[str, Any] | None:
-            kept = await desk.executor.read(request_id)
-            if kept is None:
+            loaded = await desk.executor.read(request_id)
+            if loaded is None:
                 return None
-            status = kept.state.course.status
-            return {"number": kept.state.number, "status": status, "label": STATUS_LABELS[status]}
+            status = loaded.state.course.status
+            return {"number": loaded.state.number, "status": status, "label": STATUS_LABELS[status]}
 
-        return await live(request, desk.store, allowed, still_allowed, reader=admin)
+        return await live(request, desk.store, allowed, may_continue, reader=admin)
 
     return routes

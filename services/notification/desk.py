@@ -8,16 +8,16 @@ from fastapi import Request
 from pydantic import Field
 
 from services.notification.domain import ResendMessage, State
-from services.notification.queries import Listed, Place, messages
-from services.notification.sentences import SENTENCES
+from services.notification.queries import ListedMessage, MessageCursor, messages
+from services.notification.sentences import REFUSAL_MESSAGES
 from shared.identity.identity import Principal
 from shared.runtime.service import ServiceRuntime
-from shared.web.bodies import Fields
-from shared.web.commands import obey
+from shared.web.bodies import InputModel
+from shared.web.commands import execute_command
 from shared.web.lists import CursorText, decode_cursor, encode_cursor
 
 
-class MessageQuery(Fields):
+class MessageQuery(InputModel):
     """`request` is a registration number, an id, or words of a name, unit, e-mail or lead; `status` one of the ledger's five."""
 
     request: str = Field("", max_length=100)
@@ -26,19 +26,19 @@ class MessageQuery(Fields):
     limit: int = Field(50, ge=1, le=200)
 
 
-class Desk:
+class NotificationService:
     """Lists messages and sends them again."""
 
     def __init__(self, runtime: ServiceRuntime[State]):
         self.store, self.executor = runtime.store, runtime.executor
 
-    async def messages(self, query: MessageQuery) -> tuple[list[Listed], str | None]:
+    async def messages(self, query: MessageQuery) -> tuple[list[ListedMessage], str | None]:
         """A page of messages, and the `after` of the next one. Raises Problem 422."""
         found, end = await messages(
             self.executor,
             request=query.request,
             status=query.status,
-            after=_place(query.after),
+            after=_decode_cursor(query.after),
             limit=query.limit,
         )
         return found, encode_cursor((end.newest, end.message)) if end else None
@@ -46,11 +46,13 @@ class Desk:
     async def resend(self, request: Request, message_id: str, admin: Principal) -> dict[str, Any]:
         """Queue a message again that was sent, failed, or whose outcome is unknown. Raises Problem 404 and 409."""
         command = ResendMessage(message_id, admin.staff)
-        return await obey(request, self.executor, message_id.partition(".")[0], command, admin.username, SENTENCES)
+        return await execute_command(
+            request, self.executor, message_id.partition(".")[0], command, admin.username, REFUSAL_MESSAGES
+        )
 
 
-def _place(cursor: str) -> Place | None:
+def _decode_cursor(cursor: str) -> MessageCursor | None:
     if not cursor:
         return None
     newest, message = decode_cursor(cursor)
-    return Place(str(newest), str(message))
+    return MessageCursor(str(newest), str(message))

@@ -19,20 +19,20 @@ from services.notification.staff_links import path_for_person, path_for_role
 from shared.clock import NewId
 from shared.contracts.notification import MessageOutcome
 from shared.identity.accounts import Role
-from shared.mail.port import BadHeader, Email, Mailer, Outcome, retry_after
-from shared.office import Office
-from shared.runtime.execution import Answer, CommandKey, Executor, Kept
+from shared.mail.port import Email, InvalidHeader, Mailer, Outcome, retry_delay
+from shared.office import OfficeContact
+from shared.runtime.execution import CommandKey, CommandResult, Executor, Loaded
 from shared.runtime.measures import MESSAGES
-from shared.storage.port import Find, StoreUnavailable
+from shared.storage.port import RecordQuery, StoreUnavailable
 from shared.tracing import span
 
 logger = logging.getLogger(__name__)
 
-SEND_LIMIT = 150.0
+SEND_TIMEOUT_SECONDS = 150.0
 """Seconds after which a send is given up as of unknown outcome; shorter than the claim."""
 
-INSISTS_FOR = 60.0
-INSISTS_EVERY = 0.5
+RETRY_TIMEOUT_SECONDS = 60.0
+RETRY_INTERVAL_SECONDS = 0.5
 """Seconds for which, and between which, a claim or an outcome is given again to a store that is away: an outcome that is not
 written down means that the letter is sent once more, and a claim that nobody knows of that it waits until that has run out."""
 
@@ -45,125 +45,129 @@ class Recipient:
 
 
 @dataclass(frozen=True, slots=True)
-class Correspondence:
+class EmailSettings:
     """What every e-mail has of the installation: who sends it, who gets answers ("": the sender), and how links begin."""
 
     sender: str
     origin: str
     reply_to: str
-    office: Office
+    office: OfficeContact
 
 
-class Directory(Protocol):
+class StaffDirectory(Protocol):
     """Who is who among the staff, at the moment of sending."""
 
-    async def with_role(self, role: str) -> Sequence[Recipient]: ...
+    async def accounts_with_role(self, role: str) -> Sequence[Recipient]: ...
 
     async def person(self, username: str) -> Recipient | None: ...
 
 
-class Dispatch:
+class EmailDispatcher:
     """Attends to one request's ledger when something in it is due."""
 
     def __init__(
         self,
         executor: Executor[State],
         mailer: Mailer,
-        directory: Directory,
+        directory: StaffDirectory,
         new_id: NewId,
-        correspondence: Correspondence,
+        email_settings: EmailSettings,
         link: Callable[[str, str], str],
     ):
         """`link(request_id, number)` is the applicant's tracking link."""
         self._executor, self._mailer, self._directory = executor, mailer, directory
-        self._correspondence, self._link = correspondence, link
+        self._email_settings, self._link = email_settings, link
         self._new_id = new_id
 
-    async def attend(self, request_id: str) -> None:
+    async def process_due(self, request_id: str) -> None:
         """Fire the reminders that are due, then claim what is to be sent, send it, and write the outcomes down."""
-        kept = await self._executor.recall(request_id)
-        if kept is None or not self._is_due(kept.state):
+        loaded = await self._executor.read_cached(request_id)
+        if loaded is None or not self._is_due(loaded.state):
             # Perhaps another process changed it since it was met here.
-            kept = await self._executor.read(request_id)
-        reminders = on_due(kept.state, self._executor.clock()) if kept else []
+            loaded = await self._executor.read(request_id)
+        reminders = on_due(loaded.state, self._executor.clock()) if loaded else []
         for command in reminders:
-            await self._executor.execute(request_id, command, _key(request_id, command))
+            await self._executor.execute(request_id, command, _reminder_key(request_id, command))
         if reminders:
-            kept = await self._executor.recall(request_id)
+            loaded = await self._executor.read_cached(request_id)
         now = self._executor.clock()
-        due = [message for message in kept.state.messages if message.due and message.due <= now] if kept else []
+        due = [message for message in loaded.state.messages if message.due and message.due <= now] if loaded else []
         if due:
-            await self._claim_and_send(request_id, self._key(due))
+            await self._claim_and_send(request_id, self._reminder_key(due))
 
     def _is_due(self, state: State) -> bool:
         at = due_at(state)
         return at is not None and at <= self._executor.clock()
 
     async def _claim_and_send(self, request_id: str, claim: CommandKey) -> None:
-        claimed = await self._insist(request_id, StartSending(), claim)
+        claimed = await self._execute_with_retry(request_id, StartSending(), claim)
         # Read before the claim, the ledger would show nothing to send, and the letter would wait until the claim ends.
-        kept = await self._executor.recall(request_id, claimed.version)
-        if kept is not None:
-            await self._send_claimed(kept, claim.id)
+        loaded = await self._executor.read_cached(request_id, claimed.version)
+        if loaded is not None:
+            await self._send_claimed(loaded, claim.id)
 
-    async def _send_claimed(self, kept: Kept[State], claim: str) -> None:
+    async def _send_claimed(self, loaded: Loaded[State], claim: str) -> None:
         """What another claim holds is left to whoever made it, or to the time when that claim ends."""
-        in_hand = [message for message in kept.state.messages if message.status == "sending" and message.claim == claim]
-        if not in_hand:
+        in_flight = [
+            message for message in loaded.state.messages if message.status == "sending" and message.claim == claim
+        ]
+        if not in_flight:
             return
-        outcomes = await asyncio.gather(*(self._send(kept, message) for message in in_hand))
-        await self._insist(kept.id, EndSending(tuple(outcomes)), self._key(in_hand))
+        outcomes = await asyncio.gather(*(self._send(loaded, message) for message in in_flight))
+        await self._execute_with_retry(loaded.id, EndSending(tuple(outcomes)), self._reminder_key(in_flight))
 
-    async def _insist(self, request_id: str, command: StartSending | EndSending, key: CommandKey) -> Answer:
+    async def _execute_with_retry(
+        self, request_id: str, command: StartSending | EndSending, key: CommandKey
+    ) -> CommandResult:
         """Give a command again with its key while the store is away. Raises StoreUnavailable in the end."""
-        ends = time.monotonic() + INSISTS_FOR
+        deadline = time.monotonic() + RETRY_TIMEOUT_SECONDS
         while True:
             try:
                 return await self._executor.execute(request_id, command, key)
             except StoreUnavailable:
-                if time.monotonic() > ends:
+                if time.monotonic() > deadline:
                     raise
-            await asyncio.sleep(INSISTS_EVERY)
+            await asyncio.sleep(RETRY_INTERVAL_SECONDS)
 
-    def _key(self, messages: Sequence[Message]) -> CommandKey:
+    def _reminder_key(self, messages: Sequence[Message]) -> CommandKey:
         """A new command's, in the trace of the first of these messages."""
         traceparent = messages[0].traceparent if messages else ""
         return CommandKey(self._new_id(), digest="", traceparent=traceparent)
 
-    async def _send(self, kept: Kept[State], message: Message) -> MessageOutcome:
-        facts = {"service": "notification", "subject": kept.id}
-        with span(f"send {message.kind}", "client", message.traceparent, **facts) as traced:
-            outcome = await self._hand_over(kept, message)
-            traced.note(outcome=outcome.kind)
-        MESSAGES.labels(_counted_as(outcome, message)).inc()
+    async def _send(self, loaded: Loaded[State], message: Message) -> MessageOutcome:
+        facts = {"service": "notification", "subject": loaded.id}
+        with span(f"send {message.kind}", "client", message.traceparent, **facts) as send_span:
+            outcome = await self._deliver(loaded, message)
+            send_span.note(outcome=outcome.kind)
+        MESSAGES.labels(_metric_label(outcome, message)).inc()
         match outcome.kind:
             case "sent":
                 return MessageOutcome(message=message.id, status="sent", reason=outcome.reason)
             case "permanent":
                 return MessageOutcome(message=message.id, status="failed", reason=outcome.reason)
             case "temporary" | "unknown":
-                pause = retry_after(message.tries)
+                delay = retry_delay(message.tries)
                 return MessageOutcome(
                     message=message.id,
                     status="unknown" if outcome.kind == "unknown" else "failed",
                     reason=outcome.reason,
-                    retry_at=self._executor.clock() + pause if pause is not None else None,
+                    retry_at=self._executor.clock() + delay if delay is not None else None,
                 )
 
-    async def _hand_over(self, kept: Kept[State], message: Message) -> Outcome:
-        recipients = await self._recipients(kept.state, message)
+    async def _deliver(self, loaded: Loaded[State], message: Message) -> Outcome:
+        recipients = await self._recipients(loaded.state, message)
         if not recipients:
             return Outcome("temporary", "Tidak ada penerima yang aktif untuk surel ini.")
         try:
-            email = await self._email(kept, message, recipients)
-            async with asyncio.timeout(SEND_LIMIT):
+            email = await self._email(loaded, message, recipients)
+            async with asyncio.timeout(SEND_TIMEOUT_SECONDS):
                 return await self._mailer.send(email)
-        except BadHeader as error:
+        except InvalidHeader as error:
             return Outcome("permanent", str(error))
         except TimeoutError:
             return Outcome("unknown", "Peladen surel tidak menjawab dalam batas waktu.")
         except Exception:
-            logger.exception("message %s of %s could not be made", message.id, kept.state.number)
+            logger.exception("message %s of %s could not be made", message.id, loaded.state.number)
             return Outcome("temporary", "Surel belum dapat disusun karena kesalahan di dalam sistem.")
 
     async def _recipients(self, state: State, message: Message) -> Sequence[Recipient]:
@@ -171,58 +175,60 @@ class Dispatch:
             return [Recipient(state.applicant.name, state.applicant.email)] if state.applicant else []
         kind, _, name = message.to.partition(":")
         if kind == "role":
-            return await self._directory.with_role(name)
+            return await self._directory.accounts_with_role(name)
         person = await self._directory.person(name)
         return [person] if person else []
 
-    async def _email(self, kept: Kept[State], message: Message, recipients: Sequence[Recipient]) -> Email:
+    async def _email(self, loaded: Loaded[State], message: Message, recipients: Sequence[Recipient]) -> Email:
         values = dict(message.values)
         if (lead := values.pop("lead_username", None)) is not None:
             contact = await self._directory.person(lead)
             values["contact"] = contact.address if contact else ""
-        rendered = render(self._letter(kept, message, recipients, values))
+        rendered = render(self._email_content(loaded, message, recipients, values))
         return Email(
             message_id=message.id,
             to=tuple(recipient.address for recipient in recipients),
             subject=rendered.subject,
             text=rendered.text,
             html=rendered.html,
-            sender=self._correspondence.sender,
+            sender=self._email_settings.sender,
             date=message.planned_at,
-            reply_to=self._correspondence.reply_to,
-            thread_id=_thread_id(kept.id, message),
+            reply_to=self._email_settings.reply_to,
+            thread_id=_thread_id(loaded.id, message),
         )
 
-    def _letter(self, kept: Kept[State], message: Message, recipients: Sequence[Recipient], values: Values) -> Letter:
-        state = kept.state
+    def _email_content(
+        self, loaded: Loaded[State], message: Message, recipients: Sequence[Recipient], values: Values
+    ) -> Letter:
+        state = loaded.state
         name = recipients[0].name if len(recipients) == 1 else ""
-        letter = partial(Letter, message.kind, name, state.number, state.scope)
+        content = partial(Letter, message.kind, name, state.number, state.scope)
         if message.to == APPLICANT:
-            link = self._link(kept.id, state.number)
-            return letter(link=link, values=values, office=self._correspondence.office)
-        link = self._correspondence.origin + _staff_path(kept, message, recipients)
+            link = self._link(loaded.id, state.number)
+            return content(link=link, values=values, office=self._email_settings.office)
+        link = self._email_settings.origin + _path_for_staff(loaded, message, recipients)
         applicant, unit = (state.applicant.name, state.applicant.unit) if state.applicant else ("", "")
-        return letter(link=link, values=values, applicant=applicant, unit=unit)
+        return content(link=link, values=values, applicant=applicant, unit=unit)
 
-    async def take_back(self) -> None:
+    async def recover_in_flight(self) -> None:
         """After a crash of the only process that sends: what was in hand has an unknown outcome, and is tried again now."""
-        find = Find(order="newest", where={"sending": 1}, limit=200)
+        find = RecordQuery(order="newest", where={"sending": 1}, limit=200)
         while (page := await self._executor.find(find)).items:
-            for kept in page.items:
-                await self._give_up(kept)
+            for loaded in page.items:
+                await self._mark_unknown(loaded)
 
-    async def _give_up(self, kept: Kept[State]) -> None:
+    async def _mark_unknown(self, loaded: Loaded[State]) -> None:
         now = self._executor.clock()
         reason = "Proses berhenti saat surel ini sedang dikirim."
         outcomes = tuple(
             MessageOutcome(message=message.id, status="unknown", reason=reason, retry_at=now + timedelta(seconds=1))
-            for message in kept.state.messages
+            for message in loaded.state.messages
             if message.status == "sending"
         )
-        await self._executor.execute(kept.id, EndSending(outcomes), CommandKey(self._new_id(), digest=""))
+        await self._executor.execute(loaded.id, EndSending(outcomes), CommandKey(self._new_id(), digest=""))
 
 
-def _key(request_id: str, command: FireReminder) -> CommandKey:
+def _reminder_key(request_id: str, command: FireReminder) -> CommandKey:
     return CommandKey(str(uuid.uuid5(uuid.UUID(request_id), command.reminder)), digest="")
 
 
@@ -231,15 +237,15 @@ def _thread_id(request_id: str, message: Message) -> str:
     return f"{request_id}.{'applicant' if message.to == APPLICANT else 'staff'}.thread"
 
 
-def _staff_path(kept: Kept[State], message: Message, recipients: Sequence[Recipient]) -> str:
+def _path_for_staff(loaded: Loaded[State], message: Message, recipients: Sequence[Recipient]) -> str:
     kind, _, name = message.to.partition(":")
     if kind == "role":
-        return path_for_role(kept.id, Role(name))
-    leads = kept.state.lead is not None and kept.state.lead.username == name
-    return path_for_person(kept.id, recipients[0].roles, leads=leads)
+        return path_for_role(loaded.id, Role(name))
+    is_lead = loaded.state.lead is not None and loaded.state.lead.username == name
+    return path_for_person(loaded.id, recipients[0].roles, is_lead=is_lead)
 
 
-def _counted_as(outcome: Outcome, message: Message) -> str:
+def _metric_label(outcome: Outcome, message: Message) -> str:
     """The outcome; one after which nothing is tried any more has a name of its own."""
-    lasting = outcome.kind in ("sent", "permanent") or retry_after(message.tries) is not None
-    return outcome.kind if lasting else "given_up"
+    is_final = outcome.kind in ("sent", "permanent") or retry_delay(message.tries) is not None
+    return outcome.kind if is_final else "given_up"

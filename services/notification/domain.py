@@ -9,20 +9,20 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from services.notification.planning import APPLICANT, PLANS, Planned, letters_for
+from services.notification.planning import APPLICANT, PLANS, PlannedEmail, emails_for
 from services.notification.reminders import (
     Reminder,
-    comes_too_late,
-    concerning,
-    falls_due,
-    is_over,
-    planned_by,
+    current_reminders,
+    due_time,
+    is_expired,
+    is_obsolete,
+    reminders_for,
 )
 from services.notification.state import STATUSES as STATUSES
 from services.notification.state import Message as Message
 from services.notification.state import State as State
 from shared.contracts.assignment import LeadAssigned, LeadReassigned, RequestRejected
-from shared.contracts.course import follow
+from shared.contracts.course import advance
 from shared.contracts.envelope import Event
 from shared.contracts.facts import Fact, Staff
 from shared.contracts.intake import RequestResubmitted, RequestSubmitted, RequestWithdrawn
@@ -35,15 +35,15 @@ from shared.contracts.notification import (
     SendingStarted,
 )
 from shared.runtime.decider import Decider, Refusal
-from shared.search_text import request_text
+from shared.search_text import request_search_text
 from shared.storage.port import COLUMNS_VERSION, Column, Scalar
 
-HEARS: frozenset[type[Fact]] = frozenset({*PLANS, RequestWithdrawn})
+SUBSCRIBES_TO: frozenset[type[Fact]] = frozenset({*PLANS, RequestWithdrawn})
 
-CLAIM = timedelta(minutes=3)
+CLAIM_DURATION = timedelta(minutes=3)
 """How long a batch may be in hand; longer than the mailer's time limits add up to."""
 
-AT_ONCE = datetime(2000, 1, 1, tzinfo=UTC)
+IMMEDIATELY = datetime(2000, 1, 1, tzinfo=UTC)
 """When a queued letter is due. Not the time of its event: whose clock goes ahead would make it wait."""
 
 
@@ -79,51 +79,51 @@ def decide(state: State, command: Command, now: datetime) -> list[Fact]:
     """The facts that follow. Raises Refusal: message_unknown, being_sent, superseded."""
     match command:
         case StartSending():
-            return _start(state, now)
+            return _start_sending(state, now)
         case EndSending(outcomes=outcomes):
-            return _end(state, outcomes)
+            return _end_sending(state, outcomes)
         case FireReminder(reminder=reminder):
-            return _remind_of(state, reminder, now)
+            return _fire_reminder(state, reminder, now)
         case ResendMessage():
             return _resend(state, command, now)
 
 
-def _start(state: State, now: datetime) -> list[Fact]:
+def _start_sending(state: State, now: datetime) -> list[Fact]:
     """Take what is due in hand, but for reminders that waited until they were of no use."""
     due = [message for message in state.messages if message.due and message.due <= now]
-    dropped = tuple(message.id for message in due if _superseded(state, message, now))
-    taken = tuple(message.id for message in due if message.id not in dropped)
+    dropped = tuple(message.id for message in due if _is_superseded(state, message, now))
+    claimed = tuple(message.id for message in due if message.id not in dropped)
     facts: list[Fact] = [RemindersDropped(messages=dropped)] if dropped else []
-    return [*facts, SendingStarted(messages=taken, until=now + CLAIM)] if taken else facts
+    return [*facts, SendingStarted(messages=claimed, until=now + CLAIM_DURATION)] if claimed else facts
 
 
-def _superseded(state: State, message: Message, now: datetime) -> bool:
+def _is_superseded(state: State, message: Message, now: datetime) -> bool:
     """Whether this is a reminder of what the request waits for no more, or of which a later letter reminds."""
     if not message.kind.startswith("reminder_"):
         return False
 
-    def reminds_of_the_same(other: Message | Reminder) -> bool:
+    def is_same_reminder(other: Message | Reminder) -> bool:
         return (other.kind, other.values) == (message.kind, message.values)
 
-    if not any(map(reminds_of_the_same, concerning(state.course, state.reminders))):
+    if not any(map(is_same_reminder, current_reminders(state.course, state.reminders))):
         return True
     later = (other for other in state.messages if other.planned_at > message.planned_at)
-    return is_over(message.kind, message.values, now) or any(map(reminds_of_the_same, later))
+    return is_expired(message.kind, message.values, now) or any(map(is_same_reminder, later))
 
 
-def _remind_of(state: State, reminder_id: str, now: datetime) -> list[Fact]:
-    open_ones = _open_reminders(state)
-    reminder = next((one for one in open_ones if one.id == reminder_id and falls_due(one) <= now), None)
+def _fire_reminder(state: State, reminder_id: str, now: datetime) -> list[Fact]:
+    open_reminders = _open_reminders(state)
+    reminder = next((one for one in open_reminders if one.id == reminder_id and due_time(one) <= now), None)
     if reminder is None:
         return []
-    if comes_too_late(reminder, open_ones, now):
+    if is_obsolete(reminder, open_reminders, now):
         return [RemindersDropped(reminders=(reminder_id,))]
     return [ReminderFellDue(reminder=reminder_id)]
 
 
-def _end(state: State, outcomes: tuple[MessageOutcome, ...]) -> list[Fact]:
-    in_hand = {message.id for message in state.messages if message.status == "sending"}
-    known = tuple(outcome for outcome in outcomes if outcome.message in in_hand)
+def _end_sending(state: State, outcomes: tuple[MessageOutcome, ...]) -> list[Fact]:
+    in_flight = {message.id for message in state.messages if message.status == "sending"}
+    known = tuple(outcome for outcome in outcomes if outcome.message in in_flight)
     return [SendingEnded(outcomes=known)] if known else []
 
 
@@ -133,7 +133,7 @@ def _resend(state: State, command: ResendMessage, now: datetime) -> list[Fact]:
         raise Refusal("message_unknown")
     if message.status in ("queued", "sending"):
         raise Refusal("being_sent", status=message.status)
-    if _superseded(state, message, now):
+    if _is_superseded(state, message, now):
         raise Refusal("superseded", status=message.status)
     return [ResendRequested(message=message.id, by=command.by)]
 
@@ -143,54 +143,56 @@ def evolve(state: State, event: Event) -> State:
     match event.fact:
         case SendingStarted(messages=ids, until=until):
             claim = event.causationid
-            return _change(
+            return _update_messages(
                 state, ids, lambda m: replace(m, status="sending", tries=m.tries + 1, due=until, claim=claim)
             )
         case SendingEnded(outcomes=outcomes):
-            return _settle(state, outcomes, event.time)
+            return _record_outcomes(state, outcomes, event.time)
         case ResendRequested(message=message_id):
-            return _change(state, (message_id,), lambda m: replace(m, status="queued", tries=0, due=AT_ONCE))
+            return _update_messages(
+                state, (message_id,), lambda m: replace(m, status="queued", tries=0, due=IMMEDIATELY)
+            )
         case ReminderFellDue(reminder=reminder_id):
-            return _remind(state, reminder_id, event)
+            return _queue_reminder(state, reminder_id, event)
         case RemindersDropped(reminders=ids, messages=messages):
-            return _drop(replace(state, reminded=(*state.reminded, *ids)), messages)
+            return _drop_messages(replace(state, reminded=(*state.reminded, *ids)), messages)
         case fact:
-            planned = letters_for(state.course, state.lead, state.rejected_by, fact)
-            after = _learn(replace(state, course=follow(state.course, fact)), event)
-            return _queue(after, planned, event)
+            planned = emails_for(state.course, state.lead, state.rejected_by, fact)
+            after = _apply_request_event(replace(state, course=advance(state.course, fact)), event)
+            return _queue_emails(after, planned, event)
 
 
-def _change(state: State, ids: tuple[str, ...], change: Any) -> State:
+def _update_messages(state: State, ids: tuple[str, ...], change: Any) -> State:
     return replace(state, messages=tuple(change(m) if m.id in ids else m for m in state.messages))
 
 
-def _drop(state: State, ids: tuple[str, ...]) -> State:
+def _drop_messages(state: State, ids: tuple[str, ...]) -> State:
     """What was never handed over is owed no more; what may have been is not tried again."""
     kept = [message for message in state.messages if message.id not in ids or message.status in ("sending", "unknown")]
-    return _change(replace(state, messages=tuple(kept)), ids, lambda m: replace(m, status="unknown", due=None))
+    return _update_messages(replace(state, messages=tuple(kept)), ids, lambda m: replace(m, status="unknown", due=None))
 
 
-def _settle(state: State, outcomes: tuple[MessageOutcome, ...], at: datetime) -> State:
+def _record_outcomes(state: State, outcomes: tuple[MessageOutcome, ...], at: datetime) -> State:
     by_id = {outcome.message: outcome for outcome in outcomes}
 
-    def settled(message: Message) -> Message:
+    def with_outcome(message: Message) -> Message:
         outcome = by_id[message.id]
         return replace(message, status=outcome.status, reason=outcome.reason, due=outcome.retry_at, settled_at=at)
 
-    return _change(state, tuple(by_id), settled)
+    return _update_messages(state, tuple(by_id), with_outcome)
 
 
-def _queue(state: State, planned: list[Planned], event: Event) -> State:
+def _queue_emails(state: State, planned: list[PlannedEmail], event: Event) -> State:
     messages = list(state.messages)
     for letter in planned:
         message_id = f"{event.subject}.{uuid.uuid5(uuid.UUID(event.id), f'{letter.kind}:{letter.to}').hex}"
         about = (letter.kind, letter.to, letter.values)
-        message = Message(event.time, message_id, *about, due=AT_ONCE, traceparent=event.traceparent)
+        message = Message(event.time, message_id, *about, due=IMMEDIATELY, traceparent=event.traceparent)
         insort(messages, message, key=lambda one: (one.planned_at, one.id))
     return replace(state, messages=tuple(messages)) if planned else state
 
 
-def _learn(state: State, event: Event) -> State:
+def _apply_request_event(state: State, event: Event) -> State:
     match event.fact:
         case RequestSubmitted(number=number, scope=scope, applicant=applicant):
             return replace(state, number=number, scope=scope.value, applicant=applicant)
@@ -201,18 +203,18 @@ def _learn(state: State, event: Event) -> State:
         case RequestRejected(by=by):
             return replace(state, rejected_by=by)
         case _:
-            return replace(state, reminders=(*state.reminders, *planned_by(event)))
+            return replace(state, reminders=(*state.reminders, *reminders_for(event)))
 
 
-def _remind(state: State, reminder_id: str, event: Event) -> State:
+def _queue_reminder(state: State, reminder_id: str, event: Event) -> State:
     reminder = next((reminder for reminder in state.reminders if reminder.id == reminder_id), None)
     state = replace(state, reminded=(*state.reminded, reminder_id))
-    return _queue(state, [Planned(reminder.kind, APPLICANT, reminder.values)], event) if reminder else state
+    return _queue_emails(state, [PlannedEmail(reminder.kind, APPLICANT, reminder.values)], event) if reminder else state
 
 
 def _open_reminders(state: State) -> list[Reminder]:
     """The reminders that were neither sent nor dropped, and are still about where the request stands."""
-    return [one for one in concerning(state.course, state.reminders) if one.id not in state.reminded]
+    return [one for one in current_reminders(state.course, state.reminders) if one.id not in state.reminded]
 
 
 def react(state: State, event: Event) -> list[Command]:
@@ -223,26 +225,26 @@ def react(state: State, event: Event) -> list[Command]:
 def due_at(state: State) -> datetime | None:
     """When the next message or reminder is due."""
     times = [message.due for message in state.messages if message.due]
-    times += [falls_due(reminder) for reminder in _open_reminders(state)]
+    times += [due_time(reminder) for reminder in _open_reminders(state)]
     return min(times, default=None)
 
 
 def on_due(state: State, now: datetime | None = None) -> list[FireReminder]:
     """Reminders by the earliest day first, with `now` those whose day has come; messages are taken in hand by dispatch."""
-    due = (r for r in sorted(_open_reminders(state), key=falls_due) if now is None or falls_due(r) <= now)
+    due = (r for r in sorted(_open_reminders(state), key=due_time) if now is None or due_time(r) <= now)
     return [FireReminder(r.id) for r in due]
 
 
 def columns(state: State) -> Mapping[str, Scalar]:
     """What the ledger's pages find documents by: the number, words, the newest message, and which outcomes occur."""
-    occurring = {message.status for message in state.messages}
+    occurring_statuses = {message.status for message in state.messages}
     # A number that was never heard of is none, so that it can be missing twice.
     return {
-        COLUMNS_VERSION: DERIVATION,
-        "search": request_text(state.number, state.applicant, lead=state.lead),
+        COLUMNS_VERSION: COLUMNS_VERSION_NUMBER,
+        "search": request_search_text(state.number, state.applicant, lead=state.lead),
         "number": state.number or None,
         "newest": newest(state),
-        **{name: int(name in occurring) for name in STATUSES},
+        **{name: int(name in occurring_statuses) for name in STATUSES},
     }
 
 
@@ -251,9 +253,9 @@ def newest(state: State) -> str:
     return state.messages[-1].planned_at.isoformat() if state.messages else ""
 
 
-DERIVATION = 1
+COLUMNS_VERSION_NUMBER = 1
 """Raised with every change of what `columns` makes of a state; a start then derives those of stored documents again."""
-INDEXED = (
+INDEXED_COLUMNS = (
     Column("number", unique=True),
     Column("newest"),
     Column("search"),
@@ -270,8 +272,8 @@ def decider() -> Decider[State]:
         decide=decide,
         evolve=evolve,
         react=react,
-        hears=HEARS,
-        indexed=INDEXED,
+        subscribes_to=SUBSCRIBES_TO,
+        indexed_columns=INDEXED_COLUMNS,
         columns=columns,
         due_at=due_at,
         on_due=on_due,

@@ -86,7 +86,7 @@ class Sentence:
         return {part.name for part in self.parts if isinstance(part, Slot)}
 
 
-def sentence(text: str) -> Sentence:
+def parse_sentence(text: str) -> Sentence:
     """Read `Mohon dijawab paling lambat **{answer_by}**.`; what stands between the stars after a value is strong too."""
     parts: list[str | Slot] = []
     end = 0
@@ -194,5 +194,5 @@ def read_language(path: Path) -> Language:
 
 
 def _text(frame: Frame, table: Mapping[str, Any]) -> Text:
-    body = tuple(sentence(part) if isinstance(part, str) else part for part in table["body"])
-    return Text(**{"somebody": frame.somebody, **table, "preview": sentence(table["preview"]), "body": body})
+    body = tuple(parse_sentence(part) if isinstance(part, str) else part for part in table["body"])
+    return Text(**{"somebody": frame.somebody, **table, "preview": parse_sentence(table["preview"]), "body": body})

@@ -12,12 +12,12 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
 from services.notification.language import Language, Point, Text, read_language
-from shared.office import NO_WAY, Office
-from shared.text_cleaning import without_invisible
+from shared.office import NO_CONTACT, OfficeContact
+from shared.text_cleaning import remove_invisible
 from shared.web_addresses import contains_web_address
 
 _TEMPLATES = Path(__file__).parent / "templates"
-_LONGEST_TEXT, _LONGEST_NAME = 4000, 200
+_MAX_TEXT_LENGTH, _MAX_NAME_LENGTH = 4000, 200
 
 _LINE_END = re.compile(r"\r\n|[\r\n\v\f\x85\u2028\u2029]")
 _CONTROLS = re.compile(r"[\x00-\x09\x0e-\x1f\x7f-\x9f\u180e\ud800-\udfff]")
@@ -26,7 +26,7 @@ _LINK = re.compile(r"https?://[^\s\"<>\\\x00-\x1f]+")
 _NUMBER = re.compile(r"[A-Za-z0-9-]{1,40}")
 
 
-class BadLetter(ValueError):
+class InvalidEmail(ValueError):
     """A letter that cannot be rendered: an unknown kind, or a value that is missing or of the wrong sort."""
 
 
@@ -44,11 +44,11 @@ class Letter:
     values: Mapping[str, Any]
     applicant: str = ""
     unit: str = ""
-    office: Office = NO_WAY
+    office: OfficeContact = NO_CONTACT
 
 
 @dataclass(frozen=True, slots=True)
-class Rendered:
+class RenderedEmail:
     subject: str
     text: str
     html: str
@@ -56,13 +56,13 @@ class Rendered:
 
 def words(value: Any) -> str:
     """What somebody wrote: lines kept, everything else that is not seen removed, no employee number let through."""
-    lines = (_seen(line) for line in _LINE_END.split(_string(value)[:_LONGEST_TEXT]))
+    lines = (_clean_line(line) for line in _LINE_END.split(_require_string(value)[:_MAX_TEXT_LENGTH]))
     return re.sub(r"\n{3,}", "\n\n", "\n".join(lines)).strip()
 
 
 def name(value: Any) -> str:
     """A name, or anything else that belongs on one line."""
-    return _seen(_LINE_END.sub(" ", _string(value)[:_LONGEST_NAME]))
+    return _clean_line(_LINE_END.sub(" ", _require_string(value)[:_MAX_NAME_LENGTH]))
 
 
 def day(value: Any) -> str:
@@ -144,61 +144,61 @@ CASES: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
 """Which sentences a letter is written with, where it may be one of several."""
 
 
-def render(letter: Letter) -> Rendered:
+def render(content: Letter) -> RenderedEmail:
     """The letter in Bahasa Indonesia. Raises BadLetter."""
-    values, text = _read(letter)
+    values, text = _read(content)
     frame = INDONESIAN.frame
     context = {
         "frame": frame,
         "text": text,
         "preview": text.preview.text(values),
         "blocks": text.blocks(values),
-        "greeting": frame.greeting.format(name=_addressed(letter.name) or text.somebody),
-        "number": letter.number,
-        "about": ", ".join(filter(None, (name(letter.applicant), name(letter.unit)))),
-        "office": letter.office,
-        "scope": frame.scopes.get(letter.scope, ""),
-        "link": letter.link,
+        "greeting": frame.greeting.format(name=_addressee(content.name) or text.somebody),
+        "number": content.number,
+        "about": ", ".join(filter(None, (name(content.applicant), name(content.unit)))),
+        "office": content.office,
+        "scope": frame.scopes.get(content.scope, ""),
+        "link": content.link,
     }
-    subject = f"[{letter.number}] {text.subject}"
-    return Rendered(subject, _TEXT.render(context), _HTML.render(context, subject=subject))
+    subject = f"[{content.number}] {text.subject}"
+    return RenderedEmail(subject, _TEXT.render(context), _HTML.render(context, subject=subject))
 
 
-def _addressed(written: str) -> str:
+def _addressee(written: str) -> str:
     """A name that holds a web address was written by somebody who wants it mailed."""
     return "" if contains_web_address(written) else name(written)
 
 
-def _read(letter: Letter) -> tuple[dict[str, Any], Text]:
-    if (takes := KINDS.get(letter.kind)) is None:
-        raise BadLetter(f"there is no letter of the kind {letter.kind!r}")
-    if not _LINK.fullmatch(letter.link) or not _NUMBER.fullmatch(letter.number):
-        raise BadLetter(f"{letter.kind} needs a link and a registration number")
-    values = {key: _value(letter, key, read) for key, read in takes.items()}
+def _read(content: Letter) -> tuple[dict[str, Any], Text]:
+    if (readers := KINDS.get(content.kind)) is None:
+        raise InvalidEmail(f"there is no letter of the kind {content.kind!r}")
+    if not _LINK.fullmatch(content.link) or not _NUMBER.fullmatch(content.number):
+        raise InvalidEmail(f"{content.kind} needs a link and a registration number")
+    values = {key: _value(content, key, read) for key, read in readers.items()}
     if "items" in values:
         values["items_count"] = INDONESIAN.frame.count(len(values["items"]))
-    values[OFFICE] = bool(letter.office)
-    case = CASES[letter.kind](values) if letter.kind in CASES else ""
-    return values, INDONESIAN.texts[letter.kind, case]
+    values[OFFICE] = bool(content.office)
+    case = CASES[content.kind](values) if content.kind in CASES else ""
+    return values, INDONESIAN.texts[content.kind, case]
 
 
-def _value(letter: Letter, key: str, read: Callable[[Any], Any]) -> Any:
-    if key not in letter.values:
-        raise BadLetter(f"{letter.kind} needs {key}")
+def _value(content: Letter, key: str, read: Callable[[Any], Any]) -> Any:
+    if key not in content.values:
+        raise InvalidEmail(f"{content.kind} needs {key}")
     try:
-        return read(letter.values[key])
+        return read(content.values[key])
     except (TypeError, ValueError, KeyError, AttributeError):
-        raise BadLetter(f"{key} of {letter.kind} is not a {read.__name__}") from None
+        raise InvalidEmail(f"{key} of {content.kind} is not a {read.__name__}") from None
 
 
-def _string(value: Any) -> str:
+def _require_string(value: Any) -> str:
     if not isinstance(value, str):
         raise TypeError
     return value
 
 
-def _seen(line: str) -> str:
-    seen = without_invisible(_CONTROLS.sub("", line.replace("\t", " ")))
+def _clean_line(line: str) -> str:
+    seen = remove_invisible(_CONTROLS.sub("", line.replace("\t", " ")))
     return _EMPLOYEE_NUMBER.sub(INDONESIAN.frame.hidden, " ".join(seen.split()))
 
 

@@ -12,35 +12,35 @@ from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import Response
 
-from services.notification.desk import Desk, MessageQuery
+from services.notification.desk import MessageQuery, NotificationService
 from services.notification.domain import STATUSES, Message, State
 from services.notification.planning import APPLICANT
 from services.notification.queries import recipient, trouble
 from shared.identity.accounts import Role
 from shared.identity.identity import Principal
-from shared.runtime.execution import Kept
+from shared.runtime.execution import Loaded
 from shared.web.access import signed_in
-from shared.web.admin_pages import AdminPages
+from shared.web.admin_pages import AdminTemplates
 from shared.web.labels import ROLE_LABELS
-from shared.web.page_routes import PageRoute, add_action, see
-from shared.web.posted import Posted
+from shared.web.page_routes import PageRoute, add_action, see_other
+from shared.web.posted import PostedForm
 
-_page = AdminPages("services.notification")
+_page = AdminTemplates("services.notification")
 
-MESSAGES = "/surel-keluar"
+MESSAGES_PATH = "/surel-keluar"
 FILTERS = ("request", "status", "after")
 
 Admin = Annotated[Principal, Depends(signed_in(Role.ADMIN))]
 
 
-class LedgerQuery(MessageQuery):
+class MessageListQuery(MessageQuery):
     """`antre` says that a message has just been queued again."""
 
     antre: str = Field("", max_length=1)
     limit: int = Field(25, ge=1, le=200)
 
 
-class Line(TypedDict):
+class MessageRow(TypedDict):
     """A row of the list. `version` is another one whenever something that is shown has changed."""
 
     id: str
@@ -57,34 +57,36 @@ class Line(TypedDict):
     resendable: bool
 
 
-def pages(desk: Desk) -> APIRouter:
+def pages(desk: NotificationService) -> APIRouter:
     """Routes under /surel-keluar."""
     routes = APIRouter(route_class=PageRoute, include_in_schema=False)
 
-    @routes.get(MESSAGES)
-    async def messages(request: Request, query: Annotated[LedgerQuery, Query()], admin: Admin) -> Response:
-        return await _shown(request, desk, query, Posted())
+    @routes.get(MESSAGES_PATH)
+    async def messages(request: Request, query: Annotated[MessageListQuery, Query()], admin: Admin) -> Response:
+        return await _render_messages(request, desk, query, PostedForm())
 
-    add_action(routes, f"{MESSAGES}/{{message_id}}/kirim-ulang", Resend(desk), signed_in(Role.ADMIN))
+    add_action(routes, f"{MESSAGES_PATH}/{{message_id}}/kirim-ulang", ResendAction(desk), signed_in(Role.ADMIN))
     return routes
 
 
-class Resend:
+class ResendAction:
     """The button of a row; the list that it stands in comes back with it."""
 
-    def __init__(self, desk: Desk):
-        self._desk = desk
+    def __init__(self, desk: NotificationService):
+        self._service = desk
 
-    async def show(self, request: Request, posted: Posted) -> Response:
-        return await _shown(request, self._desk, posted.judged(LedgerQuery), posted)
+    async def show(self, request: Request, posted: PostedForm) -> Response:
+        return await _render_messages(request, self._service, posted.validate(MessageListQuery), posted)
 
-    async def act(self, request: Request, posted: Posted) -> Response:
-        query = posted.judged(LedgerQuery)
-        await self._desk.resend(request, request.path_params["message_id"], request.state.principal)
-        return see(_address(query, antre="1"))
+    async def act(self, request: Request, posted: PostedForm) -> Response:
+        query = posted.validate(MessageListQuery)
+        await self._service.resend(request, request.path_params["message_id"], request.state.principal)
+        return see_other(_list_url(query, antre="1"))
 
 
-async def _shown(request: Request, desk: Desk, query: LedgerQuery, posted: Posted) -> Response:
+async def _render_messages(
+    request: Request, desk: NotificationService, query: MessageListQuery, posted: PostedForm
+) -> Response:
     cursor = await desk.store.latest_change()
     found, after = await desk.messages(query)
     return await _page(
@@ -92,31 +94,31 @@ async def _shown(request: Request, desk: Desk, query: LedgerQuery, posted: Poste
         "messages.html",
         posted=posted,
         query=query,
-        lines=[_line(*one) for one in found],
+        lines=[_message_row(*one) for one in found],
         trouble=await trouble(desk.executor),
         cursor=cursor,
         statuses=[(status, _page.words.status[status]) for status in STATUSES],
-        newest=_address(query, after="") if query.after else "",
-        next=_address(query, after=after) if after else "",
+        newest=_list_url(query, after="") if query.after else "",
+        next=_list_url(query, after=after) if after else "",
     )
 
 
-def _address(query: LedgerQuery, **changes: str) -> str:
+def _list_url(query: MessageListQuery, **changes: str) -> str:
     """The list with the filters of the query and these changes."""
-    chosen: Mapping[str, Any] = {**query.model_dump(include=set(FILTERS)), **changes}
-    given = urlencode({name: value for name, value in chosen.items() if value})
-    return f"{MESSAGES}?{given}" if given else MESSAGES
+    parameters: Mapping[str, Any] = {**query.model_dump(include=set(FILTERS)), **changes}
+    query_string = urlencode({name: value for name, value in parameters.items() if value})
+    return f"{MESSAGES_PATH}?{query_string}" if query_string else MESSAGES_PATH
 
 
-def _line(kept: Kept[State], message: Message) -> Line:
+def _message_row(loaded: Loaded[State], message: Message) -> MessageRow:
     settled = message.settled_at.isoformat() if message.settled_at else ""
     return {
         "id": message.id,
-        "request": kept.id,
+        "request": loaded.id,
         "version": f"{message.status} {message.tries} {settled}",
-        "number": kept.state.number,
+        "number": loaded.state.number,
         "kind": _page.words.kinds.get(message.kind, message.kind),
-        "recipient": _recipient(kept.state, message),
+        "recipient": _recipient_label(loaded.state, message),
         "status": message.status,
         "reason": message.reason if message.status in ("failed", "unknown") else "",
         "tries": message.tries,
@@ -126,7 +128,7 @@ def _line(kept: Kept[State], message: Message) -> Line:
     }
 
 
-def _recipient(state: State, message: Message) -> str:
+def _recipient_label(state: State, message: Message) -> str:
     """In words, whatever it is: a masked address, everybody of a role, or one member of staff."""
     whom = recipient(state, message)
     if message.to == APPLICANT:

@@ -8,20 +8,20 @@ from typing import Any
 
 from services.notification.domain import Message, State, newest
 from services.notification.planning import APPLICANT
-from shared.mail.address import masked
-from shared.runtime.execution import Executor, Kept
-from shared.search_text import query_words
-from shared.storage.port import Find, Scalar
+from shared.mail.address import mask_address
+from shared.runtime.execution import Executor, Loaded
+from shared.search_text import normalize_query
+from shared.storage.port import RecordQuery, Scalar
 
 Row = dict[str, Any]
-Listed = tuple[Kept[State], Message]
+ListedMessage = tuple[Loaded[State], Message]
 
-LOOKED_THROUGH = 100
+MAX_COUNTED_REQUESTS = 100
 """Requests whose messages are counted one by one; beyond them only that there are more is told."""
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class MessageCursor:
     """Where a page ended: with this message, of the request that stood in the list by the time of its `newest` one."""
 
     newest: str
@@ -33,14 +33,14 @@ class Place:
 
 
 async def messages(
-    executor: Executor[State], *, request: str, status: str, after: Place | None, limit: int
-) -> tuple[list[Listed], Place | None]:
+    executor: Executor[State], *, request: str, status: str, after: MessageCursor | None, limit: int
+) -> tuple[list[ListedMessage], MessageCursor | None]:
     """A page of messages, and where it ended, None if it was the last one."""
-    found: list[tuple[Listed, Place]] = []
-    async for kept, listed_by in _ledgers(executor, request, status, after):
-        for message in _older(kept, after):
+    found: list[tuple[ListedMessage, MessageCursor]] = []
+    async for loaded, sort_key in _matching_requests(executor, request, status, after):
+        for message in _messages_after_cursor(loaded, after):
             if status in ("", message.status):
-                found.append(((kept, message), Place(listed_by, message.id)))
+                found.append(((loaded, message), MessageCursor(sort_key, message.id)))
         if len(found) > limit:
             break
     shown = found[:limit]
@@ -48,70 +48,74 @@ async def messages(
 
 
 @dataclass(frozen=True, slots=True)
-class Trouble:
+class DeliveryProblems:
     """How many messages failed, and of how many nobody knows whether they arrived; `more`: at least so many."""
 
     failed: int = 0
     unknown: int = 0
-    more: bool = False
+    is_truncated: bool = False
 
     @property
     def count(self) -> int:
         return self.failed + self.unknown
 
 
-async def trouble(executor: Executor[State]) -> Trouble:
+async def trouble(executor: Executor[State]) -> DeliveryProblems:
     """What somebody may have to act on."""
-    counted, more = {"failed": 0, "unknown": 0}, False
+    counted, is_truncated = {"failed": 0, "unknown": 0}, False
     for status in counted:
-        page = await executor.find(Find("newest", where={status: 1}, limit=LOOKED_THROUGH, descending=True))
-        counted[status] = sum(message.status == status for kept in page.items for message in kept.state.messages)
-        more = more or page.next is not None
-    return Trouble(**counted, more=more)
+        page = await executor.find(
+            RecordQuery("newest", where={status: 1}, limit=MAX_COUNTED_REQUESTS, descending=True)
+        )
+        counted[status] = sum(message.status == status for loaded in page.items for message in loaded.state.messages)
+        is_truncated = is_truncated or page.next is not None
+    return DeliveryProblems(**counted, is_truncated=is_truncated)
 
 
-async def _ledgers(
-    executor: Executor[State], request: str, status: str, after: Place | None
-) -> AsyncIterator[tuple[Kept[State], str]]:
+async def _matching_requests(
+    executor: Executor[State], request: str, status: str, after: MessageCursor | None
+) -> AsyncIterator[tuple[Loaded[State], str]]:
     """The requests to list, each with the time by which it stands in the list; first the one in which the last page ended.
     `request` is a number, an id, or words of number, name, unit, e-mail and lead.
 
     That one may have moved up since: it is gone on with all the same, and the next are those below its former place.
     """
-    words = query_words(request)
+    words = normalize_query(request)
     if words:
         only = await executor.find_one("number", words.upper()) or await executor.read(request.strip())
         if only:
             yield only, newest(only.state)
             return
-    if after and (begun := await executor.read(after.request)):
-        yield begun, after.newest
+    if after and (resumed := await executor.read(after.request)):
+        yield resumed, after.newest
     key: tuple[Scalar, str] | None = (after.newest, after.request) if after else None
     where: dict[str, Scalar | tuple[Scalar, ...]] = {status: 1} if status else {}
     while True:
-        page = await executor.find(Find("newest", where=where, search=words, after=key, limit=50, descending=True))
-        for kept in page.items:
-            yield kept, newest(kept.state)
+        page = await executor.find(
+            RecordQuery("newest", where=where, search=words, after=key, limit=50, descending=True)
+        )
+        for loaded in page.items:
+            yield loaded, newest(loaded.state)
         if page.next is None:
             return
         key = page.next
 
 
-def _older(kept: Kept[State], after: Place | None) -> Iterator[Message]:
+def _messages_after_cursor(loaded: Loaded[State], after: MessageCursor | None) -> Iterator[Message]:
     """The messages of one request, newest first; of the one in which the last page ended, those that followed there."""
-    last = kept.state.message(after.message) if after and after.request == kept.id else None
-    for message in reversed(kept.state.messages):
+    last = loaded.state.message(after.message) if after and after.request == loaded.id else None
+    for message in reversed(loaded.state.messages):
         if last is None or (message.planned_at, message.id) < (last.planned_at, last.id):
             yield message
 
 
-def row(kept: Kept[State], message: Message) -> Row:
+def row(loaded: Loaded[State], message: Message) -> Row:
     return {
         "id": message.id,
-        "request": kept.id,
-        "number": kept.state.number,
+        "request": loaded.id,
+        "number": loaded.state.number,
         "kind": message.kind,
-        "recipient": recipient(kept.state, message),
+        "recipient": recipient(loaded.state, message),
         "status": message.status,
         "reason": message.reason,
         "tries": message.tries,
@@ -124,5 +128,5 @@ def row(kept: Kept[State], message: Message) -> Row:
 def recipient(state: State, message: Message) -> str:
     """Who it is for: an applicant's address with most of it hidden, a role, or a username."""
     if message.to == APPLICANT:
-        return masked(state.applicant.email) if state.applicant else ""
+        return mask_address(state.applicant.email) if state.applicant else ""
     return message.to.partition(":")[2]

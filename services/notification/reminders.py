@@ -9,13 +9,13 @@ from datetime import date, datetime, time
 from services.notification.planning import Values
 from shared.calendar import WIT, end_of_day
 from shared.contracts.assignment import WorkCompleted, WorkPaused
-from shared.contracts.course import Course, Status
+from shared.contracts.course import Lifecycle, Status
 from shared.contracts.envelope import Event
 from shared.contracts.verification import RequestReturned
 
-REMINDED_AT = time(8, 0, tzinfo=WIT)
+REMINDER_TIME = time(8, 0, tzinfo=WIT)
 
-LAST_DAY: Mapping[str, str] = {"reminder_return": "respond_by", "reminder_confirm": "confirm_by"}
+LAST_DAY_FIELD: Mapping[str, str] = {"reminder_return": "respond_by", "reminder_confirm": "confirm_by"}
 """The value with the last day to act, of reminders after which time decides: the request expires, or is taken as accepted."""
 
 
@@ -30,7 +30,7 @@ class Reminder:
     values: Values
 
 
-def planned_by(event: Event) -> list[Reminder]:
+def reminders_for(event: Event) -> list[Reminder]:
     """The reminders that the event calls for."""
     match event.fact:
         case RequestReturned(round=count, respond_by=by, remind_on=days):
@@ -44,11 +44,11 @@ def planned_by(event: Event) -> list[Reminder]:
     return [Reminder(f"{kind}:{count}:{day.isoformat()}", kind, day, count, values) for day in days]
 
 
-def falls_due(reminder: Reminder) -> datetime:
-    return datetime.combine(reminder.on, REMINDED_AT)
+def due_time(reminder: Reminder) -> datetime:
+    return datetime.combine(reminder.on, REMINDER_TIME)
 
 
-def concerning(course: Course, reminders: Iterable[Reminder]) -> list[Reminder]:
+def current_reminders(course: Lifecycle, reminders: Iterable[Reminder]) -> list[Reminder]:
     """Those that are about where the request stands."""
     wanted = {
         Status.RETURNED: ("reminder_return", course.round),
@@ -58,13 +58,13 @@ def concerning(course: Course, reminders: Iterable[Reminder]) -> list[Reminder]:
     return [reminder for reminder in reminders if (reminder.kind, reminder.count) == wanted]
 
 
-def is_over(kind: str, values: Values, now: datetime) -> bool:
+def is_expired(kind: str, values: Values, now: datetime) -> bool:
     """Whether the last day of which this reminder tells has passed, so that time decides, or has decided."""
-    last_day = LAST_DAY.get(kind)
+    last_day = LAST_DAY_FIELD.get(kind)
     return last_day is not None and now > end_of_day(date.fromisoformat(values[last_day]))
 
 
-def comes_too_late(reminder: Reminder, open_ones: Iterable[Reminder], now: datetime) -> bool:
+def is_obsolete(reminder: Reminder, open_reminders: Iterable[Reminder], now: datetime) -> bool:
     """Whether its last day has passed, or the day of a later one has come, which is sent in its place."""
-    later = any(one.on > reminder.on and falls_due(one) <= now for one in open_ones)
-    return later or is_over(reminder.kind, reminder.values, now)
+    later = any(one.on > reminder.on and due_time(one) <= now for one in open_reminders)
+    return later or is_expired(reminder.kind, reminder.values, now)

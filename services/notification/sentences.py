@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from shared.web.commands import Sentences
-from shared.web.words import read_words
+from shared.web.commands import RefusalMessages
+from shared.web.words import load_words
 
-_refusals = read_words("services.notification").refusals
+_refusals = load_words("services.notification").refusals
 
-SENTENCES: Sentences = {
+REFUSAL_MESSAGES: RefusalMessages = {
     "message_unknown": (404, "", _refusals.message_unknown),
     "being_sent": (409, "", _refusals.being_sent),
     "superseded": (409, "", _refusals.superseded),

@@ -8,7 +8,7 @@ from typing import Literal
 
 from services.notification.planning import Values
 from services.notification.reminders import Reminder
-from shared.contracts.course import Course
+from shared.contracts.course import Lifecycle
 from shared.contracts.facts import Applicant, Staff
 
 MessageStatus = Literal["queued", "sending", "sent", "failed", "unknown"]
@@ -42,7 +42,7 @@ class State:
     number: str = ""
     scope: str = ""
     applicant: Applicant | None = None
-    course: Course = field(default_factory=Course)
+    course: Lifecycle = field(default_factory=Lifecycle)
     lead: Staff | None = None
     rejected_by: Staff | None = None
     messages: tuple[Message, ...] = ()

@@ -7,27 +7,27 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Query, Request, Response
 from starlette.responses import StreamingResponse
 
-from services.verification.desk import Desk
+from services.verification.desk import VerificationService
 from services.verification.domain import RecommendRejection, ReturnRequest, VerifyRequest
 from services.verification.fields import QueueQuery, Recommendation, Return, Verification, verdicts
-from services.verification.queries import change, find_requests, full, item
+from services.verification.queries import change_notice, find_requests, full, item
 from shared.calendar import today
 from shared.identity.accounts import Role
 from shared.identity.identity import Principal
 from shared.web.access import GuardedRoute, signed_in
-from shared.web.commands import Moved
+from shared.web.commands import CommandResponse
 from shared.web.downloads import download
-from shared.web.lists import page_of
+from shared.web.lists import page_response
 from shared.web.live import live
 from shared.web.methods import wants_headers_only
-from shared.web.openapi import DOWNLOAD, PICTURE, STREAM
+from shared.web.openapi import DOWNLOAD_RESPONSES, IMAGE_RESPONSES, STREAM_RESPONSES
 
 Officer = Annotated[Principal, Depends(signed_in(Role.OFFICER))]
 
 PREFIX = "/api/verification"
 
 
-def router(desk: Desk) -> APIRouter:
+def router(desk: VerificationService) -> APIRouter:
     """Routes under /api/verification."""
     routes = APIRouter(prefix=PREFIX, tags=["verification"], route_class=GuardedRoute)
     _reading(routes, desk)
@@ -37,7 +37,7 @@ def router(desk: Desk) -> APIRouter:
     return routes
 
 
-def _reading(routes: APIRouter, desk: Desk) -> None:
+def _reading(routes: APIRouter, desk: VerificationService) -> None:
     @routes.get("/requests")
     async def list_requests(query: Annotated[QueueQuery, Query()], officer: Officer) -> dict[str, Any]:
         """The queue, those that have waited longest in their present round first."""
@@ -51,7 +51,7 @@ def _reading(routes: APIRouter, desk: Desk) -> None:
             limit=query.limit,
         )
         day = today(desk.platform.clock())
-        return page_of(await desk.executor.find(find), lambda kept: item(kept, day, desk.rules))
+        return page_response(await desk.executor.find(find), lambda loaded: item(loaded, day, desk.rules))
 
     @routes.get("/requests/{id}")
     async def show_request(id: str, officer: Officer) -> dict[str, Any]:
@@ -59,20 +59,22 @@ def _reading(routes: APIRouter, desk: Desk) -> None:
         return full(await desk.known(id), today(desk.platform.clock()), desk.rules)
 
 
-def _documents(routes: APIRouter, desk: Desk) -> None:
-    @routes.get("/requests/{id}/documents/{document_id}", response_class=Response, responses=DOWNLOAD)
+def _documents(routes: APIRouter, desk: VerificationService) -> None:
+    @routes.get("/requests/{id}/documents/{document_id}", response_class=Response, responses=DOWNLOAD_RESPONSES)
     async def download_document(id: str, document_id: str, officer: Officer, request: Request) -> Response:
         """The document itself, as it was sent."""
         document = await desk.document(id, document_id)
         return await download(request, desk.platform.documents, document, officer.username)
 
-    @routes.get("/requests/{id}/documents/{document_id}/pages/{page}", response_class=Response, responses=PICTURE)
+    @routes.get(
+        "/requests/{id}/documents/{document_id}/pages/{page}", response_class=Response, responses=IMAGE_RESPONSES
+    )
     async def show_page(id: str, document_id: str, page: int, officer: Officer, request: Request) -> Response:
         """One page of a PDF, PNG or JPEG as a picture; `Link` names the next one. HEAD draws nothing."""
         found = await desk.document(id, document_id)
         if not wants_headers_only(request):
             image = await desk.drawn(found, page, officer)
-        elif (drawn := desk.get_drawn(found, page)) is not None:
+        elif (drawn := desk.get_cached(found, page)) is not None:
             image = drawn
         else:
             return StreamingResponse(iter(()), media_type="image/png")  # without Content-Length, which nobody knows yet
@@ -81,34 +83,34 @@ def _documents(routes: APIRouter, desk: Desk) -> None:
         return Response(image.png, headers=more, media_type="image/png")
 
 
-def _deciding(routes: APIRouter, desk: Desk) -> None:
-    @routes.post("/requests/{id}/verification", response_model=Moved)
+def _deciding(routes: APIRouter, desk: VerificationService) -> None:
+    @routes.post("/requests/{id}/verification", response_model=CommandResponse)
     async def verify(id: str, body: Verification, officer: Officer, request: Request) -> dict[str, Any]:
         """Declare the request complete: every item is right and every warning was seen."""
         command = VerifyRequest(officer.staff, verdicts(body.checklist), body.acknowledged_warnings)
-        return await desk.obey(request, id, command, body)
+        return await desk.execute_command(request, id, command, body)
 
-    @routes.post("/requests/{id}/return", response_model=Moved)
+    @routes.post("/requests/{id}/return", response_model=CommandResponse)
     async def return_to_applicant(id: str, body: Return, officer: Officer, request: Request) -> dict[str, Any]:
         """Give the request back to be completed: at least one item is not right, with a note on what is missing."""
-        return await desk.obey(request, id, ReturnRequest(officer.staff, verdicts(body.checklist)), body)
+        return await desk.execute_command(request, id, ReturnRequest(officer.staff, verdicts(body.checklist)), body)
 
-    @routes.post("/requests/{id}/recommendation", response_model=Moved)
+    @routes.post("/requests/{id}/recommendation", response_model=CommandResponse)
     async def recommend(id: str, body: Recommendation, officer: Officer, request: Request) -> dict[str, Any]:
         """Advise the structural head to reject the request."""
-        return await desk.obey(request, id, RecommendRejection(officer.staff, body.reason), body)
+        return await desk.execute_command(request, id, RecommendRejection(officer.staff, body.reason), body)
 
 
-def _following(routes: APIRouter, desk: Desk) -> None:
-    @routes.get("/live", response_class=Response, responses=STREAM)
+def _following(routes: APIRouter, desk: VerificationService) -> None:
+    @routes.get("/live", response_class=Response, responses=STREAM_RESPONSES)
     async def follow(officer: Officer, request: Request) -> Response:
         """Server-sent events: which request changed, to what version."""
 
-        async def still_allowed() -> bool:
-            return await desk.platform.identity.still_signed_in(officer)
+        async def may_continue() -> bool:
+            return await desk.platform.identity.is_session_active(officer)
 
         async def allowed(id: str, version: int) -> dict[str, Any] | None:
-            kept = await desk.executor.read(id)
-            return change(kept.state) if kept and kept.state.number else None
+            loaded = await desk.executor.read(id)
+            return change_notice(loaded.state) if loaded and loaded.state.number else None
 
-        return await live(request, desk.store, allowed, still_allowed, reader=officer)
+        return await live(request, desk.store, allowed, may_continue, reader=officer)

@@ -15,17 +15,17 @@ from services.verification.queries import document, find_requests
 from services.verification.sentences import NO_DOCUMENT, NOT_DRAWABLE, SENTENCES, UNKNOWN
 from shared.contracts.course import Status
 from shared.contracts.facts import DocumentRef
-from shared.documents.kept_pages import KeptPages
-from shared.documents.pages import DRAWABLE, NoSuchPage, PageImage, TookTooLong, Unrenderable
+from shared.documents.kept_pages import PageImageCache
+from shared.documents.pages import RENDERABLE_TYPES, PageImage, PageNotFound, RenderTimeout, Unrenderable
 from shared.documents.port import DocumentMissing, StoreUnavailable
 from shared.identity.identity import Principal
 from shared.platform import Platform
-from shared.runtime.execution import Kept
-from shared.runtime.moved_on import moved_on
+from shared.runtime.execution import Loaded
+from shared.runtime.moved_on import conflict
 from shared.runtime.service import ServiceRuntime
 from shared.web import commands
 from shared.web.bodies import FieldError
-from shared.web.problems import Problem, invalid
+from shared.web.problems import Problem, validation_problem
 
 logger = logging.getLogger(__name__)
 
@@ -34,7 +34,7 @@ PATIENCE = 0.5
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class PagePreview:
     """What is known of a document's page when it is about to be shown; `pages` is None if nobody knows yet."""
 
     page: int
@@ -44,19 +44,19 @@ class Look:
     fault: str = ""
 
 
-class Desk:
+class VerificationService:
     """The requests of this service, as officers see them."""
 
-    def __init__(self, runtime: ServiceRuntime[State], platform: Platform, rules: Rules, images: KeptPages):
+    def __init__(self, runtime: ServiceRuntime[State], platform: Platform, rules: Rules, images: PageImageCache):
         self.executor, self.store, self.platform, self.rules = runtime.executor, runtime.store, platform, rules
         self._images = images
 
-    async def known(self, id: str) -> Kept[State]:
+    async def known(self, id: str) -> Loaded[State]:
         """Raises Problem 404 for a request that was not heard of."""
-        kept = await self.executor.read(id)
-        if kept is None or not kept.state.number:
+        loaded = await self.executor.read(id)
+        if loaded is None or not loaded.state.number:
             raise Problem(404, UNKNOWN)
-        return kept
+        return loaded
 
     async def document(self, id: str, document_id: str) -> DocumentRef:
         """Raises Problem 404."""
@@ -69,45 +69,49 @@ class Desk:
         """How many requests wait for an officer."""
         return await self.executor.count(find_requests(status=Status.SUBMITTED))
 
-    async def obey(self, request: Request, id: str, command: Command, *parts: BaseModel | str) -> dict[str, Any]:
+    async def execute_command(
+        self, request: Request, id: str, command: Command, *parts: BaseModel | str
+    ) -> dict[str, Any]:
         await self.known(id)
-        return await commands.obey(request, self.executor, id, command, command.by.username, SENTENCES, *parts)
+        return await commands.execute_command(
+            request, self.executor, id, command, command.by.username, SENTENCES, *parts
+        )
 
-    def moved_on(self, kept: Kept[State]) -> Problem:
+    def conflict(self, loaded: Loaded[State]) -> Problem:
         """409 as a decision would meet it now."""
-        return commands.moved_on(moved_on(kept.state.status, kept.state.history), kept.version)
+        return commands.conflict(conflict(loaded.state.status, loaded.state.history), loaded.version)
 
-    def get_drawn(self, found: DocumentRef, page: int) -> PageImage | None:
+    def get_cached(self, found: DocumentRef, page: int) -> PageImage | None:
         """The page if it was drawn a moment ago. Raises Problem 415."""
-        if found.media_type not in DRAWABLE:
+        if found.media_type not in RENDERABLE_TYPES:
             raise Problem(415, NOT_DRAWABLE)
-        return self._images.get_drawn(found.key, page)
+        return self._images.get_cached(found.key, page)
 
     async def drawn(self, found: DocumentRef, page: int, officer: Principal) -> PageImage:
         """Raises Problem 404, 415 or 422, DocumentMissing."""
-        if found.media_type not in DRAWABLE:
+        if found.media_type not in RENDERABLE_TYPES:
             raise Problem(415, NOT_DRAWABLE)
         logger.info("%s looked at page %d of document %s", officer.username, page, found.id)
         try:
-            return await self._images.draw(found.key, found.media_type, page)
-        except NoSuchPage as error:
+            return await self._images.render(found.key, found.media_type, page)
+        except PageNotFound as error:
             raise Problem(404, error.message) from error
-        except (Unrenderable, TookTooLong) as error:
-            raise invalid([FieldError("page", error.message)]) from error
+        except (Unrenderable, RenderTimeout) as error:
+            raise validation_problem([FieldError("page", error.message)]) from error
 
-    async def look(self, found: DocumentRef, page: int) -> Look:
+    async def look(self, found: DocumentRef, page: int) -> PagePreview:
         """The page, or the first one if there is no such page. Its picture is begun here and shown by another call, so that
         this one never waits long; who looks is noted where the picture is handed out.
         """
         try:
             async with asyncio.timeout(PATIENCE):
-                image = await self._images.draw(found.key, found.media_type, page)
-        except NoSuchPage as error:
-            return await self.look(found, 1) if page > 1 else Look(page, fault=error.message)
-        except (Unrenderable, TookTooLong, StoreUnavailable) as error:
-            return Look(page, fault=error.message)
+                image = await self._images.render(found.key, found.media_type, page)
+        except PageNotFound as error:
+            return await self.look(found, 1) if page > 1 else PagePreview(page, fault=error.message)
+        except (Unrenderable, RenderTimeout, StoreUnavailable) as error:
+            return PagePreview(page, fault=error.message)
         except DocumentMissing:
-            return Look(page, fault=NO_DOCUMENT)
+            return PagePreview(page, fault=NO_DOCUMENT)
         except TimeoutError:
-            return Look(page)
-        return Look(page, image.pages, *image.size)
+            return PagePreview(page)
+        return PagePreview(page, image.pages, *image.size)

@@ -8,8 +8,8 @@ from datetime import UTC, date, datetime
 from functools import partial
 
 from services.verification.state import CHECKLIST, Recommendation, evolve, initial
-from services.verification.state import HEARS as HEARS
 from services.verification.state import OWN as OWN
+from services.verification.state import SUBSCRIBES_TO as SUBSCRIBES_TO
 from services.verification.state import State as State
 from shared.calendar import WorkingCalendar, today
 from shared.contracts.course import ENDED, Status
@@ -17,17 +17,17 @@ from shared.contracts.envelope import Event
 from shared.contracts.facts import ChecklistItem, Fact, Staff, Verdict
 from shared.contracts.verification import RejectionRecommended, RequestReturned, RequestVerified
 from shared.runtime.decider import Decider, Refusal
-from shared.runtime.moved_on import moved_on
-from shared.search_text import request_text
+from shared.runtime.moved_on import conflict
+from shared.search_text import request_search_text
 from shared.storage.port import COLUMNS_VERSION, Column, Scalar
 
-INDEXED = (
+INDEXED_COLUMNS = (
     *map(Column, ("number", "submitted_at", "received_at", "due", "search")),
     *(Column(name, ordered_by="received_at") for name in ("status", "unit", "scope")),
     Column("open", "integer", ordered_by="received_at"),
     Column(COLUMNS_VERSION, "integer"),
 )
-DERIVATION = 1
+COLUMNS_VERSION_NUMBER = 1
 """Raised with every change of what `columns` makes of a state; a start then derives those of stored documents again."""
 
 
@@ -74,52 +74,52 @@ def decide(state: State, command: Command, now: datetime, rules: Rules) -> list[
     Raises Refusal: moved_on (status, by, at, event), items_missing, item_duplicate, note_missing, item_failed (items),
     nothing_failed, warning_open (warnings), reason_missing, already_recommended (by, at).
     """
-    if out_of_date(state, command.round):
-        raise moved_on(state.status, state.history)
+    if is_outdated(state, command.round):
+        raise conflict(state.status, state.history)
     match command:
         case RecommendRejection():
-            return [_recommended(state, command)]
+            return [_recommend(state, command)]
         case VerifyRequest() | ReturnRequest():
-            for refusal in shortcomings(state, command):
+            for refusal in checklist_refusals(state, command):
                 raise refusal
     verdicts = tuple(sorted(command.verdicts, key=lambda verdict: CHECKLIST.index(verdict.item)))
-    return [_judged(state, replace(command, verdicts=verdicts), today(now), rules)]
+    return [_decide_checklist(state, replace(command, verdicts=verdicts), today(now), rules)]
 
 
-def out_of_date(state: State, round: int | None) -> bool:
+def is_outdated(state: State, round: int | None) -> bool:
     """The request waits for no officer any more, or the applicant has sent it again since that round."""
     return state.status is not Status.SUBMITTED or round not in (None, state.course.round)
 
 
-def shortcomings(state: State, command: VerifyRequest | ReturnRequest) -> list[Refusal]:
+def checklist_refusals(state: State, command: VerifyRequest | ReturnRequest) -> list[Refusal]:
     """Everything that keeps the findings from becoming this decision, in the order in which it is told: the checklist needs one
     verdict for every item with a note for every failed one; to verify, none has failed and every warning was seen.
     """
-    verdicts, failed = command.verdicts, _failed(command.verdicts)
+    verdicts, failed = command.verdicts, _failed_items(command.verdicts)
     items = [verdict.item for verdict in verdicts]
-    concerned = {
+    items_by_code = {
         "items_missing": tuple(item for item in CHECKLIST if item not in items),
         "item_duplicate": tuple(item for item in CHECKLIST if items.count(item) > 1),
         "note_missing": tuple(each.item for each in verdicts if not each.ok and not each.note.strip()),
         "item_failed": failed if isinstance(command, VerifyRequest) else (),
     }
-    found = [Refusal(code, items=those) for code, those in concerned.items() if those]
+    found = [Refusal(code, items=those) for code, those in items_by_code.items() if those]
     if isinstance(command, ReturnRequest) and not failed and not found:
         found.append(Refusal("nothing_failed"))
-    if isinstance(command, VerifyRequest) and (unseen := _unseen(state, command)):
+    if isinstance(command, VerifyRequest) and (unseen := _unacknowledged(state, command)):
         found.append(Refusal("warning_open", warnings=unseen))
     return found
 
 
-def _failed(verdicts: tuple[Verdict, ...]) -> tuple[ChecklistItem, ...]:
+def _failed_items(verdicts: tuple[Verdict, ...]) -> tuple[ChecklistItem, ...]:
     return tuple(verdict.item for verdict in verdicts if not verdict.ok)
 
 
-def _unseen(state: State, command: VerifyRequest) -> tuple[str, ...]:
+def _unacknowledged(state: State, command: VerifyRequest) -> tuple[str, ...]:
     return tuple(code for code in state.warnings if code not in command.acknowledged)
 
 
-def _judged(state: State, command: VerifyRequest | ReturnRequest, day: date, rules: Rules) -> Fact:
+def _decide_checklist(state: State, command: VerifyRequest | ReturnRequest, day: date, rules: Rules) -> Fact:
     round, verdicts, by = state.course.round, command.verdicts, command.by
     if isinstance(command, VerifyRequest):
         return RequestVerified(round=round, verdicts=verdicts, acknowledged=state.warnings, by=by)
@@ -129,7 +129,7 @@ def _judged(state: State, command: VerifyRequest | ReturnRequest, day: date, rul
     return RequestReturned(round=round, verdicts=verdicts, respond_by=respond_by, remind_on=tuple(remind_on), by=by)
 
 
-def _recommended(state: State, command: RecommendRejection) -> RejectionRecommended:
+def _recommend(state: State, command: RecommendRejection) -> RejectionRecommended:
     if (given := recommendation(state)) is not None:
         raise Refusal("already_recommended", by=given.by.name, at=given.at)
     if not (reason := command.reason.strip()):
@@ -148,7 +148,7 @@ def react(state: State, event: Event) -> list[Command]:
     return []
 
 
-def verify_by(state: State, rules: Rules) -> date | None:
+def verification_due(state: State, rules: Rules) -> date | None:
     """The internal target of the present round while it waits for an officer, None while it does not."""
     if state.received_at is None or state.status is not Status.SUBMITTED:
         return None
@@ -157,22 +157,22 @@ def verify_by(state: State, rules: Rules) -> date | None:
 
 def columns(state: State, rules: Rules) -> Mapping[str, Scalar]:
     """What requests are found by. `due` is the internal target while its clock runs: below today it is overdue."""
-    due = verify_by(state, rules)
+    due = verification_due(state, rules)
     return {
-        COLUMNS_VERSION: DERIVATION,
+        COLUMNS_VERSION: COLUMNS_VERSION_NUMBER,
         "number": state.number,
         "status": state.status.value,
         "open": int(state.status not in ENDED),
-        "submitted_at": sortable(state.submitted_at),
-        "received_at": sortable(state.received_at),
+        "submitted_at": sortable_time(state.submitted_at),
+        "received_at": sortable_time(state.received_at),
         "unit": state.applicant.unit if state.applicant else "",
         "scope": state.scope.value if state.scope else None,
         "due": due.isoformat() if due else None,
-        "search": request_text(state.number, state.applicant, state.letter, state.description, state.lead),
+        "search": request_search_text(state.number, state.applicant, state.letter, state.description, state.lead),
     }
 
 
-def sortable(time: datetime | None) -> str | None:
+def sortable_time(time: datetime | None) -> str | None:
     """UTC with all its digits, so that text sorts as time does."""
     return time.astimezone(UTC).isoformat(timespec="microseconds") if time else None
 
@@ -186,8 +186,8 @@ def decider(rules: Rules) -> Decider[State]:
         decide=partial(decide, rules=rules),
         evolve=evolve,
         react=react,
-        hears=HEARS,
-        indexed=INDEXED,
+        subscribes_to=SUBSCRIBES_TO,
+        indexed_columns=INDEXED_COLUMNS,
         columns=partial(columns, rules=rules),
         status=lambda state: state.status.value,
         number=lambda state: state.number,

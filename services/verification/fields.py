@@ -8,15 +8,15 @@ from pydantic import Field, field_validator, model_validator
 
 from shared.contracts.course import Status
 from shared.contracts.facts import ChecklistItem, Scope, Verdict
-from shared.web.bodies import Body
+from shared.web.bodies import RequestBody
 from shared.web.commands import OptionalText, Text
-from shared.web.labels import WARNING_SENTENCES
-from shared.web.lists import ListQuery, without_blanks
-from shared.web.words import read_words
+from shared.web.labels import WARNING_MESSAGES
+from shared.web.lists import ListQuery, drop_blank_values
+from shared.web.words import load_words
 
-_words = read_words("services.verification")
+_words = load_words("services.verification")
 
-OPEN, ALL = "open", "all"
+OPEN_LIST, ALL_LIST = "open", "all"
 """Lists of the page beside those of one status: whatever has not ended, and everything."""
 
 Note = Annotated[OptionalText, Field(max_length=500)]
@@ -40,7 +40,7 @@ class QueueQuery(QueueFilter):
     status: Status | None = None
 
 
-class BoardQuery(QueueFilter):
+class QueuePageQuery(QueueFilter):
     """As the page asks: the list is one status, `open` or `all`; `selesai` is the request that was just decided."""
 
     status: str = Status.SUBMITTED.value
@@ -49,17 +49,17 @@ class BoardQuery(QueueFilter):
     @model_validator(mode="before")
     @classmethod
     def _without_blanks(cls, given: Any) -> Any:
-        return without_blanks(given)
+        return drop_blank_values(given)
 
     @field_validator("status")
     @classmethod
     def _is_list(cls, value: str) -> str:
-        if value not in (OPEN, ALL, *Status):
+        if value not in (OPEN_LIST, ALL_LIST, *Status):
             raise ValueError(_words.queue.no_list)
         return value
 
 
-class Finding(Body):
+class Finding(RequestBody):
     """What was found on one item; a failed one says what is missing."""
 
     item: ChecklistItem
@@ -75,21 +75,21 @@ Findings = Annotated[
         json_schema_extra={"minItems": len(ChecklistItem), "maxItems": len(ChecklistItem)},
     ),
 ]
-WarningCode = Annotated[str, Field(json_schema_extra={"enum": list(WARNING_SENTENCES)})]
+WarningCode = Annotated[str, Field(json_schema_extra={"enum": list(WARNING_MESSAGES)})]
 
 
-class Verification(Body):
+class Verification(RequestBody):
     """`acknowledged_warnings` are the codes of the request's warnings."""
 
     checklist: Findings
     acknowledged_warnings: Annotated[tuple[WarningCode, ...], Field(max_length=20)] = ()
 
 
-class Return(Body):
+class Return(RequestBody):
     checklist: Findings
 
 
-class Recommendation(Body):
+class Recommendation(RequestBody):
     reason: Text
 
 

@@ -9,51 +9,51 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 
 from services.verification.checklist import (
     FIELD_LABELS,
-    chosen,
-    decision,
-    explained,
+    checklist_errors,
+    displayed_round,
+    has_input,
     note_field,
-    round_of,
+    parse_decision,
     verdict_field,
 )
-from services.verification.desk import Desk
-from services.verification.domain import RecommendRejection, State, out_of_date, recommendation, shortcomings
-from services.verification.fields import BoardQuery, Recommendation
+from services.verification.desk import VerificationService
+from services.verification.domain import RecommendRejection, State, checklist_refusals, is_outdated, recommendation
+from services.verification.fields import QueuePageQuery, Recommendation
 from services.verification.queries import full, line
-from services.verification.queue import QUEUE, Queue
-from services.verification.viewer import LOOK, asked_for, view
+from services.verification.queue import QUEUE_PATH, Queue
+from services.verification.viewer import LOOK_BUTTON, build_viewer, requested_page
 from shared.calendar import today
 from shared.contracts.course import Status
 from shared.contracts.facts import ChecklistItem
 from shared.identity.accounts import Role
 from shared.identity.identity import Principal
-from shared.runtime.execution import Kept
+from shared.runtime.execution import Loaded
 from shared.web.access import signed_in
 from shared.web.downloads import download
-from shared.web.employee_number import grouped
-from shared.web.idempotency import digest_of
+from shared.web.employee_number import group_digits
+from shared.web.idempotency import request_digest
 from shared.web.labels import CHECKLIST_LABELS
-from shared.web.page_routes import PageRoute, add_form, see
-from shared.web.posted import Posted
-from shared.web.problems import invalid
-from shared.web.rendering import Pages
+from shared.web.page_routes import PageRoute, add_form, see_other
+from shared.web.posted import PostedForm
+from shared.web.problems import validation_problem
+from shared.web.rendering import Templates
 from shared.web.shapes import warnings
 
-CHECKS = [(verdict_field(item), note_field(item), CHECKLIST_LABELS[item], item.value) for item in ChecklistItem]
+CHECKLIST_ROWS = [(verdict_field(item), note_field(item), CHECKLIST_LABELS[item], item.value) for item in ChecklistItem]
 """Each line of the checklist: its two fields, what it says, and its code."""
 
 OFFICER = signed_in(Role.OFFICER)
 Officer = Annotated[Principal, Depends(OFFICER)]
 
 
-def router(desk: Desk) -> APIRouter:
+def router(desk: VerificationService) -> APIRouter:
     """Routes under /verifikasi."""
-    routes = APIRouter(prefix=QUEUE, route_class=PageRoute, include_in_schema=False)
-    page = Pages("services.verification")
+    routes = APIRouter(prefix=QUEUE_PATH, route_class=PageRoute, include_in_schema=False)
+    page = Templates("services.verification")
     queue = Queue(desk, page)
 
     @routes.get("")
-    async def show_queue(query: Annotated[BoardQuery, Query()], officer: Officer, request: Request) -> Response:
+    async def show_queue(query: Annotated[QueuePageQuery, Query()], officer: Officer, request: Request) -> Response:
         return await queue.show(request, query, officer)
 
     @routes.get("/{id}/dokumen/{document_id}")
@@ -61,105 +61,105 @@ def router(desk: Desk) -> APIRouter:
         document = await desk.document(id, document_id)
         return await download(request, desk.platform.documents, document, officer.username)
 
-    add_form(routes, "/{id}", CheckForm(desk, page), OFFICER)
-    add_form(routes, "/{id}/rekomendasi", AdviceForm(desk, page), OFFICER)
+    add_form(routes, "/{id}", ChecklistPage(desk, page), OFFICER)
+    add_form(routes, "/{id}/rekomendasi", RecommendationPage(desk, page), OFFICER)
     return routes
 
 
-class _RequestForm:
+class _RequestPage:
     """What both forms about one request have in common."""
 
-    def __init__(self, desk: Desk, page: Pages):
+    def __init__(self, desk: VerificationService, page: Templates):
         self._desk, self._page = desk, page
 
-    def _told(self, kept: Kept[State]) -> dict[str, Any]:
+    def _request_context(self, loaded: Loaded[State]) -> dict[str, Any]:
         """The request in full, with the day that is waited for."""
         day = today(self._desk.platform.clock())
-        return {**line(kept, day, self._desk.rules), **full(kept, day, self._desk.rules)}
+        return {**line(loaded, day, self._desk.rules), **full(loaded, day, self._desk.rules)}
 
-    def _noticed(self, kept: Kept[State], posted: Posted) -> Posted:
+    def _with_conflict(self, loaded: Loaded[State], posted: PostedForm) -> PostedForm:
         """What was filled in, with the news if the request has changed since."""
-        stale = out_of_date(kept.state, round_of(posted, kept.state.course.round))
-        return posted.with_problem(self._desk.moved_on(kept)) if stale and not posted.problem else posted
+        stale = is_outdated(loaded.state, displayed_round(posted, loaded.state.course.round))
+        return posted.with_problem(self._desk.conflict(loaded)) if stale and not posted.problem else posted
 
     async def _waiting(self) -> dict[str, int]:
-        return {QUEUE: await self._desk.waiting()}
+        return {QUEUE_PATH: await self._desk.waiting()}
 
 
-class CheckForm(_RequestForm):
+class ChecklistPage(_RequestPage):
     """A request with everything that was sent, to be judged as long as it waits for that and to be read ever after."""
 
-    async def show(self, request: Request, posted: Posted) -> Response:
+    async def show(self, request: Request, posted: PostedForm) -> Response:
         cursor = await self._desk.store.latest_change()
-        kept = await self._desk.known(request.path_params["id"])
-        viewer = await view(self._desk, kept, *asked_for(request, posted))
-        filled = chosen(posted)
-        posted = self._noticed(kept, posted) if filled else replace(posted, texts={})
+        loaded = await self._desk.known(request.path_params["id"])
+        viewer = await build_viewer(self._desk, loaded, *requested_page(request, posted))
+        filled = has_input(posted)
+        posted = self._with_conflict(loaded, posted) if filled else replace(posted, texts={})
         conflict = posted.problem is not None and "current" in posted.problem.extra
         return self._page(
             request,
             "request.html",
             posted=posted,
             field_labels=FIELD_LABELS,
-            request=self._told(kept),
+            request=self._request_context(loaded),
             viewer=viewer,
-            deciding=kept.state.status is Status.SUBMITTED and not conflict,
+            deciding=loaded.state.status is Status.SUBMITTED and not conflict,
             filled=filled,
-            round=round_of(posted, kept.state.course.round),
-            checks=CHECKS,
-            warnings=[(each["code"], each["message"]) for each in warnings(kept.state.warnings)],
-            employee_number=grouped(kept.state.applicant.employee_number) if kept.state.applicant else "",
-            judgement=kept.state.judgement,
-            advised=recommendation(kept.state) is not None,
+            round=displayed_round(posted, loaded.state.course.round),
+            checks=CHECKLIST_ROWS,
+            warnings=[(each["code"], each["message"]) for each in warnings(loaded.state.warnings)],
+            employee_number=group_digits(loaded.state.applicant.employee_number) if loaded.state.applicant else "",
+            judgement=loaded.state.judgement,
+            advised=recommendation(loaded.state) is not None,
             cursor=cursor,
             waiting=await self._waiting(),
         )
 
-    async def act(self, request: Request, posted: Posted) -> Response:
-        if posted.button.partition(":")[0] == LOOK:
+    async def act(self, request: Request, posted: PostedForm) -> Response:
+        if posted.button.partition(":")[0] == LOOK_BUTTON:
             return await self.show(request, posted)
         id = request.path_params["id"]
-        kept = await self._desk.known(id)
-        command, asked = decision(posted, request.state.principal.staff)
-        wrong = [] if out_of_date(kept.state, command.round) else shortcomings(kept.state, command)
+        loaded = await self._desk.known(id)
+        command, asked = parse_decision(posted, request.state.principal.staff)
+        wrong = [] if is_outdated(loaded.state, command.round) else checklist_refusals(loaded.state, command)
         if wrong:
-            raise invalid(explained(wrong))
-        know_by_content(request, asked.model_dump_json(), str(command.round))
-        await self._desk.obey(request, id, command, asked)
-        return see(f"{QUEUE}?selesai={id}")
+            raise validation_problem(checklist_errors(wrong))
+        key_by_content(request, asked.model_dump_json(), str(command.round))
+        await self._desk.execute_command(request, id, command, asked)
+        return see_other(f"{QUEUE_PATH}?selesai={id}")
 
 
-class AdviceForm(_RequestForm):
+class RecommendationPage(_RequestPage):
     """The advice to reject, which asks for nothing but the reason."""
 
-    async def show(self, request: Request, posted: Posted) -> Response:
+    async def show(self, request: Request, posted: PostedForm) -> Response:
         cursor = await self._desk.store.latest_change()
-        kept = await self._desk.known(request.path_params["id"])
-        posted = self._noticed(kept, posted) if posted.text("reason").strip() else posted
+        loaded = await self._desk.known(request.path_params["id"])
+        posted = self._with_conflict(loaded, posted) if posted.text("reason").strip() else posted
         return self._page(
             request,
             "recommendation.html",
             posted=posted,
-            request=self._told(kept),
-            open=kept.state.status is Status.SUBMITTED and recommendation(kept.state) is None,
-            round=round_of(posted, kept.state.course.round),
+            request=self._request_context(loaded),
+            open=loaded.state.status is Status.SUBMITTED and recommendation(loaded.state) is None,
+            round=displayed_round(posted, loaded.state.course.round),
             cursor=cursor,
             waiting=await self._waiting(),
         )
 
-    async def act(self, request: Request, posted: Posted) -> Response:
-        if posted.button == LOOK:
+    async def act(self, request: Request, posted: PostedForm) -> Response:
+        if posted.button == LOOK_BUTTON:
             return await self.show(request, posted)
         id = request.path_params["id"]
-        asked = posted.judged(Recommendation, "round")
+        asked = posted.validate(Recommendation, "round")
         now = (await self._desk.known(id)).state.course.round
-        command = RecommendRejection(request.state.principal.staff, asked.reason, round_of(posted, now))
-        know_by_content(request, asked.reason, str(command.round))
-        await self._desk.obey(request, id, command, asked)
-        return see(f"{QUEUE}?selesai={id}")
+        command = RecommendRejection(request.state.principal.staff, asked.reason, displayed_round(posted, now))
+        key_by_content(request, asked.reason, str(command.round))
+        await self._desk.execute_command(request, id, command, asked)
+        return see_other(f"{QUEUE_PATH}?selesai={id}")
 
 
-def know_by_content(request: Request, *content: str) -> None:
+def key_by_content(request: Request, *content: str) -> None:
     """The same form sent with another content, as after going back, is another decision, and meets what was decided first."""
     if request.state.form_key:
-        request.state.form_key = digest_of(request.state.form_key, *content)
+        request.state.form_key = request_digest(request.state.form_key, *content)

@@ -5,18 +5,18 @@ from __future__ import annotations
 from datetime import date
 from typing import Any
 
-from services.verification.domain import Rules, sortable, verify_by
+from services.verification.domain import Rules, sortable_time, verification_due
 from services.verification.state import CHECKLIST, State
 from shared.contracts.course import ENDED, Status
 from shared.contracts.facts import DocumentRef
-from shared.runtime.execution import Kept
-from shared.search_text import query_words
-from shared.storage.port import Find, Scalar
+from shared.runtime.execution import Loaded
+from shared.search_text import normalize_query
+from shared.storage.port import RecordQuery, Scalar
 from shared.web import shapes
-from shared.web.employee_number import masked
+from shared.web.employee_number import mask_employee_number
 from shared.web.labels import CHECKLIST_LABELS, STATUS_LABELS
 
-UNDER_WAY = frozenset({Status.ASSIGNED, Status.IN_PROGRESS})
+WORK_STATUSES = frozenset({Status.ASSIGNED, Status.IN_PROGRESS})
 
 
 def find_requests(
@@ -30,14 +30,14 @@ def find_requests(
     after: tuple[Scalar, str] | None = None,
     before: tuple[Scalar, str] | None = None,
     limit: int = 50,
-) -> Find:
+) -> RecordQuery:
     """The queue: those that have waited longest in their present round come first, or last."""
     where: dict[str, Scalar | tuple[Scalar, ...]] = {"open": 1} if open_only else {}
     where |= {name: value for name, value in (("status", status), ("unit", unit), ("scope", scope)) if value}
-    return Find(
+    return RecordQuery(
         "received_at",
         where=where,
-        search=query_words(search),
+        search=normalize_query(search),
         after=after,
         before=before,
         limit=limit,
@@ -45,29 +45,29 @@ def find_requests(
     )
 
 
-def place_in_queue(kept: Kept[State]) -> tuple[Scalar, str]:
+def queue_cursor(loaded: Loaded[State]) -> tuple[Scalar, str]:
     """The key after which those follow that came later."""
-    return sortable(kept.state.received_at), kept.id
+    return sortable_time(loaded.state.received_at), loaded.id
 
 
-def change(state: State) -> dict[str, Any]:
+def change_notice(state: State) -> dict[str, Any]:
     """What whoever listens is told of a request that changed."""
     return {"number": state.number, "status": state.status.value, "label": STATUS_LABELS[state.status]}
 
 
-def item(kept: Kept[State], day: date, rules: Rules) -> dict[str, Any]:
+def item(loaded: Loaded[State], day: date, rules: Rules) -> dict[str, Any]:
     """A line of the queue on that day. `target_date` is the internal target of the check while the request waits for it,
     and the date set for the work once a lead is appointed.
     """
-    state = kept.state
+    state = loaded.state
     target = target_date(state, rules)
     return {
-        "id": kept.id,
+        "id": loaded.id,
         "number": state.number,
         "status": state.status.value,
-        "version": kept.version,
+        "version": loaded.version,
         "name": state.applicant.name if state.applicant else "",
-        "employee_number": masked(state.applicant.employee_number) if state.applicant else "",
+        "employee_number": mask_employee_number(state.applicant.employee_number) if state.applicant else "",
         "unit": state.applicant.unit if state.applicant else "",
         "scope": state.scope.value if state.scope else "",
         "round": state.course.round,
@@ -83,21 +83,21 @@ def item(kept: Kept[State], day: date, rules: Rules) -> dict[str, Any]:
 
 
 def target_date(state: State, rules: Rules) -> date | None:
-    return verify_by(state, rules) or state.target_date
+    return verification_due(state, rules) or state.target_date
 
 
 def overdue(state: State, day: date, rules: Rules) -> bool:
     """The day that the request is waited for has passed; never while the applicant's answer is awaited, nor after the end."""
-    due = verify_by(state, rules) or (state.target_date if state.status in UNDER_WAY else None)
+    due = verification_due(state, rules) or (state.target_date if state.status in WORK_STATUSES else None)
     return due is not None and due < day
 
 
-def line(kept: Kept[State], day: date, rules: Rules) -> dict[str, Any]:
+def line(loaded: Loaded[State], day: date, rules: Rules) -> dict[str, Any]:
     """The same as a page shows it: the day that somebody waits for, and how many working days ago it was if it has passed."""
-    due = _due(kept.state, rules)
-    late = due is not None and overdue(kept.state, day, rules)
+    due = _due(loaded.state, rules)
+    late = due is not None and overdue(loaded.state, day, rules)
     days = rules.calendar.working_days_between(due, day) if due and late else 0
-    return {**item(kept, day, rules), "due": due, "late": late, "late_days": days}
+    return {**item(loaded, day, rules), "due": due, "late": late, "late_days": days}
 
 
 def _due(state: State, rules: Rules) -> date | None:
@@ -106,11 +106,11 @@ def _due(state: State, rules: Rules) -> date | None:
     return target_date(state, rules) if state.status not in ENDED else None
 
 
-def full(kept: Kept[State], day: date, rules: Rules) -> dict[str, Any]:
+def full(loaded: Loaded[State], day: date, rules: Rules) -> dict[str, Any]:
     """The request with everything that was sent, what is to be checked, and what officers found last."""
-    state = kept.state
+    state = loaded.state
     return {
-        **item(kept, day, rules),
+        **item(loaded, day, rules),
         **shapes.form(state.applicant, state.letter, state.description),
         "documents": shapes.documents(documents(state)),
         "timeline": shapes.timeline(state.history, by_silence=state.by_silence),

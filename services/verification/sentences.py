@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from shared.web.commands import Sentences
-from shared.web.words import read_words
+from shared.web.commands import RefusalMessages
+from shared.web.words import load_words
 
-WORDS = read_words("services.verification")
+WORDS = load_words("services.verification")
 _REFUSALS = WORDS.refusals
 
 UNKNOWN: str = _REFUSALS.unknown
@@ -23,4 +23,4 @@ _CODES = {
     "already_recommended": (409, ""),
 }
 
-SENTENCES: Sentences = {code: (status, field, _REFUSALS[code]) for code, (status, field) in _CODES.items()}
+SENTENCES: RefusalMessages = {code: (status, field, _REFUSALS[code]) for code, (status, field) in _CODES.items()}

@@ -15,10 +15,10 @@ from shared.contracts.assignment import (
     WorkResumed,
     WorkStarted,
 )
-from shared.contracts.course import Course, Status, follow
+from shared.contracts.course import Lifecycle, Status, advance
 from shared.contracts.envelope import Event
 from shared.contracts.facts import Applicant, ChecklistItem, DocumentRef, Fact, Letter, Scope, Staff, Verdict
-from shared.contracts.history import Entry, record
+from shared.contracts.history import HistoryEntry, add_to_history
 from shared.contracts.intake import (
     ApplicantAnswered,
     HandoverConfirmed,
@@ -34,7 +34,7 @@ _FROM_INTAKE: set[type[Fact]] = {RequestSubmitted, RequestResubmitted, RequestEx
 _FROM_INTAKE |= {ApplicantAnswered, HandoverConfirmed, HandoverContested}
 _FROM_ASSIGNMENT: set[type[Fact]] = {RequestRejected, LeadAssigned, LeadReassigned}
 _FROM_ASSIGNMENT |= {WorkStarted, WorkProgressed, WorkPaused, WorkResumed, WorkCompleted}
-HEARS: frozenset[type[Fact]] = frozenset(_FROM_INTAKE | _FROM_ASSIGNMENT)
+SUBSCRIBES_TO: frozenset[type[Fact]] = frozenset(_FROM_INTAKE | _FROM_ASSIGNMENT)
 OWN: frozenset[type[Fact]] = frozenset({RequestReturned, RequestVerified, RejectionRecommended})
 
 CHECKLIST: tuple[ChecklistItem, ...] = tuple(ChecklistItem)
@@ -66,8 +66,8 @@ class Recommendation:
 class State:
     """`received_at` is when the present round came; lead, target and percent are assignment's, kept for the lists."""
 
-    course: Course = field(default_factory=Course)
-    history: tuple[Entry, ...] = ()
+    course: Lifecycle = field(default_factory=Lifecycle)
+    history: tuple[HistoryEntry, ...] = ()
     number: str = ""
     submitted_at: datetime | None = None
     received_at: datetime | None = None
@@ -102,31 +102,31 @@ def initial() -> State:
 
 def evolve(state: State, event: Event) -> State:
     """The state after the event, the same whatever the order in which the services were heard."""
-    if type(event.fact) not in HEARS | OWN:
+    if type(event.fact) not in SUBSCRIBES_TO | OWN:
         return state
-    followed = replace(state, course=follow(state.course, event.fact), history=record(state.history, event))
+    updated = replace(state, course=advance(state.course, event.fact), history=add_to_history(state.history, event))
     match event.fact.owner:
         case "intake":
-            return _after_intake(followed, event)
+            return _apply_intake(updated, event)
         case "verification":
-            return _after_judging(followed, event)
+            return _apply_verification(updated, event)
         case _:
-            return _after_work(followed, event.fact)
+            return _apply_assignment(updated, event.fact)
 
 
-def _after_intake(state: State, event: Event) -> State:
+def _apply_intake(state: State, event: Event) -> State:
     match event.fact:
         case RequestSubmitted(number=number):
-            return replace(_sent(state, event.fact, event.time), number=number, submitted_at=event.time)
+            return replace(_apply_form(state, event.fact, event.time), number=number, submitted_at=event.time)
         case RequestResubmitted():
-            return _sent(state, event.fact, event.time)
+            return _apply_form(state, event.fact, event.time)
         case HandoverConfirmed(automatic=automatic):
             return replace(state, by_silence=automatic)
         case _:
             return state
 
 
-def _sent(state: State, form: RequestSubmitted | RequestResubmitted, time: datetime) -> State:
+def _apply_form(state: State, form: RequestSubmitted | RequestResubmitted, time: datetime) -> State:
     return replace(
         state,
         received_at=time,
@@ -139,7 +139,7 @@ def _sent(state: State, form: RequestSubmitted | RequestResubmitted, time: datet
     )
 
 
-def _after_judging(state: State, event: Event) -> State:
+def _apply_verification(state: State, event: Event) -> State:
     match event.fact:
         case RequestVerified(round=number, verdicts=verdicts, by=by, acknowledged=codes):
             return replace(state, judgement=Judgement(number, verdicts, by, event.time, acknowledged=codes))
@@ -151,7 +151,7 @@ def _after_judging(state: State, event: Event) -> State:
             return state
 
 
-def _after_work(state: State, fact: Fact) -> State:
+def _apply_assignment(state: State, fact: Fact) -> State:
     match fact:
         case LeadAssigned(lead=lead, target_date=day) | LeadReassigned(lead=lead, target_date=day):
             return replace(state, lead=lead, target_date=day)

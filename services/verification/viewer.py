@@ -9,28 +9,28 @@ from urllib.parse import urlencode
 
 from starlette.requests import Request
 
-from services.verification.desk import Desk, Look
+from services.verification.desk import PagePreview, VerificationService
 from services.verification.domain import State
 from services.verification.queries import documents
 from services.verification.sentences import WORDS
 from shared.contracts.facts import DocumentKind, DocumentRef
-from shared.documents.pages import DRAWABLE
-from shared.runtime.execution import Kept
+from shared.documents.pages import RENDERABLE_TYPES
+from shared.runtime.execution import Loaded
 from shared.web.labels import DOCUMENT_KIND_LABELS
-from shared.web.posted import Posted
-from shared.web.sizes import size_words
+from shared.web.posted import PostedForm
+from shared.web.sizes import format_size
 from shared.web.words import fill
 
-LOOK = "look"
-DOCUMENT, PAGE = "dokumen", "halaman"
-ONE_OF_ITS_KIND = frozenset({DocumentKind.LETTER, DocumentKind.HANDOVER_RECORD})
-SENT = frozenset({DocumentKind.LETTER, DocumentKind.REQUIREMENT})
-_LONGEST_NUMBER = 6
+LOOK_BUTTON = "look"
+DOCUMENT_FIELD, PAGE = "dokumen", "halaman"
+SINGULAR_KINDS = frozenset({DocumentKind.LETTER, DocumentKind.HANDOVER_RECORD})
+SUBMITTED_KINDS = frozenset({DocumentKind.LETTER, DocumentKind.REQUIREMENT})
+_MAX_NUMBER_LENGTH = 6
 _words = WORDS.viewer
 
 
 @dataclass(frozen=True, slots=True)
-class Way:
+class Link:
     """Another document or page: `address` opens it, `order` asks for it by a button of the form."""
 
     label: str
@@ -45,73 +45,73 @@ class Viewer:
     """The document that is shown; `image` is "" if it is not shown as a picture, and `fault` then says why."""
 
     document: DocumentRef
-    look: Look
-    tabs: Sequence[Way]
+    look: PagePreview
+    tabs: Sequence[Link]
     about: str
     image: str
     download: str
     fault: str
-    previous: Way | None
-    next: Way | None
+    previous: Link | None
+    next: Link | None
 
 
-def asked_for(request: Request, posted: Posted) -> tuple[str, int]:
+def requested_page(request: Request, posted: PostedForm) -> tuple[str, int]:
     """The document and page that a button, the form or the address names, "" and 1 if none does."""
     order, _, rest = posted.button.partition(":")
-    if order == LOOK and rest:
+    if order == LOOK_BUTTON and rest:
         document, _, page = rest.partition(":")
-        return document, _number(page)
-    if posted.text(DOCUMENT):
-        return posted.text(DOCUMENT), _number(posted.text(PAGE))
-    return request.query_params.get(DOCUMENT, ""), _number(request.query_params.get(PAGE, ""))
+        return document, _parse_page_number(page)
+    if posted.text(DOCUMENT_FIELD):
+        return posted.text(DOCUMENT_FIELD), _parse_page_number(posted.text(PAGE))
+    return request.query_params.get(DOCUMENT_FIELD, ""), _parse_page_number(request.query_params.get(PAGE, ""))
 
 
-async def view(desk: Desk, kept: Kept[State], document_id: str, page: int) -> Viewer | None:
+async def build_viewer(desk: VerificationService, loaded: Loaded[State], document_id: str, page: int) -> Viewer | None:
     """The document, or the letter, which comes first, if this is none of the request's; None for a request without documents."""
-    all_documents = sorted(documents(kept.state), key=lambda each: each.kind is not DocumentKind.LETTER)
+    all_documents = sorted(documents(loaded.state), key=lambda each: each.kind is not DocumentKind.LETTER)
     shown = next((each for each in all_documents if each.id == document_id), next(iter(all_documents), None))
     if shown is None:
         return None
-    drawable = shown.media_type in DRAWABLE
-    look = await desk.look(shown, page if shown.id == document_id else 1) if drawable else Look(1)
-    there = f"/api/verification/requests/{kept.id}/documents/{shown.id}"
+    drawable = shown.media_type in RENDERABLE_TYPES
+    look = await desk.look(shown, page if shown.id == document_id else 1) if drawable else PagePreview(1)
+    there = f"/api/verification/requests/{loaded.id}/documents/{shown.id}"
     more = drawable and not look.fault and (look.pages is None or look.page < look.pages)
     return Viewer(
         document=shown,
         look=look,
-        tabs=[_tab(each, kept.state.course.round, each is shown) for each in all_documents],
-        about=_about(shown, look if drawable and not look.fault else None),
+        tabs=[_document_tab(each, loaded.state.course.round, each is shown) for each in all_documents],
+        about=_caption(shown, look if drawable and not look.fault else None),
         image=f"{there}/pages/{look.page}" if drawable and not look.fault else "",
-        download=f"/verifikasi/{kept.id}/dokumen/{shown.id}",
-        fault=look.fault if drawable else fill(_words.not_drawn, kind=_kind(shown)),
-        previous=_way(_words.previous, shown, look.page - 1) if look.page > 1 else None,
-        next=_way(_words.next, shown, look.page + 1) if more else None,
+        download=f"/verifikasi/{loaded.id}/dokumen/{shown.id}",
+        fault=look.fault if drawable else fill(_words.not_drawn, kind=_file_kind(shown)),
+        previous=_link(_words.previous, shown, look.page - 1) if look.page > 1 else None,
+        next=_link(_words.next, shown, look.page + 1) if more else None,
     )
 
 
-def _tab(document: DocumentRef, round: int, chosen: bool) -> Way:
-    name = DOCUMENT_KIND_LABELS[document.kind] if document.kind in ONE_OF_ITS_KIND else document.name
-    new = document.round == round > 1 and document.kind in SENT
+def _document_tab(document: DocumentRef, round: int, chosen: bool) -> Link:
+    name = DOCUMENT_KIND_LABELS[document.kind] if document.kind in SINGULAR_KINDS else document.name
+    new = document.round == round > 1 and document.kind in SUBMITTED_KINDS
     about = fill(_words.new, round=round) if new else ""
-    return _way(name, document, 1, chosen=chosen, about=about)
+    return _link(name, document, 1, chosen=chosen, about=about)
 
 
-def _way(label: str, document: DocumentRef, page: int, *, chosen: bool = False, about: str = "") -> Way:
-    address = f"?{urlencode({DOCUMENT: document.id, PAGE: page})}"
-    return Way(label, address, f"{LOOK}:{document.id}:{page}", chosen, about)
+def _link(label: str, document: DocumentRef, page: int, *, chosen: bool = False, about: str = "") -> Link:
+    address = f"?{urlencode({DOCUMENT_FIELD: document.id, PAGE: page})}"
+    return Link(label, address, f"{LOOK_BUTTON}:{document.id}:{page}", chosen, about)
 
 
-def _about(document: DocumentRef, look: Look | None) -> str:
-    about = fill(_words.about, name=document.name, size=size_words(document.size))
+def _caption(document: DocumentRef, look: PagePreview | None) -> str:
+    about = fill(_words.about, name=document.name, size=format_size(document.size))
     if look is None:
         return about
     words = _words.page_of if look.pages else _words.page
     return f"{about}, {fill(words, page=look.page, pages=look.pages)}"
 
 
-def _kind(document: DocumentRef) -> str:
+def _file_kind(document: DocumentRef) -> str:
     return PurePosixPath(document.name).suffix[1:].upper() or document.media_type
 
 
-def _number(text: str) -> int:
-    return max(1, int(text)) if text.isdecimal() and text.isascii() and len(text) <= _LONGEST_NUMBER else 1
+def _parse_page_number(text: str) -> int:
+    return max(1, int(text)) if text.isdecimal() and text.isascii() and len(text) <= _MAX_NUMBER_LENGTH else 1

@@ -55,7 +55,7 @@ BEFORE_DELIVERY = frozenset(
 
 
 @dataclass(frozen=True, slots=True)
-class Course:
+class Lifecycle:
     """Registers, each written by the facts of one service alone: the order in which services were heard cannot matter.
 
     `returned` and `verified` hold the round that was judged so; `answered`, `resumed`, `contested` and `confirmed` hold the
@@ -86,9 +86,9 @@ class Course:
             return Status.REJECTED
         if self.expired:
             return Status.EXPIRED
-        return self._at_work() if self.assigned else self._at_the_desk()
+        return self._work_status() if self.assigned else self._verification_status()
 
-    def _at_work(self) -> Status:
+    def _work_status(self) -> Status:
         if self.delivery and self.confirmed == self.delivery:
             return Status.COMPLETED
         if self.delivery > self.contested:
@@ -97,7 +97,7 @@ class Course:
             return Status.ON_HOLD
         return Status.IN_PROGRESS if self.started else Status.ASSIGNED
 
-    def _at_the_desk(self) -> Status:
+    def _verification_status(self) -> Status:
         if not self.round:
             return Status.NEW
         if self.verified == self.round:
@@ -105,7 +105,7 @@ class Course:
         return Status.RETURNED if self.returned == self.round else Status.SUBMITTED
 
 
-def follow(course: Course, fact: Fact) -> Course:
+def advance(course: Lifecycle, fact: Fact) -> Lifecycle:
     """The course after the fact; a fact that moves nothing changes nothing."""
     match fact:
         case RequestSubmitted():
@@ -123,10 +123,10 @@ def follow(course: Course, fact: Fact) -> Course:
         case RequestRejected():
             return replace(course, rejected=True)
         case _:
-            return _follow_work(course, fact)
+            return _advance_work(course, fact)
 
 
-def _follow_work(course: Course, fact: Fact) -> Course:
+def _advance_work(course: Lifecycle, fact: Fact) -> Lifecycle:
     match fact:
         case LeadAssigned():
             return replace(course, assigned=True)

@@ -9,7 +9,7 @@ from typing import Any
 from pydantic_core import from_json, to_json
 
 from shared.contracts.facts import Fact
-from shared.contracts.registry import UnknownFact, Unreadable, read_fact
+from shared.contracts.registry import UnknownFact, UnreadableEvent, parse_fact
 
 MAX_SEQUENCE = 2**63 - 1
 """What every store can hold."""
@@ -34,7 +34,7 @@ class Event:
         return self.fact.name if isinstance(self.fact, UnknownFact) else type(self.fact).type()
 
 
-def to_bytes(event: Event) -> bytes:
+def encode_event(event: Event) -> bytes:
     """The event as one line of UTF-8 JSON, the same bytes for the same event."""
     return to_json(
         {
@@ -56,7 +56,7 @@ def to_bytes(event: Event) -> bytes:
     )
 
 
-def from_bytes(raw: bytes) -> Event:
+def decode_event(raw: bytes) -> Event:
     """The event in these bytes; a type never seen before becomes an UnknownFact.
 
     Raises Unreadable if the bytes are no event of ours, or a known one that does not fit its contract.
@@ -64,12 +64,12 @@ def from_bytes(raw: bytes) -> Event:
     try:
         attributes: dict[str, Any] = from_json(raw)
         return _event(attributes)
-    except Unreadable:
+    except UnreadableEvent:
         raise
     except (
         Exception
     ) as error:  # Whatever is wrong with bytes that came from elsewhere, the consumer must not meet them again.
-        raise Unreadable(f"{type(error).__name__}: {error}") from error
+        raise UnreadableEvent(f"{type(error).__name__}: {error}") from error
 
 
 def _event(attributes: dict[str, Any]) -> Event:
@@ -79,7 +79,7 @@ def _event(attributes: dict[str, Any]) -> Event:
         subject=attributes["subject"],
         sequence=int(attributes["sequence"]),
         time=datetime.fromisoformat(attributes["time"]),
-        fact=read_fact(attributes["type"], int(attributes.get("schemaversion", 1)), attributes["data"]),
+        fact=parse_fact(attributes["type"], int(attributes.get("schemaversion", 1)), attributes["data"]),
         correlationid=attributes.get("correlationid", ""),
         causationid=attributes.get("causationid", ""),
         traceparent=attributes.get("traceparent", ""),

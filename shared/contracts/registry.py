@@ -13,7 +13,7 @@ from shared.contracts.facts import Fact
 Upcaster = Callable[[dict[str, Any]], dict[str, Any]]
 
 
-class Unreadable(Exception):
+class UnreadableEvent(Exception):
     """Bytes in the log that are no event, or an event that breaks its contract."""
 
 
@@ -58,7 +58,7 @@ UPCASTERS: Mapping[tuple[str, int], Upcaster] = {}
 """From (type, schemaversion) to a function that turns its data into that of schemaversion + 1. Grows, never shrinks."""
 
 
-def read_fact(name: str, schemaversion: int, data: dict[str, Any]) -> Fact:
+def parse_fact(name: str, schemaversion: int, data: dict[str, Any]) -> Fact:
     """The fact in this data, lifted from its version to the present one.
 
     Raises Unreadable if a known fact does not fit its contract.
@@ -67,16 +67,16 @@ def read_fact(name: str, schemaversion: int, data: dict[str, Any]) -> Fact:
     if known is None or schemaversion > known.schemaversion:
         return UnknownFact(name=name)
     try:
-        return known.model_validate(lift(name, schemaversion, known.schemaversion, data, UPCASTERS))
+        return known.model_validate(upcast(name, schemaversion, known.schemaversion, data, UPCASTERS))
     except ValidationError as error:
-        raise Unreadable(f"{name} v{schemaversion}: {error.error_count()} fields do not fit") from error
+        raise UnreadableEvent(f"{name} v{schemaversion}: {error.error_count()} fields do not fit") from error
 
 
-def lift(
-    name: str, version: int, present: int, data: dict[str, Any], upcasters: Mapping[tuple[str, int], Upcaster]
+def upcast(
+    name: str, version: int, current: int, data: dict[str, Any], upcasters: Mapping[tuple[str, int], Upcaster]
 ) -> dict[str, Any]:
     """The data of an old version, taken one version at a time to the present one."""
-    while version < present:
+    while version < current:
         data = upcasters[name, version](data)
         version += 1
     return data

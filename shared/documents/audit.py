@@ -5,27 +5,27 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 
-from shared.documents.naming import named_documents
+from shared.documents.naming import referenced_documents
 from shared.documents.port import DocumentMissing, DocumentStore
 from shared.eventlog.port import EventLog
 
 
 async def audit(log: EventLog, store: DocumentStore, progress: Callable[[], None] = lambda: None) -> list[str]:
     """A line for each document that is missing or not what it was."""
-    trouble: list[str] = []
-    async for document in named_documents(log):
+    problems: list[str] = []
+    async for document in referenced_documents(log):
         progress()
-        if (found := await hash_of(store, document.key)) != document.sha256:
-            trouble.append(f"document {document.id} ({document.key}) is {'damaged' if found else 'missing'}")
-    return trouble
+        if (found := await stored_sha256(store, document.key)) != document.sha256:
+            problems.append(f"document {document.id} ({document.key}) is {'damaged' if found else 'missing'}")
+    return problems
 
 
-async def hash_of(store: DocumentStore, key: str) -> str | None:
+async def stored_sha256(store: DocumentStore, key: str) -> str | None:
     """The SHA-256 of what is stored under this key, None if nothing is."""
     digest = hashlib.sha256()
     try:
-        async for piece in await store.open(key):
-            digest.update(piece)
+        async for chunk in await store.open(key):
+            digest.update(chunk)
     except DocumentMissing:
         return None
     return digest.hexdigest()

@@ -5,97 +5,97 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import BinaryIO
 
-from shared.documents.archives import archive_type
+from shared.documents.archives import detect_archive_type
 from shared.documents.file_names import extension_of
 from shared.documents.media_types import EXTENSIONS, JPEG, LABELS, PDF, PNG
 from shared.documents.pdf_check import check_pdf
 from shared.documents.pictures import check_jpeg, check_png
 from shared.documents.port import DocumentRefused
-from shared.documents.signatures import HEAD_BYTES, begins_like_pdf, first_element, foreign_format
+from shared.documents.signatures import HEAD_BYTES, first_element, foreign_format, has_pdf_header
 
-TAKEN_IN = f"Jenis berkas yang diterima: {', '.join(LABELS.values())}."
-SENTENCES = {
+ACCEPTED_TYPES = f"Jenis berkas yang diterima: {', '.join(LABELS.values())}."
+REFUSAL_MESSAGES = {
     "empty": "Berkas kosong. Mohon periksa kembali berkas yang dipilih.",
-    "program": f"Berkas ini adalah program, bukan dokumen. {TAKEN_IN}",
-    "web_page": f"Halaman web (HTML) tidak diterima; mohon cetak ke PDF lebih dahulu. {TAKEN_IN}",
-    "svg": f"Gambar SVG tidak diterima; mohon simpan sebagai PNG atau PDF lebih dahulu. {TAKEN_IN}",
+    "program": f"Berkas ini adalah program, bukan dokumen. {ACCEPTED_TYPES}",
+    "web_page": f"Halaman web (HTML) tidak diterima; mohon cetak ke PDF lebih dahulu. {ACCEPTED_TYPES}",
+    "svg": f"Gambar SVG tidak diterima; mohon simpan sebagai PNG atau PDF lebih dahulu. {ACCEPTED_TYPES}",
     "old_office": "Dokumen Office format lama atau yang berkata sandi tidak diterima; mohon simpan sebagai DOCX, "
-    f"XLSX, atau PDF tanpa kata sandi. {TAKEN_IN}",
-    "macro": f"Dokumen Office yang memuat makro tidak diterima; mohon simpan ulang tanpa makro. {TAKEN_IN}",
-    "not_accepted": f"Jenis berkas ini tidak diterima. {TAKEN_IN}",
+    f"XLSX, atau PDF tanpa kata sandi. {ACCEPTED_TYPES}",
+    "macro": f"Dokumen Office yang memuat makro tidak diterima; mohon simpan ulang tanpa makro. {ACCEPTED_TYPES}",
+    "not_accepted": f"Jenis berkas ini tidak diterima. {ACCEPTED_TYPES}",
     "mismatch": "Isi berkas adalah {content}, tetapi namanya berakhiran .{extension}. "
     "Mohon perbaiki nama berkasnya atau pilih berkas yang benar.",
 }
-FOREIGN = "Isi berkas ini adalah {label}, yang tidak diterima. {advice} {taken_in}"
+FOREIGN_FORMAT_MESSAGE = "Isi berkas ini adalah {label}, yang tidak diterima. {advice} {taken_in}"
 
-DANGERS = {b"MZ": "program", b"\x7fELF": "program", b"#!": "program", b"\xcf\xfa\xed\xfe": "program"}
+EXECUTABLE_SIGNATURES = {b"MZ": "program", b"\x7fELF": "program", b"#!": "program", b"\xcf\xfa\xed\xfe": "program"}
 OLD_OFFICE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 WEB_PAGE_ELEMENTS = (b"html", b"head", b"body", b"script", b"iframe", b"meta", b"title")
-BAD_EXTENSIONS = {
+REFUSED_EXTENSIONS = {
     **dict.fromkeys(("html", "htm", "xhtml", "mhtml"), "web_page"),
     **dict.fromkeys(("svg", "svgz"), "svg"),
     **dict.fromkeys(("exe", "com", "msi", "bat", "cmd", "ps1", "vbs", "js", "jar", "apk", "sh", "scr"), "program"),
     **dict.fromkeys(("docm", "xlsm", "xlsb", "dotm", "xltm", "pptm"), "macro"),
     **dict.fromkeys(("doc", "xls", "ppt"), "old_office"),
 }
-WHOLE: Mapping[str, Callable[[BinaryIO], None]] = {PDF: check_pdf, PNG: check_png, JPEG: check_jpeg}
+INTEGRITY_CHECKS: Mapping[str, Callable[[BinaryIO], None]] = {PDF: check_pdf, PNG: check_png, JPEG: check_jpeg}
 
 
-def media_type_of(name: str, file: BinaryIO) -> str:
+def detect_media_type(name: str, file: BinaryIO) -> str:
     """The media type that content and extension agree on. `file` is seekable and left at any position.
 
     Raises DocumentRefused; its code is a key of SENTENCES here or of the module that looks at this kind of file.
     """
     file.seek(0)
     head = file.read(HEAD_BYTES)
-    _refuse_danger(head)
+    _refuse_dangerous_content(head)
     extension = extension_of(name)
-    if bad := BAD_EXTENSIONS.get(extension):
-        raise _refused(bad)
+    if reason := REFUSED_EXTENSIONS.get(extension):
+        raise _refusal(reason)
     content = _content_type(head, file)
     if content is None:
-        raise _unknown(head)
+        raise _unknown_type_refusal(head)
     if extension and extension not in EXTENSIONS:
-        raise _refused("not_accepted")
+        raise _refusal("not_accepted")
     if extension and EXTENSIONS[extension] != content:
-        raise _refused("mismatch", content=LABELS[content], extension=extension)
-    if content in WHOLE:
-        WHOLE[content](file)
+        raise _refusal("mismatch", content=LABELS[content], extension=extension)
+    if content in INTEGRITY_CHECKS:
+        INTEGRITY_CHECKS[content](file)
     return content
 
 
-def _refuse_danger(head: bytes) -> None:
+def _refuse_dangerous_content(head: bytes) -> None:
     if not head:
-        raise _refused("empty")
-    for signature, code in DANGERS.items():
+        raise _refusal("empty")
+    for signature, code in EXECUTABLE_SIGNATURES.items():
         if head.startswith(signature):
-            raise _refused(code)
+            raise _refusal(code)
     element = first_element(head)
     if element == b"svg":
-        raise _refused("svg")
+        raise _refusal("svg")
     if element in WEB_PAGE_ELEMENTS:
-        raise _refused("web_page")
+        raise _refusal("web_page")
 
 
 def _content_type(head: bytes, file: BinaryIO) -> str | None:
     if head.startswith(OLD_OFFICE):
-        raise _refused("old_office")
+        raise _refusal("old_office")
     if head.startswith((b"PK\x03\x04", b"PK\x05\x06")):
-        return archive_type(file)
+        return detect_archive_type(file)
     if head.startswith(b"\x89PNG\r\n\x1a\n"):
         return PNG
     if head.startswith(b"\xff\xd8\xff"):
         return JPEG
-    return PDF if begins_like_pdf(head) else None
+    return PDF if has_pdf_header(head) else None
 
 
-def _unknown(head: bytes) -> DocumentRefused:
+def _unknown_type_refusal(head: bytes) -> DocumentRefused:
     known = foreign_format(head)
     if known is None:
-        return _refused("not_accepted")
-    sentence = FOREIGN.format(label=known.label, advice=known.advice, taken_in=TAKEN_IN)
+        return _refusal("not_accepted")
+    sentence = FOREIGN_FORMAT_MESSAGE.format(label=known.label, advice=known.advice, taken_in=ACCEPTED_TYPES)
     return DocumentRefused("not_accepted", sentence)
 
 
-def _refused(code: str, **facts: str) -> DocumentRefused:
-    return DocumentRefused(code, SENTENCES[code].format(**facts))
+def _refusal(code: str, **facts: str) -> DocumentRefused:
+    return DocumentRefused(code, REFUSAL_MESSAGES[code].format(**facts))

@@ -9,17 +9,17 @@ from dataclasses import dataclass, field
 from tempfile import SpooledTemporaryFile
 from typing import BinaryIO, cast
 
-from shared.documents.audit import hash_of
-from shared.documents.naming import NamedDocument
+from shared.documents.audit import stored_sha256
+from shared.documents.naming import ReferencedDocument
 from shared.documents.port import DocumentMissing, DocumentStore
 
-ABREAST = 12
-IN_MEMORY = 1024 * 1024
+MAX_CONCURRENCY = 12
+MAX_BYTES_IN_MEMORY = 1024 * 1024
 """Bytes of a document that are held in memory; the rest of a larger one is in a temporary file."""
 
 
 @dataclass(slots=True)
-class Copied:
+class CopyResult:
     """What became of the documents: `present` were there and whole already; `trouble` has a line for each that is not whole."""
 
     copied: int = 0
@@ -28,7 +28,7 @@ class Copied:
     trouble: list[str] = field(default_factory=list)
 
 
-class DocumentCopy:
+class DocumentCopier:
     """Copies what is missing or damaged in the target. Raises StoreUnavailable; then it may be run again."""
 
     def __init__(
@@ -40,11 +40,11 @@ class DocumentCopy:
     ):
         """`present` are the keys that the target has."""
         self._source, self._target, self._present, self._progress = source, target, present, progress
-        self.done = Copied()
+        self.done = CopyResult()
 
-    async def copy(self, documents: Iterable[NamedDocument]) -> Copied:
+    async def copy(self, documents: Iterable[ReferencedDocument]) -> CopyResult:
         waiting = iter(documents)
-        workers = [asyncio.create_task(self._work(waiting)) for _ in range(ABREAST)]
+        workers = [asyncio.create_task(self._work(waiting)) for _ in range(MAX_CONCURRENCY)]
         try:
             await asyncio.gather(*workers)
         finally:
@@ -53,9 +53,9 @@ class DocumentCopy:
             await asyncio.gather(*workers, return_exceptions=True)
         return self.done
 
-    async def _work(self, waiting: Iterator[NamedDocument]) -> None:
+    async def _work(self, waiting: Iterator[ReferencedDocument]) -> None:
         for document in waiting:
-            if document.key in self._present and await self._is_whole(document):
+            if document.key in self._present and await self._is_intact(document):
                 self.done.present += 1
             elif trouble := await self._copy(document):
                 self.done.trouble.append(f"document {document.id} ({document.key}) {trouble}")
@@ -63,26 +63,26 @@ class DocumentCopy:
                 self.done.copied += 1
             self._progress()
 
-    async def _copy(self, document: NamedDocument) -> str:
+    async def _copy(self, document: ReferencedDocument) -> str:
         """What is wrong with it, "" if it arrived whole."""
         digest, size = hashlib.sha256(), 0
-        with SpooledTemporaryFile(IN_MEMORY) as file:
+        with SpooledTemporaryFile(MAX_BYTES_IN_MEMORY) as file:
             try:
-                async for piece in await self._source.open(document.key):
-                    digest.update(piece)
-                    size += file.write(piece)
+                async for chunk in await self._source.open(document.key):
+                    digest.update(chunk)
+                    size += file.write(chunk)
             except DocumentMissing:
                 return "is missing where it comes from"
             sha256 = digest.hexdigest()
             if document.sha256 and (size, sha256) != (document.size, document.sha256):
                 return "is damaged where it comes from"
             await self._target.put_as(document.key, cast(BinaryIO, file))
-        if await hash_of(self._target, document.key) != sha256:
+        if await stored_sha256(self._target, document.key) != sha256:
             return "did not arrive whole"
         self.done.bytes += size
         return ""
 
-    async def _is_whole(self, document: NamedDocument) -> bool:
+    async def _is_intact(self, document: ReferencedDocument) -> bool:
         """Whether the target has it as it was promised, or as the source has it if no event says how it must be."""
-        wanted = document.sha256 or await hash_of(self._source, document.key)
-        return wanted is not None and await hash_of(self._target, document.key) == wanted
+        wanted = document.sha256 or await stored_sha256(self._source, document.key)
+        return wanted is not None and await stored_sha256(self._target, document.key) == wanted

@@ -14,22 +14,22 @@ from shared.documents.sandbox.protocol import NO_SUCH_PAGE, PAGES, SUCCEEDED, TO
 WIDTH, HEIGHT = 1200, 3600
 """Pixels of a page image at most."""
 MAX_RASTER_BYTES = 300 * 1024**2
-TALL, WIDE, WIDE_PART = 3, 4, 2
+TALL_RATIO, WIDE_RATIO, WIDE_PART_RATIO = 3, 4, 2
 """A picture this many times as tall as wide, or as wide as tall, is shown in parts so that it stays readable; those of a wide
 one are this many times as wide as tall."""
-OVERLAP = 40
+OVERLAP_DIVISOR = 40
 """A page of such a picture begins with at least the last fortieth of the one before, so that no line of text is cut in two."""
 STRIP_ROWS = 64
 MAX_PARTS = 400
-LAST_ROW_FIRST, LAST_COLUMN_FIRST = (3, 4, 6, 7), (2, 3, 7, 8)
+BOTTOM_UP_ORIENTATIONS, RIGHT_TO_LEFT_ORIENTATIONS = (3, 4, 6, 7), (2, 3, 7, 8)
 """Orientations (EXIF) in which what is stored last is seen first."""
 
-GREYS, COLOURS = 16, 256
+GREY_LEVELS, PALETTE_SIZE = 16, 256
 
 Box = tuple[float, float, float, float]
 
 
-class NoSuchPage(Exception):
+class PageNotFound(Exception):
     """The document has fewer pages."""
 
 
@@ -37,12 +37,12 @@ class TooLarge(Exception):
     """The picture does not fit into the memory that drawing may use."""
 
 
-def draw_job(content: bytes, media_type: str, page: int) -> tuple[int, bytes]:
+def render_page_job(content: bytes, media_type: str, page: int) -> tuple[int, bytes]:
     """An exit status and, if it is 0, the number of pages and the page as PNG."""
     try:
         image, pages = draw(content, media_type, page)
-        return SUCCEEDED, PAGES.pack(pages) + as_png(image)
-    except NoSuchPage:
+        return SUCCEEDED, PAGES.pack(pages) + encode_png(image)
+    except PageNotFound:
         return NO_SUCH_PAGE, b""
     except (TooLarge, MemoryError):
         return TOO_LARGE, b""
@@ -52,19 +52,19 @@ def draw_job(content: bytes, media_type: str, page: int) -> tuple[int, bytes]:
 
 def draw(content: bytes, media_type: str, page: int) -> tuple[Image.Image, int]:
     """The page's picture and the number of pages."""
-    return _pdf_page(content, page) if media_type == "application/pdf" else _picture(content, page)
+    return _pdf_page(content, page) if media_type == "application/pdf" else _image_page(content, page)
 
 
-def as_png(image: Image.Image) -> bytes:
+def encode_png(image: Image.Image) -> bytes:
     """Few colours: a scanned letter stays readable and crosses a thin link in a quarter of the bytes."""
     grey = image.mode == "L" or _is_grey(image)
-    few = (
-        image.convert("L").quantize(GREYS, dither=Image.Dither.NONE)
+    quantized = (
+        image.convert("L").quantize(GREY_LEVELS, dither=Image.Dither.NONE)
         if grey
-        else image.quantize(COLOURS, Image.Quantize.FASTOCTREE)
+        else image.quantize(PALETTE_SIZE, Image.Quantize.FASTOCTREE)
     )
     out = BytesIO()
-    few.save(out, "PNG", compress_level=6)
+    quantized.save(out, "PNG", compress_level=6)
     return out.getvalue()
 
 
@@ -72,7 +72,7 @@ def _pdf_page(content: bytes, number: int) -> tuple[Image.Image, int]:
     document = pypdfium2.PdfDocument(content)
     places = [(page, box) for page in range(len(document)) for box in _boxes_of(document, page)]
     if not 1 <= number <= len(places):
-        raise NoSuchPage
+        raise PageNotFound
     document.init_forms()
     place, (left, top, right, bottom) = places[number - 1]
     page = document[place]
@@ -92,7 +92,7 @@ def _boxes_of(document: pypdfium2.PdfDocument, page: int) -> list[Box]:
         return [(0, 0, WIDTH, WIDTH)]
 
 
-def _picture(content: bytes, number: int) -> tuple[Image.Image, int]:
+def _image_page(content: bytes, number: int) -> tuple[Image.Image, int]:
     Image.MAX_IMAGE_PIXELS = None  # held to a limit of ours
     image: Image.Image = Image.open(BytesIO(content), formats=("PNG", "JPEG"))
     # A JPEG is decoded at a fraction of its size, as long as its shorter side keeps twice the pixels that are shown.
@@ -101,11 +101,11 @@ def _picture(content: bytes, number: int) -> tuple[Image.Image, int]:
         raise TooLarge
     boxes = page_boxes(image.width, image.height)
     if not 1 <= number <= len(boxes):
-        raise NoSuchPage
+        raise PageNotFound
     orientation = image.getexif().get(0x0112, 1)
-    if orientation in (LAST_ROW_FIRST if image.height > image.width else LAST_COLUMN_FIRST):
+    if orientation in (BOTTOM_UP_ORIENTATIONS if image.height > image.width else RIGHT_TO_LEFT_ORIENTATIONS):
         boxes.reverse()
-    part = _upright(_shrunk(image, boxes[number - 1]), orientation)
+    part = _apply_orientation(_downscale(image, boxes[number - 1]), orientation)
     part.thumbnail((WIDTH, HEIGHT))
     return part, len(boxes)
 
@@ -115,17 +115,17 @@ def page_boxes(width: float, height: float) -> list[Box]:
     overlapping the next."""
     if min(width, height) < 1:
         return [(0, 0, width, height)]
-    if height > TALL * width:
-        return [(0, begin, width, end) for begin, end in _parts(height, TALL * width)]
-    if width > WIDE * height:
-        return [(begin, 0, end, height) for begin, end in _parts(width, WIDE_PART * height)]
+    if height > TALL_RATIO * width:
+        return [(0, begin, width, end) for begin, end in _parts(height, TALL_RATIO * width)]
+    if width > WIDE_RATIO * height:
+        return [(begin, 0, end, height) for begin, end in _parts(width, WIDE_PART_RATIO * height)]
     return [(0, 0, width, height)]
 
 
 def _parts(length: float, longest: float) -> list[tuple[float, float]]:
     """Equal parts, spread from the beginning to the end; longer ones where there would be too many."""
     longest = max(longest, length / MAX_PARTS)
-    count = math.ceil((length - longest) / (longest - longest // OVERLAP)) + 1
+    count = math.ceil((length - longest) / (longest - longest // OVERLAP_DIVISOR)) + 1
     begins = [number * (length - longest) / (count - 1) for number in range(count)]
     return [(begin, begin + longest) for begin in begins]
 
@@ -134,45 +134,45 @@ def _bytes_per_pixel(mode: str) -> int:
     return {"1": 1, "L": 1, "P": 1, "I;16": 2, "I;16B": 2, "LA": 4}.get(mode, 4)
 
 
-def _shrunk(image: Image.Image, box: Box) -> Image.Image:
+def _downscale(image: Image.Image, box: Box) -> Image.Image:
     """This part of the picture in true colours on white paper, at most about twice the size that is shown.
 
     It is made strip by strip: the whole in true colours would need several times the memory.
     """
     left, top, right, bottom = int(box[0]), int(box[1]), math.ceil(box[2]), math.ceil(box[3])
     factor = max(1, (right - left) // (2 * WIDTH), (bottom - top) // (2 * HEIGHT))
-    paper = Image.new("RGB", (-(-(right - left) // factor), -(-(bottom - top) // factor)))
-    convert = _converter(image)
+    canvas = Image.new("RGB", (-(-(right - left) // factor), -(-(bottom - top) // factor)))
+    convert = _rgb_converter(image)
     for begin in range(top, bottom, STRIP_ROWS * factor):
         strip = convert(image.crop((left, begin, right, min(bottom, begin + STRIP_ROWS * factor))))
-        paper.paste(strip.reduce(factor), (0, (begin - top) // factor))
-    return paper
+        canvas.paste(strip.reduce(factor), (0, (begin - top) // factor))
+    return canvas
 
 
-def _converter(image: Image.Image) -> Callable[[Image.Image], Image.Image]:
+def _rgb_converter(image: Image.Image) -> Callable[[Image.Image], Image.Image]:
     """To RGB from the picture's mode."""
     image.load()  # some modes are known only then
     if image.mode.startswith("I") or image.mode == "F":
-        return _from_sixteen_bits
+        return _convert_sixteen_bits
     if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
-        return _on_white
+        return _flatten_on_white
     return lambda part: part.convert("RGB")
 
 
-def _from_sixteen_bits(part: Image.Image) -> Image.Image:
+def _convert_sixteen_bits(part: Image.Image) -> Image.Image:
     """The upper eight of the sixteen bits; Pillow itself would take everything over 255 for white."""
     wide = part.convert("I")
     return wide.point(lambda value: value * (255 / 65535)).convert("L").convert("RGB")
 
 
-def _on_white(part: Image.Image) -> Image.Image:
+def _flatten_on_white(part: Image.Image) -> Image.Image:
     clear = part.convert("RGBA")
-    paper = Image.new("RGBA", clear.size, "white")
-    paper.alpha_composite(clear)
-    return paper.convert("RGB")
+    canvas = Image.new("RGBA", clear.size, "white")
+    canvas.alpha_composite(clear)
+    return canvas.convert("RGB")
 
 
-def _upright(part: Image.Image, orientation: int) -> Image.Image:
+def _apply_orientation(part: Image.Image, orientation: int) -> Image.Image:
     part.getexif()[0x0112] = orientation
     return ImageOps.exif_transpose(part)
 

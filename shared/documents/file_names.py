@@ -11,7 +11,7 @@ MAX_NAME_CHARACTERS = 120
 MAX_NAME_BYTES = 240
 """Most file systems hold a name of 255 bytes."""
 MAX_EXTENSION_CHARACTERS = 10
-UNNAMED = "dokumen"
+DEFAULT_NAME = "dokumen"
 
 _FORBIDDEN = str.maketrans(dict.fromkeys('<>:"|?*', "_"))
 _RESERVED = re.compile(r"(?:con|prn|aux|nul|com\d|lpt\d)(?:\.|$)", re.IGNORECASE)
@@ -22,12 +22,12 @@ _PLAIN = frozenset(string.ascii_letters + string.digits + " -_.,()[]+=@~#&")
 def safe_name(raw: str) -> str:
     """A name that misleads no file system, header, log or reader: at most 120 characters, the extension kept."""
     last = unicodedata.normalize("NFC", raw[-10_000:]).replace("\\", "/").rsplit("/", 1)[-1]
-    visible = "".join(_harmless(character) for character in last).translate(_FORBIDDEN)
+    visible = "".join(_sanitize(character) for character in last).translate(_FORBIDDEN)
     name = " ".join(visible.split()).rstrip(". ")
     stem, dot, extension = name.rpartition(".")
     if not dot or not 1 <= len(extension) <= MAX_EXTENSION_CHARACTERS or extension.startswith(" "):
         stem, dot, extension = name, "", ""
-    stem = _shortened(stem.strip(". "), len(dot + extension)) or UNNAMED
+    stem = _truncate(stem.strip(". "), len(dot + extension)) or DEFAULT_NAME
     whole = unicodedata.normalize("NFC", f"{stem}{dot}{extension.strip()}")
     return f"_{whole}" if _RESERVED.match(whole) else whole
 
@@ -50,12 +50,12 @@ def with_extension(name: str, extension: str) -> str:
 def content_disposition(name: str) -> str:
     """The header's value (RFC 6266, RFC 8187), never inline."""
     harmless = safe_name(name)
-    plain = " ".join("".join(_plain(character) for character in harmless).split())
-    plain = plain if plain.strip(". ") and not plain.startswith(".") else f"{UNNAMED}{plain}"
+    plain = " ".join("".join(_to_ascii(character) for character in harmless).split())
+    plain = plain if plain.strip(". ") and not plain.startswith(".") else f"{DEFAULT_NAME}{plain}"
     return f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(harmless, safe='')}"
 
 
-def _plain(character: str) -> str:
+def _to_ascii(character: str) -> str:
     """What stands for a character where only ASCII can; chosen after normalisation, which makes quotes, dots and semicolons
     of their full-width kin."""
     if character.isascii():
@@ -64,14 +64,14 @@ def _plain(character: str) -> str:
     return folded if not folded or folded.isalnum() else "_"
 
 
-def _harmless(character: str) -> str:
+def _sanitize(character: str) -> str:
     category = unicodedata.category(character)
     if category.startswith("C") and not character.isspace():
         return ""
     return " " if character.isspace() else character
 
 
-def _shortened(stem: str, taken: int) -> str:
+def _truncate(stem: str, taken: int) -> str:
     stem = stem[: MAX_NAME_CHARACTERS - 1 - taken]
     while len(stem.encode()) > MAX_NAME_BYTES:
         stem = stem[:-1]

@@ -12,17 +12,17 @@ from pathlib import Path
 from typing import BinaryIO
 
 from shared.documents.port import (
-    PIECE,
+    CHUNK_BYTES,
+    DocumentInfo,
     DocumentMissing,
-    Inspect,
-    KeptDocument,
+    MediaTypeDetector,
     StoredDocument,
     StoreUnavailable,
 )
-from shared.documents.taking_in import KEY, Counted, checked, inspected
+from shared.documents.taking_in import KEY_PATTERN, HashingReader, inspect_source, validate_key
 
-UNFINISHED = ".part"
-READ_PIECE = 256 * 1024
+UNFINISHED_SUFFIX = ".part"
+READ_CHUNK_BYTES = 256 * 1024
 """Larger than on the way in, so that a usual document is read in one visit to a thread."""
 
 
@@ -30,11 +30,11 @@ class FolderDocumentStore:
     """A DocumentStore in `folder`. `new_key` makes random keys of letters, digits, `-` and `_`; `room` is the number of
     bytes that must be free for the store to call itself ready."""
 
-    def __init__(self, folder: Path, new_key: Callable[[], str], *, room: int = 256 * 1024**2) -> None:
-        self._folder, self._new_key, self._room = folder, new_key, room
-        self._shelves: set[Path] = set()
+    def __init__(self, folder: Path, new_key: Callable[[], str], *, min_free_bytes: int = 256 * 1024**2) -> None:
+        self._folder, self._new_key, self._min_free_bytes = folder, new_key, min_free_bytes
+        self._known_shards: set[Path] = set()
 
-    async def put(self, source: BinaryIO, inspect: Inspect, *, limit: int) -> StoredDocument:
+    async def put(self, source: BinaryIO, inspect: MediaTypeDetector, *, limit: int) -> StoredDocument:
         return await asyncio.to_thread(self._put, source, inspect, limit)
 
     async def put_as(self, key: str, source: BinaryIO) -> None:
@@ -43,33 +43,33 @@ class FolderDocumentStore:
     async def open(self, key: str, offset: int = 0, length: int | None = None) -> AsyncIterator[bytes]:
         wanted = sys.maxsize if length is None else length
         file, first = await asyncio.to_thread(_open, self.path_of(key), offset, wanted)
-        return _pieces(file, first, wanted - len(first))
+        return _chunks(file, first, wanted - len(first))
 
-    async def stat(self, key: str) -> KeptDocument:
+    async def stat(self, key: str) -> DocumentInfo:
         return await asyncio.to_thread(self._stat, key)
 
     async def delete(self, key: str) -> None:
         await asyncio.to_thread(self.path_of(key).unlink, missing_ok=True)
 
     async def keys(self, older_than: datetime) -> AsyncIterator[str]:
-        for shelf in await asyncio.to_thread(self._all_shelves):
-            for path in await asyncio.to_thread(_files_before, shelf, older_than):
-                if KEY.fullmatch(path.name):
+        for shard in await asyncio.to_thread(self._all_shards):
+            for path in await asyncio.to_thread(_files_before, shard, older_than):
+                if KEY_PATTERN.fullmatch(path.name):
                     yield path.name
 
     async def discard_unfinished(self, older_than: datetime) -> int:
         return await asyncio.to_thread(self._discard_unfinished, older_than)
 
     async def ready(self) -> bool:
-        return await asyncio.to_thread(self._has_room)
+        return await asyncio.to_thread(self._has_free_space)
 
-    def _put(self, source: BinaryIO, inspect: Inspect, limit: int) -> StoredDocument:
+    def _put(self, source: BinaryIO, inspect: MediaTypeDetector, limit: int) -> StoredDocument:
         key = self._new_key()
         try:
-            media_type = inspected(source, inspect, limit)
+            media_type = inspect_source(source, inspect, limit)
             size, sha256 = self._write(source, self.path_of(key), limit)
         except OSError as error:
-            self._shelves.clear()
+            self._known_shards.clear()
             raise StoreUnavailable(str(error)) from error
         return StoredDocument(key=key, size=size, sha256=sha256, media_type=media_type)
 
@@ -77,119 +77,119 @@ class FolderDocumentStore:
         source.seek(0)
         try:
             # One that broke off has left it, or else another of the same key is under way and fails.
-            path.with_name(path.name + UNFINISHED).unlink(missing_ok=True)
+            path.with_name(path.name + UNFINISHED_SUFFIX).unlink(missing_ok=True)
             self._write(source, path, sys.maxsize)
         except OSError as error:
-            self._shelves.clear()
+            self._known_shards.clear()
             raise StoreUnavailable(str(error)) from error
 
     def _write(self, source: BinaryIO, path: Path, limit: int) -> tuple[int, str]:
-        self._make_shelf(path.parent)
-        unfinished = path.with_name(path.name + UNFINISHED)
+        self._make_shard(path.parent)
+        unfinished = path.with_name(path.name + UNFINISHED_SUFFIX)
         try:
-            with open(unfinished, "xb", buffering=0, opener=_private) as target:
-                counted = _copy(source, target, limit)
+            with open(unfinished, "xb", buffering=0, opener=_open_private) as target:
+                written = _copy(source, target, limit)
                 os.fsync(target.fileno())
             os.rename(unfinished, path)
         except BaseException:
             unfinished.unlink(missing_ok=True)
             raise
         _sync_folder(path.parent)
-        return counted
+        return written
 
-    def _make_shelf(self, shelf: Path) -> None:
-        if shelf in self._shelves:
+    def _make_shard(self, shard: Path) -> None:
+        if shard in self._known_shards:
             return
-        for folder in (self._folder, shelf):
+        for folder in (self._folder, shard):
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         _sync_folder(self._folder)
         _sync_folder(self._folder.parent)
-        self._shelves.add(shelf)
+        self._known_shards.add(shard)
 
     def path_of(self, key: str) -> Path:
         """Where the document with this key lies. Raises DocumentMissing for what is no key."""
-        return self._folder / checked(key)[-2:].lower() / key
+        return self._folder / validate_key(key)[-2:].lower() / key
 
-    def _stat(self, key: str) -> KeptDocument:
+    def _stat(self, key: str) -> DocumentInfo:
         try:
             found = self.path_of(key).stat()
         except FileNotFoundError:
             raise DocumentMissing(key) from None
-        return KeptDocument(key, found.st_size, datetime.fromtimestamp(found.st_mtime, UTC))
+        return DocumentInfo(key, found.st_size, datetime.fromtimestamp(found.st_mtime, UTC))
 
-    def _all_shelves(self) -> list[Path]:
+    def _all_shards(self) -> list[Path]:
         return [path for path in self._folder.iterdir() if path.is_dir()] if self._folder.is_dir() else []
 
     def _discard_unfinished(self, older_than: datetime) -> int:
         stale = [
             path
-            for shelf in self._all_shelves()
-            for path in _files_before(shelf, older_than)
-            if path.suffix == UNFINISHED
+            for shard in self._all_shards()
+            for path in _files_before(shard, older_than)
+            if path.suffix == UNFINISHED_SUFFIX
         ]
         for path in stale:
             path.unlink(missing_ok=True)
         return len(stale)
 
-    def _has_room(self) -> bool:
+    def _has_free_space(self) -> bool:
         try:
             self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            return os.access(self._folder, os.W_OK) and shutil.disk_usage(self._folder).free >= self._room
+            return os.access(self._folder, os.W_OK) and shutil.disk_usage(self._folder).free >= self._min_free_bytes
         except OSError:
             return False
 
 
-def _private(path: str, flags: int) -> int:
+def _open_private(path: str, flags: int) -> int:
     return os.open(path, flags, 0o600)
 
 
-def _unlinked(path: str, flags: int) -> int:
+def _open_nofollow(path: str, flags: int) -> int:
     return os.open(path, flags | os.O_NOFOLLOW)
 
 
 def _copy(source: BinaryIO, target: BinaryIO, limit: int) -> tuple[int, str]:
-    counted = Counted(source, limit)
-    while piece := counted.read(PIECE):
-        _write_all(target, piece)
-    return counted.size, counted.sha256
+    written = HashingReader(source, limit)
+    while chunk := written.read(CHUNK_BYTES):
+        _write_all(target, chunk)
+    return written.size, written.sha256
 
 
-def _write_all(target: BinaryIO, piece: bytes) -> None:
+def _write_all(target: BinaryIO, chunk: bytes) -> None:
     # An unbuffered write may take only a part of it, as a disk does that is about to be full.
-    rest = memoryview(piece)
+    rest = memoryview(chunk)
     while rest:
         rest = rest[target.write(rest) :]
 
 
 def _open(path: Path, offset: int, wanted: int) -> tuple[BinaryIO, bytes]:
     try:
-        file = open(path, "rb", opener=_unlinked)  # noqa: SIM115 - the reader of the pieces closes it
+        file = open(path, "rb", opener=_open_nofollow)  # noqa: SIM115 - the reader of the pieces closes it
     except FileNotFoundError:
         raise DocumentMissing(path.name) from None
     file.seek(offset)
-    return file, file.read(min(READ_PIECE, wanted))
+    return file, file.read(min(READ_CHUNK_BYTES, wanted))
 
 
-async def _pieces(file: BinaryIO, first: bytes, rest: int) -> AsyncIterator[bytes]:
+async def _chunks(file: BinaryIO, first: bytes, rest: int) -> AsyncIterator[bytes]:
     with file:
-        piece = first
-        while piece:
-            yield piece
-            more = rest > 0 and len(piece) == READ_PIECE
-            piece = await asyncio.to_thread(file.read, min(READ_PIECE, rest)) if more else b""
-            rest -= len(piece)
+        chunk = first
+        while chunk:
+            yield chunk
+            more = rest > 0 and len(chunk) == READ_CHUNK_BYTES
+            chunk = await asyncio.to_thread(file.read, min(READ_CHUNK_BYTES, rest)) if more else b""
+            rest -= len(chunk)
 
 
-def _files_before(shelf: Path, moment: datetime) -> list[Path]:
-    return [Path(entry.path) for entry in _entries(shelf) if _modified(entry) < moment.timestamp()]
+def _files_before(shard: Path, moment: datetime) -> list[Path]:
+    return [Path(entry.path) for entry in _entries(shard) if _mtime(entry) < moment.timestamp()]
 
 
-def _entries(shelf: Path) -> Iterator[os.DirEntry[str]]:
-    with os.scandir(shelf) as entries:
+def _entries(shard: Path) -> Iterator[os.DirEntry[str]]:
+    with os.scandir(shard) as entries:
         yield from entries
 
 
-def _modified(entry: os.DirEntry[str]) -> float:
+def _mtime(entry: os.DirEntry[str]) -> float:
     try:
         return entry.stat().st_mtime
     except FileNotFoundError:

@@ -9,11 +9,11 @@ from typing import BinaryIO
 from prometheus_client import Counter
 
 from shared.documents.port import (
+    DocumentInfo,
     DocumentMissing,
     DocumentRefused,
     DocumentStore,
-    Inspect,
-    KeptDocument,
+    MediaTypeDetector,
     StoredDocument,
     StoreUnavailable,
 )
@@ -25,13 +25,13 @@ for _outcome in ("stored", "opened", "missing", "refused", "failed"):
     DOCUMENTS.labels(_outcome)
 
 
-class MeasuredDocumentStore:
+class InstrumentedDocumentStore:
     """The same store, counted. A file that is refused before a store is asked is counted where that happens."""
 
     def __init__(self, store: DocumentStore):
         self._store = store
 
-    async def put(self, source: BinaryIO, inspect: Inspect, *, limit: int) -> StoredDocument:
+    async def put(self, source: BinaryIO, inspect: MediaTypeDetector, *, limit: int) -> StoredDocument:
         try:
             stored = await self._store.put(source, inspect, limit=limit)
         except DocumentRefused:
@@ -49,7 +49,7 @@ class MeasuredDocumentStore:
 
     async def open(self, key: str, offset: int = 0, length: int | None = None) -> AsyncIterator[bytes]:
         try:
-            pieces = await self._store.open(key, offset, length)
+            chunks = await self._store.open(key, offset, length)
         except DocumentMissing:
             DOCUMENTS.labels("missing").inc()
             raise
@@ -57,9 +57,9 @@ class MeasuredDocumentStore:
             DOCUMENTS.labels("failed").inc()
             raise
         DOCUMENTS.labels("opened").inc()
-        return _counted(pieces)
+        return _count_bytes(chunks)
 
-    async def stat(self, key: str) -> KeptDocument:
+    async def stat(self, key: str) -> DocumentInfo:
         return await self._store.stat(key)
 
     async def delete(self, key: str) -> None:
@@ -75,8 +75,8 @@ class MeasuredDocumentStore:
         return await self._store.ready()
 
 
-async def _counted(pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+async def _count_bytes(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
     counter = BYTES.labels("out")
-    async for piece in pieces:
-        counter.inc(len(piece))
-        yield piece
+    async for chunk in chunks:
+        counter.inc(len(chunk))
+        yield chunk

@@ -19,33 +19,37 @@ from urllib3.exceptions import HTTPError
 from urllib3.response import BaseHTTPResponse
 from urllib3.util import Retry, Timeout
 
-from shared.documents.port import DocumentMissing, Inspect, KeptDocument, StoredDocument, StoreUnavailable
+from shared.documents.port import DocumentInfo, DocumentMissing, MediaTypeDetector, StoredDocument, StoreUnavailable
 from shared.documents.s3_address import S3Address
-from shared.documents.taking_in import KEY, Counted, checked, inspected
+from shared.documents.taking_in import KEY_PATTERN, HashingReader, inspect_source, validate_key
 
 T = TypeVar("T")
 
-PART = 5 * 1024**2
+PART_BYTES = 5 * 1024**2
 """Bytes of a part, the least that S3 allows: so much of each upload is held in memory. What is smaller is one request."""
-READ_PIECE = 256 * 1024
-PAGE = 500
-THREADS = 16
-CONNECT, READ = 3.0, 30.0
-PROBE = 0.9
+READ_CHUNK_BYTES = 256 * 1024
+LIST_PAGE_SIZE = 500
+MAX_THREADS = 16
+CONNECT_TIMEOUT_SECONDS, READ_TIMEOUT_SECONDS = 3.0, 30.0
+PROBE_TIMEOUT_SECONDS = 0.9
 """Seconds in which the store must answer to be called ready: less than a health check waits."""
-GONE = frozenset({"NoSuchKey", "NoSuchUpload"})
-MADE = frozenset({"BucketAlreadyOwnedByYou", "BucketAlreadyExists"})
+NOT_FOUND_CODES = frozenset({"NoSuchKey", "NoSuchUpload"})
+BUCKET_EXISTS_CODES = frozenset({"BucketAlreadyOwnedByYou", "BucketAlreadyExists"})
 
 
 class MinioDocumentStore:
     """A DocumentStore in one bucket. `new_key` makes random keys of letters, digits, `-` and `_`; at most `threads` calls are
     under way at once, the others wait."""
 
-    def __init__(self, address: S3Address, new_key: Callable[[], str], *, threads: int = THREADS) -> None:
+    def __init__(self, address: S3Address, new_key: Callable[[], str], *, threads: int = MAX_THREADS) -> None:
         self._bucket, self._new_key = address.bucket, new_key
         retries = Retry(total=2, backoff_factor=0.2, status_forcelist=[500, 502, 503, 504])
-        self._client = _client(address, Timeout(connect=CONNECT, read=READ), retries, threads)
-        self._prober = _client(address, Timeout(connect=PROBE, read=PROBE), Retry(total=False), 1)
+        self._client = _client(
+            address, Timeout(connect=CONNECT_TIMEOUT_SECONDS, read=READ_TIMEOUT_SECONDS), retries, threads
+        )
+        self._prober = _client(
+            address, Timeout(connect=PROBE_TIMEOUT_SECONDS, read=PROBE_TIMEOUT_SECONDS), Retry(total=False), 1
+        )
         self._threads = ThreadPoolExecutor(threads, "documents")
         self._probing = ThreadPoolExecutor(1, "documents-ready")
 
@@ -53,32 +57,32 @@ class MinioDocumentStore:
         """Make the bucket; harmless when it is there. Raises StoreUnavailable."""
         await self._run(self._make_bucket)
 
-    async def put(self, source: BinaryIO, inspect: Inspect, *, limit: int) -> StoredDocument:
+    async def put(self, source: BinaryIO, inspect: MediaTypeDetector, *, limit: int) -> StoredDocument:
         return await self._run(self._put, source, inspect, limit)
 
     async def put_as(self, key: str, source: BinaryIO) -> None:
-        await self._run(self._put_as, checked(key), source)
+        await self._run(self._put_as, validate_key(key), source)
 
     async def open(self, key: str, offset: int = 0, length: int | None = None) -> AsyncIterator[bytes]:
         try:
-            response, first = await self._run(self._open, checked(key), offset, length)
-        except _BehindTheEnd:
-            return _no_pieces()
-        return self._pieces(response, first)
+            response, first = await self._run(self._open, validate_key(key), offset, length)
+        except _RangeBeyondEnd:
+            return _no_chunks()
+        return self._chunks(response, first)
 
-    async def stat(self, key: str) -> KeptDocument:
-        found = await self._run(self._stat, checked(key))
-        return KeptDocument(key, cast(int, found.size), cast(datetime, found.last_modified))
+    async def stat(self, key: str) -> DocumentInfo:
+        found = await self._run(self._stat, validate_key(key))
+        return DocumentInfo(key, cast(int, found.size), cast(datetime, found.last_modified))
 
     async def delete(self, key: str) -> None:
-        await self._run(self._client.remove_object, self._bucket, checked(key))
+        await self._run(self._client.remove_object, self._bucket, validate_key(key))
 
     async def keys(self, older_than: datetime) -> AsyncIterator[str]:
         listed = self._client.list_objects(self._bucket, recursive=True)
-        while page := await self._run(_page, listed):
+        while page := await self._run(_next_page, listed):
             for found in page:
                 key = cast(str, found.object_name)
-                if KEY.fullmatch(key) and found.last_modified is not None and found.last_modified < older_than:
+                if KEY_PATTERN.fullmatch(key) and found.last_modified is not None and found.last_modified < older_than:
                     yield key
 
     async def discard_unfinished(self, older_than: datetime) -> int:
@@ -86,7 +90,7 @@ class MinioDocumentStore:
 
     async def ready(self) -> bool:
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._probing, self._bucket_answers)
+        return await loop.run_in_executor(self._probing, self._bucket_exists)
 
     async def close(self) -> None:
         """Let go of threads and connections; what is under way is not waited for."""
@@ -94,21 +98,21 @@ class MinioDocumentStore:
             pool.shutdown(wait=False, cancel_futures=True)
 
     async def _run(self, call: Callable[..., T], *given: Any) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._threads, _plainly, call, given)
+        return await asyncio.get_running_loop().run_in_executor(self._threads, _translate_errors, call, given)
 
     def _make_bucket(self) -> None:
         try:
             if not self._client.bucket_exists(self._bucket):
                 self._client.make_bucket(self._bucket)
         except S3Error as error:
-            if error.code not in MADE:
+            if error.code not in BUCKET_EXISTS_CODES:
                 raise
 
-    def _put(self, source: BinaryIO, inspect: Inspect, limit: int) -> StoredDocument:
-        media_type = inspected(source, inspect, limit)
-        key, counted = self._new_key(), Counted(source, limit)
-        self._upload(key, cast(BinaryIO, counted))
-        return StoredDocument(key=key, size=counted.size, sha256=counted.sha256, media_type=media_type)
+    def _put(self, source: BinaryIO, inspect: MediaTypeDetector, limit: int) -> StoredDocument:
+        media_type = inspect_source(source, inspect, limit)
+        key, reader = self._new_key(), HashingReader(source, limit)
+        self._upload(key, cast(BinaryIO, reader))
+        return StoredDocument(key=key, size=reader.size, sha256=reader.sha256, media_type=media_type)
 
     def _put_as(self, key: str, source: BinaryIO) -> None:
         source.seek(0)
@@ -117,7 +121,7 @@ class MinioDocumentStore:
     def _upload(self, key: str, source: BinaryIO) -> None:
         # Parts one after the other: in parallel the SDK would hold several of every upload in memory. The media type stays
         # out of it: nobody but the service reads this bucket.
-        self._client.put_object(self._bucket, key, source, length=-1, part_size=PART, num_parallel_uploads=1)
+        self._client.put_object(self._bucket, key, source, length=-1, part_size=PART_BYTES, num_parallel_uploads=1)
 
     def _open(self, key: str, offset: int, length: int | None) -> tuple[BaseHTTPResponse, bytes]:
         try:
@@ -125,20 +129,20 @@ class MinioDocumentStore:
             response = self._client.get_object(self._bucket, key, offset=offset, length=length or 0)
         except S3Error as error:
             if error.code == "InvalidRange":
-                raise _BehindTheEnd from error
+                raise _RangeBeyondEnd from error
             raise
         try:
-            return response, response.read(READ_PIECE)
+            return response, response.read(READ_CHUNK_BYTES)
         except BaseException:
             response.close()
             raise
 
-    async def _pieces(self, response: BaseHTTPResponse, first: bytes) -> AsyncIterator[bytes]:
-        piece = first
+    async def _chunks(self, response: BaseHTTPResponse, first: bytes) -> AsyncIterator[bytes]:
+        chunk = first
         try:
-            while piece:
-                yield piece
-                piece = await self._run(response.read, READ_PIECE)
+            while chunk:
+                yield chunk
+                chunk = await self._run(response.read, READ_CHUNK_BYTES)
         finally:
             # One that was read to its end has given its connection back already; any other is cut.
             response.close()
@@ -148,12 +152,12 @@ class MinioDocumentStore:
             return self._client.stat_object(self._bucket, key)
         except S3Error as error:
             # An answer to HEAD has no body that could tell a missing bucket from a missing object.
-            if error.code in GONE and not self._client.bucket_exists(self._bucket):
+            if error.code in NOT_FOUND_CODES and not self._client.bucket_exists(self._bucket):
                 raise StoreUnavailable("the bucket is missing") from error
             raise
 
     def _discard_unfinished(self, older_than: datetime) -> int:
-        stale = [upload for upload in self._unfinished() if _begun_before(upload, older_than)]
+        stale = [upload for upload in self._unfinished() if _started_before(upload, older_than)]
         return sum(map(self._discard, stale))
 
     def _discard(self, upload: Upload) -> bool:
@@ -161,7 +165,7 @@ class MinioDocumentStore:
         try:
             self._client._abort_multipart_upload(self._bucket, upload.object_name, cast(str, upload.upload_id))
         except S3Error as error:
-            if error.code not in GONE:
+            if error.code not in NOT_FOUND_CODES:
                 raise
             return False
         return True
@@ -177,7 +181,7 @@ class MinioDocumentStore:
                 return
             key, upload = found.next_key_marker, found.next_upload_id_marker
 
-    def _bucket_answers(self) -> bool:
+    def _bucket_exists(self) -> bool:
         try:
             return self._prober.bucket_exists(self._bucket)
         except (MinioException, HTTPError, OSError, ParseError):
@@ -197,32 +201,32 @@ def _client(address: S3Address, timeout: Timeout, retries: Retry, connections: i
     )
 
 
-def _plainly(call: Callable[..., T], given: tuple[Any, ...]) -> T:
+def _translate_errors(call: Callable[..., T], given: tuple[Any, ...]) -> T:
     """Call it; whatever the way to the store can raise is DocumentMissing or StoreUnavailable. No message of the SDK is
     handed on that could hold an address with its signature."""
     try:
         return call(*given)
     except S3Error as error:
-        if error.code in GONE:
+        if error.code in NOT_FOUND_CODES:
             raise DocumentMissing(error.object_name) from error
         raise StoreUnavailable(f"the document store refused: {error.code}") from error
     except (MinioException, HTTPError, OSError, ParseError) as error:
         raise StoreUnavailable(f"the document store cannot be used: {type(error).__name__}") from error
 
 
-class _BehindTheEnd(Exception):
+class _RangeBeyondEnd(Exception):
     """An object has nothing from this offset on."""
 
 
-async def _no_pieces() -> AsyncIterator[bytes]:
+async def _no_chunks() -> AsyncIterator[bytes]:
     nothing: tuple[bytes, ...] = ()
-    for piece in nothing:
-        yield piece
+    for chunk in nothing:
+        yield chunk
 
 
-def _page(listed: Iterator[Object]) -> list[Object]:
-    return list(islice(listed, PAGE))
+def _next_page(listed: Iterator[Object]) -> list[Object]:
+    return list(islice(listed, LIST_PAGE_SIZE))
 
 
-def _begun_before(upload: Upload, moment: datetime) -> bool:
+def _started_before(upload: Upload, moment: datetime) -> bool:
     return upload.initiated_time is not None and upload.initiated_time < moment

@@ -25,12 +25,14 @@ from shared.documents.sandbox.protocol import (
     Limits,
 )
 
-DRAWABLE = frozenset({"application/pdf", "image/png", "image/jpeg"})
-DRAWINGS = Histogram("simpul_page_image_seconds", "Time that the picture of a page took, waiting included", ["outcome"])
+RENDERABLE_TYPES = frozenset({"application/pdf", "image/png", "image/jpeg"})
+RENDER_SECONDS = Histogram(
+    "simpul_page_image_seconds", "Time that the picture of a page took, waiting included", ["outcome"]
+)
 _SIZE = struct.Struct(">II")
 
 
-class NoSuchPage(Exception):
+class PageNotFound(Exception):
     """The document has no page of this number."""
 
     message = "Halaman tersebut tidak ada dalam dokumen."
@@ -42,13 +44,13 @@ class Unrenderable(Exception):
     message = "Halaman dokumen tidak dapat ditampilkan. Silakan unduh dokumennya."
 
 
-class TooLargeToDraw(Unrenderable):
+class TooLargeToRender(Unrenderable):
     """The picture has more pixels than fit into the memory of a drawing."""
 
     message = "Gambar ini terlalu besar untuk ditampilkan dengan jelas. Silakan unduh dokumennya."
 
 
-class TookTooLong(Exception):
+class RenderTimeout(Exception):
     """Drawing was stopped at its limit of time."""
 
     message = "Halaman dokumen terlalu rumit untuk ditampilkan. Silakan unduh dokumennya."
@@ -69,72 +71,77 @@ class PageImage:
         return width, height
 
 
-class PageImages:
+class PageRenderer:
     """Draws at most `at_once` pages at a time, each in at most `seconds` and `memory` bytes of address space."""
 
     def __init__(
-        self, sandbox: Sandbox | None = None, *, at_once: int = 2, seconds: float = 10.0, memory: int = 768 * 1024**2
+        self,
+        sandbox: Sandbox | None = None,
+        *,
+        max_concurrency: int = 2,
+        seconds: float = 10.0,
+        memory: int = 768 * 1024**2,
     ) -> None:
         self._sandbox = sandbox or process_sandbox()
-        self._turns = asyncio.Semaphore(at_once)
+        self._slots = asyncio.Semaphore(max_concurrency)
         self._seconds, self._limits = seconds, Limits(int(seconds) + 1, seconds, memory)
 
-    async def draw(self, pieces: AsyncIterator[bytes], media_type: str, page: int) -> PageImage:
+    async def render(self, chunks: AsyncIterator[bytes], media_type: str, page: int) -> PageImage:
         """The page of the document that `pieces` make up. Raises NoSuchPage, Unrenderable, TookTooLong, StoreUnavailable."""
         began, outcome = monotonic(), "failed"
         try:
-            image = await self._draw(pieces, media_type, page)
+            image = await self._render(chunks, media_type, page)
             outcome = "drawn"
             return image
-        except TookTooLong:
+        except RenderTimeout:
             outcome = "too_long"
             raise
         finally:
-            DRAWINGS.labels(outcome).observe(monotonic() - began)
+            RENDER_SECONDS.labels(outcome).observe(monotonic() - began)
 
-    async def _draw(self, pieces: AsyncIterator[bytes], media_type: str, page: int) -> PageImage:
-        if media_type not in DRAWABLE:
+    async def _render(self, chunks: AsyncIterator[bytes], media_type: str, page: int) -> PageImage:
+        if media_type not in RENDERABLE_TYPES:
             raise Unrenderable(media_type)
         if not 1 <= page <= 1_000_000:
-            raise NoSuchPage(page)
-        async with self._turns:
-            answer = _checked(await self._answer(pieces, media_type, page), page)
+            raise PageNotFound(page)
+        async with self._slots:
+            answer = _validated_result(await self._answer(chunks, media_type, page), page)
         return PageImage(answer[PAGES.size :], page, PAGES.unpack_from(answer)[0])
 
-    async def _answer(self, pieces: AsyncIterator[bytes], media_type: str, page: int) -> Answer:
+    async def _answer(self, chunks: AsyncIterator[bytes], media_type: str, page: int) -> Answer:
         job = Job("draw", self._limits, {"media_type": media_type, "page": page})
         descriptor = anonymous_file()
         try:
             async with asyncio.timeout(self._seconds):
-                await _write(descriptor, pieces)
+                await _write(descriptor, chunks)
             return await self._sandbox.run(job, descriptor)
         except TimeoutError:
-            raise TookTooLong(page) from None
+            raise RenderTimeout(page) from None
         except SandboxUnavailable as error:
             raise StoreUnavailable(str(error)) from error
         finally:
             os.close(descriptor)
 
 
-def _checked(answer: Answer, page: int) -> bytes:
+def _validated_result(answer: Answer, page: int) -> bytes:
     if answer.status == NO_SUCH_PAGE:
-        raise NoSuchPage(page)
+        raise PageNotFound(page)
     if answer.status == OUT_OF_TIME:
-        raise TookTooLong(page)
+        raise RenderTimeout(page)
     if answer.status in (TOO_LARGE, OUT_OF_MEMORY):
-        raise TooLargeToDraw(page)
+        raise TooLargeToRender(page)
     if answer.status != SUCCEEDED or len(answer.result) <= PAGES.size:
         raise Unrenderable(f"exit status {answer.status}")
     return answer.result
 
 
-async def _write(descriptor: int, pieces: AsyncIterator[bytes]) -> None:
-    async for piece in pieces:
-        await asyncio.to_thread(_write_all, descriptor, piece)
+async def _write(descriptor: int, chunks: AsyncIterator[bytes]) -> None:
+    async for chunk in chunks:
+        await asyncio.to_thread(_write_all, descriptor, chunk)
     os.lseek(descriptor, 0, os.SEEK_SET)
 
 
-def _write_all(descriptor: int, piece: bytes) -> None:
-    rest = memoryview(piece)
+def _write_all(descriptor: int, chunk: bytes) -> None:
+    rest = memoryview(chunk)
     while rest:
         rest = rest[os.write(descriptor, rest) :]

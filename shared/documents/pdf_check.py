@@ -11,7 +11,7 @@ from shared.documents.port import DocumentRefused
 
 MAX_PAGES = 5_000
 """Pages that are looked up; a longer document is judged by these."""
-SENTENCES = {
+REFUSAL_MESSAGES = {
     "damaged": "PDF rusak atau tidak lengkap, mungkin terpotong ketika disalin atau diunduh. "
     "Mohon kirim ulang dari berkas aslinya.",
     "encrypted": "PDF terkunci dengan kata sandi. Mohon kirim PDF tanpa kata sandi.",
@@ -35,7 +35,7 @@ def _check_end(content: bytes) -> None:
     """
     end = max(content.rfind(b"%%EOF"), content.rfind(b"startxref"))
     if end < 0 or content.find(b"endobj", end) >= 0 or content.find(b" 0 obj", end) >= 0:
-        raise _refused("damaged")
+        raise _refusal("damaged")
 
 
 def _check_pages(content: bytes) -> None:
@@ -43,16 +43,16 @@ def _check_pages(content: bytes) -> None:
         document = pypdfium2.PdfDocument(content)
     except pypdfium2.PdfiumError as error:
         locked = getattr(error, "err_code", None) in _LOCKED
-        raise _refused("encrypted" if locked else "damaged") from None
+        raise _refusal("encrypted" if locked else "damaged") from None
     try:
         count = len(document)
         for number in range(min(count, MAX_PAGES)):
             document.get_page_size(number)
     except pypdfium2.PdfiumError:
-        raise _refused("damaged") from None
+        raise _refusal("damaged") from None
     if count == 0:
-        raise _refused("damaged")
+        raise _refusal("damaged")
 
 
-def _refused(code: str) -> DocumentRefused:
-    return DocumentRefused(code, SENTENCES[code])
+def _refusal(code: str) -> DocumentRefused:
+    return DocumentRefused(code, REFUSAL_MESSAGES[code])

@@ -18,9 +18,9 @@ MAX_PROGRESSIVE_PIXELS = 60_000_000
 MAX_PNG_BYTES = 1024**3
 MAX_CHUNKS = 100_000
 MAX_SEGMENTS = 5_000
-INFLATE_BYTES = 256 * 1024
+INFLATE_BUFFER_BYTES = 256 * 1024
 
-SENTENCES = {
+REFUSAL_MESSAGES = {
     "damaged": "Gambar rusak atau tidak lengkap, mungkin terpotong ketika disalin atau diunduh. "
     "Mohon kirim ulang dari berkas aslinya.",
     "too_complex": "Gambar terlalu besar untuk diperiksa. Mohon perkecil ukurannya, lalu kirim kembali.",
@@ -43,13 +43,13 @@ def check_png(file: BinaryIO) -> None:
     try:
         for name, content in _chunks(file):
             if name == b"IHDR":
-                expected = _raw_bytes(*_HEADER.unpack(content))
+                expected = _decoded_bytes(*_HEADER.unpack(content))
             elif name == b"IDAT" and expected and not inflate.eof:
-                received += _inflated(inflate, content, expected - received)
+                received += _count_inflated(inflate, content, expected - received)
     except (struct.error, zlib.error, KeyError):
-        raise _refused("damaged") from None
+        raise _refusal("damaged") from None
     if not expected or received < expected:
-        raise _refused("damaged")
+        raise _refusal("damaged")
 
 
 def check_jpeg(file: BinaryIO) -> None:
@@ -60,12 +60,12 @@ def check_jpeg(file: BinaryIO) -> None:
     try:
         image = Image.open(file, formats=("JPEG",))
         if image.width * image.height > (MAX_PROGRESSIVE_PIXELS if "progressive" in image.info else MAX_PIXELS):
-            raise _refused("too_complex")
+            raise _refusal("too_complex")
         image.draft("L", (1, 1))
         image.load()
     except (OSError, SyntaxError, ValueError, struct.error, IndexError, TypeError, KeyError, EOFError):
         # What the decoder raises for hostile bytes is not one family.
-        raise _refused("damaged") from None
+        raise _refusal("damaged") from None
 
 
 def _check_jpeg_end(file: BinaryIO) -> None:
@@ -74,7 +74,7 @@ def _check_jpeg_end(file: BinaryIO) -> None:
     for _ in range(MAX_SEGMENTS):
         mark, kind, length = _SEGMENT.unpack(file.read(_SEGMENT.size).ljust(_SEGMENT.size, b"\0"))
         if mark != 0xFF or (length < 2 and kind != 0xFF):
-            raise _refused("damaged")
+            raise _refusal("damaged")
         if kind == 0xFF:  # a mark may be preceded by any number of these
             file.seek(1 - _SEGMENT.size, os.SEEK_CUR)
             continue
@@ -82,7 +82,7 @@ def _check_jpeg_end(file: BinaryIO) -> None:
             break
         file.seek(length - 2, os.SEEK_CUR)
     if _END_OF_IMAGE not in file.read():
-        raise _refused("damaged")
+        raise _refusal("damaged")
 
 
 def _chunks(file: BinaryIO) -> Iterator[tuple[bytes, bytes]]:
@@ -90,22 +90,22 @@ def _chunks(file: BinaryIO) -> Iterator[tuple[bytes, bytes]]:
     for _ in range(MAX_CHUNKS):
         length, name = _CHUNK.unpack(file.read(_CHUNK.size))
         if length > 2**31 - 1:
-            raise _refused("damaged")
+            raise _refusal("damaged")
         content = file.read(length)
         checksum = file.read(4)
         if len(content) != length or len(checksum) != 4:
-            raise _refused("damaged")
+            raise _refusal("damaged")
         if not name[:1].isupper():
             continue  # what readers may pass over
         if zlib.crc32(content, zlib.crc32(name)) != int.from_bytes(checksum):
-            raise _refused("damaged")
+            raise _refusal("damaged")
         if name == b"IEND":
             return
         yield name, content
-    raise _refused("too_complex")
+    raise _refusal("too_complex")
 
 
-def _raw_bytes(width: int, height: int, depth: int, colour: int, _: int, __: int, interlaced: int) -> int:
+def _decoded_bytes(width: int, height: int, depth: int, colour: int, _: int, __: int, interlaced: int) -> int:
     """How many bytes the pixels take before they are compressed, one byte of each row included that says how."""
     bits = depth * _CHANNELS[colour]
     sizes = [(width, height)]
@@ -113,18 +113,18 @@ def _raw_bytes(width: int, height: int, depth: int, colour: int, _: int, __: int
         sizes = [(-(-(width - x) // right), -(-(height - y) // down)) for x, y, right, down in _PASSES]
     total = sum(rows * (1 + -(-columns * bits // 8)) for columns, rows in sizes if columns > 0 and rows > 0)
     if total > MAX_PNG_BYTES or width * height > MAX_PIXELS:
-        raise _refused("too_complex")
+        raise _refusal("too_complex")
     return total
 
 
-def _inflated(inflate: zlib._Decompress, content: bytes, wanted: int) -> int:
+def _count_inflated(inflate: zlib._Decompress, content: bytes, wanted: int) -> int:
     """How many bytes came out of this piece, at most one buffer more than are wanted."""
     received = 0
     while content and received < wanted and not inflate.eof:
-        received += len(inflate.decompress(content, INFLATE_BYTES))
+        received += len(inflate.decompress(content, INFLATE_BUFFER_BYTES))
         content = inflate.unconsumed_tail
     return received
 
 
-def _refused(code: str) -> DocumentRefused:
-    return DocumentRefused(code, SENTENCES[code])
+def _refusal(code: str) -> DocumentRefused:
+    return DocumentRefused(code, REFUSAL_MESSAGES[code])

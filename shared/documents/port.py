@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import BinaryIO, Protocol
 
-PIECE = 64 * 1024
+CHUNK_BYTES = 64 * 1024
 """How many bytes are held at a time while a document is taken in."""
 
-Inspect = Callable[[BinaryIO], str]
+MediaTypeDetector = Callable[[BinaryIO], str]
 """Looks at a whole seekable file and names its media type, or raises DocumentRefused. Runs in a thread."""
 
 
@@ -26,7 +26,7 @@ class TooLarge(DocumentRefused):
     """The file has more than `limit` bytes."""
 
     def __init__(self, limit: int) -> None:
-        super().__init__("too_large", f"Ukuran berkas melebihi batas {_readable(limit)} per berkas.")
+        super().__init__("too_large", f"Ukuran berkas melebihi batas {_format_size(limit)} per berkas.")
         self.limit = limit
 
 
@@ -51,7 +51,7 @@ class StoredDocument:
 
 
 @dataclass(frozen=True, slots=True)
-class KeptDocument:
+class DocumentInfo:
     """What the store itself knows of a document later: `size` in bytes and when it was stored (with zone)."""
 
     key: str
@@ -62,7 +62,7 @@ class KeptDocument:
 class DocumentStore(Protocol):
     """A document is there whole and durably once `put` has returned, and never in part."""
 
-    async def put(self, source: BinaryIO, inspect: Inspect, *, limit: int) -> StoredDocument:
+    async def put(self, source: BinaryIO, inspect: MediaTypeDetector, *, limit: int) -> StoredDocument:
         """Store what a seekable file holds, from its start. The source (an upload's `.file`, a BytesIO) is read in a
         thread and stays open.
 
@@ -86,7 +86,7 @@ class DocumentStore(Protocol):
         """
         ...
 
-    async def stat(self, key: str) -> KeptDocument:
+    async def stat(self, key: str) -> DocumentInfo:
         """Raises DocumentMissing."""
         ...
 
@@ -107,5 +107,5 @@ class DocumentStore(Protocol):
         ...
 
 
-def _readable(size: int) -> str:
+def _format_size(size: int) -> str:
     return f"{size / 1024**2:.0f} MiB" if size >= 1024**2 else f"{size / 1024:.0f} KiB"

@@ -6,12 +6,12 @@ import re
 from dataclasses import dataclass, field
 from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
-SHAPE = "http://key:secret@host:9000/bucket"
-BUCKET = re.compile(r"[a-z0-9][a-z0-9-]{1,61}[a-z0-9]")
-REGION = "us-east-1"
+URL_FORMAT = "http://key:secret@host:9000/bucket"
+BUCKET_PATTERN = re.compile(r"[a-z0-9][a-z0-9-]{1,61}[a-z0-9]")
+DEFAULT_REGION = "us-east-1"
 
 
-class BadS3Url(ValueError):
+class InvalidS3Url(ValueError):
     """The setting cannot be read; the text says what is wrong and never repeats the setting, which holds a secret."""
 
 
@@ -24,7 +24,7 @@ class S3Address:
     key: str
     secret: str = field(repr=False)
     secure: bool = False
-    region: str = REGION
+    region: str = DEFAULT_REGION
 
 
 def parse_s3_url(url: str, secret: str | None = None) -> S3Address:
@@ -32,12 +32,12 @@ def parse_s3_url(url: str, secret: str | None = None) -> S3Address:
     percent-encoded; `secret` counts before one in the address. Raises BadS3Url."""
     parts, port = _split(url)
     bucket = parts.path.strip("/")
-    if not BUCKET.fullmatch(bucket):
-        raise BadS3Url("after the host comes a bucket: 3 to 63 small letters, digits and hyphens")
+    if not BUCKET_PATTERN.fullmatch(bucket):
+        raise InvalidS3Url("after the host comes a bucket: 3 to 63 small letters, digits and hyphens")
     key = unquote(parts.username or "")
     password = secret if secret is not None else unquote(parts.password or "")
     if not key or not password:
-        raise BadS3Url("a key and its secret are needed")
+        raise InvalidS3Url("a key and its secret are needed")
     host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
     endpoint = f"{host}:{port}" if port else f"{host}"
     return S3Address(endpoint, bucket, key, password, parts.scheme == "https", _region(parts.query))
@@ -49,14 +49,14 @@ def _split(url: str) -> tuple[SplitResult, int | None]:
         parts = urlsplit(url)
         port = parts.port
     except ValueError:
-        raise BadS3Url(f"it must look like {SHAPE}, with / ? # @ in a secret percent-encoded") from None
+        raise InvalidS3Url(f"it must look like {URL_FORMAT}, with / ? # @ in a secret percent-encoded") from None
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.fragment:
-        raise BadS3Url(f"it must look like {SHAPE}, with / ? # @ in a secret percent-encoded")
+        raise InvalidS3Url(f"it must look like {URL_FORMAT}, with / ? # @ in a secret percent-encoded")
     return parts, port
 
 
 def _region(query: str) -> str:
     options = dict(parse_qsl(query, keep_blank_values=True))
     if set(options) - {"region"}:
-        raise BadS3Url("only region= may follow the question mark")
-    return options.get("region") or REGION
+        raise InvalidS3Url("only region= may follow the question mark")
+    return options.get("region") or DEFAULT_REGION

@@ -12,7 +12,7 @@ _AS_PICTURE = "Mohon simpan ulang sebagai JPEG atau PNG."
 _AS_PDF = "Mohon simpan ulang atau cetak ke PDF."
 _AS_ZIP = "Mohon buat ulang sebagai ZIP biasa."
 _AS_DOCUMENT = "Mohon simpan ulang sebagai DOCX, XLSX, atau PDF."
-_ON_THE_PHONE = (
+_CONVERT_ON_PHONE = (
     "Mohon ubah menjadi JPEG di ponsel sebelum dikirim; pada iPhone pilih Pengaturan > Kamera > Format > "
     '"Paling Kompatibel" lalu foto ulang, atau kirim tangkapan layar fotonya.'
 )
@@ -60,7 +60,7 @@ _RIFF = {
     b"AVI ": ForeignFormat("video AVI", _NO_MEDIA),
     b"WAVE": ForeignFormat("rekaman WAV", _NO_MEDIA),
 }
-_HEIC = ForeignFormat("foto HEIC dari ponsel", _ON_THE_PHONE)
+_HEIC = ForeignFormat("foto HEIC dari ponsel", _CONVERT_ON_PHONE)
 _AVIF = ForeignFormat("gambar AVIF", _AS_PICTURE)
 _VIDEO = ForeignFormat("video atau rekaman", _NO_MEDIA)
 _BMP = ForeignFormat("gambar BMP", _AS_PICTURE)
@@ -87,7 +87,7 @@ def foreign_format(head: bytes) -> ForeignFormat | None:
     return _TEXT if _is_text(head) else None
 
 
-def begins_like_pdf(head: bytes) -> bool:
+def has_pdf_header(head: bytes) -> bool:
     """Whether the mark of a PDF begins within the first 1,024 bytes, where readers look for it."""
     return PDF_MARK in head[: PDF_MARK_WITHIN + len(PDF_MARK) - 1]
 
@@ -98,21 +98,21 @@ def first_element(head: bytes) -> bytes:
     One pass: what stands before it (spaces, declarations, comments) is passed over and never looked at again.
     """
     text = head.removeprefix(b"\xef\xbb\xbf").lower()
-    at = _after_prolog(text)
+    at = _skip_prolog(text)
     if at < 0 or not text.startswith(b"<", at):
         return b""
     at += 1
     if text.startswith(b"!doctype", at):
-        at = _after_space(text, at + len(b"!doctype"))
+        at = _skip_space(text, at + len(b"!doctype"))
     end = at
     while end < len(text) and text[end] in _LETTERS:
         end += 1
     return text[at:end]
 
 
-def _after_prolog(text: bytes) -> int:
+def _skip_prolog(text: bytes) -> int:
     """Where spaces, declarations and comments end; -1 if one of them has no end."""
-    at = _after_space(text, 0)
+    at = _skip_space(text, 0)
     while True:
         if text.startswith(b"<?xml", at):
             end = text.find(b"?>", at)
@@ -124,10 +124,10 @@ def _after_prolog(text: bytes) -> int:
             return at
         if end < 0:
             return -1
-        at = _after_space(text, end + length)
+        at = _skip_space(text, end + length)
 
 
-def _after_space(text: bytes, at: int) -> int:
+def _skip_space(text: bytes, at: int) -> int:
     while at < len(text) and text[at] in _SPACE:
         at += 1
     return at

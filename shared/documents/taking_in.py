@@ -7,19 +7,19 @@ import os
 import re
 from typing import BinaryIO
 
-from shared.documents.port import DocumentMissing, Inspect, TooLarge
+from shared.documents.port import DocumentMissing, MediaTypeDetector, TooLarge
 
-KEY = re.compile(r"[A-Za-z0-9_-]{8,100}")
+KEY_PATTERN = re.compile(r"[A-Za-z0-9_-]{8,100}")
 
 
-def checked(key: str) -> str:
+def validate_key(key: str) -> str:
     """The key, if it can be one. Raises DocumentMissing: what was never made here must not become a path or an address."""
-    if not KEY.fullmatch(key):
+    if not KEY_PATTERN.fullmatch(key):
         raise DocumentMissing(key)
     return key
 
 
-def inspected(source: BinaryIO, inspect: Inspect, limit: int) -> str:
+def inspect_source(source: BinaryIO, inspect: MediaTypeDetector, limit: int) -> str:
     """The media type of a whole file, which is at its start afterwards. Raises TooLarge, or what `inspect` raises."""
     if source.seek(0, os.SEEK_END) > limit:
         raise TooLarge(limit)
@@ -29,7 +29,7 @@ def inspected(source: BinaryIO, inspect: Inspect, limit: int) -> str:
     return media_type
 
 
-class Counted:
+class HashingReader:
     """A file as it is read: `size` in bytes and `sha256` of what was given so far. Reading raises TooLarge past the limit."""
 
     def __init__(self, source: BinaryIO, limit: int) -> None:
@@ -37,12 +37,12 @@ class Counted:
         self.size = 0
 
     def read(self, size: int) -> bytes:
-        piece = self._source.read(size)
-        self.size += len(piece)
+        chunk = self._source.read(size)
+        self.size += len(chunk)
         if self.size > self._limit:
             raise TooLarge(self._limit)
-        self._digest.update(piece)
-        return piece
+        self._digest.update(chunk)
+        return chunk
 
     @property
     def sha256(self) -> str:

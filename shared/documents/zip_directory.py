@@ -63,14 +63,14 @@ def _read_end(file: BinaryIO) -> _End:
         raise BadDirectory
     if zip64 is None:
         return plain
-    for said, limit, meant in zip(
+    for declared, limit, actual in zip(
         (total, length, offset),
         (0xFFFF, 0xFFFFFFFF, 0xFFFFFFFF),
         (zip64.entries, zip64.length, zip64.offset),
         strict=True,
     ):
         # Programs differ in which of two answers they believe, so there may be one only.
-        if said not in (limit, meant):
+        if declared not in (limit, actual):
             raise BadDirectory
     return zip64
 
@@ -94,10 +94,10 @@ def _read_zip64_end(file: BinaryIO, end_at: int) -> _End | None:
     if locator_at < 0:
         return None
     file.seek(locator_at)
-    mark, disk, named_at, disks = _ZIP64_LOCATOR.unpack(file.read(_ZIP64_LOCATOR.size))
+    mark, disk, declared_at, disks = _ZIP64_LOCATOR.unpack(file.read(_ZIP64_LOCATOR.size))
     if mark != b"PK\x06\x07":
         return None
-    if disk != 0 or disks > 1 or record_at < 0 or named_at != record_at:
+    if disk != 0 or disks > 1 or record_at < 0 or declared_at != record_at:
         raise BadDirectory
     file.seek(record_at)
     mark, size, _, _, disk, first_disk, here, total, length, offset = _ZIP64_END.unpack(file.read(_ZIP64_END.size))

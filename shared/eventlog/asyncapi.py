@@ -49,10 +49,10 @@ ENVELOPE: dict[str, dict[str, Any]] = {
 
 
 @cache
-def asyncapi(service: str, hears: frozenset[type[Fact]], version: str, topic: str) -> dict[str, Any]:
+def asyncapi(service: str, subscribes_to: frozenset[type[Fact]], version: str, topic: str) -> dict[str, Any]:
     """The document of a service that hears these facts."""
     sent = [fact for fact in FACTS if fact.owner == service]
-    heard = [fact for fact in FACTS if fact in hears]
+    heard = [fact for fact in FACTS if fact in subscribes_to]
     both = [fact for fact in FACTS if fact in sent or fact in heard]
     document = ApplicationSchema(
         info=ApplicationInfo(title=f"Simpul: {service}", version=version, description=ABOUT),

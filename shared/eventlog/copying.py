@@ -5,70 +5,70 @@ from __future__ import annotations
 import hashlib
 from collections.abc import AsyncIterator, Callable, Sequence
 
-from shared.eventlog.port import EventLog, LogUnavailable, Record
+from shared.eventlog.port import EventLog, LogRecord, LogUnavailable
 
-Progress = Callable[[int], None]
+ProgressCallback = Callable[[int], None]
 
-WINDOW = 4_000
+WINDOW_SIZE = 4_000
 """Records that are put into waves together."""
 
-WAVE = 500
+MAX_WAVE_SIZE = 500
 """Records of a wave at most, as the relay has it."""
 
 
-class HoldsSomethingElse(Exception):
+class TargetDiverged(Exception):
     """The target holds what did not come from the source; the text says what. Nothing of it was changed."""
 
 
-class LogCopy:
+class LogCopier:
     """What is in the source up to an end and not yet in the target, of which it is remembered in 16 bytes an event.
 
     A wave holds each request at most once and is awaited before the next: however a copy ends, each request's events in the
     target are the first of those in the source. What the source repeats is copied once.
     """
 
-    def __init__(self, source: EventLog, target: EventLog, upto: str):
-        self._source, self._target, self._upto = source, target, upto
-        self._places: dict[str, dict[bytes, int]] = {}
+    def __init__(self, source: EventLog, target: EventLog, up_to: str):
+        self._source, self._target, self._up_to = source, target, up_to
+        self._source_order: dict[str, dict[bytes, int]] = {}
         """Of each request, its events by digest and their place among its events."""
-        self._reached: dict[str, int] = {}
+        self._target_counts: dict[str, int] = {}
         self.events = self.present = self.repeats = 0
 
-    async def look(self, progress: Progress = lambda count: None) -> None:
+    async def look(self, progress: ProgressCallback = lambda count: None) -> None:
         """Find what is there on both sides. Raises HoldsSomethingElse."""
-        async for batch in _read(self._source, self._upto):
+        async for batch in _read_up_to(self._source, self._up_to):
             for record in batch:
-                places = self._places.setdefault(record.key, {})
+                places = self._source_order.setdefault(record.key, {})
                 if (digest := _digest(record)) in places:
                     self.repeats += 1
                 else:
                     places[digest] = len(places)
             progress(len(batch))
-        self.events = sum(map(len, self._places.values()))
+        self.events = sum(map(len, self._source_order.values()))
         async for batch in self._target.read():
             for record in batch:
-                self._meet(record)
-        self.present = sum(self._reached.values())
+                self._match(record)
+        self.present = sum(self._target_counts.values())
 
-    def _meet(self, record: Record) -> None:
-        place = self._places.get(record.key, {}).get(_digest(record))
-        reached = self._reached.get(record.key, 0)
+    def _match(self, record: LogRecord) -> None:
+        place = self._source_order.get(record.key, {}).get(_digest(record))
+        reached = self._target_counts.get(record.key, 0)
         if place is None or place > reached:
-            raise HoldsSomethingElse(f"its log has an event of {record.key} that is not, or not there, in the source")
-        self._reached[record.key] = max(reached, place + 1)
+            raise TargetDiverged(f"its log has an event of {record.key} that is not, or not there, in the source")
+        self._target_counts[record.key] = max(reached, place + 1)
 
-    async def copy(self, progress: Progress = lambda count: None) -> int:
+    async def copy(self, progress: ProgressCallback = lambda count: None) -> int:
         """Append what is missing, and return how much that was. Raises LogUnavailable; then it may be run again."""
         copied = 0
-        async for window in _windows(self._source, self._upto):
-            missing = [record for record in window if self._next(record)]
-            for wave in waves(missing):
-                await self._append(wave)
+        async for window in _read_windows(self._source, self._up_to):
+            missing = [record for record in window if self._is_missing(record)]
+            for wave in split_into_waves(missing):
+                await self._append_wave(wave)
                 copied += len(wave)
             progress(len(window))
         return copied
 
-    async def _append(self, wave: Sequence[Record]) -> None:
+    async def _append_wave(self, wave: Sequence[LogRecord]) -> None:
         """Append a wave, and again what the log did not take of it, as long as it takes some. Raises LogUnavailable."""
         left = [(record.key, record.value) for record in wave]
         while left:
@@ -80,17 +80,17 @@ class LogCopy:
                     raise
                 left = [one for place, one in enumerate(left) if place not in error.appended]
 
-    def _next(self, record: Record) -> bool:
-        reached = self._reached.get(record.key, 0)
-        if self._places[record.key][_digest(record)] < reached:
+    def _is_missing(self, record: LogRecord) -> bool:
+        reached = self._target_counts.get(record.key, 0)
+        if self._source_order[record.key][_digest(record)] < reached:
             return False
-        self._reached[record.key] = reached + 1
+        self._target_counts[record.key] = reached + 1
         return True
 
 
-def waves(records: Sequence[Record]) -> list[list[Record]]:
+def split_into_waves(records: Sequence[LogRecord]) -> list[list[LogRecord]]:
     """The records in rounds that hold each key at most once, and not too many."""
-    rounds: list[list[Record]] = []
+    rounds: list[list[LogRecord]] = []
     turns: dict[str, int] = {}
     for record in records:
         turn = turns.get(record.key, 0)
@@ -98,28 +98,28 @@ def waves(records: Sequence[Record]) -> list[list[Record]]:
         if turn == len(rounds):
             rounds.append([])
         rounds[turn].append(record)
-    return [each[start : start + WAVE] for each in rounds for start in range(0, len(each), WAVE)]
+    return [each[start : start + MAX_WAVE_SIZE] for each in rounds for start in range(0, len(each), MAX_WAVE_SIZE)]
 
 
-async def _windows(log: EventLog, upto: str) -> AsyncIterator[list[Record]]:
-    window: list[Record] = []
-    async for batch in _read(log, upto):
+async def _read_windows(log: EventLog, up_to: str) -> AsyncIterator[list[LogRecord]]:
+    window: list[LogRecord] = []
+    async for batch in _read_up_to(log, up_to):
         window += batch
-        if len(window) >= WINDOW:
+        if len(window) >= WINDOW_SIZE:
             yield window
             window = []
     if window:
         yield window
 
 
-async def _read(log: EventLog, upto: str) -> AsyncIterator[Sequence[Record]]:
+async def _read_up_to(log: EventLog, up_to: str) -> AsyncIterator[Sequence[LogRecord]]:
     """Up to an end; the "" of an empty log stands for nothing here, and not for the log as it is now."""
-    if upto:
-        async for batch in log.read(upto=upto):
+    if up_to:
+        async for batch in log.read(up_to=up_to):
             yield batch
 
 
-async def positions_of(log: EventLog, values: set[bytes]) -> dict[bytes, str]:
+async def find_positions(log: EventLog, values: set[bytes]) -> dict[bytes, str]:
     """Where these events lie in the log; the first place of one that is there more than once."""
     found: dict[bytes, str] = {}
     if values:
@@ -130,5 +130,5 @@ async def positions_of(log: EventLog, values: set[bytes]) -> dict[bytes, str]:
     return found
 
 
-def _digest(record: Record) -> bytes:
+def _digest(record: LogRecord) -> bytes:
     return hashlib.blake2b(record.value, digest_size=16).digest()

@@ -8,19 +8,25 @@ from collections.abc import AsyncIterator, Sequence
 from aiokafka.partitioner import DefaultPartitioner
 from faststream.kafka import KafkaBroker
 
-from shared.eventlog.kafka_connection import Connection, Topic, translated
-from shared.eventlog.kafka_groups import pass_over
+from shared.eventlog.kafka_connection import KafkaConnection, Topic, translate_kafka_errors
+from shared.eventlog.kafka_groups import commit_offset
 from shared.eventlog.kafka_membership import GRACE, STALL, Membership
-from shared.eventlog.kafka_positions import reached_by, written
-from shared.eventlog.kafka_reading import begins, between, ends, in_order, record_of
-from shared.eventlog.kafka_security import OPEN, Security
-from shared.eventlog.port import Handle, LogUnavailable, Record
+from shared.eventlog.kafka_positions import format_position, parse_position
+from shared.eventlog.kafka_reading import (
+    fetch_first_offsets,
+    fetch_last_offsets,
+    merge_by_timestamp,
+    read_range,
+    to_log_record,
+)
+from shared.eventlog.kafka_security import PLAINTEXT, KafkaSecurity
+from shared.eventlog.port import BatchHandler, LogRecord, LogUnavailable
 
-PATIENCE = 10.0
+REQUEST_TIMEOUT_SECONDS = 10.0
 """Seconds until Kafka counts as not answering."""
 
-READY_WITHIN = 2.0
-STRAGGLER_SECONDS = 2.0
+READY_TIMEOUT_SECONDS = 2.0
+STRAGGLER_TIMEOUT_SECONDS = 2.0
 """Seconds for which a record is waited for after others of its wave were acknowledged: its partition may have no leader."""
 
 REMEMBERED_RECORDS = 2_000
@@ -39,28 +45,33 @@ class KafkaEventLog:
         servers: str,
         topic: Topic | None = None,
         *,
-        security: Security = OPEN,
-        patience: float = PATIENCE,
+        security: KafkaSecurity = PLAINTEXT,
+        request_timeout: float = REQUEST_TIMEOUT_SECONDS,
         grace: float = GRACE,
         stall: float = STALL,
     ):
-        self._connection = Connection(servers, topic or Topic(), patience, security)
-        self._topic, self._patience, self._grace, self._stall = self._connection.topic.name, patience, grace, stall
+        self._connection = KafkaConnection(servers, topic or Topic(), request_timeout, security)
+        self._topic, self._request_timeout, self._grace, self._stall = (
+            self._connection.topic.name,
+            request_timeout,
+            grace,
+            stall,
+        )
         self._deliveries: dict[tuple[str, bytes], asyncio.Task[None]] = {}
 
     async def prepare(self) -> None:
         """Make the topic; if Kafka does not answer, whoever needs the topic first makes it."""
-        self._connection.make_topic = True
+        self._connection.create_if_missing = True
         await self._connection.partitions()
 
     async def append(self, records: Sequence[tuple[str, bytes]]) -> None:
         """As the port says. What was acknowledged of a wave that failed is remembered: the same again is not sent again."""
         if not records:
             return
-        with translated():
-            async with asyncio.timeout(self._patience):
+        with translate_kafka_errors():
+            async with asyncio.timeout(self._request_timeout):
                 broker = await self._connection.broker()
-        deliveries = [self._delivery(broker, key, value) for key, value in records]
+        deliveries = [self._get_or_start_delivery(broker, key, value) for key, value in records]
         await self._wait(set(deliveries))
         if all(_acknowledged(one) for one in deliveries):
             for record in records:
@@ -68,7 +79,7 @@ class KafkaEventLog:
             return
         appended = [place for place, one in enumerate(deliveries) if _acknowledged(one)]
         try:
-            with translated():
+            with translate_kafka_errors():
                 for one in deliveries:
                     if not one.done() or one.cancelled():
                         raise TimeoutError
@@ -78,74 +89,76 @@ class KafkaEventLog:
 
     async def _wait(self, deliveries: set[asyncio.Task[None]]) -> None:
         """Wait for all; once any has ended, one that hangs on its partition keeps the others no longer than a straggler may."""
-        _, pending = await asyncio.wait(deliveries, timeout=self._patience, return_when=asyncio.FIRST_COMPLETED)
+        _, pending = await asyncio.wait(deliveries, timeout=self._request_timeout, return_when=asyncio.FIRST_COMPLETED)
         if pending and len(pending) < len(deliveries):
-            await asyncio.wait(pending, timeout=min(self._patience, STRAGGLER_SECONDS))
+            await asyncio.wait(pending, timeout=min(self._request_timeout, STRAGGLER_TIMEOUT_SECONDS))
 
-    def _delivery(self, broker: KafkaBroker, key: str, value: bytes) -> asyncio.Task[None]:
+    def _get_or_start_delivery(self, broker: KafkaBroker, key: str, value: bytes) -> asyncio.Task[None]:
         """The delivery of this record: a new one, unless one is under way, or was acknowledged in a wave that failed."""
         record = key, value
         if (delivery := self._deliveries.get(record)) is None:
             delivery = self._deliveries[record] = asyncio.create_task(self._deliver(broker, key, value))
-            delivery.add_done_callback(lambda done: self._ended(record, done))
+            delivery.add_done_callback(lambda done: self._on_delivery_done(record, done))
         return delivery
 
     async def _deliver(self, broker: KafkaBroker, key: str, value: bytes) -> None:
         """Hand the record to the broker's producer, which goes on trying by itself, and wait until it is durable."""
         await (await broker.publish(value, self._topic, key=key.encode(), no_confirm=True))
 
-    def _ended(self, record: tuple[str, bytes], delivery: asyncio.Task[None]) -> None:
+    def _on_delivery_done(self, record: tuple[str, bytes], delivery: asyncio.Task[None]) -> None:
         if self._deliveries.get(record) is not delivery:
             return
         if not _acknowledged(delivery):
             del self._deliveries[record]
         elif len(self._deliveries) > REMEMBERED_RECORDS:
-            self._forget_oldest()
+            self._evict_oldest()
 
-    def _forget_oldest(self) -> None:
+    def _evict_oldest(self) -> None:
         oldest = next((record for record, one in self._deliveries.items() if one.done()), None)
         if oldest is not None:
             del self._deliveries[oldest]
 
-    async def consume(self, group: str, handle: Handle, *, max_records: int = 500) -> None:
-        await Membership(self._connection, group, handle, max_records, self._grace, self._stall).run()
+    async def consume(self, group: str, handler: BatchHandler, *, max_records: int = 500) -> None:
+        await Membership(self._connection, group, handler, max_records, self._grace, self._stall).run()
 
-    async def pass_over(self, group: str, upto: str) -> None:
-        await pass_over(self._connection, self._connection.topic.group(group), reached_by(upto))
+    async def commit_offset(self, group: str, up_to: str) -> None:
+        await commit_offset(self._connection, self._connection.topic.group(group), parse_position(up_to))
 
-    async def read(self, after: str = "", upto: str = "") -> AsyncIterator[Sequence[Record]]:
-        end = reached_by(upto) if upto else await ends(self._connection)
-        async for batch in between(self._connection, reached_by(after), end):
-            yield [record_of(found) for found in batch]
+    async def read(self, after: str = "", up_to: str = "") -> AsyncIterator[Sequence[LogRecord]]:
+        end = parse_position(up_to) if up_to else await fetch_last_offsets(self._connection)
+        async for batch in read_range(self._connection, parse_position(after), end):
+            yield [to_log_record(found) for found in batch]
 
-    async def newest(self, count: int) -> list[Record]:
+    async def read_newest(self, count: int) -> list[LogRecord]:
         """Of each partition at most `count` are read: which of them arrived last is known only then."""
-        end = await ends(self._connection)
+        end = await fetch_last_offsets(self._connection)
         begin = {number: last - count for number, last in end.items()}
-        found = [one async for batch in between(self._connection, begin, end) for one in batch]
+        found = [one async for batch in read_range(self._connection, begin, end) for one in batch]
         parts = [[one for one in found if one.partition == number] for number in end]
-        return [record_of(one) for one in in_order(parts)[-count:]] if count else []
+        return [to_log_record(one) for one in merge_by_timestamp(parts)[-count:]] if count else []
 
-    async def of_key(self, key: str) -> list[Record]:
+    async def read_key(self, key: str) -> list[LogRecord]:
         """Read from the one partition where the key's records lie."""
         number = DefaultPartitioner()(key.encode(), list(await self._connection.partitions()), [])
-        end = {number: (await ends(self._connection))[number]}
-        found = [record_of(one) async for batch in between(self._connection, {}, end) for one in batch]
+        end = {number: (await fetch_last_offsets(self._connection))[number]}
+        found = [to_log_record(one) async for batch in read_range(self._connection, {}, end) for one in batch]
         return [record for record in found if record.key == key]
 
     async def end(self) -> str:
-        return written(await ends(self._connection))
+        return format_position(await fetch_last_offsets(self._connection))
 
     async def lag(self, group: str) -> int:
         await self._connection.partitions()
         name = self._connection.topic.group(group)
-        committed = await self._connection.ask(lambda admin: admin.list_consumer_group_offsets(name))
+        committed = await self._connection.call_admin(lambda admin: admin.list_consumer_group_offsets(name))
         reached = {place.partition: at.offset for place, at in committed.items() if place.topic == self._topic}
-        begin, end = await begins(self._connection), await ends(self._connection)
+        begin, end = await fetch_first_offsets(self._connection), await fetch_last_offsets(self._connection)
         return sum(last + 1 - max(reached.get(number, 0), begin[number]) for number, last in end.items())
 
     async def ready(self) -> None:
-        await self._connection.ask(self._connection.look_for_topic, min(self._patience, READY_WITHIN))
+        await self._connection.call_admin(
+            self._connection.describe_topic, min(self._request_timeout, READY_TIMEOUT_SECONDS)
+        )
 
     async def close(self) -> None:
         await self._connection.close()

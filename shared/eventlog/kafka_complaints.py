@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import logging
 
-from shared.observability import write_seldom
+from shared.observability import rate_limit_logs
 
-PAUSE = 30.0
+LOG_INTERVAL_SECONDS = 30.0
 """Seconds for which the same complaint is not written again."""
 
-COMPLAINING = (
+LOGGERS = (
     "aiokafka",
     "aiokafka.consumer.fetcher",
     "aiokafka.consumer.group_coordinator",
@@ -17,7 +17,7 @@ COMPLAINING = (
 )
 
 
-def complain_seldom() -> None:
+def limit_aiokafka_logs() -> None:
     """Keep what aiokafka logs to warnings, each seldom; may be called again."""
     logging.getLogger("aiokafka").setLevel(logging.WARNING)
-    write_seldom(PAUSE, *COMPLAINING)
+    rate_limit_logs(LOG_INTERVAL_SECONDS, *LOGGERS)

@@ -17,23 +17,23 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import KafkaError, NoError, TopicAlreadyExistsError, UnknownTopicOrPartitionError, for_code
 from faststream.kafka import KafkaBroker
 
-from shared.eventlog.kafka_complaints import complain_seldom
-from shared.eventlog.kafka_security import OPEN, Security
+from shared.eventlog.kafka_complaints import limit_aiokafka_logs
+from shared.eventlog.kafka_security import PLAINTEXT, KafkaSecurity
 from shared.eventlog.port import LogUnavailable
 
 logger = logging.getLogger(__name__)
 
 Answer = TypeVar("Answer")
-Question = Callable[[AIOKafkaAdminClient], Awaitable[Answer]]
+AdminCall = Callable[[AIOKafkaAdminClient], Awaitable[Answer]]
 
-AGAIN = 0.2
+RETRY_DELAY_SECONDS = 0.2
 """Seconds until a question is asked again whose answer was "not now"."""
 
 RETRY_BACKOFF_MS = 250
 READER_BACKOFF_MS = 50
 
-FOR_EVER = {"retention.ms": "-1", "retention.bytes": "-1", "cleanup.policy": "delete"}
-ARRIVAL = {"message.timestamp.type": "LogAppendTime"}
+RETENTION_CONFIG = {"retention.ms": "-1", "retention.bytes": "-1", "cleanup.policy": "delete"}
+TIMESTAMP_CONFIG = {"message.timestamp.type": "LogAppendTime"}
 """Records bear the time of their arrival, by which those of several partitions can be put in order."""
 
 
@@ -43,25 +43,30 @@ class Topic:
 
     name: str = "simpul.requests"
     partitions: int = 24
-    copies: int = 1
+    replication_factor: int = 1
 
     @property
     def settings(self) -> dict[str, str]:
         """One broker of three may be away, and nothing is acknowledged that lies on a single one."""
-        return FOR_EVER | ARRIVAL | {"min.insync.replicas": str(max(1, self.copies - 1))}
+        return RETENTION_CONFIG | TIMESTAMP_CONFIG | {"min.insync.replicas": str(max(1, self.replication_factor - 1))}
 
     def group(self, name: str) -> str:
         """What a group is called in Kafka, where groups of all topics share one space of names."""
         return f"{self.name}.{name}"
 
 
-class Connection:
+class KafkaConnection:
     """Opened by whoever needs it first, and tried again by whoever comes after a failure: nobody waits longer than `patience`."""
 
-    def __init__(self, servers: str, topic: Topic, patience: float, security: Security = OPEN):
-        self.servers, self.topic, self.patience, self.security = servers.split(","), topic, patience, security
-        self.make_topic = False
-        complain_seldom()
+    def __init__(self, servers: str, topic: Topic, request_timeout: float, security: KafkaSecurity = PLAINTEXT):
+        self.servers, self.topic, self.request_timeout, self.security = (
+            servers.split(","),
+            topic,
+            request_timeout,
+            security,
+        )
+        self.create_if_missing = False
+        limit_aiokafka_logs()
         self._admin: AIOKafkaAdminClient | None = None
         self._broker: KafkaBroker | None = None
         self._opening: asyncio.Task[AIOKafkaAdminClient] | None = None
@@ -77,21 +82,21 @@ class Connection:
     async def partitions(self) -> tuple[int, ...]:
         """The partitions of the topic, which is made first if that is wanted and it is missing. Raises LogUnavailable."""
         if not self._partitions:
-            self._partitions = await self.ask(self.look_for_topic)
+            self._partitions = await self.call_admin(self.describe_topic)
         return self._partitions
 
-    async def ask(self, question: Question[Answer], seconds: float | None = None) -> Answer:
+    async def call_admin(self, call: AdminCall[Answer], seconds: float | None = None) -> Answer:
         """What Kafka answers, asked again as long as it says "not now". Raises LogUnavailable when `patience` is over."""
-        with translated():
-            async with asyncio.timeout(seconds or self.patience):
+        with translate_kafka_errors():
+            async with asyncio.timeout(seconds or self.request_timeout):
                 while True:
                     try:
-                        return await question(await self._opened())
+                        return await call(await self._get_admin())
                     except KafkaError as error:
                         if self._admin is None or not error.retriable:
                             raise
                         logger.debug("Kafka is asked again: %r", error)
-                    await asyncio.sleep(AGAIN)
+                    await asyncio.sleep(RETRY_DELAY_SECONDS)
 
     @contextlib.asynccontextmanager
     async def reader(self) -> AsyncIterator[AIOKafkaConsumer]:
@@ -100,11 +105,11 @@ class Connection:
             bootstrap_servers=self.servers,
             auto_offset_reset="earliest",
             retry_backoff_ms=READER_BACKOFF_MS,
-            **self.security.of_client,
+            **self.security.client_options,
         )
-        with translated():
+        with translate_kafka_errors():
             try:
-                async with asyncio.timeout(self.patience):
+                async with asyncio.timeout(self.request_timeout):
                     await consumer.start()
                 yield consumer
             finally:
@@ -121,7 +126,7 @@ class Connection:
             await self._admin.close()
         self._broker = self._admin = None
 
-    async def _opened(self) -> AIOKafkaAdminClient:
+    async def _get_admin(self) -> AIOKafkaAdminClient:
         if self._admin is None:
             if self._opening is None or self._opening.done():
                 self._opening = asyncio.create_task(self._open())
@@ -132,13 +137,13 @@ class Connection:
         """The admin client goes first: of the broker's producer nothing can be closed if it cannot connect."""
         options: dict[str, Any] = {
             "bootstrap_servers": self.servers,
-            "request_timeout_ms": int(self.patience * 1000),
+            "request_timeout_ms": int(self.request_timeout * 1000),
             "retry_backoff_ms": RETRY_BACKOFF_MS,
         }
-        admin = AIOKafkaAdminClient(**options, **self.security.of_client)
+        admin = AIOKafkaAdminClient(**options, **self.security.client_options)
         broker = KafkaBroker(
             **options,
-            security=self.security.of_broker,
+            security=self.security.broker_security,
             apply_types=False,
             acks="all",
             compression_type="zstd",
@@ -150,7 +155,7 @@ class Connection:
             log_level=logging.DEBUG,
         )
         try:
-            async with asyncio.timeout(self.patience):
+            async with asyncio.timeout(self.request_timeout):
                 await admin.start()
                 await broker.start()
         except BaseException:
@@ -160,19 +165,21 @@ class Connection:
         self._admin, self._broker = admin, broker
         return admin
 
-    async def look_for_topic(self, admin: AIOKafkaAdminClient) -> tuple[int, ...]:
+    async def describe_topic(self, admin: AIOKafkaAdminClient) -> tuple[int, ...]:
         [found] = await admin.describe_topics([self.topic.name])
         error: type[KafkaError] = for_code(found["error_code"])
         if error is NoError:
             return tuple(sorted(partition["partition"] for partition in found["partitions"]))
         if error is UnknownTopicOrPartitionError:
-            if not self.make_topic:
+            if not self.create_if_missing:
                 raise LogUnavailable(f"Kafka has no topic {self.topic.name}: `simpul prepare` makes it")
-            await self._make_topic(admin)
+            await self._create_topic(admin)
         raise error(self.topic.name)
 
-    async def _make_topic(self, admin: AIOKafkaAdminClient) -> None:
-        topic = NewTopic(self.topic.name, self.topic.partitions, self.topic.copies, topic_configs=self.topic.settings)
+    async def _create_topic(self, admin: AIOKafkaAdminClient) -> None:
+        topic = NewTopic(
+            self.topic.name, self.topic.partitions, self.topic.replication_factor, topic_configs=self.topic.settings
+        )
         response = await admin.create_topics([topic])
         for error in response.to_object()["topic_errors"]:
             if error["error_code"] not in (0, TopicAlreadyExistsError.errno):
@@ -180,7 +187,7 @@ class Connection:
 
 
 @contextlib.contextmanager
-def translated() -> Iterator[None]:
+def translate_kafka_errors() -> Iterator[None]:
     """Whatever the library says, the port says LogUnavailable."""
     try:
         yield

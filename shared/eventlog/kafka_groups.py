@@ -7,14 +7,14 @@ import asyncio
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import CommitFailedError, IllegalGenerationError, RebalanceInProgressError, UnknownMemberIdError
 
-from shared.eventlog.kafka_connection import RETRY_BACKOFF_MS, Connection, translated
-from shared.eventlog.kafka_positions import Reached
+from shared.eventlog.kafka_connection import RETRY_BACKOFF_MS, KafkaConnection, translate_kafka_errors
+from shared.eventlog.kafka_positions import PartitionOffsets
 from shared.eventlog.port import LogUnavailable
 
 _HAS_MEMBERS = (CommitFailedError, IllegalGenerationError, RebalanceInProgressError, UnknownMemberIdError)
 
 
-async def pass_over(connection: Connection, group: str, upto: Reached) -> None:
+async def commit_offset(connection: KafkaConnection, group: str, up_to: PartitionOffsets) -> None:
     """Commit these positions where the group has not come further. Raises LogUnavailable, also if the group has members."""
     numbers = await connection.partitions()
     consumer = AIOKafkaConsumer(
@@ -22,18 +22,18 @@ async def pass_over(connection: Connection, group: str, upto: Reached) -> None:
         group_id=group,
         enable_auto_commit=False,
         retry_backoff_ms=RETRY_BACKOFF_MS,
-        **connection.security.of_client,
+        **connection.security.client_options,
     )
-    with translated():
+    with translate_kafka_errors():
         try:
-            async with asyncio.timeout(connection.patience):
+            async with asyncio.timeout(connection.request_timeout):
                 await consumer.start()
                 places = [TopicPartition(connection.topic.name, number) for number in numbers]
                 consumer.assign(places)
                 known = {place: await consumer.committed(place) or 0 for place in places}
                 # All of them, even where nothing changes: only a commit tells whether the group has members.
                 await consumer.commit(
-                    {place: max(at, upto.get(place.partition, -1) + 1) for place, at in known.items()}
+                    {place: max(at, up_to.get(place.partition, -1) + 1) for place, at in known.items()}
                 )
         except _HAS_MEMBERS as error:
             raise LogUnavailable(f"somebody consumes as {group} already") from error

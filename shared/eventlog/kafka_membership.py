@@ -17,9 +17,9 @@ from faststream.kafka.message import KafkaAckableMessage
 from faststream.kafka.subscriber.usecase import BatchSubscriber
 
 from shared.eventlog.kafka_commits import Commits
-from shared.eventlog.kafka_connection import RETRY_BACKOFF_MS, Connection
-from shared.eventlog.kafka_reading import Found, record_of
-from shared.eventlog.port import Handle, LogUnavailable, Record
+from shared.eventlog.kafka_connection import RETRY_BACKOFF_MS, KafkaConnection
+from shared.eventlog.kafka_reading import KafkaRecord, to_log_record
+from shared.eventlog.port import BatchHandler, LogRecord, LogUnavailable
 
 logger = logging.getLogger(__name__)
 library = logging.getLogger(f"{__name__}.faststream")
@@ -45,7 +45,7 @@ REFUSALS = 3
 class Delivery:
     """A batch, the positions that are reached with it, and how often partitions had been revoked before."""
 
-    records: Sequence[Record]
+    records: Sequence[LogRecord]
     reached: Mapping[TopicPartition, int]
     revocations: int = 0
 
@@ -57,7 +57,13 @@ class Membership:
     """
 
     def __init__(
-        self, connection: Connection, group: str, handle: Handle, max_records: int, grace: float, stall: float
+        self,
+        connection: KafkaConnection,
+        group: str,
+        handle: BatchHandler,
+        max_records: int,
+        grace: float,
+        stall: float,
     ):
         self._connection, self._group, self._handle = connection, group, handle
         self._max_records, self._grace, self._stall = max_records, grace, stall
@@ -123,7 +129,7 @@ class Membership:
         """A broker for one life of one member: its subscribers are for ever, and it closes what half a start left."""
         return KafkaBroker(
             self._connection.servers,
-            security=self._connection.security.of_broker,
+            security=self._connection.security.broker_security,
             consumer_only=True,
             apply_types=False,
             allow_auto_create_topics=False,
@@ -156,14 +162,14 @@ class Membership:
             raise IllegalStateError(f"{self._group} has not joined")
         return self._subscriber.consumer
 
-    async def _parse(self, batch: tuple[Found, ...]) -> KafkaAckableMessage:
+    async def _parse(self, batch: tuple[KafkaRecord, ...]) -> KafkaAckableMessage:
         """Nothing of a record is looked into here: what failed would be passed over by the next commit."""
         return KafkaAckableMessage(raw_message=batch, body=b"", consumer=self._consumer())
 
     async def _decode(self, message: KafkaAckableMessage) -> Delivery:
-        found: tuple[Found, ...] = message.raw_message
+        found: tuple[KafkaRecord, ...] = message.raw_message
         reached = {TopicPartition(self._connection.topic.name, one.partition): one.offset + 1 for one in found}
-        return Delivery([record_of(one) for one in found], reached, self._commits.revocations)
+        return Delivery([to_log_record(one) for one in found], reached, self._commits.revocations)
 
     async def _deliver(self, delivery: Delivery) -> None:
         """Hand a batch over, however often that takes; given up only when the partitions are, which brings it back."""
@@ -241,7 +247,7 @@ class Membership:
         """Whether there are records that it should have been given; while Kafka does not say so, there are none."""
         try:
             consumer = self._consumer()
-            async with asyncio.timeout(self._connection.patience):
+            async with asyncio.timeout(self._connection.request_timeout):
                 ends = await consumer.end_offsets(list(consumer.assignment()))
                 return any([await consumer.position(place) < end for place, end in ends.items()])
         except (KafkaError, TimeoutError):

@@ -4,21 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-Reached = Mapping[int, int]
+PartitionOffsets = Mapping[int, int]
 """The last offset of each partition that lies behind a position; what is not named has nothing behind it."""
 
 
-def position_of(partition: int, offset: int) -> str:
+def format_record_position(partition: int, offset: int) -> str:
     """The position of one record."""
     return f"{partition}:{offset}"
 
 
-def written(reached: Reached) -> str:
+def format_position(reached: PartitionOffsets) -> str:
     """The position of a whole log, "" if nothing lies behind it."""
-    return ",".join(position_of(partition, offset) for partition, offset in sorted(reached.items()) if offset >= 0)
+    return ",".join(
+        format_record_position(partition, offset) for partition, offset in sorted(reached.items()) if offset >= 0
+    )
 
 
-def reached_by(position: str) -> dict[int, int]:
+def parse_position(position: str) -> dict[int, int]:
     """What lies behind a position. Raises ValueError if it is none."""
     pairs = (part.split(":") for part in position.split(",") if part)
     return {int(partition): int(offset) for partition, offset in pairs}

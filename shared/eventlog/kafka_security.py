@@ -10,9 +10,9 @@ from typing import Any, Literal
 from faststream.kafka.security import parse_security
 from faststream.security import BaseSecurity, SASLPlaintext, SASLScram256, SASLScram512
 
-Mechanism = Literal["SCRAM-SHA-512", "SCRAM-SHA-256", "PLAIN"]
+SaslMechanism = Literal["SCRAM-SHA-512", "SCRAM-SHA-256", "PLAIN"]
 
-_KINDS: Mapping[Mechanism, type[SASLPlaintext] | type[SASLScram256] | type[SASLScram512]] = {
+_SASL_CLASSES: Mapping[SaslMechanism, type[SASLPlaintext] | type[SASLScram256] | type[SASLScram512]] = {
     "SCRAM-SHA-512": SASLScram512,
     "SCRAM-SHA-256": SASLScram256,
     "PLAIN": SASLPlaintext,
@@ -20,25 +20,25 @@ _KINDS: Mapping[Mechanism, type[SASLPlaintext] | type[SASLScram256] | type[SASLS
 
 
 @dataclass(frozen=True, slots=True)
-class Security:
+class KafkaSecurity:
     """No `tls` is plain text, no `user` is nobody."""
 
     tls: SSLContext | None = None
     user: str = ""
     password: str = field(default="", repr=False)
-    mechanism: Mechanism = "SCRAM-SHA-512"
+    mechanism: SaslMechanism = "SCRAM-SHA-512"
 
     @property
-    def of_broker(self) -> BaseSecurity:
+    def broker_security(self) -> BaseSecurity:
         """What a FastStream broker takes."""
         if self.user:
-            return _KINDS[self.mechanism](self.user, self.password, ssl_context=self.tls)
+            return _SASL_CLASSES[self.mechanism](self.user, self.password, ssl_context=self.tls)
         return BaseSecurity(ssl_context=self.tls)
 
     @property
-    def of_client(self) -> dict[str, Any]:
+    def client_options(self) -> dict[str, Any]:
         """What a client of aiokafka takes."""
-        return parse_security(self.of_broker)
+        return parse_security(self.broker_security)
 
 
-OPEN = Security()
+PLAINTEXT = KafkaSecurity()

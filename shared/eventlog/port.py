@@ -19,7 +19,7 @@ class LogUnavailable(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Record:
+class LogRecord:
     """One event as it lies in the log: `key` is the request's id, `value` the raw bytes.
 
     `position` is where it lies: a name for this record, and nothing that could be compared or read on from.
@@ -30,7 +30,7 @@ class Record:
     value: bytes
 
 
-Handle = Callable[[Sequence[Record]], Awaitable[None]]
+BatchHandler = Callable[[Sequence[LogRecord]], Awaitable[None]]
 
 
 class EventLog(Protocol):
@@ -46,29 +46,29 @@ class EventLog(Protocol):
         some may then be there twice.
         """
 
-    async def consume(self, group: str, handle: Handle, *, max_records: int = 500) -> None:
+    async def consume(self, group: str, handler: BatchHandler, *, max_records: int = 500) -> None:
         """Hand batches to `handle` for ever, beginning after the group's committed position (the start, if it has none).
 
         The position is committed after `handle` returns. If it raises, the batch is handed over again later. A record comes at
         least once, and those of one key in their order; a crash, or another process that joins the group, may repeat some.
         """
 
-    async def pass_over(self, group: str, upto: str) -> None:
+    async def commit_offset(self, group: str, up_to: str) -> None:
         """Let the group go on after this `end`, as if all up to it had been handed over; it never goes back.
 
         For a group that nobody consumes for. Raises LogUnavailable, also if somebody does.
         """
 
-    def read(self, after: str = "", upto: str = "") -> AsyncIterator[Sequence[Record]]:
+    def read(self, after: str = "", up_to: str = "") -> AsyncIterator[Sequence[LogRecord]]:
         """Batches of the whole log after one `end`, up to and with another ("" is the end as of now).
 
         Only the records of one key come in the order in which they were appended.
         """
 
-    async def newest(self, count: int) -> Sequence[Record]:
+    async def read_newest(self, count: int) -> Sequence[LogRecord]:
         """The newest records by their time of arrival, at most `count`, oldest first; found without reading the whole log."""
 
-    async def of_key(self, key: str) -> Sequence[Record]:
+    async def read_key(self, key: str) -> Sequence[LogRecord]:
         """Every record of this key, in order; found without reading those of all other keys."""
 
     async def end(self) -> str:

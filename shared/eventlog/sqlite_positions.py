@@ -8,7 +8,7 @@ import logging
 import apsw
 
 from shared.storage.port import StoreUnavailable
-from shared.storage.sqlite_file import SqliteFile
+from shared.storage.sqlite_file import SqliteDatabase
 
 logger = logging.getLogger(__name__)
 
@@ -20,42 +20,42 @@ _COMMIT = (
     " WHERE excluded.position > position"
 )
 
-LATER = 0.05
+COMMIT_DELAY_SECONDS = 0.05
 """Seconds from a batch to the commit of its position; a crash in between only repeats what was handled."""
 
-AGAIN = 1.0
+RETRY_DELAY_SECONDS = 1.0
 
 
-class Positions:
+class GroupPositions:
     """The committed positions; one writer job holds those of all groups that moved since the last."""
 
-    def __init__(self, file: SqliteFile):
+    def __init__(self, file: SqliteDatabase):
         self._file = file
-        self._moved: dict[str, int] = {}
+        self._uncommitted: dict[str, int] = {}
         self._committing: asyncio.Task[None] | None = None
 
     async def prepare(self) -> None:
         await self._file.write(lambda db: db.execute(_SCHEMA))
 
-    def of(self, group: str) -> int:
+    def get_position(self, group: str) -> int:
         """The position after which a group goes on, 0 at the start."""
-        if group in self._moved:
-            return self._moved[group]
+        if group in self._uncommitted:
+            return self._uncommitted[group]
         rows = self._file.read("SELECT position FROM positions WHERE consumers=?", (group,))
         return int(rows[0][0]) if rows else 0
 
     def commit(self, group: str, position: int) -> None:
         """Commit soon, and try again until it is done."""
-        self._moved[group] = position
+        self._uncommitted[group] = position
         if self._committing is None or self._committing.done():
             self._committing = asyncio.create_task(self._commit_later())
 
-    async def commit_now(self, group: str, position: int) -> None:
+    async def commit_immediately(self, group: str, position: int) -> None:
         """Commit at once, unless the group has come further. Raises StoreUnavailable."""
-        self._moved[group] = max(position, self.of(group))
+        self._uncommitted[group] = max(position, self.get_position(group))
         await self._write()
 
-    async def settle(self) -> None:
+    async def flush(self) -> None:
         """Commit now what has not been; what the store does not take is handed over once more after the next start."""
         try:
             await self._write()
@@ -63,23 +63,23 @@ class Positions:
             logger.warning("positions are not committed, so events will be repeated: %s", error)
 
     async def _commit_later(self) -> None:
-        while self._moved:
-            await asyncio.sleep(LATER)
+        while self._uncommitted:
+            await asyncio.sleep(COMMIT_DELAY_SECONDS)
             try:
                 await self._write()
             except StoreUnavailable as error:
                 logger.warning("positions cannot be committed now: %s", error)
-                await asyncio.sleep(AGAIN)
+                await asyncio.sleep(RETRY_DELAY_SECONDS)
 
     async def _write(self) -> None:
-        moved = dict(self._moved)
-        if not moved:
+        uncommitted = dict(self._uncommitted)
+        if not uncommitted:
             return
 
         def work(db: apsw.Connection) -> None:
-            db.executemany(_COMMIT, moved.items())
+            db.executemany(_COMMIT, uncommitted.items())
 
         await self._file.write(work)
-        for group, position in moved.items():
-            if self._moved.get(group) == position:
-                del self._moved[group]
+        for group, position in uncommitted.items():
+            if self._uncommitted.get(group) == position:
+                del self._uncommitted[group]

@@ -10,9 +10,9 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Protocol
 
-from shared.runtime.execution import KeyReused as KeyReused
+from shared.runtime.execution import IdempotencyKeyReused as IdempotencyKeyReused
 
-SUCCESS_REMEMBERED_FOR = timedelta(days=30)
+LOGIN_SUCCESS_TTL = timedelta(days=30)
 """How long a store remembers at least that a sign-in succeeded."""
 
 
@@ -27,7 +27,7 @@ class UsernameTaken(Exception):
     """There is an account of this name already."""
 
 
-class Outdated(Exception):
+class ConcurrentModification(Exception):
     """Somebody else changed the account meanwhile."""
 
 
@@ -48,7 +48,7 @@ class Account:
     totp: str = ""
 
     @property
-    def administers(self) -> bool:
+    def is_active_admin(self) -> bool:
         return self.active and Role.ADMIN in self.roles
 
     @property
@@ -68,7 +68,7 @@ class Session:
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class IdempotencyKey:
     """What a repeated order for an account is known by: the same key must ask for the same thing."""
 
     key: str
@@ -80,10 +80,10 @@ class AccountStore(Protocol):
 
     async def prepare(self) -> None: ...
 
-    async def add(self, account: Account, order: Order | None = None) -> Account:
+    async def add(self, account: Account, idempotency_key: IdempotencyKey | None = None) -> Account:
         """The account as it is kept; of a repeated order the one that it made first. Raises UsernameTaken, KeyReused."""
 
-    async def change(self, was: Account, account: Account) -> None:
+    async def change(self, previous: Account, account: Account) -> None:
         """Replace `was` by the account of the same username, and end its sessions.
 
         Raises Outdated if `was` is not what is stored, and LastAdmin if it is the only active administrator and the new one
@@ -95,7 +95,7 @@ class AccountStore(Protocol):
     async def accounts(self) -> list[Account]:
         """All accounts by username."""
 
-    async def with_role(self, role: Role) -> list[Account]:
+    async def accounts_with_role(self, role: Role) -> list[Account]:
         """The active accounts that have this role, by username."""
 
     async def open_session(self, session: Session, account: Account) -> None:
@@ -104,30 +104,30 @@ class AccountStore(Protocol):
     async def session(self, token_hash: str) -> tuple[Session, Account] | None:
         """The session with its account, None if there is none, or if the account is not what the session was opened for."""
 
-    async def touch(self, token_hash: str, at: datetime) -> None:
+    async def touch_session(self, token_hash: str, at: datetime) -> None:
         """The session was used at this time; an earlier time than the one known changes nothing."""
 
     async def close_session(self, token_hash: str) -> None: ...
 
-    async def close_old_sessions(self, seen_before: datetime, created_before: datetime) -> None: ...
+    async def close_expired_sessions(self, seen_before: datetime, created_before: datetime) -> None: ...
 
-    async def count_try(self, limits: Mapping[str, int], at: datetime, since: datetime) -> datetime | None:
+    async def count_attempt(self, limits: Mapping[str, int], at: datetime, since: datetime) -> datetime | None:
         """Count one try under each key, unless one of them had as many as its limit since then.
 
         Then nothing is counted, and the answer is the time of the try that has to grow old before the next is allowed. Of
         several calls at once no more than the limit are counted.
         """
 
-    async def forget_tries(self, key: str) -> None: ...
+    async def clear_attempts(self, key: str) -> None: ...
 
-    async def take_back_try(self, key: str, at: datetime) -> None:
+    async def undo_attempt(self, key: str, at: datetime) -> None:
         """Forget one try of this key that was counted at this time."""
 
-    async def remember_success(self, key: str, at: datetime) -> None:
+    async def record_success(self, key: str, at: datetime) -> None:
         """Remember for SUCCESS_REMEMBERED_FOR or longer that a sign-in succeeded under this key."""
 
     async def succeeded(self, key: str, since: datetime) -> bool:
         """Whether a sign-in succeeded under this key at this time or later."""
 
-    async def use_code(self, username: str, step: int) -> bool:
+    async def use_totp_step(self, username: str, step: int) -> bool:
         """Whether this account never used a code of this time step or a later one; from now on it did."""

@@ -6,7 +6,7 @@ import re
 
 from pydantic import JsonValue
 
-LONGEST, LONGEST_NAME = 254, 64
+MAX_LENGTH, MAX_LOCAL_PART_LENGTH = 254, 64
 """RFC 5321, 4.5.3.1, and its erratum 1690."""
 
 _ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
@@ -14,17 +14,17 @@ _LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 _ADDRESS = re.compile(rf"(?P<name>{_ATOM}(?:\.{_ATOM})*)@(?:{_LABEL}\.)+(?=[A-Za-z]){_LABEL}")
 
 
-EMAIL_SCHEMA: dict[str, JsonValue] = {"format": "email", "maxLength": LONGEST}
+EMAIL_SCHEMA: dict[str, JsonValue] = {"format": "email", "maxLength": MAX_LENGTH}
 """What a description of the API says of an address."""
 
 
-def valid_address(text: str) -> str | None:
+def validate_email_address(text: str) -> str | None:
     """Why this is no e-mail address that can be written to (a sentence for people), None if it is one."""
     if any(ord(letter) < 32 or 127 <= ord(letter) < 160 or letter in "\u2028\u2029" for letter in text):
         return "Alamat surel tidak boleh memuat ganti baris atau karakter kendali."
-    if len(text) > LONGEST:
-        return f"Alamat surel paling panjang {LONGEST} karakter."
+    if len(text) > MAX_LENGTH:
+        return f"Alamat surel paling panjang {MAX_LENGTH} karakter."
     found = _ADDRESS.fullmatch(text)
-    if found is None or len(found["name"]) > LONGEST_NAME:
+    if found is None or len(found["name"]) > MAX_LOCAL_PART_LENGTH:
         return "Alamat surel tidak dikenali. Contoh yang benar: nama@dinas.example."
     return None

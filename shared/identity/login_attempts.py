@@ -9,11 +9,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from shared.identity.accounts import SUCCESS_REMEMBERED_FOR, AccountStore
+from shared.identity.accounts import LOGIN_SUCCESS_TTL, AccountStore
 
 logger = logging.getLogger(__name__)
 
-WINDOW = timedelta(minutes=15)
+ATTEMPT_WINDOW = timedelta(minutes=15)
 MAX_FAILURES_PER_ACCOUNT_AND_ADDRESS = 10
 MAX_FAILURES_PER_ACCOUNT = 100
 """Over all addresses: so many guesses in a quarter of an hour find no password that we accept."""
@@ -51,21 +51,21 @@ class LoginAttempts:
         at, there or elsewhere, does not lock it out. Raises TooManyFailures.
         """
         key = _key("account_and_address", username, address)
-        known = await self._store.succeeded(key, now - SUCCESS_REMEMBERED_FOR)
+        known = await self._store.succeeded(key, now - LOGIN_SUCCESS_TTL)
         shared = {} if known else _shared_limits(username, address)
         limits = {**shared, key: MAX_FAILURES_PER_ACCOUNT_AND_ADDRESS}
-        oldest = await self._store.count_try(limits, now, now - WINDOW)
+        oldest = await self._store.count_attempt(limits, now, now - ATTEMPT_WINDOW)
         if oldest is not None:
             logger.warning("too many failed sign-ins, refused from %s", address)
-            raise TooManyFailures(max(1, math.ceil((oldest + WINDOW - now).total_seconds())))
+            raise TooManyFailures(max(1, math.ceil((oldest + ATTEMPT_WINDOW - now).total_seconds())))
         return Attempt(key, tuple(shared), now)
 
     async def succeeded(self, attempt: Attempt) -> None:
         """Forget the failures of this account at this address, and that this attempt counted as one anywhere."""
-        await self._store.remember_success(attempt.key, attempt.at)
-        await self._store.forget_tries(attempt.key)
+        await self._store.record_success(attempt.key, attempt.at)
+        await self._store.clear_attempts(attempt.key)
         for key in attempt.shared_keys:
-            await self._store.take_back_try(key, attempt.at)
+            await self._store.undo_attempt(key, attempt.at)
 
 
 def _shared_limits(username: str, address: str) -> Mapping[str, int]:

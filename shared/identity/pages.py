@@ -11,14 +11,14 @@ from starlette.responses import Response
 
 from shared.identity import own_pages, staff_pages
 from shared.identity.identity import Principal
-from shared.identity.sessions import Credentials, end_session, give_session, new_session
+from shared.identity.sessions import Credentials, clear_session_cookie, new_session, set_session_cookie
 from shared.web.access import public, session_cookie, signed_in
-from shared.web.navigation import SIGN_IN, SIGN_OUT, local_path, start_of
-from shared.web.page_routes import PageRoute, add_action, add_form, resume_page, see
+from shared.web.navigation import SIGN_IN, SIGN_OUT, safe_local_path, start_path
+from shared.web.page_routes import PageRoute, add_action, add_form, resume_page, see_other
 from shared.web.platform_of import platform_of
-from shared.web.posted import Posted
+from shared.web.posted import PostedForm
 from shared.web.problems import Problem
-from shared.web.rendering import shared_pages
+from shared.web.rendering import shared_templates
 
 ONWARD, KEPT = "lanjut", "kept"
 
@@ -28,56 +28,56 @@ Pairs = Sequence[tuple[str, str]]
 def pages() -> APIRouter:
     """Routes for everybody who has an account."""
     routes = APIRouter(route_class=PageRoute, include_in_schema=False)
-    add_form(routes, SIGN_IN, SignIn(), public())
-    add_action(routes, SIGN_OUT, SignOut(), signed_in())
+    add_form(routes, SIGN_IN, SignInForm(), public())
+    add_action(routes, SIGN_OUT, SignOutForm(), signed_in())
     routes.include_router(own_pages.pages())
     routes.include_router(staff_pages.pages())
     return routes
 
 
-class SignIn:
-    async def show(self, request: Request, posted: Posted) -> Response:
+class SignInForm:
+    async def show(self, request: Request, posted: PostedForm) -> Response:
         onward = posted.text(ONWARD) or request.query_params.get(ONWARD, "")
-        if not posted.sent and (known := await _signed_in_already(request)):
-            return see(local_path(onward) or start_of(known))
-        return shared_pages(
+        if not posted.sent and (known := await _current_principal(request)):
+            return see_other(safe_local_path(onward) or start_path(known))
+        return shared_templates(
             request,
             "sign_in.html",
             posted=posted,
-            onward=local_path(onward),
-            kept=_kept(posted.text(KEPT)),
+            onward=safe_local_path(onward),
+            kept=_parse_saved_fields(posted.text(KEPT)),
             ended=False,
             left="keluar" in request.query_params,
         )
 
-    async def act(self, request: Request, posted: Posted) -> Response:
-        credentials = posted.judged(Credentials, ONWARD, KEPT)
+    async def act(self, request: Request, posted: PostedForm) -> Response:
+        credentials = posted.validate(Credentials, ONWARD, KEPT)
         token, principal = await new_session(request, credentials)
         request.state.principal = principal
-        onward = local_path(posted.text(ONWARD))
-        kept = _kept(posted.text(KEPT))
-        answer = resume_page(request, onward, kept) if onward and kept else see(onward or start_of(principal))
-        give_session(request, answer, token)
+        onward = safe_local_path(posted.text(ONWARD))
+        kept = _parse_saved_fields(posted.text(KEPT))
+        answer = resume_page(request, onward, kept) if onward and kept else see_other(onward or start_path(principal))
+        set_session_cookie(request, answer, token)
         return answer
 
 
-async def _signed_in_already(request: Request) -> Principal | None:
+async def _current_principal(request: Request) -> Principal | None:
     token = session_cookie(request)
-    return await platform_of(request).identity.resolve(token) if token else None
+    return await platform_of(request).identity.authenticate(token) if token else None
 
 
-class SignOut:
-    async def show(self, request: Request, posted: Posted) -> Response:
-        return see(start_of(request.state.principal))
+class SignOutForm:
+    async def show(self, request: Request, posted: PostedForm) -> Response:
+        return see_other(start_path(request.state.principal))
 
-    async def act(self, request: Request, posted: Posted) -> Response:
+    async def act(self, request: Request, posted: PostedForm) -> Response:
         await platform_of(request).identity.sign_out(request.state.principal)
-        answer = see(f"{SIGN_IN}?keluar")
-        end_session(request, answer)
+        answer = see_other(f"{SIGN_IN}?keluar")
+        clear_session_cookie(request, answer)
         return answer
 
 
-def _kept(text: str) -> Pairs:
+def _parse_saved_fields(text: str) -> Pairs:
     """What a form said before its session ended, as the sign-in page carries it. Raises Problem 422."""
     try:
         pairs = json.loads(text) if text else []

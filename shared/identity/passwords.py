@@ -11,11 +11,11 @@ from concurrent.futures import ThreadPoolExecutor
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
-SHORTEST, LONGEST = 12, 256
-GUESSABLE_BELOW = 2
+MIN_LENGTH, MAX_LENGTH = 12, 256
+MIN_ZXCVBN_SCORE = 2
 """Passwords that zxcvbn rates below this on its scale from 0 to 4 fall to an attack on the sign-in page."""
 
-COMMON_HERE = re.findall(
+LOCAL_COMMON_WORDS = re.findall(
     r"\w+",
     "katasandi sandi rahasia bismillah indonesia admin petugas kepala teknis layanan sayang sayangku cinta"
     " akucintakamu akusayangkamu terimakasih selamatpagi selamat pagi merdeka garuda pancasila anjing kucing doraemon"
@@ -29,62 +29,62 @@ _hasher = PasswordHasher(time_cost=3, memory_cost=64 * 1024, parallelism=1)
 _workers = ThreadPoolExecutor(max_workers=2, thread_name_prefix="argon2")
 
 
-def _no_ones_hash() -> str:
+def _make_dummy_hash() -> str:
     salt, digest = (b64encode(secrets.token_bytes(size)).decode().rstrip("=") for size in (16, 32))
     return f"$argon2id$v=19$m={_hasher.memory_cost},t={_hasher.time_cost},p={_hasher.parallelism}${salt}${digest}"
 
 
-_NOBODY = _no_ones_hash()
+_DUMMY_HASH = _make_dummy_hash()
 
 
 class WeakPassword(Exception):
     """A password that is refused, with the sentence that says why."""
 
 
-def check_password(password: str, *known: str) -> None:
+def validate_password(password: str, *user_inputs: str) -> None:
     """Raises WeakPassword if it is too short, too long, or easily guessed, also from what is `known` of its owner."""
-    if len(password) < SHORTEST:
-        raise WeakPassword(f"Kata sandi paling sedikit {SHORTEST} huruf. Sekarang baru {len(password)}.")
-    if len(password) > LONGEST:
-        raise WeakPassword(f"Kata sandi paling banyak {LONGEST} huruf. Sekarang {len(password)}.")
+    if len(password) < MIN_LENGTH:
+        raise WeakPassword(f"Kata sandi paling sedikit {MIN_LENGTH} huruf. Sekarang baru {len(password)}.")
+    if len(password) > MAX_LENGTH:
+        raise WeakPassword(f"Kata sandi paling banyak {MAX_LENGTH} huruf. Sekarang {len(password)}.")
     if any("\ud800" <= letter <= "\udfff" for letter in password):
         raise WeakPassword("Kata sandi memuat karakter yang tidak sah.")
-    if _score(password, known) < GUESSABLE_BELOW:
+    if _score(password, user_inputs) < MIN_ZXCVBN_SCORE:
         raise WeakPassword("Kata sandi ini mudah ditebak. Gunakan beberapa kata yang tidak berkaitan.")
 
 
-def _score(password: str, known: tuple[str, ...]) -> int:
+def _score(password: str, user_inputs: tuple[str, ...]) -> int:
     from zxcvbn import zxcvbn  # its word lists take 10 MB, and most processes never set a password
 
-    words = [word for text in known for word in (text, *re.split(r"[\W_]+", text)) if len(word) > 2]
+    words = [word for text in user_inputs for word in (text, *re.split(r"[\W_]+", text)) if len(word) > 2]
     # zxcvbn takes quadratic time, so it rates the beginning alone; what follows can only make a password harder.
-    return int(zxcvbn(password[:72], user_inputs=[*words, *COMMON_HERE])["score"])
+    return int(zxcvbn(password[:72], user_inputs=[*words, *LOCAL_COMMON_WORDS])["score"])
 
 
-def make_password() -> str:
+def generate_password() -> str:
     """A random password of 120 bits, easy to copy."""
-    return written_out(secrets.token_hex(15))
+    return format_password(secrets.token_hex(15))
 
 
-def written_out(digits: str) -> str:
+def format_password(digits: str) -> str:
     """The first 30 of these hexadecimal digits as a password, easy to copy."""
-    return "-".join(digits[place : place + 6] for place in range(0, 30, 6))
+    return "-".join(digits[start : start + 6] for start in range(0, 30, 6))
 
 
-async def hash_new_password(password: str, *known: str) -> str:
+async def hash_new_password(password: str, *user_inputs: str) -> str:
     """Check, then Argon2id with 64 MiB and three passes, in a thread. Raises WeakPassword."""
-    return await asyncio.get_running_loop().run_in_executor(_workers, _check_and_hash, password, known)
+    return await asyncio.get_running_loop().run_in_executor(_workers, _check_and_hash, password, user_inputs)
 
 
-def _check_and_hash(password: str, known: tuple[str, ...]) -> str:
-    check_password(password, *known)
+def _check_and_hash(password: str, user_inputs: tuple[str, ...]) -> str:
+    validate_password(password, *user_inputs)
     return _hasher.hash(password)
 
 
 async def password_matches(password: str, hashed: str | None) -> bool:
     """Whether it is the password; takes the same time if there is no account to compare with."""
-    candidate = password[: LONGEST + 1]  # one more than any password has, so that a cut one never matches
-    matches = await asyncio.get_running_loop().run_in_executor(_workers, _verify, candidate, hashed or _NOBODY)
+    candidate = password[: MAX_LENGTH + 1]  # one more than any password has, so that a cut one never matches
+    matches = await asyncio.get_running_loop().run_in_executor(_workers, _verify, candidate, hashed or _DUMMY_HASH)
     return matches and hashed is not None
 
 

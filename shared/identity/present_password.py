@@ -7,37 +7,37 @@ from collections.abc import Iterator
 
 from pydantic import SecretStr
 
-from shared.identity.identity import SignInRefused
+from shared.identity.identity import InvalidCredentials
 from shared.identity.login_attempts import TooManyFailures
-from shared.identity.sessions import too_many_failures
+from shared.identity.sessions import too_many_attempts
 from shared.web.bodies import FieldError
-from shared.web.problems import Problem, invalid
+from shared.web.problems import Problem, validation_problem
 
-NEEDED = "Tulis juga kata sandi Anda yang sekarang."
-NEW_NEEDED = "Tulis kata sandi yang baru."
+CURRENT_REQUIRED = "Tulis juga kata sandi Anda yang sekarang."
+NEW_REQUIRED = "Tulis kata sandi yang baru."
 MISMATCH = "Kata sandi sekarang tidak cocok."
-NOT_OWN = "Kata sandi sekarang hanya ditulis untuk mengganti kata sandi Anda sendiri."
-ENDED = "Sesi Anda berakhir. Silakan masuk lagi."
+NOT_OWN_ACCOUNT = "Kata sandi sekarang hanya ditulis untuk mengganti kata sandi Anda sendiri."
+SESSION_EXPIRED = "Sesi Anda berakhir. Silakan masuk lagi."
 
 
-def missing_passwords(new: SecretStr | None, present: SecretStr | None) -> dict[str, str | None]:
+def password_pair_errors(new: SecretStr | None, current: SecretStr | None) -> dict[str, str | None]:
     """What is wrong with the two fields together, by field."""
     return {
-        "current_password": NEEDED if new and not present else None,
-        "password": NEW_NEEDED if present and not new else None,
+        "current_password": CURRENT_REQUIRED if new and not current else None,
+        "password": NEW_REQUIRED if current and not new else None,
     }
 
 
 @contextlib.contextmanager
-def refusals_answered() -> Iterator[None]:
+def password_errors_as_problems() -> Iterator[None]:
     """A present password that is wrong, or was wrong too often, as Problem 422 or 429."""
     try:
         yield
-    except SignInRefused as error:
-        raise invalid([FieldError("current_password", MISMATCH)]) from error
+    except InvalidCredentials as error:
+        raise validation_problem([FieldError("current_password", MISMATCH)]) from error
     except TooManyFailures as error:
-        raise too_many_failures(error) from error
+        raise too_many_attempts(error) from error
 
 
-def session_ended() -> Problem:
-    return Problem(401, ENDED)
+def session_expired() -> Problem:
+    return Problem(401, SESSION_EXPIRED)

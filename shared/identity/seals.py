@@ -6,16 +6,16 @@ import hashlib
 import hmac
 
 
-class Seals:
+class Signer:
     """HMAC-SHA256 under the server's secret; a seal of one purpose is none for another."""
 
     def __init__(self, secret: bytes):
         self._secret = secret
 
-    def seal(self, purpose: str, text: str) -> str:
+    def signature(self, purpose: str, text: str) -> str:
         """64 hexadecimal digits."""
         return hmac.new(self._secret, f"{purpose}:{text}".encode(), hashlib.sha256).hexdigest()
 
-    def fits(self, purpose: str, text: str, seal: str) -> bool:
+    def verify(self, purpose: str, text: str, signature: str) -> bool:
         """Whether this is the seal of this text, in the same time for every wrong one."""
-        return hmac.compare_digest(self.seal(purpose, text).encode(), seal.encode(errors="replace"))
+        return hmac.compare_digest(self.signature(purpose, text).encode(), signature.encode(errors="replace"))

@@ -8,14 +8,14 @@ from fastapi import Request, Response
 from prometheus_client import Counter
 from pydantic import ConfigDict, Field, SecretStr
 
-from shared.identity.identity import LONGEST, Principal, SignInRefused
+from shared.identity.identity import MAX_SESSION_AGE, InvalidCredentials, Principal
 from shared.identity.login_attempts import TooManyFailures
-from shared.web.access import cookie_name, session_cookie
-from shared.web.bodies import Body
-from shared.web.client_address import client_address, network_of
+from shared.web.access import session_cookie, session_cookie_name
+from shared.web.bodies import RequestBody
+from shared.web.client_address import client_address, client_network
 from shared.web.platform_of import platform_of
 from shared.web.problems import Problem
-from shared.web.text_fields import INVISIBLE
+from shared.web.text_fields import STRIP_INVISIBLE
 
 SIGN_INS = Counter("simpul_sign_ins_total", "Tries to sign in, by outcome", ["outcome"])
 for _outcome in ("accepted", "refused", "limited"):
@@ -24,16 +24,16 @@ for _outcome in ("accepted", "refused", "limited"):
 Password = Annotated[SecretStr, Field(max_length=1024)]
 
 
-class Exact(Body):
+class UnstrippedBody(RequestBody):
     """Nothing is stripped: blanks at the ends belong to a password."""
 
     model_config = ConfigDict(str_strip_whitespace=False)
 
 
-class Credentials(Exact):
-    username: Annotated[str, Field(max_length=200), INVISIBLE]
+class Credentials(UnstrippedBody):
+    username: Annotated[str, Field(max_length=200), STRIP_INVISIBLE]
     password: Password
-    code: Annotated[str, Field(max_length=20), INVISIBLE] = ""
+    code: Annotated[str, Field(max_length=20), STRIP_INVISIBLE] = ""
 
 
 async def new_session(request: Request, credentials: Credentials) -> tuple[str, Principal]:
@@ -42,44 +42,46 @@ async def new_session(request: Request, credentials: Credentials) -> tuple[str, 
     password = credentials.password.get_secret_value()
     try:
         token, principal = await identity.sign_in(
-            credentials.username, password, credentials.code, counted_address(request)
+            credentials.username, password, credentials.code, rate_limit_network(request)
         )
-    except SignInRefused as error:
+    except InvalidCredentials as error:
         SIGN_INS.labels("refused").inc()
         raise Problem(401, "Nama pengguna, kata sandi, atau kode tidak cocok.") from error
     except TooManyFailures as error:
         SIGN_INS.labels("limited").inc()
-        raise too_many_failures(error) from error
+        raise too_many_attempts(error) from error
     SIGN_INS.labels("accepted").inc()
     if before := session_cookie(request):
-        await identity.forget(before)
+        await identity.revoke_session(before)
     return token, principal
 
 
-def too_many_failures(error: TooManyFailures) -> Problem:
+def too_many_attempts(error: TooManyFailures) -> Problem:
     minutes = -(-error.seconds // 60)
     sentence = f"Terlalu banyak percobaan masuk yang gagal. Coba lagi dalam {minutes} menit."
     return Problem(429, sentence, headers={"Retry-After": str(error.seconds)})
 
 
-def give_session(request: Request, response: Response, token: str, seconds: int = int(LONGEST.total_seconds())) -> None:
+def set_session_cookie(
+    request: Request, response: Response, token: str, seconds: int = int(MAX_SESSION_AGE.total_seconds())
+) -> None:
     """The cookie by which a browser shows its session."""
     tls = platform_of(request).settings.tls
     response.set_cookie(
-        cookie_name(request), token, max_age=seconds, path="/", secure=tls, httponly=True, samesite="lax"
+        session_cookie_name(request), token, max_age=seconds, path="/", secure=tls, httponly=True, samesite="lax"
     )
     response.headers["Cache-Control"] = "no-store"
 
 
-def end_session(request: Request, response: Response) -> None:
-    give_session(request, response, "", 0)
+def clear_session_cookie(request: Request, response: Response) -> None:
+    set_session_cookie(request, response, "", 0)
 
 
-def counted_address(request: Request) -> str:
+def rate_limit_network(request: Request) -> str:
     """The network for which tries are counted."""
-    return network_of(client_address(request))
+    return client_network(client_address(request))
 
 
-def shown_session(principal: Principal) -> dict[str, Any]:
+def session_response(principal: Principal) -> dict[str, Any]:
     roles = list(principal.roles)
     return {"username": principal.username, "name": principal.name, "roles": roles, "csrf": principal.csrf}

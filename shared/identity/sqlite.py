@@ -8,17 +8,17 @@ from datetime import UTC, datetime, timedelta
 import apsw
 
 from shared.identity.accounts import (
-    SUCCESS_REMEMBERED_FOR,
+    LOGIN_SUCCESS_TTL,
     Account,
-    KeyReused,
+    ConcurrentModification,
+    IdempotencyKey,
+    IdempotencyKeyReused,
     LastAdmin,
-    Order,
-    Outdated,
     Role,
     Session,
     UsernameTaken,
 )
-from shared.storage.sqlite_file import SqliteFile
+from shared.storage.sqlite_file import SqliteDatabase
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS accounts (
@@ -40,7 +40,7 @@ CREATE TABLE IF NOT EXISTS orders (
     key TEXT PRIMARY KEY, digest TEXT NOT NULL, username TEXT NOT NULL REFERENCES accounts
 ) STRICT, WITHOUT ROWID;
 """
-_BIND_SESSIONS = "ALTER TABLE sessions ADD COLUMN account_digest TEXT NOT NULL DEFAULT ''"
+_ADD_ACCOUNT_DIGEST_COLUMN = "ALTER TABLE sessions ADD COLUMN account_digest TEXT NOT NULL DEFAULT ''"
 """For a file of a version that did not bind sessions: those that are open in it go on until they end by themselves."""
 _ACCOUNTS = "SELECT username, name, email, roles, password, active, totp FROM accounts"
 _ADD = "INSERT INTO accounts (username, name, email, roles, password, active, totp) VALUES (?,?,?,?,?,?,?)"
@@ -49,50 +49,56 @@ _SESSION = """
 SELECT token_hash, created_at, seen_at, account_digest, username, name, email, roles, password, active, totp
 FROM sessions JOIN accounts USING (username) WHERE token_hash=?
 """
-_USE_CODE = """
+_USE_TOTP_STEP = """
 INSERT INTO used_codes VALUES (?,?) ON CONFLICT DO UPDATE SET step=excluded.step WHERE step<excluded.step
 """
-_REMEMBER_SUCCESS = """
+_RECORD_SUCCESS = """
 INSERT INTO sign_in_successes VALUES (?,?) ON CONFLICT DO UPDATE SET at=max(at, excluded.at)
 """
-_TRIES_KEPT = timedelta(days=1)
+_ATTEMPT_RETENTION = timedelta(days=1)
 
 
 class SqliteAccountStore:
     """The AccountStore of one process, or of several on one machine."""
 
-    def __init__(self, file: SqliteFile):
+    def __init__(self, file: SqliteDatabase):
         self._file = file
 
     async def prepare(self) -> None:
         def work(db: apsw.Connection) -> None:
             list(db.execute(_SCHEMA))
             if "account_digest" not in {row[1] for row in db.execute("PRAGMA table_info(sessions)")}:
-                db.execute(_BIND_SESSIONS)
+                db.execute(_ADD_ACCOUNT_DIGEST_COLUMN)
 
         await self._file.write(work)
 
-    async def add(self, account: Account, order: Order | None = None) -> Account:
+    async def add(self, account: Account, idempotency_key: IdempotencyKey | None = None) -> Account:
         def work(db: apsw.Connection) -> Account:
-            if order and (earlier := _ordered(db, order)) is not None:
+            if idempotency_key and (earlier := _account_created_with(db, idempotency_key)) is not None:
                 return earlier
             try:
                 db.execute(_ADD, _row(account))
             except apsw.ConstraintError as error:
                 raise UsernameTaken(account.username) from error
-            if order:
-                db.execute("INSERT INTO orders VALUES (?,?,?)", (order.key, order.digest, account.username))
+            if idempotency_key:
+                db.execute(
+                    "INSERT INTO orders VALUES (?,?,?)", (idempotency_key.key, idempotency_key.digest, account.username)
+                )
             return account
 
         return await self._file.write(work)
 
-    async def change(self, was: Account, account: Account) -> None:
+    async def change(self, previous: Account, account: Account) -> None:
         def work(db: apsw.Connection) -> None:
             stored = _accounts(db)
-            if stored.get(account.username) != was:
-                raise Outdated(account.username)
+            if stored.get(account.username) != previous:
+                raise ConcurrentModification(account.username)
             others = (other for name, other in stored.items() if name != account.username)
-            if was.administers and not account.administers and not any(other.administers for other in others):
+            if (
+                previous.is_active_admin
+                and not account.is_active_admin
+                and not any(other.is_active_admin for other in others)
+            ):
                 raise LastAdmin(account.username)
             db.execute(_CHANGE, _row(account))
             db.execute("DELETE FROM sessions WHERE username=?", (account.username,))
@@ -106,7 +112,7 @@ class SqliteAccountStore:
     async def accounts(self) -> list[Account]:
         return [_account(row) for row in self._file.read(_ACCOUNTS + " ORDER BY username")]
 
-    async def with_role(self, role: Role) -> list[Account]:
+    async def accounts_with_role(self, role: Role) -> list[Account]:
         return [account for account in await self.accounts() if account.active and role in account.roles]
 
     async def open_session(self, session: Session, account: Account) -> None:
@@ -115,7 +121,7 @@ class SqliteAccountStore:
 
         def work(db: apsw.Connection) -> None:
             if _accounts(db).get(account.username) != account:
-                raise Outdated(account.username)
+                raise ConcurrentModification(account.username)
             db.execute("INSERT INTO sessions VALUES (?,?,?,?,?)", row)
 
         await self._file.write(work)
@@ -130,7 +136,7 @@ class SqliteAccountStore:
             return None
         return Session(token_hash, account.username, _time(created), _time(seen)), account
 
-    async def touch(self, token_hash: str, at: datetime) -> None:
+    async def touch_session(self, token_hash: str, at: datetime) -> None:
         row = (at.timestamp(), token_hash)
         await self._file.write(
             lambda db: db.execute("UPDATE sessions SET seen_at=max(seen_at, ?) WHERE token_hash=?", row)
@@ -139,32 +145,34 @@ class SqliteAccountStore:
     async def close_session(self, token_hash: str) -> None:
         await self._file.write(lambda db: db.execute("DELETE FROM sessions WHERE token_hash=?", (token_hash,)))
 
-    async def close_old_sessions(self, seen_before: datetime, created_before: datetime) -> None:
+    async def close_expired_sessions(self, seen_before: datetime, created_before: datetime) -> None:
         row = (seen_before.timestamp(), created_before.timestamp())
         await self._file.write(lambda db: db.execute("DELETE FROM sessions WHERE seen_at<? OR created_at<?", row))
 
-    async def count_try(self, limits: Mapping[str, int], at: datetime, since: datetime) -> datetime | None:
+    async def count_attempt(self, limits: Mapping[str, int], at: datetime, since: datetime) -> datetime | None:
         def work(db: apsw.Connection) -> datetime | None:
-            waits = [wait for key, limit in limits.items() if (wait := _full_since(db, key, limit, since))]
-            if waits:
-                return max(waits)
-            db.execute("DELETE FROM tries WHERE at<?", ((at - _TRIES_KEPT).timestamp(),))
+            blocking = [
+                blocker for key, limit in limits.items() if (blocker := _blocking_attempt(db, key, limit, since))
+            ]
+            if blocking:
+                return max(blocking)
+            db.execute("DELETE FROM tries WHERE at<?", ((at - _ATTEMPT_RETENTION).timestamp(),))
             db.executemany("INSERT INTO tries VALUES (?,?)", [(key, at.timestamp()) for key in limits])
             return None
 
         return await self._file.write(work)
 
-    async def forget_tries(self, key: str) -> None:
+    async def clear_attempts(self, key: str) -> None:
         await self._file.write(lambda db: db.execute("DELETE FROM tries WHERE key=?", (key,)))
 
-    async def take_back_try(self, key: str, at: datetime) -> None:
+    async def undo_attempt(self, key: str, at: datetime) -> None:
         one = "DELETE FROM tries WHERE rowid=(SELECT rowid FROM tries WHERE key=? AND at=? LIMIT 1)"
         await self._file.write(lambda db: db.execute(one, (key, at.timestamp())))
 
-    async def remember_success(self, key: str, at: datetime) -> None:
+    async def record_success(self, key: str, at: datetime) -> None:
         def work(db: apsw.Connection) -> None:
-            db.execute("DELETE FROM sign_in_successes WHERE at<?", ((at - 2 * SUCCESS_REMEMBERED_FOR).timestamp(),))
-            db.execute(_REMEMBER_SUCCESS, (key, at.timestamp()))
+            db.execute("DELETE FROM sign_in_successes WHERE at<?", ((at - 2 * LOGIN_SUCCESS_TTL).timestamp(),))
+            db.execute(_RECORD_SUCCESS, (key, at.timestamp()))
 
         await self._file.write(work)
 
@@ -172,9 +180,9 @@ class SqliteAccountStore:
         sql = "SELECT 1 FROM sign_in_successes WHERE key=? AND at>=?"
         return bool(self._file.read(sql, (key, since.timestamp())))
 
-    async def use_code(self, username: str, step: int) -> bool:
+    async def use_totp_step(self, username: str, step: int) -> bool:
         def work(db: apsw.Connection) -> bool:
-            db.execute(_USE_CODE, (username, step))
+            db.execute(_USE_TOTP_STEP, (username, step))
             return db.changes() == 1
 
         return await self._file.write(work)
@@ -184,17 +192,17 @@ def _accounts(db: apsw.Connection) -> dict[str, Account]:
     return {str(row[0]): _account(row) for row in db.execute(_ACCOUNTS)}
 
 
-def _ordered(db: apsw.Connection, order: Order) -> Account | None:
+def _account_created_with(db: apsw.Connection, idempotency_key: IdempotencyKey) -> Account | None:
     """The account that this order made when it came first."""
-    row = db.execute("SELECT digest, username FROM orders WHERE key=?", (order.key,)).fetchone()
+    row = db.execute("SELECT digest, username FROM orders WHERE key=?", (idempotency_key.key,)).fetchone()
     if row is None:
         return None
-    if row[0] != order.digest:
-        raise KeyReused(order.key)
+    if row[0] != idempotency_key.digest:
+        raise IdempotencyKeyReused(idempotency_key.key)
     return _accounts(db)[row[1]]
 
 
-def _full_since(db: apsw.Connection, key: str, limit: int, since: datetime) -> datetime | None:
+def _blocking_attempt(db: apsw.Connection, key: str, limit: int, since: datetime) -> datetime | None:
     sql = "SELECT at FROM tries WHERE key=? AND at>=? ORDER BY at DESC LIMIT 1 OFFSET ?"
     row = db.execute(sql, (key, since.timestamp(), limit - 1)).fetchone()
     return _time(row[0]) if row else None

@@ -7,7 +7,7 @@ import hmac
 from base64 import urlsafe_b64encode
 
 
-class Tracking:
+class TrackingTokens:
     """Makes and checks tracking tokens, 256 bits as 43 characters that are safe in a link."""
 
     def __init__(self, secret: bytes, origin: str):
@@ -17,7 +17,7 @@ class Tracking:
         digest = hmac.digest(self._secret, f"tracking:{request_id}".encode(), hashlib.sha256)
         return urlsafe_b64encode(digest).decode().rstrip("=")
 
-    def opens(self, request_id: str, token: str) -> bool:
+    def verify(self, request_id: str, token: str) -> bool:
         """Whether this token is the one of this request, in the same time for every wrong one."""
         return hmac.compare_digest(self.token(request_id).encode(), token.encode(errors="replace"))
 
@@ -29,6 +29,6 @@ class Tracking:
         digest = hmac.digest(self._secret, f"record:{record_number}".encode(), hashlib.sha256)
         return urlsafe_b64encode(digest[:12]).decode()
 
-    def proves(self, record_number: str, code: str) -> bool:
+    def verify_record_code(self, record_number: str, code: str) -> bool:
         """Whether this code is the one of this record, in the same time for every wrong one."""
         return hmac.compare_digest(self.record_code(record_number).encode(), code.encode(errors="replace"))

@@ -4,24 +4,24 @@ from __future__ import annotations
 
 import re
 
-GREATEST = 254
+MAX_ADDRESS_LENGTH = 254
 _DOT_ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(?:\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*"
 _HOST = r"[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?(?:\.[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?)*"
 _ADDRESS = re.compile(rf"{_DOT_ATOM}@{_HOST}")
-_ANYTHING_LIKE_ONE = re.compile(r"(?<![^\s<>\"'(),:;])[^\s<>\"'(),:;@]*@[^\s<>\"'(),:;]*")
+_ADDRESS_LIKE = re.compile(r"(?<![^\s<>\"'(),:;])[^\s<>\"'(),:;@]*@[^\s<>\"'(),:;]*")
 
 
 def is_address(text: str) -> bool:
     """Whether it is a plain ASCII address (RFC 5321 without quoted local parts and address literals)."""
-    return len(text) <= GREATEST and _ADDRESS.fullmatch(text) is not None
+    return len(text) <= MAX_ADDRESS_LENGTH and _ADDRESS.fullmatch(text) is not None
 
 
-def masked(address: str) -> str:
+def mask_address(address: str) -> str:
     """`rahmat@dinas.example` as `r***@dinas.example`: enough to recognise it, too little to use it."""
     local, at, host = address.rpartition("@")
     return f"{local[:1]}***{at}{host}"
 
 
-def without_addresses(text: str) -> str:
+def mask_addresses(text: str) -> str:
     """The text with everything in it that looks like an address masked."""
-    return _ANYTHING_LIKE_ONE.sub(lambda found: masked(found.group()), text)
+    return _ADDRESS_LIKE.sub(lambda found: mask_address(found.group()), text)

@@ -17,23 +17,23 @@ from email.utils import parsedate_to_datetime
 from hashlib import sha256
 from pathlib import Path
 
-from shared.mail.mime import build
+from shared.mail.mime import build_message
 from shared.mail.port import Email, Outcome
 
 logger = logging.getLogger(__name__)
 
-NAME = re.compile(r"\d{8}T\d{12}Z-[0-9a-f]{16}\.eml")
-UNFINISHED = ".part"
-_HEAD_LIMIT = 32 * 1024
+FILE_NAME_PATTERN = re.compile(r"\d{8}T\d{12}Z-[0-9a-f]{16}\.eml")
+PARTIAL_SUFFIX = ".part"
+_MAX_HEADER_BYTES = 32 * 1024
 _NOT_WRITTEN = Outcome("temporary", "Folder surel tidak dapat ditulisi.")
 
 
-class MailMissing(Exception):
+class EmailNotFound(Exception):
     """No letter of this name is kept."""
 
 
 @dataclass(frozen=True, slots=True)
-class KeptMail:
+class StoredEmail:
     """A letter in the folder, as a list shows it; `name` is what it is read by, `date` has a zone."""
 
     name: str
@@ -45,26 +45,26 @@ class KeptMail:
 class FolderMailer:
     """A Mailer into `folder`. Letters that come while others are being written share the next round on the disk."""
 
-    def __init__(self, folder: Path, *, room: int = 64 * 1024**2) -> None:
-        self._folder, self._room = folder, room
-        self._waiting: list[tuple[Email, asyncio.Future[Outcome]]] = []
+    def __init__(self, folder: Path, *, min_free_bytes: int = 64 * 1024**2) -> None:
+        self._folder, self._min_free_bytes = folder, min_free_bytes
+        self._queue: list[tuple[Email, asyncio.Future[Outcome]]] = []
         self._writer: asyncio.Task[None] | None = None
 
     async def send(self, email: Email) -> Outcome:
         written: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
-        self._waiting.append((email, written))
+        self._queue.append((email, written))
         if self._writer is None:
-            self._writer = asyncio.create_task(self._write_waiting())
+            self._writer = asyncio.create_task(self._write_queue())
         return await written
 
     async def ready(self) -> bool:
-        return await asyncio.to_thread(self._has_room)
+        return await asyncio.to_thread(self._has_free_space)
 
     async def close(self) -> None:
         if self._writer is not None:
             await self._writer
 
-    async def list_messages(self, before: str = "", limit: int = 50, *, after: str = "") -> list[KeptMail]:
+    async def list_messages(self, before: str = "", limit: int = 50, *, after: str = "") -> list[StoredEmail]:
         """The newest letters first, or those next to the named one: older than `before`, or newer than `after`."""
         return await asyncio.to_thread(self._list, before, limit, after)
 
@@ -72,12 +72,14 @@ class FolderMailer:
         """The bytes of a letter. Raises MailMissing."""
         return await asyncio.to_thread(self._read, name)
 
-    async def _write_waiting(self) -> None:
+    async def _write_queue(self) -> None:
         try:
-            while self._waiting:
-                batch, self._waiting = self._waiting, []
+            while self._queue:
+                batch, self._queue = self._queue, []
                 writing = asyncio.to_thread(self._write, [email for email, _ in batch])
-                _tell([written for _, written in batch], *await asyncio.gather(writing, return_exceptions=True))
+                _resolve_waiting(
+                    [written for _, written in batch], *await asyncio.gather(writing, return_exceptions=True)
+                )
         finally:
             self._writer = None
 
@@ -98,41 +100,41 @@ class FolderMailer:
 
     def _write_one(self, email: Email) -> Outcome:
         path = self._folder / file_name(email)
-        unfinished = path.with_name(path.name + UNFINISHED)
+        partial_path = path.with_name(path.name + PARTIAL_SUFFIX)
         try:
-            _write_whole(unfinished, build(email))
-            os.replace(unfinished, path)
+            _write_and_sync(partial_path, build_message(email))
+            os.replace(partial_path, path)
         except OSError as error:
             logger.warning("a letter could not be written: %s", error.strerror)
-            unfinished.unlink(missing_ok=True)
+            partial_path.unlink(missing_ok=True)
             return _NOT_WRITTEN
         return Outcome("sent")
 
-    def _has_room(self) -> bool:
+    def _has_free_space(self) -> bool:
         try:
             self._make_folder()
-            return os.access(self._folder, os.W_OK) and shutil.disk_usage(self._folder).free >= self._room
+            return os.access(self._folder, os.W_OK) and shutil.disk_usage(self._folder).free >= self._min_free_bytes
         except OSError:
             return False
 
-    def _list(self, before: str, limit: int, after: str) -> list[KeptMail]:
+    def _list(self, before: str, limit: int, after: str) -> list[StoredEmail]:
         if not self._folder.is_dir():
             return []
-        names = sorted(name for name in os.listdir(self._folder) if NAME.fullmatch(name))
+        names = sorted(name for name in os.listdir(self._folder) if FILE_NAME_PATTERN.fullmatch(name))
         if after:
             chosen = [name for name in names if name > after][:limit]
         else:
             chosen = [name for name in names if not before or name < before][-limit:]
-        return [kept for name in reversed(chosen) if (kept := _kept(self._folder / name))]
+        return [stored for name in reversed(chosen) if (stored := _read_headers(self._folder / name))]
 
     def _read(self, name: str) -> bytes:
         # Names come back from addresses: one that was never made here must not become a path.
-        if not NAME.fullmatch(name):
-            raise MailMissing(name)
+        if not FILE_NAME_PATTERN.fullmatch(name):
+            raise EmailNotFound(name)
         try:
             return (self._folder / name).read_bytes()
         except FileNotFoundError:
-            raise MailMissing(name) from None
+            raise EmailNotFound(name) from None
 
 
 def file_name(email: Email) -> str:
@@ -141,12 +143,12 @@ def file_name(email: Email) -> str:
     return f"{moment}-{sha256(email.message_id.encode()).hexdigest()[:16]}.eml"
 
 
-def parse(letter: bytes) -> EmailMessage:
+def parse(content: bytes) -> EmailMessage:
     """The letter for a page that shows it: `get_body(("html",))` and `get_body(("plain",))` give its parts."""
-    return BytesParser(policy=default).parsebytes(letter)
+    return BytesParser(policy=default).parsebytes(content)
 
 
-def _tell(waiting: Sequence[asyncio.Future[Outcome]], result: Sequence[Outcome] | BaseException) -> None:
+def _resolve_waiting(waiting: Sequence[asyncio.Future[Outcome]], result: Sequence[Outcome] | BaseException) -> None:
     for index, written in enumerate(waiting):
         if written.done():
             continue
@@ -156,22 +158,22 @@ def _tell(waiting: Sequence[asyncio.Future[Outcome]], result: Sequence[Outcome] 
             written.set_result(result[index])
 
 
-def _kept(path: Path) -> KeptMail | None:
+def _read_headers(path: Path) -> StoredEmail | None:
     """None for a letter that was taken away meanwhile."""
     try:
         with open(path, "rb") as file:
-            head = BytesHeaderParser(policy=default).parsebytes(file.read(_HEAD_LIMIT))
+            headers = BytesHeaderParser(policy=default).parsebytes(file.read(_MAX_HEADER_BYTES))
     except FileNotFoundError:
         return None
-    return KeptMail(path.name, parsedate_to_datetime(head["Date"]), str(head["To"]), str(head["Subject"]))
+    return StoredEmail(path.name, parsedate_to_datetime(headers["Date"]), str(headers["To"]), str(headers["Subject"]))
 
 
-def _write_whole(path: Path, content: bytes) -> None:
+def _write_and_sync(path: Path, content: bytes) -> None:
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     try:
-        rest = memoryview(content)
-        while rest:
-            rest = rest[os.write(descriptor, rest) :]
+        remaining = memoryview(content)
+        while remaining:
+            remaining = remaining[os.write(descriptor, remaining) :]
         os.fsync(descriptor)
     finally:
         os.close(descriptor)

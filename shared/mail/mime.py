@@ -21,7 +21,7 @@ _PART = "Content-Type: text/{}; charset=utf-8\r\nContent-Transfer-Encoding: quot
 _TEXT_HEAD, _HTML_HEAD = _PART.format("plain").encode(), _PART.format("html").encode()
 
 
-def build(email: Email) -> bytes:
+def build_message(email: Email) -> bytes:
     """The whole message with CR LF line ends; the same letter gives the same bytes."""
     digest = sha256(email.message_id.encode()).hexdigest()
     # No quoted-printable body can hold "=_", so that a boundary with it occurs in none.

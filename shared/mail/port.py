@@ -11,13 +11,13 @@ from typing import Literal, Protocol
 
 from shared.mail.address import is_address
 
-AUTOMATIC = {"Auto-Submitted": "auto-generated", "X-Auto-Response-Suppress": "All"}
+AUTO_SUBMITTED_HEADERS = {"Auto-Submitted": "auto-generated", "X-Auto-Response-Suppress": "All"}
 """Asks absence notes and other robots not to answer (RFC 3834)."""
 
 _FORBIDDEN = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 _MESSAGE_ID = re.compile(r"[A-Za-z0-9._+-]{1,120}(@[A-Za-z0-9.-]{1,120})?")
 _FIELD = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,60}")
-_OURS = frozenset(
+_RESERVED_FIELDS = frozenset(
     {
         *("from", "to", "reply-to", "subject", "date", "message-id", "in-reply-to", "references"),
         *("mime-version", "content-type"),
@@ -25,7 +25,7 @@ _OURS = frozenset(
 )
 
 
-class BadHeader(ValueError):
+class InvalidHeader(ValueError):
     """A header field that cannot be sent as it is; the sentence names the field, never its content."""
 
 
@@ -47,20 +47,20 @@ class Email:
     date: datetime
     reply_to: str = ""
     thread_id: str = ""
-    headers: Mapping[str, str] = field(default_factory=lambda: AUTOMATIC)
+    headers: Mapping[str, str] = field(default_factory=lambda: AUTO_SUBMITTED_HEADERS)
 
     def __post_init__(self) -> None:
         if not self.to or not all(is_address(address) for address in self.to):
-            raise BadHeader("Alamat surel penerima tidak sah.")
+            raise InvalidHeader("Alamat surel penerima tidak sah.")
         if not is_mailbox(self.sender):
-            raise BadHeader("Alamat surel pengirim tidak sah.")
+            raise InvalidHeader("Alamat surel pengirim tidak sah.")
         if self.reply_to and not is_mailbox(self.reply_to):
-            raise BadHeader("Alamat surel untuk balasan tidak sah.")
+            raise InvalidHeader("Alamat surel untuk balasan tidak sah.")
         if _FORBIDDEN.search(self.subject):
-            raise BadHeader("Perihal surel memuat tanda yang tidak diizinkan.")
+            raise InvalidHeader("Perihal surel memuat tanda yang tidak diizinkan.")
         ids = (self.message_id, self.thread_id or self.message_id)
         if not all(map(_MESSAGE_ID.fullmatch, ids)) or self.date.tzinfo is None:
-            raise BadHeader("Tanda pengenal atau waktu surel tidak sah.")
+            raise InvalidHeader("Tanda pengenal atau waktu surel tidak sah.")
         for name, value in self.headers.items():
             _check_field(name, value)
 
@@ -76,8 +76,8 @@ def is_header_text(text: str) -> bool:
 
 
 def _check_field(name: str, value: str) -> None:
-    if not _FIELD.fullmatch(name) or name.lower() in _OURS or _FORBIDDEN.search(value):
-        raise BadHeader("Kepala surel memuat tanda yang tidak diizinkan.")
+    if not _FIELD.fullmatch(name) or name.lower() in _RESERVED_FIELDS or _FORBIDDEN.search(value):
+        raise InvalidHeader("Kepala surel memuat tanda yang tidak diizinkan.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +106,7 @@ class Mailer(Protocol):
         ...
 
 
-_FIRST_PAUSES = (
+_FIRST_DELAYS = (
     timedelta(seconds=30),
     timedelta(minutes=2),
     timedelta(minutes=5),
@@ -114,14 +114,14 @@ _FIRST_PAUSES = (
     timedelta(minutes=30),
 )
 _HOUR = timedelta(hours=1)
-_GIVE_UP = timedelta(hours=72)
+_GIVE_UP_AFTER = timedelta(hours=72)
 
 
-def retry_after(tries: int) -> timedelta | None:
+def retry_delay(tries: int) -> timedelta | None:
     """How long to wait after this many tries; None when 72 hours of trying would be over before the next."""
     if tries < 1:
         raise ValueError("a pause follows a try")
-    if tries <= len(_FIRST_PAUSES):
-        return _FIRST_PAUSES[tries - 1]
-    waited = sum(_FIRST_PAUSES, timedelta()) + (tries - len(_FIRST_PAUSES)) * _HOUR
-    return _HOUR if waited <= _GIVE_UP else None
+    if tries <= len(_FIRST_DELAYS):
+        return _FIRST_DELAYS[tries - 1]
+    waited = sum(_FIRST_DELAYS, timedelta()) + (tries - len(_FIRST_DELAYS)) * _HOUR
+    return _HOUR if waited <= _GIVE_UP_AFTER else None

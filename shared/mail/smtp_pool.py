@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager, suppress
 
 from aiosmtplib import SMTP, SMTPException
 
-from shared.mail.smtp_server import Limits, SmtpServer
+from shared.mail.smtp_server import SmtpLimits, SmtpServer
 
 FAREWELL = 2.0
 """Seconds that the server has to answer QUIT."""
@@ -21,7 +21,7 @@ STILL_THERE = 5.0
 class Connection:
     """One signed-in connection. `settled` says that no transaction is open on it, so that it may be used again."""
 
-    def __init__(self, smtp: SMTP, limits: Limits) -> None:
+    def __init__(self, smtp: SMTP, limits: SmtpLimits) -> None:
         self._smtp, self._limits = smtp, limits
         self._used_at = asyncio.get_running_loop().time()
         self.reused, self.settled = False, True
@@ -48,7 +48,7 @@ class Connection:
         try:
             answer = await protocol.read_response(timeout=self._limits.data)
         except (SMTPException, OSError) as error:
-            raise SilentAfterData from error
+            raise NoReplyAfterData from error
         return answer.code, answer.message
 
     async def usable(self) -> bool:
@@ -78,18 +78,18 @@ class Connection:
         self._smtp.close()
 
 
-class NoPlace(ConnectionError):
+class PoolTimeout(ConnectionError):
     """All connections stayed in use for too long; nothing was sent."""
 
 
-class SilentAfterData(Exception):
+class NoReplyAfterData(Exception):
     """The whole letter was sent and no answer came: the server may have taken it or not."""
 
 
 class Pool:
     """Up to `limits.connections` connections, the one used last first. All but these wait for their turn."""
 
-    def __init__(self, server: SmtpServer, limits: Limits, tls: ssl.SSLContext | None) -> None:
+    def __init__(self, server: SmtpServer, limits: SmtpLimits, tls: ssl.SSLContext | None) -> None:
         self._server, self._limits, self._tls = server, limits, tls
         self._resting: list[Connection] = []
         self._places = asyncio.Semaphore(limits.connections)
@@ -125,7 +125,7 @@ class Pool:
             async with asyncio.timeout(self._limits.wait):
                 await self._places.acquire()
         except TimeoutError:
-            raise NoPlace from None
+            raise PoolTimeout from None
 
     async def _take(self) -> Connection:
         while self._resting:

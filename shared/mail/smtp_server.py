@@ -6,13 +6,13 @@ from dataclasses import dataclass, field
 from typing import Literal
 from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
-Tls = Literal["starttls", "implicit", "none"]
+TlsMode = Literal["starttls", "implicit", "none"]
 
-PORTS: dict[Tls, int] = {"starttls": 587, "implicit": 465, "none": 25}
-SHAPE = "smtp://user:password@host:587?tls=starttls"
+PORTS: dict[TlsMode, int] = {"starttls": 587, "implicit": 465, "none": 25}
+URL_FORMAT = "smtp://user:password@host:587?tls=starttls"
 
 
-class BadSmtpUrl(ValueError):
+class InvalidSmtpUrl(ValueError):
     """The setting cannot be read; the text says what is wrong and never repeats the setting, which holds a password."""
 
 
@@ -22,14 +22,14 @@ class SmtpServer:
 
     host: str
     port: int
-    tls: Tls
+    tls: TlsMode
     verify: bool = True
     user: str = ""
     password: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class SmtpLimits:
     """Time limits in seconds, and how many connections are kept.
 
     A letter waits for a connection for `wait`. A connection unused for `stale` is asked whether it still lives; one
@@ -52,11 +52,11 @@ def parse_smtp_url(url: str, password: str | None = None) -> SmtpServer:
     options = _options(parts.query)
     tls = _tls(parts.scheme, options)
     if parts.hostname is None or parts.path not in ("", "/") or parts.fragment:
-        raise BadSmtpUrl(f"it must look like {SHAPE}, with / ? # @ in a password percent-encoded")
+        raise InvalidSmtpUrl(f"it must look like {URL_FORMAT}, with / ? # @ in a password percent-encoded")
     user = unquote(parts.username or "")
     secret = password if password is not None else unquote(parts.password or "")
     if bool(user) != bool(secret):
-        raise BadSmtpUrl("a user needs a password, and a password a user")
+        raise InvalidSmtpUrl("a user needs a password, and a password a user")
     return SmtpServer(parts.hostname, port or PORTS[tls], tls, options.get("verify") != "no", user, secret)
 
 
@@ -66,22 +66,22 @@ def _split(url: str) -> tuple[SplitResult, int | None]:
         parts = urlsplit(url)
         port = parts.port
     except ValueError:
-        raise BadSmtpUrl(f"it must look like {SHAPE}, with / ? # @ in a password percent-encoded") from None
+        raise InvalidSmtpUrl(f"it must look like {URL_FORMAT}, with / ? # @ in a password percent-encoded") from None
     if parts.scheme not in ("smtp", "smtps"):
-        raise BadSmtpUrl("it must start with smtp:// or smtps://")
+        raise InvalidSmtpUrl("it must start with smtp:// or smtps://")
     return parts, port
 
 
 def _options(query: str) -> dict[str, str]:
     options = dict(parse_qsl(query, keep_blank_values=True))
     if set(options) - {"tls", "verify"}:
-        raise BadSmtpUrl("only tls= and verify= may follow the question mark")
+        raise InvalidSmtpUrl("only tls= and verify= may follow the question mark")
     if options.get("verify", "yes") not in ("yes", "no"):
-        raise BadSmtpUrl("verify= is yes or no")
+        raise InvalidSmtpUrl("verify= is yes or no")
     return options
 
 
-def _tls(scheme: str, options: dict[str, str]) -> Tls:
+def _tls(scheme: str, options: dict[str, str]) -> TlsMode:
     match scheme, options.get("tls"):
         case "smtps", None | "implicit":
             return "implicit"
@@ -91,4 +91,4 @@ def _tls(scheme: str, options: dict[str, str]) -> Tls:
             return "implicit"
         case "smtp", "none":
             return "none"
-    raise BadSmtpUrl("tls= is starttls, implicit or none, and smtps:// is always implicit")
+    raise InvalidSmtpUrl("tls= is starttls, implicit or none, and smtps:// is always implicit")

@@ -8,15 +8,15 @@ from random import Random, SystemRandom
 
 from shared.storage.port import StoreUnavailable
 
-MAX_TRIES = 30
-FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.005, 0.5
+MAX_ATTEMPTS = 30
+INITIAL_DELAY_SECONDS, MAX_DELAY_SECONDS = 0.005, 0.5
 
 
-class LostRaces(StoreUnavailable):
+class TooManyConflicts(StoreUnavailable):
     """Others wrote first in every try; nothing was saved."""
 
     def __init__(self) -> None:
-        super().__init__(f"others wrote first {MAX_TRIES} times")
+        super().__init__(f"others wrote first {MAX_ATTEMPTS} times")
 
 
 class Backoff:
@@ -28,5 +28,5 @@ class Backoff:
     async def before(self, number: int) -> None:
         """Pause before this try, of which the first is 0 and comes at once."""
         if number > 0:
-            longest = min(LONGEST_PAUSE_SECONDS, FIRST_PAUSE_SECONDS * 2 ** (number - 1))
-            await self._sleep(self._rng.uniform(0, longest))
+            max_delay = min(MAX_DELAY_SECONDS, INITIAL_DELAY_SECONDS * 2 ** (number - 1))
+            await self._sleep(self._rng.uniform(0, max_delay))

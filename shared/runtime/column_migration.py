@@ -7,8 +7,8 @@ from datetime import datetime
 from typing import Any, TypeVar
 
 from shared.runtime.decider import Decider
-from shared.runtime.folding import Folding
-from shared.storage.port import COLUMNS_VERSION, Find, Saved, Scalar, StateStore
+from shared.runtime.folding import DeciderRunner
+from shared.storage.port import COLUMNS_VERSION, RecordQuery, SaveOutcome, Scalar, StateStore
 
 logger = logging.getLogger(__name__)
 
@@ -23,7 +23,7 @@ def outdated_versions(decider: Decider[Any]) -> tuple[Scalar, ...]:
     return (None, *range(1, version)) if isinstance(version, int) else ()
 
 
-async def migrate_columns(folding: Folding[State], store: StateStore, since: datetime | None = None) -> int:
+async def migrate_columns(folding: DeciderRunner[State], store: StateStore, since: datetime | None = None) -> int:
     """Save every document with outdated columns as its own next version, and count them.
 
     A program that knows no such columns may have written documents that were migrated already: it is enough to look for what
@@ -37,11 +37,11 @@ async def migrate_columns(folding: Folding[State], store: StateStore, since: dat
     for version in versions:
         after: tuple[Scalar, str] | None = None
         while True:
-            find = Find("id", where={COLUMNS_VERSION: version}, after=after, limit=BATCH_SIZE)
+            find = RecordQuery("id", where={COLUMNS_VERSION: version}, after=after, limit=BATCH_SIZE)
             page = await store.find(find)
             writes = [folding.close(folding.open(document.id, document)) for document in page.documents]
             saved = await store.save(writes) if writes else []
-            migrated += saved.count(Saved.SAVED)
+            migrated += saved.count(SaveOutcome.SAVED)
             if not page.has_next:
                 break
             after = page.keys[-1]

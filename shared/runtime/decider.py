@@ -40,8 +40,8 @@ class Decider(Generic[State]):
     decide: Callable[[State, Any, datetime], Sequence[Fact]]
     evolve: Callable[[State, Event], State]
     react: Callable[[State, Event], Sequence[Any]]
-    hears: frozenset[type[Fact]]
-    indexed: tuple[Column, ...]
+    subscribes_to: frozenset[type[Fact]]
+    indexed_columns: tuple[Column, ...]
     columns: Callable[[State], Mapping[str, Scalar]]
     due_at: Callable[[State], datetime | None] = field(default=lambda state: None)
     on_due: Callable[[State], Sequence[Any]] = field(default=lambda state: ())
@@ -51,9 +51,9 @@ class Decider(Generic[State]):
     @property
     def sources(self) -> frozenset[str]:
         """The services whose sequences this one must follow without a gap."""
-        return frozenset(fact.owner for fact in self.hears) - {self.service}
+        return frozenset(fact.owner for fact in self.subscribes_to) - {self.service}
 
     @property
     def types(self) -> frozenset[str]:
         """The types of events of others that this service subscribes to."""
-        return frozenset(fact.type() for fact in self.hears)
+        return frozenset(fact.type() for fact in self.subscribes_to)

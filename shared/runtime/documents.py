@@ -7,16 +7,16 @@ from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
-from shared.storage.port import Document, Saved, Scalar, StateStore, Write
+from shared.storage.port import SaveOutcome, Scalar, StateRecord, StateStore, Write
 
-FRESH = 10.0
+CACHE_TTL_SECONDS = 10.0
 """Seconds for which a document is taken to be likely as it was; after that another process may well have changed it."""
-MOST = 2_000
+MAX_CACHED_RECORDS = 2_000
 
 Versions = dict[str, int]
 
 
-class Documents:
+class StateCache:
     """Loads, saves, and recalls.
 
     What is recalled was stored a moment ago, and somebody may have changed it since. Whoever decides on it saves with its
@@ -28,40 +28,40 @@ class Documents:
 
     def __init__(self, store: StateStore):
         self._store = store
-        self._met: OrderedDict[str, tuple[float, Document]] = OrderedDict()
+        self._entries: OrderedDict[str, tuple[float, StateRecord]] = OrderedDict()
         self._reads: list[Versions] = []
 
-    async def load(self, ids: Sequence[str]) -> dict[str, Document]:
+    async def load(self, ids: Sequence[str]) -> dict[str, StateRecord]:
         """The documents as they are stored now."""
         with self._reading() as newer:
             stored = await self._store.load(ids)
-            self._keep(stored.values(), newer)
+            self._put_all(stored.values(), newer)
         return stored
 
-    async def find_one(self, column: str, value: Scalar) -> Document | None:
+    async def find_one(self, column: str, value: Scalar) -> StateRecord | None:
         """The document with this value in a unique column, as it is stored now."""
         with self._reading() as newer:
             document = await self._store.find_one(column, value)
             if document is not None:
-                self._keep([document], newer)
+                self._put_all([document], newer)
         return document
 
-    def recent(self, request_id: str) -> Document | None:
+    def recent(self, request_id: str) -> StateRecord | None:
         """A document as this process met it last, if that was a moment ago."""
-        at, document = self._met.get(request_id, (0.0, None))
-        return document if document is not None and _now() - at < FRESH else None
+        at, document = self._entries.get(request_id, (0.0, None))
+        return document if document is not None and _now() - at < CACHE_TTL_SECONDS else None
 
-    async def save(self, writes: Sequence[Write]) -> list[Saved]:
+    async def save(self, writes: Sequence[Write]) -> list[SaveOutcome]:
         outcomes = await self._store.save(writes)
         for write, outcome in zip(writes, outcomes, strict=True):
             document = write.document
-            if outcome is Saved.SAVED:
-                self._meet(document)
-            elif outcome is Saved.CONFLICT:
+            if outcome is SaveOutcome.SAVED:
+                self._put(document)
+            elif outcome is SaveOutcome.CONFLICT:
                 # What is stored has at least the version that could not be written.
                 self._drop_before(document.id, document.version)
             else:
-                self._met.pop(document.id, None)
+                self._entries.pop(document.id, None)
         return outcomes
 
     @contextmanager
@@ -74,29 +74,29 @@ class Documents:
             # By identity: two reads that learned the same are equal.
             self._reads = [read for read in self._reads if read is not newer]
 
-    def _keep(self, documents: Iterable[Document], newer: Versions) -> None:
+    def _put_all(self, documents: Iterable[StateRecord], newer: Versions) -> None:
         for document in documents:
             if document.version >= newer.get(document.id, 0):
-                self._meet(document)
+                self._put(document)
 
-    def _meet(self, document: Document) -> None:
+    def _put(self, document: StateRecord) -> None:
         """Keep what was just read or written, unless a newer version is kept."""
-        self._note(document.id, document.version)
+        self._report_version(document.id, document.version)
         recent = self.recent(document.id)
         if recent is not None and recent.version > document.version:
             return
-        self._met[document.id] = _now(), document
-        self._met.move_to_end(document.id)
-        if len(self._met) > MOST:
-            self._met.popitem(last=False)
+        self._entries[document.id] = _now(), document
+        self._entries.move_to_end(document.id)
+        if len(self._entries) > MAX_CACHED_RECORDS:
+            self._entries.popitem(last=False)
 
     def _drop_before(self, request_id: str, version: int) -> None:
-        self._note(request_id, version)
-        kept = self._met.get(request_id)
+        self._report_version(request_id, version)
+        kept = self._entries.get(request_id)
         if kept is not None and kept[1].version < version:
-            del self._met[request_id]
+            del self._entries[request_id]
 
-    def _note(self, request_id: str, version: int) -> None:
+    def _report_version(self, request_id: str, version: int) -> None:
         for newer in self._reads:
             newer[request_id] = max(version, newer.get(request_id, 0))
 

@@ -7,18 +7,18 @@ from dataclasses import dataclass, replace
 from typing import Any, Generic, TypeVar
 
 from shared.clock import Clock
-from shared.runtime.backoff import MAX_TRIES, Backoff, LostRaces
+from shared.runtime.backoff import MAX_ATTEMPTS, Backoff, TooManyConflicts
 from shared.runtime.decider import Refusal
-from shared.runtime.documents import Documents
-from shared.runtime.folding import Cause, Draft, Folding
+from shared.runtime.documents import StateCache
+from shared.runtime.folding import Cause, DeciderRunner, WorkingCopy
 from shared.runtime.measures import COMMANDS
 from shared.storage.port import (
-    CommandMemory,
-    Document,
-    Find,
     OutboxEntry,
-    Saved,
+    ProcessedCommand,
+    RecordQuery,
+    SaveOutcome,
     Scalar,
+    StateRecord,
     StateStore,
     Write,
 )
@@ -27,11 +27,11 @@ from shared.tracing import span
 State = TypeVar("State")
 
 
-class KeyReused(Exception):
+class IdempotencyKeyReused(Exception):
     """The key of an earlier command came with another body."""
 
 
-class Taken(Exception):
+class UniqueViolation(Exception):
     """Another document holds the value of a unique column."""
 
 
@@ -46,7 +46,7 @@ class CommandKey:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class CommandResult:
     """What every command is answered; `repeated` if it had been obeyed before."""
 
     id: str
@@ -57,7 +57,7 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
-class Kept(Generic[State]):
+class Loaded(Generic[State]):
     """A stored state."""
 
     id: str
@@ -66,10 +66,10 @@ class Kept(Generic[State]):
 
 
 @dataclass(frozen=True, slots=True)
-class KeptPage(Generic[State]):
+class LoadedPage(Generic[State]):
     """A page of a list; `next` is the key to go on after, `previous` the one to go back before, None at either end."""
 
-    items: tuple[Kept[State], ...]
+    items: tuple[Loaded[State], ...]
     next: tuple[Scalar, str] | None
     previous: tuple[Scalar, str] | None
 
@@ -82,19 +82,19 @@ class Executor(Generic[State]):
 
     def __init__(
         self,
-        folding: Folding[State],
+        folding: DeciderRunner[State],
         store: StateStore,
-        documents: Documents,
+        documents: StateCache,
         clock: Clock,
         publish: Callable[[Sequence[OutboxEntry]], None],
         after_save: AfterSave = lambda writes: None,
         backoff: Backoff | None = None,
     ):
         self.folding, self.store, self.clock = folding, store, clock
-        self._documents, self._backoff = documents, backoff or Backoff()
+        self._cache, self._backoff = documents, backoff or Backoff()
         self._publish, self._after_save = publish, after_save
 
-    async def execute(self, request_id: str, command: Any, key: CommandKey, *, new: bool = False) -> Answer:
+    async def execute(self, request_id: str, command: Any, key: CommandKey, *, new: bool = False) -> CommandResult:
         """Obey the command once, whatever races it meets. With `new` the request is hardly ever stored yet.
 
         Raises Refusal, KeyReused, Taken, StoreUnavailable (then the outcome is not known, and the same key may be tried again).
@@ -105,109 +105,125 @@ class Executor(Generic[State]):
             span(f"obey {name}", parent=key.traceparent, service=service, subject=request_id) as traced,
         ):
             try:
-                answer = await self._execute(request_id, command, _within(key, traced.traceparent), new)
+                result = await self._execute(request_id, command, _with_traceparent(key, traced.traceparent), new)
             except Refusal as refusal:
                 traced.note(outcome=refusal.code)
                 raise
-            traced.note(outcome="repeated" if answer.repeated else "obeyed")
-            return answer
+            traced.note(outcome="repeated" if result.repeated else "obeyed")
+            return result
 
-    async def _execute(self, request_id: str, command: Any, key: CommandKey, new: bool) -> Answer:
-        recent = self._documents.recent(request_id)
+    async def _execute(self, request_id: str, command: Any, key: CommandKey, new: bool) -> CommandResult:
+        recent = self._cache.recent(request_id)
         if new or recent is not None:
-            draft = self.folding.open(request_id, recent)
-            if (answer := await self._obey_unasked(draft, command, key)) is not None:
-                return answer
-        for number in range(MAX_TRIES):
+            working_copy = self.folding.open(request_id, recent)
+            if (result := await self._execute_on_cached(working_copy, command, key)) is not None:
+                return result
+        for number in range(MAX_ATTEMPTS):
             await self._backoff.before(number)
-            draft = await self._open(request_id)
-            if (answer := self._remembered(draft, key)) is not None:
-                return answer
-            answer, saved = await self._obey(draft, command, key)
-            if saved is Saved.SAVED:
-                return answer
-            if saved is Saved.TAKEN:
-                raise Taken(answer.number)
-        raise LostRaces
+            working_copy = await self._load_working_copy(request_id)
+            if (result := self._previous_result(working_copy, key)) is not None:
+                return result
+            result, saved = await self._decide_and_save(working_copy, command, key)
+            if saved is SaveOutcome.SAVED:
+                return result
+            if saved is SaveOutcome.UNIQUE_VIOLATION:
+                raise UniqueViolation(result.number)
+        raise TooManyConflicts
 
-    async def _obey_unasked(self, draft: Draft[State], command: Any, key: CommandKey) -> Answer | None:
+    async def _execute_on_cached(
+        self, working_copy: WorkingCopy[State], command: Any, key: CommandKey
+    ) -> CommandResult | None:
         """The answer if the command follows from a draft that need not be what is stored, and proves to be; else it is not
         known yet."""
-        if (answer := self._remembered(draft, key)) is not None:
-            return answer
-        before = draft.version
+        if (result := self._previous_result(working_copy, key)) is not None:
+            return result
+        before = working_copy.version
         try:
-            answer, saved = await self._obey(draft, command, key)
+            result, saved = await self._decide_and_save(working_copy, command, key)
         except Refusal:
             return None
-        return answer if saved is Saved.SAVED and answer.version > before else None
+        return result if saved is SaveOutcome.SAVED and result.version > before else None
 
-    async def _open(self, request_id: str) -> Draft[State]:
-        stored = await self._documents.load([request_id])
+    async def _load_working_copy(self, request_id: str) -> WorkingCopy[State]:
+        stored = await self._cache.load([request_id])
         return self.folding.open(request_id, stored.get(request_id))
 
-    def _remembered(self, draft: Draft[State], key: CommandKey) -> Answer | None:
-        for memory in draft.commands:
-            if memory.id == key.id:
-                if memory.digest != key.digest:
-                    raise KeyReused(key.id)
-                number = self.folding.decider.number(draft.state)
-                return Answer(draft.id, number, memory.status, memory.version, repeated=True)
+    def _previous_result(self, working_copy: WorkingCopy[State], key: CommandKey) -> CommandResult | None:
+        for processed in working_copy.commands:
+            if processed.id == key.id:
+                if processed.digest != key.digest:
+                    raise IdempotencyKeyReused(key.id)
+                number = self.folding.decider.number(working_copy.state)
+                return CommandResult(working_copy.id, number, processed.status, processed.version, repeated=True)
         return None
 
-    async def _obey(self, draft: Draft[State], command: Any, key: CommandKey) -> tuple[Answer, Saved]:
+    async def _decide_and_save(
+        self, working_copy: WorkingCopy[State], command: Any, key: CommandKey
+    ) -> tuple[CommandResult, SaveOutcome]:
         decider = self.folding.decider
         cause = Cause(key.id, key.correlation or key.id, key.id, key.traceparent)
-        events = self.folding.obey(draft, command, self.clock(), cause)
+        events = self.folding.handle(working_copy, command, self.clock(), cause)
         if not events:
-            return Answer(
-                draft.id, decider.number(draft.state), decider.status(draft.state), draft.version
-            ), Saved.SAVED
-        answer = Answer(draft.id, decider.number(draft.state), decider.status(draft.state), draft.version + 1)
-        self.folding.remember(draft, CommandMemory(key.id, key.digest, answer.status, answer.version))
-        write = self.folding.close(draft)
-        [saved] = await self._documents.save([write])
-        if saved is Saved.SAVED:
+            return CommandResult(
+                working_copy.id,
+                decider.number(working_copy.state),
+                decider.status(working_copy.state),
+                working_copy.version,
+            ), SaveOutcome.SAVED
+        result = CommandResult(
+            working_copy.id,
+            decider.number(working_copy.state),
+            decider.status(working_copy.state),
+            working_copy.version + 1,
+        )
+        self.folding.add_processed_command(
+            working_copy, ProcessedCommand(key.id, key.digest, result.status, result.version)
+        )
+        write = self.folding.close(working_copy)
+        [saved] = await self._cache.save([write])
+        if saved is SaveOutcome.SAVED:
             self._publish(write.outbox)
             self._after_save([write])
-        return answer, saved
+        return result, saved
 
-    async def read(self, request_id: str) -> Kept[State] | None:
+    async def read(self, request_id: str) -> Loaded[State] | None:
         """The state of a request, None if this service does not know it."""
-        stored = await self._documents.load([request_id])
-        return self._kept(stored[request_id]) if request_id in stored else None
+        stored = await self._cache.load([request_id])
+        return self._to_loaded(stored[request_id]) if request_id in stored else None
 
-    async def read_many(self, request_ids: Sequence[str]) -> tuple[Kept[State], ...]:
+    async def read_many(self, request_ids: Sequence[str]) -> tuple[Loaded[State], ...]:
         """The states of those requests that this service knows, as they are stored now."""
         stored = await self.store.load(request_ids)
-        return tuple(self._kept(document) for document in stored.values())
+        return tuple(self._to_loaded(document) for document in stored.values())
 
-    async def recall(self, request_id: str, version: int = 0) -> Kept[State] | None:
+    async def read_cached(self, request_id: str, version: int = 0) -> Loaded[State] | None:
         """As `read`, but perhaps as it was a moment ago, not before `version`: for what ends in a command, which is decided on
         what is stored, and for what one was refused on, which was read for that."""
-        recent = self._documents.recent(request_id)
-        return self._kept(recent) if recent is not None and recent.version >= version else await self.read(request_id)
+        recent = self._cache.recent(request_id)
+        return (
+            self._to_loaded(recent) if recent is not None and recent.version >= version else await self.read(request_id)
+        )
 
-    async def find_one(self, column: str, value: Scalar) -> Kept[State] | None:
-        document = await self._documents.find_one(column, value)
-        return self._kept(document) if document is not None else None
+    async def find_one(self, column: str, value: Scalar) -> Loaded[State] | None:
+        document = await self._cache.find_one(column, value)
+        return self._to_loaded(document) if document is not None else None
 
-    async def find(self, find: Find) -> KeptPage[State]:
+    async def find(self, find: RecordQuery) -> LoadedPage[State]:
         found = await self.store.find(find)
-        items = tuple(self._kept(document) for document in found.documents)
-        return KeptPage(
+        items = tuple(self._to_loaded(document) for document in found.documents)
+        return LoadedPage(
             items,
             found.keys[-1] if found.keys and found.has_next else None,
             found.keys[0] if found.keys and found.has_previous else None,
         )
 
-    async def count(self, find: Find) -> int:
+    async def count(self, find: RecordQuery) -> int:
         return await self.store.count(find)
 
-    def _kept(self, document: Document) -> Kept[State]:
-        return Kept(document.id, document.version, self.folding.state(document))
+    def _to_loaded(self, document: StateRecord) -> Loaded[State]:
+        return Loaded(document.id, document.version, self.folding.state(document))
 
 
-def _within(key: CommandKey, traceparent: str) -> CommandKey:
+def _with_traceparent(key: CommandKey, traceparent: str) -> CommandKey:
     """The same key: what follows from the command belongs to this span, if there is one."""
     return replace(key, traceparent=traceparent) if traceparent else key

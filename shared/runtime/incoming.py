@@ -8,31 +8,38 @@ from typing import Any
 from pydantic_core import from_json
 
 from shared.contracts.envelope import Event
-from shared.contracts.registry import Unreadable
-from shared.eventlog.port import Record
+from shared.contracts.registry import UnreadableEvent
+from shared.eventlog.port import LogRecord
 from shared.runtime.decider import Decider
-from shared.runtime.folding import Draft
+from shared.runtime.folding import WorkingCopy
 from shared.runtime.heads import published_by
-from shared.runtime.reading import Read, Skipped, place_of, read_cached, source_of, understood
+from shared.runtime.reading import (
+    Decode,
+    SkippedEvent,
+    decode_cached,
+    decode_for,
+    peek_source,
+    peek_source_and_sequence,
+)
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
+class IncomingEvent:
     """A record that concerns this service, read if it could be."""
 
-    record: Record
-    event: Event | Skipped | None
-    trouble: str = ""
+    record: LogRecord
+    event: Event | SkippedEvent | None
+    failure: str = ""
 
 
-class Incoming:
+class EventReader:
     """Reads records for a service; `read` understands the events of this version of the program."""
 
     def __init__(self, decider: Decider[Any]):
         self.sources, self.types = decider.sources, decider.types
-        self.read: Read = read_cached
+        self.read: Decode = decode_cached
 
-    def listen(self, record: Record) -> Heard | None:
+    def listen(self, record: LogRecord) -> IncomingEvent | None:
         """The record, None if it is from a service that this one does not follow.
 
         What is no JSON concerns every service, whatever its head says: nobody can tell which documents it names, and only a
@@ -42,11 +49,11 @@ class Incoming:
         if publisher and publisher not in self.sources and _is_json(record.value):
             return None
         try:
-            event = understood(record.value, self.types, self.read)
-        except Unreadable as error:
-            source = source_of(record.value)
-            return Heard(record, None, str(error)) if source is None or source in self.sources else None
-        return Heard(record, event) if event.source in self.sources else None
+            event = decode_for(record.value, self.types, self.read)
+        except UnreadableEvent as error:
+            source = peek_source(record.value)
+            return IncomingEvent(record, None, str(error)) if source is None or source in self.sources else None
+        return IncomingEvent(record, event) if event.source in self.sources else None
 
 
 def _is_json(raw: bytes) -> bool:
@@ -57,7 +64,7 @@ def _is_json(raw: bytes) -> bool:
     return True
 
 
-def was_seen(draft: Draft[Any], record: Record) -> bool:
+def is_duplicate(working_copy: WorkingCopy[Any], record: LogRecord) -> bool:
     """Whether an unreadable record was folded or discarded before, and comes again."""
-    place = place_of(record.value)
-    return place is not None and place[1] <= draft.seen.get(place[0], 0)
+    place = peek_source_and_sequence(record.value)
+    return place is not None and place[1] <= working_copy.seen.get(place[0], 0)

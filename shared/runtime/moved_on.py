@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from shared.contracts.course import Status
-from shared.contracts.history import Entry
+from shared.contracts.history import HistoryEntry
 from shared.runtime.decider import Refusal
 
-_LED_TO: Mapping[Status, frozenset[str]] = {
+_EVENTS_LEADING_TO: Mapping[Status, frozenset[str]] = {
     Status.SUBMITTED: frozenset({"RequestSubmitted", "RequestResubmitted"}),
     Status.RETURNED: frozenset({"RequestReturned"}),
     Status.VERIFIED: frozenset({"RequestVerified"}),
@@ -23,13 +23,13 @@ _LED_TO: Mapping[Status, frozenset[str]] = {
 }
 
 
-def moved_on(status: Status, history: tuple[Entry, ...]) -> Refusal:
+def conflict(status: Status, history: tuple[HistoryEntry, ...]) -> Refusal:
     """The refusal "moved_on": `status`, and `by`, `at` and `event` of what led to it.
 
     Of events that crossed, the latest need not be the one that counts; hence the look-up by status.
     """
-    led_to = _LED_TO.get(status, frozenset())
-    entry = next((entry for entry in reversed(history) if entry.event in led_to), None)
+    leading_events = _EVENTS_LEADING_TO.get(status, frozenset())
+    entry = next((entry for entry in reversed(history) if entry.event in leading_events), None)
     if entry is None:
         return Refusal("moved_on", status=status, by="", at=None, event="")
     return Refusal("moved_on", status=status, by=entry.by, at=entry.time, event=entry.event)

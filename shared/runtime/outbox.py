@@ -10,11 +10,11 @@ from shared.runtime.heads import time_of
 from shared.runtime.measures import OLDEST, OUTBOX
 from shared.storage.port import OutboxEntry, StateStore
 
-PAGE = 500
+PAGE_SIZE = 500
 
 
 @dataclass(slots=True)
-class Backlog:
+class OutboxBacklog:
     """What a look through the outbox finds that the log may not have: how many entries, and the time of the oldest."""
 
     entries: int = 0
@@ -29,18 +29,18 @@ class Backlog:
         OLDEST.labels(service).set(datetime.fromisoformat(self.oldest).timestamp() if self.oldest else 0)
 
 
-async def pages(store: StateStore) -> AsyncIterator[list[OutboxEntry]]:
+async def outbox_pages(store: StateStore) -> AsyncIterator[list[OutboxEntry]]:
     """The outbox in pages; one that is not full is the last, or a busy service would be read for ever."""
     after: tuple[str, str] | None = None
     while True:
-        entries = await store.unpublished(PAGE, after)
+        entries = await store.unpublished(PAGE_SIZE, after)
         yield entries
-        if len(entries) < PAGE:
+        if len(entries) < PAGE_SIZE:
             return
         after = (entries[-1].subject, entries[-1].event_id)
 
 
-async def scan_for(store: StateStore, subjects: Sequence[str]) -> list[OutboxEntry]:
+async def scan_outbox_for(store: StateStore, subjects: Sequence[str]) -> list[OutboxEntry]:
     """The entries of these requests, found by reading the whole outbox."""
     wanted = frozenset(subjects)
-    return [entry async for page in pages(store) for entry in page if entry.subject in wanted]
+    return [entry async for page in outbox_pages(store) for entry in page if entry.subject in wanted]

@@ -17,12 +17,12 @@ from shared.runtime.backoff import Backoff
 from shared.runtime.column_migration import migrate_columns
 from shared.runtime.consumption import Consumer
 from shared.runtime.decider import Decider
-from shared.runtime.documents import Documents
+from shared.runtime.documents import StateCache
 from shared.runtime.execution import Executor
-from shared.runtime.folding import Folding
+from shared.runtime.folding import DeciderRunner
 from shared.runtime.relay import Relay
-from shared.runtime.timers import Attend, Timers, obey_when_due
-from shared.runtime.upgrades import replay_what_became_readable
+from shared.runtime.timers import DueHandler, Timers, run_due_commands
+from shared.runtime.upgrades import replay_readable_forever
 from shared.storage.port import StateStore, StoreUnavailable, Write
 
 logger = logging.getLogger(__name__)
@@ -44,21 +44,21 @@ class ServiceRuntime(Generic[State]):
     ):
         self.name = decider.service
         self.store, self.log, self.clock = store, log, clock
-        folding, documents = Folding(decider), Documents(store)
+        folding, documents = DeciderRunner(decider), StateCache(store)
         self.relay = Relay(self.name, store, log, store.unpublished_of)
-        common = folding, store, documents, clock, self.relay.hand_over, self._saved
+        common = folding, store, documents, clock, self.relay.enqueue, self._on_saved
         self.executor = Executor(*common, backoff=backoff)
         self.consumer = Consumer(*common, backoff=backoff)
-        self.timers = Timers(store, clock, obey_when_due(self.executor))
+        self.timers = Timers(store, clock, run_due_commands(self.executor))
         self._tasks: list[asyncio.Task[None]] = []
-        self._began = 0.0
+        self._started_at = 0.0
 
-    def attend_with(self, attend: Attend) -> None:
+    def set_due_handler(self, process_due: DueHandler) -> None:
         """Let something else than the decider's own commands happen when a document is due; before `start`."""
-        self.timers = Timers(self.store, self.clock, attend)
+        self.timers = Timers(self.store, self.clock, process_due)
 
-    def _saved(self, writes: Sequence[Write]) -> None:
-        self.timers.notice(writes)
+    def _on_saved(self, writes: Sequence[Write]) -> None:
+        self.timers.on_saved(writes)
 
     async def prepare(self) -> None:
         """Make what storage needs."""
@@ -70,43 +70,43 @@ class ServiceRuntime(Generic[State]):
 
     def start(self) -> None:
         """Publish, consume and keep time in the background."""
-        self._began = asyncio.get_running_loop().time()
+        self._started_at = asyncio.get_running_loop().time()
         self._tasks = [
-            asyncio.create_task(self._watched("relay", self.relay.run)),
-            asyncio.create_task(self._watched("consumer", self._consume)),
-            asyncio.create_task(self._watched("timers", self._keep_time)),
-            asyncio.create_task(self._watched("columns", self._migrate_columns)),
-            asyncio.create_task(self._watched("replays", partial(replay_what_became_readable, self.consumer))),
+            asyncio.create_task(self._supervise("relay", self.relay.run)),
+            asyncio.create_task(self._supervise("consumer", self._consume)),
+            asyncio.create_task(self._supervise("timers", self._run_timers)),
+            asyncio.create_task(self._supervise("columns", self._migrate_columns)),
+            asyncio.create_task(self._supervise("replays", partial(replay_readable_forever, self.consumer))),
         ]
 
     async def _migrate_columns(self) -> None:
         """Again now and then, because a process of an older version may still write beside this one."""
         since: datetime | None = None
         while True:
-            began = self.clock()
+            started_at = self.clock()
             await migrate_columns(self.executor.folding, self.store, since)
             # Clocks of other machines may be behind by as much as that.
-            since = began - timedelta(seconds=MIGRATION_INTERVAL_SECONDS)
+            since = started_at - timedelta(seconds=MIGRATION_INTERVAL_SECONDS)
             await asyncio.sleep(MIGRATION_INTERVAL_SECONDS)
 
     async def _consume(self) -> None:
         await self.consumer.resume()
         await self.log.consume(self.name, self.consumer.handle)
 
-    async def _keep_time(self) -> None:
+    async def _run_timers(self) -> None:
         """Look at what is due once the log was caught up with: an event that waits there may have settled it."""
-        ends = self._began + CATCH_UP_SECONDS
-        while await self._is_behind() and asyncio.get_running_loop().time() < ends:  # noqa: ASYNC110 - no log tells of its lag
+        ends = self._started_at + CATCH_UP_SECONDS
+        while await self._has_lag() and asyncio.get_running_loop().time() < ends:  # noqa: ASYNC110 - no log tells of its lag
             await asyncio.sleep(CATCH_UP_POLL_SECONDS)
         await self.timers.run()
 
-    async def _is_behind(self) -> bool:
+    async def _has_lag(self) -> bool:
         try:
             return await self.log.lag(self.name) > 0
         except LogUnavailable:
             return True
 
-    async def _watched(self, part: str, run: Callable[[], Awaitable[Any]]) -> None:
+    async def _supervise(self, part: str, run: Callable[[], Awaitable[Any]]) -> None:
         """Run a part for ever; if it breaks, say so and start it again, more slowly each time."""
         service.set(self.name)
         pause = 0.2
@@ -143,7 +143,7 @@ class ServiceRuntime(Generic[State]):
 
 
 @dataclass(frozen=True, slots=True)
-class Service:
+class ServiceApp:
     """A service, wired: what moves in it, the routes it answers, and what must happen before it starts."""
 
     runtime: ServiceRuntime[Any]

@@ -15,25 +15,27 @@ from shared.storage.port import StateStore, StoreUnavailable, Write
 
 logger = logging.getLogger(__name__)
 
-SWEEP_EVERY = 1.0
-ABREAST = 16
-MOST_AT_ONCE = 500
+SWEEP_INTERVAL_SECONDS = 1.0
+MAX_CONCURRENCY = 16
+MAX_DUE_PER_SWEEP = 500
 
-Attend = Callable[[str], Awaitable[None]]
+DueHandler = Callable[[str], Awaitable[None]]
 
 
 class Timers:
     """Calls `attend` with the id of each document whose time has come; never twice at once for the same one."""
 
-    def __init__(self, store: StateStore, clock: Clock, attend: Attend, sweep_every: float = SWEEP_EVERY):
-        self._store, self._clock, self._attend, self._sweep_every = store, clock, attend, sweep_every
-        self._at_work: set[str] = set()
-        self._again: set[str] = set()
+    def __init__(
+        self, store: StateStore, clock: Clock, process_due: DueHandler, sweep_interval: float = SWEEP_INTERVAL_SECONDS
+    ):
+        self._store, self._clock, self._process_due, self._sweep_interval = store, clock, process_due, sweep_interval
+        self._in_progress: set[str] = set()
+        self._rerun: set[str] = set()
         self._sweeping = False
-        self._room = asyncio.Semaphore(ABREAST)
+        self._semaphore = asyncio.Semaphore(MAX_CONCURRENCY)
         self._tasks: set[asyncio.Task[None]] = set()
 
-    def notice(self, writes: Sequence[Write]) -> None:
+    def on_saved(self, writes: Sequence[Write]) -> None:
         """Look at documents that were just saved and are due already, without waiting for the next sweep.
 
         Before the first sweep nothing is looked at: an event that waits in the log may have settled it, and the sweep finds it.
@@ -43,64 +45,64 @@ class Timers:
         now = self._clock()
         for write in writes:
             if write.due_at is not None and write.due_at <= now:
-                self._take_up(write.document.id)
+                self._schedule(write.document.id)
 
     async def run(self) -> None:
         """Sweep until cancelled."""
         self._sweeping = True
         while True:
             try:
-                for request_id in await self._store.due(self._clock(), MOST_AT_ONCE):
-                    self._take_up(request_id)
+                for request_id in await self._store.due(self._clock(), MAX_DUE_PER_SWEEP):
+                    self._schedule(request_id)
             except StoreUnavailable as error:
                 logger.warning("store unavailable: %s", error)
-            await asyncio.sleep(self._sweep_every)
+            await asyncio.sleep(self._sweep_interval)
 
-    def _take_up(self, request_id: str) -> None:
-        if request_id in self._at_work:
-            self._again.add(request_id)
+    def _schedule(self, request_id: str) -> None:
+        if request_id in self._in_progress:
+            self._rerun.add(request_id)
             return
-        self._at_work.add(request_id)
-        task = asyncio.create_task(self._see_to(request_id))
+        self._in_progress.add(request_id)
+        task = asyncio.create_task(self._process(request_id))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _see_to(self, request_id: str) -> None:
+    async def _process(self, request_id: str) -> None:
         try:
-            async with self._room:
-                await self._attend(request_id)
+            async with self._semaphore:
+                await self._process_due(request_id)
         except (Refusal, StoreUnavailable) as error:
             logger.warning("timer of %s: %s", request_id, error)
         except Exception:
             logger.exception("timer of %s failed", request_id)
         finally:
-            self._at_work.discard(request_id)
-        if request_id in self._again:
-            self._again.discard(request_id)
-            self._take_up(request_id)
+            self._in_progress.discard(request_id)
+        if request_id in self._rerun:
+            self._rerun.discard(request_id)
+            self._schedule(request_id)
 
     async def stop(self) -> None:
         """Finish what is in hand."""
         while self._tasks:
-            self._again.clear()
+            self._rerun.clear()
             await asyncio.gather(*self._tasks, return_exceptions=True)
 
 
-def obey_when_due(executor: Executor[Any]) -> Attend:
+def run_due_commands(executor: Executor[Any]) -> DueHandler:
     """Attend to a document by giving the commands that its service has for it when it is due.
 
     After each it is looked at again, so that of several that were overdue only those are given that the ones before left due.
     """
 
-    async def attend(request_id: str) -> None:
+    async def process_due(request_id: str) -> None:
         decider, version = executor.folding.decider, 0
-        while (kept := await executor.read(request_id)) is not None and kept.version > version:
-            due = decider.due_at(kept.state)
-            if due is None or due > executor.clock() or not (commands := decider.on_due(kept.state)):
+        while (loaded := await executor.read(request_id)) is not None and loaded.version > version:
+            due = decider.due_at(loaded.state)
+            if due is None or due > executor.clock() or not (commands := decider.on_due(loaded.state)):
                 return
-            command, version = commands[0], kept.version
-            name = f"{decider.service}:{type(command).__name__}:{due.isoformat()}:{kept.version}"
+            command, version = commands[0], loaded.version
+            name = f"{decider.service}:{type(command).__name__}:{due.isoformat()}:{loaded.version}"
             key = CommandKey(str(uuid.uuid5(uuid.UUID(request_id), name)), digest="")
             await executor.execute(request_id, command, key)
 
-    return attend
+    return process_due

@@ -32,9 +32,9 @@ Fields = dict[str, Any]
 
 DEFAULT_DATABASE = "simpul"
 TRANSACTION_SECONDS = 10.0
-AT_ONCE = 8
+MAX_CONCURRENT_CALLS = 8
 """Calls in hand at once, about as many as the driver has threads: the others wait here, where they can be told."""
-PROBES = 2
+MAX_PROBES = 2
 """Callers at once that may look for a server that was not found; all others are told at once that it is away."""
 
 # Reads see nothing that could still be rolled back: what is answered, skipped or published because of it must stay true.
@@ -54,7 +54,7 @@ _OPTIONS: Fields = {
     "appname": "simpul",
 }
 # Server errors that lie in its state and not in what was asked: unreachable, locked, no primary, going down, full, not let in.
-_AWAY = frozenset(
+_TRANSIENT_CODES = frozenset(
     {6, 7, 9001, 89, 384, 13, 18, 24, 46, 50, 112, 202, 262, 290, 43, 237, 234, 64, 79, 100, 133, 134, 225, 251}
 ).union({10107, 13435, 13436, 189, 91, 11600, 11601, 11602, 14031})
 _UNREACHABLE = (ConnectionFailure, ExecutionTimeout, WriteConcernError)
@@ -69,8 +69,8 @@ class MongoDatabase:
     def __init__(self, uri: str, name: str = ""):
         self._client: AsyncIOMotorClient[Fields] = AsyncIOMotorClient(uri, **_OPTIONS)
         self._database = self._client[name or self._client.get_default_database(DEFAULT_DATABASE).name]
-        self._away, self._probes = "", 0
-        self._turns = asyncio.Semaphore(AT_ONCE)
+        self._last_outage, self._active_probes = "", 0
+        self._semaphore = asyncio.Semaphore(MAX_CONCURRENT_CALLS)
         self._closers: list[Callable[[], Awaitable[None]]] = []
         self._shared: dict[str, Any] = {}
 
@@ -84,43 +84,43 @@ class MongoDatabase:
         found: Result = self._shared[name]
         return found
 
-    def at_close(self, closer: Callable[[], Awaitable[None]]) -> None:
+    def on_close(self, closer: Callable[[], Awaitable[None]]) -> None:
         self._closers.append(closer)
 
     @contextlib.asynccontextmanager
-    async def asking(self) -> AsyncIterator[None]:
+    async def operation(self) -> AsyncIterator[None]:
         """Around every call of the driver, never one inside another: raises StoreUnavailable for what lies in the server or on
         the way to it. While no server is found, few look for it, and all others are told so at once."""
-        async with self._turns:
-            if self._probes >= PROBES and self._is_away():
-                raise StoreUnavailable(self._away)
-            self._probes += 1
+        async with self._semaphore:
+            if self._active_probes >= MAX_PROBES and self._is_unreachable():
+                raise StoreUnavailable(self._last_outage)
+            self._active_probes += 1
             try:
-                with translated():
+                with translate_errors():
                     yield
             except StoreUnavailable as error:
                 if isinstance(error.__cause__, ConnectionFailure):
-                    self._away = str(error)
+                    self._last_outage = str(error)
                 raise
             else:
-                self._away = ""
+                self._last_outage = ""
             finally:
-                self._probes -= 1
+                self._active_probes -= 1
 
-    def _is_away(self) -> bool:
+    def _is_unreachable(self) -> bool:
         """Whether a call failed for want of a primary, and none was found since."""
-        return bool(self._away) and not self._client.topology_description.has_writable_server()  # type: ignore[attr-defined]
+        return bool(self._last_outage) and not self._client.topology_description.has_writable_server()  # type: ignore[attr-defined]
 
     async def time(self) -> Timestamp:
         """The cluster's logical time now: no later write is dated before it."""
-        async with self.asking():
+        async with self.operation():
             answer = await self._database.command("ping")
         time: Timestamp = answer["operationTime"]
         return time
 
-    async def transact(self, work: Callable[[Session], Awaitable[Result]]) -> Result:
+    async def run_transaction(self, work: Callable[[Session], Awaitable[Result]]) -> Result:
         """Run `work` in one transaction, again and again if it meets another; what it raises undoes it."""
-        async with self.asking():
+        async with self.operation():
             try:
                 async with (
                     asyncio.timeout(TRANSACTION_SECONDS),
@@ -132,7 +132,7 @@ class MongoDatabase:
 
     async def drop(self) -> None:
         """Remove everything; for tests and for beginning again."""
-        async with self.asking():
+        async with self.operation():
             await self._client.drop_database(self._database.name)
 
     async def close(self) -> None:
@@ -144,29 +144,29 @@ class MongoDatabase:
 
 
 @contextlib.contextmanager
-def translated() -> Iterator[None]:
+def translate_errors() -> Iterator[None]:
     """The driver's errors as StoreUnavailable, if it is not the question that is wrong."""
     try:
         yield
     except PyMongoError as error:
-        if not is_away(error):
+        if not is_transient(error):
             raise
-        raise StoreUnavailable(_first_words(error)) from error
+        raise StoreUnavailable(_short_message(error)) from error
 
 
-def is_away(error: PyMongoError) -> bool:
+def is_transient(error: PyMongoError) -> bool:
     """Whether an error means: wait and try again."""
     if isinstance(error, _UNREACHABLE) or error.timeout:
         return True
     if isinstance(error, OperationFailure):
-        return is_away_code(error.code)
+        return is_transient_code(error.code)
     return isinstance(error, InvalidOperation) and "after close" in str(error)
 
 
-def is_away_code(code: int | None) -> bool:
-    return code in _AWAY
+def is_transient_code(code: int | None) -> bool:
+    return code in _TRANSIENT_CODES
 
 
-def _first_words(error: PyMongoError) -> str:
+def _short_message(error: PyMongoError) -> str:
     """Without the description of the topology that the driver adds."""
     return f"{type(error).__name__}: {str(error).partition(', Timeout:')[0][:300]}"

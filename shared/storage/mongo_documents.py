@@ -8,16 +8,16 @@ from datetime import datetime
 from bson import Timestamp
 from pymongo import ASCENDING, IndexModel, UpdateOne
 
-from shared.storage.mongo_client import Fields, is_away_code
+from shared.storage.mongo_client import Fields, is_transient_code
 from shared.storage.port import (
     COLUMNS_OF,
     COLUMNS_VERSION,
     Column,
-    CommandMemory,
-    Document,
     OutboxEntry,
-    Saved,
+    ProcessedCommand,
+    SaveOutcome,
     Scalar,
+    StateRecord,
     StoreUnavailable,
     Write,
 )
@@ -39,7 +39,7 @@ _LOSE = {"_id.lost": True}
 _NOW = {"change": {"$type": "timestamp"}}
 
 
-class Shape:
+class RecordMapping:
     """What the documents of one service look like."""
 
     def __init__(self, service: str, columns: Sequence[Column]):
@@ -47,7 +47,7 @@ class Shape:
         if not all(name.isidentifier() for name in names) or _TAKEN.intersection(names[1:]):
             raise ValueError(f"not all of these can name collections and columns: {names}")
         self.service, self.columns = service, tuple(columns)
-        self.documents, self.letters = f"{service}_documents", f"{service}_letters"
+        self.documents, self.dead_letters = f"{service}_documents", f"{service}_letters"
         self._names = tuple(column.name for column in columns)
 
     def known(self, name: str) -> str:
@@ -58,7 +58,7 @@ class Shape:
     def update(self, write: Write) -> UpdateOne:
         """Saves the write if the version before it is stored, else fails with an error of its own."""
         document = write.document
-        fields: Fields = {name: stored(write.columns.get(name)) for name in self._names}
+        fields: Fields = {name: to_bson(write.columns.get(name)) for name in self._names}
         fields |= {
             "version": document.version,
             COLUMNS_OF: document.version,
@@ -70,8 +70,8 @@ class Shape:
         }
         update: Fields = {"$set": fields, "$currentDate": _NOW}
         if write.outbox:
-            entries = [{"id": entry.event_id, "event": entry.event} for entry in write.outbox]
-            update["$push"] = {OUTBOX: {"$each": entries}}
+            outbox_entries = [{"id": entry.event_id, "event": entry.event} for entry in write.outbox]
+            update["$push"] = {OUTBOX: {"$each": outbox_entries}}
         if document.version > 1:
             update["$setOnInsert"] = _LOSE
         return UpdateOne({"_id": document.id, "version": document.version - 1}, update, upsert=True)
@@ -103,33 +103,33 @@ class Shape:
         return IndexModel([(key, ASCENDING) for key in (*keys, "_id")], name="_".join(("by", *keys)))
 
 
-def stored(value: Scalar) -> Scalar:
+def to_bson(value: Scalar) -> Scalar:
     """A value as it is stored and compared: to MongoDB, true is not 1."""
     return int(value) if isinstance(value, bool) else value
 
 
-def document(fields: Fields) -> Document:
-    commands = tuple(CommandMemory(*memory) for memory in fields["commands"])
-    return Document(fields["_id"], fields["version"], fields["body"], fields["seen"], commands, fields["latest"])
+def document(fields: Fields) -> StateRecord:
+    commands = tuple(ProcessedCommand(*processed) for processed in fields["commands"])
+    return StateRecord(fields["_id"], fields["version"], fields["body"], fields["seen"], commands, fields["latest"])
 
 
-def entries(fields: Fields) -> list[OutboxEntry]:
+def outbox_entries(fields: Fields) -> list[OutboxEntry]:
     return [OutboxEntry(fields["_id"], entry["id"], entry["event"]) for entry in fields[OUTBOX]]
 
 
-def outcome(error: Fields) -> Saved | None:
+def outcome_of(error: Fields) -> SaveOutcome | None:
     """What the error of one update says about its write, None if that is not foreseen; raises StoreUnavailable."""
     code = error["code"]
     if code == _DUPLICATE:
-        return Saved.CONFLICT if "_id" in error["keyPattern"] else Saved.TAKEN
+        return SaveOutcome.CONFLICT if "_id" in error["keyPattern"] else SaveOutcome.UNIQUE_VIOLATION
     if code == _CANNOT_CREATE:
-        return Saved.CONFLICT
-    if is_away_code(code):
+        return SaveOutcome.CONFLICT
+    if is_transient_code(code):
         raise StoreUnavailable(str(error.get("errmsg", code)))
     return None
 
 
-def waves(writes: Sequence[Write]) -> list[list[int]]:
+def in_rounds(writes: Sequence[Write]) -> list[list[int]]:
     """The places of the writes, in rounds in which each document occurs once, so that they are done in their order."""
     rounds: list[list[int]] = []
     met: dict[str, int] = {}

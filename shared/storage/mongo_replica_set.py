@@ -13,7 +13,7 @@ from pymongo.uri_parser import parse_uri
 
 from shared.storage.port import StoreUnavailable
 
-PATIENCE_MS = 30_000
+TIMEOUT_MS = 30_000
 NOT_INITIATED = 94
 
 
@@ -29,7 +29,7 @@ async def initiate_replica_set(uri: str, name: str) -> None:
 def _initiate(uri: str, name: str) -> None:
     host, port = parse_uri(uri, warn=False)["nodelist"][0]
     # One server is asked directly: a client that looks for the set would find none.
-    with _client(_alone(uri, f"{host}:{port}"), directConnection=True) as client:
+    with _client(_single_server_uri(uri, f"{host}:{port}"), directConnection=True) as client:
         try:
             client.admin.command("replSetGetStatus")
         except OperationFailure as error:
@@ -41,10 +41,10 @@ def _initiate(uri: str, name: str) -> None:
 
 
 def _client(uri: str, **options: Any) -> MongoClient[Mapping[str, Any]]:
-    return MongoClient(uri, serverSelectionTimeoutMS=PATIENCE_MS, **options)
+    return MongoClient(uri, serverSelectionTimeoutMS=TIMEOUT_MS, **options)
 
 
-def _alone(uri: str, server: str) -> str:
+def _single_server_uri(uri: str, server: str) -> str:
     """The same address with this server alone, and without what it says of a replica set."""
     parts = urlsplit(uri)
     user, at, _ = parts.netloc.rpartition("@")

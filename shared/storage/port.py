@@ -34,7 +34,7 @@ class Column:
 
 
 @dataclass(frozen=True, slots=True)
-class CommandMemory:
+class ProcessedCommand:
     """An obeyed command: its id, a digest of what it asked for, and what it was answered."""
 
     id: str
@@ -44,7 +44,7 @@ class CommandMemory:
 
 
 @dataclass(frozen=True, slots=True)
-class Document:
+class StateRecord:
     """A state document. `version` 0 means that it is not stored yet; `body` is a JSON object.
 
     `seen` is the last sequence folded per source, its own included; `latest` is the greatest time of an event in it, so that
@@ -55,7 +55,7 @@ class Document:
     version: int = 0
     body: bytes = b""
     seen: Mapping[str, int] = field(default_factory=dict)
-    commands: tuple[CommandMemory, ...] = ()
+    commands: tuple[ProcessedCommand, ...] = ()
     latest: str = ""
 
 
@@ -72,22 +72,22 @@ class OutboxEntry:
 class Write:
     """The next version of a document, valid only if `document.version - 1` is what is stored; the outbox only grows."""
 
-    document: Document
+    document: StateRecord
     columns: Mapping[str, Scalar]
     due_at: datetime | None = None
     outbox: tuple[OutboxEntry, ...] = ()
 
 
-class Saved(Enum):
+class SaveOutcome(Enum):
     SAVED = "saved"
     CONFLICT = "conflict"
     """Somebody else wrote this document first."""
-    TAKEN = "taken"
+    UNIQUE_VIOLATION = "taken"
     """A unique column holds this value in another document."""
 
 
 @dataclass(frozen=True, slots=True)
-class Find:
+class RecordQuery:
     """A list by key: rows ordered by (`order`, id), those after or before a key.
 
     `where` holds equal values or, in a tuple, one of several; `below` means stored, and smaller than the value. Every word of
@@ -105,17 +105,17 @@ class Find:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class RecordPage:
     """The documents of a page in order, the (order, id) of each, and whether there are more on either side."""
 
-    documents: tuple[Document, ...]
+    documents: tuple[StateRecord, ...]
     keys: tuple[tuple[Scalar, str], ...]
     has_next: bool
     has_previous: bool
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class StateChange:
     """A document reached this version; `cursor` is where to go on after a lost connection."""
 
     cursor: str
@@ -147,21 +147,21 @@ class StateStore(Protocol):
     async def prepare(self) -> None:
         """Make tables or indexes; harmless when they are there."""
 
-    async def load(self, ids: Sequence[str]) -> dict[str, Document]:
+    async def load(self, ids: Sequence[str]) -> dict[str, StateRecord]:
         """The stored documents with these ids; those that are not stored are left out."""
 
-    async def save(self, writes: Sequence[Write]) -> list[Saved]:
+    async def save(self, writes: Sequence[Write]) -> list[SaveOutcome]:
         """Write each document by itself, atomically with its outbox, and durably before this returns."""
 
-    async def find(self, find: Find) -> Found: ...
+    async def find(self, find: RecordQuery) -> RecordPage: ...
 
-    async def find_one(self, column: str, value: Scalar) -> Document | None:
+    async def find_one(self, column: str, value: Scalar) -> StateRecord | None:
         """The document with this value in a column, which should be a unique one."""
 
     async def greatest(self, column: str, prefix: str) -> str | None:
         """The greatest text in this column that starts with the prefix."""
 
-    async def count(self, find: Find) -> int:
+    async def count(self, find: RecordQuery) -> int:
         """How many documents match `where`, `below` and `search`; limit and keys do not count."""
 
     async def all_ids(self, after: str = "", limit: int = 1000) -> list[str]:
@@ -185,7 +185,7 @@ class StateStore(Protocol):
     async def published(self, event_ids: Sequence[str]) -> None:
         """Forget these outbox entries; may be lost, which only repeats events."""
 
-    async def changes(self, after: str, limit: int) -> list[Change]:
+    async def changes(self, after: str, limit: int) -> list[StateChange]:
         """What changed after the cursor, each document once, oldest first; "" means from the beginning."""
 
     async def latest_change(self) -> str:
@@ -194,7 +194,7 @@ class StateStore(Protocol):
     async def wait_for_change(self, after: str, timeout: float) -> None:
         """Return when something may have changed after the cursor, or after `timeout` seconds."""
 
-    async def park(self, letters: Sequence[DeadLetter], *, only_behind: bool = False) -> bool:
+    async def park(self, dead_letters: Sequence[DeadLetter], *, only_if_blocked: bool = False) -> bool:
         """Keep dead letters durably. With `only_behind`, only if the subject of the first still has a parked one; says whether."""
 
     async def parked_subjects(self) -> set[str]:
@@ -211,10 +211,10 @@ class StateStore(Protocol):
     async def first_parked(self, reason: str) -> list[DeadLetter]:
         """The first parked dead letter of each request, of those that were parked for this reason."""
 
-    async def tried(self, letter_id: str, reason: str) -> None:
+    async def record_attempt(self, dead_letter_id: str, reason: str) -> None:
         """A parked dead letter was tried once more, in vain, for this reason."""
 
-    async def settle(self, letter_id: str, *, discarded: bool) -> None:
+    async def resolve(self, dead_letter_id: str, *, discarded: bool) -> None:
         """A dead letter was replayed, and goes, or was discarded, and is remembered so that no fold meets it again."""
 
     async def ready(self) -> None:

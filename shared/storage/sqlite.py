@@ -11,24 +11,24 @@ from pydantic_core import from_json, to_json
 
 from shared.clock import Clock
 from shared.storage.port import (
-    Change,
     Column,
-    CommandMemory,
     DeadLetter,
-    Document,
-    Find,
-    Found,
     OutboxEntry,
-    Saved,
+    ProcessedCommand,
+    RecordPage,
+    RecordQuery,
+    SaveOutcome,
     Scalar,
+    StateChange,
+    StateRecord,
     Write,
 )
-from shared.storage.sqlite_file import Row, SqliteFile
-from shared.storage.sqlite_find import Key, Lister
-from shared.storage.sqlite_rows import Rows, Statement
+from shared.storage.sqlite_file import Row, SqliteDatabase
+from shared.storage.sqlite_find import Key, KeysetPaginator
+from shared.storage.sqlite_rows import Statement, WriteStatements
 from shared.storage.sqlite_schema import Tables
 
-INLINE = 32
+MAX_INLINE_READS = 32
 """Documents read in the event loop's own thread; for more, going to another thread is worth its price."""
 
 _AHEAD = "SELECT 1 FROM @letters WHERE subject=? AND state='parked' LIMIT 1"
@@ -50,62 +50,64 @@ _FIRST_PARKED = (
 class SqliteStateStore:
     """The StateStore of one service; `clock` dates the settling of dead letters."""
 
-    def __init__(self, file: SqliteFile, service: str, columns: Sequence[Column], clock: Clock):
+    def __init__(self, file: SqliteDatabase, service: str, columns: Sequence[Column], clock: Clock):
         self._file, self._service, self._clock = file, service, clock
         self._tables = Tables(service, columns)
-        self._rows = Rows(self._tables)
-        self._lister = Lister(self._tables.documents, columns)
+        self._rows = WriteStatements(self._tables)
+        self._paginator = KeysetPaginator(self._tables.documents, columns)
         self._named = self._tables.named
-        self._bell = file.bell(self._tables.documents)
+        self._notifier = file.notifier(self._tables.documents)
 
     async def prepare(self) -> None:
         await self._file.write(self._tables.make)
 
-    async def load(self, ids: Sequence[str]) -> dict[str, Document]:
+    async def load(self, ids: Sequence[str]) -> dict[str, StateRecord]:
         if len(ids) == 1:
             rows = self._file.read(self._tables.one, ids)
-        elif len(ids) <= INLINE:
+        elif len(ids) <= MAX_INLINE_READS:
             rows = self._file.read(self._tables.several, (to_json(ids).decode(),))
         else:
             rows = await self._file.query(self._tables.several, (to_json(ids).decode(),))
         return {row[0]: _document(row) for row in rows}
 
-    async def save(self, writes: Sequence[Write]) -> list[Saved]:
-        todo = [(self._rows.statement(write), write) for write in writes]
-        outcomes = await self._file.write(lambda db: [self._save(db, statement, write) for statement, write in todo])
-        saved = [write for write, outcome in zip(writes, outcomes, strict=True) if outcome is Saved.SAVED]
+    async def save(self, writes: Sequence[Write]) -> list[SaveOutcome]:
+        statements = [(self._rows.statement(write), write) for write in writes]
+        outcomes = await self._file.write(
+            lambda db: [self._save(db, statement, write) for statement, write in statements]
+        )
+        saved = [write for write, outcome in zip(writes, outcomes, strict=True) if outcome is SaveOutcome.SAVED]
         for write in saved:
-            self._rows.remember(write)
+            self._rows.on_saved(write)
         if saved:
-            self._bell.ring()
+            self._notifier.notify()
         return outcomes
 
-    def _save(self, db: apsw.Connection, statement: Statement, write: Write) -> Saved:
+    def _save(self, db: apsw.Connection, statement: Statement, write: Write) -> SaveOutcome:
         try:
             db.execute(*statement)
         except apsw.ConstraintError as error:
             if not str(error).startswith("UNIQUE"):
                 raise
             # A single statement that fails undoes itself, so that the other writes of the transaction stand.
-            return Saved.TAKEN
+            return SaveOutcome.UNIQUE_VIOLATION
         if not db.changes():
-            return Saved.CONFLICT
+            return SaveOutcome.CONFLICT
         for entry in write.outbox:
             db.execute(self._tables.add_to_outbox, (entry.subject, entry.event_id, entry.event))
-        return Saved.SAVED
+        return SaveOutcome.SAVED
 
-    async def find(self, find: Find) -> Found:
+    async def find(self, find: RecordQuery) -> RecordPage:
         def look(db: apsw.Connection) -> tuple[list[Key], bool, bool, dict[str, Row]]:
-            keys, has_next, has_previous = self._lister.page(db, find)
+            keys, has_next, has_previous = self._paginator.page(db, find)
             ids = to_json([document_id for _, document_id in keys]).decode()
             return keys, has_next, has_previous, {row[0]: row for row in db.execute(self._tables.several, (ids,))}
 
-        keys, has_next, has_previous, rows = await self._file.examine(look)
-        return Found(
+        keys, has_next, has_previous, rows = await self._file.read_snapshot(look)
+        return RecordPage(
             tuple(_document(rows[document_id]) for _, document_id in keys), tuple(keys), has_next, has_previous
         )
 
-    async def find_one(self, column: str, value: Scalar) -> Document | None:
+    async def find_one(self, column: str, value: Scalar) -> StateRecord | None:
         rows = self._file.read(self._tables.by(column), (value,))
         return _document(rows[0]) if rows else None
 
@@ -113,8 +115,8 @@ class SqliteStateStore:
         rows = self._file.read(self._tables.greatest(column), (prefix, prefix + "\U0010ffff"))
         return None if rows[0][0] is None else str(rows[0][0])
 
-    async def count(self, find: Find) -> int:
-        rows = await self._file.query(*self._lister.counting(find))
+    async def count(self, find: RecordQuery) -> int:
+        rows = await self._file.query(*self._paginator.counting(find))
         return int(rows[0][0])
 
     async def all_ids(self, after: str = "", limit: int = 1000) -> list[str]:
@@ -148,29 +150,31 @@ class SqliteStateStore:
         sql = self._named("DELETE FROM @outbox WHERE event_id IN (SELECT value FROM json_each(?))")
         await self._file.write(lambda db: _run(db, sql, (to_json(event_ids).decode(),)))
 
-    async def changes(self, after: str, limit: int) -> list[Change]:
+    async def changes(self, after: str, limit: int) -> list[StateChange]:
         sql = self._named("SELECT change, id, version FROM @documents WHERE change > ? ORDER BY change LIMIT ?")
-        return [Change(str(row[0]), row[1], row[2]) for row in self._file.read(sql, (_number(after), limit))]
+        return [
+            StateChange(str(row[0]), row[1], row[2]) for row in self._file.read(sql, (_change_number(after), limit))
+        ]
 
     async def latest_change(self) -> str:
-        return str(self._latest_change())
+        return str(self._latest_change_number())
 
-    def _latest_change(self) -> int:
+    def _latest_change_number(self) -> int:
         return int(self._file.read(self._named("SELECT coalesce(max(change), 0) FROM @documents"))[0][0])
 
     async def wait_for_change(self, after: str, timeout: float) -> None:
-        number = _number(after)
-        await self._bell.wait_for(lambda: self._latest_change() > number, timeout)
+        number = _change_number(after)
+        await self._notifier.wait_for(lambda: self._latest_change_number() > number, timeout)
 
-    async def park(self, letters: Sequence[DeadLetter], *, only_behind: bool = False) -> bool:
+    async def park(self, dead_letters: Sequence[DeadLetter], *, only_if_blocked: bool = False) -> bool:
         rows = [
             (one.id, one.subject, one.position, one.event, one.reason, one.tries, one.parked_at.timestamp(), one.state)
-            for one in letters
+            for one in dead_letters
         ]
         ahead, add = self._named(_AHEAD), self._named(_ADD_LETTER)
 
         def work(db: apsw.Connection) -> bool:
-            if only_behind and not db.execute(ahead, rows[0][1:2]).fetchall():
+            if only_if_blocked and not db.execute(ahead, rows[0][1:2]).fetchall():
                 return False
             db.executemany(add, rows)
             return True
@@ -194,36 +198,36 @@ class SqliteStateStore:
     async def first_parked(self, reason: str) -> list[DeadLetter]:
         return [self._letter(*row) for row in await self._file.query(self._named(_FIRST_PARKED), (reason,))]
 
-    def _letter(self, letter_id: str, *rest: Any) -> DeadLetter:
+    def _letter(self, dead_letter_id: str, *rest: Any) -> DeadLetter:
         subject, position, event, reason, tries, parked_at, state = rest
         parked = datetime.fromtimestamp(parked_at, UTC)
-        return DeadLetter(letter_id, self._service, subject, position, event, reason, tries, parked, state)
+        return DeadLetter(dead_letter_id, self._service, subject, position, event, reason, tries, parked, state)
 
-    async def tried(self, letter_id: str, reason: str) -> None:
+    async def record_attempt(self, dead_letter_id: str, reason: str) -> None:
         sql = self._named("UPDATE @letters SET tries=tries+1, reason=?2 WHERE id=?1 AND state='parked'")
-        await self._file.write(lambda db: _run(db, sql, (letter_id, reason)))
+        await self._file.write(lambda db: _run(db, sql, (dead_letter_id, reason)))
 
-    async def settle(self, letter_id: str, *, discarded: bool) -> None:
+    async def resolve(self, dead_letter_id: str, *, discarded: bool) -> None:
         if discarded:
             sql = self._named("UPDATE @letters SET state='discarded', settled_at=?2 WHERE id=?1 AND state='parked'")
-            row: tuple[Any, ...] = (letter_id, self._clock().timestamp())
+            row: tuple[Any, ...] = (dead_letter_id, self._clock().timestamp())
         else:
-            sql, row = self._named("DELETE FROM @letters WHERE id=?1 AND state='parked'"), (letter_id,)
+            sql, row = self._named("DELETE FROM @letters WHERE id=?1 AND state='parked'"), (dead_letter_id,)
         await self._file.write(lambda db: _run(db, sql, row))
 
     async def ready(self) -> None:
-        await self._file.ready(self._service, self._tables.try_all)
+        await self._file.ready(self._service, self._tables.test_write)
 
 
-def _document(row: Row) -> Document:
-    commands = tuple([CommandMemory(*memory) for memory in from_json(row[4])])
-    return Document(row[0], row[1], row[5], from_json(row[3]), commands, row[2])
+def _document(row: Row) -> StateRecord:
+    commands = tuple([ProcessedCommand(*processed) for processed in from_json(row[4])])
+    return StateRecord(row[0], row[1], row[5], from_json(row[3]), commands, row[2])
 
 
 def _run(db: apsw.Connection, sql: str, bindings: tuple[Any, ...]) -> None:
     db.execute(sql, bindings)
 
 
-def _number(cursor: str) -> int:
+def _change_number(cursor: str) -> int:
     """A cursor as a number; what is none, as a client may send it, stands for the beginning."""
     return int(cursor) if cursor.isdecimal() and len(cursor) < 19 else 0

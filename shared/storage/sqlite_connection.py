@@ -9,9 +9,9 @@ from pathlib import Path
 
 import apsw
 
-WRITER_PATIENCE = 10_000
+WRITER_BUSY_TIMEOUT_MS = 10_000
 """Milliseconds to wait for another process that holds the file."""
-STEPS = 100_000
+PROGRESS_HANDLER_STEPS = 100_000
 """Of SQLite's virtual machine, after which a long check asks whether it shall go on."""
 
 DAMAGED = (apsw.CorruptError, apsw.NotADBError)
@@ -30,7 +30,7 @@ UNAVAILABLE = (
 """Errors that lie in the file or the disk and not in the statement."""
 
 
-def make_private(path: Path) -> None:
+def create_private_file(path: Path) -> None:
     """Make a new file that only its owner reads; SQLite gives its companions the same mode."""
     path.parent.mkdir(parents=True, exist_ok=True)
     # O_EXCL: to open and close an existing file would drop the locks that SQLite holds on it in this process.
@@ -38,21 +38,21 @@ def make_private(path: Path) -> None:
         os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
 
 
-def opened(path: Path, patience: int) -> apsw.Connection:
+def open_connection(path: Path, timeout_ms: int) -> apsw.Connection:
     connection = apsw.Connection(str(path), statementcachesize=256)
-    connection.set_busy_timeout(patience)
+    connection.set_busy_timeout(timeout_ms)
     return connection
 
 
-def damage_of(path: Path, stopped: Callable[[], bool] = lambda: False, *, thorough: bool = False) -> list[str]:
+def find_damage(path: Path, stopped: Callable[[], bool] = lambda: False, *, thorough: bool = False) -> list[str]:
     """What is wrong with the structure of this file, a line for each finding; nothing if it is whole, or the check is stopped.
 
     `thorough` also looks whether indexes and tables hold the same, which takes several times as long. Reads the whole file:
     call it in a thread. Raises the errors of SQLite that are not about damage.
     """
     try:
-        with contextlib.closing(opened(path, WRITER_PATIENCE)) as connection:
-            connection.set_progress_handler(stopped, STEPS)
+        with contextlib.closing(open_connection(path, WRITER_BUSY_TIMEOUT_MS)) as connection:
+            connection.set_progress_handler(stopped, PROGRESS_HANDLER_STEPS)
             found = [
                 str(row[0]) for row in connection.execute(f"PRAGMA {'integrity' if thorough else 'quick'}_check(20)")
             ]

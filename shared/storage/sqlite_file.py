@@ -15,25 +15,32 @@ from typing import Any, TypeVar
 
 import apsw
 
-from shared.storage.bell import Bell
+from shared.storage.bell import Notifier
 from shared.storage.port import StoreUnavailable
-from shared.storage.sqlite_connection import DAMAGED, UNAVAILABLE, WRITER_PATIENCE, damage_of, make_private, opened
+from shared.storage.sqlite_connection import (
+    DAMAGED,
+    UNAVAILABLE,
+    WRITER_BUSY_TIMEOUT_MS,
+    create_private_file,
+    find_damage,
+    open_connection,
+)
 
 Result = TypeVar("Result")
 Row = tuple[Any, ...]
 Bindings = Sequence[Any] | dict[str, Any]
 Work = Callable[[apsw.Connection], Any]
 
-GROUP = 64
+MAX_GROUPED_WRITES = 64
 """Writes that share one commit; more gained nothing when measured."""
 
-LISTERS = 2
+MAX_CONCURRENT_QUERIES = 2
 """Lists and searches that run at the same time."""
 
-READER_PATIENCE = 1_000
+READER_BUSY_TIMEOUT_MS = 1_000
 """Milliseconds to wait for another process that holds the file, in which the event loop stands still."""
 
-READY_SECONDS = 1.0
+READY_CACHE_SECONDS = 1.0
 """For how long a trial that went well is not repeated."""
 
 _PRAGMAS = ("PRAGMA journal_mode=WAL", "PRAGMA synchronous=FULL", "PRAGMA foreign_keys=ON", "PRAGMA cache_size=-32000")
@@ -53,7 +60,7 @@ class _Job:
 Outcome = tuple[_Job, Any, BaseException | None]
 
 
-class SqliteFile:
+class SqliteDatabase:
     """Writes are serialised in one thread; a write is durable when its awaitable returns, and undone alone if it raises.
 
     `work` may be run a second time, after the transaction that it was in was undone because of another: it must do nothing
@@ -63,77 +70,77 @@ class SqliteFile:
 
     def __init__(self, path: Path):
         self.path, self.damage = path, ""
-        self._tried: dict[str, float] = {}
-        make_private(path)
-        with self._translated():
-            self._writer = opened(path, WRITER_PATIENCE)
+        self._ready_since: dict[str, float] = {}
+        create_private_file(path)
+        with self._translate_errors():
+            self._writer = open_connection(path, WRITER_BUSY_TIMEOUT_MS)
             for statement in (*_PRAGMAS, _PROBE):
                 list(self._writer.execute(statement))
-            self._reader = opened(path, READER_PATIENCE)
-            self._listers = [opened(path, WRITER_PATIENCE) for _ in range(LISTERS)]
+            self._inline_reader = open_connection(path, READER_BUSY_TIMEOUT_MS)
+            self._readers = [open_connection(path, WRITER_BUSY_TIMEOUT_MS) for _ in range(MAX_CONCURRENT_QUERIES)]
         self._idle: queue.SimpleQueue[apsw.Connection] = queue.SimpleQueue()
-        for lister in self._listers:
-            self._idle.put(lister)
-        self._pool = ThreadPoolExecutor(LISTERS, "sqlite-lister")
-        self._bells: dict[str, Bell] = {}
-        self._gate, self._closed = threading.Lock(), False
-        self._waiting: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
-        self._thread = threading.Thread(target=self._write_for_ever, name="sqlite-writer", daemon=True)
+        for reader in self._readers:
+            self._idle.put(reader)
+        self._pool = ThreadPoolExecutor(MAX_CONCURRENT_QUERIES, "sqlite-lister")
+        self._notifiers: dict[str, Notifier] = {}
+        self._close_lock, self._closed = threading.Lock(), False
+        self._queue: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._write_forever, name="sqlite-writer", daemon=True)
         self._thread.start()
 
-    def bell(self, name: str) -> Bell:
+    def notifier(self, name: str) -> Notifier:
         """The bell of this name, shared by all who use this file in this process."""
-        return self._bells.setdefault(name, Bell())
+        return self._notifiers.setdefault(name, Notifier())
 
-    def ensure(self, schema: str) -> None:
+    def ensure_schema(self, schema: str) -> None:
         """Run `CREATE ... IF NOT EXISTS` statements, in the calling thread; for start-up only."""
-        self.write_now(lambda db: list(db.execute(schema)))
+        self.write_blocking(lambda db: list(db.execute(schema)))
 
-    def write_now(self, work: Callable[[apsw.Connection], Result]) -> Result:
+    def write_blocking(self, work: Callable[[apsw.Connection], Result]) -> Result:
         """As `write`, for code without an event loop."""
         future: Future[Result] = Future()
-        self._hand_over(_Job(work, future))
+        self._submit(_Job(work, future))
         return future.result()
 
     async def write(self, work: Callable[[apsw.Connection], Result]) -> Result:
         """Run `work` on the writer's connection and return its result once it is on disk."""
         future: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
-        self._hand_over(_Job(work, future))
+        self._submit(_Job(work, future))
         return await future
 
-    def _hand_over(self, job: _Job) -> None:
+    def _submit(self, job: _Job) -> None:
         # Under the gate nothing can be put behind the None that ends the writer, where nobody would ever answer it.
-        with self._gate:
+        with self._close_lock:
             if self._closed:
                 raise StoreUnavailable("the SQLite file is closed")
-            self._waiting.put(job)
+            self._queue.put(job)
 
     def read(self, sql: str, bindings: Bindings = ()) -> list[Row]:
         """Rows of a quick look-up by key, read in the calling thread, which must be the event loop's own."""
-        with self._translated():
-            return list(self._reader.execute(sql, bindings))
+        with self._translate_errors():
+            return list(self._inline_reader.execute(sql, bindings))
 
     async def query(self, sql: str, bindings: Bindings = ()) -> list[Row]:
         """Rows of anything that may take longer, read in a thread."""
-        return await self.examine(lambda db: list(db.execute(sql, bindings)))
+        return await self.read_snapshot(lambda db: list(db.execute(sql, bindings)))
 
-    async def examine(self, work: Callable[[apsw.Connection], Result]) -> Result:
+    async def read_snapshot(self, work: Callable[[apsw.Connection], Result]) -> Result:
         """Run several reads in a thread, all on one snapshot of the file."""
         if self._closed:
             raise StoreUnavailable("the SQLite file is closed")
-        return await asyncio.get_running_loop().run_in_executor(self._pool, self._examine, work)
+        return await asyncio.get_running_loop().run_in_executor(self._pool, self._read_snapshot, work)
 
-    def _examine(self, work: Callable[[apsw.Connection], Result]) -> Result:
-        lister = self._idle.get()
+    def _read_snapshot(self, work: Callable[[apsw.Connection], Result]) -> Result:
+        reader = self._idle.get()
         try:
-            with self._translated():
-                lister.execute("BEGIN")
+            with self._translate_errors():
+                reader.execute("BEGIN")
                 try:
-                    return work(lister)
+                    return work(reader)
                 finally:
-                    lister.execute("ROLLBACK")
+                    reader.execute("ROLLBACK")
         finally:
-            self._idle.put(lister)
+            self._idle.put(reader)
 
     async def ready(self, name: str = "", trial: Work | None = None) -> None:
         """Return once something could be written, by `trial` too, whose writes are undone; raises StoreUnavailable.
@@ -143,10 +150,10 @@ class SqliteFile:
         """
         if self.damage or self._closed:
             raise StoreUnavailable(self.damage or "the SQLite file is closed")
-        if time.monotonic() - self._tried.get(name, -math.inf) < READY_SECONDS:
+        if time.monotonic() - self._ready_since.get(name, -math.inf) < READY_CACHE_SECONDS:
             return
-        await self.write(lambda db: _try(db, trial))
-        self._tried[name] = time.monotonic()
+        await self.write(lambda db: _test_write(db, trial))
+        self._ready_since[name] = time.monotonic()
 
     async def check(self, thorough: bool = False) -> list[str]:
         """Look for damage in the whole file while it is in use; a line for each finding.
@@ -154,8 +161,8 @@ class SqliteFile:
         If nothing is found, damage that was met before is taken back, unless it was met meanwhile.
         """
         before = self.damage
-        with self._translated():
-            found = await asyncio.to_thread(damage_of, self.path, lambda: self._closed, thorough=thorough)
+        with self._translate_errors():
+            found = await asyncio.to_thread(find_damage, self.path, lambda: self._closed, thorough=thorough)
         if found:
             self.damage = f"the SQLite file is damaged: {found[0]}"
         elif self.damage == before:
@@ -168,9 +175,9 @@ class SqliteFile:
         Blocks until it is done: call it in a thread.
         """
         with (
-            self._translated(),
-            contextlib.closing(opened(path, WRITER_PATIENCE)) as target,
-            contextlib.closing(opened(self.path, WRITER_PATIENCE)) as source,
+            self._translate_errors(),
+            contextlib.closing(open_connection(path, WRITER_BUSY_TIMEOUT_MS)) as target,
+            contextlib.closing(open_connection(self.path, WRITER_BUSY_TIMEOUT_MS)) as source,
             target.backup("main", source, "main") as copy,
         ):
             # In one step: between two steps a write would make the copy start again, on a busy file for ever.
@@ -178,42 +185,42 @@ class SqliteFile:
 
     def close(self) -> None:
         """Finish the writes that wait and the lists that run, then close; safe to call twice."""
-        with self._gate:
+        with self._close_lock:
             if self._closed:
                 return
             self._closed = True
-            self._waiting.put(None)
+            self._queue.put(None)
         self._thread.join()
         self._pool.shutdown()
-        for connection in (self._reader, *self._listers, self._writer):
+        for connection in (self._inline_reader, *self._readers, self._writer):
             connection.close()
 
-    def _write_for_ever(self) -> None:
-        while (first := self._waiting.get()) is not None:
+    def _write_forever(self) -> None:
+        while (first := self._queue.get()) is not None:
             group, last = [first], False
-            while len(group) < GROUP and not last:
+            while len(group) < MAX_GROUPED_WRITES and not last:
                 try:
-                    following = self._waiting.get_nowait()
+                    following = self._queue.get_nowait()
                 except queue.Empty:
                     break
                 if following is None:
                     last = True
                 else:
                     group.append(following)
-            _settle(self._commit([job for job in group if not job.future.cancelled()]))
+            _resolve_futures(self._commit([job for job in group if not job.future.cancelled()]))
             if last:
                 return
 
     def _commit(self, group: Sequence[_Job]) -> list[Outcome]:
         """What became of each write: all in one transaction, or if one of them breaks it, each in its own."""
-        outcomes = self._together(group)
+        outcomes = self._try_commit(group)
         if outcomes is None:
             outcomes = []
             for job in group:
-                outcomes += self._together([job]) or []
+                outcomes += self._try_commit([job]) or []
         return outcomes
 
-    def _together(self, group: Sequence[_Job]) -> list[Outcome] | None:
+    def _try_commit(self, group: Sequence[_Job]) -> list[Outcome] | None:
         """None if the group should be taken apart, because one of several writes failed or they did not fit together."""
         if not group:
             return []
@@ -243,7 +250,7 @@ class SqliteFile:
         return StoreUnavailable(str(error))
 
     @contextlib.contextmanager
-    def _translated(self) -> Iterator[None]:
+    def _translate_errors(self) -> Iterator[None]:
         try:
             yield
         except UNAVAILABLE as error:
@@ -268,7 +275,7 @@ def _without_cursor(result: Any) -> Any:
     return result
 
 
-def _try(db: apsw.Connection, trial: Work | None) -> None:
+def _test_write(db: apsw.Connection, trial: Work | None) -> None:
     if trial is not None:
         db.execute("SAVEPOINT trial")
         trial(db)
@@ -277,22 +284,22 @@ def _try(db: apsw.Connection, trial: Work | None) -> None:
     db.execute(_BEAT)
 
 
-def _settle(outcomes: Sequence[Outcome]) -> None:
+def _resolve_futures(outcomes: Sequence[Outcome]) -> None:
     """Answer the callers, with one call into each event loop for all that wait there."""
     by_loop: dict[asyncio.AbstractEventLoop, list[Outcome]] = {}
     for outcome in outcomes:
         future = outcome[0].future
         if isinstance(future, Future):
-            _resolve([outcome])
+            _set_results([outcome])
         else:
             by_loop.setdefault(future.get_loop(), []).append(outcome)
     for loop, theirs in by_loop.items():
         # A loop that was closed meanwhile has nobody left to answer.
         with contextlib.suppress(RuntimeError):
-            loop.call_soon_threadsafe(_resolve, theirs)
+            loop.call_soon_threadsafe(_set_results, theirs)
 
 
-def _resolve(outcomes: Sequence[Outcome]) -> None:
+def _set_results(outcomes: Sequence[Outcome]) -> None:
     for job, result, raised in outcomes:
         if job.future.done():
             continue

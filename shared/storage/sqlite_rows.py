@@ -10,13 +10,13 @@ from pydantic_core import to_json
 from shared.storage.port import Write
 from shared.storage.sqlite_schema import Tables
 
-REMEMBERED = 5_000
+MAX_CACHED_ROWS = 5_000
 """Documents of which it is remembered what their columns hold."""
 
 Statement = tuple[str, list[Any]]
 
 
-class Rows:
+class WriteStatements:
     """The statements that save documents of one service."""
 
     def __init__(self, tables: Tables):
@@ -25,7 +25,7 @@ class Rows:
 
     def statement(self, write: Write) -> Statement:
         """What saves this document, and changes no row if it is not the expected version that is stored."""
-        fixed, values = _fixed(write), self._values(write)
+        fixed, values = _fixed_columns(write), self._values(write)
         version, stored = self._stored.get(write.document.id, (0, values))
         if write.document.version == 1:
             return self._tables.insert, fixed + values
@@ -35,11 +35,11 @@ class Rows:
         changed = tuple([index for index, value in enumerate(values) if value != stored[index]])
         return self._tables.update(changed), fixed + [values[index] for index in changed]
 
-    def remember(self, write: Write) -> None:
+    def on_saved(self, write: Write) -> None:
         """The write is stored."""
         self._stored[write.document.id] = write.document.version, self._values(write)
         self._stored.move_to_end(write.document.id)
-        if len(self._stored) > REMEMBERED:
+        if len(self._stored) > MAX_CACHED_ROWS:
             self._stored.popitem(last=False)
 
     def _values(self, write: Write) -> list[Any]:
@@ -47,7 +47,9 @@ class Rows:
         return [due_at, *[write.columns.get(name) for name in self._tables.columns]]
 
 
-def _fixed(write: Write) -> list[Any]:
+def _fixed_columns(write: Write) -> list[Any]:
     document = write.document
-    commands = [(memory.id, memory.digest, memory.status, memory.version) for memory in document.commands]
+    commands = [
+        (processed.id, processed.digest, processed.status, processed.version) for processed in document.commands
+    ]
     return [document.id, document.version, document.latest, to_json(document.seen), to_json(commands), document.body]

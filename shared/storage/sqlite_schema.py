@@ -115,7 +115,7 @@ class Tables:
         if COLUMNS_VERSION in self.columns:
             _run(db, self.named(_OVERWRITTEN))
 
-    def try_all(self, db: apsw.Connection) -> None:
+    def test_write(self, db: apsw.Connection) -> None:
         """Put a row into each table and its indexes; for the caller to undo."""
         blank = {"id": _TRIAL, "version": 1, "latest": "", "seen": b"{}", "commands": b"[]", "body": b"{}", "due_at": 0}
         row = [*blank.values(), *(None for _ in self.columns)]

@@ -21,7 +21,7 @@ Access = Literal["public", "applicant"] | frozenset[Role]
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 CSRF_HEADER = "X-CSRF-Token"
 
-_FOREIGN = "Permintaan ini tidak berasal dari halaman Simpul. Muat ulang halaman, lalu coba sekali lagi."
+_CROSS_ORIGIN_DETAIL = "Permintaan ini tidak berasal dari halaman Simpul. Muat ulang halaman, lalu coba sekali lagi."
 
 
 class SignedIn:
@@ -31,7 +31,7 @@ class SignedIn:
         self.roles = roles
 
     async def __call__(self, request: Request) -> Principal:
-        principal = await _principal(request)
+        principal = await _authenticate(request)
         require_role(request, principal, self.roles)
         return principal
 
@@ -43,7 +43,7 @@ class Public:
         return None
 
 
-class BeforeBody:
+class PreBodyDependency:
     """A dependency that is asked before a byte of the body is read, and not only before the handler is called."""
 
     def __init__(self, require: Callable[[Request], Awaitable[None]]):
@@ -66,22 +66,22 @@ def public() -> Public:
 
 async def tracking_token(request: Request) -> str:
     """The applicant's key to a request; whether it fits is for intake to say (404). Raises Problem 401 without one."""
-    token = _bearer(request)
+    token = _bearer_token(request)
     if not token:
-        raise _unknown("Sertakan kunci pelacakan permohonan Anda.")
+        raise _unauthorized("Sertakan kunci pelacakan permohonan Anda.")
     return token
 
 
-async def _principal(request: Request) -> Principal:
+async def _authenticate(request: Request) -> Principal:
     """Who calls. A cookie, which a browser sends unasked, also needs proof that the call comes from our own page."""
     known = getattr(request.state, "principal", None)
     if isinstance(known, Principal):
         return known
-    bearer = _bearer(request)
+    bearer = _bearer_token(request)
     token = session_cookie(request) if bearer is None else bearer
-    principal = await platform_of(request).identity.resolve(token) if token else None
+    principal = await platform_of(request).identity.authenticate(token) if token else None
     if principal is None:
-        raise _unknown("Silakan masuk terlebih dahulu.")
+        raise _unauthorized("Silakan masuk terlebih dahulu.")
     if bearer is None and request.method not in SAFE_METHODS:
         require_csrf(request, principal, request.headers.get(CSRF_HEADER, ""))
     request.state.principal = principal
@@ -90,65 +90,67 @@ async def _principal(request: Request) -> Principal:
 
 def require_role(request: Request, principal: Principal, roles: frozenset[Role]) -> None:
     """Raises Problem 403 for somebody who has none of the roles, if any are named."""
-    if roles and not principal.has(*roles):
+    if roles and not principal.has_role(*roles):
         logger.warning("%s may not %s %r", principal.username, request.method, request.url.path)
         raise Problem(403, "Peran Anda tidak berwenang untuk tindakan ini.")
 
 
-def require_csrf(request: Request, principal: Principal, sent: str) -> None:
+def require_csrf(request: Request, principal: Principal, submitted_token: str) -> None:
     """Raises Problem 403 unless the session's CSRF token was sent and the browser names our own origin, if it names one."""
     require_same_origin(request)
-    if not principal.accepts(sent):
+    if not principal.verify_csrf(submitted_token):
         logger.warning("%s sent no fitting CSRF token to %r", principal.username, request.url.path)
-        raise Problem(403, _FOREIGN)
+        raise Problem(403, _CROSS_ORIGIN_DETAIL)
 
 
 def require_same_origin(request: Request) -> None:
     """Raises Problem 403 if the browser says that another site's page made this call."""
     site, origin = request.headers.get("Sec-Fetch-Site"), request.headers.get("Origin")
-    if site not in (None, "same-origin") or (origin is not None and not _ours(request, origin)):
+    if site not in (None, "same-origin") or (origin is not None and not _is_own_origin(request, origin)):
         logger.warning("a call of another origin to %r was refused", request.url.path)
-        raise Problem(403, _FOREIGN)
+        raise Problem(403, _CROSS_ORIGIN_DETAIL)
 
 
-def _ours(request: Request, origin: str) -> bool:
+def _is_own_origin(request: Request, origin: str) -> bool:
     """Our own name in the settings, or the one that the browser reached us by: no page can choose its visitors' Host."""
     host = urlsplit(origin).netloc
     return origin == platform_of(request).settings.origin or (host != "" and host == request.headers.get("Host"))
 
 
 def session_cookie(request: Request) -> str | None:
-    return request.cookies.get(cookie_name(request)) or None
+    return request.cookies.get(session_cookie_name(request)) or None
 
 
-def cookie_name(request: Request) -> str:
+def session_cookie_name(request: Request) -> str:
     return "__Host-simpul" if platform_of(request).settings.tls else "simpul"
 
 
-def _bearer(request: Request) -> str | None:
+def _bearer_token(request: Request) -> str | None:
     """The token of `Authorization: Bearer`, "" if it is empty, None if there is no such header."""
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")
     return token.strip() if scheme.lower() == "bearer" else None
 
 
-def _unknown(sentence: str) -> Problem:
-    return Problem(401, sentence, headers={"WWW-Authenticate": "Bearer"})
+def _unauthorized(detail: str) -> Problem:
+    return Problem(401, detail, headers={"WWW-Authenticate": "Bearer"})
 
 
-def access_of(dependant: Dependant) -> Access | None:
+def declared_access(dependant: Dependant) -> Access | None:
     """What a route declares; None if nothing. Raises ValueError if it declares two things."""
-    found = {access for guard in _guards(dependant) if (access := _access(guard)) is not None}
+    found = {
+        access for guard in _flatten_dependencies(dependant) if (access := _access_of_dependency(guard)) is not None
+    }
     if len(found) > 1:
         raise ValueError(f"{dependant.path} is guarded in two ways: {found}")
     return found.pop() if found else None
 
 
-def _guards(dependant: Dependant) -> list[Callable[..., Any]]:
-    deeper = [guard for dependency in dependant.dependencies for guard in _guards(dependency)]
+def _flatten_dependencies(dependant: Dependant) -> list[Callable[..., Any]]:
+    deeper = [guard for dependency in dependant.dependencies for guard in _flatten_dependencies(dependency)]
     return [*([dependant.call] if dependant.call else []), *deeper]
 
 
-def _access(guard: Callable[..., Any]) -> Access | None:
+def _access_of_dependency(guard: Callable[..., Any]) -> Access | None:
     if isinstance(guard, SignedIn):
         return guard.roles or frozenset(Role)
     if guard is tracking_token:
@@ -158,14 +160,14 @@ def _access(guard: Callable[..., Any]) -> Access | None:
 
 def staff_guards(route: APIRoute) -> list[SignedIn]:
     """What asks for a member of staff on this route. Raises TypeError for a route that does not say who may call it."""
-    if access_of(route.dependant) is None:
+    if declared_access(route.dependant) is None:
         raise TypeError(f"{route.path} does not say who may call it: public, applicant or roles")
-    return [guard for guard in _guards(route.dependant) if isinstance(guard, SignedIn)]
+    return [guard for guard in _flatten_dependencies(route.dependant) if isinstance(guard, SignedIn)]
 
 
-def guards_before_body(route: APIRoute) -> list[BeforeBody]:
+def pre_body_dependencies(route: APIRoute) -> list[PreBodyDependency]:
     """What else this route asks before it reads a body."""
-    return [guard for guard in _guards(route.dependant) if isinstance(guard, BeforeBody)]
+    return [guard for guard in _flatten_dependencies(route.dependant) if isinstance(guard, PreBodyDependency)]
 
 
 class GuardedRoute(APIRoute):
@@ -176,14 +178,14 @@ class GuardedRoute(APIRoute):
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         guards = staff_guards(self)
-        for_applicants = tracking_token in _guards(self.dependant)
+        for_applicants = tracking_token in _flatten_dependencies(self.dependant)
         handle = super().get_route_handler()
 
-        async def guarded(request: Request) -> Response:
+        async def guarded_handler(request: Request) -> Response:
             for guard in guards:
                 await guard(request)
             if for_applicants:
                 await tracking_token(request)
             return await handle(request)
 
-        return guarded
+        return guarded_handler

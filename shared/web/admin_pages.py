@@ -10,28 +10,28 @@ from starlette.responses import HTMLResponse
 
 from shared.identity.accounts import Role
 from shared.identity.identity import Principal
-from shared.web.health import condition
-from shared.web.rendering import Pages
+from shared.web.health import health_summary
+from shared.web.rendering import Templates
 
-Waiting = Mapping[str, Callable[[], Awaitable[int]]]
+PendingCounters = Mapping[str, Callable[[], Awaitable[int]]]
 """From the path of a console to how many things there wait to be acted on."""
 
 
-class AdminPages:
+class AdminTemplates:
     """The Pages of a package; whoever else may open one of them sees neither health nor numbers."""
 
     def __init__(self, package: str):
-        self._pages = Pages(package)
-        self.words = self._pages.words
+        self._templates = Templates(package)
+        self.words = self._templates.words
 
     async def __call__(self, request: Request, template: str, status: int = 200, /, **facts: Any) -> HTMLResponse:
         principal = getattr(request.state, "principal", None)
-        if isinstance(principal, Principal) and principal.has(Role.ADMIN):
-            facts = {"health": await condition(request.app), "waiting": await _waiting(request), **facts}
-        return self._pages(request, template, status, **facts)
+        if isinstance(principal, Principal) and principal.has_role(Role.ADMIN):
+            facts = {"health": await health_summary(request.app), "waiting": await _pending_counts(request), **facts}
+        return self._templates(request, template, status, **facts)
 
 
-async def _waiting(request: Request) -> dict[str, int]:
-    counters: Waiting = getattr(request.app.state, "waiting", {})
+async def _pending_counts(request: Request) -> dict[str, int]:
+    counters: PendingCounters = getattr(request.app.state, "waiting", {})
     counted = {path: await count() for path, count in counters.items()}
     return {path: number for path, number in counted.items() if number}

@@ -20,17 +20,23 @@ from shared.identity.accounts import Role
 from shared.settings import Settings, read_secret
 from shared.storage.port import StateStore
 from shared.web.access import GuardedRoute, public, signed_in
-from shared.web.answers import install_problem_handlers
+from shared.web.answers import add_exception_handlers
 from shared.web.api_docs import docs_page
-from shared.web.body_limit import JSON_LIMIT, BodyLimit, LimitOf
-from shared.web.client_address import ClientAddress, parse_proxies
-from shared.web.health import readiness, usual_parts
-from shared.web.middleware import Faults, HeadRequests, PrintablePaths, RequestContext, SecurityHeaders
-from shared.web.openapi import DescribedApi
-from shared.web.rate_limit import ConcurrencyLimit, RateLimit, public_rules
-from shared.web.static_files import AT_THE_ROOT, static_file
-from shared.web.stream_limits import Streams
-from shared.web.upload_budget import UploadBudget, UploadLimit
+from shared.web.body_limit import MAX_JSON_BODY_BYTES, BodyLimitMiddleware, BodyLimitPolicy
+from shared.web.client_address import ClientAddressResolver, parse_proxies
+from shared.web.health import default_parts, readiness
+from shared.web.middleware import (
+    ErrorMiddleware,
+    HeadMiddleware,
+    PrintablePathMiddleware,
+    RequestContextMiddleware,
+    SecurityHeadersMiddleware,
+)
+from shared.web.openapi import DocumentedFastAPI
+from shared.web.rate_limit import ConcurrencyLimitMiddleware, RateLimitMiddleware, public_rate_rules
+from shared.web.static_files import ROOT_FILES, static_file
+from shared.web.stream_limits import StreamRegistry
+from shared.web.upload_budget import UploadBudget, UploadBudgetMiddleware
 
 if TYPE_CHECKING:
     from shared.platform import Platform
@@ -38,16 +44,16 @@ if TYPE_CHECKING:
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 
 TITLE = "Simpul"
-NO_TELEMETRY: TelemetryConfig = {"tracing": False, "metrics": False, "logs": False, "auto_configure": False}
+TELEMETRY_DISABLED: TelemetryConfig = {"tracing": False, "metrics": False, "logs": False, "auto_configure": False}
 """FastAPI's own would tell more than may be told: traces and metrics are ours."""
-WITH_FILES = re.compile(
+UPLOAD_PATHS = re.compile(
     r"/api/requests/?|/api/requests/[^/]+/resubmission|/api/assignment/requests/[^/]+/completion"
     r"|/|/berkas|/lacak/[^/]+/lengkapi(?:/berkas)?|/pekerjaan/[^/]+/serahkan(?:/berkas)?"
 )
 """Where forms with files are sent to."""
 
 
-def make_app(
+def create_app(
     *,
     platform: Platform,
     version: str,
@@ -59,7 +65,7 @@ def make_app(
     """The application on this platform, with health, metrics, documentation and static files beside the routes."""
     settings = platform.settings
     budget = UploadBudget(settings.upload_budget_per_address if settings.public_rate else None, settings.upload_budget)
-    app = DescribedApi(
+    app = DocumentedFastAPI(
         title=title,
         version=version,
         lifespan=lifespan,
@@ -67,63 +73,65 @@ def make_app(
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,  # a redirect would repeat the Host header, which anybody can make up
-        middleware=surroundings(platform, body_limit_of(settings), budget),
-        telemetry=NO_TELEMETRY,
+        middleware=middleware_stack(platform, body_limit_policy(settings), budget),
+        telemetry=TELEMETRY_DISABLED,
     )
     app.state.platform = platform
-    app.state.streams = Streams()
+    app.state.streams = StreamRegistry()
     app.state.upload_budget = budget
-    app.state.parts = usual_parts(stores, platform.documents, platform.log)
-    install_problem_handlers(app)
-    app.include_router(_operations(settings))
-    app.include_router(_documentation(settings))
-    app.include_router(_static())
+    app.state.parts = default_parts(stores, platform.documents, platform.log)
+    add_exception_handlers(app)
+    app.include_router(_operations_router(settings))
+    app.include_router(_docs_router(settings))
+    app.include_router(_static_router())
     for router in routers:
         app.include_router(router)
     return app
 
 
-def body_limit_of(settings: Settings) -> LimitOf:
+def body_limit_policy(settings: Settings) -> BodyLimitPolicy:
     """Forms with files may be large, everything else is small."""
 
-    def limit_of(method: str, path: str) -> int:
-        with_files = method == "POST" and WITH_FILES.fullmatch(path)
-        return settings.body_limit if with_files else min(JSON_LIMIT, settings.body_limit)
+    def limit_for(method: str, path: str) -> int:
+        carries_files = method == "POST" and UPLOAD_PATHS.fullmatch(path)
+        return settings.body_limit if carries_files else min(MAX_JSON_BODY_BYTES, settings.body_limit)
 
-    return limit_of
+    return limit_for
 
 
-def surroundings(platform: Platform, limit_of: LimitOf, budget: UploadBudget) -> list[Middleware]:
+def middleware_stack(platform: Platform, limit_for: BodyLimitPolicy, budget: UploadBudget) -> list[Middleware]:
     """From the outside in. Errors are answered inside of what adds headers, refusals of size and rate inside of both."""
     settings = platform.settings
-    addresses = ClientAddress(parse_proxies(settings.trusted_proxies))
+    addresses = ClientAddressResolver(parse_proxies(settings.trusted_proxies))
     stack = [
-        Middleware(RequestContext, platform.new_id, addresses),
-        Middleware(SecurityHeaders, settings.tls),
-        Middleware(HeadRequests),
-        Middleware(Faults),
-        Middleware(BodyLimit, limit_of),  # outside of every refusal, because it closes the connection of an unread body
-        Middleware(ConcurrencyLimit, settings.connections_per_address),
-        Middleware(PrintablePaths),
+        Middleware(RequestContextMiddleware, platform.new_id, addresses),
+        Middleware(SecurityHeadersMiddleware, settings.tls),
+        Middleware(HeadMiddleware),
+        Middleware(ErrorMiddleware),
+        Middleware(
+            BodyLimitMiddleware, limit_for
+        ),  # outside of every refusal, because it closes the connection of an unread body
+        Middleware(ConcurrencyLimitMiddleware, settings.connections_per_address),
+        Middleware(PrintablePathMiddleware),
     ]
-    rules = public_rules(settings.public_rate)
-    limited = [Middleware(RateLimit, rules)] if rules else []
-    return [*stack, *limited, Middleware(UploadLimit, budget)]
+    rules = public_rate_rules(settings.public_rate)
+    rate_limiting = [Middleware(RateLimitMiddleware, rules)] if rules else []
+    return [*stack, *rate_limiting, Middleware(UploadBudgetMiddleware, budget)]
 
 
-def _routes() -> APIRouter:
+def _new_router() -> APIRouter:
     return APIRouter(route_class=GuardedRoute, include_in_schema=False)
 
 
-def _operations(settings: Settings) -> APIRouter:
-    routes = _routes()
-    file = settings.metrics_token_file
-    given = settings.metrics_token.get_secret_value()
-    token = read_secret(file, "SIMPUL_METRICS_TOKEN_FILE") if file else given
+def _operations_router(settings: Settings) -> APIRouter:
+    routes = _new_router()
+    token_file = settings.metrics_token_file
+    configured_token = settings.metrics_token.get_secret_value()
+    token = read_secret(token_file, "SIMPUL_METRICS_TOKEN_FILE") if token_file else configured_token
     admin = signed_in(Role.ADMIN)
 
     @routes.get("/health/live", dependencies=[Depends(public())])
-    async def alive() -> dict[str, str]:
+    async def liveness() -> dict[str, str]:
         return {"status": "ok"}
 
     @routes.get("/health/ready", dependencies=[Depends(public())])
@@ -132,38 +140,38 @@ def _operations(settings: Settings) -> APIRouter:
 
     @routes.get("/metrics", dependencies=[Depends(public() if token else admin)])
     async def metrics(request: Request) -> Response:
-        sent = request.headers.get("authorization", "")
-        if token and not hmac.compare_digest(sent.encode("latin-1"), f"Bearer {token}".encode()):
+        authorization = request.headers.get("authorization", "")
+        if token and not hmac.compare_digest(authorization.encode("latin-1"), f"Bearer {token}".encode()):
             await admin(request)
         return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
 
     return routes
 
 
-def _documentation(settings: Settings) -> APIRouter:
-    routes = _routes()
-    readers = Depends(public() if settings.docs_open else signed_in(Role.ADMIN))
+def _docs_router(settings: Settings) -> APIRouter:
+    routes = _new_router()
+    docs_access = Depends(public() if settings.docs_open else signed_in(Role.ADMIN))
 
-    @routes.get("/api/openapi.json", dependencies=[readers])
+    @routes.get("/api/openapi.json", dependencies=[docs_access])
     async def openapi(request: Request) -> dict[str, Any]:
-        described: dict[str, Any] = request.app.openapi()
-        return described
+        document: dict[str, Any] = request.app.openapi()
+        return document
 
-    @routes.get("/api/docs", dependencies=[readers])
+    @routes.get("/api/docs", dependencies=[docs_access])
     async def docs(request: Request) -> Response:
         return docs_page(request)
 
     return routes
 
 
-def _static() -> APIRouter:
-    routes = _routes()
+def _static_router() -> APIRouter:
+    routes = _new_router()
 
     @routes.get("/static/{name}", dependencies=[Depends(public())])
     async def static(request: Request, name: str) -> Response:
         return await static_file(request, name)
 
-    for name in AT_THE_ROOT:
+    for name in ROOT_FILES:
         endpoint = partial(static_file, name=name)
         routes.add_api_route(f"/{name}", endpoint, methods=["GET"], dependencies=[Depends(public())], name=name)
     return routes

@@ -33,29 +33,31 @@ def requested_range(request: Request, etag: str, size: int) -> ByteRange | None:
     Several ranges, another unit or a range that is none are answered with the whole, as is an If-Range that names another
     version. Raises Problem 416 for a range that lies outside of the document.
     """
-    fitting = request.headers.get("if-range", etag).strip() == etag
-    asked = _RANGE.fullmatch(request.headers.get("range", "").strip()) if fitting else None
-    if asked is None:
+    if_range_matches = request.headers.get("if-range", etag).strip() == etag
+    match = _RANGE.fullmatch(request.headers.get("range", "").strip()) if if_range_matches else None
+    if match is None:
         return None
-    first, last, suffix = asked.groups()
+    first, last, suffix = match.groups()
     if suffix is None:
-        start, end = _position(first), _position(last) if last else size - 1
+        start, end = _parse_position(first), _parse_position(last) if last else size - 1
         if last and end < start:
             return None
     else:
-        start, end = size - min(_position(suffix), size), size - 1
+        start, end = size - min(_parse_position(suffix), size), size - 1
     end = min(end, size - 1)
     if end < start:
         raise Problem(
-            416, "Bagian dokumen yang diminta tidak ada. Unduh dokumen ini dari awal.", headers=unsatisfied(size)
+            416,
+            "Bagian dokumen yang diminta tidak ada. Unduh dokumen ini dari awal.",
+            headers=unsatisfiable_headers(size),
         )
     return ByteRange(start, end - start + 1, size)
 
 
-def unsatisfied(size: int) -> dict[str, str]:
+def unsatisfiable_headers(size: int) -> dict[str, str]:
     return {"Content-Range": f"bytes */{size}", "Accept-Ranges": "bytes"}
 
 
-def _position(digits: str) -> int:
+def _parse_position(digits: str) -> int:
     digits = digits.lstrip("0")
     return int(digits or "0") if len(digits) <= _MAX_DIGITS else 10**_MAX_DIGITS

@@ -8,35 +8,35 @@ from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_netw
 from starlette.requests import Request
 from starlette.types import Scope
 
-Network = IPv4Network | IPv6Network
+IPNetwork = IPv4Network | IPv6Network
 
 
-def parse_proxies(text: str) -> tuple[Network, ...]:
+def parse_proxies(text: str) -> tuple[IPNetwork, ...]:
     """Addresses and networks separated by commas. Raises ValueError."""
     return tuple(ip_network(part.strip(), strict=False) for part in text.split(",") if part.strip())
 
 
-class ClientAddress:
+class ClientAddressResolver:
     """`X-Forwarded-For` counts only from these proxies, and only as far back as their own chain reaches."""
 
-    def __init__(self, proxies: Sequence[Network] = ()):
+    def __init__(self, proxies: Sequence[IPNetwork] = ()):
         self._proxies = tuple(proxies)
 
-    def of(self, scope: Scope) -> str:
+    def resolve(self, scope: Scope) -> str:
         peer = scope.get("client")
         address = str(peer[0]) if peer else ""
-        if not self._proxies or not self._known(address):
+        if not self._proxies or not self._is_trusted(address):
             return address
         for hop in reversed(_forwarded(scope)):
-            if not _valid(hop):
+            if not _is_ip_address(hop):
                 return address
             address = hop
-            if not self._known(hop):
+            if not self._is_trusted(hop):
                 return hop
         return address
 
-    def _known(self, address: str) -> bool:
-        if not _valid(address):
+    def _is_trusted(self, address: str) -> bool:
+        if not _is_ip_address(address):
             return False
         parsed = ip_address(address)
         return any(parsed in network for network in self._proxies)
@@ -44,8 +44,8 @@ class ClientAddress:
 
 def client_address(request: Request) -> str:
     """The address that counts for this request, "" if it is not known."""
-    told = request.scope.get("client_address")
-    return told if isinstance(told, str) else (request.client.host if request.client else "")
+    resolved = request.scope.get("client_address")
+    return resolved if isinstance(resolved, str) else (request.client.host if request.client else "")
 
 
 def _forwarded(scope: Scope) -> list[str]:
@@ -53,7 +53,7 @@ def _forwarded(scope: Scope) -> list[str]:
     return [hop.strip() for hop in ",".join(lines).split(",") if hop.strip()]
 
 
-def _valid(address: str) -> bool:
+def _is_ip_address(address: str) -> bool:
     try:
         ip_address(address)
     except ValueError:
@@ -61,7 +61,7 @@ def _valid(address: str) -> bool:
     return True
 
 
-def network_of(address: str) -> str:
+def client_network(address: str) -> str:
     """An IPv6 address stands for its /64, which one household or office has to itself."""
     if ":" not in address:
         return address

@@ -12,48 +12,48 @@ from pydantic import BaseModel, Field
 from shared.contracts.course import Status
 from shared.contracts.facts import ChecklistItem
 from shared.runtime.decider import Refusal
-from shared.runtime.execution import Answer, Executor
+from shared.runtime.execution import CommandResult, Executor
 from shared.web.bodies import FieldError
-from shared.web.dates import plain_day, plain_moment
-from shared.web.idempotency import command_key, digest_of
+from shared.web.dates import format_date, format_datetime
+from shared.web.idempotency import command_key, request_digest
 from shared.web.labels import CHECKLIST_LABELS, EVENT_LABELS, STATUS_LABELS, actor_label
-from shared.web.problems import Problem, invalid
-from shared.web.text_fields import PARAGRAPHS
+from shared.web.problems import Problem, validation_problem
+from shared.web.text_fields import CLEAN_PARAGRAPHS
 
 State = TypeVar("State")
 
-LONGEST_TEXT = 4000
+MAX_TEXT_LENGTH = 4000
 
 
-Text = Annotated[str, Field(min_length=1, max_length=LONGEST_TEXT), PARAGRAPHS]
-OptionalText = Annotated[str, Field(max_length=LONGEST_TEXT), PARAGRAPHS]
+Text = Annotated[str, Field(min_length=1, max_length=MAX_TEXT_LENGTH), CLEAN_PARAGRAPHS]
+OptionalText = Annotated[str, Field(max_length=MAX_TEXT_LENGTH), CLEAN_PARAGRAPHS]
 
-Sentences = Mapping[str, tuple[int, str, str]]
+RefusalMessages = Mapping[str, tuple[int, str, str]]
 """From the code of a refusal to its HTTP status, the field it is about ("" for none) and its sentence."""
 
 
-async def obey(
+async def execute_command(
     request: Request,
     executor: Executor[State],
     request_id: str,
     command: object,
     actor: str,
-    sentences: Sentences,
+    messages: RefusalMessages,
     *parts: BaseModel | str,
 ) -> dict[str, Any]:
     """Execute a command for `actor` and answer `{id, number, status, version}`; `parts` are what its body asked for.
 
     Raises Problem for a refusal, with what the other did if the state has moved on.
     """
-    key = command_key(request, f"{actor}\n{request_id}", digest_of(*parts))
+    key = command_key(request, f"{actor}\n{request_id}", request_digest(*parts))
     try:
-        return shown(await executor.execute(request_id, command, key))
+        return command_result(await executor.execute(request_id, command, key))
     except Refusal as refusal:
-        kept = await executor.recall(request_id)
-        raise problem_of(refusal, sentences, kept.version if kept else 0) from refusal
+        loaded = await executor.read_cached(request_id)
+        raise refusal_problem(refusal, messages, loaded.version if loaded else 0) from refusal
 
 
-class Moved(BaseModel):
+class CommandResponse(BaseModel):
     """Where the request stands now."""
 
     id: str
@@ -62,45 +62,45 @@ class Moved(BaseModel):
     version: int
 
 
-def shown(answer: Answer) -> dict[str, Any]:
+def command_result(answer: CommandResult) -> dict[str, Any]:
     return {"id": answer.id, "number": answer.number, "status": answer.status, "version": answer.version}
 
 
-def problem_of(refusal: Refusal, sentences: Sentences, version: int) -> Problem:
+def refusal_problem(refusal: Refusal, messages: RefusalMessages, version: int) -> Problem:
     """The refusal as people read it."""
     if refusal.code == "moved_on":
-        return moved_on(refusal, version)
-    status, field, sentence = sentences[refusal.code]
-    detail = sentence.format(**{name: _word(value) for name, value in refusal.facts.items()})
+        return conflict(refusal, version)
+    status, field, message = messages[refusal.code]
+    detail = message.format(**{name: _format_fact(value) for name, value in refusal.facts.items()})
     if status == 422:
-        return invalid([FieldError(field, detail)])
+        return validation_problem([FieldError(field, detail)])
     return Problem(status, detail, code=refusal.code)
 
 
-def moved_on(refusal: Refusal, version: int) -> Problem:
+def conflict(refusal: Refusal, version: int) -> Problem:
     """409 that names what happened first, who did it and when."""
     status, by, at, event = (refusal.facts.get(name) for name in ("status", "by", "at", "event"))
     current = {"status": status, "version": version, "by": by or "", "event": event or "", "at": at}
-    return Problem(409, happened(refusal, "; tindakan Anda tidak disimpan"), code=refusal.code, current=current)
+    return Problem(409, conflict_message(refusal, "; tindakan Anda tidak disimpan"), code=refusal.code, current=current)
 
 
-def happened(refusal: Refusal, after: str = "") -> str:
+def conflict_message(refusal: Refusal, after: str = "") -> str:
     """What `moved_on` tells, for whoever has tried nothing yet; `after` is what became of what was tried."""
     status, by, at, event = (refusal.facts.get(name) for name in ("status", "by", "at", "event"))
     if not event or not isinstance(at, datetime):
         return "Permohonan ini belum sampai pada langkah tersebut."
     who = actor_label(str(event), str(by or ""))
     return (
-        f"{EVENT_LABELS.get(str(event), str(event))} oleh {who} pada {plain_moment(at)}. "
+        f"{EVENT_LABELS.get(str(event), str(event))} oleh {who} pada {format_datetime(at)}. "
         f"Permohonan sekarang berstatus {STATUS_LABELS[Status(str(status))]}{after}."
     )
 
 
-def _word(value: Any) -> str:
+def _format_fact(value: Any) -> str:
     if isinstance(value, tuple | list | set | frozenset):
-        return "; ".join(_word(one) for one in value)
+        return "; ".join(_format_fact(one) for one in value)
     if isinstance(value, datetime):
-        return plain_moment(value)
+        return format_datetime(value)
     if isinstance(value, ChecklistItem):
         return CHECKLIST_LABELS[value]
-    return plain_day(value) if isinstance(value, date) else str(getattr(value, "value", value))
+    return format_date(value) if isinstance(value, date) else str(getattr(value, "value", value))

@@ -10,20 +10,22 @@ from typing import Protocol
 
 from prometheus_client import Counter, Gauge
 
-from shared.web.client_address import Network, network_of
+from shared.web.client_address import IPNetwork, client_network
 
-CONNECTIONS = Gauge("simpul_connections", "HTTP connections that are open")
-CLOSED = Counter("simpul_connections_closed_total", "HTTP connections that were refused or closed by us", ["reason"])
+OPEN_CONNECTIONS = Gauge("simpul_connections", "HTTP connections that are open")
+CONNECTIONS_CLOSED = Counter(
+    "simpul_connections_closed_total", "HTTP connections that were refused or closed by us", ["reason"]
+)
 for _reason in ("address", "full", "gave_way", "slow_head", "slow_body", "slow_reader"):
-    CLOSED.labels(_reason)
+    CONNECTIONS_CLOSED.labels(_reason)
 
 MAX_CONNECTIONS = 4096
 MAX_DESCRIPTORS = 65_536
 """More are of no use, and what is started from here looks through all of them."""
 MIN_CONNECTIONS = 16
-SHARE_OF_DESCRIPTORS = 2
+DESCRIPTORS_PER_CONNECTION = 2
 """One in so many descriptors may be a connection; the rest is for files, databases and engines."""
-SHARE_OF_CONNECTIONS = 4
+ADDRESS_SHARE_DIVISOR = 4
 """One address never has more than one in so many connections."""
 
 
@@ -46,19 +48,19 @@ def descriptor_limit() -> int:
 class Connection(Protocol):
     """One connection, as far as it matters for making room."""
 
-    def usefulness(self) -> float | None:
+    def eviction_score(self) -> float | None:
         """The lowest gives way first; None must not be closed, because an answer is under way or it is too young to tell."""
 
-    def give_way(self) -> None:
+    def evict(self) -> None:
         """Close at once."""
 
 
-class Connections:
+class ConnectionRegistry:
     """All connections of one server. Those of `proxies`, who bring everybody's, are not counted by address."""
 
-    def __init__(self, per_address: int, descriptors: int, proxies: Sequence[Network] = ()):
-        self.most = max(MIN_CONNECTIONS, min(MAX_CONNECTIONS, descriptors // SHARE_OF_DESCRIPTORS))
-        self.per_address = max(1, min(per_address, self.most // SHARE_OF_CONNECTIONS))
+    def __init__(self, per_address: int, descriptors: int, proxies: Sequence[IPNetwork] = ()):
+        self.most = max(MIN_CONNECTIONS, min(MAX_CONNECTIONS, descriptors // DESCRIPTORS_PER_CONNECTION))
+        self.per_address = max(1, min(per_address, self.most // ADDRESS_SHARE_DIVISOR))
         self._proxies = tuple(proxies)
         self._by_network: dict[str, dict[Connection, None]] = {}
         self._network_of: dict[Connection, str] = {}
@@ -68,27 +70,27 @@ class Connections:
 
     def admit(self, connection: Connection, address: str) -> bool:
         """Whether this new connection may stay; another one may be closed for it."""
-        network = "" if self._is_proxy(address) else network_of(address)
-        theirs = self._by_network.get(network, {})
-        if network and len(theirs) >= self.per_address and not self._make_room(theirs):
-            CLOSED.labels("address").inc()
+        network = "" if self._is_proxy(address) else client_network(address)
+        of_network = self._by_network.get(network, {})
+        if network and len(of_network) >= self.per_address and not self._evict_one(of_network):
+            CONNECTIONS_CLOSED.labels("address").inc()
             return False
-        if len(self) >= self.most and not self._make_room(self._largest()):
-            CLOSED.labels("full").inc()
+        if len(self) >= self.most and not self._evict_one(self._connections_of_busiest_network()):
+            CONNECTIONS_CLOSED.labels("full").inc()
             return False
         self._by_network.setdefault(network, {})[connection] = None
         self._network_of[connection] = network
-        CONNECTIONS.inc()
+        OPEN_CONNECTIONS.inc()
         return True
 
     def forget(self, connection: Connection) -> None:
         network = self._network_of.pop(connection, None)
         if network is None:
             return
-        CONNECTIONS.dec()
-        theirs = self._by_network[network]
-        del theirs[connection]
-        if not theirs:
+        OPEN_CONNECTIONS.dec()
+        of_network = self._by_network[network]
+        del of_network[connection]
+        if not of_network:
             del self._by_network[network]
 
     def _is_proxy(self, address: str) -> bool:
@@ -99,19 +101,19 @@ class Connections:
             return True
         return any(parsed in network for network in self._proxies)
 
-    def _largest(self) -> dict[Connection, None]:
+    def _connections_of_busiest_network(self) -> dict[Connection, None]:
         """The connections of the address that has most of them."""
-        counted = ((len(theirs), network) for network, theirs in self._by_network.items() if network)
+        counted = ((len(of_network), network) for network, of_network in self._by_network.items() if network)
         network = max(counted, default=(0, ""))[1]
         return self._by_network.get(network, {})
 
-    def _make_room(self, among: dict[Connection, None]) -> bool:
-        useful = ((connection.usefulness(), place, connection) for place, connection in enumerate(among))
-        closable = [(worth, place, connection) for worth, place, connection in useful if worth is not None]
-        if not closable:
+    def _evict_one(self, candidates: dict[Connection, None]) -> bool:
+        scored = ((connection.eviction_score(), index, connection) for index, connection in enumerate(candidates))
+        evictable = [(score, index, connection) for score, index, connection in scored if score is not None]
+        if not evictable:
             return False
-        victim = min(closable)[2]
+        victim = min(evictable)[2]
         self.forget(victim)
-        CLOSED.labels("gave_way").inc()
-        victim.give_way()
+        CONNECTIONS_CLOSED.labels("gave_way").inc()
+        victim.evict()
         return True

@@ -16,12 +16,12 @@ _BYTES = 32
 _PURPOSE = "visitor"
 
 
-def csrf_of(request: Request) -> str:
+def csrf_token(request: Request) -> str:
     """A token for forms on the page that answers this request, masked anew each time."""
     return _masked(_expected(request, _visitor(request) or _new_visitor(request)))
 
 
-def csrf_fits(request: Request, sent: str) -> bool:
+def verify_csrf_token(request: Request, sent: str) -> bool:
     """Whether `sent` is a token that a page gave to this session, or to this visitor's browser."""
     visitor = _visitor(request)
     if _principal(request) is None and not visitor:
@@ -29,7 +29,7 @@ def csrf_fits(request: Request, sent: str) -> bool:
     return secrets.compare_digest(_unmasked(sent), _expected(request, visitor))
 
 
-def give_visitor(request: Request, answer: Response) -> None:
+def set_visitor_cookie(request: Request, answer: Response) -> None:
     """Set the visitor's cookie, if a token of a new one was written into the page."""
     visitor = getattr(request.state, "new_visitor", "")
     if visitor:
@@ -44,7 +44,7 @@ def _principal(request: Request) -> Principal | None:
 
 def _expected(request: Request, visitor: str) -> str:
     principal = _principal(request)
-    return principal.csrf if principal else platform_of(request).seals.seal(_PURPOSE, visitor)
+    return principal.csrf if principal else platform_of(request).signer.signature(_PURPOSE, visitor)
 
 
 def _cookie(request: Request) -> str:

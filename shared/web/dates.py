@@ -13,39 +13,39 @@ MONTHS = (
 )
 
 
-def plain_day(day: date) -> str:
+def format_date(day: date) -> str:
     """7 Desember 2026."""
     return f"{day.day} {MONTHS[day.month - 1]} {day.year}"
 
 
-def plain_moment(moment: datetime) -> str:
+def format_datetime(moment: datetime) -> str:
     """7 Desember 2026, 10.14 WIT."""
-    there = moment.astimezone(WIT)
-    return f"{plain_day(there.date())}, {there:%H.%M} WIT"
+    local = moment.astimezone(WIT)
+    return f"{format_date(local.date())}, {local:%H.%M} WIT"
 
 
-def day_words(day: date) -> str:
+def format_weekday_date(day: date) -> str:
     """Senin, 7 Desember 2026."""
-    return f"{DAYS[day.weekday()]}, {plain_day(day)}"
+    return f"{DAYS[day.weekday()]}, {format_date(day)}"
 
 
-def moment_words(moment: datetime) -> str:
+def format_weekday_datetime(moment: datetime) -> str:
     """Senin, 7 Desember 2026, 10.14 WIT."""
-    there = moment.astimezone(WIT)
-    return f"{day_words(there.date())}, {there:%H.%M} WIT"
+    local = moment.astimezone(WIT)
+    return f"{format_weekday_date(local.date())}, {local:%H.%M} WIT"
 
 
-def short_day(day: date) -> str:
+def format_short_date(day: date) -> str:
     """Sen 7 Des, as tables of open work have it."""
     return f"{DAYS[day.weekday()][:3]} {day.day} {MONTHS[day.month - 1][:3]}"
 
 
-def short_moment(moment: datetime) -> str:
+def format_short_datetime(moment: datetime) -> str:
     """Sen 7 Des, 10.14."""
-    there = moment.astimezone(WIT)
-    return f"{short_day(there.date())}, {there:%H.%M}"
+    local = moment.astimezone(WIT)
+    return f"{format_short_date(local.date())}, {local:%H.%M}"
 
 
-def clock_words(moment: datetime) -> str:
+def format_time(moment: datetime) -> str:
     """10.14.06 WIT."""
     return f"{moment.astimezone(WIT):%H.%M.%S} WIT"

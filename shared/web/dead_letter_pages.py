@@ -15,95 +15,97 @@ from shared.identity.accounts import Role
 from shared.identity.identity import Principal
 from shared.storage.port import DeadLetter
 from shared.web.access import signed_in
-from shared.web.admin_pages import AdminPages
-from shared.web.dead_letters import DeadLetters
+from shared.web.admin_pages import AdminTemplates
+from shared.web.dead_letters import DeadLetterService
 from shared.web.labels import EVENT_LABELS
-from shared.web.page_routes import PageRoute, add_action, add_form, see
-from shared.web.posted import Posted
+from shared.web.page_routes import PageRoute, add_action, add_form, see_other
+from shared.web.posted import PostedForm
 from shared.web.problems import Problem
 
 logger = logging.getLogger(__name__)
 
-_page = AdminPages("shared.web")
+_page = AdminTemplates("shared.web")
 
-LETTERS = "/kejadian-tertunda"
+PATH = "/kejadian-tertunda"
 RESULT = "hasil"
-LONGEST_NAME = 60
-MOST = 100
+MAX_NAME_CHARACTERS = 60
+MAX_ROWS = 100
 """Rows of the list; who has more of them mends the first ones first."""
 
 Admin = Annotated[Principal, Depends(signed_in(Role.ADMIN))]
 
 
-def pages(letters: DeadLetters) -> APIRouter:
+def pages(letters: DeadLetterService) -> APIRouter:
     """Routes under /kejadian-tertunda."""
     routes = APIRouter(route_class=PageRoute, include_in_schema=False)
 
-    @routes.get(LETTERS)
-    async def parked(request: Request, admin: Admin) -> Response:
-        every = await letters.all()
-        rows = [(one, address(one), await letters.number(one), event_name(one.event)) for one in every[:MOST]]
+    @routes.get(PATH)
+    async def list_page(request: Request, admin: Admin) -> Response:
+        parked_letters = await letters.all()
+        rows = [
+            (one, address(one), await letters.number(one), event_name(one.event)) for one in parked_letters[:MAX_ROWS]
+        ]
         result = request.query_params.get(RESULT, "")
         done = _page.words.dead_letters.done.get(result)
-        return await _page(request, "dead_letters.html", rows=rows, count=len(every), done=done)
+        return await _page(request, "dead_letters.html", rows=rows, count=len(parked_letters), done=done)
 
-    @routes.get(f"{LETTERS}/{{letter_id}}")
-    async def look(request: Request, letter_id: str, admin: Admin) -> Response:
-        return await _shown(request, letters, letter_id, Posted())
+    @routes.get(f"{PATH}/{{letter_id}}")
+    async def detail_page(request: Request, letter_id: str, admin: Admin) -> Response:
+        return await _shown(request, letters, letter_id, PostedForm())
 
-    add_action(routes, f"{LETTERS}/{{letter_id}}/proses-ulang", Replay(letters), signed_in(Role.ADMIN))
-    add_form(routes, f"{LETTERS}/{{letter_id}}/buang", Discard(letters), signed_in(Role.ADMIN))
+    add_action(routes, f"{PATH}/{{letter_id}}/proses-ulang", Replay(letters), signed_in(Role.ADMIN))
+    add_form(routes, f"{PATH}/{{letter_id}}/buang", Discard(letters), signed_in(Role.ADMIN))
     return routes
 
 
-async def _shown(request: Request, letters: DeadLetters, letter_id: str, posted: Posted) -> Response:
+async def _shown(request: Request, letters: DeadLetterService, letter_id: str, posted: PostedForm) -> Response:
     letter = await letters.find(letter_id)
     logger.info("%s looked at the event of dead letter %s", request.state.principal.username, letter.id)
-    facts = await _facts(letters, letter)
-    return await _page(request, "dead_letter.html", posted=posted, event=readable(letter.event), **facts)
+    facts = await _context(letters, letter)
+    return await _page(request, "dead_letter.html", posted=posted, event=format_event(letter.event), **facts)
 
 
-async def _facts(letters: DeadLetters, letter: DeadLetter) -> dict[str, Any]:
+async def _context(letters: DeadLetterService, letter: DeadLetter) -> dict[str, Any]:
     number = await letters.number(letter)
     return {"letter": letter, "address": address(letter), "number": number, "event_name": event_name(letter.event)}
 
 
 class Replay:
-    def __init__(self, letters: DeadLetters):
+    def __init__(self, letters: DeadLetterService):
         self._letters = letters
 
-    async def show(self, request: Request, posted: Posted) -> Response:
+    async def show(self, request: Request, posted: PostedForm) -> Response:
         return await _shown(request, self._letters, request.path_params["letter_id"], posted)
 
-    async def act(self, request: Request, posted: Posted) -> Response:
-        letter = await _still_parked(self._letters, request)
+    async def act(self, request: Request, posted: PostedForm) -> Response:
+        letter = await _find_parked(self._letters, request)
         if letter is None:
-            return see(f"{LETTERS}?{RESULT}=tiada")
-        left = await self._letters.replay(letter)
+            return see_other(f"{PATH}?{RESULT}=tiada")
+        remaining = await self._letters.replay(letter)
         logger.info("%s replayed dead letter %s", request.state.principal.username, letter.id)
-        if any(one.id == letter.id for one in left):
-            raise Problem(409, _page.words.dead_letters.still.format(reason=left[0].reason))
-        return see(f"{LETTERS}?{RESULT}=diproses")
+        if any(one.id == letter.id for one in remaining):
+            raise Problem(409, _page.words.dead_letters.still.format(reason=remaining[0].reason))
+        return see_other(f"{PATH}?{RESULT}=diproses")
 
 
 class Discard:
-    def __init__(self, letters: DeadLetters):
+    def __init__(self, letters: DeadLetterService):
         self._letters = letters
 
-    async def show(self, request: Request, posted: Posted) -> Response:
+    async def show(self, request: Request, posted: PostedForm) -> Response:
         letter = await self._letters.find(request.path_params["letter_id"])
-        return await _page(request, "discard.html", posted=posted, **await _facts(self._letters, letter))
+        return await _page(request, "discard.html", posted=posted, **await _context(self._letters, letter))
 
-    async def act(self, request: Request, posted: Posted) -> Response:
-        letter = await _still_parked(self._letters, request)
+    async def act(self, request: Request, posted: PostedForm) -> Response:
+        letter = await _find_parked(self._letters, request)
         if letter is None:
-            return see(f"{LETTERS}?{RESULT}=tiada")
-        left = await self._letters.discard(letter)
+            return see_other(f"{PATH}?{RESULT}=tiada")
+        remaining = await self._letters.discard(letter)
         logger.info("%s discarded dead letter %s", request.state.principal.username, letter.id)
-        return see(f"{LETTERS}?{RESULT}={'sisa' if left else 'dibuang'}")
+        return see_other(f"{PATH}?{RESULT}={'sisa' if remaining else 'dibuang'}")
 
 
-async def _still_parked(letters: DeadLetters, request: Request) -> DeadLetter | None:
+async def _find_parked(letters: DeadLetterService, request: Request) -> DeadLetter | None:
     """None for one that somebody else has dealt with, or this form when it was sent before."""
     try:
         return await letters.find(request.path_params["letter_id"])
@@ -112,29 +114,29 @@ async def _still_parked(letters: DeadLetters, request: Request) -> DeadLetter | 
 
 
 def address(letter: DeadLetter) -> str:
-    return f"{LETTERS}/{quote(letter.id, safe='')}"
+    return f"{PATH}/{quote(letter.id, safe='')}"
 
 
 def event_name(event: bytes) -> str:
     """What happened, in words; a type that nobody here has words for is told as it is."""
     try:
-        told = json.loads(event)
+        payload = json.loads(event)
     except (ValueError, RecursionError):
-        told = None
-    kind = told.get("type") if isinstance(told, dict) else None
+        payload = None
+    kind = payload.get("type") if isinstance(payload, dict) else None
     if not isinstance(kind, str) or not kind:
         return str(_page.words.dead_letters.unreadable)
-    return EVENT_LABELS.get(kind) or _visible(kind[:LONGEST_NAME])
+    return EVENT_LABELS.get(kind) or _escape_unprintable(kind[:MAX_NAME_CHARACTERS])
 
 
-def readable(event: bytes) -> str:
+def format_event(event: bytes) -> str:
     """The event line by line if it is JSON, else its bytes as far as they are text; nothing that cannot be shown."""
     try:
         text = json.dumps(json.loads(event), indent=2, ensure_ascii=False)
     except (ValueError, RecursionError):
         text = event.decode(errors="backslashreplace")
-    return _visible(text)
+    return _escape_unprintable(text)
 
 
-def _visible(text: str) -> str:
+def _escape_unprintable(text: str) -> str:
     return "".join(letter if letter.isprintable() or letter == "\n" else ascii(letter)[1:-1] for letter in text)

@@ -17,40 +17,42 @@ from shared.web.problems import Problem
 logger = logging.getLogger(__name__)
 
 
-async def download(request: Request, documents: DocumentStore, document: DocumentRef | None, who: str) -> Response:
+async def download(request: Request, documents: DocumentStore, document: DocumentRef | None, actor: str) -> Response:
     """The document's bytes, or the range of them that `request` asks for. Raises Problem 404 if there is none, and 416."""
     if document is None:
         raise Problem(404, "Dokumen itu tidak ditemukan pada permohonan ini.")
     try:
         if wants_headers_only(request):
-            return await _headers_only(documents, document, who)
-        part = requested_range(request, _etag(document), document.size)
-        pieces = (
-            await documents.open(document.key, part.offset, part.length) if part else await documents.open(document.key)
+            return await _headers_only(documents, document, actor)
+        byte_range = requested_range(request, _etag(document), document.size)
+        chunks = (
+            await documents.open(document.key, byte_range.offset, byte_range.length)
+            if byte_range
+            else await documents.open(document.key)
         )
     except DocumentMissing as error:
         logger.error("document %s is named and missing", document.id)
         raise Problem(404, "Dokumen itu tidak ditemukan di penyimpanan.") from error
-    logger.info("%s opened document %s%s", who, document.id, f", {part.content_range}" if part else "")
-    return StreamingResponse(pieces, 206 if part else 200, _headers(document, part), document.media_type)
+    logger.info("%s opened document %s%s", actor, document.id, f", {byte_range.content_range}" if byte_range else "")
+    return StreamingResponse(chunks, 206 if byte_range else 200, _headers(document, byte_range), document.media_type)
 
 
-async def _headers_only(documents: DocumentStore, document: DocumentRef, who: str) -> Response:
+async def _headers_only(documents: DocumentStore, document: DocumentRef, actor: str) -> Response:
     # RFC 9110 gives Range a meaning for GET alone.
     await documents.stat(document.key)
-    logger.info("%s asked for the size of document %s", who, document.id)
+    logger.info("%s asked for the size of document %s", actor, document.id)
     return Response(headers=_headers(document, None), media_type=document.media_type)
 
 
-def _headers(document: DocumentRef, part: ByteRange | None) -> dict[str, str]:
+def _headers(document: DocumentRef, byte_range: ByteRange | None) -> dict[str, str]:
     headers = {
         "Content-Disposition": content_disposition(document.name),
-        "Content-Length": str(part.length if part else document.size),
+        "Content-Length": str(byte_range.length if byte_range else document.size),
         "X-Content-Type-Options": "nosniff",
         "Accept-Ranges": "bytes",
         "ETag": _etag(document),
     }
-    return {**headers, "Content-Range": part.content_range} if part else headers
+    return {**headers, "Content-Range": byte_range.content_range} if byte_range else headers
 
 
 def _etag(document: DocumentRef) -> str:

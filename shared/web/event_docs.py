@@ -15,12 +15,12 @@ from shared.contracts.facts import Fact
 from shared.identity.accounts import Role
 from shared.settings import Settings
 from shared.web.access import GuardedRoute, public, signed_in
-from shared.web.api_docs import EVENTS, OWNERS, Field, kind_of
-from shared.web.rendering import shared_pages
+from shared.web.api_docs import EVENT_DOCS_PATH, EVENT_OWNERS, Field, describe_schema
+from shared.web.rendering import shared_templates
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class EventDescription:
     """An event as the page tells of it; `source` is the service that publishes it."""
 
     name: str
@@ -30,18 +30,18 @@ class Told:
     fields: tuple[Field, ...]
 
 
-def router(settings: Settings, service: str, hears: frozenset[type[Fact]]) -> APIRouter:
+def router(settings: Settings, service: str, subscribes_to: frozenset[type[Fact]]) -> APIRouter:
     """The page and the document of one service, for those who may read the API's documentation."""
     routes = APIRouter(route_class=GuardedRoute, include_in_schema=False)
     readers = Depends(public() if settings.docs_open else signed_in(Role.ADMIN))
-    path = EVENTS.format(service)
+    path = EVENT_DOCS_PATH.format(service)
 
     @routes.get(path, dependencies=[readers])
     async def page(request: Request) -> Response:
-        document = await _document(service, hears, request.app.version, settings.kafka_topic)
-        groups = {name: list(events_of(document, name)) for name in document["operations"]}
-        services = [(name, EVENTS.format(name)) for name in OWNERS]
-        return shared_pages(
+        document = await _document(service, subscribes_to, request.app.version, settings.kafka_topic)
+        groups = {name: list(describe_events(document, name)) for name in document["operations"]}
+        services = [(name, EVENT_DOCS_PATH.format(name)) for name in EVENT_OWNERS]
+        return shared_templates(
             request,
             "events.html",
             service=service,
@@ -53,28 +53,28 @@ def router(settings: Settings, service: str, hears: frozenset[type[Fact]]) -> AP
 
     @routes.get(f"{path}.json", dependencies=[readers])
     async def document(request: Request) -> JSONResponse:
-        return JSONResponse(await _document(service, hears, request.app.version, settings.kafka_topic))
+        return JSONResponse(await _document(service, subscribes_to, request.app.version, settings.kafka_topic))
 
     return routes
 
 
-async def _document(service: str, hears: frozenset[type[Fact]], version: str, topic: str) -> dict[str, Any]:
+async def _document(service: str, subscribes_to: frozenset[type[Fact]], version: str, topic: str) -> dict[str, Any]:
     # FastStream takes a second to import, and in embedded mode only whoever opens this page needs it.
     def make() -> dict[str, Any]:
         from shared.eventlog.asyncapi import asyncapi
 
-        return asyncapi(service, hears, version, topic)
+        return asyncapi(service, subscribes_to, version, topic)
 
     return await asyncio.to_thread(make)
 
 
-def events_of(document: Mapping[str, Any], operation: str) -> Iterator[Told]:
+def describe_events(document: Mapping[str, Any], operation: str) -> Iterator[EventDescription]:
     """The events of one operation of an AsyncAPI document, with what each carries."""
     for reference in document["operations"][operation]["messages"]:
         message = document["components"]["messages"][reference["$ref"].rpartition("/")[2]]
         properties = message["payload"]["properties"]
         schema = document["components"]["schemas"][properties["data"]["$ref"].rpartition("/")[2]]
-        yield Told(
+        yield EventDescription(
             message["name"],
             properties["schemaversion"]["const"],
             properties["source"]["const"],
@@ -86,4 +86,4 @@ def events_of(document: Mapping[str, Any], operation: str) -> Iterator[Told]:
 def _fields(schema: Mapping[str, Any], whole: Mapping[str, Any]) -> Iterator[Field]:
     required = schema.get("required", ())
     for name, one in schema.get("properties", {}).items():
-        yield Field(name, "data", kind_of(one, whole), name in required, one.get("description", ""))
+        yield Field(name, "data", describe_schema(one, whole), name in required, one.get("description", ""))

@@ -20,21 +20,21 @@ from shared.documents.port import DocumentMissing, TooLarge
 from shared.platform import Platform
 from shared.web.access import Public, SignedIn
 from shared.web.bodies import FieldError
-from shared.web.page_routes import posted_of
-from shared.web.posted import HeldFile, Posted
+from shared.web.page_routes import posted_form
+from shared.web.posted import HeldFile, PostedForm
 from shared.web.problems import Problem
-from shared.web.received import inspected
-from shared.web.rendering import shared_pages
-from shared.web.storing import discard, store_upload
-from shared.web.upload_budget import Destination, count_settled, count_stored, require_room
-from shared.web.uploads import FileRule, Upload, too_few_or_many
+from shared.web.received import inspect_upload
+from shared.web.rendering import shared_templates
+from shared.web.storing import discard_documents, store_upload
+from shared.web.upload_budget import UploadTarget, charge_stored_documents, release_documents, require_upload_budget
+from shared.web.uploads import FileRule, Upload, file_count_error
 
 PREFIX, UNSENT, REMOVE, FIELD = "held.", "unsent.", "remove", "field"
-HELD_FOR = timedelta(hours=20)
+HOLD_DURATION = timedelta(hours=20)
 """From the upload on. So much less than the day after which a document that no event names is swept (shared/documents/sweep.py)
 that even a form that comes last of all has its event saved hours before, and clocks may differ by an hour or two."""
 _PURPOSE = "held"
-_NEVER_CAME = "{name} belum tersimpan. Pilih kembali berkasnya, atau hapus dari daftar."
+_NOT_RECEIVED = "{name} belum tersimpan. Pilih kembali berkasnya, atau hapus dari daftar."
 _LEFT_OUT = "{wrong} Yang tidak disimpan: {names}."
 _ONE_FILE = "Kirim satu berkas saja pada isian yang dipilih."
 _LOST = "{name} sudah tidak tersimpan. Unggah sekali lagi."
@@ -46,12 +46,12 @@ class HeldDocument(DocumentRef):
     until: float = Field(exclude=True)
 
 
-DestinationOf = Callable[[Request, str], Destination]
+DestinationResolver = Callable[[Request, str], UploadTarget]
 """The request that the files of a form with this key become part of."""
 
 
 @dataclass(frozen=True, slots=True)
-class Slot:
+class FileField:
     """A file field: what its files are, and how many it takes."""
 
     kind: DocumentKind
@@ -59,7 +59,7 @@ class Slot:
 
 
 @dataclass(frozen=True, slots=True)
-class Taken:
+class FormFiles:
     """The files of a form by field, held ones and those that came with it; `fresh` are the latter."""
 
     files: Mapping[str, Sequence[DocumentRef]]
@@ -68,7 +68,7 @@ class Taken:
 
     @property
     def documents(self) -> tuple[DocumentRef, ...]:
-        return tuple(_plain(document) for documents in self.files.values() for document in documents)
+        return tuple(_as_reference(document) for documents in self.files.values() for document in documents)
 
 
 @dataclass(slots=True)
@@ -79,163 +79,171 @@ class _Field:
 
     def files(self, rule: FileRule) -> list[DocumentRef]:
         """Where only one fits, a new one takes the place of the old."""
-        return self.fresh if self.fresh and rule.most == 1 else [*self.held, *self.fresh]
+        return self.fresh if self.fresh and rule.max_count == 1 else [*self.held, *self.fresh]
 
 
 class HeldFiles:
     """The files of forms with these fields."""
 
-    def __init__(self, platform: Platform, slots: Mapping[str, Slot], destination_of: DestinationOf | None = None):
-        self._platform, self.slots, self._destination_of = platform, slots, destination_of
+    def __init__(
+        self, platform: Platform, slots: Mapping[str, FileField], resolve_destination: DestinationResolver | None = None
+    ):
+        self._platform, self.slots, self._resolve_destination = platform, slots, resolve_destination
 
     @property
     def names(self) -> tuple[str, ...]:
         """The text fields of a form that are about files."""
         return (REMOVE, *(start + name for start in (PREFIX, UNSENT) for name in self.slots))
 
-    def wants_only_to_remove(self, posted: Posted) -> bool:
+    def is_only_removal(self, posted: PostedForm) -> bool:
         return bool(posted.many(REMOVE))
 
-    async def take(self, request: Request, posted: Posted, round: int = 1) -> Taken:
+    async def take(self, request: Request, posted: PostedForm, round_number: int = 1) -> FormFiles:
         """Everything that this form has so far, stored once for each request to the server. Raises StoreUnavailable."""
         if not hasattr(request.state, "taken"):
-            request.state.taken = await self._take(request, posted, round)
-        taken: Taken = request.state.taken
+            request.state.taken = await self._take(request, posted, round_number)
+        taken: FormFiles = request.state.taken
         return taken
 
-    async def again(self, request: Request, posted: Posted, round: int = 1) -> Posted:
+    async def again(self, request: Request, posted: PostedForm, round_number: int = 1) -> PostedForm:
         """The form with its files as it shows them again; an empty one as it is."""
-        return self.hold(posted, await self.take(request, posted, round)) if posted.sent else posted
+        return self.hold(posted, await self.take(request, posted, round_number)) if posted.sent else posted
 
-    async def _take(self, request: Request, posted: Posted, round: int) -> Taken:
-        fields = {name: await self._field(request, posted, name, round) for name in self.slots}
+    async def _take(self, request: Request, posted: PostedForm, round_number: int) -> FormFiles:
+        fields = {name: await self._field(request, posted, name, round_number) for name in self.slots}
         files = {name: fields[name].files(slot.rule) for name, slot in self.slots.items()}
         errors = [*posted.refused, *(error for each in fields.values() for error in each.errors)]
-        told = {error.field for error in errors}
+        payload = {error.field for error in errors}
         errors += [
             FieldError(name, wrong)
             for name, slot in self.slots.items()
-            if name not in told and (wrong := too_few_or_many(slot.rule, len(files[name])))
+            if name not in payload and (wrong := file_count_error(slot.rule, len(files[name])))
         ]
-        errors += [FieldError(each.field, "Isian ini tidak dikenal.") for each in self._strangers(posted)]
-        return Taken(files, [document for each in fields.values() for document in each.fresh], errors)
+        errors += [FieldError(each.field, "Isian ini tidak dikenal.") for each in self._unknown_uploads(posted)]
+        return FormFiles(files, [document for each in fields.values() for document in each.fresh], errors)
 
-    def hold(self, posted: Posted, taken: Taken) -> Posted:
+    def hold(self, posted: PostedForm, taken: FormFiles) -> PostedForm:
         """The form with these files, known again under its key."""
-        held = {name: [self._held(document, posted.key) for document in taken.files[name]] for name in self.slots}
+        held = {
+            name: [self._issue_token(document, posted.key) for document in taken.files[name]] for name in self.slots
+        }
         return replace(posted, held=held, unsent={name: _unsent(posted, name) for name in self.slots})
 
-    async def settle(self, request: Request, taken: Taken, *, repeated: bool) -> None:
+    async def settle(self, request: Request, taken: FormFiles, *, repeated: bool) -> None:
         """The form was done with: a request names its files now, or a repeat of what was done before brought them once more."""
         if repeated:
-            await discard(self._platform.documents, taken.fresh)
-        count_settled(request, taken.fresh if repeated else taken.documents)
+            await discard_documents(self._platform.documents, taken.fresh)
+        release_documents(request, taken.fresh if repeated else taken.documents)
 
-    def _strangers(self, posted: Posted) -> Iterable[Upload]:
+    def _unknown_uploads(self, posted: PostedForm) -> Iterable[Upload]:
         return (upload for upload in posted.uploads if upload.field not in self.slots)
 
-    async def _field(self, request: Request, posted: Posted, name: str, round: int) -> _Field:
+    async def _field(self, request: Request, posted: PostedForm, name: str, round_number: int) -> _Field:
         found = _Field()
-        found.errors += [FieldError(name, _NEVER_CAME.format(name=each)) for each in _unsent(posted, name)]
-        await self._known_again(posted, name, found)
+        found.errors += [FieldError(name, _NOT_RECEIVED.format(name=each)) for each in _unsent(posted, name)]
+        await self._restore_held(posted, name, found)
         uploads = [upload for upload in posted.uploads if upload.field == name]
-        most = self.slots[name].rule.most
-        for upload in uploads[:most]:
-            came = await self._stored(request, posted, upload, round)
-            if isinstance(came, FieldError):
-                found.errors.append(came)
+        max_count = self.slots[name].rule.max_count
+        for upload in uploads[:max_count]:
+            outcome = await self._store(request, posted, upload, round_number)
+            if isinstance(outcome, FieldError):
+                found.errors.append(outcome)
             else:
-                found.fresh.append(came)
-        if left_out := uploads[most:]:
-            wrong = too_few_or_many(self.slots[name].rule, len(found.held if most > 1 else ()) + len(uploads))
+                found.fresh.append(outcome)
+        if left_out := uploads[max_count:]:
+            wrong = file_count_error(self.slots[name].rule, len(found.held if max_count > 1 else ()) + len(uploads))
             names = ", ".join(safe_name(upload.filename) for upload in left_out)
             found.errors.append(FieldError(name, _LEFT_OUT.format(wrong=wrong, names=names)))
         return found
 
-    async def _known_again(self, posted: Posted, name: str, found: _Field) -> None:
-        gone = set(posted.many(REMOVE))
+    async def _restore_held(self, posted: PostedForm, name: str, found: _Field) -> None:
+        removed = set(posted.many(REMOVE))
         for token in dict.fromkeys(posted.many(PREFIX + name)):
-            document = self._opened(token, posted.key)
-            if document is None or not await self._there(document):
+            document = self._read_token(token, posted.key)
+            if document is None or not await self._is_stored(document):
                 lost = document.name if document else "Sebuah berkas"
                 found.errors.append(FieldError(name, _LOST.format(name=lost)))
-            elif document.id not in gone and document.kind is self.slots[name].kind:
+            elif document.id not in removed and document.kind is self.slots[name].kind:
                 found.held.append(document)
 
-    async def _there(self, document: DocumentRef) -> bool:
+    async def _is_stored(self, document: DocumentRef) -> bool:
         """Whether it is stored, and by the store's own clock, which the sweep goes by, young enough to be named."""
         try:
             kept = await self._platform.documents.stat(document.key)
         except DocumentMissing:
             return False
-        return self._platform.clock() - kept.stored_at < HELD_FOR
+        return self._platform.clock() - kept.stored_at < HOLD_DURATION
 
-    async def _stored(self, request: Request, posted: Posted, upload: Upload, round: int) -> DocumentRef | FieldError:
+    async def _store(
+        self, request: Request, posted: PostedForm, upload: Upload, round_number: int
+    ) -> DocumentRef | FieldError:
         """The document of an upload, or why there is none. Raises StoreUnavailable and InspectionUnavailable."""
-        platform, until, kind = self._platform, self._until(), self.slots[upload.field].kind
+        platform, until, kind = self._platform, self._expiry(), self.slots[upload.field].kind
         try:
-            await require_room(request, upload.size)
-            came = await inspected(upload, platform.inspector)
-            if isinstance(came, FieldError):
-                return came
+            await require_upload_budget(request, upload.size)
+            outcome = await inspect_upload(upload, platform.inspector)
+            if isinstance(outcome, FieldError):
+                return outcome
             limit = platform.settings.file_limit
-            stored = await store_upload(came, kind, platform.documents, platform.new_id, round, limit)
+            stored = await store_upload(outcome, kind, platform.documents, platform.new_id, round_number, limit)
         except TooLarge as error:
             return FieldError(upload.field, f"{safe_name(upload.filename)}: {error.message}")
         except Problem as problem:
             return FieldError(upload.field, f"{safe_name(upload.filename)}: {problem.detail}")
-        destination = self._destination_of(request, posted.key) if self._destination_of and posted.key else None
-        count_stored(request, [stored], destination)
+        destination = (
+            self._resolve_destination(request, posted.key) if self._resolve_destination and posted.key else None
+        )
+        charge_stored_documents(request, [stored], destination)
         return HeldDocument(**stored.model_dump(), until=until)
 
-    def _held(self, document: DocumentRef, form: str) -> HeldFile:
-        until = document.until if isinstance(document, HeldDocument) else self._until()
-        told = {"document": document.model_dump(mode="json"), "until": until}
-        text = urlsafe_b64encode(json.dumps(told, separators=(",", ":")).encode()).decode()
-        seal = self._platform.seals.seal(_PURPOSE, f"{form}\n{text}")
-        return HeldFile(document.id, document.name, document.size, f"{text}.{seal}")
+    def _issue_token(self, document: DocumentRef, form: str) -> HeldFile:
+        until = document.until if isinstance(document, HeldDocument) else self._expiry()
+        payload = {"document": document.model_dump(mode="json"), "until": until}
+        text = urlsafe_b64encode(json.dumps(payload, separators=(",", ":")).encode()).decode()
+        signature = self._platform.signer.signature(_PURPOSE, f"{form}\n{text}")
+        return HeldFile(document.id, document.name, document.size, f"{text}.{signature}")
 
-    def _until(self) -> float:
-        return (self._platform.clock() + HELD_FOR).timestamp()
+    def _expiry(self) -> float:
+        return (self._platform.clock() + HOLD_DURATION).timestamp()
 
-    def _opened(self, token: str, form: str) -> HeldDocument | None:
+    def _read_token(self, token: str, form: str) -> HeldDocument | None:
         """The document of a token that this server gave to this form and that is not too old."""
-        text, _, seal = token.partition(".")
-        if not self._platform.seals.fits(_PURPOSE, f"{form}\n{text}", seal):
+        text, _, signature = token.partition(".")
+        if not self._platform.signer.verify(_PURPOSE, f"{form}\n{text}", signature):
             return None
-        told: dict[str, Any] = json.loads(urlsafe_b64decode(text))
-        if self._platform.clock().timestamp() >= told["until"]:
+        payload: dict[str, Any] = json.loads(urlsafe_b64decode(text))
+        if self._platform.clock().timestamp() >= payload["until"]:
             return None
-        return HeldDocument(**told["document"], until=told["until"])
+        return HeldDocument(**payload["document"], until=payload["until"])
 
 
-def _plain(document: DocumentRef) -> DocumentRef:
+def _as_reference(document: DocumentRef) -> DocumentRef:
     """As events name it."""
     return DocumentRef(**document.model_dump()) if isinstance(document, HeldDocument) else document
 
 
-def _unsent(posted: Posted, name: str) -> list[str]:
+def _unsent(posted: PostedForm, name: str) -> list[str]:
     """The files of a field that its page still had to send when the form came; to go on without one is its owner's choice."""
-    gone = set(posted.many(REMOVE))
-    return [safe_name(each) for each in posted.many(UNSENT + name) if f"{UNSENT}{name}/{each}" not in gone]
+    removed = set(posted.many(REMOVE))
+    return [safe_name(each) for each in posted.many(UNSENT + name) if f"{UNSENT}{name}/{each}" not in removed]
 
 
 def add_uploads(routes: APIRouter, path: str, held: HeldFiles, guard: SignedIn | Public) -> None:
     """Takes the files of one field ahead of their form, so that a cut costs one file; answers lines for the list below it."""
 
     async def upload(request: Request) -> Response:
-        posted = posted_of(request)
+        posted = posted_form(request)
         name = posted.text(FIELD)
         if name not in held.slots or not posted.key:
             raise Problem(422, "Isian berkas ini tidak dikenal.")
         if len(posted.uploads) + len(posted.refused) > 1 or any(upload.field != name for upload in posted.uploads):
             raise Problem(422, _ONE_FILE)
         for each in posted.uploads:
-            await require_room(request, each.size)
+            await require_upload_budget(request, each.size)
         taken = await held.take(request, replace(posted, texts={}))
         files = held.hold(posted, taken).held[name]
         wrong = [error.message for error in taken.errors if error.field == name]
-        single = held.slots[name].rule.most == 1
-        return shared_pages(request, "files.html", name=name, files=files, wrong=wrong, single=single)
+        single = held.slots[name].rule.max_count == 1
+        return shared_templates(request, "files.html", name=name, files=files, wrong=wrong, single=single)
 
     routes.add_api_route(path, upload, methods=["POST"], dependencies=[Depends(guard)], response_model=None)

@@ -56,7 +56,7 @@ OPEN_ITEM_LABELS: Mapping[ChecklistItem, str] = {
 }
 """The same items as an applicant is asked to complete them."""
 
-WARNING_SENTENCES: Mapping[str, str] = {
+WARNING_MESSAGES: Mapping[str, str] = {
     "birth_date": "Tanggal lahir pada Nomor Pegawai (angka ke-1 sampai ke-8) tidak ada di kalender.",
     "month_or_contract": "Angka ke-13 dan ke-14 Nomor Pegawai bukan bulan pengangkatan (01-12) maupun kode PPPK (21-29).",
     "sex": "Angka ke-15 Nomor Pegawai seharusnya 1 (laki-laki) atau 2 (perempuan).",

@@ -16,26 +16,26 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from shared.identity.identity import Principal
-from shared.storage.port import Change, StateStore, StoreUnavailable
-from shared.web.client_address import client_address, network_of
+from shared.storage.port import StateChange, StateStore, StoreUnavailable
+from shared.web.client_address import client_address, client_network
 from shared.web.methods import wants_headers_only
-from shared.web.stream_limits import Owner, Streams
+from shared.web.stream_limits import StreamOwner, StreamRegistry
 
 logger = logging.getLogger(__name__)
 
-Allowed = Callable[[str, int], Awaitable[dict[str, Any] | None]]
+VisibleFields = Callable[[str, int], Awaitable[dict[str, Any] | None]]
 """What the listener may know of a request that reached a version (`number`, `status`), or None if nothing."""
-StillAllowed = Callable[[], Awaitable[bool]]
+MayContinue = Callable[[], Awaitable[bool]]
 """Whether the listener may go on listening; must not count as using the session."""
 
 RETRY_MS, DISPLACED_RETRY_MS = 2000, 15_000
 """Until a page connects again: after a cut, and after a newer page of the same owner has taken its place."""
-BATCH = 100
+BATCH_SIZE = 100
 _CURSOR = re.compile(r"[\w.:+/=-]{1,200}")
 
 
 @dataclass(slots=True)
-class Pace:
+class StreamTiming:
     """Seconds between comments that keep the connection open, and between looks at whether it may stay open."""
 
     heartbeat: float = 15.0
@@ -45,9 +45,9 @@ class Pace:
 async def live(
     request: Request,
     store: StateStore,
-    allowed: Allowed,
-    still_allowed: StillAllowed | None = None,
-    pace: Pace | None = None,
+    visible_fields: VisibleFields,
+    may_continue: MayContinue | None = None,
+    timing: StreamTiming | None = None,
     reader: Principal | str = "",
 ) -> Response:
     """`event: request` with `{id, version, ...}` for each change after `Last-Event-ID`, or from now on.
@@ -57,21 +57,25 @@ async def live(
     """
     if wants_headers_only(request):
         return StreamHeaders()
-    streams: Streams = request.app.state.streams
-    asked = request.headers.get("last-event-id") or request.query_params.get("last_event_id", "")
-    cursor = asked if _CURSOR.fullmatch(asked) and await _known(store, asked) else await store.latest_change()
-    listener = _Listener(store, allowed, still_allowed, cursor, pace or Pace())
-    return LiveStream(streams, listener, _owner(request, reader))
+    streams: StreamRegistry = request.app.state.streams
+    requested = request.headers.get("last-event-id") or request.query_params.get("last_event_id", "")
+    cursor = (
+        requested
+        if _CURSOR.fullmatch(requested) and await _is_known_cursor(store, requested)
+        else await store.latest_change()
+    )
+    listener = _Listener(store, visible_fields, may_continue, cursor, timing or StreamTiming())
+    return LiveStream(streams, listener, _stream_owner(request, reader))
 
 
-def _owner(request: Request, reader: Principal | str) -> Owner:
+def _stream_owner(request: Request, reader: Principal | str) -> StreamOwner:
     if isinstance(reader, Principal):
-        return Owner(reader.token_hash, staff=True)
-    network = network_of(client_address(request))
-    return Owner(reader or f"address {network}", network)
+        return StreamOwner(reader.token_hash, staff=True)
+    network = client_network(client_address(request))
+    return StreamOwner(reader or f"address {network}", network)
 
 
-async def _known(store: StateStore, cursor: str) -> bool:
+async def _is_known_cursor(store: StateStore, cursor: str) -> bool:
     try:
         await store.changes(cursor, 1)
     except ValueError:
@@ -82,33 +86,40 @@ async def _known(store: StateStore, cursor: str) -> bool:
 class _Listener:
     """What one stream has told and has to tell."""
 
-    def __init__(self, store: StateStore, allowed: Allowed, still: StillAllowed | None, cursor: str, pace: Pace):
-        self.store, self.cursor, self.pace = store, cursor, pace
-        self._allowed, self._still, self._checked = allowed, still, time.monotonic()
+    def __init__(
+        self,
+        store: StateStore,
+        visible_fields: VisibleFields,
+        may_continue: MayContinue | None,
+        cursor: str,
+        timing: StreamTiming,
+    ):
+        self.store, self.cursor, self.timing = store, cursor, timing
+        self._visible_fields, self._may_continue, self._last_checked_at = visible_fields, may_continue, time.monotonic()
 
-    async def may_go_on(self) -> bool:
-        if self._still is None or time.monotonic() - self._checked < self.pace.recheck:
+    async def is_still_authorized(self) -> bool:
+        if self._may_continue is None or time.monotonic() - self._last_checked_at < self.timing.recheck:
             return True
-        self._checked = time.monotonic()
-        return await self._still()
+        self._last_checked_at = time.monotonic()
+        return await self._may_continue()
 
-    async def news(self) -> tuple[bytes, bool]:
+    async def next_events(self) -> tuple[bytes, bool]:
         """The events of the next changes, and whether there may be more."""
-        changes = await self.store.changes(self.cursor, BATCH)
-        told = [await self._event(change) for change in changes]
+        changes = await self.store.changes(self.cursor, BATCH_SIZE)
+        events = [await self._event(change) for change in changes]
         if changes:
             self.cursor = changes[-1].cursor
-        return b"".join(told), len(changes) == BATCH
+        return b"".join(events), len(changes) == BATCH_SIZE
 
-    async def _event(self, change: Change) -> bytes:
-        facts = await self._allowed(change.id, change.version)
+    async def _event(self, change: StateChange) -> bytes:
+        facts = await self._visible_fields(change.id, change.version)
         if facts is None:
             return b""
         data = json.dumps({"id": change.id, "version": change.version, **facts}, separators=(",", ":"), default=str)
         return f"id: {change.cursor}\nevent: request\ndata: {data}\n\n".encode()
 
     async def wait(self) -> None:
-        await self.store.wait_for_change(self.cursor, min(self.pace.heartbeat, self.pace.recheck))
+        await self.store.wait_for_change(self.cursor, min(self.timing.heartbeat, self.timing.recheck))
 
 
 class StreamHeaders(Response):
@@ -126,28 +137,28 @@ class StreamHeaders(Response):
 class LiveStream(StreamHeaders):
     """The stream itself; it ends when the client goes, the session dies, the store fails or the process stops."""
 
-    def __init__(self, streams: Streams, listener: _Listener, owner: Owner):
+    def __init__(self, streams: StreamRegistry, listener: _Listener, owner: StreamOwner):
         super().__init__()
-        self._streams, self._listener, self._owner, self._started = streams, listener, owner, False
+        self._streams, self._listener, self._stream_owner, self._started = streams, listener, owner, False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        place = self._streams.enter(self._owner)
-        ends = (_gone(receive), self._streams.closing.wait(), place.displaced.wait())
-        over = [asyncio.create_task(end) for end in ends]
-        telling = asyncio.create_task(self._tell(send))
+        place = self._streams.acquire(self._stream_owner)
+        ends = (_wait_for_disconnect(receive), self._streams.closing.wait(), place.displaced.wait())
+        end_conditions = [asyncio.create_task(end) for end in ends]
+        sender = asyncio.create_task(self._send_events(send))
         try:
-            await asyncio.wait([*over, telling], return_when=asyncio.FIRST_COMPLETED)
-            if not over[0].done():
-                await self._end(telling, send, DISPLACED_RETRY_MS if place.displaced.is_set() else RETRY_MS)
+            await asyncio.wait([*end_conditions, sender], return_when=asyncio.FIRST_COMPLETED)
+            if not end_conditions[0].done():
+                await self._finish(sender, send, DISPLACED_RETRY_MS if place.displaced.is_set() else RETRY_MS)
         finally:
-            self._streams.leave(place)
-            for task in (*over, telling):
+            self._streams.release(place)
+            for task in (*end_conditions, sender):
                 task.cancel()
-            await asyncio.gather(*over, telling, return_exceptions=True)
+            await asyncio.gather(*end_conditions, sender, return_exceptions=True)
 
-    async def _end(self, telling: asyncio.Task[None], send: Send, retry_ms: int) -> None:
-        telling.cancel()
-        [outcome] = await asyncio.gather(telling, return_exceptions=True)
+    async def _finish(self, sender: asyncio.Task[None], send: Send, retry_ms: int) -> None:
+        sender.cancel()
+        [outcome] = await asyncio.gather(sender, return_exceptions=True)
         if isinstance(outcome, Exception) and not isinstance(outcome, StoreUnavailable):
             logger.error("a live stream broke", exc_info=outcome)
         if not self._started:
@@ -159,26 +170,26 @@ class LiveStream(StreamHeaders):
         await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
         self._started = True
 
-    async def _tell(self, send: Send) -> None:
+    async def _send_events(self, send: Send) -> None:
         listener = self._listener
         await self._start(send)
-        await _write(send, f"retry: {RETRY_MS}\nid: {listener.cursor}\n\n".encode())
+        await _send_chunk(send, f"retry: {RETRY_MS}\nid: {listener.cursor}\n\n".encode())
         written = time.monotonic()
-        while await listener.may_go_on():
-            news, more = await listener.news()
-            if not news and time.monotonic() - written >= listener.pace.heartbeat:
-                news = b": -\n\n"
-            if news:
-                await _write(send, news)
+        while await listener.is_still_authorized():
+            next_events, more = await listener.next_events()
+            if not next_events and time.monotonic() - written >= listener.timing.heartbeat:
+                next_events = b": -\n\n"
+            if next_events:
+                await _send_chunk(send, next_events)
                 written = time.monotonic()
             if not more:
                 await listener.wait()
 
 
-async def _write(send: Send, body: bytes) -> None:
+async def _send_chunk(send: Send, body: bytes) -> None:
     await send({"type": "http.response.body", "body": body, "more_body": True})
 
 
-async def _gone(receive: Receive) -> None:
+async def _wait_for_disconnect(receive: Receive) -> None:
     while (await receive())["type"] != "http.disconnect":
         pass

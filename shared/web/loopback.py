@@ -9,14 +9,14 @@ from starlette.requests import Request
 
 from shared.web.problems import Problem
 
-_SENTENCE = "Halaman ini hanya dapat dibuka dari komputer tempat Simpul berjalan, lewat alamat http://127.0.0.1 atau http://localhost."
+_MISDIRECTED_DETAIL = "Halaman ini hanya dapat dibuka dari komputer tempat Simpul berjalan, lewat alamat http://127.0.0.1 atau http://localhost."
 
 
 async def require_loopback_host(request: Request) -> None:
     """A dependency. Raises Problem 421 unless the browser was told to come here by a name that no other site can have."""
     hosts = request.headers.getlist("host")
     if len(hosts) != 1 or not is_loopback_host(hosts[0]):
-        raise Problem(421, _SENTENCE)
+        raise Problem(421, _MISDIRECTED_DETAIL)
 
 
 def is_loopback_host(host: str) -> bool:

@@ -11,24 +11,24 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
 from shared.identity.accounts import Role
-from shared.mail.folder import FolderMailer, MailMissing, parse
+from shared.mail.folder import EmailNotFound, FolderMailer, parse
 from shared.platform import Platform
 from shared.web.access import public, signed_in
-from shared.web.admin_pages import AdminPages
+from shared.web.admin_pages import AdminTemplates
 from shared.web.loopback import require_loopback_host
 from shared.web.navigation import MAIL_VIEWER
 from shared.web.page_routes import PageRoute
 from shared.web.problems import Problem
 
-_page = AdminPages("shared.web")
+_page = AdminTemplates("shared.web")
 
-PAGE = 50
-ALONE = (
+PAGE_SIZE = 50
+EMAIL_CSP = (
     "sandbox allow-popups allow-top-navigation-by-user-activation; default-src 'none'; style-src 'unsafe-inline'; "
     "img-src data:; frame-ancestors 'self'"
 )
 """A letter comes from elsewhere: it has no script, no form, no picture from anywhere, and no part in our origin."""
-LINKS_LEAVE = '<base target="_top">'
+LINK_TARGET_TOP = '<base target="_top">'
 
 _LINK = re.compile(r"https?://[^\s<>\"']+")
 _AFTER_LINK = ".,;:!?)]"
@@ -47,9 +47,9 @@ def pages(platform: Platform) -> APIRouter:
 
     @routes.get("")
     async def letters(request: Request, before: str = "", after: str = "") -> Response:
-        found = await mailer.list_messages(before, PAGE + 1, after=after)
-        more = len(found) > PAGE
-        shown = found[-PAGE:] if after else found[:PAGE]
+        found = await mailer.list_messages(before, PAGE_SIZE + 1, after=after)
+        more = len(found) > PAGE_SIZE
+        shown = found[-PAGE_SIZE:] if after else found[:PAGE_SIZE]
         older = f"{MAIL_VIEWER}?before={shown[-1].name}" if shown and (more or after) else ""
         newer = f"{MAIL_VIEWER}?after={shown[0].name}" if shown and (more if after else before) else ""
         return await _page(request, "letters.html", letters=shown, next=older, previous=newer)
@@ -58,12 +58,12 @@ def pages(platform: Platform) -> APIRouter:
     async def letter(request: Request, name: str) -> Response:
         mail = await _read(mailer, name)
         text, html = _part(mail, "plain"), _part(mail, "html")
-        return await _page(request, "letter.html", mail=mail, name=name, text=linked(text), html=bool(html))
+        return await _page(request, "letter.html", mail=mail, name=name, text=linkify(text), html=bool(html))
 
     @routes.get("/{name}/html")
     async def html_part(name: str) -> Response:
         html = _part(await _read(mailer, name), "html")
-        return HTMLResponse(_leaving(html), headers={"Content-Security-Policy": ALONE})
+        return HTMLResponse(_open_links_in_top_window(html), headers={"Content-Security-Policy": EMAIL_CSP})
 
     return routes
 
@@ -71,7 +71,7 @@ def pages(platform: Platform) -> APIRouter:
 async def _read(mailer: FolderMailer, name: str) -> EmailMessage:
     try:
         return parse(await mailer.read(name))
-    except MailMissing as error:
+    except EmailNotFound as error:
         raise Problem(404, _page.words.mail.missing) from error
 
 
@@ -80,13 +80,13 @@ def _part(mail: EmailMessage, kind: str) -> str:
     return str(part.get_content()) if part is not None else ""
 
 
-def _leaving(html: str) -> str:
+def _open_links_in_top_window(html: str) -> str:
     """Links open in the window and not in the frame, which shows letters alone."""
-    marked, found = _HEAD.subn(lambda head: head.group() + LINKS_LEAVE, html, count=1)
-    return marked if found else LINKS_LEAVE + html
+    rewritten, found = _HEAD.subn(lambda head: head.group() + LINK_TARGET_TOP, html, count=1)
+    return rewritten if found else LINK_TARGET_TOP + html
 
 
-def linked(text: str) -> Markup:
+def linkify(text: str) -> Markup:
     """The text with its addresses to be followed."""
     parts, end = [], 0
     for found in _LINK.finditer(text):

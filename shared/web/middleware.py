@@ -13,20 +13,20 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from shared.clock import NewId
 from shared.observability import request_id
 from shared.tracing import NO_SPAN, Span, collecting, span
-from shared.web.answers import answer_to
-from shared.web.client_address import ClientAddress
-from shared.web.idempotency import told_traceparent
-from shared.web.methods import HEAD_ONLY
-from shared.web.problems import DETAILS, Problem, unexpected
+from shared.web.answers import error_response
+from shared.web.client_address import ClientAddressResolver
+from shared.web.idempotency import valid_traceparent
+from shared.web.methods import HEAD_ONLY_SCOPE_KEY
+from shared.web.problems import DETAILS, Problem, internal_error
 
-access = logging.getLogger("simpul.access")
+access_logger = logging.getLogger("simpul.access")
 logger = logging.getLogger(__name__)
 
-HTTP = Histogram("simpul_http_seconds", "Time until a request was answered", ["method", "status"])
-UNTRACED = ("/health/", "/metrics", "/static/")
+HTTP_SECONDS = Histogram("simpul_http_seconds", "Time until a request was answered", ["method", "status"])
+UNTRACED_PREFIXES = ("/health/", "/metrics", "/static/")
 """Asked by machines all day, and nobody asks what became of it."""
-STREAM = "/live"
-METHODS = frozenset({"GET", "HEAD", "POST", "PATCH", "PUT", "DELETE", "OPTIONS"})
+STREAM_SUFFIX = "/live"
+KNOWN_METHODS = frozenset({"GET", "HEAD", "POST", "PATCH", "PUT", "DELETE", "OPTIONS"})
 
 CONTENT_SECURITY_POLICY = (
     "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; object-src 'none'"
@@ -44,61 +44,61 @@ SECURITY_HEADERS = {
 STRICT_TRANSPORT = {b"strict-transport-security": b"max-age=31536000"}
 
 
-class RequestContext:
+class RequestContextMiddleware:
     """Gives the request its id, its span and the client's address, and logs its end: no query, no address, no cookie."""
 
-    def __init__(self, app: ASGIApp, new_id: NewId, client_address: ClientAddress):
+    def __init__(self, app: ASGIApp, new_id: NewId, client_address: ClientAddressResolver):
         self.app, self._new_id, self._client_address = app, new_id, client_address
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        current, began, status = self._new_id(), time.perf_counter(), 0
-        scope["client_address"] = self._client_address.of(scope)
+        current_request_id, started_at, status = self._new_id(), time.perf_counter(), 0
+        scope["client_address"] = self._client_address.resolve(scope)
 
-        async def named(message: Message) -> None:
+        async def send_with_request_id(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message["headers"] = [*message.get("headers", ()), (b"x-request-id", current.encode())]
+                message["headers"] = [*message.get("headers", ()), (b"x-request-id", current_request_id.encode())]
             await send(message)
 
-        token = request_id.set(current)
-        with _span(scope, current) as traced:
+        token = request_id.set(current_request_id)
+        with _request_span(scope, current_request_id) as traced:
             try:
-                await self.app(scope, receive, named)
+                await self.app(scope, receive, send_with_request_id)
             finally:
-                _describe(traced, scope, status)
-                _note(scope, status, time.perf_counter() - began)
+                _annotate_span(traced, scope, status)
+                _record_request(scope, status, time.perf_counter() - started_at)
                 request_id.reset(token)
 
 
-def _span(scope: Scope, current: str) -> AbstractContextManager[Span]:
+def _request_span(scope: Scope, current_request_id: str) -> AbstractContextManager[Span]:
     """Part of the trace that the caller says it belongs to, if it says so."""
-    if not collecting() or scope["path"].startswith(UNTRACED) or scope["path"].endswith(STREAM):
+    if not collecting() or scope["path"].startswith(UNTRACED_PREFIXES) or scope["path"].endswith(STREAM_SUFFIX):
         return NO_SPAN
-    told = next((value for name, value in scope["headers"] if name == b"traceparent"), b"")
-    return span("HTTP", "server", told_traceparent(told.decode("latin-1")), http_request=current)
+    header = next((value for name, value in scope["headers"] if name == b"traceparent"), b"")
+    return span("HTTP", "server", valid_traceparent(header.decode("latin-1")), http_request=current_request_id)
 
 
-def _describe(traced: Span, scope: Scope, status: int) -> None:
+def _annotate_span(traced: Span, scope: Scope, status: int) -> None:
     """The route with its parameters' names, not what they were: numbers of requests stay out of names."""
     if collecting():
         traced.rename(f"{scope['method']} {getattr(scope.get('route'), 'path', '')}".rstrip())
         traced.note(outcome=status)
 
 
-def _note(scope: Scope, status: int, seconds: float) -> None:
-    method = scope["method"] if scope["method"] in METHODS else "other"
-    if status != 200 or not scope["path"].endswith(STREAM):  # it is open for hours, and counted while it is
-        HTTP.labels(method, str(status)).observe(seconds)
-    if access.isEnabledFor(logging.INFO):
+def _record_request(scope: Scope, status: int, seconds: float) -> None:
+    method = scope["method"] if scope["method"] in KNOWN_METHODS else "other"
+    if status != 200 or not scope["path"].endswith(STREAM_SUFFIX):  # it is open for hours, and counted while it is
+        HTTP_SECONDS.labels(method, str(status)).observe(seconds)
+    if access_logger.isEnabledFor(logging.INFO):
         facts = {"method": method, "path": scope["path"][:200], "status": status, "ms": round(seconds * 1000, 1)}
-        access.info("answered", extra=facts)
+        access_logger.info("answered", extra=facts)
 
 
-class SecurityHeaders:
+class SecurityHeadersMiddleware:
     """Adds to every answer, errors included, what it does not say itself; over TLS, that it must stay so."""
 
     def __init__(self, app: ASGIApp, tls: bool):
@@ -111,18 +111,18 @@ class SecurityHeaders:
             await self.app(scope, receive, send)
             return
 
-        async def secured(message: Message) -> None:
+        async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = list(message.get("headers", ()))
-                said = {name for name, _ in headers if name in self._names}
-                headers += [pair for pair in self._headers if pair[0] not in said] if said else self._headers
+                present = {name for name, _ in headers if name in self._names}
+                headers += [pair for pair in self._headers if pair[0] not in present] if present else self._headers
                 message["headers"] = headers
             await send(message)
 
-        await self.app(scope, receive, secured)
+        await self.app(scope, receive, send_with_headers)
 
 
-class HeadRequests:
+class HeadMiddleware:
     """Hands HEAD to the routes as GET and drops the body, so that every page and call answers it with the same headers."""
 
     def __init__(self, app: ASGIApp):
@@ -137,14 +137,14 @@ class HeadRequests:
             await send({**message, "body": b""} if message["type"] == "http.response.body" else message)
 
         # A copy, since the server looks at the method of its own scope when it frames the answer.
-        inner = {**scope, "method": "GET", HEAD_ONLY: True}
+        inner = {**scope, "method": "GET", HEAD_ONLY_SCOPE_KEY: True}
         try:
             await self.app(inner, receive, without_body)
         finally:
             scope["route"] = inner.get("route")
 
 
-class PrintablePaths:
+class PrintablePathMiddleware:
     """Answers 404 to a path that holds control characters.
 
     The regular expression of a route ends in `$`, which also matches before a newline: such a path would reach the route and
@@ -155,11 +155,11 @@ class PrintablePaths:
         self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        known = scope["type"] != "http" or scope["path"].isprintable()
-        await (self.app if known else answer_to(scope, Problem(404, DETAILS[404])))(scope, receive, send)
+        printable = scope["type"] != "http" or scope["path"].isprintable()
+        await (self.app if printable else error_response(scope, Problem(404, DETAILS[404])))(scope, receive, send)
 
 
-class Faults:
+class ErrorMiddleware:
     """Answers what no handler foresaw with a number instead of details; an answer that has begun is broken off."""
 
     def __init__(self, app: ASGIApp):
@@ -171,17 +171,17 @@ class Faults:
             return
         started = False
 
-        async def watched(message: Message) -> None:
+        async def send_and_remember(message: Message) -> None:
             nonlocal started
             started = True
             await send(message)
 
         try:
-            await self.app(scope, receive, watched)
+            await self.app(scope, receive, send_and_remember)
         except ClientDisconnect:
             logger.info("the client went away")
         except Exception as error:
-            problem = unexpected(error)
+            problem = internal_error(error)
             if started:
                 raise
-            await answer_to(scope, problem)(scope, receive, send)
+            await error_response(scope, problem)(scope, receive, send)

@@ -16,12 +16,12 @@ from starlette.requests import Request
 
 from shared.documents.measured import DOCUMENTS
 from shared.documents.port import TooLarge
-from shared.web.problems import RETRY_AFTER, Problem, not_taken_in
+from shared.web.problems import RETRY_AFTER_SECONDS, Problem, document_refused
 
 logger = logging.getLogger(__name__)
 
 MIB = 1024 * 1024
-LONG_NAME = "Nama sebuah berkas atau isian terlalu panjang. Beri nama yang lebih pendek, lalu kirim kembali."
+NAME_TOO_LONG = "Nama sebuah berkas atau isian terlalu panjang. Beri nama yang lebih pendek, lalu kirim kembali."
 UNREADABLE = "Formulir ini tidak dapat dibaca. Periksa isinya, lalu kirim kembali."
 INCOMPLETE = "Formulir ini terputus sebelum semuanya sampai, dan tidak ada yang disimpan. Silakan kirim kembali."
 NO_ROOM = "Penyimpanan sementara untuk unggahan sedang penuh. Tidak ada yang disimpan. Coba lagi beberapa saat lagi."
@@ -29,7 +29,7 @@ SPARE_FILES = 10
 """Files over what the rules allow that are still read, so that the answer can say how many there were."""
 CHARSETS = frozenset({"ascii", "utf-8", "iso8859-1", "cp1252"})
 """Python knows many more, of which some are no character sets and some take quadratic time."""
-_BLANKS = b" \t\r\n"
+_WHITESPACE = b" \t\r\n"
 _EXTENDED_NAME = re.compile(rb"(?i)(?:^|;)[ \t]*filename\*=[\w-]{1,20}'[\w-]{0,20}'([^;\s\"]+)")
 
 
@@ -46,11 +46,11 @@ class FormLimits:
 DEFAULT_LIMITS = FormLimits()
 
 
-class _TooMany(Exception):
+class _TooManyParts(Exception):
     """More parts than any right form has."""
 
 
-class _Incomplete(MultiPartException):
+class _IncompleteBody(MultiPartException):
     """The closing boundary is missing."""
 
 
@@ -63,12 +63,12 @@ class FormParser(MultiPartParser):
     def __init__(self, request: Request, most_files: int, limits: FormLimits):
         most: float = float("inf")
         _, options = parse_options_header(request.headers["content-type"])
-        body = self._complete(request.stream(), options.get(b"boundary", b""))
+        body = self._require_complete(request.stream(), options.get(b"boundary", b""))
         super().__init__(request.headers, body, max_files=most, max_fields=most, max_part_size=limits.text)  # type: ignore[arg-type, unused-ignore]
         self._most_files, self._limits, self._ended = most_files, limits, False
         self._size = self._text_size = 0
 
-    async def _complete(self, body: AsyncIterator[bytes], boundary: bytes) -> AsyncGenerator[bytes, None]:
+    async def _require_complete(self, body: AsyncIterator[bytes], boundary: bytes) -> AsyncGenerator[bytes, None]:
         """The body as it is. Raises MultiPartException if something precedes its first boundary, or follows its last or lacks it.
 
         The parser drops all three in silence.
@@ -84,7 +84,7 @@ class FormParser(MultiPartParser):
                 _require_blank(chunk if already_ended else (before + chunk).partition(closing)[2])
             before = (before + chunk[-len(closing) :])[-len(closing) :]
         if not self._ended:
-            raise _Incomplete("The closing boundary is missing.")
+            raise _IncompleteBody("The closing boundary is missing.")
 
     def on_end(self) -> None:
         self._ended = True
@@ -97,26 +97,26 @@ class FormParser(MultiPartParser):
         super().on_headers_finished()
         self._size = 0
         if self._current_files > self._most_files or self._current_fields > self._limits.fields:
-            raise _TooMany
+            raise _TooManyParts
 
     def on_part_data(self, data: bytes, start: int, end: int) -> None:
         if self._current_part.file is not None:
             self._size += end - start
-            if self._size > self._limits.file and not self._let_pass():
+            if self._size > self._limits.file and not self._allow_oversized():
                 return
         else:
             self._text_size += end - start
             if self._text_size > self._limits.texts:
-                raise _TooMany
+                raise _TooManyParts
         super().on_part_data(data, start, end)
 
-    def _let_pass(self) -> bool:
+    def _allow_oversized(self) -> bool:
         """Whether more of a file that is too large is taken in. Raises TooLarge."""
         raise TooLarge(self._limits.file)
 
 
 def _require_blank(rest: bytes) -> None:
-    if rest.strip(_BLANKS):
+    if rest.strip(_WHITESPACE):
         raise MultiPartException("Something follows the closing boundary.")
 
 
@@ -133,7 +133,7 @@ def is_multipart(request: Request) -> bool:
     return request.headers.get("content-type", "").partition(";")[0].strip().lower() == "multipart/form-data"
 
 
-def a_form(request: Request) -> Request:
+def require_multipart(request: Request) -> Request:
     """The request, if its body is a form that can be read. Raises Problem 415."""
     if not is_multipart(request):
         raise Problem(415, "Kirim isian ini sebagai formulir (multipart/form-data).")
@@ -150,21 +150,21 @@ def _known_charset(name: str) -> bool:
         return False
 
 
-async def parsed(parser: FormParser) -> FormData:
+async def parse_form(parser: FormParser) -> FormData:
     """The form's parts, all of them. Raises Problem 400, 413, 422, and 503 if there is no room for its files."""
     try:
         return await parser.parse()
     except TooLarge as error:
         DOCUMENTS.labels("refused").inc()
         at = parser._current_part.field_name
-        raise not_taken_in(error, at) from error
-    except _TooMany as error:
+        raise document_refused(error, at) from error
+    except _TooManyParts as error:
         raise Problem(422, "Formulir ini memuat terlalu banyak isian atau berkas.") from error
     except MultiPartException as error:
         if "header size" in str(error.__cause__):
-            raise Problem(422, LONG_NAME) from error
-        raise Problem(400, INCOMPLETE if isinstance(error, _Incomplete) else UNREADABLE) from error
+            raise Problem(422, NAME_TOO_LONG) from error
+        raise Problem(400, INCOMPLETE if isinstance(error, _IncompleteBody) else UNREADABLE) from error
     except OSError as error:
         # Full, over a quota, read-only or out of descriptors: all of them are the temporary files of uploads.
         logger.error("an upload cannot be kept for the moment: %s", error)
-        raise Problem(503, NO_ROOM, headers={"Retry-After": RETRY_AFTER}) from error
+        raise Problem(503, NO_ROOM, headers={"Retry-After": RETRY_AFTER_SECONDS}) from error

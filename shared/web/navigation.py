@@ -13,7 +13,7 @@ HOME, MAIL_VIEWER = "/", "/surel"
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class MenuItem:
     """A console: who finds it in the menu, where it is, and the name under which its words stand."""
 
     role: Role
@@ -21,27 +21,27 @@ class Place:
     word: str
 
 
-PLACES = (
-    Place(Role.OFFICER, "/verifikasi", "verification"),
-    Place(Role.STRUCTURAL, "/penugasan", "assignment"),
-    Place(Role.STRUCTURAL, "/beban-kerja", "leads"),
-    Place(Role.TECHNICAL, "/pekerjaan", "work"),
-    Place(Role.ADMIN, "/surel-keluar", "messages"),
-    Place(Role.ADMIN, "/kejadian-tertunda", "dead_letters"),
-    Place(Role.ADMIN, "/akun", "staff_accounts"),
+MENU_ITEMS = (
+    MenuItem(Role.OFFICER, "/verifikasi", "verification"),
+    MenuItem(Role.STRUCTURAL, "/penugasan", "assignment"),
+    MenuItem(Role.STRUCTURAL, "/beban-kerja", "leads"),
+    MenuItem(Role.TECHNICAL, "/pekerjaan", "work"),
+    MenuItem(Role.ADMIN, "/surel-keluar", "messages"),
+    MenuItem(Role.ADMIN, "/kejadian-tertunda", "dead_letters"),
+    MenuItem(Role.ADMIN, "/akun", "staff_accounts"),
 )
 
 
-def places_of(principal: Principal) -> Sequence[Place]:
-    return [place for place in PLACES if principal.has(place.role)]
+def menu_items(principal: Principal) -> Sequence[MenuItem]:
+    return [item for item in MENU_ITEMS if principal.has_role(item.role)]
 
 
-def start_of(principal: Principal) -> str:
+def start_path(principal: Principal) -> str:
     """Where somebody begins after signing in."""
-    return next((place.path for place in places_of(principal)), OWN_ACCOUNT)
+    return next((item.path for item in menu_items(principal)), OWN_ACCOUNT)
 
 
-def local_path(text: str) -> str:
+def safe_local_path(text: str) -> str:
     """The text if it is a path on this site, else "": nobody is led elsewhere by a link to the sign-in page."""
     plain = text.startswith("/") and not text.startswith(("//", "/api/")) and "\\" not in text
     return text if plain and text.isprintable() and text.isascii() and len(text) <= 2000 else ""

@@ -11,13 +11,13 @@ from fastapi import FastAPI
 from fastapi.routing import iter_route_contexts
 
 from shared.identity.accounts import Role
-from shared.web.access import Access, access_of
-from shared.web.idempotency import HEADER, KEY_PATTERN
-from shared.web.problems import MEDIA_TYPE
+from shared.web.access import Access, declared_access
+from shared.web.idempotency import IDEMPOTENCY_HEADER, KEY_PATTERN
+from shared.web.problems import PROBLEM_MEDIA_TYPE
 
-Description = dict[str, Any]
+JsonObject = dict[str, Any]
 
-PROBLEM_SCHEMA: Description = {
+PROBLEM_SCHEMA: JsonObject = {
     "type": "object",
     "title": "Problem",
     "description": "RFC 9457: what was refused, in a sentence for a person.",
@@ -37,105 +37,107 @@ PROBLEM_SCHEMA: Description = {
     },
     "required": ["title", "status", "detail"],
 }
-SECURITY_SCHEMES: Description = {
+SECURITY_SCHEMES: JsonObject = {
     "session": {"type": "http", "scheme": "bearer", "description": "The `token` of POST /api/session."},
     "tracking": {"type": "http", "scheme": "bearer", "description": "The `tracking_token` of a submitted request."},
 }
-BINARY: Description = {"type": "string", "format": "binary"}
-_PROBLEM: Description = {"$ref": "#/components/schemas/Problem"}
-_UNSAFE = frozenset({"post", "put", "patch", "delete"})
-_ALWAYS = (500, 503)
-_WITHOUT_KEY = ("/api/session", "/api/links", "/api/dead-letters")
+BINARY_SCHEMA: JsonObject = {"type": "string", "format": "binary"}
+_PROBLEM_REF: JsonObject = {"$ref": "#/components/schemas/Problem"}
+_UNSAFE_METHODS = frozenset({"post", "put", "patch", "delete"})
+_COMMON_STATUSES = (500, 503)
+_PREFIXES_WITHOUT_KEY = ("/api/session", "/api/links", "/api/dead-letters")
 """Calls that may be repeated as they are, or that answer anew each time."""
-_BODY = (400, 408, 409, 413, 415, 422)
+_BODY_STATUSES = (400, 408, 409, 413, 415, 422)
 
 
-def content(media_type: str, schema: Mapping[str, Any], description: str = "Berhasil") -> Description:
+def response_content(media_type: str, schema: Mapping[str, Any], description: str = "Berhasil") -> JsonObject:
     """One answer for the `responses` of a route."""
     return {"description": description, "content": {media_type: {"schema": dict(schema)}}}
 
 
-DOWNLOAD: dict[int | str, Description] = {
+DOWNLOAD_RESPONSES: dict[int | str, JsonObject] = {
     200: {
-        **content("*/*", BINARY, "Dokumen utuh"),
+        **response_content("*/*", BINARY_SCHEMA, "Dokumen utuh"),
         "headers": {name: {"schema": {"type": "string"}} for name in ("Accept-Ranges", "ETag", "Content-Disposition")},
     },
     206: {
-        **content("*/*", BINARY, "Bagian yang diminta dengan Range"),
+        **response_content("*/*", BINARY_SCHEMA, "Bagian yang diminta dengan Range"),
         "headers": {"Content-Range": {"schema": {"type": "string"}}},
     },
     416: {"description": "Bagian itu tidak ada"},
 }
 """Of a route that answers with `downloads.download`."""
-STREAM: dict[int | str, Description] = {200: content("text/event-stream", {"type": "string"}, "Kabar langsung")}
-PICTURE: dict[int | str, Description] = {
-    200: content("image/png", BINARY, "Gambar halaman"),
+STREAM_RESPONSES: dict[int | str, JsonObject] = {
+    200: response_content("text/event-stream", {"type": "string"}, "Kabar langsung")
+}
+IMAGE_RESPONSES: dict[int | str, JsonObject] = {
+    200: response_content("image/png", BINARY_SCHEMA, "Gambar halaman"),
     415: {"description": "Dokumen ini tidak dapat digambar"},
 }
 
 
-class DescribedApi(FastAPI):
+class DocumentedFastAPI(FastAPI):
     """FastAPI whose description names everything that a client can meet."""
 
-    def openapi(self) -> Description:
+    def openapi(self) -> JsonObject:
         if not self.openapi_schema:
-            described = copy.deepcopy(super().openapi())
-            for path, method, call, access in _calls(self, described):
-                _complete(path, method, call, access)
-            components = described.setdefault("components", {})
+            document = copy.deepcopy(super().openapi())
+            for path, method, operation, access in _described_operations(self, document):
+                _complete_operation(path, method, operation, access)
+            components = document.setdefault("components", {})
             schemas = components.setdefault("schemas", {})
             schemas["Problem"] = PROBLEM_SCHEMA
             for name in ("HTTPValidationError", "ValidationError"):
                 schemas.pop(name, None)
-            _hoist(described, schemas)
+            _hoist_definitions(document, schemas)
             components["securitySchemes"] = SECURITY_SCHEMES
-            self.openapi_schema = described
+            self.openapi_schema = document
         return self.openapi_schema
 
 
-def _calls(app: FastAPI, described: Description) -> Iterator[tuple[str, str, Description, Access | None]]:
+def _described_operations(app: FastAPI, document: JsonObject) -> Iterator[tuple[str, str, JsonObject, Access | None]]:
     for route in iter_route_contexts(app.routes):
         for method in route.methods or ():
-            call = described["paths"].get(route.path, {}).get(method.lower())
-            if call is not None:
-                yield route.path or "", method.lower(), call, access_of(route.dependant)
+            operation = document["paths"].get(route.path, {}).get(method.lower())
+            if operation is not None:
+                yield route.path or "", method.lower(), operation, declared_access(route.dependant)
 
 
-def _complete(path: str, method: str, call: Description, access: Access | None) -> None:
-    given: Description = call["responses"]
-    declared = {int(status): given[status] for status in given if status.isdigit() and status != "422"}
-    statuses = declared.keys() | set(_statuses(path, method, call, access))
-    call["responses"] = {str(status): declared.get(status, {}) for status in sorted(statuses)}
+def _complete_operation(path: str, method: str, operation: JsonObject, access: Access | None) -> None:
+    responses: JsonObject = operation["responses"]
+    declared = {int(status): responses[status] for status in responses if status.isdigit() and status != "422"}
+    statuses = declared.keys() | set(_statuses(path, method, operation, access))
+    operation["responses"] = {str(status): declared.get(status, {}) for status in sorted(statuses)}
     for status in (each for each in statuses if each >= 400):
         description = declared.get(status, {}).get("description", HTTPStatus(status).phrase)
-        call["responses"][str(status)] = content(MEDIA_TYPE, _PROBLEM, description)
-    if method == "post" and not path.startswith(_WITHOUT_KEY):
-        others = [each for each in call.get("parameters", ()) if each["name"] != HEADER]
-        call["parameters"] = [*others, _idempotency_key()]
+        operation["responses"][str(status)] = response_content(PROBLEM_MEDIA_TYPE, _PROBLEM_REF, description)
+    if method == "post" and not path.startswith(_PREFIXES_WITHOUT_KEY):
+        others = [each for each in operation.get("parameters", ()) if each["name"] != IDEMPOTENCY_HEADER]
+        operation["parameters"] = [*others, _idempotency_key()]
     if access != "public" and access is not None:
-        call["security"] = [{"tracking" if access == "applicant" else "session": []}]
+        operation["security"] = [{"tracking" if access == "applicant" else "session": []}]
 
 
-def _statuses(path: str, method: str, call: Description, access: Access | None) -> Iterator[int]:
-    yield from _ALWAYS
-    unsafe = method in _UNSAFE
+def _statuses(path: str, method: str, operation: JsonObject, access: Access | None) -> Iterator[int]:
+    yield from _COMMON_STATUSES
+    unsafe = method in _UNSAFE_METHODS
     if isinstance(access, frozenset):
         yield from (401, 403) if unsafe or access != frozenset(Role) else (401,)
     else:
         yield from (401, 404, 429) if access == "applicant" else (429,) if unsafe else ()
     if "{" in path:
         yield from (404, 409) if unsafe else (404,)
-    if call.get("parameters") or method == "post":
+    if operation.get("parameters") or method == "post":
         yield 422
     if unsafe:
         yield 413
-    if "requestBody" in call:
-        yield from _BODY
+    if "requestBody" in operation:
+        yield from _BODY_STATUSES
 
 
-def _idempotency_key() -> Description:
+def _idempotency_key() -> JsonObject:
     return {
-        "name": HEADER,
+        "name": IDEMPOTENCY_HEADER,
         "in": "header",
         "required": False,
         "description": "A call that is repeated with its key is answered as the first one was.",
@@ -143,11 +145,11 @@ def _idempotency_key() -> Description:
     }
 
 
-def _hoist(part: Any, schemas: Description) -> None:
+def _hoist_definitions(part: Any, schemas: JsonObject) -> None:
     """Move the `$defs` of form schemas to where their references point."""
     if isinstance(part, dict):
         schemas.update(part.pop("$defs", {}))
         part = list(part.values())
     if isinstance(part, list):
-        for deeper in part:
-            _hoist(deeper, schemas)
+        for child in part:
+            _hoist_definitions(child, schemas)

@@ -14,73 +14,73 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from shared.identity.identity import Principal
-from shared.runtime.execution import KeyReused
+from shared.runtime.execution import IdempotencyKeyReused
 from shared.web.access import (
     SAFE_METHODS,
     Public,
     SignedIn,
-    guards_before_body,
+    pre_body_dependencies,
     require_role,
     require_same_origin,
     session_cookie,
     staff_guards,
 )
-from shared.web.answers import KNOWN
-from shared.web.body_limit import JSON_LIMIT
-from shared.web.csrf import csrf_fits
+from shared.web.answers import HANDLED_EXCEPTIONS
+from shared.web.body_limit import MAX_JSON_BODY_BYTES
+from shared.web.csrf import verify_csrf_token
 from shared.web.multipart import FormLimits
 from shared.web.navigation import SIGN_IN
 from shared.web.platform_of import platform_of
-from shared.web.posted import Posted, read_posted
-from shared.web.problems import Problem, problem_of
-from shared.web.rendering import shared_pages
+from shared.web.posted import PostedForm, read_posted
+from shared.web.problems import Problem, problem_from
+from shared.web.rendering import shared_templates
 
-LOOKS_BY_ITSELF = "X-Live"
+BACKGROUND_POLL_HEADER = "X-Live"
 """The header of a page that fetches what has changed without anybody asking."""
 
-Answering = Callable[[Request], Coroutine[Any, Any, Response]]
+RouteHandler = Callable[[Request], Coroutine[Any, Any, Response]]
 
 
 class PageRoute(APIRoute):
     """A route that people meet. Use: `APIRouter(route_class=PageRoute)`; it cannot be made without saying who may."""
 
-    def get_route_handler(self) -> Answering:
-        guards, before_body = staff_guards(self), guards_before_body(self)
+    def get_route_handler(self) -> RouteHandler:
+        guards, before_body = staff_guards(self), pre_body_dependencies(self)
         handle = super().get_route_handler()
 
         async def answer(request: Request) -> Response:
             if guards:
-                request.state.principal = await _session_of(request)
+                request.state.principal = await _resolve_session(request)
             if request.method in SAFE_METHODS:
-                return await _looked_at(request, guards, handle)
+                return await _handle_get(request, guards, handle)
             require_same_origin(request)
-            if guards and request.state.principal is None and not _worth_reading(request):
-                return sign_in_again(request)
+            if guards and request.state.principal is None and not _is_small_form(request):
+                return sign_in_required(request)
             if not guards or request.state.principal is not None:
                 _check_roles(request, guards)
                 for guard in before_body:
                     await guard(request)
-            return await _sent(request, guards, handle)
+            return await _handle_post(request, guards, handle)
 
         return answer
 
 
-def _worth_reading(request: Request) -> bool:
+def _is_small_form(request: Request) -> bool:
     """Whether a form of somebody who is not signed in is read, so that what was typed can be given back: a small one alone.
 
     Whether its browser still has the cookie of a session says nothing: it is dropped when the longest session ends.
     """
     declared = request.headers.get("content-length", "")
-    return declared.isdigit() and int(declared) <= JSON_LIMIT
+    return declared.isdigit() and int(declared) <= MAX_JSON_BODY_BYTES
 
 
-async def _session_of(request: Request) -> Principal | None:
+async def _resolve_session(request: Request) -> Principal | None:
     token = session_cookie(request)
-    used = LOOKS_BY_ITSELF not in request.headers
-    return await platform_of(request).identity.resolve(token, used=used) if token else None
+    used = BACKGROUND_POLL_HEADER not in request.headers
+    return await platform_of(request).identity.authenticate(token, used=used) if token else None
 
 
-async def _looked_at(request: Request, guards: Sequence[SignedIn], handle: Answering) -> Response:
+async def _handle_get(request: Request, guards: Sequence[SignedIn], handle: RouteHandler) -> Response:
     if guards and request.state.principal is None:
         query = f"?{request.url.query}" if request.url.query else ""
         return RedirectResponse(f"{SIGN_IN}?{urlencode({'lanjut': request.url.path + query})}", 303)
@@ -88,11 +88,11 @@ async def _looked_at(request: Request, guards: Sequence[SignedIn], handle: Answe
     return await handle(request)
 
 
-async def _sent(request: Request, guards: Sequence[SignedIn], handle: Answering) -> Response:
+async def _handle_post(request: Request, guards: Sequence[SignedIn], handle: RouteHandler) -> Response:
     async with read_posted(request, FormLimits(file=platform_of(request).settings.file_limit)) as posted:
         if guards and request.state.principal is None:
-            return sign_in_again(request, posted)
-        if not csrf_fits(request, posted.csrf):
+            return sign_in_required(request, posted)
+        if not verify_csrf_token(request, posted.csrf):
             return resume_page(request, request.url.path, posted.kept())
         request.state.posted, request.state.form_key = posted, posted.key
         return await handle(request)
@@ -103,64 +103,64 @@ def _check_roles(request: Request, guards: Sequence[SignedIn]) -> None:
         require_role(request, request.state.principal, guard.roles)
 
 
-def sign_in_again(request: Request, posted: Posted | None = None) -> Response:
+def sign_in_required(request: Request, posted: PostedForm | None = None) -> Response:
     """The sign-in page that keeps what was typed until its owner is back, or says that it was not read."""
     kept = posted.kept() if posted else ()
     facts = {"onward": request.url.path, "kept": kept, "ended": True, "unread": posted is None}
-    return shared_pages(request, "sign_in.html", 401, posted=Posted(), **facts)
+    return shared_templates(request, "sign_in.html", 401, posted=PostedForm(), **facts)
 
 
 def resume_page(request: Request, path: str, kept: Sequence[tuple[str, str]]) -> Response:
     """Gives back what was typed, to be looked at once more before anything is done with it."""
-    return shared_pages(request, "resume.html", path=path, kept=kept)
+    return shared_templates(request, "resume.html", path=path, kept=kept)
 
 
-def posted_of(request: Request) -> Posted:
-    return cast(Posted, request.state.posted)
+def posted_form(request: Request) -> PostedForm:
+    return cast(PostedForm, request.state.posted)
 
 
 class Form(Protocol):
     """A page with a form: how it is shown, empty or with what was typed, and what happens when it is sent."""
 
-    async def show(self, request: Request, posted: Posted) -> Response:
+    async def show(self, request: Request, posted: PostedForm) -> Response:
         """Raises Problem, for a page that is not there."""
 
-    async def act(self, request: Request, posted: Posted) -> Response:
+    async def act(self, request: Request, posted: PostedForm) -> Response:
         """Raises Problem or anything that is answered as one; then the form is shown again with the reason."""
 
 
 def add_form(routes: APIRouter, path: str, form: Form, guard: SignedIn | Public) -> None:
     """The page at `path` of these routes, to look at and to send. What `path` holds is in `request.path_params`."""
 
-    async def look(request: Request) -> Response:
-        return await form.show(request, Posted(key=platform_of(request).new_id()))
+    async def get_page(request: Request) -> Response:
+        return await form.show(request, PostedForm(key=platform_of(request).new_id()))
 
-    routes.add_api_route(path, look, methods=["GET"], dependencies=[Depends(guard)], response_model=None)
+    routes.add_api_route(path, get_page, methods=["GET"], dependencies=[Depends(guard)], response_model=None)
     add_action(routes, path, form, guard)
 
 
 def add_action(routes: APIRouter, path: str, form: Form, guard: SignedIn | Public) -> None:
     """The same for a form that stands on another page: it is only sent."""
 
-    async def send(request: Request) -> Response:
-        posted = posted_of(request)
+    async def submit(request: Request) -> Response:
+        posted = posted_form(request)
         if not posted.key:
             posted = replace(posted, key=platform_of(request).new_id())
         if posted.resumed:
             return await form.show(request, posted)
         try:
             return await form.act(request, posted)
-        except KeyReused:
+        except IdempotencyKeyReused:
             # Who has read that, and sends it all the same, means it.
             posted = replace(posted, key=platform_of(request).new_id())
-            return await _shown_again(request, form, posted, Problem(409, shared_pages.words.sent_before))
-        except KNOWN as error:
-            return await _shown_again(request, form, posted, problem_of(error))
+            return await _redisplay(request, form, posted, Problem(409, shared_templates.words.sent_before))
+        except HANDLED_EXCEPTIONS as error:
+            return await _redisplay(request, form, posted, problem_from(error))
 
-    routes.add_api_route(path, send, methods=["POST"], dependencies=[Depends(guard)], response_model=None)
+    routes.add_api_route(path, submit, methods=["POST"], dependencies=[Depends(guard)], response_model=None)
 
 
-async def _shown_again(request: Request, form: Form, posted: Posted, problem: Problem) -> Response:
+async def _redisplay(request: Request, form: Form, posted: PostedForm, problem: Problem) -> Response:
     """The form with the reason, under the status of the reason; who may not see the form sees the reason alone."""
     if problem.status_code in (403, 404):
         raise problem
@@ -170,6 +170,6 @@ async def _shown_again(request: Request, form: Form, posted: Posted, problem: Pr
     return answer
 
 
-def see(path: str) -> RedirectResponse:
+def see_other(path: str) -> RedirectResponse:
     """After something was done: the page where it shows, so that a reload does nothing again."""
     return RedirectResponse(path, 303)

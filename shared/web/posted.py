@@ -14,21 +14,21 @@ from starlette.requests import Request
 
 from shared.web import csrf
 from shared.web.bodies import FieldError, field_errors
-from shared.web.body_limit import too_large
+from shared.web.body_limit import body_too_large
 from shared.web.multipart import FormLimits, is_multipart
-from shared.web.problems import Problem, invalid
+from shared.web.problems import Problem, validation_problem
 from shared.web.received import receive_form
-from shared.web.uploads import TWICE, Upload, values_for
+from shared.web.uploads import DUPLICATE_FIELD, Upload, field_values
 
 Model = TypeVar("Model", bound=BaseModel)
 
-KEY, RESUME, BUTTON = "_key", "_resume", "_do"
+KEY, RESUME, BUTTON_FIELD = "_key", "_resume", "_do"
 """Fields of every form: what it is known by, that it only asks to be shown again, and the button that was pressed."""
-OURS = frozenset({csrf.FIELD, KEY, RESUME, BUTTON})
+RESERVED_FIELDS = frozenset({csrf.FIELD, KEY, RESUME, BUTTON_FIELD})
 MOST_FILES = 40
 URLENCODED_LIMIT = 1024 * 1024
 """Bytes of a form without files, which is read into memory; where files are sent to, a body may be much larger."""
-_SECRET = ("password", "code")
+_SECRET_FIELDS = ("password", "code")
 _NUMBER = re.compile(r"[0-9]{1,9}")
 _UNREADABLE = "Formulir ini tidak dapat dibaca. Muat ulang halaman, lalu isi kembali."
 
@@ -44,7 +44,7 @@ class HeldFile:
 
 
 @dataclass(frozen=True, slots=True)
-class Posted:
+class PostedForm:
     """A form's texts by name, its files, and what is wrong with it. Without a form (a page that is opened) all are empty."""
 
     key: str = ""
@@ -81,7 +81,7 @@ class Posted:
         errors = self.problem.errors if self.problem else ()
         return next((error.message for error in errors if error.field == name), "")
 
-    def judged(self, model: type[Model], *others: str, **more: object) -> Model:
+    def validate(self, model: type[Model], *others: str, **more: object) -> Model:
         """The fields of a model, each converted from text; one that is left blank counts as not sent.
 
         `others` are names that the page reads itself, `more` are values that it made. Raises Problem 422.
@@ -89,47 +89,51 @@ class Posted:
         given = {name: texts for name, texts in self.texts.items() if any(text.strip() for text in texts)}
         unknown = given.keys() - model.model_fields.keys() - set(others)
         taken = {name: texts for name, texts in given.items() if name in model.model_fields}
-        values = {name: _typed(model, name, value) for name, value in values_for(model, taken).items()}
+        values = {name: _coerce(model, name, value) for name, value in field_values(model, taken).items()}
         errors = [FieldError(name, "Isian ini tidak dikenal.") for name in sorted(unknown)]
         errors += [
-            FieldError(name, TWICE) for name in taken if len(taken[name]) > 1 and not isinstance(values[name], list)
+            FieldError(name, DUPLICATE_FIELD)
+            for name in taken
+            if len(taken[name]) > 1 and not isinstance(values[name], list)
         ]
         try:
-            judged = model.model_validate({**values, **more}, context=self.context)
+            validate = model.model_validate({**values, **more}, context=self.context)
         except ValidationError as error:
-            raise invalid([*errors, *field_errors(error.errors())]) from error
+            raise validation_problem([*errors, *field_errors(error.errors())]) from error
         if errors:
-            raise invalid(errors)
-        return judged
+            raise validation_problem(errors)
+        return validate
 
-    def with_problem(self, problem: Problem) -> Posted:
+    def with_problem(self, problem: Problem) -> PostedForm:
         return replace(self, problem=problem)
 
     def kept(self) -> list[tuple[str, str]]:
         """What is given back after signing in again; passwords are not."""
-        open_ones = ((name, texts) for name, texts in self.texts.items() if not any(one in name for one in _SECRET))
-        button = [(BUTTON, self.button)] if self.button else []
+        open_ones = (
+            (name, texts) for name, texts in self.texts.items() if not any(one in name for one in _SECRET_FIELDS)
+        )
+        button = [(BUTTON_FIELD, self.button)] if self.button else []
         return [(KEY, self.key), *button, *((name, text) for name, texts in open_ones for text in texts)]
 
 
 @asynccontextmanager
-async def read_posted(request: Request, limits: FormLimits) -> AsyncIterator[Posted]:
+async def read_posted(request: Request, limits: FormLimits) -> AsyncIterator[PostedForm]:
     """The form of this request; its files are closed at the end. Raises Problem 400, 413, 415 and 422."""
     if is_multipart(request):
-        async with receive_form(request, MOST_FILES, limits) as came:
-            yield _posted(came.texts, came.uploads, came.errors)
+        async with receive_form(request, MOST_FILES, limits) as received:
+            yield _parse(received.texts, received.uploads, received.errors)
     else:
-        yield _posted(await _urlencoded(request, limits))
+        yield _parse(await _urlencoded(request, limits))
 
 
-def _typed(model: type[BaseModel], name: str, value: str | list[str]) -> str | int | list[str]:
+def _coerce(model: type[BaseModel], name: str, value: str | list[str]) -> str | int | list[str]:
     """A number where the model wants one and none that looks like it: forms know texts alone."""
     annotation = model.model_fields[name].annotation
     wants_number = annotation is int or int in get_args(annotation)
     return int(value) if wants_number and isinstance(value, str) and _NUMBER.fullmatch(value.strip()) else value
 
 
-def from_pairs(pairs: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
+def group_pairs(pairs: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
     texts: dict[str, list[str]] = {}
     for name, text in pairs:
         texts.setdefault(name, []).append(text)
@@ -141,27 +145,27 @@ async def _urlencoded(request: Request, limits: FormLimits) -> Mapping[str, Sequ
     async for piece in request.stream():
         body += piece
         if len(body) > URLENCODED_LIMIT:
-            raise too_large(URLENCODED_LIMIT)
+            raise body_too_large(URLENCODED_LIMIT)
     try:
         pairs = parse_qsl(body.decode("ascii"), keep_blank_values=True, max_num_fields=limits.fields, errors="strict")
     except ValueError as error:
         raise Problem(400, _UNREADABLE) from error
-    return from_pairs((name, text.replace("\r\n", "\n")) for name, text in pairs)
+    return group_pairs((name, text.replace("\r\n", "\n")) for name, text in pairs)
 
 
-def _posted(
+def _parse(
     texts: Mapping[str, Sequence[str]], uploads: Sequence[Upload] = (), errors: Sequence[FieldError] = ()
-) -> Posted:
-    def ours(name: str) -> str:
+) -> PostedForm:
+    def reserved(name: str) -> str:
         return texts[name][0] if texts.get(name) else ""
 
-    theirs = {name: given for name, given in texts.items() if name not in OURS}
-    return Posted(
-        key=ours(KEY)[:200],
+    theirs = {name: given for name, given in texts.items() if name not in RESERVED_FIELDS}
+    return PostedForm(
+        key=reserved(KEY)[:200],
         texts=theirs,
         uploads=uploads,
         refused=errors,
-        csrf=ours(csrf.FIELD),
-        button=ours(BUTTON),
-        resumed=bool(ours(RESUME)),
+        csrf=reserved(csrf.FIELD),
+        button=reserved(BUTTON_FIELD),
+        resumed=bool(reserved(RESUME)),
     )

@@ -15,16 +15,16 @@ from starlette.responses import Response
 from shared.documents import port as documents
 from shared.documents.port import DocumentRefused, TooLarge
 from shared.observability import request_id
-from shared.runtime.execution import KeyReused
+from shared.runtime.execution import IdempotencyKeyReused
 from shared.storage import port as storage
-from shared.web.bodies import Body as Body
 from shared.web.bodies import FieldError as FieldError
+from shared.web.bodies import RequestBody as RequestBody
 from shared.web.bodies import field_errors
 
 logger = logging.getLogger(__name__)
 
-MEDIA_TYPE = "application/problem+json"
-RETRY_AFTER = "5"
+PROBLEM_MEDIA_TYPE = "application/problem+json"
+RETRY_AFTER_SECONDS = "5"
 """Seconds after which a part that was down is worth another try."""
 
 TITLES = {
@@ -54,8 +54,10 @@ DETAILS = {
     415: "Jenis isi permintaan ini tidak diterima.",
     422: "Ada isian yang perlu diperbaiki.",
 }
-DOWN = "Layanan sedang tidak dapat menyimpan atau membaca data. Tunggu sebentar, lalu coba lagi."
-REUSED = "Idempotency-Key ini sudah dipakai untuk isian yang lain. Gunakan kunci baru untuk permintaan yang berbeda."
+UNAVAILABLE_DETAIL = "Layanan sedang tidak dapat menyimpan atau membaca data. Tunggu sebentar, lalu coba lagi."
+KEY_REUSED_DETAIL = (
+    "Idempotency-Key ini sudah dipakai untuk isian yang lain. Gunakan kunci baru untuk permintaan yang berbeda."
+)
 
 
 class Problem(HTTPException):
@@ -87,23 +89,23 @@ class Problem(HTTPException):
 
     def response(self) -> Response:
         body = json.dumps(self.document(), ensure_ascii=False, separators=(",", ":"), default=str).encode()
-        return Response(body, self.status_code, self.headers, MEDIA_TYPE)
+        return Response(body, self.status_code, self.headers, PROBLEM_MEDIA_TYPE)
 
 
-def invalid(errors: Iterable[FieldError]) -> Problem:
+def validation_problem(errors: Iterable[FieldError]) -> Problem:
     """422 with everything that is wrong, field by field."""
     return Problem(422, DETAILS[422], errors=errors)
 
 
-def not_taken_in(refused: DocumentRefused, field: str = "") -> Problem:
+def document_refused(refusal: DocumentRefused, field: str = "") -> Problem:
     """413 or 415 for a file that the document store or a look inside refused."""
-    status = 413 if isinstance(refused, TooLarge) else 415
+    status = 413 if isinstance(refusal, TooLarge) else 415
     return Problem(
-        status, refused.message, errors=[FieldError(field, refused.message)] if field else (), code=refused.code
+        status, refusal.message, errors=[FieldError(field, refusal.message)] if field else (), code=refusal.code
     )
 
 
-def unexpected(error: BaseException) -> Problem:
+def internal_error(error: BaseException) -> Problem:
     """500 that tells only a number, under which the log has the rest."""
     reference = request_id.get()[:8].upper() or "-"
     logger.error("unexpected error, reference %s", reference, exc_info=error)
@@ -111,38 +113,38 @@ def unexpected(error: BaseException) -> Problem:
     return Problem(500, detail, reference=reference)
 
 
-def unavailable(error: BaseException) -> Problem:
+def service_unavailable(error: BaseException) -> Problem:
     """503 for a store that is down; the same Idempotency-Key may be sent again."""
     logger.warning("a store is not available: %s", error)
-    return Problem(503, getattr(error, "message", DOWN), headers={"Retry-After": RETRY_AFTER})
+    return Problem(503, getattr(error, "message", UNAVAILABLE_DETAIL), headers={"Retry-After": RETRY_AFTER_SECONDS})
 
 
-def problem_of(error: Exception) -> Problem:
+def problem_from(error: Exception) -> Problem:
     """The answer to any exception that a handler may raise."""
     match error:
         case Problem():
             return error
         case RequestValidationError():
-            return _unreadable(error)
+            return _unprocessable_request(error)
         case HTTPException():
             sentence = DETAILS.get(error.status_code, "Permintaan ini tidak dapat dilayani.")
             return Problem(error.status_code, sentence, headers=error.headers)
         case storage.StoreUnavailable() | documents.StoreUnavailable():
-            return unavailable(error)
+            return service_unavailable(error)
         case DocumentRefused():
-            return not_taken_in(error)
+            return document_refused(error)
         case documents.DocumentMissing():
             return Problem(404, "Dokumen ini tidak ditemukan.")
-        case KeyReused():
-            return Problem(422, REUSED, errors=[FieldError("Idempotency-Key", REUSED)])
+        case IdempotencyKeyReused():
+            return Problem(422, KEY_REUSED_DETAIL, errors=[FieldError("Idempotency-Key", KEY_REUSED_DETAIL)])
         case _:
-            return unexpected(error)
+            return internal_error(error)
 
 
-def _unreadable(error: RequestValidationError | ValidationError) -> Problem:
+def _unprocessable_request(error: RequestValidationError | ValidationError) -> Problem:
     found = error.errors()
     if any(each["type"] == "json_invalid" for each in found):
         return Problem(400, "Isi permintaan bukan JSON yang benar.")
     if any(each["loc"] == ("body",) and isinstance(each["input"], bytes) for each in found):
         return Problem(415, "Kirim isi permintaan sebagai JSON, dengan Content-Type: application/json.")
-    return invalid(field_errors(found))
+    return validation_problem(field_errors(found))

@@ -11,16 +11,16 @@ from dataclasses import dataclass
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from shared.web.answers import answer_to
-from shared.web.client_address import network_of
+from shared.web.answers import error_response
+from shared.web.client_address import client_network
 from shared.web.problems import Problem
 
-AT_ONCE = "Terlalu banyak permintaan sekaligus dari jaringan Anda. Coba lagi sebentar lagi."
-STREAM = re.compile(r"/api/[^/]+/live")
-MOST_BUCKETS = 20_000
-FILES = 4
+TOO_MANY_AT_ONCE_DETAIL = "Terlalu banyak permintaan sekaligus dari jaringan Anda. Coba lagi sebentar lagi."
+LIVE_STREAM_PATH = re.compile(r"/api/[^/]+/live")
+MAX_BUCKETS = 20_000
+FILES_PER_SUBMISSION = 4
 """Files sent ahead for each submission: most requests have fewer, and one that has more meets a wait and no loss."""
-LOOK_UPS = 10
+LOOKUPS_PER_SUBMISSION = 10
 """Look-ups of a request for each submission that is allowed: a page asks more often than a person submits."""
 
 
@@ -33,88 +33,92 @@ class RateRule:
     path: re.Pattern[str]
     per_minute: int
 
-    def covers(self, method: str, path: str) -> bool:
+    def matches(self, method: str, path: str) -> bool:
         return method in self.methods and self.path.fullmatch(path) is not None
 
 
-def public_rules(per_minute: int) -> tuple[RateRule, ...]:
+def public_rate_rules(per_minute: int) -> tuple[RateRule, ...]:
     """The rules for submissions, for files sent ahead of them, and for looking a request up; none if the rate is 0."""
     if not per_minute:
         return ()
-    acting, looking_too = frozenset({"POST"}), frozenset({"GET", "HEAD", "POST"})
+    post_only, lookup_methods = frozenset({"POST"}), frozenset({"GET", "HEAD", "POST"})
     return (
-        RateRule("submissions", acting, re.compile(r"/|/lacak|/api/requests/?|/api/links"), per_minute),
-        RateRule("files", acting, re.compile(r"/berkas"), per_minute * FILES),
-        RateRule("look-ups", looking_too, re.compile(r"/(?:api/requests|lacak)/.+"), per_minute * LOOK_UPS),
+        RateRule("submissions", post_only, re.compile(r"/|/lacak|/api/requests/?|/api/links"), per_minute),
+        RateRule("files", post_only, re.compile(r"/berkas"), per_minute * FILES_PER_SUBMISSION),
+        RateRule(
+            "look-ups", lookup_methods, re.compile(r"/(?:api/requests|lacak)/.+"), per_minute * LOOKUPS_PER_SUBMISSION
+        ),
     )
 
 
-class Buckets:
+class TokenBuckets:
     """What is left for each key; the one unused for longest is forgotten when there are too many."""
 
-    def __init__(self, most: int = MOST_BUCKETS, clock: Callable[[], float] = time.monotonic):
-        self._most, self._clock = most, clock
-        self._left: OrderedDict[tuple[str, str], tuple[float, float]] = OrderedDict()
+    def __init__(self, maximum: int = MAX_BUCKETS, clock: Callable[[], float] = time.monotonic):
+        self._maximum, self._clock = maximum, clock
+        self._tokens: OrderedDict[tuple[str, str], tuple[float, float]] = OrderedDict()
 
     def take(self, key: tuple[str, str], per_minute: int) -> float:
         """0 if there was one left, else the seconds until there is."""
         now = self._clock()
-        left, since = self._left.pop(key, (float(per_minute), now))
-        left = min(float(per_minute), left + (now - since) * per_minute / 60)
-        wait = 0.0 if left >= 1 else (1 - left) * 60 / per_minute
-        self._left[key] = (left if wait else left - 1, now)
-        if len(self._left) > self._most:
-            self._left.popitem(last=False)
+        tokens, since = self._tokens.pop(key, (float(per_minute), now))
+        tokens = min(float(per_minute), tokens + (now - since) * per_minute / 60)
+        wait = 0.0 if tokens >= 1 else (1 - tokens) * 60 / per_minute
+        self._tokens[key] = (tokens if wait else tokens - 1, now)
+        if len(self._tokens) > self._maximum:
+            self._tokens.popitem(last=False)
         return wait
 
 
-class RateLimit:
+class RateLimitMiddleware:
     """429 for an address that comes too often, before anything else is done for it."""
 
-    def __init__(self, app: ASGIApp, rules: Sequence[RateRule], buckets: Buckets | None = None):
-        self.app, self._rules, self._buckets = app, tuple(rules), buckets or Buckets()
+    def __init__(self, app: ASGIApp, rules: Sequence[RateRule], buckets: TokenBuckets | None = None):
+        self.app, self._rules, self._buckets = app, tuple(rules), buckets or TokenBuckets()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        wait = self._wait(scope) if scope["type"] == "http" else 0.0
+        wait = self._seconds_to_wait(scope) if scope["type"] == "http" else 0.0
         if not wait:
             await self.app(scope, receive, send)
             return
-        await answer_to(scope, too_often(math.ceil(wait)))(scope, receive, send)
+        await error_response(scope, rate_limit_problem(math.ceil(wait)))(scope, receive, send)
 
-    def _wait(self, scope: Scope) -> float:
+    def _seconds_to_wait(self, scope: Scope) -> float:
         for rule in self._rules:
-            if rule.covers(scope["method"], scope["path"]):
-                return self._buckets.take((rule.name, network_of(scope.get("client_address", ""))), rule.per_minute)
+            if rule.matches(scope["method"], scope["path"]):
+                return self._buckets.take((rule.name, client_network(scope.get("client_address", ""))), rule.per_minute)
         return 0.0
 
 
-class ConcurrencyLimit:
+class ConcurrencyLimitMiddleware:
     """429 for an address with too many requests under way; behind a gateway, connections tell nothing of addresses.
 
     Live streams are open for hours and have limits of their own.
     """
 
-    def __init__(self, app: ASGIApp, most: int):
-        self.app, self._most = app, most
-        self._under_way: Counter[str] = Counter()
+    def __init__(self, app: ASGIApp, maximum: int):
+        self.app, self._maximum = app, maximum
+        self._active_requests: Counter[str] = Counter()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or STREAM.fullmatch(scope["path"]):
+        if scope["type"] != "http" or LIVE_STREAM_PATH.fullmatch(scope["path"]):
             await self.app(scope, receive, send)
             return
-        network = network_of(scope.get("client_address", ""))
-        if self._under_way[network] >= self._most:
-            await answer_to(scope, Problem(429, AT_ONCE, headers={"Retry-After": "5"}))(scope, receive, send)
+        network = client_network(scope.get("client_address", ""))
+        if self._active_requests[network] >= self._maximum:
+            await error_response(scope, Problem(429, TOO_MANY_AT_ONCE_DETAIL, headers={"Retry-After": "5"}))(
+                scope, receive, send
+            )
             return
-        self._under_way[network] += 1
+        self._active_requests[network] += 1
         try:
             await self.app(scope, receive, send)
         finally:
-            self._under_way[network] -= 1
-            if not self._under_way[network]:
-                del self._under_way[network]
+            self._active_requests[network] -= 1
+            if not self._active_requests[network]:
+                del self._active_requests[network]
 
 
-def too_often(seconds: int) -> Problem:
-    sentence = f"Terlalu banyak permintaan dari jaringan Anda. Coba lagi dalam {seconds} detik."
-    return Problem(429, sentence, headers={"Retry-After": str(seconds)})
+def rate_limit_problem(seconds: int) -> Problem:
+    detail = f"Terlalu banyak permintaan dari jaringan Anda. Coba lagi dalam {seconds} detik."
+    return Problem(429, detail, headers={"Retry-After": str(seconds)})

@@ -14,24 +14,24 @@ from shared.documents.inspection import Inspector
 from shared.documents.measured import DOCUMENTS
 from shared.documents.port import DocumentRefused, TooLarge
 from shared.web.bodies import FieldError
-from shared.web.multipart import SPARE_FILES, FormLimits, FormParser, a_form, parsed
-from shared.web.uploads import Upload, named_refusal
+from shared.web.multipart import SPARE_FILES, FormLimits, FormParser, parse_form, require_multipart
+from shared.web.uploads import Upload, refusal_message
 
 
-class PatientParser(FormParser):
+class LenientFormParser(FormParser):
     """Reads on past a file that is too large and drops the rest of it, so that nothing else of the form is lost."""
 
     def __init__(self, request: Request, most_files: int, limits: FormLimits):
         super().__init__(request, most_files, limits)
         self.too_large: set[int] = set()
 
-    def _let_pass(self) -> bool:
+    def _allow_oversized(self) -> bool:
         self.too_large.add(id(self._current_part.file))
         return False
 
 
 @dataclass(frozen=True, slots=True)
-class Received:
+class ReceivedForm:
     """All of a form: its texts by name, its files as they came, and what is wrong with those that could not be taken in."""
 
     texts: Mapping[str, Sequence[str]]
@@ -40,20 +40,22 @@ class Received:
 
 
 @asynccontextmanager
-async def receive_form(request: Request, most_files: int, limits: FormLimits) -> AsyncIterator[Received]:
+async def receive_form(request: Request, most_files: int, limits: FormLimits) -> AsyncIterator[ReceivedForm]:
     """A form of which nothing is lost because something is wrong. Files are closed at the end.
 
     Raises Problem: 400 broken, 415 not a form, 422 more parts than any form has.
     """
-    parser = PatientParser(a_form(request), most_files + SPARE_FILES, limits)
-    parts = await parsed(parser)
+    parser = LenientFormParser(require_multipart(request), most_files + SPARE_FILES, limits)
+    parts = await parse_form(parser)
     try:
         yield _received(parts.multi_items(), parser, limits)
     finally:
         await parts.close()
 
 
-def _received(parts: Sequence[tuple[str, UploadFile | str]], parser: PatientParser, limits: FormLimits) -> Received:
+def _received(
+    parts: Sequence[tuple[str, UploadFile | str]], parser: LenientFormParser, limits: FormLimits
+) -> ReceivedForm:
     texts: dict[str, list[str]] = defaultdict(list)
     uploads, errors = [], []
     for name, part in parts:
@@ -61,16 +63,16 @@ def _received(parts: Sequence[tuple[str, UploadFile | str]], parser: PatientPars
             texts[name].append(part.replace("\r\n", "\n"))
         elif id(part) in parser.too_large:
             DOCUMENTS.labels("refused").inc()
-            errors.append(FieldError(name, named_refusal(part.filename or "", TooLarge(limits.file))))
+            errors.append(FieldError(name, refusal_message(part.filename or "", TooLarge(limits.file))))
         elif part.filename or part.size:
             uploads.append(Upload(name, part.filename or "", part.size or 0, part.file))
-    return Received(texts, uploads, errors)
+    return ReceivedForm(texts, uploads, errors)
 
 
-async def inspected(upload: Upload, inspector: Inspector) -> Upload | FieldError:
+async def inspect_upload(upload: Upload, inspector: Inspector) -> Upload | FieldError:
     """The upload with its media type, or why it is refused. Raises InspectionUnavailable."""
     try:
         return replace(upload, media_type=await inspector.media_type(upload.filename, upload.file))
     except DocumentRefused as error:
         DOCUMENTS.labels("refused").inc()
-        return FieldError(upload.field, named_refusal(upload.filename, error))
+        return FieldError(upload.field, refusal_message(upload.filename, error))

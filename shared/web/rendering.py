@@ -14,19 +14,19 @@ from starlette.responses import HTMLResponse
 
 from shared.identity.accounts import Role
 from shared.identity.identity import Principal
-from shared.office import Office
+from shared.office import OfficeContact
 from shared.web import dates, labels, navigation
-from shared.web.bodies import naming
-from shared.web.csrf import csrf_of, give_visitor
+from shared.web.bodies import labelled_message
+from shared.web.csrf import csrf_token, set_visitor_cookie
 from shared.web.platform_of import platform_of
-from shared.web.sizes import size_words
-from shared.web.static_files import address_of
-from shared.web.words import bold, fill, read_words
+from shared.web.sizes import format_size
+from shared.web.static_files import static_url
+from shared.web.words import bold, fill, load_words
 
-WORTH_PACKING = 1000
+MIN_COMPRESS_BYTES = 1000
 """Bytes from which a page gets smaller by more than the packing costs."""
 
-_pages = Environment(
+_environment = Environment(
     loader=PackageLoader("shared.web"),
     autoescape=True,
     undefined=StrictUndefined,
@@ -34,22 +34,27 @@ _pages = Environment(
     lstrip_blocks=True,
     auto_reload=False,
 )
-_pages.globals.update(
-    static=address_of, labels=labels, navigation=navigation, common=read_words("shared.web"), bold=bold, naming=naming
+_environment.globals.update(
+    static=static_url,
+    labels=labels,
+    navigation=navigation,
+    common=load_words("shared.web"),
+    bold=bold,
+    labelled_message=labelled_message,
 )
-_pages.filters.update(
+_environment.filters.update(
     fill=fill,
-    day=dates.day_words,
-    plain_day=dates.plain_day,
-    short_day=dates.short_day,
-    moment=dates.moment_words,
-    short_moment=dates.short_moment,
-    clock=dates.clock_words,
-    size=size_words,
+    day=dates.format_weekday_date,
+    format_date=dates.format_date,
+    format_short_date=dates.format_short_date,
+    moment=dates.format_weekday_datetime,
+    format_short_datetime=dates.format_short_datetime,
+    clock=dates.format_time,
+    size=format_size,
 )
 
 
-class View:
+class PageContext:
     """What every page may ask of the request that it answers."""
 
     def __init__(self, request: Request):
@@ -65,7 +70,7 @@ class View:
     @property
     def csrf(self) -> str:
         """Another text at every call, so that a packed page does not betray it by its size."""
-        return csrf_of(self._request)
+        return csrf_token(self._request)
 
     @property
     def now(self) -> datetime:
@@ -79,11 +84,11 @@ class View:
     def mail_viewer(self) -> bool:
         """Whoever meets this page may read the e-mails that are kept."""
         settings = platform_of(self._request).settings
-        admin = self.principal is not None and self.principal.has(Role.ADMIN)
+        admin = self.principal is not None and self.principal.has_role(Role.ADMIN)
         return settings.mail_viewer_open or (settings.mail_viewer and admin)
 
     @property
-    def office(self) -> Office:
+    def office(self) -> OfficeContact:
         return platform_of(self._request).settings.office
 
     @property
@@ -91,30 +96,30 @@ class View:
         return platform_of(self._request).settings.docs_open
 
 
-class Pages:
+class Templates:
     """The templates of one package, which may extend and import the shared ones, with the words of that package."""
 
     def __init__(self, package: str):
-        self._templates = _templates_of(package)
-        self.words = read_words(package)
+        self._templates = _environment_for(package)
+        self.words = load_words(package)
 
     def __call__(self, request: Request, template: str, status: int = 200, /, **facts: Any) -> HTMLResponse:
         """The page; `no-store` unless the caller says otherwise."""
-        view = View(request)
+        view = PageContext(request)
         text = self._templates.get_template(template).render(page=view, words=self.words, **facts)
-        answer = _packed(request, text.encode(), status)
-        answer.headers["Content-Security-Policy"] = policy(view.nonce)
-        give_visitor(request, answer)
+        answer = _compressed_response(request, text.encode(), status)
+        answer.headers["Content-Security-Policy"] = content_security_policy(view.nonce)
+        set_visitor_cookie(request, answer)
         return answer
 
 
 @cache
-def _templates_of(package: str) -> Environment:
+def _environment_for(package: str) -> Environment:
     """One for each package, however many of its modules have pages: each would compile the shared ones again."""
-    return _pages.overlay(loader=ChoiceLoader([PackageLoader(package), PackageLoader("shared.web")]))
+    return _environment.overlay(loader=ChoiceLoader([PackageLoader(package), PackageLoader("shared.web")]))
 
 
-def policy(nonce: str) -> str:
+def content_security_policy(nonce: str) -> str:
     """Only our own style sheet, pictures and scripts that this answer names."""
     return (
         f"default-src 'none'; script-src 'nonce-{nonce}'; style-src 'self'; img-src 'self'; connect-src 'self'; "
@@ -122,13 +127,13 @@ def policy(nonce: str) -> str:
     )
 
 
-def _packed(request: Request, body: bytes, status: int) -> HTMLResponse:
-    if len(body) < WORTH_PACKING or "gzip" not in request.headers.get("accept-encoding", ""):
+def _compressed_response(request: Request, body: bytes, status: int) -> HTMLResponse:
+    if len(body) < MIN_COMPRESS_BYTES or "gzip" not in request.headers.get("accept-encoding", ""):
         return HTMLResponse(body, status, {"Vary": "Accept-Encoding"})
     return HTMLResponse(
         gzip.compress(body, 6, mtime=0), status, {"Vary": "Accept-Encoding", "Content-Encoding": "gzip"}
     )
 
 
-shared_pages = Pages("shared.web")
+shared_templates = Templates("shared.web")
 """Pages that belong to no service."""

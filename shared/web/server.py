@@ -16,21 +16,21 @@ from fastapi import FastAPI
 from shared import interrupts
 from shared.settings import Settings
 from shared.web.client_address import parse_proxies
-from shared.web.connections import Connections, descriptor_limit, raise_descriptor_limit
-from shared.web.http_protocol import CarefulHttp
+from shared.web.connections import ConnectionRegistry, descriptor_limit, raise_descriptor_limit
+from shared.web.http_protocol import TimeLimitedHttpProtocol
 
-GRACE = 20
+GRACEFUL_SHUTDOWN_SECONDS = 20
 """Seconds that requests in hand are given to finish."""
-STOP_SECONDS = 55.0
+SHUTDOWN_DEADLINE_SECONDS = 55.0
 """Longer than requests, batches and outboxes are given together; then the process ends with what it left to the next start."""
-KEEP_ALIVE = 30
+KEEP_ALIVE_SECONDS = 30
 BACKLOG = 2048
-ACCEPTED_AT_ONCE = 16
+ACCEPT_BATCH_SIZE = 16
 """Connections taken from the queue before the next look at what else there is to do; asyncio goes on trying as often when it
 has run out of descriptors, and reports each time."""
-GARBAGE = 10_000
+GC_THRESHOLD = 10_000
 """Objects made and not let go of, after which the young ones are looked through for cycles."""
-_NOT_HERE = (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT)
+_ADDRESS_UNAVAILABLE = (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT)
 
 
 class SimpulServer(uvicorn.Server):
@@ -44,8 +44,8 @@ class SimpulServer(uvicorn.Server):
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """The first signal lets requests in hand finish; before the start, and for the second, there is nothing to wait for."""
         if self.should_exit or not self.started:
-            interrupts.end_now(128 + sig)
-        interrupts.end_within(STOP_SECONDS, 128 + sig)
+            interrupts.exit_now(128 + sig)
+        interrupts.exit_after(SHUTDOWN_DEADLINE_SECONDS, 128 + sig)
         super().handle_exit(sig, frame)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
@@ -55,47 +55,49 @@ class SimpulServer(uvicorn.Server):
         await super().shutdown(sockets)
 
 
-def server_for(app: FastAPI, **options: Any) -> SimpulServer:
+def create_server(app: FastAPI, **options: Any) -> SimpulServer:
     """A server for this application; `options` are uvicorn's and override ours."""
-    ours: dict[str, Any] = {
+    defaults: dict[str, Any] = {
         "loop": "uvloop" if importlib.util.find_spec("uvloop") else "asyncio",
-        "http": partial(CarefulHttp, connections=_connections_of(app)),
-        "backlog": ACCEPTED_AT_ONCE,
+        "http": partial(TimeLimitedHttpProtocol, connections=_connection_registry(app)),
+        "backlog": ACCEPT_BATCH_SIZE,
         "ws": "none",
         "lifespan": "on",
         "log_config": None,
         "access_log": False,
         "server_header": False,
         "proxy_headers": False,
-        "timeout_keep_alive": KEEP_ALIVE,
-        "timeout_graceful_shutdown": GRACE,
+        "timeout_keep_alive": KEEP_ALIVE_SECONDS,
+        "timeout_graceful_shutdown": GRACEFUL_SHUTDOWN_SECONDS,
     }
-    return SimpulServer(uvicorn.Config(app, **{**ours, **options}))
+    return SimpulServer(uvicorn.Config(app, **{**defaults, **options}))
 
 
-def _connections_of(app: FastAPI) -> Connections:
+def _connection_registry(app: FastAPI) -> ConnectionRegistry:
     platform = getattr(app.state, "platform", None)
     settings = platform.settings if platform else Settings()
-    return Connections(settings.connections_per_address, descriptor_limit(), parse_proxies(settings.trusted_proxies))
+    return ConnectionRegistry(
+        settings.connections_per_address, descriptor_limit(), parse_proxies(settings.trusted_proxies)
+    )
 
 
 def listen(host: str, port: int) -> list[socket.socket]:
     """Take the port at every address of the host. Raises OSError if it is taken, or if none of them is ours."""
-    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-    taken: list[socket.socket] = []
-    for family, kind, protocol, _, address in dict.fromkeys(found):
+    addresses = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    bound_sockets: list[socket.socket] = []
+    for family, kind, protocol, _, address in dict.fromkeys(addresses):
         try:
-            taken.append(_bound(socket.socket(family, kind, protocol), address))
+            bound_sockets.append(_bind(socket.socket(family, kind, protocol), address))
         except OSError as error:
             # "localhost" is often two addresses, of which a machine without IPv6 has one.
-            if error.errno not in _NOT_HERE or (not taken and address == found[-1][4]):
-                for each in taken:
-                    each.close()
+            if error.errno not in _ADDRESS_UNAVAILABLE or (not bound_sockets and address == addresses[-1][4]):
+                for bound_socket in bound_sockets:
+                    bound_socket.close()
                 raise
-    return taken
+    return bound_sockets
 
 
-def _bound(listener: socket.socket, address: Any) -> socket.socket:
+def _bind(listener: socket.socket, address: Any) -> socket.socket:
     try:
         if listener.family == socket.AF_INET6:
             listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
@@ -111,14 +113,14 @@ def _bound(listener: socket.socket, address: Any) -> socket.socket:
 def run_server(app: FastAPI, sockets: list[socket.socket]) -> bool:
     """Serve until told to stop. Returns whether it started at all; the log says why not."""
     raise_descriptor_limit()
-    server = server_for(app)
-    _look_less_for_garbage()
+    server = create_server(app)
+    _tune_garbage_collector()
     server.run(sockets=sockets)
     return server.started
 
 
-def _look_less_for_garbage() -> None:
+def _tune_garbage_collector() -> None:
     """What is loaded by now stays for good, and what a request leaves behind goes by itself: cycles are few."""
     gc.collect()
     gc.freeze()
-    gc.set_threshold(GARBAGE)
+    gc.set_threshold(GC_THRESHOLD)

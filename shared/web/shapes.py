@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from typing import Any
 
 from shared.contracts.facts import Applicant, DocumentRef, Letter
-from shared.contracts.history import Entry
-from shared.web.labels import EVENT_LABELS, WARNING_SENTENCES, actor_label
+from shared.contracts.history import HistoryEntry
+from shared.web.labels import EVENT_LABELS, WARNING_MESSAGES, actor_label
 
 
 def documents(stored: Iterable[DocumentRef]) -> list[dict[str, Any]]:
@@ -15,7 +15,7 @@ def documents(stored: Iterable[DocumentRef]) -> list[dict[str, Any]]:
     return [document.model_dump(mode="json", exclude={"key"}) for document in stored]
 
 
-def timeline(history: Iterable[Entry], *, by_silence: bool = False) -> list[dict[str, Any]]:
+def timeline(history: Iterable[HistoryEntry], *, by_silence: bool = False) -> list[dict[str, Any]]:
     """`{time, event, label, by, note}` of each event, oldest first; `by_silence`: nobody confirmed but the days went by."""
     return [
         {
@@ -31,7 +31,7 @@ def timeline(history: Iterable[Entry], *, by_silence: bool = False) -> list[dict
 
 def warnings(codes: Iterable[str]) -> list[dict[str, str]]:
     """`{code, message}` of each; a code that is no longer known speaks for itself."""
-    return [{"code": code, "message": WARNING_SENTENCES.get(code, code)} for code in codes]
+    return [{"code": code, "message": WARNING_MESSAGES.get(code, code)} for code in codes]
 
 
 def form(applicant: Applicant | None, letter: Letter | None, description: str) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 KIB, MIB = 1024, 1024 * 1024
 
 
-def size_words(size: int) -> str:
+def format_size(size: int) -> str:
     """612 KB, 6,4 MB or 25 MB."""
     if size < MIB:
         return f"{max(1, round(size / KIB))} KB"

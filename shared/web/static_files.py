@@ -13,41 +13,43 @@ from starlette.responses import Response
 from shared.web.problems import Problem
 
 FOLDER = Path(__file__).parent / "static"
-TYPES = {
+MEDIA_TYPES = {
     ".css": "text/css; charset=utf-8",
     ".ico": "image/x-icon",
     ".js": "text/javascript; charset=utf-8",
     ".svg": "image/svg+xml",
     ".txt": "text/plain; charset=utf-8",
 }
-AT_THE_ROOT = ("favicon.ico", "robots.txt")
+ROOT_FILES = ("favicon.ico", "robots.txt")
 """Files that programs ask for at a fixed address."""
-FOR_EVER = "public, max-age=31536000, immutable"
-ASK_AGAIN = "public, max-age=0, must-revalidate"
+IMMUTABLE = "public, max-age=31536000, immutable"
+REVALIDATE = "public, max-age=0, must-revalidate"
 
 
 @dataclass(frozen=True, slots=True)
 class StaticFile:
     media_type: str
-    plain: bytes
-    packed: bytes
+    content: bytes
+    compressed: bytes
     version: str
 
 
-def _load() -> dict[str, StaticFile]:
+def _load_files() -> dict[str, StaticFile]:
     files = {}
     for path in sorted(FOLDER.iterdir()):
-        if path.suffix in TYPES:
-            plain = path.read_bytes()
-            version = hashlib.sha256(plain).hexdigest()[:16]
-            files[path.name] = StaticFile(TYPES[path.suffix], plain, gzip.compress(plain, 9, mtime=0), version)
+        if path.suffix in MEDIA_TYPES:
+            content = path.read_bytes()
+            version = hashlib.sha256(content).hexdigest()[:16]
+            files[path.name] = StaticFile(
+                MEDIA_TYPES[path.suffix], content, gzip.compress(content, 9, mtime=0), version
+            )
     return files
 
 
-FILES = _load()
+FILES = _load_files()
 
 
-def address_of(name: str) -> str:
+def static_url(name: str) -> str:
     """Where a file is; another content has another address."""
     return f"/static/{name}?v={FILES[name].version}"
 
@@ -57,12 +59,12 @@ async def static_file(request: Request, name: str) -> Response:
     file = FILES.get(name)
     if file is None:
         raise Problem(404, "Berkas ini tidak ada.")
-    packed = "gzip" in request.headers.get("accept-encoding", "")
-    tag = f'"{file.version}{"-gz" if packed else ""}"'
-    forever = request.query_params.get("v") == file.version
-    headers = {"ETag": tag, "Vary": "Accept-Encoding", "Cache-Control": FOR_EVER if forever else ASK_AGAIN}
-    if tag in request.headers.get("if-none-match", ""):
+    compressed = "gzip" in request.headers.get("accept-encoding", "")
+    etag = f'"{file.version}{"-gz" if compressed else ""}"'
+    versioned = request.query_params.get("v") == file.version
+    headers = {"ETag": etag, "Vary": "Accept-Encoding", "Cache-Control": IMMUTABLE if versioned else REVALIDATE}
+    if etag in request.headers.get("if-none-match", ""):
         return Response(status_code=304, headers=headers)
-    if packed:
+    if compressed:
         headers["Content-Encoding"] = "gzip"
-    return Response(file.packed if packed else file.plain, headers=headers, media_type=file.media_type)
+    return Response(file.compressed if compressed else file.content, headers=headers, media_type=file.media_type)

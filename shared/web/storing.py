@@ -11,12 +11,12 @@ from shared.contracts.facts import DocumentKind, DocumentRef
 from shared.documents.media_types import stored_name
 from shared.documents.port import DocumentRefused, DocumentStore
 from shared.web.multipart import DEFAULT_LIMITS, FormLimits
-from shared.web.problems import not_taken_in
-from shared.web.uploads import ReadForm, Upload
+from shared.web.problems import document_refused
+from shared.web.uploads import ParsedForm, Upload
 
 
 async def store_uploads(
-    form: ReadForm[Any],
+    form: ParsedForm[Any],
     store: DocumentStore,
     new_id: NewId,
     round: int,
@@ -28,20 +28,20 @@ async def store_uploads(
     Raises Problem 413 or 415 and StoreUnavailable; then nothing of the form stays behind.
     """
     uploads = [(kind, upload) for field, kind in kinds.items() for upload in form.files.get(field, ())]
-    putting = (store_upload(upload, kind, store, new_id, round, limits.file) for kind, upload in uploads)
-    outcomes = await asyncio.gather(*putting, return_exceptions=True)
+    writes = (store_upload(upload, kind, store, new_id, round, limits.file) for kind, upload in uploads)
+    outcomes = await asyncio.gather(*writes, return_exceptions=True)
     stored = tuple(outcome for outcome in outcomes if isinstance(outcome, DocumentRef))
     failed = [outcome for outcome in outcomes if isinstance(outcome, BaseException)]
     if not failed:
         return stored
-    await discard(store, stored)
-    place = next(place for place, outcome in enumerate(outcomes) if outcome is failed[0])
+    await discard_documents(store, stored)
+    index = next(index for index, outcome in enumerate(outcomes) if outcome is failed[0])
     if isinstance(failed[0], DocumentRefused):
-        raise not_taken_in(failed[0], uploads[place][1].field) from failed[0]
+        raise document_refused(failed[0], uploads[index][1].field) from failed[0]
     raise failed[0]
 
 
-async def discard(store: DocumentStore, documents: Iterable[DocumentRef]) -> None:
+async def discard_documents(store: DocumentStore, documents: Iterable[DocumentRef]) -> None:
     """Delete what no request will name; what cannot be deleted now is swept later."""
     await asyncio.gather(*(store.delete(document.key) for document in documents), return_exceptions=True)
 

@@ -14,33 +14,33 @@ from shared.text_cleaning import (
     clean_number,
     clean_paragraphs,
     clean_phone,
-    without_invisible,
+    remove_invisible,
 )
 
 CONTROL_IN_LINE = "Isian ini memuat ganti baris atau karakter kendali yang tidak diterima."
 CONTROL_IN_PARAGRAPHS = "Isian ini memuat karakter kendali yang tidak diterima."
-LONGEST = 20_000
+MAX_CLEANED_LENGTH = 20_000
 """Characters up to which a text is cleaned; no field takes so many, and what is longer is refused as it is."""
 
 
-def _cleaning(clean: Callable[[str], str], sentence: str = "") -> BeforeValidator:
+def _cleaned_by(clean: Callable[[str], str], message: str = "") -> BeforeValidator:
     """What is no text is left to the validators that follow."""
 
-    def cleaned(written: Any) -> Any:
-        if not isinstance(written, str) or len(written) > LONGEST:
-            return written
+    def cleaned(value: Any) -> Any:
+        if not isinstance(value, str) or len(value) > MAX_CLEANED_LENGTH:
+            return value
         try:
-            return clean(written)
+            return clean(value)
         except ControlCharacter as error:
-            raise ValueError(sentence) from error
+            raise ValueError(message) from error
 
     return BeforeValidator(cleaned)
 
 
-LINE = _cleaning(clean_line, CONTROL_IN_LINE)
-PARAGRAPHS = _cleaning(clean_paragraphs, CONTROL_IN_PARAGRAPHS)
-NUMBER = _cleaning(clean_number)
-PHONE = _cleaning(clean_phone)
-EMAIL = _cleaning(clean_email)
-INVISIBLE = _cleaning(without_invisible)
+CLEAN_LINE = _cleaned_by(clean_line, CONTROL_IN_LINE)
+CLEAN_PARAGRAPHS = _cleaned_by(clean_paragraphs, CONTROL_IN_PARAGRAPHS)
+CLEAN_NUMBER = _cleaned_by(clean_number)
+CLEAN_PHONE = _cleaned_by(clean_phone)
+CLEAN_EMAIL = _cleaned_by(clean_email)
+STRIP_INVISIBLE = _cleaned_by(remove_invisible)
 """For names and codes that must be written exactly: nothing but what nobody sees is taken away."""

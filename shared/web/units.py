@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Unit:
+class WorkUnit:
     """A dinas, badan, kecamatan or other unit; one that is no longer active is not offered."""
 
     code: str
@@ -20,35 +20,35 @@ DISTRICTS = (
     *("Wasile", "Wasile Selatan", "Wasile Tengah", "Wasile Timur", "Wasile Utara"),
 )
 
-UNITS: tuple[Unit, ...] = (
-    Unit("D01", "Dinas Komunikasi dan Informatika", "Diskominfo"),
-    Unit("D02", "Dinas Perhubungan", "Dishub"),
-    Unit("D03", "Dinas Sosial", "Dinsos"),
-    Unit("D04", "Dinas Kesehatan", "Dinkes"),
-    Unit("D05", "Dinas Pendidikan, Kepemudaan dan Olahraga", "Dikpora"),
-    Unit("D06", "Dinas Kependudukan dan Pencatatan Sipil", "Disdukcapil"),
-    Unit("D07", "Dinas Pemberdayaan Masyarakat dan Desa", "DPMD"),
-    Unit("D08", "Dinas Pertanian", "Distan"),
-    Unit("D09", "Dinas Ketahanan Pangan", "DKP"),
-    Unit("D10", "Dinas Pekerjaan Umum dan Penataan Ruang", "PUPR"),
-    Unit("D11", "Dinas Perumahan dan Kawasan Permukiman", "Perkim"),
-    Unit("D12", "Dinas Kebudayaan dan Pariwisata", "Disbudpar"),
-    Unit("D13", "Dinas Kelautan dan Perikanan"),
-    Unit("D14", "Dinas Lingkungan Hidup", "DLH"),
-    Unit("D15", "Dinas Penanaman Modal dan Pelayanan Terpadu Satu Pintu", "DPMPTSP"),
-    Unit("D16", "Dinas Tenaga Kerja dan Transmigrasi", "Disnakertrans"),
-    Unit("D17", "Dinas Perindustrian, Perdagangan, Koperasi dan UKM", "Disperindagkop"),
-    Unit("D18", "Dinas Perpustakaan dan Arsip"),
-    Unit("B01", "Badan Pengelolaan Keuangan dan Aset Daerah", "BPKAD"),
-    Unit("B02", "Badan Pendapatan Daerah", "Bapenda"),
-    Unit("B03", "Badan Kepegawaian dan Pengembangan Sumber Daya Manusia", "BKPSDM"),
-    Unit("B04", "Badan Penanggulangan Bencana Daerah", "BPBD"),
-    Unit("B05", "Badan Perencanaan Pembangunan, Penelitian dan Pengembangan Daerah", "BP4D"),
-    Unit("B06", "Badan Kesatuan Bangsa dan Politik", "Kesbangpol"),
-    Unit("L01", "Sekretariat Daerah", "Setda"),
-    Unit("L02", "Sekretariat DPRD", "Setwan"),
-    Unit("L03", "Inspektorat"),
-    Unit("L04", "Satuan Polisi Pamong Praja", "Satpol PP"),
-    Unit("L05", "RSUD Maba"),
-    *(Unit(f"K{place:02d}", f"Kecamatan {name}") for place, name in enumerate(DISTRICTS, 1)),
+WORK_UNITS: tuple[WorkUnit, ...] = (
+    WorkUnit("D01", "Dinas Komunikasi dan Informatika", "Diskominfo"),
+    WorkUnit("D02", "Dinas Perhubungan", "Dishub"),
+    WorkUnit("D03", "Dinas Sosial", "Dinsos"),
+    WorkUnit("D04", "Dinas Kesehatan", "Dinkes"),
+    WorkUnit("D05", "Dinas Pendidikan, Kepemudaan dan Olahraga", "Dikpora"),
+    WorkUnit("D06", "Dinas Kependudukan dan Pencatatan Sipil", "Disdukcapil"),
+    WorkUnit("D07", "Dinas Pemberdayaan Masyarakat dan Desa", "DPMD"),
+    WorkUnit("D08", "Dinas Pertanian", "Distan"),
+    WorkUnit("D09", "Dinas Ketahanan Pangan", "DKP"),
+    WorkUnit("D10", "Dinas Pekerjaan Umum dan Penataan Ruang", "PUPR"),
+    WorkUnit("D11", "Dinas Perumahan dan Kawasan Permukiman", "Perkim"),
+    WorkUnit("D12", "Dinas Kebudayaan dan Pariwisata", "Disbudpar"),
+    WorkUnit("D13", "Dinas Kelautan dan Perikanan"),
+    WorkUnit("D14", "Dinas Lingkungan Hidup", "DLH"),
+    WorkUnit("D15", "Dinas Penanaman Modal dan Pelayanan Terpadu Satu Pintu", "DPMPTSP"),
+    WorkUnit("D16", "Dinas Tenaga Kerja dan Transmigrasi", "Disnakertrans"),
+    WorkUnit("D17", "Dinas Perindustrian, Perdagangan, Koperasi dan UKM", "Disperindagkop"),
+    WorkUnit("D18", "Dinas Perpustakaan dan Arsip"),
+    WorkUnit("B01", "Badan Pengelolaan Keuangan dan Aset Daerah", "BPKAD"),
+    WorkUnit("B02", "Badan Pendapatan Daerah", "Bapenda"),
+    WorkUnit("B03", "Badan Kepegawaian dan Pengembangan Sumber Daya Manusia", "BKPSDM"),
+    WorkUnit("B04", "Badan Penanggulangan Bencana Daerah", "BPBD"),
+    WorkUnit("B05", "Badan Perencanaan Pembangunan, Penelitian dan Pengembangan Daerah", "BP4D"),
+    WorkUnit("B06", "Badan Kesatuan Bangsa dan Politik", "Kesbangpol"),
+    WorkUnit("L01", "Sekretariat Daerah", "Setda"),
+    WorkUnit("L02", "Sekretariat DPRD", "Setwan"),
+    WorkUnit("L03", "Inspektorat"),
+    WorkUnit("L04", "Satuan Polisi Pamong Praja", "Satpol PP"),
+    WorkUnit("L05", "RSUD Maba"),
+    *(WorkUnit(f"K{index:02d}", f"Kecamatan {name}") for index, name in enumerate(DISTRICTS, 1)),
 )

@@ -17,10 +17,10 @@ from starlette.requests import Request
 from shared.documents.inspection import Inspector
 from shared.documents.measured import DOCUMENTS
 from shared.documents.port import DocumentRefused
-from shared.web.bodies import REQUIRED_FILE, FieldError, field_errors
-from shared.web.multipart import DEFAULT_LIMITS, SPARE_FILES, FormLimits, FormParser, a_form, parsed
+from shared.web.bodies import REQUIRED_FILE_MESSAGE, FieldError, field_errors
+from shared.web.multipart import DEFAULT_LIMITS, SPARE_FILES, FormLimits, FormParser, parse_form, require_multipart
 from shared.web.platform_of import platform_of
-from shared.web.problems import Problem, invalid, not_taken_in
+from shared.web.problems import Problem, document_refused, validation_problem
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -29,8 +29,8 @@ Model = TypeVar("Model", bound=BaseModel)
 class FileRule:
     """How many files a field takes."""
 
-    least: int = 0
-    most: int = 1
+    min_count: int = 0
+    max_count: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ class Upload:
 
 
 @dataclass(frozen=True, slots=True)
-class ReadForm(Generic[Model]):
+class ParsedForm(Generic[Model]):
     """A form that is right in every part."""
 
     fields: Model
@@ -53,7 +53,7 @@ class ReadForm(Generic[Model]):
 
 
 @dataclass(slots=True)
-class _Sorted:
+class _FormParts:
     """What came, by field, and what is wrong with it so far."""
 
     texts: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
@@ -68,7 +68,7 @@ async def read_form(
     files: Mapping[str, FileRule],
     limits: FormLimits = DEFAULT_LIMITS,
     context: Mapping[str, str] | None = None,
-) -> AsyncIterator[ReadForm[Model]]:
+) -> AsyncIterator[ParsedForm[Model]]:
     """The form of this request; a text field left blank counts as not sent. Files are closed at the end, validators get
     `context`.
 
@@ -76,104 +76,107 @@ async def read_form(
     422 with everything that is wrong.
     """
     parser = _parser(request, files, limits)
-    parts = await parsed(parser)
+    parts = await parse_form(parser)
     try:
-        came = _sorted(parts.multi_items(), model, files)
-        fields = _fields(came, model, context)
-        yield await _judged(came, fields, files, platform_of(request).inspector)
+        form_parts = _sort_parts(parts.multi_items(), model, files)
+        fields = _fields(form_parts, model, context)
+        yield await _validate(form_parts, fields, files, platform_of(request).inspector)
     finally:
         await parts.close()
 
 
-async def _judged(
-    came: _Sorted,
+async def _validate(
+    form_parts: _FormParts,
     fields: Model | None,
     rules: Mapping[str, FileRule],
     inspector: Inspector,
-) -> ReadForm[Model]:
-    _count(came, rules)
-    refused = await _inspect(came, inspector)
-    if came.errors or fields is None:
-        raise invalid([*came.errors, *(FieldError(at, named_refusal(name, error)) for at, name, error in refused)])
+) -> ParsedForm[Model]:
+    _count(form_parts, rules)
+    refused = await _inspect(form_parts, inspector)
+    if form_parts.errors or fields is None:
+        raise validation_problem(
+            [*form_parts.errors, *(FieldError(at, refusal_message(name, error)) for at, name, error in refused)]
+        )
     if refused:
         raise _refusal(refused)
-    return ReadForm(fields, {name: came.uploads.get(name, []) for name in rules})
+    return ParsedForm(fields, {name: form_parts.uploads.get(name, []) for name in rules})
 
 
-def _sorted(
+def _sort_parts(
     parts: Sequence[tuple[str, UploadFile | str]], model: type[BaseModel], rules: Mapping[str, FileRule]
-) -> _Sorted:
-    came = _Sorted()
+) -> _FormParts:
+    form_parts = _FormParts()
     for name, part in parts:
         if isinstance(part, str):
             if name in rules:
                 if part.strip():
-                    came.errors.append(FieldError(name, "Kirim sebagai berkas, bukan teks."))
+                    form_parts.errors.append(FieldError(name, "Kirim sebagai berkas, bukan teks."))
             elif part.strip():
-                came.texts[name].append(part.replace("\r\n", "\n"))
+                form_parts.texts[name].append(part.replace("\r\n", "\n"))
         elif name in rules:
             if part.filename or part.size:
-                came.uploads[name].append(Upload(name, part.filename or "", part.size or 0, part.file))
+                form_parts.uploads[name].append(Upload(name, part.filename or "", part.size or 0, part.file))
         else:
             known = name in model.model_fields
-            came.errors.append(FieldError(name, "Isi dengan teks, bukan berkas." if known else _UNKNOWN))
-    return came
+            form_parts.errors.append(FieldError(name, "Isi dengan teks, bukan berkas." if known else _UNKNOWN_FIELD))
+    return form_parts
 
 
-_UNKNOWN = "Isian ini tidak dikenal."
-TWICE = "Isi satu kali saja."
+_UNKNOWN_FIELD = "Isian ini tidak dikenal."
+DUPLICATE_FIELD = "Isi satu kali saja."
 
 
-def _fields(came: _Sorted, model: type[Model], context: Mapping[str, str] | None) -> Model | None:
-    values = values_for(model, came.texts)
-    twice = (name for name, texts in came.texts.items() if len(texts) > 1 and not isinstance(values[name], list))
-    came.errors.extend(FieldError(name, TWICE) for name in twice)
+def _fields(form_parts: _FormParts, model: type[Model], context: Mapping[str, str] | None) -> Model | None:
+    values = field_values(model, form_parts.texts)
+    twice = (name for name, texts in form_parts.texts.items() if len(texts) > 1 and not isinstance(values[name], list))
+    form_parts.errors.extend(FieldError(name, DUPLICATE_FIELD) for name in twice)
     try:
         return model.model_validate(values, context=context)
     except ValidationError as error:
-        told = {each.field for each in came.errors}
-        came.errors.extend(each for each in field_errors(error.errors()) if each.field not in told)
+        told = {each.field for each in form_parts.errors}
+        form_parts.errors.extend(each for each in field_errors(error.errors()) if each.field not in told)
         return None
 
 
-def values_for(model: type[BaseModel], texts: Mapping[str, Sequence[str]]) -> dict[str, str | list[str]]:
+def field_values(model: type[BaseModel], texts: Mapping[str, Sequence[str]]) -> dict[str, str | list[str]]:
     """What a form says, for the model: a list where that takes several values, else the first one."""
     return {
-        name: list(given) if _takes_many(model.model_fields.get(name)) else given[0] for name, given in texts.items()
+        name: list(given) if _is_multi_valued(model.model_fields.get(name)) else given[0]
+        for name, given in texts.items()
     }
 
 
-def _takes_many(info: FieldInfo | None) -> bool:
+def _is_multi_valued(info: FieldInfo | None) -> bool:
     kinds = [info.annotation] if info else []
     if kinds and get_origin(kinds[0]) in (Union, UnionType):
         kinds = list(get_args(kinds[0]))
     return any(get_origin(kind) in (list, tuple, set, frozenset) for kind in kinds)
 
 
-def _count(came: _Sorted, rules: Mapping[str, FileRule]) -> None:
-    told = {each.field for each in came.errors}
+def _count(form_parts: _FormParts, rules: Mapping[str, FileRule]) -> None:
+    told = {each.field for each in form_parts.errors}
     for name, rule in rules.items():
-        wrong = too_few_or_many(rule, len(came.uploads.get(name, ())))
+        wrong = file_count_error(rule, len(form_parts.uploads.get(name, ())))
         if wrong and name not in told:
-            came.errors.append(FieldError(name, wrong))
+            form_parts.errors.append(FieldError(name, wrong))
 
 
-def too_few_or_many(rule: FileRule, count: int) -> str:
+def file_count_error(rule: FileRule, count: int) -> str:
     """What is wrong with this many files, "" if nothing is."""
-    if count > rule.most:
-        return f"Unggah paling banyak {rule.most} berkas. Sekarang {count}."
-    if count >= rule.least:
+    if count > rule.max_count:
+        return f"Unggah paling banyak {rule.max_count} berkas. Sekarang {count}."
+    if count >= rule.min_count:
         return ""
-    return f"Unggah paling sedikit {rule.least} berkas. Sekarang baru {count}." if count else REQUIRED_FILE
+    return f"Unggah paling sedikit {rule.min_count} berkas. Sekarang baru {count}." if count else REQUIRED_FILE_MESSAGE
 
 
-Refused = tuple[str, str, DocumentRefused]
+RefusedFile = tuple[str, str, DocumentRefused]
 
 
-async def _inspect(came: _Sorted, inspector: Inspector) -> list[Refused]:
+async def _inspect(form_parts: _FormParts, inspector: Inspector) -> list[RefusedFile]:
     """Name the media type of every file; those that are refused. Raises InspectionUnavailable."""
-    refused: list[Refused] = []
-    for name, uploads in came.uploads.items():
+    refused: list[RefusedFile] = []
+    for name, uploads in form_parts.uploads.items():
         for place, upload in enumerate(uploads):
             try:
                 uploads[place] = replace(upload, media_type=await inspector.media_type(upload.filename, upload.file))
@@ -183,16 +186,16 @@ async def _inspect(came: _Sorted, inspector: Inspector) -> list[Refused]:
     return refused
 
 
-def _refusal(refused: Sequence[Refused]) -> Problem:
-    problem = not_taken_in(refused[0][2])
-    problem.errors = tuple(FieldError(at, named_refusal(name, error)) for at, name, error in refused)
+def _refusal(refused: Sequence[RefusedFile]) -> Problem:
+    problem = document_refused(refused[0][2])
+    problem.errors = tuple(FieldError(at, refusal_message(name, error)) for at, name, error in refused)
     return problem
 
 
-def named_refusal(filename: str, error: DocumentRefused) -> str:
+def refusal_message(filename: str, error: DocumentRefused) -> str:
     shown = "".join(letter for letter in filename if letter.isprintable())[-60:]
     return f"{shown}: {error.message}" if shown else error.message
 
 
 def _parser(request: Request, rules: Mapping[str, FileRule], limits: FormLimits) -> FormParser:
-    return FormParser(a_form(request), sum(rule.most for rule in rules.values()) + SPARE_FILES, limits)
+    return FormParser(require_multipart(request), sum(rule.max_count for rule in rules.values()) + SPARE_FILES, limits)

@@ -15,25 +15,25 @@ FILE = "words.toml"
 class Words:
     """A table of words. `words.form.title` and `words["form"]["title"]` are the same; a word that is not there is an error."""
 
-    def __init__(self, entries: Mapping[str, Any], place: str):
-        self._entries, self._place = entries, place
+    def __init__(self, entries: Mapping[str, Any], source: str):
+        self._entries, self._source = entries, source
 
     def __getitem__(self, name: str) -> Any:
         try:
             found = self._entries[name]
         except KeyError:
-            raise KeyError(f"{self._place} has no {name!r}") from None
-        return Words(found, f"{self._place}: {name}") if isinstance(found, Mapping) else found
+            raise KeyError(f"{self._source} has no {name!r}") from None
+        return Words(found, f"{self._source}: {name}") if isinstance(found, Mapping) else found
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
             raise AttributeError(name)
         return self[name]
 
-    def get(self, name: str, otherwise: str = "") -> Any:
+    def get(self, name: str, default: str = "") -> Any:
         """For a name that came from elsewhere, and may be none of ours."""
         known = name in self._entries
-        return self[name] if known else otherwise
+        return self[name] if known else default
 
     def __contains__(self, name: object) -> bool:
         return name in self._entries
@@ -42,7 +42,7 @@ class Words:
         return iter(self._entries)
 
 
-def read_words(package: str) -> Words:
+def load_words(package: str) -> Words:
     """The words of this package's pages. Raises FileNotFoundError, tomllib.TOMLDecodeError."""
     text = files(package).joinpath("templates", FILE).read_text("utf-8")
     return Words(tomllib.loads(text), f"{package}/{FILE}")

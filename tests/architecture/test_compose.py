@@ -14,15 +14,15 @@ from typing import Any
 import pytest
 import yaml
 
-from services.cli.gateway import FILE, PORT, caddyfile
+from services.cli.gateway import CONTAINER_PORT, OUTPUT_PATH, caddyfile
 from services.cli.program import COMMANDS
 from services.cli.secrets import compose_settings
 from services.cli.session import Failed
-from services.routing import FRONT, PREFIXES
+from services.routing import DEFAULT_SERVICE, PATH_PREFIXES
 from services.wiring import BUILDERS
 from shared.configuration_warnings import configuration_warnings
 from shared.distributed import mongo_uri, s3_address
-from shared.settings import BadSettings, Settings, load_secret, load_settings, refuse_default
+from shared.settings import InvalidSettings, Settings, load_secret, load_settings, reject_weak_password
 from shared.web.client_address import parse_proxies
 
 ROOT = Path(__file__).parents[2]
@@ -162,7 +162,7 @@ def test_uploads_on_their_way_have_the_disk_and_not_a_piece_of_memory():
 def test_ours_ask_whether_they_are_ready_at_their_port():
     checks = {service["healthcheck"]["test"] for name, service in OURS.items() if name not in ENDS}
     assert len(checks) == 1
-    assert f"http://127.0.0.1:{PORT}/health/ready" in checks.pop()
+    assert f"http://127.0.0.1:{CONTAINER_PORT}/health/ready" in checks.pop()
 
 
 def test_everything_starts_in_order():
@@ -215,11 +215,11 @@ def test_no_two_files_are_alike():
 @pytest.mark.parametrize("password", ["", "changeme", "simpul-simpul-simpul", "minioadmin-minioadmin"])
 def test_defaults_in_the_file_are_refused(password: str, monkeypatch: pytest.MonkeyPatch):
     for name in ("MONGO_PASSWORD", "MINIO_PASSWORD"):
-        with pytest.raises(BadSettings):
-            refuse_default(password, name)
+        with pytest.raises(InvalidSettings):
+            reject_weak_password(password, name)
     settings = settings_of("intake", {**made(), "MONGO_PASSWORD": password, "MINIO_PASSWORD": password}, monkeypatch)
     for read in (mongo_uri, s3_address):
-        with pytest.raises(BadSettings):
+        with pytest.raises(InvalidSettings):
             read(settings)
 
 
@@ -245,16 +245,16 @@ def test_an_address_that_is_none_is_refused(url: str):
 
 
 def test_the_gateways_file_is_what_the_table_of_paths_makes():
-    assert FILE.read_text() == caddyfile(), "run `make docs`"
+    assert OUTPUT_PATH.read_text() == caddyfile(), "run `make docs`"
 
 
 def test_the_gateways_file_brings_every_path_to_its_service():
     ways = {name: paths.split() for name, paths in re.findall(r"@(\w+) path (.+)", caddyfile())}
-    assert set(ways) == set(BUILDERS) - {FRONT}
-    for prefix, owner in PREFIXES.items():
+    assert set(ways) == set(BUILDERS) - {DEFAULT_SERVICE}
+    for prefix, owner in PATH_PREFIXES.items():
         assert [name for name, paths in ways.items() if {prefix, f"{prefix}/*"} & set(paths)] == [owner]
         # The first way that fits is taken, so none may begin inside of another.
-        assert [other for other in PREFIXES if prefix.startswith(f"{other}/")] == []
+        assert [other for other in PATH_PREFIXES if prefix.startswith(f"{other}/")] == []
 
 
 def test_the_gateways_own_page_may_be_styled_and_nothing_else():

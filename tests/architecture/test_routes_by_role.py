@@ -13,12 +13,12 @@ import pytest
 from fastapi import Depends, FastAPI
 from fastapi.routing import iter_route_contexts
 
-from services.application import make_application
+from services.application import create_application
 from services.wiring import BUILDERS
 from shared.identity.accounts import Account, Role
 from shared.platform import Platform, open_platform
 from shared.settings import Settings
-from shared.web.access import access_of, public, signed_in
+from shared.web.access import declared_access, public, signed_in
 
 Call = tuple[str, str]
 Allowed = Literal["public", "applicant", "nothing said"] | frozenset[Role]
@@ -180,7 +180,7 @@ async def platform(tmp_path: Path) -> AsyncIterator[Platform]:
 
 @pytest.fixture
 async def app(platform: Platform) -> FastAPI:
-    return make_application(platform)
+    return create_application(platform)
 
 
 @pytest.fixture
@@ -195,7 +195,7 @@ def declared(app: FastAPI) -> Iterator[tuple[Call, Allowed]]:
     """Every call that the application answers, and whom it says it is for."""
     for route in iter_route_contexts(app.routes):
         dependant = getattr(route, "dependant", None)
-        access = access_of(dependant) if dependant else None
+        access = declared_access(dependant) if dependant else None
         for method in sorted((route.methods or {"ANY"}) - {"HEAD"}):
             yield (method, route.path or ""), access or "nothing said"
 

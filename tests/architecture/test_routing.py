@@ -8,8 +8,8 @@ import pytest
 from fastapi import FastAPI
 from fastapi.routing import iter_route_contexts
 
-from services.application import make_application
-from services.routing import ADMINISTRATION, FRONT, PREFIXES, service_of
+from services.application import create_application
+from services.routing import ADMIN_SERVICE, DEFAULT_SERVICE, PATH_PREFIXES, service_for_path
 from services.wiring import BUILDERS, build
 from shared.platform import Platform, open_platform
 from shared.settings import Settings
@@ -33,34 +33,36 @@ def owned(platform: Platform) -> Iterator[tuple[str, str]]:
 
 
 def test_every_path_of_a_service_reaches_it(platform: Platform):
-    assert [(path, service_of(path)) for path, owner in owned(platform) if service_of(path) != owner] == []
+    assert [(path, service_for_path(path)) for path, owner in owned(platform) if service_for_path(path) != owner] == []
 
 
 @pytest.mark.parametrize("name", BUILDERS)
 def test_what_reaches_a_process_is_known_there(platform: Platform, name: str):
-    everything = paths_of(make_application(platform))
-    here = paths_of(make_application(platform, [name]))
-    assert {path for path in everything if service_of(path) == name} <= here
+    everything = paths_of(create_application(platform))
+    here = paths_of(create_application(platform, [name]))
+    assert {path for path in everything if service_for_path(path) == name} <= here
 
 
 def test_no_prefix_covers_nothing(platform: Platform):
-    everything = paths_of(make_application(platform))
-    assert [prefix for prefix in PREFIXES if not any(f"{path}/".startswith(f"{prefix}/") for path in everything)] == []
+    everything = paths_of(create_application(platform))
+    assert [
+        prefix for prefix in PATH_PREFIXES if not any(f"{path}/".startswith(f"{prefix}/") for path in everything)
+    ] == []
 
 
 @pytest.mark.parametrize(
     ("path", "service"),
     [
-        ("/", FRONT),
-        ("/lacak/INT-2026-000001", FRONT),
-        ("/static/simpul.css", FRONT),
-        ("/akun-saya", ADMINISTRATION),
-        ("/akun/baru", ADMINISTRATION),
-        ("/akunx", FRONT),
+        ("/", DEFAULT_SERVICE),
+        ("/lacak/INT-2026-000001", DEFAULT_SERVICE),
+        ("/static/simpul.css", DEFAULT_SERVICE),
+        ("/akun-saya", ADMIN_SERVICE),
+        ("/akun/baru", ADMIN_SERVICE),
+        ("/akunx", DEFAULT_SERVICE),
         ("/surel-keluar/a/kirim-ulang", "notification"),
         ("/api/verification/requests/1", "verification"),
-        ("//verifikasi", FRONT),
+        ("//verifikasi", DEFAULT_SERVICE),
     ],
 )
 def test_a_path_has_one_service(path: str, service: str):
-    assert service_of(path) == service
+    assert service_for_path(path) == service

@@ -9,10 +9,10 @@ from typing import Annotated, Any, get_args, get_origin
 from pydantic import BeforeValidator
 
 import services.application  # noqa: F401 - brings in every model of a form, a query or a body
-from shared.web.bodies import Fields
-from shared.web.text_fields import EMAIL, INVISIBLE, LINE, NUMBER, PARAGRAPHS, PHONE
+from shared.web.bodies import InputModel
+from shared.web.text_fields import CLEAN_EMAIL, CLEAN_LINE, CLEAN_NUMBER, CLEAN_PARAGRAPHS, CLEAN_PHONE, STRIP_INVISIBLE
 
-CLEANERS = (EMAIL, INVISIBLE, LINE, NUMBER, PARAGRAPHS, PHONE)
+CLEANERS = (CLEAN_EMAIL, STRIP_INVISIBLE, CLEAN_LINE, CLEAN_NUMBER, CLEAN_PARAGRAPHS, CLEAN_PHONE)
 EXACT = {
     "after": "a cursor that the server made",
     "before": "a cursor that the server made",
@@ -46,26 +46,28 @@ def texts(annotation: Any, cleaned: bool = False) -> Iterator[bool]:
             yield from texts(argument, cleaned)
 
 
-def models(of: type[Fields]) -> Iterator[type[Fields]]:
+def models(of: type[InputModel]) -> Iterator[type[InputModel]]:
     for model in of.__subclasses__():
         if model.__module__.split(".")[0] in ("services", "shared"):
             yield model
         yield from models(model)
 
 
-def uncleaned(model: type[Fields]) -> list[str]:
+def uncleaned(model: type[InputModel]) -> list[str]:
     hints = {name: typing.get_type_hints(model, include_extras=True).get(name) for name in model.model_fields}
     return [name for name, hint in hints.items() if not all(texts(hint))]
 
 
 def test_every_text_from_outside_is_cleaned():
-    found = {f"{model.__name__}.{name}" for model in models(Fields) for name in uncleaned(model) if name not in EXACT}
+    found = {
+        f"{model.__name__}.{name}" for model in models(InputModel) for name in uncleaned(model) if name not in EXACT
+    }
     assert not found
 
 
 def test_a_text_that_is_not_cleaned_is_found():
-    class Careless(Fields):
+    class Careless(InputModel):
         remark: str
-        careful: Annotated[str, LINE] | None = None
+        careful: Annotated[str, CLEAN_LINE] | None = None
 
     assert uncleaned(Careless) == ["remark"]

@@ -7,9 +7,9 @@ from itertools import chain
 
 import pytest
 
-from shared.web.app import WITH_FILES
-from shared.web.rate_limit import public_rules
-from shared.web.upload_budget import FORMS, PUBLIC_UPLOADS
+from shared.web.app import UPLOAD_PATHS
+from shared.web.rate_limit import public_rate_rules
+from shared.web.upload_budget import PUBLIC_UPLOAD_PATHS, UPLOAD_FORM_PATHS
 from tests.architecture.test_routes_by_role import APPLICANT, MATRIX, PAGES, PUBLIC, address
 
 OPEN = (PUBLIC, APPLICANT)
@@ -18,7 +18,7 @@ AHEAD = "/berkas"
 
 
 def with_files() -> Iterator[str]:
-    return (path for path in SENT if WITH_FILES.fullmatch(address(path)))
+    return (path for path in SENT if UPLOAD_PATHS.fullmatch(address(path)))
 
 
 def test_files_are_sent_to_more_than_one_place():
@@ -27,19 +27,19 @@ def test_files_are_sent_to_more_than_one_place():
 
 @pytest.mark.parametrize("path", SENT)
 def test_the_budget_covers_every_place_of_files_that_is_open_without_an_account(path: str):
-    is_open = SENT[path] in OPEN and WITH_FILES.fullmatch(address(path)) is not None
-    assert (PUBLIC_UPLOADS.fullmatch(address(path)) is not None) == is_open
+    is_open = SENT[path] in OPEN and UPLOAD_PATHS.fullmatch(address(path)) is not None
+    assert (PUBLIC_UPLOAD_PATHS.fullmatch(address(path)) is not None) == is_open
 
 
-@pytest.mark.parametrize("path", [path for path in SENT if PUBLIC_UPLOADS.fullmatch(address(path))])
+@pytest.mark.parametrize("path", [path for path in SENT if PUBLIC_UPLOAD_PATHS.fullmatch(address(path))])
 def test_every_place_of_files_that_is_open_without_an_account_has_a_rate(path: str):
-    assert any(rule.covers("POST", address(path)) for rule in public_rules(30))
+    assert any(rule.matches("POST", address(path)) for rule in public_rate_rules(30))
 
 
 @pytest.mark.parametrize("path", [path for path in SENT if path.endswith(AHEAD)])
 def test_a_page_whose_files_are_sent_ahead_may_be_as_large_as_they_are(path: str):
     form = path.removesuffix(AHEAD) or "/"
-    assert WITH_FILES.fullmatch(address(path))
-    assert WITH_FILES.fullmatch(address(form))
-    assert (FORMS.fullmatch(address(form)) is not None) == (SENT[path] in OPEN)
-    assert not FORMS.fullmatch(address(path)), "a file that is sent ahead is never let in over the budget"
+    assert UPLOAD_PATHS.fullmatch(address(path))
+    assert UPLOAD_PATHS.fullmatch(address(form))
+    assert (UPLOAD_FORM_PATHS.fullmatch(address(form)) is not None) == (SENT[path] in OPEN)
+    assert not UPLOAD_FORM_PATHS.fullmatch(address(path)), "a file that is sent ahead is never let in over the budget"

@@ -7,7 +7,7 @@ from collections.abc import Generator, Iterator
 import pytest
 
 from tests.browser.visitors import NONE, browser, visits
-from tests.browser.visits import House
+from tests.browser.visits import SiteUnderTest
 from tests.journeys.gate import gate
 
 __all__ = ["browser", "visits"]
@@ -29,6 +29,6 @@ def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.Tes
 
 
 @pytest.fixture(scope="module")
-def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SiteUnderTest]:
     with gate(tmp_path_factory.mktemp("house")) as opened:
-        yield House(opened)
+        yield SiteUnderTest(opened)

@@ -9,14 +9,14 @@ import time
 from playwright.sync_api import TimeoutError as TooLate
 from playwright.sync_api import expect
 
-from tests.browser.visits import PATIENCE, House, Visit
+from tests.browser.visits import TIMEOUT_MILLISECONDS, BrowserSession, SiteUnderTest
 from tests.journeys.stage import Inbox
 
 ASTRAY = 5_000
 """Milliseconds after which a click that led nowhere is made again."""
 
 
-def opens_link(visit: Visit, address: str, number: str) -> None:
+def open_tracking_link(visit: BrowserSession, address: str, number: str) -> None:
     """Read the letter about this request where letters to this address arrive, and follow its link."""
     if visit.house.inbox is None:
         _opens_link_in_mail_viewer(visit, address, number)
@@ -24,7 +24,7 @@ def opens_link(visit: Visit, address: str, number: str) -> None:
         visit.open(_link_from_inbox(visit.house.inbox, address, number))
 
 
-def arrived(house: House) -> set[tuple[str, int]]:
+def arrived(house: SiteUnderTest) -> set[tuple[str, int]]:
     """What arrived so far, and each time that it did: a letter that is sent again is the same letter."""
     if house.inbox is not None:
         return {(str(letter["Message-ID"]), place) for place, letter in enumerate(house.inbox.messages)}
@@ -33,7 +33,7 @@ def arrived(house: House) -> set[tuple[str, int]]:
 
 def _link_from_inbox(inbox: Inbox, address: str, number: str) -> str:
     """The path of the tracking link in the first letter about this request, as a mail program has it."""
-    ends = time.monotonic() + PATIENCE / 1000
+    ends = time.monotonic() + TIMEOUT_MILLISECONDS / 1000
     while True:
         for letter in inbox.to(address):
             part = letter.get_body(("plain",))
@@ -44,7 +44,7 @@ def _link_from_inbox(inbox: Inbox, address: str, number: str) -> str:
         time.sleep(0.05)
 
 
-def _opens_link_in_mail_viewer(visit: Visit, address: str, number: str) -> None:
+def _opens_link_in_mail_viewer(visit: BrowserSession, address: str, number: str) -> None:
     """Read the letter where a server that sends none shows them, and press its link."""
     subject = re.compile(re.escape(f"[{number}]"))
 
@@ -59,7 +59,7 @@ def _opens_link_in_mail_viewer(visit: Visit, address: str, number: str) -> None:
     visit.until(lambda: _follows(visit))
 
 
-def _follows(visit: Visit) -> bool:
+def _follows(visit: BrowserSession) -> bool:
     """Whether the link of the letter on this page was followed: a click into a frame that has just come may go astray."""
     with contextlib.suppress(TooLate):
         visit.page.frame_locator("iframe").get_by_role("link", name="Lacak").first.click(timeout=ASTRAY)

@@ -9,10 +9,10 @@ from typing import Any
 import httpx
 
 from services.cli.shapes import Upload
-from shared.web.units import UNITS
-from tests.browser.visits import House
-from tests.browser.world import PARKED, World, world_of
-from tests.journeys.gate import Gate, Naming
+from shared.web.units import WORK_UNITS
+from tests.browser.visits import SiteUnderTest
+from tests.browser.world import PARKED, SampleRequests, create_sample_requests
+from tests.journeys.gate import ServerHarness, StaffNaming
 from tests.journeys.steps import REASON
 
 UNBROKEN = "W" * 200
@@ -32,7 +32,7 @@ WORDS: Mapping[str, Mapping[str, str]] = {
             NOTES, f"{REASON['reason']} Halaman 2 belum memuat tanda tangan dan cap Kepala Dinas, mohon dilengkapi."
         ),
         "name": "Dr. Muhammad Abdurrahman Kabalmay, S.STP., M.Si.",
-        "unit": max((unit.name for unit in UNITS), key=len),
+        "unit": max((unit.name for unit in WORK_UNITS), key=len),
         "position": "Kepala Subbagian Perencanaan, Keuangan, dan Pelaporan",
         "description": "Data trayek angkutan laut perlu terhubung ke portal data kabupaten setiap malam.",
         "letter_number": "500.11.26.3/1214/DISHUB-HALTIM/XI/2026",
@@ -44,7 +44,7 @@ WORDS: Mapping[str, Mapping[str, str]] = {
 
 
 @dataclass(frozen=True)
-class Wordy(Gate):
+class LongTextClient(ServerHarness):
     """Says everything in these words, whatever it is asked to say."""
 
     words: Mapping[str, str] = field(default_factory=dict)
@@ -69,17 +69,17 @@ class Wordy(Gate):
         return file._replace(name=f"{self.words['file']}.{file.name.rpartition('.')[2]}")
 
 
-def naming(words: Mapping[str, str]) -> Naming:
-    return Naming(words["staff"], lambda username: username + words["email"][len(username) :])
+def naming(words: Mapping[str, str]) -> StaffNaming:
+    return StaffNaming(words["staff"], lambda username: username + words["email"][len(username) :])
 
 
-def wordy_world(house: House, words: Mapping[str, str]) -> World:
+def create_long_text_requests(house: SiteUnderTest, words: Mapping[str, str]) -> SampleRequests:
     """Requests in every state, made and decided by people who say everything like this."""
-    return world_of(House(Wordy(house.gate.server, house.gate.http, words)))
+    return create_sample_requests(SiteUnderTest(LongTextClient(house.gate.server, house.gate.http, words)))
 
 
 @dataclass(frozen=True)
-class Walk:
+class PageTour:
     """Pages that somebody may open; `who` of the staff is signed in, a state is whoever asked for what is in it."""
 
     who: str
@@ -95,24 +95,24 @@ STEPS_OF = {
 }
 
 
-def walks(world: World) -> Iterator[Walk]:
+def page_tours(world: SampleRequests) -> Iterator[PageTour]:
     """Every list, and every page of every request."""
     for state, asked in world.asked.items():
         base = f"/lacak/{asked.number}"
         steps = (f"{base}/{step}" for step in STEPS_OF.get(state, ()))
-        yield Walk(state, (f"{base}?kunci={asked.token}", base, f"{base}/diterima", *steps))
+        yield PageTour(state, (f"{base}?kunci={asked.token}", base, f"{base}/diterima", *steps))
     ids = {state: asked.id for state, asked in world.asked.items()}
     everywhere = (*ids.values(), world.advised.id, world.odd.id)
     led = [ids[state] for state in ("assigned", "in_progress", "on_hold", "delivered", "completed")]
-    yield Walk("", ("/", "/lacak", "/masuk", world.record, "/surel"))
-    yield Walk(
+    yield PageTour("", ("/", "/lacak", "/masuk", world.record, "/surel"))
+    yield PageTour(
         "nurlaila",
         (
             *("/verifikasi", "/verifikasi?status=all", f"/verifikasi/{ids['submitted']}/rekomendasi"),
             *(f"/verifikasi/{each}" for each in everywhere),
         ),
     )
-    yield Walk(
+    yield PageTour(
         "hasan",
         (
             *("/penugasan", "/penugasan?tab=running", "/penugasan?tab=overdue", "/penugasan?tab=archive"),
@@ -121,12 +121,12 @@ def walks(world: World) -> Iterator[Walk]:
         ),
     )
     at_work = (f"/pekerjaan/{ids['in_progress']}/{step}" for step in ("perkembangan", "tunda", "serahkan"))
-    yield Walk(
+    yield PageTour(
         "dewi",
         ("/pekerjaan", "/pekerjaan?tab=all", *(f"/pekerjaan/{each}" for each in led), *at_work, "/akun-saya"),
     )
     dead = f"/kejadian-tertunda/{PARKED}"
-    yield Walk(
+    yield PageTour(
         "admin",
         ("/surel-keluar", "/kejadian-tertunda", dead, f"{dead}/buang", "/akun", "/akun/dewi", "/akun-saya"),
     )

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from playwright.sync_api import FilePayload, Locator, Page, expect
 
 from services.cli.shapes import Upload
-from tests.browser.visits import Visit
+from tests.browser.visits import BrowserSession
 from tests.journeys import papers
 from tests.journeys.gate import TODAY
 from tests.journeys.stage import PASSWORD
@@ -55,7 +55,7 @@ def stored(page: Page, label: str) -> Locator:
 class Applicant:
     """Somebody who asks; holds no account, only the link that the e-mail brings."""
 
-    visit: Visit
+    visit: BrowserSession
 
     @property
     def page(self) -> Page:
@@ -177,7 +177,7 @@ def pick(group: Locator, choice: str) -> None:
 class Staff:
     """Somebody with an account and a console."""
 
-    visit: Visit
+    visit: BrowserSession
     start = "/"
 
     @property

@@ -14,11 +14,11 @@ from PIL import Image
 from playwright.sync_api import Error, Page, sync_playwright
 
 from tests.browser import chromium
-from tests.browser.scenes import SCENES, Scene
-from tests.browser.soundness import looked_at
-from tests.browser.visits import DESK, PHONE, House, Visits
-from tests.browser.world import World, world_of
-from tests.journeys.gate import Gate, gate
+from tests.browser.scenes import PAGE_STATES, PageState
+from tests.browser.soundness import rendered_at
+from tests.browser.visits import DESK, PHONE, BrowserSessions, SiteUnderTest
+from tests.browser.world import SampleRequests, create_sample_requests
+from tests.journeys.gate import ServerHarness, gate
 from tests.journeys.stage import PASSWORD, STAFF
 
 ALL, BEST = Path("build/pictures"), Path("docs/pictures")
@@ -48,7 +48,7 @@ SHOWN = (
 )
 
 
-def fill(opened: Gate, folder: Path) -> World:
+def fill(opened: ServerHarness, folder: Path) -> SampleRequests:
     """Lists as they are on a day of work."""
     accounts = [{"username": name, "password": PASSWORD, "roles": roles} for name, (_, roles) in STAFF.items()]
     staff = folder / "staff.json"
@@ -57,16 +57,16 @@ def fill(opened: Gate, folder: Path) -> World:
     done = opened.server.simpul("demo", *words)
     if done.returncode:
         sys.exit(f"pictures: {done.stdout}{done.stderr}")
-    return world_of(House(opened))
+    return create_sample_requests(SiteUnderTest(opened))
 
 
-def taken(visits: Visits, world: World, scene: Scene) -> None:
+def taken(visits: BrowserSessions, world: SampleRequests, scene: PageState) -> None:
     """All pictures of one scene."""
     visit = visits(scene.who)
     scene.way(visit, world)
     for width in (DESK, PHONE):
         for dark in (False, True):
-            looked_at(visit.page, width, "dark" if dark else "light")
+            rendered_at(visit.page, width, "dark" if dark else "light")
             name = f"{scene.name.replace(' ', '-')}-{width}{'-dark' if dark else ''}.png"
             visit.page.screenshot(path=ALL / name, full_page=True)
             if Picture(scene.name, width, dark) in SHOWN:
@@ -96,8 +96,8 @@ def main() -> None:
         if browser is None:
             sys.exit("pictures: no Chromium on this machine, and none could be downloaded.")
         stack.callback(browser.close)
-        for scene in SCENES:
-            visits = Visits(world.house, browser)
+        for scene in PAGE_STATES:
+            visits = BrowserSessions(world.house, browser)
             try:
                 taken(visits, world, scene)
             except (AssertionError, Error) as problem:

@@ -27,35 +27,35 @@ from tests.browser.upload_scenes import (
     form_filled,
     form_waiting,
 )
-from tests.browser.visits import Visit
-from tests.browser.world import ODD_NUMBER, PARKED, World
-from tests.journeys.gate import Asked
+from tests.browser.visits import BrowserSession
+from tests.browser.world import ODD_NUMBER, PARKED, SampleRequests
+from tests.journeys.gate import SubmittedRequest
 from tests.journeys.steps import STEPS
 
-Way = Callable[[Visit, World], None]
+OpenPage = Callable[[BrowserSession, SampleRequests], None]
 NOTE = "Halaman 2 belum memuat tanda tangan dan cap Kepala Dinas."
 
 
 @dataclass(frozen=True)
-class Scene:
+class PageState:
     """`name` is the page and its state; `who` of the staff is signed in, "" is nobody."""
 
     name: str
     who: str
-    way: Way
+    way: OpenPage
 
 
-def at(path: str) -> Way:
-    def way(visit: Visit, world: World) -> None:
+def at(path: str) -> OpenPage:
+    def way(visit: BrowserSession, world: SampleRequests) -> None:
         visit.open(path)
 
     return way
 
 
-def of(path: str, state: str, *, press: str = "") -> Way:
+def of(path: str, state: str, *, press: str = "") -> OpenPage:
     """A page of the request in this state; `press` sends its form as it is."""
 
-    def way(visit: Visit, world: World) -> None:
+    def way(visit: BrowserSession, world: SampleRequests) -> None:
         visit.open(path.format(id=world.asked[state].id))
         if press:
             refused(visit, press)
@@ -63,10 +63,10 @@ def of(path: str, state: str, *, press: str = "") -> Way:
     return way
 
 
-def followed(state: str, action: str = "", *, press: str = "") -> Way:
+def followed(state: str, action: str = "", *, press: str = "") -> OpenPage:
     """A page of the applicant's."""
 
-    def way(visit: Visit, world: World) -> None:
+    def way(visit: BrowserSession, world: SampleRequests) -> None:
         opens(visit, world.asked[state], action)
         if press:
             refused(visit, press)
@@ -74,22 +74,22 @@ def followed(state: str, action: str = "", *, press: str = "") -> Way:
     return way
 
 
-def opens(visit: Visit, asked: Asked, action: str = "") -> None:
+def opens(visit: BrowserSession, asked: SubmittedRequest, action: str = "") -> None:
     """With the key of the link, on to the page of an action."""
     visit.open(f"/lacak/{asked.number}?kunci={asked.token}")
     if action:
         visit.open(f"/lacak/{asked.number}/{action}")
 
 
-def refused(visit: Visit, button: str) -> None:
+def refused(visit: BrowserSession, button: str) -> None:
     visit.page.get_by_role("main").get_by_role("button", name=button, exact=True).click()
     expect(visit.page.get_by_role("alert").first).to_be_focused()
 
 
-def moving(state: str, step: str, path: str, press: str) -> Way:
+def moving(state: str, step: str, path: str, press: str) -> OpenPage:
     """The page is open while the request moves on, then its form is sent."""
 
-    def way(visit: Visit, world: World) -> None:
+    def way(visit: BrowserSession, world: SampleRequests) -> None:
         asked = world.passing[state]
         visit.open(path.format(id=asked.id))
         if state == "submitted":
@@ -100,13 +100,13 @@ def moving(state: str, step: str, path: str, press: str) -> Way:
         if state == "in_progress":
             field(visit.page, "Catatan perkembangan").fill("Sambungan uji berhasil.")
         STEPS[step](asked)
-        asked.reaches("withdrawn")
+        asked.wait_for_status("withdrawn")
         refused(visit, press)
 
     return way
 
 
-def form_refused(visit: Visit, world: World) -> None:
+def form_refused(visit: BrowserSession, world: SampleRequests) -> None:
     applicant = Applicant(visit)
     applicant.begins()
     applicant.fills(**{"Alamat surel": "rahmat.dishub", "Nomor Pegawai": ODD_NUMBER, "Jabatan": ""})
@@ -115,12 +115,12 @@ def form_refused(visit: Visit, world: World) -> None:
     refused(visit, SUBMIT)
 
 
-def form_bare_refused(visit: Visit, world: World) -> None:
+def form_bare_refused(visit: BrowserSession, world: SampleRequests) -> None:
     visit.open("/")
     refused(visit, SUBMIT)
 
 
-def form_sent_before(visit: Visit, world: World) -> None:
+def form_sent_before(visit: BrowserSession, world: SampleRequests) -> None:
     """As if from another window of the same page, and saying something else the second time."""
     form_filled(visit, world)
     visit.page.get_by_role("form", name="Formulir permohonan").evaluate(
@@ -131,41 +131,41 @@ def form_sent_before(visit: Visit, world: World) -> None:
     expect(visit.page.get_by_role("heading", level=1)).to_have_text("Permohonan ini sudah terkirim")
 
 
-def received(visit: Visit, world: World) -> None:
+def received(visit: BrowserSession, world: SampleRequests) -> None:
     Applicant(visit).submits(**{"Nomor Pegawai": ODD_NUMBER})
 
 
-def link_refused(visit: Visit, world: World) -> None:
+def link_refused(visit: BrowserSession, world: SampleRequests) -> None:
     visit.open("/lacak")
     refused(visit, "Kirim Tautan Lacak")
 
 
-def link_sent(visit: Visit, world: World) -> None:
+def link_sent(visit: BrowserSession, world: SampleRequests) -> None:
     visit.open("/lacak")
     field(visit.page, "Alamat surel").fill("siapa@lain.example")
     visit.page.get_by_role("button", name="Kirim Tautan Lacak").click()
     expect(visit.page.get_by_role("status").first).to_be_visible()
 
 
-def survey_refused(visit: Visit, world: World) -> None:
+def survey_refused(visit: BrowserSession, world: SampleRequests) -> None:
     opens(visit, world.asked["completed"], "survei")
     visit.page.get_by_role("group", name=re.compile("^U1")).locator("label").nth(2).click()
     refused(visit, "Kirim Jawaban")
 
 
-def step_gone(visit: Visit, world: World) -> None:
+def step_gone(visit: BrowserSession, world: SampleRequests) -> None:
     """An answer that came too late."""
     opens(visit, world.asked["completed"], "keberatan")
 
 
-def sign_in_refused(visit: Visit, world: World) -> None:
+def sign_in_refused(visit: BrowserSession, world: SampleRequests) -> None:
     visit.open("/masuk")
     field(visit.page, "Nama pengguna").fill("nurlaila")
     field(visit.page, "Kata sandi").fill("bukan kata sandinya")
     refused(visit, "Masuk")
 
 
-def sign_in_expired(visit: Visit, world: World) -> None:
+def sign_in_expired(visit: BrowserSession, world: SampleRequests) -> None:
     visit.be(world.house.session("dewi"))
     visit.open(f"/pekerjaan/{world.asked['in_progress'].id}/perkembangan")
     field(visit.page, "Catatan perkembangan").fill("Sambungan uji berhasil.")
@@ -174,61 +174,61 @@ def sign_in_expired(visit: Visit, world: World) -> None:
     expect(visit.page.get_by_text("tetap kami simpan").first).to_be_visible()
 
 
-def signed_out(visit: Visit, world: World) -> None:
+def signed_out(visit: BrowserSession, world: SampleRequests) -> None:
     visit.be(world.house.new_session("dewi"))
     visit.open("/pekerjaan")
     visit.page.get_by_role("button", name="Keluar").click()
     expect(visit.page.get_by_role("status")).to_have_text("Anda sudah keluar.")
 
 
-def record(visit: Visit, world: World) -> None:
+def record(visit: BrowserSession, world: SampleRequests) -> None:
     visit.open(world.record)
 
 
-def letter(visit: Visit, world: World) -> None:
+def letter(visit: BrowserSession, world: SampleRequests) -> None:
     visit.open("/surel")
     visit.page.get_by_role("row").filter(has_text="rahmat@dishub.example").first.get_by_role("link").first.click()
     expect(visit.page.get_by_role("heading", level=1)).to_contain_text("INT-")
 
 
-def officer_odd(visit: Visit, world: World) -> None:
+def officer_odd(visit: BrowserSession, world: SampleRequests) -> None:
     visit.open(f"/verifikasi/{world.odd.id}")
 
 
-def officer_refused(visit: Visit, world: World) -> None:
+def officer_refused(visit: BrowserSession, world: SampleRequests) -> None:
     visit.open(f"/verifikasi/{world.odd.id}")
     pick(Officer(visit).letter(), "Belum")
     refused(visit, "Kembalikan untuk Dilengkapi")
 
 
-def officer_advised(visit: Visit, world: World) -> None:
+def officer_advised(visit: BrowserSession, world: SampleRequests) -> None:
     visit.open(f"/verifikasi/{world.advised.id}")
 
 
-def officer_news(visit: Visit, world: World) -> None:
+def officer_news(visit: BrowserSession, world: SampleRequests) -> None:
     """The queue has heard of a request that is not on it yet."""
     visit.open("/verifikasi")
     Officer(visit).listens()
-    world.house.gate.submitted().reaches("submitted")
+    world.house.gate.submitted().wait_for_status("submitted")
     expect(visit.page.get_by_role("status").filter(has_text="perubahan baru")).to_be_visible()
 
 
-def head_advised(visit: Visit, world: World) -> None:
+def head_advised(visit: BrowserSession, world: SampleRequests) -> None:
     visit.open(f"/penugasan/{world.advised.id}")
 
 
-def head_rejecting(visit: Visit, world: World) -> None:
+def head_rejecting(visit: BrowserSession, world: SampleRequests) -> None:
     visit.open(f"/penugasan/{world.advised.id}/tolak")
 
 
-def account_refused(visit: Visit, world: World) -> None:
+def account_refused(visit: BrowserSession, world: SampleRequests) -> None:
     visit.open("/akun/baru")
     field(visit.page, "Nama").fill("Sahril Teladan")
     field(visit.page, "Kata sandi").fill("pendek")
     refused(visit, "Tambah akun")
 
 
-def account_made(visit: Visit, world: World) -> None:
+def account_made(visit: BrowserSession, world: SampleRequests) -> None:
     """With a password that is shown once; `reset` so that it can be done any number of times."""
     visit.open("/akun/bekas")
     visit.page.get_by_role("checkbox", name="Buatkan kata sandi baru").check()
@@ -236,7 +236,7 @@ def account_made(visit: Visit, world: World) -> None:
     expect(visit.page.get_by_role("heading", level=1)).to_have_text("Kata sandi untuk bekas")
 
 
-def own_refused(visit: Visit, world: World) -> None:
+def own_refused(visit: BrowserSession, world: SampleRequests) -> None:
     visit.open("/akun-saya")
     field(visit.page, "Kata sandi sekarang").fill("bukan yang ini")
     field(visit.page, "Kata sandi baru").fill("tiga-batu-di-pantai-maba")
@@ -247,7 +247,7 @@ STATES = (
     *("submitted", "returned", "verified", "assigned", "in_progress", "on_hold", "delivered", "completed"),
     *("rejected", "withdrawn"),
 )
-PUBLIC: dict[str, Way] = {
+PUBLIC: dict[str, OpenPage] = {
     "form": at("/"),
     "form filled": form_filled,
     "form refused": form_refused,
@@ -287,7 +287,7 @@ PUBLIC: dict[str, Way] = {
     "mails": at("/surel"),
     "mail": letter,
 }
-OFFICER: dict[str, Way] = {
+OFFICER: dict[str, OpenPage] = {
     "officer queue": at("/verifikasi"),
     "officer queue news": officer_news,
     "officer queue archive": at("/verifikasi?status=all"),
@@ -303,7 +303,7 @@ OFFICER: dict[str, Way] = {
     "officer not found": at("/verifikasi/00000000-0000-4000-8000-000000000000"),
     "officer elsewhere": at("/penugasan"),
 }
-HEAD: dict[str, Way] = {
+HEAD: dict[str, OpenPage] = {
     "head queue": at("/penugasan"),
     "head queue running": at("/penugasan?tab=running"),
     "head queue archive": at("/penugasan?tab=archive"),
@@ -321,7 +321,7 @@ HEAD: dict[str, Way] = {
     "head reject": head_rejecting,
     "head reject refused": of("/penugasan/{id}/tolak", "verified", press="Tolak"),
 }
-LEAD: dict[str, Way] = {
+LEAD: dict[str, OpenPage] = {
     "lead work": at("/pekerjaan"),
     "lead work empty": at("/pekerjaan?search=tidak+ada+yang+begini"),
     "lead start": of("/pekerjaan/{id}", "assigned"),
@@ -337,7 +337,7 @@ LEAD: dict[str, Way] = {
     "lead request delivered": of("/pekerjaan/{id}", "delivered"),
     "lead request completed": of("/pekerjaan/{id}", "completed"),
 }
-ADMIN: dict[str, Way] = {
+ADMIN: dict[str, OpenPage] = {
     "messages": at("/surel-keluar"),
     "messages empty": at("/surel-keluar?status=failed"),
     "dead letters": at("/kejadian-tertunda"),
@@ -354,12 +354,12 @@ ADMIN: dict[str, Way] = {
 }
 
 
-def _scenes() -> Iterator[Scene]:
+def _scenes() -> Iterator[PageState]:
     staff = (("nurlaila", OFFICER), ("hasan", HEAD), ("dewi", LEAD), ("admin", ADMIN))
     return chain(
-        (Scene(name, "", way) for name, way in PUBLIC.items()),
-        (Scene(name, who, way) for who, ways in staff for name, way in ways.items()),
+        (PageState(name, "", way) for name, way in PUBLIC.items()),
+        (PageState(name, who, way) for who, ways in staff for name, way in ways.items()),
     )
 
 
-SCENES = tuple(_scenes())
+PAGE_STATES = tuple(_scenes())

@@ -79,7 +79,7 @@ FOCUSED = """() => {
 Scheme = Literal["light", "dark"]
 
 
-def looked_at(page: Page, width: int, scheme: Scheme) -> None:
+def rendered_at(page: Page, width: int, scheme: Scheme) -> None:
     page.set_viewport_size({"width": width, "height": 900 if width == DESK else 844})
     page.emulate_media(color_scheme=scheme)
 
@@ -90,12 +90,12 @@ def axe(page: Page) -> list[str]:
     found = []
     for width in (DESK, PHONE):
         for scheme in ("light", "dark"):
-            looked_at(page, width, "dark" if scheme == "dark" else "light")
+            rendered_at(page, width, "dark" if scheme == "dark" else "light")
             answer = page.evaluate(
                 "axe.run({ resultTypes: ['violations'], rules: { 'target-size': { enabled: true } } })"
             )
             found += [f"{width} {scheme} {told}" for told in map(_told, answer["violations"]) if told]
-    looked_at(page, DESK, "light")
+    rendered_at(page, DESK, "light")
     return found
 
 
@@ -108,20 +108,20 @@ def _told(violation: dict[str, Any]) -> str:
 
 def reflow(page: Page) -> list[str]:
     """Nothing is wider than a screen of 320 pixels, which is 1280 enlarged four times, nor than a phone in large letters."""
-    looked_at(page, NARROW, "light")
+    rendered_at(page, NARROW, "light")
     found = [f"{NARROW}: {told}" for told in page.evaluate(OVERFLOWING)]
-    looked_at(page, PHONE, "light")
+    rendered_at(page, PHONE, "light")
     page.evaluate(ENLARGED, "200%")
     found += [f"{PHONE}, large letters: {told}" for told in page.evaluate(OVERFLOWING)]
     page.evaluate(ENLARGED, "")
-    looked_at(page, DESK, "light")
+    rendered_at(page, DESK, "light")
     return found
 
 
 def targets(page: Page) -> list[str]:
-    looked_at(page, PHONE, "light")
+    rendered_at(page, PHONE, "light")
     found: list[str] = page.evaluate(SMALL, LEAST_TARGET)
-    looked_at(page, DESK, "light")
+    rendered_at(page, DESK, "light")
     return [f"small target {told}" for told in found]
 
 
@@ -153,7 +153,7 @@ def headings(page: Page) -> list[str]:
     return [] if count == 1 else [f"{count} headings of the first level"]
 
 
-def unsound(page: Page) -> list[str]:
+def page_problems(page: Page) -> list[str]:
     """Everything that is wrong with the page as it is now."""
     return [*headings(page), *keyboard(page), *axe(page), *reflow(page), *targets(page)]
 
@@ -162,7 +162,7 @@ NO_PAGES = re.compile(r"/(dokumen|html)(/|$)")
 """What these answer is a file, or the inside of a page."""
 
 
-def unseen(met: Collection[str], pages: Iterable[str]) -> list[str]:
+def unvisited_pages(met: Collection[str], pages: Iterable[str]) -> list[str]:
     """The pages, as routes have them, that none of the addresses is of."""
     paths = {urlsplit(address).path for address in met}
     patterns = {page: re.compile(re.sub(r"\{\w+\}", "[^/]+", page)) for page in pages if not NO_PAGES.search(page)}

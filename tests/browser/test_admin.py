@@ -6,16 +6,16 @@ import re
 
 from playwright.sync_api import expect
 
-from tests.browser.letters import arrived, opens_link
+from tests.browser.letters import arrived, open_tracking_link
 from tests.browser.people import Applicant, Officer, Staff, field
-from tests.browser.visits import House, Visits
+from tests.browser.visits import BrowserSessions, SiteUnderTest
 
 PASSWORD = "empat-perahu-menuju-buli"
 OTHER = "lima-kerang-di-tepi-subaim"
 
 
-def test_a_message_is_sent_again(house: House, visits: Visits):
-    asked = house.gate.submitted(email="ulang@dishub.example").reaches("submitted")
+def test_a_message_is_sent_again(house: SiteUnderTest, visits: BrowserSessions):
+    asked = house.gate.submitted(email="ulang@dishub.example").wait_for_status("submitted")
     admin = Staff(visits("admin"))
     admin.visit.until(lambda: _listed(admin, asked.number))
     before = arrived(house)
@@ -24,7 +24,7 @@ def test_a_message_is_sent_again(house: House, visits: Visits):
     expect(admin.page.get_by_role("status").filter(has_text="antre")).to_be_visible()
     admin.visit.until(lambda: arrived(house) - before != set())
     admin.visit.until(lambda: _listed(admin, asked.number))
-    opens_link(Applicant(visits()).visit, "ulang@dishub.example", asked.number)
+    open_tracking_link(Applicant(visits()).visit, "ulang@dishub.example", asked.number)
 
 
 def _listed(admin: Staff, number: str) -> bool:
@@ -32,7 +32,7 @@ def _listed(admin: Staff, number: str) -> bool:
     return admin.page.get_by_role("row").filter(has_text=number).filter(has_text="Terkirim").count() == 2
 
 
-def test_an_account_is_added_and_signs_in(visits: Visits):
+def test_an_account_is_added_and_signs_in(visits: BrowserSessions):
     admin = Staff(visits("admin"))
     admin.visit.open("/akun")
     admin.page.get_by_role("link", name="Tambah akun").click()
@@ -57,7 +57,7 @@ def test_an_account_is_added_and_signs_in(visits: Visits):
     expect(field(officer.page, "Kata sandi")).to_be_visible()
 
 
-def test_everybody_changes_the_own_password(visits: Visits):
+def test_everybody_changes_the_own_password(visits: BrowserSessions):
     person, elsewhere = Staff(visits()), Staff(visits())
     for each in (person, elsewhere):
         each.signs_in("yusuf")

@@ -6,7 +6,7 @@ import re
 
 from playwright.sync_api import expect
 
-from tests.browser.letters import opens_link
+from tests.browser.letters import open_tracking_link
 from tests.browser.people import (
     BIG,
     DICTIONARY,
@@ -21,25 +21,25 @@ from tests.browser.people import (
     field,
     payloads,
 )
-from tests.browser.visits import THIN, WIDE, House, Visit, Visits
-from tests.journeys.gate import Asked
-from tests.journeys.steps import walked
+from tests.browser.visits import THIN, WIDE, BrowserSession, BrowserSessions, SiteUnderTest
+from tests.journeys.gate import SubmittedRequest
+from tests.journeys.steps import request_in_status
 
 
-def followed(visit: Visit, asked: Asked) -> Applicant:
+def followed(visit: BrowserSession, asked: SubmittedRequest) -> Applicant:
     """The tracking page of a request, opened by its link."""
     visit.open(f"/lacak/{asked.number}?kunci={asked.token}")
     return Applicant(visit)
 
 
-def test_only_what_was_returned_is_asked_for_again(house: House, visits: Visits):
-    asked = walked(house.gate, "submitted")
+def test_only_what_was_returned_is_asked_for_again(house: SiteUnderTest, visits: BrowserSessions):
+    asked = request_in_status(house.gate, "submitted")
     officer = Officer(visits("nurlaila"))
     officer.watches()
     officer.opens(asked.number)
     officer.returns("Halaman 2 belum ditandatangani.")
     officer.succeeds("dikembalikan")
-    asked.reaches("returned")
+    asked.wait_for_status("returned")
 
     applicant = followed(visits(), asked)
     applicant.sees("Perlu Dilengkapi")
@@ -54,18 +54,18 @@ def test_only_what_was_returned_is_asked_for_again(house: House, visits: Visits)
     applicant.presses("Kirim Ulang")
     expect(applicant.page.get_by_role("status").filter(has_text="sudah dikirim ulang")).to_be_visible()
     applicant.sees("Diajukan")
-    seen = asked.reaches("submitted").seen()[1]
+    seen = asked.wait_for_status("submitted").seen()[1]
     assert seen["round"] == 2
     assert [one["name"] for one in seen["documents"] if one["round"] == 2] == [REPORT.name]
 
 
-def test_an_answer_ends_the_pause_and_is_not_asked_for_twice(house: House, visits: Visits):
-    asked = walked(house.gate, "on_hold")
+def test_an_answer_ends_the_pause_and_is_not_asked_for_twice(house: SiteUnderTest, visits: BrowserSessions):
+    asked = request_in_status(house.gate, "on_hold")
     applicant = followed(visits(), asked)
     applicant.sees("Menunggu Pemohon")
     applicant.answers("Alamatnya uji.dishub.example.")
     applicant.sees("Sedang Dikerjakan")
-    asked.reaches("in_progress")
+    asked.wait_for_status("in_progress")
     applicant.page.go_back()
     assert "RequestSubmitted" in [entry["event"] for entry in asked.seen()[0]["timeline"]]
     applicant.visit.open(f"/lacak/{asked.number}/jawab")
@@ -73,22 +73,24 @@ def test_an_answer_ends_the_pause_and_is_not_asked_for_twice(house: House, visit
     expect(applicant.page.get_by_role("link", name="Lihat keadaan terbaru")).to_be_visible()
 
 
-def test_an_objection_reopens_the_work_and_the_second_delivery_is_confirmed(house: House, visits: Visits):
-    asked = walked(house.gate, "delivered")
+def test_an_objection_reopens_the_work_and_the_second_delivery_is_confirmed(
+    house: SiteUnderTest, visits: BrowserSessions
+):
+    asked = request_in_status(house.gate, "delivered")
     applicant = followed(visits(), asked)
     applicant.sees("Menunggu Konfirmasi Serah Terima")
     applicant.objects("Panduan belum ada.")
     applicant.sees("Sedang Dikerjakan")
-    asked.reaches("in_progress")
+    asked.wait_for_status("in_progress")
     files = {"data": {"summary": "Dengan panduan."}, "files": [("documents", REPORT)]}
     assert asked.step("dewi", "completion", **files).status_code == 200
-    asked.reaches("delivered")
+    asked.wait_for_status("delivered")
     applicant.finds("Menunggu Konfirmasi Serah Terima")
     applicant.confirms()
     applicant.sees("Selesai")
 
 
-def test_a_wrong_file_costs_nothing_that_was_typed_or_sent(house: House, visits: Visits):
+def test_a_wrong_file_costs_nothing_that_was_typed_or_sent(house: SiteUnderTest, visits: BrowserSessions):
     before = house.gate.requests
     applicant = Applicant(visits())
     applicant.begins()
@@ -116,14 +118,14 @@ def test_a_wrong_file_costs_nothing_that_was_typed_or_sent(house: House, visits:
     applicant.visit.until(lambda: TEXTS["Nama"] in officers_names(house, number))
 
 
-def officers_names(house: House, number: str) -> list[str]:
+def officers_names(house: SiteUnderTest, number: str) -> list[str]:
     """Who asks, in the officer's queue, under this number; nobody while the event is on its way."""
     path = "/api/verification/requests?limit=200"
     items = house.gate.call(house.session("nurlaila"), "GET", path).json()["items"]
     return [one["name"] for one in items if one["number"] == number]
 
 
-def test_a_wrong_file_without_a_script_costs_nothing_either(house: House, visits: Visits):
+def test_a_wrong_file_without_a_script_costs_nothing_either(house: SiteUnderTest, visits: BrowserSessions):
     applicant = Applicant(visits(script=False))
     applicant.begins()
     applicant.fills()
@@ -136,7 +138,7 @@ def test_a_wrong_file_without_a_script_costs_nothing_either(house: House, visits
     applicant.sends()
 
 
-def test_an_impatient_applicant_makes_one_request(house: House, visits: Visits):
+def test_an_impatient_applicant_makes_one_request(house: SiteUnderTest, visits: BrowserSessions):
     before = house.gate.requests
     applicant = Applicant(visits())
     applicant.begins()
@@ -155,9 +157,11 @@ def test_an_impatient_applicant_makes_one_request(house: House, visits: Visits):
     assert house.gate.requests == before + 1
 
 
-def test_a_lost_link_is_mailed_again_and_nobody_learns_whose_address_is_known(house: House, visits: Visits):
+def test_a_lost_link_is_mailed_again_and_nobody_learns_whose_address_is_known(
+    house: SiteUnderTest, visits: BrowserSessions
+):
     address = "hilang@dishub.example"
-    asked = house.gate.submitted(email=address).reaches("submitted")
+    asked = house.gate.submitted(email=address).wait_for_status("submitted")
     told = []
     for written in (address, "siapa@lain.example"):
         applicant = Applicant(visits())
@@ -169,11 +173,11 @@ def test_a_lost_link_is_mailed_again_and_nobody_learns_whose_address_is_known(ho
         told.append(status.inner_text())
     assert told[0] == told[1]
     reader = Applicant(visits())
-    opens_link(reader.visit, address, asked.number)
+    open_tracking_link(reader.visit, address, asked.number)
     reader.sees("Diajukan")
 
 
-def test_files_tell_how_far_they_are(visits: Visits):
+def test_files_tell_how_far_they_are(visits: BrowserSessions):
     applicant = Applicant(visits())
     applicant.begins()
     applicant.fills()

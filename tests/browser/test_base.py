@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.browser.visits import Visits
+from tests.browser.visits import BrowserSessions
 
 MISDEEDS = {
     "console: Executing inline event handler": "document.body.setAttribute('onclick', 'alert(1)')",
@@ -18,7 +18,7 @@ MISDEEDS = {
 
 
 @pytest.mark.parametrize("told", MISDEEDS)
-def test_a_page_that_misbehaves_is_noticed(visits: Visits, told: str):
+def test_a_page_that_misbehaves_is_noticed(visits: BrowserSessions, told: str):
     visit = visits()
     page = visit.open("/masuk")
     page.evaluate(f"() => {{ {MISDEEDS[told]} }}")

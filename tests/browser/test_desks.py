@@ -8,8 +8,8 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.people import Head, Lead, Officer, Staff, field, pick
-from tests.browser.visits import House, Visits
-from tests.journeys.steps import STEPS, walked
+from tests.browser.visits import BrowserSessions, SiteUnderTest
+from tests.journeys.steps import STEPS, request_in_status
 
 NOTE = "Halaman 2 belum ditandatangani."
 
@@ -21,8 +21,10 @@ def conflict(page: Page) -> str:
     return told.inner_text()
 
 
-def test_a_withdrawal_is_announced_on_the_open_page_and_the_decision_says_so(house: House, visits: Visits):
-    asked = walked(house.gate, "submitted")
+def test_a_withdrawal_is_announced_on_the_open_page_and_the_decision_says_so(
+    house: SiteUnderTest, visits: BrowserSessions
+):
+    asked = request_in_status(house.gate, "submitted")
     officer = Officer(visits("nurlaila"))
     officer.visit.open(f"/verifikasi/{asked.id}")
     officer.listens()
@@ -35,8 +37,8 @@ def test_a_withdrawal_is_announced_on_the_open_page_and_the_decision_says_so(hou
     expect(officer.page.get_by_text("Dibatalkan Pemohon").first).to_be_visible()
 
 
-def test_of_two_officers_the_second_learns_what_the_first_decided(house: House, visits: Visits):
-    asked = walked(house.gate, "submitted")
+def test_of_two_officers_the_second_learns_what_the_first_decided(house: SiteUnderTest, visits: BrowserSessions):
+    asked = request_in_status(house.gate, "submitted")
     first, second = Officer(visits("nurlaila")), Officer(visits("nurlaila"))
     for officer in (first, second):
         officer.visit.open(f"/verifikasi/{asked.id}")
@@ -54,8 +56,8 @@ def test_of_two_officers_the_second_learns_what_the_first_decided(house: House, 
     expect(second.page.get_by_text("Terverifikasi", exact=True).first).to_be_visible()
 
 
-def test_a_decided_row_is_marked_where_it_stands(house: House, visits: Visits):
-    asked = walked(house.gate, "submitted")
+def test_a_decided_row_is_marked_where_it_stands(house: SiteUnderTest, visits: BrowserSessions):
+    asked = request_in_status(house.gate, "submitted")
     officer = Officer(visits("nurlaila"))
     officer.watches()
     expect(officer.row(asked.number)).to_be_visible()
@@ -76,8 +78,10 @@ def session_ended(person: Staff, token: str) -> None:
 
 @pytest.mark.parametrize("ending", [cookie_lost, session_ended])
 @pytest.mark.parametrize("script", [True, False])
-def test_a_session_that_ends_in_mid_form_loses_no_checklist(house: House, visits: Visits, ending: Ending, script: bool):
-    asked = walked(house.gate, "submitted")
+def test_a_session_that_ends_in_mid_form_loses_no_checklist(
+    house: SiteUnderTest, visits: BrowserSessions, ending: Ending, script: bool
+):
+    asked = request_in_status(house.gate, "submitted")
     officer, token = Officer(visits(script=script)), house.new_session("nurlaila")
     officer.visit.be(token)
     officer.visit.open(f"/verifikasi/{asked.id}")
@@ -90,7 +94,7 @@ def test_a_session_that_ends_in_mid_form_loses_no_checklist(house: House, visits
     assert asked.seen()[1]["status"] == "submitted", "nothing is decided before it was seen again"
     officer.presses("Kembalikan untuk Dilengkapi")
     officer.succeeds("dikembalikan")
-    asked.reaches("returned")
+    asked.wait_for_status("returned")
 
 
 def comes_back(person: Staff, who: str) -> None:
@@ -101,8 +105,8 @@ def comes_back(person: Staff, who: str) -> None:
 
 
 @pytest.mark.parametrize("ending", [cookie_lost, session_ended])
-def test_a_session_that_ends_in_mid_form_loses_no_note(house: House, visits: Visits, ending: Ending):
-    asked = walked(house.gate, "in_progress")
+def test_a_session_that_ends_in_mid_form_loses_no_note(house: SiteUnderTest, visits: BrowserSessions, ending: Ending):
+    asked = request_in_status(house.gate, "in_progress")
     lead, token = Lead(visits()), house.new_session("dewi")
     lead.visit.be(token)
     lead.visit.open(f"/pekerjaan/{asked.id}")
@@ -120,13 +124,13 @@ def test_a_session_that_ends_in_mid_form_loses_no_note(house: House, visits: Vis
     expect(lead.page.get_by_text("layanan kependudukan berhasil.").first).to_be_visible()
 
 
-def test_the_head_replaces_a_lead_and_rejects_what_was_advised(house: House, visits: Visits):
-    led, advised = walked(house.gate, "in_progress"), walked(house.gate, "submitted")
+def test_the_head_replaces_a_lead_and_rejects_what_was_advised(house: SiteUnderTest, visits: BrowserSessions):
+    led, advised = request_in_status(house.gate, "in_progress"), request_in_status(house.gate, "submitted")
     head, officer = Head(visits("hasan")), Officer(visits("nurlaila"))
     head.visit.open(f"/penugasan/{led.id}")
     head.replaces("Yusuf Misal", "Dewi sedang dinas luar.")
     head.succeeds("sudah diganti")
-    led.reaches("in_progress")
+    led.wait_for_status("in_progress")
     assert "Yusuf Misal" in str(led.seen()[2])
 
     officer.visit.open(f"/verifikasi/{advised.id}")
@@ -140,7 +144,7 @@ def test_the_head_replaces_a_lead_and_rejects_what_was_advised(house: House, vis
     expect(field(head.page, "Alasan")).to_have_value("Di luar lingkup layanan.")
     head.presses("Tolak")
     head.succeeds("sudah ditolak")
-    advised.reaches("rejected")
+    advised.wait_for_status("rejected")
 
 
 def _reloaded(page: Page) -> Page:
@@ -148,8 +152,8 @@ def _reloaded(page: Page) -> Page:
     return page
 
 
-def test_a_choice_that_is_missing_is_named_and_what_was_chosen_stays(house: House, visits: Visits):
-    asked = walked(house.gate, "verified")
+def test_a_choice_that_is_missing_is_named_and_what_was_chosen_stays(house: SiteUnderTest, visits: BrowserSessions):
+    asked = request_in_status(house.gate, "verified")
     head = Head(visits("hasan"))
     head.visit.open(f"/penugasan/{asked.id}")
     complexity = head.page.get_by_role("group", name="Kerumitan")

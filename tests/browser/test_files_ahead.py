@@ -24,9 +24,9 @@ from tests.browser.people import (
     payloads,
     stored,
 )
-from tests.browser.visits import THIN, WIDE, House, Visit, Visits
+from tests.browser.visits import THIN, WIDE, BrowserSession, BrowserSessions, SiteUnderTest
 from tests.journeys.gate import gate
-from tests.journeys.steps import walked
+from tests.journeys.steps import request_in_status
 
 PAPERS, SIGNED = "Dokumen Persyaratan", "Surat Permohonan"
 HUGE = Upload("Video.pdf", LETTER.content + bytes(2_000_000), "application/pdf")
@@ -36,12 +36,12 @@ RETRIES_END = 60_000
 
 
 @pytest.fixture(scope="module")
-def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SiteUnderTest]:
     with gate(tmp_path_factory.mktemp("house"), SIMPUL_FILE_LIMIT=str(LIMIT)) as opened:
-        yield House(opened)
+        yield SiteUnderTest(opened)
 
 
-def filled(visit: Visit) -> Applicant:
+def filled(visit: BrowserSession) -> Applicant:
     """A form that lacks nothing, with a clock that the test can move on."""
     visit.page.clock.install()
     applicant = Applicant(visit)
@@ -63,7 +63,7 @@ def again(item: Locator) -> Locator:
     return item.get_by_role("button", name=re.compile("^(Coba|Pilih) lagi"))
 
 
-def gives_up(visit: Visit, item: Locator) -> None:
+def gives_up(visit: BrowserSession, item: Locator) -> None:
     """Wait until the page tries no more by itself: the file is listed with the reason, and with what can be done."""
 
     def given_up() -> bool:
@@ -86,7 +86,7 @@ def sends(page: Page) -> None:
     page.get_by_role("button", name=SUBMIT).click()
 
 
-def names(house: House, number: str) -> list[str]:
+def names(house: SiteUnderTest, number: str) -> list[str]:
     """The documents of this request, as its officer sees them."""
     path = "/api/verification/requests"
     items = house.gate.call(house.session("nurlaila"), "GET", f"{path}?limit=200").json()["items"]
@@ -95,29 +95,29 @@ def names(house: House, number: str) -> list[str]:
     return sorted(one["name"] for one in seen.get("documents", ()))
 
 
-def arrives(visit: Visit, number: str, *files: Upload) -> None:
+def arrives(visit: BrowserSession, number: str, *files: Upload) -> None:
     """The request has these files and no other."""
     visit.until(lambda: names(visit.house, number) == sorted(file.name for file in files))
 
 
-Fault = Callable[[Visit], None]
+Fault = Callable[[BrowserSession], None]
 
 
-def none(visit: Visit) -> None:
+def none(visit: BrowserSession) -> None:
     pass
 
 
 def answered(status: int, **headers: str) -> Fault:
     """What stands before the service answers uploads in its place."""
 
-    def fault(visit: Visit) -> None:
+    def fault(visit: BrowserSession) -> None:
         visit.watch.expect(str(status))
         visit.page.route("**/berkas", lambda route: route.fulfill(status=status, headers=headers))
 
     return fault
 
 
-def cut(visit: Visit) -> None:
+def cut(visit: BrowserSession) -> None:
     visit.watch.expect("ERR_CONNECTION")
     visit.page.route("**/berkas", lambda route: route.abort("connectionreset"))
 
@@ -133,7 +133,9 @@ FAULTS: dict[str, tuple[Upload, Fault, str]] = {
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_the_form_is_not_sent_while_a_chosen_file_is_not_stored(house: House, visits: Visits, fault: str):
+def test_the_form_is_not_sent_while_a_chosen_file_is_not_stored(
+    house: SiteUnderTest, visits: BrowserSessions, fault: str
+):
     before = house.gate.requests
     applicant = filled(visits())
     file, happens, reason = FAULTS[fault]
@@ -152,7 +154,7 @@ def test_the_form_is_not_sent_while_a_chosen_file_is_not_stored(house: House, vi
 
 
 @pytest.mark.parametrize("fault", ["429", "503", "cut"])
-def test_a_file_that_failed_is_sent_again_by_its_button(visits: Visits, fault: str):
+def test_a_file_that_failed_is_sent_again_by_its_button(visits: BrowserSessions, fault: str):
     applicant = filled(visits())
     file, happens, _ = FAULTS[fault]
     happens(applicant.visit)
@@ -167,7 +169,7 @@ def test_a_file_that_failed_is_sent_again_by_its_button(visits: Visits, fault: s
     arrives(applicant.visit, applicant.sends(), LETTER, DICTIONARY, file)
 
 
-def test_sending_before_a_file_has_arrived_waits_for_it_and_says_so(visits: Visits):
+def test_sending_before_a_file_has_arrived_waits_for_it_and_says_so(visits: BrowserSessions):
     applicant = filled(visits())
     applicant.visit.line(THIN)
     choose(applicant.page, SIGNED, BIG)
@@ -179,7 +181,7 @@ def test_sending_before_a_file_has_arrived_waits_for_it_and_says_so(visits: Visi
 
 
 @pytest.mark.parametrize("fault", ["503", "cut", "wrong type"])
-def test_sending_before_a_file_has_failed_stops_at_it(house: House, visits: Visits, fault: str):
+def test_sending_before_a_file_has_failed_stops_at_it(house: SiteUnderTest, visits: BrowserSessions, fault: str):
     before = house.gate.requests
     applicant = filled(visits())
     file, happens, _ = FAULTS[fault]
@@ -202,7 +204,7 @@ def test_sending_before_a_file_has_failed_stops_at_it(house: House, visits: Visi
     assert house.gate.requests == before
 
 
-def test_of_several_files_the_one_that_failed_is_named_and_the_others_are_stored(visits: Visits):
+def test_of_several_files_the_one_that_failed_is_named_and_the_others_are_stored(visits: BrowserSessions):
     applicant = filled(visits())
     choose(applicant.page, PAPERS, PICTURE, PROGRAM, REPORT)
     sends(applicant.page)
@@ -216,7 +218,7 @@ def test_of_several_files_the_one_that_failed_is_named_and_the_others_are_stored
     arrives(applicant.visit, applicant.sends(), LETTER, DICTIONARY, PICTURE, REPORT)
 
 
-def test_a_replacement_that_fails_leaves_the_letter_that_was_stored(visits: Visits):
+def test_a_replacement_that_fails_leaves_the_letter_that_was_stored(visits: BrowserSessions):
     applicant = filled(visits())
     choose(applicant.page, SIGNED, PROGRAM)
     gives_up(applicant.visit, line(applicant.page, SIGNED, PROGRAM))
@@ -227,7 +229,7 @@ def test_a_replacement_that_fails_leaves_the_letter_that_was_stored(visits: Visi
     arrives(applicant.visit, applicant.sends(), REPORT, DICTIONARY)
 
 
-def test_a_file_that_is_chosen_twice_is_sent_once(visits: Visits, tmp_path: Path):
+def test_a_file_that_is_chosen_twice_is_sent_once(visits: BrowserSessions, tmp_path: Path):
     path = tmp_path / REPORT.name
     path.write_bytes(REPORT.content)
     applicant = filled(visits())
@@ -238,7 +240,7 @@ def test_a_file_that_is_chosen_twice_is_sent_once(visits: Visits, tmp_path: Path
     arrives(applicant.visit, applicant.sends(), LETTER, DICTIONARY, REPORT)
 
 
-def test_a_file_that_failed_and_is_chosen_again_stands_there_once(visits: Visits, tmp_path: Path):
+def test_a_file_that_failed_and_is_chosen_again_stands_there_once(visits: BrowserSessions, tmp_path: Path):
     path = tmp_path / REPORT.name
     path.write_bytes(REPORT.content)
     applicant = filled(visits())
@@ -251,7 +253,7 @@ def test_a_file_that_failed_and_is_chosen_again_stands_there_once(visits: Visits
     arrives(applicant.visit, applicant.sends(), LETTER, DICTIONARY, REPORT)
 
 
-def test_a_file_that_is_removed_on_its_way_is_sent_no_further(house: House, visits: Visits):
+def test_a_file_that_is_removed_on_its_way_is_sent_no_further(house: SiteUnderTest, visits: BrowserSessions):
     applicant = filled(visits())
     before = house.gate.documents
     applicant.visit.line(THIN)
@@ -266,7 +268,9 @@ def test_a_file_that_is_removed_on_its_way_is_sent_no_further(house: House, visi
     assert house.gate.documents == before
 
 
-def test_a_page_that_is_loaded_again_shows_what_was_stored_and_what_was_not(house: House, visits: Visits):
+def test_a_page_that_is_loaded_again_shows_what_was_stored_and_what_was_not(
+    house: SiteUnderTest, visits: BrowserSessions
+):
     before = house.gate.requests
     applicant = filled(visits())
     choose(applicant.page, PAPERS, PROGRAM)
@@ -288,7 +292,7 @@ def test_a_page_that_is_loaded_again_shows_what_was_stored_and_what_was_not(hous
     arrives(applicant.visit, applicant.sends(), LETTER, DICTIONARY, PICTURE)
 
 
-def test_a_page_that_the_browser_brings_back_as_it_was_forgets_no_file(visits: Visits):
+def test_a_page_that_the_browser_brings_back_as_it_was_forgets_no_file(visits: BrowserSessions):
     applicant = filled(visits())
     choose(applicant.page, PAPERS, PROGRAM)
     item = line(applicant.page, PAPERS, PROGRAM)
@@ -299,7 +303,9 @@ def test_a_page_that_the_browser_brings_back_as_it_was_forgets_no_file(visits: V
     expect(item).to_contain_text("Jenis berkas yang diterima")
 
 
-def test_a_form_that_is_sent_past_its_script_is_refused_and_names_the_file(house: House, visits: Visits):
+def test_a_form_that_is_sent_past_its_script_is_refused_and_names_the_file(
+    house: SiteUnderTest, visits: BrowserSessions
+):
     before = house.gate.requests
     applicant = filled(visits())
     choose(applicant.page, PAPERS, PROGRAM)
@@ -314,13 +320,13 @@ def test_a_form_that_is_sent_past_its_script_is_refused_and_names_the_file(house
     arrives(applicant.visit, applicant.sends(), LETTER, DICTIONARY)
 
 
-def test_enter_in_a_field_sends_the_form_and_removes_no_file(visits: Visits):
+def test_enter_in_a_field_sends_the_form_and_removes_no_file(visits: BrowserSessions):
     applicant = filled(visits())
     field(applicant.page, "Jabatan").press("Enter")
     arrives(applicant.visit, applicant.received(), LETTER, DICTIONARY)
 
 
-def test_enter_in_a_field_removes_no_file_without_a_script_either(visits: Visits):
+def test_enter_in_a_field_removes_no_file_without_a_script_either(visits: BrowserSessions):
     applicant = Applicant(visits(script=False))
     applicant.begins()
     applicant.fills(Jabatan="")
@@ -331,7 +337,9 @@ def test_enter_in_a_field_removes_no_file_without_a_script_either(visits: Visits
     arrives(applicant.visit, applicant.received(), LETTER, DICTIONARY)
 
 
-def test_a_file_whose_server_goes_away_for_good_is_named_and_sent_when_it_is_back(house: House, visits: Visits):
+def test_a_file_whose_server_goes_away_for_good_is_named_and_sent_when_it_is_back(
+    house: SiteUnderTest, visits: BrowserSessions
+):
     applicant = filled(visits())
     applicant.visit.watch.expect("ERR_CONNECTION", "ERR_INCOMPLETE", "ERR_EMPTY", "ERR_SOCKET")
     applicant.visit.line(THIN)
@@ -349,8 +357,8 @@ def test_a_file_whose_server_goes_away_for_good_is_named_and_sent_when_it_is_bac
     arrives(applicant.visit, applicant.sends(), LETTER, DICTIONARY, BIG)
 
 
-def test_a_lead_hands_over_no_less_than_was_chosen(house: House, visits: Visits):
-    asked = walked(house.gate, "in_progress")
+def test_a_lead_hands_over_no_less_than_was_chosen(house: SiteUnderTest, visits: BrowserSessions):
+    asked = request_in_status(house.gate, "in_progress")
     lead = Lead(visits("dewi"))
     lead.visit.open(f"/pekerjaan/{asked.id}/serahkan")
     lead.fills("Ringkasan hasil", "Data tersinkron.")
@@ -361,11 +369,11 @@ def test_a_lead_hands_over_no_less_than_was_chosen(house: House, visits: Visits)
     item.get_by_role("button", name=re.compile("^Hapus")).click()
     lead.presses("Serahkan Dokumen")
     lead.succeeds("sudah diserahkan")
-    asked.reaches("delivered")
+    asked.wait_for_status("delivered")
 
 
-def test_an_applicant_completes_with_no_less_than_was_chosen(house: House, visits: Visits):
-    asked = walked(house.gate, "returned")
+def test_an_applicant_completes_with_no_less_than_was_chosen(house: SiteUnderTest, visits: BrowserSessions):
+    asked = request_in_status(house.gate, "returned")
     applicant = Applicant(visits())
     applicant.visit.open(f"/lacak/{asked.number}?kunci={asked.token}")
     applicant.visit.open(f"/lacak/{asked.number}/lengkapi")
@@ -378,14 +386,14 @@ def test_an_applicant_completes_with_no_less_than_was_chosen(house: House, visit
     item.get_by_role("button", name=re.compile("^Hapus")).click()
     applicant.presses("Kirim Ulang")
     expect(applicant.page.get_by_role("status").filter(has_text="sudah dikirim ulang")).to_be_visible()
-    seen = asked.reaches("submitted").seen()[1]
+    seen = asked.wait_for_status("submitted").seen()[1]
     assert [one["name"] for one in seen["documents"] if one["round"] == 2] == [REPORT.name]
 
 
 def test_a_session_that_ends_before_a_file_is_stored_loses_neither_text_nor_the_file_s_name(
-    house: House, visits: Visits
+    house: SiteUnderTest, visits: BrowserSessions
 ):
-    asked = walked(house.gate, "in_progress")
+    asked = request_in_status(house.gate, "in_progress")
     lead, token = Lead(visits()), house.new_session("dewi")
     lead.visit.be(token)
     lead.visit.watch.expect("401")

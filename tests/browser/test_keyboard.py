@@ -19,9 +19,9 @@ from tests.browser.people import (
     payloads,
     stored,
 )
-from tests.browser.visits import House, Visit, Visits
+from tests.browser.visits import BrowserSession, BrowserSessions, SiteUnderTest
 from tests.journeys.gate import TODAY
-from tests.journeys.steps import walked
+from tests.journeys.steps import request_in_status
 
 MOST_STOPS = 80
 
@@ -35,7 +35,7 @@ def tabs_to(page: Page, wanted: Locator) -> None:
     raise AssertionError(f"Tab does not come to {wanted}")
 
 
-def chooses_file(visit: Visit, asked: list[FileChooser], label: str, file: Upload) -> None:
+def chooses_file(visit: BrowserSession, asked: list[FileChooser], label: str, file: Upload) -> None:
     """Enter opens the window of the system, in which a file is chosen."""
     tabs_to(visit.page, field(visit.page, label))
     visit.page.keyboard.press("Enter")
@@ -44,7 +44,7 @@ def chooses_file(visit: Visit, asked: list[FileChooser], label: str, file: Uploa
     expect(stored(visit.page, label).filter(has_text=file.name)).to_contain_text("tersimpan")
 
 
-def test_a_request_is_submitted_by_keyboard(visits: Visits):
+def test_a_request_is_submitted_by_keyboard(visits: BrowserSessions):
     visit = visits()
     page = visit.open("/")
     asked: list[FileChooser] = []
@@ -85,8 +85,8 @@ def in_order(page: Page, labels: list[str]) -> list[str]:
     return sorted(labels, key=lambda label: int(tops[label]))
 
 
-def test_a_request_is_verified_by_keyboard(house: House, visits: Visits):
-    asked = walked(house.gate, "submitted")
+def test_a_request_is_verified_by_keyboard(house: SiteUnderTest, visits: BrowserSessions):
+    asked = request_in_status(house.gate, "submitted")
     officer = Officer(visits())
     page = officer.visit.open("/masuk")
     tabs_to(page, field(page, "Nama pengguna"))
@@ -105,10 +105,10 @@ def test_a_request_is_verified_by_keyboard(house: House, visits: Visits):
     tabs_to(page, page.get_by_role("button", name="Nyatakan Lengkap"))
     page.keyboard.press("Enter")
     officer.succeeds("dinyatakan lengkap")
-    asked.reaches("verified")
+    asked.wait_for_status("verified")
 
 
-def test_after_an_error_the_keyboard_begins_at_the_summary_and_goes_on_to_the_field(visits: Visits):
+def test_after_an_error_the_keyboard_begins_at_the_summary_and_goes_on_to_the_field(visits: BrowserSessions):
     page = visits().open("/")
     page.get_by_role("button", name=SUBMIT).press("Enter")
     summary = page.get_by_role("alert")

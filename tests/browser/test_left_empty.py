@@ -6,9 +6,9 @@ import re
 
 import pytest
 
-from tests.browser.scenes import SCENES, Scene, refused
-from tests.browser.visits import House, Visit, Visits
-from tests.browser.world import World, world_of
+from tests.browser.scenes import PAGE_STATES, PageState, refused
+from tests.browser.visits import BrowserSession, BrowserSessions, SiteUnderTest
+from tests.browser.world import SampleRequests, create_sample_requests
 
 ABOVE = re.compile(r"\S.* wajib (diisi|diunggah)\.")
 BESIDE = ("Wajib diisi.", "Wajib diunggah.")
@@ -23,24 +23,24 @@ OF_THEIR_OWN = {
 FILLED_IN = {"form refused", "account new refused"}
 EMPTY = [
     scene
-    for scene in SCENES
+    for scene in PAGE_STATES
     if re.search("refused( bare)?$", scene.name) and scene.name not in OF_THEIR_OWN | FILLED_IN
 ]
 
 
 @pytest.fixture(scope="module")
-def world(house: House) -> World:
-    return world_of(house)
+def world(house: SiteUnderTest) -> SampleRequests:
+    return create_sample_requests(house)
 
 
-def told(visit: Visit) -> tuple[list[str], list[str]]:
+def told(visit: BrowserSession) -> tuple[list[str], list[str]]:
     """The sentences above and those beside fields."""
     page = visit.page
     above = page.get_by_role("alert").get_by_role("link").all_inner_texts()
     return above, [text.strip() for text in page.locator("p.err:visible").all_inner_texts()]
 
 
-def agree(visit: Visit) -> None:
+def agree(visit: BrowserSession) -> None:
     above, beside = told(visit)
     assert above
     assert [line for line in above if not ABOVE.fullmatch(line)] == []
@@ -49,7 +49,7 @@ def agree(visit: Visit) -> None:
 
 
 @pytest.mark.parametrize("scene", EMPTY, ids=lambda scene: scene.name)
-def test_a_form_without_anything_in_it(world: World, visits: Visits, scene: Scene):
+def test_a_form_without_anything_in_it(world: SampleRequests, visits: BrowserSessions, scene: PageState):
     visit = visits(scene.who)
     scene.way(visit, world)
     agree(visit)
@@ -59,7 +59,9 @@ def test_a_form_without_anything_in_it(world: World, visits: Visits, scene: Scen
     ("who", "path", "button"),
     [("", "/masuk", "Masuk"), ("admin", "/akun/baru", "Tambah akun"), ("admin", "/akun-saya", "Simpan")],
 )
-def test_a_form_of_an_account_without_anything_in_it(world: World, visits: Visits, who: str, path: str, button: str):
+def test_a_form_of_an_account_without_anything_in_it(
+    world: SampleRequests, visits: BrowserSessions, who: str, path: str, button: str
+):
     visit = visits(who)
     visit.open(path)
     for box in visit.page.get_by_role("main").get_by_role("textbox").all():

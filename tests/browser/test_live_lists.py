@@ -7,9 +7,9 @@ import time
 from playwright.sync_api import APIResponse, Page, Request, Route, expect
 
 from tests.browser.people import Lead, Officer, Staff
-from tests.browser.visits import House, Visits
-from tests.journeys.gate import Asked
-from tests.journeys.steps import STEPS, walked
+from tests.browser.visits import BrowserSessions, SiteUnderTest
+from tests.journeys.gate import SubmittedRequest
+from tests.journeys.steps import STEPS, request_in_status
 
 BURST = 40
 APART = 0.25
@@ -27,13 +27,13 @@ def _looks(request: Request) -> bool:
     return "x-live" in request.headers
 
 
-def gets_on(asked: Asked, percent: int) -> None:
+def gets_on(asked: SubmittedRequest, percent: int) -> None:
     answer = asked.step("dewi", "progress", {"note": "Uji.", "percent": percent})
     assert answer.status_code == 200, answer.text
 
 
-def test_a_burst_of_news_is_a_few_looks_and_the_last_of_it_is_shown(house: House, visits: Visits):
-    asked = walked(house.gate, "in_progress")
+def test_a_burst_of_news_is_a_few_looks_and_the_last_of_it_is_shown(house: SiteUnderTest, visits: BrowserSessions):
+    asked = request_in_status(house.gate, "in_progress")
     lead = Lead(visits("dewi"))
     lead.watches()
     seen, began = looks(lead.page), time.monotonic()
@@ -47,8 +47,8 @@ def test_a_burst_of_news_is_a_few_looks_and_the_last_of_it_is_shown(house: House
     assert 0 < len(seen) <= most, f"{len(seen)} looks at {BURST} changes in {took:.1f} s"
 
 
-def test_under_steady_news_a_list_does_not_wait_for_quiet(house: House, visits: Visits):
-    asked = walked(house.gate, "in_progress")
+def test_under_steady_news_a_list_does_not_wait_for_quiet(house: SiteUnderTest, visits: BrowserSessions):
+    asked = request_in_status(house.gate, "in_progress")
     lead = Lead(visits("dewi"))
     lead.watches()
     seen = looks(lead.page)
@@ -58,8 +58,8 @@ def test_under_steady_news_a_list_does_not_wait_for_quiet(house: House, visits: 
     assert len(seen) > 2
 
 
-def test_of_two_looks_the_older_does_not_come_last(house: House, visits: Visits):
-    first, second = walked(house.gate, "submitted"), walked(house.gate, "submitted")
+def test_of_two_looks_the_older_does_not_come_last(house: SiteUnderTest, visits: BrowserSessions):
+    first, second = request_in_status(house.gate, "submitted"), request_in_status(house.gate, "submitted")
     officer, held = Officer(visits("nurlaila")), list[tuple[Route, APIResponse]]()
 
     def hold_the_first(route: Route, request: Request) -> None:
@@ -83,12 +83,12 @@ def test_of_two_looks_the_older_does_not_come_last(house: House, visits: Visits)
     verified(officer, second)
 
 
-def verified(officer: Staff, asked: Asked) -> None:
+def verified(officer: Staff, asked: SubmittedRequest) -> None:
     expect(officer.row(asked.number).get_by_text("Terverifikasi", exact=True)).to_be_visible()
 
 
-def test_news_that_was_refused_for_a_moment_is_looked_for_again(house: House, visits: Visits):
-    asked = walked(house.gate, "submitted")
+def test_news_that_was_refused_for_a_moment_is_looked_for_again(house: SiteUnderTest, visits: BrowserSessions):
+    asked = request_in_status(house.gate, "submitted")
     officer, refused = Officer(visits("nurlaila")), list[str]()
 
     def refuse_once(route: Route, request: Request) -> None:
@@ -106,8 +106,10 @@ def test_news_that_was_refused_for_a_moment_is_looked_for_again(house: House, vi
     assert len(refused) == 1
 
 
-def test_news_that_a_cut_line_kept_from_being_seen_is_seen_once_it_is_back(house: House, visits: Visits):
-    asked = walked(house.gate, "submitted")
+def test_news_that_a_cut_line_kept_from_being_seen_is_seen_once_it_is_back(
+    house: SiteUnderTest, visits: BrowserSessions
+):
+    asked = request_in_status(house.gate, "submitted")
     officer, cut = Officer(visits("nurlaila")), list[str]()
 
     def cut_once(route: Route, request: Request) -> None:

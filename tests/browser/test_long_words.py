@@ -9,11 +9,11 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.long_words import UNBROKEN, WORDS, naming, walks, wordy_world
+from tests.browser.long_words import UNBROKEN, WORDS, create_long_text_requests, naming, page_tours
 from tests.browser.people import PROGRAM, SUBMIT, Applicant, field, payloads
 from tests.browser.soundness import OVERFLOWING
-from tests.browser.visits import PHONE, House, Visit, Visits
-from tests.browser.world import World
+from tests.browser.visits import PHONE, BrowserSession, BrowserSessions, SiteUnderTest
+from tests.browser.world import SampleRequests
 from tests.journeys.gate import gate
 
 TABLET, LAPTOP = 768, 1366
@@ -22,14 +22,14 @@ LOOKERS = ("applicants", "everybody", "nurlaila", "hasan", "dewi", "admin")
 
 
 @pytest.fixture(scope="module", params=WORDS)
-def world(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+def world(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SampleRequests]:
     words = WORDS[request.param]
     with gate(tmp_path_factory.mktemp("house"), naming(words)) as opened:
-        yield wordy_world(House(opened), words)
+        yield create_long_text_requests(SiteUnderTest(opened), words)
 
 
 @pytest.fixture
-def house(world: World) -> House:
+def house(world: SampleRequests) -> SiteUnderTest:
     return world.house
 
 
@@ -42,16 +42,16 @@ def too_wide(page: Page) -> list[str]:
     return found
 
 
-def looked_at(visit: Visit, path: str) -> list[str]:
+def looked_at(visit: BrowserSession, path: str) -> list[str]:
     visit.open(path)
     expect(visit.page.get_by_role("heading", level=1)).to_have_count(1)
     return too_wide(visit.page)
 
 
 @pytest.mark.parametrize("looker", LOOKERS)
-def test_no_page_scrolls_sideways(world: World, visits: Visits, looker: str):
+def test_no_page_scrolls_sideways(world: SampleRequests, visits: BrowserSessions, looker: str):
     found = []
-    for walk in walks(world):
+    for walk in page_tours(world):
         who = "applicants" if walk.who in world.asked else walk.who or "everybody"
         if who == looker:
             visit = visits(walk.who if looker == who == walk.who else "")
@@ -60,7 +60,7 @@ def test_no_page_scrolls_sideways(world: World, visits: Visits, looker: str):
     assert not found, "\n".join(found)
 
 
-def test_no_email_scrolls_sideways(world: World, visits: Visits):
+def test_no_email_scrolls_sideways(world: SampleRequests, visits: BrowserSessions):
     visit = visits()
     visit.open("/surel")
     links = visit.page.locator("tbody a").evaluate_all("links => links.map(link => [link.textContent, link.href])")
@@ -74,7 +74,7 @@ def test_no_email_scrolls_sideways(world: World, visits: Visits):
     assert not found, "\n".join(found)
 
 
-def test_no_form_that_is_shown_again_scrolls_sideways(world: World, visits: Visits):
+def test_no_form_that_is_shown_again_scrolls_sideways(world: SampleRequests, visits: BrowserSessions):
     applicant = Applicant(visits())
     applicant.begins()
     applicant.fills(**{"Nama": UNBROKEN, "Jabatan": UNBROKEN, "Alamat surel": UNBROKEN, "Nomor Pegawai": UNBROKEN[:90]})

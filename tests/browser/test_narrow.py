@@ -6,8 +6,8 @@ import pytest
 from playwright.sync_api import FloatRect, Locator, Page, expect
 
 from tests.browser.soundness import ENLARGED, LEAST_TARGET
-from tests.browser.visits import DESK, NARROW, PHONE, House, Visits
-from tests.browser.world import World, world_of
+from tests.browser.visits import DESK, NARROW, PHONE, BrowserSessions, SiteUnderTest
+from tests.browser.world import SampleRequests, create_sample_requests
 
 MENU = ("Ajukan", "Lacak")
 WIDE_LETTERS = "document.body.style.letterSpacing = '.12em'"
@@ -19,8 +19,8 @@ CONSOLES = {"nurlaila": "/verifikasi", "hasan": "/penugasan", "admin": "/surel-k
 
 
 @pytest.fixture(scope="module")
-def world(house: House) -> World:
-    return world_of(house)
+def world(house: SiteUnderTest) -> SampleRequests:
+    return create_sample_requests(house)
 
 
 def box(part: Locator) -> FloatRect:
@@ -44,7 +44,7 @@ def header(page: Page, width: int) -> tuple[FloatRect, list[FloatRect]]:
 
 @pytest.mark.parametrize("width", [PHONE, NARROW])
 @pytest.mark.parametrize("letters", ["", WIDE_LETTERS])
-def test_the_public_menu_keeps_to_one_row(visits: Visits, width: int, letters: str):
+def test_the_public_menu_keeps_to_one_row(visits: BrowserSessions, width: int, letters: str):
     page = visits(width=PHONE).open("/lacak")
     page.set_viewport_size({"width": width, "height": 844})
     page.evaluate(letters)
@@ -54,7 +54,7 @@ def test_the_public_menu_keeps_to_one_row(visits: Visits, width: int, letters: s
 
 
 @pytest.mark.parametrize("width", [PHONE, NARROW])
-def test_in_letters_of_twice_the_size_the_menu_is_a_row_of_its_own(visits: Visits, width: int):
+def test_in_letters_of_twice_the_size_the_menu_is_a_row_of_its_own(visits: BrowserSessions, width: int):
     page = visits(width=PHONE).open("/lacak")
     page.set_viewport_size({"width": width, "height": 844})
     page.evaluate(ENLARGED, "200%")
@@ -66,7 +66,7 @@ def test_in_letters_of_twice_the_size_the_menu_is_a_row_of_its_own(visits: Visit
 @pytest.mark.parametrize(("who", "path"), CONSOLES.items())
 @pytest.mark.parametrize("script", [True, False])
 def test_on_a_phone_a_filter_is_a_line_until_it_is_wanted(
-    world: World, visits: Visits, who: str, path: str, script: bool
+    world: SampleRequests, visits: BrowserSessions, who: str, path: str, script: bool
 ):
     page = visits(who, width=PHONE, script=script).open(path)
     form, fold, first = (
@@ -86,7 +86,7 @@ def test_on_a_phone_a_filter_is_a_line_until_it_is_wanted(
 
 
 @pytest.mark.parametrize(("who", "path"), [*CONSOLES.items(), ("dewi", "/pekerjaan")])
-def test_on_a_desk_a_filter_is_a_row_that_is_always_there(visits: Visits, who: str, path: str):
+def test_on_a_desk_a_filter_is_a_row_that_is_always_there(visits: BrowserSessions, who: str, path: str):
     page = visits(who, width=DESK).open(path)
     expect(page.get_by_role("search")).to_be_visible()
     expect(page.get_by_text("Saring daftar")).to_have_count(1 if who in CONSOLES else 0)
@@ -94,6 +94,6 @@ def test_on_a_desk_a_filter_is_a_row_that_is_always_there(visits: Visits, who: s
     assert box(page.get_by_role("search"))["height"] <= 80
 
 
-def test_a_filter_of_one_field_stays_on_a_phone_too(visits: Visits):
+def test_a_filter_of_one_field_stays_on_a_phone_too(visits: BrowserSessions):
     page = visits("dewi", width=PHONE).open("/pekerjaan")
     assert box(page.get_by_role("search"))["height"] <= 80

@@ -8,14 +8,14 @@ from playwright.sync_api import Route, expect
 from playwright.sync_api import TimeoutError as PlaywrightTimeoutError
 
 from tests.browser.people import BIG, DICTIONARY, Applicant, Officer, field, payloads
-from tests.browser.visits import THIN, WIDE, House, Visit, Visits
-from tests.journeys.steps import STEPS, walked
+from tests.browser.visits import THIN, WIDE, BrowserSession, BrowserSessions, SiteUnderTest
+from tests.journeys.steps import STEPS, request_in_status
 
 AWAY = ("ERR_CONNECTION", "ERR_INCOMPLETE", "ERR_EMPTY", "ERR_SOCKET", "502", "503")
 
 
-def test_a_queue_that_was_open_catches_up_with_what_happened_meanwhile(house: House, visits: Visits):
-    asked = walked(house.gate, "submitted")
+def test_a_queue_that_was_open_catches_up_with_what_happened_meanwhile(house: SiteUnderTest, visits: BrowserSessions):
+    asked = request_in_status(house.gate, "submitted")
     officer, late = Officer(visits("nurlaila")), Officer(visits("nurlaila"))
     officer.watches()
     late.visit.open(f"/verifikasi/{asked.id}")
@@ -27,7 +27,7 @@ def test_a_queue_that_was_open_catches_up_with_what_happened_meanwhile(house: Ho
         expect(person.page.get_by_text("Sambungan langsung terputus")).to_be_visible()
 
     house.gate.server.start()
-    made = house.gate.submitted().reaches("submitted")
+    made = house.gate.submitted().wait_for_status("submitted")
     assert STEPS["verification"](asked).status_code == 200
 
     officer.listens()
@@ -37,7 +37,7 @@ def test_a_queue_that_was_open_catches_up_with_what_happened_meanwhile(house: Ho
     expect(late.page.get_by_role("status").filter(has_text="baru saja berubah")).to_contain_text("Terverifikasi")
 
 
-def test_a_file_whose_sending_was_cut_is_sent_again(house: House, visits: Visits):
+def test_a_file_whose_sending_was_cut_is_sent_again(house: SiteUnderTest, visits: BrowserSessions):
     applicant = Applicant(visits())
     applicant.begins()
     applicant.fills()
@@ -57,7 +57,7 @@ def test_a_file_whose_sending_was_cut_is_sent_again(house: House, visits: Visits
     applicant.sends()
 
 
-def refused_once(visit: Visit, path: str) -> list[str]:
+def refused_once(visit: BrowserSession, path: str) -> list[str]:
     """A gateway that has nobody behind it the first time that it is asked for this; what it refused."""
     refusals: list[str] = []
     visit.watch.expect("502")
@@ -73,7 +73,7 @@ def refused_once(visit: Visit, path: str) -> list[str]:
     return refusals
 
 
-def test_a_file_that_a_gateway_refused_is_sent_again(visits: Visits):
+def test_a_file_that_a_gateway_refused_is_sent_again(visits: BrowserSessions):
     applicant = Applicant(visits())
     refusals = refused_once(applicant.visit, "**/berkas")
     applicant.begins()
@@ -83,10 +83,10 @@ def test_a_file_that_a_gateway_refused_is_sent_again(visits: Visits):
     assert len(refusals) == 1
 
 
-def test_a_queue_whose_stream_a_gateway_refused_connects_again_by_itself(house: House, visits: Visits):
+def test_a_queue_whose_stream_a_gateway_refused_connects_again_by_itself(house: SiteUnderTest, visits: BrowserSessions):
     officer = Officer(visits("nurlaila"))
     refusals = refused_once(officer.visit, "**/live*")
     officer.watches()
     officer.visit.until(lambda: refusals != [])
-    made = house.gate.submitted().reaches("submitted")
+    made = house.gate.submitted().wait_for_status("submitted")
     officer.finds(made.number)

@@ -6,24 +6,26 @@ from collections.abc import Mapping
 
 import pytest
 
-from bench.pages import Line, Weight, lines, weight_of
-from tests.browser.visits import House, Visits
-from tests.browser.world import World, world_of
+from bench.pages import PageSpec, PageWeight, measure_weight, page_specs
+from tests.browser.visits import BrowserSessions, SiteUnderTest
+from tests.browser.world import SampleRequests, create_sample_requests
 
 TRACKING, FORM, STAFF = 30_000, 60_000, 60_000
 
 
 @pytest.fixture(scope="module")
-def world(house: House) -> World:
-    return world_of(house)
+def world(house: SiteUnderTest) -> SampleRequests:
+    return create_sample_requests(house)
 
 
 @pytest.fixture
-def weighed(world: World, visits: Visits) -> Mapping[str, tuple[Line, Weight]]:
-    return {line.path: (line, weight_of(visits, world, line)) for line in lines(world)}
+def weighed(world: SampleRequests, visits: BrowserSessions) -> Mapping[str, tuple[PageSpec, PageWeight]]:
+    return {line.path: (line, measure_weight(visits, world, line)) for line in page_specs(world)}
 
 
-def test_no_page_is_heavy_or_loads_anything_from_elsewhere(world: World, weighed: Mapping[str, tuple[Line, Weight]]):
+def test_no_page_is_heavy_or_loads_anything_from_elsewhere(
+    world: SampleRequests, weighed: Mapping[str, tuple[PageSpec, PageWeight]]
+):
     own = world.house.url.partition("//")[2]
     for path, (line, weight) in weighed.items():
         most = TRACKING if path.startswith("/lacak") else FORM if path == "/" else STAFF

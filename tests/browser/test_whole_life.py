@@ -8,9 +8,9 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.letters import opens_link
+from tests.browser.letters import open_tracking_link
 from tests.browser.people import REPORT, TEXTS, Applicant, Head, Lead, Officer
-from tests.browser.visits import PHONE, House, Visits
+from tests.browser.visits import PHONE, BrowserSessions, SiteUnderTest
 from tests.journeys.gate import gate
 from tests.journeys.stage import smtp_server
 
@@ -18,12 +18,12 @@ ADDRESS = TEXTS["Alamat surel"]
 
 
 @pytest.fixture(scope="module")
-def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SiteUnderTest]:
     with smtp_server() as (inbox, smtp), gate(tmp_path_factory.mktemp("house"), SIMPUL_SMTP=smtp) as opened:
-        yield House(opened, inbox)
+        yield SiteUnderTest(opened, inbox)
 
 
-def test_a_request_lives_its_whole_life_before_everybody(house: House, visits: Visits):
+def test_a_request_lives_its_whole_life_before_everybody(house: SiteUnderTest, visits: BrowserSessions):
     assert house.inbox is not None
     officer, head, lead = Officer(visits()), Head(visits()), Lead(visits())
     for person, who in ((officer, "nurlaila"), (head, "hasan"), (lead, "dewi")):
@@ -32,7 +32,7 @@ def test_a_request_lives_its_whole_life_before_everybody(house: House, visits: V
 
     number = Applicant(visits()).submits()
     applicant = Applicant(visits(width=PHONE))
-    opens_link(applicant.visit, ADDRESS, number)
+    open_tracking_link(applicant.visit, ADDRESS, number)
     assert applicant.page.url.endswith(f"/lacak/{number}"), "the key is gone from the address"
     applicant.sees("Diajukan")
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from playwright.sync_api import expect
 
-from tests.browser.letters import opens_link
+from tests.browser.letters import open_tracking_link
 from tests.browser.people import LETTER, REPORT, TEXTS, Applicant, Head, Lead, Officer, field, payloads
-from tests.browser.visits import Visits
+from tests.browser.visits import BrowserSessions
 
 
-def test_a_request_lives_its_whole_life_without_any_script(visits: Visits):
+def test_a_request_lives_its_whole_life_without_any_script(visits: BrowserSessions):
     officer, head, lead = Officer(visits(script=False)), Head(visits(script=False)), Lead(visits(script=False))
     for person, who in ((officer, "nurlaila"), (head, "hasan"), (lead, "dewi")):
         person.signs_in(who)
@@ -18,7 +18,7 @@ def test_a_request_lives_its_whole_life_without_any_script(visits: Visits):
     applicant = Applicant(visits(script=False))
     number = applicant.submits()
     reader = Applicant(visits(script=False))
-    opens_link(reader.visit, TEXTS["Alamat surel"], number)
+    open_tracking_link(reader.visit, TEXTS["Alamat surel"], number)
     reader.sees("Diajukan")
 
     officer.finds(number)

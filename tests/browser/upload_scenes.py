@@ -5,18 +5,18 @@ from __future__ import annotations
 from playwright.sync_api import expect
 
 from tests.browser.people import PROGRAM, REPORT, SUBMIT, Applicant, Lead, field, payloads
-from tests.browser.visits import Visit
-from tests.browser.world import World
+from tests.browser.visits import BrowserSession
+from tests.browser.world import SampleRequests
 
 
-def form_filled(visit: Visit, world: World) -> None:
+def form_filled(visit: BrowserSession, world: SampleRequests) -> None:
     applicant = Applicant(visit)
     applicant.begins()
     applicant.fills()
     applicant.attaches_all()
 
 
-def form_file_failed(visit: Visit, world: World) -> None:
+def form_file_failed(visit: BrowserSession, world: SampleRequests) -> None:
     """The form stops at a file that was refused ahead of it."""
     form_filled(visit, world)
     field(visit.page, "Dokumen Persyaratan").set_input_files(payloads(PROGRAM))
@@ -24,7 +24,7 @@ def form_file_failed(visit: Visit, world: World) -> None:
     stops(visit)
 
 
-def form_waiting(visit: Visit, world: World) -> None:
+def form_waiting(visit: BrowserSession, world: SampleRequests) -> None:
     """The form was sent while a file is on its way, and another waits for its turn."""
     form_filled(visit, world)
     visit.page.route("**/berkas", lambda route: None)
@@ -33,14 +33,14 @@ def form_waiting(visit: Visit, world: World) -> None:
     expect(visit.page.get_by_role("status").filter(has_text="Menunggu 2 berkas")).to_be_visible()
 
 
-def form_file_lost(visit: Visit, world: World) -> None:
+def form_file_lost(visit: BrowserSession, world: SampleRequests) -> None:
     """The form came to the server without a file that was chosen."""
     form_file_failed(visit, world)
     visit.page.get_by_role("form", name="Formulir permohonan").evaluate("form => form.submit()")
     expect(visit.page.get_by_role("alert").first).to_be_focused()
 
 
-def deliver_file_failed(visit: Visit, world: World) -> None:
+def deliver_file_failed(visit: BrowserSession, world: SampleRequests) -> None:
     visit.open(f"/pekerjaan/{world.asked['in_progress'].id}/serahkan")
     Lead(visit).fills("Ringkasan hasil", "Data tersinkron setiap malam.")
     field(visit.page, "Dokumen hasil").set_input_files(payloads(REPORT, PROGRAM))
@@ -48,7 +48,7 @@ def deliver_file_failed(visit: Visit, world: World) -> None:
     stops(visit)
 
 
-def complete_file_failed(visit: Visit, world: World) -> None:
+def complete_file_failed(visit: BrowserSession, world: SampleRequests) -> None:
     asked = world.asked["returned"]
     visit.open(f"/lacak/{asked.number}?kunci={asked.token}")
     visit.open(f"/lacak/{asked.number}/lengkapi")
@@ -57,5 +57,5 @@ def complete_file_failed(visit: Visit, world: World) -> None:
     stops(visit)
 
 
-def stops(visit: Visit) -> None:
+def stops(visit: BrowserSession) -> None:
     expect(visit.page.get_by_role("alert").filter(has_text="belum dikirim")).to_be_visible()

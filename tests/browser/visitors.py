@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Browser, sync_playwright
 
 from tests.browser import chromium
-from tests.browser.visits import House, Visits
+from tests.browser.visits import BrowserSessions, SiteUnderTest
 
 NONE = (
     "Every journey in a browser was skipped: no Chromium on this machine, and Playwright could not download its own. "
@@ -31,8 +31,8 @@ def browser(pytestconfig: pytest.Config) -> Iterator[Browser]:
 
 
 @pytest.fixture
-def visits(house: House, browser: Browser) -> Iterator[Visits]:
-    visits = Visits(house, browser)
+def visits(house: SiteUnderTest, browser: Browser) -> Iterator[BrowserSessions]:
+    visits = BrowserSessions(house, browser)
     yield visits
     complaints = visits.close()
     assert not complaints, complaints

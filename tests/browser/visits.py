@@ -9,24 +9,24 @@ from typing import Literal
 
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
-from tests.browser.watch import Watch
-from tests.journeys.gate import Gate
+from tests.browser.watch import PageMonitor
+from tests.journeys.gate import ServerHarness
 from tests.journeys.stage import PASSWORD, Inbox
 
 DESK, PHONE, NARROW = 1280, 390, 320
 THIN, WIDE = 250_000, -1
 """Bytes a second."""
-PATIENCE = 30_000
+TIMEOUT_MILLISECONDS = 30_000
 """Milliseconds that a page may take on a busy machine; how long it takes on an idle one is for benchmarks."""
 
-expect.set_options(timeout=PATIENCE)
+expect.set_options(timeout=TIMEOUT_MILLISECONDS)
 
 
 @dataclass
-class House:
+class SiteUnderTest:
     """The office: a server, what happens there behind the pages, where its e-mails go, and who is signed in."""
 
-    gate: Gate
+    gate: ServerHarness
     inbox: Inbox | None = None
     """None where the server keeps e-mails and shows them."""
     sessions: dict[str, str] = field(default_factory=dict)
@@ -50,12 +50,12 @@ class House:
 
 
 @dataclass
-class Visit:
+class BrowserSession:
     """A browser context of somebody's, with one page open."""
 
-    house: House
+    house: SiteUnderTest
     context: BrowserContext
-    watch: Watch
+    watch: PageMonitor
     page: Page
     script: bool
 
@@ -65,7 +65,7 @@ class Visit:
 
     def until(self, holds: Callable[[], bool]) -> None:
         """Wait for what the page itself does not show, and let the browser's news come in meanwhile."""
-        ends = time.monotonic() + PATIENCE / 1000
+        ends = time.monotonic() + TIMEOUT_MILLISECONDS / 1000
         while not holds():
             assert time.monotonic() < ends, "it did not come to pass"
             self.page.wait_for_timeout(20)
@@ -83,12 +83,12 @@ class Visit:
 
 
 @dataclass
-class Visits:
+class BrowserSessions:
     """Every context of one test. At its end none of them may have a complaint."""
 
-    house: House
+    house: SiteUnderTest
     browser: Browser
-    open: list[Visit] = field(default_factory=list)
+    open: list[BrowserSession] = field(default_factory=list)
 
     def __call__(
         self,
@@ -97,7 +97,7 @@ class Visits:
         width: int = DESK,
         script: bool = True,
         scheme: Literal["light", "dark"] = "light",
-    ) -> Visit:
+    ) -> BrowserSession:
         """Somebody comes; `who` of the staff is signed in already, "" is nobody in particular."""
         context = self.browser.new_context(
             viewport={"width": width, "height": 900 if width == DESK else 844},
@@ -107,9 +107,9 @@ class Visits:
             timezone_id="Asia/Jayapura",
             reduced_motion="reduce",
         )
-        context.set_default_timeout(PATIENCE)
-        watch = Watch(self.house.url).over(context)
-        visit = Visit(self.house, context, watch, context.new_page(), script)
+        context.set_default_timeout(TIMEOUT_MILLISECONDS)
+        watch = PageMonitor(self.house.url).over(context)
+        visit = BrowserSession(self.house, context, watch, context.new_page(), script)
         if who:
             visit.be(self.house.session(who))
         self.open.append(visit)

@@ -12,7 +12,7 @@ OWN_SCHEMES = ("data:", "blob:", "about:")
 
 
 @dataclass
-class Watch:
+class PageMonitor:
     """Complaints about one context: errors in the console (breaches of the CSP are some), errors of scripts, calls to other
     hosts, and answers of 500 and more. A page that is answered with 4xx is told to its reader, and so is that a session ended which
     a live page finds out when it connects again: these are none."""
@@ -22,7 +22,7 @@ class Watch:
     expected: list[re.Pattern[str]] = field(default_factory=list)
     pages: set[str] = field(default_factory=set)
 
-    def over(self, context: BrowserContext) -> Watch:
+    def over(self, context: BrowserContext) -> PageMonitor:
         context.on("console", self._console)
         context.on("weberror", self._error)
         context.on("request", self._request)

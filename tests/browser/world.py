@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from services.cli import demo_files
-from services.cli.demo_cases import case
+from services.cli.demo_cases import sample_request
 from shared.platform import open_platform
 from shared.settings import Settings
 from shared.storage.port import DeadLetter
-from tests.browser.visits import House
-from tests.journeys.gate import LETTER, TODAY, Asked, eventually
-from tests.journeys.steps import STEPS, WAY, walked
+from tests.browser.visits import SiteUnderTest
+from tests.journeys.gate import LETTER, TODAY, SubmittedRequest, wait_until
+from tests.journeys.steps import STEPS, STEPS_TO_STATUS, request_in_status
 
 ODD_NUMBER = "19850230 201001 1 001"
 SEED = 1
@@ -23,33 +23,33 @@ PARKED = "verification:1"
 
 
 @dataclass(frozen=True)
-class World:
+class SampleRequests:
     """`asked` by state. `odd` waits for an officer with a warning, `advised` for the head with a recommendation; `passing`
     are for somebody to look at while they move on. `record` is where the delivered request's record is checked."""
 
-    house: House
-    asked: Mapping[str, Asked]
-    odd: Asked
-    advised: Asked
-    passing: Mapping[str, Asked]
+    house: SiteUnderTest
+    asked: Mapping[str, SubmittedRequest]
+    odd: SubmittedRequest
+    advised: SubmittedRequest
+    passing: Mapping[str, SubmittedRequest]
     record: str
 
 
-def world_of(house: House) -> World:
+def create_sample_requests(house: SiteUnderTest) -> SampleRequests:
     """Make it all, over the API."""
     gate = house.gate
-    asked = {status: walked(gate, status) for status in WAY}
-    passing = {status: walked(gate, status) for status in ("submitted", "verified", "in_progress")}
-    papers = [("letter", demo_files.letter(case(SEED, 0, TODAY))), ("requirements", LETTER)]
+    asked = {status: request_in_status(gate, status) for status in STEPS_TO_STATUS}
+    passing = {status: request_in_status(gate, status) for status in ("submitted", "verified", "in_progress")}
+    papers = [("letter", demo_files.letter(sample_request(SEED, 0, TODAY))), ("requirements", LETTER)]
     sent = gate.submit(papers, employee_number=ODD_NUMBER, name="Siti Perumpamaan")
-    odd = Asked.of(gate, sent).reaches("submitted")
-    advised = walked(gate, "submitted")
+    odd = SubmittedRequest.of(gate, sent).wait_for_status("submitted")
+    advised = request_in_status(gate, "submitted")
     assert STEPS["recommendation"](advised).status_code == 200
-    eventually(lambda: "Sudah tidak diperlukan." in str(advised.seen()[2]))
+    wait_until(lambda: "Sudah tidak diperlukan." in str(advised.seen()[2]))
     delivered = asked["delivered"].number
     with ThreadPoolExecutor(1) as aside:  # the browser has a loop here
         code = aside.submit(asyncio.run, _behind(gate.server.data, asked["verified"].id, delivered)).result()
-    return World(house, asked, odd, advised, passing, f"/periksa/BAST-{delivered}-1?kode={code}")
+    return SampleRequests(house, asked, odd, advised, passing, f"/periksa/BAST-{delivered}-1?kode={code}")
 
 
 async def _behind(data: Path, parked: str, delivered: str) -> str:

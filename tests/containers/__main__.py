@@ -16,47 +16,47 @@ from pathlib import Path
 import httpx
 
 from services.cli.client import ApiError
-from tests.containers.checks import CHECKS, Ground
-from tests.containers.containers import Failed, Unavailable, site
+from tests.containers.checks import CHECKS, ComposeTrial
+from tests.containers.containers import ContainersUnavailable, Failed, site
 from tests.engines.engine import say
 
-CANNOT = 3
+EXIT_UNAVAILABLE = 3
 
 
 def main(words: Sequence[str]) -> int:
     folder = Path(tempfile.mkdtemp(prefix="simpul-containers-"))
     try:
-        ground = Ground(site(folder, SIMPUL_PUBLIC_RATE="0"), folder)
-    except Unavailable as reason:
+        trial = ComposeTrial(site(folder, SIMPUL_PUBLIC_RATE="0"), folder)
+    except ContainersUnavailable as reason:
         say(f"containers: not tried. {reason}")
-        return CANNOT
+        return EXIT_UNAVAILABLE
     try:
-        return run(ground)
+        return run(trial)
     finally:
         if "--keep" in words:
-            say(f"Left up at {ground.site.url}, e-mails at {ground.site.mail}; settings and accounts are in {folder}.")
+            say(f"Left up at {trial.site.url}, e-mails at {trial.site.mail}; settings and accounts are in {folder}.")
         else:
-            ground.site.compose("down", "--volumes", "--timeout", "20")
+            trial.site.compose("down", "--volumes", "--timeout", "20")
             shutil.rmtree(folder)
 
 
-def run(ground: Ground) -> int:
-    bad = [check for check in CHECKS if not tried(ground, check)]
-    say(json.dumps(ground.figures, ensure_ascii=False))
-    say(f"{len(CHECKS) - len(bad)} of {len(CHECKS)} as they should be")
-    return 1 if bad else 0
+def run(trial: ComposeTrial) -> int:
+    failed = [check for check in CHECKS if not run_check(trial, check)]
+    say(json.dumps(trial.measurements, ensure_ascii=False))
+    say(f"{len(CHECKS) - len(failed)} of {len(CHECKS)} as they should be")
+    return 1 if failed else 0
 
 
-def tried(ground: Ground, check: Callable[[Ground], str]) -> bool:
+def run_check(trial: ComposeTrial, check: Callable[[ComposeTrial], str]) -> bool:
     """Whether it went well; one line says so, with its time and what it found."""
     begun = time.monotonic()
     try:
-        found, well = check(ground), True
+        found, passed = check(trial), True
     except (AssertionError, Failed, OSError, ValueError, httpx.HTTPError, ApiError) as error:
-        found, well = f"{type(error).__name__} {error}", False
-    mark = "ok  " if well else "FAIL"
+        found, passed = f"{type(error).__name__} {error}", False
+    mark = "ok  " if passed else "FAIL"
     say(f"{mark} {time.monotonic() - begun:6.1f} s  {check.__doc__}" + (f": {found}" if found else ""))
-    return well
+    return passed
 
 
 if __name__ == "__main__":

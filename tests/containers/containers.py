@@ -14,11 +14,11 @@ from tests.engines.engine import free_port
 
 ROOT = Path(__file__).parents[2]
 PROJECT = "simpul-try"
-TAKES = 900.0
+TIMEOUT_SECONDS = 900.0
 """Seconds that building the image or starting everything may take."""
 
 
-class Unavailable(Exception):
+class ContainersUnavailable(Exception):
     """Containers cannot be run here; the text is the one line that says why."""
 
 
@@ -26,20 +26,20 @@ class Failed(Exception):
     """A command ended badly; the text is its last words."""
 
 
-def tool() -> tuple[Sequence[str], Sequence[str]]:
+def find_tools() -> tuple[Sequence[str], Sequence[str]]:
     """The commands of Compose and of the engine. Raises Unavailable."""
     named = os.environ.get("SIMPUL_CONTAINERS")
     if named:
         if not shutil.which(named):
-            raise Unavailable(f"SIMPUL_CONTAINERS names {named}, which is not there.")
+            raise ContainersUnavailable(f"SIMPUL_CONTAINERS names {named}, which is not there.")
         return (named, "compose"), (named, "podman")
     if not shutil.which("docker") or _run(["docker", "info"], seconds=20).returncode:
-        raise Unavailable("There is no Docker here, and SIMPUL_CONTAINERS names nothing in its place.")
+        raise ContainersUnavailable("There is no Docker here, and SIMPUL_CONTAINERS names nothing in its place.")
     return ("docker", "compose"), ("docker",)
 
 
 @dataclass(frozen=True)
-class Site:
+class ComposeProject:
     """docker-compose.yml as a project of its own, at ports and addresses that nobody else has."""
 
     compose_command: Sequence[str]
@@ -48,10 +48,10 @@ class Site:
     url: str
     mail: str
 
-    def compose(self, *words: str, given: str = "", seconds: float = TAKES) -> str:
+    def compose(self, *words: str, given: str = "", seconds: float = TIMEOUT_SECONDS) -> str:
         """What Compose prints. Raises Failed."""
         front = ["--project-name", PROJECT, "--file", str(ROOT / "docker-compose.yml")]
-        return _said([*self.compose_command, *front, "--env-file", str(self.environment), *words], given, seconds)
+        return _output_of([*self.compose_command, *front, "--env-file", str(self.environment), *words], given, seconds)
 
     def up(self, **scale: int) -> None:
         scales = [word for name, count in scale.items() for word in ("--scale", f"{name}={count}")]
@@ -65,7 +65,9 @@ class Site:
         """The containers that run, by name, each with the number of its first process on this machine."""
         ids = self.compose("ps", "--quiet", *([service] if service else [])).split()
         form = "{{.Name}} {{.State.Pid}}"
-        lines = _said([*self.engine_command, "inspect", "--format", form, *ids], "", 60).splitlines() if ids else []
+        lines = (
+            _output_of([*self.engine_command, "inspect", "--format", form, *ids], "", 60).splitlines() if ids else []
+        )
         return {name.lstrip("/"): int(pid) for name, pid in (line.split() for line in lines)}
 
     def log(self, container: str) -> str:
@@ -73,15 +75,15 @@ class Site:
         return done.stdout + done.stderr
 
 
-def site(folder: Path, **settings: str) -> Site:
+def site(folder: Path, **settings: str) -> ComposeProject:
     """A site with passwords and ports of its own; nothing is started. Raises Unavailable."""
-    compose, engine = tool()
+    compose, engine = find_tools()
     http, https, mail = free_port(), free_port(), free_port()
     url = f"http://127.0.0.1:{http}"
     ports = {"GATEWAY_HTTPS_PORT": str(https), "MAILPIT_PORT": str(mail)}
     environment = folder / "production.env"
     environment.write_text(_with(compose_settings(url, "127.0.0.1"), {**ports, **settings}))
-    return Site(compose, engine, environment, url, f"http://127.0.0.1:{mail}")
+    return ComposeProject(compose, engine, environment, url, f"http://127.0.0.1:{mail}")
 
 
 def _with(text: str, settings: Mapping[str, str]) -> str:
@@ -90,14 +92,14 @@ def _with(text: str, settings: Mapping[str, str]) -> str:
     return "\n".join([*kept, *(f"{name}={value}" for name, value in settings.items())]) + "\n"
 
 
-def _said(command: Sequence[str], given: str, seconds: float) -> str:
+def _output_of(command: Sequence[str], given: str, seconds: float) -> str:
     done = _run(command, given, seconds)
     if done.returncode:
         raise Failed(f"{' '.join(command[-4:])}: {(done.stderr or done.stdout).strip()[-800:]}")
     return done.stdout
 
 
-def _run(command: Sequence[str], given: str = "", seconds: float = TAKES) -> subprocess.CompletedProcess[str]:
+def _run(command: Sequence[str], given: str = "", seconds: float = TIMEOUT_SECONDS) -> subprocess.CompletedProcess[str]:
     try:
         return subprocess.run(
             command, input=given, capture_output=True, text=True, timeout=seconds, check=False, cwd=ROOT

@@ -18,7 +18,7 @@ from shared.storage.mongo import MongoStateStore
 from shared.storage.mongo_client import MongoDatabase
 from shared.storage.port import Column, StateStore
 from shared.storage.sqlite import SqliteStateStore
-from shared.storage.sqlite_file import SqliteFile
+from shared.storage.sqlite_file import SqliteDatabase
 
 NOW = datetime(2026, 11, 24, 3, 0, tzinfo=UTC)
 COLUMNS = (
@@ -31,13 +31,13 @@ COLUMNS = (
     Column("open", "integer"),
     Column("search"),
 )
-GRACE = 0.3
+GRACE_SECONDS = 0.3
 """Seconds in which a cancelled handler may finish."""
 
 
 @asynccontextmanager
 async def sqlite_store(place: Path, service: str) -> AsyncIterator[StateStore]:
-    file = SqliteFile(place / "simpul.db")
+    file = SqliteDatabase(place / "simpul.db")
     try:
         yield SqliteStateStore(file, service, COLUMNS, lambda: NOW)
     finally:
@@ -55,16 +55,16 @@ async def mongo_store(address: str, name: str, service: str) -> AsyncIterator[St
 
 @asynccontextmanager
 async def sqlite_log(place: Path) -> AsyncIterator[EventLog]:
-    file = SqliteFile(place / "simpul.db")
+    file = SqliteDatabase(place / "simpul.db")
     try:
-        yield SqliteEventLog(file, grace=GRACE)
+        yield SqliteEventLog(file, grace=GRACE_SECONDS)
     finally:
         file.close()
 
 
 @asynccontextmanager
 async def kafka_log(address: str, topic: str) -> AsyncIterator[EventLog]:
-    log = KafkaEventLog(address, Topic(topic, partitions=6), grace=GRACE)
+    log = KafkaEventLog(address, Topic(topic, partitions=6), grace=GRACE_SECONDS)
     try:
         yield log
     finally:
@@ -73,7 +73,7 @@ async def kafka_log(address: str, topic: str) -> AsyncIterator[EventLog]:
 
 @asynccontextmanager
 async def sqlite_accounts(place: Path) -> AsyncIterator[AccountStore]:
-    file = SqliteFile(place / "simpul.db")
+    file = SqliteDatabase(place / "simpul.db")
     try:
         yield SqliteAccountStore(file)
     finally:

@@ -14,7 +14,7 @@ from shared.eventlog.port import EventLog
 from shared.storage.port import StateStore
 from tests.contracts.adapters import LOGS, STORES, OpenLog, OpenStore, kafka_log, mongo_store
 from tests.engines import kafka, mongo
-from tests.engines.engine import Unavailable, skip
+from tests.engines.engine import EngineUnavailable, skip
 
 
 @pytest.fixture(scope="session")
@@ -23,12 +23,12 @@ def mongo_address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     try:
         with mongo.running(tmp_path_factory.mktemp("mongo")) as address:
             yield address
-    except Unavailable as reason:
+    except EngineUnavailable as reason:
         skip(reason)
 
 
 @pytest.fixture
-def mongo_place(mongo_address: str) -> Iterator[tuple[str, str]]:
+def mongo_database(mongo_address: str) -> Iterator[tuple[str, str]]:
     """The address, and the name of a database that is this test's alone."""
     name = f"test-{uuid4().hex}"
     yield mongo_address, name
@@ -39,7 +39,7 @@ def mongo_place(mongo_address: str) -> Iterator[tuple[str, str]]:
 @pytest.fixture(params=[*STORES, pytest.param("mongo", marks=pytest.mark.slow)])
 def open_store(request: pytest.FixtureRequest, tmp_path: Path) -> OpenStore:
     if request.param == "mongo":
-        return partial(mongo_store, *request.getfixturevalue("mongo_place"))
+        return partial(mongo_store, *request.getfixturevalue("mongo_database"))
     return partial(STORES[request.param], tmp_path)
 
 
@@ -57,7 +57,7 @@ def kafka_address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     try:
         with kafka.running(tmp_path_factory.mktemp("kafka")) as address:
             yield address
-    except Unavailable as reason:
+    except EngineUnavailable as reason:
         skip(reason)
 
 

@@ -9,10 +9,10 @@ from collections.abc import Sequence
 
 from shared.eventlog.kafka import KafkaEventLog
 from shared.eventlog.kafka_connection import Topic
-from shared.eventlog.port import Record
+from shared.eventlog.port import LogRecord
 
 
-async def tell(records: Sequence[Record]) -> None:
+async def report(records: Sequence[LogRecord]) -> None:
     await asyncio.sleep(0.01)
     lines = [f"{record.key} {record.value.decode()}\n" for record in records]
     os.write(1, "".join(lines).encode())
@@ -20,4 +20,4 @@ async def tell(records: Sequence[Record]) -> None:
 
 if __name__ == "__main__":
     address, topic, group = sys.argv[1:]
-    asyncio.run(KafkaEventLog(address, Topic(topic)).consume(group, tell, max_records=20))
+    asyncio.run(KafkaEventLog(address, Topic(topic)).consume(group, report, max_records=20))

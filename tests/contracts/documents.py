@@ -8,11 +8,20 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from shared.storage.port import CommandMemory, DeadLetter, Document, OutboxEntry, Saved, Scalar, StateStore, Write
+from shared.storage.port import (
+    DeadLetter,
+    OutboxEntry,
+    ProcessedCommand,
+    SaveOutcome,
+    Scalar,
+    StateRecord,
+    StateStore,
+    Write,
+)
 from tests.contracts.adapters import NOW
 
 
-def written(
+def make_write(
     name: str,
     version: int = 1,
     *,
@@ -22,25 +31,25 @@ def written(
     **columns: Scalar,
 ) -> Write:
     """The write of one version of a document, whose number is its own name unless it is given."""
-    document = Document(
+    document = StateRecord(
         id=name,
         version=version,
         body=json.dumps(body or {"version": version}).encode(),
         seen={"intake": version},
-        commands=tuple(CommandMemory(f"{name}-{v}", "digest", "submitted", v) for v in range(1, version + 1)),
+        commands=tuple(ProcessedCommand(f"{name}-{v}", "digest", "submitted", v) for v in range(1, version + 1)),
         latest=NOW.isoformat(),
     )
     outbox = tuple(OutboxEntry(name, event, b'{"event": "%s"}' % event.encode()) for event in events)
     return Write(document, {"number": name, **columns}, due_at, outbox)
 
 
-def retold(write: Write, version: int) -> Write:
+def with_version(write: Write, version: int) -> Write:
     """The same write as another version."""
     return replace(write, document=replace(write.document, version=version))
 
 
-async def saved(store: StateStore, *writes: Write) -> None:
-    assert await store.save(writes) == [Saved.SAVED] * len(writes)
+async def save_write(store: StateStore, *writes: Write) -> None:
+    assert await store.save(writes) == [SaveOutcome.SAVED] * len(writes)
 
 
 async def version_of(store: StateStore, name: str) -> int:
@@ -48,6 +57,6 @@ async def version_of(store: StateStore, name: str) -> int:
     return documents[name].version if name in documents else 0
 
 
-def letter(position: int, subject: str = "a", **changes: Any) -> DeadLetter:
+def dead_letter(position: int, subject: str = "a", **changes: Any) -> DeadLetter:
     parked = DeadLetter(f"verification:{position}", "verification", subject, str(position), b"{}", "rusak", 5, NOW)
     return replace(parked, **changes)

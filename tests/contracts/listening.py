@@ -6,9 +6,9 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 
-from shared.eventlog.port import EventLog, Handle, Record
+from shared.eventlog.port import BatchHandler, EventLog, LogRecord
 
-PATIENCE = 40
+TIMEOUT_SECONDS = 40
 """Seconds after which something that should come counts as never coming."""
 
 
@@ -16,11 +16,11 @@ class Listener:
     """Remembers what it is handed; `before` may refuse, or hold up, a batch."""
 
     def __init__(self) -> None:
-        self.batches: list[list[Record]] = []
-        self.before: Handle | None = None
+        self.batches: list[list[LogRecord]] = []
+        self.before: BatchHandler | None = None
         self._news = asyncio.Event()
 
-    async def __call__(self, records: Sequence[Record]) -> None:
+    async def __call__(self, records: Sequence[LogRecord]) -> None:
         if self.before is not None:
             await self.before(records)
         self.batches.append(list(records))
@@ -31,18 +31,18 @@ class Listener:
         return [record.value for batch in self.batches for record in batch]
 
     async def hears(self, value: bytes) -> None:
-        await self.until(lambda: value in self.values)
+        await self.wait_until(lambda: value in self.values)
 
-    async def until(self, enough: Callable[[], bool]) -> None:
-        async with asyncio.timeout(PATIENCE):
+    async def wait_until(self, enough: Callable[[], bool]) -> None:
+        async with asyncio.timeout(TIMEOUT_SECONDS):
             while not enough():
                 self._news.clear()
                 await self._news.wait()
 
 
 @asynccontextmanager
-async def listening(log: EventLog, group: str, handle: Handle, max_records: int = 500) -> AsyncIterator[None]:
-    consuming = asyncio.create_task(log.consume(group, handle, max_records=max_records))
+async def listening(log: EventLog, group: str, handler: BatchHandler, max_records: int = 500) -> AsyncIterator[None]:
+    consuming = asyncio.create_task(log.consume(group, handler, max_records=max_records))
     try:
         yield
     finally:
@@ -51,20 +51,20 @@ async def listening(log: EventLog, group: str, handle: Handle, max_records: int 
             await consuming
 
 
-def numbered(count: int, start: int = 0) -> list[tuple[str, bytes]]:
+def numbered_records(count: int, start: int = 0) -> list[tuple[str, bytes]]:
     return [(f"key-{number}", b"%d" % number) for number in range(start, start + count)]
 
 
-async def everything(log: EventLog, after: str = "", upto: str = "") -> list[Record]:
-    return [record async for batch in log.read(after, upto) for record in batch]
+async def read_all(log: EventLog, after: str = "", up_to: str = "") -> list[LogRecord]:
+    return [record async for batch in log.read(after, up_to) for record in batch]
 
 
-def by_position(records: Sequence[Record]) -> list[Record]:
+def sort_by_position(records: Sequence[LogRecord]) -> list[LogRecord]:
     return sorted(records, key=lambda record: record.position)
 
 
-async def no_lag(log: EventLog, group: str) -> None:
+async def wait_for_commit(log: EventLog, group: str) -> None:
     """Wait until all positions are committed: a log may do that a moment after the handler."""
-    async with asyncio.timeout(PATIENCE):
+    async with asyncio.timeout(TIMEOUT_SECONDS):
         while await log.lag(group):  # noqa: ASYNC110 - the port tells nobody of a lag
             await asyncio.sleep(0.02)

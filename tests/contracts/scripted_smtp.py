@@ -13,7 +13,7 @@ HANG_UP, SILENCE = "hang up", "silence"
 
 
 @dataclass
-class Received:
+class ReceivedEmail:
     sender: str
     recipients: list[str]
     content: bytes
@@ -45,7 +45,7 @@ class ScriptedSmtp:
 
     def __init__(self, script: Script, tls: ssl.SSLContext | None = None, implicit: bool = False):
         self.script, self.tls, self.implicit = script, tls, implicit
-        self.received: list[Received] = []
+        self.received: list[ReceivedEmail] = []
         self.lines: list[str] = []
         self.connections = 0
         self.port = 0
@@ -76,7 +76,7 @@ class ScriptedSmtp:
         self.connections += 1
         self._writers.add(writer)
         try:
-            await Talk(self, reader, writer).run()
+            await SmtpConversation(self, reader, writer).run()
         except (ConnectionError, asyncio.IncompleteReadError, ssl.SSLError):
             pass
         finally:
@@ -84,7 +84,7 @@ class ScriptedSmtp:
             writer.close()
 
 
-class Talk:
+class SmtpConversation:
     def __init__(self, server: ScriptedSmtp, reader: asyncio.StreamReader, writer: asyncio.StreamWriter):
         self.server, self.reader, self.writer = server, reader, writer
         self.secure, self.open = server.implicit, True
@@ -162,7 +162,7 @@ class Talk:
         plain = content[:-3].replace(b"\r\n..", b"\r\n.")
         said = self.server.script.answer("CONTENT", "250 taken")
         if said.startswith("250") or said in (HANG_UP, SILENCE):
-            self.server.received.append(Received(self.sender, self.recipients, plain))
+            self.server.received.append(ReceivedEmail(self.sender, self.recipients, plain))
         await self.tell(said)
         self.taken += 1
         if self.taken == self.server.script.hang_up_after:

@@ -13,13 +13,13 @@ from typing import Any
 import pytest
 
 from shared.identity.accounts import (
-    SUCCESS_REMEMBERED_FOR,
+    LOGIN_SUCCESS_TTL,
     Account,
     AccountStore,
-    KeyReused,
+    ConcurrentModification,
+    IdempotencyKey,
+    IdempotencyKeyReused,
     LastAdmin,
-    Order,
-    Outdated,
     Role,
     Session,
     UsernameTaken,
@@ -79,32 +79,32 @@ async def test_of_many_at_once_one_gets_the_username(store: AccountStore):
 
 
 async def test_a_repeated_order_gets_the_account_that_it_made(store: AccountStore):
-    order = Order("key", "digest")
-    assert await store.add(NURLAILA, order) == NURLAILA
-    assert await store.add(replace(NURLAILA, password="another salt"), order) == NURLAILA
+    idempotency_key = IdempotencyKey("key", "digest")
+    assert await store.add(NURLAILA, idempotency_key) == NURLAILA
+    assert await store.add(replace(NURLAILA, password="another salt"), idempotency_key) == NURLAILA
     assert await store.accounts() == [NURLAILA]
 
 
 async def test_an_order_of_the_same_key_for_something_else_is_refused(store: AccountStore):
-    await store.add(NURLAILA, Order("key", "digest"))
-    with pytest.raises(KeyReused):
-        await store.add(HASAN, Order("key", "another digest"))
+    await store.add(NURLAILA, IdempotencyKey("key", "digest"))
+    with pytest.raises(IdempotencyKeyReused):
+        await store.add(HASAN, IdempotencyKey("key", "another digest"))
     assert await store.accounts() == [NURLAILA]
 
 
 async def test_a_refused_order_is_not_remembered(store: AccountStore):
     await added(store, NURLAILA)
     with pytest.raises(UsernameTaken):
-        await store.add(NURLAILA, Order("key", "digest"))
-    assert await store.add(HASAN, Order("key", "another digest")) == HASAN
+        await store.add(NURLAILA, IdempotencyKey("key", "digest"))
+    assert await store.add(HASAN, IdempotencyKey("key", "another digest")) == HASAN
 
 
 async def test_those_with_a_role_are_active_and_have_it(store: AccountStore):
     await added(store, SITI, NURLAILA, HASAN)
-    assert await store.with_role(Role.ADMIN) == [HASAN, SITI]
-    assert await store.with_role(Role.STRUCTURAL) == [NURLAILA]
+    assert await store.accounts_with_role(Role.ADMIN) == [HASAN, SITI]
+    assert await store.accounts_with_role(Role.STRUCTURAL) == [NURLAILA]
     await store.change(HASAN, replace(HASAN, active=False))
-    assert await store.with_role(Role.ADMIN) == [SITI]
+    assert await store.accounts_with_role(Role.ADMIN) == [SITI]
 
 
 async def test_a_change_replaces_everything(store: AccountStore):
@@ -118,10 +118,10 @@ async def test_a_change_replaces_everything(store: AccountStore):
 async def test_a_change_of_what_is_not_stored_any_more_is_outdated(store: AccountStore):
     await added(store, NURLAILA)
     await store.change(NURLAILA, replace(NURLAILA, name="Nama Baru"))
-    with pytest.raises(Outdated):
+    with pytest.raises(ConcurrentModification):
         await store.change(NURLAILA, replace(NURLAILA, active=False))
     assert await store.account("nurlaila") == replace(NURLAILA, name="Nama Baru")
-    with pytest.raises(Outdated):
+    with pytest.raises(ConcurrentModification):
         await store.change(HASAN, HASAN)
 
 
@@ -145,7 +145,7 @@ async def test_admins_who_disable_each_other_at_once_leave_one(store: AccountSto
         *(store.change(admin, replace(admin, active=False)) for admin in admins), return_exceptions=True
     )
     assert sum(isinstance(end, LastAdmin) for end in ends) == 1
-    assert len(await store.with_role(Role.ADMIN)) == 1
+    assert len(await store.accounts_with_role(Role.ADMIN)) == 1
 
 
 def session(token: str = "token", of: Account = NURLAILA, created: datetime = NOW) -> Session:
@@ -162,8 +162,8 @@ async def test_a_session_comes_back_with_its_account(store: AccountStore):
 async def test_a_touched_session_was_seen_then_and_never_earlier_again(store: AccountStore):
     await added(store, NURLAILA)
     await store.open_session(session(), NURLAILA)
-    await store.touch("token", NOW + 5 * MINUTE)
-    await store.touch("token", NOW + 2 * MINUTE)
+    await store.touch_session("token", NOW + 5 * MINUTE)
+    await store.touch_session("token", NOW + 2 * MINUTE)
     found = await store.session("token")
     assert found is not None
     assert found[0] == replace(session(), seen_at=NOW + 5 * MINUTE)
@@ -194,106 +194,112 @@ async def test_a_change_of_an_account_ends_its_sessions_alone(store: AccountStor
 async def test_no_session_is_opened_for_an_account_that_changed_meanwhile(store: AccountStore, change: dict[str, Any]):
     await added(store, NURLAILA, HASAN)
     await store.change(NURLAILA, replace(NURLAILA, **change))
-    with pytest.raises(Outdated):
+    with pytest.raises(ConcurrentModification):
         await store.open_session(session(), NURLAILA)
     assert await store.session("token") is None
-    with pytest.raises(Outdated):
+    with pytest.raises(ConcurrentModification):
         await store.open_session(session(of=SITI), SITI)
 
 
 async def test_no_session_outlasts_a_change_that_crosses_its_opening(store: AccountStore):
     await added(store, NURLAILA)
-    was = NURLAILA
+    previous = NURLAILA
     for turn in range(10):
         changed = replace(NURLAILA, password=f"hash-{turn}-new")
         await asyncio.gather(
-            *(store.open_session(session(f"{turn}-{number}", was), was) for number in range(5)),
-            store.change(was, changed),
+            *(store.open_session(session(f"{turn}-{number}", previous), previous) for number in range(5)),
+            store.change(previous, changed),
             return_exceptions=True,
         )
         assert [await store.session(f"{turn}-{number}") for number in range(5)] == [None] * 5
-        was = changed
+        previous = changed
 
 
 async def test_old_sessions_are_swept_by_last_use_and_by_age(store: AccountStore):
     await added(store, NURLAILA)
     for token, minutes in (("idle", 0), ("old", 0), ("fresh", 50)):
         await store.open_session(session(token, created=NOW + minutes * MINUTE), NURLAILA)
-    await store.touch("old", NOW + 60 * MINUTE)
-    await store.close_old_sessions(NOW + 30 * MINUTE, NOW - MINUTE)
+    await store.touch_session("old", NOW + 60 * MINUTE)
+    await store.close_expired_sessions(NOW + 30 * MINUTE, NOW - MINUTE)
     assert [await store.session(token) is not None for token in ("idle", "old", "fresh")] == [False, True, True]
-    await store.close_old_sessions(NOW + 30 * MINUTE, NOW + 10 * MINUTE)
+    await store.close_expired_sessions(NOW + 30 * MINUTE, NOW + 10 * MINUTE)
     assert [await store.session(token) is not None for token in ("idle", "old", "fresh")] == [False, False, True]
 
 
 async def test_tries_are_counted_up_to_the_limit(store: AccountStore):
     limits, since = {"name:a": 3}, NOW - 15 * MINUTE
-    assert [await store.count_try(limits, NOW + n * MINUTE, since) for n in range(3)] == [None] * 3
-    assert await store.count_try(limits, NOW + 3 * MINUTE, since) == NOW
-    assert await store.count_try({"name:b": 3}, NOW, since) is None
+    assert [await store.count_attempt(limits, NOW + n * MINUTE, since) for n in range(3)] == [None] * 3
+    assert await store.count_attempt(limits, NOW + 3 * MINUTE, since) == NOW
+    assert await store.count_attempt({"name:b": 3}, NOW, since) is None
 
 
 async def test_a_refused_try_is_not_counted_so_that_the_wait_ends(store: AccountStore):
     limits = {"name:a": 2}
     for n in range(20):
-        await store.count_try(limits, NOW + n * MINUTE, NOW - 15 * MINUTE)
-    assert await store.count_try(limits, NOW + 16 * MINUTE, NOW + MINUTE + timedelta(seconds=1)) is None
+        await store.count_attempt(limits, NOW + n * MINUTE, NOW - 15 * MINUTE)
+    assert await store.count_attempt(limits, NOW + 16 * MINUTE, NOW + MINUTE + timedelta(seconds=1)) is None
 
 
 async def test_the_fullest_key_decides_and_nothing_is_counted_under_the_others(store: AccountStore):
     since = NOW - 15 * MINUTE
-    assert await store.count_try({"address:x": 1}, NOW, since) is None
+    assert await store.count_attempt({"address:x": 1}, NOW, since) is None
     for _ in range(5):
-        assert await store.count_try({"name:a": 2, "address:x": 1}, NOW + MINUTE, since) == NOW
-    assert [await store.count_try({"name:a": 2}, NOW, since) for _ in range(2)] == [None, None]
+        assert await store.count_attempt({"name:a": 2, "address:x": 1}, NOW + MINUTE, since) == NOW
+    assert [await store.count_attempt({"name:a": 2}, NOW, since) for _ in range(2)] == [None, None]
 
 
 async def test_of_many_tries_at_once_no_more_than_the_limit_are_counted(store: AccountStore):
-    tries = [store.count_try({"name:a": 10}, NOW, NOW - 15 * MINUTE) for _ in range(50)]
+    tries = [store.count_attempt({"name:a": 10}, NOW, NOW - 15 * MINUTE) for _ in range(50)]
     assert (await asyncio.gather(*tries)).count(None) == 10
 
 
 async def test_forgotten_tries_count_no_more(store: AccountStore):
     since = NOW - 15 * MINUTE
     for _ in range(3):
-        await store.count_try({"name:a": 3, "name:b": 3}, NOW, since)
-    await store.forget_tries("name:a")
-    assert await store.count_try({"name:a": 3}, NOW, since) is None
-    assert await store.count_try({"name:b": 3}, NOW, since) == NOW
+        await store.count_attempt({"name:a": 3, "name:b": 3}, NOW, since)
+    await store.clear_attempts("name:a")
+    assert await store.count_attempt({"name:a": 3}, NOW, since) is None
+    assert await store.count_attempt({"name:b": 3}, NOW, since) == NOW
 
 
 async def test_one_try_is_taken_back_even_if_another_was_made_at_that_time(store: AccountStore):
     since = NOW - 15 * MINUTE
     for _ in range(3):
-        await store.count_try({"address:x": 3}, NOW, since)
-    await store.take_back_try("address:x", NOW)
-    assert await store.count_try({"address:x": 3}, NOW, since) is None
-    assert await store.count_try({"address:x": 3}, NOW, since) == NOW
+        await store.count_attempt({"address:x": 3}, NOW, since)
+    await store.undo_attempt("address:x", NOW)
+    assert await store.count_attempt({"address:x": 3}, NOW, since) is None
+    assert await store.count_attempt({"address:x": 3}, NOW, since) == NOW
 
 
 async def test_a_success_is_remembered_by_its_key_and_from_its_time_on(store: AccountStore):
-    await store.remember_success("budi at 192.0.2.1", NOW)
-    await store.remember_success("budi at 192.0.2.1", NOW - MINUTE)
+    await store.record_success("budi at 192.0.2.1", NOW)
+    await store.record_success("budi at 192.0.2.1", NOW - MINUTE)
     assert await store.succeeded("budi at 192.0.2.1", NOW)
     assert not await store.succeeded("budi at 192.0.2.1", NOW + MINUTE)
     assert not await store.succeeded("budi at 192.0.2.2", NOW - MINUTE)
 
 
 async def test_a_success_is_remembered_for_as_long_as_is_promised(store: AccountStore):
-    await store.remember_success("a", NOW)
-    await store.remember_success("b", NOW + SUCCESS_REMEMBERED_FOR)
+    await store.record_success("a", NOW)
+    await store.record_success("b", NOW + LOGIN_SUCCESS_TTL)
     assert await store.succeeded("a", NOW)
 
 
 async def test_a_code_is_used_once_and_no_older_one_afterwards(store: AccountStore):
     await added(store, SITI, HASAN)
-    assert [await store.use_code("siti", step) for step in (10, 10, 9, 11, 10)] == [True, False, False, True, False]
-    assert await store.use_code("hasan", 10)
+    assert [await store.use_totp_step("siti", step) for step in (10, 10, 9, 11, 10)] == [
+        True,
+        False,
+        False,
+        True,
+        False,
+    ]
+    assert await store.use_totp_step("hasan", 10)
 
 
 async def test_of_many_uses_of_a_code_at_once_one_counts(store: AccountStore):
     await added(store, SITI)
-    assert sum(await asyncio.gather(*(store.use_code("siti", 10) for _ in range(20)))) == 1
+    assert sum(await asyncio.gather(*(store.use_totp_step("siti", 10) for _ in range(20)))) == 1
 
 
 async def test_accounts_and_sessions_outlast_a_restart(open_accounts: OpenAccounts):
@@ -307,8 +313,8 @@ async def test_accounts_and_sessions_outlast_a_restart(open_accounts: OpenAccoun
 
 
 async def test_of_the_same_order_many_times_at_once_each_gets_the_one_account(store: AccountStore):
-    order = Order("key", "digest")
-    tries = [store.add(replace(NURLAILA, password=f"salt {number}"), order) for number in range(20)]
+    idempotency_key = IdempotencyKey("key", "digest")
+    tries = [store.add(replace(NURLAILA, password=f"salt {number}"), idempotency_key) for number in range(20)]
     made = await asyncio.gather(*tries)
     assert made == [await store.account("nurlaila")] * 20
 
@@ -318,7 +324,7 @@ async def test_admins_of_two_processes_who_disable_each_other_at_once_leave_one(
         await one.prepare()
         await added(one, HASAN)
         for turn in range(10):
-            [left] = await one.with_role(Role.ADMIN)
+            [left] = await one.accounts_with_role(Role.ADMIN)
             new = replace(HASAN, username=f"admin{turn}")
             await added(other, new)
             ends = await asyncio.gather(
@@ -331,9 +337,9 @@ async def test_admins_of_two_processes_who_disable_each_other_at_once_leave_one(
 
 async def test_of_many_tries_under_two_keys_at_once_the_smaller_limit_is_counted_under_both(store: AccountStore):
     limits, since = {"address:x": 30, "name:a": 10}, NOW - 15 * MINUTE
-    ends = await asyncio.gather(*(store.count_try(limits, NOW, since) for _ in range(40)))
+    ends = await asyncio.gather(*(store.count_attempt(limits, NOW, since) for _ in range(40)))
     assert ends.count(None) <= 10
     more = 0
-    while await store.count_try({"address:x": 30}, NOW, since) is None:
+    while await store.count_attempt({"address:x": 30}, NOW, since) is None:
         more += 1
     assert ends.count(None) + more == 30

@@ -10,8 +10,8 @@ from time import thread_time
 import docx
 import pytest
 
-from shared.documents.archives import ENTRIES
-from shared.documents.checks import media_type_of
+from shared.documents.archives import MAX_ENTRIES
+from shared.documents.checks import detect_media_type
 from shared.documents.media_types import ZIP
 from shared.documents.port import DocumentRefused
 
@@ -64,7 +64,7 @@ def hidden_directory(entries: int, *, deferred: bool) -> bytes:
 def judged(content: bytes) -> str:
     """The media type, or the code of the refusal."""
     try:
-        return media_type_of("lampiran.zip", BytesIO(content))
+        return detect_media_type("lampiran.zip", BytesIO(content))
     except DocumentRefused as refusal:
         return refusal.code
 
@@ -77,7 +77,7 @@ def test_a_zip64_archive_is_taken_in_whether_its_plain_record_defers_or_says_the
 @pytest.mark.parametrize(
     ("content", "expected"),
     [
-        (hidden_directory(ENTRIES + 1, deferred=True), "archive_entries"),
+        (hidden_directory(MAX_ENTRIES + 1, deferred=True), "archive_entries"),
         (hidden_directory(150_000, deferred=True), "archive_entries"),
         (hidden_directory(150_000, deferred=False), "archive_damaged"),
         (hidden_directory(2, deferred=False), "archive_damaged"),
@@ -104,7 +104,7 @@ def test_a_long_directory_is_refused_before_anything_is_made_of_it(deferred: boo
 
 
 def test_entries_of_nested_archives_count_together():
-    inner = archive({f"{number}": b"" for number in range(ENTRIES // 4)})
+    inner = archive({f"{number}": b"" for number in range(MAX_ENTRIES // 4)})
     assert judged(archive({f"{number}.zip": inner for number in range(3)})) == ZIP
     assert judged(archive({f"{number}.zip": inner for number in range(4)})) == "archive_entries"
 
@@ -130,7 +130,7 @@ def test_a_real_archive_does_not_hide_behind_such_a_name(name: str):
 
 
 def test_what_is_left_behind_counts_among_the_entries():
-    many = {f"__MACOSX/._{number}": LEFT_BY_FINDER for number in range(ENTRIES)}
+    many = {f"__MACOSX/._{number}": LEFT_BY_FINDER for number in range(MAX_ENTRIES)}
     assert judged(archive({"isi.txt": b"isi", **many})) == "archive_entries"
 
 

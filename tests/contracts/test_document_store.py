@@ -11,7 +11,7 @@ from tempfile import SpooledTemporaryFile
 
 import pytest
 
-from shared.documents.minio import PART
+from shared.documents.minio import PART_BYTES
 from shared.documents.port import (
     DocumentMissing,
     DocumentRefused,
@@ -19,10 +19,10 @@ from shared.documents.port import (
     StoreUnavailable,
     TooLarge,
 )
-from shared.documents.sweep import Swept, sweep_orphans
-from tests.contracts.document_places import Place, s3_servers, unopened
+from shared.documents.sweep import SweepResult, sweep_orphans
+from tests.contracts.document_places import StoreLocation, s3_servers, unprepared_location
 
-__all__ = ["s3_servers", "unopened"]
+__all__ = ["s3_servers", "unprepared_location"]
 
 LIMIT = 12_000_000
 """More than two parts of an S3 upload."""
@@ -35,14 +35,14 @@ def as_text(_: object) -> str:
 
 
 @pytest.fixture
-async def place(unopened: Place) -> AsyncIterator[Place]:
-    await unopened.prepare()
-    yield unopened
-    await unopened.close()
+async def place(unprepared_location: StoreLocation) -> AsyncIterator[StoreLocation]:
+    await unprepared_location.prepare()
+    yield unprepared_location
+    await unprepared_location.close()
 
 
 @pytest.fixture
-def store(place: Place) -> DocumentStore:
+def store(place: StoreLocation) -> DocumentStore:
     return place.store
 
 
@@ -63,7 +63,7 @@ async def content_of(store: DocumentStore, key: str) -> bytes:
     return b"".join([piece async for piece in await store.open(key)])
 
 
-@pytest.mark.parametrize("size", [1, 65_536, 262_144, 262_145, PART, PART + 1, 2 * PART, LIMIT])
+@pytest.mark.parametrize("size", [1, 65_536, 262_144, 262_145, PART_BYTES, PART_BYTES + 1, 2 * PART_BYTES, LIMIT])
 async def test_a_document_comes_back_as_it_was_put(store: DocumentStore, size: int):
     content = os.urandom(size)
     stored = await store.put(BytesIO(content), as_text, limit=LIMIT)
@@ -95,17 +95,17 @@ RANGES = [
     (262_143, 2),
     (262_144, 262_145),
     (65_536, None),
-    (PART - 1, 2),
-    (PART + 9, 1),
-    (PART + 9, 1000),
-    (PART + 10, 5),
+    (PART_BYTES - 1, 2),
+    (PART_BYTES + 9, 1),
+    (PART_BYTES + 9, 1000),
+    (PART_BYTES + 10, 5),
     (10**9, None),
     (5, 10**12),
 ]
 
 
 async def test_a_part_of_a_document_is_read_from_its_offset_on(store: DocumentStore):
-    content = os.urandom(PART + 10)
+    content = os.urandom(PART_BYTES + 10)
     key = await put(store, content)
     for offset, length in RANGES:
         pieces = await store.open(key, offset, length)
@@ -124,7 +124,7 @@ async def test_a_part_of_what_was_never_stored_is_missing(store: DocumentStore):
         await store.open("document-9999", 5, 10)
 
 
-@pytest.mark.parametrize("size", [0, 1, PART + 1])
+@pytest.mark.parametrize("size", [0, 1, PART_BYTES + 1])
 async def test_a_document_of_another_store_keeps_its_key(store: DocumentStore, size: int):
     content, source = os.urandom(size), BytesIO()
     source.write(content)
@@ -208,7 +208,7 @@ class Failing(BytesIO):
     """Lets the copy begin and then fails as a full disk under the upload does."""
 
     def read(self, size: int | None = -1, /) -> bytes:
-        if self.tell() > PART:
+        if self.tell() > PART_BYTES:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         return super().read(size)
 
@@ -216,15 +216,15 @@ class Failing(BytesIO):
 async def test_a_full_disk_is_told_plainly_and_nothing_stays(store: DocumentStore):
     kept = await put(store, b"sudah tersimpan")
     with pytest.raises(StoreUnavailable):
-        await store.put(Failing(b"x" * 2 * PART), as_text, limit=LIMIT)
+        await store.put(Failing(b"x" * 2 * PART_BYTES), as_text, limit=LIMIT)
     assert await everything_in(store) == [kept]
     assert await store.discard_unfinished(FAR_FUTURE) == 0
     assert await content_of(store, kept) == b"sudah tersimpan"
 
 
-async def test_only_old_documents_are_listed_for_the_sweep(place: Place):
+async def test_only_old_documents_are_listed_for_the_sweep(place: StoreLocation):
     old = await put(place.store, b"lama")
-    now = await asyncio.to_thread(place.everything_is_old)
+    now = await asyncio.to_thread(place.age_everything)
     await put(place.store, b"baru")
     assert [key async for key in place.store.keys(older_than=now - DAY)] == [old]
 
@@ -240,60 +240,60 @@ class Register:
         return self.named & set(keys)
 
 
-async def test_the_sweep_takes_orphans_of_a_day_and_nothing_that_a_request_names(place: Place):
+async def test_the_sweep_takes_orphans_of_a_day_and_nothing_that_a_request_names(place: StoreLocation):
     store = place.store
     named, orphan = await put(store, b"disebut"), await put(store, b"yatim")
-    now = await asyncio.to_thread(place.everything_is_old)
+    now = await asyncio.to_thread(place.age_everything)
     young = await put(store, b"baru saja")
-    assert await sweep_orphans(store, Register(named), now) == Swept(orphans=1, unfinished=0)
+    assert await sweep_orphans(store, Register(named), now) == SweepResult(orphans=1, unfinished=0)
     assert await content_of(store, named) == b"disebut"
     assert await content_of(store, young) == b"baru saja"
     with pytest.raises(DocumentMissing):
         await store.open(orphan)
 
 
-async def test_the_sweep_takes_what_a_crash_left_of_an_upload(place: Place):
+async def test_the_sweep_takes_what_a_crash_left_of_an_upload(place: StoreLocation):
     key = await put(place.store, b"isi")
-    await asyncio.to_thread(place.break_off_an_upload)
+    await asyncio.to_thread(place.abort_upload)
     assert await everything_in(place.store) == [key]
-    now = await asyncio.to_thread(place.everything_is_old)
-    assert await sweep_orphans(place.store, Register(key), now) == Swept(orphans=0, unfinished=1)
+    now = await asyncio.to_thread(place.age_everything)
+    assert await sweep_orphans(place.store, Register(key), now) == SweepResult(orphans=0, unfinished=1)
     assert await place.store.discard_unfinished(FAR_FUTURE) == 0
     assert await everything_in(place.store) == [key]
 
 
-async def test_an_upload_under_way_is_not_swept(place: Place):
-    now = await asyncio.to_thread(place.everything_is_old)
-    await asyncio.to_thread(place.break_off_an_upload)
-    assert await sweep_orphans(place.store, Register(), now) == Swept(orphans=0, unfinished=0)
+async def test_an_upload_under_way_is_not_swept(place: StoreLocation):
+    now = await asyncio.to_thread(place.age_everything)
+    await asyncio.to_thread(place.abort_upload)
+    assert await sweep_orphans(place.store, Register(), now) == SweepResult(orphans=0, unfinished=0)
 
 
-async def test_the_sweep_lists_everything_before_it_asks_what_is_named(place: Place):
+async def test_the_sweep_lists_everything_before_it_asks_what_is_named(place: StoreLocation):
     await asyncio.gather(*(put(place.store, b"isi") for _ in range(1002)))
-    now = await asyncio.to_thread(place.everything_is_old)
+    now = await asyncio.to_thread(place.age_everything)
     register = Register()
     assert (await sweep_orphans(place.store, register, now)).orphans == 1002
     assert register.asked == [1002]
     assert await nothing_stays(place.store)
 
 
-async def test_a_document_that_grows_old_while_names_are_read_is_not_swept(place: Place):
+async def test_a_document_that_grows_old_while_names_are_read_is_not_swept(place: StoreLocation):
     old = await put(place.store, b"lama")
-    now = await asyncio.to_thread(place.everything_is_old)
+    now = await asyncio.to_thread(place.age_everything)
     late: list[str] = []
 
     async def reading_takes_a_day(_: list[str]) -> set[str]:
         late.append(await put(place.store, b"disebut sesudah itu"))
-        await asyncio.to_thread(place.everything_is_old)
+        await asyncio.to_thread(place.age_everything)
         return set()
 
     assert (await sweep_orphans(place.store, reading_takes_a_day, now)).orphans == 1
     assert await everything_in(place.store) == late != [old]
 
 
-async def test_nothing_is_swept_when_nobody_can_say_what_is_named(place: Place):
+async def test_nothing_is_swept_when_nobody_can_say_what_is_named(place: StoreLocation):
     key = await put(place.store, b"isi")
-    now = await asyncio.to_thread(place.everything_is_old)
+    now = await asyncio.to_thread(place.age_everything)
 
     async def silent(_: list[str]) -> set[str]:
         raise ConnectionError
@@ -304,9 +304,9 @@ async def test_nothing_is_swept_when_nobody_can_say_what_is_named(place: Place):
 
 
 async def test_a_reader_may_leave_in_the_middle(store: DocumentStore):
-    key = await put(store, os.urandom(2 * PART))
+    key = await put(store, os.urandom(2 * PART_BYTES))
     for _ in range(40):
         pieces = await store.open(key)
         assert len(await anext(pieces))
         await pieces.aclose()  # type: ignore[attr-defined]
-    assert len(await content_of(store, key)) == 2 * PART
+    assert len(await content_of(store, key)) == 2 * PART_BYTES

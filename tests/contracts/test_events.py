@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from services.assignment import domain as assignment
-from services.cli.catalogue import HEARS, PAGE, catalogue
+from services.cli.catalogue import OUTPUT_PATH, SUBSCRIBES_TO, catalogue
 from services.intake import domain as intake
 from services.notification import domain as notification
 from services.verification import domain as verification
@@ -19,9 +19,9 @@ from shared.contracts import assignment as assignment_facts
 from shared.contracts import intake as intake_facts
 from shared.contracts import notification as notification_facts
 from shared.contracts import verification as verification_facts
-from shared.contracts.envelope import from_bytes, to_bytes
+from shared.contracts.envelope import decode_event, encode_event
 from shared.contracts.facts import Fact
-from shared.contracts.registry import BY_TYPE, FACTS, UPCASTERS, UnknownFact, Unreadable, lift
+from shared.contracts.registry import BY_TYPE, FACTS, UPCASTERS, UnknownFact, UnreadableEvent, upcast
 from shared.runtime.decider import Decider
 from shared.web.labels import EVENT_LABELS
 
@@ -68,7 +68,7 @@ def test_a_sample_never_changes():
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.name)
 def test_a_sample_is_read_as_what_it_is(file: Path):
     name, version, _ = file.name.split(".")
-    event = from_bytes(file.read_bytes())
+    event = decode_event(file.read_bytes())
     attributes = sample(file.name)
     assert (event.type, type(event.fact), event.source) == (name, BY_TYPE[name], BY_TYPE[name].owner)
     assert version == f"v{attributes['schemaversion']}"
@@ -78,8 +78,8 @@ def test_a_sample_is_read_as_what_it_is(file: Path):
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.name)
 def test_nothing_of_a_sample_is_lost_on_the_way_through(file: Path):
     raw = file.read_bytes()
-    again = to_bytes(from_bytes(raw))
-    assert to_bytes(from_bytes(again)) == again
+    again = encode_event(decode_event(raw))
+    assert encode_event(decode_event(again)) == again
     before, after = json.loads(raw), json.loads(again)
     if before["schemaversion"] == after["schemaversion"]:
         assert again == raw or has_all_of(after, before)
@@ -97,7 +97,7 @@ def has_all_of(after: Any, before: Any) -> bool:
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.name)
 @pytest.mark.parametrize("service", SERVICES, ids=lambda service: service.service)
 def test_every_service_takes_every_sample_of_what_it_hears(service: Decider[Any], file: Path):
-    event = from_bytes(file.read_bytes())
+    event = decode_event(file.read_bytes())
     if event.source in service.sources | {service.service}:
         state = service.evolve(service.initial(), event)
         service.react(state, event)
@@ -106,20 +106,20 @@ def test_every_service_takes_every_sample_of_what_it_hears(service: Decider[Any]
 
 
 def test_a_type_never_seen_before_is_an_unknown_fact():
-    event = from_bytes(written({**sample("WorkStarted.v1.json"), "type": "WorkDoubled"}))
+    event = decode_event(written({**sample("WorkStarted.v1.json"), "type": "WorkDoubled"}))
     assert event.fact == UnknownFact(name="WorkDoubled")
     assert (event.type, event.source, event.sequence) == ("WorkDoubled", "assignment", 4)
 
 
 def test_a_version_of_tomorrow_is_an_unknown_fact():
-    assert from_bytes(written({**sample("WorkStarted.v1.json"), "schemaversion": 2})).fact == UnknownFact(
+    assert decode_event(written({**sample("WorkStarted.v1.json"), "schemaversion": 2})).fact == UnknownFact(
         name="WorkStarted"
     )
 
 
 @pytest.mark.parametrize("service", SERVICES, ids=lambda service: service.service)
 def test_an_unknown_fact_changes_nothing(service: Decider[Any]):
-    event = from_bytes(written({**sample("WorkStarted.v1.json"), "type": "WorkDoubled"}))
+    event = decode_event(written({**sample("WorkStarted.v1.json"), "type": "WorkDoubled"}))
     assert service.evolve(service.initial(), event) == service.initial()
 
 
@@ -127,7 +127,7 @@ def test_an_optional_field_of_tomorrow_is_ignored():
     attributes = sample("RequestSubmitted.v1.json")
     later = {**attributes, "data": {**attributes["data"], "purpose": "Layanan publik"}, "dataschema": "later"}
     later["data"]["applicant"] = {**later["data"]["applicant"], "language": "id"}
-    assert from_bytes(written(later)) == from_bytes((SAMPLES / "RequestSubmitted.v1.json").read_bytes())
+    assert decode_event(written(later)) == decode_event((SAMPLES / "RequestSubmitted.v1.json").read_bytes())
 
 
 BROKEN: dict[str, dict[str, Any]] = {
@@ -146,22 +146,22 @@ BROKEN: dict[str, dict[str, Any]] = {
 
 @pytest.mark.parametrize("change", BROKEN.values(), ids=BROKEN.keys())
 def test_what_breaks_its_contract_is_unreadable(change: dict[str, Any]):
-    with pytest.raises(Unreadable):
-        from_bytes(written({**sample("LeadAssigned.v1.json"), **change}))
+    with pytest.raises(UnreadableEvent):
+        decode_event(written({**sample("LeadAssigned.v1.json"), **change}))
 
 
 @pytest.mark.parametrize("attribute", ["id", "source", "type", "subject", "time", "sequence", "data"])
 def test_an_envelope_without_an_attribute_that_it_needs_is_unreadable(attribute: str):
     attributes = sample("LeadAssigned.v1.json")
     del attributes[attribute]
-    with pytest.raises(Unreadable):
-        from_bytes(written(attributes))
+    with pytest.raises(UnreadableEvent):
+        decode_event(written(attributes))
 
 
 @pytest.mark.parametrize("raw", [b"", b"{", b"[]", b"null", b"7", b'"teks"', b"\xff\xfe", b"[" * 10_000])
 def test_bytes_that_are_no_event_are_unreadable(raw: bytes):
-    with pytest.raises(Unreadable):
-        from_bytes(raw)
+    with pytest.raises(UnreadableEvent):
+        decode_event(raw)
 
 
 def test_old_data_is_lifted_one_version_at_a_time():
@@ -171,9 +171,9 @@ def test_old_data_is_lifted_one_version_at_a_time():
     }
     oldest = {"first": "Rahmat", "last": "Contoh"}
     newest = {"name": "Rahmat Contoh", "words": 2}
-    assert lift("Moved", 1, 3, oldest, upcasters) == newest
-    assert lift("Moved", 2, 3, {"whole": "Rahmat Contoh"}, upcasters) == newest
-    assert lift("Moved", 3, 3, newest, upcasters) == newest
+    assert upcast("Moved", 1, 3, oldest, upcasters) == newest
+    assert upcast("Moved", 2, 3, {"whole": "Rahmat Contoh"}, upcasters) == newest
+    assert upcast("Moved", 3, 3, newest, upcasters) == newest
 
 
 def test_every_old_version_has_its_upcaster():
@@ -194,13 +194,13 @@ def published(module: Any) -> list[str]:
 
 @pytest.mark.parametrize("service", SERVICES, ids=lambda service: service.service)
 def test_a_service_hears_known_events_of_others(service: Decider[Any]):
-    assert HEARS[service.service] == service.hears
-    assert service.hears <= set(FACTS)
-    assert service.service not in {fact.owner for fact in service.hears}
+    assert SUBSCRIBES_TO[service.service] == service.subscribes_to
+    assert service.subscribes_to <= set(FACTS)
+    assert service.service not in {fact.owner for fact in service.subscribes_to}
 
 
 def test_every_event_but_a_survey_and_what_mail_does_is_heard_by_somebody():
-    heard = frozenset[type[Fact]]().union(*HEARS.values())
+    heard = frozenset[type[Fact]]().union(*SUBSCRIBES_TO.values())
     unheard = {fact.type() for fact in FACTS if fact.owner != "notification"} - {fact.type() for fact in heard}
     assert unheard == {"SurveyAnswered"}
 
@@ -215,4 +215,4 @@ def test_personal_data_travels_in_the_two_events_that_are_meant_for_it():
 
 
 def test_the_catalogue_tells_what_the_code_says():
-    assert PAGE.read_text(encoding="utf-8") == catalogue(), "Run 'make docs'."
+    assert OUTPUT_PATH.read_text(encoding="utf-8") == catalogue(), "Run 'make docs'."

@@ -25,7 +25,7 @@ def store(folder: Path) -> FolderDocumentStore:
 
 
 async def test_a_store_without_room_is_not_ready(folder: Path):
-    assert not await FolderDocumentStore(folder, str, room=2**60).ready()
+    assert not await FolderDocumentStore(folder, str, min_free_bytes=2**60).ready()
 
 
 async def test_a_store_whose_folder_was_taken_away_works_again_when_asked_again(
@@ -61,7 +61,7 @@ def small_disk() -> Iterator[Path]:
 
 
 async def test_a_disk_that_is_really_full_refuses_and_recovers(small_disk: Path):
-    store = FolderDocumentStore(small_disk, new_keys(), room=0)
+    store = FolderDocumentStore(small_disk, new_keys(), min_free_bytes=0)
     kept = [await put(store, os.urandom(300_000)) for _ in range(2)]
     with pytest.raises(StoreUnavailable):
         await put(store, os.urandom(900_000))

@@ -6,7 +6,7 @@ from io import BytesIO
 
 import pytest
 
-from shared.documents.checks import media_type_of
+from shared.documents.checks import detect_media_type
 from shared.documents.media_types import ACCEPT, JPEG, PDF, PNG, ZIP, stored_name
 from shared.documents.port import DocumentRefused
 from tests.support.files import small_pdf, small_picture
@@ -17,7 +17,7 @@ HEIC = b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(200)
 @pytest.mark.parametrize("extension", ["jpg", "jpeg", "jpe", "jfif", "jif", "JPG", "JFIF"])
 def test_a_jpeg_is_taken_in_under_every_usual_extension(extension: str):
     name = f"foto.{extension}"
-    assert media_type_of(name, BytesIO(small_picture("JPEG"))) == JPEG
+    assert detect_media_type(name, BytesIO(small_picture("JPEG"))) == JPEG
     assert stored_name(name, JPEG) == name
     assert f".{extension.lower()}" in ACCEPT.split(",")
 
@@ -43,9 +43,9 @@ def test_a_file_without_an_extension_is_stored_with_the_usual_one(raw: str, medi
 
 @pytest.mark.parametrize("name", ["Surat permohonan", "Surat no. 12.2026", "", "Surat Dinas Kab. Haltim"])
 def test_a_file_without_an_extension_is_judged_by_its_content(name: str):
-    assert media_type_of(name, BytesIO(small_pdf())) == PDF
+    assert detect_media_type(name, BytesIO(small_pdf())) == PDF
     with pytest.raises(DocumentRefused):
-        media_type_of(name, BytesIO(b"MZ\x90\x00"))
+        detect_media_type(name, BytesIO(b"MZ\x90\x00"))
 
 
 FOREIGN = {
@@ -70,7 +70,7 @@ FOREIGN = {
 @pytest.mark.parametrize("name", ["foto.jpg", "surat.pdf", "IMG_0042.HEIC", "tanpa akhiran", "berkas.dat"])
 def test_a_kind_that_is_not_taken_in_is_named_under_any_name(label: str, name: str):
     with pytest.raises(DocumentRefused) as refusal:
-        media_type_of(name, BytesIO(FOREIGN[label]))
+        detect_media_type(name, BytesIO(FOREIGN[label]))
     assert refusal.value.code == "not_accepted"
     assert label in refusal.value.message.split(". ")[0]
     assert refusal.value.message.endswith("PDF, DOCX, XLSX, ODT, ODS, PNG, JPEG, ZIP.")
@@ -78,10 +78,10 @@ def test_a_kind_that_is_not_taken_in_is_named_under_any_name(label: str, name: s
 
 def test_a_photo_of_a_phone_is_refused_with_what_to_do_on_the_phone():
     with pytest.raises(DocumentRefused, match="Paling Kompatibel"):
-        media_type_of("foto.jpg", BytesIO(HEIC))
+        detect_media_type("foto.jpg", BytesIO(HEIC))
 
 
 def test_text_that_ends_within_a_letter_of_two_bytes_is_text():
     for length in range(2040, 2060):
         with pytest.raises(DocumentRefused, match="teks biasa"):
-            media_type_of("catatan.txt", BytesIO(("a" * length + "é" * 10).encode()))
+            detect_media_type("catatan.txt", BytesIO(("a" * length + "é" * 10).encode()))

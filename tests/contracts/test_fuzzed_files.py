@@ -16,14 +16,14 @@ from hypothesis import strategies as some
 from odf.opendocument import OpenDocumentText
 from PIL import Image
 
-from shared.documents.archives import archive_type
-from shared.documents.checks import media_type_of
+from shared.documents.archives import detect_archive_type
+from shared.documents.checks import detect_media_type
 from shared.documents.file_names import content_disposition, safe_name
 from shared.documents.media_types import EXTENSIONS, LABELS, stored_name
 from shared.documents.port import DocumentRefused
 from shared.documents.signatures import first_element, foreign_format
-from shared.mail.address import without_addresses
-from shared.observability import redacted
+from shared.mail.address import mask_addresses
+from shared.observability import redact
 from tests.journeys import papers
 from tests.support.files import large_png, small_pdf, small_picture
 
@@ -50,7 +50,7 @@ WORD = saved(docx.Document().save)
 SEEDS = {
     "surat.pdf": papers.pdf("surat.pdf", "Surat permohonan.").content,
     "kecil.pdf": small_pdf(pages=3),
-    "terkunci.pdf": papers.locked_pdf("Surat."),
+    "terkunci.pdf": papers.encrypted_pdf("Surat."),
     "surat.docx": WORD,
     "surat.odt": saved(OpenDocumentText().write),
     "arsip.zip": zipped({"isi.txt": b"isi" * 500, "folder/dua.txt": b""}, zipfile.ZIP_STORED),
@@ -122,7 +122,7 @@ def soon(call: Callable[[], object]) -> object:
 
 def judged(name: str, content: bytes) -> str:
     try:
-        return media_type_of(name, BytesIO(content))
+        return detect_media_type(name, BytesIO(content))
     except DocumentRefused as refusal:
         return f"refused as {refusal.code}: {refusal.message}"
 
@@ -134,7 +134,7 @@ def assert_judged(answer: str) -> None:
 
 def of_archive(content: bytes) -> str | None:
     try:
-        return archive_type(BytesIO(content))
+        return detect_archive_type(BytesIO(content))
     except DocumentRefused:
         return None
 
@@ -194,5 +194,5 @@ LOG_PIECES = ("a", ".", "@", "-", "1", " ", "input_value=", "token=", "smtp://",
 @given(some.lists(some.sampled_from(LOG_PIECES), max_size=12))
 def test_any_line_of_the_log_is_made_fit_soon(pieces: list[str]):
     text = ("".join(pieces) * MAX_BYTES)[:MAX_BYTES]
-    soon(lambda: redacted(text))
-    soon(lambda: without_addresses(text))
+    soon(lambda: redact(text))
+    soon(lambda: mask_addresses(text))

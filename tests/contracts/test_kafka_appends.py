@@ -11,7 +11,7 @@ from aiokafka.errors import NotLeaderForPartitionError
 from shared.eventlog import kafka
 from shared.eventlog.kafka import KafkaEventLog
 from shared.eventlog.port import LogUnavailable
-from tests.contracts.listening import everything
+from tests.contracts.listening import read_all
 from tests.contracts.test_kafka_members import log_of
 
 WAVE = [("a", b"1"), ("dead", b"1"), ("b", b"1")]
@@ -43,7 +43,7 @@ class Broker:
 
 class ScriptedLog(KafkaEventLog):
     def __init__(self, broker: Broker) -> None:
-        super().__init__("localhost:1", patience=0.1)
+        super().__init__("localhost:1", request_timeout=0.1)
         self._connection.broker = self.connected  # type: ignore[method-assign, assignment]
         self._broker = broker
 
@@ -107,4 +107,4 @@ async def test_a_record_that_kafka_refuses_takes_none_of_its_wave_with_it(kafka_
         wave = [("a", b"1"), ("b", b"x" * 2_000_000), ("c", b"1")]
         assert await refused(log, wave) == {0, 2}
         await refused(log, wave)
-        assert sorted(record.key for record in await everything(log)) == ["a", "c"]
+        assert sorted(record.key for record in await read_all(log)) == ["a", "c"]

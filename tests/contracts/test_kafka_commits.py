@@ -13,10 +13,10 @@ from aiokafka.errors import IllegalStateError, KafkaError, TopicAuthorizationFai
 
 from shared.eventlog import kafka_membership
 from shared.eventlog.kafka_commits import Commits
-from shared.eventlog.kafka_connection import Connection, Topic
+from shared.eventlog.kafka_connection import KafkaConnection, Topic
 from shared.eventlog.kafka_membership import REFUSALS, Delivery, Membership
-from shared.eventlog.port import Record
-from tests.contracts.listening import Listener, listening, no_lag, numbered
+from shared.eventlog.port import LogRecord
+from tests.contracts.listening import Listener, listening, numbered_records, wait_for_commit
 from tests.contracts.test_kafka_members import log_of
 from tests.faults.virtual_time import run_virtually
 
@@ -57,7 +57,7 @@ class Member(Membership):
     """A member whose consumer is scripted, and which takes nothing by itself."""
 
     def __init__(self, consumer: Consumer, handle: Listener):
-        super().__init__(Connection("localhost:1", Topic("events"), 1.0), "intake", handle, 100, grace=1, stall=30)
+        super().__init__(KafkaConnection("localhost:1", Topic("events"), 1.0), "intake", handle, 100, grace=1, stall=30)
         self.consumer = consumer
         self._idle.set()
 
@@ -65,7 +65,7 @@ class Member(Membership):
         return cast(AIOKafkaConsumer, self.consumer)
 
     def batch(self, place: TopicPartition, at: int) -> Delivery:
-        return Delivery([Record(f"{place.partition}:{at - 1}", "a", b"1")], {place: at}, self._commits.revocations)
+        return Delivery([LogRecord(f"{place.partition}:{at - 1}", "a", b"1")], {place: at}, self._commits.revocations)
 
 
 class Gate(Listener):
@@ -78,7 +78,7 @@ class Gate(Listener):
         self.tries = 0
         self.before = self.hold
 
-    async def hold(self, _: Sequence[Record]) -> None:
+    async def hold(self, _: Sequence[LogRecord]) -> None:
         self.tries += 1
         self.begun.set()
         await self.opened.wait()
@@ -172,16 +172,16 @@ async def test_a_batch_that_outlives_a_rebalance_does_not_end_its_member_on_kafk
     monkeypatch.setattr(kafka_membership, "GRACE", 0.1)
     gate = Gate()
     async with log_of(kafka_address) as log:
-        await log.append(numbered(40))
+        await log.append(numbered_records(40))
         async with listening(log, "intake", gate, max_records=10):
             await gate.begun.wait()
             second = Listener()
             async with listening(log, "intake", second):
-                await second.until(lambda: bool(second.values))
+                await second.wait_until(lambda: bool(second.values))
                 gate.opened.set()
-                await log.append(numbered(40, 40))
-                await gate.until(lambda: bool(gate.values))
-                await no_lag(log, "intake")
+                await log.append(numbered_records(40, 40))
+                await gate.wait_until(lambda: bool(gate.values))
+                await wait_for_commit(log, "intake")
     heard = set(gate.values) | set(second.values)
     assert heard == {b"%d" % number for number in range(80)}
     started_again = [one for one in caplog.records if "started again" in one.message]

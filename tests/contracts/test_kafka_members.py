@@ -16,13 +16,13 @@ import pytest
 from shared.eventlog import kafka_membership
 from shared.eventlog.kafka import KafkaEventLog
 from shared.eventlog.kafka_connection import Topic
-from shared.eventlog.port import Record
-from tests.contracts.listening import Listener, listening, no_lag, numbered
+from shared.eventlog.port import LogRecord
+from tests.contracts.listening import Listener, listening, numbered_records, wait_for_commit
 
 pytestmark = pytest.mark.slow
 
 KEYS = [f"request-{number}" for number in range(30)]
-PATIENCE = 40
+TIMEOUT_SECONDS = 40
 """Seconds; a killed member's keys move when its session has ended, after 10."""
 
 
@@ -36,7 +36,7 @@ async def log_of(address: str, topic: str = "") -> AsyncIterator[KafkaEventLog]:
         await log.close()
 
 
-class Told:
+class ConsumerOutput:
     """What processes that consume have told, by key."""
 
     def __init__(self, log: KafkaEventLog, address: str, topic: str):
@@ -68,16 +68,16 @@ class Told:
         await asyncio.gather(*self._listening)
 
 
-async def until_heard_by(told: Told, names: Sequence[str]) -> None:
-    async with asyncio.timeout(PATIENCE):
-        while not all(told.by[name] for name in names):  # noqa: ASYNC110 - processes are asked what they told
+async def wait_until_received(output: ConsumerOutput, names: Sequence[str]) -> None:
+    async with asyncio.timeout(TIMEOUT_SECONDS):
+        while not all(output.by[name] for name in names):  # noqa: ASYNC110 - processes are asked what they told
             await asyncio.sleep(0.05)
 
 
 async def test_a_killed_members_keys_go_to_the_others_without_a_gap(kafka_address: str):
     topic = f"test-{uuid4().hex}"
     async with log_of(kafka_address, topic) as log:
-        told, numbers = Told(log, kafka_address, topic), count(1)
+        output, numbers = ConsumerOutput(log, kafka_address, topic), count(1)
         ended = asyncio.Event()
 
         async def append() -> int:
@@ -89,56 +89,56 @@ async def test_a_killed_members_keys_go_to_the_others_without_a_gap(kafka_addres
 
         appending = asyncio.create_task(append())
         try:
-            first = await told.start("first")
-            await told.start("second")
-            await until_heard_by(told, ["first", "second"])
+            first = await output.start("first")
+            await output.start("second")
+            await wait_until_received(output, ["first", "second"])
             first.kill()
-            await told.start("third")
-            await until_heard_by(told, ["third"])
+            await output.start("third")
+            await wait_until_received(output, ["third"])
             await asyncio.sleep(1)
             ended.set()
             last = await appending
-            async with asyncio.timeout(PATIENCE):
-                await no_lag(log, "intake")
+            async with asyncio.timeout(TIMEOUT_SECONDS):
+                await wait_for_commit(log, "intake")
         finally:
             appending.cancel()
-            await told.end()
+            await output.end()
     for key in KEYS:
-        new = list(dict.fromkeys(told.values[key]))
+        new = list(dict.fromkeys(output.values[key]))
         assert new == list(range(1, last + 1)), f"{key} came out of order, or with a gap"
-    assert told.by["third"] < set(KEYS)
+    assert output.by["third"] < set(KEYS)
 
 
 async def test_two_members_share_the_keys_and_nothing_comes_twice_when_the_second_joins(kafka_address: str):
     async with log_of(kafka_address) as log:
         first, second = Listener(), Listener()
-        first.before = second.before = work_a_little
-        appending = asyncio.create_task(append_slowly(log, 60))
+        first.before = second.before = simulate_work
+        appending = asyncio.create_task(append_waves(log, 60))
         async with listening(log, "intake", first, max_records=10):
-            await first.until(lambda: len(first.values) > 100)
+            await first.wait_until(lambda: len(first.values) > 100)
             async with listening(log, "intake", second, max_records=10):
-                await second.until(lambda: len(second.values) > 100)
+                await second.wait_until(lambda: len(second.values) > 100)
                 await appending
-                await no_lag(log, "intake")
+                await wait_for_commit(log, "intake")
     keys = [{record.key for batch in one.batches for record in batch} for one in (first, second)]
     assert keys[1] < keys[0], "the second has some of the keys that the first had before"
-    assert sorted(first.values + second.values) == sorted(one for wave in range(60) for one in wave_of(wave))
+    assert sorted(first.values + second.values) == sorted(one for wave in range(60) for one in wave_values(wave))
 
 
 async def test_a_batch_that_keeps_failing_does_not_hold_the_group_up(kafka_address: str):
-    async def never(_: Sequence[Record]) -> None:
+    async def never(_: Sequence[LogRecord]) -> None:
         raise ValueError
 
     async with log_of(kafka_address) as log:
-        await log.append(numbered(50))
+        await log.append(numbered_records(50))
         listener = Listener()
         async with listening(log, "intake", never):
             await asyncio.sleep(1)
             async with listening(log, "intake", listener):
                 async with asyncio.timeout(10):
-                    await listener.until(lambda: bool(listener.values))
+                    await listener.wait_until(lambda: bool(listener.values))
         async with listening(log, "intake", listener):
-            await no_lag(log, "intake")
+            await wait_for_commit(log, "intake")
     assert set(listener.values) == {b"%d" % number for number in range(50)}
 
 
@@ -147,24 +147,24 @@ async def test_what_was_handled_is_committed_before_the_group_is_left(
 ):
     monkeypatch.setattr(kafka_membership, "COMMIT_EVERY", 1_000.0)
     async with log_of(kafka_address) as log:
-        await log.append(numbered(50))
+        await log.append(numbered_records(50))
         listener = Listener()
         async with listening(log, "intake", listener):
-            await listener.until(lambda: len(listener.values) == 50)
+            await listener.wait_until(lambda: len(listener.values) == 50)
             await asyncio.sleep(0.2)
             assert await log.lag("intake") == 50
         assert await log.lag("intake") == 0
 
 
-async def work_a_little(_: Sequence[Record]) -> None:
+async def simulate_work(_: Sequence[LogRecord]) -> None:
     await asyncio.sleep(0.03)
 
 
-def wave_of(number: int) -> list[bytes]:
+def wave_values(number: int) -> list[bytes]:
     return [b"%d" % (number * 1_000 + place) for place in range(len(KEYS))]
 
 
-async def append_slowly(log: KafkaEventLog, waves: int) -> None:
+async def append_waves(log: KafkaEventLog, waves: int) -> None:
     for number in range(waves):
-        await log.append(list(zip(KEYS, wave_of(number), strict=True)))
+        await log.append(list(zip(KEYS, wave_values(number), strict=True)))
         await asyncio.sleep(0.02)

@@ -12,43 +12,45 @@ import pytest
 
 from shared.eventlog.kafka import KafkaEventLog
 from shared.eventlog.kafka_connection import Topic
-from shared.eventlog.kafka_security import OPEN, Mechanism, Security
+from shared.eventlog.kafka_security import PLAINTEXT, KafkaSecurity, SaslMechanism
 from shared.eventlog.port import LogUnavailable
-from tests.contracts.listening import Listener, everything, listening, no_lag, numbered
+from tests.contracts.listening import Listener, listening, numbered_records, read_all, wait_for_commit
 from tests.engines import kafka
-from tests.engines.engine import Unavailable, serving, skip
-from tests.engines.guard import Guard
+from tests.engines.engine import EngineUnavailable, serving, skip
+from tests.engines.guard import EngineAccess
 from tests.engines.guard import guard as made_guard
 
 pytestmark = pytest.mark.slow
 
-MECHANISMS: tuple[Mechanism, ...] = ("SCRAM-SHA-512", "SCRAM-SHA-256", "PLAIN")
+MECHANISMS: tuple[SaslMechanism, ...] = ("SCRAM-SHA-512", "SCRAM-SHA-256", "PLAIN")
 
 
 @pytest.fixture(scope="module")
-def guard(tmp_path_factory: pytest.TempPathFactory) -> Guard:
+def guard(tmp_path_factory: pytest.TempPathFactory) -> EngineAccess:
     return made_guard(tmp_path_factory.mktemp("guard"))
 
 
 @pytest.fixture(scope="module")
-def guarded(guard: Guard, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def guarded(guard: EngineAccess, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of a Kafka that lets users in."""
     try:
         server = kafka.server(tmp_path_factory.mktemp("kafka"), guard)
-    except Unavailable as reason:
+    except EngineUnavailable as reason:
         skip(reason)
     with serving(server):
         yield server.address
 
 
 @pytest.fixture(scope="module")
-def security(guard: Guard) -> Security:
-    return Security(ssl.create_default_context(cafile=guard.authority), guard.user, guard.password)
+def security(guard: EngineAccess) -> KafkaSecurity:
+    return KafkaSecurity(ssl.create_default_context(cafile=guard.authority), guard.user, guard.password)
 
 
 @asynccontextmanager
-async def log_of(address: str, security: Security, topic: str, patience: float = 10) -> AsyncIterator[KafkaEventLog]:
-    log = KafkaEventLog(address, Topic(topic, partitions=6), security=security, patience=patience)
+async def log_of(
+    address: str, security: KafkaSecurity, topic: str, request_timeout: float = 10
+) -> AsyncIterator[KafkaEventLog]:
+    log = KafkaEventLog(address, Topic(topic, partitions=6), security=security, request_timeout=request_timeout)
     try:
         yield log
     finally:
@@ -57,36 +59,36 @@ async def log_of(address: str, security: Security, topic: str, patience: float =
 
 @pytest.mark.parametrize("mechanism", MECHANISMS)
 async def test_a_user_does_all_that_a_service_does(
-    guard: Guard, guarded: str, security: Security, mechanism: Mechanism
+    guard: EngineAccess, guarded: str, security: KafkaSecurity, mechanism: SaslMechanism
 ):
     async with log_of(guarded, replace(security, mechanism=mechanism), f"{guard.name}-{mechanism}") as log:
         await log.prepare()
         await log.ready()
-        await log.append(numbered(20))
-        assert len(await everything(log)) == 20
-        assert [record.value for record in await log.of_key("key-7")] == [b"7"]
-        await log.pass_over("notification", await log.end())
+        await log.append(numbered_records(20))
+        assert len(await read_all(log)) == 20
+        assert [record.value for record in await log.read_key("key-7")] == [b"7"]
+        await log.commit_offset("notification", await log.end())
         assert await log.lag("notification") == 0
         listener = Listener()
         async with listening(log, "intake", listener):
-            await listener.until(lambda: len(listener.values) == 20)
-            await no_lag(log, "intake")
+            await listener.wait_until(lambda: len(listener.values) == 20)
+            await wait_for_commit(log, "intake")
 
 
-@pytest.mark.parametrize("wrong", ["password", "user", "authority", "nobody", "plain text", "topic"])
+@pytest.mark.parametrize("mistake", ["password", "user", "authority", "nobody", "plain text", "topic"])
 async def test_nobody_else_gets_in(
-    guard: Guard, guarded: str, security: Security, wrong: str, caplog: pytest.LogCaptureFixture
+    guard: EngineAccess, guarded: str, security: KafkaSecurity, mistake: str, caplog: pytest.LogCaptureFixture
 ):
-    strangers = {
+    invalid_credentials = {
         "password": replace(security, password=guard.password + "!"),
         "user": replace(security, user="lain"),
         "authority": replace(security, tls=ssl.create_default_context()),
-        "nobody": Security(security.tls),
-        "plain text": OPEN,
+        "nobody": KafkaSecurity(security.tls),
+        "plain text": PLAINTEXT,
     }
-    topic = "of-somebody-else" if wrong == "topic" else f"{guard.name}-strangers"
-    async with log_of(guarded, strangers.get(wrong, security), topic, patience=4) as log:
-        for ask in (log.prepare, log.ready, lambda: log.append(numbered(1)), lambda: log.lag("intake")):
+    topic = "of-somebody-else" if mistake == "topic" else f"{guard.name}-strangers"
+    async with log_of(guarded, invalid_credentials.get(mistake, security), topic, request_timeout=4) as log:
+        for ask in (log.prepare, log.ready, lambda: log.append(numbered_records(1)), lambda: log.lag("intake")):
             with pytest.raises(LogUnavailable):
                 await ask()
         async with listening(log, "intake", Listener()):

@@ -15,7 +15,7 @@ from hypothesis import strategies as some
 from odf.opendocument import OpenDocumentSpreadsheet, OpenDocumentText
 
 from shared.documents import archives
-from shared.documents.checks import media_type_of
+from shared.documents.checks import detect_media_type
 from shared.documents.media_types import DOCX, JPEG, ODS, ODT, PDF, PNG, XLSX, ZIP
 from shared.documents.port import DocumentRefused
 from tests.support.files import small_pdf, small_picture
@@ -62,7 +62,7 @@ OLD_OFFICE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(500)
 
 def refused(name: str, content: bytes) -> DocumentRefused:
     with pytest.raises(DocumentRefused) as refusal:
-        media_type_of(name, BytesIO(content))
+        detect_media_type(name, BytesIO(content))
     return refusal.value
 
 
@@ -87,7 +87,7 @@ def code(name: str, content: bytes) -> str:
     ],
 )
 def test_each_kind_is_taken_in_by_content_and_extension(name: str, content: bytes, media_type: str):
-    assert media_type_of(name, BytesIO(content)) == media_type
+    assert detect_media_type(name, BytesIO(content)) == media_type
 
 
 @pytest.mark.parametrize(
@@ -163,14 +163,14 @@ LYING_BOMB = patched(BOMB, CENTRAL, 24, struct.pack("<L", 30_000))
         (archive({"/etc/passwd": b"isi"}), "archive_path"),
         (archive({"satu.txt": b"1", "dua_.txt": b"2"}).replace(b"dua_.txt", b"satu.txt"), "archive_damaged"),
         (archive({"..\\windows\\x": b"isi"}), "archive_path"),
-        (archive({f"{n}": b"" for n in range(archives.ENTRIES + 1)}), "archive_entries"),
+        (archive({f"{n}": b"" for n in range(archives.MAX_ENTRIES + 1)}), "archive_entries"),
         (archive({f"{n}" + "n" * 60_000: b"" for n in range(20)}), "archive_entries"),
         (patched(STORED, CENTRAL, 20, struct.pack("<LL", 2**22, 2**22)), "archive_ratio"),
         (archive({"dalam.zip": BOMB}), "archive_ratio"),
         (archive({"a.zip": archive({"b.zip": archive({"c.zip": PLAIN})})}), "archive_nested"),
         (archive({"isi.7z": b"7z"}), "archive_nested"),
         (archive({"isi.zip": b"bukan zip"}), "archive_nested"),
-        (archive({"isi.zip": bytes(archives.NESTED + 1)}, zipfile.ZIP_STORED), "archive_nested"),
+        (archive({"isi.zip": bytes(archives.MAX_NESTED_BYTES + 1)}, zipfile.ZIP_STORED), "archive_nested"),
         (PLAIN[:-10], "archive_damaged"),
         (PLAIN[:20], "archive_damaged"),
         (LOCAL + bytes(100), "archive_damaged"),
@@ -207,10 +207,10 @@ def test_a_bomb_is_refused_without_unpacking_it():
 def test_hostile_bytes_after_a_signature_are_judged_and_never_crash(rest: bytes):
     for start in (LOCAL, PLAIN[:60], WORD[: len(WORD) // 2], b"%PDF-", b"<"):
         with suppress(DocumentRefused):
-            media_type_of("lampiran.zip", BytesIO(start + rest))
+            detect_media_type("lampiran.zip", BytesIO(start + rest))
 
 
 @given(some.integers(0, len(WORD) - 1), some.binary(min_size=1, max_size=8))
 def test_a_damaged_archive_is_judged_and_never_crashes(at: int, noise: bytes):
     with suppress(DocumentRefused):
-        media_type_of("surat.docx", BytesIO(WORD[:at] + noise + WORD[at + len(noise) :]))
+        detect_media_type("surat.docx", BytesIO(WORD[:at] + noise + WORD[at + len(noise) :]))

@@ -13,22 +13,22 @@ from pymongo import MongoClient
 from shared.storage import mongo_changes
 from shared.storage.port import StateStore
 from tests.contracts.adapters import mongo_store
-from tests.contracts.documents import saved, written
+from tests.contracts.documents import make_write, save_write
 
 pytestmark = pytest.mark.slow
 
 
 @pytest.fixture
-async def opened(mongo_place: tuple[str, str]) -> AsyncIterator[OpenAnother]:
+async def opened(mongo_database: tuple[str, str]) -> AsyncIterator[OpenAnother]:
     async with AsyncExitStack() as all_open:
-        yield OpenAnother(mongo_place, all_open)
+        yield OpenAnother(mongo_database, all_open)
 
 
 class OpenAnother:
     """Opens the same documents as one more process would."""
 
-    def __init__(self, place: tuple[str, str], all_open: AsyncExitStack):
-        self._place, self._all = place, all_open
+    def __init__(self, parse_cursor: tuple[str, str], all_open: AsyncExitStack):
+        self._place, self._all = parse_cursor, all_open
 
     async def __call__(self) -> StateStore:
         store = await self._all.enter_async_context(mongo_store(*self._place, "verification"))
@@ -57,7 +57,7 @@ async def test_who_follows_hears_of_every_document_while_two_processes_write_at_
 
     async def write(store: StateStore, mine: list[str]) -> None:
         for version in range(1, 21):
-            await saved(store, *(written(name, version) for name in mine))
+            await save_write(store, *(make_write(name, version) for name in mine))
 
     until = dict.fromkeys(names, 20)
     hearing = [asyncio.create_task(followed(listening, start, until)) for _ in range(3)]
@@ -71,7 +71,7 @@ async def test_who_follows_hears_of_every_document_while_two_processes_write_at_
 
 async def test_a_cursor_of_one_process_is_known_to_another_that_started_later(opened: OpenAnother):
     one = await opened()
-    await saved(one, *(written(name) for name in "abcdef"))
+    await save_write(one, *(make_write(name) for name in "abcdef"))
     changes = await one.changes("", 9)
     later = await opened()
     for index, change in enumerate(changes):
@@ -83,13 +83,13 @@ async def test_a_cursor_older_than_what_is_remembered_leads_through_all_that_cam
 ):
     monkeypatch.setattr(mongo_changes, "RECENT", 10)
     store = await opened()
-    await saved(store, written("before"))
+    await save_write(store, make_write("before"))
     old = await store.latest_change()
     names = [f"{number:03d}" for number in range(60)]
     for start in range(0, 60, 5):
-        await saved(store, *(written(name) for name in names[start : start + 5]))
+        await save_write(store, *(make_write(name) for name in names[start : start + 5]))
     for start in range(0, 30, 15):
-        await saved(store, *(written(name, 2) for name in names[start : start + 15 : 3]))
+        await save_write(store, *(make_write(name, 2) for name in names[start : start + 15 : 3]))
     until = {name: 2 if name in names[:30:3] else 1 for name in names}
     heard = await followed(store, old, until)
     # What was written at nearly the same time as the cursor may be told again, all else once.
@@ -104,19 +104,19 @@ async def test_a_cursor_older_than_what_is_remembered_leads_through_all_that_cam
 
 
 async def test_what_became_visible_later_than_its_time_says_is_told_again(
-    opened: OpenAnother, mongo_place: tuple[str, str], monkeypatch: pytest.MonkeyPatch
+    opened: OpenAnother, mongo_database: tuple[str, str], monkeypatch: pytest.MonkeyPatch
 ):
     """Of two writes at one time the earlier may be seen later, when a page has gone on already."""
-    monkeypatch.setattr(mongo_changes, "LOOK_BACK", 0)
+    monkeypatch.setattr(mongo_changes, "LOOKBACK_SECONDS", 0)
     store = await opened()
-    await saved(store, written("a"), written("b"))
+    await save_write(store, make_write("a"), make_write("b"))
     cursor = await store.latest_change()
-    place = mongo_changes.place(cursor).time
-    with MongoClient[dict[str, object]](mongo_place[0]) as client:
-        late = {"$set": {"change": Timestamp(place.time, place.inc - 1)}}
-        client[mongo_place[1]]["verification_documents"].update_one({"_id": "a"}, late)
+    parse_cursor = mongo_changes.parse_cursor(cursor).time
+    with MongoClient[dict[str, object]](mongo_database[0]) as client:
+        late = {"$set": {"change": Timestamp(parse_cursor.time, parse_cursor.inc - 1)}}
+        client[mongo_database[1]]["verification_documents"].update_one({"_id": "a"}, late)
     await asyncio.sleep(1.1)
-    await saved(store, written("c"))
+    await save_write(store, make_write("c"))
     later = await opened()
     assert [change.id for change in await later.changes(cursor, 9)] == ["a", "b", "c"]
 
@@ -132,27 +132,27 @@ async def test_who_waits_at_an_old_cursor_without_news_is_not_let_go_at_once(ope
 async def test_a_process_whose_place_in_the_stream_is_lost_finds_what_it_missed(
     opened: OpenAnother, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(mongo_changes, "SHORT_LOOK_BACK", 0)
+    monkeypatch.setattr(mongo_changes, "SHORT_LOOKBACK_SECONDS", 0)
     monkeypatch.setattr(mongo_changes, "PAUSE", 1.2)
     store, other = await opened(), await opened()
-    await saved(other, written("a"), written("b"))
+    await save_write(other, make_write("a"), make_write("b"))
     cursor = await store.latest_change()
     feed = store._feed  # type: ignore[attr-defined]
     await feed.stop()
     feed._stopped, feed._token = False, {"_data": "82FF"}
-    await saved(other, written("c"), written("a", 2))
+    await save_write(other, make_write("c"), make_write("a", 2))
     heard = await followed(store, cursor, {"c": 1, "a": 2})
     assert ("b", 1) not in heard[2:]
-    await saved(other, written("d"))
+    await save_write(other, make_write("d"))
     assert ("d", 1) in await followed(store, cursor, {"d": 1})
 
 
 async def test_the_outbox_that_is_forgotten_is_no_change(opened: OpenAnother):
     store = await opened()
-    await saved(store, written("a", events=["a1"]))
+    await save_write(store, make_write("a", events=["a1"]))
     before = await store.latest_change()
     await store.published(["a1"])
-    await saved(store, written("b"))
+    await save_write(store, make_write("b"))
     assert [change.id for change in await store.changes(before, 9)] == ["b"]
 
 
@@ -163,5 +163,5 @@ async def test_one_stream_feeds_all_who_listen(opened: OpenAnother):
     await asyncio.sleep(0.05)
     streams = [task for task in asyncio.all_tasks() if "_listen_for_ever" in repr(task)]
     assert len(streams) == 1
-    await saved(store, written("a"))
+    await save_write(store, make_write("a"))
     await asyncio.wait_for(asyncio.gather(*waiting), 1)

@@ -12,12 +12,12 @@ import pytest
 
 from shared.identity.mongo import MongoAccountStore
 from shared.storage.mongo import MongoStateStore
-from shared.storage.mongo_client import PROBES, MongoDatabase
-from shared.storage.port import Saved, StoreUnavailable
+from shared.storage.mongo_client import MAX_PROBES, MongoDatabase
+from shared.storage.port import SaveOutcome, StoreUnavailable
 from tests.contracts.adapters import COLUMNS, NOW
-from tests.contracts.documents import letter, saved, written
+from tests.contracts.documents import dead_letter, make_write, save_write
 from tests.engines import mongo
-from tests.engines.engine import Server, Unavailable, serving, skip
+from tests.engines.engine import EngineProcess, EngineUnavailable, serving, skip
 
 pytestmark = pytest.mark.slow
 
@@ -26,11 +26,11 @@ AWAY = 2.0
 
 
 @pytest.fixture
-def server(tmp_path: Path) -> Iterator[Server]:
+def server(tmp_path: Path) -> Iterator[EngineProcess]:
     try:
         with serving(mongo.server(tmp_path)) as started:
             yield started
-    except Unavailable as reason:
+    except EngineUnavailable as reason:
         skip(reason)
 
 
@@ -51,18 +51,18 @@ class Writer:
         while not enough.is_set():
             self.tried = version
             try:
-                [outcome] = await self.store.save([written(self.name, version, events=[f"{self.name}-{version}"])])
+                [outcome] = await self.store.save([make_write(self.name, version, events=[f"{self.name}-{version}"])])
                 self.ends[outcome.value] += 1
                 # A conflict can only be with the own write of which no answer came.
                 version += 1
-                if outcome is Saved.SAVED:
+                if outcome is SaveOutcome.SAVED:
                     self.acknowledged = version - 1
             except StoreUnavailable:
                 self.ends["unavailable"] += 1
                 await asyncio.sleep(0.05)
 
 
-async def test_no_acknowledged_write_is_lost_when_it_is_killed(server: Server):
+async def test_no_acknowledged_write_is_lost_when_it_is_killed(server: EngineProcess):
     database = MongoDatabase(server.address)
     store = a_store(database)
     await store.prepare()
@@ -96,24 +96,24 @@ async def all_go_on(writers: list[Writer], before: list[int]) -> None:
             await asyncio.sleep(0.05)
 
 
-async def test_while_it_is_away_every_call_says_so_in_time_and_afterwards_all_work(server: Server):
+async def test_while_it_is_away_every_call_says_so_in_time_and_afterwards_all_work(server: EngineProcess):
     database = MongoDatabase(server.address)
     store, accounts = a_store(database), MongoAccountStore(database)
     await store.prepare()
     await accounts.prepare()
-    await saved(store, written("a"))
+    await save_write(store, make_write("a"))
     latest = await store.latest_change()
     server.kill()
     calls: dict[str, Callable[[], Awaitable[object]]] = {
         "load": lambda: store.load(["a"]),
-        "save": lambda: store.save([written("b")]),
+        "save": lambda: store.save([make_write("b")]),
         "unpublished": lambda: store.unpublished(10),
         "published": lambda: store.published(["e1"]),
-        "park": lambda: store.park([letter(1)]),
+        "park": lambda: store.park([dead_letter(1)]),
         "ready": store.ready,
         "prepare": store.prepare,
         "session": lambda: accounts.session("token"),
-        "tries": lambda: accounts.count_try({"a": 1}, NOW, NOW),
+        "tries": lambda: accounts.count_attempt({"a": 1}, NOW, NOW),
     }
     took: list[float] = []
 
@@ -128,14 +128,14 @@ async def test_while_it_is_away_every_call_says_so_in_time_and_afterwards_all_wo
     assert {type(end) for end in ends} == {StoreUnavailable}, [end for end in ends if type(end) is not StoreUnavailable]
     # Those of the first turn look for it for five seconds, then two more do; nobody else waits for a look of his own.
     assert max(took) < 14
-    assert sum(seconds > 8 for seconds in took) <= PROBES
+    assert sum(seconds > 8 for seconds in took) <= MAX_PROBES
     with pytest.raises(StoreUnavailable):
         await store.changes(latest, 10)
     for end in ends:
         assert len(str(end)) < 500
     await asyncio.to_thread(server.start)
     await until_it_works(store)
-    assert await store.save([written("c")]) == [Saved.SAVED]
+    assert await store.save([make_write("c")]) == [SaveOutcome.SAVED]
     assert [change.id for change in await store.changes(latest, 10)][-1] == "c"
     await database.close()
 
@@ -152,23 +152,23 @@ async def until_it_works(store: MongoStateStore) -> None:
                 return
 
 
-async def test_whoever_listens_hears_of_what_changed_after_it_came_back(server: Server):
+async def test_whoever_listens_hears_of_what_changed_after_it_came_back(server: EngineProcess):
     database, elsewhere = MongoDatabase(server.address), MongoDatabase(server.address)
     store, other = a_store(database), a_store(elsewhere)
     await store.prepare()
-    await saved(other, written("a"))
+    await save_write(other, make_write("a"))
     cursor = await store.latest_change()
     waiting = asyncio.create_task(store.wait_for_change(cursor, 60))
     await asyncio.to_thread(server.restart, 1.0)
     await until_it_works(other)
-    await saved(other, written("b"))
+    await save_write(other, make_write("b"))
     await asyncio.wait_for(waiting, 30)
     assert [change.id for change in await store.changes(cursor, 10)] == ["b"]
     await database.close()
     await elsewhere.close()
 
 
-async def test_it_may_be_away_when_a_process_starts(server: Server):
+async def test_it_may_be_away_when_a_process_starts(server: EngineProcess):
     server.kill()
     database = MongoDatabase(server.address)
     store = a_store(database)
@@ -182,5 +182,5 @@ async def test_it_may_be_away_when_a_process_starts(server: Server):
                 break
             except StoreUnavailable:
                 await asyncio.sleep(0.1)
-    await saved(store, written("a"))
+    await save_write(store, make_write("a"))
     await database.close()

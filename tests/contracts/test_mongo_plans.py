@@ -14,17 +14,17 @@ from pymongo import MongoClient
 from pymongo.collection import Collection
 
 from services.assignment import queries as assignment
-from services.assignment.state import INDEXED as ASSIGNMENT
-from services.intake.domain import INDEXED as INTAKE
-from services.notification.domain import INDEXED as NOTIFICATION
+from services.assignment.state import INDEXED_COLUMNS as ASSIGNMENT
+from services.intake.domain import INDEXED_COLUMNS as INTAKE
+from services.notification.domain import INDEXED_COLUMNS as NOTIFICATION
 from services.verification import queries as verification
-from services.verification.domain import INDEXED as VERIFICATION
+from services.verification.domain import INDEXED_COLUMNS as VERIFICATION
 from shared.storage.mongo import MongoStateStore
 from shared.storage.mongo_client import MongoDatabase
 from shared.storage.mongo_documents import DUE, WAITING
-from shared.storage.port import Column, Find, Scalar
+from shared.storage.port import Column, RecordQuery, Scalar
 from tests.contracts.adapters import COLUMNS, NOW
-from tests.contracts.documents import saved, written
+from tests.contracts.documents import make_write, save_write
 
 pytestmark = pytest.mark.slow
 
@@ -46,11 +46,11 @@ class Filled:
     store: MongoStateStore
     documents: Collection[dict[str, Any]]
 
-    def plans(self, find: Find) -> list[dict[str, Any]]:
-        lister, limit = self.store._lister, find.limit + 1
+    def plans(self, find: RecordQuery) -> list[dict[str, Any]]:
+        lister, limit = self.store._paginator, find.limit + 1
         return [
             self.documents.find(stretch, sort=lister.order(find), limit=limit).explain()
-            for stretch in lister.stretches(find)
+            for stretch in lister.filters_beyond(find)
         ]
 
 
@@ -81,9 +81,9 @@ async def filled(place: tuple[str, str], service: str, columns: Sequence[Column]
     writes = []
     for number in range(STORED):
         values = {column.name: a_value(column, pick) for column in columns}
-        write = written(f"{number:05d}")
+        write = make_write(f"{number:05d}")
         writes.append(replace(write, columns=values | {"number": f"INT-{number:06d}"}))
-    await saved(store, *writes)
+    await save_write(store, *writes)
     with MongoClient[dict[str, Any]](address) as client:
         yield Filled(store, client[name][f"{service}_documents"])
     await database.close()
@@ -99,29 +99,29 @@ def a_value(column: Column, pick: random.Random) -> Scalar:
 KEYS: tuple[tuple[Scalar, str] | None, ...] = (None, ("2026-07-01", "00700"), (None, "00700"))
 
 
-def pages(find: Find) -> list[Find]:
+def pages(find: RecordQuery) -> list[RecordQuery]:
     """The list from each key on, in both directions and both orders."""
     both = [replace(find, descending=descending, limit=PAGE) for descending in (False, True)]
     return [replace(one, **{side: key}) for one in both for key in KEYS for side in ("after", "before")]  # type: ignore[arg-type]
 
 
-async def test_a_page_is_looked_up_whichever_way_it_is_come_to(mongo_place: tuple[str, str]):
-    async with filled(mongo_place, "verification", COLUMNS) as full:
+async def test_a_page_is_looked_up_whichever_way_it_is_come_to(mongo_database: tuple[str, str]):
+    async with filled(mongo_database, "verification", COLUMNS) as full:
         wheres: list[dict[str, Scalar | tuple[Scalar, ...]]] = [
             {},
             {"status": "rare"},
             {"status": ("rare", "returned", None)},
         ]
         for where in wheres:
-            for page in pages(Find("submitted_at", where=where)):
+            for page in pages(RecordQuery("submitted_at", where=where)):
                 for plan in full.plans(page):
                     assert_looked_up(plan, examined=STORED // 10)
 
 
-async def test_what_every_command_runs_is_looked_up(mongo_place: tuple[str, str]):
-    async with filled(mongo_place, "verification", COLUMNS) as full:
+async def test_what_every_command_runs_is_looked_up(mongo_database: tuple[str, str]):
+    async with filled(mongo_database, "verification", COLUMNS) as full:
         documents = full.documents
-        await full.store.save([written("00007", 2, events=["e1", "e2"], due_at=NOW, number="INT-000007")])
+        await full.store.save([make_write("00007", 2, events=["e1", "e2"], due_at=NOW, number="INT-000007")])
         number = {"number": {"$gte": "INT-", "$lt": "INT-\U0010ffff"}}
         for asked, index in (
             (documents.find({"number": "INT-000700"}), "by_number"),
@@ -133,8 +133,8 @@ async def test_what_every_command_runs_is_looked_up(mongo_place: tuple[str, str]
             assert_looked_up(asked.explain(), index, examined=4)
 
 
-SERVICES: dict[str, tuple[Sequence[Column], Sequence[Find]]] = {
-    "intake": (INTAKE, [Find("submitted_at", where={"email": "siti@dinas.example"}, limit=10, descending=True)]),
+SERVICES: dict[str, tuple[Sequence[Column], Sequence[RecordQuery]]] = {
+    "intake": (INTAKE, [RecordQuery("submitted_at", where={"email": "siti@dinas.example"}, limit=10, descending=True)]),
     "verification": (
         VERIFICATION,
         [
@@ -159,32 +159,36 @@ SERVICES: dict[str, tuple[Sequence[Column], Sequence[Find]]] = {
     ),
     "notification": (
         NOTIFICATION,
-        [Find("newest"), Find("newest", where={"failed": 1}), Find("newest", where={"sending": 1}, limit=200)],
+        [
+            RecordQuery("newest"),
+            RecordQuery("newest", where={"failed": 1}),
+            RecordQuery("newest", where={"sending": 1}, limit=200),
+        ],
     ),
 }
 
 
 @pytest.mark.parametrize("service", SERVICES)
-async def test_the_lists_of_every_service_follow_an_index(mongo_place: tuple[str, str], service: str):
+async def test_the_lists_of_every_service_follow_an_index(mongo_database: tuple[str, str], service: str):
     columns, finds = SERVICES[service]
-    async with filled(mongo_place, service, columns) as full:
+    async with filled(mongo_database, service, columns) as full:
         for find in finds:
             for page in pages(find):
                 for plan in full.plans(page):
                     assert_looked_up(plan)
 
 
-async def test_a_column_declared_later_is_a_value_that_the_documents_lack(mongo_place: tuple[str, str]):
-    address, name = mongo_place
+async def test_a_column_declared_later_is_a_value_that_the_documents_lack(mongo_database: tuple[str, str]):
+    address, name = mongo_database
     database = MongoDatabase(address, name)
     before = MongoStateStore(database, "verification", COLUMNS[:1], lambda: NOW)
     await before.prepare()
-    await saved(before, written("a"))
+    await save_write(before, make_write("a"))
     after = MongoStateStore(database, "verification", COLUMNS, lambda: NOW)
     await after.prepare()
-    await saved(after, written("b", status="verified"))
-    assert (await after.find(Find("number", where={"status": None}))).documents == (written("a").document,)
-    assert (await after.find(Find("submitted_at"))).keys == ((None, "a"), (None, "b"))
+    await save_write(after, make_write("b", status="verified"))
+    assert (await after.find(RecordQuery("number", where={"status": None}))).documents == (make_write("a").document,)
+    assert (await after.find(RecordQuery("submitted_at"))).keys == ((None, "a"), (None, "b"))
     await database.close()
 
 

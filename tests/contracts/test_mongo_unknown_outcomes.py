@@ -11,13 +11,13 @@ import pytest
 from pymongo import MongoClient
 from pymongo.errors import OperationFailure
 
-from shared.identity.accounts import Account, Order, Role
+from shared.identity.accounts import Account, IdempotencyKey, Role
 from shared.identity.mongo import MongoAccountStore
 from shared.storage.mongo import MongoStateStore
 from shared.storage.mongo_client import MongoDatabase
-from shared.storage.port import Saved, StoreUnavailable
+from shared.storage.port import SaveOutcome, StoreUnavailable
 from tests.contracts.adapters import COLUMNS, NOW
-from tests.contracts.documents import letter, saved, version_of, written
+from tests.contracts.documents import dead_letter, make_write, save_write, version_of
 
 pytestmark = pytest.mark.slow
 
@@ -59,8 +59,8 @@ def faults(mongo_address: str) -> Iterator[Faults]:
 
 
 @pytest.fixture
-async def database(mongo_place: tuple[str, str]) -> AsyncIterator[MongoDatabase]:
-    opened = MongoDatabase(*mongo_place)
+async def database(mongo_database: tuple[str, str]) -> AsyncIterator[MongoDatabase]:
+    opened = MongoDatabase(*mongo_database)
     yield opened
     await opened.close()
 
@@ -80,37 +80,37 @@ async def accounts(database: MongoDatabase) -> MongoAccountStore:
 
 
 async def test_a_write_that_the_majority_may_lack_is_not_known_to_be_saved(store: MongoStateStore, faults: Faults):
-    await saved(store, written("a"))
+    await save_write(store, make_write("a"))
     with faults.of("update", times="alwaysOn", **NOT_MAJORITY), pytest.raises(StoreUnavailable):
-        await store.save([written("a", 2, events=["a2"]), written("b")])
-    assert await store.save([written("a", 2, events=["a2"])]) == [Saved.CONFLICT]
+        await store.save([make_write("a", 2, events=["a2"]), make_write("b")])
+    assert await store.save([make_write("a", 2, events=["a2"])]) == [SaveOutcome.CONFLICT]
     assert [entry.event_id for entry in await store.unpublished(9)] == ["a2"]
 
 
 async def test_losers_are_not_told_either_when_the_rest_is_unknown(store: MongoStateStore, faults: Faults):
-    await saved(store, written("a"))
+    await save_write(store, make_write("a"))
     with faults.of("update", times="alwaysOn", **NOT_MAJORITY), pytest.raises(StoreUnavailable):
-        await store.save([written("a"), written("b")])
+        await store.save([make_write("a"), make_write("b")])
 
 
 @pytest.mark.parametrize("how", [CUT, NO_PRIMARY, SHUTS_DOWN])
 async def test_a_write_is_repeated_once_by_itself_and_done_once(store: MongoStateStore, faults: Faults, how: Any):
     with faults.of("update", times=1, **how):
-        await saved(store, written("a", events=["a1"]))
+        await save_write(store, make_write("a", events=["a1"]))
     assert (await version_of(store, "a"), len(await store.unpublished(9))) == (1, 1)
 
 
 @pytest.mark.parametrize("how", [CUT, NO_PRIMARY, TOO_LATE])
 async def test_a_write_that_is_not_answered_twice_is_unknown(store: MongoStateStore, faults: Faults, how: Any):
     with faults.of("update", times=2, **how), pytest.raises(StoreUnavailable):
-        await store.save([written("a")])
-    await saved(store, written("a"))
+        await store.save([make_write("a")])
+    await save_write(store, make_write("a"))
 
 
 async def test_a_write_whose_answer_was_lost_is_not_a_conflict_with_itself(store: MongoStateStore, faults: Faults):
     """The repeated command gets the server's first answer, though the document has that version by then."""
     with faults.of("update", times=1, **GOING_DOWN):
-        assert await store.save([written("a", events=["a1"])]) == [Saved.SAVED]
+        assert await store.save([make_write("a", events=["a1"])]) == [SaveOutcome.SAVED]
     assert [entry.event_id for entry in await store.unpublished(9)] == ["a1"]
 
 
@@ -125,9 +125,9 @@ async def test_whatever_cannot_be_read_now_is_unavailable(store: MongoStateStore
 
 async def test_letters_that_may_not_stay_are_not_parked(store: MongoStateStore, faults: Faults):
     with faults.of("insert", times="alwaysOn", **NOT_MAJORITY), pytest.raises(StoreUnavailable):
-        await store.park([letter(1), letter(2)])
-    assert await store.park([letter(1), letter(2)])
-    assert await store.dead_letters() == [letter(1), letter(2)]
+        await store.park([dead_letter(1), dead_letter(2)])
+    assert await store.park([dead_letter(1), dead_letter(2)])
+    assert await store.dead_letters() == [dead_letter(1), dead_letter(2)]
 
 
 async def test_a_change_of_an_account_is_whole_or_not_at_all(accounts: MongoAccountStore, faults: Faults):
@@ -144,5 +144,5 @@ async def test_a_change_of_an_account_is_whole_or_not_at_all(accounts: MongoAcco
 
 async def test_an_order_whose_answer_was_lost_made_its_account(accounts: MongoAccountStore, faults: Faults):
     with faults.of("insert", times="alwaysOn", **NOT_MAJORITY), pytest.raises(StoreUnavailable):
-        await accounts.add(HASAN, Order("key", "digest"))
-    assert await accounts.add(replace(HASAN, password="another salt"), Order("key", "digest")) == HASAN
+        await accounts.add(HASAN, IdempotencyKey("key", "digest"))
+    assert await accounts.add(replace(HASAN, password="another salt"), IdempotencyKey("key", "digest")) == HASAN

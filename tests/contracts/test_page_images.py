@@ -14,7 +14,7 @@ from fpdf import FPDF
 from PIL import Image, ImageOps
 
 from shared.documents.draw import page_boxes
-from shared.documents.pages import NoSuchPage, PageImage, PageImages, TookTooLong, TooLargeToDraw, Unrenderable
+from shared.documents.pages import PageImage, PageNotFound, PageRenderer, RenderTimeout, TooLargeToRender, Unrenderable
 from tests.support.files import endless_pdf, large_png
 
 PDF, PNG, JPEG = "application/pdf", "image/png", "image/jpeg"
@@ -51,8 +51,8 @@ async def pieces(content: bytes) -> AsyncIterator[bytes]:
         yield content[begin : begin + 65_536]
 
 
-async def drawn(content: bytes, media_type: str, page: int = 1, images: PageImages | None = None) -> PageImage:
-    return await (images or PageImages()).draw(pieces(content), media_type, page)
+async def drawn(content: bytes, media_type: str, page: int = 1, images: PageRenderer | None = None) -> PageImage:
+    return await (images or PageRenderer()).render(pieces(content), media_type, page)
 
 
 def opened(image: PageImage) -> Image.Image:
@@ -86,7 +86,7 @@ async def test_a_photograph_stands_upright():
     [(letter(), PDF, 4), (letter(), PDF, 0), (letter(), PDF, -1), (picture("PNG", (9, 9)), PNG, 2)],
 )
 async def test_a_page_that_is_not_there_is_told_as_such(content: bytes, media_type: str, page: int):
-    with pytest.raises(NoSuchPage):
+    with pytest.raises(PageNotFound):
         await drawn(content, media_type, page)
 
 
@@ -108,9 +108,9 @@ async def test_what_cannot_be_drawn_is_told_as_such(content: bytes, media_type: 
 
 @pytest.mark.parametrize("content", [large_png(19_000, 19_000), bomb(60_000)])
 async def test_a_picture_of_too_many_pixels_is_told_as_such(content: bytes):
-    with pytest.raises(TooLargeToDraw):
+    with pytest.raises(TooLargeToRender):
         await drawn(content, PNG)
-    assert "Silakan unduh" in TooLargeToDraw.message
+    assert "Silakan unduh" in TooLargeToRender.message
 
 
 def part_of(image: PageImage, box: tuple[float, float, float, float]) -> tuple[int, int]:
@@ -207,7 +207,7 @@ async def test_a_long_screenshot_is_shown_in_pages_that_can_be_read(size: tuple[
     first, last = await drawn(content, JPEG), await drawn(content, JPEG, page=pages)
     assert (first.pages, last.pages) == (pages, pages)
     assert first.size[0] >= min(size[0], 1080)
-    with pytest.raises(NoSuchPage):
+    with pytest.raises(PageNotFound):
         await drawn(content, JPEG, page=pages + 1)
     if pages > 1:
         assert part_of(first, (0.1, 0.1, 0.9, 0.9)) == pytest.approx((0, 0), abs=20)
@@ -270,30 +270,30 @@ async def test_the_pages_of_a_long_picture_come_in_the_order_in_which_it_is_seen
 
 @pytest.mark.parametrize("mode", ["RGB", "RGBA", "L"])
 async def test_a_scan_of_54_megapixels_is_drawn_within_the_limit_of_memory(mode: str):
-    image = await drawn(picture("PNG", (9000, 6000), mode), PNG, images=PageImages(seconds=60))
+    image = await drawn(picture("PNG", (9000, 6000), mode), PNG, images=PageRenderer(seconds=60))
     assert image.size == (1200, 800)
 
 
 async def test_a_page_that_never_ends_is_stopped():
     begun = monotonic()
-    with pytest.raises(TookTooLong):
-        await drawn(endless_pdf(), PDF, images=PageImages(seconds=1))
+    with pytest.raises(RenderTimeout):
+        await drawn(endless_pdf(), PDF, images=PageRenderer(seconds=1))
     assert monotonic() - begun < 20
 
 
 async def test_a_child_without_memory_fails_alone():
     with pytest.raises(Unrenderable):
-        await drawn(picture("PNG", (6000, 6000)), PNG, images=PageImages(memory=96 * 1024**2))
+        await drawn(picture("PNG", (6000, 6000)), PNG, images=PageRenderer(memory=96 * 1024**2))
 
 
 async def test_at_most_two_are_drawn_at_a_time_and_all_are_answered():
-    images = PageImages()
+    images = PageRenderer()
     answers = await asyncio.gather(*[drawn(letter(), PDF, 1 + n % 3, images) for n in range(5)])
     assert [answer.page for answer in answers] == [1, 2, 3, 1, 2]
 
 
 async def test_a_reader_who_goes_away_leaves_no_child_behind():
-    images = PageImages(at_once=1)
+    images = PageRenderer(max_concurrency=1)
     waiting = asyncio.create_task(drawn(endless_pdf(), PDF, images=images))
     await asyncio.sleep(0.5)
     waiting.cancel()

@@ -14,13 +14,13 @@ from pathlib import Path
 
 import pytest
 
-from shared.documents.minio import PART, MinioDocumentStore
+from shared.documents.minio import PART_BYTES, MinioDocumentStore
 from shared.documents.port import DocumentMissing, StoreUnavailable
-from shared.documents.s3_address import BadS3Url, S3Address, parse_s3_url
+from shared.documents.s3_address import InvalidS3Url, S3Address, parse_s3_url
 from tests.contracts.document_places import bucket, new_keys, s3_servers
 from tests.contracts.test_document_store import FAR_FUTURE, LIMIT, as_text, content_of, put
 from tests.engines import minio
-from tests.engines.engine import Server, Unavailable, free_port, serving, skip
+from tests.engines.engine import EngineProcess, EngineUnavailable, free_port, serving, skip
 
 __all__ = ["bucket", "s3_servers"]
 NOWHERE = S3Address("127.0.0.1:1", "documents", "key", "secret")
@@ -59,7 +59,7 @@ def test_an_address_is_read():
     ],
 )
 def test_an_address_that_cannot_be_read_is_refused_without_telling_it(url: str, said: str):
-    with pytest.raises(BadS3Url, match=said) as refusal:
+    with pytest.raises(InvalidS3Url, match=said) as refusal:
         parse_s3_url(url)
     assert "hush" not in str(refusal.value)
 
@@ -142,33 +142,33 @@ async def test_nothing_is_public(bucket: S3Address):
 
 
 @pytest.fixture
-def own_server(tmp_path: Path) -> Iterator[Server]:
+def own_server(tmp_path: Path) -> Iterator[EngineProcess]:
     """A MinIO of this test alone, which may be killed."""
     try:
         with serving(minio.server(tmp_path)) as server:
             yield server
-    except Unavailable as reason:
+    except EngineUnavailable as reason:
         skip(reason)
 
 
 class KillsInTheMiddle(BytesIO):
     """A file in whose middle the server is killed."""
 
-    server: Server
+    server: EngineProcess
 
     def read(self, size: int | None = -1, /) -> bytes:
-        if self.tell() > PART and self.server.alive:
+        if self.tell() > PART_BYTES and self.server.alive:
             self.server.kill()
         return super().read(size)
 
 
 @pytest.mark.slow
-async def test_a_server_killed_in_an_upload_leaves_no_document_and_what_was_stored_stays(own_server: Server):
+async def test_a_server_killed_in_an_upload_leaves_no_document_and_what_was_stored_stays(own_server: EngineProcess):
     async with opened(parse_s3_url(own_server.address)) as store:
         await store.prepare()
-        content = os.urandom(PART + 1)
+        content = os.urandom(PART_BYTES + 1)
         kept = await put(store, content)
-        broken = KillsInTheMiddle(b"x" * 2 * PART)
+        broken = KillsInTheMiddle(b"x" * 2 * PART_BYTES)
         broken.server = own_server
         with pytest.raises(StoreUnavailable):
             await store.put(broken, as_text, limit=LIMIT)
@@ -180,7 +180,7 @@ async def test_a_server_killed_in_an_upload_leaves_no_document_and_what_was_stor
 
 
 @pytest.mark.slow
-async def test_a_reader_whose_server_dies_is_told(own_server: Server):
+async def test_a_reader_whose_server_dies_is_told(own_server: EngineProcess):
     async with opened(parse_s3_url(own_server.address)) as store:
         await store.prepare()
         pieces = await store.open(await put(store, os.urandom(LIMIT)))

@@ -16,11 +16,11 @@ import pytest
 
 from shared.eventlog.port import LogUnavailable
 from shared.eventlog.sqlite import SqliteEventLog
-from shared.storage.port import Saved, StoreUnavailable
+from shared.storage.port import SaveOutcome, StoreUnavailable
 from shared.storage.sqlite import SqliteStateStore
-from shared.storage.sqlite_file import SqliteFile
+from shared.storage.sqlite_file import SqliteDatabase
 from tests.contracts.adapters import COLUMNS, NOW
-from tests.contracts.documents import version_of, written
+from tests.contracts.documents import make_write, version_of
 
 ROOT = Path(__file__).parents[2]
 KILLS = 20
@@ -49,7 +49,7 @@ def assert_whole(name: str, version: int, body: bytes) -> None:
     assert hashlib.sha256(told["text"].encode()).hexdigest() == told["sha256"]
 
 
-async def assert_nothing_lost(file: SqliteFile, done: Done) -> None:
+async def assert_nothing_lost(file: SqliteDatabase, done: Done) -> None:
     store, log = SqliteStateStore(file, "intake", COLUMNS, lambda: NOW), SqliteEventLog(file)
     documents = await store.load(await store.all_ids())
     events = {entry.event_id for entry in await store.unpublished(10**6)}
@@ -69,7 +69,7 @@ async def test_nothing_acknowledged_is_lost_or_torn_by_twenty_kills(tmp_path: Pa
     done: Done = []
     for _ in range(KILLS):
         done += acknowledged_until_killed(path, pick.uniform(0.02, 0.3))
-        file = SqliteFile(path)
+        file = SqliteDatabase(path)
         await assert_nothing_lost(file, done)
         assert file.read("PRAGMA integrity_check") == [("ok",)]
         file.close()
@@ -91,13 +91,13 @@ async def fill(store: SqliteStateStore) -> tuple[int, StoreUnavailable]:
     """Save larger and larger documents until the store refuses one: how many it took, and the refusal."""
     for number in range(2_000):
         try:
-            assert await store.save([written(f"full-{number}", events=["e"], body=PADDING)]) == [Saved.SAVED]
+            assert await store.save([make_write(f"full-{number}", events=["e"], body=PADDING)]) == [SaveOutcome.SAVED]
         except StoreUnavailable as refusal:
             return number, refusal
     raise AssertionError("the disk is never full")
 
 
-async def survive(file: SqliteFile, make_room: Callable[[], object]) -> None:
+async def survive(file: SqliteDatabase, make_room: Callable[[], object]) -> None:
     store, log = SqliteStateStore(file, "intake", COLUMNS, lambda: NOW), SqliteEventLog(file)
     await store.prepare()
     await log.prepare()
@@ -109,7 +109,7 @@ async def survive(file: SqliteFile, make_room: Callable[[], object]) -> None:
     assert await version_of(store, f"full-{taken}") == 0
     make_room()
     await store.ready()
-    assert await store.save([written(f"full-{taken}", body=PADDING)]) == [Saved.SAVED]
+    assert await store.save([make_write(f"full-{taken}", body=PADDING)]) == [SaveOutcome.SAVED]
     await log.append([("a", b"x" * 200_000)])
     assert file.read("PRAGMA integrity_check") == [("ok",)]
 
@@ -117,16 +117,16 @@ async def survive(file: SqliteFile, make_room: Callable[[], object]) -> None:
 async def test_a_full_disk_is_refused_and_got_over(small_disk: Path):
     filler = small_disk / "filler"
     filler.write_bytes(b"x" * 700_000)
-    file = SqliteFile(small_disk / "simpul.db")
+    file = SqliteDatabase(small_disk / "simpul.db")
     await survive(file, filler.unlink)
     file.close()
 
 
 async def test_a_file_that_may_not_grow_is_refused_and_got_over(tmp_path: Path):
-    file = SqliteFile(tmp_path / "simpul.db")
+    file = SqliteDatabase(tmp_path / "simpul.db")
 
     def limit(pages: int) -> None:
-        file.write_now(lambda db: db.execute(f"PRAGMA max_page_count={pages}"))
+        file.write_blocking(lambda db: db.execute(f"PRAGMA max_page_count={pages}"))
 
     limit(100)
     await survive(file, lambda: limit(10_000))

@@ -11,20 +11,20 @@ import pytest
 
 from shared.storage.port import StoreUnavailable
 from shared.storage.sqlite import SqliteStateStore
-from shared.storage.sqlite_connection import damage_of
-from shared.storage.sqlite_file import SqliteFile
+from shared.storage.sqlite_connection import find_damage
+from shared.storage.sqlite_file import SqliteDatabase
 from tests.contracts.adapters import COLUMNS, NOW
-from tests.contracts.documents import written
+from tests.contracts.documents import make_write
 
 GARBAGE = b"\xa5\x5a\x13\x37" * 1024
 
 
 async def filled(path: Path) -> None:
     """A store with some hundred documents and outbox entries, closed, so that all of it is in one file."""
-    file = SqliteFile(path)
+    file = SqliteDatabase(path)
     store = SqliteStateStore(file, "intake", COLUMNS, lambda: NOW)
     await store.prepare()
-    await store.save([written(f"{number:04d}", events=[f"e{number}"], status="submitted") for number in range(400)])
+    await store.save([make_write(f"{number:04d}", events=[f"e{number}"], status="submitted") for number in range(400)])
     file.close()
 
 
@@ -49,7 +49,7 @@ def root_of(path: Path, name: str) -> int:
 
 
 async def ready(path: Path) -> None:
-    file = SqliteFile(path)
+    file = SqliteDatabase(path)
     try:
         await SqliteStateStore(file, "intake", COLUMNS, lambda: NOW).ready()
     finally:
@@ -65,7 +65,7 @@ async def path(tmp_path: Path) -> Path:
 
 async def test_a_whole_file_is_ready_and_shows_nothing_of_the_trial(path: Path):
     await ready(path)
-    file = SqliteFile(path)
+    file = SqliteDatabase(path)
     store = SqliteStateStore(file, "intake", COLUMNS, lambda: NOW)
     for _ in range(2):
         await store.ready()
@@ -76,7 +76,7 @@ async def test_a_whole_file_is_ready_and_shows_nothing_of_the_trial(path: Path):
     assert await file.check(True) == []
     await store.ready()
     file.close()
-    assert damage_of(path, thorough=True) == []
+    assert find_damage(path, thorough=True) == []
 
 
 @pytest.mark.parametrize(
@@ -91,8 +91,8 @@ async def test_a_store_whose_table_or_index_is_damaged_is_not_ready(path: Path, 
 @pytest.mark.parametrize("thorough", [False, True])
 async def test_damage_in_the_middle_is_found(path: Path, thorough: bool):
     overwrite_middle(path)
-    assert damage_of(path, thorough=thorough)
-    file = SqliteFile(path)
+    assert find_damage(path, thorough=thorough)
+    file = SqliteDatabase(path)
     assert await file.check(thorough)
     with pytest.raises(StoreUnavailable, match="damaged"):
         await file.ready()
@@ -101,10 +101,10 @@ async def test_damage_in_the_middle_is_found(path: Path, thorough: bool):
 
 async def test_a_file_that_was_met_damaged_once_is_not_ready_any_more(path: Path):
     overwrite(path, root_of(path, "intake_documents_by_number"))
-    file = SqliteFile(path)
+    file = SqliteDatabase(path)
     await file.ready()
     with pytest.raises(StoreUnavailable):
-        await SqliteStateStore(file, "intake", COLUMNS, lambda: NOW).save([written("new")])
+        await SqliteStateStore(file, "intake", COLUMNS, lambda: NOW).save([make_write("new")])
     with pytest.raises(StoreUnavailable, match="damaged"):
         await file.ready()
     file.close()
@@ -114,7 +114,7 @@ async def test_a_file_that_is_found_whole_after_it_was_met_damaged_is_ready_agai
     """What the disk read wrongly once, it may read rightly the next time."""
     shutil.copy(path, path.with_suffix(".whole"))
     overwrite_middle(path)
-    file = SqliteFile(path)
+    file = SqliteDatabase(path)
     assert await file.check()
     shutil.copyfile(path.with_suffix(".whole"), path)
     assert await file.check() == []
@@ -127,11 +127,11 @@ async def test_an_index_that_lost_entries_is_found_by_the_thorough_check_alone(p
     connection.execute("PRAGMA writable_schema=ON")
     connection.execute("UPDATE sqlite_schema SET sql=replace(sql, 'status, ', 'unit, ') WHERE name LIKE '%by_status%'")
     connection.close()
-    assert damage_of(path) == []
-    assert damage_of(path, thorough=True)
+    assert find_damage(path) == []
+    assert find_damage(path, thorough=True)
 
 
 @pytest.mark.parametrize("size", [100, 4096 * 3 + 7])
 def test_a_file_that_was_cut_off_is_damaged(path: Path, size: int):
     os.truncate(path, size)
-    assert damage_of(path)
+    assert find_damage(path)

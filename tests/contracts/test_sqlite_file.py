@@ -14,21 +14,21 @@ import pytest
 
 from shared.storage import sqlite_file
 from shared.storage.port import StoreUnavailable
-from shared.storage.sqlite_file import SqliteFile
+from shared.storage.sqlite_file import SqliteDatabase
 
 ADD = "INSERT INTO words VALUES (?)"
 
 
 @pytest.fixture
-async def file(tmp_path: Path) -> AsyncIterator[SqliteFile]:
-    opened = SqliteFile(tmp_path / "data" / "simpul.db")
-    opened.ensure("CREATE TABLE IF NOT EXISTS words (word TEXT PRIMARY KEY)")
+async def file(tmp_path: Path) -> AsyncIterator[SqliteDatabase]:
+    opened = SqliteDatabase(tmp_path / "data" / "simpul.db")
+    opened.ensure_schema("CREATE TABLE IF NOT EXISTS words (word TEXT PRIMARY KEY)")
     yield opened
     opened.close()
 
 
 @contextmanager
-def busy_writer(file: SqliteFile) -> Iterator[None]:
+def busy_writer(file: SqliteDatabase) -> Iterator[None]:
     """Hold the writer's thread up, so that what is written meanwhile waits and comes into one group."""
     started, go_on = threading.Event(), threading.Event()
 
@@ -36,7 +36,7 @@ def busy_writer(file: SqliteFile) -> Iterator[None]:
         started.set()
         go_on.wait(10)
 
-    held = threading.Thread(target=file.write_now, args=(hold,))
+    held = threading.Thread(target=file.write_blocking, args=(hold,))
     held.start()
     started.wait(10)
     try:
@@ -46,11 +46,11 @@ def busy_writer(file: SqliteFile) -> Iterator[None]:
         held.join()
 
 
-def words(file: SqliteFile) -> set[str]:
+def words(file: SqliteDatabase) -> set[str]:
     return {row[0] for row in file.read("SELECT word FROM words")}
 
 
-def add(file: SqliteFile, word: str) -> asyncio.Task[None]:
+def add(file: SqliteDatabase, word: str) -> asyncio.Task[None]:
     def work(db: apsw.Connection) -> None:
         db.execute(ADD, (word,))
         if word.startswith("bad"):
@@ -59,21 +59,21 @@ def add(file: SqliteFile, word: str) -> asyncio.Task[None]:
     return asyncio.create_task(file.write(work))
 
 
-async def grouped(file: SqliteFile, *to_add: str) -> list[asyncio.Task[None]]:
+async def grouped(file: SqliteDatabase, *to_add: str) -> list[asyncio.Task[None]]:
     with busy_writer(file):
         tasks = [add(file, word) for word in to_add]
         await asyncio.sleep(0.01)
     return tasks
 
 
-async def test_a_write_that_raises_is_undone_alone(file: SqliteFile):
+async def test_a_write_that_raises_is_undone_alone(file: SqliteDatabase):
     tasks = await grouped(file, "one", "bad", "two", "one", "bad too")
     outcomes = await asyncio.gather(*tasks, return_exceptions=True)
     assert [type(outcome) for outcome in outcomes] == [type(None), KeyError, type(None), apsw.ConstraintError, KeyError]
     assert words(file) == {"one", "two"}
 
 
-async def test_a_write_that_was_cancelled_while_it_waited_is_not_done(file: SqliteFile):
+async def test_a_write_that_was_cancelled_while_it_waited_is_not_done(file: SqliteDatabase):
     with busy_writer(file):
         tasks = [add(file, word) for word in ("one", "two", "three")]
         await asyncio.sleep(0.01)
@@ -84,7 +84,7 @@ async def test_a_write_that_was_cancelled_while_it_waited_is_not_done(file: Sqli
     assert words(file) == {"one", "three"}
 
 
-async def test_writers_that_are_cancelled_at_any_moment_leave_the_rest_alone(file: SqliteFile):
+async def test_writers_that_are_cancelled_at_any_moment_leave_the_rest_alone(file: SqliteDatabase):
     for turn in range(20):
         tasks = [add(file, f"{turn}-{number}") for number in range(30)]
         await asyncio.sleep(turn / 4_000)
@@ -108,7 +108,7 @@ class Slow:
         db.execute(ADD, (self.word,))
 
 
-async def test_who_is_cancelled_while_it_is_written_leaves_the_others_of_its_group_alone(file: SqliteFile):
+async def test_who_is_cancelled_while_it_is_written_leaves_the_others_of_its_group_alone(file: SqliteDatabase):
     slow = Slow("slow")
     with busy_writer(file):
         tasks = [add(file, "one"), asyncio.create_task(file.write(slow)), add(file, "two")]
@@ -123,7 +123,7 @@ async def test_who_is_cancelled_while_it_is_written_leaves_the_others_of_its_gro
     assert words(file) == {"one", "slow", "two"}
 
 
-async def test_a_loop_that_ended_does_not_end_the_writer(file: SqliteFile):
+async def test_a_loop_that_ended_does_not_end_the_writer(file: SqliteDatabase):
     slow = Slow("left behind")
 
     async def leave() -> None:
@@ -138,7 +138,7 @@ async def test_a_loop_that_ended_does_not_end_the_writer(file: SqliteFile):
     assert words(file) == {"left behind", "after"}
 
 
-async def test_a_write_that_raises_what_a_future_refuses_still_answers(file: SqliteFile):
+async def test_a_write_that_raises_what_a_future_refuses_still_answers(file: SqliteDatabase):
     def work(_: apsw.Connection) -> None:
         next(iter(()))
 
@@ -147,7 +147,7 @@ async def test_a_write_that_raises_what_a_future_refuses_still_answers(file: Sql
     await add(file, "after")
 
 
-async def test_no_cursor_leaves_the_writer(file: SqliteFile):
+async def test_no_cursor_leaves_the_writer(file: SqliteDatabase):
     assert (
         await file.write(lambda db: db.execute("INSERT INTO words VALUES ('a'); INSERT INTO words VALUES ('b')"))
         is None
@@ -155,13 +155,13 @@ async def test_no_cursor_leaves_the_writer(file: SqliteFile):
     assert words(file) == {"a", "b"}
 
 
-async def test_what_was_written_is_read_at_once(file: SqliteFile):
+async def test_what_was_written_is_read_at_once(file: SqliteDatabase):
     for number in range(100):
         await add(file, f"{number}")
         assert f"{number}" in words(file)
 
 
-async def test_several_reads_see_one_moment(file: SqliteFile):
+async def test_several_reads_see_one_moment(file: SqliteDatabase):
     looked, go_on = threading.Event(), threading.Event()
 
     def count_twice(db: apsw.Connection) -> tuple[object, object]:
@@ -170,7 +170,7 @@ async def test_several_reads_see_one_moment(file: SqliteFile):
         go_on.wait(10)
         return first, db.execute("SELECT count(*) FROM words").fetchall()[0][0]
 
-    counting = asyncio.create_task(file.examine(count_twice))
+    counting = asyncio.create_task(file.read_snapshot(count_twice))
     await asyncio.to_thread(looked.wait, 10)
     await add(file, "meanwhile")
     go_on.set()
@@ -178,24 +178,24 @@ async def test_several_reads_see_one_moment(file: SqliteFile):
     assert await file.query("SELECT count(*) FROM words") == [(1,)]
 
 
-async def test_closing_finishes_what_waits(file: SqliteFile):
+async def test_closing_finishes_what_waits(file: SqliteDatabase):
     tasks = [add(file, f"{number}") for number in range(200)]
     await asyncio.sleep(0)
     await asyncio.to_thread(file.close)
     assert await asyncio.gather(*tasks) == [None] * 200
-    reopened = SqliteFile(file.path)
+    reopened = SqliteDatabase(file.path)
     assert len(words(reopened)) == 200
     reopened.close()
 
 
-async def test_a_write_that_crosses_with_closing_is_done_or_refused(file: SqliteFile):
+async def test_a_write_that_crosses_with_closing_is_done_or_refused(file: SqliteDatabase):
     done: list[str] = []
 
     def write_for_ever(who: int) -> None:
         try:
             for number in range(10**6):
                 word = f"{who}-{number}"
-                file.write_now(lambda db, word=word: db.execute(ADD, (word,)))  # type: ignore[misc]
+                file.write_blocking(lambda db, word=word: db.execute(ADD, (word,)))  # type: ignore[misc]
                 done.append(word)
         except StoreUnavailable:
             return
@@ -208,12 +208,12 @@ async def test_a_write_that_crosses_with_closing_is_done_or_refused(file: Sqlite
     for writer in writers:
         writer.join(10)
         assert not writer.is_alive()
-    reopened = SqliteFile(file.path)
+    reopened = SqliteDatabase(file.path)
     assert words(reopened) >= set(done) != set()
     reopened.close()
 
 
-async def test_a_closed_file_says_so(file: SqliteFile):
+async def test_a_closed_file_says_so(file: SqliteDatabase):
     file.close()
     file.close()
     with pytest.raises(StoreUnavailable):
@@ -226,13 +226,13 @@ async def test_a_closed_file_says_so(file: SqliteFile):
         await file.ready()
 
 
-async def test_nothing_waits_on_the_disk_beside_a_closed_file(file: SqliteFile):
+async def test_nothing_waits_on_the_disk_beside_a_closed_file(file: SqliteDatabase):
     await add(file, "one")
     file.close()
     assert [path.name for path in file.path.parent.iterdir()] == ["simpul.db"]
 
 
-async def test_only_the_owner_reads_the_file(file: SqliteFile):
+async def test_only_the_owner_reads_the_file(file: SqliteDatabase):
     await add(file, "one")
     assert {path.stat().st_mode & 0o777 for path in file.path.parent.iterdir()} == {0o600}
 
@@ -240,14 +240,14 @@ async def test_only_the_owner_reads_the_file(file: SqliteFile):
 def test_what_is_no_database_is_refused(tmp_path: Path):
     (tmp_path / "simpul.db").write_bytes(b"This is a letter and no database at all." * 100)
     with pytest.raises(StoreUnavailable):
-        SqliteFile(tmp_path / "simpul.db")
+        SqliteDatabase(tmp_path / "simpul.db")
 
 
 async def test_who_finds_the_file_held_by_another_is_refused_and_served_afterwards(
-    file: SqliteFile, monkeypatch: pytest.MonkeyPatch
+    file: SqliteDatabase, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(sqlite_file, "WRITER_PATIENCE", 50)
-    impatient = SqliteFile(file.path)
+    monkeypatch.setattr(sqlite_file, "WRITER_BUSY_TIMEOUT_MS", 50)
+    impatient = SqliteDatabase(file.path)
     with busy_writer(file):
         tasks = [add(impatient, word) for word in ("one", "two")]
         outcomes = await asyncio.gather(*tasks, return_exceptions=True)
@@ -258,7 +258,7 @@ async def test_who_finds_the_file_held_by_another_is_refused_and_served_afterwar
     impatient.close()
 
 
-async def test_two_processes_write_to_one_file(file: SqliteFile):
+async def test_two_processes_write_to_one_file(file: SqliteDatabase):
     program = (
         "import pathlib, sys; from shared.storage.sqlite_file import SqliteFile\n"
         "file = SqliteFile(pathlib.Path(sys.argv[1]))\n"
@@ -274,7 +274,7 @@ async def test_two_processes_write_to_one_file(file: SqliteFile):
     assert words(file) == {f"{where} {number}" for where in ("here", "there") for number in range(200)}
 
 
-async def test_a_backup_is_one_moment_while_writes_go_on(file: SqliteFile, tmp_path: Path):
+async def test_a_backup_is_one_moment_while_writes_go_on(file: SqliteDatabase, tmp_path: Path):
     await asyncio.gather(*(add(file, f"{number} " + "x" * 2_000) for number in range(2_000)))
     copying = asyncio.create_task(asyncio.to_thread(file.backup_to, tmp_path / "copy.db"))
     number = 0
@@ -282,12 +282,12 @@ async def test_a_backup_is_one_moment_while_writes_go_on(file: SqliteFile, tmp_p
         await asyncio.gather(*(add(file, f"later {number}.{index}") for index in range(2)))
         number += 1
     await copying
-    copy = SqliteFile(tmp_path / "copy.db")
+    copy = SqliteDatabase(tmp_path / "copy.db")
     copied = {word for word in words(copy) if word.startswith("later")}
     assert copied == {f"later {turn}.{index}" for turn in range(len(copied) // 2) for index in (0, 1)}
     assert copy.read("PRAGMA integrity_check") == [("ok",)]
     copy.close()
 
 
-async def test_one_bell_is_shared_by_name(file: SqliteFile):
-    assert file.bell("log") is file.bell("log") is not file.bell("intake")
+async def test_one_bell_is_shared_by_name(file: SqliteDatabase):
+    assert file.notifier("log") is file.notifier("log") is not file.notifier("intake")

@@ -7,47 +7,47 @@ from pathlib import Path
 
 import pytest
 
-from shared.eventlog.sqlite_positions import Positions
-from shared.storage.sqlite_file import SqliteFile
+from shared.eventlog.sqlite_positions import GroupPositions
+from shared.storage.sqlite_file import SqliteDatabase
 
 
 @pytest.fixture
-async def file(tmp_path: Path) -> AsyncIterator[SqliteFile]:
-    opened = SqliteFile(tmp_path / "simpul.db")
-    await Positions(opened).prepare()
+async def file(tmp_path: Path) -> AsyncIterator[SqliteDatabase]:
+    opened = SqliteDatabase(tmp_path / "simpul.db")
+    await GroupPositions(opened).prepare()
     yield opened
     opened.close()
 
 
-async def test_a_group_begins_at_the_start(file: SqliteFile):
-    assert Positions(file).of("intake") == 0
+async def test_a_group_begins_at_the_start(file: SqliteDatabase):
+    assert GroupPositions(file).get_position("intake") == 0
 
 
-async def test_a_position_never_goes_back(file: SqliteFile):
+async def test_a_position_never_goes_back(file: SqliteDatabase):
     for position in (5, 3):
-        positions = Positions(file)
+        positions = GroupPositions(file)
         positions.commit("intake", position)
-        await positions.settle()
-    assert Positions(file).of("intake") == 5
+        await positions.flush()
+    assert GroupPositions(file).get_position("intake") == 5
 
 
-async def test_a_position_is_known_before_it_is_written(file: SqliteFile):
-    positions = Positions(file)
+async def test_a_position_is_known_before_it_is_written(file: SqliteDatabase):
+    positions = GroupPositions(file)
     positions.commit("intake", 5)
-    assert (positions.of("intake"), Positions(file).of("intake")) == (5, 0)
-    await positions.settle()
-    assert Positions(file).of("intake") == 5
+    assert (positions.get_position("intake"), GroupPositions(file).get_position("intake")) == (5, 0)
+    await positions.flush()
+    assert GroupPositions(file).get_position("intake") == 5
 
 
-async def test_settling_a_closed_file_loses_no_more_than_the_position(file: SqliteFile):
-    positions = Positions(file)
+async def test_settling_a_closed_file_loses_no_more_than_the_position(file: SqliteDatabase):
+    positions = GroupPositions(file)
     positions.commit("intake", 5)
     file.close()
-    await positions.settle()
+    await positions.flush()
 
 
-async def test_a_position_that_waits_to_be_committed_is_not_put_back(file: SqliteFile):
-    positions = Positions(file)
+async def test_a_position_that_waits_to_be_committed_is_not_put_back(file: SqliteDatabase):
+    positions = GroupPositions(file)
     positions.commit("intake", 5)
-    await positions.commit_now("intake", 3)
-    assert Positions(file).of("intake") == 5
+    await positions.commit_immediately("intake", 3)
+    assert GroupPositions(file).get_position("intake") == 5

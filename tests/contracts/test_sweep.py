@@ -16,15 +16,21 @@ import pytest
 
 from shared.clock import random_id
 from shared.documents.folder import FolderDocumentStore
-from shared.documents.naming import KeySearch, NamesUnknown, documents_to_copy, keys_named, named_documents
-from shared.documents.sweep import Swept, sweep_orphans
+from shared.documents.naming import (
+    KeySearch,
+    ReferencesUnknown,
+    documents_to_copy,
+    referenced_documents,
+    referenced_keys,
+)
+from shared.documents.sweep import SweepResult, sweep_orphans
 from shared.eventlog.port import EventLog, LogUnavailable
 from shared.eventlog.sqlite import SqliteEventLog
 from shared.storage.port import OutboxEntry, StateStore, Write
 from shared.storage.sqlite import SqliteStateStore
-from shared.storage.sqlite_file import SqliteFile
+from shared.storage.sqlite_file import SqliteDatabase
 from tests.contracts.adapters import COLUMNS, NOW
-from tests.contracts.documents import letter, saved, written
+from tests.contracts.documents import dead_letter, make_write, save_write
 
 KEY = "53212c37-cada-5ebe-a0fc-5c3aed141d86"
 
@@ -45,7 +51,7 @@ def with_field(field: bytes) -> bytes:
 
 
 def saved_with(subject: str, *events: bytes) -> Write:
-    write = written(subject)
+    write = make_write(subject)
     entries = tuple(OutboxEntry(subject, f"{subject}-{place}", event) for place, event in enumerate(events))
     return Write(write.document, write.columns, outbox=entries)
 
@@ -54,7 +60,7 @@ class Office:
     """A log, the stores of two services and a folder of documents, all real."""
 
     def __init__(self, folder: Path):
-        self.file = SqliteFile(folder / "simpul.db")
+        self.file = SqliteDatabase(folder / "simpul.db")
         self.log: EventLog = SqliteEventLog(self.file)
         self.stores: list[StateStore] = [
             SqliteStateStore(self.file, name, COLUMNS, lambda: NOW) for name in ("verification", "assignment")
@@ -75,9 +81,9 @@ class Office:
     async def there(self) -> set[str]:
         return {key async for key in self.documents.keys(datetime(9999, 1, 1, tzinfo=UTC))}
 
-    async def sweep(self) -> Swept:
+    async def sweep(self) -> SweepResult:
         async def referenced(keys: list[str]) -> set[str]:
-            return await keys_named(keys, self.log, self.stores)
+            return await referenced_keys(keys, self.log, self.stores)
 
         return await sweep_orphans(self.documents, referenced, datetime.now(UTC))
 
@@ -122,11 +128,11 @@ async def test_a_document_that_any_event_might_name_is_not_swept(office: Office,
     if place == "log":
         await office.log.append([("s", event)])
     elif place == "outbox":
-        await saved(office.stores[1], saved_with("a", event))
+        await save_write(office.stores[1], saved_with("a", event))
         await office.log.append([("s", event_of())])
     else:
-        await office.stores[1].park([letter(1, event=event, state=place)])
-    assert await office.sweep() == Swept(orphans=1, unfinished=0)
+        await office.stores[1].park([dead_letter(1, event=event, state=place)])
+    assert await office.sweep() == SweepResult(orphans=1, unfinished=0)
     assert await office.there() == {named}
     assert orphan != named
 
@@ -134,7 +140,7 @@ async def test_a_document_that_any_event_might_name_is_not_swept(office: Office,
 @pytest.mark.parametrize("before", [True, False])
 async def test_an_event_that_goes_from_the_outbox_to_the_log_meanwhile_is_met(office: Office, before: bool):
     named, event, outbox = await office.put(), "a-0", office.stores[0]
-    await saved(outbox, saved_with("a", event_of(named)))
+    await save_write(outbox, saved_with("a", event_of(named)))
     await office.log.append([("s", event_of())])
 
     async def publish() -> None:
@@ -159,10 +165,10 @@ async def test_an_event_that_goes_from_the_outbox_to_the_log_meanwhile_is_met(of
 async def test_nothing_is_swept_while_an_event_is_no_json(office: Office, event: bytes):
     key = await office.put()
     await office.log.append([("s", event)])
-    with pytest.raises(NamesUnknown, match="no JSON"):
+    with pytest.raises(ReferencesUnknown, match="no JSON"):
         await office.sweep()
-    await office.stores[0].park([letter(1, event=event)])
-    with pytest.raises(NamesUnknown, match="no JSON"):
+    await office.stores[0].park([dead_letter(1, event=event)])
+    with pytest.raises(ReferencesUnknown, match="no JSON"):
         await office.sweep()
     assert await office.there() == {key}
 
@@ -173,28 +179,28 @@ async def test_an_event_that_is_no_json_is_passed_over_once_it_is_discarded_ever
     assert named.encode() in event
     await office.log.append([("s", event)])
     for store in office.stores:
-        await store.park([letter(1, event=event)])
-    await office.stores[0].settle("verification:1", discarded=True)
-    with pytest.raises(NamesUnknown):
+        await store.park([dead_letter(1, event=event)])
+    await office.stores[0].resolve("verification:1", discarded=True)
+    with pytest.raises(ReferencesUnknown):
         await office.sweep()
-    await office.stores[1].settle("verification:1", discarded=True)
-    assert await office.sweep() == Swept(orphans=1, unfinished=0)
+    await office.stores[1].resolve("verification:1", discarded=True)
+    assert await office.sweep() == SweepResult(orphans=1, unfinished=0)
     assert await office.there() == {named}
     assert orphan != named
 
 
 async def test_nothing_is_swept_while_an_outbox_holds_what_cannot_be_read(office: Office):
     key = await office.put()
-    await saved(office.stores[0], saved_with("a", b"{"))
-    with pytest.raises(NamesUnknown, match="outbox"):
+    await save_write(office.stores[0], saved_with("a", b"{"))
+    with pytest.raises(ReferencesUnknown, match="outbox"):
         await office.sweep()
     assert await office.there() == {key}
 
 
 async def test_nothing_is_swept_by_a_log_that_lost_its_events(office: Office):
     key = await office.put()
-    await saved(office.stores[0], written("a"))
-    with pytest.raises(NamesUnknown, match="empty"):
+    await save_write(office.stores[0], make_write("a"))
+    with pytest.raises(ReferencesUnknown, match="empty"):
         await office.sweep()
     assert await office.there() == {key}
 
@@ -221,7 +227,7 @@ async def test_broken_uploads_go_even_while_names_are_unknown(office: Office):
     broken.write_bytes(b"setengah")
     os.utime(broken, times=(0, 0))
     await office.log.append([("s", b"{")])
-    with pytest.raises(NamesUnknown):
+    with pytest.raises(ReferencesUnknown):
         await office.sweep()
     assert not broken.exists()
 
@@ -253,7 +259,7 @@ async def test_sweeps_at_any_moment_remove_nothing_that_was_named(tmp_path: Path
                     key = await office.put(luck.uniform(0, 20))
                     event = EVENTS[luck.choice(list(EVENTS))](key)
                     store, subject = luck.choice(office.stores), f"r{step}"
-                    await saved(store, saved_with(subject, event))
+                    await save_write(store, saved_with(subject, event))
                     waiting.append((store, subject, event))
                     named[key] = subject
                     stored_at = (datetime.now(UTC) - timedelta(hours=luck.choice((20, 30, 300)))).timestamp()
@@ -270,7 +276,7 @@ async def test_sweeps_at_any_moment_remove_nothing_that_was_named(tmp_path: Path
 async def test_a_copy_of_the_log_has_every_document_that_an_event_might_name_beside_it(office: Office):
     sure, newer, queued, orphan = [await office.put() for _ in range(4)]
     await office.log.append([("s", event_of(sure)), ("t", event_of(annexes=[newer]))])
-    await saved(office.stores[0], saved_with("a", event_of(queued)))
+    await save_write(office.stores[0], saved_with("a", event_of(queued)))
     upto = await office.log.end()
     copied = await documents_to_copy(office.log, office.documents, office.stores, upto)
     assert {document.key for document in copied} == {sure, newer, queued}
@@ -282,13 +288,13 @@ async def test_a_copy_of_the_log_has_every_document_that_an_event_might_name_bes
 
 async def test_events_of_every_version_name_their_documents(office: Office):
     await office.log.append([("s", event_of("document-1", number=[])), ("t", event_of("document-2", version=7))])
-    assert {document.key async for document in named_documents(office.log)} == {"document-1", "document-2"}
+    assert {document.key async for document in referenced_documents(office.log)} == {"document-1", "document-2"}
 
 
 def test_a_key_is_found_inside_of_other_letters():
     search = KeySearch([KEY])
-    assert search.look([b'"' + b"x" * 200 + KEY.encode() + b"_" * 90 + b'"']) == []
-    assert search.named == {KEY}
+    assert search.scan([b'"' + b"x" * 200 + KEY.encode() + b"_" * 90 + b'"']) == []
+    assert search.referenced == {KEY}
 
 
 def test_the_search_is_linear_in_what_strangers_write():
@@ -302,7 +308,7 @@ def test_the_search_is_linear_in_what_strangers_write():
 
     search = KeySearch([KEY])
     search._keys = Counted(search._keys)
-    search.look([b'"' + b"a" * 100_000 + b'"'])
+    search.scan([b'"' + b"a" * 100_000 + b'"'])
     assert steps <= 100_000
 
 
@@ -310,11 +316,13 @@ async def test_every_log_and_store_tells_what_its_events_might_name(log: EventLo
     keys = [random_id() for _ in range(5)]
     logged, queued, parked, discarded, orphan = keys
     await log.append([("s", event_of(annexes=[logged], version=99))])
-    await saved(
+    await save_write(
         store, *(saved_with(f"r{number}", event_of()) for number in range(5)), saved_with("a", event_of(queued))
     )
-    await store.park([letter(1, event=event_of(parked)), letter(2, event=event_of(discarded), state="discarded")])
-    assert await keys_named(keys, log, [store]) == set(keys) - {orphan}
+    await store.park(
+        [dead_letter(1, event=event_of(parked)), dead_letter(2, event=event_of(discarded), state="discarded")]
+    )
+    assert await referenced_keys(keys, log, [store]) == set(keys) - {orphan}
     await log.append([("t", event_of(orphan)[:-3])])
-    with pytest.raises(NamesUnknown):
-        await keys_named(keys, log, [store])
+    with pytest.raises(ReferencesUnknown):
+        await referenced_keys(keys, log, [store])

@@ -11,7 +11,7 @@ import pytest
 from fpdf import FPDF
 from PIL import Image
 
-from shared.documents.checks import media_type_of
+from shared.documents.checks import detect_media_type
 from shared.documents.media_types import JPEG, PDF, PNG
 from shared.documents.port import DocumentRefused
 from tests.journeys import papers
@@ -49,7 +49,7 @@ def updated(content: bytes) -> bytes:
 
 def code(name: str, content: bytes) -> str:
     with pytest.raises(DocumentRefused) as refusal:
-        media_type_of(name, BytesIO(content))
+        detect_media_type(name, BytesIO(content))
     assert refusal.value.message.endswith(".")
     return refusal.value.code
 
@@ -77,7 +77,7 @@ def code(name: str, content: bytes) -> str:
     ],
 )
 def test_a_whole_file_is_taken_in(name: str, content: bytes, media_type: str):
-    assert media_type_of(name, BytesIO(content)) == media_type
+    assert detect_media_type(name, BytesIO(content)) == media_type
 
 
 WHOLE = {
@@ -127,7 +127,7 @@ def test_a_single_changed_bit_of_a_png_is_found():
 
 def test_a_pdf_that_needs_a_password_is_refused_with_a_sentence():
     with pytest.raises(DocumentRefused, match="kata sandi") as refusal:
-        media_type_of("surat.pdf", BytesIO(locked("rahasia", "kunci")))
+        detect_media_type("surat.pdf", BytesIO(locked("rahasia", "kunci")))
     assert refusal.value.code == "encrypted"
 
 
@@ -136,7 +136,7 @@ def test_a_pdf_of_a_single_file_system_writer_opens_too():
     document.new_page(200, 300)
     out = BytesIO()
     document.save(out)
-    assert media_type_of("surat.pdf", out) == PDF
+    assert detect_media_type("surat.pdf", out) == PDF
 
 
 def interlaced(size: tuple[int, int]) -> bytes:
@@ -160,7 +160,7 @@ def interlaced(size: tuple[int, int]) -> bytes:
 def test_an_interlaced_png_is_taken_in(size: tuple[int, int]):
     content = interlaced(size)
     Image.open(BytesIO(content)).load()
-    assert media_type_of("foto.png", BytesIO(content)) == PNG
+    assert detect_media_type("foto.png", BytesIO(content)) == PNG
 
 
 @pytest.mark.parametrize("change", [lambda content: content[:-13], lambda content: content[:60]])

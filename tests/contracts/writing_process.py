@@ -10,9 +10,9 @@ import sys
 from pathlib import Path
 
 from shared.eventlog.sqlite import SqliteEventLog
-from shared.storage.port import Document, OutboxEntry, Saved, Write
+from shared.storage.port import OutboxEntry, SaveOutcome, StateRecord, Write
 from shared.storage.sqlite import SqliteStateStore
-from shared.storage.sqlite_file import SqliteFile
+from shared.storage.sqlite_file import SqliteDatabase
 from tests.contracts.adapters import COLUMNS, NOW
 
 WRITERS = 10
@@ -30,16 +30,16 @@ async def write_for_ever(store: SqliteStateStore, log: SqliteEventLog, name: str
     while True:
         version += 1
         event = f"{name}-{version}"
-        document = Document(name, version, body(name, version), {"intake": version})
+        document = StateRecord(name, version, body(name, version), {"intake": version})
         write = Write(document, {"number": name}, None, (OutboxEntry(name, event, event.encode()),))
-        assert await store.save([write]) == [Saved.SAVED]
+        assert await store.save([write]) == [SaveOutcome.SAVED]
         os.write(1, f"saved {name} {version}\n".encode())
         await log.append([(name, event.encode())])
         os.write(1, f"appended {name} {version}\n".encode())
 
 
 async def main() -> None:
-    file = SqliteFile(Path(sys.argv[1]))
+    file = SqliteDatabase(Path(sys.argv[1]))
     store, log = SqliteStateStore(file, "intake", COLUMNS, lambda: NOW), SqliteEventLog(file)
     await store.prepare()
     await log.prepare()

@@ -8,8 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from services.wiring import BUILDERS
-from tests.distributed.site import Engines, Process, Site
-from tests.engines.engine import Server as Engine
+from tests.distributed.site import Deployment, Engines, ServiceProcess
+from tests.engines.engine import EngineProcess as Engine
 
 DOWN = 20.0
 """Seconds until what was killed is started again."""
@@ -30,7 +30,7 @@ class Fault:
 
 
 @dataclass(frozen=True, slots=True)
-class Lived:
+class FaultRecord:
     """A fault as it took place, by the monotonic clock: broken, mended, and the end of the time in which it is watched."""
 
     name: str
@@ -46,7 +46,7 @@ class Lived:
         return self.begun - NEAR <= delivered <= self.mended + NEAR
 
 
-def killed(processes: Sequence[Process], name: str, seconds: float) -> Fault:
+def killed(processes: Sequence[ServiceProcess], name: str, seconds: float) -> Fault:
     """These processes at once, with -9."""
 
     def kill() -> None:
@@ -57,7 +57,7 @@ def killed(processes: Sequence[Process], name: str, seconds: float) -> Fault:
         for process in processes:
             process.start()
         with ThreadPoolExecutor() as threads:
-            list(threads.map(Process.wait, processes))
+            list(threads.map(ServiceProcess.wait, processes))
 
     return Fault(name, tuple({process.service for process in processes}), seconds, kill, start)
 
@@ -70,7 +70,7 @@ def engine_stopped(name: str, engine: Engine, seconds: float) -> Fault:
     return Fault(f"{name} stopped for {seconds:.0f} s", (name,), seconds, engine.stop, engine.start)
 
 
-def everything(site: Site, engines: Engines, stopped: float) -> list[Fault]:
+def all_faults(site: Deployment, engines: Engines, stopped: float) -> list[Fault]:
     """Of each service one process, then all of them; each engine; at last the log for as long as is said."""
     faults = []
     for name in BUILDERS:
@@ -82,13 +82,13 @@ def everything(site: Site, engines: Engines, stopped: float) -> list[Fault]:
     return [*faults, engine_stopped("kafka", engines.kafka, stopped)]
 
 
-def little(site: Site, engines: Engines) -> list[Fault]:
+def short_faults(site: Deployment, engines: Engines) -> list[Fault]:
     """One process, and the log, for a few seconds each."""
     one = killed(site.of("verification")[:1], "kill -9 of one of 2 verification", 4)
     return [one, engine_killed("kafka", engines.kafka, 4)]
 
 
-def break_for_a_while(fault: Fault, calm: float) -> Lived:
+def break_for_a_while(fault: Fault, calm: float) -> FaultRecord:
     """Break, wait, mend, and watch for `calm` seconds more; blocks."""
     begun = time.monotonic()
     fault.begin()
@@ -96,4 +96,4 @@ def break_for_a_while(fault: Fault, calm: float) -> Lived:
     fault.end()
     mended = time.monotonic()
     time.sleep(calm)
-    return Lived(fault.name, fault.parts, begun, mended, time.monotonic())
+    return FaultRecord(fault.name, fault.parts, begun, mended, time.monotonic())

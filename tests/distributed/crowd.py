@@ -14,25 +14,25 @@ from typing import Any
 
 import httpx
 
-from services.cli.client import ApiError, Patience, SimpulClient, connected
-from services.cli.demo import gathered
-from services.cli.demo_cases import case
-from services.cli.demo_journey import NOT_FOUND, Company, Journey, StillWaiting
-from services.cli.demo_paths import path_of
+from services.cli.client import ApiError, RetryPolicy, SimpulClient, open_client
+from services.cli.demo import sign_in_actors
+from services.cli.demo_cases import sample_request
+from services.cli.demo_journey import NOT_FOUND, Actors, Journey, PropagationTimeout
+from services.cli.demo_paths import scenario_for
 from services.cli.demo_staff import Account
 from services.cli.shapes import Upload
 from tests.journeys.stage import PASSWORD, STAFF
 
 ACCOUNTS = [Account(username=name, password=PASSWORD, roles=roles) for name, (_, roles) in STAFF.items()]
-PATIENCE = Patience(seconds=300, longest_pause=1)
-HEARD_WITHIN = 300.0
-LOOKS_EVERY = 2.0
+PATIENCE = RetryPolicy(seconds=300, max_delay_seconds=1)
+UPDATE_TIMEOUT_SECONDS = 300.0
+POLL_INTERVAL_SECONDS = 2.0
 CONNECTIONS = 400
 STAFF_SEES = ("verification", "assignment")
 
 
 @dataclass
-class Book:
+class CommandJournal:
     """What was asked and answered; moments are those of the monotonic clock."""
 
     asked: Counter[str] = field(default_factory=Counter)
@@ -71,12 +71,12 @@ class Book:
             self.acknowledged.append(time.monotonic())
 
 
-class Watched(Journey):
+class ObservedJourney(Journey):
     """A demo request that remembers what was sent with it, and how long news took."""
 
-    def __init__(self, company: Company, number: int, seed: int, book: Book):
-        super().__init__(company, case(seed, number, company.today))
-        self.path, self.trouble, self._book = path_of(number), "", book
+    def __init__(self, actors: Actors, number: int, seed: int, book: CommandJournal):
+        super().__init__(actors, sample_request(seed, number, actors.today))
+        self.scenario, self.trouble, self._book = scenario_for(number), "", book
         self.sent: set[str] = set()
 
     def _documents(self) -> tuple[Upload, list[Upload]]:
@@ -84,37 +84,37 @@ class Watched(Journey):
         self.sent = {hashlib.sha256(each.content).hexdigest() for each in (letter, *requirements)}
         return letter, requirements
 
-    async def _seen(
+    async def _wait_for_status(
         self, who: str, look: Callable[[], Awaitable[dict[str, Any]]], status: str, round: int | None
     ) -> dict[str, Any]:
         begun = time.monotonic()
-        seen = await super()._seen(who, look, status, round)
+        seen = await super()._wait_for_status(who, look, status, round)
         self._book.news.append((time.monotonic(), time.monotonic() - begun))
         return seen
 
     async def walk(self) -> None:
         try:
-            await self.path.walk(self)
-            await self.seen_by_applicant(self.path.ends)
-        except (ApiError, StillWaiting, httpx.TransportError) as problem:
-            self.trouble = problem.sentence if isinstance(problem, ApiError) else str(problem) or repr(problem)
+            await self.scenario.walk(self)
+            await self.wait_until_applicant_sees(self.scenario.final_status)
+        except (ApiError, PropagationTimeout, httpx.TransportError) as problem:
+            self.trouble = problem.message if isinstance(problem, ApiError) else str(problem) or repr(problem)
 
     async def findings(self) -> list[str]:
         """What is not as it was acknowledged, to the applicant or to the staff of another service."""
         if self.trouble or not self.number:
-            return [f"{self.number or 'never submitted'} ({self.path.name}): {self.trouble}"]
+            return [f"{self.number or 'never submitted'} ({self.scenario.name}): {self.trouble}"]
         seen = await self.applicant.track(self.number)
         there = {document["sha256"] for document in seen["documents"]}
         found = [] if self.sent <= there else [f"{self.number}: a document is not the one that was sent"]
         statuses = {"intake": seen["status"], **{name: await self._status(name) for name in STAFF_SEES}}
         return found + [
-            f"{self.number}: {name} has {status}, the way ended in {self.path.ends}"
+            f"{self.number}: {name} has {status}, the way ended in {self.scenario.final_status}"
             for name, status in statuses.items()
-            if status != self.path.ends
+            if status != self.scenario.final_status
         ]
 
     async def _status(self, service: Any) -> str:
-        who = self.company.officer if service == "verification" else self.company.structural
+        who = self.actors.officer if service == "verification" else self.actors.structural
         try:
             return str((await who.request(service, self.id))["status"])
         except ApiError as error:
@@ -124,21 +124,21 @@ class Watched(Journey):
 
 
 @dataclass
-class Crowd:
+class LoadGenerator:
     """Sends a new request on its way at each beat until it is told to end."""
 
-    company: Company
+    actors: Actors
     administrator: SimpulClient
-    book: Book
+    book: CommandJournal
     seed: int
     pause: float
-    journeys: list[Watched] = field(default_factory=list)
+    journeys: list[ObservedJourney] = field(default_factory=list)
     _ended: asyncio.Event = field(default_factory=asyncio.Event)
     _walks: list[asyncio.Task[None]] = field(default_factory=list)
 
     async def come(self) -> None:
         while not self._ended.is_set():
-            journey = Watched(self.company, len(self.journeys), self.seed, self.book)
+            journey = ObservedJourney(self.actors, len(self.journeys), self.seed, self.book)
             self.journeys.append(journey)
             self._walks.append(asyncio.create_task(journey.walk()))
             await asyncio.sleep(self.pause)
@@ -160,7 +160,7 @@ class Crowd:
     async def findings(self) -> list[str]:
         room = asyncio.Semaphore(8)
 
-        async def of(journey: Watched) -> list[str]:
+        async def of(journey: ObservedJourney) -> list[str]:
             async with room:
                 return await journey.findings()
 
@@ -178,12 +178,14 @@ class Crowd:
 
 
 @asynccontextmanager
-async def crowd(url: str, seed: int, pause: float) -> AsyncIterator[Crowd]:
+async def crowd(url: str, seed: int, pause: float) -> AsyncIterator[LoadGenerator]:
     """Everybody signed in, their calls written down."""
-    book = Book()
-    async with connected(url, connections=CONNECTIONS, patience=PATIENCE) as public:
-        company = await gathered(public, ACCOUNTS)
+    book = CommandJournal()
+    async with open_client(url, connections=CONNECTIONS, retry_policy=PATIENCE) as public:
+        actors = await sign_in_actors(public, ACCOUNTS)
         administrator = await public.signed_in("admin", PASSWORD)
         public.http.event_hooks = {"request": [book.note_request], "response": [book.note_response]}
-        waiting = replace(company, hearing_seconds=HEARD_WITHIN, longest_pause=LOOKS_EVERY)
-        yield Crowd(waiting, administrator, book, seed, pause)
+        waiting = replace(
+            actors, propagation_timeout_seconds=UPDATE_TIMEOUT_SECONDS, max_delay_seconds=POLL_INTERVAL_SECONDS
+        )
+        yield LoadGenerator(waiting, administrator, book, seed, pause)

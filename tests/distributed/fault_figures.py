@@ -7,9 +7,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.distributed.breaking import Lived
-from tests.distributed.crowd import Crowd
-from tests.distributed.postbox import Postbox
+from tests.distributed.breaking import FaultRecord
+from tests.distributed.crowd import LoadGenerator
+from tests.distributed.postbox import SmtpRecorder
 
 PAGE = Path("docs/faults.md")
 SHOWN = 20
@@ -36,9 +36,9 @@ one came twice only if its first delivery fell on a fault of notification or of 
 class Figures:
     """All that was counted."""
 
-    people: Crowd
-    postbox: Postbox
-    faults: Sequence[Lived]
+    people: LoadGenerator
+    postbox: SmtpRecorder
+    faults: Sequence[FaultRecord]
     owed: int
     findings: Sequence[str]
     seconds: float

@@ -17,12 +17,12 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.distributed.breaking import Fault, Lived, break_for_a_while, everything, little
-from tests.distributed.crowd import Crowd, crowd
+from tests.distributed.breaking import Fault, FaultRecord, all_faults, break_for_a_while, short_faults
+from tests.distributed.crowd import LoadGenerator, crowd
 from tests.distributed.fault_figures import PAGE, Figures, machine_now, page, table
-from tests.distributed.postbox import Postbox
-from tests.distributed.site import Engines, Site, engines
-from tests.engines.engine import Unavailable, required, say
+from tests.distributed.postbox import SmtpRecorder
+from tests.distributed.site import Deployment, Engines, engines
+from tests.engines.engine import EngineUnavailable, required, say
 from tests.journeys.stage import smtp_server
 
 SETTLES_WITHIN = 330.0
@@ -33,8 +33,8 @@ SETTLES_WITHIN = 330.0
 class Run:
     """One run: what is broken, and who goes on meanwhile."""
 
-    site: Site
-    postbox: Postbox
+    site: Deployment
+    postbox: SmtpRecorder
     faults: Sequence[Fault]
     pause: float
     calm: float
@@ -45,26 +45,26 @@ class Run:
         async with crowd(self.site.url, self.seed, self.pause) as people:
             coming = asyncio.create_task(people.come())
             await asyncio.sleep(self.calm)
-            lived = [await self._break(fault, people) for fault in self.faults]
+            fault_records = [await self._break(fault, people) for fault in self.faults]
             people.end()
             await coming
             await self._until("ways", lambda: people.on_their_way)
             owed = await self._all_sent(people)
-            findings = await people.findings() + self.postbox.findings(owed, lived)
+            findings = await people.findings() + self.postbox.findings(owed, fault_records)
             findings += await asyncio.to_thread(self._verify)
         seconds = time.monotonic() - self.begun
-        return Figures(people, self.postbox, lived, len(owed), findings, seconds, machine_now())
+        return Figures(people, self.postbox, fault_records, len(owed), findings, seconds, machine_now())
 
-    async def _break(self, fault: Fault, people: Crowd) -> Lived:
+    async def _break(self, fault: Fault, people: LoadGenerator) -> FaultRecord:
         self._say(f"{fault.name}, for {fault.seconds:.0f} s ...")
-        lived = await asyncio.to_thread(break_for_a_while, fault, self.calm)
-        silence = people.book.silence(lived.begun, lived.watched)
-        back = lived.mended - lived.begun
+        fault_records = await asyncio.to_thread(break_for_a_while, fault, self.calm)
+        silence = people.book.silence(fault_records.begun, fault_records.watched)
+        back = fault_records.mended - fault_records.begun
         self._say(
             f"    back after {back:.0f} s; longest silence {silence:.1f} s; {len(people.book.acknowledged)} commands"
             f" acknowledged, {people.completed} of {len(people.journeys)} ways done"
         )
-        return lived
+        return fault_records
 
     async def _until(self, what: str, left: Callable[[], int]) -> None:
         ends, told = time.monotonic() + SETTLES_WITHIN, 0.0
@@ -76,7 +76,7 @@ class Run:
                 return
             await asyncio.sleep(0.2)
 
-    async def _all_sent(self, people: Crowd) -> dict[str, str]:
+    async def _all_sent(self, people: LoadGenerator) -> dict[str, str]:
         """The ledger once everything in it has been sent, or when it is too late."""
         owed = await people.owed()
 
@@ -103,15 +103,15 @@ class Run:
 
 
 @contextlib.contextmanager
-def prepared(folder: Path, started: Engines) -> Iterator[tuple[Site, Postbox]]:
+def prepared(folder: Path, started: Engines) -> Iterator[tuple[Deployment, SmtpRecorder]]:
     """Two processes of each service over these engines, with staff, and where their e-mails go."""
-    with smtp_server(Postbox()) as (postbox, smtp):
-        site = Site(folder, {"SIMPUL_SMTP": smtp, **started.settings})
+    with smtp_server(SmtpRecorder()) as (postbox, smtp):
+        site = Deployment(folder, {"SIMPUL_SMTP": smtp, **started.settings})
         site.prepare()
         site.add_staff()
         try:
             site.start()
-            assert isinstance(postbox, Postbox)
+            assert isinstance(postbox, SmtpRecorder)
             yield site, postbox
         finally:
             site.stop()
@@ -131,10 +131,10 @@ def options(words: Sequence[str]) -> argparse.Namespace:
     return arguments.parse_args(words)
 
 
-def wanted(chosen: argparse.Namespace, site: Site, started: Engines) -> Sequence[Fault]:
+def wanted(chosen: argparse.Namespace, site: Deployment, started: Engines) -> Sequence[Fault]:
     if chosen.short:
-        return little(site, started)
-    every = everything(site, started, chosen.stopped)
+        return short_faults(site, started)
+    every = all_faults(site, started, chosen.stopped)
     return [fault for fault in every if not chosen.only or any(word in fault.name for word in chosen.only)]
 
 
@@ -147,7 +147,7 @@ def main(words: Sequence[str]) -> int:
         folder: Path = chosen.folder or Path(temporary)
         try:
             started = open_.enter_context(engines(folder / "engines"))
-        except Unavailable as reason:
+        except EngineUnavailable as reason:
             say(f"faults: skipped: {reason}")
             return int(required())
         site, postbox = open_.enter_context(prepared(folder / "site", started))

@@ -8,11 +8,11 @@ from minio import Minio
 from pymongo import MongoClient
 
 from shared.documents.s3_address import parse_s3_url
-from tests.journeys.gate import Gate
+from tests.journeys.gate import ServerHarness
 
 
 @dataclass(frozen=True)
-class GateOfSite(Gate):
+class DeploymentHarness(ServerHarness):
     """What is kept is asked of the engines, by their own clients."""
 
     @property

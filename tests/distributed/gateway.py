@@ -13,7 +13,7 @@ from typing import Any
 import httpx
 import uvicorn
 
-from services.routing import service_of
+from services.routing import service_for_path
 
 Message = dict[str, Any]
 HOP_BY_HOP = frozenset({b"connection", b"keep-alive", b"transfer-encoding", b"upgrade", b"te", b"trailer"})
@@ -34,7 +34,7 @@ class Gateway:
         if scope["type"] == "lifespan":
             await _live(receive, send)
             return
-        service = service_of(scope["path"])
+        service = service_for_path(scope["path"])
         for _ in range(self._count[service]):
             try:
                 await self._pass_on(next(self._turns[service]), scope, receive, send)

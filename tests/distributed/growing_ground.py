@@ -17,14 +17,14 @@ import pytest
 
 from services.wiring import build
 from shared.clock import random_id, system_clock
-from shared.distributed import open_half
+from shared.distributed import open_backend
 from shared.eventlog.port import EventLog
-from shared.half import Half
+from shared.half import Backend
 from shared.platform import Platform, open_platform
 from shared.settings import Settings, load_settings
 from tests.distributed.site import Engines
 
-Done = subprocess.CompletedProcess[str]
+CompletedCommand = subprocess.CompletedProcess[str]
 
 
 @pytest.fixture
@@ -34,7 +34,7 @@ def empty(real_engines: Engines) -> dict[str, str]:
 
 
 @dataclass
-class Growing:
+class MigrationHarness:
     """Where everything is moved from, and where to."""
 
     data: Path
@@ -63,7 +63,7 @@ class Growing:
         named = {name.removeprefix("SIMPUL_").lower(): value for name, value in self.engines.items()}
         return load_settings(mode="embedded", data=self.data, **named)
 
-    def move(self) -> Done:
+    def move(self) -> CompletedCommand:
         return simpul(self.here, "move", "--to", "distributed", "--json")
 
     def moved(self) -> dict[str, Any]:
@@ -78,7 +78,7 @@ class Growing:
         assert done.returncode == 0, done.stdout + done.stderr
         assert json.loads(done.stdout)["clean"] is True
 
-    async def killed_when(self, so: Callable[[Half], Any]) -> None:
+    async def kill_when(self, so: Callable[[Backend], Any]) -> None:
         """Begin to move, and kill -9 the command as soon as it is so; fails if it ends before."""
         command = [sys.executable, "-m", "services", "move", "--to", "distributed"]
         async with self.half() as half:
@@ -90,9 +90,9 @@ class Growing:
             await moving.wait()
 
     @contextlib.asynccontextmanager
-    async def half(self) -> AsyncIterator[Half]:
+    async def half(self) -> AsyncIterator[Backend]:
         """What the engines hold."""
-        opened = open_half(self.settings, system_clock, random_id)
+        opened = open_backend(self.settings, system_clock, random_id)
         try:
             await opened.prepare()
             yield opened
@@ -111,7 +111,7 @@ class Growing:
             await opened.close()
 
 
-def simpul(environment: dict[str, str], *words: str) -> Done:
+def simpul(environment: dict[str, str], *words: str) -> CompletedCommand:
     command = [sys.executable, "-m", "services", *words]
     return subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=300)
 

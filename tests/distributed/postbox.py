@@ -8,12 +8,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from tests.distributed.breaking import Lived
+from tests.distributed.breaking import FaultRecord
 from tests.journeys.stage import Inbox
 
 
 @dataclass
-class Postbox(Inbox):
+class SmtpRecorder(Inbox):
     """Keeps no message, only the moments at which each was taken."""
 
     taken: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
@@ -31,15 +31,15 @@ class Postbox(Inbox):
     def repeated(self) -> dict[str, Sequence[float]]:
         return {message: moments for message, moments in self.taken.items() if len(moments) > 1}
 
-    def findings(self, owed: Mapping[str, str], faults: Iterable[Lived]) -> list[str]:
+    def findings(self, owed: Mapping[str, str], faults: Iterable[FaultRecord]) -> list[str]:
         """What never came, came though nobody owed it, or came again with nothing to excuse it."""
-        lived = list(faults)
+        fault_records = list(faults)
         lines = [f"e-mail {each} was never handed over" for each in owed if each not in self.taken]
         lines += [f"e-mail {each} is {status} in the ledger" for each, status in owed.items() if status != "sent"]
         lines += [f"e-mail {each} is not in the ledger" for each in self.taken if each not in owed]
         for message, moments in self.repeated.items():
             for earlier in moments[:-1]:
-                if not any(fault.excuses_repeat(earlier) for fault in lived):
+                if not any(fault.excuses_repeat(earlier) for fault in fault_records):
                     lines.append(f"e-mail {message} came again after {moments[-1] - earlier:.0f} s without a fault")
         return lines
 

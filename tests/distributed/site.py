@@ -21,16 +21,16 @@ from services.wiring import BUILDERS
 from shared.settings import load_settings
 from tests.distributed.gateway import gateway
 from tests.engines import kafka, minio, mongo
-from tests.engines.engine import Server as Engine
+from tests.engines.engine import EngineProcess as Engine
 from tests.engines.engine import free_port
-from tests.engines.guard import Guard
-from tests.journeys.gate import hired
-from tests.journeys.stage import Server
+from tests.engines.guard import EngineAccess
+from tests.journeys.gate import create_signed_in_staff
+from tests.journeys.stage import ServerProcess
 
-EACH = 2
+PROCESSES_PER_SERVICE = 2
 """Processes of each service."""
 
-READY_WITHIN = 180.0
+READY_TIMEOUT_SECONDS = 180.0
 """All of them start at once, which takes a minute of a busy machine."""
 
 
@@ -41,7 +41,7 @@ class Engines:
     kafka: Engine
     mongo: Engine
     minio: Engine
-    guard: Guard | None = None
+    guard: EngineAccess | None = None
 
     @property
     def settings(self) -> dict[str, str]:
@@ -56,7 +56,7 @@ class Engines:
         }
 
 
-def _as_user(guard: Guard) -> dict[str, str]:
+def _as_user(guard: EngineAccess) -> dict[str, str]:
     """What the addresses of MongoDB and MinIO do not say of themselves."""
     return {
         "SIMPUL_KAFKA_TLS": "true",
@@ -68,7 +68,7 @@ def _as_user(guard: Guard) -> dict[str, str]:
 
 
 @contextlib.contextmanager
-def engines(folder: Path, guard: Guard | None = None) -> Iterator[Engines]:
+def engines(folder: Path, guard: EngineAccess | None = None) -> Iterator[Engines]:
     """Three engines of these tests' own, so that they may be killed. Raises Unavailable."""
     # All are looked for before any is started.
     made = Engines(
@@ -88,7 +88,7 @@ def engines(folder: Path, guard: Guard | None = None) -> Iterator[Engines]:
 
 
 @dataclass
-class Process:
+class ServiceProcess:
     """One process of one service; may be killed and started again at its port."""
 
     service: str
@@ -110,7 +110,7 @@ class Process:
 
     def wait(self) -> None:
         """Until it says that it is ready."""
-        until = time.monotonic() + READY_WITHIN
+        until = time.monotonic() + READY_TIMEOUT_SECONDS
         while True:
             with contextlib.suppress(httpx.TransportError):
                 if httpx.get(f"{self.url}/health/ready", timeout=5).status_code == 200:
@@ -132,10 +132,10 @@ class Process:
 
 
 @dataclass
-class Site(Server):
+class Deployment(ServerProcess):
     """What a journey takes for its server: the gateway, and the command line beside it."""
 
-    processes: list[Process] = field(default_factory=list)
+    processes: list[ServiceProcess] = field(default_factory=list)
     _open: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
 
     @property
@@ -178,10 +178,10 @@ class Site(Server):
             urls = {name: [each.url for each in self.of(name)] for name in BUILDERS}
             self._open.enter_context(gateway(self.port, urls))
 
-    def _planned(self) -> list[Process]:
-        names = [name for name in BUILDERS for _ in range(EACH)]
+    def _planned(self) -> list[ServiceProcess]:
+        names = [name for name in BUILDERS for _ in range(PROCESSES_PER_SERVICE)]
         logs = [self.data / f"{name}-{number}.log" for number, name in enumerate(names)]
-        planned = [Process(name, self.environment, log) for name, log in zip(names, logs, strict=True)]
+        planned = [ServiceProcess(name, self.environment, log) for name, log in zip(names, logs, strict=True)]
         for process in planned:
             self._open.callback(process.stop)
         return planned
@@ -194,10 +194,10 @@ class Site(Server):
     def stop(self) -> None:
         self._open.close()
 
-    def of(self, service: str) -> list[Process]:
+    def of(self, service: str) -> list[ServiceProcess]:
         return [process for process in self.processes if process.service == service]
 
     def add_staff(self) -> None:
         ours = {name: value for name, value in self.environment.items() if name.startswith("SIMPUL_")}
         named = {name.removeprefix("SIMPUL_").lower(): value for name, value in ours.items()}
-        asyncio.run(hired(load_settings(**named)))
+        asyncio.run(create_signed_in_staff(load_settings(**named)))

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from services.cli.client import Patience, connected
-from services.cli.shapes import Submitted
-from tests.distributed.growing_ground import Growing, empty, simpul
-from tests.distributed.site import Site
+from services.cli.client import RetryPolicy, open_client
+from services.cli.shapes import SubmissionResult
+from tests.distributed.growing_ground import MigrationHarness, empty, simpul
+from tests.distributed.site import Deployment
 from tests.faults.load import FORM, LETTER, PAPERS
-from tests.journeys.stage import Server, smtp_server
+from tests.journeys.stage import ServerProcess, smtp_server
 
 __all__ = ["empty"]
 
@@ -21,9 +21,9 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.fixture
-def serving_site(empty: dict[str, str], tmp_path: Path) -> Iterator[Site]:
+def serving_site(empty: dict[str, str], tmp_path: Path) -> Iterator[Deployment]:
     with smtp_server() as (_, smtp):
-        site = Site(tmp_path / "site", {"SIMPUL_SMTP": smtp, **empty})
+        site = Deployment(tmp_path / "site", {"SIMPUL_SMTP": smtp, **empty})
         site.prepare()
         site.add_staff()
         try:
@@ -33,17 +33,17 @@ def serving_site(empty: dict[str, str], tmp_path: Path) -> Iterator[Site]:
             site.stop()
 
 
-async def submitted_meanwhile(site: Site, stop: asyncio.Event, answers: list[Submitted]) -> None:
-    async with connected(site.url, patience=Patience(seconds=20)) as client:
+async def submitted_meanwhile(site: Deployment, stop: asyncio.Event, answers: list[SubmissionResult]) -> None:
+    async with open_client(site.url, retry_policy=RetryPolicy(seconds=20)) as client:
         while not stop.is_set():
             answers.append(await client.submit(FORM, LETTER, PAPERS))
 
 
 async def test_a_backup_of_running_services_holds_what_was_acknowledged_before(
-    serving_site: Site, empty: dict[str, str], tmp_path: Path
+    serving_site: Deployment, empty: dict[str, str], tmp_path: Path
 ):
     stop, backup = asyncio.Event(), tmp_path / "backup"
-    answers: list[Submitted] = []
+    answers: list[SubmissionResult] = []
     submitting = asyncio.create_task(submitted_meanwhile(serving_site, stop, answers))
     while len(answers) < 5:  # noqa: ASYNC110 - what is waited for happens in another process
         await asyncio.sleep(0.05)
@@ -53,20 +53,20 @@ async def test_a_backup_of_running_services_holds_what_was_acknowledged_before(
     stop.set()
     await submitting
     assert len(answers) > len(acknowledged)
-    again = Growing(tmp_path / "again", {})
+    again = MigrationHarness(tmp_path / "again", {})
     for words in (("restore", str(backup)), ("events", "verify", "--json")):
         done = await asyncio.to_thread(simpul, again.here, *words)
         assert done.returncode == 0, done.stderr + done.stdout
     await _tracked(again.data, acknowledged)
 
 
-async def _tracked(data: Path, acknowledged: list[Submitted]) -> None:
-    server = Server(data, {})
+async def _tracked(data: Path, acknowledged: list[SubmissionResult]) -> None:
+    server = ServerProcess(data, {})
     await asyncio.to_thread(server.start)
     try:
-        async with connected(server.url, patience=Patience(seconds=20)) as client:
+        async with open_client(server.url, retry_policy=RetryPolicy(seconds=20)) as client:
             for answer in acknowledged:
-                seen = await client.holding(answer["tracking_token"]).track(answer["number"])
+                seen = await client.with_token(answer["tracking_token"]).track(answer["number"])
                 assert seen["status"] == "submitted"
     finally:
         await asyncio.to_thread(server.stop)

@@ -14,11 +14,20 @@ import pytest
 from shared.eventlog.kafka import KafkaEventLog
 from shared.runtime.decider import Decider
 from shared.runtime.execution import CommandKey
-from shared.runtime.rebuilding import Refold
+from shared.runtime.rebuilding import Rebuild
 from shared.runtime.service import ServiceRuntime
 from tests.engines import kafka
-from tests.engines.engine import Server, Unavailable, skip
-from tests.services.runtime_ground import INTAKE, NOTIFICATION, VERIFICATION, VERIFY, Ground, status, submit, until
+from tests.engines.engine import EngineProcess, EngineUnavailable, skip
+from tests.services.runtime_ground import (
+    INTAKE,
+    NOTIFICATION,
+    VERIFICATION,
+    VERIFY,
+    RuntimeHarness,
+    status,
+    submit,
+    until,
+)
 
 pytestmark = pytest.mark.slow
 
@@ -29,22 +38,22 @@ KILLED_AT = 30
 
 
 @pytest.fixture
-def server(tmp_path: Path) -> Iterator[Server]:
+def server(tmp_path: Path) -> Iterator[EngineProcess]:
     try:
         made = kafka.server(tmp_path / "kafka")
         made.start()
-    except Unavailable as reason:
+    except EngineUnavailable as reason:
         skip(reason)
     yield made
     made.stop()
 
 
-class KafkaGround(Ground):
+class KafkaHarness(RuntimeHarness):
     """Services whose states are in SQLite, and whose events are in Kafka."""
 
     def __init__(self, folder: Path, address: str):
         super().__init__(folder)
-        self.log: Any = KafkaEventLog(address, patience=3)
+        self.log: Any = KafkaEventLog(address, request_timeout=3)
 
     async def close(self) -> None:
         await super().close()
@@ -52,8 +61,8 @@ class KafkaGround(Ground):
 
 
 @asynccontextmanager
-async def ground(folder: Path, address: str) -> AsyncIterator[KafkaGround]:
-    opened = KafkaGround(folder, address)
+async def open_services(folder: Path, address: str) -> AsyncIterator[KafkaHarness]:
+    opened = KafkaHarness(folder, address)
     try:
         yield opened
     finally:
@@ -67,8 +76,10 @@ async def verify(verification: ServiceRuntime[Any], number: int) -> None:
     await verification.executor.execute(request, VERIFY, CommandKey(f"00000000-0000-4000-9000-{number:012d}", "same"))
 
 
-async def test_nothing_is_lost_and_each_request_keeps_its_order_over_a_kill_of_kafka(server: Server, tmp_path: Path):
-    async with ground(tmp_path, server.address) as world:
+async def test_nothing_is_lost_and_each_request_keeps_its_order_over_a_kill_of_kafka(
+    server: EngineProcess, tmp_path: Path
+):
+    async with open_services(tmp_path, server.address) as world:
         services = [await world.service(each, started=True) for each in DECIDERS]
         intake, verification, _ = services
         verifying = asyncio.gather(*(verify(verification, number) for number in range(len(REQUESTS))))
@@ -82,7 +93,7 @@ async def test_nothing_is_lost_and_each_request_keeps_its_order_over_a_kill_of_k
         await verifying
         await until(lambda: all_verified(intake), 60)
         reports = [
-            await Refold(each, one.store, world.log).compare() for each, one in zip(DECIDERS, services, strict=True)
+            await Rebuild(each, one.store, world.log).compare() for each, one in zip(DECIDERS, services, strict=True)
         ]
         assert [report.clean for report in reports] == [True, True, True], reports
         assert {report.documents for report in reports} == {len(REQUESTS)}
@@ -93,7 +104,7 @@ async def all_verified(intake: ServiceRuntime[Any]) -> bool:
     return all([await status(intake, request) == "verified" for request in REQUESTS])
 
 
-async def out_of_order(world: Ground) -> dict[tuple[str, str], list[int]]:
+async def out_of_order(world: RuntimeHarness) -> dict[tuple[str, str], list[int]]:
     """Of each source and request whose sequences are not 1, 2, 3 ... in the log, repeats aside, what they are."""
     lines: dict[tuple[str, str], list[int]] = defaultdict(list)
     for event in await world.events():

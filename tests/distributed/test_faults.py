@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.distributed.breaking import Lived, little
+from tests.distributed.breaking import FaultRecord, short_faults
 from tests.distributed.faults import Run, prepared
-from tests.distributed.postbox import Postbox
+from tests.distributed.postbox import SmtpRecorder
 from tests.distributed.site import Engines, engines
-from tests.engines.engine import Unavailable, skip
+from tests.engines.engine import EngineUnavailable, skip
 
 SENT = {"a.1": "sent", "b.1": "sent"}
 
@@ -23,25 +23,25 @@ def own_engines(tmp_path: Path) -> Iterator[Engines]:
     try:
         with engines(tmp_path / "engines") as started:
             yield started
-    except Unavailable as reason:
+    except EngineUnavailable as reason:
         skip(reason)
 
 
-def lived(*parts: str) -> Lived:
+def lived(*parts: str) -> FaultRecord:
     """A fault from second 100 to second 120."""
-    return Lived("fault", parts, 100, 120, 130)
+    return FaultRecord("fault", parts, 100, 120, 130)
 
 
 def test_an_e_mail_that_came_again_needs_a_fault_that_lost_the_word_of_the_first():
-    postbox = Postbox(taken={"a.1": [105.0, 300.0], "b.1": [90.0]})
+    postbox = SmtpRecorder(taken={"a.1": [105.0, 300.0], "b.1": [90.0]})
     assert postbox.findings(SENT, [lived("notification")]) == []
     assert postbox.findings(SENT, [lived("mongo")]) == []
     assert postbox.findings(SENT, [lived("kafka")]) == ["e-mail a.1 came again after 195 s without a fault"]
-    assert len(Postbox(taken={"a.1": [80.0, 105.0]}).findings({"a.1": "sent"}, [lived("mongo")])) == 1
+    assert len(SmtpRecorder(taken={"a.1": [80.0, 105.0]}).findings({"a.1": "sent"}, [lived("mongo")])) == 1
 
 
 def test_an_e_mail_that_never_came_or_that_nobody_owed_is_found():
-    postbox = Postbox(taken={"a.1": [1.0], "c.1": [1.0]})
+    postbox = SmtpRecorder(taken={"a.1": [1.0], "c.1": [1.0]})
     assert postbox.findings({**SENT, "a.1": "sending"}, []) == [
         "e-mail b.1 was never handed over",
         "e-mail a.1 is sending in the ledger",
@@ -52,7 +52,7 @@ def test_an_e_mail_that_never_came_or_that_nobody_owed_is_found():
 @pytest.mark.slow
 def test_what_was_acknowledged_completes_over_a_kill_of_a_process_and_of_the_log(own_engines: Engines, tmp_path: Path):
     with prepared(tmp_path / "site", own_engines) as (site, postbox):
-        figures = asyncio.run(Run(site, postbox, little(site, own_engines), pause=1.5, calm=5).done())
+        figures = asyncio.run(Run(site, postbox, short_faults(site, own_engines), pause=1.5, calm=5).done())
     assert figures.findings == []
     assert figures.people.completed == len(figures.people.journeys) > 5
     assert len(figures.people.book.acknowledged) == figures.people.book.commands

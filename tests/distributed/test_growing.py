@@ -12,14 +12,14 @@ import pytest
 from bench.folder import PASSWORD, STAFF, fill
 from services.wiring import BUILDERS, build
 from shared.clock import system_clock
-from shared.eventlog.port import Record
-from shared.half import Half
-from shared.identity.identity import Identity
+from shared.eventlog.port import LogRecord
+from shared.half import Backend
+from shared.identity.identity import IdentityService
 from shared.platform import Platform
 from shared.settings import read_secret
 from shared.storage.port import DeadLetter
-from tests.distributed.growing_ground import Growing, count_of, empty, simpul
-from tests.distributed.site import Process
+from tests.distributed.growing_ground import MigrationHarness, count_of, empty, simpul
+from tests.distributed.site import ServiceProcess
 from tests.journeys.stage import smtp_server
 
 __all__ = ["empty"]
@@ -46,23 +46,23 @@ def _filled(data: Path, requests: int) -> Path:
     return data
 
 
-async def some_events(half: Half) -> bool:
+async def some_events(half: Backend) -> bool:
     return await count_of(half.log) > 0
 
 
-async def some_documents(half: Half) -> bool:
+async def some_documents(half: Backend) -> bool:
     return any([key async for key in half.documents.keys(FAR_FUTURE)])
 
 
-async def some_states(half: Half) -> bool:
+async def some_states(half: Backend) -> bool:
     store = half.state_store("verification", ())
     return bool(await store.all_ids(limit=1))
 
 
 async def test_a_move_that_is_killed_again_and_again_ends_whole(many: Path, empty: dict[str, str]):
-    growing = Growing(many, empty)
+    growing = MigrationHarness(many, empty)
     for so in (some_events, some_documents, some_states):
-        await growing.killed_when(so)
+        await growing.kill_when(so)
     told = growing.moved()
     assert (told["clean"], told["trouble"]) == (True, [])
     assert told["events_present"] == told["events"] > 10 * REQUESTS
@@ -72,16 +72,18 @@ async def test_a_move_that_is_killed_again_and_again_ends_whole(many: Path, empt
     async with growing.half() as half:
         assert [await half.log.lag(name) for name in BUILDERS] == [0] * len(BUILDERS)
         secret = read_secret(many / "secret", "the secret").encode()
-        _, principal = await Identity(half.accounts, system_clock, secret).sign_in("petugas", PASSWORD, "", "::1")
+        _, principal = await IdentityService(half.accounts, system_clock, secret).sign_in(
+            "petugas", PASSWORD, "", "::1"
+        )
         assert principal.username == "petugas"
         assert [account.username for account in await half.accounts.accounts()] == sorted(STAFF)
 
 
 async def test_what_was_moved_sends_no_letter_again(few: Path, empty: dict[str, str], tmp_path: Path):
     with smtp_server() as (inbox, smtp):
-        growing = Growing(few, empty, smtp)
+        growing = MigrationHarness(few, empty, smtp)
         growing.moved()
-        process = Process("notification", growing.there, tmp_path / "notification.log")
+        process = ServiceProcess("notification", growing.there, tmp_path / "notification.log")
         process.start()
         try:
             process.wait()
@@ -93,12 +95,12 @@ async def test_what_was_moved_sends_no_letter_again(few: Path, empty: dict[str, 
 
 
 async def test_what_was_on_its_way_is_published_and_heard_before(few: Path, empty: dict[str, str]):
-    growing = Growing(few, empty)
+    growing = MigrationHarness(few, empty)
     async with growing.folder() as platform:
         # As after a crash: groups that have heard nothing, and states that are not there yet.
         await platform.log.append([("a" * 8, b"no event at all")])
         request = (await build(platform, ["intake"])[0].runtime.store.all_ids(limit=1))[0]
-        await platform.log.append([(request, next(iter(await platform.log.of_key(request))).value)])
+        await platform.log.append([(request, next(iter(await platform.log.read_key(request))).value)])
     told = growing.moved()
     assert told["repeats_left_out"] == 1
     async with growing.half() as half:
@@ -117,12 +119,12 @@ async def poisoned(platform: Platform, request: str) -> None:
     services = {service.name: service for service in build(platform)}
     stored = await services["intake"].runtime.store.load([request])
     await platform.log.append([(request, unreadable(request, stored[request].seen["intake"] + 1))])
-    record: Record = (await platform.log.newest(1))[0]
+    record: LogRecord = (await platform.log.read_newest(1))[0]
     for name in ("verification", "assignment", "notification"):
         consumer = services[name].runtime.consumer
         await consumer.handle([record])
         await consumer.stop()
-        await platform.log.pass_over(name, await platform.log.end())
+        await platform.log.commit_offset(name, await platform.log.end())
     [letter] = await services["notification"].runtime.store.dead_letters()
     await services["notification"].runtime.consumer.discard(letter)
 
@@ -131,12 +133,12 @@ def essence(letter: DeadLetter) -> tuple[str, bytes, str, int, datetime, str]:
     return letter.subject, letter.event, letter.reason, letter.tries, letter.parked_at, letter.state
 
 
-async def letters_of(half: Half, service: str) -> list[DeadLetter]:
+async def letters_of(half: Backend, service: str) -> list[DeadLetter]:
     return await half.state_store(service, ()).dead_letters(states=("parked", "discarded"))
 
 
 async def test_dead_letters_come_along_and_are_settled_there(few: Path, empty: dict[str, str]):
-    growing = Growing(few, empty)
+    growing = MigrationHarness(few, empty)
     async with growing.folder() as platform:
         request = (await build(platform, ["intake"])[0].runtime.store.all_ids(limit=1))[0]
         await poisoned(platform, request)
@@ -153,7 +155,7 @@ async def test_dead_letters_come_along_and_are_settled_there(few: Path, empty: d
         for name, letters in before.items():
             after = await letters_of(half, name)
             assert [essence(letter) for letter in after] == [essence(letter) for letter in letters]
-            places = {record.position for record in await half.log.of_key(request)}
+            places = {record.position for record in await half.log.read_key(request)}
             assert all(letter.position in places and letter.id == f"{name}:{letter.position}" for letter in after)
     [listed] = json.loads(simpul(growing.there, "dead-letters", "list", "--service", "assignment", "--json").stdout)
     done = simpul(growing.there, "dead-letters", "discard", listed["id"], "--yes")
@@ -161,7 +163,7 @@ async def test_dead_letters_come_along_and_are_settled_there(few: Path, empty: d
 
 
 async def test_engines_that_hold_something_else_are_refused_untouched(few: Path, empty: dict[str, str]):
-    growing = Growing(few, empty)
+    growing = MigrationHarness(few, empty)
     async with growing.half() as half:
         await half.log.append([("of-another", b"{}")])
         done = growing.move()
@@ -176,7 +178,7 @@ async def test_engines_that_hold_something_else_are_refused_untouched(few: Path,
 async def test_who_moves_or_restores_is_told_that_days_off_stay_a_file(
     few: Path, empty: dict[str, str], tmp_path: Path
 ):
-    growing, backup = Growing(few, empty), tmp_path / "backup"
+    growing, backup = MigrationHarness(few, empty), tmp_path / "backup"
     days = few / "calendar.json"
     days.write_text('{"2028-04-24": "Cuti Bersama Idulfitri"}')
     moved = simpul(growing.here, "move", "--to", "distributed")
@@ -189,7 +191,7 @@ async def test_who_moves_or_restores_is_told_that_days_off_stay_a_file(
 async def test_a_damaged_document_is_named_and_the_rest_arrives(few: Path, empty: dict[str, str]):
     damaged = next(path for path in sorted((few / "documents").rglob("*")) if path.is_file())
     damaged.write_bytes(b"rusak")
-    done = Growing(few, empty).move()
+    done = MigrationHarness(few, empty).move()
     told = json.loads(done.stdout)
     assert done.returncode == 1
     [line] = told["trouble"]
@@ -200,12 +202,12 @@ async def test_a_damaged_document_is_named_and_the_rest_arrives(few: Path, empty
 
 
 async def test_a_backup_of_engines_is_restored_in_either_mode(few: Path, empty: dict[str, str], tmp_path: Path):
-    growing, backup = Growing(few, empty), tmp_path / "backup"
+    growing, backup = MigrationHarness(few, empty), tmp_path / "backup"
     growing.moved()
     done = simpul(growing.there, "backup", str(backup))
     assert done.returncode == 0, done.stderr
     assert (backup / "secret").read_text() == (few / "secret").read_text()
-    again = Growing(tmp_path / "again", empty)
+    again = MigrationHarness(tmp_path / "again", empty)
     done = simpul(again.here, "restore", str(backup))
     assert done.returncode == 0, done.stderr
     done = simpul(again.here, "events", "verify", "--json")
@@ -214,9 +216,9 @@ async def test_a_backup_of_engines_is_restored_in_either_mode(few: Path, empty: 
 
 
 async def test_a_backup_is_restored_into_empty_engines(few: Path, empty: dict[str, str], tmp_path: Path):
-    growing, backup = Growing(few, empty), tmp_path / "backup"
+    growing, backup = MigrationHarness(few, empty), tmp_path / "backup"
     assert simpul(growing.here, "backup", str(backup)).returncode == 0
-    other = Growing(tmp_path / "other", empty)
+    other = MigrationHarness(tmp_path / "other", empty)
     other.data.mkdir()
     for _ in range(2):
         done = simpul(other.there, "restore", str(backup))

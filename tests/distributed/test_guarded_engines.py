@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from shared.documents.s3_address import parse_s3_url
-from shared.documents.sweep import Swept, sweep_orphans
-from tests.contracts.document_places import S3Place
-from tests.distributed.site import Engines, Site, engines
-from tests.engines.engine import Unavailable, skip
+from shared.documents.sweep import SweepResult, sweep_orphans
+from tests.contracts.document_places import S3Location
+from tests.distributed.site import Deployment, Engines, engines
+from tests.engines.engine import EngineUnavailable, skip
 from tests.engines.guard import guard
 from tests.journeys.stage import Inbox
 from tests.journeys.test_whole_life import test_a_request_goes_through_every_state_and_everybody_is_told
@@ -29,11 +29,11 @@ def real_engines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engines]:
     try:
         with engines(folder, guard(folder / "guard")) as started:
             yield started
-    except Unavailable as reason:
+    except EngineUnavailable as reason:
         skip(reason)
 
 
-def test_the_command_line_needs_no_further_right(site: tuple[Inbox, Site], tmp_path: Path):
+def test_the_command_line_needs_no_further_right(site: tuple[Inbox, Deployment], tmp_path: Path):
     _, server = site
     for words in (
         "prepare",
@@ -49,15 +49,15 @@ def test_the_command_line_needs_no_further_right(site: tuple[Inbox, Site], tmp_p
 async def test_the_sweep_of_documents_needs_no_further_right(real_engines: Engines, monkeypatch: pytest.MonkeyPatch):
     assert real_engines.guard is not None
     monkeypatch.setenv("SSL_CERT_FILE", str(real_engines.guard.authority))
-    place = S3Place(parse_s3_url(real_engines.settings["SIMPUL_MINIO"]))
+    place = S3Location(parse_s3_url(real_engines.settings["SIMPUL_MINIO"]))
     await place.prepare()
     await place.store.put_as("document-y", BytesIO(b"isi"))
     await place.store.delete("document-y")
-    await asyncio.to_thread(place.break_off_an_upload)
-    now = await asyncio.to_thread(place.everything_is_old)
+    await asyncio.to_thread(place.abort_upload)
+    now = await asyncio.to_thread(place.age_everything)
 
     async def everything_is_named(keys: list[str]) -> set[str]:
         return set(keys)
 
-    assert await sweep_orphans(place.store, everything_is_named, now) == Swept(orphans=0, unfinished=1)
+    assert await sweep_orphans(place.store, everything_is_named, now) == SweepResult(orphans=0, unfinished=1)
     await place.close()

@@ -10,10 +10,10 @@ import httpx
 import pytest
 from playwright.sync_api import Browser, Page
 
-from services.cli.client import new_key
-from tests.distributed.site import Process, Site
+from services.cli.client import new_idempotency_key
+from tests.distributed.site import Deployment, ServiceProcess
 from tests.engines.engine import say
-from tests.journeys.gate import ALL_OK, FILES, FORM, Gate
+from tests.journeys.gate import ALL_OK, FILES, FORM, ServerHarness
 from tests.journeys.stage import PASSWORD, Inbox
 
 pytestmark = pytest.mark.slow
@@ -25,13 +25,13 @@ PATIENCE = 30_000
 
 
 def test_a_queue_page_at_one_process_changes_within_a_second_of_a_decision_at_another(
-    site: tuple[Inbox, Site], browser: Browser, record_property: Callable[[str, object], None]
+    site: tuple[Inbox, Deployment], browser: Browser, record_property: Callable[[str, object], None]
 ):
     server = site[1]
     showing, deciding = server.of("verification")
     with httpx.Client(base_url=server.url, timeout=30) as http:
         officer = http.post("/api/session", json={"username": "nurlaila", "password": PASSWORD}).json()["token"]
-        requests = [submitted(Gate(server, http)) for _ in range(DECISIONS)]
+        requests = [submitted(ServerHarness(server, http)) for _ in range(DECISIONS)]
     context = browser.new_context(extra_http_headers={"Accept-Language": "id"})
     context.add_cookies([{"name": "simpul", "value": officer, "url": showing.url, "httpOnly": True}])
     page = context.new_page()
@@ -49,13 +49,15 @@ def test_a_queue_page_at_one_process_changes_within_a_second_of_a_decision_at_an
     assert min(took) < WITHIN, told  # other work of the machine may hold one up, not all
 
 
-def submitted(gate: Gate) -> str:
-    answer = gate.call("", "POST", "/api/requests", data=FORM, files=FILES, headers={"Idempotency-Key": new_key()})
+def submitted(gate: ServerHarness) -> str:
+    answer = gate.call(
+        "", "POST", "/api/requests", data=FORM, files=FILES, headers={"Idempotency-Key": new_idempotency_key()}
+    )
     assert answer.status_code == 201, answer.text
     return str(answer.json()["id"])
 
 
-def shown(page: Page, process: Process, request: str) -> None:
+def shown(page: Page, process: ServiceProcess, request: str) -> None:
     """The queue with this request in it, listening."""
     ends = time.monotonic() + PATIENCE / 1000
     while True:
@@ -66,8 +68,8 @@ def shown(page: Page, process: Process, request: str) -> None:
         assert time.monotonic() < ends, "the queue never had it"
 
 
-def verified(process: Process, token: str, request: str) -> None:
-    headers = {"Authorization": f"Bearer {token}", "Idempotency-Key": new_key()}
+def verified(process: ServiceProcess, token: str, request: str) -> None:
+    headers = {"Authorization": f"Bearer {token}", "Idempotency-Key": new_idempotency_key()}
     url = f"{process.url}/api/verification/requests/{request}/verification"
     answer = httpx.post(url, json={"checklist": ALL_OK}, headers=headers, timeout=30)
     assert answer.status_code == 200, answer.text

@@ -10,22 +10,22 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 import httpx
 import pytest
 
-from services.cli.client import ApiError, Patience, SimpulClient, connected, new_key
+from services.cli.client import ApiError, RetryPolicy, SimpulClient, new_idempotency_key, open_client
 from services.wiring import BUILDERS
-from tests.distributed.site import Engines, Process, Site
-from tests.engines.engine import Server as Engine
+from tests.distributed.site import Deployment, Engines, ServiceProcess
+from tests.engines.engine import EngineProcess as Engine
 from tests.journeys.stage import PASSWORD, Inbox
 from tests.journeys.test_whole_life import ALL_OK, FORM, LETTER, REQUIREMENTS, mail, until
 
 pytestmark = pytest.mark.slow
 
-SOON = Patience(seconds=20)
+SOON = RetryPolicy(seconds=20)
 
 
 @pytest.fixture
-async def public(site: tuple[Inbox, Site]) -> AsyncIterator[SimpulClient]:
+async def public(site: tuple[Inbox, Deployment]) -> AsyncIterator[SimpulClient]:
     """Nobody in particular, at the gateway."""
-    async with connected(site[1].url, patience=SOON) as client:
+    async with open_client(site[1].url, retry_policy=SOON) as client:
         yield client
 
 
@@ -38,15 +38,15 @@ async def submitted(public: SimpulClient, officer: SimpulClient) -> tuple[str, s
     """The id and number of a request of which the officers have heard, and its applicant."""
     made = await public.submit(FORM, LETTER, REQUIREMENTS[:1])
     await until(lambda: officer.request("verification", made["id"]), "submitted")
-    return made["id"], made["number"], public.holding(made["tracking_token"])
+    return made["id"], made["number"], public.with_token(made["tracking_token"])
 
 
-def at(process: Process, client: SimpulClient) -> httpx.AsyncClient:
+def at(process: ServiceProcess, client: SimpulClient) -> httpx.AsyncClient:
     """The same person, at this one process instead of the gateway."""
     return httpx.AsyncClient(base_url=process.url, headers={"Authorization": f"Bearer {client.token}"}, timeout=30)
 
 
-async def condition(process: Process) -> tuple[int, dict[str, str]]:
+async def condition(process: ServiceProcess) -> tuple[int, dict[str, str]]:
     async with httpx.AsyncClient() as http:
         answer = await http.get(f"{process.url}/health/ready", timeout=10)
     return answer.status_code, answer.json()["parts"]
@@ -60,7 +60,7 @@ async def heard(officer: SimpulClient, *ids: str) -> bool:
     return not unknown
 
 
-async def eventually(holds: Callable[[], Awaitable[bool]], seconds: float = 40) -> None:
+async def wait_until(holds: Callable[[], Awaitable[bool]], seconds: float = 40) -> None:
     ends = time.monotonic() + seconds
     while not await holds():
         assert time.monotonic() < ends, "it did not come to pass"
@@ -78,7 +78,7 @@ async def engine(request: pytest.FixtureRequest, real_engines: Engines) -> Async
 
 
 async def test_a_page_at_one_process_hears_of_a_decision_at_another(
-    site: tuple[Inbox, Site], public: SimpulClient, officer: SimpulClient
+    site: tuple[Inbox, Deployment], public: SimpulClient, officer: SimpulClient
 ):
     id_, _, _ = await submitted(public, officer)
     one, other = site[1].of("verification")
@@ -97,10 +97,10 @@ async def test_a_page_at_one_process_hears_of_a_decision_at_another(
 
 
 async def test_a_repeated_command_gets_its_first_answer_from_any_process(
-    site: tuple[Inbox, Site], public: SimpulClient, officer: SimpulClient
+    site: tuple[Inbox, Deployment], public: SimpulClient, officer: SimpulClient
 ):
     _, number, applicant = await submitted(public, officer)
-    key = {"Idempotency-Key": new_key()}
+    key = {"Idempotency-Key": new_idempotency_key()}
     answers = []
     for process in (*site[1].of("intake"), *site[1].of("intake")):
         async with at(process, applicant) as http:
@@ -120,7 +120,7 @@ async def test_of_fifty_decisions_at_once_at_two_processes_one_wins(public: Simp
 
 
 async def test_administrators_see_dead_letters_of_services_in_other_processes(
-    site: tuple[Inbox, Site], public: SimpulClient
+    site: tuple[Inbox, Deployment], public: SimpulClient
 ):
     admin = await public.signed_in("admin", PASSWORD)
     http = httpx.AsyncClient(base_url=site[1].url, headers={"Authorization": f"Bearer {admin.token}"})
@@ -130,7 +130,7 @@ async def test_administrators_see_dead_letters_of_services_in_other_processes(
 
 
 async def test_one_process_of_a_service_may_be_killed(
-    site: tuple[Inbox, Site], public: SimpulClient, officer: SimpulClient
+    site: tuple[Inbox, Deployment], public: SimpulClient, officer: SimpulClient
 ):
     inbox, server = site
     inbox.messages.clear()
@@ -139,9 +139,9 @@ async def test_one_process_of_a_service_may_be_killed(
         await asyncio.to_thread(victim.kill)
     made = await public.submit(FORM, LETTER, REQUIREMENTS[:1])
     # The dead one's partitions move when its session has ended.
-    await eventually(lambda: heard(officer, made["id"]))
+    await wait_until(lambda: heard(officer, made["id"]))
     await officer.verify(made["id"], ALL_OK)
-    await eventually(lambda: _told(inbox, 2))
+    await wait_until(lambda: _told(inbox, 2))
     for victim in victims:
         victim.start()
     for victim in victims:
@@ -154,7 +154,7 @@ async def _told(inbox: Inbox, count: int) -> bool:
 
 @pytest.mark.parametrize("engine", ["kafka"], indirect=True)
 async def test_without_the_log_submissions_go_on_processes_start_and_all_is_told_afterwards(
-    site: tuple[Inbox, Site], public: SimpulClient, officer: SimpulClient, engine: Engine
+    site: tuple[Inbox, Deployment], public: SimpulClient, officer: SimpulClient, engine: Engine
 ):
     inbox, server = site
     inbox.messages.clear()
@@ -167,20 +167,20 @@ async def test_without_the_log_submissions_go_on_processes_start_and_all_is_told
     again = await public.submit(FORM, LETTER, REQUIREMENTS[:1])
     await asyncio.to_thread(engine.start)
 
-    await eventually(lambda: heard(officer, made["id"], again["id"]), 60)
+    await wait_until(lambda: heard(officer, made["id"], again["id"]), 60)
     assert len(await mail(inbox, FORM["email"], 2)) == 2
 
 
 @pytest.mark.parametrize("engine", ["mongo", "minio"], indirect=True)
 async def test_without_states_or_documents_a_submission_is_refused_plainly_and_taken_afterwards(
-    site: tuple[Inbox, Site], public: SimpulClient, officer: SimpulClient, engine: Engine
+    site: tuple[Inbox, Deployment], public: SimpulClient, officer: SimpulClient, engine: Engine
 ):
     intake = site[1].of("intake")[0]
-    async with connected(site[1].url, patience=Patience(seconds=0)) as hasty:
+    async with open_client(site[1].url, retry_policy=RetryPolicy(seconds=0)) as hasty:
         with pytest.raises(ApiError) as refusal:
             await hasty.submit(FORM, LETTER, REQUIREMENTS[:1])
     assert refusal.value.status == 503
-    assert refusal.value.sentence.endswith(".")
+    assert refusal.value.message.endswith(".")
     status, parts = await condition(intake)
     assert (status, parts["documents" if engine.name == "minio" else "state"]) == (503, "down")
     await asyncio.to_thread(engine.start)
@@ -188,10 +188,10 @@ async def test_without_states_or_documents_a_submission_is_refused_plainly_and_t
     async def ready() -> bool:
         return (await condition(intake))[0] == 200
 
-    await eventually(ready)
+    await wait_until(ready)
     await submitted(public, officer)
 
 
-async def test_afterwards_everything_is_as_the_log_says(site: tuple[Inbox, Site]):
+async def test_afterwards_everything_is_as_the_log_says(site: tuple[Inbox, Deployment]):
     done = await asyncio.to_thread(site[1].simpul, "events", "verify", "--json")
     assert done.returncode == 0, done.stdout + done.stderr

@@ -10,8 +10,8 @@ import httpx
 import pytest
 
 from services.wiring import BUILDERS
-from tests.distributed.site import Engines, Process, Site
-from tests.journeys.collector import AT_ONCE, Told, collector
+from tests.distributed.site import Deployment, Engines, ServiceProcess
+from tests.journeys.collector import IMMEDIATE_EXPORT, ExportedSpan, collector
 from tests.journeys.gate import FILES, FORM
 from tests.journeys.stage import smtp_server
 
@@ -22,15 +22,17 @@ WITHIN = 60.0
 
 
 @pytest.fixture(scope="module")
-def seen(real_engines: Engines, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Site, list[Told]]]:
+def seen(
+    real_engines: Engines, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[Deployment, list[ExportedSpan]]]:
     """Services whose traces are collected and whose metrics may be read."""
     folder = tmp_path_factory.mktemp("seen")
     token = folder / "token"
     token.touch(mode=0o600)
     token.write_text(TOKEN)
     with smtp_server() as (_, smtp), collector() as (otlp, told):
-        ours = {"SIMPUL_SMTP": smtp, "SIMPUL_OTLP": otlp, "SIMPUL_METRICS_TOKEN_FILE": str(token), **AT_ONCE}
-        made = Site(folder / "data", {**real_engines.settings, **ours})
+        ours = {"SIMPUL_SMTP": smtp, "SIMPUL_OTLP": otlp, "SIMPUL_METRICS_TOKEN_FILE": str(token), **IMMEDIATE_EXPORT}
+        made = Deployment(folder / "data", {**real_engines.settings, **ours})
         made.prepare()
         made.add_staff()
         try:
@@ -40,12 +42,12 @@ def seen(real_engines: Engines, tmp_path_factory: pytest.TempPathFactory) -> Ite
             made.stop()
 
 
-def submit(site: Site) -> None:
+def submit(site: Deployment) -> None:
     answer = httpx.post(f"{site.url}/api/requests", data=FORM, files=FILES, timeout=30)
     assert answer.status_code == 201, answer.text
 
 
-def measured(process: Process) -> dict[str, float]:
+def measured(process: ServiceProcess) -> dict[str, float]:
     """Every sample that a process gives, by its name and labels as they are written."""
     answer = httpx.get(f"{process.url}/metrics", headers={"Authorization": f"Bearer {TOKEN}"}, timeout=10)
     assert answer.status_code == 200
@@ -64,7 +66,7 @@ def named(name: str, service: str) -> str:
     return f'{name}{{service="{service}"}}'
 
 
-def test_a_request_is_one_trace_over_all_services(seen: tuple[Site, list[Told]]):
+def test_a_request_is_one_trace_over_all_services(seen: tuple[Deployment, list[ExportedSpan]]):
     site, told = seen
     submit(site)
 
@@ -78,10 +80,10 @@ def test_a_request_is_one_trace_over_all_services(seen: tuple[Site, list[Told]])
     until(lambda: wanted <= whole(), "one trace")
 
 
-def test_every_process_says_that_it_is_ready_and_has_heard_everything(seen: tuple[Site, list[Told]]):
+def test_every_process_says_that_it_is_ready_and_has_heard_everything(seen: tuple[Deployment, list[ExportedSpan]]):
     site, _ = seen
 
-    def well(process: Process) -> bool:
+    def well(process: ServiceProcess) -> bool:
         said = measured(process)
         parts = [said.get(f'simpul_part_up{{part="{part}"}}') for part in ("state", "documents", "log")]
         gauges = ("simpul_consumer_lag_records", "simpul_dead_letters_parked", "simpul_outbox_entries")
@@ -93,7 +95,7 @@ def test_every_process_says_that_it_is_ready_and_has_heard_everything(seen: tupl
 
 
 def test_while_kafka_is_away_the_outbox_says_so_and_intake_stays_ready(
-    seen: tuple[Site, list[Told]], real_engines: Engines, tmp_path: Path
+    seen: tuple[Deployment, list[ExportedSpan]], real_engines: Engines, tmp_path: Path
 ):
     site, _ = seen
     began = time.time()
@@ -101,7 +103,7 @@ def test_while_kafka_is_away_the_outbox_says_so_and_intake_stays_ready(
     try:
         submit(site)
 
-        def told(process: Process) -> bool:
+        def told(process: ServiceProcess) -> bool:
             said = measured(process)
             since = said.get(named("simpul_outbox_oldest_timestamp_seconds", "intake"), 0)
             waits = said.get(named("simpul_outbox_entries", "intake")) == 1 and began - 5 < since < began + 60

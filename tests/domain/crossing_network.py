@@ -17,7 +17,7 @@ from shared.contracts.envelope import Event
 from shared.contracts.facts import ChecklistItem, Complexity, DocumentKind, Staff
 from shared.contracts.notification import MessageOutcome
 from shared.runtime.decider import Decider, Refusal
-from shared.runtime.folding import Cause, Draft, Folding
+from shared.runtime.folding import Cause, DeciderRunner, WorkingCopy
 from tests.domain.given import NOON, REQUEST
 from tests.domain.intake_story import (
     ALL_OK,
@@ -28,7 +28,7 @@ from tests.domain.intake_story import (
     RECORD,
     RESULT,
     SUBMIT,
-    paper,
+    document_ref,
     returned_for,
 )
 
@@ -42,8 +42,8 @@ SERVICES: Mapping[str, Decider[Any]] = {
 RONAL = Staff(username="ronal", name="Ronal Misal")
 
 
-def applicants_commands(state: intake.State, now: datetime) -> list[Any]:
-    anew = (NEW_LETTER, paper(f"data-{state.course.round}", DocumentKind.REQUIREMENT))
+def applicant_commands(state: intake.State, now: datetime) -> list[Any]:
+    anew = (NEW_LETTER, document_ref(f"data-{state.course.round}", DocumentKind.REQUIREMENT))
     return [
         SUBMIT,
         intake.ResubmitRequest(documents=anew, description=f"Putaran {state.course.round}", scope=None),
@@ -55,7 +55,7 @@ def applicants_commands(state: intake.State, now: datetime) -> list[Any]:
     ]
 
 
-def officers_commands(state: verification.State, now: datetime) -> list[Any]:
+def officer_commands(state: verification.State, now: datetime) -> list[Any]:
     return [
         verification.VerifyRequest(NURLAILA, ALL_OK, state.warnings),
         verification.ReturnRequest(NURLAILA, returned_for(ChecklistItem.LETTER).verdicts),
@@ -63,7 +63,7 @@ def officers_commands(state: verification.State, now: datetime) -> list[Any]:
     ]
 
 
-def heads_and_leads_commands(state: assignment.State, now: datetime) -> list[Any]:
+def head_and_lead_commands(state: assignment.State, now: datetime) -> list[Any]:
     lead = state.lead or DEWI
     target = CALENDAR.add_working_days(today(now), 20)
     number = assignment.next_record_number(state)
@@ -79,28 +79,28 @@ def heads_and_leads_commands(state: assignment.State, now: datetime) -> list[Any
     ]
 
 
-def dispatchers_commands(state: notification.State, now: datetime) -> list[Any]:
+def dispatcher_commands(state: notification.State, now: datetime) -> list[Any]:
     in_hand = [message for message in state.messages if message.status == "sending"]
     outcomes = tuple(MessageOutcome(message=message.id, status="sent") for message in in_hand)
     return [notification.EndSending(outcomes), notification.StartSending()]
 
 
 COMMANDS: Mapping[str, Callable[[Any, datetime], list[Any]]] = {
-    "intake": applicants_commands,
-    "verification": officers_commands,
-    "assignment": heads_and_leads_commands,
-    "notification": dispatchers_commands,
+    "intake": applicant_commands,
+    "verification": officer_commands,
+    "assignment": head_and_lead_commands,
+    "notification": dispatcher_commands,
 }
 RARE = (intake.WithdrawRequest, assignment.RejectRequest)
 """What can end a request early is seldom done, or few of them would get far."""
 
 
 @dataclass
-class Service:
+class SimulatedService:
     """One service: its document, what it has not published yet, and how far in the log it has read."""
 
-    folding: Folding[Any]
-    draft: Draft[Any]
+    folding: DeciderRunner[Any]
+    working_copy: WorkingCopy[Any]
     outbox: list[Event] = field(default_factory=list)
     position: int = 0
 
@@ -110,14 +110,14 @@ class Service:
 
     @property
     def status(self) -> str:
-        return str(self.draft.state.course.status)
+        return str(self.working_copy.state.course.status)
 
     def take_fresh(self) -> None:
-        self.outbox += self.draft.fresh
-        self.draft.fresh = []
+        self.outbox += self.working_copy.fresh
+        self.working_copy.fresh = []
 
 
-class Network:
+class ServiceNetwork:
     """The services under these deciders; every step is chosen from outside by small numbers."""
 
     def __init__(self, deciders: Mapping[str, Decider[Any]] = SERVICES):
@@ -126,11 +126,11 @@ class Network:
         self.now = NOON
         self._commands = 0
 
-    def _service(self, decider: Decider[Any]) -> Service:
-        folding = Folding(decider)
-        return Service(folding, folding.open(REQUEST, None))
+    def _service(self, decider: Decider[Any]) -> SimulatedService:
+        folding = DeciderRunner(decider)
+        return SimulatedService(folding, folding.open(REQUEST, None))
 
-    def step(self, service: Service, act: int, choice: int) -> None:
+    def step(self, service: SimulatedService, act: int, choice: int) -> None:
         """One act: 0 a command, 1 publish, 2 and 3 hear; a high `choice` makes time fly, or repeats what was done before."""
         match act:
             case 0:
@@ -139,43 +139,43 @@ class Network:
             case 1:
                 self._publish(service, repeat=choice > 12)
             case _:
-                self._hear(service, repeat=max(0, choice - 12))
+                self._consume(service, repeat=max(0, choice - 12))
 
-    def _command(self, service: Service, choice: int) -> None:
+    def _command(self, service: SimulatedService, choice: int) -> None:
         """Obey one of the commands that would be obeyed now, those that are due included."""
-        state, decider = service.draft.state, service.decider
+        state, decider = service.working_copy.state, service.decider
         due = decider.due_at(state)
         commands = COMMANDS[decider.service](state, self.now)
         commands += decider.on_due(state) if due and due <= self.now else []
         wanted = [command for command in commands if isinstance(command, RARE) == (choice == 14)]
-        able = [command for command in wanted if self._would_obey(service, command)]
+        able = [command for command in wanted if self._would_accept(service, command)]
         if not able:
             return
         command = able[choice % len(able)]
         self._commands += 1
         cause = str(uuid5(UUID(REQUEST), f"command {self._commands}"))
-        service.folding.obey(service.draft, command, self.now, Cause(cause, cause, cause))
+        service.folding.handle(service.working_copy, command, self.now, Cause(cause, cause, cause))
         service.take_fresh()
 
-    def _would_obey(self, service: Service, command: Any) -> bool:
+    def _would_accept(self, service: SimulatedService, command: Any) -> bool:
         try:
-            return bool(service.decider.decide(service.draft.state, command, self.now))
+            return bool(service.decider.decide(service.working_copy.state, command, self.now))
         except Refusal:
             return False
 
-    def _publish(self, service: Service, *, repeat: bool = False) -> None:
+    def _publish(self, service: SimulatedService, *, repeat: bool = False) -> None:
         """Append the next event of the outbox; a relay that was not told so appends it twice."""
         if service.outbox:
             event = service.outbox.pop(0)
             self.log += [event] * (2 if repeat else 1)
 
-    def _hear(self, service: Service, repeat: int = 0) -> None:
+    def _consume(self, service: SimulatedService, repeat: int = 0) -> None:
         """Read one event of the log, after going back a few as a rebalance makes a consumer do."""
         service.position = max(0, service.position - repeat)
         for event in self.log[service.position : service.position + repeat + 1]:
             service.position += 1
             if event.source in service.decider.sources:
-                service.folding.hear(service.draft, event, self.now)
+                service.folding.apply(service.working_copy, event, self.now)
                 service.take_fresh()
 
     def settle(self) -> None:
@@ -183,7 +183,7 @@ class Network:
         while any(one.outbox or one.position < len(self.log) for one in self.services.values()):
             for one in self.services.values():
                 self._publish(one)
-                self._hear(one)
+                self._consume(one)
 
     def complaints(self) -> list[str]:
         """What is wrong once all is settled: services that disagree, or whose state is not the fold of the log."""
@@ -196,8 +196,8 @@ class Network:
             for event in self.log:
                 if event.source in one.decider.sources | {name}:
                     one.folding.fold(again, event)
-            if (again.state, again.seen) != (one.draft.state, one.draft.seen):
+            if (again.state, again.seen) != (one.working_copy.state, one.working_copy.seen):
                 wrong.append(f"{name} is not the fold of the log")
-            if one.folding.close(again).document.body != one.folding.close(one.draft).document.body:
+            if one.folding.close(again).document.body != one.folding.close(one.working_copy).document.body:
                 wrong.append(f"{name} is stored in other bytes than the fold of the log")
         return wrong

@@ -37,7 +37,7 @@ def happened(fact: Fact, sequence: int = 1, time: datetime = NOON, subject: str 
     )
 
 
-def story(*facts: Fact, start: datetime = NOON, subject: str = REQUEST) -> list[Event]:
+def events_from(*facts: Fact, start: datetime = NOON, subject: str = REQUEST) -> list[Event]:
     """The facts as events one minute apart; sequences count 1, 2, 3 ... per owner."""
     told: Counter[str] = Counter()
     events = []
@@ -55,17 +55,17 @@ def fold(decider: Decider[State], events: Sequence[Event]) -> State:
 
 def given(decider: Decider[State], *facts: Fact, start: datetime = NOON) -> State:
     """The state after these facts, one minute apart."""
-    return fold(decider, story(*facts, start=start))
+    return fold(decider, events_from(*facts, start=start))
 
 
-def refused(decider: Decider[State], state: State, command: Any, now: datetime = NOON) -> Refusal:
+def refusal_of(decider: Decider[State], state: State, command: Any, now: datetime = NOON) -> Refusal:
     """The refusal that this command meets; fails if it is obeyed."""
     with pytest.raises(Refusal) as refusal:
         decider.decide(state, command, now)
     return refusal.value
 
 
-def crossings(*lines: Sequence[Event]) -> list[list[Event]]:
+def interleavings(*lines: Sequence[Event]) -> list[list[Event]]:
     """Every order in which these lines of events can be heard, each line keeping its own order."""
     lines = tuple(line for line in lines if line)
     if not lines:
@@ -73,5 +73,5 @@ def crossings(*lines: Sequence[Event]) -> list[list[Event]]:
     orders = []
     for index, line in enumerate(lines):
         rest = (*lines[:index], line[1:], *lines[index + 1 :])
-        orders += [[line[0], *order] for order in crossings(*rest)]
+        orders += [[line[0], *order] for order in interleavings(*rest)]
     return orders

@@ -31,7 +31,7 @@ HASAN = Staff(username="hasan", name="Hasan Umpama")
 DEWI = Staff(username="dewi", name="Dewi Andaian")
 
 
-def paper(name: str, kind: DocumentKind, round: int = 1) -> DocumentRef:
+def document_ref(name: str, kind: DocumentKind, round: int = 1) -> DocumentRef:
     return DocumentRef(
         id=name,
         kind=kind,
@@ -44,13 +44,13 @@ def paper(name: str, kind: DocumentKind, round: int = 1) -> DocumentRef:
     )
 
 
-LETTER = paper("surat", DocumentKind.LETTER)
-DATASET = paper("kamus-data", DocumentKind.REQUIREMENT)
-FLOW = paper("alur", DocumentKind.REQUIREMENT)
-NEW_LETTER = paper("surat-baru", DocumentKind.LETTER)
-NEW_DATASET = paper("kamus-data-baru", DocumentKind.REQUIREMENT)
-RESULT = paper("laporan", DocumentKind.RESULT)
-RECORD = paper("bast", DocumentKind.HANDOVER_RECORD)
+LETTER = document_ref("surat", DocumentKind.LETTER)
+DATASET = document_ref("kamus-data", DocumentKind.REQUIREMENT)
+FLOW = document_ref("alur", DocumentKind.REQUIREMENT)
+NEW_LETTER = document_ref("surat-baru", DocumentKind.LETTER)
+NEW_DATASET = document_ref("kamus-data-baru", DocumentKind.REQUIREMENT)
+RESULT = document_ref("laporan", DocumentKind.RESULT)
+RECORD = document_ref("bast", DocumentKind.HANDOVER_RECORD)
 
 APPLICANT = Applicant(
     name="Rahmat Contoh",
@@ -148,5 +148,5 @@ PATHS: dict[Status, tuple[Fact, ...]] = {
 }
 
 
-def decided(state: State, command: Any, now: datetime = NOON) -> list[Fact]:
+def decide_facts(state: State, command: Any, now: datetime = NOON) -> list[Fact]:
     return list(INTAKE.decide(state, command, now))

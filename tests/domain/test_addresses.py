@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from shared.identity.addresses import valid_address
+from shared.identity.addresses import validate_email_address
 
 
 @pytest.mark.parametrize(
@@ -19,7 +19,7 @@ from shared.identity.addresses import valid_address
     ],
 )
 def test_an_ordinary_address_is_taken(address: str):
-    assert valid_address(address) is None
+    assert validate_email_address(address) is None
 
 
 @pytest.mark.parametrize(
@@ -35,13 +35,13 @@ def test_an_ordinary_address_is_taken(address: str):
     ],
 )
 def test_line_breaks_and_control_characters_are_refused_by_name(address: str):
-    assert valid_address(address) == "Alamat surel tidak boleh memuat ganti baris atau karakter kendali."
+    assert validate_email_address(address) == "Alamat surel tidak boleh memuat ganti baris atau karakter kendali."
 
 
 def test_more_than_254_characters_are_refused():
     address = f"n@{'d' * 63}.{'d' * 63}.{'d' * 63}.{'d' * 53}.example"
     assert len(address) == 255
-    assert "254" in (valid_address(address) or "")
+    assert "254" in (validate_email_address(address) or "")
 
 
 @pytest.mark.parametrize(
@@ -76,9 +76,9 @@ def test_more_than_254_characters_are_refused():
     ],
 )
 def test_what_is_no_single_plain_address_is_refused(address: str):
-    assert "tidak dikenali" in (valid_address(address) or "")
+    assert "tidak dikenali" in (validate_email_address(address) or "")
 
 
 def test_a_hostile_address_is_judged_quickly():
-    assert valid_address("a." * 126) is not None
-    assert valid_address("a@" + "a-" * 125) is not None
+    assert validate_email_address("a." * 126) is not None
+    assert validate_email_address("a@" + "a-" * 125) is not None

@@ -36,8 +36,8 @@ from services.assignment.queries import (
     item,
     line,
     objection,
-    was_just_taken_from,
-    whole,
+    request_view,
+    was_just_reassigned_from,
 )
 from shared.calendar import WorkingCalendar
 from shared.contracts.assignment import (
@@ -51,8 +51,8 @@ from shared.contracts.assignment import (
 )
 from shared.contracts.course import Status
 from shared.contracts.facts import Complexity, Fact, Staff
-from shared.runtime.execution import Kept
-from tests.domain.given import NOON, REQUEST, crossings, fold, given, refused, story
+from shared.runtime.execution import Loaded
+from tests.domain.given import NOON, REQUEST, events_from, fold, given, interleavings, refusal_of
 from tests.domain.intake_story import (
     ASSIGNED,
     DELIVERED,
@@ -118,11 +118,11 @@ def decided(command: Any, *facts: Fact, days: int = 0) -> list[Fact]:
 
 
 def refusal(command: Any, *facts: Fact) -> str:
-    return refused(ASSIGNMENT, state_after(*facts), command).code
+    return refusal_of(ASSIGNMENT, state_after(*facts), command).code
 
 
-def kept(*facts: Fact) -> Kept[State]:
-    return Kept(REQUEST, len(facts), state_after(*facts))
+def kept(*facts: Fact) -> Loaded[State]:
+    return Loaded(REQUEST, len(facts), state_after(*facts))
 
 
 @pytest.mark.parametrize("status", Status)
@@ -132,7 +132,7 @@ def test_a_move_is_made_from_its_states_alone(command: Any, status: Status):
     if status in MOVES[command]:
         assert ASSIGNMENT.decide(state, command, NOON)
     else:
-        refusal = refused(ASSIGNMENT, state, command)
+        refusal = refusal_of(ASSIGNMENT, state, command)
         nobody_leads = command in OF_THE_LEAD and state.lead is None
         assert refusal.code == ("not_your_request" if nobody_leads else "moved_on")
 
@@ -155,24 +155,24 @@ def test_the_head_appoints_a_lead_with_a_target():
 
 @pytest.mark.parametrize("command", [replace(ASSIGN, target_date=date(2026, 11, 22))])
 def test_a_target_in_the_past_is_refused(command: Any):
-    refusal = refused(ASSIGNMENT, state_after(*VERIFIED), command)
+    refusal = refusal_of(ASSIGNMENT, state_after(*VERIFIED), command)
     assert (refusal.code, refusal.facts["today"]) == ("target_in_the_past", TODAY)
 
 
 def test_today_is_a_target_until_midnight_in_halmahera_timur():
     today = replace(ASSIGN, target_date=TODAY)
     assert ASSIGNMENT.decide(state_after(*VERIFIED), today, NOON.replace(hour=14, minute=59))
-    assert refused(ASSIGNMENT, state_after(*VERIFIED), today, NOON.replace(hour=15)).code == "target_in_the_past"
+    assert refusal_of(ASSIGNMENT, state_after(*VERIFIED), today, NOON.replace(hour=15)).code == "target_in_the_past"
 
 
 def test_the_second_of_two_heads_learns_who_was_first():
-    refusal = refused(ASSIGNMENT, state_after(*ASSIGNED), ASSIGN)
+    refusal = refusal_of(ASSIGNMENT, state_after(*ASSIGNED), ASSIGN)
     first = {"by": "Hasan Umpama", "at": NOON + timedelta(minutes=2), "event": "LeadAssigned"}
     assert refusal.facts == {"status": Status.ASSIGNED, **first}
 
 
 def test_a_withdrawn_request_cannot_be_assigned():
-    refusal = refused(ASSIGNMENT, state_after(submitted, withdrawn, verified), ASSIGN)
+    refusal = refusal_of(ASSIGNMENT, state_after(submitted, withdrawn, verified), ASSIGN)
     assert (refusal.code, refusal.facts["event"]) == ("moved_on", "RequestWithdrawn")
 
 
@@ -203,7 +203,7 @@ def test_the_work_of_another_lead_is_not_there(command: Any):
 
 def test_a_replaced_lead_leads_no_more_and_the_new_one_does():
     state = state_after(*ASSIGNED, *decided(REASSIGN, *ASSIGNED))
-    assert refused(ASSIGNMENT, state, START).code == "not_your_request"
+    assert refusal_of(ASSIGNMENT, state, START).code == "not_your_request"
     assert ASSIGNMENT.decide(state, StartWork(RONAL), NOON) == [WorkStarted(by=RONAL)]
 
 
@@ -250,8 +250,10 @@ def test_the_target_moves_by_the_working_days_paused(days: int, paused_for: int,
 
 def test_a_target_set_during_a_pause_moves_by_the_days_after_it_alone():
     new_target = date(2026, 12, 18)
-    events = story(*ON_HOLD)
-    moved = story(*ON_HOLD, *decided(replace(REASSIGN, target_date=new_target), *ON_HOLD), start=NOON + timedelta(2))
+    events = events_from(*ON_HOLD)
+    moved = events_from(
+        *ON_HOLD, *decided(replace(REASSIGN, target_date=new_target), *ON_HOLD), start=NOON + timedelta(2)
+    )
     state = fold(ASSIGNMENT, [*events, moved[-1]])
     [fact] = ASSIGNMENT.decide(state, ResumeWork(RONAL), NOON + timedelta(days=3))
     assert isinstance(fact, WorkResumed)
@@ -259,7 +261,7 @@ def test_a_target_set_during_a_pause_moves_by_the_days_after_it_alone():
 
 
 def test_the_applicants_answer_takes_the_work_up_again():
-    *_, answer = story(*ON_HOLD, answered)
+    *_, answer = events_from(*ON_HOLD, answered)
     state = state_after(*ON_HOLD, answered)
     [command] = ASSIGNMENT.react(state, answer)
     assert ASSIGNMENT.decide(state, command, NOON + timedelta(days=1)) == [
@@ -269,12 +271,12 @@ def test_the_applicants_answer_takes_the_work_up_again():
 
 def test_an_answer_that_crossed_the_leads_own_resumption_changes_nothing():
     for facts in ((*ON_HOLD, resumed, answered), (*ON_HOLD, resumed, paused.model_copy(update={"pause": 2}), answered)):
-        *_, answer = story(*facts)
+        *_, answer = events_from(*facts)
         assert not ASSIGNMENT.react(state_after(*facts), answer)
 
 
 def test_an_answer_that_crossed_a_withdrawal_resumes_nothing():
-    *_, answer = story(*ON_HOLD, withdrawn, answered)
+    *_, answer = events_from(*ON_HOLD, withdrawn, answered)
     assert not ASSIGNMENT.react(state_after(*ON_HOLD, withdrawn, answered), answer)
 
 
@@ -284,7 +286,7 @@ def test_nobody_resumes_work_that_no_answer_has_reached():
 
 
 def test_the_lead_who_resumes_after_the_answer_learns_of_it():
-    refusal = refused(ASSIGNMENT, state_after(*ON_HOLD, answered), RESUME)
+    refusal = refusal_of(ASSIGNMENT, state_after(*ON_HOLD, answered), RESUME)
     assert (refusal.facts["status"], refusal.facts["event"]) == (Status.IN_PROGRESS, "ApplicantAnswered")
 
 
@@ -305,7 +307,7 @@ def test_the_work_is_handed_over_with_its_record():
 def test_a_handover_needs_a_result_and_the_record_with_its_number():
     assert refusal(replace(COMPLETE, documents=(RECORD,)), *IN_PROGRESS) == "documents_missing"
     assert refusal(replace(COMPLETE, documents=(RESULT,)), *IN_PROGRESS) == "record_missing"
-    outdated = refused(ASSIGNMENT, state_after(*DELIVERED, contested), COMPLETE)
+    outdated = refusal_of(ASSIGNMENT, state_after(*DELIVERED, contested), COMPLETE)
     assert (outdated.code, outdated.facts["record_number"]) == ("record_outdated", "BAST/INT-2026-000001/2")
 
 
@@ -337,10 +339,10 @@ def test_work_on_hold_is_not_handed_over():
 def test_facts_that_cross_leave_the_same_state_in_any_order(
     before: tuple[Fact, ...], lines: tuple[tuple[Fact, ...], ...], ends: Status
 ):
-    events = story(*before, *(fact for line in lines for fact in line))
+    events = events_from(*before, *(fact for line in lines for fact in line))
     known, crossing = events[: len(before)], events[len(before) :]
     by_source = [[event for event in crossing if event.source == line[0].owner] for line in lines]
-    states = [fold(ASSIGNMENT, [*known, *order]) for order in crossings(*by_source)]
+    states = [fold(ASSIGNMENT, [*known, *order]) for order in interleavings(*by_source)]
     assert states[0].status is ends
     assert all(state == states[0] for state in states)
 
@@ -385,8 +387,8 @@ def test_work_is_overdue_while_its_clock_runs_and_found_so(facts: tuple[Fact, ..
 
 
 def test_a_question_asked_too_late_does_not_hide_that_the_target_was_missed():
-    events = [*story(*IN_PROGRESS), *story(*ON_HOLD, start=NOON + timedelta(days=30))[-1:]]
-    assert item(Kept(REQUEST, 5, fold(ASSIGNMENT, events)), LATE + timedelta(days=20))["overdue"]
+    events = [*events_from(*IN_PROGRESS), *events_from(*ON_HOLD, start=NOON + timedelta(days=30))[-1:]]
+    assert item(Loaded(REQUEST, 5, fold(ASSIGNMENT, events)), LATE + timedelta(days=20))["overdue"]
 
 
 def test_a_list_item_has_the_shape_that_the_api_promises():
@@ -425,7 +427,7 @@ def test_only_its_lead_sees_the_work_as_their_own():
 
 def test_a_leads_work_is_found_and_counted_by_columns():
     columns = ASSIGNMENT.columns(state_after(*ON_HOLD))
-    assert set(columns) == {column.name for column in ASSIGNMENT.indexed}
+    assert set(columns) == {column.name for column in ASSIGNMENT.indexed_columns}
     for find in (find_work("dewi"), count_open("dewi"), find_requests(lead="dewi", status="on_hold", open_only=True)):
         assert {name: columns[name] for name in find.where} == find.where
     assert ASSIGNMENT.columns(state_after(*DELIVERED))["open"] == 1
@@ -464,11 +466,11 @@ def test_days_off_after_a_target_are_no_working_days():
 
 @pytest.mark.parametrize(("days", "target"), [(0, 14), (1, 15), (7, 21)])
 def test_the_target_that_a_lead_is_told_is_the_one_that_resuming_sets(days: int, target: int):
-    told = whole(kept(*ON_HOLD), TODAY + timedelta(days=days), RULES)["resumed_target"]
+    told = request_view(kept(*ON_HOLD), TODAY + timedelta(days=days), RULES)["resumed_target"]
     [fact] = decided(RESUME, *ON_HOLD, days=days)
     assert isinstance(fact, WorkResumed)
     assert told == fact.target_date == date(2026, 12, target)
-    assert whole(kept(*IN_PROGRESS), TODAY, RULES)["resumed_target"] is None
+    assert request_view(kept(*IN_PROGRESS), TODAY, RULES)["resumed_target"] is None
 
 
 def test_an_objection_stands_until_the_next_handover():
@@ -483,14 +485,14 @@ def test_an_objection_stands_until_the_next_handover():
 
 def test_only_the_lead_from_whom_it_was_just_taken_has_lost_the_work():
     taken = state_after(*ASSIGNED, *decided(REASSIGN, *ASSIGNED))
-    assert [was_just_taken_from(taken, lead) for lead in (DEWI, RONAL)] == [True, False]
+    assert [was_just_reassigned_from(taken, lead) for lead in (DEWI, RONAL)] == [True, False]
     begun = state_after(*ASSIGNED, *decided(REASSIGN, *ASSIGNED), WorkStarted(by=RONAL))
-    assert not was_just_taken_from(begun, DEWI)
-    assert not was_just_taken_from(state_after(*ASSIGNED), DEWI)
+    assert not was_just_reassigned_from(begun, DEWI)
+    assert not was_just_reassigned_from(state_after(*ASSIGNED), DEWI)
 
 
 @pytest.mark.parametrize("status", [Status.COMPLETED, Status.REJECTED, Status.WITHDRAWN, Status.EXPIRED])
 def test_what_ended_a_request_is_told(status: Status):
-    ending = whole(kept(*PATHS[status]), TODAY, RULES)["ending"]
+    ending = request_view(kept(*PATHS[status]), TODAY, RULES)["ending"]
     assert ending.event in {"HandoverConfirmed", "RequestRejected", "RequestWithdrawn", "RequestExpired"}
-    assert whole(kept(*DELIVERED), TODAY, RULES)["ending"] is None
+    assert request_view(kept(*DELIVERED), TODAY, RULES)["ending"] is None

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from starlette.requests import Request
 
-from shared.identity.sessions import counted_address
-from shared.web.client_address import network_of
+from shared.identity.sessions import rate_limit_network
+from shared.web.client_address import client_network
 
 NETWORKS = {
     "192.0.2.7": "192.0.2.7",
@@ -24,4 +24,4 @@ NETWORKS = {
 @pytest.mark.parametrize(("address", "network"), NETWORKS.items())
 def test_an_address_counts_for_the_same_network_everywhere(address: str, network: str):
     request = Request({"type": "http", "client_address": address})
-    assert (network_of(address), counted_address(request)) == (network, network)
+    assert (client_network(address), rate_limit_network(request)) == (network, network)

@@ -19,7 +19,7 @@ from services.verification import domain as verification
 from shared.calendar import WorkingCalendar
 from shared.contracts import assignment as a
 from shared.contracts import intake as i
-from shared.contracts.course import BEFORE_DELIVERY, ENDED, Course, Status, follow
+from shared.contracts.course import BEFORE_DELIVERY, ENDED, Lifecycle, Status, advance
 from shared.contracts.envelope import Event
 from shared.contracts.facts import Fact
 from shared.runtime.decider import Decider
@@ -53,8 +53,8 @@ from tests.domain.intake_story import (
 CALENDAR = WorkingCalendar(holidays={})
 
 
-def course_of(facts: Sequence[Fact]) -> Course:
-    return reduce(follow, facts, Course())
+def course_of(facts: Sequence[Fact]) -> Lifecycle:
+    return reduce(advance, facts, Lifecycle())
 
 
 def numbered(fact: Fact, **numbers: int) -> Fact:
@@ -107,7 +107,7 @@ def test_withdrawn_beats_everything_and_rejected_everything_but_that(status: Sta
 # Histories as they can really come about: each service decides by what it has heard so far.
 
 
-def _intake_may(course: Course) -> list[Fact]:
+def _intake_may(course: Lifecycle) -> list[Fact]:
     match course.status:
         case Status.NEW:
             return [submitted]
@@ -125,13 +125,13 @@ def _intake_may(course: Course) -> list[Fact]:
             return [withdrawn] if status in BEFORE_DELIVERY else []
 
 
-def _verification_may(course: Course) -> list[Fact]:
+def _verification_may(course: Lifecycle) -> list[Fact]:
     if course.status is not Status.SUBMITTED:
         return []
     return [numbered(fact, round=course.round) for fact in (returned, verified, recommended)]
 
 
-def _assignment_may(course: Course) -> list[Fact]:
+def _assignment_may(course: Lifecycle) -> list[Fact]:
     match course.status:
         case Status.SUBMITTED:
             return [rejected]
@@ -148,7 +148,7 @@ def _assignment_may(course: Course) -> list[Fact]:
             return []
 
 
-MAY: Mapping[str, Callable[[Course], list[Fact]]] = {
+MAY: Mapping[str, Callable[[Lifecycle], list[Fact]]] = {
     "intake": _intake_may,
     "verification": _verification_may,
     "assignment": _assignment_may,
@@ -159,11 +159,11 @@ MAY: Mapping[str, Callable[[Course], list[Fact]]] = {
 class Desk:
     """A service that acts on what it has heard: `heard` counts the events taken in per source."""
 
-    course: Course = field(default_factory=Course)
+    course: Lifecycle = field(default_factory=Lifecycle)
     heard: dict[str, int] = field(default_factory=lambda: dict.fromkeys(MAY, 0))
 
     def take(self, event: Event) -> None:
-        self.course = follow(self.course, event.fact)
+        self.course = advance(self.course, event.fact)
         self.heard[event.source] += 1
 
 

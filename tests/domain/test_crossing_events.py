@@ -16,15 +16,15 @@ from shared.contracts.envelope import Event
 from shared.contracts.intake import ApplicantAnswered, HandoverContested, RequestWithdrawn
 from shared.contracts.verification import RequestVerified
 from shared.runtime.decider import Decider
-from tests.domain.crossing_network import SERVICES, Network
+from tests.domain.crossing_network import SERVICES, ServiceNetwork
 
 Evolve = Callable[[Any, Event], Any]
 STEPS = 400
 
 
-def played(script: bytes, deciders: dict[str, Decider[Any]] | None = None) -> Network:
+def played(script: bytes, deciders: dict[str, Decider[Any]] | None = None) -> ServiceNetwork:
     """The network after this script, one byte a step, and after all that it caused was delivered."""
-    network = Network(deciders or SERVICES)
+    network = ServiceNetwork(deciders or SERVICES)
     services = list(network.services.values())
     for byte in script:
         network.step(services[byte % 4], byte // 4 % 4, byte // 16)

@@ -7,17 +7,17 @@ from datetime import date
 import pytest
 from hypothesis import given, strategies
 
-from services.intake.employee_number import normalised, warnings
+from services.intake.employee_number import normalize_employee_number, warnings
 from shared.runtime.decider import Refusal
-from shared.web.employee_number import grouped, masked
-from shared.web.labels import WARNING_SENTENCES
+from shared.web.employee_number import group_digits, mask_employee_number
+from shared.web.labels import WARNING_MESSAGES
 
 TODAY = date(2026, 11, 23)
 
 
 def refusal_of(written: str) -> Refusal:
     with pytest.raises(Refusal) as refusal:
-        normalised(written)
+        normalize_employee_number(written)
     return refusal.value
 
 
@@ -34,12 +34,12 @@ def refusal_of(written: str) -> Refusal:
     ],
 )
 def test_what_people_write_between_the_digits_does_not_count(written: str):
-    assert normalised(written) == "198502142010011001"
+    assert normalize_employee_number(written) == "198502142010011001"
 
 
 @pytest.mark.parametrize("number", ["198502142010011001", "199001012024212015", "198808172025241002"])
 def test_numbers_of_pns_and_pppk_pass_without_a_warning(number: str):
-    assert warnings(normalised(number), TODAY) == ()
+    assert warnings(normalize_employee_number(number), TODAY) == ()
 
 
 @pytest.mark.parametrize(
@@ -62,7 +62,7 @@ def test_numbers_of_pns_and_pppk_pass_without_a_warning(number: str):
     ],
 )
 def test_what_is_odd_is_told_by_code(number: str, codes: tuple[str, ...]):
-    assert warnings(normalised(number), TODAY) == codes
+    assert warnings(normalize_employee_number(number), TODAY) == codes
 
 
 @pytest.mark.parametrize(
@@ -113,11 +113,11 @@ def test_nothing_is_no_number(written: str):
 
 
 def test_it_is_read_in_groups_and_masked_in_lists():
-    assert grouped("198502142010011001") == "19850214 201001 1 001"
-    assert masked("198502142010011001") == "198502** ****** * ***"
+    assert group_digits("198502142010011001") == "19850214 201001 1 001"
+    assert mask_employee_number("198502142010011001") == "198502** ****** * ***"
 
 
 @given(strategies.text(alphabet="0123456789", min_size=18, max_size=18), strategies.dates())
 def test_every_18_digits_are_taken_and_come_back_from_their_groups(number: str, day: date):
-    assert normalised(grouped(number)) == number
-    assert set(warnings(number, day)) <= WARNING_SENTENCES.keys()
+    assert normalize_employee_number(group_digits(number)) == number
+    assert set(warnings(number, day)) <= WARNING_MESSAGES.keys()

@@ -10,21 +10,21 @@ from hypothesis import given, settings
 from hypothesis import strategies as some
 
 from services.assignment.handover import (
-    HandedDocument,
+    HandoverDocument,
     HandoverRecord,
     Party,
     day_in_words,
     handover_record,
     in_words,
 )
-from services.assignment.paper import dark_runs, wrapped
-from services.assignment.record_fonts import FILES, printable, width_of
-from shared.web.employee_number import kind_of
+from services.assignment.paper import dark_runs, wrap_lines
+from services.assignment.record_fonts import FONT_FILES, printable, width_of
+from shared.web.employee_number import number_kind
 
 
-def handed(count: int, name: str = "Laporan Integrasi") -> tuple[HandedDocument, ...]:
+def handed(count: int, name: str = "Laporan Integrasi") -> tuple[HandoverDocument, ...]:
     return tuple(
-        HandedDocument(f"{name} {n}.pdf", 123_456 * n, hashlib.sha256(bytes([n])).hexdigest())
+        HandoverDocument(f"{name} {n}.pdf", 123_456 * n, hashlib.sha256(bytes([n])).hexdigest())
         for n in range(1, count + 1)
     )
 
@@ -119,7 +119,7 @@ def test_an_open_number_or_head_leaves_room_to_write():
 @given(some.text(max_size=80))
 def test_any_name_can_be_printed(name: str):
     party = replace(RECORD.second, name=name)
-    record = replace(RECORD, second=party, documents=(HandedDocument(name, 0, "0" * 64),), summary=name)
+    record = replace(RECORD, second=party, documents=(HandoverDocument(name, 0, "0" * 64),), summary=name)
     assert handover_record(record).startswith(b"%PDF-")
 
 
@@ -198,7 +198,7 @@ def test_no_character_becomes_a_question_mark(character: str):
     ],
 )
 def test_a_number_is_called_what_it_is(number: str, kind: str):
-    assert kind_of(number) == kind
+    assert number_kind(number) == kind
 
 
 def test_both_parties_numbers_are_called_what_they_are():
@@ -217,14 +217,14 @@ def test_a_usual_record_embeds_no_font_and_another_only_what_it_uses_of_one():
 
 
 def test_the_fonts_are_small_and_come_with_their_licence():
-    for file in FILES.values():
+    for file in FONT_FILES.values():
         assert file.stat().st_size < 150_000
-    assert "SIL OPEN FONT LICENSE Version 1.1" in (FILES[False].parent / "OFL.txt").read_text()
+    assert "SIL OPEN FONT LICENSE Version 1.1" in (FONT_FILES[False].parent / "OFL.txt").read_text()
 
 
 @given(some.text("ab é日ā→", max_size=200), some.floats(8, 60))
 def test_wrapped_lines_keep_within_the_width(text: str, width: float):
-    lines = wrapped(text, width)
+    lines = wrap_lines(text, width)
     assert all(width_of(line, False, 11) <= width for line in lines)
     assert "".join("".join(lines).split()) == "".join(printable(text).split())
 

@@ -19,13 +19,13 @@ from services.intake.domain import (
     MailLink,
     ResubmitRequest,
     WithdrawRequest,
-    next_number,
-    number_prefix,
+    next_registration_number,
+    registration_number_prefix,
 )
 from shared.contracts import intake as i
 from shared.contracts.course import ENDED, Status
 from shared.contracts.facts import DocumentKind, DocumentRef, Fact, Letter
-from tests.domain.given import NOON, crossings, fold, given, refused, story
+from tests.domain.given import NOON, events_from, fold, given, interleavings, refusal_of
 from tests.domain.intake_story import (
     COMPLETED,
     DATASET,
@@ -45,9 +45,9 @@ from tests.domain.intake_story import (
     completed,
     confirmed,
     contested,
-    decided,
+    decide_facts,
+    document_ref,
     expired,
-    paper,
     paused,
     recommended,
     rejected,
@@ -89,9 +89,9 @@ def test_no_step_is_taken_out_of_turn(command: Any, allowed: frozenset[Status], 
     state = given(INTAKE, *PATHS[status])
     now = LATE if isinstance(command, (ExpireRequest, ConfirmBySilence)) else NOON
     if status in allowed:
-        assert decided(state, command, now)
+        assert decide_facts(state, command, now)
     else:
-        refusal = refused(INTAKE, state, command, now)
+        refusal = refusal_of(INTAKE, state, command, now)
         assert (refusal.code, refusal.facts["status"]) == ("moved_on", status)
 
 
@@ -99,7 +99,7 @@ def test_no_step_is_taken_out_of_turn(command: Any, allowed: frozenset[Status], 
 
 
 def test_a_sound_form_is_submitted():
-    assert decided(INTAKE.initial(), SUBMIT) == [submitted]
+    assert decide_facts(INTAKE.initial(), SUBMIT) == [submitted]
 
 
 @pytest.mark.parametrize(
@@ -108,92 +108,92 @@ def test_a_sound_form_is_submitted():
         ((DATASET,), "letter_missing"),
         ((LETTER, NEW_LETTER, DATASET), "letters_many"),
         ((LETTER,), "requirements_missing"),
-        ((LETTER, *(paper(f"p{n}", DocumentKind.REQUIREMENT) for n in range(11))), "requirements_many"),
+        ((LETTER, *(document_ref(f"p{n}", DocumentKind.REQUIREMENT) for n in range(11))), "requirements_many"),
         ((LETTER, DATASET, RESULT), "document_misplaced"),
     ],
 )
 def test_a_form_needs_its_papers(documents: tuple[DocumentRef, ...], code: str):
-    assert refused(INTAKE, INTAKE.initial(), replace(SUBMIT, documents=documents)).code == code
+    assert refusal_of(INTAKE, INTAKE.initial(), replace(SUBMIT, documents=documents)).code == code
 
 
 def test_ten_requirements_are_taken():
-    ten = (LETTER, *(paper(f"p{n}", DocumentKind.REQUIREMENT) for n in range(10)))
-    assert decided(INTAKE.initial(), replace(SUBMIT, documents=ten))
+    ten = (LETTER, *(document_ref(f"p{n}", DocumentKind.REQUIREMENT) for n in range(10)))
+    assert decide_facts(INTAKE.initial(), replace(SUBMIT, documents=ten))
 
 
 def test_a_letter_is_not_dated_after_today_in_halmahera():
     tomorrow = replace(SUBMIT, letter=Letter(number="1", date=date(2026, 11, 24)))
-    assert refused(INTAKE, INTAKE.initial(), tomorrow).code == "letter_in_future"
+    assert refusal_of(INTAKE, INTAKE.initial(), tomorrow).code == "letter_in_future"
     already_tomorrow_in_maba = datetime(2026, 11, 23, 15, 0, tzinfo=UTC)
-    assert decided(INTAKE.initial(), tomorrow, already_tomorrow_in_maba)
+    assert decide_facts(INTAKE.initial(), tomorrow, already_tomorrow_in_maba)
 
 
 def test_registration_numbers_count_by_the_year_of_halmahera():
-    assert number_prefix(datetime(2026, 12, 31, 14, 59, tzinfo=UTC)) == "INT-2026-"
-    assert number_prefix(datetime(2026, 12, 31, 15, 0, tzinfo=UTC)) == "INT-2027-"
-    assert next_number(None, "INT-2026-") == "INT-2026-000001"
-    assert next_number("INT-2026-000099", "INT-2026-") == "INT-2026-000100"
+    assert registration_number_prefix(datetime(2026, 12, 31, 14, 59, tzinfo=UTC)) == "INT-2026-"
+    assert registration_number_prefix(datetime(2026, 12, 31, 15, 0, tzinfo=UTC)) == "INT-2027-"
+    assert next_registration_number(None, "INT-2026-") == "INT-2026-000001"
+    assert next_registration_number("INT-2026-000099", "INT-2026-") == "INT-2026-000100"
 
 
 # withdrawal, answer, objection, confirmation
 
 
 def test_a_request_is_withdrawn_for_a_reason():
-    assert decided(given(INTAKE, submitted), WithdrawRequest(" Sudah tidak diperlukan. ")) == [withdrawn]
-    assert refused(INTAKE, given(INTAKE, submitted), WithdrawRequest("  ")).code == "reason_missing"
+    assert decide_facts(given(INTAKE, submitted), WithdrawRequest(" Sudah tidak diperlukan. ")) == [withdrawn]
+    assert refusal_of(INTAKE, given(INTAKE, submitted), WithdrawRequest("  ")).code == "reason_missing"
 
 
 def test_an_answer_belongs_to_its_question():
-    assert decided(given(INTAKE, *ON_HOLD), AnswerQuestion("10.0.0.1")) == [answered]
-    assert refused(INTAKE, given(INTAKE, *ON_HOLD), AnswerQuestion("")).code == "text_missing"
+    assert decide_facts(given(INTAKE, *ON_HOLD), AnswerQuestion("10.0.0.1")) == [answered]
+    assert refusal_of(INTAKE, given(INTAKE, *ON_HOLD), AnswerQuestion("")).code == "text_missing"
     second = paused.model_copy(update={"pause": 2})
     again = given(INTAKE, *ON_HOLD, answered, resumed, second)
-    assert decided(again, AnswerQuestion("10.0.0.2")) == [i.ApplicantAnswered(pause=2, text="10.0.0.2")]
+    assert decide_facts(again, AnswerQuestion("10.0.0.2")) == [i.ApplicantAnswered(pause=2, text="10.0.0.2")]
 
 
 def test_a_question_is_answered_once():
-    refusal = refused(INTAKE, given(INTAKE, *ON_HOLD, answered), AnswerQuestion("10.0.0.1"))
+    refusal = refusal_of(INTAKE, given(INTAKE, *ON_HOLD, answered), AnswerQuestion("10.0.0.1"))
     assert (refusal.facts["status"], refusal.facts["event"]) == (Status.IN_PROGRESS, "ApplicantAnswered")
 
 
 def test_an_answer_to_a_question_that_was_followed_by_another_is_refused():
     second = paused.model_copy(update={"pause": 2})
     again = given(INTAKE, *ON_HOLD, answered, resumed, second)
-    assert decided(again, AnswerQuestion("10.0.0.2", pause=2)) == [i.ApplicantAnswered(pause=2, text="10.0.0.2")]
-    refusal = refused(INTAKE, again, AnswerQuestion("10.0.0.1", pause=1))
+    assert decide_facts(again, AnswerQuestion("10.0.0.2", pause=2)) == [i.ApplicantAnswered(pause=2, text="10.0.0.2")]
+    refusal = refusal_of(INTAKE, again, AnswerQuestion("10.0.0.1", pause=1))
     assert (refusal.code, refusal.facts["event"], refusal.facts["by"]) == ("moved_on", "WorkPaused", "Dewi Andaian")
     assert refusal.facts["at"] == NOON + timedelta(minutes=7)
 
 
 def test_who_comes_too_late_learns_who_was_first():
-    refusal = refused(INTAKE, given(INTAKE, submitted, rejected), WithdrawRequest("Batal."))
+    refusal = refusal_of(INTAKE, given(INTAKE, submitted, rejected), WithdrawRequest("Batal."))
     at = NOON + timedelta(minutes=1)
     assert refusal.facts == {"status": Status.REJECTED, "by": "Hasan Umpama", "at": at, "event": "RequestRejected"}
 
 
 def test_a_handover_is_confirmed_and_opens_the_survey_for_14_days():
-    assert decided(given(INTAKE, *DELIVERED), ConfirmHandover()) == [confirmed]
+    assert decide_facts(given(INTAKE, *DELIVERED), ConfirmHandover()) == [confirmed]
 
 
 def test_an_objection_needs_a_reason_and_reopens_the_work():
     state = given(INTAKE, *DELIVERED)
-    assert decided(state, ContestHandover("Hasil uji belum ada.")) == [contested]
-    assert refused(INTAKE, state, ContestHandover("\n")).code == "reason_missing"
+    assert decide_facts(state, ContestHandover("Hasil uji belum ada.")) == [contested]
+    assert refusal_of(INTAKE, state, ContestHandover("\n")).code == "reason_missing"
     assert given(INTAKE, *DELIVERED, contested).status is Status.IN_PROGRESS
 
 
 def test_the_second_delivery_is_confirmed_as_the_second():
     second = completed.model_copy(update={"delivery": 2, "documents": (RECORD,)})
     state = given(INTAKE, *DELIVERED, contested, second)
-    assert decided(state, ConfirmHandover()) == [confirmed.model_copy(update={"delivery": 2})]
+    assert decide_facts(state, ConfirmHandover()) == [confirmed.model_copy(update={"delivery": 2})]
     assert [document.id for document in queries.documents(state)] == ["surat", "kamus-data", "alur", "bast"]
 
 
 @pytest.mark.parametrize("command", [ConfirmHandover(delivery=1), ContestHandover("Belum sesuai.", delivery=1)])
 def test_a_delivery_that_was_followed_by_another_is_neither_taken_over_nor_contested(command: Any):
-    assert decided(given(INTAKE, *DELIVERED), command)
+    assert decide_facts(given(INTAKE, *DELIVERED), command)
     second = completed.model_copy(update={"delivery": 2})
-    refusal = refused(INTAKE, given(INTAKE, *DELIVERED, contested, second), command)
+    refusal = refusal_of(INTAKE, given(INTAKE, *DELIVERED, contested, second), command)
     assert (refusal.code, refusal.facts["event"]) == ("moved_on", "WorkCompleted")
 
 
@@ -207,12 +207,12 @@ def test_a_returned_request_expires_when_the_last_day_is_over_in_halmahera():
     state = given(INTAKE, submitted, returned)
     assert INTAKE.due_at(state) == LAST_DAY_OVER
     assert INTAKE.on_due(state) == [ExpireRequest()]
-    assert decided(state, ExpireRequest(), LAST_DAY_OVER) == [expired]
-    assert refused(INTAKE, state, ExpireRequest(), LAST_DAY_OVER - timedelta(microseconds=1)).code == "not_due"
+    assert decide_facts(state, ExpireRequest(), LAST_DAY_OVER) == [expired]
+    assert refusal_of(INTAKE, state, ExpireRequest(), LAST_DAY_OVER - timedelta(microseconds=1)).code == "not_due"
 
 
 def test_what_is_late_but_not_yet_expired_is_still_taken():
-    assert decided(given(INTAKE, submitted, returned), ResubmitRequest(documents=(NEW_LETTER,)), LAST_DAY_OVER)
+    assert decide_facts(given(INTAKE, submitted, returned), ResubmitRequest(documents=(NEW_LETTER,)), LAST_DAY_OVER)
 
 
 def test_a_delivery_is_confirmed_by_silence_when_the_last_day_is_over():
@@ -220,8 +220,8 @@ def test_a_delivery_is_confirmed_by_silence_when_the_last_day_is_over():
     assert INTAKE.due_at(state) == CONFIRMATION_OVER
     assert INTAKE.on_due(state) == [ConfirmBySilence()]
     by_silence = i.HandoverConfirmed(delivery=1, automatic=True, survey_until=date(2026, 12, 15))
-    assert decided(state, ConfirmBySilence(), CONFIRMATION_OVER) == [by_silence]
-    assert refused(INTAKE, state, ConfirmBySilence(), NOON).code == "not_due"
+    assert decide_facts(state, ConfirmBySilence(), CONFIRMATION_OVER) == [by_silence]
+    assert refusal_of(INTAKE, state, ConfirmBySilence(), NOON).code == "not_due"
 
 
 @pytest.mark.parametrize("status", sorted(frozenset(Status) - {Status.RETURNED, Status.DELIVERED}))
@@ -234,22 +234,23 @@ def test_silence_decides_nothing_else(status: Status):
 
 def test_nine_answers_are_given_once_while_the_survey_is_open():
     state = given(INTAKE, *COMPLETED)
-    assert decided(state, AnswerSurvey(surveyed.answers)) == [surveyed]
+    assert decide_facts(state, AnswerSurvey(surveyed.answers)) == [surveyed]
     assert (
-        refused(INTAKE, given(INTAKE, *COMPLETED, surveyed), AnswerSurvey(surveyed.answers)).code == "survey_answered"
+        refusal_of(INTAKE, given(INTAKE, *COMPLETED, surveyed), AnswerSurvey(surveyed.answers)).code
+        == "survey_answered"
     )
 
 
 def test_the_survey_closes_after_its_last_day():
     state = given(INTAKE, *COMPLETED)
     over = datetime(2026, 12, 7, 15, 0, tzinfo=UTC)
-    assert decided(state, AnswerSurvey(surveyed.answers), over - timedelta(seconds=1))
-    assert refused(INTAKE, state, AnswerSurvey(surveyed.answers), over).code == "survey_closed"
+    assert decide_facts(state, AnswerSurvey(surveyed.answers), over - timedelta(seconds=1))
+    assert refusal_of(INTAKE, state, AnswerSurvey(surveyed.answers), over).code == "survey_closed"
 
 
 @pytest.mark.parametrize("answers", [(), (3,) * 8, (3,) * 10, (0, *(3,) * 8), (5, *(3,) * 8)])
 def test_answers_are_nine_from_1_to_4(answers: tuple[int, ...]):
-    assert refused(INTAKE, given(INTAKE, *COMPLETED), AnswerSurvey(answers)).code == "answers_unfit"
+    assert refusal_of(INTAKE, given(INTAKE, *COMPLETED), AnswerSurvey(answers)).code == "answers_unfit"
 
 
 # events that cross
@@ -273,10 +274,10 @@ CROSSINGS: list[tuple[tuple[Fact, ...], list[tuple[Fact, ...]], Status]] = [
 
 @pytest.mark.parametrize(("before", "lines", "end"), CROSSINGS)
 def test_events_that_cross_end_alike_in_any_order(before: tuple[Fact, ...], lines: list[tuple[Fact, ...]], end: Status):
-    events = story(*before, *(fact for line in lines for fact in line))
+    events = events_from(*before, *(fact for line in lines for fact in line))
     rest = iter(events[len(before) :])
     crossing = [[next(rest) for _ in line] for line in lines]
-    states = [fold(INTAKE, [*events[: len(before)], *order]) for order in crossings(*crossing)]
+    states = [fold(INTAKE, [*events[: len(before)], *order]) for order in interleavings(*crossing)]
     assert states[0].status is end
     assert all(state == states[0] for state in states)
 

@@ -11,7 +11,7 @@ from services.intake.domain import MailLink
 from shared.contracts.course import Status
 from shared.contracts.intake import TrackingLinkRequested
 from tests.domain.given import NOON, given
-from tests.domain.intake_story import APPLICANT, INTAKE, PATHS, decided, resubmitted, returned, submitted
+from tests.domain.intake_story import APPLICANT, INTAKE, PATHS, decide_facts, resubmitted, returned, submitted
 
 asked = TrackingLinkRequested()
 LATEST = NOON + timedelta(minutes=1)
@@ -20,8 +20,8 @@ LATEST = NOON + timedelta(minutes=1)
 
 def test_a_link_is_mailed_once_in_ten_minutes():
     state = given(INTAKE, submitted, asked)
-    assert decided(state, MailLink(), LATEST + timedelta(minutes=10) - timedelta(microseconds=1)) == []
-    assert decided(state, MailLink(), LATEST + timedelta(minutes=10)) == [asked]
+    assert decide_facts(state, MailLink(), LATEST + timedelta(minutes=10) - timedelta(microseconds=1)) == []
+    assert decide_facts(state, MailLink(), LATEST + timedelta(minutes=10)) == [asked]
 
 
 @pytest.mark.parametrize("status", [status for status in Status if status is not Status.NEW])

@@ -12,15 +12,15 @@ from services.intake.domain import (
 )
 from shared.contracts import intake as i
 from shared.contracts.facts import ChecklistItem, DocumentKind, Scope
-from tests.domain.given import given, refused
+from tests.domain.given import given, refusal_of
 from tests.domain.intake_story import (
     APPLICANT,
     INTAKE,
     NEW_DATASET,
     NEW_LETTER,
     SUBMIT,
-    decided,
-    paper,
+    decide_facts,
+    document_ref,
     resubmitted,
     returned,
     returned_for,
@@ -30,13 +30,13 @@ from tests.domain.intake_story import (
 
 def test_a_new_letter_takes_the_place_of_the_old_one_by_itself():
     state = given(INTAKE, submitted, returned)
-    assert decided(state, ResubmitRequest(documents=(NEW_LETTER,))) == [resubmitted]
-    assert decided(state, ResubmitRequest(documents=(NEW_LETTER,), replaces=("surat",))) == [resubmitted]
+    assert decide_facts(state, ResubmitRequest(documents=(NEW_LETTER,))) == [resubmitted]
+    assert decide_facts(state, ResubmitRequest(documents=(NEW_LETTER,), replaces=("surat",))) == [resubmitted]
 
 
 def test_only_what_is_given_changes():
     state = given(INTAKE, submitted, returned_for(ChecklistItem.FORM))
-    [fact] = decided(state, ResubmitRequest(position="Analis Transportasi", phone="0811"))
+    [fact] = decide_facts(state, ResubmitRequest(position="Analis Transportasi", phone="0811"))
     assert fact == resubmitted.model_copy(
         update={
             "applicant": APPLICANT.model_copy(update={"position": "Analis Transportasi", "phone": "0811"}),
@@ -48,12 +48,12 @@ def test_only_what_is_given_changes():
 
 def test_a_corrected_number_brings_its_own_warnings():
     state = given(INTAKE, submitted, returned_for(ChecklistItem.FORM))
-    [fact] = decided(state, ResubmitRequest(employee_number="198502142010011001", warnings=()))
+    [fact] = decide_facts(state, ResubmitRequest(employee_number="198502142010011001", warnings=()))
     assert isinstance(fact, i.RequestResubmitted)
     assert (fact.applicant.employee_number, fact.warnings) == ("198502142010011001", ())
 
 
-ATTENDED: list[tuple[ChecklistItem, ResubmitRequest]] = [
+ADDRESSED: list[tuple[ChecklistItem, ResubmitRequest]] = [
     (ChecklistItem.FORM, ResubmitRequest(name="Rahmat Misal")),
     (ChecklistItem.FORM, ResubmitRequest(description="Data trayek dan jadwal.")),
     (ChecklistItem.LETTER, ResubmitRequest(documents=(NEW_LETTER,))),
@@ -65,7 +65,7 @@ ATTENDED: list[tuple[ChecklistItem, ResubmitRequest]] = [
     (ChecklistItem.DOCUMENTS, ResubmitRequest(documents=(NEW_DATASET,))),
     (ChecklistItem.DOCUMENTS, ResubmitRequest(documents=(NEW_DATASET,), replaces=("kamus-data",))),
 ]
-UNTOUCHED: list[tuple[ChecklistItem, ResubmitRequest]] = [
+NOT_ADDRESSED: list[tuple[ChecklistItem, ResubmitRequest]] = [
     *((item, ResubmitRequest()) for item in ChecklistItem),
     (ChecklistItem.FORM, ResubmitRequest(documents=(NEW_DATASET,))),
     (ChecklistItem.FORM, ResubmitRequest(name=APPLICANT.name)),
@@ -77,24 +77,24 @@ UNTOUCHED: list[tuple[ChecklistItem, ResubmitRequest]] = [
 ]
 
 
-@pytest.mark.parametrize(("item", "command"), ATTENDED)
+@pytest.mark.parametrize(("item", "command"), ADDRESSED)
 def test_a_failed_item_is_attended_to_by_what_it_is_about(item: ChecklistItem, command: ResubmitRequest):
-    [fact] = decided(given(INTAKE, submitted, returned_for(item)), command)
+    [fact] = decide_facts(given(INTAKE, submitted, returned_for(item)), command)
     assert isinstance(fact, i.RequestResubmitted)
     assert fact.round == 2
 
 
-@pytest.mark.parametrize(("item", "command"), UNTOUCHED)
+@pytest.mark.parametrize(("item", "command"), NOT_ADDRESSED)
 def test_a_failed_item_that_nothing_was_done_about_is_named(item: ChecklistItem, command: ResubmitRequest):
-    refusal = refused(INTAKE, given(INTAKE, submitted, returned_for(item)), command)
+    refusal = refusal_of(INTAKE, given(INTAKE, submitted, returned_for(item)), command)
     assert (refusal.code, refusal.facts) == ("item_untouched", {"items": (item,)})
 
 
 def test_every_failed_item_counts():
     state = given(INTAKE, submitted, returned_for(ChecklistItem.LETTER, ChecklistItem.DOCUMENTS))
-    refusal = refused(INTAKE, state, ResubmitRequest(documents=(NEW_LETTER,)))
+    refusal = refusal_of(INTAKE, state, ResubmitRequest(documents=(NEW_LETTER,)))
     assert refusal.facts == {"items": (ChecklistItem.DOCUMENTS,)}
-    [fact] = decided(state, ResubmitRequest(documents=(NEW_LETTER, NEW_DATASET), replaces=("kamus-data", "alur")))
+    [fact] = decide_facts(state, ResubmitRequest(documents=(NEW_LETTER, NEW_DATASET), replaces=("kamus-data", "alur")))
     assert isinstance(fact, i.RequestResubmitted)
     assert [(document.id, document.round) for document in fact.documents] == [("surat-baru", 2), ("kamus-data-baru", 2)]
     assert fact.replaced == ("surat", "kamus-data", "alur")
@@ -105,29 +105,31 @@ def test_every_failed_item_counts():
     [
         (ResubmitRequest(documents=(NEW_LETTER,), replaces=("entah",)), "document_unknown"),
         (ResubmitRequest(letter_number="2", replaces=("surat",)), "letter_missing"),
-        (ResubmitRequest(documents=(NEW_LETTER, paper("x", DocumentKind.LETTER))), "letters_many"),
+        (ResubmitRequest(documents=(NEW_LETTER, document_ref("x", DocumentKind.LETTER))), "letters_many"),
         (ResubmitRequest(documents=(NEW_LETTER,), replaces=("kamus-data", "alur")), "requirements_missing"),
         (
-            ResubmitRequest(documents=(NEW_LETTER, *(paper(f"p{n}", DocumentKind.REQUIREMENT) for n in range(9)))),
+            ResubmitRequest(
+                documents=(NEW_LETTER, *(document_ref(f"p{n}", DocumentKind.REQUIREMENT) for n in range(9)))
+            ),
             "requirements_many",
         ),
         (ResubmitRequest(documents=(NEW_LETTER,), letter_date=date(2026, 11, 24)), "letter_in_future"),
     ],
 )
 def test_what_is_left_must_still_be_a_request(command: ResubmitRequest, code: str):
-    assert refused(INTAKE, given(INTAKE, submitted, returned), command).code == code
+    assert refusal_of(INTAKE, given(INTAKE, submitted, returned), command).code == code
 
 
 def test_a_replaced_document_can_neither_be_replaced_again_nor_opened():
     state = given(INTAKE, submitted, returned, resubmitted, returned_for(ChecklistItem.LETTER, round=2))
-    again = ResubmitRequest(documents=(paper("x", DocumentKind.LETTER),), replaces=("surat",))
-    assert refused(INTAKE, state, again).code == "document_unknown"
+    again = ResubmitRequest(documents=(document_ref("x", DocumentKind.LETTER),), replaces=("surat",))
+    assert refusal_of(INTAKE, state, again).code == "document_unknown"
     assert queries.document(state, "surat") is None
     assert queries.document(state, "surat-baru")
 
 
 def test_a_return_of_the_second_round_opens_a_third():
     state = given(INTAKE, submitted, returned, resubmitted, returned_for(ChecklistItem.DOCUMENTS, round=2))
-    [fact] = decided(state, ResubmitRequest(documents=(NEW_DATASET,)))
+    [fact] = decide_facts(state, ResubmitRequest(documents=(NEW_DATASET,)))
     assert isinstance(fact, i.RequestResubmitted)
     assert fact.round == 3

@@ -5,8 +5,8 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 
 from services.notification.domain import (
-    AT_ONCE,
-    CLAIM,
+    CLAIM_DURATION,
+    IMMEDIATELY,
     EndSending,
     FireReminder,
     ResendMessage,
@@ -22,7 +22,7 @@ from shared.contracts.facts import Fact
 from shared.contracts.intake import RequestExpired, RequestWithdrawn, TrackingLinkRequested
 from shared.contracts.notification import MessageOutcome, ReminderFellDue, ResendRequested, SendingEnded, SendingStarted
 from tests.domain import intake_story as tale
-from tests.domain.given import NOON, fold, given, refused, story
+from tests.domain.given import NOON, events_from, fold, given, refusal_of
 
 LEDGER = decider()
 ADMIN = tale.HASAN
@@ -87,13 +87,13 @@ def test_who_rejected_learns_that_the_applicant_withdrew_first() -> None:
 
 def test_every_letter_is_due_at_once_and_sent_once() -> None:
     state = given(LEDGER, tale.submitted)
-    assert due_at(state) == AT_ONCE
+    assert due_at(state) == IMMEDIATELY
     [claim] = LEDGER.decide(state, StartSending(), NOON)
     assert isinstance(claim, SendingStarted)
     assert len(claim.messages) == 2
-    claimed = fold(LEDGER, story(tale.submitted, claim))
+    claimed = fold(LEDGER, events_from(tale.submitted, claim))
     assert LEDGER.decide(claimed, StartSending(), NOON) == []
-    assert due_at(claimed) == NOON + CLAIM
+    assert due_at(claimed) == NOON + CLAIM_DURATION
 
 
 def test_a_sent_letter_is_never_due_again() -> None:
@@ -117,8 +117,8 @@ def test_a_letter_that_failed_for_now_is_tried_again_when_its_pause_is_over() ->
 def test_a_claim_that_ran_out_is_taken_up_by_somebody_else() -> None:
     state = given(LEDGER, tale.submitted)
     [claim] = LEDGER.decide(state, StartSending(), NOON)
-    claimed = fold(LEDGER, story(tale.submitted, claim))
-    assert LEDGER.decide(claimed, StartSending(), NOON + CLAIM) != []
+    claimed = fold(LEDGER, events_from(tale.submitted, claim))
+    assert LEDGER.decide(claimed, StartSending(), NOON + CLAIM_DURATION) != []
 
 
 def test_an_administrator_may_send_a_letter_again() -> None:
@@ -126,8 +126,8 @@ def test_an_administrator_may_send_a_letter_again() -> None:
     [fact] = LEDGER.decide(state, ResendMessage(ids[0], ADMIN), NOON)
     assert fact == ResendRequested(message=ids[0], by=ADMIN)
     queued = given(LEDGER, tale.submitted)
-    assert refused(LEDGER, queued, ResendMessage(queued.messages[0].id, ADMIN)).code == "being_sent"
-    assert refused(LEDGER, queued, ResendMessage("none", ADMIN)).code == "message_unknown"
+    assert refusal_of(LEDGER, queued, ResendMessage(queued.messages[0].id, ADMIN)).code == "being_sent"
+    assert refusal_of(LEDGER, queued, ResendMessage("none", ADMIN)).code == "message_unknown"
 
 
 def test_reminders_are_sent_on_their_days_while_the_request_waits() -> None:
@@ -138,7 +138,7 @@ def test_reminders_are_sent_on_their_days_while_the_request_waits() -> None:
     morning = datetime(2026, 11, 29, 23, 0, tzinfo=UTC)
     [fact] = LEDGER.decide(state, first, morning)
     assert fact == ReminderFellDue(reminder=first.reminder)
-    reminded = fold(LEDGER, story(tale.submitted, returned, fact))
+    reminded = fold(LEDGER, events_from(tale.submitted, returned, fact))
     assert ("reminder_return", "applicant") in told(reminded)
     assert on_due(reminded) == [second]
 
@@ -168,7 +168,7 @@ def sent(status: str, retry_at: datetime | None = None) -> tuple[State, tuple[st
         MessageOutcome.model_validate({"message": message, "status": status, "retry_at": retry_at})
         for message in claim.messages
     )
-    return fold(LEDGER, story(tale.submitted, claim, SendingEnded(outcomes=outcomes))), claim.messages
+    return fold(LEDGER, events_from(tale.submitted, claim, SendingEnded(outcomes=outcomes))), claim.messages
 
 
 @pytest.mark.parametrize("path", tale.PATHS.values(), ids=tale.PATHS.keys())

@@ -26,7 +26,7 @@ from shared.contracts.notification import (
     SendingStarted,
 )
 from tests.domain import intake_story as tale
-from tests.domain.given import NOON, fold, refused, story
+from tests.domain.given import NOON, events_from, fold, refusal_of
 
 LEDGER = decider()
 DAY_5, DAY_8, LAST_DAY = date(2026, 11, 30), date(2026, 12, 3), date(2026, 12, 7)
@@ -51,7 +51,7 @@ class Ledger:
 
     @property
     def state(self) -> State:
-        return fold(LEDGER, story(*self.facts))
+        return fold(LEDGER, events_from(*self.facts))
 
     def happens(self, fact: Fact) -> None:
         self.facts.append(fact)
@@ -158,9 +158,9 @@ def test_a_reminder_of_what_is_over_cannot_be_sent_again():
     [reminder] = [message.id for message in ledger.state.messages if message.kind == "reminder_return"]
     again = ResendMessage(reminder, tale.HASAN)
     assert LEDGER.decide(ledger.state, again, nine(DAY_5)) != []
-    assert refused(LEDGER, ledger.state, again, nine(date(2026, 12, 8))).code == "superseded"
+    assert refusal_of(LEDGER, ledger.state, again, nine(date(2026, 12, 8))).code == "superseded"
     ledger.happens(EXPIRED)
-    assert refused(LEDGER, ledger.state, again, nine(DAY_5)).code == "superseded"
+    assert refusal_of(LEDGER, ledger.state, again, nine(DAY_5)).code == "superseded"
 
 
 def test_the_log_says_which_reminders_were_dropped():

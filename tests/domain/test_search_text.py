@@ -11,7 +11,15 @@ from hypothesis import strategies as some
 from services.assignment.queries import find_requests as find_assignments
 from services.assignment.queries import find_work
 from services.verification.queries import find_requests
-from shared.search_text import LONGEST_QUERY, LONGEST_TEXT, MAX_WORDS, folded, query_words, request_text, searchable
+from shared.search_text import (
+    MAX_QUERY_LENGTH,
+    MAX_TEXT_LENGTH,
+    MAX_WORDS,
+    build_search_text,
+    fold_text,
+    normalize_query,
+    request_search_text,
+)
 from tests.domain.intake_story import APPLICANT, DEWI, SUBMIT
 
 APOSTROPHES = "'\u2019\u2018\u02bb\u02bc`\u00b4\u2032"
@@ -19,7 +27,7 @@ APOSTROPHES = "'\u2019\u2018\u02bb\u02bc`\u00b4\u2032"
 
 @pytest.mark.parametrize("apostrophe", APOSTROPHES)
 def test_every_kind_of_apostrophe_is_the_same_and_none_is_too(apostrophe: str):
-    assert folded(f"Jum{apostrophe}at") == folded("Jumat") == "jumat"
+    assert fold_text(f"Jum{apostrophe}at") == fold_text("Jumat") == "jumat"
 
 
 @pytest.mark.parametrize(
@@ -40,30 +48,30 @@ def test_every_kind_of_apostrophe_is_the_same_and_none_is_too(apostrophe: str):
     ],
 )
 def test_accents_case_width_hyphens_and_invisible_marks_do_not_count(written: str, asked: str):
-    assert query_words(asked) == folded(written)
+    assert normalize_query(asked) == fold_text(written)
 
 
 def test_a_request_is_found_by_seven_things():
-    text = request_text("INT-2026-000001", APPLICANT, SUBMIT.letter, "Data trayek\ndihubungkan.", DEWI)
+    text = request_search_text("INT-2026-000001", APPLICANT, SUBMIT.letter, "Data trayek\ndihubungkan.", DEWI)
     found = [text, APPLICANT.name, APPLICANT.unit, APPLICANT.email, SUBMIT.letter.number, "Trayek", DEWI.name]
-    assert all(folded(one) in text for one in ["INT-2026-000001", *found])
+    assert all(fold_text(one) in text for one in ["INT-2026-000001", *found])
 
 
 def test_a_long_description_is_searched_as_far_as_there_is_room_and_the_number_always():
-    text = searchable("INT-2026-000001", "\ufdfa" * 5000)
-    assert len(text) == LONGEST_TEXT
+    text = build_search_text("INT-2026-000001", "\ufdfa" * 5000)
+    assert len(text) == MAX_TEXT_LENGTH
     assert text.startswith("int-2026-000001 ")
 
 
 def test_a_query_is_bounded_and_says_each_word_once():
-    assert query_words("a b a") == "a b"
-    assert len(query_words(" ".join(map(str, range(500)))).split()) <= MAX_WORDS
-    assert len(query_words("x" * 10_000)) == LONGEST_QUERY
+    assert normalize_query("a b a") == "a b"
+    assert len(normalize_query(" ".join(map(str, range(500)))).split()) <= MAX_WORDS
+    assert len(normalize_query("x" * 10_000)) == MAX_QUERY_LENGTH
 
 
 def test_a_query_of_nothing_but_marks_finds_nothing_and_a_blank_one_asks_nothing():
-    assert query_words(" \u2019 ") == "\u2019"
-    assert query_words("  ") == ""
+    assert normalize_query(" \u2019 ") == "\u2019"
+    assert normalize_query("  ") == ""
 
 
 def test_every_list_folds_what_it_is_asked():
@@ -77,9 +85,9 @@ def test_every_list_folds_what_it_is_asked():
 
 @given(some.text(max_size=80))
 def test_what_was_folded_is_folded(text: str):
-    assert folded(folded(text)) == folded(text)
+    assert fold_text(fold_text(text)) == fold_text(text)
 
 
 @given(some.text(max_size=80))
 def test_composed_and_decomposed_text_are_the_same(text: str):
-    assert folded(unicodedata.normalize("NFC", text)) == folded(unicodedata.normalize("NFD", text))
+    assert fold_text(unicodedata.normalize("NFC", text)) == fold_text(unicodedata.normalize("NFD", text))

@@ -14,17 +14,17 @@ from services.verification.domain import (
     Rules,
     State,
     VerifyRequest,
+    checklist_refusals,
     decider,
-    shortcomings,
-    verify_by,
+    verification_due,
 )
 from services.verification.queries import document, find_requests, full, item, line
 from shared.calendar import WorkingCalendar
 from shared.contracts.course import Status
 from shared.contracts.facts import ChecklistItem, Fact, Staff, Verdict
 from shared.contracts.verification import RejectionRecommended, RequestReturned, RequestVerified
-from shared.runtime.execution import Kept
-from tests.domain.given import NOON, REQUEST, crossings, fold, given, refused, story
+from shared.runtime.execution import Loaded
+from tests.domain.given import NOON, REQUEST, events_from, fold, given, interleavings, refusal_of
 from tests.domain.intake_story import (
     ALL_OK,
     ASSIGNED,
@@ -62,12 +62,12 @@ def state_after(*facts: Fact) -> State:
     return given(VERIFICATION, *facts)
 
 
-def kept(*facts: Fact) -> Kept[State]:
-    return Kept(REQUEST, len(facts), state_after(*facts))
+def loaded(*facts: Fact) -> Loaded[State]:
+    return Loaded(REQUEST, len(facts), state_after(*facts))
 
 
 def refusal(command: Any, *facts: Fact) -> str:
-    return refused(VERIFICATION, state_after(*facts), command).code
+    return refusal_of(VERIFICATION, state_after(*facts), command).code
 
 
 def test_a_complete_request_is_verified():
@@ -85,7 +85,7 @@ def test_verdicts_are_published_in_the_order_of_the_checklist():
 @pytest.mark.parametrize("missing", range(len(ALL_OK)))
 def test_every_item_needs_a_verdict(missing: int):
     some = ALL_OK[:missing] + ALL_OK[missing + 1 :]
-    refusal = refused(VERIFICATION, state_after(submitted), VerifyRequest(NURLAILA, some, KNOWN))
+    refusal = refusal_of(VERIFICATION, state_after(submitted), VerifyRequest(NURLAILA, some, KNOWN))
     assert (refusal.code, refusal.facts["items"]) == ("items_missing", (ALL_OK[missing].item,))
 
 
@@ -95,17 +95,19 @@ def test_a_decision_may_name_the_round_that_was_looked_at_and_is_good_for_that_a
     assert VERIFICATION.decide(first, replace(command, round=1), NOON)
     assert VERIFICATION.decide(second, replace(command, round=2), NOON)
     assert VERIFICATION.decide(second, command, NOON)
-    late = refused(VERIFICATION, second, replace(command, round=1))
+    late = refusal_of(VERIFICATION, second, replace(command, round=1))
     assert (late.code, late.facts["status"], late.facts["event"]) == ("moved_on", "submitted", "RequestResubmitted")
 
 
 def test_everything_that_keeps_findings_from_becoming_a_decision_is_told_at_once():
     bare = Verdict(item=ChecklistItem.LETTER, ok=False)
-    told = [refusal.code for refusal in shortcomings(state_after(submitted), VerifyRequest(NURLAILA, (bare,)))]
+    told = [refusal.code for refusal in checklist_refusals(state_after(submitted), VerifyRequest(NURLAILA, (bare,)))]
     assert told == ["items_missing", "note_missing", "item_failed", "warning_open"]
-    told = [refusal.code for refusal in shortcomings(state_after(submitted), ReturnRequest(NURLAILA, (bare,)))]
+    told = [refusal.code for refusal in checklist_refusals(state_after(submitted), ReturnRequest(NURLAILA, (bare,)))]
     assert told == ["items_missing", "note_missing"]
-    assert shortcomings(state_after(submitted), VERIFY) == shortcomings(state_after(submitted), RETURN) == []
+    assert (
+        checklist_refusals(state_after(submitted), VERIFY) == checklist_refusals(state_after(submitted), RETURN) == []
+    )
 
 
 def test_an_item_is_judged_once():
@@ -119,8 +121,8 @@ def test_a_request_with_a_failed_item_is_not_verified():
 
 
 def test_a_warning_must_be_acknowledged():
-    unseen = refused(VERIFICATION, state_after(submitted), VerifyRequest(NURLAILA, ALL_OK))
-    assert (unseen.code, unseen.facts["warnings"]) == ("warning_open", KNOWN)
+    unvisited_pages = refusal_of(VERIFICATION, state_after(submitted), VerifyRequest(NURLAILA, ALL_OK))
+    assert (unvisited_pages.code, unvisited_pages.facts["warnings"]) == ("warning_open", KNOWN)
 
 
 def test_a_warning_is_no_obstacle_to_a_return():
@@ -151,7 +153,7 @@ def test_a_return_needs_a_failed_item():
 
 def test_a_failed_item_needs_a_note():
     bare = tuple(Verdict(item=v.item, ok=v.ok, note="  ") for v in LETTER_FAILED)
-    refusal = refused(VERIFICATION, state_after(submitted), ReturnRequest(NURLAILA, bare))
+    refusal = refusal_of(VERIFICATION, state_after(submitted), ReturnRequest(NURLAILA, bare))
     assert (refusal.code, refusal.facts["items"]) == ("note_missing", (ChecklistItem.LETTER,))
 
 
@@ -159,7 +161,7 @@ def test_an_officer_may_recommend_rejection_once_a_round():
     assert VERIFICATION.decide(state_after(submitted), RECOMMEND, NOON) == [
         RejectionRecommended(round=1, reason="Di luar lingkup.", by=NURLAILA)
     ]
-    again = refused(VERIFICATION, state_after(submitted, recommended), RecommendRejection(SAMSUL, "Sama."))
+    again = refusal_of(VERIFICATION, state_after(submitted, recommended), RecommendRejection(SAMSUL, "Sama."))
     assert (again.code, again.facts["by"]) == ("already_recommended", NURLAILA.name)
     assert VERIFICATION.decide(state_after(submitted, recommended, returned, resubmitted), RECOMMEND, NOON)
 
@@ -175,20 +177,20 @@ def test_a_recommendation_does_not_end_the_check():
 @pytest.mark.parametrize("status", [status for status in Status if status is not Status.SUBMITTED])
 @pytest.mark.parametrize("command", [VERIFY, RETURN, RECOMMEND])
 def test_only_a_submitted_request_is_judged(status: Status, command: Any):
-    refusal = refused(VERIFICATION, state_after(*PATHS[status]), command)
+    refusal = refusal_of(VERIFICATION, state_after(*PATHS[status]), command)
     assert (refusal.code, refusal.facts["status"]) == ("moved_on", status)
 
 
 @pytest.mark.parametrize("command", [VERIFY, RETURN, RECOMMEND])
 def test_the_second_of_two_officers_learns_who_was_first_and_when(command: Any):
-    refusal = refused(VERIFICATION, state_after(submitted, verified), command)
+    refusal = refusal_of(VERIFICATION, state_after(submitted, verified), command)
     first = {"by": "Nurlaila Ibarat", "at": NOON + timedelta(minutes=1), "event": "RequestVerified"}
     assert refusal.facts == {"status": Status.VERIFIED, **first}
 
 
 def test_an_officer_too_late_learns_of_the_withdrawal_and_not_of_what_it_beat():
-    events = story(submitted, withdrawn, verified)
-    refusal = refused(VERIFICATION, fold(VERIFICATION, events), RETURN)
+    events = events_from(submitted, withdrawn, verified)
+    refusal = refusal_of(VERIFICATION, fold(VERIFICATION, events), RETURN)
     assert (refusal.facts["status"], refusal.facts["event"]) == (Status.WITHDRAWN, "RequestWithdrawn")
 
 
@@ -206,8 +208,8 @@ def test_the_name_of_who_judged_the_present_round_is_known():
 
 @pytest.mark.parametrize("lines", [((withdrawn,), (verified,), (rejected,)), ((withdrawn,), (returned,), (rejected,))])
 def test_facts_that_cross_leave_the_same_state_in_any_order(lines: tuple[tuple[Fact, ...], ...]):
-    first, *events = story(submitted, *(fact for line in lines for fact in line))
-    states = [fold(VERIFICATION, [first, *order]) for order in crossings(*([event] for event in events))]
+    first, *events = events_from(submitted, *(fact for line in lines for fact in line))
+    states = [fold(VERIFICATION, [first, *order]) for order in interleavings(*([event] for event in events))]
     assert states[0].status is Status.WITHDRAWN
     assert all(state == states[0] for state in states)
 
@@ -217,47 +219,47 @@ def test_answers_to_the_survey_are_not_kept():
 
 
 def test_the_internal_target_is_one_working_day_from_the_present_round_and_stops_with_the_check():
-    assert verify_by(state_after(submitted), RULES) == date(2026, 11, 24)
-    assert verify_by(state_after(submitted, returned), RULES) is None
-    *_, later = story(submitted, returned, resubmitted, start=NOON + timedelta(days=2))
-    again = fold(VERIFICATION, [*story(submitted, returned), later])
-    assert verify_by(again, RULES) == date(2026, 11, 26)
+    assert verification_due(state_after(submitted), RULES) == date(2026, 11, 24)
+    assert verification_due(state_after(submitted, returned), RULES) is None
+    *_, later = events_from(submitted, returned, resubmitted, start=NOON + timedelta(days=2))
+    again = fold(VERIFICATION, [*events_from(submitted, returned), later])
+    assert verification_due(again, RULES) == date(2026, 11, 26)
 
 
 def test_a_request_is_overdue_from_the_day_after_the_target():
-    assert not item(kept(submitted), date(2026, 11, 24), RULES)["overdue"]
-    assert item(kept(submitted), date(2026, 11, 25), RULES)["overdue"]
-    assert not item(kept(submitted, returned), date(2027, 1, 1), RULES)["overdue"]
+    assert not item(loaded(submitted), date(2026, 11, 24), RULES)["overdue"]
+    assert item(loaded(submitted), date(2026, 11, 25), RULES)["overdue"]
+    assert not item(loaded(submitted, returned), date(2027, 1, 1), RULES)["overdue"]
 
 
 def test_a_line_says_how_many_working_days_late_it_is_and_until_when_the_applicant_has():
-    assert line(kept(submitted), date(2026, 11, 24), RULES)["late"] is False
+    assert line(loaded(submitted), date(2026, 11, 24), RULES)["late"] is False
     friday, saturday = date(2026, 11, 27), date(2026, 11, 28)
     for day in (friday, saturday):
-        shown = line(kept(submitted), day, RULES)
+        shown = line(loaded(submitted), day, RULES)
         assert (shown["due"], shown["late"], shown["late_days"]) == (date(2026, 11, 24), True, 3), day
-    shown = line(kept(submitted, returned), date(2027, 1, 1), RULES)
+    shown = line(loaded(submitted, returned), date(2027, 1, 1), RULES)
     assert (shown["due"], shown["late"]) == (returned.respond_by, False)
-    assert line(kept(submitted, withdrawn), TODAY, RULES)["due"] is None
+    assert line(loaded(submitted, withdrawn), TODAY, RULES)["due"] is None
 
 
 def test_the_list_masks_the_employee_number_and_the_request_shows_it():
-    assert item(kept(submitted), TODAY, RULES)["employee_number"] == "198502** ****** * ***"
-    assert full(kept(submitted), TODAY, RULES)["employee_number"] == "198502302010011001"
+    assert item(loaded(submitted), TODAY, RULES)["employee_number"] == "198502** ****** * ***"
+    assert full(loaded(submitted), TODAY, RULES)["employee_number"] == "198502302010011001"
 
 
 def test_a_list_item_has_the_shape_that_the_api_promises():
     promised = "id number status version name unit scope round submitted_at target_date overdue lead percent warnings"
-    assert set(promised.split()) <= item(kept(submitted), TODAY, RULES).keys()
+    assert set(promised.split()) <= item(loaded(submitted), TODAY, RULES).keys()
 
 
 def test_how_the_work_goes_on_is_seen_in_the_list():
-    line = item(kept(*ASSIGNED, started, progressed), TODAY, RULES)
+    line = item(loaded(*ASSIGNED, started, progressed), TODAY, RULES)
     assert (line["lead"], line["percent"], line["target_date"]) == ("dewi", 40, assigned.target_date)
 
 
 def test_the_request_tells_checklist_warnings_and_history_in_words():
-    shown = full(kept(submitted, recommended), TODAY, RULES)
+    shown = full(loaded(submitted, recommended), TODAY, RULES)
     assert [line["item"] for line in shown["checklist"]] == list(ChecklistItem)
     assert shown["warnings"][0]["code"] == "birth_date"
     assert "kalender" in shown["warnings"][0]["message"]
@@ -266,7 +268,7 @@ def test_the_request_tells_checklist_warnings_and_history_in_words():
 
 
 def test_the_store_key_of_a_document_is_not_told():
-    shown = full(kept(*DELIVERED), TODAY, RULES)["documents"]
+    shown = full(loaded(*DELIVERED), TODAY, RULES)["documents"]
     assert {line["id"] for line in shown} == {"surat", "kamus-data", "alur", "laporan", "bast"}
     assert all("key" not in line for line in shown)
 
@@ -281,7 +283,7 @@ def test_a_request_is_found_by_what_the_queue_filters_by():
     assert str(columns["search"]).startswith("int-2026-000001 rahmat contoh dinas perhubungan rahmat@dishub.example ")
     assert columns["due"] == "2026-11-24"
     assert VERIFICATION.columns(state_after(submitted, withdrawn))["open"] == 0
-    assert set(columns) == {column.name for column in VERIFICATION.indexed}
+    assert set(columns) == {column.name for column in VERIFICATION.indexed_columns}
     wanted = find_requests(status="submitted", unit="Dinas Perhubungan", scope="data", search="RAHMAT", open_only=True)
     assert {name: columns[name] for name in wanted.where} == wanted.where
     assert wanted.search in str(columns["search"])

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tests.engines import kafka, minio, mongo, versitygw
-from tests.engines.engine import Unavailable, required, say
+from tests.engines.engine import EngineUnavailable, required, say
 
 ENGINES = {
     "SIMPUL_KAFKA": kafka,
@@ -47,7 +47,7 @@ def fetch() -> list[str]:
             continue
         try:
             place = engine.find()
-        except Unavailable as reason:
+        except EngineUnavailable as reason:
             say(f"{name}: cannot be had: {reason}")
             missing.append(name)
             continue
@@ -61,7 +61,7 @@ def run(words: Sequence[str]) -> int:
         folder = Path(running.enter_context(tempfile.TemporaryDirectory(prefix="simpul-engines-")))
         addresses = {}
         for setting, engine in ENGINES.items():
-            with contextlib.suppress(Unavailable):
+            with contextlib.suppress(EngineUnavailable):
                 addresses[setting] = running.enter_context(engine.running(folder / setting.lower()))
         say(f"{len(addresses)} of {len(ENGINES)} engines run")
         command = [sys.executable, "-m", "pytest", "-q", "-n", "2", "--dist", "loadfile", *words]

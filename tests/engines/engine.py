@@ -17,12 +17,12 @@ from typing import NoReturn
 
 import pytest
 
-POLL = 0.05
+POLL_SECONDS = 0.05
 WATCH = 'read _; kill -s KILL -- "-$0"'
 """Waits until whoever started the engine is gone, however that ended, and then ends the engine too."""
 
 
-class Unavailable(Exception):
+class EngineUnavailable(Exception):
     """An engine cannot be had; the text is the one line that says what is skipped and why."""
 
 
@@ -36,7 +36,7 @@ def required() -> bool:
     return os.environ.get("SIMPUL_ENGINES") == "required"
 
 
-def skip(reason: Unavailable) -> NoReturn:
+def skip(reason: EngineUnavailable) -> NoReturn:
     """Skip the test with the one line, or fail it where engines are required."""
     if required():
         pytest.fail(f"SIMPUL_ENGINES=required, but {reason}", pytrace=False)
@@ -82,12 +82,12 @@ def run(
             check=False,
         )
     except FileNotFoundError as error:
-        raise Unavailable(f"{command[0]} is not installed") from error
+        raise EngineUnavailable(f"{command[0]} is not installed") from error
     except subprocess.TimeoutExpired as error:
-        raise Unavailable(f"{command[0]} took more than {seconds:.0f} s") from error
+        raise EngineUnavailable(f"{command[0]} took more than {seconds:.0f} s") from error
     if done.returncode != 0:
         last = (done.stderr or done.stdout).strip().splitlines()[-1:] or ["no word"]
-        raise Unavailable(f"{command[0]} failed: {last[0][:200]}")
+        raise EngineUnavailable(f"{command[0]} failed: {last[0][:200]}")
 
 
 def free_port() -> int:
@@ -108,14 +108,14 @@ def wait_until(ready: Callable[[], bool], seconds: float, what: str, alive: Call
     deadline = time.monotonic() + seconds
     while not ready():
         if not alive():
-            raise Unavailable(f"{what} ended at its start")
+            raise EngineUnavailable(f"{what} ended at its start")
         if time.monotonic() > deadline:
-            raise Unavailable(f"{what} was not ready within {seconds:.0f} s")
-        time.sleep(POLL)
+            raise EngineUnavailable(f"{what} was not ready within {seconds:.0f} s")
+        time.sleep(POLL_SECONDS)
 
 
 @dataclass
-class Server:
+class EngineProcess:
     """One engine as a process of its own, with a fixed port and folder: it can be killed and started again.
 
     `ready` asks whether it serves; `ended` tidies up after the last stop. Its output is in `folder`/NAME.log.
@@ -169,8 +169,8 @@ class Server:
             wait_until(self.ready, self.seconds, self.name, lambda: self.alive)
         except BaseException as error:
             self.kill()
-            if isinstance(error, Unavailable):
-                raise Unavailable(f"{error}: {self._last_words()}") from error
+            if isinstance(error, EngineUnavailable):
+                raise EngineUnavailable(f"{error}: {self._last_words()}") from error
             raise
 
     def kill(self) -> None:
@@ -208,7 +208,7 @@ class Server:
 
 
 @contextlib.contextmanager
-def serving(server: Server) -> Iterator[Server]:
+def serving(server: EngineProcess) -> Iterator[EngineProcess]:
     """Start it, and stop it whatever happens."""
     server.start()
     try:
@@ -218,7 +218,7 @@ def serving(server: Server) -> Iterator[Server]:
 
 
 @contextlib.contextmanager
-def given_or_serving(setting: str, server: Callable[[], Server]) -> Iterator[str]:
+def given_or_serving(setting: str, server: Callable[[], EngineProcess]) -> Iterator[str]:
     """The address that this environment variable gives, or that of an engine started for as long as it is needed."""
     if given := os.environ.get(setting, ""):
         yield given

@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives import serialization
 
 
 @dataclass(frozen=True, slots=True)
-class Guard:
+class EngineAccess:
     """The account, what its topic, database and bucket are called, and what an engine shows to whoever comes.
 
     All files are PEM: `chain` is shown, `key` proves it, `certificate` is both in one, `authority` vouches for it.
@@ -38,10 +38,10 @@ class Guard:
         return self.folder / "authority.pem"
 
 
-def guard(folder: Path) -> Guard:
+def guard(folder: Path) -> EngineAccess:
     """A guard with a certificate for this machine, from an authority that nobody else knows."""
     folder.mkdir(parents=True, exist_ok=True)
-    made, authority = Guard(folder), trustme.CA()
+    made, authority = EngineAccess(folder), trustme.CA()
     leaf = authority.issue_cert("127.0.0.1")
     key, chain = _key_for_java(leaf), b"".join(blob.bytes() for blob in leaf.cert_chain_pems)
     made.authority.write_bytes(authority.cert_pem.bytes())

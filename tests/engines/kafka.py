@@ -14,8 +14,17 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 from aiokafka.protocol.admin import CreateAclsRequest
 
-from tests.engines.engine import Server, Unavailable, fetching, fetching_allowed, free_port, given_or_serving, run, say
-from tests.engines.guard import Guard
+from tests.engines.engine import (
+    EngineProcess,
+    EngineUnavailable,
+    fetching,
+    fetching_allowed,
+    free_port,
+    given_or_serving,
+    run,
+    say,
+)
+from tests.engines.guard import EngineAccess
 
 VERSION = "4.3.1"
 JARS = f"""<project xmlns="http://maven.apache.org/POM/4.0.0">
@@ -82,7 +91,7 @@ def find() -> Path:
         if (jars / f"kafka_2.13-{VERSION}.jar").exists():
             return jars
         if not fetching_allowed():
-            raise Unavailable("Kafka is not here; `make engines` fetches it with Maven (20 seconds, 44 MB, once)")
+            raise EngineUnavailable("Kafka is not here; `make engines` fetches it with Maven (20 seconds, 44 MB, once)")
         say(f"Fetching Apache Kafka {VERSION} (44 MB, once) ...")
         (folder / "pom.xml").write_text(JARS)
         draft = folder / f"{VERSION}.part"
@@ -92,7 +101,7 @@ def find() -> Path:
         return jars
 
 
-def server(folder: Path, guard: Guard | None = None) -> Server:
+def server(folder: Path, guard: EngineAccess | None = None) -> EngineProcess:
     """Kafka with its data in this folder, on ports of its own; formatted, not started yet. Its address is that of the guarded
     door, if there is one. Raises Unavailable."""
     jars, port = find(), free_port()
@@ -107,16 +116,16 @@ def server(folder: Path, guard: Guard | None = None) -> Server:
     properties.write_text(text)
     java = ["java", "-Xmx512m", "-XX:+UseSerialGC", "-cp", f"{jars}/*"]
     run([*java, "kafka.tools.StorageTool", "format", "-t", CLUSTER, "-c", str(properties), *accounts], seconds=60)
-    return Server(
+    return EngineProcess(
         name="kafka",
         address=f"127.0.0.1:{ports['guarded'] if guard else port}",
         command=[*java, "kafka.Kafka", str(properties)],
         folder=folder,
-        ready=lambda: answers(port) and (guard is None or _lets_in(port, guard)),
+        ready=lambda: answers(port) and (guard is None or _create_account(port, guard)),
     )
 
 
-def _lets_in(port: int, guard: Guard) -> bool:
+def _create_account(port: int, guard: EngineAccess) -> bool:
     """Allow the account what a service does: with topics and groups whose names begin with the guard's. True when that is done."""
 
     async def allow() -> bool:

@@ -16,8 +16,17 @@ from minio.credentials.providers import StaticProvider
 from minio.error import MinioAdminException
 from urllib3.exceptions import HTTPError
 
-from tests.engines.engine import Server, Unavailable, fetching, fetching_allowed, free_port, given_or_serving, run, say
-from tests.engines.guard import Guard
+from tests.engines.engine import (
+    EngineProcess,
+    EngineUnavailable,
+    fetching,
+    fetching_allowed,
+    free_port,
+    given_or_serving,
+    run,
+    say,
+)
+from tests.engines.guard import EngineAccess
 
 VERSION = "v0.0.0-20260212201848-7aac2a2c5b7c"
 KEY, SECRET = "simpul-tests", "only-for-the-tests-of-loopback"
@@ -32,7 +41,7 @@ def find() -> Path:
     return go_program("minio", f"github.com/minio/minio@{VERSION}", VERSION, "4 to 10 minutes")
 
 
-def server(folder: Path, guard: Guard | None = None) -> Server:
+def server(folder: Path, guard: EngineAccess | None = None) -> EngineProcess:
     """MinIO with its data in this folder, on a port of its own; not started yet. Guarded, it speaks TLS alone, and its address is
     that of an account for one bucket."""
     port = free_port()
@@ -41,20 +50,20 @@ def server(folder: Path, guard: Guard | None = None) -> Server:
     if guard is not None:
         address = f"https://{guard.user}:{guard.password}@127.0.0.1:{port}/{guard.name}"
         command += ["--certs-dir", str(_certificates(folder, guard))]
-    return Server(
+    return EngineProcess(
         name="minio",
         address=address,
         command=command,
         folder=folder,
         ready=lambda: (
-            answers(f"http://127.0.0.1:{port}/minio/health/ready") if guard is None else _lets_in(port, guard)
+            answers(f"http://127.0.0.1:{port}/minio/health/ready") if guard is None else _create_account(port, guard)
         ),
         # Its console would take a second port, and asking for updates the network.
         env={"MINIO_ROOT_USER": KEY, "MINIO_ROOT_PASSWORD": SECRET, "MINIO_BROWSER": "off", "MINIO_UPDATE": "off"},
     )
 
 
-def _certificates(folder: Path, guard: Guard) -> Path:
+def _certificates(folder: Path, guard: EngineAccess) -> Path:
     """The folder in which it looks for key and certificate under these names."""
     certificates = folder / "certificates"
     certificates.mkdir(parents=True)
@@ -63,7 +72,7 @@ def _certificates(folder: Path, guard: Guard) -> Path:
     return certificates
 
 
-def _lets_in(port: int, guard: Guard) -> bool:
+def _create_account(port: int, guard: EngineAccess) -> bool:
     """Make the account, with no right but to one bucket. True when it is there."""
     bucket = f"arn:aws:s3:::{guard.name}"
     rules = [{"Effect": "Allow", "Action": BUCKET_RIGHTS, "Resource": [bucket]}]
@@ -92,7 +101,7 @@ def go_program(name: str, package: str, version: str, duration: str) -> Path:
         if program.exists():
             return program
         if not fetching_allowed():
-            raise Unavailable(f"{name} is not here; `make engines` builds it ({duration}, once)")
+            raise EngineUnavailable(f"{name} is not here; `make engines` builds it ({duration}, once)")
         say(f"Building {name} {version} ({duration}, once) ...")
         run(["go", "install", package], seconds=1800, env={"GOBIN": str(program.parent), "GOFLAGS": ""})
         say(f"{name} is built: {program}")

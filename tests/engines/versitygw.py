@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.engines.engine import Server, free_port, given_or_serving
+from tests.engines.engine import EngineProcess, free_port, given_or_serving
 from tests.engines.minio import KEY, SECRET, answers, go_program
 
 VERSION = "v1.8.0"
@@ -17,11 +17,11 @@ def find() -> Path:
     return go_program("versitygw", f"github.com/versity/versitygw/cmd/versitygw@{VERSION}", VERSION, "2 to 4 minutes")
 
 
-def server(folder: Path) -> Server:
+def server(folder: Path) -> EngineProcess:
     """versitygw with its data in this folder, on a port of its own; not started yet."""
     port, data = free_port(), folder / "versitygw"
     data.mkdir(parents=True, exist_ok=True)
-    return Server(
+    return EngineProcess(
         name="versitygw",
         address=f"http://{KEY}:{SECRET}@127.0.0.1:{port}/documents",
         command=[str(find()), "--quiet", "--port", f"127.0.0.1:{port}", "posix", str(data)],

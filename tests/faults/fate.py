@@ -13,7 +13,7 @@ Result = TypeVar("Result")
 
 
 @dataclass
-class Odds:
+class FaultRates:
     """How likely each fault is at each of its occasions."""
 
     crash: float = 0.01
@@ -23,21 +23,23 @@ class Odds:
     repeat: float = 0.15
 
 
-NO_FAULTS = Odds(0, 0, 0, 0, 0)
+NO_FAULTS = FaultRates(0, 0, 0, 0, 0)
 
 
-class Fate:
+class FaultSchedule:
     def __init__(self, seed: int):
         self.random = random.Random(seed)
-        self.odds = self.random.choice((Odds(), Odds(0.03, 0.01, 0.01, 0.01, 0.3), Odds(0.002, 0.05, 0.08, 0.03, 0.1)))
+        self.odds = self.random.choice(
+            (FaultRates(), FaultRates(0.03, 0.01, 0.01, 0.01, 0.3), FaultRates(0.002, 0.05, 0.08, 0.03, 0.1))
+        )
         self.crashes_left = 6
         self.lost_answers: Counter[str] = Counter()
 
-    def relent(self) -> None:
+    def stop_faults(self) -> None:
         """From now on nothing goes wrong."""
         self.odds = NO_FAULTS
 
-    def strikes(self, probability: float) -> bool:
+    def occurs(self, probability: float) -> bool:
         return probability > 0 and self.random.random() < probability
 
     def delay(self) -> float:
@@ -46,10 +48,10 @@ class Fate:
         return 0.0 if luck < 0.5 else 0.02 * luck if luck < 0.95 else 1.5 * self.random.random()
 
 
-class Process:
+class SimulatedProcess:
     """One life of a service's process. A dead one is frozen: what it awaits never comes."""
 
-    def __init__(self, name: str, fate: Fate):
+    def __init__(self, name: str, fate: FaultSchedule):
         self.name, self.fate = name, fate
         self.died, self._never = asyncio.Event(), asyncio.Event()
 
@@ -61,7 +63,7 @@ class Process:
         fate = self.fate
         if (delay := fate.delay()) and not self.died.is_set():
             await asyncio.sleep(delay)
-        if fate.crashes_left and fate.strikes(fate.odds.crash) and not self.died.is_set():
+        if fate.crashes_left and fate.occurs(fate.odds.crash) and not self.died.is_set():
             fate.crashes_left -= 1
             self.die()
         if self.died.is_set():
@@ -71,16 +73,16 @@ class Process:
         """Do something elsewhere: it may fail, happen without an answer, or happen long after it was given up."""
         fate = self.fate
         await self.step()
-        if fate.strikes(fate.odds.unavailable):
+        if fate.occurs(fate.odds.unavailable):
             fate.lost_answers[self.name] += 1
             raise failure("unavailable")
-        if fate.strikes(fate.odds.late):
+        if fate.occurs(fate.odds.late):
             asyncio.get_running_loop().call_later(fate.random.random(), effect)
             fate.lost_answers[self.name] += 1
             raise failure("no answer yet")
         result = effect()
         await self.step()
-        if fate.strikes(fate.odds.answer_lost):
+        if fate.occurs(fate.odds.answer_lost):
             fate.lost_answers[self.name] += 1
             raise failure("answer lost")
         return result

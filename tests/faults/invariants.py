@@ -7,16 +7,16 @@ from collections.abc import AsyncIterator, Iterator
 from datetime import date
 from typing import Any, cast
 
-from services.notification.reminders import LAST_DAY
+from services.notification.reminders import LAST_DAY_FIELD
 from services.notification.state import State
 from shared.calendar import end_of_day
-from shared.contracts.envelope import Event, from_bytes
+from shared.contracts.envelope import Event, decode_event
 from shared.eventlog.port import EventLog
-from shared.runtime.rebuilding import Refold
+from shared.runtime.rebuilding import Rebuild
 from shared.storage.port import StateStore
-from tests.faults.fate import NO_FAULTS, Fate, Process
+from tests.faults.fate import NO_FAULTS, FaultSchedule, SimulatedProcess
 from tests.faults.memory import MemoryLog, MemoryStore
-from tests.faults.world import DECIDERS, SKEWS, World
+from tests.faults.world import DECIDERS, SKEWS, SimulatedSystem
 
 STEPS = {
     "RequestSubmitted": "submission",
@@ -37,9 +37,9 @@ STEPS = {
 }
 
 
-async def complaints(world: World) -> list[str]:
+async def complaints(world: SimulatedSystem) -> list[str]:
     """What is wrong, in sentences; none if all is well."""
-    events = [from_bytes(record.value) for record in world.tape.records]
+    events = [decode_event(record.value) for record in world.tape.records]
     once = list({event.id: event for event in events}.values())
     return [
         *world.backwards,
@@ -87,7 +87,7 @@ def _decisions(events: list[Event]) -> Iterator[str]:
             yield f"{times} decisions about {step} {count}"
 
 
-def _answers(world: World, events: list[Event]) -> Iterator[str]:
+def _answers(world: SimulatedSystem, events: list[Event]) -> Iterator[str]:
     """Acknowledged implies logged, and nobody is told that what took place was refused."""
     caused = {event.causationid for event in events}
     for told in world.told:
@@ -97,7 +97,7 @@ def _answers(world: World, events: list[Event]) -> Iterator[str]:
             yield f"{told.service} refused ({told.refusal}) what took place"
 
 
-def _mail(world: World) -> Iterator[str]:
+def _mail(world: SimulatedSystem) -> Iterator[str]:
     """Each letter is handed over; a second copy has a crash or an unknown answer to excuse it."""
     folding = world.runtimes["notification"].executor.folding
     trouble = world.crashes["notification"] + world.fate.lost_answers["notification"]
@@ -113,16 +113,16 @@ def _mail(world: World) -> Iterator[str]:
         yield f"{len(extra)} letters were sent that nobody owes"
 
 
-def _late_reminders(world: World, state: State) -> Iterator[str]:
+def _late_reminders(world: SimulatedSystem, state: State) -> Iterator[str]:
     """Nobody is reminded of what time has decided; the clocks of two machines may be hours apart."""
     for message in state.messages:
-        if (last_day := LAST_DAY.get(message.kind)) is not None:
+        if (last_day := LAST_DAY_FIELD.get(message.kind)) is not None:
             over = end_of_day(date.fromisoformat(message.values[last_day])) + 2 * max(SKEWS)
             if any(at > over for at in world.office.taken_at[message.id]):
                 yield "a reminder was sent after the day on which time decides"
 
 
-def _agreement(world: World) -> Iterator[str]:
+def _agreement(world: SimulatedSystem) -> Iterator[str]:
     for request in world.requests:
         statuses = {}
         for name, disk in world.disks.items():
@@ -133,13 +133,13 @@ def _agreement(world: World) -> Iterator[str]:
             yield f"the services disagree: {statuses}"
 
 
-async def _folds(world: World) -> AsyncIterator[str]:
+async def _folds(world: SimulatedSystem) -> AsyncIterator[str]:
     """Every state is the fold of the log."""
-    calm = Fate(0)
+    calm = FaultSchedule(0)
     calm.odds = NO_FAULTS
     for name, decider in DECIDERS.items():
-        process = Process(name, calm)
+        process = SimulatedProcess(name, calm)
         store = cast(StateStore, MemoryStore(world.disks[name], process))
-        report = await Refold(decider, store, cast(EventLog, MemoryLog(world.tape, process))).compare()
+        report = await Rebuild(decider, store, cast(EventLog, MemoryLog(world.tape, process))).compare()
         if not report.clean:
             yield f"{name} is not the fold of the log: {report}"

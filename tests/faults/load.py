@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from services.cli.shapes import Application, Verdict
+from services.cli.shapes import RequestForm, Verdict
 from tests.journeys import papers
 
-FORM = Application(
+FORM = RequestForm(
     name="Rahmat Contoh",
     employee_number="19850214 201001 1 001",
     unit="Dinas Perhubungan",

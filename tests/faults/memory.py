@@ -8,42 +8,42 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TypeVar
 
-from shared.eventlog.port import Handle, LogUnavailable, Record
+from shared.eventlog.port import BatchHandler, LogRecord, LogUnavailable
 from shared.storage.port import (
     Column,
     DeadLetter,
-    Document,
-    Find,
-    Found,
     OutboxEntry,
-    Saved,
+    RecordPage,
+    RecordQuery,
+    SaveOutcome,
     Scalar,
+    StateRecord,
     StoreUnavailable,
     Write,
 )
-from tests.faults.fate import Process
+from tests.faults.fate import SimulatedProcess
 
 Result = TypeVar("Result")
 
 
 @dataclass
-class Disk:
+class ServiceStorage:
     """What outlives the processes of one service."""
 
-    indexed: tuple[Column, ...]
-    documents: dict[str, Document] = field(default_factory=dict)
+    indexed_columns: tuple[Column, ...]
+    documents: dict[str, StateRecord] = field(default_factory=dict)
     columns: dict[str, Mapping[str, Scalar]] = field(default_factory=dict)
     due: dict[str, datetime] = field(default_factory=dict)
     outbox: dict[str, OutboxEntry] = field(default_factory=dict)
-    letters: dict[str, DeadLetter] = field(default_factory=dict)
+    dead_letters: dict[str, DeadLetter] = field(default_factory=dict)
 
-    def save(self, write: Write) -> Saved:
+    def save(self, write: Write) -> SaveOutcome:
         document = write.document
         stored = self.documents.get(document.id)
         if (stored.version if stored else 0) != document.version - 1:
-            return Saved.CONFLICT
+            return SaveOutcome.CONFLICT
         if self._taken(write):
-            return Saved.TAKEN
+            return SaveOutcome.UNIQUE_VIOLATION
         # As from a disk, what comes back must not share anything that can change.
         self.documents[document.id] = replace(document, seen=dict(document.seen))
         self.columns[document.id] = dict(write.columns)
@@ -51,41 +51,41 @@ class Disk:
         if write.due_at is not None:
             self.due[document.id] = write.due_at
         self.outbox.update({entry.event_id: entry for entry in write.outbox})
-        return Saved.SAVED
+        return SaveOutcome.SAVED
 
     def _taken(self, write: Write) -> bool:
-        unique = [column.name for column in self.indexed if column.unique]
+        unique = [column.name for column in self.indexed_columns if column.unique]
         others = [columns for key, columns in self.columns.items() if key != write.document.id]
         return any(other[name] == write.columns[name] for other in others for name in unique)
 
     def letters_of(self, subject: str | None, states: Sequence[str]) -> list[DeadLetter]:
-        return [one for one in self.letters.values() if one.state in states and subject in (None, one.subject)]
+        return [one for one in self.dead_letters.values() if one.state in states and subject in (None, one.subject)]
 
     def first_parked(self, reason: str) -> list[DeadLetter]:
         first: dict[str, DeadLetter] = {}
-        for letter in self.letters_of(None, ("parked",)):
-            first.setdefault(letter.subject, letter)
-        return [letter for letter in first.values() if letter.reason == reason]
+        for dead_letter in self.letters_of(None, ("parked",)):
+            first.setdefault(dead_letter.subject, dead_letter)
+        return [dead_letter for dead_letter in first.values() if dead_letter.reason == reason]
 
-    def park(self, letters: Sequence[DeadLetter], only_behind: bool) -> bool:
-        if only_behind and not self.letters_of(letters[0].subject, ("parked",)):
+    def park(self, dead_letters: Sequence[DeadLetter], only_if_blocked: bool) -> bool:
+        if only_if_blocked and not self.letters_of(dead_letters[0].subject, ("parked",)):
             return False
-        for letter in letters:
-            self.letters.setdefault(letter.id, letter)
+        for dead_letter in dead_letters:
+            self.dead_letters.setdefault(dead_letter.id, dead_letter)
         return True
 
-    def settle(self, letter_id: str, discarded: bool) -> None:
-        letter = self.letters.get(letter_id)
-        if letter is None or letter.state != "parked":
+    def resolve(self, dead_letter_id: str, discarded: bool) -> None:
+        dead_letter = self.dead_letters.get(dead_letter_id)
+        if dead_letter is None or dead_letter.state != "parked":
             return
         if discarded:
-            self.letters[letter_id] = replace(letter, state="discarded")
+            self.dead_letters[dead_letter_id] = replace(dead_letter, state="discarded")
         else:
-            del self.letters[letter_id]
+            del self.dead_letters[dead_letter_id]
 
-    def tried(self, letter_id: str, reason: str) -> None:
-        if letter := self.letters.get(letter_id):
-            self.letters[letter_id] = replace(letter, reason=reason, tries=letter.tries + 1)
+    def record_attempt(self, dead_letter_id: str, reason: str) -> None:
+        if dead_letter := self.dead_letters.get(dead_letter_id):
+            self.dead_letters[dead_letter_id] = replace(dead_letter, reason=reason, tries=dead_letter.tries + 1)
 
     def forget(self, event_ids: Sequence[str]) -> None:
         for event_id in event_ids:
@@ -95,24 +95,24 @@ class Disk:
 class MemoryStore:
     """As much of a StateStore as the runtime uses, for one life of its process."""
 
-    def __init__(self, disk: Disk, process: Process):
+    def __init__(self, disk: ServiceStorage, process: SimulatedProcess):
         self.disk, self.process = disk, process
 
     async def prepare(self) -> None:
         pass
 
-    async def load(self, ids: Sequence[str]) -> dict[str, Document]:
+    async def load(self, ids: Sequence[str]) -> dict[str, StateRecord]:
         documents = self.disk.documents
         return await self._call(lambda: {key: documents[key] for key in ids if key in documents})
 
-    async def save(self, writes: Sequence[Write]) -> list[Saved]:
+    async def save(self, writes: Sequence[Write]) -> list[SaveOutcome]:
         return await self._call(lambda: [self.disk.save(write) for write in writes])
 
-    async def find(self, find: Find) -> Found:
+    async def find(self, find: RecordQuery) -> RecordPage:
         wanted = find.where.items()
         ids = [key for key, columns in self.disk.columns.items() if wanted <= columns.items()][: find.limit]
         documents = await self.load(ids)
-        return Found(tuple(documents.values()), (), False, False)
+        return RecordPage(tuple(documents.values()), (), False, False)
 
     async def all_ids(self, after: str = "", limit: int = 1000) -> list[str]:
         return sorted(key for key in self.disk.documents if key > after)[:limit]
@@ -137,11 +137,11 @@ class MemoryStore:
     async def published(self, event_ids: Sequence[str]) -> None:
         await self._call(lambda: self.disk.forget(event_ids))
 
-    async def park(self, letters: Sequence[DeadLetter], *, only_behind: bool = False) -> bool:
-        return await self._call(lambda: self.disk.park(letters, only_behind))
+    async def park(self, dead_letters: Sequence[DeadLetter], *, only_if_blocked: bool = False) -> bool:
+        return await self._call(lambda: self.disk.park(dead_letters, only_if_blocked))
 
     async def parked_subjects(self) -> set[str]:
-        return {letter.subject for letter in await self.dead_letters()}
+        return {dead_letter.subject for dead_letter in await self.dead_letters()}
 
     async def count_parked(self) -> int:
         return len(await self.dead_letters())
@@ -154,27 +154,27 @@ class MemoryStore:
     async def first_parked(self, reason: str) -> list[DeadLetter]:
         return await self._call(lambda: self.disk.first_parked(reason))
 
-    async def settle(self, letter_id: str, *, discarded: bool) -> None:
-        await self._call(lambda: self.disk.settle(letter_id, discarded))
+    async def resolve(self, dead_letter_id: str, *, discarded: bool) -> None:
+        await self._call(lambda: self.disk.resolve(dead_letter_id, discarded))
 
-    async def tried(self, letter_id: str, reason: str) -> None:
-        await self._call(lambda: self.disk.tried(letter_id, reason))
+    async def record_attempt(self, dead_letter_id: str, reason: str) -> None:
+        await self._call(lambda: self.disk.record_attempt(dead_letter_id, reason))
 
     async def _call(self, effect: Callable[[], Result]) -> Result:
         return await self.process.call(effect, StoreUnavailable)
 
 
 @dataclass
-class Tape:
+class SharedLog:
     """The log itself, and how far each group has read it."""
 
-    records: list[Record] = field(default_factory=list)
+    records: list[LogRecord] = field(default_factory=list)
     positions: dict[str, int] = field(default_factory=dict)
     grown: asyncio.Event = field(default_factory=asyncio.Event)
 
     def append(self, records: Sequence[tuple[str, bytes]]) -> None:
         for key, value in records:
-            self.records.append(Record(str(len(self.records) + 1), key, value))
+            self.records.append(LogRecord(str(len(self.records) + 1), key, value))
         self.grown.set()
         self.grown = asyncio.Event()
 
@@ -182,7 +182,7 @@ class Tape:
 class MemoryLog:
     """An EventLog for one life of a process. Deliveries are repeated, and a wave may be taken in part."""
 
-    def __init__(self, tape: Tape, process: Process):
+    def __init__(self, tape: SharedLog, process: SimulatedProcess):
         self.tape, self.process = tape, process
         self.commits_first = False
 
@@ -191,13 +191,13 @@ class MemoryLog:
 
     async def append(self, records: Sequence[tuple[str, bytes]]) -> None:
         fate = self.process.fate
-        if fate.strikes(fate.odds.unavailable):
+        if fate.occurs(fate.odds.unavailable):
             taken = [place for place, _ in enumerate(records) if fate.random.random() < 0.5]
             await self.process.call(lambda: self.tape.append([records[place] for place in taken]), LogUnavailable)
             raise LogUnavailable("not all of them", taken)
         await self.process.call(lambda: self.tape.append(records), LogUnavailable)
 
-    async def consume(self, group: str, handle: Handle, *, max_records: int = 500) -> None:
+    async def consume(self, group: str, handler: BatchHandler, *, max_records: int = 500) -> None:
         while True:
             await self.process.step()
             start = self.tape.positions.get(group, 0)
@@ -205,25 +205,25 @@ class MemoryLog:
                 await self.tape.grown.wait()
                 continue
             try:
-                await self._hand_over(group, handle, start)
+                await self._hand_over(group, handler, start)
             except Exception:
                 await asyncio.sleep(0.2)
 
-    async def _hand_over(self, group: str, handle: Handle, start: int) -> None:
+    async def _hand_over(self, group: str, handler: BatchHandler, start: int) -> None:
         fate = self.process.fate
-        if fate.strikes(fate.odds.repeat):
+        if fate.occurs(fate.odds.repeat):
             start = max(0, start - fate.random.randint(1, 5))
         stop = start + fate.random.randint(1, 6)
         batch = self.tape.records[start:stop]
         if self.commits_first:
             self.tape.positions[group] = start + len(batch)
         await self.process.step()
-        await handle(batch)
+        await handler(batch)
         await self.process.step()
         self.tape.positions[group] = start + len(batch)
 
-    async def read(self, after: str = "", upto: str = "") -> AsyncIterator[Sequence[Record]]:
-        records = self.tape.records[int(after or 0) : int(upto) if upto else None]
+    async def read(self, after: str = "", up_to: str = "") -> AsyncIterator[Sequence[LogRecord]]:
+        records = self.tape.records[int(after or 0) : int(up_to) if up_to else None]
         if records:
             yield records
 
@@ -235,8 +235,8 @@ class MemoryLog:
             lambda: len(self.tape.records) - self.tape.positions.get(group, 0), LogUnavailable
         )
 
-    async def newest(self, count: int) -> Sequence[Record]:
+    async def read_newest(self, count: int) -> Sequence[LogRecord]:
         return self.tape.records[-count:] if count else []
 
-    async def of_key(self, key: str) -> Sequence[Record]:
+    async def read_key(self, key: str) -> Sequence[LogRecord]:
         return [record for record in self.tape.records if record.key == key]

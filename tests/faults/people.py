@@ -22,21 +22,21 @@ from tests.domain.intake_story import (
     RECORD,
     RESULT,
     SUBMIT,
-    paper,
+    document_ref,
     returned_for,
 )
 
 CALENDAR = WorkingCalendar({date(2026, 12, 1): "Hari libur rekaan"})
 TARGET = CALENDAR.add_working_days(NOON.date() + timedelta(days=1), 20)
 WARNINGS = SUBMIT.warnings
-ANEW = (NEW_LETTER, paper("data-baru", DocumentKind.REQUIREMENT))
+NEW_FILES = (NEW_LETTER, document_ref("data-baru", DocumentKind.REQUIREMENT))
 RONAL = Staff(username="ronal", name="Ronal Misal")
 
 Choices = Mapping[str, Sequence[Callable[[Any], Any]]]
 
 
 @dataclass(frozen=True)
-class Role:
+class SimulatedRole:
     """Commands to one service by the status that is seen there; `rare` may be given at any time."""
 
     service: str
@@ -50,11 +50,11 @@ def submission(number: str) -> intake.SubmitRequest:
 
 
 ROLES = (
-    Role(
+    SimulatedRole(
         "intake",
         1,
         {
-            "returned": [lambda s: intake.ResubmitRequest(documents=ANEW, description="Lengkap.", scope=None)],
+            "returned": [lambda s: intake.ResubmitRequest(documents=NEW_FILES, description="Lengkap.", scope=None)],
             "on_hold": [lambda s: intake.AnswerQuestion("10.0.0.1")],
             "delivered": [
                 lambda s: intake.ConfirmHandover(),
@@ -65,7 +65,7 @@ ROLES = (
         },
         lambda s: intake.WithdrawRequest("Sudah tidak diperlukan."),
     ),
-    Role(
+    SimulatedRole(
         "verification",
         2,
         {
@@ -76,7 +76,7 @@ ROLES = (
             ]
         },
     ),
-    Role(
+    SimulatedRole(
         "assignment",
         2,
         {

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from tests.faults.invariants import complaints
 from tests.faults.virtual_time import Deadlock, run_virtually
-from tests.faults.world import Mutate, World
+from tests.faults.world import Mutate, SimulatedSystem
 
 
 @dataclass(frozen=True)
@@ -21,14 +21,14 @@ def simulate(seed: int, mutate: Mutate = lambda runtime: None) -> list[str]:
     # Thousands of crashes on purpose would write as many tracebacks.
     logging.disable(logging.CRITICAL)
     try:
-        return run_virtually(_live_and_judge(World(seed, mutate)))
+        return run_virtually(_live_and_judge(SimulatedSystem(seed, mutate)))
     except Deadlock:
         return ["everything stands still"]
     finally:
         logging.disable(logging.NOTSET)
 
 
-async def _live_and_judge(world: World) -> list[str]:
+async def _live_and_judge(world: SimulatedSystem) -> list[str]:
     try:
         await world.run()
     except TimeoutError:
@@ -36,7 +36,7 @@ async def _live_and_judge(world: World) -> list[str]:
     return await complaints(world)
 
 
-def first_finding(seeds: range, mutate: Mutate = lambda runtime: None) -> Finding | None:
+def first_failing_seed(seeds: range, mutate: Mutate = lambda runtime: None) -> Finding | None:
     for seed in seeds:
         if found := simulate(seed, mutate):
             return Finding(seed, found)

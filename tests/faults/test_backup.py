@@ -10,29 +10,29 @@ from typing import Any
 
 import pytest
 
-from services.cli.client import Patience, connected
-from services.cli.shapes import Submitted
+from services.cli.client import RetryPolicy, open_client
+from services.cli.shapes import SubmissionResult
 from tests.faults.load import FORM, LETTER, PAPERS
-from tests.journeys.stage import Server, address_of
+from tests.journeys.stage import ServerProcess, address_of
 
 pytestmark = pytest.mark.slow
 
 
-async def submitted_meanwhile(server: Server, stop: asyncio.Event, answers: list[Submitted]) -> None:
-    async with connected(server.url, patience=Patience(seconds=20)) as client:
+async def submitted_meanwhile(server: ServerProcess, stop: asyncio.Event, answers: list[SubmissionResult]) -> None:
+    async with open_client(server.url, retry_policy=RetryPolicy(seconds=20)) as client:
         while not stop.is_set():
             answers.append(await client.submit(FORM, LETTER, PAPERS))
 
 
-async def simpul(server: Server, *words: str) -> Any:
+async def simpul(server: ServerProcess, *words: str) -> Any:
     return await asyncio.to_thread(server.simpul, *words)
 
 
 async def test_a_backup_of_running_services_is_restored_whole(tmp_path: Path):
-    server, backup = Server(tmp_path / "data", {}), tmp_path / "backup"
+    server, backup = ServerProcess(tmp_path / "data", {}), tmp_path / "backup"
     server.start()
     stop = asyncio.Event()
-    answers: list[Submitted] = []
+    answers: list[SubmissionResult] = []
     try:
         submitting = asyncio.create_task(submitted_meanwhile(server, stop, answers))
         while len(answers) < 5:  # noqa: ASYNC110 - what is waited for happens in another process
@@ -62,16 +62,16 @@ async def test_a_backup_of_running_services_is_restored_whole(tmp_path: Path):
     assert json.loads(verified.stdout)["clean"] is True
 
 
-async def tracked(server: Server, acknowledged: list[Submitted]) -> None:
+async def tracked(server: ServerProcess, acknowledged: list[SubmissionResult]) -> None:
     """Every request that was acknowledged before the backup is there, by the token that its applicant got."""
-    async with connected(server.url, patience=Patience(seconds=20)) as client:
+    async with open_client(server.url, retry_policy=RetryPolicy(seconds=20)) as client:
         for answer in acknowledged:
-            seen = await client.holding(answer["tracking_token"]).track(answer["number"])
+            seen = await client.with_token(answer["tracking_token"]).track(answer["number"])
             assert seen["status"] == "submitted"
 
 
 async def test_a_letter_that_is_being_written_is_left_out(tmp_path: Path):
-    server, backup = Server(tmp_path / "data", {}), tmp_path / "backup"
+    server, backup = ServerProcess(tmp_path / "data", {}), tmp_path / "backup"
     words = ["--name", "Nurlaila Ibarat", "--email", address_of("nurlaila"), "--role", "officer"]
     assert server.simpul("staff", "add", "nurlaila", *words).returncode == 0
     (server.data / "mail").mkdir()
@@ -84,7 +84,7 @@ async def test_a_letter_that_is_being_written_is_left_out(tmp_path: Path):
 
 
 async def test_a_restore_does_not_overwrite_what_is_there(tmp_path: Path):
-    server, backup = Server(tmp_path / "data", {}), tmp_path / "backup"
+    server, backup = ServerProcess(tmp_path / "data", {}), tmp_path / "backup"
     words = ["--name", "Nurlaila Ibarat", "--email", address_of("nurlaila"), "--role", "officer"]
     assert server.simpul("staff", "add", "nurlaila", *words).returncode == 0
     assert server.simpul("backup", str(backup)).returncode == 0

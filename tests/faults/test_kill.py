@@ -16,26 +16,26 @@ from typing import Any
 
 import pytest
 
-from services.cli.client import ApiError, Patience, SimpulClient, connected
-from services.cli.shapes import Submitted
+from services.cli.client import ApiError, RetryPolicy, SimpulClient, open_client
+from services.cli.shapes import SubmissionResult
 from shared.calendar import today
 from shared.clock import system_clock
 from tests.faults.load import ALL_OK, FORM, LETTER, PAPERS
-from tests.journeys.stage import PASSWORD, STAFF, Server
+from tests.journeys.stage import PASSWORD, STAFF, ServerProcess
 
 pytestmark = pytest.mark.slow
 
 KILLS = 20
 APPLICANTS = 4
 ORDER = ("submitted", "verified", "assigned", "in_progress")
-PATIENCE = Patience(seconds=60, longest_pause=0.5)
+TIMEOUT_SECONDS = RetryPolicy(seconds=60, max_delay_seconds=0.5)
 
 
 @dataclass
 class Acknowledged:
     """The farthest status that the server has acknowledged for a request."""
 
-    submission: Submitted
+    submission: SubmissionResult
     status: str = "submitted"
 
 
@@ -78,9 +78,9 @@ class Crowd:
         except ApiError as error:
             # 404 and 409 say that this service has not heard of the step before yet; nothing else may happen.
             if error.status not in (404, 409):
-                self.wrong.append(error.sentence)
+                self.wrong.append(error.message)
             if error.status == 409 and self._took_place(known, error.problem):
-                self.wrong.append(f"refused what took place: {error.sentence}")
+                self.wrong.append(f"refused what took place: {error.message}")
 
     def _took_place(self, known: Acknowledged, problem: Mapping[str, Any]) -> bool:
         later = ORDER[ORDER.index(known.status) + 1 :]
@@ -88,12 +88,12 @@ class Crowd:
 
 
 @asynccontextmanager
-async def people(server: Server) -> AsyncIterator[tuple[SimpulClient, dict[str, SimpulClient]]]:
-    async with connected(server.url, patience=PATIENCE) as anybody:
+async def people(server: ServerProcess) -> AsyncIterator[tuple[SimpulClient, dict[str, SimpulClient]]]:
+    async with open_client(server.url, retry_policy=TIMEOUT_SECONDS) as anybody:
         yield anybody, {name: await anybody.signed_in(name, PASSWORD) for name in STAFF}
 
 
-async def kill_again_and_again(server: Server, seed: int) -> list[float]:
+async def kill_again_and_again(server: ServerProcess, seed: int) -> list[float]:
     """How long each start took, in seconds."""
     chance, starts = random.Random(seed), []
     for _ in range(KILLS):
@@ -106,7 +106,7 @@ async def kill_again_and_again(server: Server, seed: int) -> list[float]:
 
 
 async def test_nothing_acknowledged_is_missing_after_twenty_kills(tmp_path: Path, record_property: Callable[..., None]):
-    server = Server(tmp_path / "data", {})
+    server = ServerProcess(tmp_path / "data", {})
     server.add_staff()
     server.start()
     try:
@@ -151,7 +151,7 @@ async def seen_by(head: SimpulClient, request: str, status: str) -> None:
 async def everything_is_there(crowd: Crowd, anybody: SimpulClient) -> None:
     for known in crowd.requests.values():
         number = known.submission["number"]
-        applicant = anybody.holding(known.submission["tracking_token"])
+        applicant = anybody.with_token(known.submission["tracking_token"])
         seen = await until_at_least(applicant, number, known.status)
         documents = seen["documents"]
         assert len(documents) == 1 + len(PAPERS)

@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from shared.eventlog.port import Record
+from shared.eventlog.port import LogRecord
 from shared.runtime.service import ServiceRuntime
 from tests.faults.mutants import MUTANTS
-from tests.faults.simulation import first_finding
+from tests.faults.simulation import first_failing_seed
 from tests.faults.virtual_time import run_virtually
-from tests.faults.world import World
+from tests.faults.world import SimulatedSystem
 
 SEEDS = int(os.environ.get("SIMPUL_SEEDS", "1000"))
 PART = 50
@@ -23,17 +23,17 @@ MOST_TRIES = 400
 @pytest.mark.slow
 @pytest.mark.parametrize("first", range(0, SEEDS, PART))
 def test_the_promises_hold_whatever_crashes_repeats_or_gets_lost(first: int):
-    assert first_finding(range(first, first + PART)) is None
+    assert first_failing_seed(range(first, first + PART)) is None
 
 
 def test_the_promises_hold_in_a_few_worlds():
-    assert first_finding(range(1_000_000, 1_000_020)) is None
+    assert first_failing_seed(range(1_000_000, 1_000_020)) is None
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.__name__)
 def test_the_simulation_notices_a_runtime_that(mutant: Callable[[ServiceRuntime[Any]], None]):
-    assert first_finding(range(MOST_TRIES), mutant) is not None
+    assert first_failing_seed(range(MOST_TRIES), mutant) is not None
 
 
 @pytest.mark.parametrize("seed", [3, 7, 11])
@@ -41,7 +41,7 @@ def test_a_world_can_be_had_again(seed: int):
     assert log_of(seed) == log_of(seed)
 
 
-def log_of(seed: int) -> list[Record]:
-    world = World(seed)
+def log_of(seed: int) -> list[LogRecord]:
+    world = SimulatedSystem(seed)
     run_virtually(world.run())
     return world.tape.records

@@ -14,7 +14,7 @@ from uuid import UUID, uuid5
 from services.assignment import domain as assignment
 from services.intake import domain as intake
 from services.notification import domain as notification
-from services.notification.dispatch import Correspondence, Dispatch, Recipient
+from services.notification.dispatch import EmailDispatcher, EmailSettings, Recipient
 from services.verification import domain as verification
 from shared.clock import Clock
 from shared.contracts.assignment import LeadAssigned
@@ -25,18 +25,18 @@ from shared.contracts.registry import UnknownFact
 from shared.contracts.verification import RequestReturned, RequestVerified
 from shared.eventlog.port import EventLog
 from shared.mail.port import Email, Outcome
-from shared.office import NO_WAY
+from shared.office import NO_CONTACT
 from shared.runtime.backoff import Backoff
 from shared.runtime.decider import Decider, Refusal
-from shared.runtime.execution import Answer, CommandKey
-from shared.runtime.reading import read_cached
+from shared.runtime.execution import CommandKey, CommandResult
+from shared.runtime.reading import decode_cached
 from shared.runtime.service import ServiceRuntime
 from shared.runtime.timers import Timers
 from shared.storage.port import StateStore, StoreUnavailable
 from tests.domain.given import NOON, REQUEST
-from tests.faults.fate import NO_FAULTS, Fate, Process
-from tests.faults.memory import Disk, MemoryLog, MemoryStore, Tape
-from tests.faults.people import CALENDAR, ROLES, Role, submission
+from tests.faults.fate import NO_FAULTS, FaultSchedule, SimulatedProcess
+from tests.faults.memory import MemoryLog, MemoryStore, ServiceStorage, SharedLog
+from tests.faults.people import CALENDAR, ROLES, SimulatedRole, submission
 
 DECIDERS: dict[str, Decider[Any]] = {
     "intake": intake.decider(intake.Rules()),
@@ -46,7 +46,7 @@ DECIDERS: dict[str, Decider[Any]] = {
 }
 SKEWS = (timedelta(), timedelta(), timedelta(hours=1), timedelta(hours=-1))
 WATCH_EVERY = 5.0
-CORRESPONDENCE = Correspondence("Simpul <simpul@simpul.example>", "https://simpul.example", "", NO_WAY)
+EMAIL_SETTINGS = EmailSettings("Simpul <simpul@simpul.example>", "https://simpul.example", "", NO_CONTACT)
 BUGS = (
     ("notification", LeadAssigned),
     ("notification", RequestReturned),
@@ -60,7 +60,7 @@ BUGS = (
 
 def too_new(fact: type[Fact], raw: bytes) -> Event:
     """Read as a version of the program does that was there before the present version of this fact."""
-    event = read_cached(raw)
+    event = decode_cached(raw)
     return replace(event, fact=UnknownFact(name=event.type)) if isinstance(event.fact, fact) else event
 
 
@@ -75,27 +75,27 @@ Mutate = Callable[[ServiceRuntime[Any]], None]
 
 
 @dataclass(frozen=True)
-class Told:
+class RecordedAnswer:
     """What somebody was answered."""
 
     service: str
     request: str
     key: str
-    answer: Answer | None
+    answer: CommandResult | None
     refusal: str = ""
 
 
-class PostOffice:
+class SimulatedMailServer:
     """A mail server, whose answer may be silence after it took the message."""
 
-    def __init__(self, fate: Fate, clock: Clock):
+    def __init__(self, fate: FaultSchedule, clock: Clock):
         self.fate, self.clock = fate, clock
         self.taken: Counter[str] = Counter()
         self.taken_at: dict[str, list[datetime]] = defaultdict(list)
         self.silences: Counter[str] = Counter()
 
-    def at(self, process: Process) -> PostOfficeLine:
-        return PostOfficeLine(self, process)
+    def at(self, process: SimulatedProcess) -> MailServerConnection:
+        return MailServerConnection(self, process)
 
     def take(self, email: Email) -> Outcome:
         luck = self.fate.random.random() if self.fate.odds is not NO_FAULTS else 1.0
@@ -109,8 +109,8 @@ class PostOffice:
         return Outcome("sent")
 
 
-class PostOfficeLine:
-    def __init__(self, office: PostOffice, process: Process):
+class MailServerConnection:
+    def __init__(self, office: SimulatedMailServer, process: SimulatedProcess):
         self.office, self.process = office, process
 
     async def send(self, email: Email) -> Outcome:
@@ -127,7 +127,7 @@ class PostOfficeLine:
 
 
 class Staff:
-    async def with_role(self, role: str) -> Sequence[Recipient]:
+    async def accounts_with_role(self, role: str) -> Sequence[Recipient]:
         return [Recipient(role, f"{role}@simpul.example")]
 
     async def person(self, username: str) -> Recipient | None:
@@ -135,12 +135,12 @@ class Staff:
 
 
 @dataclass
-class World:
+class SimulatedSystem:
     """Disks and the log stay; processes come and go."""
 
     seed: int
     mutate: Mutate = lambda runtime: None
-    told: list[Told] = field(default_factory=list)
+    told: list[RecordedAnswer] = field(default_factory=list)
     crashes: Counter[str] = field(default_factory=Counter)
     jumped: timedelta = timedelta()
     bug: tuple[str, type[Fact]] | None = None
@@ -148,19 +148,19 @@ class World:
     """Where a process remembered less of a request than it had answered already."""
 
     def __post_init__(self) -> None:
-        self.fate = Fate(self.seed)
-        self.tape = Tape()
-        self.disks = {name: Disk(decider.indexed) for name, decider in DECIDERS.items()}
-        self.office = PostOffice(self.fate, self.clock)
-        self.processes: dict[str, Process] = {}
-        self.graves: list[Process] = []
+        self.fate = FaultSchedule(self.seed)
+        self.tape = SharedLog()
+        self.disks = {name: ServiceStorage(decider.indexed_columns) for name, decider in DECIDERS.items()}
+        self.office = SimulatedMailServer(self.fate, self.clock)
+        self.processes: dict[str, SimulatedProcess] = {}
+        self.graves: list[SimulatedProcess] = []
         """Every process that ever lived: what is frozen must not be collected, which would wake it."""
         self.runtimes: dict[str, ServiceRuntime[Any]] = {}
-        self.answered: dict[tuple[Process, str], int] = {}
+        self.answered: dict[tuple[SimulatedProcess, str], int] = {}
         """The version that a process answered with last, by request."""
-        self.bug = self.fate.random.choice(BUGS) if self.fate.strikes(0.3) else None
+        self.bug = self.fate.random.choice(BUGS) if self.fate.occurs(0.3) else None
         self.outdated = self.bug is not None and self.fate.random.random() < 0.5
-        count = 2 if self.fate.strikes(0.25) else 1
+        count = 2 if self.fate.occurs(0.25) else 1
         self.requests = [str(uuid5(UUID(REQUEST), f"{self.seed}:{number}")) for number in range(count)]
 
     def clock(self) -> datetime:
@@ -172,7 +172,7 @@ class World:
         sleep = asyncio.create_task(self._sleep_for_weeks())
         await asyncio.gather(*(self._use(number, request) for number, request in enumerate(self.requests)))
         await sleep
-        self.fate.relent()
+        self.fate.stop_faults()
         if self.bug is not None:
             repaired, self.bug = self.bug[0], None
             self.processes[repaired].die()
@@ -189,7 +189,7 @@ class World:
 
     async def _keep_alive(self, name: str) -> None:
         while True:
-            process = self.processes[name] = Process(name, self.fate)
+            process = self.processes[name] = SimulatedProcess(name, self.fate)
             self.graves.append(process)
             runtime = self.runtimes[name] = self._runtime(name, process)
             try:
@@ -203,7 +203,7 @@ class World:
             self.crashes[name] += 1
             await asyncio.sleep(self.fate.random.random() * 2)
 
-    def _runtime(self, name: str, process: Process) -> ServiceRuntime[Any]:
+    def _runtime(self, name: str, process: SimulatedProcess) -> ServiceRuntime[Any]:
         skew = self.fate.random.choice(SKEWS)
         store = cast(StateStore, MemoryStore(self.disks[name], process))
         log = cast(EventLog, MemoryLog(self.tape, process))
@@ -216,22 +216,22 @@ class World:
             runtime.consumer.incoming.read = partial(too_new, self.bug[1])
         return runtime
 
-    async def _start(self, name: str, process: Process, runtime: ServiceRuntime[Any]) -> None:
+    async def _start(self, name: str, process: SimulatedProcess, runtime: ServiceRuntime[Any]) -> None:
         if name == "notification":
-            dispatch = Dispatch(
+            dispatch = EmailDispatcher(
                 runtime.executor,
                 self.office.at(process),
                 Staff(),
                 lambda: str(UUID(int=self.fate.random.getrandbits(128))),
-                CORRESPONDENCE,
+                EMAIL_SETTINGS,
                 lambda request, number: f"https://simpul.example/lacak/{number}",
             )
-            runtime.attend_with(dispatch.attend)
+            runtime.set_due_handler(dispatch.process_due)
             self.mutate(runtime)
-            await dispatch.take_back()
+            await dispatch.recover_in_flight()
         else:
             self.mutate(runtime)
-        runtime.timers = Timers(runtime.store, runtime.clock, runtime.timers._attend, WATCH_EVERY)
+        runtime.timers = Timers(runtime.store, runtime.clock, runtime.timers._process_due, WATCH_EVERY)
         runtime.start()
 
     async def _use(self, number: int, request: str) -> None:
@@ -239,7 +239,7 @@ class World:
         people = [(role, person) for role in ROLES for person in range(role.people)]
         await asyncio.gather(*(self._live(role, request) for role, _ in people))
 
-    async def _live(self, role: Role, request: str) -> None:
+    async def _live(self, role: SimulatedRole, request: str) -> None:
         random = self.fate.random
         for _ in range(random.randint(4, 10)):
             await asyncio.sleep(random.random() * 2)
@@ -269,7 +269,7 @@ class World:
                 again = False
             await asyncio.sleep(0.1 + random.random())
 
-    async def _try(self, service: str, request: str, command: Any, key: CommandKey) -> Told | None:
+    async def _try(self, service: str, request: str, command: Any, key: CommandKey) -> RecordedAnswer | None:
         process = self.processes[service]
         call = asyncio.create_task(self.runtimes[service].executor.execute(request, command, key))
         died = asyncio.create_task(process.died.wait())
@@ -280,14 +280,14 @@ class World:
         try:
             answer = call.result()
             self.answered[process, request] = max(answer.version, self.answered.get((process, request), 0))
-            return Told(service, request, key.id, answer)
+            return RecordedAnswer(service, request, key.id, answer)
         except Refusal as refusal:
-            return Told(service, request, key.id, None, refusal.code)
+            return RecordedAnswer(service, request, key.id, None, refusal.code)
         except StoreUnavailable:
             return None
 
     def _watch_memory(self, service: str, request: str) -> None:
-        recent = self.runtimes[service].executor._documents.recent(request)
+        recent = self.runtimes[service].executor._cache.recent(request)
         answered = self.answered.get((self.processes[service], request), 0)
         if recent is not None and recent.version < answered:
             self.backwards.append(f"{service} went back from version {answered} to {recent.version}")

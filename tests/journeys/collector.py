@@ -9,17 +9,17 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-Told = tuple[str, str, str]
+ExportedSpan = tuple[str, str, str]
 """The process, the trace and the name of a span."""
 
-AT_ONCE = {"OTEL_BSP_SCHEDULE_DELAY": "200"}
+IMMEDIATE_EXPORT = {"OTEL_BSP_SCHEDULE_DELAY": "200"}
 """What makes a process tell of its spans sooner than after seconds."""
 
 
 @contextlib.contextmanager
-def collector() -> Iterator[tuple[str, list[Told]]]:
+def collector() -> Iterator[tuple[str, list[ExportedSpan]]]:
     """Its address, and what it was told so far."""
-    told: list[Told] = []
+    told: list[ExportedSpan] = []
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:

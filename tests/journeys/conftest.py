@@ -5,15 +5,15 @@ from pathlib import Path
 
 import pytest
 
-from tests.journeys.gate import Gate, gate
-from tests.journeys.stage import Inbox, Server, smtp_server
+from tests.journeys.gate import ServerHarness, gate
+from tests.journeys.stage import Inbox, ServerProcess, smtp_server
 
 
 @pytest.fixture
-def inbox_and_server(tmp_path: Path) -> Iterator[tuple[Inbox, Server]]:
+def inbox_and_server(tmp_path: Path) -> Iterator[tuple[Inbox, ServerProcess]]:
     """A server with staff accounts whose e-mails go to a real SMTP server."""
     with smtp_server() as (inbox, smtp):
-        server = Server(tmp_path / "data", {"SIMPUL_SMTP": smtp})
+        server = ServerProcess(tmp_path / "data", {"SIMPUL_SMTP": smtp})
         server.add_staff()
         server.start()
         try:
@@ -23,7 +23,7 @@ def inbox_and_server(tmp_path: Path) -> Iterator[tuple[Inbox, Server]]:
 
 
 @pytest.fixture(scope="module")
-def simpul(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gate]:
+def simpul(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerHarness]:
     """A server of this module's own, with everybody signed in."""
     with gate(tmp_path_factory.mktemp("gate")) as opened:
         yield opened

@@ -25,7 +25,7 @@ from shared.identity.accounts import Role, Session
 from shared.platform import open_platform
 from shared.settings import Settings
 from tests.journeys import papers
-from tests.journeys.stage import PASSWORD, STAFF, Server, address_of
+from tests.journeys.stage import PASSWORD, STAFF, ServerProcess, address_of
 
 TODAY = today(system_clock())
 FORM: Mapping[str, str] = {
@@ -43,26 +43,26 @@ LETTER = papers.pdf("Surat permohonan.pdf", "Surat permohonan integrasi data.")
 DICTIONARY = papers.word("Kamus data.docx", "Kolom dan satuannya.")
 TARGET = (TODAY + timedelta(days=30)).isoformat()
 ALL_OK = [{"item": item, "ok": True} for item in ("form", "letter", "scope", "documents")]
-PATIENCE = 30.0
+TIMEOUT_SECONDS = 30.0
 
 Files = Sequence[tuple[str, Upload]]
 FILES: Files = (("letter", LETTER), ("requirements", DICTIONARY))
 
 
 @dataclass(frozen=True)
-class Naming:
+class StaffNaming:
     """How the staff of the stage are called: what follows each name, and the address of each."""
 
     titles: str = ""
     email: Callable[[str], str] = address_of
 
 
-STAGE_NAMES = Naming()
+DEFAULT_NAMING = StaffNaming()
 
 
 @dataclass(frozen=True)
-class Gate:
-    server: Server
+class ServerHarness:
+    server: ServerProcess
     http: httpx.Client
 
     def call(
@@ -78,8 +78,8 @@ class Gate:
         headers = {"Idempotency-Key": key} if key else {}
         return self.call("", "POST", "/api/requests", headers, data=data, files=list(files))
 
-    def submitted(self, **fields: Any) -> Asked:
-        return Asked.of(self, self.submit(**fields))
+    def submitted(self, **fields: Any) -> SubmittedRequest:
+        return SubmittedRequest.of(self, self.submit(**fields))
 
     @property
     def documents(self) -> set[str]:
@@ -93,7 +93,7 @@ class Gate:
             return int(file.execute("SELECT count(*) FROM intake_documents").fetchone()[0])
 
     @contextlib.contextmanager
-    def nothing_done(self) -> Iterator[None]:
+    def assert_nothing_stored(self) -> Iterator[None]:
         """No request is made and no document left behind by what happens in here."""
         before = self.requests, self.documents
         yield
@@ -104,26 +104,26 @@ class Gate:
         with self.connected() as connection:
             for piece in pieces:
                 connection.sendall(piece)
-            return heard(connection)
+            return read_until_closed(connection)
 
     def connected(self) -> socket.socket:
         return socket.create_connection(("127.0.0.1", self.server.port), timeout=3)
 
 
 @dataclass(frozen=True)
-class Asked:
+class SubmittedRequest:
     """A request, and whoever made it."""
 
-    gate: Gate
+    gate: ServerHarness
     id: str
     number: str
     token: str
 
     @staticmethod
-    def of(gate: Gate, answer: httpx.Response) -> Asked:
+    def of(gate: ServerHarness, answer: httpx.Response) -> SubmittedRequest:
         assert answer.status_code == 201, answer.text
         made = answer.json()
-        return Asked(gate, made["id"], made["number"], made["tracking_token"])
+        return SubmittedRequest(gate, made["id"], made["number"], made["tracking_token"])
 
     def tell(self, step: str, body: Any = None, **options: Any) -> httpx.Response:
         """A step of the applicant's."""
@@ -133,21 +133,21 @@ class Asked:
         """A step of somebody's on the staff."""
         service = "verification" if who == "nurlaila" else "assignment"
         path = f"/api/{service}/requests/{self.id}/{step}"
-        return self.gate.call(token_of(who), "POST", path, **_json(body), **options)
+        return self.gate.call(session_token(who), "POST", path, **_json(body), **options)
 
     def seen(self) -> list[dict[str, Any]]:
         """The request as its applicant, the officers and the head see it; {} for whoever has not heard of it."""
         calls = [
             (self.token, f"/api/requests/{self.number}"),
-            (token_of("nurlaila"), f"/api/verification/requests/{self.id}"),
-            (token_of("hasan"), f"/api/assignment/requests/{self.id}"),
+            (session_token("nurlaila"), f"/api/verification/requests/{self.id}"),
+            (session_token("hasan"), f"/api/assignment/requests/{self.id}"),
         ]
         answers = [self.gate.call(token, "GET", path) for token, path in calls]
         return [answer.json() if answer.status_code == 200 else {} for answer in answers]
 
-    def reaches(self, status: str) -> Asked:
+    def wait_for_status(self, status: str) -> SubmittedRequest:
         """Wait until every service knows it in this status."""
-        eventually(lambda: {seen.get("status") for seen in self.seen()} == {status})
+        wait_until(lambda: {seen.get("status") for seen in self.seen()} == {status})
         return self
 
     @property
@@ -160,26 +160,26 @@ def _json(body: Any) -> dict[str, Any]:
 
 
 @contextlib.contextmanager
-def gate(folder: Path, staff: Naming = STAGE_NAMES, **settings: str) -> Iterator[Gate]:
+def gate(folder: Path, staff: StaffNaming = DEFAULT_NAMING, **settings: str) -> Iterator[ServerHarness]:
     """A server on this folder, with everybody hired."""
-    server = Server(folder / "data", settings)
+    server = ServerProcess(folder / "data", settings)
     with ThreadPoolExecutor(1) as aside:  # a browser may have a loop here
-        aside.submit(lambda: asyncio.run(hired(Settings(data=server.data), staff))).result()
+        aside.submit(lambda: asyncio.run(create_signed_in_staff(Settings(data=server.data), staff))).result()
     server.start()
     try:
-        with asked_of(server) as http:
-            yield Gate(server, http)
+        with open_client(server) as http:
+            yield ServerHarness(server, http)
     finally:
         server.stop()
 
 
-def asked_of(server: Server) -> httpx.Client:
+def open_client(server: ServerProcess) -> httpx.Client:
     """A client with room for a crowd."""
     limits = httpx.Limits(max_connections=60, max_keepalive_connections=60)
     return httpx.Client(base_url=server.url, timeout=30, limits=limits)
 
 
-async def hired(settings: Settings, staff: Naming = STAGE_NAMES) -> None:
+async def create_signed_in_staff(settings: Settings, staff: StaffNaming = DEFAULT_NAMING) -> None:
     """The staff of the stage, signed in, and one technician whose account is closed; by the identity itself, because a command
     line call for each would take longer than the tests."""
     platform = open_platform(settings)
@@ -190,24 +190,24 @@ async def hired(settings: Settings, staff: Naming = STAGE_NAMES) -> None:
         account = await platform.identity.add_staff(
             username, name + staff.titles, staff.email(username), held, PASSWORD
         )
-        hashed = hashlib.sha256(token_of(username).encode()).hexdigest()
+        hashed = hashlib.sha256(session_token(username).encode()).hexdigest()
         await platform.accounts.open_session(Session(hashed, username, now, now), account)
     await platform.identity.change_staff("bekas", active=False)
     await platform.close()
 
 
-def token_of(username: str) -> str:
+def session_token(username: str) -> str:
     return f"token of {username}"
 
 
-def eventually(holds: Callable[[], bool]) -> None:
-    ends = time.monotonic() + PATIENCE
+def wait_until(holds: Callable[[], bool]) -> None:
+    ends = time.monotonic() + TIMEOUT_SECONDS
     while not holds():
         assert time.monotonic() < ends, "it did not come to pass"
         time.sleep(0.02)
 
 
-def heard(connection: socket.socket) -> bytes:
+def read_until_closed(connection: socket.socket) -> bytes:
     """Everything until the other side hangs up or says nothing more."""
     came = b""
     with contextlib.suppress(TimeoutError, ConnectionResetError):
@@ -216,11 +216,11 @@ def heard(connection: socket.socket) -> bytes:
     return came
 
 
-def refused(answer: httpx.Response, status: int) -> dict[str, str]:
+def refusal_errors(answer: httpx.Response, status: int) -> dict[str, str]:
     """A refusal's sentences by field, "" being the whole; it is a problem as every other, and closed to browsers' tricks."""
     assert answer.status_code == status, (answer.status_code, answer.text)
     assert answer.headers["content-type"] == "application/problem+json"
-    guarded(answer)
+    assert_security_headers(answer)
     problem = json.loads(answer.text)
     assert problem["status"] == status
     told = {"": problem["detail"], **{error["field"]: error["message"] for error in problem.get("errors", ())}}
@@ -229,7 +229,7 @@ def refused(answer: httpx.Response, status: int) -> dict[str, str]:
     return told
 
 
-def guarded(answer: httpx.Response) -> None:
+def assert_security_headers(answer: httpx.Response) -> None:
     """The headers that every answer has."""
     headers = answer.headers
     assert headers["x-content-type-options"] == "nosniff"

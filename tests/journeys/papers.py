@@ -26,7 +26,7 @@ def pdf(name: str, text: str) -> Upload:
     return Upload(name, bytes(paper.output()), "application/pdf")
 
 
-def locked_pdf(text: str) -> bytes:
+def encrypted_pdf(text: str) -> bytes:
     """One that opens with a password only."""
     paper = FPDF()
     paper.set_encryption(owner_password="pemilik", user_password="pembaca")

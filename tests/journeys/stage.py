@@ -19,7 +19,7 @@ from typing import Any
 import httpx
 from aiosmtpd.controller import Controller
 
-from services.cli.client import Patience, SimpulClient, connected
+from services.cli.client import RetryPolicy, SimpulClient, open_client
 
 STAFF = {
     "nurlaila": ("Nurlaila Ibarat", ["officer"]),
@@ -29,7 +29,7 @@ STAFF = {
     "admin": ("Ahli Sistem", ["admin"]),
 }
 PASSWORD = "tujuh-ombak-biru-di-maba"
-STARTS_WITHIN = 120.0
+START_TIMEOUT_SECONDS = 120.0
 
 
 @dataclass
@@ -64,7 +64,7 @@ def smtp_server(inbox: Inbox | None = None) -> Iterator[tuple[Inbox, str]]:
 
 
 @dataclass
-class Server:
+class ServerProcess:
     """`simpul up` on a data folder; may be killed and started again."""
 
     data: Path
@@ -86,7 +86,7 @@ class Server:
         self.process = subprocess.Popen(
             [sys.executable, "-m", "services", "up"], env=self.environment, stdout=log, stderr=log
         )
-        until = time.monotonic() + STARTS_WITHIN
+        until = time.monotonic() + START_TIMEOUT_SECONDS
         while True:
             with contextlib.suppress(httpx.TransportError):
                 if httpx.get(f"{self.url}/health/ready").status_code == 200:
@@ -124,9 +124,9 @@ class Server:
 
 
 @contextlib.asynccontextmanager
-async def signed_in(server: Server) -> AsyncIterator[dict[str, SimpulClient]]:
+async def signed_in(server: ServerProcess) -> AsyncIterator[dict[str, SimpulClient]]:
     """A client for each member of staff, and "" for nobody in particular."""
-    async with connected(server.url, patience=Patience(seconds=20)) as anybody:
+    async with open_client(server.url, retry_policy=RetryPolicy(seconds=20)) as anybody:
         yield {"": anybody, **{name: await anybody.signed_in(name, PASSWORD) for name in STAFF}}
 
 

@@ -6,14 +6,14 @@ from collections.abc import Callable
 
 import httpx
 
-from tests.journeys.gate import ALL_OK, FILES, LETTER, TARGET, Asked, Gate
+from tests.journeys.gate import ALL_OK, FILES, LETTER, TARGET, ServerHarness, SubmittedRequest
 
-UNSIGNED = [{"item": "letter", "ok": False, "note": "Belum ditandatangani."}, ALL_OK[0], *ALL_OK[2:]]
+LETTER_REJECTED = [{"item": "letter", "ok": False, "note": "Belum ditandatangani."}, ALL_OK[0], *ALL_OK[2:]]
 ASSIGN = {"lead": "dewi", "complexity": "low", "target_date": TARGET}
 RESULT = {"data": {"summary": "Selesai."}, "files": [("documents", LETTER)]}
 REASON = {"reason": "Sudah tidak diperlukan."}
 
-Step = Callable[[Asked], httpx.Response]
+Step = Callable[[SubmittedRequest], httpx.Response]
 STEPS: dict[str, Step] = {
     "withdrawal": lambda asked: asked.tell("withdrawal", REASON),
     "resubmission": lambda asked: asked.tell("resubmission", files=FILES[:1]),
@@ -22,7 +22,7 @@ STEPS: dict[str, Step] = {
     "objection": lambda asked: asked.tell("objection", REASON),
     "survey": lambda asked: asked.tell("survey", {"answers": [4] * 9}),
     "verification": lambda asked: asked.step("nurlaila", "verification", {"checklist": ALL_OK}),
-    "return": lambda asked: asked.step("nurlaila", "return", {"checklist": UNSIGNED}),
+    "return": lambda asked: asked.step("nurlaila", "return", {"checklist": LETTER_REJECTED}),
     "recommendation": lambda asked: asked.step("nurlaila", "recommendation", REASON),
     "rejection": lambda asked: asked.step("hasan", "rejection", REASON),
     "assignment": lambda asked: asked.step("hasan", "assignment", ASSIGN),
@@ -33,7 +33,7 @@ STEPS: dict[str, Step] = {
     "resume": lambda asked: asked.step("dewi", "resume"),
     "completion": lambda asked: asked.step("dewi", "completion", **RESULT),
 }
-WAY: dict[str, tuple[str, ...]] = {
+STEPS_TO_STATUS: dict[str, tuple[str, ...]] = {
     "submitted": (),
     "returned": ("return",),
     "verified": ("verification",),
@@ -45,7 +45,7 @@ WAY: dict[str, tuple[str, ...]] = {
     "rejected": ("rejection",),
     "withdrawn": ("verification", "assignment", "withdrawal"),
 }
-LEADS_TO = {
+STATUS_AFTER_STEP = {
     "return": "returned",
     "verification": "verified",
     "assignment": "assigned",
@@ -58,11 +58,11 @@ LEADS_TO = {
 }
 
 
-def walked(simpul: Gate, status: str) -> Asked:
+def request_in_status(simpul: ServerHarness, status: str) -> SubmittedRequest:
     """A request that went to this status, of which every service has heard."""
-    asked = simpul.submitted().reaches("submitted")
-    for step in WAY[status]:
+    asked = simpul.submitted().wait_for_status("submitted")
+    for step in STEPS_TO_STATUS[status]:
         answer = STEPS[step](asked)
         assert answer.status_code == 200, (step, answer.text)
-        asked.reaches(LEADS_TO[step])
+        asked.wait_for_status(STATUS_AFTER_STEP[step])
     return asked

@@ -13,16 +13,26 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.journeys.gate import ALL_OK, FILES, FORM, Asked, Gate, gate, guarded, refused, token_of
-from tests.journeys.stage import PASSWORD, Server
+from tests.journeys.gate import (
+    ALL_OK,
+    FILES,
+    FORM,
+    ServerHarness,
+    SubmittedRequest,
+    assert_security_headers,
+    gate,
+    refusal_errors,
+    session_token,
+)
+from tests.journeys.stage import PASSWORD, ServerProcess
 
 UNKNOWN = "00000000-0000-4000-8000-000000000000"
 JSON = {"Content-Type": "application/json"}
 
 
 @pytest.fixture(scope="module")
-def asked(simpul: Gate) -> Asked:
-    return simpul.submitted().reaches("submitted")
+def asked(simpul: ServerHarness) -> SubmittedRequest:
+    return simpul.submitted().wait_for_status("submitted")
 
 
 # Bodies
@@ -54,18 +64,18 @@ def asked(simpul: Gate) -> Asked:
     ],
 )
 def test_a_body_that_is_not_what_it_should_be_is_refused(
-    simpul: Gate, asked: Asked, content: bytes, headers: dict[str, str], status: int
+    simpul: ServerHarness, asked: SubmittedRequest, content: bytes, headers: dict[str, str], status: int
 ):
     path = f"/api/verification/requests/{asked.id}/verification"
-    refused(simpul.call(token_of("nurlaila"), "POST", path, headers, content=content), status)
+    refusal_errors(simpul.call(session_token("nurlaila"), "POST", path, headers, content=content), status)
     assert asked.seen()[1]["status"] == "submitted"
 
 
 @pytest.mark.parametrize(
     "body", [{"reason": {"$ne": 1}}, {"reason": ["x"]}, {"reason": 1}, {"reason": None}, {"reason": True}]
 )
-def test_an_operator_in_the_place_of_text_is_refused(asked: Asked, body: dict[str, Any]):
-    assert refused(asked.tell("withdrawal", body), 422)["reason"]
+def test_an_operator_in_the_place_of_text_is_refused(asked: SubmittedRequest, body: dict[str, Any]):
+    assert refusal_errors(asked.tell("withdrawal", body), 422)["reason"]
 
 
 @pytest.mark.parametrize(
@@ -76,8 +86,8 @@ def test_an_operator_in_the_place_of_text_is_refused(asked: Asked, body: dict[st
         {"username": "nurlaila", "password": PASSWORD, "roles": ["admin"]},
     ],
 )
-def test_nobody_signs_in_with_an_operator(simpul: Gate, body: dict[str, Any]):
-    refused(simpul.http.post("/api/session", json=body), 422)
+def test_nobody_signs_in_with_an_operator(simpul: ServerHarness, body: dict[str, Any]):
+    refusal_errors(simpul.http.post("/api/session", json=body), 422)
 
 
 @pytest.mark.parametrize(
@@ -91,9 +101,9 @@ def test_nobody_signs_in_with_an_operator(simpul: Gate, body: dict[str, Any]):
         (b"--x--", "multipart/form-data; boundary=" + "x" * 500, 400),
     ],
 )
-def test_a_form_that_is_none_is_refused(simpul: Gate, content: bytes, kind: str, status: int):
-    with simpul.nothing_done():
-        refused(simpul.http.post("/api/requests", content=content, headers={"Content-Type": kind}), status)
+def test_a_form_that_is_none_is_refused(simpul: ServerHarness, content: bytes, kind: str, status: int):
+    with simpul.assert_nothing_stored():
+        refusal_errors(simpul.http.post("/api/requests", content=content, headers={"Content-Type": kind}), status)
 
 
 # HTTP
@@ -115,24 +125,24 @@ def test_a_form_that_is_none_is_refused(simpul: Gate, content: bytes, kind: str,
         ("GET", f"/api/verification/requests/{UNKNOWN}", 401),
     ],
 )
-def test_every_dead_end_answers_with_a_sentence(simpul: Gate, method: str, path: str, status: int):
+def test_every_dead_end_answers_with_a_sentence(simpul: ServerHarness, method: str, path: str, status: int):
     answer = simpul.http.request(method, path)
-    refused(answer, status)
+    refusal_errors(answer, status)
     assert "location" not in answer.headers
 
 
 @pytest.mark.parametrize(
     ("method", "path", "status"), [("GET", "/tidak-ada", 404), ("TRACE", "/", 405), ("PUT", "/masuk", 405)]
 )
-def test_every_dead_end_of_a_page_is_a_page(simpul: Gate, method: str, path: str, status: int):
+def test_every_dead_end_of_a_page_is_a_page(simpul: ServerHarness, method: str, path: str, status: int):
     answer = simpul.http.request(method, path)
     assert (answer.status_code, answer.headers["content-type"]) == (status, "text/html; charset=utf-8")
     assert "Ke halaman depan" in answer.text
-    guarded(answer)
+    assert_security_headers(answer)
 
 
 @pytest.mark.parametrize("path", [b"/../../../etc/passwd", b"//evil.example/..", b"/api/../secret", b"*"])
-def test_a_path_leads_nowhere_else(simpul: Gate, path: bytes):
+def test_a_path_leads_nowhere_else(simpul: ServerHarness, path: bytes):
     came = simpul.raw(b"GET %s HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n" % path)
     assert came.startswith((b"HTTP/1.1 404", b"HTTP/1.1 400"))
     assert b"evil" not in came
@@ -140,8 +150,8 @@ def test_a_path_leads_nowhere_else(simpul: Gate, path: bytes):
 
 
 @pytest.mark.parametrize("path", ["/", "/api/docs", "/api/openapi.json", "/api/units", "/health/live", "/lacak/x"])
-def test_every_answer_is_guarded(simpul: Gate, path: str):
-    guarded(simpul.http.get(path))
+def test_every_answer_is_guarded(simpul: ServerHarness, path: str):
+    assert_security_headers(simpul.http.get(path))
 
 
 @pytest.mark.parametrize(
@@ -157,21 +167,21 @@ def test_every_answer_is_guarded(simpul: Gate, path: str):
         b"GET / HTTP/1.1\r\nHost: x\r\nX-A : b\r\nX\0: c\r\n\r\n",
     ],
 )
-def test_broken_http_is_400_and_the_server_goes_on(simpul: Gate, sent: bytes):
+def test_broken_http_is_400_and_the_server_goes_on(simpul: ServerHarness, sent: bytes):
     came = simpul.raw(sent)
     assert came.startswith(b"HTTP/1.1 400"), came[:80]
     assert came.count(b"HTTP/1.1") == 1
     assert simpul.http.get("/health/live").status_code == 200
 
 
-def test_an_answer_repeats_nothing_that_a_header_could_carry(simpul: Gate):
+def test_an_answer_repeats_nothing_that_a_header_could_carry(simpul: ServerHarness):
     headers = {"Host": "evil.example", "X-Forwarded-Host": "evil.example", "X-Request-Id": "evil"}
     for path in ("/", "/api/none", "/api/requests/"):
         answer = simpul.http.get(path, headers=headers)
         assert "evil" not in answer.text + str(answer.headers)
 
 
-def test_a_slow_crowd_keeps_nobody_waiting(simpul: Gate):
+def test_a_slow_crowd_keeps_nobody_waiting(simpul: ServerHarness):
     crowd = [simpul.connected() for _ in range(200)]
     for connection in crowd:
         connection.sendall(b"POST /api/requests HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\nX-Slow: ")
@@ -195,7 +205,7 @@ def signed_in(browser: httpx.Client) -> str:
     return str(answer.json()["csrf"])
 
 
-def test_a_cookie_alone_changes_nothing(simpul: Gate, asked: Asked):
+def test_a_cookie_alone_changes_nothing(simpul: ServerHarness, asked: SubmittedRequest):
     path, body = f"/api/verification/requests/{asked.id}/recommendation", {"reason": "Di luar lingkup."}
     with httpx.Client(base_url=simpul.server.url) as browser:
         csrf = signed_in(browser)
@@ -203,32 +213,32 @@ def test_a_cookie_alone_changes_nothing(simpul: Gate, asked: Asked):
         foreign = {"X-CSRF-Token": csrf, "Origin": "https://evil.example"}
         cross = {"X-CSRF-Token": csrf, "Sec-Fetch-Site": "cross-site"}
         for headers in ({}, {"X-CSRF-Token": "x"}, {"X-CSRF-Token": csrf[:-1]}, foreign, cross, {"Origin": "null"}):
-            assert "Muat ulang halaman" in refused(browser.post(path, json=body, headers=headers), 403)[""]
+            assert "Muat ulang halaman" in refusal_errors(browser.post(path, json=body, headers=headers), 403)[""]
         assert asked.seen()[1]["recommendation"] is None
         assert browser.post(path, json=body, headers={"X-CSRF-Token": csrf}).status_code == 200
         assert browser.delete("/api/session", headers={"X-CSRF-Token": csrf}).status_code == 200
-        refused(browser.get("/api/session"), 401)
+        refusal_errors(browser.get("/api/session"), 401)
 
 
-def test_another_sites_page_signs_nobody_in(simpul: Gate):
+def test_another_sites_page_signs_nobody_in(simpul: ServerHarness):
     body = {"username": "nurlaila", "password": PASSWORD}
-    refused(simpul.http.post("/api/session", json=body, headers={"Origin": "https://evil.example"}), 403)
+    refusal_errors(simpul.http.post("/api/session", json=body, headers={"Origin": "https://evil.example"}), 403)
 
 
 # What breaks inside
 
 
-def test_a_damaged_record_is_told_as_a_number_and_nothing_else(simpul: Gate):
-    asked = simpul.submitted().reaches("submitted")
+def test_a_damaged_record_is_told_as_a_number_and_nothing_else(simpul: ServerHarness):
+    asked = simpul.submitted().wait_for_status("submitted")
     with contextlib.closing(sqlite3.connect(simpul.server.data / "simpul.db")) as file:
         file.execute("UPDATE intake_documents SET body = x'00' WHERE id = ?", (asked.id,))
         file.commit()
-    sentence = refused(simpul.call(asked.token, "GET", f"/api/requests/{asked.number}"), 500)[""]
+    sentence = refusal_errors(simpul.call(asked.token, "GET", f"/api/requests/{asked.number}"), 500)[""]
     assert re.search(r"nomor rujukan [0-9A-F]{8}", sentence)
     assert simpul.submit().status_code == 201
 
 
-def test_a_document_store_that_is_away_is_503_and_makes_no_request(simpul: Gate):
+def test_a_document_store_that_is_away_is_503_and_makes_no_request(simpul: ServerHarness):
     documents, aside = simpul.server.data / "documents", simpul.server.data / "aside"
     simpul.submitted()
     before = simpul.requests
@@ -236,7 +246,7 @@ def test_a_document_store_that_is_away_is_503_and_makes_no_request(simpul: Gate)
     documents.touch()
     try:
         answer = simpul.submit()
-        assert "Penyimpanan dokumen" in refused(answer, 503)[""]
+        assert "Penyimpanan dokumen" in refusal_errors(answer, 503)[""]
         assert answer.headers["retry-after"]
     finally:
         documents.unlink()
@@ -261,7 +271,7 @@ def test_a_made_up_address_gets_no_more_submissions(tmp_path: Path):
             statuses.append(answer.status_code)
         assert statuses == [201] * 3 + [429] * 3
         assert int(answer.headers["retry-after"]) in range(1, 61)
-        assert "Coba lagi dalam" in refused(answer, 429)[""]
+        assert "Coba lagi dalam" in refusal_errors(answer, 429)[""]
         assert simpul.requests == 3
         looked = {simpul.http.get(f"/lacak/INT-2026-{number:06}").status_code for number in range(40)}
         assert looked == {404, 429}
@@ -272,7 +282,7 @@ def test_a_made_up_address_gets_no_more_submissions(tmp_path: Path):
 
 def test_a_server_that_others_reach_makes_no_accounts_and_shows_no_documentation(tmp_path: Path):
     settings = {"SIMPUL_HOST": "0.0.0.0", "SIMPUL_BASE_URL": "https://simpul.example"}
-    server = Server(tmp_path / "data", settings)
+    server = ServerProcess(tmp_path / "data", settings)
     server.start()
     try:
         log = (tmp_path / "data.log").read_text()
@@ -280,9 +290,9 @@ def test_a_server_that_others_reach_makes_no_accounts_and_shows_no_documentation
         assert "password" not in log
         with httpx.Client(base_url=server.url) as http:
             for path in ("/api/docs", "/api/openapi.json", "/metrics", "/api/staff"):
-                refused(http.get(path), 401)
+                refusal_errors(http.get(path), 401)
             for name in ("admin", "petugas", "kepala", "teknis"):
-                refused(http.post("/api/session", json={"username": name, "password": name}), 401)
+                refusal_errors(http.post("/api/session", json={"username": name, "password": name}), 401)
             home = http.get("/")
             assert home.headers["strict-transport-security"].startswith("max-age=")
             assert str(tmp_path) not in home.text

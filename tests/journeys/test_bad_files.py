@@ -15,10 +15,19 @@ import pytest
 
 from services.cli.shapes import Upload
 from tests.journeys import papers
-from tests.journeys.gate import DICTIONARY, FILES, FORM, LETTER, Asked, Gate, eventually, refused
+from tests.journeys.gate import (
+    DICTIONARY,
+    FILES,
+    FORM,
+    LETTER,
+    ServerHarness,
+    SubmittedRequest,
+    refusal_errors,
+    wait_until,
+)
 
 MIB = 1024 * 1024
-LOCKED = papers.locked_pdf("Surat permohonan.")
+LOCKED = papers.encrypted_pdf("Surat permohonan.")
 HEAD = b"POST /api/requests HTTP/1.1\r\nHost: x\r\nContent-Type: multipart/form-data; boundary=garis\r\n"
 
 
@@ -62,46 +71,46 @@ def a_nested_bomb() -> bytes:
     ],
 )
 @pytest.mark.parametrize("place", ["letter", "requirements"])
-def test_a_file_that_is_no_document_is_415(simpul: Gate, place: str, name: str, content: bytes, sentence: str):
+def test_a_file_that_is_no_document_is_415(simpul: ServerHarness, place: str, name: str, content: bytes, sentence: str):
     others = [file for file in FILES if file[0] != place]
-    with simpul.nothing_done():
-        told = refused(simpul.submit([*others, (place, Upload(name, content, "application/pdf"))]), 415)
+    with simpul.assert_nothing_stored():
+        told = refusal_errors(simpul.submit([*others, (place, Upload(name, content, "application/pdf"))]), 415)
     assert sentence in told[place]
 
 
-def test_thirty_files_are_too_many(simpul: Gate):
-    with simpul.nothing_done():
-        told = refused(simpul.submit([FILES[0], *([FILES[1]] * 30)]), 422)
+def test_thirty_files_are_too_many(simpul: ServerHarness):
+    with simpul.assert_nothing_stored():
+        told = refusal_errors(simpul.submit([FILES[0], *([FILES[1]] * 30)]), 422)
     assert "terlalu banyak" in " ".join(told.values())
-    with simpul.nothing_done():
-        told = refused(simpul.submit([FILES[0], *([FILES[1]] * 11)]), 422)
+    with simpul.assert_nothing_stored():
+        told = refusal_errors(simpul.submit([FILES[0], *([FILES[1]] * 11)]), 422)
     assert told["requirements"] == "Unggah paling banyak 10 berkas. Sekarang 11."
 
 
-def test_a_file_over_the_limit_in_a_body_within_it_is_413(simpul: Gate):
+def test_a_file_over_the_limit_in_a_body_within_it_is_413(simpul: ServerHarness):
     large = Upload("besar.pdf", LETTER.content + bytes(26 * MIB), "application/pdf")
-    with simpul.nothing_done():
-        told = refused(simpul.submit([("letter", large), FILES[1]]), 413)
+    with simpul.assert_nothing_stored():
+        told = refusal_errors(simpul.submit([("letter", large), FILES[1]]), 413)
     assert "25 MiB" in told["letter"]
 
 
-def test_eighty_megabytes_are_413_before_a_byte_of_them_is_sent(simpul: Gate):
-    with simpul.nothing_done():
+def test_eighty_megabytes_are_413_before_a_byte_of_them_is_sent(simpul: ServerHarness):
+    with simpul.assert_nothing_stored():
         answer = simpul.raw(HEAD + b"Content-Length: 80000000\r\n\r\n")
     assert answer.startswith(b"HTTP/1.1 413")
     assert b"60 MiB" in answer
     assert b"nosniff" in answer
 
 
-def test_who_sends_eighty_megabytes_all_the_same_reads_why_they_are_refused(simpul: Gate):
+def test_who_sends_eighty_megabytes_all_the_same_reads_why_they_are_refused(simpul: ServerHarness):
     large = Upload("besar.pdf", LETTER.content + bytes(80_000_000), "application/pdf")
-    with simpul.nothing_done():
-        told = refused(simpul.submit([("letter", large), FILES[1]]), 413)
+    with simpul.assert_nothing_stored():
+        told = refusal_errors(simpul.submit([("letter", large), FILES[1]]), 413)
         assert "60 MiB" in told[""]
         assert held_open(simpul) == []
 
 
-def test_chunks_without_a_length_are_counted(simpul: Gate):
+def test_chunks_without_a_length_are_counted(simpul: ServerHarness):
     def form() -> Iterator[bytes]:
         for number in range(3):
             yield f'--garis\r\nContent-Disposition: form-data; name="requirements"; filename="{number}.pdf"'.encode()
@@ -110,14 +119,14 @@ def test_chunks_without_a_length_are_counted(simpul: Gate):
             yield b"\r\n"
 
     headers = {"Content-Type": "multipart/form-data; boundary=garis"}
-    with simpul.nothing_done():
-        told = refused(simpul.http.post("/api/requests", content=form(), headers=headers), 413)
+    with simpul.assert_nothing_stored():
+        told = refusal_errors(simpul.http.post("/api/requests", content=form(), headers=headers), 413)
         assert "60 MiB" in told[""]
-        eventually(lambda: held_open(simpul) == [])
+        wait_until(lambda: held_open(simpul) == [])
 
 
-def test_an_upload_that_is_cut_off_leaves_nothing_behind(simpul: Gate):
-    with simpul.nothing_done():
+def test_an_upload_that_is_cut_off_leaves_nothing_behind(simpul: ServerHarness):
+    with simpul.assert_nothing_stored():
         for _ in range(3):
             connection = simpul.connected()
             connection.sendall(HEAD + b"Content-Length: 20000000\r\n\r\n" + part("letter", b"surat.pdf"))
@@ -127,7 +136,7 @@ def test_an_upload_that_is_cut_off_leaves_nothing_behind(simpul: Gate):
                 socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0"
             )  # a reset, as of a lost line
             connection.close()
-        eventually(lambda: held_open(simpul) == [])
+        wait_until(lambda: held_open(simpul) == [])
     assert simpul.submit().status_code == 201
 
 
@@ -135,7 +144,7 @@ def part(field: str, filename: bytes) -> bytes:
     return b'--garis\r\nContent-Disposition: form-data; name="%s"; filename="%s"\r\n\r\n' % (field.encode(), filename)
 
 
-def held_open(simpul: Gate) -> list[str]:
+def held_open(simpul: ServerHarness) -> list[str]:
     """Temporary files that the server has open, where the system tells."""
     folders = [folder for pid in simpul.server.pids if (folder := Path(f"/proc/{pid}/fd")).exists()]
     links = [os.readlink(link) for folder in folders for link in folder.iterdir() if link.is_symlink()]
@@ -172,9 +181,9 @@ def named(filename: bytes) -> bytes:
         (b"n" * 4000 + b".pdf", "n" * 100),
     ],
 )
-def test_a_name_that_misleads_is_made_harmless(simpul: Gate, raw: bytes, kept: str):
+def test_a_name_that_misleads_is_made_harmless(simpul: ServerHarness, raw: bytes, kept: str):
     headers = {"Content-Type": "multipart/form-data; boundary=garis"}
-    asked = Asked.of(simpul, simpul.http.post("/api/requests", content=named(raw), headers=headers))
+    asked = SubmittedRequest.of(simpul, simpul.http.post("/api/requests", content=named(raw), headers=headers))
     [document, _] = asked.seen()[0]["documents"]
     assert document["name"].startswith(kept)
     assert document["name"].endswith(".pdf")
@@ -193,8 +202,8 @@ def test_a_name_that_misleads_is_made_harmless(simpul: Gate, raw: bytes, kept: s
         (b'surat.pdf"; name="colour', "Ada isian yang perlu diperbaiki."),
     ],
 )
-def test_a_name_that_breaks_the_form_is_refused_whole(simpul: Gate, raw: bytes, sentence: str):
+def test_a_name_that_breaks_the_form_is_refused_whole(simpul: ServerHarness, raw: bytes, sentence: str):
     headers = {"Content-Type": "multipart/form-data; boundary=garis"}
-    with simpul.nothing_done():
-        told = refused(simpul.http.post("/api/requests", content=named(raw), headers=headers), 422)
+    with simpul.assert_nothing_stored():
+        told = refusal_errors(simpul.http.post("/api/requests", content=named(raw), headers=headers), 422)
     assert sentence in told[""]

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from tests.journeys.gate import ALL_OK, TODAY, Asked, Gate, refused, token_of
-from tests.journeys.steps import ASSIGN, STEPS, UNSIGNED, WAY, walked
+from tests.journeys.gate import ALL_OK, TODAY, ServerHarness, SubmittedRequest, refusal_errors, session_token
+from tests.journeys.steps import ASSIGN, LETTER_REJECTED, STEPS, STEPS_TO_STATUS, request_in_status
 
 FITTING = {
     "submitted": {"withdrawal", "verification", "return", "recommendation", "rejection"},
@@ -28,24 +28,24 @@ BY_LEAD = {"start", "progress", "pause", "resume", "completion"}
 UNLED = {"submitted", "returned", "verified", "rejected"}
 
 
-@pytest.mark.parametrize("status", WAY)
-def test_each_step_out_of_order_is_refused_and_changes_nothing(simpul: Gate, status: str):
-    asked = walked(simpul, status)
+@pytest.mark.parametrize("status", STEPS_TO_STATUS)
+def test_each_step_out_of_order_is_refused_and_changes_nothing(simpul: ServerHarness, status: str):
+    asked = request_in_status(simpul, status)
     before, documents = asked.seen(), simpul.documents
     for name in STEPS.keys() - FITTING[status]:
         answer = STEPS[name](asked)
         if name in BY_LEAD and status in UNLED:
-            refused(answer, 404)
+            refusal_errors(answer, 404)
             continue
-        sentence = refused(answer, 409)[""]
+        sentence = refusal_errors(answer, 409)[""]
         assert "tidak disimpan" in sentence or "survei" in sentence.lower(), (name, sentence)
         if name != "survey":
             assert answer.json()["current"]["status"] == status, name
     assert (asked.seen(), simpul.documents) == (before, documents)
 
 
-def test_of_fifty_decisions_at_once_one_is_taken_and_the_others_learn_which(simpul: Gate):
-    asked = walked(simpul, "submitted")
+def test_of_fifty_decisions_at_once_one_is_taken_and_the_others_learn_which(simpul: ServerHarness):
+    asked = request_in_status(simpul, "submitted")
     steps = [STEPS["verification"], STEPS["return"]] * 25
     with ThreadPoolExecutor(50) as crowd:
         answers = list(crowd.map(lambda step: step(asked), steps))
@@ -56,13 +56,13 @@ def test_of_fifty_decisions_at_once_one_is_taken_and_the_others_learn_which(simp
             current = answer.json()["current"]
             assert (current["status"], current["version"]) == (won["status"], won["version"])
             assert current["by"] == "Nurlaila Ibarat"
-            assert "Nurlaila Ibarat" in refused(answer, 409)[""]
-    asked.reaches(won["status"])
+            assert "Nurlaila Ibarat" in refusal_errors(answer, 409)[""]
+    asked.wait_for_status(won["status"])
     assert len(asked.seen()[0]["timeline"]) == 2
 
 
-def test_of_fifty_appointments_at_once_one_is_made(simpul: Gate):
-    asked = walked(simpul, "verified")
+def test_of_fifty_appointments_at_once_one_is_made(simpul: ServerHarness):
+    asked = request_in_status(simpul, "verified")
     with ThreadPoolExecutor(50) as crowd:
         bodies = [{**ASSIGN, "lead": lead} for lead in ("dewi", "yusuf") * 25]
         answers = list(crowd.map(lambda body: asked.step("hasan", "assignment", body), bodies))
@@ -87,16 +87,16 @@ def test_of_fifty_appointments_at_once_one_is_made(simpul: Gate):
     ],
 )
 def test_a_wrong_appointment_is_refused_and_the_right_one_still_possible(
-    verified: Asked, change: dict[str, Any], field: str, sentence: str
+    verified: SubmittedRequest, change: dict[str, Any], field: str, sentence: str
 ):
-    told = refused(verified.step("hasan", "assignment", {**ASSIGN, **change}), 422)
+    told = refusal_errors(verified.step("hasan", "assignment", {**ASSIGN, **change}), 422)
     assert sentence in told[field]
     assert verified.seen()[2]["status"] == "verified"
 
 
 @pytest.fixture(scope="module")
-def verified(simpul: Gate) -> Asked:
-    return walked(simpul, "verified")
+def verified(simpul: ServerHarness) -> SubmittedRequest:
+    return request_in_status(simpul, "verified")
 
 
 @pytest.mark.parametrize(
@@ -105,29 +105,30 @@ def verified(simpul: Gate) -> Asked:
         ([], "Belum dinilai"),
         (ALL_OK[1:], "Belum dinilai"),
         ([*ALL_OK, ALL_OK[0]], "lebih dari sekali"),
-        (UNSIGNED, "Belum terpenuhi"),
+        (LETTER_REJECTED, "Belum terpenuhi"),
         ([{"item": "letter", "ok": "yes"}], "true atau false"),
         ([{"item": "stamp", "ok": True}], "Pilih salah satu"),
         ({"$ne": []}, "Isi dengan daftar."),
     ],
 )
-def test_a_wrong_checklist_is_refused(judged: Asked, checklist: Any, sentence: str):
-    told = refused(judged.step("nurlaila", "verification", {"checklist": checklist}), 422)
+def test_a_wrong_checklist_is_refused(judged: SubmittedRequest, checklist: Any, sentence: str):
+    told = refusal_errors(judged.step("nurlaila", "verification", {"checklist": checklist}), 422)
     assert any(sentence in one for one in told.values()), told
     assert judged.seen()[1]["status"] == "submitted"
 
 
 @pytest.fixture(scope="module")
-def judged(simpul: Gate) -> Asked:
-    return walked(simpul, "submitted")
+def judged(simpul: ServerHarness) -> SubmittedRequest:
+    return request_in_status(simpul, "submitted")
 
 
-def test_a_return_without_a_failed_item_or_a_note_is_refused(judged: Asked):
+def test_a_return_without_a_failed_item_or_a_note_is_refused(judged: SubmittedRequest):
     assert (
-        "Semua butir terpenuhi" in refused(judged.step("nurlaila", "return", {"checklist": ALL_OK}), 422)["checklist"]
+        "Semua butir terpenuhi"
+        in refusal_errors(judged.step("nurlaila", "return", {"checklist": ALL_OK}), 422)["checklist"]
     )
     bare = [{"item": "letter", "ok": False}, ALL_OK[0], *ALL_OK[2:]]
-    assert "catatan" in refused(judged.step("nurlaila", "return", {"checklist": bare}), 422)["checklist"]
+    assert "catatan" in refusal_errors(judged.step("nurlaila", "return", {"checklist": bare}), 422)["checklist"]
 
 
 @pytest.mark.parametrize(
@@ -147,14 +148,14 @@ def test_a_return_without_a_failed_item_or_a_note_is_refused(judged: Asked):
         ("", "start", 401),
     ],
 )
-def test_somebody_elses_step_is_refused(simpul: Gate, led: Asked, who: str, step: str, status: int):
+def test_somebody_elses_step_is_refused(simpul: ServerHarness, led: SubmittedRequest, who: str, step: str, status: int):
     service = "verification" if step == "verification" else "assignment"
     path = f"/api/{service}/requests/{led.id}/{step}"
     before = led.seen()
-    refused(simpul.call(token_of(who) if who else "", "POST", path, json={}), status)
+    refusal_errors(simpul.call(session_token(who) if who else "", "POST", path, json={}), status)
     assert led.seen() == before
 
 
 @pytest.fixture(scope="module")
-def led(simpul: Gate) -> Asked:
-    return walked(simpul, "assigned")
+def led(simpul: ServerHarness) -> SubmittedRequest:
+    return request_in_status(simpul, "assigned")

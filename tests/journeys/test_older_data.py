@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from services.cli.client import Patience, SimpulClient, connected
-from tests.journeys.stage import Server
+from services.cli.client import RetryPolicy, SimpulClient, open_client
+from tests.journeys.stage import ServerProcess
 
 pytestmark = pytest.mark.slow
 
@@ -31,7 +31,7 @@ def unpacked(tmp_path: Path) -> Path:
 
 
 @contextmanager
-def running(server: Server) -> Iterator[Server]:
+def running(server: ServerProcess) -> Iterator[ServerProcess]:
     server.start()
     try:
         yield server
@@ -40,13 +40,13 @@ def running(server: Server) -> Iterator[Server]:
 
 
 @asynccontextmanager
-async def head(server: Server):
-    async with connected(server.url, patience=Patience(seconds=20)) as anybody:
+async def head(server: ServerProcess):
+    async with open_client(server.url, retry_policy=RetryPolicy(seconds=20)) as anybody:
         yield await anybody.signed_in(USERNAME, PASSWORD)
 
 
 async def test_a_data_folder_of_0_1_0_opens_and_shows_every_request(unpacked: Path):
-    server = Server(unpacked / "data", {})
+    server = ServerProcess(unpacked / "data", {})
     with running(server):
         async with head(server) as client:
             shown = await requests_of(client)
@@ -56,7 +56,7 @@ async def test_a_data_folder_of_0_1_0_opens_and_shows_every_request(unpacked: Pa
 
 
 async def test_a_backup_of_0_1_0_restores_into_an_empty_folder(unpacked: Path):
-    server = Server(unpacked / "restored", {})
+    server = ServerProcess(unpacked / "restored", {})
     restored = server.simpul("restore", str(unpacked / "backup"))
     assert restored.returncode == 0, restored.stderr
     assert verified(server) is True
@@ -66,7 +66,7 @@ async def test_a_backup_of_0_1_0_restores_into_an_empty_folder(unpacked: Path):
 
 
 async def test_the_states_of_0_1_0_fold_again_to_the_same(unpacked: Path):
-    server = Server(unpacked / "data", {})
+    server = ServerProcess(unpacked / "data", {})
     with running(server):
         pass
     for service in ("intake", "verification", "assignment", "notification"):
@@ -87,6 +87,6 @@ async def documents_are_whole(client: SimpulClient, requests: list[dict[str, Any
             assert hashlib.sha256(content).hexdigest() == document["sha256"]
 
 
-def verified(server: Server) -> bool:
+def verified(server: ServerProcess) -> bool:
     done = server.simpul("events", "verify", "--json")
     return bool(json.loads(done.stdout)["clean"])

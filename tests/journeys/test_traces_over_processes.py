@@ -11,18 +11,18 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.distributed.site import Process
-from tests.journeys.collector import AT_ONCE, collector
+from tests.distributed.site import ServiceProcess
+from tests.journeys.collector import IMMEDIATE_EXPORT, collector
 from tests.journeys.gate import FILES, FORM
 
 pytestmark = pytest.mark.slow
 
 
 @contextlib.contextmanager
-def running(folder: Path, otlp: str, *services: str) -> Iterator[dict[str, Process]]:
+def running(folder: Path, otlp: str, *services: str) -> Iterator[dict[str, ServiceProcess]]:
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("SIMPUL_")}
-    environment = {**inherited, "SIMPUL_DATA": str(folder / "data"), "SIMPUL_OTLP": otlp, **AT_ONCE}
-    processes = {name: Process(name, environment, folder / f"{name}.log") for name in services}
+    environment = {**inherited, "SIMPUL_DATA": str(folder / "data"), "SIMPUL_OTLP": otlp, **IMMEDIATE_EXPORT}
+    processes = {name: ServiceProcess(name, environment, folder / f"{name}.log") for name in services}
     try:
         for process in processes.values():
             process.start()

@@ -15,11 +15,11 @@ import httpx
 import pytest
 
 from services.cli.client import ApiError, SimpulClient
-from services.cli.shapes import Application, Upload, Verdict
+from services.cli.shapes import RequestForm, Upload, Verdict
 from tests.journeys import papers
-from tests.journeys.stage import Inbox, Server, address_of, signed_in
+from tests.journeys.stage import Inbox, ServerProcess, address_of, signed_in
 
-FORM = Application(
+FORM = RequestForm(
     name="Rahmat Contoh",
     employee_number="19850214 201001 1 001",
     unit="Dinas Perhubungan",
@@ -82,7 +82,9 @@ async def check_document(client: SimpulClient, number: str, document: dict[str, 
     assert document["media_type"] == sent.media_type
 
 
-async def test_a_request_goes_through_every_state_and_everybody_is_told(inbox_and_server: tuple[Inbox, Server]) -> None:
+async def test_a_request_goes_through_every_state_and_everybody_is_told(
+    inbox_and_server: tuple[Inbox, ServerProcess],
+) -> None:
     inbox, server = inbox_and_server
     async with signed_in(server) as people:
         officer, head, lead = people["nurlaila"], people["hasan"], people["dewi"]
@@ -90,7 +92,7 @@ async def test_a_request_goes_through_every_state_and_everybody_is_told(inbox_an
         number, id_ = made["number"], made["id"]
         assert re.fullmatch(r"INT-\d{4}-000001", number)
         assert made["status"] == "submitted"
-        applicant = people[""].holding(made["tracking_token"])
+        applicant = people[""].with_token(made["tracking_token"])
 
         def tracked() -> Awaitable[dict[str, Any]]:
             return applicant.track(number)
@@ -104,13 +106,13 @@ async def test_a_request_goes_through_every_state_and_everybody_is_told(inbox_an
         page = await officer.page_image(id_, seen["documents"][0]["id"], 1)
         assert page.startswith(b"\x89PNG")
         unsigned = [Verdict(item="letter", ok=False, note="Halaman 1 belum ditandatangani."), *ALL_OK[2:], ALL_OK[0]]
-        assert (await officer.return_(id_, unsigned))["status"] == "returned"
+        assert (await officer.return_request(id_, unsigned))["status"] == "returned"
         returned = await until(tracked, "returned")
         assert [(item["item"], item["note"]) for item in returned["open_items"]] == [
             ("letter", "Halaman 1 belum ditandatangani.")
         ]
         signed = papers.pdf("Surat bertanda tangan.pdf", "Surat permohonan, ditandatangani.")
-        again = await applicant.resubmit(number, Application(letter_number="500.11/13/DISHUB/2026"), letter=signed)
+        again = await applicant.resubmit(number, RequestForm(letter_number="500.11/13/DISHUB/2026"), letter=signed)
         assert again["status"] == "submitted"
         await until(lambda: officer.request("verification", id_), "submitted", round=2)
         assert (await officer.verify(id_, ALL_OK))["status"] == "verified"
@@ -133,7 +135,7 @@ async def test_a_request_goes_through_every_state_and_everybody_is_told(inbox_an
         # delivery, objection, second delivery, confirmation, survey
         assert (await lead.complete(id_, "Data tersinkron setiap malam.", RESULTS[:1]))["status"] == "delivered"
         await until(tracked, "delivered")
-        await applicant.object(number, "Panduan belum ada.")
+        await applicant.contest(number, "Panduan belum ada.")
         await until(lambda: lead.request("assignment", id_), "in_progress")
         assert (await lead.complete(id_, "Dengan panduan.", RESULTS))["status"] == "delivered"
         delivered = await until(tracked, "delivered")
@@ -189,7 +191,7 @@ async def test_a_request_goes_through_every_state_and_everybody_is_told(inbox_an
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-async def check_link(server: Server, letter: EmailMessage, number: str) -> None:
+async def check_link(server: ServerProcess, letter: EmailMessage, number: str) -> None:
     """The link in the e-mail opens the request, at an address without the key."""
     found = re.search(r"http://\S+/lacak/\S+", text_of(letter))
     assert found is not None
@@ -202,12 +204,12 @@ async def check_link(server: Server, letter: EmailMessage, number: str) -> None:
 
 
 @pytest.mark.parametrize("way", ["withdrawn", "rejected"])
-async def test_a_request_may_end_early_and_is_told_so(inbox_and_server: tuple[Inbox, Server], way: str) -> None:
+async def test_a_request_may_end_early_and_is_told_so(inbox_and_server: tuple[Inbox, ServerProcess], way: str) -> None:
     inbox, server = inbox_and_server
     async with signed_in(server) as people:
         made = await people[""].submit(FORM, LETTER, REQUIREMENTS[:1])
         number, id_ = made["number"], made["id"]
-        applicant = people[""].holding(made["tracking_token"])
+        applicant = people[""].with_token(made["tracking_token"])
         await until(lambda: people["hasan"].request("assignment", id_), "submitted")
         if way == "withdrawn":
             assert (await applicant.withdraw(number, "Sudah dikerjakan sendiri."))["status"] == "withdrawn"

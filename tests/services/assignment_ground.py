@@ -10,8 +10,8 @@ import httpx
 
 from tests.domain.given import REQUEST
 from tests.domain.intake_story import verified
-from tests.services.desk_ground import Ground
-from tests.services.pages_ground import hidden_of
+from tests.services.desk_ground import StaffHarness
+from tests.services.pages_ground import hidden_fields
 
 QUEUE, WORK = f"/penugasan/{REQUEST}", f"/pekerjaan/{REQUEST}"
 API = "/api/assignment/requests"
@@ -23,43 +23,47 @@ STEPS: tuple[tuple[str, str, dict[str, Any], str], ...] = (
 )
 
 
-async def to(ground: Ground, status: str, *documents: Any, subject: str = REQUEST, **fields: Any) -> None:
+async def advance_to(
+    harness: StaffHarness, status: str, *documents: Any, subject: str = REQUEST, **fields: Any
+) -> None:
     """Bring a request to this status."""
-    await ground.submitted(*documents, subject=subject, **fields)
+    await harness.submitted(*documents, subject=subject, **fields)
     if status == "submitted":
         return
-    await ground.happened(verified, subject=subject)
+    await harness.happened(verified, subject=subject)
     for who, step, body, reached in STEPS:
         if status == "verified":
             return
-        answer = await ground.post(who, f"{API}/{subject}/{step}", body)
+        answer = await harness.post(who, f"{API}/{subject}/{step}", body)
         assert answer.status_code == 200, answer.text
         if reached == status:
             return
 
 
-async def page(ground: Ground, who: str, path: str, **options: Any) -> httpx.Response:
+async def page(harness: StaffHarness, who: str, path: str, **options: Any) -> httpx.Response:
     """What a browser of this person shows."""
     cookie = {"Cookie": f"simpul=token of {who}"} if who else {}
-    async with ground.http as client:
+    async with harness.http as client:
         return await client.get(path, headers=cookie, **options)
 
 
 async def send(
-    ground: Ground, who: str, path: str, form: httpx.Response, files: Any = None, /, **fields: Any
+    harness: StaffHarness, who: str, path: str, form: httpx.Response, files: Any = None, /, **fields: Any
 ) -> httpx.Response:
     """The form of a page with these fields, sent to `path`."""
-    data = {**hidden_of(form), **fields}
+    data = {**hidden_fields(form), **fields}
     given = {name: value for name, value in data.items() if value is not None}
-    async with ground.http as client:
+    async with harness.http as client:
         return await client.post(path, data=given, files=files, headers={"Cookie": f"simpul=token of {who}"})
 
 
-async def fill_in(ground: Ground, who: str, path: str, files: Any = None, /, **fields: Any) -> httpx.Response:
+async def submit_form(
+    harness: StaffHarness, who: str, path: str, files: Any = None, /, **fields: Any
+) -> httpx.Response:
     """Open a page and send its form with these fields."""
-    shown = await page(ground, who, path)
+    shown = await page(harness, who, path)
     assert shown.status_code == 200, shown.text
-    return await send(ground, who, path, shown, files, **fields)
+    return await send(harness, who, path, shown, files, **fields)
 
 
 def rows(shown: httpx.Response) -> list[str]:
@@ -67,12 +71,12 @@ def rows(shown: httpx.Response) -> list[str]:
     return re.findall(r'<tr role="row" data-id="([^"]+)"', shown.text)
 
 
-def beside(shown: httpx.Response, field: str) -> str:
+def error_beside(shown: httpx.Response, field: str) -> str:
     """What is said to be wrong beside a field, "" if nothing is."""
     told = re.search(rf'id="{field}-e"><svg.*?</svg> ([^<]+)</p>', shown.text)
     return html.unescape(told[1]) if told else ""
 
 
-def text_of(shown: httpx.Response) -> str:
+def visible_text(shown: httpx.Response) -> str:
     """What a person reads on a page."""
     return " ".join(html.unescape(re.sub(r"<[^>]+>", " ", shown.text)).split())

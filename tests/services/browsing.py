@@ -11,7 +11,7 @@ from typing import Any
 
 import httpx
 
-from tests.services.desk_ground import Ground
+from tests.services.desk_ground import StaffHarness
 
 COOKIE = "simpul"
 _FORM = re.compile(r'<form method="post"([^>]*)>(.*?)</form>', re.DOTALL)
@@ -28,12 +28,12 @@ class Browser:
 
     async def send(self, page: httpx.Response, action: str = "", **fields: Any) -> httpx.Response:
         """The form of the page that goes to `action`, or back to the page itself, with these fields; None takes one away."""
-        data = {**hidden_of(page, action), **fields}
+        data = {**hidden_fields(page, action), **fields}
         given = {name: value for name, value in data.items() if value is not None}
         return await self.client.post(action or page.url.path, data=given)
 
 
-def hidden_of(page: httpx.Response, action: str = "") -> dict[str, Any]:
+def hidden_fields(page: httpx.Response, action: str = "") -> dict[str, Any]:
     """What a form of the page holds without being seen."""
     for attributes, inside in _FORM.findall(page.text):
         found = re.search(r'action="([^"]*)"', attributes)
@@ -44,16 +44,16 @@ def hidden_of(page: httpx.Response, action: str = "") -> dict[str, Any]:
 
 
 @asynccontextmanager
-async def browser(ground: Ground, who: str = "", **options: Any) -> AsyncIterator[Browser]:
+async def browser(harness: StaffHarness, who: str = "", **options: Any) -> AsyncIterator[Browser]:
     """Signed in as `who`, one of PEOPLE, or as nobody."""
-    async with ground.http as client:
+    async with harness.http as client:
         client.cookies = httpx.Cookies({COOKIE: f"token of {who}"} if who else {})
         for name, value in options.items():
             setattr(client, name, value)
         yield Browser(client)
 
 
-def words_of(page: httpx.Response) -> str:
+def visible_text(page: httpx.Response) -> str:
     """What is seen of a page, without its marks."""
     body = page.text.partition("<body")[2]
     return html.unescape(re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", body)))

@@ -16,15 +16,15 @@ import httpx
 
 ROOT = Path(__file__).parents[2]
 PASSWORD = "tujuh-ombak-biru-di-maba"
-SOON = 120.0
+TIMEOUT_SECONDS = 120.0
 """Seconds that a busy machine may take for what must come; none of them is waited for once it is there."""
 ESCAPE = "\x1b"
 
-Done = subprocess.CompletedProcess[str]
+CompletedCommand = subprocess.CompletedProcess[str]
 
 
 @dataclass
-class Desk:
+class CommandLine:
     """A working folder, and the settings that commands are given there."""
 
     folder: Path
@@ -45,26 +45,26 @@ class Desk:
             **settings,
         }
 
-    def simpul(self, *words: str, given: str = "", **settings: str) -> Done:
+    def simpul(self, *arguments: str, given: str = "", **settings: str) -> CompletedCommand:
         """Run a command to its end; settings as `port="8001"`."""
         return subprocess.run(
-            command(*words),
+            command(*arguments),
             cwd=self.folder,
-            env=self.environment(_named(settings)),
+            env=self.environment(_environment_variables(settings)),
             input=given,
             capture_output=True,
             text=True,
             check=False,
-            timeout=SOON,
+            timeout=TIMEOUT_SECONDS,
         )
 
     @contextlib.contextmanager
-    def running(self, *words: str, **settings: str) -> Iterator[subprocess.Popen[str]]:
+    def running(self, *arguments: str, **settings: str) -> Iterator[subprocess.Popen[str]]:
         """A command that goes on until it is told to stop, with SIGINT at the end if not before."""
         process = subprocess.Popen(
-            command(*words),
+            command(*arguments),
             cwd=self.folder,
-            env=self.environment(_named(settings)),
+            env=self.environment(_environment_variables(settings)),
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -75,21 +75,21 @@ class Desk:
             if process.poll() is None:
                 process.send_signal(signal.SIGINT)
             with contextlib.suppress(subprocess.TimeoutExpired):
-                process.communicate(timeout=SOON)
+                process.communicate(timeout=TIMEOUT_SECONDS)
             process.kill()
 
 
-def command(*words: str) -> list[str]:
-    return [sys.executable, "-m", "services", *words]
+def command(*arguments: str) -> list[str]:
+    return [sys.executable, "-m", "services", *arguments]
 
 
-def _named(settings: dict[str, str]) -> dict[str, str]:
+def _environment_variables(settings: dict[str, str]) -> dict[str, str]:
     return {f"SIMPUL_{name.upper()}": value for name, value in settings.items()}
 
 
-def serves(port: int) -> None:
+def wait_until_serving(port: int) -> None:
     """Return once requests are answered at this port."""
-    until = time.monotonic() + SOON
+    until = time.monotonic() + TIMEOUT_SECONDS
     while time.monotonic() < until:
         with contextlib.suppress(httpx.TransportError):
             if httpx.get(f"http://127.0.0.1:{port}/health/live").is_success:
@@ -98,11 +98,11 @@ def serves(port: int) -> None:
     raise AssertionError(f"nobody answers at {port}")
 
 
-def fails_with_a_sentence(done: Done, *parts: str) -> None:
+def assert_fails_with_message(completed: CompletedCommand, *parts: str) -> None:
     """Exit status 1, nothing on standard output, one line on standard error that holds these parts."""
-    assert done.returncode == 1, done
-    assert done.stdout == ""
-    assert done.stderr.count("\n") == 1, done.stderr
-    assert "Traceback" not in done.stderr
+    assert completed.returncode == 1, completed
+    assert completed.stdout == ""
+    assert completed.stderr.count("\n") == 1, completed.stderr
+    assert "Traceback" not in completed.stderr
     for part in parts:
-        assert part in done.stderr
+        assert part in completed.stderr

@@ -21,17 +21,17 @@ from fpdf import FPDF
 from services.assignment import service as assignment
 from services.verification import service as verification
 from shared.clock import random_id
-from shared.contracts.envelope import Event, from_bytes, to_bytes
+from shared.contracts.envelope import Event, decode_event, encode_event
 from shared.contracts.facts import DocumentKind, DocumentRef, Fact
 from shared.contracts.intake import RequestSubmitted
-from shared.documents.checks import media_type_of
-from shared.documents.port import Inspect
+from shared.documents.checks import detect_media_type
+from shared.documents.port import MediaTypeDetector
 from shared.identity import api as identity_api
 from shared.identity.accounts import Account, Role, Session
 from shared.platform import Platform, open_platform
-from shared.runtime.service import Service
+from shared.runtime.service import ServiceApp
 from shared.settings import Settings
-from shared.web.app import make_app
+from shared.web.app import create_app
 from tests.domain import intake_story
 from tests.domain.given import NOON, REQUEST, happened
 
@@ -46,7 +46,7 @@ PEOPLE: dict[str, tuple[str, tuple[Role, ...]]] = {
     "kepala": ("Kepala Contoh", (Role.STRUCTURAL, Role.TECHNICAL)),
     "admin": ("Admin Contoh", (Role.ADMIN,)),
 }
-PATIENCE = 30.0
+TIMEOUT_SECONDS = 30.0
 Answer = httpx.Response
 
 
@@ -60,22 +60,22 @@ def pdf(pages: int = 2, words: str = "Halaman") -> bytes:
 
 
 @dataclass
-class SetClock:
+class ManualClock:
     now: datetime = NOON
 
     def __call__(self) -> datetime:
         return self.now
 
-    def go_on(self, **time: float) -> None:
+    def advance(self, **time: float) -> None:
         self.now += timedelta(**time)
 
 
 @dataclass
-class Ground:
+class StaffHarness:
     platform: Platform
-    services: dict[str, Service]
+    services: dict[str, ServiceApp]
     app: FastAPI
-    clock: SetClock
+    clock: ManualClock
     made_ids: list[str] = field(default_factory=list)
     told: Counter[tuple[str, str]] = field(default_factory=Counter)
 
@@ -102,10 +102,10 @@ class Ground:
         for fact in facts:
             self.told[fact.owner, subject] += 1
             event = happened(fact, self.told[fact.owner, subject], self.clock(), subject)
-            await self.platform.log.append([(subject, to_bytes(event))])
-        await self.until(lambda: self._heard_all())
+            await self.platform.log.append([(subject, encode_event(event))])
+        await self.until(lambda: self.wait_until_consumed())
 
-    async def _heard_all(self) -> bool:
+    async def wait_until_consumed(self) -> bool:
         return not any([await self.platform.log.lag(name) for name in self.services])
 
     async def reached(self, service: str, status: str, subject: str = REQUEST) -> None:
@@ -118,19 +118,19 @@ class Ground:
         await self.until(there)
 
     async def until(self, reached: Callable[[], Awaitable[bool]]) -> None:
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(TIMEOUT_SECONDS):
             while not await reached():  # noqa: ASYNC110 - nothing tells a test when a service has heard
                 await asyncio.sleep(0.005)
 
     async def keep(self, name: str, content: bytes, kind: DocumentKind = DocumentKind.REQUIREMENT) -> DocumentRef:
         """A stored document, as intake would name it."""
-        return await self.keep_as(partial(media_type_of, name), name, content, kind)
+        return await self.store_as(partial(detect_media_type, name), name, content, kind)
 
-    async def keep_unchecked(self, name: str, content: bytes, media_type: str) -> DocumentRef:
+    async def store_unchecked(self, name: str, content: bytes, media_type: str) -> DocumentRef:
         """A stored document that came in when less was asked of files."""
-        return await self.keep_as(lambda file: media_type, name, content, DocumentKind.REQUIREMENT)
+        return await self.store_as(lambda file: media_type, name, content, DocumentKind.REQUIREMENT)
 
-    async def keep_as(self, inspect: Inspect, name: str, content: bytes, kind: DocumentKind) -> DocumentRef:
+    async def store_as(self, inspect: MediaTypeDetector, name: str, content: bytes, kind: DocumentKind) -> DocumentRef:
         stored = await self.platform.documents.put(BytesIO(content), inspect, limit=10**7)
         fields: dict[str, Any] = {
             "size": stored.size,
@@ -147,10 +147,10 @@ class Ground:
         await self.happened(fact, subject=subject)
         return fact
 
-    async def sign_in_everybody_after(self, **time: float) -> None:
+    async def sign_in_again_after(self, **time: float) -> None:
         """Let time pass, in which sessions end, and begin new ones."""
-        self.clock.go_on(**time)
-        await _open_sessions(self.platform)
+        self.clock.advance(**time)
+        await open_sessions(self.platform)
 
     async def events(self, source: str, subject: str = REQUEST) -> list[Event]:
         """What the log has of one service about a request, once it has all that the service knows of."""
@@ -164,7 +164,7 @@ class Ground:
         return await self._logged(source, subject)
 
     async def _logged(self, source: str, subject: str) -> list[Event]:
-        found = [from_bytes(record.value) async for records in self.platform.log.read() for record in records]
+        found = [decode_event(record.value) async for records in self.platform.log.read() for record in records]
         # Published twice, which may happen, an event is still one.
         once = {event.id: event for event in found if event.source == source and event.subject == subject}
         return list(once.values())
@@ -174,8 +174,8 @@ class Ground:
 
 
 @asynccontextmanager
-async def desk_ground(folder: Path, **settings: Any) -> AsyncIterator[Ground]:
-    clock = SetClock()
+async def desk_ground(folder: Path, **settings: Any) -> AsyncIterator[StaffHarness]:
+    clock = ManualClock()
     made_ids: list[str] = []
 
     def new_id() -> str:
@@ -184,29 +184,29 @@ async def desk_ground(folder: Path, **settings: Any) -> AsyncIterator[Ground]:
 
     platform = open_platform(Settings(data=folder, public_rate=0, **settings), clock, new_id)
     await platform.prepare()
-    await _sign_in_everybody(platform)
+    await create_signed_in_staff(platform)
     services = {service.name: service for service in (verification.build(platform), assignment.build(platform))}
     for service in services.values():
         await service.start()
     routers = [router for service in services.values() for router in service.routers]
     stores = [service.runtime.store for service in services.values()]
     routers.append(identity_api.router())
-    app = make_app(platform=platform, version="1", routers=routers, lifespan=None, stores=stores)
+    app = create_app(platform=platform, version="1", routers=routers, lifespan=None, stores=stores)
     try:
-        yield Ground(platform, services, app, clock, made_ids)
+        yield StaffHarness(platform, services, app, clock, made_ids)
     finally:
         for service in services.values():
             await service.stop()
         await platform.close()
 
 
-async def _sign_in_everybody(platform: Platform) -> None:
+async def create_signed_in_staff(platform: Platform) -> None:
     for username, (name, roles) in PEOPLE.items():
         await platform.accounts.add(Account(username, name, f"{username}@kominfo.example", roles, "-"))
-    await _open_sessions(platform)
+    await open_sessions(platform)
 
 
-async def _open_sessions(platform: Platform) -> None:
+async def open_sessions(platform: Platform) -> None:
     """Sessions without passwords: hashing those takes a tenth of a second each, and other tests see to it."""
     now = platform.clock()
     for account in await platform.accounts.accounts():

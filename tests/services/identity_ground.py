@@ -12,13 +12,13 @@ from fastapi import APIRouter, Depends, FastAPI
 
 from shared.identity.accounts import Account, Role
 from shared.identity.api import router
-from shared.identity.identity import Identity, Principal
+from shared.identity.identity import IdentityService, Principal
 from shared.identity.passwords import _hasher
 from shared.identity.sqlite import SqliteAccountStore
 from shared.settings import Settings
-from shared.storage.sqlite_file import SqliteFile
+from shared.storage.sqlite_file import SqliteDatabase
 from shared.web.access import GuardedRoute, public, signed_in, tracking_token
-from shared.web.answers import install_problem_handlers
+from shared.web.answers import add_exception_handlers
 
 PASSWORD = "kuda laut menari tenang"
 ANOTHER = "perahu kertas hijau lumut"
@@ -26,7 +26,7 @@ HASHED = _hasher.hash(PASSWORD)
 SECRET = b"a secret of this test alone, 0123456789"
 
 
-class SetClock:
+class ManualClock:
     """A clock that stands until it is moved on."""
 
     def __init__(self) -> None:
@@ -35,18 +35,18 @@ class SetClock:
     def __call__(self) -> datetime:
         return self.now
 
-    def go_on(self, **time: float) -> None:
+    def advance(self, **time: float) -> None:
         self.now += timedelta(**time)
 
 
 @dataclass
-class Ground:
+class IdentityHarness:
     """What access rules ask of the platform, and the application on it."""
 
     settings: Settings
-    file: SqliteFile
-    clock: SetClock
-    identity: Identity
+    file: SqliteDatabase
+    clock: ManualClock
+    identity: IdentityService
     store: SqliteAccountStore
     app: FastAPI
 
@@ -63,18 +63,18 @@ class Ground:
         return b"".join(path.read_bytes() for path in self.settings.data.iterdir())
 
 
-async def open_ground(folder: Path, base_url: str = "") -> Ground:
+async def open_identity_harness(folder: Path, base_url: str = "") -> IdentityHarness:
     settings = Settings(data=folder, base_url=base_url, host="127.0.0.1", port=8000)
-    file, clock = SqliteFile(settings.database), SetClock()
+    file, clock = SqliteDatabase(settings.database), ManualClock()
     store = SqliteAccountStore(file)
     await store.prepare()
     app = FastAPI()
-    ground = Ground(settings, file, clock, Identity(store, clock, SECRET), store, app)
-    app.state.platform = ground
+    harness = IdentityHarness(settings, file, clock, IdentityService(store, clock, SECRET), store, app)
+    app.state.platform = harness
     app.include_router(router())
     app.include_router(_one_route_of_each_kind())
-    install_problem_handlers(app)
-    return ground
+    add_exception_handlers(app)
+    return harness
 
 
 def _one_route_of_each_kind() -> APIRouter:

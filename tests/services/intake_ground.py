@@ -20,16 +20,16 @@ from fpdf import FPDF
 from PIL import Image
 
 from services.intake import service
-from shared.contracts.envelope import to_bytes
+from shared.contracts.envelope import encode_event
 from shared.contracts.facts import Fact
 from shared.platform import Platform, open_platform
 from shared.runtime.execution import CommandKey
-from shared.runtime.service import Service
+from shared.runtime.service import ServiceApp
 from shared.settings import Settings
-from shared.web.app import make_app
+from shared.web.app import create_app
 from tests.domain import intake_story as story
 from tests.domain.given import NOON, happened
-from tests.services.identity_ground import SetClock
+from tests.services.identity_ground import ManualClock
 
 PDF = "application/pdf"
 DOCX = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
@@ -48,7 +48,7 @@ FORM = {
 }
 
 
-def a_pdf(words: str = "Surat permohonan") -> bytes:
+def pdf_upload(words: str = "Surat permohonan") -> bytes:
     paper = FPDF()
     paper.set_creation_date(datetime(2026, 11, 20, tzinfo=UTC))
     paper.add_page()
@@ -57,22 +57,22 @@ def a_pdf(words: str = "Surat permohonan") -> bytes:
     return bytes(paper.output())
 
 
-def a_png() -> bytes:
+def png_upload() -> bytes:
     written = io.BytesIO()
     Image.new("RGB", (40, 30), "navy").save(written, "PNG")
     return written.getvalue()
 
 
-def a_docx() -> bytes:
+def docx_upload() -> bytes:
     document, written = docx.Document(), io.BytesIO()
     document.add_heading("Kamus Data")
     document.save(written)
     return written.getvalue()
 
 
-LETTER = a_pdf()
-DICTIONARY = a_docx()
-DIAGRAM = a_png()
+LETTER = pdf_upload()
+DICTIONARY = docx_upload()
+DIAGRAM = png_upload()
 
 File = tuple[str, tuple[str, bytes, str]]
 FILES: tuple[File, ...] = (
@@ -82,19 +82,19 @@ FILES: tuple[File, ...] = (
 )
 
 
-def named(name: str, content: bytes, place: str = "requirements") -> tuple[File, ...]:
+def files_with(name: str, content: bytes, place: str = "requirements") -> tuple[File, ...]:
     """A form's files of which one has this name and content."""
     kept = FILES[:1] if place == "requirements" else FILES[1:2]
     return (*kept, (place, (name, content, "application/octet-stream")))
 
 
 @dataclass
-class Ground:
+class IntakeHarness:
     platform: Platform
     app: FastAPI
-    intake: Service
-    clock: SetClock
-    told: Counter[tuple[str, str]] = field(default_factory=Counter)
+    intake: ServiceApp
+    clock: ManualClock
+    sequences: Counter[tuple[str, str]] = field(default_factory=Counter)
 
     def client(self, address: str = "127.0.0.1", **options: Any) -> httpx.AsyncClient:
         transport = httpx.ASGITransport(self.app, client=(address, 50_000))
@@ -116,7 +116,7 @@ class Ground:
         made = (await self.submit()).json()
         return Applicant(self, made["id"], made["number"], made["tracking_token"])
 
-    async def accepted_before(self, number: str = story.SUBMIT.number, **applicant: str) -> Applicant:
+    async def store_legacy_request(self, number: str = story.SUBMIT.number, **applicant: str) -> Applicant:
         """A request that was taken in when the form asked less of these fields."""
         form = story.SUBMIT.applicant.model_copy(update=applicant)
         command = replace(story.SUBMIT, number=number, applicant=form)
@@ -124,12 +124,12 @@ class Ground:
         made = await self.intake.runtime.executor.execute(str(uuid4()), command, key, new=True)
         return Applicant(self, made.id, made.number, self.platform.tracking.token(made.id))
 
-    async def tell(self, request_id: str, *facts: Fact) -> None:
+    async def publish(self, request_id: str, *facts: Fact) -> None:
         """What other services say happened, heard by intake when this returns."""
         for fact in facts:
-            self.told[request_id, fact.owner] += 1
-            event = happened(fact, self.told[request_id, fact.owner], self.clock.now, request_id)
-            await self.platform.log.append([(request_id, to_bytes(event))])
+            self.sequences[request_id, fact.owner] += 1
+            event = happened(fact, self.sequences[request_id, fact.owner], self.clock.now, request_id)
+            await self.platform.log.append([(request_id, encode_event(event))])
         async with asyncio.timeout(30):
             while await self.platform.log.lag("intake"):  # noqa: ASYNC110
                 await asyncio.sleep(0.01)
@@ -144,7 +144,7 @@ class Ground:
 class Applicant:
     """Whoever holds the token of one request."""
 
-    ground: Ground
+    ground: IntakeHarness
     id: str
     number: str
     token: str
@@ -165,14 +165,16 @@ class Applicant:
 
 
 @asynccontextmanager
-async def ground(folder: Path, **settings: Any) -> AsyncIterator[Ground]:
-    clock = SetClock()
+async def ground(folder: Path, **settings: Any) -> AsyncIterator[IntakeHarness]:
+    clock = ManualClock()
     clock.now = NOON
     platform = open_platform(Settings(**{"data": folder, "public_rate": 0, **settings}), clock)
     await platform.prepare()
     intake = service.build(platform)
-    app = make_app(platform=platform, version="1", routers=intake.routers, lifespan=None, stores=[intake.runtime.store])
-    opened = Ground(platform, app, intake, clock)
+    app = create_app(
+        platform=platform, version="1", routers=intake.routers, lifespan=None, stores=[intake.runtime.store]
+    )
+    opened = IntakeHarness(platform, app, intake, clock)
     await intake.start()
     try:
         yield opened
@@ -187,5 +189,5 @@ def errors(answer: httpx.Response) -> dict[str, str]:
     return {error["field"]: error["message"] for error in answer.json()["errors"]}
 
 
-async def nothing_happened(intake: Ground) -> bool:
+async def assert_nothing_stored(intake: IntakeHarness) -> bool:
     return not intake.stored and await intake.intake.runtime.store.greatest("number", "") is None

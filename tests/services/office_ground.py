@@ -16,40 +16,40 @@ from services.wiring import build
 from shared.contracts.facts import Fact
 from shared.platform import open_platform
 from shared.settings import Settings
-from shared.web.app import make_app
-from shared.web.dead_letters import DeadLetters
+from shared.web.app import create_app
+from shared.web.dead_letters import DeadLetterService
 from tests.contracts.scripted_smtp import ScriptedSmtp
 from tests.domain import intake_story as tale
-from tests.services.desk_ground import Ground, SetClock, _open_sessions, _sign_in_everybody
+from tests.services.desk_ground import ManualClock, StaffHarness, create_signed_in_staff, open_sessions
 
-SOON = 0.02
+POLL_SECONDS = 0.02
 """Seconds between looks at what is due, and before a parked event is tried again."""
 
 
 @asynccontextmanager
-async def office(
-    folder: Path, *names: str, clock: SetClock | None = None, staffed: bool = True, **settings: Any
-) -> AsyncIterator[Ground]:
+async def services_harness(
+    folder: Path, *names: str, clock: ManualClock | None = None, staffed: bool = True, **settings: Any
+) -> AsyncIterator[StaffHarness]:
     """These services with all their routes; not `staffed` if the folder has its people already."""
-    clock = clock or SetClock()
+    clock = clock or ManualClock()
     platform = open_platform(Settings(data=folder, public_rate=0, **settings), clock)
     await platform.prepare()
     if staffed:
-        await _sign_in_everybody(platform)
+        await create_signed_in_staff(platform)
     services = {service.name: service for service in build(platform, names)}
     runtimes = {name: service.runtime for name, service in services.items()}
     for service in services.values():
-        service.runtime.timers._sweep_every = SOON
-        service.runtime.consumer._replay_after = (SOON,) * 4
+        service.runtime.timers._sweep_interval = POLL_SECONDS
+        service.runtime.consumer._replay_delays = (POLL_SECONDS,) * 4
         await service.start()
     routers = [router for service in services.values() for router in service.routers]
-    letters = DeadLetters(runtimes)
+    letters = DeadLetterService(runtimes)
     routers += shared_routers(platform, letters, names)
     stores = [runtime.store for runtime in runtimes.values()]
-    app = make_app(platform=platform, version="1", routers=routers, lifespan=None, stores=stores)
+    app = create_app(platform=platform, version="1", routers=routers, lifespan=None, stores=stores)
     app.state.waiting = waiting(services.values(), letters)
     try:
-        yield Ground(platform, services, app, clock)
+        yield StaffHarness(platform, services, app, clock)
     finally:
         for service in services.values():
             await service.stop()
@@ -81,33 +81,33 @@ def submission(index: int, **fields: Any) -> Fact:
     return tale.submitted.model_copy(update=given)
 
 
-async def ledger(ground: Ground, **query: Any) -> list[dict[str, Any]]:
+async def ledger(harness: StaffHarness, **query: Any) -> list[dict[str, Any]]:
     """The ledger's rows as the administrator gets them."""
-    answer = await ground.get("admin", "/api/notification/messages", params=query)
+    answer = await harness.get("admin", "/api/notification/messages", params=query)
     if answer.status_code == 401:
         # The clock went on, and with it the time for which a session lives.
-        await _open_sessions(ground.platform)
-        answer = await ground.get("admin", "/api/notification/messages", params=query)
+        await open_sessions(harness.platform)
+        answer = await harness.get("admin", "/api/notification/messages", params=query)
     assert answer.status_code == 200, answer.text
     rows: list[dict[str, Any]] = answer.json()["items"]
     return rows
 
 
-async def settled(ground: Ground, status: str, kind: str = "received", **facts: Any) -> dict[str, Any]:
+async def wait_for_email(harness: StaffHarness, status: str, kind: str = "received", **facts: Any) -> dict[str, Any]:
     """The one letter of this kind, once it has this status and these other facts."""
     found: list[dict[str, Any]] = []
     wanted = {"kind": kind, "status": status, **facts}
 
     async def there() -> bool:
-        found[:] = [row for row in await ledger(ground) if wanted.items() <= row.items()]
+        found[:] = [row for row in await ledger(harness) if wanted.items() <= row.items()]
         return bool(found)
 
-    await ground.until(there)
+    await harness.until(there)
     return found[0]
 
 
-async def set_active(ground: Ground, active: bool, *usernames: str) -> None:
+async def set_active(harness: StaffHarness, active: bool, *usernames: str) -> None:
     for username in usernames:
-        account = await ground.platform.accounts.account(username)
+        account = await harness.platform.accounts.account(username)
         assert account is not None
-        await ground.platform.accounts.change(account, replace(account, active=active))
+        await harness.platform.accounts.change(account, replace(account, active=active))

@@ -21,25 +21,25 @@ from shared.identity import pages as identity_pages
 from shared.identity.accounts import Account, Role
 from shared.identity.passwords import _hasher
 from shared.platform import Platform
-from shared.runtime.execution import KeyReused
+from shared.runtime.execution import IdempotencyKeyReused
 from shared.web.access import public, signed_in
-from shared.web.bodies import Body
-from shared.web.held_files import HeldFiles, Slot, add_uploads
-from shared.web.idempotency import sent_key
-from shared.web.page_routes import PageRoute, add_form, see
-from shared.web.posted import Posted
-from shared.web.problems import Problem, invalid
-from shared.web.rendering import Pages
+from shared.web.bodies import RequestBody
+from shared.web.held_files import FileField, HeldFiles, add_uploads
+from shared.web.idempotency import read_idempotency_key
+from shared.web.page_routes import PageRoute, add_form, see_other
+from shared.web.posted import PostedForm
+from shared.web.problems import Problem, validation_problem
+from shared.web.rendering import Templates
 from shared.web.uploads import FileRule
 from tests.services import web_ground
-from tests.services.identity_ground import SetClock
+from tests.services.identity_ground import ManualClock
 from tests.support.files import small_pdf
 
 PASSWORD = "tujuh ombak biru di maba"
 PDF = small_pdf()
 
 
-class Note(Body):
+class Note(RequestBody):
     note: str = Field(min_length=5, max_length=40)
     percent: int | None = Field(None, ge=0, le=100)
     days: tuple[str, ...] = ()
@@ -52,58 +52,58 @@ def hash_of_password() -> str:
 
 
 @dataclass
-class NoteForm:
+class NoteRoute:
     """Keeps the notes that it was sent."""
 
-    page: Pages
+    page: Templates
     notes: list[tuple[str | None, Note]] = field(default_factory=list)
 
-    async def show(self, request: Request, posted: Posted) -> Response:
+    async def show(self, request: Request, posted: PostedForm) -> Response:
         return self.page(request, "note.html", posted=posted)
 
-    async def act(self, request: Request, posted: Posted) -> Response:
-        note = posted.judged(Note)
+    async def act(self, request: Request, posted: PostedForm) -> Response:
+        note = posted.validate(Note)
         if note.note == "conflict":
             current = {"status": "verified", "version": 2, "by": "", "event": "", "at": None}
             raise Problem(409, "Sudah diputus oleh Sahril.", current=current)
-        key = sent_key(request)
+        key = read_idempotency_key(request)
         if any(known == key and told != note for known, told in self.notes):
-            raise KeyReused(str(key))
+            raise IdempotencyKeyReused(str(key))
         self.notes.append((key, note))
-        return see("/done")
+        return see_other("/done")
 
 
 @dataclass
 class FilesForm:
-    page: Pages
+    page: Templates
     held: HeldFiles
     stored: list[list[str]] = field(default_factory=list)
 
-    async def show(self, request: Request, posted: Posted) -> Response:
+    async def show(self, request: Request, posted: PostedForm) -> Response:
         return self.page(request, "papers.html", posted=await self.held.again(request, posted))
 
-    async def act(self, request: Request, posted: Posted) -> Response:
+    async def act(self, request: Request, posted: PostedForm) -> Response:
         taken = await self.held.take(request, posted)
-        if self.held.wants_only_to_remove(posted):
+        if self.held.is_only_removal(posted):
             return await self.show(request, posted)
         errors = list(taken.errors)
         try:
-            posted.judged(Note, *self.held.names)
+            posted.validate(Note, *self.held.names)
         except Problem as problem:
             errors += problem.errors
         if errors:
-            raise invalid(errors)
+            raise validation_problem(errors)
         self.stored.append([document.name for document in taken.documents])
-        return see("/done")
+        return see_other("/done")
 
 
 @dataclass
-class PagesGround:
+class FormsHarness:
     platform: Platform
     app: Any
-    clock: SetClock
-    public_form: NoteForm
-    staff_form: NoteForm
+    clock: ManualClock
+    public_form: NoteRoute
+    staff_form: NoteRoute
     papers: FilesForm
 
     def browser(self, **options: Any) -> Browser:
@@ -125,12 +125,12 @@ class Browser:
 
     async def send(self, path: str, page: httpx.Response, files: Any = None, /, **fields: Any) -> httpx.Response:
         """The hidden fields of the page's own form, with these on top; one that is None is left out."""
-        data = {**hidden_of(page), **fields}
+        data = {**hidden_fields(page), **fields}
         given = {name: value for name, value in data.items() if value is not None}
         return await self.client.post(path, data=given, files=files)
 
 
-def hidden_of(page: httpx.Response) -> Mapping[str, Any]:
+def hidden_fields(page: httpx.Response) -> Mapping[str, Any]:
     """The hidden fields of the last form on the page; one that stands there several times is a list."""
     form = page.text.rpartition("<form")[2] if "<form" in page.text else ""
     found: dict[str, list[str]] = {}
@@ -140,15 +140,15 @@ def hidden_of(page: httpx.Response) -> Mapping[str, Any]:
 
 
 @asynccontextmanager
-async def pages_ground(folder: Path, **settings: Any) -> AsyncIterator[PagesGround]:
+async def pages_ground(folder: Path, **settings: Any) -> AsyncIterator[FormsHarness]:
     async with web_ground.ground(folder, **settings) as base:
-        clock = SetClock()
+        clock = ManualClock()
         platform = replace(base.platform, clock=clock)
         platform.identity._clock = clock
         base.app.state.platform = platform
-        page = Pages("tests.services.pages")
+        page = Templates("tests.services.pages")
         routes = APIRouter(route_class=PageRoute, include_in_schema=False)
-        everybody, staff = NoteForm(page), NoteForm(page)
+        everybody, staff = NoteRoute(page), NoteRoute(page)
         papers = FilesForm(page, HeldFiles(platform, SLOTS))
         add_form(routes, "/catatan", everybody, public())
         add_form(routes, "/kerja/{id}", staff, signed_in(Role.OFFICER))
@@ -159,10 +159,10 @@ async def pages_ground(folder: Path, **settings: Any) -> AsyncIterator[PagesGrou
         for role in (Role.OFFICER, Role.TECHNICAL):
             account = Account(role.value, "Nurlaila Ibarat", "n@x.example", (role,), hash_of_password())
             await platform.accounts.add(account)
-        yield PagesGround(platform, base.app, clock, everybody, staff, papers)
+        yield FormsHarness(platform, base.app, clock, everybody, staff, papers)
 
 
 SLOTS = {
-    "letter": Slot(DocumentKind.LETTER, FileRule(1, 1)),
-    "requirements": Slot(DocumentKind.REQUIREMENT, FileRule(1, 3)),
+    "letter": FileField(DocumentKind.LETTER, FileRule(1, 1)),
+    "requirements": FileField(DocumentKind.REQUIREMENT, FileRule(1, 3)),
 }

@@ -14,15 +14,15 @@ from services.intake import domain as intake
 from services.notification import domain as notification
 from services.verification import domain as verification
 from shared.calendar import WorkingCalendar
-from shared.contracts.envelope import Event, from_bytes, to_bytes
+from shared.contracts.envelope import Event, decode_event, encode_event
 from shared.contracts.facts import ChecklistItem, Fact, Verdict
-from shared.eventlog.port import LogUnavailable, Record
+from shared.eventlog.port import LogRecord, LogUnavailable
 from shared.eventlog.sqlite import SqliteEventLog
 from shared.runtime.decider import Decider
-from shared.runtime.execution import Answer, CommandKey
+from shared.runtime.execution import CommandKey, CommandResult
 from shared.runtime.service import ServiceRuntime
 from shared.storage.sqlite import SqliteStateStore
-from shared.storage.sqlite_file import SqliteFile
+from shared.storage.sqlite_file import SqliteDatabase
 from tests.domain.given import NOON, REQUEST, happened
 from tests.domain.intake_story import ALL_OK, NURLAILA, SUBMIT, submitted
 
@@ -45,20 +45,20 @@ def key(number: int, digest: str = "same") -> CommandKey:
 class Log(SqliteEventLog):
     """The real log, which refuses everything while it is `down`, and forgets to answer once when it `stutters`."""
 
-    down = stutters = False
+    down = loses_next_answer = False
 
     async def append(self, records: Sequence[tuple[str, bytes]]) -> None:
         if self.down:
             raise LogUnavailable("down")
         await super().append(records)
-        if self.stutters:
-            self.stutters = False
+        if self.loses_next_answer:
+            self.loses_next_answer = False
             raise LogUnavailable("no answer")
 
 
-class Ground:
+class RuntimeHarness:
     def __init__(self, folder: Path):
-        self.file = SqliteFile(folder / "simpul.db")
+        self.file = SqliteDatabase(folder / "simpul.db")
         self.log = Log(self.file)
         self.now = NOON
         self._running: list[ServiceRuntime[Any]] = []
@@ -67,10 +67,10 @@ class Ground:
         return self.now
 
     async def service(self, decider: Decider[Any], *, started: bool = False) -> ServiceRuntime[Any]:
-        store = SqliteStateStore(self.file, decider.service, decider.indexed, self.clock)
+        store = SqliteStateStore(self.file, decider.service, decider.indexed_columns, self.clock)
         runtime = ServiceRuntime(decider, store, self.log, self.clock)
         await runtime.prepare()
-        runtime.consumer._replay_after = (0.01, 0.01, 0.01, 0.01)
+        runtime.consumer._replay_delays = (0.01, 0.01, 0.01, 0.01)
         if started:
             self.start(runtime)
         return runtime
@@ -81,7 +81,7 @@ class Ground:
 
     async def events(self, source: str = "") -> list[Event]:
         records = [record async for batch in self.log.read() for record in batch]
-        return [event for event in map(from_bytes, (r.value for r in records)) if source in ("", event.source)]
+        return [event for event in map(decode_event, (r.value for r in records)) if source in ("", event.source)]
 
     async def close(self) -> None:
         for runtime in self._running:
@@ -90,21 +90,21 @@ class Ground:
 
 
 @asynccontextmanager
-async def ground(folder: Path) -> AsyncIterator[Ground]:
-    opened = Ground(folder)
+async def runtime_harness(folder: Path) -> AsyncIterator[RuntimeHarness]:
+    opened = RuntimeHarness(folder)
     try:
         yield opened
     finally:
         await opened.close()
 
 
-async def submit(runtime: ServiceRuntime[Any], request: str = REQUEST, number: int = 1) -> Answer:
+async def submit(runtime: ServiceRuntime[Any], request: str = REQUEST, number: int = 1) -> CommandResult:
     command = replace(SUBMIT, number=f"INT-2026-{number:06d}")
     return await runtime.executor.execute(request, command, key(100 + number))
 
 
-def record(position: int, fact: Fact, sequence: int = 1, subject: str = REQUEST) -> Record:
-    return Record(str(position), subject, to_bytes(happened(fact, sequence, subject=subject)))
+def record(position: int, fact: Fact, sequence: int = 1, subject: str = REQUEST) -> LogRecord:
+    return LogRecord(str(position), subject, encode_event(happened(fact, sequence, subject=subject)))
 
 
 async def until(condition: Callable[[], Awaitable[Any]], seconds: float = 5.0) -> Any:
@@ -127,5 +127,5 @@ def poisoned(by: type[Fact]) -> Decider[Any]:
 
 
 async def status(runtime: ServiceRuntime[Any], request: str = REQUEST) -> str:
-    kept = await runtime.executor.read(request)
-    return kept.state.status.value if kept else ""
+    loaded = await runtime.executor.read(request)
+    return loaded.state.status.value if loaded else ""

@@ -12,9 +12,9 @@ import httpx
 from fastapi import FastAPI
 
 from services.wiring import BUILDERS
-from tests.services.desk_ground import Ground, SetClock
+from tests.services.desk_ground import ManualClock, StaffHarness
 from tests.services.intake_ground import FILES, FORM
-from tests.services.office_ground import office
+from tests.services.office_ground import services_harness
 
 OFFICER, STRUCTURAL, TECHNICAL, ADMIN = "nurlaila", "hasan", "dewi", "admin"
 CHECKLIST = [{"item": item, "ok": True} for item in ("form", "letter", "scope", "documents")]
@@ -47,13 +47,13 @@ class SeededRequest:
 
 
 @dataclass
-class SeededOffice:
-    ground: Ground
+class SeededApplication:
+    harness: StaffHarness
     requests: Mapping[str, SeededRequest] = field(default_factory=dict)
 
     @property
     def app(self) -> FastAPI:
-        return self.ground.app
+        return self.harness.app
 
     def examples(self, status: str = "in_progress") -> dict[str, str]:
         """A value for each parameter that a path may name, all of one request."""
@@ -79,44 +79,44 @@ def credentials(who: str, request: SeededRequest) -> dict[str, str]:
 
 
 @asynccontextmanager
-async def seeded_office(folder: Path, **settings: Any) -> AsyncIterator[SeededOffice]:
-    async with office(folder, *BUILDERS, clock=SetClock(), docs="open", **settings) as ground:
-        seeded = SeededOffice(ground)
-        seeded.requests = {status: await _moved(ground, status, steps) for status, steps in STEPS.items()}
+async def seeded_office(folder: Path, **settings: Any) -> AsyncIterator[SeededApplication]:
+    async with services_harness(folder, *BUILDERS, clock=ManualClock(), docs="open", **settings) as harness:
+        seeded = SeededApplication(harness)
+        seeded.requests = {status: await _moved(harness, status, steps) for status, steps in STEPS.items()}
         yield seeded
 
 
-async def _moved(ground: Ground, status: str, steps: tuple[Step, ...]) -> SeededRequest:
-    made = await _submitted(ground, f"{status}@dishub.example")
+async def _moved(harness: StaffHarness, status: str, steps: tuple[Step, ...]) -> SeededRequest:
+    made = await _submitted(harness, f"{status}@dishub.example")
     request_id = str(made["id"])
     for who, service, step, body, reached in steps:
-        await ground.until(_heard_by(ground, service, who, request_id))
-        answer = await ground.post(who, f"/api/{service}/requests/{request_id}/{step}", body)
+        await harness.until(wait_until_known(harness, service, who, request_id))
+        answer = await harness.post(who, f"/api/{service}/requests/{request_id}/{step}", body)
         assert answer.status_code == 200, (step, answer.text)
         for name in BUILDERS:
             if name != "notification":
-                await ground.reached(name, reached, request_id)
+                await harness.reached(name, reached, request_id)
     token = str(made["tracking_token"])
-    async with ground.http as client:
+    async with harness.http as client:
         found = await client.get(f"/api/requests/{made['number']}", headers={"Authorization": f"Bearer {token}"})
     documents = tuple(str(document["id"]) for document in found.json()["documents"])
     return SeededRequest(request_id, str(made["number"]), token, documents)
 
 
-async def _submitted(ground: Ground, email: str) -> dict[str, Any]:
-    async with ground.http as client:
+async def _submitted(harness: StaffHarness, email: str) -> dict[str, Any]:
+    async with harness.http as client:
         answer = await client.post("/api/requests", data={**FORM, "email": email}, files=list(FILES))
     assert answer.status_code == 201, answer.text
     made: dict[str, Any] = answer.json()
     for name in BUILDERS:
         if name != "notification":
-            await ground.reached(name, "submitted", made["id"])
+            await harness.reached(name, "submitted", made["id"])
     return made
 
 
-def _heard_by(ground: Ground, service: str, who: str, request_id: str) -> Any:
+def wait_until_known(harness: StaffHarness, service: str, who: str, request_id: str) -> Any:
     async def there() -> bool:
-        shown: httpx.Response = await ground.get(who, f"/api/{service}/requests/{request_id}")
+        shown: httpx.Response = await harness.get(who, f"/api/{service}/requests/{request_id}")
         return shown.status_code == 200
 
     return there

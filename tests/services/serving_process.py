@@ -9,16 +9,16 @@ import sys
 from pathlib import Path
 
 from shared.web.connections import raise_descriptor_limit
-from shared.web.server import server_for
+from shared.web.server import create_server
 from tests.services.web_ground import ground
 
 
 async def serve(folder: Path) -> None:
-    async with ground(folder, connections_per_address=1000) as simpul:
+    async with ground(folder, connections_per_address=1000) as harness:
         listener = socket.socket()
         listener.bind(("127.0.0.1", 0))
         listener.listen(2048)
-        server = server_for(simpul.app)
+        server = create_server(harness.app)
         sys.stdout.write(f"{listener.getsockname()[1]}\n")
         sys.stdout.flush()
         await server._serve([listener])

@@ -26,14 +26,14 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from tests.services.desk_ground import _open_sessions
+from tests.services.desk_ground import open_sessions
 from tests.services.seeded_office import (
     ADMIN,
     OFFICER,
     STEPS,
     STRUCTURAL,
     TECHNICAL,
-    SeededOffice,
+    SeededApplication,
     credentials,
     seeded_office,
 )
@@ -66,19 +66,19 @@ SESSION = "/api/session"
 class Running:
     """The application and the loop that it runs in while a call is under way: cases are made by code that is not asynchronous."""
 
-    office: SeededOffice
+    seeded: SeededApplication
     runner: asyncio.Runner
     answered: dict[tuple[str, str], set[int]] = field(default_factory=lambda: defaultdict(set))
 
     def operations(self) -> Iterator[APIOperation]:
-        for found in schemathesis.openapi.from_dict(self.office.app.openapi()).get_all_operations():
+        for found in schemathesis.openapi.from_dict(self.seeded.app.openapi()).get_all_operations():
             operation: APIOperation = found.ok()  # a fault in the description raises here
             if not operation.path.endswith("/live"):  # it never ends
                 yield operation
 
     def send(self, request: httpx.Request) -> httpx.Response:
         async def answered() -> httpx.Response:
-            async with self.office.ground.http as client:
+            async with self.seeded.harness.http as client:
                 return await client.send(request)
 
         return self.runner.run(answered())
@@ -142,17 +142,17 @@ def what_is_wrong(running: Running, operation: APIOperation, mode: GenerationMod
 
 
 def check(running: Running, operation: APIOperation, who: str, case: Case, status: str, real: bool) -> None:
-    office = running.office
+    seeded = running.seeded
     if real and case.path_parameters:
-        known = {**office.examples(status), "username": "jafar"}
+        known = {**seeded.examples(status), "username": "jafar"}
         case.path_parameters = {name: known[name] for name in case.path_parameters}
     if real and isinstance(case.body, dict):
         case.body = RIGHT.get(operation.path.rpartition("/")[2], case.body)
-    answer = running.call(case, credentials(who, office.requests[status]))
+    answer = running.call(case, credentials(who, seeded.requests[status]))
     case.validate_response(answer, checks=CHECKS)
     running.answered[operation.method, operation.path].add(answer.status_code)
     if operation.path == SESSION:
-        running.runner.run(_open_sessions(office.ground.platform))
+        running.runner.run(open_sessions(seeded.harness.platform))
 
 
 def test_every_look_was_answered_well_at_least_once(running: Running):
@@ -163,9 +163,9 @@ def test_every_look_was_answered_well_at_least_once(running: Running):
 
 
 def test_allow_names_the_methods_that_are_described(running: Running):
-    described = running.office.app.openapi()["paths"]
+    described = running.seeded.app.openapi()["paths"]
     for path, calls in described.items():
-        address = BASE + path.format(**running.office.examples("submitted"))
+        address = BASE + path.format(**running.seeded.examples("submitted"))
         answer = running.send(httpx.Request("OPTIONS", address))
         told = set(answer.headers["Allow"].lower().split(", "))
         assert told - {"head", "options"} == set(calls), path
@@ -175,7 +175,7 @@ def test_allow_names_the_methods_that_are_described(running: Running):
 
 
 def test_what_is_not_as_it_is_described_is_found(running: Running):
-    described = copy.deepcopy(running.office.app.openapi())
+    described = copy.deepcopy(running.seeded.app.openapi())
     del described["paths"]["/api/staff"]["get"]["responses"]["403"]
     staff = schemathesis.openapi.from_dict(described)["/api/staff"]["get"]
     assert "Undocumented status code" in what_is_wrong(running, staff, GenerationMode.POSITIVE)

@@ -11,124 +11,124 @@ import pytest
 
 from shared.contracts.assignment import WorkCompleted
 from tests.domain.intake_story import confirmed, contested, withdrawn
-from tests.services.assignment_ground import WORK, fill_in, page, send, text_of, to
-from tests.services.desk_ground import Ground, desk_ground, pdf
+from tests.services.assignment_ground import WORK, advance_to, page, send, submit_form, visible_text
+from tests.services.desk_ground import StaffHarness, desk_ground, pdf
 
 
 @pytest.fixture
-async def ground(tmp_path: Path) -> AsyncIterator[Ground]:
+async def harness(tmp_path: Path) -> AsyncIterator[StaffHarness]:
     async with desk_ground(tmp_path, file_limit=200_000) as opened:
         yield opened
 
 
-async def test_results_are_handed_over_and_nothing_is_left_to_do(ground: Ground):
-    await to(ground, "in_progress")
+async def test_results_are_handed_over_and_nothing_is_left_to_do(harness: StaffHarness):
+    await advance_to(harness, "in_progress")
     files = [("documents", ("laporan.pdf", pdf(1))), ("documents", ("petunjuk.pdf", pdf(2)))]
-    answer = await fill_in(ground, "dewi", f"{WORK}/serahkan", files, summary="Data tersinkron.")
+    answer = await submit_form(harness, "dewi", f"{WORK}/serahkan", files, summary="Data tersinkron.")
     assert answer.headers["location"] == f"{WORK}?done=handover"
-    fact = (await ground.events("assignment"))[-1].fact
+    fact = (await harness.events("assignment"))[-1].fact
     assert isinstance(fact, WorkCompleted)
     names = [document.name for document in fact.documents]
     assert names == ["laporan.pdf", "petunjuk.pdf", "BAST-INT-2026-000001-1.pdf"]
-    shown = await page(ground, "dewi", WORK)
-    said = text_of(shown)
+    shown = await page(harness, "dewi", WORK)
+    said = visible_text(shown)
     assert "Konfirmasi pemohon ditunggu sampai Senin, 30 November 2026" in said
     assert all(name in said for name in names)
     assert '<form method="post" class="stack"' not in shown.text
-    await ground.happened(confirmed)
-    assert "permohonan selesai pada Senin, 23 November 2026" in text_of(await page(ground, "dewi", WORK))
+    await harness.happened(confirmed)
+    assert "permohonan selesai pada Senin, 23 November 2026" in visible_text(await page(harness, "dewi", WORK))
 
 
-async def test_files_stay_over_a_refused_form_and_are_handed_over_with_the_next(ground: Ground):
-    await to(ground, "in_progress")
+async def test_files_stay_over_a_refused_form_and_are_handed_over_with_the_next(harness: StaffHarness):
+    await advance_to(harness, "in_progress")
     files = [("documents", ("laporan.pdf", pdf(1)))]
-    refused = await fill_in(ground, "dewi", f"{WORK}/serahkan", files, summary="")
+    refused = await submit_form(harness, "dewi", f"{WORK}/serahkan", files, summary="")
     assert (refused.status_code, "laporan.pdf" in refused.text) == (422, True)
-    answer = await send(ground, "dewi", f"{WORK}/serahkan", refused, summary="Data tersinkron.")
+    answer = await send(harness, "dewi", f"{WORK}/serahkan", refused, summary="Data tersinkron.")
     assert answer.status_code == 303, answer.text
-    fact = (await ground.events("assignment"))[-1].fact
+    fact = (await harness.events("assignment"))[-1].fact
     assert isinstance(fact, WorkCompleted)
     assert [document.name for document in fact.documents] == ["laporan.pdf", "BAST-INT-2026-000001-1.pdf"]
-    pieces = await ground.platform.documents.open(fact.documents[0].key)
+    pieces = await harness.platform.documents.open(fact.documents[0].key)
     assert b"".join([piece async for piece in pieces]).startswith(b"%PDF")
 
 
-async def test_a_refused_file_is_named_and_the_others_stay(ground: Ground):
-    await to(ground, "in_progress")
+async def test_a_refused_file_is_named_and_the_others_stay(harness: StaffHarness):
+    await advance_to(harness, "in_progress")
     files = [("documents", ("laporan.pdf", pdf(1))), ("documents", ("hasil.exe", b"MZ\x90\x00 program"))]
-    refused = await fill_in(ground, "dewi", f"{WORK}/serahkan", files, summary="Data tersinkron.")
+    refused = await submit_form(harness, "dewi", f"{WORK}/serahkan", files, summary="Data tersinkron.")
     assert refused.status_code == 422
-    assert "hasil.exe" in text_of(refused)
+    assert "hasil.exe" in visible_text(refused)
     assert "laporan.pdf</b>" in refused.text
     assert "Data tersinkron.</textarea>" in refused.text
 
 
-async def test_a_kept_file_can_be_taken_out_without_script(ground: Ground):
-    await to(ground, "in_progress")
+async def test_a_kept_file_can_be_taken_out_without_script(harness: StaffHarness):
+    await advance_to(harness, "in_progress")
     files = [("documents", (name, pdf(1))) for name in ("satu.pdf", "dua.pdf")]
-    refused = await fill_in(ground, "dewi", f"{WORK}/serahkan", files, summary="")
+    refused = await submit_form(harness, "dewi", f"{WORK}/serahkan", files, summary="")
     id = re.findall(r'name="remove" value="([^"]+)"', refused.text)[0]
-    shown = await send(ground, "dewi", f"{WORK}/serahkan", refused, summary="Data.", remove=id)
+    shown = await send(harness, "dewi", f"{WORK}/serahkan", refused, summary="Data.", remove=id)
     assert (shown.status_code, "satu.pdf" in shown.text, "dua.pdf" in shown.text) == (200, False, True)
     assert "Data.</textarea>" in shown.text
     assert "Kesalahan" not in shown.text
 
 
-async def test_files_may_go_ahead_of_their_form(ground: Ground):
-    await to(ground, "in_progress")
-    form = await page(ground, "dewi", f"{WORK}/serahkan")
+async def test_files_may_go_ahead_of_their_form(harness: StaffHarness):
+    await advance_to(harness, "in_progress")
+    form = await page(harness, "dewi", f"{WORK}/serahkan")
     assert f'data-files="{WORK}/serahkan/berkas"' in form.text
     files = [("documents", ("laporan.pdf", pdf(1)))]
-    line = await send(ground, "dewi", f"{WORK}/serahkan/berkas", form, files, field="documents")
+    line = await send(harness, "dewi", f"{WORK}/serahkan/berkas", form, files, field="documents")
     assert line.status_code == 200
     token = re.findall(r'name="held.documents" value="([^"]+)"', line.text)[0]
     sent = {"summary": "Data tersinkron.", "held.documents": token}
-    assert (await send(ground, "dewi", f"{WORK}/serahkan", form, **sent)).status_code == 303
+    assert (await send(harness, "dewi", f"{WORK}/serahkan", form, **sent)).status_code == 303
 
 
-async def test_a_handover_sent_many_times_at_once_is_one_and_keeps_its_files(ground: Ground):
-    await to(ground, "in_progress")
+async def test_a_handover_sent_many_times_at_once_is_one_and_keeps_its_files(harness: StaffHarness):
+    await advance_to(harness, "in_progress")
     files = [("documents", ("laporan.pdf", pdf(1)))]
-    refused = await fill_in(ground, "dewi", f"{WORK}/serahkan", files, summary="")
-    again = (send(ground, "dewi", f"{WORK}/serahkan", refused, summary="Data.") for _ in range(8))
+    refused = await submit_form(harness, "dewi", f"{WORK}/serahkan", files, summary="")
+    again = (send(harness, "dewi", f"{WORK}/serahkan", refused, summary="Data.") for _ in range(8))
     assert [answer.status_code for answer in await asyncio.gather(*again)] == [303] * 8
-    events = [event for event in await ground.events("assignment") if event.type == "WorkCompleted"]
+    events = [event for event in await harness.events("assignment") if event.type == "WorkCompleted"]
     assert len(events) == 1
     fact = events[0].fact
     assert isinstance(fact, WorkCompleted)
     for document in fact.documents:
-        await ground.platform.documents.stat(document.key)
+        await harness.platform.documents.stat(document.key)
 
 
-async def test_a_handover_with_its_files_sent_twice_stores_them_once(ground: Ground):
-    await to(ground, "in_progress")
-    form = await page(ground, "dewi", f"{WORK}/serahkan")
-    before, content = await ground.stored_keys(), pdf(1)
+async def test_a_handover_with_its_files_sent_twice_stores_them_once(harness: StaffHarness):
+    await advance_to(harness, "in_progress")
+    form = await page(harness, "dewi", f"{WORK}/serahkan")
+    before, content = await harness.stored_keys(), pdf(1)
     for _ in range(2):
         files = [("documents", ("laporan.pdf", content))]
-        answer = await send(ground, "dewi", f"{WORK}/serahkan", form, files, summary="Data.")
+        answer = await send(harness, "dewi", f"{WORK}/serahkan", form, files, summary="Data.")
         assert answer.status_code == 303
-    assert len(await ground.stored_keys() - before) == 2
+    assert len(await harness.stored_keys() - before) == 2
 
 
-async def test_a_handover_that_comes_too_late_keeps_its_text_and_its_files(ground: Ground):
-    await to(ground, "in_progress")
-    form = await page(ground, "dewi", f"{WORK}/serahkan")
-    await ground.happened(withdrawn)
+async def test_a_handover_that_comes_too_late_keeps_its_text_and_its_files(harness: StaffHarness):
+    await advance_to(harness, "in_progress")
+    form = await page(harness, "dewi", f"{WORK}/serahkan")
+    await harness.happened(withdrawn)
     files = [("documents", ("laporan.pdf", pdf(1)))]
-    answer = await send(ground, "dewi", f"{WORK}/serahkan", form, files, summary="Data tersinkron.")
+    answer = await send(harness, "dewi", f"{WORK}/serahkan", form, files, summary="Data tersinkron.")
     assert answer.status_code == 409
     assert "laporan.pdf" in answer.text
     assert "Data tersinkron.</textarea>" in answer.text
 
 
-async def test_an_objection_stands_above_the_work_until_it_is_handed_over_again(ground: Ground):
-    await to(ground, "in_progress")
+async def test_an_objection_stands_above_the_work_until_it_is_handed_over_again(harness: StaffHarness):
+    await advance_to(harness, "in_progress")
     files = [("documents", ("laporan.pdf", pdf(1)))]
-    await fill_in(ground, "dewi", f"{WORK}/serahkan", files, summary="Data tersinkron.")
-    await ground.happened(contested)
-    shown = text_of(await page(ground, "dewi", WORK))
+    await submit_form(harness, "dewi", f"{WORK}/serahkan", files, summary="Data tersinkron.")
+    await harness.happened(contested)
+    shown = visible_text(await page(harness, "dewi", WORK))
     assert "Pemohon berkeberatan atas hasil yang diserahkan" in shown
     assert contested.reason in shown
-    await fill_in(ground, "dewi", f"{WORK}/serahkan", files, summary="Diperbaiki.")
-    assert "Pemohon berkeberatan" not in text_of(await page(ground, "dewi", WORK))
+    await submit_form(harness, "dewi", f"{WORK}/serahkan", files, summary="Diperbaiki.")
+    assert "Pemohon berkeberatan" not in visible_text(await page(harness, "dewi", WORK))

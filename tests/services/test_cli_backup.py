@@ -12,10 +12,10 @@ from pathlib import Path
 import httpx
 import pytest
 
-from shared.storage.sqlite_file import SqliteFile
+from shared.storage.sqlite_file import SqliteDatabase
 from tests.contracts.test_sqlite_damage import overwrite, overwrite_middle, root_of
 from tests.journeys.stage import free_port
-from tests.services.cli_ground import Desk, fails_with_a_sentence, serves
+from tests.services.cli_ground import CommandLine, assert_fails_with_message, wait_until_serving
 
 pytestmark = pytest.mark.slow
 
@@ -24,84 +24,92 @@ QUEUED = "2803c568-fd8b-5894-afe0-e5b0e5e0bf3f"
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Desk:
+def original(tmp_path_factory: pytest.TempPathFactory) -> CommandLine:
     """A data folder with documents, one of which no event names that this version can read, and a backup of it."""
-    desk = Desk(tmp_path_factory.mktemp("made"))
-    assert desk.simpul("prepare").returncode == 0
+    command_line = CommandLine(tmp_path_factory.mktemp("made"))
+    assert command_line.simpul("prepare").returncode == 0
     for key in (KEY, QUEUED):
-        place = desk.data / "documents" / key[-2:] / key
+        place = command_line.data / "documents" / key[-2:] / key
         place.parent.mkdir(parents=True)
         place.write_bytes(b"%PDF-1.7")
-    (desk.data / "mail").mkdir()
-    (desk.data / "mail" / "20261124T000000000000Z-0123456789abcdef.eml").write_text("Yth.")
-    file = SqliteFile(desk.data / "simpul.db")
+    (command_line.data / "mail").mkdir()
+    (command_line.data / "mail" / "20261124T000000000000Z-0123456789abcdef.eml").write_text("Yth.")
+    file = SqliteDatabase(command_line.data / "simpul.db")
     newer = json.dumps({"schemaversion": 99, "data": {"annexes": [KEY]}}).encode()
-    file.write_now(lambda db: db.execute("INSERT INTO log (key, value) VALUES ('s', ?)", (newer,)))
+    file.write_blocking(lambda db: db.execute("INSERT INTO log (key, value) VALUES ('s', ?)", (newer,)))
     waiting = json.dumps({"data": {"documents": [{"key": QUEUED}]}}).encode()
-    file.write_now(lambda db: db.execute("INSERT INTO intake_outbox VALUES (NULL, 's', 'e', ?)", (waiting,)))
+    file.write_blocking(lambda db: db.execute("INSERT INTO intake_outbox VALUES (NULL, 's', 'e', ?)", (waiting,)))
     file.close()
-    done = desk.simpul("backup", "copy")
-    assert done.returncode == 0, done.stderr
-    return desk
+    completed = command_line.simpul("backup", "copy")
+    assert completed.returncode == 0, completed.stderr
+    return command_line
 
 
 @pytest.fixture
-def desk(made: Desk, tmp_path: Path) -> Desk:
+def command_line(original: CommandLine, tmp_path: Path) -> CommandLine:
     """A copy of it that a test may spoil."""
-    shutil.copytree(made.folder, tmp_path / "desk", symlinks=True)
-    return Desk(tmp_path / "desk")
+    shutil.copytree(original.folder, tmp_path / "desk", symlinks=True)
+    return CommandLine(tmp_path / "desk")
 
 
 @pytest.fixture
-def backup(desk: Desk) -> Path:
-    return desk.folder / "copy"
+def backup(command_line: CommandLine) -> Path:
+    return command_line.folder / "copy"
 
 
-def test_a_backup_has_the_documents_of_newer_and_of_queued_events(made: Desk):
+def test_a_backup_has_the_documents_of_newer_and_of_queued_events(original: CommandLine):
     for key in (KEY, QUEUED):
-        assert (made.folder / "copy" / "documents" / key[-2:] / key).read_bytes() == b"%PDF-1.7"
+        assert (original.folder / "copy" / "documents" / key[-2:] / key).read_bytes() == b"%PDF-1.7"
 
 
-def everything(folder: Path) -> Iterator[Path]:
+def all_paths(folder: Path) -> Iterator[Path]:
     yield folder
     yield from folder.rglob("*")
 
 
-def test_what_was_restored_is_its_owners_alone_whatever_the_backup_and_the_umask_say(desk: Desk, backup: Path):
-    for path in everything(backup):
+def test_what_was_restored_is_its_owners_alone_whatever_the_backup_and_the_umask_say(
+    command_line: CommandLine, backup: Path
+):
+    for path in all_paths(backup):
         path.chmod(0o777 if path.is_dir() else 0o666)
-    shutil.rmtree(desk.data)
+    shutil.rmtree(command_line.data)
     before = os.umask(0)
     try:
-        done = desk.simpul("restore", "copy")
+        completed = command_line.simpul("restore", "copy")
     finally:
         os.umask(before)
-    assert done.returncode == 0, done.stderr
+    assert completed.returncode == 0, completed.stderr
     modes = {
-        path.name: path.stat().st_mode & 0o777 for path in everything(desk.data) if not path.name.startswith("lock")
+        path.name: path.stat().st_mode & 0o777
+        for path in all_paths(command_line.data)
+        if not path.name.startswith("lock")
     }
     assert set(modes.values()) == {0o700, 0o600}
     assert all(
-        (mode == 0o700) == (desk.data / name).is_dir() for name, mode in modes.items() if name in ("documents", "mail")
+        (mode == 0o700) == (command_line.data / name).is_dir()
+        for name, mode in modes.items()
+        if name in ("documents", "mail")
     )
     assert modes["simpul.db"] == modes["secret"] == modes[KEY] == 0o600
-    assert (desk.data / "documents" / KEY[-2:] / KEY).read_bytes() == b"%PDF-1.7"
-    assert not (desk.data / ".restoring").exists()
-    assert desk.simpul("events", "tail", "--json").stdout.count("\n") == 1
+    assert (command_line.data / "documents" / KEY[-2:] / KEY).read_bytes() == b"%PDF-1.7"
+    assert not (command_line.data / ".restoring").exists()
+    assert command_line.simpul("events", "tail", "--json").stdout.count("\n") == 1
 
 
-def test_a_backup_generation_made_of_hard_links_is_restored_as_files_of_its_own(desk: Desk, backup: Path):
-    generation = desk.folder / "generation"
+def test_a_backup_generation_made_of_hard_links_is_restored_as_files_of_its_own(
+    command_line: CommandLine, backup: Path
+):
+    generation = command_line.folder / "generation"
     shutil.copytree(backup, generation, copy_function=os.link)
     (generation / "simpul.db-shm").write_bytes(bytes(32_768))
     (generation / "simpul.db-wal").touch()
-    shutil.rmtree(desk.data)
-    done = desk.simpul("restore", "generation")
-    assert done.returncode == 0, done.stderr
-    files = [path for path in desk.data.rglob("*") if path.is_file()]
+    shutil.rmtree(command_line.data)
+    completed = command_line.simpul("restore", "generation")
+    assert completed.returncode == 0, completed.stderr
+    files = [path for path in command_line.data.rglob("*") if path.is_file()]
     assert {KEY, QUEUED, "simpul.db", "secret"} <= {path.name for path in files}
     assert {path.stat().st_nlink for path in files} == {1}
-    assert not any((desk.data / name).exists() for name in ("simpul.db-shm", "simpul.db-wal"))
+    assert not any((command_line.data / name).exists() for name in ("simpul.db-shm", "simpul.db-wal"))
 
 
 def a_link(backup: Path) -> None:
@@ -133,8 +141,8 @@ def a_pipe(backup: Path) -> None:
 
 
 def a_socket(backup: Path) -> None:
-    with socket.socket(socket.AF_UNIX) as made:
-        made.bind(os.path.relpath(backup / "calendar.json"))
+    with socket.socket(socket.AF_UNIX) as original:
+        original.bind(os.path.relpath(backup / "calendar.json"))
 
 
 def a_strange_name(backup: Path) -> None:
@@ -167,92 +175,92 @@ def a_damaged_database(backup: Path) -> None:
     overwrite_middle(backup / "simpul.db")
 
 
-def way_out(spoil: Callable[[Path], None]) -> str:
-    if spoil in (a_database_that_is_none, a_damaged_database):
+def expected_hint(tamper: Callable[[Path], None]) -> str:
+    if tamper in (a_database_that_is_none, a_damaged_database):
         return "another backup"
-    return "wal_checkpoint" if spoil is changes_beside_the_database else "try again"
+    return "wal_checkpoint" if tamper is changes_beside_the_database else "try again"
 
 
-SPOILED = [
+TAMPERINGS = [
     *(a_link, a_link_to_a_folder, a_linked_secret, a_linked_database, changes_beside_the_database, a_pipe, a_socket),
     *(a_strange_name, a_strange_letter, a_strange_document, a_document_in_another_place),
     *(a_folder_in_the_place_of_a_file, a_database_that_is_none, a_damaged_database),
 ]
 
 
-@pytest.mark.parametrize("spoil", SPOILED, ids=lambda spoil: spoil.__name__)
+@pytest.mark.parametrize("tamper", TAMPERINGS, ids=lambda tamper: tamper.__name__)
 def test_a_backup_that_was_tampered_with_is_refused_and_nothing_is_touched(
-    desk: Desk, backup: Path, spoil: Callable[[Path], None]
+    command_line: CommandLine, backup: Path, tamper: Callable[[Path], None]
 ):
-    spoil(backup)
-    shutil.rmtree(desk.data)
-    desk.data.mkdir()
-    (desk.data / "notes.txt").write_text("tetap")
-    fails_with_a_sentence(desk.simpul("restore", "copy"), "copy is", way_out(spoil))
-    assert {path.name for path in desk.data.iterdir()} - {"lock"} == {"notes.txt"}
+    tamper(backup)
+    shutil.rmtree(command_line.data)
+    command_line.data.mkdir()
+    (command_line.data / "notes.txt").write_text("tetap")
+    assert_fails_with_message(command_line.simpul("restore", "copy"), "copy is", expected_hint(tamper))
+    assert {path.name for path in command_line.data.iterdir()} - {"lock"} == {"notes.txt"}
 
 
-def test_a_refused_restore_leaves_present_data_as_it_is(desk: Desk, backup: Path):
-    before = {path: path.read_bytes() for path in desk.data.rglob("*") if path.is_file()}
-    fails_with_a_sentence(desk.simpul("restore", "copy"), "holds data already")
-    assert {path: path.read_bytes() for path in desk.data.rglob("*") if path.is_file()} == before
+def test_a_refused_restore_leaves_present_data_as_it_is(command_line: CommandLine, backup: Path):
+    before = {path: path.read_bytes() for path in command_line.data.rglob("*") if path.is_file()}
+    assert_fails_with_message(command_line.simpul("restore", "copy"), "holds data already")
+    assert {path: path.read_bytes() for path in command_line.data.rglob("*") if path.is_file()} == before
 
 
-def test_a_data_folder_whose_database_is_a_link_is_not_empty(desk: Desk):
-    shutil.rmtree(desk.data)
-    desk.data.mkdir()
-    (desk.data / "simpul.db").symlink_to(desk.folder / "nowhere")
-    fails_with_a_sentence(desk.simpul("restore", "copy"), "holds data already")
-    assert not (desk.folder / "nowhere").exists()
+def test_a_data_folder_whose_database_is_a_link_is_not_empty(command_line: CommandLine):
+    shutil.rmtree(command_line.data)
+    command_line.data.mkdir()
+    (command_line.data / "simpul.db").symlink_to(command_line.folder / "nowhere")
+    assert_fails_with_message(command_line.simpul("restore", "copy"), "holds data already")
+    assert not (command_line.folder / "nowhere").exists()
 
 
-def test_a_restore_goes_on_after_one_that_was_killed(desk: Desk):
-    shutil.rmtree(desk.data)
-    (desk.data / ".restoring" / "documents").mkdir(parents=True)
-    (desk.data / ".restoring" / "simpul.db").write_bytes(b"half")
-    assert desk.simpul("restore", "copy").returncode == 0
-    assert desk.simpul("events", "tail", "--json").returncode == 0
+def test_a_restore_goes_on_after_one_that_was_killed(command_line: CommandLine):
+    shutil.rmtree(command_line.data)
+    (command_line.data / ".restoring" / "documents").mkdir(parents=True)
+    (command_line.data / ".restoring" / "simpul.db").write_bytes(b"half")
+    assert command_line.simpul("restore", "copy").returncode == 0
+    assert command_line.simpul("events", "tail", "--json").returncode == 0
 
 
-def test_a_damaged_database_has_no_backup_and_is_not_clean(desk: Desk):
-    overwrite_middle(desk.data / "simpul.db")
-    fails_with_a_sentence(desk.simpul("backup", "again"))
-    assert [path.name for path in desk.folder.iterdir() if path.name.startswith("again")] == []
-    fails_with_a_sentence(desk.simpul("events", "verify"))
+def test_a_damaged_database_has_no_backup_and_is_not_clean(command_line: CommandLine):
+    overwrite_middle(command_line.data / "simpul.db")
+    assert_fails_with_message(command_line.simpul("backup", "again"))
+    assert [path.name for path in command_line.folder.iterdir() if path.name.startswith("again")] == []
+    assert_fails_with_message(command_line.simpul("events", "verify"))
 
 
 @pytest.mark.parametrize("name", ["log_by_key", "intake_documents"])
-def test_a_damaged_table_that_few_commands_read_is_found_by_all_that_must_know(desk: Desk, name: str):
-    overwrite(desk.data / "simpul.db", root_of(desk.data / "simpul.db", name))
-    fails_with_a_sentence(desk.simpul("backup", "again"))
-    assert not (desk.folder / "again").exists()
-    fails_with_a_sentence(desk.simpul("events", "verify"))
+def test_a_damaged_table_that_few_commands_read_is_found_by_all_that_must_know(command_line: CommandLine, name: str):
+    overwrite(command_line.data / "simpul.db", root_of(command_line.data / "simpul.db", name))
+    assert_fails_with_message(command_line.simpul("backup", "again"))
+    assert not (command_line.folder / "again").exists()
+    assert_fails_with_message(command_line.simpul("events", "verify"))
 
 
-def test_services_on_a_damaged_database_are_not_ready(desk: Desk):
-    overwrite(desk.data / "simpul.db", root_of(desk.data / "simpul.db", "intake_documents_by_number"))
+def test_services_on_a_damaged_database_are_not_ready(command_line: CommandLine):
+    overwrite(command_line.data / "simpul.db", root_of(command_line.data / "simpul.db", "intake_documents_by_number"))
     port = free_port()
-    with desk.running("up", port=str(port)):
-        serves(port)
+    with command_line.running("up", port=str(port)):
+        wait_until_serving(port)
         ready = httpx.get(f"http://127.0.0.1:{port}/health/ready")
         assert (ready.status_code, ready.json()["parts"]["state"]) == (503, "down")
 
 
-def test_a_sweep_by_hand_says_what_it_did_or_why_not(desk: Desk):
-    orphan = desk.data / "documents" / "zz" / "document-zz"
+def test_a_sweep_by_hand_says_what_it_did_or_why_not(command_line: CommandLine):
+    orphan = command_line.data / "documents" / "zz" / "document-zz"
     orphan.parent.mkdir()
     orphan.write_bytes(b"%PDF-1.7")
-    for path in (desk.data / "documents").rglob("*-*"):
+    for path in (command_line.data / "documents").rglob("*-*"):
         os.utime(path, times=(0, 0))
-    assert desk.simpul("documents", "sweep", "--dry-run").stdout == "1 documents would be removed.\n"
-    file = SqliteFile(desk.data / "simpul.db")
-    file.write_now(lambda db: db.execute("INSERT INTO log (key, value) VALUES ('t', x'ff')"))
+    assert command_line.simpul("documents", "sweep", "--dry-run").stdout == "1 documents would be removed.\n"
+    file = SqliteDatabase(command_line.data / "simpul.db")
+    file.write_blocking(lambda db: db.execute("INSERT INTO log (key, value) VALUES ('t', x'ff')"))
     file.close()
-    fails_with_a_sentence(desk.simpul("documents", "sweep"), "Nothing was removed", "events verify")
+    assert_fails_with_message(command_line.simpul("documents", "sweep"), "Nothing was removed", "events verify")
     assert orphan.exists()
-    file = SqliteFile(desk.data / "simpul.db")
-    file.write_now(lambda db: db.execute("DELETE FROM log WHERE key = 't'"))
+    file = SqliteDatabase(command_line.data / "simpul.db")
+    file.write_blocking(lambda db: db.execute("DELETE FROM log WHERE key = 't'"))
     file.close()
-    swept = json.loads(desk.simpul("documents", "sweep", "--json").stdout)
+    swept = json.loads(command_line.simpul("documents", "sweep", "--json").stdout)
     assert swept == {"orphans": 1, "unfinished": 0, "removed": True}
-    assert {path.name for path in (desk.data / "documents").rglob("*-*")} == {KEY, QUEUED}
+    assert {path.name for path in (command_line.data / "documents").rglob("*-*")} == {KEY, QUEUED}

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.services.cli_ground import Desk, fails_with_a_sentence
+from tests.services.cli_ground import CommandLine, assert_fails_with_message
 
 pytestmark = pytest.mark.slow
 
 
 @pytest.fixture
-def desk(tmp_path: Path) -> Desk:
+def command_line(tmp_path: Path) -> CommandLine:
     """Engines are named that do not answer."""
     (tmp_path / "secret").write_text("0123456789abcdefghijklmnopqrstuvwxyz")
     (tmp_path / "secret").chmod(0o600)
@@ -25,19 +25,19 @@ def desk(tmp_path: Path) -> Desk:
         "SIMPUL_SECRET_FILE": "secret",
         "SIMPUL_BASE_URL": "http://127.0.0.1:8080",
     }
-    return Desk(tmp_path, settings)
+    return CommandLine(tmp_path, settings)
 
 
-@pytest.mark.parametrize("words", [("serve", "intake"), ("staff", "list"), ("prepare",), ("backup", "copy")])
-def test_an_engine_that_does_not_answer_is_told_in_a_sentence(desk: Desk, words: tuple[str, ...]):
-    done = desk.simpul(*words)
-    assert done.returncode == 1
-    assert "cannot be used" in done.stderr
-    assert "Traceback" not in done.stderr
-    assert not desk.data.exists()
+@pytest.mark.parametrize("arguments", [("serve", "intake"), ("staff", "list"), ("prepare",), ("backup", "copy")])
+def test_an_engine_that_does_not_answer_is_told_in_a_sentence(command_line: CommandLine, arguments: tuple[str, ...]):
+    completed = command_line.simpul(*arguments)
+    assert completed.returncode == 1
+    assert "cannot be used" in completed.stderr
+    assert "Traceback" not in completed.stderr
+    assert not command_line.data.exists()
 
 
-def test_a_default_is_refused_before_anything_is_opened(desk: Desk):
-    done = desk.simpul("serve", "intake", minio="http://minioadmin:minioadmin@127.0.0.1:1/documents")
-    fails_with_a_sentence(done, "SIMPUL_MINIO", "default")
-    fails_with_a_sentence(desk.simpul("up", smtp=""), "SIMPUL_MODE=distributed needs SIMPUL_SMTP")
+def test_a_default_is_refused_before_anything_is_opened(command_line: CommandLine):
+    completed = command_line.simpul("serve", "intake", minio="http://minioadmin:minioadmin@127.0.0.1:1/documents")
+    assert_fails_with_message(completed, "SIMPUL_MINIO", "default")
+    assert_fails_with_message(command_line.simpul("up", smtp=""), "SIMPUL_MODE=distributed needs SIMPUL_SMTP")

@@ -15,33 +15,37 @@ from pathlib import Path
 import pytest
 
 from tests.journeys.stage import free_port
-from tests.services.cli_ground import SOON, Desk, command, serves
+from tests.services.cli_ground import TIMEOUT_SECONDS, CommandLine, command, wait_until_serving
 
 pytestmark = pytest.mark.slow
 
-ENDED = {signal.SIGINT: 130, signal.SIGTERM: 143}
+EXIT_STATUSES = {signal.SIGINT: 130, signal.SIGTERM: 143}
 
 
 @pytest.fixture(scope="module")
-def desk(tmp_path_factory: pytest.TempPathFactory) -> Desk:
-    desk = Desk(tmp_path_factory.mktemp("interrupts"))
-    assert desk.simpul("prepare").returncode == 0
-    return desk
+def command_line(tmp_path_factory: pytest.TempPathFactory) -> CommandLine:
+    command_line = CommandLine(tmp_path_factory.mktemp("interrupts"))
+    assert command_line.simpul("prepare").returncode == 0
+    return command_line
 
 
 @contextlib.contextmanager
-def started(desk: Desk, *words: str, **settings: str) -> Iterator[subprocess.Popen[str]]:
+def start_command(command_line: CommandLine, *arguments: str, **settings: str) -> Iterator[subprocess.Popen[str]]:
     """A command in a process of its own."""
-    with begun(desk, command(*words), {f"SIMPUL_{name.upper()}": value for name, value in settings.items()}) as process:
+    with start_process(
+        command_line, command(*arguments), {f"SIMPUL_{name.upper()}": value for name, value in settings.items()}
+    ) as process:
         yield process
 
 
 @contextlib.contextmanager
-def begun(desk: Desk, line: list[str], settings: dict[str, str]) -> Iterator[subprocess.Popen[str]]:
+def start_process(
+    command_line: CommandLine, line: list[str], settings: dict[str, str]
+) -> Iterator[subprocess.Popen[str]]:
     process = subprocess.Popen(
         line,
-        cwd=desk.folder,
-        env=desk.environment(settings),
+        cwd=command_line.folder,
+        env=command_line.environment(settings),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -55,13 +59,13 @@ def begun(desk: Desk, line: list[str], settings: dict[str, str]) -> Iterator[sub
 
 
 def wait_for(condition: Callable[[], bool]) -> None:
-    until = time.monotonic() + SOON
+    until = time.monotonic() + TIMEOUT_SECONDS
     while not condition():
         assert time.monotonic() < until
         time.sleep(0.01)
 
 
-def takes_signals(process: subprocess.Popen[str]) -> bool:
+def handles_signals(process: subprocess.Popen[str]) -> bool:
     """Whether the program, and not only the interpreter, has come to handle SIGTERM."""
     with contextlib.suppress(FileNotFoundError):
         status = Path(f"/proc/{process.pid}/status").read_text()
@@ -70,14 +74,14 @@ def takes_signals(process: subprocess.Popen[str]) -> bool:
     return False
 
 
-def ends(process: subprocess.Popen[str], number: signal.Signals, *statuses: int) -> str:
+def interrupt(process: subprocess.Popen[str], number: signal.Signals, *statuses: int) -> str:
     """Interrupt it; returns what it complained of."""
     process.send_signal(number)
-    _, complaint = process.communicate(timeout=SOON)
-    assert process.returncode in (statuses or (ENDED[number],)), complaint
-    assert "Traceback" not in complaint
-    assert complaint.count("\n") <= 1, complaint
-    return complaint
+    _, stderr = process.communicate(timeout=TIMEOUT_SECONDS)
+    assert process.returncode in (statuses or (EXIT_STATUSES[number],)), stderr
+    assert "Traceback" not in stderr
+    assert stderr.count("\n") <= 1, stderr
+    return stderr
 
 
 COMMANDS = {
@@ -93,29 +97,33 @@ COMMANDS = {
 }
 
 
-@pytest.mark.parametrize("number", ENDED, ids=lambda number: number.name)
-@pytest.mark.parametrize("words", COMMANDS.values(), ids=COMMANDS)
-def test_a_command_that_has_just_been_started_ends(desk: Desk, words: tuple[str, ...], number: signal.Signals):
-    with started(desk, *words, port=str(free_port())) as process:
-        wait_for(lambda: takes_signals(process))
-        ends(process, number)
+@pytest.mark.parametrize("number", EXIT_STATUSES, ids=lambda number: number.name)
+@pytest.mark.parametrize("arguments", COMMANDS.values(), ids=COMMANDS)
+def test_a_command_that_has_just_been_started_ends(
+    command_line: CommandLine, arguments: tuple[str, ...], number: signal.Signals
+):
+    with start_command(command_line, *arguments, port=str(free_port())) as process:
+        wait_for(lambda: handles_signals(process))
+        interrupt(process, number)
 
 
 @pytest.mark.parametrize("moment", range(8))
-def test_a_command_ends_at_whatever_moment_of_its_start(desk: Desk, moment: int):
-    with started(desk, "events", "tail", "--follow") as process:
-        wait_for(lambda: takes_signals(process))
+def test_a_command_ends_at_whatever_moment_of_its_start(command_line: CommandLine, moment: int):
+    with start_command(command_line, "events", "tail", "--follow") as process:
+        wait_for(lambda: handles_signals(process))
         # No condition names the moments between; each run meets other ones.
         time.sleep(moment * 0.15)
-        ends(process, signal.SIGINT, 0, 130)
+        interrupt(process, signal.SIGINT, 0, 130)
 
 
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 0), (signal.SIGTERM, 143)])
-def test_following_ends_also_where_ctrl_c_was_ignored_at_its_start(desk: Desk, number: signal.Signals, status: int):
+def test_following_ends_also_where_ctrl_c_was_ignored_at_its_start(
+    command_line: CommandLine, number: signal.Signals, status: int
+):
     background = ["sh", "-c", 'trap "" INT; exec "$@"', "sh", *command("events", "tail", "--follow")]
-    with begun(desk, background, {}) as process:
+    with start_process(command_line, background, {}) as process:
         wait_for(lambda: has_open(process, "simpul.db"))
-        assert ends(process, number, status, ENDED[number]) == ""
+        assert interrupt(process, number, status, EXIT_STATUSES[number]) == ""
 
 
 def has_open(process: subprocess.Popen[str], name: str) -> bool:
@@ -124,25 +132,25 @@ def has_open(process: subprocess.Popen[str], name: str) -> bool:
     return False
 
 
-@pytest.mark.parametrize("number", ENDED, ids=lambda number: number.name)
-def test_services_at_rest_end_in_order(desk: Desk, number: signal.Signals):
+@pytest.mark.parametrize("number", EXIT_STATUSES, ids=lambda number: number.name)
+def test_services_at_rest_end_in_order(command_line: CommandLine, number: signal.Signals):
     port = free_port()
-    with started(desk, "up", port=str(port)) as process:
-        serves(port)
-        ends(process, number, 0)
+    with start_command(command_line, "up", port=str(port)) as process:
+        wait_until_serving(port)
+        interrupt(process, number, 0)
 
 
-def test_services_that_cannot_end_in_order_end_at_the_second_interrupt(desk: Desk):
+def test_services_that_cannot_end_in_order_end_at_the_second_interrupt(command_line: CommandLine):
     port = free_port()
-    with started(desk, "up", port=str(port)) as process:
-        serves(port)
+    with start_command(command_line, "up", port=str(port)) as process:
+        wait_until_serving(port)
         with socket.create_connection(("127.0.0.1", port)) as slow:
             slow.sendall(
                 b"POST /api/session HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n{"
             )
             process.send_signal(signal.SIGINT)
             wait_for(lambda: not_listening(port))
-            ends(process, signal.SIGINT, 0, 130)
+            interrupt(process, signal.SIGINT, 0, 130)
 
 
 def not_listening(port: int) -> bool:
@@ -153,22 +161,22 @@ def not_listening(port: int) -> bool:
     return False
 
 
-def test_waiting_for_a_server_that_says_nothing_ends(desk: Desk):
+def test_waiting_for_a_server_that_says_nothing_ends(command_line: CommandLine):
     with socket.create_server(("127.0.0.1", 0)) as silent:
         port = silent.getsockname()[1]
         url = f"http://127.0.0.1:{port}"
-        accounts = desk.folder / "accounts.json"
+        accounts = command_line.folder / "accounts.json"
         accounts.write_text('[{"username": "a", "password": "b", "roles": ["officer"]}]')
-        with started(desk, "demo", "--url", url, "--accounts", str(accounts)) as process:
-            silent.settimeout(SOON)
+        with start_command(command_line, "demo", "--url", url, "--accounts", str(accounts)) as process:
+            silent.settimeout(TIMEOUT_SECONDS)
             connection, _ = silent.accept()
-            ends(process, signal.SIGINT)
+            interrupt(process, signal.SIGINT)
             connection.close()
 
 
-def test_connecting_to_engines_that_do_not_answer_ends(desk: Desk):
+def test_connecting_to_engines_that_do_not_answer_ends(command_line: CommandLine):
     with socket.create_server(("127.0.0.1", 0)) as silent:
-        silent.settimeout(SOON)
+        silent.settimeout(TIMEOUT_SECONDS)
         where = f"127.0.0.1:{silent.getsockname()[1]}"
         engines = {
             "mode": "distributed",
@@ -179,36 +187,36 @@ def test_connecting_to_engines_that_do_not_answer_ends(desk: Desk):
             "smtp": "smtp://127.0.0.1:9?tls=none",
             "base_url": "http://127.0.0.1:8000",
         }
-        for words in (("events", "verify"), ("prepare",), ("up",), ("backup", "engines")):
-            with started(desk, *words, port=str(free_port()), **engines) as process:
+        for arguments in (("events", "verify"), ("prepare",), ("up",), ("backup", "engines")):
+            with start_command(command_line, *arguments, port=str(free_port()), **engines) as process:
                 connection, _ = silent.accept()
-                ends(process, signal.SIGINT)
+                interrupt(process, signal.SIGINT)
                 connection.close()
-        assert not (desk.folder / "engines").exists()
+        assert not (command_line.folder / "engines").exists()
 
 
-def test_asking_a_person_ends(desk: Desk):
-    with started(desk, "dead-letters", "discard", "x") as process:
+def test_asking_a_person_ends(command_line: CommandLine):
+    with start_command(command_line, "dead-letters", "discard", "x") as process:
         assert process.stderr is not None
         assert process.stderr.read(10) == "The servic"
         process.send_signal(signal.SIGINT)
-        process.communicate(timeout=SOON)
+        process.communicate(timeout=TIMEOUT_SECONDS)
         assert process.returncode == 130
 
 
-def test_a_backup_that_was_interrupted_is_no_backup(desk: Desk):
-    letters = desk.data / "mail"
+def test_a_backup_that_was_interrupted_is_no_backup(command_line: CommandLine):
+    letters = command_line.data / "mail"
     letters.mkdir()
     os.mkfifo(letters / "held.eml")
     try:
-        with started(desk, "backup", "copy") as process:
-            wait_for(lambda: (desk.folder / "copy.unfinished" / "simpul.db").exists())
-            ends(process, signal.SIGINT)
+        with start_command(command_line, "backup", "copy") as process:
+            wait_for(lambda: (command_line.folder / "copy.unfinished" / "simpul.db").exists())
+            interrupt(process, signal.SIGINT)
     finally:
         (letters / "held.eml").unlink()
         letters.rmdir()
-    assert not (desk.folder / "copy").exists()
-    assert desk.simpul("backup", "copy").returncode == 0
+    assert not (command_line.folder / "copy").exists()
+    assert command_line.simpul("backup", "copy").returncode == 0
 
 
 BUSY = """
@@ -266,18 +274,18 @@ main()
 
 
 @pytest.mark.parametrize("what", ["swallowing", "in_a_thread", "forever", "in_the_loop", "printing", "collected"])
-@pytest.mark.parametrize("number", ENDED, ids=lambda number: number.name)
-def test_no_work_can_put_an_interrupt_off(desk: Desk, what: str, number: signal.Signals):
-    with begun(desk, [sys.executable, "-c", BUSY, what], {}) as process:
+@pytest.mark.parametrize("number", EXIT_STATUSES, ids=lambda number: number.name)
+def test_no_work_can_put_an_interrupt_off(command_line: CommandLine, what: str, number: signal.Signals):
+    with start_process(command_line, [sys.executable, "-c", BUSY, what], {}) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "ready\n"
-        ends(process, number)
+        interrupt(process, number)
 
 
-def test_nobody_reading_and_an_interrupt_together_end_too(desk: Desk):
-    with started(desk, "events", "tail", "--follow", "--json") as process:
+def test_nobody_reading_and_an_interrupt_together_end_too(command_line: CommandLine):
+    with start_command(command_line, "events", "tail", "--follow", "--json") as process:
         assert process.stdout is not None
         process.stdout.close()
         wait_for(lambda: has_open(process, "simpul.db"))
         process.send_signal(signal.SIGINT)
-        assert process.wait(timeout=SOON) in {0, 130, 141}
+        assert process.wait(timeout=TIMEOUT_SECONDS) in {0, 130, 141}

@@ -11,26 +11,26 @@ import pytest
 
 from services.verification.queries import find_requests
 from shared.runtime.column_migration import BATCH_SIZE, migrate_columns
-from shared.runtime.resettling import Resettle
+from shared.runtime.resettling import StoreMigration
 from shared.runtime.service import ServiceRuntime
-from shared.storage.port import Find
+from shared.storage.port import RecordQuery
 from shared.storage.sqlite import SqliteStateStore
-from shared.storage.sqlite_file import SqliteFile
+from shared.storage.sqlite_file import SqliteDatabase
 from tests.contracts.test_sqlite_plans import plan
 from tests.domain.given import REQUEST
-from tests.services.runtime_ground import INTAKE, OTHER, VERIFICATION, Ground, ground, submit, until
+from tests.services.runtime_ground import INTAKE, OTHER, VERIFICATION, RuntimeHarness, runtime_harness, submit, until
 
 OLD = "UPDATE verification_documents SET columns_version=NULL, search='int-2026-000001 rahmat contoh'"
 OLDER_PROGRAM_WRITES = "UPDATE verification_documents SET version=version+1, search='int-2026-000001 rahmat' WHERE id=?"
 
 
 @pytest.fixture
-async def world(tmp_path: Path) -> AsyncIterator[Ground]:
-    async with ground(tmp_path) as opened:
+async def world(tmp_path: Path) -> AsyncIterator[RuntimeHarness]:
+    async with runtime_harness(tmp_path) as opened:
         yield opened
 
 
-async def stored_by_an_older_version(world: Ground) -> ServiceRuntime[Any]:
+async def stored_by_an_older_version(world: RuntimeHarness) -> ServiceRuntime[Any]:
     """Verification, not started again yet."""
     desk = await world.service(VERIFICATION, started=True)
     intake = await world.service(INTAKE, started=True)
@@ -50,7 +50,7 @@ async def found(desk: ServiceRuntime[Any], words: str) -> list[str]:
     return [document.id for document in (await desk.store.find(find_requests(search=words))).documents]
 
 
-async def test_a_request_of_an_older_version_is_found_by_all_that_is_searched_now(world: Ground):
+async def test_a_request_of_an_older_version_is_found_by_all_that_is_searched_now(world: RuntimeHarness):
     desk = await stored_by_an_older_version(world)
     before = await desk.store.load([REQUEST])
     assert await found(desk, "TR\u00c0YEK RAHMAT@DISHUB.EXAMPLE") == []
@@ -63,7 +63,7 @@ async def test_a_request_of_an_older_version_is_found_by_all_that_is_searched_no
     assert after[REQUEST] == replace(before[REQUEST], version=before[REQUEST].version + 1)
 
 
-async def test_what_an_older_program_writes_after_the_migration_is_derived_again(world: Ground):
+async def test_what_an_older_program_writes_after_the_migration_is_derived_again(world: RuntimeHarness):
     desk = await stored_by_an_older_version(world)
     folding = desk.executor.folding
     assert await migrate_columns(folding, desk.store) == 2
@@ -74,35 +74,35 @@ async def test_what_an_older_program_writes_after_the_migration_is_derived_again
     assert await migrate_columns(folding, desk.store) == 0
 
 
-async def test_what_an_older_program_wrote_is_looked_up_and_not_searched_for(world: Ground):
+async def test_what_an_older_program_wrote_is_looked_up_and_not_searched_for(world: RuntimeHarness):
     desk = await world.service(VERIFICATION)
     assert isinstance(desk.store, SqliteStateStore)
     [step] = plan(world.file, desk.store._tables.forget_overwritten(), ())
     assert "verification_documents_overwritten" in step
 
 
-async def test_it_is_done_once_however_many_try(world: Ground):
+async def test_it_is_done_once_however_many_try(world: RuntimeHarness):
     desk = await stored_by_an_older_version(world)
     folding = desk.executor.folding
     assert await migrate_columns(folding, desk.store) == 2
     assert await migrate_columns(folding, desk.store) == 0
 
 
-async def test_what_is_to_be_migrated_is_looked_up_and_not_searched_for(world: Ground):
+async def test_what_is_to_be_migrated_is_looked_up_and_not_searched_for(world: RuntimeHarness):
     desk = await world.service(VERIFICATION)
     assert isinstance(desk.store, SqliteStateStore)
-    find = Find("id", where={"columns_version": None}, limit=BATCH_SIZE)
-    [step] = plan(world.file, *desk.store._lister.listing(find, BATCH_SIZE))
+    find = RecordQuery("id", where={"columns_version": None}, limit=BATCH_SIZE)
+    [step] = plan(world.file, *desk.store._paginator.listing(find, BATCH_SIZE))
     assert "by_columns_version (columns_version=?)" in step
 
 
-async def test_a_store_of_an_older_version_is_carried_elsewhere_and_found_equal(world: Ground, tmp_path: Path):
+async def test_a_store_of_an_older_version_is_carried_elsewhere_and_found_equal(world: RuntimeHarness, tmp_path: Path):
     desk = await stored_by_an_older_version(world)
-    file = SqliteFile(tmp_path / "elsewhere.db")
+    file = SqliteDatabase(tmp_path / "elsewhere.db")
     try:
-        target = SqliteStateStore(file, "verification", VERIFICATION.indexed, world.clock)
+        target = SqliteStateStore(file, "verification", VERIFICATION.indexed_columns, world.clock)
         await target.prepare()
-        settled = await Resettle(VERIFICATION, desk.store, target, world.log, live=False).settle({})
+        settled = await StoreMigration(VERIFICATION, desk.store, target, world.log, live=False).resolve({})
         assert (settled.trouble, settled.equal) == ([], 2)
     finally:
         file.close()

@@ -15,13 +15,13 @@ from services.notification.staff_links import path_for_person
 from shared.contracts.facts import Fact
 from shared.identity.accounts import Role
 from shared.mail.folder import FolderMailer, parse
-from shared.settings import BadSettings, load_settings
+from shared.settings import InvalidSettings, load_settings
 from tests.domain import intake_story as tale
 from tests.domain.given import REQUEST
 from tests.services.browsing import browser
-from tests.services.desk_ground import Ground
+from tests.services.desk_ground import StaffHarness
 from tests.services.intake_ground import ground as intake_ground
-from tests.services.office_ground import ledger, office
+from tests.services.office_ground import ledger, services_harness
 
 pytestmark = pytest.mark.slow
 
@@ -35,12 +35,12 @@ LIFE: tuple[Fact, ...] = (tale.submitted, tale.verified, tale.assigned, tale.sta
 
 
 @pytest.fixture
-async def ground(tmp_path: Path) -> AsyncIterator[Ground]:
-    async with office(tmp_path, "notification", "verification", "assignment", **OFFICE) as opened:
+async def ground(tmp_path: Path) -> AsyncIterator[StaffHarness]:
+    async with services_harness(tmp_path, "notification", "verification", "assignment", **OFFICE) as opened:
         yield opened
 
 
-async def mailbox(ground: Ground, *facts: Fact) -> list[EmailMessage]:
+async def mailbox(ground: StaffHarness, *facts: Fact) -> list[EmailMessage]:
     """All e-mails that these facts call for."""
     await ground.happened(*facts)
 
@@ -64,7 +64,7 @@ def text_of(mail: EmailMessage) -> str:
     return str(part.get_content())
 
 
-async def test_all_e_mails_of_a_request_to_one_recipient_are_one_conversation(ground: Ground):
+async def test_all_e_mails_of_a_request_to_one_recipient_are_one_conversation(ground: StaffHarness):
     mails = await mailbox(ground, *LIFE)
     applicants, staff = to(mails, tale.APPLICANT.email), to(mails, "@kominfo.example")
     assert len(applicants) == 6
@@ -77,18 +77,18 @@ async def test_all_e_mails_of_a_request_to_one_recipient_are_one_conversation(gr
     assert len({mail["Message-ID"] for mail in mails}) == len(mails)
 
 
-async def test_answers_go_to_the_office(ground: Ground):
+async def test_answers_go_to_the_office(ground: StaffHarness):
     mails = await mailbox(ground, *LIFE)
     assert {str(mail["Reply-To"]) for mail in mails} == {"layanan@kantor.example"}
 
 
-async def test_an_applicant_can_reach_the_office_and_staff_need_not(ground: Ground):
+async def test_an_applicant_can_reach_the_office_and_staff_need_not(ground: StaffHarness):
     mails = await mailbox(ground, *LIFE)
     assert all("Telepon: (0921) 123-456" in text_of(mail) for mail in to(mails, tale.APPLICANT.email))
     assert not any("Telepon:" in text_of(mail) for mail in to(mails, "@kominfo.example"))
 
 
-async def test_staff_read_whose_request_it_is_and_are_led_to_it_through_signing_in(ground: Ground):
+async def test_staff_read_whose_request_it_is_and_are_led_to_it_through_signing_in(ground: StaffHarness):
     mails = to(await mailbox(ground, *LIFE), "@kominfo.example")
     reader = {"/verifikasi/": "nurlaila", "/penugasan/": "hasan", "/pekerjaan/": "dewi"}
     origin, seen = ground.platform.settings.origin, set()
@@ -108,15 +108,15 @@ async def test_staff_read_whose_request_it_is_and_are_led_to_it_through_signing_
 
 
 def test_who_no_longer_leads_a_request_is_led_to_the_own_work():
-    assert path_for_person("x", (Role.TECHNICAL,), leads=True) == "/pekerjaan/x"
-    assert path_for_person("x", (Role.TECHNICAL,), leads=False) == "/pekerjaan"
-    assert path_for_person("x", (Role.STRUCTURAL, Role.TECHNICAL), leads=False) == "/penugasan/x"
-    assert path_for_person("x", (Role.OFFICER,), leads=False) == "/verifikasi/x"
-    assert path_for_person("x", (Role.ADMIN,), leads=False) == "/masuk"
+    assert path_for_person("x", (Role.TECHNICAL,), is_lead=True) == "/pekerjaan/x"
+    assert path_for_person("x", (Role.TECHNICAL,), is_lead=False) == "/pekerjaan"
+    assert path_for_person("x", (Role.STRUCTURAL, Role.TECHNICAL), is_lead=False) == "/penugasan/x"
+    assert path_for_person("x", (Role.OFFICER,), is_lead=False) == "/verifikasi/x"
+    assert path_for_person("x", (Role.ADMIN,), is_lead=False) == "/masuk"
 
 
 async def test_without_settings_of_the_office_nothing_is_said_of_it(tmp_path: Path):
-    async with office(tmp_path, "notification") as ground:
+    async with services_harness(tmp_path, "notification") as ground:
         mails = await mailbox(ground, tale.submitted, tale.withdrawn)
     assert not [mail for mail in mails if mail["Reply-To"] or "hubungi kami" in text_of(mail).lower()]
 
@@ -135,13 +135,13 @@ async def test_the_tracking_page_says_how_to_reach_the_office_where_it_is_known(
 @pytest.mark.parametrize("name", ["mail_from", "reply_to", "office_phone", "office_email", "office_address"])
 @pytest.mark.parametrize("planted", ["\r\nBcc: x@y.example", "\nX: y", "\r", "\x00", "\u2028", "\x85"])
 def test_no_setting_of_an_e_mail_breaks_out_of_its_line(name: str, planted: str):
-    with pytest.raises(BadSettings, match=f"SIMPUL_{name.upper()}"):
+    with pytest.raises(InvalidSettings, match=f"SIMPUL_{name.upper()}"):
         load_settings(**{name: f"kantor{planted}@kantor.example"})
 
 
 @pytest.mark.parametrize("address", ["kantor", "kantor@", "a@b.example, c@d.example", "Kantor <kantor>"])
 def test_where_answers_go_is_an_address(address: str):
     for name in ("reply_to", "office_email"):
-        with pytest.raises(BadSettings, match=f"SIMPUL_{name.upper()}"):
+        with pytest.raises(InvalidSettings, match=f"SIMPUL_{name.upper()}"):
             load_settings(**{name: address})
     assert load_settings(reply_to="Layanan TI <kantor@kantor.example>").reply_to == "Layanan TI <kantor@kantor.example>"

@@ -14,26 +14,26 @@ import httpx
 import pytest
 
 from shared.contracts.envelope import Event
-from shared.web.dead_letter_pages import event_name, readable
+from shared.web.dead_letter_pages import event_name, format_event
 from tests.domain import intake_story as tale
 from tests.domain.given import REQUEST
-from tests.services.browsing import COOKIE, Browser, browser, words_of
-from tests.services.desk_ground import PEOPLE, Ground
-from tests.services.office_ground import office
+from tests.services.browsing import COOKIE, Browser, browser, visible_text
+from tests.services.desk_ground import PEOPLE, StaffHarness
+from tests.services.office_ground import services_harness
 from tests.services.test_dead_letters_api import a_poisoned_resubmission, parked, returned, status, tried_by_itself
 
 PAGE = "/kejadian-tertunda"
 
 
 @pytest.fixture
-async def ground(tmp_path: Path) -> AsyncIterator[Ground]:
-    async with office(tmp_path, "verification", "notification") as opened:
+async def harness(tmp_path: Path) -> AsyncIterator[StaffHarness]:
+    async with services_harness(tmp_path, "verification", "notification") as opened:
         yield opened
 
 
 @pytest.fixture
-async def admin(ground: Ground) -> AsyncIterator[Browser]:
-    async with browser(ground, "admin") as opened:
+async def admin(harness: StaffHarness) -> AsyncIterator[Browser]:
+    async with browser(harness, "admin") as opened:
         yield opened
 
 
@@ -52,12 +52,14 @@ async def test_nothing_parked_is_said(admin: Browser):
     assert "perlu ditindak" not in page.text
 
 
-async def test_what_is_parked_is_listed_with_its_request_and_reason_and_not_its_event(ground: Ground, admin: Browser):
-    await a_poisoned_resubmission(ground)
-    letters = await parked(ground)
+async def test_what_is_parked_is_listed_with_its_request_and_reason_and_not_its_event(
+    harness: StaffHarness, admin: Browser
+):
+    await a_poisoned_resubmission(harness)
+    letters = await parked(harness)
     page = await admin.get(PAGE)
     assert open_ones(page) == [address(letter) for letter in letters]
-    seen = words_of(page)
+    seen = visible_text(page)
     for words in (
         "INT-2026-000001",
         REQUEST,
@@ -71,9 +73,9 @@ async def test_what_is_parked_is_listed_with_its_request_and_reason_and_not_its_
         assert secret not in page.text
 
 
-async def test_a_page_is_named_by_what_happened_and_to_which_request(ground: Ground, admin: Browser):
-    await a_poisoned_resubmission(ground)
-    first, second = await parked(ground, "verification")
+async def test_a_page_is_named_by_what_happened_and_to_which_request(harness: StaffHarness, admin: Browser):
+    await a_poisoned_resubmission(harness)
+    first, second = await parked(harness, "verification")
     headings = []
     for letter in (first, second):
         page = await admin.get(address(letter))
@@ -83,9 +85,9 @@ async def test_a_page_is_named_by_what_happened_and_to_which_request(ground: Gro
         "Permohonan dilengkapi dan dikirim ulang, INT-2026-000001",
         "Permohonan dibatalkan, INT-2026-000001",
     ]
-    listed = words_of(await admin.get(PAGE))
+    listed = visible_text(await admin.get(PAGE))
     assert "Permohonan dilengkapi dan dikirim ulang" in listed
-    assert "Permohonan dibatalkan" in words_of(await admin.get(address(second) + "/buang"))
+    assert "Permohonan dibatalkan" in visible_text(await admin.get(address(second) + "/buang"))
 
 
 def heading(page: httpx.Response) -> str:
@@ -95,22 +97,22 @@ def heading(page: httpx.Response) -> str:
 
 
 async def test_an_event_is_shown_whole_and_who_looked_is_logged(
-    ground: Ground, admin: Browser, caplog: pytest.LogCaptureFixture
+    harness: StaffHarness, admin: Browser, caplog: pytest.LogCaptureFixture
 ):
     caplog.set_level(logging.INFO)
-    await a_poisoned_resubmission(ground)
-    letter = (await parked(ground))[0]
+    await a_poisoned_resubmission(harness)
+    letter = (await parked(harness))[0]
     page = await admin.get(address(letter))
     assert page.status_code == 200
     assert page.headers["cache-control"] == "no-store"
-    assert '"round": "two"' in words_of(page)
+    assert '"round": "two"' in visible_text(page)
     assert tale.APPLICANT.email in page.text
     assert f"admin looked at the event of dead letter {letter['id']}" in caplog.text
     assert tale.APPLICANT.email not in caplog.text
 
 
-async def test_once_the_code_is_repaired_all_is_processed(ground: Ground, admin: Browser):
-    runtime = ground.services["verification"].runtime
+async def test_once_the_code_is_repaired_all_is_processed(harness: StaffHarness, admin: Browser):
+    runtime = harness.services["verification"].runtime
     whole = runtime.consumer.folding.decider
 
     def stumbles(state: Any, event: Event) -> Any:
@@ -119,46 +121,46 @@ async def test_once_the_code_is_repaired_all_is_processed(ground: Ground, admin:
         return whole.evolve(state, event)
 
     runtime.consumer.folding.decider = replace(whole, evolve=stumbles)
-    await returned(ground)
-    await ground.happened(tale.resubmitted, tale.withdrawn)
-    await tried_by_itself(ground)
-    letter = (await parked(ground))[0]
+    await returned(harness)
+    await harness.happened(tale.resubmitted, tale.withdrawn)
+    await tried_by_itself(harness)
+    letter = (await parked(harness))[0]
     page = await admin.get(address(letter))
     still = await admin.send(page, address(letter) + "/proses-ulang")
     assert still.status_code == 409
-    assert "masih belum dapat diproses: ValueError: a bug with <marks>" in words_of(still)
+    assert "masih belum dapat diproses: ValueError: a bug with <marks>" in visible_text(still)
     assert "<marks>" not in still.text
     runtime.consumer.folding.decider = whole
     done = await admin.send(still, address(letter) + "/proses-ulang")
     assert (done.status_code, done.headers["location"]) == (303, f"{PAGE}?hasil=diproses")
     shown = await admin.get(done.headers["location"])
-    assert "sudah diproses" in words_of(shown)
+    assert "sudah diproses" in visible_text(shown)
     assert open_ones(shown) == []
-    assert await status(ground) == "withdrawn"
+    assert await status(harness) == "withdrawn"
 
 
-async def test_a_discard_is_asked_about_and_then_done_once(ground: Ground, admin: Browser):
-    await a_poisoned_resubmission(ground)
-    letter = (await parked(ground, "verification"))[0]
+async def test_a_discard_is_asked_about_and_then_done_once(harness: StaffHarness, admin: Browser):
+    await a_poisoned_resubmission(harness)
+    letter = (await parked(harness, "verification"))[0]
     asked = await admin.get(address(letter) + "/buang")
-    assert "tidak dapat dibatalkan" in words_of(asked)
-    assert len(await parked(ground, "verification")) == 2
+    assert "tidak dapat dibatalkan" in visible_text(asked)
+    assert len(await parked(harness, "verification")) == 2
     done = await admin.send(asked, address(letter) + "/buang")
     assert (done.status_code, done.headers["location"]) == (303, f"{PAGE}?hasil=dibuang")
-    assert await status(ground) == "withdrawn"
-    assert await parked(ground, "verification") == []
+    assert await status(harness) == "withdrawn"
+    assert await parked(harness, "verification") == []
     again = await admin.send(asked, address(letter) + "/buang")
     assert (again.status_code, again.headers["location"]) == (303, f"{PAGE}?hasil=tiada")
-    assert "sudah tidak tertunda" in words_of(await admin.get(again.headers["location"]))
+    assert "sudah tidak tertunda" in visible_text(await admin.get(again.headers["location"]))
 
 
-async def test_a_discard_tells_that_more_of_the_request_is_parked(ground: Ground, admin: Browser):
-    await a_poisoned_resubmission(ground)
-    second = (await parked(ground, "verification"))[1]
+async def test_a_discard_tells_that_more_of_the_request_is_parked(harness: StaffHarness, admin: Browser):
+    await a_poisoned_resubmission(harness)
+    second = (await parked(harness, "verification"))[1]
     asked = await admin.get(address(second) + "/buang")
     done = await admin.send(asked, address(second) + "/buang")
     assert done.headers["location"] == f"{PAGE}?hasil=sisa"
-    assert "Masih ada yang tertunda" in words_of(await admin.get(done.headers["location"]))
+    assert "Masih ada yang tertunda" in visible_text(await admin.get(done.headers["location"]))
 
 
 @pytest.mark.parametrize("letter", ["verification:999", "nobody:1", "x", "verification:", "a%3Ab%3Ac", "%00", "<b>"])
@@ -175,20 +177,20 @@ async def test_a_result_that_nobody_made_is_not_told(admin: Browser):
     assert "semua hilang" not in page.text
 
 
-async def test_a_session_that_ended_discards_nothing(ground: Ground, admin: Browser):
-    await a_poisoned_resubmission(ground)
-    letter = (await parked(ground, "verification"))[0]
+async def test_a_session_that_ended_discards_nothing(harness: StaffHarness, admin: Browser):
+    await a_poisoned_resubmission(harness)
+    letter = (await parked(harness, "verification"))[0]
     asked = await admin.get(address(letter) + "/buang")
     admin.client.cookies.delete(COOKIE)
     assert (await admin.send(asked, address(letter) + "/buang")).status_code == 401
-    assert len(await parked(ground, "verification")) == 2
+    assert len(await parked(harness, "verification")) == 2
 
 
 @pytest.mark.parametrize("who", [name for name in PEOPLE if name != "admin"])
-async def test_the_pages_of_dead_letters_are_for_administrators(ground: Ground, who: str):
-    await a_poisoned_resubmission(ground)
-    letter = (await parked(ground))[0]
-    async with browser(ground, who) as other:
+async def test_the_pages_of_dead_letters_are_for_administrators(harness: StaffHarness, who: str):
+    await a_poisoned_resubmission(harness)
+    letter = (await parked(harness))[0]
+    async with browser(harness, who) as other:
         for path in (PAGE, address(letter), address(letter) + "/buang"):
             page = await other.get(path)
             assert page.status_code == 403
@@ -207,7 +209,7 @@ async def test_the_pages_of_dead_letters_are_for_administrators(ground: Ground, 
     ],
 )
 def test_whatever_lies_in_the_log_can_be_shown(event: bytes, shown: str):
-    assert readable(event) == shown
+    assert format_event(event) == shown
     shown.encode()
 
 

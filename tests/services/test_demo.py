@@ -10,10 +10,10 @@ from datetime import date
 import pytest
 
 from services.cli import demo_files
-from services.cli.demo_cases import case, employee_number
-from services.cli.demo_paths import ALL, ENDED, LEFT_OPEN, path_of
-from services.intake.employee_number import normalised, warnings
-from shared.documents.checks import media_type_of
+from services.cli.demo_cases import employee_number, sample_request
+from services.cli.demo_paths import FINISHED_SCENARIOS, OPEN_SCENARIOS, SCENARIOS, scenario_for
+from services.intake.employee_number import normalize_employee_number, warnings
+from shared.documents.checks import detect_media_type
 
 DAY = date(2026, 11, 24)
 MAKERS = (
@@ -27,49 +27,53 @@ MAKERS = (
 
 @pytest.mark.parametrize("make", MAKERS)
 def test_a_document_is_of_the_type_it_says(make):
-    upload = make(case(7, 1, DAY))
-    assert media_type_of(upload.name, io.BytesIO(upload.content)) == upload.media_type
+    upload = make(sample_request(7, 1, DAY))
+    assert detect_media_type(upload.name, io.BytesIO(upload.content)) == upload.media_type
 
 
 @pytest.mark.parametrize("make", MAKERS)
 def test_the_same_seed_makes_the_same_document(make):
-    assert make(case(7, 1, DAY)) == make(case(7, 1, DAY))
-    assert make(case(7, 1, DAY)) != make(case(8, 1, DAY))
+    assert make(sample_request(7, 1, DAY)) == make(sample_request(7, 1, DAY))
+    assert make(sample_request(7, 1, DAY)) != make(sample_request(8, 1, DAY))
 
 
 def test_a_docx_does_not_tell_when_it_was_written():
-    with zipfile.ZipFile(io.BytesIO(demo_files.data_dictionary(case(7, 1, DAY)).content)) as archive:
+    with zipfile.ZipFile(io.BytesIO(demo_files.data_dictionary(sample_request(7, 1, DAY)).content)) as archive:
         assert {entry.date_time for entry in archive.infolist()} == {(1980, 1, 1, 0, 0, 0)}
 
 
 def test_the_same_seed_makes_the_same_forms():
-    assert [case(7, n, DAY).form for n in range(20)] == [case(7, n, DAY).form for n in range(20)]
+    assert [sample_request(7, n, DAY).form for n in range(20)] == [sample_request(7, n, DAY).form for n in range(20)]
 
 
 def test_no_letter_is_dated_after_the_day():
-    assert all(date.fromisoformat(case(7, n, DAY).form["letter_date"]) <= DAY for n in range(200))
+    assert all(date.fromisoformat(sample_request(7, n, DAY).form["letter_date"]) <= DAY for n in range(200))
 
 
 def test_a_usual_employee_number_warns_of_nothing():
-    numbers = [employee_number(case(7, n, DAY).chance) for n in range(300)]
-    assert {warnings(normalised(number), DAY) for number in numbers} == {()}
+    numbers = [employee_number(sample_request(7, n, DAY).rng) for n in range(300)]
+    assert {warnings(normalize_employee_number(number), DAY) for number in numbers} == {()}
 
 
 def test_every_odd_employee_number_warns_and_none_is_refused():
-    numbers = [employee_number(case(7, n, DAY).chance, odd=True) for n in range(300)]
-    codes = {code for number in numbers for code in warnings(normalised(number), DAY)}
-    assert all(warnings(normalised(number), DAY) for number in numbers)
+    numbers = [employee_number(sample_request(7, n, DAY).rng, unusual=True) for n in range(300)]
+    codes = {code for number in numbers for code in warnings(normalize_employee_number(number), DAY)}
+    assert all(warnings(normalize_employee_number(number), DAY) for number in numbers)
     assert {"birth_date", "month_or_contract", "sex", "serial", "age_at_appointment"} <= codes
 
 
 def test_twelve_requests_take_every_way():
-    assert {path_of(number).name for number in range(12)} == {path.name for path in ALL}
+    assert {scenario_for(number).name for number in range(12)} == {scenario.name for scenario in SCENARIOS}
 
 
 def test_requests_are_left_open_at_every_state():
-    left = Counter(path.ends for path in map(path_of, range(3 * len(LEFT_OPEN))) if path.name == "left_open")
-    assert left == Counter(path.ends for path in LEFT_OPEN)
+    left = Counter(
+        scenario.final_status
+        for scenario in map(scenario_for, range(3 * len(OPEN_SCENARIOS)))
+        if scenario.name == "left_open"
+    )
+    assert left == Counter(scenario.final_status for scenario in OPEN_SCENARIOS)
 
 
 def test_the_happy_way_is_the_most_usual():
-    assert Counter(path.name for path in ENDED).most_common(1)[0][0] == "completed"
+    assert Counter(scenario.name for scenario in FINISHED_SCENARIOS).most_common(1)[0][0] == "completed"

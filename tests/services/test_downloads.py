@@ -20,7 +20,7 @@ from tests.services.seeded_office import (
     OFFICER,
     STRUCTURAL,
     TECHNICAL,
-    SeededOffice,
+    SeededApplication,
     SeededRequest,
     seeded_office,
 )
@@ -34,7 +34,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def office(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[SeededOffice]:
+async def seeded(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[SeededApplication]:
     async with seeded_office(tmp_path_factory.mktemp("office")) as opened:
         yield opened
 
@@ -60,18 +60,20 @@ def addresses(request: SeededRequest) -> dict[str, dict[str, str]]:
     }
 
 
-async def asked(office: SeededOffice, method: str, path: str, who: dict[str, str], **headers: str) -> httpx.Response:
+async def asked(
+    seeded: SeededApplication, method: str, path: str, who: dict[str, str], **headers: str
+) -> httpx.Response:
     named = {name.replace("_", "-"): value for name, value in headers.items()}
-    async with office.ground.http as client:
+    async with seeded.harness.http as client:
         return await client.request(method, path, headers={**who, **named})
 
 
-async def test_a_cut_download_goes_on_where_it_ended(office: SeededOffice):
-    for path, who in addresses(office.requests["in_progress"]).items():
-        whole = await asked(office, "GET", path, who)
+async def test_a_cut_download_goes_on_where_it_ended(seeded: SeededApplication):
+    for path, who in addresses(seeded.requests["in_progress"]).items():
+        whole = await asked(seeded, "GET", path, who)
         assert (whole.status_code, whole.content) == (200, LETTER), path
         assert (whole.headers["accept-ranges"], whole.headers["etag"]) == ("bytes", ETAG), path
-        rest = await asked(office, "GET", path, who, Range="bytes=100-", If_Range=whole.headers["etag"])
+        rest = await asked(seeded, "GET", path, who, Range="bytes=100-", If_Range=whole.headers["etag"])
         assert (rest.status_code, whole.content[:100] + rest.content) == (206, LETTER), path
         assert rest.headers["content-range"] == f"bytes 100-{SIZE - 1}/{SIZE}", path
         for name in ("content-disposition", "content-type", "etag", "x-content-type-options", "cache-control"):
@@ -92,9 +94,9 @@ async def test_a_cut_download_goes_on_where_it_ended(office: SeededOffice):
         (f"bytes={'0' * 5000}5-9", 5, 9),
     ],
 )
-async def test_a_range_is_what_was_asked_for(office: SeededOffice, asked_for: str, first: int, last: int):
-    path, who = next(iter(addresses(office.requests["submitted"]).items()))
-    answer = await asked(office, "GET", path, who, Range=asked_for)
+async def test_a_range_is_what_was_asked_for(seeded: SeededApplication, asked_for: str, first: int, last: int):
+    path, who = next(iter(addresses(seeded.requests["submitted"]).items()))
+    answer = await asked(seeded, "GET", path, who, Range=asked_for)
     assert (answer.status_code, answer.content) == (206, LETTER[first : last + 1])
     assert answer.headers["content-range"] == f"bytes {first}-{last}/{SIZE}"
 
@@ -102,76 +104,76 @@ async def test_a_range_is_what_was_asked_for(office: SeededOffice, asked_for: st
 WHOLE = ("bytes=0-1,5-9", "bytes=9-5", "items=0-5", "bytes", "bytes=", "bytes=-", "bytes=a-b", "bytes=1-2-3", "0-5", "")
 
 
-async def test_what_is_no_single_range_is_answered_with_the_whole(office: SeededOffice):
-    path, who = next(iter(addresses(office.requests["submitted"]).items()))
+async def test_what_is_no_single_range_is_answered_with_the_whole(seeded: SeededApplication):
+    path, who = next(iter(addresses(seeded.requests["submitted"]).items()))
     for asked_for in WHOLE:
-        answer = await asked(office, "GET", path, who, Range=asked_for)
+        answer = await asked(seeded, "GET", path, who, Range=asked_for)
         assert (answer.status_code, answer.content) == (200, LETTER), asked_for
         assert "content-range" not in answer.headers
 
 
-async def test_a_range_outside_of_the_document_says_how_long_that_is(office: SeededOffice):
-    for path, who in addresses(office.requests["in_progress"]).items():
+async def test_a_range_outside_of_the_document_says_how_long_that_is(seeded: SeededApplication):
+    for path, who in addresses(seeded.requests["in_progress"]).items():
         for outside in (f"bytes={SIZE}-", f"bytes={SIZE}-{SIZE + 5}", f"bytes={10**30}-", "bytes=-0"):
-            answer = await asked(office, "GET", path, who, Range=outside)
+            answer = await asked(seeded, "GET", path, who, Range=outside)
             assert (answer.status_code, answer.headers["content-range"]) == (416, f"bytes */{SIZE}"), (path, outside)
             kind = "application/problem+json" if path.startswith("/api") else "text/html"
             assert answer.headers["content-type"].partition(";")[0] == kind, path
 
 
-async def test_a_range_of_another_version_is_answered_with_the_whole(office: SeededOffice):
-    path, who = next(iter(addresses(office.requests["submitted"]).items()))
+async def test_a_range_of_another_version_is_answered_with_the_whole(seeded: SeededApplication):
+    path, who = next(iter(addresses(seeded.requests["submitted"]).items()))
     for version in ('"other"', f"W/{ETAG}", "Wed, 21 Oct 2026 07:28:00 GMT", ""):
-        answer = await asked(office, "GET", path, who, Range="bytes=5-9", If_Range=version)
+        answer = await asked(seeded, "GET", path, who, Range="bytes=5-9", If_Range=version)
         assert (answer.status_code, answer.content) == (200, LETTER), version
-    assert (await asked(office, "GET", path, who, Range=f"bytes={SIZE}-", If_Range='"other"')).status_code == 200
+    assert (await asked(seeded, "GET", path, who, Range=f"bytes={SIZE}-", If_Range='"other"')).status_code == 200
 
 
-async def test_head_tells_the_size_and_heeds_no_range(office: SeededOffice, caplog: pytest.LogCaptureFixture):
+async def test_head_tells_the_size_and_heeds_no_range(seeded: SeededApplication, caplog: pytest.LogCaptureFixture):
     caplog.set_level(logging.INFO)
-    for path, who in addresses(office.requests["in_progress"]).items():
+    for path, who in addresses(seeded.requests["in_progress"]).items():
         caplog.clear()
-        answer = await asked(office, "HEAD", path, who, Range="bytes=5-9")
+        answer = await asked(seeded, "HEAD", path, who, Range="bytes=5-9")
         assert (answer.status_code, answer.content) == (200, b""), path
         assert (answer.headers["content-length"], answer.headers["etag"]) == (str(SIZE), ETAG), path
         assert answer.headers["accept-ranges"] == "bytes", path
-        assert office.requests["in_progress"].documents[0] in caplog.text, path
+        assert seeded.requests["in_progress"].documents[0] in caplog.text, path
 
 
-async def test_a_part_is_for_those_alone_who_may_have_the_whole(office: SeededOffice):
-    every = addresses(office.requests["in_progress"])
+async def test_a_part_is_for_those_alone_who_may_have_the_whole(seeded: SeededApplication):
+    every = addresses(seeded.requests["in_progress"])
     wrong = {"Authorization": f"Bearer token of {ADMIN}", "Cookie": f"simpul=token of {ADMIN}; lacak=wrong"}
     for path in every:
         for method in ("GET", "HEAD"):
             for who in ({}, wrong):
-                answer = await asked(office, method, path, who, Range="bytes=5-9")
+                answer = await asked(seeded, method, path, who, Range="bytes=5-9")
                 assert answer.status_code in (303, 401, 403, 404), (method, path)
                 assert LETTER[5:10] not in answer.content or answer.status_code == 303
 
 
-async def test_a_part_is_noted_in_the_log_like_the_whole(office: SeededOffice, caplog: pytest.LogCaptureFixture):
+async def test_a_part_is_noted_in_the_log_like_the_whole(seeded: SeededApplication, caplog: pytest.LogCaptureFixture):
     caplog.set_level(logging.INFO)
-    for path, who in addresses(office.requests["in_progress"]).items():
+    for path, who in addresses(seeded.requests["in_progress"]).items():
         caplog.clear()
-        await asked(office, "GET", path, who, Range="bytes=5-9")
-        assert f"opened document {office.requests['in_progress'].documents[0]}" in caplog.text, path
+        await asked(seeded, "GET", path, who, Range="bytes=5-9")
+        assert f"opened document {seeded.requests['in_progress'].documents[0]}" in caplog.text, path
         assert f"bytes 5-9/{SIZE}" in caplog.text, path
 
 
-async def test_a_document_that_is_gone_is_not_found_by_head_either(office: SeededOffice):
-    request = office.requests["returned"]
+async def test_a_document_that_is_gone_is_not_found_by_head_either(seeded: SeededApplication):
+    request = seeded.requests["returned"]
     path, who = next(iter(addresses(request).items()))
-    kept = await office.ground.services["intake"].runtime.executor.read(request.id)
+    kept = await seeded.harness.services["intake"].runtime.executor.read(request.id)
     found = document(kept.state, request.documents[0]) if kept else None
     assert found is not None
-    await office.ground.platform.documents.delete(found.key)
+    await seeded.harness.platform.documents.delete(found.key)
     for method in ("GET", "HEAD"):
-        assert (await asked(office, method, path, who, Range="bytes=5-9")).status_code == 404
+        assert (await asked(seeded, method, path, who, Range="bytes=5-9")).status_code == 404
 
 
-async def test_parts_come_through_a_real_server(office: SeededOffice):
-    path, who = next(iter(addresses(office.requests["submitted"]).items()))
-    async with served(office.app, lifespan="off") as (_, port), httpx.AsyncClient() as client:
+async def test_parts_come_through_a_real_server(seeded: SeededApplication):
+    path, who = next(iter(addresses(seeded.requests["submitted"]).items()))
+    async with served(seeded.app, lifespan="off") as (_, port), httpx.AsyncClient() as client:
         got = b""
         while len(got) < SIZE:
             answer = await client.get(
@@ -184,13 +186,13 @@ async def test_parts_come_through_a_real_server(office: SeededOffice):
     assert (head.headers["content-length"], head.content) == (str(SIZE), b"")
 
 
-async def test_parts_and_head_come_through_the_gateway(office: SeededOffice):
+async def test_parts_and_head_come_through_the_gateway(seeded: SeededApplication):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    async with served(office.app, lifespan="off") as (_, behind), httpx.AsyncClient() as client:
+    async with served(seeded.app, lifespan="off") as (_, behind), httpx.AsyncClient() as client:
         with gateway(port, {name: [f"http://127.0.0.1:{behind}"] for name in BUILDERS}):
-            for path, who in addresses(office.requests["in_progress"]).items():
+            for path, who in addresses(seeded.requests["in_progress"]).items():
                 url = f"http://127.0.0.1:{port}{path}"
                 part = await client.get(url, headers={**who, "Range": "bytes=5-9", "If-Range": ETAG})
                 assert (part.status_code, part.content) == (206, LETTER[5:10]), path

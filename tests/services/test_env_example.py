@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from services.cli.env_example import FILE, env_example
+from services.cli.env_example import OUTPUT_PATH, env_example
 from shared.settings import Settings, load_settings
 
 
 def test_the_committed_example_is_what_the_settings_say():
-    assert FILE.read_text(encoding="utf-8") == env_example(), "Run 'make docs'."
+    assert OUTPUT_PATH.read_text(encoding="utf-8") == env_example(), "Run 'make docs'."
 
 
 def test_the_example_with_every_line_commented_in_holds_the_defaults(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

@@ -11,8 +11,8 @@ from typing import Any
 import httpx
 import pytest
 
-from services.application import make_application
-from services.cli.catalogue import HEARS
+from services.application import create_application
+from services.cli.catalogue import SUBSCRIBES_TO
 from services.wiring import BUILDERS
 from shared.contracts.registry import FACTS
 from shared.eventlog.asyncapi import asyncapi
@@ -26,7 +26,7 @@ SAMPLES = sorted((Path(__file__).parents[1] / "contracts" / "samples").glob("*.j
 @pytest.fixture
 async def client(tmp_path: Path) -> AsyncIterator[httpx.AsyncClient]:
     platform = open_platform(Settings(data=tmp_path))
-    app = make_application(platform)
+    app = create_application(platform)
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=platform.settings.origin) as opened:
         yield opened
     await platform.close()
@@ -43,13 +43,13 @@ def references(node: Any) -> Iterator[str]:
             yield from references(inner)
 
 
-def found(document: Any, reference: str) -> Any:
+def resolve(document: Any, reference: str) -> Any:
     for step in reference.removeprefix("#/").split("/"):
         document = document[step]
     return document
 
 
-def names(document: Any, operation: str) -> list[str]:
+def message_names(document: Any, operation: str) -> list[str]:
     return [one["$ref"].rpartition("/")[2] for one in document["operations"][operation]["messages"]]
 
 
@@ -62,7 +62,7 @@ async def test_a_services_page_tells_its_events_and_asks_no_other_host(client: h
     for fact in FACTS:
         line = f'<summary class="code">{fact.type()}</summary>'
         assert (line in published) is (fact.owner == service), fact
-        assert (line in heard) is (fact in HEARS[service]), fact
+        assert (line in heard) is (fact in SUBSCRIBES_TO[service]), fact
     assert f'href="/api/{service}/events.json"' in page.text
     assert len(page.content) < 80_000
 
@@ -72,9 +72,9 @@ async def test_its_document_is_whole(client: httpx.AsyncClient, service: str):
     document = (await client.get(f"/api/{service}/events.json")).json()
     assert document["asyncapi"] == "3.0.0"
     for reference in references(document):
-        assert found(document, reference)
-    assert names(document, "publish") == [fact.type() for fact in FACTS if fact.owner == service]
-    assert set(names(document, "hear")) == {fact.type() for fact in HEARS[service]}
+        assert resolve(document, reference)
+    assert message_names(document, "publish") == [fact.type() for fact in FACTS if fact.owner == service]
+    assert set(message_names(document, "hear")) == {fact.type() for fact in SUBSCRIBES_TO[service]}
     assert document["channels"]["requests"]["address"] == "simpul.requests"
 
 
@@ -87,12 +87,12 @@ async def test_the_api_page_leads_there(client: httpx.AsyncClient):
 @pytest.mark.parametrize("path", SAMPLES, ids=lambda path: path.stem)
 def test_a_published_event_is_as_its_document_says(path: Path):
     event = json.loads(path.read_text())
-    document = asyncapi(event["source"], HEARS[event["source"]], "1", TOPIC)
+    document = asyncapi(event["source"], SUBSCRIBES_TO[event["source"]], "1", TOPIC)
     assert document["channels"]["requests"]["bindings"]["kafka"]["topic"] == TOPIC
     payload = document["components"]["messages"][event["type"]]["payload"]
     assert set(payload["required"]) <= event.keys() <= payload["properties"].keys()
     for name, schema in payload["properties"].items():
         if "const" in schema:
             assert event[name] == schema["const"], name
-    data = found(document, payload["properties"]["data"]["$ref"])
+    data = resolve(document, payload["properties"]["data"]["$ref"])
     assert set(data.get("required", ())) <= event["data"].keys() <= data["properties"].keys()

@@ -20,7 +20,7 @@ from fastapi import APIRouter
 
 from shared.identity.accounts import Role, Session
 from shared.web.access import GuardedRoute
-from tests.services.identity_ground import ANOTHER, PASSWORD, Ground, open_ground
+from tests.services.identity_ground import ANOTHER, PASSWORD, IdentityHarness, open_identity_harness
 
 pytestmark = pytest.mark.slow
 
@@ -31,8 +31,8 @@ FOREIGN = {"Origin": "https://elsewhere.example"}
 
 
 @pytest.fixture
-async def ground(tmp_path: Path) -> AsyncIterator[Ground]:
-    opened = await open_ground(tmp_path)
+async def harness(tmp_path: Path) -> AsyncIterator[IdentityHarness]:
+    opened = await open_identity_harness(tmp_path)
     await opened.staff("nurlaila", Role.OFFICER)
     await opened.staff("siti", Role.OFFICER, totp=TOTP)
     await opened.staff("hasan", Role.ADMIN)
@@ -41,8 +41,8 @@ async def ground(tmp_path: Path) -> AsyncIterator[Ground]:
 
 
 @pytest.fixture
-async def client(ground: Ground) -> AsyncIterator[httpx.AsyncClient]:
-    async with ground.client() as opened:
+async def client(harness: IdentityHarness) -> AsyncIterator[httpx.AsyncClient]:
+    async with harness.client() as opened:
         yield opened
 
 
@@ -83,8 +83,8 @@ async def test_a_username_is_known_in_any_case(client: httpx.AsyncClient):
     assert (await sign_in(client, " Nurlaila ")).json()["username"] == "nurlaila"
 
 
-async def test_everything_that_is_wrong_is_answered_alike(ground: Ground, client: httpx.AsyncClient):
-    await ground.staff("samsul", Role.OFFICER, active=False)
+async def test_everything_that_is_wrong_is_answered_alike(harness: IdentityHarness, client: httpx.AsyncClient):
+    await harness.staff("samsul", Role.OFFICER, active=False)
     answers = [
         await sign_in(client, "nobody"),
         await sign_in(client, "nurlaila", WRONG),
@@ -92,7 +92,7 @@ async def test_everything_that_is_wrong_is_answered_alike(ground: Ground, client
         await sign_in(client, "samsul"),
         await sign_in(client, "siti"),
         await sign_in(client, "siti", code="000000"),
-        await sign_in(client, "siti", WRONG, code=pyotp.TOTP(TOTP).at(ground.clock.now)),
+        await sign_in(client, "siti", WRONG, code=pyotp.TOTP(TOTP).at(harness.clock.now)),
         await sign_in(client, "nurlaila", PASSWORD + " " * 300),
     ]
     half = json.dumps({"username": "nurlaila", "password": "\ud800" * 12})  # a half of a letter, which has no bytes
@@ -100,7 +100,7 @@ async def test_everything_that_is_wrong_is_answered_alike(ground: Ground, client
     assert {(a.status_code, a.text, a.headers.get("Set-Cookie")) for a in answers} == {(401, answers[0].text, None)}
 
 
-async def test_an_unknown_account_takes_as_long_as_a_known_one(ground: Ground, client: httpx.AsyncClient):
+async def test_an_unknown_account_takes_as_long_as_a_known_one(harness: IdentityHarness, client: httpx.AsyncClient):
     taken: dict[str, list[float]] = {"nurlaila": [], "nobody": []}
     for _ in range(7):
         for name, times in taken.items():
@@ -112,22 +112,24 @@ async def test_an_unknown_account_takes_as_long_as_a_known_one(ground: Ground, c
 
 
 @pytest.mark.parametrize("name", ["nurlaila", "nobody"])
-async def test_the_eleventh_failure_in_fifteen_minutes_is_429(ground: Ground, client: httpx.AsyncClient, name: str):
+async def test_the_eleventh_failure_in_fifteen_minutes_is_429(
+    harness: IdentityHarness, client: httpx.AsyncClient, name: str
+):
     for _ in range(10):
         assert (await sign_in(client, name, WRONG)).status_code == 401
-        ground.clock.go_on(minutes=1)
+        harness.clock.advance(minutes=1)
     refused = await sign_in(client, name)
     assert refused.status_code == 429
     assert int(refused.headers["Retry-After"]) == 5 * 60
     assert (await sign_in(client, "hasan")).status_code == 200
-    ground.clock.go_on(seconds=5 * 60 + 1)
+    harness.clock.advance(seconds=5 * 60 + 1)
     assert (await sign_in(client, name, WRONG)).status_code == 401
 
 
-async def test_failures_spread_over_a_longer_time_lock_nobody_out(ground: Ground, client: httpx.AsyncClient):
+async def test_failures_spread_over_a_longer_time_lock_nobody_out(harness: IdentityHarness, client: httpx.AsyncClient):
     for _ in range(20):
         assert (await sign_in(client, "nurlaila", WRONG)).status_code == 401
-        ground.clock.go_on(minutes=2)
+        harness.clock.advance(minutes=2)
     assert (await sign_in(client, "nurlaila")).status_code == 200
 
 
@@ -136,26 +138,28 @@ async def test_many_guesses_at_once_are_heard_no_more_often(client: httpx.AsyncC
     assert sorted(answer.status_code for answer in answers) == [401] * 10 + [429] * 20
 
 
-async def test_one_address_cannot_try_many_names(ground: Ground, client: httpx.AsyncClient):
+async def test_one_address_cannot_try_many_names(harness: IdentityHarness, client: httpx.AsyncClient):
     answers = await asyncio.gather(*(sign_in(client, f"name{number}", WRONG) for number in range(55)))
     assert sum(answer.status_code == 429 for answer in answers) == 5
     assert (await sign_in(client, "hasan")).status_code == 429
-    async with ground.client("192.0.2.7") as elsewhere:
+    async with harness.client("192.0.2.7") as elsewhere:
         assert (await sign_in(elsewhere, "hasan")).status_code == 200
 
 
-async def test_neighbours_in_an_ipv6_network_count_as_one_address(ground: Ground):
+async def test_neighbours_in_an_ipv6_network_count_as_one_address(harness: IdentityHarness):
     for number in range(50):
-        await ground.store.count_try({"address:2001:db8::/64": 50}, ground.clock.now, ground.clock.now)
+        await harness.store.count_attempt({"address:2001:db8::/64": 50}, harness.clock.now, harness.clock.now)
         assert number < 50
-    async with ground.client("2001:db8::77") as neighbour, ground.client("2001:db8:1::77") as elsewhere:
+    async with harness.client("2001:db8::77") as neighbour, harness.client("2001:db8:1::77") as elsewhere:
         assert (await sign_in(neighbour, "hasan")).status_code == 429
         assert (await sign_in(elsewhere, "hasan")).status_code == 200
 
 
-async def test_those_who_get_in_do_not_use_up_the_tries_of_their_address(ground: Ground, client: httpx.AsyncClient):
+async def test_those_who_get_in_do_not_use_up_the_tries_of_their_address(
+    harness: IdentityHarness, client: httpx.AsyncClient
+):
     for _ in range(49):
-        await ground.store.count_try({"address:127.0.0.1": 50}, ground.clock.now, ground.clock.now)
+        await harness.store.count_attempt({"address:127.0.0.1": 50}, harness.clock.now, harness.clock.now)
     for name in ("hasan", "nurlaila", "hasan"):
         assert (await sign_in(client, name)).status_code == 200
 
@@ -167,27 +171,29 @@ async def test_a_success_forgets_the_failures_of_that_name(client: httpx.AsyncCl
         assert (await sign_in(client, "nurlaila")).status_code == 200
 
 
-async def test_a_second_factor_is_asked_for_where_it_is_set(ground: Ground, client: httpx.AsyncClient):
-    code = pyotp.TOTP(TOTP).at(ground.clock.now)
+async def test_a_second_factor_is_asked_for_where_it_is_set(harness: IdentityHarness, client: httpx.AsyncClient):
+    code = pyotp.TOTP(TOTP).at(harness.clock.now)
     assert (await sign_in(client, "siti", code=f"{code[:3]} {code[3:]}")).status_code == 200
 
 
-async def test_a_code_works_once(ground: Ground, client: httpx.AsyncClient):
-    code = pyotp.TOTP(TOTP).at(ground.clock.now)
+async def test_a_code_works_once(harness: IdentityHarness, client: httpx.AsyncClient):
+    code = pyotp.TOTP(TOTP).at(harness.clock.now)
     assert (await sign_in(client, "siti", code=code)).status_code == 200
     assert (await sign_in(client, "siti", code=code)).status_code == 401
-    ground.clock.go_on(seconds=30)
-    assert (await sign_in(client, "siti", code=pyotp.TOTP(TOTP).at(ground.clock.now))).status_code == 200
+    harness.clock.advance(seconds=30)
+    assert (await sign_in(client, "siti", code=pyotp.TOTP(TOTP).at(harness.clock.now))).status_code == 200
 
 
 @pytest.mark.parametrize(("seconds", "status"), [(-60, 401), (-30, 200), (30, 200), (60, 401)])
-async def test_a_code_may_be_half_a_minute_off(ground: Ground, client: httpx.AsyncClient, seconds: int, status: int):
-    code = pyotp.TOTP(TOTP).at(int(ground.clock.now.timestamp()) + seconds)
+async def test_a_code_may_be_half_a_minute_off(
+    harness: IdentityHarness, client: httpx.AsyncClient, seconds: int, status: int
+):
+    code = pyotp.TOTP(TOTP).at(int(harness.clock.now.timestamp()) + seconds)
     assert (await sign_in(client, "siti", code=code)).status_code == status
 
 
-async def test_a_wrong_code_counts_as_a_failure(ground: Ground, client: httpx.AsyncClient):
-    codes = {pyotp.TOTP(TOTP).at(int(ground.clock.now.timestamp()) + drift) for drift in (-30, 0, 30)}
+async def test_a_wrong_code_counts_as_a_failure(harness: IdentityHarness, client: httpx.AsyncClient):
+    codes = {pyotp.TOTP(TOTP).at(int(harness.clock.now.timestamp()) + drift) for drift in (-30, 0, 30)}
     wrong = next(code for code in ("000000", "111111", "222222", "333333") if code not in codes)
     answers = [await sign_in(client, "siti", code=wrong) for _ in range(11)]
     assert [answer.status_code for answer in answers] == [401] * 10 + [429]
@@ -236,11 +242,11 @@ async def test_logs_tell_of_sign_ins_without_what_was_typed(
 # Sessions
 
 
-async def test_a_token_is_random_and_only_its_hash_is_kept(ground: Ground, client: httpx.AsyncClient):
+async def test_a_token_is_random_and_only_its_hash_is_kept(harness: IdentityHarness, client: httpx.AsyncClient):
     tokens = {await token_of(client, "nurlaila") for _ in range(5)}
     assert len(tokens) == 5
     assert all(len(token) * 6 >= 128 for token in tokens)
-    kept = ground.on_disk()
+    kept = harness.on_disk()
     for token in tokens:
         assert hashlib.sha256(token.encode()).hexdigest().encode() in kept
         assert token.encode() not in kept
@@ -262,23 +268,23 @@ async def test_a_token_of_the_callers_choice_is_never_taken_over(client: httpx.A
     assert await who(client, "chosen-by-somebody-else") == 401
 
 
-async def test_a_session_ends_after_thirty_idle_minutes(ground: Ground, client: httpx.AsyncClient):
+async def test_a_session_ends_after_thirty_idle_minutes(harness: IdentityHarness, client: httpx.AsyncClient):
     token = await token_of(client, "nurlaila")
     for _ in range(3):
-        ground.clock.go_on(minutes=30)
+        harness.clock.advance(minutes=30)
         assert await who(client, token) == 200
-    ground.clock.go_on(minutes=30, seconds=1)
+    harness.clock.advance(minutes=30, seconds=1)
     assert await who(client, token) == 401
-    ground.clock.go_on(minutes=-10)
+    harness.clock.advance(minutes=-10)
     assert await who(client, token) == 401
 
 
-async def test_a_session_ends_after_twelve_hours_however_busy(ground: Ground, client: httpx.AsyncClient):
+async def test_a_session_ends_after_twelve_hours_however_busy(harness: IdentityHarness, client: httpx.AsyncClient):
     token = await token_of(client, "nurlaila")
     for _ in range(36):
-        ground.clock.go_on(minutes=20)
+        harness.clock.advance(minutes=20)
         assert await who(client, token) == 200
-    ground.clock.go_on(seconds=1)
+    harness.clock.advance(seconds=1)
     assert await who(client, token) == 401
 
 
@@ -292,31 +298,33 @@ async def test_a_session_is_dead_after_signing_out(client: httpx.AsyncClient):
     "change", [{"active": False}, {"roles": (Role.TECHNICAL,)}, {"password": "perahu hijau lumut"}]
 )
 async def test_a_session_is_dead_once_the_account_changed(
-    ground: Ground, client: httpx.AsyncClient, change: dict[str, Any]
+    harness: IdentityHarness, client: httpx.AsyncClient, change: dict[str, Any]
 ):
     token, other = await token_of(client, "nurlaila"), await token_of(client, "hasan")
-    await ground.identity.change_staff("nurlaila", **change)
+    await harness.identity.change_staff("nurlaila", **change)
     assert (await who(client, token), await who(client, other)) == (401, 200)
 
 
-async def test_a_session_of_a_disabled_account_is_dead_however_it_came_about(ground: Ground, client: httpx.AsyncClient):
-    account = await ground.staff("samsul", Role.OFFICER, active=False)
-    now = ground.clock.now
-    await ground.store.open_session(Session(hashlib.sha256(b"token").hexdigest(), "samsul", now, now), account)
+async def test_a_session_of_a_disabled_account_is_dead_however_it_came_about(
+    harness: IdentityHarness, client: httpx.AsyncClient
+):
+    account = await harness.staff("samsul", Role.OFFICER, active=False)
+    now = harness.clock.now
+    await harness.store.open_session(Session(hashlib.sha256(b"token").hexdigest(), "samsul", now, now), account)
     assert await who(client, "token") == 401
 
 
-async def test_asking_whether_a_session_lives_does_not_keep_it_alive(ground: Ground):
-    token, principal = await ground.identity.sign_in("nurlaila", PASSWORD, "", "192.0.2.1")
+async def test_asking_whether_a_session_lives_does_not_keep_it_alive(harness: IdentityHarness):
+    token, principal = await harness.identity.sign_in("nurlaila", PASSWORD, "", "192.0.2.1")
     for _ in range(3):
-        assert await ground.identity.still_signed_in(principal)
-        ground.clock.go_on(minutes=10)
-    ground.clock.go_on(seconds=1)
-    assert not await ground.identity.still_signed_in(principal)
-    assert await ground.identity.resolve(token) is None
-    _, principal = await ground.identity.sign_in("nurlaila", PASSWORD, "", "192.0.2.1")
-    await ground.identity.change_staff("nurlaila", active=False)
-    assert not await ground.identity.still_signed_in(principal)
+        assert await harness.identity.is_session_active(principal)
+        harness.clock.advance(minutes=10)
+    harness.clock.advance(seconds=1)
+    assert not await harness.identity.is_session_active(principal)
+    assert await harness.identity.authenticate(token) is None
+    _, principal = await harness.identity.sign_in("nurlaila", PASSWORD, "", "192.0.2.1")
+    await harness.identity.change_staff("nurlaila", active=False)
+    assert not await harness.identity.is_session_active(principal)
 
 
 @pytest.mark.parametrize(
@@ -339,9 +347,9 @@ async def test_the_cookie_is_out_of_reach_of_scripts_and_other_sites(client: htt
 
 
 async def test_behind_tls_the_cookie_is_bound_to_the_host(tmp_path: Path):
-    ground = await open_ground(tmp_path, "https://simpul.example")
-    await ground.staff("nurlaila", Role.OFFICER)
-    async with ground.client() as client:
+    harness = await open_identity_harness(tmp_path, "https://simpul.example")
+    await harness.staff("nurlaila", Role.OFFICER)
+    async with harness.client() as client:
         name, *flags = (await sign_in(client, "nurlaila")).headers["Set-Cookie"].split("; ")
         assert name.startswith("__Host-simpul=")
         assert {"secure", "httponly", "samesite=lax", "path=/"} <= {flag.lower() for flag in flags}
@@ -350,7 +358,7 @@ async def test_behind_tls_the_cookie_is_bound_to_the_host(tmp_path: Path):
         client.cookies.clear()
         client.cookies.set("simpul", name.partition("=")[2])
         assert (await client.get("/officers")).status_code == 401
-    ground.file.close()
+    harness.file.close()
 
 
 async def test_signing_out_takes_the_cookie_away(client: httpx.AsyncClient):
@@ -400,9 +408,9 @@ async def test_a_cookie_alone_acts_on_nothing(client: httpx.AsyncClient):
     assert (await client.post("/officers", json={}, headers={"Authorization": "Bearer "})).status_code == 401
 
 
-async def test_the_csrf_token_of_another_session_is_worth_nothing(ground: Ground, client: httpx.AsyncClient):
+async def test_the_csrf_token_of_another_session_is_worth_nothing(harness: IdentityHarness, client: httpx.AsyncClient):
     await sign_in(client, "nurlaila")
-    async with ground.client() as other:
+    async with harness.client() as other:
         csrf = (await sign_in(other, "nurlaila")).json()["csrf"]
     assert (await client.post("/officers", json={}, headers={"X-CSRF-Token": csrf})).status_code == 403
 
@@ -423,14 +431,14 @@ async def test_a_role_opens_what_names_it_and_nothing_else(client: httpx.AsyncCl
         assert (await client.request(method, path, json={})).status_code == 401
 
 
-async def test_who_may_not_is_refused_before_a_byte_of_the_body_is_read(ground: Ground):
+async def test_who_may_not_is_refused_before_a_byte_of_the_body_is_read(harness: IdentityHarness):
     read: list[bytes] = []
 
     async def body() -> AsyncIterator[bytes]:
         read.append(b"{")
         yield b"{ not even JSON"
 
-    async with ground.client() as client:
+    async with harness.client() as client:
         admin = await token_of(client, "hasan")
         assert (await client.post("/officers", content=body(), headers=JSON)).status_code == 401
         assert (await client.post("/officers", content=body(), headers={**JSON, **bearer(admin)})).status_code == 403
@@ -466,8 +474,8 @@ NEW: dict[str, Any] = {
 
 
 @pytest.fixture
-async def admin(ground: Ground) -> AsyncIterator[httpx.AsyncClient]:
-    async with ground.client() as client:
+async def admin(harness: IdentityHarness) -> AsyncIterator[httpx.AsyncClient]:
+    async with harness.client() as client:
         client.headers.update(bearer(await token_of(client, "hasan")))
         yield client
 
@@ -538,12 +546,12 @@ async def test_the_list_has_every_account_by_username(admin: httpx.AsyncClient):
     ],
 )
 async def test_what_is_wrong_with_a_new_account_is_told_by_field(
-    ground: Ground, admin: httpx.AsyncClient, field: str, value: object
+    harness: IdentityHarness, admin: httpx.AsyncClient, field: str, value: object
 ):
     response = await admin.post("/api/staff", content=json.dumps({**NEW, field: value}), headers=JSON)
     assert response.status_code == 422
     assert [name.partition(".")[0] for name in fields(response)] == [field]
-    assert len(await ground.store.accounts()) == 3
+    assert len(await harness.store.accounts()) == 3
 
 
 async def test_everything_that_is_wrong_is_told_at_once(admin: httpx.AsyncClient):
@@ -551,11 +559,11 @@ async def test_everything_that_is_wrong_is_told_at_once(admin: httpx.AsyncClient
     assert sorted(fields(response)) == ["email", "name", "username"]
 
 
-async def test_a_username_that_is_taken_is_409(ground: Ground, admin: httpx.AsyncClient):
+async def test_a_username_that_is_taken_is_409(harness: IdentityHarness, admin: httpx.AsyncClient):
     response = await admin.post("/api/staff", json={**NEW, "username": "nurlaila"})
     assert response.status_code == 409
     assert "nurlaila sudah dipakai" in response.json()["detail"]
-    account = await ground.store.account("nurlaila")
+    account = await harness.store.account("nurlaila")
     assert account is not None
     assert account.name == "Nurlaila Contoh"
 
@@ -571,12 +579,12 @@ async def test_a_repeated_key_gets_the_first_answer_again(admin: httpx.AsyncClie
     assert (await admin.post("/api/staff", json=NEW)).status_code == 409
 
 
-async def test_an_admin_changes_what_is_given_and_nothing_else(ground: Ground, admin: httpx.AsyncClient):
-    before = await ground.store.account("siti")
+async def test_an_admin_changes_what_is_given_and_nothing_else(harness: IdentityHarness, admin: httpx.AsyncClient):
+    before = await harness.store.account("siti")
     response = await admin.patch("/api/staff/siti", json={"name": "Siti Baru", "roles": ["structural"], "email": None})
     assert response.status_code == 200
     assert before is not None
-    assert await ground.store.account("siti") == replace(before, name="Siti Baru", roles=(Role.STRUCTURAL,))
+    assert await harness.store.account("siti") == replace(before, name="Siti Baru", roles=(Role.STRUCTURAL,))
 
 
 async def test_a_new_password_replaces_the_old_one(client: httpx.AsyncClient, admin: httpx.AsyncClient):
@@ -589,28 +597,30 @@ async def test_a_new_password_replaces_the_old_one(client: httpx.AsyncClient, ad
     "change",
     [{"email": "x\ny@z.example"}, {"password": "nurlailacontoh"}, {"roles": []}, {"active": "no"}, {"username": "x"}],
 )
-async def test_a_wrong_change_changes_nothing(ground: Ground, admin: httpx.AsyncClient, change: dict[str, Any]):
-    before = await ground.store.account("nurlaila")
+async def test_a_wrong_change_changes_nothing(
+    harness: IdentityHarness, admin: httpx.AsyncClient, change: dict[str, Any]
+):
+    before = await harness.store.account("nurlaila")
     response = await admin.patch("/api/staff/nurlaila", json={"name": "Nama Baru", **change})
     assert response.status_code == 422
     assert fields(response) == list(change)
-    assert await ground.store.account("nurlaila") == before
+    assert await harness.store.account("nurlaila") == before
 
 
 async def test_nobody_of_this_name_is_404(admin: httpx.AsyncClient):
     assert (await admin.patch("/api/staff/nobody", json={"name": "Nama Baru"})).status_code == 404
 
 
-async def test_an_admin_cannot_disable_himself(ground: Ground, admin: httpx.AsyncClient):
-    await ground.staff("kedua", Role.ADMIN)
+async def test_an_admin_cannot_disable_himself(harness: IdentityHarness, admin: httpx.AsyncClient):
+    await harness.staff("kedua", Role.ADMIN)
     response = await admin.patch("/api/staff/hasan", json={"active": False})
     assert response.status_code == 409
     assert "akun Anda sendiri" in response.json()["detail"]
     assert (await admin.patch("/api/staff/kedua", json={"active": False})).status_code == 200
 
 
-async def test_the_last_active_admin_stays_admin(ground: Ground, admin: httpx.AsyncClient):
-    await ground.staff("kedua", Role.ADMIN, active=False)
+async def test_the_last_active_admin_stays_admin(harness: IdentityHarness, admin: httpx.AsyncClient):
+    await harness.staff("kedua", Role.ADMIN, active=False)
     response = await admin.patch("/api/staff/hasan", json={"roles": ["officer"]})
     assert response.status_code == 409
     assert "Administrator aktif yang terakhir" in response.json()["detail"]
@@ -627,13 +637,13 @@ async def test_the_last_active_admin_stays_admin(ground: Ground, admin: httpx.As
     ],
 )
 async def test_an_admin_replaces_the_own_password_only_with_the_present_one(
-    ground: Ground, client: httpx.AsyncClient, admin: httpx.AsyncClient, given: dict[str, str], field: str
+    harness: IdentityHarness, client: httpx.AsyncClient, admin: httpx.AsyncClient, given: dict[str, str], field: str
 ):
-    before = await ground.store.account("hasan")
+    before = await harness.store.account("hasan")
     for name in ("hasan", " Hasan "):
         response = await admin.patch(f"/api/staff/{name}", json={"name": "Lain", "password": ANOTHER, **given})
         assert (response.status_code, fields(response)) == (422, [field])
-    assert await ground.store.account("hasan") == before
+    assert await harness.store.account("hasan") == before
     token = admin.headers["Authorization"].removeprefix("Bearer ")
     assert await who(client, token) == 200
 
@@ -655,12 +665,12 @@ async def test_the_present_password_of_an_admin_cannot_be_guessed_from_an_open_s
     assert right.status_code == 429
 
 
-async def test_a_present_password_is_for_the_own_account_alone(ground: Ground, admin: httpx.AsyncClient):
-    before = await ground.store.account("siti")
+async def test_a_present_password_is_for_the_own_account_alone(harness: IdentityHarness, admin: httpx.AsyncClient):
+    before = await harness.store.account("siti")
     change = {"password": ANOTHER, "current_password": PASSWORD}
     response = await admin.patch("/api/staff/siti", json=change)
     assert (response.status_code, fields(response)) == (422, ["current_password"])
-    assert await ground.store.account("siti") == before
+    assert await harness.store.account("siti") == before
 
 
 async def test_a_change_that_changes_nothing_ends_no_session(client: httpx.AsyncClient, admin: httpx.AsyncClient):
@@ -669,14 +679,14 @@ async def test_a_change_that_changes_nothing_ends_no_session(client: httpx.Async
     assert await who(client, token) == 200
 
 
-async def test_changes_at_once_are_all_kept(ground: Ground):
+async def test_changes_at_once_are_all_kept(harness: IdentityHarness):
     await asyncio.gather(
-        ground.identity.change_staff("nurlaila", name="Nama Baru"),
-        ground.identity.change_staff("nurlaila", email="baru@dinas.example"),
-        ground.identity.change_staff("nurlaila", roles=(Role.TECHNICAL,)),
-        ground.identity.change_staff("nurlaila", password="perahu kertas hijau lumut"),
+        harness.identity.change_staff("nurlaila", name="Nama Baru"),
+        harness.identity.change_staff("nurlaila", email="baru@dinas.example"),
+        harness.identity.change_staff("nurlaila", roles=(Role.TECHNICAL,)),
+        harness.identity.change_staff("nurlaila", password="perahu kertas hijau lumut"),
     )
-    account = await ground.store.account("nurlaila")
+    account = await harness.store.account("nurlaila")
     assert account is not None
     assert (account.name, account.email, account.roles) == ("Nama Baru", "baru@dinas.example", (Role.TECHNICAL,))
 

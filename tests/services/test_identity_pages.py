@@ -14,10 +14,10 @@ import httpx
 import pytest
 
 from shared.identity.accounts import Account, Role
-from tests.services.browsing import COOKIE, Browser, browser, hidden_of, words_of
-from tests.services.desk_ground import PEOPLE, Ground
+from tests.services.browsing import COOKIE, Browser, browser, hidden_fields, visible_text
+from tests.services.desk_ground import PEOPLE, StaffHarness
 from tests.services.identity_ground import ANOTHER, HASHED, PASSWORD
-from tests.services.office_ground import office
+from tests.services.office_ground import services_harness
 
 pytestmark = pytest.mark.slow
 
@@ -33,8 +33,8 @@ NEW: dict[str, Any] = {
 
 
 @pytest.fixture
-async def ground(tmp_path: Path) -> AsyncIterator[Ground]:
-    async with office(tmp_path, "verification") as opened:
+async def harness(tmp_path: Path) -> AsyncIterator[StaffHarness]:
+    async with services_harness(tmp_path, "verification") as opened:
         await opened.platform.accounts.add(
             Account("ani", "Ani Contoh", "ani@dinas.example", (Role.OFFICER, Role.ADMIN), HASHED)
         )
@@ -42,22 +42,22 @@ async def ground(tmp_path: Path) -> AsyncIterator[Ground]:
 
 
 @pytest.fixture
-async def visitor(ground: Ground) -> AsyncIterator[Browser]:
-    async with browser(ground) as opened:
+async def visitor(harness: StaffHarness) -> AsyncIterator[Browser]:
+    async with browser(harness) as opened:
         yield opened
 
 
 @pytest.fixture
-async def ani(ground: Ground) -> AsyncIterator[Browser]:
+async def ani(harness: StaffHarness) -> AsyncIterator[Browser]:
     """Somebody who has a password."""
-    async with browser(ground) as opened:
+    async with browser(harness) as opened:
         await sign_in(opened)
         yield opened
 
 
 @pytest.fixture
-async def admin(ground: Ground) -> AsyncIterator[Browser]:
-    async with browser(ground, "admin") as opened:
+async def admin(harness: StaffHarness) -> AsyncIterator[Browser]:
+    async with browser(harness, "admin") as opened:
         yield opened
 
 
@@ -68,8 +68,8 @@ async def sign_in(
     return await visitor.send(page, SIGN_IN, username=username, password=password)
 
 
-async def can_sign_in(ground: Ground, username: str, password: str) -> bool:
-    async with browser(ground) as fresh:
+async def can_sign_in(harness: StaffHarness, username: str, password: str) -> bool:
+    async with browser(harness) as fresh:
         return (await sign_in(fresh, username, password)).status_code == 303
 
 
@@ -102,14 +102,14 @@ async def test_a_session_is_never_one_that_the_browser_brought(visitor: Browser)
 
 
 def what_it_says(page: httpx.Response) -> tuple[int, str]:
-    return page.status_code, words_of(page)
+    return page.status_code, visible_text(page)
 
 
 async def test_an_account_that_is_not_there_is_refused_like_a_wrong_password(visitor: Browser):
     unknown, wrong = await sign_in(visitor, "nobody", WRONG), await sign_in(visitor, "ani", WRONG)
     assert unknown.status_code == 401
     assert what_it_says(unknown) == what_it_says(wrong)
-    assert "Nama pengguna, kata sandi, atau kode tidak cocok." in words_of(wrong)
+    assert "Nama pengguna, kata sandi, atau kode tidak cocok." in visible_text(wrong)
     assert 'value="ani"' in wrong.text
     assert WRONG not in wrong.text
 
@@ -120,7 +120,7 @@ async def test_the_eleventh_failure_is_told_how_long_to_wait(visitor: Browser):
     refused = await sign_in(visitor)
     assert refused.status_code == 429
     assert int(refused.headers["Retry-After"]) > 800
-    assert "Terlalu banyak percobaan masuk yang gagal. Coba lagi dalam 15 menit." in words_of(refused)
+    assert "Terlalu banyak percobaan masuk yang gagal. Coba lagi dalam 15 menit." in visible_text(refused)
 
 
 @pytest.mark.parametrize(
@@ -145,24 +145,24 @@ async def test_nobody_is_led_elsewhere_by_a_link_to_the_sign_in_page(visitor: Br
     assert answer.headers["location"] == "/verifikasi"
 
 
-async def test_what_was_typed_when_the_session_ended_comes_back_after_signing_in(ground: Ground, ani: Browser):
+async def test_what_was_typed_when_the_session_ended_comes_back_after_signing_in(harness: StaffHarness, ani: Browser):
     page = await ani.get(OWN)
     ani.client.cookies.delete(COOKIE)
     asked = await ani.send(page, name=NASTY, password="rahasia yang panjang sekali", current_password=PASSWORD)
     assert asked.status_code == 401
-    assert "Sesi Anda berakhir" in words_of(asked)
+    assert "Sesi Anda berakhir" in visible_text(asked)
     assert "<script>x" not in asked.text
     resumed = await ani.send(asked, SIGN_IN, username="ani", password=PASSWORD)
     assert resumed.status_code == 200
-    assert "Isian Anda masih ada" in words_of(resumed)
-    assert hidden_of(resumed, OWN)["name"] == NASTY
+    assert "Isian Anda masih ada" in visible_text(resumed)
+    assert hidden_fields(resumed, OWN)["name"] == NASTY
     assert "rahasia" not in asked.text + resumed.text
     shown = await ani.send(resumed, OWN)
     assert shown.status_code == 200
     assert (
         f'value="{html.escape(NASTY, quote=True)}"'.replace("&quot;", "&#34;").replace("&#x27;", "&#39;") in shown.text
     )
-    account = await ground.platform.accounts.account("ani")
+    account = await harness.platform.accounts.account("ani")
     assert account is not None
     assert account.name == "Ani Contoh"
 
@@ -176,10 +176,10 @@ async def test_what_was_kept_and_then_tampered_with_is_refused(visitor: Browser,
     page = await visitor.get(SIGN_IN, params={"lanjut": OWN})
     answer = await visitor.send(page, SIGN_IN, username="ani", password=PASSWORD, kept=kept)
     assert answer.status_code == 422
-    assert "tidak dapat dibaca lagi" in words_of(answer)
+    assert "tidak dapat dibaca lagi" in visible_text(answer)
 
 
-async def test_what_was_kept_cannot_do_anything_by_itself(ground: Ground, visitor: Browser):
+async def test_what_was_kept_cannot_do_anything_by_itself(harness: StaffHarness, visitor: Browser):
     page = await visitor.get(SIGN_IN, params={"lanjut": OWN})
     kept = json.dumps([["_csrf", "0" * 128], ["_resume", ""], ["name", "Nama Orang Lain"]])
     resumed = await visitor.send(page, SIGN_IN, username="ani", password=PASSWORD, kept=kept)
@@ -187,42 +187,42 @@ async def test_what_was_kept_cannot_do_anything_by_itself(ground: Ground, visito
     assert fields[0][0] == "_csrf"
     assert set(fields[0][1]) != {"0"}
     assert ("_resume", "1") in fields
-    account = await ground.platform.accounts.account("ani")
+    account = await harness.platform.accounts.account("ani")
     assert account is not None
     assert account.name == "Ani Contoh"
 
 
-async def test_signing_out_says_so_and_ends_the_session(ground: Ground, ani: Browser):
+async def test_signing_out_says_so_and_ends_the_session(harness: StaffHarness, ani: Browser):
     before = kept_session(ani)
     answer = await ani.send(await ani.get(OWN), "/keluar")
     assert (answer.status_code, answer.headers["location"]) == (303, "/masuk?keluar")
     assert "Anda sudah keluar" in (await ani.get("/masuk?keluar")).text
-    assert await ground.platform.identity.resolve(before) is None
+    assert await harness.platform.identity.authenticate(before) is None
 
 
 # One's own account
 
 
-async def test_ones_own_account_shows_what_others_decide_and_changes_the_name(ground: Ground, ani: Browser):
+async def test_ones_own_account_shows_what_others_decide_and_changes_the_name(harness: StaffHarness, ani: Browser):
     page = await ani.get(OWN)
     for words in ("ani@dinas.example", "Petugas Layanan TI, Administrator", "Ani Contoh"):
-        assert words in words_of(page)
+        assert words in visible_text(page)
     before = kept_session(ani)
     answer = await ani.send(page, name="  Ani Baru ")
     assert (answer.status_code, answer.headers["location"]) == (303, f"{OWN}?tersimpan")
     assert kept_session(ani) not in ("", before)
     saved = await ani.get(answer.headers["location"])
     assert saved.status_code == 200
-    assert "Tersimpan" in words_of(saved)
-    account = await ground.platform.accounts.account("ani")
+    assert "Tersimpan" in visible_text(saved)
+    account = await harness.platform.accounts.account("ani")
     assert account == Account("ani", "Ani Baru", "ani@dinas.example", (Role.OFFICER, Role.ADMIN), HASHED)
 
 
 async def test_a_new_password_ends_the_other_sessions_and_keeps_this_browser(
-    ground: Ground, ani: Browser, caplog: pytest.LogCaptureFixture
+    harness: StaffHarness, ani: Browser, caplog: pytest.LogCaptureFixture
 ):
     caplog.set_level(logging.INFO)
-    async with browser(ground) as elsewhere:
+    async with browser(harness) as elsewhere:
         await sign_in(elsewhere)
         before = kept_session(ani)
         page = await ani.get(OWN)
@@ -230,9 +230,9 @@ async def test_a_new_password_ends_the_other_sessions_and_keeps_this_browser(
         assert answer.status_code == 303
         assert (await ani.get(OWN)).status_code == 200
         assert (await elsewhere.get(OWN)).status_code == 303
-    assert await ground.platform.identity.resolve(before) is None
-    assert await can_sign_in(ground, "ani", ANOTHER)
-    assert not await can_sign_in(ground, "ani", PASSWORD)
+    assert await harness.platform.identity.authenticate(before) is None
+    assert await can_sign_in(harness, "ani", ANOTHER)
+    assert not await can_sign_in(harness, "ani", PASSWORD)
     assert "account ani changed by ani: password" in caplog.text
     assert ANOTHER not in caplog.text
 
@@ -251,48 +251,48 @@ async def test_a_new_password_ends_the_other_sessions_and_keeps_this_browser(
     ],
 )
 async def test_what_is_wrong_is_told_beside_the_field_and_what_was_typed_stays(
-    ground: Ground, ani: Browser, fields: dict[str, str], field: str, words: str
+    harness: StaffHarness, ani: Browser, fields: dict[str, str], field: str, words: str
 ):
     answer = await ani.send(await ani.get(OWN), **{"name": "Nama Lain", **fields})
     assert answer.status_code == 422
     assert "<title>Kesalahan: " in answer.text
-    assert words in words_of(answer)
+    assert words in visible_text(answer)
     if field:
         assert f'<a href="#{field}">' in answer.text
         assert f'id="{field}-e"' in answer.text
     assert "name" in fields or 'value="Nama Lain"' in answer.text
     assert not [typed for name, typed in fields.items() if "password" in name and typed in answer.text]
-    assert await ground.platform.accounts.account("ani") == Account(
+    assert await harness.platform.accounts.account("ani") == Account(
         "ani", "Ani Contoh", "ani@dinas.example", (Role.OFFICER, Role.ADMIN), HASHED
     )
 
 
-async def test_the_present_password_cannot_be_guessed_from_an_open_session(ground: Ground, ani: Browser):
+async def test_the_present_password_cannot_be_guessed_from_an_open_session(harness: StaffHarness, ani: Browser):
     page = await ani.get(OWN)
     guess = {"name": "Ani Contoh", "current_password": WRONG, "password": ANOTHER}
     for _ in range(10):
         assert (await ani.send(page, **guess)).status_code == 422
     refused = await ani.send(page, **{**guess, "current_password": PASSWORD})
     assert refused.status_code == 429
-    assert "Terlalu banyak percobaan" in words_of(refused)
-    assert not await can_sign_in(ground, "ani", PASSWORD)
-    ground.clock.go_on(minutes=15, seconds=1)
+    assert "Terlalu banyak percobaan" in visible_text(refused)
+    assert not await can_sign_in(harness, "ani", PASSWORD)
+    harness.clock.advance(minutes=15, seconds=1)
     assert (await ani.send(page, **{**guess, "current_password": PASSWORD})).status_code == 303
 
 
-async def test_changing_ones_name_makes_no_session_live_longer(ground: Ground, ani: Browser):
+async def test_changing_ones_name_makes_no_session_live_longer(harness: StaffHarness, ani: Browser):
     for minute in range(25 * 29):
         if minute % 29 == 0:
             await ani.send(await ani.get(OWN), name=f"Ani {minute}")
-        ground.clock.go_on(minutes=1)
-        if (await ground.platform.identity.resolve(kept_session(ani))) is None:
+        harness.clock.advance(minutes=1)
+        if (await harness.platform.identity.authenticate(kept_session(ani))) is None:
             break
     assert 12 * 60 - 1 <= minute <= 12 * 60 + 1
 
 
 @pytest.mark.parametrize("who", PEOPLE)
-async def test_everybody_on_the_staff_has_an_account_page(ground: Ground, who: str):
-    async with browser(ground, who) as one:
+async def test_everybody_on_the_staff_has_an_account_page(harness: StaffHarness, who: str):
+    async with browser(harness, who) as one:
         page = await one.get(OWN)
         assert page.status_code == 200
         assert PEOPLE[who][0] in page.text
@@ -302,8 +302,8 @@ async def test_everybody_on_the_staff_has_an_account_page(ground: Ground, who: s
 # One's own account, for programs
 
 
-async def test_a_program_changes_its_own_account(ground: Ground):
-    async with ground.http as client:
+async def test_a_program_changes_its_own_account(harness: StaffHarness):
+    async with harness.http as client:
         first = (await client.post("/api/session", json={"username": "ani", "password": PASSWORD})).json()["token"]
         client.cookies.clear()
         mine = {"Authorization": f"Bearer {first}"}
@@ -324,11 +324,11 @@ async def test_a_program_changes_its_own_account(ground: Ground):
         for body in bodies:
             mine = {"Authorization": f"Bearer {right.json()['token']}"}
             assert (await client.patch("/api/session", json=body, headers=mine)).status_code == 422
-    assert await can_sign_in(ground, "ani", ANOTHER)
+    assert await can_sign_in(harness, "ani", ANOTHER)
 
 
-async def test_a_browser_that_calls_keeps_its_session(ground: Ground):
-    async with ground.http as client:
+async def test_a_browser_that_calls_keeps_its_session(harness: StaffHarness):
+    async with harness.http as client:
         csrf = (await client.post("/api/session", json={"username": "ani", "password": PASSWORD})).json()["csrf"]
         refused = await client.patch("/api/session", json={"name": "Ani Baru"})
         assert refused.status_code == 403
@@ -340,12 +340,12 @@ async def test_a_browser_that_calls_keeps_its_session(ground: Ground):
 # Staff accounts
 
 
-async def test_the_list_has_every_account_and_what_it_may(ground: Ground, admin: Browser):
-    await ground.platform.accounts.add(
+async def test_the_list_has_every_account_and_what_it_may(harness: StaffHarness, admin: Browser):
+    await harness.platform.accounts.add(
         Account("lama", "Akun Lama", "lama@x.example", (Role.OFFICER,), "-", active=False)
     )
     page = await admin.get(ACCOUNTS)
-    seen = words_of(page)
+    seen = visible_text(page)
     for username, (name, _) in PEOPLE.items():
         assert name in seen
         assert f'href="{account_path(username)}"' in page.text
@@ -353,29 +353,29 @@ async def test_the_list_has_every_account_and_what_it_may(ground: Ground, admin:
     assert seen.count("Nonaktif") == 1
 
 
-async def test_a_password_that_is_made_is_shown_once(ground: Ground, admin: Browser):
+async def test_a_password_that_is_made_is_shown_once(harness: StaffHarness, admin: Browser):
     page = await admin.get(account_path("baru"))
     made = await admin.send(page, **NEW)
     assert made.status_code == 200
     assert made.headers["cache-control"] == "no-store"
     [password] = re.findall(r'class="key-text">([^<]+)<', made.text)
     assert len(password) == 34
-    assert await can_sign_in(ground, "siti", password)
+    assert await can_sign_in(harness, "siti", password)
     for path in (ACCOUNTS, account_path("siti"), f"{ACCOUNTS}?ditambah=siti"):
         assert password not in (await admin.get(path)).text
-    account = await ground.platform.accounts.account("siti")
+    account = await harness.platform.accounts.account("siti")
     assert account is not None
     assert (account.name, account.roles, account.active) == ("Siti Rekaan", (Role.OFFICER, Role.TECHNICAL), True)
 
 
 async def test_a_form_that_is_sent_twice_makes_one_account_and_shows_the_password_that_counts(
-    ground: Ground, admin: Browser
+    harness: StaffHarness, admin: Browser
 ):
     page = await admin.get(account_path("baru"))
     first, second = await admin.send(page, **NEW), await admin.send(page, **NEW)
     shown = [re.findall(r'class="key-text">([^<]+)<', answer.text) for answer in (first, second)]
     assert shown[0] == shown[1]
-    assert await can_sign_in(ground, "siti", shown[1][0])
+    assert await can_sign_in(harness, "siti", shown[1][0])
 
 
 async def test_another_account_gets_another_password(admin: Browser):
@@ -386,11 +386,11 @@ async def test_another_account_gets_another_password(admin: Browser):
     assert len(set(shown)) == 2
 
 
-async def test_a_password_that_was_typed_is_not_shown(ground: Ground, admin: Browser):
+async def test_a_password_that_was_typed_is_not_shown(harness: StaffHarness, admin: Browser):
     answer = await admin.send(await admin.get(account_path("baru")), **NEW, password=ANOTHER)
     assert (answer.status_code, answer.headers["location"]) == (303, f"{ACCOUNTS}?ditambah=siti")
-    assert "Akun siti ditambahkan" in words_of(await admin.get(answer.headers["location"])).replace("  ", " ")
-    assert await can_sign_in(ground, "siti", ANOTHER)
+    assert "Akun siti ditambahkan" in visible_text(await admin.get(answer.headers["location"])).replace("  ", " ")
+    assert await can_sign_in(harness, "siti", ANOTHER)
 
 
 @pytest.mark.parametrize(
@@ -409,16 +409,16 @@ async def test_a_password_that_was_typed_is_not_shown(ground: Ground, admin: Bro
     ],
 )
 async def test_what_is_wrong_with_a_new_account_is_told_and_the_rest_kept(
-    ground: Ground, admin: Browser, fields: dict[str, str | None], status: int, field: str, words: str
+    harness: StaffHarness, admin: Browser, fields: dict[str, str | None], status: int, field: str, words: str
 ):
     answer = await admin.send(await admin.get(account_path("baru")), **{**NEW, **fields})
     assert answer.status_code == status
-    assert words in words_of(answer)
+    assert words in visible_text(answer)
     if field:
         assert f'<a href="#{field}">' in answer.text
     assert ('value="siti@dinas.example"' in answer.text) or "email" in fields
     assert ('value="technical" checked' in answer.text) or "roles" in fields
-    assert await ground.platform.accounts.account("siti") is None
+    assert await harness.platform.accounts.account("siti") is None
 
 
 async def test_everything_that_is_missing_is_told_at_once(admin: Browser):
@@ -426,19 +426,19 @@ async def test_everything_that_is_missing_is_told_at_once(admin: Browser):
     assert re.findall(r'<a href="#(\w+)">', answer.text) == ["username", "name", "email", "roles"]
 
 
-async def test_an_account_is_changed_in_what_its_form_says(ground: Ground, admin: Browser):
+async def test_an_account_is_changed_in_what_its_form_says(harness: StaffHarness, admin: Browser):
     page = await admin.get(account_path("nurlaila"))
     assert 'value="Nurlaila Ibarat"' in page.text
     assert 'value="officer" checked' in page.text
     answer = await admin.send(page, name="Nurlaila Baru", email="nb@x.example", roles=["technical"])
     assert (answer.status_code, answer.headers["location"]) == (303, f"{ACCOUNTS}?diubah=nurlaila")
-    account = await ground.platform.accounts.account("nurlaila")
+    account = await harness.platform.accounts.account("nurlaila")
     assert account == Account("nurlaila", "Nurlaila Baru", "nb@x.example", (Role.TECHNICAL,), "-", active=False)
-    async with browser(ground, "nurlaila") as other:
+    async with browser(harness, "nurlaila") as other:
         assert (await other.get(OWN)).status_code == 303
 
 
-async def test_a_new_password_is_made_or_typed_but_not_both(ground: Ground, admin: Browser):
+async def test_a_new_password_is_made_or_typed_but_not_both(harness: StaffHarness, admin: Browser):
     page = await admin.get(account_path("nurlaila"))
     whole: dict[str, Any] = {
         "name": "Nurlaila Ibarat",
@@ -448,19 +448,19 @@ async def test_a_new_password_is_made_or_typed_but_not_both(ground: Ground, admi
     }
     both = await admin.send(page, **whole, password=ANOTHER, make="yes")
     assert both.status_code == 422
-    assert "Kosongkan isian ini" in words_of(both)
+    assert "Kosongkan isian ini" in visible_text(both)
     made = await admin.send(page, **whole, make="yes")
     [password] = re.findall(r'class="key-text">([^<]+)<', made.text)
-    assert await can_sign_in(ground, "nurlaila", password)
+    assert await can_sign_in(harness, "nurlaila", password)
     typed = await admin.send(page, **whole, password=ANOTHER)
     assert typed.status_code == 303
-    assert await can_sign_in(ground, "nurlaila", ANOTHER)
+    assert await can_sign_in(harness, "nurlaila", ANOTHER)
     unchanged = await admin.send(page, **whole)
     assert unchanged.status_code == 303
-    assert await can_sign_in(ground, "nurlaila", ANOTHER)
+    assert await can_sign_in(harness, "nurlaila", ANOTHER)
 
 
-async def test_whoever_changes_the_own_account_stays_signed_in(ground: Ground, ani: Browser):
+async def test_whoever_changes_the_own_account_stays_signed_in(harness: StaffHarness, ani: Browser):
     page = await ani.get(account_path("ani"))
     assert "password" not in page.text.partition("<main")[2]
     whole: dict[str, Any] = {
@@ -475,20 +475,20 @@ async def test_whoever_changes_the_own_account_stays_signed_in(ground: Ground, a
     for more in ({"password": ANOTHER}, {"make": "yes"}):
         refused = await ani.send(await ani.get(account_path("ani")), **whole, **more)
         assert refused.status_code == 422
-        assert "Akun saya" in words_of(refused)
+        assert "Akun saya" in visible_text(refused)
     closed = await ani.send(await ani.get(account_path("ani")), **{**whole, "active": None})
     assert closed.status_code == 409
     assert '<a href="#active">' in closed.text
-    assert "menonaktifkan akun Anda sendiri" in words_of(closed)
+    assert "menonaktifkan akun Anda sendiri" in visible_text(closed)
 
 
-async def test_the_last_administrator_stays_one(ground: Ground, admin: Browser):
-    await ground.platform.identity.change_staff("ani", roles=(Role.OFFICER,))
+async def test_the_last_administrator_stays_one(harness: StaffHarness, admin: Browser):
+    await harness.platform.identity.change_staff("ani", roles=(Role.OFFICER,))
     whole: dict[str, Any] = {"name": "Admin Contoh", "email": "admin@kominfo.example", "active": "yes"}
     answer = await admin.send(await admin.get(account_path("admin")), **whole, roles=["officer"])
     assert answer.status_code == 409
     assert '<a href="#roles">' in answer.text
-    assert "Administrator aktif yang terakhir" in words_of(answer)
+    assert "Administrator aktif yang terakhir" in visible_text(answer)
     assert 'value="officer" checked' in answer.text
     assert (await admin.get(ACCOUNTS)).status_code == 200
 
@@ -500,7 +500,7 @@ async def test_nobody_of_this_name_is_a_page_that_says_so(admin: Browser):
         assert page.headers["content-type"].startswith("text/html")
 
 
-async def test_a_session_that_ended_gives_back_what_was_typed_but_no_password(ground: Ground, admin: Browser):
+async def test_a_session_that_ended_gives_back_what_was_typed_but_no_password(harness: StaffHarness, admin: Browser):
     page = await admin.get(account_path("baru"))
     admin.client.cookies.delete(COOKIE)
     asked = await admin.send(page, **{**NEW, "name": NASTY}, password=ANOTHER)
@@ -510,12 +510,12 @@ async def test_a_session_that_ended_gives_back_what_was_typed_but_no_password(gr
     shown = await admin.send(resumed, account_path("baru"))
     assert shown.status_code == 200
     assert 'value="siti@dinas.example"' in shown.text
-    assert await ground.platform.accounts.account("siti") is None
+    assert await harness.platform.accounts.account("siti") is None
 
 
 @pytest.mark.parametrize("who", [name for name in PEOPLE if name != "admin"])
-async def test_accounts_are_for_administrators(ground: Ground, who: str):
-    async with browser(ground, who) as other:
+async def test_accounts_are_for_administrators(harness: StaffHarness, who: str):
+    async with browser(harness, who) as other:
         for path in (ACCOUNTS, account_path("baru"), account_path("admin")):
             page = await other.get(path)
             assert page.status_code == 403

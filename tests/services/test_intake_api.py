@@ -20,15 +20,15 @@ from tests.services.intake_ground import (
     FILES,
     PDF,
     Applicant,
-    Ground,
-    a_pdf,
+    IntakeHarness,
     errors,
     ground,
+    pdf_upload,
 )
 
 
 @pytest.fixture
-async def intake(tmp_path: Path) -> AsyncIterator[Ground]:
+async def intake(tmp_path: Path) -> AsyncIterator[IntakeHarness]:
     async with ground(tmp_path) as opened:
         yield opened
 
@@ -36,7 +36,7 @@ async def intake(tmp_path: Path) -> AsyncIterator[Ground]:
 # Whose request it is
 
 
-async def test_a_wrong_token_somebody_elses_number_and_no_number_are_the_same_404(intake: Ground):
+async def test_a_wrong_token_somebody_elses_number_and_no_number_are_the_same_404(intake: IntakeHarness):
     mine, other = await intake.submitted(), await intake.submitted()
     strangers = [
         Applicant(intake, mine.id, mine.number, "wrong"),
@@ -56,7 +56,7 @@ async def test_a_wrong_token_somebody_elses_number_and_no_number_are_the_same_40
     assert await mine.status() == await other.status() == "submitted"
 
 
-async def test_without_a_token_one_is_asked_for_it(intake: Ground):
+async def test_without_a_token_one_is_asked_for_it(intake: IntakeHarness):
     mine = await intake.submitted()
     async with intake.client() as client:
         answer = await client.get(f"/api/requests/{mine.number}")
@@ -64,7 +64,7 @@ async def test_without_a_token_one_is_asked_for_it(intake: Ground):
     assert answer.headers["www-authenticate"] == "Bearer"
 
 
-async def test_a_document_of_another_request_is_not_found(intake: Ground):
+async def test_a_document_of_another_request_is_not_found(intake: IntakeHarness):
     mine, other = await intake.submitted(), await intake.submitted()
     document = (await other.get()).json()["documents"][0]["id"]
     assert (await mine.get(f"/documents/{document}")).status_code == 404
@@ -74,7 +74,7 @@ async def test_a_document_of_another_request_is_not_found(intake: Ground):
 # The same call twice
 
 
-async def test_the_same_key_with_the_same_form_gets_the_first_answer_and_keeps_one_set_of_files(intake: Ground):
+async def test_the_same_key_with_the_same_form_gets_the_first_answer_and_keeps_one_set_of_files(intake: IntakeHarness):
     key = {"Idempotency-Key": "kiriman-1"}
     first = await intake.submit(headers=key)
     kept = intake.stored
@@ -85,7 +85,7 @@ async def test_the_same_key_with_the_same_form_gets_the_first_answer_and_keeps_o
     assert (await intake.submitted()).number == "INT-2026-000002"
 
 
-async def test_the_same_key_sent_at_once_makes_one_request(intake: Ground):
+async def test_the_same_key_sent_at_once_makes_one_request(intake: IntakeHarness):
     key = {"Idempotency-Key": "kiriman-2"}
     answers = await asyncio.gather(*(intake.submit(headers=key) for _ in range(10)))
     assert len({answer.text for answer in answers}) == 1
@@ -93,9 +93,9 @@ async def test_the_same_key_sent_at_once_makes_one_request(intake: Ground):
 
 
 @pytest.mark.parametrize(
-    "other", [{"name": "Orang Lain"}, {"files": (FILES[0], ("requirements", ("a.pdf", a_pdf("lain"), PDF)))}]
+    "other", [{"name": "Orang Lain"}, {"files": (FILES[0], ("requirements", ("a.pdf", pdf_upload("lain"), PDF)))}]
 )
-async def test_the_same_key_with_another_form_is_refused(intake: Ground, other: dict[str, Any]):
+async def test_the_same_key_with_another_form_is_refused(intake: IntakeHarness, other: dict[str, Any]):
     key = {"Idempotency-Key": "kiriman-3"}
     await intake.submit(headers=key)
     kept = intake.stored
@@ -105,7 +105,7 @@ async def test_the_same_key_with_another_form_is_refused(intake: Ground, other: 
     assert intake.stored == kept
 
 
-async def test_a_withdrawal_repeated_with_its_key_gets_its_first_answer(intake: Ground):
+async def test_a_withdrawal_repeated_with_its_key_gets_its_first_answer(intake: IntakeHarness):
     applicant = await intake.submitted()
     key = {"Idempotency-Key": "batal"}
     first = await applicant.post("/withdrawal", key, json={"reason": "Tidak jadi."})
@@ -115,7 +115,7 @@ async def test_a_withdrawal_repeated_with_its_key_gets_its_first_answer(intake: 
     assert first.json() == again.json()
 
 
-async def test_of_fifty_withdrawals_at_once_one_wins_and_the_others_hear_of_it(intake: Ground):
+async def test_of_fifty_withdrawals_at_once_one_wins_and_the_others_hear_of_it(intake: IntakeHarness):
     applicant = await intake.submitted()
     answers = await asyncio.gather(*(applicant.post("/withdrawal", json={"reason": str(n)}) for n in range(50)))
     codes = sorted(answer.status_code for answer in answers)
@@ -130,9 +130,9 @@ async def test_of_fifty_withdrawals_at_once_one_wins_and_the_others_hear_of_it(i
 # Later steps
 
 
-async def delivered(intake: Ground) -> Applicant:
+async def delivered(intake: IntakeHarness) -> Applicant:
     applicant = await intake.submitted()
-    await intake.tell(applicant.id, story.verified, story.assigned, story.started, story.completed)
+    await intake.publish(applicant.id, story.verified, story.assigned, story.started, story.completed)
     return applicant
 
 
@@ -145,7 +145,7 @@ async def delivered(intake: Ground) -> Applicant:
         ("/survey", {"answers": [3] * 9}),
     ],
 )
-async def test_a_step_out_of_order_is_refused(intake: Ground, path: str, body: dict[str, Any] | None):
+async def test_a_step_out_of_order_is_refused(intake: IntakeHarness, path: str, body: dict[str, Any] | None):
     applicant = await intake.submitted()
     answer = await applicant.post(path, json=body) if body else await applicant.post(path)
     assert answer.status_code == 409
@@ -158,7 +158,7 @@ async def test_a_step_out_of_order_is_refused(intake: Ground, path: str, body: d
     }
 
 
-async def test_a_resubmission_out_of_order_is_refused_and_leaves_no_file(intake: Ground):
+async def test_a_resubmission_out_of_order_is_refused_and_leaves_no_file(intake: IntakeHarness):
     applicant = await intake.submitted()
     kept = intake.stored
     answer = await applicant.post("/resubmission", data={"name": "Rahmat Teladan"}, files=list(FILES))
@@ -166,13 +166,13 @@ async def test_a_resubmission_out_of_order_is_refused_and_leaves_no_file(intake:
     assert intake.stored == kept
 
 
-async def test_a_returned_request_is_completed_with_what_was_asked_for(intake: Ground):
+async def test_a_returned_request_is_completed_with_what_was_asked_for(intake: IntakeHarness):
     applicant = await intake.submitted()
-    await intake.tell(applicant.id, story.returned)
+    await intake.publish(applicant.id, story.returned)
     seen = (await applicant.get()).json()
     assert [item["item"] for item in seen["open_items"]] == ["letter"]
     old = seen["documents"][0]
-    new = [("letter", ("Surat baru.pdf", a_pdf("Surat baru"), PDF))]
+    new = [("letter", ("Surat baru.pdf", pdf_upload("Surat baru"), PDF))]
     answer = await applicant.post("/resubmission", data={"letter_number": "500/2/DISHUB"}, files=new)
     assert answer.status_code == 200
     assert answer.json()["status"] == "submitted"
@@ -182,24 +182,24 @@ async def test_a_returned_request_is_completed_with_what_was_asked_for(intake: G
     assert (await applicant.get(f"/documents/{old['id']}")).status_code == 404
 
 
-async def test_requirements_are_replaced_by_their_ids(intake: Ground):
+async def test_requirements_are_replaced_by_their_ids(intake: IntakeHarness):
     applicant = await intake.submitted()
-    await intake.tell(applicant.id, story.returned_for(ChecklistItem.DOCUMENTS))
+    await intake.publish(applicant.id, story.returned_for(ChecklistItem.DOCUMENTS))
     documents = (await applicant.get()).json()["documents"]
-    new = [("requirements", ("Kamus baru.pdf", a_pdf("Kamus"), PDF))]
+    new = [("requirements", ("Kamus baru.pdf", pdf_upload("Kamus"), PDF))]
     replaces = [documents[1]["id"], documents[2]["id"]]
     assert (await applicant.post("/resubmission", data={"replaces": replaces}, files=new)).status_code == 200
     names = [document["name"] for document in (await applicant.get()).json()["documents"]]
     assert names == ["Surat permohonan.pdf", "Kamus baru.pdf"]
 
 
-async def test_what_was_asked_for_must_be_attended_to(intake: Ground):
+async def test_what_was_asked_for_must_be_attended_to(intake: IntakeHarness):
     applicant = await intake.submitted()
-    await intake.tell(applicant.id, story.returned_for(ChecklistItem.LETTER, ChecklistItem.DOCUMENTS))
+    await intake.publish(applicant.id, story.returned_for(ChecklistItem.LETTER, ChecklistItem.DOCUMENTS))
     kept = intake.stored
     answer = await applicant.post("/resubmission", data={"name": "Rahmat Teladan"}, files={"x": b""})
     assert errors(answer) == {"x": "Isian ini tidak dikenal."}
-    new = [("letter", ("Surat baru.pdf", a_pdf("Surat baru"), PDF))]
+    new = [("letter", ("Surat baru.pdf", pdf_upload("Surat baru"), PDF))]
     answer = await applicant.post("/resubmission", data={"name": "Rahmat Teladan"}, files=new)
     assert answer.status_code == 422
     assert list(errors(answer)) == ["requirements"]
@@ -209,18 +209,18 @@ async def test_what_was_asked_for_must_be_attended_to(intake: Ground):
     assert await applicant.status() == "returned"
 
 
-async def test_a_new_employee_number_brings_its_own_warnings(intake: Ground):
+async def test_a_new_employee_number_brings_its_own_warnings(intake: IntakeHarness):
     applicant = await intake.submitted()
-    await intake.tell(applicant.id, story.returned_for(ChecklistItem.FORM))
+    await intake.publish(applicant.id, story.returned_for(ChecklistItem.FORM))
     changed = {"employee_number": "198502302010011001"}
     nothing = [("letter", ("", b"", PDF))]
     assert (await applicant.post("/resubmission", data=changed, files=nothing)).status_code == 200
     assert [warning["code"] for warning in (await applicant.get()).json()["warnings"]] == ["birth_date"]
 
 
-async def test_an_answer_resumes_the_work(intake: Ground):
+async def test_an_answer_resumes_the_work(intake: IntakeHarness):
     applicant = await intake.submitted()
-    await intake.tell(applicant.id, story.verified, story.assigned, story.started, story.paused)
+    await intake.publish(applicant.id, story.verified, story.assigned, story.started, story.paused)
     seen = (await applicant.get()).json()
     assert (seen["status"], seen["question"], seen["lead"]) == ("on_hold", "Alamat server uji?", "Dewi Andaian")
     assert errors(await applicant.post("/answer", json={"text": "  "})) == {"text": "Wajib diisi."}
@@ -228,7 +228,7 @@ async def test_an_answer_resumes_the_work(intake: Ground):
     assert answer.json()["status"] == "in_progress"
 
 
-async def test_a_delivery_is_confirmed_and_the_survey_answered_once(intake: Ground):
+async def test_a_delivery_is_confirmed_and_the_survey_answered_once(intake: IntakeHarness):
     applicant = await delivered(intake)
     assert (await applicant.post("/confirmation")).json()["status"] == "completed"
     assert (await applicant.get()).json()["survey_open"] is True
@@ -244,7 +244,7 @@ async def test_a_delivery_is_confirmed_and_the_survey_answered_once(intake: Grou
     "answers",
     [[3] * 8, [3] * 10, [0, *[3] * 8], [5, *[3] * 8], ["3", *[3] * 8], [True, *[3] * 8], [2.5, *[3] * 8], "3"],
 )
-async def test_a_survey_takes_nine_whole_marks(intake: Ground, answers: Any):
+async def test_a_survey_takes_nine_whole_marks(intake: IntakeHarness, answers: Any):
     applicant = await delivered(intake)
     await applicant.post("/confirmation")
     answer = await applicant.post("/survey", json={"answers": answers})
@@ -252,16 +252,16 @@ async def test_a_survey_takes_nine_whole_marks(intake: Ground, answers: Any):
     assert all(field.startswith("answers") for field in errors(answer))
 
 
-async def test_a_survey_closes(intake: Ground):
+async def test_a_survey_closes(intake: IntakeHarness):
     applicant = await delivered(intake)
     await applicant.post("/confirmation")
-    intake.clock.go_on(days=15)
+    intake.clock.advance(days=15)
     answer = await applicant.post("/survey", json={"answers": [3] * 9})
     assert answer.status_code == 409
     assert "ditutup" in answer.json()["detail"]
 
 
-async def test_an_objection_sends_the_work_back(intake: Ground):
+async def test_an_objection_sends_the_work_back(intake: IntakeHarness):
     applicant = await delivered(intake)
     answer = await applicant.post("/objection", json={"reason": "Hasil uji belum ada."})
     assert answer.json()["status"] == "in_progress"
@@ -269,7 +269,7 @@ async def test_an_objection_sends_the_work_back(intake: Ground):
 
 
 @pytest.mark.parametrize("path", ["/withdrawal", "/answer", "/objection", "/survey", "/confirmation"])
-async def test_an_unknown_field_or_broken_json_is_refused(intake: Ground, path: str):
+async def test_an_unknown_field_or_broken_json_is_refused(intake: IntakeHarness, path: str):
     applicant = await intake.submitted()
     whole = {"reason": "a", "text": "a", "answers": [3] * 9, "status": "completed"}
     answer = await applicant.post(path, json=whole)
@@ -284,7 +284,7 @@ async def test_an_unknown_field_or_broken_json_is_refused(intake: Ground, path: 
 # Being told at once
 
 
-async def test_the_applicant_hears_at_once_of_this_request_alone(intake: Ground):
+async def test_the_applicant_hears_at_once_of_this_request_alone(intake: IntakeHarness):
     mine, other = await intake.submitted(), await intake.submitted()
     heard: list[dict[str, Any]] = []
     listening = asyncio.create_task(_listen(intake, mine, heard))
@@ -299,7 +299,7 @@ async def test_the_applicant_hears_at_once_of_this_request_alone(intake: Ground)
     ]
 
 
-async def _listen(intake: Ground, applicant: Applicant, heard: list[dict[str, Any]]) -> None:
+async def _listen(intake: IntakeHarness, applicant: Applicant, heard: list[dict[str, Any]]) -> None:
     """Read the stream until one event has come; httpx's transport would wait for the end."""
     scope = {
         "type": "http",
@@ -329,7 +329,7 @@ async def _listen(intake: Ground, applicant: Applicant, heard: list[dict[str, An
     await intake.app(scope, receive, send)
 
 
-async def test_whoever_has_no_key_hears_nothing(intake: Ground):
+async def test_whoever_has_no_key_hears_nothing(intake: IntakeHarness):
     mine = await intake.submitted()
     async with intake.client() as client:
         address = f"/api/intake/live?number={mine.number}"
@@ -347,7 +347,7 @@ def test_every_refusal_of_intake_has_its_sentence():
     assert {kind.value for kind in DocumentKind} >= {"letter", "requirement"}
 
 
-def test_the_forms_are_described(intake: Ground):
+def test_the_forms_are_described(intake: IntakeHarness):
     described = intake.app.openapi()["paths"]
     body = described["/api/requests"]["post"]["requestBody"]["content"]["multipart/form-data"]["schema"]
     assert set(body["required"]) >= {"name", "employee_number", "letter", "requirements"}

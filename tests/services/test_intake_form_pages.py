@@ -11,14 +11,14 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.services.intake_ground import DICTIONARY, FILES, FORM, LETTER, PDF, File, Ground, ground
-from tests.services.pages_ground import Browser, hidden_of
+from tests.services.intake_ground import DICTIONARY, FILES, FORM, LETTER, PDF, File, IntakeHarness, ground
+from tests.services.pages_ground import Browser, hidden_fields
 
 FIRST = "INT-2026-000001"
 
 
 @pytest.fixture
-async def intake(tmp_path: Path) -> AsyncIterator[Ground]:
+async def intake(tmp_path: Path) -> AsyncIterator[IntakeHarness]:
     async with ground(tmp_path) as opened:
         yield opened
 
@@ -39,19 +39,19 @@ class Visitor:
 
 
 @pytest.fixture
-async def visitor(intake: Ground) -> AsyncIterator[Visitor]:
+async def visitor(intake: IntakeHarness) -> AsyncIterator[Visitor]:
     async with intake.client(timeout=60) as client:
         browser = Browser(client)
         yield Visitor(browser, await browser.get("/"))
 
 
-def said(answer: httpx.Response, field: str) -> str:
+def field_error(answer: httpx.Response, field: str) -> str:
     """What the page says beside a field."""
     found = re.search(rf'id="{field}-e">.*?</svg> ([^<]*)</p>', answer.text)
     return found[1] if found else ""
 
 
-async def requests_of(intake: Ground) -> int:
+async def count_requests(intake: IntakeHarness) -> int:
     numbers = await intake.intake.runtime.store.all_ids()
     return len(numbers)
 
@@ -79,7 +79,7 @@ async def test_a_newcomer_on_this_machine_is_told_where_staff_sign_in_and_where_
         assert "Simpul berjalan di komputer ini" not in (await client.get("/")).text
 
 
-async def test_a_form_that_is_right_leads_to_the_receipt_with_its_key(intake: Ground, visitor: Visitor):
+async def test_a_form_that_is_right_leads_to_the_receipt_with_its_key(intake: IntakeHarness, visitor: Visitor):
     sent = await visitor.send(FILES)
     assert (sent.status_code, sent.headers["location"]) == (303, f"/lacak/{FIRST}/diterima")
     assert f"Path=/lacak/{FIRST}" in sent.headers["set-cookie"]
@@ -90,18 +90,20 @@ async def test_a_form_that_is_right_leads_to_the_receipt_with_its_key(intake: Gr
     assert len(intake.stored) == 3
 
 
-async def test_what_was_typed_and_the_files_are_kept_when_something_else_is_wrong(intake: Ground, visitor: Visitor):
+async def test_what_was_typed_and_the_files_are_kept_when_something_else_is_wrong(
+    intake: IntakeHarness, visitor: Visitor
+):
     wrong = await visitor.send(FILES, description="Terlalu singkat", email="rahmat@dishub")
     assert wrong.status_code == 422
     assert "Permohonan belum terkirim" in wrong.text
     assert '<a href="#description">' in wrong.text
-    assert said(wrong, "description").startswith("Tulis paling sedikit 20 huruf")
-    assert said(wrong, "email")
+    assert field_error(wrong, "description").startswith("Tulis paling sedikit 20 huruf")
+    assert field_error(wrong, "email")
     assert 'value="Rahmat Contoh"' in wrong.text
     assert ">Terlalu singkat</textarea>" in wrong.text.replace("\n", "")
     for name in ("Surat permohonan.pdf", "Kamus data.docx", "Alur.png"):
         assert f"<b>{name}</b>" in wrong.text
-    assert await requests_of(intake) == 0
+    assert await count_requests(intake) == 0
     right = await visitor.send()
     assert right.status_code == 303
     assert len(intake.stored) == 3
@@ -121,7 +123,7 @@ async def test_a_wrong_file_is_named_and_the_right_ones_are_kept(visitor: Visito
     files = (*FILES[:2], ("requirements", ("halaman.html", b"<html>", "text/html")))
     wrong = await visitor.send(files)
     assert wrong.status_code == 422
-    assert "halaman.html" in said(wrong, "requirements")
+    assert "halaman.html" in field_error(wrong, "requirements")
     assert "<b>Kamus data.docx</b>" in wrong.text
     assert (await visitor.send()).status_code == 303
 
@@ -134,11 +136,11 @@ async def test_a_file_is_removed_by_its_button_without_anything_being_judged(vis
     assert fewer.status_code == 200
     assert "Alur.png" not in fewer.text
     assert "Kamus data.docx" in fewer.text
-    assert said(fewer, "email") == ""
+    assert field_error(fewer, "email") == ""
 
 
 async def test_files_sent_ahead_by_the_script_belong_to_their_form(visitor: Visitor):
-    hidden = hidden_of(visitor.page)
+    hidden = hidden_fields(visitor.page)
     held: dict[str, str] = {}
     for field, file in FILES[:2]:
         ahead = await visitor.browser.client.post("/berkas", data={**hidden, "field": field}, files=[(field, file)])
@@ -147,9 +149,9 @@ async def test_files_sent_ahead_by_the_script_belong_to_their_form(visitor: Visi
     assert (await visitor.send(**held)).status_code == 303
 
 
-async def test_a_unit_that_is_not_on_the_list_is_written(intake: Ground, visitor: Visitor):
+async def test_a_unit_that_is_not_on_the_list_is_written(intake: IntakeHarness, visitor: Visitor):
     blank = await visitor.send(FILES, unit="other")
-    assert said(blank, "unit_other") == "Wajib diisi."
+    assert field_error(blank, "unit_other") == "Wajib diisi."
     sent = await visitor.send(unit="other", unit_other="Puskesmas Subaim")
     assert sent.status_code == 303
     assert "Puskesmas Subaim" in (await visitor.browser.get(f"/lacak/{FIRST}")).text
@@ -160,29 +162,29 @@ async def test_an_odd_employee_number_warns_beside_the_field_and_on_the_receipt_
     shown = await visitor.send(FILES, employee_number=odd, email="")
     assert 'aria-describedby="employee_number-h employee_number-w"' in shown.text
     assert "tidak ada di kalender" in shown.text
-    assert said(shown, "employee_number") == ""
+    assert field_error(shown, "employee_number") == ""
     assert (await visitor.send(employee_number=odd)).status_code == 303
     receipt = await visitor.browser.get(f"/lacak/{FIRST}/diterima")
     assert "Nomor Pegawai akan dicocokkan petugas." in receipt.text
     assert "tidak ada di kalender" in receipt.text
 
 
-async def test_a_form_sent_twice_is_one_request_and_its_second_files_go_again(intake: Ground, visitor: Visitor):
+async def test_a_form_sent_twice_is_one_request_and_its_second_files_go_again(intake: IntakeHarness, visitor: Visitor):
     first, second = await visitor.send(FILES), await visitor.send(FILES)
     assert first.headers["location"] == second.headers["location"]
-    assert await requests_of(intake) == 1
+    assert await count_requests(intake) == 1
     assert len(intake.stored) == 3
 
 
 async def test_the_same_page_with_another_content_says_that_it_was_sent_and_may_become_another_request(
-    intake: Ground, visitor: Visitor
+    intake: IntakeHarness, visitor: Visitor
 ):
     await visitor.send(FILES)
     again = await visitor.send(FILES, description="Isian yang lain sama sekali dari yang tadi.")
     assert again.status_code == 409
     assert "Permohonan ini sudah terkirim" in again.text
     assert f'href="/lacak/{FIRST}"' in again.text
-    assert await requests_of(intake) == 1
+    assert await count_requests(intake) == 1
     texts = dict(re.findall(r'<textarea name="(\w+)" hidden>\n([^<]*)</textarea>', again.text))
     anew = await visitor.browser.send("/", again, None, **texts)
     assert anew.status_code == 200
@@ -192,13 +194,13 @@ async def test_the_same_page_with_another_content_says_that_it_was_sent_and_may_
     assert sent.headers["location"] == "/lacak/INT-2026-000002/diterima"
 
 
-async def test_a_form_without_proof_of_our_page_is_given_back_to_be_looked_at(intake: Ground, visitor: Visitor):
+async def test_a_form_without_proof_of_our_page_is_given_back_to_be_looked_at(intake: IntakeHarness, visitor: Visitor):
     stale = await visitor.browser.client.post(
-        "/", data={**hidden_of(visitor.page), **FORM, "_csrf": ""}, files=[FILES[0]]
+        "/", data={**hidden_fields(visitor.page), **FORM, "_csrf": ""}, files=[FILES[0]]
     )
     assert (stale.status_code, "Isian Anda masih ada" in stale.text) == (200, True)
     assert "Data trayek angkutan" in stale.text
-    assert await requests_of(intake) == 0
+    assert await count_requests(intake) == 0
 
 
 async def test_a_file_that_is_too_large_is_refused_and_the_rest_is_kept(tmp_path: Path):
@@ -209,7 +211,7 @@ async def test_a_file_that_is_too_large_is_refused_and_the_rest_is_kept(tmp_path
         large = ("requirements", ("besar.pdf", LETTER + b"\n" * 50_000, PDF))
         wrong = await visitor.send([FILES[0], ("requirements", ("kamus.docx", DICTIONARY, PDF)), large])
         assert wrong.status_code == 422
-        assert "besar.pdf" in said(wrong, "requirements")
+        assert "besar.pdf" in field_error(wrong, "requirements")
         assert "<b>kamus.docx</b>" in wrong.text
         assert "<b>Surat permohonan.pdf</b>" in wrong.text
 

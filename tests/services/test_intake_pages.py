@@ -10,13 +10,13 @@ from pathlib import Path
 import pytest
 
 from services.intake.queries import tracked
-from services.intake.tracking_pages import STEP_OF, what_next
+from services.intake.tracking_pages import STEP_BY_STATUS, next_step_text
 from shared.contracts.course import Status
 from shared.contracts.facts import ChecklistItem
 from shared.identity.accounts import Role
 from tests.domain import intake_story as story
 from tests.domain.given import NOON, given
-from tests.services.intake_ground import DIAGRAM, Applicant, Ground, ground
+from tests.services.intake_ground import DIAGRAM, Applicant, IntakeHarness, ground
 from tests.services.pages_ground import Browser
 
 ROOT = Path(__file__).parents[2]
@@ -33,12 +33,12 @@ ACTIONS = {
 
 
 @pytest.fixture
-async def intake(tmp_path: Path) -> AsyncIterator[Ground]:
+async def intake(tmp_path: Path) -> AsyncIterator[IntakeHarness]:
     async with ground(tmp_path) as opened:
         yield opened
 
 
-async def followed(intake: Ground, mine: Applicant, path: str = "") -> str:
+async def tracking_page(intake: IntakeHarness, mine: Applicant, path: str = "") -> str:
     """The page as whoever holds the key sees it."""
     async with intake.client() as client:
         answer = await client.get(f"/lacak/{mine.number}{path}", headers={"Cookie": f"lacak={mine.token}"})
@@ -46,7 +46,7 @@ async def followed(intake: Ground, mine: Applicant, path: str = "") -> str:
         return answer.text
 
 
-async def test_the_link_becomes_a_cookie_and_a_clean_address(intake: Ground):
+async def test_the_link_becomes_a_cookie_and_a_clean_address(intake: IntakeHarness):
     mine = await intake.submitted()
     link = intake.platform.tracking.link(mine.id, mine.number)
     async with intake.client() as client:
@@ -76,7 +76,7 @@ async def test_behind_tls_the_cookie_is_secure(tmp_path: Path):
         assert "Secure;" in answer.headers["set-cookie"] or answer.headers["set-cookie"].endswith("Secure")
 
 
-async def test_a_wrong_or_missing_key_meets_a_page_that_offers_the_link(intake: Ground):
+async def test_a_wrong_or_missing_key_meets_a_page_that_offers_the_link(intake: IntakeHarness):
     mine, other = await intake.submitted(), await intake.submitted()
     async with intake.client() as client:
         document = (await mine.get()).json()["documents"][0]["id"]
@@ -89,7 +89,7 @@ async def test_a_wrong_or_missing_key_meets_a_page_that_offers_the_link(intake: 
             assert "set-cookie" not in answer.headers
 
 
-async def test_the_page_escapes_what_people_wrote(intake: Ground):
+async def test_the_page_escapes_what_people_wrote(intake: IntakeHarness):
     made = (await intake.submit(name="<script>alert(1)</script>", unit='"><i>')).json()
     async with intake.client(follow_redirects=True) as client:
         seen = await client.get(f"/lacak/{made['number']}?kunci={made['tracking_token']}")
@@ -104,51 +104,51 @@ async def test_the_page_escapes_what_people_wrote(intake: Ground):
 @pytest.mark.parametrize("status", [status for status in story.PATHS if status is not Status.NEW])
 async def test_the_page_says_at_every_status_what_comes_next(status: Status):
     state = given(story.INTAKE, *story.PATHS[status])
-    said = what_next(state, tracked(state, NOON.date()))
+    said = next_step_text(state, tracked(state, NOON.date()))
     assert said.endswith(".")
     assert "{" not in said
-    assert (status in STEP_OF) is (status not in (Status.REJECTED, Status.WITHDRAWN, Status.EXPIRED))
+    assert (status in STEP_BY_STATUS) is (status not in (Status.REJECTED, Status.WITHDRAWN, Status.EXPIRED))
 
 
 @pytest.mark.parametrize("status", ACTIONS)
-async def test_each_status_offers_what_may_be_done_and_nothing_else(intake: Ground, status: Status):
+async def test_each_status_offers_what_may_be_done_and_nothing_else(intake: IntakeHarness, status: Status):
     mine = await intake.submitted()
-    await intake.tell(mine.id, *story.PATHS[status][1:])
-    page = await followed(intake, mine)
+    await intake.publish(mine.id, *story.PATHS[status][1:])
+    page = await tracking_page(intake, mine)
     offered = re.findall(rf'<a class="btn[^"]*" href="/lacak/{mine.number}/(\w+)"', page)
     assert offered == ACTIONS[status]
 
 
-async def test_a_rejection_gives_its_reason_and_where_to_object_at_once(intake: Ground):
+async def test_a_rejection_gives_its_reason_and_where_to_object_at_once(intake: IntakeHarness):
     mine = await intake.submitted()
-    await intake.tell(mine.id, story.rejected)
-    [box, *_] = re.findall('<section class="panel stack">(.+?)</section>', await followed(intake, mine), re.S)
+    await intake.publish(mine.id, story.rejected)
+    [box, *_] = re.findall('<section class="panel stack">(.+?)</section>', await tracking_page(intake, mine), re.S)
     assert story.rejected.reason in box
     assert "Kepala Dinas" in box
     assert "lapor.go.id" in box
 
 
-async def test_work_that_is_late_says_so(intake: Ground):
+async def test_work_that_is_late_says_so(intake: IntakeHarness):
     mine = await intake.submitted()
-    await intake.tell(mine.id, *story.IN_PROGRESS[1:])
-    intake.clock.go_on(days=30)
-    page = await followed(intake, mine)
+    await intake.publish(mine.id, *story.IN_PROGRESS[1:])
+    intake.clock.advance(days=30)
+    page = await tracking_page(intake, mine)
     assert "Melewati Target" in page
     assert "sudah terlewati" in page
 
 
-async def test_the_leads_address_is_shown_as_long_as_the_account_is_in_use(intake: Ground):
+async def test_the_leads_address_is_shown_as_long_as_the_account_is_in_use(intake: IntakeHarness):
     mine = await intake.submitted()
-    await intake.tell(mine.id, *story.ASSIGNED[1:])
-    assert "mailto:" not in await followed(intake, mine)
+    await intake.publish(mine.id, *story.ASSIGNED[1:])
+    assert "mailto:" not in await tracking_page(intake, mine)
     who = ("dewi", "Dewi Andaian", "dewi@kantor.example", (Role.TECHNICAL,), "kuda laut menari tenang")
     await intake.platform.identity.add_staff(*who)
-    assert 'href="mailto:dewi@kantor.example"' in await followed(intake, mine)
+    assert 'href="mailto:dewi@kantor.example"' in await tracking_page(intake, mine)
 
 
-async def test_the_receipt_holds_the_link_and_everything_that_was_sent(intake: Ground):
+async def test_the_receipt_holds_the_link_and_everything_that_was_sent(intake: IntakeHarness):
     mine = await intake.submitted()
-    page = await followed(intake, mine, "/diterima")
+    page = await tracking_page(intake, mine, "/diterima")
     assert intake.platform.tracking.link(mine.id, mine.number) in page
     assert 'data-do="print"' in page
     for document in (await mine.get()).json()["documents"]:
@@ -156,10 +156,10 @@ async def test_the_receipt_holds_the_link_and_everything_that_was_sent(intake: G
         assert f"{document['sha256'][:8]} ... {document['sha256'][-4:]}" in page
 
 
-async def test_the_tracking_page_is_light_and_runs_no_script(intake: Ground):
+async def test_the_tracking_page_is_light_and_runs_no_script(intake: IntakeHarness):
     mine = await intake.submitted()
-    await intake.tell(mine.id, *story.DELIVERED[1:])
-    page = await followed(intake, mine)
+    await intake.publish(mine.id, *story.DELIVERED[1:])
+    page = await tracking_page(intake, mine)
     sheet = (ROOT / "shared/web/static/simpul.css").read_bytes()
     mark = (ROOT / "shared/web/static/mark.svg").read_bytes()
     assert sum(len(gzip.compress(part)) for part in (page.encode(), sheet, mark)) < 15_000
@@ -170,20 +170,20 @@ async def test_the_tracking_page_is_light_and_runs_no_script(intake: Ground):
 
 
 @pytest.mark.parametrize("path", ["/lacak/", "/lacak//"])
-async def test_the_page_of_lost_links_is_found_with_a_slash_at_its_end(intake: Ground, path: str):
+async def test_the_page_of_lost_links_is_found_with_a_slash_at_its_end(intake: IntakeHarness, path: str):
     async with intake.client() as client:
         answer = await client.get(path)
     assert (answer.status_code, answer.headers["location"]) == (308, "/lacak")
 
 
-async def asked(intake: Ground) -> set[str]:
+async def requests_with_link_requested(intake: IntakeHarness) -> set[str]:
     """The requests whose links were asked for."""
     store = intake.intake.runtime.store
     kept = [await intake.intake.runtime.executor.read(id) for id in await store.all_ids()]
     return {one.id for one in kept if one and one.state.link_asked_at}
 
 
-async def test_a_link_is_mailed_again_to_its_own_address_and_nobody_else_learns_anything(intake: Ground):
+async def test_a_link_is_mailed_again_to_its_own_address_and_nobody_else_learns_anything(intake: IntakeHarness):
     mine, other = await intake.submitted(), (await intake.submit(email="orang@lain.example")).json()
     async with intake.client() as client:
         lost = Browser(client)
@@ -194,11 +194,11 @@ async def test_a_link_is_mailed_again_to_its_own_address_and_nobody_else_learns_
         assert [(one.status_code, one.headers["location"]) for one in answers] == [(303, "/lacak?dikirim")] * 2
         assert {name for one in answers for name in one.headers} == set(answers[0].headers)
         assert "Bila ada permohonan dengan alamat itu" in (await lost.get("/lacak?dikirim")).text
-    assert await asked(intake) == {mine.id}
-    assert other["id"] not in await asked(intake)
+    assert await requests_with_link_requested(intake) == {mine.id}
+    assert other["id"] not in await requests_with_link_requested(intake)
 
 
-async def test_an_address_that_is_none_is_shown_again(intake: Ground):
+async def test_an_address_that_is_none_is_shown_again(intake: IntakeHarness):
     async with intake.client() as client:
         lost = Browser(client)
         wrong = await lost.send("/lacak", await lost.get("/lacak"), email="rahmat@dishub")
@@ -207,7 +207,7 @@ async def test_an_address_that_is_none_is_shown_again(intake: Ground):
         assert '<a href="#email">' in wrong.text
 
 
-async def test_programs_ask_for_links_too_and_are_told_as_little(intake: Ground):
+async def test_programs_ask_for_links_too_and_are_told_as_little(intake: IntakeHarness):
     mine = await intake.submitted()
     async with intake.client() as client:
         for address in ("x@y.example", "RAHMAT@dishub.example"):
@@ -215,14 +215,14 @@ async def test_programs_ask_for_links_too_and_are_told_as_little(intake: Ground)
             assert (answer.status_code, answer.json()) == (200, {})
         assert (await client.post("/api/links", json={"email": "rahmat"})).status_code == 422
         assert (await client.post("/api/links", json={})).status_code == 422
-    assert await asked(intake) == {mine.id}
+    assert await requests_with_link_requested(intake) == {mine.id}
 
 
-async def test_the_links_of_the_ten_newest_requests_are_mailed_at_most_once_in_ten_minutes(intake: Ground):
+async def test_the_links_of_the_ten_newest_requests_are_mailed_at_most_once_in_ten_minutes(intake: IntakeHarness):
     made = []
     for _ in range(11):
         made.append(await intake.submitted())
-        intake.clock.go_on(minutes=1)
+        intake.clock.advance(minutes=1)
     executor = intake.intake.runtime.executor
 
     async def versions() -> list[int]:
@@ -231,18 +231,18 @@ async def test_the_links_of_the_ten_newest_requests_are_mailed_at_most_once_in_t
 
     async with intake.client() as client:
         for minutes, expected in ((0, [1, *[2] * 10]), (9, [1, *[2] * 10]), (1, [1, *[3] * 10])):
-            intake.clock.go_on(minutes=minutes)
+            intake.clock.advance(minutes=minutes)
             await client.post("/api/links", json={"email": "rahmat@dishub.example"})
             assert await versions() == expected
 
 
-async def test_a_request_is_found_by_the_address_that_it_was_corrected_to(intake: Ground):
+async def test_a_request_is_found_by_the_address_that_it_was_corrected_to(intake: IntakeHarness):
     mine = await intake.submitted()
-    await intake.tell(mine.id, story.returned_for(ChecklistItem.FORM))
+    await intake.publish(mine.id, story.returned_for(ChecklistItem.FORM))
     moved = await mine.post("/resubmission", files=[("email", (None, "rahmat@pindah.example"))])
     assert moved.status_code == 200, moved.text
     async with intake.client() as client:
         await client.post("/api/links", json={"email": "rahmat@dishub.example"})
-        assert await asked(intake) == set()
+        assert await requests_with_link_requested(intake) == set()
         await client.post("/api/links", json={"email": "rahmat@pindah.example"})
-    assert await asked(intake) == {mine.id}
+    assert await requests_with_link_requested(intake) == {mine.id}

@@ -14,16 +14,16 @@ import pytest
 
 from shared.contracts.facts import ChecklistItem, Fact
 from tests.domain import intake_story as story
-from tests.services.intake_ground import FILES, PDF, Applicant, Ground, a_pdf, ground
-from tests.services.pages_ground import Browser, hidden_of
+from tests.services.intake_ground import FILES, PDF, Applicant, IntakeHarness, ground, pdf_upload
+from tests.services.pages_ground import Browser, hidden_fields
 
 STEPS = ("lengkapi", "jawab", "konfirmasi", "keberatan", "batalkan", "survei")
-NEW_LETTER = ("letter", ("Surat baru.pdf", a_pdf("Surat bertanda tangan"), PDF))
+NEW_LETTER = ("letter", ("Surat baru.pdf", pdf_upload("Surat bertanda tangan"), PDF))
 MARKS = {f"u{place}": str(mark) for place, mark in enumerate(story.surveyed.answers, 1)}
 
 
 @pytest.fixture
-async def intake(tmp_path: Path) -> AsyncIterator[Ground]:
+async def intake(tmp_path: Path) -> AsyncIterator[IntakeHarness]:
     async with ground(tmp_path) as opened:
         yield opened
 
@@ -35,8 +35,8 @@ class Holder:
     mine: Applicant
     browser: Browser
 
-    async def hear(self, *facts: Fact) -> None:
-        await self.mine.ground.tell(self.mine.id, *facts)
+    async def publish(self, *facts: Fact) -> None:
+        await self.mine.ground.publish(self.mine.id, *facts)
 
     def path(self, step: str = "") -> str:
         return f"/lacak/{self.mine.number}/{step}".rstrip("/")
@@ -49,14 +49,14 @@ class Holder:
 
 
 @pytest.fixture
-async def holder(intake: Ground) -> AsyncIterator[Holder]:
+async def holder(intake: IntakeHarness) -> AsyncIterator[Holder]:
     mine = await intake.submitted()
     async with intake.client(timeout=60) as client:
         await client.get(intake.platform.tracking.link(mine.id, mine.number))
         yield Holder(mine, Browser(client))
 
 
-def leads_on(answer: httpx.Response, holder: Holder, step: str) -> bool:
+def redirects_to_tracking(answer: httpx.Response, holder: Holder, step: str) -> bool:
     return (answer.status_code, answer.headers.get("location")) == (303, f"{holder.path()}?sudah={step}")
 
 
@@ -64,7 +64,7 @@ def leads_on(answer: httpx.Response, holder: Holder, step: str) -> bool:
 
 
 @pytest.mark.parametrize("step", STEPS)
-async def test_a_page_and_its_form_do_nothing_without_the_key(intake: Ground, holder: Holder, step: str):
+async def test_a_page_and_its_form_do_nothing_without_the_key(intake: IntakeHarness, holder: Holder, step: str):
     other = await intake.submitted()
     async with intake.client() as client:
         lost = Browser(client)
@@ -75,17 +75,17 @@ async def test_a_page_and_its_form_do_nothing_without_the_key(intake: Ground, ho
             visitor = "; ".join(f"{name}={value}" for name, value in client.cookies.items())
             sent = await client.post(
                 holder.path(step),
-                data={**hidden_of(form), "reason": "Batal.", "text": "Ya.", **MARKS},
+                data={**hidden_fields(form), "reason": "Batal.", "text": "Ya.", **MARKS},
                 headers={"Cookie": f"{visitor}; {key}"},
             )
             assert (sent.status_code, "Kirim tautan lacak" in sent.text) == (404, True)
     assert await holder.mine.status() == "submitted"
 
 
-async def test_no_file_is_taken_in_without_the_key(intake: Ground, holder: Holder):
+async def test_no_file_is_taken_in_without_the_key(intake: IntakeHarness, holder: Holder):
     before = intake.stored
     async with intake.client() as client:
-        form = hidden_of(await Browser(client).get("/lacak"))
+        form = hidden_fields(await Browser(client).get("/lacak"))
         ahead = await client.post(holder.path("lengkapi/berkas"), data={**form, "field": "letter"}, files=[NEW_LETTER])
     assert ahead.status_code == 404
     assert intake.stored == before
@@ -110,8 +110,8 @@ async def test_a_request_is_withdrawn_for_a_reason_once(holder: Holder):
     empty = await holder.send("batalkan", page, reason=" ")
     assert (empty.status_code, "Wajib diisi." in empty.text) == (422, True)
     assert await holder.mine.status() == "submitted"
-    assert leads_on(await holder.send("batalkan", page, reason="Tidak jadi."), holder, "batalkan")
-    assert leads_on(await holder.send("batalkan", page, reason="Tidak jadi."), holder, "batalkan")
+    assert redirects_to_tracking(await holder.send("batalkan", page, reason="Tidak jadi."), holder, "batalkan")
+    assert redirects_to_tracking(await holder.send("batalkan", page, reason="Tidak jadi."), holder, "batalkan")
     other = await holder.send("batalkan", page, reason="Alasan lain.")
     assert other.status_code == 409
     assert "sudah pernah dikirim" in other.text
@@ -122,7 +122,7 @@ async def test_a_request_is_withdrawn_for_a_reason_once(holder: Holder):
 
 async def test_who_withdraws_too_late_reads_what_happened_and_keeps_the_words(holder: Holder):
     page = await holder.page("batalkan")
-    await holder.hear(story.rejected)
+    await holder.publish(story.rejected)
     late = await holder.send("batalkan", page, reason="Tidak jadi, terima kasih.")
     assert late.status_code == 409
     assert "Permohonan ditolak oleh Hasan Umpama" in late.text
@@ -134,54 +134,56 @@ async def test_who_withdraws_too_late_reads_what_happened_and_keeps_the_words(ho
 
 
 async def test_a_question_is_answered(holder: Holder):
-    await holder.hear(*story.ON_HOLD[1:])
+    await holder.publish(*story.ON_HOLD[1:])
     page = await holder.page("jawab")
     assert "Alamat server uji?" in page.text
-    assert leads_on(await holder.send("jawab", page, text="10.0.0.1"), holder, "jawab")
+    assert redirects_to_tracking(await holder.send("jawab", page, text="10.0.0.1"), holder, "jawab")
     assert await holder.mine.status() == "in_progress"
 
 
 async def test_an_answer_to_an_older_question_is_kept_for_the_one_that_is_asked_now(holder: Holder):
-    await holder.hear(*story.ON_HOLD[1:])
+    await holder.publish(*story.ON_HOLD[1:])
     page = await holder.page("jawab")
-    await holder.hear(story.resumed, story.paused.model_copy(update={"pause": 2, "question": "Portnya berapa?"}))
+    await holder.publish(story.resumed, story.paused.model_copy(update={"pause": 2, "question": "Portnya berapa?"}))
     late = await holder.send("jawab", page, text="10.0.0.1")
     assert late.status_code == 409
     for words in ("tindakan Anda tidak disimpan", "Portnya berapa?", ">10.0.0.1</textarea>"):
         assert words in late.text.replace("\n", "")
     assert await holder.mine.status() == "on_hold"
-    assert leads_on(await holder.send("jawab", late, text="443"), holder, "jawab")
+    assert redirects_to_tracking(await holder.send("jawab", late, text="443"), holder, "jawab")
 
 
 # What was handed over
 
 
 async def test_a_handover_is_confirmed_after_its_documents_were_shown(holder: Holder):
-    await holder.hear(*story.DELIVERED[1:])
+    await holder.publish(*story.DELIVERED[1:])
     page = await holder.page("konfirmasi")
     assert "Data tersinkron setiap malam." in page.text
     assert page.text.count(f'href="{holder.path()}/dokumen/') == 2
-    assert leads_on(await holder.send("konfirmasi", page), holder, "konfirmasi")
+    assert redirects_to_tracking(await holder.send("konfirmasi", page), holder, "konfirmasi")
     assert await holder.mine.status() == "completed"
 
 
 @pytest.mark.parametrize(("step", "fields"), [("konfirmasi", {}), ("keberatan", {"reason": "Belum sesuai."})])
 async def test_an_older_delivery_is_neither_confirmed_nor_contested(holder: Holder, step: str, fields: dict[str, str]):
-    await holder.hear(*story.DELIVERED[1:])
+    await holder.publish(*story.DELIVERED[1:])
     page = await holder.page(step)
     objection = await holder.page("keberatan")
     await holder.send("keberatan", objection, reason="Hasil uji belum ada.")
-    await holder.hear(story.completed.model_copy(update={"delivery": 2}))
+    await holder.publish(story.completed.model_copy(update={"delivery": 2}))
     late = await holder.send(step, page, **fields)
     assert (late.status_code, "Dokumen hasil diserahkan oleh Dewi Andaian" in late.text) == (409, True)
     assert await holder.mine.status() == "delivered"
 
 
 async def test_an_objection_needs_a_reason_and_reopens_the_work(holder: Holder):
-    await holder.hear(*story.DELIVERED[1:])
+    await holder.publish(*story.DELIVERED[1:])
     page = await holder.page("keberatan")
     assert (await holder.send("keberatan", page, reason="")).status_code == 422
-    assert leads_on(await holder.send("keberatan", page, reason="Hasil uji belum ada."), holder, "keberatan")
+    assert redirects_to_tracking(
+        await holder.send("keberatan", page, reason="Hasil uji belum ada."), holder, "keberatan"
+    )
     assert await holder.mine.status() == "in_progress"
 
 
@@ -189,7 +191,7 @@ async def test_an_objection_needs_a_reason_and_reopens_the_work(holder: Holder):
 
 
 async def test_nine_elements_are_judged_once_and_what_is_missing_is_named(holder: Holder):
-    await holder.hear(*story.DELIVERED[1:])
+    await holder.publish(*story.DELIVERED[1:])
     await holder.send("konfirmasi", await holder.page("konfirmasi"))
     page = await holder.page("survei")
     assert page.text.count('type="radio"') == 36
@@ -199,7 +201,7 @@ async def test_nine_elements_are_judged_once_and_what_is_missing_is_named(holder
     assert partly.text.count(" checked") == 8
     assert ">Cepat.</textarea>" in partly.text.replace("\n", "")
     assert (await holder.send("survei", page, **{**MARKS, "u1": "5"})).status_code == 422
-    assert leads_on(await holder.send("survei", page, **MARKS), holder, "survei")
+    assert redirects_to_tracking(await holder.send("survei", page, **MARKS), holder, "survei")
     again = await holder.page("survei")
     assert (again.status_code, "sudah diisi pada" in again.text) == (409, True)
 
@@ -208,7 +210,7 @@ async def test_nine_elements_are_judged_once_and_what_is_missing_is_named(holder
 
 
 async def test_only_what_failed_is_asked_for_with_the_officers_note(holder: Holder):
-    await holder.hear(story.returned)
+    await holder.publish(story.returned)
     page = await holder.page("lengkapi")
     assert page.status_code == 200
     assert "letter: mohon dilengkapi." in page.text
@@ -220,37 +222,37 @@ async def test_only_what_failed_is_asked_for_with_the_officers_note(holder: Hold
 
 
 async def test_a_new_letter_is_kept_over_a_mistake_and_takes_the_place_of_the_old(holder: Holder):
-    await holder.hear(story.returned)
+    await holder.publish(story.returned)
     page = await holder.page("lengkapi")
     wrong = await holder.send("lengkapi", page, [NEW_LETTER], letter_number="", letter_date="2026-11-20")
     assert wrong.status_code == 422
     assert '<a href="#letter_number">' in wrong.text
     assert "<b>Surat baru.pdf</b>" in wrong.text
     right = await holder.send("lengkapi", wrong, letter_number="500/2/DISHUB", letter_date="2026-11-21")
-    assert leads_on(right, holder, "lengkapi")
+    assert redirects_to_tracking(right, holder, "lengkapi")
     seen = (await holder.mine.get()).json()
     assert (seen["status"], seen["round"], seen["letter_number"]) == ("submitted", 2, "500/2/DISHUB")
     assert [one["name"] for one in seen["documents"]] == ["Kamus data.docx", "Alur.png", "Surat baru.pdf"]
 
 
 async def test_new_documents_replace_those_that_are_ticked_and_are_added_to_the_others(holder: Holder):
-    await holder.hear(story.returned_for(ChecklistItem.DOCUMENTS))
+    await holder.publish(story.returned_for(ChecklistItem.DOCUMENTS))
     page = await holder.page("lengkapi")
     kamus = re.search(r'name="replaces" value="([^"]+)"[^>]*><span>Kamus data.docx', page.text)
     assert kamus
     ahead = await holder.browser.client.post(
         holder.path("lengkapi/berkas"),
-        data={**hidden_of(page), "field": "requirements"},
+        data={**hidden_fields(page), "field": "requirements"},
         files=[("requirements", ("Kamus bersatuan.docx", FILES[1][1][1], PDF))],
     )
     held = dict(re.findall(r'name="(held\.\w+)" value="([^"]+)"', ahead.text))
-    assert leads_on(await holder.send("lengkapi", page, replaces=kamus[1], **held), holder, "lengkapi")
+    assert redirects_to_tracking(await holder.send("lengkapi", page, replaces=kamus[1], **held), holder, "lengkapi")
     names = [one["name"] for one in (await holder.mine.get()).json()["documents"]]
     assert names == ["Surat permohonan.pdf", "Alur.png", "Kamus bersatuan.docx"]
 
 
 async def test_a_field_that_is_emptied_is_asked_for_and_one_that_is_changed_counts(holder: Holder):
-    await holder.hear(story.returned_for(ChecklistItem.FORM))
+    await holder.publish(story.returned_for(ChecklistItem.FORM))
     page = await holder.page("lengkapi")
     assert 'value="19850214 201001 1 001"' in page.text
     shown = {
@@ -266,15 +268,15 @@ async def test_a_field_that_is_emptied_is_asked_for_and_one_that_is_changed_coun
     other = await holder.send("lengkapi", page, **{**shown, "unit": "other", "unit_other": ""})
     assert re.findall(r'<li><a href="#(\w+)">', other.text) == ["unit_other"]
     changed = {**shown, "unit": "other", "unit_other": "Puskesmas Subaim"}
-    assert leads_on(await holder.send("lengkapi", page, **changed), holder, "lengkapi")
+    assert redirects_to_tracking(await holder.send("lengkapi", page, **changed), holder, "lengkapi")
     assert (await holder.mine.get()).json()["unit"] == "Puskesmas Subaim"
 
 
-async def test_a_completion_sent_twice_is_one_and_its_second_files_go_again(intake: Ground, holder: Holder):
-    await holder.hear(story.returned)
+async def test_a_completion_sent_twice_is_one_and_its_second_files_go_again(intake: IntakeHarness, holder: Holder):
+    await holder.publish(story.returned)
     page = await holder.page("lengkapi")
     letter = {"letter_number": "500/2/DISHUB", "letter_date": "2026-11-21"}
     for _ in range(2):
-        assert leads_on(await holder.send("lengkapi", page, [NEW_LETTER], **letter), holder, "lengkapi")
+        assert redirects_to_tracking(await holder.send("lengkapi", page, [NEW_LETTER], **letter), holder, "lengkapi")
     assert (await holder.mine.get()).json()["round"] == 2
     assert len(intake.stored) == 4

@@ -24,22 +24,22 @@ from tests.services.intake_ground import (
     PDF,
     Applicant,
     File,
-    Ground,
+    IntakeHarness,
+    assert_nothing_stored,
     errors,
+    files_with,
     ground,
-    named,
-    nothing_happened,
 )
 
 
 @pytest.fixture
-async def intake(tmp_path: Path) -> AsyncIterator[Ground]:
+async def intake(tmp_path: Path) -> AsyncIterator[IntakeHarness]:
     async with ground(tmp_path) as opened:
         yield opened
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def refusing(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Ground]:
+async def refusing(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[IntakeHarness]:
     """One for all who send what is refused: since nothing may happen, nothing is left for the next to find."""
     async with ground(tmp_path_factory.mktemp("refusing")) as opened:
         yield opened
@@ -51,7 +51,7 @@ MIB = 1024 * 1024
 # A request is sent
 
 
-async def test_a_request_gets_the_first_number_of_the_year_and_a_key(intake: Ground):
+async def test_a_request_gets_the_first_number_of_the_year_and_a_key(intake: IntakeHarness):
     answer = await intake.submit()
     assert answer.status_code == 201
     made = answer.json()
@@ -61,7 +61,7 @@ async def test_a_request_gets_the_first_number_of_the_year_and_a_key(intake: Gro
     assert set(made) == {"id", "number", "status", "version", "tracking_token", "warnings"}
 
 
-async def test_the_applicant_sees_what_was_sent_and_gets_every_document_back_unchanged(intake: Ground):
+async def test_the_applicant_sees_what_was_sent_and_gets_every_document_back_unchanged(intake: IntakeHarness):
     applicant = await intake.submitted()
     seen = (await applicant.get()).json()
     assert (seen["id"], seen["status"], seen["round"], seen["overdue"]) == (applicant.id, "submitted", 1, False)
@@ -78,7 +78,7 @@ async def test_the_applicant_sees_what_was_sent_and_gets_every_document_back_unc
         assert sent.headers["cache-control"] == "no-store"
 
 
-async def test_an_odd_employee_number_is_taken_with_warnings(intake: Ground):
+async def test_an_odd_employee_number_is_taken_with_warnings(intake: IntakeHarness):
     answer = await intake.submit(employee_number="198502302010131003")
     assert answer.status_code == 201
     codes = [warning["code"] for warning in answer.json()["warnings"]]
@@ -86,7 +86,7 @@ async def test_an_odd_employee_number_is_taken_with_warnings(intake: Ground):
     assert all(warning["message"].endswith(".") for warning in answer.json()["warnings"])
 
 
-async def test_a_unit_that_is_not_on_the_list_is_taken(intake: Ground):
+async def test_a_unit_that_is_not_on_the_list_is_taken(intake: IntakeHarness):
     async with intake.client() as client:
         offered = (await client.get("/api/units")).json()["items"]
     assert {"code", "name", "abbreviation", "active"} == set(offered[0])
@@ -94,7 +94,7 @@ async def test_a_unit_that_is_not_on_the_list_is_taken(intake: Ground):
     assert (await intake.submit(unit="Lainnya: Puskesmas Subaim")).status_code == 201
 
 
-async def test_fifty_requests_at_once_get_fifty_numbers_without_a_hole(intake: Ground):
+async def test_fifty_requests_at_once_get_fifty_numbers_without_a_hole(intake: IntakeHarness):
     answers = await asyncio.gather(*(intake.submit() for _ in range(50)))
     assert {answer.status_code for answer in answers} == {201}
     expected = [f"INT-2026-{count:06d}" for count in range(1, 51)]
@@ -102,11 +102,11 @@ async def test_fifty_requests_at_once_get_fifty_numbers_without_a_hole(intake: G
     assert len({answer.json()["tracking_token"] for answer in answers}) == 50
 
 
-async def test_numbers_begin_again_with_the_year_in_halmahera_timur(intake: Ground):
+async def test_numbers_begin_again_with_the_year_in_halmahera_timur(intake: IntakeHarness):
     await intake.submitted()
     intake.clock.now = intake.clock.now.replace(month=12, day=31, hour=14, minute=59)
     assert (await intake.submitted()).number == "INT-2026-000002"
-    intake.clock.go_on(minutes=1)
+    intake.clock.advance(minutes=1)
     assert (await intake.submitted()).number == "INT-2027-000001"
 
 
@@ -119,30 +119,30 @@ async def test_numbers_begin_again_with_the_year_in_halmahera_timur(intake: Grou
     ["name", "employee_number", "unit", "position", "description", "scope", "email", "letter_number", "letter_date"],
 )
 @pytest.mark.parametrize("sent", [None, "", " \t "])
-async def test_a_field_that_is_missing_is_named(refusing: Ground, field: str, sent: Any):
+async def test_a_field_that_is_missing_is_named(refusing: IntakeHarness, field: str, sent: Any):
     answer = await refusing.submit(**{field: sent})
     assert answer.status_code == 422
     assert errors(answer) == {field: "Wajib diisi."}
-    assert await nothing_happened(refusing)
+    assert await assert_nothing_stored(refusing)
 
 
-async def test_a_phone_number_may_be_left_out(intake: Ground):
+async def test_a_phone_number_may_be_left_out(intake: IntakeHarness):
     assert (await intake.submit(phone=None)).status_code == 201
 
 
 @pytest.mark.parametrize(
     ("files", "field"), [(FILES[1:], "letter"), (FILES[:1], "requirements")], ids=["no letter", "no requirements"]
 )
-async def test_a_file_that_is_missing_is_named(intake: Ground, files: Sequence[File], field: str):
+async def test_a_file_that_is_missing_is_named(intake: IntakeHarness, files: Sequence[File], field: str):
     answer = await intake.submit(files)
     assert answer.status_code == 422
     assert errors(answer) == {field: "Wajib diunggah."}
-    assert await nothing_happened(intake)
+    assert await assert_nothing_stored(intake)
 
 
-async def test_everything_that_is_wrong_is_told_at_once(intake: Ground):
+async def test_everything_that_is_wrong_is_told_at_once(intake: IntakeHarness):
     answer = await intake.submit(
-        named("program.pdf", b"MZ\x90\x00"),
+        files_with("program.pdf", b"MZ\x90\x00"),
         name="R",
         employee_number="131110468",
         email="x",
@@ -152,7 +152,7 @@ async def test_everything_that_is_wrong_is_told_at_once(intake: Ground):
     )
     assert answer.status_code == 422
     assert set(errors(answer)) == {"name", "employee_number", "email", "scope", "letter_date", "extra", "requirements"}
-    assert await nothing_happened(intake)
+    assert await assert_nothing_stored(intake)
 
 
 @pytest.mark.asyncio(loop_scope="module")
@@ -194,12 +194,12 @@ async def test_everything_that_is_wrong_is_told_at_once(intake: Ground):
         ("number", "INT-2026-000009", "tidak dikenal"),
     ],
 )
-async def test_a_bad_field_is_refused_with_a_sentence(refusing: Ground, field: str, sent: Any, told: str):
+async def test_a_bad_field_is_refused_with_a_sentence(refusing: IntakeHarness, field: str, sent: Any, told: str):
     answer = await refusing.submit(**{field: sent})
     assert answer.status_code == 422
     assert list(errors(answer)) == [field]
     assert told in errors(answer)[field]
-    assert await nothing_happened(refusing)
+    assert await assert_nothing_stored(refusing)
 
 
 def a_zip_bomb() -> bytes:
@@ -229,23 +229,23 @@ def a_zip_bomb() -> bytes:
 )
 @pytest.mark.parametrize("place", ["letter", "requirements"])
 async def test_a_file_that_is_no_document_is_refused(
-    refusing: Ground, name: str, content: bytes, told: str, place: str
+    refusing: IntakeHarness, name: str, content: bytes, told: str, place: str
 ):
-    answer = await refusing.submit(named(name, content, place))
+    answer = await refusing.submit(files_with(name, content, place))
     assert answer.status_code == 415
     assert told in errors(answer)[place]
-    assert await nothing_happened(refusing)
+    assert await assert_nothing_stored(refusing)
 
 
-async def test_thirty_files_are_too_many(intake: Ground):
+async def test_thirty_files_are_too_many(intake: IntakeHarness):
     requirements = [("requirements", (f"{count}.pdf", LETTER, PDF)) for count in range(30)]
     answer = await intake.submit([FILES[0], *requirements])
     assert answer.status_code == 422
     assert "terlalu banyak" in answer.json()["detail"]
-    assert await nothing_happened(intake)
+    assert await assert_nothing_stored(intake)
 
 
-async def test_eleven_requirements_are_one_too_many_and_two_letters_as_well(intake: Ground):
+async def test_eleven_requirements_are_one_too_many_and_two_letters_as_well(intake: IntakeHarness):
     requirements = [("requirements", (f"{count}.pdf", LETTER, PDF)) for count in range(11)]
     answer = await intake.submit([FILES[0], FILES[0], *requirements])
     assert answer.status_code == 422
@@ -253,25 +253,25 @@ async def test_eleven_requirements_are_one_too_many_and_two_letters_as_well(inta
         "letter": "Unggah paling banyak 1 berkas. Sekarang 2.",
         "requirements": "Unggah paling banyak 10 berkas. Sekarang 11.",
     }
-    assert await nothing_happened(intake)
+    assert await assert_nothing_stored(intake)
 
 
 async def test_a_file_over_the_limit_is_too_large(tmp_path: Path):
     async with ground(tmp_path, file_limit=MIB, body_limit=4 * MIB) as intake:
-        answer = await intake.submit(named("besar.pdf", LETTER + bytes(MIB)))
+        answer = await intake.submit(files_with("besar.pdf", LETTER + bytes(MIB)))
         assert answer.status_code == 413
         assert "1 MiB" in answer.json()["detail"]
-        answer = await intake.submit(named("sangat besar.pdf", LETTER + bytes(4 * MIB)))
+        answer = await intake.submit(files_with("sangat besar.pdf", LETTER + bytes(4 * MIB)))
         assert answer.status_code == 413
-        assert await nothing_happened(intake)
+        assert await assert_nothing_stored(intake)
 
 
-async def test_a_form_as_json_is_no_form(intake: Ground):
+async def test_a_form_as_json_is_no_form(intake: IntakeHarness):
     async with intake.client() as client:
         assert (await client.post("/api/requests", json={"name": "Rahmat"})).status_code == 415
         broken = {"Content-Type": "multipart/form-data; boundary=x"}
         assert (await client.post("/api/requests", content=b"--y\r\n", headers=broken)).status_code in (400, 422)
-    assert await nothing_happened(intake)
+    assert await assert_nothing_stored(intake)
 
 
 @pytest.mark.parametrize(
@@ -288,8 +288,8 @@ async def test_a_form_as_json_is_no_form(intake: Ground):
         "Surat permohonan é 中.pdf",
     ],
 )
-async def test_a_name_that_would_mislead_is_made_harmless(intake: Ground, raw: str):
-    made = (await intake.submit(named(raw, LETTER))).json()
+async def test_a_name_that_would_mislead_is_made_harmless(intake: IntakeHarness, raw: str):
+    made = (await intake.submit(files_with(raw, LETTER))).json()
     applicant = Applicant(intake, made["id"], made["number"], made["tracking_token"])
     document = (await applicant.get()).json()["documents"][1]
     assert document["name"].endswith(".pdf")
@@ -301,14 +301,14 @@ async def test_a_name_that_would_mislead_is_made_harmless(intake: Ground, raw: s
     assert headers["content-disposition"].startswith("attachment; filename=")
 
 
-async def test_a_name_longer_than_a_part_of_a_form_may_say_is_refused(intake: Ground):
-    answer = await intake.submit(named("x" * 5000 + ".pdf", LETTER))
+async def test_a_name_longer_than_a_part_of_a_form_may_say_is_refused(intake: IntakeHarness):
+    answer = await intake.submit(files_with("x" * 5000 + ".pdf", LETTER))
     assert answer.status_code == 422
     assert "Nama sebuah berkas" in answer.json()["detail"]
-    assert await nothing_happened(intake)
+    assert await assert_nothing_stored(intake)
 
 
-async def test_marks_that_turn_text_around_do_not_stay_in_a_name(intake: Ground):
+async def test_marks_that_turn_text_around_do_not_stay_in_a_name(intake: IntakeHarness):
     made = (await intake.submit(name="Rahmat \u202eContoh\u200b")).json()
     applicant = Applicant(intake, made["id"], made["number"], made["tracking_token"])
     assert (await applicant.get()).json()["name"] == "Rahmat Contoh"
@@ -316,11 +316,11 @@ async def test_marks_that_turn_text_around_do_not_stay_in_a_name(intake: Ground)
 
 @pytest.mark.parametrize("path", ["/api/requests", "/", "/berkas"])
 @pytest.mark.parametrize("cut", [len(b"--\r\n"), 60, len(DIAGRAM) // 2, len(DIAGRAM) + 100])
-async def test_a_form_that_was_cut_off_is_refused_whole(refusing: Ground, path: str, cut: int):
+async def test_a_form_that_was_cut_off_is_refused_whole(refusing: IntakeHarness, path: str, cut: int):
     async with refusing.client() as client:
         whole = client.build_request("POST", path, data=FORM, files=list(FILES))
         headers = {"Content-Type": whole.headers["Content-Type"]}
         answer = await client.post(path, content=(await whole.aread())[:-cut], headers=headers)
     assert answer.status_code == 400
     assert "terputus" in answer.text
-    assert await nothing_happened(refusing)
+    assert await assert_nothing_stored(refusing)

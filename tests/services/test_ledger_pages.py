@@ -10,13 +10,13 @@ import httpx
 import pytest
 
 from services.notification.letters import KINDS
-from shared.web.words import read_words
+from shared.web.words import load_words
 from tests.contracts.scripted_smtp import HANG_UP, Script, ScriptedSmtp
 from tests.domain import intake_story as tale
 from tests.domain.given import REQUEST
-from tests.services.browsing import COOKIE, Browser, browser, hidden_of, words_of
-from tests.services.desk_ground import PEOPLE, Ground
-from tests.services.office_ground import letters, office, request_id, settled, smtp_to, submission, to
+from tests.services.browsing import COOKIE, Browser, browser, hidden_fields, visible_text
+from tests.services.desk_ground import PEOPLE, StaffHarness
+from tests.services.office_ground import letters, request_id, services_harness, smtp_to, submission, to, wait_for_email
 
 PAGE = "/surel-keluar"
 APPLICANT = tale.APPLICANT.email
@@ -29,14 +29,14 @@ async def server() -> AsyncIterator[ScriptedSmtp]:
 
 
 @pytest.fixture
-async def ground(tmp_path: Path, server: ScriptedSmtp) -> AsyncIterator[Ground]:
-    async with office(tmp_path, "notification", smtp=smtp_to(server)) as opened:
+async def harness(tmp_path: Path, server: ScriptedSmtp) -> AsyncIterator[StaffHarness]:
+    async with services_harness(tmp_path, "notification", smtp=smtp_to(server)) as opened:
         yield opened
 
 
 @pytest.fixture
-async def admin(ground: Ground) -> AsyncIterator[Browser]:
-    async with browser(ground, "admin") as opened:
+async def admin(harness: StaffHarness) -> AsyncIterator[Browser]:
+    async with browser(harness, "admin") as opened:
         yield opened
 
 
@@ -50,15 +50,15 @@ def rows_of(page: httpx.Response) -> dict[str, str]:
     return dict(found)
 
 
-async def failed(ground: Ground, server: ScriptedSmtp) -> str:
+async def failed(harness: StaffHarness, server: ScriptedSmtp) -> str:
     """A letter to the applicant that was refused for good."""
     server.script.answers = {f"RCPT {APPLICANT}": ["550 tidak dikenal"]}
-    await ground.happened(tale.submitted)
-    return str((await settled(ground, "failed"))["id"])
+    await harness.happened(tale.submitted)
+    return str((await wait_for_email(harness, "failed"))["id"])
 
 
 def test_every_kind_of_letter_has_a_label():
-    kinds = read_words("services.notification").kinds
+    kinds = load_words("services.notification").kinds
     assert set(kinds) == set(KINDS)
     assert len({kinds[kind] for kind in kinds}) == len(KINDS)
 
@@ -71,12 +71,14 @@ async def test_an_empty_ledger_says_so(admin: Browser):
     assert '<div class="toast"' in page.text
 
 
-async def test_a_row_tells_in_words_what_became_of_a_letter_and_hides_the_address(ground: Ground, admin: Browser):
-    await ground.happened(tale.submitted, tale.verified, tale.assigned)
+async def test_a_row_tells_in_words_what_became_of_a_letter_and_hides_the_address(
+    harness: StaffHarness, admin: Browser
+):
+    await harness.happened(tale.submitted, tale.verified, tale.assigned)
     for kind in ("received", "staff_submitted", "staff_assigned"):
-        await settled(ground, "sent", kind)
+        await wait_for_email(harness, "sent", kind)
     page = await admin.get(PAGE)
-    seen = words_of(page)
+    seen = visible_text(page)
     for words in (
         "Permohonan diterima",
         "r***@dishub.example",
@@ -90,10 +92,10 @@ async def test_a_row_tells_in_words_what_became_of_a_letter_and_hides_the_addres
     assert "gagal" not in seen
 
 
-async def test_what_failed_is_counted_and_explained(ground: Ground, server: ScriptedSmtp, admin: Browser):
-    message = await failed(ground, server)
+async def test_what_failed_is_counted_and_explained(harness: StaffHarness, server: ScriptedSmtp, admin: Browser):
+    message = await failed(harness, server)
     page = await admin.get(PAGE)
-    seen = words_of(page)
+    seen = visible_text(page)
     assert "1 surel gagal." in seen
     assert "Surel keluar 1 perlu ditindak" in seen
     row = rows_of(page)[message]
@@ -102,55 +104,59 @@ async def test_what_failed_is_counted_and_explained(ground: Ground, server: Scri
     assert "dua kali" not in row
 
 
-async def test_who_sends_again_what_may_have_arrived_is_warned(ground: Ground, server: ScriptedSmtp, admin: Browser):
+async def test_who_sends_again_what_may_have_arrived_is_warned(
+    harness: StaffHarness, server: ScriptedSmtp, admin: Browser
+):
     server.script.answers = {"CONTENT": [HANG_UP, HANG_UP]}
-    await ground.happened(tale.submitted)
-    message = (await settled(ground, "unknown"))["id"]
+    await harness.happened(tale.submitted)
+    message = (await wait_for_email(harness, "unknown"))["id"]
     page = await admin.get(PAGE)
-    assert "tidak pasti terkirim" in words_of(page)
+    assert "tidak pasti terkirim" in visible_text(page)
     assert "mungkin menerimanya dua kali" in rows_of(page)[message]
     assert "Dicoba lagi" in rows_of(page)[message]
 
 
-async def test_a_failed_letter_is_queued_again_once(ground: Ground, server: ScriptedSmtp, admin: Browser):
-    message = await failed(ground, server)
+async def test_a_failed_letter_is_queued_again_once(harness: StaffHarness, server: ScriptedSmtp, admin: Browser):
+    message = await failed(harness, server)
     page = await admin.get(PAGE, params={"status": "failed"})
-    answers = [await admin.client.post(again(message), data=hidden_of(page, again(message))) for _ in range(2)]
+    answers = [await admin.client.post(again(message), data=hidden_fields(page, again(message))) for _ in range(2)]
     for answer in answers:
         assert (answer.status_code, answer.headers["location"]) == (303, f"{PAGE}?status=failed&antre=1")
     shown = await admin.get(answers[0].headers["location"])
-    assert "masuk antrean lagi" in words_of(shown)
-    ground.clock.go_on(seconds=1)
-    await settled(ground, "sent")
-    await settled(ground, "sent", "staff_submitted")
+    assert "masuk antrean lagi" in visible_text(shown)
+    harness.clock.advance(seconds=1)
+    await wait_for_email(harness, "sent")
+    await wait_for_email(harness, "sent", "staff_submitted")
     assert len(to(server, APPLICANT)) == 1
     assert len(letters(server)) == 2
 
 
 async def test_a_letter_on_its_way_is_refused_in_words_beside_the_list(
-    ground: Ground, server: ScriptedSmtp, admin: Browser
+    harness: StaffHarness, server: ScriptedSmtp, admin: Browser
 ):
-    message = await failed(ground, server)
+    message = await failed(harness, server)
     page = await admin.get(PAGE, params={"request": "INT-2026-000001"})
     server.script.delay = 0.3
     await admin.send(page, again(message))
-    ground.clock.go_on(seconds=1)
-    await settled(ground, "sending")
+    harness.clock.advance(seconds=1)
+    await wait_for_email(harness, "sending")
     refused = await admin.send(page, again(message), _key="another")
     assert refused.status_code == 409
-    assert "sedang dikirim, jadi belum dapat dikirim ulang" in words_of(refused)
+    assert "sedang dikirim, jadi belum dapat dikirim ulang" in visible_text(refused)
     assert message in rows_of(refused)
     assert 'value="INT-2026-000001"' in refused.text
     assert "data-live=" not in refused.text
     assert f'action="{PAGE}"' in refused.text
     server.script.delay = 0.0
-    await settled(ground, "sent")
+    await wait_for_email(harness, "sent")
 
 
-async def test_the_list_is_filtered_by_number_id_and_status(ground: Ground, server: ScriptedSmtp, admin: Browser):
-    message = await failed(ground, server)
-    await ground.happened(submission(2), subject=request_id(2))
-    await settled(ground, "sent", number="INT-2026-000002")
+async def test_the_list_is_filtered_by_number_id_and_status(
+    harness: StaffHarness, server: ScriptedSmtp, admin: Browser
+):
+    message = await failed(harness, server)
+    await harness.happened(submission(2), subject=request_id(2))
+    await wait_for_email(harness, "sent", number="INT-2026-000002")
     everything = rows_of(await admin.get(PAGE))
     assert len(everything) == 4
     for asked in ("int-2026-000001", REQUEST, " INT-2026-000001 "):
@@ -163,11 +169,11 @@ async def test_the_list_is_filtered_by_number_id_and_status(ground: Ground, serv
     assert "Lepas penyaring" in nothing.text
 
 
-async def test_pages_go_on_where_the_last_one_ended(ground: Ground, admin: Browser):
+async def test_pages_go_on_where_the_last_one_ended(harness: StaffHarness, admin: Browser):
     for index in range(1, 4):
-        ground.clock.go_on(minutes=1)
-        await ground.happened(submission(index), subject=request_id(index))
-    await ground.until(lambda: _all_sent(ground))
+        harness.clock.advance(minutes=1)
+        await harness.happened(submission(index), subject=request_id(index))
+    await harness.until(lambda: _all_sent(harness))
     first = await admin.get(PAGE, params={"limit": 4})
     [onward] = re.findall(r'href="([^"]+)" rel="next"', first.text)
     assert "Yang terbaru" not in first.text
@@ -177,13 +183,13 @@ async def test_pages_go_on_where_the_last_one_ended(ground: Ground, admin: Brows
     assert "Yang terbaru" in second.text
 
 
-async def _all_sent(ground: Ground) -> bool:
-    sent = (await ground.get("admin", "/api/notification/messages", params={"status": "sent"})).json()["items"]
+async def _all_sent(harness: StaffHarness) -> bool:
+    sent = (await harness.get("admin", "/api/notification/messages", params={"status": "sent"})).json()["items"]
     return len(sent) == 6
 
 
-async def test_a_row_has_another_version_once_it_changed(ground: Ground, server: ScriptedSmtp, admin: Browser):
-    message = await failed(ground, server)
+async def test_a_row_has_another_version_once_it_changed(harness: StaffHarness, server: ScriptedSmtp, admin: Browser):
+    message = await failed(harness, server)
 
     async def version() -> str:
         row = rows_of(await admin.get(PAGE))[message]
@@ -192,9 +198,9 @@ async def test_a_row_has_another_version_once_it_changed(ground: Ground, server:
 
     before = await version()
     assert await version() == before
-    await ground.post("admin", f"/api/notification/messages/{message}/resend")
-    ground.clock.go_on(seconds=1)
-    await settled(ground, "sent")
+    await harness.post("admin", f"/api/notification/messages/{message}/resend")
+    harness.clock.advance(seconds=1)
+    await wait_for_email(harness, "sent")
     assert await version() != before
 
 
@@ -211,30 +217,32 @@ async def test_choices_are_told_without_the_blank_that_leaves_it_open(admin: Bro
 
 
 @pytest.mark.parametrize("message", ["x", f"{REQUEST}.0", "%00", "a.b.c"])
-async def test_a_letter_that_is_not_there_is_404(ground: Ground, server: ScriptedSmtp, admin: Browser, message: str):
-    await failed(ground, server)
+async def test_a_letter_that_is_not_there_is_404(
+    harness: StaffHarness, server: ScriptedSmtp, admin: Browser, message: str
+):
+    await failed(harness, server)
     page = await admin.get(PAGE)
-    given = next(hidden_of(page, again(one)) for one in rows_of(page) if "failed" in rows_of(page)[one])
+    given = next(hidden_fields(page, again(one)) for one in rows_of(page) if "failed" in rows_of(page)[one])
     answer = await admin.client.post(f"{PAGE}/{message}/kirim-ulang", data=given)
     assert answer.status_code == 404
     assert answer.headers["content-type"].startswith("text/html")
 
 
 async def test_a_session_that_ended_is_asked_for_before_anything_is_sent(
-    ground: Ground, server: ScriptedSmtp, admin: Browser
+    harness: StaffHarness, server: ScriptedSmtp, admin: Browser
 ):
-    message = await failed(ground, server)
+    message = await failed(harness, server)
     page = await admin.get(PAGE, params={"status": "failed"})
     admin.client.cookies.delete(COOKIE)
     answer = await admin.send(page, again(message))
     assert answer.status_code == 401
     assert "Sesi Anda berakhir" in answer.text
-    assert (await settled(ground, "failed"))["tries"] == 1
+    assert (await wait_for_email(harness, "failed"))["tries"] == 1
 
 
 @pytest.mark.parametrize("who", [name for name in PEOPLE if name != "admin"])
-async def test_the_ledgers_page_is_for_administrators(ground: Ground, who: str):
-    async with browser(ground, who) as other:
+async def test_the_ledgers_page_is_for_administrators(harness: StaffHarness, who: str):
+    async with browser(harness, who) as other:
         page = await other.get(PAGE)
         assert page.status_code == 403
         assert "INT-" not in page.text

@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 
-from services.notification.language import sentence
-from services.notification.letters import CASES, INDONESIAN, KINDS, BadLetter, Letter, render
-from services.notification.planning import PLANS, letters_for
+from services.notification.language import parse_sentence
+from services.notification.letters import CASES, INDONESIAN, KINDS, InvalidEmail, Letter, render
+from services.notification.planning import PLANS, emails_for
 from shared.contracts import assignment as a
 from shared.contracts import intake as i
 from shared.contracts import verification as v
-from shared.contracts.course import Course
+from shared.contracts.course import Lifecycle
 from shared.contracts.facts import (
     Applicant,
     ChecklistItem,
@@ -26,12 +26,12 @@ from shared.contracts.facts import (
     Staff,
     Verdict,
 )
-from shared.contracts.facts import Letter as LetterOfRequest
-from shared.office import Office
+from shared.contracts.facts import Letter as RequestLetter
+from shared.office import OfficeContact
 
 LINK = "https://simpul.example/lacak/INT-2026-000148?kunci=q7Lr-2mVd&x=1"
 DAY = date(2026, 12, 7)
-SAMPLES: dict[str, Any] = {
+SAMPLE_VALUES: dict[str, Any] = {
     "round": 2,
     "items": [{"item": "letter", "note": "Belum ada cap."}, {"item": "documents", "note": "Satuan belum ada."}],
     "percent": 60,
@@ -46,8 +46,8 @@ SAMPLES: dict[str, Any] = {
 }
 
 
-def letter(kind: str, **values: Any) -> Letter:
-    taken = {key: SAMPLES[key] for key in KINDS[kind]}
+def email_content(kind: str, **values: Any) -> Letter:
+    taken = {key: SAMPLE_VALUES[key] for key in KINDS[kind]}
     return Letter(kind, "Rahmat Contoh", "INT-2026-000148", "data", LINK, {**taken, **values})
 
 
@@ -69,7 +69,7 @@ class Page(HTMLParser):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_letter_is_addressed_and_closed_politely_in_both_forms(kind):
-    rendered = render(letter(kind))
+    rendered = render(email_content(kind))
     assert rendered.subject.startswith("[INT-2026-000148] ")
     assert rendered.text.startswith("Yth. Bapak/Ibu Rahmat Contoh,\n")
     assert re.search(
@@ -86,7 +86,7 @@ def test_every_letter_is_addressed_and_closed_politely_in_both_forms(kind):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_letter_is_whole_html_that_fetches_nothing(kind):
-    page = Page(render(letter(kind)).html)
+    page = Page(render(email_content(kind)).html)
     assert page.open == []
     assert {tag for tag, _ in page.tags}.isdisjoint({"img", "link", "script", "style", "iframe", "form", "object"})
     assert {attributes["href"] for _, attributes in page.tags if "href" in attributes} == {LINK}
@@ -95,10 +95,12 @@ def test_every_letter_is_whole_html_that_fetches_nothing(kind):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_both_forms_say_every_value_of_a_letter(kind):
-    rendered = render(letter(kind, round=3, percent=61, documents=4))
+    rendered = render(email_content(kind, round=3, percent=61, documents=4))
     told = {"round": "", "items": "Satuan belum ada.", "percent": "61%", "documents": "4 dokumen", "automatic": ""}
     for key in KINDS[kind]:
-        said = "Senin, 7 Desember 2026" if SAMPLES[key] == "2026-12-07" else told.get(key, str(SAMPLES[key]))
+        said = (
+            "Senin, 7 Desember 2026" if SAMPLE_VALUES[key] == "2026-12-07" else told.get(key, str(SAMPLE_VALUES[key]))
+        )
         assert said in rendered.text, key
         assert said in unescape(rendered.html), key
 
@@ -106,8 +108,8 @@ def test_both_forms_say_every_value_of_a_letter(kind):
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_missing_value_is_named(kind):
     for key in KINDS[kind]:
-        whole = letter(kind)
-        with pytest.raises(BadLetter, match=f"{kind} needs {key}"):
+        whole = email_content(kind)
+        with pytest.raises(InvalidEmail, match=f"{kind} needs {key}"):
             render(replace(whole, values={k: value for k, value in whole.values.items() if k != key}))
 
 
@@ -126,8 +128,8 @@ def test_every_missing_value_is_named(kind):
     ],
 )
 def test_a_value_of_the_wrong_sort_is_named(kind, wrong):
-    with pytest.raises(BadLetter, match=next(iter(wrong))):
-        render(letter(kind, **wrong))
+    with pytest.raises(InvalidEmail, match=next(iter(wrong))):
+        render(email_content(kind, **wrong))
 
 
 @pytest.mark.parametrize(
@@ -141,8 +143,8 @@ def test_a_value_of_the_wrong_sort_is_named(kind, wrong):
     ],
 )
 def test_an_unknown_kind_a_bad_link_and_a_bad_number_are_refused(field, wrong):
-    with pytest.raises(BadLetter):
-        render(replace(letter("verified"), **{field: wrong}))
+    with pytest.raises(InvalidEmail):
+        render(replace(email_content("verified"), **{field: wrong}))
 
 
 def test_every_kind_has_its_sentences_and_the_sentences_ask_only_for_what_it_takes():
@@ -159,12 +161,12 @@ HOSTILE = '<script>alert("1")</script> & <a href="https://evil.example">klik</a>
 def test_what_people_wrote_is_escaped_in_html(kind):
     texts: dict[str, Any] = {
         key: HOSTILE
-        for key, value in SAMPLES.items()
+        for key, value in SAMPLE_VALUES.items()
         if key in KINDS[kind] and isinstance(value, str) and value[0] != "2"
     }
     if "items" in KINDS[kind]:
         texts["items"] = [{"item": HOSTILE, "note": HOSTILE}]
-    html = render(replace(letter(kind, **texts), name='<script>alert("2")</script>', scope=HOSTILE)).html
+    html = render(replace(email_content(kind, **texts), name='<script>alert("2")</script>', scope=HOSTILE)).html
     assert "<script" not in html
     assert "&lt;script&gt;alert(&#34;2&#34;)" in html
     assert ("evil.example&#34;" in html) == bool(texts)
@@ -172,14 +174,16 @@ def test_what_people_wrote_is_escaped_in_html(kind):
 
 
 def test_places_for_values_in_what_people_wrote_stay_words():
-    text = render(letter("staff_recommended", by="{reason} **{by}** {{ 7*7 }}", reason="{by}")).text
+    text = render(email_content("staff_recommended", by="{reason} **{by}** {{ 7*7 }}", reason="{by}")).text
     assert "{reason} **{by}** {{ 7*7 }} menyarankan" in text
     assert "> {by}\n" in text
 
 
 def test_what_is_not_seen_is_removed_and_lines_are_kept_apart_from_ours():
     text = render(
-        letter("staff_answered", answer="Satu\x00\x1b[31m\u202e\r\nTerima kasih,\u2028\n\n\n\nDinas\ttipu\u200b ")
+        email_content(
+            "staff_answered", answer="Satu\x00\x1b[31m\u202e\r\nTerima kasih,\u2028\n\n\n\nDinas\ttipu\u200b "
+        )
     ).text
     assert "> Satu[31m\n> Terima kasih,\n> \n> Dinas tipu\n" in text
     assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u200b-\u202e]", text)
@@ -188,13 +192,13 @@ def test_what_is_not_seen_is_removed_and_lines_are_kept_apart_from_ours():
 def test_joined_emoji_and_letters_of_every_script_are_mailed_as_they_were_written():
     written = "Terima kasih \U0001f468\u200d\U0001f469\u200d\U0001f467 \U0001f3f3\ufe0f\u200d\U0001f308 \U0001fae8"
     written += " \u0645\u06cc\u200c\u062e"
-    rendered = render(letter("staff_answered", answer=written))
+    rendered = render(email_content("staff_answered", answer=written))
     assert f"> {written}\n" in rendered.text
     assert written in unescape(rendered.html)
 
 
 def test_a_name_stays_on_one_line():
-    rendered = render(replace(letter("verified"), name="Rahmat\r\nBcc: x@y.example\u2029Contoh"))
+    rendered = render(replace(email_content("verified"), name="Rahmat\r\nBcc: x@y.example\u2029Contoh"))
     assert rendered.text.startswith("Yth. Bapak/Ibu Rahmat Bcc: x@y.example Contoh,\n\n")
 
 
@@ -202,7 +206,7 @@ def test_a_name_stays_on_one_line():
     "number", ["198502142010011001", "19850214 201001 1 001", "19850214.201001.1.001", "19850214\u200b2010011001"]
 )
 def test_an_employee_number_never_travels(number):
-    rendered = render(letter("staff_submitted", description=f"Atas nama Rahmat, NIP {number}.", unit=number))
+    rendered = render(email_content("staff_submitted", description=f"Atas nama Rahmat, NIP {number}.", unit=number))
     for form in (rendered.text, unescape(rendered.html), rendered.subject):
         assert "0011001" not in form
         assert "1 001" not in form
@@ -210,67 +214,73 @@ def test_an_employee_number_never_travels(number):
 
 
 def test_text_that_says_nothing_is_left_out():
-    assert "Alasan" not in render(letter("staff_withdrawn", reason="")).text
-    assert "Kontak" not in render(letter("assigned", contact="")).text
-    assert ">Catatan<" not in render(letter("resumed", note=" \n ")).html
+    assert "Alasan" not in render(email_content("staff_withdrawn", reason="")).text
+    assert "Kontak" not in render(email_content("assigned", contact="")).text
+    assert ">Catatan<" not in render(email_content("resumed", note=" \n ")).html
 
 
-OFFICE = Office("(0921) 123-456", "layanan@kantor.example", "Jalan Contoh 1, Maba")
+OFFICE = OfficeContact("(0921) 123-456", "layanan@kantor.example", "Jalan Contoh 1, Maba")
 
 
 def test_an_applicant_reads_how_to_reach_the_office_and_nothing_where_there_is_no_way():
-    rendered = render(replace(letter("verified"), office=OFFICE))
+    rendered = render(replace(email_content("verified"), office=OFFICE))
     assert "\nKabupaten Halmahera Timur\n\nHubungi kami:\nTelepon: (0921) 123-456\n" in rendered.text
     assert "Surel: layanan@kantor.example\nAlamat: Jalan Contoh 1, Maba\n\n-- \n" in rendered.text
     links = {attributes["href"] for _, attributes in Page(rendered.html).tags if "href" in attributes}
     assert links == {LINK, "tel:0921123456", "mailto:layanan@kantor.example"}
-    assert "Hubungi kami:" not in render(letter("verified")).text
-    only_phone = render(replace(letter("verified"), office=Office(phone="0921 1"))).text
+    assert "Hubungi kami:" not in render(email_content("verified")).text
+    only_phone = render(replace(email_content("verified"), office=OfficeContact(phone="0921 1"))).text
     assert "Telepon: 0921 1\n\n-- " in only_phone
 
 
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if not kind.startswith("staff_")])
 def test_nobody_is_told_to_get_in_touch_without_a_way_to_do_so(kind):
-    assert "hubungi kami" not in render(letter(kind)).text.lower()
-    assert "hubungi kami" in render(replace(letter(kind), office=OFFICE)).text.lower()
+    assert "hubungi kami" not in render(email_content(kind)).text.lower()
+    assert "hubungi kami" in render(replace(email_content(kind), office=OFFICE)).text.lower()
 
 
 def test_a_withdrawal_that_was_somebody_elses_is_to_be_told_to_the_office():
-    assert "mohon segera hubungi kami." in render(replace(letter("withdrawn"), office=OFFICE)).text
+    assert "mohon segera hubungi kami." in render(replace(email_content("withdrawn"), office=OFFICE)).text
 
 
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if kind.startswith("staff_")])
 def test_staff_read_whose_request_it_is(kind):
-    told = replace(letter(kind), applicant="Rahmat\r\nContoh 198502142010011001", unit="Dinas <b>Perhubungan</b>")
+    told = replace(
+        email_content(kind), applicant="Rahmat\r\nContoh 198502142010011001", unit="Dinas <b>Perhubungan</b>"
+    )
     rendered = render(told)
     assert "\nPemohon: Rahmat Contoh [nomor tidak ditampilkan], Dinas <b>Perhubungan</b>\n" in rendered.text
     assert "Dinas &lt;b&gt;Perhubungan&lt;/b&gt;" in rendered.html
-    assert "Pemohon:" not in render(letter(kind)).text
+    assert "Pemohon:" not in render(email_content(kind)).text
 
 
 @pytest.mark.parametrize("kind", ["withdrawn", "contested"])
 def test_what_an_applicant_wrote_is_not_mailed_to_the_address_that_the_applicant_named(kind):
-    rendered = render(letter(kind, reason="Menang undian: https://evil.example"))
+    rendered = render(email_content(kind, reason="Menang undian: https://evil.example"))
     assert "undian" not in rendered.text + rendered.html
 
 
 @pytest.mark.parametrize("name", ["Menang di https://evil.example", "evil.com", "buka www.evil.example"])
 def test_a_name_that_holds_a_web_address_is_no_greeting(name):
-    rendered = render(replace(letter("received"), name=name))
+    rendered = render(replace(email_content("received"), name=name))
     assert "evil" not in rendered.text + rendered.html
     assert rendered.text.startswith("Yth. Bapak/Ibu Pemohon,")
 
 
 def test_everybody_of_a_role_is_addressed_by_the_role():
-    assert render(replace(letter("staff_submitted"), name="")).text.startswith("Yth. Bapak/Ibu Petugas Layanan TI,")
-    assert render(replace(letter("staff_verified"), name="")).text.startswith(
+    assert render(replace(email_content("staff_submitted"), name="")).text.startswith(
+        "Yth. Bapak/Ibu Petugas Layanan TI,"
+    )
+    assert render(replace(email_content("staff_verified"), name="")).text.startswith(
         "Yth. Bapak/Ibu Penanggung Jawab Struktural,"
     )
-    assert render(replace(letter("staff_withdrawn"), name="")).text.startswith("Yth. Bapak/Ibu Petugas Diskominfo,")
+    assert render(replace(email_content("staff_withdrawn"), name="")).text.startswith(
+        "Yth. Bapak/Ibu Petugas Diskominfo,"
+    )
 
 
 def test_a_returned_request_says_what_is_missing_by_when_and_that_no_new_one_is_needed():
-    text = render(letter("returned")).text
+    text = render(email_content("returned")).text
     assert "ada dua hal yang perlu dilengkapi:" in text
     assert "1. Surat Permohonan\n   Belum ada cap.\n" in text
     assert "2. Dokumen Persyaratan\n   Satuan belum ada.\n" in text
@@ -279,25 +289,25 @@ def test_a_returned_request_says_what_is_missing_by_when_and_that_no_new_one_is_
 
 
 def test_a_rejected_request_says_why_and_where_to_object():
-    text = render(letter("rejected")).text
+    text = render(email_content("rejected")).text
     assert "> Kata seorang pengguna." in text
     assert "SP4N-LAPOR" in text
 
 
 def test_a_letter_fits_the_case():
-    assert "Perbaikan" in render(letter("received", round=2)).subject
-    assert "Perbaikan" not in render(letter("received", round=1)).subject
-    assert "%" not in render(letter("progress", percent=None)).text
-    assert "sudah Anda konfirmasi" in render(letter("completed", automatic=False)).text
-    assert "sudah Anda konfirmasi" not in render(letter("completed", automatic=True)).text
+    assert "Perbaikan" in render(email_content("received", round=2)).subject
+    assert "Perbaikan" not in render(email_content("received", round=1)).subject
+    assert "%" not in render(email_content("progress", percent=None)).text
+    assert "sudah Anda konfirmasi" in render(email_content("completed", automatic=False)).text
+    assert "sudah Anda konfirmasi" not in render(email_content("completed", automatic=True)).text
 
 
 def test_a_date_may_come_as_a_date():
-    assert render(letter("reminder_confirm", confirm_by=DAY)) == render(letter("reminder_confirm"))
+    assert render(email_content("reminder_confirm", confirm_by=DAY)) == render(email_content("reminder_confirm"))
 
 
 def test_a_sentence_keeps_its_stars_and_braces_in_place():
-    read = sentence("Sudah **{percent}%** dari {whole}, ** dan {whole}.")
+    read = parse_sentence("Sudah **{percent}%** dari {whole}, ** dan {whole}.")
     assert [(piece.text, piece.strong) for piece in read.pieces({"percent": 60, "whole": "semua"})] == [
         ("Sudah ", False),
         ("60%", True),
@@ -326,7 +336,7 @@ REQUEST: dict[str, Any] = {
     "applicant": APPLICANT,
     "description": "Mohon integrasi data trayek.",
     "scope": Scope.DATA,
-    "letter": LetterOfRequest(number="1/X", date=DAY),
+    "letter": RequestLetter(number="1/X", date=DAY),
     "documents": (RESULT,),
 }
 FACTS = [
@@ -356,7 +366,7 @@ FACTS = [
 
 @pytest.mark.parametrize("fact", FACTS, ids=lambda fact: fact.type())
 def test_whatever_is_planned_can_be_rendered(fact):
-    planned = letters_for(Course(), LEAD, None, fact)
+    planned = emails_for(Lifecycle(), LEAD, None, fact)
     assert planned
     for each in planned:
         values = {**each.values, "contact": "yusuf@kantor.example"}

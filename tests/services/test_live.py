@@ -17,11 +17,11 @@ import pytest
 from prometheus_client import REGISTRY
 
 from shared.web import live as live_module
-from shared.web.live import Pace
+from shared.web.live import StreamTiming
 from tests.domain import intake_story as tale
-from tests.services.desk_ground import PEOPLE, Ground
+from tests.services.desk_ground import PEOPLE, StaffHarness
 from tests.services.intake_ground import FILES, FORM
-from tests.services.office_ground import office
+from tests.services.office_ground import services_harness
 from tests.services.web_ground import served
 
 pytestmark = pytest.mark.slow
@@ -33,13 +33,13 @@ AT_ONCE = 1.0
 
 
 @dataclass
-class House:
-    ground: Ground
+class LiveHarness:
+    harness: StaffHarness
     port: int
 
     async def submitted(self) -> dict[str, str]:
         """A request sent by an applicant that verification, assignment and notification know of."""
-        async with self.ground.http as client:
+        async with self.harness.http as client:
             answer = await client.post("/api/requests", data=FORM, files=list(FILES))
         assert answer.status_code == 201, answer.text
         made: dict[str, str] = answer.json()
@@ -50,26 +50,26 @@ class House:
         """Wait until all have published and heard all, and every letter is out."""
 
         async def quiet() -> bool:
-            waiting = [service.runtime.relay._waiting for service in self.ground.services.values()]
-            kept = await self.ground.services["notification"].runtime.executor.read(request["id"])
+            waiting = [service.runtime.relay._waiting for service in self.harness.services.values()]
+            kept = await self.harness.services["notification"].runtime.executor.read(request["id"])
             out = kept is not None and {message.status for message in kept.state.messages} == {"sent"}
-            return out and not any(waiting) and await self.ground._heard_all()
+            return out and not any(waiting) and await self.harness.wait_until_consumed()
 
-        await self.ground.until(quiet)
+        await self.harness.until(quiet)
 
     async def does(self, who: str, request: dict[str, str], path: str, body: dict[str, Any]) -> None:
-        answer = await self.ground.post(who, path.format(request["id"]), body)
+        answer = await self.harness.post(who, path.format(request["id"]), body)
         assert answer.status_code == 200, answer.text
 
     async def verified(self, request: dict[str, str]) -> None:
         await self.does("nurlaila", request, "/api/verification/requests/{}/verification", VERIFY)
-        await self.ground.reached("assignment", "verified", request["id"])
+        await self.harness.reached("assignment", "verified", request["id"])
 
     async def assigned(self, request: dict[str, str], lead: str = "dewi") -> None:
         await self.does("hasan", request, "/api/assignment/requests/{}/assignment", {**ASSIGN, "lead": lead})
 
     async def withdrawn(self, request: dict[str, str]) -> None:
-        async with self.ground.http as client:
+        async with self.harness.http as client:
             path = f"/api/requests/{request['number']}/withdrawal"
             headers = {"Authorization": f"Bearer {request['tracking_token']}"}
             answer = await client.post(path, headers=headers, json={"reason": "Batal."})
@@ -132,20 +132,20 @@ class Stream:
 
 
 @pytest.fixture
-async def house(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[House]:
-    monkeypatch.setattr(live_module, "Pace", partial(Pace, heartbeat=0.3, recheck=0.1))
+async def house(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[LiveHarness]:
+    monkeypatch.setattr(live_module, "StreamTiming", partial(StreamTiming, heartbeat=0.3, recheck=0.1))
     async with (
-        office(tmp_path, "intake", "verification", "assignment", "notification") as ground,
-        served(ground.app) as (_, port),
+        services_harness(tmp_path, "intake", "verification", "assignment", "notification") as harness,
+        served(harness.app) as (_, port),
     ):
-        yield House(ground, port)
+        yield LiveHarness(harness, port)
 
 
 WHO = {"verification": "samsul", "assignment": "halima", "notification": "admin"}
 
 
 @pytest.mark.parametrize("service", WHO)
-async def test_what_another_decided_is_told_within_a_second(house: House, service: str):
+async def test_what_another_decided_is_told_within_a_second(house: LiveHarness, service: str):
     request = await house.submitted()
     async with house.staff(service, WHO[service]) as stream:
         assert stream.response.headers["content-type"].startswith("text/event-stream")
@@ -153,12 +153,12 @@ async def test_what_another_decided_is_told_within_a_second(house: House, servic
         await house.verified(request)
         news = await stream.told_that("verified")
         assert (news["id"], news["number"]) == (request["id"], request["number"])
-        kept = await house.ground.services[service].runtime.executor.read(request["id"])
+        kept = await house.harness.services[service].runtime.executor.read(request["id"])
         assert kept is not None
         assert 1 < news["version"] <= kept.version
 
 
-async def test_an_applicant_sees_the_officers_decision_within_a_second(house: House):
+async def test_an_applicant_sees_the_officers_decision_within_a_second(house: LiveHarness):
     request, other = await house.submitted(), await house.submitted()
     async with house.applicant(request) as stream:
         await house.verified(other)
@@ -168,7 +168,7 @@ async def test_an_applicant_sees_the_officers_decision_within_a_second(house: Ho
         assert (await stream.told_that("verified"))["id"] == request["id"]
 
 
-async def test_an_officer_sees_a_new_request_and_its_withdrawal(house: House):
+async def test_an_officer_sees_a_new_request_and_its_withdrawal(house: LiveHarness):
     async with house.staff("verification", "nurlaila") as stream:
         request = await house.submitted()
         assert (await stream.told_that("submitted"))["number"] == request["number"]
@@ -177,7 +177,7 @@ async def test_an_officer_sees_a_new_request_and_its_withdrawal(house: House):
 
 
 @pytest.mark.parametrize("service", WHO)
-async def test_what_happened_while_the_line_was_cut_is_told_once_for_each_request(house: House, service: str):
+async def test_what_happened_while_the_line_was_cut_is_told_once_for_each_request(house: LiveHarness, service: str):
     requests = [await house.submitted() for _ in range(3)]
     async with house.staff(service, WHO[service]) as stream:
         cursor = stream.cursor
@@ -194,7 +194,7 @@ async def test_what_happened_while_the_line_was_cut_is_told_once_for_each_reques
         await stream.silent()
 
 
-async def test_an_applicant_catches_up_as_well(house: House):
+async def test_an_applicant_catches_up_as_well(house: LiveHarness):
     request = await house.submitted()
     async with house.applicant(request) as stream:
         cursor = stream.cursor
@@ -205,7 +205,7 @@ async def test_an_applicant_catches_up_as_well(house: House):
         await stream.silent()
 
 
-async def test_technical_staff_hear_of_their_own_work_only(house: House):
+async def test_technical_staff_hear_of_their_own_work_only(house: LiveHarness):
     mine, other = await house.submitted(), await house.submitted()
     async with house.staff("assignment", "dewi") as stream, house.staff("assignment", "hasan") as head:
         for request, lead in ((other, "jafar"), (mine, "dewi")):
@@ -218,25 +218,27 @@ async def test_technical_staff_hear_of_their_own_work_only(house: House):
 
 
 @pytest.mark.parametrize("service", WHO)
-async def test_a_stream_ends_when_its_session_is_signed_out(house: House, service: str):
+async def test_a_stream_ends_when_its_session_is_signed_out(house: LiveHarness, service: str):
     async with house.staff(service, WHO[service]) as stream, house.staff("verification", "nurlaila") as other:
         began = time.monotonic()
-        assert (await house.ground.call(WHO[service], "DELETE", "/api/session")).status_code < 300
+        assert (await house.harness.call(WHO[service], "DELETE", "/api/session")).status_code < 300
         await stream.ends()
         assert time.monotonic() - began < AT_ONCE
         await other.until(": -")
 
 
 @pytest.mark.parametrize("service", WHO)
-async def test_a_stream_in_which_nothing_happens_keeps_its_line_open_but_not_its_session(house: House, service: str):
+async def test_a_stream_in_which_nothing_happens_keeps_its_line_open_but_not_its_session(
+    house: LiveHarness, service: str
+):
     async with house.staff(service, WHO[service]) as stream:
         for _ in range(3):
             await stream.until(": -", 2)
-        house.ground.clock.go_on(minutes=31)
+        house.harness.clock.advance(minutes=31)
         await stream.ends()
 
 
-async def test_streams_are_for_those_whom_their_service_concerns(house: House):
+async def test_streams_are_for_those_whom_their_service_concerns(house: LiveHarness):
     allowed = {
         "verification": {"nurlaila", "samsul"},
         "assignment": {"hasan", "halima", "dewi", "jafar", "kepala"},
@@ -250,14 +252,14 @@ async def test_streams_are_for_those_whom_their_service_concerns(house: House):
             assert stream.response.status_code == 401
 
 
-async def test_an_applicants_stream_needs_the_key_of_that_request(house: House):
+async def test_an_applicants_stream_needs_the_key_of_that_request(house: LiveHarness):
     one, other = await house.submitted(), await house.submitted()
     for token in (other["tracking_token"], "x", "token of nurlaila"):
         async with house.following(f"/api/intake/live?number={one['number']}", token) as stream:
             assert stream.response.status_code == 404
 
 
-async def test_a_stream_is_counted_while_it_is_open_and_not_among_the_answers(house: House):
+async def test_a_stream_is_counted_while_it_is_open_and_not_among_the_answers(house: LiveHarness):
     def answers() -> float:
         return REGISTRY.get_sample_value("simpul_http_seconds_count", {"method": "GET", "status": "200"}) or 0
 
@@ -269,6 +271,6 @@ async def test_a_stream_is_counted_while_it_is_open_and_not_among_the_answers(ho
     async def closed() -> bool:
         return REGISTRY.get_sample_value("simpul_live_streams") == open_before
 
-    await house.ground.until(closed)
+    await house.harness.until(closed)
     await asyncio.sleep(0.1)
     assert answers() == before

@@ -11,8 +11,8 @@ import pytest
 from shared.identity.accounts import Role
 from shared.identity.login_attempts import LoginAttempts, TooManyFailures
 from shared.identity.sqlite import SqliteAccountStore
-from shared.storage.sqlite_file import SqliteFile
-from tests.services.identity_ground import PASSWORD, open_ground
+from shared.storage.sqlite_file import SqliteDatabase
+from tests.services.identity_ground import PASSWORD, open_identity_harness
 
 NOW = datetime(2026, 7, 10, 1, 0, tzinfo=UTC)
 WRONG = "wrong but long enough"
@@ -21,7 +21,7 @@ HOME, OFFICE, ATTACKER = "192.0.2.1", "192.0.2.2", "198.51.100.1"
 
 @pytest.fixture
 async def store(tmp_path: Path) -> AsyncIterator[SqliteAccountStore]:
-    file = SqliteFile(tmp_path / "simpul.db")
+    file = SqliteDatabase(tmp_path / "simpul.db")
     opened = SqliteAccountStore(file)
     await opened.prepare()
     yield opened
@@ -110,7 +110,7 @@ async def test_a_success_clears_the_failures_of_this_account_at_this_address(att
 
 
 async def test_several_processes_count_together(tmp_path: Path, store: SqliteAccountStore, attempts: LoginAttempts):
-    file = SqliteFile(tmp_path / "simpul.db")
+    file = SqliteDatabase(tmp_path / "simpul.db")
     try:
         other = LoginAttempts(SqliteAccountStore(file))
         assert await failures(attempts, "budi", ATTACKER, 6) + await failures(other, "budi", ATTACKER, 6) == 10
@@ -129,29 +129,29 @@ async def test_what_was_typed_as_a_name_is_not_kept(store: SqliteAccountStore, t
 
 @pytest.mark.slow
 async def test_a_person_signs_in_while_somebody_guesses_from_elsewhere(tmp_path: Path):
-    ground = await open_ground(tmp_path)
+    harness = await open_identity_harness(tmp_path)
     try:
-        await ground.staff("budi", Role.OFFICER)
+        await harness.staff("budi", Role.OFFICER)
         body = {"username": "budi", "password": WRONG}
-        async with ground.client(ATTACKER) as attacker, ground.client(HOME) as home:
+        async with harness.client(ATTACKER) as attacker, harness.client(HOME) as home:
             answers = [(await attacker.post("/api/session", json=body)).status_code for _ in range(11)]
             assert answers == [401] * 10 + [429]
             right = await home.post("/api/session", json={**body, "password": PASSWORD})
             assert right.status_code == 200
     finally:
-        ground.file.close()
+        harness.file.close()
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("username", ["budi", "nobody"])
 async def test_whether_an_account_exists_is_not_told_by_when_it_is_locked(tmp_path: Path, username: str):
-    ground = await open_ground(tmp_path)
+    harness = await open_identity_harness(tmp_path)
     try:
-        await ground.staff("budi", Role.OFFICER)
+        await harness.staff("budi", Role.OFFICER)
         for number in range(10):
-            await failures(LoginAttempts(ground.store), username, f"198.51.100.{number}", 10, ground.clock.now)
-        async with ground.client(HOME) as home:
+            await failures(LoginAttempts(harness.store), username, f"198.51.100.{number}", 10, harness.clock.now)
+        async with harness.client(HOME) as home:
             answer = await home.post("/api/session", json={"username": username, "password": WRONG})
         assert (answer.status_code, answer.headers["Retry-After"]) == (429, "900")
     finally:
-        ground.file.close()
+        harness.file.close()

@@ -15,31 +15,31 @@ import pytest
 
 from shared.contracts.envelope import Event
 from shared.contracts.intake import RequestSubmitted
-from shared.observability import JsonLines, redacted, write_seldom
+from shared.observability import JsonLogFormatter, rate_limit_logs, redact
 from shared.runtime.decider import Decider
 from tests.domain.given import REQUEST
 from tests.domain.intake_story import submitted
-from tests.services.runtime_ground import INTAKE, VERIFICATION, ground, record, submit, until
+from tests.services.runtime_ground import INTAKE, VERIFICATION, record, runtime_harness, submit, until
 
 PERSONAL = ("rahmat@", submitted.applicant.email, submitted.applicant.employee_number)
 
 
 @pytest.fixture
-def written() -> Iterator[io.StringIO]:
+def log_stream() -> Iterator[io.StringIO]:
     stream = io.StringIO()
     handler = logging.StreamHandler(stream)
-    handler.setFormatter(JsonLines("simpul"))
+    handler.setFormatter(JsonLogFormatter("simpul"))
     root = logging.getLogger()
     root.addHandler(handler)
     yield stream
     root.removeHandler(handler)
 
 
-def lines(written: io.StringIO, about: str) -> list[dict[str, Any]]:
-    return [line for line in map(json.loads, written.getvalue().splitlines()) if about in line["message"]]
+def log_lines(log_stream: io.StringIO, about: str) -> list[dict[str, Any]]:
+    return [line for line in map(json.loads, log_stream.getvalue().splitlines()) if about in line["message"]]
 
 
-def talkative() -> Decider[Any]:
+def failing_verification() -> Decider[Any]:
     """Verification that cannot fold a submission, and says whose it is."""
 
     def evolve(state: Any, event: Event) -> Any:
@@ -54,49 +54,49 @@ def talkative() -> Decider[Any]:
 
 
 async def test_a_parked_event_is_written_down_with_its_request_and_without_its_person(
-    tmp_path: Path, written: io.StringIO
+    tmp_path: Path, log_stream: io.StringIO
 ):
-    async with ground(tmp_path) as world:
-        verification = await world.service(talkative())
+    async with runtime_harness(tmp_path) as world:
+        verification = await world.service(failing_verification())
         await verification.consumer.handle([record(1, submitted)])
         await verification.consumer.stop()
-    found = [*lines(written, "cannot fold"), *lines(written, "parked 1 events")]
+    found = [*log_lines(log_stream, "cannot fold"), *log_lines(log_stream, "parked 1 events")]
     assert [line["subject"] for line in found] == [REQUEST, REQUEST]
     assert "exception" in found[0]
     for personal in PERSONAL:
-        assert personal not in written.getvalue()
+        assert personal not in log_stream.getvalue()
 
 
 async def test_what_cannot_be_published_is_written_down_with_a_request_and_the_service(
-    tmp_path: Path, written: io.StringIO
+    tmp_path: Path, log_stream: io.StringIO
 ):
-    async with ground(tmp_path) as world:
+    async with runtime_harness(tmp_path) as world:
         world.log.down = True
         intake = await world.service(INTAKE, started=True)
         await submit(intake)
 
-        async def told() -> bool:
-            return bool(lines(written, "cannot publish"))
+        async def reported() -> bool:
+            return bool(log_lines(log_stream, "cannot publish"))
 
-        await until(told)
+        await until(reported)
         world.log.down = False
-    line = lines(written, "cannot publish")[0]
+    line = log_lines(log_stream, "cannot publish")[0]
     assert (line["subject"], line["service"], line["level"]) == (REQUEST, "intake", "warning")
     for personal in PERSONAL:
-        assert personal not in written.getvalue()
+        assert personal not in log_stream.getvalue()
 
 
-async def test_a_complaint_that_comes_again_and_again_is_written_seldom(written: io.StringIO):
+async def test_a_complaint_that_comes_again_and_again_is_written_seldom(log_stream: io.StringIO):
     chatty = logging.getLogger("chatty.library")
-    write_seldom(0.2, "chatty.library")
-    write_seldom(0.2, "chatty.library")
+    rate_limit_logs(0.2, "chatty.library")
+    rate_limit_logs(0.2, "chatty.library")
     for count in range(5):
         chatty.error("cannot reach %s", count)
         chatty.error("something else")
-    assert len(lines(written, "cannot reach")) == 1
+    assert len(log_lines(log_stream, "cannot reach")) == 1
     await asyncio.sleep(0.25)
     chatty.error("cannot reach %s", 9)
-    assert [line["message"] for line in lines(written, "cannot reach")] == ["cannot reach 0", "cannot reach 9"]
+    assert [line["message"] for line in log_lines(log_stream, "cannot reach")] == ["cannot reach 0", "cannot reach 9"]
 
 
 @pytest.mark.parametrize(
@@ -113,12 +113,12 @@ async def test_a_complaint_that_comes_again_and_again_is_written_seldom(written:
     ],
 )
 def test_what_people_typed_is_not_written(text: str, shown: str):
-    assert redacted(text) == shown
+    assert redact(text) == shown
 
 
-@pytest.mark.parametrize("piece", ["a", "a.", "input_value=", "1 ", "a-", "token=", "@", "a@", "smtp://"])
-def test_a_long_line_is_made_fit_for_the_log_in_one_pass(piece: str):
-    text = piece * (64_000 // len(piece)) + " input_value=@"
-    begun = thread_time()
-    redacted(text)
-    assert thread_time() - begun < 0.5
+@pytest.mark.parametrize("fragment", ["a", "a.", "input_value=", "1 ", "a-", "token=", "@", "a@", "smtp://"])
+def test_a_long_line_is_made_fit_for_the_log_in_one_pass(fragment: str):
+    text = fragment * (64_000 // len(fragment)) + " input_value=@"
+    started_at = thread_time()
+    redact(text)
+    assert thread_time() - started_at < 0.5

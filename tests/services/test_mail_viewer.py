@@ -12,12 +12,12 @@ import pytest
 
 from shared.mail.folder import FolderMailer, file_name
 from shared.mail.port import Email
-from shared.web.mail_viewer import PAGE, linked
+from shared.web.mail_viewer import PAGE_SIZE, linkify
 from tests.domain import intake_story as tale
 from tests.domain.given import NOON, REQUEST
-from tests.services.browsing import Browser, browser, words_of
-from tests.services.desk_ground import PEOPLE, Ground
-from tests.services.office_ground import office, settled
+from tests.services.browsing import Browser, browser, visible_text
+from tests.services.desk_ground import PEOPLE, StaffHarness
+from tests.services.office_ground import services_harness, wait_for_email
 
 VIEWER = "/surel"
 LETTER = Email(
@@ -33,20 +33,20 @@ LETTER = Email(
 
 
 @pytest.fixture
-async def ground(tmp_path: Path) -> AsyncIterator[Ground]:
-    async with office(tmp_path, "notification") as opened:
+async def harness(tmp_path: Path) -> AsyncIterator[StaffHarness]:
+    async with services_harness(tmp_path, "notification") as opened:
         yield opened
 
 
 @pytest.fixture
-async def visitor(ground: Ground) -> AsyncIterator[Browser]:
-    async with browser(ground) as opened:
+async def visitor(harness: StaffHarness) -> AsyncIterator[Browser]:
+    async with browser(harness) as opened:
         yield opened
 
 
-async def kept(ground: Ground, count: int = 1) -> list[str]:
+async def kept(harness: StaffHarness, count: int = 1) -> list[str]:
     """The names of so many letters in the folder, newest first."""
-    mailer = ground.platform.mailer
+    mailer = harness.platform.mailer
     letters = [replace(LETTER, message_id=f"a.{index}", date=NOON + timedelta(minutes=index)) for index in range(count)]
     for letter in letters:
         assert (await mailer.send(letter)).kind == "sent"
@@ -76,8 +76,8 @@ async def test_an_empty_folder_says_what_to_do(visitor: Browser):
         "[::1]:80",
     ],
 )
-async def test_the_viewer_is_open_to_whoever_asks_for_this_machine(ground: Ground, visitor: Browser, host: str):
-    [name] = await kept(ground)
+async def test_the_viewer_is_open_to_whoever_asks_for_this_machine(harness: StaffHarness, visitor: Browser, host: str):
+    [name] = await kept(harness)
     for path in (VIEWER, f"{VIEWER}/{name}", f"{VIEWER}/{name}/html"):
         assert (await visitor.get(path, headers={"Host": host})).status_code == 200
 
@@ -92,14 +92,14 @@ async def test_the_viewer_is_open_to_whoever_asks_for_this_machine(ground: Groun
     ],
 )
 async def test_the_viewer_is_closed_to_a_foreign_name_that_was_made_to_lead_here(
-    ground: Ground, visitor: Browser, host: str
+    harness: StaffHarness, visitor: Browser, host: str
 ):
-    [name] = await kept(ground)
+    [name] = await kept(harness)
     for path in (VIEWER, f"{VIEWER}/{name}", f"{VIEWER}/{name}/html"):
         page = await visitor.get(path, headers={"Host": host})
         assert page.status_code == 421
         assert "Rahmat" not in page.text
-    assert "komputer tempat Simpul berjalan" in words_of(page)
+    assert "komputer tempat Simpul berjalan" in visible_text(page)
 
 
 async def test_the_viewer_is_closed_to_two_names_at_once(visitor: Browser):
@@ -107,24 +107,28 @@ async def test_the_viewer_is_closed_to_two_names_at_once(visitor: Browser):
     assert (await visitor.client.get(VIEWER, headers=two)).status_code == 421
 
 
-async def test_what_the_ledger_sent_is_there_with_a_link_that_leads_to_the_request(ground: Ground, visitor: Browser):
-    await ground.happened(tale.submitted)
-    await settled(ground, "sent")
-    await settled(ground, "sent", "staff_submitted")
+async def test_what_the_ledger_sent_is_there_with_a_link_that_leads_to_the_request(
+    harness: StaffHarness, visitor: Browser
+):
+    await harness.happened(tale.submitted)
+    await wait_for_email(harness, "sent")
+    await wait_for_email(harness, "sent", "staff_submitted")
     page = await visitor.get(VIEWER)
     assert page.headers["cache-control"] == "no-store"
-    assert tale.APPLICANT.email in words_of(page)
+    assert tale.APPLICANT.email in visible_text(page)
     texts = [await visitor.get(f"{VIEWER}/{name}") for name in listed(page.text)]
     links = {link for text in texts for link in re.findall(r'<pre[^>]*>.*?href="([^"]+)"', text.text, re.DOTALL)}
-    origin = ground.platform.settings.origin
+    origin = harness.platform.settings.origin
     assert f"{origin}/verifikasi/{REQUEST}" in links
     assert any(link.startswith(f"{origin}/lacak/INT-2026-000001?kunci=") for link in links)
 
 
-async def test_a_letter_is_shown_with_its_heads_and_text_and_nothing_of_it_is_markup(ground: Ground, visitor: Browser):
-    [name] = await kept(ground)
+async def test_a_letter_is_shown_with_its_heads_and_text_and_nothing_of_it_is_markup(
+    harness: StaffHarness, visitor: Browser
+):
+    [name] = await kept(harness)
     page = await visitor.get(f"{VIEWER}/{name}")
-    seen = words_of(page)
+    seen = visible_text(page)
     for words in (
         "[INT-2026-000001] Hasil <b>siap</b>",
         "rahmat@dishub.example, sri@dishub.example",
@@ -141,8 +145,8 @@ async def test_a_letter_is_shown_with_its_heads_and_text_and_nothing_of_it_is_ma
     assert "frame-src 'self'" in page.headers["content-security-policy"]
 
 
-async def test_the_html_part_is_alone_in_its_frame_and_its_links_leave_it(ground: Ground, visitor: Browser):
-    [name] = await kept(ground)
+async def test_the_html_part_is_alone_in_its_frame_and_its_links_leave_it(harness: StaffHarness, visitor: Browser):
+    [name] = await kept(harness)
     part = await visitor.get(f"{VIEWER}/{name}/html")
     policy = part.headers["content-security-policy"]
     assert policy.startswith("sandbox allow-popups allow-top-navigation-by-user-activation; default-src 'none'; ")
@@ -153,27 +157,27 @@ async def test_the_html_part_is_alone_in_its_frame_and_its_links_leave_it(ground
     assert part.text.replace('<base target="_top">', "") == LETTER.html + "\r\n"
 
 
-async def test_pages_follow_each_other_both_ways(ground: Ground, visitor: Browser):
-    names = await kept(ground, 2 * PAGE + 1)
+async def test_pages_follow_each_other_both_ways(harness: StaffHarness, visitor: Browser):
+    names = await kept(harness, 2 * PAGE_SIZE + 1)
     first = await visitor.get(VIEWER)
-    assert listed(first.text) == names[:PAGE]
+    assert listed(first.text) == names[:PAGE_SIZE]
     assert 'rel="prev"' not in first.text
     second = await visitor.get(re.findall(r'href="([^"]+)" rel="next"', first.text)[0])
-    assert listed(second.text) == names[PAGE : 2 * PAGE]
+    assert listed(second.text) == names[PAGE_SIZE : 2 * PAGE_SIZE]
     third = await visitor.get(re.findall(r'href="([^"]+)" rel="next"', second.text)[0])
-    assert listed(third.text) == names[2 * PAGE :]
+    assert listed(third.text) == names[2 * PAGE_SIZE :]
     assert 'rel="next"' not in third.text
     back = await visitor.get(re.findall(r'href="([^"]+)" rel="prev"', third.text)[0])
-    assert listed(back.text) == names[PAGE : 2 * PAGE]
+    assert listed(back.text) == names[PAGE_SIZE : 2 * PAGE_SIZE]
     begin = await visitor.get(re.findall(r'href="([^"]+)" rel="prev"', back.text)[0])
-    assert listed(begin.text) == names[:PAGE]
+    assert listed(begin.text) == names[:PAGE_SIZE]
     assert 'rel="prev"' not in begin.text
     assert 'rel="next"' in begin.text
 
 
-async def test_a_folder_that_holds_other_things_lists_letters_alone(ground: Ground, visitor: Browser):
-    [name] = await kept(ground)
-    folder = ground.platform.settings.mail
+async def test_a_folder_that_holds_other_things_lists_letters_alone(harness: StaffHarness, visitor: Browser):
+    [name] = await kept(harness)
+    folder = harness.platform.settings.mail
     (folder / "notes.txt").write_text("x")
     (folder / (name + ".part")).write_text("x")
     assert listed((await visitor.get(VIEWER)).text) == [name]
@@ -184,8 +188,8 @@ async def test_a_folder_that_holds_other_things_lists_letters_alone(ground: Grou
 @pytest.mark.parametrize(
     "name", ["x", "..%2Fsecret", "%2e%2e", "..%2fsimpul.db", "20260101T000000000000Z-0123456789abcdef.eml", "%00"]
 )
-async def test_a_letter_that_is_not_there_is_a_page_that_says_so(ground: Ground, visitor: Browser, name: str):
-    await kept(ground)
+async def test_a_letter_that_is_not_there_is_a_page_that_says_so(harness: StaffHarness, visitor: Browser, name: str):
+    await kept(harness)
     for path in (f"{VIEWER}/{name}", f"{VIEWER}/{name}/html"):
         page = await visitor.get(path)
         assert page.status_code == 404
@@ -193,23 +197,25 @@ async def test_a_letter_that_is_not_there_is_a_page_that_says_so(ground: Ground,
 
 
 @pytest.mark.parametrize("query", [{"before": "<b>"}, {"after": "../x"}, {"before": "é"}])
-async def test_a_place_that_is_no_letters_name_harms_nothing(ground: Ground, visitor: Browser, query: dict[str, str]):
-    await kept(ground, 2)
+async def test_a_place_that_is_no_letters_name_harms_nothing(
+    harness: StaffHarness, visitor: Browser, query: dict[str, str]
+):
+    await kept(harness, 2)
     assert (await visitor.get(VIEWER, params=query)).status_code == 200
 
 
 async def test_where_others_could_reach_it_the_viewer_is_for_administrators(tmp_path: Path):
-    async with office(tmp_path, "notification", base_url="http://simpul.example") as ground:
-        [name] = await kept(ground)
+    async with services_harness(tmp_path, "notification", base_url="http://simpul.example") as harness:
+        [name] = await kept(harness)
         paths = (VIEWER, f"{VIEWER}/{name}", f"{VIEWER}/{name}/html")
-        async with browser(ground) as nobody:
+        async with browser(harness) as nobody:
             for path in paths:
                 assert (await nobody.get(path)).headers["location"].startswith("/masuk?lanjut=")
         for who in PEOPLE:
-            async with browser(ground, who) as one:
+            async with browser(harness, who) as one:
                 codes = {(await one.get(path)).status_code for path in paths}
                 assert codes == {200 if who == "admin" else 403}
-        async with browser(ground, "admin") as admin:
+        async with browser(harness, "admin") as admin:
             page = await admin.get(VIEWER)
             assert 'class="staff"' in page.text
             assert f'href="{VIEWER}"' in page.text.partition("<footer")[2]
@@ -217,7 +223,7 @@ async def test_where_others_could_reach_it_the_viewer_is_for_administrators(tmp_
 
 async def test_where_e_mails_are_sent_there_is_no_viewer(tmp_path: Path):
     smtp = "smtp://127.0.0.1:9?tls=none"
-    async with office(tmp_path, "notification", smtp=smtp) as ground, browser(ground, "admin") as admin:
+    async with services_harness(tmp_path, "notification", smtp=smtp) as harness, browser(harness, "admin") as admin:
         for path in (VIEWER, f"{VIEWER}/x", f"{VIEWER}/x/html"):
             assert (await admin.get(path)).status_code == 404
         assert VIEWER + '"' not in (await admin.get("/surel-keluar")).text
@@ -236,7 +242,7 @@ async def test_where_e_mails_are_sent_there_is_no_viewer(tmp_path: Path):
     ],
 )  # fmt: skip
 def test_addresses_in_a_text_can_be_followed(text: str, shown: str):
-    assert str(linked(text)) == shown
+    assert str(linkify(text)) == shown
 
 
 async def test_a_folder_tells_what_is_newer_than_a_letter(tmp_path: Path):

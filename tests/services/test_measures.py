@@ -13,26 +13,35 @@ import httpx
 import pytest
 from prometheus_client import REGISTRY, generate_latest
 
-from services.application import make_application
-from services.notification.dispatch import _counted_as
+from services.application import create_application
+from services.notification.dispatch import _metric_label
 from services.notification.domain import Message
 from services.wiring import BUILDERS
 from shared.contracts.intake import RequestSubmitted
 from shared.documents.folder import FolderDocumentStore
-from shared.documents.measured import MeasuredDocumentStore
-from shared.documents.pages import PageImages, Unrenderable
+from shared.documents.measured import InstrumentedDocumentStore
+from shared.documents.pages import PageRenderer, Unrenderable
 from shared.documents.port import DocumentMissing, DocumentRefused, TooLarge
 from shared.mail.port import Outcome
 from shared.platform import open_platform
 from shared.runtime.relay import Relay
 from shared.settings import Settings
 from shared.storage.port import StoreUnavailable
-from shared.web.gauges import Gauges
+from shared.web.gauges import GaugeCollector
 from shared.web.health import Part
 from tests.domain.given import NOON
 from tests.domain.intake_story import submitted
 from tests.services.intake_ground import FILES, FORM
-from tests.services.runtime_ground import INTAKE, VERIFICATION, Ground, ground, poisoned, record, submit, until
+from tests.services.runtime_ground import (
+    INTAKE,
+    VERIFICATION,
+    RuntimeHarness,
+    poisoned,
+    record,
+    runtime_harness,
+    submit,
+    until,
+)
 from tests.services.web_ground import ground as web
 
 
@@ -42,36 +51,36 @@ def value(name: str, **labels: str) -> float:
 
 
 @pytest.fixture
-async def world(tmp_path: Path) -> AsyncIterator[Ground]:
-    async with ground(tmp_path) as opened:
+async def world(tmp_path: Path) -> AsyncIterator[RuntimeHarness]:
+    async with runtime_harness(tmp_path) as opened:
         await opened.log.prepare()
         yield opened
 
 
-async def read(world: Ground, *parts: Part) -> None:
+async def read(world: RuntimeHarness, *parts: Part) -> None:
     """Read the gauges of a verification that has just been started again."""
-    await Gauges([await world.service(VERIFICATION)], parts, world.file.path.parent).read()
+    await GaugeCollector([await world.service(VERIFICATION)], parts, world.file.path.parent).read()
 
 
-async def test_dead_letters_are_counted_from_the_store_after_a_restart(world: Ground):
+async def test_dead_letters_are_counted_from_the_store_after_a_restart(world: RuntimeHarness):
     broken = await world.service(poisoned(RequestSubmitted))
     await broken.consumer.handle([record(1, submitted)])
     await broken.consumer.stop()
     await read(world)
     assert value("simpul_dead_letters_parked", service="verification") == 1
-    await broken.store.settle("verification:1", discarded=True)
+    await broken.store.resolve("verification:1", discarded=True)
     await read(world)
     assert value("simpul_dead_letters_parked", service="verification") == 0
 
 
-async def test_lag_is_what_the_service_has_still_to_be_given(world: Ground):
+async def test_lag_is_what_the_service_has_still_to_be_given(world: RuntimeHarness):
     await world.log.append([("a", b"1")])
     await world.log.append([("a", b"2")])
     await read(world)
     assert value("simpul_consumer_lag_records", service="verification") == 2
 
 
-async def test_what_cannot_be_read_is_not_known_and_hides_nothing_else(world: Ground):
+async def test_what_cannot_be_read_is_not_known_and_hides_nothing_else(world: RuntimeHarness):
     class Silent:
         name = "verification"
 
@@ -87,34 +96,34 @@ async def test_what_cannot_be_read_is_not_known_and_hides_nothing_else(world: Gr
 
     async def fine() -> None: ...
 
-    parts = (Part("state", down), Part("log", fine, vital=False))
-    await Gauges([Silent()], parts, None).read()  # type: ignore[list-item]
+    parts = (Part("state", down), Part("log", fine, critical=False))
+    await GaugeCollector([Silent()], parts, None).read()  # type: ignore[list-item]
     assert math.isnan(value("simpul_dead_letters_parked", service="verification"))
     assert value("simpul_consumer_lag_records", service="verification") == 0
     assert (value("simpul_part_up", part="state"), value("simpul_part_up", part="log")) == (0, 1)
     assert value("simpul_ready", service="verification") == 0
 
 
-async def test_a_log_that_is_down_leaves_a_service_ready(world: Ground):
+async def test_a_log_that_is_down_leaves_a_service_ready(world: RuntimeHarness):
     async def down() -> None:
         raise OSError
 
-    await read(world, Part("log", down, vital=False))
+    await read(world, Part("log", down, critical=False))
     assert value("simpul_ready", service="verification") == 1
     assert value("simpul_data_free_bytes") > 0
     assert value("simpul_temporary_free_bytes") > 0
 
 
-async def test_the_outbox_says_how_much_waits_and_since_when(world: Ground):
+async def test_the_outbox_says_how_much_waits_and_since_when(world: RuntimeHarness):
     world.log.down = True
     intake = await world.service(INTAKE)
     await submit(intake)
-    await Relay("intake", intake.store, world.log).sweep_again()
+    await Relay("intake", intake.store, world.log).sweep_leftovers()
     assert value("simpul_outbox_entries", service="intake") == 1
     assert value("simpul_outbox_oldest_timestamp_seconds", service="intake") == world.now.timestamp()
     world.log.down = False
     await intake.relay.drain()
-    await intake.relay.sweep_again()
+    await intake.relay.sweep_leftovers()
     assert value("simpul_outbox_entries", service="intake") == 0
     assert value("simpul_outbox_oldest_timestamp_seconds", service="intake") == 0
 
@@ -126,7 +135,7 @@ async def test_documents_are_counted_by_what_became_of_them(tmp_path: Path):
     names = ("stored", "opened", "refused", "missing")
     before = {name: value("simpul_documents_total", outcome=name) for name in names}
     into, out = (value("simpul_document_bytes_total", direction=way) for way in ("in", "out"))
-    store = MeasuredDocumentStore(FolderDocumentStore(tmp_path / "documents", lambda: "k" * 20, room=0))
+    store = InstrumentedDocumentStore(FolderDocumentStore(tmp_path / "documents", lambda: "k" * 20, min_free_bytes=0))
     kept = await store.put(BytesIO(b"x" * 300), lambda file: "text/plain", limit=300)
     assert b"".join([piece async for piece in await store.open(kept.key)]) == b"x" * 300
     with pytest.raises(TooLarge):
@@ -147,7 +156,7 @@ async def test_page_images_are_timed_by_outcome():
 
     before = value("simpul_page_image_seconds_count", outcome="failed")
     with pytest.raises(Unrenderable):
-        await PageImages().draw(nothing(), "application/pdf", 1)
+        await PageRenderer().render(nothing(), "application/pdf", 1)
     assert value("simpul_page_image_seconds_count", outcome="failed") - before == 1
 
 
@@ -166,7 +175,7 @@ async def test_sign_ins_are_counted_by_outcome(tmp_path: Path):
 )
 def test_an_email_that_is_not_tried_again_is_counted_as_given_up(kind: Any, tries: int, counted: str):
     message = Message(NOON, "1", "received", "applicant", {}, tries=tries)
-    assert _counted_as(Outcome(kind), message) == counted
+    assert _metric_label(Outcome(kind), message) == counted
 
 
 async def test_refused_files_are_counted_before_a_store_is_asked(tmp_path: Path):
@@ -180,7 +189,7 @@ async def test_refused_files_are_counted_before_a_store_is_asked(tmp_path: Path)
 
 async def test_metrics_tell_nothing_of_a_person_and_their_labels_are_few(tmp_path: Path):
     platform = open_platform(Settings(data=tmp_path, public_rate=0))
-    app = make_application(platform)
+    app = create_application(platform)
     sent = value("simpul_messages_total", outcome="sent")
     async with app.router.lifespan_context(app):
         transport = httpx.ASGITransport(app)

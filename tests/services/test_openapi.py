@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from services.application import make_application
+from services.application import create_application
 from shared.platform import open_platform
 from shared.settings import Settings
 
@@ -19,7 +19,7 @@ Call = dict[str, Any]
 @pytest.fixture(scope="module")
 def described(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     folder: Path = tmp_path_factory.mktemp("described")
-    return make_application(open_platform(Settings(data=folder, public_rate=0))).openapi()
+    return create_application(open_platform(Settings(data=folder, public_rate=0))).openapi()
 
 
 def calls(described: dict[str, Any]) -> Iterator[tuple[str, str, Call]]:

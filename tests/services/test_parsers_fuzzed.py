@@ -17,18 +17,18 @@ from hypothesis import strategies as st
 from starlette.requests import Request
 from starlette.types import Scope
 
-from shared.contracts.envelope import from_bytes
-from shared.contracts.registry import Unreadable
-from shared.identity.seals import Seals
-from shared.identity.tracking import Tracking
+from shared.contracts.envelope import decode_event
+from shared.contracts.registry import UnreadableEvent
+from shared.identity.seals import Signer
+from shared.identity.tracking import TrackingTokens
 from shared.runtime import heads
 from shared.web.byte_ranges import requested_range
-from shared.web.client_address import ClientAddress, parse_proxies
-from shared.web.idempotency import sent_key, told_traceparent
+from shared.web.client_address import ClientAddressResolver, parse_proxies
+from shared.web.idempotency import read_idempotency_key, valid_traceparent
 from shared.web.lists import decode_cursor
-from shared.web.posted import from_pairs
+from shared.web.posted import group_pairs
 from shared.web.problems import Problem
-from tests.services.seeded_office import ADMIN, OFFICER, TECHNICAL, SeededOffice, credentials, seeded_office
+from tests.services.seeded_office import ADMIN, OFFICER, TECHNICAL, SeededApplication, credentials, seeded_office
 
 CPU_SECONDS, TRIES = 0.1, 3
 """Of one input, in the thread that parses it."""
@@ -119,8 +119,8 @@ def test_ranges(asked: str, size: int):
 @given(inputs("203.0.113.7, 10.0.0.2", "2001:db8::1, 10.0.0.1", "unknown", "203.0.113.7:4711", "::ffff:10.0.0.3%eth0"))
 @BOUNDED
 def test_forwarded_addresses(told: str):
-    proxies = ClientAddress(parse_proxies("10.0.0.0/8"))
-    assert isinstance(measured(lambda: proxies.of(request_with(x_forwarded_for=told).scope)), str)
+    proxies = ClientAddressResolver(parse_proxies("10.0.0.0/8"))
+    assert isinstance(measured(lambda: proxies.resolve(request_with(x_forwarded_for=told).scope)), str)
 
 
 @given(inputs("simpul=abc; simpul-form=def; lacak=ghi", 'a="b;c"; d=e', "=;=", pieces='a=;", \\'))
@@ -132,13 +132,13 @@ def test_cookies(sent: str):
 @given(inputs("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"))
 @BOUNDED
 def test_trace_contexts(told: str):
-    assert measured(lambda: told_traceparent(told)) in ("", told)
+    assert measured(lambda: valid_traceparent(told)) in ("", told)
 
 
 @given(inputs("1f0e7c1a-0c4b-4a86-9a53-9a0f6f0f2f11", "kunci-saya"))
 @BOUNDED
 def test_idempotency_keys(sent: str):
-    measured(lambda: sent_key(request_with(idempotency_key=sent)), (Problem,))
+    measured(lambda: read_idempotency_key(request_with(idempotency_key=sent)), (Problem,))
 
 
 @given(inputs("WyIyMDI2LTExLTAxVDAwOjAwOjAwIiwiaWQiXQ", "WzEsMl0", "W1tbW1tbXV1dXV1d"))
@@ -151,10 +151,10 @@ def test_cursors(sent: str):
 @given(inputs("token", "a" * 43, "é" * 20))
 @BOUNDED
 def test_tracking_tokens_and_seals(sent: str):
-    tracking, seals = Tracking(b"s" * 32, "http://simpul.example"), Seals(b"s" * 32)
-    assert measured(lambda: tracking.opens("id", sent)) is False
-    assert measured(lambda: tracking.proves("number", sent)) is False
-    assert measured(lambda: seals.fits("purpose", "text", sent)) is False
+    tracking, signer = TrackingTokens(b"s" * 32, "http://simpul.example"), Signer(b"s" * 32)
+    assert measured(lambda: tracking.verify("id", sent)) is False
+    assert measured(lambda: tracking.verify_record_code("number", sent)) is False
+    assert measured(lambda: signer.verify("purpose", "text", sent)) is False
 
 
 def events() -> list[str]:
@@ -193,8 +193,8 @@ def envelopes(draw: st.DrawFn) -> bytes:
 @given(envelopes())
 @settings(BOUNDED, max_examples=300)
 def test_event_envelopes(raw: bytes):
-    event = measured(lambda: from_bytes(raw), (Unreadable,))
-    if not isinstance(event, Unreadable):
+    event = measured(lambda: decode_event(raw), (UnreadableEvent,))
+    if not isinstance(event, UnreadableEvent):
         assert all(isinstance(text, str) for text in (event.id, event.source, event.subject, event.traceparent))
         assert all(text.encode() or not text for text in (event.id, event.source, event.subject))
         assert datetime.min.replace(tzinfo=UTC) < event.time < datetime.max.replace(tzinfo=UTC)
@@ -205,23 +205,23 @@ def test_event_envelopes(raw: bytes):
 @given(st.lists(st.tuples(st.text(max_size=5), st.text(max_size=5)), max_size=50))
 @BOUNDED
 def test_pairs_of_forms(pairs: list[tuple[str, str]]):
-    assert sum(map(len, measured(lambda: from_pairs(pairs)).values())) == len(pairs)
+    assert sum(map(len, measured(lambda: group_pairs(pairs)).values())) == len(pairs)
 
 
 @pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[asyncio.Runner, SeededOffice]]:
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[asyncio.Runner, SeededApplication]]:
     with asyncio.Runner() as runner:
         opened = seeded_office(tmp_path_factory.mktemp("office"))
         yield runner, runner.run(opened.__aenter__())
         runner.run(opened.__aexit__(None, None, None))
 
 
-def answer(running: tuple[asyncio.Runner, SeededOffice], request: httpx.Request) -> httpx.Response:
+def answer(running: tuple[asyncio.Runner, SeededApplication], request: httpx.Request) -> httpx.Response:
     """The application's answer; it took no more processor time of the loop's thread than it may."""
-    runner, office = running
+    runner, seeded = running
 
     async def answered() -> httpx.Response:
-        async with office.ground.http as client:
+        async with seeded.harness.http as client:
             return await client.send(request)
 
     made: httpx.Response = soon(lambda: runner.run(answered()))
@@ -252,7 +252,7 @@ HEADERS = {
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", HEADERS)
-def test_headers_of_a_request(running: tuple[asyncio.Runner, SeededOffice], name: str):
+def test_headers_of_a_request(running: tuple[asyncio.Runner, SeededApplication], name: str):
     paths = ("/", "/api/session", "/static/simpul.css", "/masuk", "/verifikasi", "/lacak/INT-2026-000001")
 
     @given(inputs(HEADERS[name]), st.sampled_from(paths), st.sampled_from(("GET", "HEAD", "POST")))
@@ -277,7 +277,7 @@ READERS = {"verification": OFFICER, "assignment": TECHNICAL}
 
 @pytest.mark.slow
 @pytest.mark.parametrize("path", QUERIES)
-def test_query_strings_and_searches(running: tuple[asyncio.Runner, SeededOffice], path: str):
+def test_query_strings_and_searches(running: tuple[asyncio.Runner, SeededApplication], path: str):
     who = READERS.get(path.split("/")[2], ADMIN)
     headers = credentials(who, running[1].requests["submitted"])
 
@@ -313,7 +313,7 @@ TARGETS = (
 
 
 @pytest.mark.slow
-def test_json_bodies(running: tuple[asyncio.Runner, SeededOffice]):
+def test_json_bodies(running: tuple[asyncio.Runner, SeededApplication]):
     request = running[1].requests["returned"]
 
     @given(
@@ -346,7 +346,7 @@ FORMS = (
 
 
 @pytest.mark.slow
-def test_urlencoded_forms_and_tokens_of_held_files(running: tuple[asyncio.Runner, SeededOffice]):
+def test_urlencoded_forms_and_tokens_of_held_files(running: tuple[asyncio.Runner, SeededApplication]):
     @given(
         inputs(*FORMS, pieces="&=%+;a0."),
         st.sampled_from(FORM_PATHS),

@@ -10,14 +10,14 @@ import pytest_asyncio
 
 from services.assignment.fields import Pause, Progress, Rejection
 from services.intake.domain import State
-from services.intake.fields import LostLink, Reply
+from services.intake.fields import AnswerBody, TrackingLinkBody
 from services.verification.fields import Recommendation
-from shared.identity.own_account import OwnChange
+from shared.identity.own_account import OwnAccountUpdate
 from shared.identity.sessions import Credentials
-from shared.identity.staff import ChangedStaff
-from shared.runtime.execution import Kept
-from shared.web.bodies import Fields
-from tests.services.intake_ground import FILES, FORM, Ground, ground
+from shared.identity.staff import StaffUpdate
+from shared.runtime.execution import Loaded
+from shared.web.bodies import InputModel
+from tests.services.intake_ground import FILES, FORM, IntakeHarness, ground
 from tests.services.pages_ground import Browser
 
 DESCRIPTION = "Data trayek perlu terhubung ke portal data kabupaten."
@@ -51,13 +51,13 @@ PASTED = [
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def intake(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Ground]:
+async def intake(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[IntakeHarness]:
     async with ground(tmp_path_factory.mktemp("pasted")) as opened:
         yield opened
 
 
-async def stored(intake: Ground, number: str) -> dict[str, Any]:
-    kept: Kept[State] | None = await intake.intake.runtime.executor.find_one("number", number)
+async def stored(intake: IntakeHarness, number: str) -> dict[str, Any]:
+    kept: Loaded[State] | None = await intake.intake.runtime.executor.find_one("number", number)
     assert kept is not None
     assert kept.state.form is not None
     form = kept.state.form
@@ -67,7 +67,7 @@ async def stored(intake: Ground, number: str) -> dict[str, Any]:
 
 @pytest.mark.asyncio(loop_scope="module")
 @pytest.mark.parametrize(("field", "pasted", "meant"), PASTED)
-async def test_a_program_may_send_what_was_pasted(intake: Ground, field: str, pasted: str, meant: str):
+async def test_a_program_may_send_what_was_pasted(intake: IntakeHarness, field: str, pasted: str, meant: str):
     answer = await intake.submit(FILES, None, **{field: pasted})
     assert answer.status_code == 201, answer.text
     assert (await stored(intake, answer.json()["number"]))[field] == meant
@@ -75,7 +75,7 @@ async def test_a_program_may_send_what_was_pasted(intake: Ground, field: str, pa
 
 @pytest.mark.asyncio(loop_scope="module")
 @pytest.mark.parametrize(("field", "pasted", "meant"), PASTED)
-async def test_a_person_may_paste_into_the_page(intake: Ground, field: str, pasted: str, meant: str):
+async def test_a_person_may_paste_into_the_page(intake: IntakeHarness, field: str, pasted: str, meant: str):
     async with intake.client() as client:
         browser = Browser(client)
         answer = await browser.send("/", await browser.get("/"), list(FILES), **{**FORM, field: pasted})
@@ -85,7 +85,7 @@ async def test_a_person_may_paste_into_the_page(intake: Ground, field: str, past
 
 
 @pytest.mark.asyncio(loop_scope="module")
-async def test_a_repeat_that_was_pasted_otherwise_is_the_same_command(intake: Ground):
+async def test_a_repeat_that_was_pasted_otherwise_is_the_same_command(intake: IntakeHarness):
     key = {"Idempotency-Key": "tempelan"}
     first = await intake.submit(headers=key, name="Rahmat Contoh")
     again = await intake.submit(headers=key, name="\ufeffRahmat\u00a0Contoh\t")
@@ -100,15 +100,15 @@ async def test_a_repeat_that_was_pasted_otherwise_is_the_same_command(intake: Gr
         (Pause, "question", "Alamat\rserver\v?", "Alamat\nserver\n?"),
         (Progress, "note", "\u202a50\u00a0persen\u202c", "50 persen"),
         (Recommendation, "reason", "Bukan\u00a0kewenangan \u2022 kami", "Bukan kewenangan \u2022 kami"),
-        (Reply, "text", "10.1.2.3\u200b:8080\f", "10.1.2.3:8080"),
-        (LostLink, "email", "<rahmat@dinas.example>\u200b", "rahmat@dinas.example"),
-        (OwnChange, "name", "\ufeffNurlaila\tIbarat ", "Nurlaila Ibarat"),
-        (ChangedStaff, "email", "mailto:nurlaila@dinas.example\u00a0", "nurlaila@dinas.example"),
+        (AnswerBody, "text", "10.1.2.3\u200b:8080\f", "10.1.2.3:8080"),
+        (TrackingLinkBody, "email", "<rahmat@dinas.example>\u200b", "rahmat@dinas.example"),
+        (OwnAccountUpdate, "name", "\ufeffNurlaila\tIbarat ", "Nurlaila Ibarat"),
+        (StaffUpdate, "email", "mailto:nurlaila@dinas.example\u00a0", "nurlaila@dinas.example"),
         (Credentials, "username", "nurlaila\u200b", "nurlaila"),
     ],
 )
 def test_what_staff_and_applicants_paste_into_other_forms_is_cleaned_too(
-    model: type[Fields], field: str, pasted: str, meant: str
+    model: type[InputModel], field: str, pasted: str, meant: str
 ):
     others = {"password": "kuda laut hijau"} if model is Credentials else {}
     assert getattr(model.model_validate({field: pasted, **others}), field) == meant

@@ -12,7 +12,16 @@ import pytest
 from services.intake.recipient_limit import MAX_LINK_EMAILS, MAX_SUBMISSIONS, MAX_SUBMISSIONS_FROM_NETWORK
 from shared.contracts.facts import ChecklistItem
 from tests.domain import intake_story as story
-from tests.services.intake_ground import FILES, FORM, PDF, Applicant, Ground, errors, ground, nothing_happened
+from tests.services.intake_ground import (
+    FILES,
+    FORM,
+    PDF,
+    Applicant,
+    IntakeHarness,
+    assert_nothing_stored,
+    errors,
+    ground,
+)
 from tests.services.pages_ground import Browser
 
 pytestmark = pytest.mark.slow
@@ -24,32 +33,32 @@ VICTIM = "korban@dinas.example"
 
 
 @pytest.fixture
-async def intake(tmp_path: Path) -> AsyncIterator[Ground]:
+async def intake(tmp_path: Path) -> AsyncIterator[IntakeHarness]:
     async with ground(tmp_path, public_rate=1000) as opened:
         yield opened
 
 
 @pytest.fixture
-async def unlimited(tmp_path: Path) -> AsyncIterator[Ground]:
+async def unlimited(tmp_path: Path) -> AsyncIterator[IntakeHarness]:
     async with ground(tmp_path) as opened:
         yield opened
 
 
-async def links(intake: Ground, email: str) -> httpx.Response:
+async def request_links(intake: IntakeHarness, email: str) -> httpx.Response:
     async with intake.client() as client:
         return await client.post("/api/links", json={"email": email})
 
 
-async def used_up(intake: Ground, email: str, address: str = HERE) -> None:
+async def exhaust_limit(intake: IntakeHarness, email: str, address: str = HERE) -> None:
     for _ in range(MAX_SUBMISSIONS_FROM_NETWORK):
         assert (await intake.submit(email=email, address=address)).status_code == 201
 
 
-async def requests_of(intake: Ground, email: str, count: int) -> list[Applicant]:
-    return [await intake.accepted_before(f"INT-2026-{n:06}", email=email) for n in range(1, count + 1)]
+async def make_requests(intake: IntakeHarness, email: str, count: int) -> list[Applicant]:
+    return [await intake.store_legacy_request(f"INT-2026-{n:06}", email=email) for n in range(1, count + 1)]
 
 
-async def link_emails(intake: Ground, made: list[Applicant]) -> int:
+async def count_link_emails(intake: IntakeHarness, made: list[Applicant]) -> int:
     """How many links were asked for, each of which is mailed."""
     executor = intake.intake.runtime.executor
     return sum([kept.version - 1 for one in made if (kept := await executor.read(one.id))])
@@ -61,39 +70,39 @@ def refused(answer: httpx.Response, seconds: int = 3600) -> None:
     assert "untuk alamat surel ini. Coba lagi dalam" in answer.text
 
 
-async def test_one_network_sends_so_many_requests_for_one_recipient_in_an_hour(intake: Ground):
-    await used_up(intake, VICTIM)
+async def test_one_network_sends_so_many_requests_for_one_recipient_in_an_hour(intake: IntakeHarness):
+    await exhaust_limit(intake, VICTIM)
     kept = intake.stored
     refused(await intake.submit(email=VICTIM))
     assert intake.stored == kept
     assert (await intake.submit(email="lain@dinas.example")).status_code == 201
-    intake.clock.go_on(minutes=59)
+    intake.clock.advance(minutes=59)
     refused(await intake.submit(email=VICTIM), 60)
-    intake.clock.go_on(minutes=1, seconds=1)
+    intake.clock.advance(minutes=1, seconds=1)
     assert (await intake.submit(email=VICTIM)).status_code == 201
 
 
-async def test_a_flood_from_elsewhere_does_not_stop_those_who_use_the_mailbox(intake: Ground):
-    await used_up(intake, VICTIM, ELSEWHERE[0])
+async def test_a_flood_from_elsewhere_does_not_stop_those_who_use_the_mailbox(intake: IntakeHarness):
+    await exhaust_limit(intake, VICTIM, ELSEWHERE[0])
     refused(await intake.submit(email=VICTIM, address=ELSEWHERE[0]))
     for _ in range(MAX_LINK_EMAILS + 1):
-        await links(intake, VICTIM)
-    await used_up(intake, VICTIM)
+        await request_links(intake, VICTIM)
+    await exhaust_limit(intake, VICTIM)
 
 
-async def test_a_recipient_gets_so_many_requests_in_an_hour_from_all_networks(intake: Ground):
+async def test_a_recipient_gets_so_many_requests_in_an_hour_from_all_networks(intake: IntakeHarness):
     for address in ELSEWHERE:
-        await used_up(intake, VICTIM, address)
+        await exhaust_limit(intake, VICTIM, address)
     refused(await intake.submit(email=VICTIM))
 
 
-async def test_an_ipv6_line_is_one_network(intake: Ground):
-    await used_up(intake, VICTIM, "2001:db8::1")
+async def test_an_ipv6_line_is_one_network(intake: IntakeHarness):
+    await exhaust_limit(intake, VICTIM, "2001:db8::1")
     refused(await intake.submit(email=VICTIM, address="2001:db8::2"))
     assert (await intake.submit(email=VICTIM, address="2001:db8:0:1::1")).status_code == 201
 
 
-async def test_a_repeated_submission_gets_its_answer_and_counts_once(intake: Ground):
+async def test_a_repeated_submission_gets_its_answer_and_counts_once(intake: IntakeHarness):
     key = {"Idempotency-Key": "once"}
     first = await intake.submit(headers=key, email=VICTIM)
     for _ in range(MAX_SUBMISSIONS_FROM_NETWORK + 1):
@@ -102,87 +111,87 @@ async def test_a_repeated_submission_gets_its_answer_and_counts_once(intake: Gro
     assert (await intake.submit(email=VICTIM)).status_code == 201
 
 
-async def test_what_registered_nothing_does_not_count(intake: Ground):
+async def test_what_registered_nothing_does_not_count(intake: IntakeHarness):
     folder = intake.platform.settings.documents
     folder.write_text("no folder")
     for _ in range(MAX_SUBMISSIONS_FROM_NETWORK + 1):
         assert (await intake.submit(email=VICTIM)).status_code == 503
     folder.unlink()
-    await used_up(intake, VICTIM)
+    await exhaust_limit(intake, VICTIM)
 
 
 @pytest.mark.parametrize("written", ["KORBAN@dinas.example", "korban+1@dinas.example", "Korban+undian@Dinas.Example"])
-async def test_other_ways_of_writing_an_address_count_as_the_same(intake: Ground, written: str):
-    await used_up(intake, VICTIM)
+async def test_other_ways_of_writing_an_address_count_as_the_same(intake: IntakeHarness, written: str):
+    await exhaust_limit(intake, VICTIM)
     refused(await intake.submit(email=written))
 
 
-async def test_every_link_that_is_mailed_counts_and_beyond_the_cap_none_is(intake: Ground):
-    made = await requests_of(intake, VICTIM, 4)
+async def test_every_link_that_is_mailed_counts_and_beyond_the_cap_none_is(intake: IntakeHarness):
+    made = await make_requests(intake, VICTIM, 4)
     for expected in (4, 8, MAX_LINK_EMAILS, MAX_LINK_EMAILS):
-        answer = await links(intake, VICTIM)
+        answer = await request_links(intake, VICTIM)
         assert (answer.status_code, answer.json()) == (200, {})
-        assert await link_emails(intake, made) == expected
-        intake.clock.go_on(minutes=11)
-    intake.clock.go_on(hours=1)
-    await links(intake, VICTIM)
-    assert await link_emails(intake, made) == MAX_LINK_EMAILS + 4
+        assert await count_link_emails(intake, made) == expected
+        intake.clock.advance(minutes=11)
+    intake.clock.advance(hours=1)
+    await request_links(intake, VICTIM)
+    assert await count_link_emails(intake, made) == MAX_LINK_EMAILS + 4
 
 
-async def test_a_link_that_was_mailed_a_moment_ago_does_not_count_again(intake: Ground):
-    made = await requests_of(intake, VICTIM, 4)
+async def test_a_link_that_was_mailed_a_moment_ago_does_not_count_again(intake: IntakeHarness):
+    made = await make_requests(intake, VICTIM, 4)
     for _ in range(MAX_LINK_EMAILS):
-        await links(intake, VICTIM)
-    assert await link_emails(intake, made) == 4
-    intake.clock.go_on(minutes=11)
-    await links(intake, VICTIM)
-    assert await link_emails(intake, made) == 8
+        await request_links(intake, VICTIM)
+    assert await count_link_emails(intake, made) == 4
+    intake.clock.advance(minutes=11)
+    await request_links(intake, VICTIM)
+    assert await count_link_emails(intake, made) == 8
 
 
-async def test_nobody_learns_from_the_limits_whether_an_address_is_known(intake: Ground):
-    await requests_of(intake, "dikenal@dinas.example", 1)
+async def test_nobody_learns_from_the_limits_whether_an_address_is_known(intake: IntakeHarness):
+    await make_requests(intake, "dikenal@dinas.example", 1)
     answers = []
     for email in ("dikenal@dinas.example", "asing@dinas.example"):
-        asked = [await links(intake, email) for _ in range(MAX_LINK_EMAILS + 5)]
+        asked = [await request_links(intake, email) for _ in range(MAX_LINK_EMAILS + 5)]
         answers.append({(answer.status_code, answer.text, *sorted(answer.headers)) for answer in asked})
-        await used_up(intake, email)
+        await exhaust_limit(intake, email)
         refused(await intake.submit(email=email))
     assert answers[0] == answers[1]
     assert len(answers[0]) == 1
 
 
-async def test_the_form_says_so_and_keeps_what_was_typed(intake: Ground):
-    await used_up(intake, VICTIM)
+async def test_the_form_says_so_and_keeps_what_was_typed(intake: IntakeHarness):
+    await exhaust_limit(intake, VICTIM)
     async with intake.client(timeout=60) as client:
         browser = Browser(client)
         form = await browser.send("/", await browser.get("/"), list(FILES), **{**FORM, "email": VICTIM})
         refused(form)
         assert FORM["description"] in form.text
-        intake.clock.go_on(hours=1, seconds=1)
+        intake.clock.advance(hours=1, seconds=1)
         sent = await browser.send("/", form, **{**FORM, "email": VICTIM})
         assert sent.status_code == 303
 
 
-async def test_a_rate_of_zero_sets_no_limit(unlimited: Ground):
+async def test_a_rate_of_zero_sets_no_limit(unlimited: IntakeHarness):
     for _ in range(MAX_SUBMISSIONS_FROM_NETWORK + 1):
         assert (await unlimited.submit(email=VICTIM)).status_code == 201
 
 
 @pytest.mark.parametrize("field", ["name", "position", "unit"])
-async def test_what_is_mailed_on_holds_no_web_address(unlimited: Ground, field: str):
+async def test_what_is_mailed_on_holds_no_web_address(unlimited: IntakeHarness, field: str):
     told: dict[str, Any] = {field: "Anda menang, buka hxxp://evil.example"}
     answer = await unlimited.submit(**told)
     assert answer.status_code == 422
     assert "alamat web" in errors(answer)[field]
-    assert await nothing_happened(unlimited)
+    assert await assert_nothing_stored(unlimited)
 
 
 OLD = {"name": "Ahmad.com", "position": "Staf.info", "unit": "Dinas.net"}
 
 
-async def test_what_was_accepted_before_may_be_sent_again_as_it_is(unlimited: Ground):
-    mine = await unlimited.accepted_before(**OLD)
-    await unlimited.tell(mine.id, story.returned_for(ChecklistItem.FORM))
+async def test_what_was_accepted_before_may_be_sent_again_as_it_is(unlimited: IntakeHarness):
+    mine = await unlimited.store_legacy_request(**OLD)
+    await unlimited.publish(mine.id, story.returned_for(ChecklistItem.FORM))
     other = await mine.post("/resubmission", data={**OLD, "name": "Ahmad.org"}, files=NO_FILE)
     assert list(errors(other)) == ["name"]
     changed = {**OLD, "description": "Data trayek angkutan laut dihubungkan setiap malam."}
@@ -190,9 +199,9 @@ async def test_what_was_accepted_before_may_be_sent_again_as_it_is(unlimited: Gr
     assert (await mine.get()).json()["name"] == OLD["name"]
 
 
-async def test_the_page_takes_what_was_accepted_before_as_it_is(unlimited: Ground):
-    mine = await unlimited.accepted_before(**OLD)
-    await unlimited.tell(mine.id, story.returned_for(ChecklistItem.FORM))
+async def test_the_page_takes_what_was_accepted_before_as_it_is(unlimited: IntakeHarness):
+    mine = await unlimited.store_legacy_request(**OLD)
+    await unlimited.publish(mine.id, story.returned_for(ChecklistItem.FORM))
     async with unlimited.client(timeout=60) as client:
         await client.get(unlimited.platform.tracking.link(mine.id, mine.number))
         browser, path = Browser(client), f"/lacak/{mine.number}/lengkapi"
@@ -203,7 +212,7 @@ async def test_the_page_takes_what_was_accepted_before_as_it_is(unlimited: Groun
         assert (await browser.send(path, wrong, **form)).status_code == 303
 
 
-async def test_a_description_may_name_a_web_address_and_a_name_its_titles(unlimited: Ground):
+async def test_a_description_may_name_a_web_address_and_a_name_its_titles(unlimited: IntakeHarness):
     answer = await unlimited.submit(
         name="Dr. H. Ahmad, S.Kom., M.Si.",
         description="Mohon data dari https://portal.example/api dihubungkan setiap malam.",

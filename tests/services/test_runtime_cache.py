@@ -10,8 +10,8 @@ from typing import cast
 import pytest
 
 from shared.runtime import documents
-from shared.runtime.documents import Documents
-from shared.storage.port import Document, Saved, Scalar, StateStore, Write
+from shared.runtime.documents import StateCache
+from shared.storage.port import SaveOutcome, Scalar, StateRecord, StateStore, Write
 
 
 class SlowStore:
@@ -22,34 +22,34 @@ class SlowStore:
         self.answer = asyncio.Event()
         self.answer.set()
 
-    def _document(self, request_id: str) -> Document:
-        return Document(request_id, self.stored[request_id])
+    def _document(self, request_id: str) -> StateRecord:
+        return StateRecord(request_id, self.stored[request_id])
 
-    async def load(self, ids: Sequence[str]) -> dict[str, Document]:
+    async def load(self, ids: Sequence[str]) -> dict[str, StateRecord]:
         found = {one: self._document(one) for one in ids if one in self.stored}
         await self.answer.wait()
         return found
 
-    async def find_one(self, column: str, value: Scalar) -> Document | None:
+    async def find_one(self, column: str, value: Scalar) -> StateRecord | None:
         found = self._document("r")
         await self.answer.wait()
         return found
 
-    async def save(self, writes: Sequence[Write]) -> list[Saved]:
+    async def save(self, writes: Sequence[Write]) -> list[SaveOutcome]:
         outcomes = []
         for write in writes:
             follows = self.stored.get(write.document.id, 0) == write.document.version - 1
-            outcomes.append(Saved.SAVED if follows else Saved.CONFLICT)
+            outcomes.append(SaveOutcome.SAVED if follows else SaveOutcome.CONFLICT)
             if follows:
                 self.stored[write.document.id] = write.document.version
         return outcomes
 
 
 def write(version: int, request_id: str = "r") -> Write:
-    return Write(Document(request_id, version), {})
+    return Write(StateRecord(request_id, version), {})
 
 
-class Cache(Documents):
+class Cache(StateCache):
     def __init__(self) -> None:
         self.slow = SlowStore()
         super().__init__(cast(StateStore, self.slow))
@@ -107,14 +107,14 @@ async def test_of_two_reads_the_newer_answer_stays_whichever_comes_last(cache: C
 async def test_a_lost_race_shows_that_a_slow_read_is_too_old(cache: Cache):
     async with cache.while_a_read_is_slow("load"):
         cache.slow.stored["r"] = 6
-        assert await cache.save([write(6)]) == [Saved.CONFLICT]
+        assert await cache.save([write(6)]) == [SaveOutcome.CONFLICT]
     assert cache.version() == 0
 
 
 async def test_a_lost_race_leaves_what_another_task_has_saved_since(cache: Cache):
     await cache.save([write(5)])
     await cache.save([write(6)])
-    assert await cache.save([write(6)]) == [Saved.CONFLICT]
+    assert await cache.save([write(6)]) == [SaveOutcome.CONFLICT]
     assert cache.version() == 6
 
 

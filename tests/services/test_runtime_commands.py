@@ -12,7 +12,7 @@ import pytest
 
 from services.intake.domain import WithdrawRequest
 from shared.runtime.decider import Refusal
-from shared.runtime.execution import Answer, KeyReused, Taken
+from shared.runtime.execution import CommandResult, IdempotencyKeyReused, UniqueViolation
 from shared.runtime.service import ServiceRuntime
 from tests.domain.given import REQUEST
 from tests.domain.intake_story import SUBMIT, submitted
@@ -22,35 +22,35 @@ from tests.services.runtime_ground import (
     RETURN,
     VERIFICATION,
     VERIFY,
-    Ground,
-    ground,
+    RuntimeHarness,
     key,
     record,
+    runtime_harness,
     submit,
 )
 
 
 @pytest.fixture
-async def world(tmp_path: Path) -> AsyncIterator[Ground]:
-    async with ground(tmp_path) as opened:
+async def world(tmp_path: Path) -> AsyncIterator[RuntimeHarness]:
+    async with runtime_harness(tmp_path) as opened:
         yield opened
 
 
 @pytest.fixture
-async def desk(world: Ground) -> ServiceRuntime:  # type: ignore[type-arg]
+async def desk(world: RuntimeHarness) -> ServiceRuntime:  # type: ignore[type-arg]
     """Verification with one request that waits for an officer."""
     runtime = await world.service(VERIFICATION)
     await runtime.consumer.handle([record(1, submitted)])
     return runtime
 
 
-async def test_a_command_is_obeyed_and_answered(world: Ground):
+async def test_a_command_is_obeyed_and_answered(world: RuntimeHarness):
     intake = await world.service(INTAKE)
-    assert await submit(intake) == Answer(REQUEST, SUBMIT.number, "submitted", 1)
+    assert await submit(intake) == CommandResult(REQUEST, SUBMIT.number, "submitted", 1)
     assert [entry.subject for entry in await intake.store.unpublished(10)] == [REQUEST]
 
 
-async def test_a_repeated_key_gets_the_first_answer_even_after_the_request_moved_on(world: Ground):
+async def test_a_repeated_key_gets_the_first_answer_even_after_the_request_moved_on(world: RuntimeHarness):
     intake = await world.service(INTAKE)
     first = await submit(intake)
     await intake.executor.execute(REQUEST, WithdrawRequest("Batal."), key(2))
@@ -58,19 +58,19 @@ async def test_a_repeated_key_gets_the_first_answer_even_after_the_request_moved
     assert len(await intake.store.unpublished(10)) == 2
 
 
-async def test_a_repeated_key_is_remembered_by_the_next_process(world: Ground):
+async def test_a_repeated_key_is_remembered_by_the_next_process(world: RuntimeHarness):
     first = await submit(await world.service(INTAKE))
     assert await submit(await world.service(INTAKE)) == replace(first, repeated=True)
 
 
-async def test_a_key_with_another_body_is_refused(world: Ground):
+async def test_a_key_with_another_body_is_refused(world: RuntimeHarness):
     intake = await world.service(INTAKE)
     await submit(intake)
-    with pytest.raises(KeyReused):
+    with pytest.raises(IdempotencyKeyReused):
         await intake.executor.execute(REQUEST, SUBMIT, key(101, "other"))
 
 
-async def test_a_refused_command_leaves_nothing_behind(world: Ground):
+async def test_a_refused_command_leaves_nothing_behind(world: RuntimeHarness):
     intake = await world.service(INTAKE)
     with pytest.raises(Refusal):
         await intake.executor.execute(REQUEST, WithdrawRequest("Batal."), key(1))
@@ -78,10 +78,10 @@ async def test_a_refused_command_leaves_nothing_behind(world: Ground):
     assert await intake.store.unpublished(10) == []
 
 
-async def test_a_registration_number_is_given_once(world: Ground):
+async def test_a_registration_number_is_given_once(world: RuntimeHarness):
     intake = await world.service(INTAKE)
     await submit(intake)
-    with pytest.raises(Taken):
+    with pytest.raises(UniqueViolation):
         await submit(intake, OTHER)
     assert await intake.executor.read(OTHER) is None
 
@@ -92,7 +92,7 @@ async def test_of_fifty_officers_at_once_one_wins_and_the_others_learn_who_did(d
         *(desk.executor.execute(REQUEST, command, key(n)) for n, command in enumerate(commands)),
         return_exceptions=True,
     )
-    assert len([one for one in outcomes if isinstance(one, Answer)]) == 1
+    assert len([one for one in outcomes if isinstance(one, CommandResult)]) == 1
     refusals = [one for one in outcomes if isinstance(one, Refusal)]
     assert len(refusals) == 49
     assert {refusal.code for refusal in refusals} == {"moved_on"}
@@ -106,7 +106,7 @@ async def test_fifty_repeats_at_once_of_one_command_are_one_decision(desk: Servi
     assert len(await desk.store.unpublished(10)) == 1
 
 
-async def test_two_processes_that_race_decide_once(world: Ground, desk: ServiceRuntime):  # type: ignore[type-arg]
+async def test_two_processes_that_race_decide_once(world: RuntimeHarness, desk: ServiceRuntime):  # type: ignore[type-arg]
     other = await world.service(VERIFICATION)
     outcomes = await asyncio.gather(
         desk.executor.execute(REQUEST, VERIFY, key(1)),
@@ -116,7 +116,7 @@ async def test_two_processes_that_race_decide_once(world: Ground, desk: ServiceR
     assert sorted(type(one).__name__ for one in outcomes) == ["Answer", "Refusal"]
 
 
-async def test_time_never_runs_backwards_when_the_clock_does(world: Ground):
+async def test_time_never_runs_backwards_when_the_clock_does(world: RuntimeHarness):
     intake = await world.service(INTAKE, started=True)
     await submit(intake)
     world.now -= timedelta(hours=1)

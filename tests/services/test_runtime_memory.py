@@ -12,7 +12,7 @@ import pytest
 from shared.runtime import documents
 from shared.runtime.decider import Refusal
 from shared.runtime.service import ServiceRuntime
-from shared.storage.port import Document
+from shared.storage.port import StateRecord
 from tests.domain.given import REQUEST
 from tests.domain.intake_story import SUBMIT, resubmitted, submitted, withdrawn
 from tests.services.runtime_ground import (
@@ -20,18 +20,18 @@ from tests.services.runtime_ground import (
     RETURN,
     VERIFICATION,
     VERIFY,
-    Ground,
-    ground,
+    RuntimeHarness,
     key,
     record,
+    runtime_harness,
     status,
     submit,
 )
 
 
 @pytest.fixture
-async def world(tmp_path: Path) -> AsyncIterator[Ground]:
-    async with ground(tmp_path) as opened:
+async def world(tmp_path: Path) -> AsyncIterator[RuntimeHarness]:
+    async with runtime_harness(tmp_path) as opened:
         yield opened
 
 
@@ -40,7 +40,7 @@ def counted(runtime: ServiceRuntime[Any], monkeypatch: pytest.MonkeyPatch) -> li
     asked: list[str] = []
     load = runtime.store.load
 
-    async def counting(ids: Sequence[str]) -> dict[str, Document]:
+    async def counting(ids: Sequence[str]) -> dict[str, StateRecord]:
         asked.extend(ids)
         return await load(ids)
 
@@ -49,7 +49,7 @@ def counted(runtime: ServiceRuntime[Any], monkeypatch: pytest.MonkeyPatch) -> li
 
 
 async def test_what_was_just_saved_is_decided_on_without_asking_the_store(
-    world: Ground, monkeypatch: pytest.MonkeyPatch
+    world: RuntimeHarness, monkeypatch: pytest.MonkeyPatch
 ):
     desk = await world.service(VERIFICATION)
     await desk.consumer.handle([record(1, submitted)])
@@ -60,16 +60,16 @@ async def test_what_was_just_saved_is_decided_on_without_asking_the_store(
     assert await status(desk) == "withdrawn"
 
 
-async def test_what_was_met_long_ago_is_asked_for_again(world: Ground, monkeypatch: pytest.MonkeyPatch):
+async def test_what_was_met_long_ago_is_asked_for_again(world: RuntimeHarness, monkeypatch: pytest.MonkeyPatch):
     desk = await world.service(VERIFICATION)
     await desk.consumer.handle([record(1, submitted)])
     asked = counted(desk, monkeypatch)
-    monkeypatch.setattr(documents, "FRESH", 0.0)
+    monkeypatch.setattr(documents, "CACHE_TTL_SECONDS", 0.0)
     await desk.executor.execute(REQUEST, VERIFY, key(1))
     assert asked == [REQUEST]
 
 
-async def test_a_command_is_decided_on_what_another_process_made_of_the_request(world: Ground):
+async def test_a_command_is_decided_on_what_another_process_made_of_the_request(world: RuntimeHarness):
     one, other = await world.service(VERIFICATION), await world.service(VERIFICATION)
     await one.consumer.handle([record(1, submitted)])
     await other.consumer.handle([record(1, submitted)])
@@ -79,7 +79,7 @@ async def test_a_command_is_decided_on_what_another_process_made_of_the_request(
     assert len(await one.store.unpublished(10)) == 1
 
 
-async def test_nobody_is_refused_because_of_what_was_so_a_moment_ago(world: Ground):
+async def test_nobody_is_refused_because_of_what_was_so_a_moment_ago(world: RuntimeHarness):
     one, other = await world.service(VERIFICATION), await world.service(VERIFICATION)
     await one.consumer.handle([record(1, submitted)])
     await one.executor.execute(REQUEST, RETURN, key(1))
@@ -87,7 +87,7 @@ async def test_nobody_is_refused_because_of_what_was_so_a_moment_ago(world: Grou
     assert (await one.executor.execute(REQUEST, VERIFY, key(2))).status == "verified"
 
 
-async def test_an_event_whose_predecessor_another_process_folded_is_no_gap(world: Ground):
+async def test_an_event_whose_predecessor_another_process_folded_is_no_gap(world: RuntimeHarness):
     one, other = await world.service(VERIFICATION), await world.service(VERIFICATION)
     await one.consumer.handle([record(1, submitted)])
     await one.executor.execute(REQUEST, RETURN, key(1))
@@ -97,7 +97,7 @@ async def test_an_event_whose_predecessor_another_process_folded_is_no_gap(world
     assert await status(one) == "withdrawn"
 
 
-async def test_a_new_request_that_is_stored_already_gets_its_first_answer(world: Ground):
+async def test_a_new_request_that_is_stored_already_gets_its_first_answer(world: RuntimeHarness):
     one, other = await world.service(INTAKE), await world.service(INTAKE)
     first = await submit(one)
     assert await other.executor.execute(REQUEST, SUBMIT, key(101), new=True) == replace(first, repeated=True)

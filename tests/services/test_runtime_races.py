@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 
-from shared.runtime.backoff import FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS, MAX_TRIES, Backoff, LostRaces
+from shared.runtime.backoff import INITIAL_DELAY_SECONDS, MAX_ATTEMPTS, MAX_DELAY_SECONDS, Backoff, TooManyConflicts
 from shared.runtime.service import ServiceRuntime
-from shared.storage.port import Saved, Write
+from shared.storage.port import SaveOutcome, Write
 from shared.storage.sqlite import SqliteStateStore
 from tests.domain.given import REQUEST
 from tests.domain.intake_story import submitted, withdrawn
-from tests.services.runtime_ground import INTAKE, VERIFICATION, Ground, ground, record, status, submit
+from tests.services.runtime_ground import INTAKE, VERIFICATION, RuntimeHarness, record, runtime_harness, status, submit
 
 ALWAYS = 1_000
 
@@ -25,10 +25,10 @@ class Contested(SqliteStateStore):
 
     losses = 0
 
-    async def save(self, writes: Sequence[Write]) -> list[Saved]:
+    async def save(self, writes: Sequence[Write]) -> list[SaveOutcome]:
         if self.losses:
             self.losses -= 1
-            return [Saved.CONFLICT] * len(writes)
+            return [SaveOutcome.CONFLICT] * len(writes)
         return await super().save(writes)
 
 
@@ -50,8 +50,8 @@ class Contest:
 
 
 @pytest.fixture
-async def world(tmp_path: Path) -> AsyncIterator[Ground]:
-    async with ground(tmp_path) as opened:
+async def world(tmp_path: Path) -> AsyncIterator[RuntimeHarness]:
+    async with runtime_harness(tmp_path) as opened:
         yield opened
 
 
@@ -68,11 +68,11 @@ async def pauses_with(seed: int, tries: int) -> list[float]:
 
 
 async def test_pauses_grow_to_a_limit_and_the_first_try_comes_at_once():
-    pauses = await pauses_with(1, MAX_TRIES)
-    assert len(pauses) == MAX_TRIES - 1
+    pauses = await pauses_with(1, MAX_ATTEMPTS)
+    assert len(pauses) == MAX_ATTEMPTS - 1
     for number, pause in enumerate(pauses):
-        assert 0 <= pause <= min(LONGEST_PAUSE_SECONDS, FIRST_PAUSE_SECONDS * 2**number)
-    assert max(pauses[-10:]) > LONGEST_PAUSE_SECONDS / 2
+        assert 0 <= pause <= min(MAX_DELAY_SECONDS, INITIAL_DELAY_SECONDS * 2**number)
+    assert max(pauses[-10:]) > MAX_DELAY_SECONDS / 2
 
 
 async def test_two_that_lost_together_do_not_come_back_together():
@@ -80,22 +80,22 @@ async def test_two_that_lost_together_do_not_come_back_together():
     assert await pauses_with(1, 10) == await pauses_with(1, 10)
 
 
-async def test_a_command_that_loses_races_is_run_again_after_pauses(world: Ground):
+async def test_a_command_that_loses_races_is_run_again_after_pauses(world: RuntimeHarness):
     contest = Contest(await world.service(INTAKE))
     contest.lose(5)
     assert (await submit(contest.runtime)).status == "submitted"
     assert len(contest.pauses) == 5
 
 
-async def test_a_command_that_loses_every_race_gives_up(world: Ground):
+async def test_a_command_that_loses_every_race_gives_up(world: RuntimeHarness):
     contest = Contest(await world.service(INTAKE))
     contest.lose(ALWAYS)
-    with pytest.raises(LostRaces):
+    with pytest.raises(TooManyConflicts):
         await submit(contest.runtime)
-    assert len(contest.pauses) == MAX_TRIES - 1
+    assert len(contest.pauses) == MAX_ATTEMPTS - 1
 
 
-async def test_a_batch_that_loses_races_is_folded_again_after_pauses(world: Ground):
+async def test_a_batch_that_loses_races_is_folded_again_after_pauses(world: RuntimeHarness):
     contest = Contest(await world.service(VERIFICATION))
     contest.lose(5)
     await contest.runtime.consumer.handle([record(1, submitted)])
@@ -103,10 +103,10 @@ async def test_a_batch_that_loses_races_is_folded_again_after_pauses(world: Grou
     assert len(contest.pauses) == 4, "the first time it was folded into what was remembered"
 
 
-async def test_a_batch_that_loses_every_race_is_given_back_and_its_position_stays(world: Ground):
+async def test_a_batch_that_loses_every_race_is_given_back_and_its_position_stays(world: RuntimeHarness):
     contest = Contest(await world.service(VERIFICATION))
     contest.lose(ALWAYS)
-    with pytest.raises(LostRaces):
+    with pytest.raises(TooManyConflicts):
         await contest.runtime.consumer.handle([record(1, submitted)])
     contest.lose(0)
     await contest.runtime.consumer.handle([record(1, submitted)])
@@ -114,16 +114,16 @@ async def test_a_batch_that_loses_every_race_is_given_back_and_its_position_stay
     assert await contest.runtime.store.dead_letters() == []
 
 
-async def test_a_dead_letter_that_loses_every_race_stays_parked(world: Ground):
+async def test_a_dead_letter_that_loses_every_race_stays_parked(world: RuntimeHarness):
     contest = Contest(await world.service(VERIFICATION))
-    contest.runtime.consumer._replay_after = ()
+    contest.runtime.consumer._replay_delays = ()
     await contest.runtime.consumer.handle([record(1, withdrawn, 2)])
     await contest.runtime.consumer.handle([record(2, submitted)])
     [gap, first] = await contest.runtime.store.dead_letters()
     contest.lose(ALWAYS)
-    with pytest.raises(LostRaces):
+    with pytest.raises(TooManyConflicts):
         await contest.runtime.consumer.replay(REQUEST)
-    with pytest.raises(LostRaces):
+    with pytest.raises(TooManyConflicts):
         await contest.runtime.consumer.discard(first)
     contest.lose(0)
     assert [one.id for one in await contest.runtime.store.dead_letters()] == [gap.id]

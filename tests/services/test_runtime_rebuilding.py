@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from shared.contracts.envelope import to_bytes
+from shared.contracts.envelope import encode_event
 from shared.contracts.intake import RequestWithdrawn
-from shared.runtime.rebuilding import Refold
+from shared.runtime.rebuilding import Rebuild
 from tests.domain.given import REQUEST, happened
 from tests.domain.intake_story import submitted, verified, withdrawn
 from tests.services.runtime_ground import (
@@ -19,10 +19,10 @@ from tests.services.runtime_ground import (
     OTHER,
     VERIFICATION,
     VERIFY,
-    Ground,
-    ground,
+    RuntimeHarness,
     key,
     poisoned,
+    runtime_harness,
     status,
     submit,
     until,
@@ -30,12 +30,12 @@ from tests.services.runtime_ground import (
 
 
 @pytest.fixture
-async def world(tmp_path: Path) -> AsyncIterator[Ground]:
-    async with ground(tmp_path) as opened:
+async def world(tmp_path: Path) -> AsyncIterator[RuntimeHarness]:
+    async with runtime_harness(tmp_path) as opened:
         yield opened
 
 
-async def test_a_damaged_document_is_found_and_repaired_while_commands_go_on(world: Ground):
+async def test_a_damaged_document_is_found_and_repaired_while_commands_go_on(world: RuntimeHarness):
     desk = await world.service(VERIFICATION, started=True)
     intake = await world.service(INTAKE, started=True)
     await submit(intake)
@@ -48,49 +48,51 @@ async def test_a_damaged_document_is_found_and_repaired_while_commands_go_on(wor
     damaged = "CAST(replace(CAST(body AS TEXT), 'INT-2026-000001', 'INT-2026-000007') AS BLOB)"
     sql = f"UPDATE verification_documents SET body={damaged} WHERE id=?"
     await world.file.write(lambda db: db.execute(sql, (REQUEST,)))
-    refold = Refold(VERIFICATION, desk.store, world.log)
-    [difference] = (await refold.compare()).differences
+    rebuild = Rebuild(VERIFICATION, desk.store, world.log)
+    [difference] = (await rebuild.compare()).differences
     assert (difference.id, difference.fields) == (REQUEST, ("number",))
     await desk.executor.execute(OTHER, VERIFY, key(1))
-    assert (await refold.swap()).swapped == 1
-    again = await Refold(VERIFICATION, desk.store, world.log).compare()
+    assert (await rebuild.swap()).swapped == 1
+    again = await Rebuild(VERIFICATION, desk.store, world.log).compare()
     assert again.clean, again
     assert await status(desk, OTHER) == "verified"
 
 
-async def test_a_ledger_that_is_folded_again_owes_no_new_letter(world: Ground):
+async def test_a_ledger_that_is_folded_again_owes_no_new_letter(world: RuntimeHarness):
     ledger = await world.service(NOTIFICATION)
     for fact in (submitted, verified):
-        await world.log.append([(REQUEST, to_bytes(happened(fact)))])
+        await world.log.append([(REQUEST, encode_event(happened(fact)))])
     async for batch in world.log.read():
         await ledger.consumer.handle(batch)
     before = await ledger.store.load([REQUEST])
     await world.file.write(lambda db: db.execute("DELETE FROM notification_documents"))
-    refold = Refold(NOTIFICATION, ledger.store, world.log)
-    assert [difference.kind for difference in (await refold.compare()).differences] == ["missing"]
-    await refold.swap()
+    rebuild = Rebuild(NOTIFICATION, ledger.store, world.log)
+    assert [difference.kind for difference in (await rebuild.compare()).differences] == ["missing"]
+    await rebuild.swap()
     after = await ledger.store.load([REQUEST])
     assert after[REQUEST].body == before[REQUEST].body
     assert await ledger.store.unpublished(10) == []
 
 
-async def test_poison_does_not_keep_the_rest_of_the_log_from_being_verified(world: Ground):
+async def test_poison_does_not_keep_the_rest_of_the_log_from_being_verified(world: RuntimeHarness):
     desk = await world.service(VERIFICATION)
-    await world.log.append([(REQUEST, to_bytes(happened(submitted))), (OTHER, to_bytes(happened(MANY, subject=OTHER)))])
-    await world.log.append([(REQUEST, to_bytes(happened(withdrawn, 2)))])
+    await world.log.append(
+        [(REQUEST, encode_event(happened(submitted))), (OTHER, encode_event(happened(MANY, subject=OTHER)))]
+    )
+    await world.log.append([(REQUEST, encode_event(happened(withdrawn, 2)))])
     async for batch in world.log.read():
         await desk.consumer.handle(batch)
-    refold = Refold(poisoned(RequestWithdrawn), desk.store, world.log)
-    await refold._fold_on()
-    assert refold.report.unreadable == ["3: ValueError: poison"]
+    rebuild = Rebuild(poisoned(RequestWithdrawn), desk.store, world.log)
+    await rebuild._fold_to_end()
+    assert rebuild.report.unreadable == ["3: ValueError: poison"]
 
 
-async def test_a_hole_in_the_log_is_reported_until_it_is_filled(world: Ground):
+async def test_a_hole_in_the_log_is_reported_until_it_is_filled(world: RuntimeHarness):
     desk = await world.service(VERIFICATION)
-    refold = Refold(VERIFICATION, desk.store, world.log)
-    await world.log.append([(REQUEST, to_bytes(happened(withdrawn, 2)))])
-    await refold._fold_on()
-    assert refold._holes() == [f"1: {REQUEST}: intake: 2 after 0"]
-    await world.log.append([(REQUEST, to_bytes(happened(submitted)))])
-    await refold._fold_on()
-    assert refold._holes() == []
+    rebuild = Rebuild(VERIFICATION, desk.store, world.log)
+    await world.log.append([(REQUEST, encode_event(happened(withdrawn, 2)))])
+    await rebuild._fold_to_end()
+    assert rebuild._find_gaps() == [f"1: {REQUEST}: intake: 2 after 0"]
+    await world.log.append([(REQUEST, encode_event(happened(submitted)))])
+    await rebuild._fold_to_end()
+    assert rebuild._find_gaps() == []

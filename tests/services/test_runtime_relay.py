@@ -16,14 +16,14 @@ from shared.runtime.service import ServiceRuntime
 from shared.storage.port import OutboxEntry
 from tests.domain.given import REQUEST
 from tests.domain.intake_story import returned
-from tests.services.runtime_ground import INTAKE, OTHER, Ground, ground, key, record, submit, until
+from tests.services.runtime_ground import INTAKE, OTHER, RuntimeHarness, key, record, runtime_harness, submit, until
 
 WITHDRAW = WithdrawRequest("Batal.")
 
 
 @pytest.fixture
-async def world(tmp_path: Path) -> AsyncIterator[Ground]:
-    async with ground(tmp_path) as opened:
+async def world(tmp_path: Path) -> AsyncIterator[RuntimeHarness]:
+    async with runtime_harness(tmp_path) as opened:
         yield opened
 
 
@@ -36,7 +36,7 @@ def crashed_before_publishing(runtime: ServiceRuntime[Any]) -> None:
     runtime.executor._publish = nothing
 
 
-async def in_log(world: Ground, count: int) -> list[tuple[str, int]]:
+async def in_log(world: RuntimeHarness, count: int) -> list[tuple[str, int]]:
     async def all_there() -> list[tuple[str, int]]:
         events = await world.events("intake")
         return [(event.subject, event.sequence) for event in events] if len(events) >= count else []
@@ -45,7 +45,7 @@ async def in_log(world: Ground, count: int) -> list[tuple[str, int]]:
     return await all_there()
 
 
-async def test_events_reach_the_log_in_order_and_leave_the_outbox(world: Ground):
+async def test_events_reach_the_log_in_order_and_leave_the_outbox(world: RuntimeHarness):
     intake = await world.service(INTAKE, started=True)
     await submit(intake)
     await intake.executor.execute(REQUEST, WITHDRAW, key(2))
@@ -54,7 +54,7 @@ async def test_events_reach_the_log_in_order_and_leave_the_outbox(world: Ground)
     assert await intake.store.unpublished(10) == []
 
 
-async def test_what_a_crash_left_in_the_outbox_is_published_at_the_next_start(world: Ground):
+async def test_what_a_crash_left_in_the_outbox_is_published_at_the_next_start(world: RuntimeHarness):
     crashed = await world.service(INTAKE)
     crashed_before_publishing(crashed)
     await submit(crashed)
@@ -62,7 +62,7 @@ async def test_what_a_crash_left_in_the_outbox_is_published_at_the_next_start(wo
     assert await in_log(world, 1) == [(REQUEST, 1)]
 
 
-async def test_an_event_never_overtakes_one_that_a_crash_left_in_the_outbox(world: Ground):
+async def test_an_event_never_overtakes_one_that_a_crash_left_in_the_outbox(world: RuntimeHarness):
     crashed = await world.service(INTAKE)
     crashed_before_publishing(crashed)
     await submit(crashed)
@@ -74,7 +74,7 @@ async def test_an_event_never_overtakes_one_that_a_crash_left_in_the_outbox(worl
     assert events == [1, 2]
 
 
-async def test_an_event_never_overtakes_one_whose_write_was_not_answered(world: Ground):
+async def test_an_event_never_overtakes_one_whose_write_was_not_answered(world: RuntimeHarness):
     intake = await world.service(INTAKE)
     await submit(intake)
     await intake.relay.drain()
@@ -84,12 +84,12 @@ async def test_an_event_never_overtakes_one_whose_write_was_not_answered(world: 
     intake.executor._publish = publish
     [unanswered] = await intake.store.unpublished(10)
     following = OutboxEntry(REQUEST, "another", unanswered.event.replace(b'"0000000002"', b'"0000000003"'))
-    intake.relay.hand_over([following])
+    intake.relay.enqueue([following])
     await intake.relay.drain()
     assert [event.sequence for event in await world.events()] == [1, 2, 3]
 
 
-async def test_submissions_go_on_without_the_log_and_drain_in_order_once_it_is_back(world: Ground):
+async def test_submissions_go_on_without_the_log_and_drain_in_order_once_it_is_back(world: RuntimeHarness):
     intake = await world.service(INTAKE, started=True)
     world.log.down = True
     await submit(intake)
@@ -103,16 +103,16 @@ async def test_submissions_go_on_without_the_log_and_drain_in_order_once_it_is_b
     assert places.index((REQUEST, 1)) < places.index((REQUEST, 2))
 
 
-async def test_a_publish_without_an_answer_is_repeated_and_nothing_is_missing(world: Ground):
+async def test_a_publish_without_an_answer_is_repeated_and_nothing_is_missing(world: RuntimeHarness):
     intake = await world.service(INTAKE, started=True)
-    world.log.stutters = True
+    world.log.loses_next_answer = True
     await submit(intake)
     await intake.executor.execute(REQUEST, WITHDRAW, key(2))
     places = await in_log(world, 3)
     assert places == [(REQUEST, 1), (REQUEST, 1), (REQUEST, 2)]
 
 
-async def test_two_relays_at_once_only_repeat_events(world: Ground):
+async def test_two_relays_at_once_only_repeat_events(world: RuntimeHarness):
     intake = await world.service(INTAKE)
     await submit(intake)
     await intake.executor.execute(REQUEST, WITHDRAW, key(2))
@@ -123,19 +123,19 @@ async def test_two_relays_at_once_only_repeat_events(world: Ground):
     assert [event.sequence for event in await world.events()] == [1, 2, 1, 2]
 
 
-async def test_a_sweep_leaves_what_is_young_to_the_process_that_saved_it(world: Ground):
+async def test_a_sweep_leaves_what_is_young_to_the_process_that_saved_it(world: RuntimeHarness):
     intake = await world.service(INTAKE)
     await submit(intake)
     other = Relay("intake", intake.store, world.log)
-    await other.sweep_again()
+    await other.sweep_leftovers()
     await other.drain()
     assert await world.events() == []
-    await other.sweep_again()
+    await other.sweep_leftovers()
     await other.drain()
     assert [event.sequence for event in await world.events()] == [1]
 
 
-async def test_a_doubt_about_one_request_repeats_nothing_of_others(world: Ground):
+async def test_a_doubt_about_one_request_repeats_nothing_of_others(world: RuntimeHarness):
     one, other = await world.service(INTAKE), await world.service(INTAKE)
     await submit(one)
     await submit(one, OTHER, 2)
@@ -144,7 +144,7 @@ async def test_a_doubt_about_one_request_repeats_nothing_of_others(world: Ground
     assert [(event.subject, event.sequence) for event in await world.events()] == [(REQUEST, 1), (REQUEST, 2)]
 
 
-async def test_an_orderly_stop_publishes_what_waits(world: Ground):
+async def test_an_orderly_stop_publishes_what_waits(world: RuntimeHarness):
     intake = await world.service(INTAKE, started=True)
     world.log.down = True
     await submit(intake)
@@ -154,7 +154,7 @@ async def test_an_orderly_stop_publishes_what_waits(world: Ground):
     assert await intake.store.unpublished(10) == []
 
 
-async def test_a_stop_without_the_log_leaves_the_outbox_to_the_next_start(world: Ground):
+async def test_a_stop_without_the_log_leaves_the_outbox_to_the_next_start(world: RuntimeHarness):
     intake = await world.service(INTAKE, started=True)
     world.log.down = True
     await submit(intake)
@@ -164,17 +164,17 @@ async def test_a_stop_without_the_log_leaves_the_outbox_to_the_next_start(world:
         await intake.relay.drain()
 
 
-async def test_what_is_due_happens_once(world: Ground):
+async def test_what_is_due_happens_once(world: RuntimeHarness):
     """Intake lets a returned request expire when the applicant stays silent."""
     intake = await world.service(INTAKE, started=True)
     await submit(intake)
     await intake.consumer.handle([record(1, returned)])
     world.now += timedelta(days=30)
-    intake.timers._sweep_every = 0.01
+    intake.timers._sweep_interval = 0.01
 
     async def expired() -> bool:
-        kept = await intake.executor.read(REQUEST)
-        return kept is not None and kept.state.status.value == "expired"
+        loaded = await intake.executor.read(REQUEST)
+        return loaded is not None and loaded.state.status.value == "expired"
 
     await until(expired)
     assert [place[1] for place in await in_log(world, 2)] == [1, 2]

@@ -9,7 +9,7 @@ from typing import cast
 
 import pytest
 
-from shared.contracts.envelope import to_bytes
+from shared.contracts.envelope import encode_event
 from shared.eventlog.port import EventLog, LogUnavailable
 from shared.runtime import relay as relaying
 from shared.runtime.relay import Relay
@@ -17,14 +17,14 @@ from shared.storage.port import OutboxEntry, StateStore, StoreUnavailable
 from tests.domain.given import REQUEST, happened
 from tests.domain.intake_story import submitted, withdrawn
 from tests.faults.virtual_time import run_virtually
-from tests.services.runtime_ground import INTAKE, OTHER, Ground, ground, submit, until
+from tests.services.runtime_ground import INTAKE, OTHER, RuntimeHarness, runtime_harness, submit, until
 
 EVENTS_PER_SECOND = 100
 
 
 def saved(subject: str, sequence: int) -> OutboxEntry:
     fact = submitted if sequence == 1 else withdrawn
-    return OutboxEntry(subject, f"{subject}-{sequence}", to_bytes(happened(fact, sequence, subject=subject)))
+    return OutboxEntry(subject, f"{subject}-{sequence}", encode_event(happened(fact, sequence, subject=subject)))
 
 
 def request(number: int) -> str:
@@ -97,7 +97,7 @@ def test_events_are_published_as_they_come_though_each_follows_one_of_another_pr
         under_load = relay(store, log, asks_by_request=asks_by_request)
         running = asyncio.create_task(under_load.run())
         for number in range(3 * EVENTS_PER_SECOND):
-            under_load.hand_over([store.save(saved(request(number), 2))])
+            under_load.enqueue([store.save(saved(request(number), 2))])
             await asyncio.sleep(1 / EVENTS_PER_SECOND)
         published, waiting = len(log.appended), len(under_load._waiting)
         running.cancel()
@@ -132,7 +132,7 @@ def test_the_other_requests_go_on_while_the_store_cannot_say_what_goes_before_on
         store.away = True
         doubting = relay(store, log)
         running = asyncio.create_task(doubting.run())
-        doubting.hand_over([store.save(saved(REQUEST, 2)), store.save(saved(OTHER, 1))])
+        doubting.enqueue([store.save(saved(REQUEST, 2)), store.save(saved(OTHER, 1))])
         await asyncio.sleep(1)
         before = list(log.appended)
         store.away = False
@@ -152,9 +152,9 @@ def test_a_doubt_is_settled_after_the_relay_broke_and_was_started_again(broken: 
         store.broken.add(broken)
         doubting = relay(store, log)
         running = asyncio.create_task(doubting.run())
-        doubting.hand_over([store.save(saved(OTHER, 1))])
-        await asyncio.sleep(relaying.FORGET_EVERY + 0.01)
-        doubting.hand_over([store.save(saved(REQUEST, 2))])
+        doubting.enqueue([store.save(saved(OTHER, 1))])
+        await asyncio.sleep(relaying.PRUNE_INTERVAL_SECONDS + 0.01)
+        doubting.enqueue([store.save(saved(REQUEST, 2))])
         with pytest.raises(ExceptionGroup):
             await running
         store.broken.clear()
@@ -172,8 +172,8 @@ def test_only_what_the_log_did_not_take_is_sent_again_and_in_order():
         log.refused.add(REQUEST)
         partly = relay(store, log)
         running = asyncio.create_task(partly.run())
-        partly.hand_over([saved(REQUEST, 1), saved(OTHER, 1)])
-        partly.hand_over([saved(REQUEST, 2), saved(OTHER, 2)])
+        partly.enqueue([saved(REQUEST, 1), saved(OTHER, 1)])
+        partly.enqueue([saved(REQUEST, 2), saved(OTHER, 2)])
         await asyncio.sleep(1)
         before = list(log.appended)
         log.refused.clear()
@@ -193,9 +193,9 @@ def test_a_request_is_tried_more_and_more_seldom_while_its_partition_takes_nothi
         log.refused.add(REQUEST)
         partly = relay(store, log)
         running = asyncio.create_task(partly.run())
-        partly.hand_over([saved(REQUEST, 1)])
+        partly.enqueue([saved(REQUEST, 1)])
         for number in range(60):
-            partly.hand_over([saved(request(number + 100), 1)])
+            partly.enqueue([saved(request(number + 100), 1)])
             await asyncio.sleep(1)
         running.cancel()
         return log.tried.count(REQUEST)
@@ -209,11 +209,11 @@ def test_a_wave_that_the_log_does_not_answer_holds_up_no_other():
         log.silent.add(REQUEST)
         partly = relay(store, log)
         running = asyncio.create_task(partly.run())
-        partly.hand_over([saved(REQUEST, 1)])
+        partly.enqueue([saved(REQUEST, 1)])
         await asyncio.sleep(0.1)
         for number in range(10, 20):
-            partly.hand_over([saved(request(number), 1)])
-        await asyncio.sleep(2 * relaying.SLOW_WAVE_SECONDS)
+            partly.enqueue([saved(request(number), 1)])
+        await asyncio.sleep(2 * relaying.SLOW_BATCH_SECONDS)
         running.cancel()
         return log.appended
 
@@ -221,16 +221,16 @@ def test_a_wave_that_the_log_does_not_answer_holds_up_no_other():
 
 
 @pytest.fixture
-async def world(tmp_path: Path) -> AsyncIterator[Ground]:
-    async with ground(tmp_path) as opened:
+async def world(tmp_path: Path) -> AsyncIterator[RuntimeHarness]:
+    async with runtime_harness(tmp_path) as opened:
         yield opened
 
 
-async def test_what_another_process_left_is_found_by_its_request(world: Ground):
+async def test_what_another_process_left_is_found_by_its_request(world: RuntimeHarness):
     one, other = await world.service(INTAKE), await world.service(INTAKE, started=True)
     await submit(one)
     await submit(one, OTHER, 2)
-    other.relay.hand_over([saved(REQUEST, 2)])
+    other.relay.enqueue([saved(REQUEST, 2)])
 
     async def two_events() -> bool:
         return len(await world.events()) == 2
@@ -239,7 +239,7 @@ async def test_what_another_process_left_is_found_by_its_request(world: Ground):
     assert [(event.subject, event.sequence) for event in await world.events()] == [(REQUEST, 1), (REQUEST, 2)]
 
 
-async def test_an_orderly_end_sends_nothing_twice_that_is_on_its_way(world: Ground):
+async def test_an_orderly_end_sends_nothing_twice_that_is_on_its_way(world: RuntimeHarness):
     intake = await world.service(INTAKE, started=True)
     for number in range(1, 11):
         await submit(intake, request(number), number)

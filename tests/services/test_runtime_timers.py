@@ -12,30 +12,30 @@ from typing import Any
 import pytest
 
 from services.intake.domain import ConfirmBySilence, ExpireRequest
-from shared.contracts.envelope import to_bytes
-from shared.eventlog.port import LogUnavailable, Record
+from shared.contracts.envelope import encode_event
+from shared.eventlog.port import LogRecord, LogUnavailable
 from shared.runtime import service as runtime_service
 from shared.runtime.service import ServiceRuntime
-from shared.runtime.timers import obey_when_due
+from shared.runtime.timers import run_due_commands
 from tests.domain.given import REQUEST, happened
 from tests.domain.intake_story import rejected, returned, submitted
-from tests.services.runtime_ground import INTAKE, Ground, ground, record, status, submit, until
+from tests.services.runtime_ground import INTAKE, RuntimeHarness, record, runtime_harness, status, submit, until
 
 
 @pytest.fixture
-async def world(tmp_path: Path) -> AsyncIterator[Ground]:
-    async with ground(tmp_path) as opened:
+async def world(tmp_path: Path) -> AsyncIterator[RuntimeHarness]:
+    async with runtime_harness(tmp_path) as opened:
         yield opened
 
 
-async def test_what_is_due_waits_for_the_events_that_came_while_nothing_ran(world: Ground):
+async def test_what_is_due_waits_for_the_events_that_came_while_nothing_ran(world: RuntimeHarness):
     """A returned request that the head rejected meanwhile does not expire."""
     asleep = await world.service(INTAKE)
     await submit(asleep)
     await asleep.relay.drain()
     await asleep.consumer.handle([record(1, returned)])
-    await world.log.append([(REQUEST, to_bytes(happened(returned)))])
-    await world.log.append([(REQUEST, to_bytes(happened(rejected)))])
+    await world.log.append([(REQUEST, encode_event(happened(returned)))])
+    await world.log.append([(REQUEST, encode_event(happened(rejected)))])
     world.now += timedelta(days=30)
     awake = await world.service(INTAKE, started=True)
 
@@ -47,19 +47,19 @@ async def test_what_is_due_waits_for_the_events_that_came_while_nothing_ran(worl
     assert [event.type for event in await world.events("intake")] == ["RequestSubmitted"]
 
 
-async def test_what_a_batch_makes_due_waits_for_the_batches_behind_it(world: Ground):
+async def test_what_a_batch_makes_due_waits_for_the_batches_behind_it(world: RuntimeHarness):
     """A request that was returned long ago in one batch of the log, and rejected in the next, does not expire between them."""
     asleep = await world.service(INTAKE)
     await submit(asleep)
     await asleep.relay.drain()
-    of_its_own = (REQUEST, to_bytes(happened(submitted)))
-    await world.log.append([(REQUEST, to_bytes(happened(returned))), *[of_its_own] * 1000])
-    await world.log.append([(REQUEST, to_bytes(happened(rejected)))])
+    of_its_own = (REQUEST, encode_event(happened(submitted)))
+    await world.log.append([(REQUEST, encode_event(happened(returned))), *[of_its_own] * 1000])
+    await world.log.append([(REQUEST, encode_event(happened(rejected)))])
     world.now += timedelta(days=30)
     awake = await world.service(INTAKE)
     first, rest, handle = asyncio.Event(), asyncio.Event(), awake.consumer.handle
 
-    async def in_two_parts(records: Sequence[Record]) -> None:
+    async def in_two_parts(records: Sequence[LogRecord]) -> None:
         if first.is_set():
             await rest.wait()
         await handle(records)
@@ -81,7 +81,7 @@ async def test_what_a_batch_makes_due_waits_for_the_batches_behind_it(world: Gro
 
 
 async def test_what_is_due_does_not_wait_for_ever_for_a_log_that_is_away(
-    world: Ground, monkeypatch: pytest.MonkeyPatch
+    world: RuntimeHarness, monkeypatch: pytest.MonkeyPatch
 ):
     async def away(group: str) -> int:
         raise LogUnavailable("away")
@@ -112,13 +112,13 @@ def overdue_twice(runtime: ServiceRuntime[Any], given: list[type[Any]]) -> None:
     runtime.executor.folding.decider = both
 
 
-async def test_after_each_command_it_is_looked_again_what_is_still_due(world: Ground):
+async def test_after_each_command_it_is_looked_again_what_is_still_due(world: RuntimeHarness):
     intake = await world.service(INTAKE)
     await submit(intake)
     await intake.consumer.handle([record(1, returned)])
     world.now += timedelta(days=30)
     given: list[type[Any]] = []
     overdue_twice(intake, given)
-    await obey_when_due(intake.executor)(REQUEST)
+    await run_due_commands(intake.executor)(REQUEST)
     assert given == [ExpireRequest]
     assert await status(intake) == "expired"

@@ -9,35 +9,44 @@ from typing import Any
 import pytest
 from prometheus_client import REGISTRY
 
-from shared.contracts.envelope import Event, from_bytes, to_bytes
+from shared.contracts.envelope import Event, decode_event, encode_event
 from shared.contracts.facts import Fact
-from shared.eventlog.port import LogUnavailable, Record
+from shared.eventlog.port import LogRecord, LogUnavailable
 from shared.runtime import consumption, upgrades
-from shared.runtime.reading import NEWER
-from shared.runtime.rebuilding import Refold
+from shared.runtime.reading import NEWER_VERSION_REASON
+from shared.runtime.rebuilding import Rebuild
 from shared.runtime.service import ServiceRuntime
 from tests.domain.given import REQUEST, happened
 from tests.domain.intake_story import rejected, resubmitted, submitted, withdrawn
-from tests.services.runtime_ground import MANY, OTHER, VERIFICATION, Ground, ground, record, status, until
+from tests.services.runtime_ground import (
+    MANY,
+    OTHER,
+    VERIFICATION,
+    RuntimeHarness,
+    record,
+    runtime_harness,
+    status,
+    until,
+)
 
 V1, V2 = b'"schemaversion":1', b'"schemaversion":2'
 
 
 @pytest.fixture
-async def world(tmp_path: Path) -> AsyncIterator[Ground]:
-    async with ground(tmp_path) as opened:
+async def world(tmp_path: Path) -> AsyncIterator[RuntimeHarness]:
+    async with runtime_harness(tmp_path) as opened:
         yield opened
 
 
 def of_version_2(fact: Fact, sequence: int) -> bytes:
-    return to_bytes(happened(fact, sequence)).replace(V1, V2)
+    return encode_event(happened(fact, sequence)).replace(V1, V2)
 
 
 def understands_version_2(raw: bytes) -> Event:
-    return from_bytes(raw.replace(V2, V1))
+    return decode_event(raw.replace(V2, V1))
 
 
-async def upgraded(world: Ground, *, running: bool = False) -> ServiceRuntime[Any]:
+async def upgraded(world: RuntimeHarness, *, running: bool = False) -> ServiceRuntime[Any]:
     """A process of the new version."""
     desk = await world.service(VERIFICATION)
     desk.consumer.incoming.read = understands_version_2
@@ -47,29 +56,32 @@ async def upgraded(world: Ground, *, running: bool = False) -> ServiceRuntime[An
     return desk
 
 
-HISTORY = (to_bytes(happened(submitted)), of_version_2(withdrawn, 2), to_bytes(happened(resubmitted, 3)))
+HISTORY = (encode_event(happened(submitted)), of_version_2(withdrawn, 2), encode_event(happened(resubmitted, 3)))
 
 
-async def met_by_the_old_version(world: Ground) -> ServiceRuntime[Any]:
+async def met_by_the_old_version(world: RuntimeHarness) -> ServiceRuntime[Any]:
     """The log holds an event of tomorrow, and the old version has come to the log's end."""
     old = await world.service(VERIFICATION)
     for raw in HISTORY:
         await world.log.append([(REQUEST, raw)])
-    await old.consumer.handle([Record(str(place), REQUEST, raw) for place, raw in enumerate(HISTORY, 1)])
+    await old.consumer.handle([LogRecord(str(place), REQUEST, raw) for place, raw in enumerate(HISTORY, 1)])
     return old
 
 
-async def test_an_event_of_a_newer_version_is_parked_and_what_follows_it_waits(world: Ground):
+async def test_an_event_of_a_newer_version_is_parked_and_what_follows_it_waits(world: RuntimeHarness):
     old = await met_by_the_old_version(world)
     await old.consumer.handle([record(4, MANY, 1, OTHER)])
     letters = await old.store.dead_letters()
-    assert [(letter.position, letter.reason) for letter in letters] == [("2", NEWER), ("3", consumption.BEHIND)]
+    assert [(letter.position, letter.reason) for letter in letters] == [
+        ("2", NEWER_VERSION_REASON),
+        ("3", consumption.BLOCKED_REASON),
+    ]
     [document] = (await old.store.load([REQUEST])).values()
     assert document.seen == {"intake": 1}
     assert await status(old, OTHER) == "submitted"
 
 
-async def test_after_the_upgrade_it_is_folded_in_order_and_the_states_are_equal(world: Ground):
+async def test_after_the_upgrade_it_is_folded_in_order_and_the_states_are_equal(world: RuntimeHarness):
     await met_by_the_old_version(world)
     new = await upgraded(world, running=True)
 
@@ -79,20 +91,20 @@ async def test_after_the_upgrade_it_is_folded_in_order_and_the_states_are_equal(
     await until(folded)
     [document] = (await new.store.load([REQUEST])).values()
     straight = await upgraded(world)
-    draft = straight.executor.folding.open(REQUEST, None)
+    working_copy = straight.executor.folding.open(REQUEST, None)
     for raw in HISTORY:
-        straight.executor.folding.fold(draft, understands_version_2(raw))
-    assert document.seen == draft.seen == {"intake": 3}
-    assert new.executor.folding.state(document) == draft.state
+        straight.executor.folding.fold(working_copy, understands_version_2(raw))
+    assert document.seen == working_copy.seen == {"intake": 3}
+    assert new.executor.folding.state(document) == working_copy.state
 
 
-async def takes_nothing(records: Sequence[Record]) -> None:
+async def takes_nothing(records: Sequence[LogRecord]) -> None:
     """As if the records lay in the partitions of another process."""
     raise LogUnavailable("not here")
 
 
 async def test_a_process_that_is_new_already_folds_what_an_old_one_parks_beside_it(
-    world: Ground, monkeypatch: pytest.MonkeyPatch
+    world: RuntimeHarness, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(upgrades, "POLL_SECONDS", 0.01)
     new = await upgraded(world, running=True)
@@ -105,12 +117,12 @@ async def test_a_process_that_is_new_already_folds_what_an_old_one_parks_beside_
     await until(folded)
 
 
-async def test_an_old_process_does_not_try_again_and_again(world: Ground):
+async def test_an_old_process_does_not_try_again_and_again(world: RuntimeHarness):
     old = await met_by_the_old_version(world)
-    assert await upgrades.readable_again(old.consumer) == []
+    assert await upgrades.find_readable_requests(old.consumer) == []
 
 
-async def test_events_of_a_newer_version_are_counted(world: Ground):
+async def test_events_of_a_newer_version_are_counted(world: RuntimeHarness):
     def newer() -> float:
         return REGISTRY.get_sample_value("simpul_events_total", {"service": "verification", "outcome": "newer"}) or 0.0
 
@@ -124,49 +136,51 @@ async def test_events_of_a_newer_version_are_counted(world: Ground):
     [of_version_2(withdrawn, 2).replace(b"RequestWithdrawn", b"SurveyAnswered"), b""],
     ids=["newer", "in breach of its contract"],
 )
-async def test_what_nobody_here_subscribes_to_is_passed_by_whatever_it_looks_like(world: Ground, changed: bytes):
+async def test_what_nobody_here_subscribes_to_is_passed_by_whatever_it_looks_like(
+    world: RuntimeHarness, changed: bytes
+):
     desk = await world.service(VERIFICATION)
-    survey = changed or to_bytes(happened(withdrawn, 2)).replace(b"RequestWithdrawn", b"SurveyAnswered")
-    await desk.consumer.handle([record(1, submitted), Record("2", REQUEST, survey), record(3, withdrawn, 3)])
+    survey = changed or encode_event(happened(withdrawn, 2)).replace(b"RequestWithdrawn", b"SurveyAnswered")
+    await desk.consumer.handle([record(1, submitted), LogRecord("2", REQUEST, survey), record(3, withdrawn, 3)])
     assert await desk.store.dead_letters() == []
     [document] = (await desk.store.load([REQUEST])).values()
     assert document.seen == {"intake": 3}
     assert await status(desk) == "withdrawn"
 
 
-async def test_what_is_passed_by_keeps_its_place_too(world: Ground):
+async def test_what_is_passed_by_keeps_its_place_too(world: RuntimeHarness):
     desk = await world.service(VERIFICATION)
-    survey = to_bytes(happened(withdrawn, 3)).replace(b"RequestWithdrawn", b"SurveyAnswered")
-    await desk.consumer.handle([record(1, submitted), Record("2", REQUEST, survey)])
+    survey = encode_event(happened(withdrawn, 3)).replace(b"RequestWithdrawn", b"SurveyAnswered")
+    await desk.consumer.handle([record(1, submitted), LogRecord("2", REQUEST, survey)])
     [letter] = await desk.store.dead_letters()
     assert letter.reason == "Gap: intake: 3 after 1"
 
 
-async def test_a_fold_of_the_whole_log_stops_where_the_program_is_too_old_and_says_so(world: Ground):
+async def test_a_fold_of_the_whole_log_stops_where_the_program_is_too_old_and_says_so(world: RuntimeHarness):
     old = await met_by_the_old_version(world)
-    report = await Refold(VERIFICATION, old.store, world.log).compare()
+    report = await Rebuild(VERIFICATION, old.store, world.log).compare()
     assert not report.clean
-    assert report.unreadable == [f"2: {NEWER}"]
+    assert report.unreadable == [f"2: {NEWER_VERSION_REASON}"]
     assert report.differences == []
 
 
-async def test_a_fold_of_the_whole_log_passes_by_what_the_service_does_not_subscribe_to(world: Ground):
+async def test_a_fold_of_the_whole_log_passes_by_what_the_service_does_not_subscribe_to(world: RuntimeHarness):
     desk = await world.service(VERIFICATION)
-    survey = to_bytes(happened(withdrawn, 2)).replace(b"RequestWithdrawn", b"SurveyAnswered")
-    for raw in (to_bytes(happened(submitted)), survey, to_bytes(happened(withdrawn, 3))):
+    survey = encode_event(happened(withdrawn, 2)).replace(b"RequestWithdrawn", b"SurveyAnswered")
+    for raw in (encode_event(happened(submitted)), survey, encode_event(happened(withdrawn, 3))):
         await world.log.append([(REQUEST, raw)])
     async for batch in world.log.read():
         await desk.consumer.handle(batch)
-    report = await Refold(VERIFICATION, desk.store, world.log).compare()
+    report = await Rebuild(VERIFICATION, desk.store, world.log).compare()
     assert report.clean, report
 
 
-async def test_own_events_of_a_newer_version_are_no_less_reported(world: Ground):
+async def test_own_events_of_a_newer_version_are_no_less_reported(world: RuntimeHarness):
     desk = await world.service(VERIFICATION)
-    await world.log.append([(REQUEST, to_bytes(happened(submitted)))])
+    await world.log.append([(REQUEST, encode_event(happened(submitted)))])
     async for batch in world.log.read():
         await desk.consumer.handle(batch)
-    own = to_bytes(happened(rejected)).replace(b"RequestRejected", b"RequestVerified").replace(V1, V2)
+    own = encode_event(happened(rejected)).replace(b"RequestRejected", b"RequestVerified").replace(V1, V2)
     await world.log.append([(REQUEST, own.replace(b'"source":"assignment"', b'"source":"verification"'))])
-    report = await Refold(VERIFICATION, desk.store, world.log).compare()
-    assert report.unreadable == [f"2: {NEWER}"]
+    report = await Rebuild(VERIFICATION, desk.store, world.log).compare()
+    assert report.unreadable == [f"2: {NEWER_VERSION_REASON}"]

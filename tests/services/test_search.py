@@ -13,9 +13,9 @@ import pytest_asyncio
 from shared.contracts.facts import Letter
 from tests.domain import intake_story as tale
 from tests.domain.given import REQUEST
-from tests.services.assignment_ground import page, rows, to
-from tests.services.desk_ground import Ground, desk_ground
-from tests.services.office_ground import office
+from tests.services.assignment_ground import advance_to, page, rows
+from tests.services.desk_ground import StaffHarness, desk_ground
+from tests.services.office_ground import services_harness
 
 OTHER = "00000000-0000-4000-8000-000000000002"
 APPLICANT = tale.APPLICANT.model_copy(
@@ -41,16 +41,16 @@ VAIN = ["jum'at siti", "%", "_", ".*", "\u2019", "' OR 1=1 --"]
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def ground(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Ground]:
+async def harness(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[StaffHarness]:
     async with desk_ground(tmp_path_factory.mktemp("search")) as opened:
-        await to(opened, "assigned", **SAID)
+        await advance_to(opened, "assigned", **SAID)
         await opened.reached("verification", "assigned")
         await opened.submitted(subject=OTHER, number="INT-2026-000002")
         yield opened
 
 
-async def ids(ground: Ground, who: str, path: str, query: str) -> list[str]:
-    answer = await ground.get(who, path, params={"search": query})
+async def ids(harness: StaffHarness, who: str, path: str, query: str) -> list[str]:
+    answer = await harness.get(who, path, params={"search": query})
     assert answer.status_code == 200, answer.text
     return [item["id"] for item in answer.json()["items"]]
 
@@ -65,23 +65,23 @@ async def ids(ground: Ground, who: str, path: str, query: str) -> list[str]:
     ],
 )
 async def test_every_desk_finds_a_request_by_each_of_its_words(
-    ground: Ground, who: str, api: str, shown: str, within: dict[str, str]
+    harness: StaffHarness, who: str, api: str, shown: str, within: dict[str, str]
 ):
     for query in [*QUERIES, "dewi andaian"]:
-        assert await ids(ground, who, api, query) == [REQUEST], query
-        assert rows(await page(ground, who, shown, params={"search": query, **within})) == [REQUEST], query
+        assert await ids(harness, who, api, query) == [REQUEST], query
+        assert rows(await page(harness, who, shown, params={"search": query, **within})) == [REQUEST], query
     for query in VAIN:
-        assert await ids(ground, who, api, query) == [], query
+        assert await ids(harness, who, api, query) == [], query
 
 
 async def test_an_administrator_finds_e_mails_by_the_words_of_their_request(tmp_path: Path):
-    async with office(tmp_path, "notification") as ground:
+    async with services_harness(tmp_path, "notification") as harness:
         told = tale.submitted.model_copy(update=SAID)
-        await ground.happened(told, tale.verified, tale.assigned)
-        await ground.happened(tale.submitted.model_copy(update={"number": "INT-2026-000002"}), subject=OTHER)
+        await harness.happened(told, tale.verified, tale.assigned)
+        await harness.happened(tale.submitted.model_copy(update={"number": "INT-2026-000002"}), subject=OTHER)
         for query in ["jum'at", "zahra", "int\u20112026\u2011000001", "jumat.zahra@", "dewi andaian", REQUEST]:
-            answer = await ground.get("admin", "/api/notification/messages", params={"request": query})
+            answer = await harness.get("admin", "/api/notification/messages", params={"request": query})
             assert {item["request"] for item in answer.json()["items"]} == {REQUEST}, query
         for query in VAIN:
-            answer = await ground.get("admin", "/api/notification/messages", params={"request": query})
+            answer = await harness.get("admin", "/api/notification/messages", params={"request": query})
             assert answer.json()["items"] == [], query

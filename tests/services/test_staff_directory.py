@@ -7,34 +7,34 @@ from pathlib import Path
 import pytest
 
 from services.notification.dispatch import Recipient
-from services.notification.service import KNOWN_FOR, StaffDirectory
+from services.notification.service import CACHE_TTL_SECONDS, CachedStaffDirectory
 from shared.identity.accounts import Account, Role
 from shared.identity.sqlite import SqliteAccountStore
-from shared.storage.sqlite_file import SqliteFile
+from shared.storage.sqlite_file import SqliteDatabase
 
 DEWI = Account("dewi", "Dewi Andaian", "dewi@kantor.example", (Role.OFFICER,), "-", True, "")
 
 
 @pytest.fixture
 async def accounts(tmp_path: Path) -> SqliteAccountStore:
-    store = SqliteAccountStore(SqliteFile(tmp_path / "simpul.db"))
+    store = SqliteAccountStore(SqliteDatabase(tmp_path / "simpul.db"))
     await store.prepare()
     return store
 
 
 async def test_whom_it_found_is_found_again_for_a_second(accounts: SqliteAccountStore):
     now = [100.0]
-    directory = StaffDirectory(accounts, lambda: now[0])
+    directory = CachedStaffDirectory(accounts, lambda: now[0])
     await accounts.add(DEWI)
-    found = await directory.with_role("officer")
+    found = await directory.accounts_with_role("officer")
     await accounts.add(Account("rosmina", "Rosmina", "r@kantor.example", (Role.OFFICER,), "-", True, ""))
-    assert found == [Recipient(DEWI.name, DEWI.email)] == await directory.with_role("officer")
-    now[0] += KNOWN_FOR
-    assert len(await directory.with_role("officer")) == 2
+    assert found == [Recipient(DEWI.name, DEWI.email)] == await directory.accounts_with_role("officer")
+    now[0] += CACHE_TTL_SECONDS
+    assert len(await directory.accounts_with_role("officer")) == 2
 
 
 async def test_whom_it_did_not_find_is_looked_for_again_at_once(accounts: SqliteAccountStore):
-    directory = StaffDirectory(accounts)
+    directory = CachedStaffDirectory(accounts)
     assert await directory.person("dewi") is None
     await accounts.add(DEWI)
     assert await directory.person("dewi") == Recipient(DEWI.name, DEWI.email)

@@ -13,18 +13,18 @@ import pytest
 
 from services.wiring import BUILDERS
 from shared import tracing
-from shared.contracts.envelope import from_bytes
-from shared.observability import JsonLines
+from shared.contracts.envelope import decode_event
+from shared.observability import JsonLogFormatter
 from shared.runtime.decider import Refusal
-from tests.services.desk_ground import Ground
+from tests.services.desk_ground import StaffHarness
 from tests.services.intake_ground import FILES, FORM
-from tests.services.office_ground import office
+from tests.services.office_ground import services_harness
 from tests.services.runtime_ground import INTAKE, VERIFICATION, VERIFY, key, submit, until
-from tests.services.runtime_ground import ground as runtimes
-from tests.services.tracing_ground import Collected, collected
+from tests.services.runtime_ground import runtime_harness as runtimes
+from tests.services.tracing_ground import SpanCollector, collect_spans
 
 CALLER = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
-TOLD = {
+ALLOWED_ATTRIBUTES = {
     "simpul.service",
     "simpul.subject",
     "simpul.outcome",
@@ -34,18 +34,18 @@ TOLD = {
 
 
 @pytest.fixture
-def traces() -> Iterator[Collected]:
-    with collected() as place:
+def traces() -> Iterator[SpanCollector]:
+    with collect_spans() as place:
         yield place
 
 
 @pytest.fixture
-async def simpul(tmp_path: Path, traces: Collected) -> AsyncIterator[Ground]:
-    async with office(tmp_path, *BUILDERS) as ground:
+async def simpul(tmp_path: Path, traces: SpanCollector) -> AsyncIterator[StaffHarness]:
+    async with services_harness(tmp_path, *BUILDERS) as ground:
         yield ground
 
 
-async def letters_of(traces: Collected) -> list[str]:
+async def sent_emails(traces: SpanCollector) -> list[str]:
     """The letters that were sent for a new request, once both were."""
 
     async def both() -> list[str]:
@@ -56,21 +56,21 @@ async def letters_of(traces: Collected) -> list[str]:
     return found
 
 
-def browsing(simpul: Ground) -> httpx.AsyncClient:
+def browse(simpul: StaffHarness) -> httpx.AsyncClient:
     return httpx.AsyncClient(transport=httpx.ASGITransport(simpul.app), base_url=simpul.platform.settings.origin)
 
 
-async def submitted(simpul: Ground, **headers: str) -> None:
-    async with browsing(simpul) as client:
+async def submit_request(simpul: StaffHarness, **headers: str) -> None:
+    async with browse(simpul) as client:
         answer = await client.post("/api/requests", data=FORM, files=list(FILES), headers=headers)
     assert answer.status_code == 201, answer.text
 
 
 async def test_a_request_is_one_trace_from_the_form_through_four_services_to_its_letters(
-    simpul: Ground, traces: Collected
+    simpul: StaffHarness, traces: SpanCollector
 ):
-    await submitted(simpul)
-    assert await letters_of(traces) == ["send received", "send staff_submitted"]
+    await submit_request(simpul)
+    assert await sent_emails(traces) == ["send received", "send staff_submitted"]
     [form] = traces.named("POST /api/requests")
     whole = [span for span in traces.spans if span.trace == form.trace]
     assert {span.service for span in whole if span.service} == set(BUILDERS)
@@ -84,32 +84,32 @@ async def test_a_request_is_one_trace_from_the_form_through_four_services_to_its
     assert {span.trace for name in work for span in traces.named(name)} == {form.trace}
 
 
-async def test_a_callers_trace_is_gone_on_with(simpul: Ground, traces: Collected):
-    await submitted(simpul, traceparent=CALLER)
+async def test_a_callers_trace_is_gone_on_with(simpul: StaffHarness, traces: SpanCollector):
+    await submit_request(simpul, traceparent=CALLER)
     [form] = traces.named("POST /api/requests")
     assert (form.trace, form.parent) == (CALLER[3:35], CALLER[36:52])
-    await submitted(simpul, traceparent="00-nonsense")
+    await submit_request(simpul, traceparent="00-nonsense")
     assert traces.named("POST /api/requests")[1].parent == ""
 
 
 @pytest.mark.parametrize("path", ["/health/live", "/metrics", "/static/simpul.css", "/api/verification/live"])
-async def test_what_machines_ask_all_day_is_in_no_trace(simpul: Ground, traces: Collected, path: str):
-    async with browsing(simpul) as client:
+async def test_what_machines_ask_all_day_is_in_no_trace(simpul: StaffHarness, traces: SpanCollector, path: str):
+    async with browse(simpul) as client:
         await client.get(path)
         await client.get("/api/units")
     assert [span.name for span in traces.spans if span.name.startswith("GET")] == ["GET /api/units"]
 
 
-async def test_spans_tell_nothing_of_the_person(simpul: Ground, traces: Collected):
-    await submitted(simpul)
-    await letters_of(traces)
-    assert {name for span in traces.raw for name in span.attributes or {}} <= TOLD
+async def test_spans_tell_nothing_of_the_person(simpul: StaffHarness, traces: SpanCollector):
+    await submit_request(simpul)
+    await sent_emails(traces)
+    assert {name for span in traces.raw for name in span.attributes or {}} <= ALLOWED_ATTRIBUTES
     told = " ".join(f"{span.name} {dict(span.attributes or {})}" for span in traces.raw)
     for personal in ("Rahmat", "dishub", "19850214", "0812", "INT-2026", "trayek", "500/1"):
         assert personal not in told
 
 
-async def test_what_a_crash_left_in_the_outbox_goes_on_in_its_trace(tmp_path: Path, traces: Collected):
+async def test_what_a_crash_left_in_the_outbox_goes_on_in_its_trace(tmp_path: Path, traces: SpanCollector):
     async with runtimes(tmp_path) as world:
         crashed = await world.service(INTAKE)
         crashed.executor._publish = lambda entries: None
@@ -126,7 +126,7 @@ async def test_what_a_crash_left_in_the_outbox_goes_on_in_its_trace(tmp_path: Pa
         assert {(span.trace, span.parent) for span in followed} == {(obeyed.trace, obeyed.id)}
 
 
-async def test_a_refusal_has_its_code_and_is_no_fault(tmp_path: Path, traces: Collected):
+async def test_a_refusal_has_its_code_and_is_no_fault(tmp_path: Path, traces: SpanCollector):
     async with runtimes(tmp_path) as world:
         verification = await world.service(VERIFICATION)
         with pytest.raises(Refusal) as refused:
@@ -136,7 +136,7 @@ async def test_a_refusal_has_its_code_and_is_no_fault(tmp_path: Path, traces: Co
     assert span.status.is_unset
 
 
-async def test_a_fault_has_its_kind_and_not_its_words(traces: Collected):
+async def test_a_fault_has_its_kind_and_not_its_words(traces: SpanCollector):
     with pytest.raises(ValueError, match="Rahmat"), tracing.span("work"):
         raise ValueError("Rahmat Contoh")
     [span] = traces.raw
@@ -149,7 +149,7 @@ async def test_a_fault_has_its_kind_and_not_its_words(traces: Collected):
     assert not span.status.is_unset
 
 
-async def test_a_repeated_command_says_so(tmp_path: Path, traces: Collected):
+async def test_a_repeated_command_says_so(tmp_path: Path, traces: SpanCollector):
     async with runtimes(tmp_path) as world:
         intake = await world.service(INTAKE)
         await submit(intake)
@@ -157,30 +157,30 @@ async def test_a_repeated_command_says_so(tmp_path: Path, traces: Collected):
     assert [span.outcome for span in traces.named("obey SubmitRequest")] == ["obeyed", "repeated"]
 
 
-def line_of(formatter: JsonLines) -> str:
+def line_of(formatter: JsonLogFormatter) -> str:
     return formatter.format(logging.LogRecord("a", logging.INFO, "", 0, "said", (), None))
 
 
-async def test_a_log_line_says_its_trace_and_its_service(traces: Collected):
+async def test_a_log_line_says_its_trace_and_its_service(traces: SpanCollector):
     with tracing.span("work"):
-        assert f'"trace": "{tracing.trace_id()}"' in line_of(JsonLines("intake"))
+        assert f'"trace": "{tracing.trace_id()}"' in line_of(JsonLogFormatter("intake"))
         assert len(tracing.trace_id()) == 32
-    assert '"trace"' not in line_of(JsonLines("intake"))
-    assert '"service": "intake"' in line_of(JsonLines("intake"))
+    assert '"trace"' not in line_of(JsonLogFormatter("intake"))
+    assert '"service": "intake"' in line_of(JsonLogFormatter("intake"))
 
 
 async def test_without_a_collector_events_carry_what_the_caller_said_and_nothing_else(tmp_path: Path):
-    async with office(tmp_path, "intake") as ground:
-        await submitted(ground, traceparent=CALLER)
-        await submitted(ground)
+    async with services_harness(tmp_path, "intake") as ground:
+        await submit_request(ground, traceparent=CALLER)
+        await submit_request(ground)
 
         log = ground.platform.log
 
         async def both() -> bool:
-            return len(await log.newest(3)) == 2
+            return len(await log.read_newest(3)) == 2
 
         await until(both)
-        assert [from_bytes(record.value).traceparent for record in await log.newest(3)] == [CALLER, ""]
+        assert [decode_event(record.value).traceparent for record in await log.read_newest(3)] == [CALLER, ""]
 
 
 def test_without_a_collector_opentelemetrys_sdk_is_not_imported():

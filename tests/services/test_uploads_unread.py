@@ -14,22 +14,21 @@ from typing import Any
 import pytest
 from fastapi import FastAPI
 
-from tests.services.assignment_ground import API, WORK, page, to
-from tests.services.desk_ground import Ground, desk_ground
+from tests.services.assignment_ground import API, WORK, advance_to, page
+from tests.services.desk_ground import StaffHarness, desk_ground
 from tests.services.desk_ground import pdf as a_pdf
-from tests.services.intake_ground import FILES, FORM, nothing_happened
-from tests.services.intake_ground import Ground as IntakeGround
+from tests.services.intake_ground import FILES, FORM, IntakeHarness, assert_nothing_stored
 from tests.services.intake_ground import ground as intake_ground
-from tests.services.pages_ground import hidden_of
+from tests.services.pages_ground import hidden_fields
 
 ROOT = Path(__file__).parents[2]
 MULTIPART = "multipart/form-data; boundary=bb"
 
 
 @pytest.fixture
-async def desk(tmp_path: Path) -> AsyncIterator[Ground]:
+async def desk(tmp_path: Path) -> AsyncIterator[StaffHarness]:
     async with desk_ground(tmp_path) as opened:
-        await to(opened, "in_progress")
+        await advance_to(opened, "in_progress")
         yield opened
 
 
@@ -69,12 +68,12 @@ UPLOADS = pytest.mark.parametrize("path", [f"{WORK}/serahkan", f"{WORK}/serahkan
 
 @UPLOADS
 @pytest.mark.parametrize("size", [300_000, 50_000_000, None])
-async def test_a_page_reads_no_upload_of_a_stranger(desk: Ground, path: str, size: int | None):
+async def test_a_page_reads_no_upload_of_a_stranger(desk: StaffHarness, path: str, size: int | None):
     assert (await status_of_unread(desk.app, path, size))[0] == 401
 
 
 @UPLOADS
-async def test_a_page_reads_no_large_upload_without_a_session_and_says_so(desk: Ground, path: str):
+async def test_a_page_reads_no_large_upload_without_a_session_and_says_so(desk: StaffHarness, path: str):
     status, text = await status_of_unread(desk.app, path, 50_000_000, cookie="simpul=made up")
     assert status == 401
     assert "belum kami terima" in text
@@ -82,18 +81,20 @@ async def test_a_page_reads_no_large_upload_without_a_session_and_says_so(desk: 
 
 @UPLOADS
 @pytest.mark.parametrize(("who", "status"), [("nurlaila", 403), ("hasan", 403), ("jafar", 404)])
-async def test_a_page_reads_no_upload_of_staff_whose_work_it_is_not(desk: Ground, path: str, who: str, status: int):
+async def test_a_page_reads_no_upload_of_staff_whose_work_it_is_not(
+    desk: StaffHarness, path: str, who: str, status: int
+):
     assert (await status_of_unread(desk.app, path, cookie=f"simpul=token of {who}"))[0] == status
 
 
 @UPLOADS
-async def test_a_page_reads_no_upload_that_another_site_sends(desk: Ground, path: str):
+async def test_a_page_reads_no_upload_that_another_site_sends(desk: StaffHarness, path: str):
     headers = {"cookie": "simpul=token of dewi", "origin": "https://evil.example"}
     assert (await status_of_unread(desk.app, path, 5_000, **headers))[0] == 403
 
 
 @pytest.mark.parametrize(("who", "status"), [("", 401), ("nobody", 401), ("hasan", 403), ("jafar", 404)])
-async def test_the_api_reads_no_upload_of_others(desk: Ground, who: str, status: int):
+async def test_the_api_reads_no_upload_of_others(desk: StaffHarness, who: str, status: int):
     headers = {"authorization": f"Bearer token of {who}"} if who else {}
     path = f"{API}/{WORK.rpartition('/')[2]}/completion"
     assert (await status_of_unread(desk.app, path, 5_000, **headers))[0] == status
@@ -101,14 +102,14 @@ async def test_the_api_reads_no_upload_of_others(desk: Ground, who: str, status:
 
 @pytest.mark.parametrize("headers", [{"Cookie": "simpul=token of dewi"}, {}], ids=["ended", "cookie expired"])
 async def test_what_was_typed_beside_small_files_is_given_back_after_the_session_ended(
-    desk: Ground, headers: dict[str, str]
+    desk: StaffHarness, headers: dict[str, str]
 ):
     shown = await page(desk, "dewi", f"{WORK}/serahkan")
-    desk.clock.go_on(minutes=31)
+    desk.clock.advance(minutes=31)
     async with desk.http as client:
         answer = await client.post(
             f"{WORK}/serahkan",
-            data={**hidden_of(shown), "summary": "Data tersinkron."},
+            data={**hidden_fields(shown), "summary": "Data tersinkron."},
             files=[("documents", ("laporan.pdf", a_pdf(1)))],
             headers=headers,
         )
@@ -146,13 +147,13 @@ LARGE = ("requirements", ("besar.pdf", a_pdf(1) + bytes(3_000_000), "application
 PLACES = pytest.mark.parametrize("path", ["/api/requests", "/", "/berkas"])
 
 
-async def refused_for_want_of_room(intake: IntakeGround, path: str) -> None:
+async def refused_for_want_of_room(intake: IntakeHarness, path: str) -> None:
     async with intake.client(timeout=60) as client:
         answer = await client.post(path, data=FORM, files=[*FILES, LARGE])
     assert answer.status_code == 503
     assert "Penyimpanan sementara untuk unggahan sedang penuh" in answer.text
     assert int(answer.headers["retry-after"]) > 0
-    assert await nothing_happened(intake)
+    assert await assert_nothing_stored(intake)
 
 
 @PLACES

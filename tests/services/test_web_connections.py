@@ -22,10 +22,10 @@ from starlette.responses import StreamingResponse
 
 from shared.web import http_protocol
 from shared.web.access import GuardedRoute, public
-from shared.web.connections import Connections
-from tests.services.web_ground import Ground, ground, served
+from shared.web.connections import ConnectionRegistry
+from tests.services.web_ground import WebHarness, ground, served
 
-PATIENCE = 30
+TIMEOUT_SECONDS = 30
 ROOT = Path(__file__).parents[2]
 UPLOAD = b"POST /api/taken HTTP/1.1\r\nHost: x\r\nContent-Type: text/plain\r\nContent-Length: %d\r\n\r\n"
 GET = b"GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n"
@@ -68,7 +68,7 @@ def gate() -> Gate:
 
 
 @pytest.fixture
-async def simpul(tmp_path: Path, gate: Gate) -> AsyncIterator[Ground]:
+async def harness(tmp_path: Path, gate: Gate) -> AsyncIterator[WebHarness]:
     async with ground(tmp_path, gate.routes(), connections_per_address=4) as made:
         yield made
 
@@ -76,8 +76,8 @@ async def simpul(tmp_path: Path, gate: Gate) -> AsyncIterator[Ground]:
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(http_protocol, "BODY_GRACE_SECONDS", 0.3)
-    monkeypatch.setattr(http_protocol, "HEAD_SECONDS", 0.3)
-    monkeypatch.setattr(http_protocol, "STALL_SECONDS", 0.3)
+    monkeypatch.setattr(http_protocol, "HEAD_TIMEOUT_SECONDS", 0.3)
+    monkeypatch.setattr(http_protocol, "STALL_TIMEOUT_SECONDS", 0.3)
 
 
 @dataclass
@@ -91,11 +91,11 @@ class Line:
         self.writer.write(data)
 
     async def read_all(self) -> bytes:
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(TIMEOUT_SECONDS):
             return await self.reader.read()
 
     async def answer(self) -> tuple[int, dict[str, object]]:
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(TIMEOUT_SECONDS):
             head = await self.reader.readuntil(b"\r\n\r\n")
             body = json.loads(await self.reader.readuntil(b"}"))
         return int(head.split()[1]), body
@@ -115,8 +115,8 @@ async def line_to(port: int, address: str = "127.0.0.1") -> AsyncIterator[Line]:
         writer.close()
 
 
-async def eventually(holds) -> None:
-    async with asyncio.timeout(PATIENCE):
+async def wait_until(holds) -> None:
+    async with asyncio.timeout(TIMEOUT_SECONDS):
         while not holds():  # noqa: ASYNC110 - what is waited for knows no event
             await asyncio.sleep(0.02)
 
@@ -128,9 +128,9 @@ def closed(reason: str) -> float:
 # Slow ones
 
 
-async def test_a_body_that_hardly_comes_is_ended_with_a_sentence(simpul: Ground, impatient):
+async def test_a_body_that_hardly_comes_is_ended_with_a_sentence(harness: WebHarness, impatient):
     before = closed("slow_body")
-    async with served(simpul.app) as (_, port), line_to(port) as line:
+    async with served(harness.app) as (_, port), line_to(port) as line:
         line.send(UPLOAD % 200_000 + b"x")
         status, problem = await line.answer()
         assert status == 408
@@ -139,8 +139,8 @@ async def test_a_body_that_hardly_comes_is_ended_with_a_sentence(simpul: Ground,
     assert closed("slow_body") == before + 1
 
 
-async def test_a_body_that_comes_by_drops_is_ended_too(simpul: Ground, impatient):
-    async with served(simpul.app) as (_, port), line_to(port) as line:
+async def test_a_body_that_comes_by_drops_is_ended_too(harness: WebHarness, impatient):
+    async with served(harness.app) as (_, port), line_to(port) as line:
         line.send(UPLOAD % 200_000)
 
         async def drip() -> None:
@@ -153,9 +153,9 @@ async def test_a_body_that_comes_by_drops_is_ended_too(simpul: Ground, impatient
         dripping.cancel()
 
 
-async def test_a_body_as_slow_as_a_thin_link_is_taken_in(simpul: Ground, impatient, monkeypatch):
-    monkeypatch.setattr(http_protocol, "BODY_BYTES_PER_SECOND", 1.0)
-    async with served(simpul.app) as (_, port), line_to(port) as line:
+async def test_a_body_as_slow_as_a_thin_link_is_taken_in(harness: WebHarness, impatient, monkeypatch):
+    monkeypatch.setattr(http_protocol, "MIN_BODY_BYTES_PER_SECOND", 1.0)
+    async with served(harness.app) as (_, port), line_to(port) as line:
         line.send(UPLOAD % 1_000)
         for _ in range(10):
             line.send(b"x" * 100)
@@ -164,32 +164,32 @@ async def test_a_body_as_slow_as_a_thin_link_is_taken_in(simpul: Ground, impatie
 
 
 async def test_the_time_in_which_the_server_does_not_read_is_not_the_senders(
-    simpul: Ground, gate: Gate, impatient, monkeypatch
+    harness: WebHarness, gate: Gate, impatient, monkeypatch
 ):
-    monkeypatch.setattr(http_protocol, "BODY_BYTES_PER_SECOND", 10_000_000.0)
-    async with served(simpul.app) as (_, port), line_to(port) as line:
+    monkeypatch.setattr(http_protocol, "MIN_BODY_BYTES_PER_SECOND", 10_000_000.0)
+    async with served(harness.app) as (_, port), line_to(port) as line:
         line.send((UPLOAD % 250_000).replace(b"taken", b"waiting") + bytes(250_000))
-        await eventually(lambda: gate.reached)
+        await wait_until(lambda: gate.reached)
         await asyncio.sleep(1)
         gate.open.set()
         assert await line.answer() == (200, {"bytes": 250_000})
 
 
-async def test_the_time_until_the_server_asks_for_a_body_is_not_the_senders(simpul: Ground, gate: Gate, impatient):
-    async with served(simpul.app) as (_, port), line_to(port) as line:
+async def test_the_time_until_the_server_asks_for_a_body_is_not_the_senders(harness: WebHarness, gate: Gate, impatient):
+    async with served(harness.app) as (_, port), line_to(port) as line:
         head = (UPLOAD % 3).replace(b"taken", b"waiting").replace(b"Host", b"Expect: 100-continue\r\nHost")
         line.send(head)
-        await eventually(lambda: gate.reached)
+        await wait_until(lambda: gate.reached)
         await asyncio.sleep(1)
         gate.open.set()
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(TIMEOUT_SECONDS):
             assert await line.reader.readuntil(b"\r\n\r\n") == b"HTTP/1.1 100 Continue\r\n\r\n"
         line.send(b"abc")
         assert await line.answer() == (200, {"bytes": 3})
 
 
-async def test_a_rest_that_nobody_reads_keeps_no_line_open(simpul: Ground, impatient):
-    async with served(simpul.app) as (_, port), line_to(port) as line:
+async def test_a_rest_that_nobody_reads_keeps_no_line_open(harness: WebHarness, impatient):
+    async with served(harness.app) as (_, port), line_to(port) as line:
         line.send((UPLOAD % 60_000).replace(b"taken", b"unread") + b"x")
         assert (await line.answer())[0] == 200
         line.send(b"x")
@@ -198,17 +198,17 @@ async def test_a_rest_that_nobody_reads_keeps_no_line_open(simpul: Ground, impat
 
 @pytest.mark.parametrize("bytes_between", [b"\r\n", b"\r\n\r\n", b"G", b"GET / HTTP/1.1\r\nX: "])
 async def test_what_begins_no_request_keeps_no_line_open_after_an_answer(
-    simpul: Ground, impatient, bytes_between: bytes
+    harness: WebHarness, impatient, bytes_between: bytes
 ):
-    async with served(simpul.app) as (_, port), line_to(port) as line:
+    async with served(harness.app) as (_, port), line_to(port) as line:
         line.send(GET)
         assert (await line.answer())[0] == 200
         line.send(bytes_between)
         assert await line.is_closed()
 
 
-async def test_a_line_is_used_again_for_requests_one_after_another_and_at_once(simpul: Ground, impatient):
-    async with served(simpul.app) as (_, port), line_to(port) as line:
+async def test_a_line_is_used_again_for_requests_one_after_another_and_at_once(harness: WebHarness, impatient):
+    async with served(harness.app) as (_, port), line_to(port) as line:
         for _ in range(3):
             line.send(GET)
             assert (await line.answer())[0] == 200
@@ -217,20 +217,20 @@ async def test_a_line_is_used_again_for_requests_one_after_another_and_at_once(s
         assert (await line.answer())[0] == 200
 
 
-async def test_a_reader_that_does_not_read_is_given_up(simpul: Ground, impatient):
+async def test_a_reader_that_does_not_read_is_given_up(harness: WebHarness, impatient):
     before = closed("slow_reader")
-    async with served(simpul.app) as (server, port), line_to(port) as line:
+    async with served(harness.app) as (server, port), line_to(port) as line:
         line.send(GET.replace(b"/health/live", b"/api/large"))
-        await eventually(lambda: closed("slow_reader") > before)
-        await eventually(lambda: not server.server_state.connections)
+        await wait_until(lambda: closed("slow_reader") > before)
+        await wait_until(lambda: not server.server_state.connections)
 
 
 # Many
 
 
-async def test_slow_ones_give_way_to_a_neighbour_behind_the_same_address(simpul: Ground, monkeypatch):
-    monkeypatch.setattr(http_protocol, "YOUNG_SECONDS", 0.0)
-    async with served(simpul.app) as (server, port):
+async def test_slow_ones_give_way_to_a_neighbour_behind_the_same_address(harness: WebHarness, monkeypatch):
+    monkeypatch.setattr(http_protocol, "EVICTION_GRACE_SECONDS", 0.0)
+    async with served(harness.app) as (server, port):
         slow = [await asyncio.open_connection("127.0.0.1", port) for _ in range(20)]
         for _, writer in slow:
             writer.write(UPLOAD % 200_000 + b"x")
@@ -242,11 +242,11 @@ async def test_slow_ones_give_way_to_a_neighbour_behind_the_same_address(simpul:
             writer.close()
 
 
-async def test_an_answer_under_way_gives_way_to_nobody(simpul: Ground, gate: Gate, monkeypatch):
-    monkeypatch.setattr(http_protocol, "YOUNG_SECONDS", 0.0)
-    async with served(simpul.app) as (_, port), httpx.AsyncClient(timeout=PATIENCE) as client:
+async def test_an_answer_under_way_gives_way_to_nobody(harness: WebHarness, gate: Gate, monkeypatch):
+    monkeypatch.setattr(http_protocol, "EVICTION_GRACE_SECONDS", 0.0)
+    async with served(harness.app) as (_, port), httpx.AsyncClient(timeout=TIMEOUT_SECONDS) as client:
         busy = [asyncio.create_task(client.post(f"http://127.0.0.1:{port}/api/waiting")) for _ in range(4)]
-        await eventually(lambda: gate.reached == 4)
+        await wait_until(lambda: gate.reached == 4)
         async with line_to(port) as line:
             status, problem = await line.answer()
         assert status == 429
@@ -261,13 +261,13 @@ async def test_an_answer_under_way_gives_way_to_nobody(simpul: Ground, gate: Gat
 async def test_requests_of_one_visitor_behind_a_proxy_are_counted_by_address(tmp_path: Path, gate: Gate):
     settings = {"connections_per_address": 4, "trusted_proxies": "127.0.0.1"}
     async with (
-        ground(tmp_path, gate.routes(), **settings) as simpul,
-        served(simpul.app) as (_, port),
-        httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=PATIENCE) as client,
+        ground(tmp_path, gate.routes(), **settings) as harness,
+        served(harness.app) as (_, port),
+        httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=TIMEOUT_SECONDS) as client,
     ):
         visitors = [{"X-Forwarded-For": "192.0.2.1"}] * 4 + [{"X-Forwarded-For": "192.0.2.2"}]
         busy = [asyncio.create_task(client.post("/api/waiting", headers=visitor)) for visitor in visitors]
-        await eventually(lambda: gate.reached == 5)
+        await wait_until(lambda: gate.reached == 5)
         refused = await client.get("/health/live", headers=visitors[0])
         assert (refused.status_code, refused.headers["retry-after"]) == (429, "5")
         assert (await client.get("/health/live", headers=visitors[4])).status_code == 200
@@ -280,13 +280,13 @@ async def test_a_large_body_of_a_visitor_with_too_many_requests_ends_its_connect
     """Else all of it would be read and dropped for the sake of the next request."""
     settings = {"connections_per_address": 4, "trusted_proxies": "127.0.0.1", "body_limit": 50_000_000}
     async with (
-        ground(tmp_path, gate.routes(), **settings) as simpul,
-        served(simpul.app) as (_, port),
-        httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=PATIENCE) as client,
+        ground(tmp_path, gate.routes(), **settings) as harness,
+        served(harness.app) as (_, port),
+        httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=TIMEOUT_SECONDS) as client,
     ):
         visitor = {"X-Forwarded-For": "192.0.2.1"}
         busy = [asyncio.create_task(client.post("/api/waiting", headers=visitor)) for _ in range(4)]
-        await eventually(lambda: gate.reached == 4)
+        await wait_until(lambda: gate.reached == 4)
         refused = await client.post("/api/requests", content=bytes(5_000_000), headers=visitor)
         assert (refused.status_code, refused.headers["connection"]) == (429, "close")
         gate.open.set()
@@ -300,15 +300,15 @@ class Known:
     useful: float | None = 0.0
     open: bool = True
 
-    def usefulness(self) -> float | None:
+    def eviction_score(self) -> float | None:
         return self.useful
 
-    def give_way(self) -> None:
+    def evict(self) -> None:
         self.open = False
 
 
 def test_the_least_useful_of_the_same_network_gives_way():
-    connections = Connections(3, 1_000)
+    connections = ConnectionRegistry(3, 1_000)
     first, slow, busy = Known(50.0), Known(0.1), Known(None)
     assert all(connections.admit(each, f"2001:db8::{place}") for place, each in enumerate((first, slow, busy)))
     assert connections.admit(Known(), "2001:db8:0:1::1")
@@ -319,7 +319,7 @@ def test_the_least_useful_of_the_same_network_gives_way():
 
 
 def test_when_all_are_taken_the_address_with_most_of_them_gives_way():
-    connections = Connections(100, 200)
+    connections = ConnectionRegistry(100, 200)
     crowd = [Known(float(place)) for place in range(25)]
     others = [Known(-1.0) for _ in range(75)]
     assert all(connections.admit(each, "192.0.2.1") for each in crowd)
@@ -330,7 +330,7 @@ def test_when_all_are_taken_the_address_with_most_of_them_gives_way():
 
 
 def test_connections_of_known_proxies_are_not_counted_by_address():
-    connections = Connections(2, 1_000, [ip_network("10.0.0.0/30")])
+    connections = ConnectionRegistry(2, 1_000, [ip_network("10.0.0.0/30")])
     assert all(connections.admit(Known(None), "10.0.0.1") for _ in range(50))
     assert [connections.admit(Known(None), "10.0.0.9") for _ in range(3)] == [True, True, False]
 
@@ -357,7 +357,7 @@ async def test_three_hundred_slow_connections_shut_nobody_out(cramped: int):
         lines = [await asyncio.open_connection("127.0.0.1", cramped, local_addr=("127.0.0.2", 0)) for _ in range(300)]
         for _, writer in lines:
             writer.write(UPLOAD % 200_000 + b"x")
-        async with httpx.AsyncClient(timeout=PATIENCE) as client:
+        async with httpx.AsyncClient(timeout=TIMEOUT_SECONDS) as client:
             for _ in range(5):
                 assert (await client.get(f"http://127.0.0.1:{cramped}/health/live")).status_code == 200
     for _, writer in lines:
@@ -371,8 +371,8 @@ async def test_slow_connections_of_many_addresses_give_way_to_one_more(cramped: 
             address = f"127.0.1.{1 + place % 20}"
             lines.append(await asyncio.open_connection("127.0.0.1", cramped, local_addr=(address, 0)))
             lines[-1][1].write(UPLOAD % 200_000 + b"x")
-        await asyncio.sleep(http_protocol.YOUNG_SECONDS + 0.5)
-        async with httpx.AsyncClient(timeout=PATIENCE) as client:
+        await asyncio.sleep(http_protocol.EVICTION_GRACE_SECONDS + 0.5)
+        async with httpx.AsyncClient(timeout=TIMEOUT_SECONDS) as client:
             assert (await client.get(f"http://127.0.0.1:{cramped}/health/live")).status_code == 200
     for _, writer in lines:
         writer.close()

@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from shared.web.bodies import Body, Day
+from shared.web.bodies import IsoDate, RequestBody
 
 
-class Planned(Body):
-    day: Day
+class Planned(RequestBody):
+    day: IsoDate
 
 
 def test_a_day_is_written_with_year_month_and_day() -> None:

@@ -9,28 +9,28 @@ from pathlib import Path
 import httpx
 import pytest
 
-from shared.web.client_address import ClientAddress, parse_proxies
+from shared.web.client_address import ClientAddressResolver, parse_proxies
 from shared.web.lists import decode_cursor, encode_cursor
 from shared.web.problems import Problem
-from shared.web.rate_limit import Buckets
-from tests.services.web_ground import Ground, ground
+from shared.web.rate_limit import TokenBuckets
+from tests.services.web_ground import WebHarness, ground
 
 
 @pytest.fixture
-async def simpul(tmp_path: Path) -> AsyncIterator[Ground]:
+async def harness(tmp_path: Path) -> AsyncIterator[WebHarness]:
     async with ground(tmp_path, public_rate=2) as made:
         yield made
 
 
 @pytest.mark.parametrize(("path", "size"), [("/api/orders", 300_000), ("/api/requests", 1_000_001)])
 async def test_a_body_that_says_too_much_is_refused_before_its_handler(tmp_path, path, size):
-    async with ground(tmp_path) as simpul, simpul.client() as client:
+    async with ground(tmp_path) as harness, harness.client() as client:
         response = await client.post(path, content=b"x" * size)
         assert response.status_code == 413
         assert response.headers["connection"] == "close"
         assert response.headers["content-type"] == "application/problem+json"
         assert "nosniff" in response.headers["x-content-type-options"]
-        assert simpul.begun == []
+        assert harness.begun == []
 
 
 async def test_a_body_in_chunks_is_counted(tmp_path):
@@ -38,15 +38,15 @@ async def test_a_body_in_chunks_is_counted(tmp_path):
         for _ in range(40):
             yield b"x" * 10_000
 
-    async with ground(tmp_path) as simpul, simpul.client() as client:
+    async with ground(tmp_path) as harness, harness.client() as client:
         headers = {"Content-Type": "application/json"}
         response = await client.post("/api/orders", content=pieces(), headers=headers)
     assert response.status_code == 413
     assert "256 KiB" in response.json()["detail"]
 
 
-async def test_submissions_of_one_address_are_limited_and_others_are_not(simpul):
-    async with simpul.client("10.0.0.1") as one, simpul.client("10.0.0.2") as other:
+async def test_submissions_of_one_address_are_limited_and_others_are_not(harness):
+    async with harness.client("10.0.0.1") as one, harness.client("10.0.0.2") as other:
         statuses = [(await one.post("/api/requests")).status_code for _ in range(3)]
         assert statuses == [415, 415, 429]
         refused = await one.post("/api/requests", headers={"X-Forwarded-For": "10.9.9.9"})
@@ -56,35 +56,35 @@ async def test_submissions_of_one_address_are_limited_and_others_are_not(simpul)
         assert (await one.post("/api/orders", json={"reason": "x"})).status_code == 200
 
 
-async def test_looking_up_is_limited_on_its_own(simpul):
-    async with simpul.client() as client:
+async def test_looking_up_is_limited_on_its_own(harness):
+    async with harness.client() as client:
         statuses = {(await client.get(f"/api/requests/INT-2026-{n:06}")).status_code for n in range(20)}
         assert statuses == {200}
         assert (await client.get("/api/requests/INT-2026-000001")).status_code == 429
 
 
 async def test_rate_zero_sets_no_limit(tmp_path):
-    async with ground(tmp_path, public_rate=0) as simpul, simpul.client() as client:
+    async with ground(tmp_path, public_rate=0) as harness, harness.client() as client:
         assert {(await client.post("/api/requests")).status_code for _ in range(50)} == {415}
 
 
-async def test_neighbours_of_an_ipv6_network_share_a_bucket(simpul):
+async def test_neighbours_of_an_ipv6_network_share_a_bucket(harness):
     statuses = []
     for host in ("2001:db8:0:1::1", "2001:db8:0:1::2", "2001:db8:0:1::3", "2001:db8:0:2::1"):
-        async with simpul.client(host) as client:
+        async with harness.client(host) as client:
             statuses.append((await client.post("/api/requests")).status_code)
     assert statuses == [415, 415, 429, 415]
 
 
 def test_buckets_fill_again_with_time_and_never_grow_beyond_their_number():
     now = [0.0]
-    buckets = Buckets(most=3, clock=lambda: now[0])
+    buckets = TokenBuckets(maximum=3, clock=lambda: now[0])
     assert [buckets.take(("a", "x"), 2) for _ in range(3)] == [0.0, 0.0, 30.0]
     now[0] = 30.0
     assert buckets.take(("a", "x"), 2) == 0.0
     for number in range(100):
         buckets.take(("a", str(number)), 2)
-    assert len(buckets._left) == 3
+    assert len(buckets._tokens) == 3
 
 
 @pytest.mark.parametrize(
@@ -101,14 +101,14 @@ def test_buckets_fill_again_with_time_and_never_grow_beyond_their_number():
 def test_forwarded_for_counts_only_from_known_proxies(peer, forwarded, address):
     headers = [(b"x-forwarded-for", forwarded.encode())] if forwarded else []
     scope = {"type": "http", "client": (peer, 1), "headers": headers}
-    assert ClientAddress(parse_proxies("10.0.0.0/30")).of(scope) == address
-    assert ClientAddress().of(scope) == peer
+    assert ClientAddressResolver(parse_proxies("10.0.0.0/30")).resolve(scope) == address
+    assert ClientAddressResolver().resolve(scope) == peer
 
 
-async def test_lists_take_a_limit_and_one_opaque_cursor(simpul):
+async def test_lists_take_a_limit_and_one_opaque_cursor(harness):
     cursor = encode_cursor(("2026-03-31T00:00:00+00:00", "id"))
     assert re.fullmatch(r"[\w-]+", cursor)
-    async with simpul.client() as client:
+    async with harness.client() as client:
         right = await client.get("/api/orders", params={"after": cursor})
         assert right.json() == {"limit": 50, "after": ["2026-03-31T00:00:00+00:00", "id"], "before": None}
         for wrong in (
@@ -140,8 +140,8 @@ def test_a_cursor_that_was_not_made_here_is_refused(rubbish):
     assert refused.value.status_code == 422
 
 
-async def test_a_made_up_host_comes_back_in_nothing(simpul):
-    async with simpul.client() as client:
+async def test_a_made_up_host_comes_back_in_nothing(harness):
+    async with harness.client() as client:
         for path in ("/", "/api/docs", "/api/orders/", "/health/live"):
             response: httpx.Response = await client.get(path, headers={"Host": "evil.example"})
             assert "evil.example" not in response.text + str(response.headers)

@@ -15,10 +15,10 @@ from hypothesis import strategies as some
 from starlette.datastructures import FormData, UploadFile
 
 from shared.web.access import GuardedRoute, public
-from shared.web.multipart import FormLimits, FormParser, a_form, parsed
+from shared.web.multipart import FormLimits, FormParser, parse_form, require_multipart
 from shared.web.problems import Problem
-from shared.web.received import PatientParser, receive_form
-from tests.services.web_ground import PDF, Ground, ground
+from shared.web.received import LenientFormParser, receive_form
+from tests.services.web_ground import PDF, WebHarness, ground
 
 CUT = "Formulir ini terputus sebelum semuanya sampai, dan tidak ada yang disimpan. Silakan kirim kembali."
 CPU_SECONDS = 0.1
@@ -50,19 +50,19 @@ def forms_of_pages() -> APIRouter:
 
 
 @pytest.fixture
-async def simpul(tmp_path: Path) -> AsyncIterator[Ground]:
+async def harness(tmp_path: Path) -> AsyncIterator[WebHarness]:
     async with ground(tmp_path, forms_of_pages()) as made:
         yield made
 
 
-async def sent(simpul: Ground, body: bytes, path: str = "/api/requests", kind: str = "", **headers: str):
+async def sent(harness: WebHarness, body: bytes, path: str = "/api/requests", kind: str = "", **headers: str):
     given = {"Content-Type": kind or "multipart/form-data; boundary=bb", **headers}
-    async with simpul.client() as client:
+    async with harness.client() as client:
         return await client.post(path, content=body, headers=given)
 
 
-def kept(simpul: Ground) -> list[Path]:
-    return [path for path in simpul.platform.settings.documents.rglob("*") if path.is_file()]
+def kept(harness: WebHarness) -> list[Path]:
+    return [path for path in harness.platform.settings.documents.rglob("*") if path.is_file()]
 
 
 PATHS = pytest.mark.parametrize("path", ["/api/requests", "/api/requests/"])
@@ -94,11 +94,11 @@ PATHS = pytest.mark.parametrize("path", ["/api/requests", "/api/requests/"])
         "nothing",
     ],
 )
-async def test_a_body_that_ends_too_soon_is_refused_and_nothing_is_stored(simpul: Ground, path: str, body: bytes):
-    answer = await sent(simpul, body, path)
+async def test_a_body_that_ends_too_soon_is_refused_and_nothing_is_stored(harness: WebHarness, path: str, body: bytes):
+    answer = await sent(harness, body, path)
     assert answer.status_code == 400, answer.text
     assert answer.json()["detail"] == CUT
-    assert kept(simpul) == []
+    assert kept(harness) == []
 
 
 @PATHS
@@ -107,52 +107,52 @@ async def test_a_body_that_ends_too_soon_is_refused_and_nothing_is_stored(simpul
     [WHOLE + part("requirements", PDF, "c.pdf") + END, WHOLE + b"rest", b"\r\nlost" + WHOLE, b"lost\r\n" + WHOLE],
     ids=["after the end", "a rest", "before the beginning", "text before the beginning"],
 )
-async def test_what_stands_outside_of_the_form_is_not_lost_in_silence(simpul: Ground, path: str, body: bytes):
-    assert (await sent(simpul, body, path)).status_code == 400
-    assert kept(simpul) == []
+async def test_what_stands_outside_of_the_form_is_not_lost_in_silence(harness: WebHarness, path: str, body: bytes):
+    assert (await sent(harness, body, path)).status_code == 400
+    assert kept(harness) == []
 
 
 @PATHS
-async def test_a_part_that_says_twice_what_it_is_is_refused(simpul: Ground, path: str):
+async def test_a_part_that_says_twice_what_it_is_is_refused(harness: WebHarness, path: str):
     twice = b'--bb\r\nContent-Disposition: form-data; name="a"\r\nContent-Disposition: form-data; name="b"\r\n\r\n1\r\n'
-    assert (await sent(simpul, twice + WHOLE, path)).status_code == 400
+    assert (await sent(harness, twice + WHOLE, path)).status_code == 400
 
 
 @PATHS
-async def test_blank_lines_around_a_form_are_nothing_that_is_lost(simpul: Ground, path: str):
-    assert (await sent(simpul, b"\r\n\r\n" + WHOLE + b" \r\n\r\n", path)).status_code == 200
-    assert (await sent(simpul, WHOLE.removesuffix(b"\r\n"), path)).status_code == 200
+async def test_blank_lines_around_a_form_are_nothing_that_is_lost(harness: WebHarness, path: str):
+    assert (await sent(harness, b"\r\n\r\n" + WHOLE + b" \r\n\r\n", path)).status_code == 200
+    assert (await sent(harness, WHOLE.removesuffix(b"\r\n"), path)).status_code == 200
 
 
-async def test_a_file_that_mentions_its_boundary_is_taken_in_whole(simpul: Ground):
+async def test_a_file_that_mentions_its_boundary_is_taken_in_whole(harness: WebHarness):
     body = PDF + b"see --bb-- and --bb\r\n and\r\n--b \r\n-- "
-    answer = await sent(simpul, FIELDS + part("letter", body, "a.pdf") + part("requirements", PDF, "b.pdf") + END)
+    answer = await sent(harness, FIELDS + part("letter", body, "a.pdf") + part("requirements", PDF, "b.pdf") + END)
     assert answer.status_code == 200
-    assert {path.stat().st_size for path in kept(simpul)} == {len(body), len(PDF)}
+    assert {path.stat().st_size for path in kept(harness)} == {len(body), len(PDF)}
 
 
-async def test_a_file_named_in_the_extended_way_alone_is_a_file(simpul: Ground):
+async def test_a_file_named_in_the_extended_way_alone_is_a_file(harness: WebHarness):
     extended = (
         b"--bb\r\nContent-Disposition: form-data; name=\"letter\"; filename*=utf-8''surat%20caf%C3%A9.pdf\r\n\r\n"
     )
     body = FIELDS + extended + PDF + b"\r\n" + part("requirements", PDF, "b.pdf") + END
-    answer = await sent(simpul, body)
+    answer = await sent(harness, body)
     assert answer.status_code == 200, answer.text
     assert [each["name"] for each in answer.json()["documents"]] == ["surat café.pdf", "b.pdf"]
 
 
 @pytest.mark.parametrize("charset", ["undefined", "idna", "punycode", "utf-16", "hex", "klingon", "a\tb"])
 @PATHS
-async def test_character_sets_that_no_browser_sends_are_refused(simpul: Ground, path: str, charset: str):
-    answer = await sent(simpul, WHOLE, path, f"multipart/form-data; boundary=bb; charset={charset}")
+async def test_character_sets_that_no_browser_sends_are_refused(harness: WebHarness, path: str, charset: str):
+    answer = await sent(harness, WHOLE, path, f"multipart/form-data; boundary=bb; charset={charset}")
     assert answer.status_code == 415
     assert answer.json()["detail"] == "Kirim isian formulir ini dalam UTF-8."
 
 
-async def test_a_body_shorter_than_its_head_says_is_refused(simpul: Ground):
-    answer = await sent(simpul, WHOLE, **{"Content-Length": str(len(WHOLE) + 10)})
+async def test_a_body_shorter_than_its_head_says_is_refused(harness: WebHarness):
+    answer = await sent(harness, WHOLE, **{"Content-Length": str(len(WHOLE) + 10)})
     assert answer.status_code == 400
-    assert kept(simpul) == []
+    assert kept(harness) == []
 
 
 def test_of_a_body_little_is_held_in_memory():
@@ -216,7 +216,7 @@ def read(kind: type[FormParser], body: bytes, size: int, content_type: str) -> F
     async def form() -> FormData | int:
         scope = {"type": "http", "headers": [(b"content-type", content_type.encode("latin-1"))]}
         try:
-            return await parsed(kind(a_form(Request(scope, receive)), 40, FormLimits()))
+            return await parse_form(kind(require_multipart(Request(scope, receive)), 40, FormLimits()))
         except Problem as problem:
             return problem.status_code
 
@@ -235,7 +235,7 @@ def cpu_of(call) -> float:
     return min(spent)
 
 
-KINDS = some.sampled_from([FormParser, PatientParser])
+KINDS = some.sampled_from([FormParser, LenientFormParser])
 
 
 @settings(deadline=None, max_examples=150, suppress_health_check=[HealthCheck.too_slow])
@@ -279,4 +279,6 @@ def test_a_changed_content_type_is_a_form_or_refused(kind: type[FormParser], con
 )
 @pytest.mark.parametrize("size", [LARGEST, 997])
 def test_what_is_made_to_take_long_does_not(body: bytes, size: int):
-    assert cpu_of(lambda: read(PatientParser, body[:LARGEST], size, "multipart/form-data; boundary=bb")) < CPU_SECONDS
+    assert (
+        cpu_of(lambda: read(LenientFormParser, body[:LARGEST], size, "multipart/form-data; boundary=bb")) < CPU_SECONDS
+    )

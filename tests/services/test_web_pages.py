@@ -13,23 +13,23 @@ import httpx
 import pytest
 
 from shared.documents.file_names import safe_name
-from shared.documents.sweep import GRACE
-from shared.web.bodies import naming
-from shared.web.held_files import HELD_FOR
-from tests.services.pages_ground import PASSWORD, PDF, Browser, PagesGround, hidden_of, pages_ground
+from shared.documents.sweep import GRACE_PERIOD
+from shared.web.bodies import labelled_message
+from shared.web.held_files import HOLD_DURATION
+from tests.services.pages_ground import PASSWORD, PDF, Browser, FormsHarness, hidden_fields, pages_ground
 
 NOTE = 'Uji "satu" & </textarea><b>\n  dua'
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 
 
 @pytest.fixture
-async def simpul(tmp_path: Path) -> AsyncIterator[PagesGround]:
+async def simpul(tmp_path: Path) -> AsyncIterator[FormsHarness]:
     async with pages_ground(tmp_path) as made:
         yield made
 
 
 @pytest.fixture
-def browser(simpul: PagesGround) -> Browser:
+def browser(simpul: FormsHarness) -> Browser:
     return simpul.browser()
 
 
@@ -48,7 +48,7 @@ async def test_a_form_that_is_right_leads_on_and_is_known_by_its_key(simpul, bro
     answer = await browser.send("/catatan", page, note="Uji berhasil.", percent=" 40 ", days=["satu", "dua"])
     assert (answer.status_code, answer.headers["location"]) == (303, "/done")
     [(key, note)] = simpul.public_form.notes
-    assert key == hidden_of(page)["_key"]
+    assert key == hidden_fields(page)["_key"]
     assert (note.note, note.percent, note.days) == ("Uji berhasil.", 40, ("satu", "dua"))
 
 
@@ -62,7 +62,7 @@ async def test_what_is_wrong_stands_beside_what_was_typed(simpul, browser):
     assert 'aria-describedby="note-e" aria-invalid="true"' in answer.text
     assert "Isian ini tidak dikenal." in answer.text
     assert (typed(answer, "note"), 'value="200"' in answer.text) == ("abc", True)
-    assert hidden_of(answer)["_key"] == hidden_of(page)["_key"]
+    assert hidden_fields(answer)["_key"] == hidden_fields(page)["_key"]
 
 
 async def test_a_field_that_is_emptied_stays_empty_and_an_untouched_one_has_its_first_value(browser):
@@ -114,7 +114,7 @@ async def test_what_was_given_back_is_shown_first_and_heard_when_it_is_sent(simp
 def given_back(page: httpx.Response) -> dict[str, str]:
     """The fields of the page that gives back what was typed."""
     areas = re.findall(r'<textarea name="([^"]+)" hidden>\n(.*?)</textarea>', page.text, re.DOTALL)
-    return {**hidden_of(page), **{name: unescape(text) for name, text in areas}}
+    return {**hidden_fields(page), **{name: unescape(text) for name, text in areas}}
 
 
 async def test_another_browsers_token_is_none(simpul, browser):
@@ -130,7 +130,7 @@ async def test_another_browsers_token_is_none(simpul, browser):
 )
 async def test_another_sites_page_sends_nothing(simpul, browser, headers):
     page = await browser.get("/catatan")
-    data = {**hidden_of(page), "note": "Uji berhasil."}
+    data = {**hidden_fields(page), "note": "Uji berhasil."}
     answer = await browser.client.post("/catatan", data=data, headers=headers)
     assert (answer.status_code, simpul.public_form.notes) == (403, [])
     assert "tidak berasal dari halaman Simpul" in answer.text
@@ -142,7 +142,7 @@ async def test_the_token_looks_otherwise_each_time_and_the_cookie_is_out_of_reac
     assert "samesite=lax" in first.headers["set-cookie"].lower()
     second = await browser.get("/catatan")
     assert "set-cookie" not in second.headers
-    assert hidden_of(first)["_csrf"] != hidden_of(second)["_csrf"]
+    assert hidden_fields(first)["_csrf"] != hidden_fields(second)["_csrf"]
     for page in (first, second):
         assert (await browser.send("/catatan", page, note="Uji berhasil.")).status_code == 303
 
@@ -176,7 +176,7 @@ async def test_who_is_not_signed_in_is_led_to_it_and_back(browser):
 async def test_a_session_that_ended_in_mid_form_gives_back_what_was_typed(simpul, browser):
     await signed_in(browser)
     page = await browser.get("/kerja/7")
-    simpul.clock.go_on(minutes=31)
+    simpul.clock.advance(minutes=31)
     ended = await browser.send("/kerja/7", page, note=NOTE, percent="60")
     assert (ended.status_code, simpul.staff_form.notes) == (401, [])
     assert "Sesi Anda berakhir" in ended.text
@@ -191,18 +191,18 @@ async def test_a_session_that_ended_in_mid_form_gives_back_what_was_typed(simpul
     assert (typed(resumed, "note"), 'value="60"' in resumed.text) == (NOTE, True)
     assert simpul.staff_form.notes == []
     assert (await browser.send("/kerja/7", resumed, note=NOTE, percent="60")).status_code == 303
-    assert simpul.staff_form.notes[0][0] == hidden_of(page)["_key"]
+    assert simpul.staff_form.notes[0][0] == hidden_fields(page)["_key"]
 
 
 async def test_a_page_that_looks_by_itself_keeps_no_session_alive(simpul, browser):
     await signed_in(browser)
     for _ in range(3):
-        simpul.clock.go_on(minutes=12)
+        simpul.clock.advance(minutes=12)
         answer = await browser.get("/kerja/7", headers={"X-Live": "1"})
     assert answer.status_code == 303
     await signed_in(browser)
     for _ in range(3):
-        simpul.clock.go_on(minutes=12)
+        simpul.clock.advance(minutes=12)
         answer = await browser.get("/kerja/7")
     assert answer.status_code == 200
 
@@ -212,7 +212,7 @@ async def test_a_session_of_another_role_is_refused_on_a_page(simpul, browser):
     answer = await browser.get("/kerja/7")
     assert (answer.status_code, "tidak berwenang" in answer.text) == (403, True)
     assert "Ke pekerjaan Anda" in answer.text
-    token = hidden_of(answer)["_csrf"]
+    token = hidden_fields(answer)["_csrf"]
     assert (await browser.client.post("/kerja/7", data={"_csrf": token, "note": "Uji."})).status_code == 403
     assert simpul.staff_form.notes == []
 
@@ -322,14 +322,14 @@ async def test_a_form_whose_page_had_still_to_send_a_file_is_refused_until_that_
 async def test_a_held_file_is_good_for_its_own_form_and_time_alone(simpul, browser):
     page, other = await browser.get("/berkas"), await browser.get("/berkas")
     wrong = await browser.send("/berkas", page, [a_letter(), a_paper("Satu.pdf")], note="abc")
-    held = {name: value for name, value in hidden_of(wrong).items() if name.startswith("held.")}
+    held = {name: value for name, value in hidden_fields(wrong).items() if name.startswith("held.")}
     stolen = await browser.send("/berkas", other, note="Uji berhasil.", **held)
     assert (stolen.status_code, "sudah tidak tersimpan" in stolen.text) == (422, True)
     forged = {name: value[:-1] + ("0" if value[-1] != "0" else "1") for name, value in held.items()}
     assert (await browser.send("/berkas", page, note="Uji berhasil.", **forged)).status_code == 422
     swapped = {"held.letter": held["held.requirements"], "held.requirements": held["held.letter"]}
     assert (await browser.send("/berkas", page, note="Uji berhasil.", **swapped)).status_code == 422
-    simpul.clock.go_on(hours=21)
+    simpul.clock.advance(hours=21)
     assert (await browser.send("/berkas", page, note="Uji berhasil.", **held)).status_code == 422
     assert simpul.papers.stored == []
 
@@ -338,10 +338,10 @@ async def test_showing_the_form_again_does_not_make_a_held_file_younger(simpul, 
     page = await browser.get("/berkas")
     shown = await browser.send("/berkas", page, [a_letter(), a_paper("Satu.pdf")], note="abc")
     for _ in range(2):
-        simpul.clock.go_on(hours=9)
+        simpul.clock.advance(hours=9)
         shown = await browser.send("/berkas", shown, note="abc")
         assert "sudah tidak tersimpan" not in shown.text
-    simpul.clock.go_on(hours=3)
+    simpul.clock.advance(hours=3)
     late = await browser.send("/berkas", shown, note="Uji berhasil.")
     assert (late.status_code, "Unggah sekali lagi" in late.text) == (422, True)
     assert simpul.papers.stored == []
@@ -357,7 +357,7 @@ async def test_a_held_file_that_its_store_calls_old_is_asked_for_again(simpul, b
 
 
 def test_a_held_file_is_named_hours_before_the_sweep_may_take_it():
-    assert timedelta(hours=4) <= GRACE - HELD_FOR
+    assert timedelta(hours=4) <= GRACE_PERIOD - HOLD_DURATION
 
 
 async def test_a_held_file_that_was_swept_is_asked_for_again(simpul, browser):
@@ -379,4 +379,4 @@ async def test_a_held_file_that_was_swept_is_asked_for_again(simpul, browser):
     ],
 )
 def test_away_from_its_field_a_message_names_it_once(message: str, said: str):
-    assert naming("Alamat surel", message) == said
+    assert labelled_message("Alamat surel", message) == said

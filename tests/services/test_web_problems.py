@@ -10,14 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from shared.observability import JsonLines, configure_logging, redacted
-from tests.services.web_ground import Ground, ground
+from shared.observability import JsonLogFormatter, configure_logging, redact
+from tests.services.web_ground import WebHarness, ground
 
 SECURED = ("content-security-policy", "x-content-type-options", "referrer-policy", "permissions-policy", "x-request-id")
 
 
 @pytest.fixture
-async def simpul(tmp_path: Path) -> AsyncIterator[Ground]:
+async def harness(tmp_path: Path) -> AsyncIterator[WebHarness]:
     async with ground(tmp_path) as made:
         yield made
 
@@ -26,7 +26,7 @@ async def simpul(tmp_path: Path) -> AsyncIterator[Ground]:
 def log() -> Iterator[io.StringIO]:
     stream = io.StringIO()
     handler = logging.StreamHandler(stream)
-    handler.setFormatter(JsonLines())
+    handler.setFormatter(JsonLogFormatter())
     root = logging.getLogger()
     level = root.level
     root.addHandler(handler)
@@ -55,8 +55,8 @@ def told(response) -> dict[str, str]:
         ("GET", "/api/orders/", 404),
     ],
 )
-async def test_every_error_is_a_problem_with_the_headers_of_every_answer(simpul, method, path, status):
-    async with simpul.client() as client:
+async def test_every_error_is_a_problem_with_the_headers_of_every_answer(harness, method, path, status):
+    async with harness.client() as client:
         response = await client.request(method, path)
     assert response.status_code == status
     assert response.headers["content-type"] == "application/problem+json"
@@ -71,14 +71,14 @@ async def test_every_error_is_a_problem_with_the_headers_of_every_answer(simpul,
     assert "password" not in response.text
 
 
-async def test_what_is_down_says_when_to_come_back(simpul):
-    async with simpul.client() as client:
+async def test_what_is_down_says_when_to_come_back(harness):
+    async with harness.client() as client:
         for part in ("state", "documents"):
             assert (await client.post(f"/api/broken/{part}")).headers["retry-after"] == "5"
 
 
-async def test_a_bug_is_told_as_a_number_that_the_log_knows(simpul, log):
-    async with simpul.client() as client:
+async def test_a_bug_is_told_as_a_number_that_the_log_knows(harness, log):
+    async with harness.client() as client:
         response = await client.post("/api/broken/bug")
     reference = response.json()["reference"]
     assert reference in response.json()["detail"]
@@ -89,8 +89,8 @@ async def test_a_bug_is_told_as_a_number_that_the_log_knows(simpul, log):
     assert "budi@" not in log.getvalue()
 
 
-async def test_a_log_line_tells_path_and_status_and_no_query_or_token(simpul, log):
-    async with simpul.client() as client:
+async def test_a_log_line_tells_path_and_status_and_no_query_or_token(harness, log):
+    async with harness.client() as client:
         secret = {"Authorization": "Bearer abc.def", "Cookie": "simpul=xyz"}
         await client.get("/api/requests/INT-2026-000001?kunci=abc&email=budi@dinas.example", headers=secret)
     [text] = [line for line in log.getvalue().splitlines() if '"answered"' in line]
@@ -105,13 +105,13 @@ async def test_over_tls_browsers_are_told_to_stay_there(tmp_path):
             assert "max-age=" in (await client.get(path)).headers["strict-transport-security"]
 
 
-async def test_an_answer_may_say_itself_how_long_it_keeps(simpul):
-    async with simpul.client() as client:
+async def test_an_answer_may_say_itself_how_long_it_keeps(harness):
+    async with harness.client() as client:
         response = await client.get("/api/stream")
     assert response.headers.get_list("cache-control") == ["private"]
 
 
-async def test_everything_wrong_with_a_body_is_told_at_once(simpul):
+async def test_everything_wrong_with_a_body_is_told_at_once(harness):
     body = {
         "reason": "   ",
         "day": "2026-02-30",
@@ -119,7 +119,7 @@ async def test_everything_wrong_with_a_body_is_told_at_once(simpul):
         "lines": [{"item": "green", "ok": 1, "note": "too long"}, {}],
         "$where": "1",
     }
-    async with simpul.client() as client:
+    async with harness.client() as client:
         response = await client.post("/api/orders", json=body)
     assert response.status_code == 422
     assert told(response) == {
@@ -136,8 +136,8 @@ async def test_everything_wrong_with_a_body_is_told_at_once(simpul):
 
 
 @pytest.mark.parametrize("operator", [{"$gt": ""}, {"$ne": None}, ["a"], 1, True, None])
-async def test_an_operator_in_the_place_of_text_is_refused(simpul, operator):
-    async with simpul.client() as client:
+async def test_an_operator_in_the_place_of_text_is_refused(harness, operator):
+    async with harness.client() as client:
         response = await client.post("/api/orders", json={"reason": operator})
     assert (response.status_code, told(response)) == (422, {"reason": "Isi dengan teks."})
 
@@ -157,16 +157,16 @@ async def test_an_operator_in_the_place_of_text_is_refused(simpul, operator):
         (b"", "application/json", 422),
     ],
 )
-async def test_what_is_no_json_object_is_refused_plainly(simpul, content, kind, status):
-    async with simpul.client() as client:
+async def test_what_is_no_json_object_is_refused_plainly(harness, content, kind, status):
+    async with harness.client() as client:
         response = await client.post("/api/orders", content=content, headers={"Content-Type": kind})
     assert response.status_code == status
     assert response.headers["content-type"] == "application/problem+json"
 
 
-async def test_a_right_body_keeps_its_dates_and_choices(simpul):
+async def test_a_right_body_keeps_its_dates_and_choices(harness):
     body = {"reason": " x ", "day": "2026-02-28", "count": 3, "lines": [{"item": "red", "ok": True}]}
-    async with simpul.client() as client:
+    async with harness.client() as client:
         response = await client.post("/api/orders", json=body)
     assert response.json() == {**body, "reason": "x", "lines": [{"item": "red", "ok": True, "note": ""}]}
 
@@ -186,7 +186,7 @@ async def test_a_right_body_keeps_its_dates_and_choices(simpul):
     ],
 )
 def test_logs_keep_no_address_number_or_token(text, kept):
-    assert redacted(text) == kept
+    assert redact(text) == kept
 
 
 def test_a_log_line_cannot_be_forged_or_colour_a_terminal():

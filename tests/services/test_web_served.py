@@ -14,11 +14,11 @@ import httpx
 import pytest
 from fastapi import APIRouter, Depends, Request, Response
 
-from shared.storage.port import Document, Write
+from shared.storage.port import StateRecord, Write
 from shared.web import body_limit, http_protocol
 from shared.web.access import GuardedRoute, public
-from shared.web.live import Pace, live
-from tests.services.web_ground import Ground, ground, served
+from shared.web.live import StreamTiming, live
+from tests.services.web_ground import WebHarness, ground, served
 
 
 class Listening:
@@ -26,7 +26,7 @@ class Listening:
 
     def __init__(self) -> None:
         self.hidden: set[str] = set()
-        self.alive, self.pace = True, Pace(heartbeat=0.2, recheck=0.1)
+        self.alive, self.timing = True, StreamTiming(heartbeat=0.2, recheck=0.1)
 
     def routes(self) -> APIRouter:
         router = APIRouter(route_class=GuardedRoute, dependencies=[Depends(public())])
@@ -39,7 +39,7 @@ class Listening:
             async def still():
                 return self.alive
 
-            return await live(request, request.app.state.store, allowed, still, self.pace)
+            return await live(request, request.app.state.store, allowed, still, self.timing)
 
         return router
 
@@ -50,14 +50,14 @@ def listening() -> Listening:
 
 
 @pytest.fixture
-async def simpul(tmp_path: Path, listening: Listening) -> AsyncIterator[Ground]:
+async def harness(tmp_path: Path, listening: Listening) -> AsyncIterator[WebHarness]:
     async with ground(tmp_path, listening.routes()) as made:
         yield made
 
 
-async def change(simpul: Ground, id: str, version: int = 1) -> None:
+async def change(harness: WebHarness, id: str, version: int = 1) -> None:
     latest = datetime(2026, 3, 31, tzinfo=UTC).isoformat()
-    await simpul.app.state.store.save([Write(Document(id, version, b"{}", latest=latest), {})])
+    await harness.app.state.store.save([Write(StateRecord(id, version, b"{}", latest=latest), {})])
 
 
 @asynccontextmanager
@@ -83,7 +83,7 @@ async def ends(lines: AsyncIterator[str]) -> None:
             pass
 
 
-async def eventually(holds) -> None:
+async def wait_until(holds) -> None:
     async with asyncio.timeout(20):
         while not holds():  # noqa: ASYNC110 - what is waited for knows no event
             await asyncio.sleep(0.02)
@@ -92,8 +92,8 @@ async def eventually(holds) -> None:
 HEAD = "POST /api/requests HTTP/1.1\r\nHost: x\r\nContent-Type: multipart/form-data; boundary=x\r\n"
 
 
-async def test_too_large_is_answered_before_one_byte_of_the_body_is_sent(simpul):
-    async with served(simpul.app) as (_, port):
+async def test_too_large_is_answered_before_one_byte_of_the_body_is_sent(harness):
+    async with served(harness.app) as (_, port):
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         writer.write(f"{HEAD}Content-Length: 99999999\r\nExpect: 100-continue\r\n\r\n".encode())
         async with asyncio.timeout(20):
@@ -103,18 +103,18 @@ async def test_too_large_is_answered_before_one_byte_of_the_body_is_sent(simpul)
         assert b"connection: close" in answer
         assert b"server:" not in answer
         assert body["status"] == 413
-        assert simpul.begun == []
+        assert harness.begun == []
         writer.close()
 
 
-async def test_a_client_that_sends_all_the_same_still_reads_the_answer(simpul):
-    async with served(simpul.app) as (_, port), httpx.AsyncClient(timeout=20) as client:
+async def test_a_client_that_sends_all_the_same_still_reads_the_answer(harness):
+    async with served(harness.app) as (_, port), httpx.AsyncClient(timeout=20) as client:
         for path in ("/api/requests", "/api/orders"):
             response = await client.post(f"http://127.0.0.1:{port}{path}", content=bytes(20_000_000))
             assert response.status_code == 413
 
 
-async def test_chunks_without_end_are_cut_off(simpul, monkeypatch):
+async def test_chunks_without_end_are_cut_off(harness, monkeypatch):
     monkeypatch.setattr(body_limit, "LINGER_LONGEST", 0.5)
     sent = 0
 
@@ -125,7 +125,7 @@ async def test_chunks_without_end_are_cut_off(simpul, monkeypatch):
             yield bytes(65536)
             await asyncio.sleep(0)
 
-    async with served(simpul.app) as (_, port), httpx.AsyncClient(timeout=20) as client:
+    async with served(harness.app) as (_, port), httpx.AsyncClient(timeout=20) as client:
         began = time.monotonic()
         headers = {"Content-Type": "application/json"}
         try:
@@ -136,19 +136,19 @@ async def test_chunks_without_end_are_cut_off(simpul, monkeypatch):
         assert time.monotonic() - began < 20
 
 
-async def test_a_client_that_goes_away_in_its_upload_harms_nobody(simpul):
-    async with served(simpul.app) as (server, port):
+async def test_a_client_that_goes_away_in_its_upload_harms_nobody(harness):
+    async with served(harness.app) as (server, port):
         _, writer = await asyncio.open_connection("127.0.0.1", port)
         writer.write(f"{HEAD}Content-Length: 900000\r\n\r\n--x\r\n".encode())
-        await eventually(lambda: simpul.begun == ["submit"])
+        await wait_until(lambda: harness.begun == ["submit"])
         writer.close()
-        await eventually(lambda: not server.server_state.tasks)
-        assert list(simpul.platform.settings.documents.rglob("*.*")) == []
+        await wait_until(lambda: not server.server_state.tasks)
+        assert list(harness.platform.settings.documents.rglob("*.*")) == []
 
 
 @pytest.mark.parametrize("head", [b"GET / HTTP/1.1\r\n" + b"X-A: b\r\n" * 20_000, b"GET /" + b"a" * 200_000])
-async def test_a_head_without_end_is_refused(simpul, head):
-    async with served(simpul.app) as (_, port):
+async def test_a_head_without_end_is_refused(harness, head):
+    async with served(harness.app) as (_, port):
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         writer.write(head)
         async with asyncio.timeout(20):
@@ -156,9 +156,9 @@ async def test_a_head_without_end_is_refused(simpul, head):
         writer.close()
 
 
-async def test_a_head_that_takes_too_long_is_given_up(simpul, monkeypatch):
-    monkeypatch.setattr(http_protocol, "HEAD_SECONDS", 0.3)
-    async with served(simpul.app) as (_, port):
+async def test_a_head_that_takes_too_long_is_given_up(harness, monkeypatch):
+    monkeypatch.setattr(http_protocol, "HEAD_TIMEOUT_SECONDS", 0.3)
+    async with served(harness.app) as (_, port):
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         writer.write(b"GET / HTTP/1.1\r\nX-")
         async with asyncio.timeout(20):
@@ -166,15 +166,15 @@ async def test_a_head_that_takes_too_long_is_given_up(simpul, monkeypatch):
         writer.close()
 
 
-async def test_a_stream_tells_what_changes_from_now_on(simpul, listening):
-    await change(simpul, "old")
-    async with served(simpul.app) as (_, port), stream(port) as (response, lines):
+async def test_a_stream_tells_what_changes_from_now_on(harness, listening):
+    await change(harness, "old")
+    async with served(harness.app) as (_, port), stream(port) as (response, lines):
         assert response.headers["content-type"].startswith("text/event-stream")
         assert "content-length" not in response.headers
         assert await until(lines, "retry:") == "2000"
         listening.hidden = {"secret"}
-        await change(simpul, "secret")
-        await change(simpul, "a")
+        await change(harness, "secret")
+        await change(harness, "a")
         assert await until(lines, "event:") == "request"
         told = json.loads(await until(lines, "data:"))
         assert told == {"id": "a", "version": 1, "number": "INT-a", "status": "submitted"}
@@ -182,53 +182,53 @@ async def test_a_stream_tells_what_changes_from_now_on(simpul, listening):
 
 
 @pytest.mark.parametrize("way", ["header", "query"])
-async def test_a_stream_goes_on_where_it_was_lost(simpul, way):
+async def test_a_stream_goes_on_where_it_was_lost(harness, way):
     for id in ("a", "b", "c"):
-        await change(simpul, id)
-    [first, *_] = await simpul.app.state.store.changes("", 10)
+        await change(harness, id)
+    [first, *_] = await harness.app.state.store.changes("", 10)
     options = (
         {"headers": {"Last-Event-ID": first.cursor}} if way == "header" else {"params": {"last_event_id": first.cursor}}
     )
-    async with served(simpul.app) as (_, port), stream(port, **options) as (_, lines):
+    async with served(harness.app) as (_, port), stream(port, **options) as (_, lines):
         assert [json.loads(await until(lines, "data:"))["id"] for _ in "bc"] == ["b", "c"]
 
 
 @pytest.mark.parametrize("rubbish", ["x", "1 OR 1", "-", "9" * 300])
-async def test_a_cursor_that_is_rubbish_stops_no_stream(simpul, rubbish):
-    await change(simpul, "old")
-    async with served(simpul.app) as (_, port), stream(port, params={"last_event_id": rubbish}) as (response, lines):
+async def test_a_cursor_that_is_rubbish_stops_no_stream(harness, rubbish):
+    await change(harness, "old")
+    async with served(harness.app) as (_, port), stream(port, params={"last_event_id": rubbish}) as (response, lines):
         assert response.status_code == 200
         await until(lines, "retry:")
-        await change(simpul, "a")
+        await change(harness, "a")
         while json.loads(await until(lines, "data:"))["id"] != "a":
             continue
 
 
-async def test_a_stream_ends_with_the_session(simpul, listening):
-    async with served(simpul.app) as (_, port), stream(port) as (_, lines):
+async def test_a_stream_ends_with_the_session(harness, listening):
+    async with served(harness.app) as (_, port), stream(port) as (_, lines):
         await until(lines, "retry:")
         listening.alive = False
         await ends(lines)
 
 
-async def test_a_listener_who_goes_makes_room(simpul):
-    simpul.app.state.streams.most = 1
-    async with served(simpul.app) as (_, port):
+async def test_a_listener_who_goes_makes_room(harness):
+    harness.app.state.streams.max_streams = 1
+    async with served(harness.app) as (_, port):
         async with stream(port) as (_, lines):
             await until(lines, "retry:")
             async with stream(port) as (response, _):
                 assert response.status_code == 503
                 assert response.headers["content-type"] == "application/problem+json"
-        await eventually(lambda: simpul.app.state.streams.open == 0)
+        await wait_until(lambda: harness.app.state.streams.open_count == 0)
         async with stream(port) as (response, _):
             assert response.status_code == 200
 
 
-async def test_a_stop_does_not_wait_for_listeners(simpul):
-    async with served(simpul.app) as (server, port), stream(port) as (_, lines):
+async def test_a_stop_does_not_wait_for_listeners(harness):
+    async with served(harness.app) as (server, port), stream(port) as (_, lines):
         await until(lines, "retry:")
         began = time.monotonic()
         server.should_exit = True
         await ends(lines)
-        await eventually(lambda: not server.server_state.tasks)
+        await wait_until(lambda: not server.server_state.tasks)
         assert time.monotonic() - began < 10

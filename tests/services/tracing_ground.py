@@ -15,7 +15,7 @@ from shared.tracing_otlp import OtelTraces
 
 
 @dataclass(frozen=True)
-class Seen:
+class SpanRecord:
     """A span as a test speaks of it."""
 
     name: str
@@ -26,7 +26,7 @@ class Seen:
     parent: str
 
 
-class Collected:
+class SpanCollector:
     def __init__(self) -> None:
         self.exporter = InMemorySpanExporter()
 
@@ -35,17 +35,17 @@ class Collected:
         return self.exporter.get_finished_spans()
 
     @property
-    def spans(self) -> list[Seen]:
-        return [_seen(span) for span in self.raw]
+    def spans(self) -> list[SpanRecord]:
+        return [_to_collected_span(span) for span in self.raw]
 
-    def named(self, name: str, service: str = "") -> list[Seen]:
+    def named(self, name: str, service: str = "") -> list[SpanRecord]:
         return [span for span in self.spans if span.name == name and service in ("", span.service)]
 
 
 @contextmanager
-def collected() -> Iterator[Collected]:
+def collect_spans() -> Iterator[SpanCollector]:
     """All spans that end in this block."""
-    place = Collected()
+    place = SpanCollector()
     traces = OtelTraces("simpul", SimpleSpanProcessor(place.exporter))
     tracing.collect(traces)
     try:
@@ -55,10 +55,10 @@ def collected() -> Iterator[Collected]:
         traces.close()
 
 
-def _seen(span: ReadableSpan) -> Seen:
+def _to_collected_span(span: ReadableSpan) -> SpanRecord:
     facts, context = span.attributes or {}, span.context
     assert context is not None
-    return Seen(
+    return SpanRecord(
         name=span.name,
         service=str(facts.get("simpul.service", "")),
         outcome=str(facts.get("simpul.outcome", "")),

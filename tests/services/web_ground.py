@@ -20,17 +20,17 @@ from shared.contracts.facts import DocumentKind
 from shared.documents.port import StoreUnavailable as DocumentsDown
 from shared.identity import api as identity_api
 from shared.platform import Platform, open_platform
-from shared.runtime.execution import KeyReused
+from shared.runtime.execution import IdempotencyKeyReused
 from shared.settings import Settings
 from shared.storage.port import StoreUnavailable
 from shared.web.access import GuardedRoute, public
-from shared.web.api_docs import form_schema
-from shared.web.app import make_app
-from shared.web.bodies import Body, Fields
-from shared.web.idempotency import command_key, digest_of, documents_digest
+from shared.web.api_docs import multipart_request_body
+from shared.web.app import create_app
+from shared.web.bodies import InputModel, RequestBody
+from shared.web.idempotency import command_key, documents_digest, request_digest
 from shared.web.lists import ListQuery
 from shared.web.multipart import FormLimits
-from shared.web.server import SimpulServer, server_for
+from shared.web.server import SimpulServer, create_server
 from shared.web.storing import store_uploads
 from shared.web.uploads import FileRule, read_form
 from tests.support.files import small_pdf
@@ -46,20 +46,20 @@ class Colour(StrEnum):
     BLUE = "blue"
 
 
-class Line(Body):
+class FormLine(RequestBody):
     item: Colour
     ok: bool
     note: str = Field("", max_length=5)
 
 
-class Order(Body):
+class FormOrder(RequestBody):
     reason: str = Field(min_length=1, max_length=10)
     day: date | None = None
     count: int = Field(1, ge=1, le=9)
-    lines: tuple[Line, ...] = ()
+    lines: tuple[FormLine, ...] = ()
 
 
-class Application(Fields):
+class Application(InputModel):
     name: str = Field(min_length=1)
     letter_date: date
     percent: int = 0
@@ -72,7 +72,7 @@ class Filters(ListQuery):
 
 
 @dataclass
-class Ground:
+class WebHarness:
     platform: Platform
     app: FastAPI
     begun: list[str] = field(default_factory=list)
@@ -83,7 +83,7 @@ class Ground:
 
 
 @asynccontextmanager
-async def ground(folder: Path, *more: APIRouter, **settings: Any) -> AsyncIterator[Ground]:
+async def ground(folder: Path, *more: APIRouter, **settings: Any) -> AsyncIterator[WebHarness]:
     given = {"public_rate": 0, "file_limit": FILE_LIMIT, "body_limit": 1_000_000, "docs": "auto", **settings}
     platform = open_platform(Settings(data=folder, **given))
     await platform.prepare()
@@ -91,10 +91,10 @@ async def ground(folder: Path, *more: APIRouter, **settings: Any) -> AsyncIterat
     await store.prepare()
     begun: list[str] = []
     routers = [routes(platform, begun), identity_api.router(), *more]
-    app = make_app(platform=platform, version="1", routers=routers, lifespan=None, stores=[store])
+    app = create_app(platform=platform, version="1", routers=routers, lifespan=None, stores=[store])
     app.state.store = store
     try:
-        yield Ground(platform, app, begun)
+        yield WebHarness(platform, app, begun)
     finally:
         await platform.close()
 
@@ -104,7 +104,7 @@ def routes(platform: Platform, begun: list[str]) -> APIRouter:
     router = APIRouter(route_class=GuardedRoute, dependencies=[Depends(public())])
 
     @router.post("/api/orders", tags=["pesanan"])
-    async def order(order: Order) -> dict[str, Any]:
+    async def order(order: FormOrder) -> dict[str, Any]:
         """Take an order."""
         return order.model_dump(mode="json")
 
@@ -112,12 +112,12 @@ def routes(platform: Platform, begun: list[str]) -> APIRouter:
     async def orders(query: Annotated[Filters, Query()]) -> dict[str, Any]:
         return {"limit": query.limit, "after": query.after_key, "before": query.before_key}
 
-    @router.post("/api/requests", tags=["permohonan"], openapi_extra=form_schema(Application, RULES))
+    @router.post("/api/requests", tags=["permohonan"], openapi_extra=multipart_request_body(Application, RULES))
     async def submit(request: Request) -> dict[str, Any]:
         begun.append("submit")
         async with read_form(request, Application, RULES, FormLimits(file=FILE_LIMIT)) as form:
             stored = await store_uploads(form, platform.documents, platform.new_id, 1, KINDS)
-        key = command_key(request, "", digest_of(form.fields, documents_digest(stored)))
+        key = command_key(request, "", request_digest(form.fields, documents_digest(stored)))
         documents = [document.model_dump(mode="json") for document in stored]
         return {
             "fields": form.fields.model_dump(mode="json"),
@@ -131,7 +131,7 @@ def routes(platform: Platform, begun: list[str]) -> APIRouter:
         raise {
             "state": StoreUnavailable("nothing at 10.0.0.7"),
             "documents": DocumentsDown("disk full at /srv/documents"),
-            "key": KeyReused("k"),
+            "key": IdempotencyKeyReused("k"),
             "bug": RuntimeError("budi@dinas.example knows the password"),
         }[kind]
 
@@ -151,7 +151,7 @@ async def served(app: FastAPI, **options: Any) -> AsyncIterator[tuple[SimpulServ
     """The application behind a real server, and its port."""
     listener = socket.socket()
     listener.bind(("127.0.0.1", 0))
-    server = server_for(app, **{"loop": "asyncio", **options})
+    server = create_server(app, **{"loop": "asyncio", **options})
     task = asyncio.create_task(server._serve([listener]))
     while not server.started and not task.done():  # noqa: ASYNC110 - uvicorn has no event for it
         await asyncio.sleep(0.01)

@@ -19,8 +19,8 @@ from shared.documents.sandbox.protocol import CANNOT_FORK, CRASHED, FAILED, MAX_
 
 logger = logging.getLogger(__name__)
 
-PACKAGES = Path(__file__).parents[3]
-PIECE = 256 * 1024
+ROOT = Path(__file__).parents[3]
+CHUNK_BYTES = 256 * 1024
 CLOSE_SECONDS = 2.0
 
 
@@ -36,14 +36,14 @@ class _ServerProcess:
     """A running server. Raises SandboxUnavailable when it does not come up in time."""
 
     def __init__(self, start_seconds: float) -> None:
-        self.control, theirs = socket.socketpair()
-        command = [sys.executable, "-s", "-B", "-m", "shared.documents.sandbox.server", str(theirs.fileno())]
-        quiet = subprocess.DEVNULL
+        self.control, server_socket = socket.socketpair()
+        command = [sys.executable, "-s", "-B", "-m", "shared.documents.sandbox.server", str(server_socket.fileno())]
+        devnull = subprocess.DEVNULL
         try:
-            with theirs:
+            with server_socket:
                 self._process = subprocess.Popen(  # noqa: S603 - the program and its arguments are our own
-                    command, stdin=quiet, stdout=quiet, stderr=quiet, env={}, cwd=PACKAGES,
-                    pass_fds=[theirs.fileno()], start_new_session=True,
+                    command, stdin=devnull, stdout=devnull, stderr=devnull, env={}, cwd=ROOT,
+                    pass_fds=[server_socket.fileno()], start_new_session=True,
                 )  # fmt: skip
         except OSError as error:
             self.control.close()
@@ -100,7 +100,7 @@ class Sandbox:
             if server is None or not server.is_running():
                 server = await asyncio.to_thread(self._start)
             try:
-                answer = await self._ask(server, job, file)
+                answer = await self._exchange(server, job, file)
             except _ServerLost as error:
                 logger.warning("the sandbox server is replaced: %s", error)
                 await asyncio.to_thread(self._discard, server)
@@ -131,7 +131,7 @@ class Sandbox:
                 self._server = None
         server.end()
 
-    async def _ask(self, server: _ServerProcess, job: Job, file: int) -> Answer:
+    async def _exchange(self, server: _ServerProcess, job: Job, file: int) -> Answer:
         result_connection, result_writer = socket.socketpair()
         status_connection, status_writer = socket.socketpair()
         with result_connection, status_connection:
@@ -158,8 +158,8 @@ def _send(server: _ServerProcess, job: Job, descriptors: list[int]) -> None:
 
 async def _read_answer(result_connection: socket.socket, status_connection: socket.socket) -> Answer:
     loop, result = asyncio.get_running_loop(), bytearray()
-    while piece := await loop.sock_recv(result_connection, PIECE):
-        result += piece
+    while chunk := await loop.sock_recv(result_connection, CHUNK_BYTES):
+        result += chunk
         if len(result) > MAX_RESULT_BYTES:
             return Answer(CRASHED)
     if not (status := await loop.sock_recv(status_connection, 1)):

@@ -6,8 +6,8 @@ import json
 from collections.abc import Callable, Mapping
 from typing import BinaryIO
 
-from shared.documents.checks import media_type_of
-from shared.documents.draw import draw_job
+from shared.documents.checks import detect_media_type
+from shared.documents.draw import render_page_job
 from shared.documents.port import DocumentRefused
 from shared.documents.sandbox.protocol import SUCCEEDED
 
@@ -17,7 +17,7 @@ JobFunction = Callable[[BinaryIO, dict[str, str | int]], tuple[int, bytes]]
 def inspect(file: BinaryIO, arguments: dict[str, str | int]) -> tuple[int, bytes]:
     """The media type of a file that was sent under `name`, or the refusal, as JSON."""
     try:
-        answer = {"media_type": media_type_of(str(arguments["name"]), file)}
+        answer = {"media_type": detect_media_type(str(arguments["name"]), file)}
     except DocumentRefused as refusal:
         answer = {"code": refusal.code, "message": refusal.message}
     return SUCCEEDED, json.dumps(answer).encode()
@@ -25,7 +25,7 @@ def inspect(file: BinaryIO, arguments: dict[str, str | int]) -> tuple[int, bytes
 
 def draw(file: BinaryIO, arguments: dict[str, str | int]) -> tuple[int, bytes]:
     """The number of pages, then one page as PNG."""
-    return draw_job(file.read(), str(arguments["media_type"]), int(arguments["page"]))
+    return render_page_job(file.read(), str(arguments["media_type"]), int(arguments["page"]))
 
 
 JOBS: Mapping[str, JobFunction] = {"inspect": inspect, "draw": draw}

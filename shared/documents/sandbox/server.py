@@ -80,7 +80,7 @@ class Server:
             else:
                 self._abandon(descriptor)
         self._reap()
-        self._stop_late()
+        self._kill_overdue()
         return True
 
     def _milliseconds_to_deadline(self) -> float | None:
@@ -120,7 +120,7 @@ class Server:
             for sibling in self._children.values():
                 sibling.status_connection.close()
             limit_this_process(job.limits)
-            status = _do(job, connection, file)
+            status = _run_job(job, connection, file)
         except MemoryError:
             status = OUT_OF_MEMORY
         finally:
@@ -143,7 +143,7 @@ class Server:
                 self._poll.unregister(child.status_connection)
             _finish(child.status_connection, _outcome(status, child))
 
-    def _stop_late(self) -> None:
+    def _kill_overdue(self) -> None:
         now = monotonic()
         for pid, child in self._children.items():
             if child.deadline <= now and not child.timed_out:
@@ -151,7 +151,7 @@ class Server:
                 _kill(pid)
 
 
-def _do(job: Job, connection: socket.socket, file: int) -> int:
+def _run_job(job: Job, connection: socket.socket, file: int) -> int:
     with open(file, "rb") as opened:
         opened.seek(0)  # A job that is given to a second server reads the whole file again.
         status, result = JOBS[job.name](opened, job.arguments)
