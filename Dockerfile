@@ -10,6 +10,7 @@ RUN pip install --quiet --require-hashes --requirement requirements.lock
 COPY pyproject.toml README.md LICENSE ./
 COPY shared shared
 COPY services services
+COPY simpul simpul
 # What builds and installs is of no use to what runs.
 RUN pip install --quiet --no-build-isolation --no-deps . \
 	&& pip uninstall --quiet --yes hatchling pathspec pluggy tomlkit trove-classifiers setuptools \

@@ -8,7 +8,7 @@ RUN_READY := $(VENV)/.run-ready
 DEV_READY := $(VENV)/.dev-ready
 # Where the fast tests keep their folders: in memory if there is a GiB of it, since each service waits for the disk at every commit.
 MEMORY := $(shell test "$$(df -Pk /dev/shm 2>/dev/null | awk 'NR == 2 { print $$4 }')" -gt 1048576 2>/dev/null && echo /dev/shm)
-FAST := tests/domain tests/contracts tests/services tests/architecture
+FAST := tests/unit tests/contracts tests/integration tests/adapters tests/architecture
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 COMPILE := $(BIN)/uv pip compile pyproject.toml --no-config --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-header --no-emit-index-url --no-emit-find-links $(if $(UPGRADE),--upgrade)
@@ -23,10 +23,10 @@ test: $(DEV_READY) ## run every test
 	@$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
 
 engines: $(DEV_READY) ## test over real Kafka, MongoDB, MinIO and versitygw, fetched once (10 minutes)
-	@SIMPUL_ENGINES=$${SIMPUL_ENGINES:-fetch} $(BIN)/python -m tests.engines $(ARGS)
+	@SIMPUL_ENGINES=$${SIMPUL_ENGINES:-fetch} $(BIN)/python -m tests.support.engines $(ARGS)
 
 containers: $(DEV_READY) ## bring docker-compose.yml up, take requests through it, break it (Docker, or SIMPUL_CONTAINERS)
-	@$(BIN)/python -m tests.containers $(ARGS)
+	@$(BIN)/python -m tests.support.containers $(ARGS)
 
 check: lint ## format, lint, types, imports and the fast tests: before every commit
 	@PYTEST_DEBUG_TEMPROOT=$(MEMORY) $(BIN)/python -m pytest -q -n 2 --dist loadfile -m "not slow" $(wildcard $(FAST))
@@ -42,24 +42,24 @@ format: $(DEV_READY) ## format the code and sort its imports
 	@$(BIN)/ruff format .
 
 faults: $(DEV_READY) ## kill services and engines under load and check what is left, into docs/faults.md (12 minutes)
-	@$(BIN)/python -m tests.distributed.faults $(ARGS)
+	@$(BIN)/python -m tests.faults.distributed.run $(ARGS)
 
 bench: $(DEV_READY) ## measure lifecycles a second beside the floor, into docs/benchmarks.md
 	@$(BIN)/python -m bench $(ARGS)
 
 bench-pages: $(DEV_READY) ## measure what pages weigh and how soon they come, into docs/benchmarks.md
-	@$(BIN)/python -m bench.pages
+	@$(BIN)/python -m bench.page_weight
 
 bench-move: $(DEV_READY) ## measure how long 10,000 requests take to move to the engines, into docs/benchmarks.md
 	@$(BIN)/python -m bench.move $(ARGS)
 
 pictures: $(DEV_READY) ## take pictures of every page in every state, into build/pictures, the best into docs/pictures
-	@$(BIN)/python -m tests.browser.pictures
+	@$(BIN)/python -m tests.support.browser.screenshots
 
 docs: $(DEV_READY) ## write the pages of docs/ that come from the code
-	@$(BIN)/python -m services.cli.catalogue
-	@$(BIN)/python -m services.cli.gateway
-	@$(BIN)/python -m services.cli.env_example
+	@$(BIN)/python -m simpul.generate.event_catalogue
+	@$(BIN)/python -m simpul.generate.caddyfile
+	@$(BIN)/python -m simpul.generate.env_example
 
 fonts: $(DEV_READY) ## make the fonts of the handover record again, FROM a folder with Liberation Serif 2
 	@$(BIN)/python tools/subset_fonts.py $(FROM)
@@ -70,7 +70,7 @@ lock: $(DEV_READY) ## resolve the dependencies again; UPGRADE=1 takes the newest
 
 clean: ## remove what was installed or cached; data/ stays
 	@rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
-	@find services shared tests bench -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true
+	@find simpul services shared tests bench -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true
 
 $(RUN_READY): $(VENV)/.made requirements.lock
 	@echo "Installing what Simpul needs to run (once; mostly download) ..."

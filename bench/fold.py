@@ -15,7 +15,7 @@ from typing import Any
 from bench.lifecycles import LogRecord, build_deciders, generate_log
 from shared.contracts.envelope import decode_event
 from shared.runtime.decider import Decider
-from shared.runtime.folding import DeciderRunner, WorkingCopy
+from shared.runtime.decider_runner import DeciderRunner, WorkingCopy
 
 EVENTS = 100_000
 

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-from services.assignment import domain as assignment
-from services.intake import domain as intake
-from services.notification import domain as notification
-from services.verification import domain as verification
+from services.assignment.domain import decisions as assignment
+from services.intake.domain import decisions as intake
+from services.notification.domain import decisions as notification
+from services.verification.domain import decisions as verification
 from shared.calendar import official_calendar
 from shared.contracts.envelope import Event, encode_event
 from shared.contracts.facts import (
@@ -28,7 +28,7 @@ from shared.contracts.facts import (
 )
 from shared.contracts.notification import MessageOutcome
 from shared.runtime.decider import Decider
-from shared.runtime.folding import Cause, DeciderRunner, WorkingCopy
+from shared.runtime.decider_runner import Cause, DeciderRunner, WorkingCopy
 
 CONCURRENT_REQUESTS = 50
 NAMESPACE = uuid.UUID("5f2b7c1e-8a44-4d0b-9c57-2f6f3f0d9a11")

@@ -23,8 +23,8 @@ from typing import Any
 
 import uvloop
 
-from bench.papers import pdf_of
-from bench.wire import Body, Connections, Response, as_form, as_json
+from bench.http_client import Body, Connections, Response, as_form, as_json
+from bench.pdf_files import pdf_of
 from shared.contracts.facts import ChecklistItem
 
 FILE_BYTES = 100 * 1024

@@ -16,12 +16,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bench.folder import fill
+from bench.data_folder import fill
 from bench.machine import describe_machine
 from bench.report import MOVE, PAGE, with_section
-from tests.distributed.site import engines
+from tests.support.distributed.deployment import engines
 
-SIMPUL = (sys.executable, "-m", "services")
+SIMPUL = (sys.executable, "-m", "simpul")
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +95,9 @@ def benchmark_section(folder: Path, engine_settings: dict[str, str]) -> str:
 def main() -> None:
     arguments = argparse.ArgumentParser(prog="bench.move", description=__doc__)
     arguments.add_argument("--requests", type=int, default=10_000)
-    arguments.add_argument("--folder", type=Path, help="one that bench.folder made; it is made if this is not given")
+    arguments.add_argument(
+        "--folder", type=Path, help="one that bench.data_folder made; it is made if this is not given"
+    )
     options = arguments.parse_args()
     with ExitStack() as stack:
         place = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="simpul-move-")))

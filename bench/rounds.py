@@ -213,7 +213,7 @@ def run_load(target: Target, clients: int, seconds: float) -> dict[str, Any]:
 
 def measure_propagation(target: Target) -> dict[str, Any]:
     """How soon another service had heard, at a steady pace, from a process of its own. Raises NotReady."""
-    return _run_module("bench.news", target)
+    return _run_module("bench.propagation", target)
 
 
 def _run_module(module: str, target: Target, **options: float) -> dict[str, Any]:

@@ -12,19 +12,19 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from bench.apart import distributed_target
+from bench.distributed import distributed_target
+from bench.distributed_report import distributed_section
 from bench.machine import NotReady, free_port, running
 from bench.report import DISTRIBUTED, PAGE, page, preserved_sections, summary, with_section
-from bench.report_apart import distributed_section
 from bench.rounds import ALL_TARGETS, TARGETS, Round, Sink, Target, baseline_target, run_round, simpul_target
-from tests.engines.engine import EngineUnavailable
+from tests.support.engines.engine_process import EngineUnavailable
 
 
 @contextlib.contextmanager
 def smtp_sink() -> Iterator[tuple[Sink, int]]:
     """The mail sink and its process id."""
     port, control = free_port(), free_port()
-    command = [sys.executable, "-m", "bench.sink", "--port", str(port), "--control", str(control)]
+    command = [sys.executable, "-m", "bench.smtp_sink", "--port", str(port), "--control", str(control)]
     with running(command, {}) as process:
         _wait_until_open(control)
         yield Sink(port, control), process.pid

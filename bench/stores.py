@@ -12,13 +12,13 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
-from services.verification.domain import INDEXED_COLUMNS
-from shared.storage.mongo import MongoStateStore
-from shared.storage.mongo_client import MongoDatabase
+from services.verification.domain.decisions import INDEXED_COLUMNS
+from shared.storage.mongo.client import MongoDatabase
+from shared.storage.mongo.store import MongoStateStore
 from shared.storage.port import OutboxEntry, ProcessedCommand, SaveOutcome, StateRecord, StateStore, Write
-from shared.storage.sqlite import SqliteStateStore
-from shared.storage.sqlite_file import SqliteDatabase
-from tests.engines import mongo
+from shared.storage.sqlite.database import SqliteDatabase
+from shared.storage.sqlite.store import SqliteStateStore
+from tests.support.engines import mongo
 
 COMMANDS, CONCURRENCY, BATCHES, BATCH, NOTIFICATIONS = 400, 16, 20, 200, 100
 BODY = b'{"applicant": "' + b"x" * 2_500 + b'"}'

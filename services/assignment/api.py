@@ -6,9 +6,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 
-from services.assignment.completion import FILE_RULES, HandoverService, digest_parts
-from services.assignment.desk import AssignmentService
-from services.assignment.domain import (
+from services.assignment.domain.decisions import (
     AssignLead,
     NoteProgress,
     PauseWork,
@@ -17,7 +15,10 @@ from services.assignment.domain import (
     ResumeWork,
     StartWork,
 )
-from services.assignment.fields import (
+from services.assignment.errors import REFUSAL_MESSAGES
+from services.assignment.handover_service import FILE_RULES, HandoverService, digest_parts
+from services.assignment.presenters import document, find_requests, full, item
+from services.assignment.schemas import (
     Assignment,
     EmptyBody,
     Pause,
@@ -28,22 +29,21 @@ from services.assignment.fields import (
     Summary,
     WorkQuery,
 )
-from services.assignment.queries import document, find_requests, full, item
-from services.assignment.sentences import REFUSAL_MESSAGES
+from services.assignment.service import AssignmentService
 from shared.calendar import today
 from shared.identity.accounts import Role
-from shared.identity.identity import Principal
+from shared.identity.service import Principal
 from shared.runtime.decider import Refusal
-from shared.web.access import GuardedRoute, signed_in
-from shared.web.api_docs import multipart_request_body
-from shared.web.commands import CommandResponse, command_result, refusal_problem
-from shared.web.downloads import download
-from shared.web.idempotency import command_key, request_digest
-from shared.web.labels import STATUS_LABELS
-from shared.web.lists import page_response
-from shared.web.live import live
-from shared.web.openapi import DOWNLOAD_RESPONSES, STREAM_RESPONSES
-from shared.web.uploads import read_form
+from shared.web.api.commands import CommandResponse, command_result, refusal_problem
+from shared.web.api.docs import multipart_request_body
+from shared.web.api.idempotency import command_key, request_digest
+from shared.web.api.lists import page_response
+from shared.web.api.live import live
+from shared.web.api.openapi import DOWNLOAD_RESPONSES, STREAM_RESPONSES
+from shared.web.auth.access import GuardedRoute, signed_in
+from shared.web.forms.uploads import read_form
+from shared.web.http.downloads import download
+from shared.web.views.labels import STATUS_LABELS
 
 Head = Annotated[Principal, Depends(signed_in(Role.STRUCTURAL))]
 Technical = Annotated[Principal, Depends(signed_in(Role.TECHNICAL))]

@@ -9,8 +9,7 @@ from fastapi import APIRouter, Depends, Request, Response
 from pydantic import BaseModel
 from starlette.responses import JSONResponse
 
-from services.intake.desk import IntakeService
-from services.intake.domain import (
+from services.intake.domain.decisions import (
     AnswerQuestion,
     AnswerSurvey,
     ConfirmHandover,
@@ -18,7 +17,9 @@ from services.intake.domain import (
     State,
     WithdrawRequest,
 )
-from services.intake.fields import (
+from services.intake.errors import UNKNOWN
+from services.intake.presenters import document, tracked
+from services.intake.schemas import (
     RESUBMISSION_FILES,
     SUBMISSION_FILES,
     AnswerBody,
@@ -29,19 +30,18 @@ from services.intake.fields import (
     SurveyBody,
     TrackingLinkBody,
 )
-from services.intake.queries import document, tracked
-from services.intake.sentences import UNKNOWN
+from services.intake.service import IntakeService
 from shared.runtime.decider import Refusal
-from shared.runtime.execution import Loaded
-from shared.web.access import GuardedRoute, public, tracking_token
-from shared.web.api_docs import multipart_request_body
-from shared.web.commands import CommandResponse
-from shared.web.downloads import download
-from shared.web.labels import STATUS_LABELS
-from shared.web.live import live
-from shared.web.openapi import DOWNLOAD_RESPONSES, STREAM_RESPONSES
-from shared.web.problems import Problem
-from shared.web.units import WORK_UNITS
+from shared.runtime.executor import Loaded
+from shared.web.api.commands import CommandResponse
+from shared.web.api.docs import multipart_request_body
+from shared.web.api.live import live
+from shared.web.api.openapi import DOWNLOAD_RESPONSES, STREAM_RESPONSES
+from shared.web.api.problems import Problem
+from shared.web.auth.access import GuardedRoute, public, tracking_token
+from shared.web.http.downloads import download
+from shared.web.views.labels import STATUS_LABELS
+from shared.work_units import WORK_UNITS
 
 
 class WarningMessage(BaseModel):

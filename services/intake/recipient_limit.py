@@ -9,10 +9,10 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from services.intake.fields import words
-from shared.platform import Platform
+from services.intake.schemas import words
+from shared.backends.platform import Platform
 from shared.storage.port import StoreUnavailable
-from shared.web.problems import Problem
+from shared.web.api.problems import Problem
 
 WINDOW = timedelta(hours=1)
 MAX_SUBMISSIONS_FROM_NETWORK = 10

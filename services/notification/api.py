@@ -6,16 +6,16 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 
-from services.notification.desk import MessageQuery, NotificationService
-from services.notification.queries import row
+from services.notification.projections import row
+from services.notification.service import MessageQuery, NotificationService
+from shared.backends.platform import Platform
 from shared.identity.accounts import Role
-from shared.identity.identity import Principal
-from shared.platform import Platform
-from shared.web.access import GuardedRoute, signed_in
-from shared.web.commands import CommandResponse
-from shared.web.labels import STATUS_LABELS
-from shared.web.live import live
-from shared.web.openapi import STREAM_RESPONSES
+from shared.identity.service import Principal
+from shared.web.api.commands import CommandResponse
+from shared.web.api.live import live
+from shared.web.api.openapi import STREAM_RESPONSES
+from shared.web.auth.access import GuardedRoute, signed_in
+from shared.web.views.labels import STATUS_LABELS
 
 Admin = Annotated[Principal, Depends(signed_in(Role.ADMIN))]
 

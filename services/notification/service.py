@@ -1,84 +1,58 @@
-"""Wires notification: its ledger, and dispatch to the mail server when something in the ledger is due."""
+"""The ledger's desk: what its calls and its pages have in common."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
-from time import monotonic
+from typing import Any, Literal
 
-from services.notification.api import router
-from services.notification.desk import NotificationService
-from services.notification.dispatch import EmailDispatcher, EmailSettings, Recipient
-from services.notification.domain import decider
-from services.notification.pages import MESSAGES_PATH, pages
-from services.notification.queries import trouble
-from shared.identity.accounts import Account, AccountStore, Role
-from shared.platform import Platform
-from shared.runtime.service import ServiceApp, ServiceRuntime
-from shared.settings import Settings
+from fastapi import Request
+from pydantic import Field
 
-CACHE_TTL_SECONDS = 1.0
+from services.notification.domain.decisions import ResendMessage, State
+from services.notification.errors import REFUSAL_MESSAGES
+from services.notification.projections import ListedMessage, MessageCursor, messages
+from shared.identity.service import Principal
+from shared.runtime.service_runtime import ServiceRuntime
+from shared.web.api.commands import execute_command
+from shared.web.api.lists import CursorText, decode_cursor, encode_cursor
+from shared.web.api.validation import InputModel
 
 
-class CachedStaffDirectory:
-    """Dispatch's Directory over the staff accounts. Whom it found less than a second ago it does not look up again: letters that
-    are sent together mostly go to the same people."""
+class MessageQuery(InputModel):
+    """`request` is a registration number, an id, or words of a name, unit, e-mail or lead; `status` one of the ledger's five."""
 
-    def __init__(self, accounts: AccountStore, now: Callable[[], float] = monotonic):
-        self._accounts, self._now = accounts, now
-        self._cache: dict[str, tuple[float, Sequence[Recipient]]] = {}
-
-    async def accounts_with_role(self, role: str) -> Sequence[Recipient]:
-        return await self._get_cached(f"role:{role}", lambda: self._accounts.accounts_with_role(Role(role)))
-
-    async def person(self, username: str) -> Recipient | None:
-        found = await self._get_cached(f"person:{username}", lambda: self._active_account(username))
-        return found[0] if found else None
-
-    async def _active_account(self, username: str) -> list[Account]:
-        account = await self._accounts.account(username)
-        return [account] if account and account.active else []
-
-    async def _get_cached(self, name: str, load: Callable[[], Awaitable[Sequence[Account]]]) -> Sequence[Recipient]:
-        at, found = self._cache.get(name, (0.0, ()))
-        if found and self._now() - at < CACHE_TTL_SECONDS:
-            return found
-        found = [Recipient(account.name, account.email, account.roles) for account in await load()]
-        self._cache[name] = self._now(), found
-        return found
+    request: str = Field("", max_length=100)
+    status: Literal["", "queued", "sending", "sent", "failed", "unknown"] = ""
+    after: CursorText = ""
+    limit: int = Field(50, ge=1, le=200)
 
 
-def _email_settings(settings: Settings) -> EmailSettings:
-    return EmailSettings(
-        sender=settings.mail_from,
-        origin=settings.origin,
-        reply_to=settings.reply_to or settings.office_email,
-        office=settings.office,
-    )
+class NotificationService:
+    """Lists messages and sends them again."""
+
+    def __init__(self, runtime: ServiceRuntime[State]):
+        self.store, self.executor = runtime.store, runtime.executor
+
+    async def messages(self, query: MessageQuery) -> tuple[list[ListedMessage], str | None]:
+        """A page of messages, and the `after` of the next one. Raises Problem 422."""
+        found, end = await messages(
+            self.executor,
+            request=query.request,
+            status=query.status,
+            after=_decode_cursor(query.after),
+            limit=query.limit,
+        )
+        return found, encode_cursor((end.newest, end.message)) if end else None
+
+    async def resend(self, request: Request, message_id: str, admin: Principal) -> dict[str, Any]:
+        """Queue a message again that was sent, failed, or whose outcome is unknown. Raises Problem 404 and 409."""
+        command = ResendMessage(message_id, admin.staff)
+        return await execute_command(
+            request, self.executor, message_id.partition(".")[0], command, admin.username, REFUSAL_MESSAGES
+        )
 
 
-def build(platform: Platform) -> ServiceApp:
-    """The notification service on this platform."""
-    request_decider = decider()
-    store = platform.state_store(request_decider.service, request_decider.indexed_columns)
-    runtime = ServiceRuntime(request_decider, store, platform.log, platform.clock)
-    dispatch = EmailDispatcher(
-        runtime.executor,
-        platform.mailer,
-        CachedStaffDirectory(platform.accounts),
-        platform.new_id,
-        _email_settings(platform.settings),
-        platform.tracking.link,
-    )
-    runtime.set_due_handler(dispatch.process_due)
-    desk = NotificationService(runtime)
-
-    async def waiting() -> int:
-        return (await trouble(runtime.executor)).count
-
-    return ServiceApp(
-        runtime,
-        (router(desk, platform), pages(desk)),
-        # Where others send too, what is in hand is theirs, or runs out by itself and is due again.
-        before_start=dispatch.recover_in_flight if platform.single_process else None,
-        waiting={MESSAGES_PATH: waiting},
-    )
+def _decode_cursor(cursor: str) -> MessageCursor | None:
+    if not cursor:
+        return None
+    newest, message = decode_cursor(cursor)
+    return MessageCursor(str(newest), str(message))

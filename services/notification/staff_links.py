@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from shared.identity.accounts import Role
-from shared.web.navigation import MENU_ITEMS, SIGN_IN
+from shared.web.views.navigation import MENU_ITEMS, SIGN_IN
 
 _HOME_PATHS = {place.role: place.path for place in reversed(MENU_ITEMS)}
 _ROLES_WITH_FULL_ACCESS = (Role.OFFICER, Role.STRUCTURAL)

@@ -7,20 +7,20 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Query, Request, Response
 from starlette.responses import StreamingResponse
 
-from services.verification.desk import VerificationService
-from services.verification.domain import RecommendRejection, ReturnRequest, VerifyRequest
-from services.verification.fields import QueueQuery, Recommendation, Return, Verification, verdicts
-from services.verification.queries import change_notice, find_requests, full, item
+from services.verification.domain.decisions import RecommendRejection, ReturnRequest, VerifyRequest
+from services.verification.presenters import change_notice, find_requests, full, item
+from services.verification.schemas import QueueQuery, Recommendation, Return, Verification, verdicts
+from services.verification.service import VerificationService
 from shared.calendar import today
 from shared.identity.accounts import Role
-from shared.identity.identity import Principal
-from shared.web.access import GuardedRoute, signed_in
-from shared.web.commands import CommandResponse
-from shared.web.downloads import download
-from shared.web.lists import page_response
-from shared.web.live import live
-from shared.web.methods import wants_headers_only
-from shared.web.openapi import DOWNLOAD_RESPONSES, IMAGE_RESPONSES, STREAM_RESPONSES
+from shared.identity.service import Principal
+from shared.web.api.commands import CommandResponse
+from shared.web.api.lists import page_response
+from shared.web.api.live import live
+from shared.web.api.openapi import DOWNLOAD_RESPONSES, IMAGE_RESPONSES, STREAM_RESPONSES
+from shared.web.auth.access import GuardedRoute, signed_in
+from shared.web.http.downloads import download
+from shared.web.http.methods import wants_headers_only
 
 Officer = Annotated[Principal, Depends(signed_in(Role.OFFICER))]
 

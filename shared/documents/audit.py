@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 
-from shared.documents.naming import referenced_documents
 from shared.documents.port import DocumentMissing, DocumentStore
+from shared.documents.references import referenced_documents
 from shared.eventlog.port import EventLog
 
 

@@ -10,8 +10,8 @@ from tempfile import SpooledTemporaryFile
 from typing import BinaryIO, cast
 
 from shared.documents.audit import stored_sha256
-from shared.documents.naming import ReferencedDocument
 from shared.documents.port import DocumentMissing, DocumentStore
+from shared.documents.references import ReferencedDocument
 
 MAX_CONCURRENCY = 12
 MAX_BYTES_IN_MEMORY = 1024 * 1024

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO
 
+from shared.documents.ingestion import KEY_PATTERN, HashingReader, inspect_source, validate_key
 from shared.documents.port import (
     CHUNK_BYTES,
     DocumentInfo,
@@ -19,7 +20,6 @@ from shared.documents.port import (
     StoredDocument,
     StoreUnavailable,
 )
-from shared.documents.taking_in import KEY_PATTERN, HashingReader, inspect_source, validate_key
 
 UNFINISHED_SUFFIX = ".part"
 READ_CHUNK_BYTES = 256 * 1024

@@ -19,9 +19,9 @@ from urllib3.exceptions import HTTPError
 from urllib3.response import BaseHTTPResponse
 from urllib3.util import Retry, Timeout
 
+from shared.documents.ingestion import KEY_PATTERN, HashingReader, inspect_source, validate_key
 from shared.documents.port import DocumentInfo, DocumentMissing, MediaTypeDetector, StoredDocument, StoreUnavailable
 from shared.documents.s3_address import S3Address
-from shared.documents.taking_in import KEY_PATTERN, HashingReader, inspect_source, validate_key
 
 T = TypeVar("T")
 

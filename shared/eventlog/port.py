@@ -34,7 +34,7 @@ BatchHandler = Callable[[Sequence[LogRecord]], Awaitable[None]]
 
 
 class EventLog(Protocol):
-    """Contract suite: tests/contracts/test_event_log.py."""
+    """Contract suite: tests/adapters/test_event_log.py."""
 
     async def prepare(self) -> None:
         """Make what the log needs; harmless when it is there. Raises LogUnavailable; the log may be used all the same."""

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Protocol
 
-from shared.runtime.execution import IdempotencyKeyReused as IdempotencyKeyReused
+from shared.runtime.executor import IdempotencyKeyReused as IdempotencyKeyReused
 
 LOGIN_SUCCESS_TTL = timedelta(days=30)
 """How long a store remembers at least that a sign-in succeeded."""
@@ -76,7 +76,7 @@ class IdempotencyKey:
 
 
 class AccountStore(Protocol):
-    """Every call may raise StoreUnavailable. Contract suite: tests/contracts/test_account_store.py."""
+    """Every call may raise StoreUnavailable. Contract suite: tests/adapters/test_account_store.py."""
 
     async def prepare(self) -> None: ...
 

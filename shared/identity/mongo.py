@@ -20,9 +20,9 @@ from shared.identity.accounts import (
     Session,
     UsernameTaken,
 )
-from shared.identity.mongo_tries import MongoLoginAttempts
-from shared.storage.mongo_client import Fields, MongoDatabase
-from shared.storage.mongo_client import Session as Transaction
+from shared.identity.mongo_login_attempts import MongoLoginAttempts
+from shared.storage.mongo.client import Fields, MongoDatabase
+from shared.storage.mongo.client import Session as Transaction
 
 _HAS_IDEMPOTENCY_KEY = {"order.key": {"$gte": ""}}
 _CHANGE_COUNTER = {"_id": "changes"}

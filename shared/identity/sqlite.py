@@ -18,7 +18,7 @@ from shared.identity.accounts import (
     Session,
     UsernameTaken,
 )
-from shared.storage.sqlite_file import SqliteDatabase
+from shared.storage.sqlite.database import SqliteDatabase
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS accounts (

@@ -11,7 +11,7 @@ from shared.mail.address import mask_address, mask_addresses
 from shared.mail.mime import build_message, sender_address
 from shared.mail.port import Email, Outcome
 from shared.mail.smtp_pool import Connection, NoReplyAfterData, Pool, PoolTimeout
-from shared.mail.smtp_server import SmtpLimits, SmtpServer, parse_smtp_url
+from shared.mail.smtp_settings import SmtpLimits, SmtpServer, parse_smtp_url
 
 logger = logging.getLogger(__name__)
 

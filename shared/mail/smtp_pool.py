@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager, suppress
 
 from aiosmtplib import SMTP, SMTPException
 
-from shared.mail.smtp_server import SmtpLimits, SmtpServer
+from shared.mail.smtp_settings import SmtpLimits, SmtpServer
 
 FAREWELL = 2.0
 """Seconds that the server has to answer QUIT."""

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any, TypeVar
 
 from shared.runtime.decider import Decider
-from shared.runtime.folding import DeciderRunner
+from shared.runtime.decider_runner import DeciderRunner
 from shared.storage.port import COLUMNS_VERSION, RecordQuery, SaveOutcome, Scalar, StateStore
 
 logger = logging.getLogger(__name__)

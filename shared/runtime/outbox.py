@@ -6,8 +6,8 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from shared.runtime.heads import time_of
-from shared.runtime.measures import OLDEST, OUTBOX
+from shared.runtime.envelope_peek import time_of
+from shared.runtime.metrics import OLDEST, OUTBOX
 from shared.storage.port import OutboxEntry, StateStore
 
 PAGE_SIZE = 500

@@ -12,11 +12,11 @@ from functools import partial
 from itertools import islice
 
 from shared.eventlog.port import EventLog, LogUnavailable
-from shared.runtime.heads import sequence_of, traceparent_of, type_of
-from shared.runtime.measures import PUBLISHED
+from shared.observability.tracing import collecting, span
+from shared.runtime.envelope_peek import sequence_of, traceparent_of, type_of
+from shared.runtime.metrics import PUBLISHED
 from shared.runtime.outbox import OutboxBacklog, outbox_pages, scan_outbox_for
 from shared.storage.port import OutboxEntry, StateStore, StoreUnavailable
-from shared.tracing import collecting, span
 
 logger = logging.getLogger(__name__)
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from shared.clock import Clock
 from shared.runtime.decider import Refusal
-from shared.runtime.execution import CommandKey, Executor
+from shared.runtime.executor import CommandKey, Executor
 from shared.storage.port import StateStore, StoreUnavailable, Write
 
 logger = logging.getLogger(__name__)

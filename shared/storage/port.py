@@ -141,7 +141,7 @@ class DeadLetter:
 class StateStore(Protocol):
     """The documents, outbox, dead letters and changes of one service.
 
-    Every call may raise StoreUnavailable. Contract suite: tests/contracts/test_state_store.py.
+    Every call may raise StoreUnavailable. Contract suite: tests/adapters/test_state_store.py.
     """
 
     async def prepare(self) -> None:

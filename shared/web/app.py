@@ -19,27 +19,27 @@ from starlette.responses import Response
 from shared.identity.accounts import Role
 from shared.settings import Settings, read_secret
 from shared.storage.port import StateStore
-from shared.web.access import GuardedRoute, public, signed_in
-from shared.web.answers import add_exception_handlers
-from shared.web.api_docs import docs_page
-from shared.web.body_limit import MAX_JSON_BODY_BYTES, BodyLimitMiddleware, BodyLimitPolicy
-from shared.web.client_address import ClientAddressResolver, parse_proxies
-from shared.web.health import default_parts, readiness
-from shared.web.middleware import (
+from shared.web.admin.health import default_parts, readiness
+from shared.web.api.docs import docs_page
+from shared.web.api.openapi import DocumentedFastAPI
+from shared.web.auth.access import GuardedRoute, public, signed_in
+from shared.web.http.body_limit import MAX_JSON_BODY_BYTES, BodyLimitMiddleware, BodyLimitPolicy
+from shared.web.http.client_address import ClientAddressResolver, parse_proxies
+from shared.web.http.exception_handlers import add_exception_handlers
+from shared.web.http.middleware import (
     ErrorMiddleware,
     HeadMiddleware,
     PrintablePathMiddleware,
     RequestContextMiddleware,
     SecurityHeadersMiddleware,
 )
-from shared.web.openapi import DocumentedFastAPI
-from shared.web.rate_limit import ConcurrencyLimitMiddleware, RateLimitMiddleware, public_rate_rules
-from shared.web.static_files import ROOT_FILES, static_file
-from shared.web.stream_limits import StreamRegistry
-from shared.web.upload_budget import UploadBudget, UploadBudgetMiddleware
+from shared.web.http.rate_limit import ConcurrencyLimitMiddleware, RateLimitMiddleware, public_rate_rules
+from shared.web.http.stream_limits import StreamRegistry
+from shared.web.http.upload_budget import UploadBudget, UploadBudgetMiddleware
+from shared.web.views.static_files import ROOT_FILES, static_file
 
 if TYPE_CHECKING:
-    from shared.platform import Platform
+    from shared.backends.platform import Platform
 
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 

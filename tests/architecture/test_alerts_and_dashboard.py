@@ -14,10 +14,11 @@ import pytest
 import yaml
 from prometheus_client import REGISTRY
 
-import services.application  # noqa: F401 - brings in every metric
-import shared.web.server  # noqa: F401 - brings in those of connections
+import shared.web.http.server  # noqa: F401 - brings in those of connections
+import simpul.app  # noqa: F401 - brings in every metric
+from tests.support.paths import REPOSITORY
 
-ROOT = Path(__file__).parents[2]
+ROOT = REPOSITORY
 ALERTS = ROOT / "deploy" / "prometheus" / "alerts.yml"
 CONFIG = ROOT / "deploy" / "prometheus" / "prometheus.yml"
 FIRED = Path(__file__).with_name("alerts_fire.yml")

@@ -8,24 +8,24 @@ import os
 import re
 import tomllib
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from services.cli.gateway import CONTAINER_PORT, OUTPUT_PATH, caddyfile
-from services.cli.program import COMMANDS
-from services.cli.secrets import compose_settings
-from services.cli.session import Failed
-from services.routing import DEFAULT_SERVICE, PATH_PREFIXES
-from services.wiring import BUILDERS
+from shared.backends.distributed import mongo_uri, s3_address
 from shared.configuration_warnings import configuration_warnings
-from shared.distributed import mongo_uri, s3_address
 from shared.settings import InvalidSettings, Settings, load_secret, load_settings, reject_weak_password
-from shared.web.client_address import parse_proxies
+from shared.web.http.client_address import parse_proxies
+from simpul.cli.context import Failed
+from simpul.cli.main import COMMANDS
+from simpul.cli.secrets import compose_settings
+from simpul.generate.caddyfile import CONTAINER_PORT, OUTPUT_PATH, caddyfile
+from simpul.registry import BUILDERS
+from simpul.routing import DEFAULT_SERVICE, PATH_PREFIXES
+from tests.support.paths import REPOSITORY
 
-ROOT = Path(__file__).parents[2]
+ROOT = REPOSITORY
 Service = Mapping[str, Any]
 
 WHOLE: Mapping[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())

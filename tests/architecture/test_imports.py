@@ -7,7 +7,9 @@ import sys
 import tomllib
 from pathlib import Path
 
-ROOT = Path(__file__).parents[2]
+from tests.support.paths import REPOSITORY
+
+ROOT = REPOSITORY
 
 
 def contracts() -> dict[str, dict[str, list[str]]]:
@@ -16,8 +18,8 @@ def contracts() -> dict[str, dict[str, list[str]]]:
 
 
 def services() -> set[str]:
-    """Every package that has the rooms of a service; `services.cli` has none of them."""
-    return {f"services.{room.parent.name}" for room in (ROOT / "services").glob("*/domain.py")}
+    """Every package with a domain."""
+    return {f"services.{domain.parent.name}" for domain in (ROOT / "services").glob("*/domain")}
 
 
 def test_every_import_contract_holds():

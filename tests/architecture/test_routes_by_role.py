@@ -13,12 +13,12 @@ import pytest
 from fastapi import Depends, FastAPI
 from fastapi.routing import iter_route_contexts
 
-from services.application import create_application
-from services.wiring import BUILDERS
+from shared.backends.platform import Platform, open_platform
 from shared.identity.accounts import Account, Role
-from shared.platform import Platform, open_platform
 from shared.settings import Settings
-from shared.web.access import declared_access, public, signed_in
+from shared.web.auth.access import declared_access, public, signed_in
+from simpul.app import create_application
+from simpul.registry import BUILDERS
 
 Call = tuple[str, str]
 Allowed = Literal["public", "applicant", "nothing said"] | frozenset[Role]

@@ -8,11 +8,11 @@ import pytest
 from fastapi import FastAPI
 from fastapi.routing import iter_route_contexts
 
-from services.application import create_application
-from services.routing import ADMIN_SERVICE, DEFAULT_SERVICE, PATH_PREFIXES, service_for_path
-from services.wiring import BUILDERS, build
-from shared.platform import Platform, open_platform
+from shared.backends.platform import Platform, open_platform
 from shared.settings import Settings
+from simpul.app import create_application
+from simpul.registry import BUILDERS, build
+from simpul.routing import ADMIN_SERVICE, DEFAULT_SERVICE, PATH_PREFIXES, service_for_path
 
 
 @pytest.fixture(scope="module")

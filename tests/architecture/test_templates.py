@@ -8,17 +8,23 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
+from tests.support.paths import REPOSITORY
+
+ROOT = REPOSITORY
 LETTERS = ROOT / "services/notification/templates"
 """E-mails have no components and no style sheet; their words are in indonesian.toml."""
 TEMPLATES = [
     path
-    for folder in ("services", "shared")
+    for folder in ("services", "shared", "simpul")
     for path in sorted((ROOT / folder).rglob("templates/*.html"))
     if path not in {LETTERS / "base.html", LETTERS / "letter.html"}
 ]
-COMPONENTS = ROOT / "shared/web/templates/components.html"
-WORDS = [path for folder in ("services", "shared") for path in sorted((ROOT / folder).rglob("templates/words.toml"))]
+COMPONENTS = ROOT / "shared/web/views/templates/components.html"
+WORDS = [
+    path
+    for folder in ("services", "shared", "simpul")
+    for path in sorted((ROOT / folder).rglob("templates/words.toml"))
+]
 
 CODE = re.compile(r"\{#.*?#\}|\{%.*?%\}|\{\{.*?\}\}", re.DOTALL)
 TAG = re.compile(r'<[^<>]*>|\b[a-z-]+="[^"]*"')

@@ -8,9 +8,16 @@ from typing import Annotated, Any, get_args, get_origin
 
 from pydantic import BeforeValidator
 
-import services.application  # noqa: F401 - brings in every model of a form, a query or a body
-from shared.web.bodies import InputModel
-from shared.web.text_fields import CLEAN_EMAIL, CLEAN_LINE, CLEAN_NUMBER, CLEAN_PARAGRAPHS, CLEAN_PHONE, STRIP_INVISIBLE
+import simpul.app  # noqa: F401 - brings in every model of a form, a query or a body
+from shared.web.api.validation import InputModel
+from shared.web.forms.text_fields import (
+    CLEAN_EMAIL,
+    CLEAN_LINE,
+    CLEAN_NUMBER,
+    CLEAN_PARAGRAPHS,
+    CLEAN_PHONE,
+    STRIP_INVISIBLE,
+)
 
 CLEANERS = (CLEAN_EMAIL, STRIP_INVISIBLE, CLEAN_LINE, CLEAN_NUMBER, CLEAN_PARAGRAPHS, CLEAN_PHONE)
 EXACT = {
@@ -48,7 +55,7 @@ def texts(annotation: Any, cleaned: bool = False) -> Iterator[bool]:
 
 def models(of: type[InputModel]) -> Iterator[type[InputModel]]:
     for model in of.__subclasses__():
-        if model.__module__.split(".")[0] in ("services", "shared"):
+        if model.__module__.split(".")[0] in ("services", "shared", "simpul"):
             yield model
         yield from models(model)
 

@@ -8,8 +8,8 @@ from itertools import chain
 import pytest
 
 from shared.web.app import UPLOAD_PATHS
-from shared.web.rate_limit import public_rate_rules
-from shared.web.upload_budget import PUBLIC_UPLOAD_PATHS, UPLOAD_FORM_PATHS
+from shared.web.http.rate_limit import public_rate_rules
+from shared.web.http.upload_budget import PUBLIC_UPLOAD_PATHS, UPLOAD_FORM_PATHS
 from tests.architecture.test_routes_by_role import APPLICANT, MATRIX, PAGES, PUBLIC, address
 
 OPEN = (PUBLIC, APPLICANT)

@@ -9,11 +9,10 @@ from typing import Any
 
 import pytest
 
-from services.assignment import domain as assignment
-from services.cli.catalogue import OUTPUT_PATH, SUBSCRIBES_TO, catalogue
-from services.intake import domain as intake
-from services.notification import domain as notification
-from services.verification import domain as verification
+from services.assignment.domain import decisions as assignment
+from services.intake.domain import decisions as intake
+from services.notification.domain import decisions as notification
+from services.verification.domain import decisions as verification
 from shared.calendar import WorkingCalendar
 from shared.contracts import assignment as assignment_facts
 from shared.contracts import intake as intake_facts
@@ -23,9 +22,10 @@ from shared.contracts.envelope import decode_event, encode_event
 from shared.contracts.facts import Fact
 from shared.contracts.registry import BY_TYPE, FACTS, UPCASTERS, UnknownFact, UnreadableEvent, upcast
 from shared.runtime.decider import Decider
-from shared.web.labels import EVENT_LABELS
+from shared.web.views.labels import EVENT_LABELS
+from simpul.generate.event_catalogue import OUTPUT_PATH, SUBSCRIBES_TO, catalogue
+from tests.support.paths import SAMPLES
 
-SAMPLES = Path(__file__).parent / "samples"
 FILES = sorted(SAMPLES.glob("*.json"))
 SUMS = SAMPLES / "SHA256SUMS"
 """One line a sample; lines are only ever added."""

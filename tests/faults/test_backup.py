@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from services.cli.client import RetryPolicy, open_client
-from services.cli.shapes import SubmissionResult
-from tests.faults.load import FORM, LETTER, PAPERS
-from tests.journeys.stage import ServerProcess, address_of
+from simpul.client import RetryPolicy, open_client
+from simpul.client_types import SubmissionResult
+from tests.support.e2e.server_process import ServerProcess, address_of
+from tests.support.sample_submission import FORM, LETTER, PAPERS
 
 pytestmark = pytest.mark.slow
 

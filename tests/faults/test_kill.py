@@ -16,12 +16,12 @@ from typing import Any
 
 import pytest
 
-from services.cli.client import ApiError, RetryPolicy, SimpulClient, open_client
-from services.cli.shapes import SubmissionResult
 from shared.calendar import today
 from shared.clock import system_clock
-from tests.faults.load import ALL_OK, FORM, LETTER, PAPERS
-from tests.journeys.stage import PASSWORD, STAFF, ServerProcess
+from simpul.client import ApiError, RetryPolicy, SimpulClient, open_client
+from simpul.client_types import SubmissionResult
+from tests.support.e2e.server_process import PASSWORD, STAFF, ServerProcess
+from tests.support.sample_submission import ALL_OK, FORM, LETTER, PAPERS
 
 pytestmark = pytest.mark.slow
 

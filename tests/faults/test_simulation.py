@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 
 from shared.eventlog.port import LogRecord
-from shared.runtime.service import ServiceRuntime
-from tests.faults.mutants import MUTANTS
-from tests.faults.simulation import first_failing_seed
-from tests.faults.virtual_time import run_virtually
-from tests.faults.world import SimulatedSystem
+from shared.runtime.service_runtime import ServiceRuntime
+from tests.faults.simulation.mutants import MUTANTS
+from tests.faults.simulation.run import first_failing_seed
+from tests.faults.simulation.simulated_system import SimulatedSystem
+from tests.support.virtual_time import run_virtually
 
 SEEDS = int(os.environ.get("SIMPUL_SEEDS", "1000"))
 PART = 50

@@ -6,9 +6,9 @@ import json
 from collections.abc import Callable, Mapping
 from typing import BinaryIO
 
-from shared.documents.checks import detect_media_type
-from shared.documents.draw import render_page_job
+from shared.documents.inspection.detection import detect_media_type
 from shared.documents.port import DocumentRefused
+from shared.documents.rendering.rasterizer import render_page_job
 from shared.documents.sandbox.protocol import SUCCEEDED
 
 JobFunction = Callable[[BinaryIO, dict[str, str | int]], tuple[int, bytes]]

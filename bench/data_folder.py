@@ -1,0 +1,103 @@
+"""A folder of the embedded mode as it is after many requests: events, states, documents and staff, made without a server."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from bench.lifecycles import LifecycleSimulator, build_deciders, delivery, pdf_content, scenario
+from shared.backends.platform import Platform, open_platform
+from shared.contracts.envelope import encode_event
+from shared.documents.folder import FolderDocumentStore
+from shared.identity.accounts import Account, Role
+from shared.identity.passwords import hash_new_password
+from shared.runtime.decider import Decider
+from shared.runtime.decider_runner import rebase
+from shared.settings import load_settings
+
+BATCH_REQUESTS = 100
+"""Requests whose events are laid down in turns."""
+PASSWORD = "Kopra-Tembikar-Layar-41"
+STAFF = {
+    "petugas": ("Rosmina Gotowara", Role.OFFICER),
+    "kepala": ("Yohanis Bulidara", Role.STRUCTURAL),
+    "teknis": ("Ridwan Subaimora", Role.TECHNICAL),
+    "admin": ("Ahli Sistem", Role.ADMIN),
+}
+
+
+async def fill(data: Path, requests: int) -> None:
+    """Make a new folder with so many requests, each on its way or through it, and an account for each role."""
+    platform = open_platform(load_settings(mode="embedded", data=data))
+    try:
+        await platform.prepare()
+        await _add_staff(platform)
+        deciders = build_deciders()
+        stores = {name: platform.state_store(name, decider.indexed_columns) for name, decider in deciders.items()}
+        for store in stores.values():
+            await store.prepare()
+        for start in range(0, requests, BATCH_REQUESTS):
+            simulators = [
+                run_scenario(deciders, number) for number in range(start, min(requests, start + BATCH_REQUESTS))
+            ]
+            for name, store in stores.items():
+                writes = [
+                    simulator.foldings[name].close(rebase(simulator.working_copies[name], 0))
+                    for simulator in simulators
+                    if simulator.working_copies[name].seen
+                ]
+                await store.save(writes)
+            await _store(platform, simulators)
+        for name in deciders:
+            await platform.log.commit_offset(name, await platform.log.end())
+    finally:
+        await platform.close()
+
+
+def run_scenario(deciders: Mapping[str, Decider[Any]], number: int) -> LifecycleSimulator:
+    """One request; every seventh has only just begun."""
+    simulator = LifecycleSimulator(deciders, number)
+    steps = scenario(simulator.request, number)
+    for service, command in steps[:1] if number % 7 == 0 else steps:
+        simulator.handle(
+            *(("assignment", delivery(simulator, command)) if service == "deliver" else (service, command))
+        )
+    return simulator
+
+
+async def _store(platform: Platform, simulators: Sequence[LifecycleSimulator]) -> None:
+    folder = FolderDocumentStore(platform.settings.documents, platform.new_id)
+    max_events = max(len(simulator.events) for simulator in simulators)
+    for index in range(max_events):
+        batch = [simulator.events[index] for simulator in simulators if index < len(simulator.events)]
+        await platform.log.append([(event.subject, encode_event(event)) for event in batch])
+    for simulator in simulators:
+        for event in simulator.events:
+            for document in getattr(event.fact, "documents", ()):
+                path = folder.path_of(document.key)
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_bytes(pdf_content(document.key))
+
+
+async def _add_staff(platform: Platform) -> None:
+    hashed = await hash_new_password(PASSWORD)
+    for username, (name, role) in STAFF.items():
+        await platform.accounts.add(Account(username, name, f"{username}@kantor.example", (role,), hashed))
+
+
+def main() -> None:
+    arguments = argparse.ArgumentParser(prog="bench.data_folder", description=__doc__)
+    arguments.add_argument("folder", type=Path)
+    arguments.add_argument("--requests", type=int, default=10_000)
+    options = arguments.parse_args()
+    started_at = time.perf_counter()
+    asyncio.run(fill(options.folder, options.requests))
+    print(f"{options.requests:,} requests in {options.folder}, made in {time.perf_counter() - started_at:.0f} s")
+
+
+if __name__ == "__main__":
+    main()

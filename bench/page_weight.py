@@ -1,0 +1,180 @@
+"""Bytes over the wire of each page with everything that it loads, and the time to its first byte, into docs/benchmarks.md."""
+
+from __future__ import annotations
+
+import statistics
+import tempfile
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx
+from playwright.sync_api import Browser, CDPSession, sync_playwright
+
+from bench.report import PAGE, PAGES, with_section
+from tests.support.browser import chromium
+from tests.support.browser.browser_sessions import BrowserSessions, SiteUnderTest
+from tests.support.browser.sample_requests import SampleRequests, create_sample_requests
+from tests.support.e2e.server_session import gate
+
+SAMPLES = 60
+STREAM, ICON = "EventSource", "/mark.svg"
+KIND = {"Document": "page", "Stylesheet": "style", "Script": "script"}
+
+
+@dataclass
+class PageWeight:
+    """Bytes that came over the wire, heads of the answers and all, by what was loaded."""
+
+    parts: dict[str, int]
+    hosts: set[str]
+
+    @property
+    def whole(self) -> int:
+        return sum(self.parts.values())
+
+
+class NetworkRecorder:
+    """Weighs everything that a page of this browser context loads, from the moment that it is made."""
+
+    def __init__(self, session: CDPSession):
+        self._kinds: dict[str, str] = {}
+        self._pending: set[str] = set()
+        self._icon_requested = False
+        self.weight = PageWeight({}, set())
+        session.on("Network.requestWillBeSent", self._on_request)
+        session.on("Network.loadingFinished", self._on_finished)
+        session.send("Network.enable")
+        session.send("Network.setCacheDisabled", {"cacheDisabled": True})
+
+    def _on_request(self, event: dict[str, Any]) -> None:
+        address = urlsplit(event["request"]["url"])
+        if address.scheme != "data" and event.get("type") != STREAM:
+            self.weight.hosts.add(address.netloc)
+            self._kinds[event["requestId"]] = KIND.get(event.get("type", ""), "other")
+            self._pending.add(event["requestId"])
+            self._icon_requested |= address.path.endswith(ICON)
+
+    def _on_finished(self, event: dict[str, Any]) -> None:
+        if kind := self._kinds.get(event["requestId"]):
+            self.weight.parts[kind] = self.weight.parts.get(kind, 0) + round(event["encodedDataLength"])
+            self._pending.discard(event["requestId"])
+
+    @property
+    def settled(self) -> bool:
+        """Everything is here that was asked for, the icon of the window too, which browsers fetch last."""
+        return self._icon_requested and not self._pending
+
+
+@dataclass(frozen=True)
+class PageSpec:
+    """A page: its name for readers, who looks at it ("" is everybody, a state the applicant of that request), and its path."""
+
+    name: str
+    who: str
+    path: str
+
+
+def page_specs(world: SampleRequests) -> Sequence[PageSpec]:
+    delivered, led, waiting = world.asked["delivered"], world.asked["in_progress"], world.asked["submitted"]
+    return (
+        PageSpec("the service and its form", "", "/"),
+        PageSpec("tracking, awaiting confirmation", "delivered", f"/lacak/{delivered.number}"),
+        PageSpec("tracking, returned", "returned", f"/lacak/{world.asked['returned'].number}"),
+        PageSpec("confirmation of a submission", "submitted", f"/lacak/{waiting.number}/diterima"),
+        PageSpec("service standard", "", "/standar-pelayanan"),
+        PageSpec("sign in", "", "/masuk"),
+        PageSpec("officer's queue", "nurlaila", "/verifikasi"),
+        PageSpec("officer's request, with a page of its letter", "nurlaila", f"/verifikasi/{waiting.id}"),
+        PageSpec("head's queue", "hasan", "/penugasan"),
+        PageSpec("head's request, to appoint", "hasan", f"/penugasan/{world.asked['verified'].id}"),
+        PageSpec("leads with their load", "hasan", "/beban-kerja"),
+        PageSpec("lead's work", "dewi", "/pekerjaan"),
+        PageSpec("lead's request", "dewi", f"/pekerjaan/{led.id}"),
+        PageSpec("message ledger", "admin", "/surel-keluar"),
+        PageSpec("staff accounts", "admin", "/akun"),
+    )
+
+
+def measure_weight(visits: BrowserSessions, world: SampleRequests, spec: PageSpec) -> PageWeight:
+    """With a cold cache, by a browser that accepts gzip."""
+    visit = visits("" if spec.who in world.asked else spec.who)
+    if asked := world.asked.get(spec.who):
+        path = f"/lacak/{asked.number}"
+        visit.context.add_cookies([{"name": "lacak", "value": asked.token, "domain": "127.0.0.1", "path": path}])
+    recorder = NetworkRecorder(visit.context.new_cdp_session(visit.page))
+    answer = visit.page.goto(world.house.url + spec.path, wait_until="load")
+    assert answer is not None
+    assert answer.status == 200, spec
+    visit.until(lambda: recorder.settled)
+    return recorder.weight
+
+
+def first_byte(world: SampleRequests, spec: PageSpec, times: int = SAMPLES) -> tuple[float, float]:
+    """Milliseconds until the head of the answer is here: the median, and the 95th percentile."""
+    cookies = _cookies(world, spec)
+    durations = []
+    with httpx.Client(base_url=world.house.url, headers={"Cookie": cookies}) as http:
+        for _ in range(times + 5):
+            started_at = time.perf_counter()
+            with http.stream("GET", spec.path) as answer:
+                durations.append((time.perf_counter() - started_at) * 1000)
+                answer.read()
+                assert answer.status_code == 200, (spec, answer.status_code)
+    quantiles = statistics.quantiles(durations[5:], n=20)
+    return statistics.median(durations[5:]), quantiles[18]
+
+
+def _cookies(world: SampleRequests, spec: PageSpec) -> str:
+    if not spec.who:
+        return ""
+    asked = world.asked.get(spec.who)
+    return f"lacak={asked.token}" if asked else f"simpul={world.house.session(spec.who)}"
+
+
+def section(world: SampleRequests, browser: Browser, rows: Iterable[PageSpec]) -> str:
+    parts = ["page", "style", "script", "other"]
+    table = [
+        "|  | page | style | script | pictures | all | first byte, ms | p95 |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- |",
+    ]
+    for spec in rows:
+        visits = BrowserSessions(world.house, browser)
+        weight = measure_weight(visits, world, spec)
+        complaints = visits.close()
+        assert not complaints, complaints
+        median, p95 = first_byte(world, spec)
+        sizes = " | ".join(_kilobytes(weight.parts, part) for part in parts)
+        table.append(f"| {spec.name} | {sizes} | {weight.whole / 1000:.1f} | {median:.1f} | {p95:.1f} |")
+        print(table[-1], flush=True)
+    about = (
+        "Written by `make bench-pages`. Bytes over the wire in KB (1000 bytes) with a cold cache, gzip and the heads of the\n"
+        "answers, in Chromium; milliseconds to the first byte on the server's own machine, the median and the 95th percentile of "
+        f"{SAMPLES}.\nThe browser keeps the style sheet, the script and the mark, so a second page costs its own bytes alone.\n"
+    )
+    return "\n".join([PAGES, about, *table]) + "\n"
+
+
+def _kilobytes(parts: Mapping[str, int], part: str) -> str:
+    return f"{parts[part] / 1000:.1f}" if part in parts else "-"
+
+
+def main() -> None:
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="simpul-pages-")))
+        house = SiteUnderTest(stack.enter_context(gate(folder)))
+        world = create_sample_requests(house)
+        browser = chromium.launched(stack.enter_context(sync_playwright()), folder)
+        if browser is None:
+            raise SystemExit("bench.page_weight: no Chromium on this machine, and none could be downloaded.")
+        stack.callback(browser.close)
+        PAGE.write_text(with_section(PAGE.read_text(), PAGES, section(world, browser, page_specs(world))))
+    print(f"written: {PAGE}")
+
+
+if __name__ == "__main__":
+    main()

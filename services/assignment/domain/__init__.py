@@ -1,0 +1,1 @@
+"""The rules of assignment: state, commands and decisions, without I/O."""

@@ -1,0 +1,300 @@
+"""Assignment: who does the work, by when, and how far is it? Pure: state and commands in, facts and refusals out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from functools import partial
+
+from services.assignment.domain.state import INDEXED_COLUMNS, columns, evolve, has_open_answer, initial
+from services.assignment.domain.state import SUBSCRIBES_TO as SUBSCRIBES_TO
+from services.assignment.domain.state import State as State
+from shared.calendar import WorkingCalendar, today
+from shared.contracts.assignment import (
+    LeadAssigned,
+    LeadReassigned,
+    RequestRejected,
+    WorkCompleted,
+    WorkPaused,
+    WorkProgressed,
+    WorkResumed,
+    WorkStarted,
+)
+from shared.contracts.envelope import Event
+from shared.contracts.facts import Complexity, DocumentKind, DocumentRef, Fact, Staff
+from shared.contracts.intake import ApplicantAnswered
+from shared.contracts.lifecycle import Status
+from shared.runtime.conflict import conflict
+from shared.runtime.decider import Decider, Refusal
+
+ASSIGNED_STATUSES = (Status.ASSIGNED, Status.IN_PROGRESS, Status.ON_HOLD)
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """Numbers of working days, all of them internal targets, never an official promise."""
+
+    calendar: WorkingCalendar
+    appoint_days: int = 2
+    start_days: int = 2
+    work_days: int = 20
+    answer_days: int = 5
+    confirm_days: int = 5
+    confirm_remind_days: tuple[int, ...] = (3,)
+
+
+@dataclass(frozen=True, slots=True)
+class RejectRequest:
+    by: Staff
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class AssignLead:
+    """Whoever gives the command has made sure that `lead` is an active member of the technical staff."""
+
+    by: Staff
+    lead: Staff
+    complexity: Complexity
+    target_date: date
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ReassignLead:
+    """As AssignLead; without a `target_date` the one that was set stays."""
+
+    by: Staff
+    lead: Staff
+    reason: str
+    target_date: date | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StartWork:
+    by: Staff
+
+
+@dataclass(frozen=True, slots=True)
+class NoteProgress:
+    by: Staff
+    note: str
+    percent: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PauseWork:
+    by: Staff
+    question: str
+
+
+@dataclass(frozen=True, slots=True)
+class ResumeWork:
+    """`by` is nobody when the applicant's answer resumes the work."""
+
+    by: Staff | None = None
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class CompleteWork:
+    """`documents` are the results and the handover record, which bears `record_number`."""
+
+    by: Staff
+    summary: str
+    documents: tuple[DocumentRef, ...]
+    record_number: str
+
+
+Command = RejectRequest | AssignLead | ReassignLead | StartWork | NoteProgress | PauseWork | ResumeWork | CompleteWork
+
+
+def decide(state: State, command: Command, now: datetime, rules: Rules) -> list[Fact]:
+    """The facts that follow from a command of the structural head or the lead.
+
+    Raises Refusal: moved_on (status, by, at, event), not_your_request, reason_missing, note_missing, question_missing,
+    summary_missing, target_in_the_past (today), same_lead (lead), percent_out_of_range, documents_missing,
+    record_missing, record_outdated (record_number).
+    """
+    match command:
+        case RejectRequest():
+            return [_reject(state, command)]
+        case AssignLead():
+            return [_assign(state, command, today(now))]
+        case ReassignLead():
+            return [_reassign(state, command, today(now))]
+        case ResumeWork():
+            return [_resume(state, command, today(now), rules.calendar)]
+        case _:
+            return [_work(state, command, today(now), rules)]
+
+
+def _reject(state: State, command: RejectRequest) -> RequestRejected:
+    _require_status(state, Status.SUBMITTED, Status.VERIFIED)
+    return RequestRejected(reason=_require_text("reason", command.reason), by=command.by)
+
+
+def _assign(state: State, command: AssignLead, day: date) -> LeadAssigned:
+    _require_status(state, Status.VERIFIED)
+    _require_not_past(command.target_date, day)
+    return LeadAssigned(
+        lead=command.lead,
+        complexity=command.complexity,
+        target_date=command.target_date,
+        note=command.note.strip(),
+        by=command.by,
+    )
+
+
+def _reassign(state: State, command: ReassignLead, day: date) -> LeadReassigned:
+    if state.lead is None or state.target_date is None or state.status not in ASSIGNED_STATUSES:
+        raise conflict(state.status, state.history)
+    if command.lead.username == state.lead.username:
+        raise Refusal("same_lead", lead=state.lead.name)
+    if command.target_date is not None:
+        _require_not_past(command.target_date, day)
+    return LeadReassigned(
+        lead=command.lead,
+        previous=state.lead,
+        reason=_require_text("reason", command.reason),
+        target_date=command.target_date or state.target_date,
+        by=command.by,
+    )
+
+
+def _work(state: State, command: StartWork | NoteProgress | PauseWork | CompleteWork, day: date, rules: Rules) -> Fact:
+    _require_lead(state, command.by)
+    _require_status(state, Status.ASSIGNED if isinstance(command, StartWork) else Status.IN_PROGRESS)
+    match command:
+        case StartWork(by=by):
+            return WorkStarted(by=by)
+        case NoteProgress(by=by, note=note, percent=percent):
+            if percent is not None and not 0 <= percent <= 100:
+                raise Refusal("percent_out_of_range")
+            return WorkProgressed(note=_require_text("note", note), percent=percent, by=by)
+        case PauseWork(by=by, question=question):
+            return WorkPaused(
+                pause=state.course.pause + 1,
+                question=_require_text("question", question),
+                answer_by=rules.calendar.add_working_days(day, rules.answer_days),
+                by=by,
+            )
+        case CompleteWork():
+            return _complete(state, command, day, rules)
+
+
+def _resume(state: State, command: ResumeWork, day: date, calendar: WorkingCalendar) -> WorkResumed:
+    if command.by is not None:
+        _require_lead(state, command.by)
+        _require_status(state, Status.ON_HOLD)
+    if (command.by is None and not has_open_answer(state)) or state.stopped_on is None or state.target_date is None:
+        raise conflict(state.status, state.history)
+    days = _paused_working_days(state.stopped_on, day, calendar)
+    return WorkResumed(
+        pause=state.course.pause,
+        days=days,
+        target_date=calendar.add_working_days(state.target_date, days),
+        note=command.note.strip(),
+        by=command.by,
+    )
+
+
+def _paused_working_days(stopped_on: date, day: date, calendar: WorkingCalendar) -> int:
+    return max(0, calendar.working_days_between(stopped_on, day))
+
+
+def resumed_target(state: State, day: date, rules: Rules) -> date | None:
+    """What the target becomes if work that is on hold is taken up again on that day."""
+    if state.status is not Status.ON_HOLD or state.stopped_on is None or state.target_date is None:
+        return None
+    return rules.calendar.add_working_days(
+        state.target_date, _paused_working_days(state.stopped_on, day, rules.calendar)
+    )
+
+
+def _complete(state: State, command: CompleteWork, day: date, rules: Rules) -> WorkCompleted:
+    kinds = {document.kind for document in command.documents}
+    if DocumentKind.RESULT not in kinds:
+        raise Refusal("documents_missing")
+    if DocumentKind.HANDOVER_RECORD not in kinds:
+        raise Refusal("record_missing")
+    if command.record_number != (number := next_record_number(state)):
+        raise Refusal("record_outdated", record_number=number)
+    return WorkCompleted(
+        delivery=state.course.delivery + 1,
+        summary=_require_text("summary", command.summary),
+        documents=command.documents,
+        record_number=number,
+        confirm_by=rules.calendar.add_working_days(day, rules.confirm_days),
+        remind_on=tuple(rules.calendar.add_working_days(day, count) for count in rules.confirm_remind_days),
+        by=command.by,
+    )
+
+
+def next_record_number(state: State) -> str:
+    """The number that the record of the next handover bears."""
+    return f"BAST/{state.number}/{state.course.delivery + 1}"
+
+
+def _require_status(state: State, *statuses: Status) -> None:
+    if state.status not in statuses:
+        raise conflict(state.status, state.history)
+
+
+def _require_lead(state: State, by: Staff) -> None:
+    if state.lead is None or state.lead.username != by.username:
+        raise Refusal("not_your_request")
+
+
+def _require_not_past(target: date, day: date) -> None:
+    if target < day:
+        raise Refusal("target_in_the_past", today=day)
+
+
+def _require_text(name: str, text: str) -> str:
+    if not (words := text.strip()):
+        raise Refusal(f"{name}_missing")
+    return words
+
+
+def react(state: State, event: Event) -> list[Command]:
+    """The applicant's answer to the open question takes the work up again."""
+    return [ResumeWork()] if isinstance(event.fact, ApplicantAnswered) and has_open_answer(state) else []
+
+
+def appoint_by(state: State, rules: Rules) -> date | None:
+    """The internal target for appointing a lead, while one is awaited."""
+    return (
+        _working_days_after(state.verified_at, rules.appoint_days, rules) if state.status is Status.VERIFIED else None
+    )
+
+
+def start_by(state: State, rules: Rules) -> date | None:
+    """The internal target for starting, while that is awaited."""
+    return _working_days_after(state.assigned_at, rules.start_days, rules) if state.status is Status.ASSIGNED else None
+
+
+def _working_days_after(since: datetime | None, days: int, rules: Rules) -> date | None:
+    return rules.calendar.add_working_days(today(since), days) if since else None
+
+
+def suggested_target(day: date, rules: Rules) -> date:
+    """The target date that a head finds filled in."""
+    return rules.calendar.add_working_days(day, rules.work_days)
+
+
+def decider(rules: Rules) -> Decider[State]:
+    """Assignment under these rules."""
+    return Decider(
+        service="assignment",
+        state_type=State,
+        initial=initial,
+        decide=partial(decide, rules=rules),
+        evolve=evolve,
+        react=react,
+        subscribes_to=SUBSCRIBES_TO,
+        indexed_columns=INDEXED_COLUMNS,
+        columns=columns,
+        status=lambda state: state.status.value,
+        number=lambda state: state.number,
+    )

@@ -1,0 +1,1 @@
+"""The handover record (BAST, Berita Acara Serah Terima) as PDF."""

@@ -1,0 +1,261 @@
+"""The handover record (BAST, Berita Acara Serah Terima) as PDF: the same facts give the same bytes, to the last one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import date
+
+from services.assignment.handover_record.pdf_fonts import width_of
+from services.assignment.handover_record.pdf_layout import LEFT, LINE_HEIGHT, MIDDLE, RIGHT, PdfLayout, wrap_lines
+from shared.web.views.employee_number import number_kind
+from shared.web.views.formats import DAYS, MONTHS, format_date
+
+SMALL_NUMBERS = (
+    "nol",
+    "satu",
+    "dua",
+    "tiga",
+    "empat",
+    "lima",
+    "enam",
+    "tujuh",
+    "delapan",
+    "sembilan",
+    "sepuluh",
+    "sebelas",
+)
+
+WIDTH = RIGHT - LEFT
+COLUMNS = (LEFT, LEFT + 10, LEFT + 86, LEFT + 108, RIGHT)
+HEADINGS = ("No.", "Nama Dokumen", "Ukuran", "SHA-256")
+SIGNATURES_HEIGHT = 72.0
+MAX_NAME_LINES = 3
+"""Under a signature; the whole of a longer name stands at the head of the record."""
+QR_WIDTH = 27.0
+UNSIGNED = "." * 44
+
+
+@dataclass(frozen=True, slots=True)
+class Office:
+    """Who hands over, as letterhead and last signature name it; an unknown head's name is left open to be written."""
+
+    government: str = "Pemerintah Kabupaten Halmahera Timur"
+    name: str = "Dinas Komunikasi dan Informatika"
+    address: str = "Maba, Kabupaten Halmahera Timur, Provinsi Maluku Utara"
+    place: str = "Maba"
+    head_title: str = "Kepala Dinas Komunikasi dan Informatika"
+    head_name: str = ""
+    head_number: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Party:
+    """One who signs; `number` is the Nomor Pegawai as it should be shown, empty where there is none."""
+
+    name: str
+    number: str
+    position: str
+    unit: str
+
+
+@dataclass(frozen=True, slots=True)
+class HandoverDocument:
+    """One line of the table; `size` in bytes, `sha256` in hex."""
+
+    name: str
+    size: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class HandoverRecord:
+    """Everything that the record says. `scope` is a label (Integrasi Aplikasi), `handed_over_on` the day in Maba."""
+
+    number: str
+    request_number: str
+    scope: str
+    letter_number: str
+    letter_date: date
+    handed_over_on: date
+    first: Party
+    second: Party
+    documents: tuple[HandoverDocument, ...]
+    verification_url: str
+    summary: str = ""
+    office: Office = field(default_factory=Office)
+
+
+def handover_record(record: HandoverRecord) -> bytes:
+    """The record as a PDF of A4 pages, without compression, so that no library changes its bytes."""
+    paper = PdfLayout(f"Berita Acara Serah Terima {record.number}", record.handed_over_on)
+    _letterhead(paper, record.office)
+    _title(paper, record)
+    _parties(paper, record)
+    _documents(paper, record)
+    _closing(paper, record)
+    return paper.output()
+
+
+def in_words(number: int) -> str:
+    """A number from 0 to 9999 in Bahasa Indonesia."""
+    if number < 12:
+        return SMALL_NUMBERS[number]
+    if number < 20:
+        return f"{SMALL_NUMBERS[number - 10]} belas"
+    for unit, name, one_word in ((1000, "ribu", "seribu"), (100, "ratus", "seratus"), (10, "puluh", "")):
+        if number >= unit:
+            head = one_word if number // unit == 1 else f"{in_words(number // unit)} {name}"
+            return f"{head} {in_words(number % unit)}" if number % unit else head
+    raise ValueError(number)
+
+
+def day_in_words(day: date) -> str:
+    """Senin tanggal tiga belas bulan April tahun dua ribu dua puluh enam (13-04-2026)."""
+    return (
+        f"{DAYS[day.weekday()]} tanggal {in_words(day.day)} bulan {MONTHS[day.month - 1]} "
+        f"tahun {in_words(day.year)} ({day:%d-%m-%Y})"
+    )
+
+
+def _letterhead(paper: PdfLayout, office: Office) -> None:
+    for text, bold, size, height in (
+        (office.government.upper(), False, 13.0, 6.5),
+        (office.name.upper(), True, 16.0, 5.5),
+        (office.address, False, 10.0, 3.0),
+    ):
+        paper.centred_text(text, bold=bold, size=size)
+        paper.y += height
+    paper.rule(LEFT, paper.y, RIGHT, paper.y, 0.9)
+    paper.rule(LEFT, paper.y + 1.1, RIGHT, paper.y + 1.1, 0.25)
+    paper.y += 9.5
+
+
+def _title(paper: PdfLayout, record: HandoverRecord) -> None:
+    title = "BERITA ACARA SERAH TERIMA"
+    paper.centred_text(title, bold=True, size=14)
+    half = width_of(title, True, 14) / 2
+    paper.rule(MIDDLE - half, paper.y + 1, MIDDLE + half, paper.y + 1, 0.4)
+    paper.y += 6.2
+    paper.centred_text(f"Nomor: {record.number}")
+    paper.y += 10
+
+
+def _parties(paper: PdfLayout, record: HandoverRecord) -> None:
+    paper.paragraph(f"Pada hari ini, {day_in_words(record.handed_over_on)}, kami yang bertanda tangan di bawah ini:")
+    for ordinal, party, role_name in (("1.", record.first, "PIHAK PERTAMA"), ("2.", record.second, "PIHAK KEDUA")):
+        paper.y += 1.5
+        _party(paper, ordinal, party)
+        paper.paragraph(f"selanjutnya disebut {role_name}.", x=LEFT + 7)
+    paper.y += 1.5
+
+
+def _party(paper: PdfLayout, ordinal: str, party: Party) -> None:
+    paper.text(LEFT, ordinal)
+    rows = (
+        ("Nama", party.name),
+        (number_kind(party.number), party.number),
+        ("Jabatan", party.position),
+        ("Unit Kerja", party.unit),
+    )
+    for label, value in rows:
+        paper.ensure_space(LINE_HEIGHT)
+        paper.text(LEFT + 7, label)
+        paper.text(LEFT + 33, ":")
+        paper.paragraph(value or "-", x=LEFT + 36)
+
+
+def _documents(paper: PdfLayout, record: HandoverRecord) -> None:
+    paper.paragraph(
+        "PIHAK PERTAMA menyerahkan kepada PIHAK KEDUA, dan PIHAK KEDUA menerima dari PIHAK PERTAMA, hasil "
+        f"Layanan Integrasi Sistem lingkup {record.scope} atas permohonan dengan Nomor Registrasi "
+        f"{record.request_number} (surat nomor {record.letter_number} tanggal {format_date(record.letter_date)}), "
+        f"berupa {len(record.documents)} ({in_words(len(record.documents))}) dokumen berikut:"
+    )
+    paper.y -= 1.5
+    _row(paper, [[heading] for heading in HEADINGS], bold=True)
+    for number, document in enumerate(record.documents, start=1):
+        name = wrap_lines(document.name, COLUMNS[2] - COLUMNS[1] - 3, size=10)
+        digest = [document.sha256[:32], document.sha256[32:]]
+        _row(paper, [[f"{number}."], name, [readable_size(document.size)], digest])
+    paper.y += 7
+
+
+def _row(paper: PdfLayout, cells: list[list[str]], *, bold: bool = False) -> None:
+    height = 4.1 * max(len(lines) for lines in cells) + 1.9
+    if not paper.ensure_space(height) and not bold:
+        paper.y -= LINE_HEIGHT
+        _row(paper, [[heading] for heading in HEADINGS], bold=True)
+    top = paper.y
+    for column, lines in enumerate(cells):
+        _cell(paper, column, lines, bold)
+        paper.y = top
+    paper.y = top + height
+    for y in (top, paper.y):
+        paper.rule(LEFT, y, RIGHT, y)
+    for x in COLUMNS:
+        paper.rule(x, top, x, paper.y)
+
+
+def _cell(paper: PdfLayout, column: int, lines: list[str], bold: bool) -> None:
+    for line in lines:
+        paper.y += 4.1
+        mono = column == 3 and not bold
+        paper.text(
+            COLUMNS[column] + 1.5, line, bold=bold, size=7.8 if mono else 10, family="Courier" if mono else "Times"
+        )
+
+
+def readable_size(size: int) -> str:
+    for unit, name in ((1024**2, "MB"), (1024, "KB")):
+        if size >= unit:
+            return f"{size / unit:.1f} {name}".replace(".", ",")
+    return f"{size} B"
+
+
+def _closing(paper: PdfLayout, record: HandoverRecord) -> None:
+    if record.summary:
+        paper.paragraph(f"Keterangan: {record.summary}")
+        paper.y += 1.5
+    closing = (
+        "Demikian Berita Acara Serah Terima ini dibuat dengan sebenarnya untuk dipergunakan sebagaimana mestinya. "
+        "Keutuhan setiap dokumen dapat diperiksa dengan nilai SHA-256 di atas, dan keabsahan berita acara ini dengan "
+        "kode QR di bawah."
+    )
+    name_lines = max(len(_name_lines(party.name)) for party in (record.first, record.second))
+    paper.ensure_space(SIGNATURES_HEIGHT + (2 + name_lines) * LINE_HEIGHT)
+    paper.paragraph(closing)
+    _signatures(paper, record)
+
+
+def _signatures(paper: PdfLayout, record: HandoverRecord) -> None:
+    left, right, office = LEFT + WIDTH * 0.22, RIGHT - WIDTH * 0.22, record.office
+    paper.y += 3
+    paper.centred_text(f"{office.place}, {format_date(record.handed_over_on)}", right)
+    paper.y += LINE_HEIGHT
+    top = paper.y
+    _signature(paper, left, ["PIHAK KEDUA,"], record.second.name, record.second.number)
+    signed, paper.y = paper.y, top
+    _signature(paper, right, ["PIHAK PERTAMA,"], record.first.name, record.first.number)
+    paper.y = max(signed, paper.y) + 1
+    paper.qr_code(record.verification_url, LEFT, paper.y, QR_WIDTH)
+    paper.y += 3
+    top = paper.y
+    _signature(paper, MIDDLE, ["Mengetahui,", f"{office.head_title},"], office.head_name, office.head_number)
+    paper.y = top + QR_WIDTH + 0.5
+    paper.text(LEFT, "Pindai untuk memeriksa keabsahan", size=8)
+
+
+def _signature(paper: PdfLayout, x: float, heading: list[str], name: str, number: str) -> None:
+    for line in heading:
+        paper.centred_text(line, x)
+        paper.y += LINE_HEIGHT
+    paper.y += 13.5
+    for line in _name_lines(name):
+        paper.centred_text(line, x, bold=bool(name))
+        paper.y += LINE_HEIGHT
+    paper.centred_text(f"{number_kind(number)} {number}" if number or not name else "", x)
+    paper.y += LINE_HEIGHT
+
+
+def _name_lines(name: str) -> list[str]:
+    return wrap_lines(name or UNSIGNED, WIDTH * 0.43, bold=bool(name))[:MAX_NAME_LINES]

@@ -1,0 +1,201 @@
+"""What the structural head and the leads see of requests, as plain values for pages and programs alike."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Any
+
+from services.assignment.domain.decisions import Rules, appoint_by, resumed_target, start_by
+from services.assignment.domain.state import State, advised, due, overdue
+from shared.contracts.facts import DocumentRef, Staff
+from shared.contracts.history import HistoryEntry
+from shared.contracts.lifecycle import Status
+from shared.runtime.executor import Loaded
+from shared.storage.port import RecordQuery, Scalar
+from shared.text.search import normalize_query
+from shared.web.api import serializers
+from shared.web.views.employee_number import group_digits, mask_employee_number
+
+RUNNING = (Status.ASSIGNED, Status.IN_PROGRESS, Status.ON_HOLD, Status.DELIVERED)
+"""From the day that a lead is appointed until the applicant has confirmed."""
+
+PageKey = tuple[Scalar, str] | None
+
+
+def find_requests(
+    *,
+    status: str | tuple[str, ...] = "",
+    lead: str = "",
+    scope: str = "",
+    overdue_on: date | None = None,
+    search: str = "",
+    open_only: bool = False,
+    advised_only: bool = False,
+    newest_first: bool = False,
+    after: PageKey = None,
+    before: PageKey = None,
+    limit: int = 50,
+) -> RecordQuery:
+    """Requests in the order in which they were submitted; with `overdue_on`, those whose target has passed on that day."""
+    filters = {"status": status, "lead": lead, "scope": scope, "open": int(open_only), "advised": int(advised_only)}
+    return RecordQuery(
+        "submitted_at",
+        where={name: value for name, value in filters.items() if value},
+        below={"due": overdue_on.isoformat()} if overdue_on else {},
+        search=normalize_query(search),
+        after=after,
+        before=before,
+        limit=limit,
+        descending=newest_first,
+    )
+
+
+def find_work(
+    lead: str, *, search: str = "", after: PageKey = None, before: PageKey = None, limit: int = 50
+) -> RecordQuery:
+    """A lead's open work, the nearest target first."""
+    where: dict[str, Scalar | tuple[Scalar, ...]] = {"lead": lead, "open": 1}
+    return RecordQuery(
+        "target_date", where=where, search=normalize_query(search), after=after, before=before, limit=limit
+    )
+
+
+def count_open(lead: str) -> RecordQuery:
+    return RecordQuery("target_date", where={"lead": lead, "open": 1})
+
+
+def count_overdue(lead: str, day: date) -> RecordQuery:
+    return RecordQuery("target_date", where={"lead": lead, "open": 1}, below={"due": day.isoformat()})
+
+
+def is_lead(state: State, by: Staff) -> bool:
+    """Whether the request is this person's work; to anybody else of the technical staff it is not there."""
+    return state.lead is not None and state.lead.username == by.username
+
+
+def was_just_reassigned_from(state: State, by: Staff) -> bool:
+    """Whether nothing has happened since the request was this person's work; whoever lost it should see it go."""
+    last = state.history[-1].event if state.history else ""
+    return last == "LeadReassigned" and state.former_lead is not None and state.former_lead.username == by.username
+
+
+def item(loaded: Loaded[State], day: date) -> dict[str, Any]:
+    """A line of the list on that day; `lead` is a user name."""
+    state = loaded.state
+    return {
+        "id": loaded.id,
+        "number": state.number,
+        "status": state.status.value,
+        "version": loaded.version,
+        "name": state.applicant.name if state.applicant else "",
+        "employee_number": mask_employee_number(state.applicant.employee_number) if state.applicant else "",
+        "unit": state.applicant.unit if state.applicant else "",
+        "scope": state.scope.value if state.scope else "",
+        "round": state.course.round,
+        "submitted_at": state.submitted_at,
+        "target_date": state.target_date,
+        "overdue": overdue(state, day),
+        "lead": state.lead.username if state.lead else None,
+        "lead_name": state.lead.name if state.lead else None,
+        "percent": state.percent,
+        "warnings": list(state.warnings),
+    }
+
+
+def line(loaded: Loaded[State], day: date, rules: Rules) -> dict[str, Any]:
+    """The same as a queue shows it: by how many working days which target has passed, and what an officer advised."""
+    state = loaded.state
+    internal_target = appoint_by(state, rules) or start_by(state, rules)
+    return {
+        **item(loaded, day),
+        "advised": advised(state),
+        "late_days": _late_working_days(due(state), day, rules),
+        "internal_target": internal_target,
+        "internal_late_days": _late_working_days(internal_target, day, rules),
+    }
+
+
+def _late_working_days(target: date | None, day: date, rules: Rules) -> int | None:
+    """Working days since the target, 0 if only days off have passed, None if it has not passed."""
+    return rules.calendar.working_days_between(target, day) if target and target < day else None
+
+
+def full(loaded: Loaded[State], day: date) -> dict[str, Any]:
+    """The request with everything that was sent, what was advised, and how the work stands."""
+    state = loaded.state
+    return {
+        **item(loaded, day),
+        **serializers.form(state.applicant, state.letter, state.description),
+        "documents": serializers.documents(documents(state)),
+        "timeline": serializers.timeline(state.history, by_silence=state.by_silence),
+        "warnings": serializers.warnings(state.warnings),
+        "recommendation": _recommendation(state),
+        "complexity": state.complexity.value if state.complexity else None,
+        "note": state.note,
+        "question": state.question or None,
+        "answer_by": state.answer_by,
+        "summary": state.summary or None,
+        "record_number": state.record_number or None,
+        "confirm_by": state.confirm_by,
+    }
+
+
+def request_view(loaded: Loaded[State], day: date, rules: Rules) -> dict[str, Any]:
+    """Everything of the request that its page shows."""
+    state = loaded.state
+    return {
+        **line(loaded, day, rules),
+        **full(loaded, day),
+        "employee_number": group_digits(state.applicant.employee_number) if state.applicant else "",
+        "by_silence": state.by_silence,
+        "assigned_at": state.assigned_at,
+        "resumed_target": resumed_target(state, day, rules),
+        "objection": objection(state),
+        "paused": _last_entry(state, "WorkPaused") if state.status is Status.ON_HOLD else None,
+        "ending": _ending_entry(state),
+    }
+
+
+def objection(state: State) -> HistoryEntry | None:
+    """The applicant's words that brought the work back, until it is handed over again."""
+    course = state.course
+    reopened = course.contested == course.delivery > 0 and state.status in (Status.IN_PROGRESS, Status.ON_HOLD)
+    return _last_entry(state, "HandoverContested") if reopened else None
+
+
+def _ending_entry(state: State) -> HistoryEntry | None:
+    """What ended the request, if it has ended."""
+    endings = {
+        Status.COMPLETED: "HandoverConfirmed",
+        Status.REJECTED: "RequestRejected",
+        Status.WITHDRAWN: "RequestWithdrawn",
+        Status.EXPIRED: "RequestExpired",
+    }
+    return _last_entry(state, endings[state.status]) if state.status in endings else None
+
+
+def _last_entry(state: State, event: str) -> HistoryEntry | None:
+    return next((entry for entry in reversed(state.history) if entry.event == event), None)
+
+
+def documents(state: State) -> tuple[DocumentRef, ...]:
+    """What was sent and still counts, then what was handed over last."""
+    return (*state.documents, *state.results)
+
+
+def document(state: State, document_id: str) -> DocumentRef | None:
+    return next((document for document in documents(state) if document.id == document_id), None)
+
+
+def _recommendation(state: State) -> dict[str, Any] | None:
+    recommendation = state.recommendation
+    return (
+        {
+            "round": recommendation.round,
+            "reason": recommendation.reason,
+            "by": recommendation.by.name,
+            "at": recommendation.at,
+        }
+        if recommendation
+        else None
+    )

@@ -1,0 +1,80 @@
+"""What head and leads send with each step, and ask of lists: the same models for programs and pages."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Annotated
+
+from pydantic import AfterValidator, Field
+
+from shared.contracts.facts import Complexity
+from shared.contracts.lifecycle import Status
+from shared.web.api.commands import OptionalText, Text
+from shared.web.api.lists import ListQuery
+from shared.web.api.validation import InputModel, IsoDate, RequestBody
+from shared.web.forms.text_fields import STRIP_INVISIBLE
+
+MAX_TARGET_YEAR = 2099
+"""Beyond it days would be counted for ever, for what can only be a slip of the hand."""
+
+
+def _validate_target_year(day: date) -> date:
+    if day.year > MAX_TARGET_YEAR:
+        raise ValueError(f"Tulis tanggal sampai dengan tahun {MAX_TARGET_YEAR}.")
+    return day
+
+
+TargetDate = Annotated[IsoDate, AfterValidator(_validate_target_year)]
+
+
+class WorkQuery(ListQuery):
+    """`lead` is a username; `overdue` true: only what is past its target; `search`: words of the request."""
+
+    status: Status | None = None
+    lead: str = Field("", max_length=100)
+    overdue: bool = False
+    search: str = Field("", max_length=200)
+
+
+class EmptyBody(RequestBody):
+    """A body without fields, which may be left out."""
+
+
+class Rejection(RequestBody):
+    reason: Text
+
+
+class Assignment(RequestBody):
+    """`lead` is the username of an active member of the technical staff; `target_date` is today or later."""
+
+    lead: Annotated[str, Field(min_length=1, max_length=100), STRIP_INVISIBLE]
+    complexity: Complexity
+    target_date: TargetDate
+    note: OptionalText = ""
+
+
+class Reassignment(RequestBody):
+    """Without a `target_date` the target stays."""
+
+    lead: Annotated[str, Field(min_length=1, max_length=100), STRIP_INVISIBLE]
+    reason: Text
+    target_date: TargetDate | None = None
+
+
+class Progress(RequestBody):
+    note: Text
+    percent: int | None = Field(None, ge=0, le=100)
+
+
+class Pause(RequestBody):
+    question: Text
+
+
+class Resume(RequestBody):
+    note: OptionalText = ""
+
+
+class Summary(InputModel):
+    """What the lead writes beside the files that are handed over."""
+
+    summary: Text

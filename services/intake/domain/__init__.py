@@ -1,0 +1,1 @@
+"""The rules of intake: state, commands and decisions, without I/O."""

@@ -1,0 +1,174 @@
+"""What an applicant may see of a request, as plain values for pages and programs alike."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date
+from typing import Any
+
+from services.intake.domain.decisions import (
+    ALLOWED_STATUSES,
+    AnswerQuestion,
+    AnswerSurvey,
+    Command,
+    ConfirmHandover,
+    ContestHandover,
+    ResubmitRequest,
+    WithdrawRequest,
+)
+from services.intake.domain.form import Form
+from services.intake.domain.state import State
+from shared.contracts.facts import DocumentRef
+from shared.contracts.history import HistoryEntry
+from shared.contracts.lifecycle import Status
+from shared.identity.tracking_tokens import TrackingTokens
+from shared.runtime.conflict import conflict
+from shared.runtime.decider import Refusal
+from shared.runtime.executor import Executor, Loaded
+from shared.web.api import serializers
+from shared.web.views.employee_number import group_digits, mask_employee_number
+from shared.web.views.labels import EVENT_LABELS, OPEN_ITEM_LABELS, SCOPE_LABELS, STATUS_LABELS, actor_label
+
+EVENTS_WITH_INTERNAL_NOTE = frozenset({"LeadAssigned"})
+"""Events whose note is meant for the lead, not for the applicant."""
+
+WORK_STATUSES = frozenset({Status.ASSIGNED, Status.IN_PROGRESS})
+
+
+async def find_by_token(
+    executor: Executor[State], tracking: TrackingTokens, number: str, token: str
+) -> Loaded[State] | None:
+    """The request with this number if the token is its own; an unknown number and a wrong token look alike."""
+    loaded = await executor.find_one("number", number)
+    return loaded if loaded is not None and tracking.verify(loaded.id, token) else None
+
+
+def tracked(state: State, day: date) -> dict[str, Any]:
+    """The request as its applicant follows it on that day; the Nomor Pegawai is masked, for links travel."""
+    status = state.status
+    return {
+        "number": state.number,
+        "status": status.value,
+        "status_label": STATUS_LABELS[status],
+        "round": state.course.round,
+        "submitted_at": state.submitted_at,
+        "lead": state.lead.name if state.lead else None,
+        "percent": state.percent,
+        "target_date": state.target_date,
+        "overdue": overdue(state, day),
+        **(_summary(state.form) if state.form else {}),
+        "timeline": [_timeline_entry(state, entry) for entry in state.history],
+        "documents": serializers.documents(documents(state)),
+        "open_items": open_items(state),
+        "question": state.pause.question if state.pause and status is Status.ON_HOLD else None,
+        "summary": state.delivery.summary if state.delivery else None,
+        "record_number": state.delivery.record_number if state.delivery else None,
+        "deadlines": deadlines(state),
+        "survey_open": survey_open(state, day),
+    }
+
+
+def _summary(form: Form) -> dict[str, Any]:
+    return {
+        "name": form.applicant.name,
+        "employee_number": mask_employee_number(form.applicant.employee_number),
+        "unit": form.applicant.unit,
+        "position": form.applicant.position,
+        "description": form.description,
+        "scope": form.scope.value,
+        "scope_label": SCOPE_LABELS[form.scope],
+        "letter_number": form.letter.number,
+        "letter_date": form.letter.date,
+        "warnings": serializers.warnings(form.warnings),
+    }
+
+
+def submitted_form(form: Form) -> dict[str, Any]:
+    """Everything that was filled in, whole: for the receipt and to be corrected."""
+    applicant = form.applicant
+    return {
+        **_summary(form),
+        "employee_number": group_digits(applicant.employee_number),
+        "email": applicant.email,
+        "phone": applicant.phone,
+    }
+
+
+def overdue(state: State, day: date) -> bool:
+    """Whether the target has passed while its clock runs: not on hold, not once the work is handed over."""
+    return state.target_date is not None and state.target_date < day and state.status in WORK_STATUSES
+
+
+def _timeline_entry(state: State, entry: HistoryEntry) -> dict[str, Any]:
+    automatic = entry.event == "HandoverConfirmed" and state.by_silence
+    return {
+        "time": entry.time,
+        "event": entry.event,
+        "label": EVENT_LABELS.get(entry.event, entry.event),
+        "by": actor_label(entry.event, entry.by, automatic=automatic),
+        "note": "" if entry.event in EVENTS_WITH_INTERNAL_NOTE else entry.note,
+    }
+
+
+def documents(state: State) -> tuple[DocumentRef, ...]:
+    """What was sent and still counts, then what was handed over last."""
+    return (*(state.form.documents if state.form else ()), *(state.delivery.documents if state.delivery else ()))
+
+
+def document(state: State, document_id: str) -> DocumentRef | None:
+    """The document with this id that the applicant may open, None if there is none."""
+    return next((document for document in documents(state) if document.id == document_id), None)
+
+
+def open_items(state: State) -> list[dict[str, str]]:
+    """What the applicant is asked to complete now, with the officer's note on each."""
+    if state.status is not Status.RETURNED or state.returned is None:
+        return []
+    return [
+        {"item": verdict.item.value, "label": OPEN_ITEM_LABELS[verdict.item], "note": verdict.note}
+        for verdict in state.returned.failed
+    ]
+
+
+def deadlines(state: State) -> dict[str, date]:
+    """The days that matter to the applicant where the request stands now: the last one on which each can still be done."""
+    match state.status:
+        case Status.RETURNED if state.returned:
+            return {"respond_by": state.returned.respond_by}
+        case Status.ON_HOLD if state.pause:
+            return {"answer_by": state.pause.answer_by}
+        case Status.DELIVERED if state.delivery:
+            return {"confirm_by": state.delivery.confirm_by}
+        case Status.COMPLETED if state.survey_until and not state.surveyed_at:
+            return {"survey_until": state.survey_until}
+        case _:
+            return {}
+
+
+def survey_open(state: State, day: date) -> bool:
+    last_day = deadlines(state).get("survey_until")
+    return last_day is not None and day <= last_day
+
+
+ACTIONS: Mapping[str, type[Command]] = {
+    "lengkapi": ResubmitRequest,
+    "jawab": AnswerQuestion,
+    "konfirmasi": ConfirmHandover,
+    "keberatan": ContestHandover,
+    "survei": AnswerSurvey,
+    "batalkan": WithdrawRequest,
+}
+"""What an applicant may do, by the page that it is done on; the first that fits is what is waited for."""
+
+
+def open_actions(state: State, day: date) -> tuple[str, ...]:
+    """The actions that fit where the request stands on that day."""
+    fitting = (name for name, command in ACTIONS.items() if state.status in ALLOWED_STATUSES[command])
+    return tuple(name for name in fitting if name != "survei" or survey_open(state, day))
+
+
+def closed_action_refusal(state: State, action: str) -> Refusal:
+    """Why an action that is not open cannot be taken: survey_answered, survey_closed, or moved_on with what happened."""
+    if action == "survei" and state.status is Status.COMPLETED:
+        return Refusal("survey_answered", at=state.surveyed_at) if state.surveyed_at else Refusal("survey_closed")
+    return conflict(state.status, state.history)

@@ -1,0 +1,1 @@
+"""The rules of notification: which emails are due and what became of each, without I/O."""

@@ -1,0 +1,1 @@
+"""The rules of verification: state, commands and decisions, without I/O."""

@@ -1,0 +1,97 @@
+"""What officers send with each decision, and ask of the queue: the same models for programs and pages."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import Field, field_validator, model_validator
+
+from shared.contracts.facts import ChecklistItem, Scope, Verdict
+from shared.contracts.lifecycle import Status
+from shared.web.api.commands import OptionalText, Text
+from shared.web.api.lists import ListQuery, drop_blank_values
+from shared.web.api.validation import RequestBody
+from shared.web.views.labels import WARNING_MESSAGES
+from shared.web.views.words import load_words
+
+_words = load_words("services.verification")
+
+OPEN_LIST, ALL_LIST = "open", "all"
+"""Lists of the page beside those of one status: whatever has not ended, and everything."""
+
+Note = Annotated[OptionalText, Field(max_length=500)]
+
+
+class QueueFilter(ListQuery):
+    """`unit` is the whole name of a work unit; every word of `search` occurs in what `shared.text.search.request_text` names."""
+
+    unit: str = Field("", max_length=200)
+    scope: Scope | None = None
+    search: str = Field("", max_length=200)
+
+    @property
+    def chosen(self) -> dict[str, str]:
+        """What was chosen, by name."""
+        given = {"search": self.search, "unit": self.unit, "scope": self.scope or ""}
+        return {name: value for name, value in given.items() if value}
+
+
+class QueueQuery(QueueFilter):
+    status: Status | None = None
+
+
+class QueuePageQuery(QueueFilter):
+    """As the page asks: the list is one status, `open` or `all`; `selesai` is the request that was just decided."""
+
+    status: str = Status.SUBMITTED.value
+    done: str = Field("", alias="selesai", max_length=100)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_blanks(cls, given: Any) -> Any:
+        return drop_blank_values(given)
+
+    @field_validator("status")
+    @classmethod
+    def _is_list(cls, value: str) -> str:
+        if value not in (OPEN_LIST, ALL_LIST, *Status):
+            raise ValueError(_words.queue.no_list)
+        return value
+
+
+class Finding(RequestBody):
+    """What was found on one item; a failed one says what is missing."""
+
+    item: ChecklistItem
+    ok: bool
+    note: Note = ""
+
+
+Findings = Annotated[
+    tuple[Finding, ...],
+    Field(
+        max_length=20,
+        description="One finding for each item",
+        json_schema_extra={"minItems": len(ChecklistItem), "maxItems": len(ChecklistItem)},
+    ),
+]
+WarningCode = Annotated[str, Field(json_schema_extra={"enum": list(WARNING_MESSAGES)})]
+
+
+class Verification(RequestBody):
+    """`acknowledged_warnings` are the codes of the request's warnings."""
+
+    checklist: Findings
+    acknowledged_warnings: Annotated[tuple[WarningCode, ...], Field(max_length=20)] = ()
+
+
+class Return(RequestBody):
+    checklist: Findings
+
+
+class Recommendation(RequestBody):
+    reason: Text
+
+
+def verdicts(findings: Findings) -> tuple[Verdict, ...]:
+    return tuple(Verdict(item=finding.item, ok=finding.ok, note=finding.note) for finding in findings)

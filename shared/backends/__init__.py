@@ -1,0 +1,1 @@
+"""Which adapters a process uses: embedded or distributed."""

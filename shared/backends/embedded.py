@@ -1,0 +1,42 @@
+"""The embedded half: one folder with one SQLite file and a folder of documents."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from shared.backends.port import Backend
+from shared.clock import Clock, NewId
+from shared.documents.folder import FolderDocumentStore
+from shared.eventlog.sqlite.log import SqliteEventLog
+from shared.identity.sqlite import SqliteAccountStore
+from shared.settings import Settings
+from shared.storage.port import Column, StateStore
+from shared.storage.sqlite.database import SqliteDatabase
+from shared.storage.sqlite.store import SqliteStateStore
+
+
+def open_backend(settings: Settings, clock: Clock, new_id: NewId) -> Backend:
+    """Open the file. Raises OSError or StoreUnavailable if it cannot be used."""
+    file = SqliteDatabase(settings.database)
+
+    def state_store(service: str, columns: Sequence[Column]) -> StateStore:
+        return SqliteStateStore(file, service, columns, clock)
+
+    async def prepare() -> None:
+        await log.prepare()
+        await accounts.prepare()
+
+    async def close() -> None:
+        file.close()
+
+    log, accounts = SqliteEventLog(file), SqliteAccountStore(file)
+    return Backend(
+        log=log,
+        documents=FolderDocumentStore(settings.documents, new_id),
+        accounts=accounts,
+        state_store=state_store,
+        prepare=prepare,
+        close=close,
+        check=file.check,
+        single_process=True,
+    )

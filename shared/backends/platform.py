@@ -1,0 +1,127 @@
+"""The platform: the adapters that the settings name, opened once and handed to every service."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from shared.backends.port import Backend
+from shared.calendar import WorkingCalendar, official_calendar, parse_overrides
+from shared.clock import Clock, NewId, random_id, system_clock
+from shared.documents.inspection.inspector import Inspector
+from shared.documents.instrumented import InstrumentedDocumentStore
+from shared.documents.port import DocumentStore
+from shared.eventlog.port import EventLog, LogUnavailable
+from shared.identity.accounts import AccountStore
+from shared.identity.service import IdentityService
+from shared.identity.signing import Signer
+from shared.identity.tracking_tokens import TrackingTokens
+from shared.mail.folder import FolderMailer
+from shared.mail.port import Mailer
+from shared.mail.smtp import SmtpMailer
+from shared.mail.smtp_settings import InvalidSmtpUrl
+from shared.settings import InvalidSettings, Settings, load_secret, read_secret
+from shared.storage.port import Column, StateStore
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Platform:
+    """What services stand on. Nothing above this knows which adapters they are."""
+
+    settings: Settings
+    clock: Clock
+    new_id: NewId
+    calendar: WorkingCalendar
+    half: Backend
+    mailer: Mailer
+    identity: IdentityService
+    tracking: TrackingTokens
+    signer: Signer
+    inspector: Inspector
+
+    @property
+    def log(self) -> EventLog:
+        return self.half.log
+
+    @property
+    def documents(self) -> DocumentStore:
+        return self.half.documents
+
+    @property
+    def accounts(self) -> AccountStore:
+        return self.half.accounts
+
+    @property
+    def single_process(self) -> bool:
+        """Each service has one process, which may take up at once what an earlier one left in hand."""
+        return self.half.single_process
+
+    def state_store(self, service: str, columns: Sequence[Column]) -> StateStore:
+        return self.half.state_store(service, columns)
+
+    async def prepare(self) -> None:
+        """Make what does not belong to one service; harmless when it is there. Services go on without a log."""
+        try:
+            await self.log.prepare()
+        except LogUnavailable as error:
+            logger.warning("the log cannot be prepared yet: %s", error)
+        await self.accounts.prepare()
+
+    async def close(self) -> None:
+        await self.mailer.close()
+        await self.half.close()
+
+
+def open_platform(settings: Settings, clock: Clock = system_clock, new_id: NewId = random_id) -> Platform:
+    """Open everything that the settings name. Raises BadSettings, and OSError if the data folder cannot be used."""
+    if not settings.distributed:
+        settings.data.mkdir(parents=True, exist_ok=True)
+    secret = load_secret(settings)
+    half = _open_backend(settings, clock, new_id)
+    half = replace(half, documents=InstrumentedDocumentStore(half.documents))
+    return Platform(
+        settings=settings,
+        clock=clock,
+        new_id=new_id,
+        calendar=_calendar(settings),
+        half=half,
+        mailer=_mailer(settings),
+        identity=IdentityService(half.accounts, clock, secret),
+        tracking=TrackingTokens(secret, settings.origin),
+        signer=Signer(secret),
+        inspector=Inspector(),
+    )
+
+
+def _open_backend(settings: Settings, clock: Clock, new_id: NewId) -> Backend:
+    # The drivers of the distributed half take a second to import, and most who run the embedded one never need them.
+    if settings.distributed:
+        from shared.backends.distributed import open_backend as distributed
+
+        return distributed(settings, clock, new_id)
+    from shared.backends.embedded import open_backend as embedded
+
+    return embedded(settings, clock, new_id)
+
+
+def _calendar(settings: Settings) -> WorkingCalendar:
+    path = settings.data / "calendar.json"
+    try:
+        return official_calendar(parse_overrides(path.read_text()) if path.exists() else None)
+    except ValueError as error:
+        raise InvalidSettings(f"{path}: {error}") from error
+
+
+def _mailer(settings: Settings) -> Mailer:
+    url = settings.smtp.get_secret_value()
+    if not url:
+        return FolderMailer(settings.mail)
+    file = settings.smtp_password_file
+    password = read_secret(file, "SIMPUL_SMTP_PASSWORD_FILE") if file else None
+    try:
+        return SmtpMailer(url, password)
+    except InvalidSmtpUrl as error:
+        raise InvalidSettings(f"SIMPUL_SMTP: {error}") from error

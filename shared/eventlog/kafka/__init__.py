@@ -1,0 +1,1 @@
+"""The event log on a Kafka topic, with FastStream."""

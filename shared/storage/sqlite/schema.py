@@ -1,0 +1,136 @@
+"""The tables of one service in SQLite, and the statements that are run for every command."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import apsw
+
+from shared.storage.port import COLUMNS_OF, COLUMNS_VERSION, Column
+from shared.storage.sqlite.queries import SEARCH
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS @documents (
+    place INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, version INTEGER NOT NULL, latest TEXT NOT NULL, due_at REAL,
+    change INTEGER NOT NULL UNIQUE, seen BLOB NOT NULL, :columns commands BLOB NOT NULL, body BLOB NOT NULL,
+    columns_of INTEGER
+) STRICT;
+CREATE INDEX IF NOT EXISTS @documents_due ON @documents (due_at, id) WHERE due_at IS NOT NULL;
+CREATE TABLE IF NOT EXISTS @outbox (
+    place INTEGER PRIMARY KEY AUTOINCREMENT, subject TEXT NOT NULL, event_id TEXT NOT NULL, event BLOB NOT NULL
+) STRICT;
+CREATE INDEX IF NOT EXISTS @outbox_by_event ON @outbox (event_id);
+CREATE TABLE IF NOT EXISTS @letters (
+    place INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, subject TEXT NOT NULL, position TEXT NOT NULL,
+    event BLOB NOT NULL, reason TEXT NOT NULL, tries INTEGER NOT NULL, parked_at REAL NOT NULL, state TEXT NOT NULL,
+    settled_at REAL
+) STRICT;
+CREATE INDEX IF NOT EXISTS @letters_parked ON @letters (subject, place) WHERE state = 'parked';
+"""
+_FIXED = ("id", "version", "latest", "seen", "commands", "body")
+_NEXT = "(SELECT coalesce(max(change), 0) + 1 FROM @documents)"
+_TRIAL = "trial"
+_TAKEN = {"place", "change", "due_at", COLUMNS_OF, *_FIXED}
+_INSERT = "INSERT INTO @documents (:names, change, columns_of) VALUES (:values, :next, ?2) ON CONFLICT (id) DO NOTHING"
+_UPDATE = (
+    "UPDATE @documents SET version=?2, columns_of=?2, latest=?3, seen=?4, commands=?5, body=?6, change=:next :changes"
+    " WHERE id=?1 AND version=?2-1"
+)
+_OVERWRITTEN = "CREATE INDEX IF NOT EXISTS @documents_overwritten ON @documents (id) WHERE columns_of IS NOT version"
+_FORGET_OVERWRITTEN = (
+    "UPDATE @documents SET columns_version=NULL WHERE columns_of IS NOT version AND +columns_version IS NOT NULL"
+)
+_DOCUMENT = "SELECT id, version, latest, seen, commands, body FROM @documents WHERE :condition"
+
+
+class Tables:
+    """`@` in a statement stands for the service: `@documents` is its table of documents.
+
+    `insert` takes id, version, latest, seen, commands, body, due_at and the declared columns.
+    """
+
+    def __init__(self, service: str, columns: Sequence[Column]):
+        names = [service, *(name for column in columns for name in (column.name, column.ordered_by) if name)]
+        if not all(name.isidentifier() for name in names) or _TAKEN.intersection(names[1:]):
+            raise ValueError(f"not all of these can name tables and columns: {names}")
+        self._service, self._declared = service, tuple(columns)
+        self.columns = tuple(column.name for column in columns)
+        self.documents = self.named("@documents")
+        inserted = [*_FIXED, "due_at", *self.columns]
+        marks = ", ".join("?" * len(inserted))
+        self.insert = self.named(_INSERT, names=", ".join(inserted), values=marks, next=_NEXT)
+        self.one = self.named(_DOCUMENT, condition="id=?")
+        self.several = self.named(_DOCUMENT, condition="id IN (SELECT value FROM json_each(?))")
+        self.add_to_outbox = self.named("INSERT INTO @outbox (subject, event_id, event) VALUES (?,?,?)")
+        self._updates: dict[tuple[int, ...], str] = {}
+
+    def update(self, changed: tuple[int, ...]) -> str:
+        """Takes id, version, latest, seen, commands, body and those of due_at and the declared columns that change.
+
+        No row changes if another version is stored than the one before.
+        """
+        if changed not in self._updates:
+            places = ("due_at", *self.columns)
+            changes = "".join(f", {places[index]}=?{number}" for number, index in enumerate(changed, len(_FIXED) + 1))
+            self._updates[changed] = self.named(_UPDATE, next=_NEXT, changes=changes)
+        return self._updates[changed]
+
+    def named(self, sql: str, **parts: str) -> str:
+        """The statement for this service, with its parts put in."""
+        for name, part in parts.items():
+            sql = sql.replace(f":{name}", part)
+        return sql.replace("@", f"{self._service}_")
+
+    def by(self, column: str) -> str:
+        """The document with a value in this column."""
+        return self.named(_DOCUMENT, condition=f"{self.known(column)}=? ORDER BY id LIMIT 1")
+
+    def greatest(self, column: str) -> str:
+        """The greatest value of a column from one bound up to, and without, another."""
+        sql = "SELECT max(:column) FROM @documents WHERE :column >= ? AND :column < ?"
+        return self.named(sql, column=self.known(column))
+
+    def forget_overwritten(self) -> str:
+        """Empties COLUMNS_VERSION, which must be declared, in rows that a program wrote which does not know it."""
+        self.known(COLUMNS_VERSION)
+        return self.named(_FORGET_OVERWRITTEN)
+
+    def known(self, name: str) -> str:
+        if name not in self.columns:
+            raise ValueError(f"{self.documents} has no column {name}")
+        return name
+
+    def make(self, db: apsw.Connection) -> None:
+        """Make what is missing, a column that was declared later too."""
+        declared = {column.name: f"{column.name} {column.kind.upper()}" for column in self._declared}
+        columns = "".join(f"{definition}, " for definition in declared.values())
+        _run(db, self.named(_SCHEMA, columns=columns))
+        present = {row[1] for row in db.execute(f"PRAGMA table_info({self.documents})")}
+        declared[COLUMNS_OF] = f"{COLUMNS_OF} INTEGER"
+        for name in declared.keys() - present:
+            _run(db, f"ALTER TABLE {self.documents} ADD COLUMN {declared[name]}")
+        for column in self._declared:
+            if column.name != SEARCH:
+                _run(db, self._index(column))
+        if COLUMNS_VERSION in self.columns:
+            _run(db, self.named(_OVERWRITTEN))
+
+    def test_write(self, db: apsw.Connection) -> None:
+        """Put a row into each table and its indexes; for the caller to undo."""
+        blank = {"id": _TRIAL, "version": 1, "latest": "", "seen": b"{}", "commands": b"[]", "body": b"{}", "due_at": 0}
+        row = [*blank.values(), *(None for _ in self.columns)]
+        db.execute(self.insert, row)
+        db.execute(self.add_to_outbox, (_TRIAL, _TRIAL, b"{}"))
+        db.execute(self.named("INSERT INTO @letters VALUES (NULL,?1,?1,'',x'','',0,0,'parked',NULL)"), (_TRIAL,))
+
+    def _index(self, column: Column) -> str:
+        if column.unique:
+            return f"CREATE UNIQUE INDEX IF NOT EXISTS {self.documents}_by_{column.name} ON {self.documents} ({column.name})"
+        keys = [name for name in (column.name, column.ordered_by) if name]
+        name = "_".join((self.documents, "by", *keys))
+        return f"CREATE INDEX IF NOT EXISTS {name} ON {self.documents} ({', '.join(keys)}, id)"
+
+
+def _run(db: apsw.Connection, sql: str) -> None:
+    for _ in db.execute(sql):
+        pass

@@ -1,0 +1,1 @@
+"""Text from outside: cleaning, search keys and web addresses."""

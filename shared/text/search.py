@@ -1,0 +1,66 @@
+"""Fold text for searching: what is stored and what is asked for are compared without case, accents and kinds of apostrophe."""
+
+from __future__ import annotations
+
+import unicodedata
+
+from shared.contracts.facts import Applicant, Letter, Staff
+from shared.text.cleaning import DASHES, QUOTES
+
+MAX_TEXT_LENGTH = 10_000
+"""Characters of a request that are searched; the rest of a text that unfolds to more is not."""
+MAX_QUERY_LENGTH = 200
+MAX_WORDS = 20
+
+_BASE_LETTERS = {
+    "\u0111": "d",
+    "\u00f0": "d",
+    "\u0142": "l",
+    "\u00f8": "o",
+    "\u0131": "i",
+    "\u0127": "h",
+    "\u00e6": "ae",
+    "\u0153": "oe",
+    "\u00fe": "th",
+}
+"""Letters that no decomposition takes apart, as people type them."""
+_TRANSLATION = str.maketrans({**dict.fromkeys(DASHES, "-"), **dict.fromkeys(QUOTES, ""), **_BASE_LETTERS})
+_IGNORED_CATEGORIES = frozenset({"Mn", "Me", "Cf", "Cc", "Cs"})
+
+
+def fold_text(text: str) -> str:
+    """The text in small letters without accents, apostrophes, quotes and invisible marks, with plain hyphens and single spaces.
+
+    An apostrophe is left out rather than made plain, because Jum'at is written Jumat as well.
+    """
+    plain = text.translate(_TRANSLATION)  # first, because an acute accent by itself decomposes into a space
+    if not text.isascii():
+        decomposed = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", plain).casefold())
+        plain = "".join(
+            mark for mark in decomposed if mark.isspace() or unicodedata.category(mark) not in _IGNORED_CATEGORIES
+        )
+    return " ".join(plain.lower().translate(_TRANSLATION).replace("\0", "").split())
+
+
+def build_search_text(*texts: str) -> str:
+    """What is stored of a request to be searched: what people look for most comes first."""
+    return " ".join(filter(None, map(fold_text, texts)))[:MAX_TEXT_LENGTH]
+
+
+def request_search_text(
+    number: str,
+    applicant: Applicant | None,
+    letter: Letter | None = None,
+    description: str = "",
+    lead: Staff | None = None,
+) -> str:
+    """What of a request is searched: number, name, unit, e-mail, letter number, lead and description."""
+    of_applicant = (applicant.name, applicant.unit, applicant.email) if applicant else ()
+    of_lead = (lead.name, lead.username) if lead else ()
+    return build_search_text(number, *of_applicant, letter.number if letter else "", *of_lead, description)
+
+
+def normalize_query(query: str) -> str:
+    """A query as it is compared with `searchable` text; one that folds to nothing stays as it is, and so finds nothing."""
+    words = dict.fromkeys(fold_text(query[:MAX_QUERY_LENGTH]).split())
+    return " ".join(list(words)[:MAX_WORDS]) or query.strip()

@@ -1,0 +1,1 @@
+"""Health, metrics and the administrator's pages that belong to no service."""

@@ -1,0 +1,37 @@
+"""Pages that administrators meet: at the foot of each how the system is, in its menu how much waits for them."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import HTMLResponse
+
+from shared.identity.accounts import Role
+from shared.identity.service import Principal
+from shared.web.admin.health import health_summary
+from shared.web.views.rendering import Templates
+
+PendingCounters = Mapping[str, Callable[[], Awaitable[int]]]
+"""From the path of a console to how many things there wait to be acted on."""
+
+
+class AdminTemplates:
+    """The Pages of a package; whoever else may open one of them sees neither health nor numbers."""
+
+    def __init__(self, package: str):
+        self._templates = Templates(package)
+        self.words = self._templates.words
+
+    async def __call__(self, request: Request, template: str, status: int = 200, /, **facts: Any) -> HTMLResponse:
+        principal = getattr(request.state, "principal", None)
+        if isinstance(principal, Principal) and principal.has_role(Role.ADMIN):
+            facts = {"health": await health_summary(request.app), "waiting": await _pending_counts(request), **facts}
+        return self._templates(request, template, status, **facts)
+
+
+async def _pending_counts(request: Request) -> dict[str, int]:
+    counters: PendingCounters = getattr(request.app.state, "waiting", {})
+    counted = {path: await count() for path, count in counters.items()}
+    return {path: number for path, number in counted.items() if number}

@@ -1,0 +1,1 @@
+"""The JSON API: problems, validation, idempotency, lists, live updates and documentation."""

@@ -1,0 +1,106 @@
+"""Commands over HTTP: answers in one shape, and refusals as sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date, datetime
+from typing import Annotated, Any, TypeVar
+
+from fastapi import Request
+from pydantic import BaseModel, Field
+
+from shared.contracts.facts import ChecklistItem
+from shared.contracts.lifecycle import Status
+from shared.runtime.decider import Refusal
+from shared.runtime.executor import CommandResult, Executor
+from shared.web.api.idempotency import command_key, request_digest
+from shared.web.api.problems import Problem, validation_problem
+from shared.web.api.validation import FieldError
+from shared.web.forms.text_fields import CLEAN_PARAGRAPHS
+from shared.web.views.formats import format_date, format_datetime
+from shared.web.views.labels import CHECKLIST_LABELS, EVENT_LABELS, STATUS_LABELS, actor_label
+
+State = TypeVar("State")
+
+MAX_TEXT_LENGTH = 4000
+
+
+Text = Annotated[str, Field(min_length=1, max_length=MAX_TEXT_LENGTH), CLEAN_PARAGRAPHS]
+OptionalText = Annotated[str, Field(max_length=MAX_TEXT_LENGTH), CLEAN_PARAGRAPHS]
+
+RefusalMessages = Mapping[str, tuple[int, str, str]]
+"""From the code of a refusal to its HTTP status, the field it is about ("" for none) and its sentence."""
+
+
+async def execute_command(
+    request: Request,
+    executor: Executor[State],
+    request_id: str,
+    command: object,
+    actor: str,
+    messages: RefusalMessages,
+    *parts: BaseModel | str,
+) -> dict[str, Any]:
+    """Execute a command for `actor` and answer `{id, number, status, version}`; `parts` are what its body asked for.
+
+    Raises Problem for a refusal, with what the other did if the state has moved on.
+    """
+    key = command_key(request, f"{actor}\n{request_id}", request_digest(*parts))
+    try:
+        return command_result(await executor.execute(request_id, command, key))
+    except Refusal as refusal:
+        loaded = await executor.read_cached(request_id)
+        raise refusal_problem(refusal, messages, loaded.version if loaded else 0) from refusal
+
+
+class CommandResponse(BaseModel):
+    """Where the request stands now."""
+
+    id: str
+    number: str
+    status: str
+    version: int
+
+
+def command_result(answer: CommandResult) -> dict[str, Any]:
+    return {"id": answer.id, "number": answer.number, "status": answer.status, "version": answer.version}
+
+
+def refusal_problem(refusal: Refusal, messages: RefusalMessages, version: int) -> Problem:
+    """The refusal as people read it."""
+    if refusal.code == "moved_on":
+        return conflict(refusal, version)
+    status, field, message = messages[refusal.code]
+    detail = message.format(**{name: _format_fact(value) for name, value in refusal.facts.items()})
+    if status == 422:
+        return validation_problem([FieldError(field, detail)])
+    return Problem(status, detail, code=refusal.code)
+
+
+def conflict(refusal: Refusal, version: int) -> Problem:
+    """409 that names what happened first, who did it and when."""
+    status, by, at, event = (refusal.facts.get(name) for name in ("status", "by", "at", "event"))
+    current = {"status": status, "version": version, "by": by or "", "event": event or "", "at": at}
+    return Problem(409, conflict_message(refusal, "; tindakan Anda tidak disimpan"), code=refusal.code, current=current)
+
+
+def conflict_message(refusal: Refusal, after: str = "") -> str:
+    """What `moved_on` tells, for whoever has tried nothing yet; `after` is what became of what was tried."""
+    status, by, at, event = (refusal.facts.get(name) for name in ("status", "by", "at", "event"))
+    if not event or not isinstance(at, datetime):
+        return "Permohonan ini belum sampai pada langkah tersebut."
+    who = actor_label(str(event), str(by or ""))
+    return (
+        f"{EVENT_LABELS.get(str(event), str(event))} oleh {who} pada {format_datetime(at)}. "
+        f"Permohonan sekarang berstatus {STATUS_LABELS[Status(str(status))]}{after}."
+    )
+
+
+def _format_fact(value: Any) -> str:
+    if isinstance(value, tuple | list | set | frozenset):
+        return "; ".join(_format_fact(one) for one in value)
+    if isinstance(value, datetime):
+        return format_datetime(value)
+    if isinstance(value, ChecklistItem):
+        return CHECKLIST_LABELS[value]
+    return format_date(value) if isinstance(value, date) else str(getattr(value, "value", value))

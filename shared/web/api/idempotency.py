@@ -1,0 +1,77 @@
+"""What makes a repeated POST the same POST: the key that the client sent, who it is, what it called, and what it said."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import uuid
+from collections.abc import Iterable
+
+from pydantic import BaseModel
+from starlette.requests import Request
+
+from shared.clock import NewId, random_id
+from shared.contracts.facts import DocumentRef
+from shared.observability.tracing import traceparent
+from shared.runtime.executor import CommandKey
+from shared.web.api.problems import validation_problem
+from shared.web.api.validation import FieldError
+
+IDEMPOTENCY_HEADER = "Idempotency-Key"
+TRACEPARENT_HEADER = "traceparent"
+KEY_PATTERN = "[!-~]{1,200}"
+_KEY_REGEX = re.compile(KEY_PATTERN)
+_TRACEPARENT_REGEX = re.compile(r"00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
+_COMMAND_ID_NAMESPACE = uuid.UUID("6f1d2a52-7f0c-5c0b-9d57-0d5c7f6f6a31")
+
+
+def command_key(request: Request, actor: str, digest: str, new_id: NewId = random_id) -> CommandKey:
+    """The key of this call. `actor` is who calls: a username, a request's number, or "" for nobody in particular.
+
+    Without an Idempotency-Key every call is a new one. Raises Problem 422 for a key that is not 1-200 visible ASCII characters.
+    """
+    key = read_idempotency_key(request)
+    if key is None:
+        return CommandKey(new_id(), digest, traceparent=_traceparent(request))
+    command = command_id(key, actor, request.method, request.url.path)
+    return CommandKey(command, digest, traceparent=_traceparent(request))
+
+
+def command_id(key: str, actor: str, method: str, path: str) -> str:
+    """The id of the command that a call with this key, by this caller and with this method and path, is."""
+    return str(uuid.uuid5(_COMMAND_ID_NAMESPACE, "\n".join((key, actor, method, path))))
+
+
+def read_idempotency_key(request: Request) -> str | None:
+    """The Idempotency-Key as it was sent, or what a page's form is known by, None without either.
+
+    Raises Problem 422; ask before anything is stored.
+    """
+    key = getattr(request.state, "form_key", None) or request.headers.get(IDEMPOTENCY_HEADER)
+    if key is not None and not _KEY_REGEX.fullmatch(key):
+        message = "Tulis kunci dengan 1 sampai 200 huruf, angka, atau tanda ASCII tanpa spasi."
+        raise validation_problem([FieldError(IDEMPOTENCY_HEADER, message)])
+    return key
+
+
+def request_digest(*parts: BaseModel | str) -> str:
+    """A digest of what was asked for, whatever it is made of."""
+    digest = hashlib.sha256()
+    for part in parts:
+        text = part if isinstance(part, str) else part.model_dump_json()
+        digest.update(hashlib.sha256(text.encode()).digest())
+    return digest.hexdigest()
+
+
+def documents_digest(documents: Iterable[DocumentRef]) -> str:
+    """A digest of what files say, wherever they were stored: kind, name and content of each, in their order."""
+    return request_digest(*(f"{document.kind}\0{document.name}\0{document.sha256}" for document in documents))
+
+
+def _traceparent(request: Request) -> str:
+    return traceparent() or valid_traceparent(request.headers.get(TRACEPARENT_HEADER, ""))
+
+
+def valid_traceparent(header: str) -> str:
+    """What a client says of the trace that its call belongs to, "" if that is not W3C trace context."""
+    return header if _TRACEPARENT_REGEX.fullmatch(header) else ""

@@ -1,0 +1,112 @@
+"""Lists by key: what may be asked of one, its cursors that say nothing to anybody else, and its shape."""
+
+from __future__ import annotations
+
+import binascii
+import json
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Callable, Sequence
+from typing import Annotated, Any, Self, TypeVar
+
+from pydantic import Field, field_validator, model_validator
+
+from shared.runtime.executor import Loaded, LoadedPage
+from shared.storage.port import Scalar
+from shared.web.api.problems import validation_problem
+from shared.web.api.validation import FieldError, InputModel
+
+State = TypeVar("State")
+
+MAX_PAGE_SIZE = 200
+_MAX_CURSOR_LENGTH = 1000
+_INVALID_CURSOR = "Penanda halaman ini tidak dikenal. Mulailah lagi dari awal daftar."
+
+
+CursorText = Annotated[
+    str,
+    Field(
+        max_length=_MAX_CURSOR_LENGTH,
+        description="`next` or `previous` of a page that was answered",
+        json_schema_extra={"pattern": "^[A-Za-z0-9_-]*$"},
+    ),
+]
+
+
+class ListQuery(InputModel):
+    """`limit`, `after` and `before` of a list; a subclass adds its filters. Use: `Annotated[ListQuery, Query()]`."""
+
+    limit: int = Field(50, ge=1, le=MAX_PAGE_SIZE)
+    after: CursorText = ""
+    before: CursorText = ""
+
+    @field_validator("after", "before")
+    @classmethod
+    def _is_cursor(cls, value: str) -> str:
+        if value and _parse_cursor(value, 2) is None:
+            raise ValueError(_INVALID_CURSOR)
+        return value
+
+    @model_validator(mode="after")
+    def _single_direction(self) -> Self:
+        if self.after and self.before:
+            raise ValueError("Pilih salah satu: after atau before.")
+        return self
+
+    @property
+    def after_key(self) -> tuple[Scalar, str] | None:
+        return _decode_key(self.after)
+
+    @property
+    def before_key(self) -> tuple[Scalar, str] | None:
+        return _decode_key(self.before)
+
+
+def _decode_key(cursor: str) -> tuple[Scalar, str] | None:
+    if not cursor:
+        return None
+    order, id = decode_cursor(cursor)
+    return order, str(id)
+
+
+def encode_cursor(key: Sequence[Scalar]) -> str:
+    """The parts of a key as text that is safe in an address."""
+    return urlsafe_b64encode(json.dumps(list(key), separators=(",", ":")).encode()).decode().rstrip("=")
+
+
+def decode_cursor(cursor: str, parts: int = 2) -> tuple[Scalar, ...]:
+    """The parts of a key. Raises Problem 422 for anything that `encode_cursor` did not make."""
+    key = _parse_cursor(cursor, parts)
+    if key is None:
+        raise validation_problem([FieldError("after", _INVALID_CURSOR)])
+    return key
+
+
+def _parse_cursor(cursor: str, parts: int) -> tuple[Scalar, ...] | None:
+    try:
+        padded = cursor.encode("ascii") + b"=" * (-len(cursor) % 4)
+        key = json.loads(urlsafe_b64decode(padded)) if len(cursor) <= _MAX_CURSOR_LENGTH else None
+    except (binascii.Error, ValueError, RecursionError):
+        return None
+    if not isinstance(key, list) or len(key) != parts or encode_cursor(key) != cursor:
+        return None
+    return tuple(key) if all(part is None or _is_scalar(part) for part in key) else None
+
+
+def _is_scalar(part: object) -> bool:
+    if isinstance(part, str):
+        return "\0" not in part and not any("\ud800" <= character <= "\udfff" for character in part)
+    return isinstance(part, int) and abs(part) < 2**63
+
+
+def drop_blank_values(data: Any) -> Any:
+    """A form that asks says nothing by leaving a field blank. For a model's validator before all others."""
+    return {name: value for name, value in data.items() if value != ""} if isinstance(data, dict) else data
+
+
+def page_response(page: LoadedPage[State], to_item: Callable[[Loaded[State]], Any]) -> dict[str, Any]:
+    """`{items, next, previous}`, where the latter are the `after` and `before` of the neighbouring pages, or None."""
+    return {
+        "items": [to_item(loaded) for loaded in page.items],
+        "next": encode_cursor(page.next) if page.next else None,
+        "previous": encode_cursor(page.previous) if page.previous else None,
+    }

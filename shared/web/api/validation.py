@@ -1,0 +1,173 @@
+"""What a client may send: models that refuse what they do not know, and what is wrong with a field in a sentence."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import date
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, GetCoreSchemaHandler
+from pydantic_core import CoreSchema
+
+from shared.text.cleaning import clean_number
+
+_ISO_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_STRICT_TYPES = frozenset({"int", "float", "bool"})
+
+REQUIRED_MESSAGE, REQUIRED_FILE_MESSAGE = "Wajib diisi.", "Wajib diunggah."
+"""What is said of a field that was left empty, wherever that is: beside it as it stands, elsewhere by `naming`."""
+
+
+@dataclass(frozen=True, slots=True)
+class FieldError:
+    """What is wrong with one field, said to a person; "" is the whole of what was sent."""
+
+    field: str
+    message: str
+
+
+def labelled_message(label: str, message: str) -> str:
+    """What is wrong with a field, as it is read where the field is not beside it."""
+    if message in (REQUIRED_MESSAGE, REQUIRED_FILE_MESSAGE):
+        return f"{label} {message[0].lower()}{message[1:]}"
+    return message if message.startswith(label) else f"{label}: {message}"
+
+
+class InputModel(BaseModel):
+    """Text fields of a form or a query: unknown ones are refused, text becomes numbers and dates where those are asked for."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, str_strip_whitespace=True)
+
+
+def _make_strict(part: Any) -> None:
+    if isinstance(part, dict):
+        if part.get("type") in _STRICT_TYPES:
+            part["strict"] = True
+        part = list(part.values())
+    if isinstance(part, list | tuple):
+        for child in part:
+            _make_strict(child)
+
+
+class RequestBody(InputModel):
+    """A JSON body: a number or a truth value must be one, not text that looks like it; dates and choices are text as ever."""
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        schema = handler(source)
+        _make_strict(schema)
+        return schema
+
+
+def _parse_iso_date(value: Any) -> Any:
+    """Pydantic also takes seconds since 1970 for a date, as a number or as text; nobody means them."""
+    cleaned = clean_number(value, ()) if isinstance(value, str) else ""
+    if _ISO_DATE.fullmatch(cleaned):
+        return cleaned
+    raise ValueError(_DATE)
+
+
+IsoDate = Annotated[
+    date, BeforeValidator(_parse_iso_date), Field(json_schema_extra={"pattern": f"^{_ISO_DATE.pattern}$"})
+]
+"""A date as 2026-03-31 and in no other way, in ASCII digits; spaces around it and pasted hyphens in it are no mistake."""
+
+
+def field_errors(errors: Iterable[Mapping[str, Any]]) -> tuple[FieldError, ...]:
+    """Pydantic's errors as sentences, in its order; of several about one field the first is told."""
+    by_field: dict[str, FieldError] = {}
+    for error in errors:
+        field = _field_path(error)
+        by_field.setdefault(field, FieldError(field, error_message(error)))
+    return tuple(by_field.values())
+
+
+def error_message(error: Mapping[str, Any]) -> str:
+    """What is wrong, and what would be right."""
+    entry = _MESSAGES.get(error["type"])
+    if entry is None:
+        return "Isian ini tidak dapat diterima."
+    return entry if isinstance(entry, str) else entry(error.get("ctx") or {}, error.get("input"))
+
+
+def _field_path(error: Mapping[str, Any]) -> str:
+    location = error["loc"]
+    if error["type"] == "json_invalid":
+        return ""
+    if location and location[0] in ("body", "query", "path", "header", "cookie"):
+        location = location[1:]
+    return ".".join(str(part) for part in location)
+
+
+ErrorContext = Mapping[str, Any]
+_INTEGER = "Isi dengan bilangan bulat."
+_NUMBER = "Isi dengan angka."
+_BOOLEAN = "Isi dengan true atau false."
+_DATE = "Tulis tanggal dengan susunan tahun-bulan-hari, misalnya 2026-03-31."
+_DATETIME = "Tulis waktu lengkap dengan zonanya, misalnya 2026-03-31T09:00:00+09:00."
+_LIST = "Isi dengan daftar."
+_OBJECT = "Isi dengan objek JSON."
+
+
+def _too_short(context: ErrorContext, value: Any) -> str:
+    minimum = context["min_length"]
+    return (
+        REQUIRED_MESSAGE if minimum == 1 else f"Tulis paling sedikit {minimum} huruf. Sekarang baru {_length(value)}."
+    )
+
+
+def _too_long(context: ErrorContext, value: Any) -> str:
+    return f"Tulis paling banyak {context['max_length']} huruf. Sekarang {_length(value)}."
+
+
+def _too_few(context: ErrorContext, value: Any) -> str:
+    return f"Isi paling sedikit {context['min_length']}. Sekarang baru {context['actual_length']}."
+
+
+def _too_many(context: ErrorContext, value: Any) -> str:
+    return f"Isi paling banyak {context['max_length']}. Sekarang {context.get('actual_length') or _length(value)}."
+
+
+def _choose_one(context: ErrorContext, value: Any) -> str:
+    choices = str(context["expected"]).replace(" or ", ", ").replace("'", "").split(", ")
+    return f"Pilih salah satu: {', '.join(filter(None, choices))}."
+
+
+def _validator_message(context: ErrorContext, value: Any) -> str:
+    """A model's own validator speaks for itself."""
+    return str(context.get("error") or "Isian ini tidak dapat diterima.")
+
+
+def _length(value: Any) -> int:
+    return len(value.strip() if isinstance(value, str) else value) if hasattr(value, "__len__") else 0
+
+
+_MESSAGES: Mapping[str, str | Callable[[ErrorContext, Any], str]] = {
+    "missing": REQUIRED_MESSAGE,
+    "extra_forbidden": "Isian ini tidak dikenal.",
+    "json_invalid": "Isi permintaan bukan JSON yang benar.",
+    "string_type": "Isi dengan teks.",
+    "string_unicode": "Teks ini memuat karakter yang tidak sah.",
+    "string_too_short": _too_short,
+    "string_too_long": _too_long,
+    "string_pattern_mismatch": "Cara penulisannya belum sesuai.",
+    "too_short": _too_few,
+    "too_long": _too_many,
+    "enum": _choose_one,
+    "literal_error": _choose_one,
+    **dict.fromkeys(("int_type", "int_parsing", "int_from_float", "int_parsing_size"), _INTEGER),
+    **dict.fromkeys(("float_type", "float_parsing", "finite_number", "decimal_type", "decimal_parsing"), _NUMBER),
+    **dict.fromkeys(("bool_type", "bool_parsing"), _BOOLEAN),
+    **dict.fromkeys(("date_type", "date_parsing", "date_from_datetime_parsing", "date_from_datetime_inexact"), _DATE),
+    **dict.fromkeys(("datetime_type", "datetime_parsing", "datetime_from_date_parsing", "timezone_aware"), _DATETIME),
+    **dict.fromkeys(("uuid_type", "uuid_parsing"), "ID ini tidak sah."),
+    **dict.fromkeys(("list_type", "tuple_type", "set_type", "frozen_set_type"), _LIST),
+    **dict.fromkeys(("dict_type", "model_type", "model_attributes_type", "dataclass_type"), _OBJECT),
+    "greater_than": lambda context, value: f"Isi dengan angka di atas {context['gt']}.",
+    "greater_than_equal": lambda context, value: f"Isi dengan angka paling kecil {context['ge']}.",
+    "less_than": lambda context, value: f"Isi dengan angka di bawah {context['lt']}.",
+    "less_than_equal": lambda context, value: f"Isi dengan angka paling besar {context['le']}.",
+    "value_error": _validator_message,
+}

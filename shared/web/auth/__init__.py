@@ -1,0 +1,1 @@
+"""Who may call a route: access, sessions, CSRF, and the pages of accounts."""

@@ -1,0 +1,99 @@
+"""Signing in and out, one's own account, and staff accounts, over HTTP; a password or its hash is never answered."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Header, Request, Response
+
+from shared.identity.accounts import Account, Role
+from shared.identity.service import Principal
+from shared.web.auth.access import GuardedRoute, public, require_same_origin, signed_in
+from shared.web.auth.own_account import OwnAccountUpdate, authenticated_by_cookie, change_own_account
+from shared.web.auth.sessions import (
+    Credentials,
+    clear_session_cookie,
+    new_session,
+    session_response,
+    set_session_cookie,
+)
+from shared.web.auth.staff_accounts import NewStaff, StaffUpdate, add_account, change_account
+from shared.web.dependencies import platform_of
+
+SignedInStaff = Annotated[Principal, Depends(signed_in())]
+Admin = Annotated[Principal, Depends(signed_in(Role.ADMIN))]
+TOO_MANY_ATTEMPTS_RESPONSE: dict[int | str, dict[str, Any]] = {429: {"description": "Too many wrong passwords"}}
+SIGN_IN_ERROR_RESPONSES: dict[int | str, dict[str, Any]] = {
+    401: {"description": "Wrong username, password or code"},
+    403: {"description": "Called from another site's page"},
+}
+IdempotencyKey = Annotated[str, Header(alias="Idempotency-Key", max_length=200)]
+
+
+def router() -> APIRouter:
+    """The routes of sessions and staff accounts."""
+    routes = APIRouter(route_class=GuardedRoute, tags=["staff"])
+    routes.add_api_route(
+        "/api/session", sign_in, methods=["POST"], dependencies=[Depends(public())], responses=SIGN_IN_ERROR_RESPONSES
+    )
+    routes.add_api_route("/api/session", get_session, methods=["GET"])
+    routes.add_api_route("/api/session", update_own_account, methods=["PATCH"], responses=TOO_MANY_ATTEMPTS_RESPONSE)
+    routes.add_api_route("/api/session", sign_out, methods=["DELETE"])
+    routes.add_api_route("/api/staff", list_staff, methods=["GET"])
+    routes.add_api_route("/api/staff", add_staff, methods=["POST"], status_code=201)
+    routes.add_api_route("/api/staff/{username}", change_staff, methods=["PATCH"], responses=TOO_MANY_ATTEMPTS_RESPONSE)
+    return routes
+
+
+async def sign_in(credentials: Credentials, request: Request, response: Response) -> dict[str, Any]:
+    """A fresh session at every call: tokens are only kept as hashes, so a repeated key cannot get the first one again."""
+    require_same_origin(request)
+    token, principal = await new_session(request, credentials)
+    set_session_cookie(request, response, token)
+    return {"token": token, **session_response(principal)}
+
+
+async def get_session(principal: SignedInStaff, response: Response) -> dict[str, Any]:
+    response.headers["Cache-Control"] = "no-store"
+    return session_response(principal)
+
+
+async def update_own_account(
+    change: OwnAccountUpdate, principal: SignedInStaff, request: Request, response: Response
+) -> dict[str, Any]:
+    """One's own name or password. Every session of the account ends; the answer has the token of the one that goes on."""
+    with_cookie = authenticated_by_cookie(request, principal)
+    token, session = await change_own_account(request, principal, change)
+    if with_cookie:
+        set_session_cookie(request, response, token)
+    response.headers["Cache-Control"] = "no-store"
+    return {"token": token, **session_response(session)}
+
+
+async def sign_out(principal: SignedInStaff, request: Request, response: Response) -> dict[str, Any]:
+    await platform_of(request).identity.sign_out(principal)
+    clear_session_cookie(request, response)
+    return {}
+
+
+async def list_staff(_: Admin, request: Request, response: Response) -> dict[str, Any]:
+    response.headers["Cache-Control"] = "no-store"
+    accounts = await platform_of(request).identity.store.accounts()
+    return {"items": [_account_response(account) for account in accounts], "next": None, "previous": None}
+
+
+async def add_staff(new: NewStaff, admin: Admin, request: Request, key: IdempotencyKey = "") -> dict[str, Any]:
+    return _account_response(await add_account(request, admin, new, key))
+
+
+async def change_staff(username: str, change: StaffUpdate, admin: Admin, request: Request) -> dict[str, Any]:
+    """What is given of an account; its sessions end. The own password is only replaced by whoever gives the present one."""
+    return _account_response(await change_account(request, admin, username, change))
+
+
+def _account_response(account: Account) -> dict[str, Any]:
+    return {
+        "username": account.username,
+        "name": account.name,
+        "email": account.email,
+        "roles": list(account.roles),
+        "active": account.active,
+    }

@@ -1,0 +1,79 @@
+"""Proof that a form comes from our own page: the session's token for staff, and for everybody else one of a cookie that
+holds nothing but chance (ASVS 5.0, 3.5.1)."""
+
+from __future__ import annotations
+
+import secrets
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from shared.identity.service import Principal
+from shared.web.dependencies import platform_of
+
+FIELD = "_csrf"
+_BYTES = 32
+_PURPOSE = "visitor"
+
+
+def csrf_token(request: Request) -> str:
+    """A token for forms on the page that answers this request, masked anew each time."""
+    return _masked(_expected(request, _visitor(request) or _new_visitor(request)))
+
+
+def verify_csrf_token(request: Request, sent: str) -> bool:
+    """Whether `sent` is a token that a page gave to this session, or to this visitor's browser."""
+    visitor = _visitor(request)
+    if _principal(request) is None and not visitor:
+        return False
+    return secrets.compare_digest(_unmasked(sent), _expected(request, visitor))
+
+
+def set_visitor_cookie(request: Request, answer: Response) -> None:
+    """Set the visitor's cookie, if a token of a new one was written into the page."""
+    visitor = getattr(request.state, "new_visitor", "")
+    if visitor:
+        tls = platform_of(request).settings.tls
+        answer.set_cookie(_cookie(request), visitor, path="/", secure=tls, httponly=True, samesite="lax")
+
+
+def _principal(request: Request) -> Principal | None:
+    found = getattr(request.state, "principal", None)
+    return found if isinstance(found, Principal) else None
+
+
+def _expected(request: Request, visitor: str) -> str:
+    principal = _principal(request)
+    return principal.csrf if principal else platform_of(request).signer.signature(_PURPOSE, visitor)
+
+
+def _cookie(request: Request) -> str:
+    return "__Host-simpul-form" if platform_of(request).settings.tls else "simpul-form"
+
+
+def _visitor(request: Request) -> str:
+    return request.cookies.get(_cookie(request), "")[:100]
+
+
+def _new_visitor(request: Request) -> str:
+    known = getattr(request.state, "new_visitor", "")
+    if not known and _principal(request) is None:
+        known = request.state.new_visitor = secrets.token_urlsafe(24)
+    return str(known)
+
+
+def _masked(token: str) -> str:
+    mask = secrets.token_bytes(_BYTES)
+    return (mask + _xor(mask, bytes.fromhex(token))).hex()
+
+
+def _unmasked(sent: str) -> str:
+    try:
+        both = bytes.fromhex(sent)
+    except ValueError:
+        return ""
+    return _xor(both[:_BYTES], both[_BYTES:]).hex() if len(both) == 2 * _BYTES else ""
+
+
+def _xor(one: bytes, other: bytes) -> bytes:
+    return bytes(a ^ b for a, b in zip(one, other, strict=True))

@@ -1,0 +1,49 @@
+"""Everybody's own account, for programs and pages alike: one's name, and one's password if the present one is known."""
+
+from __future__ import annotations
+
+from fastapi import Request
+
+from shared.identity.passwords import WeakPassword
+from shared.identity.service import Principal
+from shared.web.auth.access import session_cookie
+from shared.web.auth.current_password import password_errors_as_problems, password_pair_errors, session_expired
+from shared.web.auth.sessions import Password, UnstrippedBody, rate_limit_network
+from shared.web.auth.staff_accounts import PersonName, invalid_fields, require_valid, validate_person_name
+from shared.web.dependencies import platform_of
+
+
+class OwnAccountUpdate(UnstrippedBody):
+    """What is left out or null stays as it is; a new `password` needs the present one as `current_password`."""
+
+    name: PersonName | None = None
+    password: Password | None = None
+    current_password: Password | None = None
+
+
+async def change_own_account(request: Request, principal: Principal, change: OwnAccountUpdate) -> tuple[str, Principal]:
+    """The fresh session that takes the place of all that this account had. Raises Problem 401, 422 and 429."""
+    require_valid(
+        name=validate_person_name(change.name) if change.name is not None else None,
+        **password_pair_errors(change.password, change.current_password),
+    )
+    try:
+        with password_errors_as_problems():
+            session = await platform_of(request).identity.change_own_account(
+                principal,
+                name=change.name.strip() if change.name is not None else None,
+                password=change.password.get_secret_value() if change.password else None,
+                current_password=change.current_password.get_secret_value() if change.current_password else "",
+                address=rate_limit_network(request),
+            )
+    except WeakPassword as error:
+        raise invalid_fields(password=str(error)) from error
+    if session is None:
+        raise session_expired()
+    return session
+
+
+def authenticated_by_cookie(request: Request, principal: Principal) -> bool:
+    """Whether it is this browser's cookie that showed the session, and so must be replaced with it."""
+    cookie = session_cookie(request)
+    return cookie is not None and platform_of(request).identity.is_session_token(cookie, principal)

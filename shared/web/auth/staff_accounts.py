@@ -1,0 +1,192 @@
+"""Staff accounts over HTTP, for programs and pages alike: what may be asked for, and what is wrong with it in sentences."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Sequence
+from typing import Annotated
+
+from fastapi import Request
+from pydantic import Field
+
+from shared.identity.accounts import Account, ConcurrentModification, IdempotencyKey, LastAdmin, Role, UsernameTaken
+from shared.identity.passwords import WeakPassword
+from shared.identity.service import AccountNotFound, Principal
+from shared.mail.address_validation import EMAIL_SCHEMA, validate_email_address
+from shared.text.cleaning import ControlCharacter, clean_line
+from shared.web.api.problems import Problem, validation_problem
+from shared.web.api.validation import FieldError
+from shared.web.auth.current_password import (
+    NOT_OWN_ACCOUNT,
+    password_errors_as_problems,
+    password_pair_errors,
+    session_expired,
+)
+from shared.web.auth.sessions import Password, UnstrippedBody, rate_limit_network
+from shared.web.dependencies import platform_of
+from shared.web.forms.text_fields import CLEAN_EMAIL, CLEAN_LINE, STRIP_INVISIBLE
+
+_USERNAME = re.compile(r"[a-z][a-z0-9]*(?:[.-][a-z0-9]+)*")
+MAX_USERNAME_LENGTH, MAX_NAME_LENGTH = 32, 100
+_RESERVED = frozenset({"baru"})
+"""Names that are addresses of pages."""
+
+ACCOUNT_NOT_FOUND = "Akun ini tidak ada."
+
+Roles = Annotated[list[Role], Field(min_length=1, max_length=len(Role))]
+Username = Annotated[
+    str,
+    STRIP_INVISIBLE,
+    Field(json_schema_extra={"pattern": f"^{_USERNAME.pattern}$", "minLength": 3, "maxLength": MAX_USERNAME_LENGTH}),
+]
+PersonName = Annotated[str, CLEAN_LINE, Field(json_schema_extra={"minLength": 1, "maxLength": MAX_NAME_LENGTH})]
+EmailAddress = Annotated[str, CLEAN_EMAIL, Field(json_schema_extra=EMAIL_SCHEMA)]
+
+
+class NewStaff(UnstrippedBody):
+    username: Username
+    name: PersonName
+    email: EmailAddress
+    roles: Roles
+    password: Password
+
+
+class StaffUpdate(UnstrippedBody):
+    """What is left out or null stays as it is; a new `password` of one's own needs the present one as `current_password`."""
+
+    name: PersonName | None = None
+    email: EmailAddress | None = None
+    roles: Roles | None = None
+    active: bool | None = None
+    password: Password | None = None
+    current_password: Password | None = None
+
+
+def validate_username(text: str) -> str | None:
+    """Why this is no username (a sentence for people), None if it is one."""
+    if not 3 <= len(text) <= MAX_USERNAME_LENGTH:
+        return "Nama pengguna terdiri atas 3 sampai 32 karakter."
+    if _USERNAME.fullmatch(text) is None:
+        return "Nama pengguna memakai huruf kecil, angka, titik, dan tanda hubung, serta dimulai dengan huruf."
+    return "Nama pengguna ini dipakai oleh sistem. Pilih nama yang lain." if text in _RESERVED else None
+
+
+def validate_person_name(text: str) -> str | None:
+    """Why this cannot be shown as a person's name (a sentence for people), None if it can."""
+    try:
+        cleaned = clean_line(text)
+    except ControlCharacter:
+        return "Nama tidak boleh memuat ganti baris atau karakter kendali."
+    return None if 0 < len(cleaned) <= MAX_NAME_LENGTH else "Nama wajib diisi, paling panjang 100 karakter."
+
+
+async def add_account(request: Request, admin: Principal, new: NewStaff, key: str) -> Account:
+    """A new account, of a repeated key the one that it made first. Raises Problem 409 and 422, KeyReused."""
+    require_valid(
+        username=validate_username(new.username),
+        name=validate_person_name(new.name),
+        email=validate_email_address(new.email),
+    )
+    password = new.password.get_secret_value()
+    try:
+        return await platform_of(request).identity.add_staff(
+            new.username,
+            new.name.strip(),
+            new.email,
+            _without_duplicates(new.roles),
+            password,
+            by=admin.username,
+            idempotency_key=_idempotency_key(admin, key, new),
+        )
+    except WeakPassword as error:
+        raise invalid_fields(password=str(error)) from error
+    except UsernameTaken as error:
+        raise _conflict("username", f"Nama pengguna {new.username} sudah dipakai. Pilih nama yang lain.") from error
+
+
+async def change_account(request: Request, admin: Principal, username: str, change: StaffUpdate) -> Account:
+    """The account as it is then. Raises Problem 404, 409 and 422, for one's own account also 401 and 429."""
+    own = username.strip().lower() == admin.username
+    require_valid(
+        name=validate_person_name(change.name) if change.name is not None else None,
+        email=validate_email_address(change.email) if change.email is not None else None,
+        **_password_errors(change, own),
+    )
+    if own and change.active is False:
+        raise _conflict(
+            "active", "Anda tidak dapat menonaktifkan akun Anda sendiri. Mintalah kepada Administrator lain."
+        )
+    expected = await _confirm_own_password(request, admin, change) if own else None
+    try:
+        return await platform_of(request).identity.change_staff(
+            username,
+            name=change.name.strip() if change.name is not None else None,
+            email=change.email,
+            roles=_without_duplicates(change.roles) if change.roles is not None else None,
+            active=change.active,
+            password=change.password.get_secret_value() if change.password is not None else None,
+            by=admin.username,
+            expected=expected,
+        )
+    except ConcurrentModification as error:
+        raise session_expired() from error
+    except AccountNotFound as error:
+        raise Problem(404, ACCOUNT_NOT_FOUND) from error
+    except WeakPassword as error:
+        raise invalid_fields(password=str(error)) from error
+    except LastAdmin as error:
+        field = "active" if change.active is False else "roles"
+        sentence = "Ini Administrator aktif yang terakhir. Tunjuk Administrator lain lebih dahulu."
+        raise _conflict(field, sentence) from error
+
+
+def _password_errors(change: StaffUpdate, own: bool) -> dict[str, str | None]:
+    if own:
+        return password_pair_errors(change.password, change.current_password)
+    return {"current_password": NOT_OWN_ACCOUNT if change.current_password else None}
+
+
+async def _confirm_own_password(request: Request, admin: Principal, change: StaffUpdate) -> Account:
+    """One's own account as the session is bound to it; for a new password the present one was right."""
+    identity = platform_of(request).identity
+    found = await identity.store.session(admin.token_hash)
+    if found is None:
+        raise session_expired()
+    if change.password is not None and change.current_password is not None:
+        with password_errors_as_problems():
+            current_password = change.current_password.get_secret_value()
+            await identity.confirm_password(found[1], current_password, rate_limit_network(request))
+    return found[1]
+
+
+def require_valid(**errors: str | None) -> None:
+    """Raises Problem 422 for the fields about which there is something to say."""
+    messages = {field: error for field, error in errors.items() if error is not None}
+    if messages:
+        raise invalid_fields(**messages)
+
+
+def invalid_fields(**fields: str) -> Problem:
+    return validation_problem(FieldError(field, message) for field, message in fields.items())
+
+
+def _conflict(field: str, sentence: str) -> Problem:
+    return Problem(409, sentence, errors=[FieldError(field, sentence)])
+
+
+def _without_duplicates(roles: Sequence[Role]) -> tuple[Role, ...]:
+    return tuple(dict.fromkeys(roles))
+
+
+def _idempotency_key(admin: Principal, key: str, new: NewStaff) -> IdempotencyKey | None:
+    """The password is left out of the digest: a fast hash of it has no place on a disk."""
+    if not key:
+        return None
+    content = json.dumps(new.model_dump(mode="json", exclude={"password"}), sort_keys=True)
+    return IdempotencyKey(_digest(f"{admin.username} {key}"), _digest(content))
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()

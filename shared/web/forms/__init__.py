@@ -1,0 +1,1 @@
+"""Forms: multipart bodies, posted fields, and files that wait for their form."""

@@ -1,0 +1,254 @@
+"""Files that wait for the rest of their form: stored at once, known again by a sealed text, swept when nobody came back."""
+
+from __future__ import annotations
+
+import json
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from typing import Any
+
+from fastapi import APIRouter, Depends
+from pydantic import Field
+from starlette.requests import Request
+from starlette.responses import Response
+
+from shared.backends.platform import Platform
+from shared.contracts.facts import DocumentKind, DocumentRef
+from shared.documents.file_names import safe_name
+from shared.documents.port import DocumentMissing, TooLarge
+from shared.web.api.problems import Problem
+from shared.web.api.validation import FieldError
+from shared.web.auth.access import Public, SignedIn
+from shared.web.forms.form_reader import inspect_upload
+from shared.web.forms.posted_form import HeldFile, PostedForm
+from shared.web.forms.upload_storage import discard_documents, store_upload
+from shared.web.forms.uploads import FileRule, Upload, file_count_error
+from shared.web.http.upload_budget import (
+    UploadTarget,
+    charge_stored_documents,
+    release_documents,
+    require_upload_budget,
+)
+from shared.web.views.page_routes import posted_form
+from shared.web.views.rendering import shared_templates
+
+PREFIX, UNSENT, REMOVE, FIELD = "held.", "unsent.", "remove", "field"
+HOLD_DURATION = timedelta(hours=20)
+"""From the upload on: much less than the day after which an orphaned document is removed (shared/documents/orphan_sweep.py)
+that even a form that comes last of all has its event saved hours before, and clocks may differ by an hour or two."""
+_PURPOSE = "held"
+_NOT_RECEIVED = "{name} belum tersimpan. Pilih kembali berkasnya, atau hapus dari daftar."
+_LEFT_OUT = "{wrong} Yang tidak disimpan: {names}."
+_ONE_FILE = "Kirim satu berkas saja pada isian yang dipilih."
+_LOST = "{name} sudah tidak tersimpan. Unggah sekali lagi."
+
+
+class HeldDocument(DocumentRef):
+    """A document that waits for its form until a moment (POSIX time), which showing the form again does not put off."""
+
+    until: float = Field(exclude=True)
+
+
+DestinationResolver = Callable[[Request, str], UploadTarget]
+"""The request that the files of a form with this key become part of."""
+
+
+@dataclass(frozen=True, slots=True)
+class FileField:
+    """A file field: what its files are, and how many it takes."""
+
+    kind: DocumentKind
+    rule: FileRule
+
+
+@dataclass(frozen=True, slots=True)
+class FormFiles:
+    """The files of a form by field, held ones and those that came with it; `fresh` are the latter."""
+
+    files: Mapping[str, Sequence[DocumentRef]]
+    fresh: Sequence[DocumentRef] = ()
+    errors: Sequence[FieldError] = ()
+
+    @property
+    def documents(self) -> tuple[DocumentRef, ...]:
+        return tuple(_as_reference(document) for documents in self.files.values() for document in documents)
+
+
+@dataclass(slots=True)
+class _Field:
+    held: list[DocumentRef] = field(default_factory=list)
+    fresh: list[DocumentRef] = field(default_factory=list)
+    errors: list[FieldError] = field(default_factory=list)
+
+    def files(self, rule: FileRule) -> list[DocumentRef]:
+        """Where only one fits, a new one takes the place of the old."""
+        return self.fresh if self.fresh and rule.max_count == 1 else [*self.held, *self.fresh]
+
+
+class HeldFiles:
+    """The files of forms with these fields."""
+
+    def __init__(
+        self, platform: Platform, slots: Mapping[str, FileField], resolve_destination: DestinationResolver | None = None
+    ):
+        self._platform, self.slots, self._resolve_destination = platform, slots, resolve_destination
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The text fields of a form that are about files."""
+        return (REMOVE, *(start + name for start in (PREFIX, UNSENT) for name in self.slots))
+
+    def is_only_removal(self, posted: PostedForm) -> bool:
+        return bool(posted.many(REMOVE))
+
+    async def take(self, request: Request, posted: PostedForm, round_number: int = 1) -> FormFiles:
+        """Everything that this form has so far, stored once for each request to the server. Raises StoreUnavailable."""
+        if not hasattr(request.state, "taken"):
+            request.state.taken = await self._take(request, posted, round_number)
+        taken: FormFiles = request.state.taken
+        return taken
+
+    async def again(self, request: Request, posted: PostedForm, round_number: int = 1) -> PostedForm:
+        """The form with its files as it shows them again; an empty one as it is."""
+        return self.hold(posted, await self.take(request, posted, round_number)) if posted.sent else posted
+
+    async def _take(self, request: Request, posted: PostedForm, round_number: int) -> FormFiles:
+        fields = {name: await self._field(request, posted, name, round_number) for name in self.slots}
+        files = {name: fields[name].files(slot.rule) for name, slot in self.slots.items()}
+        errors = [*posted.refused, *(error for each in fields.values() for error in each.errors)]
+        payload = {error.field for error in errors}
+        errors += [
+            FieldError(name, wrong)
+            for name, slot in self.slots.items()
+            if name not in payload and (wrong := file_count_error(slot.rule, len(files[name])))
+        ]
+        errors += [FieldError(each.field, "Isian ini tidak dikenal.") for each in self._unknown_uploads(posted)]
+        return FormFiles(files, [document for each in fields.values() for document in each.fresh], errors)
+
+    def hold(self, posted: PostedForm, taken: FormFiles) -> PostedForm:
+        """The form with these files, known again under its key."""
+        held = {
+            name: [self._issue_token(document, posted.key) for document in taken.files[name]] for name in self.slots
+        }
+        return replace(posted, held=held, unsent={name: _unsent(posted, name) for name in self.slots})
+
+    async def settle(self, request: Request, taken: FormFiles, *, repeated: bool) -> None:
+        """The form was done with: a request names its files now, or a repeat of what was done before brought them once more."""
+        if repeated:
+            await discard_documents(self._platform.documents, taken.fresh)
+        release_documents(request, taken.fresh if repeated else taken.documents)
+
+    def _unknown_uploads(self, posted: PostedForm) -> Iterable[Upload]:
+        return (upload for upload in posted.uploads if upload.field not in self.slots)
+
+    async def _field(self, request: Request, posted: PostedForm, name: str, round_number: int) -> _Field:
+        found = _Field()
+        found.errors += [FieldError(name, _NOT_RECEIVED.format(name=each)) for each in _unsent(posted, name)]
+        await self._restore_held(posted, name, found)
+        uploads = [upload for upload in posted.uploads if upload.field == name]
+        max_count = self.slots[name].rule.max_count
+        for upload in uploads[:max_count]:
+            outcome = await self._store(request, posted, upload, round_number)
+            if isinstance(outcome, FieldError):
+                found.errors.append(outcome)
+            else:
+                found.fresh.append(outcome)
+        if left_out := uploads[max_count:]:
+            wrong = file_count_error(self.slots[name].rule, len(found.held if max_count > 1 else ()) + len(uploads))
+            names = ", ".join(safe_name(upload.filename) for upload in left_out)
+            found.errors.append(FieldError(name, _LEFT_OUT.format(wrong=wrong, names=names)))
+        return found
+
+    async def _restore_held(self, posted: PostedForm, name: str, found: _Field) -> None:
+        removed = set(posted.many(REMOVE))
+        for token in dict.fromkeys(posted.many(PREFIX + name)):
+            document = self._read_token(token, posted.key)
+            if document is None or not await self._is_stored(document):
+                lost = document.name if document else "Sebuah berkas"
+                found.errors.append(FieldError(name, _LOST.format(name=lost)))
+            elif document.id not in removed and document.kind is self.slots[name].kind:
+                found.held.append(document)
+
+    async def _is_stored(self, document: DocumentRef) -> bool:
+        """Whether it is stored, and by the store's own clock, which the sweep goes by, young enough to be named."""
+        try:
+            kept = await self._platform.documents.stat(document.key)
+        except DocumentMissing:
+            return False
+        return self._platform.clock() - kept.stored_at < HOLD_DURATION
+
+    async def _store(
+        self, request: Request, posted: PostedForm, upload: Upload, round_number: int
+    ) -> DocumentRef | FieldError:
+        """The document of an upload, or why there is none. Raises StoreUnavailable and InspectionUnavailable."""
+        platform, until, kind = self._platform, self._expiry(), self.slots[upload.field].kind
+        try:
+            await require_upload_budget(request, upload.size)
+            outcome = await inspect_upload(upload, platform.inspector)
+            if isinstance(outcome, FieldError):
+                return outcome
+            limit = platform.settings.file_limit
+            stored = await store_upload(outcome, kind, platform.documents, platform.new_id, round_number, limit)
+        except TooLarge as error:
+            return FieldError(upload.field, f"{safe_name(upload.filename)}: {error.message}")
+        except Problem as problem:
+            return FieldError(upload.field, f"{safe_name(upload.filename)}: {problem.detail}")
+        destination = (
+            self._resolve_destination(request, posted.key) if self._resolve_destination and posted.key else None
+        )
+        charge_stored_documents(request, [stored], destination)
+        return HeldDocument(**stored.model_dump(), until=until)
+
+    def _issue_token(self, document: DocumentRef, form: str) -> HeldFile:
+        until = document.until if isinstance(document, HeldDocument) else self._expiry()
+        payload = {"document": document.model_dump(mode="json"), "until": until}
+        text = urlsafe_b64encode(json.dumps(payload, separators=(",", ":")).encode()).decode()
+        signature = self._platform.signer.signature(_PURPOSE, f"{form}\n{text}")
+        return HeldFile(document.id, document.name, document.size, f"{text}.{signature}")
+
+    def _expiry(self) -> float:
+        return (self._platform.clock() + HOLD_DURATION).timestamp()
+
+    def _read_token(self, token: str, form: str) -> HeldDocument | None:
+        """The document of a token that this server gave to this form and that is not too old."""
+        text, _, signature = token.partition(".")
+        if not self._platform.signer.verify(_PURPOSE, f"{form}\n{text}", signature):
+            return None
+        payload: dict[str, Any] = json.loads(urlsafe_b64decode(text))
+        if self._platform.clock().timestamp() >= payload["until"]:
+            return None
+        return HeldDocument(**payload["document"], until=payload["until"])
+
+
+def _as_reference(document: DocumentRef) -> DocumentRef:
+    """As events name it."""
+    return DocumentRef(**document.model_dump()) if isinstance(document, HeldDocument) else document
+
+
+def _unsent(posted: PostedForm, name: str) -> list[str]:
+    """The files of a field that its page still had to send when the form came; to go on without one is its owner's choice."""
+    removed = set(posted.many(REMOVE))
+    return [safe_name(each) for each in posted.many(UNSENT + name) if f"{UNSENT}{name}/{each}" not in removed]
+
+
+def add_uploads(routes: APIRouter, path: str, held: HeldFiles, guard: SignedIn | Public) -> None:
+    """Takes the files of one field ahead of their form, so that a cut costs one file; answers lines for the list below it."""
+
+    async def upload(request: Request) -> Response:
+        posted = posted_form(request)
+        name = posted.text(FIELD)
+        if name not in held.slots or not posted.key:
+            raise Problem(422, "Isian berkas ini tidak dikenal.")
+        if len(posted.uploads) + len(posted.refused) > 1 or any(upload.field != name for upload in posted.uploads):
+            raise Problem(422, _ONE_FILE)
+        for each in posted.uploads:
+            await require_upload_budget(request, each.size)
+        taken = await held.take(request, replace(posted, texts={}))
+        files = held.hold(posted, taken).held[name]
+        wrong = [error.message for error in taken.errors if error.field == name]
+        single = held.slots[name].rule.max_count == 1
+        return shared_templates(request, "files.html", name=name, files=files, wrong=wrong, single=single)
+
+    routes.add_api_route(path, upload, methods=["POST"], dependencies=[Depends(guard)], response_model=None)

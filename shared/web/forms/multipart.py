@@ -1,0 +1,170 @@
+"""Multipart bodies: read with limits to every part, and refused whole if any part of them is missing."""
+
+from __future__ import annotations
+
+import codecs
+import logging
+import re
+from collections.abc import AsyncGenerator, AsyncIterator
+from dataclasses import dataclass
+from urllib.parse import unquote_to_bytes
+
+from python_multipart.multipart import parse_options_header
+from starlette.datastructures import FormData
+from starlette.formparsers import MultiPartException, MultiPartParser
+from starlette.requests import Request
+
+from shared.documents.instrumented import DOCUMENTS
+from shared.documents.port import TooLarge
+from shared.web.api.problems import RETRY_AFTER_SECONDS, Problem, document_refused
+
+logger = logging.getLogger(__name__)
+
+MIB = 1024 * 1024
+NAME_TOO_LONG = "Nama sebuah berkas atau isian terlalu panjang. Beri nama yang lebih pendek, lalu kirim kembali."
+UNREADABLE = "Formulir ini tidak dapat dibaca. Periksa isinya, lalu kirim kembali."
+INCOMPLETE = "Formulir ini terputus sebelum semuanya sampai, dan tidak ada yang disimpan. Silakan kirim kembali."
+NO_ROOM = "Penyimpanan sementara untuk unggahan sedang penuh. Tidak ada yang disimpan. Coba lagi beberapa saat lagi."
+SPARE_FILES = 10
+"""Files over what the rules allow that are still read, so that the answer can say how many there were."""
+CHARSETS = frozenset({"ascii", "utf-8", "iso8859-1", "cp1252"})
+"""Python knows many more, of which some are no character sets and some take quadratic time."""
+_WHITESPACE = b" \t\r\n"
+_EXTENDED_NAME = re.compile(rb"(?i)(?:^|;)[ \t]*filename\*=[\w-]{1,20}'[\w-]{0,20}'([^;\s\"]+)")
+
+
+@dataclass(frozen=True, slots=True)
+class FormLimits:
+    """Bytes of one file, of one text field and of all text fields, and how many text fields there may be."""
+
+    file: int = 25 * MIB
+    text: int = 64 * 1024
+    texts: int = MIB
+    fields: int = 100
+
+
+DEFAULT_LIMITS = FormLimits()
+
+
+class _TooManyParts(Exception):
+    """More parts than any right form has."""
+
+
+class _IncompleteBody(MultiPartException):
+    """The closing boundary is missing."""
+
+
+class FormParser(MultiPartParser):
+    """Starlette's parser with a limit to each file, a check that the body is complete, and own words for too many parts."""
+
+    spool_max_size = 64 * 1024
+    """Bytes of a file that stay in memory: fifty files of the usual MiB each would be as much as the whole process has."""
+
+    def __init__(self, request: Request, most_files: int, limits: FormLimits):
+        most: float = float("inf")
+        _, options = parse_options_header(request.headers["content-type"])
+        body = self._require_complete(request.stream(), options.get(b"boundary", b""))
+        super().__init__(request.headers, body, max_files=most, max_fields=most, max_part_size=limits.text)  # type: ignore[arg-type, unused-ignore]
+        self._most_files, self._limits, self._ended = most_files, limits, False
+        self._size = self._text_size = 0
+
+    async def _require_complete(self, body: AsyncIterator[bytes], boundary: bytes) -> AsyncGenerator[bytes, None]:
+        """The body as it is. Raises MultiPartException if something precedes its first boundary, or follows its last or lacks it.
+
+        The parser drops all three in silence.
+        """
+        closing, begun, before = b"\r\n--" + boundary + b"--", False, b"\r\n"
+        async for chunk in body:
+            first = b"" if begun else chunk.lstrip(b"\r\n")[:1]
+            if first not in (b"", b"-"):
+                raise MultiPartException("The body does not begin with its boundary.")
+            begun, already_ended = begun or first == b"-", self._ended
+            yield chunk
+            if self._ended:
+                _require_blank(chunk if already_ended else (before + chunk).partition(closing)[2])
+            before = (before + chunk[-len(closing) :])[-len(closing) :]
+        if not self._ended:
+            raise _IncompleteBody("The closing boundary is missing.")
+
+    def on_end(self) -> None:
+        self._ended = True
+
+    def on_headers_finished(self) -> None:
+        part = self._current_part
+        if sum(name == b"content-disposition" for name, _ in part.item_headers) > 1:
+            raise MultiPartException("A part has two dispositions.")
+        part.content_disposition = _with_plain_name(part.content_disposition or b"")
+        super().on_headers_finished()
+        self._size = 0
+        if self._current_files > self._most_files or self._current_fields > self._limits.fields:
+            raise _TooManyParts
+
+    def on_part_data(self, data: bytes, start: int, end: int) -> None:
+        if self._current_part.file is not None:
+            self._size += end - start
+            if self._size > self._limits.file and not self._allow_oversized():
+                return
+        else:
+            self._text_size += end - start
+            if self._text_size > self._limits.texts:
+                raise _TooManyParts
+        super().on_part_data(data, start, end)
+
+    def _allow_oversized(self) -> bool:
+        """Whether more of a file that is too large is taken in. Raises TooLarge."""
+        raise TooLarge(self._limits.file)
+
+
+def _require_blank(rest: bytes) -> None:
+    if rest.strip(_WHITESPACE):
+        raise MultiPartException("Something follows the closing boundary.")
+
+
+def _with_plain_name(disposition: bytes) -> bytes:
+    """Older clients name a file by `filename*` alone, which the parser takes for no name, and the file for text."""
+    extended = _EXTENDED_NAME.search(disposition)
+    if extended is None or b"filename" in parse_options_header(disposition)[1]:
+        return disposition
+    name = unquote_to_bytes(extended[1]).replace(b"\\", b"\\\\").replace(b'"', b'\\"')
+    return disposition + b'; filename="' + name + b'"'
+
+
+def is_multipart(request: Request) -> bool:
+    return request.headers.get("content-type", "").partition(";")[0].strip().lower() == "multipart/form-data"
+
+
+def require_multipart(request: Request) -> Request:
+    """The request, if its body is a form that can be read. Raises Problem 415."""
+    if not is_multipart(request):
+        raise Problem(415, "Kirim isian ini sebagai formulir (multipart/form-data).")
+    _, options = parse_options_header(request.headers["content-type"])
+    if not _known_charset(options.get(b"charset", b"utf-8").decode("latin-1")):
+        raise Problem(415, "Kirim isian formulir ini dalam UTF-8.")
+    return request
+
+
+def _known_charset(name: str) -> bool:
+    try:
+        return codecs.lookup(name).name in CHARSETS
+    except (LookupError, ValueError):
+        return False
+
+
+async def parse_form(parser: FormParser) -> FormData:
+    """The form's parts, all of them. Raises Problem 400, 413, 422, and 503 if there is no room for its files."""
+    try:
+        return await parser.parse()
+    except TooLarge as error:
+        DOCUMENTS.labels("refused").inc()
+        at = parser._current_part.field_name
+        raise document_refused(error, at) from error
+    except _TooManyParts as error:
+        raise Problem(422, "Formulir ini memuat terlalu banyak isian atau berkas.") from error
+    except MultiPartException as error:
+        if "header size" in str(error.__cause__):
+            raise Problem(422, NAME_TOO_LONG) from error
+        raise Problem(400, INCOMPLETE if isinstance(error, _IncompleteBody) else UNREADABLE) from error
+    except OSError as error:
+        # Full, over a quota, read-only or out of descriptors: all of them are the temporary files of uploads.
+        logger.error("an upload cannot be kept for the moment: %s", error)
+        raise Problem(503, NO_ROOM, headers={"Retry-After": RETRY_AFTER_SECONDS}) from error

@@ -1,0 +1,116 @@
+"""How much a request may carry: told from its header before a byte is read, and counted while it is."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from shared.web.api.problems import Problem
+from shared.web.http.exception_handlers import error_response
+
+BodyLimitPolicy = Callable[[str, str], int]
+"""The greatest size in bytes of a request with this method and path."""
+
+MAX_JSON_BODY_BYTES = 256 * 1024
+"""Bytes of a request without files."""
+MAX_UNREAD_BYTES = 64 * 1024
+"""An unread rest up to this size is not worth a closed connection."""
+LINGER_IDLE_SECONDS, LINGER_MAX_SECONDS = 2.0, 5.0
+"""Seconds that the rest of a refused body is read and dropped, so that the sender meets the answer and not a reset."""
+INCOMPLETE_BODY = "Kiriman ini terputus sebelum semuanya sampai. Silakan kirim kembali."
+IDLE_TIMEOUT_SECONDS = 60.0
+"""Seconds without a byte after which the rest of a body is no longer waited for."""
+
+
+class BodyLimitMiddleware:
+    """413 at once if the header says too much, or as soon as too much has come."""
+
+    def __init__(self, app: ASGIApp, limit_for: BodyLimitPolicy, idle_timeout: float = IDLE_TIMEOUT_SECONDS):
+        self.app, self._limit_of, self._idle_timeout = app, limit_for, idle_timeout
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        declared = declared_content_length(scope) if scope["type"] == "http" else 0
+        if declared == 0:
+            await self.app(scope, receive, send)
+            return
+        body = _LimitedBody(receive, send, declared, self._limit_of(scope["method"], scope["path"]), self._idle_timeout)
+        if body.exceeds_limit_by_header:
+            await error_response(scope, body_too_large(body.limit))(scope, body.receive, body.send)
+        else:
+            await self.app(scope, body.receive, body.send)
+
+
+def body_too_large(limit: int) -> Problem:
+    size = f"{limit / 1024**2:.0f} MiB" if limit >= 1024**2 else f"{limit / 1024:.0f} KiB"
+    return Problem(413, f"Kiriman ini melebihi batas {size}. Kecilkan atau kurangi berkasnya, lalu kirim kembali.")
+
+
+class _LimitedBody:
+    """One request's body on its way in, and the answer on its way out while part of the body is still to come."""
+
+    def __init__(self, receive: Receive, send: Send, declared: int | None, limit: int, idle_timeout: float):
+        self._receive, self._send, self._declared, self.limit, self._idle_timeout = (
+            receive,
+            send,
+            declared,
+            limit,
+            idle_timeout,
+        )
+        self._received_bytes, self._complete, self._closing = 0, False, False
+
+    @property
+    def exceeds_limit_by_header(self) -> bool:
+        return self._declared is not None and self._declared > self.limit
+
+    async def receive(self) -> Message:
+        if self._complete:
+            return await self._receive()
+        try:
+            async with asyncio.timeout(self._idle_timeout):
+                message = await self._receive()
+        except TimeoutError as error:
+            raise Problem(408, "Kiriman terputus di tengah jalan. Silakan kirim kembali.") from error
+        self._complete = not message.get("more_body", False)
+        self._received_bytes += len(message.get("body", b""))
+        if self._received_bytes > self.limit:
+            raise body_too_large(self.limit)
+        if self._complete and message["type"] == "http.request" and self._received_bytes < (self._declared or 0):
+            raise Problem(400, INCOMPLETE_BODY)
+        return message
+
+    async def send(self, message: Message) -> None:
+        if message["type"] == "http.response.start" and self._leaves_much_unread():
+            self._closing = True
+            message["headers"] = [*message.get("headers", ()), (b"connection", b"close")]
+        if self._closing and message["type"] == "http.response.body" and not message.get("more_body", False):
+            await self._send({**message, "more_body": True})
+            await self._linger()
+            message = {"type": "http.response.body", "body": b"", "more_body": False}
+        await self._send(message)
+
+    def _leaves_much_unread(self) -> bool:
+        return not self._complete and (
+            self._declared is None or self._declared - self._received_bytes > MAX_UNREAD_BYTES
+        )
+
+    async def _linger(self) -> None:
+        try:
+            async with asyncio.timeout(LINGER_MAX_SECONDS):
+                while not self._complete:
+                    async with asyncio.timeout(LINGER_IDLE_SECONDS):
+                        self._complete = not (await self._receive()).get("more_body", False)
+        except TimeoutError:
+            return
+
+
+def declared_content_length(scope: Scope) -> int | None:
+    """The size that the header tells, 0 if there is no body, None if it comes in chunks."""
+    declared: int | None = 0
+    for name, value in scope["headers"]:
+        if name == b"content-length":
+            declared = int(value) if value.isdigit() else None
+        elif name == b"transfer-encoding":
+            return None
+    return declared

@@ -1,0 +1,63 @@
+"""The part of a document that a download asks for (RFC 9110, section 14): one range, so that a cut download goes on."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from starlette.requests import Request
+
+from shared.web.api.problems import Problem
+
+_RANGE = re.compile(r"bytes[ \t]*=[ \t]*(?:([0-9]+)-([0-9]*)|-([0-9]+))", re.IGNORECASE)
+_MAX_DIGITS = 18
+"""Of a position; one with more lies behind the end of any document."""
+
+
+@dataclass(frozen=True, slots=True)
+class ByteRange:
+    """`length` bytes from `offset` on, of a document of `size` bytes."""
+
+    offset: int
+    length: int
+    size: int
+
+    @property
+    def content_range(self) -> str:
+        return f"bytes {self.offset}-{self.offset + self.length - 1}/{self.size}"
+
+
+def requested_range(request: Request, etag: str, size: int) -> ByteRange | None:
+    """The range that this request asks for, None for the whole document.
+
+    Several ranges, another unit or a range that is none are answered with the whole, as is an If-Range that names another
+    version. Raises Problem 416 for a range that lies outside of the document.
+    """
+    if_range_matches = request.headers.get("if-range", etag).strip() == etag
+    match = _RANGE.fullmatch(request.headers.get("range", "").strip()) if if_range_matches else None
+    if match is None:
+        return None
+    first, last, suffix = match.groups()
+    if suffix is None:
+        start, end = _parse_position(first), _parse_position(last) if last else size - 1
+        if last and end < start:
+            return None
+    else:
+        start, end = size - min(_parse_position(suffix), size), size - 1
+    end = min(end, size - 1)
+    if end < start:
+        raise Problem(
+            416,
+            "Bagian dokumen yang diminta tidak ada. Unduh dokumen ini dari awal.",
+            headers=unsatisfiable_headers(size),
+        )
+    return ByteRange(start, end - start + 1, size)
+
+
+def unsatisfiable_headers(size: int) -> dict[str, str]:
+    return {"Content-Range": f"bytes */{size}", "Accept-Ranges": "bytes"}
+
+
+def _parse_position(digits: str) -> int:
+    digits = digits.lstrip("0")
+    return int(digits or "0") if len(digits) <= _MAX_DIGITS else 10**_MAX_DIGITS

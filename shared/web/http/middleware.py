@@ -1,0 +1,187 @@
+"""What surrounds every request: an id, a line in the log, headers that browsers heed, and an answer whatever breaks."""
+
+from __future__ import annotations
+
+import logging
+import time
+from contextlib import AbstractContextManager
+
+from prometheus_client import Histogram
+from starlette.requests import ClientDisconnect
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from shared.clock import NewId
+from shared.observability.logging import request_id
+from shared.observability.tracing import NO_SPAN, Span, collecting, span
+from shared.web.api.idempotency import valid_traceparent
+from shared.web.api.problems import DETAILS, Problem, internal_error
+from shared.web.http.client_address import ClientAddressResolver
+from shared.web.http.exception_handlers import error_response
+from shared.web.http.methods import HEAD_ONLY_SCOPE_KEY
+
+access_logger = logging.getLogger("simpul.access")
+logger = logging.getLogger(__name__)
+
+HTTP_SECONDS = Histogram("simpul_http_seconds", "Time until a request was answered", ["method", "status"])
+UNTRACED_PREFIXES = ("/health/", "/metrics", "/static/")
+"""Asked by machines all day, and nobody asks what became of it."""
+STREAM_SUFFIX = "/live"
+KNOWN_METHODS = frozenset({"GET", "HEAD", "POST", "PATCH", "PUT", "DELETE", "OPTIONS"})
+
+CONTENT_SECURITY_POLICY = (
+    "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; object-src 'none'"
+)
+SECURITY_HEADERS = {
+    b"content-security-policy": CONTENT_SECURITY_POLICY.encode(),
+    b"x-content-type-options": b"nosniff",
+    # Not `no-referrer`: browsers would then send `Origin: null`, and forms could not show where they come from.
+    b"referrer-policy": b"same-origin",
+    b"permissions-policy": b"camera=(), geolocation=(), microphone=(), payment=(), usb=()",
+    b"cross-origin-opener-policy": b"same-origin",
+    b"cross-origin-resource-policy": b"same-origin",
+    b"cache-control": b"no-store",
+}
+STRICT_TRANSPORT = {b"strict-transport-security": b"max-age=31536000"}
+
+
+class RequestContextMiddleware:
+    """Gives the request its id, its span and the client's address, and logs its end: no query, no address, no cookie."""
+
+    def __init__(self, app: ASGIApp, new_id: NewId, client_address: ClientAddressResolver):
+        self.app, self._new_id, self._client_address = app, new_id, client_address
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        current_request_id, started_at, status = self._new_id(), time.perf_counter(), 0
+        scope["client_address"] = self._client_address.resolve(scope)
+
+        async def send_with_request_id(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message["headers"] = [*message.get("headers", ()), (b"x-request-id", current_request_id.encode())]
+            await send(message)
+
+        token = request_id.set(current_request_id)
+        with _request_span(scope, current_request_id) as traced:
+            try:
+                await self.app(scope, receive, send_with_request_id)
+            finally:
+                _annotate_span(traced, scope, status)
+                _record_request(scope, status, time.perf_counter() - started_at)
+                request_id.reset(token)
+
+
+def _request_span(scope: Scope, current_request_id: str) -> AbstractContextManager[Span]:
+    """Part of the trace that the caller says it belongs to, if it says so."""
+    if not collecting() or scope["path"].startswith(UNTRACED_PREFIXES) or scope["path"].endswith(STREAM_SUFFIX):
+        return NO_SPAN
+    header = next((value for name, value in scope["headers"] if name == b"traceparent"), b"")
+    return span("HTTP", "server", valid_traceparent(header.decode("latin-1")), http_request=current_request_id)
+
+
+def _annotate_span(traced: Span, scope: Scope, status: int) -> None:
+    """The route with its parameters' names, not what they were: numbers of requests stay out of names."""
+    if collecting():
+        traced.rename(f"{scope['method']} {getattr(scope.get('route'), 'path', '')}".rstrip())
+        traced.note(outcome=status)
+
+
+def _record_request(scope: Scope, status: int, seconds: float) -> None:
+    method = scope["method"] if scope["method"] in KNOWN_METHODS else "other"
+    if status != 200 or not scope["path"].endswith(STREAM_SUFFIX):  # it is open for hours, and counted while it is
+        HTTP_SECONDS.labels(method, str(status)).observe(seconds)
+    if access_logger.isEnabledFor(logging.INFO):
+        facts = {"method": method, "path": scope["path"][:200], "status": status, "ms": round(seconds * 1000, 1)}
+        access_logger.info("answered", extra=facts)
+
+
+class SecurityHeadersMiddleware:
+    """Adds to every answer, errors included, what it does not say itself; over TLS, that it must stay so."""
+
+    def __init__(self, app: ASGIApp, tls: bool):
+        self.app = app
+        headers = {**SECURITY_HEADERS, **STRICT_TRANSPORT} if tls else SECURITY_HEADERS
+        self._names, self._headers = frozenset(headers), tuple(headers.items())
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = list(message.get("headers", ()))
+                present = {name for name, _ in headers if name in self._names}
+                headers += [pair for pair in self._headers if pair[0] not in present] if present else self._headers
+                message["headers"] = headers
+            await send(message)
+
+        await self.app(scope, receive, send_with_headers)
+
+
+class HeadMiddleware:
+    """Hands HEAD to the routes as GET and drops the body, so that every page and call answers it with the same headers."""
+
+    def __init__(self, app: ASGIApp):
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["method"] != "HEAD":
+            await self.app(scope, receive, send)
+            return
+
+        async def without_body(message: Message) -> None:
+            await send({**message, "body": b""} if message["type"] == "http.response.body" else message)
+
+        # A copy, since the server looks at the method of its own scope when it frames the answer.
+        inner = {**scope, "method": "GET", HEAD_ONLY_SCOPE_KEY: True}
+        try:
+            await self.app(inner, receive, without_body)
+        finally:
+            scope["route"] = inner.get("route")
+
+
+class PrintablePathMiddleware:
+    """Answers 404 to a path that holds control characters.
+
+    The regular expression of a route ends in `$`, which also matches before a newline: such a path would reach the route and
+    miss every limit that goes by path.
+    """
+
+    def __init__(self, app: ASGIApp):
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        printable = scope["type"] != "http" or scope["path"].isprintable()
+        await (self.app if printable else error_response(scope, Problem(404, DETAILS[404])))(scope, receive, send)
+
+
+class ErrorMiddleware:
+    """Answers what no handler foresaw with a number instead of details; an answer that has begun is broken off."""
+
+    def __init__(self, app: ASGIApp):
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        started = False
+
+        async def send_and_remember(message: Message) -> None:
+            nonlocal started
+            started = True
+            await send(message)
+
+        try:
+            await self.app(scope, receive, send_and_remember)
+        except ClientDisconnect:
+            logger.info("the client went away")
+        except Exception as error:
+            problem = internal_error(error)
+            if started:
+                raise
+            await error_response(scope, problem)(scope, receive, send)

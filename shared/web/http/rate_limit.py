@@ -1,0 +1,124 @@
+"""How often one address may use what is open to everybody: token buckets in memory, as many as fit."""
+
+from __future__ import annotations
+
+import math
+import re
+import time
+from collections import Counter, OrderedDict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from shared.web.api.problems import Problem
+from shared.web.http.client_address import client_network
+from shared.web.http.exception_handlers import error_response
+
+TOO_MANY_AT_ONCE_DETAIL = "Terlalu banyak permintaan sekaligus dari jaringan Anda. Coba lagi sebentar lagi."
+LIVE_STREAM_PATH = re.compile(r"/api/[^/]+/live")
+MAX_BUCKETS = 20_000
+FILES_PER_SUBMISSION = 4
+"""Files sent ahead for each submission: most requests have fewer, and one that has more meets a wait and no loss."""
+LOOKUPS_PER_SUBMISSION = 10
+"""Look-ups of a request for each submission that is allowed: a page asks more often than a person submits."""
+
+
+@dataclass(frozen=True, slots=True)
+class RateRule:
+    """Requests with one of these methods and a path that matches in full, `per_minute` of them in the long run and at once."""
+
+    name: str
+    methods: frozenset[str]
+    path: re.Pattern[str]
+    per_minute: int
+
+    def matches(self, method: str, path: str) -> bool:
+        return method in self.methods and self.path.fullmatch(path) is not None
+
+
+def public_rate_rules(per_minute: int) -> tuple[RateRule, ...]:
+    """The rules for submissions, for files sent ahead of them, and for looking a request up; none if the rate is 0."""
+    if not per_minute:
+        return ()
+    post_only, lookup_methods = frozenset({"POST"}), frozenset({"GET", "HEAD", "POST"})
+    return (
+        RateRule("submissions", post_only, re.compile(r"/|/lacak|/api/requests/?|/api/links"), per_minute),
+        RateRule("files", post_only, re.compile(r"/berkas"), per_minute * FILES_PER_SUBMISSION),
+        RateRule(
+            "look-ups", lookup_methods, re.compile(r"/(?:api/requests|lacak)/.+"), per_minute * LOOKUPS_PER_SUBMISSION
+        ),
+    )
+
+
+class TokenBuckets:
+    """What is left for each key; the one unused for longest is forgotten when there are too many."""
+
+    def __init__(self, maximum: int = MAX_BUCKETS, clock: Callable[[], float] = time.monotonic):
+        self._maximum, self._clock = maximum, clock
+        self._tokens: OrderedDict[tuple[str, str], tuple[float, float]] = OrderedDict()
+
+    def take(self, key: tuple[str, str], per_minute: int) -> float:
+        """0 if there was one left, else the seconds until there is."""
+        now = self._clock()
+        tokens, since = self._tokens.pop(key, (float(per_minute), now))
+        tokens = min(float(per_minute), tokens + (now - since) * per_minute / 60)
+        wait = 0.0 if tokens >= 1 else (1 - tokens) * 60 / per_minute
+        self._tokens[key] = (tokens if wait else tokens - 1, now)
+        if len(self._tokens) > self._maximum:
+            self._tokens.popitem(last=False)
+        return wait
+
+
+class RateLimitMiddleware:
+    """429 for an address that comes too often, before anything else is done for it."""
+
+    def __init__(self, app: ASGIApp, rules: Sequence[RateRule], buckets: TokenBuckets | None = None):
+        self.app, self._rules, self._buckets = app, tuple(rules), buckets or TokenBuckets()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        wait = self._seconds_to_wait(scope) if scope["type"] == "http" else 0.0
+        if not wait:
+            await self.app(scope, receive, send)
+            return
+        await error_response(scope, rate_limit_problem(math.ceil(wait)))(scope, receive, send)
+
+    def _seconds_to_wait(self, scope: Scope) -> float:
+        for rule in self._rules:
+            if rule.matches(scope["method"], scope["path"]):
+                return self._buckets.take((rule.name, client_network(scope.get("client_address", ""))), rule.per_minute)
+        return 0.0
+
+
+class ConcurrencyLimitMiddleware:
+    """429 for an address with too many requests under way; behind a gateway, connections tell nothing of addresses.
+
+    Live streams are open for hours and have limits of their own.
+    """
+
+    def __init__(self, app: ASGIApp, maximum: int):
+        self.app, self._maximum = app, maximum
+        self._active_requests: Counter[str] = Counter()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or LIVE_STREAM_PATH.fullmatch(scope["path"]):
+            await self.app(scope, receive, send)
+            return
+        network = client_network(scope.get("client_address", ""))
+        if self._active_requests[network] >= self._maximum:
+            await error_response(scope, Problem(429, TOO_MANY_AT_ONCE_DETAIL, headers={"Retry-After": "5"}))(
+                scope, receive, send
+            )
+            return
+        self._active_requests[network] += 1
+        try:
+            await self.app(scope, receive, send)
+        finally:
+            self._active_requests[network] -= 1
+            if not self._active_requests[network]:
+                del self._active_requests[network]
+
+
+def rate_limit_problem(seconds: int) -> Problem:
+    detail = f"Terlalu banyak permintaan dari jaringan Anda. Coba lagi dalam {seconds} detik."
+    return Problem(429, detail, headers={"Retry-After": str(seconds)})

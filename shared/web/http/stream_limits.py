@@ -1,0 +1,101 @@
+"""How many live streams may be open: of one session or request, of one address, of the public, and in all."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+
+from prometheus_client import Counter, Gauge
+
+from shared.web.api.problems import Problem
+
+LIVE_STREAMS = Gauge("simpul_live_streams", "Live streams that are open")
+PUBLIC_LIVE_STREAMS = Gauge("simpul_live_streams_public", "Those of them that are of applicants")
+STREAMS_OVER_LIMIT = Counter(
+    "simpul_live_streams_over_limit_total", "Live streams that were refused or displaced", ["limit"]
+)
+for _limit in ("owner", "address", "public", "all"):
+    STREAMS_OVER_LIMIT.labels(_limit)
+
+MAX_STREAMS = 500
+PUBLIC_SHARE = 0.6
+"""Of all streams; the rest is for staff, however many applicants listen."""
+MAX_STREAMS_PER_OWNER = 8
+"""Streams of one session, or with the key of one request. Pages that nobody looks at close theirs."""
+MAX_STREAMS_PER_ADDRESS = 60
+"""Streams of applicants behind one address: an office of thirty with two windows each."""
+STREAMS_FULL_DETAIL = "Kabar langsung sedang penuh. Halaman tetap dapat dimuat ulang."
+RETRY_SECONDS = 30
+
+
+@dataclass(frozen=True, slots=True)
+class StreamOwner:
+    """Whose a stream is: a session of staff, or a request that somebody holds the key of, seen from an address."""
+
+    key: str
+    network: str = ""
+    staff: bool = False
+
+
+@dataclass(eq=False, slots=True)
+class OpenStream:
+    """A place that a stream has taken; `displaced` is set when a newer one of the same owner has taken it instead."""
+
+    owner: StreamOwner
+    displaced: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+class StreamRegistry:
+    """The streams of this process, and the moment when all of them must end."""
+
+    def __init__(self, max_streams: int = MAX_STREAMS):
+        self.max_streams, self.closing = max_streams, asyncio.Event()
+        self._open: dict[OpenStream, None] = {}
+
+    @property
+    def open_count(self) -> int:
+        return len(self._open)
+
+    def close(self) -> None:
+        """End all streams, so that a stop need not wait for listeners."""
+        self.closing.set()
+
+    def acquire(self, owner: StreamOwner) -> OpenStream:
+        """A place for one more stream. Of too many with one owner the oldest ends: it may be one that nobody reads any more.
+
+        Raises Problem 429 if too many of one address listen, 503 if too many of the public or of all do, or at a stop.
+        """
+        owned = [stream for stream in self._open if stream.owner.key == owner.key]
+        if len(owned) >= MAX_STREAMS_PER_OWNER:
+            STREAMS_OVER_LIMIT.labels("owner").inc()
+            owned[0].displaced.set()
+            self.release(owned[0])
+        self._require_room(owner)
+        opened = OpenStream(owner)
+        self._open[opened] = None
+        self._update_gauges()
+        return opened
+
+    def release(self, opened: OpenStream) -> None:
+        self._open.pop(opened, None)
+        self._update_gauges()
+
+    def _require_room(self, owner: StreamOwner) -> None:
+        public = [stream for stream in self._open if not stream.owner.staff]
+        if self.closing.is_set() or self.open_count >= self.max_streams:
+            raise _limit_problem(503, "all")
+        if owner.staff:
+            return
+        if sum(stream.owner.network == owner.network for stream in public) >= MAX_STREAMS_PER_ADDRESS:
+            raise _limit_problem(429, "address")
+        if len(public) >= max(1, int(self.max_streams * PUBLIC_SHARE)):
+            raise _limit_problem(503, "public")
+
+    def _update_gauges(self) -> None:
+        LIVE_STREAMS.set(self.open_count)
+        PUBLIC_LIVE_STREAMS.set(sum(not stream.owner.staff for stream in self._open))
+
+
+def _limit_problem(status: int, limit: str) -> Problem:
+    STREAMS_OVER_LIMIT.labels(limit).inc()
+    return Problem(status, STREAMS_FULL_DETAIL, headers={"Retry-After": str(RETRY_SECONDS)})

@@ -1,0 +1,283 @@
+"""Bytes that strangers may have here without a request that names them: of each address and of all together."""
+
+from __future__ import annotations
+
+import heapq
+import logging
+import math
+import re
+import time
+from collections import Counter, OrderedDict, defaultdict
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+from prometheus_client import Counter as Total
+from prometheus_client import Gauge
+from starlette.requests import Request
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from shared.contracts.facts import DocumentRef
+from shared.storage.port import StoreUnavailable
+from shared.web.api.problems import Problem
+from shared.web.http.body_limit import MAX_JSON_BODY_BYTES, declared_content_length
+from shared.web.http.client_address import client_address, client_network
+from shared.web.http.exception_handlers import error_response
+
+logger = logging.getLogger(__name__)
+
+UNNAMED_UPLOAD_BYTES = Gauge("simpul_unnamed_upload_bytes", "Bytes of uploads that no request names yet", ["state"])
+UPLOADS_REFUSED = Total("simpul_uploads_over_budget_total", "Uploads refused for their number of bytes", ["limit"])
+for _limit in ("address", "all"):
+    UPLOADS_REFUSED.labels(_limit)
+
+PUBLIC_UPLOAD_PATHS = re.compile(
+    r"/|/berkas|/lacak/[^/]+/lengkapi(?:/berkas)?|/api/requests/?|/api/requests/[^/]+/resubmission"
+)
+"""Where somebody without an account sends files."""
+UPLOAD_FORM_PATHS = re.compile(r"/|/lacak/[^/]+/lengkapi")
+"""Pages whose small bodies are always read: files that are stored already are named by them, and so given back."""
+ADDRESS_WINDOW_SECONDS, TOTAL_WINDOW_SECONDS = 3600.0, 86_400.0
+"""Seconds for which a file counts for its address, and in all: after a day the sweep has removed it."""
+ADDRESS_SHARE_DIVISOR = 4
+"""One address never has more than one in so many bytes of all."""
+MIN_COUNTED_BYTES = 64 * 1024
+"""What the smallest file counts, because many small ones fill a disk as well."""
+RETRY_SECONDS = 300
+LOOKUP_INTERVAL_SECONDS = 5.0
+"""How long the store is not asked again for the files of one address, or of all."""
+MAX_LOOKUP_FILES = 500
+"""Files for which it is asked at a time; those that were asked for longest ago come first."""
+ADDRESS_LIMIT_DETAIL = (
+    "Terlalu banyak berkas dari jaringan Anda yang belum menjadi permohonan. "
+    "Kirim dahulu permohonan yang sedang diisi, atau coba lagi beberapa menit lagi."
+)
+TOTAL_LIMIT_DETAIL = "Tempat untuk berkas yang belum menjadi permohonan sedang penuh. Coba lagi beberapa menit lagi."
+
+
+@dataclass(frozen=True, slots=True)
+class UploadTarget:
+    """The request that a file may become part of; `documents_named` gives the keys of all documents that such requests name."""
+
+    request_id: str
+    documents_named: Callable[[Sequence[str]], Awaitable[set[str]]]
+
+
+@dataclass(slots=True)
+class _File:
+    network: str
+    size: int
+    stored_at: float
+    destination: UploadTarget | None = None
+    looked_up_at: float = -math.inf
+
+
+@dataclass(slots=True)
+class _Body:
+    """Bytes of a request that count as on their way."""
+
+    size: int = 0
+
+
+class UploadBudget:
+    """What this process has taken in lately; `per_address` is None for no limit to one address."""
+
+    def __init__(self, per_address: int | None, total: int, clock: Callable[[], float] = time.monotonic):
+        self._per_address = math.inf if per_address is None else per_address
+        self._share = math.inf if per_address is None else total / ADDRESS_SHARE_DIVISOR
+        self._total, self._clock = total, clock
+        self._files: OrderedDict[str, _File] = OrderedDict()
+        self._recent_files: OrderedDict[str, _File] = OrderedDict()
+        self._of_hour: Counter[str] = Counter()
+        self._of_day: Counter[str] = Counter()
+        self._arriving: Counter[str] = Counter()
+        self._arriving_in_all = self._stored_in_all = 0
+        self._last_lookup: dict[str, float] = {}
+        self._update_gauges()
+
+    async def require(self, network: str, size: int) -> None:
+        """Raises Problem 429 if so much more is too much for the address, 503 if it is for all."""
+        self._release_expired()
+        while limit := self._exceeded(network, size):
+            if not await self._release_named("" if limit == "all" else network):
+                UPLOADS_REFUSED.labels(limit).inc()
+                status, detail = (503, TOTAL_LIMIT_DETAIL) if limit == "all" else (429, ADDRESS_LIMIT_DETAIL)
+                raise Problem(status, detail, headers={"Retry-After": str(RETRY_SECONDS)})
+
+    def _exceeded(self, network: str, size: int) -> str:
+        """The limit that so much more is too much for, "" if it is for none."""
+        arriving = self._arriving[network] + size
+        over_hour = self._of_hour[network] + arriving > self._per_address
+        if over_hour or self._of_day[network] + arriving > self._share:
+            return "address"
+        return "all" if self._stored_in_all + self._arriving_in_all + size > self._total else ""
+
+    def add_arriving(self, network: str, size: int) -> None:
+        """Count bytes of a body that is on its way; a negative size takes them back."""
+        _add(self._arriving, network, size)
+        self._arriving_in_all += size
+        self._update_gauges()
+
+    def stored(self, network: str, documents: Iterable[DocumentRef], destination: UploadTarget | None = None) -> None:
+        """Count documents that no request names yet."""
+        for document in documents:
+            file = _File(network, max(document.size, MIN_COUNTED_BYTES), self._clock(), destination)
+            self._files[document.key] = self._recent_files[document.key] = file
+            self._of_hour[network] += file.size
+            self._of_day[network] += file.size
+            self._stored_in_all += file.size
+        self._update_gauges()
+
+    def release(self, documents: Iterable[DocumentRef]) -> None:
+        """Count documents no longer: a request names them now, or they are deleted."""
+        for document in documents:
+            self._remove(document.key)
+        self._update_gauges()
+
+    async def _release_named(self, network: str) -> bool:
+        """Forget files of an address, "" for all, whose form another process took in; whether there were any."""
+        now = self._clock()
+        if self._last_lookup.get(network, -math.inf) > now - LOOKUP_INTERVAL_SECONDS:
+            return False
+        self._last_lookup = {
+            each: then for each, then in self._last_lookup.items() if then > now - LOOKUP_INTERVAL_SECONDS
+        }
+        self._last_lookup[network] = now
+        waiting = (key for key, file in self._files.items() if file.destination and network in ("", file.network))
+        keys = heapq.nsmallest(MAX_LOOKUP_FILES, waiting, key=lambda key: self._files[key].looked_up_at)
+        for key in keys:
+            self._files[key].looked_up_at = now
+        named = await _find_named([self._files[key].destination for key in keys]) & self._files.keys()
+        for key in named:
+            self._remove(key)
+        self._update_gauges()
+        return bool(named)
+
+    def _release_expired(self) -> None:
+        now = self._clock()
+        while (
+            self._recent_files
+            and (key := next(iter(self._recent_files)))
+            and self._recent_files[key].stored_at <= now - ADDRESS_WINDOW_SECONDS
+        ):
+            self._leave_hour_window(key)
+        while (
+            self._files
+            and (key := next(iter(self._files)))
+            and self._files[key].stored_at <= now - TOTAL_WINDOW_SECONDS
+        ):
+            self._remove(key)
+        self._update_gauges()
+
+    def _leave_hour_window(self, key: str) -> None:
+        file = self._recent_files.pop(key, None)
+        if file is not None:
+            _add(self._of_hour, file.network, -file.size)
+
+    def _remove(self, key: str) -> None:
+        self._leave_hour_window(key)
+        file = self._files.pop(key, None)
+        if file is not None:
+            _add(self._of_day, file.network, -file.size)
+            self._stored_in_all -= file.size
+
+    def _update_gauges(self) -> None:
+        UNNAMED_UPLOAD_BYTES.labels("arriving").set(self._arriving_in_all)
+        UNNAMED_UPLOAD_BYTES.labels("stored").set(self._stored_in_all)
+
+
+async def _find_named(destinations: Iterable[UploadTarget | None]) -> set[str]:
+    """The keys of documents that these requests name; none while the store does not answer, so that they stay counted."""
+    asked: defaultdict[Callable[[Sequence[str]], Awaitable[set[str]]], set[str]] = defaultdict(set)
+    for destination in destinations:
+        if destination is not None:
+            asked[destination.documents_named].add(destination.request_id)
+    try:
+        return {key for documents_named, ids in asked.items() for key in await documents_named(sorted(ids))}
+    except StoreUnavailable as error:
+        logger.warning("the store cannot say which uploads have become part of a request: %s", error)
+        return set()
+
+
+def _add(receive_and_count: Counter[str], network: str, size: int) -> None:
+    receive_and_count[network] += size
+    if not receive_and_count[network]:
+        del receive_and_count[network]
+
+
+async def require_upload_budget(request: Request, size: int) -> None:
+    """Raises Problem 429 or 503 if a file of this request is too much for what it counts once it is stored; never for staff."""
+    if _is_counted(request):
+        add_arriving = min(size, _body_of(request).size)
+        await _budget_of(request).require(
+            client_network(client_address(request)), max(size, MIN_COUNTED_BYTES) - add_arriving
+        )
+
+
+def charge_stored_documents(
+    request: Request, documents: Sequence[DocumentRef], destination: UploadTarget | None = None
+) -> None:
+    """Charge documents to the address of this request, unless it is of staff; they count no longer as bytes on their way."""
+    if _is_counted(request):
+        budget, network, body = _budget_of(request), client_network(client_address(request)), _body_of(request)
+        add_arriving = min(sum(document.size for document in documents), body.size)
+        body.size -= add_arriving
+        budget.add_arriving(network, -add_arriving)
+        budget.stored(network, documents, destination)
+
+
+def release_documents(request: Request, documents: Iterable[DocumentRef]) -> None:
+    _budget_of(request).release(documents)
+
+
+def _is_counted(request: Request) -> bool:
+    return getattr(request.state, "principal", None) is None
+
+
+def _body_of(request: Request) -> _Body:
+    body: _Body = request.scope.get("counted_body") or _Body()
+    return body
+
+
+def _budget_of(request: Request) -> UploadBudget:
+    budget: UploadBudget = request.app.state.upload_budget
+    return budget
+
+
+class UploadBudgetMiddleware:
+    """Counts bodies of strangers while they come: 429 or 503 as soon as they are too much, at once if the head says so.
+
+    A form without much in it is read all the same; its files are refused one by one.
+    """
+
+    def __init__(self, app: ASGIApp, budget: UploadBudget):
+        self.app, self._budget = app, budget
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["method"] != "POST" or not PUBLIC_UPLOAD_PATHS.fullmatch(scope["path"]):
+            await self.app(scope, receive, send)
+            return
+        network, declared = client_network(scope.get("client_address", "")), declared_content_length(scope)
+        is_small_form = (
+            UPLOAD_FORM_PATHS.fullmatch(scope["path"]) and declared is not None and declared <= MAX_JSON_BODY_BYTES
+        )
+        body = scope["counted_body"] = _Body()
+
+        async def receive_and_count() -> Message:
+            message = await receive()
+            if size := len(message.get("body", b"")):
+                if not is_small_form:
+                    await self._budget.require(network, size)
+                self._budget.add_arriving(network, size)
+                body.size += size
+            return message
+
+        try:
+            if not is_small_form:
+                await self._budget.require(network, declared or 0)
+        except Problem as problem:
+            await error_response(scope, problem)(scope, receive, send)
+            return
+        try:
+            await self.app(scope, receive_and_count, send)
+        finally:
+            self._budget.add_arriving(network, -body.size)

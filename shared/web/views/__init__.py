@@ -1,0 +1,1 @@
+"""Templates and what they need: rendering, formats, labels, navigation, static files."""

@@ -1,0 +1,47 @@
+"""Where members of staff find what, by role: the paths of all services' consoles, which one gateway serves as one site."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from shared.identity.accounts import Role
+from shared.identity.service import Principal
+
+SIGN_IN, SIGN_OUT, OWN_ACCOUNT = "/masuk", "/keluar", "/akun-saya"
+HOME, MAIL_VIEWER = "/", "/surel"
+
+
+@dataclass(frozen=True, slots=True)
+class MenuItem:
+    """A console: who finds it in the menu, where it is, and the name under which its words stand."""
+
+    role: Role
+    path: str
+    word: str
+
+
+MENU_ITEMS = (
+    MenuItem(Role.OFFICER, "/verifikasi", "verification"),
+    MenuItem(Role.STRUCTURAL, "/penugasan", "assignment"),
+    MenuItem(Role.STRUCTURAL, "/beban-kerja", "leads"),
+    MenuItem(Role.TECHNICAL, "/pekerjaan", "work"),
+    MenuItem(Role.ADMIN, "/surel-keluar", "messages"),
+    MenuItem(Role.ADMIN, "/kejadian-tertunda", "dead_letters"),
+    MenuItem(Role.ADMIN, "/akun", "staff_accounts"),
+)
+
+
+def menu_items(principal: Principal) -> Sequence[MenuItem]:
+    return [item for item in MENU_ITEMS if principal.has_role(item.role)]
+
+
+def start_path(principal: Principal) -> str:
+    """Where somebody begins after signing in."""
+    return next((item.path for item in menu_items(principal)), OWN_ACCOUNT)
+
+
+def safe_local_path(text: str) -> str:
+    """The text if it is a path on this site, else "": nobody is led elsewhere by a link to the sign-in page."""
+    plain = text.startswith("/") and not text.startswith(("//", "/api/")) and "\\" not in text
+    return text if plain and text.isprintable() and text.isascii() and len(text) <= 2000 else ""

@@ -1,0 +1,64 @@
+"""The command line: `simpul`, all services in one process or one by name, and every command that looks after them."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import traceback
+
+from shared import interrupts
+
+SIGPIPE_EXIT_STATUS = 141
+"""What a shell reports of a program whose reader (`| head`) had enough: 128 and the number of SIGPIPE."""
+
+
+def main() -> None:
+    """Run a command: exit status 0 done, 1 failed with a sentence, 2 wrong use, 130 or 143 interrupted."""
+    try:
+        interrupts.install()
+        status = _run()
+    except interrupts.Interrupted as interrupted:
+        status = interrupted.status
+    interrupts.leave(status)
+
+
+def _run() -> int:
+    # What takes time to import comes after the signals are taken.
+    from simpul.cli.errors import OutputClosed
+
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(AttributeError):
+            stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+    try:
+        status = _run_command()
+        sys.stdout.flush()
+    except (OutputClosed, BrokenPipeError):
+        # What is still buffered must not fail once more at the interpreter's end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        status = SIGPIPE_EXIT_STATUS
+    interrupts.check()
+    return status
+
+
+def _run_command() -> int:
+    from simpul.cli.errors import OutputClosed, error_message
+    from simpul.cli.main import app
+
+    try:
+        app(prog_name="simpul")
+    except SystemExit as system_exit:
+        return system_exit.code if isinstance(system_exit.code, int) else int(system_exit.code is not None)
+    except OutputClosed:
+        raise
+    except Exception as error:
+        interrupts.check()
+        if os.environ.get("SIMPUL_LOG_LEVEL", "").lower() == "debug":
+            traceback.print_exc()
+        print(error_message(error), file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,107 @@
+"""`simpul dead-letters`: events that a service could not fold, and those that wait behind them."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from shared.storage.port import DeadLetter
+from simpul.cli.arguments import validate_service_name
+from simpul.cli.context import AsJson, Failed, console, print_json, run, services
+
+if TYPE_CHECKING:
+    from shared.runtime.service_runtime import ServiceApp
+
+app = typer.Typer(help="Events that could not be folded.", no_args_is_help=True)
+
+LetterId = Annotated[str, typer.Argument(help="The id that `list` shows.", metavar="ID")]
+
+
+@app.command("list")
+def list_(
+    service: Annotated[str | None, typer.Option(help="Only this service.", callback=validate_service_name)] = None,
+    as_json: AsJson = False,
+) -> None:
+    """List what is parked, in the order in which it would be replayed."""
+    parked = run(lambda: _all(service))
+    if as_json:
+        print_json([_to_dict(dead_letter) for dead_letter in parked])
+        return
+    for dead_letter in parked:
+        console.print(
+            f"{dead_letter.id}  parked {dead_letter.parked_at:%Y-%m-%d %H:%M}, tries {dead_letter.tries}",
+            soft_wrap=True,
+        )
+        console.print(f"    request {dead_letter.subject}: {dead_letter.reason}", soft_wrap=True)
+    if not parked:
+        console.print("No dead letters.")
+
+
+@app.command()
+def show(letter_id: LetterId) -> None:
+    """Show one event as it lies in the log, and why it could not be folded; as JSON."""
+    print_json(run(lambda: _describe(letter_id)))
+
+
+@app.command()
+def replay(letter_id: LetterId) -> None:
+    """Fold the event's request again: this event, and in order all that waits with it."""
+    remaining = run(lambda: _replay(letter_id))
+    if remaining:
+        raise Failed(f"{len(remaining)} events still cannot be folded: {remaining[0].reason}")
+    console.print("Replayed; nothing of this request is parked any more.")
+
+
+@app.command()
+def discard(letter_id: LetterId, yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False) -> None:
+    """Give one event up for this service: it counts as seen, and changes nothing there for ever."""
+    if not yes:
+        typer.confirm("The service will never know of this event. Discard it?", abort=True, err=True)
+    run(lambda: _discard(letter_id))
+    console.print("Discarded; what waited behind it was replayed.")
+
+
+async def _all(service: str | None) -> list[DeadLetter]:
+    async with services(*filter(None, [service])) as (_, built):
+        return [dead_letter for each in built.values() for dead_letter in await each.runtime.store.dead_letters()]
+
+
+async def _describe(letter_id: str) -> dict[str, Any]:
+    async with services() as (_, built):
+        _service, dead_letter = await _find(built, letter_id)
+    text = dead_letter.event.decode(errors="replace")
+    try:
+        return {**_to_dict(dead_letter), "event": json.loads(text)}
+    except ValueError:
+        return {**_to_dict(dead_letter), "event": text}
+
+
+def _to_dict(dead_letter: DeadLetter) -> dict[str, Any]:
+    from shared.web.admin.dead_letter_api import dead_letter_item
+
+    return dead_letter_item(dead_letter)
+
+
+async def _find(built: dict[str, ServiceApp], letter_id: str) -> tuple[ServiceApp, DeadLetter]:
+    for service in built.values():
+        for dead_letter in await service.runtime.store.dead_letters():
+            if dead_letter.id == letter_id:
+                return service, dead_letter
+    raise Failed(f"There is no dead letter {letter_id}.")
+
+
+async def _replay(letter_id: str) -> list[DeadLetter]:
+    async with services() as (_, built):
+        service, dead_letter = await _find(built, letter_id)
+        remaining = await service.runtime.consumer.replay(dead_letter.subject)
+        await service.runtime.relay.drain()
+        return remaining
+
+
+async def _discard(letter_id: str) -> None:
+    async with services() as (_, built):
+        service, dead_letter = await _find(built, letter_id)
+        await service.runtime.consumer.discard(dead_letter)
+        await service.runtime.relay.drain()

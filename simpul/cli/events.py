@@ -1,0 +1,183 @@
+"""`simpul events`: look into the log, and prove that it is whole and that the states follow from it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import signal
+from collections.abc import Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from shared.contracts.envelope import decode_event
+from shared.contracts.registry import UnreadableEvent
+from shared.eventlog.port import EventLog, LogRecord
+from shared.interrupts import Interrupted, forget
+from shared.storage.port import DeadLetter
+from simpul.cli.context import (
+    AsJson,
+    Failed,
+    console,
+    make_table,
+    platform,
+    print_json,
+    print_line,
+    progress_bars,
+    run,
+    services,
+)
+
+if TYPE_CHECKING:
+    from shared.backends.platform import Platform
+    from shared.runtime.rebuild import RebuildReport
+
+app = typer.Typer(help="Look into the event log and verify it.", no_args_is_help=True)
+
+POLL_INTERVAL_SECONDS = 0.5
+
+
+@app.command()
+def tail(
+    count: Annotated[int, typer.Option("--count", "-n", min=0, help="How many of the newest to show first.")] = 20,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on as events arrive; Ctrl-C ends it.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Show the newest events, and with --follow those to come. As JSON: one event a line."""
+    try:
+        run(lambda: _tail(count, follow, as_json))
+    except Interrupted as interrupted:
+        if not follow or interrupted.number != signal.SIGINT:
+            raise
+        forget()  # it has no other end
+
+
+async def _tail(count: int, follow: bool, as_json: bool) -> None:
+    async with platform() as opened:
+        end = await opened.log.end()
+        read_newest = await opened.log.read_newest(count)
+        _show(read_newest, as_json)
+        if not (read_newest or follow or as_json or end):
+            console.print("No events yet.")
+        if follow:
+            await _follow(opened.log, end, {record.position for record in read_newest}, as_json)
+
+
+async def _follow(log: EventLog, end: str, shown: set[str], as_json: bool) -> None:
+    """Show what arrives after this end of the log, but not once more what came just then and was shown."""
+    while True:
+        if (now := await log.end()) != end:
+            async for batch in log.read(end, now):
+                _show([record for record in batch if record.position not in shown], as_json)
+            end = now
+        await asyncio.sleep(POLL_INTERVAL_SECONDS)
+
+
+@app.command()
+def show(
+    number: Annotated[str, typer.Argument(help="A registration number or a request's id.")], as_json: AsJson = False
+) -> None:
+    """Show every event of one request. As JSON: one event a line."""
+    run(lambda: _show_request(number.strip(), as_json))
+
+
+async def _show_request(number: str, as_json: bool) -> None:
+    async with services("intake") as (opened, built):
+        loaded = await built["intake"].runtime.executor.find_one("number", number.upper())
+        records = await opened.log.read_key(loaded.id if loaded else number.lower())
+        if not records:
+            raise Failed(f"There is no event of a request {number}.")
+        _show(records, as_json)
+
+
+def _show(records: Sequence[LogRecord], as_json: bool) -> None:
+    for record in records:
+        if as_json:
+            print_line(_json_line(record))
+        else:
+            console.print(_line(record), soft_wrap=True)
+
+
+def _json_line(record: LogRecord) -> str:
+    """The event as it lies in the log; if that is no JSON, where it lies and what is there."""
+    text = record.value.decode(errors="replace")
+    try:
+        json.loads(text)
+        return " ".join(text.splitlines())
+    except ValueError:
+        return json.dumps({"position": record.position, "unreadable": text})
+
+
+def _line(record: LogRecord) -> str:
+    try:
+        event = decode_event(record.value)
+    except UnreadableEvent as error:
+        return f"{record.position:>8}  unreadable: {str(error)!r}"
+    return f"{record.position:>8}  {event.time:%Y-%m-%d %H:%M:%S}  {event.subject}  {event.source}/{event.sequence}  {event.type}"
+
+
+@app.command()
+def verify(as_json: AsJson = False) -> None:
+    """Check that sequences have no holes, that every state is the fold of the log, and that every document is whole."""
+    reports, findings = run(_verify)
+    if as_json:
+        print_json({"clean": not findings, "services": [_to_dict(report) for report in reports], "trouble": findings})
+    else:
+        _print(reports, findings)
+    if findings:
+        raise Failed("There is 1 finding." if len(findings) == 1 else f"There are {len(findings)} findings.")
+
+
+async def _verify() -> tuple[list[RebuildReport], list[str]]:
+    from shared.runtime.rebuild import Rebuild
+
+    reports: list[RebuildReport] = []
+    findings: list[str] = []
+    async with services() as (opened, built):
+        if damage := await opened.half.check(True):
+            raise Failed(f"The database is damaged, restore a backup: {damage[0]}.")
+        with progress_bars() as progress:
+            for name, service in built.items():
+                runtime = service.runtime
+                count = partial(progress.advance, progress.add_task(name, total=None))
+                rebuild = Rebuild(runtime.executor.folding.decider, runtime.store, opened.log, count)
+                report = await rebuild.compare()
+                reports.append(report)
+                findings += _report_findings(report) + _dead_letter_findings(await runtime.store.dead_letters())
+        findings += await _audit_documents(opened)
+    return reports, findings
+
+
+def _dead_letter_findings(letters: Sequence[DeadLetter]) -> list[str]:
+    return [f"{letter.service}: dead letter {letter.id}: {letter.reason}" for letter in letters]
+
+
+async def _audit_documents(opened: Platform) -> list[str]:
+    from shared.documents.audit import audit
+
+    with progress_bars() as progress:
+        task = progress.add_task("documents", total=None)
+        return await audit(opened.log, opened.documents, lambda: progress.advance(task))
+
+
+def _report_findings(report: RebuildReport) -> list[str]:
+    lines = [f"{report.service}: {d.id} is {d.kind} {', '.join(d.fields)}".rstrip() for d in report.differences]
+    lines += [f"{report.service}: hole at {gap}" for gap in report.gaps]
+    lines += [f"{report.service}: unreadable at {place}" for place in report.unreadable]
+    return lines + [
+        f"{report.service}: {request_id} has events that are not in the log yet" for request_id in report.behind
+    ]
+
+
+def _to_dict(report: RebuildReport) -> dict[str, object]:
+    return {"service": report.service, "events": report.events, "documents": report.documents, "clean": report.clean}
+
+
+def _print(reports: Sequence[RebuildReport], findings: Sequence[str]) -> None:
+    rows = [(r.service, str(r.events), str(r.documents), "yes" if r.clean else "NO") for r in reports]
+    console.print(make_table("service", "events read", "requests", "clean", rows=rows))
+    for line in findings:
+        console.print(line, style="red", soft_wrap=True)
+    if not findings:
+        console.print("Everything is as the log says.")

@@ -1,0 +1,100 @@
+"""`simpul secrets`: the file that docker-compose.yml takes passwords and addresses from, made once."""
+
+from __future__ import annotations
+
+import os
+import secrets as chance
+from pathlib import Path
+from typing import Annotated
+from urllib.parse import urlsplit
+
+import typer
+
+from shared.identity.passwords import generate_password
+from simpul.cli.context import Failed, console, print_line
+
+TEMPLATE = """\
+# Made by `simpul secrets` for docker-compose.yml; readable by its owner alone, and in no backup: keep a copy in a safe place.
+# The engines take their passwords when their volumes are made; changed here later, they no longer fit.
+
+# Where people reach Simpul; links in e-mails begin with it.
+SIMPUL_BASE_URL={url}
+
+# What the gateway answers to, and where it is published. A name turns TLS on, with a certificate that a public authority gives;
+# GATEWAY_TLS says otherwise: `tls internal`, or `tls /certificates/site.pem /certificates/site.key` (deploy/certificates/).
+GATEWAY_SITE={site}
+GATEWAY_TLS=
+GATEWAY_ADDRESS={address}
+GATEWAY_HTTP_PORT={http}
+GATEWAY_HTTPS_PORT={https}
+
+# E-mails go to Mailpit and reach nobody; it shows them at http://127.0.0.1:8025. An office empties COMPOSE_PROFILES and names
+# its server: smtp://user:password@host:587?tls=starttls
+COMPOSE_PROFILES=mailpit
+SIMPUL_SMTP=smtp://mailpit:1025?tls=none
+SIMPUL_MAIL_FROM=Layanan Integrasi Sistem <simpul@{host}>
+# How applicants reach the office. Answers to e-mails go to SIMPUL_REPLY_TO, or else to SIMPUL_OFFICE_EMAIL.
+SIMPUL_REPLY_TO=
+SIMPUL_OFFICE_PHONE=
+SIMPUL_OFFICE_EMAIL=
+SIMPUL_OFFICE_ADDRESS=
+
+# Random, and known to nobody else.
+SIMPUL_SECRET={secret}
+MONGO_PASSWORD={mongo}
+MONGO_KEY={key}
+MINIO_PASSWORD={minio}
+# For Prometheus alone (deploy/prometheus/prometheus.yml).
+SIMPUL_METRICS_TOKEN={metrics}
+"""
+
+
+def secrets(
+    file: Annotated[Path, typer.Argument(help="What to write; `-` prints it.", allow_dash=True)] = Path(
+        "production.env"
+    ),
+    url: Annotated[str, typer.Option(help="Where people will reach Simpul; https:// turns TLS on.")] = (
+        "http://127.0.0.1:8080"
+    ),
+    address: Annotated[str, typer.Option(help="Where the gateway is published: 0.0.0.0 for everybody.")] = "127.0.0.1",
+) -> None:
+    """Make the settings of docker-compose.yml with random passwords, in a file that is never overwritten."""
+    text = compose_settings(url, address)
+    if str(file) == "-":
+        print_line(text.rstrip())
+        return
+    try:
+        with open(os.open(file, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w") as made:
+            made.write(text)
+    except FileExistsError as error:
+        raise Failed(
+            f"{file} is there already, perhaps with the passwords of volumes in use; it stays as it is."
+        ) from error
+    except OSError as error:
+        raise Failed(f"{file} cannot be written: {error.strerror}.") from error
+    console.print(f"Written: {file}. Keep a copy in a safe place.", soft_wrap=True)
+
+
+def compose_settings(url: str, address: str) -> str:
+    """The text of the file. Raises Failed for an address that is none."""
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        host = port = None
+    if not host or parts.scheme not in ("http", "https") or parts.path.strip("/"):
+        raise Failed("--url must look like https://simpul.example, with nothing after the host.")
+    tls = parts.scheme == "https"
+    return TEMPLATE.format(
+        url=url.rstrip("/"),
+        site=host if tls else ":80",
+        address=address,
+        http=80 if tls else port or 80,
+        https=(port or 443) if tls else 8443,
+        host=host if "." in host and not host.replace(".", "").isdigit() else "simpul.example",
+        secret=chance.token_urlsafe(48),
+        mongo=generate_password(),
+        key=chance.token_hex(64),
+        minio=generate_password(),
+        metrics=chance.token_urlsafe(32),
+    )

@@ -1,0 +1,155 @@
+"""`simpul staff`: the accounts of those who work with requests."""
+
+from __future__ import annotations
+
+import getpass
+import sys
+from typing import Annotated, Any
+
+import pyotp
+import typer
+
+from shared.identity.accounts import Account, LastAdmin, Role, UsernameTaken
+from shared.identity.passwords import WeakPassword, generate_password
+from shared.identity.service import AccountNotFound
+from shared.mail.address_validation import validate_email_address
+from shared.text.cleaning import clean_email, clean_line
+from shared.web.auth.staff_accounts import validate_person_name, validate_username
+from simpul.cli.context import AsJson, Failed, console, make_table, platform, print_json, run
+
+app = typer.Typer(help="Staff accounts.", no_args_is_help=True)
+
+Username = Annotated[str, typer.Argument(help="Lower-case letters, digits, dots and hyphens.", metavar="USERNAME")]
+Roles = Annotated[list[Role], typer.Option("--role", help="May be given more than once.")]
+FromStdin = Annotated[bool, typer.Option("--password-stdin", help="Read the password from standard input.")]
+
+
+@app.command()
+def add(
+    username: Username,
+    name: Annotated[str, typer.Option(help="The name that applicants see.")],
+    email: Annotated[str, typer.Option(help="Where this person is notified.")],
+    role: Roles,
+    password_stdin: FromStdin = False,
+) -> None:
+    """Add an account; without --password-stdin a password is made and printed once."""
+    address = clean_email(email)
+    if (
+        problem := validate_username(username) or validate_person_name(name) or validate_email_address(address)
+    ) is not None:
+        raise Failed(problem)
+    password = _read_or_make_password(password_stdin)
+    run(lambda: _add(username, clean_line(name), address, tuple(dict.fromkeys(role)), password))
+    console.print(f"Added {username} ({', '.join(role)}).", soft_wrap=True)
+    if not password_stdin:
+        console.print(f"Password, shown only now: {password}", soft_wrap=True)
+
+
+async def _add(username: str, name: str, email: str, roles: tuple[Role, ...], password: str) -> Account:
+    async with platform(fresh=True) as opened:
+        try:
+            return await opened.identity.add_staff(username, name, email, roles, password)
+        except UsernameTaken as error:
+            raise Failed(f"There is an account {username} already.") from error
+        except WeakPassword as error:
+            raise Failed(str(error)) from error
+
+
+@app.command()
+def password(username: Username, password_stdin: FromStdin = False) -> None:
+    """Give an account a new password and end its sessions."""
+    fresh = _read_or_make_password(password_stdin)
+    _change(username, password=fresh)
+    console.print(f"{username} has a new password." + ("" if password_stdin else f" Shown only now: {fresh}"))
+
+
+@app.command()
+def totp(
+    username: Username, off: Annotated[bool, typer.Option("--off", help="Ask for no code any more.")] = False
+) -> None:
+    """Ask for a code from an authenticator app at each sign-in."""
+    secret = "" if off else pyotp.random_base32()
+    _change(username, totp=secret)
+    if off:
+        console.print(f"{username} signs in without a code.")
+    else:
+        uri = pyotp.TOTP(secret, name=username, issuer="Simpul").provisioning_uri()
+        console.print(f"Enter this in the authenticator app, shown only now:\n{uri}", soft_wrap=True)
+
+
+@app.command()
+def disable(username: Username) -> None:
+    """Close an account: its sessions end at once, and nobody signs in with it until it is enabled."""
+    _change(username, active=False)
+    console.print(f"{username} is disabled.")
+
+
+@app.command()
+def enable(username: Username) -> None:
+    """Open a closed account again."""
+    _change(username, active=True)
+    console.print(f"{username} is enabled.")
+
+
+@app.command()
+def roles(username: Username, role: Roles) -> None:
+    """Give an account these roles in place of those that it has, and end its sessions."""
+    _change(username, roles=tuple(dict.fromkeys(role)))
+    console.print(f"{username} has the roles {', '.join(dict.fromkeys(role))}.")
+
+
+@app.command("list")
+def list_(as_json: AsJson = False) -> None:
+    """List the accounts."""
+    accounts = run(_accounts)
+    if as_json:
+        print_json([_to_dict(account) for account in accounts])
+    elif not accounts:
+        console.print("No accounts yet: simpul staff add")
+    else:
+        titles = ("username", "name", "e-mail", "roles", "")
+        console.print(make_table(*titles, rows=[_row(account) for account in accounts]))
+
+
+def _to_dict(account: Account) -> dict[str, object]:
+    """What may be told of an account; neither its password's hash nor its secret for codes."""
+    return {
+        "username": account.username,
+        "name": account.name,
+        "email": account.email,
+        "roles": account.roles,
+        "active": account.active,
+        "totp": bool(account.totp),
+    }
+
+
+def _row(account: Account) -> tuple[str, ...]:
+    notes = ["" if account.active else "disabled", "asks for a code" if account.totp else ""]
+    return account.username, account.name, account.email, ", ".join(account.roles), ", ".join(filter(None, notes))
+
+
+async def _accounts() -> list[Account]:
+    async with platform() as opened:
+        return await opened.accounts.accounts()
+
+
+def _change(username: str, **changes: Any) -> None:
+    run(lambda: _change_staff(username, changes))
+
+
+async def _change_staff(username: str, changes: dict[str, Any]) -> None:
+    async with platform() as opened:
+        try:
+            await opened.identity.change_staff(username, **changes)
+        except AccountNotFound as error:
+            raise Failed(f"There is no account {username}.") from error
+        except LastAdmin as error:
+            raise Failed(f"{username} is the last administrator: make another one first.") from error
+        except WeakPassword as error:
+            raise Failed(str(error)) from error
+
+
+def _read_or_make_password(from_stdin: bool) -> str:
+    if not from_stdin:
+        return generate_password()
+    return getpass.getpass("Password: ") if sys.stdin.isatty() else sys.stdin.readline().rstrip("\r\n")

@@ -1,0 +1,76 @@
+"""`simpul state`: fold a service's documents again from the log."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from simpul.cli.arguments import ServiceName
+from simpul.cli.context import AsJson, Failed, console, print_json, progress_bars, run, services
+
+if TYPE_CHECKING:
+    from shared.runtime.rebuild import RebuildReport
+
+app = typer.Typer(help="The state documents of a service.", no_args_is_help=True)
+
+MAX_SHOWN_DIFFERENCES = 20
+MAX_VALUE_CHARS = 60
+
+
+@app.callback()
+def state() -> None:
+    """The state documents of a service."""
+
+
+@app.command()
+def rebuild(
+    service: ServiceName,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the difference, and change nothing.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Fold every document from position 0 beside the live state, show the difference, then swap. No e-mail is sent again."""
+    report = run(lambda: _rebuild(service, dry_run))
+    if as_json:
+        print_json({**asdict(report), "clean": report.clean})
+    else:
+        _print(report, dry_run)
+    if report.behind or report.gaps or report.unreadable:
+        raise Failed(f"Not everything of {service} could be folded: `simpul events verify` says what.")
+
+
+async def _rebuild(name: str, dry_run: bool) -> RebuildReport:
+    from shared.runtime.rebuild import Rebuild
+
+    async with services(name) as (opened, built):
+        runtime = built[name].runtime
+        with progress_bars() as progress:
+            task = progress.add_task(f"folding {name}", total=None)
+            refold = Rebuild(
+                runtime.executor.folding.decider, runtime.store, opened.log, lambda count: progress.advance(task, count)
+            )
+            report = await refold.compare()
+            return report if dry_run else await refold.swap()
+
+
+def _print(report: RebuildReport, dry_run: bool) -> None:
+    console.print(f"{report.service}: {report.documents} requests folded from {report.events} events.")
+    for difference in report.differences[:MAX_SHOWN_DIFFERENCES]:
+        console.print(f"{difference.id} is {difference.kind}", soft_wrap=True)
+        for change in difference.changes:
+            console.print(f"    {change.field}: {_shorten(change.stored)} -> {_shorten(change.folded)}", soft_wrap=True)
+    if len(report.differences) > MAX_SHOWN_DIFFERENCES:
+        console.print(f"... and {len(report.differences) - MAX_SHOWN_DIFFERENCES} more; --json lists all of them.")
+    for line in (*report.gaps, *report.unreadable, *(f"{request} is behind" for request in report.behind)):
+        console.print(line, style="red", soft_wrap=True)
+    if not report.differences:
+        console.print("No difference.")
+    elif dry_run:
+        console.print(f"{len(report.differences)} documents differ; nothing was changed.")
+    else:
+        console.print(f"{report.swapped} of {len(report.differences)} documents swapped.")
+
+
+def _shorten(text: str) -> str:
+    return text if len(text) <= MAX_VALUE_CHARS else text[: MAX_VALUE_CHARS - 3] + "..."

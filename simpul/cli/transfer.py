@@ -1,0 +1,191 @@
+"""Everything that is kept, carried from one half into another: what moving, and backing up engines and restoring them, share."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence, Set
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from shared.backends.platform import Platform
+from shared.documents.copying import CopyResult, DocumentCopier
+from shared.documents.references import FAR_FUTURE, ReferencedDocument, documents_to_copy
+from shared.eventlog.log_copy import LogCopier, TargetDiverged, find_positions
+from shared.identity.copying import copy_accounts, unknown_accounts
+from shared.runtime.service_runtime import ServiceApp
+from shared.runtime.store_migration import MigrationReport, StoreMigration
+from simpul.cli.errors import Failed
+from simpul.registry import build
+
+StartProgress = Callable[[str, int | None], Callable[[int], None]]
+"""Begins a part of the work of so many pieces (None if nobody knows), and returns what is told of each piece done."""
+
+QUIESCE_TIMEOUT_SECONDS = 900.0
+"""Seconds in which services must have folded what was on its way."""
+
+
+@dataclass(slots=True)
+class TransferReport:
+    """What was carried; `trouble` has a line for everything that is not in the target as it was."""
+
+    events: int = 0
+    events_copied: int = 0
+    events_present: int = 0
+    repeats_left_out: int = 0
+    documents: CopyResult = field(default_factory=CopyResult)
+    accounts: int = 0
+    services: list[MigrationReport] = field(default_factory=list)
+    seconds: float = 0.0
+
+    @property
+    def trouble(self) -> list[str]:
+        return [*self.documents.trouble, *(line for service in self.services for line in service.trouble)]
+
+    def to_dict(self) -> dict[str, Any]:
+        """For programs."""
+        return {"clean": not self.trouble, **asdict(self), "trouble": self.trouble}
+
+
+class Transfer:
+    """From one platform to another, whose services do not run. May be stopped at any moment and begun again.
+
+    Everything is looked at before anything is written. `live`: the source is in use; it is carried as it was at one moment.
+    """
+
+    def __init__(self, source: Platform, target: Platform, start_progress: StartProgress, *, live: bool = False):
+        self._source, self._target, self._start_progress, self._live = source, target, start_progress, live
+        self._source_services, self._target_services = build(source), build(target)
+        self._report = TransferReport()
+
+    async def run(self) -> TransferReport:
+        """Raises Failed, HoldsSomethingElse, and whatever a half that is not available raises."""
+        started_at = time.monotonic()
+        await self._prepare()
+        await self._quiesce()
+        end_position = await self._source.log.end()
+        copy = LogCopier(self._source.log, self._target.log, end_position)
+        documents, present = await self._inspect(copy, end_position)
+        await self._copy_log(copy)
+        await self._copy_documents(documents, present)
+        self._report.accounts = await copy_accounts(self._source.accounts, self._target.accounts)
+        await self._migrate_states()
+        self._report.seconds = round(time.monotonic() - started_at, 1)
+        return self._report
+
+    async def _prepare(self) -> None:
+        await self._source.prepare()
+        await self._target.half.prepare()
+        for service in (*self._source_services, *self._target_services):
+            await service.runtime.store.prepare()
+
+    async def _quiesce(self) -> None:
+        """Publish what waits; if nobody else does, also fold what was on its way. No timer runs, so no e-mail is sent."""
+        advance = self._start_progress("what was on its way", None)
+        if self._live:
+            await _publish(self._source_services)
+            return
+        async with _consuming(self._source_services):
+            until = time.monotonic() + QUIESCE_TIMEOUT_SECONDS
+            while await _has_pending_work(self._source_services):
+                if time.monotonic() > until:
+                    raise Failed(
+                        "The services could not fold everything that was on its way; see the log of `simpul up`."
+                    )
+                advance(1)
+                await asyncio.sleep(0.1)
+
+    async def _inspect(self, copy: LogCopier, end_position: str) -> tuple[dict[str, ReferencedDocument], set[str]]:
+        """The documents that events name, and the keys that the target has. Raises HoldsSomethingElse, and LogUnavailable if
+        services of the target are at work."""
+        for service in self._target_services:
+            await self._target.log.commit_offset(service.name, "")
+        await copy.look(self._start_progress("looking at both logs", None))
+        self._report.events, self._report.repeats_left_out = copy.events, copy.repeats
+        self._report.events_present = copy.present
+        stores = [service.runtime.store for service in self._source_services]
+        documents = await documents_to_copy(self._source.log, self._source.documents, stores, end_position)
+        named = {document.key: document for document in documents}
+        present = await self._existing_keys(named.keys(), begun=copy.present > 0)
+        if names := await unknown_accounts(self._source.accounts, self._target.accounts, begun=copy.present > 0):
+            raise TargetDiverged(f"it has accounts that are not from here: {', '.join(names)}")
+        if not copy.present and any(
+            [await service.runtime.store.all_ids(limit=1) for service in self._target_services]
+        ):
+            raise TargetDiverged("it has requests, but no events")
+        return named, present
+
+    async def _existing_keys(self, named: Set[str], *, begun: bool) -> set[str]:
+        """The keys that the target has. Raises HoldsSomethingElse.
+
+        An earlier run copied every stored document if names were unknown then. Some of them may be named by nobody now, and
+        even swept here: they are left alone if the target evidently has the other documents and events from here.
+        """
+        present = {key async for key in self._target.documents.keys(FAR_FUTURE)}
+        own = named | {key async for key in self._source.documents.keys(FAR_FUTURE)}
+        unknown = sorted(present - own)
+        if unknown and not (begun and present & own):
+            raise TargetDiverged(f"it has {len(unknown)} documents that no event here names, {unknown[0]} among them")
+        return present
+
+    async def _copy_log(self, copy: LogCopier) -> None:
+        self._report.events_copied = await copy.copy(self._start_progress("events", copy.events + copy.repeats))
+
+    async def _copy_documents(self, named: Mapping[str, ReferencedDocument], present: set[str]) -> None:
+        advance = self._start_progress("documents", len(named))
+        documents = DocumentCopier(self._source.documents, self._target.documents, present, progress=lambda: advance(1))
+        self._report.documents = await documents.copy(named.values())
+
+    async def _migrate_states(self) -> None:
+        """The services last, and where each goes on last of all: one that was started too early would hear everything."""
+        end_position = await self._target.log.end()
+        migrations = [
+            StoreMigration(
+                one.runtime.executor.folding.decider,
+                one.runtime.store,
+                other.runtime.store,
+                self._target.log,
+                live=self._live,
+            )
+            for one, other in zip(self._source_services, self._target_services, strict=True)
+        ]
+        parked = {letter.event for migration in migrations for letter in await migration.dead_letters()}
+        positions = await find_positions(self._target.log, parked)
+        for migration in migrations:
+            self._report.services.append(
+                await migration.resolve(positions, self._start_progress(migration.done.service, self._report.events))
+            )
+        for service in self._target_services:
+            await self._target.log.commit_offset(service.name, end_position)
+
+
+async def _publish(services: Sequence[ServiceApp]) -> None:
+    """What lies in the outboxes goes to the log; if others publish it too, that only repeats it."""
+    for service in services:
+        await service.runtime.relay.sweep()
+        await service.runtime.relay.drain()
+
+
+async def _has_pending_work(services: Sequence[ServiceApp]) -> bool:
+    await _publish(services)
+    waiting = [await service.runtime.store.unpublished(1) for service in services]
+    behind = [await service.runtime.log.lag(service.name) for service in services]
+    return any(waiting) or any(behind)
+
+
+@contextlib.asynccontextmanager
+async def _consuming(services: Sequence[ServiceApp]) -> AsyncIterator[None]:
+    """The services hear the log, and do nothing else."""
+    tasks = [
+        asyncio.create_task(service.runtime.log.consume(service.name, service.runtime.consumer.handle))
+        for service in services
+    ]
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        for service in services:
+            await service.runtime.consumer.stop()

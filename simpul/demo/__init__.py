@@ -1,0 +1,1 @@
+"""Sample requests that go through the HTTP API."""

@@ -1,0 +1,310 @@
+"""What every event log promises, held against each implementation."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from shared.eventlog.port import EventLog, LogRecord, LogUnavailable
+from shared.eventlog.sqlite.log import SqliteEventLog
+from shared.storage.sqlite.database import SqliteDatabase
+from tests.support.adapters.log_listener import (
+    TIMEOUT_SECONDS,
+    Listener,
+    listening,
+    numbered_records,
+    read_all,
+    sort_by_position,
+    wait_for_commit,
+)
+from tests.support.adapters.stores_and_logs import GRACE_SECONDS, OpenLog
+
+
+async def test_an_empty_log_has_no_end_and_no_lag(log: EventLog):
+    assert await log.end() == ""
+    assert await log.lag("intake") == 0
+    assert await read_all(log) == []
+    await log.ready()
+
+
+async def test_records_come_back_as_they_were_appended(log: EventLog):
+    await log.append([("a", b'{"name": "Caf\xc3\xa9"}'), ("b", b"\x00\xff")])
+    await log.append([])
+    listener = Listener()
+    async with listening(log, "intake", listener):
+        await listener.wait_until(lambda: len(listener.values) == 2)
+    heard = [record for batch in listener.batches for record in batch]
+    assert sorted((record.key, record.value) for record in heard) == [
+        ("a", b'{"name": "Caf\xc3\xa9"}'),
+        ("b", b"\x00\xff"),
+    ]
+    assert sort_by_position(heard) == sort_by_position(await read_all(log))
+    assert len({record.position for record in heard}) == 2
+
+
+async def test_the_order_of_a_key_is_kept(log: EventLog):
+    listener = Listener()
+    async with listening(log, "intake", listener, max_records=7):
+        for number in range(40):
+            await log.append([(key, b"%s%d" % (key.encode(), number)) for key in "abc"])
+        await listener.wait_until(lambda: len(listener.values) >= 120)
+    for key in (b"a", b"b", b"c"):
+        assert [v for v in listener.values if v.startswith(key)] == [b"%s%d" % (key, number) for number in range(40)]
+
+
+async def test_the_newest_records_are_found_oldest_first(log: EventLog):
+    assert await log.read_newest(3) == []
+    for number in range(5):
+        await log.append(numbered_records(1, number))
+        await asyncio.sleep(0.002)
+    assert [record.value for record in await log.read_newest(3)] == [b"2", b"3", b"4"]
+    assert await log.read_newest(0) == []
+    assert sort_by_position(await log.read_newest(9)) == sort_by_position(await read_all(log))
+
+
+async def test_the_records_of_one_key_are_found_in_order(log: EventLog):
+    await log.append([("a", b"1"), ("b", b"2")])
+    await log.append([("a", b"3")])
+    assert [(record.key, record.value) for record in await log.read_key("a")] == [("a", b"1"), ("a", b"3")]
+    assert await log.read_key("c") == []
+
+
+async def test_five_thousand_records_arrive_once_each_in_batches_that_are_not_too_large(log: EventLog):
+    for start in range(0, 5_000, 500):
+        await log.append(numbered_records(500, start))
+    listener = Listener()
+    async with listening(log, "intake", listener, max_records=200):
+        await listener.wait_until(lambda: len(listener.values) >= 5_000)
+    assert sorted(listener.values, key=int) == [b"%d" % number for number in range(5_000)]
+    assert max(map(len, listener.batches)) <= 200
+    assert min(map(len, listener.batches)) > 0
+
+
+async def test_an_appended_record_is_handed_over_at_once(log: EventLog):
+    listener, took = Listener(), []
+    async with listening(log, "intake", listener):
+        await log.append(numbered_records(1))
+        await listener.wait_until(lambda: bool(listener.values))
+        for number in range(1, 6):
+            await asyncio.sleep(0.1)
+            began = time.monotonic()
+            await log.append(numbered_records(1, number))
+            await listener.hears(b"%d" % number)
+            took.append(time.monotonic() - began)
+    assert min(took) < 0.25  # other work of the machine may hold one up, not all
+
+
+async def test_a_batch_whose_handler_fails_is_handed_over_again(log: EventLog):
+    failures = iter([ValueError("first"), OSError("second")])
+
+    async def refuse(records: Sequence[LogRecord]) -> None:
+        for failure in failures:
+            tried.append([record.value for record in records])
+            raise failure
+
+    tried: list[list[bytes]] = []
+    listener = Listener()
+    listener.before = refuse
+    await log.append(numbered_records(3))
+    async with listening(log, "intake", listener):
+        await listener.wait_until(lambda: len(listener.values) >= 3)
+    first = [record.value for record in listener.batches[0]]
+    assert tried == [first, first]
+
+
+async def test_nothing_later_overtakes_a_batch_that_fails(log: EventLog):
+    failing = True
+
+    async def refuse(records: Sequence[LogRecord]) -> None:
+        if failing:
+            raise ValueError
+
+    listener = Listener()
+    listener.before = refuse
+    async with listening(log, "intake", listener):
+        await log.append([("a", b"1")])
+        await asyncio.sleep(0.05)
+        await log.append([("a", b"2")])
+        await asyncio.sleep(0.1)
+        failing = False
+        await listener.wait_until(lambda: len(listener.values) >= 2)
+    assert listener.values == [b"1", b"2"]
+
+
+async def test_a_batch_that_is_cut_off_is_handed_over_again(log: EventLog):
+    started = asyncio.Event()
+
+    async def hang(_: Sequence[LogRecord]) -> None:
+        started.set()
+        await asyncio.sleep(TIMEOUT_SECONDS)
+
+    await log.append(numbered_records(3))
+    async with listening(log, "intake", hang):
+        await started.wait()
+    assert await log.lag("intake") == 3
+    listener = Listener()
+    async with listening(log, "intake", listener):
+        await listener.wait_until(lambda: len(listener.values) >= 3)
+    assert sorted(listener.values) == [b"0", b"1", b"2"]
+
+
+async def test_a_cancelled_consumer_may_finish_the_batch_in_hand(log: EventLog):
+    started, finished = asyncio.Event(), asyncio.Event()
+
+    async def take_a_moment(_: Sequence[LogRecord]) -> None:
+        started.set()
+        await asyncio.sleep(GRACE_SECONDS / 3)
+        finished.set()
+
+    await log.append(numbered_records(3))
+    async with listening(log, "intake", take_a_moment):
+        await started.wait()
+    assert finished.is_set()
+    assert await log.lag("intake") == 0
+
+
+async def test_a_cancelled_consumer_hands_nothing_more_over(log: EventLog):
+    listener = Listener()
+    async with listening(log, "intake", listener):
+        await log.append(numbered_records(1))
+        await listener.wait_until(lambda: bool(listener.values))
+    await log.append(numbered_records(1, 1))
+    await asyncio.sleep(0.1)
+    assert listener.values == [b"0"]
+
+
+async def test_a_handler_that_ends_itself_does_not_end_the_consumer(log: EventLog):
+    tries = 0
+
+    async def end_once(_: Sequence[LogRecord]) -> None:
+        nonlocal tries
+        tries += 1
+        if tries == 1:
+            raise asyncio.CancelledError
+
+    listener = Listener()
+    listener.before = end_once
+    await log.append(numbered_records(1))
+    async with listening(log, "intake", listener):
+        await listener.wait_until(lambda: bool(listener.values))
+    assert listener.values == [b"0"]
+
+
+async def test_each_group_is_handed_everything_at_its_own_pace(log: EventLog):
+    async def never(_: Sequence[LogRecord]) -> None:
+        raise ValueError
+
+    await log.append(numbered_records(10))
+    listener = Listener()
+    async with listening(log, "stuck", never), listening(log, "intake", listener):
+        await listener.wait_until(lambda: len(listener.values) >= 10)
+        await wait_for_commit(log, "intake")
+        assert (await log.lag("stuck"), await log.lag("new")) == (10, 10)
+
+
+async def test_lag_counts_what_is_still_to_be_given(log: EventLog):
+    listener = Listener()
+    await log.append(numbered_records(4))
+    async with listening(log, "intake", listener):
+        await listener.wait_until(lambda: len(listener.values) >= 4)
+    await log.append(numbered_records(3, 4))
+    assert await log.lag("intake") == 3
+
+
+async def test_the_lag_of_a_consumer_that_keeps_up_goes_back_to_nothing(open_log: OpenLog):
+    async with open_log() as log, open_log() as elsewhere:
+        await log.prepare()
+        async with listening(log, "intake", Listener()):
+            await log.append(numbered_records(3))
+            await wait_for_commit(elsewhere, "intake")
+
+
+async def test_a_group_goes_on_where_it_was_after_closing_and_opening_again(open_log: OpenLog):
+    async with open_log() as log:
+        await log.prepare()
+        await log.append(numbered_records(5))
+        listener = Listener()
+        async with listening(log, "intake", listener):
+            await listener.wait_until(lambda: len(listener.values) >= 5)
+        await log.append(numbered_records(2, 5))
+        end = await log.end()
+    async with open_log() as log:
+        await log.prepare()
+        assert await log.end() == end
+        assert await log.lag("intake") == 2
+        listener = Listener()
+        async with listening(log, "intake", listener):
+            await listener.wait_until(lambda: len(listener.values) >= 2)
+        assert sorted(listener.values) == [b"5", b"6"]
+        assert len(await read_all(log)) == 7
+
+
+async def test_what_is_appended_elsewhere_is_handed_over_here(open_log: OpenLog):
+    async with open_log() as here, open_log() as elsewhere:
+        await here.prepare()
+        listener = Listener()
+        async with listening(here, "intake", listener):
+            await asyncio.sleep(0.05)
+            await elsewhere.append(numbered_records(2))
+            await listener.wait_until(lambda: len(listener.values) >= 2)
+
+
+async def test_reading_ends_where_the_log_ended_when_it_began(log: EventLog):
+    await log.append(numbered_records(2_500))
+    met: list[LogRecord] = []
+    async for batch in log.read():
+        met += batch
+        await log.append([("late", b"late")])
+    assert sorted(int(record.value) for record in met) == list(range(2_500))
+
+
+async def test_a_part_of_the_log_can_be_read(log: EventLog):
+    ends = []
+    for number in (0, 10, 20):
+        await log.append(numbered_records(10, number))
+        ends.append(await log.end())
+    assert await values(log, after=ends[0]) == list(range(10, 30))
+    assert await values(log, after=ends[0], up_to=ends[1]) == list(range(10, 20))
+    assert await values(log, up_to=ends[0]) == list(range(10))
+    assert await values(log, after=ends[2]) == []
+    assert await values(log, after=ends[1], up_to=ends[0]) == []
+
+
+async def values(log: EventLog, after: str = "", up_to: str = "") -> list[int]:
+    return sorted(int(record.value) for record in await read_all(log, after, up_to))
+
+
+async def test_a_repeated_record_is_kept_as_another(log: EventLog):
+    await log.append([("a", b"1")])
+    await log.append([("a", b"1")])
+    assert [(record.key, record.value) for record in await read_all(log)] == [("a", b"1")] * 2
+
+
+@pytest.mark.parametrize("appenders", [20])
+async def test_many_may_append_at_once(log: EventLog, appenders: int):
+    async def append(who: int) -> None:
+        for number in range(10):
+            await log.append([(f"{who}", b"%d" % number)])
+
+    await asyncio.gather(*map(append, range(appenders)))
+    whole = await read_all(log)
+    assert len(whole) == 10 * appenders
+    for who in range(appenders):
+        assert [record.value for record in whole if record.key == f"{who}"] == [b"%d" % number for number in range(10)]
+
+
+async def test_an_append_that_is_refused_does_not_say_that_anything_is_there_which_is_not(tmp_path: Path):
+    """SQLite takes all of a wave or nothing; of Kafka's partitions see test_kafka_appends.py."""
+    file = SqliteDatabase(tmp_path / "simpul.db")
+    log = SqliteEventLog(file)
+    await log.prepare()
+    await file.write(lambda db: db.execute("PRAGMA max_page_count=32"))
+    with pytest.raises(LogUnavailable) as refusal:
+        await log.append([("a", b"1"), ("b", b"x" * 1_000_000)])
+    assert refusal.value.appended == frozenset()
+    assert await read_all(log) == []
+    file.close()

@@ -1,0 +1,110 @@
+"""A wave of which one partition takes nothing: the others have theirs once, and the caller is told which those are."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+
+import pytest
+from aiokafka.errors import NotLeaderForPartitionError
+
+from shared.eventlog.kafka import log as kafka
+from shared.eventlog.kafka.log import KafkaEventLog
+from shared.eventlog.port import LogUnavailable
+from tests.adapters.test_kafka_members import log_of
+from tests.support.adapters.log_listener import read_all
+
+WAVE = [("a", b"1"), ("dead", b"1"), ("b", b"1")]
+
+
+class Broker:
+    """Acknowledges at once what goes to any partition but the one of the key `dead`, which waits until that is `mended`."""
+
+    def __init__(self) -> None:
+        self.sent: Counter[bytes] = Counter()
+        self.refuses = False
+        self.waiting: list[asyncio.Future[None]] = []
+
+    async def publish(self, value: bytes, topic: str, *, key: bytes, no_confirm: bool) -> asyncio.Future[None]:
+        self.sent[key] += 1
+        delivered: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        if key != b"dead":
+            delivered.set_result(None)
+        elif self.refuses:
+            delivered.set_exception(NotLeaderForPartitionError())
+        else:
+            self.waiting.append(delivered)
+        return delivered
+
+    def mend(self) -> None:
+        for delivered in self.waiting:
+            delivered.set_result(None)
+
+
+class ScriptedLog(KafkaEventLog):
+    def __init__(self, broker: Broker) -> None:
+        super().__init__("localhost:1", request_timeout=0.1)
+        self._connection.broker = self.connected  # type: ignore[method-assign, assignment]
+        self._broker = broker
+
+    async def connected(self) -> Broker:
+        return self._broker
+
+
+async def refused(log: KafkaEventLog, records: list[tuple[str, bytes]]) -> frozenset[int]:
+    with pytest.raises(LogUnavailable) as refusal:
+        await log.append(records)
+    return refusal.value.appended
+
+
+@pytest.mark.parametrize("refuses", [False, True], ids=["is silent", "refuses"])
+async def test_it_is_said_which_records_the_other_partitions_acknowledged_while_one(refuses: bool):
+    broker = Broker()
+    broker.refuses = refuses
+    assert await refused(ScriptedLog(broker), WAVE) == {0, 2}
+
+
+async def test_a_wave_that_is_tried_again_as_a_whole_is_published_once():
+    broker = Broker()
+    log = ScriptedLog(broker)
+    for _ in range(5):
+        assert await refused(log, WAVE) == {0, 2}
+    broker.mend()
+    await log.append(WAVE)
+    assert broker.sent == {b"a": 1, b"dead": 1, b"b": 1}
+
+
+async def test_the_rest_alone_is_waited_for_and_not_sent_twice():
+    broker = Broker()
+    log = ScriptedLog(broker)
+    await refused(log, WAVE)
+    assert await refused(log, WAVE[1:2]) == frozenset()
+    broker.mend()
+    await log.append(WAVE[1:2])
+    assert broker.sent[b"dead"] == 1
+
+
+async def test_what_was_acknowledged_as_a_whole_may_be_appended_again():
+    broker = Broker()
+    log = ScriptedLog(broker)
+    await log.append([("a", b"1")])
+    await log.append([("a", b"1")])
+    assert broker.sent[b"a"] == 2
+    assert log._deliveries == {}
+
+
+async def test_of_waves_that_failed_no_more_is_remembered_than_there_is_room_for(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(kafka, "REMEMBERED_RECORDS", 4)
+    log = ScriptedLog(Broker())
+    for number in range(10):
+        await refused(log, [(f"a{number}", b"1"), ("dead", b"1")])
+    assert len(log._deliveries) <= 5
+
+
+@pytest.mark.slow
+async def test_a_record_that_kafka_refuses_takes_none_of_its_wave_with_it(kafka_address: str):
+    async with log_of(kafka_address) as log:
+        wave = [("a", b"1"), ("b", b"x" * 2_000_000), ("c", b"1")]
+        assert await refused(log, wave) == {0, 2}
+        await refused(log, wave)
+        assert sorted(record.key for record in await read_all(log)) == ["a", "c"]

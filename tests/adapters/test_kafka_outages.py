@@ -1,0 +1,244 @@
+"""The log while Kafka is away, silent, killed or restarted, and while consumers die: nothing is lost, and all end in time."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+from aiokafka import AIOKafkaProducer
+
+from shared.eventlog.kafka.connection import Topic
+from shared.eventlog.kafka.consumer import LEAVE_SECONDS, Membership
+from shared.eventlog.kafka.log import KafkaEventLog
+from shared.eventlog.port import LogUnavailable
+from tests.adapters.test_kafka_members import log_of
+from tests.support.adapters.log_listener import Listener, listening, numbered_records, read_all, wait_for_commit
+from tests.support.adapters.stores_and_logs import GRACE_SECONDS
+from tests.support.engines import kafka
+from tests.support.engines.engine_process import EngineProcess, EngineUnavailable, free_port, skip
+
+pytestmark = pytest.mark.slow
+
+TIMEOUT_SECONDS = 2.0
+MAX_ANSWER_SECONDS = 8.0
+"""Seconds in which that must have an answer, on a machine that does other things too; the client's own patience is 40."""
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[EngineProcess]:
+    """A Kafka of this test alone, not started yet."""
+    try:
+        made = kafka.server(tmp_path)
+    except EngineUnavailable as reason:
+        skip(reason)
+    yield made
+    made.stop()
+
+
+def short_timeout_log(address: str) -> KafkaEventLog:
+    return KafkaEventLog(
+        address, Topic(f"test-{uuid4().hex}", partitions=6), request_timeout=TIMEOUT_SECONDS, grace=GRACE_SECONDS
+    )
+
+
+async def assert_append_refused(log: KafkaEventLog) -> float:
+    """The seconds after which an append is refused."""
+    began = time.monotonic()
+    with pytest.raises(LogUnavailable):
+        await log.append([("a", b"refused")])
+    return time.monotonic() - began
+
+
+async def test_everything_ends_in_time_while_kafka_is_away():
+    log = short_timeout_log(f"127.0.0.1:{free_port()}")
+    began = time.monotonic()
+    for ask in (
+        log.prepare,
+        log.ready,
+        log.end,
+        lambda: log.lag("intake"),
+        lambda: log.read_newest(1),
+        lambda: log.read_key("a"),
+    ):
+        with pytest.raises(LogUnavailable):
+            await ask()
+    assert await assert_append_refused(log) < MAX_ANSWER_SECONDS
+    async with listening(log, "intake", Listener()):
+        await asyncio.sleep(0.5)
+    await log.close()
+    assert time.monotonic() - began < 7 * MAX_ANSWER_SECONDS
+
+
+async def test_a_log_that_began_without_kafka_makes_its_topic_and_goes_on_as_soon_as_kafka_is_there(
+    server: EngineProcess,
+):
+    log, listener = short_timeout_log(server.address), Listener()
+    with pytest.raises(LogUnavailable):
+        await log.prepare()
+    async with listening(log, "intake", listener):
+        assert await assert_append_refused(log) < MAX_ANSWER_SECONDS
+        await asyncio.to_thread(server.start)
+        await log.append([("a", b"1")])
+        await listener.wait_until(lambda: listener.values == [b"1"])
+        await log.ready()
+    await log.close()
+
+
+async def test_a_topic_that_nobody_may_make_is_named(kafka_address: str):
+    log = short_timeout_log(kafka_address)
+    with pytest.raises(LogUnavailable, match=r"no topic test-.*`simpul prepare`"):
+        await log.ready()
+    await log.close()
+
+
+async def test_after_a_kill_the_log_goes_on_by_itself_and_has_all_it_acknowledged(server: EngineProcess):
+    await asyncio.to_thread(server.start)
+    log, listener = short_timeout_log(server.address), Listener()
+    await log.prepare()
+    async with listening(log, "intake", listener):
+        await log.append(numbered_records(100))
+        await listener.wait_until(lambda: len(set(listener.values)) == 100)
+        await asyncio.to_thread(server.kill)
+        assert await assert_append_refused(log) < MAX_ANSWER_SECONDS
+        with pytest.raises(LogUnavailable):
+            await log.ready()
+        await asyncio.to_thread(server.start)
+        await append_with_retry(log, 100, 200)
+        await listener.wait_until(lambda: len(set(listener.values) - {b"refused"}) == 200)
+        await wait_for_commit(log, "intake")
+    found = {record.value for record in await read_all(log)}
+    assert found >= {b"%d" % number for number in range(200)}
+    await log.close()
+
+
+async def append_with_retry(log: KafkaEventLog, start: int, end: int) -> None:
+    """Append again until it is acknowledged, as the relay does."""
+    async with asyncio.timeout(30):
+        while True:
+            try:
+                return await log.append(numbered_records(end - start, start))
+            except LogUnavailable:
+                await asyncio.sleep(0.2)
+
+
+async def test_without_an_acknowledgement_in_time_the_same_may_be_appended_again_and_keeps_its_order(
+    server: EngineProcess,
+):
+    await asyncio.to_thread(server.start)
+    log = short_timeout_log(server.address)
+    await log.prepare()
+    await log.append([("a", b"1")])
+    server._signal(signal.SIGSTOP)
+    for _ in range(3):
+        began = time.monotonic()
+        with pytest.raises(LogUnavailable):
+            await log.append([("a", b"2")])
+        assert time.monotonic() - began < MAX_ANSWER_SECONDS
+    server._signal(signal.SIGCONT)
+    async with asyncio.timeout(30):
+        while True:
+            try:
+                await log.append([("a", b"2")])
+                break
+            except LogUnavailable:
+                await asyncio.sleep(0.2)
+    await log.append([("a", b"3")])
+    values = [record.value for record in await log.read_key("a")]
+    assert list(dict.fromkeys(values)) == [b"1", b"2", b"3"]
+    await log.close()
+
+
+async def test_an_append_that_nobody_waits_for_any_more_is_not_sent_twice(server: EngineProcess):
+    """While it is tried still, the same record again means the same record."""
+    await asyncio.to_thread(server.start)
+    log = short_timeout_log(server.address)
+    await log.prepare()
+    await log.append([("a", b"1")])
+    server._signal(signal.SIGSTOP)
+    tries = [asyncio.create_task(log.append([("a", b"2")])) for _ in range(5)]
+    await asyncio.sleep(0.3)
+    server._signal(signal.SIGCONT)
+    await asyncio.gather(*tries)
+    assert [record.value for record in await log.read_key("a")] == [b"1", b"2"]
+    await log.close()
+
+
+async def test_a_consumer_that_is_cancelled_ends_though_kafka_is_silent(server: EngineProcess):
+    await asyncio.to_thread(server.start)
+    log, listener = short_timeout_log(server.address), Listener()
+    await log.prepare()
+    await log.append(numbered_records(1))
+    consuming = asyncio.create_task(log.consume("intake", listener))
+    await listener.wait_until(lambda: bool(listener.values))
+    server._signal(signal.SIGSTOP)
+    consuming.cancel()
+    await asyncio.wait([consuming], timeout=LEAVE_SECONDS + GRACE_SECONDS + 3)
+    assert consuming.cancelled()
+    server._signal(signal.SIGCONT)
+    await log.close()
+
+
+async def test_what_a_stranger_left_in_the_topic_is_handed_over_as_it_is(kafka_address: str):
+    async with log_of(kafka_address) as log:
+        stranger = AIOKafkaProducer(bootstrap_servers=kafka_address)
+        await stranger.start()
+        topic = log._connection.topic.name
+        await stranger.send_and_wait(topic, value=None, key=b"\xff\xfe", headers=[("content-type", b"\xff")])
+        await stranger.send_and_wait(topic, value=b"no key")
+        await stranger.stop()
+        await log.append([("a", b"ours")])
+        listener = Listener()
+        async with listening(log, "intake", listener):
+            await listener.wait_until(lambda: len(listener.values) == 3)
+    assert set(listener.values) == {b"", b"no key", b"ours"}
+
+
+@asynccontextmanager
+async def consuming(address: str) -> AsyncIterator[tuple[KafkaEventLog, Membership, Listener]]:
+    """A member that soon notices its own death, and has heard one event."""
+    async with log_of(address) as log:
+        listener = Listener()
+        member = Membership(log._connection, "intake", listener, 100, grace=1, stall=1)
+        running = asyncio.create_task(member.run())
+        await log.append(numbered_records(1))
+        await listener.wait_until(lambda: len(listener.values) == 1)
+        yield log, member, listener
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+
+
+@pytest.mark.parametrize("part", ["_coordination_task", "_heartbeat_task"])
+async def test_a_consumer_whose_insides_died_is_replaced(kafka_address: str, part: str):
+    async with consuming(kafka_address) as (log, member, listener):
+        getattr(member._consumer()._coordinator, part).cancel()
+        async with asyncio.timeout(30):
+            while True:
+                await log.append(numbered_records(20, len(listener.values)))
+                await asyncio.sleep(1)
+                if len(listener.values) > 60 and await log.lag("intake") == 0:
+                    break
+    assert set(listener.values) >= {b"%d" % number for number in range(20)}
+
+
+async def test_a_consumer_whose_loop_ended_is_replaced(kafka_address: str):
+    async with consuming(kafka_address) as (log, member, listener):
+        assert member._subscriber is not None
+        for task in member._subscriber.tasks:
+            task.cancel()
+        await log.append(numbered_records(1, 1))
+        await listener.wait_until(lambda: b"1" in listener.values)
+
+
+async def test_a_consumer_that_commits_no_more_is_replaced(kafka_address: str):
+    async with consuming(kafka_address) as (log, member, _):
+        assert member._committer is not None
+        member._committer.cancel()
+        await log.append(numbered_records(1, 1))
+        async with asyncio.timeout(30):
+            await wait_for_commit(log, "intake")

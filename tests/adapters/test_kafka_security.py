@@ -1,0 +1,97 @@
+"""Kafka over TLS and for users alone: all that a service does there is done as that user, and nobody else gets in."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+
+import pytest
+
+from shared.eventlog.kafka.connection import Topic
+from shared.eventlog.kafka.log import KafkaEventLog
+from shared.eventlog.kafka.security import PLAINTEXT, KafkaSecurity, SaslMechanism
+from shared.eventlog.port import LogUnavailable
+from tests.support.adapters.log_listener import Listener, listening, numbered_records, read_all, wait_for_commit
+from tests.support.engines import kafka
+from tests.support.engines.engine_process import EngineUnavailable, serving, skip
+from tests.support.engines.secured_engines import EngineAccess
+from tests.support.engines.secured_engines import guard as made_guard
+
+pytestmark = pytest.mark.slow
+
+MECHANISMS: tuple[SaslMechanism, ...] = ("SCRAM-SHA-512", "SCRAM-SHA-256", "PLAIN")
+
+
+@pytest.fixture(scope="module")
+def guard(tmp_path_factory: pytest.TempPathFactory) -> EngineAccess:
+    return made_guard(tmp_path_factory.mktemp("guard"))
+
+
+@pytest.fixture(scope="module")
+def guarded(guard: EngineAccess, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a Kafka that lets users in."""
+    try:
+        server = kafka.server(tmp_path_factory.mktemp("kafka"), guard)
+    except EngineUnavailable as reason:
+        skip(reason)
+    with serving(server):
+        yield server.address
+
+
+@pytest.fixture(scope="module")
+def security(guard: EngineAccess) -> KafkaSecurity:
+    return KafkaSecurity(ssl.create_default_context(cafile=guard.authority), guard.user, guard.password)
+
+
+@asynccontextmanager
+async def log_of(
+    address: str, security: KafkaSecurity, topic: str, request_timeout: float = 10
+) -> AsyncIterator[KafkaEventLog]:
+    log = KafkaEventLog(address, Topic(topic, partitions=6), security=security, request_timeout=request_timeout)
+    try:
+        yield log
+    finally:
+        await log.close()
+
+
+@pytest.mark.parametrize("mechanism", MECHANISMS)
+async def test_a_user_does_all_that_a_service_does(
+    guard: EngineAccess, guarded: str, security: KafkaSecurity, mechanism: SaslMechanism
+):
+    async with log_of(guarded, replace(security, mechanism=mechanism), f"{guard.name}-{mechanism}") as log:
+        await log.prepare()
+        await log.ready()
+        await log.append(numbered_records(20))
+        assert len(await read_all(log)) == 20
+        assert [record.value for record in await log.read_key("key-7")] == [b"7"]
+        await log.commit_offset("notification", await log.end())
+        assert await log.lag("notification") == 0
+        listener = Listener()
+        async with listening(log, "intake", listener):
+            await listener.wait_until(lambda: len(listener.values) == 20)
+            await wait_for_commit(log, "intake")
+
+
+@pytest.mark.parametrize("mistake", ["password", "user", "authority", "nobody", "plain text", "topic"])
+async def test_nobody_else_gets_in(
+    guard: EngineAccess, guarded: str, security: KafkaSecurity, mistake: str, caplog: pytest.LogCaptureFixture
+):
+    invalid_credentials = {
+        "password": replace(security, password=guard.password + "!"),
+        "user": replace(security, user="lain"),
+        "authority": replace(security, tls=ssl.create_default_context()),
+        "nobody": KafkaSecurity(security.tls),
+        "plain text": PLAINTEXT,
+    }
+    topic = "of-somebody-else" if mistake == "topic" else f"{guard.name}-strangers"
+    async with log_of(guarded, invalid_credentials.get(mistake, security), topic, request_timeout=4) as log:
+        for ask in (log.prepare, log.ready, lambda: log.append(numbered_records(1)), lambda: log.lag("intake")):
+            with pytest.raises(LogUnavailable):
+                await ask()
+        async with listening(log, "intake", Listener()):
+            await asyncio.sleep(0.5)
+    assert guard.password not in caplog.text
+    assert guard.password not in repr(security)

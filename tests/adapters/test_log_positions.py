@@ -1,0 +1,175 @@
+"""Where a group of consumers goes on is put to an end of the log without handing anything over; a log is copied into a log."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Sequence
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+
+from shared.eventlog.log_copy import MAX_WAVE_SIZE, LogCopier, TargetDiverged, find_positions, split_into_waves
+from shared.eventlog.port import EventLog, LogRecord, LogUnavailable
+from shared.eventlog.sqlite.log import SqliteEventLog
+from shared.storage.sqlite.database import SqliteDatabase
+from tests.support.adapters.log_listener import Listener, listening, numbered_records, read_all
+from tests.support.adapters.stores_and_logs import kafka_log, sqlite_log
+
+
+@pytest.fixture
+async def other(tmp_path: Path) -> AsyncIterator[EventLog]:
+    """A log of the embedded mode, to copy from."""
+    (tmp_path / "other").mkdir()
+    async with sqlite_log(tmp_path / "other") as opened:
+        await opened.prepare()
+        yield opened
+
+
+async def read_values(log: EventLog, key: str) -> list[bytes]:
+    return [record.value for record in await log.read_key(key)]
+
+
+async def append_values(log: EventLog, key: str, *values: bytes) -> None:
+    for value in values:
+        await log.append([(key, value)])
+
+
+async def copy_log(source: EventLog, target: EventLog) -> LogCopier:
+    copy = LogCopier(source, target, await source.end())
+    await copy.look()
+    await copy.copy()
+    return copy
+
+
+async def test_a_group_that_is_put_to_an_end_is_handed_only_what_comes_later(log: EventLog):
+    await log.append(numbered_records(20))
+    await log.commit_offset("intake", await log.end())
+    assert await log.lag("intake") == 0
+    await log.append([("key-3", b"later")])
+    assert await log.lag("intake") == 1
+    listener = Listener()
+    async with listening(log, "intake", listener):
+        await listener.wait_until(lambda: bool(listener.values))
+    assert listener.values == [b"later"]
+    assert await log.lag("verification") == 21
+
+
+async def test_a_group_never_goes_back(log: EventLog):
+    await log.append(numbered_records(5))
+    early = await log.end()
+    await log.append(numbered_records(5, 5))
+    await log.commit_offset("intake", await log.end())
+    await log.commit_offset("intake", early)
+    await log.commit_offset("intake", "")
+    assert await log.lag("intake") == 0
+
+
+async def test_a_copy_has_every_event_in_the_order_of_its_request(log: EventLog, other: EventLog):
+    for number in range(30):
+        await other.append([(f"key-{number % 7}", b"%d" % number)])
+    copy = await copy_log(other, log)
+    assert (copy.events, copy.present, copy.repeats) == (30, 0, 0)
+    for key in range(7):
+        assert await read_values(log, f"key-{key}") == [b"%d" % n for n in range(30) if n % 7 == key]
+
+
+async def test_a_copy_ends_where_it_was_told_to(log: EventLog, other: EventLog):
+    await append_values(other, "a", b"1", b"2")
+    up_to = await other.end()
+    await append_values(other, "a", b"3")
+    copy = LogCopier(other, log, up_to)
+    await copy.look()
+    assert await copy.copy() == 2
+    assert await read_values(log, "a") == [b"1", b"2"]
+
+
+class PartialLog(SqliteEventLog):
+    """Takes of each wave the first record alone, and says so, as a log may of which a partition is slow."""
+
+    async def append(self, records: Sequence[tuple[str, bytes]]) -> None:
+        await super().append(records[:1])
+        if len(records) > 1:
+            raise LogUnavailable("the rest is slow", {0})
+
+
+async def test_a_copy_appends_again_only_what_the_log_did_not_take(other: EventLog, tmp_path: Path):
+    for key in "abc":
+        await append_values(other, key, b"1", b"2")
+    file = SqliteDatabase(tmp_path / "in-part.db")
+    target = PartialLog(file)
+    await target.prepare()
+    await copy_log(other, target)
+    assert [await read_values(target, key) for key in "abc"] == [[b"1", b"2"]] * 3
+    file.close()
+
+
+async def test_a_copy_of_an_empty_log_is_empty(log: EventLog, other: EventLog):
+    copy = LogCopier(other, log, await other.end())
+    await append_values(other, "a", b"1")
+    await copy.look()
+    assert (copy.events, await copy.copy()) == (0, 0)
+
+
+async def test_a_copy_goes_on_where_one_was_stopped_and_tolerates_what_was_sent_twice(log: EventLog, other: EventLog):
+    await append_values(other, "a", b"1", b"2", b"3")
+    await append_values(other, "b", b"4", b"5")
+    await append_values(log, "a", b"1", b"2", b"2")
+    copy = await copy_log(other, log)
+    assert (copy.present, copy.events) == (2, 5)
+    assert await read_values(log, "a") == [b"1", b"2", b"2", b"3"]
+    assert await read_values(log, "b") == [b"4", b"5"]
+
+
+async def test_what_the_source_repeats_is_copied_once(log: EventLog, other: EventLog):
+    await append_values(other, "a", b"1", b"2", b"1", b"2", b"3")
+    assert (await copy_log(other, log)).repeats == 2
+    assert await read_values(log, "a") == [b"1", b"2", b"3"]
+
+
+@pytest.mark.parametrize("present", [[b"9"], [b"2"], [b"1", b"3"], [b"1", b"2", b"3", b"4"]])
+async def test_a_log_that_is_no_beginning_of_the_source_is_not_touched(
+    log: EventLog, other: EventLog, present: Sequence[bytes]
+):
+    await append_values(other, "a", b"1", b"2", b"3")
+    await append_values(log, "a", *present)
+    with pytest.raises(TargetDiverged):
+        await copy_log(other, log)
+    assert await read_values(log, "a") == list(present)
+
+
+async def test_a_log_with_an_unknown_request_is_not_touched(log: EventLog, other: EventLog):
+    await append_values(other, "a", b"1")
+    await append_values(log, "b", b"1")
+    with pytest.raises(TargetDiverged):
+        await copy_log(other, log)
+    assert len(await read_all(log)) == 1
+
+
+async def test_events_are_found_by_their_bytes(log: EventLog):
+    await append_values(log, "a", b"1", b"2", b"1")
+    first, second, _ = await log.read_key("a")
+    assert await find_positions(log, {b"1", b"2", b"9"}) == {b"1": first.position, b"2": second.position}
+
+
+def test_a_wave_holds_each_request_once_and_not_too_many():
+    rows = [
+        LogRecord("", f"key-{number % (MAX_WAVE_SIZE + 50)}", b"%d" % number)
+        for number in range(3 * (MAX_WAVE_SIZE + 50))
+    ]
+    rounds = split_into_waves(rows)
+    assert [len(each) for each in rounds] == [MAX_WAVE_SIZE, 50] * 3
+    assert all(len({record.key for record in each}) == len(each) for each in rounds)
+    read_key: Callable[[str], list[LogRecord]] = lambda key: [r for each in rounds for r in each if r.key == key]  # noqa: E731
+    assert [r.value for r in read_key("key-7")] == [r.value for r in rows if r.key == "key-7"]
+
+
+@pytest.mark.slow
+async def test_a_group_with_members_is_left_to_them(kafka_address: str):
+    async with kafka_log(kafka_address, f"test-{uuid4().hex}") as log:
+        await log.prepare()
+        await log.append(numbered_records(5))
+        listener = Listener()
+        async with listening(log, "intake", listener):
+            await listener.wait_until(lambda: len(listener.values) == 5)
+            with pytest.raises(LogUnavailable, match="somebody consumes"):
+                await log.commit_offset("intake", "0:99,1:99,2:99,3:99,4:99,5:99")

@@ -1,0 +1,167 @@
+"""Changes as MongoDB's change stream tells them: nobody overlooks one, whoever wrote it and wherever the cursor comes from."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+
+import pytest
+from bson import Timestamp
+from pymongo import MongoClient
+
+from shared.storage.mongo import change_feed
+from shared.storage.port import StateStore
+from tests.support.adapters.state_records import make_write, save_write
+from tests.support.adapters.stores_and_logs import mongo_store
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+async def opened(mongo_database: tuple[str, str]) -> AsyncIterator[OpenAnother]:
+    async with AsyncExitStack() as all_open:
+        yield OpenAnother(mongo_database, all_open)
+
+
+class OpenAnother:
+    """Opens the same documents as one more process would."""
+
+    def __init__(self, parse_cursor: tuple[str, str], all_open: AsyncExitStack):
+        self._place, self._all = parse_cursor, all_open
+
+    async def __call__(self) -> StateStore:
+        store = await self._all.enter_async_context(mongo_store(*self._place, "verification"))
+        await store.prepare()
+        return store
+
+
+async def followed(store: StateStore, cursor: str, until: dict[str, int]) -> list[tuple[str, int]]:
+    """What a page hears that listens from this cursor, until it has heard of these versions."""
+    heard: list[tuple[str, int]] = []
+    async with asyncio.timeout(30):
+        while any(dict(heard).get(name) != version for name, version in until.items()):
+            changes = await store.changes(cursor, 7)
+            heard += [(change.id, change.version) for change in changes]
+            if changes:
+                cursor = changes[-1].cursor
+            else:
+                await store.wait_for_change(cursor, 5)
+    return heard
+
+
+async def test_who_follows_hears_of_every_document_while_two_processes_write_at_once(opened: OpenAnother):
+    one, other, listening = await opened(), await opened(), await opened()
+    start = await listening.latest_change()
+    names = [f"{number:02d}" for number in range(16)]
+
+    async def write(store: StateStore, mine: list[str]) -> None:
+        for version in range(1, 21):
+            await save_write(store, *(make_write(name, version) for name in mine))
+
+    until = dict.fromkeys(names, 20)
+    hearing = [asyncio.create_task(followed(listening, start, until)) for _ in range(3)]
+    writing = [asyncio.create_task(write(one, [name])) for name in names[:8]]
+    await asyncio.gather(*writing, write(other, names[8:]))
+    for heard in await asyncio.gather(*hearing):
+        for name in names:
+            versions = [version for one_name, version in heard if one_name == name]
+            assert versions == sorted(set(versions))
+
+
+async def test_a_cursor_of_one_process_is_known_to_another_that_started_later(opened: OpenAnother):
+    one = await opened()
+    await save_write(one, *(make_write(name) for name in "abcdef"))
+    changes = await one.changes("", 9)
+    later = await opened()
+    for index, change in enumerate(changes):
+        assert await later.changes(change.cursor, 9) == changes[index + 1 :]
+
+
+async def test_a_cursor_older_than_what_is_remembered_leads_through_all_that_came_since(
+    opened: OpenAnother, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(change_feed, "RECENT", 10)
+    store = await opened()
+    await save_write(store, make_write("before"))
+    old = await store.latest_change()
+    names = [f"{number:03d}" for number in range(60)]
+    for start in range(0, 60, 5):
+        await save_write(store, *(make_write(name) for name in names[start : start + 5]))
+    for start in range(0, 30, 15):
+        await save_write(store, *(make_write(name, 2) for name in names[start : start + 15 : 3]))
+    until = {name: 2 if name in names[:30:3] else 1 for name in names}
+    heard = await followed(store, old, until)
+    # What was written at nearly the same time as the cursor may be told again, all else once.
+    assert [one for one in heard if one[0] != "before"] == list(dict.fromkeys(heard))[-60:]
+    met: list[str] = []
+    cursor = ""
+    while page := await store.changes(cursor, 7):
+        met += [change.id for change in page]
+        cursor = page[-1].cursor
+    assert sorted(met) == sorted(["before", *names])
+    assert cursor == await store.latest_change()
+
+
+async def test_what_became_visible_later_than_its_time_says_is_told_again(
+    opened: OpenAnother, mongo_database: tuple[str, str], monkeypatch: pytest.MonkeyPatch
+):
+    """Of two writes at one time the earlier may be seen later, when a page has gone on already."""
+    monkeypatch.setattr(change_feed, "LOOKBACK_SECONDS", 0)
+    store = await opened()
+    await save_write(store, make_write("a"), make_write("b"))
+    cursor = await store.latest_change()
+    parse_cursor = change_feed.parse_cursor(cursor).time
+    with MongoClient[dict[str, object]](mongo_database[0]) as client:
+        late = {"$set": {"change": Timestamp(parse_cursor.time, parse_cursor.inc - 1)}}
+        client[mongo_database[1]]["verification_documents"].update_one({"_id": "a"}, late)
+    await asyncio.sleep(1.1)
+    await save_write(store, make_write("c"))
+    later = await opened()
+    assert [change.id for change in await later.changes(cursor, 9)] == ["a", "b", "c"]
+
+
+async def test_who_waits_at_an_old_cursor_without_news_is_not_let_go_at_once(opened: OpenAnother):
+    store = await opened()
+    await store.latest_change()
+    began = asyncio.get_running_loop().time()
+    await store.wait_for_change("1000.1", 0.3)
+    assert asyncio.get_running_loop().time() - began > 0.25
+
+
+async def test_a_process_whose_place_in_the_stream_is_lost_finds_what_it_missed(
+    opened: OpenAnother, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(change_feed, "SHORT_LOOKBACK_SECONDS", 0)
+    monkeypatch.setattr(change_feed, "PAUSE", 1.2)
+    store, other = await opened(), await opened()
+    await save_write(other, make_write("a"), make_write("b"))
+    cursor = await store.latest_change()
+    feed = store._feed  # type: ignore[attr-defined]
+    await feed.stop()
+    feed._stopped, feed._token = False, {"_data": "82FF"}
+    await save_write(other, make_write("c"), make_write("a", 2))
+    heard = await followed(store, cursor, {"c": 1, "a": 2})
+    assert ("b", 1) not in heard[2:]
+    await save_write(other, make_write("d"))
+    assert ("d", 1) in await followed(store, cursor, {"d": 1})
+
+
+async def test_the_outbox_that_is_forgotten_is_no_change(opened: OpenAnother):
+    store = await opened()
+    await save_write(store, make_write("a", events=["a1"]))
+    before = await store.latest_change()
+    await store.published(["a1"])
+    await save_write(store, make_write("b"))
+    assert [change.id for change in await store.changes(before, 9)] == ["b"]
+
+
+async def test_one_stream_feeds_all_who_listen(opened: OpenAnother):
+    store = await opened()
+    cursor = await store.latest_change()
+    waiting = [asyncio.create_task(store.wait_for_change(cursor, 20)) for _ in range(200)]
+    await asyncio.sleep(0.05)
+    streams = [task for task in asyncio.all_tasks() if "_listen_for_ever" in repr(task)]
+    assert len(streams) == 1
+    await save_write(store, make_write("a"))
+    await asyncio.wait_for(asyncio.gather(*waiting), 1)

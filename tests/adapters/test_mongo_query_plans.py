@@ -1,0 +1,198 @@
+"""The lists and look-ups of the MongoDB state store follow an index: nothing is sorted as a whole, nothing read through."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from datetime import date
+from typing import Any
+
+import pytest
+from pymongo import MongoClient
+from pymongo.collection import Collection
+
+from services.assignment import presenters as assignment
+from services.assignment.domain.state import INDEXED_COLUMNS as ASSIGNMENT
+from services.intake.domain.decisions import INDEXED_COLUMNS as INTAKE
+from services.notification.domain.decisions import INDEXED_COLUMNS as NOTIFICATION
+from services.verification import presenters as verification
+from services.verification.domain.decisions import INDEXED_COLUMNS as VERIFICATION
+from shared.storage.mongo.client import MongoDatabase
+from shared.storage.mongo.mapping import DUE, WAITING
+from shared.storage.mongo.store import MongoStateStore
+from shared.storage.port import Column, RecordQuery, Scalar
+from tests.support.adapters.state_records import make_write, save_write
+from tests.support.adapters.stores_and_logs import COLUMNS, NOW
+
+pytestmark = pytest.mark.slow
+
+STORED = 1500
+PAGE = 20
+VALUES: dict[str, Sequence[Scalar]] = {
+    "status": ("submitted", "returned", "verified", "assigned") * 40 + ("rare",),
+    "unit": ("dinas", "badan"),
+    "scope": ("new", "change"),
+    "lead": ("dewi", "jafar", None),
+    "email": ("siti@dinas.example", "rahmat@dinas.example"),
+}
+
+
+@dataclass
+class Filled:
+    """A store of one service with many documents, and its collection as the driver alone sees it."""
+
+    store: MongoStateStore
+    documents: Collection[dict[str, Any]]
+
+    def plans(self, find: RecordQuery) -> list[dict[str, Any]]:
+        lister, limit = self.store._paginator, find.limit + 1
+        return [
+            self.documents.find(stretch, sort=lister.order(find), limit=limit).explain()
+            for stretch in lister.filters_beyond(find)
+        ]
+
+
+def stages(explained: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    plan = explained["queryPlanner"]["winningPlan"]
+    waiting = [plan.get("queryPlan", plan)]
+    while waiting:
+        stage = waiting.pop()
+        yield stage
+        waiting += [stage["inputStage"]] if "inputStage" in stage else stage.get("inputStages", [])
+
+
+def assert_looked_up(explained: dict[str, Any], index: str = "", examined: int = STORED // 2) -> None:
+    kinds = {stage["stage"] for stage in stages(explained)}
+    assert "IXSCAN" in kinds or "COUNT_SCAN" in kinds, kinds
+    assert not kinds & {"COLLSCAN", "SORT"}, kinds
+    if index:
+        assert {stage["indexName"] for stage in stages(explained) if "indexName" in stage} == {index}
+    assert explained["executionStats"]["totalKeysExamined"] <= examined
+
+
+@asynccontextmanager
+async def filled(place: tuple[str, str], service: str, columns: Sequence[Column]) -> AsyncIterator[Filled]:
+    address, name = place
+    database, pick = MongoDatabase(address, name), random.Random(7)
+    store = MongoStateStore(database, service, columns, lambda: NOW)
+    await store.prepare()
+    writes = []
+    for number in range(STORED):
+        values = {column.name: a_value(column, pick) for column in columns}
+        write = make_write(f"{number:05d}")
+        writes.append(replace(write, columns=values | {"number": f"INT-{number:06d}"}))
+    await save_write(store, *writes)
+    with MongoClient[dict[str, Any]](address) as client:
+        yield Filled(store, client[name][f"{service}_documents"])
+    await database.close()
+
+
+def a_value(column: Column, pick: random.Random) -> Scalar:
+    if column.kind == "integer":
+        return pick.choice((0, 1))
+    day = f"2026-{pick.randrange(1, 13):02d}-{pick.randrange(1, 29):02d}"
+    return pick.choice(VALUES.get(column.name, (day, None)))
+
+
+KEYS: tuple[tuple[Scalar, str] | None, ...] = (None, ("2026-07-01", "00700"), (None, "00700"))
+
+
+def pages(find: RecordQuery) -> list[RecordQuery]:
+    """The list from each key on, in both directions and both orders."""
+    both = [replace(find, descending=descending, limit=PAGE) for descending in (False, True)]
+    return [replace(one, **{side: key}) for one in both for key in KEYS for side in ("after", "before")]  # type: ignore[arg-type]
+
+
+async def test_a_page_is_looked_up_whichever_way_it_is_come_to(mongo_database: tuple[str, str]):
+    async with filled(mongo_database, "verification", COLUMNS) as full:
+        wheres: list[dict[str, Scalar | tuple[Scalar, ...]]] = [
+            {},
+            {"status": "rare"},
+            {"status": ("rare", "returned", None)},
+        ]
+        for where in wheres:
+            for page in pages(RecordQuery("submitted_at", where=where)):
+                for plan in full.plans(page):
+                    assert_looked_up(plan, examined=STORED // 10)
+
+
+async def test_what_every_command_runs_is_looked_up(mongo_database: tuple[str, str]):
+    async with filled(mongo_database, "verification", COLUMNS) as full:
+        documents = full.documents
+        await full.store.save([make_write("00007", 2, events=["e1", "e2"], due_at=NOW, number="INT-000007")])
+        number = {"number": {"$gte": "INT-", "$lt": "INT-\U0010ffff"}}
+        for asked, index in (
+            (documents.find({"number": "INT-000700"}), "by_number"),
+            (documents.find(number, {"number": 1, "_id": 0}, sort=[("number", -1)], limit=1), "by_number"),
+            (documents.find({"due_at": {**DUE, "$lte": NOW.timestamp()}}, sort=[("due_at", 1), ("_id", 1)]), "due"),
+            (documents.find({"_id": {"$gte": "0"}, **WAITING}, sort=[("_id", 1)]), "waiting"),
+            (documents.find({"$and": [{"_id": {"$gte": ""}}, WAITING, {"outbox.id": {"$in": ["e1"]}}]}), "waiting"),
+        ):
+            assert_looked_up(asked.explain(), index, examined=4)
+
+
+SERVICES: dict[str, tuple[Sequence[Column], Sequence[RecordQuery]]] = {
+    "intake": (INTAKE, [RecordQuery("submitted_at", where={"email": "siti@dinas.example"}, limit=10, descending=True)]),
+    "verification": (
+        VERIFICATION,
+        [
+            verification.find_requests(),
+            verification.find_requests(status="verified"),
+            verification.find_requests(status=("submitted", "returned"), scope="new"),  # type: ignore[arg-type]
+            verification.find_requests(unit="dinas", open_only=True),
+            verification.find_requests(open_only=True),
+        ],
+    ),
+    "assignment": (
+        ASSIGNMENT,
+        [
+            assignment.find_requests(),
+            assignment.find_requests(status=("verified", "assigned")),
+            assignment.find_requests(open_only=True, overdue_on=date(2026, 7, 1)),
+            assignment.find_requests(advised_only=True),
+            assignment.find_work("dewi"),
+            assignment.count_open("dewi"),
+            assignment.count_overdue("dewi", date(2026, 7, 1)),
+        ],
+    ),
+    "notification": (
+        NOTIFICATION,
+        [
+            RecordQuery("newest"),
+            RecordQuery("newest", where={"failed": 1}),
+            RecordQuery("newest", where={"sending": 1}, limit=200),
+        ],
+    ),
+}
+
+
+@pytest.mark.parametrize("service", SERVICES)
+async def test_the_lists_of_every_service_follow_an_index(mongo_database: tuple[str, str], service: str):
+    columns, finds = SERVICES[service]
+    async with filled(mongo_database, service, columns) as full:
+        for find in finds:
+            for page in pages(find):
+                for plan in full.plans(page):
+                    assert_looked_up(plan)
+
+
+async def test_a_column_declared_later_is_a_value_that_the_documents_lack(mongo_database: tuple[str, str]):
+    address, name = mongo_database
+    database = MongoDatabase(address, name)
+    before = MongoStateStore(database, "verification", COLUMNS[:1], lambda: NOW)
+    await before.prepare()
+    await save_write(before, make_write("a"))
+    after = MongoStateStore(database, "verification", COLUMNS, lambda: NOW)
+    await after.prepare()
+    await save_write(after, make_write("b", status="verified"))
+    assert (await after.find(RecordQuery("number", where={"status": None}))).documents == (make_write("a").document,)
+    assert (await after.find(RecordQuery("submitted_at"))).keys == ((None, "a"), (None, "b"))
+    await database.close()
+
+
+@pytest.mark.parametrize("name", ["body", "change", "1st", "a b", "$where", "a.b"])
+def test_names_that_cannot_be_columns_are_refused(name: str):
+    with pytest.raises(ValueError, match="name collections"):
+        MongoStateStore(MongoDatabase("mongodb://127.0.0.1:1"), "verification", [Column(name)], lambda: NOW)

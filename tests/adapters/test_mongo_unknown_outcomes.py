@@ -1,0 +1,148 @@
+"""What the MongoDB stores say when the server's answer is lost, late or an excuse: never more than is known."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from pymongo import MongoClient
+from pymongo.errors import OperationFailure
+
+from shared.identity.accounts import Account, IdempotencyKey, Role
+from shared.identity.mongo import MongoAccountStore
+from shared.storage.mongo.client import MongoDatabase
+from shared.storage.mongo.store import MongoStateStore
+from shared.storage.port import SaveOutcome, StoreUnavailable
+from tests.support.adapters.state_records import dead_letter, make_write, save_write, version_of
+from tests.support.adapters.stores_and_logs import COLUMNS, NOW
+
+pytestmark = pytest.mark.slow
+
+HASAN = Account("hasan", "Hasan Contoh", "hasan@dinas.example", (Role.ADMIN,), "hash-2")
+NOT_MAJORITY = {"writeConcernError": {"code": 64, "errmsg": "waiting for replication timed out"}}
+GOING_DOWN = {"writeConcernError": {"code": 91, "errmsg": "shutting down"}, "errorLabels": ["RetryableWriteError"]}
+CUT = {"closeConnection": True}
+NO_PRIMARY = {"errorCode": 10107, "errorLabels": ["RetryableWriteError"]}
+SHUTS_DOWN = {"errorCode": 11600, "errorLabels": ["RetryableWriteError"]}
+TOO_LATE = {"errorCode": 50}
+
+
+class Faults:
+    """Lets the next commands of some kinds go wrong on the real server."""
+
+    def __init__(self, address: str):
+        self.client: MongoClient[dict[str, Any]] = MongoClient(address)
+
+    @contextmanager
+    def of(self, *commands: str, times: int | str, **how: Any) -> Iterator[None]:
+        mode = {"times": times} if isinstance(times, int) else times
+        data = {"failCommands": list(commands), "appName": "simpul", **how}
+        self.client.admin.command("configureFailPoint", "failCommand", mode=mode, data=data)
+        try:
+            yield
+        finally:
+            self.client.admin.command("configureFailPoint", "failCommand", mode="off")
+
+
+@pytest.fixture
+def faults(mongo_address: str) -> Iterator[Faults]:
+    made = Faults(mongo_address)
+    with made.client:
+        try:
+            made.client.admin.command("configureFailPoint", "failCommand", mode="off")
+        except OperationFailure:
+            pytest.skip("the MongoDB of SIMPUL_MONGO takes no test commands")
+        yield made
+
+
+@pytest.fixture
+async def database(mongo_database: tuple[str, str]) -> AsyncIterator[MongoDatabase]:
+    opened = MongoDatabase(*mongo_database)
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture
+async def store(database: MongoDatabase) -> MongoStateStore:
+    made = MongoStateStore(database, "verification", COLUMNS, lambda: NOW)
+    await made.prepare()
+    return made
+
+
+@pytest.fixture
+async def accounts(database: MongoDatabase) -> MongoAccountStore:
+    made = MongoAccountStore(database)
+    await made.prepare()
+    return made
+
+
+async def test_a_write_that_the_majority_may_lack_is_not_known_to_be_saved(store: MongoStateStore, faults: Faults):
+    await save_write(store, make_write("a"))
+    with faults.of("update", times="alwaysOn", **NOT_MAJORITY), pytest.raises(StoreUnavailable):
+        await store.save([make_write("a", 2, events=["a2"]), make_write("b")])
+    assert await store.save([make_write("a", 2, events=["a2"])]) == [SaveOutcome.CONFLICT]
+    assert [entry.event_id for entry in await store.unpublished(9)] == ["a2"]
+
+
+async def test_losers_are_not_told_either_when_the_rest_is_unknown(store: MongoStateStore, faults: Faults):
+    await save_write(store, make_write("a"))
+    with faults.of("update", times="alwaysOn", **NOT_MAJORITY), pytest.raises(StoreUnavailable):
+        await store.save([make_write("a"), make_write("b")])
+
+
+@pytest.mark.parametrize("how", [CUT, NO_PRIMARY, SHUTS_DOWN])
+async def test_a_write_is_repeated_once_by_itself_and_done_once(store: MongoStateStore, faults: Faults, how: Any):
+    with faults.of("update", times=1, **how):
+        await save_write(store, make_write("a", events=["a1"]))
+    assert (await version_of(store, "a"), len(await store.unpublished(9))) == (1, 1)
+
+
+@pytest.mark.parametrize("how", [CUT, NO_PRIMARY, TOO_LATE])
+async def test_a_write_that_is_not_answered_twice_is_unknown(store: MongoStateStore, faults: Faults, how: Any):
+    with faults.of("update", times=2, **how), pytest.raises(StoreUnavailable):
+        await store.save([make_write("a")])
+    await save_write(store, make_write("a"))
+
+
+async def test_a_write_whose_answer_was_lost_is_not_a_conflict_with_itself(store: MongoStateStore, faults: Faults):
+    """The repeated command gets the server's first answer, though the document has that version by then."""
+    with faults.of("update", times=1, **GOING_DOWN):
+        assert await store.save([make_write("a", events=["a1"])]) == [SaveOutcome.SAVED]
+    assert [entry.event_id for entry in await store.unpublished(9)] == ["a1"]
+
+
+@pytest.mark.parametrize("how", [CUT, TOO_LATE])
+async def test_whatever_cannot_be_read_now_is_unavailable(store: MongoStateStore, faults: Faults, how: Any):
+    with faults.of("find", "aggregate", times="alwaysOn", **how):
+        for call in (store.load(["a"]), store.unpublished(9), store.due(NOW, 9), store.all_ids()):
+            with pytest.raises(StoreUnavailable):
+                await call
+    assert await store.load(["a"]) == {}
+
+
+async def test_letters_that_may_not_stay_are_not_parked(store: MongoStateStore, faults: Faults):
+    with faults.of("insert", times="alwaysOn", **NOT_MAJORITY), pytest.raises(StoreUnavailable):
+        await store.park([dead_letter(1), dead_letter(2)])
+    assert await store.park([dead_letter(1), dead_letter(2)])
+    assert await store.dead_letters() == [dead_letter(1), dead_letter(2)]
+
+
+async def test_a_change_of_an_account_is_whole_or_not_at_all(accounts: MongoAccountStore, faults: Faults):
+    other = replace(HASAN, username="siti")
+    for account in (HASAN, other):
+        await accounts.add(account)
+    with faults.of("delete", times="alwaysOn", errorCode=50), pytest.raises(StoreUnavailable):
+        await accounts.change(HASAN, replace(HASAN, active=False))
+    assert await accounts.account("hasan") == HASAN
+    with faults.of("commitTransaction", times=1, **CUT):
+        await accounts.change(HASAN, replace(HASAN, active=False))
+    assert await accounts.account("hasan") == replace(HASAN, active=False)
+
+
+async def test_an_order_whose_answer_was_lost_made_its_account(accounts: MongoAccountStore, faults: Faults):
+    with faults.of("insert", times="alwaysOn", **NOT_MAJORITY), pytest.raises(StoreUnavailable):
+        await accounts.add(HASAN, IdempotencyKey("key", "digest"))
+    assert await accounts.add(replace(HASAN, password="another salt"), IdempotencyKey("key", "digest")) == HASAN

@@ -1,0 +1,40 @@
+"""Documents that an older program writes to MongoDB beside this one, during a rolling upgrade or after a rollback."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from pymongo import MongoClient
+
+from shared.storage.mongo.client import MongoDatabase
+from shared.storage.mongo.store import MongoStateStore
+from shared.storage.port import COLUMNS_VERSION, Column, RecordQuery
+from tests.support.adapters.state_records import make_write, save_write
+from tests.support.adapters.stores_and_logs import COLUMNS, NOW
+
+pytestmark = pytest.mark.slow
+
+MIGRATED = RecordQuery("id", where={COLUMNS_VERSION: 1})
+
+
+@pytest.mark.parametrize("since", [None, timedelta(hours=1)], ids=["everywhere", "what was written lately"])
+async def test_columns_that_an_older_program_wrote_are_known_to_be_outdated(
+    mongo_database: tuple[str, str], since: timedelta | None
+):
+    address, name = mongo_database
+    opened = MongoDatabase(address, name)
+    store = MongoStateStore(opened, "intake", (*COLUMNS, Column(COLUMNS_VERSION, "integer")), lambda: NOW)
+    try:
+        await store.prepare()
+        await save_write(store, *(make_write(one, columns_version=1) for one in ("a", "b", "c")))
+        with MongoClient[dict[str, Any]](address) as older_program:
+            change = {"$set": {"version": 2, "search": "lama"}, "$currentDate": {"change": {"$type": "timestamp"}}}
+            older_program[name]["intake_documents"].update_one({"_id": "b", "version": 1}, change)
+        await save_write(store, make_write("c", 2, columns_version=1))
+        assert await store.count(MIGRATED) == 3
+        await store.forget_overwritten(None if since is None else datetime.now(UTC) - since)
+        assert [document.id for document in (await store.find(MIGRATED)).documents] == ["a", "c"]
+    finally:
+        await opened.close()

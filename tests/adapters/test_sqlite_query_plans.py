@@ -1,0 +1,140 @@
+"""The lists and look-ups of the SQLite state store follow an index: nothing is sorted as a whole, nothing scanned through."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from shared.identity.sqlite import SqliteAccountStore
+from shared.storage.port import Column, RecordQuery, Scalar, StateStore
+from shared.storage.sqlite.database import SqliteDatabase
+from shared.storage.sqlite.queries import KeysetPaginator
+from shared.storage.sqlite.schema import Tables
+from shared.storage.sqlite.store import SqliteStateStore
+from tests.support.adapters.state_records import make_write, save_write
+from tests.support.adapters.stores_and_logs import COLUMNS, NOW
+
+TABLES = Tables("verification", COLUMNS)
+LISTER = KeysetPaginator(TABLES.documents, COLUMNS)
+KEYS: tuple[tuple[Scalar, str] | None, ...] = (None, ("2026-07-01", "5"), (None, "5"))
+
+
+@pytest.fixture
+async def file(tmp_path: Path) -> AsyncIterator[SqliteDatabase]:
+    opened = SqliteDatabase(tmp_path / "simpul.db")
+    await a_store(opened).prepare()
+    yield opened
+    opened.close()
+
+
+def a_store(file: SqliteDatabase, columns: Sequence[Column] = COLUMNS) -> StateStore:
+    return SqliteStateStore(file, "verification", columns, lambda: NOW)
+
+
+def plan(file: SqliteDatabase, sql: str, bindings: Sequence[Any] = ()) -> list[str]:
+    return [row[3] for row in file.read("EXPLAIN QUERY PLAN " + sql, bindings)]
+
+
+def pages(find: RecordQuery) -> list[RecordQuery]:
+    """The list from each key on, in both directions and both orders."""
+    both = [replace(find, descending=descending) for descending in (False, True)]
+    return [replace(one, **{side: key}) for one in both for key in KEYS for side in ("after", "before")]  # type: ignore[arg-type]
+
+
+def assert_each_branch_follows(file: SqliteDatabase, find: RecordQuery, index: str) -> None:
+    for page in pages(find):
+        for sql, bindings in LISTER.branches(page, 51):
+            [step] = plan(file, sql, bindings)
+            assert f"verification_documents_by_{index}" in step
+
+
+@pytest.mark.parametrize("status", ["verified", None, ("submitted", "returned", None)])
+def test_a_list_of_some_statuses_follows_their_order(file: SqliteDatabase, status: Scalar | tuple[Scalar, ...]):
+    find = RecordQuery("submitted_at", where={"status": status})
+    assert_each_branch_follows(file, find, "status_submitted_at (status=?")
+
+
+def test_a_filter_beside_it_costs_no_sorting(file: SqliteDatabase):
+    find = RecordQuery("submitted_at", where={"status": "verified"}, below={"percent": 50}, search="dinas kesehatan")
+    assert_each_branch_follows(file, find, "status_submitted_at (status=?")
+
+
+def test_a_list_of_everything_follows_the_index_of_its_order(file: SqliteDatabase):
+    for column in ("submitted_at", "percent"):
+        assert_each_branch_follows(file, RecordQuery(column), column)
+
+
+def test_a_later_page_is_looked_up_and_not_counted_to(file: SqliteDatabase):
+    find = RecordQuery("submitted_at", where={"status": "verified"}, after=("2026-07-01", "5"))
+    [(sql, bindings)] = LISTER.branches(find, 51)
+    assert "(status=? AND (submitted_at,id)>(?,?))" in plan(file, sql, bindings)[0]
+
+
+def test_only_what_the_branches_found_is_brought_in_order(file: SqliteDatabase):
+    steps = plan(file, *LISTER.listing(RecordQuery("submitted_at", where={"status": ("submitted", "verified")}), 51))
+    assert not any(step.startswith("SCAN verification") for step in steps)
+    assert sum(step.startswith("SEARCH verification") for step in steps) == 2
+
+
+def test_what_every_command_runs_is_looked_up(file: SqliteDatabase):
+    looked_up = [
+        (TABLES.one, "id=?"),
+        (TABLES.several, "id=?"),
+        (TABLES.by("number"), "number=?"),
+        (TABLES.greatest("number"), "number>? AND number<?"),
+        (TABLES.named("SELECT id FROM @documents WHERE due_at <= ? ORDER BY due_at, id LIMIT ?"), "due_at<?"),
+        (TABLES.named("SELECT change FROM @documents WHERE change > ? ORDER BY change LIMIT ?"), "change>?"),
+        (TABLES.named("DELETE FROM @outbox WHERE event_id IN (SELECT value FROM json_each(?))"), "event_id=?"),
+        (TABLES.named("SELECT 1 FROM @letters WHERE subject=? AND state='parked' LIMIT 1"), "subject=?"),
+    ]
+    for sql, way in looked_up:
+        steps = plan(file, sql, [None] * sql.count("?"))
+        assert any(f"({way}" in step for step in steps), steps
+        assert not any(step.startswith("SCAN verification") for step in steps), steps
+
+
+def test_an_update_touches_only_what_changes(file: SqliteDatabase):
+    [first, *_] = plan(file, TABLES.update((2,)), [None] * 7)
+    assert "verification_documents USING INDEX" in first
+    assert "(id=?)" in first
+    touched = "; ".join(
+        str(row) for row in file.read("EXPLAIN " + TABLES.update(()), [None] * 6) if row[1] == "IdxInsert"
+    )
+    assert touched.count("IdxInsert") == 1
+
+
+async def test_a_column_declared_later_is_added_to_the_documents_that_are_there(tmp_path: Path):
+    file = SqliteDatabase(tmp_path / "simpul.db")
+    before = a_store(file, COLUMNS[:1])
+    await before.prepare()
+    await save_write(before, make_write("a"))
+    after = a_store(file)
+    await after.prepare()
+    await save_write(after, make_write("b", status="verified"))
+    assert (await after.find(RecordQuery("number", where={"status": None}))).documents == (make_write("a").document,)
+    assert (await after.find(RecordQuery("number", where={"status": "verified"}))).documents == (
+        make_write("b").document,
+    )
+    file.close()
+
+
+@pytest.mark.parametrize("name", ["body", "change", "1st", "a b", "x); DROP TABLE log; --"])
+def test_names_that_cannot_be_columns_are_refused(name: str):
+    with pytest.raises(ValueError, match="name tables"):
+        Tables("verification", [Column(name)])
+
+
+@pytest.mark.parametrize("table", ["tries", "sign_in_successes"])
+async def test_old_sign_ins_are_found_by_their_time_in_a_file_of_an_older_version_too(tmp_path: Path, table: str):
+    opened = SqliteDatabase(tmp_path / "simpul.db")
+    store = SqliteAccountStore(opened)
+    await store.prepare()
+    await opened.write(lambda db: db.execute(f"DROP INDEX IF EXISTS {table}_by_time"))
+    await store.prepare()
+    [step] = plan(opened, f"DELETE FROM {table} WHERE at<?", (0,))
+    opened.close()
+    assert f"{table}_by_time (at<?)" in step

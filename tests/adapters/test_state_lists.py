@@ -1,0 +1,233 @@
+"""What every state store promises of lists, look-ups and counts, held against each implementation."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from shared.storage.port import RecordPage, RecordQuery, Scalar, StateStore, Write
+from shared.text.search import build_search_text, normalize_query
+from tests.support.adapters.state_records import make_write, save_write
+
+STATUSES = ("submitted", "returned", "verified", None)
+TIMES = (None, "2026-07-01", "2026-07-02", "2026-07-03")
+
+
+def some_documents(seed: int, count: int = 60) -> list[Write]:
+    """Documents with few different values, so that many of them tie, and some that lack a value."""
+    pick = random.Random(seed)
+    return [
+        make_write(
+            f"{pick.randrange(10**6):06d}-{number}",
+            status=pick.choice(STATUSES),
+            submitted_at=pick.choice(TIMES),
+            percent=pick.choice((None, -5, 0, 50, 100)),
+            open=pick.choice((0, 1)),
+        )
+        for number in range(count)
+    ]
+
+
+def place(write: Write, order: str) -> tuple[bool, Any, str]:
+    """Where a document stands in an order: without a value before those that have one, and ties by id."""
+    value = write.document.id if order == "id" else write.columns[order]
+    return value is not None, value if value is not None else "", write.document.id
+
+
+def expected(writes: list[Write], find: RecordQuery) -> list[str]:
+    def wanted(write: Write) -> bool:
+        return all(
+            write.columns[name] in (value if isinstance(value, tuple) else (value,))
+            for name, value in find.where.items()
+        )
+
+    chosen = sorted(filter(wanted, writes), key=lambda write: place(write, find.order), reverse=find.descending)
+    return [write.document.id for write in chosen]
+
+
+def ids(found: RecordPage) -> list[str]:
+    return [document.id for document in found.documents]
+
+
+async def walked(store: StateStore, find: RecordQuery) -> list[str]:
+    """All ids forwards page by page, each page seen to be the same when it is come to from behind."""
+    met: list[str] = []
+    page = await store.find(find)
+    assert not page.has_previous
+    while True:
+        met += ids(page)
+        assert [key[1] for key in page.keys] == ids(page)
+        if not page.has_next:
+            return met
+        following = await store.find(replace(find, after=page.keys[-1]))
+        assert following.has_previous
+        back = await store.find(replace(find, before=following.keys[0]))
+        assert (ids(back), back.has_next, back.has_previous) == (ids(page), True, page.has_previous)
+        page = following
+
+
+WHERES: tuple[dict[str, Scalar | tuple[Scalar, ...]], ...] = (
+    {},
+    {"status": "submitted"},
+    {"status": ("submitted", "verified")},
+    {"status": ("submitted", None, "submitted")},
+    {"status": None},
+    {"status": ("returned", "verified"), "open": True},
+    {"open": (0, 1), "status": ("returned",)},
+)
+
+
+@pytest.mark.parametrize("descending", [False, True])
+@pytest.mark.parametrize("order", ["submitted_at", "percent", "number", "id"])
+async def test_pages_lead_through_the_whole_list_and_back(store: StateStore, order: str, descending: bool):
+    writes = some_documents(seed=len(order) * 2 + descending)
+    await save_write(store, *writes)
+    for where in WHERES:
+        for limit in (1, 7, 100):
+            find = RecordQuery(order, where=where, descending=descending, limit=limit)
+            assert await walked(store, find) == expected(writes, find)
+
+
+async def test_a_list_goes_on_from_a_key_that_is_no_longer_there(store: StateStore):
+    await save_write(store, *(make_write(name, submitted_at=name) for name in "abcde"))
+    await save_write(store, make_write("c", 2, submitted_at="z"))
+    assert ids(await store.find(RecordQuery("submitted_at", after=("c", "c")))) == ["d", "e", "c"]
+    assert ids(await store.find(RecordQuery("submitted_at", before=("c", "c")))) == ["a", "b"]
+
+
+async def test_the_page_after_the_last_is_empty_and_leads_back(store: StateStore):
+    await save_write(store, *(make_write(name, submitted_at=name) for name in "ab"))
+    beyond = await store.find(RecordQuery("submitted_at", after=("b", "b")))
+    assert (ids(beyond), beyond.has_next, beyond.has_previous) == ([], False, True)
+    ahead = await store.find(RecordQuery("submitted_at", before=("a", "a")))
+    assert (ids(ahead), ahead.has_next, ahead.has_previous) == ([], True, False)
+
+
+async def test_there_is_nothing_before_a_page_whose_predecessors_are_gone(store: StateStore):
+    await save_write(store, *(make_write(name, submitted_at=name) for name in "bcd"))
+    page = await store.find(RecordQuery("submitted_at", after=("a", "a"), limit=2))
+    assert (ids(page), page.has_next, page.has_previous) == (["b", "c"], True, False)
+    page = await store.find(RecordQuery("submitted_at", before=("e", "e"), limit=2))
+    assert (ids(page), page.has_next, page.has_previous) == (["c", "d"], False, True)
+
+
+async def test_an_empty_list_leads_nowhere(store: StateStore):
+    found = await store.find(RecordQuery("submitted_at"))
+    assert (found.documents, found.keys, found.has_next, found.has_previous) == ((), (), False, False)
+
+
+async def test_one_of_no_values_is_nobody(store: StateStore):
+    await save_write(store, make_write("a", status="submitted"))
+    assert ids(await store.find(RecordQuery("submitted_at", where={"status": ()}))) == []
+    assert await store.count(RecordQuery("submitted_at", where={"status": ()})) == 0
+
+
+async def test_below_means_stored_and_smaller(store: StateStore):
+    dues = {"early": "2026-07-01", "today": "2026-07-02", "late": "2026-07-03", "none": None}
+    await save_write(store, *(make_write(name, due=due, open=1) for name, due in dues.items()))
+    overdue = RecordQuery("due", where={"open": 1}, below={"due": "2026-07-03"})
+    assert ids(await store.find(overdue)) == ["early", "today"]
+    assert await store.count(overdue) == 2
+
+
+async def test_every_word_of_a_search_must_occur(store: StateStore):
+    await save_write(
+        store,
+        make_write("a", search="int-2026-000001 rahmat contoh dinas kesehatan"),
+        make_write("b", search="int-2026-000002 siti contoh inspektorat 100% a_b"),
+        make_write("c"),
+    )
+    for search, found in {
+        "contoh": ["a", "b"],
+        "  contoh   kese ": ["a"],
+        "000002": ["b"],
+        "rahmat siti": [],
+        "%": ["b"],
+        "a_b": ["b"],
+        "'": [],
+        "": ["a", "b", "c"],
+    }.items():
+        assert ids(await store.find(RecordQuery("number", search=search))) == found
+        assert await store.count(RecordQuery("number", search=search)) == len(found)
+
+
+async def test_a_search_finds_folded_text_however_it_was_asked_for(store: StateStore):
+    description = "Data trayek 100% \\_ terhubung ke portal. " * 100
+    await save_write(
+        store,
+        make_write(
+            "a", search=build_search_text("INT-2026-000001", "Jum\u02bbat az\u2010Zahr\u0101\u02bc", description)
+        ),
+        make_write(
+            "b", search=build_search_text("INT-2026-000002", "Andr\u00e9 \u2764\ufe0f\u200d\U0001f525 \U0001fae8")
+        ),
+    )
+    for query, found in {
+        "jum'at": ["a"],
+        "JUM\u2019AT AZ-ZAHRA": ["a"],
+        "jumat": ["a"],
+        "ANDRE\u0301": ["b"],
+        "int\u20112026\u2011000002": ["b"],
+        "\U0001fae8": ["b"],
+        "100%": ["a"],
+        "\\_": ["a"],
+        "_": ["a"],
+        "$where": [],
+        ".*": [],
+        "\u2019": [],
+    }.items():
+        find = RecordQuery("number", search=normalize_query(query))
+        assert ids(await store.find(find)) == found, query
+        assert await store.count(find) == len(found)
+
+
+async def test_a_count_minds_neither_limit_nor_key(store: StateStore):
+    await save_write(store, *(make_write(f"{number}", status="submitted") for number in range(5)), make_write("x"))
+    find = RecordQuery("submitted_at", where={"status": "submitted"}, limit=2, after=(None, "3"))
+    assert await store.count(find) == 5
+
+
+async def test_a_list_shows_the_version_that_is_stored(store: StateStore):
+    await save_write(store, make_write("a", status="submitted"))
+    await save_write(store, make_write("a", 2, status="verified"))
+    assert (await store.find(RecordQuery("id", where={"status": "submitted"}))).documents == ()
+    assert (await store.find(RecordQuery("id", where={"status": "verified"}))).documents == (
+        make_write("a", 2).document,
+    )
+
+
+async def test_a_document_is_found_by_a_unique_value(store: StateStore):
+    await save_write(store, make_write("a", number="INT-2026-000001"), make_write("b", number="INT-2026-000002"))
+    assert await store.find_one("number", "INT-2026-000002") == make_write("b").document
+    assert await store.find_one("number", "INT-2026-000003") is None
+
+
+async def test_the_greatest_number_of_a_year_is_found(store: StateStore):
+    numbers = ("INT-2026-000009", "INT-2026-000010", "INT-2027-000001", "JNT-1", None)
+    await save_write(store, *(make_write(str(index), number=number) for index, number in enumerate(numbers)))
+    assert await store.greatest("number", "INT-2026-") == "INT-2026-000010"
+    assert await store.greatest("number", "INT-2025-") is None
+
+
+async def test_all_ids_come_in_their_order_page_by_page(store: StateStore):
+    names = sorted(f"{number * 7919 % 100:02d}" for number in range(25))
+    await save_write(store, *(make_write(name) for name in reversed(names)))
+    assert await store.all_ids() == names
+    assert await store.all_ids(limit=10) == names[:10]
+    assert await store.all_ids(names[9], 10) == names[10:20]
+    assert await store.all_ids(names[-1]) == []
+
+
+async def test_a_column_that_was_never_declared_is_refused(store: StateStore):
+    for find in (
+        RecordQuery("body"),
+        RecordQuery("number", where={"1=1 OR number": 1}),
+        RecordQuery("number", below={"version": 3}),
+    ):
+        with pytest.raises(ValueError, match="no column"):
+            await store.find(find)
+    with pytest.raises(ValueError, match="no column"):
+        await store.find_one("body", "{}")

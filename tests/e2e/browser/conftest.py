@@ -1,0 +1,34 @@
+"""One office for each module, and who visits it."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator
+
+import pytest
+
+from tests.support.browser.browser_sessions import SiteUnderTest
+from tests.support.browser.fixtures import NONE, browser, visits
+from tests.support.e2e.server_session import gate
+
+__all__ = ["browser", "visits"]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if "tests/e2e/browser/" in item.path.as_posix():
+            item.add_marker(pytest.mark.slow)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """All that is skipped for want of a browser is told in one line, not in one for each test."""
+    report = yield
+    if report.skipped and NONE in str(report.longrepr):
+        report.longrepr = (__file__, 1, NONE)
+    return report
+
+
+@pytest.fixture(scope="module")
+def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SiteUnderTest]:
+    with gate(tmp_path_factory.mktemp("house")) as opened:
+        yield SiteUnderTest(opened)

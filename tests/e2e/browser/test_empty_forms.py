@@ -1,0 +1,70 @@
+"""Whatever form is sent with nothing in it says the same: which field by name above, and beside the field that it is needed."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from tests.support.browser.browser_sessions import BrowserSession, BrowserSessions, SiteUnderTest
+from tests.support.browser.page_states import PAGE_STATES, PageState, refused
+from tests.support.browser.sample_requests import SampleRequests, create_sample_requests
+
+ABOVE = re.compile(r"\S.* wajib (diisi|diunggah)\.")
+BESIDE = ("Wajib diisi.", "Wajib diunggah.")
+OF_THEIR_OWN = {
+    "officer request refused",
+    "complete refused",
+    "survey refused",
+    "own account refused",
+    "sign in refused",
+}
+"""Verdicts, marks and what is wrong in another way say what to choose, or what is wrong."""
+FILLED_IN = {"form refused", "account new refused"}
+EMPTY = [
+    scene
+    for scene in PAGE_STATES
+    if re.search("refused( bare)?$", scene.name) and scene.name not in OF_THEIR_OWN | FILLED_IN
+]
+
+
+@pytest.fixture(scope="module")
+def world(house: SiteUnderTest) -> SampleRequests:
+    return create_sample_requests(house)
+
+
+def told(visit: BrowserSession) -> tuple[list[str], list[str]]:
+    """The sentences above and those beside fields."""
+    page = visit.page
+    above = page.get_by_role("alert").get_by_role("link").all_inner_texts()
+    return above, [text.strip() for text in page.locator("p.err:visible").all_inner_texts()]
+
+
+def agree(visit: BrowserSession) -> None:
+    above, beside = told(visit)
+    assert above
+    assert [line for line in above if not ABOVE.fullmatch(line)] == []
+    assert [line for line in beside if line not in BESIDE] == []
+    assert len(above) == len(beside)
+
+
+@pytest.mark.parametrize("scene", EMPTY, ids=lambda scene: scene.name)
+def test_a_form_without_anything_in_it(world: SampleRequests, visits: BrowserSessions, scene: PageState):
+    visit = visits(scene.who)
+    scene.way(visit, world)
+    agree(visit)
+
+
+@pytest.mark.parametrize(
+    ("who", "path", "button"),
+    [("", "/masuk", "Masuk"), ("admin", "/akun/baru", "Tambah akun"), ("admin", "/akun-saya", "Simpan")],
+)
+def test_a_form_of_an_account_without_anything_in_it(
+    world: SampleRequests, visits: BrowserSessions, who: str, path: str, button: str
+):
+    visit = visits(who)
+    visit.open(path)
+    for box in visit.page.get_by_role("main").get_by_role("textbox").all():
+        box.fill("")
+    refused(visit, button)
+    agree(visit)

@@ -1,0 +1,128 @@
+"""A whole submission and a whole verification without a mouse: Tab, Space, arrows and Enter alone."""
+
+from __future__ import annotations
+
+import re
+
+from playwright.sync_api import FileChooser, Locator, Page, expect
+
+from simpul.client_types import Upload
+from tests.support.browser.browser_sessions import BrowserSession, BrowserSessions, SiteUnderTest
+from tests.support.browser.user_actions import (
+    DICTIONARY,
+    LETTER,
+    NUMBER,
+    SUBMIT,
+    TEXTS,
+    UNIT,
+    Officer,
+    field,
+    payloads,
+    stored,
+)
+from tests.support.e2e.request_steps import request_in_status
+from tests.support.e2e.server_session import TODAY
+
+MOST_STOPS = 80
+
+
+def tabs_to(page: Page, wanted: Locator) -> None:
+    """Press Tab until it is there."""
+    for _ in range(MOST_STOPS):
+        if wanted.evaluate("one => one === document.activeElement"):
+            return
+        page.keyboard.press("Tab")
+    raise AssertionError(f"Tab does not come to {wanted}")
+
+
+def chooses_file(visit: BrowserSession, asked: list[FileChooser], label: str, file: Upload) -> None:
+    """Enter opens the window of the system, in which a file is chosen."""
+    tabs_to(visit.page, field(visit.page, label))
+    visit.page.keyboard.press("Enter")
+    visit.until(lambda: asked != [])
+    asked.pop().set_files(payloads(file))
+    expect(stored(visit.page, label).filter(has_text=file.name)).to_contain_text("tersimpan")
+
+
+def test_a_request_is_submitted_by_keyboard(visits: BrowserSessions):
+    visit = visits()
+    page = visit.open("/")
+    asked: list[FileChooser] = []
+    page.on("filechooser", lambda chooser: asked.append(chooser))
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("link", name="Langsung ke isi halaman")).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("main")).to_be_focused()
+    fillings = {
+        **{label: text for label, text in TEXTS.items() if label != "Tanggal surat"},
+        "Dinas": UNIT,
+        "Tanggal surat": TODAY.strftime("%m%d%Y"),
+    }
+    files = {"Surat Permohonan": LETTER, "Dokumen Persyaratan": DICTIONARY}
+    for label in in_order(page, [*fillings, *files, "Integrasi Data"]):
+        if label in files:
+            chooses_file(visit, asked, label, files[label])
+        elif label == "Integrasi Data":
+            group = page.get_by_role("group", name="Lingkup layanan")
+            tabs_to(page, group.get_by_role("radio").first)
+            page.keyboard.press("Space")
+            page.keyboard.press("ArrowDown")
+            expect(page.get_by_role("radio", name="Integrasi Data")).to_be_checked()
+        else:
+            tabs_to(page, field(page, label))
+            page.keyboard.type(fillings[label])
+    tabs_to(page, page.get_by_role("button", name=SUBMIT))
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Permohonan Anda sudah kami terima")
+
+
+def in_order(page: Page, labels: list[str]) -> list[str]:
+    """The labels as their controls follow each other on the page, which is how Tab comes to them."""
+    tops = {}
+    for label in labels:
+        control = page.get_by_role("radio", name=label) if label == "Integrasi Data" else field(page, label)
+        tops[label] = control.evaluate("one => [...document.querySelectorAll('input, select, textarea')].indexOf(one)")
+    return sorted(labels, key=lambda label: int(tops[label]))
+
+
+def test_a_request_is_verified_by_keyboard(house: SiteUnderTest, visits: BrowserSessions):
+    asked = request_in_status(house.gate, "submitted")
+    officer = Officer(visits())
+    page = officer.visit.open("/masuk")
+    tabs_to(page, field(page, "Nama pengguna"))
+    page.keyboard.type("nurlaila")
+    page.keyboard.press("Tab")
+    page.keyboard.type("tujuh-ombak-biru-di-maba")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Antrean verifikasi")
+    tabs_to(page, officer.row(asked.number).get_by_role("link", name=asked.number))
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", level=1)).to_have_text(NUMBER)
+    for item in officer.items():
+        tabs_to(page, item.get_by_role("radio", name="Sesuai"))
+        page.keyboard.press("Space")
+        expect(item.get_by_role("radio", name="Sesuai")).to_be_checked()
+    tabs_to(page, page.get_by_role("button", name="Nyatakan Lengkap"))
+    page.keyboard.press("Enter")
+    officer.succeeds("dinyatakan lengkap")
+    asked.wait_for_status("verified")
+
+
+def test_after_an_error_the_keyboard_begins_at_the_summary_and_goes_on_to_the_field(visits: BrowserSessions):
+    page = visits().open("/")
+    page.get_by_role("button", name=SUBMIT).press("Enter")
+    summary = page.get_by_role("alert")
+    expect(summary).to_be_focused()
+    expect(page).to_have_title(re.compile("^Kesalahan:"))
+    page.keyboard.press("Tab")
+    expect(summary.get_by_role("link").first).to_be_focused()
+    first = summary.get_by_role("link").first.inner_text()
+    page.keyboard.press("Enter")
+    expect(page.locator("[aria-invalid=true]").first).to_be_focused()
+    name = page.evaluate("document.activeElement.labels[0].innerText.trim()")
+    assert first.startswith(re.sub(r" \(.*", "", name)), (first, name)
+    described = page.evaluate(
+        "document.activeElement.getAttribute('aria-describedby').split(' ')"
+        ".map(id => document.getElementById(id).innerText).join(' ')"
+    )
+    assert first.partition(": ")[2] in described

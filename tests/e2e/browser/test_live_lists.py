@@ -1,0 +1,131 @@
+"""What an open list makes of much news in a short time, and of news on a line that is slow or cut."""
+
+from __future__ import annotations
+
+import time
+
+from playwright.sync_api import APIResponse, Page, Request, Route, expect
+
+from tests.support.browser.browser_sessions import BrowserSessions, SiteUnderTest
+from tests.support.browser.user_actions import Lead, Officer, Staff
+from tests.support.e2e.request_steps import STEPS, request_in_status
+from tests.support.e2e.server_session import SubmittedRequest
+
+BURST = 40
+APART = 0.25
+"""Seconds that a list waits for more news before it looks."""
+
+
+def looks(page: Page) -> list[Request]:
+    """Every time that this page looks by itself at what has changed, from now on."""
+    seen: list[Request] = []
+    page.on("request", lambda request: seen.append(request) if _looks(request) else None)
+    return seen
+
+
+def _looks(request: Request) -> bool:
+    return "x-live" in request.headers
+
+
+def gets_on(asked: SubmittedRequest, percent: int) -> None:
+    answer = asked.step("dewi", "progress", {"note": "Uji.", "percent": percent})
+    assert answer.status_code == 200, answer.text
+
+
+def test_a_burst_of_news_is_a_few_looks_and_the_last_of_it_is_shown(house: SiteUnderTest, visits: BrowserSessions):
+    asked = request_in_status(house.gate, "in_progress")
+    lead = Lead(visits("dewi"))
+    lead.watches()
+    seen, began = looks(lead.page), time.monotonic()
+    for percent in range(1, BURST + 1):
+        gets_on(asked, percent)
+        lead.page.wait_for_timeout(1)
+    took = time.monotonic() - began  # on a slow machine it is no burst, and more looks are right
+    expect(lead.row(asked.number).get_by_text(f"{BURST}%", exact=True)).to_be_visible()
+    lead.page.wait_for_timeout(2000 * APART)
+    most = took / APART + 2
+    assert 0 < len(seen) <= most, f"{len(seen)} looks at {BURST} changes in {took:.1f} s"
+
+
+def test_under_steady_news_a_list_does_not_wait_for_quiet(house: SiteUnderTest, visits: BrowserSessions):
+    asked = request_in_status(house.gate, "in_progress")
+    lead = Lead(visits("dewi"))
+    lead.watches()
+    seen = looks(lead.page)
+    for percent in range(1, BURST + 1):
+        gets_on(asked, percent)
+        lead.page.wait_for_timeout(400 * APART)
+    assert len(seen) > 2
+
+
+def test_of_two_looks_the_older_does_not_come_last(house: SiteUnderTest, visits: BrowserSessions):
+    first, second = request_in_status(house.gate, "submitted"), request_in_status(house.gate, "submitted")
+    officer, held = Officer(visits("nurlaila")), list[tuple[Route, APIResponse]]()
+
+    def hold_the_first(route: Route, request: Request) -> None:
+        if _looks(request) and not held:
+            held.append((route, route.fetch()))
+        else:
+            route.continue_()
+
+    officer.page.route("**/verifikasi?status=all", hold_the_first)
+    officer.visit.open("/verifikasi?status=all")
+    officer.listens()
+    assert STEPS["verification"](first).status_code == 200
+    officer.visit.until(lambda: held != [])
+    assert STEPS["verification"](second).status_code == 200
+    officer.page.wait_for_timeout(4000 * APART)
+    [(route, older)] = held
+    route.fulfill(response=older)
+    for asked in (first, second):
+        verified(officer, asked)
+    officer.page.wait_for_timeout(2000 * APART)
+    verified(officer, second)
+
+
+def verified(officer: Staff, asked: SubmittedRequest) -> None:
+    expect(officer.row(asked.number).get_by_text("Terverifikasi", exact=True)).to_be_visible()
+
+
+def test_news_that_was_refused_for_a_moment_is_looked_for_again(house: SiteUnderTest, visits: BrowserSessions):
+    asked = request_in_status(house.gate, "submitted")
+    officer, refused = Officer(visits("nurlaila")), list[str]()
+
+    def refuse_once(route: Route, request: Request) -> None:
+        if _looks(request) and not refused:
+            refused.append(request.url)
+            route.fulfill(status=503)
+        else:
+            route.continue_()
+
+    officer.page.route("**/verifikasi", refuse_once)
+    officer.watches()
+    officer.visit.watch.expect("503")
+    assert STEPS["verification"](asked).status_code == 200
+    verified(officer, asked)
+    assert len(refused) == 1
+
+
+def test_news_that_a_cut_line_kept_from_being_seen_is_seen_once_it_is_back(
+    house: SiteUnderTest, visits: BrowserSessions
+):
+    asked = request_in_status(house.gate, "submitted")
+    officer, cut = Officer(visits("nurlaila")), list[str]()
+
+    def cut_once(route: Route, request: Request) -> None:
+        if _looks(request) and not cut:
+            cut.append(request.url)
+            route.abort("connectionreset")
+        else:
+            route.continue_()
+
+    officer.page.route("**/verifikasi", cut_once)
+    officer.watches()
+    officer.visit.watch.expect("ERR_CONNECTION_RESET")
+    assert STEPS["verification"](asked).status_code == 200
+    officer.visit.until(lambda: cut != [])
+    house.gate.server.kill()
+    officer.visit.watch.expect("ERR_CONNECTION", "ERR_INCOMPLETE", "ERR_EMPTY", "ERR_SOCKET")
+    expect(officer.page.get_by_text("Sambungan langsung terputus")).to_be_visible()
+    house.gate.server.start()
+    verified(officer, asked)

@@ -1,0 +1,99 @@
+"""Narrow screens and large letters: the menu of the public pages, and how much of a phone the filters take."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import FloatRect, Locator, Page, expect
+
+from tests.support.browser.browser_sessions import DESK, NARROW, PHONE, BrowserSessions, SiteUnderTest
+from tests.support.browser.page_checks import ENLARGED, LEAST_TARGET
+from tests.support.browser.sample_requests import SampleRequests, create_sample_requests
+
+MENU = ("Ajukan", "Lacak")
+WIDE_LETTERS = "document.body.style.letterSpacing = '.12em'"
+"""As WCAG 1.4.12 asks, and about what the widest of the system's fonts would make of it."""
+FOLDED = 60
+"""Pixels that a filter takes while nobody uses it."""
+UNFOLDED = 170
+CONSOLES = {"nurlaila": "/verifikasi", "hasan": "/penugasan", "admin": "/surel-keluar"}
+
+
+@pytest.fixture(scope="module")
+def world(house: SiteUnderTest) -> SampleRequests:
+    return create_sample_requests(house)
+
+
+def box(part: Locator) -> FloatRect:
+    found = part.bounding_box()
+    assert found is not None
+    return found
+
+
+def header(page: Page, width: int) -> tuple[FloatRect, list[FloatRect]]:
+    """Where the mark and the links of the menu are; all of them on the screen, and none upon another."""
+    banner = page.get_by_role("banner")
+    mark = box(banner.get_by_role("link", name="Simpul"))
+    links = [box(banner.get_by_role("link", name=name, exact=True)) for name in MENU]
+    for each in (mark, *links):
+        assert 0 <= each["x"] < each["x"] + each["width"] <= width, each
+        assert each["height"] >= LEAST_TARGET
+    for one, other in zip([mark, *links], links, strict=False):
+        assert one["x"] + one["width"] <= other["x"] or one["y"] + one["height"] <= other["y"], (one, other)
+    return mark, links
+
+
+@pytest.mark.parametrize("width", [PHONE, NARROW])
+@pytest.mark.parametrize("letters", ["", WIDE_LETTERS])
+def test_the_public_menu_keeps_to_one_row(visits: BrowserSessions, width: int, letters: str):
+    page = visits(width=PHONE).open("/lacak")
+    page.set_viewport_size({"width": width, "height": 844})
+    page.evaluate(letters)
+    mark, links = header(page, width)
+    assert {link["y"] + link["height"] / 2 <= mark["y"] + mark["height"] for link in links} == {True}
+    assert box(page.get_by_role("banner"))["height"] <= 60
+
+
+@pytest.mark.parametrize("width", [PHONE, NARROW])
+def test_in_letters_of_twice_the_size_the_menu_is_a_row_of_its_own(visits: BrowserSessions, width: int):
+    page = visits(width=PHONE).open("/lacak")
+    page.set_viewport_size({"width": width, "height": 844})
+    page.evaluate(ENLARGED, "200%")
+    mark, links = header(page, width)
+    assert {link["y"] >= mark["y"] + mark["height"] for link in links} == {True}
+    assert len({link["y"] for link in links}) == 1
+
+
+@pytest.mark.parametrize(("who", "path"), CONSOLES.items())
+@pytest.mark.parametrize("script", [True, False])
+def test_on_a_phone_a_filter_is_a_line_until_it_is_wanted(
+    world: SampleRequests, visits: BrowserSessions, who: str, path: str, script: bool
+):
+    page = visits(who, width=PHONE, script=script).open(path)
+    form, fold, first = (
+        page.get_by_role("search"),
+        page.get_by_text("Saring daftar"),
+        page.locator("tbody").locator("tr"),
+    )
+    expect(form).to_be_hidden()
+    assert LEAST_TARGET <= box(fold)["height"] <= FOLDED
+    assert box(first.first)["y"] < 400
+    fold.click()
+    expect(form).to_be_visible()
+    assert box(form)["height"] <= UNFOLDED
+    form.get_by_role("searchbox").fill("tidak ada yang begini")
+    form.get_by_role("button", name="Saring").click()
+    expect(page.get_by_role("searchbox")).to_have_value("tidak ada yang begini")
+
+
+@pytest.mark.parametrize(("who", "path"), [*CONSOLES.items(), ("dewi", "/pekerjaan")])
+def test_on_a_desk_a_filter_is_a_row_that_is_always_there(visits: BrowserSessions, who: str, path: str):
+    page = visits(who, width=DESK).open(path)
+    expect(page.get_by_role("search")).to_be_visible()
+    expect(page.get_by_text("Saring daftar")).to_have_count(1 if who in CONSOLES else 0)
+    expect(page.get_by_text("Saring daftar").locator("visible=true")).to_have_count(0)
+    assert box(page.get_by_role("search"))["height"] <= 80
+
+
+def test_a_filter_of_one_field_stays_on_a_phone_too(visits: BrowserSessions):
+    page = visits("dewi", width=PHONE).open("/pekerjaan")
+    assert box(page.get_by_role("search"))["height"] <= 80

@@ -1,0 +1,34 @@
+"""Light enough for a thin link: what a page costs with everything that it loads, the first time that somebody comes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pytest
+
+from bench.page_weight import PageSpec, PageWeight, measure_weight, page_specs
+from tests.support.browser.browser_sessions import BrowserSessions, SiteUnderTest
+from tests.support.browser.sample_requests import SampleRequests, create_sample_requests
+
+TRACKING, FORM, STAFF = 30_000, 60_000, 60_000
+
+
+@pytest.fixture(scope="module")
+def world(house: SiteUnderTest) -> SampleRequests:
+    return create_sample_requests(house)
+
+
+@pytest.fixture
+def weighed(world: SampleRequests, visits: BrowserSessions) -> Mapping[str, tuple[PageSpec, PageWeight]]:
+    return {line.path: (line, measure_weight(visits, world, line)) for line in page_specs(world)}
+
+
+def test_no_page_is_heavy_or_loads_anything_from_elsewhere(
+    world: SampleRequests, weighed: Mapping[str, tuple[PageSpec, PageWeight]]
+):
+    own = world.house.url.partition("//")[2]
+    for path, (line, weight) in weighed.items():
+        most = TRACKING if path.startswith("/lacak") else FORM if path == "/" else STAFF
+        assert {"page", "style"} <= weight.parts.keys(), (line, weight)
+        assert 3_000 < weight.whole < most, (line, weight)
+        assert weight.hosts == {own}, line

@@ -1,0 +1,35 @@
+"""Every page of the staff, in every state, is sound: see `soundness.py`."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.architecture.test_routes_by_role import PAGES, PUBLIC
+from tests.support.browser.browser_sessions import BrowserSessions, SiteUnderTest
+from tests.support.browser.page_checks import page_problems, unvisited_pages
+from tests.support.browser.page_states import PAGE_STATES, PageState
+from tests.support.browser.sample_requests import SampleRequests, create_sample_requests
+
+OURS = [scene for scene in PAGE_STATES if scene.who]
+ROUTES = [path for (method, path), allowed in PAGES.items() if method == "GET" and allowed != PUBLIC]
+met: dict[str, str] = {}
+
+
+@pytest.fixture(scope="module")
+def world(house: SiteUnderTest) -> SampleRequests:
+    return create_sample_requests(house)
+
+
+@pytest.mark.parametrize("scene", OURS, ids=lambda scene: scene.name)
+def test_a_page_is_sound(world: SampleRequests, visits: BrowserSessions, scene: PageState):
+    visit = visits(scene.who)
+    scene.way(visit, world)
+    met[scene.name] = visit.page.url
+    wrong = page_problems(visit.page)
+    assert not wrong, "\n".join(wrong)
+
+
+def test_every_page_was_looked_at():
+    if len(met) < len(OURS):
+        pytest.skip("Only who looks at all scenes can tell.")
+    assert unvisited_pages(met.values(), ROUTES) == []

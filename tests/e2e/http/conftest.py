@@ -1,0 +1,29 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.e2e.server_process import Inbox, ServerProcess, smtp_server
+from tests.support.e2e.server_session import ServerHarness, gate
+
+
+@pytest.fixture
+def inbox_and_server(tmp_path: Path) -> Iterator[tuple[Inbox, ServerProcess]]:
+    """A server with staff accounts whose e-mails go to a real SMTP server."""
+    with smtp_server() as (inbox, smtp):
+        server = ServerProcess(tmp_path / "data", {"SIMPUL_SMTP": smtp})
+        server.add_staff()
+        server.start()
+        try:
+            yield inbox, server
+        finally:
+            server.stop()
+
+
+@pytest.fixture(scope="module")
+def simpul(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerHarness]:
+    """A server of this module's own, with everybody signed in."""
+    with gate(tmp_path_factory.mktemp("gate")) as opened:
+        yield opened

@@ -1,0 +1,98 @@
+"""Applicants, officers, heads and leads of the simulation, and what each of them may do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
+from typing import Any
+
+from services.assignment.domain import decisions as assignment
+from services.intake.domain import decisions as intake
+from services.verification.domain import decisions as verification
+from shared.calendar import WorkingCalendar
+from shared.contracts.facts import ChecklistItem, Complexity, DocumentKind, Staff
+from tests.support.domain.given_when_then import NOON
+from tests.support.domain.request_events import (
+    ALL_OK,
+    DEWI,
+    HASAN,
+    NEW_LETTER,
+    NURLAILA,
+    RECORD,
+    RESULT,
+    SUBMIT,
+    document_ref,
+    returned_for,
+)
+
+CALENDAR = WorkingCalendar({date(2026, 12, 1): "Hari libur rekaan"})
+TARGET = CALENDAR.add_working_days(NOON.date() + timedelta(days=1), 20)
+WARNINGS = SUBMIT.warnings
+NEW_FILES = (NEW_LETTER, document_ref("data-baru", DocumentKind.REQUIREMENT))
+RONAL = Staff(username="ronal", name="Ronal Misal")
+
+Choices = Mapping[str, Sequence[Callable[[Any], Any]]]
+
+
+@dataclass(frozen=True)
+class SimulatedRole:
+    """Commands to one service by the status that is seen there; `rare` may be given at any time."""
+
+    service: str
+    people: int
+    choices: Choices
+    rare: Callable[[Any], Any] | None = None
+
+
+def submission(number: str) -> intake.SubmitRequest:
+    return replace(SUBMIT, number=number)
+
+
+ROLES = (
+    SimulatedRole(
+        "intake",
+        1,
+        {
+            "returned": [lambda s: intake.ResubmitRequest(documents=NEW_FILES, description="Lengkap.", scope=None)],
+            "on_hold": [lambda s: intake.AnswerQuestion("10.0.0.1")],
+            "delivered": [
+                lambda s: intake.ConfirmHandover(),
+                lambda s: intake.ConfirmHandover(),
+                lambda s: intake.ContestHandover("Hasil uji belum ada."),
+            ],
+            "completed": [lambda s: intake.AnswerSurvey((3, 3, 3, 4, 3, 3, 4, 3, 3))],
+        },
+        lambda s: intake.WithdrawRequest("Sudah tidak diperlukan."),
+    ),
+    SimulatedRole(
+        "verification",
+        2,
+        {
+            "submitted": [
+                lambda s: verification.VerifyRequest(NURLAILA, ALL_OK, WARNINGS),
+                lambda s: verification.VerifyRequest(HASAN, ALL_OK, WARNINGS),
+                lambda s: verification.ReturnRequest(NURLAILA, returned_for(ChecklistItem.LETTER).verdicts),
+            ]
+        },
+    ),
+    SimulatedRole(
+        "assignment",
+        2,
+        {
+            "verified": [
+                lambda s: assignment.AssignLead(HASAN, DEWI, Complexity.LOW, TARGET),
+                lambda s: assignment.AssignLead(HASAN, RONAL, Complexity.HIGH, TARGET),
+            ],
+            "assigned": [lambda s: assignment.StartWork(s.lead)],
+            "in_progress": [
+                lambda s: assignment.CompleteWork(
+                    s.lead, "Selesai.", (RESULT, RECORD), assignment.next_record_number(s)
+                ),
+                lambda s: assignment.PauseWork(s.lead, "Alamat server uji?"),
+                lambda s: assignment.NoteProgress(s.lead, "Uji sambungan.", 40),
+            ],
+        },
+        lambda s: assignment.RejectRequest(HASAN, "Di luar lingkup."),
+    ),
+)

@@ -1,0 +1,145 @@
+"""What must hold of a world that has come to rest, whatever happened in it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import AsyncIterator, Iterator
+from datetime import date
+from typing import Any, cast
+
+from services.notification.domain.reminders import LAST_DAY_FIELD
+from services.notification.domain.state import State
+from shared.calendar import end_of_day
+from shared.contracts.envelope import Event, decode_event
+from shared.eventlog.port import EventLog
+from shared.runtime.rebuild import Rebuild
+from shared.storage.port import StateStore
+from tests.faults.simulation.fault_schedule import NO_FAULTS, FaultSchedule, SimulatedProcess
+from tests.faults.simulation.simulated_system import DECIDERS, SKEWS, SimulatedSystem
+from tests.faults.simulation.unreliable_storage import MemoryLog, MemoryStore
+
+STEPS = {
+    "RequestSubmitted": "submission",
+    "RequestResubmitted": "submission",
+    "RequestReturned": "verdict",
+    "RequestVerified": "verdict",
+    "LeadAssigned": "lead",
+    "WorkStarted": "start",
+    "WorkCompleted": "delivery",
+    "HandoverConfirmed": "taking over",
+    "HandoverContested": "taking over",
+    "WorkPaused": "question",
+    "ApplicantAnswered": "answer",
+    "WorkResumed": "resumption",
+    "RequestWithdrawn": "withdrawal",
+    "RequestRejected": "rejection",
+    "SurveyAnswered": "survey",
+}
+
+
+async def complaints(world: SimulatedSystem) -> list[str]:
+    """What is wrong, in sentences; none if all is well."""
+    events = [decode_event(record.value) for record in world.tape.records]
+    once = list({event.id: event for event in events}.values())
+    return [
+        *world.backwards,
+        *_sequences(once),
+        *_times(once),
+        *_decisions(once),
+        *_answers(world, once),
+        *_mail(world),
+        *_agreement(world),
+        *[line async for line in _folds(world)],
+    ]
+
+
+def _sequences(events: list[Event]) -> Iterator[str]:
+    """First deliveries count 1, 2, 3 ... per source and request."""
+    last: Counter[tuple[str, str]] = Counter()
+    for event in events:
+        place = event.source, event.subject
+        if event.sequence != last[place] + 1:
+            yield f"{event.source} published {event.sequence} after {last[place]}"
+        last[place] = event.sequence
+
+
+def _times(events: list[Event]) -> Iterator[str]:
+    last: dict[tuple[str, str], Event] = {}
+    by_id = {event.id: event for event in events}
+    for event in events:
+        before = last.get((event.source, event.subject))
+        cause = by_id.get(event.causationid)
+        if (before and event.time <= before.time) or (cause and event.time <= cause.time):
+            yield f"time runs backwards at {event.type}"
+        last[event.source, event.subject] = event
+
+
+def _decisions(events: list[Event]) -> Iterator[str]:
+    """At most one decision per step; rounds, pauses and deliveries are steps of their own."""
+    taken: Counter[tuple[str, str, int]] = Counter()
+    for event in events:
+        if step := STEPS.get(event.type):
+            fact: Any = event.fact
+            count = getattr(fact, "round", 0) or getattr(fact, "pause", 0) or getattr(fact, "delivery", 0)
+            taken[event.subject, step, count] += 1
+    for (_, step, count), times in taken.items():
+        if times > 1:
+            yield f"{times} decisions about {step} {count}"
+
+
+def _answers(world: SimulatedSystem, events: list[Event]) -> Iterator[str]:
+    """Acknowledged implies logged, and nobody is told that what took place was refused."""
+    caused = {event.causationid for event in events}
+    for told in world.told:
+        if told.answer is not None and told.key not in caused:
+            yield f"{told.service} acknowledged a command and the log has no event of it"
+        if told.refusal and told.key in caused:
+            yield f"{told.service} refused ({told.refusal}) what took place"
+
+
+def _mail(world: SimulatedSystem) -> Iterator[str]:
+    """Each letter is handed over; a second copy has a crash or an unknown answer to excuse it."""
+    folding = world.runtimes["notification"].executor.folding
+    trouble = world.crashes["notification"] + world.fate.lost_answers["notification"]
+    owed: set[str] = set()
+    for document in world.disks["notification"].documents.values():
+        owed |= {message.id for message in folding.state(document).messages}
+        yield from _late_reminders(world, folding.state(document))
+    for message in owed:
+        copies, excuses = world.office.taken[message], trouble + world.office.silences[message]
+        if copies < 1 or copies > 1 + excuses:
+            yield f"a letter was handed over {copies} times, with {excuses} excuses"
+    if extra := world.office.taken.keys() - owed:
+        yield f"{len(extra)} letters were sent that nobody owes"
+
+
+def _late_reminders(world: SimulatedSystem, state: State) -> Iterator[str]:
+    """Nobody is reminded of what time has decided; the clocks of two machines may be hours apart."""
+    for message in state.messages:
+        if (last_day := LAST_DAY_FIELD.get(message.kind)) is not None:
+            over = end_of_day(date.fromisoformat(message.values[last_day])) + 2 * max(SKEWS)
+            if any(at > over for at in world.office.taken_at[message.id]):
+                yield "a reminder was sent after the day on which time decides"
+
+
+def _agreement(world: SimulatedSystem) -> Iterator[str]:
+    for request in world.requests:
+        statuses = {}
+        for name, disk in world.disks.items():
+            folding = world.runtimes[name].executor.folding
+            if request in disk.documents:
+                statuses[name] = folding.state(disk.documents[request]).course.status.value
+        if len(statuses) != len(DECIDERS) or len(set(statuses.values())) != 1:
+            yield f"the services disagree: {statuses}"
+
+
+async def _folds(world: SimulatedSystem) -> AsyncIterator[str]:
+    """Every state is the fold of the log."""
+    calm = FaultSchedule(0)
+    calm.odds = NO_FAULTS
+    for name, decider in DECIDERS.items():
+        process = SimulatedProcess(name, calm)
+        store = cast(StateStore, MemoryStore(world.disks[name], process))
+        report = await Rebuild(decider, store, cast(EventLog, MemoryLog(world.tape, process))).compare()
+        if not report.clean:
+            yield f"{name} is not the fold of the log: {report}"

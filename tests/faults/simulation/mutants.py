@@ -1,0 +1,260 @@
+"""The runtime with one rule broken, each as somebody might break it; the simulation must notice every one."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import Any, cast
+
+from services.notification.domain.decisions import CLAIM_DURATION, EndSending
+from shared.contracts.envelope import Event
+from shared.contracts.facts import Fact
+from shared.contracts.notification import ReminderFellDue, RemindersDropped, SendingStarted
+from shared.eventlog.port import LogUnavailable
+from shared.runtime.consumer import Consumer
+from shared.runtime.decider_runner import Cause, DeciderRunner, WorkingCopy
+from shared.runtime.executor import CommandKey, CommandResult, Executor
+from shared.runtime.relay import Relay, SequencedEntry
+from shared.runtime.service_runtime import ServiceRuntime
+from shared.runtime.state_cache import StateCache
+from shared.storage.port import OutboxEntry, ProcessedCommand, SaveOutcome, StateRecord, StateStore, Write
+from tests.faults.simulation.unreliable_storage import MemoryLog
+
+Runtime = ServiceRuntime[Any]
+
+
+class PublishesFirst(Executor[Any]):
+    async def _decide_and_save(
+        self, working_copy: WorkingCopy[Any], command: Any, key: Any
+    ) -> tuple[CommandResult, SaveOutcome]:
+        trial = replace(working_copy, seen=dict(working_copy.seen), fresh=[])
+        cause = Cause(key.id, key.correlation or key.id, key.id, key.traceparent)
+        if self.folding.handle(trial, command, self.clock(), cause):
+            self._publish(self.folding.close(trial).outbox)
+        return await super()._decide_and_save(working_copy, command, key)
+
+
+def publishes_before_the_save(runtime: Runtime) -> None:
+    runtime.executor.__class__ = PublishesFirst
+
+
+def commits_the_position_before_the_write(runtime: Runtime) -> None:
+    cast(MemoryLog, runtime.log).commits_first = True
+
+
+class WithoutSequenceGate(DeciderRunner[Any]):
+    def fold(self, working_copy: WorkingCopy[Any], event: Event) -> bool:
+        self._take(working_copy, event)
+        return True
+
+
+def has_no_sequence_gate(runtime: Runtime) -> None:
+    runtime.consumer.folding.__class__ = WithoutSequenceGate
+
+
+class WithoutCommandMemory(DeciderRunner[Any]):
+    def add_processed_command(self, working_copy: WorkingCopy[Any], memory: ProcessedCommand) -> None:
+        pass
+
+
+def forgets_commands(runtime: Runtime) -> None:
+    runtime.executor.folding.__class__ = WithoutCommandMemory
+
+
+class ShuffledWaves(Relay):
+    def _next_batch(self) -> list[SequencedEntry]:
+        for waiting in self._waiting.values():
+            waiting.reverse()
+        return super()._next_batch()
+
+
+def publishes_out_of_order(runtime: Runtime) -> None:
+    runtime.relay.__class__ = ShuffledWaves
+
+
+class TrustsEarlierWaves(Relay):
+    def enqueue(self, entries: Sequence[OutboxEntry]) -> None:
+        for entry in entries:
+            self._take(entry)
+
+
+def overtakes_what_a_crash_left(runtime: Runtime) -> None:
+    runtime.relay.__class__ = TrustsEarlierWaves
+    runtime.executor._publish = runtime.consumer._publish = runtime.relay.enqueue
+
+
+class WithoutSweep(Relay):
+    async def _scan_outbox(self, wanted: Callable[[OutboxEntry], bool]) -> None:
+        pass
+
+    async def _resolve_gaps(self) -> None:
+        self._possible_gaps.clear()
+
+
+def never_sweeps_the_outbox(runtime: Runtime) -> None:
+    runtime.relay.__class__ = WithoutSweep
+
+
+class SkipsHeldBack(Relay):
+    async def _append(self, batch: Sequence[SequencedEntry]) -> None:
+        try:
+            await super()._append(batch)
+        except LogUnavailable:
+            for sequenced in batch:
+                if sequenced in self._waiting.get(sequenced[2].subject, ()):
+                    self._mark_published(sequenced)
+            raise
+
+
+def gives_up_what_the_log_did_not_take(runtime: Runtime) -> None:
+    runtime.relay.__class__ = SkipsHeldBack
+
+
+class DoesNotWait(Relay):
+    def _next_batch(self) -> list[SequencedEntry]:
+        """What is held back is passed by its successors."""
+        batch = super()._next_batch()
+        late = [
+            waiting[1] for subject, waiting in self._waiting.items() if subject in self._held_back and len(waiting) > 1
+        ]
+        return batch or late
+
+
+def lets_an_event_overtake_one_that_is_held_back(runtime: Runtime) -> None:
+    runtime.relay.__class__ = DoesNotWait
+
+
+class ForgetsEarly(Relay):
+    async def _append(self, batch: Sequence[SequencedEntry]) -> None:
+        await self._store.published([event_id for _, event_id, _ in batch])
+        await super()._append(batch)
+
+
+def forgets_before_it_publishes(runtime: Runtime) -> None:
+    runtime.relay.__class__ = ForgetsEarly
+
+
+class LastWriterWins:
+    """A store that is given whatever version it has."""
+
+    def __init__(self, store: Any):
+        self._store = store
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._store, name)
+
+    async def save(self, writes: Sequence[Write]) -> list[SaveOutcome]:
+        documents = self._store.disk.documents
+        lifted = []
+        for write in writes:
+            stored = documents.get(write.document.id)
+            version = (stored.version if stored else 0) + 1
+            lifted.append(replace(write, document=replace(write.document, version=version)))
+        return cast(list[SaveOutcome], await self._store.save(lifted))
+
+
+def ignores_versions(runtime: Runtime) -> None:
+    runtime.executor._cache = StateCache(cast(StateStore, LastWriterWins(runtime.store)))
+
+
+class GoesBack(StateCache):
+    def _put(self, document: StateRecord) -> None:
+        self._entries[document.id] = asyncio.get_running_loop().time(), document
+
+
+def lets_a_slow_read_replace_a_newer_save(runtime: Runtime) -> None:
+    runtime.executor._cache.__class__ = GoesBack
+
+
+class LosesTheOutbox(Consumer[Any]):
+    async def _save(self, writes: Sequence[Write]) -> dict[str, SaveOutcome]:
+        return await super()._save([replace(write, outbox=()) for write in writes])
+
+
+def saves_reactions_without_their_events(runtime: Runtime) -> None:
+    runtime.consumer.__class__ = LosesTheOutbox
+
+
+class ByTheClock(DeciderRunner[Any]):
+    def handle(self, working_copy: WorkingCopy[Any], command: Any, now: datetime, cause: Cause) -> list[Event]:
+        working_copy.latest = None
+        return super().handle(working_copy, command, now, cause)
+
+
+def dates_by_the_clock_alone(runtime: Runtime) -> None:
+    runtime.executor.folding.__class__ = ByTheClock
+
+
+class GivesUpRaces(Consumer[Any]):
+    async def _save(self, writes: Sequence[Write]) -> dict[str, SaveOutcome]:
+        await super()._save(writes)
+        return {}
+
+
+def gives_up_a_lost_race(runtime: Runtime) -> None:
+    runtime.consumer.__class__ = GivesUpRaces
+
+
+class WithoutAutomaticRetry(Consumer[Any]):
+    async def resume(self) -> None:
+        pass
+
+
+def leaves_dead_letters_to_people(runtime: Runtime) -> None:
+    runtime.consumer.__class__ = WithoutAutomaticRetry
+
+
+def skips_what_a_newer_version_wrote(runtime: Runtime) -> None:
+    runtime.consumer.incoming.types = frozenset()
+
+
+class LosesOutcomes(Executor[Any]):
+    async def execute(self, request_id: str, command: Any, key: CommandKey, *, new: bool = False) -> CommandResult:
+        if isinstance(command, EndSending) and command.outcomes[0].status == "sent" and key.id < "4":
+            return CommandResult(request_id, "", "", 0)
+        return await super().execute(request_id, command, key, new=new)
+
+
+def forgets_now_and_then_what_was_sent(runtime: Runtime) -> None:
+    runtime.executor.__class__ = LosesOutcomes
+
+
+class RemindsWhenever(DeciderRunner[Any]):
+    def handle(self, working_copy: WorkingCopy[Any], command: Any, now: datetime, cause: Cause) -> list[Event]:
+        facts = self.decider.decide(working_copy.state, command, now)
+        late = [fact for fact in facts if isinstance(fact, RemindersDropped)]
+        if not late:
+            return super().handle(working_copy, command, now, cause)
+        kept: list[Fact] = [ReminderFellDue(reminder=one) for one in late[0].reminders]
+        kept = kept or [SendingStarted(messages=late[0].messages, until=now + CLAIM_DURATION)]
+        stubborn = replace(self.decider, decide=lambda state, command, now: kept)
+        return DeciderRunner(stubborn).handle(working_copy, command, now, cause)
+
+
+def reminds_after_time_has_decided(runtime: Runtime) -> None:
+    runtime.executor.folding.__class__ = RemindsWhenever
+
+
+MUTANTS: tuple[Callable[[Runtime], None], ...] = (
+    publishes_before_the_save,
+    commits_the_position_before_the_write,
+    has_no_sequence_gate,
+    forgets_commands,
+    publishes_out_of_order,
+    overtakes_what_a_crash_left,
+    never_sweeps_the_outbox,
+    gives_up_what_the_log_did_not_take,
+    lets_an_event_overtake_one_that_is_held_back,
+    forgets_before_it_publishes,
+    ignores_versions,
+    lets_a_slow_read_replace_a_newer_save,
+    saves_reactions_without_their_events,
+    dates_by_the_clock_alone,
+    gives_up_a_lost_race,
+    leaves_dead_letters_to_people,
+    skips_what_a_newer_version_wrote,
+    forgets_now_and_then_what_was_sent,
+    reminds_after_time_has_decided,
+)

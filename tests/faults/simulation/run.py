@@ -1,0 +1,43 @@
+"""One seed, one world: run it and say what is wrong with it."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+
+from tests.faults.simulation.invariants import complaints
+from tests.faults.simulation.simulated_system import Mutate, SimulatedSystem
+from tests.support.virtual_time import Deadlock, run_virtually
+
+
+@dataclass(frozen=True)
+class Finding:
+    seed: int
+    complaints: list[str]
+
+
+def simulate(seed: int, mutate: Mutate = lambda runtime: None) -> list[str]:
+    """The complaints about the world of this seed."""
+    # Thousands of crashes on purpose would write as many tracebacks.
+    logging.disable(logging.CRITICAL)
+    try:
+        return run_virtually(_live_and_judge(SimulatedSystem(seed, mutate)))
+    except Deadlock:
+        return ["everything stands still"]
+    finally:
+        logging.disable(logging.NOTSET)
+
+
+async def _live_and_judge(world: SimulatedSystem) -> list[str]:
+    try:
+        await world.run()
+    except TimeoutError:
+        return ["it does not come to rest"]
+    return await complaints(world)
+
+
+def first_failing_seed(seeds: range, mutate: Mutate = lambda runtime: None) -> Finding | None:
+    for seed in seeds:
+        if found := simulate(seed, mutate):
+            return Finding(seed, found)
+    return None

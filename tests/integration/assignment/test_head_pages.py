@@ -1,0 +1,282 @@
+"""The console of the structural head: what is shown, what is sent, and what is said when something is wrong."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from shared.contracts.assignment import LeadAssigned, LeadReassigned, RequestRejected
+from shared.contracts.facts import Fact
+from shared.identity.accounts import Role
+from tests.support.domain.given_when_then import REQUEST
+from tests.support.domain.request_events import (
+    APPLICANT,
+    confirmed,
+    contested,
+    expired,
+    recommended,
+    returned,
+    withdrawn,
+)
+from tests.support.services.assignment_pages import (
+    API,
+    ASSIGN,
+    QUEUE,
+    advance_to,
+    error_beside,
+    page,
+    send,
+    submit_form,
+    visible_text,
+)
+from tests.support.services.staff_harness import OTHER, PEOPLE, StaffHarness, desk_ground, pdf
+
+HEADS = [who for who, (_, roles) in PEOPLE.items() if Role.STRUCTURAL in roles]
+REASON = "Di luar lingkup layanan ini."
+
+
+@pytest.fixture
+async def harness(tmp_path: Path) -> AsyncIterator[StaffHarness]:
+    async with desk_ground(tmp_path) as opened:
+        yield opened
+
+
+async def test_a_request_is_shown_with_everything_that_was_sent_and_happened(harness: StaffHarness):
+    content = pdf()
+    document = await harness.keep("kamus.pdf", content)
+    await advance_to(harness, "verified", document)
+    shown = await page(harness, "hasan", QUEUE)
+    for words in (
+        APPLICANT.name,
+        "19850230 201001 1 001",
+        APPLICANT.email,
+        "500/1/DISHUB",
+        "Dinyatakan lengkap",
+        "kamus.pdf",
+    ):
+        assert words in shown.text, words
+    got = await page(harness, "hasan", f"{QUEUE}/dokumen/{document.id}")
+    assert got.headers["content-disposition"].startswith("attachment")
+    assert got.content == content
+
+
+async def test_the_form_offers_leads_with_their_load_and_a_target(harness: StaffHarness):
+    await advance_to(harness, "assigned", subject=OTHER, number="INT-2026-000002")
+    await advance_to(harness, "verified")
+    shown = await page(harness, "hasan", QUEUE)
+    assert 'value="2026-12-21"' in shown.text
+    assert "Sudah diisi 20 hari kerja dari sekarang. Tanggal ini dilihat pemohon." in shown.text
+    cards = re.findall(r'name="lead" value="(\w+)">.*?<span class="hint num">(.*?)</span>', shown.text)
+    assert cards == [("dewi", "1 terbuka"), ("jafar", "0 terbuka"), ("kepala", "0 terbuka")]
+    assert " checked" not in shown.text
+
+
+async def test_a_lead_is_appointed_and_the_queue_says_so(harness: StaffHarness):
+    await advance_to(harness, "verified")
+    answer = await submit_form(harness, "hasan", QUEUE, **ASSIGN)
+    assert (answer.status_code, answer.headers["location"]) == (303, "/penugasan?done=assigned&number=INT-2026-000001")
+    [event] = await harness.events("assignment")
+    assert isinstance(event.fact, LeadAssigned)
+    assert (event.fact.lead.username, event.fact.note) == ("dewi", ASSIGN["note"])
+    after = await page(harness, "hasan", answer.headers["location"])
+    assert "Penanggung jawab teknis untuk INT-2026-000001 sudah ditunjuk." in after.text
+    shown = await page(harness, "hasan", QUEUE)
+    assert (f'href="{QUEUE}/ganti"' in shown.text, 'name="lead"' in shown.text) == (True, False)
+
+
+@pytest.mark.parametrize(
+    ("changes", "field", "sentence"),
+    [
+        ({"lead": None}, "lead", "Wajib diisi."),
+        ({"complexity": None}, "complexity", "Wajib diisi."),
+        ({"target_date": ""}, "target_date", "Wajib diisi."),
+        (
+            {"target_date": "2026-11-20"},
+            "target_date",
+            "Pilih target selesai hari ini (23 November 2026) atau sesudahnya.",
+        ),
+        ({"target_date": "besok"}, "target_date", "Tulis tanggal dengan susunan tahun-bulan-hari"),
+        ({"lead": "nurlaila"}, "lead", "Pilih penanggung jawab teknis yang akunnya masih aktif."),
+    ],
+)
+async def test_a_form_that_is_not_right_comes_back_with_the_reason_and_what_was_typed(
+    harness: StaffHarness, changes: dict[str, Any], field: str, sentence: str
+):
+    await advance_to(harness, "verified")
+    answer = await submit_form(harness, "hasan", QUEUE, **{**ASSIGN, **changes})
+    assert answer.status_code == 422
+    assert sentence in error_beside(answer, field)
+    assert f'<a href="#{field}">' in answer.text
+    assert ">\nMohon didahulukan.</textarea>" in answer.text
+    assert "<title>Kesalahan: " in answer.text
+    assert await harness.events("assignment") == []
+
+
+async def test_the_second_of_two_heads_learns_who_was_first_and_keeps_what_was_typed(harness: StaffHarness):
+    await advance_to(harness, "verified")
+    form = await page(harness, "halima", QUEUE)
+    await submit_form(harness, "hasan", QUEUE, **ASSIGN)
+    answer = await send(harness, "halima", QUEUE, form, **{**ASSIGN, "lead": "jafar", "note": "Catatan Halima."})
+    assert answer.status_code == 409
+    said = visible_text(answer)
+    assert (
+        "Penanggung jawab teknis ditunjuk oleh Hasan Umpama, Penanggung Jawab Struktural pada 23 November 2026" in said
+    )
+    assert "Muat keadaan terbaru" in said
+    assert 'value="jafar" checked' in answer.text
+    assert ">\nCatatan Halima.</textarea>" in answer.text
+    assert len(await harness.events("assignment")) == 1
+
+
+async def test_a_form_sent_twice_appoints_once(harness: StaffHarness):
+    await advance_to(harness, "verified")
+    form = await page(harness, "hasan", QUEUE)
+    answers = [await send(harness, "hasan", QUEUE, form, **ASSIGN) for _ in range(2)]
+    assert [answer.status_code for answer in answers] == [303, 303]
+    assert len(await harness.events("assignment")) == 1
+
+
+async def test_an_ended_session_gives_back_what_was_typed(harness: StaffHarness):
+    await advance_to(harness, "verified")
+    form = await page(harness, "hasan", QUEUE)
+    harness.clock.advance(minutes=31)
+    answer = await send(harness, "hasan", QUEUE, form, **ASSIGN)
+    assert answer.status_code == 401
+    assert "Mohon didahulukan." in answer.text
+    await harness.sign_in_again_after()
+    again = await submit_form(harness, "hasan", QUEUE, **ASSIGN, _resume="1")
+    assert (again.status_code, 'value="dewi" checked' in again.text) == (200, True)
+    assert await harness.events("assignment") == []
+
+
+async def test_a_lead_is_replaced_and_a_target_left_as_it_was_stays_though_it_has_passed(harness: StaffHarness):
+    await advance_to(harness, "in_progress")
+    await harness.sign_in_again_after(days=24)
+    shown = await page(harness, "hasan", f"{QUEUE}/ganti")
+    assert re.findall(r'name="lead" value="(\w+)"', shown.text) == ["jafar", "kepala"]
+    assert 'value="2026-12-14"' in shown.text
+    assert "Target sekarang sudah lewat." in shown.text
+    fields = {"lead": "jafar", "reason": "Cuti.", "target_date": "2026-12-14"}
+    answer = await send(harness, "hasan", f"{QUEUE}/ganti", shown, **fields)
+    assert answer.headers["location"] == "/penugasan?tab=running&done=reassigned&number=INT-2026-000001"
+    fact = (await harness.events("assignment"))[-1].fact
+    assert isinstance(fact, LeadReassigned)
+    assert (fact.lead.username, str(fact.target_date)) == ("jafar", "2026-12-14")
+
+
+async def test_a_replacement_needs_a_lead_and_a_reason(harness: StaffHarness):
+    await advance_to(harness, "assigned")
+    answer = await submit_form(harness, "hasan", f"{QUEUE}/ganti", target_date="2026-12-20", reason=" ")
+    assert answer.status_code == 422
+    assert (error_beside(answer, "lead"), error_beside(answer, "reason")) == ("Wajib diisi.", "Wajib diisi.")
+    told = visible_text(answer)
+    assert "Penanggung jawab baru wajib diisi." in told
+    assert "Alasan wajib diisi." in told
+    assert 'value="2026-12-20"' in answer.text
+
+
+async def test_a_request_is_rejected_on_advice_after_asking_once_more(harness: StaffHarness):
+    await harness.submitted()
+    await harness.happened(recommended)
+    shown = await page(harness, "hasan", f"{QUEUE}/tolak")
+    assert "Tolak permohonan INT-2026-000001?" in shown.text
+    assert "tidak dapat dibatalkan" in shown.text
+    assert f">\n{recommended.reason}</textarea>" in shown.text
+    answer = await send(harness, "hasan", f"{QUEUE}/tolak", shown, reason=REASON)
+    assert answer.headers["location"] == "/penugasan?done=rejected&number=INT-2026-000001"
+    [event] = await harness.events("assignment")
+    assert isinstance(event.fact, RequestRejected)
+    ended = visible_text(await page(harness, "hasan", QUEUE))
+    assert "Permohonan ditolak oleh Hasan Umpama pada Senin, 23 November 2026" in ended
+    assert REASON in ended
+
+
+async def test_a_rejection_without_a_reason_or_too_late_keeps_what_was_typed(harness: StaffHarness):
+    await advance_to(harness, "verified")
+    form = await page(harness, "hasan", f"{QUEUE}/tolak")
+    refused = await send(harness, "hasan", f"{QUEUE}/tolak", form, reason="")
+    assert error_beside(refused, "reason") == "Wajib diisi."
+    await harness.happened(withdrawn)
+    answer = await send(harness, "hasan", f"{QUEUE}/tolak", form, reason=REASON)
+    assert (answer.status_code, f">\n{REASON}</textarea>" in answer.text) == (409, True)
+    assert "Permohonan dibatalkan oleh Pemohon" in answer.text
+
+
+@pytest.mark.parametrize(("status", "step"), [("assigned", "tolak"), ("verified", "ganti"), ("submitted", "ganti")])
+async def test_a_step_that_is_not_open_leads_back_to_the_request(harness: StaffHarness, status: str, step: str):
+    await advance_to(harness, status)
+    answer = await page(harness, "hasan", f"{QUEUE}/{step}")
+    assert (answer.status_code, answer.headers["location"]) == (303, QUEUE)
+    assert f'href="{QUEUE}/{step}"' not in (await page(harness, "hasan", QUEUE)).text
+
+
+async def test_an_objection_and_an_open_question_are_shown(harness: StaffHarness):
+    await advance_to(harness, "on_hold")
+    shown = visible_text(await page(harness, "hasan", QUEUE))
+    assert "Alamat server uji?" in shown
+    assert "Jawaban ditunggu sampai Senin, 30 November 2026" in shown
+
+
+async def test_without_leads_nobody_can_be_appointed_and_the_page_says_whom_to_ask(harness: StaffHarness):
+    await advance_to(harness, "verified")
+    for who in ("dewi", "jafar", "kepala"):
+        await harness.platform.identity.change_staff(who, active=False)
+    shown = await page(harness, "hasan", QUEUE)
+    assert "Mintalah Administrator menambahkannya." in shown.text
+    assert "Belum ada penanggung jawab teknis" in (await page(harness, "hasan", "/beban-kerja")).text
+
+
+async def test_the_console_is_for_heads_alone(harness: StaffHarness):
+    await advance_to(harness, "verified")
+    for path in ("/penugasan", QUEUE, f"{QUEUE}/ganti", f"{QUEUE}/tolak", "/beban-kerja"):
+        for who in PEOPLE:
+            shown = await page(harness, who, path)
+            assert (shown.status_code in (200, 303)) == (who in HEADS), (who, path)
+            assert who in HEADS or (shown.status_code, APPLICANT.name in shown.text) == (403, False), (who, path)
+
+
+async def test_what_was_never_heard_of_is_a_page_that_says_so(harness: StaffHarness):
+    for path in (f"/penugasan/{OTHER}", f"/penugasan/{OTHER}/ganti", f"/penugasan/{OTHER}/tolak"):
+        shown = await page(harness, "hasan", path)
+        assert (shown.status_code, "Permohonan itu tidak ditemukan." in shown.text) == (404, True)
+
+
+async def test_work_reopened_by_an_objection_shows_it_to_the_head(harness: StaffHarness):
+    await advance_to(harness, "in_progress")
+    form = {"summary": "Selesai."}
+    await harness.post("dewi", f"{API}/{REQUEST}/completion", data=form, files=[("documents", ("a.pdf", pdf()))])
+    delivered = visible_text(await page(harness, "hasan", QUEUE))
+    assert "Konfirmasi pemohon ditunggu sampai Senin, 30 November 2026" in delivered
+    await harness.happened(contested)
+    assert "Pemohon berkeberatan atas hasil yang diserahkan" in (await page(harness, "hasan", QUEUE)).text
+
+
+@pytest.mark.parametrize(
+    ("facts", "words"),
+    [
+        ((returned,), "Pemohon diminta melengkapi permohonannya."),
+        ((returned, expired), "Permohonan ditutup pada Senin, 23 November 2026"),
+        ((), "Petugas sedang memeriksa kelengkapannya."),
+    ],
+)
+async def test_where_nothing_can_be_decided_the_page_says_what_is_awaited(
+    harness: StaffHarness, facts: tuple[Fact, ...], words: str
+):
+    await harness.submitted()
+    await harness.happened(*facts)
+    shown = await page(harness, "hasan", QUEUE)
+    assert words in visible_text(shown)
+    assert 'name="lead"' not in shown.text
+    assert (f"{QUEUE}/tolak" in shown.text) == (not facts)
+
+
+async def test_silence_that_confirmed_a_handover_is_told_as_that(harness: StaffHarness):
+    await advance_to(harness, "in_progress")
+    files = [("documents", ("a.pdf", pdf()))]
+    await harness.post("dewi", f"{API}/{REQUEST}/completion", data={"summary": "Selesai."}, files=files)
+    await harness.happened(confirmed.model_copy(update={"automatic": True}))
+    assert "karena tidak ada keberatan sampai batas konfirmasi" in visible_text(await page(harness, "hasan", QUEUE))

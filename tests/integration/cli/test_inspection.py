@@ -1,0 +1,137 @@
+"""Commands that look into a folder of data and put it right: events, dead letters, state."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import shlex
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from shared.contracts.intake import RequestWithdrawn
+from simpul.cli.errors import error_message
+from tests.support.domain.given_when_then import REQUEST
+from tests.support.services.cli_harness import ESCAPE, CommandLine, assert_fails_with_message, command
+from tests.support.services.runtime_harness import INTAKE, OTHER, VERIFICATION, record, runtime_harness, submit
+
+pytestmark = pytest.mark.slow
+
+SECRET = "6f1d0c5a7b3e49288d0f4c6b1a2e3d57-ombak"
+REQUESTS = 30
+
+
+@pytest.fixture(scope="module")
+def seeded(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder on which intake took requests; verification heard of one alone, and of another only what came third."""
+    folder = tmp_path_factory.mktemp("seeded")
+    asyncio.run(_seed(folder))
+    (folder / "secret").write_text(SECRET)
+    (folder / "secret").chmod(0o600)
+    return folder
+
+
+async def _seed(folder: Path) -> None:
+    async with runtime_harness(folder) as world:
+        intake, command_line = await world.service(INTAKE), await world.service(VERIFICATION)
+        await submit(intake)
+        await intake.relay.drain()
+        await command_line.consumer.handle(await world.log.read_newest(1))
+        for number in range(2, REQUESTS + 1):
+            await submit(intake, f"00000000-0000-4000-8000-{number:012d}", number)
+            await intake.relay.drain()
+        await command_line.consumer.handle([record(3, RequestWithdrawn(reason="Batal."), sequence=3, subject=OTHER)])
+        await command_line.consumer.stop()
+
+
+@pytest.fixture
+def command_line(seeded: Path, tmp_path: Path) -> CommandLine:
+    shutil.copytree(seeded, tmp_path / "data")
+    return CommandLine(tmp_path)
+
+
+def test_the_newest_events_are_shown_to_people_and_programs(command_line: CommandLine):
+    lines = command_line.simpul("events", "tail", "-n", "2").stdout.splitlines()
+    assert [line.split()[0] for line in lines] == [str(REQUESTS - 1), str(REQUESTS)]
+    assert all("RequestSubmitted" in line and REQUEST[:24] in line for line in lines)
+    events = [json.loads(line) for line in command_line.simpul("events", "tail", "--json").stdout.splitlines()]
+    assert len(events) == 20
+    assert events[-1]["data"]["number"] == f"INT-2026-{REQUESTS:06d}"
+    assert command_line.simpul("events", "tail", "-n", "0").stdout == ""
+
+
+def test_the_events_of_one_request_are_found_by_number_and_by_id(command_line: CommandLine):
+    by_number = command_line.simpul("events", "show", "int-2026-000002").stdout
+    assert by_number == command_line.simpul("events", "show", OTHER).stdout
+    assert by_number.count("\n") == 1
+    assert_fails_with_message(command_line.simpul("events", "show", "INT-2026-999999"), "INT-2026-999999")
+
+
+def test_a_reader_who_has_enough_ends_the_command_without_a_word(command_line: CommandLine):
+    arguments = shlex.join(command("events", "tail", "-n", "30", "--json"))
+    shell = arguments + " | head -n 1; exit ${PIPESTATUS[0]}"
+    completed = subprocess.run(
+        ["bash", "-c", shell],
+        cwd=command_line.folder,
+        env=command_line.environment({}),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert completed.stderr == ""
+    assert completed.returncode in {0, 141}
+    assert json.loads(completed.stdout)
+
+
+def test_dead_letters_are_listed_shown_and_given_up(command_line: CommandLine):
+    [letter] = json.loads(command_line.simpul("dead-letters", "list", "--json", "--service", "verification").stdout)
+    assert letter["request"] == OTHER
+    listed = command_line.simpul("dead-letters", "list").stdout
+    assert letter["id"] in listed
+    assert letter["reason"] in listed
+    shown = json.loads(command_line.simpul("dead-letters", "show", letter["id"]).stdout)
+    assert shown["event"]["type"] == "RequestWithdrawn"
+    assert_fails_with_message(command_line.simpul("dead-letters", "replay", letter["id"]), "cannot be folded")
+    asked = command_line.simpul("dead-letters", "discard", letter["id"], given="n\n")
+    assert asked.returncode == 1
+    assert_fails_with_message(command_line.simpul("dead-letters", "show", "verification:nothing"), "no dead letter")
+
+
+def test_what_differs_from_the_log_is_shown_and_put_right(command_line: CommandLine):
+    verified = command_line.simpul("events", "verify", "--json")
+    assert verified.returncode == 1
+    assert verified.stderr.startswith("There are ")
+    told = json.loads(verified.stdout)
+    assert told["clean"] is False
+    assert any("is missing" in line for line in told["trouble"])
+
+    for_people = command_line.simpul("state", "rebuild", "verification", "--dry-run").stdout
+    assert f"{REQUESTS - 1} documents differ; nothing was changed." in for_people
+    assert ESCAPE not in for_people
+    assert command_line.simpul("events", "tail", "-n", "1").returncode == 0
+
+    rebuilt = json.loads(command_line.simpul("state", "rebuild", "verification", "--json").stdout)
+    assert (rebuilt["swapped"], rebuilt["differences"][0]["kind"]) == (REQUESTS - 1, "missing")
+    again = json.loads(command_line.simpul("state", "rebuild", "verification", "--json").stdout)
+    assert again["clean"] is True
+
+
+def test_a_field_that_differs_is_shown_with_both_values(command_line: CommandLine):
+    asyncio.run(_damage(command_line.data))
+    told = command_line.simpul("state", "rebuild", "intake", "--dry-run").stdout
+    assert f"{REQUEST} is different" in told
+    assert "number: 'INT-2026-000007' -> 'INT-2026-000001'" in told
+
+
+async def _damage(folder: Path) -> None:
+    damaged = "CAST(replace(CAST(body AS TEXT), 'INT-2026-000001', 'INT-2026-000007') AS BLOB)"
+    async with runtime_harness(folder) as world:
+        sql = f"UPDATE intake_documents SET body={damaged} WHERE id=?"
+        await world.file.write(lambda db: db.execute(sql, (REQUEST,)))
+
+
+def test_an_error_of_ours_ends_with_a_sentence_too():
+    assert error_message(KeyError("x")).startswith("This should not have happened: KeyError")
+    assert error_message(PermissionError(13, "Permission denied", "data/secret")) == "data/secret: Permission denied."

@@ -1,0 +1,153 @@
+"""`simpul up` and `simpul serve` in processes of their own, and the commands beside them."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import socket
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from simpul.client import RetryPolicy, open_client
+from simpul.client_types import RequestForm
+from tests.support import office_files
+from tests.support.e2e.server_process import free_port
+from tests.support.services.cli_harness import (
+    TIMEOUT_SECONDS,
+    CommandLine,
+    assert_fails_with_message,
+    wait_until_serving,
+)
+
+pytestmark = pytest.mark.slow
+
+FORM = RequestForm(
+    name="Rahmat Contoh",
+    employee_number="19850214 201001 1 001",
+    unit="Dinas Perhubungan",
+    position="Pranata Komputer",
+    description="Data trayek angkutan laut perlu terhubung ke portal data kabupaten setiap malam.",
+    scope="data",
+    email="rahmat@dishub.example",
+    letter_number="500.11/12/DISHUB/2026",
+    letter_date="2026-11-02",
+)
+
+
+@pytest.fixture
+def command_line(tmp_path: Path) -> CommandLine:
+    return CommandLine(tmp_path, {"SIMPUL_PUBLIC_RATE": "0"})
+
+
+async def _submitted(port: int) -> str:
+    async with open_client(f"http://127.0.0.1:{port}", retry_policy=RetryPolicy(seconds=20)) as client:
+        paper = office_files.pdf("Surat.pdf", "Surat permohonan.")
+        return (await client.submit(FORM, paper, [office_files.picture("Alur.png")]))["number"]
+
+
+def test_a_first_start_shows_passwords_once_and_ends_with_ctrl_c(command_line: CommandLine):
+    port = free_port()
+    with command_line.running("up", port=str(port)) as first:
+        wait_until_serving(port)
+        assert_fails_with_message(command_line.simpul("up", port=str(free_port())), "already")
+        assert_fails_with_message(command_line.simpul("serve", "intake"), "serves intake")
+        assert command_line.simpul("backup", "copy").returncode == 0
+        assert_fails_with_message(command_line.simpul("restore", "copy"), "is running", "Stop it first")
+        first.send_signal(signal.SIGINT)
+        greeting, log = first.communicate(timeout=TIMEOUT_SECONDS)
+    assert first.returncode == 0
+    passwords = [line.split()[2] for line in greeting.splitlines() if "@" not in line and line.count("-") == 4]
+    assert len(passwords) == 4, greeting
+    assert max(len(line) for line in greeting.splitlines() if not line.startswith("data")) <= 80
+    assert not any(password in log for password in passwords)
+    for column in ("officer", "structural", "technical", "admin"):
+        assert column in greeting
+    for path in ("/", "/masuk", "/surel", "/api/docs"):
+        assert f" http://127.0.0.1:{port}{path}" in greeting
+    with command_line.running("up", port=str(port)) as second:
+        wait_until_serving(port)
+        second.send_signal(signal.SIGINT)
+        greeting, _ = second.communicate(timeout=TIMEOUT_SECONDS)
+    assert "password" not in greeting
+    assert f" http://127.0.0.1:{port}/masuk" in greeting
+
+
+def test_where_e_mails_are_is_told_as_they_can_be_reached(command_line: CommandLine):
+    port = free_port()
+    for setting, told in (
+        (
+            {"base_url": "https://simpul.example"},
+            ("https://simpul.example/masuk", "/mail", "/surel for administrators"),
+        ),
+        ({"smtp": "smtp://127.0.0.1:9?tls=none"}, ("sent by SMTP",)),
+    ):
+        with command_line.running("up", port=str(port), **setting) as process:
+            wait_until_serving(port)
+            process.send_signal(signal.SIGINT)
+            greeting, _ = process.communicate(timeout=TIMEOUT_SECONDS)
+        for arguments in told:
+            assert arguments in greeting
+
+
+def test_a_port_in_use_is_told_before_anything_is_made(command_line: CommandLine):
+    port = free_port()
+    with socket.create_server(("127.0.0.1", port)):
+        assert_fails_with_message(
+            command_line.simpul("up", port=str(port)), f"127.0.0.1:{port}", "Address already in use", "SIMPUL_PORT"
+        )
+    assert not (command_line.data / "simpul.db").exists()
+
+
+@pytest.mark.parametrize("setting", [{"host": "0.0.0.0"}, {"base_url": "https://simpul.example"}])
+def test_no_account_is_made_where_others_could_reach_it(command_line: CommandLine, setting: dict[str, str]):
+    port = free_port()
+    with command_line.running("up", port=str(port), **setting) as process:
+        wait_until_serving(port)
+        process.send_signal(signal.SIGINT)
+        greeting, _ = process.communicate(timeout=TIMEOUT_SECONDS)
+    assert "simpul staff add" in greeting
+    assert "password" not in greeting
+    assert command_line.simpul("staff", "list", "--json").stdout == "[]\n"
+
+
+def test_services_in_processes_of_their_own_hear_each_other_on_one_folder(command_line: CommandLine):
+    ports = free_port(), free_port()
+    with (
+        command_line.running("serve", "intake", port=str(ports[0])) as intake,
+        command_line.running("serve", "notification", port=str(ports[1])) as notification,
+    ):
+        for port in ports:
+            wait_until_serving(port)
+        assert_fails_with_message(command_line.simpul("serve", "intake", port=str(free_port())), "serves intake")
+        assert_fails_with_message(command_line.simpul("up", port=str(free_port())), "serves intake")
+        assert command_line.simpul("backup", "copy").returncode == 0
+        number = asyncio.run(_submitted(ports[0]))
+        _wait_for_email(command_line.data / "mail", number, notification)
+        assert _follow_events(command_line, until="SendingEnded").startswith("       1 ")
+        intake.send_signal(signal.SIGINT)
+        assert intake.wait(timeout=TIMEOUT_SECONDS) == 0
+        assert_fails_with_message(command_line.simpul("restore", "copy"), "is running")
+
+
+def _follow_events(command_line: CommandLine, until: str) -> str:
+    """What `events tail --follow` shows up to a word, after which it is ended by Ctrl-C."""
+    with command_line.running("events", "tail", "--follow") as tail:
+        assert tail.stdout is not None
+        shown = ""
+        while until not in shown:
+            shown += tail.stdout.readline()
+        tail.send_signal(signal.SIGINT)
+        _, complaint = tail.communicate(timeout=TIMEOUT_SECONDS)
+    assert (tail.returncode, complaint) == (0, "")
+    return shown
+
+
+def _wait_for_email(folder: Path, number: str, sender: subprocess.Popen[str]) -> None:
+    until = time.monotonic() + TIMEOUT_SECONDS
+    while not any(number in letter.read_text() for letter in folder.glob("*.eml")):
+        assert sender.poll() is None, sender.communicate()
+        assert time.monotonic() < until, "no letter"
+        time.sleep(0.1)

@@ -1,0 +1,109 @@
+"""What a copy of everything does when it is begun again: documents that nobody could be sure of among it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from dataclasses import replace
+from io import BytesIO
+from pathlib import Path
+
+import pytest
+
+from shared.backends.embedded import open_backend
+from shared.backends.platform import Platform, open_platform
+from shared.documents.references import FAR_FUTURE
+from shared.eventlog.log_copy import TargetDiverged
+from shared.settings import load_settings
+from simpul.cli.transfer import Transfer, TransferReport
+from simpul.registry import build
+from tests.adapters.test_unreferenced_documents import event_of
+from tests.support.domain.given_when_then import REQUEST
+
+PDF = b"%PDF-1.7"
+
+
+class TransferHarness:
+    """Two data folders, from one of which everything is copied into the other."""
+
+    def __init__(self, source: Platform, target: Platform):
+        self.source, self.target = source, target
+
+    async def copy(self) -> TransferReport:
+        return await Transfer(self.source, self.target, lambda name, total: lambda count: None).run()
+
+    async def store(self) -> str:
+        return (await self.source.documents.put(BytesIO(PDF), lambda file: "application/pdf", limit=100)).key
+
+    async def discard_dead_letters(self) -> None:
+        for service in build(self.source):
+            for letter in await service.runtime.store.dead_letters():
+                await service.runtime.store.resolve(letter.id, discarded=True)
+
+    async def copied_keys(self) -> set[str]:
+        return {key async for key in self.target.documents.keys(FAR_FUTURE)}
+
+
+@pytest.fixture
+async def harness(tmp_path: Path) -> AsyncIterator[TransferHarness]:
+    async with AsyncExitStack() as closing:
+        source = open_platform(load_settings(mode="embedded", data=tmp_path / "source"))
+        closing.push_async_callback(source.close)
+        half = open_backend(load_settings(mode="embedded", data=tmp_path / "target"), source.clock, source.new_id)
+        closing.push_async_callback(half.close)
+        await source.prepare()
+        yield TransferHarness(source, replace(source, half=half))
+
+
+async def transfer_with_unknown_names(harness: TransferHarness) -> tuple[str, str]:
+    """The keys of a document that may be named and of one that is not; both were copied, and since then names are known."""
+    named, orphan = await harness.store(), await harness.store()
+    await harness.source.log.append([(REQUEST, b"no json"), ("other", event_of(annexes=[named], version=99))])
+    told = await harness.copy()
+    assert told.documents.trouble == []
+    assert await harness.copied_keys() == {named, orphan}
+    await harness.discard_dead_letters()
+    return named, orphan
+
+
+async def test_a_copy_goes_on_after_it_is_known_that_a_document_is_named_by_nobody(harness: TransferHarness):
+    named, orphan = await transfer_with_unknown_names(harness)
+    assert (await harness.copy()).documents.trouble == []
+    assert await harness.copied_keys() == {named, orphan}
+
+
+async def test_a_copy_goes_on_after_a_document_that_nobody_names_was_swept_where_it_came_from(harness: TransferHarness):
+    named, orphan = await transfer_with_unknown_names(harness)
+    await harness.source.documents.delete(orphan)
+    assert (await harness.copy()).documents.trouble == []
+    assert await harness.copied_keys() == {named, orphan}
+
+
+@pytest.mark.parametrize("begun", [False, True])
+async def test_documents_of_somebody_else_are_left_alone(harness: TransferHarness, begun: bool):
+    key = await harness.store()
+    await harness.source.log.append([(REQUEST, event_of(annexes=[key], version=99))])
+    if begun:
+        await harness.copy()
+        await harness.target.documents.delete(key)
+    await harness.target.documents.put_as("document-of-another-office", BytesIO(PDF))
+    with pytest.raises(TargetDiverged, match="document-of-another-office"):
+        await harness.copy()
+    assert await harness.copied_keys() == {"document-of-another-office"}
+
+
+async def test_documents_that_an_event_only_might_name_are_counted_in_full_and_copied_once(harness: TransferHarness):
+    key = await harness.store()
+    await harness.source.log.append([(REQUEST, event_of(annexes=[key], version=99))])
+    first, second = [(await harness.copy()).documents for _ in range(2)]
+    assert (first.copied, first.present, first.bytes) == (1, 0, len(PDF))
+    assert (second.copied, second.present, second.bytes) == (0, 1, 0)
+
+
+async def test_a_damaged_document_that_an_event_only_might_name_is_copied_again(harness: TransferHarness):
+    key = await harness.store()
+    await harness.source.log.append([(REQUEST, event_of(annexes=[key], version=99))])
+    await harness.copy()
+    await harness.target.documents.put_as(key, BytesIO(b"%PDF-damaged"))
+    assert (await harness.copy()).documents.copied == 1
+    assert b"".join([piece async for piece in await harness.target.documents.open(key)]) == PDF

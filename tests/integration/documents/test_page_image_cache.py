@@ -1,0 +1,79 @@
+"""The last page images are kept, in bounds, and a page that several ask for at once is drawn once."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from io import BytesIO
+from pathlib import Path
+
+import pytest
+
+from shared.clock import random_id
+from shared.documents.folder import FolderDocumentStore
+from shared.documents.port import DocumentMissing
+from shared.documents.rendering.page_cache import PageImageCache
+from shared.documents.rendering.page_renderer import PageImage, PageNotFound, PageRenderer, Unrenderable
+from tests.support.services.staff_harness import pdf
+
+PDF = "application/pdf"
+
+
+class Counting(PageRenderer):
+    """Draws as ever, and says what was drawn."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.drawn: list[int] = []
+
+    async def render(self, pieces: AsyncIterator[bytes], media_type: str, page: int) -> PageImage:
+        self.drawn.append(page)
+        return await super().render(pieces, media_type, page)
+
+
+@pytest.fixture
+def documents(tmp_path: Path) -> FolderDocumentStore:
+    return FolderDocumentStore(tmp_path, random_id)
+
+
+async def stored(documents: FolderDocumentStore, content: bytes) -> str:
+    return (await documents.put(BytesIO(content), lambda file: PDF, limit=10**7)).key
+
+
+async def test_a_page_is_drawn_once_however_many_ask(documents: FolderDocumentStore):
+    images, key = Counting(), await stored(documents, pdf(2))
+    kept = PageImageCache(documents, images)
+    answers = await asyncio.gather(*(kept.render(key, PDF, 1) for _ in range(5)))
+    assert (await kept.render(key, PDF, 1)) is answers[0]
+    assert (images.drawn, answers[0].pages, answers[0].size[0]) == ([1], 2, 1200)
+
+
+async def test_what_was_asked_for_longest_ago_makes_room(documents: FolderDocumentStore):
+    images, key = Counting(), await stored(documents, pdf(3))
+    one = len((await PageImageCache(documents, Counting()).render(key, PDF, 1)).png)
+    kept = PageImageCache(documents, images, max_bytes=int(one * 2.5))
+    for page in (1, 2, 1, 3, 1, 2):
+        await kept.render(key, PDF, page)
+    assert images.drawn == [1, 2, 3, 2]
+
+
+async def test_failures_are_told_each_time_and_kept_never(documents: FolderDocumentStore):
+    images, broken, whole = Counting(), await stored(documents, b"%PDF-1.7\nno more"), await stored(documents, pdf(1))
+    kept = PageImageCache(documents, images)
+    for _ in range(2):
+        with pytest.raises(Unrenderable):
+            await kept.render(broken, PDF, 1)
+        with pytest.raises(PageNotFound):
+            await kept.render(whole, PDF, 2)
+        with pytest.raises(DocumentMissing):
+            await kept.render("unknown", PDF, 1)
+    assert images.drawn == [1, 2, 1, 2]
+
+
+async def test_a_drawing_goes_on_when_who_asked_first_has_left(documents: FolderDocumentStore):
+    images, key = Counting(), await stored(documents, pdf(1))
+    kept = PageImageCache(documents, images)
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(kept.render(key, PDF, 1), 0.01)
+    assert (await kept.render(key, PDF, 1)).pages == 1
+    assert images.drawn == [1]

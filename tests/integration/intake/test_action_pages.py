@@ -1,0 +1,282 @@
+"""What an applicant may do, each on a page of its own, without a script: done once, kept over a mistake, refused with what
+happened when it comes too late, and nothing at all without the key."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from shared.contracts.facts import ChecklistItem, Fact
+from tests.support.domain import request_events as story
+from tests.support.services.forms_harness import Browser, hidden_fields
+from tests.support.services.intake_harness import FILES, PDF, Applicant, IntakeHarness, ground, pdf_upload
+
+STEPS = ("lengkapi", "jawab", "konfirmasi", "keberatan", "batalkan", "survei")
+NEW_LETTER = ("letter", ("Surat baru.pdf", pdf_upload("Surat bertanda tangan"), PDF))
+MARKS = {f"u{place}": str(mark) for place, mark in enumerate(story.surveyed.answers, 1)}
+
+
+@pytest.fixture
+async def intake(tmp_path: Path) -> AsyncIterator[IntakeHarness]:
+    async with ground(tmp_path) as opened:
+        yield opened
+
+
+@dataclass
+class Holder:
+    """An applicant at a browser that has the key of their request."""
+
+    mine: Applicant
+    browser: Browser
+
+    async def publish(self, *facts: Fact) -> None:
+        await self.mine.ground.publish(self.mine.id, *facts)
+
+    def path(self, step: str = "") -> str:
+        return f"/lacak/{self.mine.number}/{step}".rstrip("/")
+
+    async def page(self, step: str = "") -> httpx.Response:
+        return await self.browser.get(self.path(step))
+
+    async def send(self, step: str, page: httpx.Response, files: Any = None, /, **fields: Any) -> httpx.Response:
+        return await self.browser.send(self.path(step), page, files, **fields)
+
+
+@pytest.fixture
+async def holder(intake: IntakeHarness) -> AsyncIterator[Holder]:
+    mine = await intake.submitted()
+    async with intake.client(timeout=60) as client:
+        await client.get(intake.platform.tracking.link(mine.id, mine.number))
+        yield Holder(mine, Browser(client))
+
+
+def redirects_to_tracking(answer: httpx.Response, holder: Holder, step: str) -> bool:
+    return (answer.status_code, answer.headers.get("location")) == (303, f"{holder.path()}?sudah={step}")
+
+
+# Who may
+
+
+@pytest.mark.parametrize("step", STEPS)
+async def test_a_page_and_its_form_do_nothing_without_the_key(intake: IntakeHarness, holder: Holder, step: str):
+    other = await intake.submitted()
+    async with intake.client() as client:
+        lost = Browser(client)
+        form = await lost.get("/lacak")
+        for key in ("", "lacak=wrong", f"lacak={other.token}"):
+            headers = {"Cookie": key} if key else {}
+            assert (await client.get(holder.path(step), headers=headers)).status_code == 404
+            visitor = "; ".join(f"{name}={value}" for name, value in client.cookies.items())
+            sent = await client.post(
+                holder.path(step),
+                data={**hidden_fields(form), "reason": "Batal.", "text": "Ya.", **MARKS},
+                headers={"Cookie": f"{visitor}; {key}"},
+            )
+            assert (sent.status_code, "Kirim tautan lacak" in sent.text) == (404, True)
+    assert await holder.mine.status() == "submitted"
+
+
+async def test_no_file_is_taken_in_without_the_key(intake: IntakeHarness, holder: Holder):
+    before = intake.stored
+    async with intake.client() as client:
+        form = hidden_fields(await Browser(client).get("/lacak"))
+        ahead = await client.post(holder.path("lengkapi/berkas"), data={**form, "field": "letter"}, files=[NEW_LETTER])
+    assert ahead.status_code == 404
+    assert intake.stored == before
+
+
+@pytest.mark.parametrize("step", STEPS[:-2] + STEPS[-1:])
+async def test_a_step_that_does_not_fit_says_what_happened(holder: Holder, step: str):
+    page = await holder.page(step)
+    assert page.status_code == 409
+    assert "Permohonan diajukan oleh Pemohon" in page.text
+    assert "Permohonan sekarang berstatus Diajukan." in page.text, (
+        "nothing was tried that could be told not to be saved"
+    )
+    assert f'href="{holder.path()}"' in page.text
+
+
+# Withdrawing
+
+
+async def test_a_request_is_withdrawn_for_a_reason_once(holder: Holder):
+    page = await holder.page("batalkan")
+    empty = await holder.send("batalkan", page, reason=" ")
+    assert (empty.status_code, "Wajib diisi." in empty.text) == (422, True)
+    assert await holder.mine.status() == "submitted"
+    assert redirects_to_tracking(await holder.send("batalkan", page, reason="Tidak jadi."), holder, "batalkan")
+    assert redirects_to_tracking(await holder.send("batalkan", page, reason="Tidak jadi."), holder, "batalkan")
+    other = await holder.send("batalkan", page, reason="Alasan lain.")
+    assert other.status_code == 409
+    assert "sudah pernah dikirim" in other.text
+    assert "Alasan lain." in other.text
+    assert await holder.mine.status() == "withdrawn"
+    assert "Permohonan ini sudah dibatalkan." in (await holder.browser.get(f"{holder.path()}?sudah=batalkan")).text
+
+
+async def test_who_withdraws_too_late_reads_what_happened_and_keeps_the_words(holder: Holder):
+    page = await holder.page("batalkan")
+    await holder.publish(story.rejected)
+    late = await holder.send("batalkan", page, reason="Tidak jadi, terima kasih.")
+    assert late.status_code == 409
+    assert "Permohonan ditolak oleh Hasan Umpama" in late.text
+    assert "tindakan Anda tidak disimpan" in late.text
+    assert "Tidak jadi, terima kasih." in late.text
+
+
+# Answering
+
+
+async def test_a_question_is_answered(holder: Holder):
+    await holder.publish(*story.ON_HOLD[1:])
+    page = await holder.page("jawab")
+    assert "Alamat server uji?" in page.text
+    assert redirects_to_tracking(await holder.send("jawab", page, text="10.0.0.1"), holder, "jawab")
+    assert await holder.mine.status() == "in_progress"
+
+
+async def test_an_answer_to_an_older_question_is_kept_for_the_one_that_is_asked_now(holder: Holder):
+    await holder.publish(*story.ON_HOLD[1:])
+    page = await holder.page("jawab")
+    await holder.publish(story.resumed, story.paused.model_copy(update={"pause": 2, "question": "Portnya berapa?"}))
+    late = await holder.send("jawab", page, text="10.0.0.1")
+    assert late.status_code == 409
+    for words in ("tindakan Anda tidak disimpan", "Portnya berapa?", ">10.0.0.1</textarea>"):
+        assert words in late.text.replace("\n", "")
+    assert await holder.mine.status() == "on_hold"
+    assert redirects_to_tracking(await holder.send("jawab", late, text="443"), holder, "jawab")
+
+
+# What was handed over
+
+
+async def test_a_handover_is_confirmed_after_its_documents_were_shown(holder: Holder):
+    await holder.publish(*story.DELIVERED[1:])
+    page = await holder.page("konfirmasi")
+    assert "Data tersinkron setiap malam." in page.text
+    assert page.text.count(f'href="{holder.path()}/dokumen/') == 2
+    assert redirects_to_tracking(await holder.send("konfirmasi", page), holder, "konfirmasi")
+    assert await holder.mine.status() == "completed"
+
+
+@pytest.mark.parametrize(("step", "fields"), [("konfirmasi", {}), ("keberatan", {"reason": "Belum sesuai."})])
+async def test_an_older_delivery_is_neither_confirmed_nor_contested(holder: Holder, step: str, fields: dict[str, str]):
+    await holder.publish(*story.DELIVERED[1:])
+    page = await holder.page(step)
+    objection = await holder.page("keberatan")
+    await holder.send("keberatan", objection, reason="Hasil uji belum ada.")
+    await holder.publish(story.completed.model_copy(update={"delivery": 2}))
+    late = await holder.send(step, page, **fields)
+    assert (late.status_code, "Dokumen hasil diserahkan oleh Dewi Andaian" in late.text) == (409, True)
+    assert await holder.mine.status() == "delivered"
+
+
+async def test_an_objection_needs_a_reason_and_reopens_the_work(holder: Holder):
+    await holder.publish(*story.DELIVERED[1:])
+    page = await holder.page("keberatan")
+    assert (await holder.send("keberatan", page, reason="")).status_code == 422
+    assert redirects_to_tracking(
+        await holder.send("keberatan", page, reason="Hasil uji belum ada."), holder, "keberatan"
+    )
+    assert await holder.mine.status() == "in_progress"
+
+
+# The survey
+
+
+async def test_nine_elements_are_judged_once_and_what_is_missing_is_named(holder: Holder):
+    await holder.publish(*story.DELIVERED[1:])
+    await holder.send("konfirmasi", await holder.page("konfirmasi"))
+    page = await holder.page("survei")
+    assert page.text.count('type="radio"') == 36
+    partly = await holder.send("survei", page, **{**MARKS, "u7": None, "comment": "Cepat."})
+    assert partly.status_code == 422
+    assert re.findall(r'<li><a href="#(\w+)">', partly.text) == ["u7"]
+    assert partly.text.count(" checked") == 8
+    assert ">Cepat.</textarea>" in partly.text.replace("\n", "")
+    assert (await holder.send("survei", page, **{**MARKS, "u1": "5"})).status_code == 422
+    assert redirects_to_tracking(await holder.send("survei", page, **MARKS), holder, "survei")
+    again = await holder.page("survei")
+    assert (again.status_code, "sudah diisi pada" in again.text) == (409, True)
+
+
+# Completing what was returned
+
+
+async def test_only_what_failed_is_asked_for_with_the_officers_note(holder: Holder):
+    await holder.publish(story.returned)
+    page = await holder.page("lengkapi")
+    assert page.status_code == 200
+    assert "letter: mohon dilengkapi." in page.text
+    names = re.findall(r'<(?:input|select|textarea)[^>]* id="(\w+)"', page.text)
+    assert names == ["letter_number", "letter_date", "letter"]
+    untouched = await holder.send("lengkapi", page, letter_number="500/1/DISHUB", letter_date="2026-11-20")
+    assert untouched.status_code == 422
+    assert '<a href="#letter">' in untouched.text
+
+
+async def test_a_new_letter_is_kept_over_a_mistake_and_takes_the_place_of_the_old(holder: Holder):
+    await holder.publish(story.returned)
+    page = await holder.page("lengkapi")
+    wrong = await holder.send("lengkapi", page, [NEW_LETTER], letter_number="", letter_date="2026-11-20")
+    assert wrong.status_code == 422
+    assert '<a href="#letter_number">' in wrong.text
+    assert "<b>Surat baru.pdf</b>" in wrong.text
+    right = await holder.send("lengkapi", wrong, letter_number="500/2/DISHUB", letter_date="2026-11-21")
+    assert redirects_to_tracking(right, holder, "lengkapi")
+    seen = (await holder.mine.get()).json()
+    assert (seen["status"], seen["round"], seen["letter_number"]) == ("submitted", 2, "500/2/DISHUB")
+    assert [one["name"] for one in seen["documents"]] == ["Kamus data.docx", "Alur.png", "Surat baru.pdf"]
+
+
+async def test_new_documents_replace_those_that_are_ticked_and_are_added_to_the_others(holder: Holder):
+    await holder.publish(story.returned_for(ChecklistItem.DOCUMENTS))
+    page = await holder.page("lengkapi")
+    kamus = re.search(r'name="replaces" value="([^"]+)"[^>]*><span>Kamus data.docx', page.text)
+    assert kamus
+    ahead = await holder.browser.client.post(
+        holder.path("lengkapi/berkas"),
+        data={**hidden_fields(page), "field": "requirements"},
+        files=[("requirements", ("Kamus bersatuan.docx", FILES[1][1][1], PDF))],
+    )
+    held = dict(re.findall(r'name="(held\.\w+)" value="([^"]+)"', ahead.text))
+    assert redirects_to_tracking(await holder.send("lengkapi", page, replaces=kamus[1], **held), holder, "lengkapi")
+    names = [one["name"] for one in (await holder.mine.get()).json()["documents"]]
+    assert names == ["Surat permohonan.pdf", "Alur.png", "Kamus bersatuan.docx"]
+
+
+async def test_a_field_that_is_emptied_is_asked_for_and_one_that_is_changed_counts(holder: Holder):
+    await holder.publish(story.returned_for(ChecklistItem.FORM))
+    page = await holder.page("lengkapi")
+    assert 'value="19850214 201001 1 001"' in page.text
+    shown = {
+        "name": "Rahmat Contoh",
+        "employee_number": "19850214 201001 1 001",
+        "unit": "Dinas Perhubungan",
+        "position": "Pranata Komputer",
+        "description": "Data trayek angkutan dihubungkan ke portal data setiap malam.",
+        "email": "rahmat@dishub.example",
+    }
+    empty = await holder.send("lengkapi", page, **{**shown, "position": ""})
+    assert re.findall(r'<li><a href="#(\w+)">', empty.text) == ["position"]
+    other = await holder.send("lengkapi", page, **{**shown, "unit": "other", "unit_other": ""})
+    assert re.findall(r'<li><a href="#(\w+)">', other.text) == ["unit_other"]
+    changed = {**shown, "unit": "other", "unit_other": "Puskesmas Subaim"}
+    assert redirects_to_tracking(await holder.send("lengkapi", page, **changed), holder, "lengkapi")
+    assert (await holder.mine.get()).json()["unit"] == "Puskesmas Subaim"
+
+
+async def test_a_completion_sent_twice_is_one_and_its_second_files_go_again(intake: IntakeHarness, holder: Holder):
+    await holder.publish(story.returned)
+    page = await holder.page("lengkapi")
+    letter = {"letter_number": "500/2/DISHUB", "letter_date": "2026-11-21"}
+    for _ in range(2):
+        assert redirects_to_tracking(await holder.send("lengkapi", page, [NEW_LETTER], **letter), holder, "lengkapi")
+    assert (await holder.mine.get()).json()["round"] == 2
+    assert len(intake.stored) == 4

@@ -1,0 +1,347 @@
+"""What applicants do with a request over HTTP, and that it is theirs alone."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from services.intake.domain import decisions, form, resubmission
+from services.intake.errors import SENTENCES
+from shared.contracts.facts import ChecklistItem, DocumentKind
+from tests.support.domain import request_events as story
+from tests.support.services.intake_harness import FILES, PDF, Applicant, IntakeHarness, errors, ground, pdf_upload
+
+
+@pytest.fixture
+async def intake(tmp_path: Path) -> AsyncIterator[IntakeHarness]:
+    async with ground(tmp_path) as opened:
+        yield opened
+
+
+# Whose request it is
+
+
+async def test_a_wrong_token_somebody_elses_number_and_no_number_are_the_same_404(intake: IntakeHarness):
+    mine, other = await intake.submitted(), await intake.submitted()
+    strangers = [
+        Applicant(intake, mine.id, mine.number, "wrong"),
+        Applicant(intake, mine.id, other.number, mine.token),
+        Applicant(intake, mine.id, "INT-2026-999999", mine.token),
+        Applicant(intake, mine.id, mine.number, mine.token.lower()),
+    ]
+    reason = {"reason": "Tidak jadi."}
+    calls = ("/withdrawal", "/answer", "/confirmation", "/objection", "/survey", "/resubmission")
+    details = set()
+    for stranger in strangers:
+        answers = [await stranger.get(), await stranger.get(f"/documents/{mine.id}")]
+        answers += [await stranger.post(path, json=reason) for path in calls]
+        assert {answer.status_code for answer in answers} == {404}
+        details |= {answer.json()["detail"] for answer in answers}
+    assert len(details) == 1
+    assert await mine.status() == await other.status() == "submitted"
+
+
+async def test_without_a_token_one_is_asked_for_it(intake: IntakeHarness):
+    mine = await intake.submitted()
+    async with intake.client() as client:
+        answer = await client.get(f"/api/requests/{mine.number}")
+    assert answer.status_code == 401
+    assert answer.headers["www-authenticate"] == "Bearer"
+
+
+async def test_a_document_of_another_request_is_not_found(intake: IntakeHarness):
+    mine, other = await intake.submitted(), await intake.submitted()
+    document = (await other.get()).json()["documents"][0]["id"]
+    assert (await mine.get(f"/documents/{document}")).status_code == 404
+    assert (await other.get(f"/documents/{document}")).status_code == 200
+
+
+# The same call twice
+
+
+async def test_the_same_key_with_the_same_form_gets_the_first_answer_and_keeps_one_set_of_files(intake: IntakeHarness):
+    key = {"Idempotency-Key": "kiriman-1"}
+    first = await intake.submit(headers=key)
+    kept = intake.stored
+    again = await asyncio.gather(*(intake.submit(headers=key) for _ in range(5)))
+    assert [answer.status_code for answer in again] == [201] * 5
+    assert [answer.json() for answer in again] == [first.json()] * 5
+    assert intake.stored == kept
+    assert (await intake.submitted()).number == "INT-2026-000002"
+
+
+async def test_the_same_key_sent_at_once_makes_one_request(intake: IntakeHarness):
+    key = {"Idempotency-Key": "kiriman-2"}
+    answers = await asyncio.gather(*(intake.submit(headers=key) for _ in range(10)))
+    assert len({answer.text for answer in answers}) == 1
+    assert len(intake.stored) == 3
+
+
+@pytest.mark.parametrize(
+    "other", [{"name": "Orang Lain"}, {"files": (FILES[0], ("requirements", ("a.pdf", pdf_upload("lain"), PDF)))}]
+)
+async def test_the_same_key_with_another_form_is_refused(intake: IntakeHarness, other: dict[str, Any]):
+    key = {"Idempotency-Key": "kiriman-3"}
+    await intake.submit(headers=key)
+    kept = intake.stored
+    answer = await intake.submit(headers=key, **other)
+    assert answer.status_code == 422
+    assert list(errors(answer)) == ["Idempotency-Key"]
+    assert intake.stored == kept
+
+
+async def test_a_withdrawal_repeated_with_its_key_gets_its_first_answer(intake: IntakeHarness):
+    applicant = await intake.submitted()
+    key = {"Idempotency-Key": "batal"}
+    first = await applicant.post("/withdrawal", key, json={"reason": "Tidak jadi."})
+    again = await applicant.post("/withdrawal", key, json={"reason": "Tidak jadi."})
+    other = await applicant.post("/withdrawal", key, json={"reason": "Alasan lain."})
+    assert (first.status_code, again.status_code, other.status_code) == (200, 200, 422)
+    assert first.json() == again.json()
+
+
+async def test_of_fifty_withdrawals_at_once_one_wins_and_the_others_hear_of_it(intake: IntakeHarness):
+    applicant = await intake.submitted()
+    answers = await asyncio.gather(*(applicant.post("/withdrawal", json={"reason": str(n)}) for n in range(50)))
+    codes = sorted(answer.status_code for answer in answers)
+    assert codes == [200] + [409] * 49
+    lost = next(answer.json() for answer in answers if answer.status_code == 409)
+    assert lost["current"]["status"] == "withdrawn"
+    assert lost["current"]["version"] == 2
+    assert "dibatalkan" in lost["detail"]
+    assert len((await applicant.get()).json()["timeline"]) == 2
+
+
+# Later steps
+
+
+async def delivered(intake: IntakeHarness) -> Applicant:
+    applicant = await intake.submitted()
+    await intake.publish(applicant.id, story.verified, story.assigned, story.started, story.completed)
+    return applicant
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/answer", {"text": "Sudah siap."}),
+        ("/confirmation", None),
+        ("/objection", {"reason": "Belum lengkap."}),
+        ("/survey", {"answers": [3] * 9}),
+    ],
+)
+async def test_a_step_out_of_order_is_refused(intake: IntakeHarness, path: str, body: dict[str, Any] | None):
+    applicant = await intake.submitted()
+    answer = await applicant.post(path, json=body) if body else await applicant.post(path)
+    assert answer.status_code == 409
+    assert answer.json()["current"] | {"at": ""} == {
+        "status": "submitted",
+        "version": 1,
+        "by": "",
+        "event": "RequestSubmitted",
+        "at": "",
+    }
+
+
+async def test_a_resubmission_out_of_order_is_refused_and_leaves_no_file(intake: IntakeHarness):
+    applicant = await intake.submitted()
+    kept = intake.stored
+    answer = await applicant.post("/resubmission", data={"name": "Rahmat Teladan"}, files=list(FILES))
+    assert answer.status_code == 409
+    assert intake.stored == kept
+
+
+async def test_a_returned_request_is_completed_with_what_was_asked_for(intake: IntakeHarness):
+    applicant = await intake.submitted()
+    await intake.publish(applicant.id, story.returned)
+    seen = (await applicant.get()).json()
+    assert [item["item"] for item in seen["open_items"]] == ["letter"]
+    old = seen["documents"][0]
+    new = [("letter", ("Surat baru.pdf", pdf_upload("Surat baru"), PDF))]
+    answer = await applicant.post("/resubmission", data={"letter_number": "500/2/DISHUB"}, files=new)
+    assert answer.status_code == 200
+    assert answer.json()["status"] == "submitted"
+    seen = (await applicant.get()).json()
+    assert (seen["round"], seen["letter_number"], seen["name"]) == (2, "500/2/DISHUB", "Rahmat Contoh")
+    assert [document["round"] for document in seen["documents"]] == [1, 1, 2]
+    assert (await applicant.get(f"/documents/{old['id']}")).status_code == 404
+
+
+async def test_requirements_are_replaced_by_their_ids(intake: IntakeHarness):
+    applicant = await intake.submitted()
+    await intake.publish(applicant.id, story.returned_for(ChecklistItem.DOCUMENTS))
+    documents = (await applicant.get()).json()["documents"]
+    new = [("requirements", ("Kamus baru.pdf", pdf_upload("Kamus"), PDF))]
+    replaces = [documents[1]["id"], documents[2]["id"]]
+    assert (await applicant.post("/resubmission", data={"replaces": replaces}, files=new)).status_code == 200
+    names = [document["name"] for document in (await applicant.get()).json()["documents"]]
+    assert names == ["Surat permohonan.pdf", "Kamus baru.pdf"]
+
+
+async def test_what_was_asked_for_must_be_attended_to(intake: IntakeHarness):
+    applicant = await intake.submitted()
+    await intake.publish(applicant.id, story.returned_for(ChecklistItem.LETTER, ChecklistItem.DOCUMENTS))
+    kept = intake.stored
+    answer = await applicant.post("/resubmission", data={"name": "Rahmat Teladan"}, files={"x": b""})
+    assert errors(answer) == {"x": "Isian ini tidak dikenal."}
+    new = [("letter", ("Surat baru.pdf", pdf_upload("Surat baru"), PDF))]
+    answer = await applicant.post("/resubmission", data={"name": "Rahmat Teladan"}, files=new)
+    assert answer.status_code == 422
+    assert list(errors(answer)) == ["requirements"]
+    answer = await applicant.post("/resubmission", data={"replaces": "unknown"}, files=new)
+    assert "unknown" in errors(answer)["replaces"]
+    assert intake.stored == kept
+    assert await applicant.status() == "returned"
+
+
+async def test_a_new_employee_number_brings_its_own_warnings(intake: IntakeHarness):
+    applicant = await intake.submitted()
+    await intake.publish(applicant.id, story.returned_for(ChecklistItem.FORM))
+    changed = {"employee_number": "198502302010011001"}
+    nothing = [("letter", ("", b"", PDF))]
+    assert (await applicant.post("/resubmission", data=changed, files=nothing)).status_code == 200
+    assert [warning["code"] for warning in (await applicant.get()).json()["warnings"]] == ["birth_date"]
+
+
+async def test_an_answer_resumes_the_work(intake: IntakeHarness):
+    applicant = await intake.submitted()
+    await intake.publish(applicant.id, story.verified, story.assigned, story.started, story.paused)
+    seen = (await applicant.get()).json()
+    assert (seen["status"], seen["question"], seen["lead"]) == ("on_hold", "Alamat server uji?", "Dewi Andaian")
+    assert errors(await applicant.post("/answer", json={"text": "  "})) == {"text": "Wajib diisi."}
+    answer = await applicant.post("/answer", json={"text": "Server uji sudah siap."})
+    assert answer.json()["status"] == "in_progress"
+
+
+async def test_a_delivery_is_confirmed_and_the_survey_answered_once(intake: IntakeHarness):
+    applicant = await delivered(intake)
+    assert (await applicant.post("/confirmation")).json()["status"] == "completed"
+    assert (await applicant.get()).json()["survey_open"] is True
+    marks = {"answers": [3, 3, 3, 4, 3, 3, 4, 3, 3], "comment": "Terima kasih."}
+    assert (await applicant.post("/survey", json=marks)).status_code == 200
+    again = await applicant.post("/survey", json=marks)
+    assert again.status_code == 409
+    assert "sudah diisi" in again.json()["detail"]
+    assert (await applicant.get()).json()["survey_open"] is False
+
+
+@pytest.mark.parametrize(
+    "answers",
+    [[3] * 8, [3] * 10, [0, *[3] * 8], [5, *[3] * 8], ["3", *[3] * 8], [True, *[3] * 8], [2.5, *[3] * 8], "3"],
+)
+async def test_a_survey_takes_nine_whole_marks(intake: IntakeHarness, answers: Any):
+    applicant = await delivered(intake)
+    await applicant.post("/confirmation")
+    answer = await applicant.post("/survey", json={"answers": answers})
+    assert answer.status_code == 422
+    assert all(field.startswith("answers") for field in errors(answer))
+
+
+async def test_a_survey_closes(intake: IntakeHarness):
+    applicant = await delivered(intake)
+    await applicant.post("/confirmation")
+    intake.clock.advance(days=15)
+    answer = await applicant.post("/survey", json={"answers": [3] * 9})
+    assert answer.status_code == 409
+    assert "ditutup" in answer.json()["detail"]
+
+
+async def test_an_objection_sends_the_work_back(intake: IntakeHarness):
+    applicant = await delivered(intake)
+    answer = await applicant.post("/objection", json={"reason": "Hasil uji belum ada."})
+    assert answer.json()["status"] == "in_progress"
+    assert (await applicant.post("/confirmation", json={})).status_code == 409
+
+
+@pytest.mark.parametrize("path", ["/withdrawal", "/answer", "/objection", "/survey", "/confirmation"])
+async def test_an_unknown_field_or_broken_json_is_refused(intake: IntakeHarness, path: str):
+    applicant = await intake.submitted()
+    whole = {"reason": "a", "text": "a", "answers": [3] * 9, "status": "completed"}
+    answer = await applicant.post(path, json=whole)
+    assert answer.status_code == 422
+    assert errors(answer)["status"] == "Isian ini tidak dikenal."
+    json_type = {"Content-Type": "application/json"}
+    assert (await applicant.post(path, json_type, content=b"{")).status_code == 400
+    operator = await applicant.post(path, json={"reason": {"$ne": ""}, "text": {"$ne": ""}, "answers": {"$gt": 0}})
+    assert operator.status_code == 422
+
+
+# Being told at once
+
+
+async def test_the_applicant_hears_at_once_of_this_request_alone(intake: IntakeHarness):
+    mine, other = await intake.submitted(), await intake.submitted()
+    heard: list[dict[str, Any]] = []
+    listening = asyncio.create_task(_listen(intake, mine, heard))
+    await asyncio.sleep(0.2)
+    await other.post("/withdrawal", json={"reason": "Tidak jadi."})
+    await mine.post("/withdrawal", json={"reason": "Tidak jadi."})
+    with suppress(TimeoutError):
+        async with asyncio.timeout(20):
+            await listening
+    assert heard == [
+        {"id": mine.id, "version": 2, "number": mine.number, "status": "withdrawn", "label": "Dibatalkan Pemohon"}
+    ]
+
+
+async def _listen(intake: IntakeHarness, applicant: Applicant, heard: list[dict[str, Any]]) -> None:
+    """Read the stream until one event has come; httpx's transport would wait for the end."""
+    scope = {
+        "type": "http",
+        "method": "GET",
+        "path": "/api/intake/live",
+        "raw_path": b"/api/intake/live",
+        "query_string": f"number={applicant.number}".encode(),
+        "headers": [(b"authorization", f"Bearer {applicant.token}".encode())],
+        "client": ("127.0.0.1", 50_000),
+        "server": ("127.0.0.1", 8000),
+        "scheme": "http",
+        "http_version": "1.1",
+        "asgi": {"version": "3.0"},
+    }
+    over = asyncio.Event()
+
+    async def receive() -> dict[str, Any]:
+        await over.wait()
+        return {"type": "http.disconnect"}
+
+    async def send(message: Any) -> None:
+        for line in message.get("body", b"").decode().splitlines():
+            if line.startswith("data: "):
+                heard.append(json.loads(line.removeprefix("data: ")))
+                over.set()
+
+    await intake.app(scope, receive, send)
+
+
+async def test_whoever_has_no_key_hears_nothing(intake: IntakeHarness):
+    mine = await intake.submitted()
+    async with intake.client() as client:
+        address = f"/api/intake/live?number={mine.number}"
+        assert (await client.get(address)).status_code == 401
+        assert (await client.get(address, headers={"Authorization": "Bearer wrong"})).status_code == 404
+
+
+# Words for every refusal
+
+
+def test_every_refusal_of_intake_has_its_sentence():
+    sources = [Path(module.__file__ or "").read_text() for module in (decisions, form, resubmission)]
+    codes = set(re.findall(r'Refusal\("(\w+)"', "".join(sources))) | {"letters_many", "reason_missing", "text_missing"}
+    assert codes - {"not_due"} <= SENTENCES.keys()
+    assert {kind.value for kind in DocumentKind} >= {"letter", "requirement"}
+
+
+def test_the_forms_are_described(intake: IntakeHarness):
+    described = intake.app.openapi()["paths"]
+    body = described["/api/requests"]["post"]["requestBody"]["content"]["multipart/form-data"]["schema"]
+    assert set(body["required"]) >= {"name", "employee_number", "letter", "requirements"}
+    assert "phone" not in body["required"]
+    assert "201" in described["/api/requests"]["post"]["responses"]

@@ -1,0 +1,229 @@
+"""The service's page and its form, sent without a script: nothing is lost over a mistake, and nothing is sent twice."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.support.services.forms_harness import Browser, hidden_fields
+from tests.support.services.intake_harness import DICTIONARY, FILES, FORM, LETTER, PDF, File, IntakeHarness, ground
+
+FIRST = "INT-2026-000001"
+
+
+@pytest.fixture
+async def intake(tmp_path: Path) -> AsyncIterator[IntakeHarness]:
+    async with ground(tmp_path) as opened:
+        yield opened
+
+
+@dataclass
+class Visitor:
+    """Somebody at the form, with a browser that keeps cookies."""
+
+    browser: Browser
+    page: httpx.Response
+
+    async def send(self, files: Sequence[File] | None = None, /, **fields: Any) -> httpx.Response:
+        """What the page they look at holds, with these on top; they look at the answer then, unless they are led on."""
+        answer = await self.browser.send("/", self.page, list(files) if files else None, **{**FORM, **fields})
+        if answer.status_code != 303:
+            self.page = answer
+        return answer
+
+
+@pytest.fixture
+async def visitor(intake: IntakeHarness) -> AsyncIterator[Visitor]:
+    async with intake.client(timeout=60) as client:
+        browser = Browser(client)
+        yield Visitor(browser, await browser.get("/"))
+
+
+def field_error(answer: httpx.Response, field: str) -> str:
+    """What the page says beside a field."""
+    found = re.search(rf'id="{field}-e">.*?</svg> ([^<]*)</p>', answer.text)
+    return found[1] if found else ""
+
+
+async def count_requests(intake: IntakeHarness) -> int:
+    numbers = await intake.intake.runtime.store.all_ids()
+    return len(numbers)
+
+
+async def test_the_page_says_what_the_service_is_and_has_the_six_fields_in_their_order(visitor: Visitor):
+    page = visitor.page
+    assert page.status_code == 200
+    for words in ("Tanpa biaya", "ASN", "Siapkan lebih dulu", "Setelah diajukan", "Siapa yang menjawab"):
+        assert words in page.text
+    six = ["Nama", "Nomor Pegawai", "Dinas", "Jabatan", "Keterangan Permohonan Layanan", "Dokumen Persyaratan"]
+    labels = re.findall(r'<label for="\w+">([^<]+)', page.text)
+    assert [label for label in labels if label in six] == six
+    assert "1 sampai 10 berkas: PDF, DOCX" in page.text
+    assert "paling besar 25 MB" in page.text
+    assert "paling besar 60 MB" in page.text
+    assert '<optgroup label="Kecamatan">' in page.text
+
+
+async def test_a_newcomer_on_this_machine_is_told_where_staff_sign_in_and_where_mail_is_read(
+    visitor: Visitor, tmp_path: Path
+):
+    assert "Simpul berjalan di komputer ini" in visitor.page.text
+    assert visitor.page.text.count('href="/surel"') == 2
+    async with ground(tmp_path / "public", base_url="https://simpul.example") as public, public.client() as client:
+        assert "Simpul berjalan di komputer ini" not in (await client.get("/")).text
+
+
+async def test_a_form_that_is_right_leads_to_the_receipt_with_its_key(intake: IntakeHarness, visitor: Visitor):
+    sent = await visitor.send(FILES)
+    assert (sent.status_code, sent.headers["location"]) == (303, f"/lacak/{FIRST}/diterima")
+    assert f"Path=/lacak/{FIRST}" in sent.headers["set-cookie"]
+    receipt = await visitor.browser.get(sent.headers["location"])
+    assert receipt.status_code == 200
+    for words in (FIRST, "19850214 201001 1 001", "rahmat@dishub.example", "Kamus data.docx", "Alur.png", "?kunci="):
+        assert words in receipt.text
+    assert len(intake.stored) == 3
+
+
+async def test_what_was_typed_and_the_files_are_kept_when_something_else_is_wrong(
+    intake: IntakeHarness, visitor: Visitor
+):
+    wrong = await visitor.send(FILES, description="Terlalu singkat", email="rahmat@dishub")
+    assert wrong.status_code == 422
+    assert "Permohonan belum terkirim" in wrong.text
+    assert '<a href="#description">' in wrong.text
+    assert field_error(wrong, "description").startswith("Tulis paling sedikit 20 huruf")
+    assert field_error(wrong, "email")
+    assert 'value="Rahmat Contoh"' in wrong.text
+    assert ">Terlalu singkat</textarea>" in wrong.text.replace("\n", "")
+    for name in ("Surat permohonan.pdf", "Kamus data.docx", "Alur.png"):
+        assert f"<b>{name}</b>" in wrong.text
+    assert await count_requests(intake) == 0
+    right = await visitor.send()
+    assert right.status_code == 303
+    assert len(intake.stored) == 3
+
+
+async def test_everything_is_missing_at_once_and_told_in_the_order_of_the_page(visitor: Visitor):
+    empty = await visitor.send(**dict.fromkeys(FORM, ""))
+    assert empty.status_code == 422
+    told = re.findall(r'<li><a href="#(\w+)">', empty.text)
+    assert told == [
+        *("name", "employee_number", "unit", "position", "scope", "description", "requirements"),
+        *("letter_number", "letter_date", "letter", "email"),
+    ]
+
+
+async def test_a_wrong_file_is_named_and_the_right_ones_are_kept(visitor: Visitor):
+    files = (*FILES[:2], ("requirements", ("halaman.html", b"<html>", "text/html")))
+    wrong = await visitor.send(files)
+    assert wrong.status_code == 422
+    assert "halaman.html" in field_error(wrong, "requirements")
+    assert "<b>Kamus data.docx</b>" in wrong.text
+    assert (await visitor.send()).status_code == 303
+
+
+async def test_a_file_is_removed_by_its_button_without_anything_being_judged(visitor: Visitor):
+    wrong = await visitor.send(FILES, email="")
+    alur = re.search(r'value="([^"]+)">Hapus<span class="vh"> Alur.png', wrong.text)
+    assert alur
+    fewer = await visitor.send(remove=alur[1], email="")
+    assert fewer.status_code == 200
+    assert "Alur.png" not in fewer.text
+    assert "Kamus data.docx" in fewer.text
+    assert field_error(fewer, "email") == ""
+
+
+async def test_files_sent_ahead_by_the_script_belong_to_their_form(visitor: Visitor):
+    hidden = hidden_fields(visitor.page)
+    held: dict[str, str] = {}
+    for field, file in FILES[:2]:
+        ahead = await visitor.browser.client.post("/berkas", data={**hidden, "field": field}, files=[(field, file)])
+        assert ahead.status_code == 200
+        held |= dict(re.findall(r'name="(held\.\w+)" value="([^"]+)"', ahead.text))
+    assert (await visitor.send(**held)).status_code == 303
+
+
+async def test_a_unit_that_is_not_on_the_list_is_written(intake: IntakeHarness, visitor: Visitor):
+    blank = await visitor.send(FILES, unit="other")
+    assert field_error(blank, "unit_other") == "Wajib diisi."
+    sent = await visitor.send(unit="other", unit_other="Puskesmas Subaim")
+    assert sent.status_code == 303
+    assert "Puskesmas Subaim" in (await visitor.browser.get(f"/lacak/{FIRST}")).text
+
+
+async def test_an_odd_employee_number_warns_beside_the_field_and_on_the_receipt_but_never_blocks(visitor: Visitor):
+    odd = "19850230 201001 1 001"
+    shown = await visitor.send(FILES, employee_number=odd, email="")
+    assert 'aria-describedby="employee_number-h employee_number-w"' in shown.text
+    assert "tidak ada di kalender" in shown.text
+    assert field_error(shown, "employee_number") == ""
+    assert (await visitor.send(employee_number=odd)).status_code == 303
+    receipt = await visitor.browser.get(f"/lacak/{FIRST}/diterima")
+    assert "Nomor Pegawai akan dicocokkan petugas." in receipt.text
+    assert "tidak ada di kalender" in receipt.text
+
+
+async def test_a_form_sent_twice_is_one_request_and_its_second_files_go_again(intake: IntakeHarness, visitor: Visitor):
+    first, second = await visitor.send(FILES), await visitor.send(FILES)
+    assert first.headers["location"] == second.headers["location"]
+    assert await count_requests(intake) == 1
+    assert len(intake.stored) == 3
+
+
+async def test_the_same_page_with_another_content_says_that_it_was_sent_and_may_become_another_request(
+    intake: IntakeHarness, visitor: Visitor
+):
+    await visitor.send(FILES)
+    again = await visitor.send(FILES, description="Isian yang lain sama sekali dari yang tadi.")
+    assert again.status_code == 409
+    assert "Permohonan ini sudah terkirim" in again.text
+    assert f'href="/lacak/{FIRST}"' in again.text
+    assert await count_requests(intake) == 1
+    texts = dict(re.findall(r'<textarea name="(\w+)" hidden>\n([^<]*)</textarea>', again.text))
+    anew = await visitor.browser.send("/", again, None, **texts)
+    assert anew.status_code == 200
+    assert "Isian yang lain sama sekali" in anew.text
+    assert "Kamus data.docx" in anew.text
+    sent = await visitor.browser.send("/", anew, None, **{**FORM, "description": texts["description"]})
+    assert sent.headers["location"] == "/lacak/INT-2026-000002/diterima"
+
+
+async def test_a_form_without_proof_of_our_page_is_given_back_to_be_looked_at(intake: IntakeHarness, visitor: Visitor):
+    stale = await visitor.browser.client.post(
+        "/", data={**hidden_fields(visitor.page), **FORM, "_csrf": ""}, files=[FILES[0]]
+    )
+    assert (stale.status_code, "Isian Anda masih ada" in stale.text) == (200, True)
+    assert "Data trayek angkutan" in stale.text
+    assert await count_requests(intake) == 0
+
+
+async def test_a_file_that_is_too_large_is_refused_and_the_rest_is_kept(tmp_path: Path):
+    async with ground(tmp_path, file_limit=40_000, body_limit=400_000) as intake, intake.client() as client:
+        browser = Browser(client)
+        visitor = Visitor(browser, await browser.get("/"))
+        assert "39 KB" in visitor.page.text
+        large = ("requirements", ("besar.pdf", LETTER + b"\n" * 50_000, PDF))
+        wrong = await visitor.send([FILES[0], ("requirements", ("kamus.docx", DICTIONARY, PDF)), large])
+        assert wrong.status_code == 422
+        assert "besar.pdf" in field_error(wrong, "requirements")
+        assert "<b>kamus.docx</b>" in wrong.text
+        assert "<b>Surat permohonan.pdf</b>" in wrong.text
+
+
+async def test_what_people_typed_is_escaped_when_it_is_shown_again(visitor: Visitor):
+    wrong = await visitor.send(name='"><script>alert(1)</script>', description="</textarea><b>", email="")
+    assert "<script>alert" not in wrong.text
+    assert "</textarea><b>" not in wrong.text
+
+
+@pytest.mark.parametrize(("path", "words"), [("/standar-pelayanan", "Biaya"), ("/pelindungan-data", "Hak Anda")])
+async def test_what_the_service_owes_everybody_is_said(visitor: Visitor, path: str, words: str):
+    page = await visitor.browser.get(path)
+    assert (page.status_code, words in page.text) == (200, True)
+    assert "[perlu dipastikan]" in page.text

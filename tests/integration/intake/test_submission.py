@@ -1,0 +1,326 @@
+"""A request sent over HTTP: numbers, keys and warnings, and that nothing is half-done when it is refused."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import io
+import zipfile
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+
+from shared.documents.file_names import safe_name
+from tests.support.services.intake_harness import (
+    DIAGRAM,
+    DICTIONARY,
+    DOCX,
+    FILES,
+    FORM,
+    LETTER,
+    PDF,
+    Applicant,
+    File,
+    IntakeHarness,
+    assert_nothing_stored,
+    errors,
+    files_with,
+    ground,
+)
+
+
+@pytest.fixture
+async def intake(tmp_path: Path) -> AsyncIterator[IntakeHarness]:
+    async with ground(tmp_path) as opened:
+        yield opened
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def refusing(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[IntakeHarness]:
+    """One for all who send what is refused: since nothing may happen, nothing is left for the next to find."""
+    async with ground(tmp_path_factory.mktemp("refusing")) as opened:
+        yield opened
+
+
+MIB = 1024 * 1024
+
+
+# A request is sent
+
+
+async def test_a_request_gets_the_first_number_of_the_year_and_a_key(intake: IntakeHarness):
+    answer = await intake.submit()
+    assert answer.status_code == 201
+    made = answer.json()
+    assert made["number"] == "INT-2026-000001"
+    assert (made["status"], made["version"], made["warnings"]) == ("submitted", 1, [])
+    assert len(made["tracking_token"]) == 43
+    assert set(made) == {"id", "number", "status", "version", "tracking_token", "warnings"}
+
+
+async def test_the_applicant_sees_what_was_sent_and_gets_every_document_back_unchanged(intake: IntakeHarness):
+    applicant = await intake.submitted()
+    seen = (await applicant.get()).json()
+    assert (seen["id"], seen["status"], seen["round"], seen["overdue"]) == (applicant.id, "submitted", 1, False)
+    assert seen["employee_number"] == "198502** ****** * ***"
+    assert [line["event"] for line in seen["timeline"]] == ["RequestSubmitted"]
+    kinds = [(document["kind"], document["media_type"]) for document in seen["documents"]]
+    assert kinds == [("letter", PDF), ("requirement", DOCX), ("requirement", "image/png")]
+    for document, content in zip(seen["documents"], (LETTER, DICTIONARY, DIAGRAM), strict=True):
+        sent = await applicant.get(f"/documents/{document['id']}")
+        assert sent.content == content
+        assert document["sha256"] == hashlib.sha256(content).hexdigest()
+        assert sent.headers["content-disposition"].startswith("attachment;")
+        assert sent.headers["x-content-type-options"] == "nosniff"
+        assert sent.headers["cache-control"] == "no-store"
+
+
+async def test_an_odd_employee_number_is_taken_with_warnings(intake: IntakeHarness):
+    answer = await intake.submit(employee_number="198502302010131003")
+    assert answer.status_code == 201
+    codes = [warning["code"] for warning in answer.json()["warnings"]]
+    assert codes == ["birth_date", "month_or_contract"]
+    assert all(warning["message"].endswith(".") for warning in answer.json()["warnings"])
+
+
+async def test_a_unit_that_is_not_on_the_list_is_taken(intake: IntakeHarness):
+    async with intake.client() as client:
+        offered = (await client.get("/api/units")).json()["items"]
+    assert {"code", "name", "abbreviation", "active"} == set(offered[0])
+    assert len(offered) == len({unit["code"] for unit in offered}) == 39
+    assert (await intake.submit(unit="Lainnya: Puskesmas Subaim")).status_code == 201
+
+
+async def test_fifty_requests_at_once_get_fifty_numbers_without_a_hole(intake: IntakeHarness):
+    answers = await asyncio.gather(*(intake.submit() for _ in range(50)))
+    assert {answer.status_code for answer in answers} == {201}
+    expected = [f"INT-2026-{count:06d}" for count in range(1, 51)]
+    assert sorted(answer.json()["number"] for answer in answers) == expected
+    assert len({answer.json()["tracking_token"] for answer in answers}) == 50
+
+
+async def test_numbers_begin_again_with_the_year_in_halmahera_timur(intake: IntakeHarness):
+    await intake.submitted()
+    intake.clock.now = intake.clock.now.replace(month=12, day=31, hour=14, minute=59)
+    assert (await intake.submitted()).number == "INT-2026-000002"
+    intake.clock.advance(minutes=1)
+    assert (await intake.submitted()).number == "INT-2027-000001"
+
+
+# What is refused, and why
+
+
+@pytest.mark.asyncio(loop_scope="module")
+@pytest.mark.parametrize(
+    "field",
+    ["name", "employee_number", "unit", "position", "description", "scope", "email", "letter_number", "letter_date"],
+)
+@pytest.mark.parametrize("sent", [None, "", " \t "])
+async def test_a_field_that_is_missing_is_named(refusing: IntakeHarness, field: str, sent: Any):
+    answer = await refusing.submit(**{field: sent})
+    assert answer.status_code == 422
+    assert errors(answer) == {field: "Wajib diisi."}
+    assert await assert_nothing_stored(refusing)
+
+
+async def test_a_phone_number_may_be_left_out(intake: IntakeHarness):
+    assert (await intake.submit(phone=None)).status_code == 201
+
+
+@pytest.mark.parametrize(
+    ("files", "field"), [(FILES[1:], "letter"), (FILES[:1], "requirements")], ids=["no letter", "no requirements"]
+)
+async def test_a_file_that_is_missing_is_named(intake: IntakeHarness, files: Sequence[File], field: str):
+    answer = await intake.submit(files)
+    assert answer.status_code == 422
+    assert errors(answer) == {field: "Wajib diunggah."}
+    assert await assert_nothing_stored(intake)
+
+
+async def test_everything_that_is_wrong_is_told_at_once(intake: IntakeHarness):
+    answer = await intake.submit(
+        files_with("program.pdf", b"MZ\x90\x00"),
+        name="R",
+        employee_number="131110468",
+        email="x",
+        extra="1",
+        scope="both",
+        letter_date="2026-11-24",
+    )
+    assert answer.status_code == 422
+    assert set(errors(answer)) == {"name", "employee_number", "email", "scope", "letter_date", "extra", "requirements"}
+    assert await assert_nothing_stored(intake)
+
+
+@pytest.mark.asyncio(loop_scope="module")
+@pytest.mark.parametrize(
+    ("field", "sent", "told"),
+    [
+        ("employee_number", "19850214201001100", "terdiri atas 18 angka. Sekarang 17"),
+        ("employee_number", "1985021420100110011", "Sekarang 19"),
+        ("employee_number", "131110468", "NIP lama"),
+        ("employee_number", "١٩٨٥٠٢١٤٢٠١٠٠١١٠٠١", "hanya memuat angka 0 sampai 9"),
+        ("employee_number", "१९८५०२१४२०१००११००१", "hanya memuat angka 0 sampai 9"),
+        ("employee_number", "19850214201001100A", "hanya memuat angka 0 sampai 9"),
+        ("email", "rahmat", "tidak dikenali"),
+        ("email", "rahmat@dishub.example\r\nBcc: semua@dinas.example", "ganti baris"),
+        ("email", "rahmat@dishub.example\nBcc: semua@dinas.example", "ganti baris"),
+        ("email", "a@dinas.example, b@dinas.example", "tidak dikenali"),
+        ("letter_date", "2026-11-24", "melewati hari ini"),
+        ("letter_date", "20 November 2026", "tahun-bulan-hari"),
+        ("letter_date", "2026-02-30", "tahun-bulan-hari"),
+        ("letter_date", "0026-11-02", "sebelum tahun 2000"),
+        ("letter_date", "1999-12-31", "sebelum tahun 2000"),
+        ("letter_date", "\uff12\uff10\uff12\uff16-11-02", "tahun-bulan-hari"),
+        ("letter_date", "\u0662\u0660\u0662\u0666-11-02", "tahun-bulan-hari"),
+        ("scope", "network", "Pilih salah satu"),
+        ("name", "R", "paling sedikit 2 huruf"),
+        ("name", "R" * 5000, "paling banyak 200 huruf"),
+        ("name", "Rahmat\r\nBcc: x", "ganti baris"),
+        ("name", "Rahmat\x00", "karakter kendali"),
+        ("name", "\u200b\u200b\u200b", "Tulis paling sedikit 2 huruf"),
+        ("unit", "U" * 201, "paling banyak 200 huruf"),
+        ("position", "P" * 201, "paling banyak 200 huruf"),
+        ("description", "Terlalu pendek", "paling sedikit 20 huruf"),
+        ("description", "x" * 5001, "paling banyak 5000 huruf"),
+        ("letter_number", "9" * 101, "paling banyak 100 huruf"),
+        ("phone", "bukan nomor", "8 sampai 20 angka"),
+        ("phone", "0812", "8 sampai 20 angka"),
+        ("phone", "0" * 21, "8 sampai 20 angka"),
+        ("status", "verified", "tidak dikenal"),
+        ("number", "INT-2026-000009", "tidak dikenal"),
+    ],
+)
+async def test_a_bad_field_is_refused_with_a_sentence(refusing: IntakeHarness, field: str, sent: Any, told: str):
+    answer = await refusing.submit(**{field: sent})
+    assert answer.status_code == 422
+    assert list(errors(answer)) == [field]
+    assert told in errors(answer)[field]
+    assert await assert_nothing_stored(refusing)
+
+
+def a_zip_bomb() -> bytes:
+    written = io.BytesIO()
+    with zipfile.ZipFile(written, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("isi.txt", bytes(200 * MIB))
+    return written.getvalue()
+
+
+@pytest.mark.asyncio(loop_scope="module")
+@pytest.mark.parametrize(
+    ("name", "content", "told"),
+    [
+        ("surat.pdf", b"MZ\x90\x00\x03" + bytes(200), "program"),
+        ("surat.exe", LETTER, "program"),
+        ("halaman.html", b"<!doctype html><script>alert(1)</script>", "HTML"),
+        ("halaman.pdf", b"<html><body>surat</body></html>", "HTML"),
+        ("gambar.svg", b'<svg xmlns="http://www.w3.org/2000/svg"/>', "SVG"),
+        ("gambar.png", b'<?xml version="1.0"?><svg/>', "SVG"),
+        ("kosong.pdf", b"", "kosong"),
+        ("surat.png", LETTER, "PDF"),
+        ("surat", b"surat", "tidak diterima"),
+        ("terpotong.pdf", LETTER[:-100], "tidak lengkap"),
+        ("catatan.txt", b"catatan", "tidak diterima"),
+        ("arsip.zip", a_zip_bomb(), ""),
+    ],
+)
+@pytest.mark.parametrize("place", ["letter", "requirements"])
+async def test_a_file_that_is_no_document_is_refused(
+    refusing: IntakeHarness, name: str, content: bytes, told: str, place: str
+):
+    answer = await refusing.submit(files_with(name, content, place))
+    assert answer.status_code == 415
+    assert told in errors(answer)[place]
+    assert await assert_nothing_stored(refusing)
+
+
+async def test_thirty_files_are_too_many(intake: IntakeHarness):
+    requirements = [("requirements", (f"{count}.pdf", LETTER, PDF)) for count in range(30)]
+    answer = await intake.submit([FILES[0], *requirements])
+    assert answer.status_code == 422
+    assert "terlalu banyak" in answer.json()["detail"]
+    assert await assert_nothing_stored(intake)
+
+
+async def test_eleven_requirements_are_one_too_many_and_two_letters_as_well(intake: IntakeHarness):
+    requirements = [("requirements", (f"{count}.pdf", LETTER, PDF)) for count in range(11)]
+    answer = await intake.submit([FILES[0], FILES[0], *requirements])
+    assert answer.status_code == 422
+    assert errors(answer) == {
+        "letter": "Unggah paling banyak 1 berkas. Sekarang 2.",
+        "requirements": "Unggah paling banyak 10 berkas. Sekarang 11.",
+    }
+    assert await assert_nothing_stored(intake)
+
+
+async def test_a_file_over_the_limit_is_too_large(tmp_path: Path):
+    async with ground(tmp_path, file_limit=MIB, body_limit=4 * MIB) as intake:
+        answer = await intake.submit(files_with("besar.pdf", LETTER + bytes(MIB)))
+        assert answer.status_code == 413
+        assert "1 MiB" in answer.json()["detail"]
+        answer = await intake.submit(files_with("sangat besar.pdf", LETTER + bytes(4 * MIB)))
+        assert answer.status_code == 413
+        assert await assert_nothing_stored(intake)
+
+
+async def test_a_form_as_json_is_no_form(intake: IntakeHarness):
+    async with intake.client() as client:
+        assert (await client.post("/api/requests", json={"name": "Rahmat"})).status_code == 415
+        broken = {"Content-Type": "multipart/form-data; boundary=x"}
+        assert (await client.post("/api/requests", content=b"--y\r\n", headers=broken)).status_code in (400, 422)
+    assert await assert_nothing_stored(intake)
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        "../../etc/passwd.pdf",
+        "..\\..\\windows\\surat.pdf",
+        "surat\r\nSet-Cookie: a=b.pdf",
+        "surat\u202efdp.pdf",
+        "surat\x00.pdf",
+        "x" * 3000 + ".pdf",
+        '"; filename=a.html; x=".pdf',
+        "<img src=x onerror=alert(1)>.pdf",
+        "Surat permohonan é 中.pdf",
+    ],
+)
+async def test_a_name_that_would_mislead_is_made_harmless(intake: IntakeHarness, raw: str):
+    made = (await intake.submit(files_with(raw, LETTER))).json()
+    applicant = Applicant(intake, made["id"], made["number"], made["tracking_token"])
+    document = (await applicant.get()).json()["documents"][1]
+    assert document["name"].endswith(".pdf")
+    assert document["name"] == safe_name(document["name"])
+    assert len(document["name"]) <= 120
+    assert not set(document["name"]) & set('/\\\r\n\0<>"\u202e')
+    headers = (await applicant.get(f"/documents/{document['id']}")).headers
+    assert "set-cookie" not in headers
+    assert headers["content-disposition"].startswith("attachment; filename=")
+
+
+async def test_a_name_longer_than_a_part_of_a_form_may_say_is_refused(intake: IntakeHarness):
+    answer = await intake.submit(files_with("x" * 5000 + ".pdf", LETTER))
+    assert answer.status_code == 422
+    assert "Nama sebuah berkas" in answer.json()["detail"]
+    assert await assert_nothing_stored(intake)
+
+
+async def test_marks_that_turn_text_around_do_not_stay_in_a_name(intake: IntakeHarness):
+    made = (await intake.submit(name="Rahmat \u202eContoh\u200b")).json()
+    applicant = Applicant(intake, made["id"], made["number"], made["tracking_token"])
+    assert (await applicant.get()).json()["name"] == "Rahmat Contoh"
+
+
+@pytest.mark.parametrize("path", ["/api/requests", "/", "/berkas"])
+@pytest.mark.parametrize("cut", [len(b"--\r\n"), 60, len(DIAGRAM) // 2, len(DIAGRAM) + 100])
+async def test_a_form_that_was_cut_off_is_refused_whole(refusing: IntakeHarness, path: str, cut: int):
+    async with refusing.client() as client:
+        whole = client.build_request("POST", path, data=FORM, files=list(FILES))
+        headers = {"Content-Type": whole.headers["Content-Type"]}
+        answer = await client.post(path, content=(await whole.aread())[:-cut], headers=headers)
+    assert answer.status_code == 400
+    assert "terputus" in answer.text
+    assert await assert_nothing_stored(refusing)

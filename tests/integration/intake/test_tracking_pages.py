@@ -1,0 +1,249 @@
+"""The pages by which an applicant follows a request, and by which a lost link is mailed again."""
+
+from __future__ import annotations
+
+import gzip
+import re
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from services.intake.pages.tracking import STEP_BY_STATUS, next_step_text
+from services.intake.presenters import tracked
+from shared.contracts.facts import ChecklistItem
+from shared.contracts.lifecycle import Status
+from shared.identity.accounts import Role
+from tests.support.domain import request_events as story
+from tests.support.domain.given_when_then import NOON, given
+from tests.support.paths import REPOSITORY
+from tests.support.services.forms_harness import Browser
+from tests.support.services.intake_harness import DIAGRAM, Applicant, IntakeHarness, ground
+
+ROOT = REPOSITORY
+ACTIONS = {
+    Status.SUBMITTED: ["batalkan"],
+    Status.RETURNED: ["lengkapi", "batalkan"],
+    Status.VERIFIED: ["batalkan"],
+    Status.ASSIGNED: ["batalkan"],
+    Status.IN_PROGRESS: ["batalkan"],
+    Status.ON_HOLD: ["jawab", "batalkan"],
+    Status.DELIVERED: ["konfirmasi", "keberatan"],
+    Status.REJECTED: [],
+}
+
+
+@pytest.fixture
+async def intake(tmp_path: Path) -> AsyncIterator[IntakeHarness]:
+    async with ground(tmp_path) as opened:
+        yield opened
+
+
+async def tracking_page(intake: IntakeHarness, mine: Applicant, path: str = "") -> str:
+    """The page as whoever holds the key sees it."""
+    async with intake.client() as client:
+        answer = await client.get(f"/lacak/{mine.number}{path}", headers={"Cookie": f"lacak={mine.token}"})
+        assert answer.status_code == 200
+        return answer.text
+
+
+async def test_the_link_becomes_a_cookie_and_a_clean_address(intake: IntakeHarness):
+    mine = await intake.submitted()
+    link = intake.platform.tracking.link(mine.id, mine.number)
+    async with intake.client() as client:
+        answer = await client.get(link)
+        assert (answer.status_code, answer.headers["location"]) == (303, f"/lacak/{mine.number}")
+        cookie = answer.headers["set-cookie"]
+        assert "HttpOnly" in cookie
+        assert "samesite=lax" in cookie.lower()
+        assert f"Path=/lacak/{mine.number}" in cookie
+        seen = await client.get(answer.headers["location"])
+        assert seen.status_code == 200
+        assert seen.headers["cache-control"] == "no-store"
+        for words in (mine.number, "Diajukan", "Petugas Layanan TI memeriksa", "Batalkan Permohonan", "Alur.png"):
+            assert words in seen.text
+        assert mine.token not in seen.text
+        assert "198502" not in seen.text
+        [document] = re.findall(r'href="(/lacak/[^"]+)">Unduh<span class="vh"> Alur.png', seen.text)
+        assert (await client.get(document)).content == DIAGRAM
+
+
+async def test_behind_tls_the_cookie_is_secure(tmp_path: Path):
+    async with ground(tmp_path, base_url="https://simpul.example") as intake:
+        mine = await intake.submitted()
+        async with intake.client() as client:
+            answer = await client.get(intake.platform.tracking.link(mine.id, mine.number))
+        assert answer.headers["set-cookie"].startswith("__Secure-")
+        assert "Secure;" in answer.headers["set-cookie"] or answer.headers["set-cookie"].endswith("Secure")
+
+
+async def test_a_wrong_or_missing_key_meets_a_page_that_offers_the_link(intake: IntakeHarness):
+    mine, other = await intake.submitted(), await intake.submitted()
+    async with intake.client() as client:
+        document = (await mine.get()).json()["documents"][0]["id"]
+        for path in ("", "?kunci=wrong", f"?kunci={other.token}", "/diterima", f"/dokumen/{document}"):
+            answer = await client.get(f"/lacak/{mine.number}{path}", headers={"Cookie": "lacak=wrong"})
+            assert answer.status_code == 404
+            assert "Permohonan tidak ditemukan" in answer.text
+            assert 'href="/lacak"' in answer.text
+            assert "Rahmat" not in answer.text
+            assert "set-cookie" not in answer.headers
+
+
+async def test_the_page_escapes_what_people_wrote(intake: IntakeHarness):
+    made = (await intake.submit(name="<script>alert(1)</script>", unit='"><i>')).json()
+    async with intake.client(follow_redirects=True) as client:
+        seen = await client.get(f"/lacak/{made['number']}?kunci={made['tracking_token']}")
+        receipt = await client.get(f"/lacak/{made['number']}/diterima")
+    assert seen.status_code == receipt.status_code == 200
+    assert "<script" not in seen.text
+    for page in (seen.text, receipt.text):
+        assert "<script>" not in page
+        assert '"><i>' not in page
+
+
+@pytest.mark.parametrize("status", [status for status in story.PATHS if status is not Status.NEW])
+async def test_the_page_says_at_every_status_what_comes_next(status: Status):
+    state = given(story.INTAKE, *story.PATHS[status])
+    said = next_step_text(state, tracked(state, NOON.date()))
+    assert said.endswith(".")
+    assert "{" not in said
+    assert (status in STEP_BY_STATUS) is (status not in (Status.REJECTED, Status.WITHDRAWN, Status.EXPIRED))
+
+
+@pytest.mark.parametrize("status", ACTIONS)
+async def test_each_status_offers_what_may_be_done_and_nothing_else(intake: IntakeHarness, status: Status):
+    mine = await intake.submitted()
+    await intake.publish(mine.id, *story.PATHS[status][1:])
+    page = await tracking_page(intake, mine)
+    offered = re.findall(rf'<a class="btn[^"]*" href="/lacak/{mine.number}/(\w+)"', page)
+    assert offered == ACTIONS[status]
+
+
+async def test_a_rejection_gives_its_reason_and_where_to_object_at_once(intake: IntakeHarness):
+    mine = await intake.submitted()
+    await intake.publish(mine.id, story.rejected)
+    [box, *_] = re.findall('<section class="panel stack">(.+?)</section>', await tracking_page(intake, mine), re.S)
+    assert story.rejected.reason in box
+    assert "Kepala Dinas" in box
+    assert "lapor.go.id" in box
+
+
+async def test_work_that_is_late_says_so(intake: IntakeHarness):
+    mine = await intake.submitted()
+    await intake.publish(mine.id, *story.IN_PROGRESS[1:])
+    intake.clock.advance(days=30)
+    page = await tracking_page(intake, mine)
+    assert "Melewati Target" in page
+    assert "sudah terlewati" in page
+
+
+async def test_the_leads_address_is_shown_as_long_as_the_account_is_in_use(intake: IntakeHarness):
+    mine = await intake.submitted()
+    await intake.publish(mine.id, *story.ASSIGNED[1:])
+    assert "mailto:" not in await tracking_page(intake, mine)
+    who = ("dewi", "Dewi Andaian", "dewi@kantor.example", (Role.TECHNICAL,), "kuda laut menari tenang")
+    await intake.platform.identity.add_staff(*who)
+    assert 'href="mailto:dewi@kantor.example"' in await tracking_page(intake, mine)
+
+
+async def test_the_receipt_holds_the_link_and_everything_that_was_sent(intake: IntakeHarness):
+    mine = await intake.submitted()
+    page = await tracking_page(intake, mine, "/diterima")
+    assert intake.platform.tracking.link(mine.id, mine.number) in page
+    assert 'data-do="print"' in page
+    for document in (await mine.get()).json()["documents"]:
+        assert document["name"] in page
+        assert f"{document['sha256'][:8]} ... {document['sha256'][-4:]}" in page
+
+
+async def test_the_tracking_page_is_light_and_runs_no_script(intake: IntakeHarness):
+    mine = await intake.submitted()
+    await intake.publish(mine.id, *story.DELIVERED[1:])
+    page = await tracking_page(intake, mine)
+    sheet = (ROOT / "shared/web/views/static/simpul.css").read_bytes()
+    mark = (ROOT / "shared/web/views/static/mark.svg").read_bytes()
+    assert sum(len(gzip.compress(part)) for part in (page.encode(), sheet, mark)) < 15_000
+    assert "<script" not in page
+
+
+# A lost link
+
+
+@pytest.mark.parametrize("path", ["/lacak/", "/lacak//"])
+async def test_the_page_of_lost_links_is_found_with_a_slash_at_its_end(intake: IntakeHarness, path: str):
+    async with intake.client() as client:
+        answer = await client.get(path)
+    assert (answer.status_code, answer.headers["location"]) == (308, "/lacak")
+
+
+async def requests_with_link_requested(intake: IntakeHarness) -> set[str]:
+    """The requests whose links were asked for."""
+    store = intake.intake.runtime.store
+    kept = [await intake.intake.runtime.executor.read(id) for id in await store.all_ids()]
+    return {one.id for one in kept if one and one.state.link_asked_at}
+
+
+async def test_a_link_is_mailed_again_to_its_own_address_and_nobody_else_learns_anything(intake: IntakeHarness):
+    mine, other = await intake.submitted(), (await intake.submit(email="orang@lain.example")).json()
+    async with intake.client() as client:
+        lost = Browser(client)
+        form = await lost.get("/lacak")
+        answers = [
+            await lost.send("/lacak", form, email=address) for address in ("Rahmat@Dishub.example", "x@y.example")
+        ]
+        assert [(one.status_code, one.headers["location"]) for one in answers] == [(303, "/lacak?dikirim")] * 2
+        assert {name for one in answers for name in one.headers} == set(answers[0].headers)
+        assert "Bila ada permohonan dengan alamat itu" in (await lost.get("/lacak?dikirim")).text
+    assert await requests_with_link_requested(intake) == {mine.id}
+    assert other["id"] not in await requests_with_link_requested(intake)
+
+
+async def test_an_address_that_is_none_is_shown_again(intake: IntakeHarness):
+    async with intake.client() as client:
+        lost = Browser(client)
+        wrong = await lost.send("/lacak", await lost.get("/lacak"), email="rahmat@dishub")
+        assert wrong.status_code == 422
+        assert 'value="rahmat@dishub"' in wrong.text
+        assert '<a href="#email">' in wrong.text
+
+
+async def test_programs_ask_for_links_too_and_are_told_as_little(intake: IntakeHarness):
+    mine = await intake.submitted()
+    async with intake.client() as client:
+        for address in ("x@y.example", "RAHMAT@dishub.example"):
+            answer = await client.post("/api/links", json={"email": address})
+            assert (answer.status_code, answer.json()) == (200, {})
+        assert (await client.post("/api/links", json={"email": "rahmat"})).status_code == 422
+        assert (await client.post("/api/links", json={})).status_code == 422
+    assert await requests_with_link_requested(intake) == {mine.id}
+
+
+async def test_the_links_of_the_ten_newest_requests_are_mailed_at_most_once_in_ten_minutes(intake: IntakeHarness):
+    made = []
+    for _ in range(11):
+        made.append(await intake.submitted())
+        intake.clock.advance(minutes=1)
+    executor = intake.intake.runtime.executor
+
+    async def versions() -> list[int]:
+        kept = [await executor.read(one.id) for one in made]
+        return [one.version for one in kept if one]
+
+    async with intake.client() as client:
+        for minutes, expected in ((0, [1, *[2] * 10]), (9, [1, *[2] * 10]), (1, [1, *[3] * 10])):
+            intake.clock.advance(minutes=minutes)
+            await client.post("/api/links", json={"email": "rahmat@dishub.example"})
+            assert await versions() == expected
+
+
+async def test_a_request_is_found_by_the_address_that_it_was_corrected_to(intake: IntakeHarness):
+    mine = await intake.submitted()
+    await intake.publish(mine.id, story.returned_for(ChecklistItem.FORM))
+    moved = await mine.post("/resubmission", files=[("email", (None, "rahmat@pindah.example"))])
+    assert moved.status_code == 200, moved.text
+    async with intake.client() as client:
+        await client.post("/api/links", json={"email": "rahmat@dishub.example"})
+        assert await requests_with_link_requested(intake) == set()
+        await client.post("/api/links", json={"email": "rahmat@pindah.example"})
+    assert await requests_with_link_requested(intake) == {mine.id}

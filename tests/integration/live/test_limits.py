@@ -1,0 +1,126 @@
+"""Live streams have limits: of one session or request, of one address and of the public, so that staff always have some."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import pytest
+from prometheus_client import REGISTRY
+
+from shared.web.api.problems import Problem
+from shared.web.http import stream_limits
+from shared.web.http.stream_limits import MAX_STREAMS_PER_ADDRESS, StreamOwner, StreamRegistry
+from tests.integration.live.test_updates import LiveHarness, Stream
+from tests.support.services.services_harness import services_harness
+from tests.support.services.web_harness import served
+
+
+@pytest.fixture
+async def house(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[LiveHarness]:
+    monkeypatch.setattr(stream_limits, "MAX_STREAMS_PER_OWNER", 2)
+    services = ("intake", "verification", "assignment", "notification")
+    async with services_harness(tmp_path, *services) as harness, served(harness.app) as (_, port):
+        yield LiveHarness(harness, port)
+
+
+@pytest.fixture
+async def opened() -> AsyncIterator[AsyncExitStack]:
+    async with AsyncExitStack() as stack:
+        yield stack
+
+
+@pytest.mark.slow
+async def test_one_applicant_has_few_streams_of_which_the_oldest_ends(house: LiveHarness, opened: AsyncExitStack):
+    request = await house.submitted()
+    streams: list[Stream] = [await opened.enter_async_context(house.applicant(request)) for _ in range(4)]
+    assert [stream.response.status_code for stream in streams] == [200] * 4
+    for displaced in streams[:2]:
+        assert await displaced.until("retry:") == "15000"
+        await displaced.ends()
+    assert house.harness.app.state.streams.open_count == 2
+    await house.verified(request)
+    for newest in streams[2:]:
+        assert (await newest.told_that("verified", 20))["id"] == request["id"]
+
+
+@pytest.mark.slow
+async def test_one_session_has_few_streams_and_another_is_not_touched(house: LiveHarness, opened: AsyncExitStack):
+    other = await opened.enter_async_context(house.staff("verification", "nurlaila"))
+    streams = [await opened.enter_async_context(house.staff("verification", "samsul")) for _ in range(3)]
+    await streams[0].ends()
+    request = await house.submitted()
+    for stream in (other, *streams[1:]):
+        assert (await stream.told_that("submitted", 20))["id"] == request["id"]
+
+
+@pytest.mark.slow
+async def test_applicants_leave_streams_for_staff(house: LiveHarness, opened: AsyncExitStack):
+    streams = house.harness.app.state.streams
+    streams.max_streams = 5
+    requests = [await house.submitted() for _ in range(4)]
+    answers = [await opened.enter_async_context(house.applicant(request)) for request in requests]
+    assert [answer.response.status_code for answer in answers] == [200, 200, 200, 503]
+    assert answers[-1].response.headers["retry-after"] == "30"
+    assert answers[-1].response.headers["content-type"] == "application/problem+json"
+    staff = [
+        await opened.enter_async_context(house.staff("verification", who)) for who in ("nurlaila", "samsul", "nurlaila")
+    ]
+    assert [answer.response.status_code for answer in staff] == [200, 200, 503]
+    assert REGISTRY.get_sample_value("simpul_live_streams_public") == 3
+
+
+@pytest.mark.slow
+async def test_who_goes_makes_room_for_the_next(house: LiveHarness):
+    house.harness.app.state.streams.max_streams = 1
+    requests = [await house.submitted() for _ in range(2)]
+    async with house.applicant(requests[0]) as first, house.applicant(requests[1]) as second:
+        assert (first.response.status_code, second.response.status_code) == (200, 503)
+
+    async def gone() -> bool:
+        return bool(house.harness.app.state.streams.open_count == 0)
+
+    await house.harness.until(gone)
+    async with house.applicant(requests[1]) as again:
+        assert again.response.status_code == 200
+
+
+# The count itself
+
+
+def entered(streams: StreamRegistry, owner: StreamOwner) -> int:
+    try:
+        streams.acquire(owner)
+    except Problem as problem:
+        return problem.status_code
+    return 200
+
+
+def test_one_address_does_not_have_all_streams_of_the_public():
+    streams = StreamRegistry()
+    statuses = [
+        entered(streams, StreamOwner(f"request {number}", "192.0.2.1")) for number in range(MAX_STREAMS_PER_ADDRESS + 5)
+    ]
+    assert statuses == [200] * MAX_STREAMS_PER_ADDRESS + [429] * 5
+    assert entered(streams, StreamOwner("request", "192.0.2.2")) == 200
+    assert entered(streams, StreamOwner("session", staff=True)) == 200
+
+
+def test_five_hundred_applicants_leave_two_hundred_places():
+    streams = StreamRegistry()
+    for number in range(500):
+        entered(streams, StreamOwner(f"request {number}", f"192.0.{number // 20}.1"))
+    assert streams.open_count == 300
+    assert [entered(streams, StreamOwner(f"session {number}", staff=True)) for number in range(201)] == [200] * 200 + [
+        503
+    ]
+
+
+def test_a_place_is_left_once():
+    streams = StreamRegistry(1)
+    place = streams.acquire(StreamOwner("a"))
+    streams.release(place)
+    streams.release(place)
+    assert streams.open_count == 0
+    assert entered(streams, StreamOwner("b")) == 200

@@ -1,0 +1,276 @@
+"""Live updates of all four services behind a real server: what others did is told at once, and only to those it concerns."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from prometheus_client import REGISTRY
+
+from shared.web.api import live as live_module
+from shared.web.api.live import StreamTiming
+from tests.support.domain import request_events as tale
+from tests.support.services.intake_harness import FILES, FORM
+from tests.support.services.services_harness import services_harness
+from tests.support.services.staff_harness import PEOPLE, StaffHarness
+from tests.support.services.web_harness import served
+
+pytestmark = pytest.mark.slow
+
+CHECKLIST = [{"item": verdict.item.value, "ok": True} for verdict in tale.ALL_OK]
+VERIFY = {"checklist": CHECKLIST, "acknowledged_warnings": []}
+ASSIGN = {"lead": "dewi", "complexity": "low", "target_date": "2026-12-14"}
+AT_ONCE = 1.0
+
+
+@dataclass
+class LiveHarness:
+    harness: StaffHarness
+    port: int
+
+    async def submitted(self) -> dict[str, str]:
+        """A request sent by an applicant that verification, assignment and notification know of."""
+        async with self.harness.http as client:
+            answer = await client.post("/api/requests", data=FORM, files=list(FILES))
+        assert answer.status_code == 201, answer.text
+        made: dict[str, str] = answer.json()
+        await self.heard(made)
+        return made
+
+    async def heard(self, request: dict[str, str]) -> None:
+        """Wait until all have published and heard all, and every letter is out."""
+
+        async def quiet() -> bool:
+            waiting = [service.runtime.relay._waiting for service in self.harness.services.values()]
+            kept = await self.harness.services["notification"].runtime.executor.read(request["id"])
+            out = kept is not None and {message.status for message in kept.state.messages} == {"sent"}
+            return out and not any(waiting) and await self.harness.wait_until_consumed()
+
+        await self.harness.until(quiet)
+
+    async def does(self, who: str, request: dict[str, str], path: str, body: dict[str, Any]) -> None:
+        answer = await self.harness.post(who, path.format(request["id"]), body)
+        assert answer.status_code == 200, answer.text
+
+    async def verified(self, request: dict[str, str]) -> None:
+        await self.does("nurlaila", request, "/api/verification/requests/{}/verification", VERIFY)
+        await self.harness.reached("assignment", "verified", request["id"])
+
+    async def assigned(self, request: dict[str, str], lead: str = "dewi") -> None:
+        await self.does("hasan", request, "/api/assignment/requests/{}/assignment", {**ASSIGN, "lead": lead})
+
+    async def withdrawn(self, request: dict[str, str]) -> None:
+        async with self.harness.http as client:
+            path = f"/api/requests/{request['number']}/withdrawal"
+            headers = {"Authorization": f"Bearer {request['tracking_token']}"}
+            answer = await client.post(path, headers=headers, json={"reason": "Batal."})
+        assert answer.status_code == 200, answer.text
+
+    @asynccontextmanager
+    async def following(self, path: str, token: str, **headers: str) -> AsyncIterator[Stream]:
+        every = {"Authorization": f"Bearer {token}", **headers}
+        async with (
+            httpx.AsyncClient(base_url=f"http://127.0.0.1:{self.port}", timeout=10) as client,
+            client.stream("GET", path, headers=every) as response,
+        ):
+            stream = Stream(response, response.aiter_lines())
+            if response.status_code == 200:
+                await stream.until("id:")
+            yield stream
+
+    def staff(self, service: str, who: str, **headers: str) -> Any:
+        return self.following(f"/api/{service}/live", f"token of {who}", **headers)
+
+    def applicant(self, request: dict[str, str], **headers: str) -> Any:
+        path = f"/api/intake/live?number={request['number']}"
+        return self.following(path, request["tracking_token"], **headers)
+
+
+@dataclass
+class Stream:
+    response: httpx.Response
+    lines: AsyncIterator[str]
+    cursor: str = ""
+
+    async def until(self, start: str, seconds: float = 5.0) -> str:
+        async with asyncio.timeout(seconds):
+            async for line in self.lines:
+                if line.startswith("id:"):
+                    self.cursor = line.removeprefix("id:").strip()
+                if line.startswith(start):
+                    return line.removeprefix(start).strip()
+        raise AssertionError(f"the stream ended without {start!r}")
+
+    async def told(self, seconds: float = 5.0) -> dict[str, Any]:
+        news: dict[str, Any] = json.loads(await self.until("data:", seconds))
+        return news
+
+    async def told_that(self, status: str, seconds: float = AT_ONCE) -> dict[str, Any]:
+        """The next news with this status, which may not take longer than that."""
+        async with asyncio.timeout(seconds):
+            while (news := await self.told())["status"] != status:
+                continue
+        return news
+
+    async def silent(self) -> None:
+        with pytest.raises(TimeoutError):
+            await self.told(0.5)
+
+    async def ends(self) -> None:
+        async with asyncio.timeout(20):
+            async for _ in self.lines:
+                pass
+
+
+@pytest.fixture
+async def house(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[LiveHarness]:
+    monkeypatch.setattr(live_module, "StreamTiming", partial(StreamTiming, heartbeat=0.3, recheck=0.1))
+    async with (
+        services_harness(tmp_path, "intake", "verification", "assignment", "notification") as harness,
+        served(harness.app) as (_, port),
+    ):
+        yield LiveHarness(harness, port)
+
+
+WHO = {"verification": "samsul", "assignment": "halima", "notification": "admin"}
+
+
+@pytest.mark.parametrize("service", WHO)
+async def test_what_another_decided_is_told_within_a_second(house: LiveHarness, service: str):
+    request = await house.submitted()
+    async with house.staff(service, WHO[service]) as stream:
+        assert stream.response.headers["content-type"].startswith("text/event-stream")
+        assert stream.response.headers["cache-control"] == "no-store"
+        await house.verified(request)
+        news = await stream.told_that("verified")
+        assert (news["id"], news["number"]) == (request["id"], request["number"])
+        kept = await house.harness.services[service].runtime.executor.read(request["id"])
+        assert kept is not None
+        assert 1 < news["version"] <= kept.version
+
+
+async def test_an_applicant_sees_the_officers_decision_within_a_second(house: LiveHarness):
+    request, other = await house.submitted(), await house.submitted()
+    async with house.applicant(request) as stream:
+        await house.verified(other)
+        await stream.silent()
+    async with house.applicant(request) as stream:
+        await house.verified(request)
+        assert (await stream.told_that("verified"))["id"] == request["id"]
+
+
+async def test_an_officer_sees_a_new_request_and_its_withdrawal(house: LiveHarness):
+    async with house.staff("verification", "nurlaila") as stream:
+        request = await house.submitted()
+        assert (await stream.told_that("submitted"))["number"] == request["number"]
+        await house.withdrawn(request)
+        assert (await stream.told_that("withdrawn"))["id"] == request["id"]
+
+
+@pytest.mark.parametrize("service", WHO)
+async def test_what_happened_while_the_line_was_cut_is_told_once_for_each_request(house: LiveHarness, service: str):
+    requests = [await house.submitted() for _ in range(3)]
+    async with house.staff(service, WHO[service]) as stream:
+        cursor = stream.cursor
+    for request in requests[:2]:
+        await house.verified(request)
+        await house.assigned(request)
+        await house.heard(request)
+    async with house.staff(service, WHO[service], **{"Last-Event-ID": cursor}) as stream:
+        news = [await stream.told(), await stream.told()]
+        assert {one["id"] for one in news} == {request["id"] for request in requests[:2]}
+        await stream.silent()
+        newest = stream.cursor
+    async with house.staff(service, WHO[service], **{"Last-Event-ID": newest}) as stream:
+        await stream.silent()
+
+
+async def test_an_applicant_catches_up_as_well(house: LiveHarness):
+    request = await house.submitted()
+    async with house.applicant(request) as stream:
+        cursor = stream.cursor
+    await house.verified(request)
+    await house.heard(request)
+    async with house.applicant(request, **{"Last-Event-ID": cursor}) as stream:
+        assert (await stream.told())["status"] == "verified"
+        await stream.silent()
+
+
+async def test_technical_staff_hear_of_their_own_work_only(house: LiveHarness):
+    mine, other = await house.submitted(), await house.submitted()
+    async with house.staff("assignment", "dewi") as stream, house.staff("assignment", "hasan") as head:
+        for request, lead in ((other, "jafar"), (mine, "dewi")):
+            await house.verified(request)
+            await house.assigned(request, lead)
+        assert (await stream.told(AT_ONCE))["id"] == mine["id"]
+        await head.told_that("assigned")
+        await house.does("jafar", other, "/api/assignment/requests/{}/start", {})
+        await stream.silent()
+
+
+@pytest.mark.parametrize("service", WHO)
+async def test_a_stream_ends_when_its_session_is_signed_out(house: LiveHarness, service: str):
+    async with house.staff(service, WHO[service]) as stream, house.staff("verification", "nurlaila") as other:
+        began = time.monotonic()
+        assert (await house.harness.call(WHO[service], "DELETE", "/api/session")).status_code < 300
+        await stream.ends()
+        assert time.monotonic() - began < AT_ONCE
+        await other.until(": -")
+
+
+@pytest.mark.parametrize("service", WHO)
+async def test_a_stream_in_which_nothing_happens_keeps_its_line_open_but_not_its_session(
+    house: LiveHarness, service: str
+):
+    async with house.staff(service, WHO[service]) as stream:
+        for _ in range(3):
+            await stream.until(": -", 2)
+        house.harness.clock.advance(minutes=31)
+        await stream.ends()
+
+
+async def test_streams_are_for_those_whom_their_service_concerns(house: LiveHarness):
+    allowed = {
+        "verification": {"nurlaila", "samsul"},
+        "assignment": {"hasan", "halima", "dewi", "jafar", "kepala"},
+        "notification": {"admin"},
+    }
+    for service, those in allowed.items():
+        for who in PEOPLE:
+            async with house.staff(service, who) as stream:
+                assert stream.response.status_code == (200 if who in those else 403), (service, who)
+        async with house.staff(service, "nobody") as stream:
+            assert stream.response.status_code == 401
+
+
+async def test_an_applicants_stream_needs_the_key_of_that_request(house: LiveHarness):
+    one, other = await house.submitted(), await house.submitted()
+    for token in (other["tracking_token"], "x", "token of nurlaila"):
+        async with house.following(f"/api/intake/live?number={one['number']}", token) as stream:
+            assert stream.response.status_code == 404
+
+
+async def test_a_stream_is_counted_while_it_is_open_and_not_among_the_answers(house: LiveHarness):
+    def answers() -> float:
+        return REGISTRY.get_sample_value("simpul_http_seconds_count", {"method": "GET", "status": "200"}) or 0
+
+    before, open_before = answers(), REGISTRY.get_sample_value("simpul_live_streams")
+    assert open_before is not None
+    async with house.staff("verification", "samsul"):
+        assert REGISTRY.get_sample_value("simpul_live_streams") == open_before + 1
+
+    async def closed() -> bool:
+        return REGISTRY.get_sample_value("simpul_live_streams") == open_before
+
+    await house.harness.until(closed)
+    await asyncio.sleep(0.1)
+    assert answers() == before

@@ -1,0 +1,147 @@
+"""E-mails as somebody has them in a mailbox: one conversation, answers that reach the office, links that lead to the request."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator
+from email.message import EmailMessage
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+
+from services.notification.staff_links import path_for_person
+from shared.contracts.facts import Fact
+from shared.identity.accounts import Role
+from shared.mail.folder import FolderMailer, parse
+from shared.settings import InvalidSettings, load_settings
+from tests.support.domain import request_events as tale
+from tests.support.domain.given_when_then import REQUEST
+from tests.support.services.form_browser import browser
+from tests.support.services.intake_harness import ground as intake_ground
+from tests.support.services.services_harness import ledger, services_harness
+from tests.support.services.staff_harness import StaffHarness
+
+pytestmark = pytest.mark.slow
+
+LINK = re.compile(r"^(http://\S+)\s*$", re.MULTILINE)
+OFFICE: dict[str, Any] = {
+    "office_phone": "(0921) 123-456",
+    "office_email": "layanan@kantor.example",
+    "office_address": "Jalan Contoh 1, Maba",
+}
+LIFE: tuple[Fact, ...] = (tale.submitted, tale.verified, tale.assigned, tale.started, tale.completed, tale.contested)
+
+
+@pytest.fixture
+async def ground(tmp_path: Path) -> AsyncIterator[StaffHarness]:
+    async with services_harness(tmp_path, "notification", "verification", "assignment", **OFFICE) as opened:
+        yield opened
+
+
+async def mailbox(ground: StaffHarness, *facts: Fact) -> list[EmailMessage]:
+    """All e-mails that these facts call for."""
+    await ground.happened(*facts)
+
+    async def sent() -> bool:
+        rows = await ledger(ground)
+        return bool(rows) and {row["status"] for row in rows} == {"sent"}
+
+    await ground.until(sent)
+    mailer = ground.platform.mailer
+    assert isinstance(mailer, FolderMailer)
+    return [parse(await mailer.read(one.name)) for one in await mailer.list_messages("", 100)]
+
+
+def to(mails: list[EmailMessage], address: str) -> list[EmailMessage]:
+    return [mail for mail in mails if address in str(mail["To"])]
+
+
+def text_of(mail: EmailMessage) -> str:
+    part = mail.get_body(("plain",))
+    assert part is not None
+    return str(part.get_content())
+
+
+async def test_all_e_mails_of_a_request_to_one_recipient_are_one_conversation(ground: StaffHarness):
+    mails = await mailbox(ground, *LIFE)
+    applicants, staff = to(mails, tale.APPLICANT.email), to(mails, "@kominfo.example")
+    assert len(applicants) == 6
+    assert len(staff) == 4
+    for one in (applicants, staff):
+        [thread] = {(mail["References"], mail["In-Reply-To"]) for mail in one}
+        assert thread[0] == thread[1]
+        assert str(thread[0]).startswith(f"<{REQUEST}.")
+    assert applicants[0]["References"] != staff[0]["References"]
+    assert len({mail["Message-ID"] for mail in mails}) == len(mails)
+
+
+async def test_answers_go_to_the_office(ground: StaffHarness):
+    mails = await mailbox(ground, *LIFE)
+    assert {str(mail["Reply-To"]) for mail in mails} == {"layanan@kantor.example"}
+
+
+async def test_an_applicant_can_reach_the_office_and_staff_need_not(ground: StaffHarness):
+    mails = await mailbox(ground, *LIFE)
+    assert all("Telepon: (0921) 123-456" in text_of(mail) for mail in to(mails, tale.APPLICANT.email))
+    assert not any("Telepon:" in text_of(mail) for mail in to(mails, "@kominfo.example"))
+
+
+async def test_staff_read_whose_request_it_is_and_are_led_to_it_through_signing_in(ground: StaffHarness):
+    mails = to(await mailbox(ground, *LIFE), "@kominfo.example")
+    reader = {"/verifikasi/": "nurlaila", "/penugasan/": "hasan", "/pekerjaan/": "dewi"}
+    origin, seen = ground.platform.settings.origin, set()
+    for mail in mails:
+        assert f"Pemohon: {tale.APPLICANT.name}, {tale.APPLICANT.unit}" in text_of(mail)
+        [link] = LINK.findall(text_of(mail))
+        path = link.removeprefix(origin)
+        console = path.removesuffix(REQUEST)
+        seen.add(console)
+        async with browser(ground) as nobody, browser(ground, reader[console]) as somebody:
+            asked = await nobody.get(path)
+            assert (asked.status_code, asked.headers["location"]) == (303, f"/masuk?lanjut={quote(path, safe='')}")
+            # A service is not told its own facts here, so that assignment does not know whom it appointed.
+            if console != "/pekerjaan/":
+                assert tale.submitted.number in (await somebody.get(path)).text
+    assert seen == set(reader)
+
+
+def test_who_no_longer_leads_a_request_is_led_to_the_own_work():
+    assert path_for_person("x", (Role.TECHNICAL,), is_lead=True) == "/pekerjaan/x"
+    assert path_for_person("x", (Role.TECHNICAL,), is_lead=False) == "/pekerjaan"
+    assert path_for_person("x", (Role.STRUCTURAL, Role.TECHNICAL), is_lead=False) == "/penugasan/x"
+    assert path_for_person("x", (Role.OFFICER,), is_lead=False) == "/verifikasi/x"
+    assert path_for_person("x", (Role.ADMIN,), is_lead=False) == "/masuk"
+
+
+async def test_without_settings_of_the_office_nothing_is_said_of_it(tmp_path: Path):
+    async with services_harness(tmp_path, "notification") as ground:
+        mails = await mailbox(ground, tale.submitted, tale.withdrawn)
+    assert not [mail for mail in mails if mail["Reply-To"] or "hubungi kami" in text_of(mail).lower()]
+
+
+async def test_the_tracking_page_says_how_to_reach_the_office_where_it_is_known(tmp_path: Path):
+    for settings in ({}, OFFICE):
+        async with intake_ground(tmp_path / str(len(settings)), **settings) as intake, intake.client() as client:
+            mine = await intake.submitted()
+            page = (await client.get(f"/lacak/{mine.number}", headers={"Cookie": f"lacak={mine.token}"})).text
+        assert ("Hubungi kami" in page) == bool(settings)
+        assert ('href="tel:0921123456"' in page) == bool(settings)
+        assert ('href="mailto:layanan@kantor.example"' in page) == bool(settings)
+        assert ("Jalan Contoh 1, Maba" in page) == bool(settings)
+
+
+@pytest.mark.parametrize("name", ["mail_from", "reply_to", "office_phone", "office_email", "office_address"])
+@pytest.mark.parametrize("planted", ["\r\nBcc: x@y.example", "\nX: y", "\r", "\x00", "\u2028", "\x85"])
+def test_no_setting_of_an_e_mail_breaks_out_of_its_line(name: str, planted: str):
+    with pytest.raises(InvalidSettings, match=f"SIMPUL_{name.upper()}"):
+        load_settings(**{name: f"kantor{planted}@kantor.example"})
+
+
+@pytest.mark.parametrize("address", ["kantor", "kantor@", "a@b.example, c@d.example", "Kantor <kantor>"])
+def test_where_answers_go_is_an_address(address: str):
+    for name in ("reply_to", "office_email"):
+        with pytest.raises(InvalidSettings, match=f"SIMPUL_{name.upper()}"):
+            load_settings(**{name: address})
+    assert load_settings(reply_to="Layanan TI <kantor@kantor.example>").reply_to == "Layanan TI <kantor@kantor.example>"

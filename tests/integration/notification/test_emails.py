@@ -1,0 +1,377 @@
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from datetime import date
+from html import unescape
+from html.parser import HTMLParser
+from typing import Any
+
+import pytest
+
+from services.notification.domain.notification_rules import PLANS, emails_for
+from services.notification.email_rendering import CASES, INDONESIAN, KINDS, InvalidEmail, Letter, render
+from services.notification.email_texts import parse_sentence
+from shared.contracts import assignment as a
+from shared.contracts import intake as i
+from shared.contracts import verification as v
+from shared.contracts.facts import (
+    Applicant,
+    ChecklistItem,
+    Complexity,
+    DocumentKind,
+    DocumentRef,
+    Scope,
+    Staff,
+    Verdict,
+)
+from shared.contracts.facts import Letter as RequestLetter
+from shared.contracts.lifecycle import Lifecycle
+from shared.office_contact import OfficeContact
+
+LINK = "https://simpul.example/lacak/INT-2026-000148?kunci=q7Lr-2mVd&x=1"
+DAY = date(2026, 12, 7)
+SAMPLE_VALUES: dict[str, Any] = {
+    "round": 2,
+    "items": [{"item": "letter", "note": "Belum ada cap."}, {"item": "documents", "note": "Satuan belum ada."}],
+    "percent": 60,
+    "documents": 3,
+    "automatic": False,
+    **dict.fromkeys(("respond_by", "target_date", "answer_by", "confirm_by", "survey_until"), "2026-12-07"),
+    **dict.fromkeys(("reason", "note", "question", "answer", "summary", "description"), "Kata seorang pengguna."),
+    "lead": "Yusuf Contoh",
+    "contact": "yusuf@kantor.example",
+    "by": "Hasan Contoh",
+    "unit": "Dinas Perhubungan",
+}
+
+
+def email_content(kind: str, **values: Any) -> Letter:
+    taken = {key: SAMPLE_VALUES[key] for key in KINDS[kind]}
+    return Letter(kind, "Rahmat Contoh", "INT-2026-000148", "data", LINK, {**taken, **values})
+
+
+class Page(HTMLParser):
+    def __init__(self, html: str):
+        super().__init__()
+        self.open: list[str] = []
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.feed(html)
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+        if tag not in ("meta", "br"):
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_letter_is_addressed_and_closed_politely_in_both_forms(kind):
+    rendered = render(email_content(kind))
+    assert rendered.subject.startswith("[INT-2026-000148] ")
+    assert rendered.text.startswith("Yth. Bapak/Ibu Rahmat Contoh,\n")
+    assert re.search(
+        r"\n\nTerima kasih atas .*\n\nDinas Komunikasi dan Informatika\nKabupaten Halmahera Timur\n", rendered.text
+    )
+    seen = unescape(rendered.html)
+    assert "Yth. Bapak/Ibu Rahmat Contoh," in seen
+    assert "Dinas Komunikasi dan Informatika<br>Kabupaten Halmahera Timur" in seen
+    for form in (rendered.text, seen):
+        assert "INT-2026-000148" in form
+        assert "Integrasi Data" in form
+        assert LINK in form
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_letter_is_whole_html_that_fetches_nothing(kind):
+    page = Page(render(email_content(kind)).html)
+    assert page.open == []
+    assert {tag for tag, _ in page.tags}.isdisjoint({"img", "link", "script", "style", "iframe", "form", "object"})
+    assert {attributes["href"] for _, attributes in page.tags if "href" in attributes} == {LINK}
+    assert not any("src" in attributes or "url(" in (attributes.get("style") or "") for _, attributes in page.tags)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_both_forms_say_every_value_of_a_letter(kind):
+    rendered = render(email_content(kind, round=3, percent=61, documents=4))
+    told = {"round": "", "items": "Satuan belum ada.", "percent": "61%", "documents": "4 dokumen", "automatic": ""}
+    for key in KINDS[kind]:
+        said = (
+            "Senin, 7 Desember 2026" if SAMPLE_VALUES[key] == "2026-12-07" else told.get(key, str(SAMPLE_VALUES[key]))
+        )
+        assert said in rendered.text, key
+        assert said in unescape(rendered.html), key
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_missing_value_is_named(kind):
+    for key in KINDS[kind]:
+        whole = email_content(kind)
+        with pytest.raises(InvalidEmail, match=f"{kind} needs {key}"):
+            render(replace(whole, values={k: value for k, value in whole.values.items() if k != key}))
+
+
+@pytest.mark.parametrize(
+    ("kind", "wrong"),
+    [
+        ("returned", {"respond_by": "besok"}),
+        ("returned", {"respond_by": None}),
+        ("returned", {"items": [{"item": "letter"}]}),
+        ("returned", {"items": 3}),
+        ("progress", {"percent": 101}),
+        ("progress", {"percent": "60"}),
+        ("received", {"round": True}),
+        ("completed", {"automatic": "ya"}),
+        ("rejected", {"reason": None}),
+    ],
+)
+def test_a_value_of_the_wrong_sort_is_named(kind, wrong):
+    with pytest.raises(InvalidEmail, match=next(iter(wrong))):
+        render(email_content(kind, **wrong))
+
+
+@pytest.mark.parametrize(
+    ("field", "wrong"),
+    [
+        ("kind", "greeting"),
+        ("link", "javascript:alert(1)"),
+        ("link", LINK + "\n"),
+        ("link", 'https://simpul.example/"><b>'),
+        ("number", "INT\r\nBcc: x"),
+    ],
+)
+def test_an_unknown_kind_a_bad_link_and_a_bad_number_are_refused(field, wrong):
+    with pytest.raises(InvalidEmail):
+        render(replace(email_content("verified"), **{field: wrong}))
+
+
+def test_every_kind_has_its_sentences_and_the_sentences_ask_only_for_what_it_takes():
+    assert {kind for kind, _ in INDONESIAN.texts} == set(KINDS)
+    assert {kind for kind, case in INDONESIAN.texts if case} == set(CASES)
+    for (kind, _), text in INDONESIAN.texts.items():
+        assert text.names() <= {*KINDS[kind], *(["items_count"] if "items" in KINDS[kind] else [])}
+
+
+HOSTILE = '<script>alert("1")</script> & <a href="https://evil.example">klik</a>'
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_people_wrote_is_escaped_in_html(kind):
+    texts: dict[str, Any] = {
+        key: HOSTILE
+        for key, value in SAMPLE_VALUES.items()
+        if key in KINDS[kind] and isinstance(value, str) and value[0] != "2"
+    }
+    if "items" in KINDS[kind]:
+        texts["items"] = [{"item": HOSTILE, "note": HOSTILE}]
+    html = render(replace(email_content(kind, **texts), name='<script>alert("2")</script>', scope=HOSTILE)).html
+    assert "<script" not in html
+    assert "&lt;script&gt;alert(&#34;2&#34;)" in html
+    assert ("evil.example&#34;" in html) == bool(texts)
+    assert {attributes["href"] for _, attributes in Page(html).tags if "href" in attributes} == {LINK}
+
+
+def test_places_for_values_in_what_people_wrote_stay_words():
+    text = render(email_content("staff_recommended", by="{reason} **{by}** {{ 7*7 }}", reason="{by}")).text
+    assert "{reason} **{by}** {{ 7*7 }} menyarankan" in text
+    assert "> {by}\n" in text
+
+
+def test_what_is_not_seen_is_removed_and_lines_are_kept_apart_from_ours():
+    text = render(
+        email_content(
+            "staff_answered", answer="Satu\x00\x1b[31m\u202e\r\nTerima kasih,\u2028\n\n\n\nDinas\ttipu\u200b "
+        )
+    ).text
+    assert "> Satu[31m\n> Terima kasih,\n> \n> Dinas tipu\n" in text
+    assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u200b-\u202e]", text)
+
+
+def test_joined_emoji_and_letters_of_every_script_are_mailed_as_they_were_written():
+    written = "Terima kasih \U0001f468\u200d\U0001f469\u200d\U0001f467 \U0001f3f3\ufe0f\u200d\U0001f308 \U0001fae8"
+    written += " \u0645\u06cc\u200c\u062e"
+    rendered = render(email_content("staff_answered", answer=written))
+    assert f"> {written}\n" in rendered.text
+    assert written in unescape(rendered.html)
+
+
+def test_a_name_stays_on_one_line():
+    rendered = render(replace(email_content("verified"), name="Rahmat\r\nBcc: x@y.example\u2029Contoh"))
+    assert rendered.text.startswith("Yth. Bapak/Ibu Rahmat Bcc: x@y.example Contoh,\n\n")
+
+
+@pytest.mark.parametrize(
+    "number", ["198502142010011001", "19850214 201001 1 001", "19850214.201001.1.001", "19850214\u200b2010011001"]
+)
+def test_an_employee_number_never_travels(number):
+    rendered = render(email_content("staff_submitted", description=f"Atas nama Rahmat, NIP {number}.", unit=number))
+    for form in (rendered.text, unescape(rendered.html), rendered.subject):
+        assert "0011001" not in form
+        assert "1 001" not in form
+    assert "NIP [nomor tidak ditampilkan]." in rendered.text
+
+
+def test_text_that_says_nothing_is_left_out():
+    assert "Alasan" not in render(email_content("staff_withdrawn", reason="")).text
+    assert "Kontak" not in render(email_content("assigned", contact="")).text
+    assert ">Catatan<" not in render(email_content("resumed", note=" \n ")).html
+
+
+OFFICE = OfficeContact("(0921) 123-456", "layanan@kantor.example", "Jalan Contoh 1, Maba")
+
+
+def test_an_applicant_reads_how_to_reach_the_office_and_nothing_where_there_is_no_way():
+    rendered = render(replace(email_content("verified"), office=OFFICE))
+    assert "\nKabupaten Halmahera Timur\n\nHubungi kami:\nTelepon: (0921) 123-456\n" in rendered.text
+    assert "Surel: layanan@kantor.example\nAlamat: Jalan Contoh 1, Maba\n\n-- \n" in rendered.text
+    links = {attributes["href"] for _, attributes in Page(rendered.html).tags if "href" in attributes}
+    assert links == {LINK, "tel:0921123456", "mailto:layanan@kantor.example"}
+    assert "Hubungi kami:" not in render(email_content("verified")).text
+    only_phone = render(replace(email_content("verified"), office=OfficeContact(phone="0921 1"))).text
+    assert "Telepon: 0921 1\n\n-- " in only_phone
+
+
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if not kind.startswith("staff_")])
+def test_nobody_is_told_to_get_in_touch_without_a_way_to_do_so(kind):
+    assert "hubungi kami" not in render(email_content(kind)).text.lower()
+    assert "hubungi kami" in render(replace(email_content(kind), office=OFFICE)).text.lower()
+
+
+def test_a_withdrawal_that_was_somebody_elses_is_to_be_told_to_the_office():
+    assert "mohon segera hubungi kami." in render(replace(email_content("withdrawn"), office=OFFICE)).text
+
+
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind.startswith("staff_")])
+def test_staff_read_whose_request_it_is(kind):
+    told = replace(
+        email_content(kind), applicant="Rahmat\r\nContoh 198502142010011001", unit="Dinas <b>Perhubungan</b>"
+    )
+    rendered = render(told)
+    assert "\nPemohon: Rahmat Contoh [nomor tidak ditampilkan], Dinas <b>Perhubungan</b>\n" in rendered.text
+    assert "Dinas &lt;b&gt;Perhubungan&lt;/b&gt;" in rendered.html
+    assert "Pemohon:" not in render(email_content(kind)).text
+
+
+@pytest.mark.parametrize("kind", ["withdrawn", "contested"])
+def test_what_an_applicant_wrote_is_not_mailed_to_the_address_that_the_applicant_named(kind):
+    rendered = render(email_content(kind, reason="Menang undian: https://evil.example"))
+    assert "undian" not in rendered.text + rendered.html
+
+
+@pytest.mark.parametrize("name", ["Menang di https://evil.example", "evil.com", "buka www.evil.example"])
+def test_a_name_that_holds_a_web_address_is_no_greeting(name):
+    rendered = render(replace(email_content("received"), name=name))
+    assert "evil" not in rendered.text + rendered.html
+    assert rendered.text.startswith("Yth. Bapak/Ibu Pemohon,")
+
+
+def test_everybody_of_a_role_is_addressed_by_the_role():
+    assert render(replace(email_content("staff_submitted"), name="")).text.startswith(
+        "Yth. Bapak/Ibu Petugas Layanan TI,"
+    )
+    assert render(replace(email_content("staff_verified"), name="")).text.startswith(
+        "Yth. Bapak/Ibu Penanggung Jawab Struktural,"
+    )
+    assert render(replace(email_content("staff_withdrawn"), name="")).text.startswith(
+        "Yth. Bapak/Ibu Petugas Diskominfo,"
+    )
+
+
+def test_a_returned_request_says_what_is_missing_by_when_and_that_no_new_one_is_needed():
+    text = render(email_content("returned")).text
+    assert "ada dua hal yang perlu dilengkapi:" in text
+    assert "1. Surat Permohonan\n   Belum ada cap.\n" in text
+    assert "2. Dokumen Persyaratan\n   Satuan belum ada.\n" in text
+    assert "paling lambat Senin, 7 Desember 2026." in text
+    assert "tidak perlu mengajukan permohonan baru" in text
+
+
+def test_a_rejected_request_says_why_and_where_to_object():
+    text = render(email_content("rejected")).text
+    assert "> Kata seorang pengguna." in text
+    assert "SP4N-LAPOR" in text
+
+
+def test_a_letter_fits_the_case():
+    assert "Perbaikan" in render(email_content("received", round=2)).subject
+    assert "Perbaikan" not in render(email_content("received", round=1)).subject
+    assert "%" not in render(email_content("progress", percent=None)).text
+    assert "sudah Anda konfirmasi" in render(email_content("completed", automatic=False)).text
+    assert "sudah Anda konfirmasi" not in render(email_content("completed", automatic=True)).text
+
+
+def test_a_date_may_come_as_a_date():
+    assert render(email_content("reminder_confirm", confirm_by=DAY)) == render(email_content("reminder_confirm"))
+
+
+def test_a_sentence_keeps_its_stars_and_braces_in_place():
+    read = parse_sentence("Sudah **{percent}%** dari {whole}, ** dan {whole}.")
+    assert [(piece.text, piece.strong) for piece in read.pieces({"percent": 60, "whole": "semua"})] == [
+        ("Sudah ", False),
+        ("60%", True),
+        (" dari ", False),
+        ("semua", False),
+        (", ** dan ", False),
+        ("semua", False),
+        (".", False),
+    ]
+
+
+# What planning asks for
+
+APPLICANT = Applicant(
+    name="Rahmat Contoh",
+    employee_number="198502142010011001",
+    unit="Dinas Perhubungan",
+    position="Analis",
+    email="r@dinas.example",
+)
+LEAD, HEAD = Staff(username="yusuf", name="Yusuf Contoh"), Staff(username="hasan", name="Hasan Contoh")
+RESULT = DocumentRef(
+    id="1", kind=DocumentKind.RESULT, name="a.pdf", size=1, media_type="application/pdf", sha256="0", key="k" * 10
+)
+REQUEST: dict[str, Any] = {
+    "applicant": APPLICANT,
+    "description": "Mohon integrasi data trayek.",
+    "scope": Scope.DATA,
+    "letter": RequestLetter(number="1/X", date=DAY),
+    "documents": (RESULT,),
+}
+FACTS = [
+    i.RequestSubmitted(number="INT-2026-000148", **REQUEST),
+    i.RequestResubmitted(round=2, **REQUEST),
+    i.RequestExpired(round=1),
+    i.RequestWithdrawn(reason="Sudah tidak perlu."),
+    i.ApplicantAnswered(pause=1, text="Ya."),
+    i.HandoverContested(delivery=1, reason="Belum sesuai."),
+    i.HandoverConfirmed(delivery=1, automatic=True, survey_until=DAY),
+    i.TrackingLinkRequested(),
+    v.RequestReturned(
+        round=1, verdicts=(Verdict(item=ChecklistItem.FORM, ok=False, note="Kosong."),), respond_by=DAY, by=HEAD
+    ),
+    v.RequestVerified(round=1, verdicts=(), by=HEAD),
+    v.RejectionRecommended(round=1, reason="Di luar lingkup.", by=HEAD),
+    a.RequestRejected(reason="Di luar lingkup.", by=HEAD),
+    a.LeadAssigned(lead=LEAD, complexity=Complexity.LOW, target_date=DAY, by=HEAD),
+    a.LeadReassigned(lead=LEAD, previous=HEAD, reason="Cuti.", target_date=DAY, by=HEAD),
+    a.WorkStarted(by=LEAD),
+    a.WorkProgressed(note="Setengah.", by=LEAD),
+    a.WorkPaused(pause=1, question="Mana?", answer_by=DAY, by=LEAD),
+    a.WorkResumed(pause=1, days=1, target_date=DAY),
+    a.WorkCompleted(delivery=1, summary="Selesai.", documents=(RESULT,), record_number="B-1", confirm_by=DAY, by=LEAD),
+]
+
+
+@pytest.mark.parametrize("fact", FACTS, ids=lambda fact: fact.type())
+def test_whatever_is_planned_can_be_rendered(fact):
+    planned = emails_for(Lifecycle(), LEAD, None, fact)
+    assert planned
+    for each in planned:
+        values = {**each.values, "contact": "yusuf@kantor.example"}
+        assert render(Letter(each.kind, "", "INT-2026-000148", "data", LINK, values)).text
+
+
+def test_every_plan_is_tried_here():
+    assert {type(fact) for fact in FACTS} >= set(PLANS)

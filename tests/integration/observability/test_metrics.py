@@ -1,0 +1,223 @@
+"""What operators are told in numbers: right after a restart, not known rather than wrong, and nothing of any person."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import AsyncIterator
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from prometheus_client import REGISTRY, generate_latest
+
+from services.notification.domain.decisions import Message
+from services.notification.email_dispatcher import _metric_label
+from shared.backends.platform import open_platform
+from shared.contracts.intake import RequestSubmitted
+from shared.documents.folder import FolderDocumentStore
+from shared.documents.instrumented import InstrumentedDocumentStore
+from shared.documents.port import DocumentMissing, DocumentRefused, TooLarge
+from shared.documents.rendering.page_renderer import PageRenderer, Unrenderable
+from shared.mail.port import Outcome
+from shared.runtime.relay import Relay
+from shared.settings import Settings
+from shared.storage.port import StoreUnavailable
+from shared.web.admin.gauges import GaugeCollector
+from shared.web.admin.health import Part
+from simpul.app import create_application
+from simpul.registry import BUILDERS
+from tests.support.domain.given_when_then import NOON
+from tests.support.domain.request_events import submitted
+from tests.support.services.intake_harness import FILES, FORM
+from tests.support.services.runtime_harness import (
+    INTAKE,
+    VERIFICATION,
+    RuntimeHarness,
+    poisoned,
+    record,
+    runtime_harness,
+    submit,
+    until,
+)
+from tests.support.services.web_harness import ground as web
+
+
+def value(name: str, **labels: str) -> float:
+    """What a metric says now; 0 if it was never told anything."""
+    return REGISTRY.get_sample_value(name, labels) or 0.0
+
+
+@pytest.fixture
+async def world(tmp_path: Path) -> AsyncIterator[RuntimeHarness]:
+    async with runtime_harness(tmp_path) as opened:
+        await opened.log.prepare()
+        yield opened
+
+
+async def read(world: RuntimeHarness, *parts: Part) -> None:
+    """Read the gauges of a verification that has just been started again."""
+    await GaugeCollector([await world.service(VERIFICATION)], parts, world.file.path.parent).read()
+
+
+async def test_dead_letters_are_counted_from_the_store_after_a_restart(world: RuntimeHarness):
+    broken = await world.service(poisoned(RequestSubmitted))
+    await broken.consumer.handle([record(1, submitted)])
+    await broken.consumer.stop()
+    await read(world)
+    assert value("simpul_dead_letters_parked", service="verification") == 1
+    await broken.store.resolve("verification:1", discarded=True)
+    await read(world)
+    assert value("simpul_dead_letters_parked", service="verification") == 0
+
+
+async def test_lag_is_what_the_service_has_still_to_be_given(world: RuntimeHarness):
+    await world.log.append([("a", b"1")])
+    await world.log.append([("a", b"2")])
+    await read(world)
+    assert value("simpul_consumer_lag_records", service="verification") == 2
+
+
+async def test_what_cannot_be_read_is_not_known_and_hides_nothing_else(world: RuntimeHarness):
+    class Silent:
+        name = "verification"
+
+        class store:
+            @staticmethod
+            async def count_parked() -> int:
+                raise StoreUnavailable("down")
+
+        log = world.log
+
+    async def down() -> None:
+        raise StoreUnavailable("down")
+
+    async def fine() -> None: ...
+
+    parts = (Part("state", down), Part("log", fine, critical=False))
+    await GaugeCollector([Silent()], parts, None).read()  # type: ignore[list-item]
+    assert math.isnan(value("simpul_dead_letters_parked", service="verification"))
+    assert value("simpul_consumer_lag_records", service="verification") == 0
+    assert (value("simpul_part_up", part="state"), value("simpul_part_up", part="log")) == (0, 1)
+    assert value("simpul_ready", service="verification") == 0
+
+
+async def test_a_log_that_is_down_leaves_a_service_ready(world: RuntimeHarness):
+    async def down() -> None:
+        raise OSError
+
+    await read(world, Part("log", down, critical=False))
+    assert value("simpul_ready", service="verification") == 1
+    assert value("simpul_data_free_bytes") > 0
+    assert value("simpul_temporary_free_bytes") > 0
+
+
+async def test_the_outbox_says_how_much_waits_and_since_when(world: RuntimeHarness):
+    world.log.down = True
+    intake = await world.service(INTAKE)
+    await submit(intake)
+    await Relay("intake", intake.store, world.log).sweep_leftovers()
+    assert value("simpul_outbox_entries", service="intake") == 1
+    assert value("simpul_outbox_oldest_timestamp_seconds", service="intake") == world.now.timestamp()
+    world.log.down = False
+    await intake.relay.drain()
+    await intake.relay.sweep_leftovers()
+    assert value("simpul_outbox_entries", service="intake") == 0
+    assert value("simpul_outbox_oldest_timestamp_seconds", service="intake") == 0
+
+
+async def test_documents_are_counted_by_what_became_of_them(tmp_path: Path):
+    def refuse(file: object) -> str:
+        raise DocumentRefused("type", "no")
+
+    names = ("stored", "opened", "refused", "missing")
+    before = {name: value("simpul_documents_total", outcome=name) for name in names}
+    into, out = (value("simpul_document_bytes_total", direction=way) for way in ("in", "out"))
+    store = InstrumentedDocumentStore(FolderDocumentStore(tmp_path / "documents", lambda: "k" * 20, min_free_bytes=0))
+    kept = await store.put(BytesIO(b"x" * 300), lambda file: "text/plain", limit=300)
+    assert b"".join([piece async for piece in await store.open(kept.key)]) == b"x" * 300
+    with pytest.raises(TooLarge):
+        await store.put(BytesIO(b"x" * 301), lambda file: "text/plain", limit=300)
+    with pytest.raises(DocumentRefused):
+        await store.put(BytesIO(b"x"), refuse, limit=300)
+    with pytest.raises(DocumentMissing):
+        await store.open("m" * 20)
+    after = {name: value("simpul_documents_total", outcome=name) - before[name] for name in names}
+    assert after == {"stored": 1, "opened": 1, "refused": 2, "missing": 1}
+    assert value("simpul_document_bytes_total", direction="in") - into == 300
+    assert value("simpul_document_bytes_total", direction="out") - out == 300
+
+
+async def test_page_images_are_timed_by_outcome():
+    async def nothing() -> AsyncIterator[bytes]:
+        yield b"%PDF-"
+
+    before = value("simpul_page_image_seconds_count", outcome="failed")
+    with pytest.raises(Unrenderable):
+        await PageRenderer().render(nothing(), "application/pdf", 1)
+    assert value("simpul_page_image_seconds_count", outcome="failed") - before == 1
+
+
+async def test_sign_ins_are_counted_by_outcome(tmp_path: Path):
+    before = {name: value("simpul_sign_ins_total", outcome=name) for name in ("refused", "limited")}
+    async with web(tmp_path) as simpul, simpul.client() as client:
+        for _ in range(11):
+            await client.post("/api/session", json={"username": "nobody", "password": "wrong"})
+    after = {name: value("simpul_sign_ins_total", outcome=name) - before[name] for name in before}
+    assert after == {"refused": 10, "limited": 1}
+
+
+@pytest.mark.parametrize(
+    ("kind", "tries", "counted"),
+    [("sent", 99, "sent"), ("permanent", 1, "permanent"), ("temporary", 1, "temporary"), ("unknown", 99, "given_up")],
+)
+def test_an_email_that_is_not_tried_again_is_counted_as_given_up(kind: Any, tries: int, counted: str):
+    message = Message(NOON, "1", "received", "applicant", {}, tries=tries)
+    assert _metric_label(Outcome(kind), message) == counted
+
+
+async def test_refused_files_are_counted_before_a_store_is_asked(tmp_path: Path):
+    before = value("simpul_documents_total", outcome="refused")
+    async with web(tmp_path) as simpul, simpul.client() as client:
+        files = [("letter", ("a.exe", b"MZ", "application/pdf")), ("requirements", ("b.exe", b"MZ", "application/pdf"))]
+        answer = await client.post("/api/requests", data={"name": "R", "letter_date": "2026-11-20"}, files=files)
+    assert answer.status_code == 415
+    assert value("simpul_documents_total", outcome="refused") - before == 2
+
+
+async def test_metrics_tell_nothing_of_a_person_and_their_labels_are_few(tmp_path: Path):
+    platform = open_platform(Settings(data=tmp_path, public_rate=0))
+    app = create_application(platform)
+    sent = value("simpul_messages_total", outcome="sent")
+    async with app.router.lifespan_context(app):
+        transport = httpx.ASGITransport(app)
+        async with httpx.AsyncClient(transport=transport, base_url=platform.settings.origin) as client:
+            assert (await client.post("/api/requests", data=FORM, files=list(FILES))).status_code == 201
+
+        async def one_is_sent() -> bool:
+            return value("simpul_messages_total", outcome="sent") > sent
+
+        await until(one_is_sent)
+        told = [line.rpartition(" ")[0] for line in generate_latest().decode().splitlines()]  # a number has any digits
+    for personal in ("Rahmat", "dishub", "19850214", "0812", "INT-2026", "500/1", "nurlaila"):
+        assert not any(personal in line for line in told)
+    ours = [line for line in told if line.startswith("simpul_")]
+    labels = {name for line in ours for name in re.findall(r'(\w+)="', line)}
+    assert labels <= {
+        "service",
+        "command",
+        "outcome",
+        "part",
+        "direction",
+        "method",
+        "status",
+        "reason",
+        "limit",
+        "state",
+        "le",
+    }
+    assert {service for line in ours for service in re.findall(r'service="(\w+)"', line)} >= set(BUILDERS)
+    for label in labels - {"le"}:
+        assert len({found for line in ours for found in re.findall(rf'\b{label}="([^"]*)"', line)}) < 60, label

@@ -1,0 +1,188 @@
+"""Traces: one request from the form to the letter, whoever works on it and whatever crashes, and nothing that tells who it is."""
+
+from __future__ import annotations
+
+import logging
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from shared.contracts.envelope import decode_event
+from shared.observability import tracing
+from shared.observability.logging import JsonLogFormatter
+from shared.runtime.decider import Refusal
+from simpul.registry import BUILDERS
+from tests.support.services.intake_harness import FILES, FORM
+from tests.support.services.runtime_harness import INTAKE, VERIFICATION, VERIFY, key, submit, until
+from tests.support.services.runtime_harness import runtime_harness as runtimes
+from tests.support.services.services_harness import services_harness
+from tests.support.services.span_collector import SpanCollector, collect_spans
+from tests.support.services.staff_harness import StaffHarness
+
+CALLER = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+ALLOWED_ATTRIBUTES = {
+    "simpul.service",
+    "simpul.subject",
+    "simpul.outcome",
+    "simpul.http_request",
+    "error.type",
+}
+
+
+@pytest.fixture
+def traces() -> Iterator[SpanCollector]:
+    with collect_spans() as place:
+        yield place
+
+
+@pytest.fixture
+async def simpul(tmp_path: Path, traces: SpanCollector) -> AsyncIterator[StaffHarness]:
+    async with services_harness(tmp_path, *BUILDERS) as ground:
+        yield ground
+
+
+async def sent_emails(traces: SpanCollector) -> list[str]:
+    """The letters that were sent for a new request, once both were."""
+
+    async def both() -> list[str]:
+        sent = [span.name for span in traces.spans if span.name.startswith("send ") and span.outcome == "sent"]
+        return sorted(sent) if len(sent) == 2 and traces.named("obey EndSending") else []
+
+    found: list[str] = await until(both)
+    return found
+
+
+def browse(simpul: StaffHarness) -> httpx.AsyncClient:
+    return httpx.AsyncClient(transport=httpx.ASGITransport(simpul.app), base_url=simpul.platform.settings.origin)
+
+
+async def submit_request(simpul: StaffHarness, **headers: str) -> None:
+    async with browse(simpul) as client:
+        answer = await client.post("/api/requests", data=FORM, files=list(FILES), headers=headers)
+    assert answer.status_code == 201, answer.text
+
+
+async def test_a_request_is_one_trace_from_the_form_through_four_services_to_its_letters(
+    simpul: StaffHarness, traces: SpanCollector
+):
+    await submit_request(simpul)
+    assert await sent_emails(traces) == ["send received", "send staff_submitted"]
+    [form] = traces.named("POST /api/requests")
+    whole = [span for span in traces.spans if span.trace == form.trace]
+    assert {span.service for span in whole if span.service} == set(BUILDERS)
+    [obeyed] = traces.named("obey SubmitRequest", "intake")
+    folded = {span.service: span for span in traces.named("fold RequestSubmitted")}
+    assert (form.parent, obeyed.parent, form.outcome, obeyed.outcome) == ("", form.id, "201", "obeyed")
+    assert folded.keys() == set(BUILDERS) - {"intake"}
+    assert {(span.parent, span.outcome) for span in folded.values()} == {(obeyed.id, "folded")}
+    assert [span.parent for span in traces.named("publish RequestSubmitted")] == [obeyed.id]
+    work = ("obey StartSending", "send received", "send staff_submitted", "obey EndSending", "publish SendingStarted")
+    assert {span.trace for name in work for span in traces.named(name)} == {form.trace}
+
+
+async def test_a_callers_trace_is_gone_on_with(simpul: StaffHarness, traces: SpanCollector):
+    await submit_request(simpul, traceparent=CALLER)
+    [form] = traces.named("POST /api/requests")
+    assert (form.trace, form.parent) == (CALLER[3:35], CALLER[36:52])
+    await submit_request(simpul, traceparent="00-nonsense")
+    assert traces.named("POST /api/requests")[1].parent == ""
+
+
+@pytest.mark.parametrize("path", ["/health/live", "/metrics", "/static/simpul.css", "/api/verification/live"])
+async def test_what_machines_ask_all_day_is_in_no_trace(simpul: StaffHarness, traces: SpanCollector, path: str):
+    async with browse(simpul) as client:
+        await client.get(path)
+        await client.get("/api/units")
+    assert [span.name for span in traces.spans if span.name.startswith("GET")] == ["GET /api/units"]
+
+
+async def test_spans_tell_nothing_of_the_person(simpul: StaffHarness, traces: SpanCollector):
+    await submit_request(simpul)
+    await sent_emails(traces)
+    assert {name for span in traces.raw for name in span.attributes or {}} <= ALLOWED_ATTRIBUTES
+    told = " ".join(f"{span.name} {dict(span.attributes or {})}" for span in traces.raw)
+    for personal in ("Rahmat", "dishub", "19850214", "0812", "INT-2026", "trayek", "500/1"):
+        assert personal not in told
+
+
+async def test_what_a_crash_left_in_the_outbox_goes_on_in_its_trace(tmp_path: Path, traces: SpanCollector):
+    async with runtimes(tmp_path) as world:
+        crashed = await world.service(INTAKE)
+        crashed.executor._publish = lambda entries: None
+        await submit(crashed)
+        [obeyed] = traces.named("obey SubmitRequest")
+        await world.service(INTAKE, started=True)
+        await world.service(VERIFICATION, started=True)
+
+        async def arrived() -> bool:
+            return bool(traces.named("fold RequestSubmitted", "verification"))
+
+        await until(arrived)
+        followed = traces.named("publish RequestSubmitted") + traces.named("fold RequestSubmitted")
+        assert {(span.trace, span.parent) for span in followed} == {(obeyed.trace, obeyed.id)}
+
+
+async def test_a_refusal_has_its_code_and_is_no_fault(tmp_path: Path, traces: SpanCollector):
+    async with runtimes(tmp_path) as world:
+        verification = await world.service(VERIFICATION)
+        with pytest.raises(Refusal) as refused:
+            await verification.executor.execute("00000000-0000-4000-8000-000000000009", VERIFY, key(1))
+    [span] = traces.raw
+    assert (span.attributes or {})["simpul.outcome"] == refused.value.code
+    assert span.status.is_unset
+
+
+async def test_a_fault_has_its_kind_and_not_its_words(traces: SpanCollector):
+    with pytest.raises(ValueError, match="Rahmat"), tracing.span("work"):
+        raise ValueError("Rahmat Contoh")
+    [span] = traces.raw
+    assert (dict(span.attributes or {}), span.events, span.status.description) == (
+        {"error.type": "ValueError"},
+        (),
+        None,
+    )
+    assert not span.status.is_ok
+    assert not span.status.is_unset
+
+
+async def test_a_repeated_command_says_so(tmp_path: Path, traces: SpanCollector):
+    async with runtimes(tmp_path) as world:
+        intake = await world.service(INTAKE)
+        await submit(intake)
+        await submit(intake)
+    assert [span.outcome for span in traces.named("obey SubmitRequest")] == ["obeyed", "repeated"]
+
+
+def line_of(formatter: JsonLogFormatter) -> str:
+    return formatter.format(logging.LogRecord("a", logging.INFO, "", 0, "said", (), None))
+
+
+async def test_a_log_line_says_its_trace_and_its_service(traces: SpanCollector):
+    with tracing.span("work"):
+        assert f'"trace": "{tracing.trace_id()}"' in line_of(JsonLogFormatter("intake"))
+        assert len(tracing.trace_id()) == 32
+    assert '"trace"' not in line_of(JsonLogFormatter("intake"))
+    assert '"service": "intake"' in line_of(JsonLogFormatter("intake"))
+
+
+async def test_without_a_collector_events_carry_what_the_caller_said_and_nothing_else(tmp_path: Path):
+    async with services_harness(tmp_path, "intake") as ground:
+        await submit_request(ground, traceparent=CALLER)
+        await submit_request(ground)
+
+        log = ground.platform.log
+
+        async def both() -> bool:
+            return len(await log.read_newest(3)) == 2
+
+        await until(both)
+        assert [decode_event(record.value).traceparent for record in await log.read_newest(3)] == [CALLER, ""]
+
+
+def test_without_a_collector_opentelemetrys_sdk_is_not_imported():
+    code = "import sys, simpul.app, simpul.cli.serve; sys.exit('opentelemetry.sdk' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -1,0 +1,116 @@
+"""Documents that an older version stored: their columns are derived again after a start, and nothing else of them changes."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from services.verification.presenters import find_requests
+from shared.runtime.column_migration import BATCH_SIZE, migrate_columns
+from shared.runtime.service_runtime import ServiceRuntime
+from shared.runtime.store_migration import StoreMigration
+from shared.storage.port import RecordQuery
+from shared.storage.sqlite.database import SqliteDatabase
+from shared.storage.sqlite.store import SqliteStateStore
+from tests.adapters.test_sqlite_query_plans import plan
+from tests.support.domain.given_when_then import REQUEST
+from tests.support.services.runtime_harness import (
+    INTAKE,
+    OTHER,
+    VERIFICATION,
+    RuntimeHarness,
+    runtime_harness,
+    submit,
+    until,
+)
+
+OLD = "UPDATE verification_documents SET columns_version=NULL, search='int-2026-000001 rahmat contoh'"
+OLDER_PROGRAM_WRITES = "UPDATE verification_documents SET version=version+1, search='int-2026-000001 rahmat' WHERE id=?"
+
+
+@pytest.fixture
+async def world(tmp_path: Path) -> AsyncIterator[RuntimeHarness]:
+    async with runtime_harness(tmp_path) as opened:
+        yield opened
+
+
+async def stored_by_an_older_version(world: RuntimeHarness) -> ServiceRuntime[Any]:
+    """Verification, not started again yet."""
+    desk = await world.service(VERIFICATION, started=True)
+    intake = await world.service(INTAKE, started=True)
+    await submit(intake)
+    await submit(intake, OTHER, 2)
+
+    async def heard() -> bool:
+        return len(await desk.store.all_ids()) == 2
+
+    await until(heard)
+    await desk.stop()
+    await world.file.write(lambda db: db.execute(OLD))
+    return await world.service(VERIFICATION)
+
+
+async def found(desk: ServiceRuntime[Any], words: str) -> list[str]:
+    return [document.id for document in (await desk.store.find(find_requests(search=words))).documents]
+
+
+async def test_a_request_of_an_older_version_is_found_by_all_that_is_searched_now(world: RuntimeHarness):
+    desk = await stored_by_an_older_version(world)
+    before = await desk.store.load([REQUEST])
+    assert await found(desk, "TR\u00c0YEK RAHMAT@DISHUB.EXAMPLE") == []
+    desk.start()
+    try:
+        await until(lambda: found(desk, "TR\u00c0YEK RAHMAT@DISHUB.EXAMPLE"))
+    finally:
+        await desk.stop()
+    after = await desk.store.load([REQUEST])
+    assert after[REQUEST] == replace(before[REQUEST], version=before[REQUEST].version + 1)
+
+
+async def test_what_an_older_program_writes_after_the_migration_is_derived_again(world: RuntimeHarness):
+    desk = await stored_by_an_older_version(world)
+    folding = desk.executor.folding
+    assert await migrate_columns(folding, desk.store) == 2
+    await world.file.write(lambda db: db.execute(OLDER_PROGRAM_WRITES, (REQUEST,)))
+    assert await found(desk, "TR\u00c0YEK RAHMAT@DISHUB.EXAMPLE") == [OTHER]
+    assert await migrate_columns(folding, desk.store) == 1
+    assert sorted(await found(desk, "TR\u00c0YEK RAHMAT@DISHUB.EXAMPLE")) == [REQUEST, OTHER]
+    assert await migrate_columns(folding, desk.store) == 0
+
+
+async def test_what_an_older_program_wrote_is_looked_up_and_not_searched_for(world: RuntimeHarness):
+    desk = await world.service(VERIFICATION)
+    assert isinstance(desk.store, SqliteStateStore)
+    [step] = plan(world.file, desk.store._tables.forget_overwritten(), ())
+    assert "verification_documents_overwritten" in step
+
+
+async def test_it_is_done_once_however_many_try(world: RuntimeHarness):
+    desk = await stored_by_an_older_version(world)
+    folding = desk.executor.folding
+    assert await migrate_columns(folding, desk.store) == 2
+    assert await migrate_columns(folding, desk.store) == 0
+
+
+async def test_what_is_to_be_migrated_is_looked_up_and_not_searched_for(world: RuntimeHarness):
+    desk = await world.service(VERIFICATION)
+    assert isinstance(desk.store, SqliteStateStore)
+    find = RecordQuery("id", where={"columns_version": None}, limit=BATCH_SIZE)
+    [step] = plan(world.file, *desk.store._paginator.listing(find, BATCH_SIZE))
+    assert "by_columns_version (columns_version=?)" in step
+
+
+async def test_a_store_of_an_older_version_is_carried_elsewhere_and_found_equal(world: RuntimeHarness, tmp_path: Path):
+    desk = await stored_by_an_older_version(world)
+    file = SqliteDatabase(tmp_path / "elsewhere.db")
+    try:
+        target = SqliteStateStore(file, "verification", VERIFICATION.indexed_columns, world.clock)
+        await target.prepare()
+        settled = await StoreMigration(VERIFICATION, desk.store, target, world.log, live=False).resolve({})
+        assert (settled.trouble, settled.equal) == ([], 2)
+    finally:
+        file.close()

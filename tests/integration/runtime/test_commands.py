@@ -1,0 +1,126 @@
+"""Commands on real SQLite: obeyed once, whoever repeats them and whatever they race with."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from services.intake.domain.decisions import WithdrawRequest
+from shared.runtime.decider import Refusal
+from shared.runtime.executor import CommandResult, IdempotencyKeyReused, UniqueViolation
+from shared.runtime.service_runtime import ServiceRuntime
+from tests.support.domain.given_when_then import REQUEST
+from tests.support.domain.request_events import SUBMIT, submitted
+from tests.support.services.runtime_harness import (
+    INTAKE,
+    OTHER,
+    RETURN,
+    VERIFICATION,
+    VERIFY,
+    RuntimeHarness,
+    key,
+    record,
+    runtime_harness,
+    submit,
+)
+
+
+@pytest.fixture
+async def world(tmp_path: Path) -> AsyncIterator[RuntimeHarness]:
+    async with runtime_harness(tmp_path) as opened:
+        yield opened
+
+
+@pytest.fixture
+async def desk(world: RuntimeHarness) -> ServiceRuntime:  # type: ignore[type-arg]
+    """Verification with one request that waits for an officer."""
+    runtime = await world.service(VERIFICATION)
+    await runtime.consumer.handle([record(1, submitted)])
+    return runtime
+
+
+async def test_a_command_is_obeyed_and_answered(world: RuntimeHarness):
+    intake = await world.service(INTAKE)
+    assert await submit(intake) == CommandResult(REQUEST, SUBMIT.number, "submitted", 1)
+    assert [entry.subject for entry in await intake.store.unpublished(10)] == [REQUEST]
+
+
+async def test_a_repeated_key_gets_the_first_answer_even_after_the_request_moved_on(world: RuntimeHarness):
+    intake = await world.service(INTAKE)
+    first = await submit(intake)
+    await intake.executor.execute(REQUEST, WithdrawRequest("Batal."), key(2))
+    assert await submit(intake) == replace(first, repeated=True)
+    assert len(await intake.store.unpublished(10)) == 2
+
+
+async def test_a_repeated_key_is_remembered_by_the_next_process(world: RuntimeHarness):
+    first = await submit(await world.service(INTAKE))
+    assert await submit(await world.service(INTAKE)) == replace(first, repeated=True)
+
+
+async def test_a_key_with_another_body_is_refused(world: RuntimeHarness):
+    intake = await world.service(INTAKE)
+    await submit(intake)
+    with pytest.raises(IdempotencyKeyReused):
+        await intake.executor.execute(REQUEST, SUBMIT, key(101, "other"))
+
+
+async def test_a_refused_command_leaves_nothing_behind(world: RuntimeHarness):
+    intake = await world.service(INTAKE)
+    with pytest.raises(Refusal):
+        await intake.executor.execute(REQUEST, WithdrawRequest("Batal."), key(1))
+    assert await intake.executor.read(REQUEST) is None
+    assert await intake.store.unpublished(10) == []
+
+
+async def test_a_registration_number_is_given_once(world: RuntimeHarness):
+    intake = await world.service(INTAKE)
+    await submit(intake)
+    with pytest.raises(UniqueViolation):
+        await submit(intake, OTHER)
+    assert await intake.executor.read(OTHER) is None
+
+
+async def test_of_fifty_officers_at_once_one_wins_and_the_others_learn_who_did(desk: ServiceRuntime):  # type: ignore[type-arg]
+    commands = [VERIFY, RETURN] * 25
+    outcomes = await asyncio.gather(
+        *(desk.executor.execute(REQUEST, command, key(n)) for n, command in enumerate(commands)),
+        return_exceptions=True,
+    )
+    assert len([one for one in outcomes if isinstance(one, CommandResult)]) == 1
+    refusals = [one for one in outcomes if isinstance(one, Refusal)]
+    assert len(refusals) == 49
+    assert {refusal.code for refusal in refusals} == {"moved_on"}
+    assert {refusal.facts["by"] for refusal in refusals} == {"Nurlaila Ibarat"}
+    assert len(await desk.store.unpublished(10)) == 1
+
+
+async def test_fifty_repeats_at_once_of_one_command_are_one_decision(desk: ServiceRuntime):  # type: ignore[type-arg]
+    answers = await asyncio.gather(*(desk.executor.execute(REQUEST, VERIFY, key(1)) for _ in range(50)))
+    assert {replace(answer, repeated=False) for answer in answers} == {answers[0]}
+    assert len(await desk.store.unpublished(10)) == 1
+
+
+async def test_two_processes_that_race_decide_once(world: RuntimeHarness, desk: ServiceRuntime):  # type: ignore[type-arg]
+    other = await world.service(VERIFICATION)
+    outcomes = await asyncio.gather(
+        desk.executor.execute(REQUEST, VERIFY, key(1)),
+        other.executor.execute(REQUEST, RETURN, key(2)),
+        return_exceptions=True,
+    )
+    assert sorted(type(one).__name__ for one in outcomes) == ["Answer", "Refusal"]
+
+
+async def test_time_never_runs_backwards_when_the_clock_does(world: RuntimeHarness):
+    intake = await world.service(INTAKE, started=True)
+    await submit(intake)
+    world.now -= timedelta(hours=1)
+    await intake.executor.execute(REQUEST, WithdrawRequest("Batal."), key(2))
+    await intake.relay.drain()
+    first, second = await world.events("intake")
+    assert second.time > first.time

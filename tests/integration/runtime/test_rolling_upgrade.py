@@ -1,0 +1,186 @@
+"""A rolling upgrade: a process of the old version parks what it does not understand, and one of the new version folds it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from prometheus_client import REGISTRY
+
+from shared.contracts.envelope import Event, decode_event, encode_event
+from shared.contracts.facts import Fact
+from shared.eventlog.port import LogRecord, LogUnavailable
+from shared.runtime import consumer, dead_letters
+from shared.runtime.event_decoding import NEWER_VERSION_REASON
+from shared.runtime.rebuild import Rebuild
+from shared.runtime.service_runtime import ServiceRuntime
+from tests.support.domain.given_when_then import REQUEST, happened
+from tests.support.domain.request_events import rejected, resubmitted, submitted, withdrawn
+from tests.support.services.runtime_harness import (
+    MANY,
+    OTHER,
+    VERIFICATION,
+    RuntimeHarness,
+    record,
+    runtime_harness,
+    status,
+    until,
+)
+
+V1, V2 = b'"schemaversion":1', b'"schemaversion":2'
+
+
+@pytest.fixture
+async def world(tmp_path: Path) -> AsyncIterator[RuntimeHarness]:
+    async with runtime_harness(tmp_path) as opened:
+        yield opened
+
+
+def of_version_2(fact: Fact, sequence: int) -> bytes:
+    return encode_event(happened(fact, sequence)).replace(V1, V2)
+
+
+def understands_version_2(raw: bytes) -> Event:
+    return decode_event(raw.replace(V2, V1))
+
+
+async def upgraded(world: RuntimeHarness, *, running: bool = False) -> ServiceRuntime[Any]:
+    """A process of the new version."""
+    desk = await world.service(VERIFICATION)
+    desk.consumer.incoming.read = understands_version_2
+    if running:
+        desk.start()
+        world._running.append(desk)
+    return desk
+
+
+HISTORY = (encode_event(happened(submitted)), of_version_2(withdrawn, 2), encode_event(happened(resubmitted, 3)))
+
+
+async def met_by_the_old_version(world: RuntimeHarness) -> ServiceRuntime[Any]:
+    """The log holds an event of tomorrow, and the old version has come to the log's end."""
+    old = await world.service(VERIFICATION)
+    for raw in HISTORY:
+        await world.log.append([(REQUEST, raw)])
+    await old.consumer.handle([LogRecord(str(place), REQUEST, raw) for place, raw in enumerate(HISTORY, 1)])
+    return old
+
+
+async def test_an_event_of_a_newer_version_is_parked_and_what_follows_it_waits(world: RuntimeHarness):
+    old = await met_by_the_old_version(world)
+    await old.consumer.handle([record(4, MANY, 1, OTHER)])
+    letters = await old.store.dead_letters()
+    assert [(letter.position, letter.reason) for letter in letters] == [
+        ("2", NEWER_VERSION_REASON),
+        ("3", consumer.BLOCKED_REASON),
+    ]
+    [document] = (await old.store.load([REQUEST])).values()
+    assert document.seen == {"intake": 1}
+    assert await status(old, OTHER) == "submitted"
+
+
+async def test_after_the_upgrade_it_is_folded_in_order_and_the_states_are_equal(world: RuntimeHarness):
+    await met_by_the_old_version(world)
+    new = await upgraded(world, running=True)
+
+    async def folded() -> bool:
+        return await new.store.dead_letters() == []
+
+    await until(folded)
+    [document] = (await new.store.load([REQUEST])).values()
+    straight = await upgraded(world)
+    working_copy = straight.executor.folding.open(REQUEST, None)
+    for raw in HISTORY:
+        straight.executor.folding.fold(working_copy, understands_version_2(raw))
+    assert document.seen == working_copy.seen == {"intake": 3}
+    assert new.executor.folding.state(document) == working_copy.state
+
+
+async def takes_nothing(records: Sequence[LogRecord]) -> None:
+    """As if the records lay in the partitions of another process."""
+    raise LogUnavailable("not here")
+
+
+async def test_a_process_that_is_new_already_folds_what_an_old_one_parks_beside_it(
+    world: RuntimeHarness, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(dead_letters, "POLL_SECONDS", 0.01)
+    new = await upgraded(world, running=True)
+    monkeypatch.setattr(new.consumer, "handle", takes_nothing)
+    await met_by_the_old_version(world)
+
+    async def folded() -> bool:
+        return await new.store.dead_letters() == [] and await status(new) == "withdrawn"
+
+    await until(folded)
+
+
+async def test_an_old_process_does_not_try_again_and_again(world: RuntimeHarness):
+    old = await met_by_the_old_version(world)
+    assert await dead_letters.find_readable_requests(old.consumer) == []
+
+
+async def test_events_of_a_newer_version_are_counted(world: RuntimeHarness):
+    def newer() -> float:
+        return REGISTRY.get_sample_value("simpul_events_total", {"service": "verification", "outcome": "newer"}) or 0.0
+
+    before = newer()
+    await met_by_the_old_version(world)
+    assert newer() == before + 1
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [of_version_2(withdrawn, 2).replace(b"RequestWithdrawn", b"SurveyAnswered"), b""],
+    ids=["newer", "in breach of its contract"],
+)
+async def test_what_nobody_here_subscribes_to_is_passed_by_whatever_it_looks_like(
+    world: RuntimeHarness, changed: bytes
+):
+    desk = await world.service(VERIFICATION)
+    survey = changed or encode_event(happened(withdrawn, 2)).replace(b"RequestWithdrawn", b"SurveyAnswered")
+    await desk.consumer.handle([record(1, submitted), LogRecord("2", REQUEST, survey), record(3, withdrawn, 3)])
+    assert await desk.store.dead_letters() == []
+    [document] = (await desk.store.load([REQUEST])).values()
+    assert document.seen == {"intake": 3}
+    assert await status(desk) == "withdrawn"
+
+
+async def test_what_is_passed_by_keeps_its_place_too(world: RuntimeHarness):
+    desk = await world.service(VERIFICATION)
+    survey = encode_event(happened(withdrawn, 3)).replace(b"RequestWithdrawn", b"SurveyAnswered")
+    await desk.consumer.handle([record(1, submitted), LogRecord("2", REQUEST, survey)])
+    [letter] = await desk.store.dead_letters()
+    assert letter.reason == "Gap: intake: 3 after 1"
+
+
+async def test_a_fold_of_the_whole_log_stops_where_the_program_is_too_old_and_says_so(world: RuntimeHarness):
+    old = await met_by_the_old_version(world)
+    report = await Rebuild(VERIFICATION, old.store, world.log).compare()
+    assert not report.clean
+    assert report.unreadable == [f"2: {NEWER_VERSION_REASON}"]
+    assert report.differences == []
+
+
+async def test_a_fold_of_the_whole_log_passes_by_what_the_service_does_not_subscribe_to(world: RuntimeHarness):
+    desk = await world.service(VERIFICATION)
+    survey = encode_event(happened(withdrawn, 2)).replace(b"RequestWithdrawn", b"SurveyAnswered")
+    for raw in (encode_event(happened(submitted)), survey, encode_event(happened(withdrawn, 3))):
+        await world.log.append([(REQUEST, raw)])
+    async for batch in world.log.read():
+        await desk.consumer.handle(batch)
+    report = await Rebuild(VERIFICATION, desk.store, world.log).compare()
+    assert report.clean, report
+
+
+async def test_own_events_of_a_newer_version_are_no_less_reported(world: RuntimeHarness):
+    desk = await world.service(VERIFICATION)
+    await world.log.append([(REQUEST, encode_event(happened(submitted)))])
+    async for batch in world.log.read():
+        await desk.consumer.handle(batch)
+    own = encode_event(happened(rejected)).replace(b"RequestRejected", b"RequestVerified").replace(V1, V2)
+    await world.log.append([(REQUEST, own.replace(b'"source":"assignment"', b'"source":"verification"'))])
+    report = await Rebuild(VERIFICATION, desk.store, world.log).compare()
+    assert report.unreadable == [f"2: {NEWER_VERSION_REASON}"]

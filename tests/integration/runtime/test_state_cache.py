@@ -1,0 +1,104 @@
+"""What a process met a moment ago saves it questions, and decides nothing that is not so any more."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from shared.runtime import state_cache
+from shared.runtime.decider import Refusal
+from shared.runtime.service_runtime import ServiceRuntime
+from shared.storage.port import StateRecord
+from tests.support.domain.given_when_then import REQUEST
+from tests.support.domain.request_events import SUBMIT, resubmitted, submitted, withdrawn
+from tests.support.services.runtime_harness import (
+    INTAKE,
+    RETURN,
+    VERIFICATION,
+    VERIFY,
+    RuntimeHarness,
+    key,
+    record,
+    runtime_harness,
+    status,
+    submit,
+)
+
+
+@pytest.fixture
+async def world(tmp_path: Path) -> AsyncIterator[RuntimeHarness]:
+    async with runtime_harness(tmp_path) as opened:
+        yield opened
+
+
+def counted(runtime: ServiceRuntime[Any], monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The requests that the store is asked for from now on."""
+    asked: list[str] = []
+    load = runtime.store.load
+
+    async def counting(ids: Sequence[str]) -> dict[str, StateRecord]:
+        asked.extend(ids)
+        return await load(ids)
+
+    monkeypatch.setattr(runtime.store, "load", counting)
+    return asked
+
+
+async def test_what_was_just_saved_is_decided_on_without_asking_the_store(
+    world: RuntimeHarness, monkeypatch: pytest.MonkeyPatch
+):
+    desk = await world.service(VERIFICATION)
+    await desk.consumer.handle([record(1, submitted)])
+    asked = counted(desk, monkeypatch)
+    await desk.executor.execute(REQUEST, VERIFY, key(1))
+    await desk.consumer.handle([record(2, withdrawn, 2)])
+    assert asked == []
+    assert await status(desk) == "withdrawn"
+
+
+async def test_what_was_met_long_ago_is_asked_for_again(world: RuntimeHarness, monkeypatch: pytest.MonkeyPatch):
+    desk = await world.service(VERIFICATION)
+    await desk.consumer.handle([record(1, submitted)])
+    asked = counted(desk, monkeypatch)
+    monkeypatch.setattr(state_cache, "CACHE_TTL_SECONDS", 0.0)
+    await desk.executor.execute(REQUEST, VERIFY, key(1))
+    assert asked == [REQUEST]
+
+
+async def test_a_command_is_decided_on_what_another_process_made_of_the_request(world: RuntimeHarness):
+    one, other = await world.service(VERIFICATION), await world.service(VERIFICATION)
+    await one.consumer.handle([record(1, submitted)])
+    await other.consumer.handle([record(1, submitted)])
+    await other.executor.execute(REQUEST, VERIFY, key(1))
+    with pytest.raises(Refusal, match="moved_on"):
+        await one.executor.execute(REQUEST, VERIFY, key(2))
+    assert len(await one.store.unpublished(10)) == 1
+
+
+async def test_nobody_is_refused_because_of_what_was_so_a_moment_ago(world: RuntimeHarness):
+    one, other = await world.service(VERIFICATION), await world.service(VERIFICATION)
+    await one.consumer.handle([record(1, submitted)])
+    await one.executor.execute(REQUEST, RETURN, key(1))
+    await other.consumer.handle([record(2, resubmitted, 2)])
+    assert (await one.executor.execute(REQUEST, VERIFY, key(2))).status == "verified"
+
+
+async def test_an_event_whose_predecessor_another_process_folded_is_no_gap(world: RuntimeHarness):
+    one, other = await world.service(VERIFICATION), await world.service(VERIFICATION)
+    await one.consumer.handle([record(1, submitted)])
+    await one.executor.execute(REQUEST, RETURN, key(1))
+    await other.consumer.handle([record(2, resubmitted, 2)])
+    await one.consumer.handle([record(3, withdrawn, 3)])
+    assert await one.store.dead_letters() == []
+    assert await status(one) == "withdrawn"
+
+
+async def test_a_new_request_that_is_stored_already_gets_its_first_answer(world: RuntimeHarness):
+    one, other = await world.service(INTAKE), await world.service(INTAKE)
+    first = await submit(one)
+    assert await other.executor.execute(REQUEST, SUBMIT, key(101), new=True) == replace(first, repeated=True)
+    assert len(await one.store.unpublished(10)) == 1

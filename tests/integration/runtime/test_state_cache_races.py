@@ -1,0 +1,125 @@
+"""The cache of documents never goes back: whatever reads and saves overlap, and whatever is evicted meanwhile."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import cast
+
+import pytest
+
+from shared.runtime import state_cache
+from shared.runtime.state_cache import StateCache
+from shared.storage.port import SaveOutcome, Scalar, StateRecord, StateStore, Write
+
+
+class SlowStore:
+    """Holds one version of each document; the answer to a read is what was stored when it began, and waits for `answer`."""
+
+    def __init__(self) -> None:
+        self.stored = {"r": 4}
+        self.answer = asyncio.Event()
+        self.answer.set()
+
+    def _document(self, request_id: str) -> StateRecord:
+        return StateRecord(request_id, self.stored[request_id])
+
+    async def load(self, ids: Sequence[str]) -> dict[str, StateRecord]:
+        found = {one: self._document(one) for one in ids if one in self.stored}
+        await self.answer.wait()
+        return found
+
+    async def find_one(self, column: str, value: Scalar) -> StateRecord | None:
+        found = self._document("r")
+        await self.answer.wait()
+        return found
+
+    async def save(self, writes: Sequence[Write]) -> list[SaveOutcome]:
+        outcomes = []
+        for write in writes:
+            follows = self.stored.get(write.document.id, 0) == write.document.version - 1
+            outcomes.append(SaveOutcome.SAVED if follows else SaveOutcome.CONFLICT)
+            if follows:
+                self.stored[write.document.id] = write.document.version
+        return outcomes
+
+
+def write(version: int, request_id: str = "r") -> Write:
+    return Write(StateRecord(request_id, version), {})
+
+
+class Cache(StateCache):
+    def __init__(self) -> None:
+        self.slow = SlowStore()
+        super().__init__(cast(StateStore, self.slow))
+
+    def version(self) -> int:
+        found = self.recent("r")
+        return found.version if found else 0
+
+    @asynccontextmanager
+    async def while_a_read_is_slow(self, read: str) -> AsyncIterator[None]:
+        """The read begins before, and is answered after, what happens within."""
+        self.slow.answer.clear()
+        reading = asyncio.create_task(self.load(["r"]) if read == "load" else self.find_one("number", "INT-1"))
+        await asyncio.sleep(0)
+        yield
+        self.slow.answer.set()
+        await reading
+
+
+@pytest.fixture
+async def cache() -> Cache:
+    return Cache()
+
+
+@pytest.mark.parametrize("read", ["load", "find_one"])
+async def test_a_slow_read_does_not_replace_what_was_saved_after_it_began(cache: Cache, read: str):
+    async with cache.while_a_read_is_slow(read):
+        await cache.save([write(5)])
+    assert cache.version() == 5
+
+
+@pytest.mark.parametrize("read", ["load", "find_one"])
+async def test_a_slow_read_does_not_bring_back_an_older_version_of_what_was_evicted(
+    cache: Cache, read: str, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(state_cache, "MOST", 1)
+    async with cache.while_a_read_is_slow(read):
+        await cache.save([write(5)])
+        await cache.save([write(1, "another")])
+        assert cache.version() == 0
+    assert cache.version() == 0
+
+
+async def test_of_two_reads_the_newer_answer_stays_whichever_comes_last(cache: Cache):
+    async with cache.while_a_read_is_slow("load"):
+        cache.slow.stored["r"] = 7
+        slow, cache.slow.answer = cache.slow.answer, asyncio.Event()
+        cache.slow.answer.set()
+        await cache.load(["r"])
+        assert cache.version() == 7
+        cache.slow.answer = slow
+    assert cache.version() == 7
+
+
+async def test_a_lost_race_shows_that_a_slow_read_is_too_old(cache: Cache):
+    async with cache.while_a_read_is_slow("load"):
+        cache.slow.stored["r"] = 6
+        assert await cache.save([write(6)]) == [SaveOutcome.CONFLICT]
+    assert cache.version() == 0
+
+
+async def test_a_lost_race_leaves_what_another_task_has_saved_since(cache: Cache):
+    await cache.save([write(5)])
+    await cache.save([write(6)])
+    assert await cache.save([write(6)]) == [SaveOutcome.CONFLICT]
+    assert cache.version() == 6
+
+
+async def test_nothing_is_kept_of_reads_that_have_ended(cache: Cache):
+    await cache.load(["r"])
+    async with cache.while_a_read_is_slow("load"):
+        await cache.save([write(5)])
+    assert cache._reads == []

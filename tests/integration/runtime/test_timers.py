@@ -1,0 +1,132 @@
+"""Timers after a standstill: what waits in the log is folded first, and what was overdue is looked at one by one."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from services.intake.domain.decisions import ConfirmBySilence, ExpireRequest
+from shared.contracts.envelope import encode_event
+from shared.eventlog.port import LogRecord, LogUnavailable
+from shared.runtime import service_runtime as runtime_service
+from shared.runtime.service_runtime import ServiceRuntime
+from shared.runtime.timers import run_due_commands
+from tests.support.domain.given_when_then import REQUEST, happened
+from tests.support.domain.request_events import rejected, returned, submitted
+from tests.support.services.runtime_harness import (
+    INTAKE,
+    RuntimeHarness,
+    record,
+    runtime_harness,
+    status,
+    submit,
+    until,
+)
+
+
+@pytest.fixture
+async def world(tmp_path: Path) -> AsyncIterator[RuntimeHarness]:
+    async with runtime_harness(tmp_path) as opened:
+        yield opened
+
+
+async def test_what_is_due_waits_for_the_events_that_came_while_nothing_ran(world: RuntimeHarness):
+    """A returned request that the head rejected meanwhile does not expire."""
+    asleep = await world.service(INTAKE)
+    await submit(asleep)
+    await asleep.relay.drain()
+    await asleep.consumer.handle([record(1, returned)])
+    await world.log.append([(REQUEST, encode_event(happened(returned)))])
+    await world.log.append([(REQUEST, encode_event(happened(rejected)))])
+    world.now += timedelta(days=30)
+    awake = await world.service(INTAKE, started=True)
+
+    async def settled() -> bool:
+        return await world.log.lag("intake") == 0 and await status(awake) != "returned"
+
+    await until(settled)
+    assert await status(awake) == "rejected"
+    assert [event.type for event in await world.events("intake")] == ["RequestSubmitted"]
+
+
+async def test_what_a_batch_makes_due_waits_for_the_batches_behind_it(world: RuntimeHarness):
+    """A request that was returned long ago in one batch of the log, and rejected in the next, does not expire between them."""
+    asleep = await world.service(INTAKE)
+    await submit(asleep)
+    await asleep.relay.drain()
+    of_its_own = (REQUEST, encode_event(happened(submitted)))
+    await world.log.append([(REQUEST, encode_event(happened(returned))), *[of_its_own] * 1000])
+    await world.log.append([(REQUEST, encode_event(happened(rejected)))])
+    world.now += timedelta(days=30)
+    awake = await world.service(INTAKE)
+    first, rest, handle = asyncio.Event(), asyncio.Event(), awake.consumer.handle
+
+    async def in_two_parts(records: Sequence[LogRecord]) -> None:
+        if first.is_set():
+            await rest.wait()
+        await handle(records)
+        first.set()
+
+    awake.consumer.handle = in_two_parts  # type: ignore[method-assign]
+    world.start(awake)
+    await first.wait()
+    await awake.timers.stop()
+    assert await status(awake) == "returned"
+    rest.set()
+
+    async def settled() -> bool:
+        return await status(awake) != "returned"
+
+    await until(settled)
+    assert await status(awake) == "rejected"
+    assert {event.type for event in await world.events("intake")} == {"RequestSubmitted"}
+
+
+async def test_what_is_due_does_not_wait_for_ever_for_a_log_that_is_away(
+    world: RuntimeHarness, monkeypatch: pytest.MonkeyPatch
+):
+    async def away(group: str) -> int:
+        raise LogUnavailable("away")
+
+    monkeypatch.setattr(world.log, "lag", away)
+    monkeypatch.setattr(runtime_service, "CATCH_UP_SECONDS", 0.3)
+    intake = await world.service(INTAKE)
+    await submit(intake)
+    await intake.consumer.handle([record(1, returned)])
+    world.now += timedelta(days=30)
+    awake = await world.service(INTAKE, started=True)
+
+    async def expired() -> bool:
+        return await status(awake) == "expired"
+
+    await until(expired)
+
+
+def overdue_twice(runtime: ServiceRuntime[Any], given: list[type[Any]]) -> None:
+    """Make the service believe that it has two things to do for a request, of which the first settles both."""
+    decider = runtime.executor.folding.decider
+
+    def decide(state: Any, command: Any, now: datetime) -> Any:
+        given.append(type(command))
+        return decider.decide(state, command, now)
+
+    both = replace(decider, on_due=lambda state: [ExpireRequest(), ConfirmBySilence()], decide=decide)
+    runtime.executor.folding.decider = both
+
+
+async def test_after_each_command_it_is_looked_again_what_is_still_due(world: RuntimeHarness):
+    intake = await world.service(INTAKE)
+    await submit(intake)
+    await intake.consumer.handle([record(1, returned)])
+    world.now += timedelta(days=30)
+    given: list[type[Any]] = []
+    overdue_twice(intake, given)
+    await run_due_commands(intake.executor)(REQUEST)
+    assert given == [ExpireRequest]
+    assert await status(intake) == "expired"

@@ -1,0 +1,137 @@
+"""Lost races: run again after pauses that grow and differ, and not for ever, for commands, batches and dead letters alike."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import pytest
+
+from shared.runtime.backoff import INITIAL_DELAY_SECONDS, MAX_ATTEMPTS, MAX_DELAY_SECONDS, Backoff, TooManyConflicts
+from shared.runtime.service_runtime import ServiceRuntime
+from shared.storage.port import SaveOutcome, Write
+from shared.storage.sqlite.store import SqliteStateStore
+from tests.support.domain.given_when_then import REQUEST
+from tests.support.domain.request_events import submitted, withdrawn
+from tests.support.services.runtime_harness import (
+    INTAKE,
+    VERIFICATION,
+    RuntimeHarness,
+    record,
+    runtime_harness,
+    status,
+    submit,
+)
+
+ALWAYS = 1_000
+
+
+class Contested(SqliteStateStore):
+    """A store in which somebody else is faster, so many times."""
+
+    losses = 0
+
+    async def save(self, writes: Sequence[Write]) -> list[SaveOutcome]:
+        if self.losses:
+            self.losses -= 1
+            return [SaveOutcome.CONFLICT] * len(writes)
+        return await super().save(writes)
+
+
+class Contest:
+    """A service that loses races, and the pauses that it makes."""
+
+    def __init__(self, runtime: ServiceRuntime[Any]):
+        self.runtime, self.pauses = runtime, list[float]()
+        runtime.store.__class__ = Contested
+        backoff = Backoff(Random(1), self.sleep)
+        runtime.executor._backoff = runtime.consumer._backoff = backoff
+
+    async def sleep(self, seconds: float) -> None:
+        self.pauses.append(seconds)
+
+    def lose(self, times: int) -> None:
+        assert isinstance(self.runtime.store, Contested)
+        self.runtime.store.losses = times
+
+
+@pytest.fixture
+async def world(tmp_path: Path) -> AsyncIterator[RuntimeHarness]:
+    async with runtime_harness(tmp_path) as opened:
+        yield opened
+
+
+async def pauses_with(seed: int, tries: int) -> list[float]:
+    pauses: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        pauses.append(seconds)
+
+    backoff = Backoff(Random(seed), sleep)
+    for number in range(tries):
+        await backoff.before(number)
+    return pauses
+
+
+async def test_pauses_grow_to_a_limit_and_the_first_try_comes_at_once():
+    pauses = await pauses_with(1, MAX_ATTEMPTS)
+    assert len(pauses) == MAX_ATTEMPTS - 1
+    for number, pause in enumerate(pauses):
+        assert 0 <= pause <= min(MAX_DELAY_SECONDS, INITIAL_DELAY_SECONDS * 2**number)
+    assert max(pauses[-10:]) > MAX_DELAY_SECONDS / 2
+
+
+async def test_two_that_lost_together_do_not_come_back_together():
+    assert await pauses_with(1, 10) != await pauses_with(2, 10)
+    assert await pauses_with(1, 10) == await pauses_with(1, 10)
+
+
+async def test_a_command_that_loses_races_is_run_again_after_pauses(world: RuntimeHarness):
+    contest = Contest(await world.service(INTAKE))
+    contest.lose(5)
+    assert (await submit(contest.runtime)).status == "submitted"
+    assert len(contest.pauses) == 5
+
+
+async def test_a_command_that_loses_every_race_gives_up(world: RuntimeHarness):
+    contest = Contest(await world.service(INTAKE))
+    contest.lose(ALWAYS)
+    with pytest.raises(TooManyConflicts):
+        await submit(contest.runtime)
+    assert len(contest.pauses) == MAX_ATTEMPTS - 1
+
+
+async def test_a_batch_that_loses_races_is_folded_again_after_pauses(world: RuntimeHarness):
+    contest = Contest(await world.service(VERIFICATION))
+    contest.lose(5)
+    await contest.runtime.consumer.handle([record(1, submitted)])
+    assert await status(contest.runtime) == "submitted"
+    assert len(contest.pauses) == 4, "the first time it was folded into what was remembered"
+
+
+async def test_a_batch_that_loses_every_race_is_given_back_and_its_position_stays(world: RuntimeHarness):
+    contest = Contest(await world.service(VERIFICATION))
+    contest.lose(ALWAYS)
+    with pytest.raises(TooManyConflicts):
+        await contest.runtime.consumer.handle([record(1, submitted)])
+    contest.lose(0)
+    await contest.runtime.consumer.handle([record(1, submitted)])
+    assert await status(contest.runtime) == "submitted"
+    assert await contest.runtime.store.dead_letters() == []
+
+
+async def test_a_dead_letter_that_loses_every_race_stays_parked(world: RuntimeHarness):
+    contest = Contest(await world.service(VERIFICATION))
+    contest.runtime.consumer._replay_delays = ()
+    await contest.runtime.consumer.handle([record(1, withdrawn, 2)])
+    await contest.runtime.consumer.handle([record(2, submitted)])
+    [gap, first] = await contest.runtime.store.dead_letters()
+    contest.lose(ALWAYS)
+    with pytest.raises(TooManyConflicts):
+        await contest.runtime.consumer.replay(REQUEST)
+    with pytest.raises(TooManyConflicts):
+        await contest.runtime.consumer.discard(first)
+    contest.lose(0)
+    assert [one.id for one in await contest.runtime.store.dead_letters()] == [gap.id]

@@ -1,0 +1,191 @@
+"""Who may not upload is answered before a byte of the body is read, and a body for which there is no room is refused."""
+
+from __future__ import annotations
+
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+from collections.abc import AsyncIterator, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fastapi import FastAPI
+
+from tests.support.paths import REPOSITORY
+from tests.support.services.assignment_pages import API, WORK, advance_to, page
+from tests.support.services.forms_harness import hidden_fields
+from tests.support.services.intake_harness import FILES, FORM, IntakeHarness, assert_nothing_stored
+from tests.support.services.intake_harness import ground as intake_ground
+from tests.support.services.staff_harness import StaffHarness, desk_ground
+from tests.support.services.staff_harness import pdf as a_pdf
+
+ROOT = REPOSITORY
+MULTIPART = "multipart/form-data; boundary=bb"
+
+
+@pytest.fixture
+async def desk(tmp_path: Path) -> AsyncIterator[StaffHarness]:
+    async with desk_ground(tmp_path) as opened:
+        await advance_to(opened, "in_progress")
+        yield opened
+
+
+async def status_of_unread(app: FastAPI, path: str, size: int | None = 5_000, **headers: str) -> tuple[int, str]:
+    """The status and the text of an answer to a body that must not be asked for before it."""
+    declared = {"content-length": str(size)} if size is not None else {"transfer-encoding": "chunked"}
+    given = {"host": "127.0.0.1:8000", "content-type": MULTIPART, **declared, **headers}
+    scope = {
+        "type": "http",
+        "asgi": {"version": "3.0"},
+        "http_version": "1.1",
+        "method": "POST",
+        "scheme": "http",
+        "path": path,
+        "raw_path": path.encode(),
+        "query_string": b"",
+        "root_path": "",
+        "client": ("127.0.0.1", 1),
+        "headers": [(name.encode(), value.encode()) for name, value in given.items()],
+        "server": ("127.0.0.1", 8000),
+    }
+    sent: list[Mapping[str, Any]] = []
+
+    async def receive() -> dict[str, Any]:
+        assert sent, "the body was read"
+        return {"type": "http.disconnect"}
+
+    async def send(message: Mapping[str, Any]) -> None:
+        sent.append(message)
+
+    await app(scope, receive, send)
+    return sent[0]["status"], b"".join(message.get("body", b"") for message in sent[1:]).decode()
+
+
+UPLOADS = pytest.mark.parametrize("path", [f"{WORK}/serahkan", f"{WORK}/serahkan/berkas"])
+
+
+@UPLOADS
+@pytest.mark.parametrize("size", [300_000, 50_000_000, None])
+async def test_a_page_reads_no_upload_of_a_stranger(desk: StaffHarness, path: str, size: int | None):
+    assert (await status_of_unread(desk.app, path, size))[0] == 401
+
+
+@UPLOADS
+async def test_a_page_reads_no_large_upload_without_a_session_and_says_so(desk: StaffHarness, path: str):
+    status, text = await status_of_unread(desk.app, path, 50_000_000, cookie="simpul=made up")
+    assert status == 401
+    assert "belum kami terima" in text
+
+
+@UPLOADS
+@pytest.mark.parametrize(("who", "status"), [("nurlaila", 403), ("hasan", 403), ("jafar", 404)])
+async def test_a_page_reads_no_upload_of_staff_whose_work_it_is_not(
+    desk: StaffHarness, path: str, who: str, status: int
+):
+    assert (await status_of_unread(desk.app, path, cookie=f"simpul=token of {who}"))[0] == status
+
+
+@UPLOADS
+async def test_a_page_reads_no_upload_that_another_site_sends(desk: StaffHarness, path: str):
+    headers = {"cookie": "simpul=token of dewi", "origin": "https://evil.example"}
+    assert (await status_of_unread(desk.app, path, 5_000, **headers))[0] == 403
+
+
+@pytest.mark.parametrize(("who", "status"), [("", 401), ("nobody", 401), ("hasan", 403), ("jafar", 404)])
+async def test_the_api_reads_no_upload_of_others(desk: StaffHarness, who: str, status: int):
+    headers = {"authorization": f"Bearer token of {who}"} if who else {}
+    path = f"{API}/{WORK.rpartition('/')[2]}/completion"
+    assert (await status_of_unread(desk.app, path, 5_000, **headers))[0] == status
+
+
+@pytest.mark.parametrize("headers", [{"Cookie": "simpul=token of dewi"}, {}], ids=["ended", "cookie expired"])
+async def test_what_was_typed_beside_small_files_is_given_back_after_the_session_ended(
+    desk: StaffHarness, headers: dict[str, str]
+):
+    shown = await page(desk, "dewi", f"{WORK}/serahkan")
+    desk.clock.advance(minutes=31)
+    async with desk.http as client:
+        answer = await client.post(
+            f"{WORK}/serahkan",
+            data={**hidden_fields(shown), "summary": "Data tersinkron."},
+            files=[("documents", ("laporan.pdf", a_pdf(1)))],
+            headers=headers,
+        )
+    assert answer.status_code == 401
+    assert "Data tersinkron." in answer.text
+
+
+async def test_no_file_of_a_returned_request_is_read_without_its_key(tmp_path: Path):
+    async with intake_ground(tmp_path) as intake:
+        applicant = await intake.submitted()
+        for cookie in ("", "lacak=made-up"):
+            path = f"/lacak/{applicant.number}/lengkapi/berkas"
+            assert (await status_of_unread(intake.app, path, cookie=cookie))[0] == 404
+        path = f"/api/requests/{applicant.number}/resubmission"
+        assert (await status_of_unread(intake.app, path))[0] == 401
+        assert (await status_of_unread(intake.app, path, authorization="Bearer made up"))[0] == 404
+
+
+# No room for what comes
+
+
+@pytest.fixture
+def small_temporary_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    folder = tmp_path / "small"
+    folder.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(folder)], capture_output=True)
+    if mounted.returncode:
+        pytest.skip("only root can make a small disk")
+    monkeypatch.setattr(tempfile, "tempdir", str(folder))
+    yield folder
+    subprocess.run(["umount", str(folder)], check=True)
+
+
+LARGE = ("requirements", ("besar.pdf", a_pdf(1) + bytes(3_000_000), "application/pdf"))
+PLACES = pytest.mark.parametrize("path", ["/api/requests", "/", "/berkas"])
+
+
+async def refused_for_want_of_room(intake: IntakeHarness, path: str) -> None:
+    async with intake.client(timeout=60) as client:
+        answer = await client.post(path, data=FORM, files=[*FILES, LARGE])
+    assert answer.status_code == 503
+    assert "Penyimpanan sementara untuk unggahan sedang penuh" in answer.text
+    assert int(answer.headers["retry-after"]) > 0
+    assert await assert_nothing_stored(intake)
+
+
+@PLACES
+async def test_a_full_temporary_folder_is_told_and_got_over(small_temporary_folder: Path, tmp_path: Path, path: str):
+    async with intake_ground(tmp_path / "data") as intake:
+        await refused_for_want_of_room(intake, path)
+        assert os.statvfs(small_temporary_folder).f_bfree == os.statvfs(small_temporary_folder).f_blocks
+        assert (await intake.submit()).status_code == 201
+
+
+@PLACES
+async def test_a_temporary_folder_that_is_not_there_is_told(tmp_path: Path, monkeypatch, path: str):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "nowhere"))
+    async with intake_ground(tmp_path / "data") as intake:
+        await refused_for_want_of_room(intake, path)
+
+
+def test_a_file_that_may_not_grow_is_told_without_root(tmp_path: Path):
+    """A limit of the size of files holds for a whole process, so this is one of its own."""
+    lines = [
+        "import asyncio, resource, signal, sys, pathlib",
+        "from tests.integration.uploads.test_early_refusals import refused_for_want_of_room, limited",
+        "asyncio.run(limited(pathlib.Path(sys.argv[1])))",
+    ]
+    run = subprocess.run(
+        [sys.executable, "-c", "\n".join(lines), str(tmp_path)], cwd=ROOT, capture_output=True, text=True
+    )
+    assert run.returncode == 0, run.stderr
+
+
+async def limited(folder: Path) -> None:
+    async with intake_ground(folder) as intake:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (2_000_000, resource.RLIM_INFINITY))
+        await refused_for_want_of_room(intake, "/api/requests")

@@ -1,0 +1,501 @@
+"""The officers' pages: the queue, a request with its documents, what is decided there, and that nothing typed is lost."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import AsyncIterator
+from html import unescape
+from pathlib import Path
+
+import httpx
+import pytest
+
+from services.verification import service
+from shared.contracts.facts import DocumentKind, Scope
+from shared.contracts.verification import RejectionRecommended, RequestReturned, RequestVerified
+from tests.support.domain.given_when_then import REQUEST
+from tests.support.domain.request_events import (
+    APPLICANT,
+    LETTER,
+    RESULT,
+    assigned,
+    completed,
+    confirmed,
+    rejected,
+    resubmitted,
+    started,
+    withdrawn,
+)
+from tests.support.services.staff_harness import OTHER, PEOPLE, StaffHarness, desk_ground, pdf
+
+QUEUE = "/verifikasi"
+HERE = f"{QUEUE}/{REQUEST}"
+ADVICE = f"{HERE}/rekomendasi"
+ITEMS = ("form", "letter", "scope", "documents")
+NOTE = 'Belum ada "tanda tangan" <b>\ndan cap.'
+ALL_OK = {f"ok_{item}": "yes" for item in ITEMS}
+VERIFY = {**ALL_OK, "acknowledged": "birth_date", "_do": "verify"}
+RETURN = {**ALL_OK, "ok_letter": "no", "note_letter": NOTE, "_do": "return"}
+
+
+@pytest.fixture
+async def harness(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[StaffHarness]:
+    monkeypatch.setattr(service, "PATIENCE", 30.0)  # however busy the machine is
+    async with desk_ground(tmp_path) as opened:
+        yield opened
+
+
+def browser(harness: StaffHarness, who: str) -> httpx.AsyncClient:
+    transport = httpx.ASGITransport(harness.app)
+    cookies = {"simpul": f"token of {who}"}
+    return httpx.AsyncClient(transport=transport, base_url=harness.platform.settings.origin, cookies=cookies)
+
+
+async def look(harness: StaffHarness, path: str = HERE, who: str = "nurlaila") -> httpx.Response:
+    async with browser(harness, who) as client:
+        return await client.get(path)
+
+
+async def send(
+    harness: StaffHarness, page: httpx.Response, path: str = HERE, /, who: str = "nurlaila", **fields: str
+) -> httpx.Response:
+    """The hidden fields that stand on the page, with these on top."""
+    hidden = dict(re.findall(r'<input type="hidden" name="([^"]+)" value="([^"]*)"', page.text))
+    async with browser(harness, who) as client:
+        return await client.post(path, data={**hidden, **fields})
+
+
+def rows(page: httpx.Response) -> list[str]:
+    return re.findall(r'<tr role="row" data-id="([^"]+)"', page.text)
+
+
+def tab_counts(page: httpx.Response) -> list[int]:
+    return [int(count) for count in re.findall(r'data-count="tab \d">(\d+)<', page.text)]
+
+
+def textarea_value(page: httpx.Response, name: str) -> str:
+    [text] = re.findall(rf'<textarea id="{name}"[^>]*>\n(.*?)</textarea>', page.text, re.DOTALL)
+    return unescape(text)
+
+
+def checked_radios(page: httpx.Response) -> set[str]:
+    return set(re.findall(r'id="(ok_\w+-\w+)" value="\w+" checked', page.text))
+
+
+def error_links(page: httpx.Response) -> set[str]:
+    return set(re.findall(r'<a href="#(\w+)">', page.text))
+
+
+async def submit_five(harness: StaffHarness) -> list[str]:
+    """Five requests, a minute apart."""
+    ids = [f"00000000-0000-4000-8000-0000000001{n:02d}" for n in range(5)]
+    for place, id in enumerate(ids):
+        applicant = APPLICANT.model_copy(update={"unit": "Dinas Sosial" if place % 2 else "Dinas Kesehatan"})
+        scope = Scope.APPLICATION if place == 4 else Scope.DATA
+        await harness.submitted(subject=id, number=f"INT-2026-0000{place:02d}", applicant=applicant, scope=scope)
+        harness.clock.advance(minutes=1)
+    return ids
+
+
+# The queue
+
+
+async def test_the_queue_shows_the_longest_waiting_first_with_what_an_officer_needs(harness: StaffHarness):
+    ids = await submit_five(harness)
+    page = await look(harness, QUEUE)
+    assert (page.status_code, rows(page)) == (200, ids)
+    assert 'Verifikasi <span class="badge" data-count="/verifikasi">5<' in page.text
+    for words in (
+        "INT-2026-000000",
+        "Rahmat Contoh",
+        "Dinas Kesehatan",
+        "Sen 23 Nov, 12.00",
+        "Sel 24 Nov",
+        "1 peringatan",
+    ):
+        assert words in page.text
+    assert APPLICANT.employee_number not in page.text
+    assert page.headers["cache-control"] == "no-store"
+
+
+async def test_what_is_late_says_by_how_many_working_days(harness: StaffHarness):
+    await harness.submitted()
+    await harness.sign_in_again_after(days=1)
+    assert "Lewat" not in (await look(harness, QUEUE)).text
+    await harness.sign_in_again_after(days=6)
+    assert "Lewat 4 hari kerja" in (await look(harness, QUEUE)).text
+    assert "Lewat 4 hari kerja" in (await look(harness)).text
+
+
+async def test_lists_are_by_status_and_counted_over_open_requests_alone(harness: StaffHarness):
+    ids = await submit_five(harness)
+    for id, fact in ((ids[0], withdrawn), (ids[1], assigned)):
+        await harness.happened(fact, subject=id)
+    page = await look(harness, f"{QUEUE}/{ids[2]}")
+    assert (await send(harness, page, f"{QUEUE}/{ids[2]}", **RETURN)).status_code == 303
+    for asked, found in (
+        ("", ids[3:]),
+        ("?status=returned", [ids[2]]),
+        ("?status=open", ids[1:]),
+        ("?status=all", ids[::-1]),
+    ):
+        page = await look(harness, QUEUE + asked)
+        assert rows(page) == found, asked
+        assert tab_counts(page) == [2, 1, 0, 4], asked
+    assert "Sen 7 Des" in (await look(harness, f"{QUEUE}?status=returned")).text
+
+
+async def test_the_queue_is_searched_filtered_and_paged_both_ways(harness: StaffHarness):
+    ids = await submit_five(harness)
+    for asked, found in (
+        ("?search=kesehatan+000002&unit=&scope=", [ids[2]]),
+        ("?unit=Dinas+Sosial", [ids[1], ids[3]]),
+        ("?scope=application", [ids[4]]),
+    ):
+        assert rows(await look(harness, QUEUE + asked)) == found, asked
+    first = await look(harness, f"{QUEUE}?limit=2&scope=data")
+    [onward] = re.findall(r'href="([^"]+)" rel="next"', first.text)
+    second = await look(harness, unescape(onward))
+    [back] = re.findall(r'href="([^"]+)" rel="prev"', second.text)
+    assert (rows(first), rows(second)) == (ids[:2], ids[2:4])
+    assert rows(await look(harness, unescape(back))) == ids[:2]
+    assert 'rel="next"' not in second.text
+
+
+async def test_an_empty_queue_says_why_and_how_to_lift_the_filter(harness: StaffHarness):
+    page = await look(harness, QUEUE)
+    assert "Tidak ada yang perlu diperiksa" in page.text
+    assert 'class="toast"' in page.text
+    await submit_five(harness)
+    page = await look(harness, f"{QUEUE}?search=%22%3Cb%3Epariwisata&status=open")
+    assert "Tidak ada permohonan yang cocok" in page.text
+    assert "Ada 5 permohonan bila penyaring dilepas." in page.text
+    assert f'href="{QUEUE}?status=open">Lepas penyaring' in page.text
+    assert "<b>pariwisata" not in page.text
+
+
+@pytest.mark.parametrize("asked", ["after=x", "limit=0", "status=done", "scope=x", "unknown=1"])
+async def test_a_question_that_makes_no_sense_meets_a_page(harness: StaffHarness, asked: str):
+    page = await look(harness, f"{QUEUE}?{asked}")
+    assert page.status_code == 422
+    assert page.headers["content-type"].startswith("text/html")
+    assert "Isian perlu diperbaiki" in page.text
+
+
+@pytest.mark.parametrize("who", [name for name in PEOPLE if name not in ("nurlaila", "samsul")])
+async def test_only_officers_open_and_send_these_pages(harness: StaffHarness, who: str):
+    await harness.submitted()
+    page = await look(harness)
+    for path in (QUEUE, HERE, ADVICE, f"{HERE}/dokumen/{LETTER.id}"):
+        assert (await look(harness, path, who)).status_code == 403, path
+    assert (await send(harness, page, HERE, who, **VERIFY)).status_code == 403
+    assert (await send(harness, page, ADVICE, who, reason="x")).status_code == 403
+    assert await harness.events("verification") == []
+
+
+async def test_what_is_not_there_is_a_page_that_says_so(harness: StaffHarness):
+    for path in (f"{QUEUE}/{OTHER}", f"{QUEUE}/{OTHER}/rekomendasi", f"{QUEUE}/{OTHER}/dokumen/x"):
+        page = await look(harness, path)
+        assert (page.status_code, "Permohonan itu tidak ditemukan." in page.text) == (404, True)
+
+
+# Deciding
+
+
+async def test_a_request_is_declared_complete_and_the_next_one_is_a_click_away(harness: StaffHarness):
+    await harness.submitted()
+    await harness.submitted(subject=OTHER, number="INT-2026-000002")
+    answer = await send(harness, await look(harness), **VERIFY)
+    assert (answer.status_code, answer.headers["location"]) == (303, f"{QUEUE}?selesai={REQUEST}")
+    [event] = await harness.events("verification")
+    assert isinstance(event.fact, RequestVerified)
+    assert (event.fact.by.username, event.fact.acknowledged) == ("nurlaila", ("birth_date",))
+    for _ in range(2):
+        page = await look(harness, answer.headers["location"])
+        assert "INT-2026-000001 dinyatakan lengkap." in page.text
+        assert f'href="{QUEUE}/{OTHER}">Periksa berikutnya: INT-2026-000002' in page.text
+    assert "dinyatakan lengkap" not in (await look(harness, answer.headers["location"], "samsul")).text
+
+
+async def test_a_request_is_returned_with_a_note_on_what_is_missing(harness: StaffHarness):
+    await harness.submitted()
+    answer = await send(harness, await look(harness), **{**RETURN, "note_form": "Tidak jadi."})
+    assert answer.status_code == 303
+    [event] = await harness.events("verification")
+    assert isinstance(event.fact, RequestReturned)
+    assert [verdict.note for verdict in event.fact.verdicts] == ["", NOTE, "", ""]
+    page = await look(harness, answer.headers["location"])
+    assert "INT-2026-000001 dikembalikan." in page.text
+    assert "Senin, 7 Desember 2026" in page.text
+    assert "Tidak ada lagi yang perlu diperiksa." in page.text
+
+
+@pytest.mark.parametrize(
+    ("sent", "fields"),
+    [
+        ({"_do": "verify"}, {"ok_form", "ok_letter", "ok_scope", "ok_documents", "acknowledged"}),
+        ({**VERIFY, "acknowledged": ""}, {"acknowledged"}),
+        ({**VERIFY, "ok_scope": "no", "note_scope": "Berbeda."}, {"ok_scope"}),
+        ({**VERIFY, "ok_scope": "no", "ok_form": ""}, {"ok_form", "ok_scope", "note_scope"}),
+        ({**RETURN, "note_letter": " "}, {"note_letter"}),
+        ({**RETURN, "note_letter": "x" * 501}, {"note_letter"}),
+        ({**RETURN, "ok_letter": "perhaps"}, {"ok_letter"}),
+        ({**ALL_OK, "_do": "return"}, {"ok_form"}),
+    ],
+)
+async def test_everything_that_is_wrong_stands_beside_its_item_at_once(
+    harness: StaffHarness, sent: dict[str, str], fields: set[str]
+):
+    await harness.submitted()
+    page = await send(harness, await look(harness), **sent)
+    assert page.status_code == 422
+    assert error_links(page) == fields
+    for field in fields:
+        assert f'id="{field}-e"' in page.text
+    assert "<title>Kesalahan: " in page.text
+    assert await harness.events("verification") == []
+
+
+async def test_a_form_with_a_field_or_button_of_its_own_making_is_refused(harness: StaffHarness):
+    await harness.submitted()
+    page = await look(harness)
+    for sent in ({**VERIFY, "status": "verified"}, {**VERIFY, "_do": "reject"}, {**VERIFY, "round": "x"}):
+        assert (await send(harness, page, **sent)).status_code == 422, sent
+    assert await harness.events("verification") == []
+
+
+async def test_what_was_chosen_and_written_is_kept_over_an_error(harness: StaffHarness):
+    await harness.submitted()
+    page = await send(harness, await look(harness), ok_form="yes", ok_letter="no", note_letter=NOTE, _do="return")
+    assert (page.status_code, textarea_value(page, "note_letter")) == (422, NOTE)
+    assert checked_radios(page) == {"ok_form-yes", "ok_letter-no"}
+    again = await send(harness, page, **RETURN)
+    assert again.status_code == 303
+
+
+async def test_a_form_that_is_sent_twice_decides_once_and_is_answered_alike(harness: StaffHarness):
+    await harness.submitted()
+    page = await look(harness)
+    first, second = await send(harness, page, **RETURN), await send(harness, page, **RETURN)
+    assert (first.status_code, second.status_code) == (303, 303)
+    other = await send(harness, page, **VERIFY)
+    assert (other.status_code, "Dikembalikan untuk dilengkapi oleh Nurlaila Ibarat" in other.text) == (409, True)
+    assert len(await harness.events("verification")) == 1
+
+
+# Conflicts
+
+
+async def test_who_comes_second_learns_who_decided_what_and_keeps_what_was_chosen(harness: StaffHarness):
+    await harness.submitted()
+    page = await look(harness)
+    await send(harness, await look(harness, who="samsul"), HERE, "samsul", **VERIFY)
+    late = await send(harness, page, **RETURN)
+    assert late.status_code == 409
+    assert "Dinyatakan lengkap oleh Samsul Seandainya, Petugas Layanan TI pada 23 November 2026, 12.00 WIT" in late.text
+    assert (textarea_value(late, "note_letter"), "ok_letter-no" in checked_radios(late)) == (NOTE, True)
+    assert 'value="verify"' not in late.text
+    assert 'class="deck' not in late.text
+    still = await send(harness, late, **{**RETURN, "_do": f"look:{LETTER.id}:1"})
+    assert (textarea_value(still, "note_letter"), 'class="deck' in still.text) == (NOTE, False)
+
+
+async def test_findings_about_an_earlier_round_decide_nothing(harness: StaffHarness):
+    await harness.submitted()
+    page = await look(harness)
+    await send(harness, await look(harness, who="samsul"), HERE, "samsul", **RETURN)
+    await harness.happened(resubmitted)
+    late = await send(harness, page, **VERIFY)
+    assert (late.status_code, "dikirim ulang oleh Pemohon" in late.text) == (409, True)
+    assert 'class="deck' not in late.text
+    fresh = await look(harness)
+    assert "Putaran 1, Samsul Seandainya: Belum ada" in fresh.text
+    assert (await send(harness, fresh, **VERIFY)).status_code == 303
+
+
+async def test_a_half_filled_form_that_is_shown_again_tells_that_the_request_was_withdrawn(harness: StaffHarness):
+    await harness.submitted()
+    page = await look(harness)
+    await harness.happened(withdrawn)
+    again = await send(harness, page, note_letter=NOTE, _do="look")
+    assert (textarea_value(again, "note_letter"), "Permohonan dibatalkan oleh Pemohon" in again.text) == (NOTE, True)
+    untouched = await send(harness, page, _do="look")
+    assert "tindakan Anda tidak disimpan" not in untouched.text
+    assert "belum pernah diperiksa" in untouched.text
+
+
+async def test_an_expired_session_gives_back_what_was_typed_after_signing_in(harness: StaffHarness):
+    await harness.submitted()
+    page = await look(harness)
+    harness.clock.advance(minutes=31)
+    ended = await send(harness, page, **RETURN)
+    assert (ended.status_code, "Sesi Anda berakhir" in ended.text) == (401, True)
+    await harness.sign_in_again_after(minutes=1)
+    back = await send(harness, await look(harness), **{**RETURN, "_resume": "1"})
+    assert (back.status_code, textarea_value(back, "note_letter")) == (200, NOTE)
+    assert checked_radios(back) == {"ok_form-yes", "ok_letter-no", "ok_scope-yes", "ok_documents-yes"}
+    assert await harness.events("verification") == []
+
+
+async def test_a_form_without_its_token_decides_nothing(harness: StaffHarness):
+    await harness.submitted()
+    answer = await send(harness, await look(harness), **VERIFY, _csrf="0" * 128)
+    assert "Isian Anda masih ada" in answer.text
+    assert await harness.events("verification") == []
+
+
+# Documents
+
+
+def in_order(page: httpx.Response) -> list[str]:
+    return [unescape(name) for name in re.findall(r'class="tab".*?<span class="name">(.*?)</span>', page.text)]
+
+
+async def test_documents_are_looked_at_page_by_page_and_the_letter_comes_first(harness: StaffHarness):
+    data = await harness.keep("kamus data.pdf", pdf(1))
+    letter = await harness.keep("surat.pdf", pdf(3), DocumentKind.LETTER)
+    await harness.submitted(data, letter)
+    page = await look(harness)
+    assert in_order(page) == ["Surat Permohonan", "kamus data.pdf"]
+    assert "halaman 1 dari 3" in page.text
+    [image] = re.findall(r'<img class="paper" src="([^"]+)"', page.text)
+    assert (await look(harness, image)).headers["content-type"] == "image/png"
+    second = await look(harness, f"{HERE}?dokumen={letter.id}&halaman=2")
+    assert "halaman 2 dari 3" in second.text
+    assert f"look:{letter.id}:1" in second.text
+    assert f"look:{letter.id}:3" in second.text
+    assert 'width="1200"' in second.text
+    download = await look(harness, f"{HERE}/dokumen/{letter.id}")
+    assert download.headers["content-disposition"].startswith("attachment")
+
+
+@pytest.mark.parametrize("asked", ["dokumen=x&halaman=2", "halaman=99", "halaman=-1", "halaman=%D9%A3", "dokumen="])
+async def test_an_address_that_names_no_page_shows_the_first_of_the_letter(harness: StaffHarness, asked: str):
+    letter = await harness.keep("surat.pdf", pdf(3), DocumentKind.LETTER)
+    await harness.submitted(letter)
+    named = asked if "dokumen" in asked else f"dokumen={letter.id}&{asked}"
+    assert "halaman 1 dari 3" in (await look(harness, f"{HERE}?{named}")).text
+
+
+async def test_looking_at_another_page_without_a_script_loses_nothing(harness: StaffHarness):
+    letter = await harness.keep("surat.pdf", pdf(3), DocumentKind.LETTER)
+    await harness.submitted(letter)
+    half = {"ok_form": "yes", "ok_letter": "no", "note_letter": NOTE, "acknowledged": "birth_date"}
+    page = await send(harness, await look(harness), **half, _do=f"look:{letter.id}:2")
+    assert (page.status_code, "halaman 2 dari 3" in page.text) == (200, True)
+    assert (textarea_value(page, "note_letter"), checked_radios(page)) == (NOTE, {"ok_form-yes", "ok_letter-no"})
+    assert 'value="birth_date" checked' in page.text
+    assert 'class="sum"' not in page.text
+    refused = await send(harness, page, **half, _do="verify")
+    assert (refused.status_code, "halaman 2 dari 3" in refused.text) == (422, True)
+
+
+async def test_what_cannot_be_shown_says_so_and_can_be_downloaded(harness: StaffHarness):
+    broken = await harness.store_unchecked("rusak.pdf", b"%PDF-1.7\nno more than this", "application/pdf")
+    archive = RESULT.model_copy(update={"id": "arsip", "name": "arsip.zip", "media_type": "application/zip"})
+    lost = RESULT.model_copy(update={"id": "hilang"})
+    await harness.submitted(broken, archive, lost)
+    for id, words in (
+        (broken.id, "tidak dapat ditampilkan"),
+        ("arsip", "Dokumen ZIP tidak"),
+        ("hilang", "tidak ditemukan"),
+    ):
+        page = await look(harness, f"{HERE}?dokumen={id}")
+        assert page.status_code == 200, id
+        assert words in page.text, id
+        assert "<img" not in page.text, id
+        assert f"{HERE}/dokumen/{id}" in page.text, id
+    missing = await look(harness, f"{HERE}/dokumen/hilang")
+    assert (missing.status_code, missing.headers["content-type"].startswith("text/html")) == (404, True)
+
+
+async def test_a_page_comes_without_the_number_of_pages_rather_than_late(
+    harness: StaffHarness, monkeypatch: pytest.MonkeyPatch
+):
+    letter = await harness.keep("surat.pdf", pdf(3), DocumentKind.LETTER)
+    await harness.submitted(letter)
+    monkeypatch.setattr(service, "PATIENCE", 0.0)
+    page = await look(harness)
+    assert re.search(r"halaman 1\b(?! dari)", page.text)
+    assert f"look:{letter.id}:2" in page.text
+    [image] = re.findall(r'<img class="paper" src="([^"]+)"', page.text)
+    assert (await look(harness, image)).status_code == 200
+    assert "halaman 1 dari 3" in (await look(harness)).text
+
+
+async def test_a_page_is_drawn_once_for_the_page_and_its_picture_and_each_look_is_noted_once(
+    harness: StaffHarness, caplog: pytest.LogCaptureFixture
+):
+    letter = await harness.keep("surat.pdf", pdf(2), DocumentKind.LETTER)
+    await harness.submitted(letter)
+    with caplog.at_level(logging.INFO):
+        page = await look(harness)
+        harness.platform.settings.documents.rename(harness.platform.settings.documents.with_name("gone"))
+        [image] = re.findall(r'<img class="paper" src="([^"]+)"', page.text)
+        assert (await look(harness, image)).status_code == 200
+    noted = [record.getMessage() for record in caplog.records if "looked at page" in record.getMessage()]
+    assert noted == [f"nurlaila looked at page 1 of document {letter.id}"]
+
+
+# What is over, and the advice to reject
+
+
+async def test_a_request_that_awaits_no_officer_is_read_only_with_its_whole_history(harness: StaffHarness):
+    await harness.submitted()
+    await send(harness, await look(harness), **VERIFY)
+    await harness.happened(assigned, started, completed, confirmed)
+    page = await look(harness)
+    for words in ("Selesai", "Dewi Andaian", "Hasil pemeriksaan", "Sesuai", "laporan.pdf", "Serah terima dikonfirmasi"):
+        assert words in page.text, words
+    assert page.text.count("<time datetime") == 6
+    assert "Peringatan Nomor Pegawai sudah dicocokkan" in page.text
+    assert 'name="ok_form"' not in page.text
+    assert 'class="deck' not in page.text
+
+
+async def test_an_officer_advises_to_reject_and_the_request_still_waits(harness: StaffHarness):
+    await harness.submitted()
+    answer = await send(harness, await look(harness, ADVICE), ADVICE, reason="Di luar lingkup <b>")
+    assert (answer.status_code, answer.headers["location"]) == (303, f"{QUEUE}?selesai={REQUEST}")
+    [event] = await harness.events("verification")
+    assert isinstance(event.fact, RejectionRecommended)
+    assert "Penolakan INT-2026-000001 direkomendasikan." in (await look(harness, answer.headers["location"])).text
+    page = await look(harness, who="samsul")
+    assert "Penolakan direkomendasikan oleh Nurlaila Ibarat" in page.text
+    assert ADVICE not in page.text
+    assert 'value="verify"' in page.text
+    closed = await look(harness, ADVICE)
+    assert ("<textarea" in closed.text, "Di luar lingkup &lt;b&gt;" in closed.text) == (False, True)
+
+
+async def test_an_advice_needs_a_reason_and_keeps_it_when_the_request_has_moved_on(harness: StaffHarness):
+    await harness.submitted()
+    page = await look(harness, ADVICE)
+    empty = await send(harness, page, ADVICE, reason=" ")
+    assert (empty.status_code, error_links(empty)) == (422, {"reason"})
+    await harness.happened(rejected)
+    late = await send(harness, page, ADVICE, reason=NOTE)
+    assert (late.status_code, textarea_value(late, "reason")) == (409, NOTE)
+    assert "oleh Hasan Umpama, Penanggung Jawab Struktural" in late.text
+    assert "Rekomendasikan Penolakan</button>" not in late.text
+    assert await harness.events("verification") == []
+
+
+async def test_a_second_advice_names_the_first(harness: StaffHarness):
+    await harness.submitted()
+    page = await look(harness, ADVICE, "samsul")
+    await send(harness, await look(harness, ADVICE), ADVICE, reason="Di luar lingkup.")
+    second = await send(harness, page, ADVICE, "samsul", reason=NOTE)
+    assert (second.status_code, textarea_value(second, "reason")) == (409, NOTE)
+    assert "Nurlaila Ibarat" in second.text
+
+
+async def test_pages_say_what_they_listen_to_and_from_where(harness: StaffHarness):
+    await harness.submitted()
+    cursor = await harness.services["verification"].runtime.store.latest_change()
+    for path, subject in ((QUEUE, ""), (HERE, REQUEST), (ADVICE, REQUEST)):
+        page = await look(harness, path)
+        assert f'data-live="/api/verification/live?last_event_id={cursor}"' in page.text, path
+        assert 'data-version="1"' in page.text, path
+        assert ('data-subject="' in page.text) is bool(subject), path

@@ -1,0 +1,184 @@
+"""Around the services: health, metrics, documentation and static files, each for whom it is meant."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import re
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from shared.settings import Settings
+from shared.web.admin.health import Part, readiness
+from shared.web.api.problems import Problem
+from shared.web.app import body_limit_policy
+from tests.support.services.web_harness import WebHarness, ground
+
+
+@pytest.fixture
+async def harness(tmp_path: Path) -> AsyncIterator[WebHarness]:
+    async with ground(tmp_path) as made:
+        yield made
+
+
+async def got(harness: WebHarness, path: str, **headers: str):
+    async with harness.client() as client:
+        return await client.get(path, headers=headers)
+
+
+async def test_health_is_open_and_says_no_more_than_needed(harness):
+    assert (await got(harness, "/health/live")).json() == {"status": "ok"}
+    ready = await got(harness, "/health/ready")
+    assert (ready.status_code, ready.json()["status"]) == (200, "ok")
+
+
+async def test_a_log_that_is_down_only_degrades():
+    async def fine() -> None: ...
+
+    async def down() -> None:
+        raise OSError("no route to 10.0.0.7")
+
+    parts = [Part("state", fine), Part("log", down, critical=False)]
+    assert await readiness(parts, asyncio.Event()) == {"status": "degraded", "parts": {"state": "ok", "log": "down"}}
+
+
+async def test_a_store_that_fails_or_is_full_or_slow_makes_unready():
+    async def down() -> None:
+        raise OSError("no route to 10.0.0.7")
+
+    async def full() -> bool:
+        return False
+
+    async def slow() -> None:
+        await asyncio.sleep(5)
+
+    for probe in (down, full, slow):
+        with pytest.raises(Problem) as unready:
+            await readiness([Part("state", probe)], asyncio.Event())
+        assert unready.value.status_code == 503
+        assert unready.value.extra == {"parts": {"state": "down"}}
+
+
+async def test_a_service_that_stops_is_not_ready_and_still_alive(harness):
+    harness.app.state.streams.close()
+    assert (await got(harness, "/health/ready")).status_code == 503
+    assert (await got(harness, "/health/live")).status_code == 200
+
+
+@pytest.mark.parametrize("place", ["a file", "the setting"])
+async def test_metrics_are_for_operators_only(tmp_path, place):
+    token = tmp_path / "token"
+    token.write_text("s3cret-of-the-operators\n")
+    setting = {"metrics_token_file": token} if place == "a file" else {"metrics_token": token.read_text().strip()}
+    async with ground(tmp_path / "data", **setting) as harness:
+        assert (await got(harness, "/metrics")).status_code == 401
+        assert (await got(harness, "/metrics", Authorization="Bearer wrong")).status_code == 401
+        right = await got(harness, "/metrics", Authorization="Bearer s3cret-of-the-operators")
+    assert right.status_code == 200
+    assert "simpul_http_seconds_count" in right.text
+
+
+@pytest.mark.parametrize("path", ["/api/docs", "/api/openapi.json"])
+async def test_documentation_is_closed_in_production(tmp_path, path):
+    async with ground(tmp_path / "a", base_url="https://simpul.example") as harness:
+        assert (await got(harness, path)).status_code == 401
+    async with ground(tmp_path / "b", base_url="https://simpul.example", docs="open") as harness:
+        assert (await got(harness, path)).status_code == 200
+
+
+async def test_documentation_asks_no_other_host_and_runs_no_script(harness):
+    page = await got(harness, "/api/docs")
+    assert page.status_code == 200
+    assert not re.search(r"src=.https?://|<link[^>]+https?://|<script|<style| style=| on\w+=", page.text)
+    assert "/api/orders" in page.text
+    assert "red | blue" in page.text
+    assert "string 1-10 huruf" in page.text
+    assert "[berkas] 1-3" in page.text
+    assert len(page.content) < 60_000
+    for path in ("/docs", "/redoc", "/openapi.json"):
+        assert (await got(harness, path)).status_code == 404
+
+
+async def test_programs_are_told_of_forms_and_problems(harness):
+    described = (await got(harness, "/api/openapi.json")).json()
+    submit = described["paths"]["/api/requests"]["post"]
+    form = submit["requestBody"]["content"]["multipart/form-data"]["schema"]
+    assert form["required"] == ["name", "letter_date", "letter", "requirements"]
+    for status in ("400", "413", "422", "503"):
+        assert list(submit["responses"][status]["content"]) == ["application/problem+json"]
+
+
+async def test_static_files_are_kept_by_browsers_and_packed_for_thin_links(harness):
+    page = (await got(harness, "/api/docs")).text
+    [address] = re.findall(r'"(/static/simpul\.css[^"]*)"', page)
+    style = await got(harness, address, **{"Accept-Encoding": "gzip"})
+    assert style.headers["content-type"] == "text/css; charset=utf-8"
+    assert style.headers["cache-control"] == "public, max-age=31536000, immutable"
+    assert style.headers["content-encoding"] == "gzip"
+    assert int(style.headers["content-length"]) < 8_000
+    assert "--sea" in style.text
+    again = await got(harness, address, **{"Accept-Encoding": "gzip", "If-None-Match": style.headers["etag"]})
+    assert (again.status_code, again.content) == (304, b"")
+    other = await got(harness, "/static/simpul.css", **{"Accept-Encoding": "identity"})
+    assert "immutable" not in other.headers["cache-control"]
+    assert "content-encoding" not in other.headers
+
+
+@pytest.mark.parametrize("name", ["app.py", "..%2fapp.py", "%2e%2e/app.py", "simpul.css%00", "nothing.css"])
+async def test_nothing_else_is_served(harness, name):
+    assert (await got(harness, f"/static/{name}")).status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "large"),
+    [
+        ("POST", "/api/requests", True),
+        ("POST", "/api/requests/INT-2026-000001/resubmission", True),
+        ("POST", "/api/assignment/requests/1/completion", True),
+        ("POST", "/api/requests/INT-2026-000001/withdrawal", False),
+        ("PATCH", "/api/requests", False),
+        ("POST", "/api/session", False),
+        ("POST", "/anything/api/requests", False),
+    ],
+)
+def test_only_forms_with_files_may_be_large(method, path, large, tmp_path):
+    settings = Settings(data=tmp_path)
+    assert (body_limit_policy(settings)(method, path) == settings.body_limit) is large
+
+
+@pytest.mark.parametrize(
+    ("name", "media_type"), [("favicon.ico", "image/x-icon"), ("robots.txt", "text/plain; charset=utf-8")]
+)
+async def test_what_programs_ask_for_at_fixed_addresses_is_there(harness, name, media_type):
+    answer = await got(harness, f"/{name}")
+    assert (answer.status_code, answer.headers["content-type"]) == (200, media_type)
+    assert (await got(harness, f"/static/{name}")).content == answer.content
+    assert len(answer.content) < 1_000
+
+
+async def test_the_icon_has_two_sizes(harness):
+    with Image.open(io.BytesIO((await got(harness, "/favicon.ico")).content)) as icon:
+        assert icon.info["sizes"] == {(16, 16), (32, 32)}
+
+
+@pytest.mark.parametrize(("asked", "answered"), [("/things/", "/things"), ("/things//?a=1&b=%2F", "/things?a=1&b=%2F")])
+async def test_a_slash_too_many_at_the_end_of_a_page_leads_to_the_page(harness, asked, answered):
+    answer = await got(harness, asked)
+    assert (answer.status_code, answer.headers["location"]) == (308, answered)
+
+
+@pytest.mark.parametrize(
+    "asked", ["//evil.example/", "/\\evil.example/", "/%5cevil.example/", "/@evil.example/", "/api/x/", "/static/x/"]
+)
+async def test_a_slash_too_many_never_leads_to_another_host_nor_programs_anywhere(harness, asked):
+    async with harness.client() as client:
+        answer = await client.get(f"http://simpul.example{asked}")
+    assert (answer.status_code, "location" in answer.headers) == (404, False)
+
+
+async def test_nothing_is_sent_on_from_an_address_with_a_slash_too_many(harness):
+    async with harness.client() as client:
+        assert (await client.post("/things/")).status_code == 404

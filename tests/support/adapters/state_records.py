@@ -1,0 +1,62 @@
+"""Documents and writes as the contracts of the state store need them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from shared.storage.port import (
+    DeadLetter,
+    OutboxEntry,
+    ProcessedCommand,
+    SaveOutcome,
+    Scalar,
+    StateRecord,
+    StateStore,
+    Write,
+)
+from tests.support.adapters.stores_and_logs import NOW
+
+
+def make_write(
+    name: str,
+    version: int = 1,
+    *,
+    due_at: datetime | None = None,
+    events: Sequence[str] = (),
+    body: dict[str, Any] | None = None,
+    **columns: Scalar,
+) -> Write:
+    """The write of one version of a document, whose number is its own name unless it is given."""
+    document = StateRecord(
+        id=name,
+        version=version,
+        body=json.dumps(body or {"version": version}).encode(),
+        seen={"intake": version},
+        commands=tuple(ProcessedCommand(f"{name}-{v}", "digest", "submitted", v) for v in range(1, version + 1)),
+        latest=NOW.isoformat(),
+    )
+    outbox = tuple(OutboxEntry(name, event, b'{"event": "%s"}' % event.encode()) for event in events)
+    return Write(document, {"number": name, **columns}, due_at, outbox)
+
+
+def with_version(write: Write, version: int) -> Write:
+    """The same write as another version."""
+    return replace(write, document=replace(write.document, version=version))
+
+
+async def save_write(store: StateStore, *writes: Write) -> None:
+    assert await store.save(writes) == [SaveOutcome.SAVED] * len(writes)
+
+
+async def version_of(store: StateStore, name: str) -> int:
+    documents = await store.load([name])
+    return documents[name].version if name in documents else 0
+
+
+def dead_letter(position: int, subject: str = "a", **changes: Any) -> DeadLetter:
+    parked = DeadLetter(f"verification:{position}", "verification", subject, str(position), b"{}", "rusak", 5, NOW)
+    return replace(parked, **changes)

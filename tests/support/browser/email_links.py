@@ -1,0 +1,67 @@
+"""What e-mails bring, from the mail server or from the mail viewer."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import time
+
+from playwright.sync_api import TimeoutError as TooLate
+from playwright.sync_api import expect
+
+from tests.support.browser.browser_sessions import TIMEOUT_MILLISECONDS, BrowserSession, SiteUnderTest
+from tests.support.e2e.server_process import Inbox
+
+ASTRAY = 5_000
+"""Milliseconds after which a click that led nowhere is made again."""
+
+
+def open_tracking_link(visit: BrowserSession, address: str, number: str) -> None:
+    """Read the letter about this request where letters to this address arrive, and follow its link."""
+    if visit.house.inbox is None:
+        _opens_link_in_mail_viewer(visit, address, number)
+    else:
+        visit.open(_link_from_inbox(visit.house.inbox, address, number))
+
+
+def arrived(house: SiteUnderTest) -> set[tuple[str, int]]:
+    """What arrived so far, and each time that it did: a letter that is sent again is the same letter."""
+    if house.inbox is not None:
+        return {(str(letter["Message-ID"]), place) for place, letter in enumerate(house.inbox.messages)}
+    return {(path.name, path.stat().st_mtime_ns) for path in (house.gate.server.data / "mail").glob("*.eml")}
+
+
+def _link_from_inbox(inbox: Inbox, address: str, number: str) -> str:
+    """The path of the tracking link in the first letter about this request, as a mail program has it."""
+    ends = time.monotonic() + TIMEOUT_MILLISECONDS / 1000
+    while True:
+        for letter in inbox.to(address):
+            part = letter.get_body(("plain",))
+            found = re.search(rf"http://[^/]+(/lacak/{number}\S+)", str(part.get_content()) if part else "")
+            if found:
+                return found[1]
+        assert time.monotonic() < ends, f"no letter to {address} about {number}"
+        time.sleep(0.05)
+
+
+def _opens_link_in_mail_viewer(visit: BrowserSession, address: str, number: str) -> None:
+    """Read the letter where a server that sends none shows them, and press its link."""
+    subject = re.compile(re.escape(f"[{number}]"))
+
+    def there() -> bool:
+        visit.open("/surel")
+        return visit.page.get_by_role("row").filter(has_text=address).filter(has_text=subject).count() > 0
+
+    visit.until(there)
+    row = visit.page.get_by_role("row").filter(has_text=address).filter(has_text=subject).last
+    row.get_by_role("link").first.click()
+    expect(visit.page.get_by_role("heading", level=1)).to_contain_text(number)
+    visit.until(lambda: _follows(visit))
+
+
+def _follows(visit: BrowserSession) -> bool:
+    """Whether the link of the letter on this page was followed: a click into a frame that has just come may go astray."""
+    with contextlib.suppress(TooLate):
+        visit.page.frame_locator("iframe").get_by_role("link", name="Lacak").first.click(timeout=ASTRAY)
+        visit.page.wait_for_url(re.compile("/lacak/"), timeout=ASTRAY)
+    return "/lacak/" in visit.page.url

@@ -1,0 +1,169 @@
+"""What holds for every page: axe is silent, nothing is cut off at 320 pixels, fingers hit, and the keyboard gets everywhere."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterable
+from pathlib import Path
+from typing import Any, Literal
+from urllib.parse import urlsplit
+
+import axe_playwright_python
+from playwright.sync_api import Page
+
+from tests.support.browser.browser_sessions import DESK, NARROW, PHONE
+
+AXE = (Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text()
+GRAVE = frozenset({"serious", "critical"})
+PARTS = 5
+"""Stops of Tab that a single control may have."""
+LEAST_TARGET = 44
+"""Pixels of the smaller side of a control, as the design has it; WCAG 2.2 asks for 24."""
+
+OVERFLOWING = """() => {
+  const edge = document.documentElement.clientWidth, told = [];
+  const wide = document.documentElement.scrollWidth - edge;
+  if (wide > 0) told.push(`${wide} px too wide`);
+  const scrolls = (one) => one && (["auto", "scroll"].includes(getComputedStyle(one).overflowX) || scrolls(one.parentElement));
+  const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT), range = document.createRange();
+  while (texts.nextNode()) {
+    range.selectNodeContents(texts.currentNode);
+    const box = range.getBoundingClientRect(), own = texts.currentNode.parentElement;
+    if (box.width && box.right > edge + 1 && own.checkVisibility() && own.clientWidth !== 1 && !scrolls(own))
+      told.push(own.outerHTML.slice(0, 90));
+  }
+  return told.slice(0, 4);
+}"""
+ENLARGED = "size => document.documentElement.style.setProperty('font-size', size)"
+SMALL = """(least) => [...document.querySelectorAll("button, select, textarea, input, a.btn, summary")]
+  .filter((one) => !["radio", "checkbox", "hidden"].includes(one.type) && one.checkVisibility())
+  .map((one) => [one.getBoundingClientRect(), one])
+  .filter(([box]) => box.width && Math.min(box.width, box.height) < least - 0.5)
+  .map(([box, one]) => `${Math.round(box.width)}x${Math.round(box.height)}: ${one.outerHTML.slice(0, 90)}`)"""
+TABBABLE = """() => {
+  const all = document.querySelectorAll("a[href], button, input, select, textarea, summary, [tabindex]");
+  window.places = [...all].filter((one) => {
+    if (one.disabled || one.tabIndex < 0 || one.type === "hidden") return false;
+    if (!one.checkVisibility({ visibilityProperty: true })) return false;
+    if (one.type !== "radio") return true;
+    const group = [...document.querySelectorAll(`[name="${one.name}"]`)].filter((other) => other.form === one.form);
+    const stop = group.find((other) => other.checked) ?? group[0];
+    return one === stop;
+  });
+  document.body.setAttribute("tabindex", "-1");
+  document.body.focus();
+  document.body.removeAttribute("tabindex");
+  window.scrollTo(0, 0);
+  return window.places.length;
+}"""
+FOCUSED = """() => {
+  const one = document.activeElement;
+  if (!one || one === document.body) return null;
+  const marked = (other) => {
+    if (!other) return false;
+    const style = getComputedStyle(other);
+    return style.outlineStyle !== "none" && parseFloat(style.outlineWidth) >= 2;
+  };
+  const box = one.getBoundingClientRect(), label = one.labels?.[0] ?? null;
+  const tiny = box.width < 4 || getComputedStyle(one).opacity === "0" || getComputedStyle(one).clipPath !== "none";
+  const seen = tiny && label ? label.getBoundingClientRect() : box;
+  const [left, top] = [seen.left + seen.width / 2, seen.top + Math.min(seen.height, innerHeight) / 2];
+  const hit = document.elementFromPoint(left, top);
+  const near = hit && (hit === one || one.contains(hit) || hit.contains(one) || label?.contains(hit));
+  return {
+    place: window.places.indexOf(one), what: one.outerHTML.slice(0, 90), frame: one.tagName === "IFRAME",
+    marked: marked(one) || marked(label) || marked(one.parentElement) || marked(one.nextElementSibling), covered: !near,
+  };
+}"""
+
+Scheme = Literal["light", "dark"]
+
+
+def rendered_at(page: Page, width: int, scheme: Scheme) -> None:
+    page.set_viewport_size({"width": width, "height": 900 if width == DESK else 844})
+    page.emulate_media(color_scheme=scheme)
+
+
+def axe(page: Page) -> list[str]:
+    """What axe finds that is serious or critical, at both widths, light and dark."""
+    page.evaluate(AXE)
+    found = []
+    for width in (DESK, PHONE):
+        for scheme in ("light", "dark"):
+            rendered_at(page, width, "dark" if scheme == "dark" else "light")
+            answer = page.evaluate(
+                "axe.run({ resultTypes: ['violations'], rules: { 'target-size': { enabled: true } } })"
+            )
+            found += [f"{width} {scheme} {told}" for told in map(_told, answer["violations"]) if told]
+    rendered_at(page, DESK, "light")
+    return found
+
+
+def _told(violation: dict[str, Any]) -> str:
+    if violation["impact"] not in GRAVE:
+        return ""
+    nodes = " | ".join(f"{node['html'][:100]} ({node['failureSummary'][:200]})" for node in violation["nodes"][:3])
+    return f"{violation['impact']} {violation['id']}: {nodes}"
+
+
+def reflow(page: Page) -> list[str]:
+    """Nothing is wider than a screen of 320 pixels, which is 1280 enlarged four times, nor than a phone in large letters."""
+    rendered_at(page, NARROW, "light")
+    found = [f"{NARROW}: {told}" for told in page.evaluate(OVERFLOWING)]
+    rendered_at(page, PHONE, "light")
+    page.evaluate(ENLARGED, "200%")
+    found += [f"{PHONE}, large letters: {told}" for told in page.evaluate(OVERFLOWING)]
+    page.evaluate(ENLARGED, "")
+    rendered_at(page, DESK, "light")
+    return found
+
+
+def targets(page: Page) -> list[str]:
+    rendered_at(page, PHONE, "light")
+    found: list[str] = page.evaluate(SMALL, LEAST_TARGET)
+    rendered_at(page, DESK, "light")
+    return [f"small target {told}" for told in found]
+
+
+def keyboard(page: Page) -> list[str]:
+    """Tab comes to every control in the order of the page, where it is seen, marked, and not under something else."""
+    count: int = page.evaluate(TABBABLE)
+    came: list[int] = []
+    found: list[str] = []
+    for _ in range(PARTS * count):
+        page.keyboard.press("Tab")
+        focused = page.evaluate(FOCUSED)
+        if focused is None or focused["frame"] or focused["place"] in came[-1:]:
+            continue  # a frame and a date have stops of their own, and after the last one begins the browser's
+        if focused["place"] in came:
+            break
+        came.append(focused["place"])
+        found += [f"focus is not marked: {focused['what']}"] if not focused["marked"] else []
+        found += [f"focus is covered: {focused['what']}"] if focused["covered"] else []
+    missing = sorted(set(range(count)) - set(came))
+    found += [
+        f"Tab does not reach: {page.evaluate('place => places[place].outerHTML.slice(0, 90)', place)}"
+        for place in missing
+    ]
+    return found + ([f"order of Tab: {came}"] if came != sorted(came) else [])
+
+
+def headings(page: Page) -> list[str]:
+    count = page.get_by_role("heading", level=1).count()
+    return [] if count == 1 else [f"{count} headings of the first level"]
+
+
+def page_problems(page: Page) -> list[str]:
+    """Everything that is wrong with the page as it is now."""
+    return [*headings(page), *keyboard(page), *axe(page), *reflow(page), *targets(page)]
+
+
+NO_PAGES = re.compile(r"/(dokumen|html)(/|$)")
+"""What these answer is a file, or the inside of a page."""
+
+
+def unvisited_pages(met: Collection[str], pages: Iterable[str]) -> list[str]:
+    """The pages, as routes have them, that none of the addresses is of."""
+    paths = {urlsplit(address).path for address in met}
+    patterns = {page: re.compile(re.sub(r"\{\w+\}", "[^/]+", page)) for page in pages if not NO_PAGES.search(page)}
+    return [page for page, pattern in patterns.items() if not any(map(pattern.fullmatch, paths))]

@@ -1,0 +1,356 @@
+"""Every page in every state that somebody may meet it in: the ways there are the same for checks and for pictures."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import chain
+
+from playwright.sync_api import expect
+
+from tests.support.browser.browser_sessions import BrowserSession
+from tests.support.browser.sample_requests import ODD_NUMBER, PARKED, SampleRequests
+from tests.support.browser.upload_page_states import (
+    complete_file_failed,
+    deliver_file_failed,
+    form_file_failed,
+    form_file_lost,
+    form_filled,
+    form_waiting,
+)
+from tests.support.browser.user_actions import DICTIONARY, LETTER, SUBMIT, Applicant, Head, Officer, field, pick
+from tests.support.e2e.request_steps import STEPS
+from tests.support.e2e.server_session import SubmittedRequest
+
+OpenPage = Callable[[BrowserSession, SampleRequests], None]
+NOTE = "Halaman 2 belum memuat tanda tangan dan cap Kepala Dinas."
+
+
+@dataclass(frozen=True)
+class PageState:
+    """`name` is the page and its state; `who` of the staff is signed in, "" is nobody."""
+
+    name: str
+    who: str
+    way: OpenPage
+
+
+def at(path: str) -> OpenPage:
+    def way(visit: BrowserSession, world: SampleRequests) -> None:
+        visit.open(path)
+
+    return way
+
+
+def of(path: str, state: str, *, press: str = "") -> OpenPage:
+    """A page of the request in this state; `press` sends its form as it is."""
+
+    def way(visit: BrowserSession, world: SampleRequests) -> None:
+        visit.open(path.format(id=world.asked[state].id))
+        if press:
+            refused(visit, press)
+
+    return way
+
+
+def followed(state: str, action: str = "", *, press: str = "") -> OpenPage:
+    """A page of the applicant's."""
+
+    def way(visit: BrowserSession, world: SampleRequests) -> None:
+        opens(visit, world.asked[state], action)
+        if press:
+            refused(visit, press)
+
+    return way
+
+
+def opens(visit: BrowserSession, asked: SubmittedRequest, action: str = "") -> None:
+    """With the key of the link, on to the page of an action."""
+    visit.open(f"/lacak/{asked.number}?kunci={asked.token}")
+    if action:
+        visit.open(f"/lacak/{asked.number}/{action}")
+
+
+def refused(visit: BrowserSession, button: str) -> None:
+    visit.page.get_by_role("main").get_by_role("button", name=button, exact=True).click()
+    expect(visit.page.get_by_role("alert").first).to_be_focused()
+
+
+def moving(state: str, step: str, path: str, press: str) -> OpenPage:
+    """The page is open while the request moves on, then its form is sent."""
+
+    def way(visit: BrowserSession, world: SampleRequests) -> None:
+        asked = world.passing[state]
+        visit.open(path.format(id=asked.id))
+        if state == "submitted":
+            Officer(visit).judges(NOTE)
+        if state == "verified":
+            Head(visit).chooses("Dewi Andaian")
+            pick(visit.page.get_by_role("group", name="Kerumitan"), "Sedang")
+        if state == "in_progress":
+            field(visit.page, "Catatan perkembangan").fill("Sambungan uji berhasil.")
+        STEPS[step](asked)
+        asked.wait_for_status("withdrawn")
+        refused(visit, press)
+
+    return way
+
+
+def form_refused(visit: BrowserSession, world: SampleRequests) -> None:
+    applicant = Applicant(visit)
+    applicant.begins()
+    applicant.fills(**{"Alamat surel": "rahmat.dishub", "Nomor Pegawai": ODD_NUMBER, "Jabatan": ""})
+    applicant.attaches("Surat Permohonan", LETTER)
+    applicant.attaches("Dokumen Persyaratan", DICTIONARY)
+    refused(visit, SUBMIT)
+
+
+def form_bare_refused(visit: BrowserSession, world: SampleRequests) -> None:
+    visit.open("/")
+    refused(visit, SUBMIT)
+
+
+def form_sent_before(visit: BrowserSession, world: SampleRequests) -> None:
+    """As if from another window of the same page, and saying something else the second time."""
+    form_filled(visit, world)
+    visit.page.get_by_role("form", name="Formulir permohonan").evaluate(
+        "form => fetch('/', { method: 'POST', body: new FormData(form) })"
+    )
+    field(visit.page, "Jabatan").fill("Arsiparis")
+    visit.page.get_by_role("button", name=SUBMIT).click()
+    expect(visit.page.get_by_role("heading", level=1)).to_have_text("Permohonan ini sudah terkirim")
+
+
+def received(visit: BrowserSession, world: SampleRequests) -> None:
+    Applicant(visit).submits(**{"Nomor Pegawai": ODD_NUMBER})
+
+
+def link_refused(visit: BrowserSession, world: SampleRequests) -> None:
+    visit.open("/lacak")
+    refused(visit, "Kirim Tautan Lacak")
+
+
+def link_sent(visit: BrowserSession, world: SampleRequests) -> None:
+    visit.open("/lacak")
+    field(visit.page, "Alamat surel").fill("siapa@lain.example")
+    visit.page.get_by_role("button", name="Kirim Tautan Lacak").click()
+    expect(visit.page.get_by_role("status").first).to_be_visible()
+
+
+def survey_refused(visit: BrowserSession, world: SampleRequests) -> None:
+    opens(visit, world.asked["completed"], "survei")
+    visit.page.get_by_role("group", name=re.compile("^U1")).locator("label").nth(2).click()
+    refused(visit, "Kirim Jawaban")
+
+
+def step_gone(visit: BrowserSession, world: SampleRequests) -> None:
+    """An answer that came too late."""
+    opens(visit, world.asked["completed"], "keberatan")
+
+
+def sign_in_refused(visit: BrowserSession, world: SampleRequests) -> None:
+    visit.open("/masuk")
+    field(visit.page, "Nama pengguna").fill("nurlaila")
+    field(visit.page, "Kata sandi").fill("bukan kata sandinya")
+    refused(visit, "Masuk")
+
+
+def sign_in_expired(visit: BrowserSession, world: SampleRequests) -> None:
+    visit.be(world.house.session("dewi"))
+    visit.open(f"/pekerjaan/{world.asked['in_progress'].id}/perkembangan")
+    field(visit.page, "Catatan perkembangan").fill("Sambungan uji berhasil.")
+    visit.context.clear_cookies()
+    visit.page.get_by_role("button", name="Catat Perkembangan").click()
+    expect(visit.page.get_by_text("tetap kami simpan").first).to_be_visible()
+
+
+def signed_out(visit: BrowserSession, world: SampleRequests) -> None:
+    visit.be(world.house.new_session("dewi"))
+    visit.open("/pekerjaan")
+    visit.page.get_by_role("button", name="Keluar").click()
+    expect(visit.page.get_by_role("status")).to_have_text("Anda sudah keluar.")
+
+
+def record(visit: BrowserSession, world: SampleRequests) -> None:
+    visit.open(world.record)
+
+
+def letter(visit: BrowserSession, world: SampleRequests) -> None:
+    visit.open("/surel")
+    visit.page.get_by_role("row").filter(has_text="rahmat@dishub.example").first.get_by_role("link").first.click()
+    expect(visit.page.get_by_role("heading", level=1)).to_contain_text("INT-")
+
+
+def officer_odd(visit: BrowserSession, world: SampleRequests) -> None:
+    visit.open(f"/verifikasi/{world.odd.id}")
+
+
+def officer_refused(visit: BrowserSession, world: SampleRequests) -> None:
+    visit.open(f"/verifikasi/{world.odd.id}")
+    pick(Officer(visit).letter(), "Belum")
+    refused(visit, "Kembalikan untuk Dilengkapi")
+
+
+def officer_advised(visit: BrowserSession, world: SampleRequests) -> None:
+    visit.open(f"/verifikasi/{world.advised.id}")
+
+
+def officer_news(visit: BrowserSession, world: SampleRequests) -> None:
+    """The queue has heard of a request that is not on it yet."""
+    visit.open("/verifikasi")
+    Officer(visit).listens()
+    world.house.gate.submitted().wait_for_status("submitted")
+    expect(visit.page.get_by_role("status").filter(has_text="perubahan baru")).to_be_visible()
+
+
+def head_advised(visit: BrowserSession, world: SampleRequests) -> None:
+    visit.open(f"/penugasan/{world.advised.id}")
+
+
+def head_rejecting(visit: BrowserSession, world: SampleRequests) -> None:
+    visit.open(f"/penugasan/{world.advised.id}/tolak")
+
+
+def account_refused(visit: BrowserSession, world: SampleRequests) -> None:
+    visit.open("/akun/baru")
+    field(visit.page, "Nama").fill("Sahril Teladan")
+    field(visit.page, "Kata sandi").fill("pendek")
+    refused(visit, "Tambah akun")
+
+
+def account_made(visit: BrowserSession, world: SampleRequests) -> None:
+    """With a password that is shown once; `reset` so that it can be done any number of times."""
+    visit.open("/akun/bekas")
+    visit.page.get_by_role("checkbox", name="Buatkan kata sandi baru").check()
+    visit.page.get_by_role("button", name="Simpan perubahan").click()
+    expect(visit.page.get_by_role("heading", level=1)).to_have_text("Kata sandi untuk bekas")
+
+
+def own_refused(visit: BrowserSession, world: SampleRequests) -> None:
+    visit.open("/akun-saya")
+    field(visit.page, "Kata sandi sekarang").fill("bukan yang ini")
+    field(visit.page, "Kata sandi baru").fill("tiga-batu-di-pantai-maba")
+    refused(visit, "Simpan")
+
+
+STATES = (
+    *("submitted", "returned", "verified", "assigned", "in_progress", "on_hold", "delivered", "completed"),
+    *("rejected", "withdrawn"),
+)
+PUBLIC: dict[str, OpenPage] = {
+    "form": at("/"),
+    "form filled": form_filled,
+    "form refused": form_refused,
+    "form refused bare": form_bare_refused,
+    "form sent before": form_sent_before,
+    "form file failed": form_file_failed,
+    "form file lost": form_file_lost,
+    "form waiting": form_waiting,
+    "received": received,
+    "standard": at("/standar-pelayanan"),
+    "privacy": at("/pelindungan-data"),
+    "link": at("/lacak"),
+    "link refused": link_refused,
+    "link sent": link_sent,
+    "track without key": at("/lacak/INT-2026-000001"),
+    **{f"track {state}": followed(state) for state in STATES},
+    "complete": followed("returned", "lengkapi"),
+    "complete file failed": complete_file_failed,
+    "complete refused": followed("returned", "lengkapi", press="Kirim Ulang"),
+    "answer": followed("on_hold", "jawab"),
+    "answer refused": followed("on_hold", "jawab", press="Kirim Jawaban"),
+    "confirm": followed("delivered", "konfirmasi"),
+    "object": followed("delivered", "keberatan"),
+    "object refused": followed("delivered", "keberatan", press="Ajukan Keberatan"),
+    "withdraw": followed("submitted", "batalkan"),
+    "withdraw refused": followed("submitted", "batalkan", press="Batalkan Permohonan"),
+    "survey": followed("completed", "survei"),
+    "survey refused": survey_refused,
+    "step gone": step_gone,
+    "record": record,
+    "record unknown": at("/periksa/BAST-INT-2026-000001-1?kode=x"),
+    "not found": at("/tidak-ada"),
+    "sign in": at("/masuk"),
+    "sign in refused": sign_in_refused,
+    "sign in expired": sign_in_expired,
+    "signed out": signed_out,
+    "mails": at("/surel"),
+    "mail": letter,
+}
+OFFICER: dict[str, OpenPage] = {
+    "officer queue": at("/verifikasi"),
+    "officer queue news": officer_news,
+    "officer queue archive": at("/verifikasi?status=all"),
+    "officer queue empty": at("/verifikasi?search=tidak+ada+yang+begini"),
+    "officer request": of("/verifikasi/{id}", "submitted"),
+    "officer request odd": officer_odd,
+    "officer request refused": officer_refused,
+    "officer request advised": officer_advised,
+    "officer request read only": of("/verifikasi/{id}", "returned"),
+    "officer request conflict": moving("submitted", "withdrawal", "/verifikasi/{id}", "Kembalikan untuk Dilengkapi"),
+    "officer recommend": of("/verifikasi/{id}/rekomendasi", "submitted"),
+    "officer recommend refused": of("/verifikasi/{id}/rekomendasi", "submitted", press="Rekomendasikan Penolakan"),
+    "officer not found": at("/verifikasi/00000000-0000-4000-8000-000000000000"),
+    "officer elsewhere": at("/penugasan"),
+}
+HEAD: dict[str, OpenPage] = {
+    "head queue": at("/penugasan"),
+    "head queue running": at("/penugasan?tab=running"),
+    "head queue archive": at("/penugasan?tab=archive"),
+    "head queue empty": at("/penugasan?tab=overdue"),
+    "head queue nothing found": at("/penugasan?search=tidak+ada+yang+begini"),
+    "head load": at("/beban-kerja"),
+    "head appoint": of("/penugasan/{id}", "verified"),
+    "head appoint refused": of("/penugasan/{id}", "verified", press="Tunjuk Penanggung Jawab Teknis"),
+    "head appoint conflict": moving("verified", "withdrawal", "/penugasan/{id}", "Tunjuk Penanggung Jawab Teknis"),
+    "head request advised": head_advised,
+    "head request running": of("/penugasan/{id}", "in_progress"),
+    "head request read only": of("/penugasan/{id}", "completed"),
+    "head replace": of("/penugasan/{id}/ganti", "in_progress"),
+    "head replace refused": of("/penugasan/{id}/ganti", "in_progress", press="Ganti Penanggung Jawab"),
+    "head reject": head_rejecting,
+    "head reject refused": of("/penugasan/{id}/tolak", "verified", press="Tolak"),
+}
+LEAD: dict[str, OpenPage] = {
+    "lead work": at("/pekerjaan"),
+    "lead work empty": at("/pekerjaan?search=tidak+ada+yang+begini"),
+    "lead start": of("/pekerjaan/{id}", "assigned"),
+    "lead progress": of("/pekerjaan/{id}", "in_progress"),
+    "lead progress refused": of("/pekerjaan/{id}/perkembangan", "in_progress", press="Catat Perkembangan"),
+    "lead progress conflict": moving("in_progress", "withdrawal", "/pekerjaan/{id}/perkembangan", "Catat Perkembangan"),
+    "lead pause": of("/pekerjaan/{id}/tunda", "in_progress"),
+    "lead pause refused": of("/pekerjaan/{id}/tunda", "in_progress", press="Tunda"),
+    "lead resume": of("/pekerjaan/{id}/lanjutkan", "on_hold"),
+    "lead deliver": of("/pekerjaan/{id}/serahkan", "in_progress"),
+    "lead deliver file failed": deliver_file_failed,
+    "lead deliver refused": of("/pekerjaan/{id}/serahkan", "in_progress", press="Serahkan Dokumen"),
+    "lead request delivered": of("/pekerjaan/{id}", "delivered"),
+    "lead request completed": of("/pekerjaan/{id}", "completed"),
+}
+ADMIN: dict[str, OpenPage] = {
+    "messages": at("/surel-keluar"),
+    "messages empty": at("/surel-keluar?status=failed"),
+    "dead letters": at("/kejadian-tertunda"),
+    "dead letter": at(f"/kejadian-tertunda/{PARKED}"),
+    "dead letter discard": at(f"/kejadian-tertunda/{PARKED}/buang"),
+    "accounts": at("/akun"),
+    "account new": at("/akun/baru"),
+    "account new refused": account_refused,
+    "account": at("/akun/yusuf"),
+    "account password made": account_made,
+    "own account": at("/akun-saya"),
+    "own account refused": own_refused,
+    "api": at("/api/docs"),
+}
+
+
+def _scenes() -> Iterator[PageState]:
+    staff = (("nurlaila", OFFICER), ("hasan", HEAD), ("dewi", LEAD), ("admin", ADMIN))
+    return chain(
+        (PageState(name, "", way) for name, way in PUBLIC.items()),
+        (PageState(name, who, way) for who, ways in staff for name, way in ways.items()),
+    )
+
+
+PAGE_STATES = tuple(_scenes())

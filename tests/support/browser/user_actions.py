@@ -1,0 +1,320 @@
+"""What people do on the pages, by the words that they read there. No one here knows a class or an id of the markup."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from playwright.sync_api import FilePayload, Locator, Page, expect
+
+from simpul.client_types import Upload
+from tests.support import office_files
+from tests.support.browser.browser_sessions import BrowserSession
+from tests.support.e2e.server_process import PASSWORD
+from tests.support.e2e.server_session import TODAY
+
+NUMBER = re.compile(r"INT-\d{4}-\d{6}")
+SUBMIT = "Ajukan Permohonan"
+TEXTS: Mapping[str, str] = {
+    "Nama": "Rahmat Contoh, S.Kom.",
+    "Nomor Pegawai": "19850214 201001 1 001",
+    "Jabatan": "Pranata Komputer Ahli Muda",
+    "Keterangan Permohonan Layanan": "Data trayek angkutan laut perlu terhubung ke portal data kabupaten setiap malam.",
+    "Nomor surat permohonan": "500.11/214/DISHUB",
+    "Tanggal surat": TODAY.isoformat(),
+    "Alamat surel": "rahmat@dishub.example",
+}
+UNIT = "Dinas Perhubungan"
+LETTER = office_files.pdf("Surat permohonan.pdf", "Surat permohonan integrasi data kepada Diskominfo.")
+DICTIONARY = office_files.word("Kamus data.docx", "Kolom dan satuannya.")
+PICTURE = office_files.picture("Alur layanan.png")
+REPORT = office_files.pdf("Laporan integrasi.pdf", "Laporan hasil integrasi.")
+BIG = Upload("Peta.pdf", LETTER.content + b"\n%" + b"x" * 1_000_000, "application/pdf")
+PROGRAM = Upload("Alat.exe", b"MZ\x90\x00" + bytes(600), "application/octet-stream")
+"""What no field for files takes."""
+ELEMENTS = 9
+"""Questions of the satisfaction survey."""
+
+
+def payloads(*files: Upload) -> list[FilePayload]:
+    return [{"name": each.name, "mimeType": each.media_type, "buffer": each.content} for each in files]
+
+
+def field(page: Page, label: str) -> Locator:
+    """The control with this label, whether or not the label says that it may be left blank."""
+    return page.get_by_label(re.compile(rf"^{re.escape(label)}( \(.*\))?$"))
+
+
+def stored(page: Page, label: str) -> Locator:
+    """The files of this field: those that the server holds, and in a page with a script those on their way."""
+    return page.get_by_role("list", name=f"Berkas yang dipilih: {label}").get_by_role("listitem")
+
+
+@dataclass
+class Applicant:
+    """Somebody who asks; holds no account, only the link that the e-mail brings."""
+
+    visit: BrowserSession
+
+    @property
+    def page(self) -> Page:
+        return self.visit.page
+
+    def begins(self) -> Page:
+        page = self.visit.open("/")
+        expect(page.get_by_role("heading", level=1)).to_have_text("Layanan Integrasi Sistem")
+        return page
+
+    def fills(self, **changes: str) -> None:
+        for label, text in {**TEXTS, **changes}.items():
+            field(self.page, label).fill(text)
+        field(self.page, "Dinas").select_option(label=UNIT)
+        self.page.get_by_role("radio", name="Integrasi Data").check()
+
+    def attaches(self, label: str, *files: Upload) -> None:
+        """Choose files; where the page has its script, until they have arrived."""
+        field(self.page, label).set_input_files(payloads(*files))
+        if self.visit.script:
+            for each in files:
+                expect(self.stored(label).filter(has_text=each.name)).to_contain_text("tersimpan")
+
+    def stored(self, label: str) -> Locator:
+        return stored(self.page, label)
+
+    def attaches_all(self) -> None:
+        self.attaches("Surat Permohonan", LETTER)
+        self.attaches("Dokumen Persyaratan", DICTIONARY)
+
+    def sends(self) -> str:
+        """The registration number of the confirmation."""
+        self.page.get_by_role("button", name=SUBMIT).click()
+        return self.received()
+
+    def received(self) -> str:
+        expect(self.page.get_by_role("heading", level=1)).to_have_text("Permohonan Anda sudah kami terima")
+        found = NUMBER.search(self.page.get_by_role("main").inner_text())
+        assert found is not None
+        return found[0]
+
+    def submits(self, **changes: str) -> str:
+        self.begins()
+        self.fills(**changes)
+        self.attaches_all()
+        return self.sends()
+
+    def sees(self, status: str) -> None:
+        """The tracking page says where the request stands."""
+        expect(self.page.get_by_role("heading", level=1)).to_have_text(NUMBER)
+        self.shows(status)
+
+    def shows(self, status: str) -> None:
+        expect(self.page.get_by_role("main").get_by_text(status, exact=True).first).to_be_visible()
+
+    def finds(self, status: str) -> None:
+        """The tracking page, loaded again until it says so: what staff did is there a moment later."""
+        self.visit.until(lambda: self._reloaded().get_by_role("main").get_by_text(status, exact=True).count() > 0)
+        self.sees(status)
+
+    def _reloaded(self) -> Page:
+        self.page.reload()
+        return self.page
+
+    def goes(self, action: str) -> None:
+        """By the link of the tracking page to the page of something that can be done."""
+        self.page.get_by_role("main").get_by_role("link", name=action).click()
+
+    def presses(self, button: str) -> None:
+        self.page.get_by_role("main").get_by_role("button", name=button, exact=True).click()
+
+    def answers(self, text: str) -> None:
+        self.goes("Jawab Pertanyaan")
+        field(self.page, "Jawaban Anda").fill(text)
+        self.presses("Kirim Jawaban")
+        expect(self.page.get_by_role("status").filter(has_text="jawaban Anda sudah kami terima")).to_be_visible()
+
+    def objects(self, reason: str) -> None:
+        self.goes("Ajukan Keberatan")
+        field(self.page, "Alasan keberatan").fill(reason)
+        self.presses("Ajukan Keberatan")
+        expect(self.page.get_by_role("status").filter(has_text="Keberatan Anda sudah kami terima")).to_be_visible()
+
+    def confirms(self) -> None:
+        self.goes("Konfirmasi Penerimaan")
+        self.presses("Konfirmasi Penerimaan")
+        expect(self.page.get_by_role("status").filter(has_text="sudah dikonfirmasi")).to_be_visible()
+
+    def withdraws(self, reason: str) -> None:
+        self.goes("Batalkan Permohonan")
+        field(self.page, "Alasan pembatalan").fill(reason)
+        self.presses("Batalkan Permohonan")
+        expect(self.page.get_by_role("status").filter(has_text="sudah dibatalkan")).to_be_visible()
+
+    def judges(self) -> None:
+        """The satisfaction survey, with the third of four marks throughout."""
+        self.goes("Isi Survei Kepuasan")
+        elements = self.page.get_by_role("group", name=re.compile(r"^U\d\."))
+        expect(elements).to_have_count(ELEMENTS)
+        for element in elements.all():
+            element.locator("label").nth(2).click()
+            expect(element.get_by_role("radio").nth(2)).to_be_checked()
+        self.presses("Kirim Jawaban")
+        expect(self.page.get_by_role("status").filter(has_text="jawaban survei Anda")).to_be_visible()
+
+    def downloads(self, name: str) -> bytes:
+        with self.page.expect_download() as coming:
+            self.page.get_by_role("link", name=re.compile(rf"Unduh.*{re.escape(name)}")).first.click()
+        return coming.value.path().read_bytes()
+
+
+def pick(group: Locator, choice: str) -> None:
+    """Press the words of a choice, as people do: its radio may be drawn by its label."""
+    group.get_by_text(choice, exact=True).click()
+    expect(group.get_by_role("radio", name=choice, exact=True)).to_be_checked()
+
+
+@dataclass
+class Staff:
+    """Somebody with an account and a console."""
+
+    visit: BrowserSession
+    start = "/"
+
+    @property
+    def page(self) -> Page:
+        return self.visit.page
+
+    def signs_in(self, who: str, password: str = PASSWORD) -> None:
+        self.visit.open("/masuk")
+        self.types_password(who, password)
+        expect(self.page.get_by_role("button", name="Keluar")).to_be_visible()
+
+    def types_password(self, who: str, password: str = PASSWORD) -> None:
+        field(self.page, "Nama pengguna").fill(who)
+        field(self.page, "Kata sandi").fill(password)
+        self.page.get_by_role("button", name="Masuk", exact=True).click()
+
+    def watches(self) -> None:
+        """Open the own queue, and listen to what happens."""
+        self.visit.open(self.start)
+        self.listens()
+
+    def listens(self) -> None:
+        if self.visit.script:
+            expect(self.page.get_by_text("Langsung, diperbarui")).to_be_visible()
+
+    def row(self, number: str) -> Locator:
+        return self.page.get_by_role("row").filter(has_text=number)
+
+    def is_told(self, text: str | re.Pattern[str]) -> Locator:
+        """What the open page announces by itself; without its script it is loaded again."""
+        told = self.page.get_by_role("status").filter(has_text=text)
+        expect(told).to_be_visible()
+        return told
+
+    def finds(self, number: str) -> None:
+        """A request that has just come into the queue, without loading the page in between."""
+        if self.visit.script:
+            self.is_told("perubahan baru").get_by_role("link", name="Muat").click()
+        else:
+            self.visit.until(lambda: self._reloaded().row(number).count() > 0)
+        expect(self.row(number)).to_be_visible()
+
+    def _reloaded(self) -> Staff:
+        self.page.reload()
+        return self
+
+    def opens(self, number: str) -> None:
+        self.row(number).get_by_role("link", name=number).click()
+        expect(self.page.get_by_role("heading", level=1)).to_contain_text(number)
+
+    def row_becomes(self, number: str, status: str) -> None:
+        """The row changes where it stands."""
+        if not self.visit.script:
+            self.visit.until(lambda: self._reloaded().row(number).filter(has_text=status).count() > 0)
+        expect(self.row(number).get_by_text(status, exact=True)).to_be_visible()
+
+    def presses(self, button: str) -> None:
+        self.page.get_by_role("main").get_by_role("button", name=button, exact=True).click()
+
+    def succeeds(self, text: str) -> None:
+        expect(self.page.get_by_role("status").filter(has_text=text)).to_be_visible()
+
+    def fills(self, label: str, text: str) -> None:
+        field(self.page, label).fill(text)
+
+
+@dataclass
+class Officer(Staff):
+    start = "/verifikasi"
+
+    def judges(self, wanting: str = "") -> None:
+        """Every item of the checklist; the letter is the one that may be wanting, with a note why."""
+        for item in self.items():
+            pick(item, "Sesuai")
+        if wanting:
+            pick(self.letter(), "Belum")
+            self.letter().get_by_role("textbox").fill(wanting)
+
+    def letter(self) -> Locator:
+        return self.page.get_by_role("radiogroup", name="Surat permohonan ditujukan")
+
+    def items(self) -> Sequence[Locator]:
+        checklist = self.page.get_by_role("heading", name="Daftar periksa")
+        expect(checklist).to_be_visible()
+        return self.page.get_by_role("radiogroup").all()
+
+    def verifies(self) -> None:
+        self.judges()
+        self.presses("Nyatakan Lengkap")
+
+    def returns(self, wanting: str) -> None:
+        self.judges(wanting)
+        self.presses("Kembalikan untuk Dilengkapi")
+
+
+@dataclass
+class Head(Staff):
+    start = "/penugasan"
+
+    def chooses(self, lead: str) -> None:
+        self.page.get_by_role("radio", name=re.compile(lead)).check()
+
+    def appoints(self, lead: str) -> None:
+        self.chooses(lead)
+        pick(self.page.get_by_role("group", name="Kerumitan"), "Sedang")
+        self.presses("Tunjuk Penanggung Jawab Teknis")
+
+    def replaces(self, lead: str, reason: str) -> None:
+        self.page.get_by_role("link", name="Ganti Penanggung Jawab").click()
+        self.chooses(lead)
+        self.fills("Alasan", reason)
+        self.presses("Ganti Penanggung Jawab")
+
+
+@dataclass
+class Lead(Staff):
+    start = "/pekerjaan"
+
+    def steps(self, step: str) -> None:
+        self.page.get_by_role("navigation", name="Tindakan").get_by_role("link", name=step).click()
+
+    def notes(self, note: str, percent: str) -> None:
+        self.steps("Catat Perkembangan")
+        self.fills("Catatan perkembangan", note)
+        self.fills("Kemajuan (persen)", percent)
+        self.presses("Catat Perkembangan")
+        self.succeeds("Perkembangan tersimpan")
+
+    def pauses(self, question: str) -> None:
+        self.steps("Tunda")
+        self.fills("Pertanyaan untuk pemohon", question)
+        self.presses("Tunda")
+        self.succeeds("Pekerjaan ditunda")
+
+    def delivers(self, summary: str, *results: Upload) -> None:
+        self.steps("Serahkan Dokumen")
+        self.fills("Ringkasan hasil", summary)
+        field(self.page, "Dokumen hasil").set_input_files(payloads(*results))
+        self.presses("Serahkan Dokumen")
+        self.succeeds("sudah diserahkan")

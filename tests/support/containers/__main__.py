@@ -1,0 +1,63 @@
+"""`python -m tests.support.containers`: starts docker-compose.yml, takes requests through it, breaks it, and stops it.
+
+`--keep` leaves it up. Exit status 0: all was well; 1: something was not; 3: containers cannot be run here.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import httpx
+
+from simpul.client import ApiError
+from tests.support.containers.checks import CHECKS, ComposeTrial
+from tests.support.containers.compose import ContainersUnavailable, Failed, site
+from tests.support.engines.engine_process import say
+
+EXIT_UNAVAILABLE = 3
+
+
+def main(words: Sequence[str]) -> int:
+    folder = Path(tempfile.mkdtemp(prefix="simpul-containers-"))
+    try:
+        trial = ComposeTrial(site(folder, SIMPUL_PUBLIC_RATE="0"), folder)
+    except ContainersUnavailable as reason:
+        say(f"containers: not tried. {reason}")
+        return EXIT_UNAVAILABLE
+    try:
+        return run(trial)
+    finally:
+        if "--keep" in words:
+            say(f"Left up at {trial.site.url}, e-mails at {trial.site.mail}; settings and accounts are in {folder}.")
+        else:
+            trial.site.compose("down", "--volumes", "--timeout", "20")
+            shutil.rmtree(folder)
+
+
+def run(trial: ComposeTrial) -> int:
+    failed = [check for check in CHECKS if not run_check(trial, check)]
+    say(json.dumps(trial.measurements, ensure_ascii=False))
+    say(f"{len(CHECKS) - len(failed)} of {len(CHECKS)} as they should be")
+    return 1 if failed else 0
+
+
+def run_check(trial: ComposeTrial, check: Callable[[ComposeTrial], str]) -> bool:
+    """Whether it went well; one line says so, with its time and what it found."""
+    begun = time.monotonic()
+    try:
+        found, passed = check(trial), True
+    except (AssertionError, Failed, OSError, ValueError, httpx.HTTPError, ApiError) as error:
+        found, passed = f"{type(error).__name__} {error}", False
+    mark = "ok  " if passed else "FAIL"
+    say(f"{mark} {time.monotonic() - begun:6.1f} s  {check.__doc__}" + (f": {found}" if found else ""))
+    return passed
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,203 @@
+"""The distributed half as it is deployed: every service in several processes, real engines, one gateway before them."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import secrets
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import urlsplit
+from uuid import uuid4
+
+import httpx
+
+from shared.settings import load_settings
+from simpul.registry import BUILDERS
+from tests.support.distributed.gateway import gateway
+from tests.support.e2e.server_process import ServerProcess
+from tests.support.e2e.server_session import create_signed_in_staff
+from tests.support.engines import kafka, minio, mongo
+from tests.support.engines.engine_process import EngineProcess as Engine
+from tests.support.engines.engine_process import free_port
+from tests.support.engines.secured_engines import EngineAccess
+
+PROCESSES_PER_SERVICE = 2
+"""Processes of each service."""
+
+READY_TIMEOUT_SECONDS = 180.0
+"""All of them start at once, which takes a minute of a busy machine."""
+
+
+@dataclass
+class Engines:
+    """The three engines, each of which may be killed and started again; `guard` says how one comes in, if not everybody may."""
+
+    kafka: Engine
+    mongo: Engine
+    minio: Engine
+    guard: EngineAccess | None = None
+
+    @property
+    def settings(self) -> dict[str, str]:
+        """The settings that lead to them, with a topic, a database and a bucket that nobody else has."""
+        name = self.guard.name if self.guard else f"test-{uuid4().hex[:12]}"
+        return {
+            **(_as_user(self.guard) if self.guard else {}),
+            "SIMPUL_KAFKA": self.kafka.address,
+            "SIMPUL_KAFKA_TOPIC": name,
+            "SIMPUL_MONGO": urlsplit(self.mongo.address)._replace(path=f"/{name}").geturl(),
+            "SIMPUL_MINIO": urlsplit(self.minio.address)._replace(path=f"/{name}").geturl(),
+        }
+
+
+def _as_user(guard: EngineAccess) -> dict[str, str]:
+    """What the addresses of MongoDB and MinIO do not say of themselves."""
+    return {
+        "SIMPUL_KAFKA_TLS": "true",
+        "SIMPUL_KAFKA_CA_FILE": str(guard.authority),
+        "SIMPUL_KAFKA_USER": guard.user,
+        "SIMPUL_KAFKA_PASSWORD": guard.password,
+        "SSL_CERT_FILE": str(guard.authority),
+    }
+
+
+@contextlib.contextmanager
+def engines(folder: Path, guard: EngineAccess | None = None) -> Iterator[Engines]:
+    """Three engines of these tests' own, so that they may be killed. Raises Unavailable."""
+    # All are looked for before any is started.
+    made = Engines(
+        kafka.server(folder / "kafka", guard),
+        mongo.server(folder / "mongo", guard),
+        minio.server(folder / "minio", guard),
+        guard,
+    )
+    started = (made.kafka, made.mongo, made.minio)
+    try:
+        for engine in started:
+            engine.start()
+        yield made
+    finally:
+        for engine in started:
+            engine.stop()
+
+
+@dataclass
+class ServiceProcess:
+    """One process of one service; may be killed and started again at its port."""
+
+    service: str
+    environment: dict[str, str]
+    log: Path
+    port: int = field(default_factory=free_port)
+    running: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def start(self) -> None:
+        environment = {**self.environment, "SIMPUL_PORT": str(self.port)}
+        with self.log.open("ab") as log:
+            self.running = subprocess.Popen(
+                [sys.executable, "-m", "simpul", "serve", self.service], env=environment, stdout=log, stderr=log
+            )
+
+    def wait(self) -> None:
+        """Until it says that it is ready."""
+        until = time.monotonic() + READY_TIMEOUT_SECONDS
+        while True:
+            with contextlib.suppress(httpx.TransportError):
+                if httpx.get(f"{self.url}/health/ready", timeout=5).status_code == 200:
+                    return
+            ended = self.running is None or self.running.poll() is not None
+            if ended or time.monotonic() > until:
+                raise RuntimeError(f"{self.service} is not ready: {self.log.read_text()[-2000:]}")
+            time.sleep(0.1)
+
+    def kill(self) -> None:
+        assert self.running is not None
+        self.running.kill()
+        self.running.wait()
+
+    def stop(self) -> None:
+        if self.running is not None:
+            self.running.terminate()
+            self.running.wait(timeout=40)
+
+
+@dataclass
+class Deployment(ServerProcess):
+    """What a journey takes for its server: the gateway, and the command line beside it."""
+
+    processes: list[ServiceProcess] = field(default_factory=list)
+    _open: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
+
+    @property
+    def environment(self) -> dict[str, str]:
+        ours = {
+            "SIMPUL_MODE": "distributed",
+            "SIMPUL_SECRET_FILE": str(self.secret),
+            "SIMPUL_BASE_URL": self.url,
+            "SIMPUL_TRUSTED_PROXIES": "127.0.0.1",
+            "SIMPUL_PUBLIC_RATE": "0",
+            "SIMPUL_LOG_LEVEL": "warning",
+        }
+        return {**os.environ, **ours, **self.settings}
+
+    @property
+    def secret(self) -> Path:
+        return self.data / "secret"
+
+    def prepare(self) -> None:
+        self.data.mkdir(parents=True)
+        self.secret.touch(mode=0o600)
+        self.secret.write_text(secrets.token_urlsafe(48))
+        done = self.simpul("prepare")
+        assert done.returncode == 0, done.stderr
+
+    @property
+    def pids(self) -> list[int]:
+        return [process.running.pid for process in self.processes if process.running]
+
+    def start(self) -> None:
+        """Start every process and the gateway before them; after a kill every process, at the port that it had."""
+        behind = bool(self.processes)
+        if not behind:
+            self.processes = self._planned()
+        for process in self.processes:
+            process.start()
+        for process in self.processes:
+            process.wait()
+        if not behind:
+            urls = {name: [each.url for each in self.of(name)] for name in BUILDERS}
+            self._open.enter_context(gateway(self.port, urls))
+
+    def _planned(self) -> list[ServiceProcess]:
+        names = [name for name in BUILDERS for _ in range(PROCESSES_PER_SERVICE)]
+        logs = [self.data / f"{name}-{number}.log" for number, name in enumerate(names)]
+        planned = [ServiceProcess(name, self.environment, log) for name, log in zip(names, logs, strict=True)]
+        for process in planned:
+            self._open.callback(process.stop)
+        return planned
+
+    def kill(self) -> None:
+        """All at once; the gateway stays."""
+        for process in self.processes:
+            process.kill()
+
+    def stop(self) -> None:
+        self._open.close()
+
+    def of(self, service: str) -> list[ServiceProcess]:
+        return [process for process in self.processes if process.service == service]
+
+    def add_staff(self) -> None:
+        ours = {name: value for name, value in self.environment.items() if name.startswith("SIMPUL_")}
+        named = {name.removeprefix("SIMPUL_").lower(): value for name, value in ours.items()}
+        asyncio.run(create_signed_in_staff(load_settings(**named)))

@@ -1,0 +1,120 @@
+"""A folder of the embedded mode, engines that hold nothing, and the command line between them."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from shared.backends.distributed import open_backend
+from shared.backends.platform import Platform, open_platform
+from shared.backends.port import Backend
+from shared.clock import random_id, system_clock
+from shared.eventlog.port import EventLog
+from shared.settings import Settings, load_settings
+from simpul.registry import build
+from tests.support.distributed.deployment import Engines
+
+CompletedCommand = subprocess.CompletedProcess[str]
+
+
+@pytest.fixture
+def empty(real_engines: Engines) -> dict[str, str]:
+    """The settings of engines that hold nothing."""
+    return real_engines.settings
+
+
+@dataclass
+class MigrationHarness:
+    """Where everything is moved from, and where to."""
+
+    data: Path
+    engines: dict[str, str]
+    smtp: str = "smtp://127.0.0.1:25?tls=none"
+
+    @property
+    def here(self) -> dict[str, str]:
+        """The environment in which the folder is used, and the engines are named."""
+        bare = {name: value for name, value in os.environ.items() if not name.startswith("SIMPUL_")}
+        return {**bare, "SIMPUL_DATA": str(self.data), "SIMPUL_LOG_LEVEL": "warning", **self.engines}
+
+    @property
+    def there(self) -> dict[str, str]:
+        """The environment in which the engines are used."""
+        return {
+            **self.here,
+            "SIMPUL_MODE": "distributed",
+            "SIMPUL_SECRET_FILE": str(self.data / "secret"),
+            "SIMPUL_SMTP": self.smtp,
+            "SIMPUL_BASE_URL": "http://127.0.0.1:8000",
+        }
+
+    @property
+    def settings(self) -> Settings:
+        named = {name.removeprefix("SIMPUL_").lower(): value for name, value in self.engines.items()}
+        return load_settings(mode="embedded", data=self.data, **named)
+
+    def move(self) -> CompletedCommand:
+        return simpul(self.here, "move", "--to", "distributed", "--json")
+
+    def moved(self) -> dict[str, Any]:
+        done = self.move()
+        assert done.returncode == 0, done.stderr + done.stdout
+        told: dict[str, Any] = json.loads(done.stdout)
+        return told
+
+    def verified(self) -> None:
+        """`simpul events verify` is clean over the engines."""
+        done = simpul(self.there, "events", "verify", "--json")
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert json.loads(done.stdout)["clean"] is True
+
+    async def kill_when(self, so: Callable[[Backend], Any]) -> None:
+        """Begin to move, and kill -9 the command as soon as it is so; fails if it ends before."""
+        command = [sys.executable, "-m", "simpul", "move", "--to", "distributed"]
+        async with self.half() as half:
+            moving = await asyncio.create_subprocess_exec(*command, env=self.here)
+            async with asyncio.timeout(120):
+                while not await so(half):
+                    assert moving.returncode is None, "it was moved before it could be killed"
+            moving.kill()
+            await moving.wait()
+
+    @contextlib.asynccontextmanager
+    async def half(self) -> AsyncIterator[Backend]:
+        """What the engines hold."""
+        opened = open_backend(self.settings, system_clock, random_id)
+        try:
+            await opened.prepare()
+            yield opened
+        finally:
+            await opened.close()
+
+    @contextlib.asynccontextmanager
+    async def folder(self) -> AsyncIterator[Platform]:
+        opened = open_platform(self.settings)
+        try:
+            await opened.prepare()
+            for service in build(opened):
+                await service.runtime.store.prepare()
+            yield opened
+        finally:
+            await opened.close()
+
+
+def simpul(environment: dict[str, str], *words: str) -> CompletedCommand:
+    command = [sys.executable, "-m", "simpul", *words]
+    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=300)
+
+
+async def count_of(log: EventLog) -> int:
+    return sum([len(batch) async for batch in log.read()])

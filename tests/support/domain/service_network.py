@@ -1,0 +1,203 @@
+"""Four services and one log in miniature: each folds its own events at once and the others' when the log reaches it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from typing import Any
+from uuid import UUID, uuid5
+
+from services.assignment.domain import decisions as assignment
+from services.intake.domain import decisions as intake
+from services.notification.domain import decisions as notification
+from services.verification.domain import decisions as verification
+from shared.calendar import WorkingCalendar, today
+from shared.contracts.envelope import Event
+from shared.contracts.facts import ChecklistItem, Complexity, DocumentKind, Staff
+from shared.contracts.notification import MessageOutcome
+from shared.runtime.decider import Decider, Refusal
+from shared.runtime.decider_runner import Cause, DeciderRunner, WorkingCopy
+from tests.support.domain.given_when_then import NOON, REQUEST
+from tests.support.domain.request_events import (
+    ALL_OK,
+    DEWI,
+    HASAN,
+    NEW_LETTER,
+    NURLAILA,
+    RECORD,
+    RESULT,
+    SUBMIT,
+    document_ref,
+    returned_for,
+)
+
+CALENDAR = WorkingCalendar({date(2026, 12, 1): "Hari libur rekaan"})
+SERVICES: Mapping[str, Decider[Any]] = {
+    "intake": intake.decider(intake.Rules()),
+    "verification": verification.decider(verification.Rules(CALENDAR)),
+    "assignment": assignment.decider(assignment.Rules(CALENDAR)),
+    "notification": notification.decider(),
+}
+RONAL = Staff(username="ronal", name="Ronal Misal")
+
+
+def applicant_commands(state: intake.State, now: datetime) -> list[Any]:
+    anew = (NEW_LETTER, document_ref(f"data-{state.course.round}", DocumentKind.REQUIREMENT))
+    return [
+        SUBMIT,
+        intake.ResubmitRequest(documents=anew, description=f"Putaran {state.course.round}", scope=None),
+        intake.AnswerQuestion("10.0.0.1"),
+        intake.ContestHandover("Hasil uji belum ada."),
+        intake.ConfirmHandover(),
+        intake.AnswerSurvey((3, 3, 3, 4, 3, 3, 4, 3, 3)),
+        intake.WithdrawRequest("Sudah tidak diperlukan."),
+    ]
+
+
+def officer_commands(state: verification.State, now: datetime) -> list[Any]:
+    return [
+        verification.VerifyRequest(NURLAILA, ALL_OK, state.warnings),
+        verification.ReturnRequest(NURLAILA, returned_for(ChecklistItem.LETTER).verdicts),
+        verification.RecommendRejection(NURLAILA, "Di luar lingkup."),
+    ]
+
+
+def head_and_lead_commands(state: assignment.State, now: datetime) -> list[Any]:
+    lead = state.lead or DEWI
+    target = CALENDAR.add_working_days(today(now), 20)
+    number = assignment.next_record_number(state)
+    return [
+        assignment.AssignLead(HASAN, DEWI, Complexity.LOW, target),
+        assignment.StartWork(lead),
+        assignment.CompleteWork(lead, "Selesai.", (RESULT, RECORD), number),
+        assignment.PauseWork(lead, "Alamat server uji?"),
+        assignment.ResumeWork(lead, "Dijawab lewat telepon."),
+        assignment.NoteProgress(lead, "Uji sambungan.", 40),
+        assignment.ReassignLead(HASAN, RONAL if lead == DEWI else DEWI, "Pembagian tugas.", target),
+        assignment.RejectRequest(HASAN, "Di luar lingkup."),
+    ]
+
+
+def dispatcher_commands(state: notification.State, now: datetime) -> list[Any]:
+    in_hand = [message for message in state.messages if message.status == "sending"]
+    outcomes = tuple(MessageOutcome(message=message.id, status="sent") for message in in_hand)
+    return [notification.EndSending(outcomes), notification.StartSending()]
+
+
+COMMANDS: Mapping[str, Callable[[Any, datetime], list[Any]]] = {
+    "intake": applicant_commands,
+    "verification": officer_commands,
+    "assignment": head_and_lead_commands,
+    "notification": dispatcher_commands,
+}
+RARE = (intake.WithdrawRequest, assignment.RejectRequest)
+"""What can end a request early is seldom done, or few of them would get far."""
+
+
+@dataclass
+class SimulatedService:
+    """One service: its document, what it has not published yet, and how far in the log it has read."""
+
+    folding: DeciderRunner[Any]
+    working_copy: WorkingCopy[Any]
+    outbox: list[Event] = field(default_factory=list)
+    position: int = 0
+
+    @property
+    def decider(self) -> Decider[Any]:
+        return self.folding.decider
+
+    @property
+    def status(self) -> str:
+        return str(self.working_copy.state.course.status)
+
+    def take_fresh(self) -> None:
+        self.outbox += self.working_copy.fresh
+        self.working_copy.fresh = []
+
+
+class ServiceNetwork:
+    """The services under these deciders; every step is chosen from outside by small numbers."""
+
+    def __init__(self, deciders: Mapping[str, Decider[Any]] = SERVICES):
+        self.services = {name: self._service(decider) for name, decider in deciders.items()}
+        self.log: list[Event] = []
+        self.now = NOON
+        self._commands = 0
+
+    def _service(self, decider: Decider[Any]) -> SimulatedService:
+        folding = DeciderRunner(decider)
+        return SimulatedService(folding, folding.open(REQUEST, None))
+
+    def step(self, service: SimulatedService, act: int, choice: int) -> None:
+        """One act: 0 a command, 1 publish, 2 and 3 hear; a high `choice` makes time fly, or repeats what was done before."""
+        match act:
+            case 0:
+                self.now += timedelta(days=6) if choice == 15 else timedelta(minutes=11)
+                self._command(service, choice)
+            case 1:
+                self._publish(service, repeat=choice > 12)
+            case _:
+                self._consume(service, repeat=max(0, choice - 12))
+
+    def _command(self, service: SimulatedService, choice: int) -> None:
+        """Obey one of the commands that would be obeyed now, those that are due included."""
+        state, decider = service.working_copy.state, service.decider
+        due = decider.due_at(state)
+        commands = COMMANDS[decider.service](state, self.now)
+        commands += decider.on_due(state) if due and due <= self.now else []
+        wanted = [command for command in commands if isinstance(command, RARE) == (choice == 14)]
+        able = [command for command in wanted if self._would_accept(service, command)]
+        if not able:
+            return
+        command = able[choice % len(able)]
+        self._commands += 1
+        cause = str(uuid5(UUID(REQUEST), f"command {self._commands}"))
+        service.folding.handle(service.working_copy, command, self.now, Cause(cause, cause, cause))
+        service.take_fresh()
+
+    def _would_accept(self, service: SimulatedService, command: Any) -> bool:
+        try:
+            return bool(service.decider.decide(service.working_copy.state, command, self.now))
+        except Refusal:
+            return False
+
+    def _publish(self, service: SimulatedService, *, repeat: bool = False) -> None:
+        """Append the next event of the outbox; a relay that was not told so appends it twice."""
+        if service.outbox:
+            event = service.outbox.pop(0)
+            self.log += [event] * (2 if repeat else 1)
+
+    def _consume(self, service: SimulatedService, repeat: int = 0) -> None:
+        """Read one event of the log, after going back a few as a rebalance makes a consumer do."""
+        service.position = max(0, service.position - repeat)
+        for event in self.log[service.position : service.position + repeat + 1]:
+            service.position += 1
+            if event.source in service.decider.sources:
+                service.folding.apply(service.working_copy, event, self.now)
+                service.take_fresh()
+
+    def settle(self) -> None:
+        """Publish and hear until nobody has anything left to say or to learn."""
+        while any(one.outbox or one.position < len(self.log) for one in self.services.values()):
+            for one in self.services.values():
+                self._publish(one)
+                self._consume(one)
+
+    def complaints(self) -> list[str]:
+        """What is wrong once all is settled: services that disagree, or whose state is not the fold of the log."""
+        wrong = []
+        statuses = {name: one.status for name, one in self.services.items()}
+        if len(set(statuses.values())) > 1:
+            wrong.append(f"the services disagree: {statuses}")
+        for name, one in self.services.items():
+            again = one.folding.open(REQUEST, None)
+            for event in self.log:
+                if event.source in one.decider.sources | {name}:
+                    one.folding.fold(again, event)
+            if (again.state, again.seen) != (one.working_copy.state, one.working_copy.seen):
+                wrong.append(f"{name} is not the fold of the log")
+            if one.folding.close(again).document.body != one.folding.close(one.working_copy).document.body:
+                wrong.append(f"{name} is stored in other bytes than the fold of the log")
+        return wrong

@@ -1,0 +1,140 @@
+"""The stage of a journey: the real server in a process of its own, a real SMTP server, and staff who are signed in."""
+
+from __future__ import annotations
+
+import contextlib
+import email
+import email.policy
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass, field
+from email.message import EmailMessage
+from pathlib import Path
+from typing import Any
+
+import httpx
+from aiosmtpd.controller import Controller
+
+from simpul.client import RetryPolicy, SimpulClient, open_client
+
+STAFF = {
+    "nurlaila": ("Nurlaila Ibarat", ["officer"]),
+    "hasan": ("Hasan Umpama", ["structural"]),
+    "dewi": ("Dewi Andaian", ["technical"]),
+    "yusuf": ("Yusuf Misal", ["technical"]),
+    "admin": ("Ahli Sistem", ["admin"]),
+}
+PASSWORD = "tujuh-ombak-biru-di-maba"
+START_TIMEOUT_SECONDS = 120.0
+
+
+@dataclass
+class Inbox:
+    """A real SMTP server's handler that keeps what it is given."""
+
+    messages: list[EmailMessage] = field(default_factory=list)
+
+    async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:
+        message = email.message_from_bytes(envelope.content, policy=email.policy.default)
+        assert isinstance(message, EmailMessage)
+        self.messages.append(message)
+        return "250 OK"
+
+    def to(self, address: str) -> list[EmailMessage]:
+        return [message for message in self.messages if address in str(message["To"])]
+
+    def subjects(self, address: str) -> list[str]:
+        return [str(message["Subject"]).partition("] ")[2] for message in self.to(address)]
+
+
+@contextlib.contextmanager
+def smtp_server(inbox: Inbox | None = None) -> Iterator[tuple[Inbox, str]]:
+    """An inbox, and the SIMPUL_SMTP that leads to it."""
+    inbox = inbox or Inbox()
+    controller = Controller(inbox, hostname="127.0.0.1", port=free_port())
+    controller.start()
+    try:
+        yield inbox, f"smtp://127.0.0.1:{controller.port}?tls=none"
+    finally:
+        controller.stop()
+
+
+@dataclass
+class ServerProcess:
+    """`simpul up` on a data folder; may be killed and started again."""
+
+    data: Path
+    settings: dict[str, str]
+    port: int = field(default_factory=lambda: free_port())
+    process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def environment(self) -> dict[str, str]:
+        ours = {"SIMPUL_DATA": str(self.data), "SIMPUL_PORT": str(self.port), "SIMPUL_PUBLIC_RATE": "0"}
+        return {**os.environ, **ours, "SIMPUL_LOG_LEVEL": "warning", **self.settings}
+
+    def start(self) -> None:
+        log = (self.data.parent / f"{self.data.name}.log").open("ab")
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "simpul", "up"], env=self.environment, stdout=log, stderr=log
+        )
+        until = time.monotonic() + START_TIMEOUT_SECONDS
+        while True:
+            with contextlib.suppress(httpx.TransportError):
+                if httpx.get(f"{self.url}/health/ready").status_code == 200:
+                    return
+            if self.process.poll() is not None or time.monotonic() > until:
+                self.kill()
+                raise RuntimeError(f"the server did not start; see {log.name}")
+            time.sleep(0.05)
+
+    @property
+    def pids(self) -> list[int]:
+        return [self.process.pid] if self.process else []
+
+    def kill(self) -> None:
+        assert self.process is not None
+        self.process.kill()
+        self.process.wait()
+
+    def stop(self) -> None:
+        assert self.process is not None
+        self.process.terminate()
+        self.process.wait(timeout=40)
+
+    def simpul(self, *words: str, given: str = "") -> subprocess.CompletedProcess[str]:
+        """Run a command line command beside the server."""
+        command = [sys.executable, "-m", "simpul", *words]
+        return subprocess.run(command, env=self.environment, input=given, capture_output=True, text=True, check=False)
+
+    def add_staff(self) -> None:
+        for username, (name, roles) in STAFF.items():
+            options = [word for role in roles for word in ("--role", role)]
+            words = ["staff", "add", username, "--name", name, "--email", address_of(username), *options]
+            done = self.simpul(*words, "--password-stdin", given=PASSWORD)
+            assert done.returncode == 0, done.stderr
+
+
+@contextlib.asynccontextmanager
+async def signed_in(server: ServerProcess) -> AsyncIterator[dict[str, SimpulClient]]:
+    """A client for each member of staff, and "" for nobody in particular."""
+    async with open_client(server.url, retry_policy=RetryPolicy(seconds=20)) as anybody:
+        yield {"": anybody, **{name: await anybody.signed_in(name, PASSWORD) for name in STAFF}}
+
+
+def address_of(username: str) -> str:
+    return f"{username}@diskominfo.example"
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

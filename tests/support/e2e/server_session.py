@@ -1,0 +1,241 @@
+"""The gate: one real server for a whole module of tests, what is sent to it, and what it keeps of that."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hashlib
+import json
+import socket
+import sqlite3
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from shared.backends.platform import open_platform
+from shared.calendar import today
+from shared.clock import system_clock
+from shared.identity.accounts import Role, Session
+from shared.settings import Settings
+from simpul.client_types import Upload
+from tests.support import office_files
+from tests.support.e2e.server_process import PASSWORD, STAFF, ServerProcess, address_of
+
+TODAY = today(system_clock())
+FORM: Mapping[str, str] = {
+    "name": "Rahmat Contoh",
+    "employee_number": "19850214 201001 1 001",
+    "unit": "Dinas Perhubungan",
+    "position": "Pranata Komputer",
+    "description": "Data trayek angkutan laut perlu terhubung ke portal data kabupaten setiap malam.",
+    "scope": "data",
+    "email": "rahmat@dishub.example",
+    "letter_number": "500.11/12/DISHUB",
+    "letter_date": TODAY.isoformat(),
+}
+LETTER = office_files.pdf("Surat permohonan.pdf", "Surat permohonan integrasi data.")
+DICTIONARY = office_files.word("Kamus data.docx", "Kolom dan satuannya.")
+TARGET = (TODAY + timedelta(days=30)).isoformat()
+ALL_OK = [{"item": item, "ok": True} for item in ("form", "letter", "scope", "documents")]
+TIMEOUT_SECONDS = 30.0
+
+Files = Sequence[tuple[str, Upload]]
+FILES: Files = (("letter", LETTER), ("requirements", DICTIONARY))
+
+
+@dataclass(frozen=True)
+class StaffNaming:
+    """How the staff of the stage are called: what follows each name, and the address of each."""
+
+    titles: str = ""
+    email: Callable[[str], str] = address_of
+
+
+DEFAULT_NAMING = StaffNaming()
+
+
+@dataclass(frozen=True)
+class ServerHarness:
+    server: ServerProcess
+    http: httpx.Client
+
+    def call(
+        self, token: str, method: str, path: str, headers: Mapping[str, str] | None = None, **options: Any
+    ) -> httpx.Response:
+        """A call in the name of whoever holds the token, which "" is nobody; `token_of` makes that of staff."""
+        sent = {**({"Authorization": f"Bearer {token}"} if token else {}), **(headers or {})}
+        return self.http.request(method, path, headers=sent, **options)
+
+    def submit(self, files: Files = FILES, key: str = "", /, **fields: Any) -> httpx.Response:
+        """A form sent; a field that is None is left out."""
+        data = {name: value for name, value in {**FORM, **fields}.items() if value is not None}
+        headers = {"Idempotency-Key": key} if key else {}
+        return self.call("", "POST", "/api/requests", headers, data=data, files=list(files))
+
+    def submitted(self, **fields: Any) -> SubmittedRequest:
+        return SubmittedRequest.of(self, self.submit(**fields))
+
+    @property
+    def documents(self) -> set[str]:
+        """Everything in the folder of documents, finished or not."""
+        return {path.name for path in (self.server.data / "documents").rglob("*") if path.is_file()}
+
+    @property
+    def requests(self) -> int:
+        """How many requests there are, asked of the file itself."""
+        with contextlib.closing(sqlite3.connect(f"file:{self.server.data / 'simpul.db'}?mode=ro", uri=True)) as file:
+            return int(file.execute("SELECT count(*) FROM intake_documents").fetchone()[0])
+
+    @contextlib.contextmanager
+    def assert_nothing_stored(self) -> Iterator[None]:
+        """No request is made and no document left behind by what happens in here."""
+        before = self.requests, self.documents
+        yield
+        assert (self.requests, self.documents) == before
+
+    def raw(self, *pieces: bytes) -> bytes:
+        """What comes back, until the server hangs up or is silent, to these bytes on a connection of their own."""
+        with self.connected() as connection:
+            for piece in pieces:
+                connection.sendall(piece)
+            return read_until_closed(connection)
+
+    def connected(self) -> socket.socket:
+        return socket.create_connection(("127.0.0.1", self.server.port), timeout=3)
+
+
+@dataclass(frozen=True)
+class SubmittedRequest:
+    """A request, and whoever made it."""
+
+    gate: ServerHarness
+    id: str
+    number: str
+    token: str
+
+    @staticmethod
+    def of(gate: ServerHarness, answer: httpx.Response) -> SubmittedRequest:
+        assert answer.status_code == 201, answer.text
+        made = answer.json()
+        return SubmittedRequest(gate, made["id"], made["number"], made["tracking_token"])
+
+    def tell(self, step: str, body: Any = None, **options: Any) -> httpx.Response:
+        """A step of the applicant's."""
+        return self.gate.call(self.token, "POST", f"/api/requests/{self.number}/{step}", **_json(body), **options)
+
+    def step(self, who: str, step: str, body: Any = None, **options: Any) -> httpx.Response:
+        """A step of somebody's on the staff."""
+        service = "verification" if who == "nurlaila" else "assignment"
+        path = f"/api/{service}/requests/{self.id}/{step}"
+        return self.gate.call(session_token(who), "POST", path, **_json(body), **options)
+
+    def seen(self) -> list[dict[str, Any]]:
+        """The request as its applicant, the officers and the head see it; {} for whoever has not heard of it."""
+        calls = [
+            (self.token, f"/api/requests/{self.number}"),
+            (session_token("nurlaila"), f"/api/verification/requests/{self.id}"),
+            (session_token("hasan"), f"/api/assignment/requests/{self.id}"),
+        ]
+        answers = [self.gate.call(token, "GET", path) for token, path in calls]
+        return [answer.json() if answer.status_code == 200 else {} for answer in answers]
+
+    def wait_for_status(self, status: str) -> SubmittedRequest:
+        """Wait until every service knows it in this status."""
+        wait_until(lambda: {seen.get("status") for seen in self.seen()} == {status})
+        return self
+
+    @property
+    def document_ids(self) -> list[str]:
+        return [document["id"] for document in self.seen()[0]["documents"]]
+
+
+def _json(body: Any) -> dict[str, Any]:
+    return {} if body is None else {"json": body}
+
+
+@contextlib.contextmanager
+def gate(folder: Path, staff: StaffNaming = DEFAULT_NAMING, **settings: str) -> Iterator[ServerHarness]:
+    """A server on this folder, with everybody hired."""
+    server = ServerProcess(folder / "data", settings)
+    with ThreadPoolExecutor(1) as aside:  # a browser may have a loop here
+        aside.submit(lambda: asyncio.run(create_signed_in_staff(Settings(data=server.data), staff))).result()
+    server.start()
+    try:
+        with open_client(server) as http:
+            yield ServerHarness(server, http)
+    finally:
+        server.stop()
+
+
+def open_client(server: ServerProcess) -> httpx.Client:
+    """A client with room for a crowd."""
+    limits = httpx.Limits(max_connections=60, max_keepalive_connections=60)
+    return httpx.Client(base_url=server.url, timeout=30, limits=limits)
+
+
+async def create_signed_in_staff(settings: Settings, staff: StaffNaming = DEFAULT_NAMING) -> None:
+    """The staff of the stage, signed in, and one technician whose account is closed; by the identity itself, because a command
+    line call for each would take longer than the tests."""
+    platform = open_platform(settings)
+    await platform.prepare()
+    now = platform.clock()
+    for username, (name, roles) in {**STAFF, "bekas": ("Bekas Pegawai", ["technical"])}.items():
+        held = tuple(map(Role, roles))
+        account = await platform.identity.add_staff(
+            username, name + staff.titles, staff.email(username), held, PASSWORD
+        )
+        hashed = hashlib.sha256(session_token(username).encode()).hexdigest()
+        await platform.accounts.open_session(Session(hashed, username, now, now), account)
+    await platform.identity.change_staff("bekas", active=False)
+    await platform.close()
+
+
+def session_token(username: str) -> str:
+    return f"token of {username}"
+
+
+def wait_until(holds: Callable[[], bool]) -> None:
+    ends = time.monotonic() + TIMEOUT_SECONDS
+    while not holds():
+        assert time.monotonic() < ends, "it did not come to pass"
+        time.sleep(0.02)
+
+
+def read_until_closed(connection: socket.socket) -> bytes:
+    """Everything until the other side hangs up or says nothing more."""
+    came = b""
+    with contextlib.suppress(TimeoutError, ConnectionResetError):
+        while piece := connection.recv(65536):
+            came += piece
+    return came
+
+
+def refusal_errors(answer: httpx.Response, status: int) -> dict[str, str]:
+    """A refusal's sentences by field, "" being the whole; it is a problem as every other, and closed to browsers' tricks."""
+    assert answer.status_code == status, (answer.status_code, answer.text)
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert_security_headers(answer)
+    problem = json.loads(answer.text)
+    assert problem["status"] == status
+    told = {"": problem["detail"], **{error["field"]: error["message"] for error in problem.get("errors", ())}}
+    assert all(sentence.strip().endswith(".") for sentence in told.values()), told
+    assert "Traceback" not in answer.text
+    return told
+
+
+def assert_security_headers(answer: httpx.Response) -> None:
+    """The headers that every answer has."""
+    headers = answer.headers
+    assert headers["x-content-type-options"] == "nosniff"
+    assert "frame-ancestors 'none'" in headers["content-security-policy"]
+    assert "unsafe" not in headers["content-security-policy"]
+    assert headers["referrer-policy"] == "same-origin"
+    assert headers["cache-control"]
+    assert headers["x-request-id"]
+    assert "server" not in headers

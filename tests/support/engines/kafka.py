@@ -1,0 +1,163 @@
+"""Apache Kafka from its jars: one process that is broker and controller, with everything in one folder."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import KafkaError
+from aiokafka.protocol.admin import CreateAclsRequest
+
+from tests.support.engines.engine_process import (
+    EngineProcess,
+    EngineUnavailable,
+    fetching,
+    fetching_allowed,
+    free_port,
+    given_or_serving,
+    run,
+    say,
+)
+from tests.support.engines.secured_engines import EngineAccess
+
+VERSION = "4.3.1"
+JARS = f"""<project xmlns="http://maven.apache.org/POM/4.0.0">
+  <modelVersion>4.0.0</modelVersion>
+  <groupId>simpul</groupId><artifactId>engines</artifactId><version>1</version>
+  <dependencies>
+    <dependency><groupId>org.apache.kafka</groupId><artifactId>kafka_2.13</artifactId><version>{VERSION}</version></dependency>
+    <dependency><groupId>org.slf4j</groupId><artifactId>slf4j-simple</artifactId><version>1.7.36</version></dependency>
+  </dependencies>
+</project>
+"""
+CLUSTER = "c2ltcHVsLXRlc3RzLWthZg"
+
+# A killed broker may come back once its session has ended; a short one makes the tests of that short.
+PROPERTIES = """process.roles=broker,controller
+node.id=1
+controller.quorum.voters=1@127.0.0.1:{controller}
+listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}
+advertised.listeners=PLAINTEXT://127.0.0.1:{port}
+controller.listener.names=CONTROLLER
+listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT
+log.dirs={data}
+auto.create.topics.enable=false
+group.initial.rebalance.delay.ms=0
+offsets.topic.num.partitions=4
+offsets.topic.replication.factor=1
+transaction.state.log.replication.factor=1
+transaction.state.log.min.isr=1
+share.coordinator.state.topic.replication.factor=1
+share.coordinator.state.topic.min.isr=1
+broker.session.timeout.ms=3000
+broker.heartbeat.interval.ms=1000
+num.network.threads=2
+num.io.threads=4
+"""
+
+# Another door beside the first: over TLS, and for who has an account. Who comes in by the first may do everything.
+GUARDED = """listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller},SASL_SSL://127.0.0.1:{guarded}
+advertised.listeners=PLAINTEXT://127.0.0.1:{port},SASL_SSL://127.0.0.1:{guarded}
+listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,SASL_SSL:SASL_SSL
+authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer
+super.users=User:ANONYMOUS
+ssl.keystore.type=PEM
+ssl.keystore.location={certificate}
+sasl.enabled.mechanisms=SCRAM-SHA-512,SCRAM-SHA-256,PLAIN
+listener.name.sasl_ssl.plain.sasl.jaas.config=org.apache.kafka.common.security.plain.PlainLoginModule required \
+  user_{user}="{password}";
+listener.name.sasl_ssl.scram-sha-256.sasl.jaas.config=org.apache.kafka.common.security.scram.ScramLoginModule required;
+listener.name.sasl_ssl.scram-sha-512.sasl.jaas.config=org.apache.kafka.common.security.scram.ScramLoginModule required;
+"""
+
+
+TOPIC, GROUP = 2, 3
+READ, WRITE, CREATE, DESCRIBE = 3, 4, 5, 8
+PREFIXED, ALLOW = 4, 3
+ALLOWED = {TOPIC: (CREATE, DESCRIBE, READ, WRITE), GROUP: (READ,)}
+"""What a service needs, by the numbers that Kafka's protocol has for them."""
+
+
+def find() -> Path:
+    """The folder of its jars, fetched if this run may (20 seconds, 44 MB). Raises Unavailable."""
+    with fetching("kafka") as folder:
+        jars = folder / VERSION
+        if (jars / f"kafka_2.13-{VERSION}.jar").exists():
+            return jars
+        if not fetching_allowed():
+            raise EngineUnavailable("Kafka is not here; `make engines` fetches it with Maven (20 seconds, 44 MB, once)")
+        say(f"Fetching Apache Kafka {VERSION} (44 MB, once) ...")
+        (folder / "pom.xml").write_text(JARS)
+        draft = folder / f"{VERSION}.part"
+        copy = ["dependency:copy-dependencies", "-DincludeScope=runtime", f"-DoutputDirectory={draft}"]
+        run(["mvn", "-q", "-B", "-f", str(folder / "pom.xml"), *copy], seconds=600)
+        draft.rename(jars)
+        return jars
+
+
+def server(folder: Path, guard: EngineAccess | None = None) -> EngineProcess:
+    """Kafka with its data in this folder, on ports of its own; formatted, not started yet. Its address is that of the guarded
+    door, if there is one. Raises Unavailable."""
+    jars, port = find(), free_port()
+    folder.mkdir(parents=True, exist_ok=True)
+    properties = folder / "server.properties"
+    ports = {"port": port, "controller": free_port(), "guarded": free_port()}
+    text, accounts = PROPERTIES.format(**ports, data=folder / "kafka"), []
+    if guard is not None:
+        text += GUARDED.format(**ports, certificate=guard.certificate, user=guard.user, password=guard.password)
+        kinds = ("SCRAM-SHA-512", "SCRAM-SHA-256")
+        accounts = [f"--add-scram={kind}=[name={guard.user},password={guard.password}]" for kind in kinds]
+    properties.write_text(text)
+    java = ["java", "-Xmx512m", "-XX:+UseSerialGC", "-cp", f"{jars}/*"]
+    run([*java, "kafka.tools.StorageTool", "format", "-t", CLUSTER, "-c", str(properties), *accounts], seconds=60)
+    return EngineProcess(
+        name="kafka",
+        address=f"127.0.0.1:{ports['guarded'] if guard else port}",
+        command=[*java, "kafka.Kafka", str(properties)],
+        folder=folder,
+        ready=lambda: answers(port) and (guard is None or _create_account(port, guard)),
+    )
+
+
+def _create_account(port: int, guard: EngineAccess) -> bool:
+    """Allow the account what a service does: with topics and groups whose names begin with the guard's. True when that is done."""
+
+    async def allow() -> bool:
+        admin = AIOKafkaAdminClient(bootstrap_servers=f"127.0.0.1:{port}")
+        try:
+            await admin.start()
+            answers = [await admin._send_request(rule) for rule in rules]  # it has no public way to say so
+            return all(code == 0 for answer in answers for code, _ in answer.creation_responses)
+        except KafkaError:
+            return False
+        finally:
+            await admin.close()
+
+    rules = [
+        CreateAclsRequest(kind, guard.name, PREFIXED, f"User:{guard.user}", "*", operation, ALLOW)
+        for kind, operations in ALLOWED.items()
+        for operation in operations
+    ]
+    return asyncio.run(allow())
+
+
+@contextmanager
+def running(folder: Path) -> Iterator[str]:
+    """The address of one that runs: host:port."""
+    with given_or_serving("SIMPUL_KAFKA", lambda: server(folder)) as address:
+        yield address
+
+
+def answers(port: int) -> bool:
+    """Whether it says which requests it knows; its port is open some time before it does."""
+    ask = struct.pack(">hhih", 18, 0, 1, -1)
+    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=2) as connection:
+        connection.sendall(struct.pack(">i", len(ask)) + ask)
+        return len(connection.recv(4)) == 4
+    return False

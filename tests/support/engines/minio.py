@@ -1,0 +1,120 @@
+"""MinIO, built from its last public commit: release tags do not resolve as versions of its module."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import urllib3
+from minio import MinioAdmin
+from minio.credentials.providers import StaticProvider
+from minio.error import MinioAdminException
+from urllib3.exceptions import HTTPError
+
+from tests.support.engines.engine_process import (
+    EngineProcess,
+    EngineUnavailable,
+    fetching,
+    fetching_allowed,
+    free_port,
+    given_or_serving,
+    run,
+    say,
+)
+from tests.support.engines.secured_engines import EngineAccess
+
+VERSION = "v0.0.0-20260212201848-7aac2a2c5b7c"
+KEY, SECRET = "simpul-tests", "only-for-the-tests-of-loopback"
+
+
+BUCKET_RIGHTS = ["s3:CreateBucket", "s3:ListBucket", "s3:ListBucketMultipartUploads"]
+OBJECT_RIGHTS = ["s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload"]
+
+
+def find() -> Path:
+    """The program, built if this run may (4.5 minutes on two cores). Raises Unavailable."""
+    return go_program("minio", f"github.com/minio/minio@{VERSION}", VERSION, "4 to 10 minutes")
+
+
+def server(folder: Path, guard: EngineAccess | None = None) -> EngineProcess:
+    """MinIO with its data in this folder, on a port of its own; not started yet. Guarded, it speaks TLS alone, and its address is
+    that of an account for one bucket."""
+    port = free_port()
+    address = f"http://{KEY}:{SECRET}@127.0.0.1:{port}/documents"
+    command = [str(find()), "server", "--quiet", "--address", f"127.0.0.1:{port}", str(folder / "minio")]
+    if guard is not None:
+        address = f"https://{guard.user}:{guard.password}@127.0.0.1:{port}/{guard.name}"
+        command += ["--certs-dir", str(_certificates(folder, guard))]
+    return EngineProcess(
+        name="minio",
+        address=address,
+        command=command,
+        folder=folder,
+        ready=lambda: (
+            answers(f"http://127.0.0.1:{port}/minio/health/ready") if guard is None else _create_account(port, guard)
+        ),
+        # Its console would take a second port, and asking for updates the network.
+        env={"MINIO_ROOT_USER": KEY, "MINIO_ROOT_PASSWORD": SECRET, "MINIO_BROWSER": "off", "MINIO_UPDATE": "off"},
+    )
+
+
+def _certificates(folder: Path, guard: EngineAccess) -> Path:
+    """The folder in which it looks for key and certificate under these names."""
+    certificates = folder / "certificates"
+    certificates.mkdir(parents=True)
+    shutil.copy(guard.key, certificates / "private.key")
+    shutil.copy(guard.chain, certificates / "public.crt")
+    return certificates
+
+
+def _create_account(port: int, guard: EngineAccess) -> bool:
+    """Make the account, with no right but to one bucket. True when it is there."""
+    bucket = f"arn:aws:s3:::{guard.name}"
+    rules = [{"Effect": "Allow", "Action": BUCKET_RIGHTS, "Resource": [bucket]}]
+    rules += [{"Effect": "Allow", "Action": OBJECT_RIGHTS, "Resource": [f"{bucket}/*"]}]
+    trusting = urllib3.PoolManager(ca_certs=str(guard.authority), retries=False, timeout=5)
+    admin = MinioAdmin(endpoint=f"127.0.0.1:{port}", credentials=StaticProvider(KEY, SECRET), http_client=trusting)
+    with contextlib.suppress(MinioAdminException, HTTPError):
+        admin.policy_add(guard.name, policy={"Version": "2012-10-17", "Statement": rules})
+        admin.user_add(guard.user, guard.password)
+        admin.policy_set(guard.name, user=guard.user)
+        return True
+    return False
+
+
+@contextmanager
+def running(folder: Path) -> Iterator[str]:
+    """The address of one that runs: http://key:secret@host:port/bucket."""
+    with given_or_serving("SIMPUL_MINIO", lambda: server(folder)) as address:
+        yield address
+
+
+def go_program(name: str, package: str, version: str, duration: str) -> Path:
+    """A program of Go from the cache, or built into it. Raises Unavailable."""
+    with fetching(name) as folder:
+        program = folder / version / name
+        if program.exists():
+            return program
+        if not fetching_allowed():
+            raise EngineUnavailable(f"{name} is not here; `make engines` builds it ({duration}, once)")
+        say(f"Building {name} {version} ({duration}, once) ...")
+        run(["go", "install", package], seconds=1800, env={"GOBIN": str(program.parent), "GOFLAGS": ""})
+        say(f"{name} is built: {program}")
+        return program
+
+
+def answers(url: str) -> bool:
+    """Whether this address answers with anything below 500."""
+    try:
+        with urllib.request.urlopen(url, timeout=2):
+            return True
+    except urllib.error.HTTPError as error:
+        error.close()
+        return error.code < 500
+    except OSError:
+        return False

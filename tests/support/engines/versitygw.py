@@ -1,0 +1,38 @@
+"""versitygw, a second S3 server over a folder: what works on both speaks plain S3 and nothing of MinIO's own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from tests.support.engines.engine_process import EngineProcess, free_port, given_or_serving
+from tests.support.engines.minio import KEY, SECRET, answers, go_program
+
+VERSION = "v1.8.0"
+
+
+def find() -> Path:
+    """The program, built if this run may (under two minutes). Raises Unavailable."""
+    return go_program("versitygw", f"github.com/versity/versitygw/cmd/versitygw@{VERSION}", VERSION, "2 to 4 minutes")
+
+
+def server(folder: Path) -> EngineProcess:
+    """versitygw with its data in this folder, on a port of its own; not started yet."""
+    port, data = free_port(), folder / "versitygw"
+    data.mkdir(parents=True, exist_ok=True)
+    return EngineProcess(
+        name="versitygw",
+        address=f"http://{KEY}:{SECRET}@127.0.0.1:{port}/documents",
+        command=[str(find()), "--quiet", "--port", f"127.0.0.1:{port}", "posix", str(data)],
+        folder=folder,
+        ready=lambda: answers(f"http://127.0.0.1:{port}/"),
+        env={"ROOT_ACCESS_KEY": KEY, "ROOT_SECRET_KEY": SECRET},
+    )
+
+
+@contextmanager
+def running(folder: Path) -> Iterator[str]:
+    """The address of one that runs: http://key:secret@host:port/bucket."""
+    with given_or_serving("SIMPUL_TEST_VERSITYGW", lambda: server(folder)) as address:
+        yield address

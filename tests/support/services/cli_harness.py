@@ -1,0 +1,110 @@
+"""The real command line, each command in a process of its own, on folders that a whole module of tests shares."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx
+
+from tests.support.paths import REPOSITORY
+
+ROOT = REPOSITORY
+PASSWORD = "tujuh-ombak-biru-di-maba"
+TIMEOUT_SECONDS = 120.0
+"""Seconds that a busy machine may take for what must come; none of them is waited for once it is there."""
+ESCAPE = "\x1b"
+
+CompletedCommand = subprocess.CompletedProcess[str]
+
+
+@dataclass
+class CommandLine:
+    """A working folder, and the settings that commands are given there."""
+
+    folder: Path
+    settings: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def data(self) -> Path:
+        return self.folder / "data"
+
+    def environment(self, settings: dict[str, str]) -> dict[str, str]:
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith("SIMPUL_")}
+        return {
+            **inherited,
+            "PYTHONPATH": str(ROOT),
+            "COLUMNS": "80",
+            "SIMPUL_LOG_LEVEL": "warning",
+            **self.settings,
+            **settings,
+        }
+
+    def simpul(self, *arguments: str, given: str = "", **settings: str) -> CompletedCommand:
+        """Run a command to its end; settings as `port="8001"`."""
+        return subprocess.run(
+            command(*arguments),
+            cwd=self.folder,
+            env=self.environment(_environment_variables(settings)),
+            input=given,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=TIMEOUT_SECONDS,
+        )
+
+    @contextlib.contextmanager
+    def running(self, *arguments: str, **settings: str) -> Iterator[subprocess.Popen[str]]:
+        """A command that goes on until it is told to stop, with SIGINT at the end if not before."""
+        process = subprocess.Popen(
+            command(*arguments),
+            cwd=self.folder,
+            env=self.environment(_environment_variables(settings)),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        try:
+            yield process
+        finally:
+            if process.poll() is None:
+                process.send_signal(signal.SIGINT)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.communicate(timeout=TIMEOUT_SECONDS)
+            process.kill()
+
+
+def command(*arguments: str) -> list[str]:
+    return [sys.executable, "-m", "simpul", *arguments]
+
+
+def _environment_variables(settings: dict[str, str]) -> dict[str, str]:
+    return {f"SIMPUL_{name.upper()}": value for name, value in settings.items()}
+
+
+def wait_until_serving(port: int) -> None:
+    """Return once requests are answered at this port."""
+    until = time.monotonic() + TIMEOUT_SECONDS
+    while time.monotonic() < until:
+        with contextlib.suppress(httpx.TransportError):
+            if httpx.get(f"http://127.0.0.1:{port}/health/live").is_success:
+                return
+        time.sleep(0.05)
+    raise AssertionError(f"nobody answers at {port}")
+
+
+def assert_fails_with_message(completed: CompletedCommand, *parts: str) -> None:
+    """Exit status 1, nothing on standard output, one line on standard error that holds these parts."""
+    assert completed.returncode == 1, completed
+    assert completed.stdout == ""
+    assert completed.stderr.count("\n") == 1, completed.stderr
+    assert "Traceback" not in completed.stderr
+    for part in parts:
+        assert part in completed.stderr

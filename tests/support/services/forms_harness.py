@@ -1,0 +1,168 @@
+"""An application with a form for everybody, one for officers and one with files, to try what every page stands on."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import httpx
+from fastapi import APIRouter
+from pydantic import Field
+from starlette.requests import Request
+from starlette.responses import Response
+
+from shared.backends.platform import Platform
+from shared.contracts.facts import DocumentKind
+from shared.identity.accounts import Account, Role
+from shared.identity.passwords import _hasher
+from shared.runtime.executor import IdempotencyKeyReused
+from shared.web.api.idempotency import read_idempotency_key
+from shared.web.api.problems import Problem, validation_problem
+from shared.web.api.validation import RequestBody
+from shared.web.auth import sign_in_pages as identity_pages
+from shared.web.auth.access import public, signed_in
+from shared.web.forms.held_files import FileField, HeldFiles, add_uploads
+from shared.web.forms.posted_form import PostedForm
+from shared.web.forms.uploads import FileRule
+from shared.web.views.page_routes import PageRoute, add_form, see_other
+from shared.web.views.rendering import Templates
+from tests.support.minimal_files import small_pdf
+from tests.support.services import web_harness
+from tests.support.services.identity_harness import ManualClock
+
+PASSWORD = "tujuh ombak biru di maba"
+PDF = small_pdf()
+
+
+class Note(RequestBody):
+    note: str = Field(min_length=5, max_length=40)
+    percent: int | None = Field(None, ge=0, le=100)
+    days: tuple[str, ...] = ()
+
+
+@cache
+def hash_of_password() -> str:
+    """A real one, made once: it takes a tenth of a second, and how it is made is the matter of other tests."""
+    return _hasher.hash(PASSWORD)
+
+
+@dataclass
+class NoteRoute:
+    """Keeps the notes that it was sent."""
+
+    page: Templates
+    notes: list[tuple[str | None, Note]] = field(default_factory=list)
+
+    async def show(self, request: Request, posted: PostedForm) -> Response:
+        return self.page(request, "note.html", posted=posted)
+
+    async def act(self, request: Request, posted: PostedForm) -> Response:
+        note = posted.validate(Note)
+        if note.note == "conflict":
+            current = {"status": "verified", "version": 2, "by": "", "event": "", "at": None}
+            raise Problem(409, "Sudah diputus oleh Sahril.", current=current)
+        key = read_idempotency_key(request)
+        if any(known == key and told != note for known, told in self.notes):
+            raise IdempotencyKeyReused(str(key))
+        self.notes.append((key, note))
+        return see_other("/done")
+
+
+@dataclass
+class FilesForm:
+    page: Templates
+    held: HeldFiles
+    stored: list[list[str]] = field(default_factory=list)
+
+    async def show(self, request: Request, posted: PostedForm) -> Response:
+        return self.page(request, "papers.html", posted=await self.held.again(request, posted))
+
+    async def act(self, request: Request, posted: PostedForm) -> Response:
+        taken = await self.held.take(request, posted)
+        if self.held.is_only_removal(posted):
+            return await self.show(request, posted)
+        errors = list(taken.errors)
+        try:
+            posted.validate(Note, *self.held.names)
+        except Problem as problem:
+            errors += problem.errors
+        if errors:
+            raise validation_problem(errors)
+        self.stored.append([document.name for document in taken.documents])
+        return see_other("/done")
+
+
+@dataclass
+class FormsHarness:
+    platform: Platform
+    app: Any
+    clock: ManualClock
+    public_form: NoteRoute
+    staff_form: NoteRoute
+    papers: FilesForm
+
+    def browser(self, **options: Any) -> Browser:
+        return Browser(
+            httpx.AsyncClient(
+                transport=httpx.ASGITransport(self.app), base_url=self.platform.settings.origin, **options
+            )
+        )
+
+
+@dataclass
+class Browser:
+    """Keeps cookies, reads forms off pages and sends them back as they stand."""
+
+    client: httpx.AsyncClient
+
+    async def get(self, path: str, **options: Any) -> httpx.Response:
+        return await self.client.get(path, **options)
+
+    async def send(self, path: str, page: httpx.Response, files: Any = None, /, **fields: Any) -> httpx.Response:
+        """The hidden fields of the page's own form, with these on top; one that is None is left out."""
+        data = {**hidden_fields(page), **fields}
+        given = {name: value for name, value in data.items() if value is not None}
+        return await self.client.post(path, data=given, files=files)
+
+
+def hidden_fields(page: httpx.Response) -> Mapping[str, Any]:
+    """The hidden fields of the last form on the page; one that stands there several times is a list."""
+    form = page.text.rpartition("<form")[2] if "<form" in page.text else ""
+    found: dict[str, list[str]] = {}
+    for name, value in re.findall(r'<input type="hidden" name="([^"]+)" value="([^"]*)"', form):
+        found.setdefault(name, []).append(value)
+    return {name: values if len(values) > 1 else values[0] for name, values in found.items()}
+
+
+@asynccontextmanager
+async def pages_ground(folder: Path, **settings: Any) -> AsyncIterator[FormsHarness]:
+    async with web_harness.ground(folder, **settings) as base:
+        clock = ManualClock()
+        platform = replace(base.platform, clock=clock)
+        platform.identity._clock = clock
+        base.app.state.platform = platform
+        page = Templates("tests.support.services.sample_pages")
+        routes = APIRouter(route_class=PageRoute, include_in_schema=False)
+        everybody, staff = NoteRoute(page), NoteRoute(page)
+        papers = FilesForm(page, HeldFiles(platform, SLOTS))
+        add_form(routes, "/catatan", everybody, public())
+        add_form(routes, "/kerja/{id}", staff, signed_in(Role.OFFICER))
+        add_form(routes, "/berkas", papers, public())
+        add_uploads(routes, "/berkas/unggah", papers.held, public())
+        base.app.include_router(routes)
+        base.app.include_router(identity_pages.pages())
+        for role in (Role.OFFICER, Role.TECHNICAL):
+            account = Account(role.value, "Nurlaila Ibarat", "n@x.example", (role,), hash_of_password())
+            await platform.accounts.add(account)
+        yield FormsHarness(platform, base.app, clock, everybody, staff, papers)
+
+
+SLOTS = {
+    "letter": FileField(DocumentKind.LETTER, FileRule(1, 1)),
+    "requirements": FileField(DocumentKind.REQUIREMENT, FileRule(1, 3)),
+}

@@ -1,0 +1,193 @@
+"""Intake alone behind the real application, in a folder of its own, with papers made by real libraries."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+from collections import Counter
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import docx
+import httpx
+from fastapi import FastAPI
+from fpdf import FPDF
+from PIL import Image
+
+from services.intake import app as service
+from shared.backends.platform import Platform, open_platform
+from shared.contracts.envelope import encode_event
+from shared.contracts.facts import Fact
+from shared.runtime.executor import CommandKey
+from shared.runtime.service_runtime import ServiceApp
+from shared.settings import Settings
+from shared.web.app import create_app
+from tests.support.domain import request_events as story
+from tests.support.domain.given_when_then import NOON, happened
+from tests.support.services.identity_harness import ManualClock
+
+PDF = "application/pdf"
+DOCX = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
+
+FORM = {
+    "name": "Rahmat Contoh",
+    "employee_number": "19850214 201001 1 001",
+    "unit": "Dinas Perhubungan",
+    "position": "Pranata Komputer",
+    "description": "Data trayek angkutan dihubungkan ke portal data setiap malam.",
+    "scope": "data",
+    "email": "rahmat@dishub.example",
+    "phone": "0812 3456 7890",
+    "letter_number": "500/1/DISHUB",
+    "letter_date": "2026-11-20",
+}
+
+
+def pdf_upload(words: str = "Surat permohonan") -> bytes:
+    paper = FPDF()
+    paper.set_creation_date(datetime(2026, 11, 20, tzinfo=UTC))
+    paper.add_page()
+    paper.set_font("Helvetica", size=12)
+    paper.cell(text=words)
+    return bytes(paper.output())
+
+
+def png_upload() -> bytes:
+    written = io.BytesIO()
+    Image.new("RGB", (40, 30), "navy").save(written, "PNG")
+    return written.getvalue()
+
+
+def docx_upload() -> bytes:
+    document, written = docx.Document(), io.BytesIO()
+    document.add_heading("Kamus Data")
+    document.save(written)
+    return written.getvalue()
+
+
+LETTER = pdf_upload()
+DICTIONARY = docx_upload()
+DIAGRAM = png_upload()
+
+File = tuple[str, tuple[str, bytes, str]]
+FILES: tuple[File, ...] = (
+    ("letter", ("Surat permohonan.pdf", LETTER, PDF)),
+    ("requirements", ("Kamus data.docx", DICTIONARY, DOCX)),
+    ("requirements", ("Alur.png", DIAGRAM, "image/png")),
+)
+
+
+def files_with(name: str, content: bytes, place: str = "requirements") -> tuple[File, ...]:
+    """A form's files of which one has this name and content."""
+    kept = FILES[:1] if place == "requirements" else FILES[1:2]
+    return (*kept, (place, (name, content, "application/octet-stream")))
+
+
+@dataclass
+class IntakeHarness:
+    platform: Platform
+    app: FastAPI
+    intake: ServiceApp
+    clock: ManualClock
+    sequences: Counter[tuple[str, str]] = field(default_factory=Counter)
+
+    def client(self, address: str = "127.0.0.1", **options: Any) -> httpx.AsyncClient:
+        transport = httpx.ASGITransport(self.app, client=(address, 50_000))
+        return httpx.AsyncClient(transport=transport, base_url=self.platform.settings.origin, **options)
+
+    async def submit(
+        self,
+        files: Sequence[File] = FILES,
+        headers: dict[str, str] | None = None,
+        address: str = "127.0.0.1",
+        **fields: Any,
+    ) -> httpx.Response:
+        """A form sent; a field that is None is left out."""
+        data = {name: value for name, value in {**FORM, **fields}.items() if value is not None}
+        async with self.client(address, headers=headers, timeout=60) as client:
+            return await client.post("/api/requests", data=data, files=list(files))
+
+    async def submitted(self) -> Applicant:
+        made = (await self.submit()).json()
+        return Applicant(self, made["id"], made["number"], made["tracking_token"])
+
+    async def store_legacy_request(self, number: str = story.SUBMIT.number, **applicant: str) -> Applicant:
+        """A request that was taken in when the form asked less of these fields."""
+        form = story.SUBMIT.applicant.model_copy(update=applicant)
+        command = replace(story.SUBMIT, number=number, applicant=form)
+        key = CommandKey(str(uuid4()), digest="")
+        made = await self.intake.runtime.executor.execute(str(uuid4()), command, key, new=True)
+        return Applicant(self, made.id, made.number, self.platform.tracking.token(made.id))
+
+    async def publish(self, request_id: str, *facts: Fact) -> None:
+        """What other services say happened, heard by intake when this returns."""
+        for fact in facts:
+            self.sequences[request_id, fact.owner] += 1
+            event = happened(fact, self.sequences[request_id, fact.owner], self.clock.now, request_id)
+            await self.platform.log.append([(request_id, encode_event(event))])
+        async with asyncio.timeout(30):
+            while await self.platform.log.lag("intake"):  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+
+    @property
+    def stored(self) -> set[str]:
+        """The documents that the folder holds."""
+        return {path.name for path in self.platform.settings.documents.rglob("*") if path.is_file()}
+
+
+@dataclass(frozen=True)
+class Applicant:
+    """Whoever holds the token of one request."""
+
+    ground: IntakeHarness
+    id: str
+    number: str
+    token: str
+
+    async def get(self, path: str = "", **headers: str) -> httpx.Response:
+        return await self._call("GET", path, headers)
+
+    async def post(self, path: str, headers: dict[str, str] | None = None, **body: Any) -> httpx.Response:
+        return await self._call("POST", path, headers or {}, **body)
+
+    async def _call(self, method: str, path: str, headers: dict[str, str], **body: Any) -> httpx.Response:
+        async with self.ground.client(timeout=60) as client:
+            every = {"Authorization": f"Bearer {self.token}", **headers}
+            return await client.request(method, f"/api/requests/{self.number}{path}", headers=every, **body)
+
+    async def status(self) -> str:
+        return str((await self.get()).json()["status"])
+
+
+@asynccontextmanager
+async def ground(folder: Path, **settings: Any) -> AsyncIterator[IntakeHarness]:
+    clock = ManualClock()
+    clock.now = NOON
+    platform = open_platform(Settings(**{"data": folder, "public_rate": 0, **settings}), clock)
+    await platform.prepare()
+    intake = service.build(platform)
+    app = create_app(
+        platform=platform, version="1", routers=intake.routers, lifespan=None, stores=[intake.runtime.store]
+    )
+    opened = IntakeHarness(platform, app, intake, clock)
+    await intake.start()
+    try:
+        yield opened
+    finally:
+        await intake.stop()
+        await platform.close()
+
+
+def errors(answer: httpx.Response) -> dict[str, str]:
+    """The sentences of a refusal by field."""
+    assert answer.headers["content-type"] == "application/problem+json", answer.text
+    return {error["field"]: error["message"] for error in answer.json()["errors"]}
+
+
+async def assert_nothing_stored(intake: IntakeHarness) -> bool:
+    return not intake.stored and await intake.intake.runtime.store.greatest("number", "") is None

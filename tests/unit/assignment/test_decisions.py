@@ -1,0 +1,498 @@
+"""Assignment, told as given, when, then."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import date, timedelta
+from typing import Any
+
+import pytest
+
+from services.assignment.domain.decisions import (
+    AssignLead,
+    CompleteWork,
+    NoteProgress,
+    PauseWork,
+    ReassignLead,
+    RejectRequest,
+    ResumeWork,
+    Rules,
+    StartWork,
+    State,
+    appoint_by,
+    decider,
+    next_record_number,
+    start_by,
+    suggested_target,
+)
+from services.assignment.presenters import (
+    count_open,
+    count_overdue,
+    document,
+    find_requests,
+    find_work,
+    full,
+    is_lead,
+    item,
+    line,
+    objection,
+    request_view,
+    was_just_reassigned_from,
+)
+from shared.calendar import WorkingCalendar
+from shared.contracts.assignment import (
+    LeadReassigned,
+    RequestRejected,
+    WorkCompleted,
+    WorkPaused,
+    WorkProgressed,
+    WorkResumed,
+    WorkStarted,
+)
+from shared.contracts.facts import Complexity, Fact, Staff
+from shared.contracts.lifecycle import Status
+from shared.runtime.executor import Loaded
+from tests.support.domain.given_when_then import NOON, REQUEST, events_from, fold, given, interleavings, refusal_of
+from tests.support.domain.request_events import (
+    ASSIGNED,
+    DELIVERED,
+    DEWI,
+    HASAN,
+    IN_PROGRESS,
+    ON_HOLD,
+    PATHS,
+    RECORD,
+    RESULT,
+    VERIFIED,
+    answered,
+    assigned,
+    completed,
+    confirmed,
+    contested,
+    paused,
+    progressed,
+    recommended,
+    rejected,
+    resubmitted,
+    resumed,
+    returned,
+    submitted,
+    surveyed,
+    verified,
+    withdrawn,
+)
+
+RULES = Rules(WorkingCalendar({date(2026, 12, 1): "Hari libur rekaan"}))
+ASSIGNMENT = decider(RULES)
+RONAL = Staff(username="ronal", name="Ronal Misal")
+TODAY = date(2026, 11, 23)
+TARGET = date(2026, 12, 14)
+
+REJECT = RejectRequest(HASAN, " Di luar lingkup layanan. ")
+ASSIGN = AssignLead(HASAN, DEWI, Complexity.LOW, TARGET, "Mohon didahulukan.")
+REASSIGN = ReassignLead(HASAN, RONAL, "Dewi Andaian cuti.")
+START = StartWork(DEWI)
+NOTE = NoteProgress(DEWI, "Uji sambungan berhasil.", 40)
+PAUSE = PauseWork(DEWI, "Alamat server uji?")
+RESUME = ResumeWork(DEWI, "Alamat diterima lewat telepon.")
+COMPLETE = CompleteWork(DEWI, "Data tersinkron.", (RESULT, RECORD), "BAST/INT-2026-000001/1")
+MOVES: dict[Any, frozenset[Status]] = {
+    REJECT: frozenset({Status.SUBMITTED, Status.VERIFIED}),
+    ASSIGN: frozenset({Status.VERIFIED}),
+    REASSIGN: frozenset({Status.ASSIGNED, Status.IN_PROGRESS, Status.ON_HOLD}),
+    START: frozenset({Status.ASSIGNED}),
+    NOTE: frozenset({Status.IN_PROGRESS}),
+    PAUSE: frozenset({Status.IN_PROGRESS}),
+    RESUME: frozenset({Status.ON_HOLD}),
+    COMPLETE: frozenset({Status.IN_PROGRESS}),
+}
+OF_THE_LEAD = (START, NOTE, PAUSE, RESUME, COMPLETE)
+
+
+def state_after(*facts: Fact) -> State:
+    return given(ASSIGNMENT, *facts)
+
+
+def decided(command: Any, *facts: Fact, days: int = 0) -> list[Fact]:
+    return list(ASSIGNMENT.decide(state_after(*facts), command, NOON + timedelta(days=days)))
+
+
+def refusal(command: Any, *facts: Fact) -> str:
+    return refusal_of(ASSIGNMENT, state_after(*facts), command).code
+
+
+def kept(*facts: Fact) -> Loaded[State]:
+    return Loaded(REQUEST, len(facts), state_after(*facts))
+
+
+@pytest.mark.parametrize("status", Status)
+@pytest.mark.parametrize("command", MOVES)
+def test_a_move_is_made_from_its_states_alone(command: Any, status: Status):
+    state = state_after(*PATHS[status])
+    if status in MOVES[command]:
+        assert ASSIGNMENT.decide(state, command, NOON)
+    else:
+        refusal = refusal_of(ASSIGNMENT, state, command)
+        nobody_leads = command in OF_THE_LEAD and state.lead is None
+        assert refusal.code == ("not_your_request" if nobody_leads else "moved_on")
+
+
+def test_the_head_rejects_with_a_reason():
+    assert decided(REJECT, submitted) == [RequestRejected(reason="Di luar lingkup layanan.", by=HASAN)]
+    assert refusal(RejectRequest(HASAN, " "), submitted) == "reason_missing"
+
+
+def test_a_recommendation_is_known_before_the_head_rejects():
+    state = state_after(submitted, recommended)
+    assert state.recommendation is not None
+    assert state.recommendation.reason == recommended.reason
+    assert ASSIGNMENT.decide(state, REJECT, NOON)
+
+
+def test_the_head_appoints_a_lead_with_a_target():
+    assert decided(ASSIGN, *VERIFIED) == [assigned]
+
+
+@pytest.mark.parametrize("command", [replace(ASSIGN, target_date=date(2026, 11, 22))])
+def test_a_target_in_the_past_is_refused(command: Any):
+    refusal = refusal_of(ASSIGNMENT, state_after(*VERIFIED), command)
+    assert (refusal.code, refusal.facts["today"]) == ("target_in_the_past", TODAY)
+
+
+def test_today_is_a_target_until_midnight_in_halmahera_timur():
+    today = replace(ASSIGN, target_date=TODAY)
+    assert ASSIGNMENT.decide(state_after(*VERIFIED), today, NOON.replace(hour=14, minute=59))
+    assert refusal_of(ASSIGNMENT, state_after(*VERIFIED), today, NOON.replace(hour=15)).code == "target_in_the_past"
+
+
+def test_the_second_of_two_heads_learns_who_was_first():
+    refusal = refusal_of(ASSIGNMENT, state_after(*ASSIGNED), ASSIGN)
+    first = {"by": "Hasan Umpama", "at": NOON + timedelta(minutes=2), "event": "LeadAssigned"}
+    assert refusal.facts == {"status": Status.ASSIGNED, **first}
+
+
+def test_a_withdrawn_request_cannot_be_assigned():
+    refusal = refusal_of(ASSIGNMENT, state_after(submitted, withdrawn, verified), ASSIGN)
+    assert (refusal.code, refusal.facts["event"]) == ("moved_on", "RequestWithdrawn")
+
+
+@pytest.mark.parametrize("before", [ASSIGNED, IN_PROGRESS, ON_HOLD])
+def test_a_lead_is_replaced_and_the_target_stays(before: tuple[Fact, ...]):
+    assert decided(REASSIGN, *before) == [
+        LeadReassigned(lead=RONAL, previous=DEWI, reason=REASSIGN.reason, target_date=TARGET, by=HASAN)
+    ]
+
+
+def test_a_new_lead_may_get_a_new_target_but_none_in_the_past():
+    [fact] = decided(replace(REASSIGN, target_date=date(2026, 12, 21)), *ASSIGNED)
+    assert isinstance(fact, LeadReassigned)
+    assert fact.target_date == date(2026, 12, 21)
+    assert refusal(replace(REASSIGN, target_date=date(2026, 11, 20)), *ASSIGNED) == "target_in_the_past"
+
+
+def test_a_lead_is_not_replaced_by_the_same_one_nor_without_a_reason():
+    assert refusal(replace(REASSIGN, lead=DEWI), *ASSIGNED) == "same_lead"
+    assert refusal(replace(REASSIGN, reason=""), *ASSIGNED) == "reason_missing"
+
+
+@pytest.mark.parametrize("command", OF_THE_LEAD)
+def test_the_work_of_another_lead_is_not_there(command: Any):
+    for status in (Status.ASSIGNED, Status.IN_PROGRESS, Status.ON_HOLD, Status.WITHDRAWN):
+        assert refusal(replace(command, by=RONAL), *PATHS[status]) == "not_your_request"
+
+
+def test_a_replaced_lead_leads_no_more_and_the_new_one_does():
+    state = state_after(*ASSIGNED, *decided(REASSIGN, *ASSIGNED))
+    assert refusal_of(ASSIGNMENT, state, START).code == "not_your_request"
+    assert ASSIGNMENT.decide(state, StartWork(RONAL), NOON) == [WorkStarted(by=RONAL)]
+
+
+def test_progress_is_noted_with_or_without_percent_and_may_fall():
+    assert decided(NOTE, *IN_PROGRESS) == [WorkProgressed(note=NOTE.note, percent=40, by=DEWI)]
+    assert decided(NoteProgress(DEWI, "Diulang dari awal.", 0), *IN_PROGRESS, progressed)
+    assert decided(NoteProgress(DEWI, "Menunggu jaringan."), *IN_PROGRESS, progressed)
+
+
+def test_progress_without_percent_keeps_the_percent():
+    silent = progressed.model_copy(update={"percent": None})
+    assert state_after(*IN_PROGRESS, progressed, silent).percent == 40
+
+
+@pytest.mark.parametrize("percent", [-1, 101])
+def test_percent_lies_between_0_and_100(percent: int):
+    assert refusal(replace(NOTE, percent=percent), *IN_PROGRESS) == "percent_out_of_range"
+
+
+def test_words_that_are_asked_for_must_be_there():
+    assert refusal(replace(NOTE, note=" "), *IN_PROGRESS) == "note_missing"
+    assert refusal(replace(PAUSE, question=" "), *IN_PROGRESS) == "question_missing"
+    assert refusal(replace(COMPLETE, summary=" "), *IN_PROGRESS) == "summary_missing"
+
+
+def test_a_question_waits_five_working_days_for_its_answer():
+    assert decided(PAUSE, *IN_PROGRESS) == [
+        WorkPaused(pause=1, question=PAUSE.question, answer_by=date(2026, 11, 30), by=DEWI)
+    ]
+
+
+def test_pauses_are_numbered():
+    [fact] = decided(PAUSE, *ON_HOLD, answered, resumed)
+    assert isinstance(fact, WorkPaused)
+    assert fact.pause == 2
+
+
+@pytest.mark.parametrize(("days", "paused_for", "target"), [(0, 0, 14), (1, 1, 15), (7, 5, 21), (14, 9, 25)])
+def test_the_target_moves_by_the_working_days_paused(days: int, paused_for: int, target: int):
+    [fact] = decided(RESUME, *ON_HOLD, days=days)
+    moved_to = date(2026, 12, target)
+    assert fact == WorkResumed(pause=1, days=paused_for, target_date=moved_to, note=RESUME.note, by=DEWI)
+
+
+def test_a_target_set_during_a_pause_moves_by_the_days_after_it_alone():
+    new_target = date(2026, 12, 18)
+    events = events_from(*ON_HOLD)
+    moved = events_from(
+        *ON_HOLD, *decided(replace(REASSIGN, target_date=new_target), *ON_HOLD), start=NOON + timedelta(2)
+    )
+    state = fold(ASSIGNMENT, [*events, moved[-1]])
+    [fact] = ASSIGNMENT.decide(state, ResumeWork(RONAL), NOON + timedelta(days=3))
+    assert isinstance(fact, WorkResumed)
+    assert (fact.days, fact.target_date) == (1, date(2026, 12, 21))
+
+
+def test_the_applicants_answer_takes_the_work_up_again():
+    *_, answer = events_from(*ON_HOLD, answered)
+    state = state_after(*ON_HOLD, answered)
+    [command] = ASSIGNMENT.react(state, answer)
+    assert ASSIGNMENT.decide(state, command, NOON + timedelta(days=1)) == [
+        WorkResumed(pause=1, days=1, target_date=date(2026, 12, 15))
+    ]
+
+
+def test_an_answer_that_crossed_the_leads_own_resumption_changes_nothing():
+    for facts in ((*ON_HOLD, resumed, answered), (*ON_HOLD, resumed, paused.model_copy(update={"pause": 2}), answered)):
+        *_, answer = events_from(*facts)
+        assert not ASSIGNMENT.react(state_after(*facts), answer)
+
+
+def test_an_answer_that_crossed_a_withdrawal_resumes_nothing():
+    *_, answer = events_from(*ON_HOLD, withdrawn, answered)
+    assert not ASSIGNMENT.react(state_after(*ON_HOLD, withdrawn, answered), answer)
+
+
+def test_nobody_resumes_work_that_no_answer_has_reached():
+    assert refusal(ResumeWork(), *ON_HOLD) == "moved_on"
+    assert refusal(ResumeWork(), *ON_HOLD, answered, resumed) == "moved_on"
+
+
+def test_the_lead_who_resumes_after_the_answer_learns_of_it():
+    refusal = refusal_of(ASSIGNMENT, state_after(*ON_HOLD, answered), RESUME)
+    assert (refusal.facts["status"], refusal.facts["event"]) == (Status.IN_PROGRESS, "ApplicantAnswered")
+
+
+def test_the_work_is_handed_over_with_its_record():
+    assert decided(COMPLETE, *IN_PROGRESS) == [
+        WorkCompleted(
+            delivery=1,
+            summary=COMPLETE.summary,
+            documents=(RESULT, RECORD),
+            record_number="BAST/INT-2026-000001/1",
+            confirm_by=date(2026, 11, 30),
+            remind_on=(date(2026, 11, 26),),
+            by=DEWI,
+        )
+    ]
+
+
+def test_a_handover_needs_a_result_and_the_record_with_its_number():
+    assert refusal(replace(COMPLETE, documents=(RECORD,)), *IN_PROGRESS) == "documents_missing"
+    assert refusal(replace(COMPLETE, documents=(RESULT,)), *IN_PROGRESS) == "record_missing"
+    outdated = refusal_of(ASSIGNMENT, state_after(*DELIVERED, contested), COMPLETE)
+    assert (outdated.code, outdated.facts["record_number"]) == ("record_outdated", "BAST/INT-2026-000001/2")
+
+
+def test_an_objection_brings_the_work_back_and_the_next_delivery_is_counted():
+    state = state_after(*DELIVERED, contested)
+    assert state.status is Status.IN_PROGRESS
+    again = replace(COMPLETE, record_number=next_record_number(state))
+    [fact] = ASSIGNMENT.decide(state, again, NOON)
+    assert isinstance(fact, WorkCompleted)
+    assert fact.delivery == 2
+
+
+def test_work_on_hold_is_not_handed_over():
+    assert refusal(COMPLETE, *ON_HOLD) == "moved_on"
+
+
+@pytest.mark.parametrize(
+    ("before", "lines", "ends"),
+    [
+        ((submitted,), ((withdrawn,), (verified,), (rejected,)), Status.WITHDRAWN),
+        ((submitted,), ((returned,), (rejected,)), Status.REJECTED),
+        (VERIFIED, ((withdrawn,), (assigned,)), Status.WITHDRAWN),
+        (IN_PROGRESS, ((withdrawn,), (completed,)), Status.WITHDRAWN),
+        (ON_HOLD, ((answered,), (resumed,)), Status.IN_PROGRESS),
+        (ON_HOLD, ((answered,), (resumed, paused.model_copy(update={"pause": 2}))), Status.ON_HOLD),
+        (ON_HOLD, ((answered, withdrawn), (resumed, progressed)), Status.WITHDRAWN),
+    ],
+)
+def test_facts_that_cross_leave_the_same_state_in_any_order(
+    before: tuple[Fact, ...], lines: tuple[tuple[Fact, ...], ...], ends: Status
+):
+    events = events_from(*before, *(fact for line in lines for fact in line))
+    known, crossing = events[: len(before)], events[len(before) :]
+    by_source = [[event for event in crossing if event.source == line[0].owner] for line in lines]
+    states = [fold(ASSIGNMENT, [*known, *order]) for order in interleavings(*by_source)]
+    assert states[0].status is ends
+    assert all(state == states[0] for state in states)
+
+
+def test_a_resubmission_replaces_what_was_sent():
+    state = state_after(submitted, returned, resubmitted)
+    assert (state.documents, state.course.round) == (resubmitted.documents, 2)
+
+
+def test_answers_to_the_survey_are_not_kept():
+    assert state_after(*DELIVERED, confirmed, surveyed) == state_after(*DELIVERED, confirmed)
+
+
+def test_internal_targets_run_while_somebody_is_waited_for():
+    assert appoint_by(state_after(*VERIFIED), RULES) == date(2026, 11, 25)
+    assert start_by(state_after(*ASSIGNED), RULES) == date(2026, 11, 25)
+    assert appoint_by(state_after(*ASSIGNED), RULES) is None
+    assert start_by(state_after(*IN_PROGRESS), RULES) is None
+    assert suggested_target(TODAY, RULES) == date(2026, 12, 22)
+
+
+LATE = TARGET + timedelta(days=1)
+
+
+@pytest.mark.parametrize(
+    ("facts", "day", "late"),
+    [
+        (IN_PROGRESS, TARGET, False),
+        (IN_PROGRESS, LATE, True),
+        (ASSIGNED, LATE, True),
+        (ON_HOLD, LATE, False),
+        (DELIVERED, LATE, False),
+        ((*DELIVERED, contested), LATE, True),
+        ((*IN_PROGRESS, withdrawn), LATE, False),
+        (VERIFIED, LATE, False),
+    ],
+)
+def test_work_is_overdue_while_its_clock_runs_and_found_so(facts: tuple[Fact, ...], day: date, late: bool):
+    assert item(kept(*facts), day)["overdue"] is late
+    stored = ASSIGNMENT.columns(state_after(*facts))["due"]
+    assert (isinstance(stored, str) and stored < str(count_overdue("dewi", day).below["due"])) is late
+
+
+def test_a_question_asked_too_late_does_not_hide_that_the_target_was_missed():
+    events = [*events_from(*IN_PROGRESS), *events_from(*ON_HOLD, start=NOON + timedelta(days=30))[-1:]]
+    assert item(Loaded(REQUEST, 5, fold(ASSIGNMENT, events)), LATE + timedelta(days=20))["overdue"]
+
+
+def test_a_list_item_has_the_shape_that_the_api_promises():
+    promised = "id number status version name unit scope round submitted_at target_date overdue lead percent warnings"
+    line = item(kept(*IN_PROGRESS, progressed), TODAY)
+    assert set(promised.split()) <= line.keys()
+    assert (line["lead"], line["percent"], line["employee_number"]) == ("dewi", 40, "198502** ****** * ***")
+
+
+def test_the_request_shows_what_head_and_lead_need():
+    shown = full(kept(submitted, recommended, *ON_HOLD[1:]), TODAY)
+    assert shown["recommendation"]["by"] == "Nurlaila Ibarat"
+    assert (shown["question"], shown["complexity"], shown["note"]) == (paused.question, "low", "Mohon didahulukan.")
+    assert shown["timeline"][-1]["by"] == "Dewi Andaian, Penanggung Jawab Teknis"
+    assert shown["employee_number"] == "198502302010011001"
+
+
+def test_silence_confirms_in_the_name_of_the_system():
+    by_silence = confirmed.model_copy(update={"automatic": True})
+    assert full(kept(*DELIVERED, by_silence), TODAY)["timeline"][-1]["by"] == "Sistem"
+    assert full(kept(*DELIVERED, confirmed), TODAY)["timeline"][-1]["by"] == "Pemohon"
+
+
+def test_results_are_found_beside_what_was_sent():
+    state = state_after(*DELIVERED)
+    assert document(state, "bast") == RECORD
+    assert document(state, "surat") is not None
+    assert document(state, "lain") is None
+
+
+def test_only_its_lead_sees_the_work_as_their_own():
+    assert is_lead(state_after(*ASSIGNED), DEWI)
+    assert not is_lead(state_after(*ASSIGNED), RONAL)
+    assert not is_lead(state_after(*VERIFIED), DEWI)
+
+
+def test_a_leads_work_is_found_and_counted_by_columns():
+    columns = ASSIGNMENT.columns(state_after(*ON_HOLD))
+    assert set(columns) == {column.name for column in ASSIGNMENT.indexed_columns}
+    for find in (find_work("dewi"), count_open("dewi"), find_requests(lead="dewi", status="on_hold", open_only=True)):
+        assert {name: columns[name] for name in find.where} == find.where
+    assert ASSIGNMENT.columns(state_after(*DELIVERED))["open"] == 1
+    assert ASSIGNMENT.columns(state_after(*DELIVERED, confirmed))["open"] == 0
+
+
+@pytest.mark.parametrize(
+    ("facts", "stands"),
+    [
+        ((submitted, recommended), 1),
+        ((submitted, recommended, verified), 1),
+        ((submitted, recommended, rejected), 0),
+        ((submitted, recommended, withdrawn), 0),
+        ((submitted, recommended, returned, resubmitted), 0),
+        (VERIFIED, 0),
+    ],
+)
+def test_advice_to_reject_is_found_while_it_is_open_in_its_round(facts: tuple[Fact, ...], stands: int):
+    assert ASSIGNMENT.columns(state_after(*facts))["advised"] == stands
+    assert find_requests(advised_only=True).where == {"advised": 1}
+    assert line(kept(*facts), TODAY, RULES)["advised"] is bool(stands)
+
+
+def test_a_line_says_by_how_many_working_days_which_target_has_passed():
+    late = line(kept(*IN_PROGRESS), LATE + timedelta(days=1), RULES)
+    assert (late["late_days"], late["internal_target"]) == (2, None)
+    assert line(kept(*IN_PROGRESS), TARGET, RULES)["late_days"] is None
+    waiting = line(kept(*VERIFIED), TODAY + timedelta(days=3), RULES)
+    assert (waiting["internal_target"], waiting["internal_late_days"]) == (date(2026, 11, 25), 1)
+
+
+def test_days_off_after_a_target_are_no_working_days():
+    facts = (*VERIFIED, assigned.model_copy(update={"target_date": date(2026, 11, 27)}))
+    assert line(kept(*facts), date(2026, 11, 29), RULES)["late_days"] == 0
+
+
+@pytest.mark.parametrize(("days", "target"), [(0, 14), (1, 15), (7, 21)])
+def test_the_target_that_a_lead_is_told_is_the_one_that_resuming_sets(days: int, target: int):
+    told = request_view(kept(*ON_HOLD), TODAY + timedelta(days=days), RULES)["resumed_target"]
+    [fact] = decided(RESUME, *ON_HOLD, days=days)
+    assert isinstance(fact, WorkResumed)
+    assert told == fact.target_date == date(2026, 12, target)
+    assert request_view(kept(*IN_PROGRESS), TODAY, RULES)["resumed_target"] is None
+
+
+def test_an_objection_stands_until_the_next_handover():
+    shown = objection(state_after(*DELIVERED, contested))
+    assert shown is not None
+    assert shown.note == contested.reason
+    again = completed.model_copy(update={"delivery": 2})
+    assert objection(state_after(*DELIVERED, contested, again)) is None
+    assert objection(state_after(*DELIVERED)) is None
+    assert objection(state_after(*IN_PROGRESS)) is None
+
+
+def test_only_the_lead_from_whom_it_was_just_taken_has_lost_the_work():
+    taken = state_after(*ASSIGNED, *decided(REASSIGN, *ASSIGNED))
+    assert [was_just_reassigned_from(taken, lead) for lead in (DEWI, RONAL)] == [True, False]
+    begun = state_after(*ASSIGNED, *decided(REASSIGN, *ASSIGNED), WorkStarted(by=RONAL))
+    assert not was_just_reassigned_from(begun, DEWI)
+    assert not was_just_reassigned_from(state_after(*ASSIGNED), DEWI)
+
+
+@pytest.mark.parametrize("status", [Status.COMPLETED, Status.REJECTED, Status.WITHDRAWN, Status.EXPIRED])
+def test_what_ended_a_request_is_told(status: Status):
+    ending = request_view(kept(*PATHS[status]), TODAY, RULES)["ending"]
+    assert ending.event in {"HandoverConfirmed", "RequestRejected", "RequestWithdrawn", "RequestExpired"}
+    assert request_view(kept(*DELIVERED), TODAY, RULES)["ending"] is None

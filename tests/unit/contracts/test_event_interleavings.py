@@ -1,0 +1,135 @@
+"""Events that cross on the way: whatever is commanded, delayed and repeated, all services end alike and equal to the log."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from random import Random
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from shared.contracts.envelope import Event
+from shared.contracts.intake import ApplicantAnswered, HandoverContested, RequestWithdrawn
+from shared.contracts.lifecycle import Status
+from shared.contracts.verification import RequestVerified
+from shared.runtime.decider import Decider
+from tests.support.domain.service_network import SERVICES, ServiceNetwork
+
+Evolve = Callable[[Any, Event], Any]
+STEPS = 400
+
+
+def played(script: bytes, deciders: dict[str, Decider[Any]] | None = None) -> ServiceNetwork:
+    """The network after this script, one byte a step, and after all that it caused was delivered."""
+    network = ServiceNetwork(deciders or SERVICES)
+    services = list(network.services.values())
+    for byte in script:
+        network.step(services[byte % 4], byte // 4 % 4, byte // 16)
+    network.settle()
+    return network
+
+
+def script(seed: int) -> bytes:
+    return Random(seed).randbytes(STEPS)
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.binary(min_size=100, max_size=STEPS))
+def test_services_end_alike_and_equal_to_the_log(script: bytes):
+    assert played(script).complaints() == []
+
+
+@pytest.mark.parametrize("seeds", [range(start, start + 20) for start in range(0, 200, 20)], ids=str)
+def test_services_end_alike_on_long_random_ways(seeds: range):
+    for seed in seeds:
+        assert played(script(seed)).complaints() == [], seed
+
+
+def test_the_random_ways_lead_to_every_end_and_events_do_cross():
+    ends: set[str] = set()
+    crossed: set[str] = set()
+    for seed in range(200):
+        network = played(script(seed))
+        ends.add(network.services["intake"].status)
+        types = [event.type for event in network.log]
+        end = types.index("RequestWithdrawn") if "RequestWithdrawn" in types else len(types)
+        crossed.update(event.type for event in network.log[end:] if event.source in ("verification", "assignment"))
+    assert {Status.COMPLETED, Status.REJECTED, Status.WITHDRAWN, Status.EXPIRED} <= ends
+    assert {"RequestVerified", "RequestReturned", "LeadAssigned"} <= crossed
+
+
+def verified_beats_withdrawn(evolve: Evolve) -> Evolve:
+    def mutant(state: Any, event: Event) -> Any:
+        after = evolve(state, event)
+        if not isinstance(event.fact, RequestVerified):
+            return after
+        return replace(after, course=replace(after.course, withdrawn=False))
+
+    return mutant
+
+
+def nothing_after_the_end_is_heard(evolve: Evolve) -> Evolve:
+    """As if a fact that is beaten could be dropped: then the order of hearing shows in the state."""
+
+    def mutant(state: Any, event: Event) -> Any:
+        return state if state.course.withdrawn else evolve(state, event)
+
+    return mutant
+
+
+def withdrawn_is_not_heard(evolve: Evolve) -> Evolve:
+    return lambda state, event: state if isinstance(event.fact, RequestWithdrawn) else evolve(state, event)
+
+
+def an_answer_empties_the_question(evolve: Evolve) -> Evolve:
+    """Two services write one field: the later one heard would win."""
+
+    def mutant(state: Any, event: Event) -> Any:
+        after = evolve(state, event)
+        return replace(after, question="", answer_by=None) if isinstance(event.fact, ApplicantAnswered) else after
+
+    return mutant
+
+
+def an_objection_forgets_the_percent(evolve: Evolve) -> Evolve:
+    def mutant(state: Any, event: Event) -> Any:
+        after = evolve(state, event)
+        return replace(after, percent=None) if isinstance(event.fact, HandoverContested | RequestWithdrawn) else after
+
+    return mutant
+
+
+def history_in_the_order_of_hearing(evolve: Evolve) -> Evolve:
+    def mutant(state: Any, event: Event) -> Any:
+        after = evolve(state, event)
+        new = [entry for entry in after.history if entry not in state.history]
+        return replace(after, history=(*state.history, *new))
+
+    return mutant
+
+
+MUTANTS = [
+    ("verification", verified_beats_withdrawn),
+    ("assignment", verified_beats_withdrawn),
+    ("intake", verified_beats_withdrawn),
+    ("notification", verified_beats_withdrawn),
+    ("verification", nothing_after_the_end_is_heard),
+    ("assignment", nothing_after_the_end_is_heard),
+    ("verification", withdrawn_is_not_heard),
+    ("assignment", withdrawn_is_not_heard),
+    ("assignment", an_answer_empties_the_question),
+    ("assignment", an_objection_forgets_the_percent),
+    ("verification", history_in_the_order_of_hearing),
+    ("assignment", history_in_the_order_of_hearing),
+    ("intake", history_in_the_order_of_hearing),
+]
+
+
+@pytest.mark.parametrize(("service", "mutation"), MUTANTS, ids=lambda part: getattr(part, "__name__", part))
+def test_a_service_that_folds_wrongly_is_found_out(service: str, mutation: Callable[[Evolve], Evolve]):
+    sound = SERVICES[service]
+    deciders = {**SERVICES, service: replace(sound, evolve=mutation(sound.evolve))}
+    assert any(played(script(seed), deciders).complaints() for seed in range(400))

@@ -1,0 +1,236 @@
+"""Where a request stands: the same in every service, whatever the order in which it heard of the others."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import reduce
+from random import Random
+from typing import Any
+
+import pytest
+from hypothesis import given as given_any
+from hypothesis import settings, strategies
+
+from services.assignment.domain import decisions as assignment
+from services.intake.domain import decisions as intake
+from services.notification.domain import decisions as notification
+from services.verification.domain import decisions as verification
+from shared.calendar import WorkingCalendar
+from shared.contracts import assignment as a
+from shared.contracts import intake as i
+from shared.contracts.envelope import Event
+from shared.contracts.facts import Fact
+from shared.contracts.lifecycle import BEFORE_DELIVERY, ENDED, Lifecycle, Status, advance
+from shared.runtime.decider import Decider
+from tests.support.domain.given_when_then import fold, happened
+from tests.support.domain.request_events import (
+    COMPLETED,
+    DELIVERED,
+    IN_PROGRESS,
+    ON_HOLD,
+    PATHS,
+    answered,
+    assigned,
+    completed,
+    confirmed,
+    contested,
+    expired,
+    paused,
+    progressed,
+    recommended,
+    rejected,
+    resubmitted,
+    resumed,
+    returned,
+    started,
+    submitted,
+    surveyed,
+    verified,
+    withdrawn,
+)
+
+CALENDAR = WorkingCalendar(holidays={})
+
+
+def course_of(facts: Sequence[Fact]) -> Lifecycle:
+    return reduce(advance, facts, Lifecycle())
+
+
+def numbered(fact: Fact, **numbers: int) -> Fact:
+    return fact.model_copy(update=numbers)
+
+
+@pytest.mark.parametrize("status", Status)
+def test_every_status_is_reached_by_its_path(status: Status):
+    assert course_of(PATHS[status]).status is status
+
+
+def test_every_status_is_before_delivery_or_new_or_delivered_or_ended():
+    assert BEFORE_DELIVERY | ENDED | {Status.NEW, Status.DELIVERED} == set(Status)
+    assert not BEFORE_DELIVERY & ENDED
+
+
+AGAIN = (submitted, returned, resubmitted)
+LONGER: list[tuple[tuple[Fact, ...], Status]] = [
+    (AGAIN, Status.SUBMITTED),
+    ((*AGAIN, numbered(returned, round=2)), Status.RETURNED),
+    ((*AGAIN, numbered(verified, round=2)), Status.VERIFIED),
+    ((submitted, recommended), Status.SUBMITTED),
+    ((*IN_PROGRESS, progressed), Status.IN_PROGRESS),
+    ((*ON_HOLD, answered), Status.IN_PROGRESS),
+    ((*ON_HOLD, resumed), Status.IN_PROGRESS),
+    ((*ON_HOLD, answered, resumed), Status.IN_PROGRESS),
+    ((*ON_HOLD, answered, resumed, numbered(paused, pause=2)), Status.ON_HOLD),
+    ((*ON_HOLD, answered, resumed, numbered(paused, pause=2), numbered(answered, pause=2)), Status.IN_PROGRESS),
+    ((*DELIVERED, contested), Status.IN_PROGRESS),
+    ((*DELIVERED, contested, paused), Status.ON_HOLD),
+    ((*DELIVERED, contested, numbered(completed, delivery=2)), Status.DELIVERED),
+    ((*DELIVERED, contested, numbered(completed, delivery=2), numbered(confirmed, delivery=2)), Status.COMPLETED),
+    ((*COMPLETED, surveyed), Status.COMPLETED),
+]
+
+
+@pytest.mark.parametrize(("facts", "status"), LONGER)
+def test_rounds_pauses_and_deliveries_come_again(facts: tuple[Fact, ...], status: Status):
+    assert course_of(facts).status is status
+
+
+@pytest.mark.parametrize("status", sorted(BEFORE_DELIVERY | {Status.DELIVERED}))
+def test_withdrawn_beats_everything_and_rejected_everything_but_that(status: Status):
+    assert course_of((*PATHS[status], withdrawn)).status is Status.WITHDRAWN
+    assert course_of((*PATHS[status], rejected)).status is Status.REJECTED
+    assert course_of((*PATHS[status], rejected, withdrawn)).status is Status.WITHDRAWN
+    assert course_of((*PATHS[status], withdrawn, rejected)).status is Status.WITHDRAWN
+
+
+# Histories as they can really come about: each service decides by what it has heard so far.
+
+
+def _intake_may(course: Lifecycle) -> list[Fact]:
+    match course.status:
+        case Status.NEW:
+            return [submitted]
+        case Status.RETURNED:
+            number = course.round
+            return [numbered(resubmitted, round=number + 1), numbered(expired, round=number), withdrawn]
+        case Status.ON_HOLD:
+            return [numbered(answered, pause=course.pause), withdrawn]
+        case Status.DELIVERED:
+            ways = (confirmed, numbered(confirmed, automatic=True), contested)
+            return [numbered(fact, delivery=course.delivery) for fact in ways]
+        case Status.COMPLETED:
+            return [surveyed]
+        case status:
+            return [withdrawn] if status in BEFORE_DELIVERY else []
+
+
+def _verification_may(course: Lifecycle) -> list[Fact]:
+    if course.status is not Status.SUBMITTED:
+        return []
+    return [numbered(fact, round=course.round) for fact in (returned, verified, recommended)]
+
+
+def _assignment_may(course: Lifecycle) -> list[Fact]:
+    match course.status:
+        case Status.SUBMITTED:
+            return [rejected]
+        case Status.VERIFIED:
+            return [assigned, assigned, rejected]
+        case Status.ASSIGNED:
+            return [started]
+        case Status.IN_PROGRESS:
+            delivered = numbered(completed, delivery=course.delivery + 1)
+            return [progressed, numbered(paused, pause=course.pause + 1), delivered]
+        case Status.ON_HOLD:
+            return [numbered(resumed, pause=course.pause)]
+        case _:
+            return []
+
+
+MAY: Mapping[str, Callable[[Lifecycle], list[Fact]]] = {
+    "intake": _intake_may,
+    "verification": _verification_may,
+    "assignment": _assignment_may,
+}
+
+
+@dataclass
+class Desk:
+    """A service that acts on what it has heard: `heard` counts the events taken in per source."""
+
+    course: Lifecycle = field(default_factory=Lifecycle)
+    heard: dict[str, int] = field(default_factory=lambda: dict.fromkeys(MAY, 0))
+
+    def take(self, event: Event) -> None:
+        self.course = advance(self.course, event.fact)
+        self.heard[event.source] += 1
+
+
+ENDINGS = (i.RequestWithdrawn, i.RequestExpired, a.RequestRejected)
+"""Mostly thought better of, or few histories would get past the desk."""
+
+
+def unfold(chance: Random) -> list[Event]:
+    """A history in which services act or listen by chance, so that their events cross."""
+    desks = {source: Desk() for source in MAY}
+    lines: dict[str, list[Event]] = {source: [] for source in MAY}
+    told: list[Event] = []
+    for _ in range(chance.randint(1, 200)):
+        source = chance.choice(list(MAY))
+        desk = desks[source]
+        unheard = [line[desk.heard[other]] for other, line in lines.items() if len(line) > desk.heard[other]]
+        may = [] if any(isinstance(e.fact, i.SurveyAnswered) for e in lines["intake"]) else MAY[source](desk.course)
+        if unheard and (not may or chance.random() < 0.6):
+            desk.take(chance.choice(unheard))
+        elif may:
+            fact = chance.choice(may)
+            if isinstance(fact, ENDINGS) and chance.random() < 0.97:
+                continue
+            event = happened(fact, len(lines[source]) + 1)
+            lines[source].append(event)
+            desk.take(event)
+            told.append(event)
+    return told
+
+
+def shuffled(chance: Random, events: Sequence[Event]) -> list[Event]:
+    """The events in another order, in which each source keeps its own."""
+    lines = [[event for event in events if event.source == source] for source in MAY]
+    order = []
+    while any(lines):
+        order.append(chance.choice([line for line in lines if line]).pop(0))
+    return order
+
+
+SERVICES: list[Decider[Any]] = [
+    intake.decider(intake.Rules()),
+    verification.decider(verification.Rules(CALENDAR)),
+    assignment.decider(assignment.Rules(CALENDAR)),
+]
+
+
+@settings(max_examples=300, deadline=None)
+@given_any(strategies.integers(0, 2**32))
+def test_any_order_of_hearing_gives_the_same_course_and_the_same_states(seed: int):
+    chance = Random(seed)
+    told = unfold(chance)
+    heard = shuffled(chance, told)
+    assert course_of([event.fact for event in heard]) == course_of([event.fact for event in told])
+    for service in SERVICES:
+        assert fold(service, heard) == fold(service, told), service.service
+
+
+@settings(max_examples=300, deadline=None)
+@given_any(strategies.integers(0, 2**32))
+def test_every_service_ends_with_the_same_status(seed: int):
+    chance = Random(seed)
+    told = unfold(chance)
+    end = course_of([event.fact for event in told]).status
+    for service in (*SERVICES, notification.decider()):
+        assert service.status(fold(service, shuffled(chance, told))) == end, service.service
+
+
+def test_the_histories_of_these_tests_reach_every_status():
+    ends = {course_of([event.fact for event in unfold(Random(seed))]).status for seed in range(400)}
+    assert ends == set(Status)

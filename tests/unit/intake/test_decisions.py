@@ -1,0 +1,286 @@
+"""Intake, given - when - then: what an applicant may do at each step, and what silence decides."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from services.intake import presenters
+from services.intake.domain.decisions import (
+    AnswerQuestion,
+    AnswerSurvey,
+    ConfirmBySilence,
+    ConfirmHandover,
+    ContestHandover,
+    ExpireRequest,
+    MailLink,
+    ResubmitRequest,
+    WithdrawRequest,
+    next_registration_number,
+    registration_number_prefix,
+)
+from shared.contracts import intake as i
+from shared.contracts.facts import DocumentKind, DocumentRef, Fact, Letter
+from shared.contracts.lifecycle import ENDED, Status
+from tests.support.domain.given_when_then import NOON, events_from, fold, given, interleavings, refusal_of
+from tests.support.domain.request_events import (
+    COMPLETED,
+    DATASET,
+    DELIVERED,
+    IN_PROGRESS,
+    INTAKE,
+    LETTER,
+    NEW_LETTER,
+    ON_HOLD,
+    PATHS,
+    RECORD,
+    RESULT,
+    SUBMIT,
+    VERIFIED,
+    answered,
+    assigned,
+    completed,
+    confirmed,
+    contested,
+    decide_facts,
+    document_ref,
+    expired,
+    paused,
+    recommended,
+    rejected,
+    resubmitted,
+    resumed,
+    returned,
+    started,
+    submitted,
+    surveyed,
+    verified,
+    withdrawn,
+)
+
+LATE = datetime(2027, 3, 1, tzinfo=UTC)
+COMMANDS: list[tuple[Any, frozenset[Status]]] = [
+    (SUBMIT, frozenset({Status.NEW})),
+    (ResubmitRequest(documents=(NEW_LETTER,)), frozenset({Status.RETURNED})),
+    (
+        WithdrawRequest("Sudah tidak diperlukan."),
+        frozenset(Status) - ENDED - {Status.NEW, Status.DELIVERED},
+    ),
+    (AnswerQuestion("10.0.0.1"), frozenset({Status.ON_HOLD})),
+    (ConfirmHandover(), frozenset({Status.DELIVERED})),
+    (ContestHandover("Hasil uji belum ada."), frozenset({Status.DELIVERED})),
+    (AnswerSurvey(surveyed.answers), frozenset({Status.COMPLETED})),
+    (MailLink(), frozenset(Status) - {Status.NEW}),
+    (ExpireRequest(), frozenset({Status.RETURNED})),
+    (ConfirmBySilence(), frozenset({Status.DELIVERED})),
+]
+
+
+def test_the_paths_lead_where_they_say():
+    assert {status: given(INTAKE, *path).status for status, path in PATHS.items()} == {s: s for s in Status}
+
+
+@pytest.mark.parametrize("status", Status)
+@pytest.mark.parametrize(("command", "allowed"), COMMANDS, ids=lambda value: type(value).__name__)
+def test_no_step_is_taken_out_of_turn(command: Any, allowed: frozenset[Status], status: Status):
+    state = given(INTAKE, *PATHS[status])
+    now = LATE if isinstance(command, (ExpireRequest, ConfirmBySilence)) else NOON
+    if status in allowed:
+        assert decide_facts(state, command, now)
+    else:
+        refusal = refusal_of(INTAKE, state, command, now)
+        assert (refusal.code, refusal.facts["status"]) == ("moved_on", status)
+
+
+# new -> submitted
+
+
+def test_a_sound_form_is_submitted():
+    assert decide_facts(INTAKE.initial(), SUBMIT) == [submitted]
+
+
+@pytest.mark.parametrize(
+    ("documents", "code"),
+    [
+        ((DATASET,), "letter_missing"),
+        ((LETTER, NEW_LETTER, DATASET), "letters_many"),
+        ((LETTER,), "requirements_missing"),
+        ((LETTER, *(document_ref(f"p{n}", DocumentKind.REQUIREMENT) for n in range(11))), "requirements_many"),
+        ((LETTER, DATASET, RESULT), "document_misplaced"),
+    ],
+)
+def test_a_form_needs_its_papers(documents: tuple[DocumentRef, ...], code: str):
+    assert refusal_of(INTAKE, INTAKE.initial(), replace(SUBMIT, documents=documents)).code == code
+
+
+def test_ten_requirements_are_taken():
+    ten = (LETTER, *(document_ref(f"p{n}", DocumentKind.REQUIREMENT) for n in range(10)))
+    assert decide_facts(INTAKE.initial(), replace(SUBMIT, documents=ten))
+
+
+def test_a_letter_is_not_dated_after_today_in_halmahera():
+    tomorrow = replace(SUBMIT, letter=Letter(number="1", date=date(2026, 11, 24)))
+    assert refusal_of(INTAKE, INTAKE.initial(), tomorrow).code == "letter_in_future"
+    already_tomorrow_in_maba = datetime(2026, 11, 23, 15, 0, tzinfo=UTC)
+    assert decide_facts(INTAKE.initial(), tomorrow, already_tomorrow_in_maba)
+
+
+def test_registration_numbers_count_by_the_year_of_halmahera():
+    assert registration_number_prefix(datetime(2026, 12, 31, 14, 59, tzinfo=UTC)) == "INT-2026-"
+    assert registration_number_prefix(datetime(2026, 12, 31, 15, 0, tzinfo=UTC)) == "INT-2027-"
+    assert next_registration_number(None, "INT-2026-") == "INT-2026-000001"
+    assert next_registration_number("INT-2026-000099", "INT-2026-") == "INT-2026-000100"
+
+
+# withdrawal, answer, objection, confirmation
+
+
+def test_a_request_is_withdrawn_for_a_reason():
+    assert decide_facts(given(INTAKE, submitted), WithdrawRequest(" Sudah tidak diperlukan. ")) == [withdrawn]
+    assert refusal_of(INTAKE, given(INTAKE, submitted), WithdrawRequest("  ")).code == "reason_missing"
+
+
+def test_an_answer_belongs_to_its_question():
+    assert decide_facts(given(INTAKE, *ON_HOLD), AnswerQuestion("10.0.0.1")) == [answered]
+    assert refusal_of(INTAKE, given(INTAKE, *ON_HOLD), AnswerQuestion("")).code == "text_missing"
+    second = paused.model_copy(update={"pause": 2})
+    again = given(INTAKE, *ON_HOLD, answered, resumed, second)
+    assert decide_facts(again, AnswerQuestion("10.0.0.2")) == [i.ApplicantAnswered(pause=2, text="10.0.0.2")]
+
+
+def test_a_question_is_answered_once():
+    refusal = refusal_of(INTAKE, given(INTAKE, *ON_HOLD, answered), AnswerQuestion("10.0.0.1"))
+    assert (refusal.facts["status"], refusal.facts["event"]) == (Status.IN_PROGRESS, "ApplicantAnswered")
+
+
+def test_an_answer_to_a_question_that_was_followed_by_another_is_refused():
+    second = paused.model_copy(update={"pause": 2})
+    again = given(INTAKE, *ON_HOLD, answered, resumed, second)
+    assert decide_facts(again, AnswerQuestion("10.0.0.2", pause=2)) == [i.ApplicantAnswered(pause=2, text="10.0.0.2")]
+    refusal = refusal_of(INTAKE, again, AnswerQuestion("10.0.0.1", pause=1))
+    assert (refusal.code, refusal.facts["event"], refusal.facts["by"]) == ("moved_on", "WorkPaused", "Dewi Andaian")
+    assert refusal.facts["at"] == NOON + timedelta(minutes=7)
+
+
+def test_who_comes_too_late_learns_who_was_first():
+    refusal = refusal_of(INTAKE, given(INTAKE, submitted, rejected), WithdrawRequest("Batal."))
+    at = NOON + timedelta(minutes=1)
+    assert refusal.facts == {"status": Status.REJECTED, "by": "Hasan Umpama", "at": at, "event": "RequestRejected"}
+
+
+def test_a_handover_is_confirmed_and_opens_the_survey_for_14_days():
+    assert decide_facts(given(INTAKE, *DELIVERED), ConfirmHandover()) == [confirmed]
+
+
+def test_an_objection_needs_a_reason_and_reopens_the_work():
+    state = given(INTAKE, *DELIVERED)
+    assert decide_facts(state, ContestHandover("Hasil uji belum ada.")) == [contested]
+    assert refusal_of(INTAKE, state, ContestHandover("\n")).code == "reason_missing"
+    assert given(INTAKE, *DELIVERED, contested).status is Status.IN_PROGRESS
+
+
+def test_the_second_delivery_is_confirmed_as_the_second():
+    second = completed.model_copy(update={"delivery": 2, "documents": (RECORD,)})
+    state = given(INTAKE, *DELIVERED, contested, second)
+    assert decide_facts(state, ConfirmHandover()) == [confirmed.model_copy(update={"delivery": 2})]
+    assert [document.id for document in presenters.documents(state)] == ["surat", "kamus-data", "alur", "bast"]
+
+
+@pytest.mark.parametrize("command", [ConfirmHandover(delivery=1), ContestHandover("Belum sesuai.", delivery=1)])
+def test_a_delivery_that_was_followed_by_another_is_neither_taken_over_nor_contested(command: Any):
+    assert decide_facts(given(INTAKE, *DELIVERED), command)
+    second = completed.model_copy(update={"delivery": 2})
+    refusal = refusal_of(INTAKE, given(INTAKE, *DELIVERED, contested, second), command)
+    assert (refusal.code, refusal.facts["event"]) == ("moved_on", "WorkCompleted")
+
+
+# silence
+
+LAST_DAY_OVER = datetime(2026, 12, 7, 15, 0, tzinfo=UTC)
+CONFIRMATION_OVER = datetime(2026, 11, 30, 15, 0, tzinfo=UTC)
+
+
+def test_a_returned_request_expires_when_the_last_day_is_over_in_halmahera():
+    state = given(INTAKE, submitted, returned)
+    assert INTAKE.due_at(state) == LAST_DAY_OVER
+    assert INTAKE.on_due(state) == [ExpireRequest()]
+    assert decide_facts(state, ExpireRequest(), LAST_DAY_OVER) == [expired]
+    assert refusal_of(INTAKE, state, ExpireRequest(), LAST_DAY_OVER - timedelta(microseconds=1)).code == "not_due"
+
+
+def test_what_is_late_but_not_yet_expired_is_still_taken():
+    assert decide_facts(given(INTAKE, submitted, returned), ResubmitRequest(documents=(NEW_LETTER,)), LAST_DAY_OVER)
+
+
+def test_a_delivery_is_confirmed_by_silence_when_the_last_day_is_over():
+    state = given(INTAKE, *DELIVERED)
+    assert INTAKE.due_at(state) == CONFIRMATION_OVER
+    assert INTAKE.on_due(state) == [ConfirmBySilence()]
+    by_silence = i.HandoverConfirmed(delivery=1, automatic=True, survey_until=date(2026, 12, 15))
+    assert decide_facts(state, ConfirmBySilence(), CONFIRMATION_OVER) == [by_silence]
+    assert refusal_of(INTAKE, state, ConfirmBySilence(), NOON).code == "not_due"
+
+
+@pytest.mark.parametrize("status", sorted(frozenset(Status) - {Status.RETURNED, Status.DELIVERED}))
+def test_silence_decides_nothing_else(status: Status):
+    assert INTAKE.due_at(given(INTAKE, *PATHS[status])) is None
+
+
+# survey
+
+
+def test_nine_answers_are_given_once_while_the_survey_is_open():
+    state = given(INTAKE, *COMPLETED)
+    assert decide_facts(state, AnswerSurvey(surveyed.answers)) == [surveyed]
+    assert (
+        refusal_of(INTAKE, given(INTAKE, *COMPLETED, surveyed), AnswerSurvey(surveyed.answers)).code
+        == "survey_answered"
+    )
+
+
+def test_the_survey_closes_after_its_last_day():
+    state = given(INTAKE, *COMPLETED)
+    over = datetime(2026, 12, 7, 15, 0, tzinfo=UTC)
+    assert decide_facts(state, AnswerSurvey(surveyed.answers), over - timedelta(seconds=1))
+    assert refusal_of(INTAKE, state, AnswerSurvey(surveyed.answers), over).code == "survey_closed"
+
+
+@pytest.mark.parametrize("answers", [(), (3,) * 8, (3,) * 10, (0, *(3,) * 8), (5, *(3,) * 8)])
+def test_answers_are_nine_from_1_to_4(answers: tuple[int, ...]):
+    assert refusal_of(INTAKE, given(INTAKE, *COMPLETED), AnswerSurvey(answers)).code == "answers_unfit"
+
+
+# events that cross
+
+
+CROSSINGS: list[tuple[tuple[Fact, ...], list[tuple[Fact, ...]], Status]] = [
+    ((submitted,), [(withdrawn,), (verified,)], Status.WITHDRAWN),
+    ((submitted,), [(withdrawn,), (returned,)], Status.WITHDRAWN),
+    ((submitted,), [(withdrawn,), (recommended, verified), (rejected,)], Status.WITHDRAWN),
+    ((submitted,), [(verified,), (rejected,)], Status.REJECTED),
+    ((submitted,), [(returned,), (rejected,)], Status.REJECTED),
+    ((submitted, returned), [(resubmitted,), (rejected,)], Status.REJECTED),
+    ((submitted, returned), [(expired,), (rejected,)], Status.REJECTED),
+    (VERIFIED, [(withdrawn,), (assigned, started, paused)], Status.WITHDRAWN),
+    (VERIFIED, [(withdrawn,), (rejected,)], Status.WITHDRAWN),
+    (IN_PROGRESS, [(withdrawn,), (completed,)], Status.WITHDRAWN),
+    (ON_HOLD, [(answered,), (resumed,)], Status.IN_PROGRESS),
+    (ON_HOLD, [(withdrawn,), (resumed,)], Status.WITHDRAWN),
+]
+
+
+@pytest.mark.parametrize(("before", "lines", "end"), CROSSINGS)
+def test_events_that_cross_end_alike_in_any_order(before: tuple[Fact, ...], lines: list[tuple[Fact, ...]], end: Status):
+    events = events_from(*before, *(fact for line in lines for fact in line))
+    rest = iter(events[len(before) :])
+    crossing = [[next(rest) for _ in line] for line in lines]
+    states = [fold(INTAKE, [*events[: len(before)], *order]) for order in interleavings(*crossing)]
+    assert states[0].status is end
+    assert all(state == states[0] for state in states)
+
+
+def test_what_intake_does_not_hear_of_verification_leaves_no_trace():
+    assert given(INTAKE, submitted, recommended) == given(INTAKE, submitted)

@@ -1,0 +1,123 @@
+"""Nomor Pegawai: little is refused, what is odd is only pointed out."""
+
+from __future__ import annotations
+
+from datetime import date
+
+import pytest
+from hypothesis import given, strategies
+
+from services.intake.domain.employee_number import normalize_employee_number, warnings
+from shared.runtime.decider import Refusal
+from shared.web.views.employee_number import group_digits, mask_employee_number
+from shared.web.views.labels import WARNING_MESSAGES
+
+TODAY = date(2026, 11, 23)
+
+
+def refusal_of(written: str) -> Refusal:
+    with pytest.raises(Refusal) as refusal:
+        normalize_employee_number(written)
+    return refusal.value
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "198502142010011001",
+        "19850214 201001 1 001",
+        " 19850214.201001.1.001 ",
+        "19850214-201001-1-001",
+        "19850214\u00a0201001\u20131\u2011001\n",
+        "\ufeff198502142010011001\u202e",
+        "NIP. '19850214\u2212201001\u22121\u2212001",
+    ],
+)
+def test_what_people_write_between_the_digits_does_not_count(written: str):
+    assert normalize_employee_number(written) == "198502142010011001"
+
+
+@pytest.mark.parametrize("number", ["198502142010011001", "199001012024212015", "198808172025241002"])
+def test_numbers_of_pns_and_pppk_pass_without_a_warning(number: str):
+    assert warnings(normalize_employee_number(number), TODAY) == ()
+
+
+@pytest.mark.parametrize(
+    ("number", "codes"),
+    [
+        ("198502302010011001", ("birth_date",)),
+        ("198513142010011001", ("birth_date",)),
+        ("000002142010011001", ("birth_date", "age_at_appointment")),
+        ("198502142010131001", ("month_or_contract",)),
+        ("198502142010001001", ("month_or_contract",)),
+        ("198502142010201001", ("month_or_contract",)),
+        ("198502142010301001", ("month_or_contract",)),
+        ("198502142010013001", ("sex",)),
+        ("198502142010010001", ("sex",)),
+        ("198502142010011000", ("serial",)),
+        ("198502142027011001", ("appointment_year",)),
+        ("198502142000011001", ("age_at_appointment",)),
+        ("195002142011011001", ("age_at_appointment",)),
+        ("198502302010133000", ("birth_date", "month_or_contract", "sex", "serial")),
+    ],
+)
+def test_what_is_odd_is_told_by_code(number: str, codes: tuple[str, ...]):
+    assert warnings(normalize_employee_number(number), TODAY) == codes
+
+
+@pytest.mark.parametrize(
+    "number", ["199002142006011001", "195002142010011001", "198502142010291001", "198502142010211001"]
+)
+def test_the_edges_of_what_is_usual_pass(number: str):
+    assert warnings(number, TODAY) == ()
+
+
+def test_a_birth_date_to_come_is_odd():
+    assert "birth_date" in warnings("202612242010011001", TODAY)
+
+
+def test_the_year_of_appointment_is_judged_on_the_day_it_is_sent():
+    assert warnings("198502142027011001", date(2027, 1, 1)) == ()
+
+
+def test_the_old_number_is_recognised():
+    assert refusal_of("131110468").code == "employee_number_old"
+    assert refusal_of("131 110 468").code == "employee_number_old"
+
+
+@pytest.mark.parametrize("length", [1, 8, 10, 17, 19, 5000])
+def test_any_other_length_is_refused_and_counted(length: int):
+    refusal = refusal_of("1" * length)
+    assert (refusal.code, refusal.facts) == ("employee_number_length", {"count": length, "expected": 18})
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "١٩٨٥٠٢١٤٢٠١٠٠١١٠٠١",
+        "१९८५०२१४२०१००११००१",
+        "１９８５０２１４２０１００１１００１",  # noqa: RUF001
+        "19850214201001100²",
+        "19850214201001100O",
+        "19850214/201001/1/001",
+        "198502142010011001\x00",
+    ],
+)
+def test_only_ascii_digits_are_digits(written: str):
+    assert refusal_of(written).code == "employee_number_not_digits"
+
+
+@pytest.mark.parametrize("written", ["", "   ", ". - ."])
+def test_nothing_is_no_number(written: str):
+    assert refusal_of(written).code == "employee_number_missing"
+
+
+def test_it_is_read_in_groups_and_masked_in_lists():
+    assert group_digits("198502142010011001") == "19850214 201001 1 001"
+    assert mask_employee_number("198502142010011001") == "198502** ****** * ***"
+
+
+@given(strategies.text(alphabet="0123456789", min_size=18, max_size=18), strategies.dates())
+def test_every_18_digits_are_taken_and_come_back_from_their_groups(number: str, day: date):
+    assert normalize_employee_number(group_digits(number)) == number
+    assert set(warnings(number, day)) <= WARNING_MESSAGES.keys()

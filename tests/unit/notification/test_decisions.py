@@ -1,0 +1,179 @@
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+
+from services.notification.domain.decisions import (
+    CLAIM_DURATION,
+    IMMEDIATELY,
+    EndSending,
+    FireReminder,
+    ResendMessage,
+    StartSending,
+    State,
+    decider,
+    due_at,
+    on_due,
+)
+from services.notification.email_rendering import Letter, render
+from shared.contracts.facts import Fact
+from shared.contracts.intake import RequestExpired, RequestWithdrawn, TrackingLinkRequested
+from shared.contracts.lifecycle import Status
+from shared.contracts.notification import MessageOutcome, ReminderFellDue, ResendRequested, SendingEnded, SendingStarted
+from tests.support.domain import request_events as tale
+from tests.support.domain.given_when_then import NOON, events_from, fold, given, refusal_of
+
+LEDGER = decider()
+ADMIN = tale.HASAN
+withdrawn = RequestWithdrawn(reason="Sudah dikerjakan sendiri.")
+returned = tale.returned.model_copy(update={"remind_on": (date(2026, 11, 30), date(2026, 12, 3))})
+
+
+def told(state: State) -> list[tuple[str, str]]:
+    return sorted((message.kind, message.to) for message in state.messages)
+
+
+def new_letters(*facts: Fact) -> list[tuple[str, str]]:
+    """What the last of the facts adds."""
+    before = told(given(LEDGER, *facts[:-1]))
+    return [letter for letter in told(given(LEDGER, *facts)) if letter not in before]
+
+
+def test_a_submission_is_told_to_the_applicant_and_the_officers() -> None:
+    assert new_letters(tale.submitted) == [("received", "applicant"), ("staff_submitted", "role:officer")]
+
+
+@pytest.mark.parametrize("status", [status for status in Status if status is not Status.NEW])
+def test_a_link_that_was_asked_for_is_mailed_to_the_applicant_whatever_became_of_the_request(status: Status) -> None:
+    path = tale.PATHS[status]
+    before, after = told(given(LEDGER, *path)), told(given(LEDGER, *path, TrackingLinkRequested()))
+    assert [letter for letter in after if letter not in before] == [("link", "applicant")]
+    assert len(after) == len(before) + 1
+
+
+def test_a_verified_request_is_told_to_the_structural_head() -> None:
+    letters = new_letters(tale.submitted, tale.verified)
+    assert letters == [("staff_verified", "role:structural"), ("verified", "applicant")]
+
+
+def test_an_assignment_is_told_to_the_applicant_and_the_lead() -> None:
+    letters = new_letters(tale.submitted, tale.verified, tale.assigned)
+    assert letters == [("assigned", "applicant"), ("staff_assigned", "staff:dewi")]
+
+
+def test_an_answer_goes_to_the_lead() -> None:
+    path = (tale.submitted, tale.verified, tale.assigned, tale.started, tale.paused, tale.answered)
+    assert new_letters(*path) == [("staff_answered", "staff:dewi")]
+
+
+def test_a_withdrawal_is_told_to_the_applicant_and_the_staff_concerned() -> None:
+    assert new_letters(tale.submitted, withdrawn) == [("staff_withdrawn", "role:officer"), ("withdrawn", "applicant")]
+    path = (tale.submitted, tale.verified, tale.assigned, withdrawn)
+    assert ("staff_withdrawn", "staff:dewi") in new_letters(*path)
+
+
+def test_a_decision_that_a_withdrawal_crossed_is_told_to_nobody_as_if_it_held() -> None:
+    letters = new_letters(tale.submitted, withdrawn, tale.verified)
+    assert letters == [("staff_withdrawn", "staff:nurlaila")]
+
+
+def test_who_rejected_learns_that_the_applicant_withdrew_first() -> None:
+    assert new_letters(tale.submitted, tale.rejected, withdrawn) == [
+        ("staff_withdrawn", "staff:hasan"),
+        ("withdrawn", "applicant"),
+    ]
+
+
+def test_every_letter_is_due_at_once_and_sent_once() -> None:
+    state = given(LEDGER, tale.submitted)
+    assert due_at(state) == IMMEDIATELY
+    [claim] = LEDGER.decide(state, StartSending(), NOON)
+    assert isinstance(claim, SendingStarted)
+    assert len(claim.messages) == 2
+    claimed = fold(LEDGER, events_from(tale.submitted, claim))
+    assert LEDGER.decide(claimed, StartSending(), NOON) == []
+    assert due_at(claimed) == NOON + CLAIM_DURATION
+
+
+def test_a_sent_letter_is_never_due_again() -> None:
+    state, ids = sent("sent")
+    assert [message.status for message in state.messages] == ["sent", "sent"]
+    assert due_at(state) is None
+    assert LEDGER.decide(state, StartSending(), NOON + timedelta(days=1)) == []
+    assert LEDGER.decide(state, EndSending((MessageOutcome(message=ids[0], status="failed"),)), NOON) == []
+
+
+def test_a_letter_that_failed_for_now_is_tried_again_when_its_pause_is_over() -> None:
+    later = NOON + timedelta(seconds=30)
+    state, ids = sent("failed", retry_at=later)
+    assert due_at(state) == later
+    assert LEDGER.decide(state, StartSending(), NOON) == []
+    [again] = LEDGER.decide(state, StartSending(), later)
+    assert isinstance(again, SendingStarted)
+    assert set(again.messages) == set(ids)
+
+
+def test_a_claim_that_ran_out_is_taken_up_by_somebody_else() -> None:
+    state = given(LEDGER, tale.submitted)
+    [claim] = LEDGER.decide(state, StartSending(), NOON)
+    claimed = fold(LEDGER, events_from(tale.submitted, claim))
+    assert LEDGER.decide(claimed, StartSending(), NOON + CLAIM_DURATION) != []
+
+
+def test_an_administrator_may_send_a_letter_again() -> None:
+    state, ids = sent("sent")
+    [fact] = LEDGER.decide(state, ResendMessage(ids[0], ADMIN), NOON)
+    assert fact == ResendRequested(message=ids[0], by=ADMIN)
+    queued = given(LEDGER, tale.submitted)
+    assert refusal_of(LEDGER, queued, ResendMessage(queued.messages[0].id, ADMIN)).code == "being_sent"
+    assert refusal_of(LEDGER, queued, ResendMessage("none", ADMIN)).code == "message_unknown"
+
+
+def test_reminders_are_sent_on_their_days_while_the_request_waits() -> None:
+    state = given(LEDGER, tale.submitted, returned)
+    [first, second] = on_due(state)
+    assert first.reminder.endswith("2026-11-30")
+    assert LEDGER.decide(state, first, NOON) == []
+    morning = datetime(2026, 11, 29, 23, 0, tzinfo=UTC)
+    [fact] = LEDGER.decide(state, first, morning)
+    assert fact == ReminderFellDue(reminder=first.reminder)
+    reminded = fold(LEDGER, events_from(tale.submitted, returned, fact))
+    assert ("reminder_return", "applicant") in told(reminded)
+    assert on_due(reminded) == [second]
+
+
+@pytest.mark.parametrize("end", [tale.resubmitted, withdrawn, RequestExpired(round=1)])
+def test_a_reminder_is_dropped_when_the_request_waits_no_more(end: Fact) -> None:
+    state = given(LEDGER, tale.submitted, returned, end)
+    assert state.course.status is not Status.RETURNED
+    assert on_due(state) == []
+    reminder = state.reminders[0].id
+    assert LEDGER.decide(state, FireReminder(reminder), NOON + timedelta(days=30)) == []
+
+
+def test_personal_data_stays_out_of_the_facts_of_the_ledger() -> None:
+    state = given(LEDGER, tale.submitted)
+    [claim] = LEDGER.decide(state, StartSending(), NOON)
+    written = claim.model_dump_json()
+    assert tale.APPLICANT.email not in written
+    assert tale.APPLICANT.name not in written
+
+
+def sent(status: str, retry_at: datetime | None = None) -> tuple[State, tuple[str, ...]]:
+    """The ledger after its first batch came to this end."""
+    [claim] = LEDGER.decide(given(LEDGER, tale.submitted), StartSending(), NOON)
+    assert isinstance(claim, SendingStarted)
+    outcomes = tuple(
+        MessageOutcome.model_validate({"message": message, "status": status, "retry_at": retry_at})
+        for message in claim.messages
+    )
+    return fold(LEDGER, events_from(tale.submitted, claim, SendingEnded(outcomes=outcomes))), claim.messages
+
+
+@pytest.mark.parametrize("path", tale.PATHS.values(), ids=tale.PATHS.keys())
+def test_every_letter_that_is_owed_can_be_written(path: tuple[Fact, ...]) -> None:
+    for message in given(LEDGER, *path).messages:
+        values = {name: value for name, value in message.values.items() if name != "lead_username"} | {"contact": ""}
+        letter = Letter(message.kind, "Rahmat Contoh", "INT-2026-000001", "data", "https://simpul.example/", values)
+        assert render(letter).subject.startswith("[INT-2026-000001] ")

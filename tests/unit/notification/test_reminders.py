@@ -1,0 +1,180 @@
+"""Reminders after a standstill: one that has become useless is not sent, and none goes out beside or after the closing letter."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+
+from services.notification.domain.decisions import (
+    EndSending,
+    FireReminder,
+    ResendMessage,
+    StartSending,
+    State,
+    decider,
+    due_at,
+    on_due,
+)
+from shared.contracts.facts import Fact
+from shared.contracts.intake import HandoverConfirmed, RequestExpired
+from shared.contracts.notification import (
+    MessageOutcome,
+    ReminderFellDue,
+    RemindersDropped,
+    SendingEnded,
+    SendingStarted,
+)
+from tests.support.domain import request_events as tale
+from tests.support.domain.given_when_then import NOON, events_from, fold, refusal_of
+
+LEDGER = decider()
+DAY_5, DAY_8, LAST_DAY = date(2026, 11, 30), date(2026, 12, 3), date(2026, 12, 7)
+RETURNED = tale.returned.model_copy(update={"remind_on": (DAY_5, DAY_8), "respond_by": LAST_DAY})
+DELIVERED = tale.completed.model_copy(update={"remind_on": (DAY_5,), "confirm_by": LAST_DAY})
+WORK = (tale.submitted, tale.verified, tale.assigned, tale.started)
+AWAITED = [(tale.submitted, RETURNED), (*WORK, DELIVERED)]
+EXPIRED = RequestExpired(round=1)
+
+
+def nine(day: date) -> datetime:
+    """09:00 in Maba, an hour after reminders are sent."""
+    return datetime(day.year, day.month, day.day, 0, 0, tzinfo=UTC)
+
+
+class Ledger:
+    """A ledger that is given facts, and attended to when somebody wakes up."""
+
+    def __init__(self, *facts: Fact):
+        self.facts = list(facts)
+        self._sent(NOON)
+
+    @property
+    def state(self) -> State:
+        return fold(LEDGER, events_from(*self.facts))
+
+    def happens(self, fact: Fact) -> None:
+        self.facts.append(fact)
+
+    def wakes(self, now: datetime, *, mail: bool = True) -> list[str]:
+        """The kinds of letters that are handed to the mail server now, if it is there."""
+        for command in on_due(self.state, now):
+            self.facts += LEDGER.decide(self.state, command, now)
+        return self._sent(now) if mail else []
+
+    def _sent(self, now: datetime) -> list[str]:
+        decided = LEDGER.decide(self.state, StartSending(), now)
+        self.facts += decided
+        ids = [one for fact in decided if isinstance(fact, SendingStarted) for one in fact.messages]
+        kinds = [message.kind for message in self.state.messages if message.id in ids]
+        if ids:
+            outcomes = tuple(MessageOutcome(message=one, status="sent") for one in ids)
+            self.facts += LEDGER.decide(self.state, EndSending(outcomes), now)
+        return kinds
+
+    def kinds(self) -> list[str]:
+        return [message.kind for message in self.state.messages]
+
+
+def test_of_two_reminders_that_are_overdue_only_the_later_is_sent():
+    ledger = Ledger(tale.submitted, RETURNED)
+    assert ledger.wakes(nine(date(2026, 12, 4))) == ["reminder_return"]
+    assert ledger.wakes(nine(date(2026, 12, 5))) == []
+    assert due_at(ledger.state) is None
+
+
+@pytest.mark.parametrize("facts", AWAITED, ids=["return", "delivery"])
+def test_no_reminder_is_sent_when_its_last_day_has_passed(facts: tuple[Fact, ...]):
+    ledger = Ledger(*facts)
+    assert ledger.wakes(nine(date(2026, 12, 8))) == []
+    assert due_at(ledger.state) is None
+
+
+@pytest.mark.parametrize("facts", AWAITED, ids=["return", "delivery"])
+def test_on_its_last_day_a_reminder_still_matters(facts: tuple[Fact, ...]):
+    assert len(Ledger(*facts).wakes(nine(LAST_DAY))) == 1
+
+
+def test_the_closing_letter_goes_alone_after_a_long_standstill():
+    ledger = Ledger(tale.submitted, RETURNED)
+    ledger.happens(EXPIRED)
+    assert ledger.wakes(nine(date(2026, 12, 20))) == ["expired"]
+
+
+def test_a_reminder_that_waited_for_the_mail_server_does_not_go_out_beside_the_closing_letter():
+    ledger = Ledger(tale.submitted, RETURNED)
+    ledger.wakes(nine(DAY_5), mail=False)
+    ledger.happens(EXPIRED)
+    assert ledger.wakes(nine(date(2026, 12, 8))) == ["expired"]
+    assert "reminder_return" not in ledger.kinds()
+
+
+def test_a_reminder_that_waited_for_the_mail_server_past_its_last_day_is_dropped_before_the_closing_is_known():
+    ledger = Ledger(tale.submitted, RETURNED)
+    ledger.wakes(nine(DAY_5), mail=False)
+    assert ledger.wakes(nine(date(2026, 12, 8))) == []
+    ledger.happens(EXPIRED)
+    assert ledger.wakes(nine(date(2026, 12, 8))) == ["expired"]
+
+
+def test_of_two_reminders_that_waited_for_the_mail_server_only_the_later_is_sent():
+    ledger = Ledger(tale.submitted, RETURNED)
+    ledger.wakes(nine(DAY_5), mail=False)
+    ledger.wakes(nine(DAY_8), mail=False)
+    assert ledger.wakes(nine(DAY_8)) == ["reminder_return"]
+
+
+def test_who_answered_while_the_mail_server_was_away_is_not_reminded():
+    ledger = Ledger(tale.submitted, RETURNED)
+    ledger.wakes(nine(DAY_5), mail=False)
+    ledger.happens(tale.resubmitted)
+    assert "reminder_return" not in ledger.wakes(nine(DAY_5))
+
+
+def test_a_question_without_an_answer_is_reminded_of_late_too_since_nothing_closes_it():
+    ledger = Ledger(*WORK, tale.paused)
+    assert ledger.wakes(nine(tale.paused.answer_by + timedelta(days=20))) == ["reminder_answer"]
+
+
+def test_a_reminder_whose_outcome_nobody_knows_is_not_tried_again_after_the_closing():
+    ledger = Ledger(tale.submitted, RETURNED)
+    ledger.wakes(nine(DAY_5), mail=False)
+    [started] = LEDGER.decide(ledger.state, StartSending(), nine(DAY_5))
+    assert isinstance(started, SendingStarted)
+    ledger.happens(started)
+    [reminder] = started.messages
+    outcome = MessageOutcome(message=reminder, status="unknown", retry_at=nine(DAY_5))
+    ledger.happens(SendingEnded(outcomes=(outcome,)))
+    ledger.happens(EXPIRED)
+    assert ledger.wakes(nine(date(2026, 12, 8))) == ["expired"]
+    message = ledger.state.message(reminder)
+    assert message is not None
+    assert (message.status, message.due) == ("unknown", None)
+
+
+def test_a_reminder_of_what_is_over_cannot_be_sent_again():
+    ledger = Ledger(tale.submitted, RETURNED)
+    ledger.wakes(nine(DAY_5))
+    [reminder] = [message.id for message in ledger.state.messages if message.kind == "reminder_return"]
+    again = ResendMessage(reminder, tale.HASAN)
+    assert LEDGER.decide(ledger.state, again, nine(DAY_5)) != []
+    assert refusal_of(LEDGER, ledger.state, again, nine(date(2026, 12, 8))).code == "superseded"
+    ledger.happens(EXPIRED)
+    assert refusal_of(LEDGER, ledger.state, again, nine(DAY_5)).code == "superseded"
+
+
+def test_the_log_says_which_reminders_were_dropped():
+    ledger = Ledger(tale.submitted, RETURNED)
+    first, second = on_due(ledger.state)
+    now = nine(DAY_8)
+    assert LEDGER.decide(ledger.state, first, now) == [RemindersDropped(reminders=(first.reminder,))]
+    assert LEDGER.decide(ledger.state, second, now) == [ReminderFellDue(reminder=second.reminder)]
+    assert LEDGER.decide(ledger.state, FireReminder("none"), now) == []
+
+
+def test_a_taken_over_delivery_is_not_reminded_of():
+    confirmed = HandoverConfirmed(delivery=1, automatic=True, survey_until=LAST_DAY)
+    ledger = Ledger(*WORK, DELIVERED)
+    ledger.wakes(nine(DAY_5), mail=False)
+    ledger.happens(confirmed)
+    assert ledger.wakes(nine(date(2026, 12, 8))) == ["completed"]

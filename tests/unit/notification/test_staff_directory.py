@@ -1,0 +1,40 @@
+"""Whom letters go to is looked up once for those that are sent together, and again a second later."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from services.notification.app import CACHE_TTL_SECONDS, CachedStaffDirectory
+from services.notification.email_dispatcher import Recipient
+from shared.identity.accounts import Account, Role
+from shared.identity.sqlite import SqliteAccountStore
+from shared.storage.sqlite.database import SqliteDatabase
+
+DEWI = Account("dewi", "Dewi Andaian", "dewi@kantor.example", (Role.OFFICER,), "-", True, "")
+
+
+@pytest.fixture
+async def accounts(tmp_path: Path) -> SqliteAccountStore:
+    store = SqliteAccountStore(SqliteDatabase(tmp_path / "simpul.db"))
+    await store.prepare()
+    return store
+
+
+async def test_whom_it_found_is_found_again_for_a_second(accounts: SqliteAccountStore):
+    now = [100.0]
+    directory = CachedStaffDirectory(accounts, lambda: now[0])
+    await accounts.add(DEWI)
+    found = await directory.accounts_with_role("officer")
+    await accounts.add(Account("rosmina", "Rosmina", "r@kantor.example", (Role.OFFICER,), "-", True, ""))
+    assert found == [Recipient(DEWI.name, DEWI.email)] == await directory.accounts_with_role("officer")
+    now[0] += CACHE_TTL_SECONDS
+    assert len(await directory.accounts_with_role("officer")) == 2
+
+
+async def test_whom_it_did_not_find_is_looked_for_again_at_once(accounts: SqliteAccountStore):
+    directory = CachedStaffDirectory(accounts)
+    assert await directory.person("dewi") is None
+    await accounts.add(DEWI)
+    assert await directory.person("dewi") == Recipient(DEWI.name, DEWI.email)

@@ -1,0 +1,79 @@
+"""What the demo sends, and which ways it takes; the journeys themselves run against the real services."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from collections import Counter
+from datetime import date
+
+import pytest
+
+from services.intake.domain.employee_number import normalize_employee_number, warnings
+from shared.documents.inspection.detection import detect_media_type
+from simpul.demo import sample_documents
+from simpul.demo.sample_requests import employee_number, sample_request
+from simpul.demo.scenarios import FINISHED_SCENARIOS, OPEN_SCENARIOS, SCENARIOS, scenario_for
+
+DAY = date(2026, 11, 24)
+MAKERS = (
+    sample_documents.letter,
+    sample_documents.interface_description,
+    sample_documents.data_dictionary,
+    sample_documents.diagram,
+    sample_documents.result_report,
+)
+
+
+@pytest.mark.parametrize("make", MAKERS)
+def test_a_document_is_of_the_type_it_says(make):
+    upload = make(sample_request(7, 1, DAY))
+    assert detect_media_type(upload.name, io.BytesIO(upload.content)) == upload.media_type
+
+
+@pytest.mark.parametrize("make", MAKERS)
+def test_the_same_seed_makes_the_same_document(make):
+    assert make(sample_request(7, 1, DAY)) == make(sample_request(7, 1, DAY))
+    assert make(sample_request(7, 1, DAY)) != make(sample_request(8, 1, DAY))
+
+
+def test_a_docx_does_not_tell_when_it_was_written():
+    with zipfile.ZipFile(io.BytesIO(sample_documents.data_dictionary(sample_request(7, 1, DAY)).content)) as archive:
+        assert {entry.date_time for entry in archive.infolist()} == {(1980, 1, 1, 0, 0, 0)}
+
+
+def test_the_same_seed_makes_the_same_forms():
+    assert [sample_request(7, n, DAY).form for n in range(20)] == [sample_request(7, n, DAY).form for n in range(20)]
+
+
+def test_no_letter_is_dated_after_the_day():
+    assert all(date.fromisoformat(sample_request(7, n, DAY).form["letter_date"]) <= DAY for n in range(200))
+
+
+def test_a_usual_employee_number_warns_of_nothing():
+    numbers = [employee_number(sample_request(7, n, DAY).rng) for n in range(300)]
+    assert {warnings(normalize_employee_number(number), DAY) for number in numbers} == {()}
+
+
+def test_every_odd_employee_number_warns_and_none_is_refused():
+    numbers = [employee_number(sample_request(7, n, DAY).rng, unusual=True) for n in range(300)]
+    codes = {code for number in numbers for code in warnings(normalize_employee_number(number), DAY)}
+    assert all(warnings(normalize_employee_number(number), DAY) for number in numbers)
+    assert {"birth_date", "month_or_contract", "sex", "serial", "age_at_appointment"} <= codes
+
+
+def test_twelve_requests_take_every_way():
+    assert {scenario_for(number).name for number in range(12)} == {scenario.name for scenario in SCENARIOS}
+
+
+def test_requests_are_left_open_at_every_state():
+    left = Counter(
+        scenario.final_status
+        for scenario in map(scenario_for, range(3 * len(OPEN_SCENARIOS)))
+        if scenario.name == "left_open"
+    )
+    assert left == Counter(scenario.final_status for scenario in OPEN_SCENARIOS)
+
+
+def test_the_happy_way_is_the_most_usual():
+    assert Counter(scenario.name for scenario in FINISHED_SCENARIOS).most_common(1)[0][0] == "completed"

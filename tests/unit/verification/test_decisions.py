@@ -1,0 +1,289 @@
+"""Verification, told as given, when, then."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import date, timedelta
+from typing import Any
+
+import pytest
+
+from services.verification.domain.decisions import (
+    RecommendRejection,
+    ReturnRequest,
+    Rules,
+    State,
+    VerifyRequest,
+    checklist_refusals,
+    decider,
+    verification_due,
+)
+from services.verification.presenters import document, find_requests, full, item, line
+from shared.calendar import WorkingCalendar
+from shared.contracts.facts import ChecklistItem, Fact, Staff, Verdict
+from shared.contracts.lifecycle import Status
+from shared.contracts.verification import RejectionRecommended, RequestReturned, RequestVerified
+from shared.runtime.executor import Loaded
+from tests.support.domain.given_when_then import NOON, REQUEST, events_from, fold, given, interleavings, refusal_of
+from tests.support.domain.request_events import (
+    ALL_OK,
+    ASSIGNED,
+    COMPLETED,
+    DELIVERED,
+    NURLAILA,
+    PATHS,
+    assigned,
+    progressed,
+    recommended,
+    rejected,
+    resubmitted,
+    returned,
+    returned_for,
+    started,
+    submitted,
+    surveyed,
+    verified,
+    withdrawn,
+)
+
+RULES = Rules(WorkingCalendar({date(2026, 12, 1): "Hari libur rekaan"}))
+VERIFICATION = decider(RULES)
+SAMSUL = Staff(username="samsul", name="Samsul Seandainya")
+KNOWN = ("birth_date",)
+TODAY = date(2026, 11, 23)
+
+LETTER_FAILED = returned_for(ChecklistItem.LETTER).verdicts
+VERIFY = VerifyRequest(NURLAILA, ALL_OK, KNOWN)
+RETURN = ReturnRequest(NURLAILA, LETTER_FAILED)
+RECOMMEND = RecommendRejection(NURLAILA, " Di luar lingkup. ")
+
+
+def state_after(*facts: Fact) -> State:
+    return given(VERIFICATION, *facts)
+
+
+def loaded(*facts: Fact) -> Loaded[State]:
+    return Loaded(REQUEST, len(facts), state_after(*facts))
+
+
+def refusal(command: Any, *facts: Fact) -> str:
+    return refusal_of(VERIFICATION, state_after(*facts), command).code
+
+
+def test_a_complete_request_is_verified():
+    assert VERIFICATION.decide(state_after(submitted), VERIFY, NOON) == [
+        RequestVerified(round=1, verdicts=ALL_OK, acknowledged=KNOWN, by=NURLAILA)
+    ]
+
+
+def test_verdicts_are_published_in_the_order_of_the_checklist():
+    [fact] = VERIFICATION.decide(state_after(submitted), VerifyRequest(NURLAILA, ALL_OK[::-1], KNOWN), NOON)
+    assert isinstance(fact, RequestVerified)
+    assert fact.verdicts == ALL_OK
+
+
+@pytest.mark.parametrize("missing", range(len(ALL_OK)))
+def test_every_item_needs_a_verdict(missing: int):
+    some = ALL_OK[:missing] + ALL_OK[missing + 1 :]
+    refusal = refusal_of(VERIFICATION, state_after(submitted), VerifyRequest(NURLAILA, some, KNOWN))
+    assert (refusal.code, refusal.facts["items"]) == ("items_missing", (ALL_OK[missing].item,))
+
+
+@pytest.mark.parametrize("command", [VERIFY, RETURN, RECOMMEND], ids=lambda command: type(command).__name__)
+def test_a_decision_may_name_the_round_that_was_looked_at_and_is_good_for_that_alone(command: Any):
+    first, second = state_after(submitted), state_after(submitted, returned, resubmitted)
+    assert VERIFICATION.decide(first, replace(command, round=1), NOON)
+    assert VERIFICATION.decide(second, replace(command, round=2), NOON)
+    assert VERIFICATION.decide(second, command, NOON)
+    late = refusal_of(VERIFICATION, second, replace(command, round=1))
+    assert (late.code, late.facts["status"], late.facts["event"]) == ("moved_on", "submitted", "RequestResubmitted")
+
+
+def test_everything_that_keeps_findings_from_becoming_a_decision_is_told_at_once():
+    bare = Verdict(item=ChecklistItem.LETTER, ok=False)
+    told = [refusal.code for refusal in checklist_refusals(state_after(submitted), VerifyRequest(NURLAILA, (bare,)))]
+    assert told == ["items_missing", "note_missing", "item_failed", "warning_open"]
+    told = [refusal.code for refusal in checklist_refusals(state_after(submitted), ReturnRequest(NURLAILA, (bare,)))]
+    assert told == ["items_missing", "note_missing"]
+    assert (
+        checklist_refusals(state_after(submitted), VERIFY) == checklist_refusals(state_after(submitted), RETURN) == []
+    )
+
+
+def test_an_item_is_judged_once():
+    twice = (*ALL_OK, Verdict(item=ChecklistItem.LETTER, ok=False, note="Belum ditandatangani."))
+    assert refusal(VerifyRequest(NURLAILA, twice, KNOWN), submitted) == "item_duplicate"
+    assert refusal(ReturnRequest(NURLAILA, twice), submitted) == "item_duplicate"
+
+
+def test_a_request_with_a_failed_item_is_not_verified():
+    assert refusal(VerifyRequest(NURLAILA, LETTER_FAILED, KNOWN), submitted) == "item_failed"
+
+
+def test_a_warning_must_be_acknowledged():
+    unvisited_pages = refusal_of(VERIFICATION, state_after(submitted), VerifyRequest(NURLAILA, ALL_OK))
+    assert (unvisited_pages.code, unvisited_pages.facts["warnings"]) == ("warning_open", KNOWN)
+
+
+def test_a_warning_is_no_obstacle_to_a_return():
+    assert VERIFICATION.decide(state_after(submitted), RETURN, NOON)
+
+
+def test_only_warnings_that_there_are_are_published_as_acknowledged():
+    calm = submitted.model_copy(update={"warnings": ()})
+    [fact] = VERIFICATION.decide(state_after(calm), VERIFY, NOON)
+    assert isinstance(fact, RequestVerified)
+    assert fact.acknowledged == ()
+
+
+def test_a_return_says_until_when_and_when_to_remind_in_working_days():
+    [fact] = VERIFICATION.decide(state_after(submitted), RETURN, NOON)
+    assert fact == RequestReturned(
+        round=1,
+        verdicts=LETTER_FAILED,
+        respond_by=date(2026, 12, 8),
+        remind_on=(date(2026, 11, 30), date(2026, 12, 4)),
+        by=NURLAILA,
+    )
+
+
+def test_a_return_needs_a_failed_item():
+    assert refusal(ReturnRequest(NURLAILA, ALL_OK), submitted) == "nothing_failed"
+
+
+def test_a_failed_item_needs_a_note():
+    bare = tuple(Verdict(item=v.item, ok=v.ok, note="  ") for v in LETTER_FAILED)
+    refusal = refusal_of(VERIFICATION, state_after(submitted), ReturnRequest(NURLAILA, bare))
+    assert (refusal.code, refusal.facts["items"]) == ("note_missing", (ChecklistItem.LETTER,))
+
+
+def test_an_officer_may_recommend_rejection_once_a_round():
+    assert VERIFICATION.decide(state_after(submitted), RECOMMEND, NOON) == [
+        RejectionRecommended(round=1, reason="Di luar lingkup.", by=NURLAILA)
+    ]
+    again = refusal_of(VERIFICATION, state_after(submitted, recommended), RecommendRejection(SAMSUL, "Sama."))
+    assert (again.code, again.facts["by"]) == ("already_recommended", NURLAILA.name)
+    assert VERIFICATION.decide(state_after(submitted, recommended, returned, resubmitted), RECOMMEND, NOON)
+
+
+def test_a_recommendation_needs_a_reason():
+    assert refusal(RecommendRejection(NURLAILA, "  "), submitted) == "reason_missing"
+
+
+def test_a_recommendation_does_not_end_the_check():
+    assert VERIFICATION.decide(state_after(submitted, recommended), VERIFY, NOON)
+
+
+@pytest.mark.parametrize("status", [status for status in Status if status is not Status.SUBMITTED])
+@pytest.mark.parametrize("command", [VERIFY, RETURN, RECOMMEND])
+def test_only_a_submitted_request_is_judged(status: Status, command: Any):
+    refusal = refusal_of(VERIFICATION, state_after(*PATHS[status]), command)
+    assert (refusal.code, refusal.facts["status"]) == ("moved_on", status)
+
+
+@pytest.mark.parametrize("command", [VERIFY, RETURN, RECOMMEND])
+def test_the_second_of_two_officers_learns_who_was_first_and_when(command: Any):
+    refusal = refusal_of(VERIFICATION, state_after(submitted, verified), command)
+    first = {"by": "Nurlaila Ibarat", "at": NOON + timedelta(minutes=1), "event": "RequestVerified"}
+    assert refusal.facts == {"status": Status.VERIFIED, **first}
+
+
+def test_an_officer_too_late_learns_of_the_withdrawal_and_not_of_what_it_beat():
+    events = events_from(submitted, withdrawn, verified)
+    refusal = refusal_of(VERIFICATION, fold(VERIFICATION, events), RETURN)
+    assert (refusal.facts["status"], refusal.facts["event"]) == (Status.WITHDRAWN, "RequestWithdrawn")
+
+
+def test_a_resubmitted_request_is_judged_again_as_it_now_stands():
+    state = state_after(submitted, returned, resubmitted)
+    [fact] = VERIFICATION.decide(state, VERIFY, NOON)
+    assert isinstance(fact, RequestVerified)
+    assert fact.round == 2
+    assert (state.documents, state.decided_by) == (resubmitted.documents, "")
+
+
+def test_the_name_of_who_judged_the_present_round_is_known():
+    assert state_after(submitted, returned).decided_by == "Nurlaila Ibarat"
+
+
+@pytest.mark.parametrize("lines", [((withdrawn,), (verified,), (rejected,)), ((withdrawn,), (returned,), (rejected,))])
+def test_facts_that_cross_leave_the_same_state_in_any_order(lines: tuple[tuple[Fact, ...], ...]):
+    first, *events = events_from(submitted, *(fact for line in lines for fact in line))
+    states = [fold(VERIFICATION, [first, *order]) for order in interleavings(*([event] for event in events))]
+    assert states[0].status is Status.WITHDRAWN
+    assert all(state == states[0] for state in states)
+
+
+def test_answers_to_the_survey_are_not_kept():
+    assert state_after(*COMPLETED, surveyed) == state_after(*COMPLETED)
+
+
+def test_the_internal_target_is_one_working_day_from_the_present_round_and_stops_with_the_check():
+    assert verification_due(state_after(submitted), RULES) == date(2026, 11, 24)
+    assert verification_due(state_after(submitted, returned), RULES) is None
+    *_, later = events_from(submitted, returned, resubmitted, start=NOON + timedelta(days=2))
+    again = fold(VERIFICATION, [*events_from(submitted, returned), later])
+    assert verification_due(again, RULES) == date(2026, 11, 26)
+
+
+def test_a_request_is_overdue_from_the_day_after_the_target():
+    assert not item(loaded(submitted), date(2026, 11, 24), RULES)["overdue"]
+    assert item(loaded(submitted), date(2026, 11, 25), RULES)["overdue"]
+    assert not item(loaded(submitted, returned), date(2027, 1, 1), RULES)["overdue"]
+
+
+def test_a_line_says_how_many_working_days_late_it_is_and_until_when_the_applicant_has():
+    assert line(loaded(submitted), date(2026, 11, 24), RULES)["late"] is False
+    friday, saturday = date(2026, 11, 27), date(2026, 11, 28)
+    for day in (friday, saturday):
+        shown = line(loaded(submitted), day, RULES)
+        assert (shown["due"], shown["late"], shown["late_days"]) == (date(2026, 11, 24), True, 3), day
+    shown = line(loaded(submitted, returned), date(2027, 1, 1), RULES)
+    assert (shown["due"], shown["late"]) == (returned.respond_by, False)
+    assert line(loaded(submitted, withdrawn), TODAY, RULES)["due"] is None
+
+
+def test_the_list_masks_the_employee_number_and_the_request_shows_it():
+    assert item(loaded(submitted), TODAY, RULES)["employee_number"] == "198502** ****** * ***"
+    assert full(loaded(submitted), TODAY, RULES)["employee_number"] == "198502302010011001"
+
+
+def test_a_list_item_has_the_shape_that_the_api_promises():
+    promised = "id number status version name unit scope round submitted_at target_date overdue lead percent warnings"
+    assert set(promised.split()) <= item(loaded(submitted), TODAY, RULES).keys()
+
+
+def test_how_the_work_goes_on_is_seen_in_the_list():
+    line = item(loaded(*ASSIGNED, started, progressed), TODAY, RULES)
+    assert (line["lead"], line["percent"], line["target_date"]) == ("dewi", 40, assigned.target_date)
+
+
+def test_the_request_tells_checklist_warnings_and_history_in_words():
+    shown = full(loaded(submitted, recommended), TODAY, RULES)
+    assert [line["item"] for line in shown["checklist"]] == list(ChecklistItem)
+    assert shown["warnings"][0]["code"] == "birth_date"
+    assert "kalender" in shown["warnings"][0]["message"]
+    assert [line["label"] for line in shown["timeline"]] == ["Permohonan diajukan", "Penolakan disarankan"]
+    assert shown["recommendation"]["reason"] == "Di luar lingkup."
+
+
+def test_the_store_key_of_a_document_is_not_told():
+    shown = full(loaded(*DELIVERED), TODAY, RULES)["documents"]
+    assert {line["id"] for line in shown} == {"surat", "kamus-data", "alur", "laporan", "bast"}
+    assert all("key" not in line for line in shown)
+
+
+def test_a_document_is_found_by_its_id_as_long_as_it_counts():
+    assert document(state_after(submitted), "surat") is not None
+    assert document(state_after(submitted, returned, resubmitted), "surat") is None
+
+
+def test_a_request_is_found_by_what_the_queue_filters_by():
+    columns = VERIFICATION.columns(state_after(submitted))
+    assert str(columns["search"]).startswith("int-2026-000001 rahmat contoh dinas perhubungan rahmat@dishub.example ")
+    assert columns["due"] == "2026-11-24"
+    assert VERIFICATION.columns(state_after(submitted, withdrawn))["open"] == 0
+    assert set(columns) == {column.name for column in VERIFICATION.indexed_columns}
+    wanted = find_requests(status="submitted", unit="Dinas Perhubungan", scope="data", search="RAHMAT", open_only=True)
+    assert {name: columns[name] for name in wanted.where} == wanted.where
+    assert wanted.search in str(columns["search"])
