@@ -30,4 +30,4 @@ def test_every_import_contract_holds():
 
 def test_no_service_is_left_out_of_the_contracts():
     assert services() <= set(contracts()["independent"]["modules"])
-    assert services() <= set(contracts()["rooms"]["containers"])
+    assert services() <= set(contracts()["layers"]["containers"])
