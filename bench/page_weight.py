@@ -41,7 +41,7 @@ class PageWeight:
 class NetworkRecorder:
     """Weighs everything that a page of this browser context loads, from the moment that it is made."""
 
-    def __init__(self, session: CDPSession):
+    def __init__(self, session: CDPSession) -> None:
         self._kinds: dict[str, str] = {}
         self._pending: set[str] = set()
         self._icon_requested = False

@@ -125,7 +125,8 @@ def forget() -> None:
 
 def leave(status: int) -> None:
     """End the process with what it printed written out; what still runs is not waited for once it was interrupted, and not
-    for long after an interrupt that was answered."""
+    for long after an interrupt that was answered.
+    """
     interrupted, _state.ended = _state.number != 0, True
     if interrupted:
         for stream in (sys.stdout, sys.stderr):

@@ -36,7 +36,7 @@ OFFICE = Office()
 class HandoverService:
     """Hands over what a lead has uploaded."""
 
-    def __init__(self, executor: Executor[State], platform: Platform):
+    def __init__(self, executor: Executor[State], platform: Platform) -> None:
         self._executor, self._platform = executor, platform
         self.limits = FormLimits(file=platform.settings.file_limit)
 

@@ -25,7 +25,7 @@ from shared.web.api.validation import FieldError
 class AssignmentService:
     """The requests of this service as those see them who may."""
 
-    def __init__(self, runtime: ServiceRuntime[State], platform: Platform, rules: Rules):
+    def __init__(self, runtime: ServiceRuntime[State], platform: Platform, rules: Rules) -> None:
         self.executor, self.store, self.platform, self.rules = runtime.executor, runtime.store, platform, rules
 
     async def get_request(self, id: str) -> Loaded[State]:

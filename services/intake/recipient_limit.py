@@ -34,7 +34,7 @@ class CountedEmail:
 class RecipientLimit:
     """Counted in the store of accounts, for all processes; off with the limit of addresses."""
 
-    def __init__(self, platform: Platform):
+    def __init__(self, platform: Platform) -> None:
         self._store, self._clock = platform.accounts, platform.clock
         self._enabled = platform.settings.public_rate > 0
 

@@ -27,7 +27,7 @@ from shared.web.api.validation import RequestBody
 class IntakeService:
     """The applicants' side of intake on this platform."""
 
-    def __init__(self, runtime: ServiceRuntime[State], platform: Platform):
+    def __init__(self, runtime: ServiceRuntime[State], platform: Platform) -> None:
         self.platform, self.store, self.executor = platform, runtime.store, runtime.executor
         self._recipient_limit = RecipientLimit(platform)
         self.reception = SubmissionService(runtime.executor, runtime.store, platform, self._recipient_limit)

@@ -53,7 +53,9 @@ MAX_NUMBER_ATTEMPTS = 50
 class SubmissionService:
     """New requests and completed ones. In one process numbers are taken in turns, so that none is skipped."""
 
-    def __init__(self, executor: Executor[State], store: StateStore, platform: Platform, recipients: RecipientLimit):
+    def __init__(
+        self, executor: Executor[State], store: StateStore, platform: Platform, recipients: RecipientLimit
+    ) -> None:
         self._executor, self._store, self._platform = executor, store, platform
         self.application, self.changes = dated(SubmissionForm, platform.clock), dated(ResubmissionForm, platform.clock)
         self._limits = FormLimits(file=platform.settings.file_limit)

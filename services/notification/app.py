@@ -21,9 +21,10 @@ CACHE_TTL_SECONDS = 1.0
 
 class CachedStaffDirectory:
     """Dispatch's Directory over the staff accounts. Whom it found less than a second ago it does not look up again: letters that
-    are sent together mostly go to the same people."""
+    are sent together mostly go to the same people.
+    """
 
-    def __init__(self, accounts: AccountStore, now: Callable[[], float] = monotonic):
+    def __init__(self, accounts: AccountStore, now: Callable[[], float] = monotonic) -> None:
         self._accounts, self._now = accounts, now
         self._cache: dict[str, tuple[float, Sequence[Recipient]]] = {}
 

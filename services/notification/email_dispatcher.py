@@ -81,7 +81,7 @@ class EmailDispatcher:
         new_id: NewId,
         email_settings: EmailSettings,
         link: Callable[[str, str], str],
-    ):
+    ) -> None:
         """`link(request_id, number)` is the applicant's tracking link."""
         self._executor, self._mailer, self._directory = executor, mailer, directory
         self._email_settings, self._link = email_settings, link

@@ -34,7 +34,8 @@ class InvalidEmail(ValueError):
 class Letter:
     """What to tell whom. `name` is the recipient's, empty for everybody of a role; `scope` is `application` or `data`;
     `link` is where the reader goes on; `values` are those that KINDS names for the kind. Staff are told whose request it is,
-    applicants how to reach the office."""
+    applicants how to reach the office.
+    """
 
     kind: str
     name: str

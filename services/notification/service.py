@@ -29,7 +29,7 @@ class MessageQuery(InputModel):
 class NotificationService:
     """Lists messages and sends them again."""
 
-    def __init__(self, runtime: ServiceRuntime[State]):
+    def __init__(self, runtime: ServiceRuntime[State]) -> None:
         self.store, self.executor = runtime.store, runtime.executor
 
     async def messages(self, query: MessageQuery) -> tuple[list[ListedMessage], str | None]:

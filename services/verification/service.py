@@ -53,7 +53,9 @@ class PagePreview:
 class VerificationService:
     """The requests of this service, as officers see them."""
 
-    def __init__(self, runtime: ServiceRuntime[State], platform: Platform, rules: Rules, images: PageImageCache):
+    def __init__(
+        self, runtime: ServiceRuntime[State], platform: Platform, rules: Rules, images: PageImageCache
+    ) -> None:
         self.executor, self.store, self.platform, self.rules = runtime.executor, runtime.store, platform, rules
         self._images = images
 

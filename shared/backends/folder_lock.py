@@ -11,7 +11,7 @@ from pathlib import Path
 class FolderInUse(Exception):
     """Somebody else uses this folder; or serves `name` on it, if that is not empty."""
 
-    def __init__(self, folder: Path, name: str = ""):
+    def __init__(self, folder: Path, name: str = "") -> None:
         super().__init__(f"{folder} is in use" + (f" by {name}" if name else ""))
         self.name = name
 

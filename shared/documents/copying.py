@@ -37,7 +37,7 @@ class DocumentCopier:
         target: DocumentStore,
         present: set[str],
         progress: Callable[[], None] = lambda: None,
-    ):
+    ) -> None:
         """`present` are the keys that the target has."""
         self._source, self._target, self._present, self._progress = source, target, present, progress
         self.done = CopyResult()

@@ -57,7 +57,8 @@ def content_disposition(name: str) -> str:
 
 def _to_ascii(character: str) -> str:
     """What stands for a character where only ASCII can; chosen after normalisation, which makes quotes, dots and semicolons
-    of their full-width kin."""
+    of their full-width kin.
+    """
     if character.isascii():
         return character if character in _PLAIN else "_"
     folded = unicodedata.normalize("NFKD", character).encode("ascii", "ignore").decode()

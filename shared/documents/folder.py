@@ -28,7 +28,8 @@ READ_CHUNK_BYTES = 256 * 1024
 
 class FolderDocumentStore:
     """A DocumentStore in `folder`. `new_key` makes random keys of letters, digits, `-` and `_`; `room` is the number of
-    bytes that must be free for the store to call itself ready."""
+    bytes that must be free for the store to call itself ready.
+    """
 
     def __init__(self, folder: Path, new_key: Callable[[], str], *, min_free_bytes: int = 256 * 1024**2) -> None:
         self._folder, self._new_key, self._min_free_bytes = folder, new_key, min_free_bytes

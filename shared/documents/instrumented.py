@@ -28,7 +28,7 @@ for _outcome in ("stored", "opened", "missing", "refused", "failed"):
 class InstrumentedDocumentStore:
     """The same store, counted. A file that is refused before a store is asked is counted where that happens."""
 
-    def __init__(self, store: DocumentStore):
+    def __init__(self, store: DocumentStore) -> None:
         self._store = store
 
     async def put(self, source: BinaryIO, inspect: MediaTypeDetector, *, limit: int) -> StoredDocument:

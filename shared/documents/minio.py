@@ -1,5 +1,6 @@
 """Documents as objects of an S3 bucket, through the minio SDK: plain S3 that other servers speak too, nothing public, no
-presigned links."""
+presigned links.
+"""
 
 from __future__ import annotations
 
@@ -39,7 +40,8 @@ BUCKET_EXISTS_CODES = frozenset({"BucketAlreadyOwnedByYou", "BucketAlreadyExists
 
 class MinioDocumentStore:
     """A DocumentStore in one bucket. `new_key` makes random keys of letters, digits, `-` and `_`; at most `threads` calls are
-    under way at once, the others wait."""
+    under way at once, the others wait.
+    """
 
     def __init__(self, address: S3Address, new_key: Callable[[], str], *, threads: int = MAX_THREADS) -> None:
         self._bucket, self._new_key = address.bucket, new_key
@@ -203,7 +205,8 @@ def _client(address: S3Address, timeout: Timeout, retries: Retry, connections: i
 
 def _translate_errors(call: Callable[..., T], given: tuple[Any, ...]) -> T:
     """Call it; whatever the way to the store can raise is DocumentMissing or StoreUnavailable. No message of the SDK is
-    handed on that could hold an address with its signature."""
+    handed on that could hold an address with its signature.
+    """
     try:
         return call(*given)
     except S3Error as error:

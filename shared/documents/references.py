@@ -93,7 +93,8 @@ async def documents_to_copy(
     log: EventLog, store: DocumentStore, stores: Sequence[StateStore], up_to: str
 ) -> list[ReferencedDocument]:
     """What a copy of the log up to this end must have beside it: every document that it names, and every stored one that any
-    event might name; all that is stored, if that cannot be said."""
+    event might name; all that is stored, if that cannot be said.
+    """
     referenced = {document.key: document async for document in referenced_documents(log, up_to)} if up_to else {}
     others = {key async for key in store.keys(FAR_FUTURE)} - referenced.keys()
     with contextlib.suppress(ReferencesUnknown):

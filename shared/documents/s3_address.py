@@ -29,7 +29,8 @@ class S3Address:
 
 def parse_s3_url(url: str, secret: str | None = None) -> S3Address:
     """Read `http://` or `https://` with key, host and bucket, and `?region=` where the server has one. Key and secret may be
-    percent-encoded; `secret` counts before one in the address. Raises BadS3Url."""
+    percent-encoded; `secret` counts before one in the address. Raises BadS3Url.
+    """
     parts, port = _split(url)
     bucket = parts.path.strip("/")
     if not BUCKET_PATTERN.fullmatch(bucket):

@@ -27,7 +27,7 @@ class LogCopier:
     target are the first of those in the source. What the source repeats is copied once.
     """
 
-    def __init__(self, source: EventLog, target: EventLog, up_to: str):
+    def __init__(self, source: EventLog, target: EventLog, up_to: str) -> None:
         self._source, self._target, self._up_to = source, target, up_to
         self._source_order: dict[str, dict[bytes, int]] = {}
         """Of each request, its events by digest and their place among its events."""

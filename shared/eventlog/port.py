@@ -13,7 +13,7 @@ class LogUnavailable(Exception):
     `appended` are the places, among the records of an `append`, of those that are durable all the same.
     """
 
-    def __init__(self, reason: str, appended: Collection[int] = ()):
+    def __init__(self, reason: str, appended: Collection[int] = ()) -> None:
         super().__init__(reason)
         self.appended = frozenset(appended)
 

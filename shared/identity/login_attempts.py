@@ -24,7 +24,7 @@ MAX_FAILURES_PER_ADDRESS = 50
 class TooManyFailures(Exception):
     """Too many failed sign-ins; the next try is heard after `seconds`."""
 
-    def __init__(self, seconds: int):
+    def __init__(self, seconds: int) -> None:
         super().__init__(seconds)
         self.seconds = seconds
 
@@ -41,7 +41,7 @@ class Attempt:
 class LoginAttempts:
     """Failed sign-ins as they are counted in the store, for all processes."""
 
-    def __init__(self, store: AccountStore):
+    def __init__(self, store: AccountStore) -> None:
         self._store = store
 
     async def record(self, username: str, address: str, now: datetime) -> Attempt:

@@ -31,7 +31,7 @@ _CHANGE_COUNTER = {"_id": "changes"}
 class MongoAccountStore:
     """The AccountStore of every process; an account's order and its last used code are kept in its own document."""
 
-    def __init__(self, database: MongoDatabase):
+    def __init__(self, database: MongoDatabase) -> None:
         self._database = database
         self._accounts, self._sessions = database.collection("accounts"), database.collection("sessions")
         self._guard = database.collection("account_guard")

@@ -19,7 +19,7 @@ SUCCESS_TTL_SECONDS = int(2 * LOGIN_SUCCESS_TTL.total_seconds())
 class MongoLoginAttempts:
     """Times are seconds of the epoch."""
 
-    def __init__(self, database: MongoDatabase):
+    def __init__(self, database: MongoDatabase) -> None:
         self._database, self._attempts = database, database.collection("tries")
         self._successes = database.collection("sign_in_successes")
 

@@ -66,7 +66,7 @@ class Principal:
 class IdentityService:
     """Accounts and sessions; nothing but hashes of tokens and passwords is kept."""
 
-    def __init__(self, store: AccountStore, clock: Clock, secret: bytes):
+    def __init__(self, store: AccountStore, clock: Clock, secret: bytes) -> None:
         self.store, self._clock, self._secret = store, clock, secret
         self._attempts = LoginAttempts(store)
 

@@ -9,7 +9,7 @@ import hmac
 class Signer:
     """HMAC-SHA256 under the server's secret; a seal of one purpose is none for another."""
 
-    def __init__(self, secret: bytes):
+    def __init__(self, secret: bytes) -> None:
         self._secret = secret
 
     def signature(self, purpose: str, text: str) -> str:

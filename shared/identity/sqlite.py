@@ -61,7 +61,7 @@ _ATTEMPT_RETENTION = timedelta(days=1)
 class SqliteAccountStore:
     """The AccountStore of one process, or of several on one machine."""
 
-    def __init__(self, file: SqliteDatabase):
+    def __init__(self, file: SqliteDatabase) -> None:
         self._file = file
 
     async def prepare(self) -> None:

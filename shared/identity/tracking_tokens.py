@@ -10,7 +10,7 @@ from base64 import urlsafe_b64encode
 class TrackingTokens:
     """Makes and checks tracking tokens, 256 bits as 43 characters that are safe in a link."""
 
-    def __init__(self, secret: bytes, origin: str):
+    def __init__(self, secret: bytes, origin: str) -> None:
         self._secret, self._origin = secret, origin
 
     def token(self, request_id: str) -> str:

@@ -29,7 +29,8 @@ _TLS = "Sambungan aman ke peladen surel gagal: sertifikatnya tidak dapat diperca
 
 class SmtpMailer:
     """A Mailer to the server at `url` (see parse_smtp_url, whose BadSmtpUrl it raises). `password` counts before one in
-    `url`; `tls` replaces the system's certificate authorities."""
+    `url`; `tls` replaces the system's certificate authorities.
+    """
 
     def __init__(
         self,

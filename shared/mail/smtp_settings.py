@@ -47,7 +47,8 @@ class SmtpLimits:
 
 def parse_smtp_url(url: str, password: str | None = None) -> SmtpServer:
     """Read `smtp://` or `smtps://` with `?tls=starttls|implicit|none` and `&verify=no`. User and password may be
-    percent-encoded; `password` counts before one in the address. Raises BadSmtpUrl."""
+    percent-encoded; `password` counts before one in the address. Raises BadSmtpUrl.
+    """
     parts, port = _split(url)
     options = _options(parts.query)
     tls = _tls(parts.scheme, options)

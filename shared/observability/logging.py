@@ -55,7 +55,7 @@ def _redact_input_values(text: str) -> str:
 class JsonLogFormatter(logging.Formatter):
     """A record as one line of ASCII; everything in it has been redacted. `service` is whose it is if nobody says."""
 
-    def __init__(self, service: str = ""):
+    def __init__(self, service: str = "") -> None:
         super().__init__()
         self._service = service
 

@@ -30,7 +30,7 @@ COMPLAIN_EVERY = 600.0
 class OtelSpan:
     """A Span of OpenTelemetry."""
 
-    def __init__(self, span: trace.Span):
+    def __init__(self, span: trace.Span) -> None:
         self._span, self.told = span, False
 
     @property
@@ -54,7 +54,7 @@ class OtelSpan:
 class OtelTraces:
     """The Traces of one process. `service` is what it is called where traces are looked at."""
 
-    def __init__(self, service: str, processor: SpanProcessor):
+    def __init__(self, service: str, processor: SpanProcessor) -> None:
         resource = Resource.create({"service.name": service, "service.namespace": "simpul"})
         self._provider = TracerProvider(resource=resource, shutdown_on_exit=False)
         self._provider.add_span_processor(processor)

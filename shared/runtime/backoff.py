@@ -22,7 +22,7 @@ class TooManyConflicts(StoreUnavailable):
 class Backoff:
     """Exponential pauses with full jitter: who lost together does not come back together."""
 
-    def __init__(self, rng: Random | None = None, sleep: Callable[[float], Awaitable[object]] = asyncio.sleep):
+    def __init__(self, rng: Random | None = None, sleep: Callable[[float], Awaitable[object]] = asyncio.sleep) -> None:
         self._rng, self._sleep = rng or SystemRandom(), sleep
 
     async def before(self, number: int) -> None:

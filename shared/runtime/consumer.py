@@ -48,7 +48,7 @@ class Consumer(Generic[State]):
         after_save: AfterSave = lambda writes: None,
         replay_delays: Sequence[float] = REPLAY_DELAYS_SECONDS,
         backoff: Backoff | None = None,
-    ):
+    ) -> None:
         self.folding, self.store, self.clock = folding, store, clock
         self._cache, self._backoff = documents, backoff or Backoff()
         self._publish, self._after_save = publish, after_save
@@ -83,7 +83,8 @@ class Consumer(Generic[State]):
 
     async def _blocked_requests(self) -> set[str]:
         """The requests whose events must wait; looked up again now and then, because their events may have come to another
-        process of this service before they came here."""
+        process of this service before they came here.
+        """
         now = asyncio.get_running_loop().time()
         if self._blocked is None or now - self._blocked_read_at > BLOCKED_REFRESH_SECONDS:
             self._blocked, self._blocked_read_at = await self.store.parked_subjects(), now
@@ -100,7 +101,8 @@ class Consumer(Generic[State]):
         self, by_request: dict[str, list[IncomingEvent]], recent: Mapping[str, StateRecord]
     ) -> dict[str, list[IncomingEvent]]:
         """Fold what can be folded, park what cannot; what lost a race comes back, to be folded again, and so does what cannot
-        be folded into a recent document, which may not be the one that is stored."""
+        be folded into a recent document, which may not be the one that is stored.
+        """
         stored = {**recent, **await self._cache.load([one for one in by_request if one not in recent])}
         writes: list[Write] = []
         failures: dict[str, tuple[int, str]] = {}

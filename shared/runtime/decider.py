@@ -20,7 +20,7 @@ class Refusal(Exception):
     `facts` carry what the sentence needs: the status that was found, who decided and when, the items concerned.
     """
 
-    def __init__(self, code: str, **facts: Any):
+    def __init__(self, code: str, **facts: Any) -> None:
         super().__init__(code)
         self.code, self.facts = code, facts
 

@@ -51,7 +51,7 @@ class WorkingCopy(Generic[State]):
 class DeciderRunner(Generic[State]):
     """Opens documents as drafts, folds and decides, and closes them as writes. No I/O and no clock."""
 
-    def __init__(self, decider: Decider[State]):
+    def __init__(self, decider: Decider[State]) -> None:
         self.decider = decider
         self._adapter: TypeAdapter[State] = _adapter(decider.state_type)
         self._decoded: OrderedDict[str, tuple[bytes, State]] = OrderedDict()

@@ -89,7 +89,7 @@ class Executor(Generic[State]):
         publish: Callable[[Sequence[OutboxEntry]], None],
         after_save: AfterSave = lambda writes: None,
         backoff: Backoff | None = None,
-    ):
+    ) -> None:
         self.folding, self.store, self.clock = folding, store, clock
         self._cache, self._backoff = documents, backoff or Backoff()
         self._publish, self._after_save = publish, after_save
@@ -134,7 +134,8 @@ class Executor(Generic[State]):
         self, working_copy: WorkingCopy[State], command: Any, key: CommandKey
     ) -> CommandResult | None:
         """The answer if the command follows from a draft that need not be what is stored, and proves to be; else it is not
-        known yet."""
+        known yet.
+        """
         if (result := self._previous_result(working_copy, key)) is not None:
             return result
         before = working_copy.version
@@ -198,7 +199,8 @@ class Executor(Generic[State]):
 
     async def read_cached(self, request_id: str, version: int = 0) -> Loaded[State] | None:
         """As `read`, but perhaps as it was a moment ago, not before `version`: for what ends in a command, which is decided on
-        what is stored, and for what one was refused on, which was read for that."""
+        what is stored, and for what one was refused on, which was read for that.
+        """
         recent = self._cache.recent(request_id)
         return (
             self._to_loaded(recent) if recent is not None and recent.version >= version else await self.read(request_id)

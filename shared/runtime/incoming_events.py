@@ -35,7 +35,7 @@ class IncomingEvent:
 class EventReader:
     """Reads records for a service; `read` understands the events of this version of the program."""
 
-    def __init__(self, decider: Decider[Any]):
+    def __init__(self, decider: Decider[Any]) -> None:
         self.sources, self.types = decider.sources, decider.types
         self.read: Decode = decode_cached
 

@@ -79,7 +79,7 @@ class Rebuild(Generic[State]):
         log: EventLog,
         progress: Progress = lambda count: None,
         bounds: Mapping[str, Seen] | None = None,
-    ):
+    ) -> None:
         """`bounds` are requests of which no more is folded than this."""
         self.folding = DeciderRunner(decider)
         self.report = RebuildReport(decider.service)

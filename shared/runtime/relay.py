@@ -49,7 +49,9 @@ class Relay:
     is taken as left by a crash.
     """
 
-    def __init__(self, service: str, store: StateStore, log: EventLog, unpublished_of: UnpublishedOf | None = None):
+    def __init__(
+        self, service: str, store: StateStore, log: EventLog, unpublished_of: UnpublishedOf | None = None
+    ) -> None:
         """`unpublished_of` finds the outbox entries of some requests; without it the whole outbox is read for them."""
         self._service, self._store, self._log = service, store, log
         self._unpublished_of = unpublished_of or partial(scan_outbox_for, store)

@@ -41,7 +41,7 @@ class ServiceRuntime(Generic[State]):
 
     def __init__(
         self, decider: Decider[State], store: StateStore, log: EventLog, clock: Clock, backoff: Backoff | None = None
-    ):
+    ) -> None:
         self.name = decider.service
         self.store, self.log, self.clock = store, log, clock
         folding, documents = DeciderRunner(decider), StateCache(store)

@@ -26,7 +26,7 @@ class StateCache:
     after it began, because its own answer may be older, and the newer one may have been evicted meanwhile.
     """
 
-    def __init__(self, store: StateStore):
+    def __init__(self, store: StateStore) -> None:
         self._store = store
         self._entries: OrderedDict[str, tuple[float, StateRecord]] = OrderedDict()
         self._reads: list[Versions] = []

@@ -53,7 +53,9 @@ class StoreMigration(Generic[State]):
     and how far a request was folded that has parked events.
     """
 
-    def __init__(self, decider: Decider[State], source: StateStore, target: StateStore, log: EventLog, *, live: bool):
+    def __init__(
+        self, decider: Decider[State], source: StateStore, target: StateStore, log: EventLog, *, live: bool
+    ) -> None:
         """`live`: the source is in use, and may have moved on since the log was copied."""
         self._decider, self._source, self._target, self._log, self._live = decider, source, target, log, live
         self.done = MigrationReport(decider.service)

@@ -27,7 +27,7 @@ class Timers:
 
     def __init__(
         self, store: StateStore, clock: Clock, process_due: DueHandler, sweep_interval: float = SWEEP_INTERVAL_SECONDS
-    ):
+    ) -> None:
         self._store, self._clock, self._process_due, self._sweep_interval = store, clock, process_due, sweep_interval
         self._in_progress: set[str] = set()
         self._rerun: set[str] = set()

@@ -58,7 +58,8 @@ _DISGUISED_DOT = re.compile(r"\[\.\]|\(\.\)|\{\.\}|[\[({](?:dot|titik)[\])}]| do
 
 def contains_web_address(text: str) -> bool:
     """Whether somebody who reads this, or a program that shows it, finds a link in it: with a scheme or "www.", a bare host,
-    or one that is written so that it is not found."""
+    or one that is written so that it is not found.
+    """
     normalized = _normalize(text)
     plain = _undisguise(normalized)
     if "://" in plain or ":/ /" in plain:

@@ -33,7 +33,7 @@ Result = TypeVar("Result")
 class PlainConsole(Console):
     """A console that takes text as it is, and says when nobody reads on."""
 
-    def __init__(self, *, stderr: bool = False):
+    def __init__(self, *, stderr: bool = False) -> None:
         super().__init__(stderr=stderr, markup=False, highlight=False, emoji=False)
 
     def on_broken_pipe(self) -> None:
@@ -67,7 +67,8 @@ def ensure_data_folder(folder: Path) -> Path:
 @contextlib.contextmanager
 def data_folder_lock(settings: Settings, *names: str) -> Iterator[None]:
     """Have a part in the data folder, and these services of it alone; in distributed mode there is none, and any number may
-    serve each. Raises Failed if somebody else has them."""
+    serve each. Raises Failed if somebody else has them.
+    """
     if settings.distributed:
         yield
         return

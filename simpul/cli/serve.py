@@ -86,7 +86,8 @@ def _bind(settings: Settings) -> list[socket.socket]:
 
 async def _prepare_and_greet(settings: Settings, names: Sequence[str]) -> None:
     """Say where things are, and see to the first accounts. On a platform of its own: what an engine's driver opened in one
-    event loop is of no use in the next."""
+    event loop is of no use in the next.
+    """
     platform = open_platform(settings)
     try:
         await platform.accounts.prepare()

@@ -54,7 +54,9 @@ class Transfer:
     Everything is looked at before anything is written. `live`: the source is in use; it is carried as it was at one moment.
     """
 
-    def __init__(self, source: Platform, target: Platform, start_progress: StartProgress, *, live: bool = False):
+    def __init__(
+        self, source: Platform, target: Platform, start_progress: StartProgress, *, live: bool = False
+    ) -> None:
         self._source, self._target, self._start_progress, self._live = source, target, start_progress, live
         self._source_services, self._target_services = build(source), build(target)
         self._report = TransferReport()
@@ -98,7 +100,8 @@ class Transfer:
 
     async def _inspect(self, copy: LogCopier, end_position: str) -> tuple[dict[str, ReferencedDocument], set[str]]:
         """The documents that events name, and the keys that the target has. Raises HoldsSomethingElse, and LogUnavailable if
-        services of the target are at work."""
+        services of the target are at work.
+        """
         for service in self._target_services:
             await self._target.log.commit_offset(service.name, "")
         await copy.look(self._start_progress("looking at both logs", None))

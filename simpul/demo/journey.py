@@ -48,7 +48,7 @@ class Actors:
 class Journey:
     """One case; a move first waits until the service that makes it has heard of the one before."""
 
-    def __init__(self, actors: Actors, sample_request: SampleRequest):
+    def __init__(self, actors: Actors, sample_request: SampleRequest) -> None:
         self.actors, self.sample_request = actors, sample_request
         self.lead = sample_request.rng.choice(actors.leads)
         self.id = self.number = ""

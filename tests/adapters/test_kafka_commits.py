@@ -26,7 +26,7 @@ HERE, THERE, ELSEWHERE = (TopicPartition("events", number) for number in range(3
 class Consumer:
     """Refuses, as the real one does, a commit that names a partition that is not assigned to it."""
 
-    def __init__(self, *owned: TopicPartition):
+    def __init__(self, *owned: TopicPartition) -> None:
         self.owned = set(owned)
         self.committed: dict[TopicPartition, int] = {}
         self.refused: dict[TopicPartition, KafkaError] = {}
@@ -56,7 +56,7 @@ class Silent(Consumer):
 class Member(Membership):
     """A member whose consumer is scripted, and which takes nothing by itself."""
 
-    def __init__(self, consumer: Consumer, handle: Listener):
+    def __init__(self, consumer: Consumer, handle: Listener) -> None:
         super().__init__(KafkaConnection("localhost:1", Topic("events"), 1.0), "intake", handle, 100, grace=1, stall=30)
         self.consumer = consumer
         self._idle.set()

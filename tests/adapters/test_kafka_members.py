@@ -39,7 +39,7 @@ async def log_of(address: str, topic: str = "") -> AsyncIterator[KafkaEventLog]:
 class ConsumerOutput:
     """What processes that consume have told, by key."""
 
-    def __init__(self, log: KafkaEventLog, address: str, topic: str):
+    def __init__(self, log: KafkaEventLog, address: str, topic: str) -> None:
         self._log, self._address, self._topic = log, address, topic
         self.values: dict[str, list[int]] = defaultdict(list)
         self.by: dict[str, set[str]] = defaultdict(set)

@@ -579,8 +579,8 @@ def test_a_wrong_setting_is_refused_without_repeating_it(url):
 
 async def test_another_mail_server_understands_it():
     class Keeps:
-        def __init__(self):
-            self.letters = []
+        def __init__(self) -> None:
+            self.letters: list[tuple[str, list[str], bytes]] = []
 
         async def handle_DATA(self, server, session, envelope):
             self.letters.append((envelope.mail_from, envelope.rcpt_tos, envelope.content))

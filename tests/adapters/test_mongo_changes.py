@@ -27,7 +27,7 @@ async def opened(mongo_database: tuple[str, str]) -> AsyncIterator[OpenAnother]:
 class OpenAnother:
     """Opens the same documents as one more process would."""
 
-    def __init__(self, parse_cursor: tuple[str, str], all_open: AsyncExitStack):
+    def __init__(self, parse_cursor: tuple[str, str], all_open: AsyncExitStack) -> None:
         self._place, self._all = parse_cursor, all_open
 
     async def __call__(self) -> StateStore:

@@ -41,7 +41,7 @@ def a_store(database: MongoDatabase) -> MongoStateStore:
 class Writer:
     """Writes version after version of one document; what it was told is `acknowledged`, what it may have written `tried`."""
 
-    def __init__(self, store: MongoStateStore, name: str):
+    def __init__(self, store: MongoStateStore, name: str) -> None:
         self.store, self.name = store, name
         self.acknowledged = self.tried = 0
         self.ends: Counter[str] = Counter()

@@ -33,7 +33,7 @@ TOO_LATE = {"errorCode": 50}
 class Faults:
     """Lets the next commands of some kinds go wrong on the real server."""
 
-    def __init__(self, address: str):
+    def __init__(self, address: str) -> None:
         self.client: MongoClient[dict[str, Any]] = MongoClient(address)
 
     @contextmanager

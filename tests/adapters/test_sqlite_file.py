@@ -100,7 +100,7 @@ async def test_writers_that_are_cancelled_at_any_moment_leave_the_rest_alone(fil
 class Slow:
     """A write that adds a word, and takes until it may end."""
 
-    def __init__(self, word: str):
+    def __init__(self, word: str) -> None:
         self.word, self.started, self.go_on = word, threading.Event(), threading.Event()
 
     def __call__(self, db: apsw.Connection) -> None:

@@ -59,7 +59,7 @@ def saved_with(subject: str, *events: bytes) -> Write:
 class Office:
     """A log, the stores of two services and a folder of documents, all real."""
 
-    def __init__(self, folder: Path):
+    def __init__(self, folder: Path) -> None:
         self.file = SqliteDatabase(folder / "simpul.db")
         self.log: EventLog = SqliteEventLog(self.file)
         self.stores: list[StateStore] = [
@@ -244,7 +244,8 @@ async def test_what_is_no_document_in_the_folder_stops_no_sweep(office: Office):
 @pytest.mark.parametrize("seed", range(12))
 async def test_sweeps_at_any_moment_remove_nothing_that_was_named(tmp_path: Path, seed: int):
     """Documents are stored, grow old, and are named within 20 hours or never; their events wait in outboxes, while the log is
-    away, for days; versions of events mix; sweeps come in between."""
+    away, for days; versions of events mix; sweeps come in between.
+    """
     luck = random.Random(seed)
     named: dict[str, str] = {}
     waiting: list[tuple[StateStore, str, bytes]] = []

@@ -16,7 +16,7 @@ class Deadlock(Exception):
 class _Selector:
     """Waits for no file: where the loop would sleep, its time is moved instead."""
 
-    def __init__(self, loop: VirtualLoop):
+    def __init__(self, loop: VirtualLoop) -> None:
         self._loop = loop
 
     def select(self, timeout: float | None) -> list[Any]:

@@ -56,7 +56,7 @@ def _require_own_work(console: StaffPages) -> Callable[[Request], Awaitable[None
 class HandoverForm(WorkForm):
     """The form with the results; what was uploaded stays at hand until it is handed over."""
 
-    def __init__(self, console: StaffPages, completion: HandoverService, held: HeldFiles):
+    def __init__(self, console: StaffPages, completion: HandoverService, held: HeldFiles) -> None:
         super().__init__(console, HANDOVER)
         self._handover_service, self._held = completion, held
 

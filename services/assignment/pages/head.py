@@ -109,7 +109,7 @@ def router(console: StaffPages) -> APIRouter:
 class QueuePage:
     """All requests, by what there is to do about them."""
 
-    def __init__(self, console: StaffPages):
+    def __init__(self, console: StaffPages) -> None:
         self._staff_pages, self._service = console, console.desk
 
     async def show(self, request: Request, query: QueueQuery) -> Response:
@@ -160,7 +160,7 @@ def _find_arguments(query: QueueQuery) -> dict[str, Any]:
 class WorkloadPage:
     """How much each lead has to do."""
 
-    def __init__(self, console: StaffPages):
+    def __init__(self, console: StaffPages) -> None:
         self._staff_pages, self._service = console, console.desk
 
     async def show(self, request: Request) -> Response:
@@ -184,7 +184,7 @@ def _leads(account: Account) -> bool:
 class AssignForm:
     """A request with all that is known of it; where a lead is awaited, with the form to appoint one."""
 
-    def __init__(self, console: StaffPages):
+    def __init__(self, console: StaffPages) -> None:
         self._staff_pages, self._service = console, console.desk
 
     async def show(self, request: Request, posted: PostedForm) -> Response:
@@ -219,7 +219,7 @@ class AssignForm:
 class ReassignForm:
     """Another lead for work that goes on."""
 
-    def __init__(self, console: StaffPages):
+    def __init__(self, console: StaffPages) -> None:
         self._staff_pages, self._service = console, console.desk
 
     async def show(self, request: Request, posted: PostedForm) -> Response:
@@ -253,7 +253,7 @@ class ReassignForm:
 class RejectForm:
     """Asks once more before a request is rejected, which cannot be undone."""
 
-    def __init__(self, console: StaffPages):
+    def __init__(self, console: StaffPages) -> None:
         self._staff_pages, self._service = console, console.desk
 
     async def show(self, request: Request, posted: PostedForm) -> Response:

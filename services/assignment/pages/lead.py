@@ -85,7 +85,7 @@ def router(console: StaffPages) -> APIRouter:
 class OwnWorkPage:
     """What somebody leads."""
 
-    def __init__(self, console: StaffPages):
+    def __init__(self, console: StaffPages) -> None:
         self._staff_pages, self._service = console, console.desk
 
     async def show(self, request: Request, query: SearchQuery) -> Response:
@@ -120,7 +120,7 @@ class OwnWorkPage:
 class WorkForm:
     """A request that somebody leads, with the form of one step."""
 
-    def __init__(self, console: StaffPages, step: Step):
+    def __init__(self, console: StaffPages, step: Step) -> None:
         self.console, self.desk, self.step = console, console.desk, step
 
     async def show(self, request: Request, posted: PostedForm) -> Response:

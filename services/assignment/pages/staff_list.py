@@ -50,7 +50,7 @@ class SearchQuery(ListQuery):
 class StaffPages:
     """Pages of members of staff who have something to do with assignment."""
 
-    def __init__(self, desk: AssignmentService):
+    def __init__(self, desk: AssignmentService) -> None:
         self.desk = desk
 
     @property

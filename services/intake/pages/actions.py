@@ -42,7 +42,7 @@ def add_action_routes(routes: APIRouter, keyed: TrackingAccess) -> None:
 class ActionWithoutFiles:
     """A step without files."""
 
-    def __init__(self, desk: IntakeService):
+    def __init__(self, desk: IntakeService) -> None:
         self._desk = desk
 
     async def held(self, request: Request, posted: PostedForm, loaded: Loaded[State]) -> PostedForm:

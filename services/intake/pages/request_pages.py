@@ -25,7 +25,7 @@ page = Templates("services.intake")
 class TrackingAccess:
     """The pages under /lacak/{number}: a link from an e-mail becomes a cookie, and the cookie opens them."""
 
-    def __init__(self, desk: IntakeService):
+    def __init__(self, desk: IntakeService) -> None:
         self.desk = desk
         self._tls = desk.platform.settings.tls
         self._cookie = "__Secure-lacak" if self._tls else "lacak"
@@ -88,7 +88,7 @@ class ApplicantAction(Protocol):
 class ActionPage:
     """The page of a step: for the holder of the key, as long as the step fits."""
 
-    def __init__(self, keyed: TrackingAccess, step: ApplicantAction):
+    def __init__(self, keyed: TrackingAccess, step: ApplicantAction) -> None:
         self._keyed, self._step = keyed, step
 
     async def show(self, request: Request, posted: PostedForm) -> Response:

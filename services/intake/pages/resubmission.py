@@ -59,7 +59,7 @@ def add_resubmission_routes(routes: APIRouter, uploads: APIRouter, keyed: Tracki
 class ResubmissionAction:
     action, template = "lengkapi", "complete.html"
 
-    def __init__(self, desk: IntakeService):
+    def __init__(self, desk: IntakeService) -> None:
         self._desk = desk
         self.files = HeldFiles(
             desk.platform, SLOTS, lambda request, key: desk.reception.destination(request.state.opened_id)

@@ -43,7 +43,7 @@ def add_submission_routes(routes: APIRouter, keyed: TrackingAccess) -> None:
 class SubmissionPage:
     """A new request: sent once, however often its page is."""
 
-    def __init__(self, keyed: TrackingAccess):
+    def __init__(self, keyed: TrackingAccess) -> None:
         self._keyed, self._desk = keyed, keyed.desk
         self.files = HeldFiles(
             keyed.desk.platform, SLOTS, lambda request, key: keyed.desk.reception.form_destination(key)

@@ -76,7 +76,7 @@ def add_tracking_routes(routes: APIRouter, keyed: TrackingAccess) -> None:
 class LostLinkPage:
     """The page for whoever has lost the tracking link; nobody learns from it whose address is known."""
 
-    def __init__(self, desk: IntakeService):
+    def __init__(self, desk: IntakeService) -> None:
         self._desk = desk
 
     async def show(self, request: Request, posted: PostedForm) -> Response:

@@ -72,7 +72,7 @@ def pages(desk: NotificationService) -> APIRouter:
 class ResendAction:
     """The button of a row; the list that it stands in comes back with it."""
 
-    def __init__(self, desk: NotificationService):
+    def __init__(self, desk: NotificationService) -> None:
         self._service = desk
 
     async def show(self, request: Request, posted: PostedForm) -> Response:

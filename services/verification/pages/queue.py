@@ -55,7 +55,7 @@ class DecisionNotice:
 class Queue:
     """What the page shows, asked of the store anew each time."""
 
-    def __init__(self, desk: VerificationService, page: Templates):
+    def __init__(self, desk: VerificationService, page: Templates) -> None:
         self._desk, self._page = desk, page
 
     async def show(self, request: Request, query: QueuePageQuery, officer: Principal) -> Response:

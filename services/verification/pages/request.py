@@ -75,7 +75,7 @@ def router(desk: VerificationService) -> APIRouter:
 class _RequestPage:
     """What both forms about one request have in common."""
 
-    def __init__(self, desk: VerificationService, page: Templates):
+    def __init__(self, desk: VerificationService, page: Templates) -> None:
         self._desk, self._page = desk, page
 
     def _request_context(self, loaded: Loaded[State]) -> dict[str, Any]:

@@ -68,7 +68,8 @@ def _media_type(answer: Answer) -> str:
 
 def _readable_descriptor(file: BinaryIO) -> int:
     """A descriptor of the same content with a position of its own, which the caller closes; no bytes are copied if the file
-    is on disk."""
+    is on disk.
+    """
     on_disk = not isinstance(file, SpooledTemporaryFile) or getattr(file, "_rolled", True)
     if on_disk and (number := _file_number(file)) is not None:
         file.seek(0)

@@ -112,7 +112,8 @@ def _image_page(content: bytes, number: int) -> tuple[Image.Image, int]:
 
 def page_boxes(width: float, height: float) -> list[Box]:
     """What is shown of a picture or page of this size at a time: all, or the parts of a long one from its beginning, each
-    overlapping the next."""
+    overlapping the next.
+    """
     if min(width, height) < 1:
         return [(0, 0, width, height)]
     if height > TALL_RATIO * width:

@@ -58,7 +58,7 @@ class Topic:
 class KafkaConnection:
     """Opened by whoever needs it first, and tried again by whoever comes after a failure: nobody waits longer than `patience`."""
 
-    def __init__(self, servers: str, topic: Topic, request_timeout: float, security: KafkaSecurity = PLAINTEXT):
+    def __init__(self, servers: str, topic: Topic, request_timeout: float, security: KafkaSecurity = PLAINTEXT) -> None:
         self.servers, self.topic, self.request_timeout, self.security = (
             servers.split(","),
             topic,

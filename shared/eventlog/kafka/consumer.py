@@ -64,7 +64,7 @@ class Membership:
         max_records: int,
         grace: float,
         stall: float,
-    ):
+    ) -> None:
         self._connection, self._group, self._handle = connection, group, handle
         self._max_records, self._grace, self._stall = max_records, grace, stall
         self._let_go, self._idle = asyncio.Event(), asyncio.Event()
@@ -257,7 +257,7 @@ class Membership:
 class Revocation(ConsumerRebalanceListener):  # type: ignore[misc]
     """Tells of partitions that are about to be given away."""
 
-    def __init__(self, release: Callable[[], Awaitable[None]]):
+    def __init__(self, release: Callable[[], Awaitable[None]]) -> None:
         self._release = release
 
     async def on_partitions_revoked(self, revoked: set[TopicPartition]) -> None:

@@ -49,7 +49,7 @@ class KafkaEventLog:
         request_timeout: float = REQUEST_TIMEOUT_SECONDS,
         grace: float = GRACE,
         stall: float = STALL,
-    ):
+    ) -> None:
         self._connection = KafkaConnection(servers, topic or Topic(), request_timeout, security)
         self._topic, self._request_timeout, self._grace, self._stall = (
             self._connection.topic.name,

@@ -30,7 +30,7 @@ class Commits:
     outlived the revocation of its partitions are dropped, and so are those of partitions that have gone.
     """
 
-    def __init__(self, group: str):
+    def __init__(self, group: str) -> None:
         self._group = group
         self._reached: dict[TopicPartition, int] = {}
         self._committing = asyncio.Lock()

@@ -43,7 +43,7 @@ SHUTDOWN_GRACE_SECONDS = 10.0
 class SqliteEventLog:
     """The EventLog of one process, or of several on one machine. Positions are committed a moment after their batch."""
 
-    def __init__(self, file: SqliteDatabase, grace: float = SHUTDOWN_GRACE_SECONDS):
+    def __init__(self, file: SqliteDatabase, grace: float = SHUTDOWN_GRACE_SECONDS) -> None:
         self._file, self._grace = file, grace
         self._positions = GroupPositions(file)
         self._notifier = file.notifier("log")

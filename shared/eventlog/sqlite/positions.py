@@ -29,7 +29,7 @@ RETRY_DELAY_SECONDS = 1.0
 class GroupPositions:
     """The committed positions; one writer job holds those of all groups that moved since the last."""
 
-    def __init__(self, file: SqliteDatabase):
+    def __init__(self, file: SqliteDatabase) -> None:
         self._file = file
         self._uncommitted: dict[str, int] = {}
         self._committing: asyncio.Task[None] | None = None

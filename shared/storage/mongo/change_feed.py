@@ -77,7 +77,7 @@ class ChangeFeed:
     All changes after `_floor` are in `_recent`, in the order in which they became visible to everybody.
     """
 
-    def __init__(self, database: MongoDatabase, documents: Collection):
+    def __init__(self, database: MongoDatabase, documents: Collection) -> None:
         self._database, self._documents = database, documents
         self._recent: OrderedDict[str, StateChange] = OrderedDict()
         self._floor = self._newest = Timestamp(0, 0)

@@ -66,7 +66,7 @@ class MongoDatabase:
     Writes are acknowledged by the majority and from the journal, or StoreUnavailable says that their outcome is not known.
     """
 
-    def __init__(self, uri: str, name: str = ""):
+    def __init__(self, uri: str, name: str = "") -> None:
         self._client: AsyncIOMotorClient[Fields] = AsyncIOMotorClient(uri, **_OPTIONS)
         self._database = self._client[name or self._client.get_default_database(DEFAULT_DATABASE).name]
         self._last_outage, self._active_probes = "", 0
@@ -90,7 +90,8 @@ class MongoDatabase:
     @contextlib.asynccontextmanager
     async def operation(self) -> AsyncIterator[None]:
         """Around every call of the driver, never one inside another: raises StoreUnavailable for what lies in the server or on
-        the way to it. While no server is found, few look for it, and all others are told so at once."""
+        the way to it. While no server is found, few look for it, and all others are told so at once.
+        """
         async with self._semaphore:
             if self._active_probes >= MAX_PROBES and self._is_unreachable():
                 raise StoreUnavailable(self._last_outage)

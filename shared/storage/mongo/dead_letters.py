@@ -21,7 +21,7 @@ _NEXT = Timestamp(0, 0)
 class DeadLetterCollection:
     """The dead letters of one service."""
 
-    def __init__(self, database: MongoDatabase, dead_letters: Collection, service: str):
+    def __init__(self, database: MongoDatabase, dead_letters: Collection, service: str) -> None:
         self._database, self._letters, self._service = database, dead_letters, service
 
     async def prepare(self) -> None:

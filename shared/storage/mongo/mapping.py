@@ -42,7 +42,7 @@ _NOW = {"change": {"$type": "timestamp"}}
 class RecordMapping:
     """What the documents of one service look like."""
 
-    def __init__(self, service: str, columns: Sequence[Column]):
+    def __init__(self, service: str, columns: Sequence[Column]) -> None:
         names = [service, *(name for column in columns for name in (column.name, column.ordered_by) if name)]
         if not all(name.isidentifier() for name in names) or _TAKEN.intersection(names[1:]):
             raise ValueError(f"not all of these can name collections and columns: {names}")

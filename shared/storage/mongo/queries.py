@@ -15,7 +15,7 @@ Key = tuple[Scalar, str]
 class KeysetPaginator:
     """Makes and runs the lists of one collection."""
 
-    def __init__(self, database: MongoDatabase, documents: Collection, columns: Sequence[Column]):
+    def __init__(self, database: MongoDatabase, documents: Collection, columns: Sequence[Column]) -> None:
         self._database, self._documents = database, documents
         self._kinds = {"id": "text", **{column.name: column.kind for column in columns}}
 

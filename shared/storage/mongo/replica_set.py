@@ -19,7 +19,8 @@ NOT_INITIATED = 94
 
 async def initiate_replica_set(uri: str, name: str) -> None:
     """Make the replica set of the first server that the URI names, under that name of it, and wait for its primary; harmless
-    when it is there. Raises StoreUnavailable."""
+    when it is there. Raises StoreUnavailable.
+    """
     try:
         await asyncio.to_thread(_initiate, uri, name)
     except PyMongoError as error:

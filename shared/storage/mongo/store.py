@@ -46,7 +46,7 @@ MAX_EVENTS_PER_UPDATE = 1_000
 class MongoStateStore:
     """The StateStore of one service; `clock` dates the settling of dead letters."""
 
-    def __init__(self, database: MongoDatabase, service: str, columns: Sequence[Column], clock: Clock):
+    def __init__(self, database: MongoDatabase, service: str, columns: Sequence[Column], clock: Clock) -> None:
         self._database, self._clock = database, clock
         self._mapping = RecordMapping(service, columns)
         self._documents = database.collection(self._mapping.documents)

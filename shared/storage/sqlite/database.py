@@ -53,7 +53,7 @@ class _Job:
 
     __slots__ = ("future", "work")
 
-    def __init__(self, work: Work, future: asyncio.Future[Any] | Future[Any]):
+    def __init__(self, work: Work, future: asyncio.Future[Any] | Future[Any]) -> None:
         self.work, self.future = work, future
 
 
@@ -68,7 +68,7 @@ class SqliteDatabase:
     Any SQLite error that lies in the file or the disk and not in the statement is raised as StoreUnavailable.
     """
 
-    def __init__(self, path: Path):
+    def __init__(self, path: Path) -> None:
         self.path, self.damage = path, ""
         self._ready_since: dict[str, float] = {}
         create_private_file(path)

@@ -23,7 +23,7 @@ Key = tuple[Scalar, str]
 class KeysetPaginator:
     """Makes and runs the lists of one table."""
 
-    def __init__(self, table: str, columns: Sequence[Column]):
+    def __init__(self, table: str, columns: Sequence[Column]) -> None:
         self._table = table
         self._columns: Mapping[str, Column] = {column.name: column for column in (*columns, Column("id"))}
 

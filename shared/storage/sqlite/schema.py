@@ -49,7 +49,7 @@ class Tables:
     `insert` takes id, version, latest, seen, commands, body, due_at and the declared columns.
     """
 
-    def __init__(self, service: str, columns: Sequence[Column]):
+    def __init__(self, service: str, columns: Sequence[Column]) -> None:
         names = [service, *(name for column in columns for name in (column.name, column.ordered_by) if name)]
         if not all(name.isidentifier() for name in names) or _TAKEN.intersection(names[1:]):
             raise ValueError(f"not all of these can name tables and columns: {names}")

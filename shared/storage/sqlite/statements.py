@@ -19,7 +19,7 @@ Statement = tuple[str, list[Any]]
 class WriteStatements:
     """The statements that save documents of one service."""
 
-    def __init__(self, tables: Tables):
+    def __init__(self, tables: Tables) -> None:
         self._tables = tables
         self._stored: OrderedDict[str, tuple[int, list[Any]]] = OrderedDict()
 

@@ -50,7 +50,7 @@ _FIRST_PARKED = (
 class SqliteStateStore:
     """The StateStore of one service; `clock` dates the settling of dead letters."""
 
-    def __init__(self, file: SqliteDatabase, service: str, columns: Sequence[Column], clock: Clock):
+    def __init__(self, file: SqliteDatabase, service: str, columns: Sequence[Column], clock: Clock) -> None:
         self._file, self._service, self._clock = file, service, clock
         self._tables = Tables(service, columns)
         self._rows = WriteStatements(self._tables)

@@ -20,7 +20,7 @@ PendingCounters = Mapping[str, Callable[[], Awaitable[int]]]
 class AdminTemplates:
     """The Pages of a package; whoever else may open one of them sees neither health nor numbers."""
 
-    def __init__(self, package: str):
+    def __init__(self, package: str) -> None:
         self._templates = Templates(package)
         self.words = self._templates.words
 

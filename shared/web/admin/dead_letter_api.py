@@ -30,7 +30,7 @@ class DeadLetterQuery(InputModel):
 class DeadLetterService:
     """What the services have parked, whichever process they run in."""
 
-    def __init__(self, runtimes: Mapping[str, ServiceRuntime[Any]]):
+    def __init__(self, runtimes: Mapping[str, ServiceRuntime[Any]]) -> None:
         self._runtimes = runtimes
 
     async def all(self, service: str = "") -> list[DeadLetter]:

@@ -71,7 +71,7 @@ async def _context(letters: DeadLetterService, letter: DeadLetter) -> dict[str, 
 
 
 class Replay:
-    def __init__(self, letters: DeadLetterService):
+    def __init__(self, letters: DeadLetterService) -> None:
         self._letters = letters
 
     async def show(self, request: Request, posted: PostedForm) -> Response:
@@ -89,7 +89,7 @@ class Replay:
 
 
 class Discard:
-    def __init__(self, letters: DeadLetterService):
+    def __init__(self, letters: DeadLetterService) -> None:
         self._letters = letters
 
     async def show(self, request: Request, posted: PostedForm) -> Response:

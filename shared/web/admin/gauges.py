@@ -33,7 +33,7 @@ READ_TIMEOUT_SECONDS = 10.0
 class GaugeCollector:
     """What is read of the services of this process, and of what they stand on; `folder` is the data of embedded mode."""
 
-    def __init__(self, runtimes: Sequence[ServiceRuntime[Any]], parts: Sequence[Part], folder: Path | None):
+    def __init__(self, runtimes: Sequence[ServiceRuntime[Any]], parts: Sequence[Part], folder: Path | None) -> None:
         self._runtimes, self._parts, self._folder = runtimes, parts, folder
 
     async def run(self) -> None:

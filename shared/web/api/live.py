@@ -93,7 +93,7 @@ class _Listener:
         may_continue: MayContinue | None,
         cursor: str,
         timing: StreamTiming,
-    ):
+    ) -> None:
         self.store, self.cursor, self.timing = store, cursor, timing
         self._visible_fields, self._may_continue, self._last_checked_at = visible_fields, may_continue, time.monotonic()
 
@@ -137,7 +137,7 @@ class StreamHeaders(Response):
 class LiveStream(StreamHeaders):
     """The stream itself; it ends when the client goes, the session dies, the store fails or the process stops."""
 
-    def __init__(self, streams: StreamRegistry, listener: _Listener, owner: StreamOwner):
+    def __init__(self, streams: StreamRegistry, listener: _Listener, owner: StreamOwner) -> None:
         super().__init__()
         self._streams, self._listener, self._stream_owner, self._started = streams, listener, owner, False
 

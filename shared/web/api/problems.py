@@ -75,7 +75,7 @@ class Problem(HTTPException):
         errors: Iterable[FieldError | Mapping[str, str]] = (),
         headers: Mapping[str, str] | None = None,
         **extra: Any,
-    ):
+    ) -> None:
         super().__init__(status_code, detail, dict(headers) if headers else None)
         self.title = title or TITLES.get(status_code, "Permintaan ditolak")
         self.errors = tuple(error if isinstance(error, FieldError) else FieldError(**error) for error in errors)

@@ -27,7 +27,7 @@ _CROSS_ORIGIN_DETAIL = "Permintaan ini tidak berasal dari halaman Simpul. Muat u
 class SignedIn:
     """A dependency: a member of staff who has one of the roles, or any role if none is named."""
 
-    def __init__(self, roles: frozenset[Role]):
+    def __init__(self, roles: frozenset[Role]) -> None:
         self.roles = roles
 
     async def __call__(self, request: Request) -> Principal:
@@ -46,7 +46,7 @@ class Public:
 class PreBodyDependency:
     """A dependency that is asked before a byte of the body is read, and not only before the handler is called."""
 
-    def __init__(self, require: Callable[[Request], Awaitable[None]]):
+    def __init__(self, require: Callable[[Request], Awaitable[None]]) -> None:
         self._require = require
 
     async def __call__(self, request: Request) -> None:

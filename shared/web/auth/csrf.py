@@ -1,5 +1,6 @@
 """Proof that a form comes from our own page: the session's token for staff, and for everybody else one of a cookie that
-holds nothing but chance (ASVS 5.0, 3.5.1)."""
+holds nothing but chance (ASVS 5.0, 3.5.1).
+"""
 
 from __future__ import annotations
 

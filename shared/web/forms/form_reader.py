@@ -21,7 +21,7 @@ from shared.web.forms.uploads import Upload, refusal_message
 class LenientFormParser(FormParser):
     """Reads on past a file that is too large and drops the rest of it, so that nothing else of the form is lost."""
 
-    def __init__(self, request: Request, most_files: int, limits: FormLimits):
+    def __init__(self, request: Request, most_files: int, limits: FormLimits) -> None:
         super().__init__(request, most_files, limits)
         self.too_large: set[int] = set()
 

@@ -92,7 +92,7 @@ class HeldFiles:
 
     def __init__(
         self, platform: Platform, slots: Mapping[str, FileField], resolve_destination: DestinationResolver | None = None
-    ):
+    ) -> None:
         self._platform, self.slots, self._resolve_destination = platform, slots, resolve_destination
 
     @property

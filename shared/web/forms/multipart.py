@@ -60,7 +60,7 @@ class FormParser(MultiPartParser):
     spool_max_size = 64 * 1024
     """Bytes of a file that stay in memory: fifty files of the usual MiB each would be as much as the whole process has."""
 
-    def __init__(self, request: Request, most_files: int, limits: FormLimits):
+    def __init__(self, request: Request, most_files: int, limits: FormLimits) -> None:
         most: float = float("inf")
         _, options = parse_options_header(request.headers["content-type"])
         body = self._require_complete(request.stream(), options.get(b"boundary", b""))

@@ -27,7 +27,7 @@ IDLE_TIMEOUT_SECONDS = 60.0
 class BodyLimitMiddleware:
     """413 at once if the header says too much, or as soon as too much has come."""
 
-    def __init__(self, app: ASGIApp, limit_for: BodyLimitPolicy, idle_timeout: float = IDLE_TIMEOUT_SECONDS):
+    def __init__(self, app: ASGIApp, limit_for: BodyLimitPolicy, idle_timeout: float = IDLE_TIMEOUT_SECONDS) -> None:
         self.app, self._limit_of, self._idle_timeout = app, limit_for, idle_timeout
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -50,7 +50,7 @@ def body_too_large(limit: int) -> Problem:
 class _LimitedBody:
     """One request's body on its way in, and the answer on its way out while part of the body is still to come."""
 
-    def __init__(self, receive: Receive, send: Send, declared: int | None, limit: int, idle_timeout: float):
+    def __init__(self, receive: Receive, send: Send, declared: int | None, limit: int, idle_timeout: float) -> None:
         self._receive, self._send, self._declared, self.limit, self._idle_timeout = (
             receive,
             send,

@@ -19,7 +19,7 @@ def parse_proxies(text: str) -> tuple[IPNetwork, ...]:
 class ClientAddressResolver:
     """`X-Forwarded-For` counts only from these proxies, and only as far back as their own chain reaches."""
 
-    def __init__(self, proxies: Sequence[IPNetwork] = ()):
+    def __init__(self, proxies: Sequence[IPNetwork] = ()) -> None:
         self._proxies = tuple(proxies)
 
     def resolve(self, scope: Scope) -> str:

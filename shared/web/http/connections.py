@@ -58,7 +58,7 @@ class Connection(Protocol):
 class ConnectionRegistry:
     """All connections of one server. Those of `proxies`, who bring everybody's, are not counted by address."""
 
-    def __init__(self, per_address: int, descriptors: int, proxies: Sequence[IPNetwork] = ()):
+    def __init__(self, per_address: int, descriptors: int, proxies: Sequence[IPNetwork] = ()) -> None:
         self.most = max(MIN_CONNECTIONS, min(MAX_CONNECTIONS, descriptors // DESCRIPTORS_PER_CONNECTION))
         self.per_address = max(1, min(per_address, self.most // ADDRESS_SHARE_DIVISOR))
         self._proxies = tuple(proxies)

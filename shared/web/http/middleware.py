@@ -47,7 +47,7 @@ STRICT_TRANSPORT = {b"strict-transport-security": b"max-age=31536000"}
 class RequestContextMiddleware:
     """Gives the request its id, its span and the client's address, and logs its end: no query, no address, no cookie."""
 
-    def __init__(self, app: ASGIApp, new_id: NewId, client_address: ClientAddressResolver):
+    def __init__(self, app: ASGIApp, new_id: NewId, client_address: ClientAddressResolver) -> None:
         self.app, self._new_id, self._client_address = app, new_id, client_address
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -101,7 +101,7 @@ def _record_request(scope: Scope, status: int, seconds: float) -> None:
 class SecurityHeadersMiddleware:
     """Adds to every answer, errors included, what it does not say itself; over TLS, that it must stay so."""
 
-    def __init__(self, app: ASGIApp, tls: bool):
+    def __init__(self, app: ASGIApp, tls: bool) -> None:
         self.app = app
         headers = {**SECURITY_HEADERS, **STRICT_TRANSPORT} if tls else SECURITY_HEADERS
         self._names, self._headers = frozenset(headers), tuple(headers.items())
@@ -125,7 +125,7 @@ class SecurityHeadersMiddleware:
 class HeadMiddleware:
     """Hands HEAD to the routes as GET and drops the body, so that every page and call answers it with the same headers."""
 
-    def __init__(self, app: ASGIApp):
+    def __init__(self, app: ASGIApp) -> None:
         self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -151,7 +151,7 @@ class PrintablePathMiddleware:
     miss every limit that goes by path.
     """
 
-    def __init__(self, app: ASGIApp):
+    def __init__(self, app: ASGIApp) -> None:
         self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -162,7 +162,7 @@ class PrintablePathMiddleware:
 class ErrorMiddleware:
     """Answers what no handler foresaw with a number instead of details; an answer that has begun is broken off."""
 
-    def __init__(self, app: ASGIApp):
+    def __init__(self, app: ASGIApp) -> None:
         self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

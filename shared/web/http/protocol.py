@@ -27,7 +27,7 @@ TOO_MANY_DETAIL = "Terlalu banyak sambungan dari jaringan Anda. Tutup yang tidak
 class TimedFlowControl(FlowControl):
     """Knows for how many seconds we did not read: that is not the sender's slowness."""
 
-    def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop):
+    def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
         super().__init__(transport)
         self._loop, self._paused, self._since = loop, 0.0, 0.0
 
@@ -54,7 +54,7 @@ class TimeLimitedHttpProtocol(HttpToolsProtocol):
     """When what is being sent must be there: the head, or enough of the body."""
     _stall_timer: asyncio.TimerHandle | None = None
 
-    def __init__(self, *args: Any, connections: ConnectionRegistry | None = None, **options: Any):
+    def __init__(self, *args: Any, connections: ConnectionRegistry | None = None, **options: Any) -> None:
         super().__init__(*args, **options)
         self._registry = connections
 

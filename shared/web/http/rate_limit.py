@@ -54,7 +54,7 @@ def public_rate_rules(per_minute: int) -> tuple[RateRule, ...]:
 class TokenBuckets:
     """What is left for each key; the one unused for longest is forgotten when there are too many."""
 
-    def __init__(self, maximum: int = MAX_BUCKETS, clock: Callable[[], float] = time.monotonic):
+    def __init__(self, maximum: int = MAX_BUCKETS, clock: Callable[[], float] = time.monotonic) -> None:
         self._maximum, self._clock = maximum, clock
         self._tokens: OrderedDict[tuple[str, str], tuple[float, float]] = OrderedDict()
 
@@ -73,7 +73,7 @@ class TokenBuckets:
 class RateLimitMiddleware:
     """429 for an address that comes too often, before anything else is done for it."""
 
-    def __init__(self, app: ASGIApp, rules: Sequence[RateRule], buckets: TokenBuckets | None = None):
+    def __init__(self, app: ASGIApp, rules: Sequence[RateRule], buckets: TokenBuckets | None = None) -> None:
         self.app, self._rules, self._buckets = app, tuple(rules), buckets or TokenBuckets()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -96,7 +96,7 @@ class ConcurrencyLimitMiddleware:
     Live streams are open for hours and have limits of their own.
     """
 
-    def __init__(self, app: ASGIApp, maximum: int):
+    def __init__(self, app: ASGIApp, maximum: int) -> None:
         self.app, self._maximum = app, maximum
         self._active_requests: Counter[str] = Counter()
 

@@ -48,7 +48,7 @@ class OpenStream:
 class StreamRegistry:
     """The streams of this process, and the moment when all of them must end."""
 
-    def __init__(self, max_streams: int = MAX_STREAMS):
+    def __init__(self, max_streams: int = MAX_STREAMS) -> None:
         self.max_streams, self.closing = max_streams, asyncio.Event()
         self._open: dict[OpenStream, None] = {}
 

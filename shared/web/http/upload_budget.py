@@ -81,7 +81,7 @@ class _Body:
 class UploadBudget:
     """What this process has taken in lately; `per_address` is None for no limit to one address."""
 
-    def __init__(self, per_address: int | None, total: int, clock: Callable[[], float] = time.monotonic):
+    def __init__(self, per_address: int | None, total: int, clock: Callable[[], float] = time.monotonic) -> None:
         self._per_address = math.inf if per_address is None else per_address
         self._share = math.inf if per_address is None else total / ADDRESS_SHARE_DIVISOR
         self._total, self._clock = total, clock
@@ -249,7 +249,7 @@ class UploadBudgetMiddleware:
     A form without much in it is read all the same; its files are refused one by one.
     """
 
-    def __init__(self, app: ASGIApp, budget: UploadBudget):
+    def __init__(self, app: ASGIApp, budget: UploadBudget) -> None:
         self.app, self._budget = app, budget
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -1,5 +1,6 @@
 """Routes of pages: who has no session is asked to sign in and gets back what was typed, and no form is heard without proof that
-it came from our own page."""
+it came from our own page.
+"""
 
 from __future__ import annotations
 

@@ -57,7 +57,7 @@ _environment.filters.update(
 class PageContext:
     """What every page may ask of the request that it answers."""
 
-    def __init__(self, request: Request):
+    def __init__(self, request: Request) -> None:
         self._request = request
         self.nonce = secrets.token_urlsafe(16)
         self.path = request.url.path
@@ -99,7 +99,7 @@ class PageContext:
 class Templates:
     """The templates of one package, which may extend and import the shared ones, with the words of that package."""
 
-    def __init__(self, package: str):
+    def __init__(self, package: str) -> None:
         self._templates = _environment_for(package)
         self.words = load_words(package)
 

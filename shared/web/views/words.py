@@ -15,7 +15,7 @@ FILE = "words.toml"
 class Words:
     """A table of words. `words.form.title` and `words["form"]["title"]` are the same; a word that is not there is an error."""
 
-    def __init__(self, entries: Mapping[str, Any], source: str):
+    def __init__(self, entries: Mapping[str, Any], source: str) -> None:
         self._entries, self._source = entries, source
 
     def __getitem__(self, name: str) -> Any:

@@ -51,7 +51,7 @@ def server(tmp_path: Path) -> Iterator[EngineProcess]:
 class KafkaHarness(RuntimeHarness):
     """Services whose states are in SQLite, and whose events are in Kafka."""
 
-    def __init__(self, folder: Path, address: str):
+    def __init__(self, folder: Path, address: str) -> None:
         super().__init__(folder)
         self.log: Any = KafkaEventLog(address, request_timeout=3)
 

@@ -74,7 +74,7 @@ class CommandJournal:
 class ObservedJourney(Journey):
     """A demo request that remembers what was sent with it, and how long news took."""
 
-    def __init__(self, actors: Actors, number: int, seed: int, book: CommandJournal):
+    def __init__(self, actors: Actors, number: int, seed: int, book: CommandJournal) -> None:
         super().__init__(actors, sample_request(seed, number, actors.today))
         self.scenario, self.trouble, self._book = scenario_for(number), "", book
         self.sent: set[str] = set()

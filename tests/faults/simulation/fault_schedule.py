@@ -27,7 +27,7 @@ NO_FAULTS = FaultRates(0, 0, 0, 0, 0)
 
 
 class FaultSchedule:
-    def __init__(self, seed: int):
+    def __init__(self, seed: int) -> None:
         self.random = random.Random(seed)
         self.odds = self.random.choice(
             (FaultRates(), FaultRates(0.03, 0.01, 0.01, 0.01, 0.3), FaultRates(0.002, 0.05, 0.08, 0.03, 0.1))
@@ -51,7 +51,7 @@ class FaultSchedule:
 class SimulatedProcess:
     """One life of a service's process. A dead one is frozen: what it awaits never comes."""
 
-    def __init__(self, name: str, fate: FaultSchedule):
+    def __init__(self, name: str, fate: FaultSchedule) -> None:
         self.name, self.fate = name, fate
         self.died, self._never = asyncio.Event(), asyncio.Event()
 

@@ -139,7 +139,7 @@ def forgets_before_it_publishes(runtime: Runtime) -> None:
 class LastWriterWins:
     """A store that is given whatever version it has."""
 
-    def __init__(self, store: Any):
+    def __init__(self, store: Any) -> None:
         self._store = store
 
     def __getattr__(self, name: str) -> Any:

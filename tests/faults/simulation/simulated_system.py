@@ -88,7 +88,7 @@ class RecordedAnswer:
 class SimulatedMailServer:
     """A mail server, whose answer may be silence after it took the message."""
 
-    def __init__(self, fate: FaultSchedule, clock: Clock):
+    def __init__(self, fate: FaultSchedule, clock: Clock) -> None:
         self.fate, self.clock = fate, clock
         self.taken: Counter[str] = Counter()
         self.taken_at: dict[str, list[datetime]] = defaultdict(list)
@@ -110,7 +110,7 @@ class SimulatedMailServer:
 
 
 class MailServerConnection:
-    def __init__(self, office: SimulatedMailServer, process: SimulatedProcess):
+    def __init__(self, office: SimulatedMailServer, process: SimulatedProcess) -> None:
         self.office, self.process = office, process
 
     async def send(self, email: Email) -> Outcome:

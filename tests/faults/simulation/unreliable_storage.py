@@ -95,7 +95,7 @@ class ServiceStorage:
 class MemoryStore:
     """As much of a StateStore as the runtime uses, for one life of its process."""
 
-    def __init__(self, disk: ServiceStorage, process: SimulatedProcess):
+    def __init__(self, disk: ServiceStorage, process: SimulatedProcess) -> None:
         self.disk, self.process = disk, process
 
     async def prepare(self) -> None:
@@ -182,7 +182,7 @@ class SharedLog:
 class MemoryLog:
     """An EventLog for one life of a process. Deliveries are repeated, and a wave may be taken in part."""
 
-    def __init__(self, tape: SharedLog, process: SimulatedProcess):
+    def __init__(self, tape: SharedLog, process: SimulatedProcess) -> None:
         self.tape, self.process = tape, process
         self.commits_first = False
 

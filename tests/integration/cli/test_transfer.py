@@ -26,7 +26,7 @@ PDF = b"%PDF-1.7"
 class TransferHarness:
     """Two data folders, from one of which everything is copied into the other."""
 
-    def __init__(self, source: Platform, target: Platform):
+    def __init__(self, source: Platform, target: Platform) -> None:
         self.source, self.target = source, target
 
     async def copy(self) -> TransferReport:

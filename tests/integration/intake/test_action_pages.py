@@ -1,5 +1,6 @@
 """What an applicant may do, each on a page of its own, without a script: done once, kept over a mistake, refused with what
-happened when it comes too late, and nothing at all without the key."""
+happened when it comes too late, and nothing at all without the key.
+"""
 
 from __future__ import annotations
 

@@ -52,7 +52,7 @@ def email_content(kind: str, **values: Any) -> Letter:
 
 
 class Page(HTMLParser):
-    def __init__(self, html: str):
+    def __init__(self, html: str) -> None:
         super().__init__()
         self.open: list[str] = []
         self.tags: list[tuple[str, dict[str, str | None]]] = []

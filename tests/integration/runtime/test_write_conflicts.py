@@ -43,7 +43,7 @@ class Contested(SqliteStateStore):
 class Contest:
     """A service that loses races, and the pauses that it makes."""
 
-    def __init__(self, runtime: ServiceRuntime[Any]):
+    def __init__(self, runtime: ServiceRuntime[Any]) -> None:
         self.runtime, self.pauses = runtime, list[float]()
         runtime.store.__class__ = Contested
         backoff = Backoff(Random(1), self.sleep)

@@ -90,7 +90,8 @@ def measured(parse: Callable[[], Any], allowed: tuple[type[Exception], ...] = ()
 
 def soon(work: Callable[[], Any]) -> Any:
     """What comes of it, within the time allowed. A template that is compiled or a collection of garbage comes once, a parser
-    that is slow is slow again."""
+    that is slow is slow again.
+    """
     for _ in range(TRIES):
         began = time.thread_time()
         made = work()

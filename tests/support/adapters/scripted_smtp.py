@@ -43,7 +43,7 @@ class Script:
 class ScriptedSmtp:
     """Listens on a port of this machine; what arrived is in `received`, what was said in `lines`."""
 
-    def __init__(self, script: Script, tls: ssl.SSLContext | None = None, implicit: bool = False):
+    def __init__(self, script: Script, tls: ssl.SSLContext | None = None, implicit: bool = False) -> None:
         self.script, self.tls, self.implicit = script, tls, implicit
         self.received: list[ReceivedEmail] = []
         self.lines: list[str] = []
@@ -85,7 +85,7 @@ class ScriptedSmtp:
 
 
 class SmtpConversation:
-    def __init__(self, server: ScriptedSmtp, reader: asyncio.StreamReader, writer: asyncio.StreamWriter):
+    def __init__(self, server: ScriptedSmtp, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.server, self.reader, self.writer = server, reader, writer
         self.secure, self.open = server.implicit, True
         self.sender, self.taken = "", 0

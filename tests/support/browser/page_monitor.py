@@ -15,7 +15,8 @@ OWN_SCHEMES = ("data:", "blob:", "about:")
 class PageMonitor:
     """Complaints about one context: errors in the console (breaches of the CSP are some), errors of scripts, calls to other
     hosts, and answers of 500 and more. A page that is answered with 4xx is told to its reader, and so is that a session ended which
-    a live page finds out when it connects again: these are none."""
+    a live page finds out when it connects again: these are none.
+    """
 
     origin: str
     complaints: list[str] = field(default_factory=list)

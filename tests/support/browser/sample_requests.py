@@ -25,7 +25,8 @@ PARKED = "verification:1"
 @dataclass(frozen=True)
 class SampleRequests:
     """`asked` by state. `odd` waits for an officer with a warning, `advised` for the head with a recommendation; `passing`
-    are for somebody to look at while they move on. `record` is where the delivered request's record is checked."""
+    are for somebody to look at while they move on. `record` is where the delivered request's record is checked.
+    """
 
     house: SiteUnderTest
     asked: Mapping[str, SubmittedRequest]

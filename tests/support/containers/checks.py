@@ -77,7 +77,7 @@ class ComposeTrial:
 
 
 def comes_up(trial: ComposeTrial) -> str:
-    """the image is built and everything comes up, in order"""
+    """The image is built and everything comes up, in order"""
     trial.site.up()
     states = trial.site.compose("ps", "--all", "--format", "{{.Service}} {{.State}} {{.Health}} {{.ExitCode}}")
     told = sorted(line.split() for line in states.splitlines())
@@ -87,7 +87,7 @@ def comes_up(trial: ComposeTrial) -> str:
 
 
 def topic_is_made(trial: ComposeTrial) -> str:
-    """the topic has 24 partitions and is kept for ever"""
+    """The topic has 24 partitions and is kept for ever"""
     words = ("kafka", "/opt/kafka/bin/kafka-topics.sh", "--bootstrap-server", "kafka:9092", "--describe")
     told = trial.site.compose("exec", "-T", *words, "--topic", "simpul.requests")
     assert re.search(r"PartitionCount:\s*24\b", told), told
@@ -96,7 +96,7 @@ def topic_is_made(trial: ComposeTrial) -> str:
 
 
 def staff_are_added(trial: ComposeTrial) -> str:
-    """staff are added by a command inside"""
+    """Staff are added by a command inside"""
     for username, name, role in DEMO_STAFF:
         password = trial.passwords[username] = generate_password()
         words = ("staff", "add", username, "--name", name, "--email", f"{username}@kantor.example", "--role", role)
@@ -107,7 +107,7 @@ def staff_are_added(trial: ComposeTrial) -> str:
 
 
 def scales(trial: ComposeTrial) -> str:
-    """every service runs twice"""
+    """Every service runs twice"""
     trial.site.up(**dict.fromkeys(BUILDERS, 2))
     running = {name: len(trial.site.containers(name)) for name in BUILDERS}
     assert set(running.values()) == {2}, running
@@ -123,7 +123,7 @@ def requests_go_through(trial: ComposeTrial) -> str:
 
 
 def both_replicas_answer(trial: ComposeTrial) -> str:
-    """the gateway gives work to both processes of each service"""
+    """The gateway gives work to both processes of each service"""
     for prefix in PATH_PREFIXES:
         for _ in range(REQUESTS_PER_PREFIX):
             httpx.get(f"{trial.site.url}{prefix}")
@@ -141,7 +141,7 @@ def emails_arrive(trial: ComposeTrial) -> str:
 
 
 def live_updates_pass_at_once(trial: ComposeTrial) -> str:
-    """live news pass the gateway at once"""
+    """Live news pass the gateway at once"""
     seconds = asyncio.run(_live_update_seconds(trial))
     trial.measurements["news_seconds"] = round(seconds, 3)
     assert seconds < 3, seconds
@@ -149,7 +149,7 @@ def live_updates_pass_at_once(trial: ComposeTrial) -> str:
 
 
 def big_files_pass(trial: ComposeTrial) -> str:
-    """files up to the limit pass the gateway, bigger ones are refused in the service's own words before they are there"""
+    """Files up to the limit pass the gateway, bigger ones are refused in the service's own words before they are there"""
     asyncio.run(_big_file(trial))
     refused = _refused(trial.site.url, 70 * MIB)
     assert (refused["status"], "60 MiB" in refused["detail"]) == (413, True), refused
@@ -157,7 +157,7 @@ def big_files_pass(trial: ComposeTrial) -> str:
 
 
 def forged_addresses_do_not_count(trial: ComposeTrial) -> str:
-    """an address that a visitor makes up does not count"""
+    """An address that a visitor makes up does not count"""
     said = {"username": "nobody", "password": "wrong-wrong-wrong"}
     answer = httpx.post(f"{trial.site.url}/api/session", json=said, headers={"X-Forwarded-For": FORGED})
     assert answer.status_code == 401, answer.text
@@ -169,7 +169,7 @@ def forged_addresses_do_not_count(trial: ComposeTrial) -> str:
 
 
 def nothing_else_is_open(trial: ComposeTrial) -> str:
-    """metrics and API documents are closed, and nothing but the gateway is published"""
+    """Metrics and API documents are closed, and nothing but the gateway is published"""
     assert httpx.get(f"{trial.site.url}/metrics").status_code == 404
     assert httpx.get(f"{trial.site.url}/api/docs", headers={"Accept": "application/json"}).status_code in (401, 403)
     ports = trial.site.compose("ps", "--format", "{{.Service}} {{.Ports}}")
@@ -179,7 +179,7 @@ def nothing_else_is_open(trial: ComposeTrial) -> str:
 
 
 def metrics_need_the_token(trial: ComposeTrial) -> str:
-    """a process gives its numbers to who is in its network and has the token"""
+    """A process gives its numbers to who is in its network and has the token"""
     ask = (
         "import os, urllib.request as web; token = os.environ['SIMPUL_METRICS_TOKEN'];"
         "asked = web.Request('http://verification:8000/metrics', headers={'Authorization': 'Bearer ' + token});"
@@ -191,7 +191,7 @@ def metrics_need_the_token(trial: ComposeTrial) -> str:
 
 
 def killed_processes_come_back(trial: ComposeTrial) -> str:
-    """a process of each service is killed while requests go through; it comes back, and no request is lost"""
+    """A process of each service is killed while requests go through; it comes back, and no request is lost"""
     demo, back = trial.demo(REQUESTS), {}
     for service in BUILDERS:
         time.sleep(2)
@@ -219,7 +219,7 @@ def log_is_whole(trial: ComposeTrial) -> str:
 
 
 def memory_stays_under_limits(trial: ComposeTrial) -> str:
-    """memory stays under the limits"""
+    """Memory stays under the limits"""
     config = json.loads(trial.site.compose("config", "--format", "json"))["services"]
     held = {name: _memory_mib(pid) for name, pid in trial.site.containers().items()}
     trial.measurements["memory_mib"] = held

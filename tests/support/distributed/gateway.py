@@ -23,7 +23,7 @@ UNREACHABLE = (httpx.ConnectError, httpx.ConnectTimeout)
 class Gateway:
     """Passes each request to the next process of its service; where none can be connected to, the next one gets it."""
 
-    def __init__(self, processes: Mapping[str, Sequence[str]]):
+    def __init__(self, processes: Mapping[str, Sequence[str]]) -> None:
         self._turns = {name: itertools.cycle(urls) for name, urls in processes.items()}
         self._count = {name: len(urls) for name, urls in processes.items()}
         # A connection is used once: one that a killed process had open must not cost the next request.

@@ -120,7 +120,7 @@ class SimulatedService:
 class ServiceNetwork:
     """The services under these deciders; every step is chosen from outside by small numbers."""
 
-    def __init__(self, deciders: Mapping[str, Decider[Any]] = SERVICES):
+    def __init__(self, deciders: Mapping[str, Decider[Any]] = SERVICES) -> None:
         self.services = {name: self._service(decider) for name, decider in deciders.items()}
         self.log: list[Event] = []
         self.now = NOON

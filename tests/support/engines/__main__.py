@@ -62,7 +62,7 @@ def fetch() -> list[str]:
 
 
 def run(words: Sequence[str]) -> int:
-    """pytest with the engines running, each started once for all of its processes."""
+    """Pytest with the engines running, each started once for all of its processes."""
     with contextlib.ExitStack() as running:
         folder = Path(running.enter_context(tempfile.TemporaryDirectory(prefix="simpul-engines-")))
         addresses = {}

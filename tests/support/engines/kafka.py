@@ -103,7 +103,8 @@ def find() -> Path:
 
 def server(folder: Path, guard: EngineAccess | None = None) -> EngineProcess:
     """Kafka with its data in this folder, on ports of its own; formatted, not started yet. Its address is that of the guarded
-    door, if there is one. Raises Unavailable."""
+    door, if there is one. Raises Unavailable.
+    """
     jars, port = find(), free_port()
     folder.mkdir(parents=True, exist_ok=True)
     properties = folder / "server.properties"

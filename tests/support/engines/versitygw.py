@@ -18,7 +18,7 @@ def find() -> Path:
 
 
 def server(folder: Path) -> EngineProcess:
-    """versitygw with its data in this folder, on a port of its own; not started yet."""
+    """Versitygw with its data in this folder, on a port of its own; not started yet."""
     port, data = free_port(), folder / "versitygw"
     data.mkdir(parents=True, exist_ok=True)
     return EngineProcess(

@@ -57,7 +57,7 @@ class Log(SqliteEventLog):
 
 
 class RuntimeHarness:
-    def __init__(self, folder: Path):
+    def __init__(self, folder: Path) -> None:
         self.file = SqliteDatabase(folder / "simpul.db")
         self.log = Log(self.file)
         self.now = NOON

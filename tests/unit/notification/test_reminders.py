@@ -45,7 +45,7 @@ def nine(day: date) -> datetime:
 class Ledger:
     """A ledger that is given facts, and attended to when somebody wakes up."""
 
-    def __init__(self, *facts: Fact):
+    def __init__(self, *facts: Fact) -> None:
         self.facts = list(facts)
         self._sent(NOON)
 
