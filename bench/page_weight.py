@@ -19,7 +19,7 @@ from bench.report import PAGE, PAGES, with_section
 from tests.support.browser import chromium
 from tests.support.browser.browser_sessions import BrowserSessions, SiteUnderTest
 from tests.support.browser.sample_requests import SampleRequests, create_sample_requests
-from tests.support.e2e.server_session import gate
+from tests.support.e2e.server_session import running_server
 
 SAMPLES = 60
 STREAM, ICON = "EventSource", "/mark.svg"
@@ -79,19 +79,19 @@ class PageSpec:
     path: str
 
 
-def page_specs(world: SampleRequests) -> Sequence[PageSpec]:
-    delivered, led, waiting = world.asked["delivered"], world.asked["in_progress"], world.asked["submitted"]
+def page_specs(samples: SampleRequests) -> Sequence[PageSpec]:
+    delivered, led, waiting = samples.asked["delivered"], samples.asked["in_progress"], samples.asked["submitted"]
     return (
         PageSpec("the service and its form", "", "/"),
         PageSpec("tracking, awaiting confirmation", "delivered", f"/lacak/{delivered.number}"),
-        PageSpec("tracking, returned", "returned", f"/lacak/{world.asked['returned'].number}"),
+        PageSpec("tracking, returned", "returned", f"/lacak/{samples.asked['returned'].number}"),
         PageSpec("confirmation of a submission", "submitted", f"/lacak/{waiting.number}/diterima"),
         PageSpec("service standard", "", "/standar-pelayanan"),
         PageSpec("sign in", "", "/masuk"),
         PageSpec("officer's queue", "nurlaila", "/verifikasi"),
         PageSpec("officer's request, with a page of its letter", "nurlaila", f"/verifikasi/{waiting.id}"),
         PageSpec("head's queue", "hasan", "/penugasan"),
-        PageSpec("head's request, to appoint", "hasan", f"/penugasan/{world.asked['verified'].id}"),
+        PageSpec("head's request, to appoint", "hasan", f"/penugasan/{samples.asked['verified'].id}"),
         PageSpec("leads with their load", "hasan", "/beban-kerja"),
         PageSpec("lead's work", "dewi", "/pekerjaan"),
         PageSpec("lead's request", "dewi", f"/pekerjaan/{led.id}"),
@@ -100,25 +100,25 @@ def page_specs(world: SampleRequests) -> Sequence[PageSpec]:
     )
 
 
-def measure_weight(visits: BrowserSessions, world: SampleRequests, spec: PageSpec) -> PageWeight:
+def measure_weight(sessions: BrowserSessions, samples: SampleRequests, spec: PageSpec) -> PageWeight:
     """With a cold cache, by a browser that accepts gzip."""
-    visit = visits("" if spec.who in world.asked else spec.who)
-    if asked := world.asked.get(spec.who):
+    session = sessions("" if spec.who in samples.asked else spec.who)
+    if asked := samples.asked.get(spec.who):
         path = f"/lacak/{asked.number}"
-        visit.context.add_cookies([{"name": "lacak", "value": asked.token, "domain": "127.0.0.1", "path": path}])
-    recorder = NetworkRecorder(visit.context.new_cdp_session(visit.page))
-    answer = visit.page.goto(world.house.url + spec.path, wait_until="load")
+        session.context.add_cookies([{"name": "lacak", "value": asked.token, "domain": "127.0.0.1", "path": path}])
+    recorder = NetworkRecorder(session.context.new_cdp_session(session.page))
+    answer = session.page.goto(samples.site.url + spec.path, wait_until="load")
     assert answer is not None
     assert answer.status == 200, spec
-    visit.until(lambda: recorder.settled)
+    session.until(lambda: recorder.settled)
     return recorder.weight
 
 
-def first_byte(world: SampleRequests, spec: PageSpec, times: int = SAMPLES) -> tuple[float, float]:
+def first_byte(samples: SampleRequests, spec: PageSpec, times: int = SAMPLES) -> tuple[float, float]:
     """Milliseconds until the head of the answer is here: the median, and the 95th percentile."""
-    cookies = _cookies(world, spec)
+    cookies = _cookies(samples, spec)
     durations = []
-    with httpx.Client(base_url=world.house.url, headers={"Cookie": cookies}) as http:
+    with httpx.Client(base_url=samples.site.url, headers={"Cookie": cookies}) as http:
         for _ in range(times + 5):
             started_at = time.perf_counter()
             with http.stream("GET", spec.path) as answer:
@@ -129,25 +129,25 @@ def first_byte(world: SampleRequests, spec: PageSpec, times: int = SAMPLES) -> t
     return statistics.median(durations[5:]), quantiles[18]
 
 
-def _cookies(world: SampleRequests, spec: PageSpec) -> str:
+def _cookies(samples: SampleRequests, spec: PageSpec) -> str:
     if not spec.who:
         return ""
-    asked = world.asked.get(spec.who)
-    return f"lacak={asked.token}" if asked else f"simpul={world.house.session(spec.who)}"
+    asked = samples.asked.get(spec.who)
+    return f"lacak={asked.token}" if asked else f"simpul={samples.site.session(spec.who)}"
 
 
-def section(world: SampleRequests, browser: Browser, rows: Iterable[PageSpec]) -> str:
+def section(samples: SampleRequests, browser: Browser, rows: Iterable[PageSpec]) -> str:
     parts = ["page", "style", "script", "other"]
     table = [
         "|  | page | style | script | pictures | all | first byte, ms | p95 |",
         "| --- | --- | --- | --- | --- | --- | --- | --- |",
     ]
     for spec in rows:
-        visits = BrowserSessions(world.house, browser)
-        weight = measure_weight(visits, world, spec)
-        complaints = visits.close()
+        sessions = BrowserSessions(samples.site, browser)
+        weight = measure_weight(sessions, samples, spec)
+        complaints = sessions.close()
         assert not complaints, complaints
-        median, p95 = first_byte(world, spec)
+        median, p95 = first_byte(samples, spec)
         sizes = " | ".join(_kilobytes(weight.parts, part) for part in parts)
         table.append(f"| {spec.name} | {sizes} | {weight.whole / 1000:.1f} | {median:.1f} | {p95:.1f} |")
         print(table[-1], flush=True)
@@ -166,13 +166,13 @@ def _kilobytes(parts: Mapping[str, int], part: str) -> str:
 def main() -> None:
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="simpul-pages-")))
-        house = SiteUnderTest(stack.enter_context(gate(folder)))
-        world = create_sample_requests(house)
+        site = SiteUnderTest(stack.enter_context(running_server(folder)))
+        samples = create_sample_requests(site)
         browser = chromium.launched(stack.enter_context(sync_playwright()), folder)
         if browser is None:
             raise SystemExit("bench.page_weight: no Chromium on this machine, and none could be downloaded.")
         stack.callback(browser.close)
-        PAGE.write_text(with_section(PAGE.read_text(), PAGES, section(world, browser, page_specs(world))))
+        PAGE.write_text(with_section(PAGE.read_text(), PAGES, section(samples, browser, page_specs(samples))))
     print(f"written: {PAGE}")
 
 

@@ -14,10 +14,10 @@ from shared.eventlog.sqlite.log import SqliteEventLog
 from shared.storage.sqlite.database import SqliteDatabase
 from tests.support.adapters.log_listener import (
     TIMEOUT_SECONDS,
-    Listener,
-    listening,
+    RecordingConsumer,
     numbered_records,
     read_all,
+    running_consumer,
     sort_by_position,
     wait_for_commit,
 )
@@ -34,8 +34,8 @@ async def test_an_empty_log_has_no_end_and_no_lag(log: EventLog):
 async def test_records_come_back_as_they_were_appended(log: EventLog):
     await log.append([("a", b'{"name": "Caf\xc3\xa9"}'), ("b", b"\x00\xff")])
     await log.append([])
-    listener = Listener()
-    async with listening(log, "intake", listener):
+    listener = RecordingConsumer()
+    async with running_consumer(log, "intake", listener):
         await listener.wait_until(lambda: len(listener.values) == 2)
     heard = [record for batch in listener.batches for record in batch]
     assert sorted((record.key, record.value) for record in heard) == [
@@ -47,8 +47,8 @@ async def test_records_come_back_as_they_were_appended(log: EventLog):
 
 
 async def test_the_order_of_a_key_is_kept(log: EventLog):
-    listener = Listener()
-    async with listening(log, "intake", listener, max_records=7):
+    listener = RecordingConsumer()
+    async with running_consumer(log, "intake", listener, max_records=7):
         for number in range(40):
             await log.append([(key, b"%s%d" % (key.encode(), number)) for key in "abc"])
         await listener.wait_until(lambda: len(listener.values) >= 120)
@@ -76,8 +76,8 @@ async def test_the_records_of_one_key_are_found_in_order(log: EventLog):
 async def test_five_thousand_records_arrive_once_each_in_batches_that_are_not_too_large(log: EventLog):
     for start in range(0, 5_000, 500):
         await log.append(numbered_records(500, start))
-    listener = Listener()
-    async with listening(log, "intake", listener, max_records=200):
+    listener = RecordingConsumer()
+    async with running_consumer(log, "intake", listener, max_records=200):
         await listener.wait_until(lambda: len(listener.values) >= 5_000)
     assert sorted(listener.values, key=int) == [b"%d" % number for number in range(5_000)]
     assert max(map(len, listener.batches)) <= 200
@@ -85,15 +85,15 @@ async def test_five_thousand_records_arrive_once_each_in_batches_that_are_not_to
 
 
 async def test_an_appended_record_is_handed_over_at_once(log: EventLog):
-    listener, took = Listener(), []
-    async with listening(log, "intake", listener):
+    listener, took = RecordingConsumer(), []
+    async with running_consumer(log, "intake", listener):
         await log.append(numbered_records(1))
         await listener.wait_until(lambda: bool(listener.values))
         for number in range(1, 6):
             await asyncio.sleep(0.1)
             began = time.monotonic()
             await log.append(numbered_records(1, number))
-            await listener.hears(b"%d" % number)
+            await listener.wait_for(b"%d" % number)
             took.append(time.monotonic() - began)
     assert min(took) < 0.25  # other work of the machine may hold one up, not all
 
@@ -107,10 +107,10 @@ async def test_a_batch_whose_handler_fails_is_handed_over_again(log: EventLog):
             raise failure
 
     tried: list[list[bytes]] = []
-    listener = Listener()
+    listener = RecordingConsumer()
     listener.before = refuse
     await log.append(numbered_records(3))
-    async with listening(log, "intake", listener):
+    async with running_consumer(log, "intake", listener):
         await listener.wait_until(lambda: len(listener.values) >= 3)
     first = [record.value for record in listener.batches[0]]
     assert tried == [first, first]
@@ -123,9 +123,9 @@ async def test_nothing_later_overtakes_a_batch_that_fails(log: EventLog):
         if failing:
             raise ValueError
 
-    listener = Listener()
+    listener = RecordingConsumer()
     listener.before = refuse
-    async with listening(log, "intake", listener):
+    async with running_consumer(log, "intake", listener):
         await log.append([("a", b"1")])
         await asyncio.sleep(0.05)
         await log.append([("a", b"2")])
@@ -143,11 +143,11 @@ async def test_a_batch_that_is_cut_off_is_handed_over_again(log: EventLog):
         await asyncio.sleep(TIMEOUT_SECONDS)
 
     await log.append(numbered_records(3))
-    async with listening(log, "intake", hang):
+    async with running_consumer(log, "intake", hang):
         await started.wait()
     assert await log.lag("intake") == 3
-    listener = Listener()
-    async with listening(log, "intake", listener):
+    listener = RecordingConsumer()
+    async with running_consumer(log, "intake", listener):
         await listener.wait_until(lambda: len(listener.values) >= 3)
     assert sorted(listener.values) == [b"0", b"1", b"2"]
 
@@ -161,15 +161,15 @@ async def test_a_cancelled_consumer_may_finish_the_batch_in_hand(log: EventLog):
         finished.set()
 
     await log.append(numbered_records(3))
-    async with listening(log, "intake", take_a_moment):
+    async with running_consumer(log, "intake", take_a_moment):
         await started.wait()
     assert finished.is_set()
     assert await log.lag("intake") == 0
 
 
 async def test_a_cancelled_consumer_hands_nothing_more_over(log: EventLog):
-    listener = Listener()
-    async with listening(log, "intake", listener):
+    listener = RecordingConsumer()
+    async with running_consumer(log, "intake", listener):
         await log.append(numbered_records(1))
         await listener.wait_until(lambda: bool(listener.values))
     await log.append(numbered_records(1, 1))
@@ -186,10 +186,10 @@ async def test_a_handler_that_ends_itself_does_not_end_the_consumer(log: EventLo
         if tries == 1:
             raise asyncio.CancelledError
 
-    listener = Listener()
+    listener = RecordingConsumer()
     listener.before = end_once
     await log.append(numbered_records(1))
-    async with listening(log, "intake", listener):
+    async with running_consumer(log, "intake", listener):
         await listener.wait_until(lambda: bool(listener.values))
     assert listener.values == [b"0"]
 
@@ -199,17 +199,17 @@ async def test_each_group_is_handed_everything_at_its_own_pace(log: EventLog):
         raise ValueError
 
     await log.append(numbered_records(10))
-    listener = Listener()
-    async with listening(log, "stuck", never), listening(log, "intake", listener):
+    listener = RecordingConsumer()
+    async with running_consumer(log, "stuck", never), running_consumer(log, "intake", listener):
         await listener.wait_until(lambda: len(listener.values) >= 10)
         await wait_for_commit(log, "intake")
         assert (await log.lag("stuck"), await log.lag("new")) == (10, 10)
 
 
 async def test_lag_counts_what_is_still_to_be_given(log: EventLog):
-    listener = Listener()
+    listener = RecordingConsumer()
     await log.append(numbered_records(4))
-    async with listening(log, "intake", listener):
+    async with running_consumer(log, "intake", listener):
         await listener.wait_until(lambda: len(listener.values) >= 4)
     await log.append(numbered_records(3, 4))
     assert await log.lag("intake") == 3
@@ -218,7 +218,7 @@ async def test_lag_counts_what_is_still_to_be_given(log: EventLog):
 async def test_the_lag_of_a_consumer_that_keeps_up_goes_back_to_nothing(open_log: OpenLog):
     async with open_log() as log, open_log() as elsewhere:
         await log.prepare()
-        async with listening(log, "intake", Listener()):
+        async with running_consumer(log, "intake", RecordingConsumer()):
             await log.append(numbered_records(3))
             await wait_for_commit(elsewhere, "intake")
 
@@ -227,8 +227,8 @@ async def test_a_group_goes_on_where_it_was_after_closing_and_opening_again(open
     async with open_log() as log:
         await log.prepare()
         await log.append(numbered_records(5))
-        listener = Listener()
-        async with listening(log, "intake", listener):
+        listener = RecordingConsumer()
+        async with running_consumer(log, "intake", listener):
             await listener.wait_until(lambda: len(listener.values) >= 5)
         await log.append(numbered_records(2, 5))
         end = await log.end()
@@ -236,8 +236,8 @@ async def test_a_group_goes_on_where_it_was_after_closing_and_opening_again(open
         await log.prepare()
         assert await log.end() == end
         assert await log.lag("intake") == 2
-        listener = Listener()
-        async with listening(log, "intake", listener):
+        listener = RecordingConsumer()
+        async with running_consumer(log, "intake", listener):
             await listener.wait_until(lambda: len(listener.values) >= 2)
         assert sorted(listener.values) == [b"5", b"6"]
         assert len(await read_all(log)) == 7
@@ -246,8 +246,8 @@ async def test_a_group_goes_on_where_it_was_after_closing_and_opening_again(open
 async def test_what_is_appended_elsewhere_is_handed_over_here(open_log: OpenLog):
     async with open_log() as here, open_log() as elsewhere:
         await here.prepare()
-        listener = Listener()
-        async with listening(here, "intake", listener):
+        listener = RecordingConsumer()
+        async with running_consumer(here, "intake", listener):
             await asyncio.sleep(0.05)
             await elsewhere.append(numbered_records(2))
             await listener.wait_until(lambda: len(listener.values) >= 2)

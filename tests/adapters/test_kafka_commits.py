@@ -17,7 +17,7 @@ from shared.eventlog.kafka.consumer import REFUSALS, Delivery, Membership
 from shared.eventlog.kafka.offset_commits import Commits
 from shared.eventlog.port import LogRecord
 from tests.adapters.test_kafka_members import log_of
-from tests.support.adapters.log_listener import Listener, listening, numbered_records, wait_for_commit
+from tests.support.adapters.log_listener import RecordingConsumer, numbered_records, running_consumer, wait_for_commit
 from tests.support.virtual_time import run_virtually
 
 HERE, THERE, ELSEWHERE = (TopicPartition("events", number) for number in range(3))
@@ -56,7 +56,7 @@ class Silent(Consumer):
 class Member(Membership):
     """A member whose consumer is scripted, and which takes nothing by itself."""
 
-    def __init__(self, consumer: Consumer, handle: Listener) -> None:
+    def __init__(self, consumer: Consumer, handle: RecordingConsumer) -> None:
         super().__init__(KafkaConnection("localhost:1", Topic("events"), 1.0), "intake", handle, 100, grace=1, stall=30)
         self.consumer = consumer
         self._idle.set()
@@ -68,7 +68,7 @@ class Member(Membership):
         return Delivery([LogRecord(f"{place.partition}:{at - 1}", "a", b"1")], {place: at}, self._commits.revocations)
 
 
-class Gate(Listener):
+class Gate(RecordingConsumer):
     """Holds batches up until it is opened."""
 
     def __init__(self) -> None:
@@ -173,10 +173,10 @@ async def test_a_batch_that_outlives_a_rebalance_does_not_end_its_member_on_kafk
     gate = Gate()
     async with log_of(kafka_address) as log:
         await log.append(numbered_records(40))
-        async with listening(log, "intake", gate, max_records=10):
+        async with running_consumer(log, "intake", gate, max_records=10):
             await gate.begun.wait()
-            second = Listener()
-            async with listening(log, "intake", second):
+            second = RecordingConsumer()
+            async with running_consumer(log, "intake", second):
                 await second.wait_until(lambda: bool(second.values))
                 gate.opened.set()
                 await log.append(numbered_records(40, 40))

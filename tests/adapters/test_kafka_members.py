@@ -17,7 +17,7 @@ from shared.eventlog.kafka import consumer
 from shared.eventlog.kafka.connection import Topic
 from shared.eventlog.kafka.log import KafkaEventLog
 from shared.eventlog.port import LogRecord
-from tests.support.adapters.log_listener import Listener, listening, numbered_records, wait_for_commit
+from tests.support.adapters.log_listener import RecordingConsumer, numbered_records, running_consumer, wait_for_commit
 
 pytestmark = pytest.mark.slow
 
@@ -111,12 +111,12 @@ async def test_a_killed_members_keys_go_to_the_others_without_a_gap(kafka_addres
 
 async def test_two_members_share_the_keys_and_nothing_comes_twice_when_the_second_joins(kafka_address: str):
     async with log_of(kafka_address) as log:
-        first, second = Listener(), Listener()
+        first, second = RecordingConsumer(), RecordingConsumer()
         first.before = second.before = simulate_work
         appending = asyncio.create_task(append_waves(log, 60))
-        async with listening(log, "intake", first, max_records=10):
+        async with running_consumer(log, "intake", first, max_records=10):
             await first.wait_until(lambda: len(first.values) > 100)
-            async with listening(log, "intake", second, max_records=10):
+            async with running_consumer(log, "intake", second, max_records=10):
                 await second.wait_until(lambda: len(second.values) > 100)
                 await appending
                 await wait_for_commit(log, "intake")
@@ -131,13 +131,13 @@ async def test_a_batch_that_keeps_failing_does_not_hold_the_group_up(kafka_addre
 
     async with log_of(kafka_address) as log:
         await log.append(numbered_records(50))
-        listener = Listener()
-        async with listening(log, "intake", never):
+        listener = RecordingConsumer()
+        async with running_consumer(log, "intake", never):
             await asyncio.sleep(1)
-            async with listening(log, "intake", listener):
+            async with running_consumer(log, "intake", listener):
                 async with asyncio.timeout(10):
                     await listener.wait_until(lambda: bool(listener.values))
-        async with listening(log, "intake", listener):
+        async with running_consumer(log, "intake", listener):
             await wait_for_commit(log, "intake")
     assert set(listener.values) == {b"%d" % number for number in range(50)}
 
@@ -148,8 +148,8 @@ async def test_what_was_handled_is_committed_before_the_group_is_left(
     monkeypatch.setattr(consumer, "COMMIT_EVERY", 1_000.0)
     async with log_of(kafka_address) as log:
         await log.append(numbered_records(50))
-        listener = Listener()
-        async with listening(log, "intake", listener):
+        listener = RecordingConsumer()
+        async with running_consumer(log, "intake", listener):
             await listener.wait_until(lambda: len(listener.values) == 50)
             await asyncio.sleep(0.2)
             assert await log.lag("intake") == 50

@@ -18,7 +18,13 @@ from shared.eventlog.kafka.consumer import LEAVE_SECONDS, Membership
 from shared.eventlog.kafka.log import KafkaEventLog
 from shared.eventlog.port import LogUnavailable
 from tests.adapters.test_kafka_members import log_of
-from tests.support.adapters.log_listener import Listener, listening, numbered_records, read_all, wait_for_commit
+from tests.support.adapters.log_listener import (
+    RecordingConsumer,
+    numbered_records,
+    read_all,
+    running_consumer,
+    wait_for_commit,
+)
 from tests.support.adapters.stores_and_logs import GRACE_SECONDS
 from tests.support.engines import kafka
 from tests.support.engines.engine_process import EngineProcess, EngineUnavailable, free_port, skip
@@ -69,7 +75,7 @@ async def test_everything_ends_in_time_while_kafka_is_away():
         with pytest.raises(LogUnavailable):
             await ask()
     assert await assert_append_refused(log) < MAX_ANSWER_SECONDS
-    async with listening(log, "intake", Listener()):
+    async with running_consumer(log, "intake", RecordingConsumer()):
         await asyncio.sleep(0.5)
     await log.close()
     assert time.monotonic() - began < 7 * MAX_ANSWER_SECONDS
@@ -78,10 +84,10 @@ async def test_everything_ends_in_time_while_kafka_is_away():
 async def test_a_log_that_began_without_kafka_makes_its_topic_and_goes_on_as_soon_as_kafka_is_there(
     server: EngineProcess,
 ):
-    log, listener = short_timeout_log(server.address), Listener()
+    log, listener = short_timeout_log(server.address), RecordingConsumer()
     with pytest.raises(LogUnavailable):
         await log.prepare()
-    async with listening(log, "intake", listener):
+    async with running_consumer(log, "intake", listener):
         assert await assert_append_refused(log) < MAX_ANSWER_SECONDS
         await asyncio.to_thread(server.start)
         await log.append([("a", b"1")])
@@ -99,9 +105,9 @@ async def test_a_topic_that_nobody_may_make_is_named(kafka_address: str):
 
 async def test_after_a_kill_the_log_goes_on_by_itself_and_has_all_it_acknowledged(server: EngineProcess):
     await asyncio.to_thread(server.start)
-    log, listener = short_timeout_log(server.address), Listener()
+    log, listener = short_timeout_log(server.address), RecordingConsumer()
     await log.prepare()
-    async with listening(log, "intake", listener):
+    async with running_consumer(log, "intake", listener):
         await log.append(numbered_records(100))
         await listener.wait_until(lambda: len(set(listener.values)) == 100)
         await asyncio.to_thread(server.kill)
@@ -171,7 +177,7 @@ async def test_an_append_that_nobody_waits_for_any_more_is_not_sent_twice(server
 
 async def test_a_consumer_that_is_cancelled_ends_though_kafka_is_silent(server: EngineProcess):
     await asyncio.to_thread(server.start)
-    log, listener = short_timeout_log(server.address), Listener()
+    log, listener = short_timeout_log(server.address), RecordingConsumer()
     await log.prepare()
     await log.append(numbered_records(1))
     consuming = asyncio.create_task(log.consume("intake", listener))
@@ -193,17 +199,17 @@ async def test_what_a_stranger_left_in_the_topic_is_handed_over_as_it_is(kafka_a
         await stranger.send_and_wait(topic, value=b"no key")
         await stranger.stop()
         await log.append([("a", b"ours")])
-        listener = Listener()
-        async with listening(log, "intake", listener):
+        listener = RecordingConsumer()
+        async with running_consumer(log, "intake", listener):
             await listener.wait_until(lambda: len(listener.values) == 3)
     assert set(listener.values) == {b"", b"no key", b"ours"}
 
 
 @asynccontextmanager
-async def consuming(address: str) -> AsyncIterator[tuple[KafkaEventLog, Membership, Listener]]:
+async def consuming(address: str) -> AsyncIterator[tuple[KafkaEventLog, Membership, RecordingConsumer]]:
     """A member that soon notices its own death, and has heard one event."""
     async with log_of(address) as log:
-        listener = Listener()
+        listener = RecordingConsumer()
         member = Membership(log._connection, "intake", listener, 100, grace=1, stall=1)
         running = asyncio.create_task(member.run())
         await log.append(numbered_records(1))

@@ -14,11 +14,17 @@ from shared.eventlog.kafka.connection import Topic
 from shared.eventlog.kafka.log import KafkaEventLog
 from shared.eventlog.kafka.security import PLAINTEXT, KafkaSecurity, SaslMechanism
 from shared.eventlog.port import LogUnavailable
-from tests.support.adapters.log_listener import Listener, listening, numbered_records, read_all, wait_for_commit
+from tests.support.adapters.log_listener import (
+    RecordingConsumer,
+    numbered_records,
+    read_all,
+    running_consumer,
+    wait_for_commit,
+)
 from tests.support.engines import kafka
 from tests.support.engines.engine_process import EngineUnavailable, serving, skip
 from tests.support.engines.secured_engines import EngineAccess
-from tests.support.engines.secured_engines import guard as made_guard
+from tests.support.engines.secured_engines import access as made_guard
 
 pytestmark = pytest.mark.slow
 
@@ -26,15 +32,15 @@ MECHANISMS: tuple[SaslMechanism, ...] = ("SCRAM-SHA-512", "SCRAM-SHA-256", "PLAI
 
 
 @pytest.fixture(scope="module")
-def guard(tmp_path_factory: pytest.TempPathFactory) -> EngineAccess:
+def access(tmp_path_factory: pytest.TempPathFactory) -> EngineAccess:
     return made_guard(tmp_path_factory.mktemp("guard"))
 
 
 @pytest.fixture(scope="module")
-def guarded(guard: EngineAccess, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def guarded(access: EngineAccess, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of a Kafka that lets users in."""
     try:
-        server = kafka.server(tmp_path_factory.mktemp("kafka"), guard)
+        server = kafka.server(tmp_path_factory.mktemp("kafka"), access)
     except EngineUnavailable as reason:
         skip(reason)
     with serving(server):
@@ -42,8 +48,8 @@ def guarded(guard: EngineAccess, tmp_path_factory: pytest.TempPathFactory) -> It
 
 
 @pytest.fixture(scope="module")
-def security(guard: EngineAccess) -> KafkaSecurity:
-    return KafkaSecurity(ssl.create_default_context(cafile=guard.authority), guard.user, guard.password)
+def security(access: EngineAccess) -> KafkaSecurity:
+    return KafkaSecurity(ssl.create_default_context(cafile=access.authority), access.user, access.password)
 
 
 @asynccontextmanager
@@ -59,9 +65,9 @@ async def log_of(
 
 @pytest.mark.parametrize("mechanism", MECHANISMS)
 async def test_a_user_does_all_that_a_service_does(
-    guard: EngineAccess, guarded: str, security: KafkaSecurity, mechanism: SaslMechanism
+    access: EngineAccess, guarded: str, security: KafkaSecurity, mechanism: SaslMechanism
 ):
-    async with log_of(guarded, replace(security, mechanism=mechanism), f"{guard.name}-{mechanism}") as log:
+    async with log_of(guarded, replace(security, mechanism=mechanism), f"{access.name}-{mechanism}") as log:
         await log.prepare()
         await log.ready()
         await log.append(numbered_records(20))
@@ -69,29 +75,29 @@ async def test_a_user_does_all_that_a_service_does(
         assert [record.value for record in await log.read_key("key-7")] == [b"7"]
         await log.commit_offset("notification", await log.end())
         assert await log.lag("notification") == 0
-        listener = Listener()
-        async with listening(log, "intake", listener):
+        listener = RecordingConsumer()
+        async with running_consumer(log, "intake", listener):
             await listener.wait_until(lambda: len(listener.values) == 20)
             await wait_for_commit(log, "intake")
 
 
 @pytest.mark.parametrize("mistake", ["password", "user", "authority", "nobody", "plain text", "topic"])
 async def test_nobody_else_gets_in(
-    guard: EngineAccess, guarded: str, security: KafkaSecurity, mistake: str, caplog: pytest.LogCaptureFixture
+    access: EngineAccess, guarded: str, security: KafkaSecurity, mistake: str, caplog: pytest.LogCaptureFixture
 ):
     invalid_credentials = {
-        "password": replace(security, password=guard.password + "!"),
+        "password": replace(security, password=access.password + "!"),
         "user": replace(security, user="lain"),
         "authority": replace(security, tls=ssl.create_default_context()),
         "nobody": KafkaSecurity(security.tls),
         "plain text": PLAINTEXT,
     }
-    topic = "of-somebody-else" if mistake == "topic" else f"{guard.name}-strangers"
+    topic = "of-somebody-else" if mistake == "topic" else f"{access.name}-strangers"
     async with log_of(guarded, invalid_credentials.get(mistake, security), topic, request_timeout=4) as log:
         for ask in (log.prepare, log.ready, lambda: log.append(numbered_records(1)), lambda: log.lag("intake")):
             with pytest.raises(LogUnavailable):
                 await ask()
-        async with listening(log, "intake", Listener()):
+        async with running_consumer(log, "intake", RecordingConsumer()):
             await asyncio.sleep(0.5)
-    assert guard.password not in caplog.text
-    assert guard.password not in repr(security)
+    assert access.password not in caplog.text
+    assert access.password not in repr(security)

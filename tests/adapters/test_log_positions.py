@@ -12,7 +12,7 @@ from shared.eventlog.log_copy import MAX_WAVE_SIZE, LogCopier, TargetDiverged, f
 from shared.eventlog.port import EventLog, LogRecord, LogUnavailable
 from shared.eventlog.sqlite.log import SqliteEventLog
 from shared.storage.sqlite.database import SqliteDatabase
-from tests.support.adapters.log_listener import Listener, listening, numbered_records, read_all
+from tests.support.adapters.log_listener import RecordingConsumer, numbered_records, read_all, running_consumer
 from tests.support.adapters.stores_and_logs import kafka_log, sqlite_log
 
 
@@ -47,8 +47,8 @@ async def test_a_group_that_is_put_to_an_end_is_handed_only_what_comes_later(log
     assert await log.lag("intake") == 0
     await log.append([("key-3", b"later")])
     assert await log.lag("intake") == 1
-    listener = Listener()
-    async with listening(log, "intake", listener):
+    listener = RecordingConsumer()
+    async with running_consumer(log, "intake", listener):
         await listener.wait_until(lambda: bool(listener.values))
     assert listener.values == [b"later"]
     assert await log.lag("verification") == 21
@@ -168,8 +168,8 @@ async def test_a_group_with_members_is_left_to_them(kafka_address: str):
     async with kafka_log(kafka_address, f"test-{uuid4().hex}") as log:
         await log.prepare()
         await log.append(numbered_records(5))
-        listener = Listener()
-        async with listening(log, "intake", listener):
+        listener = RecordingConsumer()
+        async with running_consumer(log, "intake", listener):
             await listener.wait_until(lambda: len(listener.values) == 5)
             with pytest.raises(LogUnavailable, match="somebody consumes"):
                 await log.commit_offset("intake", "0:99,1:99,2:99,3:99,4:99,5:99")

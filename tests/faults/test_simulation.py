@@ -42,6 +42,6 @@ def test_a_world_can_be_had_again(seed: int):
 
 
 def log_of(seed: int) -> list[LogRecord]:
-    world = SimulatedSystem(seed)
-    run_virtually(world.run())
-    return world.tape.records
+    system = SimulatedSystem(seed)
+    run_virtually(system.run())
+    return system.tape.records

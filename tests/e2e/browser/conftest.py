@@ -7,10 +7,10 @@ from collections.abc import Generator, Iterator
 import pytest
 
 from tests.support.browser.browser_sessions import SiteUnderTest
-from tests.support.browser.fixtures import NONE, browser, visits
-from tests.support.e2e.server_session import gate
+from tests.support.browser.fixtures import NONE, browser, sessions
+from tests.support.e2e.server_session import running_server
 
-__all__ = ["browser", "visits"]
+__all__ = ["browser", "sessions"]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -29,6 +29,6 @@ def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.Tes
 
 
 @pytest.fixture(scope="module")
-def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SiteUnderTest]:
-    with gate(tmp_path_factory.mktemp("house")) as opened:
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SiteUnderTest]:
+    with running_server(tmp_path_factory.mktemp("house")) as opened:
         yield SiteUnderTest(opened)

@@ -14,65 +14,65 @@ PASSWORD = "empat-perahu-menuju-buli"
 OTHER = "lima-kerang-di-tepi-subaim"
 
 
-def test_a_message_is_sent_again(house: SiteUnderTest, visits: BrowserSessions):
-    asked = house.gate.submitted(email="ulang@dishub.example").wait_for_status("submitted")
-    admin = Staff(visits("admin"))
-    admin.visit.until(lambda: _listed(admin, asked.number))
-    before = arrived(house)
+def test_a_message_is_sent_again(site: SiteUnderTest, sessions: BrowserSessions):
+    asked = site.harness.submitted(email="ulang@dishub.example").wait_for_status("submitted")
+    admin = Staff(sessions("admin"))
+    admin.session.until(lambda: _listed(admin, asked.number))
+    before = arrived(site)
     row = admin.page.get_by_role("row").filter(has_text=asked.number).filter(has_not_text="petugas")
     row.get_by_role("button", name="Kirim Ulang").click()
     expect(admin.page.get_by_role("status").filter(has_text="antre")).to_be_visible()
-    admin.visit.until(lambda: arrived(house) - before != set())
-    admin.visit.until(lambda: _listed(admin, asked.number))
-    open_tracking_link(Applicant(visits()).visit, "ulang@dishub.example", asked.number)
+    admin.session.until(lambda: arrived(site) - before != set())
+    admin.session.until(lambda: _listed(admin, asked.number))
+    open_tracking_link(Applicant(sessions()).session, "ulang@dishub.example", asked.number)
 
 
 def _listed(admin: Staff, number: str) -> bool:
-    admin.visit.open("/surel-keluar")
+    admin.session.open("/surel-keluar")
     return admin.page.get_by_role("row").filter(has_text=number).filter(has_text="Terkirim").count() == 2
 
 
-def test_an_account_is_added_and_signs_in(visits: BrowserSessions):
-    admin = Staff(visits("admin"))
-    admin.visit.open("/akun")
+def test_an_account_is_added_and_signs_in(sessions: BrowserSessions):
+    admin = Staff(sessions("admin"))
+    admin.session.open("/akun")
     admin.page.get_by_role("link", name="Tambah akun").click()
-    admin.fills("Nama", "Sahril Teladan")
-    admin.fills("Nama pengguna", "sahril")
-    admin.fills("Alamat surel", "sahril@diskominfo.example")
+    admin.fill("Nama", "Sahril Teladan")
+    admin.fill("Nama pengguna", "sahril")
+    admin.fill("Alamat surel", "sahril@diskominfo.example")
     admin.page.get_by_role("checkbox", name="Petugas Layanan TI").check()
-    admin.fills("Kata sandi", PASSWORD)
-    admin.presses("Tambah akun")
-    admin.succeeds("Akun sahril ditambahkan")
+    admin.fill("Kata sandi", PASSWORD)
+    admin.press("Tambah akun")
+    admin.expect_success("Akun sahril ditambahkan")
     expect(admin.page.get_by_role("row").filter(has_text="Sahril Teladan")).to_contain_text("Aktif")
 
-    officer = Officer(visits())
-    officer.signs_in("sahril", PASSWORD)
+    officer = Officer(sessions())
+    officer.sign_in("sahril", PASSWORD)
     expect(officer.page).to_have_url(re.compile("/verifikasi$"))
 
     admin.page.get_by_role("row").filter(has_text="Sahril Teladan").get_by_role("link").first.click()
     admin.page.get_by_role("checkbox", name="Akun aktif").uncheck()
-    admin.presses("Simpan perubahan")
-    admin.succeeds("Perubahan akun sahril tersimpan")
+    admin.press("Simpan perubahan")
+    admin.expect_success("Perubahan akun sahril tersimpan")
     officer.page.reload()
     expect(field(officer.page, "Kata sandi")).to_be_visible()
 
 
-def test_everybody_changes_the_own_password(visits: BrowserSessions):
-    person, elsewhere = Staff(visits()), Staff(visits())
+def test_everybody_changes_the_own_password(sessions: BrowserSessions):
+    person, elsewhere = Staff(sessions()), Staff(sessions())
     for each in (person, elsewhere):
-        each.signs_in("yusuf")
+        each.sign_in("yusuf")
     person.page.get_by_role("link", name="Yusuf Misal").click()
-    person.fills("Kata sandi sekarang", "bukan-yang-benar-ini")
-    person.fills("Kata sandi baru", OTHER)
-    person.presses("Simpan")
+    person.fill("Kata sandi sekarang", "bukan-yang-benar-ini")
+    person.fill("Kata sandi baru", OTHER)
+    person.press("Simpan")
     expect(person.page.get_by_role("alert")).to_be_focused()
-    person.fills("Kata sandi sekarang", "tujuh-ombak-biru-di-maba")
-    person.fills("Kata sandi baru", OTHER)
-    person.presses("Simpan")
-    person.succeeds("Tersimpan")
+    person.fill("Kata sandi sekarang", "tujuh-ombak-biru-di-maba")
+    person.fill("Kata sandi baru", OTHER)
+    person.press("Simpan")
+    person.expect_success("Tersimpan")
     elsewhere.page.reload()
     expect(field(elsewhere.page, "Kata sandi")).to_be_visible()
-    elsewhere.types_password("yusuf")
+    elsewhere.type_password("yusuf")
     expect(elsewhere.page.get_by_role("alert")).to_be_visible()
-    elsewhere.types_password("yusuf", OTHER)
+    elsewhere.type_password("yusuf", OTHER)
     expect(elsewhere.page.get_by_role("button", name="Keluar")).to_be_visible()

@@ -26,77 +26,77 @@ from tests.support.e2e.request_steps import request_in_status
 from tests.support.e2e.server_session import SubmittedRequest
 
 
-def followed(visit: BrowserSession, asked: SubmittedRequest) -> Applicant:
+def followed(session: BrowserSession, asked: SubmittedRequest) -> Applicant:
     """The tracking page of a request, opened by its link."""
-    visit.open(f"/lacak/{asked.number}?kunci={asked.token}")
-    return Applicant(visit)
+    session.open(f"/lacak/{asked.number}?kunci={asked.token}")
+    return Applicant(session)
 
 
-def test_only_what_was_returned_is_asked_for_again(house: SiteUnderTest, visits: BrowserSessions):
-    asked = request_in_status(house.gate, "submitted")
-    officer = Officer(visits("nurlaila"))
-    officer.watches()
-    officer.opens(asked.number)
-    officer.returns("Halaman 2 belum ditandatangani.")
-    officer.succeeds("dikembalikan")
+def test_only_what_was_returned_is_asked_for_again(site: SiteUnderTest, sessions: BrowserSessions):
+    asked = request_in_status(site.harness, "submitted")
+    officer = Officer(sessions("nurlaila"))
+    officer.watch_queue()
+    officer.open_request(asked.number)
+    officer.return_request("Halaman 2 belum ditandatangani.")
+    officer.expect_success("dikembalikan")
     asked.wait_for_status("returned")
 
-    applicant = followed(visits(), asked)
-    applicant.sees("Perlu Dilengkapi")
-    applicant.goes("Lengkapi Permohonan")
+    applicant = followed(sessions(), asked)
+    applicant.expect_status("Perlu Dilengkapi")
+    applicant.open_action("Lengkapi Permohonan")
     expect(applicant.page.get_by_text("Halaman 2 belum ditandatangani.").first).to_be_visible()
     expect(field(applicant.page, "Surat Permohonan pengganti")).to_be_visible()
     for label in ("Nama", "Nomor Pegawai", "Jabatan", "Alamat surel", "Berkas baru"):
         expect(field(applicant.page, label)).to_have_count(0)
-    applicant.presses("Kirim Ulang")
+    applicant.press("Kirim Ulang")
     expect(applicant.page.get_by_role("alert")).to_be_focused()
-    applicant.attaches("Surat Permohonan pengganti", REPORT)
-    applicant.presses("Kirim Ulang")
+    applicant.attach("Surat Permohonan pengganti", REPORT)
+    applicant.press("Kirim Ulang")
     expect(applicant.page.get_by_role("status").filter(has_text="sudah dikirim ulang")).to_be_visible()
-    applicant.sees("Diajukan")
+    applicant.expect_status("Diajukan")
     seen = asked.wait_for_status("submitted").seen()[1]
     assert seen["round"] == 2
     assert [one["name"] for one in seen["documents"] if one["round"] == 2] == [REPORT.name]
 
 
-def test_an_answer_ends_the_pause_and_is_not_asked_for_twice(house: SiteUnderTest, visits: BrowserSessions):
-    asked = request_in_status(house.gate, "on_hold")
-    applicant = followed(visits(), asked)
-    applicant.sees("Menunggu Pemohon")
-    applicant.answers("Alamatnya uji.dishub.example.")
-    applicant.sees("Sedang Dikerjakan")
+def test_an_answer_ends_the_pause_and_is_not_asked_for_twice(site: SiteUnderTest, sessions: BrowserSessions):
+    asked = request_in_status(site.harness, "on_hold")
+    applicant = followed(sessions(), asked)
+    applicant.expect_status("Menunggu Pemohon")
+    applicant.answer("Alamatnya uji.dishub.example.")
+    applicant.expect_status("Sedang Dikerjakan")
     asked.wait_for_status("in_progress")
     applicant.page.go_back()
     assert "RequestSubmitted" in [entry["event"] for entry in asked.seen()[0]["timeline"]]
-    applicant.visit.open(f"/lacak/{asked.number}/jawab")
+    applicant.session.open(f"/lacak/{asked.number}/jawab")
     expect(field(applicant.page, "Jawaban Anda")).to_have_count(0)
     expect(applicant.page.get_by_role("link", name="Lihat keadaan terbaru")).to_be_visible()
 
 
 def test_an_objection_reopens_the_work_and_the_second_delivery_is_confirmed(
-    house: SiteUnderTest, visits: BrowserSessions
+    site: SiteUnderTest, sessions: BrowserSessions
 ):
-    asked = request_in_status(house.gate, "delivered")
-    applicant = followed(visits(), asked)
-    applicant.sees("Menunggu Konfirmasi Serah Terima")
-    applicant.objects("Panduan belum ada.")
-    applicant.sees("Sedang Dikerjakan")
+    asked = request_in_status(site.harness, "delivered")
+    applicant = followed(sessions(), asked)
+    applicant.expect_status("Menunggu Konfirmasi Serah Terima")
+    applicant.contest("Panduan belum ada.")
+    applicant.expect_status("Sedang Dikerjakan")
     asked.wait_for_status("in_progress")
     files = {"data": {"summary": "Dengan panduan."}, "files": [("documents", REPORT)]}
     assert asked.step("dewi", "completion", **files).status_code == 200
     asked.wait_for_status("delivered")
-    applicant.finds("Menunggu Konfirmasi Serah Terima")
-    applicant.confirms()
-    applicant.sees("Selesai")
+    applicant.wait_for("Menunggu Konfirmasi Serah Terima")
+    applicant.confirm()
+    applicant.expect_status("Selesai")
 
 
-def test_a_wrong_file_costs_nothing_that_was_typed_or_sent(house: SiteUnderTest, visits: BrowserSessions):
-    before = house.gate.requests
-    applicant = Applicant(visits())
-    applicant.begins()
-    applicant.fills()
-    applicant.attaches("Surat Permohonan", LETTER)
-    applicant.attaches("Dokumen Persyaratan", DICTIONARY)
+def test_a_wrong_file_costs_nothing_that_was_typed_or_sent(site: SiteUnderTest, sessions: BrowserSessions):
+    before = site.harness.requests
+    applicant = Applicant(sessions())
+    applicant.start()
+    applicant.fill()
+    applicant.attach("Surat Permohonan", LETTER)
+    applicant.attach("Dokumen Persyaratan", DICTIONARY)
     field(applicant.page, "Dokumen Persyaratan").set_input_files(payloads(PROGRAM))
     wrong = applicant.stored("Dokumen Persyaratan").filter(has_text=PROGRAM.name)
     field(applicant.page, "Jabatan").fill("")
@@ -105,7 +105,7 @@ def test_a_wrong_file_costs_nothing_that_was_typed_or_sent(house: SiteUnderTest,
     wrong.get_by_role("button", name="Hapus").click()
     applicant.page.get_by_role("button", name=SUBMIT).click()
     expect(applicant.page.get_by_role("alert")).to_be_focused()
-    assert house.gate.requests == before
+    assert site.harness.requests == before
     for label, text in TEXTS.items():
         expect(field(applicant.page, label)).to_have_value("" if label == "Jabatan" else text)
     expect(applicant.page.get_by_role("radio", name="Integrasi Data")).to_be_checked()
@@ -114,80 +114,80 @@ def test_a_wrong_file_costs_nothing_that_was_typed_or_sent(house: SiteUnderTest,
     applicant.page.get_by_role("alert").get_by_role("link", name=re.compile("Jabatan")).click()
     expect(field(applicant.page, "Jabatan")).to_be_focused()
     field(applicant.page, "Jabatan").fill("Pranata Komputer")
-    number = applicant.sends()
-    applicant.visit.until(lambda: TEXTS["Nama"] in officers_names(house, number))
+    number = applicant.submit_form()
+    applicant.session.until(lambda: TEXTS["Nama"] in officers_names(site, number))
 
 
-def officers_names(house: SiteUnderTest, number: str) -> list[str]:
+def officers_names(site: SiteUnderTest, number: str) -> list[str]:
     """Who asks, in the officer's queue, under this number; nobody while the event is on its way."""
     path = "/api/verification/requests?limit=200"
-    items = house.gate.call(house.session("nurlaila"), "GET", path).json()["items"]
+    items = site.harness.call(site.session("nurlaila"), "GET", path).json()["items"]
     return [one["name"] for one in items if one["number"] == number]
 
 
-def test_a_wrong_file_without_a_script_costs_nothing_either(house: SiteUnderTest, visits: BrowserSessions):
-    applicant = Applicant(visits(script=False))
-    applicant.begins()
-    applicant.fills()
-    applicant.attaches("Surat Permohonan", LETTER)
-    applicant.attaches("Dokumen Persyaratan", DICTIONARY, PROGRAM)
+def test_a_wrong_file_without_a_script_costs_nothing_either(site: SiteUnderTest, sessions: BrowserSessions):
+    applicant = Applicant(sessions(script=False))
+    applicant.start()
+    applicant.fill()
+    applicant.attach("Surat Permohonan", LETTER)
+    applicant.attach("Dokumen Persyaratan", DICTIONARY, PROGRAM)
     applicant.page.get_by_role("button", name=SUBMIT).click()
     expect(applicant.page.get_by_role("alert")).to_contain_text("Alat.exe")
     expect(applicant.stored("Surat Permohonan")).to_contain_text([LETTER.name])
     expect(applicant.stored("Dokumen Persyaratan")).to_contain_text([DICTIONARY.name])
-    applicant.sends()
+    applicant.submit_form()
 
 
-def test_an_impatient_applicant_makes_one_request(house: SiteUnderTest, visits: BrowserSessions):
-    before = house.gate.requests
-    applicant = Applicant(visits())
-    applicant.begins()
-    applicant.fills()
-    applicant.attaches_all()
+def test_an_impatient_applicant_makes_one_request(site: SiteUnderTest, sessions: BrowserSessions):
+    before = site.harness.requests
+    applicant = Applicant(sessions())
+    applicant.start()
+    applicant.fill()
+    applicant.attach_all()
     applicant.page.get_by_role("button", name=SUBMIT).dblclick()
-    number = applicant.received()
+    number = applicant.confirmation_number()
     applicant.page.reload()
-    assert applicant.received() == number
+    assert applicant.confirmation_number() == number
     applicant.page.go_back()
     field(applicant.page, "Nomor Pegawai").fill(TEXTS["Nomor Pegawai"])
     expect(applicant.stored("Surat Permohonan")).to_contain_text([LETTER.name])
     expect(applicant.stored("Dokumen Persyaratan")).to_contain_text([DICTIONARY.name])
     applicant.page.get_by_role("button", name=SUBMIT).click()
-    assert applicant.received() == number
-    assert house.gate.requests == before + 1
+    assert applicant.confirmation_number() == number
+    assert site.harness.requests == before + 1
 
 
 def test_a_lost_link_is_mailed_again_and_nobody_learns_whose_address_is_known(
-    house: SiteUnderTest, visits: BrowserSessions
+    site: SiteUnderTest, sessions: BrowserSessions
 ):
     address = "hilang@dishub.example"
-    asked = house.gate.submitted(email=address).wait_for_status("submitted")
+    asked = site.harness.submitted(email=address).wait_for_status("submitted")
     told = []
     for written in (address, "siapa@lain.example"):
-        applicant = Applicant(visits())
-        applicant.visit.open("/lacak")
+        applicant = Applicant(sessions())
+        applicant.session.open("/lacak")
         field(applicant.page, "Alamat surel").fill(written)
-        applicant.presses("Kirim Tautan Lacak")
+        applicant.press("Kirim Tautan Lacak")
         status = applicant.page.get_by_role("status").filter(has_text="tautannya sedang kami kirim")
         expect(status).to_be_visible()
         told.append(status.inner_text())
     assert told[0] == told[1]
-    reader = Applicant(visits())
-    open_tracking_link(reader.visit, address, asked.number)
-    reader.sees("Diajukan")
+    reader = Applicant(sessions())
+    open_tracking_link(reader.session, address, asked.number)
+    reader.expect_status("Diajukan")
 
 
-def test_files_tell_how_far_they_are(visits: BrowserSessions):
-    applicant = Applicant(visits())
-    applicant.begins()
-    applicant.fills()
-    applicant.visit.line(THIN)
+def test_files_tell_how_far_they_are(sessions: BrowserSessions):
+    applicant = Applicant(sessions())
+    applicant.start()
+    applicant.fill()
+    applicant.session.limit_bandwidth(THIN)
     field(applicant.page, "Surat Permohonan").set_input_files(payloads(BIG))
     bar = applicant.page.get_by_role("progressbar", name=BIG.name)
     expect(bar).to_be_visible()
-    applicant.visit.until(lambda: 0 < float(bar.get_attribute("value") or 0) < 100)
+    applicant.session.until(lambda: 0 < float(bar.get_attribute("value") or 0) < 100)
     expect(applicant.stored("Surat Permohonan")).to_contain_text(re.compile(r"mengirim [1-9]\d?%"))
-    applicant.visit.line(WIDE)
+    applicant.session.limit_bandwidth(WIDE)
     expect(applicant.stored("Surat Permohonan")).to_contain_text("tersimpan")
-    applicant.attaches("Dokumen Persyaratan", PICTURE)
-    applicant.sends()
+    applicant.attach("Dokumen Persyaratan", PICTURE)
+    applicant.submit_form()

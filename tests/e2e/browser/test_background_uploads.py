@@ -26,7 +26,7 @@ from tests.support.browser.user_actions import (
     stored,
 )
 from tests.support.e2e.request_steps import request_in_status
-from tests.support.e2e.server_session import gate
+from tests.support.e2e.server_session import running_server
 
 PAPERS, SIGNED = "Dokumen Persyaratan", "Surat Permohonan"
 HUGE = Upload("Video.pdf", LETTER.content + bytes(2_000_000), "application/pdf")
@@ -36,18 +36,18 @@ RETRIES_END = 60_000
 
 
 @pytest.fixture(scope="module")
-def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SiteUnderTest]:
-    with gate(tmp_path_factory.mktemp("house"), SIMPUL_FILE_LIMIT=str(LIMIT)) as opened:
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SiteUnderTest]:
+    with running_server(tmp_path_factory.mktemp("house"), SIMPUL_FILE_LIMIT=str(LIMIT)) as opened:
         yield SiteUnderTest(opened)
 
 
-def filled(visit: BrowserSession) -> Applicant:
+def filled(session: BrowserSession) -> Applicant:
     """A form that lacks nothing, with a clock that the test can move on."""
-    visit.page.clock.install()
-    applicant = Applicant(visit)
-    applicant.begins()
-    applicant.fills()
-    applicant.attaches_all()
+    session.page.clock.install()
+    applicant = Applicant(session)
+    applicant.start()
+    applicant.fill()
+    applicant.attach_all()
     return applicant
 
 
@@ -63,15 +63,15 @@ def again(item: Locator) -> Locator:
     return item.get_by_role("button", name=re.compile("^(Coba|Pilih) lagi"))
 
 
-def gives_up(visit: BrowserSession, item: Locator) -> None:
+def gives_up(session: BrowserSession, item: Locator) -> None:
     """Wait until the page tries no more by itself: the file is listed with the reason, and with what can be done."""
 
     def given_up() -> bool:
         if item.get_by_text("mengirim").count() or item.get_by_text("dicoba lagi").count():
-            visit.page.clock.run_for(RETRIES_END)
+            session.page.clock.run_for(RETRIES_END)
         return again(item).count() == 1 and not item.get_by_text("dicoba lagi").count()
 
-    visit.until(given_up)
+    session.until(given_up)
     expect(again(item)).to_be_visible()
     expect(item.get_by_role("button", name=re.compile("^Hapus"))).to_be_visible()
 
@@ -86,40 +86,40 @@ def sends(page: Page) -> None:
     page.get_by_role("button", name=SUBMIT).click()
 
 
-def names(house: SiteUnderTest, number: str) -> list[str]:
+def names(site: SiteUnderTest, number: str) -> list[str]:
     """The documents of this request, as its officer sees them."""
     path = "/api/verification/requests"
-    items = house.gate.call(house.session("nurlaila"), "GET", f"{path}?limit=200").json()["items"]
+    items = site.harness.call(site.session("nurlaila"), "GET", f"{path}?limit=200").json()["items"]
     found = next((one["id"] for one in items if one["number"] == number), "")
-    seen = house.gate.call(house.session("nurlaila"), "GET", f"{path}/{found}").json() if found else {}
+    seen = site.harness.call(site.session("nurlaila"), "GET", f"{path}/{found}").json() if found else {}
     return sorted(one["name"] for one in seen.get("documents", ()))
 
 
-def arrives(visit: BrowserSession, number: str, *files: Upload) -> None:
+def arrives(session: BrowserSession, number: str, *files: Upload) -> None:
     """The request has these files and no other."""
-    visit.until(lambda: names(visit.house, number) == sorted(file.name for file in files))
+    session.until(lambda: names(session.site, number) == sorted(file.name for file in files))
 
 
 Fault = Callable[[BrowserSession], None]
 
 
-def none(visit: BrowserSession) -> None:
+def none(session: BrowserSession) -> None:
     pass
 
 
 def answered(status: int, **headers: str) -> Fault:
     """What stands before the service answers uploads in its place."""
 
-    def fault(visit: BrowserSession) -> None:
-        visit.watch.expect(str(status))
-        visit.page.route("**/berkas", lambda route: route.fulfill(status=status, headers=headers))
+    def fault(session: BrowserSession) -> None:
+        session.monitor.expect(str(status))
+        session.page.route("**/berkas", lambda route: route.fulfill(status=status, headers=headers))
 
     return fault
 
 
-def cut(visit: BrowserSession) -> None:
-    visit.watch.expect("ERR_CONNECTION")
-    visit.page.route("**/berkas", lambda route: route.abort("connectionreset"))
+def cut(session: BrowserSession) -> None:
+    session.monitor.expect("ERR_CONNECTION")
+    session.page.route("**/berkas", lambda route: route.abort("connectionreset"))
 
 
 FAULTS: dict[str, tuple[Upload, Fault, str]] = {
@@ -134,78 +134,78 @@ FAULTS: dict[str, tuple[Upload, Fault, str]] = {
 
 @pytest.mark.parametrize("fault", FAULTS)
 def test_the_form_is_not_sent_while_a_chosen_file_is_not_stored(
-    house: SiteUnderTest, visits: BrowserSessions, fault: str
+    site: SiteUnderTest, sessions: BrowserSessions, fault: str
 ):
-    before = house.gate.requests
-    applicant = filled(visits())
+    before = site.harness.requests
+    applicant = filled(sessions())
     file, happens, reason = FAULTS[fault]
-    happens(applicant.visit)
+    happens(applicant.session)
     choose(applicant.page, PAPERS, file)
     item = line(applicant.page, PAPERS, file)
-    gives_up(applicant.visit, item)
+    gives_up(applicant.session, item)
     expect(item).to_contain_text(reason)
     sends(applicant.page)
     stopped(applicant.page, item)
-    assert house.gate.requests == before
+    assert site.harness.requests == before
     applicant.page.unroute_all()
     item.get_by_role("button", name=re.compile("^Hapus")).click()
     expect(item).to_have_count(0)
-    arrives(applicant.visit, applicant.sends(), LETTER, DICTIONARY)
+    arrives(applicant.session, applicant.submit_form(), LETTER, DICTIONARY)
 
 
 @pytest.mark.parametrize("fault", ["429", "503", "cut"])
-def test_a_file_that_failed_is_sent_again_by_its_button(visits: BrowserSessions, fault: str):
-    applicant = filled(visits())
+def test_a_file_that_failed_is_sent_again_by_its_button(sessions: BrowserSessions, fault: str):
+    applicant = filled(sessions())
     file, happens, _ = FAULTS[fault]
-    happens(applicant.visit)
+    happens(applicant.session)
     choose(applicant.page, PAPERS, file)
     item = line(applicant.page, PAPERS, file)
-    gives_up(applicant.visit, item)
+    gives_up(applicant.session, item)
     again(item).focus()
     applicant.page.unroute_all()
     applicant.page.keyboard.press("Enter")
     expect(item).to_contain_text("tersimpan")
     expect(item.get_by_role("button", name=re.compile("^Hapus"))).to_be_focused()
-    arrives(applicant.visit, applicant.sends(), LETTER, DICTIONARY, file)
+    arrives(applicant.session, applicant.submit_form(), LETTER, DICTIONARY, file)
 
 
-def test_sending_before_a_file_has_arrived_waits_for_it_and_says_so(visits: BrowserSessions):
-    applicant = filled(visits())
-    applicant.visit.line(THIN)
+def test_sending_before_a_file_has_arrived_waits_for_it_and_says_so(sessions: BrowserSessions):
+    applicant = filled(sessions())
+    applicant.session.limit_bandwidth(THIN)
     choose(applicant.page, SIGNED, BIG)
     sends(applicant.page)
     expect(applicant.page.get_by_role("status").filter(has_text="Menunggu 1 berkas")).to_be_visible()
     expect(applicant.page.get_by_role("progressbar", name=BIG.name)).to_be_visible()
-    applicant.visit.line(WIDE)
-    arrives(applicant.visit, applicant.received(), BIG, DICTIONARY)
+    applicant.session.limit_bandwidth(WIDE)
+    arrives(applicant.session, applicant.confirmation_number(), BIG, DICTIONARY)
 
 
 @pytest.mark.parametrize("fault", ["503", "cut", "wrong type"])
-def test_sending_before_a_file_has_failed_stops_at_it(house: SiteUnderTest, visits: BrowserSessions, fault: str):
-    before = house.gate.requests
-    applicant = filled(visits())
+def test_sending_before_a_file_has_failed_stops_at_it(site: SiteUnderTest, sessions: BrowserSessions, fault: str):
+    before = site.harness.requests
+    applicant = filled(sessions())
     file, happens, _ = FAULTS[fault]
     held: list[Route] = []
 
     def hold(route: Route) -> None:
         held.append(route)
 
-    happens(applicant.visit)
+    happens(applicant.session)
     applicant.page.route("**/berkas", hold)
     choose(applicant.page, PAPERS, file)
-    applicant.visit.until(lambda: held != [])
+    applicant.session.until(lambda: held != [])
     sends(applicant.page)
     expect(applicant.page.get_by_role("status").filter(has_text="Menunggu 1 berkas")).to_be_visible()
     applicant.page.unroute("**/berkas", hold)
     held[0].fallback()
     item = line(applicant.page, PAPERS, file)
-    gives_up(applicant.visit, item)
+    gives_up(applicant.session, item)
     stopped(applicant.page, item)
-    assert house.gate.requests == before
+    assert site.harness.requests == before
 
 
-def test_of_several_files_the_one_that_failed_is_named_and_the_others_are_stored(visits: BrowserSessions):
-    applicant = filled(visits())
+def test_of_several_files_the_one_that_failed_is_named_and_the_others_are_stored(sessions: BrowserSessions):
+    applicant = filled(sessions())
     choose(applicant.page, PAPERS, PICTURE, PROGRAM, REPORT)
     sends(applicant.page)
     item = line(applicant.page, PAPERS, PROGRAM)
@@ -215,88 +215,88 @@ def test_of_several_files_the_one_that_failed_is_named_and_the_others_are_stored
     applicant.page.keyboard.press("Tab")
     applicant.page.keyboard.press("Enter")
     expect(item).to_have_count(0)
-    arrives(applicant.visit, applicant.sends(), LETTER, DICTIONARY, PICTURE, REPORT)
+    arrives(applicant.session, applicant.submit_form(), LETTER, DICTIONARY, PICTURE, REPORT)
 
 
-def test_a_replacement_that_fails_leaves_the_letter_that_was_stored(visits: BrowserSessions):
-    applicant = filled(visits())
+def test_a_replacement_that_fails_leaves_the_letter_that_was_stored(sessions: BrowserSessions):
+    applicant = filled(sessions())
     choose(applicant.page, SIGNED, PROGRAM)
-    gives_up(applicant.visit, line(applicant.page, SIGNED, PROGRAM))
+    gives_up(applicant.session, line(applicant.page, SIGNED, PROGRAM))
     expect(line(applicant.page, SIGNED, LETTER)).to_contain_text("tersimpan")
     line(applicant.page, SIGNED, PROGRAM).get_by_role("button", name=re.compile("^Hapus")).click()
-    applicant.attaches(SIGNED, REPORT)
+    applicant.attach(SIGNED, REPORT)
     expect(line(applicant.page, SIGNED, LETTER)).to_have_count(0)
-    arrives(applicant.visit, applicant.sends(), REPORT, DICTIONARY)
+    arrives(applicant.session, applicant.submit_form(), REPORT, DICTIONARY)
 
 
-def test_a_file_that_is_chosen_twice_is_sent_once(visits: BrowserSessions, tmp_path: Path):
+def test_a_file_that_is_chosen_twice_is_sent_once(sessions: BrowserSessions, tmp_path: Path):
     path = tmp_path / REPORT.name
     path.write_bytes(REPORT.content)
-    applicant = filled(visits())
+    applicant = filled(sessions())
     for _ in range(2):
         field(applicant.page, PAPERS).set_input_files(path)
         expect(line(applicant.page, PAPERS, REPORT)).to_contain_text("tersimpan")
     expect(applicant.page.get_by_role("status").filter(has_text=f"{REPORT.name} sudah ada di daftar")).to_be_visible()
-    arrives(applicant.visit, applicant.sends(), LETTER, DICTIONARY, REPORT)
+    arrives(applicant.session, applicant.submit_form(), LETTER, DICTIONARY, REPORT)
 
 
-def test_a_file_that_failed_and_is_chosen_again_stands_there_once(visits: BrowserSessions, tmp_path: Path):
+def test_a_file_that_failed_and_is_chosen_again_stands_there_once(sessions: BrowserSessions, tmp_path: Path):
     path = tmp_path / REPORT.name
     path.write_bytes(REPORT.content)
-    applicant = filled(visits())
-    cut(applicant.visit)
+    applicant = filled(sessions())
+    cut(applicant.session)
     field(applicant.page, PAPERS).set_input_files(path)
-    gives_up(applicant.visit, line(applicant.page, PAPERS, REPORT))
+    gives_up(applicant.session, line(applicant.page, PAPERS, REPORT))
     applicant.page.unroute_all()
     field(applicant.page, PAPERS).set_input_files(path)
     expect(line(applicant.page, PAPERS, REPORT)).to_contain_text("tersimpan")
-    arrives(applicant.visit, applicant.sends(), LETTER, DICTIONARY, REPORT)
+    arrives(applicant.session, applicant.submit_form(), LETTER, DICTIONARY, REPORT)
 
 
-def test_a_file_that_is_removed_on_its_way_is_sent_no_further(house: SiteUnderTest, visits: BrowserSessions):
-    applicant = filled(visits())
-    before = house.gate.documents
-    applicant.visit.line(THIN)
+def test_a_file_that_is_removed_on_its_way_is_sent_no_further(site: SiteUnderTest, sessions: BrowserSessions):
+    applicant = filled(sessions())
+    before = site.harness.documents
+    applicant.session.limit_bandwidth(THIN)
     choose(applicant.page, PAPERS, BIG)
     item = line(applicant.page, PAPERS, BIG)
     expect(item.get_by_role("progressbar")).to_be_visible()
     with applicant.page.expect_event("requestfailed", lambda call: call.url.endswith("/berkas")):
         item.get_by_role("button", name=re.compile("^Hapus")).click()
     expect(item).to_have_count(0)
-    applicant.visit.line(WIDE)
-    arrives(applicant.visit, applicant.sends(), LETTER, DICTIONARY)
-    assert house.gate.documents == before
+    applicant.session.limit_bandwidth(WIDE)
+    arrives(applicant.session, applicant.submit_form(), LETTER, DICTIONARY)
+    assert site.harness.documents == before
 
 
 def test_a_page_that_is_loaded_again_shows_what_was_stored_and_what_was_not(
-    house: SiteUnderTest, visits: BrowserSessions
+    site: SiteUnderTest, sessions: BrowserSessions
 ):
-    before = house.gate.requests
-    applicant = filled(visits())
+    before = site.harness.requests
+    applicant = filled(sessions())
     choose(applicant.page, PAPERS, PROGRAM)
-    gives_up(applicant.visit, line(applicant.page, PAPERS, PROGRAM))
+    gives_up(applicant.session, line(applicant.page, PAPERS, PROGRAM))
     applicant.page.reload()
-    applicant.fills()
+    applicant.fill()
     expect(line(applicant.page, SIGNED, LETTER)).to_contain_text("tersimpan")
     expect(line(applicant.page, PAPERS, DICTIONARY)).to_contain_text("tersimpan")
     item = line(applicant.page, PAPERS, PROGRAM)
     expect(item).to_contain_text("Pilih kembali berkasnya")
     sends(applicant.page)
     stopped(applicant.page, item)
-    assert house.gate.requests == before
+    assert site.harness.requests == before
     with applicant.page.expect_file_chooser() as coming:
         again(item).click()
     coming.value.set_files(payloads(PICTURE))
     expect(item).to_have_count(0)
     expect(line(applicant.page, PAPERS, PICTURE)).to_contain_text("tersimpan")
-    arrives(applicant.visit, applicant.sends(), LETTER, DICTIONARY, PICTURE)
+    arrives(applicant.session, applicant.submit_form(), LETTER, DICTIONARY, PICTURE)
 
 
-def test_a_page_that_the_browser_brings_back_as_it_was_forgets_no_file(visits: BrowserSessions):
-    applicant = filled(visits())
+def test_a_page_that_the_browser_brings_back_as_it_was_forgets_no_file(sessions: BrowserSessions):
+    applicant = filled(sessions())
     choose(applicant.page, PAPERS, PROGRAM)
     item = line(applicant.page, PAPERS, PROGRAM)
-    gives_up(applicant.visit, item)
+    gives_up(applicant.session, item)
     applicant.page.evaluate("dispatchEvent(new PageTransitionEvent('pageshow', { persisted: true }))")
     sends(applicant.page)
     stopped(applicant.page, item)
@@ -304,114 +304,114 @@ def test_a_page_that_the_browser_brings_back_as_it_was_forgets_no_file(visits: B
 
 
 def test_a_form_that_is_sent_past_its_script_is_refused_and_names_the_file(
-    house: SiteUnderTest, visits: BrowserSessions
+    site: SiteUnderTest, sessions: BrowserSessions
 ):
-    before = house.gate.requests
-    applicant = filled(visits())
+    before = site.harness.requests
+    applicant = filled(sessions())
     choose(applicant.page, PAPERS, PROGRAM)
-    gives_up(applicant.visit, line(applicant.page, PAPERS, PROGRAM))
+    gives_up(applicant.session, line(applicant.page, PAPERS, PROGRAM))
     applicant.page.get_by_role("form", name="Formulir permohonan").evaluate("form => form.submit()")
     expect(applicant.page.get_by_role("alert").filter(has_text=f"{PROGRAM.name} belum tersimpan")).to_be_focused()
-    assert house.gate.requests == before
+    assert site.harness.requests == before
     item = line(applicant.page, PAPERS, PROGRAM)
     sends(applicant.page)
     stopped(applicant.page, item)
     item.get_by_role("button", name=re.compile("^Hapus")).click()
-    arrives(applicant.visit, applicant.sends(), LETTER, DICTIONARY)
+    arrives(applicant.session, applicant.submit_form(), LETTER, DICTIONARY)
 
 
-def test_enter_in_a_field_sends_the_form_and_removes_no_file(visits: BrowserSessions):
-    applicant = filled(visits())
+def test_enter_in_a_field_sends_the_form_and_removes_no_file(sessions: BrowserSessions):
+    applicant = filled(sessions())
     field(applicant.page, "Jabatan").press("Enter")
-    arrives(applicant.visit, applicant.received(), LETTER, DICTIONARY)
+    arrives(applicant.session, applicant.confirmation_number(), LETTER, DICTIONARY)
 
 
-def test_enter_in_a_field_removes_no_file_without_a_script_either(visits: BrowserSessions):
-    applicant = Applicant(visits(script=False))
-    applicant.begins()
-    applicant.fills(Jabatan="")
-    applicant.attaches_all()
+def test_enter_in_a_field_removes_no_file_without_a_script_either(sessions: BrowserSessions):
+    applicant = Applicant(sessions(script=False))
+    applicant.start()
+    applicant.fill(Jabatan="")
+    applicant.attach_all()
     sends(applicant.page)
     field(applicant.page, "Jabatan").fill("Pranata Komputer")
     field(applicant.page, "Jabatan").press("Enter")
-    arrives(applicant.visit, applicant.received(), LETTER, DICTIONARY)
+    arrives(applicant.session, applicant.confirmation_number(), LETTER, DICTIONARY)
 
 
 def test_a_file_whose_server_goes_away_for_good_is_named_and_sent_when_it_is_back(
-    house: SiteUnderTest, visits: BrowserSessions
+    site: SiteUnderTest, sessions: BrowserSessions
 ):
-    applicant = filled(visits())
-    applicant.visit.watch.expect("ERR_CONNECTION", "ERR_INCOMPLETE", "ERR_EMPTY", "ERR_SOCKET")
-    applicant.visit.line(THIN)
+    applicant = filled(sessions())
+    applicant.session.monitor.expect("ERR_CONNECTION", "ERR_INCOMPLETE", "ERR_EMPTY", "ERR_SOCKET")
+    applicant.session.limit_bandwidth(THIN)
     choose(applicant.page, PAPERS, BIG)
     item = line(applicant.page, PAPERS, BIG)
     expect(item.get_by_role("progressbar")).to_be_visible()
-    house.gate.server.kill()
-    gives_up(applicant.visit, item)
+    site.harness.server.kill()
+    gives_up(applicant.session, item)
     sends(applicant.page)
     stopped(applicant.page, item)
-    house.gate.server.start()
-    applicant.visit.line(WIDE)
+    site.harness.server.start()
+    applicant.session.limit_bandwidth(WIDE)
     again(item).click()
     expect(item).to_contain_text("tersimpan")
-    arrives(applicant.visit, applicant.sends(), LETTER, DICTIONARY, BIG)
+    arrives(applicant.session, applicant.submit_form(), LETTER, DICTIONARY, BIG)
 
 
-def test_a_lead_hands_over_no_less_than_was_chosen(house: SiteUnderTest, visits: BrowserSessions):
-    asked = request_in_status(house.gate, "in_progress")
-    lead = Lead(visits("dewi"))
-    lead.visit.open(f"/pekerjaan/{asked.id}/serahkan")
-    lead.fills("Ringkasan hasil", "Data tersinkron.")
+def test_a_lead_hands_over_no_less_than_was_chosen(site: SiteUnderTest, sessions: BrowserSessions):
+    asked = request_in_status(site.harness, "in_progress")
+    lead = Lead(sessions("dewi"))
+    lead.session.open(f"/pekerjaan/{asked.id}/serahkan")
+    lead.fill("Ringkasan hasil", "Data tersinkron.")
     choose(lead.page, "Dokumen hasil", REPORT, PROGRAM)
-    lead.presses("Serahkan Dokumen")
+    lead.press("Serahkan Dokumen")
     item = line(lead.page, "Dokumen hasil", PROGRAM)
     stopped(lead.page, item)
     item.get_by_role("button", name=re.compile("^Hapus")).click()
-    lead.presses("Serahkan Dokumen")
-    lead.succeeds("sudah diserahkan")
+    lead.press("Serahkan Dokumen")
+    lead.expect_success("sudah diserahkan")
     asked.wait_for_status("delivered")
 
 
-def test_an_applicant_completes_with_no_less_than_was_chosen(house: SiteUnderTest, visits: BrowserSessions):
-    asked = request_in_status(house.gate, "returned")
-    applicant = Applicant(visits())
-    applicant.visit.open(f"/lacak/{asked.number}?kunci={asked.token}")
-    applicant.visit.open(f"/lacak/{asked.number}/lengkapi")
+def test_an_applicant_completes_with_no_less_than_was_chosen(site: SiteUnderTest, sessions: BrowserSessions):
+    asked = request_in_status(site.harness, "returned")
+    applicant = Applicant(sessions())
+    applicant.session.open(f"/lacak/{asked.number}?kunci={asked.token}")
+    applicant.session.open(f"/lacak/{asked.number}/lengkapi")
     label = "Surat Permohonan pengganti"
-    applicant.attaches(label, REPORT)
+    applicant.attach(label, REPORT)
     choose(applicant.page, label, PROGRAM)
-    applicant.presses("Kirim Ulang")
+    applicant.press("Kirim Ulang")
     item = line(applicant.page, label, PROGRAM)
     stopped(applicant.page, item)
     item.get_by_role("button", name=re.compile("^Hapus")).click()
-    applicant.presses("Kirim Ulang")
+    applicant.press("Kirim Ulang")
     expect(applicant.page.get_by_role("status").filter(has_text="sudah dikirim ulang")).to_be_visible()
     seen = asked.wait_for_status("submitted").seen()[1]
     assert [one["name"] for one in seen["documents"] if one["round"] == 2] == [REPORT.name]
 
 
 def test_a_session_that_ends_before_a_file_is_stored_loses_neither_text_nor_the_file_s_name(
-    house: SiteUnderTest, visits: BrowserSessions
+    site: SiteUnderTest, sessions: BrowserSessions
 ):
-    asked = request_in_status(house.gate, "in_progress")
-    lead, token = Lead(visits()), house.new_session("dewi")
-    lead.visit.be(token)
-    lead.visit.watch.expect("401")
-    lead.visit.open(f"/pekerjaan/{asked.id}/serahkan")
-    lead.fills("Ringkasan hasil", "Data tersinkron.")
+    asked = request_in_status(site.harness, "in_progress")
+    lead, token = Lead(sessions()), site.new_session("dewi")
+    lead.session.use_session(token)
+    lead.session.monitor.expect("401")
+    lead.session.open(f"/pekerjaan/{asked.id}/serahkan")
+    lead.fill("Ringkasan hasil", "Data tersinkron.")
     choose(lead.page, "Dokumen hasil", REPORT)
     expect(line(lead.page, "Dokumen hasil", REPORT)).to_contain_text("tersimpan")
-    house.end_session(token)
+    site.end_session(token)
     choose(lead.page, "Dokumen hasil", PICTURE)
     expect(line(lead.page, "Dokumen hasil", PICTURE)).to_contain_text("Sesi Anda berakhir")
-    lead.presses("Serahkan Dokumen")
-    lead.types_password("dewi")
+    lead.press("Serahkan Dokumen")
+    lead.type_password("dewi")
     expect(field(lead.page, "Ringkasan hasil")).to_have_value("Data tersinkron.")
     expect(line(lead.page, "Dokumen hasil", REPORT)).to_contain_text("tersimpan")
     item = line(lead.page, "Dokumen hasil", PICTURE)
-    lead.presses("Serahkan Dokumen")
+    lead.press("Serahkan Dokumen")
     stopped(lead.page, item)
     choose(lead.page, "Dokumen hasil", PICTURE)
     expect(item).to_contain_text("tersimpan")
-    lead.presses("Serahkan Dokumen")
-    lead.succeeds("sudah diserahkan")
+    lead.press("Serahkan Dokumen")
+    lead.expect_success("sudah diserahkan")

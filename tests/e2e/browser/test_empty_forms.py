@@ -29,19 +29,19 @@ EMPTY = [
 
 
 @pytest.fixture(scope="module")
-def world(house: SiteUnderTest) -> SampleRequests:
-    return create_sample_requests(house)
+def samples(site: SiteUnderTest) -> SampleRequests:
+    return create_sample_requests(site)
 
 
-def told(visit: BrowserSession) -> tuple[list[str], list[str]]:
+def told(session: BrowserSession) -> tuple[list[str], list[str]]:
     """The sentences above and those beside fields."""
-    page = visit.page
+    page = session.page
     above = page.get_by_role("alert").get_by_role("link").all_inner_texts()
     return above, [text.strip() for text in page.locator("p.err:visible").all_inner_texts()]
 
 
-def agree(visit: BrowserSession) -> None:
-    above, beside = told(visit)
+def agree(session: BrowserSession) -> None:
+    above, beside = told(session)
     assert above
     assert [line for line in above if not ABOVE.fullmatch(line)] == []
     assert [line for line in beside if line not in BESIDE] == []
@@ -49,10 +49,10 @@ def agree(visit: BrowserSession) -> None:
 
 
 @pytest.mark.parametrize("scene", EMPTY, ids=lambda scene: scene.name)
-def test_a_form_without_anything_in_it(world: SampleRequests, visits: BrowserSessions, scene: PageState):
-    visit = visits(scene.who)
-    scene.way(visit, world)
-    agree(visit)
+def test_a_form_without_anything_in_it(samples: SampleRequests, sessions: BrowserSessions, scene: PageState):
+    session = sessions(scene.who)
+    scene.way(session, samples)
+    agree(session)
 
 
 @pytest.mark.parametrize(
@@ -60,11 +60,11 @@ def test_a_form_without_anything_in_it(world: SampleRequests, visits: BrowserSes
     [("", "/masuk", "Masuk"), ("admin", "/akun/baru", "Tambah akun"), ("admin", "/akun-saya", "Simpan")],
 )
 def test_a_form_of_an_account_without_anything_in_it(
-    world: SampleRequests, visits: BrowserSessions, who: str, path: str, button: str
+    samples: SampleRequests, sessions: BrowserSessions, who: str, path: str, button: str
 ):
-    visit = visits(who)
-    visit.open(path)
-    for box in visit.page.get_by_role("main").get_by_role("textbox").all():
+    session = sessions(who)
+    session.open(path)
+    for box in session.page.get_by_role("main").get_by_role("textbox").all():
         box.fill("")
-    refused(visit, button)
-    agree(visit)
+    refused(session, button)
+    agree(session)

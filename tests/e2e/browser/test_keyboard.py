@@ -35,18 +35,18 @@ def tabs_to(page: Page, wanted: Locator) -> None:
     raise AssertionError(f"Tab does not come to {wanted}")
 
 
-def chooses_file(visit: BrowserSession, asked: list[FileChooser], label: str, file: Upload) -> None:
+def chooses_file(session: BrowserSession, asked: list[FileChooser], label: str, file: Upload) -> None:
     """Enter opens the window of the system, in which a file is chosen."""
-    tabs_to(visit.page, field(visit.page, label))
-    visit.page.keyboard.press("Enter")
-    visit.until(lambda: asked != [])
+    tabs_to(session.page, field(session.page, label))
+    session.page.keyboard.press("Enter")
+    session.until(lambda: asked != [])
     asked.pop().set_files(payloads(file))
-    expect(stored(visit.page, label).filter(has_text=file.name)).to_contain_text("tersimpan")
+    expect(stored(session.page, label).filter(has_text=file.name)).to_contain_text("tersimpan")
 
 
-def test_a_request_is_submitted_by_keyboard(visits: BrowserSessions):
-    visit = visits()
-    page = visit.open("/")
+def test_a_request_is_submitted_by_keyboard(sessions: BrowserSessions):
+    session = sessions()
+    page = session.open("/")
     asked: list[FileChooser] = []
     page.on("filechooser", lambda chooser: asked.append(chooser))
     page.keyboard.press("Tab")
@@ -61,7 +61,7 @@ def test_a_request_is_submitted_by_keyboard(visits: BrowserSessions):
     files = {"Surat Permohonan": LETTER, "Dokumen Persyaratan": DICTIONARY}
     for label in in_order(page, [*fillings, *files, "Integrasi Data"]):
         if label in files:
-            chooses_file(visit, asked, label, files[label])
+            chooses_file(session, asked, label, files[label])
         elif label == "Integrasi Data":
             group = page.get_by_role("group", name="Lingkup layanan")
             tabs_to(page, group.get_by_role("radio").first)
@@ -85,10 +85,10 @@ def in_order(page: Page, labels: list[str]) -> list[str]:
     return sorted(labels, key=lambda label: int(tops[label]))
 
 
-def test_a_request_is_verified_by_keyboard(house: SiteUnderTest, visits: BrowserSessions):
-    asked = request_in_status(house.gate, "submitted")
-    officer = Officer(visits())
-    page = officer.visit.open("/masuk")
+def test_a_request_is_verified_by_keyboard(site: SiteUnderTest, sessions: BrowserSessions):
+    asked = request_in_status(site.harness, "submitted")
+    officer = Officer(sessions())
+    page = officer.session.open("/masuk")
     tabs_to(page, field(page, "Nama pengguna"))
     page.keyboard.type("nurlaila")
     page.keyboard.press("Tab")
@@ -104,12 +104,12 @@ def test_a_request_is_verified_by_keyboard(house: SiteUnderTest, visits: Browser
         expect(item.get_by_role("radio", name="Sesuai")).to_be_checked()
     tabs_to(page, page.get_by_role("button", name="Nyatakan Lengkap"))
     page.keyboard.press("Enter")
-    officer.succeeds("dinyatakan lengkap")
+    officer.expect_success("dinyatakan lengkap")
     asked.wait_for_status("verified")
 
 
-def test_after_an_error_the_keyboard_begins_at_the_summary_and_goes_on_to_the_field(visits: BrowserSessions):
-    page = visits().open("/")
+def test_after_an_error_the_keyboard_begins_at_the_summary_and_goes_on_to_the_field(sessions: BrowserSessions):
+    page = sessions().open("/")
     page.get_by_role("button", name=SUBMIT).press("Enter")
     summary = page.get_by_role("alert")
     expect(summary).to_be_focused()

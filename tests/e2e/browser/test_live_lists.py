@@ -32,10 +32,10 @@ def gets_on(asked: SubmittedRequest, percent: int) -> None:
     assert answer.status_code == 200, answer.text
 
 
-def test_a_burst_of_news_is_a_few_looks_and_the_last_of_it_is_shown(house: SiteUnderTest, visits: BrowserSessions):
-    asked = request_in_status(house.gate, "in_progress")
-    lead = Lead(visits("dewi"))
-    lead.watches()
+def test_a_burst_of_news_is_a_few_looks_and_the_last_of_it_is_shown(site: SiteUnderTest, sessions: BrowserSessions):
+    asked = request_in_status(site.harness, "in_progress")
+    lead = Lead(sessions("dewi"))
+    lead.watch_queue()
     seen, began = looks(lead.page), time.monotonic()
     for percent in range(1, BURST + 1):
         gets_on(asked, percent)
@@ -47,10 +47,10 @@ def test_a_burst_of_news_is_a_few_looks_and_the_last_of_it_is_shown(house: SiteU
     assert 0 < len(seen) <= most, f"{len(seen)} looks at {BURST} changes in {took:.1f} s"
 
 
-def test_under_steady_news_a_list_does_not_wait_for_quiet(house: SiteUnderTest, visits: BrowserSessions):
-    asked = request_in_status(house.gate, "in_progress")
-    lead = Lead(visits("dewi"))
-    lead.watches()
+def test_under_steady_news_a_list_does_not_wait_for_quiet(site: SiteUnderTest, sessions: BrowserSessions):
+    asked = request_in_status(site.harness, "in_progress")
+    lead = Lead(sessions("dewi"))
+    lead.watch_queue()
     seen = looks(lead.page)
     for percent in range(1, BURST + 1):
         gets_on(asked, percent)
@@ -58,9 +58,9 @@ def test_under_steady_news_a_list_does_not_wait_for_quiet(house: SiteUnderTest, 
     assert len(seen) > 2
 
 
-def test_of_two_looks_the_older_does_not_come_last(house: SiteUnderTest, visits: BrowserSessions):
-    first, second = request_in_status(house.gate, "submitted"), request_in_status(house.gate, "submitted")
-    officer, held = Officer(visits("nurlaila")), list[tuple[Route, APIResponse]]()
+def test_of_two_looks_the_older_does_not_come_last(site: SiteUnderTest, sessions: BrowserSessions):
+    first, second = request_in_status(site.harness, "submitted"), request_in_status(site.harness, "submitted")
+    officer, held = Officer(sessions("nurlaila")), list[tuple[Route, APIResponse]]()
 
     def hold_the_first(route: Route, request: Request) -> None:
         if _looks(request) and not held:
@@ -69,10 +69,10 @@ def test_of_two_looks_the_older_does_not_come_last(house: SiteUnderTest, visits:
             route.continue_()
 
     officer.page.route("**/verifikasi?status=all", hold_the_first)
-    officer.visit.open("/verifikasi?status=all")
-    officer.listens()
+    officer.session.open("/verifikasi?status=all")
+    officer.listen()
     assert STEPS["verification"](first).status_code == 200
-    officer.visit.until(lambda: held != [])
+    officer.session.until(lambda: held != [])
     assert STEPS["verification"](second).status_code == 200
     officer.page.wait_for_timeout(4000 * APART)
     [(route, older)] = held
@@ -87,9 +87,9 @@ def verified(officer: Staff, asked: SubmittedRequest) -> None:
     expect(officer.row(asked.number).get_by_text("Terverifikasi", exact=True)).to_be_visible()
 
 
-def test_news_that_was_refused_for_a_moment_is_looked_for_again(house: SiteUnderTest, visits: BrowserSessions):
-    asked = request_in_status(house.gate, "submitted")
-    officer, refused = Officer(visits("nurlaila")), list[str]()
+def test_news_that_was_refused_for_a_moment_is_looked_for_again(site: SiteUnderTest, sessions: BrowserSessions):
+    asked = request_in_status(site.harness, "submitted")
+    officer, refused = Officer(sessions("nurlaila")), list[str]()
 
     def refuse_once(route: Route, request: Request) -> None:
         if _looks(request) and not refused:
@@ -99,18 +99,18 @@ def test_news_that_was_refused_for_a_moment_is_looked_for_again(house: SiteUnder
             route.continue_()
 
     officer.page.route("**/verifikasi", refuse_once)
-    officer.watches()
-    officer.visit.watch.expect("503")
+    officer.watch_queue()
+    officer.session.monitor.expect("503")
     assert STEPS["verification"](asked).status_code == 200
     verified(officer, asked)
     assert len(refused) == 1
 
 
 def test_news_that_a_cut_line_kept_from_being_seen_is_seen_once_it_is_back(
-    house: SiteUnderTest, visits: BrowserSessions
+    site: SiteUnderTest, sessions: BrowserSessions
 ):
-    asked = request_in_status(house.gate, "submitted")
-    officer, cut = Officer(visits("nurlaila")), list[str]()
+    asked = request_in_status(site.harness, "submitted")
+    officer, cut = Officer(sessions("nurlaila")), list[str]()
 
     def cut_once(route: Route, request: Request) -> None:
         if _looks(request) and not cut:
@@ -120,12 +120,12 @@ def test_news_that_a_cut_line_kept_from_being_seen_is_seen_once_it_is_back(
             route.continue_()
 
     officer.page.route("**/verifikasi", cut_once)
-    officer.watches()
-    officer.visit.watch.expect("ERR_CONNECTION_RESET")
+    officer.watch_queue()
+    officer.session.monitor.expect("ERR_CONNECTION_RESET")
     assert STEPS["verification"](asked).status_code == 200
-    officer.visit.until(lambda: cut != [])
-    house.gate.server.kill()
-    officer.visit.watch.expect("ERR_CONNECTION", "ERR_INCOMPLETE", "ERR_EMPTY", "ERR_SOCKET")
+    officer.session.until(lambda: cut != [])
+    site.harness.server.kill()
+    officer.session.monitor.expect("ERR_CONNECTION", "ERR_INCOMPLETE", "ERR_EMPTY", "ERR_SOCKET")
     expect(officer.page.get_by_text("Sambungan langsung terputus")).to_be_visible()
-    house.gate.server.start()
+    site.harness.server.start()
     verified(officer, asked)

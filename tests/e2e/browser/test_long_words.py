@@ -14,7 +14,7 @@ from tests.support.browser.long_texts import UNBROKEN, WORDS, create_long_text_r
 from tests.support.browser.page_checks import OVERFLOWING
 from tests.support.browser.sample_requests import SampleRequests
 from tests.support.browser.user_actions import PROGRAM, SUBMIT, Applicant, field, payloads
-from tests.support.e2e.server_session import gate
+from tests.support.e2e.server_session import running_server
 
 TABLET, LAPTOP = 768, 1366
 WIDTHS = (PHONE, TABLET, LAPTOP)
@@ -22,15 +22,15 @@ LOOKERS = ("applicants", "everybody", "nurlaila", "hasan", "dewi", "admin")
 
 
 @pytest.fixture(scope="module", params=WORDS)
-def world(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SampleRequests]:
+def samples(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SampleRequests]:
     words = WORDS[request.param]
-    with gate(tmp_path_factory.mktemp("house"), naming(words)) as opened:
+    with running_server(tmp_path_factory.mktemp("house"), naming(words)) as opened:
         yield create_long_text_requests(SiteUnderTest(opened), words)
 
 
 @pytest.fixture
-def house(world: SampleRequests) -> SiteUnderTest:
-    return world.house
+def site(samples: SampleRequests) -> SiteUnderTest:
+    return samples.site
 
 
 def too_wide(page: Page) -> list[str]:
@@ -42,42 +42,42 @@ def too_wide(page: Page) -> list[str]:
     return found
 
 
-def looked_at(visit: BrowserSession, path: str) -> list[str]:
-    visit.open(path)
-    expect(visit.page.get_by_role("heading", level=1)).to_have_count(1)
-    return too_wide(visit.page)
+def looked_at(session: BrowserSession, path: str) -> list[str]:
+    session.open(path)
+    expect(session.page.get_by_role("heading", level=1)).to_have_count(1)
+    return too_wide(session.page)
 
 
 @pytest.mark.parametrize("looker", LOOKERS)
-def test_no_page_scrolls_sideways(world: SampleRequests, visits: BrowserSessions, looker: str):
+def test_no_page_scrolls_sideways(samples: SampleRequests, sessions: BrowserSessions, looker: str):
     found = []
-    for walk in page_tours(world):
-        who = "applicants" if walk.who in world.asked else walk.who or "everybody"
+    for walk in page_tours(samples):
+        who = "applicants" if walk.who in samples.asked else walk.who or "everybody"
         if who == looker:
-            visit = visits(walk.who if looker == who == walk.who else "")
+            session = sessions(walk.who if looker == who == walk.who else "")
             for path in walk.paths:
-                found += looked_at(visit, path)
+                found += looked_at(session, path)
     assert not found, "\n".join(found)
 
 
-def test_no_email_scrolls_sideways(world: SampleRequests, visits: BrowserSessions):
-    visit = visits()
-    visit.open("/surel")
-    links = visit.page.locator("tbody a").evaluate_all("links => links.map(link => [link.textContent, link.href])")
+def test_no_email_scrolls_sideways(samples: SampleRequests, sessions: BrowserSessions):
+    session = sessions()
+    session.open("/surel")
+    links = session.page.locator("tbody a").evaluate_all("links => links.map(link => [link.textContent, link.href])")
     one_of_each = {re.sub(r"\[.*\]", "", subject): urlsplit(address).path for subject, address in links}
     assert len(one_of_each) > 10
     found = []
     for path in one_of_each.values():
-        found += looked_at(visit, path)
-        visit.open(f"{path}/html")
-        found += too_wide(visit.page)
+        found += looked_at(session, path)
+        session.open(f"{path}/html")
+        found += too_wide(session.page)
     assert not found, "\n".join(found)
 
 
-def test_no_form_that_is_shown_again_scrolls_sideways(world: SampleRequests, visits: BrowserSessions):
-    applicant = Applicant(visits())
-    applicant.begins()
-    applicant.fills(**{"Nama": UNBROKEN, "Jabatan": UNBROKEN, "Alamat surel": UNBROKEN, "Nomor Pegawai": UNBROKEN[:90]})
+def test_no_form_that_is_shown_again_scrolls_sideways(samples: SampleRequests, sessions: BrowserSessions):
+    applicant = Applicant(sessions())
+    applicant.start()
+    applicant.fill(**{"Nama": UNBROKEN, "Jabatan": UNBROKEN, "Alamat surel": UNBROKEN, "Nomor Pegawai": UNBROKEN[:90]})
     page = applicant.page
     long = [{**payload, "name": f"{UNBROKEN[:180]}.exe"} for payload in payloads(PROGRAM)]
     field(page, "Dokumen Persyaratan").set_input_files(long)  # type: ignore[arg-type]

@@ -19,8 +19,8 @@ CONSOLES = {"nurlaila": "/verifikasi", "hasan": "/penugasan", "admin": "/surel-k
 
 
 @pytest.fixture(scope="module")
-def world(house: SiteUnderTest) -> SampleRequests:
-    return create_sample_requests(house)
+def samples(site: SiteUnderTest) -> SampleRequests:
+    return create_sample_requests(site)
 
 
 def box(part: Locator) -> FloatRect:
@@ -44,8 +44,8 @@ def header(page: Page, width: int) -> tuple[FloatRect, list[FloatRect]]:
 
 @pytest.mark.parametrize("width", [PHONE, NARROW])
 @pytest.mark.parametrize("letters", ["", WIDE_LETTERS])
-def test_the_public_menu_keeps_to_one_row(visits: BrowserSessions, width: int, letters: str):
-    page = visits(width=PHONE).open("/lacak")
+def test_the_public_menu_keeps_to_one_row(sessions: BrowserSessions, width: int, letters: str):
+    page = sessions(width=PHONE).open("/lacak")
     page.set_viewport_size({"width": width, "height": 844})
     page.evaluate(letters)
     mark, links = header(page, width)
@@ -54,8 +54,8 @@ def test_the_public_menu_keeps_to_one_row(visits: BrowserSessions, width: int, l
 
 
 @pytest.mark.parametrize("width", [PHONE, NARROW])
-def test_in_letters_of_twice_the_size_the_menu_is_a_row_of_its_own(visits: BrowserSessions, width: int):
-    page = visits(width=PHONE).open("/lacak")
+def test_in_letters_of_twice_the_size_the_menu_is_a_row_of_its_own(sessions: BrowserSessions, width: int):
+    page = sessions(width=PHONE).open("/lacak")
     page.set_viewport_size({"width": width, "height": 844})
     page.evaluate(ENLARGED, "200%")
     mark, links = header(page, width)
@@ -66,9 +66,9 @@ def test_in_letters_of_twice_the_size_the_menu_is_a_row_of_its_own(visits: Brows
 @pytest.mark.parametrize(("who", "path"), CONSOLES.items())
 @pytest.mark.parametrize("script", [True, False])
 def test_on_a_phone_a_filter_is_a_line_until_it_is_wanted(
-    world: SampleRequests, visits: BrowserSessions, who: str, path: str, script: bool
+    samples: SampleRequests, sessions: BrowserSessions, who: str, path: str, script: bool
 ):
-    page = visits(who, width=PHONE, script=script).open(path)
+    page = sessions(who, width=PHONE, script=script).open(path)
     form, fold, first = (
         page.get_by_role("search"),
         page.get_by_text("Saring daftar"),
@@ -86,14 +86,14 @@ def test_on_a_phone_a_filter_is_a_line_until_it_is_wanted(
 
 
 @pytest.mark.parametrize(("who", "path"), [*CONSOLES.items(), ("dewi", "/pekerjaan")])
-def test_on_a_desk_a_filter_is_a_row_that_is_always_there(visits: BrowserSessions, who: str, path: str):
-    page = visits(who, width=DESK).open(path)
+def test_on_a_desk_a_filter_is_a_row_that_is_always_there(sessions: BrowserSessions, who: str, path: str):
+    page = sessions(who, width=DESK).open(path)
     expect(page.get_by_role("search")).to_be_visible()
     expect(page.get_by_text("Saring daftar")).to_have_count(1 if who in CONSOLES else 0)
     expect(page.get_by_text("Saring daftar").locator("visible=true")).to_have_count(0)
     assert box(page.get_by_role("search"))["height"] <= 80
 
 
-def test_a_filter_of_one_field_stays_on_a_phone_too(visits: BrowserSessions):
-    page = visits("dewi", width=PHONE).open("/pekerjaan")
+def test_a_filter_of_one_field_stays_on_a_phone_too(sessions: BrowserSessions):
+    page = sessions("dewi", width=PHONE).open("/pekerjaan")
     assert box(page.get_by_role("search"))["height"] <= 80

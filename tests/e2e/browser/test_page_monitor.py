@@ -18,10 +18,10 @@ MISDEEDS = {
 
 
 @pytest.mark.parametrize("told", MISDEEDS)
-def test_a_page_that_misbehaves_is_noticed(visits: BrowserSessions, told: str):
-    visit = visits()
-    page = visit.open("/masuk")
+def test_a_page_that_misbehaves_is_noticed(sessions: BrowserSessions, told: str):
+    session = sessions()
+    page = session.open("/masuk")
     page.evaluate(f"() => {{ {MISDEEDS[told]} }}")
-    visit.until(lambda: visit.watch.complaints != [])
-    assert visit.watch.complaints[0].startswith(told), visit.watch.complaints
-    visit.watch.complaints.clear()
+    session.until(lambda: session.monitor.complaints != [])
+    assert session.monitor.complaints[0].startswith(told), session.monitor.complaints
+    session.monitor.complaints.clear()

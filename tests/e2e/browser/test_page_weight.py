@@ -14,19 +14,19 @@ TRACKING, FORM, STAFF = 30_000, 60_000, 60_000
 
 
 @pytest.fixture(scope="module")
-def world(house: SiteUnderTest) -> SampleRequests:
-    return create_sample_requests(house)
+def samples(site: SiteUnderTest) -> SampleRequests:
+    return create_sample_requests(site)
 
 
 @pytest.fixture
-def weighed(world: SampleRequests, visits: BrowserSessions) -> Mapping[str, tuple[PageSpec, PageWeight]]:
-    return {line.path: (line, measure_weight(visits, world, line)) for line in page_specs(world)}
+def weighed(samples: SampleRequests, sessions: BrowserSessions) -> Mapping[str, tuple[PageSpec, PageWeight]]:
+    return {line.path: (line, measure_weight(sessions, samples, line)) for line in page_specs(samples)}
 
 
 def test_no_page_is_heavy_or_loads_anything_from_elsewhere(
-    world: SampleRequests, weighed: Mapping[str, tuple[PageSpec, PageWeight]]
+    samples: SampleRequests, weighed: Mapping[str, tuple[PageSpec, PageWeight]]
 ):
-    own = world.house.url.partition("//")[2]
+    own = samples.site.url.partition("//")[2]
     for path, (line, weight) in weighed.items():
         most = TRACKING if path.startswith("/lacak") else FORM if path == "/" else STAFF
         assert {"page", "style"} <= weight.parts.keys(), (line, weight)

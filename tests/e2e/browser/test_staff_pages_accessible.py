@@ -16,16 +16,16 @@ met: dict[str, str] = {}
 
 
 @pytest.fixture(scope="module")
-def world(house: SiteUnderTest) -> SampleRequests:
-    return create_sample_requests(house)
+def samples(site: SiteUnderTest) -> SampleRequests:
+    return create_sample_requests(site)
 
 
 @pytest.mark.parametrize("scene", OURS, ids=lambda scene: scene.name)
-def test_a_page_is_sound(world: SampleRequests, visits: BrowserSessions, scene: PageState):
-    visit = visits(scene.who)
-    scene.way(visit, world)
-    met[scene.name] = visit.page.url
-    wrong = page_problems(visit.page)
+def test_a_page_is_sound(samples: SampleRequests, sessions: BrowserSessions, scene: PageState):
+    session = sessions(scene.who)
+    scene.way(session, samples)
+    met[scene.name] = session.page.url
+    wrong = page_problems(session.page)
     assert not wrong, "\n".join(wrong)
 
 

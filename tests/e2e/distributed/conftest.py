@@ -5,14 +5,14 @@ from collections.abc import Iterator
 import pytest
 
 from tests.support.browser.browser_sessions import SiteUnderTest
-from tests.support.browser.fixtures import browser, visits
+from tests.support.browser.fixtures import browser, sessions
 from tests.support.distributed.deployment import Deployment, Engines, engines
 from tests.support.distributed.deployment_session import DeploymentHarness
 from tests.support.e2e.server_process import Inbox, ServerProcess, smtp_server
 from tests.support.e2e.server_session import ServerHarness, open_client
 from tests.support.engines.engine_process import EngineUnavailable, skip
 
-__all__ = ["browser", "visits"]
+__all__ = ["browser", "sessions"]
 
 
 @pytest.fixture(scope="session")
@@ -25,7 +25,7 @@ def real_engines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engines]:
 
 
 @pytest.fixture(scope="module")
-def site(real_engines: Engines, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Inbox, Deployment]]:
+def deployment(real_engines: Engines, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Inbox, Deployment]]:
     """Two processes of each service with staff accounts, whose e-mails go to a real SMTP server."""
     with smtp_server() as (inbox, smtp):
         made = Deployment(tmp_path_factory.mktemp("site") / "data", {"SIMPUL_SMTP": smtp, **real_engines.settings})
@@ -39,20 +39,20 @@ def site(real_engines: Engines, tmp_path_factory: pytest.TempPathFactory) -> Ite
 
 
 @pytest.fixture
-def inbox_and_server(site: tuple[Inbox, Deployment]) -> tuple[Inbox, ServerProcess]:
-    inbox, server = site
+def inbox_and_server(deployment: tuple[Inbox, Deployment]) -> tuple[Inbox, ServerProcess]:
+    inbox, server = deployment
     inbox.messages.clear()
     return inbox, server
 
 
 @pytest.fixture(scope="module")
-def simpul(site: tuple[Inbox, Deployment]) -> Iterator[ServerHarness]:
+def simpul(deployment: tuple[Inbox, Deployment]) -> Iterator[ServerHarness]:
     """For the journeys that know one server."""
-    with open_client(site[1]) as http:
-        yield DeploymentHarness(site[1], http)
+    with open_client(deployment[1]) as http:
+        yield DeploymentHarness(deployment[1], http)
 
 
 @pytest.fixture(scope="module")
-def house(site: tuple[Inbox, Deployment], simpul: ServerHarness) -> SiteUnderTest:
+def site(deployment: tuple[Inbox, Deployment], simpul: ServerHarness) -> SiteUnderTest:
     """For the journeys through pages."""
-    return SiteUnderTest(simpul, site[0])
+    return SiteUnderTest(simpul, deployment[0])

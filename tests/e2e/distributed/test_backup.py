@@ -23,18 +23,18 @@ pytestmark = pytest.mark.slow
 @pytest.fixture
 def serving_site(empty: dict[str, str], tmp_path: Path) -> Iterator[Deployment]:
     with smtp_server() as (_, smtp):
-        site = Deployment(tmp_path / "site", {"SIMPUL_SMTP": smtp, **empty})
-        site.prepare()
-        site.add_staff()
+        deployment = Deployment(tmp_path / "site", {"SIMPUL_SMTP": smtp, **empty})
+        deployment.prepare()
+        deployment.add_staff()
         try:
-            site.start()
-            yield site
+            deployment.start()
+            yield deployment
         finally:
-            site.stop()
+            deployment.stop()
 
 
-async def submitted_meanwhile(site: Deployment, stop: asyncio.Event, answers: list[SubmissionResult]) -> None:
-    async with open_client(site.url, retry_policy=RetryPolicy(seconds=20)) as client:
+async def submitted_meanwhile(deployment: Deployment, stop: asyncio.Event, answers: list[SubmissionResult]) -> None:
+    async with open_client(deployment.url, retry_policy=RetryPolicy(seconds=20)) as client:
         while not stop.is_set():
             answers.append(await client.submit(FORM, LETTER, PAPERS))
 
@@ -55,7 +55,7 @@ async def test_a_backup_of_running_services_holds_what_was_acknowledged_before(
     assert len(answers) > len(acknowledged)
     again = MigrationHarness(tmp_path / "again", {})
     for words in (("restore", str(backup)), ("events", "verify", "--json")):
-        done = await asyncio.to_thread(simpul, again.here, *words)
+        done = await asyncio.to_thread(simpul, again.embedded_environment, *words)
         assert done.returncode == 0, done.stderr + done.stdout
     await _tracked(again.data, acknowledged)
 

@@ -79,8 +79,8 @@ async def verify(verification: ServiceRuntime[Any], number: int) -> None:
 async def test_nothing_is_lost_and_each_request_keeps_its_order_over_a_kill_of_kafka(
     server: EngineProcess, tmp_path: Path
 ):
-    async with open_services(tmp_path, server.address) as world:
-        services = [await world.service(each, started=True) for each in DECIDERS]
+    async with open_services(tmp_path, server.address) as harness:
+        services = [await harness.service(each, started=True) for each in DECIDERS]
         intake, verification, _ = services
         verifying = asyncio.gather(*(verify(verification, number) for number in range(len(REQUESTS))))
         for number, request in enumerate(REQUESTS):
@@ -93,21 +93,21 @@ async def test_nothing_is_lost_and_each_request_keeps_its_order_over_a_kill_of_k
         await verifying
         await until(lambda: all_verified(intake), 60)
         reports = [
-            await Rebuild(each, one.store, world.log).compare() for each, one in zip(DECIDERS, services, strict=True)
+            await Rebuild(each, one.store, harness.log).compare() for each, one in zip(DECIDERS, services, strict=True)
         ]
         assert [report.clean for report in reports] == [True, True, True], reports
         assert {report.documents for report in reports} == {len(REQUESTS)}
-        assert await out_of_order(world) == {}
+        assert await out_of_order(harness) == {}
 
 
 async def all_verified(intake: ServiceRuntime[Any]) -> bool:
     return all([await status(intake, request) == "verified" for request in REQUESTS])
 
 
-async def out_of_order(world: RuntimeHarness) -> dict[tuple[str, str], list[int]]:
+async def out_of_order(harness: RuntimeHarness) -> dict[tuple[str, str], list[int]]:
     """Of each source and request whose sequences are not 1, 2, 3 ... in the log, repeats aside, what they are."""
     lines: dict[tuple[str, str], list[int]] = defaultdict(list)
-    for event in await world.events():
+    for event in await harness.events():
         lines[event.source, event.subject].append(event.sequence)
     firsts = {place: list(dict.fromkeys(line)) for place, line in lines.items()}
     return {place: line for place, line in firsts.items() if line != list(range(1, len(line) + 1))}

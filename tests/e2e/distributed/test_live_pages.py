@@ -25,9 +25,9 @@ PATIENCE = 30_000
 
 
 def test_a_queue_page_at_one_process_changes_within_a_second_of_a_decision_at_another(
-    site: tuple[Inbox, Deployment], browser: Browser, record_property: Callable[[str, object], None]
+    deployment: tuple[Inbox, Deployment], browser: Browser, record_property: Callable[[str, object], None]
 ):
-    server = site[1]
+    server = deployment[1]
     showing, deciding = server.of("verification")
     with httpx.Client(base_url=server.url, timeout=30) as http:
         officer = http.post("/api/session", json={"username": "nurlaila", "password": PASSWORD}).json()["token"]
@@ -49,8 +49,8 @@ def test_a_queue_page_at_one_process_changes_within_a_second_of_a_decision_at_an
     assert min(took) < WITHIN, told  # other work of the machine may hold one up, not all
 
 
-def submitted(gate: ServerHarness) -> str:
-    answer = gate.call(
+def submitted(harness: ServerHarness) -> str:
+    answer = harness.call(
         "", "POST", "/api/requests", data=FORM, files=FILES, headers={"Idempotency-Key": new_idempotency_key()}
     )
     assert answer.status_code == 201, answer.text

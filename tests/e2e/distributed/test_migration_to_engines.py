@@ -83,7 +83,7 @@ async def test_what_was_moved_sends_no_letter_again(few: Path, empty: dict[str, 
     with smtp_server() as (inbox, smtp):
         growing = MigrationHarness(few, empty, smtp)
         growing.moved()
-        process = ServiceProcess("notification", growing.there, tmp_path / "notification.log")
+        process = ServiceProcess("notification", growing.distributed_environment, tmp_path / "notification.log")
         process.start()
         try:
             process.wait()
@@ -157,8 +157,10 @@ async def test_dead_letters_come_along_and_are_settled_there(few: Path, empty: d
             assert [essence(letter) for letter in after] == [essence(letter) for letter in letters]
             places = {record.position for record in await half.log.read_key(request)}
             assert all(letter.position in places and letter.id == f"{name}:{letter.position}" for letter in after)
-    [listed] = json.loads(simpul(growing.there, "dead-letters", "list", "--service", "assignment", "--json").stdout)
-    done = simpul(growing.there, "dead-letters", "discard", listed["id"], "--yes")
+    [listed] = json.loads(
+        simpul(growing.distributed_environment, "dead-letters", "list", "--service", "assignment", "--json").stdout
+    )
+    done = simpul(growing.distributed_environment, "dead-letters", "discard", listed["id"], "--yes")
     assert done.returncode == 0, done.stderr
 
 
@@ -181,10 +183,10 @@ async def test_who_moves_or_restores_is_told_that_days_off_stay_a_file(
     growing, backup = MigrationHarness(few, empty), tmp_path / "backup"
     days = few / "calendar.json"
     days.write_text('{"2028-04-24": "Cuti Bersama Idulfitri"}')
-    moved = simpul(growing.here, "move", "--to", "distributed")
+    moved = simpul(growing.embedded_environment, "move", "--to", "distributed")
     assert f"put {days} into SIMPUL_DATA" in moved.stdout
-    assert simpul(growing.here, "backup", str(backup)).returncode == 0
-    restored = simpul(growing.there, "restore", str(backup))
+    assert simpul(growing.embedded_environment, "backup", str(backup)).returncode == 0
+    restored = simpul(growing.distributed_environment, "restore", str(backup))
     assert f"put {backup / 'calendar.json'} into SIMPUL_DATA" in restored.stdout, restored.stderr
 
 
@@ -204,24 +206,24 @@ async def test_a_damaged_document_is_named_and_the_rest_arrives(few: Path, empty
 async def test_a_backup_of_engines_is_restored_in_either_mode(few: Path, empty: dict[str, str], tmp_path: Path):
     growing, backup = MigrationHarness(few, empty), tmp_path / "backup"
     growing.moved()
-    done = simpul(growing.there, "backup", str(backup))
+    done = simpul(growing.distributed_environment, "backup", str(backup))
     assert done.returncode == 0, done.stderr
     assert (backup / "secret").read_text() == (few / "secret").read_text()
     again = MigrationHarness(tmp_path / "again", empty)
-    done = simpul(again.here, "restore", str(backup))
+    done = simpul(again.embedded_environment, "restore", str(backup))
     assert done.returncode == 0, done.stderr
-    done = simpul(again.here, "events", "verify", "--json")
+    done = simpul(again.embedded_environment, "events", "verify", "--json")
     assert done.returncode == 0, done.stdout
     assert (told := again.moved())["events_present"] == told["events"]
 
 
 async def test_a_backup_is_restored_into_empty_engines(few: Path, empty: dict[str, str], tmp_path: Path):
     growing, backup = MigrationHarness(few, empty), tmp_path / "backup"
-    assert simpul(growing.here, "backup", str(backup)).returncode == 0
+    assert simpul(growing.embedded_environment, "backup", str(backup)).returncode == 0
     other = MigrationHarness(tmp_path / "other", empty)
     other.data.mkdir()
     for _ in range(2):
-        done = simpul(other.there, "restore", str(backup))
+        done = simpul(other.distributed_environment, "restore", str(backup))
         assert done.returncode == 0, done.stderr
     other.verified()
     assert (other.data / "secret").read_text() == (few / "secret").read_text()

@@ -42,8 +42,8 @@ def seen(
             made.stop()
 
 
-def submit(site: Deployment) -> None:
-    answer = httpx.post(f"{site.url}/api/requests", data=FORM, files=FILES, timeout=30)
+def submit(deployment: Deployment) -> None:
+    answer = httpx.post(f"{deployment.url}/api/requests", data=FORM, files=FILES, timeout=30)
     assert answer.status_code == 201, answer.text
 
 
@@ -67,8 +67,8 @@ def named(name: str, service: str) -> str:
 
 
 def test_a_request_is_one_trace_over_all_services(seen: tuple[Deployment, list[ExportedSpan]]):
-    site, told = seen
-    submit(site)
+    deployment, told = seen
+    submit(deployment)
 
     def whole() -> set[tuple[str, str]]:
         forms = [trace for _, trace, name in told if name == "POST /api/requests"]
@@ -81,7 +81,7 @@ def test_a_request_is_one_trace_over_all_services(seen: tuple[Deployment, list[E
 
 
 def test_every_process_says_that_it_is_ready_and_has_heard_everything(seen: tuple[Deployment, list[ExportedSpan]]):
-    site, _ = seen
+    deployment, _ = seen
 
     def well(process: ServiceProcess) -> bool:
         said = measured(process)
@@ -90,18 +90,18 @@ def test_every_process_says_that_it_is_ready_and_has_heard_everything(seen: tupl
         nothing = [said.get(named(gauge, process.service)) for gauge in gauges]
         return parts == [1, 1, 1] and nothing == [0, 0, 0] and said.get(named("simpul_ready", process.service)) == 1
 
-    for process in site.processes:
+    for process in deployment.processes:
         until(lambda process=process: well(process), process.service)  # type: ignore[misc]
 
 
 def test_while_kafka_is_away_the_outbox_says_so_and_intake_stays_ready(
     seen: tuple[Deployment, list[ExportedSpan]], real_engines: Engines, tmp_path: Path
 ):
-    site, _ = seen
+    deployment, _ = seen
     began = time.time()
     real_engines.kafka.kill()
     try:
-        submit(site)
+        submit(deployment)
 
         def told(process: ServiceProcess) -> bool:
             said = measured(process)
@@ -111,8 +111,8 @@ def test_while_kafka_is_away_the_outbox_says_so_and_intake_stays_ready(
             lag = said.get(named("simpul_consumer_lag_records", "intake"), 0)
             return waits and ready and said.get('simpul_part_up{part="log"}') == 0 and lag != lag
 
-        for process in site.of("intake"):
+        for process in deployment.of("intake"):
             until(lambda process=process: told(process), "what waits")  # type: ignore[misc]
     finally:
         real_engines.kafka.restart()
-    until(lambda: measured(site.of("intake")[0]).get(named("simpul_outbox_entries", "intake")) == 0, "published")
+    until(lambda: measured(deployment.of("intake")[0]).get(named("simpul_outbox_entries", "intake")) == 0, "published")

@@ -23,9 +23,9 @@ SOON = RetryPolicy(seconds=20)
 
 
 @pytest.fixture
-async def public(site: tuple[Inbox, Deployment]) -> AsyncIterator[SimpulClient]:
+async def public(deployment: tuple[Inbox, Deployment]) -> AsyncIterator[SimpulClient]:
     """Nobody in particular, at the gateway."""
-    async with open_client(site[1].url, retry_policy=SOON) as client:
+    async with open_client(deployment[1].url, retry_policy=SOON) as client:
         yield client
 
 
@@ -78,10 +78,10 @@ async def engine(request: pytest.FixtureRequest, real_engines: Engines) -> Async
 
 
 async def test_a_page_at_one_process_hears_of_a_decision_at_another(
-    site: tuple[Inbox, Deployment], public: SimpulClient, officer: SimpulClient
+    deployment: tuple[Inbox, Deployment], public: SimpulClient, officer: SimpulClient
 ):
     id_, _, _ = await submitted(public, officer)
-    one, other = site[1].of("verification")
+    one, other = deployment[1].of("verification")
     async with at(one, officer) as listening, listening.stream("GET", "/api/verification/live") as stream:
         lines = stream.aiter_lines()
         assert (await anext(lines)).startswith("retry")
@@ -97,12 +97,12 @@ async def test_a_page_at_one_process_hears_of_a_decision_at_another(
 
 
 async def test_a_repeated_command_gets_its_first_answer_from_any_process(
-    site: tuple[Inbox, Deployment], public: SimpulClient, officer: SimpulClient
+    deployment: tuple[Inbox, Deployment], public: SimpulClient, officer: SimpulClient
 ):
     _, number, applicant = await submitted(public, officer)
     key = {"Idempotency-Key": new_idempotency_key()}
     answers = []
-    for process in (*site[1].of("intake"), *site[1].of("intake")):
+    for process in (*deployment[1].of("intake"), *deployment[1].of("intake")):
         async with at(process, applicant) as http:
             reason = {"reason": "Tidak jadi."}
             answers.append(await http.post(f"/api/requests/{number}/withdrawal", json=reason, headers=key))
@@ -120,19 +120,19 @@ async def test_of_fifty_decisions_at_once_at_two_processes_one_wins(public: Simp
 
 
 async def test_administrators_see_dead_letters_of_services_in_other_processes(
-    site: tuple[Inbox, Deployment], public: SimpulClient
+    deployment: tuple[Inbox, Deployment], public: SimpulClient
 ):
     admin = await public.signed_in("admin", PASSWORD)
-    http = httpx.AsyncClient(base_url=site[1].url, headers={"Authorization": f"Bearer {admin.token}"})
+    http = httpx.AsyncClient(base_url=deployment[1].url, headers={"Authorization": f"Bearer {admin.token}"})
     for service in BUILDERS:
         answer = await http.get("/api/dead-letters", params={"service": service})
         assert (answer.status_code, answer.json()) == (200, {"items": []})
 
 
 async def test_one_process_of_a_service_may_be_killed(
-    site: tuple[Inbox, Deployment], public: SimpulClient, officer: SimpulClient
+    deployment: tuple[Inbox, Deployment], public: SimpulClient, officer: SimpulClient
 ):
-    inbox, server = site
+    inbox, server = deployment
     inbox.messages.clear()
     victims = [server.of(name)[0] for name in ("intake", "verification", "notification")]
     for victim in victims:
@@ -154,9 +154,9 @@ async def _told(inbox: Inbox, count: int) -> bool:
 
 @pytest.mark.parametrize("engine", ["kafka"], indirect=True)
 async def test_without_the_log_submissions_go_on_processes_start_and_all_is_told_afterwards(
-    site: tuple[Inbox, Deployment], public: SimpulClient, officer: SimpulClient, engine: Engine
+    deployment: tuple[Inbox, Deployment], public: SimpulClient, officer: SimpulClient, engine: Engine
 ):
-    inbox, server = site
+    inbox, server = deployment
     inbox.messages.clear()
     made = await public.submit(FORM, LETTER, REQUIREMENTS[:1])
     restarted = server.of("intake")[0]
@@ -173,10 +173,10 @@ async def test_without_the_log_submissions_go_on_processes_start_and_all_is_told
 
 @pytest.mark.parametrize("engine", ["mongo", "minio"], indirect=True)
 async def test_without_states_or_documents_a_submission_is_refused_plainly_and_taken_afterwards(
-    site: tuple[Inbox, Deployment], public: SimpulClient, officer: SimpulClient, engine: Engine
+    deployment: tuple[Inbox, Deployment], public: SimpulClient, officer: SimpulClient, engine: Engine
 ):
-    intake = site[1].of("intake")[0]
-    async with open_client(site[1].url, retry_policy=RetryPolicy(seconds=0)) as hasty:
+    intake = deployment[1].of("intake")[0]
+    async with open_client(deployment[1].url, retry_policy=RetryPolicy(seconds=0)) as hasty:
         with pytest.raises(ApiError) as refusal:
             await hasty.submit(FORM, LETTER, REQUIREMENTS[:1])
     assert refusal.value.status == 503
@@ -192,6 +192,6 @@ async def test_without_states_or_documents_a_submission_is_refused_plainly_and_t
     await submitted(public, officer)
 
 
-async def test_afterwards_everything_is_as_the_log_says(site: tuple[Inbox, Deployment]):
-    done = await asyncio.to_thread(site[1].simpul, "events", "verify", "--json")
+async def test_afterwards_everything_is_as_the_log_says(deployment: tuple[Inbox, Deployment]):
+    done = await asyncio.to_thread(deployment[1].simpul, "events", "verify", "--json")
     assert done.returncode == 0, done.stdout + done.stderr

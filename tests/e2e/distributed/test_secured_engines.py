@@ -16,7 +16,7 @@ from tests.support.adapters.document_stores import S3Location
 from tests.support.distributed.deployment import Deployment, Engines, engines
 from tests.support.e2e.server_process import Inbox
 from tests.support.engines.engine_process import EngineUnavailable, skip
-from tests.support.engines.secured_engines import guard
+from tests.support.engines.secured_engines import access
 
 __all__ = ["test_a_request_goes_through_every_state_and_everybody_is_told"]
 
@@ -27,14 +27,14 @@ pytestmark = pytest.mark.slow
 def real_engines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engines]:
     folder = tmp_path_factory.mktemp("guarded")
     try:
-        with engines(folder, guard(folder / "guard")) as started:
+        with engines(folder, access(folder / "guard")) as started:
             yield started
     except EngineUnavailable as reason:
         skip(reason)
 
 
-def test_the_command_line_needs_no_further_right(site: tuple[Inbox, Deployment], tmp_path: Path):
-    _, server = site
+def test_the_command_line_needs_no_further_right(deployment: tuple[Inbox, Deployment], tmp_path: Path):
+    _, server = deployment
     for words in (
         "prepare",
         "events verify",
@@ -47,8 +47,8 @@ def test_the_command_line_needs_no_further_right(site: tuple[Inbox, Deployment],
 
 
 async def test_the_sweep_of_documents_needs_no_further_right(real_engines: Engines, monkeypatch: pytest.MonkeyPatch):
-    assert real_engines.guard is not None
-    monkeypatch.setenv("SSL_CERT_FILE", str(real_engines.guard.authority))
+    assert real_engines.access is not None
+    monkeypatch.setenv("SSL_CERT_FILE", str(real_engines.access.authority))
     place = S3Location(parse_s3_url(real_engines.settings["SIMPUL_MINIO"]))
     await place.prepare()
     await place.store.put_as("document-y", BytesIO(b"isi"))

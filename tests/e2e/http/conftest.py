@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.e2e.server_process import Inbox, ServerProcess, smtp_server
-from tests.support.e2e.server_session import ServerHarness, gate
+from tests.support.e2e.server_session import ServerHarness, running_server
 
 
 @pytest.fixture
@@ -25,5 +25,5 @@ def inbox_and_server(tmp_path: Path) -> Iterator[tuple[Inbox, ServerProcess]]:
 @pytest.fixture(scope="module")
 def simpul(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerHarness]:
     """A server of this module's own, with everybody signed in."""
-    with gate(tmp_path_factory.mktemp("gate")) as opened:
+    with running_server(tmp_path_factory.mktemp("gate")) as opened:
         yield opened

@@ -172,7 +172,7 @@ def test_keys_hold_over_a_killed_server(simpul: ServerHarness):
     first = simpul.submit(FILES, "kunci-2")
     asked = SubmittedRequest.of(simpul, first)
     key = {"Idempotency-Key": "kunci-3"}
-    ended = asked.tell("withdrawal", REASON, headers=key)
+    ended = asked.act_as_applicant("withdrawal", REASON, headers=key)
     assert ended.status_code == 200
     simpul.server.kill()
     simpul.server.start()
@@ -181,16 +181,16 @@ def test_keys_hold_over_a_killed_server(simpul: ServerHarness):
         refusal_errors(
             simpul.submit([FILES[0], ("requirements", DICTIONARY._replace(name="lain.docx"))], "kunci-2"), 422
         )
-    assert asked.tell("withdrawal", REASON, headers=key).json() == ended.json()
-    refusal_errors(asked.tell("withdrawal", {"reason": "Alasan lain."}, headers=key), 422)
-    refusal_errors(asked.tell("withdrawal", REASON), 409)
+    assert asked.act_as_applicant("withdrawal", REASON, headers=key).json() == ended.json()
+    refusal_errors(asked.act_as_applicant("withdrawal", {"reason": "Alasan lain."}, headers=key), 422)
+    refusal_errors(asked.act_as_applicant("withdrawal", REASON), 409)
 
 
 def test_the_key_of_one_is_not_the_key_of_another(
     simpul: ServerHarness, mine: SubmittedRequest, others: SubmittedRequest
 ):
     key = {"Idempotency-Key": "kunci-4"}
-    answers = [asked.tell("withdrawal", REASON, headers=key).json() for asked in (mine, others)]
+    answers = [asked.act_as_applicant("withdrawal", REASON, headers=key).json() for asked in (mine, others)]
     assert [answer["number"] for answer in answers] == [mine.number, others.number]
 
 

@@ -21,8 +21,8 @@ from tests.support.e2e.server_session import (
     ServerHarness,
     SubmittedRequest,
     assert_security_headers,
-    gate,
     refusal_errors,
+    running_server,
     session_token,
 )
 
@@ -75,7 +75,7 @@ def test_a_body_that_is_not_what_it_should_be_is_refused(
     "body", [{"reason": {"$ne": 1}}, {"reason": ["x"]}, {"reason": 1}, {"reason": None}, {"reason": True}]
 )
 def test_an_operator_in_the_place_of_text_is_refused(asked: SubmittedRequest, body: dict[str, Any]):
-    assert refusal_errors(asked.tell("withdrawal", body), 422)["reason"]
+    assert refusal_errors(asked.act_as_applicant("withdrawal", body), 422)["reason"]
 
 
 @pytest.mark.parametrize(
@@ -259,7 +259,7 @@ def test_a_document_store_that_is_away_is_503_and_makes_no_request(simpul: Serve
 
 
 def test_a_made_up_address_gets_no_more_submissions(tmp_path: Path):
-    with gate(tmp_path, SIMPUL_PUBLIC_RATE="3") as simpul:
+    with running_server(tmp_path, SIMPUL_PUBLIC_RATE="3") as simpul:
         statuses = []
         for number in range(6):
             headers = {

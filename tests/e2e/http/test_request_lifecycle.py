@@ -17,7 +17,7 @@ import pytest
 from simpul.client import ApiError, SimpulClient
 from simpul.client_types import RequestForm, Upload, Verdict
 from tests.support import office_files
-from tests.support.e2e.server_process import Inbox, ServerProcess, address_of, signed_in
+from tests.support.e2e.server_process import Inbox, ServerProcess, address_of, signed_in_clients
 
 FORM = RequestForm(
     name="Rahmat Contoh",
@@ -89,7 +89,7 @@ async def test_a_request_goes_through_every_state_and_everybody_is_told(
     inbox_and_server: tuple[Inbox, ServerProcess],
 ) -> None:
     inbox, server = inbox_and_server
-    async with signed_in(server) as people:
+    async with signed_in_clients(server) as people:
         officer, head, lead = people["nurlaila"], people["hasan"], people["dewi"]
         made = await people[""].submit(FORM, LETTER, REQUIREMENTS)
         number, id_ = made["number"], made["id"]
@@ -209,7 +209,7 @@ async def check_link(server: ServerProcess, letter: EmailMessage, number: str) -
 @pytest.mark.parametrize("way", ["withdrawn", "rejected"])
 async def test_a_request_may_end_early_and_is_told_so(inbox_and_server: tuple[Inbox, ServerProcess], way: str) -> None:
     inbox, server = inbox_and_server
-    async with signed_in(server) as people:
+    async with signed_in_clients(server) as people:
         made = await people[""].submit(FORM, LETTER, REQUIREMENTS[:1])
         number, id_ = made["number"], made["id"]
         applicant = people[""].with_token(made["tracking_token"])

@@ -70,11 +70,11 @@ def engine_stopped(name: str, engine: Engine, seconds: float) -> Fault:
     return Fault(f"{name} stopped for {seconds:.0f} s", (name,), seconds, engine.stop, engine.start)
 
 
-def all_faults(site: Deployment, engines: Engines, stopped: float) -> list[Fault]:
+def all_faults(deployment: Deployment, engines: Engines, stopped: float) -> list[Fault]:
     """Of each service one process, then all of them; each engine; at last the log for as long as is said."""
     faults = []
     for name in BUILDERS:
-        all_of_it = site.of(name)
+        all_of_it = deployment.of(name)
         faults.append(killed(all_of_it[:1], f"kill -9 of one of {len(all_of_it)} {name}", DOWN))
         faults.append(killed(all_of_it, f"kill -9 of all {name}", DOWN))
     by_name = {"kafka": engines.kafka, "mongo": engines.mongo, "minio": engines.minio}
@@ -82,9 +82,9 @@ def all_faults(site: Deployment, engines: Engines, stopped: float) -> list[Fault
     return [*faults, engine_stopped("kafka", engines.kafka, stopped)]
 
 
-def short_faults(site: Deployment, engines: Engines) -> list[Fault]:
+def short_faults(deployment: Deployment, engines: Engines) -> list[Fault]:
     """One process, and the log, for a few seconds each."""
-    one = killed(site.of("verification")[:1], "kill -9 of one of 2 verification", 4)
+    one = killed(deployment.of("verification")[:1], "kill -9 of one of 2 verification", 4)
     return [one, engine_killed("kafka", engines.kafka, 4)]
 
 

@@ -178,7 +178,7 @@ class LoadGenerator:
 
 
 @asynccontextmanager
-async def crowd(url: str, seed: int, pause: float) -> AsyncIterator[LoadGenerator]:
+async def load_generator(url: str, seed: int, pause: float) -> AsyncIterator[LoadGenerator]:
     """Everybody signed in, their calls written down."""
     book = CommandJournal()
     async with open_client(url, connections=CONNECTIONS, retry_policy=PATIENCE) as public:

@@ -37,7 +37,7 @@ class Figures:
     """All that was counted."""
 
     people: LoadGenerator
-    postbox: SmtpRecorder
+    smtp_recorder: SmtpRecorder
     faults: Sequence[FaultRecord]
     owed: int
     findings: Sequence[str]
@@ -52,7 +52,7 @@ def machine_now() -> str:
 
 
 def totals(figures: Figures) -> list[tuple[str, str]]:
-    book, people, postbox = figures.people.book, figures.people, figures.postbox
+    book, people, smtp_recorder = figures.people.book, figures.people, figures.smtp_recorder
     put_off = ", ".join(f"{count} x {status}" for status, count in sorted(book.put_off.items())) or "none"
     return [
         ("requests", f"{len(people.journeys):,}"),
@@ -62,8 +62,8 @@ def totals(figures: Figures) -> list[tuple[str, str]]:
         ("repeated with the same key", f"{book.repeats:,}"),
         ("answers that put off", put_off),
         ("e-mails owed", f"{figures.owed:,}"),
-        ("e-mails handed over", f"{len(postbox.taken):,}"),
-        ("of them more than once", f"{len(postbox.repeated):,}"),
+        ("e-mails handed over", f"{len(smtp_recorder.taken):,}"),
+        ("of them more than once", f"{len(smtp_recorder.repeated):,}"),
         ("findings", f"{len(figures.findings):,}"),
         ("seconds", f"{figures.seconds:.0f}"),
     ]

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.faults.distributed.fault_injection import Fault, FaultRecord, all_faults, break_for_a_while, short_faults
-from tests.faults.distributed.load_generator import LoadGenerator, crowd
+from tests.faults.distributed.load_generator import LoadGenerator, load_generator
 from tests.faults.distributed.report import PAGE, Figures, machine_now, page, table
 from tests.faults.distributed.smtp_recorder import SmtpRecorder
 from tests.support.distributed.deployment import Deployment, Engines, engines
@@ -33,8 +33,8 @@ SETTLES_WITHIN = 330.0
 class Run:
     """One run: what is broken, and who goes on meanwhile."""
 
-    site: Deployment
-    postbox: SmtpRecorder
+    deployment: Deployment
+    smtp_recorder: SmtpRecorder
     faults: Sequence[Fault]
     pause: float
     calm: float
@@ -42,7 +42,7 @@ class Run:
     begun: float = field(default_factory=time.monotonic)
 
     async def done(self) -> Figures:
-        async with crowd(self.site.url, self.seed, self.pause) as people:
+        async with load_generator(self.deployment.url, self.seed, self.pause) as people:
             coming = asyncio.create_task(people.come())
             await asyncio.sleep(self.calm)
             fault_records = [await self._break(fault, people) for fault in self.faults]
@@ -50,10 +50,10 @@ class Run:
             await coming
             await self._until("ways", lambda: people.on_their_way)
             owed = await self._all_sent(people)
-            findings = await people.findings() + self.postbox.findings(owed, fault_records)
+            findings = await people.findings() + self.smtp_recorder.findings(owed, fault_records)
             findings += await asyncio.to_thread(self._verify)
         seconds = time.monotonic() - self.begun
-        return Figures(people, self.postbox, fault_records, len(owed), findings, seconds, machine_now())
+        return Figures(people, self.smtp_recorder, fault_records, len(owed), findings, seconds, machine_now())
 
     async def _break(self, fault: Fault, people: LoadGenerator) -> FaultRecord:
         self._say(f"{fault.name}, for {fault.seconds:.0f} s ...")
@@ -92,7 +92,7 @@ class Run:
 
     def _verify(self) -> list[str]:
         self._say("simpul events verify ...")
-        verified = self.site.simpul("events", "verify", "--json")
+        verified = self.deployment.simpul("events", "verify", "--json")
         try:
             return [str(line) for line in json.loads(verified.stdout)["trouble"]]
         except (ValueError, KeyError):
@@ -105,16 +105,16 @@ class Run:
 @contextlib.contextmanager
 def prepared(folder: Path, started: Engines) -> Iterator[tuple[Deployment, SmtpRecorder]]:
     """Two processes of each service over these engines, with staff, and where their e-mails go."""
-    with smtp_server(SmtpRecorder()) as (postbox, smtp):
-        site = Deployment(folder, {"SIMPUL_SMTP": smtp, **started.settings})
-        site.prepare()
-        site.add_staff()
+    with smtp_server(SmtpRecorder()) as (smtp_recorder, smtp):
+        deployment = Deployment(folder, {"SIMPUL_SMTP": smtp, **started.settings})
+        deployment.prepare()
+        deployment.add_staff()
         try:
-            site.start()
-            assert isinstance(postbox, SmtpRecorder)
-            yield site, postbox
+            deployment.start()
+            assert isinstance(smtp_recorder, SmtpRecorder)
+            yield deployment, smtp_recorder
         finally:
-            site.stop()
+            deployment.stop()
 
 
 def options(words: Sequence[str]) -> argparse.Namespace:
@@ -131,10 +131,10 @@ def options(words: Sequence[str]) -> argparse.Namespace:
     return arguments.parse_args(words)
 
 
-def wanted(chosen: argparse.Namespace, site: Deployment, started: Engines) -> Sequence[Fault]:
+def wanted(chosen: argparse.Namespace, deployment: Deployment, started: Engines) -> Sequence[Fault]:
     if chosen.short:
-        return short_faults(site, started)
-    every = all_faults(site, started, chosen.stopped)
+        return short_faults(deployment, started)
+    every = all_faults(deployment, started, chosen.stopped)
     return [fault for fault in every if not chosen.only or any(word in fault.name for word in chosen.only)]
 
 
@@ -150,9 +150,9 @@ def main(words: Sequence[str]) -> int:
         except EngineUnavailable as reason:
             say(f"faults: skipped: {reason}")
             return int(required())
-        site, postbox = open_.enter_context(prepared(folder / "site", started))
-        faults = wanted(chosen, site, started)
-        figures = asyncio.run(Run(site, postbox, faults, chosen.pause, chosen.calm, chosen.seed).done())
+        deployment, smtp_recorder = open_.enter_context(prepared(folder / "site", started))
+        faults = wanted(chosen, deployment, started)
+        figures = asyncio.run(Run(deployment, smtp_recorder, faults, chosen.pause, chosen.calm, chosen.seed).done())
     sys.stdout.write(table(figures))
     for line in figures.findings:
         say(f"FOUND: {line}")

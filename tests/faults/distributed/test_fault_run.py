@@ -33,16 +33,16 @@ def lived(*parts: str) -> FaultRecord:
 
 
 def test_an_e_mail_that_came_again_needs_a_fault_that_lost_the_word_of_the_first():
-    postbox = SmtpRecorder(taken={"a.1": [105.0, 300.0], "b.1": [90.0]})
-    assert postbox.findings(SENT, [lived("notification")]) == []
-    assert postbox.findings(SENT, [lived("mongo")]) == []
-    assert postbox.findings(SENT, [lived("kafka")]) == ["e-mail a.1 came again after 195 s without a fault"]
+    smtp_recorder = SmtpRecorder(taken={"a.1": [105.0, 300.0], "b.1": [90.0]})
+    assert smtp_recorder.findings(SENT, [lived("notification")]) == []
+    assert smtp_recorder.findings(SENT, [lived("mongo")]) == []
+    assert smtp_recorder.findings(SENT, [lived("kafka")]) == ["e-mail a.1 came again after 195 s without a fault"]
     assert len(SmtpRecorder(taken={"a.1": [80.0, 105.0]}).findings({"a.1": "sent"}, [lived("mongo")])) == 1
 
 
 def test_an_e_mail_that_never_came_or_that_nobody_owed_is_found():
-    postbox = SmtpRecorder(taken={"a.1": [1.0], "c.1": [1.0]})
-    assert postbox.findings({**SENT, "a.1": "sending"}, []) == [
+    smtp_recorder = SmtpRecorder(taken={"a.1": [1.0], "c.1": [1.0]})
+    assert smtp_recorder.findings({**SENT, "a.1": "sending"}, []) == [
         "e-mail b.1 was never handed over",
         "e-mail a.1 is sending in the ledger",
         "e-mail c.1 is not in the ledger",
@@ -51,9 +51,11 @@ def test_an_e_mail_that_never_came_or_that_nobody_owed_is_found():
 
 @pytest.mark.slow
 def test_what_was_acknowledged_completes_over_a_kill_of_a_process_and_of_the_log(own_engines: Engines, tmp_path: Path):
-    with prepared(tmp_path / "site", own_engines) as (site, postbox):
-        figures = asyncio.run(Run(site, postbox, short_faults(site, own_engines), pause=1.5, calm=5).done())
+    with prepared(tmp_path / "site", own_engines) as (deployment, smtp_recorder):
+        figures = asyncio.run(
+            Run(deployment, smtp_recorder, short_faults(deployment, own_engines), pause=1.5, calm=5).done()
+        )
     assert figures.findings == []
     assert figures.people.completed == len(figures.people.journeys) > 5
     assert len(figures.people.book.acknowledged) == figures.people.book.commands
-    assert figures.owed == len(postbox.taken) > 0
+    assert figures.owed == len(smtp_recorder.taken) > 0

@@ -37,19 +37,19 @@ STEPS = {
 }
 
 
-async def complaints(world: SimulatedSystem) -> list[str]:
+async def complaints(system: SimulatedSystem) -> list[str]:
     """What is wrong, in sentences; none if all is well."""
-    events = [decode_event(record.value) for record in world.tape.records]
+    events = [decode_event(record.value) for record in system.tape.records]
     once = list({event.id: event for event in events}.values())
     return [
-        *world.backwards,
+        *system.backwards,
         *_sequences(once),
         *_times(once),
         *_decisions(once),
-        *_answers(world, once),
-        *_mail(world),
-        *_agreement(world),
-        *[line async for line in _folds(world)],
+        *_answers(system, once),
+        *_mail(system),
+        *_agreement(system),
+        *[line async for line in _folds(system)],
     ]
 
 
@@ -87,59 +87,59 @@ def _decisions(events: list[Event]) -> Iterator[str]:
             yield f"{times} decisions about {step} {count}"
 
 
-def _answers(world: SimulatedSystem, events: list[Event]) -> Iterator[str]:
+def _answers(system: SimulatedSystem, events: list[Event]) -> Iterator[str]:
     """Acknowledged implies logged, and nobody is told that what took place was refused."""
     caused = {event.causationid for event in events}
-    for told in world.told:
+    for told in system.answers:
         if told.answer is not None and told.key not in caused:
             yield f"{told.service} acknowledged a command and the log has no event of it"
         if told.refusal and told.key in caused:
             yield f"{told.service} refused ({told.refusal}) what took place"
 
 
-def _mail(world: SimulatedSystem) -> Iterator[str]:
+def _mail(system: SimulatedSystem) -> Iterator[str]:
     """Each letter is handed over; a second copy has a crash or an unknown answer to excuse it."""
-    folding = world.runtimes["notification"].executor.folding
-    trouble = world.crashes["notification"] + world.fate.lost_answers["notification"]
+    folding = system.runtimes["notification"].executor.folding
+    trouble = system.crashes["notification"] + system.fate.lost_answers["notification"]
     owed: set[str] = set()
-    for document in world.disks["notification"].documents.values():
+    for document in system.disks["notification"].documents.values():
         owed |= {message.id for message in folding.state(document).messages}
-        yield from _late_reminders(world, folding.state(document))
+        yield from _late_reminders(system, folding.state(document))
     for message in owed:
-        copies, excuses = world.office.taken[message], trouble + world.office.silences[message]
+        copies, excuses = system.mail_server.taken[message], trouble + system.mail_server.silences[message]
         if copies < 1 or copies > 1 + excuses:
             yield f"a letter was handed over {copies} times, with {excuses} excuses"
-    if extra := world.office.taken.keys() - owed:
+    if extra := system.mail_server.taken.keys() - owed:
         yield f"{len(extra)} letters were sent that nobody owes"
 
 
-def _late_reminders(world: SimulatedSystem, state: State) -> Iterator[str]:
+def _late_reminders(system: SimulatedSystem, state: State) -> Iterator[str]:
     """Nobody is reminded of what time has decided; the clocks of two machines may be hours apart."""
     for message in state.messages:
         if (last_day := LAST_DAY_FIELD.get(message.kind)) is not None:
             over = end_of_day(date.fromisoformat(message.values[last_day])) + 2 * max(SKEWS)
-            if any(at > over for at in world.office.taken_at[message.id]):
+            if any(at > over for at in system.mail_server.taken_at[message.id]):
                 yield "a reminder was sent after the day on which time decides"
 
 
-def _agreement(world: SimulatedSystem) -> Iterator[str]:
-    for request in world.requests:
+def _agreement(system: SimulatedSystem) -> Iterator[str]:
+    for request in system.requests:
         statuses = {}
-        for name, disk in world.disks.items():
-            folding = world.runtimes[name].executor.folding
+        for name, disk in system.disks.items():
+            folding = system.runtimes[name].executor.folding
             if request in disk.documents:
                 statuses[name] = folding.state(disk.documents[request]).course.status.value
         if len(statuses) != len(DECIDERS) or len(set(statuses.values())) != 1:
             yield f"the services disagree: {statuses}"
 
 
-async def _folds(world: SimulatedSystem) -> AsyncIterator[str]:
+async def _folds(system: SimulatedSystem) -> AsyncIterator[str]:
     """Every state is the fold of the log."""
     calm = FaultSchedule(0)
     calm.odds = NO_FAULTS
     for name, decider in DECIDERS.items():
         process = SimulatedProcess(name, calm)
-        store = cast(StateStore, MemoryStore(world.disks[name], process))
-        report = await Rebuild(decider, store, cast(EventLog, MemoryLog(world.tape, process))).compare()
+        store = cast(StateStore, MemoryStore(system.disks[name], process))
+        report = await Rebuild(decider, store, cast(EventLog, MemoryLog(system.tape, process))).compare()
         if not report.clean:
             yield f"{name} is not the fold of the log: {report}"

@@ -28,12 +28,12 @@ def simulate(seed: int, mutate: Mutate = lambda runtime: None) -> list[str]:
         logging.disable(logging.NOTSET)
 
 
-async def _live_and_judge(world: SimulatedSystem) -> list[str]:
+async def _live_and_judge(system: SimulatedSystem) -> list[str]:
     try:
-        await world.run()
+        await system.run()
     except TimeoutError:
         return ["it does not come to rest"]
-    return await complaints(world)
+    return await complaints(system)
 
 
 def first_failing_seed(seeds: range, mutate: Mutate = lambda runtime: None) -> Finding | None:

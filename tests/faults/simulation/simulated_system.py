@@ -110,12 +110,12 @@ class SimulatedMailServer:
 
 
 class MailServerConnection:
-    def __init__(self, office: SimulatedMailServer, process: SimulatedProcess) -> None:
-        self.office, self.process = office, process
+    def __init__(self, mail_server: SimulatedMailServer, process: SimulatedProcess) -> None:
+        self.mail_server, self.process = mail_server, process
 
     async def send(self, email: Email) -> Outcome:
         await self.process.step()
-        outcome = self.office.take(email)
+        outcome = self.mail_server.take(email)
         await self.process.step()
         return outcome
 
@@ -140,7 +140,7 @@ class SimulatedSystem:
 
     seed: int
     mutate: Mutate = lambda runtime: None
-    told: list[RecordedAnswer] = field(default_factory=list)
+    answers: list[RecordedAnswer] = field(default_factory=list)
     crashes: Counter[str] = field(default_factory=Counter)
     jumped: timedelta = timedelta()
     bug: tuple[str, type[Fact]] | None = None
@@ -151,7 +151,7 @@ class SimulatedSystem:
         self.fate = FaultSchedule(self.seed)
         self.tape = SharedLog()
         self.disks = {name: ServiceStorage(decider.indexed_columns) for name, decider in DECIDERS.items()}
-        self.office = SimulatedMailServer(self.fate, self.clock)
+        self.mail_server = SimulatedMailServer(self.fate, self.clock)
         self.processes: dict[str, SimulatedProcess] = {}
         self.graves: list[SimulatedProcess] = []
         """Every process that ever lived: what is frozen must not be collected, which would wake it."""
@@ -220,7 +220,7 @@ class SimulatedSystem:
         if name == "notification":
             dispatch = EmailDispatcher(
                 runtime.executor,
-                self.office.at(process),
+                self.mail_server.at(process),
                 Staff(),
                 lambda: str(UUID(int=self.fate.random.getrandbits(128))),
                 EMAIL_SETTINGS,
@@ -262,7 +262,7 @@ class SimulatedSystem:
         while patient or random.random() < 0.95:
             told = await self._try(service, request, command, key)
             if told is not None:
-                self.told.append(told)
+                self.answers.append(told)
                 # What was refused may be obeyed at another time, so only what was obeyed is repeated.
                 if told.refusal or not again:
                     return

@@ -14,7 +14,7 @@ from shared.contracts.envelope import Event, encode_event
 from shared.contracts.facts import Fact
 from shared.runtime.rebuild import Rebuild
 from tests.support.domain import request_events as tale
-from tests.support.domain.given_when_then import REQUEST, happened
+from tests.support.domain.given_when_then import REQUEST, make_event
 from tests.support.services.services_harness import request_id, services_harness, submission
 from tests.support.services.staff_harness import PEOPLE, StaffHarness
 
@@ -31,11 +31,11 @@ async def harness(tmp_path: Path) -> AsyncIterator[StaffHarness]:
 
 async def poison(harness: StaffHarness, fact: Fact, old: bytes, new: bytes, subject: str = REQUEST) -> None:
     """The next event of its source, with bytes that break the contract; heard when this returns."""
-    harness.told[fact.owner, subject] += 1
-    raw = encode_event(happened(fact, harness.told[fact.owner, subject], harness.clock(), subject))
+    harness.sequences[fact.owner, subject] += 1
+    raw = encode_event(make_event(fact, harness.sequences[fact.owner, subject], harness.clock(), subject))
     assert old in raw
     await harness.platform.log.append([(subject, raw.replace(old, new))])
-    await harness.until(harness.wait_until_consumed)
+    await harness.wait_until(harness.wait_until_consumed)
 
 
 async def parked(harness: StaffHarness, service: str = "") -> list[dict[str, Any]]:
@@ -60,7 +60,7 @@ async def unlike_the_log(harness: StaffHarness) -> tuple[Any, Any, Any]:
 async def tried_by_itself(harness: StaffHarness) -> None:
     """Wait until no service tries by itself any more what it parked."""
     consumers = [service.runtime.consumer for service in harness.services.values()]
-    await harness.until(lambda: _done(consumers))
+    await harness.wait_until(lambda: _done(consumers))
 
 
 async def _done(consumers: list[Any]) -> bool:
@@ -69,7 +69,7 @@ async def _done(consumers: list[Any]) -> bool:
 
 async def returned(harness: StaffHarness) -> None:
     """A request that an officer returned."""
-    await harness.happened(tale.submitted)
+    await harness.publish(tale.submitted)
     harness.clock.advance(minutes=1)
     items = [{"item": verdict.item.value, "ok": verdict.ok, "note": verdict.note} for verdict in tale.returned.verdicts]
     answer = await harness.post("nurlaila", f"/api/verification/requests/{REQUEST}/return", {"checklist": items})
@@ -82,7 +82,7 @@ async def a_poisoned_resubmission(harness: StaffHarness) -> None:
     """Of a request that was returned and then withdrawn, the resubmission between is not what it should be."""
     await returned(harness)
     await poison(harness, resubmitted, b'"round":2', b'"round":"two"')
-    await harness.happened(tale.withdrawn)
+    await harness.publish(tale.withdrawn)
     await tried_by_itself(harness)
 
 
@@ -119,7 +119,7 @@ async def test_a_listed_letter_tells_nothing_of_who_is_concerned(
 async def test_later_events_of_the_request_wait_and_other_requests_go_on(harness: StaffHarness):
     await a_poisoned_resubmission(harness)
     assert await status(harness) == "returned"
-    await harness.happened(submission(2), tale.rejected, subject=request_id(2))
+    await harness.publish(submission(2), tale.rejected, subject=request_id(2))
     assert await status(harness, request_id(2)) == "rejected"
     assert len(await parked(harness, "verification")) == 2
 
@@ -135,7 +135,7 @@ async def test_once_the_code_is_repaired_a_replay_folds_all_in_order(harness: St
 
     runtime.consumer.folding.decider = replace(whole, evolve=stumbles)
     await returned(harness)
-    await harness.happened(resubmitted, tale.withdrawn)
+    await harness.publish(resubmitted, tale.withdrawn)
     await tried_by_itself(harness)
     first, second = await parked(harness)
     assert first["reason"] == "ValueError: a bug"
@@ -172,14 +172,14 @@ async def test_what_waits_behind_can_be_given_up_before_what_it_waits_for(harnes
     assert (await harness.post("admin", f"{LETTERS}/{first['id']}/discard")).json() == {"items": []}
     assert await status(harness) == "returned"
     assert await unlike_the_log(harness) == ([], [], [])
-    await harness.happened(tale.expired)
+    await harness.publish(tale.expired)
     assert await status(harness) == "expired"
 
 
 async def test_bytes_that_are_nothing_at_all_are_parked_and_can_be_discarded(harness: StaffHarness):
-    await harness.happened(tale.submitted)
+    await harness.publish(tale.submitted)
     await harness.platform.log.append([(REQUEST, b"\xff\x00{")])
-    await harness.happened(tale.withdrawn)
+    await harness.publish(tale.withdrawn)
     await tried_by_itself(harness)
     first, _ = await parked(harness, "verification")
     assert (await harness.post("admin", f"{LETTERS}/{first['id']}/discard")).json() == {"items": []}

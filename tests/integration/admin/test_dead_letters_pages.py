@@ -128,7 +128,7 @@ async def test_once_the_code_is_repaired_all_is_processed(harness: StaffHarness,
 
     runtime.consumer.folding.decider = replace(whole, evolve=stumbles)
     await returned(harness)
-    await harness.happened(tale.resubmitted, tale.withdrawn)
+    await harness.publish(tale.resubmitted, tale.withdrawn)
     await tried_by_itself(harness)
     letter = (await parked(harness))[0]
     page = await admin.get(address(letter))

@@ -12,14 +12,14 @@ from shared.contracts.envelope import encode_event
 from shared.web.api.lists import encode_cursor
 from tests.support.adapters.scripted_smtp import Script, ScriptedSmtp
 from tests.support.domain import request_events as tale
-from tests.support.domain.given_when_then import REQUEST, happened
+from tests.support.domain.given_when_then import REQUEST, make_event
 from tests.support.services.services_harness import (
-    letters,
+    delivered_emails,
+    emails_to,
     request_id,
     services_harness,
     smtp_to,
     submission,
-    to,
     wait_for_email,
 )
 from tests.support.services.staff_harness import PEOPLE, StaffHarness
@@ -66,10 +66,10 @@ async def requests(harness: StaffHarness, count: int) -> None:
     """So many requests, one minute apart, each with three letters or, every other, six."""
     for index in range(1, count + 1):
         harness.clock.advance(minutes=1)
-        await harness.happened(submission(index), tale.verified, subject=request_id(index))
+        await harness.publish(submission(index), tale.verified, subject=request_id(index))
         if index % 2:
-            await harness.happened(tale.assigned, subject=request_id(index))
-    await harness.until(lambda: _all_sent(harness))
+            await harness.publish(tale.assigned, subject=request_id(index))
+    await harness.wait_until(lambda: _all_sent(harness))
 
 
 async def _all_sent(harness: StaffHarness) -> bool:
@@ -77,7 +77,7 @@ async def _all_sent(harness: StaffHarness) -> bool:
 
 
 async def test_a_row_tells_what_became_of_a_letter_and_hides_the_address(harness: StaffHarness):
-    await harness.happened(tale.submitted)
+    await harness.publish(tale.submitted)
     await wait_for_email(harness, "sent")
     await wait_for_email(harness, "sent", "staff_submitted")
     shown = await rows(harness)
@@ -104,7 +104,7 @@ async def test_a_row_tells_what_became_of_a_letter_and_hides_the_address(harness
 
 
 async def test_letters_to_one_member_of_staff_name_the_account_and_no_address(harness: StaffHarness):
-    await harness.happened(tale.submitted, tale.verified, tale.assigned)
+    await harness.publish(tale.submitted, tale.verified, tale.assigned)
     row = await wait_for_email(harness, "sent", "staff_assigned")
     assert row["recipient"] == "dewi"
     assert "@" not in str([row for row in await rows(harness) if row["recipient"] != "r***@dishub.example"])
@@ -125,7 +125,7 @@ async def test_a_request_that_gets_a_letter_between_two_pages_costs_no_other_its
     whole = [row["id"] for row in await rows(harness, limit=200)]
     first = await page(harness, limit=3)
     harness.clock.advance(minutes=1)
-    await harness.happened(tale.withdrawn, subject=request_id(4))
+    await harness.publish(tale.withdrawn, subject=request_id(4))
     rest = await rows(harness, limit=200, after=first["next"])
     assert [row["id"] for row in first["items"]] + [row["id"] for row in rest] == whole
 
@@ -201,7 +201,7 @@ async def test_ledgers_of_submissions_that_were_discarded_are_no_trouble(harness
     """What is known of such a request is only that it has no number here."""
     await requests(harness, 1)
     for index in (7, 8):
-        poison = happened(submission(index), subject=request_id(index))
+        poison = make_event(submission(index), subject=request_id(index))
         raw = encode_event(poison).replace(b'"scope":"data"', b'"scope":"magic"')
         await harness.platform.log.append([(request_id(index), raw)])
     store = harness.services["notification"].runtime.store
@@ -209,21 +209,21 @@ async def test_ledgers_of_submissions_that_were_discarded_are_no_trouble(harness
     async def parked(count: int) -> bool:
         return len(await store.dead_letters()) == count
 
-    await harness.until(lambda: parked(2))
+    await harness.wait_until(lambda: parked(2))
     for letter in await store.dead_letters():
         answer = await harness.post("admin", f"/api/dead-letters/{letter.id}/discard")
         assert answer.status_code == 200, answer.text
-    await harness.until(lambda: parked(0))
+    await harness.wait_until(lambda: parked(0))
     assert len(await rows(harness)) == 6
     for index in (7, 8):
-        await harness.happened(tale.verified, subject=request_id(index))
-    await harness.until(lambda: parked(0))
+        await harness.publish(tale.verified, subject=request_id(index))
+    await harness.wait_until(lambda: parked(0))
     assert len(await rows(harness, status="sent", limit=200)) >= 6
 
 
 async def test_a_letter_is_sent_again_on_request(harness: StaffHarness, server: ScriptedSmtp):
     server.script.answers = {f"RCPT {APPLICANT}": ["550 tidak dikenal"]}
-    await harness.happened(tale.submitted)
+    await harness.publish(tale.submitted)
     row = await wait_for_email(harness, "failed")
     again = f"{MESSAGES}/{row['id']}/resend"
     answer = await harness.post("admin", again, key="once")
@@ -239,21 +239,21 @@ async def test_a_letter_is_sent_again_on_request(harness: StaffHarness, server: 
     repeated = await harness.post("admin", again, key="once")
     assert repeated.json() == answer.json()
     harness.clock.advance(seconds=1)
-    assert len(to(server, APPLICANT)) == 1
+    assert len(emails_to(server, APPLICANT)) == 1
     assert (await harness.post("admin", again, key="twice")).status_code == 200
     harness.clock.advance(seconds=1)
-    await harness.until(lambda: _sent(server, 2))
-    first, second = to(server, APPLICANT)
+    await harness.wait_until(lambda: _sent(server, 2))
+    first, second = emails_to(server, APPLICANT)
     assert first["Message-ID"] == second["Message-ID"]
 
 
 async def _sent(server: ScriptedSmtp, count: int) -> bool:
-    return len(to(server, APPLICANT)) == count
+    return len(emails_to(server, APPLICANT)) == count
 
 
 async def test_a_letter_on_its_way_is_not_sent_again(harness: StaffHarness, server: ScriptedSmtp):
     server.script.delay = 0.3
-    await harness.happened(tale.submitted)
+    await harness.publish(tale.submitted)
     row = await wait_for_email(harness, "sending")
     answer = await harness.post("admin", f"{MESSAGES}/{row['id']}/resend")
     assert answer.status_code == 409
@@ -261,12 +261,12 @@ async def test_a_letter_on_its_way_is_not_sent_again(harness: StaffHarness, serv
     server.script.delay = 0.0
     await wait_for_email(harness, "sent")
     await wait_for_email(harness, "sent", "staff_submitted")
-    assert len(letters(server)) == 2
+    assert len(delivered_emails(server)) == 2
 
 
 @pytest.mark.parametrize("message", ["x", f"{REQUEST}.0", f"{request_id(9)}.0", "..", "%00", "a.b.c"])
 async def test_a_letter_that_is_not_there_is_404(harness: StaffHarness, message: str):
-    await harness.happened(tale.submitted)
+    await harness.publish(tale.submitted)
     answer = await harness.post("admin", f"{MESSAGES}/{message}/resend")
     assert answer.status_code == 404
     assert answer.headers["content-type"] == "application/problem+json"
@@ -274,7 +274,7 @@ async def test_a_letter_that_is_not_there_is_404(harness: StaffHarness, message:
 
 @pytest.mark.parametrize("who", ["", *PEOPLE])
 async def test_the_ledger_is_for_administrators(harness: StaffHarness, who: str):
-    await harness.happened(tale.submitted)
+    await harness.publish(tale.submitted)
     row = await wait_for_email(harness, "sent")
     seen = {(await harness.get(who, MESSAGES)).status_code}
     seen.add((await harness.post(who, f"{MESSAGES}/{row['id']}/resend")).status_code)

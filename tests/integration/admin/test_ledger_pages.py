@@ -16,12 +16,12 @@ from tests.support.domain import request_events as tale
 from tests.support.domain.given_when_then import REQUEST
 from tests.support.services.form_browser import COOKIE, Browser, browser, hidden_fields, visible_text
 from tests.support.services.services_harness import (
-    letters,
+    delivered_emails,
+    emails_to,
     request_id,
     services_harness,
     smtp_to,
     submission,
-    to,
     wait_for_email,
 )
 from tests.support.services.staff_harness import PEOPLE, StaffHarness
@@ -61,7 +61,7 @@ def rows_of(page: httpx.Response) -> dict[str, str]:
 async def failed(harness: StaffHarness, server: ScriptedSmtp) -> str:
     """A letter to the applicant that was refused for good."""
     server.script.answers = {f"RCPT {APPLICANT}": ["550 tidak dikenal"]}
-    await harness.happened(tale.submitted)
+    await harness.publish(tale.submitted)
     return str((await wait_for_email(harness, "failed"))["id"])
 
 
@@ -82,7 +82,7 @@ async def test_an_empty_ledger_says_so(admin: Browser):
 async def test_a_row_tells_in_words_what_became_of_a_letter_and_hides_the_address(
     harness: StaffHarness, admin: Browser
 ):
-    await harness.happened(tale.submitted, tale.verified, tale.assigned)
+    await harness.publish(tale.submitted, tale.verified, tale.assigned)
     for kind in ("received", "staff_submitted", "staff_assigned"):
         await wait_for_email(harness, "sent", kind)
     page = await admin.get(PAGE)
@@ -116,7 +116,7 @@ async def test_who_sends_again_what_may_have_arrived_is_warned(
     harness: StaffHarness, server: ScriptedSmtp, admin: Browser
 ):
     server.script.answers = {"CONTENT": [HANG_UP, HANG_UP]}
-    await harness.happened(tale.submitted)
+    await harness.publish(tale.submitted)
     message = (await wait_for_email(harness, "unknown"))["id"]
     page = await admin.get(PAGE)
     assert "tidak pasti terkirim" in visible_text(page)
@@ -135,8 +135,8 @@ async def test_a_failed_letter_is_queued_again_once(harness: StaffHarness, serve
     harness.clock.advance(seconds=1)
     await wait_for_email(harness, "sent")
     await wait_for_email(harness, "sent", "staff_submitted")
-    assert len(to(server, APPLICANT)) == 1
-    assert len(letters(server)) == 2
+    assert len(emails_to(server, APPLICANT)) == 1
+    assert len(delivered_emails(server)) == 2
 
 
 async def test_a_letter_on_its_way_is_refused_in_words_beside_the_list(
@@ -163,7 +163,7 @@ async def test_the_list_is_filtered_by_number_id_and_status(
     harness: StaffHarness, server: ScriptedSmtp, admin: Browser
 ):
     message = await failed(harness, server)
-    await harness.happened(submission(2), subject=request_id(2))
+    await harness.publish(submission(2), subject=request_id(2))
     await wait_for_email(harness, "sent", number="INT-2026-000002")
     everything = rows_of(await admin.get(PAGE))
     assert len(everything) == 4
@@ -180,8 +180,8 @@ async def test_the_list_is_filtered_by_number_id_and_status(
 async def test_pages_go_on_where_the_last_one_ended(harness: StaffHarness, admin: Browser):
     for index in range(1, 4):
         harness.clock.advance(minutes=1)
-        await harness.happened(submission(index), subject=request_id(index))
-    await harness.until(lambda: _all_sent(harness))
+        await harness.publish(submission(index), subject=request_id(index))
+    await harness.wait_until(lambda: _all_sent(harness))
     first = await admin.get(PAGE, params={"limit": 4})
     [onward] = re.findall(r'href="([^"]+)" rel="next"', first.text)
     assert "Yang terbaru" not in first.text

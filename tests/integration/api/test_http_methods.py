@@ -20,7 +20,7 @@ from tests.support.services.seeded_application import (
     TECHNICAL,
     SeededApplication,
     credentials,
-    seeded_office,
+    seeded_application,
 )
 from tests.support.services.web_harness import served
 
@@ -39,7 +39,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def seeded(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[SeededApplication]:
-    async with seeded_office(tmp_path_factory.mktemp("office")) as opened:
+    async with seeded_application(tmp_path_factory.mktemp("office")) as opened:
         yield opened
 
 

@@ -11,14 +11,14 @@ from pathlib import Path
 import pytest
 
 from shared.observability.logging import JsonLogFormatter, configure_logging, redact
-from tests.support.services.web_harness import WebHarness, ground
+from tests.support.services.web_harness import WebHarness, web_harness
 
 SECURED = ("content-security-policy", "x-content-type-options", "referrer-policy", "permissions-policy", "x-request-id")
 
 
 @pytest.fixture
 async def harness(tmp_path: Path) -> AsyncIterator[WebHarness]:
-    async with ground(tmp_path) as made:
+    async with web_harness(tmp_path) as made:
         yield made
 
 
@@ -100,7 +100,7 @@ async def test_a_log_line_tells_path_and_status_and_no_query_or_token(harness, l
 
 
 async def test_over_tls_browsers_are_told_to_stay_there(tmp_path):
-    async with ground(tmp_path, base_url="https://simpul.example") as made, made.client() as client:
+    async with web_harness(tmp_path, base_url="https://simpul.example") as made, made.client() as client:
         for path in ("/", "/api/nothing"):
             assert "max-age=" in (await client.get(path)).headers["strict-transport-security"]
 

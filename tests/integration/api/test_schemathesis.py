@@ -34,7 +34,7 @@ from tests.support.services.seeded_application import (
     TECHNICAL,
     SeededApplication,
     credentials,
-    seeded_office,
+    seeded_application,
 )
 from tests.support.services.staff_harness import open_sessions
 
@@ -101,7 +101,7 @@ def as_bytes(text: str | bytes) -> bytes:
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     with asyncio.Runner() as runner:
-        opened = seeded_office(tmp_path_factory.mktemp("office"))
+        opened = seeded_application(tmp_path_factory.mktemp("office"))
         yield Running(runner.run(opened.__aenter__()), runner)
         runner.run(opened.__aexit__(None, None, None))
 

@@ -15,7 +15,7 @@ from tests.support.domain import request_events as tale
 from tests.support.domain.given_when_then import REQUEST
 from tests.support.services.assignment_pages import advance_to, page, rows
 from tests.support.services.services_harness import services_harness
-from tests.support.services.staff_harness import StaffHarness, desk_ground
+from tests.support.services.staff_harness import StaffHarness, staff_harness
 
 OTHER = "00000000-0000-4000-8000-000000000002"
 APPLICANT = tale.APPLICANT.model_copy(
@@ -42,9 +42,9 @@ VAIN = ["jum'at siti", "%", "_", ".*", "\u2019", "' OR 1=1 --"]
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def harness(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[StaffHarness]:
-    async with desk_ground(tmp_path_factory.mktemp("search")) as opened:
+    async with staff_harness(tmp_path_factory.mktemp("search")) as opened:
         await advance_to(opened, "assigned", **SAID)
-        await opened.reached("verification", "assigned")
+        await opened.wait_for_status("verification", "assigned")
         await opened.submitted(subject=OTHER, number="INT-2026-000002")
         yield opened
 
@@ -77,8 +77,8 @@ async def test_every_desk_finds_a_request_by_each_of_its_words(
 async def test_an_administrator_finds_e_mails_by_the_words_of_their_request(tmp_path: Path):
     async with services_harness(tmp_path, "notification") as harness:
         told = tale.submitted.model_copy(update=SAID)
-        await harness.happened(told, tale.verified, tale.assigned)
-        await harness.happened(tale.submitted.model_copy(update={"number": "INT-2026-000002"}), subject=OTHER)
+        await harness.publish(told, tale.verified, tale.assigned)
+        await harness.publish(tale.submitted.model_copy(update={"number": "INT-2026-000002"}), subject=OTHER)
         for query in ["jum'at", "zahra", "int\u20112026\u2011000001", "jumat.zahra@", "dewi andaian", REQUEST]:
             answer = await harness.get("admin", "/api/notification/messages", params={"request": query})
             assert {item["request"] for item in answer.json()["items"]} == {REQUEST}, query

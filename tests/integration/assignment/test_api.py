@@ -15,7 +15,7 @@ from shared.contracts.assignment import LeadAssigned, RequestRejected
 from shared.contracts.facts import DocumentRef
 from tests.support.domain.given_when_then import REQUEST
 from tests.support.domain.request_events import answered, recommended, verified, withdrawn
-from tests.support.services.staff_harness import OTHER, PEOPLE, StaffHarness, desk_ground, pdf
+from tests.support.services.staff_harness import OTHER, PEOPLE, StaffHarness, pdf, staff_harness
 
 REQUESTS = "/api/assignment/requests"
 HERE = f"{REQUESTS}/{REQUEST}"
@@ -43,7 +43,7 @@ FITTING = {
 
 @pytest.fixture
 async def harness(tmp_path: Path) -> AsyncIterator[StaffHarness]:
-    async with desk_ground(tmp_path) as opened:
+    async with staff_harness(tmp_path) as opened:
         yield opened
 
 
@@ -52,7 +52,7 @@ async def to(
 ) -> None:
     """Bring a request to this status, as far as it goes by itself and then by the calls of those who move it."""
     await harness.submitted(*documents, subject=subject, **fields)
-    await harness.happened(verified, subject=subject)
+    await harness.publish(verified, subject=subject)
     moves: tuple[tuple[str, str, dict[str, Any], str], ...] = (
         ("hasan", "assignment", ASSIGN, "assigned"),
         ("dewi", "start", {}, "in_progress"),
@@ -87,7 +87,7 @@ async def test_a_request_goes_its_way_in_answers_of_one_shape(harness: StaffHarn
 
 async def test_a_request_that_was_only_submitted_can_be_rejected_on_advice(harness: StaffHarness):
     await harness.submitted()
-    await harness.happened(recommended)
+    await harness.publish(recommended)
     assert (await harness.get("hasan", HERE)).json()["recommendation"]["reason"] == "Di luar lingkup."
     assert (await harness.post("hasan", f"{HERE}/rejection", BY_HEAD["rejection"])).json()["status"] == "rejected"
     [event] = await harness.events("assignment")
@@ -96,8 +96,8 @@ async def test_a_request_that_was_only_submitted_can_be_rejected_on_advice(harne
 
 async def test_the_applicants_answer_takes_the_work_up_again(harness: StaffHarness):
     await to(harness, "on_hold")
-    await harness.happened(answered)
-    await harness.reached("assignment", "in_progress")
+    await harness.publish(answered)
+    await harness.wait_for_status("assignment", "in_progress")
     assert (await harness.events("assignment"))[-1].type == "WorkResumed"
 
 
@@ -116,7 +116,7 @@ async def test_a_step_out_of_order_is_409_and_leaves_no_trace(harness: StaffHarn
 
 async def test_a_withdrawn_request_cannot_be_assigned(harness: StaffHarness):
     await to(harness, "verified")
-    await harness.happened(withdrawn)
+    await harness.publish(withdrawn)
     answer = await harness.post("hasan", f"{HERE}/assignment", ASSIGN)
     assert answer.status_code == 409
     assert answer.json()["detail"].startswith("Permohonan dibatalkan oleh Pemohon pada 23 November 2026")
@@ -142,7 +142,7 @@ async def test_every_call_is_for_its_roles_alone(harness: StaffHarness, who: str
 
 
 async def test_somebody_elses_work_is_not_there_and_looks_as_if_it_never_was(harness: StaffHarness):
-    document = await harness.keep("kamus.pdf", pdf())
+    document = await harness.store_document("kamus.pdf", pdf())
     await to(harness, "in_progress", document)
     before = await harness.events("assignment")
     for path in ("", f"/documents/{document.id}"):
@@ -303,7 +303,7 @@ async def test_leads_come_with_what_they_have_to_do(harness: StaffHarness):
 
 async def test_the_lead_downloads_what_the_applicant_sent(harness: StaffHarness):
     content = pdf()
-    document = await harness.keep("kamus.pdf", content)
+    document = await harness.store_document("kamus.pdf", content)
     await to(harness, "assigned", document)
     for who in ("dewi", "hasan"):
         answer = await harness.get(who, f"{HERE}/documents/{document.id}")
@@ -321,7 +321,7 @@ async def test_leads_hear_of_their_own_work_alone(harness: StaffHarness):
     async def all_open() -> bool:
         return bool(streams.open_count == 3)
 
-    await harness.until(all_open)
+    await harness.wait_until(all_open)
     await harness.post("dewi", f"{HERE}/start")
     await harness.post("jafar", f"{REQUESTS}/{OTHER}/start")
     await asyncio.sleep(0.2)
@@ -356,7 +356,7 @@ async def test_who_loses_a_request_hears_that_it_went_and_nothing_after(harness:
         async def open_now() -> bool:
             return bool(streams.open_count == 1)
 
-        await harness.until(open_now)
+        await harness.wait_until(open_now)
         await asyncio.sleep(0.1)
         streams.close()
         return _told((await asyncio.wait_for(listening, 20)).text)

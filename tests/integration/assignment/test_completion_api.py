@@ -17,7 +17,7 @@ from shared.contracts.assignment import WorkCompleted
 from shared.contracts.facts import DocumentKind
 from tests.support.domain.given_when_then import REQUEST
 from tests.support.domain.request_events import APPLICANT, confirmed, contested, verified
-from tests.support.services.staff_harness import StaffHarness, desk_ground, pdf
+from tests.support.services.staff_harness import StaffHarness, pdf, staff_harness
 
 HERE = f"/api/assignment/requests/{REQUEST}"
 SUMMARY = "Data tersinkron setiap malam."
@@ -28,9 +28,9 @@ RECORD = "BAST-INT-2026-000001-1"
 
 @pytest.fixture
 async def harness(tmp_path: Path) -> AsyncIterator[StaffHarness]:
-    async with desk_ground(tmp_path, file_limit=200_000) as opened:
-        await opened.submitted(await opened.keep("surat.pdf", pdf(), DocumentKind.LETTER))
-        await opened.happened(verified)
+    async with staff_harness(tmp_path, file_limit=200_000) as opened:
+        await opened.submitted(await opened.store_document("surat.pdf", pdf(), DocumentKind.LETTER))
+        await opened.publish(verified)
         body = {"lead": "dewi", "complexity": "low", "target_date": "2026-12-14"}
         assert (await opened.post("hasan", f"{HERE}/assignment", body)).status_code == 200
         yield opened
@@ -151,7 +151,7 @@ async def test_a_repeated_key_gets_the_first_answer_and_stores_nothing_more(harn
 async def test_a_repeat_after_an_objection_is_still_the_first_delivery(harness: StaffHarness):
     await started(harness)
     first = await complete(harness, key="k")
-    await harness.happened(contested)
+    await harness.publish(contested)
     before = await harness.stored_keys()
     again = await complete(harness, key="k")
     assert again.json() == first.json()
@@ -190,7 +190,7 @@ async def test_a_valid_record_is_told_with_its_digests_and_without_people(harnes
     assert all(document.sha256 in page.text for document in fact.documents)
     for secret in (APPLICANT.name, APPLICANT.employee_number, APPLICANT.unit, "Dewi", "laporan.pdf", SUMMARY):
         assert secret not in page.text
-    await harness.happened(confirmed)
+    await harness.publish(confirmed)
     assert "Penerima telah mengonfirmasi" in (await check(harness, RECORD, code_of(harness))).text
 
 
@@ -210,7 +210,7 @@ async def test_a_number_without_its_code_tells_nothing(harness: StaffHarness):
 async def test_a_contested_or_replaced_record_is_no_longer_valid(harness: StaffHarness):
     await started(harness)
     await complete(harness)
-    await harness.happened(contested)
+    await harness.publish(contested)
     assert "tidak berlaku lagi" in (await check(harness, RECORD, code_of(harness))).text
     await complete(harness, summary="Dilengkapi.")
     first = await check(harness, RECORD, code_of(harness))

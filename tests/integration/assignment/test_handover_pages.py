@@ -12,12 +12,12 @@ import pytest
 from shared.contracts.assignment import WorkCompleted
 from tests.support.domain.request_events import confirmed, contested, withdrawn
 from tests.support.services.assignment_pages import WORK, advance_to, page, send, submit_form, visible_text
-from tests.support.services.staff_harness import StaffHarness, desk_ground, pdf
+from tests.support.services.staff_harness import StaffHarness, pdf, staff_harness
 
 
 @pytest.fixture
 async def harness(tmp_path: Path) -> AsyncIterator[StaffHarness]:
-    async with desk_ground(tmp_path, file_limit=200_000) as opened:
+    async with staff_harness(tmp_path, file_limit=200_000) as opened:
         yield opened
 
 
@@ -35,7 +35,7 @@ async def test_results_are_handed_over_and_nothing_is_left_to_do(harness: StaffH
     assert "Konfirmasi pemohon ditunggu sampai Senin, 30 November 2026" in said
     assert all(name in said for name in names)
     assert '<form method="post" class="stack"' not in shown.text
-    await harness.happened(confirmed)
+    await harness.publish(confirmed)
     assert "permohonan selesai pada Senin, 23 November 2026" in visible_text(await page(harness, "dewi", WORK))
 
 
@@ -114,7 +114,7 @@ async def test_a_handover_with_its_files_sent_twice_stores_them_once(harness: St
 async def test_a_handover_that_comes_too_late_keeps_its_text_and_its_files(harness: StaffHarness):
     await advance_to(harness, "in_progress")
     form = await page(harness, "dewi", f"{WORK}/serahkan")
-    await harness.happened(withdrawn)
+    await harness.publish(withdrawn)
     files = [("documents", ("laporan.pdf", pdf(1)))]
     answer = await send(harness, "dewi", f"{WORK}/serahkan", form, files, summary="Data tersinkron.")
     assert answer.status_code == 409
@@ -126,7 +126,7 @@ async def test_an_objection_stands_above_the_work_until_it_is_handed_over_again(
     await advance_to(harness, "in_progress")
     files = [("documents", ("laporan.pdf", pdf(1)))]
     await submit_form(harness, "dewi", f"{WORK}/serahkan", files, summary="Data tersinkron.")
-    await harness.happened(contested)
+    await harness.publish(contested)
     shown = visible_text(await page(harness, "dewi", WORK))
     assert "Pemohon berkeberatan atas hasil yang diserahkan" in shown
     assert contested.reason in shown

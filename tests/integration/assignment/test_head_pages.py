@@ -33,7 +33,7 @@ from tests.support.services.assignment_pages import (
     submit_form,
     visible_text,
 )
-from tests.support.services.staff_harness import OTHER, PEOPLE, StaffHarness, desk_ground, pdf
+from tests.support.services.staff_harness import OTHER, PEOPLE, StaffHarness, pdf, staff_harness
 
 HEADS = [who for who, (_, roles) in PEOPLE.items() if Role.STRUCTURAL in roles]
 REASON = "Di luar lingkup layanan ini."
@@ -41,13 +41,13 @@ REASON = "Di luar lingkup layanan ini."
 
 @pytest.fixture
 async def harness(tmp_path: Path) -> AsyncIterator[StaffHarness]:
-    async with desk_ground(tmp_path) as opened:
+    async with staff_harness(tmp_path) as opened:
         yield opened
 
 
 async def test_a_request_is_shown_with_everything_that_was_sent_and_happened(harness: StaffHarness):
     content = pdf()
-    document = await harness.keep("kamus.pdf", content)
+    document = await harness.store_document("kamus.pdf", content)
     await advance_to(harness, "verified", document)
     shown = await page(harness, "hasan", QUEUE)
     for words in (
@@ -181,7 +181,7 @@ async def test_a_replacement_needs_a_lead_and_a_reason(harness: StaffHarness):
 
 async def test_a_request_is_rejected_on_advice_after_asking_once_more(harness: StaffHarness):
     await harness.submitted()
-    await harness.happened(recommended)
+    await harness.publish(recommended)
     shown = await page(harness, "hasan", f"{QUEUE}/tolak")
     assert "Tolak permohonan INT-2026-000001?" in shown.text
     assert "tidak dapat dibatalkan" in shown.text
@@ -200,7 +200,7 @@ async def test_a_rejection_without_a_reason_or_too_late_keeps_what_was_typed(har
     form = await page(harness, "hasan", f"{QUEUE}/tolak")
     refused = await send(harness, "hasan", f"{QUEUE}/tolak", form, reason="")
     assert error_beside(refused, "reason") == "Wajib diisi."
-    await harness.happened(withdrawn)
+    await harness.publish(withdrawn)
     answer = await send(harness, "hasan", f"{QUEUE}/tolak", form, reason=REASON)
     assert (answer.status_code, f">\n{REASON}</textarea>" in answer.text) == (409, True)
     assert "Permohonan dibatalkan oleh Pemohon" in answer.text
@@ -251,7 +251,7 @@ async def test_work_reopened_by_an_objection_shows_it_to_the_head(harness: Staff
     await harness.post("dewi", f"{API}/{REQUEST}/completion", data=form, files=[("documents", ("a.pdf", pdf()))])
     delivered = visible_text(await page(harness, "hasan", QUEUE))
     assert "Konfirmasi pemohon ditunggu sampai Senin, 30 November 2026" in delivered
-    await harness.happened(contested)
+    await harness.publish(contested)
     assert "Pemohon berkeberatan atas hasil yang diserahkan" in (await page(harness, "hasan", QUEUE)).text
 
 
@@ -267,7 +267,7 @@ async def test_where_nothing_can_be_decided_the_page_says_what_is_awaited(
     harness: StaffHarness, facts: tuple[Fact, ...], words: str
 ):
     await harness.submitted()
-    await harness.happened(*facts)
+    await harness.publish(*facts)
     shown = await page(harness, "hasan", QUEUE)
     assert words in visible_text(shown)
     assert 'name="lead"' not in shown.text
@@ -278,5 +278,5 @@ async def test_silence_that_confirmed_a_handover_is_told_as_that(harness: StaffH
     await advance_to(harness, "in_progress")
     files = [("documents", ("a.pdf", pdf()))]
     await harness.post("dewi", f"{API}/{REQUEST}/completion", data={"summary": "Selesai."}, files=files)
-    await harness.happened(confirmed.model_copy(update={"automatic": True}))
+    await harness.publish(confirmed.model_copy(update={"automatic": True}))
     assert "karena tidak ada keberatan sampai batas konfirmasi" in visible_text(await page(harness, "hasan", QUEUE))

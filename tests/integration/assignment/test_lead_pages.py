@@ -25,7 +25,7 @@ from tests.support.services.assignment_pages import (
     submit_form,
     visible_text,
 )
-from tests.support.services.staff_harness import OTHER, PEOPLE, StaffHarness, desk_ground, pdf
+from tests.support.services.staff_harness import OTHER, PEOPLE, StaffHarness, pdf, staff_harness
 
 LEADS = [who for who, (_, roles) in PEOPLE.items() if Role.TECHNICAL in roles]
 NOTE = "Uji sambungan berhasil untuk tiga puskesmas."
@@ -33,7 +33,7 @@ NOTE = "Uji sambungan berhasil untuk tiga puskesmas."
 
 @pytest.fixture
 async def harness(tmp_path: Path) -> AsyncIterator[StaffHarness]:
-    async with desk_ground(tmp_path, file_limit=200_000) as opened:
+    async with staff_harness(tmp_path, file_limit=200_000) as opened:
         yield opened
 
 
@@ -55,7 +55,7 @@ async def test_own_work_is_listed_with_the_nearest_target_first(harness: StaffHa
 
 async def test_ended_work_is_found_among_all_of_it(harness: StaffHarness):
     await advance_to(harness, "assigned")
-    await harness.happened(withdrawn)
+    await harness.publish(withdrawn)
     shown = await page(harness, "dewi", "/pekerjaan")
     assert "Tidak ada pekerjaan terbuka" in shown.text
     assert rows(await page(harness, "dewi", "/pekerjaan?tab=all")) == [REQUEST]
@@ -76,7 +76,7 @@ async def test_percent_and_state_stand_in_the_list(harness: StaffHarness):
 
 
 async def test_work_is_begun_by_a_button(harness: StaffHarness):
-    document = await harness.keep("kamus.pdf", pdf())
+    document = await harness.store_document("kamus.pdf", pdf())
     await advance_to(harness, "assigned", document)
     shown = await page(harness, "dewi", WORK)
     for words in (APPLICANT.name, "Mohon didahulukan.", "kamus.pdf", "Mulai Pekerjaan", "Dinyatakan lengkap"):
@@ -155,8 +155,8 @@ async def test_a_question_stops_the_clock_and_is_shown_until_the_work_goes_on(ha
 async def test_an_answer_that_came_first_is_told_and_the_note_is_kept(harness: StaffHarness):
     await advance_to(harness, "on_hold")
     form = await page(harness, "dewi", f"{WORK}/lanjutkan")
-    await harness.happened(answered)
-    await harness.reached("assignment", "in_progress")
+    await harness.publish(answered)
+    await harness.wait_for_status("assignment", "in_progress")
     answer = await send(harness, "dewi", f"{WORK}/lanjutkan", form, note="Dijawab lewat telepon.")
     assert (answer.status_code, "Dijawab lewat telepon.</textarea>" in answer.text) == (409, True)
     assert "Muat keadaan terbaru" in answer.text
@@ -165,7 +165,7 @@ async def test_an_answer_that_came_first_is_told_and_the_note_is_kept(harness: S
 async def test_a_withdrawal_while_a_note_is_typed_is_told_and_the_note_is_kept(harness: StaffHarness):
     await advance_to(harness, "in_progress")
     form = await page(harness, "dewi", f"{WORK}/perkembangan")
-    await harness.happened(withdrawn)
+    await harness.publish(withdrawn)
     answer = await send(harness, "dewi", f"{WORK}/perkembangan", form, note=NOTE)
     assert answer.status_code == 409
     assert "Permohonan dibatalkan oleh Pemohon pada 23 November 2026" in answer.text
@@ -180,7 +180,7 @@ async def test_a_step_that_is_not_open_leads_back_to_the_request(harness: StaffH
 
 
 async def test_somebody_elses_work_is_not_there(harness: StaffHarness):
-    document = await harness.keep("kamus.pdf", pdf())
+    document = await harness.store_document("kamus.pdf", pdf())
     await advance_to(harness, "in_progress", document)
     form = await page(harness, "dewi", f"{WORK}/perkembangan")
     for who in ("jafar", "kepala"):

@@ -13,12 +13,12 @@ from shared.contracts.facts import Scope
 from tests.support.domain.given_when_then import REQUEST
 from tests.support.domain.request_events import recommended, resubmitted, returned, verified, withdrawn
 from tests.support.services.assignment_pages import API, ASSIGN, QUEUE, advance_to, page, rows
-from tests.support.services.staff_harness import StaffHarness, desk_ground
+from tests.support.services.staff_harness import StaffHarness, staff_harness
 
 
 @pytest.fixture
 async def harness(tmp_path: Path) -> AsyncIterator[StaffHarness]:
-    async with desk_ground(tmp_path) as opened:
+    async with staff_harness(tmp_path) as opened:
         yield opened
 
 
@@ -69,15 +69,15 @@ async def test_the_queue_shows_what_waits_for_a_lead_oldest_first(harness: Staff
 )
 async def test_tabs_and_filters_narrow_the_queue(harness: StaffHarness, query: str, found: list[int]):
     ids = await several(harness, "verified", "submitted", "assigned", "in_progress", "on_hold", "submitted")
-    await harness.happened(withdrawn, subject=ids[5])
+    await harness.publish(withdrawn, subject=ids[5])
     shown = await page(harness, "hasan", f"/penugasan{query}")
     assert rows(shown) == [ids[place] for place in found]
 
 
 async def test_tabs_count_what_is_open(harness: StaffHarness):
     ids = await several(harness, "verified", "submitted", "submitted", "assigned", "submitted")
-    await harness.happened(recommended, subject=ids[1])
-    await harness.happened(withdrawn, subject=ids[4])
+    await harness.publish(recommended, subject=ids[1])
+    await harness.publish(withdrawn, subject=ids[4])
     shown = await page(harness, "hasan", "/penugasan")
     counts = re.findall(r'">([^<]+) <span class="badge" data-count="tab \d">(\d+)<', shown.text)
     assert counts == [
@@ -111,11 +111,11 @@ async def test_the_filter_as_the_page_sends_it_with_everything_left_open(harness
 
 async def test_advice_to_reject_is_marked_until_the_request_comes_back_in_another_round(harness: StaffHarness):
     await harness.submitted()
-    await harness.happened(recommended)
+    await harness.publish(recommended)
     for tab in ("advised", "submitted", "open"):
         shown = await page(harness, "hasan", f"/penugasan?tab={tab}")
         assert (rows(shown), "</svg> Penolakan disarankan</small>" in shown.text) == ([REQUEST], True), tab
-    await harness.happened(returned, resubmitted)
+    await harness.publish(returned, resubmitted)
     assert rows(await page(harness, "hasan", "/penugasan?tab=advised")) == []
     again = await page(harness, "hasan", "/penugasan?tab=submitted")
     assert (rows(again), "</svg> Penolakan disarankan</small>" in again.text) == ([REQUEST], False)
@@ -190,7 +190,7 @@ async def test_work_of_somebody_who_no_longer_leads_is_not_lost_from_sight(harne
 
 async def test_a_verification_is_seen_by_whoever_has_both_roles_too(harness: StaffHarness):
     await harness.submitted()
-    await harness.happened(verified)
+    await harness.publish(verified)
     await harness.post("hasan", f"{API}/{REQUEST}/assignment", {**ASSIGN, "lead": "kepala"})
     shown = await page(harness, "kepala", "/penugasan")
     assert re.findall(r'data-count="/[^"]+"(?: hidden)?>(\d+)<', shown.text) == ["0", "1"]

@@ -34,11 +34,11 @@ def seeded(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 async def _seed(folder: Path) -> None:
-    async with runtime_harness(folder) as world:
-        intake, command_line = await world.service(INTAKE), await world.service(VERIFICATION)
+    async with runtime_harness(folder) as harness:
+        intake, command_line = await harness.service(INTAKE), await harness.service(VERIFICATION)
         await submit(intake)
         await intake.relay.drain()
-        await command_line.consumer.handle(await world.log.read_newest(1))
+        await command_line.consumer.handle(await harness.log.read_newest(1))
         for number in range(2, REQUESTS + 1):
             await submit(intake, f"00000000-0000-4000-8000-{number:012d}", number)
             await intake.relay.drain()
@@ -127,9 +127,9 @@ def test_a_field_that_differs_is_shown_with_both_values(command_line: CommandLin
 
 async def _damage(folder: Path) -> None:
     damaged = "CAST(replace(CAST(body AS TEXT), 'INT-2026-000001', 'INT-2026-000007') AS BLOB)"
-    async with runtime_harness(folder) as world:
+    async with runtime_harness(folder) as harness:
         sql = f"UPDATE intake_documents SET body={damaged} WHERE id=?"
-        await world.file.write(lambda db: db.execute(sql, (REQUEST,)))
+        await harness.file.write(lambda db: db.execute(sql, (REQUEST,)))
 
 
 def test_an_error_of_ours_ends_with_a_sentence_too():

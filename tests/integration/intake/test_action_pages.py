@@ -16,7 +16,7 @@ import pytest
 from shared.contracts.facts import ChecklistItem, Fact
 from tests.support.domain import request_events as story
 from tests.support.services.forms_harness import Browser, hidden_fields
-from tests.support.services.intake_harness import FILES, PDF, Applicant, IntakeHarness, ground, pdf_upload
+from tests.support.services.intake_harness import FILES, PDF, Applicant, IntakeHarness, intake_harness, pdf_upload
 
 STEPS = ("lengkapi", "jawab", "konfirmasi", "keberatan", "batalkan", "survei")
 NEW_LETTER = ("letter", ("Surat baru.pdf", pdf_upload("Surat bertanda tangan"), PDF))
@@ -25,7 +25,7 @@ MARKS = {f"u{place}": str(mark) for place, mark in enumerate(story.surveyed.answ
 
 @pytest.fixture
 async def intake(tmp_path: Path) -> AsyncIterator[IntakeHarness]:
-    async with ground(tmp_path) as opened:
+    async with intake_harness(tmp_path) as opened:
         yield opened
 
 
@@ -37,7 +37,7 @@ class Holder:
     browser: Browser
 
     async def publish(self, *facts: Fact) -> None:
-        await self.mine.ground.publish(self.mine.id, *facts)
+        await self.mine.intake_harness.publish(self.mine.id, *facts)
 
     def path(self, step: str = "") -> str:
         return f"/lacak/{self.mine.number}/{step}".rstrip("/")

@@ -16,12 +16,20 @@ from services.intake.domain import decisions, form, resubmission
 from services.intake.errors import SENTENCES
 from shared.contracts.facts import ChecklistItem, DocumentKind
 from tests.support.domain import request_events as story
-from tests.support.services.intake_harness import FILES, PDF, Applicant, IntakeHarness, errors, ground, pdf_upload
+from tests.support.services.intake_harness import (
+    FILES,
+    PDF,
+    Applicant,
+    IntakeHarness,
+    errors,
+    intake_harness,
+    pdf_upload,
+)
 
 
 @pytest.fixture
 async def intake(tmp_path: Path) -> AsyncIterator[IntakeHarness]:
-    async with ground(tmp_path) as opened:
+    async with intake_harness(tmp_path) as opened:
         yield opened
 
 

@@ -12,14 +12,23 @@ import httpx
 import pytest
 
 from tests.support.services.forms_harness import Browser, hidden_fields
-from tests.support.services.intake_harness import DICTIONARY, FILES, FORM, LETTER, PDF, File, IntakeHarness, ground
+from tests.support.services.intake_harness import (
+    DICTIONARY,
+    FILES,
+    FORM,
+    LETTER,
+    PDF,
+    File,
+    IntakeHarness,
+    intake_harness,
+)
 
 FIRST = "INT-2026-000001"
 
 
 @pytest.fixture
 async def intake(tmp_path: Path) -> AsyncIterator[IntakeHarness]:
-    async with ground(tmp_path) as opened:
+    async with intake_harness(tmp_path) as opened:
         yield opened
 
 
@@ -75,7 +84,10 @@ async def test_a_newcomer_on_this_machine_is_told_where_staff_sign_in_and_where_
 ):
     assert "Simpul berjalan di komputer ini" in visitor.page.text
     assert visitor.page.text.count('href="/surel"') == 2
-    async with ground(tmp_path / "public", base_url="https://simpul.example") as public, public.client() as client:
+    async with (
+        intake_harness(tmp_path / "public", base_url="https://simpul.example") as public,
+        public.client() as client,
+    ):
         assert "Simpul berjalan di komputer ini" not in (await client.get("/")).text
 
 
@@ -204,7 +216,7 @@ async def test_a_form_without_proof_of_our_page_is_given_back_to_be_looked_at(in
 
 
 async def test_a_file_that_is_too_large_is_refused_and_the_rest_is_kept(tmp_path: Path):
-    async with ground(tmp_path, file_limit=40_000, body_limit=400_000) as intake, intake.client() as client:
+    async with intake_harness(tmp_path, file_limit=40_000, body_limit=400_000) as intake, intake.client() as client:
         browser = Browser(client)
         visitor = Visitor(browser, await browser.get("/"))
         assert "39 KB" in visitor.page.text

@@ -18,7 +18,7 @@ from shared.web.auth.own_account import OwnAccountUpdate
 from shared.web.auth.sessions import Credentials
 from shared.web.auth.staff_accounts import StaffUpdate
 from tests.support.services.forms_harness import Browser
-from tests.support.services.intake_harness import FILES, FORM, IntakeHarness, ground
+from tests.support.services.intake_harness import FILES, FORM, IntakeHarness, intake_harness
 
 DESCRIPTION = "Data trayek perlu terhubung ke portal data kabupaten."
 TYPED = (
@@ -52,7 +52,7 @@ PASTED = [
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def intake(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[IntakeHarness]:
-    async with ground(tmp_path_factory.mktemp("pasted")) as opened:
+    async with intake_harness(tmp_path_factory.mktemp("pasted")) as opened:
         yield opened
 
 

@@ -21,7 +21,7 @@ from tests.support.services.intake_harness import (
     IntakeHarness,
     assert_nothing_stored,
     errors,
-    ground,
+    intake_harness,
 )
 
 pytestmark = pytest.mark.slow
@@ -34,13 +34,13 @@ VICTIM = "korban@dinas.example"
 
 @pytest.fixture
 async def intake(tmp_path: Path) -> AsyncIterator[IntakeHarness]:
-    async with ground(tmp_path, public_rate=1000) as opened:
+    async with intake_harness(tmp_path, public_rate=1000) as opened:
         yield opened
 
 
 @pytest.fixture
 async def unlimited(tmp_path: Path) -> AsyncIterator[IntakeHarness]:
-    async with ground(tmp_path) as opened:
+    async with intake_harness(tmp_path) as opened:
         yield opened
 
 

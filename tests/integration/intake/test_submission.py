@@ -28,20 +28,20 @@ from tests.support.services.intake_harness import (
     assert_nothing_stored,
     errors,
     files_with,
-    ground,
+    intake_harness,
 )
 
 
 @pytest.fixture
 async def intake(tmp_path: Path) -> AsyncIterator[IntakeHarness]:
-    async with ground(tmp_path) as opened:
+    async with intake_harness(tmp_path) as opened:
         yield opened
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def refusing(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[IntakeHarness]:
     """One for all who send what is refused: since nothing may happen, nothing is left for the next to find."""
-    async with ground(tmp_path_factory.mktemp("refusing")) as opened:
+    async with intake_harness(tmp_path_factory.mktemp("refusing")) as opened:
         yield opened
 
 
@@ -257,7 +257,7 @@ async def test_eleven_requirements_are_one_too_many_and_two_letters_as_well(inta
 
 
 async def test_a_file_over_the_limit_is_too_large(tmp_path: Path):
-    async with ground(tmp_path, file_limit=MIB, body_limit=4 * MIB) as intake:
+    async with intake_harness(tmp_path, file_limit=MIB, body_limit=4 * MIB) as intake:
         answer = await intake.submit(files_with("besar.pdf", LETTER + bytes(MIB)))
         assert answer.status_code == 413
         assert "1 MiB" in answer.json()["detail"]

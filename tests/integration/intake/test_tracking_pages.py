@@ -18,7 +18,7 @@ from tests.support.domain import request_events as story
 from tests.support.domain.given_when_then import NOON, given
 from tests.support.paths import REPOSITORY
 from tests.support.services.forms_harness import Browser
-from tests.support.services.intake_harness import DIAGRAM, Applicant, IntakeHarness, ground
+from tests.support.services.intake_harness import DIAGRAM, Applicant, IntakeHarness, intake_harness
 
 ROOT = REPOSITORY
 ACTIONS = {
@@ -35,7 +35,7 @@ ACTIONS = {
 
 @pytest.fixture
 async def intake(tmp_path: Path) -> AsyncIterator[IntakeHarness]:
-    async with ground(tmp_path) as opened:
+    async with intake_harness(tmp_path) as opened:
         yield opened
 
 
@@ -69,7 +69,7 @@ async def test_the_link_becomes_a_cookie_and_a_clean_address(intake: IntakeHarne
 
 
 async def test_behind_tls_the_cookie_is_secure(tmp_path: Path):
-    async with ground(tmp_path, base_url="https://simpul.example") as intake:
+    async with intake_harness(tmp_path, base_url="https://simpul.example") as intake:
         mine = await intake.submitted()
         async with intake.client() as client:
             answer = await client.get(intake.platform.tracking.link(mine.id, mine.number))

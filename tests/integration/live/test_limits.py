@@ -18,7 +18,7 @@ from tests.support.services.web_harness import served
 
 
 @pytest.fixture
-async def house(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[LiveHarness]:
+async def live(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[LiveHarness]:
     monkeypatch.setattr(stream_limits, "MAX_STREAMS_PER_OWNER", 2)
     services = ("intake", "verification", "assignment", "notification")
     async with services_harness(tmp_path, *services) as harness, served(harness.app) as (_, port):
@@ -32,57 +32,57 @@ async def opened() -> AsyncIterator[AsyncExitStack]:
 
 
 @pytest.mark.slow
-async def test_one_applicant_has_few_streams_of_which_the_oldest_ends(house: LiveHarness, opened: AsyncExitStack):
-    request = await house.submitted()
-    streams: list[Stream] = [await opened.enter_async_context(house.applicant(request)) for _ in range(4)]
+async def test_one_applicant_has_few_streams_of_which_the_oldest_ends(live: LiveHarness, opened: AsyncExitStack):
+    request = await live.submitted()
+    streams: list[Stream] = [await opened.enter_async_context(live.applicant(request)) for _ in range(4)]
     assert [stream.response.status_code for stream in streams] == [200] * 4
     for displaced in streams[:2]:
-        assert await displaced.until("retry:") == "15000"
+        assert await displaced.wait_until("retry:") == "15000"
         await displaced.ends()
-    assert house.harness.app.state.streams.open_count == 2
-    await house.verified(request)
+    assert live.harness.app.state.streams.open_count == 2
+    await live.verified(request)
     for newest in streams[2:]:
         assert (await newest.told_that("verified", 20))["id"] == request["id"]
 
 
 @pytest.mark.slow
-async def test_one_session_has_few_streams_and_another_is_not_touched(house: LiveHarness, opened: AsyncExitStack):
-    other = await opened.enter_async_context(house.staff("verification", "nurlaila"))
-    streams = [await opened.enter_async_context(house.staff("verification", "samsul")) for _ in range(3)]
+async def test_one_session_has_few_streams_and_another_is_not_touched(live: LiveHarness, opened: AsyncExitStack):
+    other = await opened.enter_async_context(live.staff("verification", "nurlaila"))
+    streams = [await opened.enter_async_context(live.staff("verification", "samsul")) for _ in range(3)]
     await streams[0].ends()
-    request = await house.submitted()
+    request = await live.submitted()
     for stream in (other, *streams[1:]):
         assert (await stream.told_that("submitted", 20))["id"] == request["id"]
 
 
 @pytest.mark.slow
-async def test_applicants_leave_streams_for_staff(house: LiveHarness, opened: AsyncExitStack):
-    streams = house.harness.app.state.streams
+async def test_applicants_leave_streams_for_staff(live: LiveHarness, opened: AsyncExitStack):
+    streams = live.harness.app.state.streams
     streams.max_streams = 5
-    requests = [await house.submitted() for _ in range(4)]
-    answers = [await opened.enter_async_context(house.applicant(request)) for request in requests]
+    requests = [await live.submitted() for _ in range(4)]
+    answers = [await opened.enter_async_context(live.applicant(request)) for request in requests]
     assert [answer.response.status_code for answer in answers] == [200, 200, 200, 503]
     assert answers[-1].response.headers["retry-after"] == "30"
     assert answers[-1].response.headers["content-type"] == "application/problem+json"
     staff = [
-        await opened.enter_async_context(house.staff("verification", who)) for who in ("nurlaila", "samsul", "nurlaila")
+        await opened.enter_async_context(live.staff("verification", who)) for who in ("nurlaila", "samsul", "nurlaila")
     ]
     assert [answer.response.status_code for answer in staff] == [200, 200, 503]
     assert REGISTRY.get_sample_value("simpul_live_streams_public") == 3
 
 
 @pytest.mark.slow
-async def test_who_goes_makes_room_for_the_next(house: LiveHarness):
-    house.harness.app.state.streams.max_streams = 1
-    requests = [await house.submitted() for _ in range(2)]
-    async with house.applicant(requests[0]) as first, house.applicant(requests[1]) as second:
+async def test_who_goes_makes_room_for_the_next(live: LiveHarness):
+    live.harness.app.state.streams.max_streams = 1
+    requests = [await live.submitted() for _ in range(2)]
+    async with live.applicant(requests[0]) as first, live.applicant(requests[1]) as second:
         assert (first.response.status_code, second.response.status_code) == (200, 503)
 
     async def gone() -> bool:
-        return bool(house.harness.app.state.streams.open_count == 0)
+        return bool(live.harness.app.state.streams.open_count == 0)
 
-    await house.harness.until(gone)
-    async with house.applicant(requests[1]) as again:
+    await live.harness.wait_until(gone)
+    async with live.applicant(requests[1]) as again:
         assert again.response.status_code == 200
 
 

@@ -55,7 +55,7 @@ class LiveHarness:
             out = kept is not None and {message.status for message in kept.state.messages} == {"sent"}
             return out and not any(waiting) and await self.harness.wait_until_consumed()
 
-        await self.harness.until(quiet)
+        await self.harness.wait_until(quiet)
 
     async def does(self, who: str, request: dict[str, str], path: str, body: dict[str, Any]) -> None:
         answer = await self.harness.post(who, path.format(request["id"]), body)
@@ -63,7 +63,7 @@ class LiveHarness:
 
     async def verified(self, request: dict[str, str]) -> None:
         await self.does("nurlaila", request, "/api/verification/requests/{}/verification", VERIFY)
-        await self.harness.reached("assignment", "verified", request["id"])
+        await self.harness.wait_for_status("assignment", "verified", request["id"])
 
     async def assigned(self, request: dict[str, str], lead: str = "dewi") -> None:
         await self.does("hasan", request, "/api/assignment/requests/{}/assignment", {**ASSIGN, "lead": lead})
@@ -84,7 +84,7 @@ class LiveHarness:
         ):
             stream = Stream(response, response.aiter_lines())
             if response.status_code == 200:
-                await stream.until("id:")
+                await stream.wait_until("id:")
             yield stream
 
     def staff(self, service: str, who: str, **headers: str) -> Any:
@@ -101,7 +101,7 @@ class Stream:
     lines: AsyncIterator[str]
     cursor: str = ""
 
-    async def until(self, start: str, seconds: float = 5.0) -> str:
+    async def wait_until(self, start: str, seconds: float = 5.0) -> str:
         async with asyncio.timeout(seconds):
             async for line in self.lines:
                 if line.startswith("id:"):
@@ -111,7 +111,7 @@ class Stream:
         raise AssertionError(f"the stream ended without {start!r}")
 
     async def told(self, seconds: float = 5.0) -> dict[str, Any]:
-        news: dict[str, Any] = json.loads(await self.until("data:", seconds))
+        news: dict[str, Any] = json.loads(await self.wait_until("data:", seconds))
         return news
 
     async def told_that(self, status: str, seconds: float = AT_ONCE) -> dict[str, Any]:
@@ -132,7 +132,7 @@ class Stream:
 
 
 @pytest.fixture
-async def house(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[LiveHarness]:
+async def live(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[LiveHarness]:
     monkeypatch.setattr(live_module, "StreamTiming", partial(StreamTiming, heartbeat=0.3, recheck=0.1))
     async with (
         services_harness(tmp_path, "intake", "verification", "assignment", "notification") as harness,
@@ -145,100 +145,100 @@ WHO = {"verification": "samsul", "assignment": "halima", "notification": "admin"
 
 
 @pytest.mark.parametrize("service", WHO)
-async def test_what_another_decided_is_told_within_a_second(house: LiveHarness, service: str):
-    request = await house.submitted()
-    async with house.staff(service, WHO[service]) as stream:
+async def test_what_another_decided_is_told_within_a_second(live: LiveHarness, service: str):
+    request = await live.submitted()
+    async with live.staff(service, WHO[service]) as stream:
         assert stream.response.headers["content-type"].startswith("text/event-stream")
         assert stream.response.headers["cache-control"] == "no-store"
-        await house.verified(request)
+        await live.verified(request)
         news = await stream.told_that("verified")
         assert (news["id"], news["number"]) == (request["id"], request["number"])
-        kept = await house.harness.services[service].runtime.executor.read(request["id"])
+        kept = await live.harness.services[service].runtime.executor.read(request["id"])
         assert kept is not None
         assert 1 < news["version"] <= kept.version
 
 
-async def test_an_applicant_sees_the_officers_decision_within_a_second(house: LiveHarness):
-    request, other = await house.submitted(), await house.submitted()
-    async with house.applicant(request) as stream:
-        await house.verified(other)
+async def test_an_applicant_sees_the_officers_decision_within_a_second(live: LiveHarness):
+    request, other = await live.submitted(), await live.submitted()
+    async with live.applicant(request) as stream:
+        await live.verified(other)
         await stream.silent()
-    async with house.applicant(request) as stream:
-        await house.verified(request)
+    async with live.applicant(request) as stream:
+        await live.verified(request)
         assert (await stream.told_that("verified"))["id"] == request["id"]
 
 
-async def test_an_officer_sees_a_new_request_and_its_withdrawal(house: LiveHarness):
-    async with house.staff("verification", "nurlaila") as stream:
-        request = await house.submitted()
+async def test_an_officer_sees_a_new_request_and_its_withdrawal(live: LiveHarness):
+    async with live.staff("verification", "nurlaila") as stream:
+        request = await live.submitted()
         assert (await stream.told_that("submitted"))["number"] == request["number"]
-        await house.withdrawn(request)
+        await live.withdrawn(request)
         assert (await stream.told_that("withdrawn"))["id"] == request["id"]
 
 
 @pytest.mark.parametrize("service", WHO)
-async def test_what_happened_while_the_line_was_cut_is_told_once_for_each_request(house: LiveHarness, service: str):
-    requests = [await house.submitted() for _ in range(3)]
-    async with house.staff(service, WHO[service]) as stream:
+async def test_what_happened_while_the_line_was_cut_is_told_once_for_each_request(live: LiveHarness, service: str):
+    requests = [await live.submitted() for _ in range(3)]
+    async with live.staff(service, WHO[service]) as stream:
         cursor = stream.cursor
     for request in requests[:2]:
-        await house.verified(request)
-        await house.assigned(request)
-        await house.heard(request)
-    async with house.staff(service, WHO[service], **{"Last-Event-ID": cursor}) as stream:
+        await live.verified(request)
+        await live.assigned(request)
+        await live.heard(request)
+    async with live.staff(service, WHO[service], **{"Last-Event-ID": cursor}) as stream:
         news = [await stream.told(), await stream.told()]
         assert {one["id"] for one in news} == {request["id"] for request in requests[:2]}
         await stream.silent()
         newest = stream.cursor
-    async with house.staff(service, WHO[service], **{"Last-Event-ID": newest}) as stream:
+    async with live.staff(service, WHO[service], **{"Last-Event-ID": newest}) as stream:
         await stream.silent()
 
 
-async def test_an_applicant_catches_up_as_well(house: LiveHarness):
-    request = await house.submitted()
-    async with house.applicant(request) as stream:
+async def test_an_applicant_catches_up_as_well(live: LiveHarness):
+    request = await live.submitted()
+    async with live.applicant(request) as stream:
         cursor = stream.cursor
-    await house.verified(request)
-    await house.heard(request)
-    async with house.applicant(request, **{"Last-Event-ID": cursor}) as stream:
+    await live.verified(request)
+    await live.heard(request)
+    async with live.applicant(request, **{"Last-Event-ID": cursor}) as stream:
         assert (await stream.told())["status"] == "verified"
         await stream.silent()
 
 
-async def test_technical_staff_hear_of_their_own_work_only(house: LiveHarness):
-    mine, other = await house.submitted(), await house.submitted()
-    async with house.staff("assignment", "dewi") as stream, house.staff("assignment", "hasan") as head:
+async def test_technical_staff_hear_of_their_own_work_only(live: LiveHarness):
+    mine, other = await live.submitted(), await live.submitted()
+    async with live.staff("assignment", "dewi") as stream, live.staff("assignment", "hasan") as head:
         for request, lead in ((other, "jafar"), (mine, "dewi")):
-            await house.verified(request)
-            await house.assigned(request, lead)
+            await live.verified(request)
+            await live.assigned(request, lead)
         assert (await stream.told(AT_ONCE))["id"] == mine["id"]
         await head.told_that("assigned")
-        await house.does("jafar", other, "/api/assignment/requests/{}/start", {})
+        await live.does("jafar", other, "/api/assignment/requests/{}/start", {})
         await stream.silent()
 
 
 @pytest.mark.parametrize("service", WHO)
-async def test_a_stream_ends_when_its_session_is_signed_out(house: LiveHarness, service: str):
-    async with house.staff(service, WHO[service]) as stream, house.staff("verification", "nurlaila") as other:
+async def test_a_stream_ends_when_its_session_is_signed_out(live: LiveHarness, service: str):
+    async with live.staff(service, WHO[service]) as stream, live.staff("verification", "nurlaila") as other:
         began = time.monotonic()
-        assert (await house.harness.call(WHO[service], "DELETE", "/api/session")).status_code < 300
+        assert (await live.harness.call(WHO[service], "DELETE", "/api/session")).status_code < 300
         await stream.ends()
         assert time.monotonic() - began < AT_ONCE
-        await other.until(": -")
+        await other.wait_until(": -")
 
 
 @pytest.mark.parametrize("service", WHO)
 async def test_a_stream_in_which_nothing_happens_keeps_its_line_open_but_not_its_session(
-    house: LiveHarness, service: str
+    live: LiveHarness, service: str
 ):
-    async with house.staff(service, WHO[service]) as stream:
+    async with live.staff(service, WHO[service]) as stream:
         for _ in range(3):
-            await stream.until(": -", 2)
-        house.harness.clock.advance(minutes=31)
+            await stream.wait_until(": -", 2)
+        live.harness.clock.advance(minutes=31)
         await stream.ends()
 
 
-async def test_streams_are_for_those_whom_their_service_concerns(house: LiveHarness):
+async def test_streams_are_for_those_whom_their_service_concerns(live: LiveHarness):
     allowed = {
         "verification": {"nurlaila", "samsul"},
         "assignment": {"hasan", "halima", "dewi", "jafar", "kepala"},
@@ -246,31 +246,31 @@ async def test_streams_are_for_those_whom_their_service_concerns(house: LiveHarn
     }
     for service, those in allowed.items():
         for who in PEOPLE:
-            async with house.staff(service, who) as stream:
+            async with live.staff(service, who) as stream:
                 assert stream.response.status_code == (200 if who in those else 403), (service, who)
-        async with house.staff(service, "nobody") as stream:
+        async with live.staff(service, "nobody") as stream:
             assert stream.response.status_code == 401
 
 
-async def test_an_applicants_stream_needs_the_key_of_that_request(house: LiveHarness):
-    one, other = await house.submitted(), await house.submitted()
+async def test_an_applicants_stream_needs_the_key_of_that_request(live: LiveHarness):
+    one, other = await live.submitted(), await live.submitted()
     for token in (other["tracking_token"], "x", "token of nurlaila"):
-        async with house.following(f"/api/intake/live?number={one['number']}", token) as stream:
+        async with live.following(f"/api/intake/live?number={one['number']}", token) as stream:
             assert stream.response.status_code == 404
 
 
-async def test_a_stream_is_counted_while_it_is_open_and_not_among_the_answers(house: LiveHarness):
+async def test_a_stream_is_counted_while_it_is_open_and_not_among_the_answers(live: LiveHarness):
     def answers() -> float:
         return REGISTRY.get_sample_value("simpul_http_seconds_count", {"method": "GET", "status": "200"}) or 0
 
     before, open_before = answers(), REGISTRY.get_sample_value("simpul_live_streams")
     assert open_before is not None
-    async with house.staff("verification", "samsul"):
+    async with live.staff("verification", "samsul"):
         assert REGISTRY.get_sample_value("simpul_live_streams") == open_before + 1
 
     async def closed() -> bool:
         return REGISTRY.get_sample_value("simpul_live_streams") == open_before
 
-    await house.harness.until(closed)
+    await live.harness.wait_until(closed)
     await asyncio.sleep(0.1)
     assert answers() == before

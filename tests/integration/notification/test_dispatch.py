@@ -25,8 +25,15 @@ from shared.storage.sqlite.database import SqliteDatabase
 from shared.storage.sqlite.store import SqliteStateStore
 from tests.support.adapters.scripted_smtp import SILENCE, Script, ScriptedSmtp
 from tests.support.domain import request_events as tale
-from tests.support.domain.given_when_then import REQUEST, happened
-from tests.support.services.services_harness import letters, services_harness, set_active, smtp_to, to, wait_for_email
+from tests.support.domain.given_when_then import REQUEST, make_event
+from tests.support.services.services_harness import (
+    delivered_emails,
+    emails_to,
+    services_harness,
+    set_active,
+    smtp_to,
+    wait_for_email,
+)
 from tests.support.services.staff_harness import StaffHarness
 
 pytestmark = pytest.mark.slow
@@ -61,7 +68,7 @@ async def all_settled(harness: StaffHarness) -> None:
     async def rest() -> bool:
         return not {message.status for message in (await load_ledger(harness)).state.messages} & {"queued", "sending"}
 
-    await harness.until(rest)
+    await harness.wait_until(rest)
 
 
 async def some_time(harness: StaffHarness) -> None:
@@ -75,23 +82,23 @@ def refuse(server: ScriptedSmtp, step: str = f"RCPT {APPLICANT}", answer: str | 
 
 
 async def test_each_letter_is_sent_once(harness: StaffHarness, server: ScriptedSmtp):
-    await harness.happened(tale.submitted)
+    await harness.publish(tale.submitted)
     await wait_for_email(harness, "sent", tries=1, retry_at=None)
     await wait_for_email(harness, "sent", "staff_submitted")
     harness.clock.advance(days=3)
     await some_time(harness)
-    assert len(letters(server)) == 2
-    [letter] = to(server, APPLICANT)
+    assert len(delivered_emails(server)) == 2
+    [letter] = emails_to(server, APPLICANT)
     assert str(letter["Subject"]).startswith("[INT-2026-000001] ")
 
 
 async def test_a_letter_waits_for_no_clock_that_goes_ahead(harness: StaffHarness, server: ScriptedSmtp):
     """Who published may be an hour ahead, and a standing clock gives two events of a request times of which one is to come."""
-    ahead = encode_event(happened(tale.submitted, time=harness.clock() + timedelta(hours=1)))
+    ahead = encode_event(make_event(tale.submitted, time=harness.clock() + timedelta(hours=1)))
     await harness.platform.log.append([(REQUEST, ahead)])
     row = await wait_for_email(harness, "sent")
     await harness.post("admin", f"/api/notification/messages/{row['id']}/resend")
-    await harness.until(lambda: _count(server, 2))
+    await harness.wait_until(lambda: _count(server, 2))
 
 
 class WithoutCommandMemory(SqliteStateStore):
@@ -108,8 +115,8 @@ async def test_a_letter_whose_outcome_cannot_be_written_down_for_a_while_is_not_
 ):
     store = harness.services["notification"].runtime.store
     store.__class__ = WithoutCommandMemory
-    await harness.happened(tale.submitted)
-    await harness.until(lambda: _count(server, 1))
+    await harness.publish(tale.submitted)
+    await harness.wait_until(lambda: _count(server, 1))
     await asyncio.sleep(0.2)
     assert {message.status for message in (await load_ledger(harness)).state.messages} == {"sending"}
     store.__class__ = SqliteStateStore
@@ -117,13 +124,13 @@ async def test_a_letter_whose_outcome_cannot_be_written_down_for_a_while_is_not_
     harness.clock.advance(minutes=4)
     await some_time(harness)
     assert {message.status for message in (await load_ledger(harness)).state.messages} == {"sent"}
-    assert len(letters(server)) == 2
+    assert len(delivered_emails(server)) == 2
 
 
 async def test_all_of_a_role_get_one_message(harness: StaffHarness, server: ScriptedSmtp):
-    await harness.happened(tale.submitted)
+    await harness.publish(tale.submitted)
     await wait_for_email(harness, "sent", "staff_submitted")
-    [letter] = to(server, OFFICERS)
+    [letter] = emails_to(server, OFFICERS)
     assert "samsul@kominfo.example" in str(letter["To"])
     [received] = [one for one in server.received if OFFICERS in one.recipients]
     assert received.recipients == ["nurlaila@kominfo.example", "samsul@kominfo.example"]
@@ -133,7 +140,7 @@ async def test_a_letter_refused_for_now_is_tried_again_when_its_pause_is_over(
     harness: StaffHarness, server: ScriptedSmtp
 ):
     refuse(server, answer=[LATER] * len(SECONDS))
-    await harness.happened(tale.submitted)
+    await harness.publish(tale.submitted)
     for tries, seconds in enumerate(SECONDS, 1):
         row = await wait_for_email(harness, "failed", tries=tries)
         assert "451" in row["reason"]
@@ -144,12 +151,12 @@ async def test_a_letter_refused_for_now_is_tried_again_when_its_pause_is_over(
         await wait_for_email(harness, "failed", tries=tries)
         harness.clock.advance(seconds=1)
     await wait_for_email(harness, "sent", tries=len(SECONDS) + 1, reason="")
-    assert len(to(server, APPLICANT)) == 1
+    assert len(emails_to(server, APPLICANT)) == 1
 
 
 async def test_after_three_days_of_trying_a_letter_is_given_up(harness: StaffHarness, server: ScriptedSmtp):
     refuse(server)
-    await harness.happened(tale.submitted)
+    await harness.publish(tale.submitted)
     begun, tries, tried_at = harness.clock(), 1, harness.clock()
     while (due := (await wait_for_email(harness, "failed", tries=tries))["retry_at"]) is not None:
         harness.clock.now = tried_at = datetime.fromisoformat(due)
@@ -164,7 +171,7 @@ async def test_a_letter_that_was_given_up_and_is_sent_again_has_three_days_anew(
     harness: StaffHarness, server: ScriptedSmtp
 ):
     refuse(server)
-    await harness.happened(tale.submitted)
+    await harness.publish(tale.submitted)
     tries = 1
     while (row := await wait_for_email(harness, "failed", tries=tries))["retry_at"] is not None:
         harness.clock.now = datetime.fromisoformat(row["retry_at"])
@@ -180,14 +187,14 @@ async def test_a_letter_that_was_given_up_and_is_sent_again_has_three_days_anew(
 @pytest.mark.parametrize("step", [f"RCPT {APPLICANT}", "MAIL", "CONTENT"])
 async def test_a_letter_refused_for_good_is_not_tried_again(harness: StaffHarness, server: ScriptedSmtp, step: str):
     refuse(server, step, f"550 5.1.1 <{APPLICANT}> tidak dikenal")
-    await harness.happened(tale.submitted)
+    await harness.publish(tale.submitted)
     row = await wait_for_email(harness, "failed", tries=1, retry_at=None)
     assert "550" in row["reason"]
     assert APPLICANT not in row["reason"]
     server.script.answers.clear()
     harness.clock.advance(days=4)
     await some_time(harness)
-    assert to(server, APPLICANT) == []
+    assert emails_to(server, APPLICANT) == []
 
 
 async def test_silence_after_the_letter_is_an_unknown_outcome_and_the_repeat_is_the_same_message(
@@ -195,15 +202,15 @@ async def test_silence_after_the_letter_is_an_unknown_outcome_and_the_repeat_is_
 ):
     await set_active(harness, False, "nurlaila", "samsul")
     refuse(server, "CONTENT", [SILENCE])
-    await harness.happened(tale.submitted)
-    await harness.until(lambda: _count(server, 1))
+    await harness.publish(tale.submitted)
+    await harness.wait_until(lambda: _count(server, 1))
     server.hang_up()
     row = await wait_for_email(harness, "unknown", tries=1)
     assert row["reason"]
     assert row["retry_at"] == (harness.clock() + timedelta(seconds=30)).isoformat()
     harness.clock.advance(seconds=30)
     await wait_for_email(harness, "sent", tries=2)
-    first, second = to(server, APPLICANT)
+    first, second = emails_to(server, APPLICANT)
     assert first["Message-ID"] == second["Message-ID"]
     assert first.as_bytes() == second.as_bytes()
 
@@ -212,14 +219,14 @@ async def test_letters_wait_for_a_server_that_is_down(tmp_path: Path):
     async with ScriptedSmtp(Script()).running() as gone:
         url = smtp_to(gone)
     async with services_harness(tmp_path, "notification", smtp=url) as harness:
-        await harness.happened(tale.submitted)
+        await harness.publish(tale.submitted)
         row = await wait_for_email(harness, "failed", tries=1)
         assert "tidak dapat dihubungi" in row["reason"]
         back = ScriptedSmtp(Script())
         running = await asyncio.start_server(back._converse, "127.0.0.1", gone.port)
         harness.clock.advance(seconds=30)
         await wait_for_email(harness, "sent", tries=2)
-        assert len(to(back, APPLICANT)) == 1
+        assert len(emails_to(back, APPLICANT)) == 1
         running.close()
         back.hang_up()
 
@@ -229,12 +236,12 @@ async def test_a_process_killed_with_a_letter_in_hand_leaves_an_unknown_outcome(
 ):
     """The copy is what a kill leaves on the disk: the claim is written down, and nothing of what came of it."""
     server.script.delay = 0.2
-    await harness.happened(tale.submitted)
+    await harness.publish(tale.submitted)
 
     async def in_hand() -> bool:
         return [message.status for message in (await load_ledger(harness)).state.messages] == ["sending"] * 2
 
-    await harness.until(in_hand)
+    await harness.wait_until(in_hand)
     shutil.copytree(tmp_path / "data", tmp_path / "left")
     await wait_for_email(harness, "sent")
     await wait_for_email(harness, "sent", "staff_submitted")
@@ -248,7 +255,7 @@ async def test_a_process_killed_with_a_letter_in_hand_leaves_an_unknown_outcome(
         await wait_for_email(again, "sent", tries=2)
         await wait_for_email(again, "sent", "staff_submitted", tries=2)
     for address in (APPLICANT, OFFICERS):
-        first, second = to(server, address)
+        first, second = emails_to(server, address)
         assert first["Message-ID"] == second["Message-ID"]
 
 
@@ -258,17 +265,17 @@ async def test_two_processes_that_attend_to_one_ledger_send_each_letter_once(
     server.script.delay = 0.05
     other = notification.build(harness.platform).runtime
     await other.prepare()
-    await harness.happened(tale.submitted)
+    await harness.publish(tale.submitted)
     await asyncio.gather(*(other.timers._process_due(REQUEST) for _ in range(3)))
     await all_settled(harness)
-    assert len(letters(server)) == 2
+    assert len(delivered_emails(server)) == 2
 
 
 async def test_what_another_took_in_hand_is_not_sent_with_ones_own(harness: StaffHarness, server: ScriptedSmtp):
     """Its outcome is that of the other; should there be none, the claim runs out."""
     runtime = harness.services["notification"].runtime
     refuse(server)
-    await harness.happened(tale.submitted)
+    await harness.publish(tale.submitted)
     row = await wait_for_email(harness, "failed", tries=1)
     server.script.answers.clear()
     key = CommandKey("00000000-0000-4000-9000-000000000001", "")
@@ -276,23 +283,23 @@ async def test_what_another_took_in_hand_is_not_sent_with_ones_own(harness: Staf
     harness.clock.now = datetime.fromisoformat(row["retry_at"])
     await runtime.executor.execute(REQUEST, StartSending(), key)
     runtime.timers._process_due = monkey
-    await harness.happened(tale.verified)
+    await harness.publish(tale.verified)
     await wait_for_email(harness, "sent", "verified")
-    assert len(to(server, APPLICANT)) == 1
+    assert len(emails_to(server, APPLICANT)) == 1
     harness.clock.advance(minutes=3)
     await wait_for_email(harness, "sent", tries=3)
-    assert len(to(server, APPLICANT)) == 2
+    assert len(emails_to(server, APPLICANT)) == 2
 
 
 async def test_a_letter_to_a_role_waits_until_somebody_has_it(harness: StaffHarness, server: ScriptedSmtp):
     await set_active(harness, False, "nurlaila", "samsul")
-    await harness.happened(tale.submitted)
+    await harness.publish(tale.submitted)
     row = await wait_for_email(harness, "failed", "staff_submitted")
     assert row["reason"] == "Tidak ada penerima yang aktif untuk surel ini."
     await set_active(harness, True, "samsul")
     harness.clock.advance(seconds=30)
     await wait_for_email(harness, "sent", "staff_submitted")
-    [letter] = to(server, "samsul@kominfo.example")
+    [letter] = emails_to(server, "samsul@kominfo.example")
     assert "nurlaila" not in str(letter["To"])
 
 
@@ -302,40 +309,40 @@ returned = tale.returned.model_copy(update={"remind_on": (date(2026, 11, 30), da
 
 
 async def test_a_reminder_goes_out_on_its_day_at_eight_in_the_morning(harness: StaffHarness, server: ScriptedSmtp):
-    await harness.happened(tale.submitted, returned)
+    await harness.publish(tale.submitted, returned)
     await wait_for_email(harness, "sent", "returned")
     harness.clock.now = MORNING - timedelta(seconds=1)
     await some_time(harness)
-    assert len(to(server, APPLICANT)) == 2
+    assert len(emails_to(server, APPLICANT)) == 2
     harness.clock.now = MORNING
     await wait_for_email(harness, "sent", "reminder_return")
     await some_time(harness)
-    assert len(to(server, APPLICANT)) == 3
+    assert len(emails_to(server, APPLICANT)) == 3
     harness.clock.advance(days=3)
-    await harness.until(lambda: _count(server, 4))
+    await harness.wait_until(lambda: _count(server, 4))
 
 
 async def _count(server: ScriptedSmtp, count: int) -> bool:
-    return len(to(server, APPLICANT)) == count
+    return len(emails_to(server, APPLICANT)) == count
 
 
 async def test_who_answered_is_not_reminded(harness: StaffHarness, server: ScriptedSmtp):
-    await harness.happened(tale.submitted, returned, tale.resubmitted)
+    await harness.publish(tale.submitted, returned, tale.resubmitted)
     await all_settled(harness)
-    before = len(letters(server))
+    before = len(delivered_emails(server))
     harness.clock.now = MORNING + timedelta(days=20)
     await some_time(harness)
-    assert len(letters(server)) == before
+    assert len(delivered_emails(server)) == before
 
 
 async def test_after_weeks_without_power_the_closing_letter_goes_out_and_no_reminder(
     harness: StaffHarness, server: ScriptedSmtp
 ):
-    await harness.happened(tale.submitted, returned)
+    await harness.publish(tale.submitted, returned)
     await wait_for_email(harness, "sent", "returned")
     harness.clock.now = MORNING + timedelta(days=30)
     await some_time(harness)
-    await harness.happened(RequestExpired(round=1))
+    await harness.publish(RequestExpired(round=1))
     await wait_for_email(harness, "sent", "expired")
     await some_time(harness)
     assert [message.kind for message in (await load_ledger(harness)).state.messages if message.to == "applicant"] == [
@@ -343,23 +350,23 @@ async def test_after_weeks_without_power_the_closing_letter_goes_out_and_no_remi
         "returned",
         "expired",
     ]
-    assert len(to(server, APPLICANT)) == 3
+    assert len(emails_to(server, APPLICANT)) == 3
 
 
 async def test_an_address_changed_in_a_resubmission_counts_from_then_on(harness: StaffHarness, server: ScriptedSmtp):
-    await harness.happened(tale.submitted, returned)
+    await harness.publish(tale.submitted, returned)
     await wait_for_email(harness, "sent", "returned")
     moved = tale.APPLICANT.model_copy(update={"email": "rahmat.baru@dishub.example"})
-    await harness.happened(tale.resubmitted.model_copy(update={"applicant": moved}))
+    await harness.publish(tale.resubmitted.model_copy(update={"applicant": moved}))
     await all_settled(harness)
-    assert len(to(server, APPLICANT)) == 2
-    [letter] = to(server, moved.email)
-    assert letter["Message-ID"] not in [other["Message-ID"] for other in to(server, APPLICANT)]
+    assert len(emails_to(server, APPLICANT)) == 2
+    [letter] = emails_to(server, moved.email)
+    assert letter["Message-ID"] not in [other["Message-ID"] for other in emails_to(server, APPLICANT)]
 
 
 async def test_an_address_is_in_the_log_only_where_the_applicant_told_it(harness: StaffHarness, server: ScriptedSmtp):
     refuse(server, answer=[f"450 <{APPLICANT}>: kotak {APPLICANT} penuh"])
-    await harness.happened(tale.submitted, returned, tale.resubmitted, tale.verified.model_copy(update={"round": 2}))
+    await harness.publish(tale.submitted, returned, tale.resubmitted, tale.verified.model_copy(update={"round": 2}))
     await all_settled(harness)
     harness.clock.advance(seconds=30)
     await wait_for_email(harness, "sent", tries=2)
@@ -378,20 +385,20 @@ def in_the_file(harness: StaffHarness, statement: str) -> None:
 
 async def test_a_ledger_folded_again_is_the_same_and_sends_nothing(harness: StaffHarness, server: ScriptedSmtp):
     refuse(server, answer=[LATER, "550 tidak dikenal"])
-    await harness.happened(tale.submitted)
+    await harness.publish(tale.submitted)
     await wait_for_email(harness, "failed", tries=1)
     harness.clock.advance(seconds=30)
     await wait_for_email(harness, "failed", retry_at=None)
-    await harness.happened(returned)
+    await harness.publish(returned)
     await wait_for_email(harness, "sent", "returned")
     harness.clock.now = MORNING
     row = await wait_for_email(harness, "sent", "reminder_return")
     assert (await harness.post("admin", f"/api/notification/messages/{row['id']}/resend")).status_code == 200
     harness.clock.advance(seconds=1)
-    await harness.until(lambda: _count(server, 3))
+    await harness.wait_until(lambda: _count(server, 3))
     await all_settled(harness)
     await harness.events("notification")
-    before, sent = (await load_ledger(harness)).state, len(letters(server))
+    before, sent = (await load_ledger(harness)).state, len(delivered_emails(server))
     in_the_file(harness, "DELETE FROM notification_documents")
     store = harness.services["notification"].runtime.store
     rebuild = Rebuild(decider(), store, harness.platform.log)
@@ -400,11 +407,11 @@ async def test_a_ledger_folded_again_is_the_same_and_sends_nothing(harness: Staf
     assert (await load_ledger(harness)).state == before
     assert (await Rebuild(decider(), store, harness.platform.log).compare()).clean
     await some_time(harness)
-    assert len(letters(server)) == sent
+    assert len(delivered_emails(server)) == sent
 
 
 async def test_a_ledger_that_is_not_what_the_log_says_is_found(harness: StaffHarness):
-    await harness.happened(tale.submitted)
+    await harness.publish(tale.submitted)
     await wait_for_email(harness, "sent")
     await all_settled(harness)
     await harness.events("notification")
@@ -417,9 +424,9 @@ async def test_a_ledger_that_is_not_what_the_log_says_is_found(harness: StaffHar
 async def test_letters_of_one_request_are_dated_in_the_order_in_which_they_are_owed(
     harness: StaffHarness, server: ScriptedSmtp
 ):
-    await harness.happened(tale.submitted)
+    await harness.publish(tale.submitted)
     harness.clock.advance(minutes=1)
-    await harness.happened(returned)
+    await harness.publish(returned)
     await wait_for_email(harness, "sent", "returned")
-    dates: list[Any] = [letter["Date"].datetime for letter in to(server, APPLICANT)]
+    dates: list[Any] = [letter["Date"].datetime for letter in emails_to(server, APPLICANT)]
     assert all(one < other for one, other in pairwise(dates))

@@ -19,7 +19,7 @@ from shared.settings import InvalidSettings, load_settings
 from tests.support.domain import request_events as tale
 from tests.support.domain.given_when_then import REQUEST
 from tests.support.services.form_browser import browser
-from tests.support.services.intake_harness import ground as intake_ground
+from tests.support.services.intake_harness import intake_harness
 from tests.support.services.services_harness import ledger, services_harness
 from tests.support.services.staff_harness import StaffHarness
 
@@ -35,21 +35,21 @@ LIFE: tuple[Fact, ...] = (tale.submitted, tale.verified, tale.assigned, tale.sta
 
 
 @pytest.fixture
-async def ground(tmp_path: Path) -> AsyncIterator[StaffHarness]:
+async def harness(tmp_path: Path) -> AsyncIterator[StaffHarness]:
     async with services_harness(tmp_path, "notification", "verification", "assignment", **OFFICE) as opened:
         yield opened
 
 
-async def mailbox(ground: StaffHarness, *facts: Fact) -> list[EmailMessage]:
+async def mailbox(harness: StaffHarness, *facts: Fact) -> list[EmailMessage]:
     """All e-mails that these facts call for."""
-    await ground.happened(*facts)
+    await harness.publish(*facts)
 
     async def sent() -> bool:
-        rows = await ledger(ground)
+        rows = await ledger(harness)
         return bool(rows) and {row["status"] for row in rows} == {"sent"}
 
-    await ground.until(sent)
-    mailer = ground.platform.mailer
+    await harness.wait_until(sent)
+    mailer = harness.platform.mailer
     assert isinstance(mailer, FolderMailer)
     return [parse(await mailer.read(one.name)) for one in await mailer.list_messages("", 100)]
 
@@ -64,8 +64,8 @@ def text_of(mail: EmailMessage) -> str:
     return str(part.get_content())
 
 
-async def test_all_e_mails_of_a_request_to_one_recipient_are_one_conversation(ground: StaffHarness):
-    mails = await mailbox(ground, *LIFE)
+async def test_all_e_mails_of_a_request_to_one_recipient_are_one_conversation(harness: StaffHarness):
+    mails = await mailbox(harness, *LIFE)
     applicants, staff = to(mails, tale.APPLICANT.email), to(mails, "@kominfo.example")
     assert len(applicants) == 6
     assert len(staff) == 4
@@ -77,28 +77,28 @@ async def test_all_e_mails_of_a_request_to_one_recipient_are_one_conversation(gr
     assert len({mail["Message-ID"] for mail in mails}) == len(mails)
 
 
-async def test_answers_go_to_the_office(ground: StaffHarness):
-    mails = await mailbox(ground, *LIFE)
+async def test_answers_go_to_the_office(harness: StaffHarness):
+    mails = await mailbox(harness, *LIFE)
     assert {str(mail["Reply-To"]) for mail in mails} == {"layanan@kantor.example"}
 
 
-async def test_an_applicant_can_reach_the_office_and_staff_need_not(ground: StaffHarness):
-    mails = await mailbox(ground, *LIFE)
+async def test_an_applicant_can_reach_the_office_and_staff_need_not(harness: StaffHarness):
+    mails = await mailbox(harness, *LIFE)
     assert all("Telepon: (0921) 123-456" in text_of(mail) for mail in to(mails, tale.APPLICANT.email))
     assert not any("Telepon:" in text_of(mail) for mail in to(mails, "@kominfo.example"))
 
 
-async def test_staff_read_whose_request_it_is_and_are_led_to_it_through_signing_in(ground: StaffHarness):
-    mails = to(await mailbox(ground, *LIFE), "@kominfo.example")
+async def test_staff_read_whose_request_it_is_and_are_led_to_it_through_signing_in(harness: StaffHarness):
+    mails = to(await mailbox(harness, *LIFE), "@kominfo.example")
     reader = {"/verifikasi/": "nurlaila", "/penugasan/": "hasan", "/pekerjaan/": "dewi"}
-    origin, seen = ground.platform.settings.origin, set()
+    origin, seen = harness.platform.settings.origin, set()
     for mail in mails:
         assert f"Pemohon: {tale.APPLICANT.name}, {tale.APPLICANT.unit}" in text_of(mail)
         [link] = LINK.findall(text_of(mail))
         path = link.removeprefix(origin)
         console = path.removesuffix(REQUEST)
         seen.add(console)
-        async with browser(ground) as nobody, browser(ground, reader[console]) as somebody:
+        async with browser(harness) as nobody, browser(harness, reader[console]) as somebody:
             asked = await nobody.get(path)
             assert (asked.status_code, asked.headers["location"]) == (303, f"/masuk?lanjut={quote(path, safe='')}")
             # A service is not told its own facts here, so that assignment does not know whom it appointed.
@@ -116,14 +116,14 @@ def test_who_no_longer_leads_a_request_is_led_to_the_own_work():
 
 
 async def test_without_settings_of_the_office_nothing_is_said_of_it(tmp_path: Path):
-    async with services_harness(tmp_path, "notification") as ground:
-        mails = await mailbox(ground, tale.submitted, tale.withdrawn)
+    async with services_harness(tmp_path, "notification") as harness:
+        mails = await mailbox(harness, tale.submitted, tale.withdrawn)
     assert not [mail for mail in mails if mail["Reply-To"] or "hubungi kami" in text_of(mail).lower()]
 
 
 async def test_the_tracking_page_says_how_to_reach_the_office_where_it_is_known(tmp_path: Path):
     for settings in ({}, OFFICE):
-        async with intake_ground(tmp_path / str(len(settings)), **settings) as intake, intake.client() as client:
+        async with intake_harness(tmp_path / str(len(settings)), **settings) as intake, intake.client() as client:
             mine = await intake.submitted()
             page = (await client.get(f"/lacak/{mine.number}", headers={"Cookie": f"lacak={mine.token}"})).text
         assert ("Hubungi kami" in page) == bool(settings)

@@ -110,7 +110,7 @@ async def test_the_viewer_is_closed_to_two_names_at_once(visitor: Browser):
 async def test_what_the_ledger_sent_is_there_with_a_link_that_leads_to_the_request(
     harness: StaffHarness, visitor: Browser
 ):
-    await harness.happened(tale.submitted)
+    await harness.publish(tale.submitted)
     await wait_for_email(harness, "sent")
     await wait_for_email(harness, "sent", "staff_submitted")
     page = await visitor.get(VIEWER)

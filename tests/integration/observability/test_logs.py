@@ -56,8 +56,8 @@ def failing_verification() -> Decider[Any]:
 async def test_a_parked_event_is_written_down_with_its_request_and_without_its_person(
     tmp_path: Path, log_stream: io.StringIO
 ):
-    async with runtime_harness(tmp_path) as world:
-        verification = await world.service(failing_verification())
+    async with runtime_harness(tmp_path) as harness:
+        verification = await harness.service(failing_verification())
         await verification.consumer.handle([record(1, submitted)])
         await verification.consumer.stop()
     found = [*log_lines(log_stream, "cannot fold"), *log_lines(log_stream, "parked 1 events")]
@@ -70,16 +70,16 @@ async def test_a_parked_event_is_written_down_with_its_request_and_without_its_p
 async def test_what_cannot_be_published_is_written_down_with_a_request_and_the_service(
     tmp_path: Path, log_stream: io.StringIO
 ):
-    async with runtime_harness(tmp_path) as world:
-        world.log.down = True
-        intake = await world.service(INTAKE, started=True)
+    async with runtime_harness(tmp_path) as harness:
+        harness.log.down = True
+        intake = await harness.service(INTAKE, started=True)
         await submit(intake)
 
         async def reported() -> bool:
             return bool(log_lines(log_stream, "cannot publish"))
 
         await until(reported)
-        world.log.down = False
+        harness.log.down = False
     line = log_lines(log_stream, "cannot publish")[0]
     assert (line["subject"], line["service"], line["level"]) == (REQUEST, "intake", "warning")
     for personal in PERSONAL:

@@ -42,7 +42,7 @@ from tests.support.services.runtime_harness import (
     submit,
     until,
 )
-from tests.support.services.web_harness import ground as web
+from tests.support.services.web_harness import web_harness as web
 
 
 def value(name: str, **labels: str) -> float:
@@ -51,36 +51,36 @@ def value(name: str, **labels: str) -> float:
 
 
 @pytest.fixture
-async def world(tmp_path: Path) -> AsyncIterator[RuntimeHarness]:
+async def harness(tmp_path: Path) -> AsyncIterator[RuntimeHarness]:
     async with runtime_harness(tmp_path) as opened:
         await opened.log.prepare()
         yield opened
 
 
-async def read(world: RuntimeHarness, *parts: Part) -> None:
+async def read(harness: RuntimeHarness, *parts: Part) -> None:
     """Read the gauges of a verification that has just been started again."""
-    await GaugeCollector([await world.service(VERIFICATION)], parts, world.file.path.parent).read()
+    await GaugeCollector([await harness.service(VERIFICATION)], parts, harness.file.path.parent).read()
 
 
-async def test_dead_letters_are_counted_from_the_store_after_a_restart(world: RuntimeHarness):
-    broken = await world.service(poisoned(RequestSubmitted))
+async def test_dead_letters_are_counted_from_the_store_after_a_restart(harness: RuntimeHarness):
+    broken = await harness.service(poisoned(RequestSubmitted))
     await broken.consumer.handle([record(1, submitted)])
     await broken.consumer.stop()
-    await read(world)
+    await read(harness)
     assert value("simpul_dead_letters_parked", service="verification") == 1
     await broken.store.resolve("verification:1", discarded=True)
-    await read(world)
+    await read(harness)
     assert value("simpul_dead_letters_parked", service="verification") == 0
 
 
-async def test_lag_is_what_the_service_has_still_to_be_given(world: RuntimeHarness):
-    await world.log.append([("a", b"1")])
-    await world.log.append([("a", b"2")])
-    await read(world)
+async def test_lag_is_what_the_service_has_still_to_be_given(harness: RuntimeHarness):
+    await harness.log.append([("a", b"1")])
+    await harness.log.append([("a", b"2")])
+    await read(harness)
     assert value("simpul_consumer_lag_records", service="verification") == 2
 
 
-async def test_what_cannot_be_read_is_not_known_and_hides_nothing_else(world: RuntimeHarness):
+async def test_what_cannot_be_read_is_not_known_and_hides_nothing_else(harness: RuntimeHarness):
     class Silent:
         name = "verification"
 
@@ -89,7 +89,7 @@ async def test_what_cannot_be_read_is_not_known_and_hides_nothing_else(world: Ru
             async def count_parked() -> int:
                 raise StoreUnavailable("down")
 
-        log = world.log
+        log = harness.log
 
     async def down() -> None:
         raise StoreUnavailable("down")
@@ -104,24 +104,24 @@ async def test_what_cannot_be_read_is_not_known_and_hides_nothing_else(world: Ru
     assert value("simpul_ready", service="verification") == 0
 
 
-async def test_a_log_that_is_down_leaves_a_service_ready(world: RuntimeHarness):
+async def test_a_log_that_is_down_leaves_a_service_ready(harness: RuntimeHarness):
     async def down() -> None:
         raise OSError
 
-    await read(world, Part("log", down, critical=False))
+    await read(harness, Part("log", down, critical=False))
     assert value("simpul_ready", service="verification") == 1
     assert value("simpul_data_free_bytes") > 0
     assert value("simpul_temporary_free_bytes") > 0
 
 
-async def test_the_outbox_says_how_much_waits_and_since_when(world: RuntimeHarness):
-    world.log.down = True
-    intake = await world.service(INTAKE)
+async def test_the_outbox_says_how_much_waits_and_since_when(harness: RuntimeHarness):
+    harness.log.down = True
+    intake = await harness.service(INTAKE)
     await submit(intake)
-    await Relay("intake", intake.store, world.log).sweep_leftovers()
+    await Relay("intake", intake.store, harness.log).sweep_leftovers()
     assert value("simpul_outbox_entries", service="intake") == 1
-    assert value("simpul_outbox_oldest_timestamp_seconds", service="intake") == world.now.timestamp()
-    world.log.down = False
+    assert value("simpul_outbox_oldest_timestamp_seconds", service="intake") == harness.now.timestamp()
+    harness.log.down = False
     await intake.relay.drain()
     await intake.relay.sweep_leftovers()
     assert value("simpul_outbox_entries", service="intake") == 0

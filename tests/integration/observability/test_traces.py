@@ -41,8 +41,8 @@ def traces() -> Iterator[SpanCollector]:
 
 @pytest.fixture
 async def simpul(tmp_path: Path, traces: SpanCollector) -> AsyncIterator[StaffHarness]:
-    async with services_harness(tmp_path, *BUILDERS) as ground:
-        yield ground
+    async with services_harness(tmp_path, *BUILDERS) as harness:
+        yield harness
 
 
 async def sent_emails(traces: SpanCollector) -> list[str]:
@@ -110,13 +110,13 @@ async def test_spans_tell_nothing_of_the_person(simpul: StaffHarness, traces: Sp
 
 
 async def test_what_a_crash_left_in_the_outbox_goes_on_in_its_trace(tmp_path: Path, traces: SpanCollector):
-    async with runtimes(tmp_path) as world:
-        crashed = await world.service(INTAKE)
+    async with runtimes(tmp_path) as harness:
+        crashed = await harness.service(INTAKE)
         crashed.executor._publish = lambda entries: None
         await submit(crashed)
         [obeyed] = traces.named("obey SubmitRequest")
-        await world.service(INTAKE, started=True)
-        await world.service(VERIFICATION, started=True)
+        await harness.service(INTAKE, started=True)
+        await harness.service(VERIFICATION, started=True)
 
         async def arrived() -> bool:
             return bool(traces.named("fold RequestSubmitted", "verification"))
@@ -127,8 +127,8 @@ async def test_what_a_crash_left_in_the_outbox_goes_on_in_its_trace(tmp_path: Pa
 
 
 async def test_a_refusal_has_its_code_and_is_no_fault(tmp_path: Path, traces: SpanCollector):
-    async with runtimes(tmp_path) as world:
-        verification = await world.service(VERIFICATION)
+    async with runtimes(tmp_path) as harness:
+        verification = await harness.service(VERIFICATION)
         with pytest.raises(Refusal) as refused:
             await verification.executor.execute("00000000-0000-4000-8000-000000000009", VERIFY, key(1))
     [span] = traces.raw
@@ -150,8 +150,8 @@ async def test_a_fault_has_its_kind_and_not_its_words(traces: SpanCollector):
 
 
 async def test_a_repeated_command_says_so(tmp_path: Path, traces: SpanCollector):
-    async with runtimes(tmp_path) as world:
-        intake = await world.service(INTAKE)
+    async with runtimes(tmp_path) as harness:
+        intake = await harness.service(INTAKE)
         await submit(intake)
         await submit(intake)
     assert [span.outcome for span in traces.named("obey SubmitRequest")] == ["obeyed", "repeated"]
@@ -170,11 +170,11 @@ async def test_a_log_line_says_its_trace_and_its_service(traces: SpanCollector):
 
 
 async def test_without_a_collector_events_carry_what_the_caller_said_and_nothing_else(tmp_path: Path):
-    async with services_harness(tmp_path, "intake") as ground:
-        await submit_request(ground, traceparent=CALLER)
-        await submit_request(ground)
+    async with services_harness(tmp_path, "intake") as harness:
+        await submit_request(harness, traceparent=CALLER)
+        await submit_request(harness)
 
-        log = ground.platform.log
+        log = harness.platform.log
 
         async def both() -> bool:
             return len(await log.read_newest(3)) == 2

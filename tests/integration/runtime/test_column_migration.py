@@ -33,15 +33,15 @@ OLDER_PROGRAM_WRITES = "UPDATE verification_documents SET version=version+1, sea
 
 
 @pytest.fixture
-async def world(tmp_path: Path) -> AsyncIterator[RuntimeHarness]:
+async def harness(tmp_path: Path) -> AsyncIterator[RuntimeHarness]:
     async with runtime_harness(tmp_path) as opened:
         yield opened
 
 
-async def stored_by_an_older_version(world: RuntimeHarness) -> ServiceRuntime[Any]:
+async def stored_by_an_older_version(harness: RuntimeHarness) -> ServiceRuntime[Any]:
     """Verification, not started again yet."""
-    desk = await world.service(VERIFICATION, started=True)
-    intake = await world.service(INTAKE, started=True)
+    desk = await harness.service(VERIFICATION, started=True)
+    intake = await harness.service(INTAKE, started=True)
     await submit(intake)
     await submit(intake, OTHER, 2)
 
@@ -50,16 +50,16 @@ async def stored_by_an_older_version(world: RuntimeHarness) -> ServiceRuntime[An
 
     await until(heard)
     await desk.stop()
-    await world.file.write(lambda db: db.execute(OLD))
-    return await world.service(VERIFICATION)
+    await harness.file.write(lambda db: db.execute(OLD))
+    return await harness.service(VERIFICATION)
 
 
 async def found(desk: ServiceRuntime[Any], words: str) -> list[str]:
     return [document.id for document in (await desk.store.find(find_requests(search=words))).documents]
 
 
-async def test_a_request_of_an_older_version_is_found_by_all_that_is_searched_now(world: RuntimeHarness):
-    desk = await stored_by_an_older_version(world)
+async def test_a_request_of_an_older_version_is_found_by_all_that_is_searched_now(harness: RuntimeHarness):
+    desk = await stored_by_an_older_version(harness)
     before = await desk.store.load([REQUEST])
     assert await found(desk, "TR\u00c0YEK RAHMAT@DISHUB.EXAMPLE") == []
     desk.start()
@@ -71,46 +71,48 @@ async def test_a_request_of_an_older_version_is_found_by_all_that_is_searched_no
     assert after[REQUEST] == replace(before[REQUEST], version=before[REQUEST].version + 1)
 
 
-async def test_what_an_older_program_writes_after_the_migration_is_derived_again(world: RuntimeHarness):
-    desk = await stored_by_an_older_version(world)
+async def test_what_an_older_program_writes_after_the_migration_is_derived_again(harness: RuntimeHarness):
+    desk = await stored_by_an_older_version(harness)
     folding = desk.executor.folding
     assert await migrate_columns(folding, desk.store) == 2
-    await world.file.write(lambda db: db.execute(OLDER_PROGRAM_WRITES, (REQUEST,)))
+    await harness.file.write(lambda db: db.execute(OLDER_PROGRAM_WRITES, (REQUEST,)))
     assert await found(desk, "TR\u00c0YEK RAHMAT@DISHUB.EXAMPLE") == [OTHER]
     assert await migrate_columns(folding, desk.store) == 1
     assert sorted(await found(desk, "TR\u00c0YEK RAHMAT@DISHUB.EXAMPLE")) == [REQUEST, OTHER]
     assert await migrate_columns(folding, desk.store) == 0
 
 
-async def test_what_an_older_program_wrote_is_looked_up_and_not_searched_for(world: RuntimeHarness):
-    desk = await world.service(VERIFICATION)
+async def test_what_an_older_program_wrote_is_looked_up_and_not_searched_for(harness: RuntimeHarness):
+    desk = await harness.service(VERIFICATION)
     assert isinstance(desk.store, SqliteStateStore)
-    [step] = plan(world.file, desk.store._tables.forget_overwritten(), ())
+    [step] = plan(harness.file, desk.store._tables.forget_overwritten(), ())
     assert "verification_documents_overwritten" in step
 
 
-async def test_it_is_done_once_however_many_try(world: RuntimeHarness):
-    desk = await stored_by_an_older_version(world)
+async def test_it_is_done_once_however_many_try(harness: RuntimeHarness):
+    desk = await stored_by_an_older_version(harness)
     folding = desk.executor.folding
     assert await migrate_columns(folding, desk.store) == 2
     assert await migrate_columns(folding, desk.store) == 0
 
 
-async def test_what_is_to_be_migrated_is_looked_up_and_not_searched_for(world: RuntimeHarness):
-    desk = await world.service(VERIFICATION)
+async def test_what_is_to_be_migrated_is_looked_up_and_not_searched_for(harness: RuntimeHarness):
+    desk = await harness.service(VERIFICATION)
     assert isinstance(desk.store, SqliteStateStore)
     find = RecordQuery("id", where={"columns_version": None}, limit=BATCH_SIZE)
-    [step] = plan(world.file, *desk.store._paginator.listing(find, BATCH_SIZE))
+    [step] = plan(harness.file, *desk.store._paginator.listing(find, BATCH_SIZE))
     assert "by_columns_version (columns_version=?)" in step
 
 
-async def test_a_store_of_an_older_version_is_carried_elsewhere_and_found_equal(world: RuntimeHarness, tmp_path: Path):
-    desk = await stored_by_an_older_version(world)
+async def test_a_store_of_an_older_version_is_carried_elsewhere_and_found_equal(
+    harness: RuntimeHarness, tmp_path: Path
+):
+    desk = await stored_by_an_older_version(harness)
     file = SqliteDatabase(tmp_path / "elsewhere.db")
     try:
-        target = SqliteStateStore(file, "verification", VERIFICATION.indexed_columns, world.clock)
+        target = SqliteStateStore(file, "verification", VERIFICATION.indexed_columns, harness.clock)
         await target.prepare()
-        settled = await StoreMigration(VERIFICATION, desk.store, target, world.log, live=False).resolve({})
+        settled = await StoreMigration(VERIFICATION, desk.store, target, harness.log, live=False).resolve({})
         assert (settled.trouble, settled.equal) == ([], 2)
     finally:
         file.close()

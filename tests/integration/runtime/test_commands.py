@@ -31,55 +31,55 @@ from tests.support.services.runtime_harness import (
 
 
 @pytest.fixture
-async def world(tmp_path: Path) -> AsyncIterator[RuntimeHarness]:
+async def harness(tmp_path: Path) -> AsyncIterator[RuntimeHarness]:
     async with runtime_harness(tmp_path) as opened:
         yield opened
 
 
 @pytest.fixture
-async def desk(world: RuntimeHarness) -> ServiceRuntime:  # type: ignore[type-arg]
+async def desk(harness: RuntimeHarness) -> ServiceRuntime:  # type: ignore[type-arg]
     """Verification with one request that waits for an officer."""
-    runtime = await world.service(VERIFICATION)
+    runtime = await harness.service(VERIFICATION)
     await runtime.consumer.handle([record(1, submitted)])
     return runtime
 
 
-async def test_a_command_is_obeyed_and_answered(world: RuntimeHarness):
-    intake = await world.service(INTAKE)
+async def test_a_command_is_obeyed_and_answered(harness: RuntimeHarness):
+    intake = await harness.service(INTAKE)
     assert await submit(intake) == CommandResult(REQUEST, SUBMIT.number, "submitted", 1)
     assert [entry.subject for entry in await intake.store.unpublished(10)] == [REQUEST]
 
 
-async def test_a_repeated_key_gets_the_first_answer_even_after_the_request_moved_on(world: RuntimeHarness):
-    intake = await world.service(INTAKE)
+async def test_a_repeated_key_gets_the_first_answer_even_after_the_request_moved_on(harness: RuntimeHarness):
+    intake = await harness.service(INTAKE)
     first = await submit(intake)
     await intake.executor.execute(REQUEST, WithdrawRequest("Batal."), key(2))
     assert await submit(intake) == replace(first, repeated=True)
     assert len(await intake.store.unpublished(10)) == 2
 
 
-async def test_a_repeated_key_is_remembered_by_the_next_process(world: RuntimeHarness):
-    first = await submit(await world.service(INTAKE))
-    assert await submit(await world.service(INTAKE)) == replace(first, repeated=True)
+async def test_a_repeated_key_is_remembered_by_the_next_process(harness: RuntimeHarness):
+    first = await submit(await harness.service(INTAKE))
+    assert await submit(await harness.service(INTAKE)) == replace(first, repeated=True)
 
 
-async def test_a_key_with_another_body_is_refused(world: RuntimeHarness):
-    intake = await world.service(INTAKE)
+async def test_a_key_with_another_body_is_refused(harness: RuntimeHarness):
+    intake = await harness.service(INTAKE)
     await submit(intake)
     with pytest.raises(IdempotencyKeyReused):
         await intake.executor.execute(REQUEST, SUBMIT, key(101, "other"))
 
 
-async def test_a_refused_command_leaves_nothing_behind(world: RuntimeHarness):
-    intake = await world.service(INTAKE)
+async def test_a_refused_command_leaves_nothing_behind(harness: RuntimeHarness):
+    intake = await harness.service(INTAKE)
     with pytest.raises(Refusal):
         await intake.executor.execute(REQUEST, WithdrawRequest("Batal."), key(1))
     assert await intake.executor.read(REQUEST) is None
     assert await intake.store.unpublished(10) == []
 
 
-async def test_a_registration_number_is_given_once(world: RuntimeHarness):
-    intake = await world.service(INTAKE)
+async def test_a_registration_number_is_given_once(harness: RuntimeHarness):
+    intake = await harness.service(INTAKE)
     await submit(intake)
     with pytest.raises(UniqueViolation):
         await submit(intake, OTHER)
@@ -106,8 +106,8 @@ async def test_fifty_repeats_at_once_of_one_command_are_one_decision(desk: Servi
     assert len(await desk.store.unpublished(10)) == 1
 
 
-async def test_two_processes_that_race_decide_once(world: RuntimeHarness, desk: ServiceRuntime):  # type: ignore[type-arg]
-    other = await world.service(VERIFICATION)
+async def test_two_processes_that_race_decide_once(harness: RuntimeHarness, desk: ServiceRuntime):  # type: ignore[type-arg]
+    other = await harness.service(VERIFICATION)
     outcomes = await asyncio.gather(
         desk.executor.execute(REQUEST, VERIFY, key(1)),
         other.executor.execute(REQUEST, RETURN, key(2)),
@@ -116,11 +116,11 @@ async def test_two_processes_that_race_decide_once(world: RuntimeHarness, desk: 
     assert sorted(type(one).__name__ for one in outcomes) == ["Answer", "Refusal"]
 
 
-async def test_time_never_runs_backwards_when_the_clock_does(world: RuntimeHarness):
-    intake = await world.service(INTAKE, started=True)
+async def test_time_never_runs_backwards_when_the_clock_does(harness: RuntimeHarness):
+    intake = await harness.service(INTAKE, started=True)
     await submit(intake)
-    world.now -= timedelta(hours=1)
+    harness.now -= timedelta(hours=1)
     await intake.executor.execute(REQUEST, WithdrawRequest("Batal."), key(2))
     await intake.relay.drain()
-    first, second = await world.events("intake")
+    first, second = await harness.events("intake")
     assert second.time > first.time

@@ -20,7 +20,7 @@ from shared.runtime.rebuild import Rebuild
 from shared.runtime.service_runtime import ServiceRuntime
 from shared.storage.port import SaveOutcome, StoreUnavailable, Write
 from shared.storage.sqlite.store import SqliteStateStore
-from tests.support.domain.given_when_then import REQUEST, happened
+from tests.support.domain.given_when_then import REQUEST, make_event
 from tests.support.domain.request_events import rejected, resubmitted, returned, submitted, withdrawn
 from tests.support.services.runtime_harness import (
     INTAKE,
@@ -49,14 +49,14 @@ async def given_up(runtime: ServiceRuntime[Any]) -> None:
 
 
 @pytest.fixture
-async def world(tmp_path: Path) -> AsyncIterator[RuntimeHarness]:
+async def harness(tmp_path: Path) -> AsyncIterator[RuntimeHarness]:
     async with runtime_harness(tmp_path) as opened:
         yield opened
 
 
 @pytest.mark.parametrize("times", [1, 2, 3])
-async def test_duplicates_leave_the_stored_bytes_as_they_were(world: RuntimeHarness, times: int):
-    desk = await world.service(VERIFICATION)
+async def test_duplicates_leave_the_stored_bytes_as_they_were(harness: RuntimeHarness, times: int):
+    desk = await harness.service(VERIFICATION)
     batch = [record(1, submitted), record(2, withdrawn, 2)]
     await desk.consumer.handle(batch)
     before = await desk.store.load([REQUEST])
@@ -66,8 +66,8 @@ async def test_duplicates_leave_the_stored_bytes_as_they_were(world: RuntimeHarn
     assert await desk.store.load([REQUEST]) == before
 
 
-async def test_a_gap_parks_its_request_and_the_others_go_on(world: RuntimeHarness):
-    desk = await world.service(VERIFICATION)
+async def test_a_gap_parks_its_request_and_the_others_go_on(harness: RuntimeHarness):
+    desk = await harness.service(VERIFICATION)
     await desk.consumer.handle([record(1, withdrawn, 2), record(2, MANY, 1, OTHER)])
     assert await status(desk) == ""
     assert await status(desk, OTHER) == "submitted"
@@ -75,8 +75,8 @@ async def test_a_gap_parks_its_request_and_the_others_go_on(world: RuntimeHarnes
     assert letter.reason == "Gap: intake: 2 after 0"
 
 
-async def test_a_gap_heals_by_itself_when_the_missing_event_arrives(world: RuntimeHarness):
-    desk = await world.service(VERIFICATION)
+async def test_a_gap_heals_by_itself_when_the_missing_event_arrives(harness: RuntimeHarness):
+    desk = await harness.service(VERIFICATION)
     await desk.consumer.handle([record(1, withdrawn, 2)])
     await given_up(desk)
     await desk.consumer.handle([record(2, submitted)])
@@ -85,12 +85,12 @@ async def test_a_gap_heals_by_itself_when_the_missing_event_arrives(world: Runti
     assert await desk.store.dead_letters() == []
 
 
-async def test_a_process_that_ended_before_it_replayed_is_made_up_for_by_the_next(world: RuntimeHarness):
-    crashed = await world.service(VERIFICATION)
+async def test_a_process_that_ended_before_it_replayed_is_made_up_for_by_the_next(harness: RuntimeHarness):
+    crashed = await harness.service(VERIFICATION)
     crashed.consumer._replay_delays = ()
     await crashed.consumer.handle([record(1, withdrawn, 2)])
     await crashed.consumer.handle([record(2, submitted)])
-    started = await world.service(VERIFICATION, started=True)
+    started = await harness.service(VERIFICATION, started=True)
 
     async def healed() -> bool:
         return await status(started) == "withdrawn"
@@ -98,8 +98,8 @@ async def test_a_process_that_ended_before_it_replayed_is_made_up_for_by_the_nex
     await until(healed)
 
 
-async def test_what_another_process_parked_is_waited_for_once_its_events_come_here(world: RuntimeHarness):
-    one, other = await world.service(VERIFICATION), await world.service(VERIFICATION)
+async def test_what_another_process_parked_is_waited_for_once_its_events_come_here(harness: RuntimeHarness):
+    one, other = await harness.service(VERIFICATION), await harness.service(VERIFICATION)
     for desk in (one, other):
         desk.consumer._replay_delays = ()
         await desk.consumer.handle([record(1, MANY, 1, OTHER)])
@@ -109,8 +109,8 @@ async def test_what_another_process_parked_is_waited_for_once_its_events_come_he
     assert [letter.position for letter in await other.store.dead_letters()] == ["3", "4"]
 
 
-async def test_poison_is_parked_after_five_tries_and_the_other_requests_go_on(world: RuntimeHarness):
-    desk = await world.service(poisoned(RequestWithdrawn))
+async def test_poison_is_parked_after_five_tries_and_the_other_requests_go_on(harness: RuntimeHarness):
+    desk = await harness.service(poisoned(RequestWithdrawn))
     await desk.consumer.handle([record(1, submitted), record(2, withdrawn, 2), record(3, MANY, 1, OTHER)])
     await given_up(desk)
     [letter] = await desk.store.dead_letters()
@@ -118,9 +118,9 @@ async def test_poison_is_parked_after_five_tries_and_the_other_requests_go_on(wo
     assert (await status(desk), await status(desk, OTHER)) == ("submitted", "submitted")
 
 
-async def test_unreadable_bytes_are_parked_like_poison(world: RuntimeHarness):
-    desk = await world.service(VERIFICATION)
-    broken = encode_event(happened(withdrawn, 2)).replace(b'"reason"', b'"reasons"')
+async def test_unreadable_bytes_are_parked_like_poison(harness: RuntimeHarness):
+    desk = await harness.service(VERIFICATION)
+    broken = encode_event(make_event(withdrawn, 2)).replace(b'"reason"', b'"reasons"')
     await desk.consumer.handle([record(1, submitted), LogRecord("2", REQUEST, broken), LogRecord("3", REQUEST, b"{")])
     assert [letter.position for letter in await desk.store.dead_letters()] == ["2", "3"]
 
@@ -129,10 +129,10 @@ async def test_unreadable_bytes_are_parked_like_poison(world: RuntimeHarness):
     "sequence", [b"1e999", b"Infinity", b"-Infinity", b"NaN", b"-1", b'"9223372036854775808"', b"[]"]
 )
 async def test_an_event_with_a_sequence_that_nobody_can_count_is_parked_and_the_others_go_on(
-    world: RuntimeHarness, sequence: bytes
+    harness: RuntimeHarness, sequence: bytes
 ):
-    desk = await world.service(VERIFICATION)
-    odd = encode_event(happened(withdrawn, 2)).replace(b'"sequence":"0000000002"', b'"sequence":' + sequence)
+    desk = await harness.service(VERIFICATION)
+    odd = encode_event(make_event(withdrawn, 2)).replace(b'"sequence":"0000000002"', b'"sequence":' + sequence)
     await desk.consumer.handle([record(1, submitted), LogRecord("2", REQUEST, odd), record(3, MANY, 1, OTHER)])
     [letter] = await desk.store.dead_letters()
     assert (letter.position, letter.event) == ("2", odd)
@@ -142,44 +142,44 @@ async def test_an_event_with_a_sequence_that_nobody_can_count_is_parked_and_the_
     assert await status(desk) == "withdrawn"
 
 
-async def test_an_event_whose_source_is_no_text_is_parked(world: RuntimeHarness):
-    desk = await world.service(VERIFICATION)
-    odd = encode_event(happened(withdrawn, 2)).replace(b'"source":"intake"', b'"source":["intake"]')
+async def test_an_event_whose_source_is_no_text_is_parked(harness: RuntimeHarness):
+    desk = await harness.service(VERIFICATION)
+    odd = encode_event(make_event(withdrawn, 2)).replace(b'"source":"intake"', b'"source":["intake"]')
     await desk.consumer.handle([record(1, submitted), LogRecord("2", REQUEST, odd)])
     assert [letter.position for letter in await desk.store.dead_letters()] == ["2"]
 
 
-async def test_a_comparison_reports_an_event_with_a_sequence_that_nobody_can_count(world: RuntimeHarness):
-    desk = await world.service(VERIFICATION)
-    odd = encode_event(happened(withdrawn, 2)).replace(b'"sequence":"0000000002"', b'"sequence":1e999')
-    await world.log.append([(REQUEST, encode_event(happened(submitted)))])
-    await world.log.append([(REQUEST, odd)])
-    async for batch in world.log.read():
+async def test_a_comparison_reports_an_event_with_a_sequence_that_nobody_can_count(harness: RuntimeHarness):
+    desk = await harness.service(VERIFICATION)
+    odd = encode_event(make_event(withdrawn, 2)).replace(b'"sequence":"0000000002"', b'"sequence":1e999')
+    await harness.log.append([(REQUEST, encode_event(make_event(submitted)))])
+    await harness.log.append([(REQUEST, odd)])
+    async for batch in harness.log.read():
         await desk.consumer.handle(batch)
-    report = await Rebuild(VERIFICATION, desk.store, world.log).compare()
+    report = await Rebuild(VERIFICATION, desk.store, harness.log).compare()
     assert [place.partition(":")[0] for place in report.unreadable] == ["2"]
 
 
-async def test_later_events_wait_behind_poison_and_are_replayed_in_order(world: RuntimeHarness):
-    desk = await world.service(poisoned(RequestWithdrawn))
+async def test_later_events_wait_behind_poison_and_are_replayed_in_order(harness: RuntimeHarness):
+    desk = await harness.service(poisoned(RequestWithdrawn))
     await desk.consumer.handle([record(1, submitted), record(2, withdrawn, 2)])
     await desk.consumer.handle([record(3, resubmitted, 3)])
     await given_up(desk)
     assert [letter.position for letter in await desk.store.dead_letters()] == ["2", "3"]
-    repaired = await world.service(VERIFICATION)
+    repaired = await harness.service(VERIFICATION)
     assert await repaired.consumer.replay(REQUEST) == []
     [document] = (await repaired.store.load([REQUEST])).values()
     assert document.seen == {"intake": 3}
     assert await status(repaired) == "withdrawn"
 
 
-async def test_a_discarded_event_is_passed_by_and_fold_again_agrees(world: RuntimeHarness):
-    desk = await world.service(poisoned(RequestWithdrawn))
-    events = [happened(submitted), happened(withdrawn, 2), happened(resubmitted, 3)]
-    await world.log.append([(REQUEST, encode_event(events[0]))])
-    await world.log.append([(REQUEST, encode_event(events[1]))])
-    await world.log.append([(REQUEST, encode_event(events[2]))])
-    async for batch in world.log.read():
+async def test_a_discarded_event_is_passed_by_and_fold_again_agrees(harness: RuntimeHarness):
+    desk = await harness.service(poisoned(RequestWithdrawn))
+    events = [make_event(submitted), make_event(withdrawn, 2), make_event(resubmitted, 3)]
+    await harness.log.append([(REQUEST, encode_event(events[0]))])
+    await harness.log.append([(REQUEST, encode_event(events[1]))])
+    await harness.log.append([(REQUEST, encode_event(events[2]))])
+    async for batch in harness.log.read():
         await desk.consumer.handle(batch)
     await given_up(desk)
     poison, _ = await desk.store.dead_letters()
@@ -187,12 +187,12 @@ async def test_a_discarded_event_is_passed_by_and_fold_again_agrees(world: Runti
     assert await desk.store.dead_letters() == []
     [document] = (await desk.store.load([REQUEST])).values()
     assert document.seen == {"intake": 3}
-    report = await Rebuild(poisoned(RequestWithdrawn), desk.store, world.log).compare()
+    report = await Rebuild(poisoned(RequestWithdrawn), desk.store, harness.log).compare()
     assert report.clean, report
 
 
-async def test_an_event_that_is_discarded_before_its_turn_is_passed_by_when_its_turn_comes(world: RuntimeHarness):
-    desk = await world.service(VERIFICATION)
+async def test_an_event_that_is_discarded_before_its_turn_is_passed_by_when_its_turn_comes(harness: RuntimeHarness):
+    desk = await harness.service(VERIFICATION)
     await desk.consumer.handle([record(1, withdrawn, 2), record(2, resubmitted, 3)])
     await given_up(desk)
     early, _ = await desk.store.dead_letters()
@@ -203,9 +203,9 @@ async def test_an_event_that_is_discarded_before_its_turn_is_passed_by_when_its_
     assert document.seen == {"intake": 3}
 
 
-async def test_a_discarded_unreadable_event_that_comes_again_is_a_duplicate(world: RuntimeHarness):
-    desk = await world.service(VERIFICATION)
-    broken = encode_event(happened(withdrawn, 2)).replace(b'"reason"', b'"reasons"')
+async def test_a_discarded_unreadable_event_that_comes_again_is_a_duplicate(harness: RuntimeHarness):
+    desk = await harness.service(VERIFICATION)
+    broken = encode_event(make_event(withdrawn, 2)).replace(b'"reason"', b'"reasons"')
     await desk.consumer.handle([record(1, submitted), LogRecord("2", REQUEST, broken)])
     [letter] = await desk.store.dead_letters()
     await desk.consumer.discard(letter)
@@ -213,28 +213,28 @@ async def test_a_discarded_unreadable_event_that_comes_again_is_a_duplicate(worl
     assert await desk.store.dead_letters() == []
 
 
-async def test_a_number_that_another_request_has_parks_only_the_second(world: RuntimeHarness):
-    ledger = await world.service(NOTIFICATION)
+async def test_a_number_that_another_request_has_parks_only_the_second(harness: RuntimeHarness):
+    ledger = await harness.service(NOTIFICATION)
     await ledger.consumer.handle([record(1, submitted), record(2, submitted, 1, OTHER)])
     [letter] = await ledger.store.dead_letters()
     assert letter.subject == OTHER
     assert await ledger.executor.read(REQUEST) is not None
 
 
-async def test_an_event_of_a_type_never_seen_counts_and_changes_nothing(world: RuntimeHarness):
-    desk = await world.service(VERIFICATION)
-    unknown = encode_event(happened(withdrawn, 2)).replace(b"RequestWithdrawn", b"RequestPraised")
+async def test_an_event_of_a_type_never_seen_counts_and_changes_nothing(harness: RuntimeHarness):
+    desk = await harness.service(VERIFICATION)
+    unknown = encode_event(make_event(withdrawn, 2)).replace(b"RequestWithdrawn", b"RequestPraised")
     await desk.consumer.handle([record(1, submitted), LogRecord("2", REQUEST, unknown), record(3, withdrawn, 3)])
     [document] = (await desk.store.load([REQUEST])).values()
     assert document.seen == {"intake": 3}
     assert await status(desk) == "withdrawn"
 
 
-async def test_a_reaction_is_saved_in_the_same_write(world: RuntimeHarness):
+async def test_a_reaction_is_saved_in_the_same_write(harness: RuntimeHarness):
     def react(state: Any, event: Event) -> list[Any]:
         return [VERIFY, VERIFY] if event.source == "intake" else []
 
-    desk = await world.service(replace(VERIFICATION, react=react))
+    desk = await harness.service(replace(VERIFICATION, react=react))
     await desk.consumer.handle([record(1, submitted)])
     [document] = (await desk.store.load([REQUEST])).values()
     assert (document.version, document.seen) == (1, {"intake": 1, "verification": 1})
@@ -251,14 +251,14 @@ class Away(SqliteStateStore):
 
 
 async def test_the_position_stays_while_the_store_is_away_and_the_event_is_folded_once_it_is_back(
-    world: RuntimeHarness,
+    harness: RuntimeHarness,
 ):
-    desk = await world.service(VERIFICATION)
+    desk = await harness.service(VERIFICATION)
     desk.store.__class__ = Away
-    await world.log.append([(REQUEST, encode_event(happened(submitted)))])
-    consuming = asyncio.create_task(world.log.consume("verification", desk.consumer.handle))
+    await harness.log.append([(REQUEST, encode_event(make_event(submitted)))])
+    consuming = asyncio.create_task(harness.log.consume("verification", desk.consumer.handle))
     await asyncio.sleep(0.1)
-    assert await world.log.lag("verification") == 1
+    assert await harness.log.lag("verification") == 1
     desk.store.__class__ = SqliteStateStore
 
     async def folded() -> bool:
@@ -268,36 +268,36 @@ async def test_the_position_stays_while_the_store_is_away_and_the_event_is_folde
     assert await desk.store.dead_letters() == []
     consuming.cancel()
     await asyncio.gather(consuming, return_exceptions=True)
-    assert await world.log.lag("verification") == 0
+    assert await harness.log.lag("verification") == 0
 
 
-async def test_what_is_no_json_is_parked_whatever_its_head_says(world: RuntimeHarness):
-    event = encode_event(happened(submitted)).replace(b'"source":"intake"', b'"source":"notification"')[:-3]
-    desk = await world.service(VERIFICATION)
-    await world.log.append([(REQUEST, event)])
+async def test_what_is_no_json_is_parked_whatever_its_head_says(harness: RuntimeHarness):
+    event = encode_event(make_event(submitted)).replace(b'"source":"intake"', b'"source":"notification"')[:-3]
+    desk = await harness.service(VERIFICATION)
+    await harness.log.append([(REQUEST, event)])
     assert published_by(event) == "notification"
     assert "notification" not in VERIFICATION.sources
     await desk.consumer.handle([LogRecord("1", REQUEST, event)])
     [parked] = await desk.store.dead_letters()
     assert parked.event == event
     with pytest.raises(ReferencesUnknown, match="no JSON"):
-        await named(world, desk)
+        await named(harness, desk)
     await desk.consumer.discard(parked)
-    assert await named(world, desk) == set()
+    assert await named(harness, desk) == set()
 
 
-async def named(world: RuntimeHarness, desk: ServiceRuntime[Any]) -> set[str]:
-    return await referenced_keys(["document-1"], world.log, [desk.store])
+async def named(harness: RuntimeHarness, desk: ServiceRuntime[Any]) -> set[str]:
+    return await referenced_keys(["document-1"], harness.log, [desk.store])
 
 
-async def test_returned_requests_are_known_to_intake(world: RuntimeHarness):
-    intake = await world.service(INTAKE)
+async def test_returned_requests_are_known_to_intake(harness: RuntimeHarness):
+    intake = await harness.service(INTAKE)
     await submit(intake)
     await intake.consumer.handle([record(1, returned)])
     assert await status(intake) == "returned"
 
 
 def test_who_published_an_event_of_ours_is_seen_at_its_head():
-    ours = encode_event(happened(submitted))
+    ours = encode_event(make_event(submitted))
     assert published_by(ours) == "intake"
     assert published_by(b'{"data":{"note":1},' + ours[1:]) == ""

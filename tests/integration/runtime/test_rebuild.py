@@ -10,7 +10,7 @@ import pytest
 from shared.contracts.envelope import encode_event
 from shared.contracts.intake import RequestWithdrawn
 from shared.runtime.rebuild import Rebuild
-from tests.support.domain.given_when_then import REQUEST, happened
+from tests.support.domain.given_when_then import REQUEST, make_event
 from tests.support.domain.request_events import submitted, verified, withdrawn
 from tests.support.services.runtime_harness import (
     INTAKE,
@@ -30,14 +30,14 @@ from tests.support.services.runtime_harness import (
 
 
 @pytest.fixture
-async def world(tmp_path: Path) -> AsyncIterator[RuntimeHarness]:
+async def harness(tmp_path: Path) -> AsyncIterator[RuntimeHarness]:
     async with runtime_harness(tmp_path) as opened:
         yield opened
 
 
-async def test_a_damaged_document_is_found_and_repaired_while_commands_go_on(world: RuntimeHarness):
-    desk = await world.service(VERIFICATION, started=True)
-    intake = await world.service(INTAKE, started=True)
+async def test_a_damaged_document_is_found_and_repaired_while_commands_go_on(harness: RuntimeHarness):
+    desk = await harness.service(VERIFICATION, started=True)
+    intake = await harness.service(INTAKE, started=True)
     await submit(intake)
     await submit(intake, OTHER, 2)
 
@@ -47,26 +47,26 @@ async def test_a_damaged_document_is_found_and_repaired_while_commands_go_on(wor
     await until(heard)
     damaged = "CAST(replace(CAST(body AS TEXT), 'INT-2026-000001', 'INT-2026-000007') AS BLOB)"
     sql = f"UPDATE verification_documents SET body={damaged} WHERE id=?"
-    await world.file.write(lambda db: db.execute(sql, (REQUEST,)))
-    rebuild = Rebuild(VERIFICATION, desk.store, world.log)
+    await harness.file.write(lambda db: db.execute(sql, (REQUEST,)))
+    rebuild = Rebuild(VERIFICATION, desk.store, harness.log)
     [difference] = (await rebuild.compare()).differences
     assert (difference.id, difference.fields) == (REQUEST, ("number",))
     await desk.executor.execute(OTHER, VERIFY, key(1))
     assert (await rebuild.swap()).swapped == 1
-    again = await Rebuild(VERIFICATION, desk.store, world.log).compare()
+    again = await Rebuild(VERIFICATION, desk.store, harness.log).compare()
     assert again.clean, again
     assert await status(desk, OTHER) == "verified"
 
 
-async def test_a_ledger_that_is_folded_again_owes_no_new_letter(world: RuntimeHarness):
-    ledger = await world.service(NOTIFICATION)
+async def test_a_ledger_that_is_folded_again_owes_no_new_letter(harness: RuntimeHarness):
+    ledger = await harness.service(NOTIFICATION)
     for fact in (submitted, verified):
-        await world.log.append([(REQUEST, encode_event(happened(fact)))])
-    async for batch in world.log.read():
+        await harness.log.append([(REQUEST, encode_event(make_event(fact)))])
+    async for batch in harness.log.read():
         await ledger.consumer.handle(batch)
     before = await ledger.store.load([REQUEST])
-    await world.file.write(lambda db: db.execute("DELETE FROM notification_documents"))
-    rebuild = Rebuild(NOTIFICATION, ledger.store, world.log)
+    await harness.file.write(lambda db: db.execute("DELETE FROM notification_documents"))
+    rebuild = Rebuild(NOTIFICATION, ledger.store, harness.log)
     assert [difference.kind for difference in (await rebuild.compare()).differences] == ["missing"]
     await rebuild.swap()
     after = await ledger.store.load([REQUEST])
@@ -74,25 +74,25 @@ async def test_a_ledger_that_is_folded_again_owes_no_new_letter(world: RuntimeHa
     assert await ledger.store.unpublished(10) == []
 
 
-async def test_poison_does_not_keep_the_rest_of_the_log_from_being_verified(world: RuntimeHarness):
-    desk = await world.service(VERIFICATION)
-    await world.log.append(
-        [(REQUEST, encode_event(happened(submitted))), (OTHER, encode_event(happened(MANY, subject=OTHER)))]
+async def test_poison_does_not_keep_the_rest_of_the_log_from_being_verified(harness: RuntimeHarness):
+    desk = await harness.service(VERIFICATION)
+    await harness.log.append(
+        [(REQUEST, encode_event(make_event(submitted))), (OTHER, encode_event(make_event(MANY, subject=OTHER)))]
     )
-    await world.log.append([(REQUEST, encode_event(happened(withdrawn, 2)))])
-    async for batch in world.log.read():
+    await harness.log.append([(REQUEST, encode_event(make_event(withdrawn, 2)))])
+    async for batch in harness.log.read():
         await desk.consumer.handle(batch)
-    rebuild = Rebuild(poisoned(RequestWithdrawn), desk.store, world.log)
+    rebuild = Rebuild(poisoned(RequestWithdrawn), desk.store, harness.log)
     await rebuild._fold_to_end()
     assert rebuild.report.unreadable == ["3: ValueError: poison"]
 
 
-async def test_a_hole_in_the_log_is_reported_until_it_is_filled(world: RuntimeHarness):
-    desk = await world.service(VERIFICATION)
-    rebuild = Rebuild(VERIFICATION, desk.store, world.log)
-    await world.log.append([(REQUEST, encode_event(happened(withdrawn, 2)))])
+async def test_a_hole_in_the_log_is_reported_until_it_is_filled(harness: RuntimeHarness):
+    desk = await harness.service(VERIFICATION)
+    rebuild = Rebuild(VERIFICATION, desk.store, harness.log)
+    await harness.log.append([(REQUEST, encode_event(make_event(withdrawn, 2)))])
     await rebuild._fold_to_end()
     assert rebuild._find_gaps() == [f"1: {REQUEST}: intake: 2 after 0"]
-    await world.log.append([(REQUEST, encode_event(happened(submitted)))])
+    await harness.log.append([(REQUEST, encode_event(make_event(submitted)))])
     await rebuild._fold_to_end()
     assert rebuild._find_gaps() == []

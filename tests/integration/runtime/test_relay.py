@@ -31,7 +31,7 @@ WITHDRAW = WithdrawRequest("Batal.")
 
 
 @pytest.fixture
-async def world(tmp_path: Path) -> AsyncIterator[RuntimeHarness]:
+async def harness(tmp_path: Path) -> AsyncIterator[RuntimeHarness]:
     async with runtime_harness(tmp_path) as opened:
         yield opened
 
@@ -45,46 +45,46 @@ def crashed_before_publishing(runtime: ServiceRuntime[Any]) -> None:
     runtime.executor._publish = nothing
 
 
-async def in_log(world: RuntimeHarness, count: int) -> list[tuple[str, int]]:
+async def in_log(harness: RuntimeHarness, count: int) -> list[tuple[str, int]]:
     async def all_there() -> list[tuple[str, int]]:
-        events = await world.events("intake")
+        events = await harness.events("intake")
         return [(event.subject, event.sequence) for event in events] if len(events) >= count else []
 
     await until(all_there)
     return await all_there()
 
 
-async def test_events_reach_the_log_in_order_and_leave_the_outbox(world: RuntimeHarness):
-    intake = await world.service(INTAKE, started=True)
+async def test_events_reach_the_log_in_order_and_leave_the_outbox(harness: RuntimeHarness):
+    intake = await harness.service(INTAKE, started=True)
     await submit(intake)
     await intake.executor.execute(REQUEST, WITHDRAW, key(2))
-    assert await in_log(world, 2) == [(REQUEST, 1), (REQUEST, 2)]
+    assert await in_log(harness, 2) == [(REQUEST, 1), (REQUEST, 2)]
     await intake.relay.forget()
     assert await intake.store.unpublished(10) == []
 
 
-async def test_what_a_crash_left_in_the_outbox_is_published_at_the_next_start(world: RuntimeHarness):
-    crashed = await world.service(INTAKE)
+async def test_what_a_crash_left_in_the_outbox_is_published_at_the_next_start(harness: RuntimeHarness):
+    crashed = await harness.service(INTAKE)
     crashed_before_publishing(crashed)
     await submit(crashed)
-    await world.service(INTAKE, started=True)
-    assert await in_log(world, 1) == [(REQUEST, 1)]
+    await harness.service(INTAKE, started=True)
+    assert await in_log(harness, 1) == [(REQUEST, 1)]
 
 
-async def test_an_event_never_overtakes_one_that_a_crash_left_in_the_outbox(world: RuntimeHarness):
-    crashed = await world.service(INTAKE)
+async def test_an_event_never_overtakes_one_that_a_crash_left_in_the_outbox(harness: RuntimeHarness):
+    crashed = await harness.service(INTAKE)
     crashed_before_publishing(crashed)
     await submit(crashed)
-    started = await world.service(INTAKE)
+    started = await harness.service(INTAKE)
     await started.executor.execute(REQUEST, WITHDRAW, key(2))
     await submit(started, OTHER, 2)
     await started.relay.drain()
-    events = [event.sequence for event in await world.events() if event.subject == REQUEST]
+    events = [event.sequence for event in await harness.events() if event.subject == REQUEST]
     assert events == [1, 2]
 
 
-async def test_an_event_never_overtakes_one_whose_write_was_not_answered(world: RuntimeHarness):
-    intake = await world.service(INTAKE)
+async def test_an_event_never_overtakes_one_whose_write_was_not_answered(harness: RuntimeHarness):
+    intake = await harness.service(INTAKE)
     await submit(intake)
     await intake.relay.drain()
     publish = intake.executor._publish
@@ -95,77 +95,77 @@ async def test_an_event_never_overtakes_one_whose_write_was_not_answered(world: 
     following = OutboxEntry(REQUEST, "another", unanswered.event.replace(b'"0000000002"', b'"0000000003"'))
     intake.relay.enqueue([following])
     await intake.relay.drain()
-    assert [event.sequence for event in await world.events()] == [1, 2, 3]
+    assert [event.sequence for event in await harness.events()] == [1, 2, 3]
 
 
-async def test_submissions_go_on_without_the_log_and_drain_in_order_once_it_is_back(world: RuntimeHarness):
-    intake = await world.service(INTAKE, started=True)
-    world.log.down = True
+async def test_submissions_go_on_without_the_log_and_drain_in_order_once_it_is_back(harness: RuntimeHarness):
+    intake = await harness.service(INTAKE, started=True)
+    harness.log.down = True
     await submit(intake)
     await intake.executor.execute(REQUEST, WITHDRAW, key(2))
     for number in range(2, 20):
         await submit(intake, f"00000000-0000-4000-8000-{number:012d}", number)
-    assert await world.events() == []
-    world.log.down = False
-    places = await in_log(world, 20)
+    assert await harness.events() == []
+    harness.log.down = False
+    places = await in_log(harness, 20)
     assert len(places) == 20
     assert places.index((REQUEST, 1)) < places.index((REQUEST, 2))
 
 
-async def test_a_publish_without_an_answer_is_repeated_and_nothing_is_missing(world: RuntimeHarness):
-    intake = await world.service(INTAKE, started=True)
-    world.log.loses_next_answer = True
+async def test_a_publish_without_an_answer_is_repeated_and_nothing_is_missing(harness: RuntimeHarness):
+    intake = await harness.service(INTAKE, started=True)
+    harness.log.loses_next_answer = True
     await submit(intake)
     await intake.executor.execute(REQUEST, WITHDRAW, key(2))
-    places = await in_log(world, 3)
+    places = await in_log(harness, 3)
     assert places == [(REQUEST, 1), (REQUEST, 1), (REQUEST, 2)]
 
 
-async def test_two_relays_at_once_only_repeat_events(world: RuntimeHarness):
-    intake = await world.service(INTAKE)
+async def test_two_relays_at_once_only_repeat_events(harness: RuntimeHarness):
+    intake = await harness.service(INTAKE)
     await submit(intake)
     await intake.executor.execute(REQUEST, WITHDRAW, key(2))
-    other = Relay("intake", intake.store, world.log)
+    other = Relay("intake", intake.store, harness.log)
     await other.sweep()
     await other.drain()
     await intake.relay.drain()
-    assert [event.sequence for event in await world.events()] == [1, 2, 1, 2]
+    assert [event.sequence for event in await harness.events()] == [1, 2, 1, 2]
 
 
-async def test_a_sweep_leaves_what_is_young_to_the_process_that_saved_it(world: RuntimeHarness):
-    intake = await world.service(INTAKE)
+async def test_a_sweep_leaves_what_is_young_to_the_process_that_saved_it(harness: RuntimeHarness):
+    intake = await harness.service(INTAKE)
     await submit(intake)
-    other = Relay("intake", intake.store, world.log)
+    other = Relay("intake", intake.store, harness.log)
     await other.sweep_leftovers()
     await other.drain()
-    assert await world.events() == []
+    assert await harness.events() == []
     await other.sweep_leftovers()
     await other.drain()
-    assert [event.sequence for event in await world.events()] == [1]
+    assert [event.sequence for event in await harness.events()] == [1]
 
 
-async def test_a_doubt_about_one_request_repeats_nothing_of_others(world: RuntimeHarness):
-    one, other = await world.service(INTAKE), await world.service(INTAKE)
+async def test_a_doubt_about_one_request_repeats_nothing_of_others(harness: RuntimeHarness):
+    one, other = await harness.service(INTAKE), await harness.service(INTAKE)
     await submit(one)
     await submit(one, OTHER, 2)
     await other.executor.execute(REQUEST, WITHDRAW, key(3))
     await other.relay.drain()
-    assert [(event.subject, event.sequence) for event in await world.events()] == [(REQUEST, 1), (REQUEST, 2)]
+    assert [(event.subject, event.sequence) for event in await harness.events()] == [(REQUEST, 1), (REQUEST, 2)]
 
 
-async def test_an_orderly_stop_publishes_what_waits(world: RuntimeHarness):
-    intake = await world.service(INTAKE, started=True)
-    world.log.down = True
+async def test_an_orderly_stop_publishes_what_waits(harness: RuntimeHarness):
+    intake = await harness.service(INTAKE, started=True)
+    harness.log.down = True
     await submit(intake)
-    world.log.down = False
+    harness.log.down = False
     await intake.stop()
-    assert {event.sequence for event in await world.events()} == {1}
+    assert {event.sequence for event in await harness.events()} == {1}
     assert await intake.store.unpublished(10) == []
 
 
-async def test_a_stop_without_the_log_leaves_the_outbox_to_the_next_start(world: RuntimeHarness):
-    intake = await world.service(INTAKE, started=True)
-    world.log.down = True
+async def test_a_stop_without_the_log_leaves_the_outbox_to_the_next_start(harness: RuntimeHarness):
+    intake = await harness.service(INTAKE, started=True)
+    harness.log.down = True
     await submit(intake)
     await intake.stop()
     assert len(await intake.store.unpublished(10)) == 1
@@ -173,12 +173,12 @@ async def test_a_stop_without_the_log_leaves_the_outbox_to_the_next_start(world:
         await intake.relay.drain()
 
 
-async def test_what_is_due_happens_once(world: RuntimeHarness):
+async def test_what_is_due_happens_once(harness: RuntimeHarness):
     """Intake lets a returned request expire when the applicant stays silent."""
-    intake = await world.service(INTAKE, started=True)
+    intake = await harness.service(INTAKE, started=True)
     await submit(intake)
     await intake.consumer.handle([record(1, returned)])
-    world.now += timedelta(days=30)
+    harness.now += timedelta(days=30)
     intake.timers._sweep_interval = 0.01
 
     async def expired() -> bool:
@@ -186,4 +186,4 @@ async def test_what_is_due_happens_once(world: RuntimeHarness):
         return loaded is not None and loaded.state.status.value == "expired"
 
     await until(expired)
-    assert [place[1] for place in await in_log(world, 2)] == [1, 2]
+    assert [place[1] for place in await in_log(harness, 2)] == [1, 2]

@@ -14,7 +14,7 @@ from shared.eventlog.port import EventLog, LogUnavailable
 from shared.runtime import relay as relaying
 from shared.runtime.relay import Relay
 from shared.storage.port import OutboxEntry, StateStore, StoreUnavailable
-from tests.support.domain.given_when_then import REQUEST, happened
+from tests.support.domain.given_when_then import REQUEST, make_event
 from tests.support.domain.request_events import submitted, withdrawn
 from tests.support.services.runtime_harness import INTAKE, OTHER, RuntimeHarness, runtime_harness, submit, until
 from tests.support.virtual_time import run_virtually
@@ -24,7 +24,7 @@ EVENTS_PER_SECOND = 100
 
 def saved(subject: str, sequence: int) -> OutboxEntry:
     fact = submitted if sequence == 1 else withdrawn
-    return OutboxEntry(subject, f"{subject}-{sequence}", encode_event(happened(fact, sequence, subject=subject)))
+    return OutboxEntry(subject, f"{subject}-{sequence}", encode_event(make_event(fact, sequence, subject=subject)))
 
 
 def request(number: int) -> str:
@@ -221,27 +221,27 @@ def test_a_wave_that_the_log_does_not_answer_holds_up_no_other():
 
 
 @pytest.fixture
-async def world(tmp_path: Path) -> AsyncIterator[RuntimeHarness]:
+async def harness(tmp_path: Path) -> AsyncIterator[RuntimeHarness]:
     async with runtime_harness(tmp_path) as opened:
         yield opened
 
 
-async def test_what_another_process_left_is_found_by_its_request(world: RuntimeHarness):
-    one, other = await world.service(INTAKE), await world.service(INTAKE, started=True)
+async def test_what_another_process_left_is_found_by_its_request(harness: RuntimeHarness):
+    one, other = await harness.service(INTAKE), await harness.service(INTAKE, started=True)
     await submit(one)
     await submit(one, OTHER, 2)
     other.relay.enqueue([saved(REQUEST, 2)])
 
     async def two_events() -> bool:
-        return len(await world.events()) == 2
+        return len(await harness.events()) == 2
 
     await until(two_events)
-    assert [(event.subject, event.sequence) for event in await world.events()] == [(REQUEST, 1), (REQUEST, 2)]
+    assert [(event.subject, event.sequence) for event in await harness.events()] == [(REQUEST, 1), (REQUEST, 2)]
 
 
-async def test_an_orderly_end_sends_nothing_twice_that_is_on_its_way(world: RuntimeHarness):
-    intake = await world.service(INTAKE, started=True)
+async def test_an_orderly_end_sends_nothing_twice_that_is_on_its_way(harness: RuntimeHarness):
+    intake = await harness.service(INTAKE, started=True)
     for number in range(1, 11):
         await submit(intake, request(number), number)
         await intake.relay.drain()
-    assert len(await world.events()) == 10
+    assert len(await harness.events()) == 10

@@ -16,7 +16,7 @@ from shared.runtime import consumer, dead_letters
 from shared.runtime.event_decoding import NEWER_VERSION_REASON
 from shared.runtime.rebuild import Rebuild
 from shared.runtime.service_runtime import ServiceRuntime
-from tests.support.domain.given_when_then import REQUEST, happened
+from tests.support.domain.given_when_then import REQUEST, make_event
 from tests.support.domain.request_events import rejected, resubmitted, submitted, withdrawn
 from tests.support.services.runtime_harness import (
     MANY,
@@ -33,43 +33,43 @@ V1, V2 = b'"schemaversion":1', b'"schemaversion":2'
 
 
 @pytest.fixture
-async def world(tmp_path: Path) -> AsyncIterator[RuntimeHarness]:
+async def harness(tmp_path: Path) -> AsyncIterator[RuntimeHarness]:
     async with runtime_harness(tmp_path) as opened:
         yield opened
 
 
 def of_version_2(fact: Fact, sequence: int) -> bytes:
-    return encode_event(happened(fact, sequence)).replace(V1, V2)
+    return encode_event(make_event(fact, sequence)).replace(V1, V2)
 
 
 def understands_version_2(raw: bytes) -> Event:
     return decode_event(raw.replace(V2, V1))
 
 
-async def upgraded(world: RuntimeHarness, *, running: bool = False) -> ServiceRuntime[Any]:
+async def upgraded(harness: RuntimeHarness, *, running: bool = False) -> ServiceRuntime[Any]:
     """A process of the new version."""
-    desk = await world.service(VERIFICATION)
+    desk = await harness.service(VERIFICATION)
     desk.consumer.incoming.read = understands_version_2
     if running:
         desk.start()
-        world._running.append(desk)
+        harness._running.append(desk)
     return desk
 
 
-HISTORY = (encode_event(happened(submitted)), of_version_2(withdrawn, 2), encode_event(happened(resubmitted, 3)))
+HISTORY = (encode_event(make_event(submitted)), of_version_2(withdrawn, 2), encode_event(make_event(resubmitted, 3)))
 
 
-async def met_by_the_old_version(world: RuntimeHarness) -> ServiceRuntime[Any]:
+async def met_by_the_old_version(harness: RuntimeHarness) -> ServiceRuntime[Any]:
     """The log holds an event of tomorrow, and the old version has come to the log's end."""
-    old = await world.service(VERIFICATION)
+    old = await harness.service(VERIFICATION)
     for raw in HISTORY:
-        await world.log.append([(REQUEST, raw)])
+        await harness.log.append([(REQUEST, raw)])
     await old.consumer.handle([LogRecord(str(place), REQUEST, raw) for place, raw in enumerate(HISTORY, 1)])
     return old
 
 
-async def test_an_event_of_a_newer_version_is_parked_and_what_follows_it_waits(world: RuntimeHarness):
-    old = await met_by_the_old_version(world)
+async def test_an_event_of_a_newer_version_is_parked_and_what_follows_it_waits(harness: RuntimeHarness):
+    old = await met_by_the_old_version(harness)
     await old.consumer.handle([record(4, MANY, 1, OTHER)])
     letters = await old.store.dead_letters()
     assert [(letter.position, letter.reason) for letter in letters] == [
@@ -81,16 +81,16 @@ async def test_an_event_of_a_newer_version_is_parked_and_what_follows_it_waits(w
     assert await status(old, OTHER) == "submitted"
 
 
-async def test_after_the_upgrade_it_is_folded_in_order_and_the_states_are_equal(world: RuntimeHarness):
-    await met_by_the_old_version(world)
-    new = await upgraded(world, running=True)
+async def test_after_the_upgrade_it_is_folded_in_order_and_the_states_are_equal(harness: RuntimeHarness):
+    await met_by_the_old_version(harness)
+    new = await upgraded(harness, running=True)
 
     async def folded() -> bool:
         return await new.store.dead_letters() == []
 
     await until(folded)
     [document] = (await new.store.load([REQUEST])).values()
-    straight = await upgraded(world)
+    straight = await upgraded(harness)
     working_copy = straight.executor.folding.open(REQUEST, None)
     for raw in HISTORY:
         straight.executor.folding.fold(working_copy, understands_version_2(raw))
@@ -104,12 +104,12 @@ async def takes_nothing(records: Sequence[LogRecord]) -> None:
 
 
 async def test_a_process_that_is_new_already_folds_what_an_old_one_parks_beside_it(
-    world: RuntimeHarness, monkeypatch: pytest.MonkeyPatch
+    harness: RuntimeHarness, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(dead_letters, "POLL_SECONDS", 0.01)
-    new = await upgraded(world, running=True)
+    new = await upgraded(harness, running=True)
     monkeypatch.setattr(new.consumer, "handle", takes_nothing)
-    await met_by_the_old_version(world)
+    await met_by_the_old_version(harness)
 
     async def folded() -> bool:
         return await new.store.dead_letters() == [] and await status(new) == "withdrawn"
@@ -117,17 +117,17 @@ async def test_a_process_that_is_new_already_folds_what_an_old_one_parks_beside_
     await until(folded)
 
 
-async def test_an_old_process_does_not_try_again_and_again(world: RuntimeHarness):
-    old = await met_by_the_old_version(world)
+async def test_an_old_process_does_not_try_again_and_again(harness: RuntimeHarness):
+    old = await met_by_the_old_version(harness)
     assert await dead_letters.find_readable_requests(old.consumer) == []
 
 
-async def test_events_of_a_newer_version_are_counted(world: RuntimeHarness):
+async def test_events_of_a_newer_version_are_counted(harness: RuntimeHarness):
     def newer() -> float:
         return REGISTRY.get_sample_value("simpul_events_total", {"service": "verification", "outcome": "newer"}) or 0.0
 
     before = newer()
-    await met_by_the_old_version(world)
+    await met_by_the_old_version(harness)
     assert newer() == before + 1
 
 
@@ -137,10 +137,10 @@ async def test_events_of_a_newer_version_are_counted(world: RuntimeHarness):
     ids=["newer", "in breach of its contract"],
 )
 async def test_what_nobody_here_subscribes_to_is_passed_by_whatever_it_looks_like(
-    world: RuntimeHarness, changed: bytes
+    harness: RuntimeHarness, changed: bytes
 ):
-    desk = await world.service(VERIFICATION)
-    survey = changed or encode_event(happened(withdrawn, 2)).replace(b"RequestWithdrawn", b"SurveyAnswered")
+    desk = await harness.service(VERIFICATION)
+    survey = changed or encode_event(make_event(withdrawn, 2)).replace(b"RequestWithdrawn", b"SurveyAnswered")
     await desk.consumer.handle([record(1, submitted), LogRecord("2", REQUEST, survey), record(3, withdrawn, 3)])
     assert await desk.store.dead_letters() == []
     [document] = (await desk.store.load([REQUEST])).values()
@@ -148,39 +148,39 @@ async def test_what_nobody_here_subscribes_to_is_passed_by_whatever_it_looks_lik
     assert await status(desk) == "withdrawn"
 
 
-async def test_what_is_passed_by_keeps_its_place_too(world: RuntimeHarness):
-    desk = await world.service(VERIFICATION)
-    survey = encode_event(happened(withdrawn, 3)).replace(b"RequestWithdrawn", b"SurveyAnswered")
+async def test_what_is_passed_by_keeps_its_place_too(harness: RuntimeHarness):
+    desk = await harness.service(VERIFICATION)
+    survey = encode_event(make_event(withdrawn, 3)).replace(b"RequestWithdrawn", b"SurveyAnswered")
     await desk.consumer.handle([record(1, submitted), LogRecord("2", REQUEST, survey)])
     [letter] = await desk.store.dead_letters()
     assert letter.reason == "Gap: intake: 3 after 1"
 
 
-async def test_a_fold_of_the_whole_log_stops_where_the_program_is_too_old_and_says_so(world: RuntimeHarness):
-    old = await met_by_the_old_version(world)
-    report = await Rebuild(VERIFICATION, old.store, world.log).compare()
+async def test_a_fold_of_the_whole_log_stops_where_the_program_is_too_old_and_says_so(harness: RuntimeHarness):
+    old = await met_by_the_old_version(harness)
+    report = await Rebuild(VERIFICATION, old.store, harness.log).compare()
     assert not report.clean
     assert report.unreadable == [f"2: {NEWER_VERSION_REASON}"]
     assert report.differences == []
 
 
-async def test_a_fold_of_the_whole_log_passes_by_what_the_service_does_not_subscribe_to(world: RuntimeHarness):
-    desk = await world.service(VERIFICATION)
-    survey = encode_event(happened(withdrawn, 2)).replace(b"RequestWithdrawn", b"SurveyAnswered")
-    for raw in (encode_event(happened(submitted)), survey, encode_event(happened(withdrawn, 3))):
-        await world.log.append([(REQUEST, raw)])
-    async for batch in world.log.read():
+async def test_a_fold_of_the_whole_log_passes_by_what_the_service_does_not_subscribe_to(harness: RuntimeHarness):
+    desk = await harness.service(VERIFICATION)
+    survey = encode_event(make_event(withdrawn, 2)).replace(b"RequestWithdrawn", b"SurveyAnswered")
+    for raw in (encode_event(make_event(submitted)), survey, encode_event(make_event(withdrawn, 3))):
+        await harness.log.append([(REQUEST, raw)])
+    async for batch in harness.log.read():
         await desk.consumer.handle(batch)
-    report = await Rebuild(VERIFICATION, desk.store, world.log).compare()
+    report = await Rebuild(VERIFICATION, desk.store, harness.log).compare()
     assert report.clean, report
 
 
-async def test_own_events_of_a_newer_version_are_no_less_reported(world: RuntimeHarness):
-    desk = await world.service(VERIFICATION)
-    await world.log.append([(REQUEST, encode_event(happened(submitted)))])
-    async for batch in world.log.read():
+async def test_own_events_of_a_newer_version_are_no_less_reported(harness: RuntimeHarness):
+    desk = await harness.service(VERIFICATION)
+    await harness.log.append([(REQUEST, encode_event(make_event(submitted)))])
+    async for batch in harness.log.read():
         await desk.consumer.handle(batch)
-    own = encode_event(happened(rejected)).replace(b"RequestRejected", b"RequestVerified").replace(V1, V2)
-    await world.log.append([(REQUEST, own.replace(b'"source":"assignment"', b'"source":"verification"'))])
-    report = await Rebuild(VERIFICATION, desk.store, world.log).compare()
+    own = encode_event(make_event(rejected)).replace(b"RequestRejected", b"RequestVerified").replace(V1, V2)
+    await harness.log.append([(REQUEST, own.replace(b'"source":"assignment"', b'"source":"verification"'))])
+    report = await Rebuild(VERIFICATION, desk.store, harness.log).compare()
     assert report.unreadable == [f"2: {NEWER_VERSION_REASON}"]

@@ -30,7 +30,7 @@ from tests.support.services.runtime_harness import (
 
 
 @pytest.fixture
-async def world(tmp_path: Path) -> AsyncIterator[RuntimeHarness]:
+async def harness(tmp_path: Path) -> AsyncIterator[RuntimeHarness]:
     async with runtime_harness(tmp_path) as opened:
         yield opened
 
@@ -49,9 +49,9 @@ def counted(runtime: ServiceRuntime[Any], monkeypatch: pytest.MonkeyPatch) -> li
 
 
 async def test_what_was_just_saved_is_decided_on_without_asking_the_store(
-    world: RuntimeHarness, monkeypatch: pytest.MonkeyPatch
+    harness: RuntimeHarness, monkeypatch: pytest.MonkeyPatch
 ):
-    desk = await world.service(VERIFICATION)
+    desk = await harness.service(VERIFICATION)
     await desk.consumer.handle([record(1, submitted)])
     asked = counted(desk, monkeypatch)
     await desk.executor.execute(REQUEST, VERIFY, key(1))
@@ -60,8 +60,8 @@ async def test_what_was_just_saved_is_decided_on_without_asking_the_store(
     assert await status(desk) == "withdrawn"
 
 
-async def test_what_was_met_long_ago_is_asked_for_again(world: RuntimeHarness, monkeypatch: pytest.MonkeyPatch):
-    desk = await world.service(VERIFICATION)
+async def test_what_was_met_long_ago_is_asked_for_again(harness: RuntimeHarness, monkeypatch: pytest.MonkeyPatch):
+    desk = await harness.service(VERIFICATION)
     await desk.consumer.handle([record(1, submitted)])
     asked = counted(desk, monkeypatch)
     monkeypatch.setattr(state_cache, "CACHE_TTL_SECONDS", 0.0)
@@ -69,8 +69,8 @@ async def test_what_was_met_long_ago_is_asked_for_again(world: RuntimeHarness, m
     assert asked == [REQUEST]
 
 
-async def test_a_command_is_decided_on_what_another_process_made_of_the_request(world: RuntimeHarness):
-    one, other = await world.service(VERIFICATION), await world.service(VERIFICATION)
+async def test_a_command_is_decided_on_what_another_process_made_of_the_request(harness: RuntimeHarness):
+    one, other = await harness.service(VERIFICATION), await harness.service(VERIFICATION)
     await one.consumer.handle([record(1, submitted)])
     await other.consumer.handle([record(1, submitted)])
     await other.executor.execute(REQUEST, VERIFY, key(1))
@@ -79,16 +79,16 @@ async def test_a_command_is_decided_on_what_another_process_made_of_the_request(
     assert len(await one.store.unpublished(10)) == 1
 
 
-async def test_nobody_is_refused_because_of_what_was_so_a_moment_ago(world: RuntimeHarness):
-    one, other = await world.service(VERIFICATION), await world.service(VERIFICATION)
+async def test_nobody_is_refused_because_of_what_was_so_a_moment_ago(harness: RuntimeHarness):
+    one, other = await harness.service(VERIFICATION), await harness.service(VERIFICATION)
     await one.consumer.handle([record(1, submitted)])
     await one.executor.execute(REQUEST, RETURN, key(1))
     await other.consumer.handle([record(2, resubmitted, 2)])
     assert (await one.executor.execute(REQUEST, VERIFY, key(2))).status == "verified"
 
 
-async def test_an_event_whose_predecessor_another_process_folded_is_no_gap(world: RuntimeHarness):
-    one, other = await world.service(VERIFICATION), await world.service(VERIFICATION)
+async def test_an_event_whose_predecessor_another_process_folded_is_no_gap(harness: RuntimeHarness):
+    one, other = await harness.service(VERIFICATION), await harness.service(VERIFICATION)
     await one.consumer.handle([record(1, submitted)])
     await one.executor.execute(REQUEST, RETURN, key(1))
     await other.consumer.handle([record(2, resubmitted, 2)])
@@ -97,8 +97,8 @@ async def test_an_event_whose_predecessor_another_process_folded_is_no_gap(world
     assert await status(one) == "withdrawn"
 
 
-async def test_a_new_request_that_is_stored_already_gets_its_first_answer(world: RuntimeHarness):
-    one, other = await world.service(INTAKE), await world.service(INTAKE)
+async def test_a_new_request_that_is_stored_already_gets_its_first_answer(harness: RuntimeHarness):
+    one, other = await harness.service(INTAKE), await harness.service(INTAKE)
     first = await submit(one)
     assert await other.executor.execute(REQUEST, SUBMIT, key(101), new=True) == replace(first, repeated=True)
     assert len(await one.store.unpublished(10)) == 1

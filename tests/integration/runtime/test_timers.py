@@ -17,7 +17,7 @@ from shared.eventlog.port import LogRecord, LogUnavailable
 from shared.runtime import service_runtime as runtime_service
 from shared.runtime.service_runtime import ServiceRuntime
 from shared.runtime.timers import run_due_commands
-from tests.support.domain.given_when_then import REQUEST, happened
+from tests.support.domain.given_when_then import REQUEST, make_event
 from tests.support.domain.request_events import rejected, returned, submitted
 from tests.support.services.runtime_harness import (
     INTAKE,
@@ -31,40 +31,40 @@ from tests.support.services.runtime_harness import (
 
 
 @pytest.fixture
-async def world(tmp_path: Path) -> AsyncIterator[RuntimeHarness]:
+async def harness(tmp_path: Path) -> AsyncIterator[RuntimeHarness]:
     async with runtime_harness(tmp_path) as opened:
         yield opened
 
 
-async def test_what_is_due_waits_for_the_events_that_came_while_nothing_ran(world: RuntimeHarness):
+async def test_what_is_due_waits_for_the_events_that_came_while_nothing_ran(harness: RuntimeHarness):
     """A returned request that the head rejected meanwhile does not expire."""
-    asleep = await world.service(INTAKE)
+    asleep = await harness.service(INTAKE)
     await submit(asleep)
     await asleep.relay.drain()
     await asleep.consumer.handle([record(1, returned)])
-    await world.log.append([(REQUEST, encode_event(happened(returned)))])
-    await world.log.append([(REQUEST, encode_event(happened(rejected)))])
-    world.now += timedelta(days=30)
-    awake = await world.service(INTAKE, started=True)
+    await harness.log.append([(REQUEST, encode_event(make_event(returned)))])
+    await harness.log.append([(REQUEST, encode_event(make_event(rejected)))])
+    harness.now += timedelta(days=30)
+    awake = await harness.service(INTAKE, started=True)
 
     async def settled() -> bool:
-        return await world.log.lag("intake") == 0 and await status(awake) != "returned"
+        return await harness.log.lag("intake") == 0 and await status(awake) != "returned"
 
     await until(settled)
     assert await status(awake) == "rejected"
-    assert [event.type for event in await world.events("intake")] == ["RequestSubmitted"]
+    assert [event.type for event in await harness.events("intake")] == ["RequestSubmitted"]
 
 
-async def test_what_a_batch_makes_due_waits_for_the_batches_behind_it(world: RuntimeHarness):
+async def test_what_a_batch_makes_due_waits_for_the_batches_behind_it(harness: RuntimeHarness):
     """A request that was returned long ago in one batch of the log, and rejected in the next, does not expire between them."""
-    asleep = await world.service(INTAKE)
+    asleep = await harness.service(INTAKE)
     await submit(asleep)
     await asleep.relay.drain()
-    of_its_own = (REQUEST, encode_event(happened(submitted)))
-    await world.log.append([(REQUEST, encode_event(happened(returned))), *[of_its_own] * 1000])
-    await world.log.append([(REQUEST, encode_event(happened(rejected)))])
-    world.now += timedelta(days=30)
-    awake = await world.service(INTAKE)
+    of_its_own = (REQUEST, encode_event(make_event(submitted)))
+    await harness.log.append([(REQUEST, encode_event(make_event(returned))), *[of_its_own] * 1000])
+    await harness.log.append([(REQUEST, encode_event(make_event(rejected)))])
+    harness.now += timedelta(days=30)
+    awake = await harness.service(INTAKE)
     first, rest, handle = asyncio.Event(), asyncio.Event(), awake.consumer.handle
 
     async def in_two_parts(records: Sequence[LogRecord]) -> None:
@@ -74,7 +74,7 @@ async def test_what_a_batch_makes_due_waits_for_the_batches_behind_it(world: Run
         first.set()
 
     awake.consumer.handle = in_two_parts  # type: ignore[method-assign]
-    world.start(awake)
+    harness.start(awake)
     await first.wait()
     await awake.timers.stop()
     assert await status(awake) == "returned"
@@ -85,22 +85,22 @@ async def test_what_a_batch_makes_due_waits_for_the_batches_behind_it(world: Run
 
     await until(settled)
     assert await status(awake) == "rejected"
-    assert {event.type for event in await world.events("intake")} == {"RequestSubmitted"}
+    assert {event.type for event in await harness.events("intake")} == {"RequestSubmitted"}
 
 
 async def test_what_is_due_does_not_wait_for_ever_for_a_log_that_is_away(
-    world: RuntimeHarness, monkeypatch: pytest.MonkeyPatch
+    harness: RuntimeHarness, monkeypatch: pytest.MonkeyPatch
 ):
     async def away(group: str) -> int:
         raise LogUnavailable("away")
 
-    monkeypatch.setattr(world.log, "lag", away)
+    monkeypatch.setattr(harness.log, "lag", away)
     monkeypatch.setattr(runtime_service, "CATCH_UP_SECONDS", 0.3)
-    intake = await world.service(INTAKE)
+    intake = await harness.service(INTAKE)
     await submit(intake)
     await intake.consumer.handle([record(1, returned)])
-    world.now += timedelta(days=30)
-    awake = await world.service(INTAKE, started=True)
+    harness.now += timedelta(days=30)
+    awake = await harness.service(INTAKE, started=True)
 
     async def expired() -> bool:
         return await status(awake) == "expired"
@@ -120,11 +120,11 @@ def overdue_twice(runtime: ServiceRuntime[Any], given: list[type[Any]]) -> None:
     runtime.executor.folding.decider = both
 
 
-async def test_after_each_command_it_is_looked_again_what_is_still_due(world: RuntimeHarness):
-    intake = await world.service(INTAKE)
+async def test_after_each_command_it_is_looked_again_what_is_still_due(harness: RuntimeHarness):
+    intake = await harness.service(INTAKE)
     await submit(intake)
     await intake.consumer.handle([record(1, returned)])
-    world.now += timedelta(days=30)
+    harness.now += timedelta(days=30)
     given: list[type[Any]] = []
     overdue_twice(intake, given)
     await run_due_commands(intake.executor)(REQUEST)

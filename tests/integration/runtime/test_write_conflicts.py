@@ -58,7 +58,7 @@ class Contest:
 
 
 @pytest.fixture
-async def world(tmp_path: Path) -> AsyncIterator[RuntimeHarness]:
+async def harness(tmp_path: Path) -> AsyncIterator[RuntimeHarness]:
     async with runtime_harness(tmp_path) as opened:
         yield opened
 
@@ -88,31 +88,31 @@ async def test_two_that_lost_together_do_not_come_back_together():
     assert await pauses_with(1, 10) == await pauses_with(1, 10)
 
 
-async def test_a_command_that_loses_races_is_run_again_after_pauses(world: RuntimeHarness):
-    contest = Contest(await world.service(INTAKE))
+async def test_a_command_that_loses_races_is_run_again_after_pauses(harness: RuntimeHarness):
+    contest = Contest(await harness.service(INTAKE))
     contest.lose(5)
     assert (await submit(contest.runtime)).status == "submitted"
     assert len(contest.pauses) == 5
 
 
-async def test_a_command_that_loses_every_race_gives_up(world: RuntimeHarness):
-    contest = Contest(await world.service(INTAKE))
+async def test_a_command_that_loses_every_race_gives_up(harness: RuntimeHarness):
+    contest = Contest(await harness.service(INTAKE))
     contest.lose(ALWAYS)
     with pytest.raises(TooManyConflicts):
         await submit(contest.runtime)
     assert len(contest.pauses) == MAX_ATTEMPTS - 1
 
 
-async def test_a_batch_that_loses_races_is_folded_again_after_pauses(world: RuntimeHarness):
-    contest = Contest(await world.service(VERIFICATION))
+async def test_a_batch_that_loses_races_is_folded_again_after_pauses(harness: RuntimeHarness):
+    contest = Contest(await harness.service(VERIFICATION))
     contest.lose(5)
     await contest.runtime.consumer.handle([record(1, submitted)])
     assert await status(contest.runtime) == "submitted"
     assert len(contest.pauses) == 4, "the first time it was folded into what was remembered"
 
 
-async def test_a_batch_that_loses_every_race_is_given_back_and_its_position_stays(world: RuntimeHarness):
-    contest = Contest(await world.service(VERIFICATION))
+async def test_a_batch_that_loses_every_race_is_given_back_and_its_position_stays(harness: RuntimeHarness):
+    contest = Contest(await harness.service(VERIFICATION))
     contest.lose(ALWAYS)
     with pytest.raises(TooManyConflicts):
         await contest.runtime.consumer.handle([record(1, submitted)])
@@ -122,8 +122,8 @@ async def test_a_batch_that_loses_every_race_is_given_back_and_its_position_stay
     assert await contest.runtime.store.dead_letters() == []
 
 
-async def test_a_dead_letter_that_loses_every_race_stays_parked(world: RuntimeHarness):
-    contest = Contest(await world.service(VERIFICATION))
+async def test_a_dead_letter_that_loses_every_race_stays_parked(harness: RuntimeHarness):
+    contest = Contest(await harness.service(VERIFICATION))
     contest.runtime.consumer._replay_delays = ()
     await contest.runtime.consumer.handle([record(1, withdrawn, 2)])
     await contest.runtime.consumer.handle([record(2, submitted)])

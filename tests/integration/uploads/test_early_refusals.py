@@ -18,8 +18,8 @@ from tests.support.paths import REPOSITORY
 from tests.support.services.assignment_pages import API, WORK, advance_to, page
 from tests.support.services.forms_harness import hidden_fields
 from tests.support.services.intake_harness import FILES, FORM, IntakeHarness, assert_nothing_stored
-from tests.support.services.intake_harness import ground as intake_ground
-from tests.support.services.staff_harness import StaffHarness, desk_ground
+from tests.support.services.intake_harness import intake_harness as intake_harness
+from tests.support.services.staff_harness import StaffHarness, staff_harness
 from tests.support.services.staff_harness import pdf as a_pdf
 
 ROOT = REPOSITORY
@@ -28,7 +28,7 @@ MULTIPART = "multipart/form-data; boundary=bb"
 
 @pytest.fixture
 async def desk(tmp_path: Path) -> AsyncIterator[StaffHarness]:
-    async with desk_ground(tmp_path) as opened:
+    async with staff_harness(tmp_path) as opened:
         await advance_to(opened, "in_progress")
         yield opened
 
@@ -119,7 +119,7 @@ async def test_what_was_typed_beside_small_files_is_given_back_after_the_session
 
 
 async def test_no_file_of_a_returned_request_is_read_without_its_key(tmp_path: Path):
-    async with intake_ground(tmp_path) as intake:
+    async with intake_harness(tmp_path) as intake:
         applicant = await intake.submitted()
         for cookie in ("", "lacak=made-up"):
             path = f"/lacak/{applicant.number}/lengkapi/berkas"
@@ -159,7 +159,7 @@ async def refused_for_want_of_room(intake: IntakeHarness, path: str) -> None:
 
 @PLACES
 async def test_a_full_temporary_folder_is_told_and_got_over(small_temporary_folder: Path, tmp_path: Path, path: str):
-    async with intake_ground(tmp_path / "data") as intake:
+    async with intake_harness(tmp_path / "data") as intake:
         await refused_for_want_of_room(intake, path)
         assert os.statvfs(small_temporary_folder).f_bfree == os.statvfs(small_temporary_folder).f_blocks
         assert (await intake.submit()).status_code == 201
@@ -168,7 +168,7 @@ async def test_a_full_temporary_folder_is_told_and_got_over(small_temporary_fold
 @PLACES
 async def test_a_temporary_folder_that_is_not_there_is_told(tmp_path: Path, monkeypatch, path: str):
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "nowhere"))
-    async with intake_ground(tmp_path / "data") as intake:
+    async with intake_harness(tmp_path / "data") as intake:
         await refused_for_want_of_room(intake, path)
 
 
@@ -186,6 +186,6 @@ def test_a_file_that_may_not_grow_is_told_without_root(tmp_path: Path):
 
 
 async def limited(folder: Path) -> None:
-    async with intake_ground(folder) as intake:
+    async with intake_harness(folder) as intake:
         resource.setrlimit(resource.RLIMIT_FSIZE, (2_000_000, resource.RLIM_INFINITY))
         await refused_for_want_of_room(intake, "/api/requests")

@@ -11,14 +11,14 @@ import pytest
 
 from shared.documents.inspection.inspector import Inspector
 from shared.documents.sandbox.client import Sandbox
-from tests.support.services.web_harness import FILE_LIMIT, PDF, WebHarness, ground
+from tests.support.services.web_harness import FILE_LIMIT, PDF, WebHarness, web_harness
 
 FIELDS = {"name": "Rahmat Contoh", "letter_date": "2026-03-31"}
 
 
 @pytest.fixture
 async def harness(tmp_path: Path) -> AsyncIterator[WebHarness]:
-    async with ground(tmp_path) as made:
+    async with web_harness(tmp_path) as made:
         yield made
 
 

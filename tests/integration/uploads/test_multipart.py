@@ -18,7 +18,7 @@ from shared.web.api.problems import Problem
 from shared.web.auth.access import GuardedRoute, public
 from shared.web.forms.form_reader import LenientFormParser, receive_form
 from shared.web.forms.multipart import FormLimits, FormParser, parse_form, require_multipart
-from tests.support.services.web_harness import PDF, WebHarness, ground
+from tests.support.services.web_harness import PDF, WebHarness, web_harness
 
 CUT = "Formulir ini terputus sebelum semuanya sampai, dan tidak ada yang disimpan. Silakan kirim kembali."
 CPU_SECONDS = 0.1
@@ -51,7 +51,7 @@ def forms_of_pages() -> APIRouter:
 
 @pytest.fixture
 async def harness(tmp_path: Path) -> AsyncIterator[WebHarness]:
-    async with ground(tmp_path, forms_of_pages()) as made:
+    async with web_harness(tmp_path, forms_of_pages()) as made:
         yield made
 
 

@@ -29,9 +29,9 @@ from shared.web.http.upload_budget import (
 from tests.support.domain.request_events import returned_for
 from tests.support.services.assignment_pages import WORK, advance_to, submit_form
 from tests.support.services.forms_harness import hidden_fields
-from tests.support.services.intake_harness import FILES, FORM, LETTER, IntakeHarness, ground
-from tests.support.services.staff_harness import desk_ground
+from tests.support.services.intake_harness import FILES, FORM, LETTER, IntakeHarness, intake_harness
 from tests.support.services.staff_harness import pdf as a_pdf
+from tests.support.services.staff_harness import staff_harness
 
 LIMITS = {"public_rate": 10_000, "file_limit": 150_000, "body_limit": 200_000}
 ROOM = {**LIMITS, "upload_budget_per_address": 450_000, "upload_budget": 2_400_000}
@@ -40,7 +40,7 @@ BIG = LETTER + bytes(120_000)
 
 @pytest.fixture
 async def intake(tmp_path: Path) -> AsyncIterator[IntakeHarness]:
-    async with ground(tmp_path, **ROOM) as opened:
+    async with intake_harness(tmp_path, **ROOM) as opened:
         yield opened
 
 
@@ -160,7 +160,7 @@ async def test_one_call_ahead_of_a_form_brings_one_file(intake: IntakeHarness):
 
 
 async def test_of_too_many_files_only_as_many_as_fit_are_stored_and_the_others_are_named(tmp_path: Path):
-    async with ground(tmp_path, public_rate=10_000) as intake, visitor(intake) as client:
+    async with intake_harness(tmp_path, public_rate=10_000) as intake, visitor(intake) as client:
         files = [("requirements", (f"syarat {number}.pdf", LETTER, "application/pdf")) for number in range(30)]
         answer = await client.post("/", data=hidden_fields(await client.get("/")), files=files)
         stored = intake.stored
@@ -210,7 +210,9 @@ async def test_a_form_whose_files_are_stored_is_always_let_in(intake: IntakeHarn
 
 
 async def test_the_whole_has_a_limit_which_answers_503(tmp_path: Path):
-    async with ground(tmp_path, **{**ROOM, "upload_budget": 800_000, "upload_budget_per_address": 200_000}) as intake:
+    async with intake_harness(
+        tmp_path, **{**ROOM, "upload_budget": 800_000, "upload_budget_per_address": 200_000}
+    ) as intake:
         answers = []
         for place in range(8):
             async with visitor(intake, f"192.0.2.{place}") as client:
@@ -221,14 +223,14 @@ async def test_the_whole_has_a_limit_which_answers_503(tmp_path: Path):
 
 
 async def test_rate_zero_switches_off_the_limit_of_an_address_alone(tmp_path: Path):
-    async with ground(tmp_path, **{**ROOM, "public_rate": 0}) as intake, visitor(intake) as client:
+    async with intake_harness(tmp_path, **{**ROOM, "public_rate": 0}) as intake, visitor(intake) as client:
         page = await client.get("/")
         statuses = [(await ahead(client, page)).status_code for _ in range(21)]
         assert statuses == [200] * 19 + [503] * 2
 
 
 async def test_staff_are_not_counted(tmp_path: Path):
-    async with desk_ground(tmp_path) as desk:
+    async with staff_harness(tmp_path) as desk:
         await advance_to(desk, "in_progress")
         refused = await submit_form(desk, "dewi", f"{WORK}/serahkan", [("documents", ("a.pdf", a_pdf(1)))], summary="")
         assert refused.status_code == 422
@@ -237,7 +239,7 @@ async def test_staff_are_not_counted(tmp_path: Path):
 
 async def test_a_form_without_files_is_not_read_without_end(intake: IntakeHarness):
     kind = {"Content-Type": "application/x-www-form-urlencoded"}
-    async with ground(intake.platform.settings.data / "other") as roomy, visitor(roomy) as client:
+    async with intake_harness(intake.platform.settings.data / "other") as roomy, visitor(roomy) as client:
         answer = await client.post("/", content=b"name=" + b"x" * 2_000_000, headers=kind)
     assert answer.status_code == 413
 

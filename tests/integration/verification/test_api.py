@@ -15,7 +15,7 @@ from PIL import Image
 from shared.contracts.facts import DocumentKind, Scope
 from tests.support.domain.given_when_then import REQUEST
 from tests.support.domain.request_events import APPLICANT, LETTER, RESULT, rejected, resubmitted, withdrawn
-from tests.support.services.staff_harness import OTHER, PEOPLE, StaffHarness, desk_ground, pdf
+from tests.support.services.staff_harness import OTHER, PEOPLE, StaffHarness, pdf, staff_harness
 
 REQUESTS = "/api/verification/requests"
 HERE = f"{REQUESTS}/{REQUEST}"
@@ -37,7 +37,7 @@ DECISIONS: list[tuple[str, dict[str, Any]]] = [
 
 @pytest.fixture
 async def harness(tmp_path: Path) -> AsyncIterator[StaffHarness]:
-    async with desk_ground(tmp_path) as opened:
+    async with staff_harness(tmp_path) as opened:
         yield opened
 
 
@@ -58,7 +58,7 @@ async def test_the_queue_shows_what_an_officer_needs_and_hides_the_rest(harness:
 
 
 async def test_a_request_in_full_tells_everything_but_where_files_are(harness: StaffHarness):
-    document = await harness.keep("kamus.pdf", pdf())
+    document = await harness.store_document("kamus.pdf", pdf())
     await harness.submitted(document)
     shown = (await harness.get("nurlaila", HERE)).json()
     assert shown["employee_number"] == APPLICANT.employee_number
@@ -129,7 +129,7 @@ async def test_a_decision_comes_too_late_after_the_request_moved_on(
     harness: StaffHarness, step: tuple[str, dict[str, Any]]
 ):
     await harness.submitted()
-    await harness.happened(rejected)
+    await harness.publish(rejected)
     answer = await harness.post("nurlaila", f"{HERE}/{step[0]}", step[1])
     problem = answer.json()
     assert answer.status_code == 409
@@ -141,7 +141,7 @@ async def test_a_decision_comes_too_late_after_the_request_moved_on(
 
 async def test_a_withdrawn_request_cannot_be_verified(harness: StaffHarness):
     await harness.submitted()
-    await harness.happened(withdrawn)
+    await harness.publish(withdrawn)
     answer = await harness.post("nurlaila", f"{HERE}/verification", VERIFY)
     assert answer.status_code == 409
     assert "oleh Pemohon pada 23 November 2026, 12.00 WIT" in answer.json()["detail"]
@@ -157,7 +157,7 @@ async def test_what_is_not_there_is_404_everywhere(harness: StaffHarness):
 
 
 async def test_a_request_whose_form_was_not_heard_of_yet_is_not_there(harness: StaffHarness):
-    await harness.happened(rejected)
+    await harness.publish(rejected)
     assert (await harness.get("nurlaila", HERE)).status_code == 404
     assert (await harness.post("nurlaila", f"{HERE}/verification", VERIFY)).status_code == 404
     await harness.submitted()
@@ -211,7 +211,7 @@ async def test_a_second_recommendation_names_the_first(harness: StaffHarness):
 async def test_a_repeated_key_gets_the_first_answer_and_never_a_second_decision(harness: StaffHarness):
     await harness.submitted()
     first = await harness.post("nurlaila", f"{HERE}/return", RETURN, key="k")
-    await harness.happened(resubmitted)
+    await harness.publish(resubmitted)
     again = await harness.post("nurlaila", f"{HERE}/return", RETURN, key="k")
     assert (again.status_code, again.json()) == (200, first.json())
     other = [{**line, "note": "Lain."} if not line["ok"] else line for line in LETTER_FAILED]
@@ -235,7 +235,7 @@ async def test_of_fifty_decisions_at_once_one_wins_and_the_others_learn_which(ha
 
 async def test_a_document_comes_whole_and_only_as_an_attachment(harness: StaffHarness):
     content = pdf()
-    document = await harness.keep("kamus data.pdf", content)
+    document = await harness.store_document("kamus data.pdf", content)
     await harness.submitted(document)
     answer = await harness.get("nurlaila", f"{HERE}/documents/{document.id}")
     assert (answer.status_code, answer.content) == (200, content)
@@ -244,7 +244,7 @@ async def test_a_document_comes_whole_and_only_as_an_attachment(harness: StaffHa
 
 
 async def test_pages_are_pictures_and_each_names_the_next(harness: StaffHarness):
-    document = await harness.keep("surat.pdf", pdf(pages=2), DocumentKind.LETTER)
+    document = await harness.store_document("surat.pdf", pdf(pages=2), DocumentKind.LETTER)
     await harness.submitted(document)
     pages = f"{HERE}/documents/{document.id}/pages"
     first = await harness.get("nurlaila", f"{pages}/1")
@@ -278,7 +278,7 @@ async def test_a_listening_officer_hears_which_request_changed(harness: StaffHar
     async def open_() -> bool:
         return bool(streams.open)
 
-    await harness.until(open_)
+    await harness.wait_until(open_)
     await harness.post("nurlaila", f"{HERE}/verification", VERIFY)
     await asyncio.sleep(0.2)
     streams.close()

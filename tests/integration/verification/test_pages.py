@@ -27,7 +27,7 @@ from tests.support.domain.request_events import (
     started,
     withdrawn,
 )
-from tests.support.services.staff_harness import OTHER, PEOPLE, StaffHarness, desk_ground, pdf
+from tests.support.services.staff_harness import OTHER, PEOPLE, StaffHarness, pdf, staff_harness
 
 QUEUE = "/verifikasi"
 HERE = f"{QUEUE}/{REQUEST}"
@@ -42,7 +42,7 @@ RETURN = {**ALL_OK, "ok_letter": "no", "note_letter": NOTE, "_do": "return"}
 @pytest.fixture
 async def harness(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[StaffHarness]:
     monkeypatch.setattr(service, "PATIENCE", 30.0)  # however busy the machine is
-    async with desk_ground(tmp_path) as opened:
+    async with staff_harness(tmp_path) as opened:
         yield opened
 
 
@@ -131,7 +131,7 @@ async def test_what_is_late_says_by_how_many_working_days(harness: StaffHarness)
 async def test_lists_are_by_status_and_counted_over_open_requests_alone(harness: StaffHarness):
     ids = await submit_five(harness)
     for id, fact in ((ids[0], withdrawn), (ids[1], assigned)):
-        await harness.happened(fact, subject=id)
+        await harness.publish(fact, subject=id)
     page = await look(harness, f"{QUEUE}/{ids[2]}")
     assert (await send(harness, page, f"{QUEUE}/{ids[2]}", **RETURN)).status_code == 303
     for asked, found in (
@@ -305,7 +305,7 @@ async def test_findings_about_an_earlier_round_decide_nothing(harness: StaffHarn
     await harness.submitted()
     page = await look(harness)
     await send(harness, await look(harness, who="samsul"), HERE, "samsul", **RETURN)
-    await harness.happened(resubmitted)
+    await harness.publish(resubmitted)
     late = await send(harness, page, **VERIFY)
     assert (late.status_code, "dikirim ulang oleh Pemohon" in late.text) == (409, True)
     assert 'class="deck' not in late.text
@@ -317,7 +317,7 @@ async def test_findings_about_an_earlier_round_decide_nothing(harness: StaffHarn
 async def test_a_half_filled_form_that_is_shown_again_tells_that_the_request_was_withdrawn(harness: StaffHarness):
     await harness.submitted()
     page = await look(harness)
-    await harness.happened(withdrawn)
+    await harness.publish(withdrawn)
     again = await send(harness, page, note_letter=NOTE, _do="look")
     assert (textarea_value(again, "note_letter"), "Permohonan dibatalkan oleh Pemohon" in again.text) == (NOTE, True)
     untouched = await send(harness, page, _do="look")
@@ -353,8 +353,8 @@ def in_order(page: httpx.Response) -> list[str]:
 
 
 async def test_documents_are_looked_at_page_by_page_and_the_letter_comes_first(harness: StaffHarness):
-    data = await harness.keep("kamus data.pdf", pdf(1))
-    letter = await harness.keep("surat.pdf", pdf(3), DocumentKind.LETTER)
+    data = await harness.store_document("kamus data.pdf", pdf(1))
+    letter = await harness.store_document("surat.pdf", pdf(3), DocumentKind.LETTER)
     await harness.submitted(data, letter)
     page = await look(harness)
     assert in_order(page) == ["Surat Permohonan", "kamus data.pdf"]
@@ -372,14 +372,14 @@ async def test_documents_are_looked_at_page_by_page_and_the_letter_comes_first(h
 
 @pytest.mark.parametrize("asked", ["dokumen=x&halaman=2", "halaman=99", "halaman=-1", "halaman=%D9%A3", "dokumen="])
 async def test_an_address_that_names_no_page_shows_the_first_of_the_letter(harness: StaffHarness, asked: str):
-    letter = await harness.keep("surat.pdf", pdf(3), DocumentKind.LETTER)
+    letter = await harness.store_document("surat.pdf", pdf(3), DocumentKind.LETTER)
     await harness.submitted(letter)
     named = asked if "dokumen" in asked else f"dokumen={letter.id}&{asked}"
     assert "halaman 1 dari 3" in (await look(harness, f"{HERE}?{named}")).text
 
 
 async def test_looking_at_another_page_without_a_script_loses_nothing(harness: StaffHarness):
-    letter = await harness.keep("surat.pdf", pdf(3), DocumentKind.LETTER)
+    letter = await harness.store_document("surat.pdf", pdf(3), DocumentKind.LETTER)
     await harness.submitted(letter)
     half = {"ok_form": "yes", "ok_letter": "no", "note_letter": NOTE, "acknowledged": "birth_date"}
     page = await send(harness, await look(harness), **half, _do=f"look:{letter.id}:2")
@@ -413,7 +413,7 @@ async def test_what_cannot_be_shown_says_so_and_can_be_downloaded(harness: Staff
 async def test_a_page_comes_without_the_number_of_pages_rather_than_late(
     harness: StaffHarness, monkeypatch: pytest.MonkeyPatch
 ):
-    letter = await harness.keep("surat.pdf", pdf(3), DocumentKind.LETTER)
+    letter = await harness.store_document("surat.pdf", pdf(3), DocumentKind.LETTER)
     await harness.submitted(letter)
     monkeypatch.setattr(service, "PATIENCE", 0.0)
     page = await look(harness)
@@ -427,7 +427,7 @@ async def test_a_page_comes_without_the_number_of_pages_rather_than_late(
 async def test_a_page_is_drawn_once_for_the_page_and_its_picture_and_each_look_is_noted_once(
     harness: StaffHarness, caplog: pytest.LogCaptureFixture
 ):
-    letter = await harness.keep("surat.pdf", pdf(2), DocumentKind.LETTER)
+    letter = await harness.store_document("surat.pdf", pdf(2), DocumentKind.LETTER)
     await harness.submitted(letter)
     with caplog.at_level(logging.INFO):
         page = await look(harness)
@@ -444,7 +444,7 @@ async def test_a_page_is_drawn_once_for_the_page_and_its_picture_and_each_look_i
 async def test_a_request_that_awaits_no_officer_is_read_only_with_its_whole_history(harness: StaffHarness):
     await harness.submitted()
     await send(harness, await look(harness), **VERIFY)
-    await harness.happened(assigned, started, completed, confirmed)
+    await harness.publish(assigned, started, completed, confirmed)
     page = await look(harness)
     for words in ("Selesai", "Dewi Andaian", "Hasil pemeriksaan", "Sesuai", "laporan.pdf", "Serah terima dikonfirmasi"):
         assert words in page.text, words
@@ -474,7 +474,7 @@ async def test_an_advice_needs_a_reason_and_keeps_it_when_the_request_has_moved_
     page = await look(harness, ADVICE)
     empty = await send(harness, page, ADVICE, reason=" ")
     assert (empty.status_code, error_links(empty)) == (422, {"reason"})
-    await harness.happened(rejected)
+    await harness.publish(rejected)
     late = await send(harness, page, ADVICE, reason=NOTE)
     assert (late.status_code, textarea_value(late, "reason")) == (409, NOTE)
     assert "oleh Hasan Umpama, Penanggung Jawab Struktural" in late.text

@@ -15,12 +15,12 @@ from shared.settings import Settings
 from shared.web.admin.health import Part, readiness
 from shared.web.api.problems import Problem
 from shared.web.app import body_limit_policy
-from tests.support.services.web_harness import WebHarness, ground
+from tests.support.services.web_harness import WebHarness, web_harness
 
 
 @pytest.fixture
 async def harness(tmp_path: Path) -> AsyncIterator[WebHarness]:
-    async with ground(tmp_path) as made:
+    async with web_harness(tmp_path) as made:
         yield made
 
 
@@ -73,7 +73,7 @@ async def test_metrics_are_for_operators_only(tmp_path, place):
     token = tmp_path / "token"
     token.write_text("s3cret-of-the-operators\n")
     setting = {"metrics_token_file": token} if place == "a file" else {"metrics_token": token.read_text().strip()}
-    async with ground(tmp_path / "data", **setting) as harness:
+    async with web_harness(tmp_path / "data", **setting) as harness:
         assert (await got(harness, "/metrics")).status_code == 401
         assert (await got(harness, "/metrics", Authorization="Bearer wrong")).status_code == 401
         right = await got(harness, "/metrics", Authorization="Bearer s3cret-of-the-operators")
@@ -83,9 +83,9 @@ async def test_metrics_are_for_operators_only(tmp_path, place):
 
 @pytest.mark.parametrize("path", ["/api/docs", "/api/openapi.json"])
 async def test_documentation_is_closed_in_production(tmp_path, path):
-    async with ground(tmp_path / "a", base_url="https://simpul.example") as harness:
+    async with web_harness(tmp_path / "a", base_url="https://simpul.example") as harness:
         assert (await got(harness, path)).status_code == 401
-    async with ground(tmp_path / "b", base_url="https://simpul.example", docs="open") as harness:
+    async with web_harness(tmp_path / "b", base_url="https://simpul.example", docs="open") as harness:
         assert (await got(harness, path)).status_code == 200
 
 

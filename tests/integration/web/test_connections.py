@@ -24,7 +24,7 @@ from shared.web.auth.access import GuardedRoute, public
 from shared.web.http import protocol
 from shared.web.http.connections import ConnectionRegistry
 from tests.support.paths import REPOSITORY
-from tests.support.services.web_harness import WebHarness, ground, served
+from tests.support.services.web_harness import WebHarness, served, web_harness
 
 TIMEOUT_SECONDS = 30
 ROOT = REPOSITORY
@@ -37,7 +37,7 @@ class Gate:
     """Where requests wait until a test lets them go on."""
 
     open: asyncio.Event = field(default_factory=asyncio.Event)
-    reached: int = 0
+    wait_for_status: int = 0
 
     def routes(self) -> APIRouter:
         router = APIRouter(route_class=GuardedRoute, dependencies=[Depends(public())])
@@ -48,7 +48,7 @@ class Gate:
 
         @router.post("/api/waiting")
         async def wait(request: Request) -> dict[str, int]:
-            self.reached += 1
+            self.wait_for_status += 1
             await self.open.wait()
             return {"bytes": len(await request.body())}
 
@@ -70,7 +70,7 @@ def gate() -> Gate:
 
 @pytest.fixture
 async def harness(tmp_path: Path, gate: Gate) -> AsyncIterator[WebHarness]:
-    async with ground(tmp_path, gate.routes(), connections_per_address=4) as made:
+    async with web_harness(tmp_path, gate.routes(), connections_per_address=4) as made:
         yield made
 
 
@@ -170,7 +170,7 @@ async def test_the_time_in_which_the_server_does_not_read_is_not_the_senders(
     monkeypatch.setattr(protocol, "MIN_BODY_BYTES_PER_SECOND", 10_000_000.0)
     async with served(harness.app) as (_, port), line_to(port) as line:
         line.send((UPLOAD % 250_000).replace(b"taken", b"waiting") + bytes(250_000))
-        await wait_until(lambda: gate.reached)
+        await wait_until(lambda: gate.wait_for_status)
         await asyncio.sleep(1)
         gate.open.set()
         assert await line.answer() == (200, {"bytes": 250_000})
@@ -180,7 +180,7 @@ async def test_the_time_until_the_server_asks_for_a_body_is_not_the_senders(harn
     async with served(harness.app) as (_, port), line_to(port) as line:
         head = (UPLOAD % 3).replace(b"taken", b"waiting").replace(b"Host", b"Expect: 100-continue\r\nHost")
         line.send(head)
-        await wait_until(lambda: gate.reached)
+        await wait_until(lambda: gate.wait_for_status)
         await asyncio.sleep(1)
         gate.open.set()
         async with asyncio.timeout(TIMEOUT_SECONDS):
@@ -247,7 +247,7 @@ async def test_an_answer_under_way_gives_way_to_nobody(harness: WebHarness, gate
     monkeypatch.setattr(protocol, "EVICTION_GRACE_SECONDS", 0.0)
     async with served(harness.app) as (_, port), httpx.AsyncClient(timeout=TIMEOUT_SECONDS) as client:
         busy = [asyncio.create_task(client.post(f"http://127.0.0.1:{port}/api/waiting")) for _ in range(4)]
-        await wait_until(lambda: gate.reached == 4)
+        await wait_until(lambda: gate.wait_for_status == 4)
         async with line_to(port) as line:
             status, problem = await line.answer()
         assert status == 429
@@ -262,13 +262,13 @@ async def test_an_answer_under_way_gives_way_to_nobody(harness: WebHarness, gate
 async def test_requests_of_one_visitor_behind_a_proxy_are_counted_by_address(tmp_path: Path, gate: Gate):
     settings = {"connections_per_address": 4, "trusted_proxies": "127.0.0.1"}
     async with (
-        ground(tmp_path, gate.routes(), **settings) as harness,
+        web_harness(tmp_path, gate.routes(), **settings) as harness,
         served(harness.app) as (_, port),
         httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=TIMEOUT_SECONDS) as client,
     ):
         visitors = [{"X-Forwarded-For": "192.0.2.1"}] * 4 + [{"X-Forwarded-For": "192.0.2.2"}]
         busy = [asyncio.create_task(client.post("/api/waiting", headers=visitor)) for visitor in visitors]
-        await wait_until(lambda: gate.reached == 5)
+        await wait_until(lambda: gate.wait_for_status == 5)
         refused = await client.get("/health/live", headers=visitors[0])
         assert (refused.status_code, refused.headers["retry-after"]) == (429, "5")
         assert (await client.get("/health/live", headers=visitors[4])).status_code == 200
@@ -281,13 +281,13 @@ async def test_a_large_body_of_a_visitor_with_too_many_requests_ends_its_connect
     """Else all of it would be read and dropped for the sake of the next request."""
     settings = {"connections_per_address": 4, "trusted_proxies": "127.0.0.1", "body_limit": 50_000_000}
     async with (
-        ground(tmp_path, gate.routes(), **settings) as harness,
+        web_harness(tmp_path, gate.routes(), **settings) as harness,
         served(harness.app) as (_, port),
         httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=TIMEOUT_SECONDS) as client,
     ):
         visitor = {"X-Forwarded-For": "192.0.2.1"}
         busy = [asyncio.create_task(client.post("/api/waiting", headers=visitor)) for _ in range(4)]
-        await wait_until(lambda: gate.reached == 4)
+        await wait_until(lambda: gate.wait_for_status == 4)
         refused = await client.post("/api/requests", content=bytes(5_000_000), headers=visitor)
         assert (refused.status_code, refused.headers["connection"]) == (429, "close")
         gate.open.set()

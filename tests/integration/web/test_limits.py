@@ -13,24 +13,24 @@ from shared.web.api.lists import decode_cursor, encode_cursor
 from shared.web.api.problems import Problem
 from shared.web.http.client_address import ClientAddressResolver, parse_proxies
 from shared.web.http.rate_limit import TokenBuckets
-from tests.support.services.web_harness import WebHarness, ground
+from tests.support.services.web_harness import WebHarness, web_harness
 
 
 @pytest.fixture
 async def harness(tmp_path: Path) -> AsyncIterator[WebHarness]:
-    async with ground(tmp_path, public_rate=2) as made:
+    async with web_harness(tmp_path, public_rate=2) as made:
         yield made
 
 
 @pytest.mark.parametrize(("path", "size"), [("/api/orders", 300_000), ("/api/requests", 1_000_001)])
 async def test_a_body_that_says_too_much_is_refused_before_its_handler(tmp_path, path, size):
-    async with ground(tmp_path) as harness, harness.client() as client:
+    async with web_harness(tmp_path) as harness, harness.client() as client:
         response = await client.post(path, content=b"x" * size)
         assert response.status_code == 413
         assert response.headers["connection"] == "close"
         assert response.headers["content-type"] == "application/problem+json"
         assert "nosniff" in response.headers["x-content-type-options"]
-        assert harness.begun == []
+        assert harness.started_calls == []
 
 
 async def test_a_body_in_chunks_is_counted(tmp_path):
@@ -38,7 +38,7 @@ async def test_a_body_in_chunks_is_counted(tmp_path):
         for _ in range(40):
             yield b"x" * 10_000
 
-    async with ground(tmp_path) as harness, harness.client() as client:
+    async with web_harness(tmp_path) as harness, harness.client() as client:
         headers = {"Content-Type": "application/json"}
         response = await client.post("/api/orders", content=pieces(), headers=headers)
     assert response.status_code == 413
@@ -64,7 +64,7 @@ async def test_looking_up_is_limited_on_its_own(harness):
 
 
 async def test_rate_zero_sets_no_limit(tmp_path):
-    async with ground(tmp_path, public_rate=0) as harness, harness.client() as client:
+    async with web_harness(tmp_path, public_rate=0) as harness, harness.client() as client:
         assert {(await client.post("/api/requests")).status_code for _ in range(50)} == {415}
 
 

@@ -16,7 +16,7 @@ from shared.documents.file_names import safe_name
 from shared.documents.orphan_sweep import GRACE_PERIOD
 from shared.web.api.validation import labelled_message
 from shared.web.forms.held_files import HOLD_DURATION
-from tests.support.services.forms_harness import PASSWORD, PDF, Browser, FormsHarness, hidden_fields, pages_ground
+from tests.support.services.forms_harness import PASSWORD, PDF, Browser, FormsHarness, forms_harness, hidden_fields
 
 NOTE = 'Uji "satu" & </textarea><b>\n  dua'
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
@@ -24,7 +24,7 @@ FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 
 @pytest.fixture
 async def simpul(tmp_path: Path) -> AsyncIterator[FormsHarness]:
-    async with pages_ground(tmp_path) as made:
+    async with forms_harness(tmp_path) as made:
         yield made
 
 

@@ -34,7 +34,7 @@ from tests.support.services.seeded_application import (
     TECHNICAL,
     SeededApplication,
     credentials,
-    seeded_office,
+    seeded_application,
 )
 
 CPU_SECONDS, TRIES = 0.1, 3
@@ -218,7 +218,7 @@ def test_pairs_of_forms(pairs: list[tuple[str, str]]):
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[asyncio.Runner, SeededApplication]]:
     with asyncio.Runner() as runner:
-        opened = seeded_office(tmp_path_factory.mktemp("office"))
+        opened = seeded_application(tmp_path_factory.mktemp("office"))
         yield runner, runner.run(opened.__aenter__())
         runner.run(opened.__aexit__(None, None, None))
 

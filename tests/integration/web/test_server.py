@@ -18,7 +18,7 @@ from shared.storage.port import StateRecord, Write
 from shared.web.api.live import StreamTiming, live
 from shared.web.auth.access import GuardedRoute, public
 from shared.web.http import body_limit, protocol
-from tests.support.services.web_harness import WebHarness, ground, served
+from tests.support.services.web_harness import WebHarness, served, web_harness
 
 
 class Listening:
@@ -51,7 +51,7 @@ def listening() -> Listening:
 
 @pytest.fixture
 async def harness(tmp_path: Path, listening: Listening) -> AsyncIterator[WebHarness]:
-    async with ground(tmp_path, listening.routes()) as made:
+    async with web_harness(tmp_path, listening.routes()) as made:
         yield made
 
 
@@ -103,7 +103,7 @@ async def test_too_large_is_answered_before_one_byte_of_the_body_is_sent(harness
         assert b"connection: close" in answer
         assert b"server:" not in answer
         assert body["status"] == 413
-        assert harness.begun == []
+        assert harness.started_calls == []
         writer.close()
 
 
@@ -140,7 +140,7 @@ async def test_a_client_that_goes_away_in_its_upload_harms_nobody(harness):
     async with served(harness.app) as (server, port):
         _, writer = await asyncio.open_connection("127.0.0.1", port)
         writer.write(f"{HEAD}Content-Length: 900000\r\n\r\n--x\r\n".encode())
-        await wait_until(lambda: harness.begun == ["submit"])
+        await wait_until(lambda: harness.started_calls == ["submit"])
         writer.close()
         await wait_until(lambda: not server.server_state.tasks)
         assert list(harness.platform.settings.documents.rglob("*.*")) == []

@@ -12,7 +12,7 @@ TIMEOUT_SECONDS = 40
 """Seconds after which something that should come counts as never coming."""
 
 
-class Listener:
+class RecordingConsumer:
     """Remembers what it is handed; `before` may refuse, or hold up, a batch."""
 
     def __init__(self) -> None:
@@ -30,7 +30,7 @@ class Listener:
     def values(self) -> list[bytes]:
         return [record.value for batch in self.batches for record in batch]
 
-    async def hears(self, value: bytes) -> None:
+    async def wait_for(self, value: bytes) -> None:
         await self.wait_until(lambda: value in self.values)
 
     async def wait_until(self, enough: Callable[[], bool]) -> None:
@@ -41,7 +41,9 @@ class Listener:
 
 
 @asynccontextmanager
-async def listening(log: EventLog, group: str, handler: BatchHandler, max_records: int = 500) -> AsyncIterator[None]:
+async def running_consumer(
+    log: EventLog, group: str, handler: BatchHandler, max_records: int = 500
+) -> AsyncIterator[None]:
     consuming = asyncio.create_task(log.consume(group, handler, max_records=max_records))
     try:
         yield

@@ -95,9 +95,9 @@ class SmtpConversation:
         await self.say("greeting", "220 scripted ESMTP")
         while self.open and (line := (await self.reader.readline()).decode().rstrip("\r\n")):
             self.server.lines.append(line)
-            await self.obey(line)
+            await self.handle_line(line)
 
-    async def obey(self, line: str):
+    async def handle_line(self, line: str):
         match line.split(" ", 1)[0].upper():
             case "EHLO":
                 await self.say("EHLO", self.offers())

@@ -26,41 +26,41 @@ expect.set_options(timeout=TIMEOUT_MILLISECONDS)
 class SiteUnderTest:
     """The office: a server, what happens there behind the pages, where its e-mails go, and who is signed in."""
 
-    gate: ServerHarness
+    harness: ServerHarness
     inbox: Inbox | None = None
     """None where the server keeps e-mails and shows them."""
     sessions: dict[str, str] = field(default_factory=dict)
 
     @property
     def url(self) -> str:
-        return self.gate.server.url
+        return self.harness.server.url
 
     def session(self, who: str) -> str:
         """The one session of somebody that tests share."""
         return self.sessions.get(who) or self.sessions.setdefault(who, self.new_session(who))
 
     def new_session(self, who: str) -> str:
-        answer = self.gate.call("", "POST", "/api/session", json={"username": who, "password": PASSWORD})
+        answer = self.harness.call("", "POST", "/api/session", json={"username": who, "password": PASSWORD})
         assert answer.status_code == 200, answer.text
-        self.gate.http.cookies.clear()
+        self.harness.http.cookies.clear()
         return str(answer.json()["token"])
 
     def end_session(self, token: str) -> None:
-        assert self.gate.call(token, "DELETE", "/api/session").status_code == 200
+        assert self.harness.call(token, "DELETE", "/api/session").status_code == 200
 
 
 @dataclass
 class BrowserSession:
     """A browser context of somebody's, with one page open."""
 
-    house: SiteUnderTest
+    site: SiteUnderTest
     context: BrowserContext
-    watch: PageMonitor
+    monitor: PageMonitor
     page: Page
     script: bool
 
     def open(self, path: str) -> Page:
-        self.page.goto(self.house.url + path)
+        self.page.goto(self.site.url + path)
         return self.page
 
     def until(self, holds: Callable[[], bool]) -> None:
@@ -70,23 +70,23 @@ class BrowserSession:
             assert time.monotonic() < ends, "it did not come to pass"
             self.page.wait_for_timeout(20)
 
-    def line(self, bytes_a_second: int) -> None:
+    def limit_bandwidth(self, bytes_a_second: int) -> None:
         """How much the network carries either way; -1 is all that it can."""
         session = self.context.new_cdp_session(self.page)
         session.send("Network.enable")
         rates = {"downloadThroughput": bytes_a_second, "uploadThroughput": bytes_a_second}
         session.send("Network.emulateNetworkConditions", {"offline": False, "latency": 0, **rates})
 
-    def be(self, token: str) -> None:
+    def use_session(self, token: str) -> None:
         """Hold this session, as if signed in."""
-        self.context.add_cookies([{"name": "simpul", "value": token, "url": self.house.url, "httpOnly": True}])
+        self.context.add_cookies([{"name": "simpul", "value": token, "url": self.site.url, "httpOnly": True}])
 
 
 @dataclass
 class BrowserSessions:
     """Every context of one test. At its end none of them may have a complaint."""
 
-    house: SiteUnderTest
+    site: SiteUnderTest
     browser: Browser
     open: list[BrowserSession] = field(default_factory=list)
 
@@ -108,15 +108,15 @@ class BrowserSessions:
             reduced_motion="reduce",
         )
         context.set_default_timeout(TIMEOUT_MILLISECONDS)
-        watch = PageMonitor(self.house.url).over(context)
-        visit = BrowserSession(self.house, context, watch, context.new_page(), script)
+        watch = PageMonitor(self.site.url).attach_to(context)
+        session = BrowserSession(self.site, context, watch, context.new_page(), script)
         if who:
-            visit.be(self.house.session(who))
-        self.open.append(visit)
-        return visit
+            session.use_session(self.site.session(who))
+        self.open.append(session)
+        return session
 
     def close(self) -> list[str]:
         """Everybody leaves; what there was to complain about."""
-        for visit in self.open:
-            visit.context.close()
-        return [complaint for visit in self.open for complaint in visit.watch.complaints]
+        for session in self.open:
+            session.context.close()
+        return [complaint for session in self.open for complaint in session.monitor.complaints]

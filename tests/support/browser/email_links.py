@@ -16,19 +16,19 @@ ASTRAY = 5_000
 """Milliseconds after which a click that led nowhere is made again."""
 
 
-def open_tracking_link(visit: BrowserSession, address: str, number: str) -> None:
+def open_tracking_link(session: BrowserSession, address: str, number: str) -> None:
     """Read the letter about this request where letters to this address arrive, and follow its link."""
-    if visit.house.inbox is None:
-        _opens_link_in_mail_viewer(visit, address, number)
+    if session.site.inbox is None:
+        _opens_link_in_mail_viewer(session, address, number)
     else:
-        visit.open(_link_from_inbox(visit.house.inbox, address, number))
+        session.open(_link_from_inbox(session.site.inbox, address, number))
 
 
-def arrived(house: SiteUnderTest) -> set[tuple[str, int]]:
+def arrived(site: SiteUnderTest) -> set[tuple[str, int]]:
     """What arrived so far, and each time that it did: a letter that is sent again is the same letter."""
-    if house.inbox is not None:
-        return {(str(letter["Message-ID"]), place) for place, letter in enumerate(house.inbox.messages)}
-    return {(path.name, path.stat().st_mtime_ns) for path in (house.gate.server.data / "mail").glob("*.eml")}
+    if site.inbox is not None:
+        return {(str(letter["Message-ID"]), place) for place, letter in enumerate(site.inbox.messages)}
+    return {(path.name, path.stat().st_mtime_ns) for path in (site.harness.server.data / "mail").glob("*.eml")}
 
 
 def _link_from_inbox(inbox: Inbox, address: str, number: str) -> str:
@@ -44,24 +44,24 @@ def _link_from_inbox(inbox: Inbox, address: str, number: str) -> str:
         time.sleep(0.05)
 
 
-def _opens_link_in_mail_viewer(visit: BrowserSession, address: str, number: str) -> None:
+def _opens_link_in_mail_viewer(session: BrowserSession, address: str, number: str) -> None:
     """Read the letter where a server that sends none shows them, and press its link."""
     subject = re.compile(re.escape(f"[{number}]"))
 
     def there() -> bool:
-        visit.open("/surel")
-        return visit.page.get_by_role("row").filter(has_text=address).filter(has_text=subject).count() > 0
+        session.open("/surel")
+        return session.page.get_by_role("row").filter(has_text=address).filter(has_text=subject).count() > 0
 
-    visit.until(there)
-    row = visit.page.get_by_role("row").filter(has_text=address).filter(has_text=subject).last
+    session.until(there)
+    row = session.page.get_by_role("row").filter(has_text=address).filter(has_text=subject).last
     row.get_by_role("link").first.click()
-    expect(visit.page.get_by_role("heading", level=1)).to_contain_text(number)
-    visit.until(lambda: _follows(visit))
+    expect(session.page.get_by_role("heading", level=1)).to_contain_text(number)
+    session.until(lambda: _follows(session))
 
 
-def _follows(visit: BrowserSession) -> bool:
+def _follows(session: BrowserSession) -> bool:
     """Whether the link of the letter on this page was followed: a click into a frame that has just come may go astray."""
     with contextlib.suppress(TooLate):
-        visit.page.frame_locator("iframe").get_by_role("link", name="Lacak").first.click(timeout=ASTRAY)
-        visit.page.wait_for_url(re.compile("/lacak/"), timeout=ASTRAY)
-    return "/lacak/" in visit.page.url
+        session.page.frame_locator("iframe").get_by_role("link", name="Lacak").first.click(timeout=ASTRAY)
+        session.page.wait_for_url(re.compile("/lacak/"), timeout=ASTRAY)
+    return "/lacak/" in session.page.url

@@ -31,8 +31,8 @@ def browser(pytestconfig: pytest.Config) -> Iterator[Browser]:
 
 
 @pytest.fixture
-def visits(house: SiteUnderTest, browser: Browser) -> Iterator[BrowserSessions]:
-    visits = BrowserSessions(house, browser)
-    yield visits
-    complaints = visits.close()
+def sessions(site: SiteUnderTest, browser: Browser) -> Iterator[BrowserSessions]:
+    sessions = BrowserSessions(site, browser)
+    yield sessions
+    complaints = sessions.close()
     assert not complaints, complaints

@@ -73,9 +73,9 @@ def naming(words: Mapping[str, str]) -> StaffNaming:
     return StaffNaming(words["staff"], lambda username: username + words["email"][len(username) :])
 
 
-def create_long_text_requests(house: SiteUnderTest, words: Mapping[str, str]) -> SampleRequests:
+def create_long_text_requests(site: SiteUnderTest, words: Mapping[str, str]) -> SampleRequests:
     """Requests in every state, made and decided by people who say everything like this."""
-    return create_sample_requests(SiteUnderTest(LongTextClient(house.gate.server, house.gate.http, words)))
+    return create_sample_requests(SiteUnderTest(LongTextClient(site.harness.server, site.harness.http, words)))
 
 
 @dataclass(frozen=True)
@@ -95,16 +95,16 @@ STEPS_OF = {
 }
 
 
-def page_tours(world: SampleRequests) -> Iterator[PageTour]:
+def page_tours(samples: SampleRequests) -> Iterator[PageTour]:
     """Every list, and every page of every request."""
-    for state, asked in world.asked.items():
+    for state, asked in samples.asked.items():
         base = f"/lacak/{asked.number}"
         steps = (f"{base}/{step}" for step in STEPS_OF.get(state, ()))
         yield PageTour(state, (f"{base}?kunci={asked.token}", base, f"{base}/diterima", *steps))
-    ids = {state: asked.id for state, asked in world.asked.items()}
-    everywhere = (*ids.values(), world.advised.id, world.odd.id)
+    ids = {state: asked.id for state, asked in samples.asked.items()}
+    everywhere = (*ids.values(), samples.advised.id, samples.odd.id)
     led = [ids[state] for state in ("assigned", "in_progress", "on_hold", "delivered", "completed")]
-    yield PageTour("", ("/", "/lacak", "/masuk", world.record, "/surel"))
+    yield PageTour("", ("/", "/lacak", "/masuk", samples.record, "/surel"))
     yield PageTour(
         "nurlaila",
         (
@@ -116,7 +116,7 @@ def page_tours(world: SampleRequests) -> Iterator[PageTour]:
         "hasan",
         (
             *("/penugasan", "/penugasan?tab=running", "/penugasan?tab=overdue", "/penugasan?tab=archive"),
-            *("/beban-kerja", f"/penugasan/{ids['in_progress']}/ganti", f"/penugasan/{world.advised.id}/tolak"),
+            *("/beban-kerja", f"/penugasan/{ids['in_progress']}/ganti", f"/penugasan/{samples.advised.id}/tolak"),
             *(f"/penugasan/{each}" for each in everywhere if each not in (ids["submitted"], ids["returned"])),
         ),
     )

@@ -23,7 +23,7 @@ class PageMonitor:
     expected: list[re.Pattern[str]] = field(default_factory=list)
     pages: set[str] = field(default_factory=set)
 
-    def over(self, context: BrowserContext) -> PageMonitor:
+    def attach_to(self, context: BrowserContext) -> PageMonitor:
         context.on("console", self._console)
         context.on("weberror", self._error)
         context.on("request", self._request)

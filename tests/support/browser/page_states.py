@@ -37,8 +37,8 @@ class PageState:
 
 
 def at(path: str) -> OpenPage:
-    def way(visit: BrowserSession, world: SampleRequests) -> None:
-        visit.open(path)
+    def way(session: BrowserSession, samples: SampleRequests) -> None:
+        session.open(path)
 
     return way
 
@@ -46,10 +46,10 @@ def at(path: str) -> OpenPage:
 def of(path: str, state: str, *, press: str = "") -> OpenPage:
     """A page of the request in this state; `press` sends its form as it is."""
 
-    def way(visit: BrowserSession, world: SampleRequests) -> None:
-        visit.open(path.format(id=world.asked[state].id))
+    def way(session: BrowserSession, samples: SampleRequests) -> None:
+        session.open(path.format(id=samples.asked[state].id))
         if press:
-            refused(visit, press)
+            refused(session, press)
 
     return way
 
@@ -57,181 +57,181 @@ def of(path: str, state: str, *, press: str = "") -> OpenPage:
 def followed(state: str, action: str = "", *, press: str = "") -> OpenPage:
     """A page of the applicant's."""
 
-    def way(visit: BrowserSession, world: SampleRequests) -> None:
-        opens(visit, world.asked[state], action)
+    def way(session: BrowserSession, samples: SampleRequests) -> None:
+        opens(session, samples.asked[state], action)
         if press:
-            refused(visit, press)
+            refused(session, press)
 
     return way
 
 
-def opens(visit: BrowserSession, asked: SubmittedRequest, action: str = "") -> None:
+def opens(session: BrowserSession, asked: SubmittedRequest, action: str = "") -> None:
     """With the key of the link, on to the page of an action."""
-    visit.open(f"/lacak/{asked.number}?kunci={asked.token}")
+    session.open(f"/lacak/{asked.number}?kunci={asked.token}")
     if action:
-        visit.open(f"/lacak/{asked.number}/{action}")
+        session.open(f"/lacak/{asked.number}/{action}")
 
 
-def refused(visit: BrowserSession, button: str) -> None:
-    visit.page.get_by_role("main").get_by_role("button", name=button, exact=True).click()
-    expect(visit.page.get_by_role("alert").first).to_be_focused()
+def refused(session: BrowserSession, button: str) -> None:
+    session.page.get_by_role("main").get_by_role("button", name=button, exact=True).click()
+    expect(session.page.get_by_role("alert").first).to_be_focused()
 
 
 def moving(state: str, step: str, path: str, press: str) -> OpenPage:
     """The page is open while the request moves on, then its form is sent."""
 
-    def way(visit: BrowserSession, world: SampleRequests) -> None:
-        asked = world.passing[state]
-        visit.open(path.format(id=asked.id))
+    def way(session: BrowserSession, samples: SampleRequests) -> None:
+        asked = samples.passing[state]
+        session.open(path.format(id=asked.id))
         if state == "submitted":
-            Officer(visit).judges(NOTE)
+            Officer(session).assess(NOTE)
         if state == "verified":
-            Head(visit).chooses("Dewi Andaian")
-            pick(visit.page.get_by_role("group", name="Kerumitan"), "Sedang")
+            Head(session).choose_lead("Dewi Andaian")
+            pick(session.page.get_by_role("group", name="Kerumitan"), "Sedang")
         if state == "in_progress":
-            field(visit.page, "Catatan perkembangan").fill("Sambungan uji berhasil.")
+            field(session.page, "Catatan perkembangan").fill("Sambungan uji berhasil.")
         STEPS[step](asked)
         asked.wait_for_status("withdrawn")
-        refused(visit, press)
+        refused(session, press)
 
     return way
 
 
-def form_refused(visit: BrowserSession, world: SampleRequests) -> None:
-    applicant = Applicant(visit)
-    applicant.begins()
-    applicant.fills(**{"Alamat surel": "rahmat.dishub", "Nomor Pegawai": ODD_NUMBER, "Jabatan": ""})
-    applicant.attaches("Surat Permohonan", LETTER)
-    applicant.attaches("Dokumen Persyaratan", DICTIONARY)
-    refused(visit, SUBMIT)
+def form_refused(session: BrowserSession, samples: SampleRequests) -> None:
+    applicant = Applicant(session)
+    applicant.start()
+    applicant.fill(**{"Alamat surel": "rahmat.dishub", "Nomor Pegawai": ODD_NUMBER, "Jabatan": ""})
+    applicant.attach("Surat Permohonan", LETTER)
+    applicant.attach("Dokumen Persyaratan", DICTIONARY)
+    refused(session, SUBMIT)
 
 
-def form_bare_refused(visit: BrowserSession, world: SampleRequests) -> None:
-    visit.open("/")
-    refused(visit, SUBMIT)
+def form_bare_refused(session: BrowserSession, samples: SampleRequests) -> None:
+    session.open("/")
+    refused(session, SUBMIT)
 
 
-def form_sent_before(visit: BrowserSession, world: SampleRequests) -> None:
+def form_sent_before(session: BrowserSession, samples: SampleRequests) -> None:
     """As if from another window of the same page, and saying something else the second time."""
-    form_filled(visit, world)
-    visit.page.get_by_role("form", name="Formulir permohonan").evaluate(
+    form_filled(session, samples)
+    session.page.get_by_role("form", name="Formulir permohonan").evaluate(
         "form => fetch('/', { method: 'POST', body: new FormData(form) })"
     )
-    field(visit.page, "Jabatan").fill("Arsiparis")
-    visit.page.get_by_role("button", name=SUBMIT).click()
-    expect(visit.page.get_by_role("heading", level=1)).to_have_text("Permohonan ini sudah terkirim")
+    field(session.page, "Jabatan").fill("Arsiparis")
+    session.page.get_by_role("button", name=SUBMIT).click()
+    expect(session.page.get_by_role("heading", level=1)).to_have_text("Permohonan ini sudah terkirim")
 
 
-def received(visit: BrowserSession, world: SampleRequests) -> None:
-    Applicant(visit).submits(**{"Nomor Pegawai": ODD_NUMBER})
+def received(session: BrowserSession, samples: SampleRequests) -> None:
+    Applicant(session).submit_request(**{"Nomor Pegawai": ODD_NUMBER})
 
 
-def link_refused(visit: BrowserSession, world: SampleRequests) -> None:
-    visit.open("/lacak")
-    refused(visit, "Kirim Tautan Lacak")
+def link_refused(session: BrowserSession, samples: SampleRequests) -> None:
+    session.open("/lacak")
+    refused(session, "Kirim Tautan Lacak")
 
 
-def link_sent(visit: BrowserSession, world: SampleRequests) -> None:
-    visit.open("/lacak")
-    field(visit.page, "Alamat surel").fill("siapa@lain.example")
-    visit.page.get_by_role("button", name="Kirim Tautan Lacak").click()
-    expect(visit.page.get_by_role("status").first).to_be_visible()
+def link_sent(session: BrowserSession, samples: SampleRequests) -> None:
+    session.open("/lacak")
+    field(session.page, "Alamat surel").fill("siapa@lain.example")
+    session.page.get_by_role("button", name="Kirim Tautan Lacak").click()
+    expect(session.page.get_by_role("status").first).to_be_visible()
 
 
-def survey_refused(visit: BrowserSession, world: SampleRequests) -> None:
-    opens(visit, world.asked["completed"], "survei")
-    visit.page.get_by_role("group", name=re.compile("^U1")).locator("label").nth(2).click()
-    refused(visit, "Kirim Jawaban")
+def survey_refused(session: BrowserSession, samples: SampleRequests) -> None:
+    opens(session, samples.asked["completed"], "survei")
+    session.page.get_by_role("group", name=re.compile("^U1")).locator("label").nth(2).click()
+    refused(session, "Kirim Jawaban")
 
 
-def step_gone(visit: BrowserSession, world: SampleRequests) -> None:
+def step_gone(session: BrowserSession, samples: SampleRequests) -> None:
     """An answer that came too late."""
-    opens(visit, world.asked["completed"], "keberatan")
+    opens(session, samples.asked["completed"], "keberatan")
 
 
-def sign_in_refused(visit: BrowserSession, world: SampleRequests) -> None:
-    visit.open("/masuk")
-    field(visit.page, "Nama pengguna").fill("nurlaila")
-    field(visit.page, "Kata sandi").fill("bukan kata sandinya")
-    refused(visit, "Masuk")
+def sign_in_refused(session: BrowserSession, samples: SampleRequests) -> None:
+    session.open("/masuk")
+    field(session.page, "Nama pengguna").fill("nurlaila")
+    field(session.page, "Kata sandi").fill("bukan kata sandinya")
+    refused(session, "Masuk")
 
 
-def sign_in_expired(visit: BrowserSession, world: SampleRequests) -> None:
-    visit.be(world.house.session("dewi"))
-    visit.open(f"/pekerjaan/{world.asked['in_progress'].id}/perkembangan")
-    field(visit.page, "Catatan perkembangan").fill("Sambungan uji berhasil.")
-    visit.context.clear_cookies()
-    visit.page.get_by_role("button", name="Catat Perkembangan").click()
-    expect(visit.page.get_by_text("tetap kami simpan").first).to_be_visible()
+def sign_in_expired(session: BrowserSession, samples: SampleRequests) -> None:
+    session.use_session(samples.site.session("dewi"))
+    session.open(f"/pekerjaan/{samples.asked['in_progress'].id}/perkembangan")
+    field(session.page, "Catatan perkembangan").fill("Sambungan uji berhasil.")
+    session.context.clear_cookies()
+    session.page.get_by_role("button", name="Catat Perkembangan").click()
+    expect(session.page.get_by_text("tetap kami simpan").first).to_be_visible()
 
 
-def signed_out(visit: BrowserSession, world: SampleRequests) -> None:
-    visit.be(world.house.new_session("dewi"))
-    visit.open("/pekerjaan")
-    visit.page.get_by_role("button", name="Keluar").click()
-    expect(visit.page.get_by_role("status")).to_have_text("Anda sudah keluar.")
+def signed_out(session: BrowserSession, samples: SampleRequests) -> None:
+    session.use_session(samples.site.new_session("dewi"))
+    session.open("/pekerjaan")
+    session.page.get_by_role("button", name="Keluar").click()
+    expect(session.page.get_by_role("status")).to_have_text("Anda sudah keluar.")
 
 
-def record(visit: BrowserSession, world: SampleRequests) -> None:
-    visit.open(world.record)
+def record(session: BrowserSession, samples: SampleRequests) -> None:
+    session.open(samples.record)
 
 
-def letter(visit: BrowserSession, world: SampleRequests) -> None:
-    visit.open("/surel")
-    visit.page.get_by_role("row").filter(has_text="rahmat@dishub.example").first.get_by_role("link").first.click()
-    expect(visit.page.get_by_role("heading", level=1)).to_contain_text("INT-")
+def letter(session: BrowserSession, samples: SampleRequests) -> None:
+    session.open("/surel")
+    session.page.get_by_role("row").filter(has_text="rahmat@dishub.example").first.get_by_role("link").first.click()
+    expect(session.page.get_by_role("heading", level=1)).to_contain_text("INT-")
 
 
-def officer_odd(visit: BrowserSession, world: SampleRequests) -> None:
-    visit.open(f"/verifikasi/{world.odd.id}")
+def officer_odd(session: BrowserSession, samples: SampleRequests) -> None:
+    session.open(f"/verifikasi/{samples.odd.id}")
 
 
-def officer_refused(visit: BrowserSession, world: SampleRequests) -> None:
-    visit.open(f"/verifikasi/{world.odd.id}")
-    pick(Officer(visit).letter(), "Belum")
-    refused(visit, "Kembalikan untuk Dilengkapi")
+def officer_refused(session: BrowserSession, samples: SampleRequests) -> None:
+    session.open(f"/verifikasi/{samples.odd.id}")
+    pick(Officer(session).letter(), "Belum")
+    refused(session, "Kembalikan untuk Dilengkapi")
 
 
-def officer_advised(visit: BrowserSession, world: SampleRequests) -> None:
-    visit.open(f"/verifikasi/{world.advised.id}")
+def officer_advised(session: BrowserSession, samples: SampleRequests) -> None:
+    session.open(f"/verifikasi/{samples.advised.id}")
 
 
-def officer_news(visit: BrowserSession, world: SampleRequests) -> None:
+def officer_news(session: BrowserSession, samples: SampleRequests) -> None:
     """The queue has heard of a request that is not on it yet."""
-    visit.open("/verifikasi")
-    Officer(visit).listens()
-    world.house.gate.submitted().wait_for_status("submitted")
-    expect(visit.page.get_by_role("status").filter(has_text="perubahan baru")).to_be_visible()
+    session.open("/verifikasi")
+    Officer(session).listen()
+    samples.site.harness.submitted().wait_for_status("submitted")
+    expect(session.page.get_by_role("status").filter(has_text="perubahan baru")).to_be_visible()
 
 
-def head_advised(visit: BrowserSession, world: SampleRequests) -> None:
-    visit.open(f"/penugasan/{world.advised.id}")
+def head_advised(session: BrowserSession, samples: SampleRequests) -> None:
+    session.open(f"/penugasan/{samples.advised.id}")
 
 
-def head_rejecting(visit: BrowserSession, world: SampleRequests) -> None:
-    visit.open(f"/penugasan/{world.advised.id}/tolak")
+def head_rejecting(session: BrowserSession, samples: SampleRequests) -> None:
+    session.open(f"/penugasan/{samples.advised.id}/tolak")
 
 
-def account_refused(visit: BrowserSession, world: SampleRequests) -> None:
-    visit.open("/akun/baru")
-    field(visit.page, "Nama").fill("Sahril Teladan")
-    field(visit.page, "Kata sandi").fill("pendek")
-    refused(visit, "Tambah akun")
+def account_refused(session: BrowserSession, samples: SampleRequests) -> None:
+    session.open("/akun/baru")
+    field(session.page, "Nama").fill("Sahril Teladan")
+    field(session.page, "Kata sandi").fill("pendek")
+    refused(session, "Tambah akun")
 
 
-def account_made(visit: BrowserSession, world: SampleRequests) -> None:
+def account_made(session: BrowserSession, samples: SampleRequests) -> None:
     """With a password that is shown once; `reset` so that it can be done any number of times."""
-    visit.open("/akun/bekas")
-    visit.page.get_by_role("checkbox", name="Buatkan kata sandi baru").check()
-    visit.page.get_by_role("button", name="Simpan perubahan").click()
-    expect(visit.page.get_by_role("heading", level=1)).to_have_text("Kata sandi untuk bekas")
+    session.open("/akun/bekas")
+    session.page.get_by_role("checkbox", name="Buatkan kata sandi baru").check()
+    session.page.get_by_role("button", name="Simpan perubahan").click()
+    expect(session.page.get_by_role("heading", level=1)).to_have_text("Kata sandi untuk bekas")
 
 
-def own_refused(visit: BrowserSession, world: SampleRequests) -> None:
-    visit.open("/akun-saya")
-    field(visit.page, "Kata sandi sekarang").fill("bukan yang ini")
-    field(visit.page, "Kata sandi baru").fill("tiga-batu-di-pantai-maba")
-    refused(visit, "Simpan")
+def own_refused(session: BrowserSession, samples: SampleRequests) -> None:
+    session.open("/akun-saya")
+    field(session.page, "Kata sandi sekarang").fill("bukan yang ini")
+    field(session.page, "Kata sandi baru").fill("tiga-batu-di-pantai-maba")
+    refused(session, "Simpan")
 
 
 STATES = (

@@ -28,7 +28,7 @@ class SampleRequests:
     are for somebody to look at while they move on. `record` is where the delivered request's record is checked.
     """
 
-    house: SiteUnderTest
+    site: SiteUnderTest
     asked: Mapping[str, SubmittedRequest]
     odd: SubmittedRequest
     advised: SubmittedRequest
@@ -36,21 +36,21 @@ class SampleRequests:
     record: str
 
 
-def create_sample_requests(house: SiteUnderTest) -> SampleRequests:
+def create_sample_requests(site: SiteUnderTest) -> SampleRequests:
     """Make it all, over the API."""
-    gate = house.gate
-    asked = {status: request_in_status(gate, status) for status in STEPS_TO_STATUS}
-    passing = {status: request_in_status(gate, status) for status in ("submitted", "verified", "in_progress")}
+    harness = site.harness
+    asked = {status: request_in_status(harness, status) for status in STEPS_TO_STATUS}
+    passing = {status: request_in_status(harness, status) for status in ("submitted", "verified", "in_progress")}
     papers = [("letter", sample_documents.letter(sample_request(SEED, 0, TODAY))), ("requirements", LETTER)]
-    sent = gate.submit(papers, employee_number=ODD_NUMBER, name="Siti Perumpamaan")
-    odd = SubmittedRequest.of(gate, sent).wait_for_status("submitted")
-    advised = request_in_status(gate, "submitted")
+    sent = harness.submit(papers, employee_number=ODD_NUMBER, name="Siti Perumpamaan")
+    odd = SubmittedRequest.of(harness, sent).wait_for_status("submitted")
+    advised = request_in_status(harness, "submitted")
     assert STEPS["recommendation"](advised).status_code == 200
     wait_until(lambda: "Sudah tidak diperlukan." in str(advised.seen()[2]))
     delivered = asked["delivered"].number
     with ThreadPoolExecutor(1) as aside:  # the browser has a loop here
-        code = aside.submit(asyncio.run, _behind(gate.server.data, asked["verified"].id, delivered)).result()
-    return SampleRequests(house, asked, odd, advised, passing, f"/periksa/BAST-{delivered}-1?kode={code}")
+        code = aside.submit(asyncio.run, _behind(harness.server.data, asked["verified"].id, delivered)).result()
+    return SampleRequests(site, asked, odd, advised, passing, f"/periksa/BAST-{delivered}-1?kode={code}")
 
 
 async def _behind(data: Path, parked: str, delivered: str) -> str:

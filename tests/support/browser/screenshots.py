@@ -19,7 +19,7 @@ from tests.support.browser.page_checks import rendered_at
 from tests.support.browser.page_states import PAGE_STATES, PageState
 from tests.support.browser.sample_requests import SampleRequests, create_sample_requests
 from tests.support.e2e.server_process import PASSWORD, STAFF
-from tests.support.e2e.server_session import ServerHarness, gate
+from tests.support.e2e.server_session import ServerHarness, running_server
 
 ALL, BEST = Path("build/pictures"), Path("docs/pictures")
 DEMO_REQUESTS = 40
@@ -60,17 +60,17 @@ def fill(opened: ServerHarness, folder: Path) -> SampleRequests:
     return create_sample_requests(SiteUnderTest(opened))
 
 
-def taken(visits: BrowserSessions, world: SampleRequests, scene: PageState) -> None:
+def taken(sessions: BrowserSessions, samples: SampleRequests, scene: PageState) -> None:
     """All pictures of one scene."""
-    visit = visits(scene.who)
-    scene.way(visit, world)
+    session = sessions(scene.who)
+    scene.way(session, samples)
     for width in (DESK, PHONE):
         for dark in (False, True):
-            rendered_at(visit.page, width, "dark" if dark else "light")
+            rendered_at(session.page, width, "dark" if dark else "light")
             name = f"{scene.name.replace(' ', '-')}-{width}{'-dark' if dark else ''}.png"
-            visit.page.screenshot(path=ALL / name, full_page=True)
+            session.page.screenshot(path=ALL / name, full_page=True)
             if Picture(scene.name, width, dark) in SHOWN:
-                _shown(visit.page, BEST / name)
+                _shown(session.page, BEST / name)
 
 
 def _shown(page: Page, path: Path) -> None:
@@ -90,19 +90,19 @@ def main() -> None:
     wrong: list[str] = []
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="simpul-pictures-")))
-        opened = stack.enter_context(gate(folder))
-        world = fill(opened, folder)
+        opened = stack.enter_context(running_server(folder))
+        samples = fill(opened, folder)
         browser = chromium.launched(stack.enter_context(sync_playwright()), folder)
         if browser is None:
             sys.exit("pictures: no Chromium on this machine, and none could be downloaded.")
         stack.callback(browser.close)
         for scene in PAGE_STATES:
-            visits = BrowserSessions(world.house, browser)
+            sessions = BrowserSessions(samples.site, browser)
             try:
-                taken(visits, world, scene)
+                taken(sessions, samples, scene)
             except (AssertionError, Error) as problem:
                 wrong.append(f"{scene.name}: {str(problem).splitlines()[0]}")
-            wrong += [f"{scene.name}: {complaint}" for complaint in visits.close()]
+            wrong += [f"{scene.name}: {complaint}" for complaint in sessions.close()]
     print(f"{len(list(ALL.iterdir()))} pictures in {ALL}, {len(list(BEST.iterdir()))} in {BEST}.")
     if wrong:
         sys.exit("\n".join(wrong))

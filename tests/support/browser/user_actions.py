@@ -55,113 +55,113 @@ def stored(page: Page, label: str) -> Locator:
 class Applicant:
     """Somebody who asks; holds no account, only the link that the e-mail brings."""
 
-    visit: BrowserSession
+    session: BrowserSession
 
     @property
     def page(self) -> Page:
-        return self.visit.page
+        return self.session.page
 
-    def begins(self) -> Page:
-        page = self.visit.open("/")
+    def start(self) -> Page:
+        page = self.session.open("/")
         expect(page.get_by_role("heading", level=1)).to_have_text("Layanan Integrasi Sistem")
         return page
 
-    def fills(self, **changes: str) -> None:
+    def fill(self, **changes: str) -> None:
         for label, text in {**TEXTS, **changes}.items():
             field(self.page, label).fill(text)
         field(self.page, "Dinas").select_option(label=UNIT)
         self.page.get_by_role("radio", name="Integrasi Data").check()
 
-    def attaches(self, label: str, *files: Upload) -> None:
+    def attach(self, label: str, *files: Upload) -> None:
         """Choose files; where the page has its script, until they have arrived."""
         field(self.page, label).set_input_files(payloads(*files))
-        if self.visit.script:
+        if self.session.script:
             for each in files:
                 expect(self.stored(label).filter(has_text=each.name)).to_contain_text("tersimpan")
 
     def stored(self, label: str) -> Locator:
         return stored(self.page, label)
 
-    def attaches_all(self) -> None:
-        self.attaches("Surat Permohonan", LETTER)
-        self.attaches("Dokumen Persyaratan", DICTIONARY)
+    def attach_all(self) -> None:
+        self.attach("Surat Permohonan", LETTER)
+        self.attach("Dokumen Persyaratan", DICTIONARY)
 
-    def sends(self) -> str:
+    def submit_form(self) -> str:
         """The registration number of the confirmation."""
         self.page.get_by_role("button", name=SUBMIT).click()
-        return self.received()
+        return self.confirmation_number()
 
-    def received(self) -> str:
+    def confirmation_number(self) -> str:
         expect(self.page.get_by_role("heading", level=1)).to_have_text("Permohonan Anda sudah kami terima")
         found = NUMBER.search(self.page.get_by_role("main").inner_text())
         assert found is not None
         return found[0]
 
-    def submits(self, **changes: str) -> str:
-        self.begins()
-        self.fills(**changes)
-        self.attaches_all()
-        return self.sends()
+    def submit_request(self, **changes: str) -> str:
+        self.start()
+        self.fill(**changes)
+        self.attach_all()
+        return self.submit_form()
 
-    def sees(self, status: str) -> None:
+    def expect_status(self, status: str) -> None:
         """The tracking page says where the request stands."""
         expect(self.page.get_by_role("heading", level=1)).to_have_text(NUMBER)
-        self.shows(status)
+        self.shows_status(status)
 
-    def shows(self, status: str) -> None:
+    def shows_status(self, status: str) -> None:
         expect(self.page.get_by_role("main").get_by_text(status, exact=True).first).to_be_visible()
 
-    def finds(self, status: str) -> None:
+    def wait_for(self, status: str) -> None:
         """The tracking page, loaded again until it says so: what staff did is there a moment later."""
-        self.visit.until(lambda: self._reloaded().get_by_role("main").get_by_text(status, exact=True).count() > 0)
-        self.sees(status)
+        self.session.until(lambda: self._reloaded().get_by_role("main").get_by_text(status, exact=True).count() > 0)
+        self.expect_status(status)
 
     def _reloaded(self) -> Page:
         self.page.reload()
         return self.page
 
-    def goes(self, action: str) -> None:
+    def open_action(self, action: str) -> None:
         """By the link of the tracking page to the page of something that can be done."""
         self.page.get_by_role("main").get_by_role("link", name=action).click()
 
-    def presses(self, button: str) -> None:
+    def press(self, button: str) -> None:
         self.page.get_by_role("main").get_by_role("button", name=button, exact=True).click()
 
-    def answers(self, text: str) -> None:
-        self.goes("Jawab Pertanyaan")
+    def answer(self, text: str) -> None:
+        self.open_action("Jawab Pertanyaan")
         field(self.page, "Jawaban Anda").fill(text)
-        self.presses("Kirim Jawaban")
+        self.press("Kirim Jawaban")
         expect(self.page.get_by_role("status").filter(has_text="jawaban Anda sudah kami terima")).to_be_visible()
 
-    def objects(self, reason: str) -> None:
-        self.goes("Ajukan Keberatan")
+    def contest(self, reason: str) -> None:
+        self.open_action("Ajukan Keberatan")
         field(self.page, "Alasan keberatan").fill(reason)
-        self.presses("Ajukan Keberatan")
+        self.press("Ajukan Keberatan")
         expect(self.page.get_by_role("status").filter(has_text="Keberatan Anda sudah kami terima")).to_be_visible()
 
-    def confirms(self) -> None:
-        self.goes("Konfirmasi Penerimaan")
-        self.presses("Konfirmasi Penerimaan")
+    def confirm(self) -> None:
+        self.open_action("Konfirmasi Penerimaan")
+        self.press("Konfirmasi Penerimaan")
         expect(self.page.get_by_role("status").filter(has_text="sudah dikonfirmasi")).to_be_visible()
 
-    def withdraws(self, reason: str) -> None:
-        self.goes("Batalkan Permohonan")
+    def withdraw(self, reason: str) -> None:
+        self.open_action("Batalkan Permohonan")
         field(self.page, "Alasan pembatalan").fill(reason)
-        self.presses("Batalkan Permohonan")
+        self.press("Batalkan Permohonan")
         expect(self.page.get_by_role("status").filter(has_text="sudah dibatalkan")).to_be_visible()
 
-    def judges(self) -> None:
+    def assess(self) -> None:
         """The satisfaction survey, with the third of four marks throughout."""
-        self.goes("Isi Survei Kepuasan")
+        self.open_action("Isi Survei Kepuasan")
         elements = self.page.get_by_role("group", name=re.compile(r"^U\d\."))
         expect(elements).to_have_count(ELEMENTS)
         for element in elements.all():
             element.locator("label").nth(2).click()
             expect(element.get_by_role("radio").nth(2)).to_be_checked()
-        self.presses("Kirim Jawaban")
+        self.press("Kirim Jawaban")
         expect(self.page.get_by_role("status").filter(has_text="jawaban survei Anda")).to_be_visible()
 
-    def downloads(self, name: str) -> bytes:
+    def download(self, name: str) -> bytes:
         with self.page.expect_download() as coming:
             self.page.get_by_role("link", name=re.compile(rf"Unduh.*{re.escape(name)}")).first.click()
         return coming.value.path().read_bytes()
@@ -177,70 +177,70 @@ def pick(group: Locator, choice: str) -> None:
 class Staff:
     """Somebody with an account and a console."""
 
-    visit: BrowserSession
+    session: BrowserSession
     start = "/"
 
     @property
     def page(self) -> Page:
-        return self.visit.page
+        return self.session.page
 
-    def signs_in(self, who: str, password: str = PASSWORD) -> None:
-        self.visit.open("/masuk")
-        self.types_password(who, password)
+    def sign_in(self, who: str, password: str = PASSWORD) -> None:
+        self.session.open("/masuk")
+        self.type_password(who, password)
         expect(self.page.get_by_role("button", name="Keluar")).to_be_visible()
 
-    def types_password(self, who: str, password: str = PASSWORD) -> None:
+    def type_password(self, who: str, password: str = PASSWORD) -> None:
         field(self.page, "Nama pengguna").fill(who)
         field(self.page, "Kata sandi").fill(password)
         self.page.get_by_role("button", name="Masuk", exact=True).click()
 
-    def watches(self) -> None:
+    def watch_queue(self) -> None:
         """Open the own queue, and listen to what happens."""
-        self.visit.open(self.start)
-        self.listens()
+        self.session.open(self.start)
+        self.listen()
 
-    def listens(self) -> None:
-        if self.visit.script:
+    def listen(self) -> None:
+        if self.session.script:
             expect(self.page.get_by_text("Langsung, diperbarui")).to_be_visible()
 
     def row(self, number: str) -> Locator:
         return self.page.get_by_role("row").filter(has_text=number)
 
-    def is_told(self, text: str | re.Pattern[str]) -> Locator:
+    def expect_announcement(self, text: str | re.Pattern[str]) -> Locator:
         """What the open page announces by itself; without its script it is loaded again."""
         told = self.page.get_by_role("status").filter(has_text=text)
         expect(told).to_be_visible()
         return told
 
-    def finds(self, number: str) -> None:
+    def wait_for(self, number: str) -> None:
         """A request that has just come into the queue, without loading the page in between."""
-        if self.visit.script:
-            self.is_told("perubahan baru").get_by_role("link", name="Muat").click()
+        if self.session.script:
+            self.expect_announcement("perubahan baru").get_by_role("link", name="Muat").click()
         else:
-            self.visit.until(lambda: self._reloaded().row(number).count() > 0)
+            self.session.until(lambda: self._reloaded().row(number).count() > 0)
         expect(self.row(number)).to_be_visible()
 
     def _reloaded(self) -> Staff:
         self.page.reload()
         return self
 
-    def opens(self, number: str) -> None:
+    def open_request(self, number: str) -> None:
         self.row(number).get_by_role("link", name=number).click()
         expect(self.page.get_by_role("heading", level=1)).to_contain_text(number)
 
-    def row_becomes(self, number: str, status: str) -> None:
+    def wait_for_row(self, number: str, status: str) -> None:
         """The row changes where it stands."""
-        if not self.visit.script:
-            self.visit.until(lambda: self._reloaded().row(number).filter(has_text=status).count() > 0)
+        if not self.session.script:
+            self.session.until(lambda: self._reloaded().row(number).filter(has_text=status).count() > 0)
         expect(self.row(number).get_by_text(status, exact=True)).to_be_visible()
 
-    def presses(self, button: str) -> None:
+    def press(self, button: str) -> None:
         self.page.get_by_role("main").get_by_role("button", name=button, exact=True).click()
 
-    def succeeds(self, text: str) -> None:
+    def expect_success(self, text: str) -> None:
         expect(self.page.get_by_role("status").filter(has_text=text)).to_be_visible()
 
-    def fills(self, label: str, text: str) -> None:
+    def fill(self, label: str, text: str) -> None:
         field(self.page, label).fill(text)
 
 
@@ -248,7 +248,7 @@ class Staff:
 class Officer(Staff):
     start = "/verifikasi"
 
-    def judges(self, wanting: str = "") -> None:
+    def assess(self, wanting: str = "") -> None:
         """Every item of the checklist; the letter is the one that may be wanting, with a note why."""
         for item in self.items():
             pick(item, "Sesuai")
@@ -264,57 +264,57 @@ class Officer(Staff):
         expect(checklist).to_be_visible()
         return self.page.get_by_role("radiogroup").all()
 
-    def verifies(self) -> None:
-        self.judges()
-        self.presses("Nyatakan Lengkap")
+    def verify(self) -> None:
+        self.assess()
+        self.press("Nyatakan Lengkap")
 
-    def returns(self, wanting: str) -> None:
-        self.judges(wanting)
-        self.presses("Kembalikan untuk Dilengkapi")
+    def return_request(self, wanting: str) -> None:
+        self.assess(wanting)
+        self.press("Kembalikan untuk Dilengkapi")
 
 
 @dataclass
 class Head(Staff):
     start = "/penugasan"
 
-    def chooses(self, lead: str) -> None:
+    def choose_lead(self, lead: str) -> None:
         self.page.get_by_role("radio", name=re.compile(lead)).check()
 
-    def appoints(self, lead: str) -> None:
-        self.chooses(lead)
+    def appoint(self, lead: str) -> None:
+        self.choose_lead(lead)
         pick(self.page.get_by_role("group", name="Kerumitan"), "Sedang")
-        self.presses("Tunjuk Penanggung Jawab Teknis")
+        self.press("Tunjuk Penanggung Jawab Teknis")
 
-    def replaces(self, lead: str, reason: str) -> None:
+    def replace_lead(self, lead: str, reason: str) -> None:
         self.page.get_by_role("link", name="Ganti Penanggung Jawab").click()
-        self.chooses(lead)
-        self.fills("Alasan", reason)
-        self.presses("Ganti Penanggung Jawab")
+        self.choose_lead(lead)
+        self.fill("Alasan", reason)
+        self.press("Ganti Penanggung Jawab")
 
 
 @dataclass
 class Lead(Staff):
     start = "/pekerjaan"
 
-    def steps(self, step: str) -> None:
+    def take_step(self, step: str) -> None:
         self.page.get_by_role("navigation", name="Tindakan").get_by_role("link", name=step).click()
 
-    def notes(self, note: str, percent: str) -> None:
-        self.steps("Catat Perkembangan")
-        self.fills("Catatan perkembangan", note)
-        self.fills("Kemajuan (persen)", percent)
-        self.presses("Catat Perkembangan")
-        self.succeeds("Perkembangan tersimpan")
+    def add_note(self, note: str, percent: str) -> None:
+        self.take_step("Catat Perkembangan")
+        self.fill("Catatan perkembangan", note)
+        self.fill("Kemajuan (persen)", percent)
+        self.press("Catat Perkembangan")
+        self.expect_success("Perkembangan tersimpan")
 
-    def pauses(self, question: str) -> None:
-        self.steps("Tunda")
-        self.fills("Pertanyaan untuk pemohon", question)
-        self.presses("Tunda")
-        self.succeeds("Pekerjaan ditunda")
+    def pause(self, question: str) -> None:
+        self.take_step("Tunda")
+        self.fill("Pertanyaan untuk pemohon", question)
+        self.press("Tunda")
+        self.expect_success("Pekerjaan ditunda")
 
-    def delivers(self, summary: str, *results: Upload) -> None:
-        self.steps("Serahkan Dokumen")
-        self.fills("Ringkasan hasil", summary)
+    def deliver(self, summary: str, *results: Upload) -> None:
+        self.take_step("Serahkan Dokumen")
+        self.fill("Ringkasan hasil", summary)
         field(self.page, "Dokumen hasil").set_input_files(payloads(*results))
-        self.presses("Serahkan Dokumen")
-        self.succeeds("sudah diserahkan")
+        self.press("Serahkan Dokumen")
+        self.expect_success("sudah diserahkan")

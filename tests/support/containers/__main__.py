@@ -17,7 +17,7 @@ import httpx
 
 from simpul.client import ApiError
 from tests.support.containers.checks import CHECKS, ComposeTrial
-from tests.support.containers.compose import ContainersUnavailable, Failed, site
+from tests.support.containers.compose import ContainersUnavailable, Failed, project
 from tests.support.engines.engine_process import say
 
 EXIT_UNAVAILABLE = 3
@@ -26,7 +26,7 @@ EXIT_UNAVAILABLE = 3
 def main(words: Sequence[str]) -> int:
     folder = Path(tempfile.mkdtemp(prefix="simpul-containers-"))
     try:
-        trial = ComposeTrial(site(folder, SIMPUL_PUBLIC_RATE="0"), folder)
+        trial = ComposeTrial(project(folder, SIMPUL_PUBLIC_RATE="0"), folder)
     except ContainersUnavailable as reason:
         say(f"containers: not tried. {reason}")
         return EXIT_UNAVAILABLE
@@ -34,9 +34,11 @@ def main(words: Sequence[str]) -> int:
         return run(trial)
     finally:
         if "--keep" in words:
-            say(f"Left up at {trial.site.url}, e-mails at {trial.site.mail}; settings and accounts are in {folder}.")
+            say(
+                f"Left up at {trial.project.url}, e-mails at {trial.project.mail}; settings and accounts are in {folder}."
+            )
         else:
-            trial.site.compose("down", "--volumes", "--timeout", "20")
+            trial.project.compose("down", "--volumes", "--timeout", "20")
             shutil.rmtree(folder)
 
 

@@ -46,7 +46,7 @@ PDF = small_pdf()
 class ComposeTrial:
     """The site, who works there, and what was measured."""
 
-    site: ComposeProject
+    project: ComposeProject
     folder: Path
     passwords: dict[str, str] = field(default_factory=dict)
     measurements: dict[str, Any] = field(default_factory=dict)
@@ -62,7 +62,7 @@ class ComposeTrial:
             "--requests",
             str(requests),
             "--url",
-            self.site.url,
+            self.project.url,
             "--accounts",
             str(self.accounts),
             "--json",
@@ -78,8 +78,8 @@ class ComposeTrial:
 
 def comes_up(trial: ComposeTrial) -> str:
     """The image is built and everything comes up, in order"""
-    trial.site.up()
-    states = trial.site.compose("ps", "--all", "--format", "{{.Service}} {{.State}} {{.Health}} {{.ExitCode}}")
+    trial.project.up()
+    states = trial.project.compose("ps", "--all", "--format", "{{.Service}} {{.State}} {{.Health}} {{.ExitCode}}")
     told = sorted(line.split() for line in states.splitlines())
     assert ["prepare", "exited", "0"] in [[line[0], line[1], line[-1]] for line in told], states
     assert all(line[2] == "healthy" for line in told if line[0] != "prepare"), states
@@ -89,7 +89,7 @@ def comes_up(trial: ComposeTrial) -> str:
 def topic_is_made(trial: ComposeTrial) -> str:
     """The topic has 24 partitions and is kept for ever"""
     words = ("kafka", "/opt/kafka/bin/kafka-topics.sh", "--bootstrap-server", "kafka:9092", "--describe")
-    told = trial.site.compose("exec", "-T", *words, "--topic", "simpul.requests")
+    told = trial.project.compose("exec", "-T", *words, "--topic", "simpul.requests")
     assert re.search(r"PartitionCount:\s*24\b", told), told
     assert "retention.ms=-1" in told, told
     return ""
@@ -100,7 +100,7 @@ def staff_are_added(trial: ComposeTrial) -> str:
     for username, name, role in DEMO_STAFF:
         password = trial.passwords[username] = generate_password()
         words = ("staff", "add", username, "--name", name, "--email", f"{username}@kantor.example", "--role", role)
-        trial.site.simpul(*words, "--password-stdin", given=password)
+        trial.project.simpul(*words, "--password-stdin", given=password)
     accounts = [{"username": name, "password": trial.passwords[name], "roles": [role]} for name, _, role in DEMO_STAFF]
     trial.accounts.write_text(json.dumps(accounts))
     return f"{len(accounts)} accounts"
@@ -108,8 +108,8 @@ def staff_are_added(trial: ComposeTrial) -> str:
 
 def scales(trial: ComposeTrial) -> str:
     """Every service runs twice"""
-    trial.site.up(**dict.fromkeys(BUILDERS, 2))
-    running = {name: len(trial.site.containers(name)) for name in BUILDERS}
+    trial.project.up(**dict.fromkeys(BUILDERS, 2))
+    running = {name: len(trial.project.containers(name)) for name in BUILDERS}
     assert set(running.values()) == {2}, running
     return ""
 
@@ -126,8 +126,10 @@ def both_replicas_answer(trial: ComposeTrial) -> str:
     """The gateway gives work to both processes of each service"""
     for prefix in PATH_PREFIXES:
         for _ in range(REQUESTS_PER_PREFIX):
-            httpx.get(f"{trial.site.url}{prefix}")
-    answered = {name: _answered(trial.site.log(name)) for each in BUILDERS for name in trial.site.containers(each)}
+            httpx.get(f"{trial.project.url}{prefix}")
+    answered = {
+        name: _answered(trial.project.log(name)) for each in BUILDERS for name in trial.project.containers(each)
+    }
     trial.measurements["answered"] = answered
     assert min(answered.values()) > 0, answered
     return ""
@@ -135,7 +137,7 @@ def both_replicas_answer(trial: ComposeTrial) -> str:
 
 def emails_arrive(trial: ComposeTrial) -> str:
     """e-mails have arrived at Mailpit, which is looked at on this machine"""
-    told = httpx.get(f"{trial.site.mail}/api/v1/messages", params={"limit": 1}).json()
+    told = httpx.get(f"{trial.project.mail}/api/v1/messages", params={"limit": 1}).json()
     assert told["total"] > REQUESTS, told
     return f"{told['total']} letters"
 
@@ -151,7 +153,7 @@ def live_updates_pass_at_once(trial: ComposeTrial) -> str:
 def big_files_pass(trial: ComposeTrial) -> str:
     """Files up to the limit pass the gateway, bigger ones are refused in the service's own words before they are there"""
     asyncio.run(_big_file(trial))
-    refused = _refused(trial.site.url, 70 * MIB)
+    refused = _refused(trial.project.url, 70 * MIB)
     assert (refused["status"], "60 MiB" in refused["detail"]) == (413, True), refused
     return ""
 
@@ -159,9 +161,9 @@ def big_files_pass(trial: ComposeTrial) -> str:
 def forged_addresses_do_not_count(trial: ComposeTrial) -> str:
     """An address that a visitor makes up does not count"""
     said = {"username": "nobody", "password": "wrong-wrong-wrong"}
-    answer = httpx.post(f"{trial.site.url}/api/session", json=said, headers={"X-Forwarded-For": FORGED})
+    answer = httpx.post(f"{trial.project.url}/api/session", json=said, headers={"X-Forwarded-For": FORGED})
     assert answer.status_code == 401, answer.text
-    logs = "\n".join(map(trial.site.log, trial.site.containers("notification")))
+    logs = "\n".join(map(trial.project.log, trial.project.containers("notification")))
     [*_, address] = re.findall(r"refused from ([\d.]+)", logs)
     assert address not in (FORGED, GATEWAY), address
     assert FORGED not in logs
@@ -170,9 +172,9 @@ def forged_addresses_do_not_count(trial: ComposeTrial) -> str:
 
 def nothing_else_is_open(trial: ComposeTrial) -> str:
     """Metrics and API documents are closed, and nothing but the gateway is published"""
-    assert httpx.get(f"{trial.site.url}/metrics").status_code == 404
-    assert httpx.get(f"{trial.site.url}/api/docs", headers={"Accept": "application/json"}).status_code in (401, 403)
-    ports = trial.site.compose("ps", "--format", "{{.Service}} {{.Ports}}")
+    assert httpx.get(f"{trial.project.url}/metrics").status_code == 404
+    assert httpx.get(f"{trial.project.url}/api/docs", headers={"Accept": "application/json"}).status_code in (401, 403)
+    ports = trial.project.compose("ps", "--format", "{{.Service}} {{.Ports}}")
     published = {line.split()[0] for line in ports.splitlines() if "->" in line}
     assert published == {"gateway"}, ports
     return ""
@@ -185,7 +187,7 @@ def metrics_need_the_token(trial: ComposeTrial) -> str:
         "asked = web.Request('http://verification:8000/metrics', headers={'Authorization': 'Bearer ' + token});"
         "print(web.urlopen(asked, timeout=10).read().decode())"
     )
-    told = trial.site.compose("exec", "-T", "intake", "python", "-c", ask)
+    told = trial.project.compose("exec", "-T", "intake", "python", "-c", ask)
     assert 'simpul_consumer_lag_records{service="verification"}' in told, told[:300]
     return ""
 
@@ -207,7 +209,7 @@ def engines_come_back(trial: ComposeTrial) -> str:
     """Kafka, MongoDB and MinIO are killed in turn; they come back, and requests go through again"""
     for engine in ("kafka", "mongo", "minio"):
         _kill_and_wait(trial, engine)
-    trial.site.up(**dict.fromkeys(BUILDERS, 2))
+    trial.project.up(**dict.fromkeys(BUILDERS, 2))
     told = demo_result(trial.demo(REQUESTS // 2))
     assert told["failed"] == 0, told["errors"][:3]
     return f"{told['ok']} of {told['requests']}"
@@ -215,13 +217,13 @@ def engines_come_back(trial: ComposeTrial) -> str:
 
 def log_is_whole(trial: ComposeTrial) -> str:
     """`simpul events verify` finds the log whole and the states its fold"""
-    return trial.site.simpul("events", "verify").strip().splitlines()[-1]
+    return trial.project.simpul("events", "verify").strip().splitlines()[-1]
 
 
 def memory_stays_under_limits(trial: ComposeTrial) -> str:
     """Memory stays under the limits"""
-    config = json.loads(trial.site.compose("config", "--format", "json"))["services"]
-    held = {name: _memory_mib(pid) for name, pid in trial.site.containers().items()}
+    config = json.loads(trial.project.compose("config", "--format", "json"))["services"]
+    held = {name: _memory_mib(pid) for name, pid in trial.project.containers().items()}
     trial.measurements["memory_mib"] = held
     limits = {name: int(config[_service(name)]["mem_limit"]) / MIB for name in held}
     assert [name for name in held if held[name] > 0.8 * limits[name]] == [], held
@@ -263,7 +265,7 @@ def _answered(log: str) -> int:
 
 async def _live_update_seconds(trial: ComposeTrial) -> float:
     """Seconds from the answer to a submission until an officer's open page hears of it."""
-    async with open_client(trial.site.url, retry_policy=RetryPolicy(seconds=20)) as anybody:
+    async with open_client(trial.project.url, retry_policy=RetryPolicy(seconds=20)) as anybody:
         officer = await anybody.signed_in(DEMO_STAFF[0][0], trial.passwords[DEMO_STAFF[0][0]])
         headers = {"Authorization": f"Bearer {officer.token}"}
         async with anybody.http.stream("GET", "/api/verification/live", headers=headers) as stream:
@@ -279,7 +281,7 @@ async def _live_update_seconds(trial: ComposeTrial) -> float:
 
 
 async def _big_file(trial: ComposeTrial) -> None:
-    async with open_client(trial.site.url, retry_policy=RetryPolicy(seconds=20)) as anybody:
+    async with open_client(trial.project.url, retry_policy=RetryPolicy(seconds=20)) as anybody:
         whole = await _submit(anybody, 9002, 24 * MIB)
         track = anybody.with_token(whole["tracking_token"])
         assert (await track.track(whole["number"]))["number"] == whole["number"]
@@ -309,12 +311,12 @@ async def _submit(anybody: SimpulClient, number: int, size: int = 0) -> Submissi
 
 def _kill_and_wait(trial: ComposeTrial, service: str) -> float:
     """Kill the first process of one of its containers; seconds until as many run as before."""
-    before = trial.site.containers(service)
+    before = trial.project.containers(service)
     pid = next(iter(before.values()))
     os.kill(pid, signal.SIGKILL)
 
     def back() -> bool:
-        now = trial.site.containers(service)
+        now = trial.project.containers(service)
         return now.keys() == before.keys() and pid not in now.values() and all(now.values())
 
     return _wait_until(back)

@@ -76,7 +76,7 @@ class ComposeProject:
         return done.stdout + done.stderr
 
 
-def site(folder: Path, **settings: str) -> ComposeProject:
+def project(folder: Path, **settings: str) -> ComposeProject:
     """A site with passwords and ports of its own; nothing is started. Raises Unavailable."""
     compose, engine = find_tools()
     http, https, mail = free_port(), free_port(), free_port()

@@ -41,14 +41,14 @@ class Engines:
     kafka: Engine
     mongo: Engine
     minio: Engine
-    guard: EngineAccess | None = None
+    access: EngineAccess | None = None
 
     @property
     def settings(self) -> dict[str, str]:
         """The settings that lead to them, with a topic, a database and a bucket that nobody else has."""
-        name = self.guard.name if self.guard else f"test-{uuid4().hex[:12]}"
+        name = self.access.name if self.access else f"test-{uuid4().hex[:12]}"
         return {
-            **(_as_user(self.guard) if self.guard else {}),
+            **(_as_user(self.access) if self.access else {}),
             "SIMPUL_KAFKA": self.kafka.address,
             "SIMPUL_KAFKA_TOPIC": name,
             "SIMPUL_MONGO": urlsplit(self.mongo.address)._replace(path=f"/{name}").geturl(),
@@ -56,26 +56,26 @@ class Engines:
         }
 
 
-def _as_user(guard: EngineAccess) -> dict[str, str]:
+def _as_user(access: EngineAccess) -> dict[str, str]:
     """What the addresses of MongoDB and MinIO do not say of themselves."""
     return {
         "SIMPUL_KAFKA_TLS": "true",
-        "SIMPUL_KAFKA_CA_FILE": str(guard.authority),
-        "SIMPUL_KAFKA_USER": guard.user,
-        "SIMPUL_KAFKA_PASSWORD": guard.password,
-        "SSL_CERT_FILE": str(guard.authority),
+        "SIMPUL_KAFKA_CA_FILE": str(access.authority),
+        "SIMPUL_KAFKA_USER": access.user,
+        "SIMPUL_KAFKA_PASSWORD": access.password,
+        "SSL_CERT_FILE": str(access.authority),
     }
 
 
 @contextlib.contextmanager
-def engines(folder: Path, guard: EngineAccess | None = None) -> Iterator[Engines]:
+def engines(folder: Path, access: EngineAccess | None = None) -> Iterator[Engines]:
     """Three engines of these tests' own, so that they may be killed. Raises Unavailable."""
     # All are looked for before any is started.
     made = Engines(
-        kafka.server(folder / "kafka", guard),
-        mongo.server(folder / "mongo", guard),
-        minio.server(folder / "minio", guard),
-        guard,
+        kafka.server(folder / "kafka", access),
+        mongo.server(folder / "mongo", access),
+        minio.server(folder / "minio", access),
+        access,
     )
     started = (made.kafka, made.mongo, made.minio)
     try:

@@ -42,16 +42,16 @@ class MigrationHarness:
     smtp: str = "smtp://127.0.0.1:25?tls=none"
 
     @property
-    def here(self) -> dict[str, str]:
+    def embedded_environment(self) -> dict[str, str]:
         """The environment in which the folder is used, and the engines are named."""
         bare = {name: value for name, value in os.environ.items() if not name.startswith("SIMPUL_")}
         return {**bare, "SIMPUL_DATA": str(self.data), "SIMPUL_LOG_LEVEL": "warning", **self.engines}
 
     @property
-    def there(self) -> dict[str, str]:
+    def distributed_environment(self) -> dict[str, str]:
         """The environment in which the engines are used."""
         return {
-            **self.here,
+            **self.embedded_environment,
             "SIMPUL_MODE": "distributed",
             "SIMPUL_SECRET_FILE": str(self.data / "secret"),
             "SIMPUL_SMTP": self.smtp,
@@ -64,7 +64,7 @@ class MigrationHarness:
         return load_settings(mode="embedded", data=self.data, **named)
 
     def move(self) -> CompletedCommand:
-        return simpul(self.here, "move", "--to", "distributed", "--json")
+        return simpul(self.embedded_environment, "move", "--to", "distributed", "--json")
 
     def moved(self) -> dict[str, Any]:
         done = self.move()
@@ -74,7 +74,7 @@ class MigrationHarness:
 
     def verified(self) -> None:
         """`simpul events verify` is clean over the engines."""
-        done = simpul(self.there, "events", "verify", "--json")
+        done = simpul(self.distributed_environment, "events", "verify", "--json")
         assert done.returncode == 0, done.stdout + done.stderr
         assert json.loads(done.stdout)["clean"] is True
 
@@ -82,7 +82,7 @@ class MigrationHarness:
         """Begin to move, and kill -9 the command as soon as it is so; fails if it ends before."""
         command = [sys.executable, "-m", "simpul", "move", "--to", "distributed"]
         async with self.half() as half:
-            moving = await asyncio.create_subprocess_exec(*command, env=self.here)
+            moving = await asyncio.create_subprocess_exec(*command, env=self.embedded_environment)
             async with asyncio.timeout(120):
                 while not await so(half):
                     assert moving.returncode is None, "it was moved before it could be killed"

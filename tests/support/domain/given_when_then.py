@@ -23,7 +23,7 @@ NOON = datetime(2026, 11, 23, 3, 0, tzinfo=UTC)
 """Monday, 23 November 2026, noon in Maba: a working day in a week without holidays."""
 
 
-def happened(fact: Fact, sequence: int = 1, time: datetime = NOON, subject: str = REQUEST) -> Event:
+def make_event(fact: Fact, sequence: int = 1, time: datetime = NOON, subject: str = REQUEST) -> Event:
     """The fact as the event with this sequence of its owner."""
     return Event(
         id=str(uuid5(UUID(subject), f"{fact.owner}:{sequence}")),
@@ -43,7 +43,7 @@ def events_from(*facts: Fact, start: datetime = NOON, subject: str = REQUEST) ->
     events = []
     for minute, fact in enumerate(facts):
         told[fact.owner] += 1
-        events.append(happened(fact, told[fact.owner], start + timedelta(minutes=minute), subject))
+        events.append(make_event(fact, told[fact.owner], start + timedelta(minutes=minute), subject))
     return events
 
 

@@ -15,12 +15,12 @@ REASON = {"reason": "Sudah tidak diperlukan."}
 
 Step = Callable[[SubmittedRequest], httpx.Response]
 STEPS: dict[str, Step] = {
-    "withdrawal": lambda asked: asked.tell("withdrawal", REASON),
-    "resubmission": lambda asked: asked.tell("resubmission", files=FILES[:1]),
-    "answer": lambda asked: asked.tell("answer", {"text": "Sudah."}),
-    "confirmation": lambda asked: asked.tell("confirmation"),
-    "objection": lambda asked: asked.tell("objection", REASON),
-    "survey": lambda asked: asked.tell("survey", {"answers": [4] * 9}),
+    "withdrawal": lambda asked: asked.act_as_applicant("withdrawal", REASON),
+    "resubmission": lambda asked: asked.act_as_applicant("resubmission", files=FILES[:1]),
+    "answer": lambda asked: asked.act_as_applicant("answer", {"text": "Sudah."}),
+    "confirmation": lambda asked: asked.act_as_applicant("confirmation"),
+    "objection": lambda asked: asked.act_as_applicant("objection", REASON),
+    "survey": lambda asked: asked.act_as_applicant("survey", {"answers": [4] * 9}),
     "verification": lambda asked: asked.step("nurlaila", "verification", {"checklist": ALL_OK}),
     "return": lambda asked: asked.step("nurlaila", "return", {"checklist": LETTER_REJECTED}),
     "recommendation": lambda asked: asked.step("nurlaila", "recommendation", REASON),

@@ -124,7 +124,7 @@ class ServerProcess:
 
 
 @contextlib.asynccontextmanager
-async def signed_in(server: ServerProcess) -> AsyncIterator[dict[str, SimpulClient]]:
+async def signed_in_clients(server: ServerProcess) -> AsyncIterator[dict[str, SimpulClient]]:
     """A client for each member of staff, and "" for nobody in particular."""
     async with open_client(server.url, retry_policy=RetryPolicy(seconds=20)) as anybody:
         yield {"": anybody, **{name: await anybody.signed_in(name, PASSWORD) for name in STAFF}}

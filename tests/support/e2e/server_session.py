@@ -114,26 +114,26 @@ class ServerHarness:
 class SubmittedRequest:
     """A request, and whoever made it."""
 
-    gate: ServerHarness
+    harness: ServerHarness
     id: str
     number: str
     token: str
 
     @staticmethod
-    def of(gate: ServerHarness, answer: httpx.Response) -> SubmittedRequest:
+    def of(harness: ServerHarness, answer: httpx.Response) -> SubmittedRequest:
         assert answer.status_code == 201, answer.text
         made = answer.json()
-        return SubmittedRequest(gate, made["id"], made["number"], made["tracking_token"])
+        return SubmittedRequest(harness, made["id"], made["number"], made["tracking_token"])
 
-    def tell(self, step: str, body: Any = None, **options: Any) -> httpx.Response:
+    def act_as_applicant(self, step: str, body: Any = None, **options: Any) -> httpx.Response:
         """A step of the applicant's."""
-        return self.gate.call(self.token, "POST", f"/api/requests/{self.number}/{step}", **_json(body), **options)
+        return self.harness.call(self.token, "POST", f"/api/requests/{self.number}/{step}", **_json(body), **options)
 
     def step(self, who: str, step: str, body: Any = None, **options: Any) -> httpx.Response:
         """A step of somebody's on the staff."""
         service = "verification" if who == "nurlaila" else "assignment"
         path = f"/api/{service}/requests/{self.id}/{step}"
-        return self.gate.call(session_token(who), "POST", path, **_json(body), **options)
+        return self.harness.call(session_token(who), "POST", path, **_json(body), **options)
 
     def seen(self) -> list[dict[str, Any]]:
         """The request as its applicant, the officers and the head see it; {} for whoever has not heard of it."""
@@ -142,7 +142,7 @@ class SubmittedRequest:
             (session_token("nurlaila"), f"/api/verification/requests/{self.id}"),
             (session_token("hasan"), f"/api/assignment/requests/{self.id}"),
         ]
-        answers = [self.gate.call(token, "GET", path) for token, path in calls]
+        answers = [self.harness.call(token, "GET", path) for token, path in calls]
         return [answer.json() if answer.status_code == 200 else {} for answer in answers]
 
     def wait_for_status(self, status: str) -> SubmittedRequest:
@@ -160,7 +160,7 @@ def _json(body: Any) -> dict[str, Any]:
 
 
 @contextlib.contextmanager
-def gate(folder: Path, staff: StaffNaming = DEFAULT_NAMING, **settings: str) -> Iterator[ServerHarness]:
+def running_server(folder: Path, staff: StaffNaming = DEFAULT_NAMING, **settings: str) -> Iterator[ServerHarness]:
     """A server on this folder, with everybody hired."""
     server = ServerProcess(folder / "data", settings)
     with ThreadPoolExecutor(1) as aside:  # a browser may have a loop here

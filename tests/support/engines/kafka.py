@@ -101,7 +101,7 @@ def find() -> Path:
         return jars
 
 
-def server(folder: Path, guard: EngineAccess | None = None) -> EngineProcess:
+def server(folder: Path, access: EngineAccess | None = None) -> EngineProcess:
     """Kafka with its data in this folder, on ports of its own; formatted, not started yet. Its address is that of the guarded
     door, if there is one. Raises Unavailable.
     """
@@ -110,23 +110,23 @@ def server(folder: Path, guard: EngineAccess | None = None) -> EngineProcess:
     properties = folder / "server.properties"
     ports = {"port": port, "controller": free_port(), "guarded": free_port()}
     text, accounts = PROPERTIES.format(**ports, data=folder / "kafka"), []
-    if guard is not None:
-        text += GUARDED.format(**ports, certificate=guard.certificate, user=guard.user, password=guard.password)
+    if access is not None:
+        text += GUARDED.format(**ports, certificate=access.certificate, user=access.user, password=access.password)
         kinds = ("SCRAM-SHA-512", "SCRAM-SHA-256")
-        accounts = [f"--add-scram={kind}=[name={guard.user},password={guard.password}]" for kind in kinds]
+        accounts = [f"--add-scram={kind}=[name={access.user},password={access.password}]" for kind in kinds]
     properties.write_text(text)
     java = ["java", "-Xmx512m", "-XX:+UseSerialGC", "-cp", f"{jars}/*"]
     run([*java, "kafka.tools.StorageTool", "format", "-t", CLUSTER, "-c", str(properties), *accounts], seconds=60)
     return EngineProcess(
         name="kafka",
-        address=f"127.0.0.1:{ports['guarded'] if guard else port}",
+        address=f"127.0.0.1:{ports['guarded'] if access else port}",
         command=[*java, "kafka.Kafka", str(properties)],
         folder=folder,
-        ready=lambda: answers(port) and (guard is None or _create_account(port, guard)),
+        ready=lambda: answers(port) and (access is None or _create_account(port, access)),
     )
 
 
-def _create_account(port: int, guard: EngineAccess) -> bool:
+def _create_account(port: int, access: EngineAccess) -> bool:
     """Allow the account what a service does: with topics and groups whose names begin with the guard's. True when that is done."""
 
     async def allow() -> bool:
@@ -141,7 +141,7 @@ def _create_account(port: int, guard: EngineAccess) -> bool:
             await admin.close()
 
     rules = [
-        CreateAclsRequest(kind, guard.name, PREFIXED, f"User:{guard.user}", "*", operation, ALLOW)
+        CreateAclsRequest(kind, access.name, PREFIXED, f"User:{access.user}", "*", operation, ALLOW)
         for kind, operations in ALLOWED.items()
         for operation in operations
     ]

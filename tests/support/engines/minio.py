@@ -41,49 +41,49 @@ def find() -> Path:
     return go_program("minio", f"github.com/minio/minio@{VERSION}", VERSION, "4 to 10 minutes")
 
 
-def server(folder: Path, guard: EngineAccess | None = None) -> EngineProcess:
+def server(folder: Path, access: EngineAccess | None = None) -> EngineProcess:
     """MinIO with its data in this folder, on a port of its own; not started yet. Guarded, it speaks TLS alone, and its address is
     that of an account for one bucket.
     """
     port = free_port()
     address = f"http://{KEY}:{SECRET}@127.0.0.1:{port}/documents"
     command = [str(find()), "server", "--quiet", "--address", f"127.0.0.1:{port}", str(folder / "minio")]
-    if guard is not None:
-        address = f"https://{guard.user}:{guard.password}@127.0.0.1:{port}/{guard.name}"
-        command += ["--certs-dir", str(_certificates(folder, guard))]
+    if access is not None:
+        address = f"https://{access.user}:{access.password}@127.0.0.1:{port}/{access.name}"
+        command += ["--certs-dir", str(_certificates(folder, access))]
     return EngineProcess(
         name="minio",
         address=address,
         command=command,
         folder=folder,
         ready=lambda: (
-            answers(f"http://127.0.0.1:{port}/minio/health/ready") if guard is None else _create_account(port, guard)
+            answers(f"http://127.0.0.1:{port}/minio/health/ready") if access is None else _create_account(port, access)
         ),
         # Its console would take a second port, and asking for updates the network.
         env={"MINIO_ROOT_USER": KEY, "MINIO_ROOT_PASSWORD": SECRET, "MINIO_BROWSER": "off", "MINIO_UPDATE": "off"},
     )
 
 
-def _certificates(folder: Path, guard: EngineAccess) -> Path:
+def _certificates(folder: Path, access: EngineAccess) -> Path:
     """The folder in which it looks for key and certificate under these names."""
     certificates = folder / "certificates"
     certificates.mkdir(parents=True)
-    shutil.copy(guard.key, certificates / "private.key")
-    shutil.copy(guard.chain, certificates / "public.crt")
+    shutil.copy(access.key, certificates / "private.key")
+    shutil.copy(access.chain, certificates / "public.crt")
     return certificates
 
 
-def _create_account(port: int, guard: EngineAccess) -> bool:
+def _create_account(port: int, access: EngineAccess) -> bool:
     """Make the account, with no right but to one bucket. True when it is there."""
-    bucket = f"arn:aws:s3:::{guard.name}"
+    bucket = f"arn:aws:s3:::{access.name}"
     rules = [{"Effect": "Allow", "Action": BUCKET_RIGHTS, "Resource": [bucket]}]
     rules += [{"Effect": "Allow", "Action": OBJECT_RIGHTS, "Resource": [f"{bucket}/*"]}]
-    trusting = urllib3.PoolManager(ca_certs=str(guard.authority), retries=False, timeout=5)
+    trusting = urllib3.PoolManager(ca_certs=str(access.authority), retries=False, timeout=5)
     admin = MinioAdmin(endpoint=f"127.0.0.1:{port}", credentials=StaticProvider(KEY, SECRET), http_client=trusting)
     with contextlib.suppress(MinioAdminException, HTTPError):
-        admin.policy_add(guard.name, policy={"Version": "2012-10-17", "Statement": rules})
-        admin.user_add(guard.user, guard.password)
-        admin.policy_set(guard.name, user=guard.user)
+        admin.policy_add(access.name, policy={"Version": "2012-10-17", "Statement": rules})
+        admin.user_add(access.user, access.password)
+        admin.policy_set(access.name, user=access.user)
         return True
     return False
 

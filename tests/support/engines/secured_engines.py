@@ -38,7 +38,7 @@ class EngineAccess:
         return self.folder / "authority.pem"
 
 
-def guard(folder: Path) -> EngineAccess:
+def access(folder: Path) -> EngineAccess:
     """A guard with a certificate for this machine, from an authority that nobody else knows."""
     folder.mkdir(parents=True, exist_ok=True)
     made, authority = EngineAccess(folder), trustme.CA()

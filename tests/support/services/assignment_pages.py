@@ -30,7 +30,7 @@ async def advance_to(
     await harness.submitted(*documents, subject=subject, **fields)
     if status == "submitted":
         return
-    await harness.happened(verified, subject=subject)
+    await harness.publish(verified, subject=subject)
     for who, step, body, reached in STEPS:
         if status == "verified":
             return

@@ -140,8 +140,8 @@ def hidden_fields(page: httpx.Response) -> Mapping[str, Any]:
 
 
 @asynccontextmanager
-async def pages_ground(folder: Path, **settings: Any) -> AsyncIterator[FormsHarness]:
-    async with web_harness.ground(folder, **settings) as base:
+async def forms_harness(folder: Path, **settings: Any) -> AsyncIterator[FormsHarness]:
+    async with web_harness.web_harness(folder, **settings) as base:
         clock = ManualClock()
         platform = replace(base.platform, clock=clock)
         platform.identity._clock = clock

@@ -28,7 +28,7 @@ from shared.runtime.service_runtime import ServiceApp
 from shared.settings import Settings
 from shared.web.app import create_app
 from tests.support.domain import request_events as story
-from tests.support.domain.given_when_then import NOON, happened
+from tests.support.domain.given_when_then import NOON, make_event
 from tests.support.services.identity_harness import ManualClock
 
 PDF = "application/pdf"
@@ -128,7 +128,7 @@ class IntakeHarness:
         """What other services say happened, heard by intake when this returns."""
         for fact in facts:
             self.sequences[request_id, fact.owner] += 1
-            event = happened(fact, self.sequences[request_id, fact.owner], self.clock.now, request_id)
+            event = make_event(fact, self.sequences[request_id, fact.owner], self.clock.now, request_id)
             await self.platform.log.append([(request_id, encode_event(event))])
         async with asyncio.timeout(30):
             while await self.platform.log.lag("intake"):  # noqa: ASYNC110
@@ -144,7 +144,7 @@ class IntakeHarness:
 class Applicant:
     """Whoever holds the token of one request."""
 
-    ground: IntakeHarness
+    intake_harness: IntakeHarness
     id: str
     number: str
     token: str
@@ -156,7 +156,7 @@ class Applicant:
         return await self._call("POST", path, headers or {}, **body)
 
     async def _call(self, method: str, path: str, headers: dict[str, str], **body: Any) -> httpx.Response:
-        async with self.ground.client(timeout=60) as client:
+        async with self.intake_harness.client(timeout=60) as client:
             every = {"Authorization": f"Bearer {self.token}", **headers}
             return await client.request(method, f"/api/requests/{self.number}{path}", headers=every, **body)
 
@@ -165,7 +165,7 @@ class Applicant:
 
 
 @asynccontextmanager
-async def ground(folder: Path, **settings: Any) -> AsyncIterator[IntakeHarness]:
+async def intake_harness(folder: Path, **settings: Any) -> AsyncIterator[IntakeHarness]:
     clock = ManualClock()
     clock.now = NOON
     platform = open_platform(Settings(**{"data": folder, "public_rate": 0, **settings}), clock)

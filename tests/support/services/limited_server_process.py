@@ -13,11 +13,11 @@ from pathlib import Path
 
 from shared.web.http.connections import raise_descriptor_limit
 from shared.web.http.server import create_server
-from tests.support.services.web_harness import ground
+from tests.support.services.web_harness import web_harness
 
 
 async def serve(folder: Path) -> None:
-    async with ground(folder, connections_per_address=1000) as harness:
+    async with web_harness(folder, connections_per_address=1000) as harness:
         listener = socket.socket()
         listener.bind(("127.0.0.1", 0))
         listener.listen(2048)

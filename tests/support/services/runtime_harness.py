@@ -23,7 +23,7 @@ from shared.runtime.executor import CommandKey, CommandResult
 from shared.runtime.service_runtime import ServiceRuntime
 from shared.storage.sqlite.database import SqliteDatabase
 from shared.storage.sqlite.store import SqliteStateStore
-from tests.support.domain.given_when_then import NOON, REQUEST, happened
+from tests.support.domain.given_when_then import NOON, REQUEST, make_event
 from tests.support.domain.request_events import ALL_OK, NURLAILA, SUBMIT, submitted
 
 OTHER = "00000000-0000-4000-8000-000000000002"
@@ -104,7 +104,7 @@ async def submit(runtime: ServiceRuntime[Any], request: str = REQUEST, number: i
 
 
 def record(position: int, fact: Fact, sequence: int = 1, subject: str = REQUEST) -> LogRecord:
-    return LogRecord(str(position), subject, encode_event(happened(fact, sequence, subject=subject)))
+    return LogRecord(str(position), subject, encode_event(make_event(fact, sequence, subject=subject)))
 
 
 async def until(condition: Callable[[], Awaitable[Any]], seconds: float = 5.0) -> Any:

@@ -79,7 +79,7 @@ def credentials(who: str, request: SeededRequest) -> dict[str, str]:
 
 
 @asynccontextmanager
-async def seeded_office(folder: Path, **settings: Any) -> AsyncIterator[SeededApplication]:
+async def seeded_application(folder: Path, **settings: Any) -> AsyncIterator[SeededApplication]:
     async with services_harness(folder, *BUILDERS, clock=ManualClock(), docs="open", **settings) as harness:
         seeded = SeededApplication(harness)
         seeded.requests = {status: await _moved(harness, status, steps) for status, steps in STEPS.items()}
@@ -90,12 +90,12 @@ async def _moved(harness: StaffHarness, status: str, steps: tuple[Step, ...]) ->
     made = await _submitted(harness, f"{status}@dishub.example")
     request_id = str(made["id"])
     for who, service, step, body, reached in steps:
-        await harness.until(wait_until_known(harness, service, who, request_id))
+        await harness.wait_until(wait_until_known(harness, service, who, request_id))
         answer = await harness.post(who, f"/api/{service}/requests/{request_id}/{step}", body)
         assert answer.status_code == 200, (step, answer.text)
         for name in BUILDERS:
             if name != "notification":
-                await harness.reached(name, reached, request_id)
+                await harness.wait_for_status(name, reached, request_id)
     token = str(made["tracking_token"])
     async with harness.http as client:
         found = await client.get(f"/api/requests/{made['number']}", headers={"Authorization": f"Bearer {token}"})
@@ -110,7 +110,7 @@ async def _submitted(harness: StaffHarness, email: str) -> dict[str, Any]:
     made: dict[str, Any] = answer.json()
     for name in BUILDERS:
         if name != "notification":
-            await harness.reached(name, "submitted", made["id"])
+            await harness.wait_for_status(name, "submitted", made["id"])
     return made
 
 

@@ -43,11 +43,11 @@ async def services_harness(
         service.runtime.consumer._replay_delays = (POLL_SECONDS,) * 4
         await service.start()
     routers = [router for service in services.values() for router in service.routers]
-    letters = DeadLetterService(runtimes)
-    routers += shared_routers(platform, letters, names)
+    delivered_emails = DeadLetterService(runtimes)
+    routers += shared_routers(platform, delivered_emails, names)
     stores = [runtime.store for runtime in runtimes.values()]
     app = create_app(platform=platform, version="1", routers=routers, lifespan=None, stores=stores)
-    app.state.waiting = waiting(services.values(), letters)
+    app.state.waiting = waiting(services.values(), delivered_emails)
     try:
         yield StaffHarness(platform, services, app, clock)
     finally:
@@ -60,14 +60,14 @@ def smtp_to(server: ScriptedSmtp) -> str:
     return f"smtp://127.0.0.1:{server.port}?tls=none"
 
 
-def letters(server: ScriptedSmtp) -> list[EmailMessage]:
+def delivered_emails(server: ScriptedSmtp) -> list[EmailMessage]:
     """What the server was given, read as a mail program would."""
     parser = email.parser.BytesParser(policy=email.policy.default)
     return [parser.parsebytes(one.content) for one in server.received]
 
 
-def to(server: ScriptedSmtp, address: str) -> list[EmailMessage]:
-    return [letter for letter in letters(server) if address in str(letter["To"])]
+def emails_to(server: ScriptedSmtp, address: str) -> list[EmailMessage]:
+    return [letter for letter in delivered_emails(server) if address in str(letter["To"])]
 
 
 def request_id(index: int) -> str:
@@ -102,7 +102,7 @@ async def wait_for_email(harness: StaffHarness, status: str, kind: str = "receiv
         found[:] = [row for row in await ledger(harness) if wanted.items() <= row.items()]
         return bool(found)
 
-    await harness.until(there)
+    await harness.wait_until(there)
     return found[0]
 
 

@@ -33,7 +33,7 @@ from shared.settings import Settings
 from shared.web.app import create_app
 from shared.web.auth import api as identity_api
 from tests.support.domain import request_events
-from tests.support.domain.given_when_then import NOON, REQUEST, happened
+from tests.support.domain.given_when_then import NOON, REQUEST, make_event
 
 OTHER = "00000000-0000-4000-8000-000000000002"
 PEOPLE: dict[str, tuple[str, tuple[Role, ...]]] = {
@@ -77,7 +77,7 @@ class StaffHarness:
     app: FastAPI
     clock: ManualClock
     made_ids: list[str] = field(default_factory=list)
-    told: Counter[tuple[str, str]] = field(default_factory=Counter)
+    sequences: Counter[tuple[str, str]] = field(default_factory=Counter)
 
     @property
     def http(self) -> httpx.AsyncClient:
@@ -97,32 +97,34 @@ class StaffHarness:
         body = {} if json is None else {"json": json}
         return await self.call(who, "POST", path, **body, **options)
 
-    async def happened(self, *facts: Fact, subject: str = REQUEST) -> None:
+    async def publish(self, *facts: Fact, subject: str = REQUEST) -> None:
         """Tell both services through the log, and wait until they have heard."""
         for fact in facts:
-            self.told[fact.owner, subject] += 1
-            event = happened(fact, self.told[fact.owner, subject], self.clock(), subject)
+            self.sequences[fact.owner, subject] += 1
+            event = make_event(fact, self.sequences[fact.owner, subject], self.clock(), subject)
             await self.platform.log.append([(subject, encode_event(event))])
-        await self.until(lambda: self.wait_until_consumed())
+        await self.wait_until(lambda: self.wait_until_consumed())
 
     async def wait_until_consumed(self) -> bool:
         return not any([await self.platform.log.lag(name) for name in self.services])
 
-    async def reached(self, service: str, status: str, subject: str = REQUEST) -> None:
+    async def wait_for_status(self, service: str, status: str, subject: str = REQUEST) -> None:
         """Wait until this service has the request in this status."""
 
         async def there() -> bool:
             kept = await self.services[service].runtime.executor.read(subject)
             return kept is not None and kept.state.status == status
 
-        await self.until(there)
+        await self.wait_until(there)
 
-    async def until(self, reached: Callable[[], Awaitable[bool]]) -> None:
+    async def wait_until(self, reached: Callable[[], Awaitable[bool]]) -> None:
         async with asyncio.timeout(TIMEOUT_SECONDS):
             while not await reached():  # noqa: ASYNC110 - nothing tells a test when a service has heard
                 await asyncio.sleep(0.005)
 
-    async def keep(self, name: str, content: bytes, kind: DocumentKind = DocumentKind.REQUIREMENT) -> DocumentRef:
+    async def store_document(
+        self, name: str, content: bytes, kind: DocumentKind = DocumentKind.REQUIREMENT
+    ) -> DocumentRef:
         """A stored document, as intake would name it."""
         return await self.store_as(partial(detect_media_type, name), name, content, kind)
 
@@ -144,7 +146,7 @@ class StaffHarness:
         """A new request, which both services have heard of."""
         given = {"documents": documents, **fields} if documents else fields
         fact = request_events.submitted.model_copy(update=given)
-        await self.happened(fact, subject=subject)
+        await self.publish(fact, subject=subject)
         return fact
 
     async def sign_in_again_after(self, **time: float) -> None:
@@ -160,7 +162,7 @@ class StaffHarness:
         async def published() -> bool:
             return len(await self._logged(source, subject)) >= made
 
-        await self.until(published)
+        await self.wait_until(published)
         return await self._logged(source, subject)
 
     async def _logged(self, source: str, subject: str) -> list[Event]:
@@ -174,7 +176,7 @@ class StaffHarness:
 
 
 @asynccontextmanager
-async def desk_ground(folder: Path, **settings: Any) -> AsyncIterator[StaffHarness]:
+async def staff_harness(folder: Path, **settings: Any) -> AsyncIterator[StaffHarness]:
     clock = ManualClock()
     made_ids: list[str] = []
 

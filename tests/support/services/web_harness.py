@@ -75,7 +75,7 @@ class Filters(ListQuery):
 class WebHarness:
     platform: Platform
     app: FastAPI
-    begun: list[str] = field(default_factory=list)
+    started_calls: list[str] = field(default_factory=list)
 
     def client(self, address: str = "127.0.0.1", **options: Any) -> httpx.AsyncClient:
         transport = httpx.ASGITransport(self.app, client=(address, 50_000))
@@ -83,23 +83,23 @@ class WebHarness:
 
 
 @asynccontextmanager
-async def ground(folder: Path, *more: APIRouter, **settings: Any) -> AsyncIterator[WebHarness]:
+async def web_harness(folder: Path, *more: APIRouter, **settings: Any) -> AsyncIterator[WebHarness]:
     given = {"public_rate": 0, "file_limit": FILE_LIMIT, "body_limit": 1_000_000, "docs": "auto", **settings}
     platform = open_platform(Settings(data=folder, **given))
     await platform.prepare()
     store = platform.state_store("web", ())
     await store.prepare()
-    begun: list[str] = []
-    routers = [routes(platform, begun), identity_api.router(), *more]
+    started_calls: list[str] = []
+    routers = [routes(platform, started_calls), identity_api.router(), *more]
     app = create_app(platform=platform, version="1", routers=routers, lifespan=None, stores=[store])
     app.state.store = store
     try:
-        yield WebHarness(platform, app, begun)
+        yield WebHarness(platform, app, started_calls)
     finally:
         await platform.close()
 
 
-def routes(platform: Platform, begun: list[str]) -> APIRouter:
+def routes(platform: Platform, started_calls: list[str]) -> APIRouter:
     """`begun` notes the calls whose handler was reached."""
     router = APIRouter(route_class=GuardedRoute, dependencies=[Depends(public())])
 
@@ -114,7 +114,7 @@ def routes(platform: Platform, begun: list[str]) -> APIRouter:
 
     @router.post("/api/requests", tags=["permohonan"], openapi_extra=multipart_request_body(Application, RULES))
     async def submit(request: Request) -> dict[str, Any]:
-        begun.append("submit")
+        started_calls.append("submit")
         async with read_form(request, Application, RULES, FormLimits(file=FILE_LIMIT)) as form:
             stored = await store_uploads(form, platform.documents, platform.new_id, 1, KINDS)
         key = command_key(request, "", request_digest(form.fields, documents_digest(stored)))

@@ -23,7 +23,7 @@ from shared.contracts.envelope import Event
 from shared.contracts.facts import Fact
 from shared.contracts.lifecycle import BEFORE_DELIVERY, ENDED, Lifecycle, Status, advance
 from shared.runtime.decider import Decider
-from tests.support.domain.given_when_then import fold, happened
+from tests.support.domain.given_when_then import fold, make_event
 from tests.support.domain.request_events import (
     COMPLETED,
     DELIVERED,
@@ -187,7 +187,7 @@ def unfold(chance: Random) -> list[Event]:
             fact = chance.choice(may)
             if isinstance(fact, ENDINGS) and chance.random() < 0.97:
                 continue
-            event = happened(fact, len(lines[source]) + 1)
+            event = make_event(fact, len(lines[source]) + 1)
             lines[source].append(event)
             desk.take(event)
             told.append(event)
