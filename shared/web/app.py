@@ -23,6 +23,7 @@ from shared.web.admin.health import default_parts, readiness
 from shared.web.api.docs import docs_page
 from shared.web.api.openapi import DocumentedFastAPI
 from shared.web.auth.access import GuardedRoute, public, signed_in
+from shared.web.dependencies import bind_services
 from shared.web.http.body_limit import MAX_JSON_BODY_BYTES, BodyLimitMiddleware, BodyLimitPolicy
 from shared.web.http.client_address import ClientAddressResolver, parse_proxies
 from shared.web.http.exception_handlers import add_exception_handlers
@@ -77,6 +78,7 @@ def create_app(
         telemetry=TELEMETRY_DISABLED,
     )
     app.state.platform = platform
+    app.state.services = {}
     app.state.streams = StreamRegistry()
     app.state.upload_budget = budget
     app.state.parts = default_parts(stores, platform.documents, platform.log)
@@ -86,6 +88,7 @@ def create_app(
     app.include_router(_static_router())
     for router in routers:
         app.include_router(router)
+        bind_services(app, router)
     return app
 
 

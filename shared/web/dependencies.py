@@ -1,14 +1,46 @@
-"""From a request to the platform that its application stands on."""
+"""Dependencies of handlers: the platform, and the application services that routes are bound to."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
+from collections.abc import Callable
+from typing import TYPE_CHECKING, TypeVar, cast
 
+from fastapi import APIRouter, FastAPI
 from starlette.requests import Request
 
 if TYPE_CHECKING:
     from shared.backends.platform import Platform
 
+Service = TypeVar("Service")
+
 
 def platform_of(request: Request) -> Platform:
     return cast("Platform", request.app.state.platform)
+
+
+class BoundRouter(APIRouter):
+    """Routers of a service together with the instances that their handlers ask for by `provide`.
+
+    Routers are module-level and shared by every application of the process; what they are bound to belongs to one application.
+    """
+
+    def __init__(self, *routers: APIRouter, services: tuple[object, ...]):
+        super().__init__()
+        self.services = services
+        for router in routers:
+            self.include_router(router)
+
+
+def bind_services(app: FastAPI, router: APIRouter) -> None:
+    """Make the services of a router available to its handlers in this application."""
+    if isinstance(router, BoundRouter):
+        app.state.services.update({type(service): service for service in router.services})
+
+
+def provide(kind: type[Service]) -> Callable[[Request], Service]:
+    """A dependency that gives the application's instance of this class."""
+
+    def provided(request: Request) -> Service:
+        return cast(Service, request.app.state.services[kind])
+
+    return provided

@@ -6,6 +6,8 @@ import hashlib
 import re
 import uuid
 from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Self
 
 from pydantic import BaseModel
 from starlette.requests import Request
@@ -25,16 +27,42 @@ _TRACEPARENT_REGEX = re.compile(r"00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 _COMMAND_ID_NAMESPACE = uuid.UUID("6f1d2a52-7f0c-5c0b-9d57-0d5c7f6f6a31")
 
 
-def command_key(request: Request, actor: str, digest: str, new_id: NewId = random_id) -> CommandKey:
-    """The key of this call. `actor` is who calls: a username, a request's number, or "" for nobody in particular.
+@dataclass(frozen=True, slots=True)
+class CommandContext:
+    """What identifies the commands of one call: its idempotency key, None if it has none, method, path and trace."""
 
-    Without an Idempotency-Key every call is a new one. Raises Problem 422 for a key that is not 1-200 visible ASCII characters.
-    """
-    key = read_idempotency_key(request)
-    if key is None:
-        return CommandKey(new_id(), digest, traceparent=_traceparent(request))
-    command = command_id(key, actor, request.method, request.url.path)
-    return CommandKey(command, digest, traceparent=_traceparent(request))
+    idempotency_key: str | None
+    method: str
+    path: str
+    traceparent: str = ""
+
+    def command_key(self, actor: str, digest: str, new_id: NewId = random_id) -> CommandKey:
+        """The key of a command. `actor` is a username, a request's number, or "" for anonymous callers.
+
+        Without an idempotency key every call is a new command.
+        """
+        if self.idempotency_key is None:
+            return CommandKey(new_id(), digest, traceparent=self.traceparent)
+        command = command_id(self.idempotency_key, actor, self.method, self.path)
+        return CommandKey(command, digest, traceparent=self.traceparent)
+
+    def with_content(self, *content: str) -> Self:
+        """The context in which the same key with other content identifies another command."""
+        if self.idempotency_key is None:
+            return self
+        return replace(self, idempotency_key=request_digest(self.idempotency_key, *content))
+
+
+def command_context(request: Request) -> CommandContext:
+    """A dependency: the context of this call. Raises Problem 422 for a key that is not 1-200 visible ASCII characters."""
+    return CommandContext(
+        read_idempotency_key(request), request.method, request.url.path, traceparent=_traceparent(request)
+    )
+
+
+def command_key(request: Request, actor: str, digest: str, new_id: NewId = random_id) -> CommandKey:
+    """The key of a command of this call; see `CommandContext.command_key`."""
+    return command_context(request).command_key(actor, digest, new_id)
 
 
 def command_id(key: str, actor: str, method: str, path: str) -> str:

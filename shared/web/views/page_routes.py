@@ -4,8 +4,9 @@ it came from our own page.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any, Protocol, cast
 from urllib.parse import urlencode
 
@@ -144,31 +145,64 @@ def add_action(routes: APIRouter, path: str, form: Form, guard: SignedIn | Publi
     """The same for a form that stands on another page: it is only sent."""
 
     async def submit(request: Request) -> Response:
-        posted = posted_form(request)
-        if not posted.key:
-            posted = replace(posted, key=platform_of(request).new_id())
-        if posted.resumed:
-            return await form.show(request, posted)
-        try:
-            return await form.act(request, posted)
-        except IdempotencyKeyReused:
-            # Who has read that, and sends it all the same, means it.
-            posted = replace(posted, key=platform_of(request).new_id())
-            return await _redisplay(request, form, posted, Problem(409, shared_templates.words.sent_before))
-        except HANDLED_EXCEPTIONS as error:
-            return await _redisplay(request, form, posted, problem_from(error))
+        return await _submit(request, partial(form.show, request), partial(form.act, request))
 
     routes.add_api_route(path, submit, methods=["POST"], dependencies=[Depends(guard)], response_model=None)
 
 
-async def _redisplay(request: Request, form: Form, posted: PostedForm, problem: Problem) -> Response:
-    """The form with the reason, under the status of the reason; who may not see the form sees the reason alone."""
+FormHandler = Callable[[PostedForm], Awaitable[Response]]
+
+
+async def _submit(request: Request, show: FormHandler, act: FormHandler) -> Response:
+    """Act on the form of this call; on a handled error show it again with the reason."""
+    posted = posted_form(request)
+    if not posted.key:
+        posted = replace(posted, key=platform_of(request).new_id())
+    if posted.resumed:
+        return await show(posted)
+    try:
+        return await act(posted)
+    except IdempotencyKeyReused:
+        # Sending the form again after this message is a deliberate second command, which needs a key of its own.
+        posted = replace(posted, key=platform_of(request).new_id())
+        return await _redisplay(show, posted, Problem(409, shared_templates.words.sent_before))
+    except HANDLED_EXCEPTIONS as error:
+        return await _redisplay(show, posted, problem_from(error))
+
+
+async def _redisplay(show: FormHandler, posted: PostedForm, problem: Problem) -> Response:
+    """The form with the reason, under the status of the reason; a form that may not be seen is answered by the reason alone."""
     if problem.status_code in (403, 404):
         raise problem
-    answer = await form.show(request, posted.with_problem(problem))
-    answer.status_code = problem.status_code
-    answer.headers.update(problem.headers or {})
-    return answer
+    response = await show(posted.with_problem(problem))
+    response.status_code = problem.status_code
+    response.headers.update(problem.headers or {})
+    return response
+
+
+class FormPage(Protocol):
+    """A page with a form, made for one call: a class whose constructor takes FastAPI dependencies."""
+
+    async def show(self, posted: PostedForm) -> Response:
+        """Render the form, empty or with what was typed. Raises Problem for a page that does not exist."""
+
+    async def submit(self, posted: PostedForm) -> Response:
+        """Act on the form. Raises Problem or another handled exception; the form is then shown again with the reason."""
+
+
+def add_form_page(router: APIRouter, path: str, page: Callable[..., FormPage], guard: SignedIn | Public) -> None:
+    """Add GET and POST of a page with a form. `page` is resolved as a dependency."""
+
+    form_page = Depends(page)
+
+    async def get_page(request: Request, form: FormPage = form_page) -> Response:
+        return await form.show(PostedForm(key=platform_of(request).new_id()))
+
+    async def submit(request: Request, form: FormPage = form_page) -> Response:
+        return await _submit(request, form.show, form.submit)
+
+    router.add_api_route(path, get_page, methods=["GET"], dependencies=[Depends(guard)], response_model=None)
+    router.add_api_route(path, submit, methods=["POST"], dependencies=[Depends(guard)], response_model=None)
 
 
 def see_other(path: str) -> RedirectResponse:

@@ -276,7 +276,7 @@ async def test_a_listening_officer_hears_which_request_changed(harness: StaffHar
     listening = asyncio.create_task(harness.get("samsul", "/api/verification/live"))
 
     async def open_() -> bool:
-        return bool(streams.open)
+        return bool(streams.open_count)
 
     await harness.wait_until(open_)
     await harness.post("nurlaila", f"{HERE}/verification", VERIFY)
