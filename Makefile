@@ -56,8 +56,9 @@ bench-move: $(DEV_READY) ## measure how long 10,000 requests take to move to the
 pictures: $(DEV_READY) ## take pictures of every page in every state, into build/pictures, the best into docs/pictures
 	@$(BIN)/python -m tests.support.browser.screenshots
 
-docs: $(DEV_READY) ## write the pages of docs/ that come from the code
+docs: $(DEV_READY) ## generate docs/events.md, the diagrams of docs/architecture.md, deploy/Caddyfile and .env.example
 	@$(BIN)/python -m simpul.generate.event_catalogue
+	@$(BIN)/python -m simpul.generate.architecture
 	@$(BIN)/python -m simpul.generate.caddyfile
 	@$(BIN)/python -m simpul.generate.env_example
 

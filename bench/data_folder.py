@@ -1,4 +1,4 @@
-"""A folder of the embedded mode as it is after many requests: events, states, documents and staff, made without a server."""
+"""A data folder of the embedded mode with many requests: events, states, documents and staff, written without a server."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from bench.lifecycles import LifecycleSimulator, build_deciders, delivery, pdf_content, scenario
+from bench.lifecycles import scenario
 from shared.backends.platform import Platform, open_platform
 from shared.contracts.envelope import encode_event
 from shared.documents.folder import FolderDocumentStore
@@ -18,9 +18,10 @@ from shared.identity.passwords import hash_new_password
 from shared.runtime.decider import Decider
 from shared.runtime.decider_runner import rebase
 from shared.settings import load_settings
+from simpul.generate.lifecycle_simulator import LifecycleSimulator, build_deciders, pdf_content
 
 BATCH_REQUESTS = 100
-"""Requests whose events are laid down in turns."""
+"""Requests whose events are interleaved in the log."""
 PASSWORD = "Kopra-Tembikar-Layar-41"
 STAFF = {
     "petugas": ("Rosmina Gotowara", Role.OFFICER),
@@ -31,7 +32,7 @@ STAFF = {
 
 
 async def fill(data: Path, requests: int) -> None:
-    """Make a new folder with so many requests, each on its way or through it, and an account for each role."""
+    """Create a data folder with this many requests, open and ended, and one account per role."""
     platform = open_platform(load_settings(mode="embedded", data=data))
     try:
         await platform.prepare()
@@ -46,7 +47,7 @@ async def fill(data: Path, requests: int) -> None:
             ]
             for name, store in stores.items():
                 writes = [
-                    simulator.foldings[name].close(rebase(simulator.working_copies[name], 0))
+                    simulator.runners[name].close(rebase(simulator.working_copies[name], 0))
                     for simulator in simulators
                     if simulator.working_copies[name].seen
                 ]
@@ -59,13 +60,10 @@ async def fill(data: Path, requests: int) -> None:
 
 
 def run_scenario(deciders: Mapping[str, Decider[Any]], number: int) -> LifecycleSimulator:
-    """One request; every seventh has only just begun."""
+    """Simulate one request; every seventh is only submitted."""
     simulator = LifecycleSimulator(deciders, number)
     steps = scenario(simulator.request, number)
-    for service, command in steps[:1] if number % 7 == 0 else steps:
-        simulator.handle(
-            *(("assignment", delivery(simulator, command)) if service == "deliver" else (service, command))
-        )
+    simulator.run(steps[:1] if number % 7 == 0 else steps)
     return simulator
 
 
@@ -96,7 +94,7 @@ def main() -> None:
     options = arguments.parse_args()
     started_at = time.perf_counter()
     asyncio.run(fill(options.folder, options.requests))
-    print(f"{options.requests:,} requests in {options.folder}, made in {time.perf_counter() - started_at:.0f} s")
+    print(f"{options.requests:,} requests in {options.folder}, written in {time.perf_counter() - started_at:.0f} s")
 
 
 if __name__ == "__main__":

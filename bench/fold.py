@@ -1,7 +1,7 @@
-"""How fast each service folds a log of 100,000 events and more again: bytes read, checked by contract, evolved.
+"""Measure how fast each service folds a log of at least 100,000 events: decoding, validation and `evolve`.
 
-The log is made by the services' own decisions, so it holds what they would publish: whole lifecycles, with a return, a
-pause, an objection, a rejection or a withdrawal among them, and the sending of every e-mail.
+The log consists of complete lifecycles, among them a return, a pause, a contested handover, a rejection and a withdrawal, with
+every email.
 """
 
 from __future__ import annotations
@@ -12,17 +12,18 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from bench.lifecycles import LogRecord, build_deciders, generate_log
+from bench.lifecycles import LogRecord, generate_log
 from shared.contracts.envelope import decode_event
 from shared.runtime.decider import Decider
 from shared.runtime.decider_runner import DeciderRunner, WorkingCopy
+from simpul.generate.lifecycle_simulator import build_deciders
 
 EVENTS = 100_000
 
 
 def fold_log(decider: Decider[Any], records: Sequence[LogRecord]) -> tuple[float, int]:
-    """Seconds taken to fold the whole log for one service, and the documents that came of it."""
-    folding = DeciderRunner(decider)
+    """Fold the whole log for one service; return the seconds taken and the number of records."""
+    runner = DeciderRunner(decider)
     sources = decider.sources | {decider.service}
     working_copies: dict[str, WorkingCopy[Any]] = {}
     gc.collect()
@@ -32,8 +33,8 @@ def fold_log(decider: Decider[Any], records: Sequence[LogRecord]) -> tuple[float
         if event.source not in sources:
             continue
         if (working_copy := working_copies.get(record.key)) is None:
-            working_copy = working_copies[record.key] = folding.open(record.key, None)
-        folding.fold(working_copy, event)
+            working_copy = working_copies[record.key] = runner.open(record.key, None)
+        runner.fold(working_copy, event)
     return time.perf_counter() - started_at, len(working_copies)
 
 

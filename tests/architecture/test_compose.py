@@ -77,7 +77,7 @@ def test_every_service_of_ours_is_there_and_runs_itself():
 def test_all_of_ours_run_the_image_of_this_version():
     version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
     assert {service["image"] for service in OURS.values()} == {f"simpul:{version}"}
-    assert f"docker build --tag simpul:{version} ." in (ROOT / "README.md").read_text()
+    assert f"docker build --tag simpul:{version} ." in (ROOT / "docs/deployment.md").read_text()
     assert [name for name, service in SERVICES.items() if "build" in service] == ["prepare"]
 
 
@@ -96,8 +96,10 @@ def test_every_setting_is_known():
     assert {name for name in made() if name.startswith("SIMPUL_")} - known == set()
 
 
-def test_every_limit_for_strangers_can_be_set():
-    section = (ROOT / "docs/operations.md").read_text().partition("## Limits for strangers")[2].partition("\n## ")[0]
+def test_every_limit_for_anonymous_clients_can_be_set():
+    section = (
+        (ROOT / "docs/operations.md").read_text().partition("## Limits for anonymous clients")[2].partition("\n## ")[0]
+    )
     limits = set(re.findall(r"SIMPUL_\w+", section))
     assert len(limits) >= 5
     for service in ("intake", "verification", "assignment", "notification"):
