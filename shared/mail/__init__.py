@@ -1,1 +1,1 @@
-"""E-mail: what a mailer promises, and the mailers that keep it, into a folder or over SMTP."""
+"""Email: the mailer port and its adapters for a folder and for SMTP."""

@@ -1,4 +1,4 @@
-"""Addresses: which ones can be written to, and how they are shown where they must not be told."""
+"""Email addresses: which are accepted as recipients, and how they are masked."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ _ADDRESS_LIKE = re.compile(r"(?<![^\s<>\"'(),:;])[^\s<>\"'(),:;@]*@[^\s<>\"'(),:
 
 
 def is_address(text: str) -> bool:
-    """Whether it is a plain ASCII address (RFC 5321 without quoted local parts and address literals)."""
+    """Return whether it is a plain ASCII address (RFC 5321 without quoted local parts and address literals)."""
     return len(text) <= MAX_ADDRESS_LENGTH and _ADDRESS.fullmatch(text) is not None
 
 
 def mask_address(address: str) -> str:
-    """`rahmat@dinas.example` as `r***@dinas.example`: enough to recognise it, too little to use it."""
+    """Return `rahmat@dinas.example` as `r***@dinas.example`: recognisable, but of no use to a stranger."""
     local, at, host = address.rpartition("@")
     return f"{local[:1]}***{at}{host}"
 
 
 def mask_addresses(text: str) -> str:
-    """The text with everything in it that looks like an address masked."""
+    """Mask everything in the text that looks like an address."""
     return _ADDRESS_LIKE.sub(lambda found: mask_address(found.group()), text)

@@ -1,4 +1,4 @@
-"""Mail into a folder: each letter one .eml file, whole and on the disk before it counts as sent."""
+"""A mailer into a folder: one .eml file per email, synced to disk before it counts as sent."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ _NOT_WRITTEN = Outcome("temporary", "Folder surel tidak dapat ditulisi.")
 
 
 class EmailNotFound(Exception):
-    """No letter of this name is kept."""
+    """The folder has no email of this name."""
 
 
 @dataclass(frozen=True, slots=True)
 class StoredEmail:
-    """A letter in the folder, as a list shows it; `name` is what it is read by, `date` has a zone."""
+    """An email of the folder as lists show it; `name` is the file's, `date` has a time zone."""
 
     name: str
     date: datetime
@@ -43,7 +43,7 @@ class StoredEmail:
 
 
 class FolderMailer:
-    """A Mailer into `folder`. Letters that come while others are being written share the next round on the disk."""
+    """A Mailer into `folder`. Emails that arrive during a write are written together by the next one."""
 
     def __init__(self, folder: Path, *, min_free_bytes: int = 64 * 1024**2) -> None:
         self._folder, self._min_free_bytes = folder, min_free_bytes
@@ -65,11 +65,11 @@ class FolderMailer:
             await self._writer
 
     async def list_messages(self, before: str = "", limit: int = 50, *, after: str = "") -> list[StoredEmail]:
-        """The newest letters first, or those next to the named one: older than `before`, or newer than `after`."""
+        """List the newest emails first, or those next to a named one: older than `before`, or newer than `after`."""
         return await asyncio.to_thread(self._list, before, limit, after)
 
     async def read(self, name: str) -> bytes:
-        """The bytes of a letter. Raises MailMissing."""
+        """Return the bytes of an email. Raises EmailNotFound."""
         return await asyncio.to_thread(self._read, name)
 
     async def _write_queue(self) -> None:
@@ -89,7 +89,7 @@ class FolderMailer:
             outcomes = [self._write_one(email) for email in emails]
             _sync_folder(self._folder)
         except OSError as error:
-            logger.warning("letters could not be written: %s", error.strerror)
+            logger.warning("emails could not be written: %s", error.strerror)
             return [_NOT_WRITTEN] * len(emails)
         return outcomes
 
@@ -105,7 +105,7 @@ class FolderMailer:
             _write_and_sync(partial_path, build_message(email))
             os.replace(partial_path, path)
         except OSError as error:
-            logger.warning("a letter could not be written: %s", error.strerror)
+            logger.warning("an email could not be written: %s", error.strerror)
             partial_path.unlink(missing_ok=True)
             return _NOT_WRITTEN
         return Outcome("sent")
@@ -128,7 +128,7 @@ class FolderMailer:
         return [stored for name in reversed(chosen) if (stored := _read_headers(self._folder / name))]
 
     def _read(self, name: str) -> bytes:
-        # Names come back from addresses: one that was never made here must not become a path.
+        # The name comes from a URL, so that one of another form must not become a path.
         if not FILE_NAME_PATTERN.fullmatch(name):
             raise EmailNotFound(name)
         try:
@@ -138,13 +138,13 @@ class FolderMailer:
 
 
 def file_name(email: Email) -> str:
-    """Sorted by the letter's own time, and the same for a repeat of the same message."""
+    """Return a name that sorts by the date of the email and is the same for a repeat."""
     moment = email.date.astimezone(UTC).strftime("%Y%m%dT%H%M%S%fZ")
     return f"{moment}-{sha256(email.message_id.encode()).hexdigest()[:16]}.eml"
 
 
-def parse(content: bytes) -> EmailMessage:
-    """The letter for a page that shows it: `get_body(("html",))` and `get_body(("plain",))` give its parts."""
+def parse_email(content: bytes) -> EmailMessage:
+    """Parse an email; `get_body(("html",))` and `get_body(("plain",))` return its parts."""
     return BytesParser(policy=default).parsebytes(content)
 
 
@@ -159,7 +159,7 @@ def _resolve_waiting(waiting: Sequence[asyncio.Future[Outcome]], result: Sequenc
 
 
 def _read_headers(path: Path) -> StoredEmail | None:
-    """None for a letter that was taken away meanwhile."""
+    """Return None for an email that was removed meanwhile."""
     try:
         with open(path, "rb") as file:
             headers = BytesHeaderParser(policy=default).parsebytes(file.read(_MAX_HEADER_BYTES))

@@ -1,4 +1,4 @@
-"""What every mailer promises: one message is handed over once, and the outcome says what may be done next."""
+"""The mailer port: emails, outcomes of sending them, and the delays between attempts."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Literal, Protocol
 from shared.mail.address import is_address
 
 AUTO_SUBMITTED_HEADERS = {"Auto-Submitted": "auto-generated", "X-Auto-Response-Suppress": "All"}
-"""Asks absence notes and other robots not to answer (RFC 3834)."""
+"""Headers that ask autoresponders not to reply (RFC 3834)."""
 
 _FORBIDDEN = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 _MESSAGE_ID = re.compile(r"[A-Za-z0-9._+-]{1,120}(@[A-Za-z0-9.-]{1,120})?")
@@ -26,16 +26,17 @@ _RESERVED_FIELDS = frozenset(
 
 
 class InvalidHeader(ValueError):
-    """A header field that cannot be sent as it is; the sentence names the field, never its content."""
+    """A header that cannot be sent safely. The message names the header, never its value."""
 
 
 @dataclass(frozen=True, slots=True)
 class Email:
-    """A letter ready to go. `message_id` and `date` come from the event, so that a repeat is the same message.
+    """An email that is ready to be sent.
 
-    `to` holds plain addresses, `sender` and `reply_to`, which may be empty, an address with or without a name; `date` has a
-    zone. `thread_id` is the id that all messages of one conversation name as what they answer; no message needs to have it.
-    Raises BadHeader for anything that could break out of its header field.
+    `message_id` and `date` come from the event, so that a repeat is the same message. `to` contains plain addresses;
+    `sender` and `reply_to` (may be empty) are addresses with or without a name; `date` has a time zone. `thread_id` is the id
+    that all messages of a conversation name as their parent; no message needs to have it. Raises InvalidHeader for a value
+    that could break out of its header.
     """
 
     message_id: str
@@ -66,12 +67,12 @@ class Email:
 
 
 def is_mailbox(text: str) -> bool:
-    """Whether it is an address, with or without a name, that can stand in a header field."""
+    """Return whether it is an address, with or without a name, that is safe in a header."""
     return not _FORBIDDEN.search(text) and len(getaddresses([text])) == 1 and is_address(parseaddr(text)[1])
 
 
 def is_header_text(text: str) -> bool:
-    """Whether it holds nothing that could end a line."""
+    """Return whether it contains no character that could end a header line."""
     return not _FORBIDDEN.search(text)
 
 
@@ -82,10 +83,10 @@ def _check_field(name: str, value: str) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of one hand-over. `reason` is a sentence for people, with at most masked addresses in it.
+    """The outcome of one attempt to send; `reason` is shown to users and masks addresses.
 
-    sent: accepted, for all recipients or, as `reason` then says, for some. temporary: surely not accepted, try again.
-    permanent: refused, and another try would be refused too. unknown: perhaps accepted, a repeat may be a second copy.
+    sent: accepted for all recipients or, as `reason` then says, for some. temporary: not accepted, may be retried.
+    permanent: refused, and a retry would be refused too. unknown: possibly accepted, so that a retry may be a second copy.
     """
 
     kind: Literal["sent", "temporary", "permanent", "unknown"]
@@ -93,16 +94,16 @@ class Outcome:
 
 
 class Mailer(Protocol):
-    """Hands messages over. Failures of the way or the server are outcomes, not exceptions."""
+    """Sends emails. Failures of the network and the server are outcomes, not exceptions."""
 
     async def send(self, email: Email) -> Outcome: ...
 
     async def ready(self) -> bool:
-        """Whether a message could be handed over now."""
+        """Return whether an email could be sent now."""
         ...
 
     async def close(self) -> None:
-        """Let go of what is open; a send afterwards opens it again."""
+        """Close open connections and files; a later `send` opens them again."""
         ...
 
 
@@ -118,9 +119,9 @@ _GIVE_UP_AFTER = timedelta(hours=72)
 
 
 def retry_delay(tries: int) -> timedelta | None:
-    """How long to wait after this many tries; None when 72 hours of trying would be over before the next."""
+    """Return the delay after this many attempts; None if the next one would be more than 72 hours after the first."""
     if tries < 1:
-        raise ValueError("a pause follows a try")
+        raise ValueError("there is no delay before the first attempt")
     if tries <= len(_FIRST_DELAYS):
         return _FIRST_DELAYS[tries - 1]
     waited = sum(_FIRST_DELAYS, timedelta()) + (tries - len(_FIRST_DELAYS)) * _HOUR

@@ -1,22 +1,36 @@
-"""Mail over SMTP, telling apart what was surely not taken, what never will be, and what nobody can know."""
+"""A mailer over SMTP, whose outcomes tell apart what was not accepted, what never will be, and what nobody can know."""
 
 from __future__ import annotations
 
 import logging
 import ssl
+from collections.abc import Mapping
 
-from aiosmtplib import SMTPAuthenticationError, SMTPException, SMTPResponseException
+from aiosmtplib import (
+    SMTP,
+    SMTPAuthenticationError,
+    SMTPDataError,
+    SMTPException,
+    SMTPRecipientRefused,
+    SMTPResponse,
+    SMTPResponseException,
+    SMTPSenderRefused,
+    SMTPServerDisconnected,
+    SMTPStatus,
+)
 
 from shared.mail.address import mask_address, mask_addresses
 from shared.mail.mime import build_message, sender_address
 from shared.mail.port import Email, Outcome
-from shared.mail.smtp_pool import Connection, NoReplyAfterData, Pool, PoolTimeout
+from shared.mail.smtp_connections import Connection, ConnectionPool, PoolTimeout
 from shared.mail.smtp_settings import SmtpLimits, SmtpServer, parse_smtp_url
 
 logger = logging.getLogger(__name__)
 
 CLIENT_ERROR_CODES = frozenset({421, 530, 534, 535, 538, 454})
-"""Answers that refuse this client for now (busy, not signed in), and say nothing of the letter."""
+"""Replies that refuse this client for now (busy, not signed in) and say nothing about the email."""
+
+Refusals = Mapping[str, SMTPResponseException]
 
 _UNREACHED = "Peladen surel tidak dapat dihubungi."
 _BUSY = "Semua sambungan ke peladen surel sedang dipakai."
@@ -27,9 +41,15 @@ _SIGN_IN = "Peladen surel menolak nama pengguna atau kata sandi."
 _TLS = "Sambungan aman ke peladen surel gagal: sertifikatnya tidak dapat dipercaya."
 
 
+class NoReplyToContent(Exception):
+    """The content was sent and not answered, so that the server may have accepted the email or not."""
+
+
 class SmtpMailer:
-    """A Mailer to the server at `url` (see parse_smtp_url, whose BadSmtpUrl it raises). `password` counts before one in
-    `url`; `tls` replaces the system's certificate authorities.
+    """A Mailer for the server at `url`.
+
+    `password` takes precedence over one in `url`; `tls` replaces the certificate authorities of the system. Raises
+    InvalidSmtpUrl (see parse_smtp_url).
     """
 
     def __init__(
@@ -42,12 +62,12 @@ class SmtpMailer:
     ) -> None:
         server, self._limits = parse_smtp_url(url, password), limits or SmtpLimits()
         _warn_about_insecure_settings(server)
-        self._pool = Pool(server, self._limits, tls)
+        self._pool = ConnectionPool(server, self._limits, tls)
 
     async def send(self, email: Email) -> Outcome:
-        letter = build_message(email).replace(b"\r\n.", b"\r\n..") + b".\r\n"
+        content = build_message(email).replace(b"\r\n.", b"\r\n..") + b".\r\n"
         for _ in range(self._limits.connections + 1):
-            outcome = await self._try(email, letter)
+            outcome = await self._send_once(email, content)
             if outcome is not None:
                 return outcome
         return Outcome("temporary", _BROKE_OFF)
@@ -55,24 +75,23 @@ class SmtpMailer:
     async def ready(self) -> bool:
         try:
             async with self._pool.connection() as connection:
-                code, _ = await connection.command(b"NOOP")
+                await connection.smtp.noop()
         except (SMTPException, OSError):
             return False
-        return code == 250
+        return True
 
     async def close(self) -> None:
         await self._pool.close()
 
-    async def _try(self, email: Email, letter: bytes) -> Outcome | None:
-        """None if a kept connection turned out to be gone before the letter was sent: no failure, only a stale one."""
+    async def _send_once(self, email: Email, content: bytes) -> Outcome | None:
+        """Return None if a reused connection turned out to be closed, which is no failure of this email."""
         connection: Connection | None = None
         try:
             async with self._pool.connection() as connection:
-                outcome = await _transact(connection, email, letter)
-                if connection.reused and not connection.alive and outcome.kind == "temporary":
-                    return None
-                return outcome
-        except NoReplyAfterData:
+                outcome = await self._send_on(connection, email, content)
+                was_closed = connection.reused and not connection.smtp.is_connected
+                return None if was_closed and outcome.kind == "temporary" else outcome
+        except NoReplyToContent:
             return Outcome("unknown", _SILENT)
         except (SMTPException, OSError) as error:
             if connection is None:
@@ -81,60 +100,85 @@ class SmtpMailer:
                 return None
             return Outcome("temporary", _BROKE_OFF)
 
+    async def _send_on(self, connection: Connection, email: Email, content: bytes) -> Outcome:
+        """Run one transaction.
 
-async def _transact(connection: Connection, email: Email, letter: bytes) -> Outcome:
-    """One transaction. Raises SilentAfterData, or SMTPException or OSError if the letter surely was not taken."""
-    connection.settled = False
-    code, text = await connection.command(b"MAIL FROM:<" + sender_address(email).encode() + b">")
-    if code != 250:
-        return _refusal_outcome("pengirim", code, text)
-    refusals = await _recipients(connection, email)
-    if len(refusals) == len(email.to):
-        code, text = max(refusals.values(), key=lambda answer: _refusal_outcome("", *answer).kind == "temporary")
-        return _refusal_outcome("penerima", code, text)
-    code, text = await connection.command(b"DATA")
-    if code != 354:
-        return _refusal_outcome("isi surel", code, text)
-    code, text = await connection.content(letter)
-    connection.settled = True
-    return _final_outcome(code, text, refusals)
+        Raises NoReplyToContent, or SMTPException or OSError if the email was certainly not accepted.
+        """
+        smtp, connection.needs_reset = connection.smtp, True
+        try:
+            await smtp.mail(sender_address(email))
+            refusals = await _send_recipients(smtp, email.to)
+            if len(refusals) == len(email.to):
+                return _all_refused(refusals)
+            response = await _send_content(smtp, content, self._limits.data)
+        except SMTPSenderRefused as refusal:
+            return _refusal_outcome("pengirim", refusal)
+        except SMTPDataError as refusal:
+            return _refusal_outcome("isi surel", refusal)
+        connection.needs_reset = False
+        return _content_outcome(response, refusals)
 
 
-async def _recipients(connection: Connection, email: Email) -> dict[str, tuple[int, str]]:
-    refusals = {}
-    for address in email.to:
-        code, text = await connection.command(b"RCPT TO:<" + address.encode() + b">")
-        if code == 421:
-            raise ConnectionResetError
-        if code not in (250, 251, 252):
-            refusals[address] = code, text
+async def _send_recipients(smtp: SMTP, addresses: tuple[str, ...]) -> Refusals:
+    refusals: dict[str, SMTPResponseException] = {}
+    for address in addresses:
+        try:
+            await smtp.rcpt(address)
+        except SMTPRecipientRefused as refusal:
+            if refusal.code == SMTPStatus.domain_unavailable:
+                raise SMTPServerDisconnected(refusal.message) from refusal
+            if refusal.code != SMTPStatus.cannot_vrfy:
+                refusals[address] = refusal
     return refusals
 
 
-def _final_outcome(code: int, text: str, refusals: dict[str, tuple[int, str]]) -> Outcome:
-    if 200 <= code < 300:
+async def _send_content(smtp: SMTP, content: bytes, timeout_seconds: float) -> SMTPResponse:
+    """Send DATA and the content. Raises SMTPDataError if DATA is refused, NoReplyToContent."""
+    response = await smtp.execute_command(b"DATA")
+    if response.code != SMTPStatus.start_input:
+        raise SMTPDataError(response.code, response.message)
+    # SMTP.data() raises the same errors before and after the content is sent, but an email may be repeated only before.
+    if smtp.protocol is None:
+        raise SMTPServerDisconnected("connection lost before the content")
+    smtp.protocol.write(content)
+    try:
+        return await smtp.protocol.read_response(timeout=timeout_seconds)
+    except (SMTPException, OSError) as error:
+        raise NoReplyToContent from error
+
+
+def _content_outcome(response: SMTPResponse, refusals: Refusals) -> Outcome:
+    if 200 <= response.code < 300:
         return Outcome("sent", _partial_refusal(refusals))
-    if 400 <= code < 600:
-        return _refusal_outcome("isi surel", code, text)
+    if 400 <= response.code < 600:
+        return _refusal_outcome("isi surel", SMTPDataError(response.code, response.message))
     return Outcome("unknown", _SILENT)
 
 
-def _partial_refusal(refusals: dict[str, tuple[int, str]]) -> str:
+def _all_refused(refusals: Refusals) -> Outcome:
+    """Return a temporary refusal if there is one: that recipient may be accepted later."""
+    outcomes = [_refusal_outcome("penerima", refusal) for refusal in refusals.values()]
+    return next((outcome for outcome in outcomes if outcome.kind == "temporary"), outcomes[0])
+
+
+def _partial_refusal(refusals: Refusals) -> str:
     if not refusals:
         return ""
-    listed = ", ".join(f"{mask_address(address)} ({code})" for address, (code, _) in refusals.items())
+    listed = ", ".join(f"{mask_address(address)} ({refusal.code})" for address, refusal in refusals.items())
     return f"Tidak diterima untuk: {listed}."
 
 
-def _refusal_outcome(what: str, code: int, text: str) -> Outcome:
-    permanent = 500 <= code < 600 and code not in CLIENT_ERROR_CODES
-    words = " ".join(mask_addresses(text).split())
-    reply = "".join(character for character in words if character.isprintable())[:200]
-    return Outcome("permanent" if permanent else "temporary", f"Peladen surel menolak {what}: {code} {reply}".rstrip())
+def _refusal_outcome(subject: str, refusal: SMTPResponseException) -> Outcome:
+    permanent = 500 <= refusal.code < 600 and refusal.code not in CLIENT_ERROR_CODES
+    reply = " ".join(mask_addresses(refusal.message).split())
+    printable = "".join(character for character in reply if character.isprintable())[:200]
+    reason = f"Peladen surel menolak {subject}: {refusal.code} {printable}".rstrip()
+    return Outcome("permanent" if permanent else "temporary", reason)
 
 
 def _connection_failure(error: Exception) -> Outcome:
-    """Nothing that happens before a letter is begun says anything about the letter, so that it stays worth a try."""
+    """Return a temporary outcome: nothing that happens before a transaction says anything about the email."""
     if isinstance(error, PoolTimeout):
         reason = _BUSY
     elif isinstance(error, SMTPAuthenticationError):
@@ -142,7 +186,7 @@ def _connection_failure(error: Exception) -> Outcome:
     elif isinstance(error, ssl.SSLError) or isinstance(error.__cause__, ssl.SSLError):
         reason = _TLS
     elif isinstance(error, SMTPResponseException):
-        reason = _refusal_outcome("sambungan", error.code, error.message).reason
+        reason = _refusal_outcome("sambungan", error).reason
     elif type(error) is SMTPException:
         reason = _NOT_OFFERED
     else:

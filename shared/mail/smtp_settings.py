@@ -1,4 +1,4 @@
-"""Where the mail server is and how to talk to it: the setting SIMPUL_SMTP, read and checked."""
+"""The mail server of the setting SIMPUL_SMTP, parsed and validated."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ URL_FORMAT = "smtp://user:password@host:587?tls=starttls"
 
 
 class InvalidSmtpUrl(ValueError):
-    """The setting cannot be read; the text says what is wrong and never repeats the setting, which holds a password."""
+    """The setting cannot be parsed. The message never repeats the setting, which may contain a password."""
 
 
 @dataclass(frozen=True, slots=True)
 class SmtpServer:
-    """A mail server. Without `tls=` in the address the connection is encrypted by STARTTLS, or not made."""
+    """A mail server and how to connect to it."""
 
     host: str
     port: int
@@ -30,10 +30,10 @@ class SmtpServer:
 
 @dataclass(frozen=True, slots=True)
 class SmtpLimits:
-    """Time limits in seconds, and how many connections are kept.
+    """Timeouts in seconds, and the number of connections.
 
-    A letter waits for a connection for `wait`. A connection unused for `stale` is asked whether it still lives; one
-    unused for `idle` is let go.
+    An email waits up to `wait` for a connection. A connection that was idle for `stale` is checked before it is reused, and
+    closed after `idle`.
     """
 
     wait: float = 60.0
@@ -46,8 +46,10 @@ class SmtpLimits:
 
 
 def parse_smtp_url(url: str, password: str | None = None) -> SmtpServer:
-    """Read `smtp://` or `smtps://` with `?tls=starttls|implicit|none` and `&verify=no`. User and password may be
-    percent-encoded; `password` counts before one in the address. Raises BadSmtpUrl.
+    """Parse `smtp://` or `smtps://` with `?tls=starttls|implicit|none` and `&verify=no`.
+
+    User and password may be percent-encoded; `password` takes precedence over one in the URL; without `tls=` an `smtp://`
+    server must support STARTTLS. Raises InvalidSmtpUrl.
     """
     parts, port = _split(url)
     options = _options(parts.query)
@@ -62,7 +64,7 @@ def parse_smtp_url(url: str, password: str | None = None) -> SmtpServer:
 
 
 def _split(url: str) -> tuple[SplitResult, int | None]:
-    # The library's own message would repeat a piece of the address, which may be the password.
+    # The message of the library would repeat a part of the URL, which may be the password.
     try:
         parts = urlsplit(url)
         port = parts.port

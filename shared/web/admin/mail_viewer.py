@@ -12,7 +12,7 @@ from starlette.responses import HTMLResponse, Response
 
 from shared.backends.platform import Platform
 from shared.identity.accounts import Role
-from shared.mail.folder import EmailNotFound, FolderMailer, parse
+from shared.mail.folder import EmailNotFound, FolderMailer, parse_email
 from shared.web.admin.admin_pages import AdminTemplates
 from shared.web.api.problems import Problem
 from shared.web.auth.access import public, signed_in
@@ -70,7 +70,7 @@ def pages(platform: Platform) -> APIRouter:
 
 async def _read(mailer: FolderMailer, name: str) -> EmailMessage:
     try:
-        return parse(await mailer.read(name))
+        return parse_email(await mailer.read(name))
     except EmailNotFound as error:
         raise Problem(404, _page.words.mail.missing) from error
 

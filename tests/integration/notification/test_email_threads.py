@@ -14,7 +14,7 @@ import pytest
 from services.notification.staff_links import path_for_person
 from shared.contracts.facts import Fact
 from shared.identity.accounts import Role
-from shared.mail.folder import FolderMailer, parse
+from shared.mail.folder import FolderMailer, parse_email
 from shared.settings import InvalidSettings, load_settings
 from tests.support.domain import request_events as tale
 from tests.support.domain.given_when_then import REQUEST
@@ -51,7 +51,7 @@ async def mailbox(harness: StaffHarness, *facts: Fact) -> list[EmailMessage]:
     await harness.wait_until(sent)
     mailer = harness.platform.mailer
     assert isinstance(mailer, FolderMailer)
-    return [parse(await mailer.read(one.name)) for one in await mailer.list_messages("", 100)]
+    return [parse_email(await mailer.read(one.name)) for one in await mailer.list_messages("", 100)]
 
 
 def to(mails: list[EmailMessage], address: str) -> list[EmailMessage]:
