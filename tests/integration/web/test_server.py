@@ -115,7 +115,7 @@ async def test_a_client_that_sends_all_the_same_still_reads_the_answer(harness):
 
 
 async def test_chunks_without_end_are_cut_off(harness, monkeypatch):
-    monkeypatch.setattr(body_limit, "LINGER_LONGEST", 0.5)
+    monkeypatch.setattr(body_limit, "LINGER_MAX_SECONDS", 0.5)
     sent = 0
 
     async def endless():
