@@ -9,8 +9,8 @@ from functools import partial
 from typing import Any
 
 from services.assignment.domain import decisions as assignment
-from services.intake.domain import decisions as intake
-from services.verification.domain import decisions as verification
+from services.intake.domain import commands as intake
+from services.verification.domain import commands as verification
 from shared.contracts.envelope import encode_event
 from shared.contracts.facts import Complexity, DocumentKind
 from shared.runtime.decider import Decider

@@ -12,7 +12,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
-from services.verification.domain.decisions import INDEXED_COLUMNS
+from services.verification.projections import INDEXED_COLUMNS
 from shared.storage.mongo.client import MongoDatabase
 from shared.storage.mongo.store import MongoStateStore
 from shared.storage.port import OutboxEntry, ProcessedCommand, SaveOutcome, StateRecord, StateStore, Write

@@ -9,14 +9,14 @@ from fastapi import APIRouter, Depends, Request, Response
 from pydantic import BaseModel
 from starlette.responses import JSONResponse
 
-from services.intake.domain.decisions import (
+from services.intake.domain.commands import (
     AnswerQuestion,
     AnswerSurvey,
     ConfirmHandover,
     ContestHandover,
-    State,
     WithdrawRequest,
 )
+from services.intake.domain.state import State
 from services.intake.errors import UNKNOWN
 from services.intake.presenters import document, tracked
 from services.intake.schemas import (

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from services.intake.api import router
-from services.intake.domain.decisions import Rules, decider
+from services.intake.decider import decider
+from services.intake.domain.decisions import Rules
 from services.intake.pages.router import pages
 from services.intake.service import IntakeService
 from shared.backends.platform import Platform

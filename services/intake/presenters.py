@@ -6,8 +6,7 @@ from collections.abc import Mapping
 from datetime import date
 from typing import Any
 
-from services.intake.domain.decisions import (
-    ALLOWED_STATUSES,
+from services.intake.domain.commands import (
     AnswerQuestion,
     AnswerSurvey,
     Command,
@@ -16,6 +15,7 @@ from services.intake.domain.decisions import (
     ResubmitRequest,
     WithdrawRequest,
 )
+from services.intake.domain.decisions import ALLOWED_STATUSES
 from services.intake.domain.form import Form
 from services.intake.domain.state import State
 from shared.contracts.facts import DocumentRef

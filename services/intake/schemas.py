@@ -8,7 +8,7 @@ from typing import Annotated, Any, TypeVar, cast
 
 from pydantic import AfterValidator, Field, ValidationInfo, create_model, field_validator
 
-from services.intake.domain.decisions import SURVEY_ELEMENTS, SURVEY_SCORES
+from services.intake.domain.commands import SURVEY_ELEMENTS, SURVEY_SCORES
 from services.intake.domain.employee_number import normalize_employee_number
 from services.intake.domain.form import MAX_REQUIREMENTS
 from services.intake.domain.form import Form as RequestForm

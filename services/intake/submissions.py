@@ -11,12 +11,8 @@ from typing import Any
 
 from fastapi import Request
 
-from services.intake.domain.decisions import (
-    ResubmitRequest,
-    SubmitRequest,
-    next_registration_number,
-    registration_number_prefix,
-)
+from services.intake.domain.commands import ResubmitRequest, SubmitRequest
+from services.intake.domain.decisions import next_registration_number, registration_number_prefix
 from services.intake.domain.employee_number import warnings
 from services.intake.domain.state import State
 from services.intake.recipient_limit import RecipientLimit

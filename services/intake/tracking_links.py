@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 
-from services.intake.domain.decisions import MailLink
+from services.intake.domain.commands import MailLink
 from services.intake.domain.state import State
 from services.intake.recipient_limit import RecipientLimit
 from shared.clock import NewId

@@ -7,8 +7,9 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Query, Request, Response
 from starlette.responses import StreamingResponse
 
-from services.verification.domain.decisions import RecommendRejection, ReturnRequest, VerifyRequest
-from services.verification.presenters import change_notice, find_requests, full, item
+from services.verification.domain.commands import RecommendRejection, ReturnRequest, VerifyRequest
+from services.verification.presenters import change_notice, full, item
+from services.verification.projections import find_requests
 from services.verification.schemas import QueueQuery, Recommendation, Return, Verification, verdicts
 from services.verification.service import VerificationService
 from shared.calendar import today

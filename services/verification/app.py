@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from services.verification import api
-from services.verification.domain.decisions import Rules, decider
+from services.verification.decider import decider
+from services.verification.domain.decisions import Rules
 from services.verification.pages import request
 from services.verification.service import VerificationService
 from shared.backends.platform import Platform

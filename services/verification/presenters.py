@@ -5,49 +5,16 @@ from __future__ import annotations
 from datetime import date
 from typing import Any
 
-from services.verification.domain.decisions import Rules, sortable_time, verification_due
+from services.verification.domain.decisions import Rules, verification_due
 from services.verification.domain.state import CHECKLIST, State
 from shared.contracts.facts import DocumentRef
 from shared.contracts.lifecycle import ENDED, Status
 from shared.runtime.executor import Loaded
-from shared.storage.port import RecordQuery, Scalar
-from shared.text.search import normalize_query
 from shared.web.api import serializers
 from shared.web.views.employee_number import mask_employee_number
 from shared.web.views.labels import CHECKLIST_LABELS, STATUS_LABELS
 
 WORK_STATUSES = frozenset({Status.ASSIGNED, Status.IN_PROGRESS})
-
-
-def find_requests(
-    *,
-    status: str = "",
-    unit: str = "",
-    scope: str = "",
-    search: str = "",
-    open_only: bool = False,
-    newest_first: bool = False,
-    after: tuple[Scalar, str] | None = None,
-    before: tuple[Scalar, str] | None = None,
-    limit: int = 50,
-) -> RecordQuery:
-    """The queue: those that have waited longest in their present round come first, or last."""
-    where: dict[str, Scalar | tuple[Scalar, ...]] = {"open": 1} if open_only else {}
-    where |= {name: value for name, value in (("status", status), ("unit", unit), ("scope", scope)) if value}
-    return RecordQuery(
-        "received_at",
-        where=where,
-        search=normalize_query(search),
-        after=after,
-        before=before,
-        limit=limit,
-        descending=newest_first,
-    )
-
-
-def queue_cursor(loaded: Loaded[State]) -> tuple[Scalar, str]:
-    """The key after which those follow that came later."""
-    return sortable_time(loaded.state.received_at), loaded.id
 
 
 def change_notice(state: State) -> dict[str, Any]:

@@ -10,9 +10,12 @@ from typing import Any
 from fastapi import Request
 from pydantic import BaseModel
 
-from services.verification.domain.decisions import Command, Rules, State
+from services.verification.domain.commands import Command
+from services.verification.domain.decisions import Rules
+from services.verification.domain.state import State
 from services.verification.errors import NO_DOCUMENT, NOT_DRAWABLE, SENTENCES, UNKNOWN
-from services.verification.presenters import document, find_requests
+from services.verification.presenters import document
+from services.verification.projections import find_requests
 from shared.backends.platform import Platform
 from shared.contracts.facts import DocumentRef
 from shared.contracts.lifecycle import Status

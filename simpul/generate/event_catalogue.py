@@ -13,9 +13,9 @@ from typing import Any, Literal, Union, get_args, get_origin
 from pydantic.fields import FieldInfo
 
 from services.assignment.domain.decisions import SUBSCRIBES_TO as ASSIGNMENT_HEARS
-from services.intake.domain.decisions import SUBSCRIBES_TO as INTAKE_HEARS
+from services.intake.events import SUBSCRIBES_TO as INTAKE_HEARS
 from services.notification.domain.decisions import SUBSCRIBES_TO as NOTIFICATION_HEARS
-from services.verification.domain.decisions import SUBSCRIBES_TO as VERIFICATION_HEARS
+from services.verification.events import SUBSCRIBES_TO as VERIFICATION_HEARS
 from shared.contracts.facts import Fact, Value
 from shared.contracts.registry import FACTS
 

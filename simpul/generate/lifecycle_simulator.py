@@ -10,9 +10,12 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from services.assignment.domain import decisions as assignment
-from services.intake.domain import decisions as intake
+from services.intake.decider import decider as intake_decider
+from services.intake.domain import commands as intake
+from services.intake.domain.decisions import Rules as IntakeRules
 from services.notification.domain import decisions as notification
-from services.verification.domain import decisions as verification
+from services.verification.decider import decider as verification_decider
+from services.verification.domain.decisions import Rules as VerificationRules
 from shared.calendar import official_calendar
 from shared.contracts.envelope import Event
 from shared.contracts.facts import (
@@ -44,8 +47,8 @@ def build_deciders() -> dict[str, Decider[Any]]:
     """The deciders of all services under the default rules, by service."""
     calendar = official_calendar()
     deciders = (
-        intake.decider(intake.Rules()),
-        verification.decider(verification.Rules(calendar)),
+        intake_decider(IntakeRules()),
+        verification_decider(VerificationRules(calendar)),
         assignment.decider(assignment.Rules(calendar)),
         notification.decider(),
     )

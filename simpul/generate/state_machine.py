@@ -7,8 +7,8 @@ from datetime import date, datetime
 from typing import Any
 
 from services.assignment.domain import decisions as assignment
-from services.intake.domain import decisions as intake
-from services.verification.domain import decisions as verification
+from services.intake.domain import commands as intake
+from services.verification.domain import commands as verification
 from shared.contracts.facts import Complexity, DocumentKind, Staff
 from shared.contracts.lifecycle import ENDED, Status
 from shared.runtime.decider import Refusal

@@ -15,10 +15,10 @@ from pymongo.collection import Collection
 
 from services.assignment import presenters as assignment
 from services.assignment.domain.state import INDEXED_COLUMNS as ASSIGNMENT
-from services.intake.domain.decisions import INDEXED_COLUMNS as INTAKE
+from services.intake.projections import INDEXED_COLUMNS as INTAKE
 from services.notification.domain.decisions import INDEXED_COLUMNS as NOTIFICATION
-from services.verification import presenters as verification
-from services.verification.domain.decisions import INDEXED_COLUMNS as VERIFICATION
+from services.verification import projections as verification
+from services.verification.projections import INDEXED_COLUMNS as VERIFICATION
 from shared.storage.mongo.client import MongoDatabase
 from shared.storage.mongo.mapping import DUE, WAITING
 from shared.storage.mongo.store import MongoStateStore

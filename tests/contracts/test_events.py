@@ -10,9 +10,11 @@ from typing import Any
 import pytest
 
 from services.assignment.domain import decisions as assignment
-from services.intake.domain import decisions as intake
+from services.intake.decider import decider as intake_decider
+from services.intake.domain.decisions import Rules as IntakeRules
 from services.notification.domain import decisions as notification
-from services.verification.domain import decisions as verification
+from services.verification.decider import decider as verification_decider
+from services.verification.domain.decisions import Rules as VerificationRules
 from shared.calendar import WorkingCalendar
 from shared.contracts import assignment as assignment_facts
 from shared.contracts import intake as intake_facts
@@ -38,8 +40,8 @@ MODULES = {
 }
 CALENDAR = WorkingCalendar(holidays={})
 SERVICES: list[Decider[Any]] = [
-    intake.decider(intake.Rules()),
-    verification.decider(verification.Rules(CALENDAR)),
+    intake_decider(IntakeRules()),
+    verification_decider(VerificationRules(CALENDAR)),
     assignment.decider(assignment.Rules(CALENDAR)),
     notification.decider(),
 ]

@@ -1,19 +1,33 @@
-"""Intake: what an applicant may do, and when silence decides. Pure: state, commands and facts in, facts and refusals out."""
+"""Decisions of intake: what applicants may do at each status, and what happens when a deadline passes."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from datetime import UTC, datetime, timedelta
-from functools import partial
+from datetime import datetime, timedelta
 from typing import Any
 
+from services.intake.domain.commands import (
+    SURVEY_ELEMENTS,
+    SURVEY_SCORES,
+    AnswerQuestion,
+    AnswerSurvey,
+    Command,
+    ConfirmBySilence,
+    ConfirmHandover,
+    ContestHandover,
+    ExpireRequest,
+    MailLink,
+    ResubmitRequest,
+    SubmitRequest,
+    WithdrawRequest,
+)
 from services.intake.domain.form import Form, validate_form
-from services.intake.domain.resubmission import ResubmitRequest, apply_changes, removed_document_ids
-from services.intake.domain.state import SUBSCRIBES_TO, State, evolve, initial
+from services.intake.domain.resubmission import apply_changes, removed_document_ids
+from services.intake.domain.state import State
 from shared.calendar import end_of_day, today
 from shared.contracts.envelope import Event
-from shared.contracts.facts import Applicant, DocumentRef, Fact, Letter, Scope
+from shared.contracts.facts import Fact
 from shared.contracts.intake import (
     ApplicantAnswered,
     HandoverConfirmed,
@@ -27,105 +41,16 @@ from shared.contracts.intake import (
 )
 from shared.contracts.lifecycle import BEFORE_DELIVERY, Lifecycle, Status
 from shared.runtime.conflict import conflict
-from shared.runtime.decider import Decider, Refusal
-from shared.storage.port import Column, Scalar
-
-__all__ = ["SUBSCRIBES_TO", "ResubmitRequest", "State"]
-
-INDEXED_COLUMNS = (
-    Column("number", unique=True),
-    Column("status"),
-    Column("submitted_at"),
-    Column("email", ordered_by="submitted_at"),
-)
-
-SURVEY_ELEMENTS = 9
-"""U1 to U9 of the satisfaction survey (Permenpan RB 14/2017), each judged from 1 to 4."""
-SURVEY_SCORES = range(1, 5)
+from shared.runtime.decider import Refusal
 
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """How long the survey stays open, in calendar days, and how long a tracking link that was asked for is not mailed again."""
+    """Days for which the survey stays open, and the shortest time between two emails with the tracking link."""
 
     survey_days: int = 14
     link_cooldown: timedelta = timedelta(minutes=10)
 
-
-@dataclass(frozen=True, slots=True)
-class SubmitRequest:
-    """`number` is the registration number to take; the documents are stored already."""
-
-    number: str
-    applicant: Applicant
-    description: str
-    scope: Scope
-    letter: Letter
-    documents: tuple[DocumentRef, ...]
-    warnings: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class WithdrawRequest:
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class AnswerQuestion:
-    """`pause` is the number of the one that asked, None for whichever it is."""
-
-    text: str
-    pause: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class ConfirmHandover:
-    """`delivery` is the number of the one that was looked at, None for whichever it is."""
-
-    delivery: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class ContestHandover:
-    """`delivery` as in ConfirmHandover."""
-
-    reason: str
-    delivery: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class AnswerSurvey:
-    answers: tuple[int, ...]
-    comment: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class MailLink:
-    """Somebody who knows the applicant's address has lost the tracking link."""
-
-
-@dataclass(frozen=True, slots=True)
-class ExpireRequest:
-    """The day until which a returned request was waited for is over."""
-
-
-@dataclass(frozen=True, slots=True)
-class ConfirmBySilence:
-    """The day until which a delivery could be contested is over."""
-
-
-Command = (
-    SubmitRequest
-    | ResubmitRequest
-    | WithdrawRequest
-    | AnswerQuestion
-    | ConfirmHandover
-    | ContestHandover
-    | AnswerSurvey
-    | MailLink
-    | ExpireRequest
-    | ConfirmBySilence
-)
 
 ALLOWED_STATUSES: Mapping[type[Command], frozenset[Status]] = {
     SubmitRequest: frozenset({Status.NEW}),
@@ -142,13 +67,14 @@ ALLOWED_STATUSES: Mapping[type[Command], frozenset[Status]] = {
 
 
 def decide(state: State, command: Command, now: datetime, rules: Rules) -> list[Fact]:
-    """The facts that follow.
+    """Return the facts that follow from a command.
 
-    Raises Refusal: moved_on (status, by, at, event) for a command out of step or about another pause or delivery; what
-    form.sound and resubmission.completed say; reason_missing, text_missing, answers_unfit (elements), survey_answered (at),
-    survey_closed (until), not_due (at).
+    Raises:
+        Refusal: moved_on (status, by, at, event) at another status or about an earlier pause or delivery; reason_missing,
+            text_missing, answers_unfit (elements), survey_answered (at), survey_closed (until), not_due (at); also the
+            refusals of `validate_form` and `apply_changes`.
     """
-    if state.status not in ALLOWED_STATUSES[type(command)] or _is_about_earlier_round(state.course, command):
+    if state.status not in ALLOWED_STATUSES[type(command)] or _is_about_earlier_step(state.course, command):
         raise conflict(state.status, state.history)
     match command:
         case SubmitRequest():
@@ -170,8 +96,8 @@ def decide(state: State, command: Command, now: datetime, rules: Rules) -> list[
             return [_decide_handover(state, command, now, rules)]
 
 
-def _is_about_earlier_round(course: Lifecycle, command: Command) -> bool:
-    """Whether the command is about a pause or a delivery that was followed by another."""
+def _is_about_earlier_step(course: Lifecycle, command: Command) -> bool:
+    """Whether the command refers to a pause or delivery that is no longer the current one."""
     match command:
         case AnswerQuestion(pause=number):
             return number not in (None, course.pause)
@@ -219,9 +145,9 @@ def _form_fields(form: Form) -> dict[str, Any]:
 
 
 def _require_text(text: str, missing: str) -> str:
-    if not (words := text.strip()):
+    if not (stripped := text.strip()):
         raise Refusal(missing)
-    return words
+    return stripped
 
 
 def _answer_survey(state: State, command: AnswerSurvey, now: datetime) -> SurveyAnswered:
@@ -240,57 +166,31 @@ def _require_due(state: State, now: datetime) -> None:
         raise Refusal("not_due", at=due)
 
 
-def react(state: State, event: Event) -> list[Command]:
-    """Intake does nothing because of what others did: the applicant decides, or time does."""
+def react(_state: State, _event: Event) -> list[Command]:
+    """Return no commands: only applicants and deadlines change what intake decides."""
     return []
 
 
 def due_at(state: State) -> datetime | None:
-    """When silence decides: as the day after the last one to answer begins in Halmahera Timur."""
-    last = None
+    """Return when an automatic decision is due: at the start of the day after the deadline, in Halmahera Timur."""
+    last_day = None
     if state.status is Status.RETURNED and state.returned:
-        last = state.returned.respond_by
+        last_day = state.returned.respond_by
     elif state.status is Status.DELIVERED and state.delivery:
-        last = state.delivery.confirm_by
-    return end_of_day(last) + timedelta(microseconds=1) if last else None
+        last_day = state.delivery.confirm_by
+    return end_of_day(last_day) + timedelta(microseconds=1) if last_day else None
 
 
 def on_due(state: State) -> list[Command]:
     return [ExpireRequest() if state.status is Status.RETURNED else ConfirmBySilence()]
 
 
-def columns(state: State) -> Mapping[str, Scalar]:
-    """What requests are found by: number and address (in small letters) for applicants, and the rest for counting."""
-    submitted = state.submitted_at.astimezone(UTC).isoformat(timespec="microseconds") if state.submitted_at else None
-    email = state.form.applicant.email.lower() if state.form else None
-    return {"number": state.number or None, "status": state.status.value, "submitted_at": submitted, "email": email}
-
-
 def registration_number_prefix(now: datetime) -> str:
-    """How the registration numbers of this year in Halmahera Timur begin."""
+    """Return the prefix of this year's registration numbers; the year is that of Halmahera Timur."""
     return f"INT-{today(now).year}-"
 
 
 def next_registration_number(greatest: str | None, prefix: str) -> str:
-    """The number after the greatest one with this prefix: INT-2026-000001 is the first of its year."""
+    """Return the number after the greatest one with this prefix; the first of a year is INT-2026-000001."""
     count = int(greatest.removeprefix(prefix)) if greatest else 0
     return f"{prefix}{count + 1:06d}"
-
-
-def decider(rules: Rules) -> Decider[State]:
-    """Intake under these rules."""
-    return Decider(
-        service="intake",
-        state_type=State,
-        initial=initial,
-        decide=partial(decide, rules=rules),
-        evolve=evolve,
-        react=react,
-        subscribes_to=SUBSCRIBES_TO,
-        indexed_columns=INDEXED_COLUMNS,
-        columns=columns,
-        due_at=due_at,
-        on_due=on_due,
-        status=lambda state: state.status.value,
-        number=lambda state: state.number,
-    )

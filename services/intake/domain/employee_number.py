@@ -1,4 +1,4 @@
-"""Nomor Pegawai, the 18 digits of a civil servant (PNS or PPPK): what is refused, and what is only odd."""
+"""Nomor Pegawai, the 18-digit number of a civil servant (PNS or PPPK): normalization and plausibility warnings."""
 
 from __future__ import annotations
 
@@ -14,14 +14,15 @@ OLD_DIGIT_COUNT = 9
 MIN_APPOINTMENT_AGE, MAX_APPOINTMENT_AGE = 16, 60
 ASCII_DIGITS = frozenset("0123456789")
 SEPARATORS = frozenset(".-")
-"""Besides white space, in a number that was cleaned."""
+"""Separators between digits besides white space."""
 
 
 def normalize_employee_number(text: str) -> str:
-    """The 18 digits without what people write between and around them.
+    """Return the 18 digits without separators. Only ASCII digits are accepted.
 
-    Raises Refusal: employee_number_missing, employee_number_not_digits, employee_number_old,
-    employee_number_length (count, expected). Digits of other scripts are not digits here.
+    Raises:
+        Refusal: employee_number_missing, employee_number_not_digits, employee_number_old, employee_number_length (count,
+            expected).
     """
     number = "".join(
         character for character in clean_number(text) if not (character.isspace() or character in SEPARATORS)
@@ -38,7 +39,7 @@ def normalize_employee_number(text: str) -> str:
 
 
 def warnings(number: str, day: date) -> tuple[str, ...]:
-    """The codes of what is odd about a normalised number, seen on that day, always in the same order."""
+    """Return the warning codes of a normalized number on that day, in a fixed order."""
     birth_date, appointed = number[:8], int(number[8:12])
     checks = {
         "birth_date": not _is_past_date(birth_date, day),

@@ -1,4 +1,4 @@
-"""What an applicant sends, and what of it must always hold."""
+"""The form of a request, and the rules that it must satisfy."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ MAX_REQUIREMENTS = 10
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """The request as it stands; of the documents one is the letter. `warnings` are codes about the Nomor Pegawai."""
+    """The current content of a request; one document is the letter. `warnings` are codes about the Nomor Pegawai."""
 
     applicant: Applicant
     description: str
@@ -32,10 +32,11 @@ def form_of(fact: RequestSubmitted | RequestResubmitted) -> Form:
 
 
 def validate_form(form: Form, day: date) -> Form:
-    """The form, if it may be sent on that day.
+    """Return the form if it may be submitted on that day.
 
-    Raises Refusal: letter_missing, letters_many, requirements_missing, requirements_many (count, most), document_misplaced
-    (documents), letter_in_future (date, day).
+    Raises:
+        Refusal: letter_missing, letters_many, requirements_missing, requirements_many (count, most), document_misplaced
+            (documents), letter_in_future (date, day).
     """
     _require_one_letter(form)
     _require_requirements(form)

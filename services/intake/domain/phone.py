@@ -1,4 +1,4 @@
-"""Telephone numbers in the notations that people use: what can be one, and what cannot."""
+"""Validation of telephone numbers in common notations."""
 
 from __future__ import annotations
 
@@ -16,8 +16,7 @@ _BETWEEN_DIGITS = frozenset(" -./()")
 def is_phone(cleaned: str) -> bool:
     """Whether a cleaned text is a number: 8 to 20 digits with spaces, hyphens, dots, slashes or parentheses between them.
 
-    A plus sign may stand before them, and behind them an extension (`ext. 12`, `pes. 12`) or what the number is for (`(WA)`).
-    Digits of other scripts are not digits here.
+    A leading plus sign and a trailing extension (`ext. 12`, `pes. 12`) or label (`(WA)`) are allowed. Only ASCII digits count.
     """
     number, label, rest = _split_label(cleaned)
     if len(cleaned) > MAX_LENGTH or not (
@@ -40,7 +39,7 @@ def _is_extension(label: str, digits: str) -> bool:
 
 
 def _split_label(phone: str) -> tuple[str, str, str]:
-    """The number, the word behind it in capitals, and what follows that; the latter two "" where there is no word."""
+    """Split into the number, the upper-case word after it, and the rest; both are "" without a word."""
     start = next((index for index, character in enumerate(phone) if character.isalpha()), len(phone))
     end = next((index for index in range(start, len(phone)) if not phone[index].isalpha()), len(phone))
     return phone[:start].rstrip(" ,"), phone[start:end].upper(), phone[end:].strip(" .:()")

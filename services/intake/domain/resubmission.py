@@ -1,47 +1,26 @@
-"""Completing a returned request: what changes, what falls away, and whether every failed item was attended to."""
+"""Completion of a returned request: apply the changes, and check that every failed item was addressed."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
-from datetime import date
+from dataclasses import replace
 
+from services.intake.domain.commands import ResubmitRequest
 from services.intake.domain.form import Form
-from shared.contracts.facts import ChecklistItem, DocumentKind, DocumentRef, Scope
+from shared.contracts.facts import ChecklistItem, DocumentKind, DocumentRef
 from shared.runtime.decider import Refusal
 
 
-@dataclass(frozen=True, slots=True)
-class ResubmitRequest:
-    """Only what changes: None leaves a field as it was. `documents` come in addition, or instead of those in `replaces`.
+def apply_changes(form: Form, command: ResubmitRequest, failed: Iterable[ChecklistItem], round_number: int) -> Form:
+    """Return the form of the new round.
 
-    A new letter takes the place of the old one by itself. `warnings` are those of the new Nomor Pegawai.
-    """
-
-    name: str | None = None
-    employee_number: str | None = None
-    unit: str | None = None
-    position: str | None = None
-    email: str | None = None
-    phone: str | None = None
-    description: str | None = None
-    scope: Scope | None = None
-    letter_number: str | None = None
-    letter_date: date | None = None
-    documents: tuple[DocumentRef, ...] = ()
-    replaces: tuple[str, ...] = ()
-    warnings: tuple[str, ...] | None = None
-
-
-def apply_changes(form: Form, command: ResubmitRequest, failed: Iterable[ChecklistItem], number: int) -> Form:
-    """The form of this round.
-
-    Raises Refusal: document_unknown (documents), item_untouched (items).
+    Raises:
+        Refusal: document_unknown (documents), item_untouched (items).
     """
     known = {document.id for document in form.documents}
     if unknown := tuple(document for document in command.replaces if document not in known):
         raise Refusal("document_unknown", documents=unknown)
-    after = replace(_apply_field_changes(form, command), documents=_apply_document_changes(form, command, number))
+    after = replace(_apply_field_changes(form, command), documents=_apply_document_changes(form, command, round_number))
     if untouched := tuple(item for item in failed if not IS_ADDRESSED[item](form, after)):
         raise Refusal("item_untouched", items=untouched)
     return after
@@ -64,8 +43,8 @@ def _without_none(changes: Mapping[str, object]) -> dict[str, object]:
     return {name: value for name, value in changes.items() if value is not None}
 
 
-def _apply_document_changes(form: Form, command: ResubmitRequest, number: int) -> tuple[DocumentRef, ...]:
-    new = tuple(document.model_copy(update={"round": number}) for document in command.documents)
+def _apply_document_changes(form: Form, command: ResubmitRequest, round_number: int) -> tuple[DocumentRef, ...]:
+    new = tuple(document.model_copy(update={"round": round_number}) for document in command.documents)
     removed = set(command.replaces)
     if any(document.kind is DocumentKind.LETTER for document in new):
         removed |= {document.id for document in form.of_kind(DocumentKind.LETTER)}
@@ -73,7 +52,7 @@ def _apply_document_changes(form: Form, command: ResubmitRequest, number: int) -
 
 
 def removed_document_ids(before: Form, after: Form) -> tuple[str, ...]:
-    """The ids of the documents that no longer count."""
+    """Return the ids of the documents that are no longer part of the form."""
     remaining = {document.id for document in after.documents}
     return tuple(document.id for document in before.documents if document.id not in remaining)
 
@@ -108,4 +87,4 @@ IS_ADDRESSED: Mapping[ChecklistItem, Callable[[Form, Form], bool]] = {
     ChecklistItem.SCOPE: _scope_changed,
     ChecklistItem.DOCUMENTS: _requirements_changed,
 }
-"""Whether something was changed that a failed item can be about."""
+"""Whether the changes address a failed item."""

@@ -1,4 +1,4 @@
-"""What intake keeps of a request, as the fold of its own facts and of those that it hears."""
+"""The state of a request in intake, folded from its own events and those that it subscribes to."""
 
 from __future__ import annotations
 
@@ -6,65 +6,32 @@ from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 
 from services.intake.domain.form import Form, form_of
+from services.intake.events import PUBLISHES, SUBSCRIBES_TO
 from shared.contracts.assignment import (
     LeadAssigned,
     LeadReassigned,
-    RequestRejected,
     WorkCompleted,
     WorkPaused,
     WorkProgressed,
     WorkResumed,
-    WorkStarted,
 )
 from shared.contracts.envelope import Event
 from shared.contracts.facts import DocumentRef, Fact, Staff, Verdict
 from shared.contracts.history import HistoryEntry, add_to_history
 from shared.contracts.intake import (
-    ApplicantAnswered,
     HandoverConfirmed,
-    HandoverContested,
-    RequestExpired,
     RequestResubmitted,
     RequestSubmitted,
-    RequestWithdrawn,
     SurveyAnswered,
     TrackingLinkRequested,
 )
 from shared.contracts.lifecycle import Lifecycle, Status, advance
-from shared.contracts.verification import RequestReturned, RequestVerified
-
-SUBSCRIBES_TO: frozenset[type[Fact]] = frozenset(
-    {
-        RequestReturned,
-        RequestVerified,
-        RequestRejected,
-        LeadAssigned,
-        LeadReassigned,
-        WorkStarted,
-        WorkProgressed,
-        WorkPaused,
-        WorkResumed,
-        WorkCompleted,
-    }
-)
-OWN: frozenset[type[Fact]] = frozenset(
-    {
-        RequestSubmitted,
-        RequestResubmitted,
-        RequestExpired,
-        RequestWithdrawn,
-        ApplicantAnswered,
-        HandoverConfirmed,
-        HandoverContested,
-        SurveyAnswered,
-        TrackingLinkRequested,
-    }
-)
+from shared.contracts.verification import RequestReturned
 
 
 @dataclass(frozen=True, slots=True)
 class ReturnedRound:
-    """What an officer found missing in one round, and until when it is waited for."""
+    """The verdicts of a round that was returned, and the deadline for completing it."""
 
     round: int
     verdicts: tuple[Verdict, ...]
@@ -77,7 +44,7 @@ class ReturnedRound:
 
 @dataclass(frozen=True, slots=True)
 class Pause:
-    """The lead's question, the answer to which is awaited."""
+    """A pause of the work with the lead's question."""
 
     pause: int
     question: str
@@ -86,7 +53,7 @@ class Pause:
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """What was handed over last, with the handover record among the documents."""
+    """The last delivery; its documents include the handover record."""
 
     delivery: int
     summary: str
@@ -97,7 +64,10 @@ class Delivery:
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """`returned` is verification's; lead, target, percent, pause and delivery are assignment's; the rest is intake's own."""
+    """State of a request.
+
+    `returned` comes from verification; lead, target_date, percent, pause and delivery come from assignment.
+    """
 
     course: Lifecycle = field(default_factory=Lifecycle)
     history: tuple[HistoryEntry, ...] = ()
@@ -125,11 +95,11 @@ def initial() -> State:
 
 
 def evolve(state: State, event: Event) -> State:
-    """The state after the event, the same whatever the order in which the services were heard."""
-    if type(event.fact) not in SUBSCRIBES_TO | OWN:
+    """Return the state after an event; the order in which events of different services arrive does not matter."""
+    if type(event.fact) not in SUBSCRIBES_TO | PUBLISHES:
         return state
     if isinstance(event.fact, TrackingLinkRequested):
-        return replace(state, link_asked_at=event.time)  # no part of the history: nothing about the request changed
+        return replace(state, link_asked_at=event.time)  # not in the history: the request itself did not change
     updated = replace(state, course=advance(state.course, event.fact), history=add_to_history(state.history, event))
     if event.fact.owner == "intake":
         return _apply_own(updated, event)

@@ -8,7 +8,7 @@ from fastapi import APIRouter
 from pydantic import Field, create_model
 from starlette.requests import Request
 
-from services.intake.domain.decisions import (
+from services.intake.domain.commands import (
     SURVEY_ELEMENTS,
     SURVEY_SCORES,
     AnswerQuestion,

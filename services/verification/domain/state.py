@@ -1,48 +1,35 @@
-"""What verification knows of a request: a fold of its own events and the other services' alike, in whatever order."""
+"""The state of a request in verification, folded from its own events and those that it subscribes to."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 
+from services.verification.events import PUBLISHES, SUBSCRIBES_TO
 from shared.contracts.assignment import (
     LeadAssigned,
     LeadReassigned,
-    RequestRejected,
     WorkCompleted,
-    WorkPaused,
     WorkProgressed,
     WorkResumed,
-    WorkStarted,
 )
 from shared.contracts.envelope import Event
 from shared.contracts.facts import Applicant, ChecklistItem, DocumentRef, Fact, Letter, Scope, Staff, Verdict
 from shared.contracts.history import HistoryEntry, add_to_history
 from shared.contracts.intake import (
-    ApplicantAnswered,
     HandoverConfirmed,
-    HandoverContested,
-    RequestExpired,
     RequestResubmitted,
     RequestSubmitted,
-    RequestWithdrawn,
 )
 from shared.contracts.lifecycle import Lifecycle, Status, advance
 from shared.contracts.verification import RejectionRecommended, RequestReturned, RequestVerified
-
-_FROM_INTAKE: set[type[Fact]] = {RequestSubmitted, RequestResubmitted, RequestExpired, RequestWithdrawn}
-_FROM_INTAKE |= {ApplicantAnswered, HandoverConfirmed, HandoverContested}
-_FROM_ASSIGNMENT: set[type[Fact]] = {RequestRejected, LeadAssigned, LeadReassigned}
-_FROM_ASSIGNMENT |= {WorkStarted, WorkProgressed, WorkPaused, WorkResumed, WorkCompleted}
-SUBSCRIBES_TO: frozenset[type[Fact]] = frozenset(_FROM_INTAKE | _FROM_ASSIGNMENT)
-OWN: frozenset[type[Fact]] = frozenset({RequestReturned, RequestVerified, RejectionRecommended})
 
 CHECKLIST: tuple[ChecklistItem, ...] = tuple(ChecklistItem)
 
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """What an officer found in one round, and who it was."""
+    """An officer's verdicts on one round."""
 
     round: int
     verdicts: tuple[Verdict, ...]
@@ -64,7 +51,10 @@ class Recommendation:
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """`received_at` is when the present round came; lead, target and percent are assignment's, kept for the lists."""
+    """State of a request.
+
+    `received_at` is when the current round was received; lead, target_date and percent come from assignment, for the lists.
+    """
 
     course: Lifecycle = field(default_factory=Lifecycle)
     history: tuple[HistoryEntry, ...] = ()
@@ -91,7 +81,7 @@ class State:
 
     @property
     def decided_by(self) -> str:
-        """The name of the officer who judged the present round, "" as long as nobody did."""
+        """The name of the officer who decided the current round, "" while it is undecided."""
         judged = self.judgement is not None and self.judgement.round == self.course.round
         return self.judgement.by.name if judged and self.judgement else ""
 
@@ -101,8 +91,8 @@ def initial() -> State:
 
 
 def evolve(state: State, event: Event) -> State:
-    """The state after the event, the same whatever the order in which the services were heard."""
-    if type(event.fact) not in SUBSCRIBES_TO | OWN:
+    """Return the state after an event; the order in which events of different services arrive does not matter."""
+    if type(event.fact) not in SUBSCRIBES_TO | PUBLISHES:
         return state
     updated = replace(state, course=advance(state.course, event.fact), history=add_to_history(state.history, event))
     match event.fact.owner:

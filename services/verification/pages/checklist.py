@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, create_model
 
-from services.verification.domain.decisions import ReturnRequest, VerifyRequest
+from services.verification.domain.commands import ReturnRequest, VerifyRequest
 from services.verification.errors import WORDS
 from services.verification.pages.document_viewer import DOCUMENT_FIELD, PAGE
 from services.verification.schemas import Finding, Note, Return, Verification, verdicts

@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 
 from starlette.requests import Request
 
-from services.verification.domain.decisions import State
+from services.verification.domain.state import State
 from services.verification.errors import WORDS
 from services.verification.presenters import documents
 from services.verification.service import PagePreview, VerificationService

@@ -9,9 +9,11 @@ from urllib.parse import urlencode
 from starlette.requests import Request
 from starlette.responses import Response
 
-from services.verification.domain.decisions import State, recommendation
+from services.verification.domain.decisions import recommendation
+from services.verification.domain.state import State
 from services.verification.errors import WORDS
-from services.verification.presenters import find_requests, line, queue_cursor
+from services.verification.presenters import line
+from services.verification.projections import find_requests, queue_cursor
 from services.verification.schemas import ALL_LIST, OPEN_LIST, QueuePageQuery
 from services.verification.service import VerificationService
 from shared.calendar import today

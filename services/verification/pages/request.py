@@ -7,13 +7,9 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 
-from services.verification.domain.decisions import (
-    RecommendRejection,
-    State,
-    checklist_refusals,
-    is_outdated,
-    recommendation,
-)
+from services.verification.domain.commands import RecommendRejection
+from services.verification.domain.decisions import checklist_refusals, is_outdated, recommendation
+from services.verification.domain.state import State
 from services.verification.pages.checklist import (
     FIELD_LABELS,
     checklist_errors,

@@ -8,8 +8,8 @@ from datetime import date, timedelta
 from typing import Any
 
 from services.assignment.domain import decisions as assignment
-from services.intake.domain import decisions as intake
-from services.verification.domain import decisions as verification
+from services.intake.domain import commands as intake
+from services.verification.domain import commands as verification
 from shared.calendar import WorkingCalendar
 from shared.contracts.facts import ChecklistItem, Complexity, DocumentKind, Staff
 from tests.support.domain.given_when_then import NOON

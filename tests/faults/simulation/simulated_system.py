@@ -12,10 +12,12 @@ from typing import Any, cast
 from uuid import UUID, uuid5
 
 from services.assignment.domain import decisions as assignment
-from services.intake.domain import decisions as intake
+from services.intake.decider import decider as intake_decider
+from services.intake.domain.decisions import Rules as IntakeRules
 from services.notification.domain import decisions as notification
 from services.notification.email_dispatcher import EmailDispatcher, EmailSettings, Recipient
-from services.verification.domain import decisions as verification
+from services.verification.decider import decider as verification_decider
+from services.verification.domain.decisions import Rules as VerificationRules
 from shared.clock import Clock
 from shared.contracts.assignment import LeadAssigned
 from shared.contracts.envelope import Event
@@ -39,8 +41,8 @@ from tests.faults.simulation.unreliable_storage import MemoryLog, MemoryStore, S
 from tests.support.domain.given_when_then import NOON, REQUEST
 
 DECIDERS: dict[str, Decider[Any]] = {
-    "intake": intake.decider(intake.Rules()),
-    "verification": verification.decider(verification.Rules(CALENDAR)),
+    "intake": intake_decider(IntakeRules()),
+    "verification": verification_decider(VerificationRules(CALENDAR)),
     "assignment": assignment.decider(assignment.Rules(CALENDAR)),
     "notification": notification.decider(),
 }

@@ -9,7 +9,7 @@ import pytest
 import pytest_asyncio
 
 from services.assignment.schemas import Pause, Progress, Rejection
-from services.intake.domain.decisions import State
+from services.intake.domain.state import State
 from services.intake.schemas import AnswerBody, TrackingLinkBody
 from services.verification.schemas import Recommendation
 from shared.runtime.executor import Loaded

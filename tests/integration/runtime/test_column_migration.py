@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from services.verification.presenters import find_requests
+from services.verification.projections import find_requests
 from shared.runtime.column_migration import BATCH_SIZE, migrate_columns
 from shared.runtime.service_runtime import ServiceRuntime
 from shared.runtime.store_migration import StoreMigration

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from services.intake.domain.decisions import WithdrawRequest
+from services.intake.domain.commands import WithdrawRequest
 from shared.runtime.decider import Refusal
 from shared.runtime.executor import CommandResult, IdempotencyKeyReused, UniqueViolation
 from shared.runtime.service_runtime import ServiceRuntime

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from services.intake.domain.decisions import WithdrawRequest
+from services.intake.domain.commands import WithdrawRequest
 from shared.eventlog.port import LogUnavailable
 from shared.runtime.relay import Relay
 from shared.runtime.service_runtime import ServiceRuntime

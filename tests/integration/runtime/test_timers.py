@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from services.intake.domain.decisions import ConfirmBySilence, ExpireRequest
+from services.intake.domain.commands import ConfirmBySilence, ExpireRequest
 from shared.contracts.envelope import encode_event
 from shared.eventlog.port import LogRecord, LogUnavailable
 from shared.runtime import service_runtime as runtime_service

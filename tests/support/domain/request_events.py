@@ -5,7 +5,10 @@ from __future__ import annotations
 from datetime import date, datetime
 from typing import Any
 
-from services.intake.domain.decisions import Rules, State, SubmitRequest, decider
+from services.intake.decider import decider
+from services.intake.domain.commands import SubmitRequest
+from services.intake.domain.decisions import Rules
+from services.intake.domain.state import State
 from shared.contracts import assignment as a
 from shared.contracts import intake as i
 from shared.contracts import verification as v

@@ -9,9 +9,15 @@ from typing import Any
 from uuid import UUID, uuid5
 
 from services.assignment.domain import decisions as assignment
-from services.intake.domain import decisions as intake
+from services.intake.decider import decider as intake_decider
+from services.intake.domain import commands as intake
+from services.intake.domain.decisions import Rules as IntakeRules
+from services.intake.domain.state import State as IntakeState
 from services.notification.domain import decisions as notification
-from services.verification.domain import decisions as verification
+from services.verification.decider import decider as verification_decider
+from services.verification.domain import commands as verification
+from services.verification.domain.decisions import Rules as VerificationRules
+from services.verification.domain.state import State as VerificationState
 from shared.calendar import WorkingCalendar, today
 from shared.contracts.envelope import Event
 from shared.contracts.facts import ChecklistItem, Complexity, DocumentKind, Staff
@@ -34,15 +40,15 @@ from tests.support.domain.request_events import (
 
 CALENDAR = WorkingCalendar({date(2026, 12, 1): "Hari libur rekaan"})
 SERVICES: Mapping[str, Decider[Any]] = {
-    "intake": intake.decider(intake.Rules()),
-    "verification": verification.decider(verification.Rules(CALENDAR)),
+    "intake": intake_decider(IntakeRules()),
+    "verification": verification_decider(VerificationRules(CALENDAR)),
     "assignment": assignment.decider(assignment.Rules(CALENDAR)),
     "notification": notification.decider(),
 }
 RONAL = Staff(username="ronal", name="Ronal Misal")
 
 
-def applicant_commands(state: intake.State, now: datetime) -> list[Any]:
+def applicant_commands(state: IntakeState, now: datetime) -> list[Any]:
     anew = (NEW_LETTER, document_ref(f"data-{state.course.round}", DocumentKind.REQUIREMENT))
     return [
         SUBMIT,
@@ -55,7 +61,7 @@ def applicant_commands(state: intake.State, now: datetime) -> list[Any]:
     ]
 
 
-def officer_commands(state: verification.State, now: datetime) -> list[Any]:
+def officer_commands(state: VerificationState, now: datetime) -> list[Any]:
     return [
         verification.VerifyRequest(NURLAILA, ALL_OK, state.warnings),
         verification.ReturnRequest(NURLAILA, returned_for(ChecklistItem.LETTER).verdicts),

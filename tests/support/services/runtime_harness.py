@@ -10,9 +10,12 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from services.intake.domain import decisions as intake
+from services.intake.decider import decider as intake_decider
+from services.intake.domain.decisions import Rules as IntakeRules
 from services.notification.domain import decisions as notification
-from services.verification.domain import decisions as verification
+from services.verification.decider import decider as verification_decider
+from services.verification.domain import commands as verification
+from services.verification.domain.decisions import Rules as VerificationRules
 from shared.calendar import WorkingCalendar
 from shared.contracts.envelope import Event, decode_event, encode_event
 from shared.contracts.facts import ChecklistItem, Fact, Verdict
@@ -27,8 +30,8 @@ from tests.support.domain.given_when_then import NOON, REQUEST, make_event
 from tests.support.domain.request_events import ALL_OK, NURLAILA, SUBMIT, submitted
 
 OTHER = "00000000-0000-4000-8000-000000000002"
-INTAKE = intake.decider(intake.Rules())
-VERIFICATION = verification.decider(verification.Rules(WorkingCalendar({})))
+INTAKE = intake_decider(IntakeRules())
+VERIFICATION = verification_decider(VerificationRules(WorkingCalendar({})))
 NOTIFICATION = notification.decider()
 
 MANY = submitted.model_copy(update={"number": "INT-2026-000009"})

@@ -13,9 +13,11 @@ from hypothesis import given as given_any
 from hypothesis import settings, strategies
 
 from services.assignment.domain import decisions as assignment
-from services.intake.domain import decisions as intake
+from services.intake.decider import decider as intake_decider
+from services.intake.domain.decisions import Rules as IntakeRules
 from services.notification.domain import decisions as notification
-from services.verification.domain import decisions as verification
+from services.verification.decider import decider as verification_decider
+from services.verification.domain.decisions import Rules as VerificationRules
 from shared.calendar import WorkingCalendar
 from shared.contracts import assignment as a
 from shared.contracts import intake as i
@@ -204,8 +206,8 @@ def shuffled(chance: Random, events: Sequence[Event]) -> list[Event]:
 
 
 SERVICES: list[Decider[Any]] = [
-    intake.decider(intake.Rules()),
-    verification.decider(verification.Rules(CALENDAR)),
+    intake_decider(IntakeRules()),
+    verification_decider(VerificationRules(CALENDAR)),
     assignment.decider(assignment.Rules(CALENDAR)),
 ]
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from services.intake import presenters
-from services.intake.domain.decisions import (
+from services.intake.domain.commands import (
     AnswerQuestion,
     AnswerSurvey,
     ConfirmBySilence,
@@ -19,9 +19,8 @@ from services.intake.domain.decisions import (
     MailLink,
     ResubmitRequest,
     WithdrawRequest,
-    next_registration_number,
-    registration_number_prefix,
 )
+from services.intake.domain.decisions import next_registration_number, registration_number_prefix
 from shared.contracts import intake as i
 from shared.contracts.facts import DocumentKind, DocumentRef, Fact, Letter
 from shared.contracts.lifecycle import ENDED, Status

@@ -7,7 +7,7 @@ from datetime import date
 import pytest
 
 from services.intake import presenters
-from services.intake.domain.decisions import ResubmitRequest
+from services.intake.domain.commands import ResubmitRequest
 from shared.contracts import intake as i
 from shared.contracts.facts import ChecklistItem, DocumentKind, Scope
 from tests.support.domain.given_when_then import given, refusal_of

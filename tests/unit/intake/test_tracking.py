@@ -7,7 +7,7 @@ from datetime import date
 from pydantic import TypeAdapter
 
 from services.intake import presenters
-from services.intake.domain.decisions import State
+from services.intake.domain.state import State
 from tests.support.domain.given_when_then import NOON, given
 from tests.support.domain.request_events import (
     ASSIGNED,

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from services.intake import presenters
-from services.intake.domain.decisions import MailLink
+from services.intake.domain.commands import MailLink
 from shared.contracts.intake import TrackingLinkRequested
 from shared.contracts.lifecycle import Status
 from tests.support.domain.given_when_then import NOON, given

@@ -10,7 +10,7 @@ from hypothesis import strategies as some
 
 from services.assignment.presenters import find_requests as find_assignments
 from services.assignment.presenters import find_work
-from services.verification.presenters import find_requests
+from services.verification.projections import find_requests
 from shared.text.search import (
     MAX_QUERY_LENGTH,
     MAX_TEXT_LENGTH,

@@ -8,17 +8,12 @@ from typing import Any
 
 import pytest
 
-from services.verification.domain.decisions import (
-    RecommendRejection,
-    ReturnRequest,
-    Rules,
-    State,
-    VerifyRequest,
-    checklist_refusals,
-    decider,
-    verification_due,
-)
-from services.verification.presenters import document, find_requests, full, item, line
+from services.verification.decider import decider
+from services.verification.domain.commands import RecommendRejection, ReturnRequest, VerifyRequest
+from services.verification.domain.decisions import Rules, checklist_refusals, verification_due
+from services.verification.domain.state import State
+from services.verification.presenters import document, full, item, line
+from services.verification.projections import find_requests
 from shared.calendar import WorkingCalendar
 from shared.contracts.facts import ChecklistItem, Fact, Staff, Verdict
 from shared.contracts.lifecycle import Status

@@ -1,0 +1,75 @@
+"""The read side of verification: columns, their indexes, and the query of the queue."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
+from services.verification.domain.decisions import Rules, verification_due
+from services.verification.domain.state import State
+from shared.contracts.lifecycle import ENDED
+from shared.runtime.executor import Loaded
+from shared.storage.port import COLUMNS_VERSION, Column, RecordQuery, Scalar
+from shared.text.search import normalize_query, request_search_text
+
+INDEXED_COLUMNS = (
+    *map(Column, ("number", "submitted_at", "received_at", "due", "search")),
+    *(Column(name, ordered_by="received_at") for name in ("status", "unit", "scope")),
+    Column("open", "integer", ordered_by="received_at"),
+    Column(COLUMNS_VERSION, "integer"),
+)
+COLUMNS_VERSION_NUMBER = 1
+"""Increase when `columns` derives other values; the next start then updates stored records."""
+
+
+def columns(state: State, rules: Rules) -> Mapping[str, Scalar]:
+    """Return the columns of a record. `due` is the internal target while the request awaits an officer."""
+    due = verification_due(state, rules)
+    return {
+        COLUMNS_VERSION: COLUMNS_VERSION_NUMBER,
+        "number": state.number,
+        "status": state.status.value,
+        "open": int(state.status not in ENDED),
+        "submitted_at": sortable_time(state.submitted_at),
+        "received_at": sortable_time(state.received_at),
+        "unit": state.applicant.unit if state.applicant else "",
+        "scope": state.scope.value if state.scope else None,
+        "due": due.isoformat() if due else None,
+        "search": request_search_text(state.number, state.applicant, state.letter, state.description, state.lead),
+    }
+
+
+def sortable_time(time: datetime | None) -> str | None:
+    """Return the time in UTC with fixed precision, so that text order is time order."""
+    return time.astimezone(UTC).isoformat(timespec="microseconds") if time else None
+
+
+def find_requests(
+    *,
+    status: str = "",
+    unit: str = "",
+    scope: str = "",
+    search: str = "",
+    open_only: bool = False,
+    newest_first: bool = False,
+    after: tuple[Scalar, str] | None = None,
+    before: tuple[Scalar, str] | None = None,
+    limit: int = 50,
+) -> RecordQuery:
+    """Return the query of the queue, ordered by the time at which the current round was received."""
+    where: dict[str, Scalar | tuple[Scalar, ...]] = {"open": 1} if open_only else {}
+    where |= {name: value for name, value in (("status", status), ("unit", unit), ("scope", scope)) if value}
+    return RecordQuery(
+        "received_at",
+        where=where,
+        search=normalize_query(search),
+        after=after,
+        before=before,
+        limit=limit,
+        descending=newest_first,
+    )
+
+
+def queue_cursor(loaded: Loaded[State]) -> tuple[Scalar, str]:
+    """Return the cursor of a request in the queue."""
+    return sortable_time(loaded.state.received_at), loaded.id
