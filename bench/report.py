@@ -89,7 +89,7 @@ def summary(each: Round) -> str:
     )
 
 
-def page(done: Sequence[Round], rounds: int, seconds: float, clients: int, folding: str) -> str:
+def page(done: Sequence[Round], rounds: int, seconds: float, clients: int, runner: str) -> str:
     """The whole page."""
     targets = [[each for each in done if each.target == target] for target in TARGETS]
     ours = targets[-1]
@@ -107,7 +107,7 @@ def page(done: Sequence[Round], rounds: int, seconds: float, clients: int, foldi
         _emails(ours),
         "## Folding the log again\n",
         "Each service reads the whole log from position 0, as `simpul state rebuild` does; bytes to state, in memory.\n",
-        f"```\n{folding.strip()}\n```\n",
+        f"```\n{runner.strip()}\n```\n",
         "## Every round\n",
         _rounds(done),
     ]

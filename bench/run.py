@@ -62,7 +62,7 @@ def _side(name: str, data: Path, sink: Sink) -> contextlib.AbstractContextManage
     return contextlib.nullcontext(simpul_target(data, sink) if name == "ours" else baseline_target(name, data))
 
 
-def folding() -> str:
+def runner() -> str:
     """What `bench.fold` says, in a process of its own."""
     done = subprocess.run([sys.executable, "-m", "bench.fold"], stdout=subprocess.PIPE, check=True, text=True)
     print(done.stdout, flush=True)
@@ -101,7 +101,7 @@ def _write(done: Sequence[Round], options_given: argparse.Namespace) -> None:
     document = PAGE.read_text()
     if not options_given.only:
         together = [each for each in done if each.target in TARGETS]
-        written = page(together, options_given.rounds, options_given.seconds, options_given.clients, folding())
+        written = page(together, options_given.rounds, options_given.seconds, options_given.clients, runner())
         document = f"{written.rstrip()}\n\n{preserved_sections(document)}".rstrip() + "\n"
     if apart := [each for each in done if each.target == "apart"]:
         ours = [each for each in done if each.target == "ours"]

@@ -31,7 +31,7 @@ def make_write(name: str, version: int, *, events: int = 1) -> Write:
     """About as big as a document of verification in the middle of its life."""
     seen = {"intake": version, "verification": version, "assignment": 1}
     commands = tuple(ProcessedCommand(str(uuid.uuid4()), "d" * 64, "submitted", number) for number in range(6))
-    document = StateRecord(name, version, BODY, seen, commands, "2026-07-01T03:00:00.000000+00:00")
+    record = StateRecord(name, version, BODY, seen, commands, "2026-07-01T03:00:00.000000+00:00")
     columns = {
         "status": "submitted" if version % 2 else "verified",
         "received_at": "2026-07-01",
@@ -39,7 +39,7 @@ def make_write(name: str, version: int, *, events: int = 1) -> Write:
         "search": name,
     }
     outbox = tuple(OutboxEntry(name, str(uuid.uuid4()), EVENT) for _ in range(events))
-    return Write(document, columns, None, outbox)
+    return Write(record, columns, None, outbox)
 
 
 async def command(store: StateStore, name: str) -> float:

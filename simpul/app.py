@@ -84,7 +84,7 @@ def _routers(platform: Platform, services: Sequence[ServiceApp]) -> Iterator[API
     """The routes of these services, and the page that tells which events each publishes and hears."""
     for service in services:
         yield from service.routers
-        decider = service.runtime.executor.folding.decider
+        decider = service.runtime.executor.decider
         yield event_docs.router(platform.settings, service.name, decider.subscribes_to)
 
 

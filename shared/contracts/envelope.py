@@ -1,4 +1,4 @@
-"""The envelope of a fact: CloudEvents 1.0 in JSON with the extensions sequence, partitionkey, correlation and tracing."""
+"""Events: a fact in a CloudEvents 1.0 envelope, with extensions for sequence, partition key, correlation and tracing."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from shared.contracts.facts import Fact
 from shared.contracts.registry import UnknownFact, UnreadableEvent, parse_fact
 
 MAX_SEQUENCE = 2**63 - 1
-"""What every store can hold."""
+"""The largest sequence number that every store can hold."""
 
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """A fact with its envelope. `sequence` counts 1, 2, 3 ... per (source, subject); `subject` is the request's id."""
+    """A fact in its envelope. `sequence` counts 1, 2, 3 ... per (source, subject); `subject` is the request id."""
 
     id: str
     source: str
@@ -34,8 +34,18 @@ class Event:
         return self.fact.name if isinstance(self.fact, UnknownFact) else type(self.fact).type()
 
 
+@dataclass(frozen=True, slots=True)
+class EventHeader:
+    """The attributes of an event that its publication needs; the fact is left undecoded."""
+
+    type: str
+    sequence: int
+    time: datetime
+    traceparent: str = ""
+
+
 def encode_event(event: Event) -> bytes:
-    """The event as one line of UTF-8 JSON, the same bytes for the same event."""
+    """Encode an event as one line of UTF-8 JSON; equal events give equal bytes."""
     return to_json(
         {
             "specversion": "1.0",
@@ -57,18 +67,34 @@ def encode_event(event: Event) -> bytes:
 
 
 def decode_event(raw: bytes) -> Event:
-    """The event in these bytes; a type never seen before becomes an UnknownFact.
+    """Decode an event; a fact of an unknown type or of a newer schema version becomes an `UnknownFact`.
 
-    Raises Unreadable if the bytes are no event of ours, or a known one that does not fit its contract.
+    Raises:
+        UnreadableEvent: The bytes are not an event, or a known fact breaks its contract.
     """
     try:
-        attributes: dict[str, Any] = from_json(raw)
-        return _event(attributes)
+        return _event(from_json(raw))
     except UnreadableEvent:
         raise
-    except (
-        Exception
-    ) as error:  # Whatever is wrong with bytes that came from elsewhere, the consumer must not meet them again.
+    except Exception as error:  # Bytes from outside may be wrong in any way; none of them may crash the consumer.
+        raise UnreadableEvent(f"{type(error).__name__}: {error}") from error
+
+
+def decode_header(raw: bytes) -> EventHeader:
+    """Decode the header of an event.
+
+    Raises:
+        UnreadableEvent: The bytes are not an event.
+    """
+    try:
+        attributes = from_json(raw)
+        return EventHeader(
+            str(attributes["type"]),
+            int(attributes["sequence"]),
+            datetime.fromisoformat(attributes["time"]),
+            str(attributes.get("traceparent", "")),
+        )
+    except (ValueError, ArithmeticError, LookupError, TypeError, AttributeError) as error:
         raise UnreadableEvent(f"{type(error).__name__}: {error}") from error
 
 
@@ -86,9 +112,9 @@ def _event(attributes: dict[str, Any]) -> Event:
     )
     texts = (event.id, event.source, event.subject, event.correlationid, event.causationid, event.traceparent)
     if not all(isinstance(text, str) for text in texts):
-        raise TypeError("an attribute that must be text is none")
+        raise TypeError("a text attribute is not a string")
     if not 0 <= event.sequence <= MAX_SEQUENCE:
         raise ValueError("the sequence is out of range")
     if event.time.tzinfo is None:
-        raise ValueError("the time has no zone")
+        raise ValueError("the time has no time zone")
     return event

@@ -1,4 +1,4 @@
-"""Derive the columns of stored documents again when the rules for them have changed, beside everything else that a service does."""
+"""Derive the columns of stored records again after their rules changed, in the background."""
 
 from __future__ import annotations
 
@@ -18,33 +18,32 @@ BATCH_SIZE = 200
 
 
 def outdated_versions(decider: Decider[Any]) -> tuple[Scalar, ...]:
-    """The values of COLUMNS_VERSION below the present one; () for a service that has no such column."""
+    """Return the values of COLUMNS_VERSION below the current one; () for a service without that column."""
     version = decider.columns(decider.initial()).get(COLUMNS_VERSION)
     return (None, *range(1, version)) if isinstance(version, int) else ()
 
 
-async def migrate_columns(folding: DeciderRunner[State], store: StateStore, since: datetime | None = None) -> int:
-    """Save every document with outdated columns as its own next version, and count them.
+async def migrate_columns(runner: DeciderRunner[State], store: StateStore, since: datetime | None = None) -> int:
+    """Save every record with outdated columns as its own next version; return how many were saved.
 
-    A program that knows no such columns may have written documents that were migrated already: it is enough to look for what
-    it wrote `since` the last migration, everywhere if that is not known.
-    One that somebody else saves meanwhile gets its columns from them. May be stopped at any time, and run by several processes.
+    An older program without COLUMNS_VERSION may overwrite migrated records; those written `since` the last migration are
+    migrated again, all of them if that is None. It may be stopped at any time and run by several processes.
     """
     migrated = 0
-    versions = outdated_versions(folding.decider)
+    versions = outdated_versions(runner.decider)
     if versions:
         await store.forget_overwritten(since)
     for version in versions:
         after: tuple[Scalar, str] | None = None
         while True:
-            find = RecordQuery("id", where={COLUMNS_VERSION: version}, after=after, limit=BATCH_SIZE)
-            page = await store.find(find)
-            writes = [folding.close(folding.open(document.id, document)) for document in page.documents]
-            saved = await store.save(writes) if writes else []
-            migrated += saved.count(SaveOutcome.SAVED)
+            query = RecordQuery("id", where={COLUMNS_VERSION: version}, after=after, limit=BATCH_SIZE)
+            page = await store.find(query)
+            writes = [runner.close(runner.open(record.id, record)) for record in page.records]
+            outcomes = await store.save(writes) if writes else []
+            migrated += outcomes.count(SaveOutcome.SAVED)
             if not page.has_next:
                 break
             after = page.keys[-1]
     if migrated:
-        logger.info("columns of %d documents of %s were derived again", migrated, folding.decider.service)
+        logger.info("migrated the columns of %d records of %s", migrated, runner.decider.service)
     return migrated

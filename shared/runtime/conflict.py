@@ -1,4 +1,4 @@
-"""The refusal of a command whose moment has passed, naming what happened first."""
+"""The refusal of a command that a conflicting event preceded."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ _EVENTS_LEADING_TO: Mapping[Status, frozenset[str]] = {
 
 
 def conflict(status: Status, history: tuple[HistoryEntry, ...]) -> Refusal:
-    """The refusal "moved_on": `status`, and `by`, `at` and `event` of what led to it.
+    """Return the refusal "moved_on" with the current `status`, and `by`, `at` and `event` of the event that led to it.
 
-    Of events that crossed, the latest need not be the one that counts; hence the look-up by status.
+    The latest event need not be that event, if events crossed; hence the lookup by status.
     """
     leading_events = _EVENTS_LEADING_TO.get(status, frozenset())
     entry = next((entry for entry in reversed(history) if entry.event in leading_events), None)

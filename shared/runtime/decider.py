@@ -1,4 +1,4 @@
-"""The shape of a service's heart: four pure functions over one state document per request."""
+"""The decider of a service: pure functions over one state per request."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ State = TypeVar("State")
 
 
 class Refusal(Exception):
-    """A command that cannot be obeyed, with a code for programs; the sentence for people is chosen where it is shown.
+    """A command that the domain refuses. `code` is for programs; `facts` are the parameters of the message for people.
 
-    `facts` carry what the sentence needs: the status that was found, who decided and when, the items concerned.
+    The message itself is chosen where it is shown.
     """
 
     def __init__(self, code: str, **facts: Any) -> None:
@@ -27,11 +27,11 @@ class Refusal(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Decider(Generic[State]):
-    """A service's four functions, and what storage must know of its state.
+    """The pure functions of a service, and what its store must know of the state.
 
-    `decide(state, command, now)` gives the facts that follow or raises Refusal; `evolve(state, event)` the state after one
-    event, its own or another's; `react(state, event)` the commands that this service gives itself because of it.
-    `columns(state)` are the values that documents are found by, `due_at(state)` is when the service must look again.
+    `decide(state, command, now)` returns the facts that follow or raises `Refusal`; `evolve(state, event)` returns the state
+    after an event of this or another service; `react(state, event)` returns follow-up commands. `columns(state)` are the
+    indexed values of the record, and `due_at(state)` is when `on_due(state)` has commands to execute.
     """
 
     service: str
@@ -50,10 +50,10 @@ class Decider(Generic[State]):
 
     @property
     def sources(self) -> frozenset[str]:
-        """The services whose sequences this one must follow without a gap."""
+        """The services whose sequences must be followed without a gap."""
         return frozenset(fact.owner for fact in self.subscribes_to) - {self.service}
 
     @property
     def types(self) -> frozenset[str]:
-        """The types of events of others that this service subscribes to."""
+        """The event types that the service subscribes to."""
         return frozenset(fact.type() for fact in self.subscribes_to)

@@ -1,33 +1,35 @@
-"""Folding events into a document and deciding on it, in memory: what commands, consumption and fold-again have in common."""
+"""Run a decider on working copies of state records, in memory: shared by commands, consumption and rebuilds."""
 
 from __future__ import annotations
 
 import uuid
-from collections import OrderedDict
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any, Generic, TypeVar
 
+from cachetools import LRUCache
 from pydantic import TypeAdapter
 
 from shared.contracts.envelope import Event, encode_event
+from shared.contracts.facts import Fact
 from shared.runtime.decider import Decider, Refusal
 from shared.storage.port import OutboxEntry, ProcessedCommand, StateRecord, Write
 
 State = TypeVar("State")
 
 MAX_PROCESSED_COMMANDS = 24
-_TICK = timedelta(microseconds=1)
 MAX_CACHED_STATES = 2_000
+_TICK = timedelta(microseconds=1)
 
 
 class Gap(Exception):
-    """An event came whose predecessor from the same source has not been seen."""
+    """An event arrived before its predecessor from the same source."""
 
 
 @dataclass(frozen=True, slots=True)
 class Cause:
-    """Why a command is given: the id it is known by, and what it belongs to."""
+    """The identity of a command, and the correlation, causation and trace of the events that follow from it."""
 
     id: str
     correlation: str
@@ -37,7 +39,7 @@ class Cause:
 
 @dataclass(slots=True)
 class WorkingCopy(Generic[State]):
-    """A document taken up to be changed; `fresh` are the own events that the change made."""
+    """A state record opened for changes; `new_events` are the own events that the changes produced."""
 
     id: str
     version: int
@@ -45,113 +47,108 @@ class WorkingCopy(Generic[State]):
     seen: dict[str, int]
     commands: tuple[ProcessedCommand, ...]
     latest: datetime | None
-    fresh: list[Event] = field(default_factory=list)
+    new_events: list[Event] = field(default_factory=list)
 
 
 class DeciderRunner(Generic[State]):
-    """Opens documents as drafts, folds and decides, and closes them as writes. No I/O and no clock."""
+    """Open records as working copies, fold events and handle commands on them, and close them as writes."""
 
     def __init__(self, decider: Decider[State]) -> None:
         self.decider = decider
-        self._adapter: TypeAdapter[State] = _adapter(decider.state_type)
-        self._decoded: OrderedDict[str, tuple[bytes, State]] = OrderedDict()
+        self._adapter: TypeAdapter[State] = _adapter(decider.state_type)  # type: ignore[arg-type]  # types are hashable
+        self._states: LRUCache[str, tuple[bytes, State]] = LRUCache(MAX_CACHED_STATES)
 
-    def open(self, request_id: str, document: StateRecord | None) -> WorkingCopy[State]:
-        """A draft of this document, or of a new one if there is none."""
-        if document is None:
+    def open(self, request_id: str, record: StateRecord | None) -> WorkingCopy[State]:
+        """Return a working copy of the record, or of a new one if there is none."""
+        if record is None:
             return WorkingCopy(request_id, 0, self.decider.initial(), {}, (), None)
-        latest = datetime.fromisoformat(document.latest) if document.latest else None
-        return WorkingCopy(
-            document.id, document.version, self.state(document), dict(document.seen), document.commands, latest
-        )
+        latest = datetime.fromisoformat(record.latest) if record.latest else None
+        return WorkingCopy(record.id, record.version, self.state(record), dict(record.seen), record.commands, latest)
 
-    def state(self, document: StateRecord) -> State:
-        """The state in a stored document; the last ones decoded are kept, since the next command mostly concerns them."""
-        known = self._decoded.get(document.id)
-        if known is not None and known[0] == document.body:
-            return known[1]
-        state = self._adapter.validate_json(document.body)
-        self._cache_state(document.id, document.body, state)
+    def state(self, record: StateRecord) -> State:
+        """Decode the state of a record, or return the cached one: the next command is mostly about a recent request."""
+        cached = self._states.get(record.id)
+        if cached is not None and cached[0] == record.body:
+            return cached[1]
+        state = self._adapter.validate_json(record.body)
+        self._states[record.id] = (record.body, state)
         return state
 
-    def _cache_state(self, request_id: str, body: bytes, state: State) -> None:
-        self._decoded[request_id] = (body, state)
-        self._decoded.move_to_end(request_id)
-        if len(self._decoded) > MAX_CACHED_STATES:
-            self._decoded.popitem(last=False)
-
     def fold(self, working_copy: WorkingCopy[State], event: Event) -> bool:
-        """Fold one event from the log; False if the draft has seen it already. Raises Gap."""
+        """Fold one event from the log; return False if it is a duplicate. Raises Gap."""
         if not _is_next(working_copy, event.source, event.sequence):
             return False
-        self._take(working_copy, event)
+        self._evolve(working_copy, event)
         return True
 
-    def _take(self, working_copy: WorkingCopy[State], event: Event) -> None:
+    def _evolve(self, working_copy: WorkingCopy[State], event: Event) -> None:
         working_copy.state = self.decider.evolve(working_copy.state, event)
         working_copy.seen[event.source] = event.sequence
         working_copy.latest = event.time if working_copy.latest is None else max(working_copy.latest, event.time)
 
     def skip(self, working_copy: WorkingCopy[State], source: str, sequence: int) -> bool:
-        """Count an event as seen without folding it; False if the draft has seen it already. Raises Gap."""
+        """Count an event as seen without folding it; return False if it is a duplicate. Raises Gap."""
         if not _is_next(working_copy, source, sequence):
             return False
         working_copy.seen[source] = sequence
         return True
 
     def apply(self, working_copy: WorkingCopy[State], event: Event, now: datetime, traceparent: str = "") -> bool:
-        """Fold another service's event and obey what this service tells itself because of it, or leave the draft as it was.
+        """Fold another service's event and handle the commands that follow from it.
 
-        What follows belongs to the trace of `traceparent`, "": of the event.
+        Returns False for a duplicate. If anything raises, the working copy stays as it was. The new events belong to the
+        trace of `traceparent`, or to the event's own if that is empty.
         """
-        before = replace(working_copy, seen=dict(working_copy.seen), fresh=list(working_copy.fresh))
-        try:
-            return self._fold_and_react(working_copy, event, now, traceparent or event.traceparent)
-        except Exception:
-            for name in ("state", "seen", "latest", "fresh"):
-                setattr(working_copy, name, getattr(before, name))
-            raise
-
-    def _fold_and_react(self, working_copy: WorkingCopy[State], event: Event, now: datetime, traceparent: str) -> bool:
-        if not self.fold(working_copy, event):
+        trial = replace(working_copy, seen=dict(working_copy.seen), new_events=list(working_copy.new_events))
+        if not self.fold(trial, event):
             return False
-        for index, command in enumerate(self.decider.react(working_copy.state, event)):
-            reaction = str(uuid.uuid5(uuid.UUID(event.id), f"{self.decider.service}:{index}"))
+        for index, command in enumerate(self.decider.react(trial.state, event)):
+            command_id = str(uuid.uuid5(uuid.UUID(event.id), f"{self.decider.service}:{index}"))
+            cause = Cause(command_id, event.correlationid, event.id, traceparent or event.traceparent)
             try:
-                self.handle(working_copy, command, now, Cause(reaction, event.correlationid, event.id, traceparent))
+                self.handle(trial, command, now, cause)
             except Refusal:
                 continue
+        working_copy.state, working_copy.seen = trial.state, trial.seen
+        working_copy.latest, working_copy.new_events = trial.latest, trial.new_events
         return True
 
     def handle(self, working_copy: WorkingCopy[State], command: Any, now: datetime, cause: Cause) -> list[Event]:
-        """Decide, and fold the facts that follow; raises Refusal and leaves the draft as it was."""
+        """Decide on a command and fold the events that follow. Raises Refusal and leaves the working copy as it was."""
         facts = self.decider.decide(working_copy.state, command, now)
         events: list[Event] = []
         for index, fact in enumerate(facts):
-            event = Event(
-                id=str(uuid.uuid5(uuid.UUID(cause.id), str(index))),
-                source=self.decider.service,
-                subject=working_copy.id,
-                sequence=working_copy.seen.get(self.decider.service, 0) + 1,
-                time=now if working_copy.latest is None else max(now, working_copy.latest + _TICK),
-                fact=fact,
-                correlationid=cause.correlation,
-                causationid=cause.causation,
-                traceparent=cause.traceparent,
-            )
-            self._take(working_copy, event)
+            event = self._next_event(working_copy, fact, index, now, cause)
+            self._evolve(working_copy, event)
             events.append(event)
-        working_copy.fresh += events
+        working_copy.new_events += events
         return events
 
-    def add_processed_command(self, working_copy: WorkingCopy[State], processed: ProcessedCommand) -> None:
-        working_copy.commands = (*working_copy.commands, processed)[-MAX_PROCESSED_COMMANDS:]
+    def _next_event(
+        self, working_copy: WorkingCopy[State], fact: Fact, index: int, now: datetime, cause: Cause
+    ) -> Event:
+        latest = working_copy.latest
+        return Event(
+            id=str(uuid.uuid5(uuid.UUID(cause.id), str(index))),
+            source=self.decider.service,
+            subject=working_copy.id,
+            sequence=working_copy.seen.get(self.decider.service, 0) + 1,
+            time=now if latest is None else max(now, latest + _TICK),
+            fact=fact,
+            correlationid=cause.correlation,
+            causationid=cause.causation,
+            traceparent=cause.traceparent,
+        )
+
+    def add_processed_command(self, working_copy: WorkingCopy[State], command: ProcessedCommand) -> None:
+        """Remember a command, so that a repetition returns the first result."""
+        working_copy.commands = (*working_copy.commands, command)[-MAX_PROCESSED_COMMANDS:]
 
     def close(self, working_copy: WorkingCopy[State]) -> Write:
-        """The write that makes the draft the next version of its document."""
+        """Return the write that makes the working copy the next version of its record."""
         body = self._adapter.dump_json(working_copy.state)
-        self._cache_state(working_copy.id, body, working_copy.state)
-        document = StateRecord(
+        self._states[working_copy.id] = (body, working_copy.state)
+        record = StateRecord(
             id=working_copy.id,
             version=working_copy.version + 1,
             body=body,
@@ -160,31 +157,27 @@ class DeciderRunner(Generic[State]):
             latest=working_copy.latest.isoformat() if working_copy.latest else "",
         )
         return Write(
-            document,
+            record,
             self.decider.columns(working_copy.state),
             self.decider.due_at(working_copy.state),
-            tuple(OutboxEntry(working_copy.id, event.id, encode_event(event)) for event in working_copy.fresh),
+            tuple(OutboxEntry(working_copy.id, event.id, encode_event(event)) for event in working_copy.new_events),
         )
 
 
 def _is_next(working_copy: WorkingCopy[Any], source: str, sequence: int) -> bool:
-    """False if the draft has seen this place of the source already. Raises Gap."""
+    """Return False for a sequence that was seen already. Raises Gap."""
     seen = working_copy.seen.get(source, 0)
     if sequence > seen + 1:
         raise Gap(f"{source}: {sequence} after {seen}")
     return sequence > seen
 
 
-_ADAPTERS: dict[Any, TypeAdapter[Any]] = {}
-
-
+@cache
 def _adapter(state_type: type[Any]) -> TypeAdapter[Any]:
-    """Made once for each type of state: it takes ten milliseconds."""
-    if state_type not in _ADAPTERS:
-        _ADAPTERS[state_type] = TypeAdapter(state_type)
-    return _ADAPTERS[state_type]
+    """Return the adapter of a state type; to build one takes ten milliseconds."""
+    return TypeAdapter(state_type)
 
 
 def rebase(working_copy: WorkingCopy[State], version: int) -> WorkingCopy[State]:
-    """The same draft expecting another stored version, with nothing new to publish."""
-    return replace(working_copy, version=version, fresh=[])
+    """Return the same working copy on top of another stored version, with no new events."""
+    return replace(working_copy, version=version, new_events=[])

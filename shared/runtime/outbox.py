@@ -1,12 +1,12 @@
-"""The outbox of one service, read as a whole: what lies there, and how old it is."""
+"""The outbox of one service, read as a whole."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import datetime
 
-from shared.runtime.envelope_peek import time_of
+from shared.contracts.envelope import EventHeader
 from shared.runtime.metrics import OLDEST, OUTBOX
 from shared.storage.port import OutboxEntry, StateStore
 
@@ -15,22 +15,23 @@ PAGE_SIZE = 500
 
 @dataclass(slots=True)
 class OutboxBacklog:
-    """What a look through the outbox finds that the log may not have: how many entries, and the time of the oldest."""
+    """The unpublished entries that a scan of the outbox finds: their number, and the time of the oldest."""
 
     entries: int = 0
-    oldest: str = ""
+    oldest: datetime | None = None
 
-    def count(self, entry: OutboxEntry) -> None:
+    def count(self, header: EventHeader) -> None:
         self.entries += 1
-        self.oldest = min(filter(None, (self.oldest, time_of(entry.event))), default="")
+        self.oldest = header.time if self.oldest is None else min(self.oldest, header.time)
 
-    def show(self, service: str) -> None:
+    def report(self, service: str) -> None:
+        """Set the metrics."""
         OUTBOX.labels(service).set(self.entries)
-        OLDEST.labels(service).set(datetime.fromisoformat(self.oldest).timestamp() if self.oldest else 0)
+        OLDEST.labels(service).set(self.oldest.timestamp() if self.oldest else 0)
 
 
 async def outbox_pages(store: StateStore) -> AsyncIterator[list[OutboxEntry]]:
-    """The outbox in pages; one that is not full is the last, or a busy service would be read for ever."""
+    """Read the outbox page by page. A page that is not full is the last, or a busy service would be read forever."""
     after: tuple[str, str] | None = None
     while True:
         entries = await store.unpublished(PAGE_SIZE, after)
@@ -38,9 +39,3 @@ async def outbox_pages(store: StateStore) -> AsyncIterator[list[OutboxEntry]]:
         if len(entries) < PAGE_SIZE:
             return
         after = (entries[-1].subject, entries[-1].event_id)
-
-
-async def scan_outbox_for(store: StateStore, subjects: Sequence[str]) -> list[OutboxEntry]:
-    """The entries of these requests, found by reading the whole outbox."""
-    wanted = frozenset(subjects)
-    return [entry async for page in outbox_pages(store) for entry in page if entry.subject in wanted]

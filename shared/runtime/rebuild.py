@@ -1,4 +1,4 @@
-"""Fold-again: every document of a service from position 0 of the log, beside the live ones; compared, and then swapped in."""
+"""Rebuild the states of a service from position 0 of the log, beside the live ones; compare them, and swap them in."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from shared.contracts.registry import FACTS, UnreadableEvent
 from shared.eventlog.port import EventLog, LogRecord
 from shared.runtime.decider import Decider
 from shared.runtime.decider_runner import DeciderRunner, WorkingCopy, rebase
-from shared.runtime.event_decoding import SkippedEvent, decode_for, peek_source_and_sequence
+from shared.runtime.event_decoding import SkippedEvent, decode_for, peek_position
 from shared.storage.port import SaveOutcome, StateRecord, StateStore, Write
 
 State = TypeVar("State")
@@ -23,12 +23,11 @@ Seen = Mapping[str, int]
 MAX_COMPARE_ATTEMPTS = 20
 COMPARE_INTERVAL_SECONDS = 0.25
 WRITE_BATCH_SIZE = 500
-"""Documents that are written together."""
 
 
 @dataclass(frozen=True, slots=True)
 class FieldChange:
-    """A top-level field of a state: what is stored, and what the log says, both as text to look at."""
+    """A top-level field of a state as it is stored and as it follows from the log, both as text."""
 
     field: str
     stored: str
@@ -37,7 +36,7 @@ class FieldChange:
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """A document that is "different" from what the log says, and in which fields; or "missing"."""
+    """A record that is "missing", or "different" from the log in some fields."""
 
     id: str
     kind: str
@@ -50,9 +49,9 @@ class Difference:
 
 @dataclass(slots=True)
 class RebuildReport:
-    """What a fold of the whole log found.
+    """The result of a fold of the whole log.
 
-    `holes` and `unreadable` name the places in the log, `behind` the requests of which something is still on its way.
+    `gaps` and `unreadable` name positions in the log, `behind` requests with events that are still on their way.
     """
 
     service: str
@@ -70,7 +69,7 @@ class RebuildReport:
 
 
 class Rebuild(Generic[State]):
-    """One service's states folded from the log into memory, a few KB a request."""
+    """The states of one service, folded from the log into memory; a few KB per request."""
 
     def __init__(
         self,
@@ -80,8 +79,8 @@ class Rebuild(Generic[State]):
         progress: Progress = lambda count: None,
         bounds: Mapping[str, Seen] | None = None,
     ) -> None:
-        """`bounds` are requests of which no more is folded than this."""
-        self.folding = DeciderRunner(decider)
+        """`bounds` limits how far the events of some requests are folded, by source."""
+        self.runner = DeciderRunner(decider)
         self.report = RebuildReport(decider.service)
         self._store, self._log, self._progress = store, log, progress
         self._sources = decider.sources | {decider.service}
@@ -89,12 +88,12 @@ class Rebuild(Generic[State]):
         self._bounds = bounds or {}
         self.working_copies: dict[str, WorkingCopy[State]] = {}
         self._pending: dict[tuple[str, str], dict[int, tuple[str, Event | None]]] = {}
-        """Of each request and source, the events by sequence that cannot be folded yet."""
+        """By request and source, the events that cannot be folded yet, by sequence, with their positions."""
         self._discarded: set[bytes] = set()
         self._position = ""
 
     async def compare(self) -> RebuildReport:
-        """Fold to the log's end and compare with what is stored, waiting a little for what is on its way."""
+        """Fold to the end of the log and compare with the store, waiting a little for events on their way."""
         for _ in range(MAX_COMPARE_ATTEMPTS):
             await self._fold_to_end()
             self.report.differences, self.report.behind, self.report.gaps = [], [], self._find_gaps()
@@ -106,13 +105,13 @@ class Rebuild(Generic[State]):
         return self.report
 
     async def fold(self) -> RebuildReport:
-        """Fold to the log's end, into `drafts`."""
+        """Fold to the end of the log, into `working_copies`."""
         await self._fold_to_end()
         self.report.gaps, self.report.documents = self._find_gaps(), len(self.working_copies)
         return self.report
 
     async def swap(self) -> RebuildReport:
-        """Put the folded state of each differing document in place of the live one, unless that has moved on meanwhile."""
+        """Replace each differing record by the folded one, unless it has changed meanwhile."""
         ids = [difference.id for difference in self.report.differences if difference.id in self.working_copies]
         for start in range(0, len(ids), WRITE_BATCH_SIZE):
             await self._swap(ids[start : start + WRITE_BATCH_SIZE])
@@ -120,21 +119,22 @@ class Rebuild(Generic[State]):
 
     async def _swap(self, ids: Sequence[str]) -> None:
         stored = await self._store.load(ids)
-        ahead = [one for one in ids if one in stored and _ahead(stored[one].seen, self.working_copies[one].seen)]
+        ahead = [one for one in ids if one in stored and _is_ahead(stored[one].seen, self.working_copies[one].seen)]
         writes = [self._write(one, stored.get(one)) for one in ids if one not in ahead]
-        saved = await self._store.save(writes)
-        lost = [write.document.id for write, one in zip(writes, saved, strict=True) if one is not SaveOutcome.SAVED]
+        outcomes = await self._store.save(writes)
+        lost = [
+            write.record.id for write, outcome in zip(writes, outcomes, strict=True) if outcome is not SaveOutcome.SAVED
+        ]
         self.report.swapped += len(writes) - len(lost)
         self.report.behind += [*ahead, *lost]
 
     def _write(self, request_id: str, stored: StateRecord | None) -> Write:
-        again = rebase(self.working_copies[request_id], stored.version if stored else 0)
-        again.commands = stored.commands if stored else ()
-        return self.folding.close(again)
+        rebased = rebase(self.working_copies[request_id], stored.version if stored else 0)
+        rebased.commands = stored.commands if stored else ()
+        return self.runner.close(rebased)
 
     async def _fold_to_end(self) -> None:
-        dead_letters = await self._store.dead_letters(states=("discarded",))
-        self._discarded = {dead_letter.event for dead_letter in dead_letters}
+        self._discarded = {letter.event for letter in await self._store.dead_letters(states=("discarded",))}
         if (end := await self._log.end()) == self._position:
             return
         async for batch in self._log.read(self._position, end):
@@ -146,8 +146,8 @@ class Rebuild(Generic[State]):
 
     def _fold(self, record: LogRecord) -> None:
         if record.value in self._discarded:
-            if (place := peek_source_and_sequence(record.value)) is not None:
-                self._fold_in_order(record, *place, None)
+            if (position := peek_position(record.value)) is not None:
+                self._fold_in_order(record, *position, None)
             return
         try:
             event = decode_for(record.value, self._types, decode_event)
@@ -157,31 +157,32 @@ class Rebuild(Generic[State]):
         self._fold_in_order(record, event.source, event.sequence, None if isinstance(event, SkippedEvent) else event)
 
     def _fold_in_order(self, record: LogRecord, source: str, sequence: int, event: Event | None) -> None:
-        """Fold an event, or pass a discarded one by, once all before it from its source was; as services do."""
+        """Fold an event, or skip one if it is None, after all earlier ones of its source, as the consumer does."""
         if source not in self._sources or sequence > self._bound(record.key, source):
             return
-        working_copy, pending = self._working_copy(record.key), self._pending.setdefault((record.key, source), {})
+        working_copy = self._working_copy(record.key)
+        pending = self._pending.setdefault((record.key, source), {})
         if sequence > working_copy.seen.get(source, 0):
             pending.setdefault(sequence, (record.position, event))
-        while (held := pending.get(working_copy.seen.get(source, 0) + 1)) is not None and self._fold_next(
-            working_copy, source, *held
-        ):
+        while (following := pending.get(working_copy.seen.get(source, 0) + 1)) is not None:
+            if not self._fold_next(working_copy, source, *following):
+                break
             del pending[working_copy.seen[source]]
 
     def _fold_next(self, working_copy: WorkingCopy[State], source: str, position: str, event: Event | None) -> bool:
         if event is None:
-            self.folding.skip(working_copy, source, working_copy.seen.get(source, 0) + 1)
+            self.runner.skip(working_copy, source, working_copy.seen.get(source, 0) + 1)
             return True
         try:
-            return self.folding.fold(working_copy, event)
+            return self.runner.fold(working_copy, event)
         except Exception as error:
-            place = f"{position}: {type(error).__name__}: {error}"
-            if place not in self.report.unreadable:
-                self.report.unreadable.append(place)
+            finding = f"{position}: {type(error).__name__}: {error}"
+            if finding not in self.report.unreadable:
+                self.report.unreadable.append(finding)
             return False
 
     def _find_gaps(self) -> list[str]:
-        """Where a source's events go on without the one that is next."""
+        """Describe where the events of a source continue without the next one."""
         gaps = []
         for (request_id, source), pending in self._pending.items():
             seen = self.working_copies[request_id].seen.get(source, 0)
@@ -195,34 +196,38 @@ class Rebuild(Generic[State]):
 
     def _working_copy(self, request_id: str) -> WorkingCopy[State]:
         if request_id not in self.working_copies:
-            self.working_copies[request_id] = self.folding.open(request_id, None)
+            self.working_copies[request_id] = self.runner.open(request_id, None)
         return self.working_copies[request_id]
 
     async def _compare_all(self) -> None:
         known: set[str] = set()
         after = ""
         while ids := await self._store.all_ids(after):
-            stored = await self._store.load(ids)
-            for request_id, document in stored.items():
-                self._compare(request_id, document)
+            for request_id, record in (await self._store.load(ids)).items():
+                self._compare(request_id, record)
             known.update(ids)
             after = ids[-1]
         for request_id in self.working_copies.keys() - known:
             self.report.differences.append(Difference(request_id, "missing"))
 
-    def _compare(self, request_id: str, document: StateRecord) -> None:
+    def _compare(self, request_id: str, record: StateRecord) -> None:
         working_copy = self.working_copies.get(request_id)
-        if working_copy is None or _ahead(document.seen, working_copy.seen) or _ahead(working_copy.seen, document.seen):
+        if (
+            working_copy is None
+            or _is_ahead(record.seen, working_copy.seen)
+            or _is_ahead(working_copy.seen, record.seen)
+        ):
             self.report.behind.append(request_id)
-        elif (live := self.folding.state(document)) != working_copy.state:
-            self.report.differences.append(Difference(request_id, "different", _differing(live, working_copy.state)))
+        elif (live := self.runner.state(record)) != working_copy.state:
+            changes = _field_changes(live, working_copy.state)
+            self.report.differences.append(Difference(request_id, "different", changes))
 
 
-def _ahead(one: Any, other: Any) -> bool:
+def _is_ahead(one: Seen, other: Seen) -> bool:
     return any(sequence > other.get(source, 0) for source, sequence in one.items())
 
 
-def _differing(stored: Any, folded: Any) -> tuple[FieldChange, ...]:
+def _field_changes(stored: Any, folded: Any) -> tuple[FieldChange, ...]:
     if not is_dataclass(stored):
         return ()
     pairs = ((f.name, getattr(stored, f.name), getattr(folded, f.name)) for f in fields(stored))

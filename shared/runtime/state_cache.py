@@ -1,100 +1,96 @@
-"""A service's documents, loaded and saved; what this process met last is kept, to begin from without asking the store again."""
+"""A write-through cache of a service's state records."""
 
 from __future__ import annotations
 
 import asyncio
-from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+
+from cachetools import TTLCache
 
 from shared.storage.port import SaveOutcome, Scalar, StateRecord, StateStore, Write
 
 CACHE_TTL_SECONDS = 10.0
-"""Seconds for which a document is taken to be likely as it was; after that another process may well have changed it."""
+"""After this time another process may well have changed a record."""
 MAX_CACHED_RECORDS = 2_000
 
 Versions = dict[str, int]
 
 
 class StateCache:
-    """Loads, saves, and recalls.
+    """Loads and saves the records of one service, and caches what was last read or written.
 
-    What is recalled was stored a moment ago, and somebody may have changed it since. Whoever decides on it saves with its
-    version, which shows whether it still stands; whoever would say no because of it asks the store first.
+    A cached record may be stale. A decision on it is saved with its version, so the store detects a stale one; before a
+    command is refused, the record is read again from the store.
 
-    What is kept never goes back to an older version: every read that is under way remembers the versions that became known
-    after it began, because its own answer may be older, and the newer one may have been evicted meanwhile.
+    The cache never goes back to an older version: each read in progress tracks the versions that became known after it
+    began, because its own result may be older, and the newer record may have been evicted meanwhile.
     """
 
     def __init__(self, store: StateStore) -> None:
         self._store = store
-        self._entries: OrderedDict[str, tuple[float, StateRecord]] = OrderedDict()
+        self._records: TTLCache[str, StateRecord] = TTLCache(MAX_CACHED_RECORDS, CACHE_TTL_SECONDS, _now)
         self._reads: list[Versions] = []
 
     async def load(self, ids: Sequence[str]) -> dict[str, StateRecord]:
-        """The documents as they are stored now."""
-        with self._reading() as newer:
+        """Read records from the store."""
+        with self._tracked_read() as newer:
             stored = await self._store.load(ids)
             self._put_all(stored.values(), newer)
         return stored
 
     async def find_one(self, column: str, value: Scalar) -> StateRecord | None:
-        """The document with this value in a unique column, as it is stored now."""
-        with self._reading() as newer:
-            document = await self._store.find_one(column, value)
-            if document is not None:
-                self._put_all([document], newer)
-        return document
+        """Read the record with this value in a unique column from the store."""
+        with self._tracked_read() as newer:
+            record = await self._store.find_one(column, value)
+            if record is not None:
+                self._put_all([record], newer)
+        return record
 
-    def recent(self, request_id: str) -> StateRecord | None:
-        """A document as this process met it last, if that was a moment ago."""
-        at, document = self._entries.get(request_id, (0.0, None))
-        return document if document is not None and _now() - at < CACHE_TTL_SECONDS else None
+    def get_cached(self, request_id: str) -> StateRecord | None:
+        """Return a record from the cache, possibly stale."""
+        return self._records.get(request_id)
 
     async def save(self, writes: Sequence[Write]) -> list[SaveOutcome]:
+        """Save records in the store and update the cache."""
         outcomes = await self._store.save(writes)
         for write, outcome in zip(writes, outcomes, strict=True):
-            document = write.document
+            record = write.record
             if outcome is SaveOutcome.SAVED:
-                self._put(document)
+                self._put(record)
             elif outcome is SaveOutcome.CONFLICT:
-                # What is stored has at least the version that could not be written.
-                self._drop_before(document.id, document.version)
+                # The stored version is at least the one that could not be written.
+                self._drop_before(record.id, record.version)
             else:
-                self._entries.pop(document.id, None)
+                self._records.pop(record.id, None)
         return outcomes
 
     @contextmanager
-    def _reading(self) -> Iterator[Versions]:
+    def _tracked_read(self) -> Iterator[Versions]:
         newer: Versions = {}
         self._reads.append(newer)
         try:
             yield newer
         finally:
-            # By identity: two reads that learned the same are equal.
+            # By identity: two reads with the same versions are equal.
             self._reads = [read for read in self._reads if read is not newer]
 
-    def _put_all(self, documents: Iterable[StateRecord], newer: Versions) -> None:
-        for document in documents:
-            if document.version >= newer.get(document.id, 0):
-                self._put(document)
+    def _put_all(self, records: Iterable[StateRecord], newer: Versions) -> None:
+        for record in records:
+            if record.version >= newer.get(record.id, 0):
+                self._put(record)
 
-    def _put(self, document: StateRecord) -> None:
-        """Keep what was just read or written, unless a newer version is kept."""
-        self._report_version(document.id, document.version)
-        recent = self.recent(document.id)
-        if recent is not None and recent.version > document.version:
-            return
-        self._entries[document.id] = _now(), document
-        self._entries.move_to_end(document.id)
-        if len(self._entries) > MAX_CACHED_RECORDS:
-            self._entries.popitem(last=False)
+    def _put(self, record: StateRecord) -> None:
+        self._report_version(record.id, record.version)
+        cached = self.get_cached(record.id)
+        if cached is None or cached.version <= record.version:
+            self._records[record.id] = record
 
     def _drop_before(self, request_id: str, version: int) -> None:
         self._report_version(request_id, version)
-        kept = self._entries.get(request_id)
-        if kept is not None and kept[1].version < version:
-            del self._entries[request_id]
+        cached = self.get_cached(request_id)
+        if cached is not None and cached.version < version:
+            self._records.pop(request_id, None)
 
     def _report_version(self, request_id: str, version: int) -> None:
         for newer in self._reads:

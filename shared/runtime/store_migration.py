@@ -1,4 +1,4 @@
-"""A service's states and dead letters in another place: folded there from the log that was copied, and compared."""
+"""Migrate the states and dead letters of a service to another store: fold them from the copied log, and compare."""
 
 from __future__ import annotations
 
@@ -29,12 +29,15 @@ State = TypeVar("State")
 Progress = Callable[[int], None]
 
 MAX_COUNTED_VALUES = 32
-"""Values of a column up to which the documents of each are counted."""
+"""A column with more values than this is not counted by value."""
 
 
 @dataclass(slots=True)
 class MigrationReport:
-    """What became of one service: `trouble` has a line for each finding, `moved_on` counts what went on where it came from."""
+    """The result for one service; the field names are part of the JSON that `simpul move` prints.
+
+    `trouble` has a line per finding; `moved_on` counts requests that changed in the source meanwhile.
+    """
 
     service: str
     requests: int = 0
@@ -47,46 +50,46 @@ class MigrationReport:
 
 
 class StoreMigration(Generic[State]):
-    """One service from one store into another, over the log that belongs to the other; may be run again after a stop.
+    """Migrates one service from a source to a target store over the target's log; may be run again after a stop.
 
-    What the log does not say comes from the old documents: the memory of commands, so that a repeated one gets its first answer;
-    and how far a request was folded that has parked events.
+    What the log does not hold comes from the source: processed commands, so that a repetition returns the first result, and how
+    far the events of requests with dead letters were folded.
     """
 
     def __init__(
         self, decider: Decider[State], source: StateStore, target: StateStore, log: EventLog, *, live: bool
     ) -> None:
-        """`live`: the source is in use, and may have moved on since the log was copied."""
+        """`live`: the source is in use, and may have changed since the log was copied."""
         self._decider, self._source, self._target, self._log, self._live = decider, source, target, log, live
-        self.done = MigrationReport(decider.service)
+        self.report = MigrationReport(decider.service)
 
     async def dead_letters(self) -> list[DeadLetter]:
         return await self._source.dead_letters(states=("parked", "discarded"))
 
-    async def resolve(self, positions: Mapping[bytes, str], progress: Progress = lambda count: None) -> MigrationReport:
-        """Carry the letters, fold, write, read back and compare. `positions` say where the letters' events lie in the log."""
+    async def run(self, positions: Mapping[bytes, str], progress: Progress = lambda count: None) -> MigrationReport:
+        """Copy the dead letters, then fold, write, read back and compare. `positions` of their events are those in the target."""
         bounds = await self._copy_dead_letters(positions)
         rebuild = Rebuild(self._decider, self._target, self._log, progress, bounds)
-        report = await rebuild.fold()
+        rebuilt = await rebuild.fold()
         working_copies = {
             request_id: working_copy for request_id, working_copy in rebuild.working_copies.items() if working_copy.seen
         }
-        self.done.requests = len(working_copies)
-        self.done.trouble += [f"{self.done.service}: hole at {gap}" for gap in report.gaps]
-        # What is parked, here or with another service, is known to be unreadable, and a person's to look at.
+        self.report.requests = len(working_copies)
+        self.report.trouble += [f"{self.report.service}: hole at {gap}" for gap in rebuilt.gaps]
+        # Events that this or another service has parked are known to be unreadable, and wait for an administrator.
         known = tuple(f"{position}: " for position in positions.values())
-        unreadable = [place for place in report.unreadable if not place.startswith(known)]
-        self.done.trouble += [f"{self.done.service}: unreadable at {place}" for place in unreadable]
+        unreadable = [finding for finding in rebuilt.unreadable if not finding.startswith(known)]
+        self.report.trouble += [f"{self.report.service}: unreadable at {finding}" for finding in unreadable]
         ids = sorted(working_copies)
         for start in range(0, len(ids), WRITE_BATCH_SIZE):
             await self._write_batch(
                 rebuild, {one: working_copies[one] for one in ids[start : start + WRITE_BATCH_SIZE]}
             )
         await self._compare_lists(working_copies)
-        return self.done
+        return self.report
 
     async def _copy_dead_letters(self, positions: Mapping[bytes, str]) -> dict[str, Mapping[str, int]]:
-        """Returns how far requests with parked events were folded."""
+        """Return how far the requests with parked events were folded, by source."""
         dead_letters = [
             replace(one, id=f"{one.service}:{positions[one.event]}", position=positions[one.event])
             for one in await self.dead_letters()
@@ -94,13 +97,13 @@ class StoreMigration(Generic[State]):
         ]
         await self._park_dead_letters(dead_letters)
         states = Counter(dead_letter.state for dead_letter in dead_letters)
-        self.done.parked, self.done.discarded = states["parked"], states["discarded"]
+        self.report.parked, self.report.discarded = states["parked"], states["discarded"]
         waiting = sorted({dead_letter.subject for dead_letter in dead_letters if dead_letter.state == "parked"})
         known = await self._source.load(waiting)
         return {request_id: known[request_id].seen if request_id in known else {} for request_id in waiting}
 
     async def _park_dead_letters(self, dead_letters: Sequence[DeadLetter]) -> None:
-        """What an earlier try carried and was replayed or discarded since is settled in the target too."""
+        """Park dead letters in the target, and resolve those of an earlier run that the source has resolved since."""
         if dead_letters:
             await self._target.park(dead_letters)
         states = {dead_letter.id: dead_letter.state for dead_letter in dead_letters}
@@ -115,11 +118,11 @@ class StoreMigration(Generic[State]):
             self._write(rebuild, working_copy, old.get(one), present.get(one))
             for one, working_copy in working_copies.items()
         ]
-        wanted = [write for write in writes if not _is_equal(write.document, present.get(write.document.id))]
-        for write, saved in zip(wanted, await self._target.save(wanted) if wanted else [], strict=True):
-            if saved is not SaveOutcome.SAVED:
-                self._add_finding(write.document.id, f"could not be written: {saved.value}")
-        self.done.written += len(wanted)
+        wanted = [write for write in writes if not _is_equal(write.record, present.get(write.record.id))]
+        for write, outcome in zip(wanted, await self._target.save(wanted) if wanted else [], strict=True):
+            if outcome is not SaveOutcome.SAVED:
+                self._add_finding(write.record.id, f"could not be written: {outcome.value}")
+        self.report.written += len(wanted)
         self._compare(rebuild, working_copies, old, await self._target.load(ids))
 
     def _write(
@@ -129,9 +132,9 @@ class StoreMigration(Generic[State]):
         old: StateRecord | None,
         present: StateRecord | None,
     ) -> Write:
-        again = rebase(working_copy, present.version if present else 0)
-        again.commands = old.commands if old else ()
-        return rebuild.folding.close(again)
+        rebased = rebase(working_copy, present.version if present else 0)
+        rebased.commands = old.commands if old else ()
+        return rebuild.runner.close(rebased)
 
     def _compare(
         self,
@@ -144,27 +147,27 @@ class StoreMigration(Generic[State]):
             if (
                 one not in new
                 or new[one].seen != working_copy.seen
-                or rebuild.folding.state(new[one]) != working_copy.state
+                or rebuild.runner.state(new[one]) != working_copy.state
             ):
                 self._add_finding(one, "is not what was written")
             elif self._live and (one not in old or old[one].seen != working_copy.seen):
-                self.done.moved_on += 1
+                self.report.moved_on += 1
             elif one not in old:
                 self._add_finding(one, "was not there before")
-            elif differing := _differing(rebuild, old[one], new[one]):
-                self._add_finding(one, f"differs in {differing}")
+            elif differences := _differences(rebuild, old[one], new[one]):
+                self._add_finding(one, f"differs in {differences}")
             else:
-                self.done.equal += 1
+                self.report.equal += 1
 
-    def _add_finding(self, request_id: str, what: str) -> None:
-        self.done.trouble.append(f"{self.done.service}: {request_id} {what}")
+    def _add_finding(self, request_id: str, finding: str) -> None:
+        self.report.trouble.append(f"{self.report.service}: {request_id} {finding}")
 
     async def _compare_lists(self, working_copies: Mapping[str, WorkingCopy[State]]) -> None:
-        """Whether lists by column find as many documents as they should, and as many as before; and none that should not be."""
+        """Compare how many records the target lists by column with the folded states and the source, and look for strays."""
         rows = [self._decider.columns(working_copy.state) for working_copy in working_copies.values()]
-        # Columns that the source still has by older rules say nothing about what was written here.
+        # Columns that the source derived by older rules cannot be compared.
         outdated = [RecordQuery("id", where={COLUMNS_VERSION: version}) for version in outdated_versions(self._decider)]
-        comparable = not self._live and not any([await self._source.count(find) for find in outdated])
+        comparable = not self._live and not any([await self._source.count(query) for query in outdated])
         for column in self._decider.indexed_columns:
             counts = Counter(row.get(column.name) for row in rows)
             if not column.unique and len(counts) <= MAX_COUNTED_VALUES:
@@ -173,18 +176,20 @@ class StoreMigration(Generic[State]):
         while ids := await self._target.all_ids(after):
             count, after = count + len(ids), ids[-1]
         if count != len(working_copies):
-            self.done.trouble.append(f"{self.done.service}: {count} documents where {len(working_copies)} should be")
+            self.report.trouble.append(
+                f"{self.report.service}: {count} documents where {len(working_copies)} should be"
+            )
 
     async def _compare_list(self, column: Column, counts: Mapping[Scalar, int], comparable: bool) -> None:
         for value, count in counts.items():
             if value is None:
                 continue
-            find = RecordQuery(order=column.name, where={column.name: value})
-            found = await self._target.count(find)
-            before = await self._source.count(find) if comparable else count
+            query = RecordQuery(order=column.name, where={column.name: value})
+            found = await self._target.count(query)
+            before = await self._source.count(query) if comparable else count
             if not found == before == count:
-                self.done.trouble.append(
-                    f"{self.done.service}: {found} documents with {column.name} {value!r}, {before} before, {count} folded"
+                self.report.trouble.append(
+                    f"{self.report.service}: {found} documents with {column.name} {value!r}, {before} before, {count} folded"
                 )
 
 
@@ -192,9 +197,9 @@ def _is_equal(wanted: StateRecord, present: StateRecord | None) -> bool:
     return present is not None and replace(wanted, version=present.version) == replace(present, seen=dict(present.seen))
 
 
-def _differing(rebuild: Rebuild[Any], old: StateRecord, new: StateRecord) -> str:
+def _differences(rebuild: Rebuild[Any], old: StateRecord, new: StateRecord) -> str:
     parts = {
-        "state": old.body != new.body and rebuild.folding.state(old) != rebuild.folding.state(new),
+        "state": old.body != new.body and rebuild.runner.state(old) != rebuild.runner.state(new),
         "seen": dict(old.seen) != dict(new.seen),
         "time": old.latest != new.latest,
         "commands": old.commands != new.commands,

@@ -1,4 +1,4 @@
-"""Timers: a sweep finds the documents that are due, and each is attended to, a few at a time."""
+"""Timers: a sweep finds the records that are due, and each is processed, a few at a time."""
 
 from __future__ import annotations
 
@@ -23,12 +23,17 @@ DueHandler = Callable[[str], Awaitable[None]]
 
 
 class Timers:
-    """Calls `attend` with the id of each document whose time has come; never twice at once for the same one."""
+    """Call `process_due` with the id of each request that is due, never twice at once for the same one."""
 
     def __init__(
-        self, store: StateStore, clock: Clock, process_due: DueHandler, sweep_interval: float = SWEEP_INTERVAL_SECONDS
+        self,
+        store: StateStore,
+        clock: Clock,
+        process_due: DueHandler,
+        sweep_interval: float = SWEEP_INTERVAL_SECONDS,
     ) -> None:
-        self._store, self._clock, self._process_due, self._sweep_interval = store, clock, process_due, sweep_interval
+        self._store, self._clock, self._process_due = store, clock, process_due
+        self._sweep_interval = sweep_interval
         self._in_progress: set[str] = set()
         self._rerun: set[str] = set()
         self._sweeping = False
@@ -36,16 +41,16 @@ class Timers:
         self._tasks: set[asyncio.Task[None]] = set()
 
     def on_saved(self, writes: Sequence[Write]) -> None:
-        """Look at documents that were just saved and are due already, without waiting for the next sweep.
+        """Process records that were just saved and are due already, without waiting for the next sweep.
 
-        Before the first sweep nothing is looked at: an event that waits in the log may have settled it, and the sweep finds it.
+        Not before the first sweep: an event that waits in the log may have made the timer obsolete.
         """
         if not self._sweeping:
             return
         now = self._clock()
         for write in writes:
             if write.due_at is not None and write.due_at <= now:
-                self._schedule(write.document.id)
+                self._schedule(write.record.id)
 
     async def run(self) -> None:
         """Sweep until cancelled."""
@@ -82,20 +87,20 @@ class Timers:
             self._schedule(request_id)
 
     async def stop(self) -> None:
-        """Finish what is in hand."""
+        """Wait for what is in progress."""
         while self._tasks:
             self._rerun.clear()
             await asyncio.gather(*self._tasks, return_exceptions=True)
 
 
 def run_due_commands(executor: Executor[Any]) -> DueHandler:
-    """Attend to a document by giving the commands that its service has for it when it is due.
+    """Return a handler that executes the commands which a decider has for a due request.
 
-    After each it is looked at again, so that of several that were overdue only those are given that the ones before left due.
+    The state is read again after each command: of several overdue commands, only those still due are executed.
     """
 
     async def process_due(request_id: str) -> None:
-        decider, version = executor.folding.decider, 0
+        decider, version = executor.decider, 0
         while (loaded := await executor.read(request_id)) is not None and loaded.version > version:
             due = decider.due_at(loaded.state)
             if due is None or due > executor.clock() or not (commands := decider.on_due(loaded.state)):

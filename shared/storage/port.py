@@ -72,7 +72,7 @@ class OutboxEntry:
 class Write:
     """The next version of a document, valid only if `document.version - 1` is what is stored; the outbox only grows."""
 
-    document: StateRecord
+    record: StateRecord
     columns: Mapping[str, Scalar]
     due_at: datetime | None = None
     outbox: tuple[OutboxEntry, ...] = ()
@@ -108,7 +108,7 @@ class RecordQuery:
 class RecordPage:
     """The documents of a page in order, the (order, id) of each, and whether there are more on either side."""
 
-    documents: tuple[StateRecord, ...]
+    records: tuple[StateRecord, ...]
     keys: tuple[tuple[Scalar, str], ...]
     has_next: bool
     has_previous: bool
@@ -182,7 +182,7 @@ class StateStore(Protocol):
     async def unpublished_of(self, subjects: Sequence[str]) -> list[OutboxEntry]:
         """The outbox entries of these requests, those of each in the order in which they were saved."""
 
-    async def published(self, event_ids: Sequence[str]) -> None:
+    async def remove_published(self, event_ids: Sequence[str]) -> None:
         """Forget these outbox entries; may be lost, which only repeats events."""
 
     async def changes(self, after: str, limit: int) -> list[StateChange]:

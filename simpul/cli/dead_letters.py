@@ -95,7 +95,7 @@ async def _find(built: dict[str, ServiceApp], letter_id: str) -> tuple[ServiceAp
 async def _replay(letter_id: str) -> list[DeadLetter]:
     async with services() as (_, built):
         service, dead_letter = await _find(built, letter_id)
-        remaining = await service.runtime.consumer.replay(dead_letter.subject)
+        remaining = await service.runtime.dead_letters.replay(dead_letter.subject)
         await service.runtime.relay.drain()
         return remaining
 
@@ -103,5 +103,5 @@ async def _replay(letter_id: str) -> list[DeadLetter]:
 async def _discard(letter_id: str) -> None:
     async with services() as (_, built):
         service, dead_letter = await _find(built, letter_id)
-        await service.runtime.consumer.discard(dead_letter)
+        await service.runtime.dead_letters.discard(dead_letter)
         await service.runtime.relay.drain()

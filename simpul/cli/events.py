@@ -141,7 +141,7 @@ async def _verify() -> tuple[list[RebuildReport], list[str]]:
             for name, service in built.items():
                 runtime = service.runtime
                 count = partial(progress.advance, progress.add_task(name, total=None))
-                rebuild = Rebuild(runtime.executor.folding.decider, runtime.store, opened.log, count)
+                rebuild = Rebuild(runtime.executor.decider, runtime.store, opened.log, count)
                 report = await rebuild.compare()
                 reports.append(report)
                 findings += _report_findings(report) + _dead_letter_findings(await runtime.store.dead_letters())

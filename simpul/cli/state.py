@@ -48,7 +48,7 @@ async def _rebuild(name: str, dry_run: bool) -> RebuildReport:
         with progress_bars() as progress:
             task = progress.add_task(f"folding {name}", total=None)
             refold = Rebuild(
-                runtime.executor.folding.decider, runtime.store, opened.log, lambda count: progress.advance(task, count)
+                runtime.executor.decider, runtime.store, opened.log, lambda count: progress.advance(task, count)
             )
             report = await refold.compare()
             return report if dry_run else await refold.swap()

@@ -145,7 +145,7 @@ class Transfer:
         end_position = await self._target.log.end()
         migrations = [
             StoreMigration(
-                one.runtime.executor.folding.decider,
+                one.runtime.executor.decider,
                 one.runtime.store,
                 other.runtime.store,
                 self._target.log,
@@ -157,7 +157,7 @@ class Transfer:
         positions = await find_positions(self._target.log, parked)
         for migration in migrations:
             self._report.services.append(
-                await migration.resolve(positions, self._start_progress(migration.done.service, self._report.events))
+                await migration.run(positions, self._start_progress(migration.report.service, self._report.events))
             )
         for service in self._target_services:
             await self._target.log.commit_offset(service.name, end_position)
@@ -191,4 +191,4 @@ async def _consuming(services: Sequence[ServiceApp]) -> AsyncIterator[None]:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         for service in services:
-            await service.runtime.consumer.stop()
+            await service.runtime.dead_letters.stop()

@@ -99,9 +99,9 @@ class LifecycleSimulator:
             self.events.append(event)
             for name, runner in self.runners.items():
                 if name != event.source and event.source in runner.decider.sources:
-                    fresh = len(self.working_copies[name].fresh)
+                    published = len(self.working_copies[name].new_events)
                     runner.apply(self.working_copies[name], event, self.now)
-                    self._publish(self.working_copies[name].fresh[fresh:])
+                    self._publish(self.working_copies[name].new_events[published:])
 
 
 Step = tuple[str, Any | Callable[[LifecycleSimulator], Any]]

@@ -151,7 +151,7 @@ async def test_the_outbox_that_is_forgotten_is_no_change(opened: OpenAnother):
     store = await opened()
     await save_write(store, make_write("a", events=["a1"]))
     before = await store.latest_change()
-    await store.published(["a1"])
+    await store.remove_published(["a1"])
     await save_write(store, make_write("b"))
     assert [change.id for change in await store.changes(before, 9)] == ["b"]
 

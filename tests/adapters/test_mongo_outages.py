@@ -108,7 +108,7 @@ async def test_while_it_is_away_every_call_says_so_in_time_and_afterwards_all_wo
         "load": lambda: store.load(["a"]),
         "save": lambda: store.save([make_write("b")]),
         "unpublished": lambda: store.unpublished(10),
-        "published": lambda: store.published(["e1"]),
+        "published": lambda: store.remove_published(["e1"]),
         "park": lambda: store.park([dead_letter(1)]),
         "ready": store.ready,
         "prepare": store.prepare,

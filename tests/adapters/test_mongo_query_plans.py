@@ -44,12 +44,12 @@ class Filled:
     """A store of one service with many documents, and its collection as the driver alone sees it."""
 
     store: MongoStateStore
-    documents: Collection[dict[str, Any]]
+    records: Collection[dict[str, Any]]
 
     def plans(self, find: RecordQuery) -> list[dict[str, Any]]:
         lister, limit = self.store._paginator, find.limit + 1
         return [
-            self.documents.find(stretch, sort=lister.order(find), limit=limit).explain()
+            self.records.find(stretch, sort=lister.order(find), limit=limit).explain()
             for stretch in lister.filters_beyond(find)
         ]
 
@@ -120,15 +120,15 @@ async def test_a_page_is_looked_up_whichever_way_it_is_come_to(mongo_database: t
 
 async def test_what_every_command_runs_is_looked_up(mongo_database: tuple[str, str]):
     async with filled(mongo_database, "verification", COLUMNS) as full:
-        documents = full.documents
+        records = full.records
         await full.store.save([make_write("00007", 2, events=["e1", "e2"], due_at=NOW, number="INT-000007")])
         number = {"number": {"$gte": "INT-", "$lt": "INT-\U0010ffff"}}
         for asked, index in (
-            (documents.find({"number": "INT-000700"}), "by_number"),
-            (documents.find(number, {"number": 1, "_id": 0}, sort=[("number", -1)], limit=1), "by_number"),
-            (documents.find({"due_at": {**DUE, "$lte": NOW.timestamp()}}, sort=[("due_at", 1), ("_id", 1)]), "due"),
-            (documents.find({"_id": {"$gte": "0"}, **WAITING}, sort=[("_id", 1)]), "waiting"),
-            (documents.find({"$and": [{"_id": {"$gte": ""}}, WAITING, {"outbox.id": {"$in": ["e1"]}}]}), "waiting"),
+            (records.find({"number": "INT-000700"}), "by_number"),
+            (records.find(number, {"number": 1, "_id": 0}, sort=[("number", -1)], limit=1), "by_number"),
+            (records.find({"due_at": {**DUE, "$lte": NOW.timestamp()}}, sort=[("due_at", 1), ("_id", 1)]), "due"),
+            (records.find({"_id": {"$gte": "0"}, **WAITING}, sort=[("_id", 1)]), "waiting"),
+            (records.find({"$and": [{"_id": {"$gte": ""}}, WAITING, {"outbox.id": {"$in": ["e1"]}}]}), "waiting"),
         ):
             assert_looked_up(asked.explain(), index, examined=4)
 
@@ -187,7 +187,7 @@ async def test_a_column_declared_later_is_a_value_that_the_documents_lack(mongo_
     after = MongoStateStore(database, "verification", COLUMNS, lambda: NOW)
     await after.prepare()
     await save_write(after, make_write("b", status="verified"))
-    assert (await after.find(RecordQuery("number", where={"status": None}))).documents == (make_write("a").document,)
+    assert (await after.find(RecordQuery("number", where={"status": None}))).records == (make_write("a").record,)
     assert (await after.find(RecordQuery("submitted_at"))).keys == ((None, "a"), (None, "b"))
     await database.close()
 

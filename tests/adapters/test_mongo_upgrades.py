@@ -35,6 +35,6 @@ async def test_columns_that_an_older_program_wrote_are_known_to_be_outdated(
         await save_write(store, make_write("c", 2, columns_version=1))
         assert await store.count(MIGRATED) == 3
         await store.forget_overwritten(None if since is None else datetime.now(UTC) - since)
-        assert [document.id for document in (await store.find(MIGRATED)).documents] == ["a", "c"]
+        assert [record.id for record in (await store.find(MIGRATED)).records] == ["a", "c"]
     finally:
         await opened.close()

@@ -52,16 +52,16 @@ def assert_whole(name: str, version: int, body: bytes) -> None:
 
 async def assert_nothing_lost(file: SqliteDatabase, done: Done) -> None:
     store, log = SqliteStateStore(file, "intake", COLUMNS, lambda: NOW), SqliteEventLog(file)
-    documents = await store.load(await store.all_ids())
+    records = await store.load(await store.all_ids())
     events = {entry.event_id for entry in await store.unpublished(10**6)}
     logged = {record.value.decode() async for batch in log.read() for record in batch}
-    for name, document in documents.items():
-        assert_whole(name, document.version, document.body)
-        assert {f"{name}-{version}" for version in range(1, document.version + 1)} <= events
+    for name, record in records.items():
+        assert_whole(name, record.version, record.body)
+        assert {f"{name}-{version}" for version in range(1, record.version + 1)} <= events
     for what, name, version in done:
-        assert documents[name].version >= version
+        assert records[name].version >= version
         assert what == "saved" or f"{name}-{version}" in logged
-    assert len(events) == sum(document.version for document in documents.values())
+    assert len(events) == sum(record.version for record in records.values())
 
 
 @pytest.mark.slow

@@ -261,9 +261,10 @@ async def test_who_finds_the_file_held_by_another_is_refused_and_served_afterwar
 
 async def test_two_processes_write_to_one_file(file: SqliteDatabase):
     program = (
-        "import pathlib, sys; from shared.storage.sqlite.database import SqliteFile\n"
-        "file = SqliteFile(pathlib.Path(sys.argv[1]))\n"
-        "for number in range(200): file.write_now(lambda db: db.execute('INSERT INTO words VALUES (?)', (f'there {number}',)))\n"
+        "import pathlib, sys; from shared.storage.sqlite.database import SqliteDatabase\n"
+        "file = SqliteDatabase(pathlib.Path(sys.argv[1]))\n"
+        "for number in range(200):\n"
+        "    file.write_blocking(lambda db: db.execute('INSERT INTO words VALUES (?)', (f'there {number}',)))\n"
         "file.close()"
     )
     root = REPOSITORY

@@ -19,7 +19,7 @@ from tests.support.adapters.state_records import make_write, save_write
 from tests.support.adapters.stores_and_logs import COLUMNS, NOW
 
 TABLES = Tables("verification", COLUMNS)
-LISTER = KeysetPaginator(TABLES.documents, COLUMNS)
+LISTER = KeysetPaginator(TABLES.records, COLUMNS)
 KEYS: tuple[tuple[Scalar, str] | None, ...] = (None, ("2026-07-01", "5"), (None, "5"))
 
 
@@ -115,10 +115,8 @@ async def test_a_column_declared_later_is_added_to_the_documents_that_are_there(
     after = a_store(file)
     await after.prepare()
     await save_write(after, make_write("b", status="verified"))
-    assert (await after.find(RecordQuery("number", where={"status": None}))).documents == (make_write("a").document,)
-    assert (await after.find(RecordQuery("number", where={"status": "verified"}))).documents == (
-        make_write("b").document,
-    )
+    assert (await after.find(RecordQuery("number", where={"status": None}))).records == (make_write("a").record,)
+    assert (await after.find(RecordQuery("number", where={"status": "verified"}))).records == (make_write("b").record,)
     file.close()
 
 

@@ -33,8 +33,8 @@ def some_documents(seed: int, count: int = 60) -> list[Write]:
 
 def place(write: Write, order: str) -> tuple[bool, Any, str]:
     """Where a document stands in an order: without a value before those that have one, and ties by id."""
-    value = write.document.id if order == "id" else write.columns[order]
-    return value is not None, value if value is not None else "", write.document.id
+    value = write.record.id if order == "id" else write.columns[order]
+    return value is not None, value if value is not None else "", write.record.id
 
 
 def expected(writes: list[Write], find: RecordQuery) -> list[str]:
@@ -45,11 +45,11 @@ def expected(writes: list[Write], find: RecordQuery) -> list[str]:
         )
 
     chosen = sorted(filter(wanted, writes), key=lambda write: place(write, find.order), reverse=find.descending)
-    return [write.document.id for write in chosen]
+    return [write.record.id for write in chosen]
 
 
 def ids(found: RecordPage) -> list[str]:
-    return [document.id for document in found.documents]
+    return [record.id for record in found.records]
 
 
 async def walked(store: StateStore, find: RecordQuery) -> list[str]:
@@ -116,7 +116,7 @@ async def test_there_is_nothing_before_a_page_whose_predecessors_are_gone(store:
 
 async def test_an_empty_list_leads_nowhere(store: StateStore):
     found = await store.find(RecordQuery("submitted_at"))
-    assert (found.documents, found.keys, found.has_next, found.has_previous) == ((), (), False, False)
+    assert (found.records, found.keys, found.has_next, found.has_previous) == ((), (), False, False)
 
 
 async def test_one_of_no_values_is_nobody(store: StateStore):
@@ -193,15 +193,13 @@ async def test_a_count_minds_neither_limit_nor_key(store: StateStore):
 async def test_a_list_shows_the_version_that_is_stored(store: StateStore):
     await save_write(store, make_write("a", status="submitted"))
     await save_write(store, make_write("a", 2, status="verified"))
-    assert (await store.find(RecordQuery("id", where={"status": "submitted"}))).documents == ()
-    assert (await store.find(RecordQuery("id", where={"status": "verified"}))).documents == (
-        make_write("a", 2).document,
-    )
+    assert (await store.find(RecordQuery("id", where={"status": "submitted"}))).records == ()
+    assert (await store.find(RecordQuery("id", where={"status": "verified"}))).records == (make_write("a", 2).record,)
 
 
 async def test_a_document_is_found_by_a_unique_value(store: StateStore):
     await save_write(store, make_write("a", number="INT-2026-000001"), make_write("b", number="INT-2026-000002"))
-    assert await store.find_one("number", "INT-2026-000002") == make_write("b").document
+    assert await store.find_one("number", "INT-2026-000002") == make_write("b").record
     assert await store.find_one("number", "INT-2026-000003") is None
 
 

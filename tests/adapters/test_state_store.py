@@ -14,14 +14,14 @@ from tests.support.adapters.stores_and_logs import NOW, OpenStore
 async def test_a_document_comes_back_as_it_was_saved(store: StateStore):
     write = make_write("a", body={"name": "Café ☕ \u0000"}, status="submitted")
     await save_write(store, write)
-    assert await store.load(["a", "b"]) == {"a": write.document}
+    assert await store.load(["a", "b"]) == {"a": write.record}
 
 
 async def test_the_documents_of_a_whole_batch_are_loaded_at_once(store: StateStore):
     writes = [make_write(f"{number:04d}") for number in range(700)]
     await save_write(store, *writes)
     assert await store.load([]) == {}
-    assert await store.load([write.document.id for write in writes]) == {w.document.id: w.document for w in writes}
+    assert await store.load([write.record.id for write in writes]) == {w.record.id: w.record for w in writes}
 
 
 async def test_a_document_is_saved_on_the_version_that_it_was_decided_on(store: StateStore):
@@ -30,7 +30,7 @@ async def test_a_document_is_saved_on_the_version_that_it_was_decided_on(store: 
     assert await store.save([make_write("a")]) == [SaveOutcome.CONFLICT]
     assert await store.save([make_write("a", 3)]) == [SaveOutcome.CONFLICT]
     await save_write(store, make_write("a", 2))
-    assert await store.load(["a"]) == {"a": make_write("a", 2).document}
+    assert await store.load(["a"]) == {"a": make_write("a", 2).record}
 
 
 async def test_of_fifty_writers_exactly_one_wins_each_version(store: StateStore):
@@ -120,7 +120,7 @@ async def test_the_outbox_is_read_in_pages(store: StateStore):
 async def test_the_outbox_of_some_requests_is_found_in_the_order_in_which_it_was_saved(store: StateStore):
     for version in range(1, 4):
         await save_write(store, *(make_write(name, version, events=[f"{name}{version}"]) for name in "abc"))
-    await store.published(["a2"])
+    await store.remove_published(["a2"])
     found = await store.unpublished_of(["a", "c", "never saved"])
     assert [entry.event_id for entry in found if entry.subject == "a"] == ["a1", "a3"]
     assert [entry.event_id for entry in found if entry.subject == "c"] == ["c1", "c2", "c3"]
@@ -131,7 +131,7 @@ async def test_the_outbox_of_some_requests_is_found_in_the_order_in_which_it_was
 async def test_nothing_is_overlooked_when_the_last_of_a_page_is_published_meanwhile(store: StateStore):
     await save_write(store, *(make_write(f"{number}", events=[f"e{number}"]) for number in range(6)))
     page = await store.unpublished(3)
-    await store.published([page[-1].event_id])
+    await store.remove_published([page[-1].event_id])
     rest = await store.unpublished(10, (page[-1].subject, page[-1].event_id))
     assert {entry.event_id for entry in page + rest} == {f"e{number}" for number in range(6)}
 
@@ -139,9 +139,9 @@ async def test_nothing_is_overlooked_when_the_last_of_a_page_is_published_meanwh
 async def test_what_was_published_is_forgotten_and_what_came_since_is_kept(store: StateStore):
     await save_write(store, make_write("a", events=["a1", "a2"]))
     await save_write(store, make_write("a", 2, events=["a3"]))
-    await store.published(["a1", "a2", "never saved"])
-    await store.published(["a1"])
-    await store.published([])
+    await store.remove_published(["a1", "a2", "never saved"])
+    await store.remove_published(["a1"])
+    await store.remove_published([])
     assert [entry.event_id for entry in await store.unpublished(10)] == ["a3"]
 
 
@@ -238,7 +238,7 @@ async def test_values_are_those_saved_last_when_two_take_turns_on_one_place(open
             status = "submitted" if store is one else "returned"
             await save_write(store, make_write("a", version, status=status, open=version % 2, due_at=NOW))
             find = RecordQuery("id", where={"status": status, "open": version % 2})
-            assert (await other.find(find)).documents == (make_write("a", version).document,)
+            assert (await other.find(find)).records == (make_write("a", version).record,)
         await save_write(one, make_write("a", 8))
         assert await other.count(RecordQuery("id", where={"status": None, "open": None})) == 1
         assert await other.due(NOW, 9) == []
@@ -262,7 +262,7 @@ async def test_everything_is_there_after_closing_and_opening_again(open_store: O
         latest = await store.latest_change()
     async with open_store("verification") as store:
         await store.prepare()
-        assert await store.load(["a"]) == {"a": make_write("a").document}
+        assert await store.load(["a"]) == {"a": make_write("a").record}
         assert [entry.event_id for entry in await store.unpublished(9)] == ["a1", "a2"]
         assert await store.dead_letters() == [dead_letter(1)]
         assert await store.due(NOW, 9) == ["a"]

@@ -53,7 +53,7 @@ def with_field(field: bytes) -> bytes:
 def saved_with(subject: str, *events: bytes) -> Write:
     write = make_write(subject)
     entries = tuple(OutboxEntry(subject, f"{subject}-{place}", event) for place, event in enumerate(events))
-    return Write(write.document, write.columns, outbox=entries)
+    return Write(write.record, write.columns, outbox=entries)
 
 
 class Office:
@@ -145,7 +145,7 @@ async def test_an_event_that_goes_from_the_outbox_to_the_log_meanwhile_is_met(of
 
     async def publish() -> None:
         await office.log.append([("a", event_of(named))])
-        await outbox.published([event])
+        await outbox.remove_published([event])
 
     class PublishedMeanwhile(SqliteStateStore):
         async def unpublished(self, limit: int, after: tuple[str, str] | None = None) -> list[OutboxEntry]:
@@ -210,8 +210,8 @@ async def test_nothing_is_swept_while_the_log_breaks_off(office: Office):
     await office.log.append([(f"{number}", event_of()) for number in range(3)])
 
     class BreaksOff(SqliteEventLog):
-        async def read(self, after: str = "", upto: str = "") -> AsyncIterator[Sequence[Any]]:
-            async for batch in super().read(after, upto):
+        async def read(self, after: str = "", up_to: str = "") -> AsyncIterator[Sequence[Any]]:
+            async for batch in super().read(after, up_to):
                 yield batch[:1]
                 raise LogUnavailable("gone")
 
@@ -268,7 +268,7 @@ async def test_sweeps_at_any_moment_remove_nothing_that_was_named(tmp_path: Path
                 case 2 if waiting:
                     store, subject, event = waiting.pop(0)
                     await office.log.append([(subject, event)])
-                    await store.published([f"{subject}-0"])
+                    await store.remove_published([f"{subject}-0"])
                 case _:
                     await office.sweep()
             assert named.keys() <= await office.there()

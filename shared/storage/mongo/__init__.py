@@ -1,1 +1,1 @@
-"""The state store on MongoDB."""
+"""The state store on MongoDB (distributed mode)."""

@@ -77,8 +77,8 @@ class ChangeFeed:
     All changes after `_floor` are in `_recent`, in the order in which they became visible to everybody.
     """
 
-    def __init__(self, database: MongoDatabase, documents: Collection) -> None:
-        self._database, self._documents = database, documents
+    def __init__(self, database: MongoDatabase, records: Collection) -> None:
+        self._database, self._documents = database, records
         self._recent: OrderedDict[str, StateChange] = OrderedDict()
         self._floor = self._newest = Timestamp(0, 0)
         self._expected: dict[str, int] = {}
@@ -91,9 +91,9 @@ class ChangeFeed:
     def saved(self, writes: Sequence[Write]) -> None:
         """These were saved here: nobody is told of changes before the stream has told of them."""
         for write in writes:
-            told = self._recent.get(write.document.id)
-            if self._up_to_date and (told is None or told.version < write.document.version):
-                self._expected[write.document.id] = write.document.version
+            told = self._recent.get(write.record.id)
+            if self._up_to_date and (told is None or told.version < write.record.version):
+                self._expected[write.record.id] = write.record.version
 
     async def latest(self) -> str:
         await self._wait_until_caught_up()

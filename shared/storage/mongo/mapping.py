@@ -47,34 +47,34 @@ class RecordMapping:
         if not all(name.isidentifier() for name in names) or _TAKEN.intersection(names[1:]):
             raise ValueError(f"not all of these can name collections and columns: {names}")
         self.service, self.columns = service, tuple(columns)
-        self.documents, self.dead_letters = f"{service}_documents", f"{service}_letters"
+        self.records, self.dead_letters = f"{service}_documents", f"{service}_letters"
         self._names = tuple(column.name for column in columns)
 
     def known(self, name: str) -> str:
         if name not in self._names:
-            raise ValueError(f"{self.documents} has no column {name}")
+            raise ValueError(f"{self.records} has no column {name}")
         return name
 
     def update(self, write: Write) -> UpdateOne:
         """Saves the write if the version before it is stored, else fails with an error of its own."""
-        document = write.document
+        record = write.record
         fields: Fields = {name: to_bson(write.columns.get(name)) for name in self._names}
         fields |= {
-            "version": document.version,
-            COLUMNS_OF: document.version,
-            "latest": document.latest,
-            "seen": dict(document.seen),
-            "commands": [[one.id, one.digest, one.status, one.version] for one in document.commands],
-            "body": document.body,
+            "version": record.version,
+            COLUMNS_OF: record.version,
+            "latest": record.latest,
+            "seen": dict(record.seen),
+            "commands": [[one.id, one.digest, one.status, one.version] for one in record.commands],
+            "body": record.body,
             "due_at": write.due_at.timestamp() if write.due_at else None,
         }
         update: Fields = {"$set": fields, "$currentDate": _NOW}
         if write.outbox:
             outbox_entries = [{"id": entry.event_id, "event": entry.event} for entry in write.outbox]
             update["$push"] = {OUTBOX: {"$each": outbox_entries}}
-        if document.version > 1:
+        if record.version > 1:
             update["$setOnInsert"] = _LOSE
-        return UpdateOne({"_id": document.id, "version": document.version - 1}, update, upsert=True)
+        return UpdateOne({"_id": record.id, "version": record.version - 1}, update, upsert=True)
 
     def overwritten(self, since: datetime | None) -> Fields:
         """The filter of documents that a program wrote, at this time or later, which does not know COLUMNS_VERSION."""
@@ -108,7 +108,7 @@ def to_bson(value: Scalar) -> Scalar:
     return int(value) if isinstance(value, bool) else value
 
 
-def document(fields: Fields) -> StateRecord:
+def record(fields: Fields) -> StateRecord:
     commands = tuple(ProcessedCommand(*processed) for processed in fields["commands"])
     return StateRecord(fields["_id"], fields["version"], fields["body"], fields["seen"], commands, fields["latest"])
 
@@ -134,8 +134,8 @@ def in_rounds(writes: Sequence[Write]) -> list[list[int]]:
     rounds: list[list[int]] = []
     met: dict[str, int] = {}
     for place, write in enumerate(writes):
-        turn = met.get(write.document.id, 0)
-        met[write.document.id] = turn + 1
+        turn = met.get(write.record.id, 0)
+        met[write.record.id] = turn + 1
         if turn == len(rounds):
             rounds.append([])
         rounds[turn].append(place)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from shared.storage.mongo.client import Collection, Fields, MongoDatabase
-from shared.storage.mongo.mapping import DOCUMENT, LEAST, SEARCH, document, to_bson
+from shared.storage.mongo.mapping import DOCUMENT, LEAST, SEARCH, record, to_bson
 from shared.storage.port import Column, RecordPage, RecordQuery, Scalar, StateRecord
 
 Key = tuple[Scalar, str]
@@ -15,8 +15,8 @@ Key = tuple[Scalar, str]
 class KeysetPaginator:
     """Makes and runs the lists of one collection."""
 
-    def __init__(self, database: MongoDatabase, documents: Collection, columns: Sequence[Column]) -> None:
-        self._database, self._documents = database, documents
+    def __init__(self, database: MongoDatabase, records: Collection, columns: Sequence[Column]) -> None:
+        self._database, self._documents = database, records
         self._kinds = {"id": "text", **{column.name: column.kind for column in columns}}
 
     async def page(self, find: RecordQuery) -> RecordPage:
@@ -45,7 +45,7 @@ class KeysetPaginator:
                 cursor = self._documents.find(condition, {**DOCUMENT, field: 1}, sort=self.order(find), limit=rest)
                 async with self._database.operation():
                     rows += await cursor.batch_size(rest).to_list(rest)
-        return [((row.get(field), row["_id"]), document(row)) for row in rows]
+        return [((row.get(field), row["_id"]), record(row)) for row in rows]
 
     def order(self, find: RecordQuery) -> list[tuple[str, int]]:
         direction = 1 if _is_ascending(find) else -1

@@ -18,10 +18,10 @@ from shared.storage.mongo.mapping import (
     OUTBOX,
     WAITING,
     RecordMapping,
-    document,
     in_rounds,
     outbox_entries,
     outcome_of,
+    record,
 )
 from shared.storage.mongo.queries import KeysetPaginator
 from shared.storage.port import (
@@ -49,11 +49,11 @@ class MongoStateStore:
     def __init__(self, database: MongoDatabase, service: str, columns: Sequence[Column], clock: Clock) -> None:
         self._database, self._clock = database, clock
         self._mapping = RecordMapping(service, columns)
-        self._documents = database.collection(self._mapping.documents)
+        self._documents = database.collection(self._mapping.records)
         self._beats = database.collection("beats")
         self._paginator = KeysetPaginator(database, self._documents, columns)
         self._letters = DeadLetterCollection(database, database.collection(self._mapping.dead_letters), service)
-        self._feed = database.shared(self._mapping.documents, lambda: ChangeFeed(database, self._documents))
+        self._feed = database.shared(self._mapping.records, lambda: ChangeFeed(database, self._documents))
 
     async def prepare(self) -> None:
         async with self._database.operation():
@@ -64,7 +64,7 @@ class MongoStateStore:
         if not ids:
             return {}
         rows = await self._rows({"_id": {"$in": list(ids)}}, len(ids))
-        return {row["_id"]: document(row) for row in rows}
+        return {row["_id"]: record(row) for row in rows}
 
     async def _rows(self, wanted: Fields, limit: int, **how: Any) -> list[Fields]:
         """At most that many, in one answer."""
@@ -94,7 +94,7 @@ class MongoStateStore:
 
     async def find_one(self, column: str, value: Scalar) -> StateRecord | None:
         rows = await self._rows({self._mapping.known(column): value}, 1)
-        return document(rows[0]) if rows else None
+        return record(rows[0]) if rows else None
 
     async def greatest(self, column: str, prefix: str) -> str | None:
         name = self._mapping.known(column)
@@ -135,7 +135,7 @@ class MongoStateStore:
         rows = await self._rows(wanted, len(subjects), projection={OUTBOX: 1}) if subjects else []
         return [entry for row in rows for entry in outbox_entries(row)]
 
-    async def published(self, event_ids: Sequence[str]) -> None:
+    async def remove_published(self, event_ids: Sequence[str]) -> None:
         for start in range(0, len(event_ids), MAX_EVENTS_PER_UPDATE):
             gone = {"$in": list(event_ids[start : start + MAX_EVENTS_PER_UPDATE])}
             # Said of the id too, so that the index of the documents that have an outbox is followed.

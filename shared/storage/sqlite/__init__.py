@@ -1,1 +1,1 @@
-"""The state store in SQLite."""
+"""The state store on SQLite (embedded mode)."""

@@ -55,7 +55,7 @@ class Tables:
             raise ValueError(f"not all of these can name tables and columns: {names}")
         self._service, self._declared = service, tuple(columns)
         self.columns = tuple(column.name for column in columns)
-        self.documents = self.named("@documents")
+        self.records = self.named("@documents")
         inserted = [*_FIXED, "due_at", *self.columns]
         marks = ", ".join("?" * len(inserted))
         self.insert = self.named(_INSERT, names=", ".join(inserted), values=marks, next=_NEXT)
@@ -97,7 +97,7 @@ class Tables:
 
     def known(self, name: str) -> str:
         if name not in self.columns:
-            raise ValueError(f"{self.documents} has no column {name}")
+            raise ValueError(f"{self.records} has no column {name}")
         return name
 
     def make(self, db: apsw.Connection) -> None:
@@ -105,10 +105,10 @@ class Tables:
         declared = {column.name: f"{column.name} {column.kind.upper()}" for column in self._declared}
         columns = "".join(f"{definition}, " for definition in declared.values())
         _run(db, self.named(_SCHEMA, columns=columns))
-        present = {row[1] for row in db.execute(f"PRAGMA table_info({self.documents})")}
+        present = {row[1] for row in db.execute(f"PRAGMA table_info({self.records})")}
         declared[COLUMNS_OF] = f"{COLUMNS_OF} INTEGER"
         for name in declared.keys() - present:
-            _run(db, f"ALTER TABLE {self.documents} ADD COLUMN {declared[name]}")
+            _run(db, f"ALTER TABLE {self.records} ADD COLUMN {declared[name]}")
         for column in self._declared:
             if column.name != SEARCH:
                 _run(db, self._index(column))
@@ -125,10 +125,12 @@ class Tables:
 
     def _index(self, column: Column) -> str:
         if column.unique:
-            return f"CREATE UNIQUE INDEX IF NOT EXISTS {self.documents}_by_{column.name} ON {self.documents} ({column.name})"
+            return (
+                f"CREATE UNIQUE INDEX IF NOT EXISTS {self.records}_by_{column.name} ON {self.records} ({column.name})"
+            )
         keys = [name for name in (column.name, column.ordered_by) if name]
-        name = "_".join((self.documents, "by", *keys))
-        return f"CREATE INDEX IF NOT EXISTS {name} ON {self.documents} ({', '.join(keys)}, id)"
+        name = "_".join((self.records, "by", *keys))
+        return f"CREATE INDEX IF NOT EXISTS {name} ON {self.records} ({', '.join(keys)}, id)"
 
 
 def _run(db: apsw.Connection, sql: str) -> None:

@@ -26,10 +26,10 @@ class WriteStatements:
     def statement(self, write: Write) -> Statement:
         """What saves this document, and changes no row if it is not the expected version that is stored."""
         fixed, values = _fixed_columns(write), self._values(write)
-        version, stored = self._stored.get(write.document.id, (0, values))
-        if write.document.version == 1:
+        version, stored = self._stored.get(write.record.id, (0, values))
+        if write.record.version == 1:
             return self._tables.insert, fixed + values
-        if version != write.document.version - 1:
+        if version != write.record.version - 1:
             return self._tables.update(tuple(range(len(values)))), fixed + values
         # That version is stored or nothing is updated: its columns are what they were when it was saved here.
         changed = tuple([index for index, value in enumerate(values) if value != stored[index]])
@@ -37,8 +37,8 @@ class WriteStatements:
 
     def on_saved(self, write: Write) -> None:
         """The write is stored."""
-        self._stored[write.document.id] = write.document.version, self._values(write)
-        self._stored.move_to_end(write.document.id)
+        self._stored[write.record.id] = write.record.version, self._values(write)
+        self._stored.move_to_end(write.record.id)
         if len(self._stored) > MAX_CACHED_ROWS:
             self._stored.popitem(last=False)
 
@@ -48,8 +48,6 @@ class WriteStatements:
 
 
 def _fixed_columns(write: Write) -> list[Any]:
-    document = write.document
-    commands = [
-        (processed.id, processed.digest, processed.status, processed.version) for processed in document.commands
-    ]
-    return [document.id, document.version, document.latest, to_json(document.seen), to_json(commands), document.body]
+    record = write.record
+    commands = [(processed.id, processed.digest, processed.status, processed.version) for processed in record.commands]
+    return [record.id, record.version, record.latest, to_json(record.seen), to_json(commands), record.body]

@@ -54,9 +54,9 @@ class SqliteStateStore:
         self._file, self._service, self._clock = file, service, clock
         self._tables = Tables(service, columns)
         self._rows = WriteStatements(self._tables)
-        self._paginator = KeysetPaginator(self._tables.documents, columns)
+        self._paginator = KeysetPaginator(self._tables.records, columns)
         self._named = self._tables.named
-        self._notifier = file.notifier(self._tables.documents)
+        self._notifier = file.notifier(self._tables.records)
 
     async def prepare(self) -> None:
         await self._file.write(self._tables.make)
@@ -146,7 +146,7 @@ class SqliteStateStore:
         )
         return [OutboxEntry(*row) for row in await self._file.query(sql, (to_json(subjects).decode(),))]
 
-    async def published(self, event_ids: Sequence[str]) -> None:
+    async def remove_published(self, event_ids: Sequence[str]) -> None:
         sql = self._named("DELETE FROM @outbox WHERE event_id IN (SELECT value FROM json_each(?))")
         await self._file.write(lambda db: _run(db, sql, (to_json(event_ids).decode(),)))
 

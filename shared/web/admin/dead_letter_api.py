@@ -55,19 +55,19 @@ class DeadLetterService:
         """The number of the request that it is about, "" if its service has not heard of one."""
         executor = self._runtimes[dead_letter.service].executor
         kept = await executor.read(dead_letter.subject)
-        return executor.folding.decider.number(kept.state) if kept else ""
+        return executor.decider.number(kept.state) if kept else ""
 
     async def replay(self, dead_letter: DeadLetter) -> list[DeadLetter]:
         """Fold its request again, in order; what still cannot be folded is answered."""
         runtime = self._runtimes[dead_letter.service]
-        remaining = await runtime.consumer.replay(dead_letter.subject)
+        remaining = await runtime.dead_letters.replay(dead_letter.subject)
         await _drain_outbox(runtime)
         return remaining
 
     async def discard(self, dead_letter: DeadLetter) -> list[DeadLetter]:
         """Give it up for its service, and replay what waited behind it; what is still parked of its request is answered."""
         runtime = self._runtimes[dead_letter.service]
-        await runtime.consumer.discard(dead_letter)
+        await runtime.dead_letters.discard(dead_letter)
         await _drain_outbox(runtime)
         return await runtime.store.dead_letters(subject=dead_letter.subject)
 

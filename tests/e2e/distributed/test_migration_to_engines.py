@@ -121,12 +121,12 @@ async def poisoned(platform: Platform, request: str) -> None:
     await platform.log.append([(request, unreadable(request, stored[request].seen["intake"] + 1))])
     record: LogRecord = (await platform.log.read_newest(1))[0]
     for name in ("verification", "assignment", "notification"):
-        consumer = services[name].runtime.consumer
-        await consumer.handle([record])
-        await consumer.stop()
+        runtime = services[name].runtime
+        await runtime.consumer.handle([record])
+        await runtime.dead_letters.stop()
         await platform.log.commit_offset(name, await platform.log.end())
     [letter] = await services["notification"].runtime.store.dead_letters()
-    await services["notification"].runtime.consumer.discard(letter)
+    await services["notification"].runtime.dead_letters.discard(letter)
 
 
 def essence(letter: DeadLetter) -> tuple[str, bytes, str, int, datetime, str]:

@@ -75,7 +75,7 @@ def test_a_request_is_one_trace_over_all_services(seen: tuple[Deployment, list[E
         return {(process, name) for process, trace, name in told if trace in forms[-1:]}
 
     wanted = {(service, "fold RequestSubmitted") for service in BUILDERS if service != "intake"}
-    wanted |= {("intake", "obey SubmitRequest"), ("intake", "publish RequestSubmitted")}
+    wanted |= {("intake", "execute SubmitRequest"), ("intake", "publish RequestSubmitted")}
     wanted |= {("notification", "send received"), ("notification", "send staff_submitted")}
     until(lambda: wanted <= whole(), "one trace")
 

@@ -42,6 +42,6 @@ def test_a_letter_sent_by_another_process_belongs_to_the_forms_trace(tmp_path: P
             time.sleep(0.1)
     [form] = [trace for process, trace, name in told if name == "POST /api/requests"]
     whole = {(process, name) for process, trace, name in told if trace == form}
-    assert ("intake", "obey SubmitRequest") in whole
+    assert ("intake", "execute SubmitRequest") in whole
     assert ("notification", "fold RequestSubmitted") in whole
     assert ("notification", "send received") in whole

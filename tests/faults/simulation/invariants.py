@@ -99,12 +99,12 @@ def _answers(system: SimulatedSystem, events: list[Event]) -> Iterator[str]:
 
 def _mail(system: SimulatedSystem) -> Iterator[str]:
     """Each letter is handed over; a second copy has a crash or an unknown answer to excuse it."""
-    folding = system.runtimes["notification"].executor.folding
+    runner = system.runtimes["notification"].executor.runner
     trouble = system.crashes["notification"] + system.fate.lost_answers["notification"]
     owed: set[str] = set()
-    for document in system.disks["notification"].documents.values():
-        owed |= {message.id for message in folding.state(document).messages}
-        yield from _late_reminders(system, folding.state(document))
+    for record in system.disks["notification"].records.values():
+        owed |= {message.id for message in runner.state(record).messages}
+        yield from _late_reminders(system, runner.state(record))
     for message in owed:
         copies, excuses = system.mail_server.taken[message], trouble + system.mail_server.silences[message]
         if copies < 1 or copies > 1 + excuses:
@@ -126,9 +126,9 @@ def _agreement(system: SimulatedSystem) -> Iterator[str]:
     for request in system.requests:
         statuses = {}
         for name, disk in system.disks.items():
-            folding = system.runtimes[name].executor.folding
-            if request in disk.documents:
-                statuses[name] = folding.state(disk.documents[request]).course.status.value
+            runner = system.runtimes[name].executor.runner
+            if request in disk.records:
+                statuses[name] = runner.state(disk.records[request]).course.status.value
         if len(statuses) != len(DECIDERS) or len(set(statuses.values())) != 1:
             yield f"the services disagree: {statuses}"
 

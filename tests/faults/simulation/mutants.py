@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any, cast
 
 from services.notification.domain.decisions import CLAIM_DURATION, EndSending
-from shared.contracts.envelope import Event
+from shared.contracts.envelope import Event, decode_header
 from shared.contracts.facts import Fact
 from shared.contracts.notification import ReminderFellDue, RemindersDropped, SendingStarted
 from shared.eventlog.port import LogUnavailable
-from shared.runtime.consumer import Consumer
+from shared.runtime.dead_letters import DeadLetterQueue
 from shared.runtime.decider_runner import Cause, DeciderRunner, WorkingCopy
+from shared.runtime.event_folding import EventFolder
 from shared.runtime.executor import CommandKey, CommandResult, Executor
-from shared.runtime.relay import Relay, SequencedEntry
+from shared.runtime.relay import PendingEvent, Relay
 from shared.runtime.service_runtime import ServiceRuntime
 from shared.runtime.state_cache import StateCache
 from shared.storage.port import OutboxEntry, ProcessedCommand, SaveOutcome, StateRecord, StateStore, Write
@@ -29,10 +29,10 @@ class PublishesFirst(Executor[Any]):
     async def _decide_and_save(
         self, working_copy: WorkingCopy[Any], command: Any, key: Any
     ) -> tuple[CommandResult, SaveOutcome]:
-        trial = replace(working_copy, seen=dict(working_copy.seen), fresh=[])
+        trial = replace(working_copy, seen=dict(working_copy.seen), new_events=[])
         cause = Cause(key.id, key.correlation or key.id, key.id, key.traceparent)
-        if self.folding.handle(trial, command, self.clock(), cause):
-            self._publish(self.folding.close(trial).outbox)
+        if self.runner.handle(trial, command, self.clock(), cause):
+            self._publish(self.runner.close(trial).outbox)
         return await super()._decide_and_save(working_copy, command, key)
 
 
@@ -46,25 +46,25 @@ def commits_the_position_before_the_write(runtime: Runtime) -> None:
 
 class WithoutSequenceGate(DeciderRunner[Any]):
     def fold(self, working_copy: WorkingCopy[Any], event: Event) -> bool:
-        self._take(working_copy, event)
+        self._evolve(working_copy, event)
         return True
 
 
 def has_no_sequence_gate(runtime: Runtime) -> None:
-    runtime.consumer.folding.__class__ = WithoutSequenceGate
+    runtime.event_folder.runner.__class__ = WithoutSequenceGate
 
 
 class WithoutCommandMemory(DeciderRunner[Any]):
-    def add_processed_command(self, working_copy: WorkingCopy[Any], memory: ProcessedCommand) -> None:
+    def add_processed_command(self, working_copy: WorkingCopy[Any], command: ProcessedCommand) -> None:
         pass
 
 
 def forgets_commands(runtime: Runtime) -> None:
-    runtime.executor.folding.__class__ = WithoutCommandMemory
+    runtime.executor.runner.__class__ = WithoutCommandMemory
 
 
 class ShuffledWaves(Relay):
-    def _next_batch(self) -> list[SequencedEntry]:
+    def _next_batch(self) -> list[PendingEvent]:
         for waiting in self._waiting.values():
             waiting.reverse()
         return super()._next_batch()
@@ -77,12 +77,12 @@ def publishes_out_of_order(runtime: Runtime) -> None:
 class TrustsEarlierWaves(Relay):
     def enqueue(self, entries: Sequence[OutboxEntry]) -> None:
         for entry in entries:
-            self._take(entry)
+            self._add(entry, decode_header(entry.event))
 
 
 def overtakes_what_a_crash_left(runtime: Runtime) -> None:
     runtime.relay.__class__ = TrustsEarlierWaves
-    runtime.executor._publish = runtime.consumer._publish = runtime.relay.enqueue
+    runtime.executor._publish = runtime.event_folder._publish = runtime.relay.enqueue
 
 
 class WithoutSweep(Relay):
@@ -98,13 +98,13 @@ def never_sweeps_the_outbox(runtime: Runtime) -> None:
 
 
 class SkipsHeldBack(Relay):
-    async def _append(self, batch: Sequence[SequencedEntry]) -> None:
+    async def _append(self, batch: Sequence[PendingEvent]) -> None:
         try:
             await super()._append(batch)
         except LogUnavailable:
-            for sequenced in batch:
-                if sequenced in self._waiting.get(sequenced[2].subject, ()):
-                    self._mark_published(sequenced)
+            for pending in batch:
+                if pending in self._waiting.get(pending.subject, ()):
+                    self._mark_published(pending)
             raise
 
 
@@ -113,7 +113,7 @@ def gives_up_what_the_log_did_not_take(runtime: Runtime) -> None:
 
 
 class DoesNotWait(Relay):
-    def _next_batch(self) -> list[SequencedEntry]:
+    def _next_batch(self) -> list[PendingEvent]:
         """What is held back is passed by its successors."""
         batch = super()._next_batch()
         late = [
@@ -127,8 +127,8 @@ def lets_an_event_overtake_one_that_is_held_back(runtime: Runtime) -> None:
 
 
 class ForgetsEarly(Relay):
-    async def _append(self, batch: Sequence[SequencedEntry]) -> None:
-        await self._store.published([event_id for _, event_id, _ in batch])
+    async def _append(self, batch: Sequence[PendingEvent]) -> None:
+        await self._store.remove_published([pending.entry.event_id for pending in batch])
         await super()._append(batch)
 
 
@@ -146,12 +146,12 @@ class LastWriterWins:
         return getattr(self._store, name)
 
     async def save(self, writes: Sequence[Write]) -> list[SaveOutcome]:
-        documents = self._store.disk.documents
+        records = self._store.disk.records
         lifted = []
         for write in writes:
-            stored = documents.get(write.document.id)
+            stored = records.get(write.record.id)
             version = (stored.version if stored else 0) + 1
-            lifted.append(replace(write, document=replace(write.document, version=version)))
+            lifted.append(replace(write, record=replace(write.record, version=version)))
         return cast(list[SaveOutcome], await self._store.save(lifted))
 
 
@@ -160,21 +160,21 @@ def ignores_versions(runtime: Runtime) -> None:
 
 
 class GoesBack(StateCache):
-    def _put(self, document: StateRecord) -> None:
-        self._entries[document.id] = asyncio.get_running_loop().time(), document
+    def _put(self, record: StateRecord) -> None:
+        self._records[record.id] = record
 
 
 def lets_a_slow_read_replace_a_newer_save(runtime: Runtime) -> None:
     runtime.executor._cache.__class__ = GoesBack
 
 
-class LosesTheOutbox(Consumer[Any]):
-    async def _save(self, writes: Sequence[Write]) -> dict[str, SaveOutcome]:
-        return await super()._save([replace(write, outbox=()) for write in writes])
+class LosesTheOutbox(EventFolder[Any]):
+    async def save(self, writes: Sequence[Write]) -> dict[str, SaveOutcome]:
+        return await super().save([replace(write, outbox=()) for write in writes])
 
 
 def saves_reactions_without_their_events(runtime: Runtime) -> None:
-    runtime.consumer.__class__ = LosesTheOutbox
+    runtime.event_folder.__class__ = LosesTheOutbox
 
 
 class ByTheClock(DeciderRunner[Any]):
@@ -184,30 +184,30 @@ class ByTheClock(DeciderRunner[Any]):
 
 
 def dates_by_the_clock_alone(runtime: Runtime) -> None:
-    runtime.executor.folding.__class__ = ByTheClock
+    runtime.executor.runner.__class__ = ByTheClock
 
 
-class GivesUpRaces(Consumer[Any]):
-    async def _save(self, writes: Sequence[Write]) -> dict[str, SaveOutcome]:
-        await super()._save(writes)
+class GivesUpRaces(EventFolder[Any]):
+    async def save(self, writes: Sequence[Write]) -> dict[str, SaveOutcome]:
+        await super().save(writes)
         return {}
 
 
 def gives_up_a_lost_race(runtime: Runtime) -> None:
-    runtime.consumer.__class__ = GivesUpRaces
+    runtime.event_folder.__class__ = GivesUpRaces
 
 
-class WithoutAutomaticRetry(Consumer[Any]):
-    async def resume(self) -> None:
+class WithoutAutomaticRetry(DeadLetterQueue[Any]):
+    async def replay_parked(self) -> None:
         pass
 
 
 def leaves_dead_letters_to_people(runtime: Runtime) -> None:
-    runtime.consumer.__class__ = WithoutAutomaticRetry
+    runtime.dead_letters.__class__ = WithoutAutomaticRetry
 
 
 def skips_what_a_newer_version_wrote(runtime: Runtime) -> None:
-    runtime.consumer.incoming.types = frozenset()
+    runtime.event_folder.reader.types = frozenset()
 
 
 class LosesOutcomes(Executor[Any]):
@@ -234,7 +234,7 @@ class RemindsWhenever(DeciderRunner[Any]):
 
 
 def reminds_after_time_has_decided(runtime: Runtime) -> None:
-    runtime.executor.folding.__class__ = RemindsWhenever
+    runtime.executor.runner.__class__ = RemindsWhenever
 
 
 MUTANTS: tuple[Callable[[Runtime], None], ...] = (

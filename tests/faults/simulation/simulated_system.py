@@ -28,12 +28,12 @@ from shared.contracts.verification import RequestReturned, RequestVerified
 from shared.eventlog.port import EventLog
 from shared.mail.port import Email, Outcome
 from shared.office_contact import NO_CONTACT
-from shared.runtime.backoff import Backoff
 from shared.runtime.decider import Decider, Refusal
 from shared.runtime.event_decoding import decode_cached
 from shared.runtime.executor import CommandKey, CommandResult
 from shared.runtime.service_runtime import ServiceRuntime
 from shared.runtime.timers import Timers
+from shared.runtime.write_conflicts import conflict_backoff
 from shared.storage.port import StateStore, StoreUnavailable
 from tests.faults.simulation.actors import CALENDAR, ROLES, SimulatedRole, submission
 from tests.faults.simulation.fault_schedule import NO_FAULTS, FaultSchedule, SimulatedProcess
@@ -213,9 +213,9 @@ class SimulatedSystem:
         concerned = self.bug is not None and self.bug[0] == name
         if self.bug is not None and concerned and not self.outdated:
             decider = replace(decider, evolve=partial(stumbles, decider, self.bug[1]))
-        runtime = ServiceRuntime(decider, store, log, lambda: self.clock() + skew, Backoff(self.fate.random))
+        runtime = ServiceRuntime(decider, store, log, lambda: self.clock() + skew, conflict_backoff(self.fate.random))
         if self.bug is not None and concerned and self.outdated:
-            runtime.consumer.incoming.read = partial(too_new, self.bug[1])
+            runtime.event_folder.reader.decode = partial(too_new, self.bug[1])
         return runtime
 
     async def _start(self, name: str, process: SimulatedProcess, runtime: ServiceRuntime[Any]) -> None:
@@ -245,11 +245,11 @@ class SimulatedSystem:
         random = self.fate.random
         for _ in range(random.randint(4, 10)):
             await asyncio.sleep(random.random() * 2)
-            document = self.disks[role.service].documents.get(request)
-            if document is None:
+            record = self.disks[role.service].records.get(request)
+            if record is None:
                 continue
             self._watch_memory(role.service, request)
-            state = self.runtimes[role.service].executor.folding.state(document)
+            state = self.runtimes[role.service].executor.runner.state(record)
             choices = role.choices.get(state.course.status.value, ())
             if role.rare and random.random() < 0.01:
                 await self._give(role.service, request, role.rare(state))
@@ -289,7 +289,7 @@ class SimulatedSystem:
             return None
 
     def _watch_memory(self, service: str, request: str) -> None:
-        recent = self.runtimes[service].executor._cache.recent(request)
+        recent = self.runtimes[service].executor._cache.get_cached(request)
         answered = self.answered.get((self.processes[service], request), 0)
         if recent is not None and recent.version < answered:
             self.backwards.append(f"{service} went back from version {answered} to {recent.version}")

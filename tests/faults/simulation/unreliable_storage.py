@@ -31,31 +31,31 @@ class ServiceStorage:
     """What outlives the processes of one service."""
 
     indexed_columns: tuple[Column, ...]
-    documents: dict[str, StateRecord] = field(default_factory=dict)
+    records: dict[str, StateRecord] = field(default_factory=dict)
     columns: dict[str, Mapping[str, Scalar]] = field(default_factory=dict)
     due: dict[str, datetime] = field(default_factory=dict)
     outbox: dict[str, OutboxEntry] = field(default_factory=dict)
     dead_letters: dict[str, DeadLetter] = field(default_factory=dict)
 
     def save(self, write: Write) -> SaveOutcome:
-        document = write.document
-        stored = self.documents.get(document.id)
-        if (stored.version if stored else 0) != document.version - 1:
+        record = write.record
+        stored = self.records.get(record.id)
+        if (stored.version if stored else 0) != record.version - 1:
             return SaveOutcome.CONFLICT
         if self._taken(write):
             return SaveOutcome.UNIQUE_VIOLATION
         # As from a disk, what comes back must not share anything that can change.
-        self.documents[document.id] = replace(document, seen=dict(document.seen))
-        self.columns[document.id] = dict(write.columns)
-        self.due.pop(document.id, None)
+        self.records[record.id] = replace(record, seen=dict(record.seen))
+        self.columns[record.id] = dict(write.columns)
+        self.due.pop(record.id, None)
         if write.due_at is not None:
-            self.due[document.id] = write.due_at
+            self.due[record.id] = write.due_at
         self.outbox.update({entry.event_id: entry for entry in write.outbox})
         return SaveOutcome.SAVED
 
     def _taken(self, write: Write) -> bool:
         unique = [column.name for column in self.indexed_columns if column.unique]
-        others = [columns for key, columns in self.columns.items() if key != write.document.id]
+        others = [columns for key, columns in self.columns.items() if key != write.record.id]
         return any(other[name] == write.columns[name] for other in others for name in unique)
 
     def letters_of(self, subject: str | None, states: Sequence[str]) -> list[DeadLetter]:
@@ -102,8 +102,8 @@ class MemoryStore:
         pass
 
     async def load(self, ids: Sequence[str]) -> dict[str, StateRecord]:
-        documents = self.disk.documents
-        return await self._call(lambda: {key: documents[key] for key in ids if key in documents})
+        records = self.disk.records
+        return await self._call(lambda: {key: records[key] for key in ids if key in records})
 
     async def save(self, writes: Sequence[Write]) -> list[SaveOutcome]:
         return await self._call(lambda: [self.disk.save(write) for write in writes])
@@ -111,11 +111,11 @@ class MemoryStore:
     async def find(self, find: RecordQuery) -> RecordPage:
         wanted = find.where.items()
         ids = [key for key, columns in self.disk.columns.items() if wanted <= columns.items()][: find.limit]
-        documents = await self.load(ids)
-        return RecordPage(tuple(documents.values()), (), False, False)
+        records = await self.load(ids)
+        return RecordPage(tuple(records.values()), (), False, False)
 
     async def all_ids(self, after: str = "", limit: int = 1000) -> list[str]:
-        return sorted(key for key in self.disk.documents if key > after)[:limit]
+        return sorted(key for key in self.disk.records if key > after)[:limit]
 
     async def forget_overwritten(self, since: datetime | None = None) -> None:
         """No other version of the program writes here."""
@@ -134,7 +134,7 @@ class MemoryStore:
     async def unpublished_of(self, subjects: Sequence[str]) -> list[OutboxEntry]:
         return await self._call(lambda: [one for one in self.disk.outbox.values() if one.subject in subjects])
 
-    async def published(self, event_ids: Sequence[str]) -> None:
+    async def remove_published(self, event_ids: Sequence[str]) -> None:
         await self._call(lambda: self.disk.forget(event_ids))
 
     async def park(self, dead_letters: Sequence[DeadLetter], *, only_if_blocked: bool = False) -> bool:

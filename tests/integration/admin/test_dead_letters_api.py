@@ -53,18 +53,18 @@ async def status(harness: StaffHarness, subject: str = REQUEST) -> str:
 async def unlike_the_log(harness: StaffHarness) -> tuple[Any, Any, Any]:
     """Where a fold of the whole log differs from what verification has, finds holes, or something that it has not folded."""
     runtime = harness.services["verification"].runtime
-    report = await Rebuild(runtime.executor.folding.decider, runtime.store, harness.platform.log).compare()
+    report = await Rebuild(runtime.executor.decider, runtime.store, harness.platform.log).compare()
     return report.differences, report.gaps, report.behind
 
 
 async def tried_by_itself(harness: StaffHarness) -> None:
     """Wait until no service tries by itself any more what it parked."""
-    consumers = [service.runtime.consumer for service in harness.services.values()]
-    await harness.wait_until(lambda: _done(consumers))
+    queues = [service.runtime.dead_letters for service in harness.services.values()]
+    await harness.wait_until(lambda: _done(queues))
 
 
-async def _done(consumers: list[Any]) -> bool:
-    return not any(consumer._replays for consumer in consumers)
+async def _done(queues: list[Any]) -> bool:
+    return not any(queue._replays for queue in queues)
 
 
 async def returned(harness: StaffHarness) -> None:
@@ -126,14 +126,14 @@ async def test_later_events_of_the_request_wait_and_other_requests_go_on(harness
 
 async def test_once_the_code_is_repaired_a_replay_folds_all_in_order(harness: StaffHarness):
     runtime = harness.services["verification"].runtime
-    whole = runtime.consumer.folding.decider
+    whole = runtime.event_folder.runner.decider
 
     def stumbles(state: Any, event: Event) -> Any:
         if event.type == "RequestResubmitted":
             raise ValueError("a bug")
         return whole.evolve(state, event)
 
-    runtime.consumer.folding.decider = replace(whole, evolve=stumbles)
+    runtime.event_folder.runner.decider = replace(whole, evolve=stumbles)
     await returned(harness)
     await harness.publish(resubmitted, tale.withdrawn)
     await tried_by_itself(harness)
@@ -142,7 +142,7 @@ async def test_once_the_code_is_repaired_a_replay_folds_all_in_order(harness: St
     still = await harness.post("admin", f"{LETTERS}/{second['id']}/replay")
     assert [letter["id"] for letter in still.json()["items"]] == [first["id"], second["id"]]
     assert still.json()["items"][0]["tries"] == first["tries"] + 1
-    runtime.consumer.folding.decider = whole
+    runtime.event_folder.runner.decider = whole
     done = await harness.post("admin", f"{LETTERS}/{second['id']}/replay")
     assert (done.status_code, done.json()) == (200, {"items": []})
     assert await parked(harness) == []

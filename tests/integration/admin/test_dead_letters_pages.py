@@ -119,14 +119,14 @@ async def test_an_event_is_shown_whole_and_who_looked_is_logged(
 
 async def test_once_the_code_is_repaired_all_is_processed(harness: StaffHarness, admin: Browser):
     runtime = harness.services["verification"].runtime
-    whole = runtime.consumer.folding.decider
+    whole = runtime.event_folder.runner.decider
 
     def stumbles(state: Any, event: Event) -> Any:
         if event.type == "RequestResubmitted":
             raise ValueError("a bug with <marks>")
         return whole.evolve(state, event)
 
-    runtime.consumer.folding.decider = replace(whole, evolve=stumbles)
+    runtime.event_folder.runner.decider = replace(whole, evolve=stumbles)
     await returned(harness)
     await harness.publish(tale.resubmitted, tale.withdrawn)
     await tried_by_itself(harness)
@@ -136,7 +136,7 @@ async def test_once_the_code_is_repaired_all_is_processed(harness: StaffHarness,
     assert still.status_code == 409
     assert "masih belum dapat diproses: ValueError: a bug with <marks>" in visible_text(still)
     assert "<marks>" not in still.text
-    runtime.consumer.folding.decider = whole
+    runtime.event_folder.runner.decider = whole
     done = await admin.send(still, address(letter) + "/proses-ulang")
     assert (done.status_code, done.headers["location"]) == (303, f"{PAGE}?hasil=diproses")
     shown = await admin.get(done.headers["location"])

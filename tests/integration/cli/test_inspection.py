@@ -43,7 +43,7 @@ async def _seed(folder: Path) -> None:
             await submit(intake, f"00000000-0000-4000-8000-{number:012d}", number)
             await intake.relay.drain()
         await command_line.consumer.handle([record(3, RequestWithdrawn(reason="Batal."), sequence=3, subject=OTHER)])
-        await command_line.consumer.stop()
+        await command_line.dead_letters.stop()
 
 
 @pytest.fixture

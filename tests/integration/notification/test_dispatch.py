@@ -15,9 +15,8 @@ import pytest
 
 from services.notification import app as notification
 from services.notification.domain.decisions import StartSending, State, decider
-from shared.contracts.envelope import decode_event, encode_event
+from shared.contracts.envelope import decode_event, decode_header, encode_event
 from shared.contracts.intake import RequestExpired
-from shared.runtime.envelope_peek import type_of
 from shared.runtime.executor import CommandKey, Loaded
 from shared.runtime.rebuild import Rebuild
 from shared.storage.port import SaveOutcome, StoreUnavailable, Write
@@ -105,7 +104,7 @@ class WithoutCommandMemory(SqliteStateStore):
     """A store that is away whenever an outcome is to be written down."""
 
     async def save(self, writes: Sequence[Write]) -> list[SaveOutcome]:
-        if any(type_of(entry.event) == "SendingEnded" for write in writes for entry in write.outbox):
+        if any(decode_header(entry.event).type == "SendingEnded" for write in writes for entry in write.outbox):
             raise StoreUnavailable("away")
         return await super().save(writes)
 

@@ -59,7 +59,7 @@ async def test_a_parked_event_is_written_down_with_its_request_and_without_its_p
     async with runtime_harness(tmp_path) as harness:
         verification = await harness.service(failing_verification())
         await verification.consumer.handle([record(1, submitted)])
-        await verification.consumer.stop()
+        await verification.dead_letters.stop()
     found = [*log_lines(log_stream, "cannot fold"), *log_lines(log_stream, "parked 1 events")]
     assert [line["subject"] for line in found] == [REQUEST, REQUEST]
     assert "exception" in found[0]

@@ -65,7 +65,7 @@ async def read(harness: RuntimeHarness, *parts: Part) -> None:
 async def test_dead_letters_are_counted_from_the_store_after_a_restart(harness: RuntimeHarness):
     broken = await harness.service(poisoned(RequestSubmitted))
     await broken.consumer.handle([record(1, submitted)])
-    await broken.consumer.stop()
+    await broken.dead_letters.stop()
     await read(harness)
     assert value("simpul_dead_letters_parked", service="verification") == 1
     await broken.store.resolve("verification:1", discarded=True)

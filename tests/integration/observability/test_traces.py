@@ -50,7 +50,7 @@ async def sent_emails(traces: SpanCollector) -> list[str]:
 
     async def both() -> list[str]:
         sent = [span.name for span in traces.spans if span.name.startswith("send ") and span.outcome == "sent"]
-        return sorted(sent) if len(sent) == 2 and traces.named("obey EndSending") else []
+        return sorted(sent) if len(sent) == 2 and traces.named("execute EndSending") else []
 
     found: list[str] = await until(both)
     return found
@@ -74,13 +74,19 @@ async def test_a_request_is_one_trace_from_the_form_through_four_services_to_its
     [form] = traces.named("POST /api/requests")
     whole = [span for span in traces.spans if span.trace == form.trace]
     assert {span.service for span in whole if span.service} == set(BUILDERS)
-    [obeyed] = traces.named("obey SubmitRequest", "intake")
+    [obeyed] = traces.named("execute SubmitRequest", "intake")
     folded = {span.service: span for span in traces.named("fold RequestSubmitted")}
-    assert (form.parent, obeyed.parent, form.outcome, obeyed.outcome) == ("", form.id, "201", "obeyed")
+    assert (form.parent, obeyed.parent, form.outcome, obeyed.outcome) == ("", form.id, "201", "executed")
     assert folded.keys() == set(BUILDERS) - {"intake"}
     assert {(span.parent, span.outcome) for span in folded.values()} == {(obeyed.id, "folded")}
     assert [span.parent for span in traces.named("publish RequestSubmitted")] == [obeyed.id]
-    work = ("obey StartSending", "send received", "send staff_submitted", "obey EndSending", "publish SendingStarted")
+    work = (
+        "execute StartSending",
+        "send received",
+        "send staff_submitted",
+        "execute EndSending",
+        "publish SendingStarted",
+    )
     assert {span.trace for name in work for span in traces.named(name)} == {form.trace}
 
 
@@ -114,7 +120,7 @@ async def test_what_a_crash_left_in_the_outbox_goes_on_in_its_trace(tmp_path: Pa
         crashed = await harness.service(INTAKE)
         crashed.executor._publish = lambda entries: None
         await submit(crashed)
-        [obeyed] = traces.named("obey SubmitRequest")
+        [obeyed] = traces.named("execute SubmitRequest")
         await harness.service(INTAKE, started=True)
         await harness.service(VERIFICATION, started=True)
 
@@ -154,7 +160,7 @@ async def test_a_repeated_command_says_so(tmp_path: Path, traces: SpanCollector)
         intake = await harness.service(INTAKE)
         await submit(intake)
         await submit(intake)
-    assert [span.outcome for span in traces.named("obey SubmitRequest")] == ["obeyed", "repeated"]
+    assert [span.outcome for span in traces.named("execute SubmitRequest")] == ["executed", "repeated"]
 
 
 def line_of(formatter: JsonLogFormatter) -> str:

@@ -55,7 +55,7 @@ async def stored_by_an_older_version(harness: RuntimeHarness) -> ServiceRuntime[
 
 
 async def found(desk: ServiceRuntime[Any], words: str) -> list[str]:
-    return [document.id for document in (await desk.store.find(find_requests(search=words))).documents]
+    return [record.id for record in (await desk.store.find(find_requests(search=words))).records]
 
 
 async def test_a_request_of_an_older_version_is_found_by_all_that_is_searched_now(harness: RuntimeHarness):
@@ -73,13 +73,13 @@ async def test_a_request_of_an_older_version_is_found_by_all_that_is_searched_no
 
 async def test_what_an_older_program_writes_after_the_migration_is_derived_again(harness: RuntimeHarness):
     desk = await stored_by_an_older_version(harness)
-    folding = desk.executor.folding
-    assert await migrate_columns(folding, desk.store) == 2
+    runner = desk.executor.runner
+    assert await migrate_columns(runner, desk.store) == 2
     await harness.file.write(lambda db: db.execute(OLDER_PROGRAM_WRITES, (REQUEST,)))
     assert await found(desk, "TR\u00c0YEK RAHMAT@DISHUB.EXAMPLE") == [OTHER]
-    assert await migrate_columns(folding, desk.store) == 1
+    assert await migrate_columns(runner, desk.store) == 1
     assert sorted(await found(desk, "TR\u00c0YEK RAHMAT@DISHUB.EXAMPLE")) == [REQUEST, OTHER]
-    assert await migrate_columns(folding, desk.store) == 0
+    assert await migrate_columns(runner, desk.store) == 0
 
 
 async def test_what_an_older_program_wrote_is_looked_up_and_not_searched_for(harness: RuntimeHarness):
@@ -91,9 +91,9 @@ async def test_what_an_older_program_wrote_is_looked_up_and_not_searched_for(har
 
 async def test_it_is_done_once_however_many_try(harness: RuntimeHarness):
     desk = await stored_by_an_older_version(harness)
-    folding = desk.executor.folding
-    assert await migrate_columns(folding, desk.store) == 2
-    assert await migrate_columns(folding, desk.store) == 0
+    runner = desk.executor.runner
+    assert await migrate_columns(runner, desk.store) == 2
+    assert await migrate_columns(runner, desk.store) == 0
 
 
 async def test_what_is_to_be_migrated_is_looked_up_and_not_searched_for(harness: RuntimeHarness):
@@ -112,7 +112,7 @@ async def test_a_store_of_an_older_version_is_carried_elsewhere_and_found_equal(
     try:
         target = SqliteStateStore(file, "verification", VERIFICATION.indexed_columns, harness.clock)
         await target.prepare()
-        settled = await StoreMigration(VERIFICATION, desk.store, target, harness.log, live=False).resolve({})
+        settled = await StoreMigration(VERIFICATION, desk.store, target, harness.log, live=False).run({})
         assert (settled.trouble, settled.equal) == ([], 2)
     finally:
         file.close()

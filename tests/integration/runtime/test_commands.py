@@ -113,7 +113,7 @@ async def test_two_processes_that_race_decide_once(harness: RuntimeHarness, desk
         other.executor.execute(REQUEST, RETURN, key(2)),
         return_exceptions=True,
     )
-    assert sorted(type(one).__name__ for one in outcomes) == ["Answer", "Refusal"]
+    assert sorted(type(one).__name__ for one in outcomes) == ["CommandResult", "Refusal"]
 
 
 async def test_time_never_runs_backwards_when_the_clock_does(harness: RuntimeHarness):

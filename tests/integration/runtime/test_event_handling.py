@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 
-from shared.contracts.envelope import Event, encode_event
+from shared.contracts.envelope import Event, EventHeader, decode_header, encode_event
 from shared.contracts.intake import RequestWithdrawn
+from shared.contracts.registry import UnreadableEvent
 from shared.documents.references import ReferencesUnknown, referenced_keys
 from shared.eventlog.port import LogRecord
-from shared.runtime.consumer import BLOCKED_REFRESH_SECONDS
-from shared.runtime.envelope_peek import published_by
+from shared.runtime.dead_letters import BLOCKED_REFRESH_SECONDS
 from shared.runtime.rebuild import Rebuild
 from shared.runtime.service_runtime import ServiceRuntime
 from shared.storage.port import SaveOutcome, StoreUnavailable, Write
@@ -43,7 +43,7 @@ async def given_up(runtime: ServiceRuntime[Any]) -> None:
     """The service has tried everything again as often as it does by itself."""
 
     async def idle() -> bool:
-        return not runtime.consumer._replays
+        return not runtime.dead_letters._replays
 
     await until(idle)
 
@@ -87,7 +87,7 @@ async def test_a_gap_heals_by_itself_when_the_missing_event_arrives(harness: Run
 
 async def test_a_process_that_ended_before_it_replayed_is_made_up_for_by_the_next(harness: RuntimeHarness):
     crashed = await harness.service(VERIFICATION)
-    crashed.consumer._replay_delays = ()
+    crashed.dead_letters._replay_delays = ()
     await crashed.consumer.handle([record(1, withdrawn, 2)])
     await crashed.consumer.handle([record(2, submitted)])
     started = await harness.service(VERIFICATION, started=True)
@@ -101,10 +101,10 @@ async def test_a_process_that_ended_before_it_replayed_is_made_up_for_by_the_nex
 async def test_what_another_process_parked_is_waited_for_once_its_events_come_here(harness: RuntimeHarness):
     one, other = await harness.service(VERIFICATION), await harness.service(VERIFICATION)
     for desk in (one, other):
-        desk.consumer._replay_delays = ()
+        desk.dead_letters._replay_delays = ()
         await desk.consumer.handle([record(1, MANY, 1, OTHER)])
     await one.consumer.handle([record(2, submitted), record(3, withdrawn, 3)])
-    other.consumer._blocked_read_at -= BLOCKED_REFRESH_SECONDS
+    other.dead_letters._blocked_read_at -= BLOCKED_REFRESH_SECONDS
     await other.consumer.handle([record(4, rejected)])
     assert [letter.position for letter in await other.store.dead_letters()] == ["3", "4"]
 
@@ -137,7 +137,7 @@ async def test_an_event_with_a_sequence_that_nobody_can_count_is_parked_and_the_
     [letter] = await desk.store.dead_letters()
     assert (letter.position, letter.event) == ("2", odd)
     assert (await status(desk), await status(desk, OTHER)) == ("submitted", "submitted")
-    await desk.consumer.discard(letter)
+    await desk.dead_letters.discard(letter)
     await desk.consumer.handle([record(4, withdrawn, 2)])
     assert await status(desk) == "withdrawn"
 
@@ -167,9 +167,9 @@ async def test_later_events_wait_behind_poison_and_are_replayed_in_order(harness
     await given_up(desk)
     assert [letter.position for letter in await desk.store.dead_letters()] == ["2", "3"]
     repaired = await harness.service(VERIFICATION)
-    assert await repaired.consumer.replay(REQUEST) == []
-    [document] = (await repaired.store.load([REQUEST])).values()
-    assert document.seen == {"intake": 3}
+    assert await repaired.dead_letters.replay(REQUEST) == []
+    [stored] = (await repaired.store.load([REQUEST])).values()
+    assert stored.seen == {"intake": 3}
     assert await status(repaired) == "withdrawn"
 
 
@@ -183,10 +183,10 @@ async def test_a_discarded_event_is_passed_by_and_fold_again_agrees(harness: Run
         await desk.consumer.handle(batch)
     await given_up(desk)
     poison, _ = await desk.store.dead_letters()
-    await desk.consumer.discard(poison)
+    await desk.dead_letters.discard(poison)
     assert await desk.store.dead_letters() == []
-    [document] = (await desk.store.load([REQUEST])).values()
-    assert document.seen == {"intake": 3}
+    [stored] = (await desk.store.load([REQUEST])).values()
+    assert stored.seen == {"intake": 3}
     report = await Rebuild(poisoned(RequestWithdrawn), desk.store, harness.log).compare()
     assert report.clean, report
 
@@ -196,11 +196,11 @@ async def test_an_event_that_is_discarded_before_its_turn_is_passed_by_when_its_
     await desk.consumer.handle([record(1, withdrawn, 2), record(2, resubmitted, 3)])
     await given_up(desk)
     early, _ = await desk.store.dead_letters()
-    await desk.consumer.discard(early)
+    await desk.dead_letters.discard(early)
     await desk.consumer.handle([record(3, submitted)])
     await given_up(desk)
-    [document] = (await desk.store.load([REQUEST])).values()
-    assert document.seen == {"intake": 3}
+    [stored] = (await desk.store.load([REQUEST])).values()
+    assert stored.seen == {"intake": 3}
 
 
 async def test_a_discarded_unreadable_event_that_comes_again_is_a_duplicate(harness: RuntimeHarness):
@@ -208,7 +208,7 @@ async def test_a_discarded_unreadable_event_that_comes_again_is_a_duplicate(harn
     broken = encode_event(make_event(withdrawn, 2)).replace(b'"reason"', b'"reasons"')
     await desk.consumer.handle([record(1, submitted), LogRecord("2", REQUEST, broken)])
     [letter] = await desk.store.dead_letters()
-    await desk.consumer.discard(letter)
+    await desk.dead_letters.discard(letter)
     await desk.consumer.handle([LogRecord("3", REQUEST, broken), record(4, resubmitted, 3)])
     assert await desk.store.dead_letters() == []
 
@@ -225,8 +225,8 @@ async def test_an_event_of_a_type_never_seen_counts_and_changes_nothing(harness:
     desk = await harness.service(VERIFICATION)
     unknown = encode_event(make_event(withdrawn, 2)).replace(b"RequestWithdrawn", b"RequestPraised")
     await desk.consumer.handle([record(1, submitted), LogRecord("2", REQUEST, unknown), record(3, withdrawn, 3)])
-    [document] = (await desk.store.load([REQUEST])).values()
-    assert document.seen == {"intake": 3}
+    [stored] = (await desk.store.load([REQUEST])).values()
+    assert stored.seen == {"intake": 3}
     assert await status(desk) == "withdrawn"
 
 
@@ -236,8 +236,8 @@ async def test_a_reaction_is_saved_in_the_same_write(harness: RuntimeHarness):
 
     desk = await harness.service(replace(VERIFICATION, react=react))
     await desk.consumer.handle([record(1, submitted)])
-    [document] = (await desk.store.load([REQUEST])).values()
-    assert (document.version, document.seen) == (1, {"intake": 1, "verification": 1})
+    [stored] = (await desk.store.load([REQUEST])).values()
+    assert (stored.version, stored.seen) == (1, {"intake": 1, "verification": 1})
     assert len(await desk.store.unpublished(10)) == 1
     await desk.consumer.handle([record(1, submitted)])
     assert len(await desk.store.unpublished(10)) == 1
@@ -275,14 +275,15 @@ async def test_what_is_no_json_is_parked_whatever_its_head_says(harness: Runtime
     event = encode_event(make_event(submitted)).replace(b'"source":"intake"', b'"source":"notification"')[:-3]
     desk = await harness.service(VERIFICATION)
     await harness.log.append([(REQUEST, event)])
-    assert published_by(event) == "notification"
+    assert event.startswith(b'{"specversion":"1.0"')
+    assert b'"source":"notification"' in event
     assert "notification" not in VERIFICATION.sources
     await desk.consumer.handle([LogRecord("1", REQUEST, event)])
     [parked] = await desk.store.dead_letters()
     assert parked.event == event
     with pytest.raises(ReferencesUnknown, match="no JSON"):
         await named(harness, desk)
-    await desk.consumer.discard(parked)
+    await desk.dead_letters.discard(parked)
     assert await named(harness, desk) == set()
 
 
@@ -297,7 +298,10 @@ async def test_returned_requests_are_known_to_intake(harness: RuntimeHarness):
     assert await status(intake) == "returned"
 
 
-def test_who_published_an_event_of_ours_is_seen_at_its_head():
-    ours = encode_event(make_event(submitted))
-    assert published_by(ours) == "intake"
-    assert published_by(b'{"data":{"note":1},' + ours[1:]) == ""
+def test_the_header_of_an_event_is_decoded_from_its_envelope_and_not_from_its_fact():
+    event = make_event(withdrawn, 2)
+    raw = encode_event(event)
+    for same in (raw, b'{"data":{"type":"Other","sequence":"7","time":"2020-01-01T00:00:00+00:00"},' + raw[1:]):
+        assert decode_header(same) == EventHeader("RequestWithdrawn", 2, event.time, event.traceparent)
+    with pytest.raises(UnreadableEvent):
+        decode_header(b'{"specversion":"1.0"}')

@@ -59,7 +59,7 @@ async def test_events_reach_the_log_in_order_and_leave_the_outbox(harness: Runti
     await submit(intake)
     await intake.executor.execute(REQUEST, WITHDRAW, key(2))
     assert await in_log(harness, 2) == [(REQUEST, 1), (REQUEST, 2)]
-    await intake.relay.forget()
+    await intake.relay.prune()
     assert await intake.store.unpublished(10) == []
 
 

@@ -59,8 +59,8 @@ class Store:
             raise RuntimeError("broken")
         return [entry for entry in self.outbox.values() if entry.subject in subjects]
 
-    async def published(self, event_ids: Sequence[str]) -> None:
-        if "published" in self.broken:
+    async def remove_published(self, event_ids: Sequence[str]) -> None:
+        if "remove_published" in self.broken:
             raise RuntimeError("broken")
         for event_id in event_ids:
             self.outbox.pop(event_id, None)
@@ -85,16 +85,14 @@ class Log:
             raise LogUnavailable("one partition is away", taken)
 
 
-def relay(store: Store, log: Log, *, asks_by_request: bool = True) -> Relay:
-    of_requests = store.unpublished_of if asks_by_request else None
-    return Relay("intake", cast(StateStore, store), cast(EventLog, log), of_requests)
+def relay(store: Store, log: Log) -> Relay:
+    return Relay("intake", cast(StateStore, store), cast(EventLog, log))
 
 
-@pytest.mark.parametrize("asks_by_request", [True, False])
-def test_events_are_published_as_they_come_though_each_follows_one_of_another_process(asks_by_request: bool):
+def test_events_are_published_as_they_come_though_each_follows_one_of_another_process():
     async def three_seconds_of_load() -> tuple[int, int]:
         store, log = Store(), Log()
-        under_load = relay(store, log, asks_by_request=asks_by_request)
+        under_load = relay(store, log)
         running = asyncio.create_task(under_load.run())
         for number in range(3 * EVENTS_PER_SECOND):
             under_load.enqueue([store.save(saved(request(number), 2))])
@@ -143,7 +141,7 @@ def test_the_other_requests_go_on_while_the_store_cannot_say_what_goes_before_on
     assert run_virtually(a_doubt()) == ([OTHER], [OTHER, REQUEST])
 
 
-@pytest.mark.parametrize("broken", ["unpublished_of", "published"])
+@pytest.mark.parametrize("broken", ["unpublished_of", "remove_published"])
 def test_a_doubt_is_settled_after_the_relay_broke_and_was_started_again(broken: str):
     """Either the question itself fails, or it is given up unanswered because another part of the relay fails."""
 

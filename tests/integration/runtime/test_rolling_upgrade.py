@@ -12,7 +12,7 @@ from prometheus_client import REGISTRY
 from shared.contracts.envelope import Event, decode_event, encode_event
 from shared.contracts.facts import Fact
 from shared.eventlog.port import LogRecord, LogUnavailable
-from shared.runtime import consumer, dead_letters
+from shared.runtime import dead_letters
 from shared.runtime.event_decoding import NEWER_VERSION_REASON
 from shared.runtime.rebuild import Rebuild
 from shared.runtime.service_runtime import ServiceRuntime
@@ -49,7 +49,7 @@ def understands_version_2(raw: bytes) -> Event:
 async def upgraded(harness: RuntimeHarness, *, running: bool = False) -> ServiceRuntime[Any]:
     """A process of the new version."""
     desk = await harness.service(VERIFICATION)
-    desk.consumer.incoming.read = understands_version_2
+    desk.event_folder.reader.decode = understands_version_2
     if running:
         desk.start()
         harness._running.append(desk)
@@ -74,10 +74,10 @@ async def test_an_event_of_a_newer_version_is_parked_and_what_follows_it_waits(h
     letters = await old.store.dead_letters()
     assert [(letter.position, letter.reason) for letter in letters] == [
         ("2", NEWER_VERSION_REASON),
-        ("3", consumer.BLOCKED_REASON),
+        ("3", dead_letters.BLOCKED_REASON),
     ]
-    [document] = (await old.store.load([REQUEST])).values()
-    assert document.seen == {"intake": 1}
+    [stored] = (await old.store.load([REQUEST])).values()
+    assert stored.seen == {"intake": 1}
     assert await status(old, OTHER) == "submitted"
 
 
@@ -89,13 +89,13 @@ async def test_after_the_upgrade_it_is_folded_in_order_and_the_states_are_equal(
         return await new.store.dead_letters() == []
 
     await until(folded)
-    [document] = (await new.store.load([REQUEST])).values()
+    [stored] = (await new.store.load([REQUEST])).values()
     straight = await upgraded(harness)
-    working_copy = straight.executor.folding.open(REQUEST, None)
+    working_copy = straight.executor.runner.open(REQUEST, None)
     for raw in HISTORY:
-        straight.executor.folding.fold(working_copy, understands_version_2(raw))
-    assert document.seen == working_copy.seen == {"intake": 3}
-    assert new.executor.folding.state(document) == working_copy.state
+        straight.executor.runner.fold(working_copy, understands_version_2(raw))
+    assert stored.seen == working_copy.seen == {"intake": 3}
+    assert new.executor.runner.state(stored) == working_copy.state
 
 
 async def takes_nothing(records: Sequence[LogRecord]) -> None:
@@ -106,7 +106,7 @@ async def takes_nothing(records: Sequence[LogRecord]) -> None:
 async def test_a_process_that_is_new_already_folds_what_an_old_one_parks_beside_it(
     harness: RuntimeHarness, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(dead_letters, "POLL_SECONDS", 0.01)
+    monkeypatch.setattr(dead_letters, "POLL_INTERVAL_SECONDS", 0.01)
     new = await upgraded(harness, running=True)
     monkeypatch.setattr(new.consumer, "handle", takes_nothing)
     await met_by_the_old_version(harness)
@@ -119,7 +119,7 @@ async def test_a_process_that_is_new_already_folds_what_an_old_one_parks_beside_
 
 async def test_an_old_process_does_not_try_again_and_again(harness: RuntimeHarness):
     old = await met_by_the_old_version(harness)
-    assert await dead_letters.find_readable_requests(old.consumer) == []
+    assert await old.dead_letters.readable_requests() == []
 
 
 async def test_events_of_a_newer_version_are_counted(harness: RuntimeHarness):
@@ -143,8 +143,8 @@ async def test_what_nobody_here_subscribes_to_is_passed_by_whatever_it_looks_lik
     survey = changed or encode_event(make_event(withdrawn, 2)).replace(b"RequestWithdrawn", b"SurveyAnswered")
     await desk.consumer.handle([record(1, submitted), LogRecord("2", REQUEST, survey), record(3, withdrawn, 3)])
     assert await desk.store.dead_letters() == []
-    [document] = (await desk.store.load([REQUEST])).values()
-    assert document.seen == {"intake": 3}
+    [stored] = (await desk.store.load([REQUEST])).values()
+    assert stored.seen == {"intake": 3}
     assert await status(desk) == "withdrawn"
 
 

@@ -61,10 +61,10 @@ async def test_what_was_just_saved_is_decided_on_without_asking_the_store(
 
 
 async def test_what_was_met_long_ago_is_asked_for_again(harness: RuntimeHarness, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(state_cache, "CACHE_TTL_SECONDS", 0.0)
     desk = await harness.service(VERIFICATION)
     await desk.consumer.handle([record(1, submitted)])
     asked = counted(desk, monkeypatch)
-    monkeypatch.setattr(state_cache, "CACHE_TTL_SECONDS", 0.0)
     await desk.executor.execute(REQUEST, VERIFY, key(1))
     assert asked == [REQUEST]
 

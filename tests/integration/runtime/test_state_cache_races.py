@@ -38,10 +38,10 @@ class SlowStore:
     async def save(self, writes: Sequence[Write]) -> list[SaveOutcome]:
         outcomes = []
         for write in writes:
-            follows = self.stored.get(write.document.id, 0) == write.document.version - 1
+            follows = self.stored.get(write.record.id, 0) == write.record.version - 1
             outcomes.append(SaveOutcome.SAVED if follows else SaveOutcome.CONFLICT)
             if follows:
-                self.stored[write.document.id] = write.document.version
+                self.stored[write.record.id] = write.record.version
         return outcomes
 
 
@@ -55,7 +55,7 @@ class Cache(StateCache):
         super().__init__(cast(StateStore, self.slow))
 
     def version(self) -> int:
-        found = self.recent("r")
+        found = self.get_cached("r")
         return found.version if found else 0
 
     @asynccontextmanager
@@ -83,9 +83,10 @@ async def test_a_slow_read_does_not_replace_what_was_saved_after_it_began(cache:
 
 @pytest.mark.parametrize("read", ["load", "find_one"])
 async def test_a_slow_read_does_not_bring_back_an_older_version_of_what_was_evicted(
-    cache: Cache, read: str, monkeypatch: pytest.MonkeyPatch
+    read: str, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(state_cache, "MOST", 1)
+    monkeypatch.setattr(state_cache, "MAX_CACHED_RECORDS", 1)
+    cache = Cache()
     async with cache.while_a_read_is_slow(read):
         await cache.save([write(5)])
         await cache.save([write(1, "another")])

@@ -95,7 +95,7 @@ async def test_what_is_due_does_not_wait_for_ever_for_a_log_that_is_away(
         raise LogUnavailable("away")
 
     monkeypatch.setattr(harness.log, "lag", away)
-    monkeypatch.setattr(runtime_service, "CATCH_UP_SECONDS", 0.3)
+    monkeypatch.setattr(runtime_service, "CATCH_UP_TIMEOUT_SECONDS", 0.3)
     intake = await harness.service(INTAKE)
     await submit(intake)
     await intake.consumer.handle([record(1, returned)])
@@ -110,14 +110,14 @@ async def test_what_is_due_does_not_wait_for_ever_for_a_log_that_is_away(
 
 def overdue_twice(runtime: ServiceRuntime[Any], given: list[type[Any]]) -> None:
     """Make the service believe that it has two things to do for a request, of which the first settles both."""
-    decider = runtime.executor.folding.decider
+    decider = runtime.executor.decider
 
     def decide(state: Any, command: Any, now: datetime) -> Any:
         given.append(type(command))
         return decider.decide(state, command, now)
 
     both = replace(decider, on_due=lambda state: [ExpireRequest(), ConfirmBySilence()], decide=decide)
-    runtime.executor.folding.decider = both
+    runtime.executor.runner.decider = both
 
 
 async def test_after_each_command_it_is_looked_again_what_is_still_due(harness: RuntimeHarness):

@@ -9,8 +9,14 @@ from typing import Any
 
 import pytest
 
-from shared.runtime.backoff import INITIAL_DELAY_SECONDS, MAX_ATTEMPTS, MAX_DELAY_SECONDS, Backoff, TooManyConflicts
 from shared.runtime.service_runtime import ServiceRuntime
+from shared.runtime.write_conflicts import (
+    INITIAL_DELAY_SECONDS,
+    MAX_ATTEMPTS,
+    MAX_DELAY_SECONDS,
+    TooManyConflicts,
+    conflict_backoff,
+)
 from shared.storage.port import SaveOutcome, Write
 from shared.storage.sqlite.store import SqliteStateStore
 from tests.support.domain.given_when_then import REQUEST
@@ -46,8 +52,8 @@ class Contest:
     def __init__(self, runtime: ServiceRuntime[Any]) -> None:
         self.runtime, self.pauses = runtime, list[float]()
         runtime.store.__class__ = Contested
-        backoff = Backoff(Random(1), self.sleep)
-        runtime.executor._backoff = runtime.consumer._backoff = backoff
+        backoff = conflict_backoff(Random(1), self.sleep)
+        runtime.executor._backoff = runtime.consumer._backoff = runtime.dead_letters._backoff = backoff
 
     async def sleep(self, seconds: float) -> None:
         self.pauses.append(seconds)
@@ -69,9 +75,9 @@ async def pauses_with(seed: int, tries: int) -> list[float]:
     async def sleep(seconds: float) -> None:
         pauses.append(seconds)
 
-    backoff = Backoff(Random(seed), sleep)
+    backoff = conflict_backoff(Random(seed), sleep)
     for number in range(tries):
-        await backoff.before(number)
+        await backoff.wait(number)
     return pauses
 
 
@@ -124,14 +130,14 @@ async def test_a_batch_that_loses_every_race_is_given_back_and_its_position_stay
 
 async def test_a_dead_letter_that_loses_every_race_stays_parked(harness: RuntimeHarness):
     contest = Contest(await harness.service(VERIFICATION))
-    contest.runtime.consumer._replay_delays = ()
+    contest.runtime.dead_letters._replay_delays = ()
     await contest.runtime.consumer.handle([record(1, withdrawn, 2)])
     await contest.runtime.consumer.handle([record(2, submitted)])
     [gap, first] = await contest.runtime.store.dead_letters()
     contest.lose(ALWAYS)
     with pytest.raises(TooManyConflicts):
-        await contest.runtime.consumer.replay(REQUEST)
+        await contest.runtime.dead_letters.replay(REQUEST)
     with pytest.raises(TooManyConflicts):
-        await contest.runtime.consumer.discard(first)
+        await contest.runtime.dead_letters.discard(first)
     contest.lose(0)
     assert [one.id for one in await contest.runtime.store.dead_letters()] == [gap.id]

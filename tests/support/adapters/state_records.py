@@ -31,7 +31,7 @@ def make_write(
     **columns: Scalar,
 ) -> Write:
     """The write of one version of a document, whose number is its own name unless it is given."""
-    document = StateRecord(
+    record = StateRecord(
         id=name,
         version=version,
         body=json.dumps(body or {"version": version}).encode(),
@@ -40,12 +40,12 @@ def make_write(
         latest=NOW.isoformat(),
     )
     outbox = tuple(OutboxEntry(name, event, b'{"event": "%s"}' % event.encode()) for event in events)
-    return Write(document, {"number": name, **columns}, due_at, outbox)
+    return Write(record, {"number": name, **columns}, due_at, outbox)
 
 
 def with_version(write: Write, version: int) -> Write:
     """The same write as another version."""
-    return replace(write, document=replace(write.document, version=version))
+    return replace(write, record=replace(write.record, version=version))
 
 
 async def save_write(store: StateStore, *writes: Write) -> None:
@@ -53,8 +53,8 @@ async def save_write(store: StateStore, *writes: Write) -> None:
 
 
 async def version_of(store: StateStore, name: str) -> int:
-    documents = await store.load([name])
-    return documents[name].version if name in documents else 0
+    records = await store.load([name])
+    return records[name].version if name in records else 0
 
 
 def dead_letter(position: int, subject: str = "a", **changes: Any) -> DeadLetter:

@@ -30,8 +30,8 @@ async def write_for_ever(store: SqliteStateStore, log: SqliteEventLog, name: str
     while True:
         version += 1
         event = f"{name}-{version}"
-        document = StateRecord(name, version, body(name, version), {"intake": version})
-        write = Write(document, {"number": name}, None, (OutboxEntry(name, event, event.encode()),))
+        record = StateRecord(name, version, body(name, version), {"intake": version})
+        write = Write(record, {"number": name}, None, (OutboxEntry(name, event, event.encode()),))
         assert await store.save([write]) == [SaveOutcome.SAVED]
         os.write(1, f"saved {name} {version}\n".encode())
         await log.append([(name, event.encode())])

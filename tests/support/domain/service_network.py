@@ -105,22 +105,22 @@ RARE = (intake.WithdrawRequest, assignment.RejectRequest)
 class SimulatedService:
     """One service: its document, what it has not published yet, and how far in the log it has read."""
 
-    folding: DeciderRunner[Any]
+    runner: DeciderRunner[Any]
     working_copy: WorkingCopy[Any]
     outbox: list[Event] = field(default_factory=list)
     position: int = 0
 
     @property
     def decider(self) -> Decider[Any]:
-        return self.folding.decider
+        return self.runner.decider
 
     @property
     def status(self) -> str:
         return str(self.working_copy.state.course.status)
 
     def take_fresh(self) -> None:
-        self.outbox += self.working_copy.fresh
-        self.working_copy.fresh = []
+        self.outbox += self.working_copy.new_events
+        self.working_copy.new_events = []
 
 
 class ServiceNetwork:
@@ -133,8 +133,8 @@ class ServiceNetwork:
         self._commands = 0
 
     def _service(self, decider: Decider[Any]) -> SimulatedService:
-        folding = DeciderRunner(decider)
-        return SimulatedService(folding, folding.open(REQUEST, None))
+        runner = DeciderRunner(decider)
+        return SimulatedService(runner, runner.open(REQUEST, None))
 
     def step(self, service: SimulatedService, act: int, choice: int) -> None:
         """One act: 0 a command, 1 publish, 2 and 3 hear; a high `choice` makes time fly, or repeats what was done before."""
@@ -160,7 +160,7 @@ class ServiceNetwork:
         command = able[choice % len(able)]
         self._commands += 1
         cause = str(uuid5(UUID(REQUEST), f"command {self._commands}"))
-        service.folding.handle(service.working_copy, command, self.now, Cause(cause, cause, cause))
+        service.runner.handle(service.working_copy, command, self.now, Cause(cause, cause, cause))
         service.take_fresh()
 
     def _would_accept(self, service: SimulatedService, command: Any) -> bool:
@@ -181,7 +181,7 @@ class ServiceNetwork:
         for event in self.log[service.position : service.position + repeat + 1]:
             service.position += 1
             if event.source in service.decider.sources:
-                service.folding.apply(service.working_copy, event, self.now)
+                service.runner.apply(service.working_copy, event, self.now)
                 service.take_fresh()
 
     def settle(self) -> None:
@@ -198,12 +198,12 @@ class ServiceNetwork:
         if len(set(statuses.values())) > 1:
             wrong.append(f"the services disagree: {statuses}")
         for name, one in self.services.items():
-            again = one.folding.open(REQUEST, None)
+            again = one.runner.open(REQUEST, None)
             for event in self.log:
                 if event.source in one.decider.sources | {name}:
-                    one.folding.fold(again, event)
+                    one.runner.fold(again, event)
             if (again.state, again.seen) != (one.working_copy.state, one.working_copy.seen):
                 wrong.append(f"{name} is not the fold of the log")
-            if one.folding.close(again).document.body != one.folding.close(one.working_copy).document.body:
+            if one.runner.close(again).record.body != one.runner.close(one.working_copy).record.body:
                 wrong.append(f"{name} is stored in other bytes than the fold of the log")
         return wrong

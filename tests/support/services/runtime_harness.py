@@ -73,7 +73,7 @@ class RuntimeHarness:
         store = SqliteStateStore(self.file, decider.service, decider.indexed_columns, self.clock)
         runtime = ServiceRuntime(decider, store, self.log, self.clock)
         await runtime.prepare()
-        runtime.consumer._replay_delays = (0.01, 0.01, 0.01, 0.01)
+        runtime.dead_letters._replay_delays = (0.01, 0.01, 0.01, 0.01)
         if started:
             self.start(runtime)
         return runtime

@@ -40,7 +40,7 @@ async def services_harness(
     runtimes = {name: service.runtime for name, service in services.items()}
     for service in services.values():
         service.runtime.timers._sweep_interval = POLL_SECONDS
-        service.runtime.consumer._replay_delays = (POLL_SECONDS,) * 4
+        service.runtime.dead_letters._replay_delays = (POLL_SECONDS,) * 4
         await service.start()
     routers = [router for service in services.values() for router in service.routers]
     delivered_emails = DeadLetterService(runtimes)
