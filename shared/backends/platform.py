@@ -6,6 +6,8 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from itsdangerous import URLSafeSerializer
+
 from shared.backends.port import Backend
 from shared.calendar import WorkingCalendar, official_calendar, parse_overrides
 from shared.clock import Clock, NewId, random_id, system_clock
@@ -15,7 +17,7 @@ from shared.documents.port import DocumentStore
 from shared.eventlog.port import EventLog, LogUnavailable
 from shared.identity.accounts import AccountStore
 from shared.identity.service import IdentityService
-from shared.identity.signing import Signer
+from shared.identity.signing import ExactSigner, make_serializer, make_signer
 from shared.identity.tracking_tokens import TrackingTokens
 from shared.mail.folder import FolderMailer
 from shared.mail.port import Mailer
@@ -39,7 +41,8 @@ class Platform:
     mailer: Mailer
     identity: IdentityService
     tracking: TrackingTokens
-    signer: Signer
+    signer: ExactSigner
+    held_file_serializer: URLSafeSerializer
     inspector: Inspector
 
     @property
@@ -80,6 +83,7 @@ def open_platform(settings: Settings, clock: Clock = system_clock, new_id: NewId
     if not settings.distributed:
         settings.data.mkdir(parents=True, exist_ok=True)
     secret = load_secret(settings)
+    signer = make_signer(secret)
     half = _open_backend(settings, clock, new_id)
     half = replace(half, documents=InstrumentedDocumentStore(half.documents))
     return Platform(
@@ -90,8 +94,9 @@ def open_platform(settings: Settings, clock: Clock = system_clock, new_id: NewId
         half=half,
         mailer=_mailer(settings),
         identity=IdentityService(half.accounts, clock, secret),
-        tracking=TrackingTokens(secret, settings.origin),
-        signer=Signer(secret),
+        tracking=TrackingTokens(signer, settings.origin),
+        signer=signer,
+        held_file_serializer=make_serializer(secret, "held-file"),
         inspector=Inspector(),
     )
 

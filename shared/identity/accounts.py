@@ -1,4 +1,4 @@
-"""Staff accounts and sessions as they are kept: the port."""
+"""Port of the store of staff accounts, sessions and login attempts."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Protocol
 from shared.runtime.executor import IdempotencyKeyReused as IdempotencyKeyReused
 
 LOGIN_SUCCESS_TTL = timedelta(days=30)
-"""How long a store remembers at least that a sign-in succeeded."""
+"""Minimum time for which a store remembers a successful sign-in."""
 
 
 class Role(StrEnum):
@@ -24,20 +24,20 @@ class Role(StrEnum):
 
 
 class UsernameTaken(Exception):
-    """There is an account of this name already."""
+    """An account with this username exists."""
 
 
 class ConcurrentModification(Exception):
-    """Somebody else changed the account meanwhile."""
+    """The stored account differs from the one that the change was based on."""
 
 
 class LastAdmin(Exception):
-    """Nobody would be left who can look after accounts."""
+    """The change would leave no active administrator."""
 
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """A member of staff who may sign in. `password` is an Argon2id hash, `totp` a base32 secret or ""."""
+    """A staff account. `password` is an Argon2id hash; `totp` is a base32 secret, or "" without a second factor."""
 
     username: str
     name: str
@@ -53,13 +53,13 @@ class Account:
 
     @property
     def digest(self) -> str:
-        """The SHA-256 of everything in it, in hexadecimal digits: what a session is bound to."""
+        """SHA-256 of all fields in hex; a session is bound to it."""
         return hashlib.sha256(json.dumps(astuple(self)).encode()).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """A sign-in; `token_hash` is the SHA-256 of the token, which nobody keeps but its owner."""
+    """A session. `token_hash` is the SHA-256 of its token; only the client has the token itself."""
 
     token_hash: str
     username: str
@@ -69,25 +69,31 @@ class Session:
 
 @dataclass(frozen=True, slots=True)
 class IdempotencyKey:
-    """What a repeated order for an account is known by: the same key must ask for the same thing."""
+    """Key of a request to add an account, with the digest of its content: a reused key must come with the same content."""
 
     key: str
     digest: str
 
 
 class AccountStore(Protocol):
-    """Every call may raise StoreUnavailable. Contract suite: tests/adapters/test_account_store.py."""
+    """Store of accounts, sessions and login attempts.
+
+    Every method may raise StoreUnavailable. Conformance suite: tests/adapters/test_account_store.py.
+    """
 
     async def prepare(self) -> None: ...
 
     async def add(self, account: Account, idempotency_key: IdempotencyKey | None = None) -> Account:
-        """The account as it is kept; of a repeated order the one that it made first. Raises UsernameTaken, KeyReused."""
+        """Add an account and return it; a repeated key returns the account that was added first.
+
+        Raises: UsernameTaken, IdempotencyKeyReused.
+        """
 
     async def change(self, previous: Account, account: Account) -> None:
-        """Replace `was` by the account of the same username, and end its sessions.
+        """Replace `previous` with the account of the same username and end its sessions.
 
-        Raises Outdated if `was` is not what is stored, and LastAdmin if it is the only active administrator and the new one
-        is none. Of several calls at once at least one administrator is left.
+        Concurrent calls never remove the last active administrator. Raises: ConcurrentModification if `previous` is not the
+        stored account; LastAdmin.
         """
 
     async def account(self, username: str) -> Account | None: ...
@@ -96,38 +102,41 @@ class AccountStore(Protocol):
         """All accounts by username."""
 
     async def accounts_with_role(self, role: Role) -> list[Account]:
-        """The active accounts that have this role, by username."""
+        """Active accounts with this role, by username."""
 
     async def open_session(self, session: Session, account: Account) -> None:
-        """Open a session that is bound to the account exactly as it is given. Raises Outdated if that is not what is stored."""
+        """Open a session bound to this state of the account.
+
+        Raises: ConcurrentModification if the stored account differs.
+        """
 
     async def session(self, token_hash: str) -> tuple[Session, Account] | None:
-        """The session with its account, None if there is none, or if the account is not what the session was opened for."""
+        """The session with its account; None if there is none or the account has changed since the session was opened."""
 
     async def touch_session(self, token_hash: str, at: datetime) -> None:
-        """The session was used at this time; an earlier time than the one known changes nothing."""
+        """Record that the session was used at this time; an earlier time than the stored one changes nothing."""
 
     async def close_session(self, token_hash: str) -> None: ...
 
     async def close_expired_sessions(self, seen_before: datetime, created_before: datetime) -> None: ...
 
     async def count_attempt(self, limits: Mapping[str, int], at: datetime, since: datetime) -> datetime | None:
-        """Count one try under each key, unless one of them had as many as its limit since then.
+        """Count one attempt under each key, unless a key has reached its limit since then.
 
-        Then nothing is counted, and the answer is the time of the try that has to grow old before the next is allowed. Of
-        several calls at once no more than the limit are counted.
+        Returns None if the attempt was counted; otherwise the time of the attempt that must leave the window first.
+        Concurrent calls never count more attempts than the limit.
         """
 
     async def clear_attempts(self, key: str) -> None: ...
 
     async def undo_attempt(self, key: str, at: datetime) -> None:
-        """Forget one try of this key that was counted at this time."""
+        """Remove one attempt that was counted under this key at this time."""
 
     async def record_success(self, key: str, at: datetime) -> None:
-        """Remember for SUCCESS_REMEMBERED_FOR or longer that a sign-in succeeded under this key."""
+        """Remember a successful sign-in under this key for at least LOGIN_SUCCESS_TTL."""
 
-    async def succeeded(self, key: str, since: datetime) -> bool:
-        """Whether a sign-in succeeded under this key at this time or later."""
+    async def has_succeeded(self, key: str, since: datetime) -> bool:
+        """Whether a sign-in under this key succeeded at this time or later."""
 
     async def use_totp_step(self, username: str, step: int) -> bool:
-        """Whether this account never used a code of this time step or a later one; from now on it did."""
+        """Mark the TOTP time step as used; False if the account has used this step or a later one."""

@@ -1,4 +1,4 @@
-"""Staff accounts copied from one store into another. Sessions stay behind: everybody signs in again."""
+"""Copies staff accounts between stores, without sessions: staff sign in again."""
 
 from __future__ import annotations
 

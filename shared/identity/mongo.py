@@ -1,4 +1,4 @@
-"""Accounts and sessions in MongoDB, for all processes of all services."""
+"""Accounts and sessions in MongoDB, shared by all processes of all services."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _CHANGE_COUNTER = {"_id": "changes"}
 
 
 class MongoAccountStore:
-    """The AccountStore of every process; an account's order and its last used code are kept in its own document."""
+    """AccountStore in MongoDB; an account's document also holds its idempotency key and its last used TOTP step."""
 
     def __init__(self, database: MongoDatabase) -> None:
         self._database = database
@@ -38,11 +38,11 @@ class MongoAccountStore:
         self._attempts = MongoLoginAttempts(database)
 
     async def prepare(self) -> None:
-        idempotency_key = IndexModel(
+        by_key = IndexModel(
             [("order.key", ASCENDING)], name="order", unique=True, partialFilterExpression=_HAS_IDEMPOTENCY_KEY
         )
         async with self._database.operation():
-            await self._accounts.create_indexes([idempotency_key])
+            await self._accounts.create_indexes([by_key])
             await self._sessions.create_indexes([IndexModel([("username", ASCENDING)], name="by_username")])
             await self._guard.update_one(_CHANGE_COUNTER, {"$inc": {"count": 0}}, upsert=True)
         await self._attempts.prepare()
@@ -57,7 +57,7 @@ class MongoAccountStore:
             async with self._database.operation():
                 await self._accounts.insert_one(row)
         except DuplicateKeyError as error:
-            # Perhaps the same order came twice at once: a linearizable read waits until the other is sure to stay.
+            # The same call may have come twice at once: a linearizable read waits until the other insert is durable.
             earlier = await self._account_created_with(idempotency_key, "linearizable") if idempotency_key else None
             if earlier is None:
                 raise UsernameTaken(account.username) from error
@@ -65,7 +65,7 @@ class MongoAccountStore:
         return account
 
     async def _account_created_with(self, idempotency_key: IdempotencyKey, level: str) -> Account | None:
-        """The account that this order made when it came first."""
+        """The account that was first added with this key."""
         accounts = self._accounts.with_options(read_concern=ReadConcern(level))
         async with self._database.operation():
             row = await accounts.find_one({"order.key": idempotency_key.key})
@@ -77,7 +77,7 @@ class MongoAccountStore:
 
     async def change(self, previous: Account, account: Account) -> None:
         async def work(transaction: Transaction) -> None:
-            # All changes write this one document: of two at once one waits, and sees what the other did.
+            # Every change writes this document, so that of two concurrent changes one waits and sees the other's result.
             await self._guard.update_one(_CHANGE_COUNTER, {"$inc": {"count": 1}}, upsert=True, session=transaction)
             row = await self._accounts.find_one({"_id": account.username}, session=transaction)
             if row is None or _account(row) != previous:
@@ -94,7 +94,7 @@ class MongoAccountStore:
         await self._database.run_transaction(work)
 
     async def _another_admin_exists(self, username: str, transaction: Transaction) -> bool:
-        """Whether anybody else administers accounts."""
+        """Whether another account is an active administrator."""
         wanted = {"active": True, "roles": Role.ADMIN.value, "_id": {"$ne": username}}
         return await self._accounts.find_one(wanted, session=transaction) is not None
 
@@ -124,20 +124,20 @@ class MongoAccountStore:
         }
         async with self._database.operation():
             await self._sessions.insert_one(row)
-        # What changes the account after this look ends the session by its digest, at the next request.
+        # A change after this check ends the session too: its digest no longer matches at the next request.
         if await self.account(account.username) != account:
             await self.close_session(session.token_hash)
             raise ConcurrentModification(account.username)
 
     async def session(self, token_hash: str) -> tuple[Session, Account] | None:
-        theirs = {"from": self._accounts.name, "localField": "username", "foreignField": "_id", "as": "accounts"}
+        accounts = {"from": self._accounts.name, "localField": "username", "foreignField": "_id", "as": "accounts"}
         async with self._database.operation():
-            rows = await self._sessions.aggregate([{"$match": {"_id": token_hash}}, {"$lookup": theirs}]).to_list(1)
+            rows = await self._sessions.aggregate([{"$match": {"_id": token_hash}}, {"$lookup": accounts}]).to_list(1)
         if not rows or not rows[0]["accounts"]:
             return None
         [row] = rows
         account = _account(row["accounts"][0])
-        # Sessions of a version that did not bind them have no digest, and go on until they end by themselves.
+        # Sessions opened by a version that did not bind them have no digest; they stay valid until they expire.
         if row.get("account_digest", account.digest) != account.digest:
             return None
         return Session(row["_id"], row["username"], _time(row["created_at"]), _time(row["seen_at"])), account
@@ -169,8 +169,8 @@ class MongoAccountStore:
     async def record_success(self, key: str, at: datetime) -> None:
         await self._attempts.record_success(key, at.timestamp())
 
-    async def succeeded(self, key: str, since: datetime) -> bool:
-        return await self._attempts.succeeded(key, since.timestamp())
+    async def has_succeeded(self, key: str, since: datetime) -> bool:
+        return await self._attempts.has_succeeded(key, since.timestamp())
 
     async def use_totp_step(self, username: str, step: int) -> bool:
         unused = {"_id": username, "code_step": {"$not": {"$gte": step}}}

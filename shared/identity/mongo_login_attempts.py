@@ -1,4 +1,4 @@
-"""Tries counted in MongoDB: one document per key, which counts and refuses in one atomic step; and what succeeded."""
+"""Login attempts in MongoDB: one document per key, which is checked and counted in one atomic update."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from shared.identity.accounts import LOGIN_SUCCESS_TTL
 from shared.storage.mongo.client import Fields, MongoDatabase
 
 ATTEMPT_TTL_SECONDS = 24 * 60 * 60
-"""Seconds after its last try in which a key is forgotten, by the server's clock, which need not be that of the tries."""
+"""A key expires this long after its last attempt, by the server's clock, which may differ from the clock of the attempts."""
 SUCCESS_TTL_SECONDS = int(2 * LOGIN_SUCCESS_TTL.total_seconds())
-"""The same for what succeeded."""
+"""The same for successful sign-ins."""
 
 
 class MongoLoginAttempts:
-    """Times are seconds of the epoch."""
+    """Counts attempts per key; times are in seconds since the epoch."""
 
     def __init__(self, database: MongoDatabase) -> None:
         self._database, self._attempts = database, database.collection("tries")
@@ -33,7 +33,7 @@ class MongoLoginAttempts:
             )
 
     async def count(self, limits: Mapping[str, int], at: float, since: float) -> float | None:
-        """None if it was counted, else the time of the try that has to grow old first."""
+        """Count an attempt under each key; if a key is full, return the time of the attempt that must leave the window first."""
         async with self._database.operation():
             rows = await self._attempts.find({"_id": {"$in": list(limits)}}).to_list(None)
         blocking = [
@@ -42,7 +42,7 @@ class MongoLoginAttempts:
         return max(blocking) if blocking else await self._count(limits, at, since)
 
     async def _count(self, limits: Mapping[str, int], at: float, since: float) -> float | None:
-        """One key after the other; if others filled one of them meanwhile, what was counted before it is taken back."""
+        """Count key by key; if a concurrent attempt has filled one, undo those counted before it."""
         counted: list[str] = []
         for key, limit in limits.items():
             async with self._database.operation():
@@ -61,7 +61,7 @@ class MongoLoginAttempts:
             await self._attempts.delete_one({"_id": key})
 
     async def undo(self, key: str, at: float) -> None:
-        """Blank one of the tries at this time; the next count leaves the blank out."""
+        """Blank one of the attempts at this time; the next count drops the blank."""
         async with self._database.operation():
             await self._attempts.update_one({"_id": key, "at": at}, {"$set": {"at.$": None}})
 
@@ -70,7 +70,7 @@ class MongoLoginAttempts:
         async with self._database.operation():
             await self._successes.update_one({"_id": key}, [latest], upsert=True)
 
-    async def succeeded(self, key: str, since: float) -> bool:
+    async def has_succeeded(self, key: str, since: float) -> bool:
         async with self._database.operation():
             return await self._successes.find_one({"_id": key, "at": {"$gte": since}}) is not None
 
@@ -81,7 +81,7 @@ def _blocking_attempt(row: Mapping[str, Any], limit: int, since: float) -> float
 
 
 def _append_attempt(limit: int, at: float, since: float) -> list[Fields]:
-    """One more try, unless as many as the limit are there already. Kept is twice as long as counted: clocks may differ."""
+    """Append an attempt unless the limit is reached. Attempts are kept for two windows, because clocks may differ."""
     attempts: Fields = {"$ifNull": ["$at", []]}
     full = {"$gte": [{"$size": _at_or_after(attempts, since)}, limit]}
     more = {"$concatArrays": [_at_or_after(attempts, 2 * since - at), [at]]}

@@ -1,4 +1,4 @@
-"""Passwords: what is refused (ASVS 5.0, 6.2), and Argon2id hashes of what is not."""
+"""Password rules (OWASP ASVS 5.0, 6.2) and Argon2id hashes."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ LOCAL_COMMON_WORDS = re.findall(
     " senin selasa rabu kamis jumat sabtu minggu januari februari maret april juni juli agustus september oktober"
     " november desember",
 )
-"""Words that people here build passwords from and that zxcvbn, whose lists are English, takes for random letters."""
+"""Local words that users build passwords from; the English lists of zxcvbn take them for random letters."""
 
 _hasher = PasswordHasher(time_cost=3, memory_cost=64 * 1024, parallelism=1)
 _workers = ThreadPoolExecutor(max_workers=2, thread_name_prefix="argon2")
@@ -38,11 +38,11 @@ _DUMMY_HASH = _make_dummy_hash()
 
 
 class WeakPassword(Exception):
-    """A password that is refused, with the sentence that says why."""
+    """A refused password; the message (in Indonesian) says why."""
 
 
 def validate_password(password: str, *user_inputs: str) -> None:
-    """Raises WeakPassword if it is too short, too long, or easily guessed, also from what is `known` of its owner."""
+    """Check length and strength; `user_inputs` are facts about the owner that make guessing easier. Raises: WeakPassword."""
     if len(password) < MIN_LENGTH:
         raise WeakPassword(f"Kata sandi paling sedikit {MIN_LENGTH} huruf. Sekarang baru {len(password)}.")
     if len(password) > MAX_LENGTH:
@@ -57,22 +57,22 @@ def _score(password: str, user_inputs: tuple[str, ...]) -> int:
     from zxcvbn import zxcvbn  # its word lists take 10 MB, and most processes never set a password
 
     words = [word for text in user_inputs for word in (text, *re.split(r"[\W_]+", text)) if len(word) > 2]
-    # zxcvbn takes quadratic time, so it rates the beginning alone; what follows can only make a password harder.
+    # zxcvbn takes quadratic time, so only the beginning is rated; more characters can only make a password stronger.
     return int(zxcvbn(password[:72], user_inputs=[*words, *LOCAL_COMMON_WORDS])["score"])
 
 
 def generate_password() -> str:
-    """A random password of 120 bits, easy to copy."""
+    """Generate a random password of 120 bits that is easy to copy."""
     return format_password(secrets.token_hex(15))
 
 
 def format_password(digits: str) -> str:
-    """The first 30 of these hexadecimal digits as a password, easy to copy."""
+    """Format the first 30 of these hexadecimal digits as a password that is easy to copy."""
     return "-".join(digits[start : start + 6] for start in range(0, 30, 6))
 
 
 async def hash_new_password(password: str, *user_inputs: str) -> str:
-    """Check, then Argon2id with 64 MiB and three passes, in a thread. Raises WeakPassword."""
+    """Validate the password and hash it with Argon2id (64 MiB, three passes) in a thread. Raises: WeakPassword."""
     return await asyncio.get_running_loop().run_in_executor(_workers, _check_and_hash, password, user_inputs)
 
 
@@ -82,8 +82,10 @@ def _check_and_hash(password: str, user_inputs: tuple[str, ...]) -> str:
 
 
 async def password_matches(password: str, hashed: str | None) -> bool:
-    """Whether it is the password; takes the same time if there is no account to compare with."""
-    candidate = password[: MAX_LENGTH + 1]  # one more than any password has, so that a cut one never matches
+    """Whether the hash is of this password; without a hash the call takes the same time."""
+    candidate = password[
+        : MAX_LENGTH + 1
+    ]  # one character more than any password, so that a truncated one never matches
     matches = await asyncio.get_running_loop().run_in_executor(_workers, _verify, candidate, hashed or _DUMMY_HASH)
     return matches and hashed is not None
 

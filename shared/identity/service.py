@@ -1,4 +1,4 @@
-"""Signing in and out, and who somebody is: rules of ASVS 5.0 chapters 6 and 7."""
+"""Application service of staff identity: sign-in, sessions and accounts (OWASP ASVS 5.0, chapters 6 and 7)."""
 
 from __future__ import annotations
 
@@ -25,6 +25,7 @@ from shared.identity.accounts import (
 )
 from shared.identity.login_attempts import LoginAttempts
 from shared.identity.passwords import hash_new_password, password_matches
+from shared.identity.signing import hex_signature, make_signer
 
 logger = logging.getLogger(__name__)
 
@@ -34,16 +35,16 @@ TOUCH_INTERVAL = timedelta(minutes=1)
 
 
 class InvalidCredentials(Exception):
-    """Wrong name, password or code: the same for each, so that nobody learns which."""
+    """Wrong username, password or code; the error does not say which."""
 
 
 class AccountNotFound(Exception):
-    """There is no account of this name."""
+    """No account has this username."""
 
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """The member of staff behind a request to the server."""
+    """The staff member who makes a call, with the CSRF token of the session."""
 
     username: str
     name: str
@@ -56,7 +57,7 @@ class Principal:
         return Staff(username=self.username, name=self.name)
 
     def verify_csrf(self, csrf: str) -> bool:
-        """Whether this is the CSRF token of the session, in the same time for every wrong one."""
+        """Whether this is the CSRF token of the session; the comparison takes constant time."""
         return hmac.compare_digest(self.csrf.encode(), csrf.encode())
 
     def has_role(self, *roles: Role) -> bool:
@@ -64,14 +65,14 @@ class Principal:
 
 
 class IdentityService:
-    """Accounts and sessions; nothing but hashes of tokens and passwords is kept."""
+    """Signs staff in and manages their accounts; only hashes of tokens and passwords are stored."""
 
     def __init__(self, store: AccountStore, clock: Clock, secret: bytes) -> None:
-        self.store, self._clock, self._secret = store, clock, secret
+        self.store, self._clock, self._signer = store, clock, make_signer(secret)
         self._attempts = LoginAttempts(store)
 
     async def sign_in(self, username: str, password: str, code: str, address: str) -> tuple[str, Principal]:
-        """A fresh session: its token, and who it is. Raises SignInRefused, TooManyFailures."""
+        """Open a session and return its token and principal. Raises: InvalidCredentials, TooManyFailures."""
         name, now = username.strip().lower(), self._clock()
         attempt = await self._attempts.record(name, address, now)
         account = await self.store.account(name)
@@ -80,7 +81,7 @@ class IdentityService:
             logger.warning("sign-in to %s refused from %s", account.username if account else "no account", address)
             raise InvalidCredentials
         opened = await self._open_session(account, now)
-        await self._attempts.succeeded(attempt)
+        await self._attempts.record_success(attempt)
         return opened
 
     async def _verify_code(self, account: Account, code: str, now: datetime) -> bool:
@@ -90,9 +91,10 @@ class IdentityService:
         return step is not None and await self.store.use_totp_step(account.username, step)
 
     async def _open_session(self, account: Account, now: datetime) -> tuple[str, Principal]:
-        """A session of an account whose password and code were right when it was read. Raises SignInRefused.
+        """Open a session for an account whose password and code were verified. Raises: InvalidCredentials.
 
-        Hashing takes long enough for the account to change meanwhile: other credentials were not proven, anything else goes on.
+        Hashing takes long enough for the account to change in between. Changed credentials were not verified and are refused;
+        any other change is accepted.
         """
         await self.store.close_expired_sessions(now - IDLE_TIMEOUT, now - MAX_SESSION_AGE)
         token = secrets.token_urlsafe(32)
@@ -106,13 +108,13 @@ class IdentityService:
                 continue
             logger.info("%s signed in", account.username)
             return token, self._principal(session, current)
-        logger.warning("sign-in to %s refused: the account changed meanwhile", account.username)
+        logger.warning("sign-in to %s refused: its credentials changed during the sign-in", account.username)
         raise InvalidCredentials
 
     async def authenticate(self, token: str, *, used: bool = True) -> Principal | None:
-        """Who holds this token now, None if it is unknown, idle for too long, too old, or its account was closed.
+        """The principal of a session token; None if it is unknown or expired, or its account is inactive.
 
-        Not `used`: a page looked by itself, which must not keep a session alive that nobody is at.
+        With `used=False` the call does not extend the session: the background polls of an unattended page must not.
         """
         found = await self.store.session(_hash(token))
         if found is None:
@@ -127,7 +129,7 @@ class IdentityService:
         return self._principal(session, account)
 
     async def is_session_active(self, principal: Principal) -> bool:
-        """Whether the session would be known now; asking does not count as using it."""
+        """Whether the session is still valid; the call does not extend it."""
         found = await self.store.session(principal.token_hash)
         return found is not None and _is_active(*found, self._clock())
 
@@ -136,15 +138,15 @@ class IdentityService:
         logger.info("%s signed out", principal.username)
 
     async def revoke_session(self, token: str) -> None:
-        """End the session of a token that its owner has just replaced."""
+        """Close the session of a token that its owner has replaced."""
         await self.store.close_session(_hash(token))
 
     def is_session_token(self, token: str, principal: Principal) -> bool:
-        """Whether this token is the one of the principal's session."""
+        """Whether this is the token of the principal's session."""
         return hmac.compare_digest(_hash(token), principal.token_hash)
 
     def _principal(self, session: Session, account: Account) -> Principal:
-        csrf = hmac.new(self._secret, f"csrf:{session.token_hash}".encode(), hashlib.sha256).hexdigest()
+        csrf = hex_signature(self._signer, f"csrf:{session.token_hash}")
         return Principal(account.username, account.name, account.roles, session.token_hash, csrf)
 
     async def add_staff(
@@ -158,7 +160,10 @@ class IdentityService:
         by: str = "console",
         idempotency_key: IdempotencyKey | None = None,
     ) -> Account:
-        """A new account, or the one that the same order made before. Raises WeakPassword, UsernameTaken, KeyReused."""
+        """Add an account; a repeated idempotency key returns the account that was added first.
+
+        Raises: WeakPassword, UsernameTaken, IdempotencyKeyReused.
+        """
         hashed = await hash_new_password(password, username, name, email)
         account = await self.store.add(Account(username.strip().lower(), name, email, roles, hashed), idempotency_key)
         if account.password == hashed:
@@ -180,16 +185,16 @@ class IdentityService:
         by: str = "console",
         expected: Account | None = None,
     ) -> Account:
-        """The account with what is not None changed; its sessions end.
+        """Change the fields that are not None and end the account's sessions.
 
-        Raises UnknownAccount, WeakPassword, LastAdmin, and Outdated if it is not the `expected` one (any more).
+        Raises: AccountNotFound, WeakPassword, LastAdmin; ConcurrentModification if the stored account is not the `expected` one.
         """
-        given = {"name": name, "email": email, "roles": roles, "active": active, "totp": totp}
-        changes: dict[str, Any] = {key: value for key, value in given.items() if value is not None}
+        values = {"name": name, "email": email, "roles": roles, "active": active, "totp": totp}
+        changes: dict[str, Any] = {field: value for field, value in values.items() if value is not None}
         if password is not None:
             account = await self._get_account(username)
-            known = (account.username, account.name, account.email, name or "", email or "")
-            changes["password"] = await hash_new_password(password, *known)
+            user_inputs = (account.username, account.name, account.email, name or "", email or "")
+            changes["password"] = await hash_new_password(password, *user_inputs)
         while True:
             account = expected or await self._get_account(username)
             changed = replace(account, **changes)
@@ -201,17 +206,17 @@ class IdentityService:
                 if expected is not None:
                     raise
                 continue
-            what = [part for part in changes if getattr(account, part) != getattr(changed, part)]
-            logger.info("account %s changed by %s: %s", changed.username, by, ", ".join(what))
+            fields = [field for field in changes if getattr(account, field) != getattr(changed, field)]
+            logger.info("account %s changed by %s: %s", changed.username, by, ", ".join(fields))
             return changed
 
     async def change_own_account(
         self, principal: Principal, *, name: str | None, password: str | None, current_password: str, address: str
     ) -> tuple[str, Principal] | None:
-        """Somebody's own name, or password if the present one is right; a wrong one counts as a failed sign-in.
+        """Change the principal's own name, or the password if the current one is right; a wrong one counts as a failed sign-in.
 
-        All sessions of the account end but one, which goes on under the token answered and lives no longer than it would have:
-        None if it is over already. Raises SignInRefused, TooManyFailures, WeakPassword.
+        All sessions of the account end; the returned one replaces the principal's and expires when that would have. Returns None
+        if the principal's session has ended. Raises: InvalidCredentials, TooManyFailures, WeakPassword.
         """
         found = await self.store.session(principal.token_hash)
         if found is None:
@@ -228,9 +233,9 @@ class IdentityService:
         return await self.replace_session(session, changed)
 
     async def replace_session(self, ended: Session, account: Account) -> tuple[str, Principal] | None:
-        """A fresh session in place of one that ended because its account changed to this; it lives no longer than that one would.
+        """Open a session in place of one that ended because its account changed; it expires when that one would have.
 
-        None if the account has changed once more.
+        Returns None if the account has changed again.
         """
         await self.store.close_session(ended.token_hash)
         token = secrets.token_urlsafe(32)
@@ -242,12 +247,12 @@ class IdentityService:
         return token, self._principal(session, account)
 
     async def confirm_password(self, account: Account, password: str, address: str) -> None:
-        """Whoever changes a password of their own knows the present one. Raises SignInRefused, TooManyFailures."""
+        """Verify the current password before an own password is changed. Raises: InvalidCredentials, TooManyFailures."""
         attempt = await self._attempts.record(account.username, address, self._clock())
         if not await password_matches(password, account.password):
-            logger.warning("a new password of %s refused from %s", account.username, address)
+            logger.warning("password change of %s refused from %s: wrong current password", account.username, address)
             raise InvalidCredentials
-        await self._attempts.succeeded(attempt)
+        await self._attempts.record_success(attempt)
 
     async def _get_account(self, username: str) -> Account:
         account = await self.store.account(username.strip().lower())
@@ -261,12 +266,12 @@ def _is_active(session: Session, account: Account, now: datetime) -> bool:
 
 
 def _same_credentials(account: Account, authenticated: Account) -> bool:
-    """Whether what was proven still opens a session; its name and roles may be others."""
+    """Whether the account is active and still has the credentials that were verified."""
     return account.active and (account.password, account.totp) == (authenticated.password, authenticated.totp)
 
 
 def _matching_totp_step(secret: str, code: str, now: datetime) -> int | None:
-    """The 30 seconds that this code belongs to, if they are now, or the ones just before or after."""
+    """The TOTP time step of this code if it is the current one or the one before or after; otherwise None."""
     totp = pyotp.TOTP(secret)
     for step in (totp.timecode(now) + drift for drift in (0, -1, 1)):
         if hmac.compare_digest(totp.generate_otp(step).encode(), code.encode()):

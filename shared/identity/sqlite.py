@@ -1,4 +1,4 @@
-"""Accounts and sessions in the embedded mode's SQLite file."""
+"""Accounts and sessions in the SQLite file of the embedded mode."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ CREATE TABLE IF NOT EXISTS orders (
 ) STRICT, WITHOUT ROWID;
 """
 _ADD_ACCOUNT_DIGEST_COLUMN = "ALTER TABLE sessions ADD COLUMN account_digest TEXT NOT NULL DEFAULT ''"
-"""For a file of a version that did not bind sessions: those that are open in it go on until they end by themselves."""
+"""Upgrades a file of a version that did not bind sessions to accounts; its open sessions stay valid until they expire."""
 _ACCOUNTS = "SELECT username, name, email, roles, password, active, totp FROM accounts"
 _ADD = "INSERT INTO accounts (username, name, email, roles, password, active, totp) VALUES (?,?,?,?,?,?,?)"
 _CHANGE = "UPDATE accounts SET name=?2, email=?3, roles=?4, password=?5, active=?6, totp=?7 WHERE username=?1"
@@ -59,7 +59,7 @@ _ATTEMPT_RETENTION = timedelta(days=1)
 
 
 class SqliteAccountStore:
-    """The AccountStore of one process, or of several on one machine."""
+    """AccountStore of one process, or of several on one machine."""
 
     def __init__(self, file: SqliteDatabase) -> None:
         self._file = file
@@ -176,7 +176,7 @@ class SqliteAccountStore:
 
         await self._file.write(work)
 
-    async def succeeded(self, key: str, since: datetime) -> bool:
+    async def has_succeeded(self, key: str, since: datetime) -> bool:
         sql = "SELECT 1 FROM sign_in_successes WHERE key=? AND at>=?"
         return bool(self._file.read(sql, (key, since.timestamp())))
 
@@ -193,7 +193,7 @@ def _accounts(db: apsw.Connection) -> dict[str, Account]:
 
 
 def _account_created_with(db: apsw.Connection, idempotency_key: IdempotencyKey) -> Account | None:
-    """The account that this order made when it came first."""
+    """The account that was first added with this key."""
     row = db.execute("SELECT digest, username FROM orders WHERE key=?", (idempotency_key.key,)).fetchone()
     if row is None:
         return None

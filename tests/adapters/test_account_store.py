@@ -274,15 +274,15 @@ async def test_one_try_is_taken_back_even_if_another_was_made_at_that_time(store
 async def test_a_success_is_remembered_by_its_key_and_from_its_time_on(store: AccountStore):
     await store.record_success("budi at 192.0.2.1", NOW)
     await store.record_success("budi at 192.0.2.1", NOW - MINUTE)
-    assert await store.succeeded("budi at 192.0.2.1", NOW)
-    assert not await store.succeeded("budi at 192.0.2.1", NOW + MINUTE)
-    assert not await store.succeeded("budi at 192.0.2.2", NOW - MINUTE)
+    assert await store.has_succeeded("budi at 192.0.2.1", NOW)
+    assert not await store.has_succeeded("budi at 192.0.2.1", NOW + MINUTE)
+    assert not await store.has_succeeded("budi at 192.0.2.2", NOW - MINUTE)
 
 
 async def test_a_success_is_remembered_for_as_long_as_is_promised(store: AccountStore):
     await store.record_success("a", NOW)
     await store.record_success("b", NOW + LOGIN_SUCCESS_TTL)
-    assert await store.succeeded("a", NOW)
+    assert await store.has_succeeded("a", NOW)
 
 
 async def test_a_code_is_used_once_and_no_older_one_afterwards(store: AccountStore):

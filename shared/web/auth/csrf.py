@@ -1,6 +1,4 @@
-"""Proof that a form comes from our own page: the session's token for staff, and for everybody else one of a cookie that
-holds nothing but chance (ASVS 5.0, 3.5.1).
-"""
+"""CSRF protection of forms: a token of the session for staff, and of a random cookie for visitors (OWASP ASVS 5.0, 3.5.1)."""
 
 from __future__ import annotations
 
@@ -10,20 +8,20 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from shared.identity.service import Principal
+from shared.identity.signing import hex_signature
 from shared.web.dependencies import platform_of
 
 FIELD = "_csrf"
 _BYTES = 32
-_PURPOSE = "visitor"
 
 
 def csrf_token(request: Request) -> str:
-    """A token for forms on the page that answers this request, masked anew each time."""
+    """Return a token for a form on the page that answers this request, masked differently at each call."""
     return _masked(_expected(request, _visitor(request) or _new_visitor(request)))
 
 
 def verify_csrf_token(request: Request, sent: str) -> bool:
-    """Whether `sent` is a token that a page gave to this session, or to this visitor's browser."""
+    """Whether `sent` is a token that was given to this session, or to this visitor's browser."""
     visitor = _visitor(request)
     if _principal(request) is None and not visitor:
         return False
@@ -31,7 +29,7 @@ def verify_csrf_token(request: Request, sent: str) -> bool:
 
 
 def set_visitor_cookie(request: Request, answer: Response) -> None:
-    """Set the visitor's cookie, if a token of a new one was written into the page."""
+    """Set the visitor's cookie if the page contains a token of a new one."""
     visitor = getattr(request.state, "new_visitor", "")
     if visitor:
         tls = platform_of(request).settings.tls
@@ -45,7 +43,7 @@ def _principal(request: Request) -> Principal | None:
 
 def _expected(request: Request, visitor: str) -> str:
     principal = _principal(request)
-    return principal.csrf if principal else platform_of(request).signer.signature(_PURPOSE, visitor)
+    return principal.csrf if principal else hex_signature(platform_of(request).signer, f"visitor:{visitor}")
 
 
 def _cookie(request: Request) -> str:
@@ -57,10 +55,10 @@ def _visitor(request: Request) -> str:
 
 
 def _new_visitor(request: Request) -> str:
-    known = getattr(request.state, "new_visitor", "")
-    if not known and _principal(request) is None:
-        known = request.state.new_visitor = secrets.token_urlsafe(24)
-    return str(known)
+    visitor = getattr(request.state, "new_visitor", "")
+    if not visitor and _principal(request) is None:
+        visitor = request.state.new_visitor = secrets.token_urlsafe(24)
+    return str(visitor)
 
 
 def _masked(token: str) -> str:

@@ -57,9 +57,9 @@ async def new_session(request: Request, credentials: Credentials) -> tuple[str, 
 
 
 def too_many_attempts(error: TooManyFailures) -> Problem:
-    minutes = -(-error.seconds // 60)
+    minutes = -(-error.retry_after_seconds // 60)
     sentence = f"Terlalu banyak percobaan masuk yang gagal. Coba lagi dalam {minutes} menit."
-    return Problem(429, sentence, headers={"Retry-After": str(error.seconds)})
+    return Problem(429, sentence, headers={"Retry-After": str(error.retry_after_seconds)})
 
 
 def set_session_cookie(

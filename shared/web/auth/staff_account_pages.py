@@ -12,6 +12,7 @@ from starlette.responses import Response
 from shared.identity.accounts import Account, Role
 from shared.identity.passwords import format_password
 from shared.identity.service import Principal
+from shared.identity.signing import hex_signature
 from shared.mail.address_validation import validate_email_address
 from shared.text.cleaning import clean_email, remove_invisible
 from shared.web.admin.admin_pages import AdminTemplates
@@ -157,7 +158,7 @@ def _roles() -> list[tuple[str, str, str]]:
 def _generated_password(request: Request, posted: PostedForm) -> str:
     """The same for a form that is sent twice, so that the one that is shown is the one that counts; for nobody else."""
     principal: Principal = request.state.principal
-    return format_password(platform_of(request).signer.signature("password", f"{principal.token_hash}\n{posted.key}"))
+    return format_password(hex_signature(platform_of(request).signer, f"password:{principal.token_hash}\n{posted.key}"))
 
 
 async def _respond(request: Request, account: Account, what: str, generated: str) -> Response:

@@ -1,16 +1,13 @@
-"""Files that wait for the rest of their form: stored at once, known again by a sealed text, swept when nobody came back."""
+"""Files of unfinished forms: stored when they arrive, named by signed tokens, removed when the form is never completed."""
 
 from __future__ import annotations
 
-import json
-from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
-from typing import Any
+from weakref import WeakKeyDictionary
 
 from fastapi import APIRouter, Depends
-from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -22,6 +19,7 @@ from shared.web.api.problems import Problem
 from shared.web.api.validation import FieldError
 from shared.web.auth.access import Public, SignedIn
 from shared.web.forms.form_reader import inspect_upload
+from shared.web.forms.held_file_tokens import HeldDocument, HeldFileTokens
 from shared.web.forms.posted_form import HeldFile, PostedForm
 from shared.web.forms.upload_storage import discard_documents, store_upload
 from shared.web.forms.uploads import FileRule, Upload, file_count_error
@@ -36,28 +34,21 @@ from shared.web.views.rendering import shared_templates
 
 PREFIX, UNSENT, REMOVE, FIELD = "held.", "unsent.", "remove", "field"
 HOLD_DURATION = timedelta(hours=20)
-"""From the upload on: much less than the day after which an orphaned document is removed (shared/documents/orphan_sweep.py)
-that even a form that comes last of all has its event saved hours before, and clocks may differ by an hour or two."""
-_PURPOSE = "held"
+"""Time for which an uploaded file is held: hours less than the day after which an orphaned document is removed
+(shared/documents/orphan_sweep.py), so that the event of the last possible form is saved before, even if clocks differ."""
 _NOT_RECEIVED = "{name} belum tersimpan. Pilih kembali berkasnya, atau hapus dari daftar."
 _LEFT_OUT = "{wrong} Yang tidak disimpan: {names}."
 _ONE_FILE = "Kirim satu berkas saja pada isian yang dipilih."
 _LOST = "{name} sudah tidak tersimpan. Unggah sekali lagi."
 
 
-class HeldDocument(DocumentRef):
-    """A document that waits for its form until a moment (POSIX time), which showing the form again does not put off."""
-
-    until: float = Field(exclude=True)
-
-
 DestinationResolver = Callable[[Request, str], UploadTarget]
-"""The request that the files of a form with this key become part of."""
+"""Returns the upload target of a form with this key: the request that its files become part of."""
 
 
 @dataclass(frozen=True, slots=True)
 class FileField:
-    """A file field: what its files are, and how many it takes."""
+    """A file field of a form: the kind of its documents and the number of files that it takes."""
 
     kind: DocumentKind
     rule: FileRule
@@ -65,7 +56,7 @@ class FileField:
 
 @dataclass(frozen=True, slots=True)
 class FormFiles:
-    """The files of a form by field, held ones and those that came with it; `fresh` are the latter."""
+    """The files of a form by field: held ones and those that were sent with it (`fresh`)."""
 
     files: Mapping[str, Sequence[DocumentRef]]
     fresh: Sequence[DocumentRef] = ()
@@ -83,59 +74,61 @@ class _Field:
     errors: list[FieldError] = field(default_factory=list)
 
     def files(self, rule: FileRule) -> list[DocumentRef]:
-        """Where only one fits, a new one takes the place of the old."""
+        """Return the field's files; in a field for one file a new file replaces the held one."""
         return self.fresh if self.fresh and rule.max_count == 1 else [*self.held, *self.fresh]
 
 
 class HeldFiles:
-    """The files of forms with these fields."""
+    """Stores and restores the files of forms with these fields."""
 
     def __init__(
         self, platform: Platform, slots: Mapping[str, FileField], resolve_destination: DestinationResolver | None = None
     ) -> None:
         self._platform, self.slots, self._resolve_destination = platform, slots, resolve_destination
+        self._tokens = HeldFileTokens(platform.held_file_serializer, platform.signer)
+        self._taken: WeakKeyDictionary[Request, FormFiles] = WeakKeyDictionary()
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The text fields of a form that are about files."""
+        """Names of the text fields of a form that are about files."""
         return (REMOVE, *(start + name for start in (PREFIX, UNSENT) for name in self.slots))
 
     def is_only_removal(self, posted: PostedForm) -> bool:
         return bool(posted.many(REMOVE))
 
     async def take(self, request: Request, posted: PostedForm, round_number: int = 1) -> FormFiles:
-        """Everything that this form has so far, stored once for each request to the server. Raises StoreUnavailable."""
-        if not hasattr(request.state, "taken"):
-            request.state.taken = await self._take(request, posted, round_number)
-        taken: FormFiles = request.state.taken
-        return taken
+        """Store the uploads of this call, once however often it is asked, and return all files of the form.
+
+        Raises: StoreUnavailable.
+        """
+        if request not in self._taken:
+            self._taken[request] = await self._take(request, posted, round_number)
+        return self._taken[request]
 
     async def again(self, request: Request, posted: PostedForm, round_number: int = 1) -> PostedForm:
-        """The form with its files as it shows them again; an empty one as it is."""
+        """Return the form with its files, to be shown again; an empty form is returned unchanged."""
         return self.hold(posted, await self.take(request, posted, round_number)) if posted.sent else posted
 
     async def _take(self, request: Request, posted: PostedForm, round_number: int) -> FormFiles:
         fields = {name: await self._field(request, posted, name, round_number) for name in self.slots}
         files = {name: fields[name].files(slot.rule) for name, slot in self.slots.items()}
         errors = [*posted.refused, *(error for each in fields.values() for error in each.errors)]
-        payload = {error.field for error in errors}
+        reported = {error.field for error in errors}
         errors += [
             FieldError(name, wrong)
             for name, slot in self.slots.items()
-            if name not in payload and (wrong := file_count_error(slot.rule, len(files[name])))
+            if name not in reported and (wrong := file_count_error(slot.rule, len(files[name])))
         ]
         errors += [FieldError(each.field, "Isian ini tidak dikenal.") for each in self._unknown_uploads(posted)]
         return FormFiles(files, [document for each in fields.values() for document in each.fresh], errors)
 
     def hold(self, posted: PostedForm, taken: FormFiles) -> PostedForm:
-        """The form with these files, known again under its key."""
-        held = {
-            name: [self._issue_token(document, posted.key) for document in taken.files[name]] for name in self.slots
-        }
+        """Return the form with tokens of these files."""
+        held = {name: [self._hold(document, posted.key) for document in taken.files[name]] for name in self.slots}
         return replace(posted, held=held, unsent={name: _unsent(posted, name) for name in self.slots})
 
     async def settle(self, request: Request, taken: FormFiles, *, repeated: bool) -> None:
-        """The form was done with: a request names its files now, or a repeat of what was done before brought them once more."""
+        """Release the files of a completed form: a request names them now, or the form repeats one that was completed before."""
         if repeated:
             await discard_documents(self._platform.documents, taken.fresh)
         release_documents(request, taken.fresh if repeated else taken.documents)
@@ -164,7 +157,7 @@ class HeldFiles:
     async def _restore_held(self, posted: PostedForm, name: str, found: _Field) -> None:
         removed = set(posted.many(REMOVE))
         for token in dict.fromkeys(posted.many(PREFIX + name)):
-            document = self._read_token(token, posted.key)
+            document = self._tokens.read(token, posted.key, self._platform.clock().timestamp())
             if document is None or not await self._is_stored(document):
                 lost = document.name if document else "Sebuah berkas"
                 found.errors.append(FieldError(name, _LOST.format(name=lost)))
@@ -172,18 +165,21 @@ class HeldFiles:
                 found.held.append(document)
 
     async def _is_stored(self, document: DocumentRef) -> bool:
-        """Whether it is stored, and by the store's own clock, which the sweep goes by, young enough to be named."""
+        """Whether the document is stored and, by the store's clock, which the orphan sweep uses, young enough to be named."""
         try:
-            kept = await self._platform.documents.stat(document.key)
+            stored = await self._platform.documents.stat(document.key)
         except DocumentMissing:
             return False
-        return self._platform.clock() - kept.stored_at < HOLD_DURATION
+        return self._platform.clock() - stored.stored_at < HOLD_DURATION
 
     async def _store(
         self, request: Request, posted: PostedForm, upload: Upload, round_number: int
     ) -> DocumentRef | FieldError:
-        """The document of an upload, or why there is none. Raises StoreUnavailable and InspectionUnavailable."""
-        platform, until, kind = self._platform, self._expiry(), self.slots[upload.field].kind
+        """Inspect and store an upload; return its document, or why it is refused.
+
+        Raises: StoreUnavailable, InspectionUnavailable.
+        """
+        platform, expires_at, kind = self._platform, self._expiry(), self.slots[upload.field].kind
         try:
             await require_upload_budget(request, upload.size)
             outcome = await inspect_upload(upload, platform.inspector)
@@ -199,42 +195,36 @@ class HeldFiles:
             self._resolve_destination(request, posted.key) if self._resolve_destination and posted.key else None
         )
         charge_stored_documents(request, [stored], destination)
-        return HeldDocument(**stored.model_dump(), until=until)
+        return HeldDocument(**stored.model_dump(), expires_at=expires_at)
 
-    def _issue_token(self, document: DocumentRef, form: str) -> HeldFile:
-        until = document.until if isinstance(document, HeldDocument) else self._expiry()
-        payload = {"document": document.model_dump(mode="json"), "until": until}
-        text = urlsafe_b64encode(json.dumps(payload, separators=(",", ":")).encode()).decode()
-        signature = self._platform.signer.signature(_PURPOSE, f"{form}\n{text}")
-        return HeldFile(document.id, document.name, document.size, f"{text}.{signature}")
+    def _hold(self, document: DocumentRef, form_key: str) -> HeldFile:
+        held = (
+            document
+            if isinstance(document, HeldDocument)
+            else HeldDocument(**document.model_dump(), expires_at=self._expiry())
+        )
+        return HeldFile(held.id, held.name, held.size, self._tokens.issue(held, form_key))
 
     def _expiry(self) -> float:
         return (self._platform.clock() + HOLD_DURATION).timestamp()
 
-    def _read_token(self, token: str, form: str) -> HeldDocument | None:
-        """The document of a token that this server gave to this form and that is not too old."""
-        text, _, signature = token.partition(".")
-        if not self._platform.signer.verify(_PURPOSE, f"{form}\n{text}", signature):
-            return None
-        payload: dict[str, Any] = json.loads(urlsafe_b64decode(text))
-        if self._platform.clock().timestamp() >= payload["until"]:
-            return None
-        return HeldDocument(**payload["document"], until=payload["until"])
-
 
 def _as_reference(document: DocumentRef) -> DocumentRef:
-    """As events name it."""
+    """Return the document without the fields that events do not have."""
     return DocumentRef(**document.model_dump()) if isinstance(document, HeldDocument) else document
 
 
 def _unsent(posted: PostedForm, name: str) -> list[str]:
-    """The files of a field that its page still had to send when the form came; to go on without one is its owner's choice."""
+    """Names of chosen files that had not arrived when the form was sent and that the user has not removed."""
     removed = set(posted.many(REMOVE))
     return [safe_name(each) for each in posted.many(UNSENT + name) if f"{UNSENT}{name}/{each}" not in removed]
 
 
 def add_uploads(routes: APIRouter, path: str, held: HeldFiles, guard: SignedIn | Public) -> None:
-    """Takes the files of one field ahead of their form, so that a cut costs one file; answers lines for the list below it."""
+    """Add a route that stores the files of one field before their form is sent and returns their list items.
+
+    A broken connection then costs one file and not the whole form.
+    """
 
     async def upload(request: Request) -> Response:
         posted = posted_form(request)

@@ -48,7 +48,7 @@ async def is_heard(attempts: LoginAttempts, username: str, address: str, at: dat
 
 
 async def signed_in(attempts: LoginAttempts, username: str, address: str, at: datetime = NOW) -> None:
-    await attempts.succeeded(await attempts.record(username, address, at))
+    await attempts.record_success(await attempts.record(username, address, at))
 
 
 def on_disk(folder: Path) -> bytes:

@@ -18,11 +18,12 @@ from starlette.types import Scope
 
 from shared.contracts.envelope import EventHeader, decode_event, decode_header
 from shared.contracts.registry import UnreadableEvent
-from shared.identity.signing import Signer
+from shared.identity.signing import make_serializer, make_signer
 from shared.identity.tracking_tokens import TrackingTokens
 from shared.web.api.idempotency import read_idempotency_key, valid_traceparent
 from shared.web.api.lists import decode_cursor
 from shared.web.api.problems import Problem
+from shared.web.forms.held_file_tokens import HeldFileTokens
 from shared.web.forms.posted_form import group_pairs
 from shared.web.http.byte_ranges import requested_range
 from shared.web.http.client_address import ClientAddressResolver, parse_proxies
@@ -156,11 +157,12 @@ def test_cursors(sent: str):
 
 @given(inputs("token", "a" * 43, "é" * 20))
 @BOUNDED
-def test_tracking_tokens_and_seals(sent: str):
-    tracking, signer = TrackingTokens(b"s" * 32, "http://simpul.example"), Signer(b"s" * 32)
+def test_tracking_tokens_and_held_file_tokens(sent: str):
+    tracking = TrackingTokens(make_signer(b"s" * 32), "http://simpul.example")
+    held_files = HeldFileTokens(make_serializer(b"s" * 32, "held-file"), make_signer(b"s" * 32))
     assert measured(lambda: tracking.verify("id", sent)) is False
     assert measured(lambda: tracking.verify_record_code("number", sent)) is False
-    assert measured(lambda: signer.verify("purpose", "text", sent)) is False
+    assert measured(lambda: held_files.read(sent, "key", 0.0)) is None
 
 
 def events() -> list[str]:
