@@ -1,1 +1,1 @@
-"""The one log of all events: the port and its adapters."""
+"""The event log of all services: the port and its adapters."""

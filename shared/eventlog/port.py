@@ -1,4 +1,4 @@
-"""The event log as the runtime sees it: append only, in order per request, delivered at least once to every service."""
+"""The event log as the runtime sees it: append-only, ordered per request, delivered at least once to every service."""
 
 from __future__ import annotations
 
@@ -6,11 +6,14 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequ
 from dataclasses import dataclass
 from typing import Protocol
 
+from shared.contracts.facts import Fact
+from shared.contracts.registry import FACTS
+
 
 class LogUnavailable(Exception):
-    """The log cannot be reached, or did not say whether it took an event: try again later.
+    """The log cannot be reached, or did not confirm that it stored an event; the call may be retried.
 
-    `appended` are the places, among the records of an `append`, of those that are durable all the same.
+    `appended` are the indexes, among the records of an `append`, of those that were acknowledged all the same.
     """
 
     def __init__(self, reason: str, appended: Collection[int] = ()) -> None:
@@ -20,9 +23,9 @@ class LogUnavailable(Exception):
 
 @dataclass(frozen=True, slots=True)
 class LogRecord:
-    """One event as it lies in the log: `key` is the request's id, `value` the raw bytes.
+    """One event as it is stored: `key` is the id of its request, `value` the raw bytes.
 
-    `position` is where it lies: a name for this record, and nothing that could be compared or read on from.
+    `position` identifies the record. Positions cannot be compared, and reading cannot start from one.
     """
 
     position: str
@@ -37,45 +40,49 @@ class EventLog(Protocol):
     """Contract suite: tests/adapters/test_event_log.py."""
 
     async def prepare(self) -> None:
-        """Make what the log needs; harmless when it is there. Raises LogUnavailable; the log may be used all the same."""
+        """Create what the log needs; harmless if it exists. Raises LogUnavailable, after which the log may be used all the same."""
 
     async def append(self, records: Sequence[tuple[str, bytes]]) -> None:
-        """Append (key, value) pairs and return when they are durable; a key occurs at most once.
+        """Append (key, value) pairs and return when they are durable; each key occurs at most once.
 
-        Raises LogUnavailable if any may be missing, and says which were acknowledged: the caller sends the others again, and
-        some may then be there twice.
+        Raises LogUnavailable if any record may be missing, with those that were acknowledged. The caller appends the others
+        again, which may store some of them twice.
         """
 
-    async def consume(self, group: str, handler: BatchHandler, *, max_records: int = 500) -> None:
-        """Hand batches to `handle` for ever, beginning after the group's committed position (the start, if it has none).
+    async def consume(
+        self, group: str, handler: BatchHandler, *, events: Collection[type[Fact]] = FACTS, max_records: int = 500
+    ) -> None:
+        """Pass batches to the handler until cancelled, starting after the group's committed position (at first, the start).
 
-        The position is committed after `handle` returns. If it raises, the batch is handed over again later. A record comes at
-        least once, and those of one key in their order; a crash, or another process that joins the group, may repeat some.
+        The position is committed after the handler returns. If it raises, the batch is passed to it again later. Each record is
+        delivered at least once, and those of a key in order; after a crash or a rebalance some are delivered again.
+        `events` are the types that the group subscribes to. They describe the subscription and filter nothing: only a service
+        that receives every record of a source can notice that one is missing.
         """
 
     async def commit_offset(self, group: str, up_to: str) -> None:
-        """Let the group go on after this `end`, as if all up to it had been handed over; it never goes back.
+        """Let a group that has no consumer continue after this `end`, unless it has come further.
 
-        For a group that nobody consumes for. Raises LogUnavailable, also if somebody does.
+        Raises LogUnavailable, also if the group has a consumer.
         """
 
     def read(self, after: str = "", up_to: str = "") -> AsyncIterator[Sequence[LogRecord]]:
-        """Batches of the whole log after one `end`, up to and with another ("" is the end as of now).
+        """Yield batches of the records after one `end`, up to and including another ("" is the current end).
 
-        Only the records of one key come in the order in which they were appended.
+        Only the records of one key are in the order in which they were appended.
         """
 
     async def read_newest(self, count: int) -> Sequence[LogRecord]:
-        """The newest records by their time of arrival, at most `count`, oldest first; found without reading the whole log."""
+        """Return the `count` newest records by time of arrival, oldest first, without reading the whole log."""
 
     async def read_key(self, key: str) -> Sequence[LogRecord]:
-        """Every record of this key, in order; found without reading those of all other keys."""
+        """Return all records of a key in order, without reading those of all other keys."""
 
     async def end(self) -> str:
-        """How far the log reaches now, for `read`; "" in an empty log. An opaque text."""
+        """Return the current end of the log for `read`, an opaque text; "" if the log is empty."""
 
     async def lag(self, group: str) -> int:
-        """How many records the group has still to be given."""
+        """Return how many records have not been delivered to the group yet."""
 
     async def ready(self) -> None:
         """Return if the log answers, else raise LogUnavailable."""

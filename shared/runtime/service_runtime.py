@@ -44,7 +44,7 @@ class ServiceRuntime(Generic[State]):
     def __init__(
         self, decider: Decider[State], store: StateStore, log: EventLog, clock: Clock, backoff: Backoff | None = None
     ) -> None:
-        self.name = decider.service
+        self.name, self._subscribes_to = decider.service, decider.subscribes_to
         self.store, self.log, self.clock = store, log, clock
         runner, cache, backoff = DeciderRunner(decider), StateCache(store), backoff or conflict_backoff()
         self.relay = Relay(self.name, store, log)
@@ -95,7 +95,7 @@ class ServiceRuntime(Generic[State]):
 
     async def _consume(self) -> None:
         await self.dead_letters.replay_parked()
-        await self.log.consume(self.name, self.consumer.handle)
+        await self.log.consume(self.name, self.consumer.handle, events=self._subscribes_to)
 
     async def _run_timers(self) -> None:
         """Run timers once the consumer has caught up: an event that waits in the log may make one obsolete."""

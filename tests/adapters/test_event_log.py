@@ -31,7 +31,7 @@ async def test_an_empty_log_has_no_end_and_no_lag(log: EventLog):
     await log.ready()
 
 
-async def test_records_come_back_as_they_were_appended(log: EventLog):
+async def test_records_are_delivered_and_read_unchanged(log: EventLog):
     await log.append([("a", b'{"name": "Caf\xc3\xa9"}'), ("b", b"\x00\xff")])
     await log.append([])
     listener = RecordingConsumer()
@@ -46,7 +46,7 @@ async def test_records_come_back_as_they_were_appended(log: EventLog):
     assert len({record.position for record in heard}) == 2
 
 
-async def test_the_order_of_a_key_is_kept(log: EventLog):
+async def test_records_of_a_key_are_delivered_in_order(log: EventLog):
     listener = RecordingConsumer()
     async with running_consumer(log, "intake", listener, max_records=7):
         for number in range(40):
@@ -56,7 +56,7 @@ async def test_the_order_of_a_key_is_kept(log: EventLog):
         assert [v for v in listener.values if v.startswith(key)] == [b"%s%d" % (key, number) for number in range(40)]
 
 
-async def test_the_newest_records_are_found_oldest_first(log: EventLog):
+async def test_the_newest_records_are_read_oldest_first(log: EventLog):
     assert await log.read_newest(3) == []
     for number in range(5):
         await log.append(numbered_records(1, number))
@@ -66,14 +66,14 @@ async def test_the_newest_records_are_found_oldest_first(log: EventLog):
     assert sort_by_position(await log.read_newest(9)) == sort_by_position(await read_all(log))
 
 
-async def test_the_records_of_one_key_are_found_in_order(log: EventLog):
+async def test_the_records_of_one_key_are_read_in_order(log: EventLog):
     await log.append([("a", b"1"), ("b", b"2")])
     await log.append([("a", b"3")])
     assert [(record.key, record.value) for record in await log.read_key("a")] == [("a", b"1"), ("a", b"3")]
     assert await log.read_key("c") == []
 
 
-async def test_five_thousand_records_arrive_once_each_in_batches_that_are_not_too_large(log: EventLog):
+async def test_five_thousand_records_are_delivered_once_in_bounded_batches(log: EventLog):
     for start in range(0, 5_000, 500):
         await log.append(numbered_records(500, start))
     listener = RecordingConsumer()
@@ -84,7 +84,7 @@ async def test_five_thousand_records_arrive_once_each_in_batches_that_are_not_to
     assert min(map(len, listener.batches)) > 0
 
 
-async def test_an_appended_record_is_handed_over_at_once(log: EventLog):
+async def test_an_appended_record_is_delivered_at_once(log: EventLog):
     listener, took = RecordingConsumer(), []
     async with running_consumer(log, "intake", listener):
         await log.append(numbered_records(1))
@@ -98,7 +98,7 @@ async def test_an_appended_record_is_handed_over_at_once(log: EventLog):
     assert min(took) < 0.25  # other work of the machine may hold one up, not all
 
 
-async def test_a_batch_whose_handler_fails_is_handed_over_again(log: EventLog):
+async def test_a_batch_whose_handler_fails_is_redelivered(log: EventLog):
     failures = iter([ValueError("first"), OSError("second")])
 
     async def refuse(records: Sequence[LogRecord]) -> None:
@@ -116,7 +116,7 @@ async def test_a_batch_whose_handler_fails_is_handed_over_again(log: EventLog):
     assert tried == [first, first]
 
 
-async def test_nothing_later_overtakes_a_batch_that_fails(log: EventLog):
+async def test_later_records_do_not_overtake_a_failing_batch(log: EventLog):
     failing = True
 
     async def refuse(records: Sequence[LogRecord]) -> None:
@@ -135,7 +135,7 @@ async def test_nothing_later_overtakes_a_batch_that_fails(log: EventLog):
     assert listener.values == [b"1", b"2"]
 
 
-async def test_a_batch_that_is_cut_off_is_handed_over_again(log: EventLog):
+async def test_a_batch_that_is_cancelled_is_redelivered(log: EventLog):
     started = asyncio.Event()
 
     async def hang(_: Sequence[LogRecord]) -> None:
@@ -152,7 +152,7 @@ async def test_a_batch_that_is_cut_off_is_handed_over_again(log: EventLog):
     assert sorted(listener.values) == [b"0", b"1", b"2"]
 
 
-async def test_a_cancelled_consumer_may_finish_the_batch_in_hand(log: EventLog):
+async def test_a_cancelled_consumer_may_finish_the_batch_in_flight(log: EventLog):
     started, finished = asyncio.Event(), asyncio.Event()
 
     async def take_a_moment(_: Sequence[LogRecord]) -> None:
@@ -167,7 +167,7 @@ async def test_a_cancelled_consumer_may_finish_the_batch_in_hand(log: EventLog):
     assert await log.lag("intake") == 0
 
 
-async def test_a_cancelled_consumer_hands_nothing_more_over(log: EventLog):
+async def test_a_cancelled_consumer_delivers_nothing_more(log: EventLog):
     listener = RecordingConsumer()
     async with running_consumer(log, "intake", listener):
         await log.append(numbered_records(1))
@@ -177,7 +177,7 @@ async def test_a_cancelled_consumer_hands_nothing_more_over(log: EventLog):
     assert listener.values == [b"0"]
 
 
-async def test_a_handler_that_ends_itself_does_not_end_the_consumer(log: EventLog):
+async def test_a_handler_that_raises_cancelled_error_does_not_end_the_consumer(log: EventLog):
     tries = 0
 
     async def end_once(_: Sequence[LogRecord]) -> None:
@@ -194,7 +194,7 @@ async def test_a_handler_that_ends_itself_does_not_end_the_consumer(log: EventLo
     assert listener.values == [b"0"]
 
 
-async def test_each_group_is_handed_everything_at_its_own_pace(log: EventLog):
+async def test_each_group_receives_everything_at_its_own_pace(log: EventLog):
     async def never(_: Sequence[LogRecord]) -> None:
         raise ValueError
 
@@ -206,7 +206,7 @@ async def test_each_group_is_handed_everything_at_its_own_pace(log: EventLog):
         assert (await log.lag("stuck"), await log.lag("new")) == (10, 10)
 
 
-async def test_lag_counts_what_is_still_to_be_given(log: EventLog):
+async def test_lag_counts_undelivered_records(log: EventLog):
     listener = RecordingConsumer()
     await log.append(numbered_records(4))
     async with running_consumer(log, "intake", listener):
@@ -215,7 +215,7 @@ async def test_lag_counts_what_is_still_to_be_given(log: EventLog):
     assert await log.lag("intake") == 3
 
 
-async def test_the_lag_of_a_consumer_that_keeps_up_goes_back_to_nothing(open_log: OpenLog):
+async def test_the_lag_of_a_consumer_that_keeps_up_returns_to_zero(open_log: OpenLog):
     async with open_log() as log, open_log() as elsewhere:
         await log.prepare()
         async with running_consumer(log, "intake", RecordingConsumer()):
@@ -223,7 +223,7 @@ async def test_the_lag_of_a_consumer_that_keeps_up_goes_back_to_nothing(open_log
             await wait_for_commit(elsewhere, "intake")
 
 
-async def test_a_group_goes_on_where_it_was_after_closing_and_opening_again(open_log: OpenLog):
+async def test_a_group_continues_at_its_position_after_reopening(open_log: OpenLog):
     async with open_log() as log:
         await log.prepare()
         await log.append(numbered_records(5))
@@ -243,7 +243,7 @@ async def test_a_group_goes_on_where_it_was_after_closing_and_opening_again(open
         assert len(await read_all(log)) == 7
 
 
-async def test_what_is_appended_elsewhere_is_handed_over_here(open_log: OpenLog):
+async def test_records_appended_by_another_instance_are_delivered(open_log: OpenLog):
     async with open_log() as here, open_log() as elsewhere:
         await here.prepare()
         listener = RecordingConsumer()
@@ -253,7 +253,7 @@ async def test_what_is_appended_elsewhere_is_handed_over_here(open_log: OpenLog)
             await listener.wait_until(lambda: len(listener.values) >= 2)
 
 
-async def test_reading_ends_where_the_log_ended_when_it_began(log: EventLog):
+async def test_reading_ends_at_the_end_of_the_log_when_it_started(log: EventLog):
     await log.append(numbered_records(2_500))
     met: list[LogRecord] = []
     async for batch in log.read():
@@ -262,7 +262,7 @@ async def test_reading_ends_where_the_log_ended_when_it_began(log: EventLog):
     assert sorted(int(record.value) for record in met) == list(range(2_500))
 
 
-async def test_a_part_of_the_log_can_be_read(log: EventLog):
+async def test_a_range_of_the_log_can_be_read(log: EventLog):
     ends = []
     for number in (0, 10, 20):
         await log.append(numbered_records(10, number))
@@ -278,14 +278,14 @@ async def values(log: EventLog, after: str = "", up_to: str = "") -> list[int]:
     return sorted(int(record.value) for record in await read_all(log, after, up_to))
 
 
-async def test_a_repeated_record_is_kept_as_another(log: EventLog):
+async def test_a_repeated_record_is_stored_again(log: EventLog):
     await log.append([("a", b"1")])
     await log.append([("a", b"1")])
     assert [(record.key, record.value) for record in await read_all(log)] == [("a", b"1")] * 2
 
 
 @pytest.mark.parametrize("appenders", [20])
-async def test_many_may_append_at_once(log: EventLog, appenders: int):
+async def test_concurrent_appends_keep_the_order_of_each_key(log: EventLog, appenders: int):
     async def append(who: int) -> None:
         for number in range(10):
             await log.append([(f"{who}", b"%d" % number)])
@@ -297,7 +297,7 @@ async def test_many_may_append_at_once(log: EventLog, appenders: int):
         assert [record.value for record in whole if record.key == f"{who}"] == [b"%d" % number for number in range(10)]
 
 
-async def test_an_append_that_is_refused_does_not_say_that_anything_is_there_which_is_not(tmp_path: Path):
+async def test_a_failed_append_reports_nothing_as_appended(tmp_path: Path):
     """SQLite takes all of a wave or nothing; of Kafka's partitions see test_kafka_appends.py."""
     file = SqliteDatabase(tmp_path / "simpul.db")
     log = SqliteEventLog(file)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from typing import Any, cast
 
 import pytest
 from aiokafka.errors import NotLeaderForPartitionError
@@ -17,7 +18,7 @@ from tests.support.adapters.log_listener import read_all
 WAVE = [("a", b"1"), ("dead", b"1"), ("b", b"1")]
 
 
-class Broker:
+class Publisher:
     """Acknowledges at once what goes to any partition but the one of the key `dead`, which waits until that is `mended`."""
 
     def __init__(self) -> None:
@@ -25,7 +26,7 @@ class Broker:
         self.refuses = False
         self.waiting: list[asyncio.Future[None]] = []
 
-    async def publish(self, value: bytes, topic: str, *, key: bytes, no_confirm: bool) -> asyncio.Future[None]:
+    async def publish(self, value: bytes, *, key: bytes, no_confirm: bool) -> asyncio.Future[None]:
         self.sent[key] += 1
         delivered: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         if key != b"dead":
@@ -42,13 +43,12 @@ class Broker:
 
 
 class ScriptedLog(KafkaEventLog):
-    def __init__(self, broker: Broker) -> None:
+    def __init__(self, publisher: Publisher) -> None:
         super().__init__("localhost:1", request_timeout=0.1)
-        self._connection.broker = self.connected  # type: ignore[method-assign, assignment]
-        self._broker = broker
+        self._connection.connect = self.connected  # type: ignore[method-assign]
+        self._publisher = cast(Any, publisher)
 
-    async def connected(self) -> Broker:
-        return self._broker
+    async def connected(self) -> None: ...
 
 
 async def refused(log: KafkaEventLog, records: list[tuple[str, bytes]]) -> frozenset[int]:
@@ -58,51 +58,51 @@ async def refused(log: KafkaEventLog, records: list[tuple[str, bytes]]) -> froze
 
 
 @pytest.mark.parametrize("refuses", [False, True], ids=["is silent", "refuses"])
-async def test_it_is_said_which_records_the_other_partitions_acknowledged_while_one(refuses: bool):
-    broker = Broker()
-    broker.refuses = refuses
-    assert await refused(ScriptedLog(broker), WAVE) == {0, 2}
+async def test_the_error_names_the_records_that_other_partitions_acknowledged(refuses: bool):
+    publisher = Publisher()
+    publisher.refuses = refuses
+    assert await refused(ScriptedLog(publisher), WAVE) == {0, 2}
 
 
-async def test_a_wave_that_is_tried_again_as_a_whole_is_published_once():
-    broker = Broker()
-    log = ScriptedLog(broker)
+async def test_a_wave_that_is_appended_again_is_published_once():
+    publisher = Publisher()
+    log = ScriptedLog(publisher)
     for _ in range(5):
         assert await refused(log, WAVE) == {0, 2}
-    broker.mend()
+    publisher.mend()
     await log.append(WAVE)
-    assert broker.sent == {b"a": 1, b"dead": 1, b"b": 1}
+    assert publisher.sent == {b"a": 1, b"dead": 1, b"b": 1}
 
 
-async def test_the_rest_alone_is_waited_for_and_not_sent_twice():
-    broker = Broker()
-    log = ScriptedLog(broker)
+async def test_an_unacknowledged_record_that_is_appended_again_is_published_once():
+    publisher = Publisher()
+    log = ScriptedLog(publisher)
     await refused(log, WAVE)
     assert await refused(log, WAVE[1:2]) == frozenset()
-    broker.mend()
+    publisher.mend()
     await log.append(WAVE[1:2])
-    assert broker.sent[b"dead"] == 1
+    assert publisher.sent[b"dead"] == 1
 
 
-async def test_what_was_acknowledged_as_a_whole_may_be_appended_again():
-    broker = Broker()
-    log = ScriptedLog(broker)
+async def test_an_acknowledged_wave_may_be_published_again():
+    publisher = Publisher()
+    log = ScriptedLog(publisher)
     await log.append([("a", b"1")])
     await log.append([("a", b"1")])
-    assert broker.sent[b"a"] == 2
+    assert publisher.sent[b"a"] == 2
     assert log._deliveries == {}
 
 
-async def test_of_waves_that_failed_no_more_is_remembered_than_there_is_room_for(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(kafka, "REMEMBERED_RECORDS", 4)
-    log = ScriptedLog(Broker())
+async def test_the_number_of_remembered_deliveries_is_bounded(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(kafka, "MAX_REMEMBERED_DELIVERIES", 4)
+    log = ScriptedLog(Publisher())
     for number in range(10):
         await refused(log, [(f"a{number}", b"1"), ("dead", b"1")])
     assert len(log._deliveries) <= 5
 
 
 @pytest.mark.slow
-async def test_a_record_that_kafka_refuses_takes_none_of_its_wave_with_it(kafka_address: str):
+async def test_a_rejected_record_does_not_affect_its_wave(kafka_address: str):
     async with log_of(kafka_address) as log:
         wave = [("a", b"1"), ("b", b"x" * 2_000_000), ("c", b"1")]
         assert await refused(log, wave) == {0, 2}

@@ -1,20 +1,21 @@
-"""Positions are committed though a batch outlived its partitions, and though Kafka refuses some of them."""
+"""Offsets are committed although a batch outlived its partitions, and although Kafka refuses some of them."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 from collections.abc import Sequence
-from typing import cast
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import IllegalStateError, KafkaError, TopicAuthorizationFailedError, UnknownMemberIdError
 
-from shared.eventlog.kafka import consumer as kafka_membership
-from shared.eventlog.kafka.connection import KafkaConnection, Topic
-from shared.eventlog.kafka.consumer import REFUSALS, Delivery, Membership
-from shared.eventlog.kafka.offset_commits import Commits
+from shared.eventlog.kafka.connection import Topic
+from shared.eventlog.kafka.delivery import AtLeastOnceDelivery
+from shared.eventlog.kafka.log import KafkaEventLog
+from shared.eventlog.kafka.offsets import PendingOffsets
 from shared.eventlog.port import LogRecord
 from tests.adapters.test_kafka_members import log_of
 from tests.support.adapters.log_listener import RecordingConsumer, numbered_records, running_consumer, wait_for_commit
@@ -53,19 +54,17 @@ class Silent(Consumer):
         await asyncio.Event().wait()
 
 
-class Member(Membership):
-    """A member whose consumer is scripted, and which takes nothing by itself."""
+class Slow(Consumer):
+    """Answers its commits when `answered` is set."""
 
-    def __init__(self, consumer: Consumer, handle: RecordingConsumer) -> None:
-        super().__init__(KafkaConnection("localhost:1", Topic("events"), 1.0), "intake", handle, 100, grace=1, stall=30)
-        self.consumer = consumer
-        self._idle.set()
+    def __init__(self, *owned: TopicPartition) -> None:
+        super().__init__(*owned)
+        self.committing, self.answered = asyncio.Event(), asyncio.Event()
 
-    def _consumer(self) -> AIOKafkaConsumer:
-        return cast(AIOKafkaConsumer, self.consumer)
-
-    def batch(self, place: TopicPartition, at: int) -> Delivery:
-        return Delivery([LogRecord(f"{place.partition}:{at - 1}", "a", b"1")], {place: at}, self._commits.revocations)
+    async def commit(self, offsets: dict[TopicPartition, int]) -> None:
+        self.committing.set()
+        await self.answered.wait()
+        await super().commit(offsets)
 
 
 class Gate(RecordingConsumer):
@@ -86,119 +85,161 @@ class Gate(RecordingConsumer):
             raise ValueError
 
 
-@pytest.fixture
-def outlived(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nobody waits for a batch in hand when partitions are revoked."""
-    monkeypatch.setattr(kafka_membership, "GRACE", 0.01)
+def delivery_to(consumer: Consumer) -> AtLeastOnceDelivery:
+    """A delivery that does not wait for the batch in flight when partitions are revoked."""
+    delivery = AtLeastOnceDelivery("intake", grace_seconds=0.01)
+    delivery.subscriber = cast(Any, SimpleNamespace(consumer=consumer))
+    delivery.begin()
+    return delivery
 
 
-@pytest.mark.usefixtures("outlived")
-async def test_a_batch_that_outlived_its_partitions_keeps_nobody_from_committing_the_others():
+async def deliver(delivery: AtLeastOnceDelivery, gate: Gate, place: TopicPartition, at: int) -> None:
+    record = LogRecord(f"{place.partition}:{at - 1}", "a", b"1")
+    raw = SimpleNamespace(topic=place.topic, partition=place.partition, offset=at - 1)
+    await delivery.deliver(lambda: gate([record]), cast(Any, (raw,)))
+
+
+async def test_a_batch_that_outlives_its_partitions_does_not_block_commits_of_other_partitions():
     gate, consumer = Gate(), Consumer(HERE, THERE)
-    member = Member(consumer, gate)
-    delivering = asyncio.create_task(member._deliver(member.batch(HERE, 5)))
+    delivery = delivery_to(consumer)
+    delivering = asyncio.create_task(deliver(delivery, gate, HERE, 5))
     await gate.begun.wait()
-    await member._release()
+    await delivery.on_partitions_revoked({HERE})
     consumer.owned = {THERE}
     gate.opened.set()
     await delivering
-    await member._deliver(member.batch(THERE, 9))
-    for _ in range(REFUSALS):
-        await member._commit()
+    await deliver(delivery, gate, THERE, 9)
+    await delivery.commit()
     assert consumer.committed == {THERE: 9}
-    assert member._commits.refused == 0
 
 
-@pytest.mark.usefixtures("outlived")
-async def test_a_partition_that_went_and_came_back_is_not_set_back_by_an_old_batch():
+async def test_an_old_batch_does_not_reset_the_offset_of_a_reassigned_partition():
     gate, consumer = Gate(), Consumer(HERE)
-    member = Member(consumer, gate)
-    delivering = asyncio.create_task(member._deliver(member.batch(HERE, 5)))
+    delivery = delivery_to(consumer)
+    delivering = asyncio.create_task(deliver(delivery, gate, HERE, 5))
     await gate.begun.wait()
-    await member._release()
+    await delivery.on_partitions_revoked({HERE})
     gate.opened.set()
     await delivering
     consumer.committed[HERE] = 20
-    await member._commit()
+    await delivery.commit()
     assert consumer.committed == {HERE: 20}
 
 
-@pytest.mark.usefixtures("outlived")
-async def test_a_batch_that_fails_after_its_partitions_have_gone_is_not_tried_again():
+async def test_a_failing_batch_is_not_retried_after_its_partitions_are_revoked():
     gate, consumer = Gate(), Consumer(HERE)
-    member = Member(consumer, gate)
+    delivery = delivery_to(consumer)
     gate.fails = True
-    delivering = asyncio.create_task(member._deliver(member.batch(HERE, 5)))
+    delivering = asyncio.create_task(deliver(delivery, gate, HERE, 5))
     await gate.begun.wait()
-    await member._release()
+    await delivery.on_partitions_revoked({HERE})
     gate.opened.set()
     await delivering
     assert gate.tries == 1
 
 
-async def test_positions_of_partitions_that_have_gone_are_not_committed():
-    consumer, commits = Consumer(HERE), Commits("intake")
-    commits.handled({HERE: 5, ELSEWHERE: 7}, commits.revocations)
-    await commits.commit(lambda: cast(AIOKafkaConsumer, consumer), 1.0)
-    assert (consumer.committed, consumer.calls, commits.refused) == ({HERE: 5}, 1, 0)
+async def test_offsets_added_during_a_commit_are_committed_without_another_batch():
+    consumer = Slow(HERE)
+    delivery, opened = delivery_to(consumer), Gate()
+    opened.opened.set()
+    await deliver(delivery, opened, HERE, 5)
+    await consumer.committing.wait()
+    await deliver(delivery, opened, HERE, 6)
+    consumer.answered.set()
+    async with asyncio.timeout(5):
+        while consumer.committed != {HERE: 6}:  # noqa: ASYNC110 - the fake consumer reports nothing
+            await asyncio.sleep(0.01)
 
 
-async def test_a_partition_that_kafka_refuses_takes_no_other_with_it_and_does_not_end_the_member():
-    consumer, commits = Consumer(HERE, THERE), Commits("intake")
+async def test_a_batch_in_flight_during_a_stop_is_committed_at_once():
+    gate, consumer = Gate(), Consumer(HERE)
+    delivery = delivery_to(consumer)
+    delivering = asyncio.create_task(deliver(delivery, gate, HERE, 5))
+    await gate.begun.wait()
+    await delivery.stop()
+    gate.opened.set()
+    await delivering
+    assert consumer.committed == {HERE: 5}
+
+
+async def test_a_failing_batch_is_not_retried_during_a_stop_with_a_rebalance():
+    gate, consumer = Gate(), Consumer(HERE)
+    delivery = delivery_to(consumer)
+    gate.fails = True
+    await delivery.stop()
+    await delivery.on_partitions_revoked({HERE})
+    gate.opened.set()
+    await deliver(delivery, gate, HERE, 5)
+    assert gate.tries == 1
+
+
+async def commit(offsets: PendingOffsets, consumer: Consumer, seconds: float = 1.0) -> None:
+    await offsets.commit(cast(AIOKafkaConsumer, consumer), seconds)
+
+
+async def test_offsets_of_unassigned_partitions_are_not_committed():
+    consumer, offsets = Consumer(HERE), PendingOffsets("intake")
+    offsets.add({HERE: 5, ELSEWHERE: 7}, offsets.generation)
+    await commit(offsets, consumer)
+    assert (consumer.committed, consumer.calls) == ({HERE: 5}, 1)
+
+
+async def test_a_rejected_partition_does_not_block_commits_of_other_partitions():
+    consumer, offsets = Consumer(HERE, THERE), PendingOffsets("intake")
     consumer.refused[HERE] = TopicAuthorizationFailedError()
-    for at in range(1, 2 * REFUSALS):
-        commits.handled({HERE: at, THERE: at}, commits.revocations)
-        await commits.commit(lambda: cast(AIOKafkaConsumer, consumer), 1.0)
+    for at in range(1, 6):
+        offsets.add({HERE: at, THERE: at}, offsets.generation)
+        await commit(offsets, consumer)
         assert consumer.committed == {THERE: at}
-    assert commits.refused == 0
     consumer.refused.clear()
-    await commits.commit(lambda: cast(AIOKafkaConsumer, consumer), 1.0)
+    await commit(offsets, consumer)
     assert consumer.committed[HERE] == at
 
 
-async def test_a_member_that_the_group_does_not_know_is_counted_and_not_asked_for_each_partition():
-    consumer, commits = Consumer(HERE, THERE), Commits("intake")
+async def test_an_unknown_member_sends_one_request_per_commit():
+    consumer, offsets = Consumer(HERE, THERE), PendingOffsets("intake")
     consumer.refused = dict.fromkeys((HERE, THERE), UnknownMemberIdError())
-    commits.handled({HERE: 1, THERE: 1}, commits.revocations)
-    for _ in range(REFUSALS):
-        await commits.commit(lambda: cast(AIOKafkaConsumer, consumer), 1.0)
-    assert (commits.refused, consumer.calls) == (REFUSALS, REFUSALS)
+    offsets.add({HERE: 1, THERE: 1}, offsets.generation)
+    for _ in range(3):
+        await commit(offsets, consumer)
+    assert consumer.calls == 3
 
 
 @pytest.mark.slow
-async def test_a_batch_that_outlives_a_rebalance_does_not_end_its_member_on_kafka(
-    kafka_address: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+async def test_a_batch_that_outlives_a_rebalance_does_not_restart_its_consumer_on_kafka(
+    kafka_address: str, caplog: pytest.LogCaptureFixture
 ):
-    monkeypatch.setattr(kafka_membership, "GRACE", 0.1)
     gate = Gate()
-    async with log_of(kafka_address) as log:
+    async with log_of(kafka_address) as other:
+        log = KafkaEventLog(kafka_address, Topic(other._connection.topic.name), grace_seconds=0.1)
         await log.append(numbered_records(40))
         async with running_consumer(log, "intake", gate, max_records=10):
             await gate.begun.wait()
             second = RecordingConsumer()
-            async with running_consumer(log, "intake", second):
+            async with running_consumer(other, "intake", second):
                 await second.wait_until(lambda: bool(second.values))
                 gate.opened.set()
                 await log.append(numbered_records(40, 40))
                 await gate.wait_until(lambda: bool(gate.values))
                 await wait_for_commit(log, "intake")
+        await log.close()
     heard = set(gate.values) | set(second.values)
     assert heard == {b"%d" % number for number in range(80)}
-    started_again = [one for one in caplog.records if "started again" in one.message]
-    refused = [one for one in caplog.records if "is not committed" in one.message and one.levelno >= logging.WARNING]
-    assert (started_again, refused) == ([], [])
+    restarted = [one for one in caplog.records if "restarted" in one.message]
+    refused = [one for one in caplog.records if "are not committed" in one.message and one.levelno >= logging.WARNING]
+    assert (restarted, refused) == ([], [])
 
 
-def test_a_commit_waits_no_longer_for_the_one_before_than_for_its_own_answer():
+def test_waiting_for_another_commit_counts_towards_the_timeout():
     """A member that leaves has a second for its commit, though one with half a minute is under way."""
 
     async def leaving_meanwhile() -> tuple[float, int]:
-        silent, commits, loop = Silent(HERE), Commits("intake"), asyncio.get_running_loop()
-        commits.handled({HERE: 5}, commits.revocations)
-        under_way = asyncio.create_task(commits.commit(lambda: cast(AIOKafkaConsumer, silent), 30.0))
+        silent, offsets, loop = Silent(HERE), PendingOffsets("intake"), asyncio.get_running_loop()
+        offsets.add({HERE: 5}, offsets.generation)
+        under_way = asyncio.create_task(commit(offsets, silent, 30.0))
         await asyncio.sleep(0.1)
         began = loop.time()
-        await commits.commit(lambda: cast(AIOKafkaConsumer, silent), 1.0)
+        await commit(offsets, silent)
         waited = loop.time() - began
         under_way.cancel()
         return waited, silent.calls

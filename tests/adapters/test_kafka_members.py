@@ -13,7 +13,7 @@ from uuid import uuid4
 
 import pytest
 
-from shared.eventlog.kafka import consumer
+from shared.eventlog.kafka import delivery
 from shared.eventlog.kafka.connection import Topic
 from shared.eventlog.kafka.log import KafkaEventLog
 from shared.eventlog.port import LogRecord
@@ -74,7 +74,7 @@ async def wait_until_received(output: ConsumerOutput, names: Sequence[str]) -> N
             await asyncio.sleep(0.05)
 
 
-async def test_a_killed_members_keys_go_to_the_others_without_a_gap(kafka_address: str):
+async def test_keys_of_a_killed_member_move_to_the_others_without_a_gap(kafka_address: str):
     topic = f"test-{uuid4().hex}"
     async with log_of(kafka_address, topic) as log:
         output, numbers = ConsumerOutput(log, kafka_address, topic), count(1)
@@ -109,7 +109,7 @@ async def test_a_killed_members_keys_go_to_the_others_without_a_gap(kafka_addres
     assert output.by["third"] < set(KEYS)
 
 
-async def test_two_members_share_the_keys_and_nothing_comes_twice_when_the_second_joins(kafka_address: str):
+async def test_a_second_member_joins_without_redelivery(kafka_address: str):
     async with log_of(kafka_address) as log:
         first, second = RecordingConsumer(), RecordingConsumer()
         first.before = second.before = simulate_work
@@ -125,7 +125,7 @@ async def test_two_members_share_the_keys_and_nothing_comes_twice_when_the_secon
     assert sorted(first.values + second.values) == sorted(one for wave in range(60) for one in wave_values(wave))
 
 
-async def test_a_batch_that_keeps_failing_does_not_hold_the_group_up(kafka_address: str):
+async def test_a_failing_batch_does_not_block_a_rebalance(kafka_address: str):
     async def never(_: Sequence[LogRecord]) -> None:
         raise ValueError
 
@@ -142,10 +142,10 @@ async def test_a_batch_that_keeps_failing_does_not_hold_the_group_up(kafka_addre
     assert set(listener.values) == {b"%d" % number for number in range(50)}
 
 
-async def test_what_was_handled_is_committed_before_the_group_is_left(
+async def test_handled_offsets_are_committed_before_the_group_is_left(
     kafka_address: str, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(consumer, "COMMIT_EVERY", 1_000.0)
+    monkeypatch.setattr(delivery, "COMMIT_INTERVAL_SECONDS", 1_000.0)
     async with log_of(kafka_address) as log:
         await log.append(numbered_records(50))
         listener = RecordingConsumer()

@@ -8,13 +8,15 @@ import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any, cast
 from uuid import uuid4
 
 import pytest
 from aiokafka import AIOKafkaProducer
+from faststream.kafka.subscriber.usecase import BatchSubscriber
 
 from shared.eventlog.kafka.connection import Topic
-from shared.eventlog.kafka.consumer import LEAVE_SECONDS, Membership
+from shared.eventlog.kafka.consumer import LEAVE_TIMEOUT_SECONDS
 from shared.eventlog.kafka.log import KafkaEventLog
 from shared.eventlog.port import LogUnavailable
 from tests.adapters.test_kafka_members import log_of
@@ -31,7 +33,7 @@ from tests.support.engines.engine_process import EngineProcess, EngineUnavailabl
 
 pytestmark = pytest.mark.slow
 
-TIMEOUT_SECONDS = 2.0
+REQUEST_TIMEOUT_SECONDS = 2.0
 MAX_ANSWER_SECONDS = 8.0
 """Seconds in which that must have an answer, on a machine that does other things too; the client's own patience is 40."""
 
@@ -49,7 +51,10 @@ def server(tmp_path: Path) -> Iterator[EngineProcess]:
 
 def short_timeout_log(address: str) -> KafkaEventLog:
     return KafkaEventLog(
-        address, Topic(f"test-{uuid4().hex}", partitions=6), request_timeout=TIMEOUT_SECONDS, grace=GRACE_SECONDS
+        address,
+        Topic(f"test-{uuid4().hex}", partitions=6),
+        request_timeout=REQUEST_TIMEOUT_SECONDS,
+        grace_seconds=GRACE_SECONDS,
     )
 
 
@@ -61,7 +66,7 @@ async def assert_append_refused(log: KafkaEventLog) -> float:
     return time.monotonic() - began
 
 
-async def test_everything_ends_in_time_while_kafka_is_away():
+async def test_every_call_ends_in_time_while_kafka_is_down():
     log = short_timeout_log(f"127.0.0.1:{free_port()}")
     began = time.monotonic()
     for ask in (
@@ -81,7 +86,7 @@ async def test_everything_ends_in_time_while_kafka_is_away():
     assert time.monotonic() - began < 7 * MAX_ANSWER_SECONDS
 
 
-async def test_a_log_that_began_without_kafka_makes_its_topic_and_goes_on_as_soon_as_kafka_is_there(
+async def test_a_log_that_started_without_kafka_creates_its_topic_when_kafka_starts(
     server: EngineProcess,
 ):
     log, listener = short_timeout_log(server.address), RecordingConsumer()
@@ -96,14 +101,14 @@ async def test_a_log_that_began_without_kafka_makes_its_topic_and_goes_on_as_soo
     await log.close()
 
 
-async def test_a_topic_that_nobody_may_make_is_named(kafka_address: str):
+async def test_a_missing_topic_is_named_in_the_error(kafka_address: str):
     log = short_timeout_log(kafka_address)
     with pytest.raises(LogUnavailable, match=r"no topic test-.*`simpul prepare`"):
         await log.ready()
     await log.close()
 
 
-async def test_after_a_kill_the_log_goes_on_by_itself_and_has_all_it_acknowledged(server: EngineProcess):
+async def test_the_log_recovers_from_a_killed_kafka_with_all_acknowledged_records(server: EngineProcess):
     await asyncio.to_thread(server.start)
     log, listener = short_timeout_log(server.address), RecordingConsumer()
     await log.prepare()
@@ -133,7 +138,7 @@ async def append_with_retry(log: KafkaEventLog, start: int, end: int) -> None:
                 await asyncio.sleep(0.2)
 
 
-async def test_without_an_acknowledgement_in_time_the_same_may_be_appended_again_and_keeps_its_order(
+async def test_an_unacknowledged_record_may_be_appended_again_in_order(
     server: EngineProcess,
 ):
     await asyncio.to_thread(server.start)
@@ -160,7 +165,7 @@ async def test_without_an_acknowledgement_in_time_the_same_may_be_appended_again
     await log.close()
 
 
-async def test_an_append_that_nobody_waits_for_any_more_is_not_sent_twice(server: EngineProcess):
+async def test_concurrent_appends_of_a_record_publish_it_once(server: EngineProcess):
     """While it is tried still, the same record again means the same record."""
     await asyncio.to_thread(server.start)
     log = short_timeout_log(server.address)
@@ -175,7 +180,7 @@ async def test_an_append_that_nobody_waits_for_any_more_is_not_sent_twice(server
     await log.close()
 
 
-async def test_a_consumer_that_is_cancelled_ends_though_kafka_is_silent(server: EngineProcess):
+async def test_a_cancelled_consumer_ends_while_kafka_does_not_answer(server: EngineProcess):
     await asyncio.to_thread(server.start)
     log, listener = short_timeout_log(server.address), RecordingConsumer()
     await log.prepare()
@@ -184,13 +189,13 @@ async def test_a_consumer_that_is_cancelled_ends_though_kafka_is_silent(server: 
     await listener.wait_until(lambda: bool(listener.values))
     server._signal(signal.SIGSTOP)
     consuming.cancel()
-    await asyncio.wait([consuming], timeout=LEAVE_SECONDS + GRACE_SECONDS + 3)
+    await asyncio.wait([consuming], timeout=LEAVE_TIMEOUT_SECONDS + GRACE_SECONDS + 3)
     assert consuming.cancelled()
     server._signal(signal.SIGCONT)
     await log.close()
 
 
-async def test_what_a_stranger_left_in_the_topic_is_handed_over_as_it_is(kafka_address: str):
+async def test_records_of_other_producers_are_delivered_unchanged(kafka_address: str):
     async with log_of(kafka_address) as log:
         stranger = AIOKafkaProducer(bootstrap_servers=kafka_address)
         await stranger.start()
@@ -206,23 +211,26 @@ async def test_what_a_stranger_left_in_the_topic_is_handed_over_as_it_is(kafka_a
 
 
 @asynccontextmanager
-async def consuming(address: str) -> AsyncIterator[tuple[KafkaEventLog, Membership, RecordingConsumer]]:
-    """A member that soon notices its own death, and has heard one event."""
-    async with log_of(address) as log:
-        listener = RecordingConsumer()
-        member = Membership(log._connection, "intake", listener, 100, grace=1, stall=1)
-        running = asyncio.create_task(member.run())
+async def consuming(address: str) -> AsyncIterator[tuple[KafkaEventLog, BatchSubscriber, RecordingConsumer]]:
+    """A consumer that soon notices its own death, and has received one event."""
+    log, listener = (
+        KafkaEventLog(address, Topic(f"test-{uuid4().hex}"), grace_seconds=1, stall_seconds=1),
+        RecordingConsumer(),
+    )
+    await log.prepare()
+    async with running_consumer(log, "intake", listener):
         await log.append(numbered_records(1))
         await listener.wait_until(lambda: len(listener.values) == 1)
-        yield log, member, listener
-        running.cancel()
-        await asyncio.gather(running, return_exceptions=True)
+        [subscriber] = log.broker.subscribers
+        yield log, cast(BatchSubscriber, subscriber), listener
+    await log.close()
 
 
 @pytest.mark.parametrize("part", ["_coordination_task", "_heartbeat_task"])
-async def test_a_consumer_whose_insides_died_is_replaced(kafka_address: str, part: str):
-    async with consuming(kafka_address) as (log, member, listener):
-        getattr(member._consumer()._coordinator, part).cancel()
+async def test_a_consumer_whose_background_task_died_is_restarted(kafka_address: str, part: str):
+    async with consuming(kafka_address) as (log, subscriber, listener):
+        consumer: Any = subscriber.consumer
+        getattr(consumer._coordinator, part).cancel()
         async with asyncio.timeout(30):
             while True:
                 await log.append(numbered_records(20, len(listener.values)))
@@ -232,19 +240,27 @@ async def test_a_consumer_whose_insides_died_is_replaced(kafka_address: str, par
     assert set(listener.values) >= {b"%d" % number for number in range(20)}
 
 
-async def test_a_consumer_whose_loop_ended_is_replaced(kafka_address: str):
-    async with consuming(kafka_address) as (log, member, listener):
-        assert member._subscriber is not None
-        for task in member._subscriber.tasks:
+async def test_a_consumer_whose_loop_ended_is_restarted(kafka_address: str):
+    async with consuming(kafka_address) as (log, subscriber, listener):
+        for task in subscriber.tasks:
             task.cancel()
         await log.append(numbered_records(1, 1))
         await listener.wait_until(lambda: b"1" in listener.values)
 
 
-async def test_a_consumer_that_commits_no_more_is_replaced(kafka_address: str):
-    async with consuming(kafka_address) as (log, member, _):
-        assert member._committer is not None
-        member._committer.cancel()
+async def test_a_consumer_whose_fetcher_died_is_restarted(kafka_address: str):
+    async with consuming(kafka_address) as (log, subscriber, listener):
+        consumer: Any = subscriber.consumer
+        consumer._fetcher._fetch_task.cancel()
+        await log.append(numbered_records(1, 1))
+        await listener.wait_until(lambda: b"1" in listener.values)
+
+
+async def test_a_cancelled_commit_is_repeated_with_the_next_batch(kafka_address: str):
+    async with consuming(kafka_address) as (log, _, _):
+        for task in asyncio.all_tasks():
+            if "_commit_pending" in repr(task):
+                task.cancel()
         await log.append(numbered_records(1, 1))
         async with asyncio.timeout(30):
             await wait_for_commit(log, "intake")

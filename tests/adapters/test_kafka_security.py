@@ -64,7 +64,7 @@ async def log_of(
 
 
 @pytest.mark.parametrize("mechanism", MECHANISMS)
-async def test_a_user_does_all_that_a_service_does(
+async def test_an_authenticated_user_can_do_what_a_service_does(
     access: EngineAccess, guarded: str, security: KafkaSecurity, mechanism: SaslMechanism
 ):
     async with log_of(guarded, replace(security, mechanism=mechanism), f"{access.name}-{mechanism}") as log:
@@ -82,7 +82,7 @@ async def test_a_user_does_all_that_a_service_does(
 
 
 @pytest.mark.parametrize("mistake", ["password", "user", "authority", "nobody", "plain text", "topic"])
-async def test_nobody_else_gets_in(
+async def test_invalid_credentials_are_rejected(
     access: EngineAccess, guarded: str, security: KafkaSecurity, mistake: str, caplog: pytest.LogCaptureFixture
 ):
     invalid_credentials = {

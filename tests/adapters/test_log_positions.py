@@ -41,7 +41,7 @@ async def copy_log(source: EventLog, target: EventLog) -> LogCopier:
     return copy
 
 
-async def test_a_group_that_is_put_to_an_end_is_handed_only_what_comes_later(log: EventLog):
+async def test_a_group_with_a_committed_end_receives_only_later_records(log: EventLog):
     await log.append(numbered_records(20))
     await log.commit_offset("intake", await log.end())
     assert await log.lag("intake") == 0
@@ -54,7 +54,7 @@ async def test_a_group_that_is_put_to_an_end_is_handed_only_what_comes_later(log
     assert await log.lag("verification") == 21
 
 
-async def test_a_group_never_goes_back(log: EventLog):
+async def test_a_committed_offset_never_decreases(log: EventLog):
     await log.append(numbered_records(5))
     early = await log.end()
     await log.append(numbered_records(5, 5))
@@ -73,7 +73,7 @@ async def test_a_copy_has_every_event_in_the_order_of_its_request(log: EventLog,
         assert await read_values(log, f"key-{key}") == [b"%d" % n for n in range(30) if n % 7 == key]
 
 
-async def test_a_copy_ends_where_it_was_told_to(log: EventLog, other: EventLog):
+async def test_a_copy_ends_at_the_given_position(log: EventLog, other: EventLog):
     await append_values(other, "a", b"1", b"2")
     up_to = await other.end()
     await append_values(other, "a", b"3")
@@ -92,7 +92,7 @@ class PartialLog(SqliteEventLog):
             raise LogUnavailable("the rest is slow", {0})
 
 
-async def test_a_copy_appends_again_only_what_the_log_did_not_take(other: EventLog, tmp_path: Path):
+async def test_a_copy_retries_only_unacknowledged_records(other: EventLog, tmp_path: Path):
     for key in "abc":
         await append_values(other, key, b"1", b"2")
     file = SqliteDatabase(tmp_path / "in-part.db")
@@ -110,7 +110,7 @@ async def test_a_copy_of_an_empty_log_is_empty(log: EventLog, other: EventLog):
     assert (copy.events, await copy.copy()) == (0, 0)
 
 
-async def test_a_copy_goes_on_where_one_was_stopped_and_tolerates_what_was_sent_twice(log: EventLog, other: EventLog):
+async def test_a_copy_resumes_and_tolerates_duplicates_in_the_target(log: EventLog, other: EventLog):
     await append_values(other, "a", b"1", b"2", b"3")
     await append_values(other, "b", b"4", b"5")
     await append_values(log, "a", b"1", b"2", b"2")
@@ -120,16 +120,14 @@ async def test_a_copy_goes_on_where_one_was_stopped_and_tolerates_what_was_sent_
     assert await read_values(log, "b") == [b"4", b"5"]
 
 
-async def test_what_the_source_repeats_is_copied_once(log: EventLog, other: EventLog):
+async def test_duplicates_in_the_source_are_copied_once(log: EventLog, other: EventLog):
     await append_values(other, "a", b"1", b"2", b"1", b"2", b"3")
     assert (await copy_log(other, log)).repeats == 2
     assert await read_values(log, "a") == [b"1", b"2", b"3"]
 
 
 @pytest.mark.parametrize("present", [[b"9"], [b"2"], [b"1", b"3"], [b"1", b"2", b"3", b"4"]])
-async def test_a_log_that_is_no_beginning_of_the_source_is_not_touched(
-    log: EventLog, other: EventLog, present: Sequence[bytes]
-):
+async def test_a_target_that_diverges_is_not_changed(log: EventLog, other: EventLog, present: Sequence[bytes]):
     await append_values(other, "a", b"1", b"2", b"3")
     await append_values(log, "a", *present)
     with pytest.raises(TargetDiverged):
@@ -137,7 +135,7 @@ async def test_a_log_that_is_no_beginning_of_the_source_is_not_touched(
     assert await read_values(log, "a") == list(present)
 
 
-async def test_a_log_with_an_unknown_request_is_not_touched(log: EventLog, other: EventLog):
+async def test_a_target_with_an_unknown_request_is_not_changed(log: EventLog, other: EventLog):
     await append_values(other, "a", b"1")
     await append_values(log, "b", b"1")
     with pytest.raises(TargetDiverged):
@@ -145,13 +143,13 @@ async def test_a_log_with_an_unknown_request_is_not_touched(log: EventLog, other
     assert len(await read_all(log)) == 1
 
 
-async def test_events_are_found_by_their_bytes(log: EventLog):
+async def test_positions_are_found_by_value(log: EventLog):
     await append_values(log, "a", b"1", b"2", b"1")
     first, second, _ = await log.read_key("a")
     assert await find_positions(log, {b"1", b"2", b"9"}) == {b"1": first.position, b"2": second.position}
 
 
-def test_a_wave_holds_each_request_once_and_not_too_many():
+def test_a_wave_has_each_request_at_most_once_and_bounded_size():
     rows = [
         LogRecord("", f"key-{number % (MAX_WAVE_SIZE + 50)}", b"%d" % number)
         for number in range(3 * (MAX_WAVE_SIZE + 50))
@@ -164,7 +162,7 @@ def test_a_wave_holds_each_request_once_and_not_too_many():
 
 
 @pytest.mark.slow
-async def test_a_group_with_members_is_left_to_them(kafka_address: str):
+async def test_committing_for_a_group_with_members_is_rejected(kafka_address: str):
     async with kafka_log(kafka_address, f"test-{uuid4().hex}") as log:
         await log.prepare()
         await log.append(numbered_records(5))

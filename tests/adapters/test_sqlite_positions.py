@@ -19,11 +19,11 @@ async def file(tmp_path: Path) -> AsyncIterator[SqliteDatabase]:
     opened.close()
 
 
-async def test_a_group_begins_at_the_start(file: SqliteDatabase):
+async def test_a_new_group_starts_at_zero(file: SqliteDatabase):
     assert GroupPositions(file).get_position("intake") == 0
 
 
-async def test_a_position_never_goes_back(file: SqliteDatabase):
+async def test_a_position_never_decreases(file: SqliteDatabase):
     for position in (5, 3):
         positions = GroupPositions(file)
         positions.commit("intake", position)
@@ -31,7 +31,7 @@ async def test_a_position_never_goes_back(file: SqliteDatabase):
     assert GroupPositions(file).get_position("intake") == 5
 
 
-async def test_a_position_is_known_before_it_is_written(file: SqliteDatabase):
+async def test_an_uncommitted_position_is_visible_in_its_process(file: SqliteDatabase):
     positions = GroupPositions(file)
     positions.commit("intake", 5)
     assert (positions.get_position("intake"), GroupPositions(file).get_position("intake")) == (5, 0)
@@ -39,14 +39,14 @@ async def test_a_position_is_known_before_it_is_written(file: SqliteDatabase):
     assert GroupPositions(file).get_position("intake") == 5
 
 
-async def test_settling_a_closed_file_loses_no_more_than_the_position(file: SqliteDatabase):
+async def test_flushing_to_a_closed_file_raises_nothing(file: SqliteDatabase):
     positions = GroupPositions(file)
     positions.commit("intake", 5)
     file.close()
     await positions.flush()
 
 
-async def test_a_position_that_waits_to_be_committed_is_not_put_back(file: SqliteDatabase):
+async def test_an_immediate_commit_does_not_decrease_an_uncommitted_position(file: SqliteDatabase):
     positions = GroupPositions(file)
     positions.commit("intake", 5)
     await positions.commit_immediately("intake", 3)

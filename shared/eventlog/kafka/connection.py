@@ -1,7 +1,4 @@
-"""The way to Kafka for everything but consuming: a FastStream broker that publishes, and an admin client that asks.
-
-FastStream offers no reading from a position, no offsets and no groups; for these, and for the topic, aiokafka is used.
-"""
+"""The connection of a process to Kafka: one FastStream broker, and an admin client of aiokafka for what FastStream lacks."""
 
 from __future__ import annotations
 
@@ -10,83 +7,116 @@ import contextlib
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from aiokafka import AIOKafkaConsumer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import KafkaError, NoError, TopicAlreadyExistsError, UnknownTopicOrPartitionError, for_code
 from faststream.kafka import KafkaBroker
 
-from shared.eventlog.kafka.library_logging import limit_aiokafka_logs
 from shared.eventlog.kafka.security import PLAINTEXT, KafkaSecurity
 from shared.eventlog.port import LogUnavailable
+from shared.observability.logging import rate_limit_logs
 
 logger = logging.getLogger(__name__)
+faststream_logger = logging.getLogger(f"{__name__}.faststream")
+faststream_logger.setLevel(logging.ERROR)
 
 Answer = TypeVar("Answer")
 AdminCall = Callable[[AIOKafkaAdminClient], Awaitable[Answer]]
 
 RETRY_DELAY_SECONDS = 0.2
-"""Seconds until a question is asked again whose answer was "not now"."""
-
 RETRY_BACKOFF_MS = 250
 READER_BACKOFF_MS = 50
+CLOSE_TIMEOUT_SECONDS = 5.0
+
+LOG_INTERVAL_SECONDS = 30.0
+"""Time for which aiokafka does not log the same message again: while Kafka is down it would write thirty lines a second."""
+
+RATE_LIMITED_LOGGERS = (
+    "aiokafka",
+    "aiokafka.consumer.fetcher",
+    "aiokafka.consumer.group_coordinator",
+    "aiokafka.producer.sender",
+    faststream_logger.name,
+)
 
 RETENTION_CONFIG = {"retention.ms": "-1", "retention.bytes": "-1", "cleanup.policy": "delete"}
 TIMESTAMP_CONFIG = {"message.timestamp.type": "LogAppendTime"}
-"""Records bear the time of their arrival, by which those of several partitions can be put in order."""
+"""Records carry their time of arrival, by which those of several partitions are merged."""
 
 
 @dataclass(frozen=True, slots=True)
 class Topic:
-    """The topic as it is made where it is missing. The number of partitions never changes: it says where a key lies."""
+    """The topic as it is created if it is missing. The number of partitions never changes: it decides where a key is stored."""
 
     name: str = "simpul.requests"
     partitions: int = 24
     replication_factor: int = 1
 
     @property
-    def settings(self) -> dict[str, str]:
-        """One broker of three may be away, and nothing is acknowledged that lies on a single one."""
-        return RETENTION_CONFIG | TIMESTAMP_CONFIG | {"min.insync.replicas": str(max(1, self.replication_factor - 1))}
+    def config(self) -> dict[str, str]:
+        """One broker of three may be down, and nothing is acknowledged that only one broker has stored."""
+        in_sync = {"min.insync.replicas": str(max(1, self.replication_factor - 1))}
+        return RETENTION_CONFIG | TIMESTAMP_CONFIG | in_sync
 
     def group(self, name: str) -> str:
-        """What a group is called in Kafka, where groups of all topics share one space of names."""
+        """Return the name of a consumer group in Kafka, where the groups of all topics share one namespace."""
         return f"{self.name}.{name}"
 
 
 class KafkaConnection:
-    """Opened by whoever needs it first, and tried again by whoever comes after a failure: nobody waits longer than `patience`."""
+    """The broker and the admin client of a process. Made without I/O and connected on first use.
 
-    def __init__(self, servers: str, topic: Topic, request_timeout: float, security: KafkaSecurity = PLAINTEXT) -> None:
-        self.servers, self.topic, self.request_timeout, self.security = (
-            servers.split(","),
-            topic,
-            request_timeout,
-            security,
-        )
+    After a failure the next caller connects again; no call takes longer than `request_timeout` seconds.
+    """
+
+    def __init__(
+        self,
+        servers: str,
+        topic: Topic,
+        request_timeout: float,
+        security: KafkaSecurity = PLAINTEXT,
+        graceful_timeout: float | None = None,
+    ) -> None:
+        self.servers, self.topic, self.security = servers.split(","), topic, security
+        self.request_timeout = request_timeout
         self.create_if_missing = False
-        limit_aiokafka_logs()
+        self.broker = KafkaBroker(
+            self.servers,
+            security=security.broker_security,
+            apply_types=False,  # the handler's annotation describes; validating each batch by it would cost time
+            acks="all",
+            compression_type="zstd",
+            linger_ms=5,
+            max_batch_size=128 * 1024,
+            allow_auto_create_topics=False,
+            retry_backoff_ms=RETRY_BACKOFF_MS,
+            graceful_timeout=graceful_timeout,
+            id_generator=lambda: "",
+            logger=faststream_logger,
+        )
         self._admin: AIOKafkaAdminClient | None = None
-        self._broker: KafkaBroker | None = None
-        self._opening: asyncio.Task[AIOKafkaAdminClient] | None = None
+        self._connecting: asyncio.Task[AIOKafkaAdminClient] | None = None
         self._partitions: tuple[int, ...] = ()
+        logging.getLogger("aiokafka").setLevel(logging.WARNING)
+        rate_limit_logs(LOG_INTERVAL_SECONDS, *RATE_LIMITED_LOGGERS)
 
-    async def broker(self) -> KafkaBroker:
-        """The connected broker to publish with, to a topic that is there. Raises LogUnavailable."""
-        await self.partitions()
-        if self._broker is None:
-            raise LogUnavailable("Kafka was disconnected")
-        return self._broker
+    async def connect(self) -> None:
+        """Return when the broker is connected and the topic exists. Raises LogUnavailable."""
+        with translate_kafka_errors():
+            async with asyncio.timeout(self.request_timeout):
+                await self._get_admin()
+                await self.partitions()
 
     async def partitions(self) -> tuple[int, ...]:
-        """The partitions of the topic, which is made first if that is wanted and it is missing. Raises LogUnavailable."""
+        """Return the partitions of the topic, which is created first if `create_if_missing` is set. Raises LogUnavailable."""
         if not self._partitions:
             self._partitions = await self.call_admin(self.describe_topic)
         return self._partitions
 
     async def call_admin(self, call: AdminCall[Answer], seconds: float | None = None) -> Answer:
-        """What Kafka answers, asked again as long as it says "not now". Raises LogUnavailable when `patience` is over."""
+        """Call the admin client, again after retriable errors. Raises LogUnavailable when the request timeout is over."""
         with translate_kafka_errors():
             async with asyncio.timeout(seconds or self.request_timeout):
                 while True:
@@ -95,12 +125,12 @@ class KafkaConnection:
                     except KafkaError as error:
                         if self._admin is None or not error.retriable:
                             raise
-                        logger.debug("Kafka is asked again: %r", error)
+                        logger.debug("a call of Kafka is retried: %r", error)
                     await asyncio.sleep(RETRY_DELAY_SECONDS)
 
     @contextlib.asynccontextmanager
     async def reader(self) -> AsyncIterator[AIOKafkaConsumer]:
-        """A consumer of no group, which reads where it is told to. Raises LogUnavailable."""
+        """Open a consumer without a group, which reads from given positions. Raises LogUnavailable."""
         consumer = AIOKafkaConsumer(
             bootstrap_servers=self.servers,
             auto_offset_reset="earliest",
@@ -113,72 +143,59 @@ class KafkaConnection:
                     await consumer.start()
                 yield consumer
             finally:
-                # It may end with the CancelledError of a task of its own.
+                # Stopping may end with the CancelledError of one of its own tasks.
                 await asyncio.gather(consumer.stop(), return_exceptions=True)
 
     async def close(self) -> None:
-        if self._opening is not None:
-            self._opening.cancel()
-            await asyncio.gather(self._opening, return_exceptions=True)
-        if self._broker is not None:
-            await self._broker.stop()
+        if self._connecting is not None:
+            self._connecting.cancel()
+            await asyncio.gather(self._connecting, return_exceptions=True)
         if self._admin is not None:
+            await wait_for_stop(self.broker.stop(), CLOSE_TIMEOUT_SECONDS)
             await self._admin.close()
-        self._broker = self._admin = None
+        self._admin = None
 
     async def _get_admin(self) -> AIOKafkaAdminClient:
         if self._admin is None:
-            if self._opening is None or self._opening.done():
-                self._opening = asyncio.create_task(self._open())
-            return await asyncio.shield(self._opening)
+            if self._connecting is None or self._connecting.done():
+                self._connecting = asyncio.create_task(self._connect())
+            return await asyncio.shield(self._connecting)
         return self._admin
 
-    async def _open(self) -> AIOKafkaAdminClient:
-        """The admin client goes first: of the broker's producer nothing can be closed if it cannot connect."""
-        options: dict[str, Any] = {
-            "bootstrap_servers": self.servers,
-            "request_timeout_ms": int(self.request_timeout * 1000),
-            "retry_backoff_ms": RETRY_BACKOFF_MS,
-        }
-        admin = AIOKafkaAdminClient(**options, **self.security.client_options)
-        broker = KafkaBroker(
-            **options,
-            security=self.security.broker_security,
-            apply_types=False,
-            acks="all",
-            compression_type="zstd",
-            linger_ms=5,
-            max_batch_size=128 * 1024,
-            allow_auto_create_topics=False,
-            id_generator=lambda: "",
-            logger=logger,
-            log_level=logging.DEBUG,
+    async def _connect(self) -> AIOKafkaAdminClient:
+        """Connect the admin client before the broker, whose producer cannot be closed if it fails to connect."""
+        admin = AIOKafkaAdminClient(
+            bootstrap_servers=self.servers,
+            request_timeout_ms=int(self.request_timeout * 1000),
+            retry_backoff_ms=RETRY_BACKOFF_MS,
+            **self.security.client_options,
         )
         try:
             async with asyncio.timeout(self.request_timeout):
                 await admin.start()
-                await broker.start()
+                await self.broker.connect()
         except BaseException:
-            await broker.stop()
+            await self.broker.stop()
             await admin.close()
             raise
-        self._admin, self._broker = admin, broker
+        self._admin = admin
         return admin
 
     async def describe_topic(self, admin: AIOKafkaAdminClient) -> tuple[int, ...]:
+        """Return the partitions of the topic. Raises KafkaError, and LogUnavailable if it is missing and may not be created."""
         [found] = await admin.describe_topics([self.topic.name])
         error: type[KafkaError] = for_code(found["error_code"])
         if error is NoError:
             return tuple(sorted(partition["partition"] for partition in found["partitions"]))
         if error is UnknownTopicOrPartitionError:
             if not self.create_if_missing:
-                raise LogUnavailable(f"Kafka has no topic {self.topic.name}: `simpul prepare` makes it")
+                raise LogUnavailable(f"Kafka has no topic {self.topic.name}: `simpul prepare` creates it")
             await self._create_topic(admin)
         raise error(self.topic.name)
 
     async def _create_topic(self, admin: AIOKafkaAdminClient) -> None:
         topic = NewTopic(
-            self.topic.name, self.topic.partitions, self.topic.replication_factor, topic_configs=self.topic.settings
+            self.topic.name, self.topic.partitions, self.topic.replication_factor, topic_configs=self.topic.config
         )
         response = await admin.create_topics([topic])
         for error in response.to_object()["topic_errors"]:
@@ -186,9 +203,21 @@ class KafkaConnection:
                 raise for_code(error["error_code"])(error.get("error_message") or self.topic.name)
 
 
+async def wait_for_stop(stopping: Awaitable[None], seconds: float) -> bool:
+    """Return whether something of aiokafka stopped in this time without an error.
+
+    It runs in a task of its own: it may end with the CancelledError of another task, or wait 40 s for a Kafka that is silent.
+    """
+    task = asyncio.ensure_future(stopping)
+    await asyncio.wait([task], timeout=seconds)
+    task.cancel()
+    await asyncio.wait([task], timeout=1)
+    return task.done() and not task.cancelled() and task.exception() is None
+
+
 @contextlib.contextmanager
 def translate_kafka_errors() -> Iterator[None]:
-    """Whatever the library says, the port says LogUnavailable."""
+    """Raise the port's LogUnavailable for errors of aiokafka."""
     try:
         yield
     except TimeoutError as error:

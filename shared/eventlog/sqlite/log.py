@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Collection, Iterator, Sequence
 
 import apsw
 
+from shared.contracts.facts import Fact
+from shared.contracts.registry import FACTS
 from shared.eventlog.port import BatchHandler, LogRecord, LogUnavailable
 from shared.eventlog.sqlite.positions import GroupPositions
 from shared.storage.port import StoreUnavailable
@@ -27,24 +29,22 @@ _SELECT_NEWEST = "SELECT position, key, value FROM log ORDER BY position DESC LI
 _SELECT_KEY = "SELECT position, key, value FROM log WHERE key=? ORDER BY position"
 
 READ_BATCH_SIZE = 1_000
-"""Records of a batch when the whole log is read."""
-
 INLINE_READ_LIMIT = 64
-"""Records read in the event loop's own thread; the rest of a larger batch is read in another."""
+"""Records that are read in the thread of the event loop; the rest of a larger batch is read in another thread."""
 
 MIN_BATCH_INTERVAL_SECONDS = 0.005
-"""Seconds between two batches that are not full: one that holds several records costs little more than one that holds one."""
+"""Time between small batches: one of several records costs little more than one of a single record."""
 
 INITIAL_BACKOFF_SECONDS, MAX_BACKOFF_SECONDS = 0.2, 5.0
 SHUTDOWN_GRACE_SECONDS = 10.0
-"""Seconds for which a cancelled consumer may still finish the batch in hand."""
+"""Time that the batch in flight has to finish when its consumer is cancelled."""
 
 
 class SqliteEventLog:
-    """The EventLog of one process, or of several on one machine. Positions are committed a moment after their batch."""
+    """The EventLog of one process, or of several on one machine. Positions are committed shortly after their batch."""
 
-    def __init__(self, file: SqliteDatabase, grace: float = SHUTDOWN_GRACE_SECONDS) -> None:
-        self._file, self._grace = file, grace
+    def __init__(self, file: SqliteDatabase, grace_seconds: float = SHUTDOWN_GRACE_SECONDS) -> None:
+        self._file, self._grace_seconds = file, grace_seconds
         self._positions = GroupPositions(file)
         self._notifier = file.notifier("log")
 
@@ -54,14 +54,17 @@ class SqliteEventLog:
             await self._positions.prepare()
 
     async def append(self, records: Sequence[tuple[str, bytes]]) -> None:
-        def work(db: apsw.Connection) -> None:
+        def insert(db: apsw.Connection) -> None:
             db.executemany(_INSERT, records)
 
         with _translate_errors():
-            await self._file.write(work)
+            await self._file.write(insert)
         self._notifier.notify()
 
-    async def consume(self, group: str, handler: BatchHandler, *, max_records: int = 500) -> None:
+    async def consume(
+        self, group: str, handler: BatchHandler, *, events: Collection[type[Fact]] = FACTS, max_records: int = 500
+    ) -> None:
+        logger.debug("%s subscribes to %d types of events", group, len(events))
         try:
             await self._consume(group, handler, max_records)
         finally:
@@ -75,22 +78,16 @@ class SqliteEventLog:
         loop = asyncio.get_running_loop()
         with _translate_errors():
             position = self._positions.get_position(group)
-        delay = 0.0
         while True:
-            await asyncio.sleep(delay)
             batch = await self._wait_for_batch(position, max_records)
-            started_at = loop.time()
+            earliest_next = loop.time() + (MIN_BATCH_INTERVAL_SECONDS if len(batch) < INLINE_READ_LIMIT else 0.0)
             await self._deliver(group, handler, batch)
             position = int(batch[-1].position)
             self._positions.commit(group, position)
-            delay = (
-                max(0.0, started_at + MIN_BATCH_INTERVAL_SECONDS - loop.time())
-                if len(batch) < INLINE_READ_LIMIT
-                else 0.0
-            )
+            await asyncio.sleep(max(0.0, earliest_next - loop.time()))
 
     async def _wait_for_batch(self, position: int, limit: int) -> list[LogRecord]:
-        """The next batch, once there is one."""
+        """Return the records after this position, at least one."""
         first_limit = min(limit, INLINE_READ_LIMIT)
         backoff = INITIAL_BACKOFF_SECONDS
         while True:
@@ -98,36 +95,36 @@ class SqliteEventLog:
                 rows = await self._notifier.wait_for(lambda: self._file.read(_SELECT_NEXT, (position, first_limit)))
                 if len(rows) == first_limit < limit:
                     rows += await self._file.query(_SELECT_NEXT, (rows[-1][0], limit - first_limit))
-                return [_record(row) for row in rows]
+                return [_to_record(row) for row in rows]
             except StoreUnavailable as error:
-                logger.warning("the log cannot be read, next try in %.1f s: %s", backoff, error)
+                logger.warning("the log cannot be read, next attempt in %.1f s: %s", backoff, error)
                 await asyncio.sleep(backoff)
                 backoff = min(MAX_BACKOFF_SECONDS, backoff * 2)
 
     async def _deliver(self, group: str, handler: BatchHandler, batch: Sequence[LogRecord]) -> None:
-        """Return when the batch has been handled, however often that takes."""
+        """Pass the batch to the handler until it succeeds."""
         backoff = INITIAL_BACKOFF_SECONDS
         while True:
             try:
                 await self._handle_batch(group, handler, batch)
                 return
             except Exception as error:
-                first, again = batch[0].position, f"{backoff:.1f} s"
-                logger.warning("%s is handed events from %s on again in %s: %r", group, first, again, error)
+                first, delay = batch[0].position, f"{backoff:.1f} s"
+                logger.warning("%s retries a batch from %s on in %s: %r", group, first, delay, error)
             await asyncio.sleep(backoff)
             backoff = min(MAX_BACKOFF_SECONDS, backoff * 2)
 
     async def _handle_batch(self, group: str, handler: BatchHandler, batch: Sequence[LogRecord]) -> None:
-        """Handle a batch; if this is cancelled, give the handler time to finish, and commit what it finished."""
+        """Handle a batch. When cancelled, give the handler time to finish, and commit the batch if it does."""
         handling = asyncio.ensure_future(handler(batch))
         try:
             await asyncio.shield(handling)
         except asyncio.CancelledError:
             task = asyncio.current_task()
             if task is not None and not task.cancelling():
-                raise RuntimeError("the handler ended itself") from None
+                raise RuntimeError("the handler raised CancelledError") from None
             with contextlib.suppress(asyncio.CancelledError):
-                await asyncio.wait([handling], timeout=self._grace)
+                await asyncio.wait([handling], timeout=self._grace_seconds)
             if handling.done() and not handling.cancelled() and handling.exception() is None:
                 self._positions.commit(group, int(batch[-1].position))
             handling.cancel()
@@ -141,21 +138,21 @@ class SqliteEventLog:
                 rows = await self._file.query(_SELECT_RANGE, (position, end, READ_BATCH_SIZE))
             if not rows:
                 return
-            yield [_record(row) for row in rows]
+            yield [_to_record(row) for row in rows]
             position = rows[-1][0]
 
     async def read_newest(self, count: int) -> list[LogRecord]:
         with _translate_errors():
-            return [_record(row) for row in reversed(await self._file.query(_SELECT_NEWEST, (count,)))]
+            return [_to_record(row) for row in reversed(await self._file.query(_SELECT_NEWEST, (count,)))]
 
     async def read_key(self, key: str) -> list[LogRecord]:
         with _translate_errors():
-            return [_record(row) for row in await self._file.query(_SELECT_KEY, (key,))]
+            return [_to_record(row) for row in await self._file.query(_SELECT_KEY, (key,))]
 
     async def end(self) -> str:
         with _translate_errors():
-            read_newest = self._file.read("SELECT max(position) FROM log")[0][0]
-        return "" if read_newest is None else str(read_newest)
+            [[position]] = self._file.read("SELECT max(position) FROM log")
+        return "" if position is None else str(position)
 
     async def lag(self, group: str) -> int:
         with _translate_errors():
@@ -167,7 +164,7 @@ class SqliteEventLog:
             await self._file.ready()
 
 
-def _record(row: Row) -> LogRecord:
+def _to_record(row: Row) -> LogRecord:
     return LogRecord(str(row[0]), row[1], row[2])
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TypeVar
 
+from shared.contracts.facts import Fact
 from shared.eventlog.port import BatchHandler, LogRecord, LogUnavailable
 from shared.storage.port import (
     Column,
@@ -197,7 +198,9 @@ class MemoryLog:
             raise LogUnavailable("not all of them", taken)
         await self.process.call(lambda: self.tape.append(records), LogUnavailable)
 
-    async def consume(self, group: str, handler: BatchHandler, *, max_records: int = 500) -> None:
+    async def consume(
+        self, group: str, handler: BatchHandler, *, events: Collection[type[Fact]] = (), max_records: int = 500
+    ) -> None:
         while True:
             await self.process.step()
             start = self.tape.positions.get(group, 0)

@@ -53,7 +53,7 @@ def failing_verification() -> Decider[Any]:
     )
 
 
-async def test_a_parked_event_is_written_down_with_its_request_and_without_its_person(
+async def test_a_parked_event_is_logged_with_its_request_and_without_personal_data(
     tmp_path: Path, log_stream: io.StringIO
 ):
     async with runtime_harness(tmp_path) as harness:
@@ -67,9 +67,7 @@ async def test_a_parked_event_is_written_down_with_its_request_and_without_its_p
         assert personal not in log_stream.getvalue()
 
 
-async def test_what_cannot_be_published_is_written_down_with_a_request_and_the_service(
-    tmp_path: Path, log_stream: io.StringIO
-):
+async def test_a_failed_publication_is_logged_with_its_request_and_service(tmp_path: Path, log_stream: io.StringIO):
     async with runtime_harness(tmp_path) as harness:
         harness.log.down = True
         intake = await harness.service(INTAKE, started=True)
@@ -86,7 +84,7 @@ async def test_what_cannot_be_published_is_written_down_with_a_request_and_the_s
         assert personal not in log_stream.getvalue()
 
 
-async def test_a_complaint_that_comes_again_and_again_is_written_seldom(log_stream: io.StringIO):
+async def test_repeated_messages_are_rate_limited(log_stream: io.StringIO):
     chatty = logging.getLogger("chatty.library")
     rate_limit_logs(0.2, "chatty.library")
     rate_limit_logs(0.2, "chatty.library")
@@ -112,12 +110,12 @@ async def test_a_complaint_that_comes_again_and_again_is_written_seldom(log_stre
         ("input_value='terpotong\nbaris berikut", "input_value=[isian]\nbaris berikut"),
     ],
 )
-def test_what_people_typed_is_not_written(text: str, shown: str):
+def test_user_input_is_redacted(text: str, shown: str):
     assert redact(text) == shown
 
 
 @pytest.mark.parametrize("fragment", ["a", "a.", "input_value=", "1 ", "a-", "token=", "@", "a@", "smtp://"])
-def test_a_long_line_is_made_fit_for_the_log_in_one_pass(fragment: str):
+def test_redaction_of_a_long_line_takes_linear_time(fragment: str):
     text = fragment * (64_000 // len(fragment)) + " input_value=@"
     started_at = thread_time()
     redact(text)

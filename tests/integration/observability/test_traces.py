@@ -66,7 +66,7 @@ async def submit_request(simpul: StaffHarness, **headers: str) -> None:
     assert answer.status_code == 201, answer.text
 
 
-async def test_a_request_is_one_trace_from_the_form_through_four_services_to_its_letters(
+async def test_a_request_is_one_trace_from_the_form_through_four_services_to_its_emails(
     simpul: StaffHarness, traces: SpanCollector
 ):
     await submit_request(simpul)
@@ -90,7 +90,7 @@ async def test_a_request_is_one_trace_from_the_form_through_four_services_to_its
     assert {span.trace for name in work for span in traces.named(name)} == {form.trace}
 
 
-async def test_a_callers_trace_is_gone_on_with(simpul: StaffHarness, traces: SpanCollector):
+async def test_the_trace_of_the_caller_is_continued(simpul: StaffHarness, traces: SpanCollector):
     await submit_request(simpul, traceparent=CALLER)
     [form] = traces.named("POST /api/requests")
     assert (form.trace, form.parent) == (CALLER[3:35], CALLER[36:52])
@@ -99,14 +99,14 @@ async def test_a_callers_trace_is_gone_on_with(simpul: StaffHarness, traces: Spa
 
 
 @pytest.mark.parametrize("path", ["/health/live", "/metrics", "/static/simpul.css", "/api/verification/live"])
-async def test_what_machines_ask_all_day_is_in_no_trace(simpul: StaffHarness, traces: SpanCollector, path: str):
+async def test_requests_of_machines_are_not_traced(simpul: StaffHarness, traces: SpanCollector, path: str):
     async with browse(simpul) as client:
         await client.get(path)
         await client.get("/api/units")
     assert [span.name for span in traces.spans if span.name.startswith("GET")] == ["GET /api/units"]
 
 
-async def test_spans_tell_nothing_of_the_person(simpul: StaffHarness, traces: SpanCollector):
+async def test_spans_contain_no_personal_data(simpul: StaffHarness, traces: SpanCollector):
     await submit_request(simpul)
     await sent_emails(traces)
     assert {name for span in traces.raw for name in span.attributes or {}} <= ALLOWED_ATTRIBUTES
@@ -115,7 +115,7 @@ async def test_spans_tell_nothing_of_the_person(simpul: StaffHarness, traces: Sp
         assert personal not in told
 
 
-async def test_what_a_crash_left_in_the_outbox_goes_on_in_its_trace(tmp_path: Path, traces: SpanCollector):
+async def test_events_recovered_from_the_outbox_stay_in_their_trace(tmp_path: Path, traces: SpanCollector):
     async with runtimes(tmp_path) as harness:
         crashed = await harness.service(INTAKE)
         crashed.executor._publish = lambda entries: None
@@ -132,7 +132,7 @@ async def test_what_a_crash_left_in_the_outbox_goes_on_in_its_trace(tmp_path: Pa
         assert {(span.trace, span.parent) for span in followed} == {(obeyed.trace, obeyed.id)}
 
 
-async def test_a_refusal_has_its_code_and_is_no_fault(tmp_path: Path, traces: SpanCollector):
+async def test_a_refusal_has_its_code_and_is_not_an_error(tmp_path: Path, traces: SpanCollector):
     async with runtimes(tmp_path) as harness:
         verification = await harness.service(VERIFICATION)
         with pytest.raises(Refusal) as refused:
@@ -142,7 +142,7 @@ async def test_a_refusal_has_its_code_and_is_no_fault(tmp_path: Path, traces: Sp
     assert span.status.is_unset
 
 
-async def test_a_fault_has_its_kind_and_not_its_words(traces: SpanCollector):
+async def test_an_error_has_its_type_and_not_its_message(traces: SpanCollector):
     with pytest.raises(ValueError, match="Rahmat"), tracing.span("work"):
         raise ValueError("Rahmat Contoh")
     [span] = traces.raw
@@ -155,7 +155,7 @@ async def test_a_fault_has_its_kind_and_not_its_words(traces: SpanCollector):
     assert not span.status.is_unset
 
 
-async def test_a_repeated_command_says_so(tmp_path: Path, traces: SpanCollector):
+async def test_a_repeated_command_has_its_own_outcome(tmp_path: Path, traces: SpanCollector):
     async with runtimes(tmp_path) as harness:
         intake = await harness.service(INTAKE)
         await submit(intake)
@@ -167,7 +167,7 @@ def line_of(formatter: JsonLogFormatter) -> str:
     return formatter.format(logging.LogRecord("a", logging.INFO, "", 0, "said", (), None))
 
 
-async def test_a_log_line_says_its_trace_and_its_service(traces: SpanCollector):
+async def test_a_log_line_has_its_trace_and_its_service(traces: SpanCollector):
     with tracing.span("work"):
         assert f'"trace": "{tracing.trace_id()}"' in line_of(JsonLogFormatter("intake"))
         assert len(tracing.trace_id()) == 32
@@ -175,7 +175,7 @@ async def test_a_log_line_says_its_trace_and_its_service(traces: SpanCollector):
     assert '"service": "intake"' in line_of(JsonLogFormatter("intake"))
 
 
-async def test_without_a_collector_events_carry_what_the_caller_said_and_nothing_else(tmp_path: Path):
+async def test_without_an_exporter_events_carry_only_the_traceparent_of_the_caller(tmp_path: Path):
     async with services_harness(tmp_path, "intake") as harness:
         await submit_request(harness, traceparent=CALLER)
         await submit_request(harness)
@@ -189,6 +189,6 @@ async def test_without_a_collector_events_carry_what_the_caller_said_and_nothing
         assert [decode_event(record.value).traceparent for record in await log.read_newest(3)] == [CALLER, ""]
 
 
-def test_without_a_collector_opentelemetrys_sdk_is_not_imported():
+def test_without_an_exporter_the_opentelemetry_sdk_is_not_imported():
     code = "import sys, simpul.app, simpul.cli.serve; sys.exit('opentelemetry.sdk' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -57,14 +57,14 @@ async def mongo_store(address: str, name: str, service: str) -> AsyncIterator[St
 async def sqlite_log(place: Path) -> AsyncIterator[EventLog]:
     file = SqliteDatabase(place / "simpul.db")
     try:
-        yield SqliteEventLog(file, grace=GRACE_SECONDS)
+        yield SqliteEventLog(file, grace_seconds=GRACE_SECONDS)
     finally:
         file.close()
 
 
 @asynccontextmanager
 async def kafka_log(address: str, topic: str) -> AsyncIterator[EventLog]:
-    log = KafkaEventLog(address, Topic(topic, partitions=6), grace=GRACE_SECONDS)
+    log = KafkaEventLog(address, Topic(topic, partitions=6), grace_seconds=GRACE_SECONDS)
     try:
         yield log
     finally:

@@ -37,12 +37,12 @@ def given(secret_file: Path) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("name", ["kafka", "mongo", "minio", "smtp", "secret_file", "base_url"])
-def test_everything_that_is_needed_is_asked_for(given: dict[str, Any], name: str):
+def test_required_settings_are_checked(given: dict[str, Any], name: str):
     with pytest.raises(InvalidSettings, match=f"SIMPUL_MODE=distributed needs SIMPUL_{name.upper()}$"):
         load_settings(**{each: value for each, value in given.items() if each != name})
 
 
-def test_e_mails_are_no_files_and_a_missing_secret_is_not_made(given: dict[str, Any], tmp_path: Path):
+def test_distributed_mode_has_no_mail_viewer_and_creates_no_secret(given: dict[str, Any], tmp_path: Path):
     settings = load_settings(**given)
     assert not settings.mail_viewer
     assert load_secret(settings)
@@ -56,7 +56,7 @@ def test_e_mails_are_no_files_and_a_missing_secret_is_not_made(given: dict[str, 
     "password",
     ["minioadmin", "", "change-me-please", "simpul-simpul-simpul", "kort", "aaaaaaaaaaaaaaaa", "Password12345"],
 )
-def test_defaults_are_refused(given: dict[str, Any], password: str):
+def test_default_passwords_are_rejected(given: dict[str, Any], password: str):
     changed = given | {"minio": f"http://simpul:{password}@minio:9000/documents"}
     with pytest.raises(InvalidSettings, match="SIMPUL_MINIO"):
         s3_address(load_settings(**changed))
@@ -96,7 +96,7 @@ def test_passwords_may_come_from_files(given: dict[str, Any], tmp_path: Path):
         ("kafka", "kafka:9092,other:x", "host:9092"),
     ],
 )
-def test_an_address_that_cannot_be_read_is_refused_without_telling_its_password(
+def test_an_invalid_address_is_rejected_without_revealing_its_password(
     given: dict[str, Any], name: str, value: str, said: str
 ):
     settings = load_settings(**given | {name: value})
@@ -105,12 +105,12 @@ def test_an_address_that_cannot_be_read_is_refused_without_telling_its_password(
     assert PASSWORD not in str(refusal.value)
 
 
-def test_a_database_of_this_machine_may_be_open(given: dict[str, Any]):
+def test_a_local_database_needs_no_credentials(given: dict[str, Any]):
     settings = Settings(**given | {"mongo": "mongodb://127.0.0.1:27017,localhost:27018,[::1]:27019/simpul"})
     assert mongo_uri(settings)
 
 
-def test_kafka_is_spoken_to_in_plain_text_as_nobody_unless_told_otherwise(given: dict[str, Any], tmp_path: Path):
+def test_kafka_connections_are_plaintext_and_anonymous_by_default(given: dict[str, Any], tmp_path: Path):
     assert kafka_security(load_settings(**given)) == PLAINTEXT
     authority = tmp_path / "authority.pem"
     trustme.CA().cert_pem.write_to_path(authority)
@@ -132,7 +132,7 @@ def test_kafka_is_spoken_to_in_plain_text_as_nobody_unless_told_otherwise(given:
         ({"kafka_ca_file": "absent.pem", "kafka_tls": True}, "absent.pem holds no certificates"),
     ],
 )
-def test_a_way_to_kafka_that_cannot_be_meant_is_refused(given: dict[str, Any], told: dict[str, Any], said: str):
+def test_inconsistent_kafka_settings_are_rejected(given: dict[str, Any], told: dict[str, Any], said: str):
     with pytest.raises(InvalidSettings, match=said) as refusal:
         open_backend(load_settings(**given | told), system_clock, random_id)
     assert PASSWORD not in str(refusal.value)
