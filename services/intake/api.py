@@ -1,14 +1,15 @@
-"""The JSON API for applicants: no account, but the tracking token of the one request that a call is about."""
+"""The JSON API for applicants. There are no accounts: a call proves access by the tracking token of its request."""
 
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import Annotated, Any
+from functools import partial
+from typing import Any
 
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import APIRouter, BackgroundTasks, Depends, Request, Response
 from pydantic import BaseModel
-from starlette.responses import JSONResponse
 
+from services.intake.dependencies import Context, Intake, TrackedRequest
 from services.intake.domain.commands import (
     AnswerQuestion,
     AnswerSurvey,
@@ -16,9 +17,7 @@ from services.intake.domain.commands import (
     ContestHandover,
     WithdrawRequest,
 )
-from services.intake.domain.state import State
-from services.intake.errors import UNKNOWN
-from services.intake.presenters import document, tracked
+from services.intake.presenters import find_document, present_request
 from services.intake.schemas import (
     RESUBMISSION_FILES,
     SUBMISSION_FILES,
@@ -29,19 +28,23 @@ from services.intake.schemas import (
     SubmissionForm,
     SurveyBody,
     TrackingLinkBody,
+    validation_context,
 )
-from services.intake.service import IntakeService
 from shared.runtime.decider import Refusal
-from shared.runtime.executor import Loaded
-from shared.web.api.commands import CommandResponse
+from shared.web.api import serializers
+from shared.web.api.commands import CommandResponse, command_result
 from shared.web.api.docs import multipart_request_body
 from shared.web.api.live import live
 from shared.web.api.openapi import DOWNLOAD_RESPONSES, STREAM_RESPONSES
-from shared.web.api.problems import Problem
-from shared.web.auth.access import GuardedRoute, public, tracking_token
+from shared.web.auth.access import GuardedRoute, public
+from shared.web.forms.uploads import read_form
+from shared.web.http.client_address import client_address, client_network
 from shared.web.http.downloads import download
+from shared.web.http.upload_budget import charge_stored_documents
 from shared.web.views.labels import STATUS_LABELS
 from shared.work_units import WORK_UNITS
+
+router = APIRouter(prefix="/api", tags=["intake"], route_class=GuardedRoute)
 
 
 class WarningMessage(BaseModel):
@@ -50,128 +53,119 @@ class WarningMessage(BaseModel):
 
 
 class SubmissionReceipt(CommandResponse):
-    """`tracking_token` is the applicant's key to the request from now on."""
+    """The registered request; `tracking_token` gives access to it from now on."""
 
     tracking_token: str
     warnings: list[WarningMessage]
 
 
-def router(desk: IntakeService) -> APIRouter:
-    """Every route of the API that needs no account."""
-    routes = APIRouter(prefix="/api", tags=["intake"], route_class=GuardedRoute)
-
-    @routes.get("/units", dependencies=[Depends(public())])
-    async def list_units() -> dict[str, Any]:
-        """The work units that a form offers; any other may be written instead."""
-        return {"items": [asdict(unit) for unit in WORK_UNITS if unit.active]}
-
-    @routes.post("/links", dependencies=[Depends(public())])
-    async def mail_links(body: TrackingLinkBody) -> Response:
-        """Mail the tracking links of an address to it again; the answer is {} whether or not any request has this address."""
-        return JSONResponse({}, background=desk.link_email_task(body.email))
-
-    _add_forms(routes, desk)
-    _add_looks(routes, desk)
-    _add_answers(routes, desk)
-    return routes
+@router.get("/units", dependencies=[Depends(public())])
+async def list_units() -> dict[str, Any]:
+    """List the work units that a form offers; any other name may be written instead."""
+    return {"items": [asdict(unit) for unit in WORK_UNITS if unit.active]}
 
 
-def _opening(desk: IntakeService) -> Any:
-    """A dependency: the request with this number, for whoever holds its token."""
-
-    async def opened(number: str, token: Annotated[str, Depends(tracking_token)]) -> Loaded[State]:
-        loaded = await desk.opened(number, token)
-        if loaded is None:
-            raise Problem(404, UNKNOWN)
-        return loaded
-
-    return Depends(opened)
+@router.post("/links", dependencies=[Depends(public())])
+async def mail_links(body: TrackingLinkBody, intake: Intake, background: BackgroundTasks) -> EmptyBody:
+    """Email the tracking links of an address again; the response is the same whether or not the address is known."""
+    background.add_task(intake.email_tracking_links, body.email)
+    return EmptyBody()
 
 
-def _add_forms(routes: APIRouter, desk: IntakeService) -> None:
-    opened = _opening(desk)
-
-    @routes.post(
-        "/requests",
-        status_code=201,
-        response_model=SubmissionReceipt,
-        dependencies=[Depends(public())],
-        openapi_extra=multipart_request_body(SubmissionForm, SUBMISSION_FILES),
-    )
-    async def submit(request: Request) -> dict[str, Any]:
-        """Send a new request; the answer holds its number and the key to follow it with."""
+@router.post(
+    "/requests",
+    status_code=201,
+    response_model=SubmissionReceipt,
+    dependencies=[Depends(public())],
+    openapi_extra=multipart_request_body(SubmissionForm, SUBMISSION_FILES),
+)
+async def submit(request: Request, intake: Intake, context: Context) -> dict[str, Any]:
+    """Submit a new request; the response holds its number and the tracking token."""
+    submissions, network = intake.submissions, client_network(client_address(request))
+    form_context = validation_context(intake.today())
+    async with read_form(request, SubmissionForm, SUBMISSION_FILES, submissions.limits, form_context) as form:
         try:
-            return await desk.reception.submit(request)
+            result = await submissions.submit(form, context, network, partial(charge_stored_documents, request))
         except Refusal as refusal:
-            raise await desk.problem_of(refusal) from refusal
+            raise await intake.problem_of(refusal) from refusal
+    return {
+        **command_result(result),
+        "tracking_token": intake.platform.tracking.token(result.id),
+        "warnings": serializers.warnings(submissions.warnings(form.fields.employee_number)),
+    }
 
-    @routes.post(
-        "/requests/{number}/resubmission",
-        response_model=CommandResponse,
-        openapi_extra=multipart_request_body(ResubmissionForm, RESUBMISSION_FILES),
-    )
-    async def resubmit(request: Request, loaded: Loaded[State] = opened) -> dict[str, Any]:
-        """Complete a returned request: only what changes, new files, and in `replaces` the documents that they stand for."""
+
+@router.post(
+    "/requests/{number}/resubmission",
+    response_model=CommandResponse,
+    openapi_extra=multipart_request_body(ResubmissionForm, RESUBMISSION_FILES),
+)
+async def resubmit(request: Request, loaded: TrackedRequest, intake: Intake, context: Context) -> dict[str, Any]:
+    """Complete a returned request: only what changes, new files, and in `replaces` the documents that they replace."""
+    submissions = intake.submissions
+    form_context = validation_context(intake.today(), loaded.state.form)
+    async with read_form(request, ResubmissionForm, RESUBMISSION_FILES, submissions.limits, form_context) as form:
         try:
-            return await desk.reception.resubmit(request, loaded)
+            result = await submissions.resubmit(loaded, form, context, partial(charge_stored_documents, request))
         except Refusal as refusal:
-            raise await desk.problem_of(refusal, loaded.id) from refusal
+            raise await intake.problem_of(refusal, loaded.id) from refusal
+    return command_result(result)
 
 
-def _add_looks(routes: APIRouter, desk: IntakeService) -> None:
-    opened = _opening(desk)
-
-    @routes.get("/requests/{number}")
-    async def track(loaded: Loaded[State] = opened) -> dict[str, Any]:
-        """Where the request stands, what happened, what is awaited, and its documents."""
-        return {"id": loaded.id, "version": loaded.version, **tracked(loaded.state, desk.day)}
-
-    @routes.get("/requests/{number}/documents/{document_id}", response_class=Response, responses=DOWNLOAD_RESPONSES)
-    async def download_document(document_id: str, request: Request, loaded: Loaded[State] = opened) -> Response:
-        """A document of the request, as an attachment."""
-        who = f"the applicant of {loaded.state.number}"
-        return await download(request, desk.platform.documents, document(loaded.state, document_id), who)
-
-    @routes.get("/intake/live", response_class=Response, responses=STREAM_RESPONSES)
-    async def follow(request: Request, loaded: Loaded[State] = opened) -> Response:
-        """Server-sent events: to what version the request with `number` has changed."""
-
-        async def allowed(request_id: str, version: int) -> dict[str, Any] | None:
-            now = await desk.executor.read(request_id) if request_id == loaded.id else None
-            if now is None:
-                return None
-            status = now.state.status
-            return {"number": now.state.number, "status": status.value, "label": STATUS_LABELS[status]}
-
-        return await live(request, desk.store, allowed, reader=loaded.id)
+@router.get("/requests/{number}")
+async def track(loaded: TrackedRequest, intake: Intake) -> dict[str, Any]:
+    """Show the request: status, timeline, open items, deadlines and documents."""
+    return {"id": loaded.id, "version": loaded.version, **present_request(loaded.state, intake.today())}
 
 
-def _add_answers(routes: APIRouter, desk: IntakeService) -> None:
-    opened = _opening(desk)
+@router.get("/requests/{number}/documents/{document_id}", response_class=Response, responses=DOWNLOAD_RESPONSES)
+async def download_document(document_id: str, request: Request, loaded: TrackedRequest, intake: Intake) -> Response:
+    """Download a document of the request as an attachment."""
+    reader = f"the applicant of {loaded.state.number}"
+    return await download(request, intake.platform.documents, find_document(loaded.state, document_id), reader)
 
-    @routes.post("/requests/{number}/withdrawal", response_model=CommandResponse)
-    async def withdraw(request: Request, body: ReasonBody, loaded: Loaded[State] = opened) -> dict[str, Any]:
-        """Withdraw the request, as long as nothing was handed over."""
-        return await desk.execute_command(request, loaded, WithdrawRequest(body.reason), body)
 
-    @routes.post("/requests/{number}/answer", response_model=CommandResponse)
-    async def answer(request: Request, body: AnswerBody, loaded: Loaded[State] = opened) -> dict[str, Any]:
-        """Answer the lead's question; work goes on."""
-        return await desk.execute_command(request, loaded, AnswerQuestion(body.text), body)
+@router.get("/intake/live", response_class=Response, responses=STREAM_RESPONSES)
+async def follow(request: Request, loaded: TrackedRequest, intake: Intake) -> Response:
+    """Stream server-sent events: the versions that the request with `number` changes to."""
 
-    @routes.post("/requests/{number}/confirmation", response_model=CommandResponse)
-    async def confirm(
-        request: Request, body: EmptyBody | None = None, loaded: Loaded[State] = opened
-    ) -> dict[str, Any]:
-        """Accept what was handed over; no body is needed."""
-        return await desk.execute_command(request, loaded, ConfirmHandover())
+    async def allowed(request_id: str, _version: int) -> dict[str, Any] | None:
+        current = await intake.executor.read(request_id) if request_id == loaded.id else None
+        if current is None:
+            return None
+        status = current.state.status
+        return {"number": current.state.number, "status": status.value, "label": STATUS_LABELS[status]}
 
-    @routes.post("/requests/{number}/objection", response_model=CommandResponse)
-    async def contest(request: Request, body: ReasonBody, loaded: Loaded[State] = opened) -> dict[str, Any]:
-        """Object to what was handed over; work goes on."""
-        return await desk.execute_command(request, loaded, ContestHandover(body.reason), body)
+    return await live(request, intake.store, allowed, reader=loaded.id)
 
-    @routes.post("/requests/{number}/survey", response_model=CommandResponse)
-    async def survey(request: Request, body: SurveyBody, loaded: Loaded[State] = opened) -> dict[str, Any]:
-        """Answer the satisfaction survey, once."""
-        return await desk.execute_command(request, loaded, AnswerSurvey(body.answers, body.comment), body)
+
+@router.post("/requests/{number}/withdrawal", response_model=CommandResponse)
+async def withdraw(body: ReasonBody, loaded: TrackedRequest, intake: Intake, context: Context) -> dict[str, Any]:
+    """Withdraw the request before anything was delivered."""
+    return await intake.execute(context, loaded, WithdrawRequest(body.reason), body)
+
+
+@router.post("/requests/{number}/answer", response_model=CommandResponse)
+async def answer(body: AnswerBody, loaded: TrackedRequest, intake: Intake, context: Context) -> dict[str, Any]:
+    """Answer the lead's question, so that work resumes."""
+    return await intake.execute(context, loaded, AnswerQuestion(body.text), body)
+
+
+@router.post("/requests/{number}/confirmation", response_model=CommandResponse)
+async def confirm(
+    loaded: TrackedRequest, intake: Intake, context: Context, _body: EmptyBody | None = None
+) -> dict[str, Any]:
+    """Confirm the delivery; a body is not needed."""
+    return await intake.execute(context, loaded, ConfirmHandover())
+
+
+@router.post("/requests/{number}/objection", response_model=CommandResponse)
+async def contest(body: ReasonBody, loaded: TrackedRequest, intake: Intake, context: Context) -> dict[str, Any]:
+    """Object to the delivery, so that work resumes."""
+    return await intake.execute(context, loaded, ContestHandover(body.reason), body)
+
+
+@router.post("/requests/{number}/survey", response_model=CommandResponse)
+async def survey(body: SurveyBody, loaded: TrackedRequest, intake: Intake, context: Context) -> dict[str, Any]:
+    """Answer the satisfaction survey, once."""
+    return await intake.execute(context, loaded, AnswerSurvey(body.answers, body.comment), body)

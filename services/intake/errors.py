@@ -1,4 +1,4 @@
-"""Refusals of intake as sentences: the status and the field here, the words in templates/words.toml."""
+"""Messages of intake's refusals: status and field here, texts in templates/words.toml."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from shared.web.api.validation import FieldError
 from shared.web.views.labels import OPEN_ITEM_LABELS
 from shared.web.views.words import fill, load_words
 
-_words = load_words("services.intake").refusals
+_texts = load_words("services.intake").refusals
 
 LETTER, REQUIREMENTS, REPLACES = "letter", "requirements", "replaces"
 
@@ -31,11 +31,11 @@ _STATUS_AND_FIELD: Mapping[str, tuple[int, str]] = {
     "survey_answered": (409, ""),
     "survey_closed": (409, ""),
 }
-SENTENCES: RefusalMessages = {
-    code: (status, field, str(_words[code])) for code, (status, field) in _STATUS_AND_FIELD.items()
+REFUSAL_MESSAGES: RefusalMessages = {
+    code: (status, field, str(_texts[code])) for code, (status, field) in _STATUS_AND_FIELD.items()
 }
 
-UNKNOWN: str = _words.unknown
+NOT_FOUND: str = _texts.unknown
 
 FIELD_BY_ITEM: Mapping[ChecklistItem, str] = {
     ChecklistItem.FORM: "",
@@ -43,14 +43,14 @@ FIELD_BY_ITEM: Mapping[ChecklistItem, str] = {
     ChecklistItem.SCOPE: "scope",
     ChecklistItem.DOCUMENTS: REQUIREMENTS,
 }
-"""The field by which a failed item is completed."""
+"""The form field that completes a failed item."""
 
 
 def intake_refusal_problem(refusal: Refusal, version: int) -> Problem:
-    """The refusal as the applicant reads it; items that wait are named one by one, each at its field."""
+    """Return the problem that describes a refusal to the applicant; unaddressed items are reported at their fields."""
     if refusal.code != "item_untouched":
-        return refusal_problem(refusal, SENTENCES, version)
-    waiting: tuple[ChecklistItem, ...] = refusal.facts["items"]
+        return refusal_problem(refusal, REFUSAL_MESSAGES, version)
+    items: tuple[ChecklistItem, ...] = refusal.facts["items"]
     return validation_problem(
-        FieldError(FIELD_BY_ITEM[item], str(fill(_words.item_waits, item=OPEN_ITEM_LABELS[item]))) for item in waiting
+        FieldError(FIELD_BY_ITEM[item], str(fill(_texts.item_waits, item=OPEN_ITEM_LABELS[item]))) for item in items
     )

@@ -1,4 +1,4 @@
-"""What an applicant may see of a request, as plain values for pages and programs alike."""
+"""A request as its applicant may see it, as plain values for pages and API."""
 
 from __future__ import annotations
 
@@ -21,30 +21,20 @@ from services.intake.domain.state import State
 from shared.contracts.facts import DocumentRef
 from shared.contracts.history import HistoryEntry
 from shared.contracts.lifecycle import Status
-from shared.identity.tracking_tokens import TrackingTokens
 from shared.runtime.conflict import conflict
 from shared.runtime.decider import Refusal
-from shared.runtime.executor import Executor, Loaded
 from shared.web.api import serializers
 from shared.web.views.employee_number import group_digits, mask_employee_number
 from shared.web.views.labels import EVENT_LABELS, OPEN_ITEM_LABELS, SCOPE_LABELS, STATUS_LABELS, actor_label
 
 EVENTS_WITH_INTERNAL_NOTE = frozenset({"LeadAssigned"})
-"""Events whose note is meant for the lead, not for the applicant."""
+"""Events whose note is meant for staff, not for the applicant."""
 
 WORK_STATUSES = frozenset({Status.ASSIGNED, Status.IN_PROGRESS})
 
 
-async def find_by_token(
-    executor: Executor[State], tracking: TrackingTokens, number: str, token: str
-) -> Loaded[State] | None:
-    """The request with this number if the token is its own; an unknown number and a wrong token look alike."""
-    loaded = await executor.find_one("number", number)
-    return loaded if loaded is not None and tracking.verify(loaded.id, token) else None
-
-
-def tracked(state: State, day: date) -> dict[str, Any]:
-    """The request as its applicant follows it on that day; the Nomor Pegawai is masked, for links travel."""
+def present_request(state: State, day: date) -> dict[str, Any]:
+    """Return the request as its applicant follows it; the Nomor Pegawai is masked because links may be shared."""
     status = state.status
     return {
         "number": state.number,
@@ -55,7 +45,7 @@ def tracked(state: State, day: date) -> dict[str, Any]:
         "lead": state.lead.name if state.lead else None,
         "percent": state.percent,
         "target_date": state.target_date,
-        "overdue": overdue(state, day),
+        "overdue": is_overdue(state, day),
         **(_summary(state.form) if state.form else {}),
         "timeline": [_timeline_entry(state, entry) for entry in state.history],
         "documents": serializers.documents(documents(state)),
@@ -64,7 +54,7 @@ def tracked(state: State, day: date) -> dict[str, Any]:
         "summary": state.delivery.summary if state.delivery else None,
         "record_number": state.delivery.record_number if state.delivery else None,
         "deadlines": deadlines(state),
-        "survey_open": survey_open(state, day),
+        "survey_open": is_survey_open(state, day),
     }
 
 
@@ -83,8 +73,8 @@ def _summary(form: Form) -> dict[str, Any]:
     }
 
 
-def submitted_form(form: Form) -> dict[str, Any]:
-    """Everything that was filled in, whole: for the receipt and to be corrected."""
+def present_form(form: Form) -> dict[str, Any]:
+    """Return all submitted fields unmasked, for the receipt and for corrections."""
     applicant = form.applicant
     return {
         **_summary(form),
@@ -94,8 +84,8 @@ def submitted_form(form: Form) -> dict[str, Any]:
     }
 
 
-def overdue(state: State, day: date) -> bool:
-    """Whether the target has passed while its clock runs: not on hold, not once the work is handed over."""
+def is_overdue(state: State, day: date) -> bool:
+    """Whether the target date has passed while work is under way; neither on hold nor after the delivery."""
     return state.target_date is not None and state.target_date < day and state.status in WORK_STATUSES
 
 
@@ -111,17 +101,17 @@ def _timeline_entry(state: State, entry: HistoryEntry) -> dict[str, Any]:
 
 
 def documents(state: State) -> tuple[DocumentRef, ...]:
-    """What was sent and still counts, then what was handed over last."""
+    """Return the current documents of the form, then those of the last delivery."""
     return (*(state.form.documents if state.form else ()), *(state.delivery.documents if state.delivery else ()))
 
 
-def document(state: State, document_id: str) -> DocumentRef | None:
-    """The document with this id that the applicant may open, None if there is none."""
+def find_document(state: State, document_id: str) -> DocumentRef | None:
+    """Return the document with this id if the applicant may open it."""
     return next((document for document in documents(state) if document.id == document_id), None)
 
 
 def open_items(state: State) -> list[dict[str, str]]:
-    """What the applicant is asked to complete now, with the officer's note on each."""
+    """Return the items that the applicant must complete, each with the officer's note."""
     if state.status is not Status.RETURNED or state.returned is None:
         return []
     return [
@@ -131,7 +121,7 @@ def open_items(state: State) -> list[dict[str, str]]:
 
 
 def deadlines(state: State) -> dict[str, date]:
-    """The days that matter to the applicant where the request stands now: the last one on which each can still be done."""
+    """Return the last day of each action that is open to the applicant at the current status."""
     match state.status:
         case Status.RETURNED if state.returned:
             return {"respond_by": state.returned.respond_by}
@@ -145,7 +135,7 @@ def deadlines(state: State) -> dict[str, date]:
             return {}
 
 
-def survey_open(state: State, day: date) -> bool:
+def is_survey_open(state: State, day: date) -> bool:
     last_day = deadlines(state).get("survey_until")
     return last_day is not None and day <= last_day
 
@@ -158,17 +148,17 @@ ACTIONS: Mapping[str, type[Command]] = {
     "survei": AnswerSurvey,
     "batalkan": WithdrawRequest,
 }
-"""What an applicant may do, by the page that it is done on; the first that fits is what is waited for."""
+"""Commands of applicants by the path of their page; the first open one is the expected next step."""
 
 
 def open_actions(state: State, day: date) -> tuple[str, ...]:
-    """The actions that fit where the request stands on that day."""
-    fitting = (name for name, command in ACTIONS.items() if state.status in ALLOWED_STATUSES[command])
-    return tuple(name for name in fitting if name != "survei" or survey_open(state, day))
+    """Return the actions that are open at the current status on that day."""
+    allowed = (name for name, command in ACTIONS.items() if state.status in ALLOWED_STATUSES[command])
+    return tuple(name for name in allowed if name != "survei" or is_survey_open(state, day))
 
 
 def closed_action_refusal(state: State, action: str) -> Refusal:
-    """Why an action that is not open cannot be taken: survey_answered, survey_closed, or moved_on with what happened."""
+    """Return why an action is closed: survey_answered, survey_closed, or moved_on with the event that closed it."""
     if action == "survei" and state.status is Status.COMPLETED:
         return Refusal("survey_answered", at=state.surveyed_at) if state.surveyed_at else Refusal("survey_closed")
     return conflict(state.status, state.history)

@@ -1,4 +1,4 @@
-"""How many e-mails anybody without an account may have sent to one recipient in an hour."""
+"""Hourly limit of emails to one recipient that anonymous callers can trigger."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from services.intake.schemas import words
+from services.intake.schemas import texts
 from shared.backends.platform import Platform
 from shared.storage.port import StoreUnavailable
 from shared.web.api.problems import Problem
 
 WINDOW = timedelta(hours=1)
 MAX_SUBMISSIONS_FROM_NETWORK = 10
-"""For one recipient from one network, so that a flood from elsewhere does not stop those who use the mailbox."""
+"""For one recipient from one network; a flood from other networks does not lock out the owner of the mailbox."""
 MAX_SUBMISSIONS = 40
 """For one recipient from all networks."""
 MAX_LINK_EMAILS = 10
@@ -25,21 +25,21 @@ _DOT_INSENSITIVE_DOMAINS = frozenset({"gmail.com", "googlemail.com"})
 
 @dataclass(frozen=True, slots=True)
 class CountedEmail:
-    """One e-mail that was counted, under these keys."""
+    """An email that was counted under these keys."""
 
     keys: tuple[str, ...]
-    at: datetime
+    counted_at: datetime
 
 
 class RecipientLimit:
-    """Counted in the store of accounts, for all processes; off with the limit of addresses."""
+    """Counts emails in the account store, shared by all processes; disabled together with the public rate limit."""
 
     def __init__(self, platform: Platform) -> None:
         self._store, self._clock = platform.accounts, platform.clock
         self._enabled = platform.settings.public_rate > 0
 
     async def count_submission(self, address: str, network: str) -> CountedEmail:
-        """Count a submission from this network, whether or not the address is known to us. Raises Problem 429."""
+        """Count the email of a submission, whether or not the address is known. Raises Problem 429."""
         mailbox = _normalize_mailbox(address)
         limits = {_key("submissions", mailbox): MAX_SUBMISSIONS}
         limits[_key("submissions_from", mailbox, network)] = MAX_SUBMISSIONS_FROM_NETWORK
@@ -50,24 +50,24 @@ class RecipientLimit:
         return CountedEmail(tuple(limits), now)
 
     async def count_link_email(self, address: str) -> CountedEmail | None:
-        """Count an e-mail with a tracking link; None if there were too many already."""
+        """Count an email with a tracking link; None if the limit is reached."""
         limits, now = {_key("links", _normalize_mailbox(address)): MAX_LINK_EMAILS}, self._clock()
         return None if await self._count(limits, now) else CountedEmail(tuple(limits), now)
 
-    async def take_back(self, counted: CountedEmail) -> None:
-        """Count an e-mail no longer, since it is not sent."""
+    async def undo(self, counted: CountedEmail) -> None:
+        """Stop counting an email that is not sent after all."""
         if self._enabled:
-            with suppress(StoreUnavailable):  # it is forgotten within the hour, and what failed before is told instead
+            with suppress(StoreUnavailable):  # the count expires within the hour, and the original error matters more
                 for key in counted.keys:
-                    await self._store.undo_attempt(key, counted.at)
+                    await self._store.undo_attempt(key, counted.counted_at)
 
     async def _count(self, limits: Mapping[str, int], now: datetime) -> datetime | None:
         return await self._store.count_attempt(limits, now, now - WINDOW) if self._enabled else None
 
 
 def _too_many_emails(seconds: int) -> Problem:
-    sentence = str(words.wrong.recipient_often).format(minutes=math.ceil(seconds / 60))
-    return Problem(429, sentence, headers={"Retry-After": str(seconds)})
+    detail = str(texts.wrong.recipient_often).format(minutes=math.ceil(seconds / 60))
+    return Problem(429, detail, headers={"Retry-After": str(seconds)})
 
 
 def _key(kind: str, *parts: str) -> str:
@@ -75,7 +75,7 @@ def _key(kind: str, *parts: str) -> str:
 
 
 def _normalize_mailbox(address: str) -> str:
-    """The same for the ways of writing an address that lead into one mailbox nearly everywhere."""
+    """Return one spelling for the variants of an address that most servers deliver to the same mailbox."""
     name, _, domain = address.lower().rpartition("@")
     name = name.partition("+")[0] or name
     return f"{name.replace('.', '') if domain in _DOT_INSENSITIVE_DOMAINS else name}@{domain}"

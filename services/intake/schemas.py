@@ -1,20 +1,18 @@
-"""What the applicant's forms take: fields and files, and how each must be written."""
+"""Request bodies and forms of applicants: fields, files and their validation."""
 
 from __future__ import annotations
 
 from contextlib import suppress
 from datetime import date
-from typing import Annotated, Any, TypeVar, cast
+from typing import Annotated
 
-from pydantic import AfterValidator, Field, ValidationInfo, create_model, field_validator
+from pydantic import AfterValidator, Field, ValidationInfo
 
 from services.intake.domain.commands import SURVEY_ELEMENTS, SURVEY_SCORES
 from services.intake.domain.employee_number import normalize_employee_number
 from services.intake.domain.form import MAX_REQUIREMENTS
 from services.intake.domain.form import Form as RequestForm
 from services.intake.domain.phone import is_phone
-from shared.calendar import today
-from shared.clock import Clock
 from shared.contracts.facts import DocumentKind, Scope
 from shared.mail.address_validation import EMAIL_SCHEMA, validate_email_address
 from shared.runtime.decider import Refusal
@@ -26,49 +24,53 @@ from shared.web.forms.text_fields import CLEAN_EMAIL, CLEAN_LINE, CLEAN_NUMBER, 
 from shared.web.forms.uploads import FileRule
 from shared.web.views.words import load_words
 
-words = load_words("services.intake")
-"""Everything that intake's pages say."""
+texts = load_words("services.intake")
+"""The Indonesian texts of intake's pages."""
+TODAY = "today"
+"""Key of the current date in a validation context."""
 EARLIEST_LETTER_DATE = date(2000, 1, 1)
-"""Older ones are slips of the hand: the year 26, or a date of birth."""
+"""Earlier dates are typing errors, such as the year 26 or a date of birth."""
 
 
 def _validate_employee_number(text: str) -> str:
     try:
         return normalize_employee_number(text)
     except Refusal as refusal:
-        raise ValueError(str(words.wrong[refusal.code]).format(**refusal.facts)) from refusal
+        raise ValueError(str(texts.wrong[refusal.code]).format(**refusal.facts)) from refusal
 
 
 def _validate_email(text: str) -> str:
-    if why := validate_email_address(text):
-        raise ValueError(why)
+    if error := validate_email_address(text):
+        raise ValueError(error)
     return text
 
 
 def _validate_phone(text: str) -> str:
     if text and not is_phone(text):
-        raise ValueError(words.wrong.phone)
+        raise ValueError(texts.wrong.phone)
     return text
 
 
-def _reject_old_date(day: date) -> date:
+def _validate_letter_date(day: date, info: ValidationInfo) -> date:
     if day < EARLIEST_LETTER_DATE:
-        raise ValueError(words.wrong.letter_date_too_old)
+        raise ValueError(texts.wrong.letter_date_too_old)
+    if info.context and day > date.fromisoformat(info.context[TODAY]):
+        raise ValueError(texts.wrong.letter_date)
     return day
 
 
 def _reject_web_address(text: str, info: ValidationInfo) -> str:
-    """For what is mailed to whoever the form names: anybody may fill it in. What the context says is stored may be repeated."""
+    """Refuse web addresses in texts that are emailed on behalf of anonymous callers, except a stored value sent again."""
     is_previous_value = info.context is not None and text == info.context.get(info.field_name)
     if not is_previous_value and contains_web_address(text):
-        raise ValueError(words.wrong.web_address)
+        raise ValueError(texts.wrong.web_address)
     return text
 
 
 Name = Annotated[str, Field(min_length=2, max_length=200), CLEAN_LINE, AfterValidator(_reject_web_address)]
 Description = Annotated[str, Field(min_length=20, max_length=5000), CLEAN_PARAGRAPHS]
 LetterNumber = Annotated[str, Field(min_length=1, max_length=100), CLEAN_LINE]
-LetterDate = Annotated[IsoDate, AfterValidator(_reject_old_date)]
+LetterDate = Annotated[IsoDate, AfterValidator(_validate_letter_date)]
 EmployeeNumber = Annotated[str, Field(max_length=100), CLEAN_NUMBER, AfterValidator(_validate_employee_number)]
 Email = Annotated[str, CLEAN_EMAIL, AfterValidator(_validate_email), Field(json_schema_extra=EMAIL_SCHEMA)]
 Phone = Annotated[str, CLEAN_PHONE, AfterValidator(_validate_phone)]
@@ -91,7 +93,7 @@ class SubmissionForm(InputModel):
 
 
 class ResubmissionForm(InputModel):
-    """What of a returned request is to be otherwise."""
+    """The changes to a returned request; a missing field stays unchanged."""
 
     name: Name | None = None
     employee_number: EmployeeNumber | None = None
@@ -106,34 +108,19 @@ class ResubmissionForm(InputModel):
     replaces: Annotated[tuple[DocumentId, ...], Field(max_length=1 + MAX_REQUIREMENTS)] = ()
 
 
-def previously_accepted_names(form: RequestForm | None) -> dict[str, str]:
-    """The names of a request that its applicant may send again as they are, whatever was accepted when they came."""
-    lines: dict[str, str] = {}
-    if form is None:
-        return lines
-    for name in ("name", "unit", "position"):
-        with suppress(ControlCharacter):  # which is refused whenever it is sent
-            lines[name] = clean_line(getattr(form.applicant, name))
-    return lines
+def validation_context(today: date, stored: RequestForm | None = None) -> dict[str, str]:
+    """Return the validation context of a form: the current date, and the stored names that may be sent again unchanged."""
+    context = {TODAY: today.isoformat()}
+    if stored is not None:
+        for name in ("name", "unit", "position"):
+            with suppress(ControlCharacter):  # such a value is refused by the field itself
+                context[name] = clean_line(getattr(stored.applicant, name))
+    return context
 
 
 SUBMISSION_FILES = {"letter": FileRule(1, 1), "requirements": FileRule(1, MAX_REQUIREMENTS)}
 RESUBMISSION_FILES = {"letter": FileRule(0, 1), "requirements": FileRule(0, MAX_REQUIREMENTS)}
 DOCUMENT_KINDS = {"letter": DocumentKind.LETTER, "requirements": DocumentKind.REQUIREMENT}
-
-Form = TypeVar("Form", SubmissionForm, ResubmissionForm)
-
-
-def dated(model: type[Form], clock: Clock) -> type[Form]:
-    """The same form, told what day it is: no letter is dated later."""
-
-    def not_to_come(letter_date: date | None) -> date | None:
-        if letter_date is not None and letter_date > today(clock()):
-            raise ValueError(words.wrong.letter_date)
-        return letter_date
-
-    validators = cast(dict[str, Any], {"not_to_come": field_validator("letter_date")(not_to_come)})
-    return create_model(model.__name__, __base__=model, __doc__=model.__doc__, __validators__=validators)
 
 
 class ReasonBody(RequestBody):
@@ -145,11 +132,11 @@ class AnswerBody(RequestBody):
 
 
 class EmptyBody(RequestBody):
-    """No fields: the call says all."""
+    """A body without fields."""
 
 
 class TrackingLinkBody(RequestBody):
-    """The address that a request was sent with."""
+    """The email address of a request."""
 
     email: Email
 

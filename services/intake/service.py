@@ -1,57 +1,84 @@
-"""What applicants do by page and by program alike: a key opens a request, and commands are obeyed for it."""
+"""The application service of intake: what applicants do with a request, whether by page or by API."""
 
 from __future__ import annotations
 
+import logging
 from datetime import date
 from typing import Any
 
-from fastapi import Request
-from starlette.background import BackgroundTask
-
+from services.intake.domain.commands import Command, MailLink
 from services.intake.domain.state import State
-from services.intake.errors import SENTENCES, intake_refusal_problem
-from services.intake.presenters import find_by_token
+from services.intake.errors import REFUSAL_MESSAGES, intake_refusal_problem
 from services.intake.recipient_limit import RecipientLimit
 from services.intake.submissions import SubmissionService
-from services.intake.tracking_links import mail_links
 from shared.backends.platform import Platform
 from shared.calendar import today
 from shared.runtime.decider import Refusal
-from shared.runtime.executor import Loaded
+from shared.runtime.executor import CommandKey, Loaded
 from shared.runtime.service_runtime import ServiceRuntime
+from shared.storage.port import RecordQuery, StoreUnavailable
 from shared.web.api.commands import execute_command
+from shared.web.api.idempotency import CommandContext
 from shared.web.api.problems import Problem
 from shared.web.api.validation import RequestBody
 
+logger = logging.getLogger(__name__)
+
+MAX_LINKS = 10
+"""Tracking links that are emailed to one address at once: those of its newest requests."""
+
 
 class IntakeService:
-    """The applicants' side of intake on this platform."""
+    """Requests as applicants see them. Who holds the tracking token of a request may read and change it."""
 
     def __init__(self, runtime: ServiceRuntime[State], platform: Platform) -> None:
         self.platform, self.store, self.executor = platform, runtime.store, runtime.executor
         self._recipient_limit = RecipientLimit(platform)
-        self.reception = SubmissionService(runtime.executor, runtime.store, platform, self._recipient_limit)
+        self.submissions = SubmissionService(runtime.executor, runtime.store, platform, self._recipient_limit)
 
-    @property
-    def day(self) -> date:
-        """Today in Halmahera Timur."""
+    def today(self) -> date:
+        """Return the current date in Halmahera Timur."""
         return today(self.platform.clock())
 
-    async def opened(self, number: str, key: str) -> Loaded[State] | None:
-        """The request with this number, for whoever holds its key."""
-        return await find_by_token(self.executor, self.platform.tracking, number, key) if key else None
+    async def find_request(self, number: str, token: str) -> Loaded[State] | None:
+        """Return the request with this number if the token belongs to it."""
+        loaded = await self.executor.find_one("number", number) if token else None
+        return loaded if loaded is not None and self.platform.tracking.verify(loaded.id, token) else None
 
-    async def execute_command(
-        self, request: Request, loaded: Loaded[State], command: object, *parts: RequestBody | str
+    async def execute(
+        self, context: CommandContext, loaded: Loaded[State], command: Command, *content: RequestBody | str
     ) -> dict[str, Any]:
-        """What the applicant's command is answered; `parts` are what was asked for. Raises Problem."""
-        return await execute_command(request, self.executor, loaded.id, command, loaded.state.number, SENTENCES, *parts)
+        """Execute a command of the applicant; `content` is what the request body said. Raises Problem."""
+        actor = loaded.state.number
+        return await execute_command(context, self.executor, loaded.id, command, actor, REFUSAL_MESSAGES, *content)
 
     async def problem_of(self, refusal: Refusal, request_id: str = "") -> Problem:
-        """The refusal with where the request stands now, if there is one yet."""
-        now = await self.executor.read(request_id) if request_id else None
-        return intake_refusal_problem(refusal, now.version if now else 0)
+        """Return the problem that describes a refusal, with the current version of the request, if it exists."""
+        loaded = await self.executor.read(request_id) if request_id else None
+        return intake_refusal_problem(refusal, loaded.version if loaded else 0)
 
-    def link_email_task(self, address: str) -> BackgroundTask:
-        """To be done after an answer that is the same for every address, whatever becomes of it."""
-        return BackgroundTask(mail_links, self.executor, self._recipient_limit, address, self.platform.new_id)
+    async def email_tracking_links(self, address: str) -> None:
+        """Email the tracking links of an address, as many as the limit allows.
+
+        Runs after the response, so that its duration reveals nothing about the address; errors are only logged.
+        """
+        query = RecordQuery(order="submitted_at", where={"email": address.lower()}, limit=MAX_LINKS, descending=True)
+        try:
+            for loaded in (await self.executor.find(query)).items:
+                counted = await self._recipient_limit.count_link_email(address)
+                if counted is None:
+                    logger.info("the hourly limit of tracking links for one recipient is reached")
+                    return
+                if not await self._request_link(loaded):
+                    await self._recipient_limit.undo(counted)
+        except (StoreUnavailable, Refusal) as error:
+            logger.warning("tracking links could not be requested: %s", type(error).__name__)
+
+    async def _request_link(self, loaded: Loaded[State]) -> bool:
+        """Request the email with a tracking link; False if one was sent a short while ago."""
+        key = CommandKey(self.platform.new_id(), digest="")
+        try:
+            return (await self.executor.execute(loaded.id, MailLink(), key)).version > loaded.version
+        except Refusal as refusal:
+            logger.warning("a tracking link could not be requested: %s", refusal.code)
+            return False

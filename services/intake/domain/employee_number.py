@@ -38,7 +38,7 @@ def normalize_employee_number(text: str) -> str:
     return number
 
 
-def warnings(number: str, day: date) -> tuple[str, ...]:
+def employee_number_warnings(number: str, day: date) -> tuple[str, ...]:
     """Return the warning codes of a normalized number on that day, in a fixed order."""
     birth_date, appointed = number[:8], int(number[8:12])
     checks = {

@@ -1,135 +1,210 @@
-"""What an applicant may do without files, each on a page of its own: answer, confirm, object, withdraw, judge."""
+"""The actions of applicants without files: answer, confirm, contest, withdraw, and the survey, each on a page of its own."""
 
 from __future__ import annotations
 
-from typing import Annotated, Any, cast
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
 
-from fastapi import APIRouter
-from pydantic import Field, create_model
-from starlette.requests import Request
+from fastapi import APIRouter, Request, Response
+from starlette.responses import HTMLResponse
 
+from services.intake.dependencies import Intake, TrackedRequestOrNone, tracking_path
 from services.intake.domain.commands import (
     SURVEY_ELEMENTS,
-    SURVEY_SCORES,
     AnswerQuestion,
     AnswerSurvey,
+    Command,
     ConfirmHandover,
     ContestHandover,
     WithdrawRequest,
 )
 from services.intake.domain.state import State
-from services.intake.pages.request_pages import ActionPage, TrackingAccess, page
-from services.intake.schemas import AnswerBody, EmptyBody, ReasonBody, SurveyBody
-from services.intake.service import IntakeService
+from services.intake.pages import not_found_page, templates
+from services.intake.presenters import closed_action_refusal, deadlines, open_actions
+from services.intake.schemas import AnswerBody, EmptyBody, ReasonBody, SurveyBody, SurveyScore
+from shared.runtime.decider import Refusal
 from shared.runtime.executor import Loaded
 from shared.web.api import serializers
-from shared.web.api.commands import MAX_TEXT_LENGTH, OptionalText
+from shared.web.api.commands import MAX_TEXT_LENGTH, OptionalText, conflict_message
+from shared.web.api.idempotency import command_context
 from shared.web.api.problems import Problem, validation_problem
-from shared.web.api.validation import FieldError, InputModel
+from shared.web.api.validation import FieldError, InputModel, RequestBody
 from shared.web.auth.access import public
 from shared.web.forms.posted_form import PostedForm
-from shared.web.views.page_routes import add_form
+from shared.web.views.page_routes import PageRoute, add_form_page, see_other
 
 PAUSE_FIELD, DELIVERY_FIELD = "pause", "delivery"
-"""The number of what the page showed, so that nothing else is answered or confirmed by it."""
+"""Hidden fields with the number of the pause or delivery that the page showed, so that a form never refers to another."""
+MAX_NUMBER_LENGTH = 9
+TYPED_FIELDS = ("text", "reason", "comment")
+
+router = APIRouter(route_class=PageRoute, include_in_schema=False)
 
 
-def add_action_routes(routes: APIRouter, keyed: TrackingAccess) -> None:
-    for step in (AnswerAction, ConfirmAction, ContestAction, WithdrawAction, SurveyAction):
-        add_form(routes, f"/lacak/{{number}}/{step.action}", ActionPage(keyed, step(keyed.desk)), public())
+class ActionPage:
+    """The page of an action: for the holder of the tracking token, while the action is open."""
 
+    action: ClassVar[str]
+    template: ClassVar[str]
 
-class ActionWithoutFiles:
-    """A step without files."""
+    def __init__(self, request: Request, loaded: TrackedRequestOrNone, intake: Intake) -> None:
+        self._request, self._loaded, self._intake = request, loaded, intake
 
-    def __init__(self, desk: IntakeService) -> None:
-        self._desk = desk
+    def context(self, state: State) -> Mapping[str, Any]:
+        """Return what the template shows beside the form."""
+        raise NotImplementedError
 
-    async def held(self, request: Request, posted: PostedForm, loaded: Loaded[State]) -> PostedForm:
+    async def perform(self, loaded: Loaded[State], posted: PostedForm) -> bool:
+        """Perform the action; False if the form only asks to be shown again. Raises Problem and Refusal."""
+        raise NotImplementedError
+
+    async def restore_files(self, _loaded: Loaded[State], posted: PostedForm) -> PostedForm:
+        """Return the form with the files that were uploaded for it."""
         return posted
 
+    async def show(self, posted: PostedForm) -> HTMLResponse:
+        loaded = self._loaded
+        if loaded is not None and posted.problem is not None:
+            loaded = await self._intake.executor.read(loaded.id)  # it may have changed since the form was refused
+        return await self._render(loaded, posted) if loaded else not_found_page(self._request)
 
-class AnswerAction(ActionWithoutFiles):
+    async def submit(self, posted: PostedForm) -> Response:
+        loaded = self._loaded
+        if loaded is None:
+            return not_found_page(self._request)
+        try:
+            done = await self.perform(loaded, posted)
+        except Refusal as refusal:
+            raise await self._intake.problem_of(refusal, loaded.id) from refusal
+        if not done:
+            return await self._render(loaded, posted)
+        return see_other(f"{tracking_path(loaded.state.number)}?sudah={self.action}")
+
+    async def _execute(self, loaded: Loaded[State], command: Command, *content: RequestBody | str) -> bool:
+        await self._intake.execute(command_context(self._request), loaded, command, *content)
+        return True
+
+    async def _render(self, loaded: Loaded[State], posted: PostedForm) -> HTMLResponse:
+        state = loaded.state
+        if self.action not in open_actions(state, self._intake.today()):
+            return await self._render_conflict(loaded, posted)
+        return templates(
+            self._request,
+            self.template,
+            posted=await self.restore_files(loaded, posted),
+            number=state.number,
+            status=state.status.value,
+            version=loaded.version,
+            deadline=next(iter(deadlines(state).values()), None),
+            **self.context(state),
+        )
+
+    async def _render_conflict(self, loaded: Loaded[State], posted: PostedForm) -> HTMLResponse:
+        """Say what happened to the request that closed the action, and give back what was typed."""
+        refusal = closed_action_refusal(loaded.state, self.action)
+        problem = posted.problem or await self._intake.problem_of(refusal, loaded.id)
+        not_sent = refusal.code == "moved_on" and not posted.sent
+        return templates(
+            self._request,
+            "moved.html",
+            409,
+            posted=PostedForm(),
+            number=loaded.state.number,
+            detail=conflict_message(refusal) if not_sent else problem.detail,
+            typed=[text for name, texts in posted.texts.items() if name in TYPED_FIELDS for text in texts],
+        )
+
+
+class AnswerPage(ActionPage):
     action, template = "jawab", "answer.html"
 
-    def facts(self, state: State) -> dict[str, Any]:
+    def context(self, state: State) -> Mapping[str, Any]:
         return {"pause": state.pause, "lead": state.lead.name if state.lead else "", "most": MAX_TEXT_LENGTH}
 
-    async def take(self, request: Request, posted: PostedForm, loaded: Loaded[State]) -> bool:
-        reply, asked = posted.validate(AnswerBody, PAUSE_FIELD), posted.text(PAUSE_FIELD)
-        await self._desk.execute_command(request, loaded, AnswerQuestion(reply.text, _number(asked)), reply, asked)
-        return True
+    async def perform(self, loaded: Loaded[State], posted: PostedForm) -> bool:
+        answer, pause = posted.validate(AnswerBody, PAUSE_FIELD), posted.text(PAUSE_FIELD)
+        return await self._execute(loaded, AnswerQuestion(answer.text, _parse_number(pause)), answer, pause)
 
 
-class ConfirmAction(ActionWithoutFiles):
+class ConfirmPage(ActionPage):
     action, template = "konfirmasi", "confirm.html"
 
-    def facts(self, state: State) -> dict[str, Any]:
+    def context(self, state: State) -> Mapping[str, Any]:
         return _delivery_context(state)
 
-    async def take(self, request: Request, posted: PostedForm, loaded: Loaded[State]) -> bool:
+    async def perform(self, loaded: Loaded[State], posted: PostedForm) -> bool:
         posted.validate(EmptyBody, DELIVERY_FIELD)
-        seen = posted.text(DELIVERY_FIELD)
-        await self._desk.execute_command(request, loaded, ConfirmHandover(_number(seen)), seen)
-        return True
+        delivery = posted.text(DELIVERY_FIELD)
+        return await self._execute(loaded, ConfirmHandover(_parse_number(delivery)), delivery)
 
 
-class ContestAction(ActionWithoutFiles):
+class ContestPage(ActionPage):
     action, template = "keberatan", "contest.html"
 
-    def facts(self, state: State) -> dict[str, Any]:
+    def context(self, state: State) -> Mapping[str, Any]:
         return {**_delivery_context(state), "most": MAX_TEXT_LENGTH}
 
-    async def take(self, request: Request, posted: PostedForm, loaded: Loaded[State]) -> bool:
-        reason, seen = posted.validate(ReasonBody, DELIVERY_FIELD), posted.text(DELIVERY_FIELD)
-        await self._desk.execute_command(request, loaded, ContestHandover(reason.reason, _number(seen)), reason, seen)
-        return True
+    async def perform(self, loaded: Loaded[State], posted: PostedForm) -> bool:
+        body, delivery = posted.validate(ReasonBody, DELIVERY_FIELD), posted.text(DELIVERY_FIELD)
+        return await self._execute(loaded, ContestHandover(body.reason, _parse_number(delivery)), body, delivery)
 
 
-class WithdrawAction(ActionWithoutFiles):
+class WithdrawPage(ActionPage):
     action, template = "batalkan", "withdraw.html"
 
-    def facts(self, state: State) -> dict[str, Any]:
+    def context(self, state: State) -> Mapping[str, Any]:
         return {"most": MAX_TEXT_LENGTH}
 
-    async def take(self, request: Request, posted: PostedForm, loaded: Loaded[State]) -> bool:
-        reason = posted.validate(ReasonBody)
-        await self._desk.execute_command(request, loaded, WithdrawRequest(reason.reason), reason)
-        return True
+    async def perform(self, loaded: Loaded[State], posted: PostedForm) -> bool:
+        body = posted.validate(ReasonBody)
+        return await self._execute(loaded, WithdrawRequest(body.reason), body)
 
 
-SURVEY_FIELDS = tuple(f"u{place}" for place in range(1, SURVEY_ELEMENTS + 1))
-_score = (Annotated[int, Field(ge=SURVEY_SCORES.start, lt=SURVEY_SCORES.stop)], ...)
-SurveyForm = create_model(
-    "Marks",
-    __base__=InputModel,
-    comment=(OptionalText, ""),
-    **cast(dict[str, Any], dict.fromkeys(SURVEY_FIELDS, _score)),
-)
-"""The survey as its page sends it: one field for each element."""
+class SurveyForm(InputModel):
+    """The survey as its page sends it: one field per element."""
+
+    u1: SurveyScore
+    u2: SurveyScore
+    u3: SurveyScore
+    u4: SurveyScore
+    u5: SurveyScore
+    u6: SurveyScore
+    u7: SurveyScore
+    u8: SurveyScore
+    u9: SurveyScore
+    comment: OptionalText = ""
+
+    @property
+    def answers(self) -> tuple[int, ...]:
+        return (self.u1, self.u2, self.u3, self.u4, self.u5, self.u6, self.u7, self.u8, self.u9)
 
 
-class SurveyAction(ActionWithoutFiles):
+SURVEY_FIELDS = tuple(f"u{number}" for number in range(1, SURVEY_ELEMENTS + 1))
+
+
+class SurveyPage(ActionPage):
     action, template = "survei", "survey.html"
 
-    def facts(self, state: State) -> dict[str, Any]:
-        return {"elements": list(zip(SURVEY_FIELDS, page.words.survey.elements, strict=True)), "most": MAX_TEXT_LENGTH}
+    def context(self, state: State) -> Mapping[str, Any]:
+        elements = templates.words.survey.elements
+        return {"elements": list(zip(SURVEY_FIELDS, elements, strict=True)), "most": MAX_TEXT_LENGTH}
 
-    async def take(self, request: Request, posted: PostedForm, loaded: Loaded[State]) -> bool:
+    async def perform(self, loaded: Loaded[State], posted: PostedForm) -> bool:
         try:
-            told = posted.validate(SurveyForm)
+            form = posted.validate(SurveyForm)
         except Problem as problem:
-            raise validation_problem(_unanswered_errors(problem)) from problem
-        survey = SurveyBody(
-            answers=tuple(getattr(told, place) for place in SURVEY_FIELDS), comment=getattr(told, "comment", "")
-        )
-        await self._desk.execute_command(request, loaded, AnswerSurvey(survey.answers, survey.comment), survey)
-        return True
+            raise validation_problem(_with_unanswered_message(problem.errors)) from problem
+        survey = SurveyBody(answers=form.answers, comment=form.comment)
+        return await self._execute(loaded, AnswerSurvey(survey.answers, survey.comment), survey)
 
 
-def _unanswered_errors(problem: Problem) -> list[FieldError]:
-    unanswered = page.words.survey.unanswered
-    return [FieldError(each.field, unanswered) if each.field in SURVEY_FIELDS else each for each in problem.errors]
+for _page in (AnswerPage, ConfirmPage, ContestPage, WithdrawPage, SurveyPage):
+    add_form_page(router, f"/lacak/{{number}}/{_page.action}", _page, public())
+
+
+def _with_unanswered_message(errors: Sequence[FieldError]) -> list[FieldError]:
+    unanswered = templates.words.survey.unanswered
+    return [FieldError(error.field, unanswered) if error.field in SURVEY_FIELDS else error for error in errors]
 
 
 def _delivery_context(state: State) -> dict[str, Any]:
@@ -137,6 +212,6 @@ def _delivery_context(state: State) -> dict[str, Any]:
     return {"delivery": delivery, "documents": serializers.documents(delivery.documents) if delivery else []}
 
 
-def _number(text: str) -> int | None:
-    """The number that a page sent along; whoever sends none means what is current."""
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else None
+def _parse_number(text: str) -> int | None:
+    """Parse the number of a pause or delivery; None, which is the current one, for anything else."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= MAX_NUMBER_LENGTH else None

@@ -1,37 +1,37 @@
-"""What a form offers to choose from: the two scopes, and the Dinas, which is written when it is not on the list."""
+"""Choices of the forms: the two scopes and the work units; a unit that is not listed is written in a second field."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
 
-from services.intake.schemas import words
+from services.intake.schemas import texts as intake_texts
 from shared.web.forms.posted_form import PostedForm
 from shared.web.views.labels import SCOPE_LABELS
 from shared.work_units import WORK_UNITS
 
 UNIT, UNIT_OTHER = "unit", "unit_other"
 OTHER_UNIT = "other"
-"""What the list says for a unit that is not on it."""
+"""The choice for a unit that is not listed."""
 
 
 def unit_groups() -> list[tuple[str, list[tuple[str, str]]]]:
-    """The list as a form offers it: (title, [(value, label)])."""
-    titles = words.form.unit_groups
+    """Return the listed units as (title, [(value, label)])."""
+    titles = intake_texts.form.unit_groups
     groups = [
         (titles[kind], [(unit.name, unit.name) for unit in WORK_UNITS if unit.active and unit.code.startswith(kind)])
         for kind in titles
     ]
-    return [*groups, ("", [(OTHER_UNIT, words.form.other)])]
+    return [*groups, ("", [(OTHER_UNIT, intake_texts.form.other)])]
 
 
 def unit_form_values(unit: str) -> tuple[str, str]:
-    """How a unit is shown in a form: (chosen, written)."""
-    return (unit, "") if any(unit == one.name for one in WORK_UNITS if one.active) else (OTHER_UNIT, unit)
+    """Return the form values of a unit: (choice, written name)."""
+    return (unit, "") if any(unit == listed.name for listed in WORK_UNITS if listed.active) else (OTHER_UNIT, unit)
 
 
 def resolve_unit(posted: PostedForm) -> PostedForm:
-    """The form as the model takes it: what was written counts where the list does not say."""
+    """Return the form with the written name as its unit if the unit is not listed."""
     if posted.text(UNIT) != OTHER_UNIT:
         return posted
     texts: dict[str, Sequence[str]] = dict(posted.texts)
@@ -40,10 +40,10 @@ def resolve_unit(posted: PostedForm) -> PostedForm:
 
 
 def unit_error_field(posted: PostedForm, field: str) -> str:
-    """Where what is wrong with the unit is to be put right."""
+    """Return the field at which an error is shown: that of the written name for a unit that is not listed."""
     return UNIT_OTHER if field == UNIT and posted.text(UNIT) == OTHER_UNIT else field
 
 
 def scope_choices() -> list[tuple[str, str, str]]:
-    """(value, label, explanation) of both scopes."""
-    return [(scope.value, label, words.form.scopes[scope.value]) for scope, label in SCOPE_LABELS.items()]
+    """Return the scopes as (value, label, explanation)."""
+    return [(scope.value, label, intake_texts.form.scopes[scope.value]) for scope, label in SCOPE_LABELS.items()]

@@ -1,17 +1,18 @@
-"""Completing what was returned: the failed items alone, each with the officer's note, and files that wait for the rest."""
+"""The page that completes a returned request: only the failed items, each with the officer's note."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import APIRouter
-from starlette.requests import Request
+from fastapi import APIRouter, Depends, Request, Response
 
+from services.intake.dependencies import Intake, TrackedRequestOrNone, require_tracking_cookie
 from services.intake.domain.form import MAX_REQUIREMENTS, Form
 from services.intake.domain.state import State
 from services.intake.errors import LETTER, REPLACES, REQUIREMENTS
+from services.intake.pages import templates
+from services.intake.pages.actions import ActionPage
 from services.intake.pages.form_choices import (
     OTHER_UNIT,
     UNIT_OTHER,
@@ -21,23 +22,21 @@ from services.intake.pages.form_choices import (
     unit_form_values,
     unit_groups,
 )
-from services.intake.pages.request_pages import ActionPage, TrackingAccess, page
-from services.intake.presenters import open_items, submitted_form
-from services.intake.schemas import DOCUMENT_KINDS, RESUBMISSION_FILES, previously_accepted_names
-from services.intake.service import IntakeService
+from services.intake.presenters import open_items, present_form
+from services.intake.schemas import DOCUMENT_KINDS, RESUBMISSION_FILES, ResubmissionForm, validation_context
 from shared.contracts.facts import ChecklistItem, DocumentKind
 from shared.documents.media_types import ACCEPT, LABELS
 from shared.runtime.executor import Loaded
 from shared.web.api import serializers
+from shared.web.api.idempotency import command_context
 from shared.web.api.problems import Problem, validation_problem
 from shared.web.api.validation import FieldError
-from shared.web.auth.access import public
-from shared.web.forms.held_files import FileField, HeldFiles, add_uploads
+from shared.web.auth.access import PreBodyDependency, public
+from shared.web.forms.held_files import FileField, HeldFiles, receive_upload
 from shared.web.forms.posted_form import PostedForm
-from shared.web.views.page_routes import add_form
+from shared.web.views.page_routes import PageRoute, add_form_page
 
-SLOTS = {name: FileField(DOCUMENT_KINDS[name], rule) for name, rule in RESUBMISSION_FILES.items()}
-
+FILE_FIELDS = {name: FileField(DOCUMENT_KINDS[name], rule) for name, rule in RESUBMISSION_FILES.items()}
 APPLICANT_FIELDS = ("name", "employee_number", "unit", UNIT_OTHER, "position")
 FIELDS_BY_ITEM: Mapping[ChecklistItem, tuple[str, ...]] = {
     ChecklistItem.FORM: (*APPLICANT_FIELDS, "description", "email", "phone"),
@@ -45,65 +44,83 @@ FIELDS_BY_ITEM: Mapping[ChecklistItem, tuple[str, ...]] = {
     ChecklistItem.LETTER: ("letter_number", "letter_date", LETTER),
     ChecklistItem.DOCUMENTS: (REPLACES, REQUIREMENTS),
 }
-"""The fields by which each failed item is completed; one that two items share stands at the first."""
+"""The fields that complete each failed item; a field of two items is shown with the first."""
 OPTIONAL_FIELDS = frozenset({UNIT_OTHER, "phone", LETTER, REPLACES, REQUIREMENTS})
 
+router = APIRouter(route_class=PageRoute, include_in_schema=False)
+upload_router = APIRouter(
+    route_class=PageRoute,
+    include_in_schema=False,
+    dependencies=[Depends(PreBodyDependency(require_tracking_cookie))],
+)
 
-def add_resubmission_routes(routes: APIRouter, uploads: APIRouter, keyed: TrackingAccess) -> None:
-    """`uploads` are routes that ask for the key before anything is stored."""
-    step = ResubmissionAction(keyed.desk)
-    add_form(routes, "/lacak/{number}/lengkapi", ActionPage(keyed, step), public())
-    add_uploads(uploads, "/lacak/{number}/lengkapi/berkas", step.files, public())
+
+def resubmission_files(loaded: TrackedRequestOrNone, intake: Intake) -> HeldFiles:
+    """Return the files of a request's completion form."""
+    target = intake.submissions.upload_target(loaded.id if loaded else "")
+    return HeldFiles(intake.platform, FILE_FIELDS, lambda _request, _form_key: target)
 
 
-class ResubmissionAction:
+ResubmissionFiles = Annotated[HeldFiles, Depends(resubmission_files)]
+
+
+@upload_router.post("/lacak/{number}/lengkapi/berkas", dependencies=[Depends(public())])
+async def upload_file(request: Request, files: ResubmissionFiles) -> Response:
+    """Store a file before its form is sent."""
+    return await receive_upload(request, files)
+
+
+class ResubmissionPage(ActionPage):
     action, template = "lengkapi", "complete.html"
 
-    def __init__(self, desk: IntakeService) -> None:
-        self._desk = desk
-        self.files = HeldFiles(
-            desk.platform, SLOTS, lambda request, key: desk.reception.destination(request.state.opened_id)
-        )
+    def __init__(
+        self, request: Request, loaded: TrackedRequestOrNone, intake: Intake, files: ResubmissionFiles
+    ) -> None:
+        super().__init__(request, loaded, intake)
+        self._files = files
 
-    def facts(self, state: State) -> dict[str, Any]:
-        form, limit = state.form, self._desk.platform.settings.file_limit
+    def context(self, state: State) -> Mapping[str, Any]:
+        form = state.form
         return {
-            "items": _items(state),
+            "items": _items_with_fields(state),
             "values": _form_values(form) if form else {},
             "replaceable": serializers.documents(form.of_kind(DocumentKind.REQUIREMENT)) if form else [],
             "unit_groups": unit_groups(),
             "scopes": scope_choices(),
             "accept": ACCEPT,
             "types": ", ".join(LABELS.values()),
-            "limit": limit,
+            "limit": self._intake.platform.settings.file_limit,
             "most": MAX_REQUIREMENTS,
             "upload": f"/lacak/{state.number}/lengkapi/berkas",
         }
 
-    async def held(self, request: Request, posted: PostedForm, loaded: Loaded[State]) -> PostedForm:
-        return await self.files.again(request, posted, loaded.state.course.round + 1)
+    async def restore_files(self, loaded: Loaded[State], posted: PostedForm) -> PostedForm:
+        return await self._files.again(self._request, posted, loaded.state.course.round + 1)
 
-    async def take(self, request: Request, posted: PostedForm, loaded: Loaded[State]) -> bool:
-        taken = await self.files.take(request, posted, loaded.state.course.round + 1)
-        if self.files.is_only_removal(posted):
+    async def perform(self, loaded: Loaded[State], posted: PostedForm) -> bool:
+        files = await self._files.take(self._request, posted, loaded.state.course.round + 1)
+        if self._files.is_only_removal(posted):
             return False
-        reception = self._desk.reception
-        errors = [*_blank_field_errors(posted, loaded.state), *taken.errors]
+        errors = [*_blank_field_errors(posted, loaded.state), *files.errors]
         try:
-            filled = replace(resolve_unit(posted), context=previously_accepted_names(loaded.state.form))
-            changes = filled.validate(reception.changes, *self.files.names, UNIT_OTHER)
+            resolved = resolve_unit(posted).with_context(validation_context(self._intake.today(), loaded.state.form))
+            changes = resolved.validate(ResubmissionForm, *self._files.names, UNIT_OTHER)
         except Problem as problem:
-            wrong = (FieldError(unit_error_field(posted, each.field), each.message) for each in problem.errors)
+            wrong = (FieldError(unit_error_field(posted, error.field), error.message) for error in problem.errors)
             raise validation_problem([*wrong, *errors]) from problem
         if errors:
             raise validation_problem(errors)
-        answer = await reception.complete(request, loaded, changes, taken.documents)
-        await self.files.settle(request, taken, repeated=answer.repeated)
+        context = command_context(self._request)
+        result = await self._intake.submissions.complete(loaded, changes, files.documents, context)
+        await self._files.settle(self._request, files, repeated=result.repeated)
         return True
 
 
-def _items(state: State) -> list[dict[str, Any]]:
-    """The failed items with the fields of each, none of them twice."""
+add_form_page(router, "/lacak/{number}/lengkapi", ResubmissionPage, public())
+
+
+def _items_with_fields(state: State) -> list[dict[str, Any]]:
+    """Return the failed items, each with its fields; no field is listed twice."""
     shown: set[str] = set()
     items = []
     for item in open_items(state):
@@ -114,13 +131,14 @@ def _items(state: State) -> list[dict[str, Any]]:
 
 
 def _form_values(form: Form) -> dict[str, Any]:
-    chosen, other = unit_form_values(form.applicant.unit)
-    return {**submitted_form(form), "unit": chosen, UNIT_OTHER: other, "letter_date": form.letter.date.isoformat()}
+    unit, unit_other = unit_form_values(form.applicant.unit)
+    return {**present_form(form), "unit": unit, UNIT_OTHER: unit_other, "letter_date": form.letter.date.isoformat()}
 
 
 def _blank_field_errors(posted: PostedForm, state: State) -> list[FieldError]:
-    """A field that was there and was emptied is not the same as one that was not asked for."""
-    names = [name for item in _items(state) for name in item["fields"] if name not in OPTIONAL_FIELDS]
+    """Report shown fields that were emptied; a field that was not shown stays unchanged."""
+    names = [name for item in _items_with_fields(state) for name in item["fields"] if name not in OPTIONAL_FIELDS]
     if "unit" in names and posted.text("unit") == OTHER_UNIT:
         names.append(UNIT_OTHER)
-    return [FieldError(name, page.words.wrong.required) for name in names if not posted.text(name, "-").strip()]
+    required = templates.words.wrong.required
+    return [FieldError(name, required) for name in names if not posted.text(name, "-").strip()]

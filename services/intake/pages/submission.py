@@ -1,108 +1,123 @@
-"""The service's page with its form, and what becomes of a form that was sent."""
+"""The page of the service with the form for a new request."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import APIRouter
-from starlette.requests import Request
-from starlette.responses import Response
+from fastapi import APIRouter, Depends, Request, Response
+from starlette.responses import HTMLResponse
 
+from services.intake.dependencies import Intake, set_tracking_cookie, tracking_path
 from services.intake.domain.employee_number import normalize_employee_number
 from services.intake.domain.form import MAX_REQUIREMENTS
+from services.intake.pages import templates
 from services.intake.pages.form_choices import UNIT_OTHER, resolve_unit, scope_choices, unit_error_field, unit_groups
-from services.intake.pages.request_pages import TrackingAccess, address, page
-from services.intake.schemas import DOCUMENT_KINDS, SUBMISSION_FILES, SubmissionForm
-from services.intake.service import IntakeService
+from services.intake.schemas import DOCUMENT_KINDS, SUBMISSION_FILES, SubmissionForm, validation_context
 from shared.documents.media_types import ACCEPT, LABELS
 from shared.runtime.decider import Refusal
 from shared.runtime.executor import IdempotencyKeyReused
 from shared.web.api import serializers
+from shared.web.api.idempotency import command_context
 from shared.web.api.problems import Problem, validation_problem
 from shared.web.api.validation import FieldError
 from shared.web.auth.access import public
-from shared.web.forms.held_files import FileField, FormFiles, HeldFiles, add_uploads
+from shared.web.forms.held_files import FileField, FormFiles, HeldFiles, receive_upload
 from shared.web.forms.posted_form import PostedForm
-from shared.web.views.page_routes import add_form, see_other
+from shared.web.http.client_address import client_address, client_network
+from shared.web.views.page_routes import PageRoute, add_form_page, see_other
 
-SLOTS = {name: FileField(DOCUMENT_KINDS[name], rule) for name, rule in SUBMISSION_FILES.items()}
+FILE_FIELDS = {name: FileField(DOCUMENT_KINDS[name], rule) for name, rule in SUBMISSION_FILES.items()}
 FIELD_ORDER = (
     *("name", "employee_number", "unit", UNIT_OTHER, "position", "scope", "description", "requirements"),
     *("letter_number", "letter_date", "letter", "email", "phone"),
 )
-"""In the order of the page, in which a summary tells what is wrong."""
+"""Fields in the order of the page, which is the order of the error summary."""
+
+router = APIRouter(route_class=PageRoute, include_in_schema=False)
 
 
-def add_submission_routes(routes: APIRouter, keyed: TrackingAccess) -> None:
-    form = SubmissionPage(keyed)
-    add_form(routes, "/", form, public())
-    add_uploads(routes, "/berkas", form.files, public())
+def submission_files(intake: Intake) -> HeldFiles:
+    """Return the files of submission forms."""
+    target = intake.submissions.submission_target
+    return HeldFiles(intake.platform, FILE_FIELDS, lambda _request, form_key: target(form_key))
+
+
+SubmissionFiles = Annotated[HeldFiles, Depends(submission_files)]
+
+
+@router.post("/berkas", dependencies=[Depends(public())])
+async def upload_file(request: Request, files: SubmissionFiles) -> Response:
+    """Store a file before its form is sent."""
+    return await receive_upload(request, files)
 
 
 class SubmissionPage:
-    """A new request: sent once, however often its page is."""
+    """The form for a new request. A form that is sent twice registers one request."""
 
-    def __init__(self, keyed: TrackingAccess) -> None:
-        self._keyed, self._desk = keyed, keyed.desk
-        self.files = HeldFiles(
-            keyed.desk.platform, SLOTS, lambda request, key: keyed.desk.reception.form_destination(key)
-        )
+    def __init__(self, request: Request, intake: Intake, files: SubmissionFiles) -> None:
+        self._request, self._intake, self._files = request, intake, files
 
-    async def show(self, request: Request, posted: PostedForm) -> Response:
-        posted = await self.files.again(request, posted)
-        return page(request, "form.html", posted=posted, **_form_context(self._desk, posted))
+    async def show(self, posted: PostedForm) -> HTMLResponse:
+        posted = await self._files.again(self._request, posted)
+        return templates(self._request, "form.html", posted=posted, **_form_context(self._intake, posted))
 
-    async def act(self, request: Request, posted: PostedForm) -> Response:
-        taken = await self.files.take(request, posted)
-        if self.files.is_only_removal(posted):
-            return await self.show(request, posted)
+    async def submit(self, posted: PostedForm) -> Response:
+        files = await self._files.take(self._request, posted)
+        if self._files.is_only_removal(posted):
+            return await self.show(posted)
         try:
-            return await self._register(request, self._read(posted, taken), taken)
+            return await self._register(self._validate(posted, files), files)
         except IdempotencyKeyReused:
-            return await self._already_submitted(request, posted, taken)
+            return await self._already_submitted(posted, files)
         except Refusal as refusal:
-            raise await self._desk.problem_of(refusal) from refusal
+            raise await self._intake.problem_of(refusal) from refusal
 
-    def _read(self, posted: PostedForm, taken: FormFiles) -> SubmissionForm:
-        """Raises Problem 422 with everything that is wrong, in the order of the page."""
+    def _validate(self, posted: PostedForm, files: FormFiles) -> SubmissionForm:
+        """Validate fields and files together. Raises Problem 422 with all errors in the order of the page."""
         errors: Sequence[FieldError] = ()
         try:
-            fields = resolve_unit(posted).validate(self._desk.reception.application, *self.files.names, UNIT_OTHER)
-            if not taken.errors:
+            resolved = resolve_unit(posted).with_context(validation_context(self._intake.today()))
+            fields = resolved.validate(SubmissionForm, *self._files.names, UNIT_OTHER)
+            if not files.errors:
                 return fields
         except Problem as problem:
-            errors = [FieldError(unit_error_field(posted, each.field), each.message) for each in problem.errors]
-        raise validation_problem(sorted([*errors, *taken.errors], key=_field_position))
+            errors = [FieldError(unit_error_field(posted, error.field), error.message) for error in problem.errors]
+        raise validation_problem(sorted([*errors, *files.errors], key=_field_position))
 
-    async def _register(self, request: Request, fields: SubmissionForm, taken: FormFiles) -> Response:
-        made = await self._desk.reception.register(request, fields, taken.documents)
-        await self.files.settle(request, taken, repeated=made.repeated)
-        answer = see_other(f"{address(made.number)}/diterima")
-        self._keyed.set_tracking_cookie(answer, made.number, self._desk.platform.tracking.token(made.id))
-        return answer
+    async def _register(self, fields: SubmissionForm, files: FormFiles) -> Response:
+        context, network = command_context(self._request), client_network(client_address(self._request))
+        result = await self._intake.submissions.register(fields, files.documents, context, network)
+        await self._files.settle(self._request, files, repeated=result.repeated)
+        response = see_other(f"{tracking_path(result.number)}/diterima")
+        set_tracking_cookie(response, self._intake, result.number, self._intake.platform.tracking.token(result.id))
+        return response
 
-    async def _already_submitted(self, request: Request, posted: PostedForm, taken: FormFiles) -> Response:
-        """The same page said something else before: that counts, and what it says now may become another request."""
-        made = await self._desk.reception.find_submitted(request)
-        new_form = PostedForm(key=self._desk.platform.new_id(), texts=posted.texts)
-        texts = [(name, text) for name, texts in posted.texts.items() if name not in self.files.names for text in texts]
-        number = made.state.number if made else ""
-        return page(
-            request,
+    async def _already_submitted(self, posted: PostedForm, files: FormFiles) -> Response:
+        """Say that the same form was sent before with other content, which may be sent again as a new request."""
+        submitted = await self._intake.submissions.find_submitted(command_context(self._request))
+        new_form = PostedForm(key=self._intake.platform.new_id(), texts=posted.texts)
+        texts = [
+            (name, text) for name, texts in posted.texts.items() if name not in self._files.names for text in texts
+        ]
+        return templates(
+            self._request,
             "already.html",
             409,
             posted=new_form,
-            number=number,
+            number=submitted.state.number if submitted else "",
             texts=texts,
-            held=self.files.hold(new_form, taken).held,
+            held=self._files.hold(new_form, files).held,
         )
 
 
-def _form_context(desk: IntakeService, posted: PostedForm) -> dict[str, Any]:
-    settings = desk.platform.settings
+add_form_page(router, "/", SubmissionPage, public())
+
+
+def _form_context(intake: Intake, posted: PostedForm) -> dict[str, Any]:
+    settings = intake.platform.settings
     return {
-        "odd": serializers.warnings(_odd(desk, posted.text("employee_number"))),
+        "odd": serializers.warnings(_employee_number_warnings(intake, posted.text("employee_number"))),
         "unit_groups": unit_groups(),
         "scopes": scope_choices(),
         "accept": ACCEPT,
@@ -114,10 +129,9 @@ def _form_context(desk: IntakeService, posted: PostedForm) -> dict[str, Any]:
     }
 
 
-def _odd(desk: IntakeService, written: str) -> tuple[str, ...]:
-    """What is odd about a number that is one."""
+def _employee_number_warnings(intake: Intake, text: str) -> tuple[str, ...]:
     try:
-        return desk.reception.odd(normalize_employee_number(written))
+        return intake.submissions.warnings(normalize_employee_number(text))
     except Refusal:
         return ()
 

@@ -1,16 +1,23 @@
-"""Where a request stands: the receipt, the page that is followed, its documents, and the link for whoever has lost it."""
+"""The tracking page of a request with its receipt and documents, and the page that emails a lost link again."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from fastapi import APIRouter, Depends, Request, Response
-from starlette.responses import RedirectResponse
+from fastapi import APIRouter, BackgroundTasks, Depends, Request, Response
+from starlette.responses import HTMLResponse, RedirectResponse
 
+from services.intake.dependencies import (
+    Intake,
+    TrackedRequestOrNone,
+    set_tracking_cookie,
+    tracking_cookie,
+    tracking_path,
+)
 from services.intake.domain.state import State
-from services.intake.pages.request_pages import TrackingAccess, address, not_found_page, page
-from services.intake.presenters import ACTIONS, document, open_actions, submitted_form, tracked
+from services.intake.pages import not_found_page, templates
+from services.intake.presenters import ACTIONS, find_document, open_actions, present_form, present_request
 from services.intake.schemas import TrackingLinkBody
 from services.intake.service import IntakeService
 from shared.contracts.assignment import RequestRejected
@@ -21,7 +28,7 @@ from shared.web.auth.access import public
 from shared.web.forms.posted_form import PostedForm
 from shared.web.http.downloads import download
 from shared.web.views.formats import format_weekday_date
-from shared.web.views.page_routes import add_form, see_other
+from shared.web.views.page_routes import PageRoute, add_form_page, see_other
 
 STEP_BY_STATUS: Mapping[Status, int] = {
     Status.SUBMITTED: 1,
@@ -31,118 +38,120 @@ STEP_BY_STATUS: Mapping[Status, int] = {
     Status.IN_PROGRESS: 3,
     Status.ON_HOLD: 3,
     Status.DELIVERED: 4,
-    Status.COMPLETED: len(page.words.track.steps),
+    Status.COMPLETED: len(templates.words.track.steps),
 }
-"""The step that is being taken; those before it are done. A request that ended early is on none."""
+"""The current step of the progress bar, from 0; a request that ended early is on none."""
+RESULT_KINDS = frozenset({DocumentKind.RESULT.value, DocumentKind.HANDOVER_RECORD.value})
 
-
-def add_tracking_routes(routes: APIRouter, keyed: TrackingAccess) -> None:
-    """Each page asks for the key itself, so that whoever has none meets a page and not a code."""
-    desk, everybody = keyed.desk, [Depends(public())]
-    add_form(routes, "/lacak", LostLinkPage(desk), public())
-
-    @routes.get("/lacak/{number}", dependencies=everybody)
-    async def track(request: Request, kunci: str = "", sudah: str = "") -> Response:
-        loaded = await keyed.opened(request, kunci)
-        if loaded is None:
-            return not_found_page(request)
-        if kunci:
-            answer = RedirectResponse(address(loaded.state.number), 303)
-            keyed.set_tracking_cookie(answer, loaded.state.number, kunci)
-            return answer
-        contact = await lead_contact(desk, loaded.state)
-        return page(
-            request, "track.html", done=done_message(sudah), contact=contact, **tracking_context(loaded.state, desk)
-        )
-
-    @routes.get("/lacak/{number}/diterima", dependencies=everybody)
-    async def receipt(request: Request) -> Response:
-        loaded = await keyed.opened(request)
-        if loaded is None:
-            return not_found_page(request)
-        link = desk.platform.tracking.link(loaded.id, loaded.state.number)
-        return page(request, "received.html", link=link, **receipt_context(loaded.state))
-
-    @routes.get("/lacak/{number}/dokumen/{document_id}", dependencies=everybody)
-    async def download_document(request: Request, document_id: str) -> Response:
-        loaded = await keyed.opened(request)
-        found = document(loaded.state, document_id) if loaded else None
-        if loaded is None or found is None:
-            return not_found_page(request)
-        who = f"the applicant of {loaded.state.number}"
-        return await download(request, desk.platform.documents, found, who)
+router = APIRouter(route_class=PageRoute, include_in_schema=False)
 
 
 class LostLinkPage:
-    """The page for whoever has lost the tracking link; nobody learns from it whose address is known."""
+    """The form that emails tracking links again; it does not reveal which addresses are known."""
 
-    def __init__(self, desk: IntakeService) -> None:
-        self._desk = desk
+    def __init__(self, request: Request, intake: Intake, background: BackgroundTasks) -> None:
+        self._request, self._intake, self._background = request, intake, background
 
-    async def show(self, request: Request, posted: PostedForm) -> Response:
-        return page(request, "lost.html", posted=posted, done="dikirim" in request.query_params)
+    async def show(self, posted: PostedForm) -> HTMLResponse:
+        return templates(self._request, "lost.html", posted=posted, done="dikirim" in self._request.query_params)
 
-    async def act(self, request: Request, posted: PostedForm) -> Response:
-        address = posted.validate(TrackingLinkBody).email
-        answer = see_other("/lacak?dikirim")
-        answer.background = self._desk.link_email_task(address)
-        return answer
+    async def submit(self, posted: PostedForm) -> Response:
+        self._background.add_task(self._intake.email_tracking_links, posted.validate(TrackingLinkBody).email)
+        return see_other("/lacak?dikirim")
 
 
-def done_message(action: str) -> str:
-    """What the page says after an action; "" for anything else that an address may hold."""
-    return str(page.words.done[action]) if action in ACTIONS else ""
+add_form_page(router, "/lacak", LostLinkPage, public())
 
 
-def tracking_context(state: State, desk: IntakeService) -> dict[str, Any]:
-    """What the template needs: the facts that the API tells, and the words for them."""
-    facts = tracked(state, desk.day)
-    results = [one for one in facts["documents"] if one["kind"] in RESULT_KINDS]
+@router.get("/lacak/{number}", dependencies=[Depends(public())])
+async def track(request: Request, number: str, intake: Intake, kunci: str = "", sudah: str = "") -> Response:
+    """Show a request. `kunci` is the token of an emailed link, which becomes a cookie; `sudah` is the last action."""
+    loaded = await intake.find_request(number, kunci or tracking_cookie(request, intake))
+    if loaded is None:
+        return not_found_page(request)
+    state = loaded.state
+    if kunci:
+        response = RedirectResponse(tracking_path(state.number), 303)
+        set_tracking_cookie(response, intake, state.number, kunci)
+        return response
+    return templates(
+        request,
+        "track.html",
+        done=_done_message(sudah),
+        contact=await _lead_contact(intake, state),
+        **_tracking_context(state, intake),
+    )
+
+
+@router.get("/lacak/{number}/diterima", dependencies=[Depends(public())])
+async def receipt(request: Request, loaded: TrackedRequestOrNone, intake: Intake) -> Response:
+    """Show the receipt with the tracking link."""
+    if loaded is None:
+        return not_found_page(request)
+    link = intake.platform.tracking.link(loaded.id, loaded.state.number)
+    return templates(request, "received.html", link=link, **_receipt_context(loaded.state))
+
+
+@router.get("/lacak/{number}/dokumen/{document_id}", dependencies=[Depends(public())])
+async def download_document(
+    request: Request, document_id: str, loaded: TrackedRequestOrNone, intake: Intake
+) -> Response:
+    """Download a document of the request."""
+    document = find_document(loaded.state, document_id) if loaded else None
+    if loaded is None or document is None:
+        return not_found_page(request)
+    return await download(request, intake.platform.documents, document, f"the applicant of {loaded.state.number}")
+
+
+def _done_message(action: str) -> str:
+    return str(templates.words.done[action]) if action in ACTIONS else ""
+
+
+def _tracking_context(state: State, intake: IntakeService) -> dict[str, Any]:
+    """Return the fields of the API with the texts for them."""
+    day = intake.today()
+    request = present_request(state, day)
+    documents: Sequence[dict[str, Any]] = request["documents"]
+    is_delivered = state.status is Status.DELIVERED
+    results = [document for document in documents if is_delivered and document["kind"] in RESULT_KINDS]
     return {
-        **facts,
-        "what_next": next_step_text(state, facts),
-        "refusal": rejection_reason(state),
+        **request,
+        "what_next": next_step_text(state, request),
+        "refusal": _rejection_reason(state),
         "here": STEP_BY_STATUS.get(state.status),
-        "actions": open_actions(state, desk.day),
-        "results": results if state.status is Status.DELIVERED else [],
-        "others": facts["documents"] if state.status is not Status.DELIVERED else _without(facts["documents"], results),
+        "actions": open_actions(state, day),
+        "results": results,
+        "others": [document for document in documents if document not in results],
     }
 
 
-RESULT_KINDS = frozenset({DocumentKind.RESULT.value, DocumentKind.HANDOVER_RECORD.value})
-
-
-def _without(documents: list[dict[str, Any]], excluded: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    return [one for one in documents if one not in excluded]
-
-
-def next_step_text(state: State, facts: Mapping[str, Any]) -> str:
-    """What happens next, and by when."""
-    words = {name: format_weekday_date(day) for name, day in facts["deadlines"].items()}
-    words |= {
-        "lead": facts["lead"] or "",
+def next_step_text(state: State, request: Mapping[str, Any]) -> str:
+    """Say what happens next and by when; `request` is the presented request."""
+    values = {name: format_weekday_date(day) for name, day in request["deadlines"].items()}
+    values |= {
+        "lead": request["lead"] or "",
         "target": format_weekday_date(state.target_date) if state.target_date else "",
     }
-    text: str = page.words.late[state.status] if facts["overdue"] else page.words.next[state.status]
-    if facts["survey_open"]:
-        text = f"{text} {page.words.track.survey}"
-    return text.format(**words)
+    texts = templates.words.late if request["overdue"] else templates.words.next
+    text: str = texts[state.status]
+    if request["survey_open"]:
+        text = f"{text} {templates.words.track.survey}"
+    return text.format(**values)
 
 
-def rejection_reason(state: State) -> str:
-    """Why the request was rejected; "" for one that was not."""
+def _rejection_reason(state: State) -> str:
     if state.status is not Status.REJECTED:
         return ""
     return next((entry.note for entry in state.history if entry.event == RequestRejected.type()), "")
 
 
-def receipt_context(state: State) -> dict[str, Any]:
-    """The receipt: everything that counts now, as it was sent last."""
+def _receipt_context(state: State) -> dict[str, Any]:
+    """Return everything that was submitted last."""
     form = state.form
     if form is None:
         return {}
     return {
-        **submitted_form(form),
+        **present_form(form),
         "number": state.number,
         "submitted_at": state.submitted_at,
         "letters": serializers.documents(form.of_kind(DocumentKind.LETTER)),
@@ -150,7 +159,7 @@ def receipt_context(state: State) -> dict[str, Any]:
     }
 
 
-async def lead_contact(desk: IntakeService, state: State) -> str:
-    """The lead's address, as long as the account is in use."""
-    account = await desk.platform.accounts.account(state.lead.username) if state.lead else None
+async def _lead_contact(intake: IntakeService, state: State) -> str:
+    """Return the lead's email address, "" if the account is no longer active."""
+    account = await intake.platform.accounts.account(state.lead.username) if state.lead else None
     return account.email if account and account.active else ""

@@ -220,6 +220,23 @@ def _unsent(posted: PostedForm, name: str) -> list[str]:
     return [safe_name(each) for each in posted.many(UNSENT + name) if f"{UNSENT}{name}/{each}" not in removed]
 
 
+async def receive_upload(request: Request, held: HeldFiles) -> Response:
+    """Store the file of one field before its form is sent; the response is the lines for the list below the field."""
+    posted = posted_form(request)
+    name = posted.text(FIELD)
+    if name not in held.slots or not posted.key:
+        raise Problem(422, "Isian berkas ini tidak dikenal.")
+    if len(posted.uploads) + len(posted.refused) > 1 or any(upload.field != name for upload in posted.uploads):
+        raise Problem(422, _ONE_FILE)
+    for upload in posted.uploads:
+        await require_upload_budget(request, upload.size)
+    taken = await held.take(request, replace(posted, texts={}))
+    files = held.hold(posted, taken).held[name]
+    wrong = [error.message for error in taken.errors if error.field == name]
+    single = held.slots[name].rule.max_count == 1
+    return shared_templates(request, "files.html", name=name, files=files, wrong=wrong, single=single)
+
+
 def add_uploads(routes: APIRouter, path: str, held: HeldFiles, guard: SignedIn | Public) -> None:
     """Add a route that stores the files of one field before their form is sent and returns their list items.
 
@@ -227,18 +244,6 @@ def add_uploads(routes: APIRouter, path: str, held: HeldFiles, guard: SignedIn |
     """
 
     async def upload(request: Request) -> Response:
-        posted = posted_form(request)
-        name = posted.text(FIELD)
-        if name not in held.slots or not posted.key:
-            raise Problem(422, "Isian berkas ini tidak dikenal.")
-        if len(posted.uploads) + len(posted.refused) > 1 or any(upload.field != name for upload in posted.uploads):
-            raise Problem(422, _ONE_FILE)
-        for each in posted.uploads:
-            await require_upload_budget(request, each.size)
-        taken = await held.take(request, replace(posted, texts={}))
-        files = held.hold(posted, taken).held[name]
-        wrong = [error.message for error in taken.errors if error.field == name]
-        single = held.slots[name].rule.max_count == 1
-        return shared_templates(request, "files.html", name=name, files=files, wrong=wrong, single=single)
+        return await receive_upload(request, held)
 
     routes.add_api_route(path, upload, methods=["POST"], dependencies=[Depends(guard)], response_model=None)

@@ -104,6 +104,10 @@ class PostedForm:
             raise validation_problem(errors)
         return validate
 
+    def with_context(self, context: Mapping[str, str]) -> PostedForm:
+        """The form whose validators get this context."""
+        return replace(self, context=context)
+
     def with_problem(self, problem: Problem) -> PostedForm:
         return replace(self, problem=problem)
 

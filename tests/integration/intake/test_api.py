@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from services.intake.domain import decisions, form, resubmission
-from services.intake.errors import SENTENCES
+from services.intake.errors import REFUSAL_MESSAGES
 from shared.contracts.facts import ChecklistItem, DocumentKind
 from tests.support.domain import request_events as story
 from tests.support.services.intake_harness import (
@@ -343,7 +343,7 @@ async def test_whoever_has_no_key_hears_nothing(intake: IntakeHarness):
 def test_every_refusal_of_intake_has_its_sentence():
     sources = [Path(module.__file__ or "").read_text() for module in (decisions, form, resubmission)]
     codes = set(re.findall(r'Refusal\("(\w+)"', "".join(sources))) | {"letters_many", "reason_missing", "text_missing"}
-    assert codes - {"not_due"} <= SENTENCES.keys()
+    assert codes - {"not_due"} <= REFUSAL_MESSAGES.keys()
     assert {kind.value for kind in DocumentKind} >= {"letter", "requirement"}
 
 

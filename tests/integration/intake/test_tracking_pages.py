@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from services.intake.pages.tracking import STEP_BY_STATUS, next_step_text
-from services.intake.presenters import tracked
+from services.intake.presenters import present_request
 from shared.contracts.facts import ChecklistItem
 from shared.contracts.lifecycle import Status
 from shared.identity.accounts import Role
@@ -105,7 +105,7 @@ async def test_the_page_escapes_what_people_wrote(intake: IntakeHarness):
 @pytest.mark.parametrize("status", [status for status in story.PATHS if status is not Status.NEW])
 async def test_the_page_says_at_every_status_what_comes_next(status: Status):
     state = given(story.INTAKE, *story.PATHS[status])
-    said = next_step_text(state, tracked(state, NOON.date()))
+    said = next_step_text(state, present_request(state, NOON.date()))
     assert said.endswith(".")
     assert "{" not in said
     assert (status in STEP_BY_STATUS) is (status not in (Status.REJECTED, Status.WITHDRAWN, Status.EXPIRED))

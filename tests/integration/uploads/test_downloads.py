@@ -11,7 +11,7 @@ import httpx
 import pytest
 import pytest_asyncio
 
-from services.intake.presenters import document
+from services.intake.presenters import find_document
 from simpul.registry import BUILDERS
 from tests.support.distributed.gateway import gateway
 from tests.support.services.intake_harness import LETTER
@@ -164,7 +164,7 @@ async def test_a_document_that_is_gone_is_not_found_by_head_either(seeded: Seede
     request = seeded.requests["returned"]
     path, who = next(iter(addresses(request).items()))
     kept = await seeded.harness.services["intake"].runtime.executor.read(request.id)
-    found = document(kept.state, request.documents[0]) if kept else None
+    found = find_document(kept.state, request.documents[0]) if kept else None
     assert found is not None
     await seeded.harness.platform.documents.delete(found.key)
     for method in ("GET", "HEAD"):

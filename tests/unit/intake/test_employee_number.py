@@ -7,7 +7,7 @@ from datetime import date
 import pytest
 from hypothesis import given, strategies
 
-from services.intake.domain.employee_number import normalize_employee_number, warnings
+from services.intake.domain.employee_number import employee_number_warnings, normalize_employee_number
 from shared.runtime.decider import Refusal
 from shared.web.views.employee_number import group_digits, mask_employee_number
 from shared.web.views.labels import WARNING_MESSAGES
@@ -39,7 +39,7 @@ def test_what_people_write_between_the_digits_does_not_count(written: str):
 
 @pytest.mark.parametrize("number", ["198502142010011001", "199001012024212015", "198808172025241002"])
 def test_numbers_of_pns_and_pppk_pass_without_a_warning(number: str):
-    assert warnings(normalize_employee_number(number), TODAY) == ()
+    assert employee_number_warnings(normalize_employee_number(number), TODAY) == ()
 
 
 @pytest.mark.parametrize(
@@ -62,22 +62,22 @@ def test_numbers_of_pns_and_pppk_pass_without_a_warning(number: str):
     ],
 )
 def test_what_is_odd_is_told_by_code(number: str, codes: tuple[str, ...]):
-    assert warnings(normalize_employee_number(number), TODAY) == codes
+    assert employee_number_warnings(normalize_employee_number(number), TODAY) == codes
 
 
 @pytest.mark.parametrize(
     "number", ["199002142006011001", "195002142010011001", "198502142010291001", "198502142010211001"]
 )
 def test_the_edges_of_what_is_usual_pass(number: str):
-    assert warnings(number, TODAY) == ()
+    assert employee_number_warnings(number, TODAY) == ()
 
 
 def test_a_birth_date_to_come_is_odd():
-    assert "birth_date" in warnings("202612242010011001", TODAY)
+    assert "birth_date" in employee_number_warnings("202612242010011001", TODAY)
 
 
 def test_the_year_of_appointment_is_judged_on_the_day_it_is_sent():
-    assert warnings("198502142027011001", date(2027, 1, 1)) == ()
+    assert employee_number_warnings("198502142027011001", date(2027, 1, 1)) == ()
 
 
 def test_the_old_number_is_recognised():
@@ -120,4 +120,4 @@ def test_it_is_read_in_groups_and_masked_in_lists():
 @given(strategies.text(alphabet="0123456789", min_size=18, max_size=18), strategies.dates())
 def test_every_18_digits_are_taken_and_come_back_from_their_groups(number: str, day: date):
     assert normalize_employee_number(group_digits(number)) == number
-    assert set(warnings(number, day)) <= WARNING_MESSAGES.keys()
+    assert set(employee_number_warnings(number, day)) <= WARNING_MESSAGES.keys()

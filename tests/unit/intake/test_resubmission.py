@@ -122,8 +122,8 @@ def test_a_replaced_document_can_neither_be_replaced_again_nor_opened():
     state = given(INTAKE, submitted, returned, resubmitted, returned_for(ChecklistItem.LETTER, round=2))
     again = ResubmitRequest(documents=(document_ref("x", DocumentKind.LETTER),), replaces=("surat",))
     assert refusal_of(INTAKE, state, again).code == "document_unknown"
-    assert presenters.document(state, "surat") is None
-    assert presenters.document(state, "surat-baru")
+    assert presenters.find_document(state, "surat") is None
+    assert presenters.find_document(state, "surat-baru")
 
 
 def test_a_return_of_the_second_round_opens_a_third():

@@ -36,7 +36,7 @@ def test_the_state_survives_its_storage():
 
 
 def test_a_returned_request_shows_what_is_open_and_until_when():
-    seen = presenters.tracked(given(INTAKE, submitted, returned), NOON.date())
+    seen = presenters.present_request(given(INTAKE, submitted, returned), NOON.date())
     assert (seen["status"], seen["status_label"], seen["round"]) == ("returned", "Perlu Dilengkapi", 1)
     assert seen["open_items"] == [
         {"item": "letter", "label": "Surat permohonan perlu diperbaiki", "note": "letter: mohon dilengkapi."}
@@ -52,7 +52,7 @@ def test_open_items_close_with_the_resubmission():
 
 def test_the_timeline_says_who_did_what_in_which_role():
     state = given(INTAKE, *IN_PROGRESS, completed, confirmed.model_copy(update={"automatic": True}))
-    lines = [(line["label"], line["by"]) for line in presenters.tracked(state, NOON.date())["timeline"]]
+    lines = [(line["label"], line["by"]) for line in presenters.present_request(state, NOON.date())["timeline"]]
     assert lines == [
         ("Permohonan diajukan", "Pemohon"),
         ("Dinyatakan lengkap", "Nurlaila Ibarat, Petugas Layanan TI"),
@@ -64,32 +64,32 @@ def test_the_timeline_says_who_did_what_in_which_role():
 
 
 def test_a_note_to_the_lead_is_not_shown_to_the_applicant():
-    assert "didahulukan" not in str(presenters.tracked(given(INTAKE, *ASSIGNED), NOON.date()))
+    assert "didahulukan" not in str(presenters.present_request(given(INTAKE, *ASSIGNED), NOON.date()))
 
 
 def test_a_question_is_shown_until_it_is_answered():
-    seen = presenters.tracked(given(INTAKE, *ON_HOLD), NOON.date())
+    seen = presenters.present_request(given(INTAKE, *ON_HOLD), NOON.date())
     assert (seen["question"], seen["deadlines"]) == ("Alamat server uji?", {"answer_by": date(2026, 11, 30)})
-    assert presenters.tracked(given(INTAKE, *ON_HOLD, answered), NOON.date())["question"] is None
+    assert presenters.present_request(given(INTAKE, *ON_HOLD, answered), NOON.date())["question"] is None
 
 
 def test_work_is_overdue_after_its_target_and_not_while_the_clock_stands():
     after = date(2026, 12, 15)
-    assert not presenters.overdue(given(INTAKE, *IN_PROGRESS), date(2026, 12, 14))
-    assert presenters.overdue(given(INTAKE, *IN_PROGRESS), after)
-    assert not presenters.overdue(given(INTAKE, *ON_HOLD), after)
-    assert not presenters.overdue(given(INTAKE, *ON_HOLD, answered, resumed), after)
-    assert not presenters.overdue(given(INTAKE, *DELIVERED), after)
+    assert not presenters.is_overdue(given(INTAKE, *IN_PROGRESS), date(2026, 12, 14))
+    assert presenters.is_overdue(given(INTAKE, *IN_PROGRESS), after)
+    assert not presenters.is_overdue(given(INTAKE, *ON_HOLD), after)
+    assert not presenters.is_overdue(given(INTAKE, *ON_HOLD, answered, resumed), after)
+    assert not presenters.is_overdue(given(INTAKE, *DELIVERED), after)
 
 
 def test_results_and_their_record_can_be_opened_but_not_where_they_are_stored():
-    seen = presenters.tracked(given(INTAKE, *DELIVERED), NOON.date())
+    seen = presenters.present_request(given(INTAKE, *DELIVERED), NOON.date())
     assert [document["kind"] for document in seen["documents"]][-2:] == ["result", "handover_record"]
     assert seen["record_number"] == "BAST/1/2026"
     assert "2026/laporan" not in str(seen)
 
 
 def test_the_survey_is_offered_until_it_is_answered_or_over():
-    assert presenters.survey_open(given(INTAKE, *COMPLETED), date(2026, 12, 7))
-    assert not presenters.survey_open(given(INTAKE, *COMPLETED), date(2026, 12, 8))
-    assert not presenters.survey_open(given(INTAKE, *COMPLETED, surveyed), date(2026, 12, 7))
+    assert presenters.is_survey_open(given(INTAKE, *COMPLETED), date(2026, 12, 7))
+    assert not presenters.is_survey_open(given(INTAKE, *COMPLETED), date(2026, 12, 8))
+    assert not presenters.is_survey_open(given(INTAKE, *COMPLETED, surveyed), date(2026, 12, 7))

@@ -27,7 +27,7 @@ def test_a_link_is_mailed_once_in_ten_minutes():
 @pytest.mark.parametrize("status", [status for status in Status if status is not Status.NEW])
 def test_the_history_and_the_status_do_not_tell_that_a_link_was_mailed(status: Status):
     before, after = given(INTAKE, *PATHS[status]), given(INTAKE, *PATHS[status], asked)
-    assert presenters.tracked(after, NOON.date()) == presenters.tracked(before, NOON.date())
+    assert presenters.present_request(after, NOON.date()) == presenters.present_request(before, NOON.date())
     assert after.link_asked_at is not None
 
 

@@ -9,7 +9,7 @@ from datetime import date
 
 import pytest
 
-from services.intake.domain.employee_number import normalize_employee_number, warnings
+from services.intake.domain.employee_number import employee_number_warnings, normalize_employee_number
 from shared.documents.inspection.detection import detect_media_type
 from simpul.demo import sample_documents
 from simpul.demo.sample_requests import employee_number, sample_request
@@ -52,13 +52,13 @@ def test_no_letter_is_dated_after_the_day():
 
 def test_a_usual_employee_number_warns_of_nothing():
     numbers = [employee_number(sample_request(7, n, DAY).rng) for n in range(300)]
-    assert {warnings(normalize_employee_number(number), DAY) for number in numbers} == {()}
+    assert {employee_number_warnings(normalize_employee_number(number), DAY) for number in numbers} == {()}
 
 
 def test_every_odd_employee_number_warns_and_none_is_refused():
     numbers = [employee_number(sample_request(7, n, DAY).rng, unusual=True) for n in range(300)]
-    codes = {code for number in numbers for code in warnings(normalize_employee_number(number), DAY)}
-    assert all(warnings(normalize_employee_number(number), DAY) for number in numbers)
+    codes = {code for number in numbers for code in employee_number_warnings(normalize_employee_number(number), DAY)}
+    assert all(employee_number_warnings(normalize_employee_number(number), DAY) for number in numbers)
     assert {"birth_date", "month_or_contract", "sex", "serial", "age_at_appointment"} <= codes
 
 
