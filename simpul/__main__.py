@@ -1,4 +1,4 @@
-"""The command line: `simpul`, all services in one process or one by name, and every command that looks after them."""
+"""Entry point of the command line: `simpul`."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ import traceback
 from shared import interrupts
 
 SIGPIPE_EXIT_STATUS = 141
-"""What a shell reports of a program whose reader (`| head`) had enough: 128 and the number of SIGPIPE."""
+"""128 and the number of SIGPIPE, as a shell reports it when `| head` has closed the pipe."""
 
 
 def main() -> None:
-    """Run a command: exit status 0 done, 1 failed with a sentence, 2 wrong use, 130 or 143 interrupted."""
+    """Run a command. Exit status: 0 done, 1 failed, 2 wrong usage, 130 or 143 interrupted, 141 output closed."""
     try:
         interrupts.install()
         status = _run()
@@ -24,7 +24,7 @@ def main() -> None:
 
 
 def _run() -> int:
-    # What takes time to import comes after the signals are taken.
+    # Signal handlers are installed before the slow imports.
     from simpul.cli.errors import OutputClosed
 
     for stream in (sys.stdout, sys.stderr):
@@ -34,7 +34,7 @@ def _run() -> int:
         status = _run_command()
         sys.stdout.flush()
     except (OutputClosed, BrokenPipeError):
-        # What is still buffered must not fail once more at the interpreter's end.
+        # Buffered output must not fail again when the interpreter exits.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         status = SIGPIPE_EXIT_STATUS
     interrupts.check()

@@ -1,4 +1,4 @@
-"""The HTTP API as typed calls, one method per line of it: safe to repeat, and every refusal keeps its sentence."""
+"""A typed client of the HTTP API: one method per operation, with retries under the same idempotency key."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ from simpul.client_types import (
 )
 
 RETRYABLE_STATUSES = frozenset({429, 502, 503, 504})
-"""Answers after which the same call is repeated: 502 and 504 come from a gateway whose service was away or ended meanwhile."""
+"""502 and 504 come from a gateway whose service was unavailable or ended meanwhile."""
 
 
 class ApiError(Exception):
-    """The server's refusal: its status and its problem document (RFC 9457)."""
+    """An error response: the HTTP status and the problem document (RFC 9457)."""
 
     def __init__(self, status: int, problem: Mapping[str, Any]) -> None:
         super().__init__(f"{status}: {problem.get('detail') or problem.get('title') or 'tanpa keterangan'}")
@@ -39,27 +39,27 @@ class ApiError(Exception):
 
     @property
     def message(self) -> str:
-        """What the server said to a person, with the fields that it found wrong."""
+        """The message for people, with the invalid fields."""
         fields = "; ".join(f"{error['field']}: {error['message']}" for error in self.problem.get("errors", ()))
         return f"{self} ({fields})" if fields else str(self)
 
 
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
-    """How long a call is repeated, with its key, while the server is away, down (502, 503, 504) or asks to wait (429)."""
+    """How long a call is retried while the server does not respond, is unavailable (502, 503, 504) or asks to wait (429)."""
 
-    seconds: float = 60.0
+    timeout_seconds: float = 60.0
     initial_delay_seconds: float = 0.1
     max_delay_seconds: float = 5.0
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
 
     def delays(self) -> list[float]:
-        """Pauses that double up to the longest, as many as fit into the time."""
-        pause = self.initial_delay_seconds
+        """Delays that double up to the maximum, until their sum exceeds the timeout."""
+        delay = self.initial_delay_seconds
         delays: list[float] = []
-        while sum(delays) < self.seconds:
-            delays.append(pause)
-            pause = min(2 * pause, self.max_delay_seconds)
+        while sum(delays) < self.timeout_seconds:
+            delays.append(delay)
+            delay = min(2 * delay, self.max_delay_seconds)
         return delays
 
 
@@ -69,9 +69,9 @@ def new_idempotency_key() -> str:
 
 @dataclass(frozen=True)
 class SimpulClient:
-    """Calls in the name of whoever the token belongs to: a staff session, an applicant's tracking token, or nobody.
+    """Calls with a token: that of a staff session, an applicant's tracking token, or none.
 
-    Every call may raise ApiError, or httpx.TransportError once patience is spent.
+    Every call may raise ApiError, or httpx.TransportError after the retries.
     """
 
     http: httpx.AsyncClient
@@ -80,10 +80,10 @@ class SimpulClient:
     new_idempotency_key: Callable[[], str] = new_idempotency_key
 
     def with_token(self, token: str) -> SimpulClient:
-        """The same connection in another name."""
+        """A client on the same connections with another token."""
         return replace(self, token=token)
 
-    async def signed_in(self, username: str, password: str, code: str = "") -> SimpulClient:
+    async def sign_in(self, username: str, password: str, code: str = "") -> SimpulClient:
         answer = await self._post(
             "/api/session", _without_empty_values(username=username, password=password, code=code)
         )
@@ -137,7 +137,7 @@ class SimpulClient:
         return cast(Page, await self._get(f"/api/{service}/requests", **filters))
 
     async def all_requests(self, service: StaffService, **filters: str | int) -> AsyncIterator[dict[str, Any]]:
-        """Every item of the list, page after page."""
+        """Every item of the list, across all pages."""
         page = await self.requests(service, **filters)
         while True:
             for item in page["items"]:
@@ -228,15 +228,15 @@ class SimpulClient:
         headers = {"Idempotency-Key": self.new_idempotency_key()} if method != "GET" else {}
         if self.token:
             headers["Authorization"] = f"Bearer {self.token}"
-        for pause in self.retry_policy.delays():
+        for delay in self.retry_policy.delays():
             try:
                 response = await self.http.request(method, path, headers=headers, **options)
             except httpx.TransportError:
-                await self.retry_policy.sleep(pause)
+                await self.retry_policy.sleep(delay)
                 continue
             if response.status_code not in RETRYABLE_STATUSES:
                 return _raise_for_problem(response)
-            await self.retry_policy.sleep(_retry_delay(response, pause))
+            await self.retry_policy.sleep(_retry_delay(response, delay))
         return _raise_for_problem(await self.http.request(method, path, headers=headers, **options))
 
 
@@ -244,11 +244,10 @@ class SimpulClient:
 async def open_client(
     url: str, connections: int = 100, retry_policy: RetryPolicy | None = None
 ) -> AsyncIterator[SimpulClient]:
-    """A client for nobody in particular, whose connections close at the end."""
+    """A client without a token, whose connections are closed at the end."""
     limits = httpx.Limits(max_connections=connections, max_keepalive_connections=connections)
-    no_cookies = CookieJar(
-        DefaultCookiePolicy(allowed_domains=[])
-    )  # a token says who calls; signing in ends a cookie's session
+    # Cookies are not stored: a sign-in with the cookie of another session would end that session.
+    no_cookies = CookieJar(DefaultCookiePolicy(allowed_domains=[]))
     async with httpx.AsyncClient(base_url=url, limits=limits, timeout=60.0, cookies=no_cookies) as http:
         yield SimpulClient(http, retry_policy=retry_policy or RetryPolicy())
 
@@ -268,17 +267,17 @@ def _json_object(response: httpx.Response) -> dict[str, Any]:
 
 
 def _text_parts(fields: Mapping[str, Any]) -> Iterator[tuple[str, tuple[None, str]]]:
-    """The fields as parts without a file name: a form that carries no file is multipart too."""
+    """The fields as parts without a file name, because a form without files must be multipart too."""
     for name, value in fields.items():
         for each in value if isinstance(value, list) else [value]:
             yield name, (None, str(each))
 
 
-def _retry_delay(response: httpx.Response, pause: float) -> float:
+def _retry_delay(response: httpx.Response, delay: float) -> float:
     asked = response.headers.get("Retry-After", "")
-    return max(pause, float(asked)) if asked.isdecimal() else pause
+    return max(delay, float(asked)) if asked.isdecimal() else delay
 
 
 def _without_empty_values(**fields: Any) -> dict[str, Any]:
-    """The fields that say something; the API takes an absent optional field, not an empty one."""
+    """Drop empty fields; the API accepts an absent optional field, not an empty one."""
     return {name: value for name, value in fields.items() if value not in ("", None)}

@@ -1,4 +1,4 @@
-"""The shapes that calls of the HTTP API share, as a program sends and gets them."""
+"""Types of request and response bodies of the HTTP API."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Verdict(TypedDict):
 
 
 class CommandResult(TypedDict):
-    """What every command answers."""
+    """The response to every command."""
 
     id: str
     number: str
@@ -38,7 +38,7 @@ class SubmissionResult(CommandResult):
 
 
 class Page(TypedDict):
-    """A list; `next` is the `after` of the following page, `previous` the `before` of the one above."""
+    """A page of a list; `next` is the `after` of the following page, `previous` the `before` of the previous one."""
 
     items: list[dict[str, Any]]
     next: str | None
@@ -46,7 +46,7 @@ class Page(TypedDict):
 
 
 class RequestForm(TypedDict, total=False):
-    """The form; a first submission fills all of it but the phone."""
+    """The fields of the form; all but the phone are required in the first submission."""
 
     name: str
     employee_number: str

@@ -1,4 +1,4 @@
-"""All four services by name, and the application that any of them together make."""
+"""The four services by name."""
 
 from __future__ import annotations
 
@@ -19,6 +19,6 @@ BUILDERS: Mapping[str, Callable[[Platform], ServiceApp]] = {
 }
 
 
-def build(platform: Platform, names: Sequence[str] = tuple(BUILDERS)) -> list[ServiceApp]:
-    """These services on this platform, in the order of BUILDERS."""
+def build_services(platform: Platform, names: Sequence[str] = tuple(BUILDERS)) -> list[ServiceApp]:
+    """Build these services on this platform, in the order of BUILDERS."""
     return [builder(platform) for name, builder in BUILDERS.items() if name in names]

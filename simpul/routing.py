@@ -1,14 +1,14 @@
-"""Which service answers which path, said once: what stands before separate processes is made from this."""
+"""Which service handles which path; the configuration of the gateway is generated from this table."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
 DEFAULT_SERVICE = "intake"
-"""Answers every path that no prefix covers: the front door, applicants' pages and calls, static files."""
+"""Handles every path without a prefix of its own: the home page, the pages and calls of applicants, static files."""
 
 ADMIN_SERVICE = "notification"
-"""Has the pages of administrators and of accounts beside its own: signing in, which costs much, must not slow applicants down."""
+"""Also serves administration and accounts: hashing passwords at sign-in must not slow down applicants."""
 
 PATH_PREFIXES: Mapping[str, str] = {
     "/api/verification": "verification",
@@ -30,11 +30,11 @@ PATH_PREFIXES: Mapping[str, str] = {
     "/akun-saya": ADMIN_SERVICE,
     "/surel": ADMIN_SERVICE,
 }
-"""A prefix covers its own path and all below it, `/akun` not `/akun-saya`."""
+"""A prefix covers its own path and all paths below it: `/akun` does not cover `/akun-saya`."""
 
 
 def service_for_path(path: str) -> str:
-    """The service that answers this path."""
+    """The service that handles this path."""
     segments = path.split("/")
     candidates = ("/".join(segments[:count]) for count in range(len(segments), 1, -1))
     return next((PATH_PREFIXES[prefix] for prefix in candidates if prefix in PATH_PREFIXES), DEFAULT_SERVICE)

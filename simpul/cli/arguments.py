@@ -1,4 +1,4 @@
-"""The names that a command takes, checked before anything is opened."""
+"""Arguments and options that several commands share."""
 
 from __future__ import annotations
 
@@ -9,11 +9,10 @@ import typer
 from shared.contracts.registry import FACTS
 
 SERVICE_NAMES = tuple(dict.fromkeys(fact.owner for fact in FACTS))
-"""Every service by name; each owns facts."""
 
 
 def validate_service_name(name: str | None) -> str | None:
-    """For typer: the name if it is one of a service, else wrong use."""
+    """Callback for typer: return the name of a service. Raises BadParameter for any other name."""
     if name is not None and name not in SERVICE_NAMES:
         raise typer.BadParameter(f"There is no service {name}; there are {', '.join(SERVICE_NAMES)}.")
     return name
@@ -22,3 +21,4 @@ def validate_service_name(name: str | None) -> str | None:
 ServiceName = Annotated[
     str, typer.Argument(help=f"One of {', '.join(SERVICE_NAMES)}.", metavar="SERVICE", callback=validate_service_name)
 ]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]

@@ -1,4 +1,4 @@
-"""`simpul backup` and `simpul restore`: everything that is kept, as one folder, which is the same whatever the mode."""
+"""`simpul backup` and `simpul restore`: all data in one folder, with the same layout in both modes."""
 
 from __future__ import annotations
 
@@ -19,7 +19,9 @@ from shared.storage.port import StateStore
 from shared.storage.sqlite.connection import create_private_file, find_damage
 from shared.storage.sqlite.database import SqliteDatabase
 from simpul.cli import backup_folder
-from simpul.cli.context import Failed, console, current_settings, ensure_data_folder, progress_bars, run, services
+from simpul.cli.console import console, progress_bars
+from simpul.cli.context import current_settings, ensure_data_folder, prepared_services, run
+from simpul.cli.errors import Failed
 
 if TYPE_CHECKING:
     from shared.backends.platform import Platform
@@ -28,13 +30,13 @@ TargetFolder = Annotated[Path, typer.Argument(help="A folder that does not exist
 BackupFolder = Annotated[Path, typer.Argument(help="A folder that `simpul backup` made.", metavar="DIR")]
 MAX_SHOWN_FINDINGS = 20
 STALE_DATABASE_FILES = ("simpul.db-wal", "simpul.db-shm")
-"""Left by a database that is gone; SQLite would read the first into the restored one."""
+"""Files of a removed database; SQLite would apply the first to the restored one."""
 STAGING_FOLDER = ".restoring"
-"""Where a restore puts everything together before it is in place."""
+"""The folder in which a restore prepares everything before it moves it into place."""
 
 
 def backup(folder: TargetFolder) -> None:
-    """Copy events, states, documents, accounts, e-mail files and the secret to a folder, while the services run.
+    """Copy events, states, documents, accounts, email files and the secret to a folder, while the services run.
 
     A backup of either mode is restored in either mode.
     """
@@ -69,11 +71,11 @@ def _backup_data_folder(unfinished: Path) -> tuple[int, list[str]]:
 
 
 async def _backup(folder: Path) -> tuple[int, int]:
-    """The database first: every document that it names is there already, and documents never change."""
-    async with services() as (opened, built):
-        await asyncio.to_thread(_copy_database, opened.settings, folder)
-        await asyncio.to_thread(_copy_small_files, opened.settings, folder)
-        return await _copy_documents(opened, [service.runtime.store for service in built.values()], folder)
+    """Copy the database first: every document that it names exists by then, and documents never change."""
+    async with prepared_services() as (platform, services):
+        await asyncio.to_thread(_copy_database, platform.settings, folder)
+        await asyncio.to_thread(_copy_small_files, platform.settings, folder)
+        return await _copy_documents(platform, [service.runtime.store for service in services.values()], folder)
 
 
 def _copy_database(settings: Settings, folder: Path) -> None:
@@ -104,13 +106,13 @@ def _copy_small_files(settings: Settings, folder: Path) -> None:
             backup_folder.copy_file(email_file, folder, PurePosixPath(backup_folder.MAIL, email_file.name))
 
 
-async def _copy_documents(opened: Platform, stores: Sequence[StateStore], folder: Path) -> tuple[int, int]:
-    """How many were copied, and how many that events name were not there."""
+async def _copy_documents(platform: Platform, stores: Sequence[StateStore], folder: Path) -> tuple[int, int]:
+    """Copy the documents; return how many were copied, and how many that events name are missing."""
     from shared.documents.folder import FolderDocumentStore
     from shared.documents.references import documents_to_copy
 
-    source = FolderDocumentStore(opened.settings.documents, opened.new_id)
-    documents = await documents_to_copy(opened.log, source, stores, await opened.log.end())
+    source = FolderDocumentStore(platform.settings.documents, platform.new_id)
+    documents = await documents_to_copy(platform.log, source, stores, await platform.log.end())
     count = missing = 0
     with progress_bars() as progress:
         for document in progress.track(documents, description="documents"):
@@ -125,7 +127,7 @@ async def _copy_documents(opened: Platform, stores: Sequence[StateStore], folder
 
 
 def restore(folder: BackupFolder) -> None:
-    """Put a backup in place of an empty data folder, or into empty engines; refused while the services run."""
+    """Restore a backup to an empty data folder or to empty engines; refused while the services run."""
     settings = current_settings()
     folder = folder.resolve()
     backup_folder.check_layout(folder)
@@ -144,7 +146,7 @@ def restore(folder: BackupFolder) -> None:
 
 
 def _restore(folder: Path, settings: Settings) -> None:
-    """Everything is put together beside its place, and the database comes last: a restore that was cut short is none."""
+    """Prepare everything in a staging folder and move the database last, so that an interrupted restore leaves none."""
     present = [part for part in (*backup_folder.PARTS, *STALE_DATABASE_FILES) if os.path.lexists(settings.data / part)]
     if present:
         raise Failed(f"{settings.data} holds data already ({', '.join(present)}). Move it away first.")
@@ -154,7 +156,7 @@ def _restore(folder: Path, settings: Settings) -> None:
     try:
         staging.mkdir()
         staging.chmod(0o700)
-        backup_folder.copy(folder, staging, *backup_folder.PARTS)
+        backup_folder.copy_parts(folder, staging, *backup_folder.PARTS)
         check_integrity(folder, staging)
         _move_into_place(staging, settings)
     finally:
@@ -162,7 +164,7 @@ def _restore(folder: Path, settings: Settings) -> None:
 
 
 def check_integrity(folder: Path, copied: Path) -> None:
-    """Raises Failed if the database that was copied from this backup is damaged."""
+    """Check the database that was copied from this backup. Raises Failed if it is damaged."""
     if damage := find_damage(copied / backup_folder.DATABASE):
         raise Failed(f"{folder} is refused, its database is damaged: {damage[0]}. Restore another backup.")
 
@@ -175,7 +177,7 @@ def _move_into_place(staging: Path, settings: Settings) -> None:
 
 
 def restore_secret(copied: Path, settings: Settings) -> None:
-    """Put the backup's secret where the settings say, if there is none. Raises Failed if there is another."""
+    """Copy the secret of the backup to the path in the settings, unless one exists. Raises Failed if that is another."""
     _check_secret(copied, settings)
     source, target = copied / backup_folder.SECRET, settings.secret_path
     if source.exists() and not target.exists() and not settings.secret.get_secret_value():

@@ -1,7 +1,7 @@
-"""The folder of a backup: what belongs there, and copied from there as the services keep it.
+"""The layout of a backup folder: validation of its contents, and safe copies from and to it.
 
-A backup may come from a stranger: what is no plain file or folder, or has no place in a backup, is refused before anything is
-written, and no symbolic link is ever followed. Hard links are plain files: rsnapshot and `cp -al` keep generations of backups so.
+A backup may be hostile: special files and paths that do not belong into a backup are refused before anything is written, and
+symbolic links are never followed. Hard links are accepted, because rsnapshot and `cp -al` keep generations of backups that way.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ CHUNK_BYTES = 1024 * 1024
 
 
 def check_layout(folder: Path) -> None:
-    """Raises Failed if this is no backup, or holds anything that does not belong into one."""
+    """Validate a backup. Raises Failed if it is none, or contains anything that does not belong into one."""
     if not (folder / DATABASE).is_file():
         raise Failed(f"{folder} is no backup: there is no {DATABASE} in it. Name the folder that `simpul backup` made.")
     for _ in _files(folder):
@@ -43,18 +43,17 @@ def check_layout(folder: Path) -> None:
             raise Failed(f"{folder} is no backup: its {DATABASE} is no database. Restore another backup.")
 
 
-def copy(folder: Path, target: Path, *parts: str) -> None:
-    """Copy these parts, as far as the backup has them, each file readable by its owner alone. Raises Failed, OSError."""
+def copy_parts(folder: Path, target: Path, *parts: str) -> None:
+    """Copy those of these parts that the backup has, each file readable by its owner only. Raises Failed, OSError."""
     for name in _files(folder):
         if name.parts[0] in parts:
-            place = target / name
             make_private_folders(target, name)
             with _open_without_links(folder, name) as file:
-                _write(file, place)
+                _write(file, target / name)
 
 
 def copy_file(source: Path, target: Path, name: PurePosixPath, *, linked: bool = False) -> None:
-    """Copy a file of ours to its place in a backup; `linked`: by way of a symbolic link, as secrets are mounted.
+    """Copy a trusted file to its path in a backup; with `linked` a symbolic link is followed, as for mounted secrets.
 
     Raises FileNotFoundError, OSError.
     """
@@ -67,18 +66,18 @@ def copy_file(source: Path, target: Path, name: PurePosixPath, *, linked: bool =
 
 
 def make_private_folders(target: Path, name: PurePosixPath) -> None:
-    """The folders above this file in `target`, open to their owner alone whatever the umask."""
+    """Create the parent folders of this file in `target`, accessible to their owner only, whatever the umask."""
     for parent in reversed(name.parents):
-        place = target / parent
-        if not place.is_dir():
-            place.mkdir()
-            place.chmod(0o700)
+        path = target / parent
+        if not path.is_dir():
+            path.mkdir()
+            path.chmod(0o700)
 
 
 def _files(folder: Path) -> Iterator[PurePosixPath]:
-    """Every file, by its path in the folder. Raises Failed for what does not belong."""
-    for place, folders, files, descriptor in os.fwalk(folder, onerror=_raise):
-        inside = PurePosixPath(os.path.relpath(place, folder))
+    """Yield the relative path of every file. Raises Failed for an entry that does not belong into a backup."""
+    for path, folders, files, descriptor in os.fwalk(folder, onerror=_raise):
+        inside = PurePosixPath(os.path.relpath(path, folder))
         for name in sorted(folders):
             _check_entry(folder, inside / name, os.lstat(name, dir_fd=descriptor))
         for name in sorted(files):
@@ -90,8 +89,8 @@ def _raise(error: OSError) -> None:
     raise error
 
 
-def _check_entry(folder: Path, name: PurePosixPath, found: os.stat_result) -> None:
-    kind = _file_kind(found)
+def _check_entry(folder: Path, name: PurePosixPath, status: os.stat_result) -> None:
+    kind = _file_kind(status)
     if kind not in ("file", "folder"):
         raise Failed(
             f"{folder} is refused: {name} is {kind}, and a backup has plain files and folders only."
@@ -99,40 +98,42 @@ def _check_entry(folder: Path, name: PurePosixPath, found: os.stat_result) -> No
         )
     if not _is_allowed(name, kind):
         raise Failed(f"{folder} is refused: {name} does not belong into a backup. Move it elsewhere and try again.")
-    if str(name) == _WAL_FILE and found.st_size:
+    if str(name) == _WAL_FILE and status.st_size:
         raise Failed(
             f"{folder} is refused: {name} holds changes that are not in {DATABASE} yet. If they belong to it, take them in"
             f" with `sqlite3 {DATABASE} 'PRAGMA wal_checkpoint(TRUNCATE)'` there, else remove {name}, and try again."
         )
 
 
-def _file_kind(found: os.stat_result) -> str:
-    if stat.S_ISLNK(found.st_mode):
+def _file_kind(status: os.stat_result) -> str:
+    if stat.S_ISLNK(status.st_mode):
         return "a symbolic link"
-    if stat.S_ISDIR(found.st_mode):
+    if stat.S_ISDIR(status.st_mode):
         return "folder"
-    if not stat.S_ISREG(found.st_mode):
+    if not stat.S_ISREG(status.st_mode):
         return "a device, a pipe or a socket"
     return "file"
 
 
 def _is_allowed(name: PurePosixPath, kind: str) -> bool:
-    found = _ALLOWED_PATHS[kind].fullmatch(str(name))
-    # A document lies where the store looks for it.
-    key, shelf = (found.groupdict().get(part) for part in ("key", "shelf")) if found else (None, None)
-    return found is not None and (not key or key[-2:].lower() == shelf)
+    match = _ALLOWED_PATHS[kind].fullmatch(str(name))
+    if match is None:
+        return False
+    groups = match.groupdict()
+    # The document store looks for a document in the folder that its key ends with.
+    return not groups.get("key") or groups["key"][-2:].lower() == groups["shelf"]
 
 
 @contextlib.contextmanager
 def _open_without_links(folder: Path, name: PurePosixPath) -> Iterator[int]:
-    """The file, by way of folders that are none but plain ones, whatever was put in their places since they were looked at."""
+    """Open a file through real folders only, even if one was replaced by a link after the check. Raises Failed, OSError."""
     with contextlib.ExitStack() as closing:
-        place = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-        closing.callback(os.close, place)
+        directory = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        closing.callback(os.close, directory)
         for part in name.parts[:-1]:
-            place = os.open(part, _NO_FOLLOW | os.O_DIRECTORY, dir_fd=place)
-            closing.callback(os.close, place)
-        file = os.open(name.name, _NO_FOLLOW, dir_fd=place)
+            directory = os.open(part, _NO_FOLLOW | os.O_DIRECTORY, dir_fd=directory)
+            closing.callback(os.close, directory)
+        file = os.open(name.name, _NO_FOLLOW, dir_fd=directory)
         closing.callback(os.close, file)
         if (kind := _file_kind(os.fstat(file))) != "file":
             raise Failed(f"{folder} is refused: {name} is {kind}. Put a plain copy in its place and try again.")
@@ -140,7 +141,7 @@ def _open_without_links(folder: Path, name: PurePosixPath) -> Iterator[int]:
 
 
 def _write(source: int, target: Path) -> None:
-    found = os.fstat(source)
+    status = os.fstat(source)
     file = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _NO_FOLLOW, 0o600)
     try:
         os.fchmod(file, 0o600)
@@ -148,7 +149,7 @@ def _write(source: int, target: Path) -> None:
             rest = memoryview(chunk)
             while rest:
                 rest = rest[os.write(file, rest) :]
-        os.utime(file, ns=(found.st_atime_ns, found.st_mtime_ns))
+        os.utime(file, ns=(status.st_atime_ns, status.st_mtime_ns))
         os.fsync(file)
     finally:
         os.close(file)

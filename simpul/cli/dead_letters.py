@@ -1,4 +1,4 @@
-"""`simpul dead-letters`: events that a service could not fold, and those that wait behind them."""
+"""`simpul dead-letters`: events that a service could not fold, and the later events of the same requests."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from shared.storage.port import DeadLetter
-from simpul.cli.arguments import validate_service_name
-from simpul.cli.context import AsJson, Failed, console, print_json, run, services
+from simpul.cli.arguments import AsJson, validate_service_name
+from simpul.cli.console import console, print_json
+from simpul.cli.context import prepared_services, run
+from simpul.cli.errors import Failed
 
 if TYPE_CHECKING:
     from shared.runtime.service_runtime import ServiceApp
@@ -24,7 +26,7 @@ def list_(
     service: Annotated[str | None, typer.Option(help="Only this service.", callback=validate_service_name)] = None,
     as_json: AsJson = False,
 ) -> None:
-    """List what is parked, in the order in which it would be replayed."""
+    """List the dead letters in the order in which they would be replayed."""
     parked = run(lambda: _all(service))
     if as_json:
         print_json([_to_dict(dead_letter) for dead_letter in parked])
@@ -41,13 +43,13 @@ def list_(
 
 @app.command()
 def show(letter_id: LetterId) -> None:
-    """Show one event as it lies in the log, and why it could not be folded; as JSON."""
+    """Show one event as it is stored in the log, and why it could not be folded; as JSON."""
     print_json(run(lambda: _describe(letter_id)))
 
 
 @app.command()
 def replay(letter_id: LetterId) -> None:
-    """Fold the event's request again: this event, and in order all that waits with it."""
+    """Fold the dead letters of the event's request again, in order."""
     remaining = run(lambda: _replay(letter_id))
     if remaining:
         raise Failed(f"{len(remaining)} events still cannot be folded: {remaining[0].reason}")
@@ -56,7 +58,7 @@ def replay(letter_id: LetterId) -> None:
 
 @app.command()
 def discard(letter_id: LetterId, yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False) -> None:
-    """Give one event up for this service: it counts as seen, and changes nothing there for ever."""
+    """Discard one event for this service: it counts as seen and never changes anything there."""
     if not yes:
         typer.confirm("The service will never know of this event. Discard it?", abort=True, err=True)
     run(lambda: _discard(letter_id))
@@ -64,13 +66,13 @@ def discard(letter_id: LetterId, yes: Annotated[bool, typer.Option("--yes", help
 
 
 async def _all(service: str | None) -> list[DeadLetter]:
-    async with services(*filter(None, [service])) as (_, built):
-        return [dead_letter for each in built.values() for dead_letter in await each.runtime.store.dead_letters()]
+    async with prepared_services(*filter(None, [service])) as (_, services):
+        return [dead_letter for each in services.values() for dead_letter in await each.runtime.store.dead_letters()]
 
 
 async def _describe(letter_id: str) -> dict[str, Any]:
-    async with services() as (_, built):
-        _service, dead_letter = await _find(built, letter_id)
+    async with prepared_services() as (_, services):
+        _service, dead_letter = await _find(services, letter_id)
     text = dead_letter.event.decode(errors="replace")
     try:
         return {**_to_dict(dead_letter), "event": json.loads(text)}
@@ -84,8 +86,8 @@ def _to_dict(dead_letter: DeadLetter) -> dict[str, Any]:
     return dead_letter_item(dead_letter)
 
 
-async def _find(built: dict[str, ServiceApp], letter_id: str) -> tuple[ServiceApp, DeadLetter]:
-    for service in built.values():
+async def _find(services: dict[str, ServiceApp], letter_id: str) -> tuple[ServiceApp, DeadLetter]:
+    for service in services.values():
         for dead_letter in await service.runtime.store.dead_letters():
             if dead_letter.id == letter_id:
                 return service, dead_letter
@@ -93,15 +95,15 @@ async def _find(built: dict[str, ServiceApp], letter_id: str) -> tuple[ServiceAp
 
 
 async def _replay(letter_id: str) -> list[DeadLetter]:
-    async with services() as (_, built):
-        service, dead_letter = await _find(built, letter_id)
+    async with prepared_services() as (_, services):
+        service, dead_letter = await _find(services, letter_id)
         remaining = await service.runtime.dead_letters.replay(dead_letter.subject)
         await service.runtime.relay.drain()
         return remaining
 
 
 async def _discard(letter_id: str) -> None:
-    async with services() as (_, built):
-        service, dead_letter = await _find(built, letter_id)
+    async with prepared_services() as (_, services):
+        service, dead_letter = await _find(services, letter_id)
         await service.runtime.dead_letters.discard(dead_letter)
         await service.runtime.relay.drain()

@@ -1,4 +1,4 @@
-"""`simpul documents`: look after stored documents."""
+"""`simpul documents`: maintenance of the stored documents."""
 
 from __future__ import annotations
 
@@ -7,7 +7,10 @@ from typing import Annotated
 
 import typer
 
-from simpul.cli.context import AsJson, Failed, console, print_json, run, services
+from simpul.cli.arguments import AsJson
+from simpul.cli.console import console, print_json
+from simpul.cli.context import prepared_services, run
+from simpul.cli.errors import Failed
 
 app = typer.Typer(help="Stored documents.", no_args_is_help=True)
 
@@ -24,7 +27,7 @@ def sweep(
 ) -> None:
     """Remove documents older than a day that no event names, as the services do every six hours.
 
-    Refused while the log or a store does not answer, or an event cannot be read that might name any of them.
+    Refused while the log or a store does not respond, or while an event that may name a document cannot be read.
     """
     orphans, unfinished = run(lambda: _sweep(dry_run))
     if as_json:
@@ -39,12 +42,12 @@ async def _sweep(dry_run: bool) -> tuple[int, int]:
     from shared.documents.orphan_sweep import sweep_orphans
     from shared.documents.references import ReferencesUnknown, referenced_keys
 
-    async with services() as (opened, built):
+    async with prepared_services() as (platform, services):
         referenced = partial(
-            referenced_keys, log=opened.log, stores=[service.runtime.store for service in built.values()]
+            referenced_keys, log=platform.log, stores=[service.runtime.store for service in services.values()]
         )
         try:
-            swept = await sweep_orphans(opened.documents, referenced, opened.clock(), remove=not dry_run)
+            swept = await sweep_orphans(platform.documents, referenced, platform.clock(), remove=not dry_run)
         except ReferencesUnknown as error:
             raise Failed(f"Nothing was removed. {error}") from error
     return swept.orphans, swept.unfinished

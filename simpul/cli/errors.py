@@ -1,4 +1,4 @@
-"""How a command ends that could not do what it was asked: one sentence for people, whatever went wrong."""
+"""How a command that failed ends: with one sentence for people."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ _PORT_LABELS = {
 
 
 class Failed(Exception):
-    """The command could not do it; the text says why. Exit status 1."""
+    """The command failed for the reason in the text; exit status 1."""
 
 
 class OutputClosed(Exception):
-    """Nobody reads what the command prints any more, as behind `| head`. It stops without a word."""
+    """The reader of the output has gone, as behind `| head`; the command ends silently."""
 
 
 def error_message(error: Exception) -> str:
-    """What to tell a person of this error."""
+    """The sentence for this error."""
     if isinstance(error, (Failed, InvalidSettings)):
         return str(error)
     if isinstance(error, (StoreUnavailable, LogUnavailable, DocumentsUnavailable)):

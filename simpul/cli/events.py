@@ -1,4 +1,4 @@
-"""`simpul events`: look into the log, and prove that it is whole and that the states follow from it."""
+"""`simpul events`: read the log, and verify that it is complete and that the states follow from it."""
 
 from __future__ import annotations
 
@@ -16,18 +16,10 @@ from shared.contracts.registry import UnreadableEvent
 from shared.eventlog.port import EventLog, LogRecord
 from shared.interrupts import Interrupted, forget
 from shared.storage.port import DeadLetter
-from simpul.cli.context import (
-    AsJson,
-    Failed,
-    console,
-    make_table,
-    platform,
-    print_json,
-    print_line,
-    progress_bars,
-    run,
-    services,
-)
+from simpul.cli.arguments import AsJson
+from simpul.cli.console import console, make_table, print_json, print_line, progress_bars
+from simpul.cli.context import prepared_platform, prepared_services, run
+from simpul.cli.errors import Failed
 
 if TYPE_CHECKING:
     from shared.backends.platform import Platform
@@ -44,28 +36,28 @@ def tail(
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on as events arrive; Ctrl-C ends it.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Show the newest events, and with --follow those to come. As JSON: one event a line."""
+    """Show the newest events, and with --follow new ones as they arrive. As JSON: one event per line."""
     try:
         run(lambda: _tail(count, follow, as_json))
     except Interrupted as interrupted:
         if not follow or interrupted.number != signal.SIGINT:
             raise
-        forget()  # it has no other end
+        forget()  # Ctrl-C is the usual end of --follow.
 
 
 async def _tail(count: int, follow: bool, as_json: bool) -> None:
-    async with platform() as opened:
-        end = await opened.log.end()
-        read_newest = await opened.log.read_newest(count)
-        _show(read_newest, as_json)
-        if not (read_newest or follow or as_json or end):
+    async with prepared_platform() as platform:
+        end = await platform.log.end()
+        newest = await platform.log.read_newest(count)
+        _show(newest, as_json)
+        if not (newest or follow or as_json or end):
             console.print("No events yet.")
         if follow:
-            await _follow(opened.log, end, {record.position for record in read_newest}, as_json)
+            await _follow(platform.log, end, {record.position for record in newest}, as_json)
 
 
 async def _follow(log: EventLog, end: str, shown: set[str], as_json: bool) -> None:
-    """Show what arrives after this end of the log, but not once more what came just then and was shown."""
+    """Show the events after this end of the log, except those that were shown already."""
     while True:
         if (now := await log.end()) != end:
             async for batch in log.read(end, now):
@@ -78,14 +70,14 @@ async def _follow(log: EventLog, end: str, shown: set[str], as_json: bool) -> No
 def show(
     number: Annotated[str, typer.Argument(help="A registration number or a request's id.")], as_json: AsJson = False
 ) -> None:
-    """Show every event of one request. As JSON: one event a line."""
+    """Show every event of one request. As JSON: one event per line."""
     run(lambda: _show_request(number.strip(), as_json))
 
 
 async def _show_request(number: str, as_json: bool) -> None:
-    async with services("intake") as (opened, built):
-        loaded = await built["intake"].runtime.executor.find_one("number", number.upper())
-        records = await opened.log.read_key(loaded.id if loaded else number.lower())
+    async with prepared_services("intake") as (platform, services):
+        loaded = await services["intake"].runtime.executor.find_one("number", number.upper())
+        records = await platform.log.read_key(loaded.id if loaded else number.lower())
         if not records:
             raise Failed(f"There is no event of a request {number}.")
         _show(records, as_json)
@@ -100,7 +92,7 @@ def _show(records: Sequence[LogRecord], as_json: bool) -> None:
 
 
 def _json_line(record: LogRecord) -> str:
-    """The event as it lies in the log; if that is no JSON, where it lies and what is there."""
+    """The event as it is stored in the log; if that is not JSON, an object with its position and text."""
     text = record.value.decode(errors="replace")
     try:
         json.loads(text)
@@ -119,7 +111,7 @@ def _line(record: LogRecord) -> str:
 
 @app.command()
 def verify(as_json: AsJson = False) -> None:
-    """Check that sequences have no holes, that every state is the fold of the log, and that every document is whole."""
+    """Check that sequences have no gaps, that every state is the fold of the log, and that no document is damaged."""
     reports, findings = run(_verify)
     if as_json:
         print_json({"clean": not findings, "services": [_to_dict(report) for report in reports], "trouble": findings})
@@ -134,18 +126,18 @@ async def _verify() -> tuple[list[RebuildReport], list[str]]:
 
     reports: list[RebuildReport] = []
     findings: list[str] = []
-    async with services() as (opened, built):
-        if damage := await opened.half.check(True):
+    async with prepared_services() as (platform, services):
+        if damage := await platform.half.check(True):
             raise Failed(f"The database is damaged, restore a backup: {damage[0]}.")
         with progress_bars() as progress:
-            for name, service in built.items():
+            for name, service in services.items():
                 runtime = service.runtime
                 count = partial(progress.advance, progress.add_task(name, total=None))
-                rebuild = Rebuild(runtime.executor.decider, runtime.store, opened.log, count)
+                rebuild = Rebuild(runtime.executor.decider, runtime.store, platform.log, count)
                 report = await rebuild.compare()
                 reports.append(report)
                 findings += _report_findings(report) + _dead_letter_findings(await runtime.store.dead_letters())
-        findings += await _audit_documents(opened)
+        findings += await _audit_documents(platform)
     return reports, findings
 
 
@@ -153,12 +145,12 @@ def _dead_letter_findings(letters: Sequence[DeadLetter]) -> list[str]:
     return [f"{letter.service}: dead letter {letter.id}: {letter.reason}" for letter in letters]
 
 
-async def _audit_documents(opened: Platform) -> list[str]:
+async def _audit_documents(platform: Platform) -> list[str]:
     from shared.documents.audit import audit
 
     with progress_bars() as progress:
         task = progress.add_task("documents", total=None)
-        return await audit(opened.log, opened.documents, lambda: progress.advance(task))
+        return await audit(platform.log, platform.documents, lambda: progress.advance(task))
 
 
 def _report_findings(report: RebuildReport) -> list[str]:

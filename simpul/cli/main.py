@@ -1,4 +1,4 @@
-"""The commands by name, each in a module that is imported when it is asked for."""
+"""The command line: every command by name; its module is imported when it is called."""
 
 from __future__ import annotations
 
@@ -11,26 +11,26 @@ import typer
 from typer.core import TyperGroup
 
 COMMANDS: Mapping[str, str] = {
-    "up": "serve:up",
-    "serve": "serve:serve",
-    "prepare": "prepare:prepare",
-    "secrets": "secrets:secrets",
-    "demo": "simpul.demo.command:demo",
-    "staff": "staff:app",
-    "events": "events:app",
-    "state": "state:app",
-    "dead-letters": "dead_letters:app",
-    "documents": "documents:app",
-    "move": "move:move",
-    "backup": "backup:backup",
-    "restore": "backup:restore",
-    "settings": "settings:settings",
+    "up": "cli.serve:up",
+    "serve": "cli.serve:serve",
+    "prepare": "cli.prepare:prepare",
+    "secrets": "cli.secrets:secrets",
+    "demo": "demo.command:demo",
+    "staff": "cli.staff:app",
+    "events": "cli.events:app",
+    "state": "cli.state:app",
+    "dead-letters": "cli.dead_letters:app",
+    "documents": "cli.documents:app",
+    "move": "cli.move:move",
+    "backup": "cli.backup:backup",
+    "restore": "cli.backup:restore",
+    "settings": "cli.settings:settings",
 }
-"""Where each command is; a module is imported when its command is asked for, so that the quick ones stay quick."""
+"""Module and function of each command; importing all modules would slow down every command."""
 
 
 class LazyCommandGroup(TyperGroup):
-    """The commands, each found by its name."""
+    """A group that imports the module of a command when it is called."""
 
     def list_commands(self, ctx: Any) -> list[str]:
         return list(COMMANDS)
@@ -39,7 +39,7 @@ class LazyCommandGroup(TyperGroup):
         if cmd_name not in COMMANDS:
             return None
         module, _, name = COMMANDS[cmd_name].partition(":")
-        target = getattr(importlib.import_module(module if "." in module else f"simpul.cli.{module}"), name)
+        target = getattr(importlib.import_module(f"simpul.{module}"), name)
         if not isinstance(target, typer.Typer):
             single_command = typer.Typer(add_completion=False)
             single_command.command(cmd_name)(target)

@@ -1,10 +1,10 @@
-"""`simpul move`: everything that the embedded folder holds, to the engines of the distributed mode."""
+"""`simpul move`: copy the data folder of the embedded mode to the engines of the distributed mode."""
 
 from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
@@ -12,16 +12,21 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 from pydantic import SecretStr
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import Progress
 
 from shared.backends.folder_lock import FolderInUse, lock_exclusively
 from shared.eventlog.log_copy import TargetDiverged
 from shared.interrupts import Interrupted
 from shared.settings import Settings, load_settings, read_secret
-from simpul.cli.context import AsJson, Failed, console, errors, make_table, print_json, run
+from simpul.cli.arguments import AsJson
+from simpul.cli.console import console, counting_progress_bars, error_console, make_table, print_json
+from simpul.cli.context import run
+from simpul.cli.errors import Failed
 
 if TYPE_CHECKING:
     from shared.backends.platform import Platform
+    from shared.backends.port import Backend
+    from shared.clock import Clock, NewId
     from simpul.cli.transfer import StartProgress, TransferReport
 
 MAX_SHOWN_FINDINGS = 20
@@ -37,9 +42,9 @@ def move(
     ],
     as_json: AsJson = False,
 ) -> None:
-    """Carry the folder SIMPUL_DATA to Kafka, MongoDB and MinIO: events, documents, accounts, states, dead letters.
+    """Copy the folder SIMPUL_DATA to Kafka, MongoDB and MinIO: events, documents, accounts, states, dead letters.
 
-    The services must not run. May be stopped, and run again: it goes on where it was. The folder stays as it is.
+    The services must not run. An interrupted copy continues when the command is repeated. The folder is not changed.
     """
     settings = embedded_settings()
     with exclusive_access(settings):
@@ -57,7 +62,7 @@ def move(
 
 
 def print_calendar_hint(folder: Path) -> None:
-    """No engine holds them: say where each service looks for the file, if this folder has one."""
+    """Say where to put the calendar of days off, which no engine stores, if this folder has one."""
     if (file := folder / "calendar.json").exists():
         console.print(
             f"Days off stay a file: put {file.resolve()} into SIMPUL_DATA of every service (containers: deploy/).",
@@ -66,18 +71,18 @@ def print_calendar_hint(folder: Path) -> None:
 
 
 def run_transfer(settings: Settings) -> TransferReport:
-    """What came of carrying this folder to the engines. Raises Failed."""
+    """Copy this folder to the engines. Raises Failed."""
     try:
         return run(lambda: _transfer_with_progress(settings))
     except TargetDiverged as error:
         raise Failed(f"The engines hold something else already, and nothing was changed: {error}.") from error
     except Interrupted:
-        errors.print("Stopped. The same command goes on where this one was.", soft_wrap=True)
+        error_console.print("Stopped. The same command goes on where this one was.", soft_wrap=True)
         raise
 
 
 def embedded_settings() -> Settings:
-    """The settings in force, whatever the mode, with engines to go to. Raises Failed, BadSettings."""
+    """Load the settings in embedded mode, with the addresses of the engines. Raises Failed, InvalidSettings."""
     settings = load_settings(mode="embedded", secret="")
     given = {"KAFKA": settings.kafka, "MONGO": settings.mongo, "MINIO": settings.minio}
     missing = [
@@ -94,7 +99,7 @@ def embedded_settings() -> Settings:
 
 
 def _check_same_secret(settings: Settings) -> None:
-    """Raises Failed if the engines would be served with another secret: no tracking link would work any more."""
+    """Refuse another secret for the distributed mode, which would invalidate all tracking links. Raises Failed."""
     own = settings.data / "secret"
     if not own.exists():
         return
@@ -108,7 +113,7 @@ def _check_same_secret(settings: Settings) -> None:
 
 @contextlib.contextmanager
 def exclusive_access(settings: Settings) -> Iterator[None]:
-    """Have the folder alone. Raises Failed if anybody else uses it."""
+    """Lock the folder exclusively. Raises Failed if another process uses it."""
     try:
         with lock_exclusively(settings.data):
             yield
@@ -119,37 +124,35 @@ def exclusive_access(settings: Settings) -> Iterator[None]:
 
 
 async def _transfer_with_progress(settings: Settings) -> TransferReport:
+    # The drivers of the distributed mode take a second to import.
+    from shared.backends.distributed import open_backend
     from simpul.cli.transfer import Transfer
 
-    async with open_source_and_target(settings) as (source, target):
-        with progress() as bars:
+    async with source_and_target(settings, settings, open_backend) as (source, target):
+        with counting_progress_bars(only_on_terminal=True) as bars:
             return await Transfer(source, target, progress_reporter(bars)).run()
 
 
 @contextlib.asynccontextmanager
-async def open_source_and_target(settings: Settings) -> AsyncIterator[tuple[Platform, Platform]]:
-    """The platform on the folder, and the same one on the engines."""
-    from shared.backends.distributed import open_backend
+async def source_and_target(
+    settings: Settings, target_settings: Settings, open_backend: Callable[[Settings, Clock, NewId], Backend]
+) -> AsyncIterator[tuple[Platform, Platform]]:
+    """Open the platform of these settings, and the same platform on another backend."""
     from shared.backends.platform import open_platform
 
     source = open_platform(settings)
     try:
-        half = open_backend(settings, source.clock, source.new_id)
+        backend = open_backend(target_settings, source.clock, source.new_id)
         try:
-            yield source, replace(source, half=half)
+            yield source, replace(source, half=backend)
         finally:
-            await half.close()
+            await backend.close()
     finally:
         await source.close()
 
 
-def progress() -> Progress:
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    return Progress(*columns, console=errors, disable=not errors.is_terminal)
-
-
 def progress_reporter(bars: Progress) -> StartProgress:
-    """Each step a bar of its own."""
+    """Show each step of a transfer as a bar of its own."""
 
     def start_progress(name: str, total: int | None) -> Callable[[int], None]:
         task = bars.add_task(name, total=total)
@@ -159,7 +162,7 @@ def progress_reporter(bars: Progress) -> StartProgress:
 
 
 def show(report: TransferReport) -> None:
-    """For people."""
+    """Print the report for people."""
     console.print(
         f"{report.events} events ({report.events_present} were there, {report.repeats_left_out} repeats left out), "
         f"{report.documents.copied + report.documents.present} documents ({report.documents.present} were there), "
@@ -167,13 +170,12 @@ def show(report: TransferReport) -> None:
         soft_wrap=True,
     )
     titles = ("service", "requests", "as before", "parked", "discarded", "findings")
-    console.print(make_table(*titles, rows=[_row(report, index) for index in range(len(report.services))]))
+    rows = [
+        (one.service, *map(str, (one.requests, one.equal, one.parked, one.discarded, len(one.trouble))))
+        for one in report.services
+    ]
+    console.print(make_table(*titles, rows=rows))
     for line in report.trouble[:MAX_SHOWN_FINDINGS]:
         console.print(line, style="red", soft_wrap=True)
     if len(report.trouble) > MAX_SHOWN_FINDINGS:
         console.print(f"... and {len(report.trouble) - MAX_SHOWN_FINDINGS} more; --json lists all of them.")
-
-
-def _row(report: TransferReport, index: int) -> Sequence[str]:
-    one = report.services[index]
-    return one.service, *map(str, (one.requests, one.equal, one.parked, one.discarded, len(one.trouble)))

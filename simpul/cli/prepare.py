@@ -1,4 +1,4 @@
-"""`simpul prepare`: make everything that the services expect to find, before they start; harmless when repeated."""
+"""`simpul prepare`: create what the services need, before they start; idempotent."""
 
 from __future__ import annotations
 
@@ -6,18 +6,19 @@ from typing import Annotated
 
 import typer
 
-from simpul.cli.context import console, current_settings, run, services
+from simpul.cli.console import console
+from simpul.cli.context import current_settings, prepared_services, run
 
 
 def prepare(
     replica_set: Annotated[
         str,
         typer.Option(
-            help="Also make MongoDB's replica set of this name, of the one server in SIMPUL_MONGO.", metavar="NAME"
+            help="Also create MongoDB's replica set of this name, with the one server in SIMPUL_MONGO.", metavar="NAME"
         ),
     ] = "",
 ) -> None:
-    """Make the topic, the collections with their indexes, and the bucket; in embedded mode, the file."""
+    """Create the topic, the collections with their indexes, and the bucket; in embedded mode, the database file."""
     settings = current_settings()
     if replica_set and settings.distributed:
         from shared.backends.distributed import mongo_uri
@@ -30,5 +31,5 @@ def prepare(
 
 
 async def _prepare() -> None:
-    async with services(fresh=True) as (opened, _):
-        await opened.half.prepare()
+    async with prepared_services(create=True) as (platform, _):
+        await platform.half.prepare()

@@ -1,17 +1,18 @@
-"""`simpul secrets`: the file that docker-compose.yml takes passwords and addresses from, made once."""
+"""`simpul secrets`: the file with the passwords and addresses for docker-compose.yml."""
 
 from __future__ import annotations
 
 import os
-import secrets as chance
 from pathlib import Path
+from secrets import token_hex, token_urlsafe
 from typing import Annotated
 from urllib.parse import urlsplit
 
 import typer
 
 from shared.identity.passwords import generate_password
-from simpul.cli.context import Failed, console, print_line
+from simpul.cli.console import console, print_line
+from simpul.cli.errors import Failed
 
 TEMPLATE = """\
 # Made by `simpul secrets` for docker-compose.yml; readable by its owner alone, and in no backup: keep a copy in a safe place.
@@ -58,14 +59,14 @@ def secrets(
     ),
     address: Annotated[str, typer.Option(help="Where the gateway is published: 0.0.0.0 for everybody.")] = "127.0.0.1",
 ) -> None:
-    """Make the settings of docker-compose.yml with random passwords, in a file that is never overwritten."""
+    """Create the settings file of docker-compose.yml with random passwords; an existing file is never overwritten."""
     text = compose_settings(url, address)
     if str(file) == "-":
         print_line(text.rstrip())
         return
     try:
-        with open(os.open(file, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w") as made:
-            made.write(text)
+        with open(os.open(file, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w") as created:
+            created.write(text)
     except FileExistsError as error:
         raise Failed(
             f"{file} is there already, perhaps with the passwords of volumes in use; it stays as it is."
@@ -76,7 +77,7 @@ def secrets(
 
 
 def compose_settings(url: str, address: str) -> str:
-    """The text of the file. Raises Failed for an address that is none."""
+    """The text of the settings file. Raises Failed for an invalid URL."""
     try:
         parts = urlsplit(url)
         host, port = parts.hostname, parts.port
@@ -92,9 +93,9 @@ def compose_settings(url: str, address: str) -> str:
         http=80 if tls else port or 80,
         https=(port or 443) if tls else 8443,
         host=host if "." in host and not host.replace(".", "").isdigit() else "simpul.example",
-        secret=chance.token_urlsafe(48),
+        secret=token_urlsafe(48),
         mongo=generate_password(),
-        key=chance.token_hex(64),
+        key=token_hex(64),
         minio=generate_password(),
-        metrics=chance.token_urlsafe(32),
+        metrics=token_urlsafe(32),
     )

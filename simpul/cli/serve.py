@@ -21,7 +21,9 @@ from shared.web.http.server import listen, run_server
 from shared.web.views.navigation import HOME, MAIL_VIEWER, SIGN_IN
 from simpul.app import create_application
 from simpul.cli.arguments import ServiceName
-from simpul.cli.context import Failed, console, current_settings, data_folder_lock, run
+from simpul.cli.console import console
+from simpul.cli.context import current_settings, data_folder_lock, run
+from simpul.cli.errors import Failed
 from simpul.registry import BUILDERS
 
 INITIAL_STAFF = {
@@ -33,12 +35,12 @@ INITIAL_STAFF = {
 
 
 def up() -> None:
-    """Run all services in this process, on one folder of data."""
+    """Run all services in this process, on one data folder."""
     _serve(tuple(BUILDERS))
 
 
 def serve(service: ServiceName) -> None:
-    """Run one service in this process. The others run in processes of their own on the same folder, at other ports."""
+    """Run one service in this process. The others run in separate processes on the same folder, at other ports."""
     _serve((service,))
 
 
@@ -58,7 +60,7 @@ def _serve(names: Sequence[str]) -> None:
 
 
 def _run_until_stopped(application: FastAPI, sockets: list[socket.socket]) -> bool:
-    """Whether it started. The server takes the signals while it runs, ends in order, and raises them again."""
+    """Run the server until a signal stops it; return whether it started."""
     try:
         return run_server(application, sockets)
     except interrupts.Interrupted:
@@ -69,7 +71,7 @@ def _run_until_stopped(application: FastAPI, sockets: list[socket.socket]) -> bo
 def _tracing(settings: Settings, process: str) -> contextlib.AbstractContextManager[None]:
     if not settings.otlp:
         return contextlib.nullcontext()
-    # OpenTelemetry takes half a second to import, and most never need it.
+    # OpenTelemetry takes half a second to import, and most installations do not use it.
     from shared.observability.otlp import export_traces
 
     return export_traces(settings.otlp, process)
@@ -85,9 +87,8 @@ def _bind(settings: Settings) -> list[socket.socket]:
 
 
 async def _prepare_and_greet(settings: Settings, names: Sequence[str]) -> None:
-    """Say where things are, and see to the first accounts. On a platform of its own: what an engine's driver opened in one
-    event loop is of no use in the next.
-    """
+    """Create the first accounts and print the addresses."""
+    # A driver cannot be used in another event loop than the one that opened it, so this platform is not the server's.
     platform = open_platform(settings)
     try:
         await platform.accounts.prepare()
@@ -98,9 +99,9 @@ async def _prepare_and_greet(settings: Settings, names: Sequence[str]) -> None:
 
 
 async def _create_initial_accounts(platform: Platform, names: Sequence[str]) -> None:
-    """Where there are none, make one per role, if only this machine can reach them."""
+    """If there are no accounts, create one per role, provided that only this machine can reach the service."""
     if not await platform.accounts.accounts():
-        # Of several processes on a new folder none could say which of them makes the accounts.
+        # Several processes that start on a new folder would create the accounts twice.
         if platform.single_process and platform.settings.local and len(names) == len(BUILDERS):
             console.print(
                 Panel(await _add_initial_staff(platform), title="Staff accounts, shown only now", expand=False)
@@ -114,7 +115,7 @@ async def _create_initial_accounts(platform: Platform, names: Sequence[str]) -> 
 
 
 def _print_addresses(settings: Settings, names: Sequence[str]) -> None:
-    """Whoever reads these lines alone can take a request through its whole life on the pages that they name."""
+    """Print the addresses that are needed to take a request from submission to handover."""
     all_services = len(names) == len(BUILDERS)
     lines = (
         ("requests", f"{settings.origin}{HOME}" if "intake" in names else "", "applicants submit here"),

@@ -1,11 +1,13 @@
-"""`simpul settings`: every setting there is, what it is now, and what it means."""
+"""`simpul settings`: every setting with its value and meaning."""
 
 from __future__ import annotations
 
 from pydantic import SecretStr
 
 from shared.settings import Settings
-from simpul.cli.context import AsJson, console, current_settings, make_table, print_json
+from simpul.cli.arguments import AsJson
+from simpul.cli.console import console, make_table, print_json
+from simpul.cli.context import current_settings
 
 
 def settings(as_json: AsJson = False) -> None:

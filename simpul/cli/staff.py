@@ -1,4 +1,4 @@
-"""`simpul staff`: the accounts of those who work with requests."""
+"""`simpul staff`: staff accounts."""
 
 from __future__ import annotations
 
@@ -15,7 +15,10 @@ from shared.identity.service import AccountNotFound
 from shared.mail.address_validation import validate_email_address
 from shared.text.cleaning import clean_email, clean_line
 from shared.web.auth.staff_accounts import validate_person_name, validate_username
-from simpul.cli.context import AsJson, Failed, console, make_table, platform, print_json, run
+from simpul.cli.arguments import AsJson
+from simpul.cli.console import console, make_table, print_json
+from simpul.cli.context import prepared_platform, run
+from simpul.cli.errors import Failed
 
 app = typer.Typer(help="Staff accounts.", no_args_is_help=True)
 
@@ -32,7 +35,7 @@ def add(
     role: Roles,
     password_stdin: FromStdin = False,
 ) -> None:
-    """Add an account; without --password-stdin a password is made and printed once."""
+    """Add an account; without --password-stdin a password is generated and printed once."""
     address = clean_email(email)
     if (
         problem := validate_username(username) or validate_person_name(name) or validate_email_address(address)
@@ -46,9 +49,9 @@ def add(
 
 
 async def _add(username: str, name: str, email: str, roles: tuple[Role, ...], password: str) -> Account:
-    async with platform(fresh=True) as opened:
+    async with prepared_platform(create=True) as platform:
         try:
-            return await opened.identity.add_staff(username, name, email, roles, password)
+            return await platform.identity.add_staff(username, name, email, roles, password)
         except UsernameTaken as error:
             raise Failed(f"There is an account {username} already.") from error
         except WeakPassword as error:
@@ -58,16 +61,16 @@ async def _add(username: str, name: str, email: str, roles: tuple[Role, ...], pa
 @app.command()
 def password(username: Username, password_stdin: FromStdin = False) -> None:
     """Give an account a new password and end its sessions."""
-    fresh = _read_or_make_password(password_stdin)
-    _change(username, password=fresh)
-    console.print(f"{username} has a new password." + ("" if password_stdin else f" Shown only now: {fresh}"))
+    new_password = _read_or_make_password(password_stdin)
+    _change(username, password=new_password)
+    console.print(f"{username} has a new password." + ("" if password_stdin else f" Shown only now: {new_password}"))
 
 
 @app.command()
 def totp(
     username: Username, off: Annotated[bool, typer.Option("--off", help="Ask for no code any more.")] = False
 ) -> None:
-    """Ask for a code from an authenticator app at each sign-in."""
+    """Require a code from an authenticator app at each sign-in."""
     secret = "" if off else pyotp.random_base32()
     _change(username, totp=secret)
     if off:
@@ -79,21 +82,21 @@ def totp(
 
 @app.command()
 def disable(username: Username) -> None:
-    """Close an account: its sessions end at once, and nobody signs in with it until it is enabled."""
+    """Disable an account: its sessions end immediately, and nobody can sign in with it until it is enabled."""
     _change(username, active=False)
     console.print(f"{username} is disabled.")
 
 
 @app.command()
 def enable(username: Username) -> None:
-    """Open a closed account again."""
+    """Enable a disabled account."""
     _change(username, active=True)
     console.print(f"{username} is enabled.")
 
 
 @app.command()
 def roles(username: Username, role: Roles) -> None:
-    """Give an account these roles in place of those that it has, and end its sessions."""
+    """Replace the roles of an account and end its sessions."""
     _change(username, roles=tuple(dict.fromkeys(role)))
     console.print(f"{username} has the roles {', '.join(dict.fromkeys(role))}.")
 
@@ -112,7 +115,7 @@ def list_(as_json: AsJson = False) -> None:
 
 
 def _to_dict(account: Account) -> dict[str, object]:
-    """What may be told of an account; neither its password's hash nor its secret for codes."""
+    """The account without its password hash and TOTP secret."""
     return {
         "username": account.username,
         "name": account.name,
@@ -129,8 +132,8 @@ def _row(account: Account) -> tuple[str, ...]:
 
 
 async def _accounts() -> list[Account]:
-    async with platform() as opened:
-        return await opened.accounts.accounts()
+    async with prepared_platform() as platform:
+        return await platform.accounts.accounts()
 
 
 def _change(username: str, **changes: Any) -> None:
@@ -138,9 +141,9 @@ def _change(username: str, **changes: Any) -> None:
 
 
 async def _change_staff(username: str, changes: dict[str, Any]) -> None:
-    async with platform() as opened:
+    async with prepared_platform() as platform:
         try:
-            await opened.identity.change_staff(username, **changes)
+            await platform.identity.change_staff(username, **changes)
         except AccountNotFound as error:
             raise Failed(f"There is no account {username}.") from error
         except LastAdmin as error:

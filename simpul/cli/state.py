@@ -1,4 +1,4 @@
-"""`simpul state`: fold a service's documents again from the log."""
+"""`simpul state`: rebuild the records of a service from the log."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from simpul.cli.arguments import ServiceName
-from simpul.cli.context import AsJson, Failed, console, print_json, progress_bars, run, services
+from simpul.cli.arguments import AsJson, ServiceName
+from simpul.cli.console import console, print_json, progress_bars
+from simpul.cli.context import prepared_services, run
+from simpul.cli.errors import Failed
 
 if TYPE_CHECKING:
     from shared.runtime.rebuild import RebuildReport
@@ -30,7 +32,7 @@ def rebuild(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the difference, and change nothing.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Fold every document from position 0 beside the live state, show the difference, then swap. No e-mail is sent again."""
+    """Fold every record from position 0 beside the live state, show the difference, then swap. No email is sent again."""
     report = run(lambda: _rebuild(service, dry_run))
     if as_json:
         print_json({**asdict(report), "clean": report.clean})
@@ -43,12 +45,15 @@ def rebuild(
 async def _rebuild(name: str, dry_run: bool) -> RebuildReport:
     from shared.runtime.rebuild import Rebuild
 
-    async with services(name) as (opened, built):
-        runtime = built[name].runtime
+    async with prepared_services(name) as (platform, services):
+        runtime = services[name].runtime
         with progress_bars() as progress:
             task = progress.add_task(f"folding {name}", total=None)
             refold = Rebuild(
-                runtime.executor.decider, runtime.store, opened.log, lambda count: progress.advance(task, count)
+                runtime.executor.decider,
+                runtime.store,
+                platform.log,
+                lambda count: progress.advance(task, count),
             )
             report = await refold.compare()
             return report if dry_run else await refold.swap()

@@ -1,4 +1,4 @@
-"""Everything that is kept, carried from one half into another: what moving, and backing up engines and restoring them, share."""
+"""Copy everything from one backend to another: the common part of moving a folder, backing up engines and restoring to them."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ from shared.identity.copying import copy_accounts, unknown_accounts
 from shared.runtime.service_runtime import ServiceApp
 from shared.runtime.store_migration import MigrationReport, StoreMigration
 from simpul.cli.errors import Failed
-from simpul.registry import build
+from simpul.registry import build_services
 
 StartProgress = Callable[[str, int | None], Callable[[int], None]]
-"""Begins a part of the work of so many pieces (None if nobody knows), and returns what is told of each piece done."""
+"""Starts a step with this many items (None if unknown), and returns a function that reports items as done."""
 
 QUIESCE_TIMEOUT_SECONDS = 900.0
-"""Seconds in which services must have folded what was on its way."""
+"""The time in which the services of the source must have folded all pending events."""
 
 
 @dataclass(slots=True)
 class TransferReport:
-    """What was carried; `trouble` has a line for everything that is not in the target as it was."""
+    """What was copied; `trouble` has a line for everything in the target that differs from the source."""
 
     events: int = 0
     events_copied: int = 0
@@ -44,25 +44,25 @@ class TransferReport:
         return [*self.documents.trouble, *(line for service in self.services for line in service.trouble)]
 
     def to_dict(self) -> dict[str, Any]:
-        """For programs."""
+        """The report as JSON for programs."""
         return {"clean": not self.trouble, **asdict(self), "trouble": self.trouble}
 
 
 class Transfer:
-    """From one platform to another, whose services do not run. May be stopped at any moment and begun again.
+    """A copy from one platform to another, whose services do not run. It may be interrupted at any moment and repeated.
 
-    Everything is looked at before anything is written. `live`: the source is in use; it is carried as it was at one moment.
+    Both sides are inspected before anything is written. With `live` the source is in use and copied as of one position of its log.
     """
 
     def __init__(
         self, source: Platform, target: Platform, start_progress: StartProgress, *, live: bool = False
     ) -> None:
         self._source, self._target, self._start_progress, self._live = source, target, start_progress, live
-        self._source_services, self._target_services = build(source), build(target)
+        self._source_services, self._target_services = build_services(source), build_services(target)
         self._report = TransferReport()
 
     async def run(self) -> TransferReport:
-        """Raises Failed, HoldsSomethingElse, and whatever a half that is not available raises."""
+        """Copy everything. Raises Failed, TargetDiverged, and the errors of a backend that is not available."""
         started_at = time.monotonic()
         await self._prepare()
         await self._quiesce()
@@ -83,8 +83,8 @@ class Transfer:
             await service.runtime.store.prepare()
 
     async def _quiesce(self) -> None:
-        """Publish what waits; if nobody else does, also fold what was on its way. No timer runs, so no e-mail is sent."""
-        advance = self._start_progress("what was on its way", None)
+        """Publish the outboxes and, unless others do, fold all pending events. No timer runs, so no email is sent."""
+        advance = self._start_progress("pending events", None)
         if self._live:
             await _publish(self._source_services)
             return
@@ -99,12 +99,13 @@ class Transfer:
                 await asyncio.sleep(0.1)
 
     async def _inspect(self, copy: LogCopier, end_position: str) -> tuple[dict[str, ReferencedDocument], set[str]]:
-        """The documents that events name, and the keys that the target has. Raises HoldsSomethingElse, and LogUnavailable if
-        services of the target are at work.
+        """Return the documents that events name, and the keys that the target has.
+
+        Raises TargetDiverged, and LogUnavailable if services of the target are running.
         """
         for service in self._target_services:
             await self._target.log.commit_offset(service.name, "")
-        await copy.look(self._start_progress("looking at both logs", None))
+        await copy.look(self._start_progress("comparing both logs", None))
         self._report.events, self._report.repeats_left_out = copy.events, copy.repeats
         self._report.events_present = copy.present
         stores = [service.runtime.store for service in self._source_services]
@@ -120,10 +121,10 @@ class Transfer:
         return named, present
 
     async def _existing_keys(self, named: Set[str], *, begun: bool) -> set[str]:
-        """The keys that the target has. Raises HoldsSomethingElse.
+        """Return the keys that the target has. Raises TargetDiverged.
 
-        An earlier run copied every stored document if names were unknown then. Some of them may be named by nobody now, and
-        even swept here: they are left alone if the target evidently has the other documents and events from here.
+        An earlier run copied every stored document if an event could not be read then. Some of them may be orphans now, or even
+        removed from the source; they are accepted if the target evidently has other documents and events of this source.
         """
         present = {key async for key in self._target.documents.keys(FAR_FUTURE)}
         own = named | {key async for key in self._source.documents.keys(FAR_FUTURE)}
@@ -141,7 +142,7 @@ class Transfer:
         self._report.documents = await documents.copy(named.values())
 
     async def _migrate_states(self) -> None:
-        """The services last, and where each goes on last of all: one that was started too early would hear everything."""
+        """Copy the states, then commit the offsets last: a service that started before would consume the whole log."""
         end_position = await self._target.log.end()
         migrations = [
             StoreMigration(
@@ -164,7 +165,7 @@ class Transfer:
 
 
 async def _publish(services: Sequence[ServiceApp]) -> None:
-    """What lies in the outboxes goes to the log; if others publish it too, that only repeats it."""
+    """Publish the outboxes; if another process publishes them too, that only causes duplicates."""
     for service in services:
         await service.runtime.relay.sweep()
         await service.runtime.relay.drain()
@@ -179,7 +180,7 @@ async def _has_pending_work(services: Sequence[ServiceApp]) -> bool:
 
 @contextlib.asynccontextmanager
 async def _consuming(services: Sequence[ServiceApp]) -> AsyncIterator[None]:
-    """The services hear the log, and do nothing else."""
+    """Run the consumers of the services, and nothing else."""
     tasks = [
         asyncio.create_task(service.runtime.log.consume(service.name, service.runtime.consumer.handle))
         for service in services

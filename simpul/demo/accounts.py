@@ -1,10 +1,10 @@
-"""The staff who play in the demo: taken from a file, made in the data folder at hand, or asked for."""
+"""The staff accounts of the demo: read from a file, created in the data folder, or entered at a prompt."""
 
 from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NotRequired, TypedDict
 
@@ -13,7 +13,8 @@ import typer
 from shared.identity.accounts import Role, UsernameTaken
 from shared.identity.passwords import generate_password
 from shared.identity.service import IdentityService
-from simpul.cli.context import Failed, current_settings, platform, run
+from simpul.cli.context import current_settings, prepared_platform, run
+from simpul.cli.errors import Failed
 
 ACCOUNTS_HINT = (
     "Name staff accounts with --accounts FILE: [{username, password, roles}], an officer, a structural, two technical."
@@ -21,15 +22,13 @@ ACCOUNTS_HINT = (
 
 
 class Account(TypedDict):
-    """A staff account that the demo may use. A name is needed only where the account has still to be made."""
+    """A staff account for the demo. A name is needed only for an account that does not exist yet."""
 
     username: str
     password: str
     roles: Sequence[str]
     name: NotRequired[str]
 
-
-MakeAccounts = Callable[[], Sequence[Account]]
 
 DEMO_STAFF = (
     ("demo-petugas", "Rosmina Gotowara", Role.OFFICER),
@@ -40,7 +39,7 @@ DEMO_STAFF = (
 
 
 def load_accounts(file: Path) -> Sequence[Account]:
-    """Raises Failed if the file holds no list of accounts."""
+    """Read accounts from a file. Raises Failed if it does not contain a list of accounts."""
     try:
         accounts = json.loads(file.read_text())
         return [Account(username=each["username"], password=each["password"], roles=each["roles"]) for each in accounts]
@@ -49,9 +48,9 @@ def load_accounts(file: Path) -> Sequence[Account]:
 
 
 def create_or_prompt_accounts(url: str) -> Sequence[Account]:
-    """Accounts of the demo's own in the data folder, if that is the one served at `url`; else asked for.
+    """Create the demo's accounts if the data folder is the one served at `url`; otherwise ask for accounts.
 
-    They get a new random password each time, which nobody learns. Raises Failed without a terminal to ask at.
+    Created accounts get a new random password in every run, which is not printed. Raises Failed without a terminal.
     """
     settings = current_settings()
     if settings.origin == url and (settings.distributed or settings.database.exists()):
@@ -62,8 +61,8 @@ def create_or_prompt_accounts(url: str) -> Sequence[Account]:
 
 
 async def _create_accounts() -> Sequence[Account]:
-    async with platform() as opened:
-        return [await _create_or_reset(opened.identity, *member) for member in DEMO_STAFF]
+    async with prepared_platform() as platform:
+        return [await _create_or_reset(platform.identity, *member) for member in DEMO_STAFF]
 
 
 async def _create_or_reset(identity: IdentityService, username: str, name: str, role: Role) -> Account:

@@ -1,4 +1,4 @@
-"""One made-up request on its way through the real API, and the people who move it."""
+"""The steps of one sample request through the API, and the people who take them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ UNSIGNED_LETTER_NOTE = (
 
 
 class PropagationTimeout(Exception):
-    """A service did not hear of something within the time that was given."""
+    """A service did not reach the expected status in time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ class Lead:
 
 @dataclass(frozen=True, slots=True)
 class Actors:
-    """Everybody who plays a part: the staff who are signed in, and the way in for applicants."""
+    """The people in a scenario: staff who are signed in, and a client without a session for applicants."""
 
     public: SimpulClient
     officer: SimpulClient
@@ -42,11 +42,11 @@ class Actors:
     today: date
     propagation_timeout_seconds: float = 30.0
     max_delay_seconds: float = 0.5
-    """Between two looks at whether a service has heard of something, in seconds."""
+    """The longest delay between two polls for an expected status."""
 
 
 class Journey:
-    """One case; a move first waits until the service that makes it has heard of the one before."""
+    """One sample request. Each step first waits until its service has reached the status that the step before led to."""
 
     def __init__(self, actors: Actors, sample_request: SampleRequest) -> None:
         self.actors, self.sample_request = actors, sample_request
@@ -145,9 +145,9 @@ class Journey:
         return await self._wait_for_status("assignment", fetch, status, None)
 
     async def _wait_for_status(
-        self, who: str, fetch: Callable[[], Awaitable[dict[str, Any]]], status: str, round_number: int | None
+        self, service: str, fetch: Callable[[], Awaitable[dict[str, Any]]], status: str, round_number: int | None
     ) -> dict[str, Any]:
-        deadline, pause, last = time.monotonic() + self.actors.propagation_timeout_seconds, 0.02, "nothing"
+        deadline, delay, last = time.monotonic() + self.actors.propagation_timeout_seconds, 0.02, "nothing"
         while True:
             try:
                 view = await fetch()
@@ -159,10 +159,10 @@ class Journey:
                     raise
             if time.monotonic() > deadline:
                 raise PropagationTimeout(
-                    f"{who} has {last}, and {status} was awaited for {self.actors.propagation_timeout_seconds:.0f} s"
+                    f"{service} has {last}, and {status} was awaited for {self.actors.propagation_timeout_seconds:.0f} s"
                 )
-            await asyncio.sleep(pause)
-            pause = min(1.5 * pause, self.actors.max_delay_seconds)
+            await asyncio.sleep(delay)
+            delay = min(1.5 * delay, self.actors.max_delay_seconds)
 
 
 def _verdicts(view: dict[str, Any], failed: str = "") -> list[Verdict]:

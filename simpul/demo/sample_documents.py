@@ -1,6 +1,6 @@
-"""Documents like those an office sends: a letter on letterhead, descriptions as PDF and DOCX, a diagram as PNG.
+"""Documents like those of an office: a letter on letterhead, descriptions as PDF and DOCX, a diagram as PNG.
 
-The same case gives the same bytes: dates inside the files come from the letter, never from the clock.
+The same request gives the same bytes: dates in the files come from the letter, never from the clock.
 """
 
 from __future__ import annotations
@@ -116,7 +116,7 @@ def diagram(sample_request: SampleRequest) -> Upload:
 
 
 def result_report(sample_request: SampleRequest) -> Upload:
-    """What the technical lead hands over."""
+    """The report that the technical lead hands over."""
     pdf = _new_pdf(sample_request)
     _title(pdf, "Laporan Hasil Integrasi")
     _text(
@@ -205,7 +205,7 @@ def _split_title(title: str) -> str:
 
 
 def _without_timestamps(archive: bytes) -> bytes:
-    """The same archive without the times at which its entries were written."""
+    """The archive without the modification times of its entries."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(io.BytesIO(archive)) as old, zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as new:
         for name in old.namelist():

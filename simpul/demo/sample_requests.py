@@ -1,4 +1,4 @@
-"""Made-up applicants and what they ask for: the same seed gives the same cases, and none of the people exist."""
+"""Generated applicants and their requests, reproducible by seed; none of the people exist."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ DAYS_PER_YEAR = 365
 
 @dataclass(frozen=True, slots=True)
 class SampleRequest:
-    """A request as an applicant brings it: the form, and the words that its documents are made of."""
+    """The form of an applicant, and the words for its documents."""
 
     form: RequestForm
     source: str
@@ -53,8 +53,8 @@ class SampleRequest:
 
 
 def sample_request(seed: int, index: int, today: date) -> SampleRequest:
-    """The case with this number; `today` dates its letter."""
-    rng = random.Random(f"{seed}:{index}")  # noqa: S311 - play data, no secret
+    """The request with this number; `today` dates its letter."""
+    rng = random.Random(f"{seed}:{index}")  # noqa: S311 - sample data, no secret
     name = f"{rng.choice(GIVEN_NAMES)} {rng.choice(FAMILY_NAMES)}"
     unit, scope = rng.choice(WORK_UNITS).name, _scope(rng)
     source, target = rng.sample(SYSTEMS, 2)
@@ -75,7 +75,7 @@ def sample_request(seed: int, index: int, today: date) -> SampleRequest:
 
 
 def employee_number(rng: random.Random, unusual: bool = False) -> str:
-    """18 digits that could be a PNS or PPPK number; an odd one can still be submitted, but warns."""
+    """18 digits of a PNS or PPPK number; an unusual one can be submitted, but causes a warning."""
     born = date(rng.randint(1968, 1997), 1, 1) + timedelta(days=rng.randrange(DAYS_PER_YEAR))
     year = min(born.year + rng.randint(22, 34), 2025)
     month_or_contract = f"{rng.randint(1, 12):02d}" if rng.random() < 0.7 else f"2{rng.randint(1, 9)}"

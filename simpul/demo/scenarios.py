@@ -1,4 +1,4 @@
-"""The ways that a request can go, happy and unhappy, and how often each is taken."""
+"""The scenarios of the demo, successful and unsuccessful, and how often each is played."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from dataclasses import dataclass
 
 from simpul.demo.journey import Journey
 
-Walk = Callable[[Journey], Awaitable[None]]
+Play = Callable[[Journey], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
-class Path:
-    """A way through the service, the status at its end, and the words for it."""
+class Scenario:
+    """A sequence of steps, the status at its end, and its label in the summary."""
 
     name: str
     label: str
-    walk: Walk
+    play: Play
     final_status: str
 
 
@@ -112,17 +112,17 @@ async def _submitted(journey: Journey) -> None:
     await journey.submit()
 
 
-COMPLETED = Path("completed", "completed", _completed, "completed")
-RETURNED = Path("returned", "returned, completed by the applicant, then done", _returned, "completed")
-REJECTED = Path("rejected", "rejected as recommended", _rejected, "rejected")
-PAUSED = Path("paused", "paused, answered, then done", _paused, "completed")
-CONTESTED = Path("contested", "contested once, then done", _contested, "completed")
-WITHDRAWN_EARLY = Path("withdrawn_early", "withdrawn before verification", _withdrawn_early, "withdrawn")
-WITHDRAWN_LATE = Path("withdrawn_late", "withdrawn while worked on", _withdrawn_late, "withdrawn")
-REASSIGNED = Path("reassigned", "lead replaced, then done", _reassigned, "completed")
+COMPLETED = Scenario("completed", "completed", _completed, "completed")
+RETURNED = Scenario("returned", "returned, completed by the applicant, then done", _returned, "completed")
+REJECTED = Scenario("rejected", "rejected as recommended", _rejected, "rejected")
+PAUSED = Scenario("paused", "paused, answered, then done", _paused, "completed")
+CONTESTED = Scenario("contested", "contested once, then done", _contested, "completed")
+WITHDRAWN_EARLY = Scenario("withdrawn_early", "withdrawn before verification", _withdrawn_early, "withdrawn")
+WITHDRAWN_LATE = Scenario("withdrawn_late", "withdrawn while worked on", _withdrawn_late, "withdrawn")
+REASSIGNED = Scenario("reassigned", "lead replaced, then done", _reassigned, "completed")
 OPEN_SCENARIOS = tuple(
-    Path("left_open", "left open", walk, final_status)
-    for walk, final_status in (
+    Scenario("left_open", "left open", play, final_status)
+    for play, final_status in (
         (_submitted, "submitted"),
         (_verified, "verified"),
         (_assigned, "assigned"),
@@ -137,13 +137,13 @@ FINISHED_SCENARIOS = (
     COMPLETED, RETURNED, REJECTED, PAUSED, CONTESTED, WITHDRAWN_EARLY, WITHDRAWN_LATE, REASSIGNED,
     COMPLETED, COMPLETED, RETURNED, COMPLETED, PAUSED,
 )  # fmt: skip
-"""Every way once before any comes twice, so that few requests show many of them."""
+"""Every scenario once before any comes twice, so that a short demo shows many of them."""
 
 SCENARIOS = (*dict.fromkeys(FINISHED_SCENARIOS), OPEN_SCENARIOS[0])
 
 
-def scenario_for(index: int) -> Path:
-    """The way of the request with this number: every third is left open, at each state in turn."""
+def scenario_for(index: int) -> Scenario:
+    """The scenario of the request with this number: every third request is left open, at each status in turn."""
     if index % 3 == 2:
         return OPEN_SCENARIOS[index // 3 % len(OPEN_SCENARIOS)]
     return FINISHED_SCENARIOS[(index - index // 3) % len(FINISHED_SCENARIOS)]

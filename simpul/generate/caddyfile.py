@@ -1,4 +1,4 @@
-"""The gateway's file, deploy/Caddyfile, made from the one table of paths: one origin for all services."""
+"""Generate deploy/Caddyfile, the configuration of the gateway, from the table of paths."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from simpul.routing import DEFAULT_SERVICE, PATH_PREFIXES
 
 OUTPUT_PATH = Path(__file__).parents[2] / "deploy" / "Caddyfile"
 CONTAINER_PORT = 8000
-"""Where each service listens in its container."""
+"""The port of each service in its container."""
 
 HEADER = f"""\
-# Made from simpul/routing.py by `make docs`; a test holds it to that.
+# Generated from simpul/routing.py by `make docs`.
 #
-# GATEWAY_SITE  what is answered to: ":80", or a name such as simpul.haltim.example, which turns TLS on
-# GATEWAY_TLS   a directive for that name, if certificates do not come from a public authority by themselves:
+# GATEWAY_SITE  the address: ":80", or a name such as simpul.haltim.example, which enables TLS
+# GATEWAY_TLS   a directive for that name, if its certificate does not come from a public authority:
 #               "tls internal", or "tls /certificates/site.pem /certificates/site.key"
 {{
 	servers {{
@@ -36,8 +36,8 @@ HEADER = f"""\
 	}}
 }}
 
-# What all ways have in common. Live streams stay open, so whoever has fewest requests gets the next; a process that cannot be
-# connected to is left out and another one asked. Connections are let go before the service closes them.
+# Common to all services. Live streams stay open, so the process with the fewest requests gets the next one. A process that refuses
+# connections is skipped. Idle connections are closed before the service closes them.
 (processes) {{
 	lb_policy least_conn
 	lb_try_duration 10s
@@ -52,7 +52,7 @@ HEADER = f"""\
 	{{$GATEWAY_TLS}}
 	header -Server
 
-	# Prometheus asks each process itself.
+	# Prometheus scrapes each process directly.
 	handle /metrics {{
 		respond 404
 	}}
@@ -63,11 +63,11 @@ ERROR_PAGE_STYLE = (
     "body{font:1.0625rem/1.55 system-ui,sans-serif}"
     "h1{font-size:1.75rem;line-height:1.2}@media(prefers-color-scheme:dark){body{background:#0a1418;color:#e7eff2}}"
 )
-"""Of the one page that has to do without the services' own, which are away."""
+"""The style of the error page, which cannot use the style sheet of an unavailable service."""
 
 ERROR_HANDLER = """\
 
-	# Whoever cannot be passed on: people read a page, programs a problem.
+	# No process is available: a page for people, a problem document for programs.
 	handle_errors {
 		header -Server
 		header Cache-Control no-store
@@ -87,13 +87,13 @@ ERROR_HANDLER = """\
 
 FOOTER = """\
 
-# For the container's own health check.
+# For the health check of the container.
 :2020 {
 	bind 127.0.0.1
 	respond ok
 }
 
-# Mailpit's page for who tries Simpul out (profile "mailpit"); published on this machine alone.
+# The page of Mailpit (profile "mailpit"); published on this machine only.
 :8025 {
 	reverse_proxy mailpit:8025
 }
@@ -101,7 +101,7 @@ FOOTER = """\
 
 
 def caddyfile() -> str:
-    """The whole file. Streams need no word: Caddy passes `text/event-stream` on at once, and drops one whose listener left."""
+    """The text of the file. Caddy passes `text/event-stream` on unbuffered and closes streams whose client has gone."""
     handlers = (_service_handler(name) for name in sorted(BUILDERS, key=lambda name: name == DEFAULT_SERVICE))
     return "\n".join([HEADER, *handlers]) + _error_handler() + "}\n" + FOOTER
 
@@ -130,7 +130,7 @@ def _service_handler(service: str) -> str:
 
 
 def _reverse_proxy(handle: str, service: str) -> str:
-    # Processes come and go with `--scale`: their addresses are looked up again and again.
+    # `--scale` adds and removes processes, so their addresses are resolved again every two seconds.
     lines = (
         f"\t{handle} {{",
         "\t\treverse_proxy {",

@@ -1,4 +1,4 @@
-"""`.env.example`, made from the settings: every variable with its meaning and default, commented out."""
+"""Generate `.env.example`: every setting with its meaning and default, commented out."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from shared.settings import Settings
 
 OUTPUT_PATH = Path(__file__).parents[2] / ".env.example"
 HEADER = """\
-# Settings of Simpul. Copy this file to .env, make it readable by its owner alone (chmod 600 .env), and remove the # of
-# what you set.
-# Made from shared/settings.py by `make docs`.
+# Settings of Simpul. Copy this file to .env, make it readable by its owner only (chmod 600 .env), and uncomment the lines that
+# you change.
+# Generated from shared/settings.py by `make docs`.
 """
 
 
 def env_example() -> str:
-    """The whole file as text."""
+    """The text of the file."""
     return "\n".join([HEADER, *_lines()])
 
 

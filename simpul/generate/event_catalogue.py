@@ -1,4 +1,4 @@
-"""The event catalogue, docs/events.md, made from the code: who publishes what, who hears it, and what it carries."""
+"""Generate docs/events.md: every event with its publisher, subscribers and fields."""
 
 from __future__ import annotations
 
@@ -12,49 +12,49 @@ from typing import Any, Literal, Union, get_args, get_origin
 
 from pydantic.fields import FieldInfo
 
-from services.assignment.domain.decisions import SUBSCRIBES_TO as ASSIGNMENT_HEARS
-from services.intake.events import SUBSCRIBES_TO as INTAKE_HEARS
-from services.notification.domain.decisions import SUBSCRIBES_TO as NOTIFICATION_HEARS
-from services.verification.events import SUBSCRIBES_TO as VERIFICATION_HEARS
+from services.assignment.domain.decisions import SUBSCRIBES_TO as ASSIGNMENT_EVENTS
+from services.intake.events import SUBSCRIBES_TO as INTAKE_EVENTS
+from services.notification.domain.decisions import SUBSCRIBES_TO as NOTIFICATION_EVENTS
+from services.verification.events import SUBSCRIBES_TO as VERIFICATION_EVENTS
 from shared.contracts.facts import Fact, Value
 from shared.contracts.registry import FACTS
 
 OUTPUT_PATH = Path(__file__).parents[2] / "docs" / "events.md"
 
 SUBSCRIBES_TO: Mapping[str, frozenset[type[Fact]]] = {
-    "intake": INTAKE_HEARS,
-    "verification": VERIFICATION_HEARS,
-    "assignment": ASSIGNMENT_HEARS,
-    "notification": NOTIFICATION_HEARS,
+    "intake": INTAKE_EVENTS,
+    "verification": VERIFICATION_EVENTS,
+    "assignment": ASSIGNMENT_EVENTS,
+    "notification": NOTIFICATION_EVENTS,
 }
 
 HEADER = """\
 # Events
 
-Made from `shared/contracts` and the domains by `make docs`; a test holds it to the code. Every event lies in one log, keyed by
-the id of its request, for ever. A published event never changes: an optional field may be added, anything else is a new
-`schemaversion` with an upcaster in `shared/contracts/registry.py` and a sample under `tests/contracts/samples/`.
+Generated from `shared/contracts` and the domains by `make docs`. All events are in one log, keyed by request id and retained
+forever. A published event never changes: an optional field may be added; anything else is a new `schemaversion` with an upcaster
+in `shared/contracts/registry.py` and a sample in `tests/contracts/samples`.
 
 ## Envelope
 
 CloudEvents 1.0 in JSON, one line of UTF-8.
 
-| attribute | what it holds |
+| attribute | content |
 | --- | --- |
 | `specversion` | `1.0` |
-| `id` | uuid5 of the command's id and the event's index: a command that is repeated makes the same events |
+| `id` | uuid5 of the command's id and the event's index: a repeated command produces the same events |
 | `source` | the service that published it |
-| `type` | the name of the event, as below |
+| `type` | the name of the event |
 | `subject` | the id of the request |
-| `time` | when it happened, ISO 8601 with its zone; never earlier than what led to it |
+| `time` | ISO 8601 with time zone; never earlier than the time of the events that it follows from |
 | `datacontenttype` | `application/json` |
 | `sequence` | 1, 2, 3 ... per source and request, ten digits |
 | `partitionkey` | the id of the request |
-| `correlationid` | what began the chain that this event belongs to |
-| `causationid` | the command or event that it follows from |
-| `traceparent` | W3C trace context, if there was one |
+| `correlationid` | the command that started the chain of this event |
+| `causationid` | the command or event that caused it |
+| `traceparent` | W3C trace context, if tracing was enabled |
 | `schemaversion` | the version of `data` |
-| `data` | the fact itself |
+| `data` | the fields of the event |
 """
 
 TYPE_LABELS: Mapping[Any, str] = {
@@ -72,7 +72,7 @@ def catalogue() -> str:
 
 
 def _overview() -> Iterator[str]:
-    yield "## Who publishes, who hears"
+    yield "## Publishers and subscribers"
     yield ""
     yield f"| event | version | {' | '.join(SUBSCRIBES_TO)} |"
     yield "| --- | --- |" + " --- |" * len(SUBSCRIBES_TO)
@@ -85,7 +85,7 @@ def _overview() -> Iterator[str]:
 def _role(fact: type[Fact], service: str) -> str:
     if fact.owner == service:
         return "**publishes**"
-    return "hears" if fact in SUBSCRIBES_TO[service] else ""
+    return "subscribes" if fact in SUBSCRIBES_TO[service] else ""
 
 
 def _events() -> Iterator[str]:
@@ -98,7 +98,7 @@ def _events() -> Iterator[str]:
 
 
 def _values() -> Iterator[str]:
-    """Every value that a fact is made of, in the order of first mention."""
+    """Every type that an event contains, in the order of first mention."""
     yield "## Values"
     yield ""
     found: dict[type[Any], None] = {}
@@ -130,7 +130,7 @@ def _section(kind: type[Any]) -> Iterator[str]:
     if issubclass(kind, Enum):
         yield ", ".join(f"`{member.value}`" for member in kind)
     else:
-        yield "| field | type | if it is left out |"
+        yield "| field | type | default |"
         yield "| --- | --- | --- |"
         yield from (_row(name, field) for name, field in kind.model_fields.items())
     yield ""
@@ -142,7 +142,7 @@ def _row(name: str, field: FieldInfo) -> str:
 
 def _default_label(field: FieldInfo) -> str:
     if field.is_required():
-        return "never"
+        return "required"
     if field.default is None:
         return "none"
     return f"`{field.default!r}`" if field.default not in ("", ()) else "empty"

@@ -17,7 +17,7 @@ from shared.backends.distributed import mongo_uri, s3_address
 from shared.configuration_warnings import configuration_warnings
 from shared.settings import InvalidSettings, Settings, load_secret, load_settings, reject_weak_password
 from shared.web.http.client_address import parse_proxies
-from simpul.cli.context import Failed
+from simpul.cli.errors import Failed
 from simpul.cli.main import COMMANDS
 from simpul.cli.secrets import compose_settings
 from simpul.generate.caddyfile import CONTAINER_PORT, OUTPUT_PATH, caddyfile

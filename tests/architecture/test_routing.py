@@ -11,7 +11,7 @@ from fastapi.routing import iter_route_contexts
 from shared.backends.platform import Platform, open_platform
 from shared.settings import Settings
 from simpul.app import create_application
-from simpul.registry import BUILDERS, build
+from simpul.registry import BUILDERS, build_services
 from simpul.routing import ADMIN_SERVICE, DEFAULT_SERVICE, PATH_PREFIXES, service_for_path
 
 
@@ -25,7 +25,7 @@ def paths_of(app: FastAPI) -> set[str]:
 
 
 def owned(platform: Platform) -> Iterator[tuple[str, str]]:
-    for service in build(platform):
+    for service in build_services(platform):
         app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
         for router in service.routers:
             app.include_router(router)

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.slow
 
 
 async def submitted_meanwhile(server: ServerProcess, stop: asyncio.Event, answers: list[SubmissionResult]) -> None:
-    async with open_client(server.url, retry_policy=RetryPolicy(seconds=20)) as client:
+    async with open_client(server.url, retry_policy=RetryPolicy(timeout_seconds=20)) as client:
         while not stop.is_set():
             answers.append(await client.submit(FORM, LETTER, PAPERS))
 
@@ -64,7 +64,7 @@ async def test_a_backup_of_running_services_is_restored_whole(tmp_path: Path):
 
 async def tracked(server: ServerProcess, acknowledged: list[SubmissionResult]) -> None:
     """Every request that was acknowledged before the backup is there, by the token that its applicant got."""
-    async with open_client(server.url, retry_policy=RetryPolicy(seconds=20)) as client:
+    async with open_client(server.url, retry_policy=RetryPolicy(timeout_seconds=20)) as client:
         for answer in acknowledged:
             seen = await client.with_token(answer["tracking_token"]).track(answer["number"])
             assert seen["status"] == "submitted"

@@ -28,7 +28,7 @@ pytestmark = pytest.mark.slow
 KILLS = 20
 APPLICANTS = 4
 ORDER = ("submitted", "verified", "assigned", "in_progress")
-TIMEOUT_SECONDS = RetryPolicy(seconds=60, max_delay_seconds=0.5)
+TIMEOUT_SECONDS = RetryPolicy(timeout_seconds=60, max_delay_seconds=0.5)
 
 
 @dataclass
@@ -90,7 +90,7 @@ class Crowd:
 @asynccontextmanager
 async def people(server: ServerProcess) -> AsyncIterator[tuple[SimpulClient, dict[str, SimpulClient]]]:
     async with open_client(server.url, retry_policy=TIMEOUT_SECONDS) as anybody:
-        yield anybody, {name: await anybody.signed_in(name, PASSWORD) for name in STAFF}
+        yield anybody, {name: await anybody.sign_in(name, PASSWORD) for name in STAFF}
 
 
 async def kill_again_and_again(server: ServerProcess, seed: int) -> list[float]:

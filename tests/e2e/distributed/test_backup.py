@@ -34,7 +34,7 @@ def serving_site(empty: dict[str, str], tmp_path: Path) -> Iterator[Deployment]:
 
 
 async def submitted_meanwhile(deployment: Deployment, stop: asyncio.Event, answers: list[SubmissionResult]) -> None:
-    async with open_client(deployment.url, retry_policy=RetryPolicy(seconds=20)) as client:
+    async with open_client(deployment.url, retry_policy=RetryPolicy(timeout_seconds=20)) as client:
         while not stop.is_set():
             answers.append(await client.submit(FORM, LETTER, PAPERS))
 
@@ -64,7 +64,7 @@ async def _tracked(data: Path, acknowledged: list[SubmissionResult]) -> None:
     server = ServerProcess(data, {})
     await asyncio.to_thread(server.start)
     try:
-        async with open_client(server.url, retry_policy=RetryPolicy(seconds=20)) as client:
+        async with open_client(server.url, retry_policy=RetryPolicy(timeout_seconds=20)) as client:
             for answer in acknowledged:
                 seen = await client.with_token(answer["tracking_token"]).track(answer["number"])
                 assert seen["status"] == "submitted"

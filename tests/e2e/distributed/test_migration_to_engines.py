@@ -17,7 +17,7 @@ from shared.eventlog.port import LogRecord
 from shared.identity.service import IdentityService
 from shared.settings import read_secret
 from shared.storage.port import DeadLetter
-from simpul.registry import BUILDERS, build
+from simpul.registry import BUILDERS, build_services
 from tests.support.distributed.deployment import ServiceProcess
 from tests.support.distributed.migration_harness import MigrationHarness, count_of, empty, simpul
 from tests.support.e2e.server_process import smtp_server
@@ -99,7 +99,7 @@ async def test_what_was_on_its_way_is_published_and_heard_before(few: Path, empt
     async with growing.folder() as platform:
         # As after a crash: groups that have heard nothing, and states that are not there yet.
         await platform.log.append([("a" * 8, b"no event at all")])
-        request = (await build(platform, ["intake"])[0].runtime.store.all_ids(limit=1))[0]
+        request = (await build_services(platform, ["intake"])[0].runtime.store.all_ids(limit=1))[0]
         await platform.log.append([(request, next(iter(await platform.log.read_key(request))).value)])
     told = growing.moved()
     assert told["repeats_left_out"] == 1
@@ -116,7 +116,7 @@ def unreadable(request: str, sequence: int) -> bytes:
 
 async def poisoned(platform: Platform, request: str) -> None:
     """Let every service meet an event of this request that it cannot read; notification gives it up."""
-    services = {service.name: service for service in build(platform)}
+    services = {service.name: service for service in build_services(platform)}
     stored = await services["intake"].runtime.store.load([request])
     await platform.log.append([(request, unreadable(request, stored[request].seen["intake"] + 1))])
     record: LogRecord = (await platform.log.read_newest(1))[0]
@@ -140,7 +140,7 @@ async def letters_of(half: Backend, service: str) -> list[DeadLetter]:
 async def test_dead_letters_come_along_and_are_settled_there(few: Path, empty: dict[str, str]):
     growing = MigrationHarness(few, empty)
     async with growing.folder() as platform:
-        request = (await build(platform, ["intake"])[0].runtime.store.all_ids(limit=1))[0]
+        request = (await build_services(platform, ["intake"])[0].runtime.store.all_ids(limit=1))[0]
         await poisoned(platform, request)
         before = {name: await letters_of(platform.half, name) for name in BUILDERS}
     for told in (growing.moved(), growing.moved()):

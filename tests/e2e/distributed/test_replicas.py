@@ -19,7 +19,7 @@ from tests.support.engines.engine_process import EngineProcess as Engine
 
 pytestmark = pytest.mark.slow
 
-SOON = RetryPolicy(seconds=20)
+SOON = RetryPolicy(timeout_seconds=20)
 
 
 @pytest.fixture
@@ -31,7 +31,7 @@ async def public(deployment: tuple[Inbox, Deployment]) -> AsyncIterator[SimpulCl
 
 @pytest.fixture
 async def officer(public: SimpulClient) -> SimpulClient:
-    return await public.signed_in("nurlaila", PASSWORD)
+    return await public.sign_in("nurlaila", PASSWORD)
 
 
 async def submitted(public: SimpulClient, officer: SimpulClient) -> tuple[str, str, SimpulClient]:
@@ -122,7 +122,7 @@ async def test_of_fifty_decisions_at_once_at_two_processes_one_wins(public: Simp
 async def test_administrators_see_dead_letters_of_services_in_other_processes(
     deployment: tuple[Inbox, Deployment], public: SimpulClient
 ):
-    admin = await public.signed_in("admin", PASSWORD)
+    admin = await public.sign_in("admin", PASSWORD)
     http = httpx.AsyncClient(base_url=deployment[1].url, headers={"Authorization": f"Bearer {admin.token}"})
     for service in BUILDERS:
         answer = await http.get("/api/dead-letters", params={"service": service})
@@ -176,7 +176,7 @@ async def test_without_states_or_documents_a_submission_is_refused_plainly_and_t
     deployment: tuple[Inbox, Deployment], public: SimpulClient, officer: SimpulClient, engine: Engine
 ):
     intake = deployment[1].of("intake")[0]
-    async with open_client(deployment[1].url, retry_policy=RetryPolicy(seconds=0)) as hasty:
+    async with open_client(deployment[1].url, retry_policy=RetryPolicy(timeout_seconds=0)) as hasty:
         with pytest.raises(ApiError) as refusal:
             await hasty.submit(FORM, LETTER, REQUIREMENTS[:1])
     assert refusal.value.status == 503

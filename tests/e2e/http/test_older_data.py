@@ -41,8 +41,8 @@ def running(server: ServerProcess) -> Iterator[ServerProcess]:
 
 @asynccontextmanager
 async def head(server: ServerProcess):
-    async with open_client(server.url, retry_policy=RetryPolicy(seconds=20)) as anybody:
-        yield await anybody.signed_in(USERNAME, PASSWORD)
+    async with open_client(server.url, retry_policy=RetryPolicy(timeout_seconds=20)) as anybody:
+        yield await anybody.sign_in(USERNAME, PASSWORD)
 
 
 async def test_a_data_folder_of_0_1_0_opens_and_shows_every_request(unpacked: Path):

@@ -17,14 +17,14 @@ import httpx
 from simpul.client import ApiError, RetryPolicy, SimpulClient, open_client
 from simpul.client_types import Upload
 from simpul.demo.accounts import Account
-from simpul.demo.command import sign_in_actors
 from simpul.demo.journey import NOT_FOUND, Actors, Journey, PropagationTimeout
+from simpul.demo.runner import sign_in_actors
 from simpul.demo.sample_requests import sample_request
 from simpul.demo.scenarios import scenario_for
 from tests.support.e2e.server_process import PASSWORD, STAFF
 
 ACCOUNTS = [Account(username=name, password=PASSWORD, roles=roles) for name, (_, roles) in STAFF.items()]
-PATIENCE = RetryPolicy(seconds=300, max_delay_seconds=1)
+PATIENCE = RetryPolicy(timeout_seconds=300, max_delay_seconds=1)
 UPDATE_TIMEOUT_SECONDS = 300.0
 POLL_INTERVAL_SECONDS = 2.0
 CONNECTIONS = 400
@@ -94,7 +94,7 @@ class ObservedJourney(Journey):
 
     async def walk(self) -> None:
         try:
-            await self.scenario.walk(self)
+            await self.scenario.play(self)
             await self.wait_until_applicant_sees(self.scenario.final_status)
         except (ApiError, PropagationTimeout, httpx.TransportError) as problem:
             self.trouble = problem.message if isinstance(problem, ApiError) else str(problem) or repr(problem)
@@ -183,7 +183,7 @@ async def load_generator(url: str, seed: int, pause: float) -> AsyncIterator[Loa
     book = CommandJournal()
     async with open_client(url, connections=CONNECTIONS, retry_policy=PATIENCE) as public:
         actors = await sign_in_actors(public, ACCOUNTS)
-        administrator = await public.signed_in("admin", PASSWORD)
+        administrator = await public.sign_in("admin", PASSWORD)
         public.http.event_hooks = {"request": [book.note_request], "response": [book.note_response]}
         waiting = replace(
             actors, propagation_timeout_seconds=UPDATE_TIMEOUT_SECONDS, max_delay_seconds=POLL_INTERVAL_SECONDS

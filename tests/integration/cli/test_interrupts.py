@@ -222,7 +222,7 @@ def test_a_backup_that_was_interrupted_is_no_backup(command_line: CommandLine):
 BUSY = """
 import sys, time, threading
 from shared import interrupts
-from simpul.cli import context as session, main as program
+from simpul.cli import console, context, main as program
 import typer, asyncio
 
 app = typer.Typer()
@@ -246,7 +246,7 @@ async def in_the_loop():
 
 async def printing():
     while True:
-        session.print_line("x" * 1000)
+        console.print_line("x" * 1000)
         await asyncio.sleep(0)
 
 class Deaf:
@@ -265,10 +265,10 @@ work = globals()[what]
 def busy():
     if what != "collected":
         print("ready", flush=True)
-    session.run(work) if asyncio.iscoroutinefunction(work) else work()
+    context.run(work) if asyncio.iscoroutinefunction(work) else work()
 
 program.app = app
-from services.__main__ import main
+from simpul.__main__ import main
 main()
 """
 

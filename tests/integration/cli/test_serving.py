@@ -43,7 +43,7 @@ def command_line(tmp_path: Path) -> CommandLine:
 
 
 async def _submitted(port: int) -> str:
-    async with open_client(f"http://127.0.0.1:{port}", retry_policy=RetryPolicy(seconds=20)) as client:
+    async with open_client(f"http://127.0.0.1:{port}", retry_policy=RetryPolicy(timeout_seconds=20)) as client:
         paper = office_files.pdf("Surat.pdf", "Surat permohonan.")
         return (await client.submit(FORM, paper, [office_files.picture("Alur.png")]))["number"]
 

@@ -16,7 +16,7 @@ from shared.documents.references import FAR_FUTURE
 from shared.eventlog.log_copy import TargetDiverged
 from shared.settings import load_settings
 from simpul.cli.transfer import Transfer, TransferReport
-from simpul.registry import build
+from simpul.registry import build_services
 from tests.adapters.test_unreferenced_documents import event_of
 from tests.support.domain.given_when_then import REQUEST
 
@@ -36,7 +36,7 @@ class TransferHarness:
         return (await self.source.documents.put(BytesIO(PDF), lambda file: "application/pdf", limit=100)).key
 
     async def discard_dead_letters(self) -> None:
-        for service in build(self.source):
+        for service in build_services(self.source):
             for letter in await service.runtime.store.dead_letters():
                 await service.runtime.store.resolve(letter.id, discarded=True)
 

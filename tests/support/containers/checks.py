@@ -20,12 +20,12 @@ from typing import Any
 
 import httpx
 
+from shared.calendar import WIT
 from shared.identity.passwords import generate_password
 from shared.settings import MIB
 from simpul.client import RetryPolicy, SimpulClient, open_client
 from simpul.client_types import SubmissionResult, Upload
 from simpul.demo.accounts import DEMO_STAFF
-from simpul.demo.command import EASTERN_INDONESIA_TIME
 from simpul.demo.sample_requests import sample_request
 from simpul.registry import BUILDERS
 from simpul.routing import PATH_PREFIXES
@@ -265,8 +265,8 @@ def _answered(log: str) -> int:
 
 async def _live_update_seconds(trial: ComposeTrial) -> float:
     """Seconds from the answer to a submission until an officer's open page hears of it."""
-    async with open_client(trial.project.url, retry_policy=RetryPolicy(seconds=20)) as anybody:
-        officer = await anybody.signed_in(DEMO_STAFF[0][0], trial.passwords[DEMO_STAFF[0][0]])
+    async with open_client(trial.project.url, retry_policy=RetryPolicy(timeout_seconds=20)) as anybody:
+        officer = await anybody.sign_in(DEMO_STAFF[0][0], trial.passwords[DEMO_STAFF[0][0]])
         headers = {"Authorization": f"Bearer {officer.token}"}
         async with anybody.http.stream("GET", "/api/verification/live", headers=headers) as stream:
             lines = stream.aiter_lines()
@@ -281,7 +281,7 @@ async def _live_update_seconds(trial: ComposeTrial) -> float:
 
 
 async def _big_file(trial: ComposeTrial) -> None:
-    async with open_client(trial.project.url, retry_policy=RetryPolicy(seconds=20)) as anybody:
+    async with open_client(trial.project.url, retry_policy=RetryPolicy(timeout_seconds=20)) as anybody:
         whole = await _submit(anybody, 9002, 24 * MIB)
         track = anybody.with_token(whole["tracking_token"])
         assert (await track.track(whole["number"]))["number"] == whole["number"]
@@ -304,7 +304,7 @@ def _refused(url: str, size: int) -> dict[str, Any]:
 
 
 async def _submit(anybody: SimpulClient, number: int, size: int = 0) -> SubmissionResult:
-    form = sample_request(1, number, datetime.now(EASTERN_INDONESIA_TIME).date()).form
+    form = sample_request(1, number, datetime.now(WIT).date()).form
     letter = Upload("surat.pdf", PDF + b"%" * size, "application/pdf")
     return await anybody.submit(form, letter, [Upload("kebutuhan.pdf", PDF, "application/pdf")])
 

@@ -21,7 +21,7 @@ from shared.backends.port import Backend
 from shared.clock import random_id, system_clock
 from shared.eventlog.port import EventLog
 from shared.settings import Settings, load_settings
-from simpul.registry import build
+from simpul.registry import build_services
 from tests.support.distributed.deployment import Engines
 
 CompletedCommand = subprocess.CompletedProcess[str]
@@ -104,7 +104,7 @@ class MigrationHarness:
         opened = open_platform(self.settings)
         try:
             await opened.prepare()
-            for service in build(opened):
+            for service in build_services(opened):
                 await service.runtime.store.prepare()
             yield opened
         finally:

@@ -126,8 +126,8 @@ class ServerProcess:
 @contextlib.asynccontextmanager
 async def signed_in_clients(server: ServerProcess) -> AsyncIterator[dict[str, SimpulClient]]:
     """A client for each member of staff, and "" for nobody in particular."""
-    async with open_client(server.url, retry_policy=RetryPolicy(seconds=20)) as anybody:
-        yield {"": anybody, **{name: await anybody.signed_in(name, PASSWORD) for name in STAFF}}
+    async with open_client(server.url, retry_policy=RetryPolicy(timeout_seconds=20)) as anybody:
+        yield {"": anybody, **{name: await anybody.sign_in(name, PASSWORD) for name in STAFF}}
 
 
 def address_of(username: str) -> str:

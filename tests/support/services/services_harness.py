@@ -16,8 +16,8 @@ from shared.contracts.facts import Fact
 from shared.settings import Settings
 from shared.web.admin.dead_letter_api import DeadLetterService
 from shared.web.app import create_app
-from simpul.app import shared_routers, waiting
-from simpul.registry import build
+from simpul.app import pending_counters, shared_routers
+from simpul.registry import build_services
 from tests.support.adapters.scripted_smtp import ScriptedSmtp
 from tests.support.domain import request_events as tale
 from tests.support.services.staff_harness import ManualClock, StaffHarness, create_signed_in_staff, open_sessions
@@ -36,18 +36,18 @@ async def services_harness(
     await platform.prepare()
     if staffed:
         await create_signed_in_staff(platform)
-    services = {service.name: service for service in build(platform, names)}
+    services = {service.name: service for service in build_services(platform, names)}
     runtimes = {name: service.runtime for name, service in services.items()}
     for service in services.values():
         service.runtime.timers._sweep_interval = POLL_SECONDS
         service.runtime.dead_letters._replay_delays = (POLL_SECONDS,) * 4
         await service.start()
     routers = [router for service in services.values() for router in service.routers]
-    delivered_emails = DeadLetterService(runtimes)
-    routers += shared_routers(platform, delivered_emails, names)
+    dead_letters = DeadLetterService(runtimes)
+    routers += shared_routers(platform, dead_letters, names)
     stores = [runtime.store for runtime in runtimes.values()]
     app = create_app(platform=platform, version="1", routers=routers, lifespan=None, stores=stores)
-    app.state.waiting = waiting(services.values(), delivered_emails)
+    app.state.waiting = pending_counters(services.values(), dead_letters)
     try:
         yield StaffHarness(platform, services, app, clock)
     finally:

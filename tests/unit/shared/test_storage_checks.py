@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from random import Random
 
-from simpul.storage_checks import check_storage
+from simpul.maintenance import check_storage
 from tests.support.virtual_time import run_virtually
 
 HOUR = 3600.0

@@ -48,7 +48,7 @@ def lose_connection(request: httpx.Request) -> httpx.Response:
 
 def client(transport: ScriptedTransport, waiter: Sleeper | None = None) -> SimpulClient:
     http = httpx.AsyncClient(base_url="http://simpul.example", transport=transport)
-    return SimpulClient(http, "token", RetryPolicy(seconds=10, sleep=waiter or Sleeper()))
+    return SimpulClient(http, "token", RetryPolicy(timeout_seconds=10, sleep=waiter or Sleeper()))
 
 
 async def test_a_repeated_command_keeps_its_key():
