@@ -36,7 +36,7 @@ def mongo_database(mongo_address: str) -> Iterator[tuple[str, str]]:
         client.drop_database(name)
 
 
-@pytest.fixture(params=[*STORES, pytest.param("mongo", marks=pytest.mark.slow)])
+@pytest.fixture(params=[*STORES, pytest.param("mongo", marks=[pytest.mark.slow, pytest.mark.engines("mongo")])])
 def open_store(request: pytest.FixtureRequest, tmp_path: Path) -> OpenStore:
     if request.param == "mongo":
         return partial(mongo_store, *request.getfixturevalue("mongo_database"))
@@ -61,7 +61,7 @@ def kafka_address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         skip(reason)
 
 
-@pytest.fixture(params=[*LOGS, pytest.param("kafka", marks=pytest.mark.slow)])
+@pytest.fixture(params=[*LOGS, pytest.param("kafka", marks=[pytest.mark.slow, pytest.mark.engines("kafka")])])
 def open_log(request: pytest.FixtureRequest, tmp_path: Path) -> OpenLog:
     if request.param == "kafka":
         return partial(kafka_log, request.getfixturevalue("kafka_address"), f"test-{uuid4().hex}")

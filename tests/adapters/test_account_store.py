@@ -33,10 +33,10 @@ HASAN = Account("hasan", "Hasan Contoh", "hasan@dinas.example", (Role.ADMIN,), "
 SITI = Account("siti", "Siti Contoh", "siti@dinas.example", (Role.ADMIN, Role.TECHNICAL), "hash-3", totp="JBSWY3DP")
 
 
-@pytest.fixture(params=["sqlite", pytest.param("mongo", marks=pytest.mark.slow)])
+@pytest.fixture(params=["sqlite", pytest.param("mongo", marks=[pytest.mark.slow, pytest.mark.engines("mongo")])])
 def open_accounts(request: pytest.FixtureRequest, tmp_path: Path) -> OpenAccounts:
     if request.param == "mongo":
-        return partial(mongo_accounts, *request.getfixturevalue("mongo_place"))
+        return partial(mongo_accounts, *request.getfixturevalue("mongo_database"))
     return partial(sqlite_accounts, tmp_path)
 
 

@@ -102,6 +102,7 @@ async def test_the_number_of_remembered_deliveries_is_bounded(monkeypatch: pytes
 
 
 @pytest.mark.slow
+@pytest.mark.engines("kafka")
 async def test_a_rejected_record_does_not_affect_its_wave(kafka_address: str):
     async with log_of(kafka_address) as log:
         wave = [("a", b"1"), ("b", b"x" * 2_000_000), ("c", b"1")]

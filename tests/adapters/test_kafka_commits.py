@@ -206,6 +206,7 @@ async def test_an_unknown_member_sends_one_request_per_commit():
 
 
 @pytest.mark.slow
+@pytest.mark.engines("kafka")
 async def test_a_batch_that_outlives_a_rebalance_does_not_restart_its_consumer_on_kafka(
     kafka_address: str, caplog: pytest.LogCaptureFixture
 ):

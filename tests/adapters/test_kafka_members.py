@@ -19,7 +19,7 @@ from shared.eventlog.kafka.log import KafkaEventLog
 from shared.eventlog.port import LogRecord
 from tests.support.adapters.log_listener import RecordingConsumer, numbered_records, running_consumer, wait_for_commit
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.engines("kafka")]
 
 KEYS = [f"request-{number}" for number in range(30)]
 TIMEOUT_SECONDS = 40

@@ -31,7 +31,7 @@ from tests.support.adapters.stores_and_logs import GRACE_SECONDS
 from tests.support.engines import kafka
 from tests.support.engines.engine_process import EngineProcess, EngineUnavailable, free_port, skip
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.engines("kafka")]
 
 REQUEST_TIMEOUT_SECONDS = 2.0
 MAX_ANSWER_SECONDS = 8.0

@@ -26,7 +26,7 @@ from tests.support.engines.engine_process import EngineUnavailable, serving, ski
 from tests.support.engines.secured_engines import EngineAccess
 from tests.support.engines.secured_engines import access as made_guard
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.engines("kafka")]
 
 MECHANISMS: tuple[SaslMechanism, ...] = ("SCRAM-SHA-512", "SCRAM-SHA-256", "PLAIN")
 

@@ -162,6 +162,7 @@ def test_a_wave_has_each_request_at_most_once_and_bounded_size():
 
 
 @pytest.mark.slow
+@pytest.mark.engines("kafka")
 async def test_committing_for_a_group_with_members_is_rejected(kafka_address: str):
     async with kafka_log(kafka_address, f"test-{uuid4().hex}") as log:
         await log.prepare()

@@ -15,7 +15,7 @@ from shared.storage.port import StateStore
 from tests.support.adapters.state_records import make_write, save_write
 from tests.support.adapters.stores_and_logs import mongo_store
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.engines("mongo")]
 
 
 @pytest.fixture

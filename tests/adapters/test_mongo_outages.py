@@ -19,7 +19,7 @@ from tests.support.adapters.stores_and_logs import COLUMNS, NOW
 from tests.support.engines import mongo
 from tests.support.engines.engine_process import EngineProcess, EngineUnavailable, serving, skip
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.engines("mongo")]
 
 WRITERS = 12
 AWAY = 2.0

@@ -26,7 +26,7 @@ from shared.storage.port import Column, RecordQuery, Scalar
 from tests.support.adapters.state_records import make_write, save_write
 from tests.support.adapters.stores_and_logs import COLUMNS, NOW
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.engines("mongo")]
 
 STORED = 1500
 PAGE = 20

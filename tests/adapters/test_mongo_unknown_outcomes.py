@@ -19,7 +19,7 @@ from shared.storage.port import SaveOutcome, StoreUnavailable
 from tests.support.adapters.state_records import dead_letter, make_write, save_write, version_of
 from tests.support.adapters.stores_and_logs import COLUMNS, NOW
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.engines("mongo")]
 
 HASAN = Account("hasan", "Hasan Contoh", "hasan@dinas.example", (Role.ADMIN,), "hash-2")
 NOT_MAJORITY = {"writeConcernError": {"code": 64, "errmsg": "waiting for replication timed out"}}

@@ -14,7 +14,7 @@ from shared.storage.port import COLUMNS_VERSION, Column, RecordQuery
 from tests.support.adapters.state_records import make_write, save_write
 from tests.support.adapters.stores_and_logs import COLUMNS, NOW
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.engines("mongo")]
 
 MIGRATED = RecordQuery("id", where={COLUMNS_VERSION: 1})
 

@@ -163,6 +163,7 @@ class KillsInTheMiddle(BytesIO):
 
 
 @pytest.mark.slow
+@pytest.mark.engines("minio")
 async def test_a_server_killed_in_an_upload_leaves_no_document_and_what_was_stored_stays(own_server: EngineProcess):
     async with opened(parse_s3_url(own_server.address)) as store:
         await store.prepare()
@@ -180,6 +181,7 @@ async def test_a_server_killed_in_an_upload_leaves_no_document_and_what_was_stor
 
 
 @pytest.mark.slow
+@pytest.mark.engines("minio")
 async def test_a_reader_whose_server_dies_is_told(own_server: EngineProcess):
     async with opened(parse_s3_url(own_server.address)) as store:
         await store.prepare()

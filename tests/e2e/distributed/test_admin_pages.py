@@ -7,4 +7,4 @@ import pytest
 
 from tests.e2e.browser.test_admin import *
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.engines("kafka", "mongo", "minio")]

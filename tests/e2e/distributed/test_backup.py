@@ -17,7 +17,7 @@ from tests.support.sample_submission import FORM, LETTER, PAPERS
 
 __all__ = ["empty"]
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.engines("kafka", "mongo", "minio")]
 
 
 @pytest.fixture

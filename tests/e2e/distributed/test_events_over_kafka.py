@@ -29,7 +29,7 @@ from tests.support.services.runtime_harness import (
     until,
 )
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.engines("kafka")]
 
 REQUESTS = [f"00000000-0000-4000-8000-{number:012d}" for number in range(1, 81)]
 DECIDERS: tuple[Decider[Any], ...] = (INTAKE, VERIFICATION, NOTIFICATION)

@@ -16,7 +16,7 @@ from tests.support.e2e.server_process import PASSWORD, Inbox
 from tests.support.e2e.server_session import ALL_OK, FILES, FORM, ServerHarness
 from tests.support.engines.engine_process import say
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.engines("kafka", "mongo", "minio")]
 
 DECISIONS = 5
 WITHIN = 1.0

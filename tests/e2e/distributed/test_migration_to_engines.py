@@ -24,7 +24,7 @@ from tests.support.e2e.server_process import smtp_server
 
 __all__ = ["empty"]
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.engines("kafka", "mongo", "minio")]
 
 REQUESTS = 300
 FEW = 20

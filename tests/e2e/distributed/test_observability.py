@@ -15,7 +15,7 @@ from tests.support.e2e.otlp_collector import IMMEDIATE_EXPORT, ExportedSpan, col
 from tests.support.e2e.server_process import smtp_server
 from tests.support.e2e.server_session import FILES, FORM
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.engines("kafka", "mongo", "minio")]
 
 TOKEN = "the-token-of-the-operators"
 WITHIN = 60.0

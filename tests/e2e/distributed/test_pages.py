@@ -10,4 +10,4 @@ from tests.e2e.browser.test_request_lifecycle_without_script import *
 from tests.e2e.browser.test_server_restart import *
 from tests.e2e.browser.test_staff_pages import *
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.engines("kafka", "mongo", "minio")]

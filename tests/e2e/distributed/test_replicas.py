@@ -17,7 +17,7 @@ from tests.support.distributed.deployment import Deployment, Engines, ServicePro
 from tests.support.e2e.server_process import PASSWORD, Inbox
 from tests.support.engines.engine_process import EngineProcess as Engine
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.engines("kafka", "mongo", "minio")]
 
 SOON = RetryPolicy(timeout_seconds=20)
 

@@ -14,4 +14,4 @@ __all__ = [
     "test_a_request_may_end_early_and_is_told_so",
 ]
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.engines("kafka", "mongo", "minio")]

@@ -20,7 +20,7 @@ from tests.support.engines.secured_engines import access
 
 __all__ = ["test_a_request_goes_through_every_state_and_everybody_is_told"]
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.engines("kafka", "mongo", "minio")]
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ from tests.e2e.http.test_bad_files import *
 from tests.e2e.http.test_invalid_input import *
 from tests.e2e.http.test_invalid_steps import *
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.engines("kafka", "mongo", "minio")]
 
 # How an answer overtakes a body that is too large is a matter between the client and the gateway.
 del test_eighty_megabytes_are_413_before_a_byte_of_them_is_sent

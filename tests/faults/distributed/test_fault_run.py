@@ -50,6 +50,7 @@ def test_an_e_mail_that_never_came_or_that_nobody_owed_is_found():
 
 
 @pytest.mark.slow
+@pytest.mark.engines("kafka", "mongo", "minio")
 def test_what_was_acknowledged_completes_over_a_kill_of_a_process_and_of_the_log(own_engines: Engines, tmp_path: Path):
     with prepared(tmp_path / "site", own_engines) as (deployment, smtp_recorder):
         figures = asyncio.run(

@@ -17,8 +17,7 @@ from fastapi import FastAPI
 from tests.support.paths import REPOSITORY
 from tests.support.services.assignment_pages import API, WORK, advance_to, page
 from tests.support.services.forms_harness import hidden_fields
-from tests.support.services.intake_harness import FILES, FORM, IntakeHarness, assert_nothing_stored
-from tests.support.services.intake_harness import intake_harness as intake_harness
+from tests.support.services.intake_harness import FILES, FORM, IntakeHarness, assert_nothing_stored, intake_harness
 from tests.support.services.staff_harness import StaffHarness, staff_harness
 from tests.support.services.staff_harness import pdf as a_pdf
 

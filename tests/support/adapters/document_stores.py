@@ -122,7 +122,10 @@ def s3_servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Servers]:
         yield S3Servers(tmp_path_factory.mktemp("s3"), open_until_end)
 
 
-LOCATIONS = ["folder", *(pytest.param(name, marks=pytest.mark.slow) for name in STARTED_BY)]
+LOCATIONS = [
+    "folder",
+    *(pytest.param(name, marks=[pytest.mark.slow, pytest.mark.engines(name)]) for name in STARTED_BY),
+]
 
 
 @pytest.fixture(params=LOCATIONS)
@@ -135,7 +138,7 @@ def unprepared_location(request: pytest.FixtureRequest, tmp_path: Path, s3_serve
         skip(reason)
 
 
-@pytest.fixture(params=STARTED_BY)
+@pytest.fixture(params=LOCATIONS[1:])
 def bucket(request: pytest.FixtureRequest, s3_servers: S3Servers) -> S3Address:
     """A bucket that is not made yet, for tests of what is S3's alone."""
     try:
