@@ -38,6 +38,7 @@ async def test_at_the_foot_of_every_administrators_page_stands_how_the_system_is
     async with services_harness(tmp_path, "verification", "notification", base_url="http://simpul.example") as harness:
         await a_poisoned_resubmission(harness)
         letter = (await harness.get("admin", "/api/dead-letters")).json()["items"][0]["id"]
+        await harness.wait_until(harness.platform.mailer.list_messages)  # type: ignore[attr-defined]
         name = (await harness.platform.mailer.list_messages())[0].name  # type: ignore[attr-defined]
         paths = pages_of_administrators(harness.app)
         assert len(paths) >= 8

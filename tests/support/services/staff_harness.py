@@ -117,7 +117,7 @@ class StaffHarness:
 
         await self.wait_until(there)
 
-    async def wait_until(self, reached: Callable[[], Awaitable[bool]]) -> None:
+    async def wait_until(self, reached: Callable[[], Awaitable[object]]) -> None:
         async with asyncio.timeout(TIMEOUT_SECONDS):
             while not await reached():  # noqa: ASYNC110 - nothing tells a test when a service has heard
                 await asyncio.sleep(0.005)
