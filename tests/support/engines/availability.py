@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
 import pytest
 
@@ -56,6 +56,6 @@ def deselect(config: pytest.Config, items: list[pytest.Item]) -> dict[str, tuple
     return {name: (count, reasons[name]) for name, count in counts.items()}
 
 
-def summary_lines(deselected: Mapping[str, tuple[int, str]]) -> list[str]:
+def summary_lines(deselected: dict[str, tuple[int, str]]) -> list[str]:
     """One line for each engine."""
     return [f"{count} tests deselected: {reason}" for count, reason in deselected.values()]
