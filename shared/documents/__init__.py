@@ -1,1 +1,1 @@
-"""Documents: where their bytes are kept, which kinds are taken in, and how a page of one is shown."""
+"""Documents: stores of their bytes, inspection of uploads and page images."""

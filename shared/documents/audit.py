@@ -1,4 +1,4 @@
-"""Audit: is every document that the log names there, whole, with the hash that was promised?"""
+"""Checks that every document that the event log names is stored with the hash that the event gives."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from shared.eventlog.port import EventLog
 
 
 async def audit(log: EventLog, store: DocumentStore, progress: Callable[[], None] = lambda: None) -> list[str]:
-    """A line for each document that is missing or not what it was."""
+    """Return one line for each document that is missing or damaged."""
     problems: list[str] = []
     async for document in referenced_documents(log):
         progress()
@@ -21,7 +21,7 @@ async def audit(log: EventLog, store: DocumentStore, progress: Callable[[], None
 
 
 async def stored_sha256(store: DocumentStore, key: str) -> str | None:
-    """The SHA-256 of what is stored under this key, None if nothing is."""
+    """Return the SHA-256 of the document stored under this key, None if there is none."""
     digest = hashlib.sha256()
     try:
         async for chunk in await store.open(key):

@@ -1,4 +1,4 @@
-"""Documents copied from one store into another under their keys, each read back there and its hash checked."""
+"""Copies documents between stores under the same keys and verifies the hash of each copy."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from shared.documents.references import ReferencedDocument
 
 MAX_CONCURRENCY = 12
 MAX_BYTES_IN_MEMORY = 1024 * 1024
-"""Bytes of a document that are held in memory; the rest of a larger one is in a temporary file."""
+"""Larger documents are buffered in a temporary file."""
 
 
 @dataclass(slots=True)
 class CopyResult:
-    """What became of the documents: `present` were there and whole already; `trouble` has a line for each that is not whole."""
+    """Result of a copy: `present` counts intact documents that were already there; `trouble` has a line per failed one."""
 
     copied: int = 0
     present: int = 0
@@ -29,7 +29,10 @@ class CopyResult:
 
 
 class DocumentCopier:
-    """Copies what is missing or damaged in the target. Raises StoreUnavailable; then it may be run again."""
+    """Copies the documents that are missing or damaged in the target.
+
+    Raises: StoreUnavailable; the copy can then be run again.
+    """
 
     def __init__(
         self,
@@ -38,7 +41,7 @@ class DocumentCopier:
         present: set[str],
         progress: Callable[[], None] = lambda: None,
     ) -> None:
-        """`present` are the keys that the target has."""
+        """Create a copier; `present` are the keys that the target has."""
         self._source, self._target, self._present, self._progress = source, target, present, progress
         self.done = CopyResult()
 
@@ -64,7 +67,7 @@ class DocumentCopier:
             self._progress()
 
     async def _copy(self, document: ReferencedDocument) -> str:
-        """What is wrong with it, "" if it arrived whole."""
+        """Copy one document and return what went wrong, "" on success."""
         digest, size = hashlib.sha256(), 0
         with SpooledTemporaryFile(MAX_BYTES_IN_MEMORY) as file:
             try:
@@ -83,6 +86,6 @@ class DocumentCopier:
         return ""
 
     async def _is_intact(self, document: ReferencedDocument) -> bool:
-        """Whether the target has it as it was promised, or as the source has it if no event says how it must be."""
+        """Whether the target's document has the hash that the event gives, or else the hash of the source's document."""
         wanted = document.sha256 or await stored_sha256(self._source, document.key)
         return wanted is not None and await stored_sha256(self._target, document.key) == wanted

@@ -1,4 +1,4 @@
-"""How the names of files are made harmless: for storing, for showing, and for the header of a download."""
+"""Sanitizes file names for storage, display and the Content-Disposition header."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from urllib.parse import quote
 
 MAX_NAME_CHARACTERS = 120
 MAX_NAME_BYTES = 240
-"""Most file systems hold a name of 255 bytes."""
+"""Most file systems limit a name to 255 bytes."""
 MAX_EXTENSION_CHARACTERS = 10
 DEFAULT_NAME = "dokumen"
 
 _FORBIDDEN = str.maketrans(dict.fromkeys('<>:"|?*', "_"))
 _RESERVED = re.compile(r"(?:con|prn|aux|nul|com\d|lpt\d)(?:\.|$)", re.IGNORECASE)
 _PLAIN = frozenset(string.ascii_letters + string.digits + " -_.,()[]+=@~#&")
-"""The characters of a quoted string in a header that no program takes for anything else."""
+"""Characters that every program reads literally in a quoted header string."""
 
 
 def safe_name(raw: str) -> str:
-    """A name that misleads no file system, header, log or reader: at most 120 characters, the extension kept."""
+    """Return a name that is safe in file systems, headers, logs and pages: at most 120 characters, with its extension."""
     last = unicodedata.normalize("NFC", raw[-10_000:]).replace("\\", "/").rsplit("/", 1)[-1]
     visible = "".join(_sanitize(character) for character in last).translate(_FORBIDDEN)
     name = " ".join(visible.split()).rstrip(". ")
@@ -33,14 +33,14 @@ def safe_name(raw: str) -> str:
 
 
 def extension_of(name: str) -> str:
-    """What a name says of the file's type, in lower case; "" if nothing, as the end of "Surat no. 12.2026" does."""
+    """Return the extension of a name in lower case; "" if it has none, as in "Surat no. 12.2026"."""
     extension = safe_name(name).rpartition(".")[2].lower() if "." in name else ""
     usual = len(extension) <= 5 and extension.isascii() and extension.isalnum() and not extension.isdecimal()
     return extension if usual else ""
 
 
 def with_extension(name: str, extension: str) -> str:
-    """The harmless name, with this extension if it has none."""
+    """Return the safe name, with this extension if it has none."""
     if extension_of(name):
         return safe_name(name)
     stem = safe_name(name)[: MAX_NAME_CHARACTERS - len(extension) - 1]
@@ -48,7 +48,7 @@ def with_extension(name: str, extension: str) -> str:
 
 
 def content_disposition(name: str) -> str:
-    """The header's value (RFC 6266, RFC 8187), never inline."""
+    """Return the header value (RFC 6266, RFC 8187); always an attachment."""
     harmless = safe_name(name)
     plain = " ".join("".join(_to_ascii(character) for character in harmless).split())
     plain = plain if plain.strip(". ") and not plain.startswith(".") else f"{DEFAULT_NAME}{plain}"
@@ -56,8 +56,9 @@ def content_disposition(name: str) -> str:
 
 
 def _to_ascii(character: str) -> str:
-    """What stands for a character where only ASCII can; chosen after normalisation, which makes quotes, dots and semicolons
-    of their full-width kin.
+    """Return the ASCII replacement of a character.
+
+    The replacement is checked after normalization, which turns full-width quotes, dots and semicolons into ASCII ones.
     """
     if character.isascii():
         return character if character in _PLAIN else "_"

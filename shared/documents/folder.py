@@ -1,4 +1,4 @@
-"""Documents in a folder: each one file, made under a temporary name and renamed once it is whole and on the disk."""
+"""Documents in a folder: each is one file, written under a temporary name and renamed once it is complete and synced."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from shared.documents.port import (
 
 UNFINISHED_SUFFIX = ".part"
 READ_CHUNK_BYTES = 256 * 1024
-"""Larger than on the way in, so that a usual document is read in one visit to a thread."""
+"""Larger than the chunks of an upload, so that a typical document is read in one call to a thread."""
 
 
 class FolderDocumentStore:
@@ -77,7 +77,7 @@ class FolderDocumentStore:
     def _put_as(self, path: Path, source: BinaryIO) -> None:
         source.seek(0)
         try:
-            # One that broke off has left it, or else another of the same key is under way and fails.
+            # An aborted write has left it; a concurrent write of the same key would fail.
             path.with_name(path.name + UNFINISHED_SUFFIX).unlink(missing_ok=True)
             self._write(source, path, sys.maxsize)
         except OSError as error:
@@ -108,7 +108,7 @@ class FolderDocumentStore:
         self._known_shards.add(shard)
 
     def path_of(self, key: str) -> Path:
-        """Where the document with this key lies. Raises DocumentMissing for what is no key."""
+        """Return the path of the document with this key. Raises: DocumentMissing for an invalid key."""
         return self._folder / validate_key(key)[-2:].lower() / key
 
     def _stat(self, key: str) -> DocumentInfo:
@@ -156,7 +156,7 @@ def _copy(source: BinaryIO, target: BinaryIO, limit: int) -> tuple[int, str]:
 
 
 def _write_all(target: BinaryIO, chunk: bytes) -> None:
-    # An unbuffered write may take only a part of it, as a disk does that is about to be full.
+    # An unbuffered write may be partial, for example on a disk that is almost full.
     rest = memoryview(chunk)
     while rest:
         rest = rest[target.write(rest) :]
@@ -164,7 +164,7 @@ def _write_all(target: BinaryIO, chunk: bytes) -> None:
 
 def _open(path: Path, offset: int, wanted: int) -> tuple[BinaryIO, bytes]:
     try:
-        file = open(path, "rb", opener=_open_nofollow)  # noqa: SIM115 - the reader of the pieces closes it
+        file = open(path, "rb", opener=_open_nofollow)  # noqa: SIM115 - closed by _chunks
     except FileNotFoundError:
         raise DocumentMissing(path.name) from None
     file.seek(offset)

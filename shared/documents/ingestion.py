@@ -1,4 +1,4 @@
-"""What every document store does with a file that it takes in: inspect it first; count, hash and stop at the limit on the way."""
+"""Ingestion steps that all document stores share: inspect the file, then count and hash it up to the size limit."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ KEY_PATTERN = re.compile(r"[A-Za-z0-9_-]{8,100}")
 
 
 def validate_key(key: str) -> str:
-    """The key, if it can be one. Raises DocumentMissing: what was never made here must not become a path or an address."""
+    """Return the key if it is well-formed, so that nothing else becomes a path or a URL. Raises: DocumentMissing."""
     if not KEY_PATTERN.fullmatch(key):
         raise DocumentMissing(key)
     return key
 
 
 def inspect_source(source: BinaryIO, inspect: MediaTypeDetector, limit: int) -> str:
-    """The media type of a whole file, which is at its start afterwards. Raises TooLarge, or what `inspect` raises."""
+    """Return the media type of a file and rewind it. Raises: TooLarge, or what `inspect` raises."""
     if source.seek(0, os.SEEK_END) > limit:
         raise TooLarge(limit)
     source.seek(0)
@@ -30,7 +30,7 @@ def inspect_source(source: BinaryIO, inspect: MediaTypeDetector, limit: int) -> 
 
 
 class HashingReader:
-    """A file as it is read: `size` in bytes and `sha256` of what was given so far. Reading raises TooLarge past the limit."""
+    """Wraps a file and tracks `size` in bytes and `sha256` of what has been read; reading past the limit raises TooLarge."""
 
     def __init__(self, source: BinaryIO, limit: int) -> None:
         self._source, self._limit, self._digest = source, limit, hashlib.sha256()

@@ -1,4 +1,4 @@
-"""A document store that counts what goes through it, whichever it is."""
+"""Wraps a document store with metrics."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from shared.documents.port import (
     StoreUnavailable,
 )
 
-DOCUMENTS = Counter("simpul_documents_total", "Documents by what became of them", ["outcome"])
+DOCUMENTS = Counter("simpul_documents_total", "Documents by outcome", ["outcome"])
 BYTES = Counter("simpul_document_bytes_total", "Bytes of documents", ["direction"])
 
 for _outcome in ("stored", "opened", "missing", "refused", "failed"):
@@ -26,7 +26,7 @@ for _outcome in ("stored", "opened", "missing", "refused", "failed"):
 
 
 class InstrumentedDocumentStore:
-    """The same store, counted. A file that is refused before a store is asked is counted where that happens."""
+    """Counts the calls of a store; files that are refused before they reach the store are counted where they are refused."""
 
     def __init__(self, store: DocumentStore) -> None:
         self._store = store

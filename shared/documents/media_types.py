@@ -1,4 +1,4 @@
-"""Which kinds of files are taken in, by the names that their extensions give them."""
+"""Accepted media types and their extensions."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ EXTENSIONS = {
 }
 LABELS = {PDF: "PDF", DOCX: "DOCX", XLSX: "XLSX", ODT: "ODT", ODS: "ODS", PNG: "PNG", JPEG: "JPEG", ZIP: "ZIP"}
 ACCEPT = ",".join(f".{extension}" for extension in EXTENSIONS)
-"""For the `accept` attribute of a file field."""
+"""Value of the `accept` attribute of a file field."""
 
 
 def stored_name(raw: str, media_type: str) -> str:
-    """The harmless name of a file of this type; one that was sent without an extension gets the usual one."""
+    """Return the safe name of a file of this type; a name without an extension gets the usual one."""
     usual = next((extension for extension, known in EXTENSIONS.items() if known == media_type), "")
     return with_extension(raw, usual) if usual else with_extension(raw, extension_of(raw))

@@ -1,6 +1,4 @@
-"""Documents as objects of an S3 bucket, through the minio SDK: plain S3 that other servers speak too, nothing public, no
-presigned links.
-"""
+"""Documents as objects of an S3 bucket, through the minio SDK: plain S3 calls only, nothing public, no presigned links."""
 
 from __future__ import annotations
 
@@ -27,13 +25,13 @@ from shared.documents.s3_address import S3Address
 T = TypeVar("T")
 
 PART_BYTES = 5 * 1024**2
-"""Bytes of a part, the least that S3 allows: so much of each upload is held in memory. What is smaller is one request."""
+"""The smallest part that S3 allows; each upload holds one in memory. Smaller documents are uploaded in one request."""
 READ_CHUNK_BYTES = 256 * 1024
 LIST_PAGE_SIZE = 500
 MAX_THREADS = 16
 CONNECT_TIMEOUT_SECONDS, READ_TIMEOUT_SECONDS = 3.0, 30.0
 PROBE_TIMEOUT_SECONDS = 0.9
-"""Seconds in which the store must answer to be called ready: less than a health check waits."""
+"""Shorter than the timeout of a health check."""
 NOT_FOUND_CODES = frozenset({"NoSuchKey", "NoSuchUpload"})
 BUCKET_EXISTS_CODES = frozenset({"BucketAlreadyOwnedByYou", "BucketAlreadyExists"})
 
@@ -56,7 +54,7 @@ class MinioDocumentStore:
         self._probing = ThreadPoolExecutor(1, "documents-ready")
 
     async def prepare(self) -> None:
-        """Make the bucket; harmless when it is there. Raises StoreUnavailable."""
+        """Create the bucket if it does not exist. Raises: StoreUnavailable."""
         await self._run(self._make_bucket)
 
     async def put(self, source: BinaryIO, inspect: MediaTypeDetector, *, limit: int) -> StoredDocument:
@@ -95,7 +93,7 @@ class MinioDocumentStore:
         return await loop.run_in_executor(self._probing, self._bucket_exists)
 
     async def close(self) -> None:
-        """Let go of threads and connections; what is under way is not waited for."""
+        """Shut down threads and connections without waiting for running calls."""
         for pool in (self._threads, self._probing):
             pool.shutdown(wait=False, cancel_futures=True)
 
@@ -121,13 +119,13 @@ class MinioDocumentStore:
         self._upload(key, source)
 
     def _upload(self, key: str, source: BinaryIO) -> None:
-        # Parts one after the other: in parallel the SDK would hold several of every upload in memory. The media type stays
-        # out of it: nobody but the service reads this bucket.
+        # Sequential parts: parallel ones would hold several parts of every upload in memory. No media type is set, because
+        # only the service reads this bucket.
         self._client.put_object(self._bucket, key, source, length=-1, part_size=PART_BYTES, num_parallel_uploads=1)
 
     def _open(self, key: str, offset: int, length: int | None) -> tuple[BaseHTTPResponse, bytes]:
         try:
-            # To the SDK a length of 0 is no limit.
+            # The SDK takes a length of 0 for no limit.
             response = self._client.get_object(self._bucket, key, offset=offset, length=length or 0)
         except S3Error as error:
             if error.code == "InvalidRange":
@@ -146,14 +144,14 @@ class MinioDocumentStore:
                 yield chunk
                 chunk = await self._run(response.read, READ_CHUNK_BYTES)
         finally:
-            # One that was read to its end has given its connection back already; any other is cut.
+            # A response that was read to its end has released its connection already; any other connection is closed.
             response.close()
 
     def _stat(self, key: str) -> Object:
         try:
             return self._client.stat_object(self._bucket, key)
         except S3Error as error:
-            # An answer to HEAD has no body that could tell a missing bucket from a missing object.
+            # A response to HEAD has no body that distinguishes a missing bucket from a missing object.
             if error.code in NOT_FOUND_CODES and not self._client.bucket_exists(self._bucket):
                 raise StoreUnavailable("the bucket is missing") from error
             raise
@@ -163,7 +161,7 @@ class MinioDocumentStore:
         return sum(map(self._discard, stale))
 
     def _discard(self, upload: Upload) -> bool:
-        """Whether it was there to be discarded: it may have ended meanwhile."""
+        """Abort an upload; False if it had ended in the meantime."""
         try:
             self._client._abort_multipart_upload(self._bucket, upload.object_name, cast(str, upload.upload_id))
         except S3Error as error:
@@ -173,7 +171,7 @@ class MinioDocumentStore:
         return True
 
     def _unfinished(self) -> Iterator[Upload]:
-        # The SDK has these calls of S3, but no public name for them.
+        # The SDK implements these S3 calls without public names.
         key: str | None = None
         upload: str | None = None
         while True:
@@ -191,7 +189,7 @@ class MinioDocumentStore:
 
 
 def _client(address: S3Address, timeout: Timeout, retries: Retry, connections: int) -> Minio:
-    # A region that is said saves asking for it, which plain S3 servers answer in different ways.
+    # A given region saves the request for it, which S3 servers answer in different ways.
     http = urllib3.PoolManager(timeout=timeout, retries=retries, maxsize=connections, cert_reqs="CERT_REQUIRED")
     return Minio(
         address.endpoint,
@@ -204,8 +202,9 @@ def _client(address: S3Address, timeout: Timeout, retries: Retry, connections: i
 
 
 def _translate_errors(call: Callable[..., T], given: tuple[Any, ...]) -> T:
-    """Call it; whatever the way to the store can raise is DocumentMissing or StoreUnavailable. No message of the SDK is
-    handed on that could hold an address with its signature.
+    """Call it and translate all errors of the client into DocumentMissing or StoreUnavailable.
+
+    Messages of the SDK are dropped, because they can contain a URL with its signature.
     """
     try:
         return call(*given)
@@ -218,7 +217,7 @@ def _translate_errors(call: Callable[..., T], given: tuple[Any, ...]) -> T:
 
 
 class _RangeBeyondEnd(Exception):
-    """An object has nothing from this offset on."""
+    """The offset is at or behind the end of the object."""
 
 
 async def _no_chunks() -> AsyncIterator[bytes]:

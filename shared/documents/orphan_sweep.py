@@ -1,4 +1,4 @@
-"""Removes documents that no request came to name: what a refused command or a crash between upload and command left."""
+"""Removes orphaned documents: uploads whose command was refused, or never executed because of a crash."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ hours earlier (shared/web/forms/held_files.py)."""
 
 @dataclass(frozen=True, slots=True)
 class SweepResult:
-    """How many documents without a request, and how many broken uploads, were removed."""
+    """Numbers of orphaned documents and of aborted uploads that were removed."""
 
     orphans: int
     unfinished: int
@@ -28,11 +28,10 @@ async def sweep_orphans(
     *,
     remove: bool = True,
 ) -> SweepResult:
-    """Delete what is older than 24 hours and not `referenced`.
+    """Delete documents that are older than 24 hours and not referenced; with `remove=False` only count them.
 
-    What is old enough is listed first and names are asked for afterwards, in one call: a document that is not old yet may be
-    named at any moment. `referenced` answers the keys that any event of any service may name; when it raises, no document is
-    deleted. Without `remove` documents are counted alone, and nothing is deleted.
+    Candidates are listed before `referenced` is called once, because a younger document may be named at any moment.
+    `referenced` returns those of the keys that any event of any service may name; if it raises, nothing is deleted.
     """
     unfinished = await store.discard_unfinished(older_than=now - GRACE_PERIOD) if remove else 0
     candidates = [key async for key in store.keys(older_than=now - GRACE_PERIOD)]

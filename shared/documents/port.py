@@ -1,4 +1,4 @@
-"""What every document store promises: bytes under a made-up key, counted and hashed on the way in."""
+"""Port of the document stores: bytes under a generated key, counted and hashed while they are stored."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from datetime import datetime
 from typing import BinaryIO, Protocol
 
 CHUNK_BYTES = 64 * 1024
-"""How many bytes are held at a time while a document is taken in."""
+"""Bytes read at a time while a document is stored."""
 
 MediaTypeDetector = Callable[[BinaryIO], str]
-"""Looks at a whole seekable file and names its media type, or raises DocumentRefused. Runs in a thread."""
+"""Returns the media type of a seekable file, or raises DocumentRefused. Runs in a thread."""
 
 
 class DocumentRefused(Exception):
-    """A file that is not taken in: a code for programs, a sentence in Bahasa Indonesia for the one who sent it."""
+    """A file that is not accepted, with a code for programs and a message (in Indonesian) for the user."""
 
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)
@@ -23,7 +23,7 @@ class DocumentRefused(Exception):
 
 
 class TooLarge(DocumentRefused):
-    """The file has more than `limit` bytes."""
+    """The file is larger than `limit` bytes."""
 
     def __init__(self, limit: int) -> None:
         super().__init__("too_large", f"Ukuran berkas melebihi batas {_format_size(limit)} per berkas.")
@@ -31,18 +31,18 @@ class TooLarge(DocumentRefused):
 
 
 class DocumentMissing(Exception):
-    """No document is kept under this key."""
+    """No document is stored under this key."""
 
 
 class StoreUnavailable(Exception):
-    """The store cannot do it now (disk full, not reachable); nothing was changed and the call may be tried again."""
+    """The store is unavailable (disk full, not reachable); nothing was changed and the call can be retried."""
 
     message = "Penyimpanan dokumen sedang tidak dapat digunakan. Mohon coba beberapa saat lagi."
 
 
 @dataclass(frozen=True, slots=True)
 class StoredDocument:
-    """What was stored: `size` in bytes, `sha256` in lower-case hex."""
+    """A document that has just been stored: `size` in bytes, `sha256` in lower-case hex."""
 
     key: str
     size: int
@@ -52,7 +52,7 @@ class StoredDocument:
 
 @dataclass(frozen=True, slots=True)
 class DocumentInfo:
-    """What the store itself knows of a document later: `size` in bytes and when it was stored (with zone)."""
+    """Metadata of a stored document: `size` in bytes, `stored_at` with time zone."""
 
     key: str
     size: int
@@ -60,50 +60,48 @@ class DocumentInfo:
 
 
 class DocumentStore(Protocol):
-    """A document is there whole and durably once `put` has returned, and never in part."""
+    """Store of documents; once `put` has returned, a document is complete and durable. It is never stored in part."""
 
     async def put(self, source: BinaryIO, inspect: MediaTypeDetector, *, limit: int) -> StoredDocument:
-        """Store what a seekable file holds, from its start. The source (an upload's `.file`, a BytesIO) is read in a
-        thread and stays open.
+        """Store the content of a seekable file (an upload's `.file`, a BytesIO), which is read in a thread and stays open.
 
-        Raises TooLarge, whatever DocumentRefused `inspect` raises, StoreUnavailable; then nothing is left behind.
+        Raises: TooLarge, DocumentRefused from `inspect`, StoreUnavailable; nothing is stored then.
         """
         ...
 
     async def put_as(self, key: str, source: BinaryIO) -> None:
-        """Store what a seekable file holds, from its start, under a key that another store made; it takes the place of what
-        is there.
+        """Store the content of a seekable file under a key of another store, replacing what is there.
 
-        Raises DocumentMissing for what is no key, and StoreUnavailable.
+        Raises: DocumentMissing for an invalid key, StoreUnavailable.
         """
         ...
 
     async def open(self, key: str, offset: int = 0, length: int | None = None) -> AsyncIterator[bytes]:
-        """The bytes in pieces, from `offset` on and at most `length` (1 or more) of them; no others are asked of the store.
-        What lies behind the end of the document is not there: that is no error.
+        """Yield the bytes in chunks, from `offset` and at most `length` (1 or more) of them.
 
-        Raises DocumentMissing before the first piece, so that an answer can still be a 404.
+        Only these bytes are read from the store. A range that reaches behind the end is cut, which is no error.
+        Raises: DocumentMissing before the first chunk, so that the response can still be a 404.
         """
         ...
 
     async def stat(self, key: str) -> DocumentInfo:
-        """Raises DocumentMissing."""
+        """Return size and time of storage. Raises: DocumentMissing."""
         ...
 
     async def delete(self, key: str) -> None:
-        """Deleting what is not there is no error."""
+        """Delete a document; a missing one is no error."""
         ...
 
     def keys(self, older_than: datetime) -> AsyncIterator[str]:
-        """Keys of documents stored before the moment, in no order."""
+        """Yield the keys of documents stored before this time, in any order."""
         ...
 
     async def discard_unfinished(self, older_than: datetime) -> int:
-        """Remove what uploads that broke off before the moment have left; how many there were."""
+        """Remove the remains of uploads that were aborted before this time and return their number."""
         ...
 
     async def ready(self) -> bool:
-        """Whether a document could be stored now: the store answers and has room."""
+        """Whether a document could be stored now: the store responds and has free space."""
         ...
 
 

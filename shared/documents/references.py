@@ -1,4 +1,4 @@
-"""Which documents events name: those that they name for certain, with their hashes, and those that they might name."""
+"""Finds references to documents in events: certain ones with their hashes, and keys that any event might name."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ from shared.runtime.outbox import outbox_pages
 from shared.storage.port import StateStore
 
 FAR_FUTURE = datetime(9999, 1, 1, tzinfo=UTC)
-"""All documents are older than this."""
+"""Later than the time of any document."""
 _KEY_RUN = re.compile(rb"[A-Za-z0-9_-]{8,}")
-"""Letters that a key is made of, as long as a key is at least."""
+"""A run of key characters that is at least as long as the shortest key."""
 
 
 class ReferencesUnknown(Exception):
-    """It cannot be said which documents events name, so that none may be removed; the text says why."""
+    """The references of an event cannot be determined, so no document may be removed; the message says why."""
 
 
 @dataclass(frozen=True, slots=True)
 class ReferencedDocument:
-    """A document as an event names it: `size` in bytes, `sha256` in lower-case hex; -1 and "" if an event only might name it."""
+    """A document that an event names: `size` in bytes, `sha256` in lower-case hex; -1 and "" if an event only might name it."""
 
     id: str
     key: str
@@ -39,9 +39,9 @@ class ReferencedDocument:
 
 
 async def referenced_documents(log: EventLog, up_to: str = "") -> AsyncIterator[ReferencedDocument]:
-    """Every document that an event names up to this end of the log, each once.
+    """Yield every document that an event names up to this position of the log, each once.
 
-    The JSON is searched and no contract asked, so that events of newer versions and fields that are not known yet count too.
+    The raw JSON is searched without a schema, so that events and fields of newer versions are included.
     """
     known: set[str] = set()
     async for batch in log.read(up_to=up_to):
@@ -53,7 +53,7 @@ async def referenced_documents(log: EventLog, up_to: str = "") -> AsyncIterator[
 
 
 def references_in(event: bytes) -> Iterator[ReferencedDocument]:
-    """Every reference to a document in an event's JSON; none in what is no JSON."""
+    """Yield every reference to a document in the JSON of an event; none if it is not JSON."""
     if b'"sha256"' not in event:
         return
     try:
@@ -69,10 +69,10 @@ def references_in(event: bytes) -> Iterator[ReferencedDocument]:
 async def referenced_keys(
     keys: Collection[str], log: EventLog, stores: Sequence[StateStore], up_to: str = ""
 ) -> set[str]:
-    """Which of these keys any event might name, in the log up to this end, in an outbox or in a dead letter of `stores`.
+    """Return those of the keys that an event might name: in the log up to this position, in an outbox or in a dead letter.
 
-    The outboxes are read before the log, as events go from them into it. Raises NamesUnknown, LogUnavailable and
-    StoreUnavailable.
+    The outboxes are read before the log, because events move from them into it.
+    Raises: ReferencesUnknown, LogUnavailable, StoreUnavailable.
     """
     search = KeySearch(keys)
     discarded = await _search_stores(search, stores)
@@ -92,8 +92,10 @@ async def referenced_keys(
 async def documents_to_copy(
     log: EventLog, store: DocumentStore, stores: Sequence[StateStore], up_to: str
 ) -> list[ReferencedDocument]:
-    """What a copy of the log up to this end must have beside it: every document that it names, and every stored one that any
-    event might name; all that is stored, if that cannot be said.
+    """Return the documents that belong to a copy of the log up to this position.
+
+    These are the documents that the log names and stored ones that any event might name; if that cannot be determined, all
+    stored documents.
     """
     referenced = {document.key: document async for document in referenced_documents(log, up_to)} if up_to else {}
     others = {key async for key in store.keys(FAR_FUTURE)} - referenced.keys()
@@ -103,7 +105,7 @@ async def documents_to_copy(
 
 
 async def _search_stores(search: KeySearch, stores: Sequence[StateStore]) -> set[bytes]:
-    """Returns the events that an administrator discarded and that wait nowhere."""
+    """Search outboxes and dead letters; return the discarded events that are not parked elsewhere."""
     discarded, parked = set[bytes](), set[bytes]()
     for store in stores:
         async for entries in outbox_pages(store):
@@ -116,7 +118,7 @@ async def _search_stores(search: KeySearch, stores: Sequence[StateStore]) -> set
 
 
 class KeySearch:
-    """Looks for these keys in events, whatever their version: a key that stands anywhere in one is `named`."""
+    """Searches events of any version for these keys; a key that occurs anywhere in an event is `referenced`."""
 
     def __init__(self, keys: Iterable[str]) -> None:
         self._keys = {key.encode(): key for key in keys}
@@ -124,7 +126,7 @@ class KeySearch:
         self.referenced: set[str] = set()
 
     def scan(self, events: Sequence[bytes]) -> list[int]:
-        """Search these events; returns the places of those that are no JSON, of which only the plain bytes were searched."""
+        """Search events; return the indexes of those that are not JSON, whose raw bytes only were searched."""
         return [index for index, event in enumerate(events) if not self._scan_event(event)]
 
     def _scan_event(self, event: bytes) -> bool:
@@ -132,7 +134,7 @@ class KeySearch:
         try:
             from_json(event or b"null")
             if b"\\" in event:
-                # A key may be written with escapes; and of two equal fields every parser keeps the last alone.
+                # A key may contain escapes, and parsers keep only the last of several equal fields.
                 for text in _texts(json.loads(event, object_pairs_hook=_all_pairs)):
                     self._search_text(text.encode(errors="replace"))
         except ValueError:
@@ -156,7 +158,7 @@ def _texts(tree: Any) -> Iterator[str]:
 
 
 def _values(tree: Any) -> Iterator[Any]:
-    """Every value in parsed JSON; without recursion, as a stranger's may be nested deeply."""
+    """Yield every value in parsed JSON, without recursion, because untrusted JSON can be nested deeply."""
     waiting = [tree]
     while waiting:
         value = waiting.pop()

@@ -1,4 +1,4 @@
-"""Where documents are kept: the setting SIMPUL_MINIO, read and checked."""
+"""Parses the setting SIMPUL_MINIO, the URL of the bucket for documents."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ DEFAULT_REGION = "us-east-1"
 
 
 class InvalidS3Url(ValueError):
-    """The setting cannot be read; the text says what is wrong and never repeats the setting, which holds a secret."""
+    """The URL is invalid; the message never repeats it, because it contains a secret."""
 
 
 @dataclass(frozen=True, slots=True)
 class S3Address:
-    """A bucket of an S3 server; `endpoint` is host and port, `secure` says https."""
+    """A bucket of an S3 server: `endpoint` is host and port, `secure` means https."""
 
     endpoint: str
     bucket: str
@@ -28,24 +28,26 @@ class S3Address:
 
 
 def parse_s3_url(url: str, secret: str | None = None) -> S3Address:
-    """Read `http://` or `https://` with key, host and bucket, and `?region=` where the server has one. Key and secret may be
-    percent-encoded; `secret` counts before one in the address. Raises BadS3Url.
+    """Parse a URL like `http://key:secret@host:9000/bucket?region=...`.
+
+    Key and secret may be percent-encoded; the argument `secret` takes precedence over the one in the URL.
+    Raises: InvalidS3Url.
     """
     parts, port = _split(url)
     bucket = parts.path.strip("/")
     if not BUCKET_PATTERN.fullmatch(bucket):
-        raise InvalidS3Url("after the host comes a bucket: 3 to 63 small letters, digits and hyphens")
+        raise InvalidS3Url("the path must be a bucket: 3 to 63 lower-case letters, digits and hyphens")
     key = unquote(parts.username or "")
     password = secret if secret is not None else unquote(parts.password or "")
     if not key or not password:
-        raise InvalidS3Url("a key and its secret are needed")
+        raise InvalidS3Url("it needs a key and a secret")
     host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
     endpoint = f"{host}:{port}" if port else f"{host}"
     return S3Address(endpoint, bucket, key, password, parts.scheme == "https", _region(parts.query))
 
 
 def _split(url: str) -> tuple[SplitResult, int | None]:
-    # The library's own message would repeat a piece of the address, which may be the secret.
+    # The message of urllib would repeat a part of the URL, which may be the secret.
     try:
         parts = urlsplit(url)
         port = parts.port

@@ -1,4 +1,4 @@
-"""What a ZIP archive is (plain, DOCX, XLSX, ODT, ODS) and whether unpacking it would harm, without unpacking it."""
+"""Detects the type of a ZIP archive (plain, DOCX, XLSX, ODT, ODS) and refuses archive bombs without unpacking them."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ MAX_ENTRIES = 5_000
 MAX_UNPACKED_BYTES = 512 * 1024**2
 MAX_RATIO = 100
 RATIO_CHECK_MIN_BYTES = 10 * 1024**2
-"""Below this many unpacked bytes a high ratio harms nobody, and small spreadsheets do reach it."""
+"""A high ratio is harmless below this unpacked size, and small spreadsheets reach it."""
 MAX_DEPTH = 2
 MAX_NESTED_BYTES = 32 * 1024**2
 MAX_NESTED_ARCHIVES = 200
@@ -31,7 +31,7 @@ MAX_PART_BYTES = 1024**2
 MIN_INFLATE_BUDGET_BYTES = 512 * 1024
 
 MAX_CONTENT_TYPES = 2 * MAX_ENTRIES
-"""A default for each extension and an override for each part are the most that an office program writes."""
+"""Office programs write at most a default per extension and an override per part."""
 
 NESTED_SUFFIXES = (".zip", ".docx", ".xlsx", ".odt", ".ods", ".pptx", ".jar")
 OPAQUE_SUFFIXES = (".7z", ".rar", ".gz", ".bz2", ".xz", ".zst", ".tgz")
@@ -55,22 +55,21 @@ REFUSAL_MESSAGES = {
 
 
 def detect_archive_type(file: BinaryIO) -> str | None:
-    """The media type of an archive, or None when it is of a kind that is not taken in.
+    """Return the media type of an archive, None if it is of an unsupported kind.
 
-    Raises DocumentRefused with one of the codes in SENTENCES. Reads the directory at the end of the file, and inflates
-    at most half a MiB or twice the file's size to see whether the sizes written there are true, beside nested archives
-    of at most 32 MiB.
+    Reads the directory at the end of the file. To verify the sizes given there it inflates at most half a MiB or twice the
+    size of the file, plus nested archives of at most 32 MiB. Raises: DocumentRefused with a code of REFUSAL_MESSAGES.
     """
     try:
         return _check_archive(file, 0, _Quota())[0]
     except (zipfile.BadZipFile, zlib.error, struct.error, EOFError, ValueError, NotImplementedError, RuntimeError):
-        # What the standard library raises for hostile bytes is not one family.
+        # The standard library raises unrelated exceptions for hostile bytes.
         raise _refusal("archive_damaged") from None
 
 
 @dataclass(slots=True)
 class _Quota:
-    """What is left for an archive and all that are nested in it: entries, archives."""
+    """Remaining numbers of entries and of nested archives, shared by an archive and all archives in it."""
 
     entries: int = MAX_ENTRIES
     nested: int = MAX_NESTED_ARCHIVES
@@ -90,7 +89,7 @@ def _check_archive(file: BinaryIO, depth: int, quota: _Quota) -> tuple[str | Non
 
 
 def _count_entries(file: BinaryIO, quota: _Quota) -> None:
-    """Before `zipfile` allocates anything: a directory of a million entries is itself the attack."""
+    """Count entries before `zipfile` allocates them: a directory of a million entries is itself an attack."""
     try:
         quota.entries -= count_entries(file, quota.entries)
     except TooManyEntries:
@@ -101,9 +100,8 @@ def _count_entries(file: BinaryIO, quota: _Quota) -> None:
 
 def _check_entries(entries: list[zipfile.ZipInfo], size: int) -> None:
     if len({entry.filename for entry in entries}) != len(entries):
-        raise _refusal(
-            "archive_damaged"
-        )  # of two files with one name, whoever opens it may see another than was checked
+        # Of two entries with one name, another program may open the one that was not checked.
+        raise _refusal("archive_damaged")
     for entry in entries:
         _check_entry(entry)
     packed = sum(entry.compress_size for entry in entries)
@@ -121,7 +119,7 @@ def _check_entry(entry: zipfile.ZipInfo) -> None:
     if name.startswith("/") or ".." in name.split("/") or name[1:2] == ":":
         raise _refusal("archive_path")
     stored_grew = entry.compress_type == zipfile.ZIP_STORED and entry.file_size != entry.compress_size
-    # Deflate adds a few bytes in 64 KiB at the very most: more packed than unpacked bytes means the size is a lie.
+    # Deflate adds at most a few bytes per 64 KiB: a larger packed size means that the unpacked size is false.
     if stored_grew or entry.compress_size > entry.file_size + entry.file_size // 512 + 64:
         raise _refusal("archive_ratio")
 
@@ -132,7 +130,7 @@ def _check_ratio(unpacked: int, packed: int) -> None:
 
 
 def _check_bodies(file: BinaryIO, entries: list[zipfile.ZipInfo], size: int) -> None:
-    """No two entries share bytes, and the largest ones inflate to what the directory says of them."""
+    """Check that no entries overlap and that the largest ones inflate to the size given in the directory."""
     end, budget, bodies = 0, max(MIN_INFLATE_BUDGET_BYTES, 2 * size), []
     for entry in sorted(entries, key=lambda e: e.header_offset):
         if entry.header_offset < end:
@@ -156,7 +154,7 @@ def _body_at(file: BinaryIO, entry: zipfile.ZipInfo) -> int:
 
 
 def _inflate(file: BinaryIO, body: int, entry: zipfile.ZipInfo, budget: int) -> int:
-    """How many bytes came out, at most `budget` and one more than declared, which is refused."""
+    """Inflate an entry up to `budget` bytes and return their number; more bytes than declared are refused."""
     most = min(entry.file_size + 1, budget)
     inflate, out, left = zlib.decompressobj(-15), 0, entry.compress_size
     file.seek(body)
@@ -184,7 +182,7 @@ def _detect_type(archive: zipfile.ZipFile) -> str | None:
 
 def _detect_office_type(archive: zipfile.ZipFile, names: set[str]) -> str | None:
     if len({name.lower() for name in names}) != len(names):
-        raise _refusal("archive_damaged")  # to office programs such names are one
+        raise _refusal("archive_damaged")  # office programs treat such names as one
     types = _content_types(archive)
     if any(mark in one.lower() for mark in MACRO_KEYWORDS for one in (*types, *names)):
         raise _refusal("macro")
@@ -193,7 +191,7 @@ def _detect_office_type(archive: zipfile.ZipFile, names: set[str]) -> str | None
 
 
 def _content_types(archive: zipfile.ZipFile) -> set[str]:
-    """The media types of its parts, as programs read them: not as bytes, which may be written in many ways."""
+    """Return the media types of the parts, parsed as XML, because the same type can be encoded in many ways."""
     types: set[str] = set()
     try:
         part = BytesIO(_part(archive, "[Content_Types].xml"))
@@ -223,7 +221,7 @@ def _part(archive: zipfile.ZipFile, name: str) -> bytes:
 
 
 def _check_nested(archive: zipfile.ZipFile, entries: list[zipfile.ZipInfo], depth: int, quota: _Quota) -> int:
-    """Unpacked bytes of the archives inside, all of them together held to the same limits."""
+    """Check nested archives against the same shared limits and return their unpacked bytes."""
     unpacked = 0
     for entry in _nested_archives(archive, entries):
         quota.nested -= 1
@@ -250,7 +248,7 @@ def _nested_archives(archive: zipfile.ZipFile, entries: list[zipfile.ZipInfo]) -
 
 
 def _is_system_file(name: str) -> bool:
-    """Whether Finder, Explorer or Office left it beside the files that a person put in; `name` is in lower case."""
+    """Whether Finder, Explorer or Office added the file on its own; `name` is in lower case."""
     *folders, last = name.replace("\\", "/").split("/")
     return "__macosx" in folders or last.startswith(SYSTEM_PREFIXES) or last in SYSTEM_NAMES
 

@@ -1,4 +1,4 @@
-"""Which files are taken in, judged by content and by extension alike. Runs in the sandbox only: it reads hostile bytes."""
+"""Decides which files are accepted, by content and extension. Runs only in the sandbox, because it reads hostile bytes."""
 
 from __future__ import annotations
 
@@ -42,9 +42,9 @@ INTEGRITY_CHECKS: Mapping[str, Callable[[BinaryIO], None]] = {PDF: check_pdf, PN
 
 
 def detect_media_type(name: str, file: BinaryIO) -> str:
-    """The media type that content and extension agree on. `file` is seekable and left at any position.
+    """Return the media type on which content and extension agree; the file is left at any position.
 
-    Raises DocumentRefused; its code is a key of SENTENCES here or of the module that looks at this kind of file.
+    Raises: DocumentRefused with a code of REFUSAL_MESSAGES here or in the module that checks this type.
     """
     file.seek(0)
     head = file.read(HEAD_BYTES)

@@ -1,4 +1,4 @@
-"""Whether a PNG or JPEG is whole: every row is decoded or accounted for, in memory that does not grow with its size."""
+"""Checks that a PNG or JPEG is complete, in memory that does not grow with the image."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from shared.documents.port import DocumentRefused
 
 MAX_PIXELS = 400_000_000
 MAX_PROGRESSIVE_PIXELS = 60_000_000
-"""A progressive JPEG is held in memory whole, six bytes for each pixel."""
+"""The decoder holds a progressive JPEG in memory as a whole, six bytes per pixel."""
 MAX_PNG_BYTES = 1024**3
 MAX_CHUNKS = 100_000
 MAX_SEGMENTS = 5_000
@@ -32,11 +32,11 @@ _CHUNK = struct.Struct(">L4s")
 _HEADER = struct.Struct(">LLBBBBB")
 _CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
 _PASSES = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2))
-"""Of an interlaced PNG: first column, first row, columns and rows from one pixel to the next."""
+"""Passes of an interlaced PNG: first column, first row, column step, row step."""
 
 
 def check_png(file: BinaryIO) -> None:
-    """Raises DocumentRefused unless the file has every chunk up to the last and as many bytes of pixels as it should."""
+    """Check that all chunks up to the last are there and contain all pixels. Raises: DocumentRefused."""
     file.seek(8)
     expected = received = 0
     inflate = zlib.decompressobj()
@@ -53,10 +53,10 @@ def check_png(file: BinaryIO) -> None:
 
 
 def check_jpeg(file: BinaryIO) -> None:
-    """Raises DocumentRefused unless the whole picture can be decoded; it is decoded at an eighth of its size."""
+    """Decode the whole image at an eighth of its size. Raises: DocumentRefused."""
     _check_jpeg_end(file)
     file.seek(0)
-    Image.MAX_IMAGE_PIXELS = None  # held to a limit of ours
+    Image.MAX_IMAGE_PIXELS = None  # replaced by the limits of this module
     try:
         image = Image.open(file, formats=("JPEG",))
         if image.width * image.height > (MAX_PROGRESSIVE_PIXELS if "progressive" in image.info else MAX_PIXELS):
@@ -64,18 +64,18 @@ def check_jpeg(file: BinaryIO) -> None:
         image.draft("L", (1, 1))
         image.load()
     except (OSError, SyntaxError, ValueError, struct.error, IndexError, TypeError, KeyError, EOFError):
-        # What the decoder raises for hostile bytes is not one family.
+        # The decoder raises unrelated exceptions for hostile bytes.
         raise _refusal("damaged") from None
 
 
 def _check_jpeg_end(file: BinaryIO) -> None:
-    """A decoder takes zeros for pixels, so that the end mark has to be there as well."""
+    """Check for the end marker, because the decoder fills missing pixels with zeros."""
     file.seek(2)
     for _ in range(MAX_SEGMENTS):
         mark, kind, length = _SEGMENT.unpack(file.read(_SEGMENT.size).ljust(_SEGMENT.size, b"\0"))
         if mark != 0xFF or (length < 2 and kind != 0xFF):
             raise _refusal("damaged")
-        if kind == 0xFF:  # a mark may be preceded by any number of these
+        if kind == 0xFF:  # a marker may be preceded by any number of fill bytes
             file.seek(1 - _SEGMENT.size, os.SEEK_CUR)
             continue
         if kind == _START_OF_SCAN:
@@ -86,7 +86,7 @@ def _check_jpeg_end(file: BinaryIO) -> None:
 
 
 def _chunks(file: BinaryIO) -> Iterator[tuple[bytes, bytes]]:
-    """Name and content of each chunk that matters, up to the one that ends the picture."""
+    """Yield name and content of each critical chunk up to the end of the image."""
     for _ in range(MAX_CHUNKS):
         length, name = _CHUNK.unpack(file.read(_CHUNK.size))
         if length > 2**31 - 1:
@@ -96,7 +96,7 @@ def _chunks(file: BinaryIO) -> Iterator[tuple[bytes, bytes]]:
         if len(content) != length or len(checksum) != 4:
             raise _refusal("damaged")
         if not name[:1].isupper():
-            continue  # what readers may pass over
+            continue  # an ancillary chunk, which readers may ignore
         if zlib.crc32(content, zlib.crc32(name)) != int.from_bytes(checksum):
             raise _refusal("damaged")
         if name == b"IEND":
@@ -106,7 +106,7 @@ def _chunks(file: BinaryIO) -> Iterator[tuple[bytes, bytes]]:
 
 
 def _decoded_bytes(width: int, height: int, depth: int, colour: int, _: int, __: int, interlaced: int) -> int:
-    """How many bytes the pixels take before they are compressed, one byte of each row included that says how."""
+    """Return the size of the uncompressed pixels, including one filter byte per row."""
     bits = depth * _CHANNELS[colour]
     sizes = [(width, height)]
     if interlaced:
@@ -118,7 +118,7 @@ def _decoded_bytes(width: int, height: int, depth: int, colour: int, _: int, __:
 
 
 def _count_inflated(inflate: zlib._Decompress, content: bytes, wanted: int) -> int:
-    """How many bytes came out of this piece, at most one buffer more than are wanted."""
+    """Inflate a chunk and return the number of bytes, at most one buffer more than are wanted."""
     received = 0
     while content and received < wanted and not inflate.eof:
         received += len(inflate.decompress(content, INFLATE_BUFFER_BYTES))

@@ -1,4 +1,4 @@
-"""Inspects uploads in the sandbox: neither the event loop nor a thread of the service reads what strangers sent."""
+"""Inspects uploads in the sandbox, so that the service process itself never parses untrusted files."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from shared.documents.sandbox.protocol import SUCCEEDED, Answer, Job, Limits
 
 INSPECTION_LIMITS = Limits(cpu_seconds=5, elapsed_seconds=20.0, memory_bytes=512 * 1024**2)
 MAX_NAME_CHARACTERS = 5_000
-"""Only the end of a longer name counts: the extension is there."""
+"""Longer names are cut from the left, which keeps the extension."""
 TOO_COMPLEX = (
     "Berkas terlalu rumit atau rusak sehingga tidak dapat diperiksa. Mohon simpan ulang berkasnya, "
     "misalnya dengan mencetaknya ke PDF, lalu kirim kembali."
@@ -23,13 +23,13 @@ TOO_COMPLEX = (
 
 
 class InspectionUnavailable(StoreUnavailable):
-    """Files cannot be inspected now; nothing was stored and the call may be tried again."""
+    """Files cannot be inspected now; nothing was stored and the call can be retried."""
 
     message = "Pemeriksaan berkas sedang tidak dapat dilakukan. Mohon coba beberapa saat lagi."
 
 
 class Inspector:
-    """Inspects at most `max_concurrency` files at a time, each within `limits`."""
+    """Inspects up to `max_concurrency` files concurrently, each within `limits`."""
 
     def __init__(
         self, sandbox: Sandbox | None = None, *, max_concurrency: int = 2, limits: Limits = INSPECTION_LIMITS
@@ -38,15 +38,15 @@ class Inspector:
         self._slots = asyncio.Semaphore(max_concurrency)
 
     async def media_type(self, name: str, file: BinaryIO) -> str:
-        """The media type of a seekable file that was sent under this name; the file is at its start afterwards.
+        """Return the media type of a seekable file that was uploaded under this name, and rewind the file.
 
-        Raises DocumentRefused ("too_complex" when it did not get by within the limits) and InspectionUnavailable.
+        Raises: DocumentRefused ("too_complex" if the inspection exceeded the limits), InspectionUnavailable.
         """
         job = Job("inspect", self._limits, {"name": name[-MAX_NAME_CHARACTERS:]})
         async with self._slots:
             try:
                 descriptor = await asyncio.to_thread(_readable_descriptor, file)
-            except OSError as error:  # no descriptor, or no memory for a copy
+            except OSError as error:  # no descriptor or no memory for a copy
                 raise InspectionUnavailable(str(error)) from error
             try:
                 answer = await self._sandbox.run(job, descriptor)
@@ -60,15 +60,16 @@ class Inspector:
 def _media_type(answer: Answer) -> str:
     if answer.status != SUCCEEDED:
         raise DocumentRefused("too_complex", TOO_COMPLEX)
-    found: dict[str, str] = json.loads(answer.result)
-    if "media_type" not in found:
-        raise DocumentRefused(found["code"], found["message"])
-    return found["media_type"]
+    result: dict[str, str] = json.loads(answer.result)
+    if "media_type" not in result:
+        raise DocumentRefused(result["code"], result["message"])
+    return result["media_type"]
 
 
 def _readable_descriptor(file: BinaryIO) -> int:
-    """A descriptor of the same content with a position of its own, which the caller closes; no bytes are copied if the file
-    is on disk.
+    """Open a descriptor with its own position on the same content; the caller closes it.
+
+    A file on disk is not copied.
     """
     on_disk = not isinstance(file, SpooledTemporaryFile) or getattr(file, "_rolled", True)
     if on_disk and (number := _file_number(file)) is not None:

@@ -1,4 +1,4 @@
-"""Whether a PDF is whole and opens without a password."""
+"""Checks that a PDF is complete and opens without a password."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pypdfium2.raw as pdfium
 from shared.documents.port import DocumentRefused
 
 MAX_PAGES = 5_000
-"""Pages that are looked up; a longer document is judged by these."""
+"""Only the first pages of a longer document are checked."""
 REFUSAL_MESSAGES = {
     "damaged": "PDF rusak atau tidak lengkap, mungkin terpotong ketika disalin atau diunduh. "
     "Mohon kirim ulang dari berkas aslinya.",
@@ -21,7 +21,7 @@ _LOCKED = (pdfium.FPDF_ERR_PASSWORD, pdfium.FPDF_ERR_SECURITY)
 
 
 def check_pdf(file: BinaryIO) -> None:
-    """Raises DocumentRefused ("damaged", "encrypted"). One that only forbids printing or changes is fine."""
+    """Check a PDF; one that only forbids printing or changes is accepted. Raises: DocumentRefused ("damaged", "encrypted")."""
     file.seek(0)
     content = file.read()
     _check_pages(content)
@@ -29,9 +29,9 @@ def check_pdf(file: BinaryIO) -> None:
 
 
 def _check_end(content: bytes) -> None:
-    """The last end mark has no objects after it: those of an update that was cut off have no end mark of their own.
+    """Check that no objects follow the last end marker, as they do after a truncated incremental update.
 
-    Other bytes may follow, which mail gateways and web servers add and readers pass over.
+    Other trailing bytes are accepted: mail gateways and web servers add them, and readers ignore them.
     """
     end = max(content.rfind(b"%%EOF"), content.rfind(b"startxref"))
     if end < 0 or content.find(b"endobj", end) >= 0 or content.find(b" 0 obj", end) >= 0:

@@ -1,4 +1,4 @@
-"""What a file is by its first bytes, and what to do with one that is not taken in. Every look is one pass over the head."""
+"""Recognizes formats by their first bytes, in one pass, with advice for formats that are not accepted."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _NO_MEDIA = "Rekaman suara dan video tidak diperlukan dalam permohonan."
 
 @dataclass(frozen=True, slots=True)
 class ForeignFormat:
-    """A format that is not taken in: what it is called, and what the sender can do."""
+    """A format that is not accepted, with its name and advice for the user (both in Indonesian)."""
 
     label: str
     advice: str
@@ -72,7 +72,7 @@ _LETTERS = frozenset(b"abcdefghijklmnopqrstuvwxyz")
 
 
 def foreign_format(head: bytes) -> ForeignFormat | None:
-    """The format of a file that is not taken in, None if it is not known."""
+    """Return the format of a file that is not accepted, None if it is unknown."""
     for start, known in _BY_START:
         if head.startswith(start):
             return known
@@ -88,14 +88,14 @@ def foreign_format(head: bytes) -> ForeignFormat | None:
 
 
 def has_pdf_header(head: bytes) -> bool:
-    """Whether the mark of a PDF begins within the first 1,024 bytes, where readers look for it."""
+    """Whether the PDF header begins within the first 1,024 bytes, where readers look for it."""
     return PDF_MARK in head[: PDF_MARK_WITHIN + len(PDF_MARK) - 1]
 
 
 def first_element(head: bytes) -> bytes:
-    """The name of the first element of an HTML or XML page, in lower case, "" if this is none.
+    """Return the name of the first element of an HTML or XML file in lower case, "" if it is neither.
 
-    One pass: what stands before it (spaces, declarations, comments) is passed over and never looked at again.
+    Spaces, declarations and comments before the element are skipped in one pass.
     """
     text = head.removeprefix(b"\xef\xbb\xbf").lower()
     at = _skip_prolog(text)
@@ -111,7 +111,7 @@ def first_element(head: bytes) -> bytes:
 
 
 def _skip_prolog(text: bytes) -> int:
-    """Where spaces, declarations and comments end; -1 if one of them has no end."""
+    """Return the offset behind spaces, declarations and comments; -1 if one of them is not closed."""
     at = _skip_space(text, 0)
     while True:
         if text.startswith(b"<?xml", at):
@@ -143,7 +143,7 @@ def _is_text(head: bytes) -> bool:
     try:
         text = head.decode()
     except UnicodeDecodeError as error:
-        if error.start < len(head) - 3:  # else the head ends within a character
+        if error.start < len(head) - 3:  # otherwise the head ends within a character
             return False
         text = head[: error.start].decode()
     return bool(text.strip()) and all(character.isprintable() or character.isspace() for character in text)

@@ -1,7 +1,7 @@
-"""Where the directory of a ZIP file is and how many entries it has, read before anything is allocated for them.
+"""Counts the entries of a ZIP directory before anything is allocated for them.
 
-A ZIP64 record, where there is one, names another directory than the plain end record does, and `zipfile` follows it. So
-both are read here, both are held to the limits, and every entry is counted.
+A ZIP64 record can name another directory than the plain end record, and `zipfile` follows it. Both are therefore read and
+checked against the limits, and every entry is counted.
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ _LONGEST_COMMENT = 1 << 16
 
 
 class BadDirectory(Exception):
-    """The end of the file does not describe one directory that lies right before it."""
+    """The end of the file does not describe a directory that lies directly before it."""
 
 
 class TooManyEntries(Exception):
-    """The directory has more entries or more bytes than is allowed."""
+    """The directory has more entries or bytes than allowed."""
 
 
 @dataclass(frozen=True, slots=True)
 class _End:
-    """What an end record says: number of entries, length and offset of the directory, and where that must end (bytes)."""
+    """An end record: number of entries; length, offset and expected end of the directory in bytes."""
 
     entries: int
     length: int
@@ -39,7 +39,7 @@ class _End:
 
 
 def count_entries(file: BinaryIO, max_entries: int) -> int:
-    """The number of entries of the one directory that the file has. Raises BadDirectory, TooManyEntries."""
+    """Return the number of entries of the file's only directory. Raises: BadDirectory, TooManyEntries."""
     end = _read_end(file)
     if end.entries > max_entries or end.length > MAX_DIRECTORY_BYTES:
         raise TooManyEntries
@@ -69,14 +69,14 @@ def _read_end(file: BinaryIO) -> _End:
         (zip64.entries, zip64.length, zip64.offset),
         strict=True,
     ):
-        # Programs differ in which of two answers they believe, so there may be one only.
+        # Programs differ in which of the two records they use, so both must agree.
         if declared not in (limit, actual):
             raise BadDirectory
     return zip64
 
 
 def _find_end(tail: bytes) -> int:
-    """As `zipfile` looks for it: at the very end, or else the last mark there is."""
+    """Find the end record as `zipfile` does: at the very end, otherwise at the last signature."""
     at = len(tail) - _END.size
     if at < 0:
         raise BadDirectory
@@ -107,7 +107,7 @@ def _read_zip64_end(file: BinaryIO, end_at: int) -> _End | None:
 
 
 def _walk(directory: bytes, entries: int) -> None:
-    """Raises BadDirectory unless the bytes are so many entries and nothing else."""
+    """Check that the bytes are exactly this many entries. Raises: BadDirectory."""
     at = 0
     for _ in range(entries):
         if len(directory) - at < _ENTRY.size:

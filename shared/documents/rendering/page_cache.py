@@ -1,4 +1,4 @@
-"""The page images that were drawn last: a page is drawn once to count its document's pages and to be looked at."""
+"""Cache of page images: a page is rendered once to count its document's pages and to be shown."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Pages of PDF files and pictures as PNG, each drawn in a sandboxed process that may fail, hang or swell without harm."""
+"""Renders pages of PDF files and images as PNG, each in a sandboxed process with limits of time and memory."""
 
 from __future__ import annotations
 
@@ -33,25 +33,25 @@ _SIZE = struct.Struct(">II")
 
 
 class PageNotFound(Exception):
-    """The document has no page of this number."""
+    """The document has no page with this number."""
 
     message = "Halaman tersebut tidak ada dalam dokumen."
 
 
 class Unrenderable(Exception):
-    """No picture can be made of it: damaged, locked by a password, too large, or not of a kind that has pages."""
+    """The document cannot be rendered: damaged, encrypted, too large, or of a type without pages."""
 
     message = "Halaman dokumen tidak dapat ditampilkan. Silakan unduh dokumennya."
 
 
 class TooLargeToRender(Unrenderable):
-    """The picture has more pixels than fit into the memory of a drawing."""
+    """The image has more pixels than fit into the memory limit."""
 
     message = "Gambar ini terlalu besar untuk ditampilkan dengan jelas. Silakan unduh dokumennya."
 
 
 class RenderTimeout(Exception):
-    """Drawing was stopped at its limit of time."""
+    """Rendering exceeded its time limit."""
 
     message = "Halaman dokumen terlalu rumit untuk ditampilkan. Silakan unduh dokumennya."
 
@@ -66,7 +66,7 @@ class PageImage:
 
     @property
     def size(self) -> tuple[int, int]:
-        """Width and height in pixels, as the picture's head says."""
+        """Width and height in pixels, from the PNG header."""
         width, height = _SIZE.unpack_from(self.png, 16)
         return width, height
 
@@ -87,7 +87,7 @@ class PageRenderer:
         self._seconds, self._limits = seconds, Limits(int(seconds) + 1, seconds, memory)
 
     async def render(self, chunks: AsyncIterator[bytes], media_type: str, page: int) -> PageImage:
-        """The page of the document that `pieces` make up. Raises NoSuchPage, Unrenderable, TookTooLong, StoreUnavailable."""
+        """Render one page of the document. Raises: PageNotFound, Unrenderable, RenderTimeout, StoreUnavailable."""
         began, outcome = monotonic(), "failed"
         try:
             image = await self._render(chunks, media_type, page)

@@ -1,4 +1,4 @@
-"""Draws one page of a document as PNG. What it reads is hostile until proven otherwise, so it runs in the sandbox only."""
+"""Rasterizes one page of a document to PNG. Runs only in the sandbox, because it reads hostile bytes."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from PIL import Image, ImageChops, ImageOps
 from shared.documents.sandbox.protocol import NO_SUCH_PAGE, PAGES, SUCCEEDED, TOO_LARGE, UNRENDERABLE
 
 WIDTH, HEIGHT = 1200, 3600
-"""Pixels of a page image at most."""
+"""Maximum size of a page image in pixels."""
 MAX_RASTER_BYTES = 300 * 1024**2
 TALL_RATIO, WIDE_RATIO, WIDE_PART_RATIO = 3, 4, 2
-"""A picture this many times as tall as wide, or as wide as tall, is shown in parts so that it stays readable; those of a wide
-one are this many times as wide as tall."""
+"""An image with a larger ratio of height to width, or of width to height, is shown in parts to stay readable; the parts of a
+wide image have the last ratio."""
 OVERLAP_DIVISOR = 40
-"""A page of such a picture begins with at least the last fortieth of the one before, so that no line of text is cut in two."""
+"""Each part repeats at least the last fortieth of the one before, so that no line of text is cut."""
 STRIP_ROWS = 64
 MAX_PARTS = 400
 BOTTOM_UP_ORIENTATIONS, RIGHT_TO_LEFT_ORIENTATIONS = (3, 4, 6, 7), (2, 3, 7, 8)
-"""Orientations (EXIF) in which what is stored last is seen first."""
+"""EXIF orientations in which the last stored row or column is displayed first."""
 
 GREY_LEVELS, PALETTE_SIZE = 16, 256
 
@@ -30,15 +30,15 @@ Box = tuple[float, float, float, float]
 
 
 class PageNotFound(Exception):
-    """The document has fewer pages."""
+    """The document has no page with this number."""
 
 
 class TooLarge(Exception):
-    """The picture does not fit into the memory that drawing may use."""
+    """The image does not fit into the memory limit."""
 
 
 def render_page_job(content: bytes, media_type: str, page: int) -> tuple[int, bytes]:
-    """An exit status and, if it is 0, the number of pages and the page as PNG."""
+    """Return an exit status and, if it is 0, the number of pages followed by the page as PNG."""
     try:
         image, pages = draw(content, media_type, page)
         return SUCCEEDED, PAGES.pack(pages) + encode_png(image)
@@ -46,17 +46,17 @@ def render_page_job(content: bytes, media_type: str, page: int) -> tuple[int, by
         return NO_SUCH_PAGE, b""
     except (TooLarge, MemoryError):
         return TOO_LARGE, b""
-    except Exception:  # whatever a parser makes of hostile bytes, the answer is the same
+    except Exception:  # a parser may raise anything for hostile bytes
         return UNRENDERABLE, b""
 
 
 def draw(content: bytes, media_type: str, page: int) -> tuple[Image.Image, int]:
-    """The page's picture and the number of pages."""
+    """Return the image of the page and the number of pages."""
     return _pdf_page(content, page) if media_type == "application/pdf" else _image_page(content, page)
 
 
 def encode_png(image: Image.Image) -> bytes:
-    """Few colours: a scanned letter stays readable and crosses a thin link in a quarter of the bytes."""
+    """Encode with few colours: a scanned letter stays readable and needs a quarter of the bytes on a slow connection."""
     grey = image.mode == "L" or _is_grey(image)
     quantized = (
         image.convert("L").quantize(GREY_LEVELS, dither=Image.Dither.NONE)
@@ -88,14 +88,14 @@ def _pdf_page(content: bytes, number: int) -> tuple[Image.Image, int]:
 def _boxes_of(document: pypdfium2.PdfDocument, page: int) -> list[Box]:
     try:
         return page_boxes(*document.get_page_size(page))
-    except RuntimeError:  # that of a damaged page, which says so when it is drawn itself
+    except RuntimeError:  # a damaged page is reported when it is rendered itself
         return [(0, 0, WIDTH, WIDTH)]
 
 
 def _image_page(content: bytes, number: int) -> tuple[Image.Image, int]:
-    Image.MAX_IMAGE_PIXELS = None  # held to a limit of ours
+    Image.MAX_IMAGE_PIXELS = None  # replaced by MAX_RASTER_BYTES
     image: Image.Image = Image.open(BytesIO(content), formats=("PNG", "JPEG"))
-    # A JPEG is decoded at a fraction of its size, as long as its shorter side keeps twice the pixels that are shown.
+    # Decode a JPEG at a fraction of its size, while its shorter side keeps twice the displayed pixels.
     image.draft("RGB", (2 * WIDTH, 2 * WIDTH))
     if image.width * image.height * _bytes_per_pixel(image.mode) > MAX_RASTER_BYTES:
         raise TooLarge
@@ -111,9 +111,7 @@ def _image_page(content: bytes, number: int) -> tuple[Image.Image, int]:
 
 
 def page_boxes(width: float, height: float) -> list[Box]:
-    """What is shown of a picture or page of this size at a time: all, or the parts of a long one from its beginning, each
-    overlapping the next.
-    """
+    """Return the boxes into which an image or page of this size is split: one, or overlapping parts of a long one."""
     if min(width, height) < 1:
         return [(0, 0, width, height)]
     if height > TALL_RATIO * width:
@@ -124,7 +122,7 @@ def page_boxes(width: float, height: float) -> list[Box]:
 
 
 def _parts(length: float, longest: float) -> list[tuple[float, float]]:
-    """Equal parts, spread from the beginning to the end; longer ones where there would be too many."""
+    """Split a length into equal overlapping parts; they are longer where there would be too many."""
     longest = max(longest, length / MAX_PARTS)
     count = math.ceil((length - longest) / (longest - longest // OVERLAP_DIVISOR)) + 1
     begins = [number * (length - longest) / (count - 1) for number in range(count)]
@@ -136,9 +134,9 @@ def _bytes_per_pixel(mode: str) -> int:
 
 
 def _downscale(image: Image.Image, box: Box) -> Image.Image:
-    """This part of the picture in true colours on white paper, at most about twice the size that is shown.
+    """Return this part of the image in RGB on white, at most about twice the displayed size.
 
-    It is made strip by strip: the whole in true colours would need several times the memory.
+    It is converted strip by strip, because the whole image in RGB would need several times the memory.
     """
     left, top, right, bottom = int(box[0]), int(box[1]), math.ceil(box[2]), math.ceil(box[3])
     factor = max(1, (right - left) // (2 * WIDTH), (bottom - top) // (2 * HEIGHT))
@@ -151,8 +149,8 @@ def _downscale(image: Image.Image, box: Box) -> Image.Image:
 
 
 def _rgb_converter(image: Image.Image) -> Callable[[Image.Image], Image.Image]:
-    """To RGB from the picture's mode."""
-    image.load()  # some modes are known only then
+    """Return a function that converts parts of the image to RGB."""
+    image.load()  # sets the mode of some formats
     if image.mode.startswith("I") or image.mode == "F":
         return _convert_sixteen_bits
     if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
@@ -161,7 +159,7 @@ def _rgb_converter(image: Image.Image) -> Callable[[Image.Image], Image.Image]:
 
 
 def _convert_sixteen_bits(part: Image.Image) -> Image.Image:
-    """The upper eight of the sixteen bits; Pillow itself would take everything over 255 for white."""
+    """Keep the upper eight bits; Pillow's own conversion turns every value over 255 into white."""
     wide = part.convert("I")
     return wide.point(lambda value: value * (255 / 65535)).convert("L").convert("RGB")
 

@@ -1,1 +1,1 @@
-"""Code that reads hostile files runs here: in children of one server process, each with limits of time and memory."""
+"""Sandbox for code that reads hostile files: children of one server process with limits of time and memory."""

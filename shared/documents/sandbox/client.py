@@ -1,4 +1,4 @@
-"""The sandbox as a service process sees it: one server process that is started when needed and replaced when it fails."""
+"""Client of the sandbox: starts one server process when needed and replaces it when it fails."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ CLOSE_SECONDS = 2.0
 
 
 class SandboxUnavailable(Exception):
-    """No child process can be had for a job now."""
+    """No child process is available for a job."""
 
 
 class _ServerLost(Exception):
-    """The server died or does not answer."""
+    """The server process has ended or does not respond."""
 
 
 class _ServerProcess:
-    """A running server. Raises SandboxUnavailable when it does not come up in time."""
+    """A running server process. Raises: SandboxUnavailable if it does not start in time."""
 
     def __init__(self, start_seconds: float) -> None:
         self.control, server_socket = socket.socketpair()
@@ -55,7 +55,7 @@ class _ServerProcess:
             ready = b""
         if ready != READY:
             self.end()
-            raise SandboxUnavailable(f"the sandbox server did not come up, exit status {self._process.returncode}")
+            raise SandboxUnavailable(f"the sandbox server did not start, exit status {self._process.returncode}")
         self.control.setblocking(False)
 
     @property
@@ -76,8 +76,8 @@ class _ServerProcess:
 class Sandbox:
     """Runs jobs in children of its server process, for any number of event loops.
 
-    The server is started by the first job, within `start_seconds`. One that leaves a job unanswered for `grace_seconds` over
-    the job's own limit is taken for hung.
+    The first job starts the server, within `start_seconds`. A server that exceeds the limit of a job by `grace_seconds` is
+    considered hung and replaced.
     """
 
     def __init__(self, *, start_seconds: float = 30.0, grace_seconds: float = 10.0) -> None:
@@ -87,13 +87,13 @@ class Sandbox:
 
     @property
     def server_pid(self) -> int | None:
-        """The process id of the server, None while there is none."""
+        """Process id of the server, None if it is not running."""
         return self._server.pid if self._server else None
 
     async def run(self, job: Job, file: int) -> Answer:
-        """Do a job on the file behind this descriptor, which stays open and whose position may move; all of it is read.
+        """Run a job on the whole file behind this descriptor, which stays open but may change its position.
 
-        Raises SandboxUnavailable when no child can be had, which says nothing about the file.
+        Raises: SandboxUnavailable if no child can be started, whatever the file.
         """
         for _ in range(2):
             server = self._server
@@ -102,7 +102,7 @@ class Sandbox:
             try:
                 answer = await self._exchange(server, job, file)
             except _ServerLost as error:
-                logger.warning("the sandbox server is replaced: %s", error)
+                logger.warning("replacing the sandbox server: %s", error)
                 await asyncio.to_thread(self._discard, server)
                 continue
             if answer.status == CANNOT_FORK:
@@ -111,7 +111,7 @@ class Sandbox:
         raise SandboxUnavailable("the sandbox server failed twice")
 
     def close(self) -> None:
-        """End the server; the next job would start another one."""
+        """Stop the server; the next job starts another one."""
         with self._lock:
             server, self._server = self._server, None
         if server:
@@ -143,7 +143,7 @@ class Sandbox:
                 async with asyncio.timeout(job.limits.elapsed_seconds + self._grace_seconds):
                     return await _read_answer(result_connection, status_connection)
             except (TimeoutError, OSError) as error:
-                raise _ServerLost(f"it does not answer ({type(error).__name__})") from error
+                raise _ServerLost(f"it does not respond ({type(error).__name__})") from error
 
 
 def _send(server: _ServerProcess, job: Job, descriptors: list[int]) -> None:
@@ -151,9 +151,9 @@ def _send(server: _ServerProcess, job: Job, descriptors: list[int]) -> None:
     try:
         sent = socket.send_fds(server.control, [message], descriptors)
     except OSError as error:
-        raise _ServerLost(f"it takes no more jobs ({type(error).__name__})") from error
+        raise _ServerLost(f"it accepts no jobs ({type(error).__name__})") from error
     if sent != len(message):
-        raise _ServerLost("it takes no more jobs")
+        raise _ServerLost("it accepts no jobs")
 
 
 async def _read_answer(result_connection: socket.socket, status_connection: socket.socket) -> Answer:
@@ -164,12 +164,12 @@ async def _read_answer(result_connection: socket.socket, status_connection: sock
             return Answer(CRASHED)
     if not (status := await loop.sock_recv(status_connection, 1)):
         raise _ServerLost("it ended")
-    # A child that did not end by itself may have written a part of its result.
+    # A child that was killed may have written a part of its result.
     return Answer(status[0], bytes(result) if status[0] < FAILED else b"")
 
 
 def anonymous_file() -> int:
-    """The descriptor of an empty file without a name, in memory where the system can; the caller closes it."""
+    """Open an empty unnamed file, in memory where the system supports it; the caller closes the descriptor."""
     if hasattr(os, "memfd_create"):
         return os.memfd_create("document")
     with TemporaryFile() as file:
@@ -178,7 +178,7 @@ def anonymous_file() -> int:
 
 @cache
 def process_sandbox() -> Sandbox:
-    """The one sandbox of this process: a server holds some 30 MB, and several platforms in a process share it."""
+    """Return the sandbox that all platforms of this process share; its server uses about 30 MB."""
     sandbox = Sandbox()
     atexit.register(sandbox.close)
     os.register_at_fork(after_in_child=process_sandbox.cache_clear)

@@ -1,4 +1,4 @@
-"""The jobs that a child of the sandbox can do. Each reads a file and returns an exit status and a result."""
+"""The jobs of the sandbox; each reads a file and returns an exit status and a result."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ JobFunction = Callable[[BinaryIO, dict[str, str | int]], tuple[int, bytes]]
 
 
 def inspect(file: BinaryIO, arguments: dict[str, str | int]) -> tuple[int, bytes]:
-    """The media type of a file that was sent under `name`, or the refusal, as JSON."""
+    """Return the media type of a file that was uploaded under `name`, or its refusal, as JSON."""
     try:
         answer = {"media_type": detect_media_type(str(arguments["name"]), file)}
     except DocumentRefused as refusal:
@@ -24,7 +24,7 @@ def inspect(file: BinaryIO, arguments: dict[str, str | int]) -> tuple[int, bytes
 
 
 def draw(file: BinaryIO, arguments: dict[str, str | int]) -> tuple[int, bytes]:
-    """The number of pages, then one page as PNG."""
+    """Return the number of pages followed by one page as PNG."""
     return render_page_job(file.read(), str(arguments["media_type"]), int(arguments["page"]))
 
 

@@ -1,8 +1,8 @@
-"""What a service process and its sandbox server say to each other.
+"""Protocol between a service process and its sandbox server.
 
-A request is a length (4 bytes), with which three descriptors come (the connection for the result, the one for the status, the
-file), and JSON of that length. The child writes its result to the first connection. The server writes one byte to the second
-once the child has ended, which says how it did: it always fits, since nothing else is ever written there.
+A request is a length (4 bytes), sent together with three descriptors (the result connection, the status connection and the
+file), followed by JSON of that length. The child writes its result to the result connection. When the child has ended, the
+server writes its exit status as one byte to the status connection, which never blocks because nothing else is written there.
 """
 
 from __future__ import annotations
@@ -15,18 +15,18 @@ MAX_RESULT_BYTES = 24 * 1024**2
 LENGTH = struct.Struct(">I")
 READY = b"ready"
 PAGES = struct.Struct(">I")
-"""The result of drawing a page begins with the number of pages; the picture follows."""
+"""A rendered page is preceded by the number of pages."""
 
 SUCCEEDED = 0
-"""Exit statuses from 1 to 199 are the job's own; those from here on say why there is no result."""
+"""Statuses 1 to 199 belong to the jobs; those from 200 say why there is no result."""
 NO_SUCH_PAGE, UNRENDERABLE, TOO_LARGE = 3, 4, 5
-"""What drawing a page says."""
+"""Statuses of the job that renders a page."""
 FAILED, OUT_OF_MEMORY, CRASHED, OUT_OF_TIME, CANNOT_FORK = 200, 201, 202, 203, 204
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What one job may use: CPU time and elapsed time in seconds, address space in bytes."""
+    """Limits of one job: CPU time and elapsed time in seconds, address space in bytes."""
 
     cpu_seconds: int
     elapsed_seconds: float
@@ -35,7 +35,7 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A function of `jobs` by name, what it is called with beside the file, and its limits."""
+    """A job by its name in `jobs`, with its limits and its arguments besides the file."""
 
     name: str
     limits: Limits
@@ -53,7 +53,7 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """How the child ended and its result, which is empty unless `status` is SUCCEEDED or the job's own."""
+    """Exit status and result of a job; the result is empty unless the status is below 200."""
 
     status: int
     result: bytes = b""

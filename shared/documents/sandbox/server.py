@@ -1,7 +1,7 @@
-"""Run as a program: forks a limited child per file. Everything that children need is imported once, so a child costs
-milliseconds; one thread only, so that forking is safe.
+"""The sandbox server, run as a program: forks a child with limits for each file.
 
-It ends when the service process that started it closes its end of the control connection, and takes its children along.
+It imports everything that children need once, so that a child costs milliseconds, and has one thread, so that forking is
+safe. It ends, with its children, when the service process closes its end of the control connection.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from shared.documents.sandbox.protocol import (
 )
 
 NICENESS = 5
-"""The event loop of the service goes first."""
+"""Children yield to the event loop of the service."""
 
 
 @dataclass(slots=True)
@@ -58,7 +58,7 @@ class Server:
 
     def serve(self) -> None:
         signal.set_wakeup_fd(self._wake_write.fileno(), warn_on_full_buffer=False)
-        signal.signal(signal.SIGCHLD, lambda number, frame: None)
+        signal.signal(signal.SIGCHLD, lambda _number, _frame: None)
         self._poll.register(self._control, select.POLLIN)
         self._poll.register(self._wake_read, select.POLLIN)
         self._control.send(READY)
@@ -93,7 +93,7 @@ class Server:
             return False
         result_connection, status_connection = (socket.socket(fileno=number) for number in descriptors[:2])
         file = descriptors[2]
-        # What follows the length was written with it and is there already.
+        # The rest of the message was sent together with its length.
         job = Job.from_bytes(self._control.recv(LENGTH.unpack(length)[0], socket.MSG_WAITALL))
         try:
             pid = os.fork()
@@ -104,7 +104,7 @@ class Server:
                 status_connection.close()
                 self._become_child(job, result_connection, file)
             self._children[pid] = _Child(status_connection, monotonic() + job.limits.elapsed_seconds)
-            # With no event asked for, poll still reports that the other end is gone.
+            # Without requested events, poll still reports that the other end was closed.
             self._poll.register(status_connection, 0)
         result_connection.close()
         os.close(file)
@@ -127,7 +127,7 @@ class Server:
             os._exit(status)
 
     def _abandon(self, descriptor: int) -> None:
-        """Nobody waits for this child any more."""
+        """Kill a child whose result is no longer awaited."""
         self._poll.unregister(descriptor)
         for pid, child in self._children.items():
             if child.status_connection.fileno() == descriptor:
@@ -153,7 +153,7 @@ class Server:
 
 def _run_job(job: Job, connection: socket.socket, file: int) -> int:
     with open(file, "rb") as opened:
-        opened.seek(0)  # A job that is given to a second server reads the whole file again.
+        opened.seek(0)  # a retried job reads the whole file again
         status, result = JOBS[job.name](opened, job.arguments)
     if len(result) > MAX_RESULT_BYTES:
         return OUT_OF_MEMORY
@@ -162,8 +162,8 @@ def _run_job(job: Job, connection: socket.socket, file: int) -> int:
 
 
 def limit_this_process(limits: Limits) -> None:
-    """Give up time, memory, files and processes for good."""
-    # Of all processes in a container that runs out of memory, this is the one to end.
+    """Limit CPU time, memory, files and processes of this process irrevocably."""
+    # If the container runs out of memory, the kernel ends this process first.
     with suppress(OSError), open("/proc/self/oom_score_adj", "w") as score:
         score.write("1000")
     os.nice(NICENESS)
@@ -182,7 +182,7 @@ def limit_this_process(limits: Limits) -> None:
 def _outcome(status: int, child: _Child) -> int:
     if os.WIFEXITED(status):
         return os.WEXITSTATUS(status)
-    # The limit of CPU time ends a process with either signal, since its two thresholds are one.
+    # The limit of CPU time sends either signal, because its soft and hard limits are equal.
     if child.timed_out or os.WTERMSIG(status) in (signal.SIGXCPU, signal.SIGKILL):
         return OUT_OF_TIME
     return CRASHED
@@ -203,7 +203,7 @@ def main() -> None:
     control = socket.socket(fileno=int(sys.argv[1]))
     Image.init()
     gc.collect()
-    gc.freeze()  # so that collections in children do not copy the pages that they share with this process
+    gc.freeze()  # collections in children then do not copy shared memory pages
     Server(control).serve()
 
 
