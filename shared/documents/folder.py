@@ -27,8 +27,9 @@ READ_CHUNK_BYTES = 256 * 1024
 
 
 class FolderDocumentStore:
-    """A DocumentStore in `folder`. `new_key` makes random keys of letters, digits, `-` and `_`; `room` is the number of
-    bytes that must be free for the store to call itself ready.
+    """DocumentStore in a folder; it is ready while `min_free_bytes` are free.
+
+    `new_key` generates random keys of letters, digits, `-` and `_`.
     """
 
     def __init__(self, folder: Path, new_key: Callable[[], str], *, min_free_bytes: int = 256 * 1024**2) -> None:

@@ -37,8 +37,9 @@ BUCKET_EXISTS_CODES = frozenset({"BucketAlreadyOwnedByYou", "BucketAlreadyExists
 
 
 class MinioDocumentStore:
-    """A DocumentStore in one bucket. `new_key` makes random keys of letters, digits, `-` and `_`; at most `threads` calls are
-    under way at once, the others wait.
+    """DocumentStore in one bucket; up to `threads` calls run concurrently.
+
+    `new_key` generates random keys of letters, digits, `-` and `_`.
     """
 
     def __init__(self, address: S3Address, new_key: Callable[[], str], *, threads: int = MAX_THREADS) -> None:
@@ -171,7 +172,6 @@ class MinioDocumentStore:
         return True
 
     def _unfinished(self) -> Iterator[Upload]:
-        # The SDK implements these S3 calls without public names.
         key: str | None = None
         upload: str | None = None
         while True:

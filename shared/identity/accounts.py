@@ -10,8 +10,6 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Protocol
 
-from shared.runtime.executor import IdempotencyKeyReused as IdempotencyKeyReused
-
 LOGIN_SUCCESS_TTL = timedelta(days=30)
 """Minimum time for which a store remembers a successful sign-in."""
 

@@ -14,13 +14,13 @@ from shared.identity.accounts import (
     Account,
     ConcurrentModification,
     IdempotencyKey,
-    IdempotencyKeyReused,
     LastAdmin,
     Role,
     Session,
     UsernameTaken,
 )
 from shared.identity.mongo_login_attempts import MongoLoginAttempts
+from shared.runtime.executor import IdempotencyKeyReused
 from shared.storage.mongo.client import Fields, MongoDatabase
 from shared.storage.mongo.client import Session as Transaction
 

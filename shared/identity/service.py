@@ -19,13 +19,13 @@ from shared.identity.accounts import (
     AccountStore,
     ConcurrentModification,
     IdempotencyKey,
-    IdempotencyKeyReused,
     Role,
     Session,
 )
 from shared.identity.login_attempts import LoginAttempts
 from shared.identity.passwords import hash_new_password, password_matches
 from shared.identity.signing import hex_signature, make_signer
+from shared.runtime.executor import IdempotencyKeyReused
 
 logger = logging.getLogger(__name__)
 

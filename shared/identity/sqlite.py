@@ -12,12 +12,12 @@ from shared.identity.accounts import (
     Account,
     ConcurrentModification,
     IdempotencyKey,
-    IdempotencyKeyReused,
     LastAdmin,
     Role,
     Session,
     UsernameTaken,
 )
+from shared.runtime.executor import IdempotencyKeyReused
 from shared.storage.sqlite.database import SqliteDatabase
 
 _SCHEMA = """

@@ -18,12 +18,12 @@ from shared.identity.accounts import (
     AccountStore,
     ConcurrentModification,
     IdempotencyKey,
-    IdempotencyKeyReused,
     LastAdmin,
     Role,
     Session,
     UsernameTaken,
 )
+from shared.runtime.executor import IdempotencyKeyReused
 from tests.support.adapters.stores_and_logs import OpenAccounts, mongo_accounts, sqlite_accounts
 
 NOW = datetime(2026, 7, 10, 1, 0, tzinfo=UTC)

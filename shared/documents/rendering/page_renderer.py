@@ -27,7 +27,7 @@ from shared.documents.sandbox.protocol import (
 
 RENDERABLE_TYPES = frozenset({"application/pdf", "image/png", "image/jpeg"})
 RENDER_SECONDS = Histogram(
-    "simpul_page_image_seconds", "Time that the picture of a page took, waiting included", ["outcome"]
+    "simpul_page_image_seconds", "Time to render a page image, including the wait for a slot", ["outcome"]
 )
 _SIZE = struct.Struct(">II")
 
@@ -72,7 +72,7 @@ class PageImage:
 
 
 class PageRenderer:
-    """Draws at most `at_once` pages at a time, each in at most `seconds` and `memory` bytes of address space."""
+    """Renders up to `max_concurrency` pages concurrently, each within `seconds` and `memory` bytes of address space."""
 
     def __init__(
         self,
@@ -88,7 +88,7 @@ class PageRenderer:
 
     async def render(self, chunks: AsyncIterator[bytes], media_type: str, page: int) -> PageImage:
         """Render one page of the document. Raises: PageNotFound, Unrenderable, RenderTimeout, StoreUnavailable."""
-        began, outcome = monotonic(), "failed"
+        start, outcome = monotonic(), "failed"
         try:
             image = await self._render(chunks, media_type, page)
             outcome = "drawn"
@@ -97,7 +97,7 @@ class PageRenderer:
             outcome = "too_long"
             raise
         finally:
-            RENDER_SECONDS.labels(outcome).observe(monotonic() - began)
+            RENDER_SECONDS.labels(outcome).observe(monotonic() - start)
 
     async def _render(self, chunks: AsyncIterator[bytes], media_type: str, page: int) -> PageImage:
         if media_type not in RENDERABLE_TYPES:
@@ -109,7 +109,7 @@ class PageRenderer:
         return PageImage(answer[PAGES.size :], page, PAGES.unpack_from(answer)[0])
 
     async def _answer(self, chunks: AsyncIterator[bytes], media_type: str, page: int) -> Answer:
-        job = Job("draw", self._limits, {"media_type": media_type, "page": page})
+        job = Job("render", self._limits, {"media_type": media_type, "page": page})
         descriptor = anonymous_file()
         try:
             async with asyncio.timeout(self._seconds):

@@ -40,7 +40,7 @@ class TooLarge(Exception):
 def render_page_job(content: bytes, media_type: str, page: int) -> tuple[int, bytes]:
     """Return an exit status and, if it is 0, the number of pages followed by the page as PNG."""
     try:
-        image, pages = draw(content, media_type, page)
+        image, pages = rasterize(content, media_type, page)
         return SUCCEEDED, PAGES.pack(pages) + encode_png(image)
     except PageNotFound:
         return NO_SUCH_PAGE, b""
@@ -50,7 +50,7 @@ def render_page_job(content: bytes, media_type: str, page: int) -> tuple[int, by
         return UNRENDERABLE, b""
 
 
-def draw(content: bytes, media_type: str, page: int) -> tuple[Image.Image, int]:
+def rasterize(content: bytes, media_type: str, page: int) -> tuple[Image.Image, int]:
     """Return the image of the page and the number of pages."""
     return _pdf_page(content, page) if media_type == "application/pdf" else _image_page(content, page)
 
@@ -70,19 +70,19 @@ def encode_png(image: Image.Image) -> bytes:
 
 def _pdf_page(content: bytes, number: int) -> tuple[Image.Image, int]:
     document = pypdfium2.PdfDocument(content)
-    places = [(page, box) for page in range(len(document)) for box in _boxes_of(document, page)]
-    if not 1 <= number <= len(places):
+    boxes = [(page, box) for page in range(len(document)) for box in _boxes_of(document, page)]
+    if not 1 <= number <= len(boxes):
         raise PageNotFound
     document.init_forms()
-    place, (left, top, right, bottom) = places[number - 1]
-    page = document[place]
+    index, (left, top, right, bottom) = boxes[number - 1]
+    page = document[index]
     width, height = page.get_size()
     bitmap = page.render(
         scale=min(WIDTH / (right - left), HEIGHT / (bottom - top)),
         crop=(left, height - bottom, width - right, top),
         may_draw_forms=True,
     )
-    return bitmap.to_pil().convert("RGB"), len(places)
+    return bitmap.to_pil().convert("RGB"), len(boxes)
 
 
 def _boxes_of(document: pypdfium2.PdfDocument, page: int) -> list[Box]:

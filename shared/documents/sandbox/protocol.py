@@ -35,7 +35,7 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A job by its name in `jobs`, with its limits and its arguments besides the file."""
+    """A job by its name in the server's JOBS, with its limits and its arguments besides the file."""
 
     name: str
     limits: Limits

@@ -7,20 +7,24 @@ safe. It ends, with its children, when the service process closes its end of the
 from __future__ import annotations
 
 import gc
+import json
 import os
 import resource
 import select
 import signal
 import socket
 import sys
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from time import monotonic
-from typing import NoReturn
+from typing import BinaryIO, NoReturn
 
 from PIL import Image
 
-from shared.documents.sandbox.jobs import JOBS
+from shared.documents.inspection.detection import detect_media_type
+from shared.documents.port import DocumentRefused
+from shared.documents.rendering.rasterizer import render_page_job
 from shared.documents.sandbox.protocol import (
     CANNOT_FORK,
     CRASHED,
@@ -30,12 +34,33 @@ from shared.documents.sandbox.protocol import (
     OUT_OF_MEMORY,
     OUT_OF_TIME,
     READY,
+    SUCCEEDED,
     Job,
     Limits,
 )
 
 NICENESS = 5
 """Children yield to the event loop of the service."""
+
+
+JobFunction = Callable[[BinaryIO, dict[str, str | int]], tuple[int, bytes]]
+
+
+def _inspect(file: BinaryIO, arguments: dict[str, str | int]) -> tuple[int, bytes]:
+    """Return the media type of a file that was uploaded under `name`, or its refusal, as JSON."""
+    try:
+        answer = {"media_type": detect_media_type(str(arguments["name"]), file)}
+    except DocumentRefused as refusal:
+        answer = {"code": refusal.code, "message": refusal.message}
+    return SUCCEEDED, json.dumps(answer).encode()
+
+
+def _render_page(file: BinaryIO, arguments: dict[str, str | int]) -> tuple[int, bytes]:
+    """Return the number of pages followed by one page as PNG."""
+    return render_page_job(file.read(), str(arguments["media_type"]), int(arguments["page"]))
+
+
+JOBS: Mapping[str, JobFunction] = {"inspect": _inspect, "render": _render_page}
 
 
 @dataclass(slots=True)

@@ -130,7 +130,7 @@ async def test_a_file_that_needs_more_time_of_the_processor_than_it_may_is_given
     try:
         os.write(descriptor, endless_pdf())
         os.lseek(descriptor, 0, os.SEEK_SET)
-        answer = await sandbox.run(Job("draw", limits, {"media_type": PDF, "page": 1}), descriptor)
+        answer = await sandbox.run(Job("render", limits, {"media_type": PDF, "page": 1}), descriptor)
     finally:
         os.close(descriptor)
     assert answer.status == OUT_OF_TIME
@@ -152,14 +152,14 @@ for action in (lambda: bytearray(400 * 1024**2), lambda: os.write(os.open(sys.ar
 
 def test_what_has_been_limited_can_take_no_memory_and_write_no_file(tmp_path: Path):
     command = [sys.executable, "-c", LIMITED, str(tmp_path / "berkas")]
-    limited = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, timeout=60)
+    limited = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, timeout=60, check=False)
     assert limited.stdout.split() == ["MemoryError", "OSError"], limited.stderr
     assert (tmp_path / "berkas").read_bytes() == b""
 
 
 STARTED_AND_KILLED = """
 import asyncio, io, os, signal
-from shared.documents.inspection import Inspector
+from shared.documents.inspection.inspector import Inspector
 from shared.documents.sandbox.client import Sandbox
 sandbox = Sandbox()
 try:
@@ -171,7 +171,9 @@ except Exception:
 
 
 def test_a_server_ends_when_the_process_that_started_it_is_killed():
-    killed = subprocess.run([sys.executable, "-c", STARTED_AND_KILLED], cwd=REPOSITORY, capture_output=True, timeout=60)
+    killed = subprocess.run(
+        [sys.executable, "-c", STARTED_AND_KILLED], cwd=REPOSITORY, capture_output=True, timeout=60, check=False
+    )
     assert killed.returncode == -signal.SIGKILL
     server, deadline = int(killed.stdout), monotonic() + 30
     while is_running(server) and monotonic() < deadline:
@@ -223,7 +225,7 @@ async def test_a_result_that_fills_the_connection_before_anyone_reads_it_arrives
         try:
             os.write(descriptor, noise(height))
             drawing = asyncio.create_task(
-                sandbox.run(Job("draw", INSPECTION_LIMITS, {"media_type": "image/png", "page": 1}), descriptor)
+                sandbox.run(Job("render", INSPECTION_LIMITS, {"media_type": "image/png", "page": 1}), descriptor)
             )
             await asyncio.sleep(0)
             wait_until_the_child_has_ended(server or 0)
