@@ -63,6 +63,7 @@ IMPORTS = [
     ("pure", "services/verification/domain/decisions.py", "import shared.storage.sqlite.database"),
     ("pure", "shared/contracts/planted.py", "import fastapi"),
     ("pure", "shared/calendar.py", "import time as clock"),
+    ("web-last", "shared/identity/passwords.py", "import shared.web.auth.access"),
     ("motor", "shared/identity/mongo.py", "import motor.motor_asyncio"),
     ("no-test-tools", "shared/planted.py", "from unittest import mock"),
 ]
