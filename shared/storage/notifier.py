@@ -1,4 +1,4 @@
-"""A bell that wakes those who wait for news, whichever thread rings it and whichever event loop they wait in."""
+"""Notify waiting tasks of changes, across threads and event loops."""
 
 from __future__ import annotations
 
@@ -8,30 +8,30 @@ import threading
 from collections.abc import Callable
 from typing import TypeVar
 
-News = TypeVar("News")
+Result = TypeVar("Result")
 
 POLL_INTERVAL_SECONDS = 0.5
-"""Seconds after which one who waits looks again: what another process wrote rings no bell here."""
+"""Interval of polls, because a write of another process does not notify."""
 
 
 class Notifier:
-    """Rung after something new is there; who waits then looks for it."""
+    """Wakes tasks that wait for a condition after something has changed."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._waiters: set[asyncio.Future[None]] = set()
 
     def notify(self) -> None:
-        """Wake everybody who waits; callable from any thread."""
+        """Wake all waiting tasks; callable from any thread."""
         with self._lock:
             woken, self._waiters = self._waiters, set()
         for waiter in woken:
-            # A loop that has been closed has nobody left to wake.
+            # The event loop may have been closed.
             with contextlib.suppress(RuntimeError):
                 waiter.get_loop().call_soon_threadsafe(_wake, waiter)
 
-    async def wait_for(self, look: Callable[[], News], timeout: float = float("inf")) -> News:
-        """What `look` finds, once that is true, or whatever it finds after `timeout` seconds."""
+    async def wait_for(self, poll: Callable[[], Result], timeout: float = float("inf")) -> Result:
+        """Return the result of `poll` once it is true, or after `timeout` seconds."""
         loop = asyncio.get_running_loop()
         deadline = loop.time() + timeout
         while True:
@@ -39,11 +39,11 @@ class Notifier:
             with self._lock:
                 self._waiters.add(waiter)
             try:
-                # Looking comes after lying down: what is written in between rings the bell.
-                found, rest = look(), deadline - loop.time()
-                if found or rest <= 0:
-                    return found
-                await asyncio.wait([waiter], timeout=min(rest, POLL_INTERVAL_SECONDS))
+                # Polled after the waiter is registered, so that no change in between is missed.
+                result, remaining = poll(), deadline - loop.time()
+                if result or remaining <= 0:
+                    return result
+                await asyncio.wait([waiter], timeout=min(remaining, POLL_INTERVAL_SECONDS))
             finally:
                 with self._lock:
                     self._waiters.discard(waiter)

@@ -1,9 +1,9 @@
-"""The state store as the runtime sees it: documents saved with the version they are expected to have, each write atomic."""
+"""The port of the state store: records saved with an expected version, each write atomic."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import Enum
 from typing import Literal, Protocol
@@ -11,20 +11,20 @@ from typing import Literal, Protocol
 Scalar = str | int | bool | None
 
 COLUMNS_VERSION = "columns_version"
-"""An integer column that says by which rules a document's columns were derived from its state; older documents have none."""
+"""An integer column with the version of the rules by which a record's columns were derived; absent in older records."""
 COLUMNS_OF = "columns_of"
-"""The version of the document for which its columns were derived; a program that knows no COLUMNS_VERSION leaves an earlier one."""
+"""The version of the record for which its columns were derived; a program without COLUMNS_VERSION leaves an earlier one."""
 
 
 class StoreUnavailable(Exception):
-    """The store cannot be reached or cannot write now; nothing was half-done, or the outcome is not known."""
+    """The store cannot be reached or cannot write now; nothing was written in part, or the outcome is unknown."""
 
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A value outside the body that documents are found or ordered by.
+    """A value outside the body by which records are found or ordered.
 
-    `ordered_by` names the column by which lists of one value of this column are mostly ordered: they then need no sorting.
+    `ordered_by` names the column by which lists of one value of this column are usually ordered; they then need no sort.
     """
 
     name: str
@@ -35,7 +35,7 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class ProcessedCommand:
-    """An obeyed command: its id, a digest of what it asked for, and what it was answered."""
+    """A command that was executed: its id, the digest of its content, and its result."""
 
     id: str
     digest: str
@@ -45,10 +45,10 @@ class ProcessedCommand:
 
 @dataclass(frozen=True, slots=True)
 class StateRecord:
-    """A state document. `version` 0 means that it is not stored yet; `body` is a JSON object.
+    """The stored state of a request. `version` 0 means that it is not stored yet; `body` is a JSON object.
 
-    `seen` is the last sequence folded per source, its own included; `latest` is the greatest time of an event in it, so that
-    the next event of this request is never dated before what led to it (ISO 8601, "" before the first).
+    `seen` is the last sequence folded per source, the own service included. `latest` is the greatest time of an event in it
+    (ISO 8601, "" before the first), so that the next event is not dated before its causes.
     """
 
     id: str
@@ -61,7 +61,7 @@ class StateRecord:
 
 @dataclass(frozen=True, slots=True)
 class OutboxEntry:
-    """A saved event that the log may not have yet."""
+    """A saved event that may not be in the log yet."""
 
     subject: str
     event_id: str
@@ -70,7 +70,7 @@ class OutboxEntry:
 
 @dataclass(frozen=True, slots=True)
 class Write:
-    """The next version of a document, valid only if `document.version - 1` is what is stored; the outbox only grows."""
+    """The next version of a record, valid only if `record.version - 1` is stored; its entries are added to the outbox."""
 
     record: StateRecord
     columns: Mapping[str, Scalar]
@@ -79,18 +79,20 @@ class Write:
 
 
 class SaveOutcome(Enum):
+    """The result of a write."""
+
     SAVED = "saved"
     CONFLICT = "conflict"
-    """Somebody else wrote this document first."""
+    """Another writer saved this version first."""
     UNIQUE_VIOLATION = "taken"
-    """A unique column holds this value in another document."""
+    """A unique column holds this value in another record."""
 
 
 @dataclass(frozen=True, slots=True)
 class RecordQuery:
-    """A list by key: rows ordered by (`order`, id), those after or before a key.
+    """A page of a list, paginated by key: records ordered by (`order`, id), after or before a key.
 
-    `where` holds equal values or, in a tuple, one of several; `below` means stored, and smaller than the value. Every word of
+    `where` holds equal values or, in a tuple, alternatives; `below` selects stored values smaller than this. Each word of
     `search` must occur in the column `search`.
     """
 
@@ -103,10 +105,21 @@ class RecordQuery:
     limit: int = 50
     descending: bool = False
 
+    @property
+    def reads_ascending(self) -> bool:
+        """Whether rows are read in ascending order; those before a key are read from the key backwards."""
+        return self.descending == (self.before is not None)
+
+    def opposite(self, edge: tuple[Scalar, str] | None) -> RecordQuery | None:
+        """Return the query for the other side of `edge`, the first row read; None if the list starts at its beginning."""
+        if self.after is None and self.before is None:
+            return None
+        return replace(self, after=edge if self.before else None, before=None if self.before else edge)
+
 
 @dataclass(frozen=True, slots=True)
 class RecordPage:
-    """The documents of a page in order, the (order, id) of each, and whether there are more on either side."""
+    """The records of a page in order, the (order, id) key of each, and whether there are more on either side."""
 
     records: tuple[StateRecord, ...]
     keys: tuple[tuple[Scalar, str], ...]
@@ -116,7 +129,7 @@ class RecordPage:
 
 @dataclass(frozen=True, slots=True)
 class StateChange:
-    """A document reached this version; `cursor` is where to go on after a lost connection."""
+    """A record reached this version; `cursor` is where to resume after a lost connection."""
 
     cursor: str
     id: str
@@ -125,7 +138,7 @@ class StateChange:
 
 @dataclass(frozen=True, slots=True)
 class DeadLetter:
-    """An event that could not be folded, or had to wait behind one. `state` is parked or discarded."""
+    """An event that could not be folded, or that waits behind one."""
 
     id: str
     service: str
@@ -139,83 +152,87 @@ class DeadLetter:
 
 
 class StateStore(Protocol):
-    """The documents, outbox, dead letters and changes of one service.
+    """The records, outbox, dead letters and changes of one service.
 
-    Every call may raise StoreUnavailable. Contract suite: tests/adapters/test_state_store.py.
+    Every method may raise StoreUnavailable. Conformance suite: tests/adapters/test_state_store.py.
     """
 
     async def prepare(self) -> None:
-        """Make tables or indexes; harmless when they are there."""
+        """Create tables or indexes; does nothing if they exist."""
 
     async def load(self, ids: Sequence[str]) -> dict[str, StateRecord]:
-        """The stored documents with these ids; those that are not stored are left out."""
+        """Return the stored records among these ids."""
 
     async def save(self, writes: Sequence[Write]) -> list[SaveOutcome]:
-        """Write each document by itself, atomically with its outbox, and durably before this returns."""
+        """Write each record separately, atomically with its outbox entries, and durably before this returns."""
 
-    async def find(self, find: RecordQuery) -> RecordPage: ...
+    async def find(self, query: RecordQuery) -> RecordPage:
+        """Return a page of records."""
 
     async def find_one(self, column: str, value: Scalar) -> StateRecord | None:
-        """The document with this value in a column, which should be a unique one."""
+        """Return the record with this value in a column, which should be unique."""
 
     async def greatest(self, column: str, prefix: str) -> str | None:
-        """The greatest text in this column that starts with the prefix."""
+        """Return the greatest text in this column that starts with the prefix."""
 
-    async def count(self, find: RecordQuery) -> int:
-        """How many documents match `where`, `below` and `search`; limit and keys do not count."""
+    async def count(self, query: RecordQuery) -> int:
+        """Count the records that match `where`, `below` and `search`; limit and keys are ignored."""
 
     async def all_ids(self, after: str = "", limit: int = 1000) -> list[str]:
-        """The ids of all documents in their order, a page at a time."""
+        """Return a page of the ids of all records, in order."""
 
     async def forget_overwritten(self, since: datetime | None = None) -> None:
-        """Take COLUMNS_VERSION from documents that were last written by a program that does not know it.
+        """Clear COLUMNS_VERSION in records last written by a program that does not know it.
 
-        `since`: only those that were written then or later need to be looked at; None: all.
+        Only those written at `since` or later need to be examined; all of them if it is None.
         """
 
     async def due(self, now: datetime, limit: int) -> list[str]:
-        """The ids of documents that must be looked at by now, the longest due first."""
+        """Return the ids of records that are due, the longest due first."""
 
     async def unpublished(self, limit: int, after: tuple[str, str] | None = None) -> list[OutboxEntry]:
-        """The outbox in the order in which it was saved."""
+        """Return a page of the outbox, in the order in which it was saved."""
 
     async def unpublished_of(self, subjects: Sequence[str]) -> list[OutboxEntry]:
-        """The outbox entries of these requests, those of each in the order in which they were saved."""
+        """Return the outbox entries of these requests, those of each in the order in which they were saved."""
 
     async def remove_published(self, event_ids: Sequence[str]) -> None:
-        """Forget these outbox entries; may be lost, which only repeats events."""
+        """Remove entries from the outbox; if this is lost, their events are only published again."""
 
     async def changes(self, after: str, limit: int) -> list[StateChange]:
-        """What changed after the cursor, each document once, oldest first; "" means from the beginning."""
+        """Return the records changed after the cursor, each once, oldest first; "" means from the beginning."""
 
     async def latest_change(self) -> str:
-        """The cursor of the newest change."""
+        """Return the cursor of the newest change."""
 
     async def wait_for_change(self, after: str, timeout: float) -> None:
-        """Return when something may have changed after the cursor, or after `timeout` seconds."""
+        """Wait until something may have changed after the cursor, or for `timeout` seconds."""
 
     async def park(self, dead_letters: Sequence[DeadLetter], *, only_if_blocked: bool = False) -> bool:
-        """Keep dead letters durably. With `only_behind`, only if the subject of the first still has a parked one; says whether."""
+        """Store dead letters durably; with `only_if_blocked`, only if the first one's subject still has a parked one.
+
+        Returns whether they were stored.
+        """
 
     async def parked_subjects(self) -> set[str]:
-        """The requests that have a parked dead letter, whose later events must wait."""
+        """Return the requests with parked dead letters, whose later events must wait."""
 
     async def count_parked(self) -> int:
-        """How many dead letters are parked."""
+        """Count the parked dead letters."""
 
     async def dead_letters(
         self, *, subject: str | None = None, states: Sequence[str] = ("parked",)
     ) -> list[DeadLetter]:
-        """Dead letters in the order in which they were parked."""
+        """Return dead letters in the order in which they were parked."""
 
     async def first_parked(self, reason: str) -> list[DeadLetter]:
-        """The first parked dead letter of each request, of those that were parked for this reason."""
+        """Return the first parked dead letter of each request, if it was parked for this reason."""
 
     async def record_attempt(self, dead_letter_id: str, reason: str) -> None:
-        """A parked dead letter was tried once more, in vain, for this reason."""
+        """Record that a parked dead letter was replayed in vain, and why."""
 
     async def resolve(self, dead_letter_id: str, *, discarded: bool) -> None:
-        """A dead letter was replayed, and goes, or was discarded, and is remembered so that no fold meets it again."""
+        """Remove a dead letter that was replayed, or mark it as discarded, so that no rebuild folds its event."""
 
     async def ready(self) -> None:
-        """Return if the store answers and can write, else raise StoreUnavailable."""
+        """Return if the store answers and can write. Raises StoreUnavailable."""

@@ -20,7 +20,7 @@ from services.notification.domain.decisions import INDEXED_COLUMNS as NOTIFICATI
 from services.verification import projections as verification
 from services.verification.projections import INDEXED_COLUMNS as VERIFICATION
 from shared.storage.mongo.client import MongoDatabase
-from shared.storage.mongo.mapping import DUE, WAITING
+from shared.storage.mongo.mapping import HAS_OUTBOX, IS_DUE
 from shared.storage.mongo.store import MongoStateStore
 from shared.storage.port import Column, RecordQuery, Scalar
 from tests.support.adapters.state_records import make_write, save_write
@@ -126,9 +126,9 @@ async def test_what_every_command_runs_is_looked_up(mongo_database: tuple[str, s
         for asked, index in (
             (records.find({"number": "INT-000700"}), "by_number"),
             (records.find(number, {"number": 1, "_id": 0}, sort=[("number", -1)], limit=1), "by_number"),
-            (records.find({"due_at": {**DUE, "$lte": NOW.timestamp()}}, sort=[("due_at", 1), ("_id", 1)]), "due"),
-            (records.find({"_id": {"$gte": "0"}, **WAITING}, sort=[("_id", 1)]), "waiting"),
-            (records.find({"$and": [{"_id": {"$gte": ""}}, WAITING, {"outbox.id": {"$in": ["e1"]}}]}), "waiting"),
+            (records.find({"due_at": {**IS_DUE, "$lte": NOW.timestamp()}}, sort=[("due_at", 1), ("_id", 1)]), "due"),
+            (records.find({"_id": {"$gte": "0"}, **HAS_OUTBOX}, sort=[("_id", 1)]), "waiting"),
+            (records.find({"$and": [{"_id": {"$gte": ""}}, HAS_OUTBOX, {"outbox.id": {"$in": ["e1"]}}]}), "waiting"),
         ):
             assert_looked_up(asked.explain(), index, examined=4)
 
@@ -194,5 +194,5 @@ async def test_a_column_declared_later_is_a_value_that_the_documents_lack(mongo_
 
 @pytest.mark.parametrize("name", ["body", "change", "1st", "a b", "$where", "a.b"])
 def test_names_that_cannot_be_columns_are_refused(name: str):
-    with pytest.raises(ValueError, match="name collections"):
+    with pytest.raises(ValueError, match="names of collections"):
         MongoStateStore(MongoDatabase("mongodb://127.0.0.1:1"), "verification", [Column(name)], lambda: NOW)

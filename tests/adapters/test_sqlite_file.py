@@ -23,7 +23,7 @@ ADD = "INSERT INTO words VALUES (?)"
 @pytest.fixture
 async def file(tmp_path: Path) -> AsyncIterator[SqliteDatabase]:
     opened = SqliteDatabase(tmp_path / "data" / "simpul.db")
-    opened.ensure_schema("CREATE TABLE IF NOT EXISTS words (word TEXT PRIMARY KEY)")
+    opened.write_blocking(lambda db: list(db.execute("CREATE TABLE IF NOT EXISTS words (word TEXT PRIMARY KEY)")))
     yield opened
     opened.close()
 

@@ -75,21 +75,23 @@ def test_a_later_page_is_looked_up_and_not_counted_to(file: SqliteDatabase):
 
 
 def test_only_what_the_branches_found_is_brought_in_order(file: SqliteDatabase):
-    steps = plan(file, *LISTER.listing(RecordQuery("submitted_at", where={"status": ("submitted", "verified")}), 51))
+    steps = plan(
+        file, *LISTER.list_statement(RecordQuery("submitted_at", where={"status": ("submitted", "verified")}), 51)
+    )
     assert not any(step.startswith("SCAN verification") for step in steps)
     assert sum(step.startswith("SEARCH verification") for step in steps) == 2
 
 
 def test_what_every_command_runs_is_looked_up(file: SqliteDatabase):
     looked_up = [
-        (TABLES.one, "id=?"),
-        (TABLES.several, "id=?"),
-        (TABLES.by("number"), "number=?"),
+        (TABLES.select_one, "id=?"),
+        (TABLES.select_many, "id=?"),
+        (TABLES.select_by("number"), "number=?"),
         (TABLES.greatest("number"), "number>? AND number<?"),
-        (TABLES.named("SELECT id FROM @documents WHERE due_at <= ? ORDER BY due_at, id LIMIT ?"), "due_at<?"),
-        (TABLES.named("SELECT change FROM @documents WHERE change > ? ORDER BY change LIMIT ?"), "change>?"),
-        (TABLES.named("DELETE FROM @outbox WHERE event_id IN (SELECT value FROM json_each(?))"), "event_id=?"),
-        (TABLES.named("SELECT 1 FROM @letters WHERE subject=? AND state='parked' LIMIT 1"), "subject=?"),
+        (TABLES.sql("SELECT id FROM @documents WHERE due_at <= ? ORDER BY due_at, id LIMIT ?"), "due_at<?"),
+        (TABLES.sql("SELECT change FROM @documents WHERE change > ? ORDER BY change LIMIT ?"), "change>?"),
+        (TABLES.sql("DELETE FROM @outbox WHERE event_id IN (SELECT value FROM json_each(?))"), "event_id=?"),
+        (TABLES.sql("SELECT 1 FROM @letters WHERE subject=? AND state='parked' LIMIT 1"), "subject=?"),
     ]
     for sql, way in looked_up:
         steps = plan(file, sql, [None] * sql.count("?"))
@@ -122,7 +124,7 @@ async def test_a_column_declared_later_is_added_to_the_documents_that_are_there(
 
 @pytest.mark.parametrize("name", ["body", "change", "1st", "a b", "x); DROP TABLE log; --"])
 def test_names_that_cannot_be_columns_are_refused(name: str):
-    with pytest.raises(ValueError, match="name tables"):
+    with pytest.raises(ValueError, match="names of tables"):
         Tables("verification", [Column(name)])
 
 

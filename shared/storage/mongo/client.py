@@ -1,6 +1,6 @@
-"""The one MongoDB client of a process: what every read and write asks of the server, and its errors as the ports know them.
+"""The MongoDB client of a process: the guarantees of each read and write, and the translation of the driver's errors.
 
-Nothing else imports motor (docs/decisions/0015).
+No other module imports motor (docs/decisions/0015).
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from pymongo.errors import (
 
 from shared.storage.port import StoreUnavailable
 
-# motor's classes take parameters in their stubs alone.
+# motor's classes are generic only in their stubs.
 Collection: TypeAlias = "AsyncIOMotorCollection[dict[str, Any]]"
 Session: TypeAlias = "AsyncIOMotorClientSession"
 
@@ -31,13 +31,13 @@ Result = TypeVar("Result")
 Fields = dict[str, Any]
 
 DEFAULT_DATABASE = "simpul"
-TRANSACTION_SECONDS = 10.0
+TRANSACTION_TIMEOUT_SECONDS = 10.0
 MAX_CONCURRENT_CALLS = 8
-"""Calls in hand at once, about as many as the driver has threads: the others wait here, where they can be told."""
+"""About as many as the driver has threads; other calls wait here, where they can be refused early."""
 MAX_PROBES = 2
-"""Callers at once that may look for a server that was not found; all others are told at once that it is away."""
+"""Concurrent calls that may look for an unreachable server; others fail at once."""
 
-# Reads see nothing that could still be rolled back: what is answered, skipped or published because of it must stay true.
+# Reads must not see what could still be rolled back, because answers and events follow from them.
 _OPTIONS: Fields = {
     "w": "majority",
     "journal": True,
@@ -53,7 +53,7 @@ _OPTIONS: Fields = {
     "maxPoolSize": 50,
     "appname": "simpul",
 }
-# Server errors that lie in its state and not in what was asked: unreachable, locked, no primary, going down, full, not let in.
+# Errors of the server's state and not of the request: unreachable, locked, no primary, shutting down, full, access denied.
 _TRANSIENT_CODES = frozenset(
     {6, 7, 9001, 89, 384, 13, 18, 24, 46, 50, 112, 202, 262, 290, 43, 237, 234, 64, 79, 100, 133, 134, 225, 251}
 ).union({10107, 13435, 13436, 189, 91, 11600, 11601, 11602, 14031})
@@ -61,9 +61,9 @@ _UNREACHABLE = (ConnectionFailure, ExecutionTimeout, WriteConcernError)
 
 
 class MongoDatabase:
-    """The database that a URI names, for all stores of this process; made without I/O.
+    """The database of a URI, for all stores of this process; constructed without I/O.
 
-    Writes are acknowledged by the majority and from the journal, or StoreUnavailable says that their outcome is not known.
+    Writes are acknowledged by the majority and from the journal; StoreUnavailable means that their outcome is unknown.
     """
 
     def __init__(self, uri: str, name: str = "") -> None:
@@ -78,19 +78,21 @@ class MongoDatabase:
         return self._database[name]
 
     def shared(self, name: str, make: Callable[[], Result]) -> Result:
-        """What all stores of this process share under this name, made when it is first asked for."""
+        """Return the object that all stores of this process share under this name; the first call makes it."""
         if name not in self._shared:
             self._shared[name] = make()
-        found: Result = self._shared[name]
-        return found
+        shared: Result = self._shared[name]
+        return shared
 
     def on_close(self, closer: Callable[[], Awaitable[None]]) -> None:
+        """Call this when the client is closed."""
         self._closers.append(closer)
 
     @contextlib.asynccontextmanager
     async def operation(self) -> AsyncIterator[None]:
-        """Around every call of the driver, never one inside another: raises StoreUnavailable for what lies in the server or on
-        the way to it. While no server is found, few look for it, and all others are told so at once.
+        """Wrap a call of the driver, never nested: limit concurrency and translate errors. Raises StoreUnavailable.
+
+        While no server is found, few calls look for it and all others fail at once.
         """
         async with self._semaphore:
             if self._active_probes >= MAX_PROBES and self._is_unreachable():
@@ -109,35 +111,37 @@ class MongoDatabase:
                 self._active_probes -= 1
 
     def _is_unreachable(self) -> bool:
-        """Whether a call failed for want of a primary, and none was found since."""
+        """Whether a call failed without a primary, and none was found since."""
         return bool(self._last_outage) and not self._client.topology_description.has_writable_server()  # type: ignore[attr-defined]
 
     async def time(self) -> Timestamp:
-        """The cluster's logical time now: no later write is dated before it."""
+        """Return the cluster's logical time; no later write has an earlier one."""
         async with self.operation():
             answer = await self._database.command("ping")
         time: Timestamp = answer["operationTime"]
         return time
 
     async def run_transaction(self, work: Callable[[Session], Awaitable[Result]]) -> Result:
-        """Run `work` in one transaction, again and again if it meets another; what it raises undoes it."""
+        """Run `work` in a transaction, repeatedly if it conflicts with another; an exception rolls it back."""
         async with self.operation():
             try:
                 async with (
-                    asyncio.timeout(TRANSACTION_SECONDS),
+                    asyncio.timeout(TRANSACTION_TIMEOUT_SECONDS),
                     await self._client.start_session() as session,
                 ):
                     return await session.with_transaction(work)  # type: ignore[arg-type]
             except TimeoutError as error:
-                raise StoreUnavailable(f"no end of a transaction in {TRANSACTION_SECONDS:.0f} s") from error
+                raise StoreUnavailable(
+                    f"a transaction did not end within {TRANSACTION_TIMEOUT_SECONDS:.0f} s"
+                ) from error
 
     async def drop(self) -> None:
-        """Remove everything; for tests and for beginning again."""
+        """Drop the database."""
         async with self.operation():
             await self._client.drop_database(self._database.name)
 
     async def close(self) -> None:
-        """End what runs in the background, and every connection."""
+        """Stop the background tasks and close all connections."""
         for closer in self._closers:
             await closer()
         self._closers.clear()
@@ -146,7 +150,7 @@ class MongoDatabase:
 
 @contextlib.contextmanager
 def translate_errors() -> Iterator[None]:
-    """The driver's errors as StoreUnavailable, if it is not the question that is wrong."""
+    """Raise the driver's transient errors as StoreUnavailable."""
     try:
         yield
     except PyMongoError as error:
@@ -156,7 +160,7 @@ def translate_errors() -> Iterator[None]:
 
 
 def is_transient(error: PyMongoError) -> bool:
-    """Whether an error means: wait and try again."""
+    """Return whether an error may disappear with time, as opposed to an error of the request."""
     if isinstance(error, _UNREACHABLE) or error.timeout:
         return True
     if isinstance(error, OperationFailure):
@@ -169,5 +173,5 @@ def is_transient_code(code: int | None) -> bool:
 
 
 def _short_message(error: PyMongoError) -> str:
-    """Without the description of the topology that the driver adds."""
+    """Return the message without the description of the topology that the driver appends."""
     return f"{type(error).__name__}: {str(error).partition(', Timeout:')[0][:300]}"

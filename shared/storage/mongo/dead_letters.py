@@ -1,4 +1,4 @@
-"""Dead letters in MongoDB: one document each, in the order of the times that the server gave them."""
+"""Dead letters in MongoDB: one document each, in the order of the times that the server assigned."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from shared.storage.port import DeadLetter, StoreUnavailable
 
 _DUPLICATE = 11000
 PARKED = {"state": "parked"}
-# The server puts its own time, later than every one before, in the place of this one.
+# The server replaces this by its own time, which is later than all earlier ones.
 _NEXT = Timestamp(0, 0)
 
 
@@ -22,7 +22,7 @@ class DeadLetterCollection:
     """The dead letters of one service."""
 
     def __init__(self, database: MongoDatabase, dead_letters: Collection, service: str) -> None:
-        self._database, self._letters, self._service = database, dead_letters, service
+        self._database, self._dead_letters, self._service = database, dead_letters, service
 
     async def prepare(self) -> None:
         keys = [("subject", ASCENDING), ("place", ASCENDING)]
@@ -31,34 +31,36 @@ class DeadLetterCollection:
             IndexModel([("place", ASCENDING)], name="place"),
         ]
         async with self._database.operation():
-            await self._letters.create_indexes(indexes)
+            await self._dead_letters.create_indexes(indexes)
 
     async def park(self, dead_letters: Sequence[DeadLetter], *, only_if_blocked: bool = False) -> bool:
-        """As the port says. What had to wait behind a letter that went meanwhile is taken out again, if it is still there."""
+        """Store dead letters; those behind a dead letter that was resolved meanwhile are removed again if still there."""
         if only_if_blocked and not await self._is_blocked(dead_letters[0].subject, ()):
             return False
         added = await self._add(dead_letters)
         if not only_if_blocked or not added or await self._is_blocked(dead_letters[0].subject, added):
             return True
         async with self._database.operation():
-            removed = await self._letters.delete_many({"_id": {"$in": added}, **PARKED})
-        # One that is gone was met by a replay, which folds it: it did wait.
+            removed = await self._dead_letters.delete_many({"_id": {"$in": added}, **PARKED})
+        # One that is gone was folded by a replay, so it did wait.
         return removed.deleted_count < len(added)
 
     async def _is_blocked(self, subject: str, added: Sequence[str]) -> bool:
-        """Whether the subject has a parked letter besides those just added."""
+        """Return whether the subject has parked dead letters besides those just added."""
         async with self._database.operation():
-            found = await self._letters.find_one(
+            found = await self._dead_letters.find_one(
                 {"subject": subject, **PARKED, "_id": {"$nin": list(added)}}, {"_id": 1}
             )
         return found is not None
 
     async def _add(self, dead_letters: Sequence[DeadLetter]) -> list[str]:
-        """The ids of those that were not there."""
+        """Insert dead letters; return the ids of those that did not exist."""
         present: set[int] = set()
         async with self._database.operation():
             try:
-                await self._letters.insert_many([_fields(dead_letter) for dead_letter in dead_letters], ordered=False)
+                await self._dead_letters.insert_many(
+                    [_fields(dead_letter) for dead_letter in dead_letters], ordered=False
+                )
             except BulkWriteError as error:
                 present = {one["index"] for one in error.details["writeErrors"] if one["code"] == _DUPLICATE}
                 if error.details["writeConcernErrors"] or len(present) < len(error.details["writeErrors"]):
@@ -67,43 +69,43 @@ class DeadLetterCollection:
 
     async def subjects(self) -> set[str]:
         async with self._database.operation():
-            return set(await self._letters.distinct("subject", PARKED))
+            return set(await self._dead_letters.distinct("subject", PARKED))
 
     async def count(self) -> int:
         async with self._database.operation():
-            return int(await self._letters.count_documents(PARKED))
+            return int(await self._dead_letters.count_documents(PARKED))
 
-    async def listed(self, subject: str | None, states: Sequence[str]) -> list[DeadLetter]:
+    async def find(self, subject: str | None, states: Sequence[str]) -> list[DeadLetter]:
         wanted: Fields = {"state": {"$in": list(states)}}
         if subject is not None:
             wanted["subject"] = subject
         async with self._database.operation():
-            rows = await self._letters.find(wanted, sort=[("place", 1)]).to_list(None)
+            rows = await self._dead_letters.find(wanted, sort=[("place", 1)]).to_list(None)
         return [self._letter(row) for row in rows]
 
     async def first_parked(self, reason: str) -> list[DeadLetter]:
-        """As the port says; the index tells which are the first, and only the wanted ones are read as a whole."""
+        """Return the first parked dead letters with this reason; an index finds the first, so that only these are read."""
         first = {"_id": "$subject", "place": {"$first": "$place"}}
         steps: list[Fields] = [{"$match": PARKED}, {"$sort": {"subject": 1, "place": 1}}, {"$group": first}]
         async with self._database.operation():
-            places = [row["place"] async for row in self._letters.aggregate(steps, hint="parked")]
+            places = [row["place"] async for row in self._dead_letters.aggregate(steps, hint="parked")]
             wanted = {"place": {"$in": places}, "reason": reason, **PARKED}
-            rows = await self._letters.find(wanted, sort=[("place", 1)]).to_list(None)
+            rows = await self._dead_letters.find(wanted, sort=[("place", 1)]).to_list(None)
         return [self._letter(row) for row in rows]
 
     async def record_attempt(self, dead_letter_id: str, reason: str) -> None:
         change = {"$inc": {"tries": 1}, "$set": {"reason": reason}}
         async with self._database.operation():
-            await self._letters.update_one({"_id": dead_letter_id, **PARKED}, change)
+            await self._dead_letters.update_one({"_id": dead_letter_id, **PARKED}, change)
 
     async def discard(self, dead_letter_id: str, now: datetime) -> None:
         change = {"$set": {"state": "discarded", "settled_at": now.timestamp()}}
         async with self._database.operation():
-            await self._letters.update_one({"_id": dead_letter_id, **PARKED}, change)
+            await self._dead_letters.update_one({"_id": dead_letter_id, **PARKED}, change)
 
     async def remove(self, dead_letter_id: str) -> None:
         async with self._database.operation():
-            await self._letters.delete_one({"_id": dead_letter_id, **PARKED})
+            await self._dead_letters.delete_one({"_id": dead_letter_id, **PARKED})
 
     def _letter(self, row: Fields) -> DeadLetter:
         return DeadLetter(

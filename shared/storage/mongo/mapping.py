@@ -1,4 +1,4 @@
-"""State documents in MongoDB: one write as one update that loses as an error of its own, and the indexes that documents need."""
+"""State records as MongoDB documents: each write as one update with an outcome of its own, and the indexes."""
 
 from __future__ import annotations
 
@@ -24,39 +24,52 @@ from shared.storage.port import (
 
 SEARCH = "search"
 LEAST: dict[str, Scalar | float] = {"text": "", "integer": float("-inf")}
-"""Not less than this is what a column of each kind holds, if it holds anything: so the server reads it as a type as well."""
+"""The lower bound of stored values, by the kind of column; to the server it is also a condition on the type."""
 
 OUTBOX = "outbox"
-DUE = {"$gt": 0}
-WAITING = {"outbox.id": {"$gte": ""}}
-DOCUMENT: Fields = {"version": 1, "latest": 1, "seen": 1, "commands": 1, "body": 1}
+IS_DUE = {"$gt": 0}
+HAS_OUTBOX = {"outbox.id": {"$gte": ""}}
+PROJECTION: Fields = {"version": 1, "latest": 1, "seen": 1, "commands": 1, "body": 1}
 
-_TAKEN = {"id", "_id", "version", "latest", "body", "seen", "outbox", "commands", "due_at", "change", COLUMNS_OF}
+_RESERVED_NAMES = {
+    "id",
+    "_id",
+    "version",
+    "latest",
+    "body",
+    "seen",
+    "outbox",
+    "commands",
+    "due_at",
+    "change",
+    COLUMNS_OF,
+}
 _DUPLICATE, _CANNOT_CREATE = 11000, 28
 
-# Nothing can be put into an id, so that an update which finds no document ends as an error and inserts none.
-_LOSE = {"_id.lost": True}
+# An id cannot have fields: an upsert that finds no document fails with this instead of inserting one.
+_FAIL_INSERT = {"_id.lost": True}
 _NOW = {"change": {"$type": "timestamp"}}
 
 
 class RecordMapping:
-    """What the documents of one service look like."""
+    """Maps the records of one service to documents."""
 
     def __init__(self, service: str, columns: Sequence[Column]) -> None:
         names = [service, *(name for column in columns for name in (column.name, column.ordered_by) if name)]
-        if not all(name.isidentifier() for name in names) or _TAKEN.intersection(names[1:]):
-            raise ValueError(f"not all of these can name collections and columns: {names}")
+        if not all(name.isidentifier() for name in names) or _RESERVED_NAMES.intersection(names[1:]):
+            raise ValueError(f"not all of these are valid names of collections and columns: {names}")
         self.service, self.columns = service, tuple(columns)
         self.records, self.dead_letters = f"{service}_documents", f"{service}_letters"
         self._names = tuple(column.name for column in columns)
 
-    def known(self, name: str) -> str:
+    def check_column(self, name: str) -> str:
+        """Return the name of a declared column. Raises ValueError for any other."""
         if name not in self._names:
             raise ValueError(f"{self.records} has no column {name}")
         return name
 
     def update(self, write: Write) -> UpdateOne:
-        """Saves the write if the version before it is stored, else fails with an error of its own."""
+        """Return the update that saves a write if the preceding version is stored, and fails otherwise."""
         record = write.record
         fields: Fields = {name: to_bson(write.columns.get(name)) for name in self._names}
         fields |= {
@@ -64,32 +77,35 @@ class RecordMapping:
             COLUMNS_OF: record.version,
             "latest": record.latest,
             "seen": dict(record.seen),
-            "commands": [[one.id, one.digest, one.status, one.version] for one in record.commands],
+            "commands": [[command.id, command.digest, command.status, command.version] for command in record.commands],
             "body": record.body,
             "due_at": write.due_at.timestamp() if write.due_at else None,
         }
         update: Fields = {"$set": fields, "$currentDate": _NOW}
         if write.outbox:
-            outbox_entries = [{"id": entry.event_id, "event": entry.event} for entry in write.outbox]
-            update["$push"] = {OUTBOX: {"$each": outbox_entries}}
+            to_outbox_entries = [{"id": entry.event_id, "event": entry.event} for entry in write.outbox]
+            update["$push"] = {OUTBOX: {"$each": to_outbox_entries}}
         if record.version > 1:
-            update["$setOnInsert"] = _LOSE
+            update["$setOnInsert"] = _FAIL_INSERT
         return UpdateOne({"_id": record.id, "version": record.version - 1}, update, upsert=True)
 
     def overwritten(self, since: datetime | None) -> Fields:
-        """The filter of documents that a program wrote, at this time or later, which does not know COLUMNS_VERSION."""
-        wanted: Fields = {
-            self.known(COLUMNS_VERSION): {"$gte": LEAST["integer"]},
+        """Return the filter for documents written at this time or later by a program that does not know COLUMNS_VERSION."""
+        condition: Fields = {
+            self.check_column(COLUMNS_VERSION): {"$gte": LEAST["integer"]},
             "$expr": {"$ne": [f"${COLUMNS_OF}", "$version"]},
         }
-        return wanted if since is None else {**wanted, "change": {"$gte": Timestamp(int(since.timestamp()), 0)}}
+        return condition if since is None else {**condition, "change": {"$gte": Timestamp(int(since.timestamp()), 0)}}
 
     def indexes(self) -> list[IndexModel]:
+        """Return the indexes of the collection."""
         return [
             IndexModel(
-                [("due_at", ASCENDING), ("_id", ASCENDING)], name="due", partialFilterExpression={"due_at": DUE}
+                [("due_at", ASCENDING), ("_id", ASCENDING)], name="due", partialFilterExpression={"due_at": IS_DUE}
             ),
-            IndexModel([("_id", ASCENDING), ("outbox.id", ASCENDING)], name="waiting", partialFilterExpression=WAITING),
+            IndexModel(
+                [("_id", ASCENDING), ("outbox.id", ASCENDING)], name="waiting", partialFilterExpression=HAS_OUTBOX
+            ),
             IndexModel([("change", ASCENDING)], name="change"),
             *(self._index(column) for column in self.columns if column.name != SEARCH),
         ]
@@ -104,7 +120,7 @@ class RecordMapping:
 
 
 def to_bson(value: Scalar) -> Scalar:
-    """A value as it is stored and compared: to MongoDB, true is not 1."""
+    """Return a value as it is stored and compared; to MongoDB, true does not equal 1."""
     return int(value) if isinstance(value, bool) else value
 
 
@@ -113,12 +129,12 @@ def record(fields: Fields) -> StateRecord:
     return StateRecord(fields["_id"], fields["version"], fields["body"], fields["seen"], commands, fields["latest"])
 
 
-def outbox_entries(fields: Fields) -> list[OutboxEntry]:
+def to_outbox_entries(fields: Fields) -> list[OutboxEntry]:
     return [OutboxEntry(fields["_id"], entry["id"], entry["event"]) for entry in fields[OUTBOX]]
 
 
 def outcome_of(error: Fields) -> SaveOutcome | None:
-    """What the error of one update says about its write, None if that is not foreseen; raises StoreUnavailable."""
+    """Return the outcome of a failed write, None if its error is unexpected. Raises StoreUnavailable."""
     code = error["code"]
     if code == _DUPLICATE:
         return SaveOutcome.CONFLICT if "_id" in error["keyPattern"] else SaveOutcome.UNIQUE_VIOLATION
@@ -129,14 +145,14 @@ def outcome_of(error: Fields) -> SaveOutcome | None:
     return None
 
 
-def in_rounds(writes: Sequence[Write]) -> list[list[int]]:
-    """The places of the writes, in rounds in which each document occurs once, so that they are done in their order."""
+def split_into_rounds(writes: Sequence[Write]) -> list[list[int]]:
+    """Return the indexes of the writes in rounds with each record at most once, so that its writes stay in order."""
     rounds: list[list[int]] = []
-    met: dict[str, int] = {}
-    for place, write in enumerate(writes):
-        turn = met.get(write.record.id, 0)
-        met[write.record.id] = turn + 1
-        if turn == len(rounds):
+    writes_of: dict[str, int] = {}
+    for index, write in enumerate(writes):
+        number = writes_of.get(write.record.id, 0)
+        writes_of[write.record.id] = number + 1
+        if number == len(rounds):
             rounds.append([])
-        rounds[turn].append(place)
+        rounds[number].append(index)
     return rounds

@@ -1,4 +1,4 @@
-"""MongoDB's replica set, of one server: without one there are no retryable writes and no change streams."""
+"""Initiate a replica set of one server, which retryable writes and change streams need."""
 
 from __future__ import annotations
 
@@ -18,18 +18,21 @@ NOT_INITIATED = 94
 
 
 async def initiate_replica_set(uri: str, name: str) -> None:
-    """Make the replica set of the first server that the URI names, under that name of it, and wait for its primary; harmless
-    when it is there. Raises StoreUnavailable.
+    """Initiate the replica set of the first server in the URI, by that host name, and wait for its primary.
+
+    Does nothing if it exists. Raises StoreUnavailable.
     """
     try:
         await asyncio.to_thread(_initiate, uri, name)
     except PyMongoError as error:
-        raise StoreUnavailable(f"the replica set cannot be made: {type(error).__name__}: {str(error)[:200]}") from error
+        raise StoreUnavailable(
+            f"the replica set cannot be initiated: {type(error).__name__}: {str(error)[:200]}"
+        ) from error
 
 
 def _initiate(uri: str, name: str) -> None:
     host, port = parse_uri(uri, warn=False)["nodelist"][0]
-    # One server is asked directly: a client that looks for the set would find none.
+    # A direct connection, because a client that looks for the replica set would find none.
     with _client(_single_server_uri(uri, f"{host}:{port}"), directConnection=True) as client:
         try:
             client.admin.command("replSetGetStatus")
@@ -46,7 +49,7 @@ def _client(uri: str, **options: Any) -> MongoClient[Mapping[str, Any]]:
 
 
 def _single_server_uri(uri: str, server: str) -> str:
-    """The same address with this server alone, and without what it says of a replica set."""
+    """Return the URI with this server only and without the name of a replica set."""
     parts = urlsplit(uri)
     user, at, _ = parts.netloc.rpartition("@")
     options = [pair for pair in parts.query.split("&") if pair and not pair.lower().startswith("replicaset=")]

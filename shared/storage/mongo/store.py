@@ -1,4 +1,4 @@
-"""The state store on MongoDB: one document per request, saved by compare-and-set on its version together with its outbox."""
+"""The state store on MongoDB: one document per record, saved by compare-and-set on its version, with its outbox inside."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from shared.storage.mongo.change_feed import ChangeFeed
 from shared.storage.mongo.client import Fields, MongoDatabase
 from shared.storage.mongo.dead_letters import DeadLetterCollection
 from shared.storage.mongo.mapping import (
-    DOCUMENT,
-    DUE,
+    HAS_OUTBOX,
+    IS_DUE,
     OUTBOX,
-    WAITING,
+    PROJECTION,
     RecordMapping,
-    in_rounds,
-    outbox_entries,
     outcome_of,
     record,
+    split_into_rounds,
+    to_outbox_entries,
 )
 from shared.storage.mongo.queries import KeysetPaginator
 from shared.storage.port import (
@@ -40,25 +40,25 @@ from shared.storage.port import (
 )
 
 MAX_EVENTS_PER_UPDATE = 1_000
-"""Published events that are taken out of the outboxes in one command."""
+"""Events removed from outboxes in one command."""
 
 
 class MongoStateStore:
-    """The StateStore of one service; `clock` dates the settling of dead letters."""
+    """The StateStore of one service; `clock` is for the times at which dead letters are discarded."""
 
     def __init__(self, database: MongoDatabase, service: str, columns: Sequence[Column], clock: Clock) -> None:
         self._database, self._clock = database, clock
         self._mapping = RecordMapping(service, columns)
-        self._documents = database.collection(self._mapping.records)
+        self._records = database.collection(self._mapping.records)
         self._beats = database.collection("beats")
-        self._paginator = KeysetPaginator(database, self._documents, columns)
-        self._letters = DeadLetterCollection(database, database.collection(self._mapping.dead_letters), service)
-        self._feed = database.shared(self._mapping.records, lambda: ChangeFeed(database, self._documents))
+        self._paginator = KeysetPaginator(database, self._records, columns)
+        self._dead_letters = DeadLetterCollection(database, database.collection(self._mapping.dead_letters), service)
+        self._feed = database.shared(self._mapping.records, lambda: ChangeFeed(database, self._records))
 
     async def prepare(self) -> None:
         async with self._database.operation():
-            await self._documents.create_indexes(self._mapping.indexes())
-        await self._letters.prepare()
+            await self._records.create_indexes(self._mapping.indexes())
+        await self._dead_letters.prepare()
 
     async def load(self, ids: Sequence[str]) -> dict[str, StateRecord]:
         if not ids:
@@ -66,45 +66,46 @@ class MongoStateStore:
         rows = await self._rows({"_id": {"$in": list(ids)}}, len(ids))
         return {row["_id"]: record(row) for row in rows}
 
-    async def _rows(self, wanted: Fields, limit: int, **how: Any) -> list[Fields]:
-        """At most that many, in one answer."""
-        cursor = self._documents.find(wanted, limit=limit, **{"projection": DOCUMENT, **how})
+    async def _rows(self, condition: Fields, limit: int, **options: Any) -> list[Fields]:
+        """Find at most `limit` documents, in one batch."""
+        cursor = self._records.find(condition, limit=limit, **{"projection": PROJECTION, **options})
         async with self._database.operation():
             return await cursor.batch_size(limit).to_list(limit)
 
     async def save(self, writes: Sequence[Write]) -> list[SaveOutcome]:
         outcomes = [SaveOutcome.SAVED] * len(writes)
-        for places in in_rounds(writes):
-            for place, lost in (await self._save([writes[place] for place in places])).items():
-                outcomes[places[place]] = lost
-        self._feed.saved([write for write, one in zip(writes, outcomes, strict=True) if one is SaveOutcome.SAVED])
+        for indexes in split_into_rounds(writes):
+            for index, outcome in (await self._save([writes[index] for index in indexes])).items():
+                outcomes[indexes[index]] = outcome
+        saved = [write for write, outcome in zip(writes, outcomes, strict=True) if outcome is SaveOutcome.SAVED]
+        self._feed.on_saved(saved)
         return outcomes
 
     async def _save(self, writes: Sequence[Write]) -> dict[int, SaveOutcome]:
-        """What became of those that were not saved, by their place. Every write that loses is an error of its own."""
+        """Save writes; return the outcomes of those that failed, by index."""
         async with self._database.operation():
             try:
-                await self._documents.bulk_write([self._mapping.update(write) for write in writes], ordered=False)
+                await self._records.bulk_write([self._mapping.update(write) for write in writes], ordered=False)
             except BulkWriteError as error:
-                return _lost(error)
+                return _failed_outcomes(error)
         return {}
 
-    async def find(self, find: RecordQuery) -> RecordPage:
-        return await self._paginator.page(find)
+    async def find(self, query: RecordQuery) -> RecordPage:
+        return await self._paginator.page(query)
 
     async def find_one(self, column: str, value: Scalar) -> StateRecord | None:
-        rows = await self._rows({self._mapping.known(column): value}, 1)
+        rows = await self._rows({self._mapping.check_column(column): value}, 1)
         return record(rows[0]) if rows else None
 
     async def greatest(self, column: str, prefix: str) -> str | None:
-        name = self._mapping.known(column)
+        name = self._mapping.check_column(column)
         wanted = {name: {"$gte": prefix, "$lt": prefix + "\U0010ffff"}}
         rows = await self._rows(wanted, 1, projection={name: 1, "_id": 0}, sort=[(name, -1)])
         return str(rows[0][name]) if rows else None
 
-    async def count(self, find: RecordQuery) -> int:
+    async def count(self, query: RecordQuery) -> int:
         async with self._database.operation():
-            return await self._documents.count_documents(self._paginator.filter(find))
+            return await self._records.count_documents(self._paginator.filter(query))
 
     async def all_ids(self, after: str = "", limit: int = 1000) -> list[str]:
         rows = await self._rows({"_id": {"$gt": after}}, limit, projection={"_id": 1}, sort=[("_id", 1)])
@@ -113,35 +114,35 @@ class MongoStateStore:
     async def forget_overwritten(self, since: datetime | None = None) -> None:
         wanted, change = self._mapping.overwritten(since), {"$set": {COLUMNS_VERSION: None}}
         async with self._database.operation():
-            await self._documents.update_many(wanted, change, hint="change" if since else None)
+            await self._records.update_many(wanted, change, hint="change" if since else None)
 
     async def due(self, now: datetime, limit: int) -> list[str]:
-        wanted = {"due_at": {**DUE, "$lte": now.timestamp()}}
+        wanted = {"due_at": {**IS_DUE, "$lte": now.timestamp()}}
         rows = await self._rows(wanted, limit, projection={"_id": 1}, sort=[("due_at", 1), ("_id", 1)])
         return [row["_id"] for row in rows]
 
     async def unpublished(self, limit: int, after: tuple[str, str] | None = None) -> list[OutboxEntry]:
         subject = after[0] if after else ""
-        wanted = {"_id": {"$gte": subject}, **WAITING}
-        # One more document than entries: of the first, all may be known already.
+        wanted = {"_id": {"$gte": subject}, **HAS_OUTBOX}
+        # One more document than entries, because all entries of the first may precede `after`.
         rows = await self._rows(wanted, limit + 1, projection={OUTBOX: 1}, sort=[("_id", 1)])
-        waiting = [entry for row in rows for entry in outbox_entries(row)]
-        known = [place for place, entry in enumerate(waiting) if (entry.subject, entry.event_id) == after]
-        # One that was published meanwhile is no place to go on from: begin its document again, which only repeats events.
-        return waiting[known[0] + 1 if known else 0 :][:limit]
+        entries = [entry for row in rows for entry in to_outbox_entries(row)]
+        known = [index for index, entry in enumerate(entries) if (entry.subject, entry.event_id) == after]
+        # If this entry was removed meanwhile, its document is read from the start, which only repeats events.
+        return entries[known[0] + 1 if known else 0 :][:limit]
 
     async def unpublished_of(self, subjects: Sequence[str]) -> list[OutboxEntry]:
-        wanted = {"_id": {"$in": list(subjects)}, **WAITING}
+        wanted = {"_id": {"$in": list(subjects)}, **HAS_OUTBOX}
         rows = await self._rows(wanted, len(subjects), projection={OUTBOX: 1}) if subjects else []
-        return [entry for row in rows for entry in outbox_entries(row)]
+        return [entry for row in rows for entry in to_outbox_entries(row)]
 
     async def remove_published(self, event_ids: Sequence[str]) -> None:
         for start in range(0, len(event_ids), MAX_EVENTS_PER_UPDATE):
-            gone = {"$in": list(event_ids[start : start + MAX_EVENTS_PER_UPDATE])}
-            # Said of the id too, so that the index of the documents that have an outbox is followed.
-            wanted = {"$and": [{"_id": {"$gte": ""}}, WAITING, {"outbox.id": gone}]}
+            published = {"$in": list(event_ids[start : start + MAX_EVENTS_PER_UPDATE])}
+            # The condition on the id makes the server use the index of documents with an outbox.
+            wanted = {"$and": [{"_id": {"$gte": ""}}, HAS_OUTBOX, {"outbox.id": published}]}
             async with self._database.operation():
-                await self._documents.update_many(wanted, {"$pull": {OUTBOX: {"id": gone}}})
+                await self._records.update_many(wanted, {"$pull": {OUTBOX: {"id": published}}})
 
     async def changes(self, after: str, limit: int) -> list[StateChange]:
         return await self._feed.changes(after, limit)
@@ -150,47 +151,47 @@ class MongoStateStore:
         return await self._feed.latest()
 
     async def wait_for_change(self, after: str, timeout: float) -> None:
-        await self._feed.wait(after, timeout)
+        await self._feed.wait_for_change(after, timeout)
 
     async def park(self, dead_letters: Sequence[DeadLetter], *, only_if_blocked: bool = False) -> bool:
-        return await self._letters.park(dead_letters, only_if_blocked=only_if_blocked)
+        return await self._dead_letters.park(dead_letters, only_if_blocked=only_if_blocked)
 
     async def parked_subjects(self) -> set[str]:
-        return await self._letters.subjects()
+        return await self._dead_letters.subjects()
 
     async def count_parked(self) -> int:
-        return await self._letters.count()
+        return await self._dead_letters.count()
 
     async def dead_letters(
         self, *, subject: str | None = None, states: Sequence[str] = ("parked",)
     ) -> list[DeadLetter]:
-        return await self._letters.listed(subject, states)
+        return await self._dead_letters.find(subject, states)
 
     async def first_parked(self, reason: str) -> list[DeadLetter]:
-        return await self._letters.first_parked(reason)
+        return await self._dead_letters.first_parked(reason)
 
     async def record_attempt(self, dead_letter_id: str, reason: str) -> None:
-        await self._letters.record_attempt(dead_letter_id, reason)
+        await self._dead_letters.record_attempt(dead_letter_id, reason)
 
     async def resolve(self, dead_letter_id: str, *, discarded: bool) -> None:
         if discarded:
-            await self._letters.discard(dead_letter_id, self._clock())
+            await self._dead_letters.discard(dead_letter_id, self._clock())
         else:
-            await self._letters.remove(dead_letter_id)
+            await self._dead_letters.remove(dead_letter_id)
 
     async def ready(self) -> None:
         async with self._database.operation():
             await self._beats.update_one({"_id": self._mapping.service}, {"$inc": {"beats": 1}}, upsert=True)
 
 
-def _lost(error: BulkWriteError) -> dict[int, SaveOutcome]:
-    """Raises StoreUnavailable if of any write it is not known what became of it, or whether it will stay."""
+def _failed_outcomes(error: BulkWriteError) -> dict[int, SaveOutcome]:
+    """Return the outcomes of failed writes by index. Raises StoreUnavailable if one is unknown or may be rolled back."""
     if error.details["writeConcernErrors"]:
         raise StoreUnavailable(str(error.details["writeConcernErrors"])[:300]) from error
-    lost: dict[int, SaveOutcome] = {}
-    for one in error.details["writeErrors"]:
-        saved = outcome_of(one)
-        if saved is None:
+    outcomes: dict[int, SaveOutcome] = {}
+    for write_error in error.details["writeErrors"]:
+        outcome = outcome_of(write_error)
+        if outcome is None:
             raise error
-        lost[one["index"]] = saved
-    return lost
+        outcomes[write_error["index"]] = outcome
+    return outcomes

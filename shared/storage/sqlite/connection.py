@@ -1,4 +1,4 @@
-"""Connections to a SQLite file: how they are opened, which of their errors lie in the file, and whether it is damaged."""
+"""Connections to a SQLite file, the errors that are about the file, and the check for damage."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from pathlib import Path
 import apsw
 
 WRITER_BUSY_TIMEOUT_MS = 10_000
-"""Milliseconds to wait for another process that holds the file."""
+"""Wait for another process that holds the file."""
 PROGRESS_HANDLER_STEPS = 100_000
-"""Of SQLite's virtual machine, after which a long check asks whether it shall go on."""
+"""Steps of SQLite's virtual machine after which a check asks whether it was stopped."""
 
 DAMAGED = (apsw.CorruptError, apsw.NotADBError)
 UNAVAILABLE = (
@@ -27,28 +27,29 @@ UNAVAILABLE = (
     apsw.ConnectionClosedError,
     *DAMAGED,
 )
-"""Errors that lie in the file or the disk and not in the statement."""
+"""Errors of the file or the disk, as opposed to the statement."""
 
 
 def create_private_file(path: Path) -> None:
-    """Make a new file that only its owner reads; SQLite gives its companions the same mode."""
+    """Create a file that only its owner can read; SQLite gives its companion files the same mode."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    # O_EXCL: to open and close an existing file would drop the locks that SQLite holds on it in this process.
+    # O_EXCL, because opening and closing an existing file would drop the locks that this process holds on it.
     with contextlib.suppress(FileExistsError):
         os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
 
 
 def open_connection(path: Path, timeout_ms: int) -> apsw.Connection:
+    """Open a file; `timeout_ms` is how long to wait for another process that holds it."""
     connection = apsw.Connection(str(path), statementcachesize=256)
     connection.set_busy_timeout(timeout_ms)
     return connection
 
 
 def find_damage(path: Path, stopped: Callable[[], bool] = lambda: False, *, thorough: bool = False) -> list[str]:
-    """What is wrong with the structure of this file, a line for each finding; nothing if it is whole, or the check is stopped.
+    """Return a line per damage to the structure of this file; none if it is intact or the check was stopped.
 
-    `thorough` also looks whether indexes and tables hold the same, which takes several times as long. Reads the whole file:
-    call it in a thread. Raises the errors of SQLite that are not about damage.
+    `thorough` also compares indexes with tables, which takes several times as long. It reads the whole file, so call it in a
+    thread. Raises SQLite's errors that are not about damage.
     """
     try:
         with contextlib.closing(open_connection(path, WRITER_BUSY_TIMEOUT_MS)) as connection:
@@ -60,4 +61,4 @@ def find_damage(path: Path, stopped: Callable[[], bool] = lambda: False, *, thor
         return [str(error)]
     except apsw.InterruptError:
         return []
-    return [line for told in found for line in told.splitlines() if line != "ok"]
+    return [line for finding in found for line in finding.splitlines() if line != "ok"]

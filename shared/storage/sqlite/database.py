@@ -1,4 +1,4 @@
-"""One SQLite file: a thread that commits every waiting write in one transaction, and connections that only read."""
+"""A SQLite file: one writer with group commit, and connections that only read."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import math
 import queue
-import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -25,47 +24,34 @@ from shared.storage.sqlite.connection import (
     find_damage,
     open_connection,
 )
+from shared.storage.sqlite.group_commit import GroupCommitWriter, Work, WriteJob
 
 Result = TypeVar("Result")
 Row = tuple[Any, ...]
 Bindings = Sequence[Any] | dict[str, Any]
-Work = Callable[[apsw.Connection], Any]
-
-MAX_GROUPED_WRITES = 64
-"""Writes that share one commit; more gained nothing when measured."""
 
 MAX_CONCURRENT_QUERIES = 2
 """Lists and searches that run at the same time."""
 
 READER_BUSY_TIMEOUT_MS = 1_000
-"""Milliseconds to wait for another process that holds the file, in which the event loop stands still."""
+"""Wait for another process that holds the file; the event loop is blocked meanwhile."""
 
 READY_CACHE_SECONDS = 1.0
-"""For how long a trial that went well is not repeated."""
+"""Time for which a successful readiness check is not repeated."""
 
 _PRAGMAS = ("PRAGMA journal_mode=WAL", "PRAGMA synchronous=FULL", "PRAGMA foreign_keys=ON", "PRAGMA cache_size=-32000")
 _PROBE = "CREATE TABLE IF NOT EXISTS probe (id INTEGER PRIMARY KEY, beats INTEGER NOT NULL) STRICT"
 _BEAT = "INSERT INTO probe VALUES (1, 1) ON CONFLICT DO UPDATE SET beats=beats+1"
 
 
-class _Job:
-    """A write that waits for the writer; `future` belongs to an event loop or to a thread that blocks."""
-
-    __slots__ = ("future", "work")
-
-    def __init__(self, work: Work, future: asyncio.Future[Any] | Future[Any]) -> None:
-        self.work, self.future = work, future
-
-
-Outcome = tuple[_Job, Any, BaseException | None]
-
-
 class SqliteDatabase:
-    """Writes are serialised in one thread; a write is durable when its awaitable returns, and undone alone if it raises.
+    """Reads and writes one SQLite file.
 
-    `work` may be run a second time, after the transaction that it was in was undone because of another: it must do nothing
-    but write to the connection it is given. A write whose caller was cancelled is done as a whole or not at all.
-    Any SQLite error that lies in the file or the disk and not in the statement is raised as StoreUnavailable.
+    Writes are serialised; a write is durable when its awaitable returns, and rolled back alone if it raises. The `work` of a
+    write may run a second time, after its transaction was rolled back because of another write: it must do nothing but write
+    to its connection. A write whose caller was cancelled happens as a whole or not at all.
+
+    SQLite errors of the file or the disk, as opposed to the statement, are raised as StoreUnavailable.
     """
 
     def __init__(self, path: Path) -> None:
@@ -73,64 +59,51 @@ class SqliteDatabase:
         self._ready_since: dict[str, float] = {}
         create_private_file(path)
         with self._translate_errors():
-            self._writer = open_connection(path, WRITER_BUSY_TIMEOUT_MS)
+            self._write_connection = open_connection(path, WRITER_BUSY_TIMEOUT_MS)
             for statement in (*_PRAGMAS, _PROBE):
-                list(self._writer.execute(statement))
+                list(self._write_connection.execute(statement))
             self._inline_reader = open_connection(path, READER_BUSY_TIMEOUT_MS)
             self._readers = [open_connection(path, WRITER_BUSY_TIMEOUT_MS) for _ in range(MAX_CONCURRENT_QUERIES)]
         self._idle: queue.SimpleQueue[apsw.Connection] = queue.SimpleQueue()
         for reader in self._readers:
             self._idle.put(reader)
-        self._pool = ThreadPoolExecutor(MAX_CONCURRENT_QUERIES, "sqlite-lister")
+        self._pool = ThreadPoolExecutor(MAX_CONCURRENT_QUERIES, "sqlite-reader")
         self._notifiers: dict[str, Notifier] = {}
-        self._close_lock, self._closed = threading.Lock(), False
-        self._queue: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
-        self._thread = threading.Thread(target=self._write_forever, name="sqlite-writer", daemon=True)
-        self._thread.start()
+        self._closed = False
+        self._writer = GroupCommitWriter(self._write_connection, self._unavailable)
 
     def notifier(self, name: str) -> Notifier:
-        """The bell of this name, shared by all who use this file in this process."""
+        """Return the notifier of this name, shared within the process."""
         return self._notifiers.setdefault(name, Notifier())
 
-    def ensure_schema(self, schema: str) -> None:
-        """Run `CREATE ... IF NOT EXISTS` statements, in the calling thread; for start-up only."""
-        self.write_blocking(lambda db: list(db.execute(schema)))
-
     def write_blocking(self, work: Callable[[apsw.Connection], Result]) -> Result:
-        """As `write`, for code without an event loop."""
+        """Like `write`, for code without an event loop."""
         future: Future[Result] = Future()
-        self._submit(_Job(work, future))
+        self._writer.submit(WriteJob(work, future))
         return future.result()
 
     async def write(self, work: Callable[[apsw.Connection], Result]) -> Result:
-        """Run `work` on the writer's connection and return its result once it is on disk."""
+        """Run `work` on the connection of the writer and return its result once it is on disk."""
         future: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
-        self._submit(_Job(work, future))
+        self._writer.submit(WriteJob(work, future))
         return await future
 
-    def _submit(self, job: _Job) -> None:
-        # Under the gate nothing can be put behind the None that ends the writer, where nobody would ever answer it.
-        with self._close_lock:
-            if self._closed:
-                raise StoreUnavailable("the SQLite file is closed")
-            self._queue.put(job)
-
     def read(self, sql: str, bindings: Bindings = ()) -> list[Row]:
-        """Rows of a quick look-up by key, read in the calling thread, which must be the event loop's own."""
+        """Return the rows of a quick lookup by key; blocks the calling thread, which must be that of the event loop."""
         with self._translate_errors():
             return list(self._inline_reader.execute(sql, bindings))
 
     async def query(self, sql: str, bindings: Bindings = ()) -> list[Row]:
-        """Rows of anything that may take longer, read in a thread."""
+        """Return the rows of a query that may take longer, run in a thread."""
         return await self.read_snapshot(lambda db: list(db.execute(sql, bindings)))
 
     async def read_snapshot(self, work: Callable[[apsw.Connection], Result]) -> Result:
-        """Run several reads in a thread, all on one snapshot of the file."""
+        """Run several reads in a thread, on one snapshot of the file."""
         if self._closed:
             raise StoreUnavailable("the SQLite file is closed")
-        return await asyncio.get_running_loop().run_in_executor(self._pool, self._read_snapshot, work)
+        return await asyncio.get_running_loop().run_in_executor(self._pool, self._read_in_transaction, work)
 
-    def _read_snapshot(self, work: Callable[[apsw.Connection], Result]) -> Result:
+    def _read_in_transaction(self, work: Callable[[apsw.Connection], Result]) -> Result:
         reader = self._idle.get()
         try:
             with self._translate_errors():
@@ -143,10 +116,9 @@ class SqliteDatabase:
             self._idle.put(reader)
 
     async def ready(self, name: str = "", trial: Work | None = None) -> None:
-        """Return once something could be written, by `trial` too, whose writes are undone; raises StoreUnavailable.
+        """Return if the file can be written, also by `trial`, which is rolled back. Raises StoreUnavailable.
 
-        A file that was found damaged is not ready until a check finds it whole.
-        What went well within the last second is not tried again.
+        A damaged file is not ready until a check finds it intact.
         """
         if self.damage or self._closed:
             raise StoreUnavailable(self.damage or "the SQLite file is closed")
@@ -156,93 +128,39 @@ class SqliteDatabase:
         self._ready_since[name] = time.monotonic()
 
     async def check(self, thorough: bool = False) -> list[str]:
-        """Look for damage in the whole file while it is in use; a line for each finding.
+        """Look for damage in the whole file while it is in use; return a line per finding.
 
-        If nothing is found, damage that was met before is taken back, unless it was met meanwhile.
+        If there is none, damage found earlier is cleared, unless it was found during this check.
         """
         before = self.damage
         with self._translate_errors():
-            found = await asyncio.to_thread(find_damage, self.path, lambda: self._closed, thorough=thorough)
-        if found:
-            self.damage = f"the SQLite file is damaged: {found[0]}"
+            findings = await asyncio.to_thread(find_damage, self.path, lambda: self._closed, thorough=thorough)
+        if findings:
+            self.damage = f"the SQLite file is damaged: {findings[0]}"
         elif self.damage == before:
             self.damage = ""
-        return found
+        return findings
 
     def backup_to(self, path: Path) -> None:
-        """Copy a consistent snapshot to a new file by SQLite's backup API; writes go on meanwhile.
-
-        Blocks until it is done: call it in a thread.
-        """
+        """Copy a consistent snapshot to a new file while writes continue; blocks, so call it in a thread."""
         with (
             self._translate_errors(),
             contextlib.closing(open_connection(path, WRITER_BUSY_TIMEOUT_MS)) as target,
             contextlib.closing(open_connection(self.path, WRITER_BUSY_TIMEOUT_MS)) as source,
             target.backup("main", source, "main") as copy,
         ):
-            # In one step: between two steps a write would make the copy start again, on a busy file for ever.
+            # In one step, because a write between two steps restarts the copy, on a busy file forever.
             copy.step(-1)
 
     def close(self) -> None:
-        """Finish the writes that wait and the lists that run, then close; safe to call twice."""
-        with self._close_lock:
-            if self._closed:
-                return
-            self._closed = True
-            self._queue.put(None)
-        self._thread.join()
+        """Finish the queued writes and the running queries, then close; does nothing the second time."""
+        if self._closed:
+            return
+        self._closed = True
+        self._writer.stop()
         self._pool.shutdown()
-        for connection in (self._inline_reader, *self._readers, self._writer):
+        for connection in (self._inline_reader, *self._readers, self._write_connection):
             connection.close()
-
-    def _write_forever(self) -> None:
-        while (first := self._queue.get()) is not None:
-            group, last = [first], False
-            while len(group) < MAX_GROUPED_WRITES and not last:
-                try:
-                    following = self._queue.get_nowait()
-                except queue.Empty:
-                    break
-                if following is None:
-                    last = True
-                else:
-                    group.append(following)
-            _resolve_futures(self._commit([job for job in group if not job.future.cancelled()]))
-            if last:
-                return
-
-    def _commit(self, group: Sequence[_Job]) -> list[Outcome]:
-        """What became of each write: all in one transaction, or if one of them breaks it, each in its own."""
-        outcomes = self._try_commit(group)
-        if outcomes is None:
-            outcomes = []
-            for job in group:
-                outcomes += self._try_commit([job]) or []
-        return outcomes
-
-    def _try_commit(self, group: Sequence[_Job]) -> list[Outcome] | None:
-        """None if the group should be taken apart, because one of several writes failed or they did not fit together."""
-        if not group:
-            return []
-        try:
-            self._writer.execute("BEGIN IMMEDIATE")
-        except BaseException as error:
-            return self._all_failed(group, error)
-        try:
-            results = [_without_cursor(job.work(self._writer)) for job in group]
-            self._writer.execute("COMMIT")
-        except BaseException as error:
-            undone = self._roll_back()
-            return None if undone and len(group) > 1 else self._all_failed(group, error)
-        return [(job, result, None) for job, result in zip(group, results, strict=True)]
-
-    def _all_failed(self, group: Sequence[_Job], error: BaseException) -> list[Outcome]:
-        if isinstance(error, UNAVAILABLE):
-            return [(job, None, self._unavailable(error)) for job in group]
-        if isinstance(error, StopIteration):
-            # A future refuses to be given this one.
-            return [(job, None, RuntimeError("the write raised StopIteration")) for job in group]
-        return [(job, None, error) for job in group]
 
     def _unavailable(self, error: Exception) -> StoreUnavailable:
         if isinstance(error, DAMAGED):
@@ -256,24 +174,6 @@ class SqliteDatabase:
         except UNAVAILABLE as error:
             raise self._unavailable(error) from error
 
-    def _roll_back(self) -> bool:
-        try:
-            # SQLite has rolled back by itself after some errors, such as a full disk.
-            if self._writer.in_transaction:
-                self._writer.execute("ROLLBACK")
-        except apsw.Error:
-            return False
-        return True
-
-
-def _without_cursor(result: Any) -> Any:
-    """A cursor must not leave the writer's thread: finish what it stands for and drop it."""
-    if isinstance(result, apsw.Cursor):
-        for _ in result:
-            pass
-        return None
-    return result
-
 
 def _test_write(db: apsw.Connection, trial: Work | None) -> None:
     if trial is not None:
@@ -282,28 +182,3 @@ def _test_write(db: apsw.Connection, trial: Work | None) -> None:
         db.execute("ROLLBACK TO trial")
         db.execute("RELEASE trial")
     db.execute(_BEAT)
-
-
-def _resolve_futures(outcomes: Sequence[Outcome]) -> None:
-    """Answer the callers, with one call into each event loop for all that wait there."""
-    by_loop: dict[asyncio.AbstractEventLoop, list[Outcome]] = {}
-    for outcome in outcomes:
-        future = outcome[0].future
-        if isinstance(future, Future):
-            _set_results([outcome])
-        else:
-            by_loop.setdefault(future.get_loop(), []).append(outcome)
-    for loop, theirs in by_loop.items():
-        # A loop that was closed meanwhile has nobody left to answer.
-        with contextlib.suppress(RuntimeError):
-            loop.call_soon_threadsafe(_set_results, theirs)
-
-
-def _set_results(outcomes: Sequence[Outcome]) -> None:
-    for job, result, raised in outcomes:
-        if job.future.done():
-            continue
-        if raised is None:
-            job.future.set_result(result)
-        else:
-            job.future.set_exception(raised)

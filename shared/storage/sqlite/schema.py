@@ -1,4 +1,4 @@
-"""The tables of one service in SQLite, and the statements that are run for every command."""
+"""The tables of one service, and the statements that run for every command."""
 
 from __future__ import annotations
 
@@ -28,83 +28,87 @@ CREATE TABLE IF NOT EXISTS @letters (
 CREATE INDEX IF NOT EXISTS @letters_parked ON @letters (subject, place) WHERE state = 'parked';
 """
 _FIXED = ("id", "version", "latest", "seen", "commands", "body")
-_NEXT = "(SELECT coalesce(max(change), 0) + 1 FROM @documents)"
-_TRIAL = "trial"
-_TAKEN = {"place", "change", "due_at", COLUMNS_OF, *_FIXED}
+_NEXT_CHANGE = "(SELECT coalesce(max(change), 0) + 1 FROM @documents)"
+_TEST_ID = "trial"
+_RESERVED_NAMES = {"place", "change", "due_at", COLUMNS_OF, *_FIXED}
 _INSERT = "INSERT INTO @documents (:names, change, columns_of) VALUES (:values, :next, ?2) ON CONFLICT (id) DO NOTHING"
 _UPDATE = (
     "UPDATE @documents SET version=?2, columns_of=?2, latest=?3, seen=?4, commands=?5, body=?6, change=:next :changes"
     " WHERE id=?1 AND version=?2-1"
 )
-_OVERWRITTEN = "CREATE INDEX IF NOT EXISTS @documents_overwritten ON @documents (id) WHERE columns_of IS NOT version"
+_INDEX_OVERWRITTEN = (
+    "CREATE INDEX IF NOT EXISTS @documents_overwritten ON @documents (id) WHERE columns_of IS NOT version"
+)
 _FORGET_OVERWRITTEN = (
     "UPDATE @documents SET columns_version=NULL WHERE columns_of IS NOT version AND +columns_version IS NOT NULL"
 )
-_DOCUMENT = "SELECT id, version, latest, seen, commands, body FROM @documents WHERE :condition"
+_SELECT_RECORD = "SELECT id, version, latest, seen, commands, body FROM @documents WHERE :condition"
 
 
 class Tables:
-    """`@` in a statement stands for the service: `@documents` is its table of documents.
+    """The tables of one service; `@` in a statement stands for its name: `@documents` is its table of records.
 
     `insert` takes id, version, latest, seen, commands, body, due_at and the declared columns.
     """
 
     def __init__(self, service: str, columns: Sequence[Column]) -> None:
         names = [service, *(name for column in columns for name in (column.name, column.ordered_by) if name)]
-        if not all(name.isidentifier() for name in names) or _TAKEN.intersection(names[1:]):
-            raise ValueError(f"not all of these can name tables and columns: {names}")
+        if not all(name.isidentifier() for name in names) or _RESERVED_NAMES.intersection(names[1:]):
+            raise ValueError(f"not all of these are valid names of tables and columns: {names}")
         self._service, self._declared = service, tuple(columns)
         self.columns = tuple(column.name for column in columns)
-        self.records = self.named("@documents")
+        self.records = self.sql("@documents")
         inserted = [*_FIXED, "due_at", *self.columns]
         marks = ", ".join("?" * len(inserted))
-        self.insert = self.named(_INSERT, names=", ".join(inserted), values=marks, next=_NEXT)
-        self.one = self.named(_DOCUMENT, condition="id=?")
-        self.several = self.named(_DOCUMENT, condition="id IN (SELECT value FROM json_each(?))")
-        self.add_to_outbox = self.named("INSERT INTO @outbox (subject, event_id, event) VALUES (?,?,?)")
+        self.insert = self.sql(_INSERT, names=", ".join(inserted), values=marks, next=_NEXT_CHANGE)
+        self.select_one = self.sql(_SELECT_RECORD, condition="id=?")
+        self.select_many = self.sql(_SELECT_RECORD, condition="id IN (SELECT value FROM json_each(?))")
+        self.insert_outbox_entry = self.sql("INSERT INTO @outbox (subject, event_id, event) VALUES (?,?,?)")
         self._updates: dict[tuple[int, ...], str] = {}
 
     def update(self, changed: tuple[int, ...]) -> str:
-        """Takes id, version, latest, seen, commands, body and those of due_at and the declared columns that change.
+        """Return the update of these columns, by their index in due_at and the declared columns.
 
-        No row changes if another version is stored than the one before.
+        It takes id, version, latest, seen, commands, body and the changed columns, and changes no row unless the preceding
+        version is stored.
         """
         if changed not in self._updates:
-            places = ("due_at", *self.columns)
-            changes = "".join(f", {places[index]}=?{number}" for number, index in enumerate(changed, len(_FIXED) + 1))
-            self._updates[changed] = self.named(_UPDATE, next=_NEXT, changes=changes)
+            names = ("due_at", *self.columns)
+            changes = "".join(f", {names[index]}=?{number}" for number, index in enumerate(changed, len(_FIXED) + 1))
+            self._updates[changed] = self.sql(_UPDATE, next=_NEXT_CHANGE, changes=changes)
         return self._updates[changed]
 
-    def named(self, sql: str, **parts: str) -> str:
-        """The statement for this service, with its parts put in."""
+    def sql(self, statement: str, **parts: str) -> str:
+        """Return a statement for this service, with its parts inserted."""
         for name, part in parts.items():
-            sql = sql.replace(f":{name}", part)
-        return sql.replace("@", f"{self._service}_")
+            statement = statement.replace(f":{name}", part)
+        return statement.replace("@", f"{self._service}_")
 
-    def by(self, column: str) -> str:
-        """The document with a value in this column."""
-        return self.named(_DOCUMENT, condition=f"{self.known(column)}=? ORDER BY id LIMIT 1")
+    def select_by(self, column: str) -> str:
+        """Return the select of the record with a value in this column."""
+        return self.sql(_SELECT_RECORD, condition=f"{self.check_column(column)}=? ORDER BY id LIMIT 1")
 
     def greatest(self, column: str) -> str:
-        """The greatest value of a column from one bound up to, and without, another."""
-        sql = "SELECT max(:column) FROM @documents WHERE :column >= ? AND :column < ?"
-        return self.named(sql, column=self.known(column))
+        """Return the select of the greatest value of a column between two bounds, the second excluded."""
+        statement = "SELECT max(:column) FROM @documents WHERE :column >= ? AND :column < ?"
+        return self.sql(statement, column=self.check_column(column))
 
     def forget_overwritten(self) -> str:
-        """Empties COLUMNS_VERSION, which must be declared, in rows that a program wrote which does not know it."""
-        self.known(COLUMNS_VERSION)
-        return self.named(_FORGET_OVERWRITTEN)
+        """Return the update that clears COLUMNS_VERSION in rows written by a program that does not know it."""
+        self.check_column(COLUMNS_VERSION)
+        return self.sql(_FORGET_OVERWRITTEN)
 
-    def known(self, name: str) -> str:
+    def check_column(self, name: str) -> str:
+        """Return the name of a declared column. Raises ValueError for any other."""
         if name not in self.columns:
             raise ValueError(f"{self.records} has no column {name}")
         return name
 
-    def make(self, db: apsw.Connection) -> None:
-        """Make what is missing, a column that was declared later too."""
+    def create(self, db: apsw.Connection) -> None:
+        """Create missing tables, columns and indexes."""
         declared = {column.name: f"{column.name} {column.kind.upper()}" for column in self._declared}
         columns = "".join(f"{definition}, " for definition in declared.values())
-        _run(db, self.named(_SCHEMA, columns=columns))
+        _run(db, self.sql(_SCHEMA, columns=columns))
         present = {row[1] for row in db.execute(f"PRAGMA table_info({self.records})")}
         declared[COLUMNS_OF] = f"{COLUMNS_OF} INTEGER"
         for name in declared.keys() - present:
@@ -113,15 +117,23 @@ class Tables:
             if column.name != SEARCH:
                 _run(db, self._index(column))
         if COLUMNS_VERSION in self.columns:
-            _run(db, self.named(_OVERWRITTEN))
+            _run(db, self.sql(_INDEX_OVERWRITTEN))
 
     def test_write(self, db: apsw.Connection) -> None:
-        """Put a row into each table and its indexes; for the caller to undo."""
-        blank = {"id": _TRIAL, "version": 1, "latest": "", "seen": b"{}", "commands": b"[]", "body": b"{}", "due_at": 0}
+        """Insert a row into each table; the caller rolls it back."""
+        blank = {
+            "id": _TEST_ID,
+            "version": 1,
+            "latest": "",
+            "seen": b"{}",
+            "commands": b"[]",
+            "body": b"{}",
+            "due_at": 0,
+        }
         row = [*blank.values(), *(None for _ in self.columns)]
         db.execute(self.insert, row)
-        db.execute(self.add_to_outbox, (_TRIAL, _TRIAL, b"{}"))
-        db.execute(self.named("INSERT INTO @letters VALUES (NULL,?1,?1,'',x'','',0,0,'parked',NULL)"), (_TRIAL,))
+        db.execute(self.insert_outbox_entry, (_TEST_ID, _TEST_ID, b"{}"))
+        db.execute(self.sql("INSERT INTO @letters VALUES (NULL,?1,?1,'',x'','',0,0,'parked',NULL)"), (_TEST_ID,))
 
     def _index(self, column: Column) -> str:
         if column.unique:
@@ -133,6 +145,6 @@ class Tables:
         return f"CREATE INDEX IF NOT EXISTS {name} ON {self.records} ({', '.join(keys)}, id)"
 
 
-def _run(db: apsw.Connection, sql: str) -> None:
-    for _ in db.execute(sql):
+def _run(db: apsw.Connection, statement: str) -> None:
+    for _ in db.execute(statement):
         pass

@@ -1,46 +1,43 @@
-"""Writes as statements: an update names only the columns that change, so that no index is touched in vain."""
+"""Writes as SQL statements; an update sets only the columns that change, so that other indexes are not touched."""
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from typing import Any
 
+from cachetools import LRUCache
 from pydantic_core import to_json
 
 from shared.storage.port import Write
 from shared.storage.sqlite.schema import Tables
 
 MAX_CACHED_ROWS = 5_000
-"""Documents of which it is remembered what their columns hold."""
+"""Records whose column values are cached."""
 
 Statement = tuple[str, list[Any]]
 
 
 class WriteStatements:
-    """The statements that save documents of one service."""
+    """Builds the statements that save records of one service."""
 
     def __init__(self, tables: Tables) -> None:
         self._tables = tables
-        self._stored: OrderedDict[str, tuple[int, list[Any]]] = OrderedDict()
+        self._columns: LRUCache[str, tuple[int, list[Any]]] = LRUCache(MAX_CACHED_ROWS)
 
     def statement(self, write: Write) -> Statement:
-        """What saves this document, and changes no row if it is not the expected version that is stored."""
+        """Return the statement that saves a record; it changes no row unless the expected version is stored."""
         fixed, values = _fixed_columns(write), self._values(write)
-        version, stored = self._stored.get(write.record.id, (0, values))
+        version, cached = self._columns.get(write.record.id, (0, values))
         if write.record.version == 1:
             return self._tables.insert, fixed + values
         if version != write.record.version - 1:
             return self._tables.update(tuple(range(len(values)))), fixed + values
-        # That version is stored or nothing is updated: its columns are what they were when it was saved here.
-        changed = tuple([index for index, value in enumerate(values) if value != stored[index]])
+        # The update applies to the cached version only, so its cached column values are the stored ones.
+        changed = tuple([index for index, value in enumerate(values) if value != cached[index]])
         return self._tables.update(changed), fixed + [values[index] for index in changed]
 
     def on_saved(self, write: Write) -> None:
-        """The write is stored."""
-        self._stored[write.record.id] = write.record.version, self._values(write)
-        self._stored.move_to_end(write.record.id)
-        if len(self._stored) > MAX_CACHED_ROWS:
-            self._stored.popitem(last=False)
+        """Cache the column values of a stored record."""
+        self._columns[write.record.id] = write.record.version, self._values(write)
 
     def _values(self, write: Write) -> list[Any]:
         due_at = write.due_at.timestamp() if write.due_at else None

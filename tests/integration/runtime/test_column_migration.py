@@ -100,7 +100,7 @@ async def test_what_is_to_be_migrated_is_looked_up_and_not_searched_for(harness:
     desk = await harness.service(VERIFICATION)
     assert isinstance(desk.store, SqliteStateStore)
     find = RecordQuery("id", where={"columns_version": None}, limit=BATCH_SIZE)
-    [step] = plan(harness.file, *desk.store._paginator.listing(find, BATCH_SIZE))
+    [step] = plan(harness.file, *desk.store._paginator.list_statement(find, BATCH_SIZE))
     assert "by_columns_version (columns_version=?)" in step
 
 
