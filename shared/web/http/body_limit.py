@@ -1,4 +1,4 @@
-"""How much a request may carry: told from its header before a byte is read, and counted while it is."""
+"""Limits to request bodies, by `Content-Length` before a byte is read and by counting while it is read."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from shared.web.api.problems import Problem
 from shared.web.http.exception_handlers import error_response
 
 BodyLimitPolicy = Callable[[str, str], int]
-"""The greatest size in bytes of a request with this method and path."""
+"""Returns the largest body in bytes for a method and a path."""
 
 MAX_JSON_BODY_BYTES = 256 * 1024
-"""Bytes of a request without files."""
+"""Limit for requests without files."""
 MAX_UNREAD_BYTES = 64 * 1024
-"""An unread rest up to this size is not worth a closed connection."""
+"""An unread rest of a body up to this size does not cost the connection."""
 LINGER_IDLE_SECONDS, LINGER_MAX_SECONDS = 2.0, 5.0
-"""Seconds that the rest of a refused body is read and dropped, so that the sender meets the answer and not a reset."""
+"""How long the rest of a refused body is read and dropped, so that the client sees the response and not a reset."""
 INCOMPLETE_BODY = "Kiriman ini terputus sebelum semuanya sampai. Silakan kirim kembali."
 IDLE_TIMEOUT_SECONDS = 60.0
-"""Seconds without a byte after which the rest of a body is no longer waited for."""
+"""Pause in a body after which the request is refused."""
 
 
 class BodyLimitMiddleware:
-    """413 at once if the header says too much, or as soon as too much has come."""
+    """Answers 413 at once if the declared size is too large, or as soon as too much was received."""
 
     def __init__(self, app: ASGIApp, limit_for: BodyLimitPolicy, idle_timeout: float = IDLE_TIMEOUT_SECONDS) -> None:
         self.app, self._limit_of, self._idle_timeout = app, limit_for, idle_timeout
@@ -48,7 +48,7 @@ def body_too_large(limit: int) -> Problem:
 
 
 class _LimitedBody:
-    """One request's body on its way in, and the answer on its way out while part of the body is still to come."""
+    """The body of one request, counted as it is received, and the response to it while part of the body is unread."""
 
     def __init__(self, receive: Receive, send: Send, declared: int | None, limit: int, idle_timeout: float) -> None:
         self._receive, self._send, self._declared, self.limit, self._idle_timeout = (
@@ -106,7 +106,7 @@ class _LimitedBody:
 
 
 def declared_content_length(scope: Scope) -> int | None:
-    """The size that the header tells, 0 if there is no body, None if it comes in chunks."""
+    """The size of the body by its header: 0 without a body, None if it is chunked."""
     declared: int | None = 0
     for name, value in scope["headers"]:
         if name == b"content-length":

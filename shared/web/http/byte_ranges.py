@@ -1,4 +1,4 @@
-"""The part of a document that a download asks for (RFC 9110, section 14): one range, so that a cut download goes on."""
+"""Range requests (RFC 9110, section 14), limited to a single range: enough to resume a download."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from shared.web.api.problems import Problem
 
 _RANGE = re.compile(r"bytes[ \t]*=[ \t]*(?:([0-9]+)-([0-9]*)|-([0-9]+))", re.IGNORECASE)
 _MAX_DIGITS = 18
-"""Of a position; one with more lies behind the end of any document."""
+"""Digits of a position; a longer number lies behind the end of any document."""
 
 
 @dataclass(frozen=True, slots=True)
 class ByteRange:
-    """`length` bytes from `offset` on, of a document of `size` bytes."""
+    """`length` bytes from `offset` of a document of `size` bytes."""
 
     offset: int
     length: int
@@ -28,10 +28,11 @@ class ByteRange:
 
 
 def requested_range(request: Request, etag: str, size: int) -> ByteRange | None:
-    """The range that this request asks for, None for the whole document.
+    """Return the requested range, None for the whole document.
 
-    Several ranges, another unit or a range that is none are answered with the whole, as is an If-Range that names another
-    version. Raises Problem 416 for a range that lies outside of the document.
+    Several ranges, another unit, a malformed range and an `If-Range` of another version all mean the whole document.
+
+    Raises: Problem 416 for a range outside the document.
     """
     if_range_matches = request.headers.get("if-range", etag).strip() == etag
     match = _RANGE.fullmatch(request.headers.get("range", "").strip()) if if_range_matches else None

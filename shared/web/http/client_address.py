@@ -1,4 +1,4 @@
-"""Who calls: the address of the socket, or what a proxy that is known says of it."""
+"""The client's address: that of the socket, or the one that a trusted proxy forwards."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ IPNetwork = IPv4Network | IPv6Network
 
 
 def parse_proxies(text: str) -> tuple[IPNetwork, ...]:
-    """Addresses and networks separated by commas. Raises ValueError."""
+    """Parse addresses and networks separated by commas. Raises ValueError."""
     return tuple(ip_network(part.strip(), strict=False) for part in text.split(",") if part.strip())
 
 
 class ClientAddressResolver:
-    """`X-Forwarded-For` counts only from these proxies, and only as far back as their own chain reaches."""
+    """Resolves the client's address, trusting `X-Forwarded-For` only along an unbroken chain of known proxies."""
 
     def __init__(self, proxies: Sequence[IPNetwork] = ()) -> None:
         self._proxies = tuple(proxies)
@@ -43,7 +43,7 @@ class ClientAddressResolver:
 
 
 def client_address(request: Request) -> str:
-    """The address that counts for this request, "" if it is not known."""
+    """The resolved address of the client, "" if unknown."""
     resolved = request.scope.get("client_address")
     return resolved if isinstance(resolved, str) else (request.client.host if request.client else "")
 
@@ -62,7 +62,7 @@ def _is_ip_address(address: str) -> bool:
 
 
 def client_network(address: str) -> str:
-    """An IPv6 address stands for its /64, which one household or office has to itself."""
+    """The key by which clients are counted: an IPv4 address, or the /64 of an IPv6 address, which one household has."""
     if ":" not in address:
         return address
     try:

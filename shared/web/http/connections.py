@@ -1,4 +1,4 @@
-"""The connections of this process: how many there may be and of whom, and which one gives way when there are too many."""
+"""Limits to the connections of this process, in all and per client network, and eviction of the slowest one."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ for _reason in ("address", "full", "gave_way", "slow_head", "slow_body", "slow_r
 
 MAX_CONNECTIONS = 4096
 MAX_DESCRIPTORS = 65_536
-"""More are of no use, and what is started from here looks through all of them."""
+"""More are of no use, and child processes loop over the whole range when they close inherited descriptors."""
 MIN_CONNECTIONS = 16
 DESCRIPTORS_PER_CONNECTION = 2
-"""One in so many descriptors may be a connection; the rest is for files, databases and engines."""
+"""One in so many descriptors may be a connection; the others are for files, databases and other servers."""
 ADDRESS_SHARE_DIVISOR = 4
-"""One address never has more than one in so many connections."""
+"""One client network has at most one in so many connections."""
 
 
 def raise_descriptor_limit() -> int:
-    """Let this process open as many files and connections as it may; returns how many these are."""
+    """Raise the soft limit of open descriptors as far as the hard limit allows, and return it."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = MAX_DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, MAX_DESCRIPTORS)
     if soft == resource.RLIM_INFINITY or soft >= wanted:
@@ -46,17 +46,17 @@ def descriptor_limit() -> int:
 
 
 class Connection(Protocol):
-    """One connection, as far as it matters for making room."""
+    """What eviction needs to know of a connection."""
 
     def eviction_score(self) -> float | None:
-        """The lowest gives way first; None must not be closed, because an answer is under way or it is too young to tell."""
+        """The lowest score is evicted first; None means never, because a response is in progress or the rate is unknown."""
 
     def evict(self) -> None:
-        """Close at once."""
+        """Close the connection at once."""
 
 
 class ConnectionRegistry:
-    """All connections of one server. Those of `proxies`, who bring everybody's, are not counted by address."""
+    """All connections of one server; those from `proxies` carry many clients and are not counted by network."""
 
     def __init__(self, per_address: int, descriptors: int, proxies: Sequence[IPNetwork] = ()) -> None:
         self.most = max(MIN_CONNECTIONS, min(MAX_CONNECTIONS, descriptors // DESCRIPTORS_PER_CONNECTION))
@@ -69,7 +69,7 @@ class ConnectionRegistry:
         return len(self._network_of)
 
     def admit(self, connection: Connection, address: str) -> bool:
-        """Whether this new connection may stay; another one may be closed for it."""
+        """Register a new connection, evicting another one if necessary; return False if it must be refused."""
         network = "" if self._is_proxy(address) else client_network(address)
         of_network = self._by_network.get(network, {})
         if network and len(of_network) >= self.per_address and not self._evict_one(of_network):
@@ -94,7 +94,7 @@ class ConnectionRegistry:
             del self._by_network[network]
 
     def _is_proxy(self, address: str) -> bool:
-        """A socket without an address is one of this machine, which only a proxy uses."""
+        """Whether the peer is a trusted proxy; only a proxy on this machine connects by a socket without an address."""
         try:
             parsed = ip_address(address)
         except ValueError:
@@ -102,7 +102,7 @@ class ConnectionRegistry:
         return any(parsed in network for network in self._proxies)
 
     def _connections_of_busiest_network(self) -> dict[Connection, None]:
-        """The connections of the address that has most of them."""
+        """The connections of the client network that has the most."""
         counted = ((len(of_network), network) for network, of_network in self._by_network.items() if network)
         network = max(counted, default=(0, ""))[1]
         return self._by_network.get(network, {})

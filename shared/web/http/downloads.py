@@ -1,4 +1,4 @@
-"""Documents over HTTP: always an attachment, with the name it came with, in part if a part was asked for, and noted in the log."""
+"""Document downloads: always an attachment under the original file name, with range requests, and logged."""
 
 from __future__ import annotations
 
@@ -18,7 +18,10 @@ logger = logging.getLogger(__name__)
 
 
 async def download(request: Request, documents: DocumentStore, document: DocumentRef | None, actor: str) -> Response:
-    """The document's bytes, or the range of them that `request` asks for. Raises Problem 404 if there is none, and 416."""
+    """Stream the document, or the range that was requested; `actor` is named in the log.
+
+    Raises: Problem 404 if there is no such document, 416 for a range outside it.
+    """
     if document is None:
         raise Problem(404, "Dokumen itu tidak ditemukan pada permohonan ini.")
     try:
@@ -31,14 +34,14 @@ async def download(request: Request, documents: DocumentStore, document: Documen
             else await documents.open(document.key)
         )
     except DocumentMissing as error:
-        logger.error("document %s is named and missing", document.id)
+        logger.error("document %s is referenced but missing in the document store", document.id)
         raise Problem(404, "Dokumen itu tidak ditemukan di penyimpanan.") from error
     logger.info("%s opened document %s%s", actor, document.id, f", {byte_range.content_range}" if byte_range else "")
     return StreamingResponse(chunks, 206 if byte_range else 200, _headers(document, byte_range), document.media_type)
 
 
 async def _headers_only(documents: DocumentStore, document: DocumentRef, actor: str) -> Response:
-    # RFC 9110 gives Range a meaning for GET alone.
+    # RFC 9110 defines Range for GET only.
     await documents.stat(document.key)
     logger.info("%s asked for the size of document %s", actor, document.id)
     return Response(headers=_headers(document, None), media_type=document.media_type)
@@ -56,5 +59,5 @@ def _headers(document: DocumentRef, byte_range: ByteRange | None) -> dict[str, s
 
 
 def _etag(document: DocumentRef) -> str:
-    """A strong validator: the same SHA-256 is the same bytes."""
+    """A strong validator, because it is the hash of the content."""
     return f'"{document.sha256}"'

@@ -1,4 +1,4 @@
-"""How a refusal is answered: as a problem document to programs, as a page to people."""
+"""Exception handlers: a problem document for API clients, an HTML page for browsers."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from shared.web.http.methods import allowed_methods
 from shared.web.views.rendering import shared_templates
 
 TRAILING_SLASH_PATH = re.compile(r"/[a-z][A-Za-z0-9._:/-]*/")
-"""Addresses of pages as they are typed or linked with a slash at the end; never one that leads to another host."""
+"""Paths of pages with a trailing slash. The pattern excludes `//host`, which a redirect would send to another host."""
 MACHINE_PATH = re.compile(r"/(?:api|static|health|metrics)(?:/.*)?", re.DOTALL)
 
 HANDLED_EXCEPTIONS: tuple[type[Exception], ...] = (
@@ -31,11 +31,11 @@ HANDLED_EXCEPTIONS: tuple[type[Exception], ...] = (
     documents.DocumentRefused,
     IdempotencyKeyReused,
 )
-"""What handlers raise knowingly; the rest is the matter of `middleware.Faults`."""
+"""Exceptions that handlers raise on purpose; `ErrorMiddleware` answers the others."""
 
 
 def error_response(scope: Scope, problem: Problem) -> Response:
-    """The problem in the shape that fits the path that was asked for."""
+    """Render the problem as JSON or as a page, depending on the path of the request."""
     if MACHINE_PATH.fullmatch(scope["path"]):
         return problem.response()
     request = Request(scope)
@@ -45,7 +45,7 @@ def error_response(scope: Scope, problem: Problem) -> Response:
 
 
 def add_exception_handlers(app: FastAPI) -> None:
-    """Answer every known exception as a problem."""
+    """Register a handler that answers each of `HANDLED_EXCEPTIONS` as a problem."""
 
     async def answer(request: Request, error: Exception) -> Response:
         if type(error) is HTTPException and error.status_code == 404 and (path := _path_without_slash(request)):
@@ -59,7 +59,7 @@ def add_exception_handlers(app: FastAPI) -> None:
 
 
 def _path_without_slash(request: Request) -> str:
-    """Where the page may be that no route has found, "" if nowhere else."""
+    """The path without its trailing slash if a page may be there, "" otherwise."""
     path = request.url.path
     if request.method not in ("GET", "HEAD") or MACHINE_PATH.fullmatch(path) or not TRAILING_SLASH_PATH.fullmatch(path):
         return ""
@@ -67,7 +67,7 @@ def _path_without_slash(request: Request) -> str:
 
 
 def _method_not_allowed(request: Request, error: HTTPException) -> Response:
-    """405 to a method that the path does not take, 204 to OPTIONS, both with all that it takes: the router names one route's."""
+    """405, or 204 to OPTIONS, with an `Allow` of all routes of the path; the router names only one route's methods."""
     headers = {"Allow": allowed_methods(request.scope)}
     if request.method == "OPTIONS":
         return Response(status_code=204, headers=headers)

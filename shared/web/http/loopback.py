@@ -1,4 +1,4 @@
-"""What answers to this machine alone: a site whose name was made to lead here (DNS rebinding) still has its browser send that."""
+"""A check of the Host header for pages that only this machine may open, against DNS rebinding."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ _MISDIRECTED_DETAIL = "Halaman ini hanya dapat dibuka dari komputer tempat Simpu
 
 
 async def require_loopback_host(request: Request) -> None:
-    """A dependency. Raises Problem 421 unless the browser was told to come here by a name that no other site can have."""
+    """Dependency. Raises Problem 421 unless the Host header names this machine, which no other site's name can do."""
     hosts = request.headers.getlist("host")
     if len(hosts) != 1 or not is_loopback_host(hosts[0]):
         raise Problem(421, _MISDIRECTED_DETAIL)
 
 
 def is_loopback_host(host: str) -> bool:
-    """Whether a Host header names localhost, a name below it, or an address of 127.0.0.0/8 or ::1, with or without a port."""
+    """Whether a Host header is localhost, a subdomain of it, or a loopback address, with or without a port."""
     try:
         parts = urlsplit(f"//{host}")
         name, _ = (parts.hostname or "").rstrip("."), parts.port

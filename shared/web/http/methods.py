@@ -1,4 +1,4 @@
-"""The methods of HTTP: HEAD answers as GET does, OPTIONS and `Allow` name what the routes of a path take."""
+"""HTTP methods: detection of HEAD requests, and the `Allow` header of a path."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from starlette.requests import Request
 from starlette.types import Scope
 
 HEAD_ONLY_SCOPE_KEY = "simpul.head_only"
-"""Key of the ASGI scope: nothing but the headers of the answer to this GET will be sent."""
+"""Key in the ASGI scope of a GET that was sent as HEAD."""
 METHOD_ORDER = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
 
 def wants_headers_only(request: Request) -> bool:
-    """Whether the body of the answer will be dropped, so that a handler may save the work of making it."""
+    """Whether the response body will be dropped, so that a handler need not produce it."""
     return HEAD_ONLY_SCOPE_KEY in request.scope
 
 
 def allowed_methods(scope: Scope) -> str:
-    """The value of `Allow` for the path of this request, "" if no route has it."""
+    """The value of `Allow` for the path of this request, "" if no route matches."""
     accepted: set[str] = set()
     for route in iter_route_contexts(scope["app"].routes):
         if route.path_regex.match(scope["path"]):

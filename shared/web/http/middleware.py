@@ -1,4 +1,4 @@
-"""What surrounds every request: an id, a line in the log, headers that browsers heed, and an answer whatever breaks."""
+"""Middleware of every request: request id and access log, security headers, HEAD, unprintable paths, unexpected errors."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ logger = logging.getLogger(__name__)
 
 HTTP_SECONDS = Histogram("simpul_http_seconds", "Time until a request was answered", ["method", "status"])
 UNTRACED_PREFIXES = ("/health/", "/metrics", "/static/")
-"""Asked by machines all day, and nobody asks what became of it."""
+"""Requested by machines all day; spans of them would only be noise."""
 STREAM_SUFFIX = "/live"
 KNOWN_METHODS = frozenset({"GET", "HEAD", "POST", "PATCH", "PUT", "DELETE", "OPTIONS"})
 
@@ -45,7 +45,7 @@ STRICT_TRANSPORT = {b"strict-transport-security": b"max-age=31536000"}
 
 
 class RequestContextMiddleware:
-    """Gives the request its id, its span and the client's address, and logs its end: no query, no address, no cookie."""
+    """Sets request id, span and client address, and logs the response without query, address or cookies."""
 
     def __init__(self, app: ASGIApp, new_id: NewId, client_address: ClientAddressResolver) -> None:
         self.app, self._new_id, self._client_address = app, new_id, client_address
@@ -75,7 +75,7 @@ class RequestContextMiddleware:
 
 
 def _request_span(scope: Scope, current_request_id: str) -> AbstractContextManager[Span]:
-    """Part of the trace that the caller says it belongs to, if it says so."""
+    """Start a span, as a child of the caller's `traceparent` if there is one."""
     if not collecting() or scope["path"].startswith(UNTRACED_PREFIXES) or scope["path"].endswith(STREAM_SUFFIX):
         return NO_SPAN
     header = next((value for name, value in scope["headers"] if name == b"traceparent"), b"")
@@ -83,7 +83,7 @@ def _request_span(scope: Scope, current_request_id: str) -> AbstractContextManag
 
 
 def _annotate_span(traced: Span, scope: Scope, status: int) -> None:
-    """The route with its parameters' names, not what they were: numbers of requests stay out of names."""
+    """Name the span after the route template, so that no request number becomes part of a name."""
     if collecting():
         traced.rename(f"{scope['method']} {getattr(scope.get('route'), 'path', '')}".rstrip())
         traced.note(outcome=status)
@@ -91,7 +91,7 @@ def _annotate_span(traced: Span, scope: Scope, status: int) -> None:
 
 def _record_request(scope: Scope, status: int, seconds: float) -> None:
     method = scope["method"] if scope["method"] in KNOWN_METHODS else "other"
-    if status != 200 or not scope["path"].endswith(STREAM_SUFFIX):  # it is open for hours, and counted while it is
+    if status != 200 or not scope["path"].endswith(STREAM_SUFFIX):  # streams are open for hours and have a gauge
         HTTP_SECONDS.labels(method, str(status)).observe(seconds)
     if access_logger.isEnabledFor(logging.INFO):
         facts = {"method": method, "path": scope["path"][:200], "status": status, "ms": round(seconds * 1000, 1)}
@@ -99,7 +99,7 @@ def _record_request(scope: Scope, status: int, seconds: float) -> None:
 
 
 class SecurityHeadersMiddleware:
-    """Adds to every answer, errors included, what it does not say itself; over TLS, that it must stay so."""
+    """Adds the security headers that a response does not set itself; with TLS also Strict-Transport-Security."""
 
     def __init__(self, app: ASGIApp, tls: bool) -> None:
         self.app = app
@@ -123,7 +123,7 @@ class SecurityHeadersMiddleware:
 
 
 class HeadMiddleware:
-    """Hands HEAD to the routes as GET and drops the body, so that every page and call answers it with the same headers."""
+    """Routes HEAD as GET and drops the body, so that every route answers HEAD with the headers of GET."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -136,7 +136,7 @@ class HeadMiddleware:
         async def without_body(message: Message) -> None:
             await send({**message, "body": b""} if message["type"] == "http.response.body" else message)
 
-        # A copy, since the server looks at the method of its own scope when it frames the answer.
+        # A copy, because the server reads the method of its own scope when it frames the response.
         inner = {**scope, "method": "GET", HEAD_ONLY_SCOPE_KEY: True}
         try:
             await self.app(inner, receive, without_body)
@@ -145,10 +145,10 @@ class HeadMiddleware:
 
 
 class PrintablePathMiddleware:
-    """Answers 404 to a path that holds control characters.
+    """Answers 404 to a path with control characters.
 
-    The regular expression of a route ends in `$`, which also matches before a newline: such a path would reach the route and
-    miss every limit that goes by path.
+    The regular expression of a route ends in `$`, which also matches before a newline, so such a path would reach the route
+    but bypass the limits that match whole paths.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -160,7 +160,7 @@ class PrintablePathMiddleware:
 
 
 class ErrorMiddleware:
-    """Answers what no handler foresaw with a number instead of details; an answer that has begun is broken off."""
+    """Answers an unexpected exception with 500 and a reference number; aborts a response that has started."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -179,7 +179,7 @@ class ErrorMiddleware:
         try:
             await self.app(scope, receive, send_and_remember)
         except ClientDisconnect:
-            logger.info("the client went away")
+            logger.info("the client disconnected")
         except Exception as error:
             problem = internal_error(error)
             if started:

@@ -1,4 +1,4 @@
-"""HTTP as strangers are served it: every wait for them ends, be it for a head, a body, the next request or their reading."""
+"""uvicorn's HTTP protocol with a time limit for each wait for the client: request head, body, next request, response."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ MAX_HEAD_BYTES = 64 * 1024
 HEAD_TIMEOUT_SECONDS = 20.0
 BODY_GRACE_SECONDS = 30.0
 MIN_BODY_BYTES_PER_SECOND = 1024.0
-"""Least average of a body, after the grace: a tenth of what the thinnest links of the islands carry."""
+"""Lowest average rate of a body after the grace period: a tenth of the slowest links in the region."""
 STALL_TIMEOUT_SECONDS = 120.0
-"""Seconds in which a reader takes some 48 KiB of an answer, or is given up."""
+"""How long a client may leave the write buffer (about 48 KiB) full before its connection is closed."""
 EVICTION_GRACE_SECONDS = 2.0
-"""Seconds for which a connection is not closed to make room, because nobody can tell yet how fast it is."""
+"""Age below which a connection is not evicted, because its rate is not known yet."""
 TOO_SLOW_DETAIL = "Kiriman ini terlalu lambat dan dihentikan. Periksa sambungan Anda, lalu kirim kembali."
 TOO_MANY_DETAIL = "Terlalu banyak sambungan dari jaringan Anda. Tutup yang tidak dipakai, lalu coba lagi sebentar lagi."
 
 
 class TimedFlowControl(FlowControl):
-    """Knows for how many seconds we did not read: that is not the sender's slowness."""
+    """Flow control that measures how long reading was paused, which must not count as the sender's slowness."""
 
     def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
         super().__init__(transport)
@@ -45,13 +45,13 @@ class TimedFlowControl(FlowControl):
 
 
 class TimeLimitedHttpProtocol(HttpToolsProtocol):
-    """uvicorn's protocol with the limits that it lacks."""
+    """uvicorn's protocol with limits to time, size of the head and number of connections."""
 
     flow: TimedFlowControl
     _in_head, _in_body, _head_bytes, _body_bytes = False, False, 0, 0
     _phase_started_at = _paused_at_phase_start = 0.0
     _deadline: asyncio.TimerHandle | None = None
-    """When what is being sent must be there: the head, or enough of the body."""
+    """Fires when the head must be complete, or when the rate of the body is checked next."""
     _stall_timer: asyncio.TimerHandle | None = None
 
     def __init__(self, *args: Any, connections: ConnectionRegistry | None = None, **options: Any) -> None:
@@ -117,7 +117,7 @@ class TimeLimitedHttpProtocol(HttpToolsProtocol):
         self._cancel_stall_timer()
 
     def eviction_score(self) -> float | None:
-        """Bytes a second of what is being sent, less than nothing if nothing is."""
+        """Bytes per second that the client sends, -1 for an idle connection, None if it must not be evicted."""
         if self._is_responding() and not self._in_body:
             return None
         if not self._in_body and not self._in_head:
@@ -129,7 +129,7 @@ class TimeLimitedHttpProtocol(HttpToolsProtocol):
         self.transport.abort()
 
     def _is_idle_without_timer(self) -> bool:
-        """Nothing is under way: a byte that begins no request has stopped uvicorn's own wait for the next one."""
+        """Whether no timer is running: a byte that begins no request has cancelled uvicorn's keep-alive timer."""
         return not self._is_responding() and self.timeout_keep_alive_task is None
 
     def _is_responding(self) -> bool:
@@ -147,7 +147,7 @@ class TimeLimitedHttpProtocol(HttpToolsProtocol):
         return self.loop.time() - self._phase_started_at - paused
 
     def _check_body(self) -> None:
-        """Close if too little has come; else look again when the least rate would have caught up with what came."""
+        """Refuse a body that is below the minimum rate; otherwise check again when the minimum rate would have caught up."""
         self._deadline = None
         if not self._in_body or self.transport.is_closing():
             return

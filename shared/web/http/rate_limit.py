@@ -1,4 +1,4 @@
-"""How often one address may use what is open to everybody: token buckets in memory, as many as fit."""
+"""Rate and concurrency limits per client network, with token buckets in memory."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ TOO_MANY_AT_ONCE_DETAIL = "Terlalu banyak permintaan sekaligus dari jaringan And
 LIVE_STREAM_PATH = re.compile(r"/api/[^/]+/live")
 MAX_BUCKETS = 20_000
 FILES_PER_SUBMISSION = 4
-"""Files sent ahead for each submission: most requests have fewer, and one that has more meets a wait and no loss."""
+"""Files that may be uploaded before the form per allowed submission; a request with more files has to wait, but loses none."""
 LOOKUPS_PER_SUBMISSION = 10
-"""Look-ups of a request for each submission that is allowed: a page asks more often than a person submits."""
+"""Look-ups of a request per allowed submission; a page polls more often than a person submits."""
 
 
 @dataclass(frozen=True, slots=True)
 class RateRule:
-    """Requests with one of these methods and a path that matches in full, `per_minute` of them in the long run and at once."""
+    """Allows `per_minute` requests with these methods and a fully matching path, as a rate and as a burst."""
 
     name: str
     methods: frozenset[str]
@@ -38,7 +38,7 @@ class RateRule:
 
 
 def public_rate_rules(per_minute: int) -> tuple[RateRule, ...]:
-    """The rules for submissions, for files sent ahead of them, and for looking a request up; none if the rate is 0."""
+    """The rules for submissions, uploads before the form, and look-ups; none if the rate is 0."""
     if not per_minute:
         return ()
     post_only, lookup_methods = frozenset({"POST"}), frozenset({"GET", "HEAD", "POST"})
@@ -52,14 +52,14 @@ def public_rate_rules(per_minute: int) -> tuple[RateRule, ...]:
 
 
 class TokenBuckets:
-    """What is left for each key; the one unused for longest is forgotten when there are too many."""
+    """Token buckets by key; the least recently used one is dropped when there are too many."""
 
     def __init__(self, maximum: int = MAX_BUCKETS, clock: Callable[[], float] = time.monotonic) -> None:
         self._maximum, self._clock = maximum, clock
         self._tokens: OrderedDict[tuple[str, str], tuple[float, float]] = OrderedDict()
 
     def take(self, key: tuple[str, str], per_minute: int) -> float:
-        """0 if there was one left, else the seconds until there is."""
+        """Take a token; return 0, or the seconds until one is available."""
         now = self._clock()
         tokens, since = self._tokens.pop(key, (float(per_minute), now))
         tokens = min(float(per_minute), tokens + (now - since) * per_minute / 60)
@@ -71,7 +71,7 @@ class TokenBuckets:
 
 
 class RateLimitMiddleware:
-    """429 for an address that comes too often, before anything else is done for it."""
+    """Answers 429 to a client network that exceeds the rate of a rule, before the request is processed."""
 
     def __init__(self, app: ASGIApp, rules: Sequence[RateRule], buckets: TokenBuckets | None = None) -> None:
         self.app, self._rules, self._buckets = app, tuple(rules), buckets or TokenBuckets()
@@ -91,9 +91,9 @@ class RateLimitMiddleware:
 
 
 class ConcurrencyLimitMiddleware:
-    """429 for an address with too many requests under way; behind a gateway, connections tell nothing of addresses.
+    """Answers 429 to a client network with too many concurrent requests; behind a gateway, connections are not per client.
 
-    Live streams are open for hours and have limits of their own.
+    Live streams are exempt: they are open for hours and have their own limits.
     """
 
     def __init__(self, app: ASGIApp, maximum: int) -> None:

@@ -1,4 +1,4 @@
-"""The HTTP server: what it accepts of strangers, and how it stops without cutting anybody off."""
+"""The HTTP server: uvicorn with connection limits and a graceful shutdown."""
 
 from __future__ import annotations
 
@@ -20,29 +20,28 @@ from shared.web.http.connections import ConnectionRegistry, descriptor_limit, ra
 from shared.web.http.protocol import TimeLimitedHttpProtocol
 
 GRACEFUL_SHUTDOWN_SECONDS = 20
-"""Seconds that requests in hand are given to finish."""
+"""How long requests in progress may take to finish after the first signal."""
 SHUTDOWN_DEADLINE_SECONDS = 55.0
-"""Longer than requests, batches and outboxes are given together; then the process ends with what it left to the next start."""
+"""More than requests, batches and outboxes together may take; then the process exits and the next start recovers the rest."""
 KEEP_ALIVE_SECONDS = 30
 BACKLOG = 2048
 ACCEPT_BATCH_SIZE = 16
-"""Connections taken from the queue before the next look at what else there is to do; asyncio goes on trying as often when it
-has run out of descriptors, and reports each time."""
+"""Connections accepted per event loop iteration; asyncio also retries and logs that often when it runs out of descriptors."""
 GC_THRESHOLD = 10_000
-"""Objects made and not let go of, after which the young ones are looked through for cycles."""
+"""Net allocations of container objects that trigger a collection of the youngest generation."""
 _ADDRESS_UNAVAILABLE = (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT)
 
 
 class SimpulServer(uvicorn.Server):
-    """Says that it is about to stop before it does: not ready any more, and live streams end."""
+    """A server that ends live streams and stops being ready before it shuts down."""
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         for listener in sockets or ():
-            listener.listen(BACKLOG)  # what was accepted at once has become the length of the queue
+            listener.listen(BACKLOG)  # uvicorn's `backlog` option sets both the queue and the accepted batch
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """The first signal lets requests in hand finish; before the start, and for the second, there is nothing to wait for."""
+        """Shut down gracefully on the first signal; exit at once on the second, or before startup has finished."""
         if self.should_exit or not self.started:
             interrupts.exit_now(128 + sig)
         interrupts.exit_after(SHUTDOWN_DEADLINE_SECONDS, 128 + sig)
@@ -56,7 +55,7 @@ class SimpulServer(uvicorn.Server):
 
 
 def create_server(app: FastAPI, **options: Any) -> SimpulServer:
-    """A server for this application; `options` are uvicorn's and override ours."""
+    """Create a server for the application; `options` override our defaults for `uvicorn.Config`."""
     defaults: dict[str, Any] = {
         "loop": "uvloop" if importlib.util.find_spec("uvloop") else "asyncio",
         "http": partial(TimeLimitedHttpProtocol, connections=_connection_registry(app)),
@@ -82,14 +81,17 @@ def _connection_registry(app: FastAPI) -> ConnectionRegistry:
 
 
 def listen(host: str, port: int) -> list[socket.socket]:
-    """Take the port at every address of the host. Raises OSError if it is taken, or if none of them is ours."""
+    """Bind the port at every address of the host.
+
+    Raises: OSError if the port is in use, or if no address belongs to this machine.
+    """
     addresses = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     bound_sockets: list[socket.socket] = []
     for family, kind, protocol, _, address in dict.fromkeys(addresses):
         try:
             bound_sockets.append(_bind(socket.socket(family, kind, protocol), address))
         except OSError as error:
-            # "localhost" is often two addresses, of which a machine without IPv6 has one.
+            # "localhost" often resolves to two addresses, and a machine without IPv6 has only one of them.
             if error.errno not in _ADDRESS_UNAVAILABLE or (not bound_sockets and address == addresses[-1][4]):
                 for bound_socket in bound_sockets:
                     bound_socket.close()
@@ -111,7 +113,7 @@ def _bind(listener: socket.socket, address: Any) -> socket.socket:
 
 
 def run_server(app: FastAPI, sockets: list[socket.socket]) -> bool:
-    """Serve until told to stop. Returns whether it started at all; the log says why not."""
+    """Serve until a signal arrives; return False if startup failed, for which the log has the reason."""
     raise_descriptor_limit()
     server = create_server(app)
     _tune_garbage_collector()
@@ -120,7 +122,7 @@ def run_server(app: FastAPI, sockets: list[socket.socket]) -> bool:
 
 
 def _tune_garbage_collector() -> None:
-    """What is loaded by now stays for good, and what a request leaves behind goes by itself: cycles are few."""
+    """Exclude the loaded modules from collections and collect less often: requests leave few reference cycles."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(GC_THRESHOLD)

@@ -1,4 +1,4 @@
-"""How many live streams may be open: of one session or request, of one address, of the public, and in all."""
+"""Limits to open live streams: per session or request, per network, for applicants together, and in all."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ for _limit in ("owner", "address", "public", "all"):
 
 MAX_STREAMS = 500
 PUBLIC_SHARE = 0.6
-"""Of all streams; the rest is for staff, however many applicants listen."""
+"""Share of all streams that applicants may use; the rest is reserved for staff."""
 MAX_STREAMS_PER_OWNER = 8
-"""Streams of one session, or with the key of one request. Pages that nobody looks at close theirs."""
+"""Streams of one session, or with one tracking token. Pages in the background close theirs."""
 MAX_STREAMS_PER_ADDRESS = 60
-"""Streams of applicants behind one address: an office of thirty with two windows each."""
+"""Streams of applicants from one network: an office of thirty people with two windows each."""
 STREAMS_FULL_DETAIL = "Kabar langsung sedang penuh. Halaman tetap dapat dimuat ulang."
 RETRY_SECONDS = 30
 
 
 @dataclass(frozen=True, slots=True)
 class StreamOwner:
-    """Whose a stream is: a session of staff, or a request that somebody holds the key of, seen from an address."""
+    """Who a stream belongs to: a staff session, or the request that an applicant follows from a network."""
 
     key: str
     network: str = ""
@@ -39,14 +39,14 @@ class StreamOwner:
 
 @dataclass(eq=False, slots=True)
 class OpenStream:
-    """A place that a stream has taken; `displaced` is set when a newer one of the same owner has taken it instead."""
+    """An open stream; `displaced` is set when a newer stream of the same owner replaces it."""
 
     owner: StreamOwner
     displaced: asyncio.Event = field(default_factory=asyncio.Event)
 
 
 class StreamRegistry:
-    """The streams of this process, and the moment when all of them must end."""
+    """The open streams of this process; `closing` is set when all of them must end."""
 
     def __init__(self, max_streams: int = MAX_STREAMS) -> None:
         self.max_streams, self.closing = max_streams, asyncio.Event()
@@ -57,13 +57,13 @@ class StreamRegistry:
         return len(self._open)
 
     def close(self) -> None:
-        """End all streams, so that a stop need not wait for listeners."""
+        """End all streams, so that a shutdown does not wait for clients."""
         self.closing.set()
 
     def acquire(self, owner: StreamOwner) -> OpenStream:
-        """A place for one more stream. Of too many with one owner the oldest ends: it may be one that nobody reads any more.
+        """Register one more stream; the oldest of an owner with too many ends, since its client may be gone.
 
-        Raises Problem 429 if too many of one address listen, 503 if too many of the public or of all do, or at a stop.
+        Raises: Problem 429 at the limit of a network, 503 at the limit of applicants or of all, or during shutdown.
         """
         owned = [stream for stream in self._open if stream.owner.key == owner.key]
         if len(owned) >= MAX_STREAMS_PER_OWNER:

@@ -1,4 +1,4 @@
-"""Bytes that strangers may have here without a request that names them: of each address and of all together."""
+"""Budget of uploaded bytes that no request references yet, per client network and in all."""
 
 from __future__ import annotations
 
@@ -33,20 +33,20 @@ for _limit in ("address", "all"):
 PUBLIC_UPLOAD_PATHS = re.compile(
     r"/|/berkas|/lacak/[^/]+/lengkapi(?:/berkas)?|/api/requests/?|/api/requests/[^/]+/resubmission"
 )
-"""Where somebody without an account sends files."""
+"""Paths at which clients without an account upload files."""
 UPLOAD_FORM_PATHS = re.compile(r"/|/lacak/[^/]+/lengkapi")
-"""Pages whose small bodies are always read: files that are stored already are named by them, and so given back."""
+"""Forms whose small bodies are always accepted: they reference files that are stored already and so release budget."""
 ADDRESS_WINDOW_SECONDS, TOTAL_WINDOW_SECONDS = 3600.0, 86_400.0
-"""Seconds for which a file counts for its address, and in all: after a day the sweep has removed it."""
+"""How long a file counts for its network, and in total; after a day the orphan sweep has removed it."""
 ADDRESS_SHARE_DIVISOR = 4
-"""One address never has more than one in so many bytes of all."""
+"""One network has at most one in so many bytes of the total."""
 MIN_COUNTED_BYTES = 64 * 1024
-"""What the smallest file counts, because many small ones fill a disk as well."""
+"""A smaller file counts as this many bytes, because many small files fill a disk as well."""
 RETRY_SECONDS = 300
 LOOKUP_INTERVAL_SECONDS = 5.0
-"""How long the store is not asked again for the files of one address, or of all."""
+"""Interval between queries to the store for the files of one network, or of all."""
 MAX_LOOKUP_FILES = 500
-"""Files for which it is asked at a time; those that were asked for longest ago come first."""
+"""Files per query, least recently queried first."""
 ADDRESS_LIMIT_DETAIL = (
     "Terlalu banyak berkas dari jaringan Anda yang belum menjadi permohonan. "
     "Kirim dahulu permohonan yang sedang diisi, atau coba lagi beberapa menit lagi."
@@ -56,7 +56,7 @@ TOTAL_LIMIT_DETAIL = "Tempat untuk berkas yang belum menjadi permohonan sedang p
 
 @dataclass(frozen=True, slots=True)
 class UploadTarget:
-    """The request that a file may become part of; `documents_named` gives the keys of all documents that such requests name."""
+    """The request that a file may become part of; `documents_named` returns the document keys that requests reference."""
 
     request_id: str
     documents_named: Callable[[Sequence[str]], Awaitable[set[str]]]
@@ -73,13 +73,13 @@ class _File:
 
 @dataclass(slots=True)
 class _Body:
-    """Bytes of a request that count as on their way."""
+    """Bytes of a request body that count as arriving."""
 
     size: int = 0
 
 
 class UploadBudget:
-    """What this process has taken in lately; `per_address` is None for no limit to one address."""
+    """The unreferenced uploads of this process; `per_address` None means no limit per network."""
 
     def __init__(self, per_address: int | None, total: int, clock: Callable[[], float] = time.monotonic) -> None:
         self._per_address = math.inf if per_address is None else per_address
@@ -95,7 +95,7 @@ class UploadBudget:
         self._update_gauges()
 
     async def require(self, network: str, size: int) -> None:
-        """Raises Problem 429 if so much more is too much for the address, 503 if it is for all."""
+        """Raise Problem 429 if `size` more bytes exceed the network's budget, 503 if they exceed the total."""
         self._release_expired()
         while limit := self._exceeded(network, size):
             if not await self._release_named("" if limit == "all" else network):
@@ -104,7 +104,7 @@ class UploadBudget:
                 raise Problem(status, detail, headers={"Retry-After": str(RETRY_SECONDS)})
 
     def _exceeded(self, network: str, size: int) -> str:
-        """The limit that so much more is too much for, "" if it is for none."""
+        """The limit that `size` more bytes exceed: "address", "all" or "" for none."""
         arriving = self._arriving[network] + size
         over_hour = self._of_hour[network] + arriving > self._per_address
         if over_hour or self._of_day[network] + arriving > self._share:
@@ -112,13 +112,13 @@ class UploadBudget:
         return "all" if self._stored_in_all + self._arriving_in_all + size > self._total else ""
 
     def add_arriving(self, network: str, size: int) -> None:
-        """Count bytes of a body that is on its way; a negative size takes them back."""
+        """Count bytes of a body that is being received; a negative size subtracts them."""
         _add(self._arriving, network, size)
         self._arriving_in_all += size
         self._update_gauges()
 
     def stored(self, network: str, documents: Iterable[DocumentRef], destination: UploadTarget | None = None) -> None:
-        """Count documents that no request names yet."""
+        """Count stored documents that no request references yet."""
         for document in documents:
             file = _File(network, max(document.size, MIN_COUNTED_BYTES), self._clock(), destination)
             self._files[document.key] = self._recent_files[document.key] = file
@@ -128,13 +128,13 @@ class UploadBudget:
         self._update_gauges()
 
     def release(self, documents: Iterable[DocumentRef]) -> None:
-        """Count documents no longer: a request names them now, or they are deleted."""
+        """Stop counting documents: a request references them now, or they were deleted."""
         for document in documents:
             self._remove(document.key)
         self._update_gauges()
 
     async def _release_named(self, network: str) -> bool:
-        """Forget files of an address, "" for all, whose form another process took in; whether there were any."""
+        """Release files of a network, "" for all, whose form another process received; return whether there were any."""
         now = self._clock()
         if self._last_lookup.get(network, -math.inf) > now - LOOKUP_INTERVAL_SECONDS:
             return False
@@ -186,7 +186,7 @@ class UploadBudget:
 
 
 async def _find_named(destinations: Iterable[UploadTarget | None]) -> set[str]:
-    """The keys of documents that these requests name; none while the store does not answer, so that they stay counted."""
+    """The document keys that these requests reference; none while the store is unavailable, so that files stay counted."""
     asked: defaultdict[Callable[[Sequence[str]], Awaitable[set[str]]], set[str]] = defaultdict(set)
     for destination in destinations:
         if destination is not None:
@@ -194,7 +194,7 @@ async def _find_named(destinations: Iterable[UploadTarget | None]) -> set[str]:
     try:
         return {key for documents_named, ids in asked.items() for key in await documents_named(sorted(ids))}
     except StoreUnavailable as error:
-        logger.warning("the store cannot say which uploads have become part of a request: %s", error)
+        logger.warning("cannot look up which uploads are referenced by a request: %s", error)
         return set()
 
 
@@ -205,7 +205,7 @@ def _add(receive_and_count: Counter[str], network: str, size: int) -> None:
 
 
 async def require_upload_budget(request: Request, size: int) -> None:
-    """Raises Problem 429 or 503 if a file of this request is too much for what it counts once it is stored; never for staff."""
+    """Raise Problem 429 or 503 if storing a file of this request exceeds the budget; staff are exempt."""
     if _is_counted(request):
         add_arriving = min(size, _body_of(request).size)
         await _budget_of(request).require(
@@ -216,7 +216,7 @@ async def require_upload_budget(request: Request, size: int) -> None:
 def charge_stored_documents(
     request: Request, documents: Sequence[DocumentRef], destination: UploadTarget | None = None
 ) -> None:
-    """Charge documents to the address of this request, unless it is of staff; they count no longer as bytes on their way."""
+    """Move documents of this request from arriving to stored bytes of its network; staff are exempt."""
     if _is_counted(request):
         budget, network, body = _budget_of(request), client_network(client_address(request)), _body_of(request)
         add_arriving = min(sum(document.size for document in documents), body.size)
@@ -244,9 +244,9 @@ def _budget_of(request: Request) -> UploadBudget:
 
 
 class UploadBudgetMiddleware:
-    """Counts bodies of strangers while they come: 429 or 503 as soon as they are too much, at once if the head says so.
+    """Counts bodies of uploads from clients without an account; answers 429 or 503 as soon as they exceed the budget.
 
-    A form without much in it is read all the same; its files are refused one by one.
+    A small form is always read, because its files are checked one by one.
     """
 
     def __init__(self, app: ASGIApp, budget: UploadBudget) -> None:
