@@ -27,6 +27,15 @@ from simpul.maintenance import check_storage, sweep_periodically
 from simpul.registry import BUILDERS, build_services
 from simpul.routing import ADMIN_SERVICE
 
+OPENAPI_TAGS = (
+    {"name": "intake", "description": "Applicants submit, follow, complete and withdraw requests."},
+    {"name": "verification", "description": "Officers check requests and return or recommend them."},
+    {"name": "assignment", "description": "Structural heads assign the work; technical leads do it and hand it over."},
+    {"name": "notification", "description": "Administrators look after the emails that were sent about requests."},
+    {"name": "staff", "description": "Sessions and accounts of staff."},
+    {"name": "dead letters", "description": "Administrators replay or discard events that could not be processed."},
+)
+
 
 def create_application(platform: Platform, names: Sequence[str] = tuple(BUILDERS)) -> FastAPI:
     """Create the application of these services on this platform; its lifespan starts and stops them.
@@ -66,6 +75,7 @@ def create_application(platform: Platform, names: Sequence[str] = tuple(BUILDERS
         version=importlib.metadata.version("simpul"),
         routers=[*_routers(platform, services), *shared_routers(platform, dead_letters, names)],
         lifespan=lifespan,
+        openapi_tags=OPENAPI_TAGS,
         stores=[service.runtime.store for service in services],
     )
     app.state.waiting = pending_counters(services, dead_letters)
@@ -83,7 +93,7 @@ def _routers(platform: Platform, services: Sequence[ServiceApp]) -> Iterator[API
 
 def _gauges(platform: Platform, services: Sequence[ServiceApp], app: FastAPI) -> GaugeCollector:
     folder = None if platform.settings.distributed else platform.settings.data
-    return GaugeCollector([service.runtime for service in services], app.state.parts, folder)
+    return GaugeCollector([service.runtime for service in services], app.state.health_checks, folder)
 
 
 def pending_counters(services: Iterable[ServiceApp], dead_letters: DeadLetterService) -> PendingCounters:

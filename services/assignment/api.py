@@ -35,11 +35,10 @@ from shared.identity.accounts import Role
 from shared.identity.service import Principal
 from shared.runtime.decider import Refusal
 from shared.web.api.commands import CommandResponse, command_result, refusal_problem
-from shared.web.api.docs import multipart_request_body
 from shared.web.api.idempotency import command_key, request_digest
 from shared.web.api.lists import page_response
 from shared.web.api.live import live
-from shared.web.api.openapi import DOWNLOAD_RESPONSES, STREAM_RESPONSES
+from shared.web.api.openapi import DOWNLOAD_RESPONSES, STREAM_RESPONSES, multipart_request_body
 from shared.web.auth.access import GuardedRoute, signed_in
 from shared.web.forms.uploads import read_form
 from shared.web.http.downloads import download

@@ -33,9 +33,8 @@ from services.intake.schemas import (
 from shared.runtime.decider import Refusal
 from shared.web.api import serializers
 from shared.web.api.commands import CommandResponse, command_result
-from shared.web.api.docs import multipart_request_body
 from shared.web.api.live import live
-from shared.web.api.openapi import DOWNLOAD_RESPONSES, STREAM_RESPONSES
+from shared.web.api.openapi import DOWNLOAD_RESPONSES, STREAM_RESPONSES, multipart_request_body
 from shared.web.auth.access import GuardedRoute, public
 from shared.web.forms.uploads import read_form
 from shared.web.http.client_address import client_address, client_network

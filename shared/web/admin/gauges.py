@@ -1,4 +1,4 @@
-"""Gauges that need I/O, read in the background and each within a time limit: /metrics itself waits for nothing."""
+"""Gauges whose values need I/O: read in the background, each with a time limit, so that /metrics never waits."""
 
 from __future__ import annotations
 
@@ -15,29 +15,30 @@ from prometheus_client import Gauge
 
 from shared.runtime.metrics import LAG, PARKED
 from shared.runtime.service_runtime import ServiceRuntime
-from shared.web.admin.health import Part, answers_of
+from shared.web.admin.health import HealthCheck, run_checks
 
 logger = logging.getLogger(__name__)
 
-PART_UP = Gauge("simpul_part_up", "Whether a part that this process stands on answers", ["part"])
-SERVICE_READY = Gauge("simpul_ready", "Whether this process may be given work", ["service"])
-DATA_FREE_BYTES = Gauge("simpul_data_free_bytes", "Room on the disk of the data folder, embedded mode only")
-
-TEMPORARY_FREE_BYTES = Gauge("simpul_temporary_free_bytes", "Room for uploads that are on their way")
+PART_UP = Gauge("simpul_part_up", "Whether a dependency of this process is healthy", ["part"])
+SERVICE_READY = Gauge("simpul_ready", "Whether this process is ready to serve requests", ["service"])
+DATA_FREE_BYTES = Gauge("simpul_data_free_bytes", "Free space on the disk of the data folder, embedded mode only")
+TEMPORARY_FREE_BYTES = Gauge("simpul_temporary_free_bytes", "Free space for uploads in progress")
 
 READ_INTERVAL_SECONDS = 15.0
 READ_TIMEOUT_SECONDS = 10.0
-"""Seconds until a value counts as not known, which is written as NaN: an old one must not look like a new one."""
+"""Time limit of one reading; a value that cannot be read becomes NaN, so that no stale value is reported."""
 
 
 class GaugeCollector:
-    """What is read of the services of this process, and of what they stand on; `folder` is the data of embedded mode."""
+    """Reads the gauges of the services of this process and of their dependencies; `folder` is the data of embedded mode."""
 
-    def __init__(self, runtimes: Sequence[ServiceRuntime[Any]], parts: Sequence[Part], folder: Path | None) -> None:
-        self._runtimes, self._parts, self._folder = runtimes, parts, folder
+    def __init__(
+        self, runtimes: Sequence[ServiceRuntime[Any]], checks: Sequence[HealthCheck], folder: Path | None
+    ) -> None:
+        self._runtimes, self._checks, self._folder = runtimes, checks, folder
 
     async def run(self) -> None:
-        """Read them again and again until cancelled."""
+        """Read the gauges periodically until cancelled."""
         while True:
             try:
                 await self.read()
@@ -46,8 +47,8 @@ class GaugeCollector:
             await asyncio.sleep(READ_INTERVAL_SECONDS)
 
     async def read(self) -> None:
-        """Read all of them once, side by side."""
-        readings = [self._read_parts()]
+        """Read all gauges once, concurrently."""
+        readings = [self._read_health_checks()]
         for runtime in self._runtimes:
             readings.append(_set_gauge(LAG.labels(runtime.name), runtime.log.lag(runtime.name)))
             readings.append(_set_gauge(PARKED.labels(runtime.name), runtime.store.count_parked()))
@@ -56,11 +57,11 @@ class GaugeCollector:
             readings.append(_set_gauge(DATA_FREE_BYTES, asyncio.to_thread(_free_bytes, self._folder)))
         await asyncio.gather(*readings)
 
-    async def _read_parts(self) -> None:
-        answers = await answers_of(self._parts)
-        for part, healthy in answers.items():
-            PART_UP.labels(part.name).set(healthy)
-        ready = all(healthy for part, healthy in answers.items() if part.critical)
+    async def _read_health_checks(self) -> None:
+        results = await run_checks(self._checks)
+        for check, healthy in results.items():
+            PART_UP.labels(check.name).set(healthy)
+        ready = all(healthy for check, healthy in results.items() if check.critical)
         for runtime in self._runtimes:
             SERVICE_READY.labels(runtime.name).set(ready)
 

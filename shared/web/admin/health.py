@@ -1,4 +1,4 @@
-"""Is it alive, and may it be given work? Said in words that give nothing away."""
+"""Health checks of what the services depend on, and the readiness that follows from them."""
 
 from __future__ import annotations
 
@@ -19,60 +19,64 @@ from shared.web.views.rendering import shared_templates
 logger = logging.getLogger(__name__)
 
 CHECK_TIMEOUT_SECONDS = 1.0
-"""Seconds in which a part must answer."""
+"""Time limit of one check."""
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
-    """Something that work needs; `probe` raises, or answers False, if it is down. What is not vital only degrades."""
+class HealthCheck:
+    """A named check; `probe` raises or returns False on failure. A failed check that is not critical only degrades."""
 
     name: str
     probe: Callable[[], Awaitable[object]]
     critical: bool = True
 
 
-def default_parts(stores: Sequence[StateStore], documents: DocumentStore, log: EventLog) -> tuple[Part, ...]:
-    """State and documents are vital; without the log, requests are taken in and published later."""
+def default_health_checks(
+    stores: Sequence[StateStore], documents: DocumentStore, log: EventLog
+) -> tuple[HealthCheck, ...]:
+    """Checks of state, documents and log. The log is not critical: requests are stored without it and published later."""
 
     async def check_stores() -> None:
         for store in stores:
             await store.ready()
 
-    return Part("state", check_stores), Part("documents", documents.ready), Part("log", log.ready, critical=False)
+    return (
+        HealthCheck("state", check_stores),
+        HealthCheck("documents", documents.ready),
+        HealthCheck("log", log.ready, critical=False),
+    )
 
 
-async def readiness(parts: Sequence[Part], closing: asyncio.Event) -> dict[str, Any]:
-    """`{status, parts}`; status ok or degraded. Raises Problem 503 if work would be refused."""
+async def readiness(checks: Sequence[HealthCheck], closing: asyncio.Event) -> dict[str, Any]:
+    """`{status, parts}` with status ok or degraded. Raises Problem 503 if a critical check fails, or during shutdown."""
+    headers = {"Retry-After": RETRY_AFTER_SECONDS}
     if closing.is_set():
-        raise Problem(503, "Layanan sedang dihentikan.", headers={"Retry-After": RETRY_AFTER_SECONDS})
-    answers = await answers_of(parts)
-    told = {part.name: "ok" if healthy else "down" for part, healthy in answers.items()}
-    if any(part.critical and not healthy for part, healthy in answers.items()):
-        raise Problem(
-            503, "Layanan belum siap menerima pekerjaan.", headers={"Retry-After": RETRY_AFTER_SECONDS}, parts=told
-        )
-    return {"status": "ok" if all(answers.values()) else "degraded", "parts": told}
+        raise Problem(503, "Layanan sedang dihentikan.", headers=headers)
+    results = await run_checks(checks)
+    parts = {check.name: "ok" if healthy else "down" for check, healthy in results.items()}
+    if any(check.critical and not healthy for check, healthy in results.items()):
+        raise Problem(503, "Layanan belum siap menerima pekerjaan.", headers=headers, parts=parts)
+    return {"status": "ok" if all(results.values()) else "degraded", "parts": parts}
 
 
 async def health_summary(app: FastAPI) -> dict[str, str]:
-    """`{version, status, parts}` for the foot of a page: ok, degraded or down, and the names of the parts that do not answer."""
-    parts: Sequence[Part] = app.state.parts
-    answers = await answers_of(parts)
-    failing = [part for part, healthy in answers.items() if not healthy]
-    status = "down" if any(part.critical for part in failing) else "degraded" if failing else "ok"
+    """`{version, status, parts}` for the footer of a page: status ok, degraded or down, and the names of failing checks."""
+    checks: Sequence[HealthCheck] = app.state.health_checks
+    failing = [check for check, healthy in (await run_checks(checks)).items() if not healthy]
+    status = "down" if any(check.critical for check in failing) else "degraded" if failing else "ok"
     names = shared_templates.words["foot"]["parts"]
-    return {"version": app.version, "status": status, "parts": ", ".join(names[part.name] for part in failing)}
+    return {"version": app.version, "status": status, "parts": ", ".join(names[check.name] for check in failing)}
 
 
-async def answers_of(parts: Sequence[Part]) -> dict[Part, bool]:
-    """Whether each of them answers in time."""
-    return dict(zip(parts, await asyncio.gather(*(_answers(part) for part in parts)), strict=True))
+async def run_checks(checks: Sequence[HealthCheck]) -> dict[HealthCheck, bool]:
+    """Run all checks concurrently; a check that exceeds the time limit has failed."""
+    return dict(zip(checks, await asyncio.gather(*(_is_healthy(check) for check in checks)), strict=True))
 
 
-async def _answers(part: Part) -> bool:
+async def _is_healthy(check: HealthCheck) -> bool:
     try:
         async with asyncio.timeout(CHECK_TIMEOUT_SECONDS):
-            return await part.probe() is not False
+            return await check.probe() is not False
     except Exception as error:
-        logger.warning("%s is not ready: %r", part.name, error)
+        logger.warning("%s is not ready: %r", check.name, error)
         return False

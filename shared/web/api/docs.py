@@ -1,180 +1,72 @@
-"""The API's documentation as one light page, from the same description that programs read."""
+"""The API documentation: the OpenAPI document, and Swagger UI served from our own origin."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from functools import cache
+from importlib.resources import files
 from typing import Any
 
-from fastapi import FastAPI
-from fastapi.routing import iter_route_contexts
-from pydantic import BaseModel
+from fastapi import APIRouter, Depends
 from starlette.requests import Request
-from starlette.responses import HTMLResponse
+from starlette.responses import HTMLResponse, Response
 
 from shared.contracts.registry import FACTS
 from shared.identity.accounts import Role
-from shared.web.auth.access import Access, declared_access
-from shared.web.forms.uploads import FileRule
-from shared.web.views.labels import ROLE_LABELS
+from shared.settings import Settings
+from shared.web.api.problems import Problem
+from shared.web.auth.access import GuardedRoute, Public, SignedIn, public, signed_in
 from shared.web.views.rendering import shared_templates
+from shared.web.views.static_files import StaticFile, file_response, load_file
 
 EVENT_DOCS_PATH = "/api/{}/events"
-"""Where it is told which events a service publishes and hears."""
-SCHEMA_REF_TEMPLATE = "#/components/schemas/{model}"
-"""Where the description of the whole API keeps the schemas that references stand for."""
+"""Where each service documents its events."""
 EVENT_OWNERS = tuple(dict.fromkeys(fact.owner for fact in FACTS))
+ASSETS = ("swagger-ui-bundle.js", "swagger-ui.css")
+"""Files of Swagger UI; the package `fastapi-offline` ships them, so that pages load nothing from another host."""
+PICTURES_IN_STYLE_SHEET = "img-src 'self' data:"
 
 
-@dataclass(frozen=True, slots=True)
-class Field:
-    """One line of a table: where a value goes (path, query, body, form) and what it must be."""
-
-    name: str
-    place: str
-    kind: str
-    required: bool
-    description: str = ""
+def docs_access(settings: Settings) -> Public | SignedIn:
+    """Everybody may read the documentation where the settings open it, administrators elsewhere."""
+    return public() if settings.docs_open else signed_in(Role.ADMIN)
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
-    """One call of the API."""
-
-    method: str
-    path: str
-    summary: str
-    who: str
-    fields: tuple[Field, ...] = ()
-    answers: tuple[str, ...] = ()
+def docs_router(settings: Settings) -> APIRouter:
+    """Routes of the OpenAPI document, Swagger UI and its assets."""
+    access = Depends(docs_access(settings))
+    router = APIRouter(route_class=GuardedRoute, include_in_schema=False, dependencies=[access])
+    router.add_api_route("/api/openapi.json", openapi_document, methods=["GET"])
+    router.add_api_route("/api/docs", swagger_ui, methods=["GET"])
+    router.add_api_route("/api/docs/{name}", swagger_ui_asset, methods=["GET"])
+    return router
 
 
-@dataclass(frozen=True, slots=True)
-class Group:
-    name: str
-    calls: list[Call] = field(default_factory=list)
+async def openapi_document(request: Request) -> dict[str, Any]:
+    document: dict[str, Any] = request.app.openapi()
+    return document
 
 
-def multipart_request_body(model: type[BaseModel], files: Mapping[str, FileRule]) -> dict[str, Any]:
-    """What to give a route as `openapi_extra` whose form `read_form` reads, so that it is documented all the same."""
-    schema = model.model_json_schema(ref_template=SCHEMA_REF_TEMPLATE)
-    properties = dict(schema.get("properties", {}))
-    for name, rule in files.items():
-        file = {"type": "string", "format": "binary"}
-        properties[name] = file if rule.max_count == 1 else _array_of_files(file, rule)
-    required = [*schema.get("required", ()), *(name for name, rule in files.items() if rule.min_count)]
-    form = {"type": "object", "properties": properties, "required": required, "additionalProperties": False}
-    if "$defs" in schema:
-        form["$defs"] = schema["$defs"]
-    return {"requestBody": {"required": True, "content": {"multipart/form-data": {"schema": form}}}}
-
-
-def _array_of_files(file: dict[str, Any], rule: FileRule) -> dict[str, Any]:
-    return {"type": "array", "items": file, "minItems": rule.min_count, "maxItems": rule.max_count}
-
-
-def docs_page(request: Request) -> HTMLResponse:
-    app: FastAPI = request.app
-    groups = groups_of(app.openapi(), _who_may(app))
+async def swagger_ui(request: Request) -> HTMLResponse:
+    """Swagger UI, with links to the event documentation. Its style sheet embeds pictures as data URLs."""
+    app = request.app
     services = [(name, EVENT_DOCS_PATH.format(name)) for name in EVENT_OWNERS]
-    return shared_templates(
-        request, "docs.html", title=app.title, version=app.version, groups=groups, services=services
+    assets = {name: f"/api/docs/{name}?v={_asset(name).version}" for name in ASSETS}
+    page = shared_templates(
+        request, "docs.html", title=app.title, version=app.version, services=services, assets=assets
     )
+    policy = page.headers["Content-Security-Policy"]
+    page.headers["Content-Security-Policy"] = policy.replace("img-src 'self'", PICTURES_IN_STYLE_SHEET)
+    return page
 
 
-def groups_of(described: Mapping[str, Any], who: Mapping[tuple[str, str], str]) -> list[Group]:
-    """Every call of an OpenAPI description under its first tag, in the order of the routes."""
-    groups: dict[str, Group] = {}
-    for path, calls in described.get("paths", {}).items():
-        for method, call in calls.items():
-            name = (call.get("tags") or ["lain-lain"])[0]
-            group = groups.setdefault(name, Group(name))
-            group.calls.append(_call(method.upper(), path, call, described, who))
-    return list(groups.values())
+async def swagger_ui_asset(request: Request, name: str) -> Response:
+    """An asset of Swagger UI. Raises Problem 404."""
+    if name not in ASSETS:
+        raise Problem(404, "Berkas ini tidak ada.")
+    return file_response(request, _asset(name))
 
 
-def _call(
-    method: str, path: str, call: Mapping[str, Any], document: Mapping[str, Any], who: Mapping[tuple[str, str], str]
-) -> Call:
-    answers = tuple(status for status in call.get("responses", {}) if status != "default")
-    return Call(
-        method, path, call.get("description", ""), who.get((method, path), ""), tuple(_fields(call, document)), answers
-    )
-
-
-def _fields(call: Mapping[str, Any], document: Mapping[str, Any]) -> Iterator[Field]:
-    for one in call.get("parameters", ()):
-        kind = describe_schema(one.get("schema", {}), document)
-        yield Field(one["name"], one["in"], kind, one.get("required", False), one.get("description", ""))
-    for media_type, content in call.get("requestBody", {}).get("content", {}).items():
-        place = "form" if media_type.startswith("multipart") else "body"
-        schema = _resolved(content.get("schema", {}), document)
-        for name, one in schema.get("properties", {}).items():
-            kind = describe_schema(one, {**document, **schema})
-            yield Field(name, place, kind, name in schema.get("required", ()), one.get("description", ""))
-
-
-def _resolved(schema: Mapping[str, Any], document: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The schema that a reference within the description stands for."""
-    reference = schema.get("$ref", "")
-    if not reference:
-        return schema
-    found: Any = document
-    for step in reference.removeprefix("#/").split("/"):
-        found = found.get(step, {})
-    return _resolved(found, document)
-
-
-def describe_schema(schema: Mapping[str, Any], document: Mapping[str, Any]) -> str:
-    """What a value must be, in a few words."""
-    schema = _resolved(schema, document)
-    if choices := schema.get("enum") or ([schema["const"]] if "const" in schema else None):
-        return " | ".join(str(choice) for choice in choices)
-    if several := schema.get("anyOf") or schema.get("oneOf") or schema.get("allOf"):
-        return " | ".join(dict.fromkeys(describe_schema(one, document) for one in several))
-    if schema.get("type") == "array":
-        return f"[{describe_schema(schema.get('items') or _first(schema), document)}]{_range(schema, 'minItems', 'maxItems', '')}"
-    if "properties" in schema:
-        return (
-            "{"
-            + ", ".join(f"{name}: {describe_schema(one, document)}" for name, one in schema["properties"].items())
-            + "}"
-        )
-    if schema.get("format") == "binary" or schema.get("contentMediaType"):
-        return "berkas"
-    kind = str(schema.get("format") or schema.get("type", ""))
-    letters = _range(schema, "minLength", "maxLength", " huruf")
-    return kind + (letters or _range(schema, "minimum", "maximum", ""))
-
-
-def _first(schema: Mapping[str, Any]) -> Mapping[str, Any]:
-    return next(iter(schema.get("prefixItems", ())), {})
-
-
-def _range(schema: Mapping[str, Any], min_count: str, max_count: str, unit: str) -> str:
-    low, high = (f"{schema[name]:g}" if name in schema else "" for name in (min_count, max_count))
-    if low and high:
-        return f" {low}-{high}{unit}"
-    if high:
-        return f" ≤ {high}{unit}"
-    return f" ≥ {low}{unit}" if low else ""
-
-
-def _who_may(app: FastAPI) -> dict[tuple[str, str], str]:
-    told = {}
-    for context in iter_route_contexts(app.routes):
-        dependant = getattr(context, "dependant", None)
-        if dependant is not None:
-            for method in context.methods or ():
-                told[method, context.path or ""] = _label(declared_access(dependant))
-    return told
-
-
-def _label(access: Access | None) -> str:
-    if access is None or access == "public":
-        return "" if access is None else "terbuka"
-    if access == "applicant":
-        return "pemohon, dengan kunci lacak"
-    if access == frozenset(Role):
-        return "petugas mana pun"
-    return ", ".join(sorted(ROLE_LABELS.get(role, role) for role in access))
+@cache
+def _asset(name: str) -> StaticFile:
+    # Loaded on first use, because compressing 1.5 MB takes time that few processes need.
+    return load_file(files("fastapi_offline") / "static" / name)

@@ -12,10 +12,10 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from shared.contracts.facts import Fact
-from shared.identity.accounts import Role
 from shared.settings import Settings
-from shared.web.api.docs import EVENT_DOCS_PATH, EVENT_OWNERS, Field, describe_schema
-from shared.web.auth.access import GuardedRoute, public, signed_in
+from shared.web.api.docs import EVENT_DOCS_PATH, EVENT_OWNERS, docs_access
+from shared.web.api.schema_summary import Field, describe_schema
+from shared.web.auth.access import GuardedRoute
 from shared.web.views.rendering import shared_templates
 
 
@@ -33,7 +33,7 @@ class EventDescription:
 def router(settings: Settings, service: str, subscribes_to: frozenset[type[Fact]]) -> APIRouter:
     """The page and the document of one service, for those who may read the API's documentation."""
     routes = APIRouter(route_class=GuardedRoute, include_in_schema=False)
-    readers = Depends(public() if settings.docs_open else signed_in(Role.ADMIN))
+    readers = Depends(docs_access(settings))
     path = EVENT_DOCS_PATH.format(service)
 
     @routes.get(path, dependencies=[readers])

@@ -1,4 +1,4 @@
-"""The OpenAPI description: what FastAPI knows of each route, and the statuses, headers and keys that all routes share."""
+"""The OpenAPI document: FastAPI's own, completed with the statuses, headers and security that all operations share."""
 
 from __future__ import annotations
 
@@ -8,19 +8,26 @@ from http import HTTPStatus
 from typing import Any
 
 from fastapi import FastAPI
-from fastapi.routing import iter_route_contexts
+from fastapi.routing import APIRoute, iter_route_contexts
+from pydantic import BaseModel
 
 from shared.identity.accounts import Role
 from shared.web.api.idempotency import IDEMPOTENCY_HEADER, KEY_PATTERN
 from shared.web.api.problems import PROBLEM_MEDIA_TYPE
 from shared.web.auth.access import Access, declared_access
+from shared.web.forms.uploads import FileRule
 
 JsonObject = dict[str, Any]
 
+DESCRIPTION = """Requests to a public service: submitted by applicants, verified, assigned and handed over by staff.
+
+Applicants authenticate with the tracking token of their request, staff with the token of `POST /api/session`. Unknown
+fields are refused. Times are ISO 8601 with an offset. Every error is an `application/problem+json` document."""
+SCHEMA_REF_TEMPLATE = "#/components/schemas/{model}"
 PROBLEM_SCHEMA: JsonObject = {
     "type": "object",
     "title": "Problem",
-    "description": "RFC 9457: what was refused, in a sentence for a person.",
+    "description": "An error (RFC 9457): what was refused, in a sentence for a person, and the fields that are wrong.",
     "properties": {
         "title": {"type": "string"},
         "status": {"type": "integer", "minimum": 400, "maximum": 599},
@@ -36,6 +43,14 @@ PROBLEM_SCHEMA: JsonObject = {
         },
     },
     "required": ["title", "status", "detail"],
+    "examples": [
+        {
+            "title": "Isian perlu diperbaiki",
+            "status": 422,
+            "detail": "Ada isian yang perlu diperbaiki.",
+            "errors": [{"field": "email", "message": "Wajib diisi."}],
+        }
+    ],
 }
 SECURITY_SCHEMES: JsonObject = {
     "session": {"type": "http", "scheme": "bearer", "description": "The `token` of POST /api/session."},
@@ -46,12 +61,17 @@ _PROBLEM_REF: JsonObject = {"$ref": "#/components/schemas/Problem"}
 _UNSAFE_METHODS = frozenset({"post", "put", "patch", "delete"})
 _COMMON_STATUSES = (500, 503)
 _PREFIXES_WITHOUT_KEY = ("/api/session", "/api/links", "/api/dead-letters")
-"""Calls that may be repeated as they are, or that answer anew each time."""
+"""Operations that are safe to repeat without a key, or that answer anew each time."""
 _BODY_STATUSES = (400, 408, 409, 413, 415, 422)
 
 
+def operation_id(route: APIRoute) -> str:
+    """The id of an operation: its first tag and the name of its handler, so that moving a path does not change it."""
+    return "_".join([*(str(tag).replace(" ", "_") for tag in route.tags[:1]), route.name])
+
+
 def response_content(media_type: str, schema: Mapping[str, Any], description: str = "Berhasil") -> JsonObject:
-    """One answer for the `responses` of a route."""
+    """One entry for the `responses` of a route."""
     return {"description": description, "content": {media_type: {"schema": dict(schema)}}}
 
 
@@ -66,7 +86,7 @@ DOWNLOAD_RESPONSES: dict[int | str, JsonObject] = {
     },
     416: {"description": "Bagian itu tidak ada"},
 }
-"""Of a route that answers with `downloads.download`."""
+"""Responses of a route that answers with `downloads.download`."""
 STREAM_RESPONSES: dict[int | str, JsonObject] = {
     200: response_content("text/event-stream", {"type": "string"}, "Kabar langsung")
 }
@@ -76,8 +96,25 @@ IMAGE_RESPONSES: dict[int | str, JsonObject] = {
 }
 
 
+def multipart_request_body(model: type[BaseModel], files: Mapping[str, FileRule]) -> JsonObject:
+    """The `openapi_extra` of a route whose handler reads its form with `read_form`."""
+    schema = model.model_json_schema(ref_template=SCHEMA_REF_TEMPLATE)
+    properties = dict(schema.get("properties", {}))
+    for name, rule in files.items():
+        properties[name] = BINARY_SCHEMA if rule.max_count == 1 else _array_of_files(rule)
+    required = [*schema.get("required", ()), *(name for name, rule in files.items() if rule.min_count)]
+    form = {"type": "object", "properties": properties, "required": required, "additionalProperties": False}
+    if "$defs" in schema:
+        form["$defs"] = schema["$defs"]
+    return {"requestBody": {"required": True, "content": {"multipart/form-data": {"schema": form}}}}
+
+
+def _array_of_files(rule: FileRule) -> JsonObject:
+    return {"type": "array", "items": BINARY_SCHEMA, "minItems": rule.min_count, "maxItems": rule.max_count}
+
+
 class DocumentedFastAPI(FastAPI):
-    """FastAPI whose description names everything that a client can meet."""
+    """FastAPI whose OpenAPI document lists every response that a client can receive."""
 
     def openapi(self) -> JsonObject:
         if not self.openapi_schema:
@@ -108,11 +145,11 @@ def _complete_operation(path: str, method: str, operation: JsonObject, access: A
     declared = {int(status): responses[status] for status in responses if status.isdigit() and status != "422"}
     statuses = declared.keys() | set(_statuses(path, method, operation, access))
     operation["responses"] = {str(status): declared.get(status, {}) for status in sorted(statuses)}
-    for status in (each for each in statuses if each >= 400):
+    for status in (status for status in statuses if status >= 400):
         description = declared.get(status, {}).get("description", HTTPStatus(status).phrase)
         operation["responses"][str(status)] = response_content(PROBLEM_MEDIA_TYPE, _PROBLEM_REF, description)
     if method == "post" and not path.startswith(_PREFIXES_WITHOUT_KEY):
-        others = [each for each in operation.get("parameters", ()) if each["name"] != IDEMPOTENCY_HEADER]
+        others = [parameter for parameter in operation.get("parameters", ()) if parameter["name"] != IDEMPOTENCY_HEADER]
         operation["parameters"] = [*others, _idempotency_key()]
     if access != "public" and access is not None:
         operation["security"] = [{"tracking" if access == "applicant" else "session": []}]
@@ -140,13 +177,14 @@ def _idempotency_key() -> JsonObject:
         "name": IDEMPOTENCY_HEADER,
         "in": "header",
         "required": False,
-        "description": "A call that is repeated with its key is answered as the first one was.",
+        "description": "A call that is repeated with the same key and body gets the response of the first call.",
         "schema": {"type": "string", "minLength": 1, "maxLength": 200, "pattern": f"^{KEY_PATTERN}$"},
+        "example": "7c1f5c1e-0f2b-4a57-9a51-3f5c0c1f6a10",
     }
 
 
 def _hoist_definitions(part: Any, schemas: JsonObject) -> None:
-    """Move the `$defs` of form schemas to where their references point."""
+    """Move the `$defs` of form schemas to the components, where their references point."""
     if isinstance(part, dict):
         schemas.update(part.pop("$defs", {}))
         part = list(part.values())

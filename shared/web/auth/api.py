@@ -1,11 +1,13 @@
-"""Signing in and out, one's own account, and staff accounts, over HTTP; a password or its hash is never answered."""
+"""The JSON API of sessions and staff accounts; no response contains a password or its hash."""
 
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Header, Request, Response
+from pydantic import BaseModel
 
 from shared.identity.accounts import Account, Role
 from shared.identity.service import Principal
+from shared.web.api.openapi import response_content
 from shared.web.auth.access import GuardedRoute, public, require_same_origin, signed_in
 from shared.web.auth.own_account import OwnAccountUpdate, authenticated_by_cookie, change_own_account
 from shared.web.auth.sessions import (
@@ -25,26 +27,79 @@ SIGN_IN_ERROR_RESPONSES: dict[int | str, dict[str, Any]] = {
     401: {"description": "Wrong username, password or code"},
     403: {"description": "Called from another site's page"},
 }
+EMPTY_RESPONSE: dict[int | str, dict[str, Any]] = {
+    200: response_content("application/json", {"type": "object", "additionalProperties": False})
+}
 IdempotencyKey = Annotated[str, Header(alias="Idempotency-Key", max_length=200)]
+
+
+class SessionResponse(BaseModel):
+    """The member of staff who is signed in; `csrf` is the token for requests that authenticate by cookie."""
+
+    username: str
+    name: str
+    roles: list[Role]
+    csrf: str
+
+
+class NewSessionResponse(SessionResponse):
+    """A new session; `token` is the bearer token."""
+
+    token: str
+
+
+class AccountResponse(BaseModel):
+    """A staff account without its password."""
+
+    username: str
+    name: str
+    email: str
+    roles: list[Role]
+    active: bool
+
+
+class AccountListResponse(BaseModel):
+    """All staff accounts; the list has one page."""
+
+    items: list[AccountResponse]
+    next: str | None
+    previous: str | None
 
 
 def router() -> APIRouter:
     """The routes of sessions and staff accounts."""
     routes = APIRouter(route_class=GuardedRoute, tags=["staff"])
     routes.add_api_route(
-        "/api/session", sign_in, methods=["POST"], dependencies=[Depends(public())], responses=SIGN_IN_ERROR_RESPONSES
+        "/api/session",
+        sign_in,
+        methods=["POST"],
+        dependencies=[Depends(public())],
+        response_model=NewSessionResponse,
+        responses=SIGN_IN_ERROR_RESPONSES,
     )
-    routes.add_api_route("/api/session", get_session, methods=["GET"])
-    routes.add_api_route("/api/session", update_own_account, methods=["PATCH"], responses=TOO_MANY_ATTEMPTS_RESPONSE)
-    routes.add_api_route("/api/session", sign_out, methods=["DELETE"])
-    routes.add_api_route("/api/staff", list_staff, methods=["GET"])
-    routes.add_api_route("/api/staff", add_staff, methods=["POST"], status_code=201)
-    routes.add_api_route("/api/staff/{username}", change_staff, methods=["PATCH"], responses=TOO_MANY_ATTEMPTS_RESPONSE)
+    routes.add_api_route("/api/session", get_session, methods=["GET"], response_model=SessionResponse)
+    routes.add_api_route(
+        "/api/session",
+        update_own_account,
+        methods=["PATCH"],
+        response_model=NewSessionResponse,
+        responses=TOO_MANY_ATTEMPTS_RESPONSE,
+    )
+    routes.add_api_route("/api/session", sign_out, methods=["DELETE"], response_model=None, responses=EMPTY_RESPONSE)
+    routes.add_api_route("/api/staff", list_staff, methods=["GET"], response_model=AccountListResponse)
+    routes.add_api_route("/api/staff", add_staff, methods=["POST"], status_code=201, response_model=AccountResponse)
+    routes.add_api_route(
+        "/api/staff/{username}",
+        change_staff,
+        methods=["PATCH"],
+        response_model=AccountResponse,
+        responses=TOO_MANY_ATTEMPTS_RESPONSE,
+    )
     return routes
 
 
 async def sign_in(credentials: Credentials, request: Request, response: Response) -> dict[str, Any]:
-    """A fresh session at every call: tokens are only kept as hashes, so a repeated key cannot get the first one again."""
+    """Sign in. Every call creates a session: tokens are stored as hashes, so a repeated call cannot return the first one."""
     require_same_origin(request)
     token, principal = await new_session(request, credentials)
     set_session_cookie(request, response, token)
@@ -52,6 +107,7 @@ async def sign_in(credentials: Credentials, request: Request, response: Response
 
 
 async def get_session(principal: SignedInStaff, response: Response) -> dict[str, Any]:
+    """The member of staff whose session this is."""
     response.headers["Cache-Control"] = "no-store"
     return session_response(principal)
 
@@ -59,7 +115,7 @@ async def get_session(principal: SignedInStaff, response: Response) -> dict[str,
 async def update_own_account(
     change: OwnAccountUpdate, principal: SignedInStaff, request: Request, response: Response
 ) -> dict[str, Any]:
-    """One's own name or password. Every session of the account ends; the answer has the token of the one that goes on."""
+    """Change one's own name or password. All sessions of the account end; the response has the token of a new one."""
     with_cookie = authenticated_by_cookie(request, principal)
     token, session = await change_own_account(request, principal, change)
     if with_cookie:
@@ -69,23 +125,26 @@ async def update_own_account(
 
 
 async def sign_out(principal: SignedInStaff, request: Request, response: Response) -> dict[str, Any]:
+    """End the session."""
     await platform_of(request).identity.sign_out(principal)
     clear_session_cookie(request, response)
     return {}
 
 
 async def list_staff(_: Admin, request: Request, response: Response) -> dict[str, Any]:
+    """List all staff accounts."""
     response.headers["Cache-Control"] = "no-store"
     accounts = await platform_of(request).identity.store.accounts()
     return {"items": [_account_response(account) for account in accounts], "next": None, "previous": None}
 
 
 async def add_staff(new: NewStaff, admin: Admin, request: Request, key: IdempotencyKey = "") -> dict[str, Any]:
+    """Create a staff account."""
     return _account_response(await add_account(request, admin, new, key))
 
 
 async def change_staff(username: str, change: StaffUpdate, admin: Admin, request: Request) -> dict[str, Any]:
-    """What is given of an account; its sessions end. The own password is only replaced by whoever gives the present one."""
+    """Change the given fields of an account and end its sessions. One's own password needs the current one."""
     return _account_response(await change_account(request, admin, username, change))
 
 

@@ -1,16 +1,20 @@
-"""The style sheet and the pictures: read once, told apart by their content, and kept by browsers for as long as they like."""
+"""Static files: read once, with a version in their address, so that browsers cache them without asking again."""
 
 from __future__ import annotations
 
 import gzip
 import hashlib
 from dataclasses import dataclass
-from pathlib import Path
+from functools import partial
+from importlib.resources.abc import Traversable
+from pathlib import Path, PurePath
 
+from fastapi import APIRouter, Depends
 from starlette.requests import Request
 from starlette.responses import Response
 
 from shared.web.api.problems import Problem
+from shared.web.auth.access import GuardedRoute, public
 
 FOLDER = Path(__file__).parent / "static"
 MEDIA_TYPES = {
@@ -21,7 +25,7 @@ MEDIA_TYPES = {
     ".txt": "text/plain; charset=utf-8",
 }
 ROOT_FILES = ("favicon.ico", "robots.txt")
-"""Files that programs ask for at a fixed address."""
+"""Files that clients request at a fixed path."""
 IMMUTABLE = "public, max-age=31536000, immutable"
 REVALIDATE = "public, max-age=0, must-revalidate"
 
@@ -34,31 +38,41 @@ class StaticFile:
     version: str
 
 
-def _load_files() -> dict[str, StaticFile]:
-    files = {}
-    for path in sorted(FOLDER.iterdir()):
-        if path.suffix in MEDIA_TYPES:
-            content = path.read_bytes()
-            version = hashlib.sha256(content).hexdigest()[:16]
-            files[path.name] = StaticFile(
-                MEDIA_TYPES[path.suffix], content, gzip.compress(content, 9, mtime=0), version
-            )
-    return files
+def load_file(path: Traversable) -> StaticFile:
+    """Read and compress a file; its version is a hash of the content."""
+    content = path.read_bytes()
+    version = hashlib.sha256(content).hexdigest()[:16]
+    media_type = MEDIA_TYPES[PurePath(path.name).suffix]
+    return StaticFile(media_type, content, gzip.compress(content, 9, mtime=0), version)
 
 
-FILES = _load_files()
+FILES = {path.name: load_file(path) for path in sorted(FOLDER.iterdir()) if path.suffix in MEDIA_TYPES}
 
 
 def static_url(name: str) -> str:
-    """Where a file is; another content has another address."""
+    """The path of a file, with its version."""
     return f"/static/{name}?v={FILES[name].version}"
 
 
+def static_router() -> APIRouter:
+    """Routes under /static, and of the files at a fixed path."""
+    router = APIRouter(route_class=GuardedRoute, include_in_schema=False, dependencies=[Depends(public())])
+    router.add_api_route("/static/{name}", static_file, methods=["GET"])
+    for name in ROOT_FILES:
+        router.add_api_route(f"/{name}", partial(static_file, name=name), methods=["GET"], name=name)
+    return router
+
+
 async def static_file(request: Request, name: str) -> Response:
-    """The file. Raises Problem 404 for any name that was not there at the start."""
+    """The file. Raises Problem 404 for a name that did not exist at startup."""
     file = FILES.get(name)
     if file is None:
         raise Problem(404, "Berkas ini tidak ada.")
+    return file_response(request, file)
+
+
+def file_response(request: Request, file: StaticFile) -> Response:
+    """The file, compressed if the client accepts it; 304 if the client has this version."""
     compressed = "gzip" in request.headers.get("accept-encoding", "")
     etag = f'"{file.version}{"-gz" if compressed else ""}"'
     versioned = request.query_params.get("v") == file.version

@@ -57,9 +57,9 @@ async def test_a_part_that_is_down_is_named(tmp_path: Path):
         async def down() -> bool:
             return False
 
-        harness.app.state.parts = tuple(
+        harness.app.state.health_checks = tuple(
             type(part)(part.name, down if part.name == "log" else part.probe, part.critical)
-            for part in harness.app.state.parts
+            for part in harness.app.state.health_checks
         )
         async with browser(harness, "admin") as admin:
             assert "sebagian terganggu: catatan kejadian" in visible_text(await admin.get("/akun"))

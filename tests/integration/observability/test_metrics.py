@@ -26,7 +26,7 @@ from shared.runtime.relay import Relay
 from shared.settings import Settings
 from shared.storage.port import StoreUnavailable
 from shared.web.admin.gauges import GaugeCollector
-from shared.web.admin.health import Part
+from shared.web.admin.health import HealthCheck
 from simpul.app import create_application
 from simpul.registry import BUILDERS
 from tests.support.domain.given_when_then import NOON
@@ -57,7 +57,7 @@ async def harness(tmp_path: Path) -> AsyncIterator[RuntimeHarness]:
         yield opened
 
 
-async def read(harness: RuntimeHarness, *parts: Part) -> None:
+async def read(harness: RuntimeHarness, *parts: HealthCheck) -> None:
     """Read the gauges of a verification that has just been started again."""
     await GaugeCollector([await harness.service(VERIFICATION)], parts, harness.file.path.parent).read()
 
@@ -96,7 +96,7 @@ async def test_what_cannot_be_read_is_not_known_and_hides_nothing_else(harness: 
 
     async def fine() -> None: ...
 
-    parts = (Part("state", down), Part("log", fine, critical=False))
+    parts = (HealthCheck("state", down), HealthCheck("log", fine, critical=False))
     await GaugeCollector([Silent()], parts, None).read()  # type: ignore[list-item]
     assert math.isnan(value("simpul_dead_letters_parked", service="verification"))
     assert value("simpul_consumer_lag_records", service="verification") == 0
@@ -108,7 +108,7 @@ async def test_a_log_that_is_down_leaves_a_service_ready(harness: RuntimeHarness
     async def down() -> None:
         raise OSError
 
-    await read(harness, Part("log", down, critical=False))
+    await read(harness, HealthCheck("log", down, critical=False))
     assert value("simpul_ready", service="verification") == 1
     assert value("simpul_data_free_bytes") > 0
     assert value("simpul_temporary_free_bytes") > 0

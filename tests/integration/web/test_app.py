@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from shared.settings import Settings
-from shared.web.admin.health import Part, readiness
+from shared.web.admin.health import HealthCheck, readiness
 from shared.web.api.problems import Problem
 from shared.web.app import body_limit_policy
 from tests.support.services.web_harness import WebHarness, web_harness
@@ -41,7 +41,7 @@ async def test_a_log_that_is_down_only_degrades():
     async def down() -> None:
         raise OSError("no route to 10.0.0.7")
 
-    parts = [Part("state", fine), Part("log", down, critical=False)]
+    parts = [HealthCheck("state", fine), HealthCheck("log", down, critical=False)]
     assert await readiness(parts, asyncio.Event()) == {"status": "degraded", "parts": {"state": "ok", "log": "down"}}
 
 
@@ -57,7 +57,7 @@ async def test_a_store_that_fails_or_is_full_or_slow_makes_unready():
 
     for probe in (down, full, slow):
         with pytest.raises(Problem) as unready:
-            await readiness([Part("state", probe)], asyncio.Event())
+            await readiness([HealthCheck("state", probe)], asyncio.Event())
         assert unready.value.status_code == 503
         assert unready.value.extra == {"parts": {"state": "down"}}
 
@@ -89,17 +89,37 @@ async def test_documentation_is_closed_in_production(tmp_path, path):
         assert (await got(harness, path)).status_code == 200
 
 
-async def test_documentation_asks_no_other_host_and_runs_no_script(harness):
+async def test_documentation_loads_nothing_from_another_host_and_runs_our_scripts_only(harness):
     page = await got(harness, "/api/docs")
     assert page.status_code == 200
-    assert not re.search(r"src=.https?://|<link[^>]+https?://|<script|<style| style=| on\w+=", page.text)
-    assert "/api/orders" in page.text
-    assert "red | blue" in page.text
-    assert "string 1-10 huruf" in page.text
-    assert "[berkas] 1-3" in page.text
+    assert not re.search(
+        r"(src|href)=.(https?:)?//|<style| style=| on\w+=|<script[^>]*>[^<]",
+        page.text.replace("https://www.lapor.go.id", ""),
+    )
+    policy = dict(part.split(" ", 1) for part in page.headers["content-security-policy"].split("; "))
+    assert policy["default-src"] == "'none'"
+    assert policy["img-src"] == "'self' data:"
+    assert re.fullmatch(r"'nonce-[\w-]+'", policy["script-src"])
+    scripts = re.findall(r'<script src="([^"]+)" nonce="([^"]+)"', page.text)
+    assert [address.partition("?")[0] for address, _ in scripts] == [
+        "/api/docs/swagger-ui-bundle.js",
+        "/static/swagger.js",
+    ]
+    assert {f"'nonce-{nonce}'" for _, nonce in scripts} == {policy["script-src"]}
     assert len(page.content) < 60_000
-    for path in ("/docs", "/redoc", "/openapi.json"):
+    for path in ("/docs", "/redoc", "/openapi.json", "/api/docs/redoc.standalone.js"):
         assert (await got(harness, path)).status_code == 404
+
+
+async def test_swagger_ui_is_cached_by_browsers_and_compressed(harness):
+    page = (await got(harness, "/api/docs")).text
+    for name in ("swagger-ui-bundle.js", "swagger-ui.css"):
+        [address] = re.findall(rf'"(/api/docs/{re.escape(name)}[^"]*)"', page)
+        asset = await got(harness, address, **{"Accept-Encoding": "gzip"})
+        assert asset.headers["cache-control"] == "public, max-age=31536000, immutable"
+        assert asset.headers["content-encoding"] == "gzip"
+        assert int(asset.headers["content-length"]) < 500_000
+        assert "swagger-ui" in asset.text
 
 
 async def test_programs_are_told_of_forms_and_problems(harness):

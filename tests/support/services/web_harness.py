@@ -22,9 +22,9 @@ from shared.documents.port import StoreUnavailable as DocumentsDown
 from shared.runtime.executor import IdempotencyKeyReused
 from shared.settings import Settings
 from shared.storage.port import StoreUnavailable
-from shared.web.api.docs import multipart_request_body
 from shared.web.api.idempotency import command_key, documents_digest, request_digest
 from shared.web.api.lists import ListQuery
+from shared.web.api.openapi import multipart_request_body
 from shared.web.api.validation import InputModel, RequestBody
 from shared.web.app import create_app
 from shared.web.auth import api as identity_api
