@@ -1,1 +1,1 @@
-"""What a whole lifecycle costs, beside the least that any server doing the same durable work would cost."""
+"""Benchmarks: the cost of a complete lifecycle, compared with minimal baseline servers that do the same durable work."""

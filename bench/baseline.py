@@ -1,6 +1,6 @@
-"""What both floors are made of: just enough of the API for `bench.load`, under the same server settings as ours.
+"""The common part of both baselines: just enough of the API for `bench.load`, under the same server settings as Simpul.
 
-A floor checks nobody and nothing. The two differ in how they take a body and make it durable.
+A baseline checks nothing. The two differ in how they read a body and make it durable.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ SERVER: dict[str, Any] = {
     "proxy_headers": False,
     "timeout_keep_alive": 30,
 }
-"""As shared.web.http.server has them."""
+"""The settings of shared.web.http.server."""
 
 
 class Baseline(ABC):
-    """The ASGI application; its data goes to `folder`."""
+    """The ASGI application; it stores its data in `folder`."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -42,18 +42,18 @@ class Baseline(ABC):
 
     @abstractmethod
     def open(self) -> None:
-        """Make the database ready, once the event loop runs."""
+        """Open the database, in the running event loop."""
 
     @abstractmethod
     def close(self) -> None: ...
 
     @abstractmethod
     async def parse_body(self, scope: Message, receive: Receive) -> Any:
-        """The body as something to write as JSON, its files stored under their final names."""
+        """Read the body as JSON and store its files durably."""
 
     @abstractmethod
     async def write(self, path: str, body: str) -> None:
-        """Return when the command is durable."""
+        """Store the command durably."""
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -77,8 +77,8 @@ class Baseline(ABC):
         request = secrets.token_hex(16)
         self._count += 1
         number = f"INT-2026-{self._count:06d}"
-        about = {"id": request, "number": number, "status": "", "version": 1}
-        return {**about, "tracking_token": request, "token": request}
+        content = {"id": request, "number": number, "status": "", "version": 1}
+        return {**content, "tracking_token": request, "token": request}
 
 
 async def _send_json(send: Send, content: dict[str, Any]) -> None:
@@ -92,7 +92,7 @@ async def _send_json(send: Send, content: dict[str, Any]) -> None:
 
 
 def serve(create_baseline: Callable[[Path], Baseline]) -> None:
-    """From the command line: --port and --data."""
+    """Serve the baseline with the options --port and --data."""
     arguments = argparse.ArgumentParser()
     arguments.add_argument("--port", type=int, required=True)
     arguments.add_argument("--data", type=Path, required=True)

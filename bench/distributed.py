@@ -1,4 +1,4 @@
-"""Simpul in distributed mode as a side of its own: one process of each service over engines on the same machine."""
+"""Simpul in distributed mode as a target: one process per service, over engines on the same machine."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from tests.support.distributed.deployment import Engines, engines
 
 @contextlib.contextmanager
 def distributed_target(data: Path, sink: Sink) -> Iterator[Target]:
-    """Engines that run, a topic, a database and a bucket of its own, and staff. Raises NotReady, and Unavailable."""
-    with engines(data / "engines") as beneath:
+    """Start engines with a new topic, database and bucket, and create accounts. Raises NotReady, EngineUnavailable."""
+    with engines(data / "engines") as running_engines:
         ports = {name: free_port() for name in BUILDERS}
         origin = {"SIMPUL_BASE_URL": f"http://127.0.0.1:{ports[DEFAULT_SERVICE]}"}
-        settings = {**_create_secret(data), **origin, **beneath.settings, **simpul_settings(sink)}
+        settings = {**_create_secret(data), **origin, **running_engines.settings, **simpul_settings(sink)}
         _prepare(settings)
         programs = [
             Program([SIMPUL, "serve", name], {**settings, "SIMPUL_PORT": str(port)}, port)
@@ -30,7 +30,13 @@ def distributed_target(data: Path, sink: Sink) -> Iterator[Target]:
         ]
         accounts = create_accounts(data, settings)
         yield Target(
-            "apart", programs, ports, accounts, emails=True, measures_propagation=True, beneath=_processes(beneath)
+            "distributed",
+            programs,
+            ports,
+            accounts,
+            emails=True,
+            measures_propagation=True,
+            engine_pids=_pids(running_engines),
         )
 
 
@@ -42,10 +48,10 @@ def _create_secret(data: Path) -> dict[str, str]:
 
 
 def _prepare(settings: dict[str, str]) -> None:
-    done = subprocess.run([SIMPUL, "prepare"], env={**os.environ, **settings}, capture_output=True)
-    if done.returncode:
-        raise NotReady(f"simpul prepare failed: {done.stderr.decode(errors='replace')}")
+    completed = subprocess.run([SIMPUL, "prepare"], env={**os.environ, **settings}, capture_output=True, check=False)
+    if completed.returncode:
+        raise NotReady(f"simpul prepare failed: {completed.stderr.decode(errors='replace')}")
 
 
-def _processes(beneath: Engines) -> dict[str, int]:
-    return {engine.name: engine.pid for engine in (beneath.kafka, beneath.mongo, beneath.minio)}
+def _pids(engines: Engines) -> dict[str, int]:
+    return {engine.name: engine.pid for engine in (engines.kafka, engines.mongo, engines.minio)}

@@ -1,4 +1,4 @@
-"""A keep-alive HTTP/1.1 client with nothing that the load does not need, so that it leaves the cores to the server."""
+"""A minimal keep-alive HTTP/1.1 client, so that the load generator takes little CPU from the server."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Response:
 
 @dataclass(frozen=True, slots=True)
 class Body:
-    """A request body in pieces, so that the files in it are never copied."""
+    """A request body in chunks, so that files are never copied."""
 
     content_type: bytes
     chunks: tuple[bytes, ...]
@@ -67,7 +67,7 @@ def as_form(fields: Mapping[str, str], files: Sequence[tuple[str, str, bytes]]) 
 
 
 class Connection:
-    """One TCP connection to the server; requests follow one another on it."""
+    """One TCP connection with one request at a time."""
 
     def __init__(self, port: int) -> None:
         self._port = port
@@ -99,7 +99,7 @@ class Connection:
         head = await reader.readuntil(b"\r\n\r\n")
         length = LENGTH.search(head)
         if length is None:
-            raise ValueError(f"An answer without a length: {head[:200]!r}")
+            raise ValueError(f"A response without a length: {head[:200]!r}")
         body = await reader.readexactly(int(length.group(1)))
         if b"\r\nconnection: close" in head.lower():
             self.close()
@@ -117,7 +117,7 @@ class Connection:
 
 
 class Connections:
-    """One connection to each process that is needed; `ports` names that of each service, or under "" one for all."""
+    """One connection per service; `ports` maps services to ports, or "" to one port for all."""
 
     def __init__(self, ports: Mapping[str, int]) -> None:
         self._all = "" in ports

@@ -1,6 +1,6 @@
-"""The lean floor, tuned by hand: how little the same work could cost.
+"""The lean baseline, tuned by hand: the lowest cost of the same work.
 
-Parts go straight to files as they arrive, waiting commands share a commit, and the directory is not made durable.
+Parts are written to files as they arrive, waiting commands share a commit, and the directory is not made durable.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ MAX_GROUP_SIZE = 64
 
 
 class GroupedWriter:
-    """One thread that commits every waiting row in one transaction (WAL, synchronous=FULL)."""
+    """A thread that commits all waiting rows in one transaction (WAL, synchronous=FULL)."""
 
     def __init__(self, path: Path, loop: asyncio.AbstractEventLoop) -> None:
         self._path, self._loop = path, loop
         self._rows: queue.SimpleQueue[Row | None] = queue.SimpleQueue()
-        self._thread = threading.Thread(target=self._run, name="floor-writer", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="baseline-writer", daemon=True)
         self._thread.start()
 
     async def write(self, request: str, body: str) -> None:
@@ -82,7 +82,7 @@ def _resolve(group: list[Row]) -> None:
 
 @dataclass
 class Part:
-    """One part of a form: a short text kept in memory, or a file that goes to a temporary name while it is hashed."""
+    """One part of a form: a text in memory, or a file that is hashed while it is written under a temporary name."""
 
     folder: Path
     disposition: bytes = b""
@@ -105,7 +105,7 @@ class Part:
         self.file.write(data)
 
     def store(self) -> None:
-        """Make the file durable and give it its final name; blocking."""
+        """Make the file durable and rename it; blocking."""
         if self.file is None:
             return
         os.fsync(self.file.fileno())
@@ -127,7 +127,7 @@ class Part:
 
 
 class MultipartForm:
-    """A multipart body, taken as it arrives."""
+    """A multipart body that is parsed as it arrives."""
 
     def __init__(self, folder: Path, content_type: str) -> None:
         self.parts: list[Part] = []
@@ -170,7 +170,7 @@ async def _chunks(receive: Receive) -> AsyncIterator[bytes]:
 
 class LeanBaseline(Baseline):
     def open(self) -> None:
-        self._writer = GroupedWriter(self.folder / "floor.db", asyncio.get_running_loop())
+        self._writer = GroupedWriter(self.folder / "baseline.db", asyncio.get_running_loop())
 
     def close(self) -> None:
         self._writer.close()

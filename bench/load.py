@@ -1,7 +1,7 @@
-"""Clients that take requests from submission to confirmation, one after another, for a given time.
+"""Load generator: clients that take requests from submission to confirmation, one after another, for a given time.
 
-Prints what it saw as JSON. Run in a process of its own. A command of one service that another has not heard of yet
-(404, 409) is tried again; the waiting counts into the time of the lifecycle, and the tries are counted.
+Prints the results as JSON. A command that is refused because an event has not reached its service yet (404, 409) is retried; the
+waiting time counts into the lifecycle, and the retries are counted.
 """
 
 from __future__ import annotations
@@ -45,12 +45,12 @@ VERDICTS = [{"item": item.value, "ok": True} for item in ChecklistItem]
 
 
 class UnexpectedResponse(Exception):
-    """An answer that no lifecycle should get."""
+    """A response that does not occur in a correct lifecycle."""
 
 
 @dataclass
 class LoadResults:
-    """What the clients saw: seconds per command, finished lifecycles as (seconds since the start, seconds taken)."""
+    """Seconds per command, and finished lifecycles as (seconds since the start, duration in seconds)."""
 
     commands: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
     waited: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
@@ -61,7 +61,7 @@ class LoadResults:
 
 @dataclass(frozen=True)
 class LoadConfig:
-    """What every client needs: the prepared bodies and the sessions of the staff."""
+    """The request bodies and staff sessions that all clients share."""
 
     ports: Mapping[str, int]
     tokens: Mapping[str, str]
@@ -72,7 +72,7 @@ class LoadConfig:
 
 
 class Client:
-    """One applicant, one officer, one head and one lead who share a connection and wait for each other."""
+    """One applicant, one officer, one head and one lead in turn on the same connections."""
 
     def __init__(self, config: LoadConfig, results: LoadResults) -> None:
         self._config, self._results = config, results
@@ -83,8 +83,8 @@ class Client:
             started_at = time.perf_counter()
             try:
                 await self._lifecycle()
-            except (UnexpectedResponse, OSError, EOFError) as problem:
-                self._results.failures.append(str(problem))
+            except (UnexpectedResponse, OSError, EOFError) as error:
+                self._results.failures.append(str(error))
                 self._connections.close()
                 continue
             ended = time.perf_counter()
@@ -104,7 +104,7 @@ class Client:
             tokens["officer"],
         )
         await self._do(
-            "appoint",
+            "assign",
             f"{work}/assignment",
             self._config.assignment,
             tokens["structural"],
@@ -137,27 +137,27 @@ class Client:
 
 
 async def sign_in(ports: Mapping[str, int], accounts: list[dict[str, Any]]) -> tuple[dict[str, str], date]:
-    """A token for every role, and the day it is for the server."""
-    wire, today = Connections(ports), date.min
+    """Sign in all accounts; return a token for every role and the date of the server."""
+    connections, today = Connections(ports), date.min
     tokens: dict[str, str] = {}
     for account in accounts:
         credentials = {"username": account["username"], "password": account["password"]}
-        response = await wire.post("/api/session", as_json(credentials))
+        response = await connections.post("/api/session", as_json(credentials))
         if response.status >= 300:
             raise UnexpectedResponse(f"session: {response.status} {response.body[:300].decode(errors='replace')}")
         tokens |= dict.fromkeys(account["roles"], response.content["token"])
         today = parsedate_to_datetime(response.date).date()
-    wire.close()
+    connections.close()
     return tokens, today
 
 
 def submission(today: date, rng: random.Random) -> Body:
-    """The form with its two files."""
-    papers = [
+    """The form with two files."""
+    files = [
         ("letter", "surat.pdf", pdf_of(FILE_BYTES, rng)),
         ("requirements", "persyaratan.pdf", pdf_of(FILE_BYTES, rng)),
     ]
-    return as_form(APPLICANT | {"letter_date": (today - timedelta(days=2)).isoformat()}, papers)
+    return as_form(APPLICANT | {"letter_date": (today - timedelta(days=2)).isoformat()}, files)
 
 
 async def load(
@@ -167,7 +167,7 @@ async def load(
     rng = random.Random(1)
     submitted, result = submission(today, rng), pdf_of(FILE_BYTES, rng)
     lead = next(account["username"] for account in accounts if "technical" in account["roles"])
-    appointed = {
+    assignment = {
         "lead": lead,
         "complexity": "medium",
         "target_date": (today + timedelta(days=30)).isoformat(),
@@ -181,7 +181,7 @@ async def load(
             {"summary": "Integrasi selesai dan telah diuji."},
             [("documents", "hasil.pdf", result)],
         ),
-        as_json(appointed),
+        as_json(assignment),
         started + seconds,
     )
     await asyncio.gather(*(Client(config, results).run(started) for _ in range(clients)))
@@ -189,7 +189,7 @@ async def load(
 
 
 def report(results: LoadResults, seconds: float, elapsed: float, cpu: float) -> dict[str, Any]:
-    """Rates are per second, times in milliseconds; what ends after `seconds` counts as done, but not into the rate."""
+    """Rates are per second, times in milliseconds; lifecycles that end after `seconds` are not part of the rate."""
     inside = [at for at, _ in results.finished if at <= seconds]
     return {
         "seconds": seconds,

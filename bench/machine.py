@@ -1,4 +1,4 @@
-"""Processes and the machine under them: started, asked for their CPU time, stopped; and what the machine is."""
+"""Start, measure and stop processes, and describe the machine."""
 
 from __future__ import annotations
 
@@ -25,19 +25,19 @@ FSYNCS = 50
 
 
 class NotReady(Exception):
-    """A server did not come up, or went down."""
+    """A server did not start, or ended."""
 
 
 @contextlib.contextmanager
 def running(command: Sequence[str], settings: Mapping[str, str]) -> Iterator[subprocess.Popen[bytes]]:
-    """The command in a process of its own; at the end it is asked to stop, and made to if it does not."""
+    """Run the command in a separate process; terminate it at the end, and kill it after 30 s."""
     with tempfile.TemporaryFile() as output:
         process = subprocess.Popen(command, env={**os.environ, **settings}, stdout=output, stderr=output)
         try:
             yield process
-        except NotReady as problem:
+        except NotReady as error:
             output.seek(max(0, output.tell() - 4000))
-            raise NotReady(f"{problem}\n{output.read().decode(errors='replace')}") from problem
+            raise NotReady(f"{error}\n{output.read().decode(errors='replace')}") from error
         finally:
             process.send_signal(signal.SIGTERM)
             try:
@@ -48,9 +48,9 @@ def running(command: Sequence[str], settings: Mapping[str, str]) -> Iterator[sub
 
 
 def wait_until_ready(process: subprocess.Popen[bytes], port: int, seconds: float = 60) -> None:
-    """Until /health/ready answers 200. Raises NotReady."""
-    until = time.monotonic() + seconds
-    while time.monotonic() < until:
+    """Wait until /health/ready responds with 200. Raises NotReady."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
         if process.poll() is not None:
             raise NotReady(f"{process.args!r} ended with status {process.returncode}.")
         try:
@@ -63,7 +63,7 @@ def wait_until_ready(process: subprocess.Popen[bytes], port: int, seconds: float
 
 
 def cpu_seconds(root: int) -> float:
-    """CPU time of a process, its living descendants and those that have ended."""
+    """CPU time of a process and its descendants, including those that have ended."""
     stats = dict(_process_stats())
     family, added = {root}, True
     while added:
@@ -73,7 +73,7 @@ def cpu_seconds(root: int) -> float:
 
 
 def _process_stats() -> Iterator[tuple[int, tuple[int, float]]]:
-    """For every process its parent and its CPU seconds, with those of the children that it has waited for."""
+    """Yield every process with its parent and its CPU seconds, including children that it has waited for."""
     for entry in Path("/proc").iterdir():
         if entry.name.isdecimal():
             with contextlib.suppress(OSError):
@@ -89,7 +89,7 @@ def free_port() -> int:
 
 
 def describe_machine() -> list[str]:
-    """The machine and the versions, one line each."""
+    """Describe the hardware and the versions, one line each."""
     libraries = ", ".join(f"{name} {version(name)}" for name in LIBRARIES)
     return [
         f"{os.cpu_count()} cores ({_processor()}), {_memory():.0f} GiB of memory, {platform.system()}",
@@ -100,7 +100,7 @@ def describe_machine() -> list[str]:
 
 
 def fsync_milliseconds() -> float:
-    """What the disk takes for a small durable write."""
+    """The median time of a small durable write."""
     durations = []
     with tempfile.NamedTemporaryFile() as file:
         for _ in range(FSYNCS):

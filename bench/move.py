@@ -1,4 +1,4 @@
-"""How long `simpul move` takes for a folder of many requests, and how much memory, over real engines on the same machine."""
+"""Measure the time and memory of `simpul move` for a folder with many requests, over real engines on the same machine."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ SIMPUL = (sys.executable, "-m", "simpul")
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One command: what it printed as JSON, seconds, seconds of its own CPU, and the most memory that it had, in MiB."""
+    """A command: its JSON output, elapsed seconds, CPU seconds and peak memory in MiB."""
 
     output: dict[str, Any]
     seconds: float
@@ -35,15 +35,15 @@ class Run:
 
 
 def run_command(words: list[str], settings: dict[str, str]) -> Run:
-    """A command to its end; one that fails ends the measurement."""
-    began = time.perf_counter()
+    """Run a command. Raises SystemExit if it fails."""
+    started_at = time.perf_counter()
     command = subprocess.Popen([*SIMPUL, *words, "--json"], env={**os.environ, **settings}, stdout=subprocess.PIPE)
     assert command.stdout is not None
     stdout = command.stdout.read()
     _, status, usage = os.wait4(command.pid, 0)
     if status:
         raise SystemExit(f"simpul {' '.join(words)} failed: {stdout.decode(errors='replace')[-2000:]}")
-    return Run(json.loads(stdout), time.perf_counter() - began, _cpu(usage), usage.ru_maxrss / 1024)
+    return Run(json.loads(stdout), time.perf_counter() - started_at, _cpu(usage), usage.ru_maxrss / 1024)
 
 
 def _cpu(usage: resource.struct_rusage) -> float:
@@ -63,8 +63,8 @@ def benchmark_section(folder: Path, engine_settings: dict[str, str]) -> str:
     }
     runs = {
         "`simpul move --to distributed`": run_command(["move", "--to", "distributed"], source_settings),
-        "the same once more": run_command(["move", "--to", "distributed"], source_settings),
-        "`simpul events verify` there": run_command(["events", "verify"], target_settings),
+        "the same, repeated": run_command(["move", "--to", "distributed"], source_settings),
+        "`simpul events verify` on the engines": run_command(["events", "verify"], target_settings),
     }
     first = next(iter(runs.values())).output
     rows = [f"| {name} | {run.seconds:.0f} | {run.cpu:.0f} | {run.memory:.0f} |" for name, run in runs.items()]
@@ -76,17 +76,17 @@ def benchmark_section(folder: Path, engine_settings: dict[str, str]) -> str:
             "",
             f"Written by `make bench-move`. A folder with {requests:,} requests ({first['events']:,} events, "
             f"{documents['copied']:,} documents",
-            f"of 8 KB, {first['accounts']} accounts) over Kafka, MongoDB and MinIO, all on the same machine:",
+            f"of 8 KB, {first['accounts']} accounts) is moved to Kafka, MongoDB and MinIO on the same machine:",
             "",
             *(f"- {line}" for line in describe_machine()[:1]),
-            f"- {load:.0f} other processes that wanted a core when it began (load average)",
+            f"- {load:.0f} runnable processes at the start (load average)",
             "",
-            "| command | s | CPU of the command, s | memory, MiB |",
+            "| command | elapsed, s | CPU, s | peak memory, MiB |",
             "| --- | --- | --- | --- |",
             *rows,
             "",
-            f"All {len(first['services'])} services are as before, document by document; every document was read back and its hash "
-            "checked.",
+            f"All {len(first['services'])} services have the same records as before; every document was read back and its hash "
+            "compared.",
             "",
         )
     )
@@ -96,7 +96,7 @@ def main() -> None:
     arguments = argparse.ArgumentParser(prog="bench.move", description=__doc__)
     arguments.add_argument("--requests", type=int, default=10_000)
     arguments.add_argument(
-        "--folder", type=Path, help="one that bench.data_folder made; it is made if this is not given"
+        "--folder", type=Path, help="a folder from bench.data_folder; by default a new one is created"
     )
     options = arguments.parse_args()
     with ExitStack() as stack:

@@ -1,4 +1,4 @@
-"""Bytes over the wire of each page with everything that it loads, and the time to its first byte, into docs/benchmarks.md."""
+"""Measure the transferred bytes of each page with its resources, and the time to first byte, into docs/benchmarks.md."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ KIND = {"Document": "page", "Stylesheet": "style", "Script": "script"}
 
 @dataclass
 class PageWeight:
-    """Bytes that came over the wire, heads of the answers and all, by what was loaded."""
+    """Transferred bytes by kind of resource, response headers included."""
 
     parts: dict[str, int]
     hosts: set[str]
@@ -39,7 +39,7 @@ class PageWeight:
 
 
 class NetworkRecorder:
-    """Weighs everything that a page of this browser context loads, from the moment that it is made."""
+    """Records everything that the page of a browser session loads."""
 
     def __init__(self, session: CDPSession) -> None:
         self._kinds: dict[str, str] = {}
@@ -66,13 +66,16 @@ class NetworkRecorder:
 
     @property
     def settled(self) -> bool:
-        """Everything is here that was asked for, the icon of the window too, which browsers fetch last."""
+        """Whether all requested resources have arrived, including the icon, which browsers fetch last."""
         return self._icon_requested and not self._pending
 
 
 @dataclass(frozen=True)
 class PageSpec:
-    """A page: its name for readers, who looks at it ("" is everybody, a state the applicant of that request), and its path."""
+    """A page to measure.
+
+    `who` is a staff account, "" for anonymous, or the status of a request for its applicant.
+    """
 
     name: str
     who: str
@@ -91,8 +94,8 @@ def page_specs(samples: SampleRequests) -> Sequence[PageSpec]:
         PageSpec("officer's queue", "nurlaila", "/verifikasi"),
         PageSpec("officer's request, with a page of its letter", "nurlaila", f"/verifikasi/{waiting.id}"),
         PageSpec("head's queue", "hasan", "/penugasan"),
-        PageSpec("head's request, to appoint", "hasan", f"/penugasan/{samples.asked['verified'].id}"),
-        PageSpec("leads with their load", "hasan", "/beban-kerja"),
+        PageSpec("head's request, to assign", "hasan", f"/penugasan/{samples.asked['verified'].id}"),
+        PageSpec("workload of the leads", "hasan", "/beban-kerja"),
         PageSpec("lead's work", "dewi", "/pekerjaan"),
         PageSpec("lead's request", "dewi", f"/pekerjaan/{led.id}"),
         PageSpec("message ledger", "admin", "/surel-keluar"),
@@ -101,7 +104,7 @@ def page_specs(samples: SampleRequests) -> Sequence[PageSpec]:
 
 
 def measure_weight(sessions: BrowserSessions, samples: SampleRequests, spec: PageSpec) -> PageWeight:
-    """With a cold cache, by a browser that accepts gzip."""
+    """Measure with a cold cache and gzip."""
     session = sessions("" if spec.who in samples.asked else spec.who)
     if asked := samples.asked.get(spec.who):
         path = f"/lacak/{asked.number}"
@@ -115,7 +118,7 @@ def measure_weight(sessions: BrowserSessions, samples: SampleRequests, spec: Pag
 
 
 def first_byte(samples: SampleRequests, spec: PageSpec, times: int = SAMPLES) -> tuple[float, float]:
-    """Milliseconds until the head of the answer is here: the median, and the 95th percentile."""
+    """Milliseconds to the response headers: the median and the 95th percentile."""
     cookies = _cookies(samples, spec)
     durations = []
     with httpx.Client(base_url=samples.site.url, headers={"Cookie": cookies}) as http:
@@ -152,9 +155,9 @@ def section(samples: SampleRequests, browser: Browser, rows: Iterable[PageSpec])
         table.append(f"| {spec.name} | {sizes} | {weight.whole / 1000:.1f} | {median:.1f} | {p95:.1f} |")
         print(table[-1], flush=True)
     about = (
-        "Written by `make bench-pages`. Bytes over the wire in KB (1000 bytes) with a cold cache, gzip and the heads of the\n"
-        "answers, in Chromium; milliseconds to the first byte on the server's own machine, the median and the 95th percentile of "
-        f"{SAMPLES}.\nThe browser keeps the style sheet, the script and the mark, so a second page costs its own bytes alone.\n"
+        "Written by `make bench-pages`. Transferred KB (1000 bytes) with a cold cache, gzip and response headers, in Chromium;\n"
+        "milliseconds to the first byte on the machine of the server, the median and the 95th percentile of "
+        f"{SAMPLES}.\nThe browser caches the style sheet, the script and the icon, so a second page costs its own bytes only.\n"
     )
     return "\n".join([PAGES, about, *table]) + "\n"
 

@@ -1,4 +1,4 @@
-"""PDF files of a given size for the load: one page of text and a picture of noise, which nothing can make smaller."""
+"""PDF files of a given size for the load: one page of text and an image of noise, which cannot be compressed."""
 
 from __future__ import annotations
 

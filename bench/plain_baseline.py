@@ -1,6 +1,6 @@
-"""The plain floor, written the obvious way and tuned in no direction.
+"""The plain baseline, written in the usual way and not tuned.
 
-The framework reads the form, each file is hashed and stored durably in a thread, and each command is a commit of its own.
+The framework reads the form, each file is hashed and stored durably in a thread, and each command is a separate commit.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ from bench.baseline import Baseline, Message, Receive, serve
 
 class PlainBaseline(Baseline):
     def open(self) -> None:
-        self._connection = apsw.Connection(str(self.folder / "floor.db"))
+        self._connection = apsw.Connection(str(self.folder / "baseline.db"))
         for pragma in ("PRAGMA journal_mode=WAL", "PRAGMA synchronous=FULL"):
             self._connection.execute(pragma).fetchall()
         self._connection.execute("CREATE TABLE command (position INTEGER PRIMARY KEY, request TEXT, body TEXT)")
-        self._writer = ThreadPoolExecutor(max_workers=1, thread_name_prefix="floor-writer")
+        self._writer = ThreadPoolExecutor(max_workers=1, thread_name_prefix="baseline-writer")
 
     def close(self) -> None:
         self._writer.shutdown()
@@ -54,7 +54,7 @@ class PlainBaseline(Baseline):
 
 
 def store_file(folder: Path, content: bytes) -> dict[str, Any]:
-    """Hash the file and make it durable, its name in the folder too; blocking."""
+    """Hash the file and make it and its directory entry durable; blocking."""
     key = secrets.token_hex(16)
     temporary = folder / f"{key}.part"
     with temporary.open("wb") as file:

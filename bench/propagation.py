@@ -1,7 +1,7 @@
-"""How soon another service has heard: requests begin at a steady pace, and each event is looked for until it is there.
+"""Measure the propagation latency: requests start at a constant rate, and each event is polled for until it has arrived.
 
-Prints milliseconds from the answer to a command until another service shows what it did, as JSON. Looking itself is
-a request every 10 ms, and counts.
+Prints as JSON the milliseconds from the response to a command until another service shows its effect. A poll is a request every
+10 ms, and its time is included.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ RETRY_TIMEOUT_SECONDS = 30.0
 
 @dataclass
 class PropagationProbe:
-    """Requests on their way, and how long each event took to be heard."""
+    """The latencies in seconds by the service that received the event."""
 
     ports: Mapping[str, int]
     tokens: Mapping[str, str]
@@ -35,25 +35,27 @@ class PropagationProbe:
     latencies: dict[str, list[float]] = field(default_factory=lambda: {"verification": [], "assignment": []})
 
     async def run_request(self) -> None:
-        """Submitted, then verified: intake tells verification, and verification tells assignment."""
-        wire = Connections(self.ports)
-        made = _checked(await wire.post("/api/requests", self.submission)).content
+        """Submit and verify one request: an event from intake to verification, and one from verification to assignment."""
+        connections = Connections(self.ports)
+        made = _checked(await connections.post("/api/requests", self.submission)).content
         request = f"requests/{made['id']}"
-        await self._wait_for_status(wire, "verification", request, "officer", "submitted")
+        await self._wait_for_status(connections, "verification", request, "officer", "submitted")
         body = as_json({"checklist": VERDICTS, "acknowledged_warnings": []})
-        _checked(await wire.post(f"/api/verification/{request}/verification", body, self.tokens["officer"]))
-        await self._wait_for_status(wire, "assignment", request, "structural", "verified")
-        wire.close()
+        _checked(await connections.post(f"/api/verification/{request}/verification", body, self.tokens["officer"]))
+        await self._wait_for_status(connections, "assignment", request, "structural", "verified")
+        connections.close()
 
-    async def _wait_for_status(self, wire: Connections, service: str, request: str, role: str, status: str) -> None:
-        begun = time.perf_counter()
-        while time.perf_counter() - begun < RETRY_TIMEOUT_SECONDS:
-            response = await wire.get(f"/api/{service}/{request}", self.tokens[role])
+    async def _wait_for_status(
+        self, connections: Connections, service: str, request: str, role: str, status: str
+    ) -> None:
+        started_at = time.perf_counter()
+        while time.perf_counter() - started_at < RETRY_TIMEOUT_SECONDS:
+            response = await connections.get(f"/api/{service}/{request}", self.tokens[role])
             if response.status == 200 and response.content["status"] == status:
-                self.latencies[service].append(time.perf_counter() - begun)
+                self.latencies[service].append(time.perf_counter() - started_at)
                 return
             await asyncio.sleep(POLL_INTERVAL_SECONDS)
-        raise UnexpectedResponse(f"{service} has not heard of {request} within {RETRY_TIMEOUT_SECONDS:.0f} s")
+        raise UnexpectedResponse(f"{service} does not show {request} after {RETRY_TIMEOUT_SECONDS:.0f} s")
 
 
 def _checked(response: Response) -> Response:
@@ -63,12 +65,12 @@ def _checked(response: Response) -> Response:
 
 
 async def run_at_rate(begin: Callable[[], Any], per_second: float, seconds: float) -> None:
-    """Begin one after another, each at its time whatever became of those before; wait for all."""
-    started, begun = time.perf_counter(), []
+    """Start calls at a constant rate, independent of their completion, and wait for all."""
+    started_at, calls = time.perf_counter(), []
     for number in range(round(per_second * seconds)):
-        await asyncio.sleep(max(0.0, started + number / per_second - time.perf_counter()))
-        begun.append(asyncio.ensure_future(begin()))
-    await asyncio.gather(*begun)
+        await asyncio.sleep(max(0.0, started_at + number / per_second - time.perf_counter()))
+        calls.append(asyncio.ensure_future(begin()))
+    await asyncio.gather(*calls)
 
 
 async def measure(

@@ -1,4 +1,4 @@
-"""One round of one side: a fresh server, a warm-up, the load, and the wait until its e-mails have all arrived."""
+"""One round of one target: a fresh server, a warm-up, the load, and the wait until all emails have arrived."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from typing import Any
 
 from bench.machine import NotReady, cpu_seconds, free_port, running, wait_until_ready
 
-TARGETS = ("plain", "lean", "ours")
-ALL_TARGETS = (*TARGETS, "apart")
+TARGETS = ("plain", "lean", "simpul")
+ALL_TARGETS = (*TARGETS, "distributed")
 SIMPUL = str(Path(sys.executable).with_name("simpul"))
 ROLES = ("officer", "structural", "technical")
 WARM_UP_SECONDS = 3.0
 QUIET_SECONDS = 3.0
-"""E-mails are taken to have all arrived when none has for this long."""
+"""All emails are considered delivered when none has arrived for this long."""
 EMAIL_TIMEOUT_SECONDS = 20.0
-"""An e-mail that is still awaited is taken to be lost when none has arrived for this long."""
+"""Expected emails are considered lost when none has arrived for this long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +38,9 @@ class Program:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What is under test: its processes, the port of each service or under "" one for all, and what runs beneath.
+    """A system under test: its processes, and the port of each service or, under "", one port for all.
 
-    `hears` says that its services hear of each other, so that it can be asked how soon.
+    `measures_propagation`: it has services that consume each other's events. `engine_pids` are the processes of its engines.
     """
 
     name: str
@@ -49,12 +49,12 @@ class Target:
     accounts: Path
     emails: bool
     measures_propagation: bool = False
-    beneath: Mapping[str, int] = field(default_factory=dict)
+    engine_pids: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Round:
-    """What one round measured; CPU times are seconds of the whole round until the last e-mail."""
+    """The measurements of one round; CPU times are seconds from its start until the last email."""
 
     target: str
     load: dict[str, Any]
@@ -67,7 +67,7 @@ class Round:
     engine_cpu: Mapping[str, float] = field(default_factory=dict)
     propagation: Mapping[str, Any] = field(default_factory=dict)
     load_average: float = 0.0
-    """The load average of a minute before the round began."""
+    """The one-minute load average before the round."""
 
     @property
     def rate(self) -> float:
@@ -79,7 +79,7 @@ class Round:
 
     @property
     def cpu(self) -> float:
-        """Milliseconds of server CPU per lifecycle, the e-mails included."""
+        """Milliseconds of server CPU per lifecycle, emails included."""
         return 1000 * self.server_cpu / max(1, self.lifecycles)
 
     @property
@@ -88,7 +88,7 @@ class Round:
 
 
 class Sink:
-    """The mail sink's counts, asked for over its control port."""
+    """A client of the SMTP sink's control port."""
 
     def __init__(self, port: int, control: int) -> None:
         self.port = port
@@ -102,11 +102,11 @@ class Sink:
         return counts
 
     def wait_for_emails(self, expected: int | None = None, limit: float = 300.0) -> tuple[dict[str, Any], float]:
-        """The counts once `expected` messages are there or none comes any more, and the seconds to the last one."""
-        begun = arrived = time.monotonic()
-        still = QUIET_SECONDS if expected is None else EMAIL_TIMEOUT_SECONDS
+        """Wait until `expected` messages have arrived or no more arrive; return the counts and the seconds to the last one."""
+        started_at = arrived = time.monotonic()
+        quiet_seconds = QUIET_SECONDS if expected is None else EMAIL_TIMEOUT_SECONDS
         counts = self.counts()
-        while time.monotonic() - arrived < still and time.monotonic() - begun < limit:
+        while time.monotonic() - arrived < quiet_seconds and time.monotonic() - started_at < limit:
             if counts["messages"] == expected:
                 break
             time.sleep(0.05)
@@ -114,29 +114,29 @@ class Sink:
             if latest["messages"] != counts["messages"]:
                 arrived = time.monotonic()
             counts = latest
-        return counts, arrived - begun
+        return counts, arrived - started_at
 
 
 def baseline_target(name: str, data: Path) -> Target:
-    """The plain or the lean floor."""
+    """The plain or the lean baseline."""
     port, accounts = free_port(), data / "accounts.json"
     accounts.write_text(json.dumps([{"username": role, "password": "-", "roles": [role]} for role in ROLES]))
-    command = [sys.executable, "-m", f"bench.{name}_floor", "--port", str(port), "--data", str(data / "floor")]
+    command = [sys.executable, "-m", f"bench.{name}_baseline", "--port", str(port), "--data", str(data / "baseline")]
     return Target(name, [Program(command, {}, port)], {"": port}, accounts, emails=False)
 
 
 def simpul_target(data: Path, sink: Sink) -> Target:
-    """Simpul as anybody would start it, with staff made beforehand and no limit on submissions."""
+    """Simpul in embedded mode with default settings, existing staff accounts and no limit on submissions."""
     port = free_port()
     settings = {"SIMPUL_DATA": str(data / "simpul"), "SIMPUL_PORT": str(port), **simpul_settings(sink)}
     program = Program([SIMPUL, "up"], settings, port)
     return Target(
-        "ours", [program], {"": port}, create_accounts(data, settings), emails=True, measures_propagation=True
+        "simpul", [program], {"": port}, create_accounts(data, settings), emails=True, measures_propagation=True
     )
 
 
 def simpul_settings(sink: Sink) -> dict[str, str]:
-    """Settings of both modes."""
+    """The settings for both modes."""
     return {
         "SIMPUL_SMTP": f"smtp://127.0.0.1:{sink.port}?tls=none",
         "SIMPUL_PUBLIC_RATE": "0",
@@ -145,7 +145,7 @@ def simpul_settings(sink: Sink) -> dict[str, str]:
 
 
 def create_accounts(data: Path, settings: Mapping[str, str]) -> Path:
-    """The file of accounts that the load signs in with, made by the command line. Raises NotReady."""
+    """Create the accounts for the load by the command line; return the file with them. Raises NotReady."""
     accounts = data / "accounts.json"
     accounts.write_text(json.dumps([_create_account(settings, role) for role in ROLES]))
     return accounts
@@ -153,27 +153,29 @@ def create_accounts(data: Path, settings: Mapping[str, str]) -> Path:
 
 def _create_account(settings: Mapping[str, str], role: str) -> dict[str, Any]:
     username, password = f"beban-{role}", f"Kopra-{role}-Tembikar-41"
-    about = ["--name", f"Petugas {role.title()}", "--email", f"{role}@kantor.example", "--role", role]
-    command = [SIMPUL, "staff", "add", username, *about, "--password-stdin"]
-    made = subprocess.run(command, input=password.encode(), env={**os.environ, **settings}, capture_output=True)
-    if made.returncode:
-        raise NotReady(f"simpul staff add failed: {made.stderr.decode(errors='replace')}")
+    options = ["--name", f"Petugas {role.title()}", "--email", f"{role}@kantor.example", "--role", role]
+    command = [SIMPUL, "staff", "add", username, *options, "--password-stdin"]
+    completed = subprocess.run(
+        command, input=password.encode(), env={**os.environ, **settings}, capture_output=True, check=False
+    )
+    if completed.returncode:
+        raise NotReady(f"simpul staff add failed: {completed.stderr.decode(errors='replace')}")
     return {"username": username, "password": password, "roles": [role]}
 
 
 def run_round(target: Target, sink: Sink, sink_process: int, clients: int, seconds: float) -> Round:
-    """Start the side, warm it up, find how many e-mails a lifecycle has, then measure. Raises NotReady."""
+    """Start the target, warm it up, count the emails of one lifecycle, then measure. Raises NotReady."""
     load_average, _, _ = os.getloadavg()
-    with ExitStack() as open_:
-        processes = [open_.enter_context(running(each.command, each.settings)) for each in target.programs]
+    with ExitStack() as stack:
+        processes = [stack.enter_context(running(one.command, one.settings)) for one in target.programs]
         for process, program in zip(processes, target.programs, strict=True):
             wait_until_ready(process, program.port)
         run_load(target, clients, WARM_UP_SECONDS)
-        each = emails_per_lifecycle(target, sink) if target.emails else 0
+        emails_each = emails_per_lifecycle(target, sink) if target.emails else 0
         servers = [process.pid for process in processes]
         before, used_before = sink.counts(), cpu_usage(servers, target, sink_process)
         load = run_load(target, clients, seconds)
-        expected = each * load["lifecycles"]
+        expected = emails_each * load["lifecycles"]
         after, drain_seconds = sink.wait_for_emails(before["messages"] + expected) if target.emails else (before, 0.0)
         cpu = {name: spent - used_before[name] for name, spent in cpu_usage(servers, target, sink_process).items()}
         return Round(
@@ -192,13 +194,13 @@ def run_round(target: Target, sink: Sink, sink_process: int, clients: int, secon
 
 
 def cpu_usage(servers: Sequence[int], target: Target, sink_process: int) -> dict[str, float]:
-    """CPU seconds of the servers, of the sink, and of each engine beneath."""
-    beneath = {name: cpu_seconds(process) for name, process in target.beneath.items()}
-    return {"servers": sum(map(cpu_seconds, servers)), "sink": cpu_seconds(sink_process), **beneath}
+    """CPU seconds of the servers, of the sink, and of each engine."""
+    engines = {name: cpu_seconds(pid) for name, pid in target.engine_pids.items()}
+    return {"servers": sum(map(cpu_seconds, servers)), "sink": cpu_seconds(sink_process), **engines}
 
 
 def emails_per_lifecycle(target: Target, sink: Sink) -> int:
-    """The e-mails that a single lifecycle sends, counted while nothing else goes on."""
+    """The number of emails of a single lifecycle without other load."""
     before, _ = sink.wait_for_emails()
     done = int(run_load(target, 1, 0.001)["lifecycles"])
     after, _ = sink.wait_for_emails()
@@ -207,12 +209,12 @@ def emails_per_lifecycle(target: Target, sink: Sink) -> int:
 
 
 def run_load(target: Target, clients: int, seconds: float) -> dict[str, Any]:
-    """What the load generator, in a process of its own, saw. Raises NotReady."""
+    """Run the load generator in a separate process and return its results. Raises NotReady."""
     return _run_module("bench.load", target, clients=clients, seconds=seconds)
 
 
 def measure_propagation(target: Target) -> dict[str, Any]:
-    """How soon another service had heard, at a steady pace, from a process of its own. Raises NotReady."""
+    """Measure the propagation latency in a separate process. Raises NotReady."""
     return _run_module("bench.propagation", target)
 
 
@@ -220,8 +222,8 @@ def _run_module(module: str, target: Target, **options: float) -> dict[str, Any]
     command = [sys.executable, "-m", module, "--ports", json.dumps(target.ports), "--accounts", str(target.accounts)]
     for name, value in options.items():
         command += [f"--{name}", str(value)]
-    done = subprocess.run(command, capture_output=True)
-    if done.returncode:
-        raise NotReady(f"{module} failed: {done.stderr.decode(errors='replace')[-2000:]}")
-    seen: dict[str, Any] = json.loads(done.stdout)
-    return seen
+    completed = subprocess.run(command, capture_output=True, check=False)
+    if completed.returncode:
+        raise NotReady(f"{module} failed: {completed.stderr.decode(errors='replace')[-2000:]}")
+    results: dict[str, Any] = json.loads(completed.stdout)
+    return results

@@ -1,4 +1,4 @@
-"""Floors, ours and ours apart in turns, in one run, each in processes of its own; the result is in docs/benchmarks.md."""
+"""Run all targets in turns, each in separate processes, and write the results to docs/benchmarks.md."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tests.support.engines.engine_process import EngineUnavailable
 
 @contextlib.contextmanager
 def smtp_sink() -> Iterator[tuple[Sink, int]]:
-    """The mail sink and its process id."""
+    """Start the SMTP sink; yield its client and its process id."""
     port, control = free_port(), free_port()
     command = [sys.executable, "-m", "bench.smtp_sink", "--port", str(port), "--control", str(control)]
     with running(command, {}) as process:
@@ -31,84 +31,86 @@ def smtp_sink() -> Iterator[tuple[Sink, int]]:
 
 
 def _wait_until_open(port: int) -> None:
-    until = time.monotonic() + 10
-    while time.monotonic() < until:
+    deadline = time.monotonic() + 10
+    while time.monotonic() < deadline:
         with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
             return
         time.sleep(0.05)
-    raise NotReady("The mail sink did not start.")
+    raise NotReady("The SMTP sink did not start.")
 
 
 def run_rounds(targets: list[str], rounds: int, clients: int, seconds: float) -> Iterator[Round]:
-    """The rounds as they are done, the sides taking turns, each on a fresh folder that is gone afterwards.
+    """Yield the rounds as they finish; the targets take turns, each on a new temporary folder.
 
-    A side whose engines cannot be had is left out, with one line.
+    A target whose engines are not available is skipped with one line.
     """
     with smtp_sink() as (sink, process):
         for _ in range(rounds):
             for name in list(targets):
                 with tempfile.TemporaryDirectory(prefix="simpul-bench-", ignore_cleanup_errors=True) as folder:
                     try:
-                        with _side(name, Path(folder), sink) as target:
+                        with _open_target(name, Path(folder), sink) as target:
                             yield run_round(target, sink, process, clients, seconds)
                     except EngineUnavailable as reason:
                         print(f"{name}: skipped: {reason}", flush=True)
                         targets.remove(name)
 
 
-def _side(name: str, data: Path, sink: Sink) -> contextlib.AbstractContextManager[Target]:
-    if name == "apart":
+def _open_target(name: str, data: Path, sink: Sink) -> contextlib.AbstractContextManager[Target]:
+    if name == "distributed":
         return distributed_target(data, sink)
-    return contextlib.nullcontext(simpul_target(data, sink) if name == "ours" else baseline_target(name, data))
+    return contextlib.nullcontext(simpul_target(data, sink) if name == "simpul" else baseline_target(name, data))
 
 
-def runner() -> str:
-    """What `bench.fold` says, in a process of its own."""
-    done = subprocess.run([sys.executable, "-m", "bench.fold"], stdout=subprocess.PIPE, check=True, text=True)
-    print(done.stdout, flush=True)
-    return done.stdout
+def measure_folding() -> str:
+    """Run `bench.fold` in a separate process and return its output."""
+    completed = subprocess.run([sys.executable, "-m", "bench.fold"], stdout=subprocess.PIPE, check=True, text=True)
+    print(completed.stdout, flush=True)
+    return completed.stdout
 
 
-def options() -> argparse.Namespace:
+def parse_options() -> argparse.Namespace:
     arguments = argparse.ArgumentParser(prog="bench", description=__doc__)
     arguments.add_argument("--rounds", type=int, default=3)
     arguments.add_argument("--seconds", type=float, default=14)
     arguments.add_argument("--clients", type=int, default=32)
     arguments.add_argument(
-        "--only", choices=ALL_TARGETS, help="one side alone; of these only `apart` writes its section"
+        "--only", choices=ALL_TARGETS, help="run one target; of these only `distributed` writes its section"
     )
     return arguments.parse_args()
 
 
 def main() -> None:
-    options_given = options()
-    targets = [options_given.only] if options_given.only else list(ALL_TARGETS)
+    options = parse_options()
+    targets = [options.only] if options.only else list(ALL_TARGETS)
     done: list[Round] = []
     try:
-        for each in run_rounds(targets, options_given.rounds, options_given.clients, options_given.seconds):
-            print(summary(each), flush=True)
-            done.append(each)
-    except NotReady as problem:
-        sys.exit(f"bench: {problem}")
-    _write(done, options_given)
+        for finished in run_rounds(targets, options.rounds, options.clients, options.seconds):
+            print(summary(finished), flush=True)
+            done.append(finished)
+    except NotReady as error:
+        sys.exit(f"bench: {error}")
+    _write(done, options)
     sys.exit(
-        0 if all(each.complete for each in done) else "bench: a command failed, or an e-mail is missing or repeated."
+        0
+        if all(each.complete for each in done)
+        else "bench: a command failed, or an email is missing or was sent twice."
     )
 
 
-def _write(done: Sequence[Round], options_given: argparse.Namespace) -> None:
-    """The page as far as it was measured; what others have written stays, and what engines showed when they were there."""
+def _write(done: Sequence[Round], options: argparse.Namespace) -> None:
+    """Write the sections that were measured; those of other commands, and of engines that are not available now, stay."""
     document = PAGE.read_text()
-    if not options_given.only:
-        together = [each for each in done if each.target in TARGETS]
-        written = page(together, options_given.rounds, options_given.seconds, options_given.clients, runner())
+    if not options.only:
+        single_process = [each for each in done if each.target in TARGETS]
+        written = page(single_process, options.rounds, options.seconds, options.clients, measure_folding())
         document = f"{written.rstrip()}\n\n{preserved_sections(document)}".rstrip() + "\n"
-    if apart := [each for each in done if each.target == "apart"]:
-        ours = [each for each in done if each.target == "ours"]
+    if distributed := [each for each in done if each.target == "distributed"]:
+        embedded = [each for each in done if each.target == "simpul"]
         document = with_section(
-            document, DISTRIBUTED, distributed_section(apart, ours, options_given.seconds, options_given.clients)
+            document, DISTRIBUTED, distributed_section(distributed, embedded, options.seconds, options.clients)
         )
-    if apart or not options_given.only:
+    if distributed or not options.only:
         PAGE.write_text(document)
         print(f"written: {PAGE}")
 

@@ -1,8 +1,7 @@
-"""A mail server that takes everything and only counts: real SMTP, one process, as lean as it can be.
+"""A minimal SMTP server that accepts everything and only counts.
 
-It shares the machine's cores with the server that is measured, so it speaks SMTP by hand and keeps nothing but the
-Message-IDs; a full-blown server library would take more CPU per message than some of what is measured.
-A line on the control port answers with the counts as JSON.
+It shares the cores with the server under test, and a complete SMTP library would take more CPU per message than some of what is
+measured. It stores only the Message-IDs. A line on the control port is answered with the counts as JSON.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ END = b"\r\n.\r\n"
 
 
 class Counts:
-    """What has arrived: messages, copies to recipients, and the distinct Message-IDs among them."""
+    """The numbers of messages, of recipients and of distinct Message-IDs."""
 
     def __init__(self) -> None:
         self.messages = 0

@@ -1,4 +1,4 @@
-"""The state store on SQLite and on MongoDB, one after the other in one run: `python -m bench.stores`."""
+"""Measure the state store on SQLite and on MongoDB, one after the other: `python -m bench.stores`."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ Open = Callable[[], AbstractAsyncContextManager[StateStore]]
 
 
 def make_write(name: str, version: int, *, events: int = 1) -> Write:
-    """About as big as a document of verification in the middle of its life."""
+    """A write of about the size of a verification record in mid-lifecycle."""
     seen = {"intake": version, "verification": version, "assignment": 1}
     commands = tuple(ProcessedCommand(str(uuid.uuid4()), "d" * 64, "submitted", number) for number in range(6))
     record = StateRecord(name, version, BODY, seen, commands, "2026-07-01T03:00:00.000000+00:00")
@@ -43,7 +43,7 @@ def make_write(name: str, version: int, *, events: int = 1) -> Write:
 
 
 async def command(store: StateStore, name: str) -> float:
-    """Seconds that loading a document and saving its next version take."""
+    """Load a record and save its next version; return the seconds taken."""
     started_at = time.perf_counter()
     found = await store.load([name])
     version = found[name].version if name in found else 0
@@ -60,7 +60,7 @@ async def commands(store: StateStore, concurrency: int) -> list[float]:
 
 
 async def folds(store: StateStore) -> float:
-    """Documents a second, in batches as the consumer folds them: new ones first, then each once more."""
+    """Records per second in batches like the consumer's: new ones first, then each of them again."""
     started_at = time.perf_counter()
     for start in range(BATCHES):
         names = [f"f{start % (BATCHES // 2)}-{number}" for number in range(BATCH)]
@@ -71,7 +71,7 @@ async def folds(store: StateStore) -> float:
 
 
 async def notification_latencies(store: StateStore, other_store: StateStore) -> list[float]:
-    """Seconds from the beginning of a write to the moment when one who listens elsewhere knows of it."""
+    """Seconds from the start of a write until a listener on another store is notified."""
     latencies = []
     for version in range(1, NOTIFICATIONS + 1):
         cursor = await other_store.latest_change()

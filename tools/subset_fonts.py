@@ -1,7 +1,7 @@
-"""Make the fonts of the handover record out of Liberation Serif 2 (SIL Open Font License 1.1): `make fonts FROM=FOLDER`.
+"""Make the fonts of the handover record from Liberation Serif 2 (SIL Open Font License 1.1): `make fonts FROM=FOLDER`.
 
-FOLDER holds LiberationSerif-Regular.ttf and LiberationSerif-Bold.ttf, as Debian's package fonts-liberation2 installs them. The
-licence reserves the name Liberation for the original, so what comes out has another one.
+FOLDER contains LiberationSerif-Regular.ttf and LiberationSerif-Bold.ttf, as Debian's package fonts-liberation2 installs them. The
+licence reserves the name Liberation for the original, so the subset has another name.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from pathlib import Path
 
 from fontTools import subset
 
-TARGET_FOLDER = Path(__file__).parents[1] / "services" / "assignment" / "fonts"
+TARGET_FOLDER = Path(__file__).parents[1] / "services" / "assignment" / "handover_record" / "fonts"
 FAMILY = "Simpul Serif"
 RANGES = {
     "Latin: basic, supplement, extended A and B, IPA": (0x20, 0x2AF),
@@ -31,7 +31,7 @@ INVISIBLE_CODE_POINTS = {
     *range(0x2060, 0x2070),
 }
 KEPT_NAME_IDS = (0, 13, 14)
-"""Copyright, licence, and where the licence is to be found."""
+"""Copyright, licence, and URL of the licence."""
 
 
 def main() -> None:
