@@ -1,23 +1,25 @@
-"""Wires verification: officers' requests, and pictures of the documents that they read."""
+"""Wiring of verification."""
 
 from __future__ import annotations
 
 from services.verification import api
 from services.verification.decider import decider
 from services.verification.domain.decisions import Rules
-from services.verification.pages import request
+from services.verification.pages import queue, request
 from services.verification.service import VerificationService
 from shared.backends.platform import Platform
 from shared.documents.rendering.page_cache import PageImageCache
 from shared.documents.rendering.page_renderer import PageRenderer
 from shared.runtime.service_runtime import ServiceApp, ServiceRuntime
+from shared.web.dependencies import BoundRouter
 
 
 def build(platform: Platform) -> ServiceApp:
-    """The verification service on this platform."""
+    """Build the verification service on this platform."""
     rules = Rules(platform.calendar)
-    heart = decider(rules)
-    store = platform.state_store(heart.service, heart.indexed_columns)
-    runtime = ServiceRuntime(heart, store, platform.log, platform.clock)
-    desk = VerificationService(runtime, platform, rules, PageImageCache(platform.documents, PageRenderer()))
-    return ServiceApp(runtime, (api.router(desk), request.router(desk)))
+    verification_decider = decider(rules)
+    store = platform.state_store(verification_decider.service, verification_decider.indexed_columns)
+    runtime = ServiceRuntime(verification_decider, store, platform.log, platform.clock)
+    images = PageImageCache(platform.documents, PageRenderer())
+    service = VerificationService(runtime, platform, rules, images)
+    return ServiceApp(runtime, (BoundRouter(api.router, queue.router, request.router, services=(service,)),))

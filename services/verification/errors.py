@@ -1,18 +1,18 @@
-"""Why a decision of an officer is refused, in the words of this service's pages."""
+"""Messages of verification's refusals, from templates/words.toml."""
 
 from __future__ import annotations
 
 from shared.web.api.commands import RefusalMessages
 from shared.web.views.words import load_words
 
-WORDS = load_words("services.verification")
-_REFUSALS = WORDS.refusals
+TEXTS = load_words("services.verification")
+_REFUSALS = TEXTS.refusals
 
-UNKNOWN: str = _REFUSALS.unknown
-NO_DOCUMENT: str = _REFUSALS.no_document
-NOT_DRAWABLE: str = _REFUSALS.not_drawable
+REQUEST_NOT_FOUND: str = _REFUSALS.unknown
+DOCUMENT_NOT_FOUND: str = _REFUSALS.no_document
+NOT_RENDERABLE: str = _REFUSALS.not_drawable
 
-_CODES = {
+_STATUS_AND_FIELD = {
     "items_missing": (422, "checklist"),
     "item_duplicate": (422, "checklist"),
     "note_missing": (422, "checklist"),
@@ -23,4 +23,6 @@ _CODES = {
     "already_recommended": (409, ""),
 }
 
-SENTENCES: RefusalMessages = {code: (status, field, _REFUSALS[code]) for code, (status, field) in _CODES.items()}
+REFUSAL_MESSAGES: RefusalMessages = {
+    code: (status, field, _REFUSALS[code]) for code, (status, field) in _STATUS_AND_FIELD.items()
+}

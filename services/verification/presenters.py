@@ -1,4 +1,4 @@
-"""What officers see of requests, as plain values for pages and programs alike."""
+"""Requests as officers see them, as plain values for pages and API."""
 
 from __future__ import annotations
 
@@ -18,13 +18,14 @@ WORK_STATUSES = frozenset({Status.ASSIGNED, Status.IN_PROGRESS})
 
 
 def change_notice(state: State) -> dict[str, Any]:
-    """What whoever listens is told of a request that changed."""
+    """Return what a live stream reports of a changed request."""
     return {"number": state.number, "status": state.status.value, "label": STATUS_LABELS[state.status]}
 
 
-def item(loaded: Loaded[State], day: date, rules: Rules) -> dict[str, Any]:
-    """A line of the queue on that day. `target_date` is the internal target of the check while the request waits for it,
-    and the date set for the work once a lead is appointed.
+def present_summary(loaded: Loaded[State], day: date, rules: Rules) -> dict[str, Any]:
+    """Return an item of the queue.
+
+    `target_date` is the internal target while the request awaits an officer, and that of the work once a lead is assigned.
     """
     state = loaded.state
     target = target_date(state, rules)
@@ -41,7 +42,7 @@ def item(loaded: Loaded[State], day: date, rules: Rules) -> dict[str, Any]:
         "submitted_at": state.submitted_at,
         "received_at": state.received_at,
         "target_date": target,
-        "overdue": overdue(state, day, rules),
+        "overdue": is_overdue(state, day, rules),
         "lead": state.lead.username if state.lead else None,
         "lead_name": state.lead.name if state.lead else None,
         "percent": state.percent,
@@ -53,18 +54,18 @@ def target_date(state: State, rules: Rules) -> date | None:
     return verification_due(state, rules) or state.target_date
 
 
-def overdue(state: State, day: date, rules: Rules) -> bool:
-    """The day that the request is waited for has passed; never while the applicant's answer is awaited, nor after the end."""
+def is_overdue(state: State, day: date, rules: Rules) -> bool:
+    """Whether the target date has passed; never while the applicant is to respond, nor after the end."""
     due = verification_due(state, rules) or (state.target_date if state.status in WORK_STATUSES else None)
     return due is not None and due < day
 
 
-def line(loaded: Loaded[State], day: date, rules: Rules) -> dict[str, Any]:
-    """The same as a page shows it: the day that somebody waits for, and how many working days ago it was if it has passed."""
+def present_row(loaded: Loaded[State], day: date, rules: Rules) -> dict[str, Any]:
+    """Return the summary with the next deadline, and by how many working days it has passed."""
     due = _due(loaded.state, rules)
-    late = due is not None and overdue(loaded.state, day, rules)
-    days = rules.calendar.working_days_between(due, day) if due and late else 0
-    return {**item(loaded, day, rules), "due": due, "late": late, "late_days": days}
+    is_late = due is not None and is_overdue(loaded.state, day, rules)
+    days = rules.calendar.working_days_between(due, day) if due and is_late else 0
+    return {**present_summary(loaded, day, rules), "due": due, "late": is_late, "late_days": days}
 
 
 def _due(state: State, rules: Rules) -> date | None:
@@ -73,13 +74,13 @@ def _due(state: State, rules: Rules) -> date | None:
     return target_date(state, rules) if state.status not in ENDED else None
 
 
-def full(loaded: Loaded[State], day: date, rules: Rules) -> dict[str, Any]:
-    """The request with everything that was sent, what is to be checked, and what officers found last."""
+def present_request(loaded: Loaded[State], day: date, rules: Rules) -> dict[str, Any]:
+    """Return the request with all submitted fields, the checklist, and the last verdicts."""
     state = loaded.state
     return {
-        **item(loaded, day, rules),
+        **present_summary(loaded, day, rules),
         **serializers.form(state.applicant, state.letter, state.description),
-        "documents": serializers.documents(documents(state)),
+        "documents": serializers.documents(list_documents(state)),
         "timeline": serializers.timeline(state.history, by_silence=state.by_silence),
         "checklist": [{"item": item.value, "label": CHECKLIST_LABELS[item]} for item in CHECKLIST],
         "warnings": serializers.warnings(state.warnings),
@@ -88,17 +89,17 @@ def full(loaded: Loaded[State], day: date, rules: Rules) -> dict[str, Any]:
     }
 
 
-def documents(state: State) -> tuple[DocumentRef, ...]:
-    """What was sent and still counts, then what was handed over last."""
+def list_documents(state: State) -> tuple[DocumentRef, ...]:
+    """Return the current documents of the form, then those of the last delivery."""
     return (*state.documents, *state.results)
 
 
-def document(state: State, document_id: str) -> DocumentRef | None:
-    return next((document for document in documents(state) if document.id == document_id), None)
+def find_document(state: State, document_id: str) -> DocumentRef | None:
+    return next((document for document in list_documents(state) if document.id == document_id), None)
 
 
 def _verdicts(state: State) -> list[dict[str, Any]]:
-    """The findings of the last round that was judged, which may be an earlier one than the present."""
+    """Return the verdicts of the last decided round, which may be earlier than the current one."""
     return [verdict.model_dump(mode="json") for verdict in state.judgement.verdicts] if state.judgement else []
 
 

@@ -1,4 +1,4 @@
-"""What officers send with each decision, and ask of the queue: the same models for programs and pages."""
+"""Request bodies and queries of officers, shared by pages and API."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ from shared.web.api.validation import RequestBody
 from shared.web.views.labels import WARNING_MESSAGES
 from shared.web.views.words import load_words
 
-_words = load_words("services.verification")
+_texts = load_words("services.verification")
 
 OPEN_LIST, ALL_LIST = "open", "all"
-"""Lists of the page beside those of one status: whatever has not ended, and everything."""
+"""Lists of the queue page besides those of one status."""
 
 Note = Annotated[OptionalText, Field(max_length=500)]
 
 
 class QueueFilter(ListQuery):
-    """`unit` is the whole name of a work unit; every word of `search` occurs in what `shared.text.search.request_text` names."""
+    """Filters of the queue. `unit` is the full name of a work unit; `search` is matched against the request search text."""
 
     unit: str = Field("", max_length=200)
     scope: Scope | None = None
     search: str = Field("", max_length=200)
 
     @property
-    def chosen(self) -> dict[str, str]:
-        """What was chosen, by name."""
+    def active_filters(self) -> dict[str, str]:
+        """The filters that are set, by name."""
         given = {"search": self.search, "unit": self.unit, "scope": self.scope or ""}
         return {name: value for name, value in given.items() if value}
 
@@ -41,26 +41,26 @@ class QueueQuery(QueueFilter):
 
 
 class QueuePageQuery(QueueFilter):
-    """As the page asks: the list is one status, `open` or `all`; `selesai` is the request that was just decided."""
+    """Query of the queue page: `status` is a status, `open` or `all`; `selesai` is the request that was just decided."""
 
     status: str = Status.SUBMITTED.value
     done: str = Field("", alias="selesai", max_length=100)
 
     @model_validator(mode="before")
     @classmethod
-    def _without_blanks(cls, given: Any) -> Any:
+    def _drop_blank_values(cls, given: Any) -> Any:
         return drop_blank_values(given)
 
     @field_validator("status")
     @classmethod
     def _is_list(cls, value: str) -> str:
         if value not in (OPEN_LIST, ALL_LIST, *Status):
-            raise ValueError(_words.queue.no_list)
+            raise ValueError(_texts.queue.no_list)
         return value
 
 
 class Finding(RequestBody):
-    """What was found on one item; a failed one says what is missing."""
+    """The verdict on one item; a failed item has a note on what is missing."""
 
     item: ChecklistItem
     ok: bool
@@ -78,20 +78,20 @@ Findings = Annotated[
 WarningCode = Annotated[str, Field(json_schema_extra={"enum": list(WARNING_MESSAGES)})]
 
 
-class Verification(RequestBody):
-    """`acknowledged_warnings` are the codes of the request's warnings."""
+class VerificationBody(RequestBody):
+    """Declares a request complete; `acknowledged_warnings` are the codes of its warnings."""
 
     checklist: Findings
     acknowledged_warnings: Annotated[tuple[WarningCode, ...], Field(max_length=20)] = ()
 
 
-class Return(RequestBody):
+class ReturnBody(RequestBody):
     checklist: Findings
 
 
-class Recommendation(RequestBody):
+class RecommendationBody(RequestBody):
     reason: Text
 
 
-def verdicts(findings: Findings) -> tuple[Verdict, ...]:
+def to_verdicts(findings: Findings) -> tuple[Verdict, ...]:
     return tuple(Verdict(item=finding.item, ok=finding.ok, note=finding.note) for finding in findings)

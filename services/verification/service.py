@@ -1,22 +1,23 @@
-"""What calls and pages of this service have in common: the request, its documents as pictures, and obeying a decision."""
+"""The application service of verification: what officers read and decide, whether by page or by API."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 from dataclasses import dataclass
+from datetime import date
 from typing import Any
 
-from fastapi import Request
 from pydantic import BaseModel
 
 from services.verification.domain.commands import Command
 from services.verification.domain.decisions import Rules
 from services.verification.domain.state import State
-from services.verification.errors import NO_DOCUMENT, NOT_DRAWABLE, SENTENCES, UNKNOWN
-from services.verification.presenters import document
+from services.verification.errors import DOCUMENT_NOT_FOUND, NOT_RENDERABLE, REFUSAL_MESSAGES, REQUEST_NOT_FOUND
+from services.verification.presenters import find_document
 from services.verification.projections import find_requests
 from shared.backends.platform import Platform
+from shared.calendar import today
 from shared.contracts.facts import DocumentRef
 from shared.contracts.lifecycle import Status
 from shared.documents.port import DocumentMissing, StoreUnavailable
@@ -33,18 +34,19 @@ from shared.runtime.conflict import conflict
 from shared.runtime.executor import Loaded
 from shared.runtime.service_runtime import ServiceRuntime
 from shared.web.api import commands
+from shared.web.api.idempotency import CommandContext
 from shared.web.api.problems import Problem, validation_problem
 from shared.web.api.validation import FieldError
 
 logger = logging.getLogger(__name__)
 
-PATIENCE = 0.5
-"""Seconds that a page waits for a picture, which tells how many pages there are; it does without rather than come late."""
+PREVIEW_TIMEOUT_SECONDS = 0.5
+"""How long a page waits for a rendered image, which says how many pages there are, before it is shown without that."""
 
 
 @dataclass(frozen=True, slots=True)
 class PagePreview:
-    """What is known of a document's page when it is about to be shown; `pages` is None if nobody knows yet."""
+    """A document's page as far as it is known; `pages` is None while the document is being rendered."""
 
     page: int
     pages: int | None = None
@@ -54,7 +56,7 @@ class PagePreview:
 
 
 class VerificationService:
-    """The requests of this service, as officers see them."""
+    """Requests as officers see them."""
 
     def __init__(
         self, runtime: ServiceRuntime[State], platform: Platform, rules: Rules, images: PageImageCache
@@ -62,67 +64,77 @@ class VerificationService:
         self.executor, self.store, self.platform, self.rules = runtime.executor, runtime.store, platform, rules
         self._images = images
 
-    async def known(self, id: str) -> Loaded[State]:
-        """Raises Problem 404 for a request that was not heard of."""
-        loaded = await self.executor.read(id)
+    def today(self) -> date:
+        """Return the current date in Halmahera Timur."""
+        return today(self.platform.clock())
+
+    async def get_request(self, request_id: str) -> Loaded[State]:
+        """Return a submitted request. Raises Problem 404."""
+        loaded = await self.executor.read(request_id)
         if loaded is None or not loaded.state.number:
-            raise Problem(404, UNKNOWN)
+            raise Problem(404, REQUEST_NOT_FOUND)
         return loaded
 
-    async def document(self, id: str, document_id: str) -> DocumentRef:
-        """Raises Problem 404."""
-        found = document((await self.known(id)).state, document_id)
-        if found is None:
-            raise Problem(404, NO_DOCUMENT)
-        return found
+    async def get_document(self, request_id: str, document_id: str) -> DocumentRef:
+        """Return a document of a request. Raises Problem 404."""
+        document = find_document((await self.get_request(request_id)).state, document_id)
+        if document is None:
+            raise Problem(404, DOCUMENT_NOT_FOUND)
+        return document
 
-    async def waiting(self) -> int:
-        """How many requests wait for an officer."""
+    async def count_submitted(self) -> int:
+        """Return how many requests await an officer."""
         return await self.executor.count(find_requests(status=Status.SUBMITTED))
 
-    async def execute_command(
-        self, request: Request, id: str, command: Command, *parts: BaseModel | str
+    async def execute(
+        self, context: CommandContext, request_id: str, command: Command, *content: BaseModel | str
     ) -> dict[str, Any]:
-        await self.known(id)
+        """Execute an officer's command; `content` is what the request body said. Raises Problem."""
+        await self.get_request(request_id)
+        officer = command.by.username
         return await commands.execute_command(
-            request, self.executor, id, command, command.by.username, SENTENCES, *parts
+            context, self.executor, request_id, command, officer, REFUSAL_MESSAGES, *content
         )
 
-    def conflict(self, loaded: Loaded[State]) -> Problem:
-        """409 as a decision would meet it now."""
+    def conflict_problem(self, loaded: Loaded[State]) -> Problem:
+        """Return the 409 that a decision on this state would get."""
         return commands.conflict(conflict(loaded.state.status, loaded.state.history), loaded.version)
 
-    def get_cached(self, found: DocumentRef, page: int) -> PageImage | None:
-        """The page if it was drawn a moment ago. Raises Problem 415."""
-        if found.media_type not in RENDERABLE_TYPES:
-            raise Problem(415, NOT_DRAWABLE)
-        return self._images.get_cached(found.key, page)
+    def get_cached_page(self, document: DocumentRef, page: int) -> PageImage | None:
+        """Return a page that was rendered recently. Raises Problem 415."""
+        _require_renderable(document)
+        return self._images.get_cached(document.key, page)
 
-    async def drawn(self, found: DocumentRef, page: int, officer: Principal) -> PageImage:
-        """Raises Problem 404, 415 or 422, DocumentMissing."""
-        if found.media_type not in RENDERABLE_TYPES:
-            raise Problem(415, NOT_DRAWABLE)
-        logger.info("%s looked at page %d of document %s", officer.username, page, found.id)
+    async def render_page(self, document: DocumentRef, page: int, officer: Principal) -> PageImage:
+        """Return a page as an image. Raises Problem 404, 415 or 422, and DocumentMissing."""
+        _require_renderable(document)
+        logger.info("%s looked at page %d of document %s", officer.username, page, document.id)
         try:
-            return await self._images.render(found.key, found.media_type, page)
+            return await self._images.render(document.key, document.media_type, page)
         except PageNotFound as error:
             raise Problem(404, error.message) from error
         except (Unrenderable, RenderTimeout) as error:
             raise validation_problem([FieldError("page", error.message)]) from error
 
-    async def look(self, found: DocumentRef, page: int) -> PagePreview:
-        """The page, or the first one if there is no such page. Its picture is begun here and shown by another call, so that
-        this one never waits long; who looks is noted where the picture is handed out.
+    async def preview_page(self, document: DocumentRef, page: int) -> PagePreview:
+        """Start to render a page, or the first one if it does not exist, and return what is known after a short time.
+
+        The image itself is delivered, and the access logged, by `render_page`.
         """
         try:
-            async with asyncio.timeout(PATIENCE):
-                image = await self._images.render(found.key, found.media_type, page)
+            async with asyncio.timeout(PREVIEW_TIMEOUT_SECONDS):
+                image = await self._images.render(document.key, document.media_type, page)
         except PageNotFound as error:
-            return await self.look(found, 1) if page > 1 else PagePreview(page, fault=error.message)
+            return await self.preview_page(document, 1) if page > 1 else PagePreview(page, fault=error.message)
         except (Unrenderable, RenderTimeout, StoreUnavailable) as error:
             return PagePreview(page, fault=error.message)
         except DocumentMissing:
-            return PagePreview(page, fault=NO_DOCUMENT)
+            return PagePreview(page, fault=DOCUMENT_NOT_FOUND)
         except TimeoutError:
             return PagePreview(page)
         return PagePreview(page, image.pages, *image.size)
+
+
+def _require_renderable(document: DocumentRef) -> None:
+    if document.media_type not in RENDERABLE_TYPES:
+        raise Problem(415, NOT_RENDERABLE)

@@ -1,1 +1,9 @@
-"""The service officer's HTML pages."""
+"""The pages of officers."""
+
+from __future__ import annotations
+
+from shared.web.views.rendering import Templates
+
+QUEUE_PATH = "/verifikasi"
+
+templates = Templates("services.verification")

@@ -1,16 +1,16 @@
-"""The checklist as a form: what an officer chose, and what is missing, item by item."""
+"""The checklist form: parsing an officer's decision, and its errors item by item."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import Field, create_model
+from pydantic import Field
 
 from services.verification.domain.commands import ReturnRequest, VerifyRequest
-from services.verification.errors import WORDS
-from services.verification.pages.document_viewer import DOCUMENT_FIELD, PAGE
-from services.verification.schemas import Finding, Note, Return, Verification, verdicts
+from services.verification.errors import TEXTS
+from services.verification.pages.document_viewer import DOCUMENT_FIELD, PAGE_FIELD
+from services.verification.schemas import Finding, Note, ReturnBody, VerificationBody, to_verdicts
 from shared.contracts.facts import ChecklistItem, Staff
 from shared.runtime.decider import Refusal
 from shared.web.api.problems import validation_problem
@@ -20,7 +20,7 @@ from shared.web.views.labels import CHECKLIST_LABELS
 
 VERIFY_BUTTON, RETURN_BUTTON = "verify", "return"
 ACKNOWLEDGED_FIELD, ROUND_FIELD = "acknowledged", "round"
-_MAX_ROUND = 1_000_000
+MAX_ROUND = 1_000_000
 
 
 def verdict_field(item: ChecklistItem) -> str:
@@ -32,57 +32,71 @@ def note_field(item: ChecklistItem) -> str:
 
 
 FIELD_LABELS = {field(item): label for item, label in CHECKLIST_LABELS.items() for field in (verdict_field, note_field)}
-FIELD_LABELS[ACKNOWLEDGED_FIELD] = WORDS.check.warnings
-"""What the summary of what is wrong calls each field, in the order of the page."""
+FIELD_LABELS[ACKNOWLEDGED_FIELD] = TEXTS.check.warnings
+"""Labels of the fields in the error summary, in the order of the page."""
 
 
-class _ChecklistForm(InputModel):
-    round: int = Field(ge=1, le=_MAX_ROUND)
+Verdict = Literal["yes", "no"] | None
+
+
+class ChecklistForm(InputModel):
+    """The checklist as its page sends it: a verdict and a note for each item."""
+
+    round: int = Field(ge=1, le=MAX_ROUND)
     acknowledged: Annotated[tuple[str, ...], Field(max_length=20)] = ()
+    ok_form: Verdict = None
+    ok_letter: Verdict = None
+    ok_scope: Verdict = None
+    ok_documents: Verdict = None
+    note_form: Note = ""
+    note_letter: Note = ""
+    note_scope: Note = ""
+    note_documents: Note = ""
 
-
-_FIELDS: dict[str, Any] = {
-    **{verdict_field(item): (Literal["yes", "no"] | None, None) for item in ChecklistItem},
-    **{note_field(item): (Note, "") for item in ChecklistItem},
-}
-_Checklist = create_model("_Checklist", __base__=_ChecklistForm, **_FIELDS)
+    def findings(self) -> tuple[Finding, ...]:
+        """Return the items that have a verdict; the note of an item that passed is dropped."""
+        fields = (
+            (ChecklistItem.FORM, self.ok_form, self.note_form),
+            (ChecklistItem.LETTER, self.ok_letter, self.note_letter),
+            (ChecklistItem.SCOPE, self.ok_scope, self.note_scope),
+            (ChecklistItem.DOCUMENTS, self.ok_documents, self.note_documents),
+        )
+        return tuple(
+            Finding(item=item, ok=verdict == "yes", note="" if verdict == "yes" else note)
+            for item, verdict, note in fields
+            if verdict is not None
+        )
 
 
 def has_input(posted: PostedForm) -> bool:
-    """Whether anything was ticked or written."""
+    """Whether any field of the checklist was filled in."""
     return any(text.strip() for name in FIELD_LABELS for text in posted.many(name))
 
 
-def displayed_round(posted: PostedForm, now: int) -> int:
-    """The round that was on the page when it was filled in."""
+def displayed_round(posted: PostedForm, current_round: int) -> int:
+    """Return the round that the page showed when the form was filled in."""
     text = posted.text(ROUND_FIELD)
-    return int(text) if text.isdecimal() and text.isascii() and len(text) < len(str(_MAX_ROUND)) else now
+    return int(text) if text.isdecimal() and text.isascii() and len(text) < len(str(MAX_ROUND)) else current_round
 
 
-def parse_decision(posted: PostedForm, by: Staff) -> tuple[VerifyRequest | ReturnRequest, Verification | Return]:
-    """The command of the button that was pressed, and what a program would have sent. Raises Problem 422."""
-    sent = posted.validate(_Checklist, DOCUMENT_FIELD, PAGE)
-    findings = tuple(_findings(sent))
+def parse_decision(
+    posted: PostedForm, by: Staff
+) -> tuple[VerifyRequest | ReturnRequest, VerificationBody | ReturnBody]:
+    """Return the command of the pressed button, and the equivalent body of the API. Raises Problem 422."""
+    form = posted.validate(ChecklistForm, DOCUMENT_FIELD, PAGE_FIELD)
+    findings = form.findings()
     if posted.button == VERIFY_BUTTON:
-        asked = Verification(checklist=findings, acknowledged_warnings=sent.acknowledged)
-        return VerifyRequest(by, verdicts(findings), sent.acknowledged, sent.round), asked
+        body = VerificationBody(checklist=findings, acknowledged_warnings=form.acknowledged)
+        return VerifyRequest(by, to_verdicts(findings), form.acknowledged, form.round), body
     if posted.button == RETURN_BUTTON:
-        return ReturnRequest(by, verdicts(findings), sent.round), Return(checklist=findings)
-    raise validation_problem([FieldError("", WORDS.wrong.button)])
-
-
-def _findings(sent: _ChecklistForm) -> Iterable[Finding]:
-    """The items that were judged. What was written under one that is right after all is for nobody."""
-    for item in ChecklistItem:
-        verdict, note = getattr(sent, verdict_field(item)), getattr(sent, note_field(item))
-        if verdict is not None:
-            yield Finding(item=item, ok=verdict == "yes", note="" if verdict == "yes" else note)
+        return ReturnRequest(by, to_verdicts(findings), form.round), ReturnBody(checklist=findings)
+    raise validation_problem([FieldError("", TEXTS.wrong.button)])
 
 
 def checklist_errors(refusals: Iterable[Refusal]) -> list[FieldError]:
-    """Each shortcoming beside the item that it is about, in the order of the page."""
-    found = [FieldError(field, WORDS.wrong[refusal.code]) for refusal in refusals for field in _error_fields(refusal)]
-    return sorted(found, key=lambda error: list(FIELD_LABELS).index(error.field))
+    """Return the refusals as errors of their fields, in the order of the page."""
+    errors = [FieldError(field, TEXTS.wrong[refusal.code]) for refusal in refusals for field in _error_fields(refusal)]
+    return sorted(errors, key=lambda error: list(FIELD_LABELS).index(error.field))
 
 
 def _error_fields(refusal: Refusal) -> Iterable[str]:

@@ -1,4 +1,4 @@
-"""The documents beside the checklist: one at a time, page by page, as pictures."""
+"""The document viewer beside the checklist: one document at a time, page by page, as images."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from urllib.parse import urlencode
 from starlette.requests import Request
 
 from services.verification.domain.state import State
-from services.verification.errors import WORDS
-from services.verification.presenters import documents
+from services.verification.errors import TEXTS
+from services.verification.presenters import list_documents
 from services.verification.service import PagePreview, VerificationService
 from shared.contracts.facts import DocumentKind, DocumentRef
 from shared.documents.rendering.page_renderer import RENDERABLE_TYPES
@@ -22,16 +22,16 @@ from shared.web.views.labels import DOCUMENT_KIND_LABELS
 from shared.web.views.words import fill
 
 LOOK_BUTTON = "look"
-DOCUMENT_FIELD, PAGE = "dokumen", "halaman"
+DOCUMENT_FIELD, PAGE_FIELD = "dokumen", "halaman"
 SINGULAR_KINDS = frozenset({DocumentKind.LETTER, DocumentKind.HANDOVER_RECORD})
 SUBMITTED_KINDS = frozenset({DocumentKind.LETTER, DocumentKind.REQUIREMENT})
 _MAX_NUMBER_LENGTH = 6
-_words = WORDS.viewer
+_texts = TEXTS.viewer
 
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """Another document or page: `address` opens it, `order` asks for it by a button of the form."""
+    """A link to another document or page: `address` opens it, `order` is the value of the button that shows it in the form."""
 
     label: str
     address: str
@@ -42,7 +42,7 @@ class Link:
 
 @dataclass(frozen=True, slots=True)
 class Viewer:
-    """The document that is shown; `image` is "" if it is not shown as a picture, and `fault` then says why."""
+    """The document that is shown; `image` is "" if it cannot be shown, and `fault` then says why."""
 
     document: DocumentRef
     look: PagePreview
@@ -56,57 +56,59 @@ class Viewer:
 
 
 def requested_page(request: Request, posted: PostedForm) -> tuple[str, int]:
-    """The document and page that a button, the form or the address names, "" and 1 if none does."""
+    """Return the document and page that the button, the form or the URL asks for, else "" and 1."""
     order, _, rest = posted.button.partition(":")
     if order == LOOK_BUTTON and rest:
         document, _, page = rest.partition(":")
         return document, _parse_page_number(page)
     if posted.text(DOCUMENT_FIELD):
-        return posted.text(DOCUMENT_FIELD), _parse_page_number(posted.text(PAGE))
-    return request.query_params.get(DOCUMENT_FIELD, ""), _parse_page_number(request.query_params.get(PAGE, ""))
+        return posted.text(DOCUMENT_FIELD), _parse_page_number(posted.text(PAGE_FIELD))
+    return request.query_params.get(DOCUMENT_FIELD, ""), _parse_page_number(request.query_params.get(PAGE_FIELD, ""))
 
 
-async def build_viewer(desk: VerificationService, loaded: Loaded[State], document_id: str, page: int) -> Viewer | None:
-    """The document, or the letter, which comes first, if this is none of the request's; None for a request without documents."""
-    all_documents = sorted(documents(loaded.state), key=lambda each: each.kind is not DocumentKind.LETTER)
-    shown = next((each for each in all_documents if each.id == document_id), next(iter(all_documents), None))
+async def build_viewer(
+    service: VerificationService, loaded: Loaded[State], document_id: str, page: int
+) -> Viewer | None:
+    """Return the viewer of a document, or of the letter if the request has no such document; None without documents."""
+    all_documents = sorted(list_documents(loaded.state), key=lambda document: document.kind is not DocumentKind.LETTER)
+    shown = next((one for one in all_documents if one.id == document_id), next(iter(all_documents), None))
     if shown is None:
         return None
-    drawable = shown.media_type in RENDERABLE_TYPES
-    look = await desk.look(shown, page if shown.id == document_id else 1) if drawable else PagePreview(1)
-    there = f"/api/verification/requests/{loaded.id}/documents/{shown.id}"
-    more = drawable and not look.fault and (look.pages is None or look.page < look.pages)
+    renderable = shown.media_type in RENDERABLE_TYPES
+    look = await service.preview_page(shown, page if shown.id == document_id else 1) if renderable else PagePreview(1)
+    api_path = f"/api/verification/requests/{loaded.id}/documents/{shown.id}"
+    has_next = renderable and not look.fault and (look.pages is None or look.page < look.pages)
     return Viewer(
         document=shown,
         look=look,
-        tabs=[_document_tab(each, loaded.state.course.round, each is shown) for each in all_documents],
-        about=_caption(shown, look if drawable and not look.fault else None),
-        image=f"{there}/pages/{look.page}" if drawable and not look.fault else "",
+        tabs=[_document_tab(one, loaded.state.course.round, one is shown) for one in all_documents],
+        about=_caption(shown, look if renderable and not look.fault else None),
+        image=f"{api_path}/pages/{look.page}" if renderable and not look.fault else "",
         download=f"/verifikasi/{loaded.id}/dokumen/{shown.id}",
-        fault=look.fault if drawable else fill(_words.not_drawn, kind=_file_kind(shown)),
-        previous=_link(_words.previous, shown, look.page - 1) if look.page > 1 else None,
-        next=_link(_words.next, shown, look.page + 1) if more else None,
+        fault=look.fault if renderable else fill(_texts.not_drawn, kind=_file_kind(shown)),
+        previous=_link(_texts.previous, shown, look.page - 1) if look.page > 1 else None,
+        next=_link(_texts.next, shown, look.page + 1) if has_next else None,
     )
 
 
-def _document_tab(document: DocumentRef, round: int, chosen: bool) -> Link:
+def _document_tab(document: DocumentRef, current_round: int, chosen: bool) -> Link:
     name = DOCUMENT_KIND_LABELS[document.kind] if document.kind in SINGULAR_KINDS else document.name
-    new = document.round == round > 1 and document.kind in SUBMITTED_KINDS
-    about = fill(_words.new, round=round) if new else ""
+    is_new = document.round == current_round > 1 and document.kind in SUBMITTED_KINDS
+    about = fill(_texts.new, round=current_round) if is_new else ""
     return _link(name, document, 1, chosen=chosen, about=about)
 
 
 def _link(label: str, document: DocumentRef, page: int, *, chosen: bool = False, about: str = "") -> Link:
-    address = f"?{urlencode({DOCUMENT_FIELD: document.id, PAGE: page})}"
+    address = f"?{urlencode({DOCUMENT_FIELD: document.id, PAGE_FIELD: page})}"
     return Link(label, address, f"{LOOK_BUTTON}:{document.id}:{page}", chosen, about)
 
 
-def _caption(document: DocumentRef, look: PagePreview | None) -> str:
-    about = fill(_words.about, name=document.name, size=format_size(document.size))
-    if look is None:
+def _caption(document: DocumentRef, preview: PagePreview | None) -> str:
+    about = fill(_texts.about, name=document.name, size=format_size(document.size))
+    if preview is None:
         return about
-    words = _words.page_of if look.pages else _words.page
-    return f"{about}, {fill(words, page=look.page, pages=look.pages)}"
+    text = _texts.page_of if preview.pages else _texts.page
+    return f"{about}, {fill(text, page=preview.page, pages=preview.pages)}"
 
 
 def _file_kind(document: DocumentRef) -> str:

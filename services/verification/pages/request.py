@@ -1,15 +1,18 @@
-"""The pages of officers: the queue, a request beside its documents with the decision on it, and the advice to reject."""
+"""The page of one request with its documents and checklist, and the page that recommends its rejection."""
 
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Annotated, Any
+from typing import Any
 
-from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import APIRouter, Request, Response
+from starlette.responses import HTMLResponse
 
-from services.verification.domain.commands import RecommendRejection
+from services.verification.dependencies import Officer, Verification, require_officer
+from services.verification.domain.commands import Command, RecommendRejection
 from services.verification.domain.decisions import checklist_refusals, is_outdated, recommendation
 from services.verification.domain.state import State
+from services.verification.pages import QUEUE_PATH, templates
 from services.verification.pages.checklist import (
     FIELD_LABELS,
     checklist_errors,
@@ -20,148 +23,134 @@ from services.verification.pages.checklist import (
     verdict_field,
 )
 from services.verification.pages.document_viewer import LOOK_BUTTON, build_viewer, requested_page
-from services.verification.pages.queue import QUEUE_PATH, Queue
-from services.verification.presenters import full, line
-from services.verification.schemas import QueuePageQuery, Recommendation
-from services.verification.service import VerificationService
-from shared.calendar import today
+from services.verification.presenters import present_request, present_row
+from services.verification.schemas import RecommendationBody
 from shared.contracts.facts import ChecklistItem
 from shared.contracts.lifecycle import Status
-from shared.identity.accounts import Role
-from shared.identity.service import Principal
 from shared.runtime.executor import Loaded
-from shared.web.api.idempotency import request_digest
+from shared.web.api.idempotency import form_command_context
 from shared.web.api.problems import validation_problem
 from shared.web.api.serializers import warnings
-from shared.web.auth.access import signed_in
+from shared.web.api.validation import RequestBody
 from shared.web.forms.posted_form import PostedForm
 from shared.web.http.downloads import download
 from shared.web.views.employee_number import group_digits
 from shared.web.views.labels import CHECKLIST_LABELS
-from shared.web.views.page_routes import PageRoute, add_form, see_other
-from shared.web.views.rendering import Templates
+from shared.web.views.page_routes import PageRoute, add_form_page, see_other
 
 CHECKLIST_ROWS = [(verdict_field(item), note_field(item), CHECKLIST_LABELS[item], item.value) for item in ChecklistItem]
-"""Each line of the checklist: its two fields, what it says, and its code."""
+"""Rows of the checklist: verdict field, note field, label and code."""
 
-OFFICER = signed_in(Role.OFFICER)
-Officer = Annotated[Principal, Depends(OFFICER)]
-
-
-def router(desk: VerificationService) -> APIRouter:
-    """Routes under /verifikasi."""
-    routes = APIRouter(prefix=QUEUE_PATH, route_class=PageRoute, include_in_schema=False)
-    page = Templates("services.verification")
-    queue = Queue(desk, page)
-
-    @routes.get("")
-    async def show_queue(query: Annotated[QueuePageQuery, Query()], officer: Officer, request: Request) -> Response:
-        return await queue.show(request, query, officer)
-
-    @routes.get("/{id}/dokumen/{document_id}")
-    async def download_document(id: str, document_id: str, officer: Officer, request: Request) -> Response:
-        document = await desk.document(id, document_id)
-        return await download(request, desk.platform.documents, document, officer.username)
-
-    add_form(routes, "/{id}", ChecklistPage(desk, page), OFFICER)
-    add_form(routes, "/{id}/rekomendasi", RecommendationPage(desk, page), OFFICER)
-    return routes
+router = APIRouter(prefix=QUEUE_PATH, route_class=PageRoute, include_in_schema=False)
 
 
-class _RequestPage:
-    """What both forms about one request have in common."""
+@router.get("/{request_id}/dokumen/{document_id}")
+async def download_document(
+    request_id: str, document_id: str, officer: Officer, request: Request, verification: Verification
+) -> Response:
+    """Download a document as it was submitted."""
+    document = await verification.get_document(request_id, document_id)
+    return await download(request, verification.platform.documents, document, officer.username)
 
-    def __init__(self, desk: VerificationService, page: Templates) -> None:
-        self._desk, self._page = desk, page
+
+class RequestPage:
+    """What the forms about one request have in common."""
+
+    def __init__(self, request_id: str, request: Request, officer: Officer, verification: Verification) -> None:
+        self._request_id, self._request, self._officer, self._verification = request_id, request, officer, verification
 
     def _request_context(self, loaded: Loaded[State]) -> dict[str, Any]:
-        """The request in full, with the day that is waited for."""
-        day = today(self._desk.platform.clock())
-        return {**line(loaded, day, self._desk.rules), **full(loaded, day, self._desk.rules)}
+        day, rules = self._verification.today(), self._verification.rules
+        return {**present_row(loaded, day, rules), **present_request(loaded, day, rules)}
 
     def _with_conflict(self, loaded: Loaded[State], posted: PostedForm) -> PostedForm:
-        """What was filled in, with the news if the request has changed since."""
-        stale = is_outdated(loaded.state, displayed_round(posted, loaded.state.course.round))
-        return posted.with_problem(self._desk.conflict(loaded)) if stale and not posted.problem else posted
+        """Return the form with a conflict if the request has changed since the form was shown."""
+        if posted.problem or not is_outdated(loaded.state, displayed_round(posted, loaded.state.course.round)):
+            return posted
+        return posted.with_problem(self._verification.conflict_problem(loaded))
 
-    async def _waiting(self) -> dict[str, int]:
-        return {QUEUE_PATH: await self._desk.waiting()}
+    async def _menu_counts(self) -> dict[str, int]:
+        return {QUEUE_PATH: await self._verification.count_submitted()}
+
+    async def _execute(self, command: Command, body: RequestBody, content: str) -> Response:
+        """Execute the command and go to the queue.
+
+        `content` is part of the idempotency key: the same form with other content, as after going back in the browser, is
+        another decision, which conflicts with the first.
+        """
+        context = form_command_context(self._request, content, str(command.round))
+        await self._verification.execute(context, self._request_id, command, body)
+        return see_other(f"{QUEUE_PATH}?selesai={self._request_id}")
 
 
-class ChecklistPage(_RequestPage):
-    """A request with everything that was sent, to be judged as long as it waits for that and to be read ever after."""
+class ChecklistPage(RequestPage):
+    """A request with its checklist while it awaits an officer, read-only afterwards."""
 
-    async def show(self, request: Request, posted: PostedForm) -> Response:
-        cursor = await self._desk.store.latest_change()
-        loaded = await self._desk.known(request.path_params["id"])
-        viewer = await build_viewer(self._desk, loaded, *requested_page(request, posted))
+    async def show(self, posted: PostedForm) -> HTMLResponse:
+        cursor = await self._verification.store.latest_change()
+        loaded = await self._verification.get_request(self._request_id)
+        state = loaded.state
+        viewer = await build_viewer(self._verification, loaded, *requested_page(self._request, posted))
         filled = has_input(posted)
         posted = self._with_conflict(loaded, posted) if filled else replace(posted, texts={})
-        conflict = posted.problem is not None and "current" in posted.problem.extra
-        return self._page(
-            request,
+        is_conflict = posted.problem is not None and "current" in posted.problem.extra
+        return templates(
+            self._request,
             "request.html",
             posted=posted,
             field_labels=FIELD_LABELS,
             request=self._request_context(loaded),
             viewer=viewer,
-            deciding=loaded.state.status is Status.SUBMITTED and not conflict,
+            deciding=state.status is Status.SUBMITTED and not is_conflict,
             filled=filled,
-            round=displayed_round(posted, loaded.state.course.round),
+            round=displayed_round(posted, state.course.round),
             checks=CHECKLIST_ROWS,
-            warnings=[(each["code"], each["message"]) for each in warnings(loaded.state.warnings)],
-            employee_number=group_digits(loaded.state.applicant.employee_number) if loaded.state.applicant else "",
-            judgement=loaded.state.judgement,
-            advised=recommendation(loaded.state) is not None,
+            warnings=[(warning["code"], warning["message"]) for warning in warnings(state.warnings)],
+            employee_number=group_digits(state.applicant.employee_number) if state.applicant else "",
+            judgement=state.judgement,
+            advised=recommendation(state) is not None,
             cursor=cursor,
-            waiting=await self._waiting(),
+            waiting=await self._menu_counts(),
         )
 
-    async def act(self, request: Request, posted: PostedForm) -> Response:
+    async def submit(self, posted: PostedForm) -> Response:
         if posted.button.partition(":")[0] == LOOK_BUTTON:
-            return await self.show(request, posted)
-        id = request.path_params["id"]
-        loaded = await self._desk.known(id)
-        command, asked = parse_decision(posted, request.state.principal.staff)
-        wrong = [] if is_outdated(loaded.state, command.round) else checklist_refusals(loaded.state, command)
-        if wrong:
-            raise validation_problem(checklist_errors(wrong))
-        key_by_content(request, asked.model_dump_json(), str(command.round))
-        await self._desk.execute_command(request, id, command, asked)
-        return see_other(f"{QUEUE_PATH}?selesai={id}")
+            return await self.show(posted)
+        state = (await self._verification.get_request(self._request_id)).state
+        command, body = parse_decision(posted, self._officer.staff)
+        refusals = [] if is_outdated(state, command.round) else checklist_refusals(state, command)
+        if refusals:
+            raise validation_problem(checklist_errors(refusals))
+        return await self._execute(command, body, body.model_dump_json())
 
 
-class RecommendationPage(_RequestPage):
-    """The advice to reject, which asks for nothing but the reason."""
+class RecommendationPage(RequestPage):
+    """The form that recommends a rejection; it only asks for the reason."""
 
-    async def show(self, request: Request, posted: PostedForm) -> Response:
-        cursor = await self._desk.store.latest_change()
-        loaded = await self._desk.known(request.path_params["id"])
+    async def show(self, posted: PostedForm) -> HTMLResponse:
+        cursor = await self._verification.store.latest_change()
+        loaded = await self._verification.get_request(self._request_id)
+        state = loaded.state
         posted = self._with_conflict(loaded, posted) if posted.text("reason").strip() else posted
-        return self._page(
-            request,
+        return templates(
+            self._request,
             "recommendation.html",
             posted=posted,
             request=self._request_context(loaded),
-            open=loaded.state.status is Status.SUBMITTED and recommendation(loaded.state) is None,
-            round=displayed_round(posted, loaded.state.course.round),
+            open=state.status is Status.SUBMITTED and recommendation(state) is None,
+            round=displayed_round(posted, state.course.round),
             cursor=cursor,
-            waiting=await self._waiting(),
+            waiting=await self._menu_counts(),
         )
 
-    async def act(self, request: Request, posted: PostedForm) -> Response:
+    async def submit(self, posted: PostedForm) -> Response:
         if posted.button == LOOK_BUTTON:
-            return await self.show(request, posted)
-        id = request.path_params["id"]
-        asked = posted.validate(Recommendation, "round")
-        now = (await self._desk.known(id)).state.course.round
-        command = RecommendRejection(request.state.principal.staff, asked.reason, displayed_round(posted, now))
-        key_by_content(request, asked.reason, str(command.round))
-        await self._desk.execute_command(request, id, command, asked)
-        return see_other(f"{QUEUE_PATH}?selesai={id}")
+            return await self.show(posted)
+        body = posted.validate(RecommendationBody, "round")
+        current_round = (await self._verification.get_request(self._request_id)).state.course.round
+        command = RecommendRejection(self._officer.staff, body.reason, displayed_round(posted, current_round))
+        return await self._execute(command, body, body.reason)
 
 
-def key_by_content(request: Request, *content: str) -> None:
-    """The same form sent with another content, as after going back, is another decision, and meets what was decided first."""
-    if request.state.form_key:
-        request.state.form_key = request_digest(request.state.form_key, *content)
+add_form_page(router, "/{request_id}", ChecklistPage, require_officer)
+add_form_page(router, "/{request_id}/rekomendasi", RecommendationPage, require_officer)

@@ -6,8 +6,7 @@ import hashlib
 import re
 import uuid
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
-from typing import Self
+from dataclasses import dataclass
 
 from pydantic import BaseModel
 from starlette.requests import Request
@@ -46,18 +45,19 @@ class CommandContext:
         command = command_id(self.idempotency_key, actor, self.method, self.path)
         return CommandKey(command, digest, traceparent=self.traceparent)
 
-    def with_content(self, *content: str) -> Self:
-        """The context in which the same key with other content identifies another command."""
-        if self.idempotency_key is None:
-            return self
-        return replace(self, idempotency_key=request_digest(self.idempotency_key, *content))
-
 
 def command_context(request: Request) -> CommandContext:
     """A dependency: the context of this call. Raises Problem 422 for a key that is not 1-200 visible ASCII characters."""
     return CommandContext(
         read_idempotency_key(request), request.method, request.url.path, traceparent=_traceparent(request)
     )
+
+
+def form_command_context(request: Request, *content: str) -> CommandContext:
+    """The context of a form whose content is part of its key, so that the same form with other content is another command."""
+    form_key = request.state.form_key
+    key = request_digest(form_key, *content) if form_key else read_idempotency_key(request)
+    return CommandContext(key, request.method, request.url.path, traceparent=_traceparent(request))
 
 
 def command_key(request: Request, actor: str, digest: str, new_id: NewId = random_id) -> CommandKey:

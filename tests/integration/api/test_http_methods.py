@@ -29,7 +29,7 @@ PLAIN = {"Accept-Encoding": "identity"}
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 CHANGES = frozenset({"date", "x-request-id", "set-cookie", "content-security-policy"})
 """Headers that differ from one answer to the next, since they hold something random or the time."""
-DRAWN = "/api/verification/requests/{id}/documents/{document_id}/pages/{page}"
+DRAWN = "/api/verification/requests/{request_id}/documents/{document_id}/pages/{page}"
 MEASURED = frozenset({"/metrics"})
 """Counted anew at each call, so that the length differs."""
 

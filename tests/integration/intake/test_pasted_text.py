@@ -11,7 +11,7 @@ import pytest_asyncio
 from services.assignment.schemas import Pause, Progress, Rejection
 from services.intake.domain.state import State
 from services.intake.schemas import AnswerBody, TrackingLinkBody
-from services.verification.schemas import Recommendation
+from services.verification.schemas import RecommendationBody
 from shared.runtime.executor import Loaded
 from shared.web.api.validation import InputModel
 from shared.web.auth.own_account import OwnAccountUpdate
@@ -99,7 +99,7 @@ async def test_a_repeat_that_was_pasted_otherwise_is_the_same_command(intake: In
         (Rejection, "reason", "Di luar\u2028lingkup\ufeff \U0001fae8", "Di luar\nlingkup \U0001fae8"),
         (Pause, "question", "Alamat\rserver\v?", "Alamat\nserver\n?"),
         (Progress, "note", "\u202a50\u00a0persen\u202c", "50 persen"),
-        (Recommendation, "reason", "Bukan\u00a0kewenangan \u2022 kami", "Bukan kewenangan \u2022 kami"),
+        (RecommendationBody, "reason", "Bukan\u00a0kewenangan \u2022 kami", "Bukan kewenangan \u2022 kami"),
         (AnswerBody, "text", "10.1.2.3\u200b:8080\f", "10.1.2.3:8080"),
         (TrackingLinkBody, "email", "<rahmat@dinas.example>\u200b", "rahmat@dinas.example"),
         (OwnAccountUpdate, "name", "\ufeffNurlaila\tIbarat ", "Nurlaila Ibarat"),

@@ -41,7 +41,7 @@ RETURN = {**ALL_OK, "ok_letter": "no", "note_letter": NOTE, "_do": "return"}
 
 @pytest.fixture
 async def harness(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[StaffHarness]:
-    monkeypatch.setattr(service, "PATIENCE", 30.0)  # however busy the machine is
+    monkeypatch.setattr(service, "PREVIEW_TIMEOUT_SECONDS", 30.0)  # however busy the machine is
     async with staff_harness(tmp_path) as opened:
         yield opened
 
@@ -415,7 +415,7 @@ async def test_a_page_comes_without_the_number_of_pages_rather_than_late(
 ):
     letter = await harness.store_document("surat.pdf", pdf(3), DocumentKind.LETTER)
     await harness.submitted(letter)
-    monkeypatch.setattr(service, "PATIENCE", 0.0)
+    monkeypatch.setattr(service, "PREVIEW_TIMEOUT_SECONDS", 0.0)
     page = await look(harness)
     assert re.search(r"halaman 1\b(?! dari)", page.text)
     assert f"look:{letter.id}:2" in page.text

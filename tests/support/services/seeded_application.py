@@ -61,6 +61,7 @@ class SeededApplication:
         return {
             "number": request.number,
             "id": request.id,
+            "request_id": request.id,
             "document_id": request.documents[0],
             "page": "1",
             "username": TECHNICAL,

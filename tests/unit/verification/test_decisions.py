@@ -12,7 +12,7 @@ from services.verification.decider import decider
 from services.verification.domain.commands import RecommendRejection, ReturnRequest, VerifyRequest
 from services.verification.domain.decisions import Rules, checklist_refusals, verification_due
 from services.verification.domain.state import State
-from services.verification.presenters import document, full, item, line
+from services.verification.presenters import find_document, present_request, present_row, present_summary
 from services.verification.projections import find_requests
 from shared.calendar import WorkingCalendar
 from shared.contracts.facts import ChecklistItem, Fact, Staff, Verdict
@@ -222,39 +222,39 @@ def test_the_internal_target_is_one_working_day_from_the_present_round_and_stops
 
 
 def test_a_request_is_overdue_from_the_day_after_the_target():
-    assert not item(loaded(submitted), date(2026, 11, 24), RULES)["overdue"]
-    assert item(loaded(submitted), date(2026, 11, 25), RULES)["overdue"]
-    assert not item(loaded(submitted, returned), date(2027, 1, 1), RULES)["overdue"]
+    assert not present_summary(loaded(submitted), date(2026, 11, 24), RULES)["overdue"]
+    assert present_summary(loaded(submitted), date(2026, 11, 25), RULES)["overdue"]
+    assert not present_summary(loaded(submitted, returned), date(2027, 1, 1), RULES)["overdue"]
 
 
 def test_a_line_says_how_many_working_days_late_it_is_and_until_when_the_applicant_has():
-    assert line(loaded(submitted), date(2026, 11, 24), RULES)["late"] is False
+    assert present_row(loaded(submitted), date(2026, 11, 24), RULES)["late"] is False
     friday, saturday = date(2026, 11, 27), date(2026, 11, 28)
     for day in (friday, saturday):
-        shown = line(loaded(submitted), day, RULES)
+        shown = present_row(loaded(submitted), day, RULES)
         assert (shown["due"], shown["late"], shown["late_days"]) == (date(2026, 11, 24), True, 3), day
-    shown = line(loaded(submitted, returned), date(2027, 1, 1), RULES)
+    shown = present_row(loaded(submitted, returned), date(2027, 1, 1), RULES)
     assert (shown["due"], shown["late"]) == (returned.respond_by, False)
-    assert line(loaded(submitted, withdrawn), TODAY, RULES)["due"] is None
+    assert present_row(loaded(submitted, withdrawn), TODAY, RULES)["due"] is None
 
 
 def test_the_list_masks_the_employee_number_and_the_request_shows_it():
-    assert item(loaded(submitted), TODAY, RULES)["employee_number"] == "198502** ****** * ***"
-    assert full(loaded(submitted), TODAY, RULES)["employee_number"] == "198502302010011001"
+    assert present_summary(loaded(submitted), TODAY, RULES)["employee_number"] == "198502** ****** * ***"
+    assert present_request(loaded(submitted), TODAY, RULES)["employee_number"] == "198502302010011001"
 
 
 def test_a_list_item_has_the_shape_that_the_api_promises():
     promised = "id number status version name unit scope round submitted_at target_date overdue lead percent warnings"
-    assert set(promised.split()) <= item(loaded(submitted), TODAY, RULES).keys()
+    assert set(promised.split()) <= present_summary(loaded(submitted), TODAY, RULES).keys()
 
 
 def test_how_the_work_goes_on_is_seen_in_the_list():
-    line = item(loaded(*ASSIGNED, started, progressed), TODAY, RULES)
+    line = present_summary(loaded(*ASSIGNED, started, progressed), TODAY, RULES)
     assert (line["lead"], line["percent"], line["target_date"]) == ("dewi", 40, assigned.target_date)
 
 
 def test_the_request_tells_checklist_warnings_and_history_in_words():
-    shown = full(loaded(submitted, recommended), TODAY, RULES)
+    shown = present_request(loaded(submitted, recommended), TODAY, RULES)
     assert [line["item"] for line in shown["checklist"]] == list(ChecklistItem)
     assert shown["warnings"][0]["code"] == "birth_date"
     assert "kalender" in shown["warnings"][0]["message"]
@@ -263,14 +263,14 @@ def test_the_request_tells_checklist_warnings_and_history_in_words():
 
 
 def test_the_store_key_of_a_document_is_not_told():
-    shown = full(loaded(*DELIVERED), TODAY, RULES)["documents"]
+    shown = present_request(loaded(*DELIVERED), TODAY, RULES)["documents"]
     assert {line["id"] for line in shown} == {"surat", "kamus-data", "alur", "laporan", "bast"}
     assert all("key" not in line for line in shown)
 
 
 def test_a_document_is_found_by_its_id_as_long_as_it_counts():
-    assert document(state_after(submitted), "surat") is not None
-    assert document(state_after(submitted, returned, resubmitted), "surat") is None
+    assert find_document(state_after(submitted), "surat") is not None
+    assert find_document(state_after(submitted, returned, resubmitted), "surat") is None
 
 
 def test_a_request_is_found_by_what_the_queue_filters_by():
