@@ -1,1 +1,1 @@
-"""What every service stands on: contracts, runtime, ports with their adapters, web frame, settings."""
+"""What the services share: contracts, runtime, ports with their adapters, web framework, settings."""

@@ -1,4 +1,4 @@
-"""Working days and the civil day of Halmahera Timur: pure arithmetic that is handed to the domains."""
+"""Working days and the civil date in Halmahera Timur."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from holidays import country_holidays
 WIT = ZoneInfo("Asia/Jayapura")
 
 Overrides = Mapping[date, str | None]
-"""Days that a decree added (with their name) or dropped (None)."""
+"""Holidays that a decree added (with their name) or removed (None)."""
 
 _DAY = timedelta(days=1)
 _SATURDAY = 5
@@ -21,20 +21,20 @@ _SATURDAY = 5
 
 @dataclass(frozen=True, slots=True)
 class WorkingCalendar:
-    """Monday to Friday without holidays. An override decides over a holiday, but makes no weekend a working day."""
+    """Monday to Friday without holidays; an override replaces a holiday but never makes a weekend a working day."""
 
     holidays: Mapping[date, str]
     overrides: Overrides = field(default_factory=dict)
 
     def holiday(self, day: date) -> str | None:
-        """The name of the holiday, if it is one."""
+        """Return the name of the holiday, None if it is not one."""
         return self.overrides[day] if day in self.overrides else self.holidays.get(day)
 
     def is_working_day(self, day: date) -> bool:
         return day.weekday() < _SATURDAY and self.holiday(day) is None
 
     def add_working_days(self, day: date, count: int) -> date:
-        """The last of `count` working days after `day`; `day` itself, working or not, for 0."""
+        """Return the last of `count` working days after `day`; for 0, `day` itself."""
         if count < 0:
             raise ValueError("working days are counted forward")
         for _ in range(count):
@@ -42,7 +42,7 @@ class WorkingCalendar:
         return day
 
     def working_days_between(self, start: date, end: date) -> int:
-        """How many working days lie after `start`, up to and including `end`; negative if `end` comes first."""
+        """Count the working days after `start` up to and including `end`; negative if `end` is earlier."""
         if end < start:
             return -self.working_days_between(end, start)
         return sum(self.is_working_day(day) for day in _days_after(start, end))
@@ -55,15 +55,16 @@ class WorkingCalendar:
 
 
 def official_calendar(overrides: Overrides | None = None) -> WorkingCalendar:
-    """The national holidays and cuti bersama of Indonesia, each year read when it is first asked for."""
+    """Return the calendar with the national holidays and cuti bersama of Indonesia; years are loaded on demand."""
     holidays = country_holidays("ID", categories=("public", "government"), language="id")
     return WorkingCalendar(holidays, overrides or {})
 
 
 def parse_overrides(text: str) -> dict[date, str | None]:
-    """Read `{"2028-04-24": "Cuti Bersama Idulfitri", "2028-12-26": null}`: a name adds a day off, null drops one.
+    """Parse `{"2028-04-24": "Cuti Bersama Idulfitri", "2028-12-26": null}`: a name adds a day off, null removes one.
 
-    Raises ValueError, with the offending key, for anything else.
+    Raises:
+        ValueError: The table is malformed; the message names the key.
     """
     table = json.loads(text)
     if not isinstance(table, dict):
@@ -72,14 +73,14 @@ def parse_overrides(text: str) -> dict[date, str | None]:
 
 
 def today(at: datetime) -> date:
-    """The date in Halmahera Timur at that moment."""
+    """Return the date in Halmahera Timur at this time."""
     if at.tzinfo is None:
-        raise ValueError("a moment needs a time zone")
+        raise ValueError("the time needs a time zone")
     return at.astimezone(WIT).date()
 
 
 def end_of_day(day: date) -> datetime:
-    """The last moment of that date in Halmahera Timur, in UTC."""
+    """Return the last moment of this date in Halmahera Timur, in UTC."""
     return datetime.combine(day, time.max, WIT).astimezone(UTC)
 
 

@@ -1,4 +1,4 @@
-"""The clock and the maker of ids that are handed to whoever needs them; nobody else reads either."""
+"""The clock and the id generator, passed to all code that needs them."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ NewId = Callable[[], str]
 
 
 def system_clock() -> datetime:
-    """Now, in UTC with its zone."""
+    """Return the current time in UTC."""
     return datetime.now(UTC)
 
 
 def random_id() -> str:
-    """A random UUID as text."""
+    """Return a random UUID as text."""
     return str(uuid.uuid4())

@@ -1,1 +1,1 @@
-"""Every event, one class per fact, grouped by the service that owns it; the envelope; and the course that follows from them."""
+"""The events of all services: facts by owner, the envelope, and the lifecycle that follows from them."""

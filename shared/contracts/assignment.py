@@ -44,7 +44,7 @@ class WorkProgressed(AssignmentFact):
 
 
 class WorkPaused(AssignmentFact):
-    """The lead waits for the applicant's answer; pauses of a request count 1, 2, 3 ..."""
+    """The lead waits for an answer of the applicant; pauses of a request are numbered 1, 2, 3 ..."""
 
     pause: int
     question: str
@@ -53,9 +53,9 @@ class WorkPaused(AssignmentFact):
 
 
 class WorkResumed(AssignmentFact):
-    """Work goes on after the pause with this number, which moved the target by `days` working days.
+    """Work continues after the pause with this number, which moved the target date by `days` working days.
 
-    `by` is nobody when the applicant's answer resumed it.
+    `by` is None if the applicant's answer resumed it.
     """
 
     pause: int
@@ -66,7 +66,7 @@ class WorkResumed(AssignmentFact):
 
 
 class WorkCompleted(AssignmentFact):
-    """Result documents and the handover record (BAST) are there; deliveries of a request count 1, 2, 3 ..."""
+    """The results and the handover record (BAST) are delivered; deliveries of a request are numbered 1, 2, 3 ..."""
 
     delivery: int
     summary: str

@@ -1,4 +1,4 @@
-"""What every fact has in common, and the values that facts are made of."""
+"""The base of all facts, and the value objects in them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 
 class Value(BaseModel):
-    """A part of a fact. Unknown fields are ignored, so that an optional field may be added later."""
+    """A value object. Unknown fields are ignored, so that an optional field can be added later."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -18,7 +18,7 @@ class Value(BaseModel):
 class Fact(Value):
     """What happened, without the envelope (id, sequence, time, correlation), which the runtime adds.
 
-    The name of the class is the CloudEvents type and never changes; `owner` is the one service that publishes it.
+    The class name is the CloudEvents type and never changes; `owner` is the service that publishes it.
     """
 
     owner: ClassVar[str]
@@ -30,14 +30,14 @@ class Fact(Value):
 
 
 class Scope(StrEnum):
-    """The two kinds of integration that can be asked for."""
+    """The kinds of integration that an applicant can request."""
 
     APPLICATION = "application"
     DATA = "data"
 
 
 class ChecklistItem(StrEnum):
-    """What an officer checks, and so what an applicant may be asked to complete."""
+    """An item that an officer checks and an applicant may have to complete."""
 
     FORM = "form"
     LETTER = "letter"
@@ -59,14 +59,14 @@ class DocumentKind(StrEnum):
 
 
 class Staff(Value):
-    """Who acted for the office: the account and the name it had at that time."""
+    """A staff member: the account, and its name at that time."""
 
     username: str
     name: str
 
 
 class Applicant(Value):
-    """The only place where an applicant's personal data travels."""
+    """The personal data of an applicant; events hold it nowhere else."""
 
     name: str
     employee_number: str
@@ -77,7 +77,7 @@ class Applicant(Value):
 
 
 class Verdict(Value):
-    """An officer's finding on one checklist item; a failed item says what is missing."""
+    """An officer's finding on a checklist item; the note of a failed item says what is missing."""
 
     item: ChecklistItem
     ok: bool
@@ -85,7 +85,7 @@ class Verdict(Value):
 
 
 class DocumentRef(Value):
-    """A stored document: `key` finds it in the document store, `size` is in bytes, `round` is the one it came with."""
+    """A stored document: `key` in the document store, `size` in bytes, and the `round` in which it was uploaded."""
 
     id: str
     kind: DocumentKind
@@ -98,7 +98,7 @@ class DocumentRef(Value):
 
 
 class Letter(Value):
-    """The letter of request (surat permohonan) that came with the form."""
+    """The applicant's letter of request (surat permohonan)."""
 
     number: str
     date: date

@@ -1,4 +1,4 @@
-"""What happened to a request, in the order of its times, as every service keeps it for its screens."""
+"""The history of a request: its events in the order of their times."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from shared.contracts.facts import Fact, Staff
 from shared.contracts.verification import RequestReturned
 
 NOTE_FIELDS = ("reason", "note", "question", "text", "summary")
-"""The fields of facts in which somebody wrote to others. A model that lacks a field is slow to say so."""
+"""The fields of facts that hold a message to other people."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class HistoryEntry:
-    """One line of the history. `by` is the name of the member of staff who acted, "" for the applicant or the system itself."""
+    """An event in the history; `by` is the name of the staff member who acted, "" for the applicant or the system."""
 
     time: datetime
     source: str
@@ -28,7 +28,7 @@ class HistoryEntry:
 
 
 def add_to_history(history: tuple[HistoryEntry, ...], event: Event) -> tuple[HistoryEntry, ...]:
-    """The history with this event in its place: the same whatever the order in which events of different services came."""
+    """Return the history with this event at its place, whatever the order in which events of different services arrive."""
     entry = HistoryEntry(
         event.time, event.source, event.sequence, event.type, actor_name(event.fact), note_text(event.fact)
     )
@@ -40,13 +40,13 @@ def add_to_history(history: tuple[HistoryEntry, ...], event: Event) -> tuple[His
 
 
 def actor_name(fact: Fact) -> str:
-    """The name of the member of staff who acted, if one did."""
+    """Return the name of the staff member who acted, "" if none did."""
     by = getattr(fact, "by") if _has_actor(type(fact)) else None  # noqa: B009
     return by.name if isinstance(by, Staff) else ""
 
 
 def note_text(fact: Fact) -> str:
-    """The words that somebody wrote with this fact, if it carries any."""
+    """Return the message that the fact carries, "" if there is none."""
     if isinstance(fact, RequestReturned):
         return "\n".join(verdict.note for verdict in fact.verdicts if not verdict.ok)
     for name in _note_fields(type(fact)):

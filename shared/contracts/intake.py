@@ -1,4 +1,4 @@
-"""Facts of intake: what the applicant did, or let pass."""
+"""Facts of intake: what the applicant did, and what expired."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ class IntakeFact(Fact):
 
 
 class RequestSubmitted(IntakeFact):
-    """A new request with everything that was sent."""
+    """A new request with all that was submitted."""
 
     number: str
     applicant: Applicant
@@ -25,7 +25,7 @@ class RequestSubmitted(IntakeFact):
 
 
 class RequestResubmitted(IntakeFact):
-    """The request as it stands after the applicant completed it; `replaced` names the documents that no longer count."""
+    """The request after the applicant completed it; `replaced` holds the ids of the documents that were replaced."""
 
     round: int
     applicant: Applicant
@@ -38,7 +38,7 @@ class RequestResubmitted(IntakeFact):
 
 
 class RequestExpired(IntakeFact):
-    """The applicant did not complete the request within the working days that were given."""
+    """The applicant did not complete the request in time."""
 
     round: int
 
@@ -48,14 +48,14 @@ class RequestWithdrawn(IntakeFact):
 
 
 class ApplicantAnswered(IntakeFact):
-    """The answer to the question of the pause with this number."""
+    """The answer to the question of a pause, by its number."""
 
     pause: int
     text: str
 
 
 class HandoverConfirmed(IntakeFact):
-    """The delivery with this number was accepted, by the applicant or, `automatic`, by silence."""
+    """The delivery with this number was accepted, by the applicant or automatically after the deadline."""
 
     delivery: int
     automatic: bool
@@ -68,11 +68,11 @@ class HandoverContested(IntakeFact):
 
 
 class SurveyAnswered(IntakeFact):
-    """Nine answers from 1 to 4, elements U1 to U9 of the satisfaction survey (Permenpan RB 14/2017)."""
+    """Nine answers from 1 to 4: elements U1 to U9 of the satisfaction survey (Permenpan RB 14/2017)."""
 
     answers: tuple[int, ...]
     comment: str = ""
 
 
 class TrackingLinkRequested(IntakeFact):
-    """Somebody asked to have the tracking link mailed again to the applicant's own address; it says nothing about who."""
+    """The tracking link was requested again, to the address of the applicant; it is unknown by whom."""

@@ -1,4 +1,4 @@
-"""Where a request stands, told from the facts alone: every service derives it here, so that all of them end alike."""
+"""The lifecycle of a request: its status, derived from facts in the same way in every service."""
 
 from __future__ import annotations
 
@@ -27,6 +27,8 @@ from shared.contracts.verification import RequestReturned, RequestVerified
 
 
 class Status(StrEnum):
+    """The status of a request."""
+
     NEW = "new"
     SUBMITTED = "submitted"
     RETURNED = "returned"
@@ -56,10 +58,10 @@ BEFORE_DELIVERY = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Lifecycle:
-    """Registers, each written by the facts of one service alone: the order in which services were heard cannot matter.
+    """The state of a request as registers; each is set by the facts of one service, so their order across services is free.
 
-    `returned` and `verified` hold the round that was judged so; `answered`, `resumed`, `contested` and `confirmed` hold the
-    number of the pause or delivery they belong to.
+    `returned` and `verified` hold the number of the round with that verdict; `answered`, `resumed`, `contested` and
+    `confirmed` the number of the pause or delivery.
     """
 
     round: int = 0
@@ -79,7 +81,7 @@ class Lifecycle:
 
     @property
     def status(self) -> Status:
-        """Withdrawn beats everything that it crosses, rejected everything but that."""
+        """The status; of events that cross, a withdrawal takes precedence over all others, then a rejection."""
         if self.withdrawn:
             return Status.WITHDRAWN
         if self.rejected:
@@ -106,43 +108,43 @@ class Lifecycle:
 
 
 def advance(course: Lifecycle, fact: Fact) -> Lifecycle:
-    """The course after the fact; a fact that moves nothing changes nothing."""
+    """Return the lifecycle after a fact, unchanged if the fact does not concern it."""
     match fact:
         case RequestSubmitted():
-            return replace(course, round=1)
+            course = replace(course, round=1)
         case RequestResubmitted(round=number):
-            return replace(course, round=number)
+            course = replace(course, round=number)
         case RequestReturned(round=number):
-            return replace(course, returned=number)
+            course = replace(course, returned=number)
         case RequestVerified(round=number):
-            return replace(course, verified=number)
+            course = replace(course, verified=number)
         case RequestExpired():
-            return replace(course, expired=True)
+            course = replace(course, expired=True)
         case RequestWithdrawn():
-            return replace(course, withdrawn=True)
+            course = replace(course, withdrawn=True)
         case RequestRejected():
-            return replace(course, rejected=True)
+            course = replace(course, rejected=True)
         case _:
-            return _advance_work(course, fact)
+            course = _advance_work(course, fact)
+    return course
 
 
 def _advance_work(course: Lifecycle, fact: Fact) -> Lifecycle:
     match fact:
         case LeadAssigned():
-            return replace(course, assigned=True)
+            course = replace(course, assigned=True)
         case WorkStarted():
-            return replace(course, started=True)
+            course = replace(course, started=True)
         case WorkPaused(pause=number):
-            return replace(course, pause=number)
+            course = replace(course, pause=number)
         case ApplicantAnswered(pause=number):
-            return replace(course, answered=number)
+            course = replace(course, answered=number)
         case WorkResumed(pause=number):
-            return replace(course, resumed=number)
+            course = replace(course, resumed=number)
         case WorkCompleted(delivery=number):
-            return replace(course, delivery=number)
+            course = replace(course, delivery=number)
         case HandoverContested(delivery=number):
-            return replace(course, contested=number)
+            course = replace(course, contested=number)
         case HandoverConfirmed(delivery=number):
-            return replace(course, confirmed=number)
-        case _:
-            return course
+            course = replace(course, confirmed=number)
+    return course

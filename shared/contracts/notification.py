@@ -1,4 +1,4 @@
-"""Facts of notification: what became of each e-mail. They name messages, never a recipient."""
+"""Facts of notification: the delivery of each email. They hold ids of messages, never an address."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ class NotificationFact(Fact):
 
 
 class MessageOutcome(Value):
-    """What the mail server made of one message. `retry_at` is the next try, None if there will be none."""
+    """The outcome of sending one message; `retry_at` is the time of the next attempt, None if there will be none."""
 
     message: str
     status: Literal["sent", "failed", "unknown"]
@@ -22,7 +22,7 @@ class MessageOutcome(Value):
 
 
 class SendingStarted(NotificationFact):
-    """These messages are about to be handed to the mail server; without a `SendingEnded` by `until` their outcome is unknown."""
+    """These messages are about to be sent; without a `SendingEnded` by `until`, their outcome is unknown."""
 
     messages: tuple[str, ...]
     until: datetime
@@ -33,13 +33,13 @@ class SendingEnded(NotificationFact):
 
 
 class ReminderFellDue(NotificationFact):
-    """The day of a planned reminder came while it was still needed."""
+    """A planned reminder became due and is still needed."""
 
     reminder: str
 
 
 class RemindersDropped(NotificationFact):
-    """These reminders are not sent: their day came too late, or a later one takes their place. `messages` were queued already."""
+    """These reminders are obsolete and are not sent; `messages` of them were queued already."""
 
     reminders: tuple[str, ...] = ()
     messages: tuple[str, ...] = ()

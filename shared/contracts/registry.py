@@ -1,4 +1,4 @@
-"""Every event type there is, by name and schema version, with the upcasters that lift old versions to the present one."""
+"""All event types by name and schema version, with the upcasters from older versions to the current one."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ Upcaster = Callable[[dict[str, Any]], dict[str, Any]]
 
 
 class UnreadableEvent(Exception):
-    """Bytes in the log that are no event, or an event that breaks its contract."""
+    """Bytes that are not an event, or an event that breaks its contract."""
 
 
 class UnknownFact(Fact):
-    """A fact of a type or version that this code does not know yet; a version that a service subscribes to waits for an upgrade."""
+    """A fact of a type or version that this program does not know."""
 
     owner = ""
     name: str
@@ -55,13 +55,14 @@ FACTS: tuple[type[Fact], ...] = (
 BY_TYPE: Mapping[str, type[Fact]] = {fact.type(): fact for fact in FACTS}
 
 UPCASTERS: Mapping[tuple[str, int], Upcaster] = {}
-"""From (type, schemaversion) to a function that turns its data into that of schemaversion + 1. Grows, never shrinks."""
+"""By (type, schemaversion), the function that converts the data to schemaversion + 1. Entries are never removed."""
 
 
 def parse_fact(name: str, schemaversion: int, data: dict[str, Any]) -> Fact:
-    """The fact in this data, lifted from its version to the present one.
+    """Parse the data of a fact, upcast from its version to the current one.
 
-    Raises Unreadable if a known fact does not fit its contract.
+    Raises:
+        UnreadableEvent: A known fact breaks its contract.
     """
     known = BY_TYPE.get(name)
     if known is None or schemaversion > known.schemaversion:
@@ -69,13 +70,13 @@ def parse_fact(name: str, schemaversion: int, data: dict[str, Any]) -> Fact:
     try:
         return known.model_validate(upcast(name, schemaversion, known.schemaversion, data, UPCASTERS))
     except ValidationError as error:
-        raise UnreadableEvent(f"{name} v{schemaversion}: {error.error_count()} fields do not fit") from error
+        raise UnreadableEvent(f"{name} v{schemaversion}: {error.error_count()} invalid fields") from error
 
 
 def upcast(
     name: str, version: int, current: int, data: dict[str, Any], upcasters: Mapping[tuple[str, int], Upcaster]
 ) -> dict[str, Any]:
-    """The data of an old version, taken one version at a time to the present one."""
+    """Convert the data of an old version to the current one, one version at a time."""
     while version < current:
         data = upcasters[name, version](data)
         version += 1

@@ -13,7 +13,7 @@ class VerificationFact(Fact):
 
 
 class RequestReturned(VerificationFact):
-    """Something is missing in this round; the applicant is reminded on `remind_on` and has until `respond_by`."""
+    """The request is incomplete in this round; the applicant is reminded on `remind_on` and has until `respond_by`."""
 
     round: int
     verdicts: tuple[Verdict, ...]
@@ -23,7 +23,7 @@ class RequestReturned(VerificationFact):
 
 
 class RequestVerified(VerificationFact):
-    """The request is complete; `acknowledged` are the codes of the warnings that the officer accepted."""
+    """The request is complete; `acknowledged` holds the codes of the warnings that the officer accepted."""
 
     round: int
     verdicts: tuple[Verdict, ...]

@@ -1,1 +1,1 @@
-"""What every service runs on: commands, events, the outbox, timers and dead letters, written once."""
+"""The runtime of every service: commands, consumption, the outbox relay, timers and dead letters."""

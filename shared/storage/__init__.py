@@ -1,1 +1,1 @@
-"""One document per service and request: the port and its adapters."""
+"""The state store: the port and its adapters."""
