@@ -1,4 +1,4 @@
-"""The work units that a form offers: seed data for the office to correct, since no official list was found."""
+"""The work units that the form offers: seed data for the office to correct, because no official list was found."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class WorkUnit:
-    """A dinas, badan, kecamatan or other unit; one that is no longer active is not offered."""
+    """A dinas, badan, kecamatan or other unit; the form offers active units only."""
 
     code: str
     name: str

@@ -63,7 +63,7 @@ class Reassignment(RequestBody):
 
 class Progress(RequestBody):
     note: Text
-    percent: int | None = Field(None, ge=0, le=100)
+    percent: int | None = Field(None, ge=0, le=100, strict=True)
 
 
 class Pause(RequestBody):

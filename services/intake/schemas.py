@@ -141,7 +141,7 @@ class TrackingLinkBody(RequestBody):
     email: Email
 
 
-SurveyScore = Annotated[int, Field(ge=SURVEY_SCORES.start, lt=SURVEY_SCORES.stop)]
+SurveyScore = Annotated[int, Field(ge=SURVEY_SCORES.start, lt=SURVEY_SCORES.stop, strict=True)]
 
 
 class SurveyBody(RequestBody):

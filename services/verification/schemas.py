@@ -63,7 +63,7 @@ class Finding(RequestBody):
     """The verdict on one item; a failed item has a note on what is missing."""
 
     item: ChecklistItem
-    ok: bool
+    ok: bool = Field(strict=True)
     note: Note = ""
 
 

@@ -6,10 +6,10 @@ import typing
 from collections.abc import Iterator
 from typing import Annotated, Any, get_args, get_origin
 
-from pydantic import BeforeValidator
+from pydantic import BeforeValidator, Field
 
 import simpul.app  # noqa: F401 - brings in every model of a form, a query or a body
-from shared.web.api.validation import InputModel
+from shared.web.api.validation import InputModel, RequestBody
 from shared.web.forms.text_fields import (
     CLEAN_EMAIL,
     CLEAN_LINE,
@@ -63,6 +63,29 @@ def models(of: type[InputModel]) -> Iterator[type[InputModel]]:
 def uncleaned(model: type[InputModel]) -> list[str]:
     hints = {name: typing.get_type_hints(model, include_extras=True).get(name) for name in model.model_fields}
     return [name for name, hint in hints.items() if not all(texts(hint))]
+
+
+def lax(schema: Any) -> Iterator[str]:
+    """Of every number and boolean in a core schema that also accepts text, its type."""
+    if isinstance(schema, dict):
+        if schema.get("type") in ("int", "float", "bool") and not schema.get("strict"):
+            yield schema["type"]
+        schema = list(schema.values())
+    if isinstance(schema, list | tuple):
+        for part in schema:
+            yield from lax(part)
+
+
+def test_numbers_and_booleans_of_json_bodies_are_strict():
+    assert not {model.__name__ for model in models(RequestBody) if list(lax(model.__pydantic_core_schema__))}
+
+
+def test_a_number_that_accepts_text_is_found():
+    class Careless(RequestBody):
+        count: int = Field(1, ge=1)
+        percent: int | None = Field(None, ge=1, strict=True)
+
+    assert list(lax(Careless.__pydantic_core_schema__)) == ["int"]
 
 
 def test_every_text_from_outside_is_cleaned():

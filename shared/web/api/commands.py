@@ -1,4 +1,4 @@
-"""Commands over HTTP: answers in one shape, and refusals as sentences."""
+"""Commands over HTTP: one response for all of them, and refusals as problems."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ Text = Annotated[str, Field(min_length=1, max_length=MAX_TEXT_LENGTH), CLEAN_PAR
 OptionalText = Annotated[str, Field(max_length=MAX_TEXT_LENGTH), CLEAN_PARAGRAPHS]
 
 RefusalMessages = Mapping[str, tuple[int, str, str]]
-"""From the code of a refusal to its HTTP status, the field it is about ("" for none) and its sentence."""
+"""Maps the code of a refusal to an HTTP status, the field it is about ("" for none) and a message."""
 
 
 async def execute_command(
@@ -41,9 +41,9 @@ async def execute_command(
     messages: RefusalMessages,
     *parts: BaseModel | str,
 ) -> dict[str, Any]:
-    """Execute a command for `actor` and answer `{id, number, status, version}`; `parts` are what its body asked for.
+    """Execute a command for `actor` and return `{id, number, status, version}`; `parts` are the content of the request.
 
-    Raises Problem for a refusal, with what the other did if the state has moved on.
+    Raises: Problem for a refusal; a conflict names the event that happened first.
     """
     context = request if isinstance(request, CommandContext) else command_context(request)
     key = context.command_key(f"{actor}\n{request_id}", request_digest(*parts))
@@ -55,7 +55,7 @@ async def execute_command(
 
 
 class CommandResponse(BaseModel):
-    """Where the request stands now."""
+    """The state of the request after the command."""
 
     id: str
     number: str
@@ -68,7 +68,7 @@ def command_result(answer: CommandResult) -> dict[str, Any]:
 
 
 def refusal_problem(refusal: Refusal, messages: RefusalMessages, version: int) -> Problem:
-    """The refusal as people read it."""
+    """Turn a refusal into a problem with a message for people."""
     if refusal.code == "moved_on":
         return conflict(refusal, version)
     status, field, message = messages[refusal.code]
@@ -79,14 +79,14 @@ def refusal_problem(refusal: Refusal, messages: RefusalMessages, version: int) -
 
 
 def conflict(refusal: Refusal, version: int) -> Problem:
-    """409 that names what happened first, who did it and when."""
+    """409 that names the event that happened first, its actor and its time."""
     status, by, at, event = (refusal.facts.get(name) for name in ("status", "by", "at", "event"))
     current = {"status": status, "version": version, "by": by or "", "event": event or "", "at": at}
     return Problem(409, conflict_message(refusal, "; tindakan Anda tidak disimpan"), code=refusal.code, current=current)
 
 
 def conflict_message(refusal: Refusal, after: str = "") -> str:
-    """What `moved_on` tells, for whoever has tried nothing yet; `after` is what became of what was tried."""
+    """The message of a conflict; `after` says what became of the attempted action, "" if there was none."""
     status, by, at, event = (refusal.facts.get(name) for name in ("status", "by", "at", "event"))
     if not event or not isinstance(at, datetime):
         return "Permohonan ini belum sampai pada langkah tersebut."

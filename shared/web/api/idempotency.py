@@ -1,4 +1,4 @@
-"""What makes a repeated POST the same POST: the key that the client sent, who it is, what it called, and what it said."""
+"""Idempotency: the id of a command is derived from the client's key, the caller, and the method and path of the call."""
 
 from __future__ import annotations
 
@@ -66,14 +66,14 @@ def command_key(request: Request, actor: str, digest: str, new_id: NewId = rando
 
 
 def command_id(key: str, actor: str, method: str, path: str) -> str:
-    """The id of the command that a call with this key, by this caller and with this method and path, is."""
+    """Derive the id of a command from the key, the caller, and the method and path of the call."""
     return str(uuid.uuid5(_COMMAND_ID_NAMESPACE, "\n".join((key, actor, method, path))))
 
 
 def read_idempotency_key(request: Request) -> str | None:
-    """The Idempotency-Key as it was sent, or what a page's form is known by, None without either.
+    """The `Idempotency-Key` header, or the key of a page's form; None without either.
 
-    Raises Problem 422; ask before anything is stored.
+    Call it before anything is stored. Raises: Problem 422 for an invalid key.
     """
     key = getattr(request.state, "form_key", None) or request.headers.get(IDEMPOTENCY_HEADER)
     if key is not None and not _KEY_REGEX.fullmatch(key):
@@ -83,7 +83,7 @@ def read_idempotency_key(request: Request) -> str | None:
 
 
 def request_digest(*parts: BaseModel | str) -> str:
-    """A digest of what was asked for, whatever it is made of."""
+    """A digest of the content of a request."""
     digest = hashlib.sha256()
     for part in parts:
         text = part if isinstance(part, str) else part.model_dump_json()
@@ -92,7 +92,7 @@ def request_digest(*parts: BaseModel | str) -> str:
 
 
 def documents_digest(documents: Iterable[DocumentRef]) -> str:
-    """A digest of what files say, wherever they were stored: kind, name and content of each, in their order."""
+    """A digest of the kind, name and content of documents, in order, independent of where they are stored."""
     return request_digest(*(f"{document.kind}\0{document.name}\0{document.sha256}" for document in documents))
 
 
@@ -101,5 +101,5 @@ def _traceparent(request: Request) -> str:
 
 
 def valid_traceparent(header: str) -> str:
-    """What a client says of the trace that its call belongs to, "" if that is not W3C trace context."""
+    """The `traceparent` of the client, "" if it is not valid W3C trace context."""
     return header if _TRACEPARENT_REGEX.fullmatch(header) else ""

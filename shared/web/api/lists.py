@@ -1,4 +1,4 @@
-"""Lists by key: what may be asked of one, its cursors that say nothing to anybody else, and its shape."""
+"""Keyset pagination: query parameters, opaque cursors, and the response."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ CursorText = Annotated[
 
 
 class ListQuery(InputModel):
-    """`limit`, `after` and `before` of a list; a subclass adds its filters. Use: `Annotated[ListQuery, Query()]`."""
+    """`limit`, `after` and `before` of a list; subclasses add filters. Use it as `Annotated[ListQuery, Query()]`."""
 
     limit: int = Field(50, ge=1, le=MAX_PAGE_SIZE)
     after: CursorText = ""
@@ -69,12 +69,12 @@ def _decode_key(cursor: str) -> tuple[Scalar, str] | None:
 
 
 def encode_cursor(key: Sequence[Scalar]) -> str:
-    """The parts of a key as text that is safe in an address."""
+    """Encode the parts of a key as URL-safe text."""
     return urlsafe_b64encode(json.dumps(list(key), separators=(",", ":")).encode()).decode().rstrip("=")
 
 
 def decode_cursor(cursor: str, parts: int = 2) -> tuple[Scalar, ...]:
-    """The parts of a key. Raises Problem 422 for anything that `encode_cursor` did not make."""
+    """Decode the parts of a key. Raises Problem 422 for text that `encode_cursor` did not produce."""
     key = _parse_cursor(cursor, parts)
     if key is None:
         raise validation_problem([FieldError("after", _INVALID_CURSOR)])
@@ -99,12 +99,12 @@ def _is_scalar(part: object) -> bool:
 
 
 def drop_blank_values(data: Any) -> Any:
-    """A form that asks says nothing by leaving a field blank. For a model's validator before all others."""
+    """Treat blank fields of a search form as absent. For use as a `model_validator(mode="before")`."""
     return {name: value for name, value in data.items() if value != ""} if isinstance(data, dict) else data
 
 
 def page_response(page: LoadedPage[State], to_item: Callable[[Loaded[State]], Any]) -> dict[str, Any]:
-    """`{items, next, previous}`, where the latter are the `after` and `before` of the neighbouring pages, or None."""
+    """`{items, next, previous}`, the latter two being the cursors for `after` and `before`, or None."""
     return {
         "items": [to_item(loaded) for loaded in page.items],
         "next": encode_cursor(page.next) if page.next else None,

@@ -1,4 +1,4 @@
-"""Every error as a problem (RFC 9457): a sentence for a person, and nothing about the inside."""
+"""Problem documents (RFC 9457): every error as a message for people, without internal details."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ logger = logging.getLogger(__name__)
 
 PROBLEM_MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER_SECONDS = "5"
-"""Seconds after which a part that was down is worth another try."""
+"""When to retry after an outage."""
 
 TITLES = {
     400: "Permintaan tidak dapat dibaca",
@@ -61,9 +61,9 @@ KEY_REUSED_DETAIL = (
 
 
 class Problem(HTTPException):
-    """An answer that refuses. `errors` name fields, `extra` are further members (`status` of a request goes in as well).
+    """An error response. `errors` are about fields, `extra` are further members of the document.
 
-    A kind of HTTPException, so that it passes through whatever reads bodies.
+    It is an HTTPException, so that it passes through FastAPI's reading of bodies.
     """
 
     def __init__(
@@ -93,12 +93,12 @@ class Problem(HTTPException):
 
 
 def validation_problem(errors: Iterable[FieldError]) -> Problem:
-    """422 with everything that is wrong, field by field."""
+    """422 with all field errors."""
     return Problem(422, DETAILS[422], errors=errors)
 
 
 def document_refused(refusal: DocumentRefused, field: str = "") -> Problem:
-    """413 or 415 for a file that the document store or a look inside refused."""
+    """413 or 415 for a file that the document store or the inspection refused."""
     status = 413 if isinstance(refusal, TooLarge) else 415
     return Problem(
         status, refusal.message, errors=[FieldError(field, refusal.message)] if field else (), code=refusal.code
@@ -106,7 +106,7 @@ def document_refused(refusal: DocumentRefused, field: str = "") -> Problem:
 
 
 def internal_error(error: BaseException) -> Problem:
-    """500 that tells only a number, under which the log has the rest."""
+    """500 with only a reference number, under which the details are in the log."""
     reference = request_id.get()[:8].upper() or "-"
     logger.error("unexpected error, reference %s", reference, exc_info=error)
     detail = f"Terjadi kesalahan pada sistem kami. Bila berulang, sampaikan nomor rujukan {reference} kepada kami."
@@ -114,13 +114,13 @@ def internal_error(error: BaseException) -> Problem:
 
 
 def service_unavailable(error: BaseException) -> Problem:
-    """503 for a store that is down; the same Idempotency-Key may be sent again."""
+    """503 for a store that is unavailable; the client may retry with the same Idempotency-Key."""
     logger.warning("a store is not available: %s", error)
     return Problem(503, getattr(error, "message", UNAVAILABLE_DETAIL), headers={"Retry-After": RETRY_AFTER_SECONDS})
 
 
 def problem_from(error: Exception) -> Problem:
-    """The answer to any exception that a handler may raise."""
+    """The problem for any exception that a handler may raise."""
     match error:
         case Problem():
             return error

@@ -1,4 +1,4 @@
-"""The shapes that the calls of several services share: documents, timeline and warnings as plain values."""
+"""Serializers and response models that several services share: documents, timeline, warnings and form fields."""
 
 from __future__ import annotations
 
@@ -11,12 +11,15 @@ from shared.web.views.labels import EVENT_LABELS, WARNING_MESSAGES, actor_label
 
 
 def documents(stored: Iterable[DocumentRef]) -> list[dict[str, Any]]:
-    """`{id, kind, name, size, media_type, sha256, round}` of each; where it is stored is nobody's business."""
+    """`{id, kind, name, size, media_type, sha256, round}` of each document, without its storage key."""
     return [document.model_dump(mode="json", exclude={"key"}) for document in stored]
 
 
 def timeline(history: Iterable[HistoryEntry], *, by_silence: bool = False) -> list[dict[str, Any]]:
-    """`{time, event, label, by, note}` of each event, oldest first; `by_silence`: nobody confirmed but the days went by."""
+    """`{time, event, label, by, note}` of each event, oldest first.
+
+    `by_silence` says that the handover was confirmed automatically, because the period for objections passed.
+    """
     return [
         {
             "time": entry.time,
@@ -30,12 +33,12 @@ def timeline(history: Iterable[HistoryEntry], *, by_silence: bool = False) -> li
 
 
 def warnings(codes: Iterable[str]) -> list[dict[str, str]]:
-    """`{code, message}` of each; a code that is no longer known speaks for itself."""
+    """`{code, message}` of each warning; an unknown code is its own message."""
     return [{"code": code, "message": WARNING_MESSAGES.get(code, code)} for code in codes]
 
 
 def form(applicant: Applicant | None, letter: Letter | None, description: str) -> dict[str, Any]:
-    """What was filled in, beside name, unit and scope; the employee number whole, as the API takes it."""
+    """The fields of the form besides name, unit and scope, with the whole employee number."""
     return {
         "employee_number": applicant.employee_number if applicant else "",
         "position": applicant.position if applicant else "",

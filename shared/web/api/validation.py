@@ -1,4 +1,4 @@
-"""What a client may send: models that refuse what they do not know, and what is wrong with a field in a sentence."""
+"""Input models that refuse unknown fields, and validation errors as messages for people."""
 
 from __future__ import annotations
 
@@ -8,61 +8,44 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, GetCoreSchemaHandler
-from pydantic_core import CoreSchema
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from shared.text.cleaning import clean_number
 
 _ISO_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
-_STRICT_TYPES = frozenset({"int", "float", "bool"})
+
 
 REQUIRED_MESSAGE, REQUIRED_FILE_MESSAGE = "Wajib diisi.", "Wajib diunggah."
-"""What is said of a field that was left empty, wherever that is: beside it as it stands, elsewhere by `naming`."""
+"""Messages for an empty field, as shown beside it; `labelled_message` adds the label elsewhere."""
 
 
 @dataclass(frozen=True, slots=True)
 class FieldError:
-    """What is wrong with one field, said to a person; "" is the whole of what was sent."""
+    """A message for people about one field; the field "" stands for the whole input."""
 
     field: str
     message: str
 
 
 def labelled_message(label: str, message: str) -> str:
-    """What is wrong with a field, as it is read where the field is not beside it."""
+    """The message of a field for places where the field is not next to it."""
     if message in (REQUIRED_MESSAGE, REQUIRED_FILE_MESSAGE):
         return f"{label} {message[0].lower()}{message[1:]}"
     return message if message.startswith(label) else f"{label}: {message}"
 
 
 class InputModel(BaseModel):
-    """Text fields of a form or a query: unknown ones are refused, text becomes numbers and dates where those are asked for."""
+    """Base of forms and queries: unknown fields are refused, and text is converted to the types of the fields."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, str_strip_whitespace=True)
 
 
-def _make_strict(part: Any) -> None:
-    if isinstance(part, dict):
-        if part.get("type") in _STRICT_TYPES:
-            part["strict"] = True
-        part = list(part.values())
-    if isinstance(part, list | tuple):
-        for child in part:
-            _make_strict(child)
-
-
 class RequestBody(InputModel):
-    """A JSON body: a number or a truth value must be one, not text that looks like it; dates and choices are text as ever."""
-
-    @classmethod
-    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        schema = handler(source)
-        _make_strict(schema)
-        return schema
+    """Base of JSON bodies. Their numbers and booleans are declared with `strict=True`, so that text does not pass for them."""
 
 
 def _parse_iso_date(value: Any) -> Any:
-    """Pydantic also takes seconds since 1970 for a date, as a number or as text; nobody means them."""
+    """Accept ISO dates only: pydantic would also accept seconds since 1970, as a number or as text."""
     cleaned = clean_number(value, ()) if isinstance(value, str) else ""
     if _ISO_DATE.fullmatch(cleaned):
         return cleaned
@@ -72,11 +55,11 @@ def _parse_iso_date(value: Any) -> Any:
 IsoDate = Annotated[
     date, BeforeValidator(_parse_iso_date), Field(json_schema_extra={"pattern": f"^{_ISO_DATE.pattern}$"})
 ]
-"""A date as 2026-03-31 and in no other way, in ASCII digits; spaces around it and pasted hyphens in it are no mistake."""
+"""A date written as 2026-03-31 in ASCII digits; surrounding spaces and typographic hyphens are accepted."""
 
 
 def field_errors(errors: Iterable[Mapping[str, Any]]) -> tuple[FieldError, ...]:
-    """Pydantic's errors as sentences, in its order; of several about one field the first is told."""
+    """Convert pydantic's errors, in order; only the first error of a field is kept."""
     by_field: dict[str, FieldError] = {}
     for error in errors:
         field = _field_path(error)
@@ -85,7 +68,7 @@ def field_errors(errors: Iterable[Mapping[str, Any]]) -> tuple[FieldError, ...]:
 
 
 def error_message(error: Mapping[str, Any]) -> str:
-    """What is wrong, and what would be right."""
+    """The message for one of pydantic's errors: what is wrong, and what would be right."""
     entry = _MESSAGES.get(error["type"])
     if entry is None:
         return "Isian ini tidak dapat diterima."
@@ -136,7 +119,7 @@ def _choose_one(context: ErrorContext, value: Any) -> str:
 
 
 def _validator_message(context: ErrorContext, value: Any) -> str:
-    """A model's own validator speaks for itself."""
+    """The message that a validator of ours raised."""
     return str(context.get("error") or "Isian ini tidak dapat diterima.")
 
 

@@ -1,4 +1,4 @@
-"""Who may call a route: each declares one of public, applicant or roles, and it is asked before a body is read."""
+"""Access control: every route declares public, applicant or roles, which is enforced before the body is read."""
 
 import logging
 from collections.abc import Awaitable, Callable, Coroutine
@@ -25,7 +25,7 @@ _CROSS_ORIGIN_DETAIL = "Permintaan ini tidak berasal dari halaman Simpul. Muat u
 
 
 class SignedIn:
-    """A dependency: a member of staff who has one of the roles, or any role if none is named."""
+    """Dependency: a member of staff with one of the roles, or with any role if none is given."""
 
     def __init__(self, roles: frozenset[Role]) -> None:
         self.roles = roles
@@ -37,14 +37,14 @@ class SignedIn:
 
 
 class Public:
-    """A dependency that lets everybody in, so that an open route is open on purpose."""
+    """Dependency that admits everybody, so that a public route is public on purpose."""
 
     async def __call__(self) -> None:
         return None
 
 
 class PreBodyDependency:
-    """A dependency that is asked before a byte of the body is read, and not only before the handler is called."""
+    """Dependency that is evaluated before the body is read, not only before the handler is called."""
 
     def __init__(self, require: Callable[[Request], Awaitable[None]]) -> None:
         self._require = require
@@ -65,7 +65,7 @@ def public() -> Public:
 
 
 async def tracking_token(request: Request) -> str:
-    """The applicant's key to a request; whether it fits is for intake to say (404). Raises Problem 401 without one."""
+    """The applicant's tracking token, which intake verifies (404 if it does not match). Raises Problem 401 without one."""
     token = _bearer_token(request)
     if not token:
         raise _unauthorized("Sertakan kunci pelacakan permohonan Anda.")
@@ -73,7 +73,7 @@ async def tracking_token(request: Request) -> str:
 
 
 async def _authenticate(request: Request) -> Principal:
-    """Who calls. A cookie, which a browser sends unasked, also needs proof that the call comes from our own page."""
+    """Authenticate the caller. A session cookie also needs a CSRF token, because browsers send cookies with any request."""
     known = getattr(request.state, "principal", None)
     if isinstance(known, Principal):
         return known
@@ -89,30 +89,30 @@ async def _authenticate(request: Request) -> Principal:
 
 
 def require_role(request: Request, principal: Principal, roles: frozenset[Role]) -> None:
-    """Raises Problem 403 for somebody who has none of the roles, if any are named."""
+    """Raise Problem 403 unless the principal has one of the roles; no roles means any."""
     if roles and not principal.has_role(*roles):
         logger.warning("%s may not %s %r", principal.username, request.method, request.url.path)
         raise Problem(403, "Peran Anda tidak berwenang untuk tindakan ini.")
 
 
 def require_csrf(request: Request, principal: Principal, submitted_token: str) -> None:
-    """Raises Problem 403 unless the session's CSRF token was sent and the browser names our own origin, if it names one."""
+    """Raise Problem 403 unless the session's CSRF token was sent, and the origin is ours if the browser names one."""
     require_same_origin(request)
     if not principal.verify_csrf(submitted_token):
-        logger.warning("%s sent no fitting CSRF token to %r", principal.username, request.url.path)
+        logger.warning("%s sent an invalid CSRF token to %r", principal.username, request.url.path)
         raise Problem(403, _CROSS_ORIGIN_DETAIL)
 
 
 def require_same_origin(request: Request) -> None:
-    """Raises Problem 403 if the browser says that another site's page made this call."""
+    """Raise Problem 403 if the browser says that a page of another site sent this request."""
     site, origin = request.headers.get("Sec-Fetch-Site"), request.headers.get("Origin")
     if site not in (None, "same-origin") or (origin is not None and not _is_own_origin(request, origin)):
-        logger.warning("a call of another origin to %r was refused", request.url.path)
+        logger.warning("refused a cross-origin request to %r", request.url.path)
         raise Problem(403, _CROSS_ORIGIN_DETAIL)
 
 
 def _is_own_origin(request: Request, origin: str) -> bool:
-    """Our own name in the settings, or the one that the browser reached us by: no page can choose its visitors' Host."""
+    """Whether the origin is the configured one, or that of the Host header, which a page cannot choose for its visitors."""
     host = urlsplit(origin).netloc
     return origin == platform_of(request).settings.origin or (host != "" and host == request.headers.get("Host"))
 
@@ -126,7 +126,7 @@ def session_cookie_name(request: Request) -> str:
 
 
 def _bearer_token(request: Request) -> str | None:
-    """The token of `Authorization: Bearer`, "" if it is empty, None if there is no such header."""
+    """The token of `Authorization: Bearer`, "" if empty, None without such a header."""
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")
     return token.strip() if scheme.lower() == "bearer" else None
 
@@ -136,12 +136,12 @@ def _unauthorized(detail: str) -> Problem:
 
 
 def declared_access(dependant: Dependant) -> Access | None:
-    """What a route declares; None if nothing. Raises ValueError if it declares two things."""
+    """The access that a route declares, None if none. Raises ValueError for contradictory declarations."""
     found = {
         access for guard in _flatten_dependencies(dependant) if (access := _access_of_dependency(guard)) is not None
     }
     if len(found) > 1:
-        raise ValueError(f"{dependant.path} is guarded in two ways: {found}")
+        raise ValueError(f"{dependant.path} declares contradictory access: {found}")
     return found.pop() if found else None
 
 
@@ -159,21 +159,21 @@ def _access_of_dependency(guard: Callable[..., Any]) -> Access | None:
 
 
 def staff_guards(route: APIRoute) -> list[SignedIn]:
-    """What asks for a member of staff on this route. Raises TypeError for a route that does not say who may call it."""
+    """The `SignedIn` dependencies of a route. Raises TypeError if the route declares no access."""
     if declared_access(route.dependant) is None:
-        raise TypeError(f"{route.path} does not say who may call it: public, applicant or roles")
+        raise TypeError(f"{route.path} declares no access: public, applicant or roles")
     return [guard for guard in _flatten_dependencies(route.dependant) if isinstance(guard, SignedIn)]
 
 
 def pre_body_dependencies(route: APIRoute) -> list[PreBodyDependency]:
-    """What else this route asks before it reads a body."""
+    """The other dependencies of a route that are evaluated before the body is read."""
     return [guard for guard in _flatten_dependencies(route.dependant) if isinstance(guard, PreBodyDependency)]
 
 
 class GuardedRoute(APIRoute):
-    """A route that asks who calls before a byte of the body is read; it cannot be made without saying who may.
+    """A route that authorizes the caller before the body is read, and cannot be created without declaring access.
 
-    FastAPI reads and parses a body before it looks at dependencies. Use: `APIRouter(route_class=GuardedRoute)`.
+    FastAPI reads and parses the body before it evaluates dependencies. Use: `APIRouter(route_class=GuardedRoute)`.
     """
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:

@@ -59,7 +59,7 @@ class StaffUpdate(UnstrippedBody):
     name: PersonName | None = None
     email: EmailAddress | None = None
     roles: Roles | None = None
-    active: bool | None = None
+    active: bool | None = Field(None, strict=True)
     password: Password | None = None
     current_password: Password | None = None
 

@@ -1,4 +1,4 @@
-"""Kinds of text that a form, a query or a body may hold: each is cleaned before it is judged, for pages and programs alike."""
+"""Validators that clean text before it is validated, for forms and for the API."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from shared.text.cleaning import (
 CONTROL_IN_LINE = "Isian ini memuat ganti baris atau karakter kendali yang tidak diterima."
 CONTROL_IN_PARAGRAPHS = "Isian ini memuat karakter kendali yang tidak diterima."
 MAX_CLEANED_LENGTH = 20_000
-"""Characters up to which a text is cleaned; no field takes so many, and what is longer is refused as it is."""
+"""Longer text is not cleaned, because every field refuses it anyway."""
 
 
 def _cleaned_by(clean: Callable[[str], str], message: str = "") -> BeforeValidator:
-    """What is no text is left to the validators that follow."""
+    """A validator that cleans text and leaves other values to the validators that follow."""
 
     def cleaned(value: Any) -> Any:
         if not isinstance(value, str) or len(value) > MAX_CLEANED_LENGTH:
@@ -43,4 +43,4 @@ CLEAN_NUMBER = _cleaned_by(clean_number)
 CLEAN_PHONE = _cleaned_by(clean_phone)
 CLEAN_EMAIL = _cleaned_by(clean_email)
 STRIP_INVISIBLE = _cleaned_by(remove_invisible)
-"""For names and codes that must be written exactly: nothing but what nobody sees is taken away."""
+"""For user names and codes that must match exactly: only invisible characters are removed."""

@@ -1,4 +1,4 @@
-"""From uploads to stored documents: all of a form's files, or none of them."""
+"""Storage of uploads as documents: all files of a form, or none."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ async def store_uploads(
     kinds: Mapping[str, DocumentKind],
     limits: FormLimits = DEFAULT_LIMITS,
 ) -> tuple[DocumentRef, ...]:
-    """Store every file at once, in the order of `kinds` (field to kind) and of the form.
+    """Store all files of the form concurrently, in the order of `kinds` (field to kind) and of the form.
 
-    Raises Problem 413 or 415 and StoreUnavailable; then nothing of the form stays behind.
+    On failure nothing of the form stays in the store. Raises: Problem 413 or 415, StoreUnavailable.
     """
     uploads = [(kind, upload) for field, kind in kinds.items() for upload in form.files.get(field, ())]
     writes = (store_upload(upload, kind, store, new_id, round, limits.file) for kind, upload in uploads)
@@ -42,14 +42,14 @@ async def store_uploads(
 
 
 async def discard_documents(store: DocumentStore, documents: Iterable[DocumentRef]) -> None:
-    """Delete what no request will name; what cannot be deleted now is swept later."""
+    """Delete documents that no request will reference; the orphan sweep removes those that cannot be deleted now."""
     await asyncio.gather(*(store.delete(document.key) for document in documents), return_exceptions=True)
 
 
 async def store_upload(
     upload: Upload, kind: DocumentKind, store: DocumentStore, new_id: NewId, round: int, limit: int
 ) -> DocumentRef:
-    """Store one file whose media type was looked at. Raises TooLarge, StoreUnavailable."""
+    """Store one inspected file. Raises TooLarge, StoreUnavailable."""
     stored = await store.put(upload.file, lambda file: upload.media_type, limit=limit)
     return DocumentRef(
         id=new_id(),

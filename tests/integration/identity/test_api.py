@@ -458,7 +458,7 @@ async def test_an_applicant_shows_a_key_and_a_staff_cookie_is_none(client: httpx
 def test_a_route_that_does_not_say_who_may_call_it_cannot_be_made():
     async def forgotten() -> None: ...
 
-    with pytest.raises(TypeError, match="/forgotten does not say who may call it"):
+    with pytest.raises(TypeError, match="/forgotten declares no access"):
         APIRouter(route_class=GuardedRoute).add_api_route("/forgotten", forgotten)
 
 

@@ -48,14 +48,14 @@ class Colour(StrEnum):
 
 class FormLine(RequestBody):
     item: Colour
-    ok: bool
+    ok: bool = Field(strict=True)
     note: str = Field("", max_length=5)
 
 
 class FormOrder(RequestBody):
     reason: str = Field(min_length=1, max_length=10)
     day: date | None = None
-    count: int = Field(1, ge=1, le=9)
+    count: int = Field(1, ge=1, le=9, strict=True)
     lines: tuple[FormLine, ...] = ()
 
 
