@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Annotated
 
 from fastapi import APIRouter, Depends
+from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -54,7 +55,7 @@ class StaffForm(UnstrippedBody):
     name: PersonName
     email: EmailAddress
     roles: Roles
-    active: bool
+    active: bool = Field(strict=True)
     password: Password | None = None
 
 
