@@ -1,4 +1,4 @@
-"""What is allowed in the settings but hardly meant."""
+"""Warnings about settings that are valid but probably a mistake."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from pydantic_settings import DotEnvSettingsSource, EnvSettingsSource
 from shared.settings import COMMAND_VARIABLES, WILDCARD_HOSTS, Settings
 
 DOTENV_PATH = Path(".env")
-"""Where the settings are read from beside the environment."""
+"""The file of settings that do not come from the environment."""
 
 
 def configuration_warnings(settings: Settings) -> Iterator[str]:
-    """Names that nothing reads, secrets that others can read, links that lead nowhere."""
+    """Yield a warning for each unknown name, secret that others can read, and link without a public address."""
     for name, place in _unknown_names():
         near = difflib.get_close_matches(name, Settings.model_fields, 1, 0.7)
         hint = f"did you mean SIMPUL_{near[0].upper()}?" if near else "`simpul settings` lists those there are."

@@ -1,7 +1,7 @@
-"""Ctrl-C and SIGTERM: end what runs in order if that takes a moment, and at once in any case.
+"""Ctrl-C and SIGTERM: a command ends in order if that takes a moment, and in any case at once.
 
-Whoever interrupts is right: everything here survives being killed (tests/faults), so nothing is worth waiting for. Imports
-little, to be installed before anything else.
+Stored data survives a kill (tests/faults), so nothing is worth waiting for. The module imports little, because its signal handlers
+are installed before anything else.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from collections.abc import Callable, Iterator
 from types import FrameType
 
 GRACE_SECONDS = 3.0
-"""What an interrupted command may take to close what it opened."""
+"""Time that an interrupted command has to close what it opened."""
 
 CancelCallback = Callable[[], None]
 
 
 class Interrupted(BaseException):
-    """A signal asks the command to end. No `except Exception` meets it, and no library takes it for its own."""
+    """A signal asks the command to end; not an Exception, so that no library handles it."""
 
     def __init__(self, number: int) -> None:
         super().__init__(signal.Signals(number).name)
@@ -31,33 +31,33 @@ class Interrupted(BaseException):
 
     @property
     def status(self) -> int:
-        """The exit status that a shell reports: 130 for Ctrl-C, 143 for SIGTERM."""
+        """The exit status: 130 for Ctrl-C, 143 for SIGTERM."""
         return 128 + self.number
 
 
-class _Interrupts:
+class _SignalState:
     number = 0
-    """The signal that came and was not answered yet, 0 before."""
+    """The signal that has been received and not handled yet, else 0."""
     received = False
     cancel: CancelCallback | None = None
-    ended = False
+    exiting = False
 
 
-_state = _Interrupts()
+_state = _SignalState()
 
 
-def install() -> None:
-    """Take both signals, also where Ctrl-C is ignored, as by what a shell script starts with `&`."""
-    _state.number, _state.received, _state.cancel, _state.ended = 0, False, None, False
+def install_signal_handlers() -> None:
+    """Handle both signals, even if Ctrl-C is ignored, as in a background process of a shell script."""
+    _state.number, _state.received, _state.cancel, _state.exiting = 0, False, None, False
     sys.unraisablehook = _handle_unraisable
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _handle_signal)
 
 
 def _handle_unraisable(unraisable: sys.UnraisableHookArgs) -> None:
-    """Python drops what is raised while it collects garbage: an interrupt that came just then ends the process here.
+    """Exit on an interrupt that was raised during garbage collection, which Python would ignore.
 
-    What an interrupt left half made (an event loop, say) may fail as it is collected, which is of no interest to anybody.
+    Errors of objects that an interrupt left incomplete, such as an event loop, are not reported.
     """
     if isinstance(unraisable.exc_value, Interrupted):
         exit_now(unraisable.exc_value.status)
@@ -66,11 +66,11 @@ def _handle_unraisable(unraisable: sys.UnraisableHookArgs) -> None:
 
 
 def _handle_signal(number: int, _: FrameType | None) -> None:
-    if _state.number or _state.ended:
+    if _state.number or _state.exiting:
         exit_now(128 + number)
     _state.number, _state.received = number, True
-    warnings.simplefilter("ignore")  # a coroutine that is not awaited any more is meant so
-    # No threading.Thread: its start takes a lock that the interrupted code may hold.
+    warnings.simplefilter("ignore")  # of coroutines that are never awaited now
+    # threading.Thread takes a lock when it starts, which the interrupted code may hold.
     _thread.start_new_thread(_end_if_still_interrupted, (128 + number,))
     if _state.cancel is None:
         raise Interrupted(number)
@@ -84,7 +84,7 @@ def _end_if_still_interrupted(status: int) -> None:
 
 
 def exit_after(seconds: float, status: int) -> None:
-    """End the process after this time, if it has not ended by itself."""
+    """Exit after this time, if the process has not ended by itself."""
 
     def end() -> None:
         time.sleep(seconds)
@@ -94,7 +94,7 @@ def exit_after(seconds: float, status: int) -> None:
 
 
 def exit_now(status: int) -> None:
-    """End the process, whatever its threads do."""
+    """Exit without waiting for threads."""
     with contextlib.suppress(OSError):
         if os.isatty(2):
             os.write(2, b"\x1b[?25h")  # a progress bar hides the cursor
@@ -103,31 +103,29 @@ def exit_now(status: int) -> None:
 
 @contextlib.contextmanager
 def cancel_on_interrupt(cancel: CancelCallback) -> Iterator[None]:
-    """While the block runs, an interrupt calls this instead of raising Interrupted, which is raised at the block's end."""
+    """While the block runs, call this on an interrupt; Interrupted is raised at the end of the block."""
     _state.cancel = cancel
     try:
         yield
     finally:
         _state.cancel = None
-        check()
+        raise_if_interrupted()
 
 
-def check() -> None:
-    """Raises Interrupted if a signal came; whoever swallowed it is not asked."""
+def raise_if_interrupted() -> None:
+    """Raise Interrupted if a signal has been received, even if the exception was suppressed."""
     if _state.number:
         raise Interrupted(_state.number)
 
 
-def forget() -> None:
-    """What was interrupted has ended in order: the process may go on to its end as if by itself."""
+def clear_interrupt() -> None:
+    """Forget the interrupt: what was interrupted has ended in order."""
     _state.number = 0
 
 
-def leave(status: int) -> None:
-    """End the process with what it printed written out; what still runs is not waited for once it was interrupted, and not
-    for long after an interrupt that was answered.
-    """
-    interrupted, _state.ended = _state.number != 0, True
+def exit_process(status: int) -> None:
+    """Flush the output and exit: at once after an interrupt, within the grace period after one that was handled."""
+    interrupted, _state.exiting = _state.number != 0, True
     if interrupted:
         for stream in (sys.stdout, sys.stderr):
             with contextlib.suppress(OSError, ValueError):

@@ -1,4 +1,4 @@
-"""The office that answers for the service, as people can reach it."""
+"""How people reach the office that runs the service."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class OfficeContact:
-    """How to reach the office; what is empty is not offered. False if there is no way at all."""
+    """Contact details of the office; empty ones are not shown. False if all are empty."""
 
     phone: str = ""
     email: str = ""
@@ -18,9 +18,9 @@ class OfficeContact:
 
     @property
     def dialable_phone(self) -> str:
-        """The phone number as a link dials it."""
+        """The phone number for a tel: link."""
         return "".join(letter for letter in self.phone if letter in "+0123456789")
 
 
 NO_CONTACT = OfficeContact()
-"""An office that says nowhere how to reach it."""
+"""An office without contact details."""

@@ -1,10 +1,7 @@
-"""Settings: environment variables and a `.env` file, checked at start; a password may always come from a file."""
+"""Settings from environment variables and a `.env` file, validated at the start."""
 
 from __future__ import annotations
 
-import contextlib
-import os
-import secrets
 from pathlib import Path
 from typing import Any, Literal, Self
 from urllib.parse import urlsplit
@@ -17,43 +14,28 @@ from shared.office_contact import OfficeContact
 
 MIB = 1024 * 1024
 LOOPBACK_HOSTS = frozenset({"127.0.0.1", "::1", "localhost"})
-WILDCARD_HOSTS = frozenset({"0.0.0.0", "::"})  # noqa: S104 - compared with, not listened at
+WILDCARD_HOSTS = frozenset({"0.0.0.0", "::"})  # noqa: S104 - only compared with
 COMMAND_VARIABLES = frozenset({"simpul_demo_accounts"})
-"""Variables that belong to one command alone."""
+"""Variables that only one command reads."""
 REQUIRED_IN_DISTRIBUTED_MODE = ("kafka", "mongo", "minio", "smtp", "base_url")
-MIN_PASSWORD_LENGTH = 12
-COMMON_PASSWORD_WORDS = (
-    "admin",
-    "change",
-    "default",
-    "example",
-    "ganti",
-    "guest",
-    "minio",
-    "password",
-    "rahasia",
-    "secret",
-    "simpul",
-)
-"""Words that passwords of manuals and examples are made of."""
 
 
 class InvalidSettings(Exception):
-    """A setting is missing or wrong; the text says which and what would be right."""
+    """A setting is missing or invalid; the text names it and says what is valid."""
 
 
 class Settings(BaseSettings):
-    """Everything that can be set, as SIMPUL_<NAME>. `simpul settings` lists it from here."""
+    """All settings, each set as SIMPUL_<NAME>; `simpul settings` lists them with these descriptions."""
 
     model_config = SettingsConfigDict(env_prefix="SIMPUL_", env_file=".env", extra="ignore", env_ignore_empty=True)
 
     mode: Literal["embedded", "distributed"] = Field(
         "embedded", description="embedded: one folder of data; distributed: Kafka, MongoDB and MinIO"
     )
-    data: Path = Field(Path("data"), description="folder of everything that the embedded mode keeps")
-    host: str = Field("127.0.0.1", description="address to listen at")
-    port: int = Field(8000, ge=1, le=65535, description="port to listen at")
-    base_url: str = Field("", description="where people reach the service, used in links; empty: http://HOST:PORT")
+    data: Path = Field(Path("data"), description="folder for all data of the embedded mode")
+    host: str = Field("127.0.0.1", description="address to listen on")
+    port: int = Field(8000, ge=1, le=65535, description="port to listen on")
+    base_url: str = Field("", description="public address of the service, used in links; empty: http://HOST:PORT")
     smtp: SecretStr = Field(
         SecretStr(""), description="smtp://user:password@host:587?tls=starttls; empty: files in DATA/mail"
     )
@@ -62,22 +44,22 @@ class Settings(BaseSettings):
     kafka_topic: str = Field(
         "simpul.requests",
         pattern=r"^[A-Za-z0-9._-]{1,150}$",
-        description="topic of the events; as the database and the bucket, of one installation alone",
+        description="topic of the events; like the database and the bucket, for one installation only",
     )
     kafka_copies: int = Field(
-        1, ge=1, description="brokers that keep each event, when the topic is made; 3 where there are three or more"
+        1, ge=1, description="replication factor of the topic when it is created; 3 with three or more brokers"
     )
-    kafka_tls: bool = Field(False, description="whether Kafka is spoken to over TLS")
+    kafka_tls: bool = Field(False, description="whether to connect to Kafka over TLS")
     kafka_ca_file: Path | None = Field(
-        None, description="file with the certificates that vouch for Kafka's; empty: those that the system trusts"
+        None, description="file with the CA certificates for Kafka; empty: those that the system trusts"
     )
-    kafka_user: str = Field("", description="user that Kafka knows; empty: it asks for none")
+    kafka_user: str = Field("", description="user for Kafka; empty: no authentication")
     kafka_password: SecretStr = Field(
         SecretStr(""), description="that user's password, instead of one in KAFKA_PASSWORD_FILE"
     )
     kafka_password_file: Path | None = Field(None, description="file with that user's password")
     kafka_sasl: Literal["SCRAM-SHA-512", "SCRAM-SHA-256", "PLAIN"] = Field(
-        "SCRAM-SHA-512", description="SASL mechanism by which the user is known; PLAIN over TLS alone"
+        "SCRAM-SHA-512", description="SASL mechanism; PLAIN only over TLS"
     )
     mongo: SecretStr = Field(
         SecretStr(""), description="mongodb://user:password@host:27017/simpul?replicaSet=rs0; distributed mode"
@@ -87,50 +69,52 @@ class Settings(BaseSettings):
     )
     minio: SecretStr = Field(SecretStr(""), description="http://key:secret@host:9000/bucket; distributed mode")
     minio_password_file: Path | None = Field(None, description="file with the MinIO secret, instead of one in MINIO")
-    mail_from: str = Field("Layanan Integrasi Sistem <simpul@simpul.example>", description="sender of every e-mail")
-    reply_to: str = Field("", description="address that answers to e-mails go to; empty: OFFICE_EMAIL, or the sender")
-    office_phone: str = Field("", description="telephone of the office, in e-mails and on the tracking page")
-    office_email: str = Field("", description="e-mail address of the office, in the same places")
-    office_address: str = Field("", description="where the office is, in the same places")
+    mail_from: str = Field("Layanan Integrasi Sistem <simpul@simpul.example>", description="sender of every email")
+    reply_to: str = Field("", description="reply-to address of emails; empty: OFFICE_EMAIL, or the sender")
+    office_phone: str = Field("", description="telephone of the office, in emails and on the tracking page")
+    office_email: str = Field("", description="email address of the office, in the same places")
+    office_address: str = Field("", description="address of the office, in the same places")
     public_rate: int = Field(
-        30, ge=0, description="submissions a minute and address; 0: no limit, and none of e-mails to one recipient"
+        30, ge=0, description="submissions per minute and address; 0: no limit, also for emails to one recipient"
     )
     upload_budget_per_address: int = Field(
         512 * MIB,
         ge=1,
-        description="bytes of files an hour and address that no request names yet, by default at least BODY_LIMIT; "
-        "none if PUBLIC_RATE is 0",
+        description="bytes of files per hour and address that no request references yet, by default at least BODY_LIMIT; "
+        "no limit if PUBLIC_RATE is 0",
     )
     upload_budget: int = Field(
         4096 * MIB,
         ge=1,
-        description="bytes of files of all addresses in a day that no request names yet, "
+        description="bytes of files per day of all addresses that no request references yet, "
         "by default at least four times BODY_LIMIT",
     )
     connections_per_address: int = Field(
-        200, ge=1, description="connections and requests of one address at a time; trusted proxies have no such limit"
+        200, ge=1, description="concurrent connections and requests of one address; trusted proxies have no limit"
     )
-    trusted_proxies: str = Field("", description="addresses whose forwarded-for header counts, separated by commas")
-    file_limit: int = Field(25 * MIB, ge=1, description="greatest size of one file in bytes")
-    body_limit: int = Field(60 * MIB, ge=1, description="greatest size of one request in bytes")
+    trusted_proxies: str = Field(
+        "", description="addresses whose X-Forwarded-For header is trusted, separated by commas"
+    )
+    file_limit: int = Field(25 * MIB, ge=1, description="maximum size of one file in bytes")
+    body_limit: int = Field(60 * MIB, ge=1, description="maximum size of one request in bytes")
     secret: SecretStr = Field(
         SecretStr(""),
-        description="the secret that tokens are derived from, instead of one in SECRET_FILE; distributed mode",
+        description="secret that tokens are derived from, instead of SECRET_FILE; distributed mode",
     )
     secret_file: Path | None = Field(
         None, description="file with the secret that tokens are derived from; empty: DATA/secret"
     )
     metrics_token: SecretStr = Field(
-        SecretStr(""), description="the token that may read /metrics, instead of one in METRICS_TOKEN_FILE"
+        SecretStr(""), description="token that may read /metrics, instead of METRICS_TOKEN_FILE"
     )
     metrics_token_file: Path | None = Field(
         None, description="file with the token that may read /metrics; empty: admins only"
     )
-    otlp: str = Field("", description="http://host:4318 that takes traces by OTLP; empty: none are made")
+    otlp: str = Field("", description="http://host:4318 of an OTLP collector for traces; empty: no traces")
     docs: Literal["auto", "open", "closed"] = Field(
         "auto", description="API documentation; auto: open on loopback only"
     )
-    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="least level that is logged")
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="minimum level that is logged")
 
     @field_validator("mail_from", "reply_to", "office_phone", "office_email", "office_address")
     @classmethod
@@ -173,7 +157,7 @@ class Settings(BaseSettings):
         return self
 
     def _missing_settings(self) -> list[str]:
-        """What the distributed mode cannot do without. Of the two places for the secret, the file is the one to name."""
+        """Return the required settings that are not set. Of the two settings for the secret, the file is named."""
         missing = [name for name in REQUIRED_IN_DISTRIBUTED_MODE if not _is_set(getattr(self, name))]
         return missing if _is_set(self.secret) or self.secret_file else [*missing, "secret_file"]
 
@@ -183,7 +167,7 @@ class Settings(BaseSettings):
 
     @property
     def origin(self) -> str:
-        """The scheme, host and port that links begin with."""
+        """The scheme, host and port of links."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return self.base_url or f"http://{host}:{self.port}"
 
@@ -193,7 +177,7 @@ class Settings(BaseSettings):
 
     @property
     def local(self) -> bool:
-        """Reached from this machine alone: accounts may be made at the first start, and the API documentation is open."""
+        """Only reachable from this machine, so accounts may be created at the first start and the API documentation is open."""
         return self.host in LOOPBACK_HOSTS and urlsplit(self.origin).hostname in LOOPBACK_HOSTS
 
     @property
@@ -202,12 +186,12 @@ class Settings(BaseSettings):
 
     @property
     def mail_viewer(self) -> bool:
-        """E-mails are kept as files, so there is something to look at."""
+        """Emails are stored as files, which the viewer shows."""
         return not self.distributed and not self.smtp.get_secret_value()
 
     @property
     def mail_viewer_open(self) -> bool:
-        """Whoever is at this machine may read them, as they may read the files."""
+        """Anybody on this machine may see the emails, as they may read the files."""
         return self.mail_viewer and self.local
 
     @property
@@ -232,7 +216,7 @@ class Settings(BaseSettings):
 
 
 def load_settings(**overrides: Any) -> Settings:
-    """The settings in force. Raises BadSettings with a sentence for each that is wrong."""
+    """Return the settings. Raises InvalidSettings with one line per invalid setting."""
     try:
         return Settings(**overrides)
     except ValidationError as error:
@@ -248,63 +232,3 @@ def _format_error(error: Any) -> str:
 
 def _is_set(value: Any) -> bool:
     return bool(value.get_secret_value() if isinstance(value, SecretStr) else value)
-
-
-def read_secret(path: Path, setting: str) -> str:
-    """What a file of one secret holds. Raises BadSettings."""
-    try:
-        secret = path.read_text().strip()
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not text"
-        raise InvalidSettings(f"{setting}: {path} cannot be read: {reason}") from error
-    if not secret:
-        raise InvalidSettings(f"{setting}: {path} is empty")
-    return secret
-
-
-def reject_weak_password(password: str, setting: str) -> None:
-    """Raises BadSettings for a password that is empty, short, or like those of manuals: `change-me-please`, `minioadmin`."""
-    remainder = password.lower()
-    for word in COMMON_PASSWORD_WORDS:
-        remainder = remainder.replace(word, "")
-    min_distinct = 6 if remainder == password.lower() else 8
-    if len(password) < MIN_PASSWORD_LENGTH or len(set(remainder)) < min_distinct:
-        raise InvalidSettings(
-            f"{setting}: its password is empty, a default or too simple; {MIN_PASSWORD_LENGTH} random characters are needed"
-        )
-
-
-def load_secret(settings: Settings) -> bytes:
-    """The secret of 32 bytes or more; embedded mode makes one at the first start, distributed needs one. Raises BadSettings."""
-    if secret := settings.secret.get_secret_value():
-        return _check_secret_strength(secret, "SIMPUL_SECRET")
-    path = settings.secret_path
-    setting = "the secret" if settings.secret_file is None else "SIMPUL_SECRET_FILE"
-    # In this order: of a process that starts at this moment the secret is there before the database.
-    has_data = not settings.distributed and settings.database.exists()
-    if settings.secret_file is None and not path.exists():
-        if has_data:
-            raise InvalidSettings(
-                f"{path} is missing. Every tracking link was made with it: put it back from a backup."
-            )
-        _create_secret(path)
-    return _check_secret_strength(read_secret(path, setting), f"{setting} in {path}")
-
-
-def _check_secret_strength(secret: str, which: str) -> bytes:
-    if len(secret) < 32 or len(set(secret)) < 10:
-        raise InvalidSettings(f"{which} is too short or too simple: at least 32 random characters are needed")
-    return secret.encode()
-
-
-def _create_secret(path: Path) -> None:
-    """Write it under another name first: of two processes that start at once, one makes it and both read the same."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f"secret.{secrets.token_hex(8)}")
-    with open(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w") as file:
-        file.write(secrets.token_urlsafe(48))
-        file.flush()
-        os.fsync(file.fileno())
-    with contextlib.suppress(FileExistsError):
-        os.link(temporary, path)
-    temporary.unlink()

@@ -16,11 +16,11 @@ SIGPIPE_EXIT_STATUS = 141
 def main() -> None:
     """Run a command. Exit status: 0 done, 1 failed, 2 wrong usage, 130 or 143 interrupted, 141 output closed."""
     try:
-        interrupts.install()
+        interrupts.install_signal_handlers()
         status = _run()
     except interrupts.Interrupted as interrupted:
         status = interrupted.status
-    interrupts.leave(status)
+    interrupts.exit_process(status)
 
 
 def _run() -> int:
@@ -37,7 +37,7 @@ def _run() -> int:
         # Buffered output must not fail again when the interpreter exits.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         status = SIGPIPE_EXIT_STATUS
-    interrupts.check()
+    interrupts.raise_if_interrupted()
     return status
 
 
@@ -52,7 +52,7 @@ def _run_command() -> int:
     except OutputClosed:
         raise
     except Exception as error:
-        interrupts.check()
+        interrupts.raise_if_interrupted()
         if os.environ.get("SIMPUL_LOG_LEVEL", "").lower() == "debug":
             traceback.print_exc()
         print(error_message(error), file=sys.stderr)

@@ -55,7 +55,7 @@ def create_application(platform: Platform, names: Sequence[str] = tuple(BUILDERS
             await service.runtime.store.prepare()
         for service in services:
             await service.start()
-        background = [asyncio.create_task(gauges.run()), asyncio.create_task(check_storage(platform.half.check))]
+        background = [asyncio.create_task(gauges.run()), asyncio.create_task(check_storage(platform.backend.check))]
         if ADMIN_SERVICE in names:
             # Only this process has the stores of all services, whose outboxes may name documents that the log does not yet.
             stores = [service.runtime.store for service in (*services, *unstarted)]

@@ -1,4 +1,4 @@
-"""The distributed half: the log in Kafka, states and accounts in MongoDB, documents on an S3 server."""
+"""The distributed backend: events in Kafka, states and accounts in MongoDB, documents in an S3 store."""
 
 from __future__ import annotations
 
@@ -19,14 +19,15 @@ from shared.eventlog.kafka.connection import Topic
 from shared.eventlog.kafka.log import KafkaEventLog
 from shared.eventlog.kafka.security import KafkaSecurity
 from shared.identity.mongo import MongoAccountStore
-from shared.settings import LOOPBACK_HOSTS, InvalidSettings, Settings, read_secret, reject_weak_password
+from shared.secrets import read_secret, reject_weak_password
+from shared.settings import LOOPBACK_HOSTS, InvalidSettings, Settings
 from shared.storage.mongo.client import MongoDatabase
 from shared.storage.mongo.store import MongoStateStore
 from shared.storage.port import Column, StateStore
 
 
 def open_backend(settings: Settings, clock: Clock, new_id: NewId) -> Backend:
-    """Open all three without I/O: an engine that is down is met by whoever needs it. Raises BadSettings."""
+    """Open the adapters without I/O: an engine that is down fails the calls that need it. Raises InvalidSettings."""
     topic = Topic(settings.kafka_topic, replication_factor=settings.kafka_copies)
     log = KafkaEventLog(_kafka_servers(settings), topic, security=kafka_security(settings))
     database = MongoDatabase(mongo_uri(settings))
@@ -46,15 +47,15 @@ def open_backend(settings: Settings, clock: Clock, new_id: NewId) -> Backend:
         await database.close()
         await documents.close()
 
-    async def check(thorough: bool) -> list[str]:
+    async def check(_thorough: bool) -> list[str]:
         return []
 
     return Backend(log, documents, accounts, state_store, prepare, close, check, single_process=False)
 
 
 def s3_address(settings: Settings) -> S3Address:
-    """Where documents are. Raises BadSettings, also for a secret that is a default."""
-    secret = _from_file(settings, "minio_password_file")
+    """Return the address of the document store. Raises InvalidSettings, also for a weak secret."""
+    secret = _read_password_file(settings, "minio_password_file")
     try:
         address = parse_s3_url(settings.minio.get_secret_value(), secret)
     except InvalidS3Url as error:
@@ -64,25 +65,25 @@ def s3_address(settings: Settings) -> S3Address:
 
 
 def mongo_uri(settings: Settings) -> str:
-    """The address with its password. Raises BadSettings; only a server on this machine may be open to everybody."""
-    uri = _with_password(settings.mongo, _from_file(settings, "mongo_password_file"))
+    """Return the address with its password. Raises InvalidSettings, also for a remote server without authentication."""
+    uri = _with_password(settings.mongo, _read_password_file(settings, "mongo_password_file"))
     try:
         found = parse_uri(uri, warn=False)
     except (PyMongoError, ValueError):
-        # The library's own message may repeat a piece of the address, which may be the password.
+        # The library's message may quote a part of the address, which may be the password.
         raise InvalidSettings(
             "SIMPUL_MONGO: it must look like mongodb://user:password@host:27017/simpul?replicaSet=rs0,"
             " with / ? # @ in a password percent-encoded"
         ) from None
     if found["username"]:
         reject_weak_password(found["password"] or "", "SIMPUL_MONGO")
-    elif not all(_on_this_machine(host) for host, _ in found["nodelist"]):
+    elif not all(_is_loopback(host) for host, _ in found["nodelist"]):
         raise InvalidSettings("SIMPUL_MONGO: a user and a password are needed for a server on another machine")
     return uri
 
 
 def _with_password(uri: SecretStr, password: str | None) -> str:
-    """The URI with this password in place of its own, percent-encoded as it must be."""
+    """Return the URI with its password replaced, percent-encoded."""
     whole = uri.get_secret_value()
     if password is None:
         return whole
@@ -97,16 +98,16 @@ def _kafka_servers(settings: Settings) -> str:
     servers = [server.strip() for server in settings.kafka.split(",") if server.strip()]
     for server in servers:
         try:
-            fits = bool(urlsplit(f"//{server}").hostname and urlsplit(f"//{server}").port)
+            valid = bool(urlsplit(f"//{server}").hostname and urlsplit(f"//{server}").port)
         except ValueError:
-            fits = False
-        if not fits or "/" in server or "@" in server:
+            valid = False
+        if not valid or "/" in server or "@" in server:
             raise InvalidSettings("SIMPUL_KAFKA: it must look like host:9092, with others after commas")
     return ",".join(servers)
 
 
 def kafka_security(settings: Settings) -> KafkaSecurity:
-    """How Kafka is spoken to. Raises BadSettings, also for a password that is a default or would be sent in plain text."""
+    """Return how Kafka is connected to. Raises InvalidSettings, also for a weak password or one sent in plain text."""
     user, password = settings.kafka_user, settings.kafka_password.get_secret_value()
     if settings.kafka_password_file:
         password = read_secret(settings.kafka_password_file, "SIMPUL_KAFKA_PASSWORD_FILE")
@@ -134,12 +135,12 @@ def _kafka_tls(settings: Settings) -> SSLContext | None:
         ) from error
 
 
-def _from_file(settings: Settings, name: str) -> str | None:
+def _read_password_file(settings: Settings, name: str) -> str | None:
     path = getattr(settings, name)
     return read_secret(path, f"SIMPUL_{name.upper()}") if path else None
 
 
-def _on_this_machine(host: str) -> bool:
+def _is_loopback(host: str) -> bool:
     try:
         return ip_address(host).is_loopback
     except ValueError:

@@ -1,4 +1,4 @@
-"""The embedded half: one folder with one SQLite file and a folder of documents."""
+"""The embedded backend: a folder with one SQLite database and the documents."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from shared.storage.sqlite.store import SqliteStateStore
 
 
 def open_backend(settings: Settings, clock: Clock, new_id: NewId) -> Backend:
-    """Open the file. Raises OSError or StoreUnavailable if it cannot be used."""
+    """Open the database. Raises OSError or StoreUnavailable if it cannot be used."""
     file = SqliteDatabase(settings.database)
 
     def state_store(service: str, columns: Sequence[Column]) -> StateStore:

@@ -1,4 +1,4 @@
-"""Who uses a data folder: any number at once, one for each service, or one alone; the kernel ends a lock with its holder."""
+"""Locks of a data folder: shared, one per service, or exclusive. The kernel releases the lock of a process that ends."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 
 class FolderInUse(Exception):
-    """Somebody else uses this folder; or serves `name` on it, if that is not empty."""
+    """Another process uses the folder, or serves `name` on it if that is not empty."""
 
     def __init__(self, folder: Path, name: str = "") -> None:
         super().__init__(f"{folder} is in use" + (f" by {name}" if name else ""))
@@ -18,14 +18,14 @@ class FolderInUse(Exception):
 
 @contextlib.contextmanager
 def lock_exclusively(folder: Path) -> Iterator[None]:
-    """Have the folder alone for as long as the block runs. Raises FolderInUse at once if anybody else uses it."""
+    """Lock the folder exclusively while the block runs. Raises FolderInUse at once."""
     with _flock(folder, "", fcntl.LOCK_EX):
         yield
 
 
 @contextlib.contextmanager
 def lock_shared(folder: Path, *services: str) -> Iterator[None]:
-    """Use the folder beside others, and be the only one who serves these. Raises FolderInUse at once."""
+    """Share the folder with other processes, as the only one that serves these services. Raises FolderInUse at once."""
     with contextlib.ExitStack() as stack:
         stack.enter_context(_flock(folder, "", fcntl.LOCK_SH))
         for service in services:

@@ -1,4 +1,4 @@
-"""The platform: the adapters that the settings name, opened once and handed to every service."""
+"""The platform: the adapters that the settings select, opened once and passed to every service."""
 
 from __future__ import annotations
 
@@ -23,7 +23,8 @@ from shared.mail.folder import FolderMailer
 from shared.mail.port import Mailer
 from shared.mail.smtp import SmtpMailer
 from shared.mail.smtp_settings import InvalidSmtpUrl
-from shared.settings import InvalidSettings, Settings, load_secret, read_secret
+from shared.secrets import load_secret, read_secret
+from shared.settings import InvalidSettings, Settings
 from shared.storage.port import Column, StateStore
 
 logger = logging.getLogger(__name__)
@@ -31,13 +32,13 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Platform:
-    """What services stand on. Nothing above this knows which adapters they are."""
+    """What services depend on, whichever adapters it consists of."""
 
     settings: Settings
     clock: Clock
     new_id: NewId
     calendar: WorkingCalendar
-    half: Backend
+    backend: Backend
     mailer: Mailer
     identity: IdentityService
     tracking: TrackingTokens
@@ -47,26 +48,26 @@ class Platform:
 
     @property
     def log(self) -> EventLog:
-        return self.half.log
+        return self.backend.log
 
     @property
     def documents(self) -> DocumentStore:
-        return self.half.documents
+        return self.backend.documents
 
     @property
     def accounts(self) -> AccountStore:
-        return self.half.accounts
+        return self.backend.accounts
 
     @property
     def single_process(self) -> bool:
-        """Each service has one process, which may take up at once what an earlier one left in hand."""
-        return self.half.single_process
+        """Each service has one process, which may recover at its start what an earlier one left in flight."""
+        return self.backend.single_process
 
     def state_store(self, service: str, columns: Sequence[Column]) -> StateStore:
-        return self.half.state_store(service, columns)
+        return self.backend.state_store(service, columns)
 
     async def prepare(self) -> None:
-        """Make what does not belong to one service; harmless when it is there. Services go on without a log."""
+        """Create what belongs to no single service; harmless if it exists. Services work without a log."""
         try:
             await self.log.prepare()
         except LogUnavailable as error:
@@ -75,25 +76,25 @@ class Platform:
 
     async def close(self) -> None:
         await self.mailer.close()
-        await self.half.close()
+        await self.backend.close()
 
 
 def open_platform(settings: Settings, clock: Clock = system_clock, new_id: NewId = random_id) -> Platform:
-    """Open everything that the settings name. Raises BadSettings, and OSError if the data folder cannot be used."""
+    """Open everything that the settings select. Raises InvalidSettings, and OSError if the data folder cannot be used."""
     if not settings.distributed:
         settings.data.mkdir(parents=True, exist_ok=True)
     secret = load_secret(settings)
     signer = make_signer(secret)
-    half = _open_backend(settings, clock, new_id)
-    half = replace(half, documents=InstrumentedDocumentStore(half.documents))
+    backend = _open_backend(settings, clock, new_id)
+    backend = replace(backend, documents=InstrumentedDocumentStore(backend.documents))
     return Platform(
         settings=settings,
         clock=clock,
         new_id=new_id,
         calendar=_calendar(settings),
-        half=half,
+        backend=backend,
         mailer=_mailer(settings),
-        identity=IdentityService(half.accounts, clock, secret),
+        identity=IdentityService(backend.accounts, clock, secret),
         tracking=TrackingTokens(signer, settings.origin),
         signer=signer,
         held_file_serializer=make_serializer(secret, "held-file"),
@@ -102,7 +103,7 @@ def open_platform(settings: Settings, clock: Clock = system_clock, new_id: NewId
 
 
 def _open_backend(settings: Settings, clock: Clock, new_id: NewId) -> Backend:
-    # The drivers of the distributed half take a second to import, and most who run the embedded one never need them.
+    # The drivers of the distributed backend take a second to import, and the embedded one never needs them.
     if settings.distributed:
         from shared.backends.distributed import open_backend as distributed
 

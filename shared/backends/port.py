@@ -1,4 +1,4 @@
-"""One half of the design's table: the ports that keep things, opened together by the embedded or the distributed mode."""
+"""A backend: the storage adapters of one mode, opened together."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from shared.identity.accounts import AccountStore
 from shared.storage.port import Column, StateStore
 
 StateStoreFactory = Callable[[str, Sequence[Column]], StateStore]
-"""The state store of a service by its name and the columns that it finds documents by."""
+"""Return the state store of a service, given its name and its indexed columns."""
 
 
 @dataclass(frozen=True, slots=True)
 class Backend:
-    """Everything that is kept, and where."""
+    """The adapters that store data."""
 
     log: EventLog
     documents: DocumentStore
     accounts: AccountStore
     state_store: StateStoreFactory
     prepare: Callable[[], Awaitable[None]]
-    """Makes what belongs to no service and must be there before any starts. Raises if it cannot be made."""
+    """Create what belongs to no service and must exist before any starts."""
     close: Callable[[], Awaitable[None]]
     check: Callable[[bool], Awaitable[list[str]]]
-    """Looks for damage in what is kept, thoroughly or not, a line for each finding; engines look after themselves."""
+    """Look for damaged data, thoroughly or not, and return one line per finding; engines check themselves."""
     single_process: bool
-    """Each service has one process, which may take up at once what an earlier one left in hand."""
+    """Each service has one process, which may recover at its start what an earlier one left in flight."""

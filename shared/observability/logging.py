@@ -1,4 +1,4 @@
-"""Logs of one JSON object a line, without what must not be kept: addresses, Nomor Pegawai, tokens, control characters."""
+"""Logs as JSON lines, without personal data and secrets: email addresses, employee numbers, tokens, passwords."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from typing import Any, TextIO
 from shared.observability.tracing import trace_id
 
 request_id: ContextVar[str] = ContextVar("request_id", default="")
-"""The id of the HTTP request in hand, "" outside of one."""
+"""The id of the current HTTP request, "" outside of one."""
 
-service: ContextVar[str] = ContextVar("service", default="")
-"""The service that is at work in the background, "" where several answer side by side."""
+current_service: ContextVar[str] = ContextVar("service", default="")
+"""The service that a background task belongs to, "" outside of one."""
 
 _REDACTIONS = (
     (re.compile(r"(?i)\b(bearer|kunci=|token=|password=|smtps?://[^\s:@/]*:)\s*[^\s&\"',;]+"), r"\1[rahasia]"),
@@ -33,7 +33,7 @@ _STANDARD_ATTRIBUTES = frozenset(vars(logging.makeLogRecord({}))) | {"message", 
 
 
 def redact(text: str) -> str:
-    """The text without e-mail addresses, 18-digit numbers, tokens and passwords."""
+    """Replace email addresses, 18-digit numbers, tokens and passwords."""
     if not _MAY_NEED_REDACTION.search(text):
         return text
     for pattern, replacement in _REDACTIONS:
@@ -42,18 +42,18 @@ def redact(text: str) -> str:
 
 
 def _redact_input_values(text: str) -> str:
-    """Without what people typed, where a message of the validation shows it: up to the type that follows, or the line's end."""
-    parts, at = [], 0
-    while (begin := text.find(_INPUT_VALUE, at)) >= 0:
-        parts.append(f"{text[at:begin]}{_INPUT_VALUE}[isian]")
+    """Replace the input in validation messages, up to the type that follows it or the end of the line."""
+    parts, start = [], 0
+    while (begin := text.find(_INPUT_VALUE, start)) >= 0:
+        parts.append(f"{text[start:begin]}{_INPUT_VALUE}[isian]")
         line_end = text.find("\n", begin)
-        end = text.find(", input_type=", begin, line_end if line_end >= 0 else len(text))
-        at = next(place for place in (end, line_end, len(text)) if place >= 0)
-    return "".join((*parts, text[at:]))
+        type_start = text.find(", input_type=", begin, line_end if line_end >= 0 else len(text))
+        start = next(index for index in (type_start, line_end, len(text)) if index >= 0)
+    return "".join((*parts, text[start:]))
 
 
 class JsonLogFormatter(logging.Formatter):
-    """A record as one line of ASCII; everything in it has been redacted. `service` is whose it is if nobody says."""
+    """Formats a record as one line of ASCII, redacted. `service` is the default for records without a current service."""
 
     def __init__(self, service: str = "") -> None:
         super().__init__()
@@ -63,7 +63,7 @@ class JsonLogFormatter(logging.Formatter):
         line: dict[str, Any] = {
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname.lower(),
-            "service": service.get() or self._service,
+            "service": current_service.get() or self._service,
             "logger": record.name,
             "message": redact(record.getMessage()),
         }
@@ -80,7 +80,7 @@ class JsonLogFormatter(logging.Formatter):
 
 
 def configure_logging(level: str = "info", stream: TextIO | None = None, service: str = "simpul") -> None:
-    """Send everything to one stream (standard error) from this level on, the server's own lines included."""
+    """Log to one stream (by default standard error) from this level on, including the messages of the server."""
     handler = logging.StreamHandler(stream or sys.stderr)
     handler.setFormatter(JsonLogFormatter(service))
     root = logging.getLogger()
@@ -94,7 +94,7 @@ def configure_logging(level: str = "info", stream: TextIO | None = None, service
 
 
 class LogRateLimiter(logging.Filter):
-    """Lets a line through if none of the same form came within these seconds."""
+    """Lets a message pass if the same format string was not logged within the interval in seconds."""
 
     def __init__(self, interval: float) -> None:
         super().__init__()
@@ -109,7 +109,7 @@ class LogRateLimiter(logging.Filter):
 
 
 def rate_limit_logs(interval: float, *names: str) -> None:
-    """Let these loggers write each form of a line once in so many seconds; may be called again."""
+    """Let these loggers log each format string once per interval in seconds; may be called again."""
     for logger in map(logging.getLogger, names):
         if not any(isinstance(each, LogRateLimiter) for each in logger.filters):
             logger.addFilter(LogRateLimiter(interval))

@@ -12,7 +12,7 @@ from typing import Any, Generic, TypeVar
 from shared.backoff import Backoff
 from shared.clock import Clock
 from shared.eventlog.port import EventLog, LogUnavailable
-from shared.observability.logging import service
+from shared.observability.logging import current_service
 from shared.runtime.column_migration import migrate_columns
 from shared.runtime.consumer import Consumer
 from shared.runtime.dead_letters import DeadLetterQueue
@@ -112,7 +112,7 @@ class ServiceRuntime(Generic[State]):
 
     async def _supervise(self, part: str, run: Callable[[], Awaitable[Any]]) -> None:
         """Run a part forever; if it fails, log the error and start it again after a growing delay."""
-        service.set(self.name)
+        current_service.set(self.name)
         failures = 0
         while True:
             await RESTART_BACKOFF.wait(failures)

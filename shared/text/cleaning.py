@@ -1,4 +1,4 @@
-"""Clean text that was pasted into a form or a body: marks that nobody sees go, whatever carries meaning stays."""
+"""Cleans text that was pasted into forms: invisible marks are removed unless they carry meaning."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import unicodedata
 from collections.abc import Collection
 
 DASHES = "\u2010\u2011\u2012\u2013\u2014\u2015\u2212\u2043\u02d7\u2e3a\u2e3b\ufe58\ufe63\uff0d"
-"""Hyphens, dashes and minus signs other than the one of the keyboard."""
+"""Hyphens, dashes and minus signs other than the ASCII one."""
 SPACES = "\u00a0\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u202f\u205f\u3000"
 LINE_BREAKS = "\v\f\x85\u2028\u2029"
-"""What word processors and old systems write for a line break, besides CR and LF."""
+"""Line breaks of word processors and old systems, other than CR and LF."""
 QUOTES = "'\"`\u00b4\u2018\u2019\u201a\u201b\u201c\u201d\u201e\u201f\u02bb\u02bc\u2032"
 
 NUMBER_LABELS = frozenset({"NIP", "NI", "PPPK", "NIPPPK", "NRP", "NO", "NOMOR", "PEGAWAI", "ASN", "BARU"})
@@ -35,7 +35,7 @@ _TAGS = frozenset(map(chr, range(0xE0020, 0xE0080)))
 _VARIATIONS = frozenset(map(chr, range(0xFE00, 0xFE10)))
 _IDEOGRAPH_VARIATIONS = frozenset(map(chr, range(0xE0100, 0xE01F0)))
 _CONTEXTUAL_MARKS = _TAGS | _VARIATIONS | _IDEOGRAPH_VARIATIONS | {_ZWJ, _ZWNJ}
-"""Invisible marks that mean something in their place alone."""
+"""Invisible marks that carry meaning only after certain characters."""
 _NUMBER_TRANSLATION = {
     **{ord(dash): "-" for dash in DASHES},
     **{ord(space): " " for space in (*SPACES, *LINE_BREAKS, "\t")},
@@ -50,13 +50,13 @@ _PARAGRAPH_TRANSLATION = {ord(mark): "\n" for mark in (*LINE_BREAKS, "\r")} | {
 
 
 class ControlCharacter(ValueError):
-    """The text has a control character that no keyboard writes."""
+    """The text contains a control character."""
 
 
 def clean_line(text: str) -> str:
-    """One line: tabs, odd spaces and pasted line marks become one space.
+    """Clean a single line: tabs, unusual spaces and pasted line separators become one space.
 
-    Raises ControlCharacter, also for CR and LF within: a single line with them is a forged header and no slip of the hand.
+    Raises ControlCharacter, also for CR and LF, which in a single line are an attempt to forge a header.
     """
     cleaned = remove_invisible(text).strip().translate(_LINE_TRANSLATION)
     _reject_controls(cleaned, "")
@@ -64,25 +64,25 @@ def clean_line(text: str) -> str:
 
 
 def clean_paragraphs(text: str) -> str:
-    """Text of several lines, which end in LF whatever ended them before. Raises ControlCharacter."""
+    """Clean text of several lines, and end them with LF. Raises ControlCharacter."""
     cleaned = remove_invisible(text.replace("\r\n", "\n")).translate(_PARAGRAPH_TRANSLATION)
     _reject_controls(cleaned, "\n\t")
     return cleaned.strip()
 
 
 def clean_number(text: str, labels: Collection[str] = NUMBER_LABELS) -> str:
-    """A number as it was meant: plain hyphens and spaces, without a label, quotes or a spreadsheet's apostrophe around it."""
+    """Clean a number: plain hyphens and spaces, without a label, quotes or the apostrophe of a spreadsheet around it."""
     plain = _strip_quotes(remove_invisible(text).translate(_NUMBER_TRANSLATION))
     return _strip_quotes(_strip_label(plain, labels))
 
 
 def clean_phone(text: str) -> str:
-    """A phone number as `clean_number` cleans it, with single spaces; what it is made of is for the caller to judge."""
+    """Clean a phone number like `clean_number`, with single spaces; the caller validates it."""
     return " ".join(clean_number(text, PHONE_LABELS).split())
 
 
 def clean_email(text: str) -> str:
-    """An address without invisible marks and without what a copied link puts around it; spaces within stay, and are wrong."""
+    """Clean an email address of invisible marks and of what a copied link adds; spaces within stay, and are invalid."""
     plain = remove_invisible(text).translate({ord(space): " " for space in SPACES}).strip()
     if plain.startswith("<") and plain.endswith(">"):
         plain = plain[1:-1].strip()
@@ -90,7 +90,7 @@ def clean_email(text: str) -> str:
 
 
 def remove_invisible(text: str) -> str:
-    """The text in NFC without invisible marks, but for those that joined emoji and some scripts are written with."""
+    """Normalize to NFC and remove invisible marks, except those that joined emoji and some scripts need."""
     if text.isascii():
         return text
     text = text.translate(_DROPPED)
@@ -115,7 +115,7 @@ def _reject_controls(text: str, allowed: str) -> None:
 
 
 def _tag_sequence(text: str, index: int, result: list[str]) -> str:
-    """The tag sequence that follows a black flag and makes it the flag of Scotland or Texas, "" if it is none."""
+    """Return the tag sequence that turns a black flag into a regional one, such as Scotland's, or ""."""
     end = text.find(_TAGS_END, index, index + _MAX_TAG_SEQUENCE) + 1
     tags = text[index:end]
     follows_flag = bool(result) and result[-1] == _FLAG
@@ -131,14 +131,14 @@ def _is_meaningful(text: str, index: int, result: list[str]) -> bool:
 
 
 def _has_joined_forms(before: str) -> bool:
-    """Whether a joiner after this letter shows: in Arabic, the scripts of India and others beyond Latin, Greek and Cyrillic."""
+    """Return whether a joiner after this letter is visible, as in Arabic and the scripts of India."""
     if not before or unicodedata.category(before)[0] not in "LM":
         return False
     return "\u0590" <= before <= "\u1cff" or "\ua800" <= before <= "\uab2f" or before >= "\U00010a00"
 
 
 def _is_symbol(mark: str) -> bool:
-    """Whether an emoji can be made of it; one that is newer than Python's tables is an unassigned code point to it."""
+    """Return whether the character can be part of an emoji; those newer than Python's tables are unassigned code points."""
     if not mark:
         return False
     category = unicodedata.category(mark)
@@ -161,7 +161,7 @@ def _strip_quotes(text: str) -> str:
 
 
 def _strip_label(text: str, labels: Collection[str]) -> str:
-    """The text from its first digit, plus sign or parenthesis on, if all words before it are labels."""
+    """Remove everything before the first digit, plus sign or parenthesis if it consists of labels."""
     start = next((index for index, sign in enumerate(text) if sign in "+(" or sign.isdigit()), len(text))
     label_words = "".join(letter if letter.isalpha() else " " for letter in text[:start]).upper().split()
     return text[start:] if label_words and set(label_words) <= set(labels) else text

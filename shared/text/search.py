@@ -1,4 +1,4 @@
-"""Fold text for searching: what is stored and what is asked for are compared without case, accents and kinds of apostrophe."""
+"""Folds text for searching: case, accents and kinds of apostrophe make no difference."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from shared.contracts.facts import Applicant, Letter, Staff
 from shared.text.cleaning import DASHES, QUOTES
 
 MAX_TEXT_LENGTH = 10_000
-"""Characters of a request that are searched; the rest of a text that unfolds to more is not."""
+"""Characters of a request that are searched."""
 MAX_QUERY_LENGTH = 200
 MAX_WORDS = 20
 
@@ -23,17 +23,17 @@ _BASE_LETTERS = {
     "\u0153": "oe",
     "\u00fe": "th",
 }
-"""Letters that no decomposition takes apart, as people type them."""
+"""Letters without a Unicode decomposition, as people type them."""
 _TRANSLATION = str.maketrans({**dict.fromkeys(DASHES, "-"), **dict.fromkeys(QUOTES, ""), **_BASE_LETTERS})
 _IGNORED_CATEGORIES = frozenset({"Mn", "Me", "Cf", "Cc", "Cs"})
 
 
 def fold_text(text: str) -> str:
-    """The text in small letters without accents, apostrophes, quotes and invisible marks, with plain hyphens and single spaces.
+    """Return the text in lower case without accents, quotes and invisible marks, with plain hyphens and single spaces.
 
-    An apostrophe is left out rather than made plain, because Jum'at is written Jumat as well.
+    Apostrophes are removed rather than replaced, because Jum'at is also written Jumat.
     """
-    plain = text.translate(_TRANSLATION)  # first, because an acute accent by itself decomposes into a space
+    plain = text.translate(_TRANSLATION)  # before decomposing, which turns an acute accent into a space
     if not text.isascii():
         decomposed = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", plain).casefold())
         plain = "".join(
@@ -43,7 +43,7 @@ def fold_text(text: str) -> str:
 
 
 def build_search_text(*texts: str) -> str:
-    """What is stored of a request to be searched: what people look for most comes first."""
+    """Return the stored text that searches run on. What people look for most comes first, because the text is cut off."""
     return " ".join(filter(None, map(fold_text, texts)))[:MAX_TEXT_LENGTH]
 
 
@@ -54,13 +54,13 @@ def request_search_text(
     description: str = "",
     lead: Staff | None = None,
 ) -> str:
-    """What of a request is searched: number, name, unit, e-mail, letter number, lead and description."""
+    """Return what is searched of a request: number, name, unit, email, letter number, lead and description."""
     of_applicant = (applicant.name, applicant.unit, applicant.email) if applicant else ()
     of_lead = (lead.name, lead.username) if lead else ()
     return build_search_text(number, *of_applicant, letter.number if letter else "", *of_lead, description)
 
 
 def normalize_query(query: str) -> str:
-    """A query as it is compared with `searchable` text; one that folds to nothing stays as it is, and so finds nothing."""
+    """Fold a query for comparison with `build_search_text`; one that folds to nothing is kept, and so finds nothing."""
     words = dict.fromkeys(fold_text(query[:MAX_QUERY_LENGTH]).split())
     return " ".join(list(words)[:MAX_WORDS]) or query.strip()

@@ -1,7 +1,7 @@
-"""Web addresses in text that a stranger wrote: what must not be mailed on in the name of the office.
+"""Detects web addresses in text of strangers, which must not be emailed in the name of the office.
 
-Written by hand, in one pass over the text: libraries that find links take "M.Si." for a host of Slovenia, and work with regular
-expressions whose time nobody bounds.
+Not a library: those take "M.Si." for a host in Slovenia, and use regular expressions without a bound on their time. This makes one
+pass over the text.
 """
 
 from __future__ import annotations
@@ -33,11 +33,11 @@ _COUNTRY_DOMAINS = frozenset(
     )
 )
 _TITLE_PREFIXES = frozenset({"a", "b", "d", "ec", "m", "md", "s", "tr"})
-"""What stands before the dot in an academic title, as in S.Ag., M.Si., A.Md.Pro. and M.Ec.Dev."""
+"""What precedes the dot in an academic title: S.Ag., M.Si., A.Md.Pro., M.Ec.Dev."""
 _DEGREE_DOMAINS = frozenset({"ag", "com", "dev", "ma", "md", "pro", "pt", "sc", "si", "sn", "st", "th", "tr"})
-"""What stands behind it and is a top-level domain too."""
+"""What follows the dot in a title and is also a top-level domain."""
 _TITLES_LIKE_HOSTS = frozenset({"drs.ec", "prof.ir"})
-"""Titles that are written like a host."""
+"""Titles that look like a host."""
 _CAPITALIZED_TITLES = frozenset(
     re.findall(
         r"\w+",
@@ -45,21 +45,19 @@ _CAPITALIZED_TITLES = frozenset(
         "SY Sy TH Th TK TR Tr",
     )
 )
-"""Degrees, titles and offices that are top-level domains too, as they are written behind a name without a blank: Nurdin.SH."""
+"""Degrees, titles and offices that are also top-level domains, written after a name without a space: Nurdin.SH."""
 _SECOND_LEVEL_DOMAINS = frozenset({"ac", "co", "com", "edu", "go", "gov", "mil", "net", "or", "org"})
-"""What a country puts before its own name, as in example.co.id."""
+"""Second-level domains of countries: example.co.id."""
 _SCHEMES = frozenset({"ftp", "http", "https", "hxxp", "hxxps", "javascript", "mailto", "sftp"})
 _DOT_LOOKALIKES = frozenset("\u00b7\u0701\u2022\u2027\u2219\u22c5\u3002\u06d4\ua4f8\u16eb")
-"""Beside those that compatibility normalisation turns into a full stop."""
+"""Dots that NFKD does not turn into a full stop."""
 _LINK_CHARACTERS = frozenset("/?#:@")
 _SLASH_LOOKALIKES, _COLON_LOOKALIKES = frozenset("\u2044\u2215\\"), frozenset("\u02d0\u2236\ua789")
 _DISGUISED_DOT = re.compile(r"\[\.\]|\(\.\)|\{\.\}|[\[({](?:dot|titik)[\])}]| dot ", re.IGNORECASE)
 
 
 def contains_web_address(text: str) -> bool:
-    """Whether somebody who reads this, or a program that shows it, finds a link in it: with a scheme or "www.", a bare host,
-    or one that is written so that it is not found.
-    """
+    """Return whether the text has a link: with a scheme or "www.", a bare host, or one disguised from filters."""
     normalized = _normalize(text)
     plain = _undisguise(normalized)
     if "://" in plain or ":/ /" in plain:
@@ -72,7 +70,7 @@ def contains_web_address(text: str) -> bool:
 
 
 def _normalize(text: str) -> str:
-    """The text without accents and unseen marks, in which dots, colons and slashes are those of ASCII."""
+    """Remove accents and invisible marks, and replace lookalikes of dots, colons and slashes by ASCII."""
     letters = unicodedata.normalize("NFKD", text)
     normalized = "".join(
         _simplify_character(letter) for letter in letters if unicodedata.category(letter) not in ("Cf", "Mn")
@@ -81,9 +79,9 @@ def _normalize(text: str) -> str:
 
 
 def _undisguise(normalized: str) -> str:
-    """The same with dots that are dots, and no blanks around signs."""
+    """Replace disguised dots by dots, and remove spaces around punctuation."""
     plain = _DISGUISED_DOT.sub(".", normalized)
-    # Nobody puts a blank before a full stop, unless a filter is to be misled.
+    # A space before a full stop is only written to deceive a filter.
     return plain.replace(" . ", ".").replace(" .", ".").replace(" :", ":").replace(" /", "/").replace("/ ", "/")
 
 
@@ -96,7 +94,7 @@ def _simplify_character(letter: str) -> str:
 
 
 def _split_candidates(plain: str) -> Iterator[tuple[str, str, str]]:
-    """What may be a host, each between the characters before and behind it ("" at the ends)."""
+    """Yield each word that may be a host, with the characters before and after it ("" at the ends)."""
     start = 0
     for end in range(len(plain) + 1):
         after = plain[end : end + 1]
@@ -108,7 +106,7 @@ def _split_candidates(plain: str) -> Iterator[tuple[str, str, str]]:
 
 
 def _has_title(before: str, token: str, after: str) -> bool:
-    """Whether this is a name with a title behind it, as in Ali.ST or S.Kom.MT, and nothing that only a link has."""
+    """Return whether this is a name followed by a title, as in Ali.ST or S.Kom.MT, without signs of a link."""
     *names, title = token.split(".")
     plain_names = all(name.replace("-", "").isalpha() for name in names)
     return title in _CAPITALIZED_TITLES and plain_names and before != "@" and after not in _LINK_CHARACTERS

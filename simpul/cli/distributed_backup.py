@@ -7,7 +7,8 @@ import tempfile
 from pathlib import Path, PurePosixPath
 
 from shared.backends.embedded import open_backend
-from shared.settings import Settings, load_secret, load_settings
+from shared.secrets import load_secret
+from shared.settings import Settings, load_settings
 from simpul.cli import backup_folder
 from simpul.cli.backup import check_integrity, restore_secret
 from simpul.cli.backup_folder import CALENDAR, DATABASE, DOCUMENTS, SECRET

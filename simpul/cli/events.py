@@ -14,7 +14,7 @@ import typer
 from shared.contracts.envelope import decode_event
 from shared.contracts.registry import UnreadableEvent
 from shared.eventlog.port import EventLog, LogRecord
-from shared.interrupts import Interrupted, forget
+from shared.interrupts import Interrupted, clear_interrupt
 from shared.storage.port import DeadLetter
 from simpul.cli.arguments import AsJson
 from simpul.cli.console import console, make_table, print_json, print_line, progress_bars
@@ -42,7 +42,7 @@ def tail(
     except Interrupted as interrupted:
         if not follow or interrupted.number != signal.SIGINT:
             raise
-        forget()  # Ctrl-C is the usual end of --follow.
+        clear_interrupt()  # Ctrl-C is the usual end of --follow.
 
 
 async def _tail(count: int, follow: bool, as_json: bool) -> None:
@@ -127,7 +127,7 @@ async def _verify() -> tuple[list[RebuildReport], list[str]]:
     reports: list[RebuildReport] = []
     findings: list[str] = []
     async with prepared_services() as (platform, services):
-        if damage := await platform.half.check(True):
+        if damage := await platform.backend.check(True):
             raise Failed(f"The database is damaged, restore a backup: {damage[0]}.")
         with progress_bars() as progress:
             for name, service in services.items():

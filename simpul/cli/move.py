@@ -17,7 +17,8 @@ from rich.progress import Progress
 from shared.backends.folder_lock import FolderInUse, lock_exclusively
 from shared.eventlog.log_copy import TargetDiverged
 from shared.interrupts import Interrupted
-from shared.settings import Settings, load_settings, read_secret
+from shared.secrets import read_secret
+from shared.settings import Settings, load_settings
 from simpul.cli.arguments import AsJson
 from simpul.cli.console import console, counting_progress_bars, error_console, make_table, print_json
 from simpul.cli.context import run
@@ -144,7 +145,7 @@ async def source_and_target(
     try:
         backend = open_backend(target_settings, source.clock, source.new_id)
         try:
-            yield source, replace(source, half=backend)
+            yield source, replace(source, backend=backend)
         finally:
             await backend.close()
     finally:

@@ -32,4 +32,4 @@ def prepare(
 
 async def _prepare() -> None:
     async with prepared_services(create=True) as (platform, _):
-        await platform.half.prepare()
+        await platform.backend.prepare()

@@ -64,7 +64,7 @@ def _run_until_stopped(application: FastAPI, sockets: list[socket.socket]) -> bo
     try:
         return run_server(application, sockets)
     except interrupts.Interrupted:
-        interrupts.forget()
+        interrupts.clear_interrupt()
         return True
 
 

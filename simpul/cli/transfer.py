@@ -78,7 +78,7 @@ class Transfer:
 
     async def _prepare(self) -> None:
         await self._source.prepare()
-        await self._target.half.prepare()
+        await self._target.backend.prepare()
         for service in (*self._source_services, *self._target_services):
             await service.runtime.store.prepare()
 
@@ -105,7 +105,7 @@ class Transfer:
         """
         for service in self._target_services:
             await self._target.log.commit_offset(service.name, "")
-        await copy.look(self._start_progress("comparing both logs", None))
+        await copy.compare(self._start_progress("comparing both logs", None))
         self._report.events, self._report.repeats_left_out = copy.events, copy.repeats
         self._report.events_present = copy.present
         stores = [service.runtime.store for service in self._source_services]

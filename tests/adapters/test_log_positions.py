@@ -36,7 +36,7 @@ async def append_values(log: EventLog, key: str, *values: bytes) -> None:
 
 async def copy_log(source: EventLog, target: EventLog) -> LogCopier:
     copy = LogCopier(source, target, await source.end())
-    await copy.look()
+    await copy.compare()
     await copy.copy()
     return copy
 
@@ -78,7 +78,7 @@ async def test_a_copy_ends_at_the_given_position(log: EventLog, other: EventLog)
     up_to = await other.end()
     await append_values(other, "a", b"3")
     copy = LogCopier(other, log, up_to)
-    await copy.look()
+    await copy.compare()
     assert await copy.copy() == 2
     assert await read_values(log, "a") == [b"1", b"2"]
 
@@ -106,7 +106,7 @@ async def test_a_copy_retries_only_unacknowledged_records(other: EventLog, tmp_p
 async def test_a_copy_of_an_empty_log_is_empty(log: EventLog, other: EventLog):
     copy = LogCopier(other, log, await other.end())
     await append_values(other, "a", b"1")
-    await copy.look()
+    await copy.compare()
     assert (copy.events, await copy.copy()) == (0, 0)
 
 

@@ -15,7 +15,8 @@ import yaml
 
 from shared.backends.distributed import mongo_uri, s3_address
 from shared.configuration_warnings import configuration_warnings
-from shared.settings import InvalidSettings, Settings, load_secret, load_settings, reject_weak_password
+from shared.secrets import load_secret, reject_weak_password
+from shared.settings import InvalidSettings, Settings, load_settings
 from shared.web.http.client_address import parse_proxies
 from simpul.cli.errors import Failed
 from simpul.cli.main import COMMANDS

@@ -110,7 +110,7 @@ class AtLeastOnceDelivery(ConsumerRebalanceListener):  # type: ignore[misc]
     async def commit(self, timeout_seconds: float = COMMIT_TIMEOUT_SECONDS) -> None:
         await self._offsets.commit(self.consumer, timeout_seconds)
 
-    async def on_partitions_revoked(self, revoked: set[TopicPartition]) -> None:
+    async def on_partitions_revoked(self, _revoked: set[TopicPartition]) -> None:
         """Let the batch in flight finish, without retries, and commit."""
         self._leaving.set()
         try:
@@ -124,7 +124,7 @@ class AtLeastOnceDelivery(ConsumerRebalanceListener):  # type: ignore[misc]
             if not self._stopping:
                 self._leaving.clear()
 
-    async def on_partitions_assigned(self, assigned: set[TopicPartition]) -> None:
+    async def on_partitions_assigned(self, _assigned: set[TopicPartition]) -> None:
         """Count the assignment as activity: the partitions may have waited for longer than a stall takes."""
         self._active_at = _now()
 

@@ -27,7 +27,7 @@ def add_subscriber(
     max_records: int = 500,
 ) -> BatchSubscriber:
     """Subscribe a group to the topic on a broker or router. `events` are the types that its service subscribes to."""
-    Subscribed: Any = event_union(events)
+    union: Any = event_union(events)
 
     subscriber = registrator.subscriber(
         topic.name,
@@ -49,7 +49,7 @@ def add_subscriber(
     )
 
     @subscriber
-    async def on_events(records: list[EventRecord[Subscribed]]) -> None:
+    async def on_events(records: list[EventRecord[union]]) -> None:
         await handler([one.record for one in records])
 
     return subscriber

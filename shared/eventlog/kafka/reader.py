@@ -1,4 +1,4 @@
-"""Reading the log without a group: offsets, parts, and the newest records of all partitions."""
+"""Reads the topic without a consumer group: offsets, ranges, and records of several partitions merged."""
 
 from __future__ import annotations
 
@@ -15,13 +15,11 @@ from shared.eventlog.kafka.positions import PartitionOffsets, format_record_posi
 from shared.eventlog.port import LogRecord
 
 READ_BATCH_SIZE = 1_000
-"""Records of a batch when the log is read."""
-
 POLL_TIMEOUT_MS = 500
 
 
 class KafkaRecord(Protocol):
-    """What aiokafka says of a record."""
+    """The fields of an aiokafka ConsumerRecord that are used."""
 
     partition: int
     offset: int
@@ -31,65 +29,71 @@ class KafkaRecord(Protocol):
 
 
 async def fetch_last_offsets(connection: KafkaConnection) -> dict[int, int]:
-    """The last offset of each partition, -1 where nothing ever was."""
+    """Return the last offset of each partition, -1 if it is empty. Raises LogUnavailable."""
     partitions = _topic_partitions(connection, await connection.partitions())
     async with connection.reader() as reader, asyncio.timeout(connection.request_timeout):
-        offsets = await reader.end_offsets(partitions)
-    return {place.partition: offset - 1 for place, offset in offsets.items()}
+        ends = await reader.end_offsets(partitions)
+    return {partition.partition: end - 1 for partition, end in ends.items()}
 
 
 async def fetch_first_offsets(connection: KafkaConnection) -> dict[int, int]:
-    """The first offset that each partition still has."""
+    """Return the first offset of each partition. Raises LogUnavailable."""
     partitions = _topic_partitions(connection, await connection.partitions())
     async with connection.reader() as reader, asyncio.timeout(connection.request_timeout):
         offsets = await reader.beginning_offsets(partitions)
-    return {place.partition: offset for place, offset in offsets.items()}
+    return {partition.partition: offset for partition, offset in offsets.items()}
 
 
 async def read_range(
     connection: KafkaConnection, after: PartitionOffsets, up_to: PartitionOffsets
 ) -> AsyncIterator[list[KafkaRecord]]:
-    """Batches of what lies behind `upto` and not behind `after`, each in the order of arrival. Raises LogUnavailable."""
-    left = {number: last for number, last in up_to.items() if last > after.get(number, -1)}
-    if not left:
+    """Yield batches of the records after some offsets, up to and including others, each batch by time of arrival.
+
+    Raises LogUnavailable.
+    """
+    remaining = {number: last for number, last in up_to.items() if last > after.get(number, -1)}
+    if not remaining:
         return
     async with connection.reader() as reader:
-        places = _topic_partitions(connection, left)
-        reader.assign(places)
-        for place in places:
-            reader.seek(place, max(0, after.get(place.partition, -1) + 1))
-        while left:
-            batch = await _poll(connection, reader, left)
-            if batch:
+        partitions = _topic_partitions(connection, remaining)
+        reader.assign(partitions)
+        for partition in partitions:
+            reader.seek(partition, max(0, after.get(partition.partition, -1) + 1))
+        while remaining:
+            if batch := await _poll(connection, reader, remaining):
                 yield batch
 
 
-async def _poll(connection: KafkaConnection, reader: AIOKafkaConsumer, left: dict[int, int]) -> list[KafkaRecord]:
-    """One batch; partitions that were read to their end leave `left`."""
+async def _poll(connection: KafkaConnection, reader: AIOKafkaConsumer, remaining: dict[int, int]) -> list[KafkaRecord]:
+    """Return one batch, and remove the partitions that were read to their end from `remaining`."""
     async with asyncio.timeout(connection.request_timeout):
-        found = await reader.getmany(timeout_ms=POLL_TIMEOUT_MS, max_records=READ_BATCH_SIZE)
-        while not found and not await _finished_partitions(reader, left):
-            found = await reader.getmany(timeout_ms=POLL_TIMEOUT_MS, max_records=READ_BATCH_SIZE)
-        wanted = [[one for one in part if one.offset <= left.get(one.partition, -1)] for part in found.values()]
-        for place in await _finished_partitions(reader, left):
-            reader.pause(place)
-            del left[place.partition]
-    return merge_by_timestamp(wanted)
+        fetched = await reader.getmany(timeout_ms=POLL_TIMEOUT_MS, max_records=READ_BATCH_SIZE)
+        while not fetched and not await _finished_partitions(reader, remaining):
+            fetched = await reader.getmany(timeout_ms=POLL_TIMEOUT_MS, max_records=READ_BATCH_SIZE)
+        in_range = [
+            [record for record in records if record.offset <= remaining.get(record.partition, -1)]
+            for records in fetched.values()
+        ]
+        for partition in await _finished_partitions(reader, remaining):
+            reader.pause(partition)
+            del remaining[partition.partition]
+    return merge_by_timestamp(in_range)
 
 
-async def _finished_partitions(reader: AIOKafkaConsumer, left: Mapping[int, int]) -> list[TopicPartition]:
-    places = [place for place in reader.assignment() if place.partition in left]
-    return [place for place in places if await reader.position(place) > left[place.partition]]
+async def _finished_partitions(reader: AIOKafkaConsumer, remaining: Mapping[int, int]) -> list[TopicPartition]:
+    assigned = [partition for partition in reader.assignment() if partition.partition in remaining]
+    return [partition for partition in assigned if await reader.position(partition) > remaining[partition.partition]]
 
 
-def merge_by_timestamp(parts: Iterable[Sequence[KafkaRecord]]) -> list[KafkaRecord]:
-    """Records of several partitions by their time of arrival; those of one stay in their order whatever the time says."""
-    return list(merge(*parts, key=attrgetter("timestamp")))
+def merge_by_timestamp(partitions: Iterable[Sequence[KafkaRecord]]) -> list[KafkaRecord]:
+    """Merge the records of several partitions by time of arrival; those of one partition stay in their order."""
+    return list(merge(*partitions, key=attrgetter("timestamp")))
 
 
-def to_log_record(found: KafkaRecord) -> LogRecord:
-    key = (found.key or b"").decode(errors="replace")
-    return LogRecord(format_record_position(found.partition, found.offset), key, found.value or b"")
+def to_log_record(record: KafkaRecord) -> LogRecord:
+    """Convert a Kafka record; a key that is not UTF-8 is decoded with replacement characters."""
+    key = (record.key or b"").decode(errors="replace")
+    return LogRecord(format_record_position(record.partition, record.offset), key, record.value or b"")
 
 
 def _topic_partitions(connection: KafkaConnection, numbers: Iterable[int]) -> list[TopicPartition]:

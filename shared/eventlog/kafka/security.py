@@ -1,4 +1,4 @@
-"""How Kafka is spoken to: in plain text or over TLS, as nobody or with a user and a password (SASL)."""
+"""Security of the connection to Kafka: plaintext or TLS, anonymous or with a user and a password (SASL)."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _SASL_CLASSES: Mapping[SaslMechanism, type[SASLPlaintext] | type[SASLScram256] |
 
 @dataclass(frozen=True, slots=True)
 class KafkaSecurity:
-    """No `tls` is plain text, no `user` is nobody."""
+    """Without `tls` the connection is plaintext, without `user` it is anonymous."""
 
     tls: SSLContext | None = None
     user: str = ""
@@ -30,14 +30,14 @@ class KafkaSecurity:
 
     @property
     def broker_security(self) -> BaseSecurity:
-        """What a FastStream broker takes."""
+        """The security of a FastStream broker."""
         if self.user:
             return _SASL_CLASSES[self.mechanism](self.user, self.password, ssl_context=self.tls)
         return BaseSecurity(ssl_context=self.tls)
 
     @property
     def client_options(self) -> dict[str, Any]:
-        """What a client of aiokafka takes."""
+        """The options of an aiokafka client."""
         return parse_security(self.broker_security)
 
 

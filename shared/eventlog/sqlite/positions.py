@@ -1,4 +1,4 @@
-"""How far each group has come: kept in memory at once, and committed for all groups together a moment later."""
+"""The position of each consumer group, kept in memory and committed for all groups together."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ _COMMIT = (
 )
 
 COMMIT_DELAY_SECONDS = 0.05
-"""Seconds from a batch to the commit of its position; a crash in between only repeats what was handled."""
+"""Delay from a batch to the commit of its position; after a crash in between the batch is redelivered."""
 
 RETRY_DELAY_SECONDS = 1.0
 
 
 class GroupPositions:
-    """The committed positions; one writer job holds those of all groups that moved since the last."""
+    """Positions of consumer groups; one write commits those of all groups that have changed."""
 
     def __init__(self, file: SqliteDatabase) -> None:
         self._file = file
@@ -38,29 +38,29 @@ class GroupPositions:
         await self._file.write(lambda db: db.execute(_SCHEMA))
 
     def get_position(self, group: str) -> int:
-        """The position after which a group goes on, 0 at the start."""
+        """Return the position after which a group continues, 0 for a new group."""
         if group in self._uncommitted:
             return self._uncommitted[group]
         rows = self._file.read("SELECT position FROM positions WHERE consumers=?", (group,))
         return int(rows[0][0]) if rows else 0
 
     def commit(self, group: str, position: int) -> None:
-        """Commit soon, and try again until it is done."""
+        """Commit after a delay, retrying until it succeeds."""
         self._uncommitted[group] = position
         if self._committing is None or self._committing.done():
             self._committing = asyncio.create_task(self._commit_later())
 
     async def commit_immediately(self, group: str, position: int) -> None:
-        """Commit at once, unless the group has come further. Raises StoreUnavailable."""
+        """Commit now, unless the group has come further. Raises StoreUnavailable."""
         self._uncommitted[group] = max(position, self.get_position(group))
         await self._write()
 
     async def flush(self) -> None:
-        """Commit now what has not been; what the store does not take is handed over once more after the next start."""
+        """Commit now what is uncommitted; what cannot be committed is redelivered after the next start."""
         try:
             await self._write()
         except StoreUnavailable as error:
-            logger.warning("positions are not committed, so events will be repeated: %s", error)
+            logger.warning("positions are not committed, events will be redelivered: %s", error)
 
     async def _commit_later(self) -> None:
         while self._uncommitted:
@@ -68,7 +68,7 @@ class GroupPositions:
             try:
                 await self._write()
             except StoreUnavailable as error:
-                logger.warning("positions cannot be committed now: %s", error)
+                logger.warning("positions cannot be committed, retrying: %s", error)
                 await asyncio.sleep(RETRY_DELAY_SECONDS)
 
     async def _write(self) -> None:
@@ -76,10 +76,10 @@ class GroupPositions:
         if not uncommitted:
             return
 
-        def work(db: apsw.Connection) -> None:
+        def upsert(db: apsw.Connection) -> None:
             db.executemany(_COMMIT, uncommitted.items())
 
-        await self._file.write(work)
+        await self._file.write(upsert)
         for group, position in uncommitted.items():
             if self._uncommitted.get(group) == position:
                 del self._uncommitted[group]

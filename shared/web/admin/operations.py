@@ -11,7 +11,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from shared.identity.accounts import Role
-from shared.settings import Settings, read_secret
+from shared.secrets import read_secret
+from shared.settings import Settings
 from shared.web.admin.health import readiness
 from shared.web.auth.access import GuardedRoute, public, signed_in
 

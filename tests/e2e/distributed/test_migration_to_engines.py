@@ -15,7 +15,7 @@ from shared.backends.port import Backend
 from shared.clock import system_clock
 from shared.eventlog.port import LogRecord
 from shared.identity.service import IdentityService
-from shared.settings import read_secret
+from shared.secrets import read_secret
 from shared.storage.port import DeadLetter
 from simpul.registry import BUILDERS, build_services
 from tests.support.distributed.deployment import ServiceProcess
@@ -46,16 +46,16 @@ def _filled(data: Path, requests: int) -> Path:
     return data
 
 
-async def some_events(half: Backend) -> bool:
-    return await count_of(half.log) > 0
+async def some_events(backend: Backend) -> bool:
+    return await count_of(backend.log) > 0
 
 
-async def some_documents(half: Backend) -> bool:
-    return any([key async for key in half.documents.keys(FAR_FUTURE)])
+async def some_documents(backend: Backend) -> bool:
+    return any([key async for key in backend.documents.keys(FAR_FUTURE)])
 
 
-async def some_states(half: Backend) -> bool:
-    store = half.state_store("verification", ())
+async def some_states(backend: Backend) -> bool:
+    store = backend.state_store("verification", ())
     return bool(await store.all_ids(limit=1))
 
 
@@ -69,14 +69,14 @@ async def test_a_move_that_is_killed_again_and_again_ends_whole(many: Path, empt
     assert told["documents"]["present"] > 2 * REQUESTS
     assert {one["service"]: one["equal"] for one in told["services"]} == dict.fromkeys(BUILDERS, REQUESTS)
     growing.verified()
-    async with growing.half() as half:
-        assert [await half.log.lag(name) for name in BUILDERS] == [0] * len(BUILDERS)
+    async with growing.backend() as backend:
+        assert [await backend.log.lag(name) for name in BUILDERS] == [0] * len(BUILDERS)
         secret = read_secret(many / "secret", "the secret").encode()
-        _, principal = await IdentityService(half.accounts, system_clock, secret).sign_in(
+        _, principal = await IdentityService(backend.accounts, system_clock, secret).sign_in(
             "petugas", PASSWORD, "", "::1"
         )
         assert principal.username == "petugas"
-        assert [account.username for account in await half.accounts.accounts()] == sorted(STAFF)
+        assert [account.username for account in await backend.accounts.accounts()] == sorted(STAFF)
 
 
 async def test_what_was_moved_sends_no_letter_again(few: Path, empty: dict[str, str], tmp_path: Path):
@@ -103,8 +103,8 @@ async def test_what_was_on_its_way_is_published_and_heard_before(few: Path, empt
         await platform.log.append([(request, next(iter(await platform.log.read_key(request))).value)])
     told = growing.moved()
     assert told["repeats_left_out"] == 1
-    async with growing.half() as half:
-        letters = await half.state_store("verification", ()).dead_letters()
+    async with growing.backend() as backend:
+        letters = await backend.state_store("verification", ()).dead_letters()
         assert [letter.event for letter in letters] == [b"no event at all"]
 
 
@@ -133,8 +133,8 @@ def essence(letter: DeadLetter) -> tuple[str, bytes, str, int, datetime, str]:
     return letter.subject, letter.event, letter.reason, letter.tries, letter.parked_at, letter.state
 
 
-async def letters_of(half: Backend, service: str) -> list[DeadLetter]:
-    return await half.state_store(service, ()).dead_letters(states=("parked", "discarded"))
+async def letters_of(backend: Backend, service: str) -> list[DeadLetter]:
+    return await backend.state_store(service, ()).dead_letters(states=("parked", "discarded"))
 
 
 async def test_dead_letters_come_along_and_are_settled_there(few: Path, empty: dict[str, str]):
@@ -142,7 +142,7 @@ async def test_dead_letters_come_along_and_are_settled_there(few: Path, empty: d
     async with growing.folder() as platform:
         request = (await build_services(platform, ["intake"])[0].runtime.store.all_ids(limit=1))[0]
         await poisoned(platform, request)
-        before = {name: await letters_of(platform.half, name) for name in BUILDERS}
+        before = {name: await letters_of(platform.backend, name) for name in BUILDERS}
     for told in (growing.moved(), growing.moved()):
         counts = {one["service"]: (one["parked"], one["discarded"], one["equal"]) for one in told["services"]}
         assert counts == {
@@ -151,11 +151,11 @@ async def test_dead_letters_come_along_and_are_settled_there(few: Path, empty: d
             "assignment": (1, 0, FEW),
             "notification": (0, 1, FEW),
         }
-    async with growing.half() as half:
+    async with growing.backend() as backend:
         for name, letters in before.items():
-            after = await letters_of(half, name)
+            after = await letters_of(backend, name)
             assert [essence(letter) for letter in after] == [essence(letter) for letter in letters]
-            places = {record.position for record in await half.log.read_key(request)}
+            places = {record.position for record in await backend.log.read_key(request)}
             assert all(letter.position in places and letter.id == f"{name}:{letter.position}" for letter in after)
     [listed] = json.loads(
         simpul(growing.distributed_environment, "dead-letters", "list", "--service", "assignment", "--json").stdout
@@ -166,15 +166,15 @@ async def test_dead_letters_come_along_and_are_settled_there(few: Path, empty: d
 
 async def test_engines_that_hold_something_else_are_refused_untouched(few: Path, empty: dict[str, str]):
     growing = MigrationHarness(few, empty)
-    async with growing.half() as half:
-        await half.log.append([("of-another", b"{}")])
+    async with growing.backend() as backend:
+        await backend.log.append([("of-another", b"{}")])
         done = growing.move()
         assert (done.returncode, done.stdout) == (1, "")
         assert "hold something else" in done.stderr
         assert "of-another" in done.stderr
-        assert await count_of(half.log) == 1
-        assert await half.accounts.accounts() == []
-        assert not await some_documents(half)
+        assert await count_of(backend.log) == 1
+        assert await backend.accounts.accounts() == []
+        assert not await some_documents(backend)
 
 
 async def test_who_moves_or_restores_is_told_that_days_off_stay_a_file(

@@ -49,10 +49,10 @@ async def harness(tmp_path: Path) -> AsyncIterator[TransferHarness]:
     async with AsyncExitStack() as closing:
         source = open_platform(load_settings(mode="embedded", data=tmp_path / "source"))
         closing.push_async_callback(source.close)
-        half = open_backend(load_settings(mode="embedded", data=tmp_path / "target"), source.clock, source.new_id)
-        closing.push_async_callback(half.close)
+        backend = open_backend(load_settings(mode="embedded", data=tmp_path / "target"), source.clock, source.new_id)
+        closing.push_async_callback(backend.close)
         await source.prepare()
-        yield TransferHarness(source, replace(source, half=half))
+        yield TransferHarness(source, replace(source, backend=backend))
 
 
 async def transfer_with_unknown_names(harness: TransferHarness) -> tuple[str, str]:

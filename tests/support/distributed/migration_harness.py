@@ -81,16 +81,16 @@ class MigrationHarness:
     async def kill_when(self, so: Callable[[Backend], Any]) -> None:
         """Begin to move, and kill -9 the command as soon as it is so; fails if it ends before."""
         command = [sys.executable, "-m", "simpul", "move", "--to", "distributed"]
-        async with self.half() as half:
+        async with self.backend() as backend:
             moving = await asyncio.create_subprocess_exec(*command, env=self.embedded_environment)
             async with asyncio.timeout(120):
-                while not await so(half):
+                while not await so(backend):
                     assert moving.returncode is None, "it was moved before it could be killed"
             moving.kill()
             await moving.wait()
 
     @contextlib.asynccontextmanager
-    async def half(self) -> AsyncIterator[Backend]:
+    async def backend(self) -> AsyncIterator[Backend]:
         """What the engines hold."""
         opened = open_backend(self.settings, system_clock, random_id)
         try:

@@ -11,7 +11,8 @@ import trustme
 from shared.backends.distributed import kafka_security, mongo_uri, open_backend, s3_address
 from shared.clock import random_id, system_clock
 from shared.eventlog.kafka.security import PLAINTEXT
-from shared.settings import InvalidSettings, Settings, load_secret, load_settings
+from shared.secrets import load_secret
+from shared.settings import InvalidSettings, Settings, load_settings
 
 PASSWORD = "Ombak7-Biru-di-Maba"
 SETTINGS: dict[str, Any] = {
