@@ -49,7 +49,7 @@ def create_application(platform: Platform, names: Sequence[str] = tuple(BUILDERS
     dead_letters = DeadLetterService({service.name: service.runtime for service in (*services, *unstarted)})
 
     @contextlib.asynccontextmanager
-    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         await platform.accounts.prepare()
         for service in unstarted:
             await service.runtime.store.prepare()

@@ -38,7 +38,7 @@ class MoveTarget(StrEnum):
 
 
 def move(
-    to: Annotated[
+    _to: Annotated[
         MoveTarget, typer.Option("--to", help="Where: to the engines of SIMPUL_KAFKA, SIMPUL_MONGO, SIMPUL_MINIO.")
     ],
     as_json: AsJson = False,

@@ -1,4 +1,4 @@
-"""docker-compose.yml holds what it promises: everything that it names is known, pinned, watched, bounded and closed."""
+"""docker-compose.yml: every setting is known, every image pinned, every container monitored, limited and unpublished."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ WHOLE: Mapping[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_tex
 SERVICES: Mapping[str, Service] = WHOLE["services"]
 OURS = {name: service for name, service in SERVICES.items() if service["image"].startswith("simpul:")}
 ENDS = {"prepare"}
-"""What does its work once and ends."""
+"""Containers that run once and end."""
 
 VARIABLE = re.compile(r"(?<!\$)\$\{(\w+)(?::([-?])([^}]*))?\}")
 PLACES = {"MAILPIT_PORT", "GATEWAY_IP", "FRONT_SUBNET", "FRONT_RANGE"}
-"""Beside what `simpul secrets` writes: what one machine may have in use already."""
+"""Variables beside those of `simpul secrets`: ports and networks that may be in use on a machine."""
 
 
 def texts(part: Any) -> Iterator[str]:
@@ -57,7 +57,7 @@ def made(url: str = "http://127.0.0.1:8080") -> dict[str, str]:
 
 
 def filled(text: str, values: Mapping[str, str]) -> str:
-    """The text as Compose fills it in."""
+    """The text after the interpolation by Compose."""
     return VARIABLE.sub(lambda found: values.get(found[1]) or (found[3] if found[2] == "-" else ""), text)
 
 
@@ -69,13 +69,13 @@ def settings_of(service: str, values: Mapping[str, str], monkeypatch: pytest.Mon
     return load_settings(_env_file=None)
 
 
-def test_every_service_of_ours_is_there_and_runs_itself():
+def test_every_service_runs_in_its_own_container():
     assert {name: service["command"] for name, service in OURS.items() if name not in ENDS} == {
         name: ["simpul", "serve", name] for name in BUILDERS
     }
 
 
-def test_all_of_ours_run_the_image_of_this_version():
+def test_all_services_run_the_image_of_this_version():
     version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
     assert {service["image"] for service in OURS.values()} == {f"simpul:{version}"}
     assert f"docker build --tag simpul:{version} ." in (ROOT / "docs/deployment.md").read_text()
@@ -107,7 +107,7 @@ def test_every_limit_for_anonymous_clients_can_be_set():
         assert limits - set(SERVICES[service]["environment"]) == set()
 
 
-def test_what_is_filled_in_is_made_by_the_command():
+def test_every_variable_is_created_by_the_secrets_command():
     asked = {found[1] for text in texts(WHOLE) for found in VARIABLE.finditer(text)}
     optional = {found[1] for text in texts(WHOLE) for found in VARIABLE.finditer(text) if found[2] == "-"}
     assert asked - optional <= set(made())
@@ -115,20 +115,20 @@ def test_what_is_filled_in_is_made_by_the_command():
     assert set(made()) - asked == {"COMPOSE_PROFILES"}
 
 
-def test_only_the_gateway_is_published_and_on_this_machine_alone():
+def test_only_the_gateway_is_published_and_only_to_this_machine():
     assert {name for name, service in SERVICES.items() if "ports" in service} == {"gateway"}
     assert [filled(port, {}).split(":")[0] for port in SERVICES["gateway"]["ports"]] == ["127.0.0.1"] * 3
     assert [filled(port, made()).split(":")[0] for port in SERVICES["gateway"]["ports"]] == ["127.0.0.1"] * 3
 
 
-def test_the_gateway_reaches_no_engine():
+def test_the_gateway_cannot_reach_the_engines():
     engines = {name for name, service in SERVICES.items() if list(service["networks"]) == ["back"]} - ENDS
     assert engines == {"kafka", "mongo", "minio"}
     assert list(SERVICES["gateway"]["networks"]) == ["front"]
     assert WHOLE["networks"]["back"] == {"internal": True}
 
 
-def test_the_services_trust_the_gateway_and_nobody_else(monkeypatch: pytest.MonkeyPatch):
+def test_services_trust_only_the_gateway(monkeypatch: pytest.MonkeyPatch):
     [proxy] = parse_proxies(settings_of("intake", made(), monkeypatch).trusted_proxies)
     [address] = (filled(text, {}) for text in texts(SERVICES["gateway"]["networks"]["front"]["ipv4_address"]))
     assert str(proxy) == f"{address}/32"
@@ -138,7 +138,7 @@ def test_the_services_trust_the_gateway_and_nobody_else(monkeypatch: pytest.Monk
 
 
 @pytest.mark.parametrize("name", SERVICES)
-def test_every_container_is_pinned_watched_and_bounded(name: str):
+def test_every_container_is_pinned_monitored_and_limited(name: str):
     service = SERVICES[name]
     image, _, tag = service["image"].partition(":")
     assert image
@@ -152,17 +152,17 @@ def test_every_container_is_pinned_watched_and_bounded(name: str):
 
 
 @pytest.mark.parametrize("name", OURS)
-def test_ours_write_nothing_to_their_image(name: str):
+def test_services_do_not_write_to_their_image(name: str):
     assert OURS[name]["read_only"] is True
 
 
-def test_uploads_on_their_way_have_the_disk_and_not_a_piece_of_memory():
+def test_uploads_are_buffered_on_disk():
     for service in OURS.values():
         assert "temporary:/tmp" in service["volumes"]
         assert "tmpfs" not in service
 
 
-def test_ours_ask_whether_they_are_ready_at_their_port():
+def test_health_checks_call_the_service_port():
     checks = {service["healthcheck"]["test"] for name, service in OURS.items() if name not in ENDS}
     assert len(checks) == 1
     assert f"http://127.0.0.1:{CONTAINER_PORT}/health/ready" in checks.pop()
@@ -176,7 +176,7 @@ def test_everything_starts_in_order():
     assert set(SERVICES["gateway"]["depends_on"]) == set(BUILDERS)
 
 
-def test_no_volume_is_forgotten():
+def test_every_volume_is_declared():
     named = {volume.split(":")[0] for service in SERVICES.values() for volume in service.get("volumes", ())}
     assert {name for name in named if not name.startswith(".")} == set(WHOLE["volumes"])
     assert [name for name in named if name.startswith(".") and not (ROOT / name).exists()] == []
@@ -194,7 +194,7 @@ def test_no_secret_has_a_default():
 @pytest.mark.parametrize(
     "url", ["http://127.0.0.1:8080", "https://simpul.haltim.example", "https://simpul.example:8443"]
 )
-def test_what_the_command_makes_is_accepted(url: str, monkeypatch: pytest.MonkeyPatch):
+def test_generated_settings_are_accepted(url: str, monkeypatch: pytest.MonkeyPatch):
     values = made(url)
     settings = settings_of("intake", values, monkeypatch)
     assert settings.origin == url
@@ -204,7 +204,7 @@ def test_what_the_command_makes_is_accepted(url: str, monkeypatch: pytest.Monkey
     assert list(configuration_warnings(settings)) == []
 
 
-def test_no_two_files_are_alike():
+def test_generated_passwords_differ():
     one, other = made(), made()
     assert {name for name in one if one[name] == other[name]} == set(one) - {
         "SIMPUL_SECRET",
@@ -216,7 +216,7 @@ def test_no_two_files_are_alike():
 
 
 @pytest.mark.parametrize("password", ["", "changeme", "simpul-simpul-simpul", "minioadmin-minioadmin"])
-def test_defaults_in_the_file_are_refused(password: str, monkeypatch: pytest.MonkeyPatch):
+def test_default_passwords_are_refused(password: str, monkeypatch: pytest.MonkeyPatch):
     for name in ("MONGO_PASSWORD", "MINIO_PASSWORD"):
         with pytest.raises(InvalidSettings):
             reject_weak_password(password, name)
@@ -235,23 +235,23 @@ def test_defaults_in_the_file_are_refused(password: str, monkeypatch: pytest.Mon
         ("https://simpul.example:8443", {"GATEWAY_SITE": "simpul.example", "GATEWAY_HTTPS_PORT": "8443"}),
     ],
 )
-def test_the_gateway_answers_to_where_people_reach_simpul(url: str, expected: dict[str, str]):
+def test_the_gateway_serves_the_public_address(url: str, expected: dict[str, str]):
     assert expected.items() <= made(url).items()
 
 
 @pytest.mark.parametrize(
     "url", ["simpul.example", "ftp://simpul.example", "https://simpul.example/simpul", "https://[1", ""]
 )
-def test_an_address_that_is_none_is_refused(url: str):
+def test_an_invalid_address_is_refused(url: str):
     with pytest.raises(Failed):
         made(url)
 
 
-def test_the_gateways_file_is_what_the_table_of_paths_makes():
+def test_the_caddyfile_follows_the_table_of_paths():
     assert OUTPUT_PATH.read_text() == caddyfile(), "run `make docs`"
 
 
-def test_the_gateways_file_brings_every_path_to_its_service():
+def test_the_caddyfile_routes_every_path_to_its_service():
     ways = {name: paths.split() for name, paths in re.findall(r"@(\w+) path (.+)", caddyfile())}
     assert set(ways) == set(BUILDERS) - {DEFAULT_SERVICE}
     for prefix, owner in PATH_PREFIXES.items():
@@ -260,7 +260,7 @@ def test_the_gateways_file_brings_every_path_to_its_service():
         assert [other for other in PATH_PREFIXES if prefix.startswith(f"{other}/")] == []
 
 
-def test_the_gateways_own_page_may_be_styled_and_nothing_else():
+def test_the_error_page_of_the_gateway_allows_only_its_style():
     text = caddyfile()
     [style] = re.findall("<style>(.+)</style>", text)
     [policy] = re.findall('Content-Security-Policy "(.+)"', text)
@@ -269,7 +269,7 @@ def test_the_gateways_own_page_may_be_styled_and_nothing_else():
     assert "default-src 'none'" in policy
 
 
-def test_the_image_is_ours_to_run_and_holds_no_secret():
+def test_the_image_runs_unprivileged_and_contains_no_secret():
     text = (ROOT / "Dockerfile").read_text()
     assert text.count("FROM ${PYTHON}") == 2
     assert "--require-hashes" in text

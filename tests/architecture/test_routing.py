@@ -1,4 +1,4 @@
-"""Behind a gateway every path must reach the service that has it."""
+"""The gateway routes every path to the service that serves it."""
 
 from __future__ import annotations
 
@@ -32,18 +32,18 @@ def owned(platform: Platform) -> Iterator[tuple[str, str]]:
         yield from ((path, service.name) for path in paths_of(app))
 
 
-def test_every_path_of_a_service_reaches_it(platform: Platform):
+def test_every_path_is_routed_to_its_service(platform: Platform):
     assert [(path, service_for_path(path)) for path, owner in owned(platform) if service_for_path(path) != owner] == []
 
 
 @pytest.mark.parametrize("name", BUILDERS)
-def test_what_reaches_a_process_is_known_there(platform: Platform, name: str):
+def test_a_process_serves_every_path_routed_to_it(platform: Platform, name: str):
     everything = paths_of(create_application(platform))
     here = paths_of(create_application(platform, [name]))
     assert {path for path in everything if service_for_path(path) == name} <= here
 
 
-def test_no_prefix_covers_nothing(platform: Platform):
+def test_every_prefix_covers_a_path(platform: Platform):
     everything = paths_of(create_application(platform))
     assert [
         prefix for prefix in PATH_PREFIXES if not any(f"{path}/".startswith(f"{prefix}/") for path in everything)
@@ -64,5 +64,5 @@ def test_no_prefix_covers_nothing(platform: Platform):
         ("//verifikasi", DEFAULT_SERVICE),
     ],
 )
-def test_a_path_has_one_service(path: str, service: str):
+def test_a_path_belongs_to_one_service(path: str, service: str):
     assert service_for_path(path) == service

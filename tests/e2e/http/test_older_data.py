@@ -1,4 +1,4 @@
-"""What version 0.1.0 left behind opens in this version: its data folder, and its backup."""
+"""A data folder and a backup of version 0.1.0 open in this version."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.support.e2e.server_process import ServerProcess
 pytestmark = pytest.mark.slow
 
 ARCHIVE = Path(__file__).parent / "fixtures" / "simpul-0.1.0.tar.xz"
-"""A data folder of 14 demo requests on all paths, and a backup of it, written by version 0.1.0."""
+"""A data folder with 14 demo requests of all scenarios, and a backup of it, written by version 0.1.0."""
 USERNAME, PASSWORD = "arsip", "lima kapal layar merah 42"
 REQUESTS = 14
 
@@ -45,7 +45,7 @@ async def head(server: ServerProcess):
         yield await anybody.sign_in(USERNAME, PASSWORD)
 
 
-async def test_a_data_folder_of_0_1_0_opens_and_shows_every_request(unpacked: Path):
+async def test_a_data_folder_of_version_0_1_0_opens_with_every_request(unpacked: Path):
     server = ServerProcess(unpacked / "data", {})
     with running(server):
         async with head(server) as client:
@@ -55,7 +55,7 @@ async def test_a_data_folder_of_0_1_0_opens_and_shows_every_request(unpacked: Pa
     assert verified(server) is True
 
 
-async def test_a_backup_of_0_1_0_restores_into_an_empty_folder(unpacked: Path):
+async def test_a_backup_of_version_0_1_0_is_restored(unpacked: Path):
     server = ServerProcess(unpacked / "restored", {})
     restored = server.simpul("restore", str(unpacked / "backup"))
     assert restored.returncode == 0, restored.stderr
@@ -65,7 +65,7 @@ async def test_a_backup_of_0_1_0_restores_into_an_empty_folder(unpacked: Path):
             assert len(await requests_of(client)) == REQUESTS
 
 
-async def test_the_states_of_0_1_0_fold_again_to_the_same(unpacked: Path):
+async def test_the_states_of_version_0_1_0_are_rebuilt_equal(unpacked: Path):
     server = ServerProcess(unpacked / "data", {})
     with running(server):
         pass
@@ -76,7 +76,7 @@ async def test_the_states_of_0_1_0_fold_again_to_the_same(unpacked: Path):
 
 
 async def requests_of(client: SimpulClient) -> list[dict[str, Any]]:
-    """Every request of the office, in full, through the head's list."""
+    """Every request in full, from the list of the structural head."""
     return [await client.request("assignment", item["id"]) async for item in client.all_requests("assignment")]
 
 

@@ -1,4 +1,4 @@
-"""`simpul backup` and `simpul restore` on damaged databases and with backups that somebody has tampered with."""
+"""`simpul backup` and `simpul restore` with damaged databases and tampered backups."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ QUEUED = "2803c568-fd8b-5894-afe0-e5b0e5e0bf3f"
 
 @pytest.fixture(scope="module")
 def original(tmp_path_factory: pytest.TempPathFactory) -> CommandLine:
-    """A data folder with documents, one of which no event names that this version can read, and a backup of it."""
+    """A data folder with two documents, named by an unreadable event and by a queued event, and a backup of it."""
     command_line = CommandLine(tmp_path_factory.mktemp("made"))
     assert command_line.simpul("prepare").returncode == 0
     for key in (KEY, QUEUED):
@@ -47,9 +47,9 @@ def original(tmp_path_factory: pytest.TempPathFactory) -> CommandLine:
 
 @pytest.fixture
 def command_line(original: CommandLine, tmp_path: Path) -> CommandLine:
-    """A copy of it that a test may spoil."""
-    shutil.copytree(original.folder, tmp_path / "desk", symlinks=True)
-    return CommandLine(tmp_path / "desk")
+    """A copy of the folder that a test may change."""
+    shutil.copytree(original.folder, tmp_path / "copy-of-original", symlinks=True)
+    return CommandLine(tmp_path / "copy-of-original")
 
 
 @pytest.fixture
@@ -57,7 +57,7 @@ def backup(command_line: CommandLine) -> Path:
     return command_line.folder / "copy"
 
 
-def test_a_backup_has_the_documents_of_newer_and_of_queued_events(original: CommandLine):
+def test_a_backup_contains_documents_of_unreadable_and_of_queued_events(original: CommandLine):
     for key in (KEY, QUEUED):
         assert (original.folder / "copy" / "documents" / key[-2:] / key).read_bytes() == b"%PDF-1.7"
 
@@ -67,9 +67,7 @@ def all_paths(folder: Path) -> Iterator[Path]:
     yield from folder.rglob("*")
 
 
-def test_what_was_restored_is_its_owners_alone_whatever_the_backup_and_the_umask_say(
-    command_line: CommandLine, backup: Path
-):
+def test_restored_files_are_private_whatever_the_modes_and_the_umask(command_line: CommandLine, backup: Path):
     for path in all_paths(backup):
         path.chmod(0o777 if path.is_dir() else 0o666)
     shutil.rmtree(command_line.data)
@@ -96,9 +94,7 @@ def test_what_was_restored_is_its_owners_alone_whatever_the_backup_and_the_umask
     assert command_line.simpul("events", "tail", "--json").stdout.count("\n") == 1
 
 
-def test_a_backup_generation_made_of_hard_links_is_restored_as_files_of_its_own(
-    command_line: CommandLine, backup: Path
-):
+def test_a_backup_of_hard_links_is_restored_as_separate_files(command_line: CommandLine, backup: Path):
     generation = command_line.folder / "generation"
     shutil.copytree(backup, generation, copy_function=os.link)
     (generation / "simpul.db-shm").write_bytes(bytes(32_768))
@@ -189,7 +185,7 @@ TAMPERINGS = [
 
 
 @pytest.mark.parametrize("tamper", TAMPERINGS, ids=lambda tamper: tamper.__name__)
-def test_a_backup_that_was_tampered_with_is_refused_and_nothing_is_touched(
+def test_a_tampered_backup_is_refused_before_anything_changes(
     command_line: CommandLine, backup: Path, tamper: Callable[[Path], None]
 ):
     tamper(backup)
@@ -200,13 +196,13 @@ def test_a_backup_that_was_tampered_with_is_refused_and_nothing_is_touched(
     assert {path.name for path in command_line.data.iterdir()} - {"lock"} == {"notes.txt"}
 
 
-def test_a_refused_restore_leaves_present_data_as_it_is(command_line: CommandLine, backup: Path):
+def test_a_refused_restore_leaves_existing_data_unchanged(command_line: CommandLine, backup: Path):
     before = {path: path.read_bytes() for path in command_line.data.rglob("*") if path.is_file()}
     assert_fails_with_message(command_line.simpul("restore", "copy"), "holds data already")
     assert {path: path.read_bytes() for path in command_line.data.rglob("*") if path.is_file()} == before
 
 
-def test_a_data_folder_whose_database_is_a_link_is_not_empty(command_line: CommandLine):
+def test_a_data_folder_with_a_linked_database_is_not_empty(command_line: CommandLine):
     shutil.rmtree(command_line.data)
     command_line.data.mkdir()
     (command_line.data / "simpul.db").symlink_to(command_line.folder / "nowhere")
@@ -214,7 +210,7 @@ def test_a_data_folder_whose_database_is_a_link_is_not_empty(command_line: Comma
     assert not (command_line.folder / "nowhere").exists()
 
 
-def test_a_restore_goes_on_after_one_that_was_killed(command_line: CommandLine):
+def test_a_restore_succeeds_after_one_that_was_killed(command_line: CommandLine):
     shutil.rmtree(command_line.data)
     (command_line.data / ".restoring" / "documents").mkdir(parents=True)
     (command_line.data / ".restoring" / "simpul.db").write_bytes(b"half")
@@ -222,7 +218,7 @@ def test_a_restore_goes_on_after_one_that_was_killed(command_line: CommandLine):
     assert command_line.simpul("events", "tail", "--json").returncode == 0
 
 
-def test_a_damaged_database_has_no_backup_and_is_not_clean(command_line: CommandLine):
+def test_a_damaged_database_fails_backup_and_verification(command_line: CommandLine):
     overwrite_middle(command_line.data / "simpul.db")
     assert_fails_with_message(command_line.simpul("backup", "again"))
     assert [path.name for path in command_line.folder.iterdir() if path.name.startswith("again")] == []
@@ -230,7 +226,7 @@ def test_a_damaged_database_has_no_backup_and_is_not_clean(command_line: Command
 
 
 @pytest.mark.parametrize("name", ["log_by_key", "intake_documents"])
-def test_a_damaged_table_that_few_commands_read_is_found_by_all_that_must_know(command_line: CommandLine, name: str):
+def test_a_rarely_read_damaged_table_fails_backup_and_verification(command_line: CommandLine, name: str):
     overwrite(command_line.data / "simpul.db", root_of(command_line.data / "simpul.db", name))
     assert_fails_with_message(command_line.simpul("backup", "again"))
     assert not (command_line.folder / "again").exists()
@@ -246,7 +242,7 @@ def test_services_on_a_damaged_database_are_not_ready(command_line: CommandLine)
         assert (ready.status_code, ready.json()["parts"]["state"]) == (503, "down")
 
 
-def test_a_sweep_by_hand_says_what_it_did_or_why_not(command_line: CommandLine):
+def test_the_sweep_command_reports_what_it_removed_or_why_not(command_line: CommandLine):
     orphan = command_line.data / "documents" / "zz" / "document-zz"
     orphan.parent.mkdir()
     orphan.write_bytes(b"%PDF-1.7")

@@ -1,4 +1,4 @@
-"""The command line in distributed mode where nothing of it is there: what is refused, and what is said."""
+"""The command line in distributed mode without any running engine."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture
 def command_line(tmp_path: Path) -> CommandLine:
-    """Engines are named that do not answer."""
+    """Settings with engines that do not respond."""
     (tmp_path / "secret").write_text("0123456789abcdefghijklmnopqrstuvwxyz")
     (tmp_path / "secret").chmod(0o600)
     settings = {
@@ -29,7 +29,7 @@ def command_line(tmp_path: Path) -> CommandLine:
 
 
 @pytest.mark.parametrize("arguments", [("serve", "intake"), ("staff", "list"), ("prepare",), ("backup", "copy")])
-def test_an_engine_that_does_not_answer_is_told_in_a_sentence(command_line: CommandLine, arguments: tuple[str, ...]):
+def test_an_unreachable_engine_is_reported_in_one_sentence(command_line: CommandLine, arguments: tuple[str, ...]):
     completed = command_line.simpul(*arguments)
     assert completed.returncode == 1
     assert "cannot be used" in completed.stderr
@@ -37,7 +37,7 @@ def test_an_engine_that_does_not_answer_is_told_in_a_sentence(command_line: Comm
     assert not command_line.data.exists()
 
 
-def test_a_default_is_refused_before_anything_is_opened(command_line: CommandLine):
+def test_a_default_password_is_refused_before_anything_is_opened(command_line: CommandLine):
     completed = command_line.simpul("serve", "intake", minio="http://minioadmin:minioadmin@127.0.0.1:1/documents")
     assert_fails_with_message(completed, "SIMPUL_MINIO", "default")
     assert_fails_with_message(command_line.simpul("up", smtp=""), "SIMPUL_MODE=distributed needs SIMPUL_SMTP")

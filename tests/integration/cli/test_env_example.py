@@ -1,4 +1,4 @@
-"""`.env.example` names every setting, and a copy of it with everything commented in is a valid `.env`."""
+"""`.env.example` lists every setting, and uncommented it is a valid `.env`."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from shared.settings import Settings, load_settings
 from simpul.generate.env_example import OUTPUT_PATH, env_example
 
 
-def test_the_committed_example_is_what_the_settings_say():
+def test_the_committed_example_follows_the_settings():
     assert OUTPUT_PATH.read_text(encoding="utf-8") == env_example(), "Run 'make docs'."
 
 
-def test_the_example_with_every_line_commented_in_holds_the_defaults(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_the_uncommented_example_contains_the_defaults(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     for name in Settings.model_fields:
         monkeypatch.delenv(f"SIMPUL_{name.upper()}", raising=False)
     (tmp_path / ".env").write_text(env_example().replace("#SIMPUL_", "SIMPUL_"))

@@ -1,4 +1,4 @@
-"""The command line as a newcomer meets it: nothing is there yet, and much is given wrongly."""
+"""The command line without any data, and with invalid arguments and settings."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ def command_line(tmp_path: Path) -> CommandLine:
     return CommandLine(tmp_path)
 
 
-def test_the_version_and_every_command_are_told(command_line: CommandLine):
+def test_help_lists_every_command(command_line: CommandLine):
     assert command_line.simpul("--version").stdout.startswith("simpul ")
-    told = command_line.simpul("--help")
-    assert told.returncode == 0
-    assert all(command in told.stdout for command in COMMANDS)
-    assert ESCAPE not in told.stdout
+    printed = command_line.simpul("--help")
+    assert printed.returncode == 0
+    assert all(command in printed.stdout for command in COMMANDS)
+    assert ESCAPE not in printed.stdout
 
 
 @pytest.mark.parametrize(
@@ -40,7 +40,7 @@ def test_the_version_and_every_command_are_told(command_line: CommandLine):
         ("move", "--to", "moon"),
     ],
 )
-def test_wrong_use_is_told_with_status_2(command_line: CommandLine, arguments: tuple[str, ...]):
+def test_wrong_usage_has_exit_status_2(command_line: CommandLine, arguments: tuple[str, ...]):
     completed = command_line.simpul(*arguments)
     assert (completed.returncode, completed.stdout) == (2, "")
     assert "--help" in completed.stderr
@@ -56,12 +56,12 @@ def test_wrong_use_is_told_with_status_2(command_line: CommandLine, arguments: t
         ("events", "verify"),
     ],
 )
-def test_commands_that_look_make_no_data(command_line: CommandLine, arguments: tuple[str, ...]):
+def test_read_only_commands_create_no_data(command_line: CommandLine, arguments: tuple[str, ...]):
     assert_fails_with_message(command_line.simpul(*arguments), "There is no data", "simpul up")
     assert list(command_line.folder.iterdir()) == []
 
 
-def test_a_folder_is_moved_only_to_engines_that_are_named_and_only_if_there_is_one(command_line: CommandLine):
+def test_move_requires_engines_and_a_data_folder(command_line: CommandLine):
     engines = {"kafka": "127.0.0.1:9", "minio": "http://key:Kx7-tembikar-Layar-93@127.0.0.1:9/simpul"}
     completed = command_line.simpul("move", "--to", "distributed", **engines)
     assert_fails_with_message(completed, "SIMPUL_MONGO")
@@ -70,7 +70,7 @@ def test_a_folder_is_moved_only_to_engines_that_are_named_and_only_if_there_is_o
     assert list(command_line.folder.iterdir()) == []
 
 
-def test_a_folder_that_is_in_use_or_has_another_secret_is_not_moved(command_line: CommandLine):
+def test_move_refuses_a_folder_in_use_and_another_secret(command_line: CommandLine):
     command_line.simpul(*ADMIN)
     engines = {
         "kafka": "127.0.0.1:9",
@@ -92,15 +92,15 @@ def test_every_setting_is_listed_for_people_and_for_programs(command_line: Comma
     for_people = command_line.simpul("settings")
     assert "SIMPUL_METRICS_TOKEN_FILE" in for_people.stdout
     assert ESCAPE not in for_people.stdout
-    told = json.loads(command_line.simpul("settings", "--json", host="::1").stdout)
-    values = {setting["name"]: setting["value"] for setting in told}
+    printed = json.loads(command_line.simpul("settings", "--json", host="::1").stdout)
+    values = {setting["name"]: setting["value"] for setting in printed}
     assert values["SIMPUL_PORT"] == "8123"
     assert values["SIMPUL_HOST"] == "::1"
     assert values["SIMPUL_SMTP"] == "(set)"
     assert "rahasia" not in for_people.stdout
 
 
-def test_a_name_that_nothing_reads_is_warned_about(command_line: CommandLine):
+def test_an_unknown_setting_causes_a_warning(command_line: CommandLine):
     (command_line.folder / ".env").write_text("SIMPUL_PUBLIC_RAET=0\n")
     completed = command_line.simpul("settings", "--json", prot="8123")
     assert completed.returncode == 0
@@ -110,14 +110,14 @@ def test_a_name_that_nothing_reads_is_warned_about(command_line: CommandLine):
 
 
 @pytest.mark.parametrize(("mode", "warned"), [(0o644, True), (0o640, True), (0o604, True), (0o600, False)])
-def test_settings_in_a_file_that_others_can_read_are_warned_about(command_line: CommandLine, mode: int, warned: bool):
+def test_a_readable_env_file_with_secrets_causes_a_warning(command_line: CommandLine, mode: int, warned: bool):
     dotenv = command_line.folder / ".env"
     dotenv.write_text("SIMPUL_SMTP=smtp://ani:rahasia-sekali@mail.example:587\n")
     dotenv.chmod(mode)
     assert ("chmod 600 .env" in command_line.simpul("settings").stderr) == warned
 
 
-def test_wrong_settings_end_with_a_sentence(command_line: CommandLine):
+def test_invalid_settings_are_reported_in_one_sentence(command_line: CommandLine):
     assert_fails_with_message(command_line.simpul("settings", port="many"), "SIMPUL_PORT", "integer")
     assert_fails_with_message(
         command_line.simpul("settings", "--json", body_limit="1"), "SIMPUL_BODY_LIMIT", "SIMPUL_FILE_LIMIT"
@@ -129,7 +129,7 @@ def test_wrong_settings_end_with_a_sentence(command_line: CommandLine):
     assert_fails_with_message(command_line.simpul(*ADMIN, secret_file="away"), "SIMPUL_SECRET_FILE", "away")
 
 
-def test_a_weak_secret_is_refused_and_an_open_one_warned_about(command_line: CommandLine):
+def test_a_weak_secret_is_refused_and_a_readable_one_causes_a_warning(command_line: CommandLine):
     secret = command_line.folder / "secret"
     secret.write_text("change-me")
     secret.chmod(0o600)
@@ -143,7 +143,7 @@ def test_a_weak_secret_is_refused_and_an_open_one_warned_about(command_line: Com
     assert "chmod 600 secret" in completed.stderr
 
 
-def test_the_secret_itself_may_be_given_in_distributed_mode_alone(command_line: CommandLine):
+def test_the_secret_setting_is_accepted_in_distributed_mode_only(command_line: CommandLine):
     secret = "6f1d0c5a7b3e49288d0f4c6b1a2e3d57-ombak"
     assert_fails_with_message(
         command_line.simpul("settings", secret=secret), "SIMPUL_SECRET is for SIMPUL_MODE=distributed"
@@ -164,7 +164,7 @@ def test_the_secret_itself_may_be_given_in_distributed_mode_alone(command_line: 
     )
 
 
-def test_a_lost_secret_is_not_made_anew_beside_a_database(command_line: CommandLine):
+def test_a_lost_secret_is_not_recreated_beside_a_database(command_line: CommandLine):
     assert command_line.simpul(*ADMIN).returncode == 0
     assert (command_line.data / "secret").stat().st_mode & 0o777 == 0o600
     (command_line.data / "secret").unlink()
@@ -177,7 +177,7 @@ def test_a_lost_secret_is_not_made_anew_beside_a_database(command_line: CommandL
     assert "not a database" in completed.stderr
 
 
-def test_accounts_are_made_closed_and_opened(command_line: CommandLine):
+def test_accounts_are_added_disabled_and_enabled(command_line: CommandLine):
     added = command_line.simpul(*ADMIN)
     assert added.returncode == 0
     assert "shown only now" in added.stdout

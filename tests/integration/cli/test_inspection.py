@@ -1,4 +1,4 @@
-"""Commands that look into a folder of data and put it right: events, dead letters, state."""
+"""Commands that inspect and repair a data folder: events, dead letters, state."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ REQUESTS = 30
 
 @pytest.fixture(scope="module")
 def seeded(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder on which intake took requests; verification heard of one alone, and of another only what came third."""
+    """A folder with requests of intake, of which verification has consumed one, and of another only the third event."""
     folder = tmp_path_factory.mktemp("seeded")
     asyncio.run(_seed(folder))
     (folder / "secret").write_text(SECRET)
@@ -52,7 +52,7 @@ def command_line(seeded: Path, tmp_path: Path) -> CommandLine:
     return CommandLine(tmp_path)
 
 
-def test_the_newest_events_are_shown_to_people_and_programs(command_line: CommandLine):
+def test_tail_shows_the_newest_events_as_text_and_json(command_line: CommandLine):
     lines = command_line.simpul("events", "tail", "-n", "2").stdout.splitlines()
     assert [line.split()[0] for line in lines] == [str(REQUESTS - 1), str(REQUESTS)]
     assert all("RequestSubmitted" in line and REQUEST[:24] in line for line in lines)
@@ -62,14 +62,14 @@ def test_the_newest_events_are_shown_to_people_and_programs(command_line: Comman
     assert command_line.simpul("events", "tail", "-n", "0").stdout == ""
 
 
-def test_the_events_of_one_request_are_found_by_number_and_by_id(command_line: CommandLine):
+def test_events_of_a_request_are_found_by_number_and_by_id(command_line: CommandLine):
     by_number = command_line.simpul("events", "show", "int-2026-000002").stdout
     assert by_number == command_line.simpul("events", "show", OTHER).stdout
     assert by_number.count("\n") == 1
     assert_fails_with_message(command_line.simpul("events", "show", "INT-2026-999999"), "INT-2026-999999")
 
 
-def test_a_reader_who_has_enough_ends_the_command_without_a_word(command_line: CommandLine):
+def test_a_closed_pipe_ends_the_command_silently(command_line: CommandLine):
     arguments = shlex.join(command("events", "tail", "-n", "30", "--json"))
     shell = arguments + " | head -n 1; exit ${PIPESTATUS[0]}"
     completed = subprocess.run(
@@ -85,7 +85,7 @@ def test_a_reader_who_has_enough_ends_the_command_without_a_word(command_line: C
     assert json.loads(completed.stdout)
 
 
-def test_dead_letters_are_listed_shown_and_given_up(command_line: CommandLine):
+def test_dead_letters_are_listed_shown_and_discarded(command_line: CommandLine):
     [letter] = json.loads(command_line.simpul("dead-letters", "list", "--json", "--service", "verification").stdout)
     assert letter["request"] == OTHER
     listed = command_line.simpul("dead-letters", "list").stdout
@@ -94,18 +94,18 @@ def test_dead_letters_are_listed_shown_and_given_up(command_line: CommandLine):
     shown = json.loads(command_line.simpul("dead-letters", "show", letter["id"]).stdout)
     assert shown["event"]["type"] == "RequestWithdrawn"
     assert_fails_with_message(command_line.simpul("dead-letters", "replay", letter["id"]), "cannot be folded")
-    asked = command_line.simpul("dead-letters", "discard", letter["id"], given="n\n")
-    assert asked.returncode == 1
+    declined = command_line.simpul("dead-letters", "discard", letter["id"], given="n\n")
+    assert declined.returncode == 1
     assert_fails_with_message(command_line.simpul("dead-letters", "show", "verification:nothing"), "no dead letter")
 
 
-def test_what_differs_from_the_log_is_shown_and_put_right(command_line: CommandLine):
+def test_differences_from_the_log_are_shown_and_repaired(command_line: CommandLine):
     verified = command_line.simpul("events", "verify", "--json")
     assert verified.returncode == 1
     assert verified.stderr.startswith("There are ")
-    told = json.loads(verified.stdout)
-    assert told["clean"] is False
-    assert any("is missing" in line for line in told["trouble"])
+    printed = json.loads(verified.stdout)
+    assert printed["clean"] is False
+    assert any("is missing" in line for line in printed["trouble"])
 
     for_people = command_line.simpul("state", "rebuild", "verification", "--dry-run").stdout
     assert f"{REQUESTS - 1} documents differ; nothing was changed." in for_people
@@ -118,11 +118,11 @@ def test_what_differs_from_the_log_is_shown_and_put_right(command_line: CommandL
     assert again["clean"] is True
 
 
-def test_a_field_that_differs_is_shown_with_both_values(command_line: CommandLine):
+def test_a_differing_field_is_shown_with_both_values(command_line: CommandLine):
     asyncio.run(_damage(command_line.data))
-    told = command_line.simpul("state", "rebuild", "intake", "--dry-run").stdout
-    assert f"{REQUEST} is different" in told
-    assert "number: 'INT-2026-000007' -> 'INT-2026-000001'" in told
+    printed = command_line.simpul("state", "rebuild", "intake", "--dry-run").stdout
+    assert f"{REQUEST} is different" in printed
+    assert "number: 'INT-2026-000007' -> 'INT-2026-000001'" in printed
 
 
 async def _damage(folder: Path) -> None:
@@ -132,6 +132,6 @@ async def _damage(folder: Path) -> None:
         await harness.file.write(lambda db: db.execute(sql, (REQUEST,)))
 
 
-def test_an_error_of_ours_ends_with_a_sentence_too():
+def test_an_unexpected_error_has_a_message():
     assert error_message(KeyError("x")).startswith("This should not have happened: KeyError")
     assert error_message(PermissionError(13, "Permission denied", "data/secret")) == "data/secret: Permission denied."

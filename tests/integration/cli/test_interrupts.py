@@ -1,4 +1,4 @@
-"""An interrupt ends every command at once, whenever it comes: one sentence at most, no traceback, and nothing half made."""
+"""An interrupt ends every command immediately: at most one sentence, no traceback, and no partial result."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def command_line(tmp_path_factory: pytest.TempPathFactory) -> CommandLine:
 
 @contextlib.contextmanager
 def start_command(command_line: CommandLine, *arguments: str, **settings: str) -> Iterator[subprocess.Popen[str]]:
-    """A command in a process of its own."""
+    """Start a command in a separate process."""
     with start_process(
         command_line, command(*arguments), {f"SIMPUL_{name.upper()}": value for name, value in settings.items()}
     ) as process:
@@ -59,14 +59,14 @@ def start_process(
 
 
 def wait_for(condition: Callable[[], bool]) -> None:
-    until = time.monotonic() + TIMEOUT_SECONDS
+    deadline = time.monotonic() + TIMEOUT_SECONDS
     while not condition():
-        assert time.monotonic() < until
+        assert time.monotonic() < deadline
         time.sleep(0.01)
 
 
 def handles_signals(process: subprocess.Popen[str]) -> bool:
-    """Whether the program, and not only the interpreter, has come to handle SIGTERM."""
+    """Whether the process has installed its handler of SIGTERM."""
     with contextlib.suppress(FileNotFoundError):
         status = Path(f"/proc/{process.pid}/status").read_text()
         caught = next(line.split()[1] for line in status.splitlines() if line.startswith("SigCgt"))
@@ -75,7 +75,7 @@ def handles_signals(process: subprocess.Popen[str]) -> bool:
 
 
 def interrupt(process: subprocess.Popen[str], number: signal.Signals, *statuses: int) -> str:
-    """Interrupt it; returns what it complained of."""
+    """Send the signal, check the exit status, and return standard error."""
     process.send_signal(number)
     _, stderr = process.communicate(timeout=TIMEOUT_SECONDS)
     assert process.returncode in (statuses or (EXIT_STATUSES[number],)), stderr
@@ -99,7 +99,7 @@ COMMANDS = {
 
 @pytest.mark.parametrize("number", EXIT_STATUSES, ids=lambda number: number.name)
 @pytest.mark.parametrize("arguments", COMMANDS.values(), ids=COMMANDS)
-def test_a_command_that_has_just_been_started_ends(
+def test_an_interrupt_ends_a_command_during_its_start(
     command_line: CommandLine, arguments: tuple[str, ...], number: signal.Signals
 ):
     with start_command(command_line, *arguments, port=str(free_port())) as process:
@@ -108,16 +108,16 @@ def test_a_command_that_has_just_been_started_ends(
 
 
 @pytest.mark.parametrize("moment", range(8))
-def test_a_command_ends_at_whatever_moment_of_its_start(command_line: CommandLine, moment: int):
+def test_an_interrupt_ends_a_command_at_any_moment_of_its_start(command_line: CommandLine, moment: int):
     with start_command(command_line, "events", "tail", "--follow") as process:
         wait_for(lambda: handles_signals(process))
-        # No condition names the moments between; each run meets other ones.
+        # There is no condition for these moments; each run hits different ones.
         time.sleep(moment * 0.15)
         interrupt(process, signal.SIGINT, 0, 130)
 
 
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 0), (signal.SIGTERM, 143)])
-def test_following_ends_also_where_ctrl_c_was_ignored_at_its_start(
+def test_follow_ends_although_sigint_was_ignored_at_its_start(
     command_line: CommandLine, number: signal.Signals, status: int
 ):
     background = ["sh", "-c", 'trap "" INT; exec "$@"', "sh", *command("events", "tail", "--follow")]
@@ -133,14 +133,14 @@ def has_open(process: subprocess.Popen[str], name: str) -> bool:
 
 
 @pytest.mark.parametrize("number", EXIT_STATUSES, ids=lambda number: number.name)
-def test_services_at_rest_end_in_order(command_line: CommandLine, number: signal.Signals):
+def test_idle_services_stop_gracefully(command_line: CommandLine, number: signal.Signals):
     port = free_port()
     with start_command(command_line, "up", port=str(port)) as process:
         wait_until_serving(port)
         interrupt(process, number, 0)
 
 
-def test_services_that_cannot_end_in_order_end_at_the_second_interrupt(command_line: CommandLine):
+def test_a_second_interrupt_ends_services_that_cannot_stop_gracefully(command_line: CommandLine):
     port = free_port()
     with start_command(command_line, "up", port=str(port)) as process:
         wait_until_serving(port)
@@ -161,7 +161,7 @@ def not_listening(port: int) -> bool:
     return False
 
 
-def test_waiting_for_a_server_that_says_nothing_ends(command_line: CommandLine):
+def test_an_interrupt_ends_waiting_for_a_silent_server(command_line: CommandLine):
     with socket.create_server(("127.0.0.1", 0)) as silent:
         port = silent.getsockname()[1]
         url = f"http://127.0.0.1:{port}"
@@ -174,7 +174,7 @@ def test_waiting_for_a_server_that_says_nothing_ends(command_line: CommandLine):
             connection.close()
 
 
-def test_connecting_to_engines_that_do_not_answer_ends(command_line: CommandLine):
+def test_an_interrupt_ends_connecting_to_silent_engines(command_line: CommandLine):
     with socket.create_server(("127.0.0.1", 0)) as silent:
         silent.settimeout(TIMEOUT_SECONDS)
         where = f"127.0.0.1:{silent.getsockname()[1]}"
@@ -195,7 +195,7 @@ def test_connecting_to_engines_that_do_not_answer_ends(command_line: CommandLine
         assert not (command_line.folder / "engines").exists()
 
 
-def test_asking_a_person_ends(command_line: CommandLine):
+def test_an_interrupt_ends_a_prompt(command_line: CommandLine):
     with start_command(command_line, "dead-letters", "discard", "x") as process:
         assert process.stderr is not None
         assert process.stderr.read(10) == "The servic"
@@ -204,13 +204,13 @@ def test_asking_a_person_ends(command_line: CommandLine):
         assert process.returncode == 130
 
 
-def test_a_backup_that_was_interrupted_is_no_backup(command_line: CommandLine):
+def test_an_interrupted_backup_leaves_no_backup(command_line: CommandLine):
     letters = command_line.data / "mail"
     letters.mkdir()
     os.mkfifo(letters / "held.eml")
     try:
         with start_command(command_line, "backup", "copy") as process:
-            wait_for(lambda: (command_line.folder / "copy.unfinished" / "simpul.db").exists())
+            wait_for((command_line.folder / "copy.unfinished" / "simpul.db").exists)
             interrupt(process, signal.SIGINT)
     finally:
         (letters / "held.eml").unlink()
@@ -249,13 +249,13 @@ async def printing():
         console.print_line("x" * 1000)
         await asyncio.sleep(0)
 
-class Deaf:
+class BlockingFinalizer:
     def __del__(self):
         print("ready", flush=True)
         time.sleep(600)
 
 def collected():
-    Deaf()
+    BlockingFinalizer()
     time.sleep(600)
 
 what = sys.argv.pop()
@@ -275,14 +275,14 @@ main()
 
 @pytest.mark.parametrize("what", ["swallowing", "in_a_thread", "forever", "in_the_loop", "printing", "collected"])
 @pytest.mark.parametrize("number", EXIT_STATUSES, ids=lambda number: number.name)
-def test_no_work_can_put_an_interrupt_off(command_line: CommandLine, what: str, number: signal.Signals):
+def test_no_work_delays_an_interrupt(command_line: CommandLine, what: str, number: signal.Signals):
     with start_process(command_line, [sys.executable, "-c", BUSY, what], {}) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "ready\n"
         interrupt(process, number)
 
 
-def test_nobody_reading_and_an_interrupt_together_end_too(command_line: CommandLine):
+def test_an_interrupt_ends_a_command_with_closed_output(command_line: CommandLine):
     with start_command(command_line, "events", "tail", "--follow", "--json") as process:
         assert process.stdout is not None
         process.stdout.close()

@@ -1,4 +1,4 @@
-"""`simpul secrets`, as who brings docker-compose.yml up meets it."""
+"""`simpul secrets`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def command_line(tmp_path: Path) -> CommandLine:
     return CommandLine(tmp_path)
 
 
-def test_a_file_is_made_for_its_owner_alone_and_stays_as_it_is(command_line: CommandLine):
+def test_the_secrets_file_is_private_and_never_overwritten(command_line: CommandLine):
     file = command_line.folder / "production.env"
     assert command_line.simpul("secrets").returncode == 0
     assert file.stat().st_mode & 0o777 == 0o600
@@ -24,7 +24,7 @@ def test_a_file_is_made_for_its_owner_alone_and_stays_as_it_is(command_line: Com
     assert not command_line.data.exists()
 
 
-def test_it_may_be_printed_and_no_password_is_told_otherwise(command_line: CommandLine):
+def test_secrets_are_printed_only_on_request(command_line: CommandLine):
     printed = command_line.simpul("secrets", "-", "--url", "https://simpul.example", "--address", "0.0.0.0").stdout
     assert "GATEWAY_SITE=simpul.example\n" in printed
     assert "GATEWAY_ADDRESS=0.0.0.0\n" in printed
@@ -35,7 +35,7 @@ def test_it_may_be_printed_and_no_password_is_told_otherwise(command_line: Comma
     assert password not in written
 
 
-def test_what_cannot_be_written_or_understood_ends_with_a_sentence(command_line: CommandLine):
+def test_invalid_arguments_are_reported_in_one_sentence(command_line: CommandLine):
     assert_fails_with_message(command_line.simpul("secrets", "away/production.env"), "cannot be written")
     assert_fails_with_message(command_line.simpul("secrets", "--url", "simpul.example"), "--url")
     assert list(command_line.folder.iterdir()) == []

@@ -1,4 +1,4 @@
-"""`simpul up` and `simpul serve` in processes of their own, and the commands beside them."""
+"""`simpul up` and `simpul serve` in separate processes, and other commands at the same time."""
 
 from __future__ import annotations
 
@@ -44,11 +44,11 @@ def command_line(tmp_path: Path) -> CommandLine:
 
 async def _submitted(port: int) -> str:
     async with open_client(f"http://127.0.0.1:{port}", retry_policy=RetryPolicy(timeout_seconds=20)) as client:
-        paper = office_files.pdf("Surat.pdf", "Surat permohonan.")
-        return (await client.submit(FORM, paper, [office_files.picture("Alur.png")]))["number"]
+        letter = office_files.pdf("Surat.pdf", "Surat permohonan.")
+        return (await client.submit(FORM, letter, [office_files.picture("Alur.png")]))["number"]
 
 
-def test_a_first_start_shows_passwords_once_and_ends_with_ctrl_c(command_line: CommandLine):
+def test_the_first_start_prints_passwords_once(command_line: CommandLine):
     port = free_port()
     with command_line.running("up", port=str(port)) as first:
         wait_until_serving(port)
@@ -75,9 +75,9 @@ def test_a_first_start_shows_passwords_once_and_ends_with_ctrl_c(command_line: C
     assert f" http://127.0.0.1:{port}/masuk" in greeting
 
 
-def test_where_e_mails_are_is_told_as_they_can_be_reached(command_line: CommandLine):
+def test_the_greeting_says_where_emails_are(command_line: CommandLine):
     port = free_port()
-    for setting, told in (
+    for setting, expected in (
         (
             {"base_url": "https://simpul.example"},
             ("https://simpul.example/masuk", "/mail", "/surel for administrators"),
@@ -88,11 +88,11 @@ def test_where_e_mails_are_is_told_as_they_can_be_reached(command_line: CommandL
             wait_until_serving(port)
             process.send_signal(signal.SIGINT)
             greeting, _ = process.communicate(timeout=TIMEOUT_SECONDS)
-        for arguments in told:
+        for arguments in expected:
             assert arguments in greeting
 
 
-def test_a_port_in_use_is_told_before_anything_is_made(command_line: CommandLine):
+def test_a_port_in_use_is_reported_before_anything_is_created(command_line: CommandLine):
     port = free_port()
     with socket.create_server(("127.0.0.1", port)):
         assert_fails_with_message(
@@ -102,7 +102,7 @@ def test_a_port_in_use_is_told_before_anything_is_made(command_line: CommandLine
 
 
 @pytest.mark.parametrize("setting", [{"host": "0.0.0.0"}, {"base_url": "https://simpul.example"}])
-def test_no_account_is_made_where_others_could_reach_it(command_line: CommandLine, setting: dict[str, str]):
+def test_no_account_is_created_where_others_could_reach_it(command_line: CommandLine, setting: dict[str, str]):
     port = free_port()
     with command_line.running("up", port=str(port), **setting) as process:
         wait_until_serving(port)
@@ -113,7 +113,7 @@ def test_no_account_is_made_where_others_could_reach_it(command_line: CommandLin
     assert command_line.simpul("staff", "list", "--json").stdout == "[]\n"
 
 
-def test_services_in_processes_of_their_own_hear_each_other_on_one_folder(command_line: CommandLine):
+def test_services_in_separate_processes_share_one_folder(command_line: CommandLine):
     ports = free_port(), free_port()
     with (
         command_line.running("serve", "intake", port=str(ports[0])) as intake,
@@ -133,7 +133,7 @@ def test_services_in_processes_of_their_own_hear_each_other_on_one_folder(comman
 
 
 def _follow_events(command_line: CommandLine, until: str) -> str:
-    """What `events tail --follow` shows up to a word, after which it is ended by Ctrl-C."""
+    """The output of `events tail --follow` up to a word; then the command is interrupted."""
     with command_line.running("events", "tail", "--follow") as tail:
         assert tail.stdout is not None
         shown = ""

@@ -1,4 +1,4 @@
-"""What a copy of everything does when it is begun again: documents that nobody could be sure of among it."""
+"""Repeated transfers, with documents that unreadable events may reference."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ PDF = b"%PDF-1.7"
 
 
 class TransferHarness:
-    """Two data folders, from one of which everything is copied into the other."""
+    """Two data folders, one of which is copied to the other."""
 
     def __init__(self, source: Platform, target: Platform) -> None:
         self.source, self.target = source, target
@@ -56,34 +56,34 @@ async def harness(tmp_path: Path) -> AsyncIterator[TransferHarness]:
 
 
 async def transfer_with_unknown_names(harness: TransferHarness) -> tuple[str, str]:
-    """The keys of a document that may be named and of one that is not; both were copied, and since then names are known."""
+    """Copy a referenced document and an orphan while an event is unreadable, then resolve it; return both keys."""
     named, orphan = await harness.store(), await harness.store()
     await harness.source.log.append([(REQUEST, b"no json"), ("other", event_of(annexes=[named], version=99))])
-    told = await harness.copy()
-    assert told.documents.trouble == []
+    report = await harness.copy()
+    assert report.documents.trouble == []
     assert await harness.copied_keys() == {named, orphan}
     await harness.discard_dead_letters()
     return named, orphan
 
 
-async def test_a_copy_goes_on_after_it_is_known_that_a_document_is_named_by_nobody(harness: TransferHarness):
+async def test_a_transfer_continues_after_a_copied_document_became_an_orphan(harness: TransferHarness):
     named, orphan = await transfer_with_unknown_names(harness)
     assert (await harness.copy()).documents.trouble == []
     assert await harness.copied_keys() == {named, orphan}
 
 
-async def test_a_copy_goes_on_after_a_document_that_nobody_names_was_swept_where_it_came_from(harness: TransferHarness):
+async def test_a_transfer_continues_after_an_orphan_was_swept_at_the_source(harness: TransferHarness):
     named, orphan = await transfer_with_unknown_names(harness)
     await harness.source.documents.delete(orphan)
     assert (await harness.copy()).documents.trouble == []
     assert await harness.copied_keys() == {named, orphan}
 
 
-@pytest.mark.parametrize("begun", [False, True])
-async def test_documents_of_somebody_else_are_left_alone(harness: TransferHarness, begun: bool):
+@pytest.mark.parametrize("repeated", [False, True])
+async def test_a_target_with_foreign_documents_is_refused(harness: TransferHarness, repeated: bool):
     key = await harness.store()
     await harness.source.log.append([(REQUEST, event_of(annexes=[key], version=99))])
-    if begun:
+    if repeated:
         await harness.copy()
         await harness.target.documents.delete(key)
     await harness.target.documents.put_as("document-of-another-office", BytesIO(PDF))
@@ -92,7 +92,7 @@ async def test_documents_of_somebody_else_are_left_alone(harness: TransferHarnes
     assert await harness.copied_keys() == {"document-of-another-office"}
 
 
-async def test_documents_that_an_event_only_might_name_are_counted_in_full_and_copied_once(harness: TransferHarness):
+async def test_possibly_referenced_documents_are_copied_once(harness: TransferHarness):
     key = await harness.store()
     await harness.source.log.append([(REQUEST, event_of(annexes=[key], version=99))])
     first, second = [(await harness.copy()).documents for _ in range(2)]
@@ -100,7 +100,7 @@ async def test_documents_that_an_event_only_might_name_are_counted_in_full_and_c
     assert (second.copied, second.present, second.bytes) == (0, 1, 0)
 
 
-async def test_a_damaged_document_that_an_event_only_might_name_is_copied_again(harness: TransferHarness):
+async def test_a_damaged_possibly_referenced_document_is_copied_again(harness: TransferHarness):
     key = await harness.store()
     await harness.source.log.append([(REQUEST, event_of(annexes=[key], version=99))])
     await harness.copy()

@@ -1,4 +1,4 @@
-"""What is seen of docker-compose.yml while it runs, one after the other; each may stand on those before it."""
+"""Checks of the running docker-compose.yml, in this order; later ones rely on earlier ones. A docstring is the label of a check."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ from tests.support.minimal_files import small_pdf
 
 REQUESTS = 24
 REQUESTS_PER_PREFIX = 10
-"""Enough of each address that chance will not give all to one."""
+"""Enough that both replicas get some of them."""
 TIMEOUT_SECONDS = 90.0
 FORGED = "203.0.113.77"
 GATEWAY = "172.30.84.2"
@@ -44,7 +44,7 @@ PDF = small_pdf()
 
 @dataclass
 class ComposeTrial:
-    """The site, who works there, and what was measured."""
+    """The project under test, its accounts, and the measurements."""
 
     project: ComposeProject
     folder: Path
@@ -56,8 +56,8 @@ class ComposeTrial:
         return self.folder / "accounts.json"
 
     def demo(self, requests: int) -> subprocess.Popen[str]:
-        """`simpul demo` on this machine, through the gateway."""
-        words = (
+        """Start `simpul demo` on this machine, through the gateway."""
+        arguments = (
             "demo",
             "--requests",
             str(requests),
@@ -68,7 +68,7 @@ class ComposeTrial:
             "--json",
         )
         return subprocess.Popen(
-            [sys.executable, "-m", "simpul", *words],
+            [sys.executable, "-m", "simpul", *arguments],
             cwd=ROOT,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -76,38 +76,38 @@ class ComposeTrial:
         )
 
 
-def comes_up(trial: ComposeTrial) -> str:
-    """The image is built and everything comes up, in order"""
+def starts(trial: ComposeTrial) -> str:
+    """The image is built and all containers start in order."""
     trial.project.up()
     states = trial.project.compose("ps", "--all", "--format", "{{.Service}} {{.State}} {{.Health}} {{.ExitCode}}")
-    told = sorted(line.split() for line in states.splitlines())
-    assert ["prepare", "exited", "0"] in [[line[0], line[1], line[-1]] for line in told], states
-    assert all(line[2] == "healthy" for line in told if line[0] != "prepare"), states
-    return f"{len(told)} containers"
+    output = sorted(line.split() for line in states.splitlines())
+    assert ["prepare", "exited", "0"] in [[line[0], line[1], line[-1]] for line in output], states
+    assert all(line[2] == "healthy" for line in output if line[0] != "prepare"), states
+    return f"{len(output)} containers"
 
 
-def topic_is_made(trial: ComposeTrial) -> str:
-    """The topic has 24 partitions and is kept for ever"""
-    words = ("kafka", "/opt/kafka/bin/kafka-topics.sh", "--bootstrap-server", "kafka:9092", "--describe")
-    told = trial.project.compose("exec", "-T", *words, "--topic", "simpul.requests")
-    assert re.search(r"PartitionCount:\s*24\b", told), told
-    assert "retention.ms=-1" in told, told
+def topic_is_created(trial: ComposeTrial) -> str:
+    """The topic has 24 partitions and unlimited retention."""
+    arguments = ("kafka", "/opt/kafka/bin/kafka-topics.sh", "--bootstrap-server", "kafka:9092", "--describe")
+    output = trial.project.compose("exec", "-T", *arguments, "--topic", "simpul.requests")
+    assert re.search(r"PartitionCount:\s*24\b", output), output
+    assert "retention.ms=-1" in output, output
     return ""
 
 
 def staff_are_added(trial: ComposeTrial) -> str:
-    """Staff are added by a command inside"""
+    """Accounts are added by a command in a container."""
     for username, name, role in DEMO_STAFF:
         password = trial.passwords[username] = generate_password()
-        words = ("staff", "add", username, "--name", name, "--email", f"{username}@kantor.example", "--role", role)
-        trial.project.simpul(*words, "--password-stdin", given=password)
+        arguments = ("staff", "add", username, "--name", name, "--email", f"{username}@kantor.example", "--role", role)
+        trial.project.simpul(*arguments, "--password-stdin", stdin=password)
     accounts = [{"username": name, "password": trial.passwords[name], "roles": [role]} for name, _, role in DEMO_STAFF]
     trial.accounts.write_text(json.dumps(accounts))
     return f"{len(accounts)} accounts"
 
 
-def scales(trial: ComposeTrial) -> str:
-    """Every service runs twice"""
+def scales_to_two_replicas(trial: ComposeTrial) -> str:
+    """Every service runs in two processes."""
     trial.project.up(**dict.fromkeys(BUILDERS, 2))
     running = {name: len(trial.project.containers(name)) for name in BUILDERS}
     assert set(running.values()) == {2}, running
@@ -115,15 +115,15 @@ def scales(trial: ComposeTrial) -> str:
 
 
 def requests_go_through(trial: ComposeTrial) -> str:
-    """made-up requests go their whole ways through the gateway"""
-    told = demo_result(trial.demo(REQUESTS))
-    trial.measurements["demo"] = {name: told[name] for name in ("requests", "ok", "failed", "seconds", "per_second")}
-    assert told["failed"] == 0, told["errors"][:3]
-    return f"{told['ok']} of {told['requests']}, {told['per_second']:.1f} a second"
+    """Sample requests complete their scenarios through the gateway."""
+    output = demo_result(trial.demo(REQUESTS))
+    trial.measurements["demo"] = {name: output[name] for name in ("requests", "ok", "failed", "seconds", "per_second")}
+    assert output["failed"] == 0, output["errors"][:3]
+    return f"{output['ok']} of {output['requests']}, {output['per_second']:.1f} a second"
 
 
 def both_replicas_answer(trial: ComposeTrial) -> str:
-    """The gateway gives work to both processes of each service"""
+    """The gateway uses both processes of each service."""
     for prefix in PATH_PREFIXES:
         for _ in range(REQUESTS_PER_PREFIX):
             httpx.get(f"{trial.project.url}{prefix}")
@@ -136,22 +136,22 @@ def both_replicas_answer(trial: ComposeTrial) -> str:
 
 
 def emails_arrive(trial: ComposeTrial) -> str:
-    """e-mails have arrived at Mailpit, which is looked at on this machine"""
-    told = httpx.get(f"{trial.project.mail}/api/v1/messages", params={"limit": 1}).json()
-    assert told["total"] > REQUESTS, told
-    return f"{told['total']} letters"
+    """Emails have arrived at Mailpit."""
+    output = httpx.get(f"{trial.project.mail}/api/v1/messages", params={"limit": 1}).json()
+    assert output["total"] > REQUESTS, output
+    return f"{output['total']} emails"
 
 
 def live_updates_pass_at_once(trial: ComposeTrial) -> str:
-    """Live news pass the gateway at once"""
+    """Live updates pass the gateway unbuffered."""
     seconds = asyncio.run(_live_update_seconds(trial))
     trial.measurements["news_seconds"] = round(seconds, 3)
     assert seconds < 3, seconds
-    return f"{seconds * 1000:.0f} ms after the answer to who submitted"
+    return f"{seconds * 1000:.0f} ms after the response to the submission"
 
 
 def big_files_pass(trial: ComposeTrial) -> str:
-    """Files up to the limit pass the gateway, bigger ones are refused in the service's own words before they are there"""
+    """Files up to the limit pass the gateway; larger ones are refused by the service before they are read."""
     asyncio.run(_big_file(trial))
     refused = _refused(trial.project.url, 70 * MIB)
     assert (refused["status"], "60 MiB" in refused["detail"]) == (413, True), refused
@@ -159,9 +159,9 @@ def big_files_pass(trial: ComposeTrial) -> str:
 
 
 def forged_addresses_do_not_count(trial: ComposeTrial) -> str:
-    """An address that a visitor makes up does not count"""
-    said = {"username": "nobody", "password": "wrong-wrong-wrong"}
-    answer = httpx.post(f"{trial.project.url}/api/session", json=said, headers={"X-Forwarded-For": FORGED})
+    """A forged forwarded-for address is ignored."""
+    credentials = {"username": "nobody", "password": "wrong-wrong-wrong"}
+    answer = httpx.post(f"{trial.project.url}/api/session", json=credentials, headers={"X-Forwarded-For": FORGED})
     assert answer.status_code == 401, answer.text
     logs = "\n".join(map(trial.project.log, trial.project.containers("notification")))
     [*_, address] = re.findall(r"refused from ([\d.]+)", logs)
@@ -171,7 +171,7 @@ def forged_addresses_do_not_count(trial: ComposeTrial) -> str:
 
 
 def nothing_else_is_open(trial: ComposeTrial) -> str:
-    """Metrics and API documents are closed, and nothing but the gateway is published"""
+    """Metrics and API documents are closed, and only the gateway is published."""
     assert httpx.get(f"{trial.project.url}/metrics").status_code == 404
     assert httpx.get(f"{trial.project.url}/api/docs", headers={"Accept": "application/json"}).status_code in (401, 403)
     ports = trial.project.compose("ps", "--format", "{{.Service}} {{.Ports}}")
@@ -181,60 +181,60 @@ def nothing_else_is_open(trial: ComposeTrial) -> str:
 
 
 def metrics_need_the_token(trial: ComposeTrial) -> str:
-    """A process gives its numbers to who is in its network and has the token"""
-    ask = (
+    """Metrics are served inside the network with the token."""
+    script = (
         "import os, urllib.request as web; token = os.environ['SIMPUL_METRICS_TOKEN'];"
         "asked = web.Request('http://verification:8000/metrics', headers={'Authorization': 'Bearer ' + token});"
         "print(web.urlopen(asked, timeout=10).read().decode())"
     )
-    told = trial.project.compose("exec", "-T", "intake", "python", "-c", ask)
-    assert 'simpul_consumer_lag_records{service="verification"}' in told, told[:300]
+    output = trial.project.compose("exec", "-T", "intake", "python", "-c", script)
+    assert 'simpul_consumer_lag_records{service="verification"}' in output, output[:300]
     return ""
 
 
 def killed_processes_come_back(trial: ComposeTrial) -> str:
-    """A process of each service is killed while requests go through; it comes back, and no request is lost"""
+    """A process of each service is killed under load; it is restarted, and no request is lost."""
     demo, back = trial.demo(REQUESTS), {}
     for service in BUILDERS:
         time.sleep(2)
         back[service] = round(_kill_and_wait(trial, service), 1)
-    told = demo_result(demo)
+    output = demo_result(demo)
     trial.measurements["back_after_seconds"] = back
-    trial.measurements["demo_while_killed"] = {name: told[name] for name in ("ok", "failed", "seconds")}
-    assert told["failed"] == 0, told["errors"][:3]
-    return f"{told['ok']} of {told['requests']}; back after {back}"
+    trial.measurements["demo_while_killed"] = {name: output[name] for name in ("ok", "failed", "seconds")}
+    assert output["failed"] == 0, output["errors"][:3]
+    return f"{output['ok']} of {output['requests']}; back after {back}"
 
 
 def engines_come_back(trial: ComposeTrial) -> str:
-    """Kafka, MongoDB and MinIO are killed in turn; they come back, and requests go through again"""
+    """Kafka, MongoDB and MinIO are killed in turn; they are restarted, and requests complete again."""
     for engine in ("kafka", "mongo", "minio"):
         _kill_and_wait(trial, engine)
     trial.project.up(**dict.fromkeys(BUILDERS, 2))
-    told = demo_result(trial.demo(REQUESTS // 2))
-    assert told["failed"] == 0, told["errors"][:3]
-    return f"{told['ok']} of {told['requests']}"
+    output = demo_result(trial.demo(REQUESTS // 2))
+    assert output["failed"] == 0, output["errors"][:3]
+    return f"{output['ok']} of {output['requests']}"
 
 
 def log_is_whole(trial: ComposeTrial) -> str:
-    """`simpul events verify` finds the log whole and the states its fold"""
+    """`simpul events verify` finds no difference."""
     return trial.project.simpul("events", "verify").strip().splitlines()[-1]
 
 
 def memory_stays_under_limits(trial: ComposeTrial) -> str:
-    """Memory stays under the limits"""
+    """Memory stays below the limits."""
     config = json.loads(trial.project.compose("config", "--format", "json"))["services"]
-    held = {name: _memory_mib(pid) for name, pid in trial.project.containers().items()}
-    trial.measurements["memory_mib"] = held
-    limits = {name: int(config[_service(name)]["mem_limit"]) / MIB for name in held}
-    assert [name for name in held if held[name] > 0.8 * limits[name]] == [], held
-    return json.dumps(held)
+    used = {name: _memory_mib(pid) for name, pid in trial.project.containers().items()}
+    trial.measurements["memory_mib"] = used
+    limits = {name: int(config[_service(name)]["mem_limit"]) / MIB for name in used}
+    assert [name for name in used if used[name] > 0.8 * limits[name]] == [], used
+    return json.dumps(used)
 
 
 CHECKS: tuple[Callable[[ComposeTrial], str], ...] = (
-    comes_up,
-    topic_is_made,
+    starts,
+    topic_is_created,
     staff_are_added,
-    scales,
+    scales_to_two_replicas,
     requests_go_through,
     both_replicas_answer,
     emails_arrive,
@@ -251,20 +251,20 @@ CHECKS: tuple[Callable[[ComposeTrial], str], ...] = (
 
 
 def demo_result(demo: subprocess.Popen[str]) -> dict[str, Any]:
-    """What the demo tells at its end."""
+    """The JSON that the demo prints at its end."""
     out, err = demo.communicate(timeout=600)
     assert out, err[-500:]
-    told: dict[str, Any] = json.loads(out)
-    return told
+    output: dict[str, Any] = json.loads(out)
+    return output
 
 
 def _answered(log: str) -> int:
-    """How often it answered somebody else than its health check."""
+    """The number of logged responses except health checks."""
     return sum("answered" in line and "/health/" not in line for line in log.splitlines())
 
 
 async def _live_update_seconds(trial: ComposeTrial) -> float:
-    """Seconds from the answer to a submission until an officer's open page hears of it."""
+    """Seconds from the response to a submission until an officer's live stream reports it."""
     async with open_client(trial.project.url, retry_policy=RetryPolicy(timeout_seconds=20)) as anybody:
         officer = await anybody.sign_in(DEMO_STAFF[0][0], trial.passwords[DEMO_STAFF[0][0]])
         headers = {"Authorization": f"Bearer {officer.token}"}
@@ -288,7 +288,7 @@ async def _big_file(trial: ComposeTrial) -> None:
 
 
 def _refused(url: str, size: int) -> dict[str, Any]:
-    """What is answered to who sends a body of this size and, as browsers do, reads while sending."""
+    """Send a body of this size and, like browsers, read the response while sending."""
     connection = HTTPConnection(url.removeprefix("http://"), timeout=20)
     connection.putrequest("POST", "/api/requests")
     connection.putheader("Content-Type", "multipart/form-data; boundary=x")
@@ -298,9 +298,9 @@ def _refused(url: str, size: int) -> dict[str, Any]:
         connection.send(CHUNK)
         if select.select([connection.sock], [], [], 0.01)[0]:
             break
-    told: dict[str, Any] = json.loads(connection.getresponse().read())
+    output: dict[str, Any] = json.loads(connection.getresponse().read())
     connection.close()
-    return told
+    return output
 
 
 async def _submit(anybody: SimpulClient, number: int, size: int = 0) -> SubmissionResult:
@@ -310,7 +310,7 @@ async def _submit(anybody: SimpulClient, number: int, size: int = 0) -> Submissi
 
 
 def _kill_and_wait(trial: ComposeTrial, service: str) -> float:
-    """Kill the first process of one of its containers; seconds until as many run as before."""
+    """Kill the first process of a container of this service; return the seconds until it was restarted."""
     before = trial.project.containers(service)
     pid = next(iter(before.values()))
     os.kill(pid, signal.SIGKILL)
@@ -322,13 +322,13 @@ def _kill_and_wait(trial: ComposeTrial, service: str) -> float:
     return _wait_until(back)
 
 
-def _wait_until(holds: Callable[[], bool]) -> float:
-    """Seconds until it holds. Raises AssertionError if that takes too long."""
-    begun = time.monotonic()
-    while not holds():
-        assert time.monotonic() - begun < TIMEOUT_SECONDS, "it did not come back"
+def _wait_until(condition: Callable[[], bool]) -> float:
+    """Wait until the condition holds; return the seconds. Raises AssertionError after the timeout."""
+    started_at = time.monotonic()
+    while not condition():
+        assert time.monotonic() - started_at < TIMEOUT_SECONDS, "the container was not restarted"
         time.sleep(0.5)
-    return time.monotonic() - begun
+    return time.monotonic() - started_at
 
 
 def _service(container: str) -> str:
@@ -336,7 +336,7 @@ def _service(container: str) -> str:
 
 
 def _memory_mib(pid: int) -> int:
-    """MiB that a process and those below it hold, on a system with /proc."""
+    """The resident memory of a process and its descendants in MiB, from /proc."""
     children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
     rss = int(re.findall(r"VmRSS:\s+(\d+)", Path(f"/proc/{pid}/status").read_text())[0])
     return rss // 1024 + sum(map(_memory_mib, map(int, children)))

@@ -1,4 +1,4 @@
-"""Docker Compose and the engine under it: Docker, or the tool that SIMPUL_CONTAINERS names (`TOOL compose`, `TOOL podman`)."""
+"""Docker Compose with Docker, or with the tool that SIMPUL_CONTAINERS names (`TOOL compose`, `TOOL podman`)."""
 
 from __future__ import annotations
 
@@ -16,32 +16,32 @@ from tests.support.paths import REPOSITORY
 ROOT = REPOSITORY
 PROJECT = "simpul-try"
 TIMEOUT_SECONDS = 900.0
-"""Seconds that building the image or starting everything may take."""
+"""An upper bound for building the image and for starting all containers."""
 
 
 class ContainersUnavailable(Exception):
-    """Containers cannot be run here; the text is the one line that says why."""
+    """Containers are not available, for the reason in the text."""
 
 
 class Failed(Exception):
-    """A command ended badly; the text is its last words."""
+    """A command failed; the text is the end of its output."""
 
 
 def find_tools() -> tuple[Sequence[str], Sequence[str]]:
-    """The commands of Compose and of the engine. Raises Unavailable."""
-    named = os.environ.get("SIMPUL_CONTAINERS")
-    if named:
-        if not shutil.which(named):
-            raise ContainersUnavailable(f"SIMPUL_CONTAINERS names {named}, which is not there.")
-        return (named, "compose"), (named, "podman")
+    """Find the commands of Compose and of the container engine. Raises ContainersUnavailable."""
+    tool = os.environ.get("SIMPUL_CONTAINERS")
+    if tool:
+        if not shutil.which(tool):
+            raise ContainersUnavailable(f"SIMPUL_CONTAINERS names {tool}, which does not exist.")
+        return (tool, "compose"), (tool, "podman")
     if not shutil.which("docker") or _run(["docker", "info"], seconds=20).returncode:
-        raise ContainersUnavailable("There is no Docker here, and SIMPUL_CONTAINERS names nothing in its place.")
+        raise ContainersUnavailable("Docker is not available, and SIMPUL_CONTAINERS names no alternative.")
     return ("docker", "compose"), ("docker",)
 
 
 @dataclass(frozen=True)
 class ComposeProject:
-    """docker-compose.yml as a project of its own, at ports and addresses that nobody else has."""
+    """docker-compose.yml as a separate project with unused ports."""
 
     compose_command: Sequence[str]
     engine_command: Sequence[str]
@@ -49,21 +49,23 @@ class ComposeProject:
     url: str
     mail: str
 
-    def compose(self, *words: str, given: str = "", seconds: float = TIMEOUT_SECONDS) -> str:
-        """What Compose prints. Raises Failed."""
-        front = ["--project-name", PROJECT, "--file", str(ROOT / "docker-compose.yml")]
-        return _output_of([*self.compose_command, *front, "--env-file", str(self.environment), *words], given, seconds)
+    def compose(self, *arguments: str, stdin: str = "", seconds: float = TIMEOUT_SECONDS) -> str:
+        """Run Compose and return its output. Raises Failed."""
+        options = ["--project-name", PROJECT, "--file", str(ROOT / "docker-compose.yml")]
+        return _output_of(
+            [*self.compose_command, *options, "--env-file", str(self.environment), *arguments], stdin, seconds
+        )
 
     def up(self, **scale: int) -> None:
         scales = [word for name, count in scale.items() for word in ("--scale", f"{name}={count}")]
         self.compose("up", "--detach", "--wait", *scales)
 
-    def simpul(self, *words: str, given: str = "") -> str:
-        """A command of ours inside a container of intake."""
-        return self.compose("exec", "-T", "intake", "simpul", *words, given=given)
+    def simpul(self, *arguments: str, stdin: str = "") -> str:
+        """Run a `simpul` command in a container of intake."""
+        return self.compose("exec", "-T", "intake", "simpul", *arguments, stdin=stdin)
 
     def containers(self, service: str = "") -> dict[str, int]:
-        """The containers that run, by name, each with the number of its first process on this machine."""
+        """The running containers by name, each with the pid of its first process on this machine."""
         ids = self.compose("ps", "--quiet", *([service] if service else [])).split()
         form = "{{.Name}} {{.State.Pid}}"
         lines = (
@@ -72,12 +74,12 @@ class ComposeProject:
         return {name.lstrip("/"): int(pid) for name, pid in (line.split() for line in lines)}
 
     def log(self, container: str) -> str:
-        done = _run([*self.engine_command, "logs", container], seconds=60)
-        return done.stdout + done.stderr
+        completed = _run([*self.engine_command, "logs", container], seconds=60)
+        return completed.stdout + completed.stderr
 
 
 def project(folder: Path, **settings: str) -> ComposeProject:
-    """A site with passwords and ports of its own; nothing is started. Raises Unavailable."""
+    """Configure a project with new passwords and unused ports, without starting it. Raises ContainersUnavailable."""
     compose, engine = find_tools()
     http, https, mail = free_port(), free_port(), free_port()
     url = f"http://127.0.0.1:{http}"
@@ -88,22 +90,22 @@ def project(folder: Path, **settings: str) -> ComposeProject:
 
 
 def _with(text: str, settings: Mapping[str, str]) -> str:
-    """The file with these lines in place of its own."""
-    kept = [line for line in text.splitlines() if line.partition("=")[0] not in settings]
-    return "\n".join([*kept, *(f"{name}={value}" for name, value in settings.items())]) + "\n"
+    """Replace these settings in the text."""
+    others = [line for line in text.splitlines() if line.partition("=")[0] not in settings]
+    return "\n".join([*others, *(f"{name}={value}" for name, value in settings.items())]) + "\n"
 
 
-def _output_of(command: Sequence[str], given: str, seconds: float) -> str:
-    done = _run(command, given, seconds)
-    if done.returncode:
-        raise Failed(f"{' '.join(command[-4:])}: {(done.stderr or done.stdout).strip()[-800:]}")
-    return done.stdout
+def _output_of(command: Sequence[str], stdin: str, seconds: float) -> str:
+    completed = _run(command, stdin, seconds)
+    if completed.returncode:
+        raise Failed(f"{' '.join(command[-4:])}: {(completed.stderr or completed.stdout).strip()[-800:]}")
+    return completed.stdout
 
 
-def _run(command: Sequence[str], given: str = "", seconds: float = TIMEOUT_SECONDS) -> subprocess.CompletedProcess[str]:
+def _run(command: Sequence[str], stdin: str = "", seconds: float = TIMEOUT_SECONDS) -> subprocess.CompletedProcess[str]:
     try:
         return subprocess.run(
-            command, input=given, capture_output=True, text=True, timeout=seconds, check=False, cwd=ROOT
+            command, input=stdin, capture_output=True, text=True, timeout=seconds, check=False, cwd=ROOT
         )
     except subprocess.TimeoutExpired as error:
         raise Failed(f"{' '.join(command[-4:])} took more than {seconds:.0f} s") from error

@@ -1,4 +1,4 @@
-"""The real command line, each command in a process of its own, on folders that a whole module of tests shares."""
+"""A harness for the command line: each command in a separate process, on a folder that the tests of a module share."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.support.paths import REPOSITORY
 ROOT = REPOSITORY
 PASSWORD = "tujuh-ombak-biru-di-maba"
 TIMEOUT_SECONDS = 120.0
-"""Seconds that a busy machine may take for what must come; none of them is waited for once it is there."""
+"""An upper bound for a busy machine."""
 ESCAPE = "\x1b"
 
 CompletedCommand = subprocess.CompletedProcess[str]
@@ -27,7 +27,7 @@ CompletedCommand = subprocess.CompletedProcess[str]
 
 @dataclass
 class CommandLine:
-    """A working folder, and the settings that commands are given there."""
+    """A working folder, and the settings of commands in it."""
 
     folder: Path
     settings: dict[str, str] = field(default_factory=dict)
@@ -48,7 +48,7 @@ class CommandLine:
         }
 
     def simpul(self, *arguments: str, given: str = "", **settings: str) -> CompletedCommand:
-        """Run a command to its end; settings as `port="8001"`."""
+        """Run a command; settings are given like `port="8001"`."""
         return subprocess.run(
             command(*arguments),
             cwd=self.folder,
@@ -62,7 +62,7 @@ class CommandLine:
 
     @contextlib.contextmanager
     def running(self, *arguments: str, **settings: str) -> Iterator[subprocess.Popen[str]]:
-        """A command that goes on until it is told to stop, with SIGINT at the end if not before."""
+        """Start a long-running command, and interrupt it at the end if it still runs."""
         process = subprocess.Popen(
             command(*arguments),
             cwd=self.folder,
@@ -90,18 +90,18 @@ def _environment_variables(settings: dict[str, str]) -> dict[str, str]:
 
 
 def wait_until_serving(port: int) -> None:
-    """Return once requests are answered at this port."""
-    until = time.monotonic() + TIMEOUT_SECONDS
-    while time.monotonic() < until:
+    """Wait until a server responds at this port."""
+    deadline = time.monotonic() + TIMEOUT_SECONDS
+    while time.monotonic() < deadline:
         with contextlib.suppress(httpx.TransportError):
             if httpx.get(f"http://127.0.0.1:{port}/health/live").is_success:
                 return
         time.sleep(0.05)
-    raise AssertionError(f"nobody answers at {port}")
+    raise AssertionError(f"no server responds at port {port}")
 
 
 def assert_fails_with_message(completed: CompletedCommand, *parts: str) -> None:
-    """Exit status 1, nothing on standard output, one line on standard error that holds these parts."""
+    """Expect exit status 1, no standard output, and one line on standard error that contains these parts."""
     assert completed.returncode == 1, completed
     assert completed.stdout == ""
     assert completed.stderr.count("\n") == 1, completed.stderr

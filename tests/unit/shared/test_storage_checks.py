@@ -1,4 +1,4 @@
-"""The database is looked through now and then, at a time when nobody waits for it and no other process does the same."""
+"""Storage checks run periodically, not right after a start and not in all processes at once."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ HOUR = 3600.0
 
 
 def begins_of_checks(seed: int) -> list[float]:
-    """The seconds after its start at which a process looks through its database within a day."""
+    """The seconds after the start at which a process checks its database within a day."""
 
     async def a_day() -> list[float]:
         begins: list[float] = []
@@ -31,17 +31,17 @@ def begins_of_checks(seed: int) -> list[float]:
     return run_virtually(a_day())
 
 
-def test_the_first_requests_after_a_start_do_not_share_the_disk_with_a_check():
+def test_no_check_runs_in_the_first_two_minutes():
     assert min(begins_of_checks(seed)[0] for seed in range(20)) >= 120
 
 
-def test_a_start_is_followed_by_a_check_within_the_hour_and_others_through_the_day():
+def test_checks_follow_within_the_hour_and_throughout_the_day():
     for seed in range(20):
         begins = begins_of_checks(seed)
         assert (begins[0] < HOUR, len(begins) in (3, 4, 5)) == (True, True)
 
 
-def test_processes_that_start_together_do_not_check_together():
+def test_processes_started_together_check_at_different_times():
     firsts = sorted(begins_of_checks(seed)[0] for seed in range(6))
     seconds = sorted(begins_of_checks(seed)[1] for seed in range(6))
     assert firsts[-1] - firsts[0] > 120

@@ -1,4 +1,4 @@
-"""The client of the HTTP API, against a server that answers as the script says."""
+"""The API client against a transport with scripted responses."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Responder = Callable[[httpx.Request], httpx.Response]
 
 
 class ScriptedTransport(httpx.AsyncBaseTransport):
-    """Answers one request after another as told, and keeps the requests."""
+    """Sends scripted responses one after another, and records the requests."""
 
     def __init__(self, *responders: Responder) -> None:
         self.responders, self.requests = list(responders), list[httpx.Request]()
@@ -51,7 +51,7 @@ def client(transport: ScriptedTransport, waiter: Sleeper | None = None) -> Simpu
     return SimpulClient(http, "token", RetryPolicy(timeout_seconds=10, sleep=waiter or Sleeper()))
 
 
-async def test_a_repeated_command_keeps_its_key():
+async def test_a_retried_command_keeps_its_idempotency_key():
     transport = ScriptedTransport(
         lose_connection, respond(503, {}), respond(429, {}), respond(502, {}), respond(504, {}), respond(200, MOVED)
     )
@@ -60,7 +60,7 @@ async def test_a_repeated_command_keeps_its_key():
     assert len(set(transport.keys)) == 1
 
 
-async def test_two_commands_have_two_keys():
+async def test_two_commands_have_different_idempotency_keys():
     transport = ScriptedTransport(respond(200, MOVED), respond(200, MOVED))
     speaker = client(transport)
     await speaker.start("1")
@@ -68,13 +68,13 @@ async def test_two_commands_have_two_keys():
     assert len(set(transport.keys)) == 2
 
 
-async def test_it_waits_as_long_as_the_server_asks():
+async def test_the_client_waits_as_long_as_retry_after_says():
     waiter = Sleeper()
     await client(ScriptedTransport(respond(429, {}, **{"Retry-After": "7"}), respond(200, MOVED)), waiter).start("1")
     assert waiter.slept == [7.0]
 
 
-async def test_pauses_grow_while_the_server_is_away():
+async def test_delays_double_while_the_server_does_not_respond():
     waiter = Sleeper()
     await client(
         ScriptedTransport(lose_connection, lose_connection, lose_connection, respond(200, MOVED)), waiter
@@ -82,17 +82,17 @@ async def test_pauses_grow_while_the_server_is_away():
     assert waiter.slept == [0.1, 0.2, 0.4]
 
 
-async def test_a_server_that_stays_away_is_an_error_in_the_end():
+async def test_the_transport_error_is_raised_after_the_last_retry():
     with pytest.raises(httpx.ReadError):
         await client(ScriptedTransport(*[lose_connection] * 50)).start("1")
 
 
-async def test_a_server_that_stays_down_is_an_error_with_its_sentence():
+async def test_an_unavailable_server_is_an_api_error_with_its_message():
     with pytest.raises(ApiError, match=r"503: Sedang dipulihkan\."):
         await client(ScriptedTransport(*[respond(503, {"detail": "Sedang dipulihkan."})] * 50)).start("1")
 
 
-async def test_a_refusal_is_not_repeated_and_keeps_its_sentence_and_fields():
+async def test_a_refusal_is_not_retried_and_keeps_its_message_and_fields():
     problem = {"detail": "Periksa isian.", "errors": [{"field": "name", "message": "wajib diisi"}]}
     transport = ScriptedTransport(respond(422, problem))
     with pytest.raises(ApiError) as refusal:
@@ -102,7 +102,7 @@ async def test_a_refusal_is_not_repeated_and_keeps_its_sentence_and_fields():
     assert len(transport.requests) == 1
 
 
-async def test_a_form_without_files_is_multipart_all_the_same():
+async def test_a_form_without_files_is_multipart_too():
     transport = ScriptedTransport(respond(200, MOVED))
     await client(transport).resubmit("INT-2026-000001", RequestForm(letter_number="1/2"), replaces=["a", "b"])
     [request] = transport.requests
@@ -111,7 +111,7 @@ async def test_a_form_without_files_is_multipart_all_the_same():
     assert b"filename" not in request.content
 
 
-async def test_an_optional_field_that_says_nothing_is_left_out():
+async def test_an_empty_optional_field_is_omitted():
     transport = ScriptedTransport(respond(200, MOVED))
     await client(transport).progress("1", "Berjalan.")
     assert transport.requests[0].content == b'{"note":"Berjalan."}'
@@ -123,7 +123,7 @@ async def test_a_percentage_of_zero_is_sent():
     assert transport.requests[0].content == b'{"note":"Berjalan.","percent":0}'
 
 
-async def test_a_list_is_followed_to_its_last_page():
+async def test_all_requests_follows_a_list_to_its_last_page():
     pages = ({"items": [{"id": "1"}], "next": "x"}, {"items": [{"id": "2"}], "next": None})
     transport = ScriptedTransport(*(respond(200, page) for page in pages))
     assert [item["id"] async for item in client(transport).all_requests("verification", limit=1)] == ["1", "2"]

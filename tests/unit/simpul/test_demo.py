@@ -1,4 +1,4 @@
-"""What the demo sends, and which ways it takes; the journeys themselves run against the real services."""
+"""The sample requests and scenarios of the demo; end-to-end tests run them against the services."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ MAKERS = (
 
 
 @pytest.mark.parametrize("make", MAKERS)
-def test_a_document_is_of_the_type_it_says(make):
+def test_a_document_has_the_media_type_that_it_declares(make):
     upload = make(sample_request(7, 1, DAY))
     assert detect_media_type(upload.name, io.BytesIO(upload.content)) == upload.media_type
 
@@ -37,7 +37,7 @@ def test_the_same_seed_makes_the_same_document(make):
     assert make(sample_request(7, 1, DAY)) != make(sample_request(8, 1, DAY))
 
 
-def test_a_docx_does_not_tell_when_it_was_written():
+def test_a_docx_contains_no_timestamps():
     with zipfile.ZipFile(io.BytesIO(sample_documents.data_dictionary(sample_request(7, 1, DAY)).content)) as archive:
         assert {entry.date_time for entry in archive.infolist()} == {(1980, 1, 1, 0, 0, 0)}
 
@@ -46,27 +46,27 @@ def test_the_same_seed_makes_the_same_forms():
     assert [sample_request(7, n, DAY).form for n in range(20)] == [sample_request(7, n, DAY).form for n in range(20)]
 
 
-def test_no_letter_is_dated_after_the_day():
+def test_no_letter_is_dated_in_the_future():
     assert all(date.fromisoformat(sample_request(7, n, DAY).form["letter_date"]) <= DAY for n in range(200))
 
 
-def test_a_usual_employee_number_warns_of_nothing():
+def test_a_usual_employee_number_causes_no_warning():
     numbers = [employee_number(sample_request(7, n, DAY).rng) for n in range(300)]
     assert {employee_number_warnings(normalize_employee_number(number), DAY) for number in numbers} == {()}
 
 
-def test_every_odd_employee_number_warns_and_none_is_refused():
+def test_every_unusual_employee_number_causes_a_warning_and_none_is_refused():
     numbers = [employee_number(sample_request(7, n, DAY).rng, unusual=True) for n in range(300)]
     codes = {code for number in numbers for code in employee_number_warnings(normalize_employee_number(number), DAY)}
     assert all(employee_number_warnings(normalize_employee_number(number), DAY) for number in numbers)
     assert {"birth_date", "month_or_contract", "sex", "serial", "age_at_appointment"} <= codes
 
 
-def test_twelve_requests_take_every_way():
+def test_twelve_requests_play_every_scenario():
     assert {scenario_for(number).name for number in range(12)} == {scenario.name for scenario in SCENARIOS}
 
 
-def test_requests_are_left_open_at_every_state():
+def test_requests_are_left_open_in_every_status():
     left = Counter(
         scenario.final_status
         for scenario in map(scenario_for, range(3 * len(OPEN_SCENARIOS)))
@@ -75,5 +75,5 @@ def test_requests_are_left_open_at_every_state():
     assert left == Counter(scenario.final_status for scenario in OPEN_SCENARIOS)
 
 
-def test_the_happy_way_is_the_most_usual():
+def test_completion_is_the_most_frequent_scenario():
     assert Counter(scenario.name for scenario in FINISHED_SCENARIOS).most_common(1)[0][0] == "completed"
