@@ -1,4 +1,4 @@
-"""Hooks of the whole suite: deselection of tests without their engines, and garbage collection."""
+"""Hooks of the whole suite: which tests run, in which order, and which may be tried again."""
 
 from __future__ import annotations
 
@@ -11,6 +11,21 @@ from tests.support.engines import availability
 
 DESELECTED = pytest.StashKey[dict[str, tuple[int, str]]]()
 
+SLOWEST_FIRST = (
+    "tests/faults/",
+    "tests/e2e/browser/test_public_pages_accessible.py",
+    "tests/e2e/browser/test_staff_pages_accessible.py",
+    "tests/integration/cli/test_interrupts.py",
+    "tests/e2e/",
+    "tests/integration/cli/",
+    "tests/adapters/",
+    "tests/integration/",
+)
+"""Begun in this order, so that no worker is left alone at the end with a file of minutes."""
+
+RERUN_ONCE = ("tests/e2e/browser/", "tests/e2e/distributed/")
+"""Tests of whole processes and a browser, where a busy machine can break a time-out. The summary names each rerun."""
+
 
 def pytest_configure(config: pytest.Config) -> None:
     config.stash[DESELECTED] = {}
@@ -19,6 +34,16 @@ def pytest_configure(config: pytest.Config) -> None:
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     config.stash[DESELECTED].update(availability.deselect(config, items))
+    if config.pluginmanager.has_plugin("rerunfailures"):
+        for item in items:
+            if item.nodeid.startswith(RERUN_ONCE):
+                item.add_marker(pytest.mark.flaky(reruns=1))
+    items.sort(key=_place)
+
+
+def _place(item: pytest.Item) -> int:
+    places = [place for place, prefix in enumerate(SLOWEST_FIRST) if item.nodeid.startswith(prefix)]
+    return min(places, default=len(SLOWEST_FIRST))
 
 
 def pytest_collection_finish() -> None:

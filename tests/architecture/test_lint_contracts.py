@@ -14,6 +14,8 @@ import pytest
 
 from tests.support.paths import REPOSITORY
 
+pytestmark = pytest.mark.slow
+
 ROOT = REPOSITORY
 BIN = Path(sys.executable).parent
 
