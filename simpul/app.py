@@ -19,7 +19,7 @@ from shared.web.admin.gauges import GaugeCollector
 from shared.web.api import event_docs
 from shared.web.app import create_app
 from shared.web.auth import api as identity_api
-from shared.web.auth import sign_in_pages as identity_pages
+from shared.web.auth import sign_in_pages
 from shared.web.auth.access import public
 from shared.web.views.navigation import HOME, SIGN_IN
 from shared.web.views.page_routes import PageRoute, see_other
@@ -106,7 +106,7 @@ def shared_routers(platform: Platform, dead_letters: DeadLetterService, names: S
     """The routes that belong to no service; without intake, which owns the home page, that leads to the sign-in page."""
     routers = [
         identity_api.router(),
-        identity_pages.pages(),
+        sign_in_pages.router,
         dead_letter_api.router(dead_letters),
         dead_letter_pages.pages(dead_letters),
         mail_viewer.pages(platform),

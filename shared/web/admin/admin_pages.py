@@ -1,4 +1,4 @@
-"""Pages that administrators meet: at the foot of each how the system is, in its menu how much waits for them."""
+"""Templates of pages for administrators: with system health in the footer and pending counts in the menu."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from shared.web.admin.health import health_summary
 from shared.web.views.rendering import Templates
 
 PendingCounters = Mapping[str, Callable[[], Awaitable[int]]]
-"""From the path of a console to how many things there wait to be acted on."""
+"""Functions that count what is pending, by the path of the page that lists it."""
 
 
 class AdminTemplates:
-    """The Pages of a package; whoever else may open one of them sees neither health nor numbers."""
+    """Templates of a package; other users who may open such a page see neither health nor counts."""
 
     def __init__(self, package: str) -> None:
         self._templates = Templates(package)

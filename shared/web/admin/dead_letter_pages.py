@@ -1,4 +1,4 @@
-"""The pages of dead letters, for administrators: what is parked, each with its event, to be replayed or given up."""
+"""The pages of dead letters, for administrators: list, detail, replay and discard."""
 
 from __future__ import annotations
 
@@ -18,97 +18,106 @@ from shared.web.admin.admin_pages import AdminTemplates
 from shared.web.admin.dead_letter_api import DeadLetterService
 from shared.web.api.problems import Problem
 from shared.web.auth.access import signed_in
+from shared.web.dependencies import BoundRouter, provide
 from shared.web.forms.posted_form import PostedForm
 from shared.web.views.labels import EVENT_LABELS
-from shared.web.views.page_routes import PageRoute, add_action, add_form, see_other
+from shared.web.views.page_routes import PageRoute, add_form_action, add_form_page, see_other
 
 logger = logging.getLogger(__name__)
-
-_page = AdminTemplates("shared.web.views")
 
 PATH = "/kejadian-tertunda"
 RESULT = "hasil"
 MAX_NAME_CHARACTERS = 60
 MAX_ROWS = 100
-"""Rows of the list; who has more of them mends the first ones first."""
+"""Rows of the list; of more dead letters the first ones have to be resolved first."""
 
-Admin = Annotated[Principal, Depends(signed_in(Role.ADMIN))]
+ADMIN = signed_in(Role.ADMIN)
+Admin = Annotated[Principal, Depends(ADMIN)]
+DeadLetters = Annotated[DeadLetterService, Depends(provide(DeadLetterService))]
 
-
-def pages(letters: DeadLetterService) -> APIRouter:
-    """Routes under /kejadian-tertunda."""
-    routes = APIRouter(route_class=PageRoute, include_in_schema=False)
-
-    @routes.get(PATH)
-    async def list_page(request: Request, admin: Admin) -> Response:
-        parked_letters = await letters.all()
-        rows = [
-            (one, address(one), await letters.number(one), event_name(one.event)) for one in parked_letters[:MAX_ROWS]
-        ]
-        result = request.query_params.get(RESULT, "")
-        done = _page.words.dead_letters.done.get(result)
-        return await _page(request, "dead_letters.html", rows=rows, count=len(parked_letters), done=done)
-
-    @routes.get(f"{PATH}/{{letter_id}}")
-    async def detail_page(request: Request, letter_id: str, admin: Admin) -> Response:
-        return await _shown(request, letters, letter_id, PostedForm())
-
-    add_action(routes, f"{PATH}/{{letter_id}}/proses-ulang", Replay(letters), signed_in(Role.ADMIN))
-    add_form(routes, f"{PATH}/{{letter_id}}/buang", Discard(letters), signed_in(Role.ADMIN))
-    return routes
+templates = AdminTemplates("shared.web.views")
+router = APIRouter(route_class=PageRoute, include_in_schema=False)
 
 
-async def _shown(request: Request, letters: DeadLetterService, letter_id: str, posted: PostedForm) -> Response:
-    letter = await letters.find(letter_id)
-    logger.info("%s looked at the event of dead letter %s", request.state.principal.username, letter.id)
-    facts = await _context(letters, letter)
-    return await _page(request, "dead_letter.html", posted=posted, event=format_event(letter.event), **facts)
+def pages(dead_letters: DeadLetterService) -> APIRouter:
+    """Return the routes under /kejadian-tertunda."""
+    return BoundRouter(router, services=(dead_letters,))
 
 
-async def _context(letters: DeadLetterService, letter: DeadLetter) -> dict[str, Any]:
-    number = await letters.number(letter)
-    return {"letter": letter, "address": address(letter), "number": number, "event_name": event_name(letter.event)}
+@router.get(PATH, dependencies=[Depends(ADMIN)])
+async def list_dead_letters(request: Request, dead_letters: DeadLetters) -> Response:
+    parked = await dead_letters.all()
+    rows = [
+        (letter, address(letter), await dead_letters.number(letter), event_name(letter.event))
+        for letter in parked[:MAX_ROWS]
+    ]
+    done = templates.words.dead_letters.done.get(request.query_params.get(RESULT, ""))
+    return await templates(request, "dead_letters.html", rows=rows, count=len(parked), done=done)
 
 
-class Replay:
-    def __init__(self, letters: DeadLetterService) -> None:
-        self._letters = letters
+@router.get(f"{PATH}/{{letter_id}}")
+async def show_dead_letter(request: Request, letter_id: str, dead_letters: DeadLetters, admin: Admin) -> Response:
+    return await _show(request, dead_letters, letter_id, admin, PostedForm())
 
-    async def show(self, request: Request, posted: PostedForm) -> Response:
-        return await _shown(request, self._letters, request.path_params["letter_id"], posted)
 
-    async def act(self, request: Request, posted: PostedForm) -> Response:
-        letter = await _find_parked(self._letters, request)
+async def _show(
+    request: Request, dead_letters: DeadLetterService, letter_id: str, admin: Principal, posted: PostedForm
+) -> Response:
+    letter = await dead_letters.find(letter_id)
+    logger.info("%s looked at the event of dead letter %s", admin.username, letter.id)
+    context = await _context(dead_letters, letter)
+    return await templates(request, "dead_letter.html", posted=posted, event=format_event(letter.event), **context)
+
+
+async def _context(dead_letters: DeadLetterService, letter: DeadLetter) -> dict[str, Any]:
+    number = await dead_letters.number(letter)
+    return {"dead_letter": letter, "address": address(letter), "number": number, "event_name": event_name(letter.event)}
+
+
+class ReplayAction:
+    """The button that replays a dead letter."""
+
+    def __init__(self, request: Request, letter_id: str, dead_letters: DeadLetters, admin: Admin) -> None:
+        self._request, self._letter_id, self._dead_letters, self._admin = request, letter_id, dead_letters, admin
+
+    async def show(self, posted: PostedForm) -> Response:
+        return await _show(self._request, self._dead_letters, self._letter_id, self._admin, posted)
+
+    async def submit(self, posted: PostedForm) -> Response:
+        letter = await _find_parked(self._dead_letters, self._letter_id)
         if letter is None:
             return see_other(f"{PATH}?{RESULT}=tiada")
-        remaining = await self._letters.replay(letter)
-        logger.info("%s replayed dead letter %s", request.state.principal.username, letter.id)
+        remaining = await self._dead_letters.replay(letter)
+        logger.info("%s replayed dead letter %s", self._admin.username, letter.id)
         if any(one.id == letter.id for one in remaining):
-            raise Problem(409, _page.words.dead_letters.still.format(reason=remaining[0].reason))
+            raise Problem(409, templates.words.dead_letters.still.format(reason=remaining[0].reason))
         return see_other(f"{PATH}?{RESULT}=diproses")
 
 
-class Discard:
-    def __init__(self, letters: DeadLetterService) -> None:
-        self._letters = letters
+class DiscardPage:
+    """The page that confirms that a dead letter is discarded."""
 
-    async def show(self, request: Request, posted: PostedForm) -> Response:
-        letter = await self._letters.find(request.path_params["letter_id"])
-        return await _page(request, "discard.html", posted=posted, **await _context(self._letters, letter))
+    def __init__(self, request: Request, letter_id: str, dead_letters: DeadLetters, admin: Admin) -> None:
+        self._request, self._letter_id, self._dead_letters, self._admin = request, letter_id, dead_letters, admin
 
-    async def act(self, request: Request, posted: PostedForm) -> Response:
-        letter = await _find_parked(self._letters, request)
+    async def show(self, posted: PostedForm) -> Response:
+        letter = await self._dead_letters.find(self._letter_id)
+        context = await _context(self._dead_letters, letter)
+        return await templates(self._request, "discard.html", posted=posted, **context)
+
+    async def submit(self, posted: PostedForm) -> Response:
+        letter = await _find_parked(self._dead_letters, self._letter_id)
         if letter is None:
             return see_other(f"{PATH}?{RESULT}=tiada")
-        remaining = await self._letters.discard(letter)
-        logger.info("%s discarded dead letter %s", request.state.principal.username, letter.id)
+        remaining = await self._dead_letters.discard(letter)
+        logger.info("%s discarded dead letter %s", self._admin.username, letter.id)
         return see_other(f"{PATH}?{RESULT}={'sisa' if remaining else 'dibuang'}")
 
 
-async def _find_parked(letters: DeadLetterService, request: Request) -> DeadLetter | None:
-    """None for one that somebody else has dealt with, or this form when it was sent before."""
+async def _find_parked(dead_letters: DeadLetterService, letter_id: str) -> DeadLetter | None:
+    """Return the dead letter; None if another administrator, or the same form sent before, has resolved it."""
     try:
-        return await letters.find(request.path_params["letter_id"])
+        return await dead_letters.find(letter_id)
     except Problem:
         return None
 
@@ -118,19 +127,19 @@ def address(letter: DeadLetter) -> str:
 
 
 def event_name(event: bytes) -> str:
-    """What happened, in words; a type that nobody here has words for is told as it is."""
+    """Return the label of an event's type; an unknown type is returned as it is."""
     try:
         payload = json.loads(event)
     except (ValueError, RecursionError):
         payload = None
     kind = payload.get("type") if isinstance(payload, dict) else None
     if not isinstance(kind, str) or not kind:
-        return str(_page.words.dead_letters.unreadable)
+        return str(templates.words.dead_letters.unreadable)
     return EVENT_LABELS.get(kind) or _escape_unprintable(kind[:MAX_NAME_CHARACTERS])
 
 
 def format_event(event: bytes) -> str:
-    """The event line by line if it is JSON, else its bytes as far as they are text; nothing that cannot be shown."""
+    """Return the event as indented JSON, or else its bytes as text, without unprintable characters."""
     try:
         text = json.dumps(json.loads(event), indent=2, ensure_ascii=False)
     except (ValueError, RecursionError):
@@ -140,3 +149,7 @@ def format_event(event: bytes) -> str:
 
 def _escape_unprintable(text: str) -> str:
     return "".join(letter if letter.isprintable() or letter == "\n" else ascii(letter)[1:-1] for letter in text)
+
+
+add_form_action(router, f"{PATH}/{{letter_id}}/proses-ulang", ReplayAction, ADMIN)
+add_form_page(router, f"{PATH}/{{letter_id}}/buang", DiscardPage, ADMIN)

@@ -1,11 +1,12 @@
-"""The pages of signing in and out, and of accounts. Whoever was sent here in the middle of something is led back to it."""
+"""The pages of signing in and out. A user whose session ended in the middle of a form is led back to it after signing in."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from typing import Annotated
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Depends
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -17,73 +18,82 @@ from shared.web.auth.sessions import Credentials, clear_session_cookie, new_sess
 from shared.web.dependencies import platform_of
 from shared.web.forms.posted_form import PostedForm
 from shared.web.views.navigation import SIGN_IN, SIGN_OUT, safe_local_path, start_path
-from shared.web.views.page_routes import PageRoute, add_action, add_form, resume_page, see_other
+from shared.web.views.page_routes import PageRoute, add_form_action, add_form_page, resume_page, see_other
 from shared.web.views.rendering import shared_templates
 
-ONWARD, KEPT = "lanjut", "kept"
+NEXT_PATH, SAVED_FIELDS = "lanjut", "kept"
+"""Fields of the sign-in form: the path to continue to, and what was typed into its form."""
 
-Pairs = Sequence[tuple[str, str]]
-
-
-def pages() -> APIRouter:
-    """Routes for everybody who has an account."""
-    routes = APIRouter(route_class=PageRoute, include_in_schema=False)
-    add_form(routes, SIGN_IN, SignInForm(), public())
-    add_action(routes, SIGN_OUT, SignOutForm(), signed_in())
-    routes.include_router(own_account_pages.pages())
-    routes.include_router(staff_account_pages.pages())
-    return routes
+router = APIRouter(route_class=PageRoute, include_in_schema=False)
 
 
-class SignInForm:
-    async def show(self, request: Request, posted: PostedForm) -> Response:
-        onward = posted.text(ONWARD) or request.query_params.get(ONWARD, "")
-        if not posted.sent and (known := await _current_principal(request)):
-            return see_other(safe_local_path(onward) or start_path(known))
+class SignInPage:
+    """The sign-in form."""
+
+    def __init__(self, request: Request) -> None:
+        self._request = request
+
+    async def show(self, posted: PostedForm) -> Response:
+        next_path = safe_local_path(posted.text(NEXT_PATH) or self._request.query_params.get(NEXT_PATH, ""))
+        if not posted.sent and (principal := await self._current_principal()):
+            return see_other(next_path or start_path(principal))
         return shared_templates(
-            request,
+            self._request,
             "sign_in.html",
             posted=posted,
-            onward=safe_local_path(onward),
-            kept=_parse_saved_fields(posted.text(KEPT)),
-            ended=False,
-            left="keluar" in request.query_params,
+            next_path=next_path,
+            saved_fields=_parse_saved_fields(posted.text(SAVED_FIELDS)),
+            session_ended=False,
+            signed_out="keluar" in self._request.query_params,
         )
 
-    async def act(self, request: Request, posted: PostedForm) -> Response:
-        credentials = posted.validate(Credentials, ONWARD, KEPT)
-        token, principal = await new_session(request, credentials)
-        request.state.principal = principal
-        onward = safe_local_path(posted.text(ONWARD))
-        kept = _parse_saved_fields(posted.text(KEPT))
-        answer = resume_page(request, onward, kept) if onward and kept else see_other(onward or start_path(principal))
-        set_session_cookie(request, answer, token)
-        return answer
+    async def submit(self, posted: PostedForm) -> Response:
+        credentials = posted.validate(Credentials, NEXT_PATH, SAVED_FIELDS)
+        token, principal = await new_session(self._request, credentials)
+        self._request.state.principal = principal
+        next_path = safe_local_path(posted.text(NEXT_PATH))
+        fields = _parse_saved_fields(posted.text(SAVED_FIELDS))
+        if next_path and fields:
+            response: Response = resume_page(self._request, next_path, fields)
+        else:
+            response = see_other(next_path or start_path(principal))
+        set_session_cookie(self._request, response, token)
+        return response
+
+    async def _current_principal(self) -> Principal | None:
+        token = session_cookie(self._request)
+        return await platform_of(self._request).identity.authenticate(token) if token else None
 
 
-async def _current_principal(request: Request) -> Principal | None:
-    token = session_cookie(request)
-    return await platform_of(request).identity.authenticate(token) if token else None
+class SignOutAction:
+    """The button that signs out."""
+
+    def __init__(self, request: Request, principal: Annotated[Principal, Depends(signed_in())]) -> None:
+        self._request, self._principal = request, principal
+
+    async def show(self, posted: PostedForm) -> Response:
+        return see_other(start_path(self._principal))
+
+    async def submit(self, posted: PostedForm) -> Response:
+        await platform_of(self._request).identity.sign_out(self._principal)
+        response = see_other(f"{SIGN_IN}?keluar")
+        clear_session_cookie(self._request, response)
+        return response
 
 
-class SignOutForm:
-    async def show(self, request: Request, posted: PostedForm) -> Response:
-        return see_other(start_path(request.state.principal))
-
-    async def act(self, request: Request, posted: PostedForm) -> Response:
-        await platform_of(request).identity.sign_out(request.state.principal)
-        answer = see_other(f"{SIGN_IN}?keluar")
-        clear_session_cookie(request, answer)
-        return answer
-
-
-def _parse_saved_fields(text: str) -> Pairs:
-    """What a form said before its session ended, as the sign-in page carries it. Raises Problem 422."""
+def _parse_saved_fields(text: str) -> Sequence[tuple[str, str]]:
+    """Parse the fields of an interrupted form, which the sign-in page carries as JSON. Raises: Problem 422."""
     try:
         pairs = json.loads(text) if text else []
         if not all(isinstance(pair, list) for pair in pairs):
             raise ValueError("no pairs")
-        "".join(part for pair in pairs for part in pair).encode()  # texts, and nothing that cannot be sent again
+        "".join(part for pair in pairs for part in pair).encode()  # strings that can be encoded again
         return [(name, value) for name, value in pairs]
     except (ValueError, TypeError, RecursionError) as error:
         raise Problem(422, "Isian yang disimpan tidak dapat dibaca lagi.") from error
+
+
+add_form_page(router, SIGN_IN, SignInPage, public())
+add_form_action(router, SIGN_OUT, SignOutAction, signed_in())
+router.include_router(own_account_pages.router)
+router.include_router(staff_account_pages.router)

@@ -1,4 +1,4 @@
-"""The pages of staff accounts, for administrators. A password that is made here is shown on one answer and never again."""
+"""The pages of staff accounts, for administrators. A generated password is shown once."""
 
 from __future__ import annotations
 
@@ -39,18 +39,21 @@ from shared.web.auth.staff_accounts import (
 from shared.web.dependencies import platform_of
 from shared.web.forms.posted_form import PostedForm
 from shared.web.views.labels import ROLE_LABELS
-from shared.web.views.page_routes import PageRoute, add_form, see_other
-
-_page = AdminTemplates("shared.web.auth")
+from shared.web.views.page_routes import PageRoute, add_form_page, see_other
 
 ACCOUNTS = "/akun"
 ADDED, CHANGED = "ditambah", "diubah"
+"""Query parameters of the list that name the account that was added or changed."""
 
-Admin = Annotated[Principal, Depends(signed_in(Role.ADMIN))]
+ADMIN = signed_in(Role.ADMIN)
+Admin = Annotated[Principal, Depends(ADMIN)]
+
+templates = AdminTemplates("shared.web.auth")
+router = APIRouter(route_class=PageRoute, include_in_schema=False)
 
 
 class StaffForm(UnstrippedBody):
-    """An account as its form has it: everything at once, but for a password that stays as it is."""
+    """All fields of an account's form; without a password the stored one stays."""
 
     name: PersonName
     email: EmailAddress
@@ -59,77 +62,81 @@ class StaffForm(UnstrippedBody):
     password: Password | None = None
 
 
-def pages() -> APIRouter:
-    """Routes under /akun."""
-    routes = APIRouter(route_class=PageRoute, include_in_schema=False)
-
-    @routes.get(ACCOUNTS)
-    async def accounts(request: Request, admin: Admin) -> Response:
-        kept = await platform_of(request).accounts.accounts()
-        return await _page(request, "accounts.html", accounts=kept, done=_done(request, kept))
-
-    add_form(routes, f"{ACCOUNTS}/baru", NewAccountForm(), signed_in(Role.ADMIN))
-    add_form(routes, f"{ACCOUNTS}/{{username}}", EditAccountForm(), signed_in(Role.ADMIN))
-    return routes
+@router.get(ACCOUNTS, dependencies=[Depends(ADMIN)])
+async def list_accounts(request: Request) -> Response:
+    accounts = await platform_of(request).accounts.accounts()
+    return await templates(request, "accounts.html", accounts=accounts, done=_confirmation(request, accounts))
 
 
-def _done(request: Request, accounts: Iterable[Account]) -> tuple[str, str] | None:
-    """What was done to which account, if the address tells of one that there is."""
-    for what in (ADDED, CHANGED):
-        name = request.query_params.get(what, "")
-        if any(account.username == name for account in accounts):
-            return what, name
+def _confirmation(request: Request, accounts: Iterable[Account]) -> tuple[str, str] | None:
+    """Return what was done to which existing account, if the URL says so."""
+    for action in (ADDED, CHANGED):
+        username = request.query_params.get(action, "")
+        if any(account.username == username for account in accounts):
+            return action, username
     return None
 
 
-class NewAccountForm:
-    async def show(self, request: Request, posted: PostedForm) -> Response:
-        return await _page(request, "account.html", posted=posted, account=None, own=False, roles=_roles())
+class NewAccountPage:
+    """The form that adds an account."""
 
-    async def act(self, request: Request, posted: PostedForm) -> Response:
+    def __init__(self, request: Request, admin: Admin) -> None:
+        self._request, self._admin = request, admin
+
+    async def show(self, posted: PostedForm) -> Response:
+        return await templates(
+            self._request, "account.html", posted=posted, account=None, own=False, roles=_role_options()
+        )
+
+    async def submit(self, posted: PostedForm) -> Response:
         _validate_fields(posted, "username", "name", "email", "roles")
-        generated = "" if posted.text("password").strip() else _generated_password(request, posted)
+        generated = "" if posted.text("password").strip() else _generate_password(self._request, self._admin, posted)
         new = posted.validate(NewStaff, **({"password": generated} if generated else {}))
-        account = await add_account(request, request.state.principal, new, posted.key)
-        return await _respond(request, account, ADDED, generated)
+        account = await add_account(self._request, self._admin, new, posted.key)
+        return await _respond(self._request, account, ADDED, generated)
 
 
-class EditAccountForm:
-    async def show(self, request: Request, posted: PostedForm) -> Response:
-        account = await platform_of(request).accounts.account(request.path_params["username"])
+class EditAccountPage:
+    """The form that changes an account."""
+
+    def __init__(self, request: Request, username: str, admin: Admin) -> None:
+        self._request, self._username, self._admin = request, username, admin
+
+    async def show(self, posted: PostedForm) -> Response:
+        account = await platform_of(self._request).accounts.account(self._username)
         if account is None:
             raise Problem(404, ACCOUNT_NOT_FOUND)
-        own = account.username == request.state.principal.username
-        return await _page(request, "account.html", posted=posted, account=account, own=own, roles=_roles())
+        own = account.username == self._admin.username
+        return await templates(
+            self._request, "account.html", posted=posted, account=account, own=own, roles=_role_options()
+        )
 
-    async def act(self, request: Request, posted: PostedForm) -> Response:
+    async def submit(self, posted: PostedForm) -> Response:
         _validate_fields(posted, "name", "email", "roles")
         form = posted.validate(StaffForm, "make", active=bool(posted.text("active")))
-        generated = _generated_password(request, posted) if posted.text("make") else ""
+        generated = _generate_password(self._request, self._admin, posted) if posted.text("make") else ""
         if generated and form.password:
-            raise invalid_fields(password=_page.words.account.password_twice)
-        change = StaffUpdate(**{**form.model_dump(), **({"password": generated} if generated else {})})
-        username = request.path_params["username"]
-        if username == request.state.principal.username:
-            return await self._change_own(request, change)
-        account = await change_account(request, request.state.principal, username, change)
-        return await _respond(request, account, CHANGED, generated)
+            raise invalid_fields(password=templates.words.account.password_twice)
+        update = StaffUpdate(**{**form.model_dump(), **({"password": generated} if generated else {})})
+        if self._username == self._admin.username:
+            return await self._change_own(update)
+        account = await change_account(self._request, self._admin, self._username, update)
+        return await _respond(self._request, account, CHANGED, generated)
 
-    async def _change_own(self, request: Request, change: StaffUpdate) -> Response:
-        """Whoever changes the own account stays signed in; the own password asks for the present one, on another page."""
-        if change.password:
-            raise invalid_fields(password=_page.words.account.password_own)
-        principal: Principal = request.state.principal
-        identity = platform_of(request).identity
-        found = await identity.store.session(principal.token_hash)
-        account = await change_account(request, principal, principal.username, change)
-        answer = await _respond(request, account, CHANGED, "")
+    async def _change_own(self, update: StaffUpdate) -> Response:
+        """Change the administrator's own account and keep them signed in; their password is changed on their own page."""
+        if update.password:
+            raise invalid_fields(password=templates.words.account.password_own)
+        identity = platform_of(self._request).identity
+        found = await identity.store.session(self._admin.token_hash)
+        account = await change_account(self._request, self._admin, self._admin.username, update)
+        response = await _respond(self._request, account, CHANGED, "")
         if found is not None:
             session = await identity.replace_session(found[0], account)
             if session is None:
                 raise session_expired()
-            set_session_cookie(request, answer, session[0])
-        return answer
+            set_session_cookie(self._request, response, session[0])
+        return response
 
 
 _VALIDATORS: Mapping[str, Callable[[str], str | None]] = {
@@ -140,7 +147,7 @@ _VALIDATORS: Mapping[str, Callable[[str], str | None]] = {
 
 
 def _validate_fields(posted: PostedForm, *fields: str) -> None:
-    """All that is missing or wrong at once, before what only the store can know. Raises Problem 422."""
+    """Report all missing or invalid fields at once, before the checks that need the store. Raises: Problem 422."""
     errors: dict[str, str | None] = {}
     for field in fields:
         text, validate = posted.text(field), _VALIDATORS.get(field)
@@ -151,20 +158,25 @@ def _validate_fields(posted: PostedForm, *fields: str) -> None:
     require_valid(**errors)
 
 
-def _roles() -> list[tuple[str, str, str]]:
-    about = _page.words.roles
-    return [(role.value, ROLE_LABELS[role], about[role.value]) for role in Role]
+def _role_options() -> list[tuple[str, str, str]]:
+    descriptions = templates.words.roles
+    return [(role.value, ROLE_LABELS[role], descriptions[role.value]) for role in Role]
 
 
-def _generated_password(request: Request, posted: PostedForm) -> str:
-    """The same for a form that is sent twice, so that the one that is shown is the one that counts; for nobody else."""
-    principal: Principal = request.state.principal
-    return format_password(hex_signature(platform_of(request).signer, f"password:{principal.token_hash}\n{posted.key}"))
+def _generate_password(request: Request, admin: Principal, posted: PostedForm) -> str:
+    """Derive a password from session and form, so that a form that is sent twice shows the password that was stored."""
+    return format_password(hex_signature(platform_of(request).signer, f"password:{admin.token_hash}\n{posted.key}"))
 
 
-async def _respond(request: Request, account: Account, what: str, generated: str) -> Response:
+async def _respond(request: Request, account: Account, action: str, generated: str) -> Response:
     if not generated:
-        return see_other(f"{ACCOUNTS}?{what}={account.username}")
-    answer: Response = await _page(request, "generated_password.html", account=account, password=generated, what=what)
-    answer.headers["Cache-Control"] = "no-store"
-    return answer
+        return see_other(f"{ACCOUNTS}?{action}={account.username}")
+    response: Response = await templates(
+        request, "generated_password.html", account=account, password=generated, action=action
+    )
+    response.headers["Cache-Control"] = "no-store"
+    return response
+
+
+add_form_page(router, f"{ACCOUNTS}/baru", NewAccountPage, ADMIN)
+add_form_page(router, f"{ACCOUNTS}/{{username}}", EditAccountPage, ADMIN)

@@ -111,7 +111,7 @@ class PostedForm:
     def with_problem(self, problem: Problem) -> PostedForm:
         return replace(self, problem=problem)
 
-    def kept(self) -> list[tuple[str, str]]:
+    def restorable_fields(self) -> list[tuple[str, str]]:
         """What is given back after signing in again; passwords are not."""
         open_ones = (
             (name, texts) for name, texts in self.texts.items() if not any(one in name for one in _SECRET_FIELDS)

@@ -1,5 +1,6 @@
-"""Routes of pages: who has no session is asked to sign in and gets back what was typed, and no form is heard without proof that
-it came from our own page.
+"""Routes of HTML pages.
+
+A user without a session is sent to the sign-in page and gets back what was typed; a form is only accepted with a CSRF token.
 """
 
 from __future__ import annotations
@@ -38,19 +39,19 @@ from shared.web.views.navigation import SIGN_IN
 from shared.web.views.rendering import shared_templates
 
 BACKGROUND_POLL_HEADER = "X-Live"
-"""The header of a page that fetches what has changed without anybody asking."""
+"""Header of requests that a page sends by itself to fetch changes."""
 
 RouteHandler = Callable[[Request], Coroutine[Any, Any, Response]]
 
 
 class PageRoute(APIRoute):
-    """A route that people meet. Use: `APIRouter(route_class=PageRoute)`; it cannot be made without saying who may."""
+    """Route of a page; one that does not declare its access cannot be created. Use: `APIRouter(route_class=PageRoute)`."""
 
     def get_route_handler(self) -> RouteHandler:
         guards, before_body = staff_guards(self), pre_body_dependencies(self)
         handle = super().get_route_handler()
 
-        async def answer(request: Request) -> Response:
+        async def handle_page(request: Request) -> Response:
             if guards:
                 request.state.principal = await _resolve_session(request)
             if request.method in SAFE_METHODS:
@@ -64,13 +65,13 @@ class PageRoute(APIRoute):
                     await guard(request)
             return await _handle_post(request, guards, handle)
 
-        return answer
+        return handle_page
 
 
 def _is_small_form(request: Request) -> bool:
-    """Whether a form of somebody who is not signed in is read, so that what was typed can be given back: a small one alone.
+    """Whether the form of a user who is not signed in is small enough to be read, so that it can be given back.
 
-    Whether its browser still has the cookie of a session says nothing: it is dropped when the longest session ends.
+    A session cookie is no criterion: browsers drop it when the longest session expires.
     """
     declared = request.headers.get("content-length", "")
     return declared.isdigit() and int(declared) <= MAX_JSON_BODY_BYTES
@@ -95,7 +96,7 @@ async def _handle_post(request: Request, guards: Sequence[SignedIn], handle: Rou
         if guards and request.state.principal is None:
             return sign_in_required(request, posted)
         if not verify_csrf_token(request, posted.csrf):
-            return resume_page(request, request.url.path, posted.kept())
+            return resume_page(request, request.url.path, posted.restorable_fields())
         request.state.posted, request.state.form_key = posted, posted.key
         return await handle(request)
 
@@ -106,55 +107,65 @@ def _check_roles(request: Request, guards: Sequence[SignedIn]) -> None:
 
 
 def sign_in_required(request: Request, posted: PostedForm | None = None) -> Response:
-    """The sign-in page that keeps what was typed until its owner is back, or says that it was not read."""
-    kept = posted.kept() if posted else ()
-    facts = {"onward": request.url.path, "kept": kept, "ended": True, "unread": posted is None}
-    return shared_templates(request, "sign_in.html", 401, posted=PostedForm(), **facts)
+    """Return the sign-in page; it carries what was typed, or says that the form was not read."""
+    return shared_templates(
+        request,
+        "sign_in.html",
+        401,
+        posted=PostedForm(),
+        next_path=request.url.path,
+        saved_fields=posted.restorable_fields() if posted else (),
+        session_ended=True,
+        form_unread=posted is None,
+    )
 
 
-def resume_page(request: Request, path: str, kept: Sequence[tuple[str, str]]) -> Response:
-    """Gives back what was typed, to be looked at once more before anything is done with it."""
-    return shared_templates(request, "resume.html", path=path, kept=kept)
+def resume_page(request: Request, path: str, saved_fields: Sequence[tuple[str, str]]) -> Response:
+    """Return a page that sends what was typed back to its form, to be checked and submitted again."""
+    return shared_templates(request, "resume.html", path=path, saved_fields=saved_fields)
 
 
 def posted_form(request: Request) -> PostedForm:
+    """A dependency: the form of this request, which PageRoute has read."""
     return cast(PostedForm, request.state.posted)
 
 
-class Form(Protocol):
-    """A page with a form: how it is shown, empty or with what was typed, and what happens when it is sent."""
+class FormPage(Protocol):
+    """A page with a form, created for each request: a class whose constructor takes FastAPI dependencies."""
 
-    async def show(self, request: Request, posted: PostedForm) -> Response:
-        """Raises Problem, for a page that is not there."""
+    async def show(self, posted: PostedForm) -> Response:
+        """Render the form, empty or with what was typed. Raises: Problem for a page that does not exist."""
 
-    async def act(self, request: Request, posted: PostedForm) -> Response:
-        """Raises Problem or anything that is answered as one; then the form is shown again with the reason."""
-
-
-def add_form(routes: APIRouter, path: str, form: Form, guard: SignedIn | Public) -> None:
-    """The page at `path` of these routes, to look at and to send. What `path` holds is in `request.path_params`."""
-
-    async def get_page(request: Request) -> Response:
-        return await form.show(request, PostedForm(key=platform_of(request).new_id()))
-
-    routes.add_api_route(path, get_page, methods=["GET"], dependencies=[Depends(guard)], response_model=None)
-    add_action(routes, path, form, guard)
+    async def submit(self, posted: PostedForm) -> Response:
+        """Act on the form. Raises: Problem or another handled exception; the form is then shown again with the reason."""
 
 
-def add_action(routes: APIRouter, path: str, form: Form, guard: SignedIn | Public) -> None:
-    """The same for a form that stands on another page: it is only sent."""
+def add_form_page(router: APIRouter, path: str, page: Callable[..., FormPage], guard: SignedIn | Public) -> None:
+    """Add GET and POST of a page with a form; `page` is resolved as a dependency."""
+    form_page = Depends(page)
 
-    async def submit(request: Request) -> Response:
-        return await _submit(request, partial(form.show, request), partial(form.act, request))
+    async def get_page(request: Request, form: FormPage = form_page) -> Response:
+        return await form.show(PostedForm(key=platform_of(request).new_id()))
 
-    routes.add_api_route(path, submit, methods=["POST"], dependencies=[Depends(guard)], response_model=None)
+    router.add_api_route(path, get_page, methods=["GET"], dependencies=[Depends(guard)], response_model=None)
+    add_form_action(router, path, page, guard)
+
+
+def add_form_action(router: APIRouter, path: str, page: Callable[..., FormPage], guard: SignedIn | Public) -> None:
+    """Add only POST, for a form that another page contains."""
+    form_page = Depends(page)
+
+    async def submit(request: Request, form: FormPage = form_page) -> Response:
+        return await _submit(request, form.show, form.submit)
+
+    router.add_api_route(path, submit, methods=["POST"], dependencies=[Depends(guard)], response_model=None)
 
 
 FormHandler = Callable[[PostedForm], Awaitable[Response]]
 
 
 async def _submit(request: Request, show: FormHandler, act: FormHandler) -> Response:
-    """Act on the form of this call; on a handled error show it again with the reason."""
+    """Act on the form of this request; on a handled error show it again with the reason."""
     posted = posted_form(request)
     if not posted.key:
         posted = replace(posted, key=platform_of(request).new_id())
@@ -171,7 +182,7 @@ async def _submit(request: Request, show: FormHandler, act: FormHandler) -> Resp
 
 
 async def _redisplay(show: FormHandler, posted: PostedForm, problem: Problem) -> Response:
-    """The form with the reason, under the status of the reason; a form that may not be seen is answered by the reason alone."""
+    """Show the form with the reason and its status; a form that the user may not see is answered by the reason alone."""
     if problem.status_code in (403, 404):
         raise problem
     response = await show(posted.with_problem(problem))
@@ -180,31 +191,38 @@ async def _redisplay(show: FormHandler, posted: PostedForm, problem: Problem) ->
     return response
 
 
-class FormPage(Protocol):
-    """A page with a form, made for one call: a class whose constructor takes FastAPI dependencies."""
-
-    async def show(self, posted: PostedForm) -> Response:
-        """Render the form, empty or with what was typed. Raises Problem for a page that does not exist."""
-
-    async def submit(self, posted: PostedForm) -> Response:
-        """Act on the form. Raises Problem or another handled exception; the form is then shown again with the reason."""
+# Forms that are one object for all requests.
 
 
-def add_form_page(router: APIRouter, path: str, page: Callable[..., FormPage], guard: SignedIn | Public) -> None:
-    """Add GET and POST of a page with a form. `page` is resolved as a dependency."""
+class Form(Protocol):
+    """A page with a form that is shared by all requests."""
 
-    form_page = Depends(page)
+    async def show(self, request: Request, posted: PostedForm) -> Response:
+        """See FormPage.show."""
 
-    async def get_page(request: Request, form: FormPage = form_page) -> Response:
-        return await form.show(PostedForm(key=platform_of(request).new_id()))
+    async def act(self, request: Request, posted: PostedForm) -> Response:
+        """See FormPage.submit."""
 
-    async def submit(request: Request, form: FormPage = form_page) -> Response:
-        return await _submit(request, form.show, form.submit)
 
-    router.add_api_route(path, get_page, methods=["GET"], dependencies=[Depends(guard)], response_model=None)
-    router.add_api_route(path, submit, methods=["POST"], dependencies=[Depends(guard)], response_model=None)
+def add_form(routes: APIRouter, path: str, form: Form, guard: SignedIn | Public) -> None:
+    """Add GET and POST of a shared form; path parameters are in `request.path_params`."""
+
+    async def get_page(request: Request) -> Response:
+        return await form.show(request, PostedForm(key=platform_of(request).new_id()))
+
+    routes.add_api_route(path, get_page, methods=["GET"], dependencies=[Depends(guard)], response_model=None)
+    add_action(routes, path, form, guard)
+
+
+def add_action(routes: APIRouter, path: str, form: Form, guard: SignedIn | Public) -> None:
+    """Add only POST of a shared form."""
+
+    async def submit(request: Request) -> Response:
+        return await _submit(request, partial(form.show, request), partial(form.act, request))
+
+    routes.add_api_route(path, submit, methods=["POST"], dependencies=[Depends(guard)], response_model=None)
 
 
 def see_other(path: str) -> RedirectResponse:
-    """After something was done: the page where it shows, so that a reload does nothing again."""
+    """Redirect after a form was handled, so that a reload does not send it again."""
     return RedirectResponse(path, 303)

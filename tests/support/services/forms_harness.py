@@ -1,4 +1,4 @@
-"""An application with a form for everybody, one for officers and one with files, to try what every page stands on."""
+"""An application with a public form, a form for officers and a form with files, to test what all pages share."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ from shared.runtime.executor import IdempotencyKeyReused
 from shared.web.api.idempotency import read_idempotency_key
 from shared.web.api.problems import Problem, validation_problem
 from shared.web.api.validation import RequestBody
-from shared.web.auth import sign_in_pages as identity_pages
+from shared.web.auth import sign_in_pages
 from shared.web.auth.access import public, signed_in
 from shared.web.forms.held_files import FileField, HeldFiles, add_uploads
 from shared.web.forms.posted_form import PostedForm
 from shared.web.forms.uploads import FileRule
-from shared.web.views.page_routes import PageRoute, add_form, see_other
+from shared.web.views.page_routes import PageRoute, add_form_page, see_other
 from shared.web.views.rendering import Templates
 from tests.support.minimal_files import small_pdf
 from tests.support.services import web_harness
@@ -47,53 +47,73 @@ class Note(RequestBody):
 
 @cache
 def hash_of_password() -> str:
-    """A real one, made once: it takes a tenth of a second, and how it is made is the matter of other tests."""
+    """Hash the password once, because it takes a tenth of a second."""
     return _hasher.hash(PASSWORD)
 
 
 @dataclass
 class NoteRoute:
-    """Keeps the notes that it was sent."""
+    """A page with a form that keeps the notes that it receives."""
 
     page: Templates
     notes: list[tuple[str | None, Note]] = field(default_factory=list)
 
-    async def show(self, request: Request, posted: PostedForm) -> Response:
-        return self.page(request, "note.html", posted=posted)
+    def open(self, request: Request) -> NotePage:
+        return NotePage(self, request)
 
-    async def act(self, request: Request, posted: PostedForm) -> Response:
+
+@dataclass
+class NotePage:
+    route: NoteRoute
+    request: Request
+
+    async def show(self, posted: PostedForm) -> Response:
+        return self.route.page(self.request, "note.html", posted=posted)
+
+    async def submit(self, posted: PostedForm) -> Response:
         note = posted.validate(Note)
         if note.note == "conflict":
             current = {"status": "verified", "version": 2, "by": "", "event": "", "at": None}
             raise Problem(409, "Sudah diputus oleh Sahril.", current=current)
-        key = read_idempotency_key(request)
-        if any(known == key and told != note for known, told in self.notes):
+        key = read_idempotency_key(self.request)
+        if any(known == key and told != note for known, told in self.route.notes):
             raise IdempotencyKeyReused(str(key))
-        self.notes.append((key, note))
+        self.route.notes.append((key, note))
         return see_other("/done")
 
 
 @dataclass
 class FilesForm:
+    """A page with a form that has files."""
+
     page: Templates
     held: HeldFiles
     stored: list[list[str]] = field(default_factory=list)
 
-    async def show(self, request: Request, posted: PostedForm) -> Response:
-        return self.page(request, "papers.html", posted=await self.held.again(request, posted))
+    def open(self, request: Request) -> FilesPage:
+        return FilesPage(self, request)
 
-    async def act(self, request: Request, posted: PostedForm) -> Response:
-        taken = await self.held.take(request, posted)
-        if self.held.is_only_removal(posted):
-            return await self.show(request, posted)
+
+@dataclass
+class FilesPage:
+    form: FilesForm
+    request: Request
+
+    async def show(self, posted: PostedForm) -> Response:
+        return self.form.page(self.request, "papers.html", posted=await self.form.held.again(self.request, posted))
+
+    async def submit(self, posted: PostedForm) -> Response:
+        taken = await self.form.held.take(self.request, posted)
+        if self.form.held.is_only_removal(posted):
+            return await self.show(posted)
         errors = list(taken.errors)
         try:
-            posted.validate(Note, *self.held.names)
+            posted.validate(Note, *self.form.held.names)
         except Problem as problem:
             errors += problem.errors
         if errors:
             raise validation_problem(errors)
-        self.stored.append([document.name for document in taken.documents])
+        self.form.stored.append([document.name for document in taken.documents])
         return see_other("/done")
 
 
@@ -116,7 +136,7 @@ class FormsHarness:
 
 @dataclass
 class Browser:
-    """Keeps cookies, reads forms off pages and sends them back as they stand."""
+    """Keeps cookies, reads the forms of pages and sends them."""
 
     client: httpx.AsyncClient
 
@@ -124,14 +144,14 @@ class Browser:
         return await self.client.get(path, **options)
 
     async def send(self, path: str, page: httpx.Response, files: Any = None, /, **fields: Any) -> httpx.Response:
-        """The hidden fields of the page's own form, with these on top; one that is None is left out."""
+        """Send the hidden fields of the page's form with these fields added; a field that is None is left out."""
         data = {**hidden_fields(page), **fields}
         given = {name: value for name, value in data.items() if value is not None}
         return await self.client.post(path, data=given, files=files)
 
 
 def hidden_fields(page: httpx.Response) -> Mapping[str, Any]:
-    """The hidden fields of the last form on the page; one that stands there several times is a list."""
+    """Return the hidden fields of the last form on the page; repeated fields as a list."""
     form = page.text.rpartition("<form")[2] if "<form" in page.text else ""
     found: dict[str, list[str]] = {}
     for name, value in re.findall(r'<input type="hidden" name="([^"]+)" value="([^"]*)"', form):
@@ -150,12 +170,12 @@ async def forms_harness(folder: Path, **settings: Any) -> AsyncIterator[FormsHar
         routes = APIRouter(route_class=PageRoute, include_in_schema=False)
         everybody, staff = NoteRoute(page), NoteRoute(page)
         papers = FilesForm(page, HeldFiles(platform, SLOTS))
-        add_form(routes, "/catatan", everybody, public())
-        add_form(routes, "/kerja/{id}", staff, signed_in(Role.OFFICER))
-        add_form(routes, "/berkas", papers, public())
+        add_form_page(routes, "/catatan", everybody.open, public())
+        add_form_page(routes, "/kerja/{id}", staff.open, signed_in(Role.OFFICER))
+        add_form_page(routes, "/berkas", papers.open, public())
         add_uploads(routes, "/berkas/unggah", papers.held, public())
         base.app.include_router(routes)
-        base.app.include_router(identity_pages.pages())
+        base.app.include_router(sign_in_pages.router)
         for role in (Role.OFFICER, Role.TECHNICAL):
             account = Account(role.value, "Nurlaila Ibarat", "n@x.example", (role,), hash_of_password())
             await platform.accounts.add(account)
