@@ -1,5 +1,6 @@
-"""Verification: is a request complete?
+"""Verification: officers check whether a request is complete.
 
-Takes VerifyRequest, ReturnRequest and RecommendRejection from officers; publishes RequestVerified, RequestReturned and
-RejectionRecommended; hears from intake what the applicant sent and did, and from assignment how the request goes on.
+Commands of officers: VerifyRequest, ReturnRequest, RecommendRejection.
+Publishes RequestVerified, RequestReturned and RejectionRecommended.
+Subscribes to the events of intake and assignment that change a request; see `events.py`.
 """

@@ -1,1 +1,1 @@
-"""The rules of intake: state, commands and decisions, without I/O."""
+"""Commands, state and decisions of intake; pure functions without I/O."""

@@ -76,24 +76,28 @@ def decide(state: State, command: Command, now: datetime, rules: Rules) -> list[
     """
     if state.status not in ALLOWED_STATUSES[type(command)] or _is_about_earlier_step(state.course, command):
         raise conflict(state.status, state.history)
+    fact: Fact
     match command:
         case SubmitRequest():
-            return [_submit(command, now)]
+            fact = _submit(command, now)
         case ResubmitRequest():
-            return [_resubmit(state, command, now)]
+            fact = _resubmit(state, command, now)
         case WithdrawRequest(reason=reason):
-            return [RequestWithdrawn(reason=_require_text(reason, "reason_missing"))]
+            fact = RequestWithdrawn(reason=_require_text(reason, "reason_missing"))
         case AnswerQuestion(text=text):
-            return [ApplicantAnswered(pause=state.course.pause, text=_require_text(text, "text_missing"))]
+            fact = ApplicantAnswered(pause=state.course.pause, text=_require_text(text, "text_missing"))
         case AnswerSurvey():
-            return [_answer_survey(state, command, now)]
+            fact = _answer_survey(state, command, now)
+        case MailLink() if _link_requested_recently(state, now, rules):
+            return []
         case MailLink():
-            return [] if _link_requested_recently(state, now, rules) else [TrackingLinkRequested()]
+            fact = TrackingLinkRequested()
         case ExpireRequest():
             _require_due(state, now)
-            return [RequestExpired(round=state.course.round)]
+            fact = RequestExpired(round=state.course.round)
         case _:
-            return [_decide_handover(state, command, now, rules)]
+            fact = _decide_handover(state, command, now, rules)
+    return [fact]
 
 
 def _is_about_earlier_step(course: Lifecycle, command: Command) -> bool:

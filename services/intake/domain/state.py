@@ -121,21 +121,21 @@ def _apply_own(state: State, event: Event) -> State:
 
 
 def _apply_foreign(state: State, fact: Fact) -> State:
+    updated = state
     match fact:
         case RequestReturned(round=number, verdicts=verdicts, respond_by=day):
-            return replace(state, returned=ReturnedRound(number, verdicts, day))
+            updated = replace(state, returned=ReturnedRound(number, verdicts, day))
         case LeadAssigned(lead=lead, target_date=day) | LeadReassigned(lead=lead, target_date=day):
-            return replace(state, lead=lead, target_date=day)
+            updated = replace(state, lead=lead, target_date=day)
         case WorkProgressed(percent=percent) if percent is not None:
-            return replace(state, percent=percent)
+            updated = replace(state, percent=percent)
         case WorkPaused(pause=number, question=question, answer_by=day):
-            return replace(state, pause=Pause(number, question, day))
+            updated = replace(state, pause=Pause(number, question, day))
         case WorkResumed(target_date=day):
-            return replace(state, target_date=day)
+            updated = replace(state, target_date=day)
         case WorkCompleted():
-            return replace(state, delivery=_delivery(fact))
-        case _:
-            return state
+            updated = replace(state, delivery=_delivery(fact))
+    return updated
 
 
 def _delivery(fact: WorkCompleted) -> Delivery:

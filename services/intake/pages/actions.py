@@ -50,9 +50,9 @@ class ActionPage:
     def __init__(self, request: Request, loaded: TrackedRequestOrNone, intake: Intake) -> None:
         self._request, self._loaded, self._intake = request, loaded, intake
 
-    def context(self, state: State) -> Mapping[str, Any]:
+    def context(self, _state: State) -> Mapping[str, Any]:
         """Return what the template shows beside the form."""
-        raise NotImplementedError
+        return {}
 
     async def perform(self, loaded: Loaded[State], posted: PostedForm) -> bool:
         """Perform the action; False if the form only asks to be shown again. Raises Problem and Refusal."""
@@ -96,7 +96,7 @@ class ActionPage:
             status=state.status.value,
             version=loaded.version,
             deadline=next(iter(deadlines(state).values()), None),
-            **self.context(state),
+            **{"most": MAX_TEXT_LENGTH, **self.context(state)},
         )
 
     async def _render_conflict(self, loaded: Loaded[State], posted: PostedForm) -> HTMLResponse:
@@ -119,7 +119,7 @@ class AnswerPage(ActionPage):
     action, template = "jawab", "answer.html"
 
     def context(self, state: State) -> Mapping[str, Any]:
-        return {"pause": state.pause, "lead": state.lead.name if state.lead else "", "most": MAX_TEXT_LENGTH}
+        return {"pause": state.pause, "lead": state.lead.name if state.lead else ""}
 
     async def perform(self, loaded: Loaded[State], posted: PostedForm) -> bool:
         answer, pause = posted.validate(AnswerBody, PAUSE_FIELD), posted.text(PAUSE_FIELD)
@@ -142,7 +142,7 @@ class ContestPage(ActionPage):
     action, template = "keberatan", "contest.html"
 
     def context(self, state: State) -> Mapping[str, Any]:
-        return {**_delivery_context(state), "most": MAX_TEXT_LENGTH}
+        return _delivery_context(state)
 
     async def perform(self, loaded: Loaded[State], posted: PostedForm) -> bool:
         body, delivery = posted.validate(ReasonBody, DELIVERY_FIELD), posted.text(DELIVERY_FIELD)
@@ -151,9 +151,6 @@ class ContestPage(ActionPage):
 
 class WithdrawPage(ActionPage):
     action, template = "batalkan", "withdraw.html"
-
-    def context(self, state: State) -> Mapping[str, Any]:
-        return {"most": MAX_TEXT_LENGTH}
 
     async def perform(self, loaded: Loaded[State], posted: PostedForm) -> bool:
         body = posted.validate(ReasonBody)
@@ -185,9 +182,8 @@ SURVEY_FIELDS = tuple(f"u{number}" for number in range(1, SURVEY_ELEMENTS + 1))
 class SurveyPage(ActionPage):
     action, template = "survei", "survey.html"
 
-    def context(self, state: State) -> Mapping[str, Any]:
-        elements = templates.words.survey.elements
-        return {"elements": list(zip(SURVEY_FIELDS, elements, strict=True)), "most": MAX_TEXT_LENGTH}
+    def context(self, _state: State) -> Mapping[str, Any]:
+        return {"elements": list(zip(SURVEY_FIELDS, templates.words.survey.elements, strict=True))}
 
     async def perform(self, loaded: Loaded[State], posted: PostedForm) -> bool:
         try:

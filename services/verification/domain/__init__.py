@@ -1,1 +1,1 @@
-"""The rules of verification: state, commands and decisions, without I/O."""
+"""Commands, state and decisions of verification; pure functions without I/O."""

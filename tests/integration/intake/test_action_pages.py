@@ -1,5 +1,6 @@
-"""What an applicant may do, each on a page of its own, without a script: done once, kept over a mistake, refused with what
-happened when it comes too late, and nothing at all without the key.
+"""The pages of applicants' actions, without script.
+
+An action is done once, its form survives an error, a late one is told what happened, and nothing works without the token.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ async def intake(tmp_path: Path) -> AsyncIterator[IntakeHarness]:
 
 @dataclass
 class Holder:
-    """An applicant at a browser that has the key of their request."""
+    """An applicant whose browser holds the tracking cookie of a request."""
 
     mine: Applicant
     browser: Browser
@@ -61,11 +62,11 @@ def redirects_to_tracking(answer: httpx.Response, holder: Holder, step: str) -> 
     return (answer.status_code, answer.headers.get("location")) == (303, f"{holder.path()}?sudah={step}")
 
 
-# Who may
+# Access
 
 
 @pytest.mark.parametrize("step", STEPS)
-async def test_a_page_and_its_form_do_nothing_without_the_key(intake: IntakeHarness, holder: Holder, step: str):
+async def test_action_pages_do_nothing_without_the_tracking_token(intake: IntakeHarness, holder: Holder, step: str):
     other = await intake.submitted()
     async with intake.client() as client:
         lost = Browser(client)
@@ -83,7 +84,7 @@ async def test_a_page_and_its_form_do_nothing_without_the_key(intake: IntakeHarn
     assert await holder.mine.status() == "submitted"
 
 
-async def test_no_file_is_taken_in_without_the_key(intake: IntakeHarness, holder: Holder):
+async def test_no_file_is_stored_without_the_tracking_token(intake: IntakeHarness, holder: Holder):
     before = intake.stored
     async with intake.client() as client:
         form = hidden_fields(await Browser(client).get("/lacak"))
@@ -93,20 +94,20 @@ async def test_no_file_is_taken_in_without_the_key(intake: IntakeHarness, holder
 
 
 @pytest.mark.parametrize("step", STEPS[:-2] + STEPS[-1:])
-async def test_a_step_that_does_not_fit_says_what_happened(holder: Holder, step: str):
+async def test_the_page_of_a_closed_action_says_what_happened(holder: Holder, step: str):
     page = await holder.page(step)
     assert page.status_code == 409
     assert "Permohonan diajukan oleh Pemohon" in page.text
     assert "Permohonan sekarang berstatus Diajukan." in page.text, (
-        "nothing was tried that could be told not to be saved"
+        "no action was sent, so none can be reported as not saved"
     )
     assert f'href="{holder.path()}"' in page.text
 
 
-# Withdrawing
+# Withdrawal
 
 
-async def test_a_request_is_withdrawn_for_a_reason_once(holder: Holder):
+async def test_a_request_is_withdrawn_once_with_a_reason(holder: Holder):
     page = await holder.page("batalkan")
     empty = await holder.send("batalkan", page, reason=" ")
     assert (empty.status_code, "Wajib diisi." in empty.text) == (422, True)
@@ -121,7 +122,7 @@ async def test_a_request_is_withdrawn_for_a_reason_once(holder: Holder):
     assert "Permohonan ini sudah dibatalkan." in (await holder.browser.get(f"{holder.path()}?sudah=batalkan")).text
 
 
-async def test_who_withdraws_too_late_reads_what_happened_and_keeps_the_words(holder: Holder):
+async def test_a_late_withdrawal_says_what_happened_and_keeps_the_text(holder: Holder):
     page = await holder.page("batalkan")
     await holder.publish(story.rejected)
     late = await holder.send("batalkan", page, reason="Tidak jadi, terima kasih.")
@@ -131,7 +132,7 @@ async def test_who_withdraws_too_late_reads_what_happened_and_keeps_the_words(ho
     assert "Tidak jadi, terima kasih." in late.text
 
 
-# Answering
+# Answers
 
 
 async def test_a_question_is_answered(holder: Holder):
@@ -142,7 +143,7 @@ async def test_a_question_is_answered(holder: Holder):
     assert await holder.mine.status() == "in_progress"
 
 
-async def test_an_answer_to_an_older_question_is_kept_for_the_one_that_is_asked_now(holder: Holder):
+async def test_an_answer_to_an_earlier_question_is_kept_for_the_current_one(holder: Holder):
     await holder.publish(*story.ON_HOLD[1:])
     page = await holder.page("jawab")
     await holder.publish(story.resumed, story.paused.model_copy(update={"pause": 2, "question": "Portnya berapa?"}))
@@ -154,7 +155,7 @@ async def test_an_answer_to_an_older_question_is_kept_for_the_one_that_is_asked_
     assert redirects_to_tracking(await holder.send("jawab", late, text="443"), holder, "jawab")
 
 
-# What was handed over
+# Deliveries
 
 
 async def test_a_handover_is_confirmed_after_its_documents_were_shown(holder: Holder):
@@ -167,7 +168,9 @@ async def test_a_handover_is_confirmed_after_its_documents_were_shown(holder: Ho
 
 
 @pytest.mark.parametrize(("step", "fields"), [("konfirmasi", {}), ("keberatan", {"reason": "Belum sesuai."})])
-async def test_an_older_delivery_is_neither_confirmed_nor_contested(holder: Holder, step: str, fields: dict[str, str]):
+async def test_an_earlier_delivery_is_neither_confirmed_nor_contested(
+    holder: Holder, step: str, fields: dict[str, str]
+):
     await holder.publish(*story.DELIVERED[1:])
     page = await holder.page(step)
     objection = await holder.page("keberatan")
@@ -191,7 +194,7 @@ async def test_an_objection_needs_a_reason_and_reopens_the_work(holder: Holder):
 # The survey
 
 
-async def test_nine_elements_are_judged_once_and_what_is_missing_is_named(holder: Holder):
+async def test_the_survey_is_answered_once_and_missing_answers_are_named(holder: Holder):
     await holder.publish(*story.DELIVERED[1:])
     await holder.send("konfirmasi", await holder.page("konfirmasi"))
     page = await holder.page("survei")
@@ -207,10 +210,10 @@ async def test_nine_elements_are_judged_once_and_what_is_missing_is_named(holder
     assert (again.status_code, "sudah diisi pada" in again.text) == (409, True)
 
 
-# Completing what was returned
+# Resubmission
 
 
-async def test_only_what_failed_is_asked_for_with_the_officers_note(holder: Holder):
+async def test_only_failed_items_are_shown_with_the_officers_notes(holder: Holder):
     await holder.publish(story.returned)
     page = await holder.page("lengkapi")
     assert page.status_code == 200
@@ -222,7 +225,7 @@ async def test_only_what_failed_is_asked_for_with_the_officers_note(holder: Hold
     assert '<a href="#letter">' in untouched.text
 
 
-async def test_a_new_letter_is_kept_over_a_mistake_and_takes_the_place_of_the_old(holder: Holder):
+async def test_a_new_letter_survives_an_error_and_replaces_the_old_one(holder: Holder):
     await holder.publish(story.returned)
     page = await holder.page("lengkapi")
     wrong = await holder.send("lengkapi", page, [NEW_LETTER], letter_number="", letter_date="2026-11-20")
@@ -236,7 +239,7 @@ async def test_a_new_letter_is_kept_over_a_mistake_and_takes_the_place_of_the_ol
     assert [one["name"] for one in seen["documents"]] == ["Kamus data.docx", "Alur.png", "Surat baru.pdf"]
 
 
-async def test_new_documents_replace_those_that_are_ticked_and_are_added_to_the_others(holder: Holder):
+async def test_new_documents_replace_the_selected_ones(holder: Holder):
     await holder.publish(story.returned_for(ChecklistItem.DOCUMENTS))
     page = await holder.page("lengkapi")
     kamus = re.search(r'name="replaces" value="([^"]+)"[^>]*><span>Kamus data.docx', page.text)
@@ -252,7 +255,7 @@ async def test_new_documents_replace_those_that_are_ticked_and_are_added_to_the_
     assert names == ["Surat permohonan.pdf", "Alur.png", "Kamus bersatuan.docx"]
 
 
-async def test_a_field_that_is_emptied_is_asked_for_and_one_that_is_changed_counts(holder: Holder):
+async def test_an_emptied_field_is_required_and_a_changed_one_is_saved(holder: Holder):
     await holder.publish(story.returned_for(ChecklistItem.FORM))
     page = await holder.page("lengkapi")
     assert 'value="19850214 201001 1 001"' in page.text
@@ -273,7 +276,9 @@ async def test_a_field_that_is_emptied_is_asked_for_and_one_that_is_changed_coun
     assert (await holder.mine.get()).json()["unit"] == "Puskesmas Subaim"
 
 
-async def test_a_completion_sent_twice_is_one_and_its_second_files_go_again(intake: IntakeHarness, holder: Holder):
+async def test_a_completion_sent_twice_counts_once_and_its_second_files_are_deleted(
+    intake: IntakeHarness, holder: Holder
+):
     await holder.publish(story.returned)
     page = await holder.page("lengkapi")
     letter = {"letter_number": "500/2/DISHUB", "letter_date": "2026-11-21"}

@@ -1,4 +1,4 @@
-"""What applicants do with a request over HTTP, and that it is theirs alone."""
+"""The API of applicants: access to one request, its actions and its live stream."""
 
 from __future__ import annotations
 
@@ -33,10 +33,10 @@ async def intake(tmp_path: Path) -> AsyncIterator[IntakeHarness]:
         yield opened
 
 
-# Whose request it is
+# Access
 
 
-async def test_a_wrong_token_somebody_elses_number_and_no_number_are_the_same_404(intake: IntakeHarness):
+async def test_wrong_tokens_and_unknown_numbers_get_the_same_404(intake: IntakeHarness):
     mine, other = await intake.submitted(), await intake.submitted()
     strangers = [
         Applicant(intake, mine.id, mine.number, "wrong"),
@@ -56,7 +56,7 @@ async def test_a_wrong_token_somebody_elses_number_and_no_number_are_the_same_40
     assert await mine.status() == await other.status() == "submitted"
 
 
-async def test_without_a_token_one_is_asked_for_it(intake: IntakeHarness):
+async def test_a_missing_token_is_401(intake: IntakeHarness):
     mine = await intake.submitted()
     async with intake.client() as client:
         answer = await client.get(f"/api/requests/{mine.number}")
@@ -71,21 +71,21 @@ async def test_a_document_of_another_request_is_not_found(intake: IntakeHarness)
     assert (await other.get(f"/documents/{document}")).status_code == 200
 
 
-# The same call twice
+# Idempotency
 
 
-async def test_the_same_key_with_the_same_form_gets_the_first_answer_and_keeps_one_set_of_files(intake: IntakeHarness):
+async def test_a_repeated_key_gets_the_first_response_and_keeps_one_set_of_files(intake: IntakeHarness):
     key = {"Idempotency-Key": "kiriman-1"}
     first = await intake.submit(headers=key)
-    kept = intake.stored
+    stored_before = intake.stored
     again = await asyncio.gather(*(intake.submit(headers=key) for _ in range(5)))
     assert [answer.status_code for answer in again] == [201] * 5
     assert [answer.json() for answer in again] == [first.json()] * 5
-    assert intake.stored == kept
+    assert intake.stored == stored_before
     assert (await intake.submitted()).number == "INT-2026-000002"
 
 
-async def test_the_same_key_sent_at_once_makes_one_request(intake: IntakeHarness):
+async def test_concurrent_submissions_with_one_key_make_one_request(intake: IntakeHarness):
     key = {"Idempotency-Key": "kiriman-2"}
     answers = await asyncio.gather(*(intake.submit(headers=key) for _ in range(10)))
     assert len({answer.text for answer in answers}) == 1
@@ -98,14 +98,14 @@ async def test_the_same_key_sent_at_once_makes_one_request(intake: IntakeHarness
 async def test_the_same_key_with_another_form_is_refused(intake: IntakeHarness, other: dict[str, Any]):
     key = {"Idempotency-Key": "kiriman-3"}
     await intake.submit(headers=key)
-    kept = intake.stored
+    stored_before = intake.stored
     answer = await intake.submit(headers=key, **other)
     assert answer.status_code == 422
     assert list(errors(answer)) == ["Idempotency-Key"]
-    assert intake.stored == kept
+    assert intake.stored == stored_before
 
 
-async def test_a_withdrawal_repeated_with_its_key_gets_its_first_answer(intake: IntakeHarness):
+async def test_a_repeated_withdrawal_gets_its_first_response(intake: IntakeHarness):
     applicant = await intake.submitted()
     key = {"Idempotency-Key": "batal"}
     first = await applicant.post("/withdrawal", key, json={"reason": "Tidak jadi."})
@@ -115,7 +115,7 @@ async def test_a_withdrawal_repeated_with_its_key_gets_its_first_answer(intake: 
     assert first.json() == again.json()
 
 
-async def test_of_fifty_withdrawals_at_once_one_wins_and_the_others_hear_of_it(intake: IntakeHarness):
+async def test_one_of_fifty_concurrent_withdrawals_succeeds(intake: IntakeHarness):
     applicant = await intake.submitted()
     answers = await asyncio.gather(*(applicant.post("/withdrawal", json={"reason": str(n)}) for n in range(50)))
     codes = sorted(answer.status_code for answer in answers)
@@ -127,7 +127,7 @@ async def test_of_fifty_withdrawals_at_once_one_wins_and_the_others_hear_of_it(i
     assert len((await applicant.get()).json()["timeline"]) == 2
 
 
-# Later steps
+# Actions
 
 
 async def delivered(intake: IntakeHarness) -> Applicant:
@@ -145,7 +145,7 @@ async def delivered(intake: IntakeHarness) -> Applicant:
         ("/survey", {"answers": [3] * 9}),
     ],
 )
-async def test_a_step_out_of_order_is_refused(intake: IntakeHarness, path: str, body: dict[str, Any] | None):
+async def test_an_action_at_another_status_is_refused(intake: IntakeHarness, path: str, body: dict[str, Any] | None):
     applicant = await intake.submitted()
     answer = await applicant.post(path, json=body) if body else await applicant.post(path)
     assert answer.status_code == 409
@@ -158,15 +158,15 @@ async def test_a_step_out_of_order_is_refused(intake: IntakeHarness, path: str, 
     }
 
 
-async def test_a_resubmission_out_of_order_is_refused_and_leaves_no_file(intake: IntakeHarness):
+async def test_a_resubmission_at_another_status_is_refused_and_leaves_no_file(intake: IntakeHarness):
     applicant = await intake.submitted()
-    kept = intake.stored
+    stored_before = intake.stored
     answer = await applicant.post("/resubmission", data={"name": "Rahmat Teladan"}, files=list(FILES))
     assert answer.status_code == 409
-    assert intake.stored == kept
+    assert intake.stored == stored_before
 
 
-async def test_a_returned_request_is_completed_with_what_was_asked_for(intake: IntakeHarness):
+async def test_a_returned_request_is_completed(intake: IntakeHarness):
     applicant = await intake.submitted()
     await intake.publish(applicant.id, story.returned)
     seen = (await applicant.get()).json()
@@ -193,10 +193,10 @@ async def test_requirements_are_replaced_by_their_ids(intake: IntakeHarness):
     assert names == ["Surat permohonan.pdf", "Kamus baru.pdf"]
 
 
-async def test_what_was_asked_for_must_be_attended_to(intake: IntakeHarness):
+async def test_failed_items_must_be_addressed(intake: IntakeHarness):
     applicant = await intake.submitted()
     await intake.publish(applicant.id, story.returned_for(ChecklistItem.LETTER, ChecklistItem.DOCUMENTS))
-    kept = intake.stored
+    stored_before = intake.stored
     answer = await applicant.post("/resubmission", data={"name": "Rahmat Teladan"}, files={"x": b""})
     assert errors(answer) == {"x": "Isian ini tidak dikenal."}
     new = [("letter", ("Surat baru.pdf", pdf_upload("Surat baru"), PDF))]
@@ -205,7 +205,7 @@ async def test_what_was_asked_for_must_be_attended_to(intake: IntakeHarness):
     assert list(errors(answer)) == ["requirements"]
     answer = await applicant.post("/resubmission", data={"replaces": "unknown"}, files=new)
     assert "unknown" in errors(answer)["replaces"]
-    assert intake.stored == kept
+    assert intake.stored == stored_before
     assert await applicant.status() == "returned"
 
 
@@ -244,7 +244,7 @@ async def test_a_delivery_is_confirmed_and_the_survey_answered_once(intake: Inta
     "answers",
     [[3] * 8, [3] * 10, [0, *[3] * 8], [5, *[3] * 8], ["3", *[3] * 8], [True, *[3] * 8], [2.5, *[3] * 8], "3"],
 )
-async def test_a_survey_takes_nine_whole_marks(intake: IntakeHarness, answers: Any):
+async def test_a_survey_needs_nine_whole_numbers(intake: IntakeHarness, answers: Any):
     applicant = await delivered(intake)
     await applicant.post("/confirmation")
     answer = await applicant.post("/survey", json={"answers": answers})
@@ -252,7 +252,7 @@ async def test_a_survey_takes_nine_whole_marks(intake: IntakeHarness, answers: A
     assert all(field.startswith("answers") for field in errors(answer))
 
 
-async def test_a_survey_closes(intake: IntakeHarness):
+async def test_a_closed_survey_is_refused(intake: IntakeHarness):
     applicant = await delivered(intake)
     await applicant.post("/confirmation")
     intake.clock.advance(days=15)
@@ -261,7 +261,7 @@ async def test_a_survey_closes(intake: IntakeHarness):
     assert "ditutup" in answer.json()["detail"]
 
 
-async def test_an_objection_sends_the_work_back(intake: IntakeHarness):
+async def test_an_objection_reopens_the_work(intake: IntakeHarness):
     applicant = await delivered(intake)
     answer = await applicant.post("/objection", json={"reason": "Hasil uji belum ada."})
     assert answer.json()["status"] == "in_progress"
@@ -281,26 +281,26 @@ async def test_an_unknown_field_or_broken_json_is_refused(intake: IntakeHarness,
     assert operator.status_code == 422
 
 
-# Being told at once
+# Live stream
 
 
-async def test_the_applicant_hears_at_once_of_this_request_alone(intake: IntakeHarness):
+async def test_the_live_stream_reports_only_the_applicants_own_request(intake: IntakeHarness):
     mine, other = await intake.submitted(), await intake.submitted()
-    heard: list[dict[str, Any]] = []
-    listening = asyncio.create_task(_listen(intake, mine, heard))
+    received: list[dict[str, Any]] = []
+    listening = asyncio.create_task(_listen(intake, mine, received))
     await asyncio.sleep(0.2)
     await other.post("/withdrawal", json={"reason": "Tidak jadi."})
     await mine.post("/withdrawal", json={"reason": "Tidak jadi."})
     with suppress(TimeoutError):
         async with asyncio.timeout(20):
             await listening
-    assert heard == [
+    assert received == [
         {"id": mine.id, "version": 2, "number": mine.number, "status": "withdrawn", "label": "Dibatalkan Pemohon"}
     ]
 
 
-async def _listen(intake: IntakeHarness, applicant: Applicant, heard: list[dict[str, Any]]) -> None:
-    """Read the stream until one event has come; httpx's transport would wait for the end."""
+async def _listen(intake: IntakeHarness, applicant: Applicant, received: list[dict[str, Any]]) -> None:
+    """Read the stream until the first event; the transport of httpx would wait for its end."""
     scope = {
         "type": "http",
         "method": "GET",
@@ -323,13 +323,13 @@ async def _listen(intake: IntakeHarness, applicant: Applicant, heard: list[dict[
     async def send(message: Any) -> None:
         for line in message.get("body", b"").decode().splitlines():
             if line.startswith("data: "):
-                heard.append(json.loads(line.removeprefix("data: ")))
+                received.append(json.loads(line.removeprefix("data: ")))
                 over.set()
 
     await intake.app(scope, receive, send)
 
 
-async def test_whoever_has_no_key_hears_nothing(intake: IntakeHarness):
+async def test_the_live_stream_needs_the_tracking_token(intake: IntakeHarness):
     mine = await intake.submitted()
     async with intake.client() as client:
         address = f"/api/intake/live?number={mine.number}"
@@ -337,17 +337,17 @@ async def test_whoever_has_no_key_hears_nothing(intake: IntakeHarness):
         assert (await client.get(address, headers={"Authorization": "Bearer wrong"})).status_code == 404
 
 
-# Words for every refusal
+# Refusal messages
 
 
-def test_every_refusal_of_intake_has_its_sentence():
+def test_every_refusal_has_a_message():
     sources = [Path(module.__file__ or "").read_text() for module in (decisions, form, resubmission)]
     codes = set(re.findall(r'Refusal\("(\w+)"', "".join(sources))) | {"letters_many", "reason_missing", "text_missing"}
     assert codes - {"not_due"} <= REFUSAL_MESSAGES.keys()
     assert {kind.value for kind in DocumentKind} >= {"letter", "requirement"}
 
 
-def test_the_forms_are_described(intake: IntakeHarness):
+def test_the_forms_are_in_the_openapi_document(intake: IntakeHarness):
     described = intake.app.openapi()["paths"]
     body = described["/api/requests"]["post"]["requestBody"]["content"]["multipart/form-data"]["schema"]
     assert set(body["required"]) >= {"name", "employee_number", "letter", "requirements"}

@@ -1,4 +1,4 @@
-"""The service's page and its form, sent without a script: nothing is lost over a mistake, and nothing is sent twice."""
+"""The submission page without script: nothing is lost after an error, and nothing is submitted twice."""
 
 from __future__ import annotations
 
@@ -34,13 +34,13 @@ async def intake(tmp_path: Path) -> AsyncIterator[IntakeHarness]:
 
 @dataclass
 class Visitor:
-    """Somebody at the form, with a browser that keeps cookies."""
+    """A visitor at the form, with a browser that keeps cookies."""
 
     browser: Browser
     page: httpx.Response
 
     async def send(self, files: Sequence[File] | None = None, /, **fields: Any) -> httpx.Response:
-        """What the page they look at holds, with these on top; they look at the answer then, unless they are led on."""
+        """Send the form of the current page with these fields; the response becomes the current page unless it redirects."""
         answer = await self.browser.send("/", self.page, list(files) if files else None, **{**FORM, **fields})
         if answer.status_code != 303:
             self.page = answer
@@ -55,7 +55,7 @@ async def visitor(intake: IntakeHarness) -> AsyncIterator[Visitor]:
 
 
 def field_error(answer: httpx.Response, field: str) -> str:
-    """What the page says beside a field."""
+    """The error shown beside a field."""
     found = re.search(rf'id="{field}-e">.*?</svg> ([^<]*)</p>', answer.text)
     return found[1] if found else ""
 
@@ -65,7 +65,7 @@ async def count_requests(intake: IntakeHarness) -> int:
     return len(numbers)
 
 
-async def test_the_page_says_what_the_service_is_and_has_the_six_fields_in_their_order(visitor: Visitor):
+async def test_the_page_describes_the_service_and_has_the_six_fields_in_order(visitor: Visitor):
     page = visitor.page
     assert page.status_code == 200
     for words in ("Tanpa biaya", "ASN", "Siapkan lebih dulu", "Setelah diajukan", "Siapa yang menjawab"):
@@ -79,9 +79,7 @@ async def test_the_page_says_what_the_service_is_and_has_the_six_fields_in_their
     assert '<optgroup label="Kecamatan">' in page.text
 
 
-async def test_a_newcomer_on_this_machine_is_told_where_staff_sign_in_and_where_mail_is_read(
-    visitor: Visitor, tmp_path: Path
-):
+async def test_a_local_installation_says_where_staff_sign_in_and_emails_are_read(visitor: Visitor, tmp_path: Path):
     assert "Simpul berjalan di komputer ini" in visitor.page.text
     assert visitor.page.text.count('href="/surel"') == 2
     async with (
@@ -91,7 +89,7 @@ async def test_a_newcomer_on_this_machine_is_told_where_staff_sign_in_and_where_
         assert "Simpul berjalan di komputer ini" not in (await client.get("/")).text
 
 
-async def test_a_form_that_is_right_leads_to_the_receipt_with_its_key(intake: IntakeHarness, visitor: Visitor):
+async def test_a_valid_form_leads_to_the_receipt(intake: IntakeHarness, visitor: Visitor):
     sent = await visitor.send(FILES)
     assert (sent.status_code, sent.headers["location"]) == (303, f"/lacak/{FIRST}/diterima")
     assert f"Path=/lacak/{FIRST}" in sent.headers["set-cookie"]
@@ -102,9 +100,7 @@ async def test_a_form_that_is_right_leads_to_the_receipt_with_its_key(intake: In
     assert len(intake.stored) == 3
 
 
-async def test_what_was_typed_and_the_files_are_kept_when_something_else_is_wrong(
-    intake: IntakeHarness, visitor: Visitor
-):
+async def test_texts_and_files_are_kept_when_a_field_is_invalid(intake: IntakeHarness, visitor: Visitor):
     wrong = await visitor.send(FILES, description="Terlalu singkat", email="rahmat@dishub")
     assert wrong.status_code == 422
     assert "Permohonan belum terkirim" in wrong.text
@@ -121,17 +117,17 @@ async def test_what_was_typed_and_the_files_are_kept_when_something_else_is_wron
     assert len(intake.stored) == 3
 
 
-async def test_everything_is_missing_at_once_and_told_in_the_order_of_the_page(visitor: Visitor):
+async def test_missing_fields_are_listed_in_the_order_of_the_page(visitor: Visitor):
     empty = await visitor.send(**dict.fromkeys(FORM, ""))
     assert empty.status_code == 422
-    told = re.findall(r'<li><a href="#(\w+)">', empty.text)
-    assert told == [
+    missing_fields = re.findall(r'<li><a href="#(\w+)">', empty.text)
+    assert missing_fields == [
         *("name", "employee_number", "unit", "position", "scope", "description", "requirements"),
         *("letter_number", "letter_date", "letter", "email"),
     ]
 
 
-async def test_a_wrong_file_is_named_and_the_right_ones_are_kept(visitor: Visitor):
+async def test_a_refused_file_is_named_and_the_others_are_kept(visitor: Visitor):
     files = (*FILES[:2], ("requirements", ("halaman.html", b"<html>", "text/html")))
     wrong = await visitor.send(files)
     assert wrong.status_code == 422
@@ -140,7 +136,7 @@ async def test_a_wrong_file_is_named_and_the_right_ones_are_kept(visitor: Visito
     assert (await visitor.send()).status_code == 303
 
 
-async def test_a_file_is_removed_by_its_button_without_anything_being_judged(visitor: Visitor):
+async def test_removing_a_file_does_not_validate_the_form(visitor: Visitor):
     wrong = await visitor.send(FILES, email="")
     alur = re.search(r'value="([^"]+)">Hapus<span class="vh"> Alur.png', wrong.text)
     assert alur
@@ -151,7 +147,7 @@ async def test_a_file_is_removed_by_its_button_without_anything_being_judged(vis
     assert field_error(fewer, "email") == ""
 
 
-async def test_files_sent_ahead_by_the_script_belong_to_their_form(visitor: Visitor):
+async def test_files_uploaded_in_advance_belong_to_their_form(visitor: Visitor):
     hidden = hidden_fields(visitor.page)
     held: dict[str, str] = {}
     for field, file in FILES[:2]:
@@ -161,7 +157,7 @@ async def test_files_sent_ahead_by_the_script_belong_to_their_form(visitor: Visi
     assert (await visitor.send(**held)).status_code == 303
 
 
-async def test_a_unit_that_is_not_on_the_list_is_written(intake: IntakeHarness, visitor: Visitor):
+async def test_an_unlisted_unit_can_be_written(intake: IntakeHarness, visitor: Visitor):
     blank = await visitor.send(FILES, unit="other")
     assert field_error(blank, "unit_other") == "Wajib diisi."
     sent = await visitor.send(unit="other", unit_other="Puskesmas Subaim")
@@ -169,28 +165,28 @@ async def test_a_unit_that_is_not_on_the_list_is_written(intake: IntakeHarness, 
     assert "Puskesmas Subaim" in (await visitor.browser.get(f"/lacak/{FIRST}")).text
 
 
-async def test_an_odd_employee_number_warns_beside_the_field_and_on_the_receipt_but_never_blocks(visitor: Visitor):
-    odd = "19850230 201001 1 001"
-    shown = await visitor.send(FILES, employee_number=odd, email="")
+async def test_an_implausible_employee_number_warns_but_does_not_block(visitor: Visitor):
+    implausible = "19850230 201001 1 001"
+    shown = await visitor.send(FILES, employee_number=implausible, email="")
     assert 'aria-describedby="employee_number-h employee_number-w"' in shown.text
     assert "tidak ada di kalender" in shown.text
     assert field_error(shown, "employee_number") == ""
-    assert (await visitor.send(employee_number=odd)).status_code == 303
+    assert (await visitor.send(employee_number=implausible)).status_code == 303
     receipt = await visitor.browser.get(f"/lacak/{FIRST}/diterima")
     assert "Nomor Pegawai akan dicocokkan petugas." in receipt.text
     assert "tidak ada di kalender" in receipt.text
 
 
-async def test_a_form_sent_twice_is_one_request_and_its_second_files_go_again(intake: IntakeHarness, visitor: Visitor):
+async def test_a_form_sent_twice_makes_one_request_and_its_second_files_are_deleted(
+    intake: IntakeHarness, visitor: Visitor
+):
     first, second = await visitor.send(FILES), await visitor.send(FILES)
     assert first.headers["location"] == second.headers["location"]
     assert await count_requests(intake) == 1
     assert len(intake.stored) == 3
 
 
-async def test_the_same_page_with_another_content_says_that_it_was_sent_and_may_become_another_request(
-    intake: IntakeHarness, visitor: Visitor
-):
+async def test_a_form_sent_again_with_other_content_can_become_another_request(intake: IntakeHarness, visitor: Visitor):
     await visitor.send(FILES)
     again = await visitor.send(FILES, description="Isian yang lain sama sekali dari yang tadi.")
     assert again.status_code == 409
@@ -206,7 +202,7 @@ async def test_the_same_page_with_another_content_says_that_it_was_sent_and_may_
     assert sent.headers["location"] == "/lacak/INT-2026-000002/diterima"
 
 
-async def test_a_form_without_proof_of_our_page_is_given_back_to_be_looked_at(intake: IntakeHarness, visitor: Visitor):
+async def test_a_form_without_csrf_token_is_shown_again(intake: IntakeHarness, visitor: Visitor):
     stale = await visitor.browser.client.post(
         "/", data={**hidden_fields(visitor.page), **FORM, "_csrf": ""}, files=[FILES[0]]
     )
@@ -215,7 +211,7 @@ async def test_a_form_without_proof_of_our_page_is_given_back_to_be_looked_at(in
     assert await count_requests(intake) == 0
 
 
-async def test_a_file_that_is_too_large_is_refused_and_the_rest_is_kept(tmp_path: Path):
+async def test_a_file_over_the_limit_is_refused_and_the_rest_is_kept(tmp_path: Path):
     async with intake_harness(tmp_path, file_limit=40_000, body_limit=400_000) as intake, intake.client() as client:
         browser = Browser(client)
         visitor = Visitor(browser, await browser.get("/"))
@@ -228,14 +224,14 @@ async def test_a_file_that_is_too_large_is_refused_and_the_rest_is_kept(tmp_path
         assert "<b>Surat permohonan.pdf</b>" in wrong.text
 
 
-async def test_what_people_typed_is_escaped_when_it_is_shown_again(visitor: Visitor):
+async def test_submitted_text_is_escaped_when_it_is_shown_again(visitor: Visitor):
     wrong = await visitor.send(name='"><script>alert(1)</script>', description="</textarea><b>", email="")
     assert "<script>alert" not in wrong.text
     assert "</textarea><b>" not in wrong.text
 
 
 @pytest.mark.parametrize(("path", "words"), [("/standar-pelayanan", "Biaya"), ("/pelindungan-data", "Hak Anda")])
-async def test_what_the_service_owes_everybody_is_said(visitor: Visitor, path: str, words: str):
+async def test_the_service_standard_and_the_privacy_notice_are_published(visitor: Visitor, path: str, words: str):
     page = await visitor.browser.get(path)
     assert (page.status_code, words in page.text) == (200, True)
     assert "[perlu dipastikan]" in page.text

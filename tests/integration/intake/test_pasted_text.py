@@ -57,17 +57,17 @@ async def intake(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Inta
 
 
 async def stored(intake: IntakeHarness, number: str) -> dict[str, Any]:
-    kept: Loaded[State] | None = await intake.intake.runtime.executor.find_one("number", number)
-    assert kept is not None
-    assert kept.state.form is not None
-    form = kept.state.form
+    loaded: Loaded[State] | None = await intake.intake.runtime.executor.find_one("number", number)
+    assert loaded is not None
+    assert loaded.state.form is not None
+    form = loaded.state.form
     letter = {"letter_number": form.letter.number, "letter_date": form.letter.date.isoformat()}
     return {**form.applicant.model_dump(), "description": form.description, **letter}
 
 
 @pytest.mark.asyncio(loop_scope="module")
 @pytest.mark.parametrize(("field", "pasted", "meant"), PASTED)
-async def test_a_program_may_send_what_was_pasted(intake: IntakeHarness, field: str, pasted: str, meant: str):
+async def test_the_api_accepts_pasted_text(intake: IntakeHarness, field: str, pasted: str, meant: str):
     answer = await intake.submit(FILES, None, **{field: pasted})
     assert answer.status_code == 201, answer.text
     assert (await stored(intake, answer.json()["number"]))[field] == meant
@@ -75,7 +75,7 @@ async def test_a_program_may_send_what_was_pasted(intake: IntakeHarness, field: 
 
 @pytest.mark.asyncio(loop_scope="module")
 @pytest.mark.parametrize(("field", "pasted", "meant"), PASTED)
-async def test_a_person_may_paste_into_the_page(intake: IntakeHarness, field: str, pasted: str, meant: str):
+async def test_the_page_accepts_pasted_text(intake: IntakeHarness, field: str, pasted: str, meant: str):
     async with intake.client() as client:
         browser = Browser(client)
         answer = await browser.send("/", await browser.get("/"), list(FILES), **{**FORM, field: pasted})
@@ -85,7 +85,7 @@ async def test_a_person_may_paste_into_the_page(intake: IntakeHarness, field: st
 
 
 @pytest.mark.asyncio(loop_scope="module")
-async def test_a_repeat_that_was_pasted_otherwise_is_the_same_command(intake: IntakeHarness):
+async def test_a_repeat_with_other_invisible_characters_is_the_same_command(intake: IntakeHarness):
     key = {"Idempotency-Key": "tempelan"}
     first = await intake.submit(headers=key, name="Rahmat Contoh")
     again = await intake.submit(headers=key, name="\ufeffRahmat\u00a0Contoh\t")
@@ -107,14 +107,12 @@ async def test_a_repeat_that_was_pasted_otherwise_is_the_same_command(intake: In
         (Credentials, "username", "nurlaila\u200b", "nurlaila"),
     ],
 )
-def test_what_staff_and_applicants_paste_into_other_forms_is_cleaned_too(
-    model: type[InputModel], field: str, pasted: str, meant: str
-):
+def test_pasted_text_in_other_forms_is_cleaned(model: type[InputModel], field: str, pasted: str, meant: str):
     others = {"password": "kuda laut hijau"} if model is Credentials else {}
     assert getattr(model.model_validate({field: pasted, **others}), field) == meant
 
 
-def test_a_password_is_never_touched():
+def test_a_password_is_not_cleaned():
     password = " kuda\u200blaut\u00a0hijau "
     given = Credentials.model_validate({"username": "nurlaila", "password": password})
     assert given.password.get_secret_value() == password

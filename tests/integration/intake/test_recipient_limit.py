@@ -1,4 +1,4 @@
-"""The form is no way to have somebody else's mailbox filled, or a link mailed on in the name of the office."""
+"""The form can neither flood a mailbox nor email web addresses on behalf of the office."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ async def make_requests(intake: IntakeHarness, email: str, count: int) -> list[A
 
 
 async def count_link_emails(intake: IntakeHarness, made: list[Applicant]) -> int:
-    """How many links were asked for, each of which is mailed."""
+    """Return how many link emails were requested."""
     executor = intake.intake.runtime.executor
     return sum([kept.version - 1 for one in made if (kept := await executor.read(one.id))])
 
@@ -70,7 +70,7 @@ def refused(answer: httpx.Response, seconds: int = 3600) -> None:
     assert "untuk alamat surel ini. Coba lagi dalam" in answer.text
 
 
-async def test_one_network_sends_so_many_requests_for_one_recipient_in_an_hour(intake: IntakeHarness):
+async def test_submissions_for_one_recipient_from_one_network_are_limited_per_hour(intake: IntakeHarness):
     await exhaust_limit(intake, VICTIM)
     kept = intake.stored
     refused(await intake.submit(email=VICTIM))
@@ -82,7 +82,7 @@ async def test_one_network_sends_so_many_requests_for_one_recipient_in_an_hour(i
     assert (await intake.submit(email=VICTIM)).status_code == 201
 
 
-async def test_a_flood_from_elsewhere_does_not_stop_those_who_use_the_mailbox(intake: IntakeHarness):
+async def test_a_flood_from_one_network_does_not_lock_out_another(intake: IntakeHarness):
     await exhaust_limit(intake, VICTIM, ELSEWHERE[0])
     refused(await intake.submit(email=VICTIM, address=ELSEWHERE[0]))
     for _ in range(MAX_LINK_EMAILS + 1):
@@ -90,19 +90,19 @@ async def test_a_flood_from_elsewhere_does_not_stop_those_who_use_the_mailbox(in
     await exhaust_limit(intake, VICTIM)
 
 
-async def test_a_recipient_gets_so_many_requests_in_an_hour_from_all_networks(intake: IntakeHarness):
+async def test_submissions_for_one_recipient_from_all_networks_are_limited_per_hour(intake: IntakeHarness):
     for address in ELSEWHERE:
         await exhaust_limit(intake, VICTIM, address)
     refused(await intake.submit(email=VICTIM))
 
 
-async def test_an_ipv6_line_is_one_network(intake: IntakeHarness):
+async def test_an_ipv6_prefix_is_one_network(intake: IntakeHarness):
     await exhaust_limit(intake, VICTIM, "2001:db8::1")
     refused(await intake.submit(email=VICTIM, address="2001:db8::2"))
     assert (await intake.submit(email=VICTIM, address="2001:db8:0:1::1")).status_code == 201
 
 
-async def test_a_repeated_submission_gets_its_answer_and_counts_once(intake: IntakeHarness):
+async def test_a_repeated_submission_counts_once(intake: IntakeHarness):
     key = {"Idempotency-Key": "once"}
     first = await intake.submit(headers=key, email=VICTIM)
     for _ in range(MAX_SUBMISSIONS_FROM_NETWORK + 1):
@@ -111,7 +111,7 @@ async def test_a_repeated_submission_gets_its_answer_and_counts_once(intake: Int
     assert (await intake.submit(email=VICTIM)).status_code == 201
 
 
-async def test_what_registered_nothing_does_not_count(intake: IntakeHarness):
+async def test_a_failed_submission_does_not_count(intake: IntakeHarness):
     folder = intake.platform.settings.documents
     folder.write_text("no folder")
     for _ in range(MAX_SUBMISSIONS_FROM_NETWORK + 1):
@@ -121,12 +121,12 @@ async def test_what_registered_nothing_does_not_count(intake: IntakeHarness):
 
 
 @pytest.mark.parametrize("written", ["KORBAN@dinas.example", "korban+1@dinas.example", "Korban+undian@Dinas.Example"])
-async def test_other_ways_of_writing_an_address_count_as_the_same(intake: IntakeHarness, written: str):
+async def test_variants_of_an_address_count_as_the_same(intake: IntakeHarness, written: str):
     await exhaust_limit(intake, VICTIM)
     refused(await intake.submit(email=written))
 
 
-async def test_every_link_that_is_mailed_counts_and_beyond_the_cap_none_is(intake: IntakeHarness):
+async def test_link_emails_are_limited_per_hour(intake: IntakeHarness):
     made = await make_requests(intake, VICTIM, 4)
     for expected in (4, 8, MAX_LINK_EMAILS, MAX_LINK_EMAILS):
         answer = await request_links(intake, VICTIM)
@@ -138,7 +138,7 @@ async def test_every_link_that_is_mailed_counts_and_beyond_the_cap_none_is(intak
     assert await count_link_emails(intake, made) == MAX_LINK_EMAILS + 4
 
 
-async def test_a_link_that_was_mailed_a_moment_ago_does_not_count_again(intake: IntakeHarness):
+async def test_a_link_that_is_not_emailed_again_does_not_count(intake: IntakeHarness):
     made = await make_requests(intake, VICTIM, 4)
     for _ in range(MAX_LINK_EMAILS):
         await request_links(intake, VICTIM)
@@ -148,19 +148,19 @@ async def test_a_link_that_was_mailed_a_moment_ago_does_not_count_again(intake: 
     assert await count_link_emails(intake, made) == 8
 
 
-async def test_nobody_learns_from_the_limits_whether_an_address_is_known(intake: IntakeHarness):
+async def test_the_limits_do_not_reveal_whether_an_address_is_known(intake: IntakeHarness):
     await make_requests(intake, "dikenal@dinas.example", 1)
     answers = []
     for email in ("dikenal@dinas.example", "asing@dinas.example"):
-        asked = [await request_links(intake, email) for _ in range(MAX_LINK_EMAILS + 5)]
-        answers.append({(answer.status_code, answer.text, *sorted(answer.headers)) for answer in asked})
+        responses = [await request_links(intake, email) for _ in range(MAX_LINK_EMAILS + 5)]
+        answers.append({(answer.status_code, answer.text, *sorted(answer.headers)) for answer in responses})
         await exhaust_limit(intake, email)
         refused(await intake.submit(email=email))
     assert answers[0] == answers[1]
     assert len(answers[0]) == 1
 
 
-async def test_the_form_says_so_and_keeps_what_was_typed(intake: IntakeHarness):
+async def test_the_form_shows_the_limit_and_keeps_its_texts(intake: IntakeHarness):
     await exhaust_limit(intake, VICTIM)
     async with intake.client(timeout=60) as client:
         browser = Browser(client)
@@ -172,15 +172,15 @@ async def test_the_form_says_so_and_keeps_what_was_typed(intake: IntakeHarness):
         assert sent.status_code == 303
 
 
-async def test_a_rate_of_zero_sets_no_limit(unlimited: IntakeHarness):
+async def test_a_rate_of_zero_disables_the_limit(unlimited: IntakeHarness):
     for _ in range(MAX_SUBMISSIONS_FROM_NETWORK + 1):
         assert (await unlimited.submit(email=VICTIM)).status_code == 201
 
 
 @pytest.mark.parametrize("field", ["name", "position", "unit"])
-async def test_what_is_mailed_on_holds_no_web_address(unlimited: IntakeHarness, field: str):
-    told: dict[str, Any] = {field: "Anda menang, buka hxxp://evil.example"}
-    answer = await unlimited.submit(**told)
+async def test_texts_that_are_emailed_must_not_hold_web_addresses(unlimited: IntakeHarness, field: str):
+    invalid: dict[str, Any] = {field: "Anda menang, buka hxxp://evil.example"}
+    answer = await unlimited.submit(**invalid)
     assert answer.status_code == 422
     assert "alamat web" in errors(answer)[field]
     assert await assert_nothing_stored(unlimited)
@@ -189,7 +189,7 @@ async def test_what_is_mailed_on_holds_no_web_address(unlimited: IntakeHarness, 
 OLD = {"name": "Ahmad.com", "position": "Staf.info", "unit": "Dinas.net"}
 
 
-async def test_what_was_accepted_before_may_be_sent_again_as_it_is(unlimited: IntakeHarness):
+async def test_stored_names_may_be_sent_again_unchanged(unlimited: IntakeHarness):
     mine = await unlimited.store_legacy_request(**OLD)
     await unlimited.publish(mine.id, story.returned_for(ChecklistItem.FORM))
     other = await mine.post("/resubmission", data={**OLD, "name": "Ahmad.org"}, files=NO_FILE)
@@ -199,7 +199,7 @@ async def test_what_was_accepted_before_may_be_sent_again_as_it_is(unlimited: In
     assert (await mine.get()).json()["name"] == OLD["name"]
 
 
-async def test_the_page_takes_what_was_accepted_before_as_it_is(unlimited: IntakeHarness):
+async def test_the_page_accepts_stored_names_unchanged(unlimited: IntakeHarness):
     mine = await unlimited.store_legacy_request(**OLD)
     await unlimited.publish(mine.id, story.returned_for(ChecklistItem.FORM))
     async with unlimited.client(timeout=60) as client:
@@ -212,7 +212,7 @@ async def test_the_page_takes_what_was_accepted_before_as_it_is(unlimited: Intak
         assert (await browser.send(path, wrong, **form)).status_code == 303
 
 
-async def test_a_description_may_name_a_web_address_and_a_name_its_titles(unlimited: IntakeHarness):
+async def test_a_description_may_hold_a_web_address_and_a_name_titles(unlimited: IntakeHarness):
     answer = await unlimited.submit(
         name="Dr. H. Ahmad, S.Kom., M.Si.",
         description="Mohon data dari https://portal.example/api dihubungkan setiap malam.",

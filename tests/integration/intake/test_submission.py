@@ -1,4 +1,4 @@
-"""A request sent over HTTP: numbers, keys and warnings, and that nothing is half-done when it is refused."""
+"""Submissions over the API: numbers, tokens and warnings, and that a refused one has no effect."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ async def intake(tmp_path: Path) -> AsyncIterator[IntakeHarness]:
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def refusing(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[IntakeHarness]:
-    """One for all who send what is refused: since nothing may happen, nothing is left for the next to find."""
+    """An application shared by all refused submissions, which leave nothing behind."""
     async with intake_harness(tmp_path_factory.mktemp("refusing")) as opened:
         yield opened
 
@@ -48,10 +48,10 @@ async def refusing(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[In
 MIB = 1024 * 1024
 
 
-# A request is sent
+# Accepted submissions
 
 
-async def test_a_request_gets_the_first_number_of_the_year_and_a_key(intake: IntakeHarness):
+async def test_a_request_gets_a_registration_number_and_a_tracking_token(intake: IntakeHarness):
     answer = await intake.submit()
     assert answer.status_code == 201
     made = answer.json()
@@ -61,7 +61,7 @@ async def test_a_request_gets_the_first_number_of_the_year_and_a_key(intake: Int
     assert set(made) == {"id", "number", "status", "version", "tracking_token", "warnings"}
 
 
-async def test_the_applicant_sees_what_was_sent_and_gets_every_document_back_unchanged(intake: IntakeHarness):
+async def test_the_applicant_can_read_the_form_and_download_the_documents(intake: IntakeHarness):
     applicant = await intake.submitted()
     seen = (await applicant.get()).json()
     assert (seen["id"], seen["status"], seen["round"], seen["overdue"]) == (applicant.id, "submitted", 1, False)
@@ -78,7 +78,7 @@ async def test_the_applicant_sees_what_was_sent_and_gets_every_document_back_unc
         assert sent.headers["cache-control"] == "no-store"
 
 
-async def test_an_odd_employee_number_is_taken_with_warnings(intake: IntakeHarness):
+async def test_an_implausible_employee_number_is_accepted_with_warnings(intake: IntakeHarness):
     answer = await intake.submit(employee_number="198502302010131003")
     assert answer.status_code == 201
     codes = [warning["code"] for warning in answer.json()["warnings"]]
@@ -86,7 +86,7 @@ async def test_an_odd_employee_number_is_taken_with_warnings(intake: IntakeHarne
     assert all(warning["message"].endswith(".") for warning in answer.json()["warnings"])
 
 
-async def test_a_unit_that_is_not_on_the_list_is_taken(intake: IntakeHarness):
+async def test_an_unlisted_unit_is_accepted(intake: IntakeHarness):
     async with intake.client() as client:
         offered = (await client.get("/api/units")).json()["items"]
     assert {"code", "name", "abbreviation", "active"} == set(offered[0])
@@ -94,7 +94,7 @@ async def test_a_unit_that_is_not_on_the_list_is_taken(intake: IntakeHarness):
     assert (await intake.submit(unit="Lainnya: Puskesmas Subaim")).status_code == 201
 
 
-async def test_fifty_requests_at_once_get_fifty_numbers_without_a_hole(intake: IntakeHarness):
+async def test_fifty_concurrent_requests_get_consecutive_numbers(intake: IntakeHarness):
     answers = await asyncio.gather(*(intake.submit() for _ in range(50)))
     assert {answer.status_code for answer in answers} == {201}
     expected = [f"INT-2026-{count:06d}" for count in range(1, 51)]
@@ -102,7 +102,7 @@ async def test_fifty_requests_at_once_get_fifty_numbers_without_a_hole(intake: I
     assert len({answer.json()["tracking_token"] for answer in answers}) == 50
 
 
-async def test_numbers_begin_again_with_the_year_in_halmahera_timur(intake: IntakeHarness):
+async def test_numbers_restart_with_the_year_in_halmahera_timur(intake: IntakeHarness):
     await intake.submitted()
     intake.clock.now = intake.clock.now.replace(month=12, day=31, hour=14, minute=59)
     assert (await intake.submitted()).number == "INT-2026-000002"
@@ -110,7 +110,7 @@ async def test_numbers_begin_again_with_the_year_in_halmahera_timur(intake: Inta
     assert (await intake.submitted()).number == "INT-2027-000001"
 
 
-# What is refused, and why
+# Refused submissions
 
 
 @pytest.mark.asyncio(loop_scope="module")
@@ -119,28 +119,28 @@ async def test_numbers_begin_again_with_the_year_in_halmahera_timur(intake: Inta
     ["name", "employee_number", "unit", "position", "description", "scope", "email", "letter_number", "letter_date"],
 )
 @pytest.mark.parametrize("sent", [None, "", " \t "])
-async def test_a_field_that_is_missing_is_named(refusing: IntakeHarness, field: str, sent: Any):
+async def test_a_missing_field_is_named(refusing: IntakeHarness, field: str, sent: Any):
     answer = await refusing.submit(**{field: sent})
     assert answer.status_code == 422
     assert errors(answer) == {field: "Wajib diisi."}
     assert await assert_nothing_stored(refusing)
 
 
-async def test_a_phone_number_may_be_left_out(intake: IntakeHarness):
+async def test_the_phone_number_is_optional(intake: IntakeHarness):
     assert (await intake.submit(phone=None)).status_code == 201
 
 
 @pytest.mark.parametrize(
     ("files", "field"), [(FILES[1:], "letter"), (FILES[:1], "requirements")], ids=["no letter", "no requirements"]
 )
-async def test_a_file_that_is_missing_is_named(intake: IntakeHarness, files: Sequence[File], field: str):
+async def test_a_missing_file_is_named(intake: IntakeHarness, files: Sequence[File], field: str):
     answer = await intake.submit(files)
     assert answer.status_code == 422
     assert errors(answer) == {field: "Wajib diunggah."}
     assert await assert_nothing_stored(intake)
 
 
-async def test_everything_that_is_wrong_is_told_at_once(intake: IntakeHarness):
+async def test_all_errors_are_reported_at_once(intake: IntakeHarness):
     answer = await intake.submit(
         files_with("program.pdf", b"MZ\x90\x00"),
         name="R",
@@ -157,7 +157,7 @@ async def test_everything_that_is_wrong_is_told_at_once(intake: IntakeHarness):
 
 @pytest.mark.asyncio(loop_scope="module")
 @pytest.mark.parametrize(
-    ("field", "sent", "told"),
+    ("field", "sent", "message"),
     [
         ("employee_number", "19850214201001100", "terdiri atas 18 angka. Sekarang 17"),
         ("employee_number", "1985021420100110011", "Sekarang 19"),
@@ -194,11 +194,11 @@ async def test_everything_that_is_wrong_is_told_at_once(intake: IntakeHarness):
         ("number", "INT-2026-000009", "tidak dikenal"),
     ],
 )
-async def test_a_bad_field_is_refused_with_a_sentence(refusing: IntakeHarness, field: str, sent: Any, told: str):
+async def test_an_invalid_field_is_refused_with_a_message(refusing: IntakeHarness, field: str, sent: Any, message: str):
     answer = await refusing.submit(**{field: sent})
     assert answer.status_code == 422
     assert list(errors(answer)) == [field]
-    assert told in errors(answer)[field]
+    assert message in errors(answer)[field]
     assert await assert_nothing_stored(refusing)
 
 
@@ -211,7 +211,7 @@ def a_zip_bomb() -> bytes:
 
 @pytest.mark.asyncio(loop_scope="module")
 @pytest.mark.parametrize(
-    ("name", "content", "told"),
+    ("name", "content", "message"),
     [
         ("surat.pdf", b"MZ\x90\x00\x03" + bytes(200), "program"),
         ("surat.exe", LETTER, "program"),
@@ -228,12 +228,12 @@ def a_zip_bomb() -> bytes:
     ],
 )
 @pytest.mark.parametrize("place", ["letter", "requirements"])
-async def test_a_file_that_is_no_document_is_refused(
-    refusing: IntakeHarness, name: str, content: bytes, told: str, place: str
+async def test_a_file_that_is_not_a_document_is_refused(
+    refusing: IntakeHarness, name: str, content: bytes, message: str, place: str
 ):
     answer = await refusing.submit(files_with(name, content, place))
     assert answer.status_code == 415
-    assert told in errors(answer)[place]
+    assert message in errors(answer)[place]
     assert await assert_nothing_stored(refusing)
 
 
@@ -266,7 +266,7 @@ async def test_a_file_over_the_limit_is_too_large(tmp_path: Path):
         assert await assert_nothing_stored(intake)
 
 
-async def test_a_form_as_json_is_no_form(intake: IntakeHarness):
+async def test_a_json_body_is_not_accepted_as_a_form(intake: IntakeHarness):
     async with intake.client() as client:
         assert (await client.post("/api/requests", json={"name": "Rahmat"})).status_code == 415
         broken = {"Content-Type": "multipart/form-data; boundary=x"}
@@ -288,7 +288,7 @@ async def test_a_form_as_json_is_no_form(intake: IntakeHarness):
         "Surat permohonan é 中.pdf",
     ],
 )
-async def test_a_name_that_would_mislead_is_made_harmless(intake: IntakeHarness, raw: str):
+async def test_a_misleading_file_name_is_sanitized(intake: IntakeHarness, raw: str):
     made = (await intake.submit(files_with(raw, LETTER))).json()
     applicant = Applicant(intake, made["id"], made["number"], made["tracking_token"])
     document = (await applicant.get()).json()["documents"][1]
@@ -301,14 +301,14 @@ async def test_a_name_that_would_mislead_is_made_harmless(intake: IntakeHarness,
     assert headers["content-disposition"].startswith("attachment; filename=")
 
 
-async def test_a_name_longer_than_a_part_of_a_form_may_say_is_refused(intake: IntakeHarness):
+async def test_a_file_name_over_the_header_limit_is_refused(intake: IntakeHarness):
     answer = await intake.submit(files_with("x" * 5000 + ".pdf", LETTER))
     assert answer.status_code == 422
     assert "Nama sebuah berkas" in answer.json()["detail"]
     assert await assert_nothing_stored(intake)
 
 
-async def test_marks_that_turn_text_around_do_not_stay_in_a_name(intake: IntakeHarness):
+async def test_bidirectional_marks_are_removed_from_a_name(intake: IntakeHarness):
     made = (await intake.submit(name="Rahmat \u202eContoh\u200b")).json()
     applicant = Applicant(intake, made["id"], made["number"], made["tracking_token"])
     assert (await applicant.get()).json()["name"] == "Rahmat Contoh"
@@ -316,7 +316,7 @@ async def test_marks_that_turn_text_around_do_not_stay_in_a_name(intake: IntakeH
 
 @pytest.mark.parametrize("path", ["/api/requests", "/", "/berkas"])
 @pytest.mark.parametrize("cut", [len(b"--\r\n"), 60, len(DIAGRAM) // 2, len(DIAGRAM) + 100])
-async def test_a_form_that_was_cut_off_is_refused_whole(refusing: IntakeHarness, path: str, cut: int):
+async def test_a_truncated_form_is_refused(refusing: IntakeHarness, path: str, cut: int):
     async with refusing.client() as client:
         whole = client.build_request("POST", path, data=FORM, files=list(FILES))
         headers = {"Content-Type": whole.headers["Content-Type"]}

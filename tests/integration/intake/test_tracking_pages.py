@@ -1,4 +1,4 @@
-"""The pages by which an applicant follows a request, and by which a lost link is mailed again."""
+"""The tracking page with its receipt, and the page that emails a lost link again."""
 
 from __future__ import annotations
 
@@ -40,14 +40,14 @@ async def intake(tmp_path: Path) -> AsyncIterator[IntakeHarness]:
 
 
 async def tracking_page(intake: IntakeHarness, mine: Applicant, path: str = "") -> str:
-    """The page as whoever holds the key sees it."""
+    """Get a page with the tracking cookie."""
     async with intake.client() as client:
         answer = await client.get(f"/lacak/{mine.number}{path}", headers={"Cookie": f"lacak={mine.token}"})
         assert answer.status_code == 200
         return answer.text
 
 
-async def test_the_link_becomes_a_cookie_and_a_clean_address(intake: IntakeHarness):
+async def test_the_token_of_a_link_moves_into_a_cookie(intake: IntakeHarness):
     mine = await intake.submitted()
     link = intake.platform.tracking.link(mine.id, mine.number)
     async with intake.client() as client:
@@ -77,7 +77,7 @@ async def test_behind_tls_the_cookie_is_secure(tmp_path: Path):
         assert "Secure;" in answer.headers["set-cookie"] or answer.headers["set-cookie"].endswith("Secure")
 
 
-async def test_a_wrong_or_missing_key_meets_a_page_that_offers_the_link(intake: IntakeHarness):
+async def test_a_wrong_or_missing_token_gets_a_page_that_offers_the_link(intake: IntakeHarness):
     mine, other = await intake.submitted(), await intake.submitted()
     async with intake.client() as client:
         document = (await mine.get()).json()["documents"][0]["id"]
@@ -90,7 +90,7 @@ async def test_a_wrong_or_missing_key_meets_a_page_that_offers_the_link(intake: 
             assert "set-cookie" not in answer.headers
 
 
-async def test_the_page_escapes_what_people_wrote(intake: IntakeHarness):
+async def test_the_page_escapes_submitted_text(intake: IntakeHarness):
     made = (await intake.submit(name="<script>alert(1)</script>", unit='"><i>')).json()
     async with intake.client(follow_redirects=True) as client:
         seen = await client.get(f"/lacak/{made['number']}?kunci={made['tracking_token']}")
@@ -103,7 +103,7 @@ async def test_the_page_escapes_what_people_wrote(intake: IntakeHarness):
 
 
 @pytest.mark.parametrize("status", [status for status in story.PATHS if status is not Status.NEW])
-async def test_the_page_says_at_every_status_what_comes_next(status: Status):
+async def test_the_page_names_the_next_step_at_every_status(status: Status):
     state = given(story.INTAKE, *story.PATHS[status])
     said = next_step_text(state, present_request(state, NOON.date()))
     assert said.endswith(".")
@@ -112,7 +112,7 @@ async def test_the_page_says_at_every_status_what_comes_next(status: Status):
 
 
 @pytest.mark.parametrize("status", ACTIONS)
-async def test_each_status_offers_what_may_be_done_and_nothing_else(intake: IntakeHarness, status: Status):
+async def test_each_status_offers_its_actions(intake: IntakeHarness, status: Status):
     mine = await intake.submitted()
     await intake.publish(mine.id, *story.PATHS[status][1:])
     page = await tracking_page(intake, mine)
@@ -120,7 +120,7 @@ async def test_each_status_offers_what_may_be_done_and_nothing_else(intake: Inta
     assert offered == ACTIONS[status]
 
 
-async def test_a_rejection_gives_its_reason_and_where_to_object_at_once(intake: IntakeHarness):
+async def test_a_rejection_shows_its_reason_and_where_to_object(intake: IntakeHarness):
     mine = await intake.submitted()
     await intake.publish(mine.id, story.rejected)
     [box, *_] = re.findall('<section class="panel stack">(.+?)</section>', await tracking_page(intake, mine), re.S)
@@ -129,7 +129,7 @@ async def test_a_rejection_gives_its_reason_and_where_to_object_at_once(intake: 
     assert "lapor.go.id" in box
 
 
-async def test_work_that_is_late_says_so(intake: IntakeHarness):
+async def test_overdue_work_is_marked(intake: IntakeHarness):
     mine = await intake.submitted()
     await intake.publish(mine.id, *story.IN_PROGRESS[1:])
     intake.clock.advance(days=30)
@@ -138,7 +138,7 @@ async def test_work_that_is_late_says_so(intake: IntakeHarness):
     assert "sudah terlewati" in page
 
 
-async def test_the_leads_address_is_shown_as_long_as_the_account_is_in_use(intake: IntakeHarness):
+async def test_the_leads_address_is_shown_while_the_account_is_active(intake: IntakeHarness):
     mine = await intake.submitted()
     await intake.publish(mine.id, *story.ASSIGNED[1:])
     assert "mailto:" not in await tracking_page(intake, mine)
@@ -147,7 +147,7 @@ async def test_the_leads_address_is_shown_as_long_as_the_account_is_in_use(intak
     assert 'href="mailto:dewi@kantor.example"' in await tracking_page(intake, mine)
 
 
-async def test_the_receipt_holds_the_link_and_everything_that_was_sent(intake: IntakeHarness):
+async def test_the_receipt_shows_the_link_and_the_submitted_documents(intake: IntakeHarness):
     mine = await intake.submitted()
     page = await tracking_page(intake, mine, "/diterima")
     assert intake.platform.tracking.link(mine.id, mine.number) in page
@@ -157,7 +157,7 @@ async def test_the_receipt_holds_the_link_and_everything_that_was_sent(intake: I
         assert f"{document['sha256'][:8]} ... {document['sha256'][-4:]}" in page
 
 
-async def test_the_tracking_page_is_light_and_runs_no_script(intake: IntakeHarness):
+async def test_the_tracking_page_is_small_and_has_no_script(intake: IntakeHarness):
     mine = await intake.submitted()
     await intake.publish(mine.id, *story.DELIVERED[1:])
     page = await tracking_page(intake, mine)
@@ -167,24 +167,24 @@ async def test_the_tracking_page_is_light_and_runs_no_script(intake: IntakeHarne
     assert "<script" not in page
 
 
-# A lost link
+# Lost links
 
 
 @pytest.mark.parametrize("path", ["/lacak/", "/lacak//"])
-async def test_the_page_of_lost_links_is_found_with_a_slash_at_its_end(intake: IntakeHarness, path: str):
+async def test_the_lost_link_page_redirects_a_trailing_slash(intake: IntakeHarness, path: str):
     async with intake.client() as client:
         answer = await client.get(path)
     assert (answer.status_code, answer.headers["location"]) == (308, "/lacak")
 
 
 async def requests_with_link_requested(intake: IntakeHarness) -> set[str]:
-    """The requests whose links were asked for."""
+    """Return the requests whose links were requested."""
     store = intake.intake.runtime.store
-    kept = [await intake.intake.runtime.executor.read(id) for id in await store.all_ids()]
-    return {one.id for one in kept if one and one.state.link_asked_at}
+    loaded = [await intake.intake.runtime.executor.read(request_id) for request_id in await store.all_ids()]
+    return {one.id for one in loaded if one and one.state.link_asked_at}
 
 
-async def test_a_link_is_mailed_again_to_its_own_address_and_nobody_else_learns_anything(intake: IntakeHarness):
+async def test_a_link_is_emailed_only_to_its_own_address(intake: IntakeHarness):
     mine, other = await intake.submitted(), (await intake.submit(email="orang@lain.example")).json()
     async with intake.client() as client:
         lost = Browser(client)
@@ -199,7 +199,7 @@ async def test_a_link_is_mailed_again_to_its_own_address_and_nobody_else_learns_
     assert other["id"] not in await requests_with_link_requested(intake)
 
 
-async def test_an_address_that_is_none_is_shown_again(intake: IntakeHarness):
+async def test_an_invalid_address_is_shown_again(intake: IntakeHarness):
     async with intake.client() as client:
         lost = Browser(client)
         wrong = await lost.send("/lacak", await lost.get("/lacak"), email="rahmat@dishub")
@@ -208,7 +208,7 @@ async def test_an_address_that_is_none_is_shown_again(intake: IntakeHarness):
         assert '<a href="#email">' in wrong.text
 
 
-async def test_programs_ask_for_links_too_and_are_told_as_little(intake: IntakeHarness):
+async def test_the_api_emails_links_and_reveals_no_more(intake: IntakeHarness):
     mine = await intake.submitted()
     async with intake.client() as client:
         for address in ("x@y.example", "RAHMAT@dishub.example"):
@@ -219,7 +219,7 @@ async def test_programs_ask_for_links_too_and_are_told_as_little(intake: IntakeH
     assert await requests_with_link_requested(intake) == {mine.id}
 
 
-async def test_the_links_of_the_ten_newest_requests_are_mailed_at_most_once_in_ten_minutes(intake: IntakeHarness):
+async def test_links_of_the_ten_newest_requests_are_emailed_at_most_once_in_ten_minutes(intake: IntakeHarness):
     made = []
     for _ in range(11):
         made.append(await intake.submitted())
@@ -227,8 +227,8 @@ async def test_the_links_of_the_ten_newest_requests_are_mailed_at_most_once_in_t
     executor = intake.intake.runtime.executor
 
     async def versions() -> list[int]:
-        kept = [await executor.read(one.id) for one in made]
-        return [one.version for one in kept if one]
+        loaded = [await executor.read(one.id) for one in made]
+        return [one.version for one in loaded if one]
 
     async with intake.client() as client:
         for minutes, expected in ((0, [1, *[2] * 10]), (9, [1, *[2] * 10]), (1, [1, *[3] * 10])):
@@ -237,7 +237,7 @@ async def test_the_links_of_the_ten_newest_requests_are_mailed_at_most_once_in_t
             assert await versions() == expected
 
 
-async def test_a_request_is_found_by_the_address_that_it_was_corrected_to(intake: IntakeHarness):
+async def test_a_request_is_found_by_its_corrected_address(intake: IntakeHarness):
     mine = await intake.submitted()
     await intake.publish(mine.id, story.returned_for(ChecklistItem.FORM))
     moved = await mine.post("/resubmission", files=[("email", (None, "rahmat@pindah.example"))])

@@ -1,4 +1,4 @@
-"""Verification over HTTP: who may, when, with what body, and what is answered."""
+"""The API of verification: roles, bodies, decisions, documents and the live stream."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ async def harness(tmp_path: Path) -> AsyncIterator[StaffHarness]:
         yield opened
 
 
-async def test_the_queue_shows_what_an_officer_needs_and_hides_the_rest(harness: StaffHarness):
+async def test_the_queue_shows_only_what_an_officer_needs(harness: StaffHarness):
     await harness.submitted()
     answer = await harness.get("nurlaila", REQUESTS)
     assert answer.status_code == 200
@@ -57,7 +57,7 @@ async def test_the_queue_shows_what_an_officer_needs_and_hides_the_rest(harness:
     assert "email" not in line
 
 
-async def test_a_request_in_full_tells_everything_but_where_files_are(harness: StaffHarness):
+async def test_a_request_shows_everything_except_storage_keys(harness: StaffHarness):
     document = await harness.store_document("kamus.pdf", pdf())
     await harness.submitted(document)
     shown = (await harness.get("nurlaila", HERE)).json()
@@ -71,39 +71,39 @@ async def test_a_request_in_full_tells_everything_but_where_files_are(harness: S
 
 async def test_the_queue_is_paged_both_ways_and_filtered(harness: StaffHarness):
     ids = [f"00000000-0000-4000-8000-0000000001{n:02d}" for n in range(5)]
-    for place, id in enumerate(ids):
+    for place, request_id in enumerate(ids):
         unit = "Dinas Sosial" if place % 2 else "Dinas Kesehatan"
         applicant = APPLICANT.model_copy(update={"unit": unit})
         number = f"INT-2026-0000{place:02d}"
         scope = Scope.APPLICATION if place == 4 else Scope.DATA
-        await harness.submitted(subject=id, number=number, applicant=applicant, scope=scope)
+        await harness.submitted(subject=request_id, number=number, applicant=applicant, scope=scope)
         harness.clock.advance(minutes=1)
     first = (await harness.get("nurlaila", REQUESTS, params={"limit": 2})).json()
     second = (await harness.get("nurlaila", REQUESTS, params={"limit": 2, "after": first["next"]})).json()
     assert [line["id"] for line in first["items"] + second["items"]] == ids[:4]
     back = (await harness.get("nurlaila", REQUESTS, params={"limit": 2, "before": second["previous"]})).json()
     assert back["items"] == first["items"]
-    for asked, found in (
+    for parameters, found in (
         ({"unit": "Dinas Sosial"}, [ids[1], ids[3]]),
         ({"scope": "application"}, [ids[4]]),
         ({"search": "kesehatan 000002"}, [ids[2]]),
         ({"status": "verified"}, []),
     ):
-        page = (await harness.get("nurlaila", REQUESTS, params=asked)).json()
-        assert [line["id"] for line in page["items"]] == found, asked
+        page = (await harness.get("nurlaila", REQUESTS, params=parameters)).json()
+        assert [line["id"] for line in page["items"]] == found, parameters
 
 
 @pytest.mark.parametrize(
-    "asked", [{"limit": 0}, {"limit": 201}, {"status": "done"}, {"scope": "x"}, {"after": "x"}, {"unknown": "1"}]
+    "parameters", [{"limit": 0}, {"limit": 201}, {"status": "done"}, {"scope": "x"}, {"after": "x"}, {"unknown": "1"}]
 )
-async def test_a_list_refuses_what_it_does_not_know(harness: StaffHarness, asked: dict[str, Any]):
-    answer = await harness.get("nurlaila", REQUESTS, params=asked)
+async def test_a_list_refuses_invalid_parameters(harness: StaffHarness, parameters: dict[str, Any]):
+    answer = await harness.get("nurlaila", REQUESTS, params=parameters)
     assert answer.status_code == 422
-    assert answer.json()["errors"][0]["field"] == next(iter(asked))
+    assert answer.json()["errors"][0]["field"] == next(iter(parameters))
 
 
 @pytest.mark.parametrize("step", DECISIONS, ids=lambda step: step[0])
-async def test_each_decision_is_answered_in_one_shape(harness: StaffHarness, step: tuple[str, dict[str, Any]]):
+async def test_each_decision_returns_the_same_fields(harness: StaffHarness, step: tuple[str, dict[str, Any]]):
     await harness.submitted()
     answer = await harness.post("nurlaila", f"{HERE}/{step[0]}", step[1])
     status = {"verification": "verified", "return": "returned", "recommendation": "submitted"}[step[0]]
@@ -125,9 +125,7 @@ async def test_only_officers_read_and_decide(harness: StaffHarness, who: str):
 
 
 @pytest.mark.parametrize("step", DECISIONS, ids=lambda step: step[0])
-async def test_a_decision_comes_too_late_after_the_request_moved_on(
-    harness: StaffHarness, step: tuple[str, dict[str, Any]]
-):
+async def test_a_late_decision_is_409_with_the_current_status(harness: StaffHarness, step: tuple[str, dict[str, Any]]):
     await harness.submitted()
     await harness.publish(rejected)
     answer = await harness.post("nurlaila", f"{HERE}/{step[0]}", step[1])
@@ -147,7 +145,7 @@ async def test_a_withdrawn_request_cannot_be_verified(harness: StaffHarness):
     assert "oleh Pemohon pada 23 November 2026, 12.00 WIT" in answer.json()["detail"]
 
 
-async def test_what_is_not_there_is_404_everywhere(harness: StaffHarness):
+async def test_unknown_requests_and_documents_are_404(harness: StaffHarness):
     for path in (f"{REQUESTS}/{OTHER}", f"{REQUESTS}/{OTHER}/documents/x", f"{REQUESTS}/{OTHER}/documents/x/pages/1"):
         assert (await harness.get("nurlaila", path)).status_code == 404, path
     for step, body in DECISIONS:
@@ -156,7 +154,7 @@ async def test_what_is_not_there_is_404_everywhere(harness: StaffHarness):
     assert (await harness.get("nurlaila", f"{HERE}/documents/unknown")).status_code == 404
 
 
-async def test_a_request_whose_form_was_not_heard_of_yet_is_not_there(harness: StaffHarness):
+async def test_a_request_is_404_until_its_submission_arrives(harness: StaffHarness):
     await harness.publish(rejected)
     assert (await harness.get("nurlaila", HERE)).status_code == 404
     assert (await harness.post("nurlaila", f"{HERE}/verification", VERIFY)).status_code == 404
@@ -189,7 +187,7 @@ async def test_a_request_whose_form_was_not_heard_of_yet_is_not_there(harness: S
         ("recommendation", {"reason": "x" * 4001}, "reason", "4000"),
     ],
 )
-async def test_a_body_that_is_not_right_says_which_field(
+async def test_an_invalid_body_names_the_field(
     harness: StaffHarness, step: str, body: dict[str, Any], field: str, words: str
 ):
     await harness.submitted()
@@ -208,7 +206,7 @@ async def test_a_second_recommendation_names_the_first(harness: StaffHarness):
     assert "Nurlaila Ibarat" in answer.json()["detail"]
 
 
-async def test_a_repeated_key_gets_the_first_answer_and_never_a_second_decision(harness: StaffHarness):
+async def test_a_repeated_key_gets_the_first_response_and_decides_once(harness: StaffHarness):
     await harness.submitted()
     first = await harness.post("nurlaila", f"{HERE}/return", RETURN, key="k")
     await harness.publish(resubmitted)
@@ -219,7 +217,7 @@ async def test_a_repeated_key_gets_the_first_answer_and_never_a_second_decision(
     assert len(await harness.events("verification")) == 1
 
 
-async def test_of_fifty_decisions_at_once_one_wins_and_the_others_learn_which(harness: StaffHarness):
+async def test_one_of_fifty_concurrent_decisions_succeeds(harness: StaffHarness):
     await harness.submitted()
     steps = [(("nurlaila", "samsul")[n % 2], *DECISIONS[n // 2 % 2]) for n in range(50)]
     answers = await asyncio.gather(*(harness.post(who, f"{HERE}/{step}", body) for who, step, body in steps))
@@ -233,7 +231,7 @@ async def test_of_fifty_decisions_at_once_one_wins_and_the_others_learn_which(ha
     assert (await harness.get("nurlaila", HERE)).json()["status"] == answers[winner].json()["status"]
 
 
-async def test_a_document_comes_whole_and_only_as_an_attachment(harness: StaffHarness):
+async def test_a_document_is_downloaded_as_an_attachment(harness: StaffHarness):
     content = pdf()
     document = await harness.store_document("kamus data.pdf", content)
     await harness.submitted(document)
@@ -243,7 +241,7 @@ async def test_a_document_comes_whole_and_only_as_an_attachment(harness: StaffHa
     assert answer.headers["x-content-type-options"] == "nosniff"
 
 
-async def test_pages_are_pictures_and_each_names_the_next(harness: StaffHarness):
+async def test_pages_are_images_that_link_to_the_next(harness: StaffHarness):
     document = await harness.store_document("surat.pdf", pdf(pages=2), DocumentKind.LETTER)
     await harness.submitted(document)
     pages = f"{HERE}/documents/{document.id}/pages"
@@ -259,18 +257,18 @@ async def test_pages_are_pictures_and_each_names_the_next(harness: StaffHarness)
     assert (await harness.get("nurlaila", f"{pages}/satu")).status_code == 422
 
 
-async def test_what_has_no_pages_says_so(harness: StaffHarness):
+async def test_documents_without_pages_are_refused(harness: StaffHarness):
     broken = await harness.store_unchecked("rusak.pdf", b"%PDF-1.7\nno more than this", "application/pdf")
     archive = RESULT.model_copy(update={"id": "arsip", "media_type": "application/zip"})
     lost = RESULT.model_copy(update={"id": "hilang"})
     await harness.submitted(broken, archive, lost)
-    for id, status in ((broken.id, 422), ("arsip", 415), ("hilang", 404), ("unknown", 404)):
-        answer = await harness.get("nurlaila", f"{HERE}/documents/{id}/pages/1")
-        assert answer.status_code == status, id
+    for document_id, status in ((broken.id, 422), ("arsip", 415), ("hilang", 404), ("unknown", 404)):
+        answer = await harness.get("nurlaila", f"{HERE}/documents/{document_id}/pages/1")
+        assert answer.status_code == status, document_id
         assert answer.json()["detail"].endswith(".")
 
 
-async def test_a_listening_officer_hears_which_request_changed(harness: StaffHarness):
+async def test_the_live_stream_reports_which_request_changed(harness: StaffHarness):
     await harness.submitted()
     streams = harness.app.state.streams
     listening = asyncio.create_task(harness.get("samsul", "/api/verification/live"))
@@ -282,7 +280,7 @@ async def test_a_listening_officer_hears_which_request_changed(harness: StaffHar
     await harness.post("nurlaila", f"{HERE}/verification", VERIFY)
     await asyncio.sleep(0.2)
     streams.close()
-    told = (await asyncio.wait_for(listening, 20)).text
-    [data] = [json.loads(line[6:]) for line in told.splitlines() if line.startswith("data: ")]
-    told_of = {"number": "INT-2026-000001", "status": "verified", "label": "Terverifikasi"}
-    assert data == {"id": REQUEST, "version": 2, **told_of}
+    stream = (await asyncio.wait_for(listening, 20)).text
+    [data] = [json.loads(line[6:]) for line in stream.splitlines() if line.startswith("data: ")]
+    reported = {"number": "INT-2026-000001", "status": "verified", "label": "Terverifikasi"}
+    assert data == {"id": REQUEST, "version": 2, **reported}

@@ -1,4 +1,4 @@
-"""The officers' pages: the queue, a request with its documents, what is decided there, and that nothing typed is lost."""
+"""The officers' pages: the queue, a request with its documents and checklist, and that no input is lost."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ async def look(harness: StaffHarness, path: str = HERE, who: str = "nurlaila") -
 async def send(
     harness: StaffHarness, page: httpx.Response, path: str = HERE, /, who: str = "nurlaila", **fields: str
 ) -> httpx.Response:
-    """The hidden fields that stand on the page, with these on top."""
+    """Send the form of the page with these fields on top of its hidden ones."""
     hidden = dict(re.findall(r'<input type="hidden" name="([^"]+)" value="([^"]*)"', page.text))
     async with browser(harness, who) as client:
         return await client.post(path, data={**hidden, **fields})
@@ -88,12 +88,14 @@ def error_links(page: httpx.Response) -> set[str]:
 
 
 async def submit_five(harness: StaffHarness) -> list[str]:
-    """Five requests, a minute apart."""
+    """Submit five requests, a minute apart."""
     ids = [f"00000000-0000-4000-8000-0000000001{n:02d}" for n in range(5)]
-    for place, id in enumerate(ids):
+    for place, request_id in enumerate(ids):
         applicant = APPLICANT.model_copy(update={"unit": "Dinas Sosial" if place % 2 else "Dinas Kesehatan"})
         scope = Scope.APPLICATION if place == 4 else Scope.DATA
-        await harness.submitted(subject=id, number=f"INT-2026-0000{place:02d}", applicant=applicant, scope=scope)
+        await harness.submitted(
+            subject=request_id, number=f"INT-2026-0000{place:02d}", applicant=applicant, scope=scope
+        )
         harness.clock.advance(minutes=1)
     return ids
 
@@ -101,7 +103,7 @@ async def submit_five(harness: StaffHarness) -> list[str]:
 # The queue
 
 
-async def test_the_queue_shows_the_longest_waiting_first_with_what_an_officer_needs(harness: StaffHarness):
+async def test_the_queue_shows_the_longest_waiting_request_first(harness: StaffHarness):
     ids = await submit_five(harness)
     page = await look(harness, QUEUE)
     assert (page.status_code, rows(page)) == (200, ids)
@@ -119,7 +121,7 @@ async def test_the_queue_shows_the_longest_waiting_first_with_what_an_officer_ne
     assert page.headers["cache-control"] == "no-store"
 
 
-async def test_what_is_late_says_by_how_many_working_days(harness: StaffHarness):
+async def test_overdue_requests_show_the_working_days(harness: StaffHarness):
     await harness.submitted()
     await harness.sign_in_again_after(days=1)
     assert "Lewat" not in (await look(harness, QUEUE)).text
@@ -128,32 +130,32 @@ async def test_what_is_late_says_by_how_many_working_days(harness: StaffHarness)
     assert "Lewat 4 hari kerja" in (await look(harness)).text
 
 
-async def test_lists_are_by_status_and_counted_over_open_requests_alone(harness: StaffHarness):
+async def test_lists_are_by_status_and_count_open_requests(harness: StaffHarness):
     ids = await submit_five(harness)
-    for id, fact in ((ids[0], withdrawn), (ids[1], assigned)):
-        await harness.publish(fact, subject=id)
+    for request_id, fact in ((ids[0], withdrawn), (ids[1], assigned)):
+        await harness.publish(fact, subject=request_id)
     page = await look(harness, f"{QUEUE}/{ids[2]}")
     assert (await send(harness, page, f"{QUEUE}/{ids[2]}", **RETURN)).status_code == 303
-    for asked, found in (
+    for query, found in (
         ("", ids[3:]),
         ("?status=returned", [ids[2]]),
         ("?status=open", ids[1:]),
         ("?status=all", ids[::-1]),
     ):
-        page = await look(harness, QUEUE + asked)
-        assert rows(page) == found, asked
-        assert tab_counts(page) == [2, 1, 0, 4], asked
+        page = await look(harness, QUEUE + query)
+        assert rows(page) == found, query
+        assert tab_counts(page) == [2, 1, 0, 4], query
     assert "Sen 7 Des" in (await look(harness, f"{QUEUE}?status=returned")).text
 
 
 async def test_the_queue_is_searched_filtered_and_paged_both_ways(harness: StaffHarness):
     ids = await submit_five(harness)
-    for asked, found in (
+    for query, found in (
         ("?search=kesehatan+000002&unit=&scope=", [ids[2]]),
         ("?unit=Dinas+Sosial", [ids[1], ids[3]]),
         ("?scope=application", [ids[4]]),
     ):
-        assert rows(await look(harness, QUEUE + asked)) == found, asked
+        assert rows(await look(harness, QUEUE + query)) == found, query
     first = await look(harness, f"{QUEUE}?limit=2&scope=data")
     [onward] = re.findall(r'href="([^"]+)" rel="next"', first.text)
     second = await look(harness, unescape(onward))
@@ -163,7 +165,7 @@ async def test_the_queue_is_searched_filtered_and_paged_both_ways(harness: Staff
     assert 'rel="next"' not in second.text
 
 
-async def test_an_empty_queue_says_why_and_how_to_lift_the_filter(harness: StaffHarness):
+async def test_an_empty_queue_says_why_and_how_to_clear_the_filter(harness: StaffHarness):
     page = await look(harness, QUEUE)
     assert "Tidak ada yang perlu diperiksa" in page.text
     assert 'class="toast"' in page.text
@@ -175,9 +177,9 @@ async def test_an_empty_queue_says_why_and_how_to_lift_the_filter(harness: Staff
     assert "<b>pariwisata" not in page.text
 
 
-@pytest.mark.parametrize("asked", ["after=x", "limit=0", "status=done", "scope=x", "unknown=1"])
-async def test_a_question_that_makes_no_sense_meets_a_page(harness: StaffHarness, asked: str):
-    page = await look(harness, f"{QUEUE}?{asked}")
+@pytest.mark.parametrize("query", ["after=x", "limit=0", "status=done", "scope=x", "unknown=1"])
+async def test_an_invalid_query_gets_an_error_page(harness: StaffHarness, query: str):
+    page = await look(harness, f"{QUEUE}?{query}")
     assert page.status_code == 422
     assert page.headers["content-type"].startswith("text/html")
     assert "Isian perlu diperbaiki" in page.text
@@ -194,16 +196,16 @@ async def test_only_officers_open_and_send_these_pages(harness: StaffHarness, wh
     assert await harness.events("verification") == []
 
 
-async def test_what_is_not_there_is_a_page_that_says_so(harness: StaffHarness):
+async def test_unknown_requests_and_documents_get_a_404_page(harness: StaffHarness):
     for path in (f"{QUEUE}/{OTHER}", f"{QUEUE}/{OTHER}/rekomendasi", f"{QUEUE}/{OTHER}/dokumen/x"):
         page = await look(harness, path)
         assert (page.status_code, "Permohonan itu tidak ditemukan." in page.text) == (404, True)
 
 
-# Deciding
+# Decisions
 
 
-async def test_a_request_is_declared_complete_and_the_next_one_is_a_click_away(harness: StaffHarness):
+async def test_a_request_is_verified_and_the_next_one_is_linked(harness: StaffHarness):
     await harness.submitted()
     await harness.submitted(subject=OTHER, number="INT-2026-000002")
     answer = await send(harness, await look(harness), **VERIFY)
@@ -244,9 +246,7 @@ async def test_a_request_is_returned_with_a_note_on_what_is_missing(harness: Sta
         ({**ALL_OK, "_do": "return"}, {"ok_form"}),
     ],
 )
-async def test_everything_that_is_wrong_stands_beside_its_item_at_once(
-    harness: StaffHarness, sent: dict[str, str], fields: set[str]
-):
+async def test_all_errors_are_shown_beside_their_items(harness: StaffHarness, sent: dict[str, str], fields: set[str]):
     await harness.submitted()
     page = await send(harness, await look(harness), **sent)
     assert page.status_code == 422
@@ -257,7 +257,7 @@ async def test_everything_that_is_wrong_stands_beside_its_item_at_once(
     assert await harness.events("verification") == []
 
 
-async def test_a_form_with_a_field_or_button_of_its_own_making_is_refused(harness: StaffHarness):
+async def test_a_form_with_unknown_fields_or_buttons_is_refused(harness: StaffHarness):
     await harness.submitted()
     page = await look(harness)
     for sent in ({**VERIFY, "status": "verified"}, {**VERIFY, "_do": "reject"}, {**VERIFY, "round": "x"}):
@@ -265,7 +265,7 @@ async def test_a_form_with_a_field_or_button_of_its_own_making_is_refused(harnes
     assert await harness.events("verification") == []
 
 
-async def test_what_was_chosen_and_written_is_kept_over_an_error(harness: StaffHarness):
+async def test_choices_and_notes_are_kept_after_an_error(harness: StaffHarness):
     await harness.submitted()
     page = await send(harness, await look(harness), ok_form="yes", ok_letter="no", note_letter=NOTE, _do="return")
     assert (page.status_code, textarea_value(page, "note_letter")) == (422, NOTE)
@@ -274,7 +274,7 @@ async def test_what_was_chosen_and_written_is_kept_over_an_error(harness: StaffH
     assert again.status_code == 303
 
 
-async def test_a_form_that_is_sent_twice_decides_once_and_is_answered_alike(harness: StaffHarness):
+async def test_a_form_that_is_sent_twice_decides_once(harness: StaffHarness):
     await harness.submitted()
     page = await look(harness)
     first, second = await send(harness, page, **RETURN), await send(harness, page, **RETURN)
@@ -287,7 +287,7 @@ async def test_a_form_that_is_sent_twice_decides_once_and_is_answered_alike(harn
 # Conflicts
 
 
-async def test_who_comes_second_learns_who_decided_what_and_keeps_what_was_chosen(harness: StaffHarness):
+async def test_a_late_decision_shows_the_conflict_and_keeps_the_form(harness: StaffHarness):
     await harness.submitted()
     page = await look(harness)
     await send(harness, await look(harness, who="samsul"), HERE, "samsul", **VERIFY)
@@ -301,7 +301,7 @@ async def test_who_comes_second_learns_who_decided_what_and_keeps_what_was_chose
     assert (textarea_value(still, "note_letter"), 'class="deck' in still.text) == (NOTE, False)
 
 
-async def test_findings_about_an_earlier_round_decide_nothing(harness: StaffHarness):
+async def test_a_checklist_of_an_earlier_round_decides_nothing(harness: StaffHarness):
     await harness.submitted()
     page = await look(harness)
     await send(harness, await look(harness, who="samsul"), HERE, "samsul", **RETURN)
@@ -314,7 +314,7 @@ async def test_findings_about_an_earlier_round_decide_nothing(harness: StaffHarn
     assert (await send(harness, fresh, **VERIFY)).status_code == 303
 
 
-async def test_a_half_filled_form_that_is_shown_again_tells_that_the_request_was_withdrawn(harness: StaffHarness):
+async def test_a_partly_filled_form_reports_that_the_request_was_withdrawn(harness: StaffHarness):
     await harness.submitted()
     page = await look(harness)
     await harness.publish(withdrawn)
@@ -325,7 +325,7 @@ async def test_a_half_filled_form_that_is_shown_again_tells_that_the_request_was
     assert "belum pernah diperiksa" in untouched.text
 
 
-async def test_an_expired_session_gives_back_what_was_typed_after_signing_in(harness: StaffHarness):
+async def test_a_form_survives_an_expired_session(harness: StaffHarness):
     await harness.submitted()
     page = await look(harness)
     harness.clock.advance(minutes=31)
@@ -338,7 +338,7 @@ async def test_an_expired_session_gives_back_what_was_typed_after_signing_in(har
     assert await harness.events("verification") == []
 
 
-async def test_a_form_without_its_token_decides_nothing(harness: StaffHarness):
+async def test_a_form_without_csrf_token_decides_nothing(harness: StaffHarness):
     await harness.submitted()
     answer = await send(harness, await look(harness), **VERIFY, _csrf="0" * 128)
     assert "Isian Anda masih ada" in answer.text
@@ -352,7 +352,7 @@ def in_order(page: httpx.Response) -> list[str]:
     return [unescape(name) for name in re.findall(r'class="tab".*?<span class="name">(.*?)</span>', page.text)]
 
 
-async def test_documents_are_looked_at_page_by_page_and_the_letter_comes_first(harness: StaffHarness):
+async def test_documents_are_shown_page_by_page_with_the_letter_first(harness: StaffHarness):
     data = await harness.store_document("kamus data.pdf", pdf(1))
     letter = await harness.store_document("surat.pdf", pdf(3), DocumentKind.LETTER)
     await harness.submitted(data, letter)
@@ -370,15 +370,15 @@ async def test_documents_are_looked_at_page_by_page_and_the_letter_comes_first(h
     assert download.headers["content-disposition"].startswith("attachment")
 
 
-@pytest.mark.parametrize("asked", ["dokumen=x&halaman=2", "halaman=99", "halaman=-1", "halaman=%D9%A3", "dokumen="])
-async def test_an_address_that_names_no_page_shows_the_first_of_the_letter(harness: StaffHarness, asked: str):
+@pytest.mark.parametrize("query", ["dokumen=x&halaman=2", "halaman=99", "halaman=-1", "halaman=%D9%A3", "dokumen="])
+async def test_a_url_without_a_valid_page_shows_the_first_of_the_letter(harness: StaffHarness, query: str):
     letter = await harness.store_document("surat.pdf", pdf(3), DocumentKind.LETTER)
     await harness.submitted(letter)
-    named = asked if "dokumen" in asked else f"dokumen={letter.id}&{asked}"
+    named = query if "dokumen" in query else f"dokumen={letter.id}&{query}"
     assert "halaman 1 dari 3" in (await look(harness, f"{HERE}?{named}")).text
 
 
-async def test_looking_at_another_page_without_a_script_loses_nothing(harness: StaffHarness):
+async def test_changing_the_page_without_script_keeps_the_form(harness: StaffHarness):
     letter = await harness.store_document("surat.pdf", pdf(3), DocumentKind.LETTER)
     await harness.submitted(letter)
     half = {"ok_form": "yes", "ok_letter": "no", "note_letter": NOTE, "acknowledged": "birth_date"}
@@ -391,26 +391,26 @@ async def test_looking_at_another_page_without_a_script_loses_nothing(harness: S
     assert (refused.status_code, "halaman 2 dari 3" in refused.text) == (422, True)
 
 
-async def test_what_cannot_be_shown_says_so_and_can_be_downloaded(harness: StaffHarness):
+async def test_a_document_that_cannot_be_shown_can_be_downloaded(harness: StaffHarness):
     broken = await harness.store_unchecked("rusak.pdf", b"%PDF-1.7\nno more than this", "application/pdf")
     archive = RESULT.model_copy(update={"id": "arsip", "name": "arsip.zip", "media_type": "application/zip"})
     lost = RESULT.model_copy(update={"id": "hilang"})
     await harness.submitted(broken, archive, lost)
-    for id, words in (
+    for document_id, words in (
         (broken.id, "tidak dapat ditampilkan"),
         ("arsip", "Dokumen ZIP tidak"),
         ("hilang", "tidak ditemukan"),
     ):
-        page = await look(harness, f"{HERE}?dokumen={id}")
-        assert page.status_code == 200, id
-        assert words in page.text, id
-        assert "<img" not in page.text, id
-        assert f"{HERE}/dokumen/{id}" in page.text, id
+        page = await look(harness, f"{HERE}?dokumen={document_id}")
+        assert page.status_code == 200, document_id
+        assert words in page.text, document_id
+        assert "<img" not in page.text, document_id
+        assert f"{HERE}/dokumen/{document_id}" in page.text, document_id
     missing = await look(harness, f"{HERE}/dokumen/hilang")
     assert (missing.status_code, missing.headers["content-type"].startswith("text/html")) == (404, True)
 
 
-async def test_a_page_comes_without_the_number_of_pages_rather_than_late(
+async def test_a_page_is_shown_without_page_count_when_rendering_is_slow(
     harness: StaffHarness, monkeypatch: pytest.MonkeyPatch
 ):
     letter = await harness.store_document("surat.pdf", pdf(3), DocumentKind.LETTER)
@@ -424,7 +424,7 @@ async def test_a_page_comes_without_the_number_of_pages_rather_than_late(
     assert "halaman 1 dari 3" in (await look(harness)).text
 
 
-async def test_a_page_is_drawn_once_for_the_page_and_its_picture_and_each_look_is_noted_once(
+async def test_a_page_is_rendered_once_and_each_access_is_logged_once(
     harness: StaffHarness, caplog: pytest.LogCaptureFixture
 ):
     letter = await harness.store_document("surat.pdf", pdf(2), DocumentKind.LETTER)
@@ -438,10 +438,10 @@ async def test_a_page_is_drawn_once_for_the_page_and_its_picture_and_each_look_i
     assert noted == [f"nurlaila looked at page 1 of document {letter.id}"]
 
 
-# What is over, and the advice to reject
+# Decided requests and recommendations
 
 
-async def test_a_request_that_awaits_no_officer_is_read_only_with_its_whole_history(harness: StaffHarness):
+async def test_a_decided_request_is_read_only_with_its_history(harness: StaffHarness):
     await harness.submitted()
     await send(harness, await look(harness), **VERIFY)
     await harness.publish(assigned, started, completed, confirmed)
@@ -454,7 +454,7 @@ async def test_a_request_that_awaits_no_officer_is_read_only_with_its_whole_hist
     assert 'class="deck' not in page.text
 
 
-async def test_an_officer_advises_to_reject_and_the_request_still_waits(harness: StaffHarness):
+async def test_a_recommended_request_still_awaits_a_decision(harness: StaffHarness):
     await harness.submitted()
     answer = await send(harness, await look(harness, ADVICE), ADVICE, reason="Di luar lingkup <b>")
     assert (answer.status_code, answer.headers["location"]) == (303, f"{QUEUE}?selesai={REQUEST}")
@@ -469,7 +469,7 @@ async def test_an_officer_advises_to_reject_and_the_request_still_waits(harness:
     assert ("<textarea" in closed.text, "Di luar lingkup &lt;b&gt;" in closed.text) == (False, True)
 
 
-async def test_an_advice_needs_a_reason_and_keeps_it_when_the_request_has_moved_on(harness: StaffHarness):
+async def test_a_recommendation_needs_a_reason_and_keeps_it_after_a_conflict(harness: StaffHarness):
     await harness.submitted()
     page = await look(harness, ADVICE)
     empty = await send(harness, page, ADVICE, reason=" ")
@@ -482,7 +482,7 @@ async def test_an_advice_needs_a_reason_and_keeps_it_when_the_request_has_moved_
     assert await harness.events("verification") == []
 
 
-async def test_a_second_advice_names_the_first(harness: StaffHarness):
+async def test_a_second_recommendation_names_the_first(harness: StaffHarness):
     await harness.submitted()
     page = await look(harness, ADVICE, "samsul")
     await send(harness, await look(harness, ADVICE), ADVICE, reason="Di luar lingkup.")
@@ -491,7 +491,7 @@ async def test_a_second_advice_names_the_first(harness: StaffHarness):
     assert "Nurlaila Ibarat" in second.text
 
 
-async def test_pages_say_what_they_listen_to_and_from_where(harness: StaffHarness):
+async def test_pages_declare_their_live_stream_and_cursor(harness: StaffHarness):
     await harness.submitted()
     cursor = await harness.services["verification"].runtime.store.latest_change()
     for path, subject in ((QUEUE, ""), (HERE, REQUEST), (ADVICE, REQUEST)):

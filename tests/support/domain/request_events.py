@@ -1,4 +1,4 @@
-"""One request as its facts tell it, in which every step has its name."""
+"""Sample events of one request, one for each step, and the paths to every status."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ HASAN = Staff(username="hasan", name="Hasan Umpama")
 DEWI = Staff(username="dewi", name="Dewi Andaian")
 
 
-def document_ref(name: str, kind: DocumentKind, round: int = 1) -> DocumentRef:
+def document_ref(name: str, kind: DocumentKind, round_number: int = 1) -> DocumentRef:
     return DocumentRef(
         id=name,
         kind=kind,
@@ -43,7 +43,7 @@ def document_ref(name: str, kind: DocumentKind, round: int = 1) -> DocumentRef:
         media_type="application/pdf",
         sha256="ab" * 32,
         key=f"2026/{name}",
-        round=round,
+        round=round_number,
     )
 
 
@@ -84,12 +84,12 @@ submitted = i.RequestSubmitted(
 ALL_OK = tuple(Verdict(item=item, ok=True) for item in ChecklistItem)
 
 
-def returned_for(*items: ChecklistItem, round: int = 1) -> v.RequestReturned:
+def returned_for(*items: ChecklistItem, round_number: int = 1) -> v.RequestReturned:
     verdicts = tuple(
         Verdict(item=item, ok=item not in items, note=f"{item.value}: mohon dilengkapi." if item in items else "")
         for item in ChecklistItem
     )
-    return v.RequestReturned(round=round, verdicts=verdicts, respond_by=date(2026, 12, 7), by=NURLAILA)
+    return v.RequestReturned(round=round_number, verdicts=verdicts, respond_by=date(2026, 12, 7), by=NURLAILA)
 
 
 returned = returned_for(ChecklistItem.LETTER)

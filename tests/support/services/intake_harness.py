@@ -1,4 +1,4 @@
-"""Intake alone behind the real application, in a folder of its own, with papers made by real libraries."""
+"""The intake service in the real application on a data folder of its own, with generated documents."""
 
 from __future__ import annotations
 
@@ -49,25 +49,25 @@ FORM = {
 
 
 def pdf_upload(words: str = "Surat permohonan") -> bytes:
-    paper = FPDF()
-    paper.set_creation_date(datetime(2026, 11, 20, tzinfo=UTC))
-    paper.add_page()
-    paper.set_font("Helvetica", size=12)
-    paper.cell(text=words)
-    return bytes(paper.output())
+    pdf = FPDF()
+    pdf.set_creation_date(datetime(2026, 11, 20, tzinfo=UTC))
+    pdf.add_page()
+    pdf.set_font("Helvetica", size=12)
+    pdf.cell(text=words)
+    return bytes(pdf.output())
 
 
 def png_upload() -> bytes:
-    written = io.BytesIO()
-    Image.new("RGB", (40, 30), "navy").save(written, "PNG")
-    return written.getvalue()
+    buffer = io.BytesIO()
+    Image.new("RGB", (40, 30), "navy").save(buffer, "PNG")
+    return buffer.getvalue()
 
 
 def docx_upload() -> bytes:
-    document, written = docx.Document(), io.BytesIO()
+    document, buffer = docx.Document(), io.BytesIO()
     document.add_heading("Kamus Data")
-    document.save(written)
-    return written.getvalue()
+    document.save(buffer)
+    return buffer.getvalue()
 
 
 LETTER = pdf_upload()
@@ -82,10 +82,10 @@ FILES: tuple[File, ...] = (
 )
 
 
-def files_with(name: str, content: bytes, place: str = "requirements") -> tuple[File, ...]:
-    """A form's files of which one has this name and content."""
-    kept = FILES[:1] if place == "requirements" else FILES[1:2]
-    return (*kept, (place, (name, content, "application/octet-stream")))
+def files_with(name: str, content: bytes, field_name: str = "requirements") -> tuple[File, ...]:
+    """The files of a form, one of which has this name and content."""
+    others = FILES[:1] if field_name == "requirements" else FILES[1:2]
+    return (*others, (field_name, (name, content, "application/octet-stream")))
 
 
 @dataclass
@@ -107,7 +107,7 @@ class IntakeHarness:
         address: str = "127.0.0.1",
         **fields: Any,
     ) -> httpx.Response:
-        """A form sent; a field that is None is left out."""
+        """Submit a form; a field that is None is left out."""
         data = {name: value for name, value in {**FORM, **fields}.items() if value is not None}
         async with self.client(address, headers=headers, timeout=60) as client:
             return await client.post("/api/requests", data=data, files=list(files))
@@ -117,7 +117,7 @@ class IntakeHarness:
         return Applicant(self, made["id"], made["number"], made["tracking_token"])
 
     async def store_legacy_request(self, number: str = story.SUBMIT.number, **applicant: str) -> Applicant:
-        """A request that was taken in when the form asked less of these fields."""
+        """Store a request with field values that the form no longer accepts."""
         form = story.SUBMIT.applicant.model_copy(update=applicant)
         command = replace(story.SUBMIT, number=number, applicant=form)
         key = CommandKey(str(uuid4()), digest="")
@@ -125,7 +125,7 @@ class IntakeHarness:
         return Applicant(self, made.id, made.number, self.platform.tracking.token(made.id))
 
     async def publish(self, request_id: str, *facts: Fact) -> None:
-        """What other services say happened, heard by intake when this returns."""
+        """Publish facts of other services and wait until intake has consumed them."""
         for fact in facts:
             self.sequences[request_id, fact.owner] += 1
             event = make_event(fact, self.sequences[request_id, fact.owner], self.clock.now, request_id)
@@ -136,13 +136,13 @@ class IntakeHarness:
 
     @property
     def stored(self) -> set[str]:
-        """The documents that the folder holds."""
+        """The names of the stored document files."""
         return {path.name for path in self.platform.settings.documents.rglob("*") if path.is_file()}
 
 
 @dataclass(frozen=True)
 class Applicant:
-    """Whoever holds the token of one request."""
+    """A client with the tracking token of one request."""
 
     intake_harness: IntakeHarness
     id: str
@@ -157,8 +157,8 @@ class Applicant:
 
     async def _call(self, method: str, path: str, headers: dict[str, str], **body: Any) -> httpx.Response:
         async with self.intake_harness.client(timeout=60) as client:
-            every = {"Authorization": f"Bearer {self.token}", **headers}
-            return await client.request(method, f"/api/requests/{self.number}{path}", headers=every, **body)
+            all_headers = {"Authorization": f"Bearer {self.token}", **headers}
+            return await client.request(method, f"/api/requests/{self.number}{path}", headers=all_headers, **body)
 
     async def status(self) -> str:
         return str((await self.get()).json()["status"])
@@ -184,7 +184,7 @@ async def intake_harness(folder: Path, **settings: Any) -> AsyncIterator[IntakeH
 
 
 def errors(answer: httpx.Response) -> dict[str, str]:
-    """The sentences of a refusal by field."""
+    """Return the messages of a problem by field."""
     assert answer.headers["content-type"] == "application/problem+json", answer.text
     return {error["field"]: error["message"] for error in answer.json()["errors"]}
 

@@ -1,4 +1,4 @@
-"""Intake, given - when - then: what an applicant may do at each step, and what silence decides."""
+"""Decisions of intake: what applicants may do at each status, and what happens automatically."""
 
 from __future__ import annotations
 
@@ -78,13 +78,13 @@ COMMANDS: list[tuple[Any, frozenset[Status]]] = [
 ]
 
 
-def test_the_paths_lead_where_they_say():
+def test_each_sample_path_ends_at_its_status():
     assert {status: given(INTAKE, *path).status for status, path in PATHS.items()} == {s: s for s in Status}
 
 
 @pytest.mark.parametrize("status", Status)
 @pytest.mark.parametrize(("command", "allowed"), COMMANDS, ids=lambda value: type(value).__name__)
-def test_no_step_is_taken_out_of_turn(command: Any, allowed: frozenset[Status], status: Status):
+def test_a_command_is_allowed_only_at_its_statuses(command: Any, allowed: frozenset[Status], status: Status):
     state = given(INTAKE, *PATHS[status])
     now = LATE if isinstance(command, (ExpireRequest, ConfirmBySilence)) else NOON
     if status in allowed:
@@ -97,7 +97,7 @@ def test_no_step_is_taken_out_of_turn(command: Any, allowed: frozenset[Status], 
 # new -> submitted
 
 
-def test_a_sound_form_is_submitted():
+def test_a_valid_form_is_submitted():
     assert decide_facts(INTAKE.initial(), SUBMIT) == [submitted]
 
 
@@ -111,38 +111,38 @@ def test_a_sound_form_is_submitted():
         ((LETTER, DATASET, RESULT), "document_misplaced"),
     ],
 )
-def test_a_form_needs_its_papers(documents: tuple[DocumentRef, ...], code: str):
+def test_a_form_needs_its_documents(documents: tuple[DocumentRef, ...], code: str):
     assert refusal_of(INTAKE, INTAKE.initial(), replace(SUBMIT, documents=documents)).code == code
 
 
-def test_ten_requirements_are_taken():
+def test_ten_requirements_are_accepted():
     ten = (LETTER, *(document_ref(f"p{n}", DocumentKind.REQUIREMENT) for n in range(10)))
     assert decide_facts(INTAKE.initial(), replace(SUBMIT, documents=ten))
 
 
-def test_a_letter_is_not_dated_after_today_in_halmahera():
+def test_a_letter_date_after_today_in_halmahera_is_refused():
     tomorrow = replace(SUBMIT, letter=Letter(number="1", date=date(2026, 11, 24)))
     assert refusal_of(INTAKE, INTAKE.initial(), tomorrow).code == "letter_in_future"
     already_tomorrow_in_maba = datetime(2026, 11, 23, 15, 0, tzinfo=UTC)
     assert decide_facts(INTAKE.initial(), tomorrow, already_tomorrow_in_maba)
 
 
-def test_registration_numbers_count_by_the_year_of_halmahera():
+def test_registration_numbers_restart_with_the_year_of_halmahera():
     assert registration_number_prefix(datetime(2026, 12, 31, 14, 59, tzinfo=UTC)) == "INT-2026-"
     assert registration_number_prefix(datetime(2026, 12, 31, 15, 0, tzinfo=UTC)) == "INT-2027-"
     assert next_registration_number(None, "INT-2026-") == "INT-2026-000001"
     assert next_registration_number("INT-2026-000099", "INT-2026-") == "INT-2026-000100"
 
 
-# withdrawal, answer, objection, confirmation
+# Withdrawal, answer, objection, confirmation
 
 
-def test_a_request_is_withdrawn_for_a_reason():
+def test_a_withdrawal_needs_a_reason():
     assert decide_facts(given(INTAKE, submitted), WithdrawRequest(" Sudah tidak diperlukan. ")) == [withdrawn]
     assert refusal_of(INTAKE, given(INTAKE, submitted), WithdrawRequest("  ")).code == "reason_missing"
 
 
-def test_an_answer_belongs_to_its_question():
+def test_an_answer_names_the_pause_of_its_question():
     assert decide_facts(given(INTAKE, *ON_HOLD), AnswerQuestion("10.0.0.1")) == [answered]
     assert refusal_of(INTAKE, given(INTAKE, *ON_HOLD), AnswerQuestion("")).code == "text_missing"
     second = paused.model_copy(update={"pause": 2})
@@ -155,7 +155,7 @@ def test_a_question_is_answered_once():
     assert (refusal.facts["status"], refusal.facts["event"]) == (Status.IN_PROGRESS, "ApplicantAnswered")
 
 
-def test_an_answer_to_a_question_that_was_followed_by_another_is_refused():
+def test_an_answer_to_an_earlier_question_is_refused():
     second = paused.model_copy(update={"pause": 2})
     again = given(INTAKE, *ON_HOLD, answered, resumed, second)
     assert decide_facts(again, AnswerQuestion("10.0.0.2", pause=2)) == [i.ApplicantAnswered(pause=2, text="10.0.0.2")]
@@ -164,7 +164,7 @@ def test_an_answer_to_a_question_that_was_followed_by_another_is_refused():
     assert refusal.facts["at"] == NOON + timedelta(minutes=7)
 
 
-def test_who_comes_too_late_learns_who_was_first():
+def test_a_late_command_is_refused_with_the_event_that_came_first():
     refusal = refusal_of(INTAKE, given(INTAKE, submitted, rejected), WithdrawRequest("Batal."))
     at = NOON + timedelta(minutes=1)
     assert refusal.facts == {"status": Status.REJECTED, "by": "Hasan Umpama", "at": at, "event": "RequestRejected"}
@@ -181,7 +181,7 @@ def test_an_objection_needs_a_reason_and_reopens_the_work():
     assert given(INTAKE, *DELIVERED, contested).status is Status.IN_PROGRESS
 
 
-def test_the_second_delivery_is_confirmed_as_the_second():
+def test_a_confirmation_names_the_current_delivery():
     second = completed.model_copy(update={"delivery": 2, "documents": (RECORD,)})
     state = given(INTAKE, *DELIVERED, contested, second)
     assert decide_facts(state, ConfirmHandover()) == [confirmed.model_copy(update={"delivery": 2})]
@@ -189,7 +189,7 @@ def test_the_second_delivery_is_confirmed_as_the_second():
 
 
 @pytest.mark.parametrize("command", [ConfirmHandover(delivery=1), ContestHandover("Belum sesuai.", delivery=1)])
-def test_a_delivery_that_was_followed_by_another_is_neither_taken_over_nor_contested(command: Any):
+def test_an_earlier_delivery_can_be_neither_confirmed_nor_contested(command: Any):
     assert decide_facts(given(INTAKE, *DELIVERED), command)
     second = completed.model_copy(update={"delivery": 2})
     refusal = refusal_of(INTAKE, given(INTAKE, *DELIVERED, contested, second), command)
@@ -202,7 +202,7 @@ LAST_DAY_OVER = datetime(2026, 12, 7, 15, 0, tzinfo=UTC)
 CONFIRMATION_OVER = datetime(2026, 11, 30, 15, 0, tzinfo=UTC)
 
 
-def test_a_returned_request_expires_when_the_last_day_is_over_in_halmahera():
+def test_a_returned_request_expires_after_its_last_day_in_halmahera():
     state = given(INTAKE, submitted, returned)
     assert INTAKE.due_at(state) == LAST_DAY_OVER
     assert INTAKE.on_due(state) == [ExpireRequest()]
@@ -210,11 +210,11 @@ def test_a_returned_request_expires_when_the_last_day_is_over_in_halmahera():
     assert refusal_of(INTAKE, state, ExpireRequest(), LAST_DAY_OVER - timedelta(microseconds=1)).code == "not_due"
 
 
-def test_what_is_late_but_not_yet_expired_is_still_taken():
+def test_a_late_resubmission_is_accepted_until_the_request_expires():
     assert decide_facts(given(INTAKE, submitted, returned), ResubmitRequest(documents=(NEW_LETTER,)), LAST_DAY_OVER)
 
 
-def test_a_delivery_is_confirmed_by_silence_when_the_last_day_is_over():
+def test_a_delivery_is_confirmed_automatically_after_its_last_day():
     state = given(INTAKE, *DELIVERED)
     assert INTAKE.due_at(state) == CONFIRMATION_OVER
     assert INTAKE.on_due(state) == [ConfirmBySilence()]
@@ -224,14 +224,14 @@ def test_a_delivery_is_confirmed_by_silence_when_the_last_day_is_over():
 
 
 @pytest.mark.parametrize("status", sorted(frozenset(Status) - {Status.RETURNED, Status.DELIVERED}))
-def test_silence_decides_nothing_else(status: Status):
+def test_other_statuses_have_no_automatic_decision(status: Status):
     assert INTAKE.due_at(given(INTAKE, *PATHS[status])) is None
 
 
-# survey
+# Survey
 
 
-def test_nine_answers_are_given_once_while_the_survey_is_open():
+def test_the_survey_is_answered_once_while_it_is_open():
     state = given(INTAKE, *COMPLETED)
     assert decide_facts(state, AnswerSurvey(surveyed.answers)) == [surveyed]
     assert (
@@ -248,11 +248,11 @@ def test_the_survey_closes_after_its_last_day():
 
 
 @pytest.mark.parametrize("answers", [(), (3,) * 8, (3,) * 10, (0, *(3,) * 8), (5, *(3,) * 8)])
-def test_answers_are_nine_from_1_to_4(answers: tuple[int, ...]):
+def test_a_survey_needs_nine_answers_from_1_to_4(answers: tuple[int, ...]):
     assert refusal_of(INTAKE, given(INTAKE, *COMPLETED), AnswerSurvey(answers)).code == "answers_unfit"
 
 
-# events that cross
+# Crossing events
 
 
 CROSSINGS: list[tuple[tuple[Fact, ...], list[tuple[Fact, ...]], Status]] = [
@@ -272,7 +272,9 @@ CROSSINGS: list[tuple[tuple[Fact, ...], list[tuple[Fact, ...]], Status]] = [
 
 
 @pytest.mark.parametrize(("before", "lines", "end"), CROSSINGS)
-def test_events_that_cross_end_alike_in_any_order(before: tuple[Fact, ...], lines: list[tuple[Fact, ...]], end: Status):
+def test_crossing_events_give_the_same_state_in_any_order(
+    before: tuple[Fact, ...], lines: list[tuple[Fact, ...]], end: Status
+):
     events = events_from(*before, *(fact for line in lines for fact in line))
     rest = iter(events[len(before) :])
     crossing = [[next(rest) for _ in line] for line in lines]
@@ -281,5 +283,5 @@ def test_events_that_cross_end_alike_in_any_order(before: tuple[Fact, ...], line
     assert all(state == states[0] for state in states)
 
 
-def test_what_intake_does_not_hear_of_verification_leaves_no_trace():
+def test_an_event_that_intake_does_not_subscribe_to_changes_nothing():
     assert given(INTAKE, submitted, recommended) == given(INTAKE, submitted)

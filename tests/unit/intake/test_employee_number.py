@@ -1,4 +1,4 @@
-"""Nomor Pegawai: little is refused, what is odd is only pointed out."""
+"""Nomor Pegawai: normalization, refusals and warnings."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def refusal_of(written: str) -> Refusal:
         "NIP. '19850214\u2212201001\u22121\u2212001",
     ],
 )
-def test_what_people_write_between_the_digits_does_not_count(written: str):
+def test_separators_between_digits_are_ignored(written: str):
     assert normalize_employee_number(written) == "198502142010011001"
 
 
@@ -61,32 +61,32 @@ def test_numbers_of_pns_and_pppk_pass_without_a_warning(number: str):
         ("198502302010133000", ("birth_date", "month_or_contract", "sex", "serial")),
     ],
 )
-def test_what_is_odd_is_told_by_code(number: str, codes: tuple[str, ...]):
+def test_implausible_numbers_give_warning_codes(number: str, codes: tuple[str, ...]):
     assert employee_number_warnings(normalize_employee_number(number), TODAY) == codes
 
 
 @pytest.mark.parametrize(
     "number", ["199002142006011001", "195002142010011001", "198502142010291001", "198502142010211001"]
 )
-def test_the_edges_of_what_is_usual_pass(number: str):
+def test_boundary_values_give_no_warning(number: str):
     assert employee_number_warnings(number, TODAY) == ()
 
 
-def test_a_birth_date_to_come_is_odd():
+def test_a_future_birth_date_gives_a_warning():
     assert "birth_date" in employee_number_warnings("202612242010011001", TODAY)
 
 
-def test_the_year_of_appointment_is_judged_on_the_day_it_is_sent():
+def test_the_appointment_year_is_compared_with_the_day_of_submission():
     assert employee_number_warnings("198502142027011001", date(2027, 1, 1)) == ()
 
 
-def test_the_old_number_is_recognised():
+def test_the_old_nine_digit_number_is_recognized():
     assert refusal_of("131110468").code == "employee_number_old"
     assert refusal_of("131 110 468").code == "employee_number_old"
 
 
 @pytest.mark.parametrize("length", [1, 8, 10, 17, 19, 5000])
-def test_any_other_length_is_refused_and_counted(length: int):
+def test_any_other_length_is_refused_with_its_count(length: int):
     refusal = refusal_of("1" * length)
     assert (refusal.code, refusal.facts) == ("employee_number_length", {"count": length, "expected": 18})
 
@@ -108,16 +108,16 @@ def test_only_ascii_digits_are_digits(written: str):
 
 
 @pytest.mark.parametrize("written", ["", "   ", ". - ."])
-def test_nothing_is_no_number(written: str):
+def test_a_blank_number_is_missing(written: str):
     assert refusal_of(written).code == "employee_number_missing"
 
 
-def test_it_is_read_in_groups_and_masked_in_lists():
+def test_a_number_is_grouped_for_reading_and_masked_in_lists():
     assert group_digits("198502142010011001") == "19850214 201001 1 001"
     assert mask_employee_number("198502142010011001") == "198502** ****** * ***"
 
 
 @given(strategies.text(alphabet="0123456789", min_size=18, max_size=18), strategies.dates())
-def test_every_18_digits_are_taken_and_come_back_from_their_groups(number: str, day: date):
+def test_any_18_digits_are_accepted_and_survive_grouping(number: str, day: date):
     assert normalize_employee_number(group_digits(number)) == number
     assert set(employee_number_warnings(number, day)) <= WARNING_MESSAGES.keys()

@@ -1,4 +1,4 @@
-"""Completing a returned request: every failed item is attended to, and what is left is still a request."""
+"""Completion of a returned request: every failed item is addressed, and the result is a valid form."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ from tests.support.domain.request_events import (
 )
 
 
-def test_a_new_letter_takes_the_place_of_the_old_one_by_itself():
+def test_a_new_letter_replaces_the_old_one():
     state = given(INTAKE, submitted, returned)
     assert decide_facts(state, ResubmitRequest(documents=(NEW_LETTER,))) == [resubmitted]
     assert decide_facts(state, ResubmitRequest(documents=(NEW_LETTER,), replaces=("surat",))) == [resubmitted]
 
 
-def test_only_what_is_given_changes():
+def test_only_given_fields_change():
     state = given(INTAKE, submitted, returned_for(ChecklistItem.FORM))
     [fact] = decide_facts(state, ResubmitRequest(position="Analis Transportasi", phone="0811"))
     assert fact == resubmitted.model_copy(
@@ -76,19 +76,19 @@ NOT_ADDRESSED: list[tuple[ChecklistItem, ResubmitRequest]] = [
 
 
 @pytest.mark.parametrize(("item", "command"), ADDRESSED)
-def test_a_failed_item_is_attended_to_by_what_it_is_about(item: ChecklistItem, command: ResubmitRequest):
+def test_a_failed_item_is_addressed_by_a_related_change(item: ChecklistItem, command: ResubmitRequest):
     [fact] = decide_facts(given(INTAKE, submitted, returned_for(item)), command)
     assert isinstance(fact, i.RequestResubmitted)
     assert fact.round == 2
 
 
 @pytest.mark.parametrize(("item", "command"), NOT_ADDRESSED)
-def test_a_failed_item_that_nothing_was_done_about_is_named(item: ChecklistItem, command: ResubmitRequest):
+def test_an_unaddressed_item_is_named(item: ChecklistItem, command: ResubmitRequest):
     refusal = refusal_of(INTAKE, given(INTAKE, submitted, returned_for(item)), command)
     assert (refusal.code, refusal.facts) == ("item_untouched", {"items": (item,)})
 
 
-def test_every_failed_item_counts():
+def test_every_failed_item_must_be_addressed():
     state = given(INTAKE, submitted, returned_for(ChecklistItem.LETTER, ChecklistItem.DOCUMENTS))
     refusal = refusal_of(INTAKE, state, ResubmitRequest(documents=(NEW_LETTER,)))
     assert refusal.facts == {"items": (ChecklistItem.DOCUMENTS,)}
@@ -114,20 +114,20 @@ def test_every_failed_item_counts():
         (ResubmitRequest(documents=(NEW_LETTER,), letter_date=date(2026, 11, 24)), "letter_in_future"),
     ],
 )
-def test_what_is_left_must_still_be_a_request(command: ResubmitRequest, code: str):
+def test_a_resubmission_must_leave_a_valid_form(command: ResubmitRequest, code: str):
     assert refusal_of(INTAKE, given(INTAKE, submitted, returned), command).code == code
 
 
 def test_a_replaced_document_can_neither_be_replaced_again_nor_opened():
-    state = given(INTAKE, submitted, returned, resubmitted, returned_for(ChecklistItem.LETTER, round=2))
+    state = given(INTAKE, submitted, returned, resubmitted, returned_for(ChecklistItem.LETTER, round_number=2))
     again = ResubmitRequest(documents=(document_ref("x", DocumentKind.LETTER),), replaces=("surat",))
     assert refusal_of(INTAKE, state, again).code == "document_unknown"
     assert presenters.find_document(state, "surat") is None
     assert presenters.find_document(state, "surat-baru")
 
 
-def test_a_return_of_the_second_round_opens_a_third():
-    state = given(INTAKE, submitted, returned, resubmitted, returned_for(ChecklistItem.DOCUMENTS, round=2))
+def test_a_second_return_opens_a_third_round():
+    state = given(INTAKE, submitted, returned, resubmitted, returned_for(ChecklistItem.DOCUMENTS, round_number=2))
     [fact] = decide_facts(state, ResubmitRequest(documents=(NEW_DATASET,)))
     assert isinstance(fact, i.RequestResubmitted)
     assert fact.round == 3

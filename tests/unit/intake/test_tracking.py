@@ -1,4 +1,4 @@
-"""What an applicant sees of a request, and what not."""
+"""What an applicant can see of a request."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ from tests.support.domain.request_events import (
 )
 
 
-def test_the_state_survives_its_storage():
+def test_the_state_survives_serialization():
     adapter = TypeAdapter(State)
     for path in PATHS.values():
         state = given(INTAKE, *path)
         assert adapter.validate_json(adapter.dump_json(state)) == state
 
 
-def test_a_returned_request_shows_what_is_open_and_until_when():
+def test_a_returned_request_shows_open_items_and_their_deadline():
     seen = presenters.present_request(given(INTAKE, submitted, returned), NOON.date())
     assert (seen["status"], seen["status_label"], seen["round"]) == ("returned", "Perlu Dilengkapi", 1)
     assert seen["open_items"] == [
@@ -50,7 +50,7 @@ def test_open_items_close_with_the_resubmission():
     assert presenters.open_items(given(INTAKE, submitted, returned, resubmitted)) == []
 
 
-def test_the_timeline_says_who_did_what_in_which_role():
+def test_the_timeline_names_actors_with_their_roles():
     state = given(INTAKE, *IN_PROGRESS, completed, confirmed.model_copy(update={"automatic": True}))
     lines = [(line["label"], line["by"]) for line in presenters.present_request(state, NOON.date())["timeline"]]
     assert lines == [
@@ -73,7 +73,7 @@ def test_a_question_is_shown_until_it_is_answered():
     assert presenters.present_request(given(INTAKE, *ON_HOLD, answered), NOON.date())["question"] is None
 
 
-def test_work_is_overdue_after_its_target_and_not_while_the_clock_stands():
+def test_work_is_overdue_after_its_target_date_but_not_on_hold():
     after = date(2026, 12, 15)
     assert not presenters.is_overdue(given(INTAKE, *IN_PROGRESS), date(2026, 12, 14))
     assert presenters.is_overdue(given(INTAKE, *IN_PROGRESS), after)
@@ -82,14 +82,14 @@ def test_work_is_overdue_after_its_target_and_not_while_the_clock_stands():
     assert not presenters.is_overdue(given(INTAKE, *DELIVERED), after)
 
 
-def test_results_and_their_record_can_be_opened_but_not_where_they_are_stored():
+def test_results_are_listed_without_their_storage_keys():
     seen = presenters.present_request(given(INTAKE, *DELIVERED), NOON.date())
     assert [document["kind"] for document in seen["documents"]][-2:] == ["result", "handover_record"]
     assert seen["record_number"] == "BAST/1/2026"
     assert "2026/laporan" not in str(seen)
 
 
-def test_the_survey_is_offered_until_it_is_answered_or_over():
+def test_the_survey_is_offered_until_it_is_answered_or_closed():
     assert presenters.is_survey_open(given(INTAKE, *COMPLETED), date(2026, 12, 7))
     assert not presenters.is_survey_open(given(INTAKE, *COMPLETED), date(2026, 12, 8))
     assert not presenters.is_survey_open(given(INTAKE, *COMPLETED, surveyed), date(2026, 12, 7))

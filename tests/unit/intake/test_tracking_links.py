@@ -1,4 +1,4 @@
-"""A tracking link that is mailed again: rarely, whatever became of the request, and without a trace in its history."""
+"""Tracking links that are emailed again: at every status, rarely, and without a trace in the history."""
 
 from __future__ import annotations
 
@@ -13,29 +13,29 @@ from shared.contracts.lifecycle import Status
 from tests.support.domain.given_when_then import NOON, given
 from tests.support.domain.request_events import APPLICANT, INTAKE, PATHS, decide_facts, resubmitted, returned, submitted
 
-asked = TrackingLinkRequested()
+link_requested = TrackingLinkRequested()
 LATEST = NOON + timedelta(minutes=1)
-"""When the second fact of a story happened."""
+"""The time of the second event of a scenario."""
 
 
-def test_a_link_is_mailed_once_in_ten_minutes():
-    state = given(INTAKE, submitted, asked)
+def test_a_link_is_emailed_at_most_once_in_ten_minutes():
+    state = given(INTAKE, submitted, link_requested)
     assert decide_facts(state, MailLink(), LATEST + timedelta(minutes=10) - timedelta(microseconds=1)) == []
-    assert decide_facts(state, MailLink(), LATEST + timedelta(minutes=10)) == [asked]
+    assert decide_facts(state, MailLink(), LATEST + timedelta(minutes=10)) == [link_requested]
 
 
 @pytest.mark.parametrize("status", [status for status in Status if status is not Status.NEW])
-def test_the_history_and_the_status_do_not_tell_that_a_link_was_mailed(status: Status):
-    before, after = given(INTAKE, *PATHS[status]), given(INTAKE, *PATHS[status], asked)
+def test_a_link_request_changes_neither_history_nor_status(status: Status):
+    before, after = given(INTAKE, *PATHS[status]), given(INTAKE, *PATHS[status], link_requested)
     assert presenters.present_request(after, NOON.date()) == presenters.present_request(before, NOON.date())
     assert after.link_asked_at is not None
 
 
-def test_the_fact_says_nothing_about_anybody():
-    assert asked.model_dump() == {}
+def test_the_link_event_holds_no_data():
+    assert link_requested.model_dump() == {}
 
 
-def test_requests_are_found_by_the_address_as_it_stands_in_small_letters():
+def test_requests_are_found_by_their_current_address_in_lower_case():
     def with_address(fact, address):
         return fact.model_copy(update={"applicant": APPLICANT.model_copy(update={"email": address})})
 

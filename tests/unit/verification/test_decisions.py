@@ -1,4 +1,4 @@
-"""Verification, told as given, when, then."""
+"""Decisions and projections of verification, as given, when, then."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def test_every_item_needs_a_verdict(missing: int):
 
 
 @pytest.mark.parametrize("command", [VERIFY, RETURN, RECOMMEND], ids=lambda command: type(command).__name__)
-def test_a_decision_may_name_the_round_that_was_looked_at_and_is_good_for_that_alone(command: Any):
+def test_a_decision_about_an_earlier_round_is_refused(command: Any):
     first, second = state_after(submitted), state_after(submitted, returned, resubmitted)
     assert VERIFICATION.decide(first, replace(command, round=1), NOON)
     assert VERIFICATION.decide(second, replace(command, round=2), NOON)
@@ -94,18 +94,18 @@ def test_a_decision_may_name_the_round_that_was_looked_at_and_is_good_for_that_a
     assert (late.code, late.facts["status"], late.facts["event"]) == ("moved_on", "submitted", "RequestResubmitted")
 
 
-def test_everything_that_keeps_findings_from_becoming_a_decision_is_told_at_once():
+def test_all_obstacles_to_a_decision_are_reported_at_once():
     bare = Verdict(item=ChecklistItem.LETTER, ok=False)
-    told = [refusal.code for refusal in checklist_refusals(state_after(submitted), VerifyRequest(NURLAILA, (bare,)))]
-    assert told == ["items_missing", "note_missing", "item_failed", "warning_open"]
-    told = [refusal.code for refusal in checklist_refusals(state_after(submitted), ReturnRequest(NURLAILA, (bare,)))]
-    assert told == ["items_missing", "note_missing"]
+    codes = [refusal.code for refusal in checklist_refusals(state_after(submitted), VerifyRequest(NURLAILA, (bare,)))]
+    assert codes == ["items_missing", "note_missing", "item_failed", "warning_open"]
+    codes = [refusal.code for refusal in checklist_refusals(state_after(submitted), ReturnRequest(NURLAILA, (bare,)))]
+    assert codes == ["items_missing", "note_missing"]
     assert (
         checklist_refusals(state_after(submitted), VERIFY) == checklist_refusals(state_after(submitted), RETURN) == []
     )
 
 
-def test_an_item_is_judged_once():
+def test_an_item_has_one_verdict():
     twice = (*ALL_OK, Verdict(item=ChecklistItem.LETTER, ok=False, note="Belum ditandatangani."))
     assert refusal(VerifyRequest(NURLAILA, twice, KNOWN), submitted) == "item_duplicate"
     assert refusal(ReturnRequest(NURLAILA, twice), submitted) == "item_duplicate"
@@ -120,18 +120,18 @@ def test_a_warning_must_be_acknowledged():
     assert (unvisited_pages.code, unvisited_pages.facts["warnings"]) == ("warning_open", KNOWN)
 
 
-def test_a_warning_is_no_obstacle_to_a_return():
+def test_a_return_needs_no_acknowledged_warnings():
     assert VERIFICATION.decide(state_after(submitted), RETURN, NOON)
 
 
-def test_only_warnings_that_there_are_are_published_as_acknowledged():
+def test_only_existing_warnings_are_published_as_acknowledged():
     calm = submitted.model_copy(update={"warnings": ()})
     [fact] = VERIFICATION.decide(state_after(calm), VERIFY, NOON)
     assert isinstance(fact, RequestVerified)
     assert fact.acknowledged == ()
 
 
-def test_a_return_says_until_when_and_when_to_remind_in_working_days():
+def test_a_return_sets_deadline_and_reminders_in_working_days():
     [fact] = VERIFICATION.decide(state_after(submitted), RETURN, NOON)
     assert fact == RequestReturned(
         round=1,
@@ -165,31 +165,31 @@ def test_a_recommendation_needs_a_reason():
     assert refusal(RecommendRejection(NURLAILA, "  "), submitted) == "reason_missing"
 
 
-def test_a_recommendation_does_not_end_the_check():
+def test_a_recommended_request_can_still_be_verified():
     assert VERIFICATION.decide(state_after(submitted, recommended), VERIFY, NOON)
 
 
 @pytest.mark.parametrize("status", [status for status in Status if status is not Status.SUBMITTED])
 @pytest.mark.parametrize("command", [VERIFY, RETURN, RECOMMEND])
-def test_only_a_submitted_request_is_judged(status: Status, command: Any):
+def test_only_a_submitted_request_can_be_decided(status: Status, command: Any):
     refusal = refusal_of(VERIFICATION, state_after(*PATHS[status]), command)
     assert (refusal.code, refusal.facts["status"]) == ("moved_on", status)
 
 
 @pytest.mark.parametrize("command", [VERIFY, RETURN, RECOMMEND])
-def test_the_second_of_two_officers_learns_who_was_first_and_when(command: Any):
+def test_the_second_of_two_officers_is_told_who_was_first_and_when(command: Any):
     refusal = refusal_of(VERIFICATION, state_after(submitted, verified), command)
     first = {"by": "Nurlaila Ibarat", "at": NOON + timedelta(minutes=1), "event": "RequestVerified"}
     assert refusal.facts == {"status": Status.VERIFIED, **first}
 
 
-def test_an_officer_too_late_learns_of_the_withdrawal_and_not_of_what_it_beat():
+def test_a_late_officer_is_told_of_the_withdrawal_that_prevailed():
     events = events_from(submitted, withdrawn, verified)
     refusal = refusal_of(VERIFICATION, fold(VERIFICATION, events), RETURN)
     assert (refusal.facts["status"], refusal.facts["event"]) == (Status.WITHDRAWN, "RequestWithdrawn")
 
 
-def test_a_resubmitted_request_is_judged_again_as_it_now_stands():
+def test_a_resubmitted_request_is_decided_again_in_its_new_form():
     state = state_after(submitted, returned, resubmitted)
     [fact] = VERIFICATION.decide(state, VERIFY, NOON)
     assert isinstance(fact, RequestVerified)
@@ -197,23 +197,23 @@ def test_a_resubmitted_request_is_judged_again_as_it_now_stands():
     assert (state.documents, state.decided_by) == (resubmitted.documents, "")
 
 
-def test_the_name_of_who_judged_the_present_round_is_known():
+def test_the_officer_who_decided_the_current_round_is_known():
     assert state_after(submitted, returned).decided_by == "Nurlaila Ibarat"
 
 
 @pytest.mark.parametrize("lines", [((withdrawn,), (verified,), (rejected,)), ((withdrawn,), (returned,), (rejected,))])
-def test_facts_that_cross_leave_the_same_state_in_any_order(lines: tuple[tuple[Fact, ...], ...]):
+def test_crossing_events_give_the_same_state_in_any_order(lines: tuple[tuple[Fact, ...], ...]):
     first, *events = events_from(submitted, *(fact for line in lines for fact in line))
     states = [fold(VERIFICATION, [first, *order]) for order in interleavings(*([event] for event in events))]
     assert states[0].status is Status.WITHDRAWN
     assert all(state == states[0] for state in states)
 
 
-def test_answers_to_the_survey_are_not_kept():
+def test_survey_answers_are_not_stored():
     assert state_after(*COMPLETED, surveyed) == state_after(*COMPLETED)
 
 
-def test_the_internal_target_is_one_working_day_from_the_present_round_and_stops_with_the_check():
+def test_the_internal_target_is_one_working_day_after_the_round_was_received():
     assert verification_due(state_after(submitted), RULES) == date(2026, 11, 24)
     assert verification_due(state_after(submitted, returned), RULES) is None
     *_, later = events_from(submitted, returned, resubmitted, start=NOON + timedelta(days=2))
@@ -227,7 +227,7 @@ def test_a_request_is_overdue_from_the_day_after_the_target():
     assert not present_summary(loaded(submitted, returned), date(2027, 1, 1), RULES)["overdue"]
 
 
-def test_a_line_says_how_many_working_days_late_it_is_and_until_when_the_applicant_has():
+def test_a_row_shows_working_days_overdue_and_the_deadline_of_the_applicant():
     assert present_row(loaded(submitted), date(2026, 11, 24), RULES)["late"] is False
     friday, saturday = date(2026, 11, 27), date(2026, 11, 28)
     for day in (friday, saturday):
@@ -243,17 +243,17 @@ def test_the_list_masks_the_employee_number_and_the_request_shows_it():
     assert present_request(loaded(submitted), TODAY, RULES)["employee_number"] == "198502302010011001"
 
 
-def test_a_list_item_has_the_shape_that_the_api_promises():
+def test_a_list_item_has_the_documented_fields():
     promised = "id number status version name unit scope round submitted_at target_date overdue lead percent warnings"
     assert set(promised.split()) <= present_summary(loaded(submitted), TODAY, RULES).keys()
 
 
-def test_how_the_work_goes_on_is_seen_in_the_list():
+def test_the_list_shows_the_progress_of_the_work():
     line = present_summary(loaded(*ASSIGNED, started, progressed), TODAY, RULES)
     assert (line["lead"], line["percent"], line["target_date"]) == ("dewi", 40, assigned.target_date)
 
 
-def test_the_request_tells_checklist_warnings_and_history_in_words():
+def test_a_request_shows_checklist_warnings_and_history_as_text():
     shown = present_request(loaded(submitted, recommended), TODAY, RULES)
     assert [line["item"] for line in shown["checklist"]] == list(ChecklistItem)
     assert shown["warnings"][0]["code"] == "birth_date"
@@ -262,18 +262,18 @@ def test_the_request_tells_checklist_warnings_and_history_in_words():
     assert shown["recommendation"]["reason"] == "Di luar lingkup."
 
 
-def test_the_store_key_of_a_document_is_not_told():
+def test_storage_keys_of_documents_are_not_shown():
     shown = present_request(loaded(*DELIVERED), TODAY, RULES)["documents"]
     assert {line["id"] for line in shown} == {"surat", "kamus-data", "alur", "laporan", "bast"}
     assert all("key" not in line for line in shown)
 
 
-def test_a_document_is_found_by_its_id_as_long_as_it_counts():
+def test_a_document_is_found_by_id_until_it_is_replaced():
     assert find_document(state_after(submitted), "surat") is not None
     assert find_document(state_after(submitted, returned, resubmitted), "surat") is None
 
 
-def test_a_request_is_found_by_what_the_queue_filters_by():
+def test_the_columns_match_the_filters_of_the_queue():
     columns = VERIFICATION.columns(state_after(submitted))
     assert str(columns["search"]).startswith("int-2026-000001 rahmat contoh dinas perhubungan rahmat@dishub.example ")
     assert columns["due"] == "2026-11-24"
