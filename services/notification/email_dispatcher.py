@@ -12,6 +12,8 @@ from datetime import timedelta
 from functools import partial
 from typing import Protocol
 
+from opentelemetry.trace import SpanKind
+
 from services.notification.domain.decisions import (
     EndSending,
     FireReminder,
@@ -28,7 +30,7 @@ from shared.clock import NewId
 from shared.contracts.notification import MessageOutcome
 from shared.identity.accounts import Role
 from shared.mail.port import Email, InvalidHeader, Mailer, Outcome, retry_delay
-from shared.observability.tracing import span
+from shared.observability.tracing import set_attributes, start_span
 from shared.office_contact import OfficeContact
 from shared.runtime.executor import CommandKey, CommandResult, Executor, Loaded
 from shared.runtime.metrics import MESSAGES
@@ -143,10 +145,10 @@ class EmailDispatcher:
         return CommandKey(self._new_id(), digest="", traceparent=traceparent)
 
     async def _send(self, loaded: Loaded[State], message: Message) -> MessageOutcome:
-        facts = {"service": "notification", "subject": loaded.id}
-        with span(f"send {message.kind}", "client", message.traceparent, **facts) as send_span:
+        name, parent = f"send {message.kind}", message.traceparent
+        with start_span(name, SpanKind.CLIENT, parent, service="notification", subject=loaded.id) as span:
             outcome = await self._deliver(loaded, message)
-            send_span.note(outcome=outcome.kind)
+            set_attributes(span, outcome=outcome.kind)
         MESSAGES.labels(_metric_label(outcome, message)).inc()
         match outcome.kind:
             case "sent":

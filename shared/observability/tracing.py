@@ -1,79 +1,65 @@
-"""Traces: spans that follow a request from the form to the letter, through every service, if somebody collects them.
+"""Spans of a request, through the API of OpenTelemetry; without an exporter (otlp.py) nothing is recorded.
 
-While nobody does, which is the default, a span is one look at a variable, and OpenTelemetry's SDK is not imported.
+Attributes hold ids, kinds and outcomes, never what a person wrote. An exception is therefore recorded by its type alone.
 """
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager
-from types import TracebackType
-from typing import Literal, Protocol
+from collections.abc import Iterator
+from contextlib import contextmanager
 
-Kind = Literal["internal", "server", "client", "producer", "consumer"]
+from opentelemetry import trace
+from opentelemetry.trace import Span, SpanKind, StatusCode
+from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
+TRACEPARENT_HEADER = "traceparent"
 
-class Span(Protocol):
-    """A piece of work. `traceparent` (W3C trace context) is what makes another span a part of it, "" while traces are off."""
-
-    @property
-    def traceparent(self) -> str: ...
-
-    def note(self, **facts: str | int) -> None:
-        """Say more of it: ids, kinds and outcomes alone, never what a person wrote."""
-
-    def rename(self, name: str) -> None: ...
+tracer = trace.get_tracer("simpul")
+_propagator = TraceContextTextMapPropagator()
 
 
-class Traces(Protocol):
-    """What collects spans."""
+@contextmanager
+def start_span(
+    name: str,
+    kind: SpanKind = SpanKind.INTERNAL,
+    parent: str = "",
+    expected: type[Exception] | tuple[type[Exception], ...] = (),
+    **attributes: str | int,
+) -> Iterator[Span]:
+    """Start the current span, as a child of `parent` (a traceparent) or of the span that is current.
 
-    def span(self, name: str, kind: Kind, parent: str, facts: dict[str, str | int]) -> AbstractContextManager[Span]: ...
-
-    def current(self) -> str: ...
-
-
-class _NoSpan:
-    traceparent = ""
-
-    def note(self, **facts: str | int) -> None:
-        pass
-
-    def rename(self, name: str) -> None:
-        pass
-
-    def __enter__(self) -> Span:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        pass
-
-
-NO_SPAN = _NoSpan()
-_traces: Traces | None = None
+    An exception makes the span an error, unless it is an expected one.
+    """
+    context = _propagator.extract({TRACEPARENT_HEADER: parent}) if parent else None
+    with tracer.start_as_current_span(
+        name, context, kind, record_exception=False, set_status_on_exception=False
+    ) as span:
+        set_attributes(span, **attributes)
+        try:
+            yield span
+        except expected:
+            raise
+        except Exception as error:
+            span.set_attribute("error.type", type(error).__qualname__)
+            span.set_status(StatusCode.ERROR)
+            raise
 
 
-def collect(traces: Traces | None) -> None:
-    """Send the spans of this process here from now on; None: nowhere."""
-    global _traces
-    _traces = traces
+def set_attributes(span: Span, **attributes: str | int) -> None:
+    """Set attributes in the namespace of this program."""
+    if span.is_recording():
+        span.set_attributes({f"simpul.{name}": value for name, value in attributes.items()})
 
 
-def collecting() -> bool:
-    return _traces is not None
-
-
-def span(name: str, kind: Kind = "internal", parent: str = "", **facts: str | int) -> AbstractContextManager[Span]:
-    """A span around the block; part of the one that `parent` (a traceparent) names, else of the one that is open here."""
-    return NO_SPAN if _traces is None else _traces.span(name, kind, parent, facts)
-
-
-def traceparent() -> str:
-    """The span that is open here, "" if there is none."""
-    return "" if _traces is None else _traces.current()
+def traceparent(span: Span | None = None) -> str:
+    """Return the W3C trace context of a span, by default of the current one; "" without a trace."""
+    context = (span or trace.get_current_span()).get_span_context()
+    if not context.is_valid:
+        return ""
+    return f"00-{context.trace_id:032x}-{context.span_id:016x}-{context.trace_flags:02x}"
 
 
 def trace_id() -> str:
-    """The trace that this belongs to, "" if there is none."""
-    return traceparent()[3:35]
+    """Return the id of the current trace, "" without one."""
+    context = trace.get_current_span().get_span_context()
+    return f"{context.trace_id:032x}" if context.is_valid else ""

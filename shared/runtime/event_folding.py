@@ -6,11 +6,13 @@ import logging
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Generic, TypeVar
 
+from opentelemetry.trace import SpanKind
+
 from shared.clock import Clock
 from shared.contracts.envelope import Event
 from shared.contracts.registry import UnknownFact
 from shared.eventlog.port import LogRecord
-from shared.observability.tracing import span
+from shared.observability.tracing import set_attributes, start_span, traceparent
 from shared.runtime.decider_runner import DeciderRunner, WorkingCopy
 from shared.runtime.event_decoding import EventReader, IncomingEvent, SkippedEvent, peek_position
 from shared.runtime.executor import AfterSave
@@ -67,11 +69,11 @@ class EventFolder(Generic[State]):
         """Return the outcome for the metrics. The span belongs to the trace in which the event was saved."""
         if isinstance(event, SkippedEvent):
             return "unknown" if self.runner.skip(working_copy, event.source, event.sequence) else "repeated"
-        attributes = {"service": self.service, "subject": working_copy.id}
-        with span(f"fold {event.type}", "consumer", event.traceparent, **attributes) as current:
-            folded = self.runner.apply(working_copy, event, self._clock(), current.traceparent)
+        name, parent = f"fold {event.type}", event.traceparent
+        with start_span(name, SpanKind.CONSUMER, parent, service=self.service, subject=working_copy.id) as span:
+            folded = self.runner.apply(working_copy, event, self._clock(), traceparent(span))
             outcome = "repeated" if not folded else "unknown" if isinstance(event.fact, UnknownFact) else "folded"
-            current.note(outcome=outcome)
+            set_attributes(span, outcome=outcome)
         return outcome
 
     async def save(self, writes: Sequence[Write]) -> dict[str, SaveOutcome]:

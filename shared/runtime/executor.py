@@ -8,7 +8,7 @@ from typing import Any, Generic, TypeVar
 
 from shared.backoff import Backoff
 from shared.clock import Clock
-from shared.observability.tracing import span
+from shared.observability.tracing import set_attributes, start_span, traceparent
 from shared.runtime.decider import Decider, Refusal
 from shared.runtime.decider_runner import Cause, DeciderRunner, WorkingCopy
 from shared.runtime.metrics import COMMANDS
@@ -111,15 +111,17 @@ class Executor(Generic[State]):
         service, name = self.decider.service, type(command).__name__
         with (
             COMMANDS.labels(service, name).time(),
-            span(f"execute {name}", parent=key.traceparent, service=service, subject=request_id) as current,
+            start_span(
+                f"execute {name}", parent=key.traceparent, expected=Refusal, service=service, subject=request_id
+            ) as span,
         ):
-            traced_key = replace(key, traceparent=current.traceparent) if current.traceparent else key
+            traced_key = replace(key, traceparent=traceparent(span) or key.traceparent)
             try:
                 result = await self._execute(request_id, command, traced_key, new)
             except Refusal as refusal:
-                current.note(outcome=refusal.code)
+                set_attributes(span, outcome=refusal.code)
                 raise
-            current.note(outcome="repeated" if result.repeated else "executed")
+            set_attributes(span, outcome="repeated" if result.repeated else "executed")
             return result
 
     async def _execute(self, request_id: str, command: Any, key: CommandKey, new: bool) -> CommandResult:

@@ -12,11 +12,12 @@ from dataclasses import dataclass, field
 from itertools import islice
 
 from cachetools import LRUCache
+from opentelemetry.trace import SpanKind
 
 from shared.backoff import Backoff
 from shared.contracts.envelope import EventHeader, decode_header
 from shared.eventlog.port import EventLog, LogUnavailable
-from shared.observability.tracing import collecting, span
+from shared.observability.tracing import start_span
 from shared.runtime.metrics import PUBLISHED
 from shared.runtime.outbox import OutboxBacklog, outbox_pages
 from shared.storage.port import OutboxEntry, StateStore, StoreUnavailable
@@ -270,10 +271,11 @@ class Relay:
     def _spans(self, batch: Sequence[PendingEvent]) -> ExitStack:
         """Open a span for each event, in the trace in which it was saved."""
         stack = ExitStack()
-        for pending in batch if collecting() else ():
-            if traceparent := pending.header.traceparent:
-                attributes = {"service": self._service, "subject": pending.subject}
-                stack.enter_context(span(f"publish {pending.header.type}", "producer", traceparent, **attributes))
+        for pending in batch:
+            if parent := pending.header.traceparent:
+                name, subject = f"publish {pending.header.type}", pending.subject
+                span = start_span(name, SpanKind.PRODUCER, parent, service=self._service, subject=subject)
+                stack.enter_context(span)
         return stack
 
     def _mark_published(self, pending: PendingEvent) -> None:

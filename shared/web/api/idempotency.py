@@ -13,13 +13,12 @@ from starlette.requests import Request
 
 from shared.clock import NewId, random_id
 from shared.contracts.facts import DocumentRef
-from shared.observability.tracing import traceparent
+from shared.observability.tracing import TRACEPARENT_HEADER, traceparent
 from shared.runtime.executor import CommandKey
 from shared.web.api.problems import validation_problem
 from shared.web.api.validation import FieldError
 
 IDEMPOTENCY_HEADER = "Idempotency-Key"
-TRACEPARENT_HEADER = "traceparent"
 KEY_PATTERN = "[!-~]{1,200}"
 _KEY_REGEX = re.compile(KEY_PATTERN)
 _TRACEPARENT_REGEX = re.compile(r"00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import logging
 import time
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 
+from opentelemetry.trace import INVALID_SPAN, Span, SpanKind
 from prometheus_client import Histogram
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from shared.clock import NewId
 from shared.observability.logging import request_id
-from shared.observability.tracing import NO_SPAN, Span, collecting, span
+from shared.observability.tracing import set_attributes, start_span
 from shared.web.api.idempotency import valid_traceparent
 from shared.web.api.problems import DETAILS, Problem, internal_error
 from shared.web.http.client_address import ClientAddressResolver
@@ -65,28 +66,29 @@ class RequestContextMiddleware:
             await send(message)
 
         token = request_id.set(current_request_id)
-        with _request_span(scope, current_request_id) as traced:
+        with _request_span(scope, current_request_id) as span:
             try:
                 await self.app(scope, receive, send_with_request_id)
             finally:
-                _annotate_span(traced, scope, status)
+                _annotate_span(span, scope, status)
                 _record_request(scope, status, time.perf_counter() - started_at)
                 request_id.reset(token)
 
 
 def _request_span(scope: Scope, current_request_id: str) -> AbstractContextManager[Span]:
     """Start a span, as a child of the caller's `traceparent` if there is one."""
-    if not collecting() or scope["path"].startswith(UNTRACED_PREFIXES) or scope["path"].endswith(STREAM_SUFFIX):
-        return NO_SPAN
+    if scope["path"].startswith(UNTRACED_PREFIXES) or scope["path"].endswith(STREAM_SUFFIX):
+        return nullcontext(INVALID_SPAN)
     header = next((value for name, value in scope["headers"] if name == b"traceparent"), b"")
-    return span("HTTP", "server", valid_traceparent(header.decode("latin-1")), http_request=current_request_id)
+    parent = valid_traceparent(header.decode("latin-1"))
+    return start_span("HTTP", SpanKind.SERVER, parent, expected=Exception, http_request=current_request_id)
 
 
-def _annotate_span(traced: Span, scope: Scope, status: int) -> None:
+def _annotate_span(span: Span, scope: Scope, status: int) -> None:
     """Name the span after the route template, so that no request number becomes part of a name."""
-    if collecting():
-        traced.rename(f"{scope['method']} {getattr(scope.get('route'), 'path', '')}".rstrip())
-        traced.note(outcome=status)
+    if span.is_recording():
+        span.update_name(f"{scope['method']} {getattr(scope.get('route'), 'path', '')}".rstrip())
+        set_attributes(span, outcome=status)
 
 
 def _record_request(scope: Scope, status: int, seconds: float) -> None:

@@ -143,7 +143,7 @@ async def test_a_refusal_has_its_code_and_is_not_an_error(tmp_path: Path, traces
 
 
 async def test_an_error_has_its_type_and_not_its_message(traces: SpanCollector):
-    with pytest.raises(ValueError, match="Rahmat"), tracing.span("work"):
+    with pytest.raises(ValueError, match="Rahmat"), tracing.start_span("work"):
         raise ValueError("Rahmat Contoh")
     [span] = traces.raw
     assert (dict(span.attributes or {}), span.events, span.status.description) == (
@@ -168,7 +168,7 @@ def line_of(formatter: JsonLogFormatter) -> str:
 
 
 async def test_a_log_line_has_its_trace_and_its_service(traces: SpanCollector):
-    with tracing.span("work"):
+    with tracing.start_span("work"):
         assert f'"trace": "{tracing.trace_id()}"' in line_of(JsonLogFormatter("intake"))
         assert len(tracing.trace_id()) == 32
     assert '"trace"' not in line_of(JsonLogFormatter("intake"))

@@ -1,4 +1,4 @@
-"""A place where the spans of this process are kept for a test to look at."""
+"""Collects the spans of this process in memory."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from shared.observability import tracing
-from shared.observability.otlp import OtelTraces
+from shared.observability.otlp import make_provider
 
 
 @dataclass(frozen=True)
 class SpanRecord:
-    """A span as a test speaks of it."""
+    """The fields of a span that tests compare."""
 
     name: str
     service: str
@@ -44,24 +44,25 @@ class SpanCollector:
 
 @contextmanager
 def collect_spans() -> Iterator[SpanCollector]:
-    """All spans that end in this block."""
-    place = SpanCollector()
-    traces = OtelTraces("simpul", SimpleSpanProcessor(place.exporter))
-    tracing.collect(traces)
+    """Collect the spans that end in this block."""
+    collector, tracer = SpanCollector(), tracing.tracer
+    provider = make_provider("simpul", SimpleSpanProcessor(collector.exporter))
+    # Not as the global provider, which can be set only once.
+    tracing.tracer = provider.get_tracer("simpul")
     try:
-        yield place
+        yield collector
     finally:
-        tracing.collect(None)
-        traces.close()
+        tracing.tracer = tracer
+        provider.shutdown()
 
 
 def _to_collected_span(span: ReadableSpan) -> SpanRecord:
-    facts, context = span.attributes or {}, span.context
+    attributes, context = span.attributes or {}, span.context
     assert context is not None
     return SpanRecord(
         name=span.name,
-        service=str(facts.get("simpul.service", "")),
-        outcome=str(facts.get("simpul.outcome", "")),
+        service=str(attributes.get("simpul.service", "")),
+        outcome=str(attributes.get("simpul.outcome", "")),
         trace=f"{context.trace_id:032x}",
         id=f"{context.span_id:016x}",
         parent=f"{span.parent.span_id:016x}" if span.parent else "",
