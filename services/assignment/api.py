@@ -20,13 +20,14 @@ from services.assignment.handover_service import FILE_RULES, HandoverService, di
 from services.assignment.presenters import document, find_requests, full, item
 from services.assignment.schemas import (
     Assignment,
-    EmptyBody,
+    AssignmentRequestResponse,
     Pause,
     Progress,
     Reassignment,
     Rejection,
     Resume,
     Summary,
+    WorkloadResponse,
     WorkQuery,
 )
 from services.assignment.service import AssignmentService
@@ -36,9 +37,11 @@ from shared.identity.service import Principal
 from shared.runtime.decider import Refusal
 from shared.web.api.commands import CommandResponse, command_result, refusal_problem
 from shared.web.api.idempotency import command_key, request_digest
-from shared.web.api.lists import page_response
+from shared.web.api.lists import PageResponse, page_response
 from shared.web.api.live import live
 from shared.web.api.openapi import DOWNLOAD_RESPONSES, STREAM_RESPONSES, multipart_request_body
+from shared.web.api.serializers import RequestSummaryResponse
+from shared.web.api.validation import EmptyBody
 from shared.web.auth.access import GuardedRoute, signed_in
 from shared.web.forms.uploads import read_form
 from shared.web.http.downloads import download
@@ -61,7 +64,7 @@ def router(desk: AssignmentService, completion: HandoverService) -> APIRouter:
 
 
 def _add_read_routes(routes: APIRouter, desk: AssignmentService) -> None:
-    @routes.get("/requests")
+    @routes.get("/requests", response_model=PageResponse[RequestSummaryResponse])
     async def list_requests(query: Annotated[WorkQuery, Query()], reader: Reader) -> dict[str, Any]:
         """Requests in the order in which they were submitted; technical staff find their own."""
         lead = query.lead if reader.has_role(Role.STRUCTURAL) else reader.username
@@ -79,7 +82,7 @@ def _add_read_routes(routes: APIRouter, desk: AssignmentService) -> None:
         )
         return page_response(await desk.executor.find(find), lambda loaded: item(loaded, day))
 
-    @routes.get("/requests/{id}")
+    @routes.get("/requests/{id}", response_model=AssignmentRequestResponse)
     async def show_request(id: str, reader: Reader) -> dict[str, Any]:
         """Everything that was sent, what officers advised, and how the work stands."""
         return full(await desk.get_readable_request(id, reader), today(desk.platform.clock()))
@@ -93,7 +96,7 @@ def _add_read_routes(routes: APIRouter, desk: AssignmentService) -> None:
 
 
 def _add_assignment_routes(routes: APIRouter, desk: AssignmentService) -> None:
-    @routes.get("/leads")
+    @routes.get("/leads", response_model=PageResponse[WorkloadResponse])
     async def list_leads(head: Head) -> dict[str, Any]:
         """The active technical staff, with how much open and overdue work each has."""
         return {"items": await desk.workloads(), "next": None, "previous": None}

@@ -5,12 +5,13 @@ from __future__ import annotations
 from datetime import date
 from typing import Annotated
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, BaseModel, Field
 
 from shared.contracts.facts import Complexity
 from shared.contracts.lifecycle import Status
 from shared.web.api.commands import OptionalText, Text
 from shared.web.api.lists import ListQuery
+from shared.web.api.serializers import RequestDetailsResponse
 from shared.web.api.validation import InputModel, IsoDate, RequestBody
 from shared.web.forms.text_fields import STRIP_INVISIBLE
 
@@ -34,10 +35,6 @@ class WorkQuery(ListQuery):
     lead: str = Field("", max_length=100)
     overdue: bool = False
     search: str = Field("", max_length=200)
-
-
-class EmptyBody(RequestBody):
-    """A body without fields, which may be left out."""
 
 
 class Rejection(RequestBody):
@@ -78,3 +75,24 @@ class Summary(InputModel):
     """What the lead writes beside the files that are handed over."""
 
     summary: Text
+
+
+class WorkloadResponse(BaseModel):
+    """A member of the technical staff with the number of open and of overdue requests."""
+
+    username: str
+    name: str
+    open: int
+    overdue: int
+
+
+class AssignmentRequestResponse(RequestDetailsResponse):
+    """A request with the state of the work; fields of a stage that was not reached are null or empty."""
+
+    complexity: Complexity | None
+    note: str
+    question: str | None
+    answer_by: date | None
+    summary: str | None
+    record_number: str | None
+    confirm_by: date | None

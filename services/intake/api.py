@@ -7,7 +7,6 @@ from functools import partial
 from typing import Any
 
 from fastapi import APIRouter, BackgroundTasks, Depends, Request, Response
-from pydantic import BaseModel
 
 from services.intake.dependencies import Context, Intake, TrackedRequest
 from services.intake.domain.commands import (
@@ -22,12 +21,14 @@ from services.intake.schemas import (
     RESUBMISSION_FILES,
     SUBMISSION_FILES,
     AnswerBody,
-    EmptyBody,
     ReasonBody,
     ResubmissionForm,
     SubmissionForm,
+    SubmissionReceipt,
     SurveyBody,
+    TrackedRequestResponse,
     TrackingLinkBody,
+    UnitListResponse,
     validation_context,
 )
 from shared.runtime.decider import Refusal
@@ -35,6 +36,7 @@ from shared.web.api import serializers
 from shared.web.api.commands import CommandResponse, command_result
 from shared.web.api.live import live
 from shared.web.api.openapi import DOWNLOAD_RESPONSES, STREAM_RESPONSES, multipart_request_body
+from shared.web.api.validation import EmptyBody
 from shared.web.auth.access import GuardedRoute, public
 from shared.web.forms.uploads import read_form
 from shared.web.http.client_address import client_address, client_network
@@ -46,19 +48,7 @@ from shared.work_units import WORK_UNITS
 router = APIRouter(prefix="/api", tags=["intake"], route_class=GuardedRoute)
 
 
-class WarningMessage(BaseModel):
-    code: str
-    message: str
-
-
-class SubmissionReceipt(CommandResponse):
-    """The registered request; `tracking_token` gives access to it from now on."""
-
-    tracking_token: str
-    warnings: list[WarningMessage]
-
-
-@router.get("/units", dependencies=[Depends(public())])
+@router.get("/units", response_model=UnitListResponse, dependencies=[Depends(public())])
 async def list_units() -> dict[str, Any]:
     """List the work units that a form offers; any other name may be written instead."""
     return {"items": [asdict(unit) for unit in WORK_UNITS if unit.active]}
@@ -111,7 +101,7 @@ async def resubmit(request: Request, loaded: TrackedRequest, intake: Intake, con
     return command_result(result)
 
 
-@router.get("/requests/{number}")
+@router.get("/requests/{number}", response_model=TrackedRequestResponse, response_model_exclude_unset=True)
 async def track(loaded: TrackedRequest, intake: Intake) -> dict[str, Any]:
     """Show the request: status, timeline, open items, deadlines and documents."""
     return {"id": loaded.id, "version": loaded.version, **present_request(loaded.state, intake.today())}

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from datetime import date
+from datetime import date, datetime
 from typing import Annotated
 
-from pydantic import AfterValidator, Field, ValidationInfo
+from pydantic import AfterValidator, BaseModel, Field, ValidationInfo
 
 from services.intake.domain.commands import SURVEY_ELEMENTS, SURVEY_SCORES
 from services.intake.domain.employee_number import normalize_employee_number
@@ -14,11 +14,18 @@ from services.intake.domain.form import MAX_REQUIREMENTS
 from services.intake.domain.form import Form as RequestForm
 from services.intake.domain.phone import is_phone
 from shared.contracts.facts import DocumentKind, Scope
+from shared.contracts.lifecycle import Status
 from shared.mail.address_validation import EMAIL_SCHEMA, validate_email_address
 from shared.runtime.decider import Refusal
 from shared.text.cleaning import ControlCharacter, clean_line
 from shared.text.web_addresses import contains_web_address
-from shared.web.api.commands import OptionalText, Text
+from shared.web.api.commands import CommandResponse, OptionalText, Text
+from shared.web.api.serializers import (
+    ChecklistItemResponse,
+    DocumentResponse,
+    TimelineEntryResponse,
+    WarningResponse,
+)
 from shared.web.api.validation import InputModel, IsoDate, RequestBody
 from shared.web.forms.text_fields import CLEAN_EMAIL, CLEAN_LINE, CLEAN_NUMBER, CLEAN_PARAGRAPHS, CLEAN_PHONE
 from shared.web.forms.uploads import FileRule
@@ -131,10 +138,6 @@ class AnswerBody(RequestBody):
     text: Text
 
 
-class EmptyBody(RequestBody):
-    """A body without fields."""
-
-
 class TrackingLinkBody(RequestBody):
     """The email address of a request."""
 
@@ -149,3 +152,75 @@ class SurveyBody(RequestBody):
 
     answers: Annotated[tuple[SurveyScore, ...], Field(min_length=SURVEY_ELEMENTS, max_length=SURVEY_ELEMENTS)]
     comment: OptionalText = ""
+
+
+class SubmissionReceipt(CommandResponse):
+    """The registered request; `tracking_token` gives access to it from now on."""
+
+    tracking_token: str
+    warnings: list[WarningResponse]
+
+
+class UnitResponse(BaseModel):
+    """A work unit that the form offers."""
+
+    code: str
+    name: str
+    abbreviation: str
+    active: bool
+
+
+class UnitListResponse(BaseModel):
+    items: list[UnitResponse]
+
+
+class OpenItemResponse(ChecklistItemResponse):
+    """What the applicant is to complete, with the officer's note."""
+
+    note: str
+
+
+class DeadlinesResponse(BaseModel):
+    """The last days for what the applicant may do now; only those that apply are present."""
+
+    respond_by: date | None = None
+    answer_by: date | None = None
+    confirm_by: date | None = None
+    survey_until: date | None = None
+
+
+class TrackedRequestResponse(BaseModel):
+    """A request as its applicant sees it; the employee number is masked.
+
+    The fields of the form are absent once they are no longer stored.
+    """
+
+    id: str
+    version: int
+    number: str
+    status: Status
+    status_label: str
+    round: int
+    submitted_at: datetime | None
+    lead: str | None
+    percent: int | None
+    target_date: date | None
+    overdue: bool
+    name: str | None = None
+    employee_number: str | None = None
+    unit: str | None = None
+    position: str | None = None
+    description: str | None = None
+    scope: Scope | None = None
+    scope_label: str | None = None
+    letter_number: str | None = None
+    letter_date: date | None = None
+    warnings: list[WarningResponse] | None = None
+    timeline: list[TimelineEntryResponse]
+    documents: list[DocumentResponse]
+    open_items: list[OpenItemResponse]
+    question: str | None
+    summary: str | None
+    record_number: str | None
+    deadlines: DeadlinesResponse
+    survey_open: bool

@@ -11,9 +11,17 @@ from services.verification.dependencies import Context, Officer, Verification
 from services.verification.domain.commands import RecommendRejection, ReturnRequest, VerifyRequest
 from services.verification.presenters import change_notice, present_request, present_summary
 from services.verification.projections import find_requests
-from services.verification.schemas import QueueQuery, RecommendationBody, ReturnBody, VerificationBody, to_verdicts
+from services.verification.schemas import (
+    QueueItemResponse,
+    QueueQuery,
+    RecommendationBody,
+    ReturnBody,
+    VerificationBody,
+    VerificationRequestResponse,
+    to_verdicts,
+)
 from shared.web.api.commands import CommandResponse
-from shared.web.api.lists import page_response
+from shared.web.api.lists import PageResponse, page_response
 from shared.web.api.live import live
 from shared.web.api.openapi import DOWNLOAD_RESPONSES, IMAGE_RESPONSES, STREAM_RESPONSES
 from shared.web.auth.access import GuardedRoute
@@ -25,7 +33,7 @@ PREFIX = "/api/verification"
 router = APIRouter(prefix=PREFIX, tags=["verification"], route_class=GuardedRoute)
 
 
-@router.get("/requests")
+@router.get("/requests", response_model=PageResponse[QueueItemResponse])
 async def list_requests(
     query: Annotated[QueueQuery, Query()], _officer: Officer, verification: Verification
 ) -> dict[str, Any]:
@@ -44,7 +52,7 @@ async def list_requests(
     return page_response(page, lambda loaded: present_summary(loaded, day, rules))
 
 
-@router.get("/requests/{request_id}")
+@router.get("/requests/{request_id}", response_model=VerificationRequestResponse)
 async def show_request(request_id: str, _officer: Officer, verification: Verification) -> dict[str, Any]:
     """Show a request with its documents, checklist and warnings."""
     loaded = await verification.get_request(request_id)

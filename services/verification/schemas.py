@@ -1,7 +1,8 @@
-"""Request bodies and queries of officers, shared by pages and API."""
+"""Requests and responses of the API for officers; the pages share the request bodies and queries."""
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Annotated, Any
 
 from pydantic import Field, field_validator, model_validator
@@ -10,6 +11,7 @@ from shared.contracts.facts import ChecklistItem, Scope, Verdict
 from shared.contracts.lifecycle import Status
 from shared.web.api.commands import OptionalText, Text
 from shared.web.api.lists import ListQuery, drop_blank_values
+from shared.web.api.serializers import ChecklistItemResponse, RequestDetailsResponse, RequestSummaryResponse
 from shared.web.api.validation import RequestBody
 from shared.web.views.labels import WARNING_MESSAGES
 from shared.web.views.words import load_words
@@ -95,3 +97,17 @@ class RecommendationBody(RequestBody):
 
 def to_verdicts(findings: Findings) -> tuple[Verdict, ...]:
     return tuple(Verdict(item=finding.item, ok=finding.ok, note=finding.note) for finding in findings)
+
+
+class QueueItemResponse(RequestSummaryResponse):
+    """A request in the queue; `received_at` is when the current round began."""
+
+    received_at: datetime | None
+
+
+class VerificationRequestResponse(RequestDetailsResponse):
+    """A request with the checklist and the verdicts of the last decided round."""
+
+    received_at: datetime | None
+    checklist: list[ChecklistItemResponse]
+    verdicts: list[Verdict]

@@ -15,12 +15,13 @@ from services.assignment.domain.decisions import Command, NoteProgress, PauseWor
 from services.assignment.errors import WORDS
 from services.assignment.pages.staff_list import WORK_PATH, SearchQuery, StaffPages, TabLink, page_position, said, url
 from services.assignment.presenters import count_open, document, find_requests, find_work
-from services.assignment.schemas import EmptyBody, Pause, Progress, Resume
+from services.assignment.schemas import Pause, Progress, Resume
 from shared.contracts.facts import Staff
 from shared.contracts.lifecycle import Status
 from shared.documents.media_types import ACCEPT
 from shared.identity.accounts import Role
 from shared.runtime.executor import Loaded
+from shared.web.api.validation import EmptyBody
 from shared.web.auth.access import signed_in
 from shared.web.forms.posted_form import PostedForm
 from shared.web.http.downloads import download

@@ -21,14 +21,14 @@ from services.intake.domain.commands import (
 from services.intake.domain.state import State
 from services.intake.pages import not_found_page, templates
 from services.intake.presenters import closed_action_refusal, deadlines, open_actions
-from services.intake.schemas import AnswerBody, EmptyBody, ReasonBody, SurveyBody, SurveyScore
+from services.intake.schemas import AnswerBody, ReasonBody, SurveyBody, SurveyScore
 from shared.runtime.decider import Refusal
 from shared.runtime.executor import Loaded
 from shared.web.api import serializers
 from shared.web.api.commands import MAX_TEXT_LENGTH, OptionalText, conflict_message
 from shared.web.api.idempotency import command_context
 from shared.web.api.problems import Problem, validation_problem
-from shared.web.api.validation import FieldError, InputModel, RequestBody
+from shared.web.api.validation import EmptyBody, FieldError, InputModel, RequestBody
 from shared.web.auth.access import public
 from shared.web.forms.posted_form import PostedForm
 from shared.web.views.page_routes import PageRoute, add_form_page, see_other

@@ -6,9 +6,9 @@ import binascii
 import json
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable, Sequence
-from typing import Annotated, Any, Self, TypeVar
+from typing import Annotated, Any, Generic, Self, TypeVar
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import BaseModel, Field, field_validator, model_validator
 
 from shared.runtime.executor import Loaded, LoadedPage
 from shared.storage.port import Scalar
@@ -101,6 +101,17 @@ def _is_scalar(part: object) -> bool:
 def drop_blank_values(data: Any) -> Any:
     """Treat blank fields of a search form as absent. For use as a `model_validator(mode="before")`."""
     return {name: value for name, value in data.items() if value != ""} if isinstance(data, dict) else data
+
+
+Item = TypeVar("Item")
+
+
+class PageResponse(BaseModel, Generic[Item]):
+    """A page of a list; `next` and `previous` are the values of `after` and `before` for the adjacent pages."""
+
+    items: list[Item]
+    next: str | None
+    previous: str | None
 
 
 def page_response(page: LoadedPage[State], to_item: Callable[[Loaded[State]], Any]) -> dict[str, Any]:

@@ -44,6 +44,10 @@ class RequestBody(InputModel):
     """Base of JSON bodies. Their numbers and booleans are declared with `strict=True`, so that text does not pass for them."""
 
 
+class EmptyBody(RequestBody):
+    """A body without fields, which may be left out."""
+
+
 def _parse_iso_date(value: Any) -> Any:
     """Accept ISO dates only: pydantic would also accept seconds since 1970, as a number or as text."""
     cleaned = clean_number(value, ()) if isinstance(value, str) else ""
