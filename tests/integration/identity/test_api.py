@@ -100,6 +100,7 @@ async def test_everything_that_is_wrong_is_answered_alike(harness: IdentityHarne
     assert {(a.status_code, a.text, a.headers.get("Set-Cookie")) for a in answers} == {(401, answers[0].text, None)}
 
 
+@pytest.mark.usefixtures("real_password_hashing")
 async def test_an_unknown_account_takes_as_long_as_a_known_one(harness: IdentityHarness, client: httpx.AsyncClient):
     taken: dict[str, list[float]] = {"nurlaila": [], "nobody": []}
     for _ in range(7):

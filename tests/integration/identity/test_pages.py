@@ -14,8 +14,9 @@ import httpx
 import pytest
 
 from shared.identity.accounts import Account, Role
+from tests.support.password_hashing import hash_of
 from tests.support.services.form_browser import COOKIE, Browser, browser, hidden_fields, visible_text
-from tests.support.services.identity_harness import ANOTHER, HASHED, PASSWORD
+from tests.support.services.identity_harness import ANOTHER, PASSWORD
 from tests.support.services.services_harness import services_harness
 from tests.support.services.staff_harness import PEOPLE, StaffHarness
 
@@ -36,7 +37,7 @@ NEW: dict[str, Any] = {
 async def harness(tmp_path: Path) -> AsyncIterator[StaffHarness]:
     async with services_harness(tmp_path, "verification") as opened:
         await opened.platform.accounts.add(
-            Account("ani", "Ani Contoh", "ani@dinas.example", (Role.OFFICER, Role.ADMIN), HASHED)
+            Account("ani", "Ani Contoh", "ani@dinas.example", (Role.OFFICER, Role.ADMIN), hash_of(PASSWORD))
         )
         yield opened
 
@@ -215,7 +216,7 @@ async def test_ones_own_account_shows_what_others_decide_and_changes_the_name(ha
     assert saved.status_code == 200
     assert "Tersimpan" in visible_text(saved)
     account = await harness.platform.accounts.account("ani")
-    assert account == Account("ani", "Ani Baru", "ani@dinas.example", (Role.OFFICER, Role.ADMIN), HASHED)
+    assert account == Account("ani", "Ani Baru", "ani@dinas.example", (Role.OFFICER, Role.ADMIN), hash_of(PASSWORD))
 
 
 async def test_a_new_password_ends_the_other_sessions_and_keeps_this_browser(
@@ -263,7 +264,7 @@ async def test_what_is_wrong_is_told_beside_the_field_and_what_was_typed_stays(
     assert "name" in fields or 'value="Nama Lain"' in answer.text
     assert not [typed for name, typed in fields.items() if "password" in name and typed in answer.text]
     assert await harness.platform.accounts.account("ani") == Account(
-        "ani", "Ani Contoh", "ani@dinas.example", (Role.OFFICER, Role.ADMIN), HASHED
+        "ani", "Ani Contoh", "ani@dinas.example", (Role.OFFICER, Role.ADMIN), hash_of(PASSWORD)
     )
 
 

@@ -6,7 +6,6 @@ import re
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +18,6 @@ from starlette.responses import Response
 from shared.backends.platform import Platform
 from shared.contracts.facts import DocumentKind
 from shared.identity.accounts import Account, Role
-from shared.identity.passwords import _hasher
 from shared.runtime.executor import IdempotencyKeyReused
 from shared.web.api.idempotency import read_idempotency_key
 from shared.web.api.problems import Problem, validation_problem
@@ -32,6 +30,7 @@ from shared.web.forms.uploads import FileRule
 from shared.web.views.page_routes import PageRoute, add_form_page, see_other
 from shared.web.views.rendering import Templates
 from tests.support.minimal_files import small_pdf
+from tests.support.password_hashing import hash_of
 from tests.support.services import web_harness
 from tests.support.services.identity_harness import ManualClock
 
@@ -43,12 +42,6 @@ class Note(RequestBody):
     note: str = Field(min_length=5, max_length=40)
     percent: int | None = Field(None, ge=0, le=100)
     days: tuple[str, ...] = ()
-
-
-@cache
-def hash_of_password() -> str:
-    """Hash the password once, because it takes a tenth of a second."""
-    return _hasher.hash(PASSWORD)
 
 
 @dataclass
@@ -177,7 +170,7 @@ async def forms_harness(folder: Path, **settings: Any) -> AsyncIterator[FormsHar
         base.app.include_router(routes)
         base.app.include_router(sign_in_pages.router)
         for role in (Role.OFFICER, Role.TECHNICAL):
-            account = Account(role.value, "Nurlaila Ibarat", "n@x.example", (role,), hash_of_password())
+            account = Account(role.value, "Nurlaila Ibarat", "n@x.example", (role,), hash_of(PASSWORD))
             await platform.accounts.add(account)
         yield FormsHarness(platform, base.app, clock, everybody, staff, papers)
 

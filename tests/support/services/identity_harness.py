@@ -11,7 +11,6 @@ import httpx
 from fastapi import APIRouter, Depends, FastAPI
 
 from shared.identity.accounts import Account, Role
-from shared.identity.passwords import _hasher
 from shared.identity.service import IdentityService, Principal
 from shared.identity.sqlite import SqliteAccountStore
 from shared.settings import Settings
@@ -19,10 +18,10 @@ from shared.storage.sqlite.database import SqliteDatabase
 from shared.web.auth.access import GuardedRoute, public, signed_in, tracking_token
 from shared.web.auth.api import router
 from shared.web.http.exception_handlers import add_exception_handlers
+from tests.support.password_hashing import hash_of
 
 PASSWORD = "kuda laut menari tenang"
 ANOTHER = "perahu kertas hijau lumut"
-HASHED = _hasher.hash(PASSWORD)
 SECRET = b"a secret of this test alone, 0123456789"
 
 
@@ -56,7 +55,7 @@ class IdentityHarness:
 
     async def staff(self, username: str, *roles: Role, **fields: Any) -> Account:
         name = f"{username.title()} Contoh"
-        account = Account(username, name, f"{username}@dinas.example", roles, HASHED, **fields)
+        account = Account(username, name, f"{username}@dinas.example", roles, hash_of(PASSWORD), **fields)
         return await self.store.add(account)
 
     def on_disk(self) -> bytes:

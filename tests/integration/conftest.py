@@ -1,0 +1,20 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.support.password_hashing import use_cheap_hashing, use_real_hashing
+
+
+@pytest.fixture(autouse=True, scope="module")
+def cheap_password_hashing() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        use_cheap_hashing(monkeypatch)
+        yield
+
+
+@pytest.fixture
+def real_password_hashing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For tests that measure how long a sign-in takes."""
+    use_real_hashing(monkeypatch)
