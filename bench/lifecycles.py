@@ -8,7 +8,7 @@ from datetime import date
 from functools import partial
 from typing import Any
 
-from services.assignment.domain import decisions as assignment
+from services.assignment.domain import commands as assignment
 from services.intake.domain import commands as intake
 from services.verification.domain import commands as verification
 from shared.contracts.envelope import encode_event

@@ -1,6 +1,6 @@
-"""Assignment: who does the work, by when, and how far is it?
+"""Assignment decides who does the work and by when, and follows it to the handover.
 
-Takes RejectRequest, AssignLead and ReassignLead from the structural head, and StartWork, NoteProgress, PauseWork,
-ResumeWork and CompleteWork from the lead; publishes the fact of each. Hears what intake and verification publish, and
-takes the work up again by itself when the applicant has answered.
+Handles RejectRequest, AssignLead and ReassignLead of the structural head, and StartWork, NoteProgress, PauseWork, ResumeWork and
+CompleteWork of the lead. Publishes the event of each. Subscribes to the events of intake and verification, and resumes the work
+when the applicant has answered.
 """

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 
-from services.assignment.domain.decisions import (
+from services.assignment.domain.commands import (
     AssignLead,
     NoteProgress,
     PauseWork,
@@ -17,7 +17,8 @@ from services.assignment.domain.decisions import (
 )
 from services.assignment.errors import REFUSAL_MESSAGES
 from services.assignment.handover_service import FILE_RULES, HandoverService, digest_parts
-from services.assignment.presenters import document, find_requests, full, item
+from services.assignment.presenters import document, full, item
+from services.assignment.projections import find_requests
 from services.assignment.schemas import (
     Assignment,
     AssignmentRequestResponse,

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from services.assignment import api, pages
-from services.assignment.domain.decisions import Rules, decider
+from services.assignment.decider import decider
+from services.assignment.domain.decisions import Rules
 from services.assignment.handover_service import HandoverService
 from services.assignment.service import AssignmentService
 from shared.backends.platform import Platform

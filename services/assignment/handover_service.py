@@ -9,7 +9,8 @@ from dataclasses import replace
 from io import BytesIO
 from typing import BinaryIO
 
-from services.assignment.domain.decisions import CompleteWork, next_record_number
+from services.assignment.domain.commands import CompleteWork
+from services.assignment.domain.decisions import next_record_number
 from services.assignment.domain.state import State
 from services.assignment.handover_record.record import HandoverDocument, HandoverRecord, Office, Party, handover_record
 from services.assignment.schemas import Summary

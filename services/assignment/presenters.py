@@ -1,4 +1,4 @@
-"""What the structural head and the leads see of requests, as plain values for pages and programs alike."""
+"""Requests as responses of the API and as values of pages."""
 
 from __future__ import annotations
 
@@ -11,61 +11,11 @@ from shared.contracts.facts import DocumentRef, Staff
 from shared.contracts.history import HistoryEntry
 from shared.contracts.lifecycle import Status
 from shared.runtime.executor import Loaded
-from shared.storage.port import RecordQuery, Scalar
-from shared.text.search import normalize_query
 from shared.web.api import serializers
 from shared.web.views.employee_number import group_digits, mask_employee_number
 
 RUNNING = (Status.ASSIGNED, Status.IN_PROGRESS, Status.ON_HOLD, Status.DELIVERED)
 """From the day that a lead is appointed until the applicant has confirmed."""
-
-PageKey = tuple[Scalar, str] | None
-
-
-def find_requests(
-    *,
-    status: str | tuple[str, ...] = "",
-    lead: str = "",
-    scope: str = "",
-    overdue_on: date | None = None,
-    search: str = "",
-    open_only: bool = False,
-    advised_only: bool = False,
-    newest_first: bool = False,
-    after: PageKey = None,
-    before: PageKey = None,
-    limit: int = 50,
-) -> RecordQuery:
-    """Requests in the order in which they were submitted; with `overdue_on`, those whose target has passed on that day."""
-    filters = {"status": status, "lead": lead, "scope": scope, "open": int(open_only), "advised": int(advised_only)}
-    return RecordQuery(
-        "submitted_at",
-        where={name: value for name, value in filters.items() if value},
-        below={"due": overdue_on.isoformat()} if overdue_on else {},
-        search=normalize_query(search),
-        after=after,
-        before=before,
-        limit=limit,
-        descending=newest_first,
-    )
-
-
-def find_work(
-    lead: str, *, search: str = "", after: PageKey = None, before: PageKey = None, limit: int = 50
-) -> RecordQuery:
-    """A lead's open work, the nearest target first."""
-    where: dict[str, Scalar | tuple[Scalar, ...]] = {"lead": lead, "open": 1}
-    return RecordQuery(
-        "target_date", where=where, search=normalize_query(search), after=after, before=before, limit=limit
-    )
-
-
-def count_open(lead: str) -> RecordQuery:
-    return RecordQuery("target_date", where={"lead": lead, "open": 1})
-
-
-def count_overdue(lead: str, day: date) -> RecordQuery:
-    return RecordQuery("target_date", where={"lead": lead, "open": 1}, below={"due": day.isoformat()})
 
 
 def is_lead(state: State, by: Staff) -> bool:

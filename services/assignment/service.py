@@ -7,9 +7,12 @@ from typing import Any
 from fastapi import Request
 from pydantic import BaseModel
 
-from services.assignment.domain.decisions import Command, Rules, State
+from services.assignment.domain.commands import Command
+from services.assignment.domain.decisions import Rules
+from services.assignment.domain.state import State
 from services.assignment.errors import LEAD_NOT_AVAILABLE, REFUSAL_MESSAGES, REQUEST_NOT_FOUND
-from services.assignment.presenters import count_open, count_overdue, is_lead, was_just_reassigned_from
+from services.assignment.presenters import is_lead, was_just_reassigned_from
+from services.assignment.projections import count_open, count_overdue
 from shared.backends.platform import Platform
 from shared.calendar import today
 from shared.contracts.facts import Staff

@@ -1,5 +1,5 @@
-"""Notification tells applicants and staff by e-mail what happened, and keeps a ledger of what became of each message.
+"""Notification emails applicants and staff, and keeps a ledger of messages and outcomes.
 
-Commands taken: StartSending, EndSending, FireReminder, ResendMessage. Publishes SendingStarted, SendingEnded, ReminderFellDue,
-RemindersDropped, ResendRequested. Hears every event of intake, verification and assignment.
+Handles StartSending, EndSending, FireReminder and ResendMessage. Publishes SendingStarted, SendingEnded, ReminderFellDue,
+RemindersDropped and ResendRequested. Subscribes to all events of intake, verification and assignment.
 """

@@ -4,51 +4,49 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 
-from services.notification.projections import row
-from services.notification.service import MessageQuery, NotificationService
-from shared.backends.platform import Platform
-from shared.identity.accounts import Role
-from shared.identity.service import Principal
+from services.notification.dependencies import Admin, Context, Notification
+from services.notification.presenters import message_response
+from services.notification.schemas import MessageQuery
 from shared.web.api.commands import CommandResponse
 from shared.web.api.live import live
 from shared.web.api.openapi import STREAM_RESPONSES
-from shared.web.auth.access import GuardedRoute, signed_in
+from shared.web.auth.access import GuardedRoute
+from shared.web.dependencies import platform_of
 from shared.web.views.labels import STATUS_LABELS
 
-Admin = Annotated[Principal, Depends(signed_in(Role.ADMIN))]
+router = APIRouter(prefix="/api/notification", tags=["notification"], route_class=GuardedRoute)
 
 
-def router(desk: NotificationService, platform: Platform) -> APIRouter:
-    """Routes under /api/notification."""
-    routes = APIRouter(prefix="/api/notification", tags=["notification"], route_class=GuardedRoute)
+@router.get("/messages")
+async def list_messages(
+    query: Annotated[MessageQuery, Query()], _admin: Admin, notification: Notification
+) -> dict[str, Any]:
+    """List emails, those of the requests with the latest email first; recipients are masked."""
+    messages, after = await notification.list_messages(query)
+    items = [message_response(loaded, message) for loaded, message in messages]
+    return {"items": items, "next": after, "previous": None}
 
-    @routes.get("/messages")
-    async def list_messages(query: Annotated[MessageQuery, Query()], admin: Admin) -> dict[str, Any]:
-        """E-mails, those of the latest told requests first; recipients are masked."""
-        found, after = await desk.messages(query)
-        return {"items": [row(*one) for one in found], "next": after, "previous": None}
 
-    @routes.post("/messages/{message_id}/resend", response_model=CommandResponse)
-    async def resend(message_id: str, admin: Admin, request: Request) -> dict[str, Any]:
-        """Queue a message again that was sent, failed, or whose outcome is unknown."""
-        return await desk.resend(request, message_id, admin)
+@router.post("/messages/{message_id}/resend", response_model=CommandResponse)
+async def resend(message_id: str, admin: Admin, notification: Notification, context: Context) -> dict[str, Any]:
+    """Queue an email again that was sent, failed, or whose outcome is unknown."""
+    return await notification.resend(context, message_id, admin)
 
-    @routes.get("/live", response_class=Response, responses=STREAM_RESPONSES)
-    async def follow(admin: Admin, request: Request) -> Response:
-        """Server-sent events: which request's messages changed, to what version."""
 
-        async def may_continue() -> bool:
-            return await platform.identity.is_session_active(admin)
+@router.get("/live", response_class=Response, responses=STREAM_RESPONSES)
+async def follow(admin: Admin, notification: Notification, request: Request) -> Response:
+    """Stream server-sent events: which request's emails changed, to what version."""
 
-        async def allowed(request_id: str, version: int) -> dict[str, Any] | None:
-            loaded = await desk.executor.read(request_id)
-            if loaded is None:
-                return None
-            status = loaded.state.course.status
-            return {"number": loaded.state.number, "status": status, "label": STATUS_LABELS[status]}
+    async def may_continue() -> bool:
+        return await platform_of(request).identity.is_session_active(admin)
 
-        return await live(request, desk.store, allowed, may_continue, reader=admin)
+    async def change(request_id: str, _version: int) -> dict[str, Any] | None:
+        loaded = await notification.get_request(request_id)
+        if loaded is None:
+            return None
+        status = loaded.state.course.status
+        return {"number": loaded.state.number, "status": status, "label": STATUS_LABELS[status]}
 
-    return routes
+    return await live(request, notification.store, change, may_continue, reader=admin)

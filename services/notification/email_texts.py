@@ -1,4 +1,4 @@
-"""A language: the sentences of one file in templates/, read and checked once, and the pieces that letters are put together from."""
+"""The texts of emails in one language, parsed from a file of `templates/`."""
 
 from __future__ import annotations
 
@@ -14,54 +14,59 @@ _SLOT = re.compile(r"(\*\*)?\{(\w+)\}([^*{}]*)(?(1)\*\*)")
 
 
 @dataclass(frozen=True, slots=True)
-class Piece:
-    """Some words of a sentence; strong ones should be found at once by the eye."""
+class Point:
+    """A thing that has to be done, and what was noted on it."""
+
+    title: str
+    note: str
+
+
+SlotValue = str | int | None | tuple[Point, ...]
+SlotValues = Mapping[str, SlotValue]
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A part of a paragraph; a strong one is set in bold."""
 
     text: str
     strong: bool = False
 
 
 @dataclass(frozen=True, slots=True)
-class Point:
-    """One thing that is to be done, and what about it."""
-
-    title: str
-    note: str
-
-
-@dataclass(frozen=True, slots=True)
 class Paragraph:
-    shape: ClassVar[str] = "paragraph"
-    pieces: list[Piece]
+    kind: ClassVar[str] = "paragraph"
+    spans: list[Span]
 
 
 @dataclass(frozen=True, slots=True)
 class Points:
-    shape: ClassVar[str] = "points"
+    kind: ClassVar[str] = "points"
     points: Sequence[Point]
 
 
 @dataclass(frozen=True, slots=True)
 class Quote:
-    """What a person wrote, set apart so that it cannot pass for the words of the office."""
+    """What a person wrote, set apart so that it cannot be mistaken for words of the office."""
 
-    shape: ClassVar[str] = "quote"
+    kind: ClassVar[str] = "quote"
     label: str
     lines: list[str]
 
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    shape: ClassVar[str] = "facts"
+    kind: ClassVar[str] = "facts"
     rows: list[tuple[str, str]]
 
 
 Block = Paragraph | Points | Quote | Facts
-Values = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
 class Slot:
+    """A place for a value, with text that follows it in the same span."""
+
     name: str
     after: str
     strong: bool
@@ -69,25 +74,75 @@ class Slot:
 
 @dataclass(frozen=True, slots=True)
 class Sentence:
-    """Words with places for values. A value is put in as it is and never read for further places."""
+    """A text with slots. Values are inserted as they are and never parsed for further slots."""
 
     parts: tuple[str | Slot, ...]
 
-    def pieces(self, values: Values) -> list[Piece]:
+    def text(self, values: SlotValues) -> str:
+        return "".join(span.text for span in self.spans(values))
+
+    def spans(self, values: SlotValues) -> list[Span]:
         return [
-            Piece(part) if isinstance(part, str) else Piece(f"{values[part.name]}{part.after}", part.strong)
+            Span(part) if isinstance(part, str) else Span(f"{values[part.name]}{part.after}", part.strong)
             for part in self.parts
         ]
 
-    def text(self, values: Values) -> str:
-        return "".join(part if isinstance(part, str) else f"{values[part.name]}{part.after}" for part in self.parts)
+    def block(self, values: SlotValues) -> Paragraph:
+        return Paragraph(self.spans(values))
 
-    def names(self) -> set[str]:
+    @property
+    def slots(self) -> set[str]:
         return {part.name for part in self.parts if isinstance(part, Slot)}
 
 
+@dataclass(frozen=True, slots=True)
+class PointsPart:
+    of: str
+
+    def block(self, values: SlotValues) -> Points:
+        points = values[self.of]
+        if not isinstance(points, tuple):
+            raise TypeError(f"{self.of} is not a list of points")
+        return Points(points)
+
+    @property
+    def slots(self) -> set[str]:
+        return {self.of}
+
+
+@dataclass(frozen=True, slots=True)
+class QuotePart:
+    label: str
+    of: str
+
+    def block(self, values: SlotValues) -> Quote | None:
+        text = values[self.of]
+        return Quote(self.label, str(text).split("\n")) if text else None
+
+    @property
+    def slots(self) -> set[str]:
+        return {self.of}
+
+
+@dataclass(frozen=True, slots=True)
+class FactsPart:
+    """A table of facts, each with the label and the name of its value."""
+
+    rows: tuple[tuple[str, str], ...]
+
+    def block(self, values: SlotValues) -> Facts:
+        return Facts([(label, str(values[name])) for label, name in self.rows if values[name]])
+
+    @property
+    def slots(self) -> set[str]:
+        return {name for _, name in self.rows}
+
+
+BodyPart = Sentence | PointsPart | QuotePart | FactsPart
+
+
 def parse_sentence(text: str) -> Sentence:
-    """Read `Mohon dijawab paling lambat **{answer_by}**.`; what stands between the stars after a value is strong too."""
+    """Parse `Mohon dijawab paling lambat **{answer_by}**.`; text after a value and before the closing stars is strong too."""
     parts: list[str | Slot] = []
     end = 0
     for found in _SLOT.finditer(text):
@@ -99,48 +154,31 @@ def parse_sentence(text: str) -> Sentence:
 
 
 @dataclass(frozen=True, slots=True)
-class Text:
-    """The sentences of one letter. `body` holds sentences and the shapes that values are shown in."""
+class EmailText:
+    """The text of one kind of email; `somebody` addresses recipients without a name."""
 
     subject: str
     heading: str
     preview: Sentence
-    body: tuple[Sentence | Mapping[str, Any], ...]
+    body: tuple[BodyPart, ...]
     button: str
     thanks: str
     footer: str
     somebody: str
 
-    def blocks(self, values: Values) -> list[Block]:
-        """The body with its values; what says nothing is left out."""
-        return [block for part in self.body if (block := _block(part, values)) is not None]
+    def blocks(self, values: SlotValues) -> list[Block]:
+        """Return the body with its values; quotes without text are left out."""
+        return [block for part in self.body if (block := part.block(values)) is not None]
 
-    def names(self) -> set[str]:
-        """The values that it cannot do without."""
-        bodies = (part.names() if isinstance(part, Sentence) else _named(part) for part in self.body)
-        return self.preview.names().union(*bodies)
-
-
-def _block(part: Sentence | Mapping[str, Any], values: Values) -> Block | None:
-    match part:
-        case Sentence():
-            return Paragraph(part.pieces(values))
-        case {"points": name}:
-            return Points(values[name])
-        case {"quote": label, "of": name}:
-            return Quote(label, values[name].split("\n")) if values[name] else None
-        case {"facts": rows}:
-            return Facts([(label, str(values[name])) for label, name in rows if values[name]])
-    raise ValueError(f"{part} is no part of a letter")
-
-
-def _named(part: Mapping[str, Any]) -> set[str]:
-    return {part["of"]} if "quote" in part else {part["points"]} if "points" in part else {n for _, n in part["facts"]}
+    @property
+    def slots(self) -> set[str]:
+        """The names of the values that the text needs."""
+        return self.preview.slots.union(*(part.slots for part in self.body))
 
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """The words around every letter, and how days and small numbers are written."""
+    """The texts around every email, and the formats of days and small numbers."""
 
     language: str
     days: Sequence[str]
@@ -163,36 +201,49 @@ class Frame:
     to_staff: Mapping[str, str] = field(repr=False)
 
     def date(self, day: date) -> str:
-        """Senin, 7 Desember 2026."""
+        """Format a date as `Senin, 7 Desember 2026`."""
         weekday, month = self.days[day.weekday()], self.months[day.month - 1]
         return self.day.format(weekday=weekday, day=day.day, month=month, year=day.year)
 
     def count(self, number: int) -> str:
-        """A small number in words, as one writes in a letter."""
+        """Format a small number in words."""
         return self.counts[number] if 0 <= number < len(self.counts) else str(number)
 
 
 @dataclass(frozen=True, slots=True)
 class Language:
-    """`texts` finds a letter's sentences by (kind, case); the usual case is the empty one."""
+    """Texts by kind and case; the default case is ""."""
 
     frame: Frame
-    texts: Mapping[tuple[str, str], Text]
+    texts: Mapping[tuple[str, str], EmailText]
 
 
 def read_language(path: Path) -> Language:
-    """Read a language. Raises ValueError or TypeError for a file that is not one."""
+    """Read the texts of a language. Raises ValueError, TypeError or KeyError for an invalid file."""
     tables = tomllib.loads(path.read_text("utf-8"))
     frame = Frame(**tables.pop("frame"))
-    texts: dict[tuple[str, str], Text] = {}
+    texts: dict[tuple[str, str], EmailText] = {}
     for kind, table in tables.items():
         cases = {name: table.pop(name) for name in [*table] if isinstance(table[name], dict)}
-        usual = {**(frame.to_staff if kind.startswith("staff_") else frame.to_applicant), **table}
+        defaults = {**(frame.to_staff if kind.startswith("staff_") else frame.to_applicant), **table}
         for case, changes in {"": {}, **cases}.items():
-            texts[kind, case] = _text(frame, usual | changes)
+            texts[kind, case] = _parse_text(frame, defaults | changes)
     return Language(frame, texts)
 
 
-def _text(frame: Frame, table: Mapping[str, Any]) -> Text:
-    body = tuple(parse_sentence(part) if isinstance(part, str) else part for part in table["body"])
-    return Text(**{"somebody": frame.somebody, **table, "preview": parse_sentence(table["preview"]), "body": body})
+def _parse_text(frame: Frame, table: Mapping[str, Any]) -> EmailText:
+    preview, body = parse_sentence(table["preview"]), tuple(map(_parse_body_part, table["body"]))
+    return EmailText(**{"somebody": frame.somebody, **table, "preview": preview, "body": body})
+
+
+def _parse_body_part(part: object) -> BodyPart:
+    match part:
+        case str():
+            return parse_sentence(part)
+        case {"points": str(name)}:
+            return PointsPart(name)
+        case {"quote": str(label), "of": str(name)}:
+            return QuotePart(label, name)
+        case {"facts": [*rows]}:
+            return FactsPart(tuple((label, name) for label, name in rows))
+    raise ValueError(f"{part} is not a part of an email")

@@ -1,28 +1,48 @@
-"""What the ledger's screens ask: messages of all requests, newest request first, with the recipient masked."""
+"""The read side of notification: columns, their indexes, and the queries of the message list."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
 
-from services.notification.domain.decisions import Message, State, newest
-from services.notification.domain.notification_rules import APPLICANT
-from shared.mail.address import mask_address
+from services.notification.domain.state import STATUSES, Message, State, newest
 from shared.runtime.executor import Executor, Loaded
-from shared.storage.port import RecordQuery, Scalar
-from shared.text.search import normalize_query
+from shared.storage.port import COLUMNS_VERSION, Column, RecordQuery, Scalar
+from shared.text.search import normalize_query, request_search_text
 
-Row = dict[str, Any]
+INDEXED_COLUMNS = (
+    Column("number", unique=True),
+    Column("newest"),
+    Column("search"),
+    Column(COLUMNS_VERSION, "integer"),
+    *(Column(name, "integer", ordered_by="newest") for name in STATUSES),
+)
+COLUMNS_VERSION_NUMBER = 1
+"""Increase when `columns` derives other values; the next start then updates stored records."""
+
+PAGE_SIZE = 50
+MAX_COUNTED_REQUESTS = 100
+"""Requests whose messages are counted; of further ones the page says only that there are more."""
+
 ListedMessage = tuple[Loaded[State], Message]
 
-MAX_COUNTED_REQUESTS = 100
-"""Requests whose messages are counted one by one; beyond them only that there are more is told."""
+
+def columns(state: State) -> Mapping[str, Scalar]:
+    """Return the columns of a record: besides number, words and newest message, 1 for each status that occurs."""
+    occurring_statuses = {message.status for message in state.messages}
+    return {
+        COLUMNS_VERSION: COLUMNS_VERSION_NUMBER,
+        "search": request_search_text(state.number, state.applicant, lead=state.lead),
+        # The column is unique, and a request whose submission has not arrived yet has no number.
+        "number": state.number or None,
+        "newest": newest(state),
+        **{name: int(name in occurring_statuses) for name in STATUSES},
+    }
 
 
 @dataclass(frozen=True, slots=True)
 class MessageCursor:
-    """Where a page ended: with this message, of the request that stood in the list by the time of its `newest` one."""
+    """The last message of a page; `newest` is the value by which its request was listed."""
 
     newest: str
     message: str
@@ -32,68 +52,68 @@ class MessageCursor:
         return self.message.partition(".")[0]
 
 
-async def messages(
+async def list_messages(
     executor: Executor[State], *, request: str, status: str, after: MessageCursor | None, limit: int
 ) -> tuple[list[ListedMessage], MessageCursor | None]:
-    """A page of messages, and where it ended, None if it was the last one."""
+    """Return a page of messages and its cursor, which is None for the last page.
+
+    `request` is a number, an id, or words of number, name, unit, email and lead.
+    """
     found: list[tuple[ListedMessage, MessageCursor]] = []
-    async for loaded, sort_key in _matching_requests(executor, request, status, after):
-        for message in _messages_after_cursor(loaded, after):
+    async for loaded, listed_by in _matching_requests(executor, request, status, after):
+        for message in _messages_after(loaded, after):
             if status in ("", message.status):
-                found.append(((loaded, message), MessageCursor(sort_key, message.id)))
+                found.append(((loaded, message), MessageCursor(listed_by, message.id)))
         if len(found) > limit:
             break
-    shown = found[:limit]
-    return [one for one, _ in shown], shown[-1][1] if len(found) > limit else None
+    page = found[:limit]
+    return [listed for listed, _ in page], page[-1][1] if len(found) > limit else None
 
 
 @dataclass(frozen=True, slots=True)
 class DeliveryProblems:
-    """How many messages failed, and of how many nobody knows whether they arrived; `more`: at least so many."""
+    """Numbers of messages that failed, or whose outcome is unknown; `more` if these are lower bounds."""
 
     failed: int = 0
     unknown: int = 0
-    is_truncated: bool = False
+    more: bool = False
 
     @property
     def count(self) -> int:
         return self.failed + self.unknown
 
 
-async def trouble(executor: Executor[State]) -> DeliveryProblems:
-    """What somebody may have to act on."""
-    counted, is_truncated = {"failed": 0, "unknown": 0}, False
-    for status in counted:
-        page = await executor.find(
-            RecordQuery("newest", where={status: 1}, limit=MAX_COUNTED_REQUESTS, descending=True)
-        )
-        counted[status] = sum(message.status == status for loaded in page.items for message in loaded.state.messages)
-        is_truncated = is_truncated or page.next is not None
-    return DeliveryProblems(**counted, is_truncated=is_truncated)
+async def count_delivery_problems(executor: Executor[State]) -> DeliveryProblems:
+    """Count the messages that may need attention."""
+    counts, more = {"failed": 0, "unknown": 0}, False
+    for status in counts:
+        query = RecordQuery("newest", where={status: 1}, limit=MAX_COUNTED_REQUESTS, descending=True)
+        page = await executor.find(query)
+        counts[status] = sum(message.status == status for loaded in page.items for message in loaded.state.messages)
+        more = more or page.next is not None
+    return DeliveryProblems(**counts, more=more)
 
 
 async def _matching_requests(
     executor: Executor[State], request: str, status: str, after: MessageCursor | None
 ) -> AsyncIterator[tuple[Loaded[State], str]]:
-    """The requests to list, each with the time by which it stands in the list; first the one in which the last page ended.
-    `request` is a number, an id, or words of number, name, unit, e-mail and lead.
+    """Yield the requests of a list, each with its value of `newest`, starting with the one in which the last page ended.
 
-    That one may have moved up since: it is gone on with all the same, and the next are those below its former place.
+    That one may have moved up since; its messages are continued nevertheless, followed by the requests below its former place.
     """
     words = normalize_query(request)
     if words:
-        only = await executor.find_one("number", words.upper()) or await executor.read(request.strip())
-        if only:
-            yield only, newest(only.state)
+        exact = await executor.find_one("number", words.upper()) or await executor.read(request.strip())
+        if exact:
+            yield exact, newest(exact.state)
             return
     if after and (resumed := await executor.read(after.request)):
         yield resumed, after.newest
     key: tuple[Scalar, str] | None = (after.newest, after.request) if after else None
     where: dict[str, Scalar | tuple[Scalar, ...]] = {status: 1} if status else {}
     while True:
-        page = await executor.find(
-            RecordQuery("newest", where=where, search=words, after=key, limit=50, descending=True)
-        )
+        query = RecordQuery("newest", where=where, search=words, after=key, limit=PAGE_SIZE, descending=True)
+        page = await executor.find(query)
         for loaded in page.items:
             yield loaded, newest(loaded.state)
         if page.next is None:
@@ -101,32 +121,9 @@ async def _matching_requests(
         key = page.next
 
 
-def _messages_after_cursor(loaded: Loaded[State], after: MessageCursor | None) -> Iterator[Message]:
-    """The messages of one request, newest first; of the one in which the last page ended, those that followed there."""
+def _messages_after(loaded: Loaded[State], after: MessageCursor | None) -> Iterator[Message]:
+    """Yield the messages of a request, newest first; of the request in which the last page ended, only the later ones."""
     last = loaded.state.message(after.message) if after and after.request == loaded.id else None
     for message in reversed(loaded.state.messages):
         if last is None or (message.planned_at, message.id) < (last.planned_at, last.id):
             yield message
-
-
-def row(loaded: Loaded[State], message: Message) -> Row:
-    return {
-        "id": message.id,
-        "request": loaded.id,
-        "number": loaded.state.number,
-        "kind": message.kind,
-        "recipient": recipient(loaded.state, message),
-        "status": message.status,
-        "reason": message.reason,
-        "tries": message.tries,
-        "planned_at": message.planned_at.isoformat(),
-        "settled_at": message.settled_at.isoformat() if message.settled_at else None,
-        "retry_at": message.due.isoformat() if message.due and message.status in ("failed", "unknown") else None,
-    }
-
-
-def recipient(state: State, message: Message) -> str:
-    """Who it is for: an applicant's address with most of it hidden, a role, or a username."""
-    if message.to == APPLICANT:
-        return mask_address(state.applicant.email) if state.applicant else ""
-    return message.to.partition(":")[2]

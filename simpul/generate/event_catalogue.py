@@ -12,9 +12,9 @@ from typing import Any, Literal, Union, get_args, get_origin
 
 from pydantic.fields import FieldInfo
 
-from services.assignment.domain.decisions import SUBSCRIBES_TO as ASSIGNMENT_EVENTS
+from services.assignment.events import SUBSCRIBES_TO as ASSIGNMENT_EVENTS
 from services.intake.events import SUBSCRIBES_TO as INTAKE_EVENTS
-from services.notification.domain.decisions import SUBSCRIBES_TO as NOTIFICATION_EVENTS
+from services.notification.events import SUBSCRIBES_TO as NOTIFICATION_EVENTS
 from services.verification.events import SUBSCRIBES_TO as VERIFICATION_EVENTS
 from shared.contracts.facts import Fact, Value
 from shared.contracts.registry import FACTS

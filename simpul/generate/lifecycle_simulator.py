@@ -9,11 +9,15 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-from services.assignment.domain import decisions as assignment
+from services.assignment.decider import decider as assignment_decider
+from services.assignment.domain import commands as assignment
+from services.assignment.domain.decisions import Rules as AssignmentRules
+from services.assignment.domain.decisions import next_record_number
 from services.intake.decider import decider as intake_decider
 from services.intake.domain import commands as intake
 from services.intake.domain.decisions import Rules as IntakeRules
-from services.notification.domain import decisions as notification
+from services.notification.decider import decider as notification_decider
+from services.notification.domain import commands as notification
 from services.verification.decider import decider as verification_decider
 from services.verification.domain.decisions import Rules as VerificationRules
 from shared.calendar import official_calendar
@@ -49,8 +53,8 @@ def build_deciders() -> dict[str, Decider[Any]]:
     deciders = (
         intake_decider(IntakeRules()),
         verification_decider(VerificationRules(calendar)),
-        assignment.decider(assignment.Rules(calendar)),
-        notification.decider(),
+        assignment_decider(AssignmentRules(calendar)),
+        notification_decider(),
     )
     return {decider.service: decider for decider in deciders}
 
@@ -152,7 +156,7 @@ def submit_request(request: str, number: int) -> intake.SubmitRequest:
 
 def complete_work(simulator: LifecycleSimulator, count: int = 1) -> assignment.CompleteWork:
     """The handover of the delivery with this number."""
-    record_number = assignment.next_record_number(simulator.working_copies["assignment"].state)
+    record_number = next_record_number(simulator.working_copies["assignment"].state)
     documents = (
         document(simulator.request, f"hasil-{count}.pdf", DocumentKind.RESULT),
         document(simulator.request, f"bast-{count}.pdf", DocumentKind.HANDOVER_RECORD),

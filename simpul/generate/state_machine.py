@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from datetime import date, datetime
 from typing import Any
 
-from services.assignment.domain import decisions as assignment
+from services.assignment.domain import commands as assignment
 from services.intake.domain import commands as intake
 from services.verification.domain import commands as verification
 from shared.contracts.facts import Complexity, DocumentKind, Staff

@@ -13,10 +13,10 @@ import pytest
 from pymongo import MongoClient
 from pymongo.collection import Collection
 
-from services.assignment import presenters as assignment
-from services.assignment.domain.state import INDEXED_COLUMNS as ASSIGNMENT
+from services.assignment import projections as assignment
+from services.assignment.projections import INDEXED_COLUMNS as ASSIGNMENT
 from services.intake.projections import INDEXED_COLUMNS as INTAKE
-from services.notification.domain.decisions import INDEXED_COLUMNS as NOTIFICATION
+from services.notification.projections import INDEXED_COLUMNS as NOTIFICATION
 from services.verification import projections as verification
 from services.verification.projections import INDEXED_COLUMNS as VERIFICATION
 from shared.storage.mongo.client import MongoDatabase

@@ -17,7 +17,7 @@ TEMPLATES = [
     path
     for folder in ("services", "shared", "simpul")
     for path in sorted((ROOT / folder).rglob("templates/*.html"))
-    if path not in {LETTERS / "base.html", LETTERS / "letter.html"}
+    if path not in {LETTERS / "email_base.html", LETTERS / "email.html"}
 ]
 COMPONENTS = ROOT / "shared/web/views/templates/components.html"
 WORDS = [

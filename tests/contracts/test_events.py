@@ -9,10 +9,11 @@ from typing import Any
 
 import pytest
 
-from services.assignment.domain import decisions as assignment
+from services.assignment.decider import decider as assignment_decider
+from services.assignment.domain.decisions import Rules as AssignmentRules
 from services.intake.decider import decider as intake_decider
 from services.intake.domain.decisions import Rules as IntakeRules
-from services.notification.domain import decisions as notification
+from services.notification.decider import decider as notification_decider
 from services.verification.decider import decider as verification_decider
 from services.verification.domain.decisions import Rules as VerificationRules
 from shared.calendar import WorkingCalendar
@@ -42,8 +43,8 @@ CALENDAR = WorkingCalendar(holidays={})
 SERVICES: list[Decider[Any]] = [
     intake_decider(IntakeRules()),
     verification_decider(VerificationRules(CALENDAR)),
-    assignment.decider(assignment.Rules(CALENDAR)),
-    notification.decider(),
+    assignment_decider(AssignmentRules(CALENDAR)),
+    notification_decider(),
 ]
 
 

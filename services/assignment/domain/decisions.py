@@ -1,14 +1,22 @@
-"""Assignment: who does the work, by when, and how far is it? Pure: state and commands in, facts and refusals out."""
+"""Decisions of assignment: who does the work, its target, and its progress."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date, datetime
-from functools import partial
 
-from services.assignment.domain.state import INDEXED_COLUMNS, columns, evolve, has_open_answer, initial
-from services.assignment.domain.state import SUBSCRIBES_TO as SUBSCRIBES_TO
-from services.assignment.domain.state import State as State
+from services.assignment.domain.commands import (
+    AssignLead,
+    Command,
+    CompleteWork,
+    NoteProgress,
+    PauseWork,
+    ReassignLead,
+    RejectRequest,
+    ResumeWork,
+    StartWork,
+)
+from services.assignment.domain.state import State, has_open_answer
 from shared.calendar import WorkingCalendar, today
 from shared.contracts.assignment import (
     LeadAssigned,
@@ -21,18 +29,18 @@ from shared.contracts.assignment import (
     WorkStarted,
 )
 from shared.contracts.envelope import Event
-from shared.contracts.facts import Complexity, DocumentKind, DocumentRef, Fact, Staff
+from shared.contracts.facts import DocumentKind, Fact, Staff
 from shared.contracts.intake import ApplicantAnswered
 from shared.contracts.lifecycle import Status
 from shared.runtime.conflict import conflict
-from shared.runtime.decider import Decider, Refusal
+from shared.runtime.decider import Refusal
 
 ASSIGNED_STATUSES = (Status.ASSIGNED, Status.IN_PROGRESS, Status.ON_HOLD)
 
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """Numbers of working days, all of them internal targets, never an official promise."""
+    """Numbers of working days. All are internal targets, not official commitments."""
 
     calendar: WorkingCalendar
     appoint_days: int = 2
@@ -43,74 +51,8 @@ class Rules:
     confirm_remind_days: tuple[int, ...] = (3,)
 
 
-@dataclass(frozen=True, slots=True)
-class RejectRequest:
-    by: Staff
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class AssignLead:
-    """Whoever gives the command has made sure that `lead` is an active member of the technical staff."""
-
-    by: Staff
-    lead: Staff
-    complexity: Complexity
-    target_date: date
-    note: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class ReassignLead:
-    """As AssignLead; without a `target_date` the one that was set stays."""
-
-    by: Staff
-    lead: Staff
-    reason: str
-    target_date: date | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class StartWork:
-    by: Staff
-
-
-@dataclass(frozen=True, slots=True)
-class NoteProgress:
-    by: Staff
-    note: str
-    percent: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class PauseWork:
-    by: Staff
-    question: str
-
-
-@dataclass(frozen=True, slots=True)
-class ResumeWork:
-    """`by` is nobody when the applicant's answer resumes the work."""
-
-    by: Staff | None = None
-    note: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class CompleteWork:
-    """`documents` are the results and the handover record, which bears `record_number`."""
-
-    by: Staff
-    summary: str
-    documents: tuple[DocumentRef, ...]
-    record_number: str
-
-
-Command = RejectRequest | AssignLead | ReassignLead | StartWork | NoteProgress | PauseWork | ResumeWork | CompleteWork
-
-
 def decide(state: State, command: Command, now: datetime, rules: Rules) -> list[Fact]:
-    """The facts that follow from a command of the structural head or the lead.
+    """Return the facts that follow from a command.
 
     Raises Refusal: moved_on (status, by, at, event), not_your_request, reason_missing, note_missing, question_missing,
     summary_missing, target_in_the_past (today), same_lead (lead), percent_out_of_range, documents_missing,
@@ -204,7 +146,7 @@ def _paused_working_days(stopped_on: date, day: date, calendar: WorkingCalendar)
 
 
 def resumed_target(state: State, day: date, rules: Rules) -> date | None:
-    """What the target becomes if work that is on hold is taken up again on that day."""
+    """Return the target if work on hold is resumed on that day; None if it is not on hold."""
     if state.status is not Status.ON_HOLD or state.stopped_on is None or state.target_date is None:
         return None
     return rules.calendar.add_working_days(
@@ -232,7 +174,7 @@ def _complete(state: State, command: CompleteWork, day: date, rules: Rules) -> W
 
 
 def next_record_number(state: State) -> str:
-    """The number that the record of the next handover bears."""
+    """Return the number of the next handover record."""
     return f"BAST/{state.number}/{state.course.delivery + 1}"
 
 
@@ -258,19 +200,19 @@ def _require_text(name: str, text: str) -> str:
 
 
 def react(state: State, event: Event) -> list[Command]:
-    """The applicant's answer to the open question takes the work up again."""
+    """Resume the work after the applicant answered the open question."""
     return [ResumeWork()] if isinstance(event.fact, ApplicantAnswered) and has_open_answer(state) else []
 
 
 def appoint_by(state: State, rules: Rules) -> date | None:
-    """The internal target for appointing a lead, while one is awaited."""
+    """Return the internal target for assigning a lead while that is pending."""
     return (
         _working_days_after(state.verified_at, rules.appoint_days, rules) if state.status is Status.VERIFIED else None
     )
 
 
 def start_by(state: State, rules: Rules) -> date | None:
-    """The internal target for starting, while that is awaited."""
+    """Return the internal target for starting the work while that is pending."""
     return _working_days_after(state.assigned_at, rules.start_days, rules) if state.status is Status.ASSIGNED else None
 
 
@@ -279,22 +221,5 @@ def _working_days_after(since: datetime | None, days: int, rules: Rules) -> date
 
 
 def suggested_target(day: date, rules: Rules) -> date:
-    """The target date that a head finds filled in."""
+    """Return the target date that the form suggests."""
     return rules.calendar.add_working_days(day, rules.work_days)
-
-
-def decider(rules: Rules) -> Decider[State]:
-    """Assignment under these rules."""
-    return Decider(
-        service="assignment",
-        state_type=State,
-        initial=initial,
-        decide=partial(decide, rules=rules),
-        evolve=evolve,
-        react=react,
-        subscribes_to=SUBSCRIBES_TO,
-        indexed_columns=INDEXED_COLUMNS,
-        columns=columns,
-        status=lambda state: state.status.value,
-        number=lambda state: state.number,
-    )

@@ -1,63 +1,33 @@
-"""What assignment knows of a request: a fold of its own events and the other services' alike, in whatever order."""
+"""The state of assignment: a fold of its own events and those of other services, in any order."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 
+from services.assignment.events import PUBLISHES, SUBSCRIBES_TO
 from shared.calendar import today
 from shared.contracts.assignment import (
     LeadAssigned,
     LeadReassigned,
-    RequestRejected,
     WorkCompleted,
     WorkPaused,
     WorkProgressed,
     WorkResumed,
-    WorkStarted,
 )
 from shared.contracts.envelope import Event
-from shared.contracts.facts import Applicant, Complexity, DocumentRef, Fact, Letter, Scope, Staff
+from shared.contracts.facts import Applicant, Complexity, DocumentRef, Letter, Scope, Staff
 from shared.contracts.history import HistoryEntry, add_to_history
-from shared.contracts.intake import (
-    ApplicantAnswered,
-    HandoverConfirmed,
-    HandoverContested,
-    RequestExpired,
-    RequestResubmitted,
-    RequestSubmitted,
-    RequestWithdrawn,
-)
-from shared.contracts.lifecycle import ENDED, Lifecycle, Status, advance
-from shared.contracts.verification import RejectionRecommended, RequestReturned, RequestVerified
-from shared.storage.port import COLUMNS_VERSION, Column, Scalar
-from shared.text.search import request_search_text
-
-_FROM_INTAKE: set[type[Fact]] = {RequestSubmitted, RequestResubmitted, RequestExpired, RequestWithdrawn}
-_FROM_INTAKE |= {ApplicantAnswered, HandoverConfirmed, HandoverContested}
-_FROM_VERIFICATION: set[type[Fact]] = {RequestReturned, RequestVerified, RejectionRecommended}
-_OWN_EVENTS: set[type[Fact]] = {RequestRejected, LeadAssigned, LeadReassigned}
-_OWN_EVENTS |= {WorkStarted, WorkProgressed, WorkPaused, WorkResumed, WorkCompleted}
-SUBSCRIBES_TO: frozenset[type[Fact]] = frozenset(_FROM_INTAKE | _FROM_VERIFICATION)
-OWN_EVENTS: frozenset[type[Fact]] = frozenset(_OWN_EVENTS)
+from shared.contracts.intake import HandoverConfirmed, RequestResubmitted, RequestSubmitted
+from shared.contracts.lifecycle import Lifecycle, Status, advance
+from shared.contracts.verification import RejectionRecommended, RequestVerified
 
 CLOCK_RUNNING_STATUSES = (Status.ASSIGNED, Status.IN_PROGRESS)
-
-INDEXED_COLUMNS = (
-    *map(Column, ("number", "submitted_at", "target_date", "due", "search")),
-    *(Column(name, ordered_by="submitted_at") for name in ("status", "unit", "scope")),
-    Column("lead", ordered_by="target_date"),
-    *(Column(name, "integer", ordered_by="submitted_at") for name in ("open", "advised")),
-    Column(COLUMNS_VERSION, "integer"),
-)
-COLUMNS_VERSION_NUMBER = 1
-"""Raised with every change of what `columns` makes of a state; a start then derives those of stored documents again."""
 
 
 @dataclass(frozen=True, slots=True)
 class Recommendation:
-    """An officer's advice to reject, given in one round."""
+    """A recommendation of an officer to reject, made in one round."""
 
     round: int
     reason: str
@@ -107,8 +77,8 @@ def initial() -> State:
 
 
 def evolve(state: State, event: Event) -> State:
-    """The state after the event, the same whatever the order in which the services were heard."""
-    if type(event.fact) not in SUBSCRIBES_TO | OWN_EVENTS:
+    """Return the state after an event, the same for every order in which events of different services arrive."""
+    if type(event.fact) not in SUBSCRIBES_TO | PUBLISHES:
         return state
     updated = replace(state, course=advance(state.course, event.fact), history=add_to_history(state.history, event))
     match event.fact.owner:
@@ -173,20 +143,23 @@ def _apply_own_event(state: State, event: Event) -> State:
 
 
 def _apply_target(state: State, target: date, time: datetime) -> State:
-    """A target that is set during a pause already reckons with the days that have passed."""
+    """Restart the pause at a target that is set during it: the target includes the days that have passed."""
     if target == state.target_date:
         return state
     return replace(state, target_date=target, stopped_on=state.stopped_on and today(time))
 
 
 def has_open_answer(state: State) -> bool:
-    """The applicant answered the question that is open, and work is not resumed yet."""
+    """Return whether the applicant answered the open question and work is not resumed yet."""
     course = state.course
     return course.status is Status.IN_PROGRESS and course.resumed < course.pause == course.answered
 
 
 def due(state: State) -> date | None:
-    """The target as long as it can be missed: on hold only if it was missed before, and never once the work is handed over."""
+    """Return the target while it can be missed.
+
+    On hold that is only a target that was missed before; after a handover there is none.
+    """
     target = state.target_date
     missed_before = target and state.status is Status.ON_HOLD and state.stopped_on and target < state.stopped_on
     return target if state.status in CLOCK_RUNNING_STATUSES or missed_before else None
@@ -198,30 +171,7 @@ def overdue(state: State, day: date) -> bool:
 
 
 def advised(state: State) -> bool:
-    """An officer advised in this round to reject, and that is still open."""
-    given = state.recommendation
+    """Return whether an officer recommended rejection in this round and that is still undecided."""
+    recommendation = state.recommendation
     undecided = state.status in (Status.SUBMITTED, Status.VERIFIED)
-    return undecided and given is not None and given.round == state.course.round
-
-
-def columns(state: State) -> Mapping[str, Scalar]:
-    """What requests are found by; `due` below today is overdue."""
-    submitted = state.submitted_at.astimezone(UTC) if state.submitted_at else None
-    return {
-        COLUMNS_VERSION: COLUMNS_VERSION_NUMBER,
-        "number": state.number,
-        "status": state.status.value,
-        "open": int(state.status not in ENDED),
-        "advised": int(advised(state)),
-        "submitted_at": submitted.isoformat(timespec="microseconds") if submitted else None,
-        "unit": state.applicant.unit if state.applicant else "",
-        "scope": state.scope.value if state.scope else None,
-        "lead": state.lead.username if state.lead else None,
-        "target_date": _iso_date(state.target_date),
-        "due": _iso_date(due(state)),
-        "search": request_search_text(state.number, state.applicant, state.letter, state.description, state.lead),
-    }
-
-
-def _iso_date(day: date | None) -> str | None:
-    return day.isoformat() if day else None
+    return undecided and recommendation is not None and recommendation.round == state.course.round

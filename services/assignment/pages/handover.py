@@ -8,7 +8,8 @@ from fastapi import APIRouter, Depends
 from starlette.requests import Request
 from starlette.responses import Response
 
-from services.assignment.domain.decisions import CompleteWork, State
+from services.assignment.domain.commands import CompleteWork
+from services.assignment.domain.state import State
 from services.assignment.errors import REFUSAL_MESSAGES
 from services.assignment.handover_service import DOCUMENT_KINDS, FILE_RULES, HandoverService, digest_parts_of_stored
 from services.assignment.pages.lead import PATHS, Step, WorkForm, request_url, require_lead

@@ -10,14 +10,9 @@ from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import Response
 
-from services.assignment.domain.decisions import (
-    ASSIGNED_STATUSES,
-    AssignLead,
-    ReassignLead,
-    RejectRequest,
-    State,
-    suggested_target,
-)
+from services.assignment.domain.commands import AssignLead, ReassignLead, RejectRequest
+from services.assignment.domain.decisions import ASSIGNED_STATUSES, suggested_target
+from services.assignment.domain.state import State
 from services.assignment.errors import WORDS
 from services.assignment.pages.staff_list import (
     LEADS_PATH,
@@ -29,7 +24,8 @@ from services.assignment.pages.staff_list import (
     said,
     url,
 )
-from services.assignment.presenters import RUNNING, document, find_requests
+from services.assignment.presenters import RUNNING, document
+from services.assignment.projections import find_requests
 from services.assignment.schemas import Assignment, Reassignment, Rejection
 from shared.contracts.facts import Scope
 from shared.contracts.lifecycle import ENDED, Status

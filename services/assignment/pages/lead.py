@@ -11,10 +11,12 @@ from pydantic import BaseModel
 from starlette.requests import Request
 from starlette.responses import Response
 
-from services.assignment.domain.decisions import Command, NoteProgress, PauseWork, ResumeWork, StartWork, State
+from services.assignment.domain.commands import Command, NoteProgress, PauseWork, ResumeWork, StartWork
+from services.assignment.domain.state import State
 from services.assignment.errors import WORDS
 from services.assignment.pages.staff_list import WORK_PATH, SearchQuery, StaffPages, TabLink, page_position, said, url
-from services.assignment.presenters import count_open, document, find_requests, find_work
+from services.assignment.presenters import document
+from services.assignment.projections import count_open, find_requests, find_work
 from services.assignment.schemas import Pause, Progress, Resume
 from shared.contracts.facts import Staff
 from shared.contracts.lifecycle import Status

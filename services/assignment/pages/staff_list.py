@@ -11,9 +11,10 @@ from pydantic import Field, model_validator
 from starlette.requests import Request
 from starlette.responses import Response
 
-from services.assignment.domain.decisions import State
+from services.assignment.domain.state import State
 from services.assignment.errors import WORDS
-from services.assignment.presenters import PageKey, count_open, find_requests, line, request_view
+from services.assignment.presenters import line, request_view
+from services.assignment.projections import PageKey, count_open, find_requests
 from services.assignment.service import AssignmentService
 from shared.calendar import today
 from shared.contracts.lifecycle import Status

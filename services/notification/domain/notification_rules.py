@@ -1,181 +1,134 @@
-"""Who must be told what because of a fact. Pure: the words themselves are in letters.py."""
+"""Which emails an event calls for."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
-from shared.contracts import assignment as a
-from shared.contracts import intake as i
-from shared.contracts import verification as v
-from shared.contracts.facts import Fact, Staff
+from services.notification.domain import emails
+from services.notification.domain.emails import Parameters
+from shared.contracts import assignment, intake, verification
+from shared.contracts.facts import Fact, Staff, Verdict
 from shared.contracts.lifecycle import Lifecycle
 
 APPLICANT = "applicant"
 OFFICERS = "role:officer"
 STRUCTURAL = "role:structural"
 
-Values = Mapping[str, Any]
+StaffFact = (
+    verification.RequestReturned
+    | verification.RequestVerified
+    | verification.RejectionRecommended
+    | assignment.RequestRejected
+    | assignment.LeadAssigned
+    | assignment.LeadReassigned
+    | assignment.WorkStarted
+    | assignment.WorkProgressed
+    | assignment.WorkPaused
+    | assignment.WorkResumed
+    | assignment.WorkCompleted
+)
 
 
 @dataclass(frozen=True, slots=True)
 class PlannedEmail:
-    """A letter of this kind is owed to somebody: the applicant, everybody of a role, or `staff:` and a username."""
+    """An email that is due; `to` is the applicant, `role:` with a role, or `staff:` with a username."""
 
-    kind: str
     to: str
-    values: Values
+    parameters: Parameters
 
 
 def staff_recipient(person: Staff) -> str:
     return f"staff:{person.username}"
 
 
-def emails_for(course: Lifecycle, lead: Staff | None, rejected_by: Staff | None, fact: Fact) -> list[PlannedEmail]:
-    """The letters that this fact calls for, given what was known before it.
+def emails_for(lifecycle: Lifecycle, lead: Staff | None, rejected_by: Staff | None, fact: Fact) -> list[PlannedEmail]:
+    """Return the emails that a fact calls for, given the state before it.
 
-    A decision that was beaten on its way is told to whoever made it, and to nobody as if it held.
+    A decision that took no effect because of a withdrawal or a rejection is reported to the person who made it, and to nobody
+    else.
     """
-    if isinstance(fact, i.TrackingLinkRequested):
-        return _link_requested(lead, fact)
-    by = getattr(fact, "by", None)
-    if course.withdrawn:
-        return [PlannedEmail("staff_withdrawn", staff_recipient(by), {"reason": ""})] if by else []
-    if isinstance(fact, i.RequestWithdrawn):
-        return _withdrawn(course, lead, rejected_by, fact)
-    if course.rejected or course.expired:
-        return [PlannedEmail("staff_rejected", staff_recipient(by), {"reason": ""})] if by and course.rejected else []
-    plan = PLANS.get(type(fact))
-    return plan(lead, fact) if plan else []
+    if isinstance(fact, intake.TrackingLinkRequested):
+        return [_to_applicant(emails.LinkEmail())]
+    decided_by = fact.by if isinstance(fact, StaffFact) else None
+    if lifecycle.withdrawn:
+        return [_to_staff(decided_by, emails.StaffWithdrawnEmail(reason=""))] if decided_by else []
+    if isinstance(fact, intake.RequestWithdrawn):
+        return _withdrawal_emails(lifecycle, lead, rejected_by, fact.reason)
+    if lifecycle.rejected:
+        return [_to_staff(decided_by, emails.StaffRejectedEmail(reason=""))] if decided_by else []
+    return [] if lifecycle.expired else _emails_for(fact, lead)
 
 
-def _withdrawn(
-    course: Lifecycle, lead: Staff | None, rejected_by: Staff | None, fact: i.RequestWithdrawn
+def _withdrawal_emails(
+    lifecycle: Lifecycle, lead: Staff | None, rejected_by: Staff | None, reason: str
 ) -> list[PlannedEmail]:
-    concerned = (
-        [staff_recipient(lead), STRUCTURAL] if lead else [STRUCTURAL if course.verified == course.round else OFFICERS]
-    )
     if rejected_by:
-        concerned = [staff_recipient(rejected_by)]
-    values = {"reason": fact.reason}
-    return [
-        PlannedEmail("withdrawn", APPLICANT, values),
-        *(PlannedEmail("staff_withdrawn", to, values) for to in concerned),
-    ]
+        recipients = [staff_recipient(rejected_by)]
+    elif lead:
+        recipients = [staff_recipient(lead), STRUCTURAL]
+    else:
+        recipients = [STRUCTURAL if lifecycle.verified == lifecycle.round else OFFICERS]
+    staff_emails = [PlannedEmail(to, emails.StaffWithdrawnEmail(reason)) for to in recipients]
+    return [_to_applicant(emails.WithdrawnEmail(reason)), *staff_emails]
 
 
-def _submitted(lead: Staff | None, fact: Any) -> list[PlannedEmail]:
-    return [
-        PlannedEmail("received", APPLICANT, {"round": 1}),
-        PlannedEmail("staff_submitted", OFFICERS, {"unit": fact.applicant.unit, "description": fact.description}),
-    ]
+def _emails_for(fact: Fact, lead: Staff | None) -> list[PlannedEmail]:  # noqa: C901 - one case per event
+    match fact:
+        case intake.RequestSubmitted(applicant=applicant, description=description):
+            to_officers = PlannedEmail(OFFICERS, emails.StaffSubmittedEmail(applicant.unit, description))
+            return [_to_applicant(emails.ReceivedEmail(round=1)), to_officers]
+        case intake.RequestResubmitted(applicant=applicant, round=round_number):
+            to_officers = PlannedEmail(OFFICERS, emails.StaffResubmittedEmail(applicant.unit, round_number))
+            return [_to_applicant(emails.ReceivedEmail(round_number)), to_officers]
+        case intake.RequestExpired():
+            return [_to_applicant(emails.ExpiredEmail())]
+        case intake.ApplicantAnswered(text=answer):
+            return [_to_staff(lead, emails.StaffAnsweredEmail(answer))] if lead else []
+        case intake.HandoverContested(reason=reason):
+            to_lead = [_to_staff(lead, emails.StaffContestedEmail(reason))] if lead else []
+            return [_to_applicant(emails.ContestedEmail(reason)), *to_lead]
+        case intake.HandoverConfirmed(automatic=automatic, survey_until=survey_until):
+            return [_to_applicant(emails.CompletedEmail(automatic, survey_until))]
+        case verification.RequestReturned(verdicts=verdicts, respond_by=respond_by):
+            return [_to_applicant(emails.ReturnedEmail(_missing_items(verdicts), respond_by))]
+        case verification.RequestVerified(by=by):
+            to_structural = PlannedEmail(STRUCTURAL, emails.StaffVerifiedEmail(by.name))
+            return [_to_applicant(emails.VerifiedEmail()), to_structural]
+        case verification.RejectionRecommended(reason=reason, by=by):
+            return [PlannedEmail(STRUCTURAL, emails.StaffRecommendedEmail(reason, by.name))]
+        case assignment.RequestRejected(reason=reason):
+            return [_to_applicant(emails.RejectedEmail(reason))]
+        case assignment.LeadAssigned(lead=new, target_date=target, note=note, by=by):
+            return [
+                _to_applicant(emails.AssignedEmail(new.name, target, new.username)),
+                _to_staff(new, emails.StaffAssignedEmail(new.name, target, by.name, note)),
+            ]
+        case assignment.LeadReassigned(lead=new, previous=old, target_date=target, reason=reason, by=by):
+            return [
+                _to_applicant(emails.ReassignedEmail(new.name, target, reason, new.username)),
+                _to_staff(new, emails.StaffReassignedNewEmail(new.name, target, reason, by.name)),
+                _to_staff(old, emails.StaffReassignedOldEmail(new.name, target, reason, by.name)),
+            ]
+        case assignment.WorkStarted(by=by):
+            return [_to_applicant(emails.StartedEmail(lead=by.name))]
+        case assignment.WorkProgressed(note=note, percent=percent):
+            return [_to_applicant(emails.ProgressEmail(note, percent))]
+        case assignment.WorkPaused(question=question, answer_by=answer_by):
+            return [_to_applicant(emails.PausedEmail(question, answer_by))]
+        case assignment.WorkResumed(target_date=target, note=note):
+            return [_to_applicant(emails.ResumedEmail(target, note))]
+        case assignment.WorkCompleted(summary=summary, confirm_by=confirm_by, documents=documents):
+            return [_to_applicant(emails.DeliveredEmail(summary, confirm_by, len(documents)))]
+    return []
 
 
-def _resubmitted(lead: Staff | None, fact: Any) -> list[PlannedEmail]:
-    return [
-        PlannedEmail("received", APPLICANT, {"round": fact.round}),
-        PlannedEmail("staff_resubmitted", OFFICERS, {"unit": fact.applicant.unit, "round": fact.round}),
-    ]
+def _missing_items(verdicts: tuple[Verdict, ...]) -> tuple[emails.MissingItem, ...]:
+    return tuple(emails.MissingItem(verdict.item.value, verdict.note) for verdict in verdicts if not verdict.ok)
 
 
-def _returned(lead: Staff | None, fact: Any) -> list[PlannedEmail]:
-    items = [{"item": verdict.item.value, "note": verdict.note} for verdict in fact.verdicts if not verdict.ok]
-    return [PlannedEmail("returned", APPLICANT, {"items": items, "respond_by": fact.respond_by.isoformat()})]
+def _to_applicant(parameters: Parameters) -> PlannedEmail:
+    return PlannedEmail(APPLICANT, parameters)
 
 
-def _verified(lead: Staff | None, fact: Any) -> list[PlannedEmail]:
-    return [PlannedEmail("verified", APPLICANT, {}), PlannedEmail("staff_verified", STRUCTURAL, {"by": fact.by.name})]
-
-
-def _rejection_recommended(lead: Staff | None, fact: Any) -> list[PlannedEmail]:
-    return [PlannedEmail("staff_recommended", STRUCTURAL, {"reason": fact.reason, "by": fact.by.name})]
-
-
-def _rejected(lead: Staff | None, fact: Any) -> list[PlannedEmail]:
-    return [PlannedEmail("rejected", APPLICANT, {"reason": fact.reason})]
-
-
-def _expired(lead: Staff | None, fact: Any) -> list[PlannedEmail]:
-    return [PlannedEmail("expired", APPLICANT, {})]
-
-
-def _assigned(lead: Staff | None, fact: Any) -> list[PlannedEmail]:
-    told = {"lead": fact.lead.name, "target_date": fact.target_date.isoformat()}
-    return [
-        PlannedEmail("assigned", APPLICANT, {**told, "lead_username": fact.lead.username}),
-        PlannedEmail("staff_assigned", staff_recipient(fact.lead), {**told, "by": fact.by.name, "note": fact.note}),
-    ]
-
-
-def _reassigned(lead: Staff | None, fact: Any) -> list[PlannedEmail]:
-    told = {"lead": fact.lead.name, "target_date": fact.target_date.isoformat(), "reason": fact.reason}
-    return [
-        PlannedEmail("reassigned", APPLICANT, {**told, "lead_username": fact.lead.username}),
-        PlannedEmail("staff_reassigned_new", staff_recipient(fact.lead), {**told, "by": fact.by.name}),
-        PlannedEmail("staff_reassigned_old", staff_recipient(fact.previous), {**told, "by": fact.by.name}),
-    ]
-
-
-def _started(lead: Staff | None, fact: Any) -> list[PlannedEmail]:
-    return [PlannedEmail("started", APPLICANT, {"lead": fact.by.name})]
-
-
-def _progressed(lead: Staff | None, fact: Any) -> list[PlannedEmail]:
-    return [PlannedEmail("progress", APPLICANT, {"note": fact.note, "percent": fact.percent})]
-
-
-def _paused(lead: Staff | None, fact: Any) -> list[PlannedEmail]:
-    return [PlannedEmail("paused", APPLICANT, {"question": fact.question, "answer_by": fact.answer_by.isoformat()})]
-
-
-def _resumed(lead: Staff | None, fact: Any) -> list[PlannedEmail]:
-    return [PlannedEmail("resumed", APPLICANT, {"target_date": fact.target_date.isoformat(), "note": fact.note})]
-
-
-def _answered(lead: Staff | None, fact: Any) -> list[PlannedEmail]:
-    return [PlannedEmail("staff_answered", staff_recipient(lead), {"answer": fact.text})] if lead else []
-
-
-def _work_completed(lead: Staff | None, fact: Any) -> list[PlannedEmail]:
-    values = {"summary": fact.summary, "confirm_by": fact.confirm_by.isoformat(), "documents": len(fact.documents)}
-    return [PlannedEmail("delivered", APPLICANT, values)]
-
-
-def _contested(lead: Staff | None, fact: Any) -> list[PlannedEmail]:
-    told = {"reason": fact.reason}
-    return [
-        PlannedEmail("contested", APPLICANT, told),
-        *([PlannedEmail("staff_contested", staff_recipient(lead), told)] if lead else []),
-    ]
-
-
-def _confirmed(lead: Staff | None, fact: Any) -> list[PlannedEmail]:
-    values = {"automatic": fact.automatic, "survey_until": fact.survey_until.isoformat()}
-    return [PlannedEmail("completed", APPLICANT, values)]
-
-
-def _link_requested(lead: Staff | None, fact: Any) -> list[PlannedEmail]:
-    return [PlannedEmail("link", APPLICANT, {})]
-
-
-PLANS: Mapping[type[Fact], Callable[[Staff | None, Any], list[PlannedEmail]]] = {
-    i.RequestSubmitted: _submitted,
-    i.RequestResubmitted: _resubmitted,
-    i.RequestExpired: _expired,
-    i.ApplicantAnswered: _answered,
-    i.HandoverContested: _contested,
-    i.HandoverConfirmed: _confirmed,
-    i.TrackingLinkRequested: _link_requested,
-    v.RequestReturned: _returned,
-    v.RequestVerified: _verified,
-    v.RejectionRecommended: _rejection_recommended,
-    a.RequestRejected: _rejected,
-    a.LeadAssigned: _assigned,
-    a.LeadReassigned: _reassigned,
-    a.WorkStarted: _started,
-    a.WorkProgressed: _progressed,
-    a.WorkPaused: _paused,
-    a.WorkResumed: _resumed,
-    a.WorkCompleted: _work_completed,
-}
+def _to_staff(person: Staff, parameters: Parameters) -> PlannedEmail:
+    return PlannedEmail(staff_recipient(person), parameters)

@@ -1,12 +1,21 @@
-"""Reminders: for which days they are planned, and until when each still matters. Pure."""
+"""Reminders: the days they are planned for, and when they become obsolete."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime, time
 
-from services.notification.domain.notification_rules import Values
+from pydantic import ValidationInfo, field_validator
+
+from services.notification.domain.emails import (
+    AnswerReminderEmail,
+    ConfirmReminderEmail,
+    Parameters,
+    ReminderEmail,
+    ReturnReminderEmail,
+    parse_parameters,
+)
 from shared.calendar import WIT, end_of_day
 from shared.contracts.assignment import WorkCompleted, WorkPaused
 from shared.contracts.envelope import Event
@@ -15,56 +24,68 @@ from shared.contracts.verification import RequestReturned
 
 REMINDER_TIME = time(8, 0, tzinfo=WIT)
 
-LAST_DAY_FIELD: Mapping[str, str] = {"reminder_return": "respond_by", "reminder_confirm": "confirm_by"}
-"""The value with the last day to act, of reminders after which time decides: the request expires, or is taken as accepted."""
-
 
 @dataclass(frozen=True, slots=True)
 class Reminder:
-    """A letter for a day to come, sent if the request still stands where it stood: `count` is the round, pause or delivery."""
+    """An email for a later day, sent if the request is still in the same state; `count` is its round, pause or delivery."""
 
     id: str
     kind: str
     on: date
     count: int
-    values: Values
+    values: Parameters
+
+    @field_validator("values", mode="before")
+    @classmethod
+    def _parse_values(cls, values: object, info: ValidationInfo) -> Parameters:
+        return parse_parameters(info.data["kind"], values)
 
 
 def reminders_for(event: Event) -> list[Reminder]:
-    """The reminders that the event calls for."""
+    """Return the reminders that an event calls for."""
+    parameters: ReminderEmail
     match event.fact:
-        case RequestReturned(round=count, respond_by=by, remind_on=days):
-            kind, values = "reminder_return", {"respond_by": by.isoformat()}
-        case WorkCompleted(delivery=count, confirm_by=by, remind_on=days):
-            kind, values = "reminder_confirm", {"confirm_by": by.isoformat()}
-        case WorkPaused(pause=count, answer_by=by, question=question):
-            kind, values, days = "reminder_answer", {"answer_by": by.isoformat(), "question": question}, (by,)
+        case RequestReturned(round=count, respond_by=respond_by, remind_on=days):
+            parameters = ReturnReminderEmail(respond_by)
+        case WorkCompleted(delivery=count, confirm_by=confirm_by, remind_on=days):
+            parameters = ConfirmReminderEmail(confirm_by)
+        case WorkPaused(pause=count, answer_by=answer_by, question=question):
+            parameters, days = AnswerReminderEmail(answer_by, question), (answer_by,)
         case _:
             return []
-    return [Reminder(f"{kind}:{count}:{day.isoformat()}", kind, day, count, values) for day in days]
+    kind = parameters.kind
+    return [Reminder(f"{kind}:{count}:{day.isoformat()}", kind, day, count, parameters) for day in days]
 
 
 def due_time(reminder: Reminder) -> datetime:
     return datetime.combine(reminder.on, REMINDER_TIME)
 
 
-def current_reminders(course: Lifecycle, reminders: Iterable[Reminder]) -> list[Reminder]:
-    """Those that are about where the request stands."""
-    wanted = {
-        Status.RETURNED: ("reminder_return", course.round),
-        Status.DELIVERED: ("reminder_confirm", course.delivery),
-        Status.ON_HOLD: ("reminder_answer", course.pause),
-    }.get(course.status)
-    return [reminder for reminder in reminders if (reminder.kind, reminder.count) == wanted]
+def current_reminders(lifecycle: Lifecycle, reminders: Iterable[Reminder]) -> list[Reminder]:
+    """Return the reminders of what the request waits for now."""
+    current = {
+        Status.RETURNED: (ReturnReminderEmail.kind, lifecycle.round),
+        Status.DELIVERED: (ConfirmReminderEmail.kind, lifecycle.delivery),
+        Status.ON_HOLD: (AnswerReminderEmail.kind, lifecycle.pause),
+    }.get(lifecycle.status)
+    return [reminder for reminder in reminders if (reminder.kind, reminder.count) == current]
 
 
-def is_expired(kind: str, values: Values, now: datetime) -> bool:
-    """Whether the last day of which this reminder tells has passed, so that time decides, or has decided."""
-    last_day = LAST_DAY_FIELD.get(kind)
-    return last_day is not None and now > end_of_day(date.fromisoformat(values[last_day]))
+def last_day(parameters: Parameters) -> date | None:
+    """Return the last day to act, after which the request expires or is confirmed automatically; None if there is none."""
+    match parameters:
+        case ReturnReminderEmail(respond_by=day) | ConfirmReminderEmail(confirm_by=day):
+            return day
+    return None
+
+
+def is_expired(parameters: Parameters, now: datetime) -> bool:
+    """Return whether the last day to act has passed."""
+    day = last_day(parameters)
+    return day is not None and now > end_of_day(day)
 
 
 def is_obsolete(reminder: Reminder, open_reminders: Iterable[Reminder], now: datetime) -> bool:
-    """Whether its last day has passed, or the day of a later one has come, which is sent in its place."""
-    later = any(one.on > reminder.on and due_time(one) <= now for one in open_reminders)
-    return later or is_expired(reminder.kind, reminder.values, now)
+    """Return whether its last day has passed, or a later reminder is due and is sent in its place."""
+    later = any(other.on > reminder.on and due_time(other) <= now for other in open_reminders)
+    return later or is_expired(reminder.values, now)

@@ -1,33 +1,53 @@
-"""What notification keeps of a request: the letters that are owed, what became of each, and the reminders to come."""
+"""The state of notification: the messages of a request with their outcomes, and its reminders."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from datetime import datetime
+import uuid
+from bisect import insort
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from typing import Literal
 
-from services.notification.domain.notification_rules import Values
-from services.notification.domain.reminders import Reminder
+from pydantic import ValidationInfo, field_validator
+
+from services.notification.domain.emails import Parameters, parse_parameters
+from services.notification.domain.notification_rules import APPLICANT, PlannedEmail, emails_for
+from services.notification.domain.reminders import Reminder, current_reminders, reminders_for
+from shared.contracts.assignment import LeadAssigned, LeadReassigned, RequestRejected
+from shared.contracts.envelope import Event
 from shared.contracts.facts import Applicant, Staff
-from shared.contracts.lifecycle import Lifecycle
+from shared.contracts.intake import RequestResubmitted, RequestSubmitted
+from shared.contracts.lifecycle import Lifecycle, advance
+from shared.contracts.notification import (
+    MessageOutcome,
+    ReminderFellDue,
+    RemindersDropped,
+    ResendRequested,
+    SendingEnded,
+    SendingStarted,
+)
 
 MessageStatus = Literal["queued", "sending", "sent", "failed", "unknown"]
 STATUSES: tuple[MessageStatus, ...] = ("queued", "sending", "sent", "failed", "unknown")
 
+IMMEDIATELY = datetime(2000, 1, 1, tzinfo=UTC)
+"""The due time of a queued message; that of its event would delay it if the clock of the publisher is ahead."""
+
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One letter that is owed; its id begins with the request's.
+    """An email of the ledger; its id starts with the request's.
 
-    `due` is when to try (again), while sending when the claim ends, None when there is nothing to do. `claim` is the command
-    that took it in hand last; `tries` are counted since it was last asked for. `traceparent` is where its event was made.
+    `due` is the time of the next attempt, while sending the end of the claim, None if nothing is left to do. `claim` is the id
+    of the command that claimed it last; `tries` counts attempts since it was queued; `traceparent` is that of its event.
     """
 
     planned_at: datetime
     id: str
     kind: str
     to: str
-    values: Values
+    values: Parameters
     status: MessageStatus = "queued"
     tries: int = 0
     reason: str = ""
@@ -36,9 +56,16 @@ class Message:
     claim: str = ""
     traceparent: str = ""
 
+    @field_validator("values", mode="before")
+    @classmethod
+    def _parse_values(cls, values: object, info: ValidationInfo) -> Parameters:
+        return parse_parameters(info.data["kind"], values)
+
 
 @dataclass(frozen=True, slots=True)
 class State:
+    """`reminded` contains the ids of reminders that were sent or dropped."""
+
     number: str = ""
     scope: str = ""
     applicant: Applicant | None = None
@@ -51,3 +78,96 @@ class State:
 
     def message(self, message_id: str) -> Message | None:
         return next((message for message in self.messages if message.id == message_id), None)
+
+
+def initial() -> State:
+    return State()
+
+
+def evolve(state: State, event: Event) -> State:
+    """Return the state after an event: emails that it calls for are queued, outcomes are recorded."""
+    match event.fact:
+        case SendingStarted(messages=ids, until=until):
+            claim = event.causationid
+            return _update_messages(
+                state, ids, lambda m: replace(m, status="sending", tries=m.tries + 1, due=until, claim=claim)
+            )
+        case SendingEnded(outcomes=outcomes):
+            return _record_outcomes(state, outcomes, event.time)
+        case ResendRequested(message=message_id):
+            return _update_messages(
+                state, (message_id,), lambda m: replace(m, status="queued", tries=0, due=IMMEDIATELY)
+            )
+        case ReminderFellDue(reminder=reminder_id):
+            return _queue_reminder(state, reminder_id, event)
+        case RemindersDropped(reminders=ids, messages=messages):
+            return _drop_messages(replace(state, reminded=(*state.reminded, *ids)), messages)
+        case fact:
+            planned = emails_for(state.course, state.lead, state.rejected_by, fact)
+            after = _apply_request_event(replace(state, course=advance(state.course, fact)), event)
+            return _queue_emails(after, planned, event)
+
+
+def open_reminders(state: State) -> list[Reminder]:
+    """Return the reminders that were neither sent nor dropped and still concern the state of the request."""
+    return [
+        reminder for reminder in current_reminders(state.course, state.reminders) if reminder.id not in state.reminded
+    ]
+
+
+def newest(state: State) -> str:
+    """Return the time at which the latest message of the request was planned, "" if it has none."""
+    return state.messages[-1].planned_at.isoformat() if state.messages else ""
+
+
+def _update_messages(state: State, ids: Collection[str], change: Callable[[Message], Message]) -> State:
+    return replace(
+        state, messages=tuple(change(message) if message.id in ids else message for message in state.messages)
+    )
+
+
+def _drop_messages(state: State, ids: Collection[str]) -> State:
+    """Remove messages that were never sent; of others the outcome stays unknown, and they are not retried."""
+    kept = [message for message in state.messages if message.id not in ids or message.status in ("sending", "unknown")]
+    return _update_messages(replace(state, messages=tuple(kept)), ids, lambda m: replace(m, status="unknown", due=None))
+
+
+def _record_outcomes(state: State, outcomes: tuple[MessageOutcome, ...], at: datetime) -> State:
+    by_id = {outcome.message: outcome for outcome in outcomes}
+
+    def with_outcome(message: Message) -> Message:
+        outcome = by_id[message.id]
+        return replace(message, status=outcome.status, reason=outcome.reason, due=outcome.retry_at, settled_at=at)
+
+    return _update_messages(state, by_id, with_outcome)
+
+
+def _queue_emails(state: State, planned: list[PlannedEmail], event: Event) -> State:
+    messages = list(state.messages)
+    for email in planned:
+        kind = email.parameters.kind
+        message_id = f"{event.subject}.{uuid.uuid5(uuid.UUID(event.id), f'{kind}:{email.to}').hex}"
+        content = (kind, email.to, email.parameters)
+        message = Message(event.time, message_id, *content, due=IMMEDIATELY, traceparent=event.traceparent)
+        insort(messages, message, key=lambda queued: (queued.planned_at, queued.id))
+    return replace(state, messages=tuple(messages)) if planned else state
+
+
+def _apply_request_event(state: State, event: Event) -> State:
+    match event.fact:
+        case RequestSubmitted(number=number, scope=scope, applicant=applicant):
+            return replace(state, number=number, scope=scope.value, applicant=applicant)
+        case RequestResubmitted(scope=scope, applicant=applicant):
+            return replace(state, scope=scope.value, applicant=applicant)
+        case LeadAssigned(lead=lead) | LeadReassigned(lead=lead):
+            return replace(state, lead=lead)
+        case RequestRejected(by=by):
+            return replace(state, rejected_by=by)
+        case _:
+            return replace(state, reminders=(*state.reminders, *reminders_for(event)))
+
+
+def _queue_reminder(state: State, reminder_id: str, event: Event) -> State:
+    reminder = next((reminder for reminder in state.reminders if reminder.id == reminder_id), None)
+    state = replace(state, reminded=(*state.reminded, reminder_id))
+    return _queue_emails(state, [PlannedEmail(APPLICANT, reminder.values)], event) if reminder else state

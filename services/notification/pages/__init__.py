@@ -1,1 +1,1 @@
-"""The administrator's HTML pages of the message ledger."""
+"""HTML pages of notification."""

@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from typing import Any
 
-from services.assignment.domain import decisions as assignment
+from services.assignment.domain import commands as assignment
+from services.assignment.domain.decisions import next_record_number
 from services.intake.domain import commands as intake
 from services.verification.domain import commands as verification
 from shared.calendar import WorkingCalendar
@@ -86,9 +87,7 @@ ROLES = (
             ],
             "assigned": [lambda s: assignment.StartWork(s.lead)],
             "in_progress": [
-                lambda s: assignment.CompleteWork(
-                    s.lead, "Selesai.", (RESULT, RECORD), assignment.next_record_number(s)
-                ),
+                lambda s: assignment.CompleteWork(s.lead, "Selesai.", (RESULT, RECORD), next_record_number(s)),
                 lambda s: assignment.PauseWork(s.lead, "Alamat server uji?"),
                 lambda s: assignment.NoteProgress(s.lead, "Uji sambungan.", 40),
             ],

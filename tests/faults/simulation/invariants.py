@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
-from datetime import date
 from typing import Any, cast
 
-from services.notification.domain.reminders import LAST_DAY_FIELD
+from services.notification.domain.reminders import last_day
 from services.notification.domain.state import State
 from shared.calendar import end_of_day
 from shared.contracts.envelope import Event, decode_event
@@ -116,8 +115,8 @@ def _mail(system: SimulatedSystem) -> Iterator[str]:
 def _late_reminders(system: SimulatedSystem, state: State) -> Iterator[str]:
     """Nobody is reminded of what time has decided; the clocks of two machines may be hours apart."""
     for message in state.messages:
-        if (last_day := LAST_DAY_FIELD.get(message.kind)) is not None:
-            over = end_of_day(date.fromisoformat(message.values[last_day])) + 2 * max(SKEWS)
+        if (day := last_day(message.values)) is not None:
+            over = end_of_day(day) + 2 * max(SKEWS)
             if any(at > over for at in system.mail_server.taken_at[message.id]):
                 yield "a reminder was sent after the day on which time decides"
 

@@ -7,7 +7,8 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any, cast
 
-from services.notification.domain.decisions import CLAIM_DURATION, EndSending
+from services.notification.domain.commands import EndSending
+from services.notification.domain.decisions import CLAIM_DURATION
 from shared.contracts.envelope import Event, decode_header
 from shared.contracts.facts import Fact
 from shared.contracts.notification import ReminderFellDue, RemindersDropped, SendingStarted

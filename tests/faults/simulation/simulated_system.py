@@ -11,11 +11,13 @@ from functools import partial
 from typing import Any, cast
 from uuid import UUID, uuid5
 
-from services.assignment.domain import decisions as assignment
+from services.assignment.decider import decider as assignment_decider
+from services.assignment.domain.decisions import Rules as AssignmentRules
 from services.intake.decider import decider as intake_decider
 from services.intake.domain.decisions import Rules as IntakeRules
-from services.notification.domain import decisions as notification
-from services.notification.email_dispatcher import EmailDispatcher, EmailSettings, Recipient
+from services.notification.decider import decider as notification_decider
+from services.notification.email_composer import EmailComposer, EmailSettings, Recipient
+from services.notification.email_dispatcher import EmailDispatcher
 from services.verification.decider import decider as verification_decider
 from services.verification.domain.decisions import Rules as VerificationRules
 from shared.clock import Clock
@@ -43,8 +45,8 @@ from tests.support.domain.given_when_then import NOON, REQUEST
 DECIDERS: dict[str, Decider[Any]] = {
     "intake": intake_decider(IntakeRules()),
     "verification": verification_decider(VerificationRules(CALENDAR)),
-    "assignment": assignment.decider(assignment.Rules(CALENDAR)),
-    "notification": notification.decider(),
+    "assignment": assignment_decider(AssignmentRules(CALENDAR)),
+    "notification": notification_decider(),
 }
 SKEWS = (timedelta(), timedelta(), timedelta(hours=1), timedelta(hours=-1))
 WATCH_EVERY = 5.0
@@ -220,17 +222,18 @@ class SimulatedSystem:
 
     async def _start(self, name: str, process: SimulatedProcess, runtime: ServiceRuntime[Any]) -> None:
         if name == "notification":
-            dispatch = EmailDispatcher(
+            composer = EmailComposer(
+                Staff(), EMAIL_SETTINGS, lambda request, number: f"https://simpul.example/lacak/{number}"
+            )
+            dispatcher = EmailDispatcher(
                 runtime.executor,
                 self.mail_server.at(process),
-                Staff(),
+                composer,
                 lambda: str(UUID(int=self.fate.random.getrandbits(128))),
-                EMAIL_SETTINGS,
-                lambda request, number: f"https://simpul.example/lacak/{number}",
             )
-            runtime.set_due_handler(dispatch.process_due)
+            runtime.set_due_handler(dispatcher.process_due)
             self.mutate(runtime)
-            await dispatch.recover_in_flight()
+            await dispatcher.recover_in_flight()
         else:
             self.mutate(runtime)
         runtime.timers = Timers(runtime.store, runtime.clock, runtime.timers._process_due, WATCH_EVERY)

@@ -9,7 +9,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from services.notification.email_rendering import KINDS
+from services.notification.domain.emails import PARAMETERS_BY_KIND
 from shared.web.views.words import load_words
 from tests.support.adapters.scripted_smtp import HANG_UP, Script, ScriptedSmtp
 from tests.support.domain import request_events as tale
@@ -67,8 +67,8 @@ async def failed(harness: StaffHarness, server: ScriptedSmtp) -> str:
 
 def test_every_kind_of_letter_has_a_label():
     kinds = load_words("services.notification").kinds
-    assert set(kinds) == set(KINDS)
-    assert len({kinds[kind] for kind in kinds}) == len(KINDS)
+    assert set(kinds) == set(PARAMETERS_BY_KIND)
+    assert len({kinds[kind] for kind in kinds}) == len(PARAMETERS_BY_KIND)
 
 
 async def test_an_empty_ledger_says_so(admin: Browser):

@@ -14,7 +14,9 @@ from typing import Any
 import pytest
 
 from services.notification import app as notification
-from services.notification.domain.decisions import StartSending, State, decider
+from services.notification.decider import decider
+from services.notification.domain.commands import StartSending
+from services.notification.domain.state import State
 from shared.contracts.envelope import decode_event, decode_header, encode_event
 from shared.contracts.intake import RequestExpired
 from shared.runtime.executor import CommandKey, Loaded

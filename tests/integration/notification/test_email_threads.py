@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 import pytest
 
-from services.notification.staff_links import path_for_person
+from services.notification.email_composer import path_for_person
 from shared.contracts.facts import Fact
 from shared.identity.accounts import Role
 from shared.mail.folder import FolderMailer, parse_email

@@ -1,17 +1,20 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
+from dataclasses import fields, replace
 from datetime import date
 from html import unescape
 from html.parser import HTMLParser
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
-from services.notification.domain.notification_rules import PLANS, emails_for
-from services.notification.email_rendering import CASES, INDONESIAN, KINDS, InvalidEmail, Letter, render
+from services.notification.domain.emails import PARAMETERS_BY_KIND, parse_parameters
+from services.notification.domain.notification_rules import emails_for
+from services.notification.email_rendering import INDONESIAN, EmailContent, InvalidEmail, render
 from services.notification.email_texts import parse_sentence
+from services.notification.events import SUBSCRIBES_TO
 from shared.contracts import assignment as a
 from shared.contracts import intake as i
 from shared.contracts import verification as v
@@ -40,15 +43,43 @@ SAMPLE_VALUES: dict[str, Any] = {
     **dict.fromkeys(("respond_by", "target_date", "answer_by", "confirm_by", "survey_until"), "2026-12-07"),
     **dict.fromkeys(("reason", "note", "question", "answer", "summary", "description"), "Kata seorang pengguna."),
     "lead": "Yusuf Contoh",
+    "lead_username": "yusuf",
     "contact": "yusuf@kantor.example",
     "by": "Hasan Contoh",
     "unit": "Dinas Perhubungan",
 }
 
 
-def email_content(kind: str, **values: Any) -> Letter:
-    taken = {key: SAMPLE_VALUES[key] for key in KINDS[kind]}
-    return Letter(kind, "Rahmat Contoh", "INT-2026-000148", "data", LINK, {**taken, **values})
+KINDS = tuple(PARAMETERS_BY_KIND)
+CASES = {"received", "progress", "completed", "withdrawn"}
+NOT_SHOWN = {
+    "assigned": {"lead_username"},
+    "reassigned": {"lead_username"},
+    "contested": {"reason"},
+    "withdrawn": {"reason"},
+    "staff_assigned": {"lead"},
+    "staff_reassigned_new": {"lead"},
+    "staff_reassigned_old": {"target_date"},
+}
+"""Parameters that are stored with a message and do not appear in its email."""
+
+
+def field_names(kind: str) -> list[str]:
+    return [field.name for field in fields(PARAMETERS_BY_KIND[kind])]
+
+
+def shown_values(kind: str) -> set[str]:
+    """The values that an email of this kind shows."""
+    contact = {"contact"} if kind in ("assigned", "reassigned") else set()
+    return set(field_names(kind)) - NOT_SHOWN.get(kind, set()) | contact
+
+
+def email_content(kind: str, **values: Any) -> EmailContent:
+    parameters = {name: SAMPLE_VALUES[name] for name in field_names(kind)} | values
+    contact = str(parameters.pop("contact", SAMPLE_VALUES["contact"]))
+    return EmailContent(
+        parse_parameters(kind, parameters), "Rahmat Contoh", "INT-2026-000148", "data", LINK, contact=contact
+    )
 
 
 class Page(HTMLParser):
@@ -97,7 +128,7 @@ def test_every_letter_is_whole_html_that_fetches_nothing(kind):
 def test_both_forms_say_every_value_of_a_letter(kind):
     rendered = render(email_content(kind, round=3, percent=61, documents=4))
     told = {"round": "", "items": "Satuan belum ada.", "percent": "61%", "documents": "4 dokumen", "automatic": ""}
-    for key in KINDS[kind]:
+    for key in shown_values(kind):
         said = (
             "Senin, 7 Desember 2026" if SAMPLE_VALUES[key] == "2026-12-07" else told.get(key, str(SAMPLE_VALUES[key]))
         )
@@ -107,10 +138,10 @@ def test_both_forms_say_every_value_of_a_letter(kind):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_missing_value_is_named(kind):
-    for key in KINDS[kind]:
-        whole = email_content(kind)
-        with pytest.raises(InvalidEmail, match=f"{kind} needs {key}"):
-            render(replace(whole, values={k: value for k, value in whole.values.items() if k != key}))
+    for key in field_names(kind):
+        values = {name: SAMPLE_VALUES[name] for name in field_names(kind) if name != key}
+        with pytest.raises(ValidationError, match=rf"{PARAMETERS_BY_KIND[kind].__name__}\n{key}\n  Field required"):
+            parse_parameters(kind, values)
 
 
 @pytest.mark.parametrize(
@@ -128,30 +159,34 @@ def test_every_missing_value_is_named(kind):
     ],
 )
 def test_a_value_of_the_wrong_sort_is_named(kind, wrong):
-    with pytest.raises(InvalidEmail, match=next(iter(wrong))):
+    with pytest.raises((InvalidEmail, ValidationError), match=next(iter(wrong))):
         render(email_content(kind, **wrong))
 
 
 @pytest.mark.parametrize(
     ("field", "wrong"),
     [
-        ("kind", "greeting"),
         ("link", "javascript:alert(1)"),
         ("link", LINK + "\n"),
         ("link", 'https://simpul.example/"><b>'),
         ("number", "INT\r\nBcc: x"),
     ],
 )
-def test_an_unknown_kind_a_bad_link_and_a_bad_number_are_refused(field, wrong):
+def test_a_bad_link_and_a_bad_number_are_refused(field, wrong):
     with pytest.raises(InvalidEmail):
         render(replace(email_content("verified"), **{field: wrong}))
+
+
+def test_an_unknown_kind_is_refused():
+    with pytest.raises(ValueError, match="greeting"):
+        parse_parameters("greeting", {})
 
 
 def test_every_kind_has_its_sentences_and_the_sentences_ask_only_for_what_it_takes():
     assert {kind for kind, _ in INDONESIAN.texts} == set(KINDS)
     assert {kind for kind, case in INDONESIAN.texts if case} == set(CASES)
     for (kind, _), text in INDONESIAN.texts.items():
-        assert text.names() <= {*KINDS[kind], *(["items_count"] if "items" in KINDS[kind] else [])}
+        assert text.slots <= {*shown_values(kind), *(["items_count"] if kind == "returned" else [])}
 
 
 HOSTILE = '<script>alert("1")</script> & <a href="https://evil.example">klik</a>'
@@ -162,9 +197,9 @@ def test_what_people_wrote_is_escaped_in_html(kind):
     texts: dict[str, Any] = {
         key: HOSTILE
         for key, value in SAMPLE_VALUES.items()
-        if key in KINDS[kind] and isinstance(value, str) and value[0] != "2"
+        if key in shown_values(kind) and isinstance(value, str) and value[0] != "2"
     }
-    if "items" in KINDS[kind]:
+    if kind == "returned":
         texts["items"] = [{"item": HOSTILE, "note": HOSTILE}]
     html = render(replace(email_content(kind, **texts), name='<script>alert("2")</script>', scope=HOSTILE)).html
     assert "<script" not in html
@@ -308,7 +343,7 @@ def test_a_date_may_come_as_a_date():
 
 def test_a_sentence_keeps_its_stars_and_braces_in_place():
     read = parse_sentence("Sudah **{percent}%** dari {whole}, ** dan {whole}.")
-    assert [(piece.text, piece.strong) for piece in read.pieces({"percent": 60, "whole": "semua"})] == [
+    assert [(span.text, span.strong) for span in read.spans({"percent": 60, "whole": "semua"})] == [
         ("Sudah ", False),
         ("60%", True),
         (" dari ", False),
@@ -365,13 +400,13 @@ FACTS = [
 
 
 @pytest.mark.parametrize("fact", FACTS, ids=lambda fact: fact.type())
-def test_whatever_is_planned_can_be_rendered(fact):
+def test_planned_emails_can_be_rendered(fact):
     planned = emails_for(Lifecycle(), LEAD, None, fact)
     assert planned
-    for each in planned:
-        values = {**each.values, "contact": "yusuf@kantor.example"}
-        assert render(Letter(each.kind, "", "INT-2026-000148", "data", LINK, values)).text
+    for email in planned:
+        content = EmailContent(email.parameters, "", "INT-2026-000148", "data", LINK, contact="yusuf@kantor.example")
+        assert render(content).text
 
 
-def test_every_plan_is_tried_here():
-    assert {type(fact) for fact in FACTS} >= set(PLANS)
+def test_every_subscribed_event_is_covered_here():
+    assert {type(fact) for fact in FACTS} >= SUBSCRIBES_TO

@@ -13,7 +13,8 @@ import httpx
 import pytest
 from prometheus_client import REGISTRY, generate_latest
 
-from services.notification.domain.decisions import Message
+from services.notification.domain.emails import VerifiedEmail
+from services.notification.domain.state import Message
 from services.notification.email_dispatcher import _metric_label
 from shared.backends.platform import open_platform
 from shared.contracts.intake import RequestSubmitted
@@ -174,7 +175,7 @@ async def test_sign_ins_are_counted_by_outcome(tmp_path: Path):
     [("sent", 99, "sent"), ("permanent", 1, "permanent"), ("temporary", 1, "temporary"), ("unknown", 99, "given_up")],
 )
 def test_an_email_that_is_not_tried_again_is_counted_as_given_up(kind: Any, tries: int, counted: str):
-    message = Message(NOON, "1", "received", "applicant", {}, tries=tries)
+    message = Message(NOON, "1", "verified", "applicant", VerifiedEmail(), tries=tries)
     assert _metric_label(Outcome(kind), message) == counted
 
 

@@ -8,12 +8,18 @@ from datetime import date, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid5
 
-from services.assignment.domain import decisions as assignment
+from services.assignment.decider import decider as assignment_decider
+from services.assignment.domain import commands as assignment
+from services.assignment.domain.decisions import Rules as AssignmentRules
+from services.assignment.domain.decisions import next_record_number
+from services.assignment.domain.state import State as AssignmentState
 from services.intake.decider import decider as intake_decider
 from services.intake.domain import commands as intake
 from services.intake.domain.decisions import Rules as IntakeRules
 from services.intake.domain.state import State as IntakeState
-from services.notification.domain import decisions as notification
+from services.notification.decider import decider as notification_decider
+from services.notification.domain import commands as notification
+from services.notification.domain.state import State as NotificationState
 from services.verification.decider import decider as verification_decider
 from services.verification.domain import commands as verification
 from services.verification.domain.decisions import Rules as VerificationRules
@@ -42,8 +48,8 @@ CALENDAR = WorkingCalendar({date(2026, 12, 1): "Hari libur rekaan"})
 SERVICES: Mapping[str, Decider[Any]] = {
     "intake": intake_decider(IntakeRules()),
     "verification": verification_decider(VerificationRules(CALENDAR)),
-    "assignment": assignment.decider(assignment.Rules(CALENDAR)),
-    "notification": notification.decider(),
+    "assignment": assignment_decider(AssignmentRules(CALENDAR)),
+    "notification": notification_decider(),
 }
 RONAL = Staff(username="ronal", name="Ronal Misal")
 
@@ -69,10 +75,10 @@ def officer_commands(state: VerificationState, now: datetime) -> list[Any]:
     ]
 
 
-def head_and_lead_commands(state: assignment.State, now: datetime) -> list[Any]:
+def head_and_lead_commands(state: AssignmentState, now: datetime) -> list[Any]:
     lead = state.lead or DEWI
     target = CALENDAR.add_working_days(today(now), 20)
-    number = assignment.next_record_number(state)
+    number = next_record_number(state)
     return [
         assignment.AssignLead(HASAN, DEWI, Complexity.LOW, target),
         assignment.StartWork(lead),
@@ -85,7 +91,7 @@ def head_and_lead_commands(state: assignment.State, now: datetime) -> list[Any]:
     ]
 
 
-def dispatcher_commands(state: notification.State, now: datetime) -> list[Any]:
+def dispatcher_commands(state: NotificationState, now: datetime) -> list[Any]:
     in_hand = [message for message in state.messages if message.status == "sending"]
     outcomes = tuple(MessageOutcome(message=message.id, status="sent") for message in in_hand)
     return [notification.EndSending(outcomes), notification.StartSending()]

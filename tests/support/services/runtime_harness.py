@@ -12,7 +12,7 @@ from typing import Any
 
 from services.intake.decider import decider as intake_decider
 from services.intake.domain.decisions import Rules as IntakeRules
-from services.notification.domain import decisions as notification
+from services.notification.decider import decider as notification_decider
 from services.verification.decider import decider as verification_decider
 from services.verification.domain import commands as verification
 from services.verification.domain.decisions import Rules as VerificationRules
@@ -32,7 +32,7 @@ from tests.support.domain.request_events import ALL_OK, NURLAILA, SUBMIT, submit
 OTHER = "00000000-0000-4000-8000-000000000002"
 INTAKE = intake_decider(IntakeRules())
 VERIFICATION = verification_decider(VerificationRules(WorkingCalendar({})))
-NOTIFICATION = notification.decider()
+NOTIFICATION = notification_decider()
 
 MANY = submitted.model_copy(update={"number": "INT-2026-000009"})
 VERIFY = verification.VerifyRequest(NURLAILA, ALL_OK, SUBMIT.warnings)

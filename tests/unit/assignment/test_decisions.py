@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from services.assignment.domain.decisions import (
+from services.assignment.decider import decider
+from services.assignment.domain.commands import (
     AssignLead,
     CompleteWork,
     NoteProgress,
@@ -16,21 +17,12 @@ from services.assignment.domain.decisions import (
     ReassignLead,
     RejectRequest,
     ResumeWork,
-    Rules,
     StartWork,
-    State,
-    appoint_by,
-    decider,
-    next_record_number,
-    start_by,
-    suggested_target,
 )
+from services.assignment.domain.decisions import Rules, appoint_by, next_record_number, start_by, suggested_target
+from services.assignment.domain.state import State
 from services.assignment.presenters import (
-    count_open,
-    count_overdue,
     document,
-    find_requests,
-    find_work,
     full,
     is_lead,
     item,
@@ -39,6 +31,7 @@ from services.assignment.presenters import (
     request_view,
     was_just_reassigned_from,
 )
+from services.assignment.projections import count_open, count_overdue, find_requests, find_work
 from shared.calendar import WorkingCalendar
 from shared.contracts.assignment import (
     LeadReassigned,

@@ -12,10 +12,11 @@ import pytest
 from hypothesis import given as given_any
 from hypothesis import settings, strategies
 
-from services.assignment.domain import decisions as assignment
+from services.assignment.decider import decider as assignment_decider
+from services.assignment.domain.decisions import Rules as AssignmentRules
 from services.intake.decider import decider as intake_decider
 from services.intake.domain.decisions import Rules as IntakeRules
-from services.notification.domain import decisions as notification
+from services.notification.decider import decider as notification_decider
 from services.verification.decider import decider as verification_decider
 from services.verification.domain.decisions import Rules as VerificationRules
 from shared.calendar import WorkingCalendar
@@ -208,7 +209,7 @@ def shuffled(chance: Random, events: Sequence[Event]) -> list[Event]:
 SERVICES: list[Decider[Any]] = [
     intake_decider(IntakeRules()),
     verification_decider(VerificationRules(CALENDAR)),
-    assignment.decider(assignment.Rules(CALENDAR)),
+    assignment_decider(AssignmentRules(CALENDAR)),
 ]
 
 
@@ -229,7 +230,7 @@ def test_every_service_ends_with_the_same_status(seed: int):
     chance = Random(seed)
     told = unfold(chance)
     end = course_of([event.fact for event in told]).status
-    for service in (*SERVICES, notification.decider()):
+    for service in (*SERVICES, notification_decider()):
         assert service.status(fold(service, shuffled(chance, told))) == end, service.service
 
 

@@ -4,19 +4,11 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from services.notification.domain.decisions import (
-    CLAIM_DURATION,
-    IMMEDIATELY,
-    EndSending,
-    FireReminder,
-    ResendMessage,
-    StartSending,
-    State,
-    decider,
-    due_at,
-    on_due,
-)
-from services.notification.email_rendering import Letter, render
+from services.notification.decider import decider
+from services.notification.domain.commands import EndSending, FireReminder, ResendMessage, StartSending
+from services.notification.domain.decisions import CLAIM_DURATION, due_at, on_due
+from services.notification.domain.state import IMMEDIATELY, State
+from services.notification.email_rendering import EmailContent, render
 from shared.contracts.facts import Fact
 from shared.contracts.intake import RequestExpired, RequestWithdrawn, TrackingLinkRequested
 from shared.contracts.lifecycle import Status
@@ -172,8 +164,7 @@ def sent(status: str, retry_at: datetime | None = None) -> tuple[State, tuple[st
 
 
 @pytest.mark.parametrize("path", tale.PATHS.values(), ids=tale.PATHS.keys())
-def test_every_letter_that_is_owed_can_be_written(path: tuple[Fact, ...]) -> None:
+def test_every_planned_email_can_be_rendered(path: tuple[Fact, ...]) -> None:
     for message in given(LEDGER, *path).messages:
-        values = {name: value for name, value in message.values.items() if name != "lead_username"} | {"contact": ""}
-        letter = Letter(message.kind, "Rahmat Contoh", "INT-2026-000001", "data", "https://simpul.example/", values)
-        assert render(letter).subject.startswith("[INT-2026-000001] ")
+        content = EmailContent(message.values, "Rahmat Contoh", "INT-2026-000001", "data", "https://simpul.example/")
+        assert render(content).subject.startswith("[INT-2026-000001] ")

@@ -6,16 +6,10 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from services.notification.domain.decisions import (
-    EndSending,
-    FireReminder,
-    ResendMessage,
-    StartSending,
-    State,
-    decider,
-    due_at,
-    on_due,
-)
+from services.notification.decider import decider
+from services.notification.domain.commands import EndSending, FireReminder, ResendMessage, StartSending
+from services.notification.domain.decisions import due_at, on_due
+from services.notification.domain.state import State
 from shared.contracts.facts import Fact
 from shared.contracts.intake import HandoverConfirmed, RequestExpired
 from shared.contracts.notification import (

@@ -6,8 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from services.notification.app import CACHE_TTL_SECONDS, CachedStaffDirectory
-from services.notification.email_dispatcher import Recipient
+from services.notification.email_composer import CACHE_TTL_SECONDS, CachedStaffDirectory, Recipient
 from shared.identity.accounts import Account, Role
 from shared.identity.sqlite import SqliteAccountStore
 from shared.storage.sqlite.database import SqliteDatabase

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from services.assignment.presenters import find_requests as find_assignments
-from services.assignment.presenters import find_work
+from services.assignment.projections import find_requests as find_assignments
+from services.assignment.projections import find_work
 from services.verification.projections import find_requests
 from shared.text.search import (
     MAX_QUERY_LENGTH,

@@ -1,0 +1,52 @@
+"""Events that assignment publishes, and those of other services that it subscribes to."""
+
+from __future__ import annotations
+
+from shared.contracts.assignment import (
+    LeadAssigned,
+    LeadReassigned,
+    RequestRejected,
+    WorkCompleted,
+    WorkPaused,
+    WorkProgressed,
+    WorkResumed,
+    WorkStarted,
+)
+from shared.contracts.facts import Fact
+from shared.contracts.intake import (
+    ApplicantAnswered,
+    HandoverConfirmed,
+    HandoverContested,
+    RequestExpired,
+    RequestResubmitted,
+    RequestSubmitted,
+    RequestWithdrawn,
+)
+from shared.contracts.verification import RejectionRecommended, RequestReturned, RequestVerified
+
+PUBLISHES: frozenset[type[Fact]] = frozenset(
+    {
+        RequestRejected,
+        LeadAssigned,
+        LeadReassigned,
+        WorkStarted,
+        WorkProgressed,
+        WorkPaused,
+        WorkResumed,
+        WorkCompleted,
+    }
+)
+SUBSCRIBES_TO: frozenset[type[Fact]] = frozenset(
+    {
+        RequestSubmitted,
+        RequestResubmitted,
+        RequestExpired,
+        RequestWithdrawn,
+        ApplicantAnswered,
+        HandoverConfirmed,
+        HandoverContested,
+        RequestReturned,
+        RequestVerified,
+        RejectionRecommended,
+    }
+)
