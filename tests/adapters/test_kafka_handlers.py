@@ -9,6 +9,7 @@ from typing import get_args
 import pytest
 from faststream.kafka import KafkaRouter, TestKafkaBroker
 
+from shared.backoff import Backoff
 from shared.contracts.registry import FACTS
 from shared.contracts.verification import RequestReturned, RequestVerified
 from shared.eventlog.kafka import delivery as delivery_module
@@ -62,7 +63,7 @@ async def test_the_publisher_sends_to_the_topic_with_the_key_of_the_request(
 async def test_a_failing_handler_is_called_again_with_the_same_batch(
     log: KafkaEventLog, handler: RecordingConsumer, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(delivery_module, "INITIAL_BACKOFF_SECONDS", 0.001)
+    monkeypatch.setattr(delivery_module, "RETRY_BACKOFF", Backoff(0.001, 5.0))
     failures = iter([ValueError(), asyncio.CancelledError()])
 
     async def fail(_: Sequence[LogRecord]) -> None:

@@ -11,7 +11,7 @@ from aiokafka.errors import KafkaError
 from faststream.kafka.subscriber.usecase import BatchSubscriber
 
 from shared.eventlog.kafka.connection import KafkaConnection, wait_for_stop
-from shared.eventlog.kafka.delivery import INITIAL_BACKOFF_SECONDS, MAX_BACKOFF_SECONDS, AtLeastOnceDelivery
+from shared.eventlog.kafka.delivery import RETRY_BACKOFF, AtLeastOnceDelivery
 from shared.eventlog.port import LogUnavailable
 
 logger = logging.getLogger(__name__)
@@ -26,18 +26,19 @@ async def keep_consuming(
     connection: KafkaConnection, subscriber: BatchSubscriber, delivery: AtLeastOnceDelivery, stall_seconds: float
 ) -> None:
     """Run a subscriber of the connection's broker until cancelled."""
-    backoff = INITIAL_BACKOFF_SECONDS
+    failures = 0
     while True:
+        await RETRY_BACKOFF.wait(failures)
+        failures += 1
         try:
             await connection.connect()
             async with _started(subscriber, delivery):
-                backoff = INITIAL_BACKOFF_SECONDS
+                failures = 1
                 reason = await _wait_until_dead(subscriber, delivery, stall_seconds, connection.request_timeout)
                 logger.error("the consumer of %s is restarted: %s", subscriber.group_id, reason)
         except (LogUnavailable, KafkaError, OSError, TimeoutError) as error:
-            logger.warning("%s cannot consume, next attempt in %.1f s: %r", subscriber.group_id, backoff, error)
-        await asyncio.sleep(backoff)
-        backoff = min(MAX_BACKOFF_SECONDS, backoff * 2)
+            delay = RETRY_BACKOFF.delay(failures)
+            logger.warning("%s cannot consume, next attempt in %.1f s: %r", subscriber.group_id, delay, error)
 
 
 @contextlib.asynccontextmanager

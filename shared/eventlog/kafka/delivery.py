@@ -14,6 +14,7 @@ from faststream import BaseMiddleware
 from faststream.kafka.subscriber.usecase import BatchSubscriber
 from faststream.message import StreamMessage
 
+from shared.backoff import Backoff
 from shared.eventlog.kafka.messages import Batch
 from shared.eventlog.kafka.offsets import PendingOffsets
 
@@ -22,7 +23,7 @@ logger = logging.getLogger(__name__)
 GRACE_SECONDS = 20.0
 """Time that a batch in flight has to finish when its partitions are revoked or the consumer stops."""
 
-INITIAL_BACKOFF_SECONDS, MAX_BACKOFF_SECONDS = 0.2, 5.0
+RETRY_BACKOFF = Backoff(0.2, 5.0)
 COMMIT_INTERVAL_SECONDS = 0.25
 """A commit costs as much as handling several events, and redelivered events are recognised."""
 
@@ -64,13 +65,14 @@ class AtLeastOnceDelivery(ConsumerRebalanceListener):  # type: ignore[misc]
 
     async def deliver(self, handle: Callable[[], Awaitable[Any]], batch: Batch) -> None:
         """Handle a batch, retrying until it succeeds or its partitions are revoked, after which it is redelivered."""
-        generation, backoff = self._offsets.generation, INITIAL_BACKOFF_SECONDS
+        generation, failures = self._offsets.generation, 0
         self._idle.clear()
         try:
             while not await self._try(handle, batch):
-                if await self._leaves_within(backoff) or generation != self._offsets.generation:
+                failures += 1
+                delay = RETRY_BACKOFF.delay(failures)
+                if await self._leaves_within(delay) or generation != self._offsets.generation:
                     return
-                backoff = min(MAX_BACKOFF_SECONDS, backoff * 2)
             offsets = {TopicPartition(record.topic, record.partition): record.offset + 1 for record in batch}
             self._offsets.add(offsets, generation)
             if self._leaving.is_set():

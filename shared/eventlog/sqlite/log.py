@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Collection, Iterator, Sequence
 
 import apsw
 
+from shared.backoff import Backoff
 from shared.contracts.facts import Fact
 from shared.contracts.registry import FACTS
 from shared.eventlog.port import BatchHandler, LogRecord, LogUnavailable
@@ -35,7 +36,7 @@ INLINE_READ_LIMIT = 64
 MIN_BATCH_INTERVAL_SECONDS = 0.005
 """Time between small batches: one of several records costs little more than one of a single record."""
 
-INITIAL_BACKOFF_SECONDS, MAX_BACKOFF_SECONDS = 0.2, 5.0
+RETRY_BACKOFF = Backoff(0.2, 5.0)
 SHUTDOWN_GRACE_SECONDS = 10.0
 """Time that the batch in flight has to finish when its consumer is cancelled."""
 
@@ -89,30 +90,32 @@ class SqliteEventLog:
     async def _wait_for_batch(self, position: int, limit: int) -> list[LogRecord]:
         """Return the records after this position, at least one."""
         first_limit = min(limit, INLINE_READ_LIMIT)
-        backoff = INITIAL_BACKOFF_SECONDS
+        failures = 0
         while True:
+            await RETRY_BACKOFF.wait(failures)
             try:
                 rows = await self._notifier.wait_for(lambda: self._file.read(_SELECT_NEXT, (position, first_limit)))
                 if len(rows) == first_limit < limit:
                     rows += await self._file.query(_SELECT_NEXT, (rows[-1][0], limit - first_limit))
                 return [_to_record(row) for row in rows]
             except StoreUnavailable as error:
-                logger.warning("the log cannot be read, next attempt in %.1f s: %s", backoff, error)
-                await asyncio.sleep(backoff)
-                backoff = min(MAX_BACKOFF_SECONDS, backoff * 2)
+                failures += 1
+                logger.warning(
+                    "the log cannot be read, next attempt in %.1f s: %s", RETRY_BACKOFF.delay(failures), error
+                )
 
     async def _deliver(self, group: str, handler: BatchHandler, batch: Sequence[LogRecord]) -> None:
         """Pass the batch to the handler until it succeeds."""
-        backoff = INITIAL_BACKOFF_SECONDS
+        failures = 0
         while True:
+            await RETRY_BACKOFF.wait(failures)
             try:
                 await self._handle_batch(group, handler, batch)
                 return
             except Exception as error:
-                first, delay = batch[0].position, f"{backoff:.1f} s"
+                failures += 1
+                first, delay = batch[0].position, f"{RETRY_BACKOFF.delay(failures):.1f} s"
                 logger.warning("%s retries a batch from %s on in %s: %r", group, first, delay, error)
-            await asyncio.sleep(backoff)
-            backoff = min(MAX_BACKOFF_SECONDS, backoff * 2)
 
     async def _handle_batch(self, group: str, handler: BatchHandler, batch: Sequence[LogRecord]) -> None:
         """Handle a batch. When cancelled, give the handler time to finish, and commit the batch if it does."""
