@@ -140,7 +140,7 @@ class MultipartForm:
                 "on_part_begin": lambda: self.parts.append(Part(self._folder)),
                 "on_header_field": lambda data, start, end: self._on_header_name(data[start:end]),
                 "on_header_value": lambda data, start, end: self._on_header_value(data[start:end]),
-                "on_headers_finished": self.parts[-1].begin,
+                "on_headers_finished": self._on_headers_finished,
                 "on_part_data": lambda data, start, end: self.parts[-1].feed(data[start:end]),
             },
         )
@@ -151,6 +151,9 @@ class MultipartForm:
     def _on_header_value(self, value: bytes) -> None:
         if self._header == b"content-disposition":
             self.parts[-1].disposition += value
+
+    def _on_headers_finished(self) -> None:
+        self.parts[-1].begin()
 
     async def feed(self, chunks: AsyncIterator[bytes]) -> list[dict[str, Any]]:
         async for chunk in chunks:
