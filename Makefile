@@ -1,18 +1,18 @@
-# One command per habit. `make` alone lists them.
+# `make` lists the commands.
 .DEFAULT_GOAL := help
-.PHONY: help run test engines containers check lint format faults bench bench-pages bench-move pictures docs fonts lock clean
+.PHONY: help run test engines containers check lint format coverage faults bench bench-pages bench-move pictures docs fonts lock clean
 
 VENV := .venv
 BIN := $(VENV)/bin
 RUN_READY := $(VENV)/.run-ready
 DEV_READY := $(VENV)/.dev-ready
-# Each service that the tests start imports some hundred modules: without their bytecode that takes four times as long.
+# Each service that the tests start imports some hundred modules, which takes four times as long without their bytecode.
 export PYTHONDONTWRITEBYTECODE :=
-# Where tests keep their folders: in memory if there is a GiB of it, since each service waits for the disk at every commit.
+# The folder of temporary test data: in memory if there is a GiB of it, because each commit waits for the disk.
 MEMORY := $(shell test "$$(df -Pk /dev/shm 2>/dev/null | awk 'NR == 2 { print $$4 }')" -gt 1048576 2>/dev/null && echo /dev/shm)
-# What builds no application.
+# Tests that build no application.
 FAST := tests/unit tests/contracts tests/adapters tests/architecture tests/integration/runtime
-# One file at a time to a worker, in the order of tests/conftest.py: the slow ones first.
+# Each worker takes one file at a time, in the order of tests/conftest.py: the slow ones first.
 PYTEST := PYTEST_DEBUG_TEMPROOT=$(MEMORY) $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 COMPILE := $(BIN)/uv pip compile pyproject.toml --no-config --quiet --universal --python-version 3.11 --generate-hashes \
@@ -21,7 +21,7 @@ COMPILE := $(BIN)/uv pip compile pyproject.toml --no-config --quiet --universal 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-run: $(RUN_READY) ## install what is needed (first time only) and start Simpul
+run: $(RUN_READY) ## install (first time only) and start Simpul
 	@exec $(BIN)/simpul up
 
 test: $(DEV_READY) ## run every test
@@ -30,7 +30,7 @@ test: $(DEV_READY) ## run every test
 engines: $(DEV_READY) ## test over real Kafka, MongoDB, MinIO and versitygw, fetched once (10 minutes)
 	@SIMPUL_ENGINES=$${SIMPUL_ENGINES:-fetch} $(BIN)/python -m tests.support.engines $(ARGS)
 
-containers: $(DEV_READY) ## bring docker-compose.yml up, take requests through it, break it (Docker, or SIMPUL_CONTAINERS)
+containers: $(DEV_READY) ## start docker-compose.yml, test it, break it, stop it (Docker, or SIMPUL_CONTAINERS)
 	@$(BIN)/python -m tests.support.containers $(ARGS)
 
 check: lint ## format, lint, types, imports and the fast tests: before every commit
@@ -46,19 +46,23 @@ format: $(DEV_READY) ## format the code and sort its imports
 	@$(BIN)/ruff check --quiet --fix-only .
 	@$(BIN)/ruff format .
 
-faults: $(DEV_READY) ## kill services and engines under load and check what is left, into docs/faults.md (12 minutes)
+coverage: $(DEV_READY) ## run the tests in one process with branch coverage and write the figures to docs/coverage.md (8 minutes)
+	@$(PYTEST) -q -m "not slow" --cov --cov-report= $(wildcard $(FAST)) tests/integration $(ARGS)
+	@$(BIN)/python tools/coverage_summary.py
+
+faults: $(DEV_READY) ## kill services and engines under load and check the result, into docs/faults.md (12 minutes)
 	@$(BIN)/python -m tests.faults.distributed.run $(ARGS)
 
-bench: $(DEV_READY) ## measure lifecycles a second beside the floor, into docs/benchmarks.md
+bench: $(DEV_READY) ## measure lifecycles per second against baseline servers, into docs/benchmarks.md
 	@$(BIN)/python -m bench $(ARGS)
 
-bench-pages: $(DEV_READY) ## measure what pages weigh and how soon they come, into docs/benchmarks.md
+bench-pages: $(DEV_READY) ## measure page weights and times to first byte, into docs/benchmarks.md
 	@$(BIN)/python -m bench.page_weight
 
-bench-move: $(DEV_READY) ## measure how long 10,000 requests take to move to the engines, into docs/benchmarks.md
+bench-move: $(DEV_READY) ## measure moving 10,000 requests to the engines, into docs/benchmarks.md
 	@$(BIN)/python -m bench.move $(ARGS)
 
-pictures: $(DEV_READY) ## take pictures of every page in every state, into build/pictures, the best into docs/pictures
+pictures: $(DEV_READY) ## take screenshots of every page in every state, into build/pictures, a selection into docs/pictures
 	@$(BIN)/python -m tests.support.browser.screenshots
 
 docs: $(DEV_READY) ## generate docs/events.md, the diagrams of docs/architecture.md, deploy/Caddyfile and .env.example
@@ -67,10 +71,10 @@ docs: $(DEV_READY) ## generate docs/events.md, the diagrams of docs/architecture
 	@$(BIN)/python -m simpul.generate.caddyfile
 	@$(BIN)/python -m simpul.generate.env_example
 
-fonts: $(DEV_READY) ## make the fonts of the handover record again, FROM a folder with Liberation Serif 2
+fonts: $(DEV_READY) ## make the fonts of the handover record, FROM a folder with Liberation Serif 2
 	@$(BIN)/python tools/subset_fonts.py $(FROM)
 
-lock: $(DEV_READY) ## resolve the dependencies again; UPGRADE=1 takes the newest
+lock: $(DEV_READY) ## resolve the dependencies; UPGRADE=1 takes the newest versions
 	@$(COMPILE) --group build --output-file requirements.lock
 	@$(COMPILE) --group build --group dev --constraints requirements.lock --output-file requirements-dev.lock
 
