@@ -46,7 +46,7 @@ format: $(DEV_READY) ## format the code and sort its imports
 	@$(BIN)/ruff check --quiet --fix-only .
 	@$(BIN)/ruff format .
 
-coverage: $(DEV_READY) ## run the tests in one process with branch coverage and write the figures to docs/coverage.md (8 minutes)
+coverage: $(DEV_READY) ## run the in-process tests with branch coverage and write the figures to docs/coverage.md (8 minutes)
 	@$(PYTEST) -q -m "not slow" --cov --cov-report= $(wildcard $(FAST)) tests/integration $(ARGS)
 	@$(BIN)/python tools/coverage_summary.py
 

@@ -18,23 +18,24 @@ MARK = "<!-- Everything below this line is written by `make faults`. -->"
 INTRODUCTION = """
 ## Figures of `make faults`
 
-Two processes of each service behind a gateway, over a real Kafka, MongoDB and MinIO, all on one machine. A new request of the
-demo begins every {pause:g} s, on happy and unhappy paths, and meanwhile one thing after another is killed with -9 and started again
-after 20 s; at last Kafka is stopped for longer. Clients repeat a command whose answer did not come, with its Idempotency-Key.
+Two processes of each service run behind a gateway over real Kafka, MongoDB and MinIO, all on one machine. A new demo request starts
+every {pause:g} s. Meanwhile one process or engine after another is killed with -9 and restarted after 20 s; at the end Kafka is
+stopped for longer. Clients retry a command without a response under the same Idempotency-Key.
 
-Afterwards each of these must hold, or the command fails: every request went its whole way, and intake, verification and assignment
-agree where it ended; every document is the one that was sent; `simpul events verify` is clean (no hole in any sequence, every
-state is the fold of the log, no dead letter, every document's hash); every e-mail in the ledger was handed to the SMTP server, and
-one came twice only if its first delivery fell on a fault of notification or of MongoDB, which lost the word of its outcome.
+Afterwards each of these must hold, or the command fails: every request completed its scenario, and intake, verification and
+assignment agree on its status; every document is the one that was sent; `simpul events verify` finds nothing (no gap in any
+sequence, every state is the fold of the log, no dead letter, every document has its hash); every email in the ledger was
+handed to the SMTP server, and an email came twice only if its first delivery coincided with a fault of notification or
+MongoDB, which lost its outcome.
 
-*Silence* is the longest time in which no command of anybody was acknowledged, from the fault until {calm} s after its end.
-*Wait for news* is the longest that somebody waited until another service had heard of an acknowledged command.
+The *longest silence* is the longest time without any acknowledged command, from the fault until {calm} s after its end. The
+*propagation latency* is the longest time until another service has received the event of an acknowledged command.
 """
 
 
 @dataclass(frozen=True)
 class Figures:
-    """All that was counted."""
+    """The counts of a run."""
 
     people: LoadGenerator
     smtp_recorder: SmtpRecorder
@@ -46,7 +47,7 @@ class Figures:
 
 
 def machine_now() -> str:
-    """The cores and how busy they were."""
+    """The number of cores and the load averages."""
     one, five, _ = os.getloadavg()
     return f"{os.cpu_count()} cores, load average {one:.1f} (1 min) and {five:.1f} (5 min)"
 
@@ -56,14 +57,14 @@ def totals(figures: Figures) -> list[tuple[str, str]]:
     put_off = ", ".join(f"{count} x {status}" for status, count in sorted(book.put_off.items())) or "none"
     return [
         ("requests", f"{len(people.journeys):,}"),
-        ("of them their whole way", f"{people.completed:,}"),
+        ("completed scenarios", f"{people.completed:,}"),
         ("commands", f"{book.commands:,}"),
-        ("of them acknowledged", f"{len(book.acknowledged):,}"),
-        ("repeated with the same key", f"{book.repeats:,}"),
-        ("answers that put off", put_off),
-        ("e-mails owed", f"{figures.owed:,}"),
-        ("e-mails handed over", f"{len(smtp_recorder.taken):,}"),
-        ("of them more than once", f"{len(smtp_recorder.repeated):,}"),
+        ("acknowledged commands", f"{len(book.acknowledged):,}"),
+        ("retries under the same key", f"{book.repeats:,}"),
+        ("responses 502 and 503", put_off),
+        ("expected emails", f"{figures.owed:,}"),
+        ("delivered emails", f"{len(smtp_recorder.taken):,}"),
+        ("emails delivered twice", f"{len(smtp_recorder.repeated):,}"),
         ("findings", f"{len(figures.findings):,}"),
         ("seconds", f"{figures.seconds:.0f}"),
     ]
@@ -82,18 +83,24 @@ def per_fault(figures: Figures) -> Iterable[tuple[str, ...]]:
 
 
 def table(figures: Figures) -> str:
-    """Both tables in Markdown, which can be read in a terminal too."""
-    heads = ("fault", "back after, s", "acknowledged meanwhile", "longest silence, s", "longest wait for news, s")
+    """Both tables in Markdown, aligned for the terminal."""
+    heads = (
+        "fault",
+        "recovered after, s",
+        "acknowledged commands",
+        "longest silence, s",
+        "longest propagation latency, s",
+    )
     return f"{_rows(('', ''), totals(figures))}\n{_rows(heads, per_fault(figures))}"
 
 
-def page(figures: Figures, present: str) -> str:
-    """The page with its last section replaced; `present` is the page as it is."""
+def page(figures: Figures, current: str) -> str:
+    """Replace the generated section of the current page."""
     first = figures.faults[0]
     introduction = INTRODUCTION.format(pause=figures.people.pause, calm=round(first.watched - first.mended))
     found = "".join(f"- {line}\n" for line in figures.findings[:SHOWN])
-    result = f"### What did not hold\n\n{found}" if found else "Everything held.\n"
-    promises = present.partition(MARK)[0]
+    result = f"### Broken promises\n\n{found}" if found else "All promises held.\n"
+    promises = current.partition(MARK)[0]
     return f"{promises}{MARK}\n{introduction}\n{figures.machine}.\n\n{table(figures)}\n{result}"
 
 
