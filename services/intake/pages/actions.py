@@ -96,7 +96,8 @@ class ActionPage:
             status=state.status.value,
             version=loaded.version,
             deadline=next(iter(deadlines(state).values()), None),
-            **{"most": MAX_TEXT_LENGTH, **self.context(state)},
+            max_length=MAX_TEXT_LENGTH,
+            **self.context(state),
         )
 
     async def _render_conflict(self, loaded: Loaded[State], posted: PostedForm) -> HTMLResponse:

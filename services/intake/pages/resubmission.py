@@ -89,9 +89,9 @@ class ResubmissionPage(ActionPage):
             "scopes": scope_choices(),
             "accept": ACCEPT,
             "types": ", ".join(LABELS.values()),
-            "limit": self._intake.platform.settings.file_limit,
-            "most": MAX_REQUIREMENTS,
-            "upload": f"/lacak/{state.number}/lengkapi/berkas",
+            "file_limit": self._intake.platform.settings.file_limit,
+            "max_requirements": MAX_REQUIREMENTS,
+            "upload_path": f"/lacak/{state.number}/lengkapi/berkas",
         }
 
     async def restore_files(self, loaded: Loaded[State], posted: PostedForm) -> PostedForm:

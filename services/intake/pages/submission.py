@@ -117,15 +117,17 @@ add_form_page(router, "/", SubmissionPage, public())
 def _form_context(intake: Intake, posted: PostedForm) -> dict[str, Any]:
     settings = intake.platform.settings
     return {
-        "odd": serializers.warnings(_employee_number_warnings(intake, posted.text("employee_number"))),
+        "employee_number_warnings": serializers.warnings(
+            _employee_number_warnings(intake, posted.text("employee_number"))
+        ),
         "unit_groups": unit_groups(),
         "scopes": scope_choices(),
         "accept": ACCEPT,
         "types": ", ".join(LABELS.values()),
-        "limit": settings.file_limit,
-        "together": settings.body_limit,
-        "most": MAX_REQUIREMENTS,
-        "local": settings.local,
+        "file_limit": settings.file_limit,
+        "body_limit": settings.body_limit,
+        "max_requirements": MAX_REQUIREMENTS,
+        "is_local": settings.local,
     }
 
 

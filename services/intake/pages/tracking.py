@@ -77,8 +77,8 @@ async def track(request: Request, number: str, intake: Intake, kunci: str = "", 
     return templates(
         request,
         "track.html",
-        done=_done_message(sudah),
-        contact=await _lead_contact(intake, state),
+        done_message=_done_message(sudah),
+        lead_contact=await _lead_contact(intake, state),
         **_tracking_context(state, intake),
     )
 
@@ -116,12 +116,12 @@ def _tracking_context(state: State, intake: IntakeService) -> dict[str, Any]:
     results = [document for document in documents if is_delivered and document["kind"] in RESULT_KINDS]
     return {
         **request,
-        "what_next": next_step_text(state, request),
-        "refusal": _rejection_reason(state),
-        "here": STEP_BY_STATUS.get(state.status),
+        "next_step": next_step_text(state, request),
+        "rejection_reason": _rejection_reason(state),
+        "current_step": STEP_BY_STATUS.get(state.status),
         "actions": open_actions(state, day),
         "results": results,
-        "others": [document for document in documents if document not in results],
+        "other_documents": [document for document in documents if document not in results],
     }
 
 

@@ -30,14 +30,14 @@ _texts = TEXTS.viewer
 
 
 @dataclass(frozen=True, slots=True)
-class Link:
-    """A link to another document or page: `address` opens it, `order` is the value of the button that shows it in the form."""
+class ViewerLink:
+    """A link to another document or page: `url` opens it, `button` is the value of the form's button that shows it."""
 
     label: str
-    address: str
-    order: str
-    chosen: bool = False
-    about: str = ""
+    url: str
+    button: str
+    is_current: bool = False
+    badge: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,14 +45,14 @@ class Viewer:
     """The document that is shown; `image` is "" if it cannot be shown, and `fault` then says why."""
 
     document: DocumentRef
-    look: PagePreview
-    tabs: Sequence[Link]
-    about: str
+    preview: PagePreview
+    tabs: Sequence[ViewerLink]
+    caption: str
     image: str
     download: str
     fault: str
-    previous: Link | None
-    next: Link | None
+    previous: ViewerLink | None
+    next: ViewerLink | None
 
 
 def requested_page(request: Request, posted: PostedForm) -> tuple[str, int]:
@@ -75,32 +75,34 @@ async def build_viewer(
     if shown is None:
         return None
     renderable = shown.media_type in RENDERABLE_TYPES
-    look = await service.preview_page(shown, page if shown.id == document_id else 1) if renderable else PagePreview(1)
+    preview = (
+        await service.preview_page(shown, page if shown.id == document_id else 1) if renderable else PagePreview(1)
+    )
     api_path = f"/api/verification/requests/{loaded.id}/documents/{shown.id}"
-    has_next = renderable and not look.fault and (look.pages is None or look.page < look.pages)
+    has_next = renderable and not preview.fault and (preview.pages is None or preview.page < preview.pages)
     return Viewer(
         document=shown,
-        look=look,
+        preview=preview,
         tabs=[_document_tab(one, loaded.state.course.round, one is shown) for one in all_documents],
-        about=_caption(shown, look if renderable and not look.fault else None),
-        image=f"{api_path}/pages/{look.page}" if renderable and not look.fault else "",
+        caption=_caption(shown, preview if renderable and not preview.fault else None),
+        image=f"{api_path}/pages/{preview.page}" if renderable and not preview.fault else "",
         download=f"/verifikasi/{loaded.id}/dokumen/{shown.id}",
-        fault=look.fault if renderable else fill(_texts.not_drawn, kind=_file_kind(shown)),
-        previous=_link(_texts.previous, shown, look.page - 1) if look.page > 1 else None,
-        next=_link(_texts.next, shown, look.page + 1) if has_next else None,
+        fault=preview.fault if renderable else fill(_texts.not_drawn, kind=_file_kind(shown)),
+        previous=_link(_texts.previous, shown, preview.page - 1) if preview.page > 1 else None,
+        next=_link(_texts.next, shown, preview.page + 1) if has_next else None,
     )
 
 
-def _document_tab(document: DocumentRef, current_round: int, chosen: bool) -> Link:
+def _document_tab(document: DocumentRef, current_round: int, is_current: bool) -> ViewerLink:
     name = DOCUMENT_KIND_LABELS[document.kind] if document.kind in SINGULAR_KINDS else document.name
     is_new = document.round == current_round > 1 and document.kind in SUBMITTED_KINDS
-    about = fill(_texts.new, round=current_round) if is_new else ""
-    return _link(name, document, 1, chosen=chosen, about=about)
+    badge = fill(_texts.new, round=current_round) if is_new else ""
+    return _link(name, document, 1, is_current=is_current, badge=badge)
 
 
-def _link(label: str, document: DocumentRef, page: int, *, chosen: bool = False, about: str = "") -> Link:
-    address = f"?{urlencode({DOCUMENT_FIELD: document.id, PAGE_FIELD: page})}"
-    return Link(label, address, f"{LOOK_BUTTON}:{document.id}:{page}", chosen, about)
+def _link(label: str, document: DocumentRef, page: int, *, is_current: bool = False, badge: str = "") -> ViewerLink:
+    url = f"?{urlencode({DOCUMENT_FIELD: document.id, PAGE_FIELD: page})}"
+    return ViewerLink(label, url, f"{LOOK_BUTTON}:{document.id}:{page}", is_current, badge)
 
 
 def _caption(document: DocumentRef, preview: PagePreview | None) -> str:

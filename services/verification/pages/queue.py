@@ -43,8 +43,8 @@ class EmptyState:
 
     title: str
     text: str
-    way: str = ""
-    address: str = ""
+    link_text: str = ""
+    url: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,7 @@ class DecisionNotice:
 
     text: str
     next_number: str = ""
-    next_address: str = ""
+    next_url: str = ""
 
 
 @router.get("")
