@@ -8,7 +8,7 @@ from shared.storage.port import StateStore
 from tests.support.adapters.state_records import dead_letter
 
 
-async def test_letters_come_back_as_they_were_parked_and_in_that_order(store: StateStore):
+async def test_dead_letters_are_listed_as_they_were_parked_and_in_that_order(store: StateStore):
     dead_letters = [dead_letter(2, event=b"\xff{", tries=1), dead_letter(1, "b"), dead_letter(10)]
     assert await store.park(dead_letters)
     assert await store.dead_letters() == dead_letters
@@ -16,13 +16,13 @@ async def test_letters_come_back_as_they_were_parked_and_in_that_order(store: St
     assert await store.parked_subjects() == {"a", "b"}
 
 
-async def test_parking_twice_is_harmless(store: StateStore):
+async def test_parking_is_idempotent(store: StateStore):
     await store.park([dead_letter(1)])
     assert await store.park([dead_letter(1, tries=9), dead_letter(2)])
     assert await store.dead_letters() == [dead_letter(1), dead_letter(2)]
 
 
-async def test_only_the_first_letters_of_requests_are_asked_for_that_were_parked_for_a_reason(store: StateStore):
+async def test_the_first_dead_letter_of_each_request_is_found_by_its_reason(store: StateStore):
     newer = [dead_letter(number, subject, reason="newer") for number, subject in enumerate(("a", "b", "b", "c"), 3)]
     gone = dead_letter(1, "d", reason="newer", state="discarded")
     await store.park([gone, dead_letter(2, "a"), *newer, dead_letter(7, "c"), dead_letter(8, "d", reason="newer")])
@@ -30,7 +30,7 @@ async def test_only_the_first_letters_of_requests_are_asked_for_that_were_parked
     assert await store.first_parked("other") == []
 
 
-async def test_a_replayed_letter_goes(store: StateStore):
+async def test_a_replayed_dead_letter_is_removed(store: StateStore):
     await store.park([dead_letter(1), dead_letter(2)])
     await store.resolve(dead_letter(1).id, discarded=False)
     assert await store.dead_letters(states=("parked", "discarded")) == [dead_letter(2)]
@@ -38,7 +38,7 @@ async def test_a_replayed_letter_goes(store: StateStore):
     assert await store.parked_subjects() == set()
 
 
-async def test_a_discarded_letter_is_remembered_and_blocks_nobody(store: StateStore):
+async def test_a_discarded_dead_letter_is_remembered_and_blocks_nothing(store: StateStore):
     await store.park([dead_letter(1), dead_letter(2)])
     await store.resolve(dead_letter(1).id, discarded=True)
     assert await store.dead_letters() == [dead_letter(2)]
@@ -51,14 +51,14 @@ async def test_a_discarded_letter_is_remembered_and_blocks_nobody(store: StateSt
     assert await store.parked_subjects() == set()
 
 
-async def test_each_try_counts_and_tells_its_reason(store: StateStore):
+async def test_each_attempt_is_counted_with_its_reason(store: StateStore):
     await store.park([dead_letter(1, tries=1), dead_letter(2)])
     await store.record_attempt(dead_letter(1).id, "still wrong")
     await store.record_attempt("verification:9", "not there")
     assert await store.dead_letters() == [dead_letter(1, tries=2, reason="still wrong"), dead_letter(2)]
 
 
-async def test_a_discarded_letter_stays_discarded(store: StateStore):
+async def test_a_discarded_dead_letter_stays_discarded(store: StateStore):
     await store.park([dead_letter(1)])
     await store.resolve(dead_letter(1).id, discarded=True)
     await store.resolve(dead_letter(1).id, discarded=False)
@@ -66,7 +66,7 @@ async def test_a_discarded_letter_stays_discarded(store: StateStore):
     assert await store.dead_letters(states=("parked", "discarded")) == [dead_letter(1, state="discarded")]
 
 
-async def test_only_what_is_parked_now_is_counted(store: StateStore):
+async def test_only_parked_dead_letters_are_counted(store: StateStore):
     assert await store.count_parked() == 0
     await store.park([dead_letter(1), dead_letter(2), dead_letter(3, "b"), dead_letter(4)])
     await store.resolve(dead_letter(1).id, discarded=True)
@@ -74,13 +74,13 @@ async def test_only_what_is_parked_now_is_counted(store: StateStore):
     assert await store.count_parked() == 2
 
 
-async def test_settling_what_is_not_there_is_harmless(store: StateStore):
+async def test_resolving_a_missing_dead_letter_does_nothing(store: StateStore):
     await store.resolve("verification:9", discarded=True)
     await store.resolve("verification:9", discarded=False)
     assert await store.dead_letters(states=("parked", "discarded")) == []
 
 
-async def test_an_event_is_parked_behind_another_only_while_that_is_parked(store: StateStore):
+async def test_an_event_is_parked_behind_another_only_while_that_is_still_parked(store: StateStore):
     assert not await store.park([dead_letter(1)], only_if_blocked=True)
     assert await store.dead_letters() == []
     await store.park([dead_letter(1)])
@@ -91,7 +91,7 @@ async def test_an_event_is_parked_behind_another_only_while_that_is_parked(store
     assert not await store.park([dead_letter(4)], only_if_blocked=True)
 
 
-async def test_an_event_never_waits_behind_a_letter_that_is_gone(store: StateStore):
+async def test_an_event_never_waits_behind_a_resolved_dead_letter(store: StateStore):
     for position in range(1, 60, 2):
         first, second = dead_letter(position), dead_letter(position + 1)
         await store.park([first])

@@ -50,7 +50,7 @@ async def followed(store: StateStore, cursor: str, until: dict[str, int]) -> lis
     return heard
 
 
-async def test_who_follows_hears_of_every_document_while_two_processes_write_at_once(opened: OpenAnother):
+async def test_a_listener_learns_of_every_record_while_two_processes_write(opened: OpenAnother):
     one, other, listening = await opened(), await opened(), await opened()
     start = await listening.latest_change()
     names = [f"{number:02d}" for number in range(16)]
@@ -69,7 +69,7 @@ async def test_who_follows_hears_of_every_document_while_two_processes_write_at_
             assert versions == sorted(set(versions))
 
 
-async def test_a_cursor_of_one_process_is_known_to_another_that_started_later(opened: OpenAnother):
+async def test_a_cursor_of_one_process_is_valid_in_another_that_started_later(opened: OpenAnother):
     one = await opened()
     await save_write(one, *(make_write(name) for name in "abcdef"))
     changes = await one.changes("", 9)
@@ -78,7 +78,7 @@ async def test_a_cursor_of_one_process_is_known_to_another_that_started_later(op
         assert await later.changes(change.cursor, 9) == changes[index + 1 :]
 
 
-async def test_a_cursor_older_than_what_is_remembered_leads_through_all_that_came_since(
+async def test_a_cursor_older_than_the_changes_in_memory_covers_all_later_changes(
     opened: OpenAnother, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(change_feed, "RECENT", 10)
@@ -103,7 +103,7 @@ async def test_a_cursor_older_than_what_is_remembered_leads_through_all_that_cam
     assert cursor == await store.latest_change()
 
 
-async def test_what_became_visible_later_than_its_time_says_is_told_again(
+async def test_a_change_that_became_visible_late_is_reported_again(
     opened: OpenAnother, mongo_database: tuple[str, str], monkeypatch: pytest.MonkeyPatch
 ):
     """Of two writes at one time the earlier may be seen later, when a page has gone on already."""
@@ -121,7 +121,7 @@ async def test_what_became_visible_later_than_its_time_says_is_told_again(
     assert [change.id for change in await later.changes(cursor, 9)] == ["a", "b", "c"]
 
 
-async def test_who_waits_at_an_old_cursor_without_news_is_not_let_go_at_once(opened: OpenAnother):
+async def test_a_wait_at_an_old_cursor_without_changes_does_not_end_at_once(opened: OpenAnother):
     store = await opened()
     await store.latest_change()
     began = asyncio.get_running_loop().time()
@@ -129,7 +129,7 @@ async def test_who_waits_at_an_old_cursor_without_news_is_not_let_go_at_once(ope
     assert asyncio.get_running_loop().time() - began > 0.25
 
 
-async def test_a_process_whose_place_in_the_stream_is_lost_finds_what_it_missed(
+async def test_a_process_with_a_lost_resume_point_finds_what_it_missed(
     opened: OpenAnother, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(change_feed, "SHORT_LOOKBACK_SECONDS", 0)
@@ -147,7 +147,7 @@ async def test_a_process_whose_place_in_the_stream_is_lost_finds_what_it_missed(
     assert ("d", 1) in await followed(store, cursor, {"d": 1})
 
 
-async def test_the_outbox_that_is_forgotten_is_no_change(opened: OpenAnother):
+async def test_removing_outbox_entries_is_not_a_change(opened: OpenAnother):
     store = await opened()
     await save_write(store, make_write("a", events=["a1"]))
     before = await store.latest_change()
@@ -156,7 +156,7 @@ async def test_the_outbox_that_is_forgotten_is_no_change(opened: OpenAnother):
     assert [change.id for change in await store.changes(before, 9)] == ["b"]
 
 
-async def test_one_stream_feeds_all_who_listen(opened: OpenAnother):
+async def test_one_stream_feeds_all_listeners(opened: OpenAnother):
     store = await opened()
     cursor = await store.latest_change()
     waiting = [asyncio.create_task(store.wait_for_change(cursor, 20)) for _ in range(200)]

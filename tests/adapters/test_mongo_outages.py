@@ -96,7 +96,7 @@ async def all_go_on(writers: list[Writer], before: list[int]) -> None:
             await asyncio.sleep(0.05)
 
 
-async def test_while_it_is_away_every_call_says_so_in_time_and_afterwards_all_work(server: EngineProcess):
+async def test_during_an_outage_every_call_fails_in_time_and_afterwards_all_work(server: EngineProcess):
     database = MongoDatabase(server.address)
     store, accounts = a_store(database), MongoAccountStore(database)
     await store.prepare()
@@ -152,7 +152,7 @@ async def until_it_works(store: MongoStateStore) -> None:
                 return
 
 
-async def test_whoever_listens_hears_of_what_changed_after_it_came_back(server: EngineProcess):
+async def test_a_listener_learns_of_changes_after_an_outage(server: EngineProcess):
     database, elsewhere = MongoDatabase(server.address), MongoDatabase(server.address)
     store, other = a_store(database), a_store(elsewhere)
     await store.prepare()
@@ -168,7 +168,7 @@ async def test_whoever_listens_hears_of_what_changed_after_it_came_back(server: 
     await elsewhere.close()
 
 
-async def test_it_may_be_away_when_a_process_starts(server: EngineProcess):
+async def test_a_process_can_start_during_an_outage(server: EngineProcess):
     server.kill()
     database = MongoDatabase(server.address)
     store = a_store(database)

@@ -105,7 +105,7 @@ def pages(find: RecordQuery) -> list[RecordQuery]:
     return [replace(one, **{side: key}) for one in both for key in KEYS for side in ("after", "before")]  # type: ignore[arg-type]
 
 
-async def test_a_page_is_looked_up_whichever_way_it_is_come_to(mongo_database: tuple[str, str]):
+async def test_a_page_is_found_by_an_index_in_both_directions(mongo_database: tuple[str, str]):
     async with filled(mongo_database, "verification", COLUMNS) as full:
         wheres: list[dict[str, Scalar | tuple[Scalar, ...]]] = [
             {},
@@ -118,7 +118,7 @@ async def test_a_page_is_looked_up_whichever_way_it_is_come_to(mongo_database: t
                     assert_looked_up(plan, examined=STORED // 10)
 
 
-async def test_what_every_command_runs_is_looked_up(mongo_database: tuple[str, str]):
+async def test_the_queries_of_every_command_use_an_index(mongo_database: tuple[str, str]):
     async with filled(mongo_database, "verification", COLUMNS) as full:
         records = full.records
         await full.store.save([make_write("00007", 2, events=["e1", "e2"], due_at=NOW, number="INT-000007")])
@@ -178,7 +178,7 @@ async def test_the_lists_of_every_service_follow_an_index(mongo_database: tuple[
                     assert_looked_up(plan)
 
 
-async def test_a_column_declared_later_is_a_value_that_the_documents_lack(mongo_database: tuple[str, str]):
+async def test_a_column_declared_later_has_no_value_in_existing_records(mongo_database: tuple[str, str]):
     address, name = mongo_database
     database = MongoDatabase(address, name)
     before = MongoStateStore(database, "verification", COLUMNS[:1], lambda: NOW)
@@ -193,6 +193,6 @@ async def test_a_column_declared_later_is_a_value_that_the_documents_lack(mongo_
 
 
 @pytest.mark.parametrize("name", ["body", "change", "1st", "a b", "$where", "a.b"])
-def test_names_that_cannot_be_columns_are_refused(name: str):
+def test_invalid_column_names_are_refused(name: str):
     with pytest.raises(ValueError, match="names of collections"):
         MongoStateStore(MongoDatabase("mongodb://127.0.0.1:1"), "verification", [Column(name)], lambda: NOW)

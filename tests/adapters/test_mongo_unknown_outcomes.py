@@ -79,7 +79,7 @@ async def accounts(database: MongoDatabase) -> MongoAccountStore:
     return made
 
 
-async def test_a_write_that_the_majority_may_lack_is_not_known_to_be_saved(store: MongoStateStore, faults: Faults):
+async def test_the_outcome_of_a_write_without_a_majority_is_unknown(store: MongoStateStore, faults: Faults):
     await save_write(store, make_write("a"))
     with faults.of("update", times="alwaysOn", **NOT_MAJORITY), pytest.raises(StoreUnavailable):
         await store.save([make_write("a", 2, events=["a2"]), make_write("b")])
@@ -87,27 +87,29 @@ async def test_a_write_that_the_majority_may_lack_is_not_known_to_be_saved(store
     assert [entry.event_id for entry in await store.unpublished(9)] == ["a2"]
 
 
-async def test_losers_are_not_told_either_when_the_rest_is_unknown(store: MongoStateStore, faults: Faults):
+async def test_conflicts_are_not_reported_when_other_outcomes_are_unknown(store: MongoStateStore, faults: Faults):
     await save_write(store, make_write("a"))
     with faults.of("update", times="alwaysOn", **NOT_MAJORITY), pytest.raises(StoreUnavailable):
         await store.save([make_write("a"), make_write("b")])
 
 
 @pytest.mark.parametrize("how", [CUT, NO_PRIMARY, SHUTS_DOWN])
-async def test_a_write_is_repeated_once_by_itself_and_done_once(store: MongoStateStore, faults: Faults, how: Any):
+async def test_a_write_is_retried_once_and_executed_once(store: MongoStateStore, faults: Faults, how: Any):
     with faults.of("update", times=1, **how):
         await save_write(store, make_write("a", events=["a1"]))
     assert (await version_of(store, "a"), len(await store.unpublished(9))) == (1, 1)
 
 
 @pytest.mark.parametrize("how", [CUT, NO_PRIMARY, TOO_LATE])
-async def test_a_write_that_is_not_answered_twice_is_unknown(store: MongoStateStore, faults: Faults, how: Any):
+async def test_the_outcome_of_a_write_without_a_second_answer_is_unknown(
+    store: MongoStateStore, faults: Faults, how: Any
+):
     with faults.of("update", times=2, **how), pytest.raises(StoreUnavailable):
         await store.save([make_write("a")])
     await save_write(store, make_write("a"))
 
 
-async def test_a_write_whose_answer_was_lost_is_not_a_conflict_with_itself(store: MongoStateStore, faults: Faults):
+async def test_a_write_with_a_lost_answer_does_not_conflict_with_itself(store: MongoStateStore, faults: Faults):
     """The repeated command gets the server's first answer, though the document has that version by then."""
     with faults.of("update", times=1, **GOING_DOWN):
         assert await store.save([make_write("a", events=["a1"])]) == [SaveOutcome.SAVED]
@@ -115,7 +117,7 @@ async def test_a_write_whose_answer_was_lost_is_not_a_conflict_with_itself(store
 
 
 @pytest.mark.parametrize("how", [CUT, TOO_LATE])
-async def test_whatever_cannot_be_read_now_is_unavailable(store: MongoStateStore, faults: Faults, how: Any):
+async def test_a_failed_read_raises_store_unavailable(store: MongoStateStore, faults: Faults, how: Any):
     with faults.of("find", "aggregate", times="alwaysOn", **how):
         for call in (store.load(["a"]), store.unpublished(9), store.due(NOW, 9), store.all_ids()):
             with pytest.raises(StoreUnavailable):
@@ -123,14 +125,14 @@ async def test_whatever_cannot_be_read_now_is_unavailable(store: MongoStateStore
     assert await store.load(["a"]) == {}
 
 
-async def test_letters_that_may_not_stay_are_not_parked(store: MongoStateStore, faults: Faults):
+async def test_dead_letters_without_a_majority_are_not_parked(store: MongoStateStore, faults: Faults):
     with faults.of("insert", times="alwaysOn", **NOT_MAJORITY), pytest.raises(StoreUnavailable):
         await store.park([dead_letter(1), dead_letter(2)])
     assert await store.park([dead_letter(1), dead_letter(2)])
     assert await store.dead_letters() == [dead_letter(1), dead_letter(2)]
 
 
-async def test_a_change_of_an_account_is_whole_or_not_at_all(accounts: MongoAccountStore, faults: Faults):
+async def test_a_change_of_an_account_is_atomic(accounts: MongoAccountStore, faults: Faults):
     other = replace(HASAN, username="siti")
     for account in (HASAN, other):
         await accounts.add(account)
@@ -142,7 +144,7 @@ async def test_a_change_of_an_account_is_whole_or_not_at_all(accounts: MongoAcco
     assert await accounts.account("hasan") == replace(HASAN, active=False)
 
 
-async def test_an_order_whose_answer_was_lost_made_its_account(accounts: MongoAccountStore, faults: Faults):
+async def test_a_command_with_a_lost_answer_created_its_account(accounts: MongoAccountStore, faults: Faults):
     with faults.of("insert", times="alwaysOn", **NOT_MAJORITY), pytest.raises(StoreUnavailable):
         await accounts.add(HASAN, IdempotencyKey("key", "digest"))
     assert await accounts.add(replace(HASAN, password="another salt"), IdempotencyKey("key", "digest")) == HASAN

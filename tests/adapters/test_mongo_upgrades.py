@@ -20,7 +20,7 @@ MIGRATED = RecordQuery("id", where={COLUMNS_VERSION: 1})
 
 
 @pytest.mark.parametrize("since", [None, timedelta(hours=1)], ids=["everywhere", "what was written lately"])
-async def test_columns_that_an_older_program_wrote_are_known_to_be_outdated(
+async def test_columns_written_by_an_older_program_are_outdated(
     mongo_database: tuple[str, str], since: timedelta | None
 ):
     address, name = mongo_database

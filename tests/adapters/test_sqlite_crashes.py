@@ -115,7 +115,7 @@ async def survive(file: SqliteDatabase, make_room: Callable[[], object]) -> None
     assert file.read("PRAGMA integrity_check") == [("ok",)]
 
 
-async def test_a_full_disk_is_refused_and_got_over(small_disk: Path):
+async def test_a_full_disk_raises_and_is_recovered_from(small_disk: Path):
     filler = small_disk / "filler"
     filler.write_bytes(b"x" * 700_000)
     file = SqliteDatabase(small_disk / "simpul.db")
@@ -123,7 +123,7 @@ async def test_a_full_disk_is_refused_and_got_over(small_disk: Path):
     file.close()
 
 
-async def test_a_file_that_may_not_grow_is_refused_and_got_over(tmp_path: Path):
+async def test_a_file_that_may_not_grow_raises_and_is_recovered_from(tmp_path: Path):
     file = SqliteDatabase(tmp_path / "simpul.db")
 
     def limit(pages: int) -> None:

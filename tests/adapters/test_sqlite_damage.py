@@ -63,7 +63,7 @@ async def path(tmp_path: Path) -> Path:
     return place
 
 
-async def test_a_whole_file_is_ready_and_shows_nothing_of_the_trial(path: Path):
+async def test_an_intact_file_is_ready_and_keeps_nothing_of_the_readiness_check(path: Path):
     await ready(path)
     file = SqliteDatabase(path)
     store = SqliteStateStore(file, "intake", COLUMNS, lambda: NOW)
@@ -99,7 +99,7 @@ async def test_damage_in_the_middle_is_found(path: Path, thorough: bool):
     file.close()
 
 
-async def test_a_file_that_was_met_damaged_once_is_not_ready_any_more(path: Path):
+async def test_a_file_with_known_damage_is_not_ready(path: Path):
     overwrite(path, root_of(path, "intake_documents_by_number"))
     file = SqliteDatabase(path)
     await file.ready()
@@ -110,7 +110,7 @@ async def test_a_file_that_was_met_damaged_once_is_not_ready_any_more(path: Path
     file.close()
 
 
-async def test_a_file_that_is_found_whole_after_it_was_met_damaged_is_ready_again(path: Path):
+async def test_a_file_that_a_check_finds_intact_is_ready_again(path: Path):
     """What the disk read wrongly once, it may read rightly the next time."""
     shutil.copy(path, path.with_suffix(".whole"))
     overwrite_middle(path)
@@ -122,7 +122,7 @@ async def test_a_file_that_is_found_whole_after_it_was_met_damaged_is_ready_agai
     file.close()
 
 
-async def test_an_index_that_lost_entries_is_found_by_the_thorough_check_alone(path: Path):
+async def test_an_index_without_entries_is_found_only_by_the_thorough_check(path: Path):
     connection = apsw.Connection(str(path))
     connection.execute("PRAGMA writable_schema=ON")
     connection.execute("UPDATE sqlite_schema SET sql=replace(sql, 'status, ', 'unit, ') WHERE name LIKE '%by_status%'")
@@ -132,6 +132,6 @@ async def test_an_index_that_lost_entries_is_found_by_the_thorough_check_alone(p
 
 
 @pytest.mark.parametrize("size", [100, 4096 * 3 + 7])
-def test_a_file_that_was_cut_off_is_damaged(path: Path, size: int):
+def test_a_truncated_file_is_damaged(path: Path, size: int):
     os.truncate(path, size)
     assert find_damage(path)

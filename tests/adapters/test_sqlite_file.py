@@ -67,14 +67,14 @@ async def grouped(file: SqliteDatabase, *to_add: str) -> list[asyncio.Task[None]
     return tasks
 
 
-async def test_a_write_that_raises_is_undone_alone(file: SqliteDatabase):
+async def test_a_write_that_raises_is_rolled_back_alone(file: SqliteDatabase):
     tasks = await grouped(file, "one", "bad", "two", "one", "bad too")
     outcomes = await asyncio.gather(*tasks, return_exceptions=True)
     assert [type(outcome) for outcome in outcomes] == [type(None), KeyError, type(None), apsw.ConstraintError, KeyError]
     assert words(file) == {"one", "two"}
 
 
-async def test_a_write_that_was_cancelled_while_it_waited_is_not_done(file: SqliteDatabase):
+async def test_a_write_cancelled_in_the_queue_is_not_executed(file: SqliteDatabase):
     with busy_writer(file):
         tasks = [add(file, word) for word in ("one", "two", "three")]
         await asyncio.sleep(0.01)
@@ -85,7 +85,7 @@ async def test_a_write_that_was_cancelled_while_it_waited_is_not_done(file: Sqli
     assert words(file) == {"one", "three"}
 
 
-async def test_writers_that_are_cancelled_at_any_moment_leave_the_rest_alone(file: SqliteDatabase):
+async def test_writes_cancelled_at_any_time_do_not_affect_others(file: SqliteDatabase):
     for turn in range(20):
         tasks = [add(file, f"{turn}-{number}") for number in range(30)]
         await asyncio.sleep(turn / 4_000)
@@ -109,7 +109,7 @@ class Slow:
         db.execute(ADD, (self.word,))
 
 
-async def test_who_is_cancelled_while_it_is_written_leaves_the_others_of_its_group_alone(file: SqliteDatabase):
+async def test_a_write_cancelled_during_its_commit_does_not_affect_its_group(file: SqliteDatabase):
     slow = Slow("slow")
     with busy_writer(file):
         tasks = [add(file, "one"), asyncio.create_task(file.write(slow)), add(file, "two")]
@@ -124,7 +124,7 @@ async def test_who_is_cancelled_while_it_is_written_leaves_the_others_of_its_gro
     assert words(file) == {"one", "slow", "two"}
 
 
-async def test_a_loop_that_ended_does_not_end_the_writer(file: SqliteDatabase):
+async def test_a_closed_event_loop_does_not_end_the_writer(file: SqliteDatabase):
     slow = Slow("left behind")
 
     async def leave() -> None:
@@ -139,7 +139,7 @@ async def test_a_loop_that_ended_does_not_end_the_writer(file: SqliteDatabase):
     assert words(file) == {"left behind", "after"}
 
 
-async def test_a_write_that_raises_what_a_future_refuses_still_answers(file: SqliteDatabase):
+async def test_a_write_that_raises_stop_iteration_still_fails_its_future(file: SqliteDatabase):
     def work(_: apsw.Connection) -> None:
         next(iter(()))
 
@@ -156,13 +156,13 @@ async def test_no_cursor_leaves_the_writer(file: SqliteDatabase):
     assert words(file) == {"a", "b"}
 
 
-async def test_what_was_written_is_read_at_once(file: SqliteDatabase):
+async def test_a_write_is_visible_to_reads_at_once(file: SqliteDatabase):
     for number in range(100):
         await add(file, f"{number}")
         assert f"{number}" in words(file)
 
 
-async def test_several_reads_see_one_moment(file: SqliteDatabase):
+async def test_several_reads_see_one_snapshot(file: SqliteDatabase):
     looked, go_on = threading.Event(), threading.Event()
 
     def count_twice(db: apsw.Connection) -> tuple[object, object]:
@@ -179,7 +179,7 @@ async def test_several_reads_see_one_moment(file: SqliteDatabase):
     assert await file.query("SELECT count(*) FROM words") == [(1,)]
 
 
-async def test_closing_finishes_what_waits(file: SqliteDatabase):
+async def test_closing_finishes_queued_writes(file: SqliteDatabase):
     tasks = [add(file, f"{number}") for number in range(200)]
     await asyncio.sleep(0)
     await asyncio.to_thread(file.close)
@@ -189,7 +189,7 @@ async def test_closing_finishes_what_waits(file: SqliteDatabase):
     reopened.close()
 
 
-async def test_a_write_that_crosses_with_closing_is_done_or_refused(file: SqliteDatabase):
+async def test_a_write_concurrent_with_closing_is_executed_or_refused(file: SqliteDatabase):
     done: list[str] = []
 
     def write_for_ever(who: int) -> None:
@@ -214,7 +214,7 @@ async def test_a_write_that_crosses_with_closing_is_done_or_refused(file: Sqlite
     reopened.close()
 
 
-async def test_a_closed_file_says_so(file: SqliteDatabase):
+async def test_a_closed_file_raises_store_unavailable(file: SqliteDatabase):
     file.close()
     file.close()
     with pytest.raises(StoreUnavailable):
@@ -227,24 +227,24 @@ async def test_a_closed_file_says_so(file: SqliteDatabase):
         await file.ready()
 
 
-async def test_nothing_waits_on_the_disk_beside_a_closed_file(file: SqliteDatabase):
+async def test_a_closed_file_leaves_no_wal_file(file: SqliteDatabase):
     await add(file, "one")
     file.close()
     assert [path.name for path in file.path.parent.iterdir()] == ["simpul.db"]
 
 
-async def test_only_the_owner_reads_the_file(file: SqliteDatabase):
+async def test_only_the_owner_can_read_the_file(file: SqliteDatabase):
     await add(file, "one")
     assert {path.stat().st_mode & 0o777 for path in file.path.parent.iterdir()} == {0o600}
 
 
-def test_what_is_no_database_is_refused(tmp_path: Path):
+def test_a_file_that_is_not_a_database_is_refused(tmp_path: Path):
     (tmp_path / "simpul.db").write_bytes(b"This is a letter and no database at all." * 100)
     with pytest.raises(StoreUnavailable):
         SqliteDatabase(tmp_path / "simpul.db")
 
 
-async def test_who_finds_the_file_held_by_another_is_refused_and_served_afterwards(
+async def test_a_file_locked_by_another_process_is_unavailable_until_it_is_released(
     file: SqliteDatabase, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(database, "WRITER_BUSY_TIMEOUT_MS", 50)
@@ -276,7 +276,7 @@ async def test_two_processes_write_to_one_file(file: SqliteDatabase):
     assert words(file) == {f"{where} {number}" for where in ("here", "there") for number in range(200)}
 
 
-async def test_a_backup_is_one_moment_while_writes_go_on(file: SqliteDatabase, tmp_path: Path):
+async def test_a_backup_is_a_snapshot_while_writes_go_on(file: SqliteDatabase, tmp_path: Path):
     await asyncio.gather(*(add(file, f"{number} " + "x" * 2_000) for number in range(2_000)))
     copying = asyncio.create_task(asyncio.to_thread(file.backup_to, tmp_path / "copy.db"))
     number = 0
@@ -291,5 +291,5 @@ async def test_a_backup_is_one_moment_while_writes_go_on(file: SqliteDatabase, t
     copy.close()
 
 
-async def test_one_bell_is_shared_by_name(file: SqliteDatabase):
+async def test_a_notifier_is_shared_by_name(file: SqliteDatabase):
     assert file.notifier("log") is file.notifier("log") is not file.notifier("intake")

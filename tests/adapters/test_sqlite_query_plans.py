@@ -58,7 +58,7 @@ def test_a_list_of_some_statuses_follows_their_order(file: SqliteDatabase, statu
     assert_each_branch_follows(file, find, "status_submitted_at (status=?")
 
 
-def test_a_filter_beside_it_costs_no_sorting(file: SqliteDatabase):
+def test_an_additional_filter_needs_no_sorting(file: SqliteDatabase):
     find = RecordQuery("submitted_at", where={"status": "verified"}, below={"percent": 50}, search="dinas kesehatan")
     assert_each_branch_follows(file, find, "status_submitted_at (status=?")
 
@@ -68,13 +68,13 @@ def test_a_list_of_everything_follows_the_index_of_its_order(file: SqliteDatabas
         assert_each_branch_follows(file, RecordQuery(column), column)
 
 
-def test_a_later_page_is_looked_up_and_not_counted_to(file: SqliteDatabase):
+def test_a_later_page_is_found_by_an_index_and_not_counted_to(file: SqliteDatabase):
     find = RecordQuery("submitted_at", where={"status": "verified"}, after=("2026-07-01", "5"))
     [(sql, bindings)] = LISTER.branches(find, 51)
     assert "(status=? AND (submitted_at,id)>(?,?))" in plan(file, sql, bindings)[0]
 
 
-def test_only_what_the_branches_found_is_brought_in_order(file: SqliteDatabase):
+def test_only_the_rows_of_the_branches_are_sorted(file: SqliteDatabase):
     steps = plan(
         file, *LISTER.list_statement(RecordQuery("submitted_at", where={"status": ("submitted", "verified")}), 51)
     )
@@ -82,7 +82,7 @@ def test_only_what_the_branches_found_is_brought_in_order(file: SqliteDatabase):
     assert sum(step.startswith("SEARCH verification") for step in steps) == 2
 
 
-def test_what_every_command_runs_is_looked_up(file: SqliteDatabase):
+def test_the_queries_of_every_command_use_an_index(file: SqliteDatabase):
     looked_up = [
         (TABLES.select_one, "id=?"),
         (TABLES.select_many, "id=?"),
@@ -99,7 +99,7 @@ def test_what_every_command_runs_is_looked_up(file: SqliteDatabase):
         assert not any(step.startswith("SCAN verification") for step in steps), steps
 
 
-def test_an_update_touches_only_what_changes(file: SqliteDatabase):
+def test_an_update_touches_only_changed_indexes(file: SqliteDatabase):
     [first, *_] = plan(file, TABLES.update((2,)), [None] * 7)
     assert "verification_documents USING INDEX" in first
     assert "(id=?)" in first
@@ -109,7 +109,7 @@ def test_an_update_touches_only_what_changes(file: SqliteDatabase):
     assert touched.count("IdxInsert") == 1
 
 
-async def test_a_column_declared_later_is_added_to_the_documents_that_are_there(tmp_path: Path):
+async def test_a_column_declared_later_is_added_to_existing_records(tmp_path: Path):
     file = SqliteDatabase(tmp_path / "simpul.db")
     before = a_store(file, COLUMNS[:1])
     await before.prepare()
@@ -123,7 +123,7 @@ async def test_a_column_declared_later_is_added_to_the_documents_that_are_there(
 
 
 @pytest.mark.parametrize("name", ["body", "change", "1st", "a b", "x); DROP TABLE log; --"])
-def test_names_that_cannot_be_columns_are_refused(name: str):
+def test_invalid_column_names_are_refused(name: str):
     with pytest.raises(ValueError, match="names of tables"):
         Tables("verification", [Column(name)])
 

@@ -82,7 +82,7 @@ WHERES: tuple[dict[str, Scalar | tuple[Scalar, ...]], ...] = (
 
 @pytest.mark.parametrize("descending", [False, True])
 @pytest.mark.parametrize("order", ["submitted_at", "percent", "number", "id"])
-async def test_pages_lead_through_the_whole_list_and_back(store: StateStore, order: str, descending: bool):
+async def test_pages_cover_the_whole_list_forwards_and_backwards(store: StateStore, order: str, descending: bool):
     writes = some_documents(seed=len(order) * 2 + descending)
     await save_write(store, *writes)
     for where in WHERES:
@@ -91,14 +91,14 @@ async def test_pages_lead_through_the_whole_list_and_back(store: StateStore, ord
             assert await walked(store, find) == expected(writes, find)
 
 
-async def test_a_list_goes_on_from_a_key_that_is_no_longer_there(store: StateStore):
+async def test_a_list_continues_after_a_key_that_no_longer_exists(store: StateStore):
     await save_write(store, *(make_write(name, submitted_at=name) for name in "abcde"))
     await save_write(store, make_write("c", 2, submitted_at="z"))
     assert ids(await store.find(RecordQuery("submitted_at", after=("c", "c")))) == ["d", "e", "c"]
     assert ids(await store.find(RecordQuery("submitted_at", before=("c", "c")))) == ["a", "b"]
 
 
-async def test_the_page_after_the_last_is_empty_and_leads_back(store: StateStore):
+async def test_the_page_after_the_last_is_empty_and_has_a_previous_page(store: StateStore):
     await save_write(store, *(make_write(name, submitted_at=name) for name in "ab"))
     beyond = await store.find(RecordQuery("submitted_at", after=("b", "b")))
     assert (ids(beyond), beyond.has_next, beyond.has_previous) == ([], False, True)
@@ -106,7 +106,7 @@ async def test_the_page_after_the_last_is_empty_and_leads_back(store: StateStore
     assert (ids(ahead), ahead.has_next, ahead.has_previous) == ([], True, False)
 
 
-async def test_there_is_nothing_before_a_page_whose_predecessors_are_gone(store: StateStore):
+async def test_a_page_whose_predecessors_are_gone_has_no_previous_page(store: StateStore):
     await save_write(store, *(make_write(name, submitted_at=name) for name in "bcd"))
     page = await store.find(RecordQuery("submitted_at", after=("a", "a"), limit=2))
     assert (ids(page), page.has_next, page.has_previous) == (["b", "c"], True, False)
@@ -114,12 +114,12 @@ async def test_there_is_nothing_before_a_page_whose_predecessors_are_gone(store:
     assert (ids(page), page.has_next, page.has_previous) == (["c", "d"], False, True)
 
 
-async def test_an_empty_list_leads_nowhere(store: StateStore):
+async def test_an_empty_list_has_no_other_pages(store: StateStore):
     found = await store.find(RecordQuery("submitted_at"))
     assert (found.records, found.keys, found.has_next, found.has_previous) == ((), (), False, False)
 
 
-async def test_one_of_no_values_is_nobody(store: StateStore):
+async def test_one_of_no_values_matches_nothing(store: StateStore):
     await save_write(store, make_write("a", status="submitted"))
     assert ids(await store.find(RecordQuery("submitted_at", where={"status": ()}))) == []
     assert await store.count(RecordQuery("submitted_at", where={"status": ()})) == 0
@@ -154,7 +154,7 @@ async def test_every_word_of_a_search_must_occur(store: StateStore):
         assert await store.count(RecordQuery("number", search=search)) == len(found)
 
 
-async def test_a_search_finds_folded_text_however_it_was_asked_for(store: StateStore):
+async def test_a_search_matches_folded_text(store: StateStore):
     description = "Data trayek 100% \\_ terhubung ke portal. " * 100
     await save_write(
         store,
@@ -184,20 +184,20 @@ async def test_a_search_finds_folded_text_however_it_was_asked_for(store: StateS
         assert await store.count(find) == len(found)
 
 
-async def test_a_count_minds_neither_limit_nor_key(store: StateStore):
+async def test_a_count_ignores_limit_and_key(store: StateStore):
     await save_write(store, *(make_write(f"{number}", status="submitted") for number in range(5)), make_write("x"))
     find = RecordQuery("submitted_at", where={"status": "submitted"}, limit=2, after=(None, "3"))
     assert await store.count(find) == 5
 
 
-async def test_a_list_shows_the_version_that_is_stored(store: StateStore):
+async def test_a_list_has_the_stored_versions(store: StateStore):
     await save_write(store, make_write("a", status="submitted"))
     await save_write(store, make_write("a", 2, status="verified"))
     assert (await store.find(RecordQuery("id", where={"status": "submitted"}))).records == ()
     assert (await store.find(RecordQuery("id", where={"status": "verified"}))).records == (make_write("a", 2).record,)
 
 
-async def test_a_document_is_found_by_a_unique_value(store: StateStore):
+async def test_a_record_is_found_by_a_unique_value(store: StateStore):
     await save_write(store, make_write("a", number="INT-2026-000001"), make_write("b", number="INT-2026-000002"))
     assert await store.find_one("number", "INT-2026-000002") == make_write("b").record
     assert await store.find_one("number", "INT-2026-000003") is None
@@ -210,7 +210,7 @@ async def test_the_greatest_number_of_a_year_is_found(store: StateStore):
     assert await store.greatest("number", "INT-2025-") is None
 
 
-async def test_all_ids_come_in_their_order_page_by_page(store: StateStore):
+async def test_all_ids_are_listed_in_order_page_by_page(store: StateStore):
     names = sorted(f"{number * 7919 % 100:02d}" for number in range(25))
     await save_write(store, *(make_write(name) for name in reversed(names)))
     assert await store.all_ids() == names
@@ -219,7 +219,7 @@ async def test_all_ids_come_in_their_order_page_by_page(store: StateStore):
     assert await store.all_ids(names[-1]) == []
 
 
-async def test_a_column_that_was_never_declared_is_refused(store: StateStore):
+async def test_an_undeclared_column_is_refused(store: StateStore):
     for find in (
         RecordQuery("body"),
         RecordQuery("number", where={"1=1 OR number": 1}),

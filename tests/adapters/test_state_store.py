@@ -11,20 +11,20 @@ from tests.support.adapters.state_records import dead_letter, make_write, save_w
 from tests.support.adapters.stores_and_logs import NOW, OpenStore
 
 
-async def test_a_document_comes_back_as_it_was_saved(store: StateStore):
+async def test_a_record_is_loaded_as_it_was_saved(store: StateStore):
     write = make_write("a", body={"name": "Café ☕ \u0000"}, status="submitted")
     await save_write(store, write)
     assert await store.load(["a", "b"]) == {"a": write.record}
 
 
-async def test_the_documents_of_a_whole_batch_are_loaded_at_once(store: StateStore):
+async def test_the_records_of_a_whole_batch_are_loaded_at_once(store: StateStore):
     writes = [make_write(f"{number:04d}") for number in range(700)]
     await save_write(store, *writes)
     assert await store.load([]) == {}
     assert await store.load([write.record.id for write in writes]) == {w.record.id: w.record for w in writes}
 
 
-async def test_a_document_is_saved_on_the_version_that_it_was_decided_on(store: StateStore):
+async def test_a_record_is_saved_only_on_its_expected_version(store: StateStore):
     assert await store.save([make_write("a", 2)]) == [SaveOutcome.CONFLICT]
     await save_write(store, make_write("a"))
     assert await store.save([make_write("a")]) == [SaveOutcome.CONFLICT]
@@ -52,23 +52,23 @@ async def test_a_unique_value_is_taken_once(store: StateStore):
     assert await store.unpublished(10) == []
 
 
-async def test_a_document_that_is_inserted_again_conflicts_and_is_not_taken_by_itself(store: StateStore):
+async def test_a_record_inserted_again_is_a_conflict_and_not_a_unique_violation(store: StateStore):
     await save_write(store, make_write("a", number="INT-1"), make_write("b", number="INT-2"))
     assert await store.save([make_write("a", number="INT-1")]) == [SaveOutcome.CONFLICT]
     assert await store.save([make_write("a", number="INT-2")]) == [SaveOutcome.CONFLICT]
 
 
-async def test_of_fifty_who_want_one_number_exactly_one_gets_it(store: StateStore):
+async def test_of_fifty_writers_of_one_number_exactly_one_gets_it(store: StateStore):
     tries = [store.save([make_write(f"{who}", number="INT-1")]) for who in range(50)]
     outcomes = [outcome for [outcome] in await asyncio.gather(*tries)]
     assert (outcomes.count(SaveOutcome.SAVED), outcomes.count(SaveOutcome.UNIQUE_VIOLATION)) == (1, 49)
 
 
-async def test_any_number_of_documents_may_lack_a_unique_value(store: StateStore):
+async def test_any_number_of_records_may_lack_a_unique_value(store: StateStore):
     await save_write(store, make_write("a", number=None), make_write("b", number=None))
 
 
-async def test_each_write_of_a_call_stands_or_falls_alone(store: StateStore):
+async def test_each_write_of_a_call_succeeds_or_fails_alone(store: StateStore):
     await save_write(store, make_write("b", number="INT-2"))
     writes = [
         make_write("a", events=["a1", "a2"]),
@@ -86,7 +86,7 @@ async def test_each_write_of_a_call_stands_or_falls_alone(store: StateStore):
     assert [entry.event_id for entry in await store.unpublished(10)] == ["a1", "a2", "d1"]
 
 
-async def test_two_versions_of_a_document_may_come_in_one_call(store: StateStore):
+async def test_two_versions_of_a_record_can_be_saved_in_one_call(store: StateStore):
     assert await store.save([make_write("a"), make_write("a", 2), make_write("a", 2)]) == [
         SaveOutcome.SAVED,
         SaveOutcome.SAVED,
@@ -117,7 +117,7 @@ async def test_the_outbox_is_read_in_pages(store: StateStore):
     assert sorted(met) == [f"e{number:02d}" for number in range(25)]
 
 
-async def test_the_outbox_of_some_requests_is_found_in_the_order_in_which_it_was_saved(store: StateStore):
+async def test_the_outbox_of_some_requests_is_read_in_the_order_in_which_it_was_saved(store: StateStore):
     for version in range(1, 4):
         await save_write(store, *(make_write(name, version, events=[f"{name}{version}"]) for name in "abc"))
     await store.remove_published(["a2"])
@@ -128,7 +128,7 @@ async def test_the_outbox_of_some_requests_is_found_in_the_order_in_which_it_was
     assert await store.unpublished_of([]) == []
 
 
-async def test_nothing_is_overlooked_when_the_last_of_a_page_is_published_meanwhile(store: StateStore):
+async def test_no_entry_is_missed_when_the_last_of_a_page_is_removed_meanwhile(store: StateStore):
     await save_write(store, *(make_write(f"{number}", events=[f"e{number}"]) for number in range(6)))
     page = await store.unpublished(3)
     await store.remove_published([page[-1].event_id])
@@ -136,7 +136,7 @@ async def test_nothing_is_overlooked_when_the_last_of_a_page_is_published_meanwh
     assert {entry.event_id for entry in page + rest} == {f"e{number}" for number in range(6)}
 
 
-async def test_what_was_published_is_forgotten_and_what_came_since_is_kept(store: StateStore):
+async def test_published_entries_are_removed_and_later_ones_stay(store: StateStore):
     await save_write(store, make_write("a", events=["a1", "a2"]))
     await save_write(store, make_write("a", 2, events=["a3"]))
     await store.remove_published(["a1", "a2", "never saved"])
@@ -161,7 +161,7 @@ async def test_the_longest_due_comes_first(store: StateStore):
     assert await store.due(NOW, 10) == ["just"]
 
 
-async def test_each_changed_document_is_told_once_and_the_oldest_change_first(store: StateStore):
+async def test_each_changed_record_is_listed_once_and_the_oldest_change_first(store: StateStore):
     assert await store.changes("", 10) == []
     before = await store.latest_change()
     await save_write(store, make_write("a"), make_write("b"))
@@ -175,20 +175,20 @@ async def test_each_changed_document_is_told_once_and_the_oldest_change_first(st
     assert await store.changes(changes[-1].cursor, 10) == []
 
 
-async def test_what_failed_is_no_change(store: StateStore):
+async def test_a_failed_write_is_not_a_change(store: StateStore):
     await save_write(store, make_write("a"))
     before = await store.latest_change()
     await store.save([make_write("a"), make_write("b", number="a")])
     assert await store.latest_change() == before
 
 
-async def test_a_cursor_that_was_never_given_out_means_from_the_beginning(store: StateStore):
+async def test_an_invalid_cursor_means_from_the_beginning(store: StateStore):
     await save_write(store, make_write("a"))
     for cursor in ("made up", "-1", "9" * 40, "²"):
         assert [change.id for change in await store.changes(cursor, 10)] == ["a"]
 
 
-async def test_who_waits_for_a_change_is_woken_at_once(store: StateStore):
+async def test_a_wait_for_a_change_ends_at_once_when_there_is_one(store: StateStore):
     took = []
     for name in "abcde":
         waiting = [asyncio.create_task(store.wait_for_change(await store.latest_change(), 20)) for _ in range(5)]
@@ -200,19 +200,19 @@ async def test_who_waits_for_a_change_is_woken_at_once(store: StateStore):
     assert min(took) < 0.2  # other work of the machine may hold one up, not all
 
 
-async def test_who_waits_for_a_change_that_has_been_does_not_wait(store: StateStore):
+async def test_a_wait_for_a_past_change_ends_at_once(store: StateStore):
     before = await store.latest_change()
     await save_write(store, make_write("a"))
     await asyncio.wait_for(store.wait_for_change(before, 60), 10)
 
 
-async def test_who_waits_in_vain_is_let_go(store: StateStore):
+async def test_a_wait_for_a_change_ends_after_its_timeout(store: StateStore):
     began = time.monotonic()
     await store.wait_for_change(await store.latest_change(), 0.1)
     assert 0.05 < time.monotonic() - began < 10
 
 
-async def test_who_waits_here_hears_of_a_change_made_elsewhere(open_store: OpenStore):
+async def test_a_wait_ends_after_a_change_by_another_process(open_store: OpenStore):
     async with open_store("verification") as here, open_store("verification") as elsewhere:
         await here.prepare()
         waiting = asyncio.create_task(here.wait_for_change(await here.latest_change(), 60))
@@ -222,7 +222,7 @@ async def test_who_waits_here_hears_of_a_change_made_elsewhere(open_store: OpenS
         assert [change.id for change in await here.changes("", 10)] == ["a"]
 
 
-async def test_two_at_once_on_one_place_never_both_win(open_store: OpenStore):
+async def test_two_concurrent_stores_never_both_save_one_version(open_store: OpenStore):
     async with open_store("verification") as one, open_store("verification") as other:
         await one.prepare()
         for version in range(1, 31):
@@ -231,7 +231,7 @@ async def test_two_at_once_on_one_place_never_both_win(open_store: OpenStore):
             assert sorted(outcome.value for outcome in outcomes) == ["conflict", "saved"]
 
 
-async def test_values_are_those_saved_last_when_two_take_turns_on_one_place(open_store: OpenStore):
+async def test_columns_are_those_saved_last_when_two_stores_alternate(open_store: OpenStore):
     async with open_store("verification") as one, open_store("verification") as other:
         await one.prepare()
         for version, store in enumerate((one, other, one, one, other, other, one), 1):
@@ -244,7 +244,7 @@ async def test_values_are_those_saved_last_when_two_take_turns_on_one_place(open
         assert await other.due(NOW, 9) == []
 
 
-async def test_services_do_not_meet_in_one_place(open_store: OpenStore):
+async def test_services_in_one_database_are_independent(open_store: OpenStore):
     async with open_store("verification") as one, open_store("assignment") as other:
         await one.prepare()
         await other.prepare()
@@ -254,7 +254,7 @@ async def test_services_do_not_meet_in_one_place(open_store: OpenStore):
         assert [await other.unpublished(9), await other.due(NOW, 9), await other.dead_letters()] == [[], [], []]
 
 
-async def test_everything_is_there_after_closing_and_opening_again(open_store: OpenStore):
+async def test_everything_is_stored_after_reopening(open_store: OpenStore):
     async with open_store("verification") as store:
         await store.prepare()
         await save_write(store, make_write("a", status="submitted", due_at=NOW, events=["a1", "a2"]), make_write("b"))
@@ -272,5 +272,5 @@ async def test_everything_is_there_after_closing_and_opening_again(open_store: O
         assert [change.id for change in await store.changes(latest, 9)] == ["a"]
 
 
-async def test_a_store_that_answers_is_ready(store: StateStore):
+async def test_an_available_store_is_ready(store: StateStore):
     await store.ready()

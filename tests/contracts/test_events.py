@@ -69,7 +69,7 @@ def test_a_sample_never_changes():
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.name)
-def test_a_sample_is_read_as_what_it_is(file: Path):
+def test_a_sample_is_decoded_as_its_type(file: Path):
     name, version, _ = file.name.split(".")
     event = decode_event(file.read_bytes())
     attributes = sample(file.name)
@@ -79,7 +79,7 @@ def test_a_sample_is_read_as_what_it_is(file: Path):
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.name)
-def test_nothing_of_a_sample_is_lost_on_the_way_through(file: Path):
+def test_a_sample_is_encoded_again_without_loss(file: Path):
     raw = file.read_bytes()
     again = encode_event(decode_event(raw))
     assert encode_event(decode_event(again)) == again
@@ -99,7 +99,7 @@ def has_all_of(after: Any, before: Any) -> bool:
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.name)
 @pytest.mark.parametrize("service", SERVICES, ids=lambda service: service.service)
-def test_every_service_takes_every_sample_of_what_it_hears(service: Decider[Any], file: Path):
+def test_every_service_folds_every_sample_that_it_subscribes_to(service: Decider[Any], file: Path):
     event = decode_event(file.read_bytes())
     if event.source in service.sources | {service.service}:
         state = service.evolve(service.initial(), event)
@@ -108,13 +108,13 @@ def test_every_service_takes_every_sample_of_what_it_hears(service: Decider[Any]
         service.due_at(state)
 
 
-def test_a_type_never_seen_before_is_an_unknown_fact():
+def test_an_unknown_type_is_an_unknown_fact():
     event = decode_event(written({**sample("WorkStarted.v1.json"), "type": "WorkDoubled"}))
     assert event.fact == UnknownFact(name="WorkDoubled")
     assert (event.type, event.source, event.sequence) == ("WorkDoubled", "assignment", 4)
 
 
-def test_a_version_of_tomorrow_is_an_unknown_fact():
+def test_a_newer_version_is_an_unknown_fact():
     assert decode_event(written({**sample("WorkStarted.v1.json"), "schemaversion": 2})).fact == UnknownFact(
         name="WorkStarted"
     )
@@ -126,7 +126,7 @@ def test_an_unknown_fact_changes_nothing(service: Decider[Any]):
     assert service.evolve(service.initial(), event) == service.initial()
 
 
-def test_an_optional_field_of_tomorrow_is_ignored():
+def test_an_unknown_optional_field_is_ignored():
     attributes = sample("RequestSubmitted.v1.json")
     later = {**attributes, "data": {**attributes["data"], "purpose": "Layanan publik"}, "dataschema": "later"}
     later["data"]["applicant"] = {**later["data"]["applicant"], "language": "id"}
@@ -148,13 +148,13 @@ BROKEN: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("change", BROKEN.values(), ids=BROKEN.keys())
-def test_what_breaks_its_contract_is_unreadable(change: dict[str, Any]):
+def test_a_fact_that_breaks_its_contract_is_unreadable(change: dict[str, Any]):
     with pytest.raises(UnreadableEvent):
         decode_event(written({**sample("LeadAssigned.v1.json"), **change}))
 
 
 @pytest.mark.parametrize("attribute", ["id", "source", "type", "subject", "time", "sequence", "data"])
-def test_an_envelope_without_an_attribute_that_it_needs_is_unreadable(attribute: str):
+def test_an_envelope_without_a_required_attribute_is_unreadable(attribute: str):
     attributes = sample("LeadAssigned.v1.json")
     del attributes[attribute]
     with pytest.raises(UnreadableEvent):
@@ -162,12 +162,12 @@ def test_an_envelope_without_an_attribute_that_it_needs_is_unreadable(attribute:
 
 
 @pytest.mark.parametrize("raw", [b"", b"{", b"[]", b"null", b"7", b'"teks"', b"\xff\xfe", b"[" * 10_000])
-def test_bytes_that_are_no_event_are_unreadable(raw: bytes):
+def test_bytes_that_are_not_an_event_are_unreadable(raw: bytes):
     with pytest.raises(UnreadableEvent):
         decode_event(raw)
 
 
-def test_old_data_is_lifted_one_version_at_a_time():
+def test_old_data_is_upcast_one_version_at_a_time():
     upcasters = {
         ("Moved", 1): lambda data: {"whole": f"{data['first']} {data['last']}"},
         ("Moved", 2): lambda data: {"name": data["whole"], "words": len(data["whole"].split())},
@@ -183,7 +183,7 @@ def test_every_old_version_has_its_upcaster():
     assert set(UPCASTERS) == {(fact.type(), n) for fact in FACTS for n in range(1, fact.schemaversion)}
 
 
-def test_every_event_is_owned_by_one_service_alone():
+def test_every_event_is_owned_by_exactly_one_service():
     owned = {name: service for service, module in MODULES.items() for name in published(module)}
     assert sum(len(published(module)) for module in MODULES.values()) == len(owned)
     assert owned == {fact.type(): fact.owner for fact in FACTS}
@@ -196,26 +196,26 @@ def published(module: Any) -> list[str]:
 
 
 @pytest.mark.parametrize("service", SERVICES, ids=lambda service: service.service)
-def test_a_service_hears_known_events_of_others(service: Decider[Any]):
+def test_a_service_subscribes_to_known_events_of_others(service: Decider[Any]):
     assert SUBSCRIBES_TO[service.service] == service.subscribes_to
     assert service.subscribes_to <= set(FACTS)
     assert service.service not in {fact.owner for fact in service.subscribes_to}
 
 
-def test_every_event_but_a_survey_and_what_mail_does_is_heard_by_somebody():
+def test_every_event_has_a_subscriber_except_surveys_and_those_of_notification():
     heard = frozenset[type[Fact]]().union(*SUBSCRIBES_TO.values())
     unheard = {fact.type() for fact in FACTS if fact.owner != "notification"} - {fact.type() for fact in heard}
     assert unheard == {"SurveyAnswered"}
 
 
-def test_every_event_has_words_for_people():
+def test_every_event_has_a_label():
     assert EVENT_LABELS.keys() == BY_TYPE.keys()
 
 
-def test_personal_data_travels_in_the_two_events_that_are_meant_for_it():
+def test_personal_data_is_only_in_the_two_events_that_are_meant_for_it():
     carrying = {fact.type() for fact in FACTS if "applicant" in fact.model_fields}
     assert carrying == {"RequestSubmitted", "RequestResubmitted"}
 
 
-def test_the_catalogue_tells_what_the_code_says():
+def test_the_event_catalogue_is_up_to_date():
     assert OUTPUT_PATH.read_text(encoding="utf-8") == catalogue(), "Run 'make docs'."

@@ -28,7 +28,7 @@ async def simpul(server: ServerProcess, *words: str) -> Any:
     return await asyncio.to_thread(server.simpul, *words)
 
 
-async def test_a_backup_of_running_services_is_restored_whole(tmp_path: Path):
+async def test_a_backup_of_running_services_is_restored_completely(tmp_path: Path):
     server, backup = ServerProcess(tmp_path / "data", {}), tmp_path / "backup"
     server.start()
     stop = asyncio.Event()
@@ -70,7 +70,7 @@ async def tracked(server: ServerProcess, acknowledged: list[SubmissionResult]) -
             assert seen["status"] == "submitted"
 
 
-async def test_a_letter_that_is_being_written_is_left_out(tmp_path: Path):
+async def test_an_email_that_is_being_written_is_left_out_of_a_backup(tmp_path: Path):
     server, backup = ServerProcess(tmp_path / "data", {}), tmp_path / "backup"
     words = ["--name", "Nurlaila Ibarat", "--email", address_of("nurlaila"), "--role", "officer"]
     assert server.simpul("staff", "add", "nurlaila", *words).returncode == 0
@@ -83,7 +83,7 @@ async def test_a_letter_that_is_being_written_is_left_out(tmp_path: Path):
     assert [path.name for path in (backup / "mail").iterdir()] == ["whole.eml"]
 
 
-async def test_a_restore_does_not_overwrite_what_is_there(tmp_path: Path):
+async def test_a_restore_does_not_overwrite_existing_data(tmp_path: Path):
     server, backup = ServerProcess(tmp_path / "data", {}), tmp_path / "backup"
     words = ["--name", "Nurlaila Ibarat", "--email", address_of("nurlaila"), "--role", "officer"]
     assert server.simpul("staff", "add", "nurlaila", *words).returncode == 0

@@ -22,22 +22,22 @@ MOST_TRIES = 400
 
 @pytest.mark.slow
 @pytest.mark.parametrize("first", range(0, SEEDS, PART))
-def test_the_promises_hold_whatever_crashes_repeats_or_gets_lost(first: int):
+def test_the_invariants_hold_whatever_crashes_repeats_or_gets_lost(first: int):
     assert first_failing_seed(range(first, first + PART)) is None
 
 
-def test_the_promises_hold_in_a_few_worlds():
+def test_the_invariants_hold_in_a_few_simulations():
     assert first_failing_seed(range(1_000_000, 1_000_020)) is None
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.__name__)
-def test_the_simulation_notices_a_runtime_that(mutant: Callable[[ServiceRuntime[Any]], None]):
+def test_the_simulation_detects_a_runtime_that(mutant: Callable[[ServiceRuntime[Any]], None]):
     assert first_failing_seed(range(MOST_TRIES), mutant) is not None
 
 
 @pytest.mark.parametrize("seed", [3, 7, 11])
-def test_a_world_can_be_had_again(seed: int):
+def test_a_simulation_is_reproducible(seed: int):
     assert log_of(seed) == log_of(seed)
 
 

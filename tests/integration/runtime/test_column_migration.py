@@ -58,7 +58,7 @@ async def found(desk: ServiceRuntime[Any], words: str) -> list[str]:
     return [record.id for record in (await desk.store.find(find_requests(search=words))).records]
 
 
-async def test_a_request_of_an_older_version_is_found_by_all_that_is_searched_now(harness: RuntimeHarness):
+async def test_a_request_saved_by_an_older_version_is_found_by_all_current_search_columns(harness: RuntimeHarness):
     desk = await stored_by_an_older_version(harness)
     before = await desk.store.load([REQUEST])
     assert await found(desk, "TR\u00c0YEK RAHMAT@DISHUB.EXAMPLE") == []
@@ -71,7 +71,7 @@ async def test_a_request_of_an_older_version_is_found_by_all_that_is_searched_no
     assert after[REQUEST] == replace(before[REQUEST], version=before[REQUEST].version + 1)
 
 
-async def test_what_an_older_program_writes_after_the_migration_is_derived_again(harness: RuntimeHarness):
+async def test_records_that_an_older_program_writes_after_the_migration_are_migrated_again(harness: RuntimeHarness):
     desk = await stored_by_an_older_version(harness)
     runner = desk.executor.runner
     assert await migrate_columns(runner, desk.store) == 2
@@ -82,21 +82,21 @@ async def test_what_an_older_program_writes_after_the_migration_is_derived_again
     assert await migrate_columns(runner, desk.store) == 0
 
 
-async def test_what_an_older_program_wrote_is_looked_up_and_not_searched_for(harness: RuntimeHarness):
+async def test_overwritten_records_are_found_by_an_index(harness: RuntimeHarness):
     desk = await harness.service(VERIFICATION)
     assert isinstance(desk.store, SqliteStateStore)
     [step] = plan(harness.file, desk.store._tables.forget_overwritten(), ())
     assert "verification_documents_overwritten" in step
 
 
-async def test_it_is_done_once_however_many_try(harness: RuntimeHarness):
+async def test_a_second_migration_finds_nothing_to_do(harness: RuntimeHarness):
     desk = await stored_by_an_older_version(harness)
     runner = desk.executor.runner
     assert await migrate_columns(runner, desk.store) == 2
     assert await migrate_columns(runner, desk.store) == 0
 
 
-async def test_what_is_to_be_migrated_is_looked_up_and_not_searched_for(harness: RuntimeHarness):
+async def test_records_to_migrate_are_found_by_an_index(harness: RuntimeHarness):
     desk = await harness.service(VERIFICATION)
     assert isinstance(desk.store, SqliteStateStore)
     find = RecordQuery("id", where={"columns_version": None}, limit=BATCH_SIZE)
@@ -104,9 +104,7 @@ async def test_what_is_to_be_migrated_is_looked_up_and_not_searched_for(harness:
     assert "by_columns_version (columns_version=?)" in step
 
 
-async def test_a_store_of_an_older_version_is_carried_elsewhere_and_found_equal(
-    harness: RuntimeHarness, tmp_path: Path
-):
+async def test_a_store_of_an_older_version_is_migrated_to_another_and_is_equal(harness: RuntimeHarness, tmp_path: Path):
     desk = await stored_by_an_older_version(harness)
     file = SqliteDatabase(tmp_path / "elsewhere.db")
     try:

@@ -44,13 +44,13 @@ async def desk(harness: RuntimeHarness) -> ServiceRuntime:  # type: ignore[type-
     return runtime
 
 
-async def test_a_command_is_obeyed_and_answered(harness: RuntimeHarness):
+async def test_a_command_is_executed_and_returns_a_result(harness: RuntimeHarness):
     intake = await harness.service(INTAKE)
     assert await submit(intake) == CommandResult(REQUEST, SUBMIT.number, "submitted", 1)
     assert [entry.subject for entry in await intake.store.unpublished(10)] == [REQUEST]
 
 
-async def test_a_repeated_key_gets_the_first_answer_even_after_the_request_moved_on(harness: RuntimeHarness):
+async def test_a_repeated_key_returns_the_first_result_after_the_request_has_changed(harness: RuntimeHarness):
     intake = await harness.service(INTAKE)
     first = await submit(intake)
     await intake.executor.execute(REQUEST, WithdrawRequest("Batal."), key(2))
@@ -58,7 +58,7 @@ async def test_a_repeated_key_gets_the_first_answer_even_after_the_request_moved
     assert len(await intake.store.unpublished(10)) == 2
 
 
-async def test_a_repeated_key_is_remembered_by_the_next_process(harness: RuntimeHarness):
+async def test_a_repeated_key_returns_the_first_result_in_the_next_process(harness: RuntimeHarness):
     first = await submit(await harness.service(INTAKE))
     assert await submit(await harness.service(INTAKE)) == replace(first, repeated=True)
 
@@ -70,7 +70,7 @@ async def test_a_key_with_another_body_is_refused(harness: RuntimeHarness):
         await intake.executor.execute(REQUEST, SUBMIT, key(101, "other"))
 
 
-async def test_a_refused_command_leaves_nothing_behind(harness: RuntimeHarness):
+async def test_a_refused_command_saves_nothing(harness: RuntimeHarness):
     intake = await harness.service(INTAKE)
     with pytest.raises(Refusal):
         await intake.executor.execute(REQUEST, WithdrawRequest("Batal."), key(1))
@@ -78,7 +78,7 @@ async def test_a_refused_command_leaves_nothing_behind(harness: RuntimeHarness):
     assert await intake.store.unpublished(10) == []
 
 
-async def test_a_registration_number_is_given_once(harness: RuntimeHarness):
+async def test_a_registration_number_is_unique(harness: RuntimeHarness):
     intake = await harness.service(INTAKE)
     await submit(intake)
     with pytest.raises(UniqueViolation):
@@ -86,7 +86,7 @@ async def test_a_registration_number_is_given_once(harness: RuntimeHarness):
     assert await intake.executor.read(OTHER) is None
 
 
-async def test_of_fifty_officers_at_once_one_wins_and_the_others_learn_who_did(desk: ServiceRuntime):  # type: ignore[type-arg]
+async def test_of_fifty_concurrent_officers_one_wins_and_the_others_learn_who_did(desk: ServiceRuntime):  # type: ignore[type-arg]
     commands = [VERIFY, RETURN] * 25
     outcomes = await asyncio.gather(
         *(desk.executor.execute(REQUEST, command, key(n)) for n, command in enumerate(commands)),
@@ -100,13 +100,13 @@ async def test_of_fifty_officers_at_once_one_wins_and_the_others_learn_who_did(d
     assert len(await desk.store.unpublished(10)) == 1
 
 
-async def test_fifty_repeats_at_once_of_one_command_are_one_decision(desk: ServiceRuntime):  # type: ignore[type-arg]
+async def test_fifty_concurrent_repetitions_of_a_command_are_one_decision(desk: ServiceRuntime):  # type: ignore[type-arg]
     answers = await asyncio.gather(*(desk.executor.execute(REQUEST, VERIFY, key(1)) for _ in range(50)))
     assert {replace(answer, repeated=False) for answer in answers} == {answers[0]}
     assert len(await desk.store.unpublished(10)) == 1
 
 
-async def test_two_processes_that_race_decide_once(harness: RuntimeHarness, desk: ServiceRuntime):  # type: ignore[type-arg]
+async def test_two_concurrent_processes_decide_once(harness: RuntimeHarness, desk: ServiceRuntime):  # type: ignore[type-arg]
     other = await harness.service(VERIFICATION)
     outcomes = await asyncio.gather(
         desk.executor.execute(REQUEST, VERIFY, key(1)),
@@ -116,7 +116,7 @@ async def test_two_processes_that_race_decide_once(harness: RuntimeHarness, desk
     assert sorted(type(one).__name__ for one in outcomes) == ["CommandResult", "Refusal"]
 
 
-async def test_time_never_runs_backwards_when_the_clock_does(harness: RuntimeHarness):
+async def test_event_times_never_decrease_when_the_clock_is_set_back(harness: RuntimeHarness):
     intake = await harness.service(INTAKE, started=True)
     await submit(intake)
     harness.now -= timedelta(hours=1)

@@ -75,7 +75,7 @@ async def test_a_gap_parks_its_request_and_the_others_go_on(harness: RuntimeHarn
     assert letter.reason == "Gap: intake: 2 after 0"
 
 
-async def test_a_gap_heals_by_itself_when_the_missing_event_arrives(harness: RuntimeHarness):
+async def test_a_gap_is_resolved_when_the_missing_event_arrives(harness: RuntimeHarness):
     desk = await harness.service(VERIFICATION)
     await desk.consumer.handle([record(1, withdrawn, 2)])
     await given_up(desk)
@@ -85,7 +85,7 @@ async def test_a_gap_heals_by_itself_when_the_missing_event_arrives(harness: Run
     assert await desk.store.dead_letters() == []
 
 
-async def test_a_process_that_ended_before_it_replayed_is_made_up_for_by_the_next(harness: RuntimeHarness):
+async def test_dead_letters_of_a_crashed_process_are_replayed_by_the_next(harness: RuntimeHarness):
     crashed = await harness.service(VERIFICATION)
     crashed.dead_letters._replay_delays = ()
     await crashed.consumer.handle([record(1, withdrawn, 2)])
@@ -98,7 +98,7 @@ async def test_a_process_that_ended_before_it_replayed_is_made_up_for_by_the_nex
     await until(healed)
 
 
-async def test_what_another_process_parked_is_waited_for_once_its_events_come_here(harness: RuntimeHarness):
+async def test_events_behind_a_dead_letter_of_another_process_are_parked(harness: RuntimeHarness):
     one, other = await harness.service(VERIFICATION), await harness.service(VERIFICATION)
     for desk in (one, other):
         desk.dead_letters._replay_delays = ()
@@ -109,7 +109,7 @@ async def test_what_another_process_parked_is_waited_for_once_its_events_come_he
     assert [letter.position for letter in await other.store.dead_letters()] == ["3", "4"]
 
 
-async def test_poison_is_parked_after_five_tries_and_the_other_requests_go_on(harness: RuntimeHarness):
+async def test_a_poison_event_is_parked_after_five_attempts_and_other_requests_go_on(harness: RuntimeHarness):
     desk = await harness.service(poisoned(RequestWithdrawn))
     await desk.consumer.handle([record(1, submitted), record(2, withdrawn, 2), record(3, MANY, 1, OTHER)])
     await given_up(desk)
@@ -118,7 +118,7 @@ async def test_poison_is_parked_after_five_tries_and_the_other_requests_go_on(ha
     assert (await status(desk), await status(desk, OTHER)) == ("submitted", "submitted")
 
 
-async def test_unreadable_bytes_are_parked_like_poison(harness: RuntimeHarness):
+async def test_unreadable_bytes_are_parked(harness: RuntimeHarness):
     desk = await harness.service(VERIFICATION)
     broken = encode_event(make_event(withdrawn, 2)).replace(b'"reason"', b'"reasons"')
     await desk.consumer.handle([record(1, submitted), LogRecord("2", REQUEST, broken), LogRecord("3", REQUEST, b"{")])
@@ -128,7 +128,7 @@ async def test_unreadable_bytes_are_parked_like_poison(harness: RuntimeHarness):
 @pytest.mark.parametrize(
     "sequence", [b"1e999", b"Infinity", b"-Infinity", b"NaN", b"-1", b'"9223372036854775808"', b"[]"]
 )
-async def test_an_event_with_a_sequence_that_nobody_can_count_is_parked_and_the_others_go_on(
+async def test_an_event_with_an_invalid_sequence_is_parked_and_other_requests_go_on(
     harness: RuntimeHarness, sequence: bytes
 ):
     desk = await harness.service(VERIFICATION)
@@ -142,14 +142,14 @@ async def test_an_event_with_a_sequence_that_nobody_can_count_is_parked_and_the_
     assert await status(desk) == "withdrawn"
 
 
-async def test_an_event_whose_source_is_no_text_is_parked(harness: RuntimeHarness):
+async def test_an_event_whose_source_is_not_a_string_is_parked(harness: RuntimeHarness):
     desk = await harness.service(VERIFICATION)
     odd = encode_event(make_event(withdrawn, 2)).replace(b'"source":"intake"', b'"source":["intake"]')
     await desk.consumer.handle([record(1, submitted), LogRecord("2", REQUEST, odd)])
     assert [letter.position for letter in await desk.store.dead_letters()] == ["2"]
 
 
-async def test_a_comparison_reports_an_event_with_a_sequence_that_nobody_can_count(harness: RuntimeHarness):
+async def test_a_comparison_reports_an_event_with_an_invalid_sequence(harness: RuntimeHarness):
     desk = await harness.service(VERIFICATION)
     odd = encode_event(make_event(withdrawn, 2)).replace(b'"sequence":"0000000002"', b'"sequence":1e999')
     await harness.log.append([(REQUEST, encode_event(make_event(submitted)))])
@@ -160,7 +160,7 @@ async def test_a_comparison_reports_an_event_with_a_sequence_that_nobody_can_cou
     assert [place.partition(":")[0] for place in report.unreadable] == ["2"]
 
 
-async def test_later_events_wait_behind_poison_and_are_replayed_in_order(harness: RuntimeHarness):
+async def test_later_events_wait_behind_a_poison_event_and_are_replayed_in_order(harness: RuntimeHarness):
     desk = await harness.service(poisoned(RequestWithdrawn))
     await desk.consumer.handle([record(1, submitted), record(2, withdrawn, 2)])
     await desk.consumer.handle([record(3, resubmitted, 3)])
@@ -173,7 +173,7 @@ async def test_later_events_wait_behind_poison_and_are_replayed_in_order(harness
     assert await status(repaired) == "withdrawn"
 
 
-async def test_a_discarded_event_is_passed_by_and_fold_again_agrees(harness: RuntimeHarness):
+async def test_a_discarded_event_is_skipped_and_a_rebuild_agrees(harness: RuntimeHarness):
     desk = await harness.service(poisoned(RequestWithdrawn))
     events = [make_event(submitted), make_event(withdrawn, 2), make_event(resubmitted, 3)]
     await harness.log.append([(REQUEST, encode_event(events[0]))])
@@ -191,7 +191,7 @@ async def test_a_discarded_event_is_passed_by_and_fold_again_agrees(harness: Run
     assert report.clean, report
 
 
-async def test_an_event_that_is_discarded_before_its_turn_is_passed_by_when_its_turn_comes(harness: RuntimeHarness):
+async def test_an_event_discarded_before_its_turn_is_skipped_when_its_turn_comes(harness: RuntimeHarness):
     desk = await harness.service(VERIFICATION)
     await desk.consumer.handle([record(1, withdrawn, 2), record(2, resubmitted, 3)])
     await given_up(desk)
@@ -203,7 +203,7 @@ async def test_an_event_that_is_discarded_before_its_turn_is_passed_by_when_its_
     assert stored.seen == {"intake": 3}
 
 
-async def test_a_discarded_unreadable_event_that_comes_again_is_a_duplicate(harness: RuntimeHarness):
+async def test_a_discarded_unreadable_event_is_a_duplicate_when_redelivered(harness: RuntimeHarness):
     desk = await harness.service(VERIFICATION)
     broken = encode_event(make_event(withdrawn, 2)).replace(b'"reason"', b'"reasons"')
     await desk.consumer.handle([record(1, submitted), LogRecord("2", REQUEST, broken)])
@@ -213,7 +213,7 @@ async def test_a_discarded_unreadable_event_that_comes_again_is_a_duplicate(harn
     assert await desk.store.dead_letters() == []
 
 
-async def test_a_number_that_another_request_has_parks_only_the_second(harness: RuntimeHarness):
+async def test_a_duplicate_number_parks_only_the_second_request(harness: RuntimeHarness):
     ledger = await harness.service(NOTIFICATION)
     await ledger.consumer.handle([record(1, submitted), record(2, submitted, 1, OTHER)])
     [letter] = await ledger.store.dead_letters()
@@ -221,7 +221,7 @@ async def test_a_number_that_another_request_has_parks_only_the_second(harness: 
     assert await ledger.executor.read(REQUEST) is not None
 
 
-async def test_an_event_of_a_type_never_seen_counts_and_changes_nothing(harness: RuntimeHarness):
+async def test_an_event_of_an_unknown_type_counts_as_seen_and_changes_nothing(harness: RuntimeHarness):
     desk = await harness.service(VERIFICATION)
     unknown = encode_event(make_event(withdrawn, 2)).replace(b"RequestWithdrawn", b"RequestPraised")
     await desk.consumer.handle([record(1, submitted), LogRecord("2", REQUEST, unknown), record(3, withdrawn, 3)])
@@ -250,7 +250,7 @@ class Away(SqliteStateStore):
         raise StoreUnavailable("away")
 
 
-async def test_the_position_stays_while_the_store_is_away_and_the_event_is_folded_once_it_is_back(
+async def test_the_offset_is_not_committed_until_the_store_is_available_again(
     harness: RuntimeHarness,
 ):
     desk = await harness.service(VERIFICATION)
@@ -271,7 +271,7 @@ async def test_the_position_stays_while_the_store_is_away_and_the_event_is_folde
     assert await harness.log.lag("verification") == 0
 
 
-async def test_what_is_no_json_is_parked_whatever_its_head_says(harness: RuntimeHarness):
+async def test_bytes_that_are_not_json_are_parked_whatever_their_start_looks_like(harness: RuntimeHarness):
     event = encode_event(make_event(submitted)).replace(b'"source":"intake"', b'"source":"notification"')[:-3]
     desk = await harness.service(VERIFICATION)
     await harness.log.append([(REQUEST, event)])

@@ -35,7 +35,7 @@ async def harness(tmp_path: Path) -> AsyncIterator[RuntimeHarness]:
         yield opened
 
 
-async def test_a_damaged_document_is_found_and_repaired_while_commands_go_on(harness: RuntimeHarness):
+async def test_a_damaged_record_is_found_and_repaired_while_commands_go_on(harness: RuntimeHarness):
     desk = await harness.service(VERIFICATION, started=True)
     intake = await harness.service(INTAKE, started=True)
     await submit(intake)
@@ -58,7 +58,7 @@ async def test_a_damaged_document_is_found_and_repaired_while_commands_go_on(har
     assert await status(desk, OTHER) == "verified"
 
 
-async def test_a_ledger_that_is_folded_again_owes_no_new_letter(harness: RuntimeHarness):
+async def test_a_rebuilt_ledger_sends_no_email_again(harness: RuntimeHarness):
     ledger = await harness.service(NOTIFICATION)
     for fact in (submitted, verified):
         await harness.log.append([(REQUEST, encode_event(make_event(fact)))])
@@ -74,7 +74,7 @@ async def test_a_ledger_that_is_folded_again_owes_no_new_letter(harness: Runtime
     assert await ledger.store.unpublished(10) == []
 
 
-async def test_poison_does_not_keep_the_rest_of_the_log_from_being_verified(harness: RuntimeHarness):
+async def test_a_poison_event_does_not_keep_the_rest_of_the_log_from_being_verified(harness: RuntimeHarness):
     desk = await harness.service(VERIFICATION)
     await harness.log.append(
         [(REQUEST, encode_event(make_event(submitted))), (OTHER, encode_event(make_event(MANY, subject=OTHER)))]
@@ -87,7 +87,7 @@ async def test_poison_does_not_keep_the_rest_of_the_log_from_being_verified(harn
     assert rebuild.report.unreadable == ["3: ValueError: poison"]
 
 
-async def test_a_hole_in_the_log_is_reported_until_it_is_filled(harness: RuntimeHarness):
+async def test_a_gap_in_the_log_is_reported_until_it_is_filled(harness: RuntimeHarness):
     desk = await harness.service(VERIFICATION)
     rebuild = Rebuild(VERIFICATION, desk.store, harness.log)
     await harness.log.append([(REQUEST, encode_event(make_event(withdrawn, 2)))])

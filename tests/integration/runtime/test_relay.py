@@ -63,7 +63,7 @@ async def test_events_reach_the_log_in_order_and_leave_the_outbox(harness: Runti
     assert await intake.store.unpublished(10) == []
 
 
-async def test_what_a_crash_left_in_the_outbox_is_published_at_the_next_start(harness: RuntimeHarness):
+async def test_events_left_in_the_outbox_by_a_crash_are_published_at_the_next_start(harness: RuntimeHarness):
     crashed = await harness.service(INTAKE)
     crashed_before_publishing(crashed)
     await submit(crashed)
@@ -71,7 +71,7 @@ async def test_what_a_crash_left_in_the_outbox_is_published_at_the_next_start(ha
     assert await in_log(harness, 1) == [(REQUEST, 1)]
 
 
-async def test_an_event_never_overtakes_one_that_a_crash_left_in_the_outbox(harness: RuntimeHarness):
+async def test_an_event_never_overtakes_an_earlier_one_that_a_crash_left_in_the_outbox(harness: RuntimeHarness):
     crashed = await harness.service(INTAKE)
     crashed_before_publishing(crashed)
     await submit(crashed)
@@ -83,7 +83,7 @@ async def test_an_event_never_overtakes_one_that_a_crash_left_in_the_outbox(harn
     assert events == [1, 2]
 
 
-async def test_an_event_never_overtakes_one_whose_write_was_not_answered(harness: RuntimeHarness):
+async def test_an_event_never_overtakes_an_earlier_one_whose_write_had_an_unknown_outcome(harness: RuntimeHarness):
     intake = await harness.service(INTAKE)
     await submit(intake)
     await intake.relay.drain()
@@ -98,7 +98,7 @@ async def test_an_event_never_overtakes_one_whose_write_was_not_answered(harness
     assert [event.sequence for event in await harness.events()] == [1, 2, 3]
 
 
-async def test_submissions_go_on_without_the_log_and_drain_in_order_once_it_is_back(harness: RuntimeHarness):
+async def test_submissions_continue_without_the_log_and_are_published_in_order_afterwards(harness: RuntimeHarness):
     intake = await harness.service(INTAKE, started=True)
     harness.log.down = True
     await submit(intake)
@@ -112,7 +112,7 @@ async def test_submissions_go_on_without_the_log_and_drain_in_order_once_it_is_b
     assert places.index((REQUEST, 1)) < places.index((REQUEST, 2))
 
 
-async def test_a_publish_without_an_answer_is_repeated_and_nothing_is_missing(harness: RuntimeHarness):
+async def test_an_append_without_an_acknowledgement_is_repeated(harness: RuntimeHarness):
     intake = await harness.service(INTAKE, started=True)
     harness.log.loses_next_answer = True
     await submit(intake)
@@ -121,7 +121,7 @@ async def test_a_publish_without_an_answer_is_repeated_and_nothing_is_missing(ha
     assert places == [(REQUEST, 1), (REQUEST, 1), (REQUEST, 2)]
 
 
-async def test_two_relays_at_once_only_repeat_events(harness: RuntimeHarness):
+async def test_two_concurrent_relays_only_repeat_events(harness: RuntimeHarness):
     intake = await harness.service(INTAKE)
     await submit(intake)
     await intake.executor.execute(REQUEST, WITHDRAW, key(2))
@@ -132,7 +132,7 @@ async def test_two_relays_at_once_only_repeat_events(harness: RuntimeHarness):
     assert [event.sequence for event in await harness.events()] == [1, 2, 1, 2]
 
 
-async def test_a_sweep_leaves_what_is_young_to_the_process_that_saved_it(harness: RuntimeHarness):
+async def test_a_sweep_leaves_young_entries_to_the_process_that_saved_them(harness: RuntimeHarness):
     intake = await harness.service(INTAKE)
     await submit(intake)
     other = Relay("intake", intake.store, harness.log)
@@ -144,7 +144,7 @@ async def test_a_sweep_leaves_what_is_young_to_the_process_that_saved_it(harness
     assert [event.sequence for event in await harness.events()] == [1]
 
 
-async def test_a_doubt_about_one_request_repeats_nothing_of_others(harness: RuntimeHarness):
+async def test_a_possible_gap_of_one_request_repeats_no_event_of_others(harness: RuntimeHarness):
     one, other = await harness.service(INTAKE), await harness.service(INTAKE)
     await submit(one)
     await submit(one, OTHER, 2)
@@ -153,7 +153,7 @@ async def test_a_doubt_about_one_request_repeats_nothing_of_others(harness: Runt
     assert [(event.subject, event.sequence) for event in await harness.events()] == [(REQUEST, 1), (REQUEST, 2)]
 
 
-async def test_an_orderly_stop_publishes_what_waits(harness: RuntimeHarness):
+async def test_a_graceful_stop_publishes_waiting_events(harness: RuntimeHarness):
     intake = await harness.service(INTAKE, started=True)
     harness.log.down = True
     await submit(intake)
@@ -163,7 +163,7 @@ async def test_an_orderly_stop_publishes_what_waits(harness: RuntimeHarness):
     assert await intake.store.unpublished(10) == []
 
 
-async def test_a_stop_without_the_log_leaves_the_outbox_to_the_next_start(harness: RuntimeHarness):
+async def test_a_stop_without_the_log_leaves_the_outbox_for_the_next_start(harness: RuntimeHarness):
     intake = await harness.service(INTAKE, started=True)
     harness.log.down = True
     await submit(intake)
@@ -173,7 +173,7 @@ async def test_a_stop_without_the_log_leaves_the_outbox_to_the_next_start(harnes
         await intake.relay.drain()
 
 
-async def test_what_is_due_happens_once(harness: RuntimeHarness):
+async def test_a_due_command_is_executed_once(harness: RuntimeHarness):
     """Intake lets a returned request expire when the applicant stays silent."""
     intake = await harness.service(INTAKE, started=True)
     await submit(intake)

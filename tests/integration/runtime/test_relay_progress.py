@@ -89,7 +89,7 @@ def relay(store: Store, log: Log) -> Relay:
     return Relay("intake", cast(StateStore, store), cast(EventLog, log))
 
 
-def test_events_are_published_as_they_come_though_each_follows_one_of_another_process():
+def test_events_are_published_at_once_although_each_follows_one_of_another_process():
     async def three_seconds_of_load() -> tuple[int, int]:
         store, log = Store(), Log()
         under_load = relay(store, log)
@@ -105,7 +105,7 @@ def test_events_are_published_as_they_come_though_each_follows_one_of_another_pr
     assert (published > 285, waiting < 15) == (True, True)
 
 
-def test_reading_the_outbox_ends_while_it_grows():
+def test_a_sweep_ends_while_the_outbox_grows():
     async def a_sweep_under_load() -> int:
         store, log = Store(), Log()
         under_load = relay(store, log)
@@ -124,7 +124,7 @@ def test_reading_the_outbox_ends_while_it_grows():
     assert run_virtually(a_sweep_under_load()) == 1
 
 
-def test_the_other_requests_go_on_while_the_store_cannot_say_what_goes_before_one():
+def test_other_requests_go_on_while_the_store_cannot_resolve_a_possible_gap():
     async def a_doubt() -> tuple[list[str], list[str]]:
         store, log = Store(), Log()
         store.away = True
@@ -142,7 +142,7 @@ def test_the_other_requests_go_on_while_the_store_cannot_say_what_goes_before_on
 
 
 @pytest.mark.parametrize("broken", ["unpublished_of", "remove_published"])
-def test_a_doubt_is_settled_after_the_relay_broke_and_was_started_again(broken: str):
+def test_a_possible_gap_is_resolved_after_the_relay_failed_and_was_restarted(broken: str):
     """Either the question itself fails, or it is given up unanswered because another part of the relay fails."""
 
     async def broken_and_started_again() -> list[str]:
@@ -164,7 +164,7 @@ def test_a_doubt_is_settled_after_the_relay_broke_and_was_started_again(broken: 
     assert run_virtually(broken_and_started_again()) == [OTHER, REQUEST]
 
 
-def test_only_what_the_log_did_not_take_is_sent_again_and_in_order():
+def test_only_events_that_the_log_did_not_accept_are_sent_again_and_in_order():
     async def one_partition_away() -> tuple[list[str], list[str], list[str]]:
         store, log = Store(), Log()
         log.refused.add(REQUEST)
@@ -185,7 +185,7 @@ def test_only_what_the_log_did_not_take_is_sent_again_and_in_order():
     assert (tried.count(OTHER), tried.count(REQUEST) > 2) == (2, True)
 
 
-def test_a_request_is_tried_more_and_more_seldom_while_its_partition_takes_nothing():
+def test_the_retry_delay_grows_while_a_partition_accepts_nothing():
     async def a_minute_without_one_partition() -> int:
         store, log = Store(), Log()
         log.refused.add(REQUEST)
@@ -201,7 +201,7 @@ def test_a_request_is_tried_more_and_more_seldom_while_its_partition_takes_nothi
     assert 10 < run_virtually(a_minute_without_one_partition()) < 20
 
 
-def test_a_wave_that_the_log_does_not_answer_holds_up_no_other():
+def test_a_batch_without_an_acknowledgement_delays_no_other():
     async def one_partition_silent() -> list[str]:
         store, log = Store(), Log()
         log.silent.add(REQUEST)
@@ -224,7 +224,7 @@ async def harness(tmp_path: Path) -> AsyncIterator[RuntimeHarness]:
         yield opened
 
 
-async def test_what_another_process_left_is_found_by_its_request(harness: RuntimeHarness):
+async def test_entries_of_another_process_are_found_by_their_request(harness: RuntimeHarness):
     one, other = await harness.service(INTAKE), await harness.service(INTAKE, started=True)
     await submit(one)
     await submit(one, OTHER, 2)
@@ -237,7 +237,7 @@ async def test_what_another_process_left_is_found_by_its_request(harness: Runtim
     assert [(event.subject, event.sequence) for event in await harness.events()] == [(REQUEST, 1), (REQUEST, 2)]
 
 
-async def test_an_orderly_end_sends_nothing_twice_that_is_on_its_way(harness: RuntimeHarness):
+async def test_draining_sends_no_event_twice_that_is_in_flight(harness: RuntimeHarness):
     intake = await harness.service(INTAKE, started=True)
     for number in range(1, 11):
         await submit(intake, request(number), number)

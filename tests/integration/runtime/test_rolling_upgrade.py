@@ -68,7 +68,7 @@ async def met_by_the_old_version(harness: RuntimeHarness) -> ServiceRuntime[Any]
     return old
 
 
-async def test_an_event_of_a_newer_version_is_parked_and_what_follows_it_waits(harness: RuntimeHarness):
+async def test_an_event_of_a_newer_version_is_parked_and_later_events_wait(harness: RuntimeHarness):
     old = await met_by_the_old_version(harness)
     await old.consumer.handle([record(4, MANY, 1, OTHER)])
     letters = await old.store.dead_letters()
@@ -81,7 +81,7 @@ async def test_an_event_of_a_newer_version_is_parked_and_what_follows_it_waits(h
     assert await status(old, OTHER) == "submitted"
 
 
-async def test_after_the_upgrade_it_is_folded_in_order_and_the_states_are_equal(harness: RuntimeHarness):
+async def test_after_the_upgrade_parked_events_are_folded_in_order_and_the_states_are_equal(harness: RuntimeHarness):
     await met_by_the_old_version(harness)
     new = await upgraded(harness, running=True)
 
@@ -103,7 +103,7 @@ async def takes_nothing(records: Sequence[LogRecord]) -> None:
     raise LogUnavailable("not here")
 
 
-async def test_a_process_that_is_new_already_folds_what_an_old_one_parks_beside_it(
+async def test_an_upgraded_process_folds_what_an_older_one_parks_beside_it(
     harness: RuntimeHarness, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(dead_letters, "POLL_INTERVAL_SECONDS", 0.01)
@@ -117,7 +117,7 @@ async def test_a_process_that_is_new_already_folds_what_an_old_one_parks_beside_
     await until(folded)
 
 
-async def test_an_old_process_does_not_try_again_and_again(harness: RuntimeHarness):
+async def test_an_older_process_does_not_replay_events_it_cannot_read(harness: RuntimeHarness):
     old = await met_by_the_old_version(harness)
     assert await old.dead_letters.readable_requests() == []
 
@@ -136,9 +136,7 @@ async def test_events_of_a_newer_version_are_counted(harness: RuntimeHarness):
     [of_version_2(withdrawn, 2).replace(b"RequestWithdrawn", b"SurveyAnswered"), b""],
     ids=["newer", "in breach of its contract"],
 )
-async def test_what_nobody_here_subscribes_to_is_passed_by_whatever_it_looks_like(
-    harness: RuntimeHarness, changed: bytes
-):
+async def test_events_without_a_subscription_are_skipped_even_if_unreadable(harness: RuntimeHarness, changed: bytes):
     desk = await harness.service(VERIFICATION)
     survey = changed or encode_event(make_event(withdrawn, 2)).replace(b"RequestWithdrawn", b"SurveyAnswered")
     await desk.consumer.handle([record(1, submitted), LogRecord("2", REQUEST, survey), record(3, withdrawn, 3)])
@@ -148,7 +146,7 @@ async def test_what_nobody_here_subscribes_to_is_passed_by_whatever_it_looks_lik
     assert await status(desk) == "withdrawn"
 
 
-async def test_what_is_passed_by_keeps_its_place_too(harness: RuntimeHarness):
+async def test_a_skipped_event_keeps_its_place_in_the_sequence(harness: RuntimeHarness):
     desk = await harness.service(VERIFICATION)
     survey = encode_event(make_event(withdrawn, 3)).replace(b"RequestWithdrawn", b"SurveyAnswered")
     await desk.consumer.handle([record(1, submitted), LogRecord("2", REQUEST, survey)])
@@ -156,7 +154,7 @@ async def test_what_is_passed_by_keeps_its_place_too(harness: RuntimeHarness):
     assert letter.reason == "Gap: intake: 3 after 1"
 
 
-async def test_a_fold_of_the_whole_log_stops_where_the_program_is_too_old_and_says_so(harness: RuntimeHarness):
+async def test_a_rebuild_reports_events_of_a_newer_version(harness: RuntimeHarness):
     old = await met_by_the_old_version(harness)
     report = await Rebuild(VERIFICATION, old.store, harness.log).compare()
     assert not report.clean
@@ -164,7 +162,7 @@ async def test_a_fold_of_the_whole_log_stops_where_the_program_is_too_old_and_sa
     assert report.differences == []
 
 
-async def test_a_fold_of_the_whole_log_passes_by_what_the_service_does_not_subscribe_to(harness: RuntimeHarness):
+async def test_a_rebuild_skips_events_without_a_subscription(harness: RuntimeHarness):
     desk = await harness.service(VERIFICATION)
     survey = encode_event(make_event(withdrawn, 2)).replace(b"RequestWithdrawn", b"SurveyAnswered")
     for raw in (encode_event(make_event(submitted)), survey, encode_event(make_event(withdrawn, 3))):
@@ -175,7 +173,7 @@ async def test_a_fold_of_the_whole_log_passes_by_what_the_service_does_not_subsc
     assert report.clean, report
 
 
-async def test_own_events_of_a_newer_version_are_no_less_reported(harness: RuntimeHarness):
+async def test_own_events_of_a_newer_version_are_reported_too(harness: RuntimeHarness):
     desk = await harness.service(VERIFICATION)
     await harness.log.append([(REQUEST, encode_event(make_event(submitted)))])
     async for batch in harness.log.read():

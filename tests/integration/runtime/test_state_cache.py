@@ -48,7 +48,7 @@ def counted(runtime: ServiceRuntime[Any], monkeypatch: pytest.MonkeyPatch) -> li
     return asked
 
 
-async def test_what_was_just_saved_is_decided_on_without_asking_the_store(
+async def test_a_command_on_a_just_saved_record_does_not_read_the_store(
     harness: RuntimeHarness, monkeypatch: pytest.MonkeyPatch
 ):
     desk = await harness.service(VERIFICATION)
@@ -60,7 +60,7 @@ async def test_what_was_just_saved_is_decided_on_without_asking_the_store(
     assert await status(desk) == "withdrawn"
 
 
-async def test_what_was_met_long_ago_is_asked_for_again(harness: RuntimeHarness, monkeypatch: pytest.MonkeyPatch):
+async def test_an_expired_record_is_read_again(harness: RuntimeHarness, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(state_cache, "CACHE_TTL_SECONDS", 0.0)
     desk = await harness.service(VERIFICATION)
     await desk.consumer.handle([record(1, submitted)])
@@ -69,7 +69,7 @@ async def test_what_was_met_long_ago_is_asked_for_again(harness: RuntimeHarness,
     assert asked == [REQUEST]
 
 
-async def test_a_command_is_decided_on_what_another_process_made_of_the_request(harness: RuntimeHarness):
+async def test_a_command_is_decided_on_the_record_that_another_process_saved(harness: RuntimeHarness):
     one, other = await harness.service(VERIFICATION), await harness.service(VERIFICATION)
     await one.consumer.handle([record(1, submitted)])
     await other.consumer.handle([record(1, submitted)])
@@ -79,7 +79,7 @@ async def test_a_command_is_decided_on_what_another_process_made_of_the_request(
     assert len(await one.store.unpublished(10)) == 1
 
 
-async def test_nobody_is_refused_because_of_what_was_so_a_moment_ago(harness: RuntimeHarness):
+async def test_no_command_is_refused_because_of_a_stale_record(harness: RuntimeHarness):
     one, other = await harness.service(VERIFICATION), await harness.service(VERIFICATION)
     await one.consumer.handle([record(1, submitted)])
     await one.executor.execute(REQUEST, RETURN, key(1))
@@ -87,7 +87,7 @@ async def test_nobody_is_refused_because_of_what_was_so_a_moment_ago(harness: Ru
     assert (await one.executor.execute(REQUEST, VERIFY, key(2))).status == "verified"
 
 
-async def test_an_event_whose_predecessor_another_process_folded_is_no_gap(harness: RuntimeHarness):
+async def test_an_event_whose_predecessor_another_process_folded_is_not_a_gap(harness: RuntimeHarness):
     one, other = await harness.service(VERIFICATION), await harness.service(VERIFICATION)
     await one.consumer.handle([record(1, submitted)])
     await one.executor.execute(REQUEST, RETURN, key(1))
@@ -97,7 +97,7 @@ async def test_an_event_whose_predecessor_another_process_folded_is_no_gap(harne
     assert await status(one) == "withdrawn"
 
 
-async def test_a_new_request_that_is_stored_already_gets_its_first_answer(harness: RuntimeHarness):
+async def test_a_new_request_that_is_stored_already_returns_the_first_result(harness: RuntimeHarness):
     one, other = await harness.service(INTAKE), await harness.service(INTAKE)
     first = await submit(one)
     assert await other.executor.execute(REQUEST, SUBMIT, key(101), new=True) == replace(first, repeated=True)

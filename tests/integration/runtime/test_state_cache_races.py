@@ -75,14 +75,14 @@ async def cache() -> Cache:
 
 
 @pytest.mark.parametrize("read", ["load", "find_one"])
-async def test_a_slow_read_does_not_replace_what_was_saved_after_it_began(cache: Cache, read: str):
+async def test_a_slow_read_does_not_replace_a_record_saved_after_it_began(cache: Cache, read: str):
     async with cache.while_a_read_is_slow(read):
         await cache.save([write(5)])
     assert cache.version() == 5
 
 
 @pytest.mark.parametrize("read", ["load", "find_one"])
-async def test_a_slow_read_does_not_bring_back_an_older_version_of_what_was_evicted(
+async def test_a_slow_read_does_not_restore_an_older_version_of_an_evicted_record(
     read: str, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(state_cache, "MAX_CACHED_RECORDS", 1)
@@ -94,7 +94,7 @@ async def test_a_slow_read_does_not_bring_back_an_older_version_of_what_was_evic
     assert cache.version() == 0
 
 
-async def test_of_two_reads_the_newer_answer_stays_whichever_comes_last(cache: Cache):
+async def test_of_two_reads_the_newer_result_stays_whichever_ends_last(cache: Cache):
     async with cache.while_a_read_is_slow("load"):
         cache.slow.stored["r"] = 7
         slow, cache.slow.answer = cache.slow.answer, asyncio.Event()
@@ -105,21 +105,21 @@ async def test_of_two_reads_the_newer_answer_stays_whichever_comes_last(cache: C
     assert cache.version() == 7
 
 
-async def test_a_lost_race_shows_that_a_slow_read_is_too_old(cache: Cache):
+async def test_a_conflict_shows_that_a_slow_read_is_stale(cache: Cache):
     async with cache.while_a_read_is_slow("load"):
         cache.slow.stored["r"] = 6
         assert await cache.save([write(6)]) == [SaveOutcome.CONFLICT]
     assert cache.version() == 0
 
 
-async def test_a_lost_race_leaves_what_another_task_has_saved_since(cache: Cache):
+async def test_a_conflict_keeps_a_record_that_another_task_has_saved_since(cache: Cache):
     await cache.save([write(5)])
     await cache.save([write(6)])
     assert await cache.save([write(6)]) == [SaveOutcome.CONFLICT]
     assert cache.version() == 6
 
 
-async def test_nothing_is_kept_of_reads_that_have_ended(cache: Cache):
+async def test_finished_reads_leave_nothing_in_memory(cache: Cache):
     await cache.load(["r"])
     async with cache.while_a_read_is_slow("load"):
         await cache.save([write(5)])

@@ -36,7 +36,7 @@ async def harness(tmp_path: Path) -> AsyncIterator[RuntimeHarness]:
         yield opened
 
 
-async def test_what_is_due_waits_for_the_events_that_came_while_nothing_ran(harness: RuntimeHarness):
+async def test_timers_wait_for_events_that_arrived_while_nothing_ran(harness: RuntimeHarness):
     """A returned request that the head rejected meanwhile does not expire."""
     asleep = await harness.service(INTAKE)
     await submit(asleep)
@@ -55,7 +55,7 @@ async def test_what_is_due_waits_for_the_events_that_came_while_nothing_ran(harn
     assert [event.type for event in await harness.events("intake")] == ["RequestSubmitted"]
 
 
-async def test_what_a_batch_makes_due_waits_for_the_batches_behind_it(harness: RuntimeHarness):
+async def test_a_timer_that_a_batch_sets_waits_for_the_batches_behind_it(harness: RuntimeHarness):
     """A request that was returned long ago in one batch of the log, and rejected in the next, does not expire between them."""
     asleep = await harness.service(INTAKE)
     await submit(asleep)
@@ -88,7 +88,7 @@ async def test_what_a_batch_makes_due_waits_for_the_batches_behind_it(harness: R
     assert {event.type for event in await harness.events("intake")} == {"RequestSubmitted"}
 
 
-async def test_what_is_due_does_not_wait_for_ever_for_a_log_that_is_away(
+async def test_timers_do_not_wait_forever_for_an_unavailable_log(
     harness: RuntimeHarness, monkeypatch: pytest.MonkeyPatch
 ):
     async def away(group: str) -> int:
@@ -120,7 +120,7 @@ def overdue_twice(runtime: ServiceRuntime[Any], given: list[type[Any]]) -> None:
     runtime.executor.runner.decider = both
 
 
-async def test_after_each_command_it_is_looked_again_what_is_still_due(harness: RuntimeHarness):
+async def test_after_each_due_command_the_state_is_read_again(harness: RuntimeHarness):
     intake = await harness.service(INTAKE)
     await submit(intake)
     await intake.consumer.handle([record(1, returned)])

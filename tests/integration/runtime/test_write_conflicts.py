@@ -81,7 +81,7 @@ async def pauses_with(seed: int, tries: int) -> list[float]:
     return pauses
 
 
-async def test_pauses_grow_to_a_limit_and_the_first_try_comes_at_once():
+async def test_delays_grow_to_a_limit_and_the_first_attempt_has_none():
     pauses = await pauses_with(1, MAX_ATTEMPTS)
     assert len(pauses) == MAX_ATTEMPTS - 1
     for number, pause in enumerate(pauses):
@@ -89,19 +89,19 @@ async def test_pauses_grow_to_a_limit_and_the_first_try_comes_at_once():
     assert max(pauses[-10:]) > MAX_DELAY_SECONDS / 2
 
 
-async def test_two_that_lost_together_do_not_come_back_together():
+async def test_two_competitors_wait_for_different_delays():
     assert await pauses_with(1, 10) != await pauses_with(2, 10)
     assert await pauses_with(1, 10) == await pauses_with(1, 10)
 
 
-async def test_a_command_that_loses_races_is_run_again_after_pauses(harness: RuntimeHarness):
+async def test_a_command_with_conflicts_is_retried_after_delays(harness: RuntimeHarness):
     contest = Contest(await harness.service(INTAKE))
     contest.lose(5)
     assert (await submit(contest.runtime)).status == "submitted"
     assert len(contest.pauses) == 5
 
 
-async def test_a_command_that_loses_every_race_gives_up(harness: RuntimeHarness):
+async def test_a_command_with_a_conflict_in_every_attempt_fails(harness: RuntimeHarness):
     contest = Contest(await harness.service(INTAKE))
     contest.lose(ALWAYS)
     with pytest.raises(TooManyConflicts):
@@ -109,7 +109,7 @@ async def test_a_command_that_loses_every_race_gives_up(harness: RuntimeHarness)
     assert len(contest.pauses) == MAX_ATTEMPTS - 1
 
 
-async def test_a_batch_that_loses_races_is_folded_again_after_pauses(harness: RuntimeHarness):
+async def test_a_batch_with_conflicts_is_folded_again_after_delays(harness: RuntimeHarness):
     contest = Contest(await harness.service(VERIFICATION))
     contest.lose(5)
     await contest.runtime.consumer.handle([record(1, submitted)])
@@ -117,7 +117,7 @@ async def test_a_batch_that_loses_races_is_folded_again_after_pauses(harness: Ru
     assert len(contest.pauses) == 4, "the first time it was folded into what was remembered"
 
 
-async def test_a_batch_that_loses_every_race_is_given_back_and_its_position_stays(harness: RuntimeHarness):
+async def test_a_batch_with_a_conflict_in_every_attempt_fails_and_can_be_redelivered(harness: RuntimeHarness):
     contest = Contest(await harness.service(VERIFICATION))
     contest.lose(ALWAYS)
     with pytest.raises(TooManyConflicts):
@@ -128,7 +128,7 @@ async def test_a_batch_that_loses_every_race_is_given_back_and_its_position_stay
     assert await contest.runtime.store.dead_letters() == []
 
 
-async def test_a_dead_letter_that_loses_every_race_stays_parked(harness: RuntimeHarness):
+async def test_a_dead_letter_with_a_conflict_in_every_attempt_stays_parked(harness: RuntimeHarness):
     contest = Contest(await harness.service(VERIFICATION))
     contest.runtime.dead_letters._replay_delays = ()
     await contest.runtime.consumer.handle([record(1, withdrawn, 2)])

@@ -38,12 +38,12 @@ def script(seed: int) -> bytes:
 
 @settings(max_examples=150, deadline=None)
 @given(st.binary(min_size=100, max_size=STEPS))
-def test_services_end_alike_and_equal_to_the_log(script: bytes):
+def test_services_end_in_equal_states_that_match_the_log(script: bytes):
     assert played(script).complaints() == []
 
 
 @pytest.mark.parametrize("seeds", [range(start, start + 20) for start in range(0, 200, 20)], ids=str)
-def test_services_end_alike_on_long_random_ways(seeds: range):
+def test_services_end_in_equal_states_after_long_random_runs(seeds: range):
     for seed in seeds:
         assert played(script(seed)).complaints() == [], seed
 
