@@ -1,6 +1,6 @@
 # `make` lists the commands.
 .DEFAULT_GOAL := help
-.PHONY: help run test engines containers check lint format coverage faults bench bench-pages bench-move pictures docs fonts lock clean
+.PHONY: help run test engines containers check lint format coverage faults bench bench-pages bench-move pictures docs openapi fonts lock clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -70,6 +70,9 @@ docs: $(DEV_READY) ## generate docs/events.md, the diagrams of docs/architecture
 	@$(BIN)/python -m simpul.generate.architecture
 	@$(BIN)/python -m simpul.generate.caddyfile
 	@$(BIN)/python -m simpul.generate.env_example
+
+openapi: $(DEV_READY) ## lint the OpenAPI document with Spectral, if Node.js is installed
+	@$(BIN)/python -m tools.lint_openapi
 
 fonts: $(DEV_READY) ## make the fonts of the handover record, FROM a folder with Liberation Serif 2
 	@$(BIN)/python tools/subset_fonts.py $(FROM)
