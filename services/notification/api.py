@@ -8,8 +8,9 @@ from fastapi import APIRouter, Query, Request, Response
 
 from services.notification.dependencies import Admin, Context, Notification
 from services.notification.presenters import message_response
-from services.notification.schemas import MessageQuery
+from services.notification.schemas import MessageQuery, MessageResponse
 from shared.web.api.commands import CommandResponse
+from shared.web.api.lists import PageResponse
 from shared.web.api.live import live
 from shared.web.api.openapi import STREAM_RESPONSES
 from shared.web.auth.access import GuardedRoute
@@ -19,7 +20,7 @@ from shared.web.views.labels import STATUS_LABELS
 router = APIRouter(prefix="/api/notification", tags=["notification"], route_class=GuardedRoute)
 
 
-@router.get("/messages")
+@router.get("/messages", response_model=PageResponse[MessageResponse])
 async def list_messages(
     query: Annotated[MessageQuery, Query()], _admin: Admin, notification: Notification
 ) -> dict[str, Any]:

@@ -1,10 +1,10 @@
-"""Queries of the message list."""
+"""Queries and responses of the message list."""
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import BaseModel, Field
 
 from shared.web.api.lists import CursorText
 from shared.web.api.validation import InputModel
@@ -24,3 +24,22 @@ class MessageListQuery(MessageQuery):
 
     antre: str = Field("", max_length=1)
     limit: int = Field(25, ge=1, le=200)
+
+
+Timestamp = Annotated[str, Field(json_schema_extra={"format": "date-time"})]
+
+
+class MessageResponse(BaseModel):
+    """An email about a request; the recipient is masked. `retry_at` is set while the email will be sent again."""
+
+    id: str
+    request: str
+    number: str
+    kind: str
+    recipient: str
+    status: str
+    reason: str
+    tries: int
+    planned_at: Timestamp
+    settled_at: Timestamp | None
+    retry_at: Timestamp | None

@@ -1,4 +1,4 @@
-"""What the description of the API tells a program that was not written here: formats, patterns, keys and every status."""
+"""The OpenAPI document as a contract: formats, patterns, idempotency keys, statuses, schemas and operation ids."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def calls(described: dict[str, Any]) -> Iterator[tuple[str, str, Call]]:
 
 
 def fields(described: dict[str, Any], name: str) -> Iterator[tuple[str, dict[str, Any]]]:
-    """The schemas of every field or parameter with this name that a client sends, wherever that is."""
+    """The schemas of all request fields and parameters with this name."""
     for method, path, call in calls(described):
         for parameter in call.get("parameters", ()):
             if parameter["name"] == name:
@@ -51,7 +51,7 @@ def resolved(described: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any
     return resolved(described, found)
 
 
-def test_every_reference_leads_somewhere(described: dict[str, Any]):
+def test_every_reference_resolves(described: dict[str, Any]):
     references = set(re.findall(r"'\$ref': '([^']+)'", repr(described)))
     assert references
     for reference in references:
@@ -59,7 +59,7 @@ def test_every_reference_leads_somewhere(described: dict[str, Any]):
     assert "$defs" not in repr(described)
 
 
-def test_no_status_hides_behind_a_default(described: dict[str, Any]):
+def test_every_status_is_listed_explicitly(described: dict[str, Any]):
     for method, path, call in calls(described):
         statuses = set(call["responses"])
         assert "default" not in statuses, path
@@ -72,7 +72,7 @@ def test_no_status_hides_behind_a_default(described: dict[str, Any]):
                 assert list(answer["content"]) == ["application/problem+json"], (method, path, status)
 
 
-def test_addresses_days_and_cursors_have_a_format_or_a_pattern(described: dict[str, Any]):
+def test_emails_dates_and_cursors_have_a_format_or_a_pattern(described: dict[str, Any]):
     found = {name: list(fields(described, name)) for name in ("email", "letter_date", "target_date", "after", "before")}
     assert {name: len(schemas) for name, schemas in found.items()} == {
         "email": 5,
@@ -92,7 +92,7 @@ def test_addresses_days_and_cursors_have_a_format_or_a_pattern(described: dict[s
             assert (schema["pattern"], schema["maxLength"]) == ("^[A-Za-z0-9_-]*$", 1000), where
 
 
-def test_a_checklist_names_its_items_and_how_many_there_are(described: dict[str, Any]):
+def test_a_checklist_lists_its_items_and_their_number(described: dict[str, Any]):
     checklists = list(fields(described, "checklist"))
     assert len(checklists) == 2
     for where, schema in checklists:
@@ -103,7 +103,7 @@ def test_a_checklist_names_its_items_and_how_many_there_are(described: dict[str,
     assert "birth_date" in codes["items"]["enum"]
 
 
-def test_every_command_takes_a_key_that_is_described(described: dict[str, Any]):
+def test_every_command_documents_the_idempotency_key(described: dict[str, Any]):
     with_key = {where for where, _ in fields(described, "Idempotency-Key")}
     commands = {f"{method} {path}" for method, path, _ in calls(described) if method == "post"}
     without = {"post /api/session", "post /api/links"}
@@ -113,9 +113,41 @@ def test_every_command_takes_a_key_that_is_described(described: dict[str, Any]):
         assert (schema["pattern"], schema["maxLength"]) == ("^[!-~]{1,200}$", 200), where
 
 
-def test_a_download_tells_of_its_parts(described: dict[str, Any]):
+def test_a_download_documents_range_requests(described: dict[str, Any]):
     downloads = [call for _, path, call in calls(described) if path.endswith("/documents/{document_id}")]
     assert len(downloads) == 3
     for call in downloads:
         assert {"200", "206", "416"} <= set(call["responses"])
         assert "application/json" not in call["responses"]["200"]["content"]
+
+
+def test_every_success_has_a_schema(described: dict[str, Any]):
+    for method, path, call in calls(described):
+        for status, answer in call["responses"].items():
+            if int(status) < 300:
+                for content in answer["content"].values():
+                    schema = resolved(described, content["schema"])
+                    assert (
+                        schema.get("properties") or schema.get("type") == "string" or "additionalProperties" in schema
+                    ), (
+                        method,
+                        path,
+                    )
+                    assert schema.get("additionalProperties") is not True, (method, path)
+
+
+def test_operation_ids_are_unique_and_start_with_a_described_tag(described: dict[str, Any]):
+    tags = {tag["name"]: tag["description"] for tag in described["tags"]}
+    ids = [(call["operationId"], call["tags"]) for _, _, call in calls(described)]
+    assert len({operation_id for operation_id, _ in ids}) == len(ids)
+    for operation_id, [tag] in ids:
+        assert tags[tag]
+        assert operation_id.startswith(tag.replace(" ", "_") + "_")
+
+
+def test_the_document_names_its_servers_security_schemes_and_contact(described: dict[str, Any]):
+    assert described["servers"]
+    assert set(described["components"]["securitySchemes"]) == {"session", "tracking"}
+    assert described["info"]["description"]
+    assert described["info"]["contact"]
+    assert described["components"]["schemas"]["Problem"]["examples"]
