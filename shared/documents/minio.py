@@ -12,7 +12,7 @@ from xml.etree.ElementTree import ParseError
 
 import urllib3
 from minio import Minio, S3Error
-from minio.datatypes import Object, Upload
+from minio.datatypes import ListMultipartUploadsResult, Object, Upload
 from minio.error import MinioException
 from urllib3.exceptions import HTTPError
 from urllib3.response import BaseHTTPResponse
@@ -45,10 +45,10 @@ class MinioDocumentStore:
     def __init__(self, address: S3Address, new_key: Callable[[], str], *, threads: int = MAX_THREADS) -> None:
         self._bucket, self._new_key = address.bucket, new_key
         retries = Retry(total=2, backoff_factor=0.2, status_forcelist=[500, 502, 503, 504])
-        self._client = _client(
+        self._client = _make_client(
             address, Timeout(connect=CONNECT_TIMEOUT_SECONDS, read=READ_TIMEOUT_SECONDS), retries, threads
         )
-        self._prober = _client(
+        self._prober = _make_client(
             address, Timeout(connect=PROBE_TIMEOUT_SECONDS, read=PROBE_TIMEOUT_SECONDS), Retry(total=False), 1
         )
         self._threads = ThreadPoolExecutor(threads, "documents")
@@ -164,7 +164,7 @@ class MinioDocumentStore:
     def _discard(self, upload: Upload) -> bool:
         """Abort an upload; False if it had ended in the meantime."""
         try:
-            self._client._abort_multipart_upload(self._bucket, upload.object_name, cast(str, upload.upload_id))
+            self._client.abort_upload(self._bucket, upload.object_name, cast(str, upload.upload_id))
         except S3Error as error:
             if error.code not in NOT_FOUND_CODES:
                 raise
@@ -175,7 +175,7 @@ class MinioDocumentStore:
         key: str | None = None
         upload: str | None = None
         while True:
-            found = self._client._list_multipart_uploads(self._bucket, key_marker=key, upload_id_marker=upload)
+            found = self._client.list_uploads(self._bucket, key, upload)
             yield from found.uploads
             if not found.is_truncated:
                 return
@@ -188,10 +188,20 @@ class MinioDocumentStore:
             return False
 
 
-def _client(address: S3Address, timeout: Timeout, retries: Retry, connections: int) -> Minio:
+class _Client(Minio):
+    """Adds public names for two S3 calls that the SDK implements privately."""
+
+    def abort_upload(self, bucket: str, key: str, upload_id: str) -> None:
+        self._abort_multipart_upload(bucket, key, upload_id)
+
+    def list_uploads(self, bucket: str, key: str | None, upload_id: str | None) -> ListMultipartUploadsResult:
+        return self._list_multipart_uploads(bucket, key_marker=key, upload_id_marker=upload_id)
+
+
+def _make_client(address: S3Address, timeout: Timeout, retries: Retry, connections: int) -> _Client:
     # A given region saves the request for it, which S3 servers answer in different ways.
     http = urllib3.PoolManager(timeout=timeout, retries=retries, maxsize=connections, cert_reqs="CERT_REQUIRED")
-    return Minio(
+    return _Client(
         address.endpoint,
         access_key=address.key,
         secret_key=address.secret,

@@ -243,8 +243,9 @@ async def test_what_is_no_document_in_the_folder_stops_no_sweep(office: Office):
 
 @pytest.mark.parametrize("seed", range(12))
 async def test_sweeps_at_any_moment_remove_nothing_that_was_named(tmp_path: Path, seed: int):
-    """Documents are stored, grow old, and are named within 20 hours or never; their events wait in outboxes, while the log is
-    away, for days; versions of events mix; sweeps come in between.
+    """Random histories: documents are referenced within 20 hours or never, and their events wait in outboxes for days.
+
+    Event versions mix, and sweeps run in between.
     """
     luck = random.Random(seed)
     named: dict[str, str] = {}

@@ -17,7 +17,7 @@ from shared.contracts.facts import DocumentKind, DocumentRef
 from shared.documents.rendering.page_renderer import RENDERABLE_TYPES
 from shared.runtime.executor import Loaded
 from shared.web.forms.posted_form import PostedForm
-from shared.web.views.file_size import format_size
+from shared.web.views.formats import format_size
 from shared.web.views.labels import DOCUMENT_KIND_LABELS
 from shared.web.views.words import fill
 

@@ -24,14 +24,18 @@ class AdminTemplates:
         self._templates = Templates(package)
         self.words = self._templates.words
 
-    async def __call__(self, request: Request, template: str, status: int = 200, /, **facts: Any) -> HTMLResponse:
+    async def __call__(self, request: Request, template: str, status: int = 200, /, **context: Any) -> HTMLResponse:
         principal = getattr(request.state, "principal", None)
         if isinstance(principal, Principal) and principal.has_role(Role.ADMIN):
-            facts = {"health": await health_summary(request.app), "waiting": await _pending_counts(request), **facts}
-        return self._templates(request, template, status, **facts)
+            context = {
+                "health": await health_summary(request.app),
+                "waiting": await _pending_counts(request),
+                **context,
+            }
+        return self._templates(request, template, status, **context)
 
 
 async def _pending_counts(request: Request) -> dict[str, int]:
     counters: PendingCounters = getattr(request.app.state, "waiting", {})
-    counted = {path: await count() for path, count in counters.items()}
-    return {path: number for path, number in counted.items() if number}
+    counts = {path: await count() for path, count in counters.items()}
+    return {path: number for path, number in counts.items() if number}

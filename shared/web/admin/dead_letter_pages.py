@@ -83,7 +83,7 @@ class ReplayAction:
     async def show(self, posted: PostedForm) -> Response:
         return await _show(self._request, self._dead_letters, self._letter_id, self._admin, posted)
 
-    async def submit(self, posted: PostedForm) -> Response:
+    async def submit(self, _posted: PostedForm) -> Response:
         letter = await _find_parked(self._dead_letters, self._letter_id)
         if letter is None:
             return see_other(f"{PATH}?{RESULT}=tiada")
@@ -105,7 +105,7 @@ class DiscardPage:
         context = await _context(self._dead_letters, letter)
         return await templates(self._request, "discard.html", posted=posted, **context)
 
-    async def submit(self, posted: PostedForm) -> Response:
+    async def submit(self, _posted: PostedForm) -> Response:
         letter = await _find_parked(self._dead_letters, self._letter_id)
         if letter is None:
             return see_other(f"{PATH}?{RESULT}=tiada")

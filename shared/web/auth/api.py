@@ -67,7 +67,7 @@ class AccountListResponse(BaseModel):
 
 
 def router() -> APIRouter:
-    """The routes of sessions and staff accounts."""
+    """Return the routes of sessions and staff accounts."""
     routes = APIRouter(route_class=GuardedRoute, tags=["staff"])
     routes.add_api_route(
         "/api/session",

@@ -28,12 +28,12 @@ def verify_csrf_token(request: Request, sent: str) -> bool:
     return secrets.compare_digest(_unmasked(sent), _expected(request, visitor))
 
 
-def set_visitor_cookie(request: Request, answer: Response) -> None:
+def set_visitor_cookie(request: Request, response: Response) -> None:
     """Set the visitor's cookie if the page contains a token of a new one."""
     visitor = getattr(request.state, "new_visitor", "")
     if visitor:
         tls = platform_of(request).settings.tls
-        answer.set_cookie(_cookie(request), visitor, path="/", secure=tls, httponly=True, samesite="lax")
+        response.set_cookie(_cookie(request), visitor, path="/", secure=tls, httponly=True, samesite="lax")
 
 
 def _principal(request: Request) -> Principal | None:

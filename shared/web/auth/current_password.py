@@ -1,4 +1,4 @@
-"""The present password, which is asked for whenever somebody replaces the own one: what is answered where it is not given."""
+"""Errors about the current password, which is required to change one's own."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SESSION_EXPIRED = "Sesi Anda berakhir. Silakan masuk lagi."
 
 
 def password_pair_errors(new: SecretStr | None, current: SecretStr | None) -> dict[str, str | None]:
-    """What is wrong with the two fields together, by field."""
+    """Return the errors of the two password fields together, by field."""
     return {
         "current_password": CURRENT_REQUIRED if new and not current else None,
         "password": NEW_REQUIRED if current and not new else None,
@@ -30,7 +30,7 @@ def password_pair_errors(new: SecretStr | None, current: SecretStr | None) -> di
 
 @contextlib.contextmanager
 def password_errors_as_problems() -> Iterator[None]:
-    """A present password that is wrong, or was wrong too often, as Problem 422 or 429."""
+    """Turn a wrong current password into Problem 422, and too many wrong ones into Problem 429."""
     try:
         yield
     except InvalidCredentials as error:

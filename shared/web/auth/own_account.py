@@ -1,4 +1,4 @@
-"""Everybody's own account, for programs and pages alike: one's name, and one's password if the present one is known."""
+"""Changes of the own account, for the API and for pages: name and password."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from shared.web.dependencies import platform_of
 
 
 class OwnAccountUpdate(UnstrippedBody):
-    """What is left out or null stays as it is; a new `password` needs the present one as `current_password`."""
+    """Missing and null fields stay unchanged; a new `password` needs the `current_password`."""
 
     name: PersonName | None = None
     password: Password | None = None
@@ -22,7 +22,7 @@ class OwnAccountUpdate(UnstrippedBody):
 
 
 async def change_own_account(request: Request, principal: Principal, change: OwnAccountUpdate) -> tuple[str, Principal]:
-    """The fresh session that takes the place of all that this account had. Raises Problem 401, 422 and 429."""
+    """Change the own account and return the new session, which replaces all others. Raises: Problem 401, 422, 429."""
     require_valid(
         name=validate_person_name(change.name) if change.name is not None else None,
         **password_pair_errors(change.password, change.current_password),
@@ -44,6 +44,6 @@ async def change_own_account(request: Request, principal: Principal, change: Own
 
 
 def authenticated_by_cookie(request: Request, principal: Principal) -> bool:
-    """Whether it is this browser's cookie that showed the session, and so must be replaced with it."""
+    """Whether the session came from this browser's cookie, which then has to be replaced."""
     cookie = session_cookie(request)
     return cookie is not None and platform_of(request).identity.is_session_token(cookie, principal)

@@ -1,4 +1,4 @@
-"""Sessions over HTTP, for programs and pages alike: what opens one, and the cookie by which a browser shows it."""
+"""Sign-in and session cookies, for the API and for pages."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from shared.web.dependencies import platform_of
 from shared.web.forms.text_fields import STRIP_INVISIBLE
 from shared.web.http.client_address import client_address, client_network
 
-SIGN_INS = Counter("simpul_sign_ins_total", "Tries to sign in, by outcome", ["outcome"])
+SIGN_INS = Counter("simpul_sign_ins_total", "Sign-in attempts by outcome", ["outcome"])
 for _outcome in ("accepted", "refused", "limited"):
     SIGN_INS.labels(_outcome)
 
@@ -25,7 +25,7 @@ Password = Annotated[SecretStr, Field(max_length=1024)]
 
 
 class UnstrippedBody(RequestBody):
-    """Nothing is stripped: blanks at the ends belong to a password."""
+    """A body whose texts are not stripped, because spaces at the ends belong to a password."""
 
     model_config = ConfigDict(str_strip_whitespace=False)
 
@@ -37,7 +37,7 @@ class Credentials(UnstrippedBody):
 
 
 async def new_session(request: Request, credentials: Credentials) -> tuple[str, Principal]:
-    """A session instead of the one that this browser had: its token, and whose it is. Raises Problem 401 and 429."""
+    """Open a session in place of the browser's current one; return its token and principal. Raises: Problem 401, 429."""
     identity = platform_of(request).identity
     password = credentials.password.get_secret_value()
     try:
@@ -65,7 +65,7 @@ def too_many_attempts(error: TooManyFailures) -> Problem:
 def set_session_cookie(
     request: Request, response: Response, token: str, seconds: int = int(MAX_SESSION_AGE.total_seconds())
 ) -> None:
-    """The cookie by which a browser shows its session."""
+    """Set the session cookie."""
     tls = platform_of(request).settings.tls
     response.set_cookie(
         session_cookie_name(request), token, max_age=seconds, path="/", secure=tls, httponly=True, samesite="lax"
@@ -78,7 +78,7 @@ def clear_session_cookie(request: Request, response: Response) -> None:
 
 
 def rate_limit_network(request: Request) -> str:
-    """The network for which tries are counted."""
+    """Return the client's network, under which attempts are counted."""
     return client_network(client_address(request))
 
 

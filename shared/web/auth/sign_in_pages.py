@@ -71,10 +71,10 @@ class SignOutAction:
     def __init__(self, request: Request, principal: Annotated[Principal, Depends(signed_in())]) -> None:
         self._request, self._principal = request, principal
 
-    async def show(self, posted: PostedForm) -> Response:
+    async def show(self, _posted: PostedForm) -> Response:
         return see_other(start_path(self._principal))
 
-    async def submit(self, posted: PostedForm) -> Response:
+    async def submit(self, _posted: PostedForm) -> Response:
         await platform_of(self._request).identity.sign_out(self._principal)
         response = see_other(f"{SIGN_IN}?keluar")
         clear_session_cookie(self._request, response)

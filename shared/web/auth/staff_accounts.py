@@ -1,4 +1,4 @@
-"""Staff accounts over HTTP, for programs and pages alike: what may be asked for, and what is wrong with it in sentences."""
+"""Staff accounts, for the API and for pages: request bodies, validation and error messages."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from shared.web.forms.text_fields import CLEAN_EMAIL, CLEAN_LINE, STRIP_INVISIBL
 _USERNAME = re.compile(r"[a-z][a-z0-9]*(?:[.-][a-z0-9]+)*")
 MAX_USERNAME_LENGTH, MAX_NAME_LENGTH = 32, 100
 _RESERVED = frozenset({"baru"})
-"""Names that are addresses of pages."""
+"""Usernames that would clash with paths of pages."""
 
 ACCOUNT_NOT_FOUND = "Akun ini tidak ada."
 
@@ -54,7 +54,7 @@ class NewStaff(UnstrippedBody):
 
 
 class StaffUpdate(UnstrippedBody):
-    """What is left out or null stays as it is; a new `password` of one's own needs the present one as `current_password`."""
+    """Missing and null fields stay unchanged; a new `password` for the own account needs the `current_password`."""
 
     name: PersonName | None = None
     email: EmailAddress | None = None
@@ -65,7 +65,7 @@ class StaffUpdate(UnstrippedBody):
 
 
 def validate_username(text: str) -> str | None:
-    """Why this is no username (a sentence for people), None if it is one."""
+    """Return what is wrong with a username (in Indonesian), None if it is valid."""
     if not 3 <= len(text) <= MAX_USERNAME_LENGTH:
         return "Nama pengguna terdiri atas 3 sampai 32 karakter."
     if _USERNAME.fullmatch(text) is None:
@@ -74,7 +74,7 @@ def validate_username(text: str) -> str | None:
 
 
 def validate_person_name(text: str) -> str | None:
-    """Why this cannot be shown as a person's name (a sentence for people), None if it can."""
+    """Return what is wrong with a person's name (in Indonesian), None if it is valid."""
     try:
         cleaned = clean_line(text)
     except ControlCharacter:
@@ -83,7 +83,10 @@ def validate_person_name(text: str) -> str | None:
 
 
 async def add_account(request: Request, admin: Principal, new: NewStaff, key: str) -> Account:
-    """A new account, of a repeated key the one that it made first. Raises Problem 409 and 422, KeyReused."""
+    """Add an account; a repeated key returns the account that was added first.
+
+    Raises: Problem 409, 422; IdempotencyKeyReused.
+    """
     require_valid(
         username=validate_username(new.username),
         name=validate_person_name(new.name),
@@ -107,7 +110,7 @@ async def add_account(request: Request, admin: Principal, new: NewStaff, key: st
 
 
 async def change_account(request: Request, admin: Principal, username: str, change: StaffUpdate) -> Account:
-    """The account as it is then. Raises Problem 404, 409 and 422, for one's own account also 401 and 429."""
+    """Change an account and return it. Raises: Problem 404, 409, 422; for the own account also 401, 429."""
     own = username.strip().lower() == admin.username
     require_valid(
         name=validate_person_name(change.name) if change.name is not None else None,
@@ -149,7 +152,7 @@ def _password_errors(change: StaffUpdate, own: bool) -> dict[str, str | None]:
 
 
 async def _confirm_own_password(request: Request, admin: Principal, change: StaffUpdate) -> Account:
-    """One's own account as the session is bound to it; for a new password the present one was right."""
+    """Return the own account that the session is bound to; for a new password verify the current one."""
     identity = platform_of(request).identity
     found = await identity.store.session(admin.token_hash)
     if found is None:
@@ -162,7 +165,7 @@ async def _confirm_own_password(request: Request, admin: Principal, change: Staf
 
 
 def require_valid(**errors: str | None) -> None:
-    """Raises Problem 422 for the fields about which there is something to say."""
+    """Raise Problem 422 if any field has an error."""
     messages = {field: error for field, error in errors.items() if error is not None}
     if messages:
         raise invalid_fields(**messages)
@@ -181,7 +184,7 @@ def _without_duplicates(roles: Sequence[Role]) -> tuple[Role, ...]:
 
 
 def _idempotency_key(admin: Principal, key: str, new: NewStaff) -> IdempotencyKey | None:
-    """The password is left out of the digest: a fast hash of it has no place on a disk."""
+    """Return the key of this call; the digest leaves out the password, of which no fast hash may be stored."""
     if not key:
         return None
     content = json.dumps(new.model_dump(mode="json", exclude={"password"}), sort_keys=True)

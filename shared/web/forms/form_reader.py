@@ -1,4 +1,4 @@
-"""A form of which nothing is lost because something is wrong with it: every text, and every file that could be taken in."""
+"""Reads forms of pages, of which nothing valid is lost: neither a text nor a file that is acceptable."""
 
 from __future__ import annotations
 
@@ -7,32 +7,19 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 
-from starlette.datastructures import UploadFile
 from starlette.requests import Request
 
 from shared.documents.inspection.inspector import Inspector
 from shared.documents.instrumented import DOCUMENTS
 from shared.documents.port import DocumentRefused, TooLarge
 from shared.web.api.validation import FieldError
-from shared.web.forms.multipart import SPARE_FILES, FormLimits, FormParser, parse_form, require_multipart
+from shared.web.forms.multipart import FormLimits, FormParts, read_parts
 from shared.web.forms.uploads import Upload, refusal_message
-
-
-class LenientFormParser(FormParser):
-    """Reads on past a file that is too large and drops the rest of it, so that nothing else of the form is lost."""
-
-    def __init__(self, request: Request, most_files: int, limits: FormLimits) -> None:
-        super().__init__(request, most_files, limits)
-        self.too_large: set[int] = set()
-
-    def _allow_oversized(self) -> bool:
-        self.too_large.add(id(self._current_part.file))
-        return False
 
 
 @dataclass(frozen=True, slots=True)
 class ReceivedForm:
-    """All of a form: its texts by name, its files as they came, and what is wrong with those that could not be taken in."""
+    """A form as it was sent: texts by field name, files, and errors of files that were refused while reading."""
 
     texts: Mapping[str, Sequence[str]]
     uploads: Sequence[Upload]
@@ -40,28 +27,22 @@ class ReceivedForm:
 
 
 @asynccontextmanager
-async def receive_form(request: Request, most_files: int, limits: FormLimits) -> AsyncIterator[ReceivedForm]:
-    """A form of which nothing is lost because something is wrong. Files are closed at the end.
+async def receive_form(request: Request, max_files: int, limits: FormLimits) -> AsyncIterator[ReceivedForm]:
+    """Read a form; oversized files become errors and its other parts are kept. Files are closed at the end.
 
-    Raises Problem: 400 broken, 415 not a form, 422 more parts than any form has.
+    Raises: Problem 400 for a broken form, 415 for another body, 422 for too many parts.
     """
-    parser = LenientFormParser(require_multipart(request), most_files + SPARE_FILES, limits)
-    parts = await parse_form(parser)
-    try:
-        yield _received(parts.multi_items(), parser, limits)
-    finally:
-        await parts.close()
+    async with read_parts(request, max_files, limits, skip_oversized=True) as parts:
+        yield _received(parts, limits)
 
 
-def _received(
-    parts: Sequence[tuple[str, UploadFile | str]], parser: LenientFormParser, limits: FormLimits
-) -> ReceivedForm:
+def _received(parts: FormParts, limits: FormLimits) -> ReceivedForm:
     texts: dict[str, list[str]] = defaultdict(list)
     uploads, errors = [], []
-    for name, part in parts:
+    for name, part in parts.items:
         if isinstance(part, str):
             texts[name].append(part.replace("\r\n", "\n"))
-        elif id(part) in parser.too_large:
+        elif id(part) in parts.oversized:
             DOCUMENTS.labels("refused").inc()
             errors.append(FieldError(name, refusal_message(part.filename or "", TooLarge(limits.file))))
         elif part.filename or part.size:
@@ -70,7 +51,7 @@ def _received(
 
 
 async def inspect_upload(upload: Upload, inspector: Inspector) -> Upload | FieldError:
-    """The upload with its media type, or why it is refused. Raises InspectionUnavailable."""
+    """Return the upload with its media type, or why it is refused. Raises: InspectionUnavailable."""
     try:
         return replace(upload, media_type=await inspector.media_type(upload.filename, upload.file))
     except DocumentRefused as error:

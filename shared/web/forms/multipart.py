@@ -1,16 +1,17 @@
-"""Multipart bodies: read with limits to every part, and refused whole if any part of them is missing."""
+"""Reads multipart bodies with limits on every part; an incomplete body is refused as a whole."""
 
 from __future__ import annotations
 
 import codecs
 import logging
 import re
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence, Set
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from urllib.parse import unquote_to_bytes
 
 from python_multipart.multipart import parse_options_header
-from starlette.datastructures import FormData
+from starlette.datastructures import FormData, UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import Request
 
@@ -25,17 +26,17 @@ NAME_TOO_LONG = "Nama sebuah berkas atau isian terlalu panjang. Beri nama yang l
 UNREADABLE = "Formulir ini tidak dapat dibaca. Periksa isinya, lalu kirim kembali."
 INCOMPLETE = "Formulir ini terputus sebelum semuanya sampai, dan tidak ada yang disimpan. Silakan kirim kembali."
 NO_ROOM = "Penyimpanan sementara untuk unggahan sedang penuh. Tidak ada yang disimpan. Coba lagi beberapa saat lagi."
-SPARE_FILES = 10
-"""Files over what the rules allow that are still read, so that the answer can say how many there were."""
+EXTRA_FILES = 10
+"""Files beyond the allowed number that are still read, so that the response can say how many there were."""
 CHARSETS = frozenset({"ascii", "utf-8", "iso8859-1", "cp1252"})
-"""Python knows many more, of which some are no character sets and some take quadratic time."""
+"""Python knows many more codecs; some are no character sets and some take quadratic time."""
 _WHITESPACE = b" \t\r\n"
 _EXTENDED_NAME = re.compile(rb"(?i)(?:^|;)[ \t]*filename\*=[\w-]{1,20}'[\w-]{0,20}'([^;\s\"]+)")
 
 
 @dataclass(frozen=True, slots=True)
 class FormLimits:
-    """Bytes of one file, of one text field and of all text fields, and how many text fields there may be."""
+    """Limits of a form: bytes of one file, of one text field and of all text fields, and the number of text fields."""
 
     file: int = 25 * MIB
     text: int = 64 * 1024
@@ -47,7 +48,7 @@ DEFAULT_LIMITS = FormLimits()
 
 
 class _TooManyParts(Exception):
-    """More parts than any right form has."""
+    """The form has more parts than any valid form."""
 
 
 class _IncompleteBody(MultiPartException):
@@ -55,23 +56,32 @@ class _IncompleteBody(MultiPartException):
 
 
 class FormParser(MultiPartParser):
-    """Starlette's parser with a limit to each file, a check that the body is complete, and own words for too many parts."""
+    """Starlette's parser with a limit on the size of each file, a check for a complete body and errors of its own.
+
+    A file over the limit raises TooLarge; with `skip_oversized` its rest is dropped and it is listed in `oversized`.
+    """
 
     spool_max_size = 64 * 1024
-    """Bytes of a file that stay in memory: fifty files of the usual MiB each would be as much as the whole process has."""
+    """Bytes of a file in memory; with the default of 1 MiB fifty files would use as much as the whole process."""
 
-    def __init__(self, request: Request, most_files: int, limits: FormLimits) -> None:
-        most: float = float("inf")
+    def __init__(self, request: Request, max_files: int, limits: FormLimits, *, skip_oversized: bool = False) -> None:
+        unlimited: float = float("inf")
         _, options = parse_options_header(request.headers["content-type"])
         body = self._require_complete(request.stream(), options.get(b"boundary", b""))
-        super().__init__(request.headers, body, max_files=most, max_fields=most, max_part_size=limits.text)  # type: ignore[arg-type, unused-ignore]
-        self._most_files, self._limits, self._ended = most_files, limits, False
-        self._size = self._text_size = 0
+        super().__init__(request.headers, body, max_files=unlimited, max_fields=unlimited, max_part_size=limits.text)  # type: ignore[arg-type, unused-ignore]
+        self._max_files, self._limits, self._skip_oversized = max_files, limits, skip_oversized
+        self._ended, self._size, self._text_size = False, 0, 0
+        self.oversized: set[int] = set()
+        """Identities of the file objects over the limit."""
+
+    @property
+    def current_field(self) -> str:
+        return self._current_part.field_name
 
     async def _require_complete(self, body: AsyncIterator[bytes], boundary: bytes) -> AsyncGenerator[bytes, None]:
-        """The body as it is. Raises MultiPartException if something precedes its first boundary, or follows its last or lacks it.
+        """Yield the body and check what the parser ignores: data before the first boundary or after the closing one.
 
-        The parser drops all three in silence.
+        Raises: MultiPartException for such data, or if the closing boundary is missing.
         """
         closing, begun, before = b"\r\n--" + boundary + b"--", False, b"\r\n"
         async for chunk in body:
@@ -96,13 +106,14 @@ class FormParser(MultiPartParser):
         part.content_disposition = _with_plain_name(part.content_disposition or b"")
         super().on_headers_finished()
         self._size = 0
-        if self._current_files > self._most_files or self._current_fields > self._limits.fields:
+        if self._current_files > self._max_files or self._current_fields > self._limits.fields:
             raise _TooManyParts
 
     def on_part_data(self, data: bytes, start: int, end: int) -> None:
         if self._current_part.file is not None:
             self._size += end - start
-            if self._size > self._limits.file and not self._allow_oversized():
+            if self._size > self._limits.file:
+                self._refuse_oversized()
                 return
         else:
             self._text_size += end - start
@@ -110,18 +121,19 @@ class FormParser(MultiPartParser):
                 raise _TooManyParts
         super().on_part_data(data, start, end)
 
-    def _allow_oversized(self) -> bool:
-        """Whether more of a file that is too large is taken in. Raises TooLarge."""
-        raise TooLarge(self._limits.file)
+    def _refuse_oversized(self) -> None:
+        if not self._skip_oversized:
+            raise TooLarge(self._limits.file)
+        self.oversized.add(id(self._current_part.file))
 
 
 def _require_blank(rest: bytes) -> None:
     if rest.strip(_WHITESPACE):
-        raise MultiPartException("Something follows the closing boundary.")
+        raise MultiPartException("Data follows the closing boundary.")
 
 
 def _with_plain_name(disposition: bytes) -> bytes:
-    """Older clients name a file by `filename*` alone, which the parser takes for no name, and the file for text."""
+    """Add a plain `filename` for older clients that only send `filename*`, which the parser does not recognize."""
     extended = _EXTENDED_NAME.search(disposition)
     if extended is None or b"filename" in parse_options_header(disposition)[1]:
         return disposition
@@ -134,7 +146,7 @@ def is_multipart(request: Request) -> bool:
 
 
 def require_multipart(request: Request) -> Request:
-    """The request, if its body is a form that can be read. Raises Problem 415."""
+    """Return the request if its body is a readable form. Raises: Problem 415."""
     if not is_multipart(request):
         raise Problem(415, "Kirim isian ini sebagai formulir (multipart/form-data).")
     _, options = parse_options_header(request.headers["content-type"])
@@ -151,13 +163,12 @@ def _known_charset(name: str) -> bool:
 
 
 async def parse_form(parser: FormParser) -> FormData:
-    """The form's parts, all of them. Raises Problem 400, 413, 422, and 503 if there is no room for its files."""
+    """Parse all parts of a form. Raises: Problem 400, 413, 422, and 503 if its files cannot be buffered."""
     try:
         return await parser.parse()
     except TooLarge as error:
         DOCUMENTS.labels("refused").inc()
-        at = parser._current_part.field_name
-        raise document_refused(error, at) from error
+        raise document_refused(error, parser.current_field) from error
     except _TooManyParts as error:
         raise Problem(422, "Formulir ini memuat terlalu banyak isian atau berkas.") from error
     except MultiPartException as error:
@@ -165,6 +176,30 @@ async def parse_form(parser: FormParser) -> FormData:
             raise Problem(422, NAME_TOO_LONG) from error
         raise Problem(400, INCOMPLETE if isinstance(error, _IncompleteBody) else UNREADABLE) from error
     except OSError as error:
-        # Full, over a quota, read-only or out of descriptors: all of them are the temporary files of uploads.
-        logger.error("an upload cannot be kept for the moment: %s", error)
+        # The temporary files of uploads: disk full, over quota, read-only, or out of descriptors.
+        logger.error("an upload cannot be buffered: %s", error)
         raise Problem(503, NO_ROOM, headers={"Retry-After": RETRY_AFTER_SECONDS}) from error
+
+
+@dataclass(frozen=True, slots=True)
+class FormParts:
+    """The parts of a form by field name; `oversized` are the identities of files over the limit."""
+
+    items: Sequence[tuple[str, UploadFile | str]]
+    oversized: Set[int]
+
+
+@asynccontextmanager
+async def read_parts(
+    request: Request, max_files: int, limits: FormLimits, *, skip_oversized: bool = False
+) -> AsyncIterator[FormParts]:
+    """Read a form; its files are closed at the end.
+
+    An oversized file refuses the whole form, or with `skip_oversized` only itself. Raises: Problem 400, 413, 415, 422, 503.
+    """
+    parser = FormParser(require_multipart(request), max_files + EXTRA_FILES, limits, skip_oversized=skip_oversized)
+    form = await parse_form(parser)
+    try:
+        yield FormParts(form.multi_items(), parser.oversized)
+    finally:
+        await form.close()

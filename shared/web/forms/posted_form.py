@@ -1,4 +1,4 @@
-"""A form that a person sent from a page: what was typed stays at hand whatever is wrong, to be shown again beside the reason."""
+"""A form that was sent from a page; what was typed is kept, so that it can be shown again with its errors."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from shared.web.http.body_limit import body_too_large
 
 Model = TypeVar("Model", bound=BaseModel)
 
-KEY, RESUME, BUTTON_FIELD = "_key", "_resume", "_do"
-"""Fields of every form: what it is known by, that it only asks to be shown again, and the button that was pressed."""
-RESERVED_FIELDS = frozenset({csrf.FIELD, KEY, RESUME, BUTTON_FIELD})
-MOST_FILES = 40
-URLENCODED_LIMIT = 1024 * 1024
-"""Bytes of a form without files, which is read into memory; where files are sent to, a body may be much larger."""
+KEY_FIELD, RESUME_FIELD, BUTTON_FIELD = "_key", "_resume", "_do"
+"""Fields of every form: its idempotency key, the request to be shown again only, and the button that was pressed."""
+RESERVED_FIELDS = frozenset({csrf.FIELD, KEY_FIELD, RESUME_FIELD, BUTTON_FIELD})
+MAX_FILES = 40
+MAX_URLENCODED_BYTES = 1024 * 1024
+"""Bytes of a form without files, which is read into memory; on upload routes a body may be much larger."""
 _SECRET_FIELDS = ("password", "code")
 _NUMBER = re.compile(r"[0-9]{1,9}")
 _UNREADABLE = "Formulir ini tidak dapat dibaca. Muat ulang halaman, lalu isi kembali."
@@ -35,7 +35,7 @@ _UNREADABLE = "Formulir ini tidak dapat dibaca. Muat ulang halaman, lalu isi kem
 
 @dataclass(frozen=True, slots=True)
 class HeldFile:
-    """A file that was sent before and waits for the rest of its form; `token` names it in the next try."""
+    """A file that was uploaded before its form; `token` names it when the form is sent again."""
 
     id: str
     name: str
@@ -45,30 +45,30 @@ class HeldFile:
 
 @dataclass(frozen=True, slots=True)
 class PostedForm:
-    """A form's texts by name, its files, and what is wrong with it. Without a form (a page that is opened) all are empty."""
+    """Texts by field, files and errors of a form; all empty for a page that is only opened."""
 
     key: str = ""
     texts: Mapping[str, Sequence[str]] = field(default_factory=dict)
     uploads: Sequence[Upload] = ()
     refused: Sequence[FieldError] = ()
-    """Files that could not be taken in."""
+    """Errors of files that were refused while the form was read."""
     csrf: str = ""
     button: str = ""
     resumed: bool = False
     problem: Problem | None = None
     held: Mapping[str, Sequence[HeldFile]] = field(default_factory=dict)
     unsent: Mapping[str, Sequence[str]] = field(default_factory=dict)
-    """By field, the names of files that were chosen and have not arrived."""
+    """Names of chosen files that have not arrived, by field."""
     context: Mapping[str, str] | None = None
-    """What validators may compare a field with."""
+    """Passed to the validators of a model."""
 
     @property
     def sent(self) -> bool:
-        """There is something to show again."""
+        """Whether there is something to show again."""
         return bool(self.texts) or self.problem is not None
 
     def text(self, name: str, default: object = "") -> str:
-        """What was typed into a field; `default` if there was no such form."""
+        """Return what was typed into a field; `default` if no form was sent."""
         if name in self.texts:
             return self.texts[name][0]
         return "" if self.texts else "" if default is None else str(default)
@@ -77,61 +77,61 @@ class PostedForm:
         return self.texts.get(name, ())
 
     def error(self, name: str) -> str:
-        """What is wrong with a field."""
+        """Return the error of a field, "" without one."""
         errors = self.problem.errors if self.problem else ()
         return next((error.message for error in errors if error.field == name), "")
 
     def validate(self, model: type[Model], *others: str, **more: object) -> Model:
-        """The fields of a model, each converted from text; one that is left blank counts as not sent.
+        """Validate the form as a model, with each field converted from text; a blank field counts as missing.
 
-        `others` are names that the page reads itself, `more` are values that it made. Raises Problem 422.
+        `others` are fields that the page reads itself, `more` are values that the page adds. Raises: Problem 422.
         """
         given = {name: texts for name, texts in self.texts.items() if any(text.strip() for text in texts)}
         unknown = given.keys() - model.model_fields.keys() - set(others)
-        taken = {name: texts for name, texts in given.items() if name in model.model_fields}
-        values = {name: _coerce(model, name, value) for name, value in field_values(model, taken).items()}
+        known = {name: texts for name, texts in given.items() if name in model.model_fields}
+        values = {name: _coerce(model, name, value) for name, value in field_values(model, known).items()}
         errors = [FieldError(name, "Isian ini tidak dikenal.") for name in sorted(unknown)]
         errors += [
             FieldError(name, DUPLICATE_FIELD)
-            for name in taken
-            if len(taken[name]) > 1 and not isinstance(values[name], list)
+            for name in known
+            if len(known[name]) > 1 and not isinstance(values[name], list)
         ]
         try:
-            validate = model.model_validate({**values, **more}, context=self.context)
+            validated = model.model_validate({**values, **more}, context=self.context)
         except ValidationError as error:
             raise validation_problem([*errors, *field_errors(error.errors())]) from error
         if errors:
             raise validation_problem(errors)
-        return validate
+        return validated
 
     def with_context(self, context: Mapping[str, str]) -> PostedForm:
-        """The form whose validators get this context."""
+        """Return the form with this context for its validators."""
         return replace(self, context=context)
 
     def with_problem(self, problem: Problem) -> PostedForm:
         return replace(self, problem=problem)
 
     def restorable_fields(self) -> list[tuple[str, str]]:
-        """What is given back after signing in again; passwords are not."""
-        open_ones = (
-            (name, texts) for name, texts in self.texts.items() if not any(one in name for one in _SECRET_FIELDS)
+        """Return the fields that are given back after signing in again; passwords and codes are left out."""
+        fields = (
+            (name, texts) for name, texts in self.texts.items() if not any(secret in name for secret in _SECRET_FIELDS)
         )
         button = [(BUTTON_FIELD, self.button)] if self.button else []
-        return [(KEY, self.key), *button, *((name, text) for name, texts in open_ones for text in texts)]
+        return [(KEY_FIELD, self.key), *button, *((name, text) for name, texts in fields for text in texts)]
 
 
 @asynccontextmanager
 async def read_posted(request: Request, limits: FormLimits) -> AsyncIterator[PostedForm]:
-    """The form of this request; its files are closed at the end. Raises Problem 400, 413, 415 and 422."""
+    """Read the form of this request; its files are closed at the end. Raises: Problem 400, 413, 415, 422."""
     if is_multipart(request):
-        async with receive_form(request, MOST_FILES, limits) as received:
+        async with receive_form(request, MAX_FILES, limits) as received:
             yield _parse(received.texts, received.uploads, received.errors)
     else:
         yield _parse(await _urlencoded(request, limits))
 
 
 def _coerce(model: type[BaseModel], name: str, value: str | list[str]) -> str | int | list[str]:
-    """A number where the model wants one and none that looks like it: forms know texts alone."""
+    """Convert text to a number where the model expects one, since forms only have texts."""
     annotation = model.model_fields[name].annotation
     wants_number = annotation is int or int in get_args(annotation)
     return int(value) if wants_number and isinstance(value, str) and _NUMBER.fullmatch(value.strip()) else value
@@ -146,10 +146,10 @@ def group_pairs(pairs: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
 
 async def _urlencoded(request: Request, limits: FormLimits) -> Mapping[str, Sequence[str]]:
     body = bytearray()
-    async for piece in request.stream():
-        body += piece
-        if len(body) > URLENCODED_LIMIT:
-            raise body_too_large(URLENCODED_LIMIT)
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > MAX_URLENCODED_BYTES:
+            raise body_too_large(MAX_URLENCODED_BYTES)
     try:
         pairs = parse_qsl(body.decode("ascii"), keep_blank_values=True, max_num_fields=limits.fields, errors="strict")
     except ValueError as error:
@@ -160,16 +160,16 @@ async def _urlencoded(request: Request, limits: FormLimits) -> Mapping[str, Sequ
 def _parse(
     texts: Mapping[str, Sequence[str]], uploads: Sequence[Upload] = (), errors: Sequence[FieldError] = ()
 ) -> PostedForm:
-    def reserved(name: str) -> str:
+    def first(name: str) -> str:
         return texts[name][0] if texts.get(name) else ""
 
-    theirs = {name: given for name, given in texts.items() if name not in RESERVED_FIELDS}
+    fields = {name: values for name, values in texts.items() if name not in RESERVED_FIELDS}
     return PostedForm(
-        key=reserved(KEY)[:200],
-        texts=theirs,
+        key=first(KEY_FIELD)[:200],
+        texts=fields,
         uploads=uploads,
         refused=errors,
-        csrf=reserved(csrf.FIELD),
-        button=reserved(BUTTON_FIELD),
-        resumed=bool(reserved(RESUME)),
+        csrf=first(csrf.FIELD),
+        button=first(BUTTON_FIELD),
+        resumed=bool(first(RESUME_FIELD)),
     )

@@ -19,7 +19,7 @@ async def store_uploads(
     form: ParsedForm[Any],
     store: DocumentStore,
     new_id: NewId,
-    round: int,
+    round_number: int,
     kinds: Mapping[str, DocumentKind],
     limits: FormLimits = DEFAULT_LIMITS,
 ) -> tuple[DocumentRef, ...]:
@@ -28,7 +28,7 @@ async def store_uploads(
     On failure nothing of the form stays in the store. Raises: Problem 413 or 415, StoreUnavailable.
     """
     uploads = [(kind, upload) for field, kind in kinds.items() for upload in form.files.get(field, ())]
-    writes = (store_upload(upload, kind, store, new_id, round, limits.file) for kind, upload in uploads)
+    writes = (store_upload(upload, kind, store, new_id, round_number, limits.file) for kind, upload in uploads)
     outcomes = await asyncio.gather(*writes, return_exceptions=True)
     stored = tuple(outcome for outcome in outcomes if isinstance(outcome, DocumentRef))
     failed = [outcome for outcome in outcomes if isinstance(outcome, BaseException)]
@@ -47,10 +47,10 @@ async def discard_documents(store: DocumentStore, documents: Iterable[DocumentRe
 
 
 async def store_upload(
-    upload: Upload, kind: DocumentKind, store: DocumentStore, new_id: NewId, round: int, limit: int
+    upload: Upload, kind: DocumentKind, store: DocumentStore, new_id: NewId, round_number: int, limit: int
 ) -> DocumentRef:
-    """Store one inspected file. Raises TooLarge, StoreUnavailable."""
-    stored = await store.put(upload.file, lambda file: upload.media_type, limit=limit)
+    """Store one inspected file. Raises: TooLarge, StoreUnavailable."""
+    stored = await store.put(upload.file, lambda _file: upload.media_type, limit=limit)
     return DocumentRef(
         id=new_id(),
         kind=kind,
@@ -59,5 +59,5 @@ async def store_upload(
         media_type=stored.media_type,
         sha256=stored.sha256,
         key=stored.key,
-        round=round,
+        round=round_number,
     )

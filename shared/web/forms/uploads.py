@@ -1,4 +1,4 @@
-"""Multipart forms, read inside the handler once it is known who calls: fields and files judged together, told at once."""
+"""Reads multipart forms of the API in the handler, after authentication; all errors of fields and files are reported at once."""
 
 from __future__ import annotations
 
@@ -20,21 +20,14 @@ from shared.documents.port import DocumentRefused
 from shared.web.api.problems import Problem, document_refused, validation_problem
 from shared.web.api.validation import REQUIRED_FILE_MESSAGE, FieldError, field_errors
 from shared.web.dependencies import platform_of
-from shared.web.forms.multipart import (
-    DEFAULT_LIMITS,
-    SPARE_FILES,
-    FormLimits,
-    FormParser,
-    parse_form,
-    require_multipart,
-)
+from shared.web.forms.multipart import DEFAULT_LIMITS, FormLimits, read_parts
 
 Model = TypeVar("Model", bound=BaseModel)
 
 
 @dataclass(frozen=True, slots=True)
 class FileRule:
-    """How many files a field takes."""
+    """Number of files that a field accepts."""
 
     min_count: int = 0
     max_count: int = 1
@@ -42,7 +35,7 @@ class FileRule:
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """A file as it was sent: the name is raw and the file is open until the form is closed. `media_type` was looked at."""
+    """A file as it was sent, open until the form is closed; `filename` is not sanitized, `media_type` is set by the inspection."""
 
     field: str
     filename: str
@@ -53,7 +46,7 @@ class Upload:
 
 @dataclass(frozen=True, slots=True)
 class ParsedForm(Generic[Model]):
-    """A form that is right in every part."""
+    """A valid form."""
 
     fields: Model
     files: Mapping[str, list[Upload]]
@@ -61,7 +54,7 @@ class ParsedForm(Generic[Model]):
 
 @dataclass(slots=True)
 class _FormParts:
-    """What came, by field, and what is wrong with it so far."""
+    """Texts and files by field name, with the errors found so far."""
 
     texts: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
     uploads: dict[str, list[Upload]] = field(default_factory=lambda: defaultdict(list))
@@ -76,20 +69,16 @@ async def read_form(
     limits: FormLimits = DEFAULT_LIMITS,
     context: Mapping[str, str] | None = None,
 ) -> AsyncIterator[ParsedForm[Model]]:
-    """The form of this request; a text field left blank counts as not sent. Files are closed at the end, validators get
-    `context`.
+    """Read and validate the form of this request; a blank text field counts as missing. Files are closed at the end.
 
-    Raises Problem: 400 broken, 413 a file too large, 415 not a form or (if nothing else is wrong) a file of a refused type,
-    422 with everything that is wrong.
+    `context` is passed to the validators. Raises: Problem 400 for a broken form, 413 for a file over the limit, 415 for another
+    body or (if nothing else is wrong) a file of an unsupported type, 422 with all errors.
     """
-    parser = _parser(request, files, limits)
-    parts = await parse_form(parser)
-    try:
-        form_parts = _sort_parts(parts.multi_items(), model, files)
-        fields = _fields(form_parts, model, context)
-        yield await _validate(form_parts, fields, files, platform_of(request).inspector)
-    finally:
-        await parts.close()
+    max_files = sum(rule.max_count for rule in files.values())
+    async with read_parts(request, max_files, limits) as parts:
+        sorted_parts = _sort_parts(parts.items, model, files)
+        fields = _fields(sorted_parts, model, context)
+        yield await _validate(sorted_parts, fields, files, platform_of(request).inspector)
 
 
 async def _validate(
@@ -102,7 +91,7 @@ async def _validate(
     refused = await _inspect(form_parts, inspector)
     if form_parts.errors or fields is None:
         raise validation_problem(
-            [*form_parts.errors, *(FieldError(at, refusal_message(name, error)) for at, name, error in refused)]
+            [*form_parts.errors, *(FieldError(field, refusal_message(name, error)) for field, name, error in refused)]
         )
     if refused:
         raise _refusal(refused)
@@ -135,21 +124,23 @@ DUPLICATE_FIELD = "Isi satu kali saja."
 
 def _fields(form_parts: _FormParts, model: type[Model], context: Mapping[str, str] | None) -> Model | None:
     values = field_values(model, form_parts.texts)
-    twice = (name for name, texts in form_parts.texts.items() if len(texts) > 1 and not isinstance(values[name], list))
-    form_parts.errors.extend(FieldError(name, DUPLICATE_FIELD) for name in twice)
+    duplicates = (
+        name for name, texts in form_parts.texts.items() if len(texts) > 1 and not isinstance(values[name], list)
+    )
+    form_parts.errors.extend(FieldError(name, DUPLICATE_FIELD) for name in duplicates)
     try:
         return model.model_validate(values, context=context)
     except ValidationError as error:
-        told = {each.field for each in form_parts.errors}
-        form_parts.errors.extend(each for each in field_errors(error.errors()) if each.field not in told)
+        reported = {error.field for error in form_parts.errors}
+        form_parts.errors.extend(each for each in field_errors(error.errors()) if each.field not in reported)
         return None
 
 
 def field_values(model: type[BaseModel], texts: Mapping[str, Sequence[str]]) -> dict[str, str | list[str]]:
-    """What a form says, for the model: a list where that takes several values, else the first one."""
+    """Return the values for a model: a list for a field that takes several, otherwise the first text."""
     return {
-        name: list(given) if _is_multi_valued(model.model_fields.get(name)) else given[0]
-        for name, given in texts.items()
+        name: list(values) if _is_multi_valued(model.model_fields.get(name)) else values[0]
+        for name, values in texts.items()
     }
 
 
@@ -161,15 +152,15 @@ def _is_multi_valued(info: FieldInfo | None) -> bool:
 
 
 def _count(form_parts: _FormParts, rules: Mapping[str, FileRule]) -> None:
-    told = {each.field for each in form_parts.errors}
+    reported = {error.field for error in form_parts.errors}
     for name, rule in rules.items():
-        wrong = file_count_error(rule, len(form_parts.uploads.get(name, ())))
-        if wrong and name not in told:
-            form_parts.errors.append(FieldError(name, wrong))
+        message = file_count_error(rule, len(form_parts.uploads.get(name, ())))
+        if message and name not in reported:
+            form_parts.errors.append(FieldError(name, message))
 
 
 def file_count_error(rule: FileRule, count: int) -> str:
-    """What is wrong with this many files, "" if nothing is."""
+    """Return the error for this number of files, "" if it is allowed."""
     if count > rule.max_count:
         return f"Unggah paling banyak {rule.max_count} berkas. Sekarang {count}."
     if count >= rule.min_count:
@@ -181,12 +172,12 @@ RefusedFile = tuple[str, str, DocumentRefused]
 
 
 async def _inspect(form_parts: _FormParts, inspector: Inspector) -> list[RefusedFile]:
-    """Name the media type of every file; those that are refused. Raises InspectionUnavailable."""
+    """Set the media type of every file and return the refused ones. Raises: InspectionUnavailable."""
     refused: list[RefusedFile] = []
     for name, uploads in form_parts.uploads.items():
-        for place, upload in enumerate(uploads):
+        for index, upload in enumerate(uploads):
             try:
-                uploads[place] = replace(upload, media_type=await inspector.media_type(upload.filename, upload.file))
+                uploads[index] = replace(upload, media_type=await inspector.media_type(upload.filename, upload.file))
             except DocumentRefused as error:
                 DOCUMENTS.labels("refused").inc()
                 refused.append((name, upload.filename, error))
@@ -195,14 +186,10 @@ async def _inspect(form_parts: _FormParts, inspector: Inspector) -> list[Refused
 
 def _refusal(refused: Sequence[RefusedFile]) -> Problem:
     problem = document_refused(refused[0][2])
-    problem.errors = tuple(FieldError(at, refusal_message(name, error)) for at, name, error in refused)
+    problem.errors = tuple(FieldError(field, refusal_message(name, error)) for field, name, error in refused)
     return problem
 
 
 def refusal_message(filename: str, error: DocumentRefused) -> str:
     shown = "".join(letter for letter in filename if letter.isprintable())[-60:]
     return f"{shown}: {error.message}" if shown else error.message
-
-
-def _parser(request: Request, rules: Mapping[str, FileRule], limits: FormLimits) -> FormParser:
-    return FormParser(require_multipart(request), sum(rule.max_count for rule in rules.values()) + SPARE_FILES, limits)

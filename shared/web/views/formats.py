@@ -1,4 +1,4 @@
-"""Days and moments as people in Halmahera Timur read them."""
+"""Formats of dates, times and file sizes in Bahasa Indonesia, in the local time zone (WIT)."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from datetime import date, datetime
 
 from shared.calendar import WIT
 
+KIB, MIB = 1024, 1024 * 1024
 DAYS = ("Senin", "Selasa", "Rabu", "Kamis", "Jumat", "Sabtu", "Minggu")
 MONTHS = (
     *("Januari", "Februari", "Maret", "April", "Mei", "Juni"),
@@ -14,38 +15,45 @@ MONTHS = (
 
 
 def format_date(day: date) -> str:
-    """7 Desember 2026."""
+    """Format a date like 7 Desember 2026."""
     return f"{day.day} {MONTHS[day.month - 1]} {day.year}"
 
 
 def format_datetime(moment: datetime) -> str:
-    """7 Desember 2026, 10.14 WIT."""
+    """Format a time like 7 Desember 2026, 10.14 WIT."""
     local = moment.astimezone(WIT)
     return f"{format_date(local.date())}, {local:%H.%M} WIT"
 
 
 def format_weekday_date(day: date) -> str:
-    """Senin, 7 Desember 2026."""
+    """Format a date like Senin, 7 Desember 2026."""
     return f"{DAYS[day.weekday()]}, {format_date(day)}"
 
 
 def format_weekday_datetime(moment: datetime) -> str:
-    """Senin, 7 Desember 2026, 10.14 WIT."""
+    """Format a time like Senin, 7 Desember 2026, 10.14 WIT."""
     local = moment.astimezone(WIT)
     return f"{format_weekday_date(local.date())}, {local:%H.%M} WIT"
 
 
 def format_short_date(day: date) -> str:
-    """Sen 7 Des, as tables of open work have it."""
+    """Format a date like Sen 7 Des, for lists of open requests."""
     return f"{DAYS[day.weekday()][:3]} {day.day} {MONTHS[day.month - 1][:3]}"
 
 
 def format_short_datetime(moment: datetime) -> str:
-    """Sen 7 Des, 10.14."""
+    """Format a time like Sen 7 Des, 10.14."""
     local = moment.astimezone(WIT)
     return f"{format_short_date(local.date())}, {local:%H.%M}"
 
 
 def format_time(moment: datetime) -> str:
-    """10.14.06 WIT."""
+    """Format a time of day like 10.14.06 WIT."""
     return f"{moment.astimezone(WIT):%H.%M.%S} WIT"
+
+
+def format_size(size: int) -> str:
+    """Format a size in bytes like 612 KB, 6,4 MB or 25 MB."""
+    if size < MIB:
+        return f"{max(1, round(size / KIB))} KB"
+    return f"{size / MIB:.1f} MB".replace(".0 MB", " MB").replace(".", ",")

@@ -1,4 +1,4 @@
-"""What people read instead of codes, in Bahasa Indonesia: the one place where a code gets its words."""
+"""Labels of all codes, in Bahasa Indonesia."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ CHECKLIST_LABELS: Mapping[ChecklistItem, str] = {
     ChecklistItem.SCOPE: "Surat dan keterangan sesuai dengan lingkup yang dimohon",
     ChecklistItem.DOCUMENTS: "Dokumen persyaratan lengkap dan terbaca",
 }
-"""What an officer ticks."""
+"""Checklist items as officers read them."""
 
 OPEN_ITEM_LABELS: Mapping[ChecklistItem, str] = {
     ChecklistItem.FORM: "Isian formulir perlu diperbaiki",
@@ -54,7 +54,7 @@ OPEN_ITEM_LABELS: Mapping[ChecklistItem, str] = {
     ChecklistItem.SCOPE: "Lingkup permohonan perlu disesuaikan",
     ChecklistItem.DOCUMENTS: "Dokumen persyaratan perlu dilengkapi",
 }
-"""The same items as an applicant is asked to complete them."""
+"""Checklist items as applicants read them when they have to complete a request."""
 
 WARNING_MESSAGES: Mapping[str, str] = {
     "birth_date": "Tanggal lahir pada Nomor Pegawai (angka ke-1 sampai ke-8) tidak ada di kalender.",
@@ -64,7 +64,7 @@ WARNING_MESSAGES: Mapping[str, str] = {
     "appointment_year": "Tahun pengangkatan pada Nomor Pegawai (angka ke-9 sampai ke-12) belum tiba.",
     "age_at_appointment": "Menurut Nomor Pegawai, umur saat pengangkatan di luar 16-60 tahun.",
 }
-"""What is odd about a Nomor Pegawai, for the applicant who may have mistyped and the officer who must acknowledge it."""
+"""Warnings about an employee number, for the applicant, who may have mistyped it, and the officer, who must acknowledge them."""
 
 DOCUMENT_KIND_LABELS: Mapping[DocumentKind, str] = {
     DocumentKind.LETTER: "Surat Permohonan",
@@ -121,7 +121,7 @@ EVENT_ROLES: Mapping[str, str] = {
     "WorkCompleted": "technical",
     "ResendRequested": "admin",
 }
-"""The role in which a member of staff makes each event happen."""
+"""Role of the staff member who causes an event."""
 
 APPLICANT_EVENTS = frozenset(
     {
@@ -153,7 +153,7 @@ def roles_label(roles: Iterable[str]) -> str:
 
 
 def actor_label(event: str, by: str, *, automatic: bool = False) -> str:
-    """Who made the event happen: a name with its role, the applicant, or the system itself."""
+    """Return the label of the actor of an event: a staff member's name with the role, the applicant, or the system."""
     if by:
         role = ROLE_LABELS.get(EVENT_ROLES.get(event, ""), "")
         return f"{by}, {role}" if role else by

@@ -1,4 +1,4 @@
-"""Where members of staff find what, by role: the paths of all services' consoles, which one gateway serves as one site."""
+"""The menu of staff by role; its paths belong to all services, which one gateway serves as one site."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ HOME, MAIL_VIEWER = "/", "/surel"
 
 @dataclass(frozen=True, slots=True)
 class MenuItem:
-    """A console: who finds it in the menu, where it is, and the name under which its words stand."""
+    """A menu item for a role; `label_key` is the key of its label in words.toml."""
 
     role: Role
     path: str
-    word: str
+    label_key: str
 
 
 MENU_ITEMS = (
@@ -37,11 +37,11 @@ def menu_items(principal: Principal) -> Sequence[MenuItem]:
 
 
 def start_path(principal: Principal) -> str:
-    """Where somebody begins after signing in."""
+    """Return the path to which a user is sent after signing in."""
     return next((item.path for item in menu_items(principal)), OWN_ACCOUNT)
 
 
 def safe_local_path(text: str) -> str:
-    """The text if it is a path on this site, else "": nobody is led elsewhere by a link to the sign-in page."""
+    """Return the text if it is a path on this site, otherwise "", so that a sign-in link cannot redirect to another site."""
     plain = text.startswith("/") and not text.startswith(("//", "/api/")) and "\\" not in text
     return text if plain and text.isprintable() and text.isascii() and len(text) <= 2000 else ""

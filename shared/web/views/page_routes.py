@@ -133,10 +133,10 @@ def posted_form(request: Request) -> PostedForm:
 class FormPage(Protocol):
     """A page with a form, created for each request: a class whose constructor takes FastAPI dependencies."""
 
-    async def show(self, posted: PostedForm) -> Response:
+    async def show(self, posted: PostedForm, /) -> Response:
         """Render the form, empty or with what was typed. Raises: Problem for a page that does not exist."""
 
-    async def submit(self, posted: PostedForm) -> Response:
+    async def submit(self, posted: PostedForm, /) -> Response:
         """Act on the form. Raises: Problem or another handled exception; the form is then shown again with the reason."""
 
 

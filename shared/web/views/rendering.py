@@ -1,4 +1,4 @@
-"""Pages from templates: escaped unless the template itself wrote it, packed for thin links, and closed to foreign scripts."""
+"""Renders pages from templates: with autoescaping, compression and a strict Content-Security-Policy."""
 
 from __future__ import annotations
 
@@ -19,12 +19,11 @@ from shared.web.api.validation import labelled_message
 from shared.web.auth.csrf import csrf_token, set_visitor_cookie
 from shared.web.dependencies import platform_of
 from shared.web.views import formats, labels, navigation
-from shared.web.views.file_size import format_size
 from shared.web.views.static_files import static_url
 from shared.web.views.words import bold, fill, load_words
 
 MIN_COMPRESS_BYTES = 1000
-"""Bytes from which a page gets smaller by more than the packing costs."""
+"""Smaller pages gain too little from compression."""
 
 _environment = Environment(
     loader=PackageLoader("shared.web.views"),
@@ -50,12 +49,12 @@ _environment.filters.update(
     moment=formats.format_weekday_datetime,
     format_short_datetime=formats.format_short_datetime,
     clock=formats.format_time,
-    size=format_size,
+    size=formats.format_size,
 )
 
 
 class PageContext:
-    """What every page may ask of the request that it answers."""
+    """The request as templates see it, under the name `page`."""
 
     def __init__(self, request: Request) -> None:
         self._request = request
@@ -64,12 +63,12 @@ class PageContext:
 
     @property
     def principal(self) -> Principal | None:
-        """The member of staff whose page this is; None on pages for everybody."""
+        """The signed-in staff member; None on public pages."""
         return cast("Principal | None", getattr(self._request.state, "principal", None))
 
     @property
     def csrf(self) -> str:
-        """Another text at every call, so that a packed page does not betray it by its size."""
+        """A CSRF token, masked differently at each call, so that the size of a compressed page does not reveal it (BREACH)."""
         return csrf_token(self._request)
 
     @property
@@ -77,12 +76,12 @@ class PageContext:
         return platform_of(self._request).clock()
 
     def new_key(self) -> str:
-        """What a form is known by, however often it is sent."""
+        """A new idempotency key for a form."""
         return platform_of(self._request).new_id()
 
     @property
     def mail_viewer(self) -> bool:
-        """Whoever meets this page may read the e-mails that are kept."""
+        """Whether the user may open the mail viewer."""
         settings = platform_of(self._request).settings
         admin = self.principal is not None and self.principal.has_role(Role.ADMIN)
         return settings.mail_viewer_open or (settings.mail_viewer and admin)
@@ -97,30 +96,30 @@ class PageContext:
 
 
 class Templates:
-    """The templates of one package, which may extend and import the shared ones, with the words of that package."""
+    """Templates and texts of one package; templates may extend and import the shared ones."""
 
     def __init__(self, package: str) -> None:
         self._templates = _environment_for(package)
         self.words = load_words(package)
 
-    def __call__(self, request: Request, template: str, status: int = 200, /, **facts: Any) -> HTMLResponse:
-        """The page; `no-store` unless the caller says otherwise."""
-        view = PageContext(request)
-        text = self._templates.get_template(template).render(page=view, words=self.words, **facts)
-        answer = _compressed_response(request, text.encode(), status)
-        answer.headers["Content-Security-Policy"] = content_security_policy(view.nonce)
-        set_visitor_cookie(request, answer)
-        return answer
+    def __call__(self, request: Request, template: str, status: int = 200, /, **context: Any) -> HTMLResponse:
+        """Render a template into a response."""
+        page = PageContext(request)
+        text = self._templates.get_template(template).render(page=page, words=self.words, **context)
+        response = _compressed_response(request, text.encode(), status)
+        response.headers["Content-Security-Policy"] = content_security_policy(page.nonce)
+        set_visitor_cookie(request, response)
+        return response
 
 
 @cache
 def _environment_for(package: str) -> Environment:
-    """One for each package, however many of its modules have pages: each would compile the shared ones again."""
+    """Return the environment of a package; a second one would compile the shared templates again."""
     return _environment.overlay(loader=ChoiceLoader([PackageLoader(package), PackageLoader("shared.web.views")]))
 
 
 def content_security_policy(nonce: str) -> str:
-    """Only our own style sheet, pictures and scripts that this answer names."""
+    """Return the policy: our own style sheet and images, and scripts with this nonce only."""
     return (
         f"default-src 'none'; script-src 'nonce-{nonce}'; style-src 'self'; img-src 'self'; connect-src 'self'; "
         "frame-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
@@ -136,4 +135,4 @@ def _compressed_response(request: Request, body: bytes, status: int) -> HTMLResp
 
 
 shared_templates = Templates("shared.web.views")
-"""Pages that belong to no service."""
+"""Templates that belong to no service."""

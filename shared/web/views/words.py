@@ -1,4 +1,4 @@
-"""The words of pages: `templates/words.toml` of each room, so that a translation is one more file and no template changes."""
+"""Texts of pages, from `templates/words.toml` of each package, so that a translation needs no change of templates."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ FILE = "words.toml"
 
 
 class Words:
-    """A table of words. `words.form.title` and `words["form"]["title"]` are the same; a word that is not there is an error."""
+    """A table of texts: `words.form.title` and `words["form"]["title"]` are the same; a missing text raises KeyError."""
 
     def __init__(self, entries: Mapping[str, Any], source: str) -> None:
         self._entries, self._source = entries, source
@@ -31,7 +31,7 @@ class Words:
         return self[name]
 
     def get(self, name: str, default: str = "") -> Any:
-        """For a name that came from elsewhere, and may be none of ours."""
+        """Return a text by a name from outside, `default` if there is none."""
         known = name in self._entries
         return self[name] if known else default
 
@@ -43,16 +43,16 @@ class Words:
 
 
 def load_words(package: str) -> Words:
-    """The words of this package's pages. Raises FileNotFoundError, tomllib.TOMLDecodeError."""
+    """Load the texts of a package. Raises: FileNotFoundError, tomllib.TOMLDecodeError."""
     text = files(package).joinpath("templates", FILE).read_text("utf-8")
     return Words(tomllib.loads(text), f"{package}/{FILE}")
 
 
 def fill(sentence: str, **values: object) -> Markup:
-    """The sentence with its {places} filled; nothing but Markup passes unescaped."""
+    """Fill the {placeholders} of a text; every value except Markup is escaped."""
     return escape(sentence).format(**values)
 
 
 def bold(value: object) -> Markup:
-    """For a value that should be found at once by the eye."""
+    """Mark up a value as bold."""
     return Markup("<b>{}</b>").format(value)

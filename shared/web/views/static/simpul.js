@@ -1,4 +1,4 @@
-/* What pages gain from a script: live lists, and no double sending. Every page works without it. */
+/* Progressive enhancement: live lists and protection against double submission. Every page works without it. */
 "use strict";
 (() => {
   const one = (what, where = document) => where.querySelector(what);
@@ -6,11 +6,11 @@
   const fill = (words, values) => words.replace(/\{(\w+)\}/g, (_, name) => values[name]);
   const clock = () => new Date().toLocaleTimeString("id-ID", { timeZone: "Asia/Jayapura", hour12: false }).replace(/:/g, ".") + " WIT";
 
-  /* After a refusal the eye and the keyboard begin at what is wrong. */
+  /* Focus the error summary of a refused form. */
   one("#sum")?.focus();
   all("[data-auto]").forEach((form) => form.requestSubmit());
 
-  /* The list that is shown is seen among the others, however narrow the screen. */
+  /* Scroll the selected tab into view on narrow screens. */
   all(".nav [aria-current]").forEach((tab) => { tab.parentElement.scrollLeft = tab.offsetLeft - 24; });
 
   all("[data-most]").forEach((area) => {
@@ -24,8 +24,8 @@
   const doings = { print: () => window.print() };
   all("[data-do]").forEach((button) => { button.hidden = false; button.addEventListener("click", doings[button.dataset.do]); });
 
-  /* A form is sent once, however often the button is pressed; coming back to the page makes it ready again, and loads it anew unless that
-     would forget files that have not arrived. */
+  /* Submit a form once, however often the button is pressed. After going back, enable it again and reload the page unless files would
+     be lost that have not been uploaded. */
   const sent = new WeakSet();
   document.addEventListener("submit", (event) => {
     const form = event.target;
@@ -41,14 +41,14 @@
     all("[aria-busy]").forEach((part) => part.removeAttribute("aria-busy"));
   });
 
-  /* Going back to a page gives its form the key that it had, so that sending it again is known for what it is. */
+  /* After going back, restore the form's idempotency key, so that sending it again is recognized. */
   all("form[data-guard]").forEach((form) => {
     const key = form.elements._key, place = "key " + form.action, known = history.state ?? {};
     if (known[place] && !one('[name^="held."]', form)) key.value = known[place];
     else history.replaceState({ ...known, [place]: key.value }, "");
   });
 
-  /* Documents beside a form: the viewer changes alone, so nothing typed is touched. If the session ended, the form is sent along. */
+  /* Document viewer: replace only the viewer, so that what was typed stays. If the session has ended, the form is submitted. */
   const parsed = async (answer) => !answer.ok || answer.redirected ? null : new DOMParser().parseFromString(await answer.text(), "text/html");
   let looks = 0;
   addEventListener("click", async (event) => {
@@ -70,7 +70,7 @@
     if (said) { said.textContent = ""; setTimeout(() => { said.textContent = words; }, 100); }
   });
 
-  /* Live pages: rows change where they stand, new ones wait to be asked for, and nothing that is being typed is touched. */
+  /* Live pages: update rows in place, announce new ones, and leave what is being typed untouched. */
   const live = one("[data-live]");
   if (!live) return;
   const toast = one(".toast"), subject = live.dataset.subject;
@@ -80,13 +80,13 @@
   const tick = () => { one("[data-clock]", live).textContent = clock(); };
 
   const announce = (text) => { one("span", toast).textContent = text; toast.hidden = false; };
-  /* A page with a form that can be shown again asks for that, so that what was typed comes back with the news. */
+  /* Reload a page with a form by submitting it for redisplay, so that what was typed is kept. */
   const again = one("[data-fresh]");
   one("a", toast)?.addEventListener("click", (event) => { event.preventDefault(); again ? again.form.requestSubmit(again) : location.reload(); });
 
-  /* The server is told that nobody asked: looking by itself keeps no session alive. */
+  /* The header marks a background request, which does not extend the session. */
   const look = () => fetch(location.href, { headers: { "X-Live": "1" } });
-  /* undefined: not to be had now; null: not to be had any more. */
+  /* undefined: temporarily unavailable; null: gone. */
   const fresh = async () => { const answer = await look(); return answer.status >= 500 ? undefined : parsed(answer); };
   const refresh = async (changed) => {
     const page = await fresh().catch(() => undefined);
@@ -112,8 +112,8 @@
     const state = row.dataset.request ? null : one(".st", row);
     if (state && event.label) { state.className = "st " + event.status; state.textContent = event.label; }
   };
-  /* One look at a time, for of two the older answer may come last; and not put off by later news, for under a steady stream of it the page
-     would never change. What could not be seen is looked for again after a while, and when a cut line is back. */
+  /* One fetch at a time, because responses could arrive out of order, and not debounced, because a steady stream of changes would delay
+     it forever. Failed fetches are retried after a while and after a reconnect. */
   let pending = new Map();
   const later = () => { timer ||= setTimeout(catchUp, 250); };
   const catchUp = async () => {
@@ -155,7 +155,7 @@
       wait = Math.min(wait * 2, 15000);
     };
   };
-  /* A browser allows few connections to one server: pages that nobody looks at give theirs back, and catch up later. */
+  /* Browsers allow few connections per server: hidden pages close theirs and catch up later. */
   document.addEventListener("visibilitychange", () => {
     if (document.hidden) source?.close();
     else if (source?.readyState === EventSource.CLOSED) connect();

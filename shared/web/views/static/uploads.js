@@ -1,8 +1,8 @@
-/* Files go ahead of their form, one by one, each tried again when the link is cut or nobody is behind the gateway.
+/* Uploads files before their form, one by one; each is retried when the connection is lost or the service is unreachable.
 
-   A chosen file has a line in the list of its field until the server stores it or the person removes it. As long as there is such a line
-   the form is not sent; and the line carries the file's name, for which the server refuses a form that comes all the same. `data-how`
-   is the state of a line: queued, sending, later (tried again after a while), failed, or ended with its session. */
+   A chosen file has an item in the list of its field until the server stores it or the user removes it. While there is such an item the
+   form is not submitted; the item also sends the file's name, because of which the server refuses the form. `data-how` is the state of
+   an item: queued, sending, later (retried after a while), failed, or ended (with its session). */
 "use strict";
 (() => {
   const one = (what, where = document) => where.querySelector(what);
@@ -18,7 +18,7 @@
   const chosen = new WeakMap(), calls = new Map(), waiting = new Map();
   let count = 0;
 
-  /* Lines */
+  /* List items */
   const adopt = (input, item, file) => {
     const retry = one("[data-do=retry]", item), why = one(".err", item);
     chosen.set(item, { input, file, tries: 0 });
@@ -61,14 +61,14 @@
     call.abort();
   };
 
-  /* Loading the page again, or going back to it, shows the files that it had; those that had not arrived have to be chosen once more. */
+  /* After a reload or going back, restore the files of the page; those not yet uploaded have to be chosen again. */
   const place = (form) => "files " + form.action;
   const remember = (form) => {
     const lines = all("[type=file]", form).flatMap((input) => [...listOf(input).children].map((item) => (
       item.matches(".unsent") ? { field: input.id, name: one("b", item).textContent } : { field: input.id, stored: item.outerHTML })));
     try {
       history.replaceState({ ...history.state, [place(form)]: { key: form.elements._key.value, lines } }, "");
-    } catch { /* A browser allows few of these at a time: then the page comes back as it was before. */ }
+    } catch { /* Browsers limit the rate of these calls; the previous state is then restored. */ }
   };
   const restore = (form) => {
     const kept = history.state?.[place(form)];
@@ -83,7 +83,7 @@
     });
   };
 
-  /* Sending */
+  /* Uploading */
   const queue = (item) => {
     const { input, file } = chosen.get(item), limit = Number(input.dataset.limit);
     if (file.size > limit) show(item, "failed", fill(words.tooLarge, { size: size(limit) }));
@@ -151,7 +151,7 @@
     alive();
   };
 
-  /* Choosing: a file of the same name takes the place of one that failed; one that is there already is not sent twice. */
+  /* Choosing: a file replaces a failed one of the same name; an uploaded one is not sent again. */
   const choose = (input) => {
     const list = listOf(input), lines = [...list.children], files = [...input.files], there = (item) => item.isConnected;
     input.value = "";
@@ -214,7 +214,7 @@
   };
   const submitted = (event) => {
     const form = event.target, lines = unsent(form);
-    /* A session that ended is renewed by the server's answer to the form, which it refuses for the files that it lacks. */
+    /* If the session has ended, submit the form: the server refuses it because of the missing files and asks to sign in. */
     if (!form.matches("[data-files]") || !lines.length || lines.some((item) => has(item, "ended"))) return;
     event.preventDefault();
     event.stopPropagation();
