@@ -29,8 +29,8 @@ def distributed_section(distributed: Sequence[Round], embedded: Sequence[Round],
     about = ABOUT.format(
         cores=cores, seconds=seconds, clients=clients, rate=TARGET_RATE, p95=TARGET_P95_MS, load_average=load_average
     )
-    heads = ("", "distributed", *(["embedded, same run"] if embedded else []))
-    return f"{DISTRIBUTED}\n{about}\n{table(heads, _lines(distributed, embedded))}\n{_emails(distributed)}"
+    headers = ("", "distributed", *(["embedded, same run"] if embedded else []))
+    return f"{DISTRIBUTED}\n{about}\n{table(headers, _lines(distributed, embedded))}\n{_emails(distributed)}"
 
 
 def _lines(distributed: Sequence[Round], embedded: Sequence[Round]) -> Iterable[Sequence[str]]:

@@ -144,8 +144,8 @@ def _commands(plain: Sequence[Round], lean: Sequence[Round], simpul: Sequence[Ro
         for name in COMMANDS
     )
     quantiles = (f"{target} {part}" for target in TARGETS for part in ("p50", "p95"))
-    heads = ("ms", *quantiles, "waiting for propagation p50", "p95")
-    return table(heads, lines)
+    headers = ("ms", *quantiles, "waiting for propagation p50", "p95")
+    return table(headers, lines)
 
 
 def _emails(simpul: Sequence[Round]) -> str:
@@ -174,8 +174,8 @@ def _rounds(done: Sequence[Round]) -> str:
         )
         for one in done
     )
-    heads = ("target", "lifecycles/s", "CPU ms", "lifecycles", "retries", "failures", "emails", "drained after s")
-    return table(heads, lines)
+    headers = ("target", "lifecycles/s", "CPU ms", "lifecycles", "retries", "failures", "emails", "drained after s")
+    return table(headers, lines)
 
 
 def _client(one: Round) -> float:
@@ -201,6 +201,6 @@ def _quantile(target: Sequence[Round], table: str, command: str, part: str) -> s
     return f"{statistics.median(values):.1f}" if values else "-"
 
 
-def table(heads: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
-    rows = [heads, ["---"] * len(heads), *lines]
+def table(headers: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
+    rows = [headers, ["---"] * len(headers), *lines]
     return "\n".join(f"| {' | '.join(row)} |" for row in rows) + "\n"

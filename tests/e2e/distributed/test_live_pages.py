@@ -20,7 +20,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.engines("kafka", "mongo", "minio")]
 
 DECISIONS = 5
 WITHIN = 1.0
-PATIENCE = 30_000
+TIMEOUT_MS = 30_000
 """Milliseconds until a page counts as dead; how soon it changed is asked afterwards."""
 
 
@@ -35,7 +35,7 @@ def test_a_queue_page_at_one_process_changes_within_a_second_of_a_decision_at_an
     context = browser.new_context(extra_http_headers={"Accept-Language": "id"})
     context.add_cookies([{"name": "simpul", "value": officer, "url": showing.url, "httpOnly": True}])
     page = context.new_page()
-    page.set_default_timeout(PATIENCE)
+    page.set_default_timeout(TIMEOUT_MS)
     took = []
     for request in requests:
         shown(page, showing, request)
@@ -59,7 +59,7 @@ def submitted(harness: ServerHarness) -> str:
 
 def shown(page: Page, process: ServiceProcess, request: str) -> None:
     """The queue with this request in it, listening."""
-    ends = time.monotonic() + PATIENCE / 1000
+    ends = time.monotonic() + TIMEOUT_MS / 1000
     while True:
         with page.expect_response(lambda response: "/api/verification/live" in response.url):
             page.goto(f"{process.url}/verifikasi")

@@ -24,7 +24,7 @@ from simpul.demo.scenarios import scenario_for
 from tests.support.e2e.server_process import PASSWORD, STAFF
 
 ACCOUNTS = [Account(username=name, password=PASSWORD, roles=roles) for name, (_, roles) in STAFF.items()]
-PATIENCE = RetryPolicy(timeout_seconds=300, max_delay_seconds=1)
+RETRY_POLICY = RetryPolicy(timeout_seconds=300, max_delay_seconds=1)
 UPDATE_TIMEOUT_SECONDS = 300.0
 POLL_INTERVAL_SECONDS = 2.0
 CONNECTIONS = 400
@@ -181,7 +181,7 @@ class LoadGenerator:
 async def load_generator(url: str, seed: int, pause: float) -> AsyncIterator[LoadGenerator]:
     """Everybody signed in, their calls written down."""
     book = CommandJournal()
-    async with open_client(url, connections=CONNECTIONS, retry_policy=PATIENCE) as public:
+    async with open_client(url, connections=CONNECTIONS, retry_policy=RETRY_POLICY) as public:
         actors = await sign_in_actors(public, ACCOUNTS)
         administrator = await public.sign_in("admin", PASSWORD)
         public.http.event_hooks = {"request": [book.note_request], "response": [book.note_response]}

@@ -74,12 +74,12 @@ async def test_a_request_is_one_trace_from_the_form_through_four_services_to_its
     [form] = traces.named("POST /api/requests")
     whole = [span for span in traces.spans if span.trace == form.trace]
     assert {span.service for span in whole if span.service} == set(BUILDERS)
-    [obeyed] = traces.named("execute SubmitRequest", "intake")
+    [handled] = traces.named("execute SubmitRequest", "intake")
     folded = {span.service: span for span in traces.named("fold RequestSubmitted")}
-    assert (form.parent, obeyed.parent, form.outcome, obeyed.outcome) == ("", form.id, "201", "executed")
+    assert (form.parent, handled.parent, form.outcome, handled.outcome) == ("", form.id, "201", "executed")
     assert folded.keys() == set(BUILDERS) - {"intake"}
-    assert {(span.parent, span.outcome) for span in folded.values()} == {(obeyed.id, "folded")}
-    assert [span.parent for span in traces.named("publish RequestSubmitted")] == [obeyed.id]
+    assert {(span.parent, span.outcome) for span in folded.values()} == {(handled.id, "folded")}
+    assert [span.parent for span in traces.named("publish RequestSubmitted")] == [handled.id]
     work = (
         "execute StartSending",
         "send received",
@@ -120,7 +120,7 @@ async def test_events_recovered_from_the_outbox_stay_in_their_trace(tmp_path: Pa
         crashed = await harness.service(INTAKE)
         crashed.executor._publish = lambda entries: None
         await submit(crashed)
-        [obeyed] = traces.named("execute SubmitRequest")
+        [handled] = traces.named("execute SubmitRequest")
         await harness.service(INTAKE, started=True)
         await harness.service(VERIFICATION, started=True)
 
@@ -129,7 +129,7 @@ async def test_events_recovered_from_the_outbox_stay_in_their_trace(tmp_path: Pa
 
         await until(arrived)
         followed = traces.named("publish RequestSubmitted") + traces.named("fold RequestSubmitted")
-        assert {(span.trace, span.parent) for span in followed} == {(obeyed.trace, obeyed.id)}
+        assert {(span.trace, span.parent) for span in followed} == {(handled.trace, handled.id)}
 
 
 async def test_a_refusal_has_its_code_and_is_not_an_error(tmp_path: Path, traces: SpanCollector):

@@ -159,7 +159,7 @@ MAY: Mapping[str, Callable[[Lifecycle], list[Fact]]] = {
 
 
 @dataclass
-class Desk:
+class ServiceView:
     """A service that acts on what it has heard: `heard` counts the events taken in per source."""
 
     course: Lifecycle = field(default_factory=Lifecycle)
@@ -176,7 +176,7 @@ ENDINGS = (i.RequestWithdrawn, i.RequestExpired, a.RequestRejected)
 
 def unfold(chance: Random) -> list[Event]:
     """A history in which services act or listen by chance, so that their events cross."""
-    desks = {source: Desk() for source in MAY}
+    desks = {source: ServiceView() for source in MAY}
     lines: dict[str, list[Event]] = {source: [] for source in MAY}
     told: list[Event] = []
     for _ in range(chance.randint(1, 200)):
