@@ -1,4 +1,4 @@
-"""The alerts and the dashboard look at metrics that there are, and docs/operations.md says of every alert what to do."""
+"""Alerts and dashboard use existing metrics, and docs/operations.md describes the response to every alert."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ METRIC = re.compile(r"\b((?:simpul|process)_[a-z_]+)(?:\{([^}]*)\})?")
 MATCHER = re.compile(r"(\w+)\s*(?:=~|!~|!=|=)")
 BY = re.compile(r"by \(([^)]*)\)")
 OF_PROMETHEUS = {"job", "instance", "le"}
-"""Labels that no metric of ours says itself."""
+"""Labels that Prometheus adds."""
 
 
 def expressions() -> Iterator[tuple[str, str]]:
@@ -41,12 +41,12 @@ def expressions() -> Iterator[tuple[str, str]]:
 
 
 def known() -> dict[str, Any]:
-    """Every sample that the code can give, and whose it is; the application has imported all of them."""
+    """Return the metric of every sample that the code can produce; the application has imported all metrics."""
     return dict(REGISTRY._names_to_collectors)
 
 
 def used(expression: str) -> Iterator[tuple[str, set[str]]]:
-    """Each metric in it, with the labels that are asked of it."""
+    """Return each metric of the expression with the labels it selects."""
     grouped = {label.strip() for labels in BY.findall(expression) for label in labels.split(",")}
     for name, matchers in METRIC.findall(expression):
         yield name, grouped | set(MATCHER.findall(matchers))

@@ -1,4 +1,4 @@
-"""Every test that docs/security.md and docs/faults.md name as a proof exists."""
+"""Every test that docs/security.md and docs/faults.md cite exists."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ PAGES = ("security.md", "faults.md")
 
 
 def references(text: str) -> list[tuple[str, str]]:
-    """The files below tests/ and, where one is named, the function."""
+    """Return the cited files below tests/, each with the cited function or ""."""
     return [(match[1], match[2] or "") for match in REFERENCE.finditer(text) if "/test_" in match[1]]
 
 

@@ -1,4 +1,4 @@
-"""The import contracts hold, and no service is left out of them."""
+"""The import contracts hold and cover every service."""
 
 from __future__ import annotations
 

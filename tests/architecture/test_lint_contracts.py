@@ -1,4 +1,4 @@
-"""Every rule of lint, types and imports is broken once in a copy of the tree, and its tool must say so."""
+"""Each lint, type and import rule is violated once in a copy of the tree, and its tool must report it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ BIN = Path(sys.executable).parent
 
 
 def run(tool: str, *arguments: str, at: Path) -> tuple[bool, str]:
-    """Whether the tool is content, and what it says."""
+    """Return whether the tool passed, and its output."""
     done = subprocess.run([BIN / tool, *arguments], cwd=at, capture_output=True, text=True, check=False)
     return done.returncode == 0, done.stdout + done.stderr
 
@@ -39,7 +39,7 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @contextmanager
 def planted(tree: Path, path: str, line: str) -> Iterator[Path]:
-    """The file with one more line at its end; as it was, or gone, afterwards."""
+    """Append a line to the file, and restore or remove the file afterwards."""
     file = tree / path
     before = file.read_text() if file.exists() else None
     file.write_text(f"{before or ''}\n{line}\n")

@@ -1,4 +1,4 @@
-"""No committed text names a machine's paths or a package registry: a clone must work the same anywhere."""
+"""No committed text contains a path of one machine or the address of a package registry."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def committed_texts() -> list[tuple[str, str]]:
 
 
 def text_of(file: Path) -> str | None:
-    """Its text, or None for what is no text, a link, or gone."""
+    """Return its text; None for a binary file, a link or a deleted file."""
     try:
         return file.read_text("utf-8")
     except (UnicodeDecodeError, OSError):

@@ -1,4 +1,4 @@
-"""No regular expression of the product takes more than one pass over what comes from outside."""
+"""Every regular expression of the product takes linear time."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ PROGRAMS = ("simpul/__main__.py",)
 
 @dataclass(frozen=True)
 class Found:
-    """A pattern and where it is; `searched` when it is looked for anywhere in a text."""
+    """A pattern and its location; `searched` if it may match anywhere in a text."""
 
     place: str
     pattern: str | bytes
@@ -32,7 +32,7 @@ class Found:
 
 
 def calls(tree: ast.AST) -> Iterator[tuple[ast.Call, str]]:
-    """Calls of functions of `re`, with their names."""
+    """Return the calls of functions of `re`, with the function names."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
             module = node.func.value
@@ -41,7 +41,7 @@ def calls(tree: ast.AST) -> Iterator[tuple[ast.Call, str]]:
 
 
 def searched_names(tree: ast.AST) -> set[str]:
-    """Names of patterns on which a method is called that looks anywhere; all in a loop over several count as well."""
+    """Return the names of patterns that are searched anywhere in a text, also in a loop over several."""
     return {
         node.func.value.id
         for node in ast.walk(tree)
@@ -53,7 +53,7 @@ def searched_names(tree: ast.AST) -> set[str]:
 
 
 def names_of(tree: ast.AST) -> dict[ast.Call, str]:
-    """The name under which a module keeps the pattern of a call."""
+    """Return the variable to which the pattern of a call is assigned."""
     return {
         node.value: node.targets[0].id
         for node in ast.walk(tree)
@@ -69,7 +69,7 @@ def flags_of(call: ast.Call, name: str, scope: dict[str, Any]) -> int:
 
 
 def evaluated(node: ast.expr, scope: dict[str, Any]) -> Any:
-    """A constant, perhaps made of the module's other constants."""
+    """Evaluate a constant that may refer to other constants of the module."""
     return eval(compile(ast.Expression(node), "<pattern>", "eval"), dict(scope))
 
 

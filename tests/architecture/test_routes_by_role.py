@@ -1,4 +1,4 @@
-"""Who may call which route: written out here, compared with what the application declares, and tried."""
+"""The access matrix of all routes: compared with the declarations of the application, and tried."""
 
 from __future__ import annotations
 
@@ -91,10 +91,10 @@ MATRIX: dict[Call, Allowed] = {
     ("GET", "/favicon.ico"): PUBLIC,
     ("GET", "/robots.txt"): PUBLIC,
 }
-"""The calls of programs."""
+"""API routes."""
 
 STEPS = ("lengkapi", "jawab", "konfirmasi", "keberatan", "batalkan", "survei")
-"""What an applicant does, each on a page of its own."""
+"""Actions of an applicant, one page each."""
 
 PAGES: dict[Call, Allowed] = {
     ("GET", "/"): PUBLIC,
@@ -159,10 +159,10 @@ PAGES: dict[Call, Allowed] = {
     ("GET", "/surel/{name}"): PUBLIC,
     ("GET", "/surel/{name}/html"): PUBLIC,
 }
-"""What people open and send."""
+"""HTML pages and forms."""
 
 PAGES_WITH_A_KEY = [path for method, path in PAGES if method == "GET" and path.startswith("/lacak/{number}")]
-"""Open to everybody, because whoever has no key is to meet a page that says so."""
+"""Public, because a visitor without a key gets a page that explains it."""
 
 STAFF = [(call, allowed) for call, allowed in MATRIX.items() if isinstance(allowed, frozenset)]
 STAFF_PAGES = [(call, allowed) for call, allowed in PAGES.items() if isinstance(allowed, frozenset)]
@@ -193,7 +193,7 @@ async def client(app: FastAPI, platform: Platform) -> AsyncIterator[httpx.AsyncC
 
 
 def declared(app: FastAPI) -> Iterator[tuple[Call, Allowed]]:
-    """Every call that the application answers, and whom it says it is for."""
+    """Return every route of the application with its declared access."""
     for route in iter_route_contexts(app.routes):
         dependant = getattr(route, "dependant", None)
         access = declared_access(dependant) if dependant else None
@@ -202,7 +202,7 @@ def declared(app: FastAPI) -> Iterator[tuple[Call, Allowed]]:
 
 
 def differences(app: FastAPI, matrix: dict[Call, Allowed]) -> list[str]:
-    """What the application declares otherwise than the matrix. A parameter's name does not matter, its place does."""
+    """Return the differences between declarations and matrix; names of path parameters are ignored."""
     expected = {nameless(call): allowed for call, allowed in matrix.items()}
     found = {nameless(call): allowed for call, allowed in declared(app)}
     unknown = [f"{call} is {allowed} and not in the matrix" for call, allowed in found.items() if call not in expected]
@@ -220,14 +220,14 @@ def address(path: str) -> str:
 
 
 async def bearer_of(platform: Platform, role: Role) -> dict[str, str]:
-    """A session of somebody who has this role alone, opened without a password: to hash one takes long."""
+    """Open a session for an account with this role alone, without hashing a password."""
     account = await platform.accounts.add(Account(role.value, "Orang Contoh", "orang@dinas.example", (role,), "-"))
     token, _ = await platform.identity._open_session(account, platform.clock())
     return {"Authorization": f"Bearer {token}"}
 
 
 async def cookie_of(platform: Platform, role: Role) -> dict[str, str]:
-    """The same, as a browser shows it."""
+    """Return the session as a cookie."""
     return {"Cookie": f"simpul={(await bearer_of(platform, role))['Authorization'].partition(' ')[2]}"}
 
 
@@ -284,7 +284,7 @@ async def test_pages_open_to_their_roles_alone(platform: Platform, client: httpx
 
 
 NOT_READ = {"/lacak/{number}/lengkapi/berkas", "/pekerjaan/{id}/serahkan", "/pekerjaan/{id}/serahkan/berkas"}
-"""Where files are sent to for one request alone: of whom it is not, the form is not even read for its token."""
+"""Upload paths of one request: access is checked before the form and its token are read."""
 
 
 @pytest.mark.parametrize("role", Role)

@@ -1,4 +1,4 @@
-"""Pages are made of one set of components, and their words stand in one file for each room."""
+"""Pages use one set of components, and their texts are in one file per template folder."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.support.paths import REPOSITORY
 
 ROOT = REPOSITORY
 LETTERS = ROOT / "services/notification/templates"
-"""E-mails have no components and no style sheet; their words are in indonesian.toml."""
+"""Emails have no components and no style sheet; their texts are in indonesian.toml."""
 TEMPLATES = [
     path
     for folder in ("services", "shared", "simpul")
@@ -33,12 +33,12 @@ CONTROL = re.compile(r"<(?:button|input|select|textarea|form)\b|class=\"btn|\bcl
 UNSAFE = re.compile(r"\son[a-z]+=|\sstyle=|<style|javascript:|\|\s*safe\b|<script(?![^>]+nonce)")
 ELSEWHERE = re.compile(r"(?:src|action)=\"(?:https?:)?//|<link[^>]+https?:")
 NAMES = frozenset({"openapi.json", "px"})
-"""What is the same in every language."""
+"""Texts that are the same in every language."""
 VIEWPORT = 'content="width=device-width, initial-scale=1"'
 
 
 def shown(template: str) -> list[str]:
-    """The words that the template itself shows or lets be heard, code and tags taken away."""
+    """Return the visible and spoken texts of a template without code and tags."""
     markup = CODE.sub("\0", template)
     heard = [text.replace("\0", "") for text in HEARD.findall(markup)]
     rest = re.split(r"[\0\s]+", TAG.sub(" ", markup))
@@ -74,7 +74,7 @@ def leaves(table: dict[str, object], place: str = "") -> list[str]:
 
 @pytest.mark.parametrize("path", WORDS, ids=lambda path: str(path.relative_to(ROOT)))
 def test_every_word_is_used(path: Path):
-    """A table that is read by codes counts as used where its name is."""
+    """A table that is read by key counts as used where its name occurs."""
     room = path.parents[1]
     sources = "\n".join(
         file.read_text("utf-8")

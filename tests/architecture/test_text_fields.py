@@ -1,4 +1,4 @@
-"""Every text that comes from outside is cleaned by one module before it is judged, or is named here with the reason why not."""
+"""Every text input is cleaned by one module before validation, or is listed here with the reason."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ EXACT = {
 
 
 def texts(annotation: Any, cleaned: bool = False) -> Iterator[bool]:
-    """Of every `str` in an annotation, whether a cleaner stands at it."""
+    """Return for every `str` in an annotation whether it has a cleaner."""
     if annotation is str:
         yield cleaned
     elif get_origin(annotation) is Annotated:
@@ -66,7 +66,7 @@ def uncleaned(model: type[InputModel]) -> list[str]:
 
 
 def lax(schema: Any) -> Iterator[str]:
-    """Of every number and boolean in a core schema that also accepts text, its type."""
+    """Return the types of numbers and booleans in a core schema that also accept text."""
     if isinstance(schema, dict):
         if schema.get("type") in ("int", "float", "bool") and not schema.get("strict"):
             yield schema["type"]

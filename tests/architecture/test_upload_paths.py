@@ -1,4 +1,4 @@
-"""The lists of paths that files are sent to agree: body limits, the budget of bytes and the rates."""
+"""Body limits, upload budget and rate limits agree on the upload paths."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The drill: a backup of running services, the data folder lost, and everything there again."""
+"""A backup of running services is restored after the loss of the data folder."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ async def test_a_backup_of_running_services_is_restored_completely(tmp_path: Pat
 
 
 async def tracked(server: ServerProcess, acknowledged: list[SubmissionResult]) -> None:
-    """Every request that was acknowledged before the backup is there, by the token that its applicant got."""
+    """Expect every request acknowledged before the backup, by its tracking token."""
     async with open_client(server.url, retry_policy=RetryPolicy(timeout_seconds=20)) as client:
         for answer in acknowledged:
             seen = await client.with_token(answer["tracking_token"]).track(answer["number"])

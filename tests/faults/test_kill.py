@@ -1,4 +1,4 @@
-"""The real server killed with -9 under load, again and again: what it acknowledged is there, whole, and agrees with the log."""
+"""The real server is killed repeatedly under load; acknowledged commands survive and agree with the log."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ TIMEOUT_SECONDS = RetryPolicy(timeout_seconds=60, max_delay_seconds=0.5)
 
 @dataclass
 class Acknowledged:
-    """The farthest status that the server has acknowledged for a request."""
+    """The latest status that the server acknowledged for a request."""
 
     submission: SubmissionResult
     status: str = "submitted"
@@ -41,7 +41,7 @@ class Acknowledged:
 
 @dataclass
 class Crowd:
-    """People at work, and what they were told."""
+    """Simulated users and the responses they received."""
 
     url: str
     ended: asyncio.Event = field(default_factory=asyncio.Event)
@@ -57,7 +57,7 @@ class Crowd:
             await asyncio.sleep(0.05)
 
     async def work(self, staff: dict[str, SimpulClient]) -> None:
-        """Take each request a step on, as far as `in_progress`."""
+        """Advance each request by one step, up to `in_progress`."""
         while not self.ended.is_set():
             for request, known in list(self.requests.items()):
                 if not self.ended.is_set() and known.status != ORDER[-1]:
@@ -94,7 +94,7 @@ async def people(server: ServerProcess) -> AsyncIterator[tuple[SimpulClient, dic
 
 
 async def kill_again_and_again(server: ServerProcess, seed: int) -> list[float]:
-    """How long each start took, in seconds."""
+    """The duration of each start in seconds."""
     chance, starts = random.Random(seed), []
     for _ in range(KILLS):
         await asyncio.sleep(0.2 + 1.3 * chance.random())
@@ -130,7 +130,7 @@ async def test_nothing_acknowledged_is_missing_after_twenty_kills(tmp_path: Path
 
 
 async def settled(head: SimpulClient, crowd: Crowd) -> None:
-    """All that was acknowledged as begun is known to have begun."""
+    """Expect every started request to be known as started."""
     for request, known in crowd.requests.items():
         if known.status in ORDER[1:]:
             await seen_by(head, request, known.status)

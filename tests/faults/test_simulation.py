@@ -1,4 +1,4 @@
-"""The simulation keeps its promises over many seeds, as many as SIMPUL_SEEDS says, and notices each mutant."""
+"""The invariants hold for SIMPUL_SEEDS seeds, and the simulation finds each mutant."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Real files as small as they can be, for tests that need one and do not care what is in it."""
+"""Minimal valid files for tests that do not depend on their content."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from PIL import Image
 
 
 def small_pdf(words: str = "Surat", *, pages: int = 1, comment: str = "") -> bytes:
-    """A complete PDF with a line of words on each page; another comment makes other bytes."""
+    """Return a PDF with a line of text on each page; another comment makes other bytes."""
     text = f"BT /F 20 Tf 60 700 Td ({words}) Tj ET".encode("latin-1")
     kids = " ".join(f"{number} 0 R" for number in range(5, 5 + pages))
     page = b"<</Type/Page/Parent 2 0 R/MediaBox[0 0 595 842]/Contents 3 0 R/Resources<</Font<</F 4 0 R>>>>>>"
@@ -32,7 +32,7 @@ def small_pdf(words: str = "Surat", *, pages: int = 1, comment: str = "") -> byt
 
 
 def endless_pdf() -> bytes:
-    """A page whose content draws millions of overlapping see-through shapes."""
+    """Return a PDF page with millions of overlapping transparent shapes."""
     content = zlib.compress(b"/G gs\n" + b"0 0 m 600 800 l 300 0 600 900 0 400 c 0 0 600 800 re f*\n" * 300_000)
     parts = [
         b"<</Type/Catalog/Pages 2 0 R>>",
@@ -45,14 +45,14 @@ def endless_pdf() -> bytes:
 
 
 def small_picture(kind: str = "PNG", size: tuple[int, int] = (20, 20), mode: str = "RGB", **options: object) -> bytes:
-    """A complete picture in one colour; `kind` is a format of Pillow."""
+    """Return an image in one color; `kind` is a Pillow format."""
     out = BytesIO()
     Image.new(mode, size, "teal").save(out, kind, **options)
     return out.getvalue()
 
 
 def large_png(width: int, height: int) -> bytes:
-    """A complete black and white picture of any size in a few bytes, made without holding its pixels."""
+    """Return a highly compressed black and white PNG of any size."""
     rows, row = zlib.compressobj(9), b"\0" + b"\x55" * -(-width // 8)
     body = b"".join(rows.compress(row) for _ in range(height)) + rows.flush()
     header = struct.pack(">LLBBBBB", width, height, 1, 0, 0, 0, 0)

@@ -1,4 +1,4 @@
-"""Real files, made by the libraries that people's programs are made of."""
+"""Realistic files made by common office libraries."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def pdf(name: str, text: str) -> Upload:
 
 
 def encrypted_pdf(text: str) -> bytes:
-    """One that opens with a password only."""
+    """Return a PDF that is encrypted with a password."""
     paper = FPDF()
     paper.set_encryption(owner_password="pemilik", user_password="pembaca")
     paper.add_page()

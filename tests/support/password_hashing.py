@@ -24,7 +24,7 @@ def use_real_hashing(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def hash_of(password: str) -> str:
-    """The hash as the hasher in use makes it, made once for each."""
+    """Return the hash of the current hasher, cached per hasher."""
     return _hash(passwords._hasher, password)
 
 

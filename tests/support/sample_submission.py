@@ -1,4 +1,4 @@
-"""What people send while everything breaks: a small form with real files."""
+"""A small submission with real files for fault tests."""
 
 from __future__ import annotations
 

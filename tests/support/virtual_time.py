@@ -1,4 +1,4 @@
-"""An event loop whose time passes only when nothing else is left to do: hours take milliseconds, and always the same way."""
+"""An event loop with virtual time, which advances only when nothing is ready to run."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ Result = TypeVar("Result")
 
 
 class Deadlock(Exception):
-    """Nothing is left that could ever happen."""
+    """No task can ever run again."""
 
 
 class _Selector:
-    """Waits for no file: where the loop would sleep, its time is moved instead."""
+    """A selector without files that advances the loop's time instead of sleeping."""
 
     def __init__(self, loop: VirtualLoop) -> None:
         self._loop = loop
@@ -43,7 +43,7 @@ class VirtualLoop(asyncio.BaseEventLoop):
 
 
 def run_virtually(main: Coroutine[Any, Any, Result]) -> Result:
-    """Run to the end of `main`; whatever else still runs then is cancelled."""
+    """Run `main` to its end, and cancel the remaining tasks."""
     loop = VirtualLoop()
     try:
         return loop.run_until_complete(main)

@@ -1,4 +1,4 @@
-"""One office for each module, and who visits it."""
+"""One server per module, and the browser sessions that use it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """All that is skipped for want of a browser is told in one line, not in one for each test."""
+    """Report all tests skipped without a browser in one line."""
     report = yield
     if report.skipped and NONE in str(report.longrepr):
         report.longrepr = (__file__, 1, NONE)

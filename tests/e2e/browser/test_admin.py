@@ -1,4 +1,4 @@
-"""What an administrator does: messages, accounts, and the own password."""
+"""Pages of an administrator: emails, accounts and the own password."""
 
 from __future__ import annotations
 

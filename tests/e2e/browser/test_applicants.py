@@ -1,4 +1,4 @@
-"""What may come between an applicant and a request: something missing, a wrong file, impatience, a thin line, a lost link."""
+"""Problems of applicants: missing fields, wrong files, double clicks, a slow connection, a lost link."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from tests.support.e2e.server_session import SubmittedRequest
 
 
 def followed(session: BrowserSession, asked: SubmittedRequest) -> Applicant:
-    """The tracking page of a request, opened by its link."""
+    """Open the tracking page of a request by its link."""
     session.open(f"/lacak/{asked.number}?kunci={asked.token}")
     return Applicant(session)
 
@@ -119,7 +119,7 @@ def test_a_wrong_file_costs_nothing_that_was_typed_or_sent(site: SiteUnderTest, 
 
 
 def officers_names(site: SiteUnderTest, number: str) -> list[str]:
-    """Who asks, in the officer's queue, under this number; nobody while the event is on its way."""
+    """Return the applicants with this number in the officers' queue; none until the event has arrived."""
     path = "/api/verification/requests?limit=200"
     items = site.harness.call(site.session("nurlaila"), "GET", path).json()["items"]
     return [one["name"] for one in items if one["number"] == number]

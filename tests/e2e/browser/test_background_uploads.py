@@ -1,4 +1,4 @@
-"""Files that go ahead of their form: none is lost without a word, whatever becomes of its upload."""
+"""Files uploaded before their form: none is lost silently, whatever happens to its upload."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ PAPERS, SIGNED = "Dokumen Persyaratan", "Surat Permohonan"
 HUGE = Upload("Video.pdf", LETTER.content + bytes(2_000_000), "application/pdf")
 LIMIT = 1_500_000
 RETRIES_END = 60_000
-"""Milliseconds of the page's clock within which it has given up by itself, for each time that it is asked."""
+"""Milliseconds of the page's clock after which it stops retrying, per attempt of the user."""
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +42,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SiteUnderTest]:
 
 
 def filled(session: BrowserSession) -> Applicant:
-    """A form that lacks nothing, with a clock that the test can move on."""
+    """A completed form whose page clock the test controls."""
     session.page.clock.install()
     applicant = Applicant(session)
     applicant.start()
@@ -64,7 +64,7 @@ def again(item: Locator) -> Locator:
 
 
 def gives_up(session: BrowserSession, item: Locator) -> None:
-    """Wait until the page tries no more by itself: the file is listed with the reason, and with what can be done."""
+    """Wait until the page stops retrying and lists the file with the reason and the possible actions."""
 
     def given_up() -> bool:
         if item.get_by_text("mengirim").count() or item.get_by_text("dicoba lagi").count():
@@ -77,7 +77,7 @@ def gives_up(session: BrowserSession, item: Locator) -> None:
 
 
 def stopped(page: Page, item: Locator) -> None:
-    """The form was not sent: the page says so, and the keyboard is where something can be done."""
+    """Expect that the form was not sent, that the page says so, and that the focus is on the possible action."""
     expect(page.get_by_role("alert").filter(has_text="belum dikirim")).to_be_visible()
     expect(again(item)).to_be_focused()
 
@@ -87,7 +87,7 @@ def sends(page: Page) -> None:
 
 
 def names(site: SiteUnderTest, number: str) -> list[str]:
-    """The documents of this request, as its officer sees them."""
+    """Return the documents of this request as the officer sees them."""
     path = "/api/verification/requests"
     items = site.harness.call(site.session("nurlaila"), "GET", f"{path}?limit=200").json()["items"]
     found = next((one["id"] for one in items if one["number"] == number), "")
@@ -96,7 +96,7 @@ def names(site: SiteUnderTest, number: str) -> list[str]:
 
 
 def arrives(session: BrowserSession, number: str, *files: Upload) -> None:
-    """The request has these files and no other."""
+    """Expect exactly these files in the request."""
     session.until(lambda: names(session.site, number) == sorted(file.name for file in files))
 
 
@@ -108,7 +108,7 @@ def none(session: BrowserSession) -> None:
 
 
 def answered(status: int, **headers: str) -> Fault:
-    """What stands before the service answers uploads in its place."""
+    """Answer uploads with this status instead of the service, like a proxy."""
 
     def fault(session: BrowserSession) -> None:
         session.monitor.expect(str(status))

@@ -1,4 +1,4 @@
-"""Whatever form is sent with nothing in it says the same: which field by name above, and beside the field that it is needed."""
+"""Every empty form is refused in the same way: the fields by name at the top, and a message beside each field."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ OF_THEIR_OWN = {
     "own account refused",
     "sign in refused",
 }
-"""Verdicts, marks and what is wrong in another way say what to choose, or what is wrong."""
+"""Messages of fields that ask for a choice or have another rule."""
 FILLED_IN = {"form refused", "account new refused"}
 EMPTY = [
     scene
@@ -34,7 +34,7 @@ def samples(site: SiteUnderTest) -> SampleRequests:
 
 
 def told(session: BrowserSession) -> tuple[list[str], list[str]]:
-    """The sentences above and those beside fields."""
+    """Return the messages at the top and those beside the fields."""
     page = session.page
     above = page.get_by_role("alert").get_by_role("link").all_inner_texts()
     return above, [text.strip() for text in page.locator("p.err:visible").all_inner_texts()]

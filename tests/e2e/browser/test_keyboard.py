@@ -1,4 +1,4 @@
-"""A whole submission and a whole verification without a mouse: Tab, Space, arrows and Enter alone."""
+"""A submission and a verification by keyboard alone: Tab, Space, arrows and Enter."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ MOST_STOPS = 80
 
 
 def tabs_to(page: Page, wanted: Locator) -> None:
-    """Press Tab until it is there."""
+    """Press Tab until this control has the focus."""
     for _ in range(MOST_STOPS):
         if wanted.evaluate("one => one === document.activeElement"):
             return
@@ -36,7 +36,7 @@ def tabs_to(page: Page, wanted: Locator) -> None:
 
 
 def chooses_file(session: BrowserSession, asked: list[FileChooser], label: str, file: Upload) -> None:
-    """Enter opens the window of the system, in which a file is chosen."""
+    """Open the file dialog with Enter and choose a file."""
     tabs_to(session.page, field(session.page, label))
     session.page.keyboard.press("Enter")
     session.until(lambda: asked != [])
@@ -77,7 +77,7 @@ def test_a_request_is_submitted_by_keyboard(sessions: BrowserSessions):
 
 
 def in_order(page: Page, labels: list[str]) -> list[str]:
-    """The labels as their controls follow each other on the page, which is how Tab comes to them."""
+    """Return the labels in the order of their controls on the page."""
     tops = {}
     for label in labels:
         control = page.get_by_role("radio", name=label) if label == "Integrasi Data" else field(page, label)

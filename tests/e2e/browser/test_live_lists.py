@@ -1,4 +1,4 @@
-"""What an open list makes of much news in a short time, and of news on a line that is slow or cut."""
+"""An open list under bursts of updates, and on slow or broken connections."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from tests.support.e2e.server_session import SubmittedRequest
 
 BURST = 40
 APART = 0.25
-"""Seconds that a list waits for more news before it looks."""
+"""Seconds that a list waits for more updates before it reloads."""
 
 
 def looks(page: Page) -> list[Request]:
-    """Every time that this page looks by itself at what has changed, from now on."""
+    """Record every reload of the list by its script from now on."""
     seen: list[Request] = []
     page.on("request", lambda request: seen.append(request) if _looks(request) else None)
     return seen

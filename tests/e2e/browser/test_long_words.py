@@ -1,4 +1,4 @@
-"""No page is wider than its screen, however long the words on it are and whoever looks."""
+"""No page is wider than the screen, however long its texts are."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def site(samples: SampleRequests) -> SiteUnderTest:
 
 
 def too_wide(page: Page) -> list[str]:
-    """What is beyond the edge of the screen, at each width."""
+    """Return what overflows the screen at each width."""
     found = []
     for width in WIDTHS:
         page.set_viewport_size({"width": width, "height": 900})

@@ -1,4 +1,4 @@
-"""Narrow screens and large letters: the menu of the public pages, and how much of a phone the filters take."""
+"""Narrow screens and large text: the menu of the public pages and the height of the filters."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from tests.support.browser.sample_requests import SampleRequests, create_sample_
 
 MENU = ("Ajukan", "Lacak")
 WIDE_LETTERS = "document.body.style.letterSpacing = '.12em'"
-"""As WCAG 1.4.12 asks, and about what the widest of the system's fonts would make of it."""
+"""Text spacing of WCAG 1.4.12, which is about as wide as the widest system font."""
 FOLDED = 60
-"""Pixels that a filter takes while nobody uses it."""
+"""Height of an unused filter in pixels."""
 UNFOLDED = 170
 CONSOLES = {"nurlaila": "/verifikasi", "hasan": "/penugasan", "admin": "/surel-keluar"}
 
@@ -30,7 +30,7 @@ def box(part: Locator) -> FloatRect:
 
 
 def header(page: Page, width: int) -> tuple[FloatRect, list[FloatRect]]:
-    """Where the mark and the links of the menu are; all of them on the screen, and none upon another."""
+    """Return the boxes of logo and menu links; all are on the screen, and none overlaps another."""
     banner = page.get_by_role("banner")
     mark = box(banner.get_by_role("link", name="Simpul"))
     links = [box(banner.get_by_role("link", name=name, exact=True)) for name in MENU]

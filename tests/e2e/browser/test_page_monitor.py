@@ -1,4 +1,4 @@
-"""What the other journeys rest on: that the watch complains, and that the pages that belong to no service are sound."""
+"""The page monitor reports violations, and the pages of no service are accessible."""
 
 from __future__ import annotations
 

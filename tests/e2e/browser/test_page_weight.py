@@ -1,4 +1,4 @@
-"""Light enough for a thin link: what a page costs with everything that it loads, the first time that somebody comes."""
+"""The transfer size of pages with all their resources on a first visit."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every page for everybody, in every state, is sound: see `soundness.py`."""
+"""Every public page in every state passes the checks of `page_checks.py`."""
 
 from __future__ import annotations
 

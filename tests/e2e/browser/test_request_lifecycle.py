@@ -1,4 +1,4 @@
-"""The whole life of a request before everybody who has a part in it, with the queues changing live; the link comes by SMTP."""
+"""The lifecycle of a request in several browsers with live queues; the tracking link arrives by SMTP."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The same life with JavaScript switched off: pages are loaded again, forms do the rest; the link comes from the mail viewer."""
+"""The lifecycle without JavaScript; the tracking link comes from the mail viewer."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The server is killed and started again while pages are open: they connect by themselves and catch up."""
+"""The server is killed and restarted while pages are open; they reconnect and catch up."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def test_a_file_whose_sending_was_cut_is_sent_again(site: SiteUnderTest, session
 
 
 def refused_once(session: BrowserSession, path: str) -> list[str]:
-    """A gateway that has nobody behind it the first time that it is asked for this; what it refused."""
+    """Answer the first request for this path like a gateway without a backend; the refused requests."""
     refusals: list[str] = []
     session.monitor.expect("502")
 

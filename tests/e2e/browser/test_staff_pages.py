@@ -1,4 +1,4 @@
-"""What may happen while a page of the staff is open: somebody else decides, the applicant withdraws, the session ends."""
+"""Changes while a staff page is open: another decision, a withdrawal, an expired session."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ NOTE = "Halaman 2 belum ditandatangani."
 
 
 def conflict(page: Page) -> str:
-    """What the page says in the place of a decision that came too late."""
+    """The message of a decision that came too late."""
     told = page.get_by_role("alert").filter(has_text="tidak disimpan")
     expect(told).to_be_focused()
     return told.inner_text()

@@ -1,4 +1,4 @@
-"""Every page of the staff, in every state, is sound: see `soundness.py`."""
+"""Every staff page in every state passes the checks of `page_checks.py`."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ def real_engines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engines]:
 
 @pytest.fixture(scope="module")
 def deployment(real_engines: Engines, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Inbox, Deployment]]:
-    """Two processes of each service with staff accounts, whose e-mails go to a real SMTP server."""
+    """Two processes of each service with staff accounts and a real SMTP server."""
     with smtp_server() as (inbox, smtp):
         made = Deployment(tmp_path_factory.mktemp("site") / "data", {"SIMPUL_SMTP": smtp, **real_engines.settings})
         made.prepare()
@@ -47,12 +47,12 @@ def inbox_and_server(deployment: tuple[Inbox, Deployment]) -> tuple[Inbox, Serve
 
 @pytest.fixture(scope="module")
 def simpul(deployment: tuple[Inbox, Deployment]) -> Iterator[ServerHarness]:
-    """For the journeys that know one server."""
+    """The deployment for tests of a single server."""
     with open_client(deployment[1]) as http:
         yield DeploymentHarness(deployment[1], http)
 
 
 @pytest.fixture(scope="module")
 def site(deployment: tuple[Inbox, Deployment], simpul: ServerHarness) -> SiteUnderTest:
-    """For the journeys through pages."""
+    """The deployment for browser tests."""
     return SiteUnderTest(simpul, deployment[0])

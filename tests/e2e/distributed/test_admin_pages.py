@@ -1,4 +1,4 @@
-"""What an administrator does on pages, over services that no other test needs: an account gets another password."""
+"""Administrator pages on a deployment of their own, because an account's password changes."""
 # ruff: noqa: F403
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The drill over engines: a backup of running services, and everything there again in a folder."""
+"""A backup of running distributed services is restored into a data folder."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Services that hear each other over a real Kafka, killed in the middle: no event is lost, each request keeps its order."""
+"""Services connected by Kafka, which is killed under load: no event is lost or out of order."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.engines("kafka")]
 REQUESTS = [f"00000000-0000-4000-8000-{number:012d}" for number in range(1, 81)]
 DECIDERS: tuple[Decider[Any], ...] = (INTAKE, VERIFICATION, NOTIFICATION)
 KILLED_AT = 30
-"""Requests that were submitted before Kafka is killed."""
+"""Number of requests submitted before Kafka is killed."""
 
 
 @pytest.fixture
@@ -49,7 +49,7 @@ def server(tmp_path: Path) -> Iterator[EngineProcess]:
 
 
 class KafkaHarness(RuntimeHarness):
-    """Services whose states are in SQLite, and whose events are in Kafka."""
+    """Services with state in SQLite and events in Kafka."""
 
     def __init__(self, folder: Path, address: str) -> None:
         super().__init__(folder)
@@ -70,7 +70,7 @@ async def open_services(folder: Path, address: str) -> AsyncIterator[KafkaHarnes
 
 
 async def verify(verification: ServiceRuntime[Any], number: int) -> None:
-    """Verify a request once the service has heard of it."""
+    """Verify a request once the service has consumed its submission."""
     request = REQUESTS[number]
     await until(lambda: verification.executor.read(request), 60)
     await verification.executor.execute(request, VERIFY, CommandKey(f"00000000-0000-4000-9000-{number:012d}", "same"))
@@ -105,7 +105,7 @@ async def all_verified(intake: ServiceRuntime[Any]) -> bool:
 
 
 async def out_of_order(harness: RuntimeHarness) -> dict[tuple[str, str], list[int]]:
-    """Of each source and request whose sequences are not 1, 2, 3 ... in the log, repeats aside, what they are."""
+    """Return the sequences per source and request that are not 1, 2, 3 ... in the log, ignoring repeats."""
     lines: dict[tuple[str, str], list[int]] = defaultdict(list)
     for event in await harness.events():
         lines[event.source, event.subject].append(event.sequence)

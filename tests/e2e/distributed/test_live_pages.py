@@ -1,4 +1,4 @@
-"""A queue page in a browser, served by one process, while decisions are made at another."""
+"""A queue page served by one process is updated by decisions at another."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A folder grows into the distributed mode: stopped and begun again, whole, and with nothing sent or heard twice."""
+"""`simpul move` migrates a data folder to the engines: resumable, complete, and without duplicate emails or events."""
 
 from __future__ import annotations
 
@@ -109,13 +109,13 @@ async def test_what_was_on_its_way_is_published_and_heard_before(few: Path, empt
 
 
 def unreadable(request: str, sequence: int) -> bytes:
-    """An event of intake's that nobody can read."""
+    """An event of intake that does not match its schema."""
     attributes = {"source": "intake", "type": "RequestWithdrawn", "subject": request, "sequence": f"{sequence:010d}"}
     return json.dumps(attributes).encode()
 
 
 async def poisoned(platform: Platform, request: str) -> None:
-    """Let every service meet an event of this request that it cannot read; notification gives it up."""
+    """Append an unreadable event of this request; every service parks it, and notification discards it."""
     services = {service.name: service for service in build_services(platform)}
     stored = await services["intake"].runtime.store.load([request])
     await platform.log.append([(request, unreadable(request, stored[request].seen["intake"] + 1))])

@@ -1,4 +1,4 @@
-"""What operators see of two processes of each service over real engines: one trace for one request, and numbers that are true."""
+"""Traces and metrics of two processes of each service with real engines."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ WITHIN = 60.0
 def seen(
     real_engines: Engines, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[tuple[Deployment, list[ExportedSpan]]]:
-    """Services whose traces are collected and whose metrics may be read."""
+    """Services with a trace collector and readable metrics."""
     folder = tmp_path_factory.mktemp("seen")
     token = folder / "token"
     token.touch(mode=0o600)
@@ -48,7 +48,7 @@ def submit(deployment: Deployment) -> None:
 
 
 def measured(process: ServiceProcess) -> dict[str, float]:
-    """Every sample that a process gives, by its name and labels as they are written."""
+    """Return every sample of a process by its name and labels."""
     answer = httpx.get(f"{process.url}/metrics", headers={"Authorization": f"Bearer {TOKEN}"}, timeout=10)
     assert answer.status_code == 200
     lines = (line.rpartition(" ") for line in answer.text.splitlines() if line.startswith("simpul_"))

@@ -1,4 +1,4 @@
-"""The journeys through pages in Chromium, over two processes of each service with Kafka, MongoDB and MinIO."""
+"""The browser tests with two processes of each service, Kafka, MongoDB and MinIO."""
 # ruff: noqa: F403
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What several processes of one service are to each other, and what each is while an engine is away."""
+"""Several processes of one service share work, and keep serving while an engine is down."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ SOON = RetryPolicy(timeout_seconds=20)
 
 @pytest.fixture
 async def public(deployment: tuple[Inbox, Deployment]) -> AsyncIterator[SimpulClient]:
-    """Nobody in particular, at the gateway."""
+    """A client without a session at the gateway."""
     async with open_client(deployment[1].url, retry_policy=SOON) as client:
         yield client
 
@@ -35,14 +35,14 @@ async def officer(public: SimpulClient) -> SimpulClient:
 
 
 async def submitted(public: SimpulClient, officer: SimpulClient) -> tuple[str, str, SimpulClient]:
-    """The id and number of a request of which the officers have heard, and its applicant."""
+    """Return the id and number of a request that verification has consumed, and its applicant's client."""
     made = await public.submit(FORM, LETTER, REQUIREMENTS[:1])
     await until(lambda: officer.request("verification", made["id"]), "submitted")
     return made["id"], made["number"], public.with_token(made["tracking_token"])
 
 
 def at(process: ServiceProcess, client: SimpulClient) -> httpx.AsyncClient:
-    """The same person, at this one process instead of the gateway."""
+    """Return the client connected to this process instead of the gateway."""
     return httpx.AsyncClient(base_url=process.url, headers={"Authorization": f"Bearer {client.token}"}, timeout=30)
 
 
@@ -53,7 +53,7 @@ async def condition(process: ServiceProcess) -> tuple[int, dict[str, str]]:
 
 
 async def heard(officer: SimpulClient, *ids: str) -> bool:
-    """Whether the officers have all of these."""
+    """Return whether verification knows all these requests."""
     seen = await asyncio.gather(*(officer.request("verification", each) for each in ids), return_exceptions=True)
     unknown = [each for each in seen if isinstance(each, BaseException)]
     assert all(isinstance(each, ApiError) and each.status == 404 for each in unknown), unknown
@@ -69,7 +69,7 @@ async def wait_until(holds: Callable[[], Awaitable[bool]], seconds: float = 40) 
 
 @pytest.fixture
 async def engine(request: pytest.FixtureRequest, real_engines: Engines) -> AsyncIterator[Engine]:
-    """The engine that a test names, killed; up again at the end whatever the test does."""
+    """Kill the engine that a test names, and start it again at the end."""
     chosen: Engine = getattr(real_engines, request.param)
     await asyncio.to_thread(chosen.kill)
     yield chosen

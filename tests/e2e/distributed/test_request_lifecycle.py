@@ -1,4 +1,4 @@
-"""The same journeys as over one process, over two of each service with Kafka, MongoDB and MinIO."""
+"""The lifecycle tests with two processes of each service, Kafka, MongoDB and MinIO."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Over engines as an office has them: TLS alone, certificates of its own authority, accounts that may do nothing else."""
+"""Engines with TLS, a private certificate authority and accounts with least privilege."""
 
 from __future__ import annotations
 

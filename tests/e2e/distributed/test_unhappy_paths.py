@@ -1,4 +1,4 @@
-"""The unhappy paths of one server, over two processes of each service with Kafka, MongoDB and MinIO."""
+"""The tests of invalid use with two processes of each service, Kafka, MongoDB and MinIO."""
 # ruff: noqa: F403, F821
 
 from __future__ import annotations

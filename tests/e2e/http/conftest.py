@@ -11,7 +11,7 @@ from tests.support.e2e.server_session import ServerHarness, running_server
 
 @pytest.fixture
 def inbox_and_server(tmp_path: Path) -> Iterator[tuple[Inbox, ServerProcess]]:
-    """A server with staff accounts whose e-mails go to a real SMTP server."""
+    """A server with staff accounts and a real SMTP server."""
     with smtp_server() as (inbox, smtp):
         server = ServerProcess(tmp_path / "data", {"SIMPUL_SMTP": smtp})
         server.add_staff()
@@ -24,6 +24,6 @@ def inbox_and_server(tmp_path: Path) -> Iterator[tuple[Inbox, ServerProcess]]:
 
 @pytest.fixture(scope="module")
 def simpul(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerHarness]:
-    """A server of this module's own, with everybody signed in."""
+    """A server per module with all staff signed in."""
     with running_server(tmp_path_factory.mktemp("gate")) as opened:
         yield opened

@@ -1,4 +1,4 @@
-"""Keys that do not fit: other people's numbers, tokens, documents and pages, and an Idempotency-Key that is used again."""
+"""Wrong numbers, tokens, documents and pages of others, and a reused Idempotency-Key."""
 
 from __future__ import annotations
 

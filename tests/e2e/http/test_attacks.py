@@ -1,4 +1,4 @@
-"""What no honest client sends: broken HTTP, bodies that are not what they say, other sites' pages, too much and too often."""
+"""Attacks: malformed HTTP, false content types, cross-site requests, oversized bodies and floods."""
 
 from __future__ import annotations
 
@@ -196,7 +196,7 @@ def test_a_slow_crowd_keeps_nobody_waiting(simpul: ServerHarness):
 
 
 def signed_in(browser: httpx.Client) -> str:
-    """The CSRF token of a session whose cookie this browser has now."""
+    """Return the CSRF token of the browser's present session."""
     answer = browser.post("/api/session", json={"username": "nurlaila", "password": PASSWORD})
     assert answer.status_code == 200
     cookie = answer.headers["set-cookie"].lower()

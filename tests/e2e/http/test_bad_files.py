@@ -1,4 +1,4 @@
-"""Files that are none, that are too large, too many or lying, and uploads that break off, at the real server."""
+"""Invalid, oversized, mislabelled or too many files, and interrupted uploads, on the real server."""
 
 from __future__ import annotations
 
@@ -145,14 +145,14 @@ def part(field: str, filename: bytes) -> bytes:
 
 
 def held_open(simpul: ServerHarness) -> list[str]:
-    """Temporary files that the server has open, where the system tells."""
+    """Return the temporary files that the server has open, on a system with /proc."""
     folders = [folder for pid in simpul.server.pids if (folder := Path(f"/proc/{pid}/fd")).exists()]
     links = [os.readlink(link) for folder in folders for link in folder.iterdir() if link.is_symlink()]
     return [link for link in links if link.endswith("(deleted)")]
 
 
 def named(filename: bytes) -> bytes:
-    """A whole form whose letter has this name, byte by byte."""
+    """Return the multipart body of a form whose letter has this raw file name."""
     fields = [
         f'--garis\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n' for name, value in FORM.items()
     ]

@@ -1,4 +1,4 @@
-"""What a form may not say: each gets its status and a sentence that helps, and nothing is half-done."""
+"""Invalid form input is refused with a status and a message, and nothing is stored."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Steps that may not be taken: out of order, by the wrong one, with the wrong thing, or fifty at once."""
+"""Invalid steps: out of order, by the wrong role, with wrong data, or fifty at once."""
 
 from __future__ import annotations
 

@@ -76,7 +76,7 @@ async def test_the_states_of_version_0_1_0_are_rebuilt_equal(unpacked: Path):
 
 
 async def requests_of(client: SimpulClient) -> list[dict[str, Any]]:
-    """Every request in full, from the list of the structural head."""
+    """Return every request in full from the structural head's list."""
     return [await client.request("assignment", item["id"]) async for item in client.all_requests("assignment")]
 
 

@@ -1,4 +1,4 @@
-"""The whole life of a request, over HTTP, with real files and e-mails at a real SMTP server."""
+"""The lifecycle of a request over HTTP with real files and a real SMTP server."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ ALL_OK = [Verdict(item=item, ok=True) for item in ITEMS]
 
 
 async def until(look: Callable[[], Awaitable[dict[str, Any]]], status: str, **more: Any) -> dict[str, Any]:
-    """What is seen once it has this status: the other services have heard."""
+    """Return the request once it has this status, after the other services consumed the events."""
     ends, seen = time.monotonic() + 30, {}
     while time.monotonic() < ends:
         try:
@@ -62,7 +62,7 @@ async def until(look: Callable[[], Awaitable[dict[str, Any]]], status: str, **mo
 
 
 async def mail(inbox: Inbox, address: str, count: int) -> list[EmailMessage]:
-    """The first messages to this address, once there are as many."""
+    """Return the first messages to this address once so many have arrived."""
     ends = time.monotonic() + 30
     while time.monotonic() < ends:
         if len(found := inbox.to(address)) >= count:
@@ -195,7 +195,7 @@ async def test_a_request_goes_through_every_state_and_everybody_is_told(
 
 
 async def check_link(server: ServerProcess, letter: EmailMessage, number: str) -> None:
-    """The link in the e-mail opens the request, at an address without the key."""
+    """Expect that the email's link opens the request at an address without the key."""
     found = re.search(r"http://\S+/lacak/\S+", text_of(letter))
     assert found is not None
     async with httpx.AsyncClient(follow_redirects=True) as browser:

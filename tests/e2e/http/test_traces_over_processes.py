@@ -1,4 +1,4 @@
-"""A trace over processes: the form is sent to one, the letter is sent by another, and a collector is told of both by OTLP."""
+"""A trace from the submission in one process to the email in another, exported by OTLP."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is broken, how long, and what it may excuse: processes of services killed, engines killed or stopped."""
+"""The faults of a run: which process or engine is killed or stopped, and for how long."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from tests.support.distributed.deployment import Deployment, Engines, ServicePro
 from tests.support.engines.engine_process import EngineProcess as Engine
 
 DOWN = 20.0
-"""Seconds until what was killed is started again."""
+"""Seconds until a killed process is restarted."""
 
 NEAR = 5.0
-"""Seconds by which a delivery may come before or after a fault that explains why it is repeated."""
+"""Seconds around a fault within which a repeated delivery is attributed to it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """Something to break and to mend again; `parts` names what it takes away."""
+    """A fault to inject and to repair; `parts` are the unavailable services and engines."""
 
     name: str
     parts: tuple[str, ...]
@@ -31,7 +31,7 @@ class Fault:
 
 @dataclass(frozen=True, slots=True)
 class FaultRecord:
-    """A fault as it took place, by the monotonic clock: broken, mended, and the end of the time in which it is watched."""
+    """A fault that took place: the monotonic times of injection, of repair and of the end of observation."""
 
     name: str
     parts: tuple[str, ...]
@@ -40,14 +40,14 @@ class FaultRecord:
     watched: float
 
     def excuses_repeat(self, delivered: float) -> bool:
-        """Whether the outcome of a delivery at this moment could have been lost: its sender or its ledger was away."""
+        """Whether the outcome of a delivery at this time could be lost, because its sender or its ledger was down."""
         if not {"notification", "mongo"} & set(self.parts):
             return False
         return self.begun - NEAR <= delivered <= self.mended + NEAR
 
 
 def killed(processes: Sequence[ServiceProcess], name: str, seconds: float) -> Fault:
-    """These processes at once, with -9."""
+    """Kill these processes at once with SIGKILL."""
 
     def kill() -> None:
         for process in processes:
@@ -71,7 +71,7 @@ def engine_stopped(name: str, engine: Engine, seconds: float) -> Fault:
 
 
 def all_faults(deployment: Deployment, engines: Engines, stopped: float) -> list[Fault]:
-    """Of each service one process, then all of them; each engine; at last the log for as long as is said."""
+    """One process of each service, then all; each engine; finally a longer outage of the log."""
     faults = []
     for name in BUILDERS:
         all_of_it = deployment.of(name)
@@ -83,13 +83,13 @@ def all_faults(deployment: Deployment, engines: Engines, stopped: float) -> list
 
 
 def short_faults(deployment: Deployment, engines: Engines) -> list[Fault]:
-    """One process, and the log, for a few seconds each."""
+    """One process and the log, for a few seconds each."""
     one = killed(deployment.of("verification")[:1], "kill -9 of one of 2 verification", 4)
     return [one, engine_killed("kafka", engines.kafka, 4)]
 
 
 def break_for_a_while(fault: Fault, calm: float) -> FaultRecord:
-    """Break, wait, mend, and watch for `calm` seconds more; blocks."""
+    """Inject the fault, wait, repair it, and observe for `calm` seconds more; blocks."""
     begun = time.monotonic()
     fault.begin()
     time.sleep(max(0.0, begun + fault.seconds - time.monotonic()))

@@ -1,4 +1,4 @@
-"""People who go on while things break: a demo request every second, and a book of what they asked and were answered."""
+"""Load during faults: a demo request every second, and a journal of commands and responses."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ STAFF_SEES = ("verification", "assignment")
 
 @dataclass
 class CommandJournal:
-    """What was asked and answered; moments are those of the monotonic clock."""
+    """Commands and responses with monotonic times."""
 
     asked: Counter[str] = field(default_factory=Counter)
     acknowledged: list[float] = field(default_factory=list)
     put_off: Counter[int] = field(default_factory=Counter)
     news: list[tuple[float, float]] = field(default_factory=list)
-    """When a service had heard of what another did, and after how many seconds of waiting."""
+    """When an update of another service arrived, and after how many seconds."""
 
     @property
     def commands(self) -> int:
@@ -47,16 +47,16 @@ class CommandJournal:
 
     @property
     def repeats(self) -> int:
-        """Commands that were sent again with the key that they had."""
+        """Commands that were retried with the same key."""
         return self.asked.total() - self.commands
 
     def silence(self, begun: float, ended: float) -> float:
-        """The longest time between two acknowledged commands."""
+        """The longest time between two acknowledged commands, in seconds."""
         moments = [begun, *(moment for moment in self.acknowledged if begun < moment < ended), ended]
         return max(later - earlier for earlier, later in itertools.pairwise(moments))
 
     def waited(self, begun: float, ended: float) -> float:
-        """The longest wait for news that ended in this time, counted from its beginning at the earliest."""
+        """The longest wait for an update that ended in this interval, counted from the interval's start."""
         waits = (min(seconds, moment - begun) for moment, seconds in self.news if begun < moment < ended)
         return max(waits, default=0.0)
 
@@ -72,7 +72,7 @@ class CommandJournal:
 
 
 class ObservedJourney(Journey):
-    """A demo request that remembers what was sent with it, and how long news took."""
+    """A demo request that records what was sent and how long updates took."""
 
     def __init__(self, actors: Actors, number: int, seed: int, book: CommandJournal) -> None:
         super().__init__(actors, sample_request(seed, number, actors.today))
@@ -100,7 +100,7 @@ class ObservedJourney(Journey):
             self.trouble = problem.message if isinstance(problem, ApiError) else str(problem) or repr(problem)
 
     async def findings(self) -> list[str]:
-        """What is not as it was acknowledged, to the applicant or to the staff of another service."""
+        """Return the differences between acknowledged commands and the state seen by applicant and staff."""
         if self.trouble or not self.number:
             return [f"{self.number or 'never submitted'} ({self.scenario.name}): {self.trouble}"]
         seen = await self.applicant.track(self.number)
@@ -125,7 +125,7 @@ class ObservedJourney(Journey):
 
 @dataclass
 class LoadGenerator:
-    """Sends a new request on its way at each beat until it is told to end."""
+    """Starts a new request at each interval until it is stopped."""
 
     actors: Actors
     administrator: SimpulClient
@@ -152,7 +152,7 @@ class LoadGenerator:
 
     @property
     def completed(self) -> int:
-        """Those that went their whole way."""
+        """Requests that completed their scenario."""
         return sum(
             walk.done() and not journey.trouble for walk, journey in zip(self._walks, self.journeys, strict=True)
         )
@@ -167,7 +167,7 @@ class LoadGenerator:
         return [line for lines in await asyncio.gather(*map(of, self.journeys)) for line in lines]
 
     async def owed(self) -> dict[str, str]:
-        """The status of each e-mail that the ledger knows, by the id of the message."""
+        """The status of each email of the ledger by message id."""
         messages: dict[str, str] = {}
         page = await self.administrator.messages(limit=100)
         while True:
@@ -179,7 +179,7 @@ class LoadGenerator:
 
 @asynccontextmanager
 async def load_generator(url: str, seed: int, pause: float) -> AsyncIterator[LoadGenerator]:
-    """Everybody signed in, their calls written down."""
+    """Sign in all actors and record their calls."""
     book = CommandJournal()
     async with open_client(url, connections=CONNECTIONS, retry_policy=RETRY_POLICY) as public:
         actors = await sign_in_actors(public, ACCOUNTS)

@@ -1,4 +1,4 @@
-"""What a run of faults amounted to, as tables and as the last section of docs/faults.md."""
+"""The results of a fault run as tables and as the last section of docs/faults.md."""
 
 from __future__ import annotations
 

@@ -26,12 +26,12 @@ from tests.support.e2e.server_process import smtp_server
 from tests.support.engines.engine_process import EngineUnavailable, required, say
 
 SETTLES_WITHIN = 330.0
-"""Seconds until a way, or an e-mail, is taken to be stuck; a claim of a killed process alone lasts three minutes."""
+"""Seconds until a request or an email counts as stuck; a claim of a killed process lasts three minutes."""
 
 
 @dataclass
 class Run:
-    """One run: what is broken, and who goes on meanwhile."""
+    """One run: the faults and the load during them."""
 
     deployment: Deployment
     smtp_recorder: SmtpRecorder
@@ -77,7 +77,7 @@ class Run:
             await asyncio.sleep(0.2)
 
     async def _all_sent(self, people: LoadGenerator) -> dict[str, str]:
-        """The ledger once everything in it has been sent, or when it is too late."""
+        """Return the ledger once all its emails are sent, or after the timeout."""
         owed = await people.owed()
 
         def left() -> int:
@@ -104,7 +104,7 @@ class Run:
 
 @contextlib.contextmanager
 def prepared(folder: Path, started: Engines) -> Iterator[tuple[Deployment, SmtpRecorder]]:
-    """Two processes of each service over these engines, with staff, and where their e-mails go."""
+    """Prepare two processes of each service with staff accounts and an SMTP recorder."""
     with smtp_server(SmtpRecorder()) as (smtp_recorder, smtp):
         deployment = Deployment(folder, {"SIMPUL_SMTP": smtp, **started.settings})
         deployment.prepare()

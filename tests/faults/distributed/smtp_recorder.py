@@ -1,4 +1,4 @@
-"""An SMTP server that writes down when each Message-ID came, and what of that should not have happened."""
+"""An SMTP server that records when each Message-ID arrived, and finds missing and repeated ones."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.support.e2e.server_process import Inbox
 
 @dataclass
 class SmtpRecorder(Inbox):
-    """Keeps no message, only the moments at which each was taken."""
+    """Records arrival times, not messages."""
 
     taken: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
 
@@ -32,7 +32,7 @@ class SmtpRecorder(Inbox):
         return {message: moments for message, moments in self.taken.items() if len(moments) > 1}
 
     def findings(self, owed: Mapping[str, str], faults: Iterable[FaultRecord]) -> list[str]:
-        """What never came, came though nobody owed it, or came again with nothing to excuse it."""
+        """Return missing, unexpected and unexplained repeated deliveries."""
         fault_records = list(faults)
         lines = [f"e-mail {each} was never handed over" for each in owed if each not in self.taken]
         lines += [f"e-mail {each} is {status} in the ledger" for each, status in owed.items() if status != "sent"]
@@ -45,5 +45,5 @@ class SmtpRecorder(Inbox):
 
 
 def message_of(header: str) -> str:
-    """The ledger's id of a message, without the host that was put behind it."""
+    """Return the ledger's id of a Message-ID header without its host."""
     return header.strip().strip("<>").partition("@")[0]

@@ -1,4 +1,4 @@
-"""The short way of `make faults`: a process and the log are killed while the demo goes on, and nothing is lost or repeated."""
+"""A short run of `make faults`: a process and the log are killed under load, and nothing is lost or repeated."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SENT = {"a.1": "sent", "b.1": "sent"}
 
 @pytest.fixture
 def own_engines(tmp_path: Path) -> Iterator[Engines]:
-    """With a log that holds nothing else: what other tests have told there is no state of this site's."""
+    """Engines of this test alone, because the log must contain no other events."""
     try:
         with engines(tmp_path / "engines") as started:
             yield started
@@ -28,7 +28,7 @@ def own_engines(tmp_path: Path) -> Iterator[Engines]:
 
 
 def lived(*parts: str) -> FaultRecord:
-    """A fault from second 100 to second 120."""
+    """Record a fault from second 100 to second 120."""
     return FaultRecord("fault", parts, 100, 120, 130)
 
 

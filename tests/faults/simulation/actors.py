@@ -1,4 +1,4 @@
-"""Applicants, officers, heads and leads of the simulation, and what each of them may do."""
+"""Applicants, officers, heads and leads of the simulation with their commands."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ Choices = Mapping[str, Sequence[Callable[[Any], Any]]]
 
 @dataclass(frozen=True)
 class SimulatedRole:
-    """Commands to one service by the status that is seen there; `rare` may be given at any time."""
+    """Commands to one service by the status of a request; `rare` is possible in any status."""
 
     service: str
     people: int

@@ -1,4 +1,4 @@
-"""What goes wrong, and when: drawn from a seed, so that a run can be had again."""
+"""Random faults drawn from a seed, so that a run is reproducible."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Result = TypeVar("Result")
 
 @dataclass
 class FaultRates:
-    """How likely each fault is at each of its occasions."""
+    """The probability of each fault per occasion."""
 
     crash: float = 0.01
     unavailable: float = 0.02
@@ -36,20 +36,20 @@ class FaultSchedule:
         self.lost_answers: Counter[str] = Counter()
 
     def stop_faults(self) -> None:
-        """From now on nothing goes wrong."""
+        """Stop all faults from now on."""
         self.odds = NO_FAULTS
 
     def occurs(self, probability: float) -> bool:
         return probability > 0 and self.random.random() < probability
 
     def delay(self) -> float:
-        """Mostly nothing, sometimes milliseconds, seldom a second."""
+        """Return a delay in seconds: usually 0, sometimes milliseconds, rarely a second."""
         luck = self.random.random()
         return 0.0 if luck < 0.5 else 0.02 * luck if luck < 0.95 else 1.5 * self.random.random()
 
 
 class SimulatedProcess:
-    """One life of a service's process. A dead one is frozen: what it awaits never comes."""
+    """One run of a service's process. After its death, whatever it awaits never completes."""
 
     def __init__(self, name: str, fate: FaultSchedule) -> None:
         self.name, self.fate = name, fate
@@ -59,7 +59,7 @@ class SimulatedProcess:
         self.died.set()
 
     async def step(self) -> None:
-        """A place where time passes, and where the process may die."""
+        """Let time pass; the process may die here."""
         fate = self.fate
         if (delay := fate.delay()) and not self.died.is_set():
             await asyncio.sleep(delay)
@@ -70,7 +70,7 @@ class SimulatedProcess:
             await self._never.wait()
 
     async def call(self, effect: Callable[[], Result], failure: type[Exception]) -> Result:
-        """Do something elsewhere: it may fail, happen without an answer, or happen long after it was given up."""
+        """Call another process: the call may fail, lose its answer, or take effect after its timeout."""
         fate = self.fate
         await self.step()
         if fate.occurs(fate.odds.unavailable):

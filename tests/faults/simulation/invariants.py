@@ -1,4 +1,4 @@
-"""What must hold of a world that has come to rest, whatever happened in it."""
+"""Invariants of a simulated system at rest."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ STEPS = {
 
 
 async def complaints(system: SimulatedSystem) -> list[str]:
-    """What is wrong, in sentences; none if all is well."""
+    """Return the violated invariants in sentences."""
     events = [decode_event(record.value) for record in system.tape.records]
     once = list({event.id: event for event in events}.values())
     return [
@@ -53,7 +53,7 @@ async def complaints(system: SimulatedSystem) -> list[str]:
 
 
 def _sequences(events: list[Event]) -> Iterator[str]:
-    """First deliveries count 1, 2, 3 ... per source and request."""
+    """First deliveries are numbered 1, 2, 3 ... per source and request."""
     last: Counter[tuple[str, str]] = Counter()
     for event in events:
         place = event.source, event.subject
@@ -74,7 +74,7 @@ def _times(events: list[Event]) -> Iterator[str]:
 
 
 def _decisions(events: list[Event]) -> Iterator[str]:
-    """At most one decision per step; rounds, pauses and deliveries are steps of their own."""
+    """At most one decision per step; each round, pause and delivery is a separate step."""
     taken: Counter[tuple[str, str, int]] = Counter()
     for event in events:
         if step := STEPS.get(event.type):
@@ -87,7 +87,7 @@ def _decisions(events: list[Event]) -> Iterator[str]:
 
 
 def _answers(system: SimulatedSystem, events: list[Event]) -> Iterator[str]:
-    """Acknowledged implies logged, and nobody is told that what took place was refused."""
+    """Acknowledged commands are in the log, and refused commands are not."""
     caused = {event.causationid for event in events}
     for told in system.answers:
         if told.answer is not None and told.key not in caused:
@@ -97,7 +97,7 @@ def _answers(system: SimulatedSystem, events: list[Event]) -> Iterator[str]:
 
 
 def _mail(system: SimulatedSystem) -> Iterator[str]:
-    """Each letter is handed over; a second copy has a crash or an unknown answer to excuse it."""
+    """Each email is delivered; a duplicate requires a crash or a lost answer."""
     runner = system.runtimes["notification"].executor.runner
     trouble = system.crashes["notification"] + system.fate.lost_answers["notification"]
     owed: set[str] = set()
@@ -113,7 +113,7 @@ def _mail(system: SimulatedSystem) -> Iterator[str]:
 
 
 def _late_reminders(system: SimulatedSystem, state: State) -> Iterator[str]:
-    """Nobody is reminded of what time has decided; the clocks of two machines may be hours apart."""
+    """No reminder is sent after a deadline decided the matter, with clocks hours apart."""
     for message in state.messages:
         if (day := last_day(message.values)) is not None:
             over = end_of_day(day) + 2 * max(SKEWS)

@@ -1,4 +1,4 @@
-"""The runtime with one rule broken, each as somebody might break it; the simulation must notice every one."""
+"""Mutants of the runtime, each with one rule broken; the simulation must find every one."""
 
 from __future__ import annotations
 
@@ -115,7 +115,7 @@ def gives_up_what_the_log_did_not_take(runtime: Runtime) -> None:
 
 class DoesNotWait(Relay):
     def _next_batch(self) -> list[PendingEvent]:
-        """What is held back is passed by its successors."""
+        """Events overtake those that are held back."""
         batch = super()._next_batch()
         late = [
             waiting[1] for subject, waiting in self._waiting.items() if subject in self._held_back and len(waiting) > 1
@@ -138,7 +138,7 @@ def forgets_before_it_publishes(runtime: Runtime) -> None:
 
 
 class LastWriterWins:
-    """A store that is given whatever version it has."""
+    """A store that ignores the expected version."""
 
     def __init__(self, store: Any) -> None:
         self._store = store

@@ -1,4 +1,4 @@
-"""One seed, one world: run it and say what is wrong with it."""
+"""Run a simulated system for a seed and check its invariants."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Finding:
 
 
 def simulate(seed: int, mutate: Mutate = lambda runtime: None) -> list[str]:
-    """The complaints about the world of this seed."""
+    """Return the violated invariants of the system with this seed."""
     # Thousands of crashes on purpose would write as many tracebacks.
     logging.disable(logging.CRITICAL)
     try:

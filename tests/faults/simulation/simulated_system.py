@@ -1,4 +1,4 @@
-"""The simulated world: the real runtime of all four services on unreliable ground, and people who use it."""
+"""The real runtime of all four services on unreliable storage, with simulated users."""
 
 from __future__ import annotations
 
@@ -59,11 +59,11 @@ BUGS = (
     ("verification", RequestWithdrawn),
     ("intake", RequestVerified),
 )
-"""A service, and another's fact that it cannot fold until it is repaired, or cannot read until it is upgraded."""
+"""A service, and a fact of another service that it cannot fold or read until its program is replaced."""
 
 
 def too_new(fact: type[Fact], raw: bytes) -> Event:
-    """Read as a version of the program does that was there before the present version of this fact."""
+    """Read events like a program version that predates the present version of this fact."""
     event = decode_cached(raw)
     return replace(event, fact=UnknownFact(name=event.type)) if isinstance(event.fact, fact) else event
 
@@ -80,7 +80,7 @@ Mutate = Callable[[ServiceRuntime[Any]], None]
 
 @dataclass(frozen=True)
 class RecordedAnswer:
-    """What somebody was answered."""
+    """A command and its answer."""
 
     service: str
     request: str
@@ -90,7 +90,7 @@ class RecordedAnswer:
 
 
 class SimulatedMailServer:
-    """A mail server, whose answer may be silence after it took the message."""
+    """A mail server that may lose its answer after accepting a message."""
 
     def __init__(self, fate: FaultSchedule, clock: Clock) -> None:
         self.fate, self.clock = fate, clock
@@ -140,7 +140,7 @@ class Staff:
 
 @dataclass
 class SimulatedSystem:
-    """Disks and the log stay; processes come and go."""
+    """A system whose storage and log persist while its processes crash and restart."""
 
     seed: int
     mutate: Mutate = lambda runtime: None
@@ -149,7 +149,7 @@ class SimulatedSystem:
     jumped: timedelta = timedelta()
     bug: tuple[str, type[Fact]] | None = None
     backwards: list[str] = field(default_factory=list)
-    """Where a process remembered less of a request than it had answered already."""
+    """Requests whose cached version was older than one already returned."""
 
     def __post_init__(self) -> None:
         self.fate = FaultSchedule(self.seed)
@@ -158,10 +158,10 @@ class SimulatedSystem:
         self.mail_server = SimulatedMailServer(self.fate, self.clock)
         self.processes: dict[str, SimulatedProcess] = {}
         self.graves: list[SimulatedProcess] = []
-        """Every process that ever lived: what is frozen must not be collected, which would wake it."""
+        """All processes, since garbage collection of a dead one would resume its coroutines."""
         self.runtimes: dict[str, ServiceRuntime[Any]] = {}
         self.answered: dict[tuple[SimulatedProcess, str], int] = {}
-        """The version that a process answered with last, by request."""
+        """The last version that a process returned, by request."""
         self.bug = self.fate.random.choice(BUGS) if self.fate.occurs(0.3) else None
         self.outdated = self.bug is not None and self.fate.random.random() < 0.5
         count = 2 if self.fate.occurs(0.25) else 1
@@ -171,7 +171,7 @@ class SimulatedSystem:
         return NOON + self.jumped + timedelta(seconds=asyncio.get_running_loop().time())
 
     async def run(self) -> None:
-        """Live through everything, then let it settle without further faults."""
+        """Run with faults, then without until the system is at rest."""
         keepers = [asyncio.create_task(self._keep_alive(name)) for name in DECIDERS]
         sleep = asyncio.create_task(self._sleep_for_weeks())
         await asyncio.gather(*(self._use(number, request) for number, request in enumerate(self.requests)))
@@ -185,7 +185,7 @@ class SimulatedSystem:
             keeper.cancel()
 
     async def _sleep_for_weeks(self) -> None:
-        """Now and then everything stands still until reminders and closings are overdue together."""
+        """Sometimes stop everything until reminders and deadlines are overdue together."""
         random = self.fate.random
         await asyncio.sleep(random.random() * 15)
         if random.random() < 0.3:
@@ -260,7 +260,7 @@ class SimulatedSystem:
                 await self._give(role.service, request, random.choice(choices)(state))
 
     async def _give(self, service: str, request: str, command: Any, *, patient: bool = False) -> None:
-        """Give a command with one key until it is answered, or until patience ends."""
+        """Send a command with one idempotency key until it is answered or the attempts are used up."""
         random = self.fate.random
         key = CommandKey(str(uuid5(UUID(request), f"command {random.random()}")), digest=type(command).__name__)
         again = random.random() < 0.1
@@ -298,7 +298,7 @@ class SimulatedSystem:
             self.backwards.append(f"{service} went back from version {answered} to {recent.version}")
 
     async def _settle(self) -> None:
-        """Until nothing is left to publish, to hear, or to send; raises TimeoutError if that never comes."""
+        """Wait until nothing is left to publish, consume or send. Raises TimeoutError."""
         async with asyncio.timeout(600):
             while True:
                 await asyncio.sleep(1.0)

@@ -1,4 +1,4 @@
-"""A state store and an event log in memory, reached over a way on which everything can go wrong."""
+"""A state store and an event log in memory behind unreliable calls."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ Result = TypeVar("Result")
 
 @dataclass
 class ServiceStorage:
-    """What outlives the processes of one service."""
+    """The storage of one service, which survives its processes."""
 
     indexed_columns: tuple[Column, ...]
     records: dict[str, StateRecord] = field(default_factory=dict)
@@ -94,7 +94,7 @@ class ServiceStorage:
 
 
 class MemoryStore:
-    """As much of a StateStore as the runtime uses, for one life of its process."""
+    """The part of a StateStore that the runtime uses, for one run of a process."""
 
     def __init__(self, disk: ServiceStorage, process: SimulatedProcess) -> None:
         self.disk, self.process = disk, process
@@ -167,7 +167,7 @@ class MemoryStore:
 
 @dataclass
 class SharedLog:
-    """The log itself, and how far each group has read it."""
+    """The log and the position of each consumer group."""
 
     records: list[LogRecord] = field(default_factory=list)
     positions: dict[str, int] = field(default_factory=dict)
@@ -181,7 +181,7 @@ class SharedLog:
 
 
 class MemoryLog:
-    """An EventLog for one life of a process. Deliveries are repeated, and a wave may be taken in part."""
+    """An EventLog for one run of a process; it repeats deliveries and may accept a batch in part."""
 
     def __init__(self, tape: SharedLog, process: SimulatedProcess) -> None:
         self.tape, self.process = tape, process

@@ -1,4 +1,4 @@
-"""A member of a group that tells what it was handed; it goes on until it is killed."""
+"""A consumer process that prints the records it receives, until it is killed."""
 
 from __future__ import annotations
 

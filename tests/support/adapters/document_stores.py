@@ -1,4 +1,4 @@
-"""The implementations of the document store that are held to its contract, each in a place of its own that can grow old."""
+"""The implementations of the document store, each with a location of its own whose files can be aged."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from tests.support.engines import minio, versitygw
 from tests.support.engines.engine_process import EngineUnavailable, skip
 
 AGE = timedelta(hours=25)
-"""How old everything is made: more than the day for which the sweep spares what no request names."""
+"""The age given to files: more than the day for which the sweep keeps unreferenced documents."""
 
 
 class StoreLocation(Protocol):
@@ -35,11 +35,11 @@ class StoreLocation(Protocol):
     async def close(self) -> None: ...
 
     def age_everything(self) -> datetime:
-        """The moment that is a day and an hour after all that is stored by now, and less than a day after what comes later."""
+        """Return a time at which everything stored so far is older than a day, and later files are not."""
         ...
 
     def abort_upload(self) -> None:
-        """Leave what an upload leaves whose process was killed."""
+        """Leave the remains of an upload whose process was killed."""
         ...
 
 
@@ -97,14 +97,14 @@ STARTED_BY = {"minio": minio.running, "versitygw": versitygw.running}
 
 
 class S3Servers:
-    """The S3 servers of a test run, each started when the first test asks for it and stopped at the end."""
+    """The S3 servers of a test run, started on first use and stopped at the end."""
 
     def __init__(self, folder: Path, open_until_end: ExitStack) -> None:
         self._folder, self._open = folder, open_until_end
         self._addresses: dict[str, str | EngineUnavailable] = {}
 
     def new_bucket(self, name: str) -> S3Address:
-        """A bucket that no other test has. Raises Unavailable."""
+        """Return a new bucket name. Raises EngineUnavailable."""
         if name not in self._addresses:
             try:
                 self._addresses[name] = self._open.enter_context(STARTED_BY[name](self._folder / name))
@@ -140,7 +140,7 @@ def unprepared_location(request: pytest.FixtureRequest, tmp_path: Path, s3_serve
 
 @pytest.fixture(params=LOCATIONS[1:])
 def bucket(request: pytest.FixtureRequest, s3_servers: S3Servers) -> S3Address:
-    """A bucket that is not made yet, for tests of what is S3's alone."""
+    """A bucket that does not exist yet, for tests of S3 alone."""
     try:
         return s3_servers.new_bucket(request.param)
     except EngineUnavailable as reason:

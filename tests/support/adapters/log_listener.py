@@ -1,4 +1,4 @@
-"""A listener for tests of event logs: what it was handed, and waiting for it."""
+"""A consumer for tests of event logs that records what it receives."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from contextlib import asynccontextmanager, suppress
 from shared.eventlog.port import BatchHandler, EventLog, LogRecord
 
 TIMEOUT_SECONDS = 40
-"""Seconds after which something that should come counts as never coming."""
+"""Seconds after which an expected record counts as missing."""
 
 
 class RecordingConsumer:
-    """Remembers what it is handed; `before` may refuse, or hold up, a batch."""
+    """Records what it receives; `before` may reject or delay a batch."""
 
     def __init__(self) -> None:
         self.batches: list[list[LogRecord]] = []
@@ -66,7 +66,7 @@ def sort_by_position(records: Sequence[LogRecord]) -> list[LogRecord]:
 
 
 async def wait_for_commit(log: EventLog, group: str) -> None:
-    """Wait until all positions are committed: a log may do that a moment after the handler."""
+    """Wait until all positions are committed, which may happen after the handler returned."""
     async with asyncio.timeout(TIMEOUT_SECONDS):
         while await log.lag(group):  # noqa: ASYNC110 - the port tells nobody of a lag
             await asyncio.sleep(0.02)

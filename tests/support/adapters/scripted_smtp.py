@@ -1,4 +1,4 @@
-"""A mail server that does as a test tells it: refuses at a step, falls silent, hangs up, or takes its time."""
+"""An SMTP server that follows a script: it refuses, stalls, disconnects or delays at a step."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Script:
 
 
 class ScriptedSmtp:
-    """Listens on a port of this machine; what arrived is in `received`, what was said in `lines`."""
+    """Listens on a local port; `received` has the messages, `lines` the commands."""
 
     def __init__(self, script: Script, tls: ssl.SSLContext | None = None, implicit: bool = False) -> None:
         self.script, self.tls, self.implicit = script, tls, implicit
@@ -67,7 +67,7 @@ class ScriptedSmtp:
         return len(self._writers)
 
     def hang_up(self):
-        """Drop every connection, as a restart of the server would."""
+        """Drop every connection, like a restart of the server."""
         for writer in self._writers:
             writer.close()
         self._writers.clear()

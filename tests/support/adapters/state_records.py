@@ -1,4 +1,4 @@
-"""Documents and writes as the contracts of the state store need them."""
+"""Builders of records and writes for tests of state stores."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def make_write(
     body: dict[str, Any] | None = None,
     **columns: Scalar,
 ) -> Write:
-    """The write of one version of a document, whose number is its own name unless it is given."""
+    """Return the write of one version of a record; its number is its id unless given."""
     record = StateRecord(
         id=name,
         version=version,
@@ -44,7 +44,7 @@ def make_write(
 
 
 def with_version(write: Write, version: int) -> Write:
-    """The same write as another version."""
+    """Return the same write with another version."""
     return replace(write, record=replace(write.record, version=version))
 
 

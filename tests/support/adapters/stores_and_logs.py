@@ -1,4 +1,4 @@
-"""The implementations that are held to the contracts: one more is one more line in STORES or LOGS."""
+"""The implementations of state store and event log; add another one to STORES or LOGS."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ COLUMNS = (
     Column("search"),
 )
 GRACE_SECONDS = 0.3
-"""Seconds in which a cancelled handler may finish."""
+"""Seconds that a cancelled handler may take to finish."""
 
 
 @asynccontextmanager

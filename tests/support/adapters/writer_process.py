@@ -1,4 +1,4 @@
-"""A process that saves and appends as fast as it can, and tells what was acknowledged; it goes on until it is killed."""
+"""A process that saves and appends in a loop and prints what was acknowledged, until it is killed."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ WRITERS = 10
 
 
 def body(name: str, version: int) -> bytes:
-    """A body of several pages that tells whether it is whole."""
+    """Return a body of several database pages that shows whether it is complete."""
     text = f"{name} {version} " * 700
     return json.dumps({"text": text, "sha256": hashlib.sha256(text.encode()).hexdigest()}).encode()
 

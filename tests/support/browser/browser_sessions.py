@@ -1,4 +1,4 @@
-"""People in browsers of their own: who they are, what they look through, and that no page misbehaved before them."""
+"""Browser sessions of users, each with a monitored context."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ DESK, PHONE, NARROW = 1280, 390, 320
 THIN, WIDE = 250_000, -1
 """Bytes a second."""
 TIMEOUT_MILLISECONDS = 30_000
-"""Milliseconds that a page may take on a busy machine; how long it takes on an idle one is for benchmarks."""
+"""An upper bound for a busy machine; benchmarks measure how long a page takes."""
 
 expect.set_options(timeout=TIMEOUT_MILLISECONDS)
 
 
 @dataclass
 class SiteUnderTest:
-    """The office: a server, what happens there behind the pages, where its e-mails go, and who is signed in."""
+    """The server under test, its API, its inbox and its signed-in staff."""
 
     harness: ServerHarness
     inbox: Inbox | None = None
-    """None where the server keeps e-mails and shows them."""
+    """None where the server stores emails and shows them in its mail viewer."""
     sessions: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -36,7 +36,7 @@ class SiteUnderTest:
         return self.harness.server.url
 
     def session(self, who: str) -> str:
-        """The one session of somebody that tests share."""
+        """Return the session of a member of staff that tests share."""
         return self.sessions.get(who) or self.sessions.setdefault(who, self.new_session(who))
 
     def new_session(self, who: str) -> str:
@@ -51,7 +51,7 @@ class SiteUnderTest:
 
 @dataclass
 class BrowserSession:
-    """A browser context of somebody's, with one page open."""
+    """A browser context of one user with one page."""
 
     site: SiteUnderTest
     context: BrowserContext
@@ -64,27 +64,27 @@ class BrowserSession:
         return self.page
 
     def until(self, holds: Callable[[], bool]) -> None:
-        """Wait for what the page itself does not show, and let the browser's news come in meanwhile."""
+        """Wait for a condition that the page does not show, while the browser's events are processed."""
         ends = time.monotonic() + TIMEOUT_MILLISECONDS / 1000
         while not holds():
             assert time.monotonic() < ends, "it did not come to pass"
             self.page.wait_for_timeout(20)
 
     def limit_bandwidth(self, bytes_a_second: int) -> None:
-        """How much the network carries either way; -1 is all that it can."""
+        """Limit the bandwidth in both directions; -1 removes the limit."""
         session = self.context.new_cdp_session(self.page)
         session.send("Network.enable")
         rates = {"downloadThroughput": bytes_a_second, "uploadThroughput": bytes_a_second}
         session.send("Network.emulateNetworkConditions", {"offline": False, "latency": 0, **rates})
 
     def use_session(self, token: str) -> None:
-        """Hold this session, as if signed in."""
+        """Set the cookie of this session."""
         self.context.add_cookies([{"name": "simpul", "value": token, "url": self.site.url, "httpOnly": True}])
 
 
 @dataclass
 class BrowserSessions:
-    """Every context of one test. At its end none of them may have a complaint."""
+    """All browser contexts of one test; at its end no page may have a violation."""
 
     site: SiteUnderTest
     browser: Browser
@@ -98,7 +98,7 @@ class BrowserSessions:
         script: bool = True,
         scheme: Literal["light", "dark"] = "light",
     ) -> BrowserSession:
-        """Somebody comes; `who` of the staff is signed in already, "" is nobody in particular."""
+        """Open a context; the staff account `who` is signed in, "" is an anonymous visitor."""
         context = self.browser.new_context(
             viewport={"width": width, "height": 900 if width == DESK else 844},
             java_script_enabled=script,
@@ -116,7 +116,7 @@ class BrowserSessions:
         return session
 
     def close(self) -> list[str]:
-        """Everybody leaves; what there was to complain about."""
+        """Close all contexts and return their violations."""
         for session in self.open:
             session.context.close()
         return [complaint for session in self.open for complaint in session.monitor.complaints]

@@ -1,4 +1,4 @@
-"""The browser that people's journeys are made with: the machine's own, else Playwright's download, else none and why."""
+"""Chromium for the browser tests: the installed one, or Playwright's download."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ FLAGS = (
     "--disable-sync",
 )
 REQUIRED = os.environ.get("SIMPUL_BROWSER") == "required"
-"""A missing browser is then a failure, not a reason to skip."""
+"""Fail instead of skip if there is no browser."""
 
 
 def launched(playwright: Playwright, cache: Path) -> Browser | None:
-    """A browser without a window; None if there is none and none can be had. What a download said is kept in `cache`."""
+    """Launch a headless browser; None if there is none. The result of a download is kept in `cache`."""
     found = _found(Path(playwright.chromium.executable_path), cache)
     as_root = ["--no-sandbox"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []
     return playwright.chromium.launch(executable_path=found, args=[*FLAGS, *as_root]) if found else None
@@ -40,7 +40,7 @@ def _found(own: Path, cache: Path) -> Path | None:
 
 
 def _downloaded(cache: Path) -> bool:
-    """Try once in a run of the tests, however many processes it has."""
+    """Download once per test run, whatever the number of its processes."""
     run = os.environ.get("PYTEST_XDIST_TESTRUNUID", str(os.getpid()))
     with (cache / "download").open("a+") as told:
         fcntl.flock(told, fcntl.LOCK_EX)

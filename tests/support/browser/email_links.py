@@ -1,4 +1,4 @@
-"""What e-mails bring, from the mail server or from the mail viewer."""
+"""Tracking links of emails, from the SMTP server or from the mail viewer."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from tests.support.browser.browser_sessions import TIMEOUT_MILLISECONDS, Browser
 from tests.support.e2e.server_process import Inbox
 
 ASTRAY = 5_000
-"""Milliseconds after which a click that led nowhere is made again."""
+"""Milliseconds after which a click without effect is repeated."""
 
 
 def open_tracking_link(session: BrowserSession, address: str, number: str) -> None:
-    """Read the letter about this request where letters to this address arrive, and follow its link."""
+    """Find the email about this request to this address, and open its tracking link."""
     if session.site.inbox is None:
         _opens_link_in_mail_viewer(session, address, number)
     else:
@@ -25,14 +25,14 @@ def open_tracking_link(session: BrowserSession, address: str, number: str) -> No
 
 
 def arrived(site: SiteUnderTest) -> set[tuple[str, int]]:
-    """What arrived so far, and each time that it did: a letter that is sent again is the same letter."""
+    """Return the emails so far, each with its position, because a repeated email has the same id."""
     if site.inbox is not None:
         return {(str(letter["Message-ID"]), place) for place, letter in enumerate(site.inbox.messages)}
     return {(path.name, path.stat().st_mtime_ns) for path in (site.harness.server.data / "mail").glob("*.eml")}
 
 
 def _link_from_inbox(inbox: Inbox, address: str, number: str) -> str:
-    """The path of the tracking link in the first letter about this request, as a mail program has it."""
+    """Return the path of the tracking link in the first email about this request."""
     ends = time.monotonic() + TIMEOUT_MILLISECONDS / 1000
     while True:
         for letter in inbox.to(address):
@@ -45,7 +45,7 @@ def _link_from_inbox(inbox: Inbox, address: str, number: str) -> str:
 
 
 def _opens_link_in_mail_viewer(session: BrowserSession, address: str, number: str) -> None:
-    """Read the letter where a server that sends none shows them, and press its link."""
+    """Open the email in the mail viewer and click its link."""
     subject = re.compile(re.escape(f"[{number}]"))
 
     def there() -> bool:
@@ -60,7 +60,7 @@ def _opens_link_in_mail_viewer(session: BrowserSession, address: str, number: st
 
 
 def _follows(session: BrowserSession) -> bool:
-    """Whether the link of the letter on this page was followed: a click into a frame that has just come may go astray."""
+    """Return whether the click opened the link; a click into a frame that is still loading may be lost."""
     with contextlib.suppress(TooLate):
         session.page.frame_locator("iframe").get_by_role("link", name="Lacak").first.click(timeout=ASTRAY)
         session.page.wait_for_url(re.compile("/lacak/"), timeout=ASTRAY)

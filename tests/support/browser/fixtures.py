@@ -18,7 +18,7 @@ NONE = (
 
 @pytest.fixture(scope="module")
 def browser(pytestconfig: pytest.Config) -> Iterator[Browser]:
-    """Started for each module, because other tests of this process have event loops of their own."""
+    """Launch a browser per module, because other tests of this process use event loops of their own."""
     assert pytestconfig.cache is not None
     with sync_playwright() as playwright:
         opened = chromium.launched(playwright, pytestconfig.cache.mkdir("browser"))

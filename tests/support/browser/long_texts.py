@@ -1,4 +1,4 @@
-"""An office whose every text is as long as it may be: without a space to break at, or as long as ordinary ones get."""
+"""Sample requests with texts of maximum length, without spaces or of realistic words."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.support.e2e.request_steps import REASON
 from tests.support.e2e.server_session import ServerHarness, StaffNaming
 
 UNBROKEN = "W" * 200
-"""Of the widest letter."""
+"""The widest letter."""
 NOTES = ("note", "reason", "text", "question", "summary", "comment")
 WORDS: Mapping[str, Mapping[str, str]] = {
     "unbroken": {
@@ -45,7 +45,7 @@ WORDS: Mapping[str, Mapping[str, str]] = {
 
 @dataclass(frozen=True)
 class LongTextClient(ServerHarness):
-    """Says everything in these words, whatever it is asked to say."""
+    """Replaces every text that it sends with these."""
 
     words: Mapping[str, str] = field(default_factory=dict)
 
@@ -74,13 +74,13 @@ def naming(words: Mapping[str, str]) -> StaffNaming:
 
 
 def create_long_text_requests(site: SiteUnderTest, words: Mapping[str, str]) -> SampleRequests:
-    """Requests in every state, made and decided by people who say everything like this."""
+    """Create requests in every status with these texts."""
     return create_sample_requests(SiteUnderTest(LongTextClient(site.harness.server, site.harness.http, words)))
 
 
 @dataclass(frozen=True)
 class PageTour:
-    """Pages that somebody may open; `who` of the staff is signed in, a state is whoever asked for what is in it."""
+    """Pages that a user may open: a signed-in staff account, or the applicant of a request in a status."""
 
     who: str
     paths: tuple[str, ...]
@@ -96,7 +96,7 @@ STEPS_OF = {
 
 
 def page_tours(samples: SampleRequests) -> Iterator[PageTour]:
-    """Every list, and every page of every request."""
+    """Return every list and every page of every request."""
     for state, asked in samples.asked.items():
         base = f"/lacak/{asked.number}"
         steps = (f"{base}/{step}" for step in STEPS_OF.get(state, ()))

@@ -1,4 +1,4 @@
-"""What holds for every page: axe is silent, nothing is cut off at 320 pixels, fingers hit, and the keyboard gets everywhere."""
+"""Checks of every page: axe, reflow at 320 pixels, target size and keyboard access."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ RUN_AXE_COLORS = """() => axe.run({ resultTypes: ["violations"], runOnly: ["colo
   .then((answer) => answer.violations)"""
 GRAVE = frozenset({"serious", "critical"})
 PARTS = 5
-"""Stops of Tab that a single control may have."""
+"""The number of Tab stops that a single control may have."""
 LEAST_TARGET = 44
-"""Pixels of the smaller side of a control, as the design has it; WCAG 2.2 asks for 24."""
+"""The least size of a control in pixels; WCAG 2.2 requires 24."""
 
 OVERFLOWING = """() => {
   const edge = document.documentElement.clientWidth, told = [];
@@ -111,7 +111,7 @@ def _told(violation: dict[str, Any]) -> str:
 
 
 def reflow(page: Page) -> list[str]:
-    """Nothing is wider than a screen of 320 pixels, which is 1280 enlarged four times, nor than a phone in large letters."""
+    """Return what overflows at 320 pixels, which is 1280 at 400 % zoom, or on a phone with large text."""
     rendered_at(page, NARROW, "light")
     found = [f"{NARROW}: {told}" for told in page.evaluate(OVERFLOWING)]
     rendered_at(page, PHONE, "light")
@@ -130,7 +130,7 @@ def targets(page: Page) -> list[str]:
 
 
 def keyboard(page: Page) -> list[str]:
-    """Tab comes to every control in the order of the page, where it is seen, marked, and not under something else."""
+    """Return controls that Tab does not reach in page order, visibly focused and uncovered."""
     count: int = page.evaluate(TABBABLE)
     came: list[int] = []
     found: list[str] = []
@@ -158,16 +158,16 @@ def headings(page: Page) -> list[str]:
 
 
 def page_problems(page: Page) -> list[str]:
-    """Everything that is wrong with the page as it is now."""
+    """Return all problems of the page in its present state."""
     return [*headings(page), *keyboard(page), *axe(page), *reflow(page), *targets(page)]
 
 
 NO_PAGES = re.compile(r"/(dokumen|html)(/|$)")
-"""What these answer is a file, or the inside of a page."""
+"""Paths that return a file or a part of a page."""
 
 
 def unvisited_pages(met: Collection[str], pages: Iterable[str]) -> list[str]:
-    """The pages, as routes have them, that none of the addresses is of."""
+    """Return the route paths that none of the addresses matches."""
     paths = {urlsplit(address).path for address in met}
     patterns = {page: re.compile(re.sub(r"\{\w+\}", "[^/]+", page)) for page in pages if not NO_PAGES.search(page)}
     return [page for page, pattern in patterns.items() if not any(map(pattern.fullmatch, paths))]

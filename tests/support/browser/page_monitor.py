@@ -1,4 +1,4 @@
-"""What no page may ever do, whatever a journey does to it."""
+"""Violations that no page may cause in any test."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class PageMonitor:
         return self
 
     def expect(self, *patterns: str) -> None:
-        """What fits one of these is no complaint from now on: a server that is away, a line that is cut."""
+        """Ignore violations that match one of these patterns from now on."""
         self.expected += map(re.compile, patterns)
 
     def _complain(self, text: str) -> None:

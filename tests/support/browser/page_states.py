@@ -1,4 +1,4 @@
-"""Every page in every state that somebody may meet it in: the ways there are the same for checks and for pictures."""
+"""Every page in every state, and how to open it; used by the page checks and the screenshots."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ NOTE = "Halaman 2 belum memuat tanda tangan dan cap Kepala Dinas."
 
 @dataclass(frozen=True)
 class PageState:
-    """`name` is the page and its state; `who` of the staff is signed in, "" is nobody."""
+    """`name` is the page and its state; `who` is the signed-in staff account, "" is anonymous."""
 
     name: str
     who: str
@@ -44,7 +44,7 @@ def at(path: str) -> OpenPage:
 
 
 def of(path: str, state: str, *, press: str = "") -> OpenPage:
-    """A page of the request in this state; `press` sends its form as it is."""
+    """Open a page of the request in this status; `press` submits its form."""
 
     def way(session: BrowserSession, samples: SampleRequests) -> None:
         session.open(path.format(id=samples.asked[state].id))
@@ -55,7 +55,7 @@ def of(path: str, state: str, *, press: str = "") -> OpenPage:
 
 
 def followed(state: str, action: str = "", *, press: str = "") -> OpenPage:
-    """A page of the applicant's."""
+    """Open a page of the applicant."""
 
     def way(session: BrowserSession, samples: SampleRequests) -> None:
         opens(session, samples.asked[state], action)
@@ -66,7 +66,7 @@ def followed(state: str, action: str = "", *, press: str = "") -> OpenPage:
 
 
 def opens(session: BrowserSession, asked: SubmittedRequest, action: str = "") -> None:
-    """With the key of the link, on to the page of an action."""
+    """Open the tracking link, then the page of an action."""
     session.open(f"/lacak/{asked.number}?kunci={asked.token}")
     if action:
         session.open(f"/lacak/{asked.number}/{action}")
@@ -78,7 +78,7 @@ def refused(session: BrowserSession, button: str) -> None:
 
 
 def moving(state: str, step: str, path: str, press: str) -> OpenPage:
-    """The page is open while the request moves on, then its form is sent."""
+    """Open the page, advance the request, then submit the form."""
 
     def way(session: BrowserSession, samples: SampleRequests) -> None:
         asked = samples.passing[state]
@@ -112,7 +112,7 @@ def form_bare_refused(session: BrowserSession, samples: SampleRequests) -> None:
 
 
 def form_sent_before(session: BrowserSession, samples: SampleRequests) -> None:
-    """As if from another window of the same page, and saying something else the second time."""
+    """Submit the form again from another window with other values."""
     form_filled(session, samples)
     session.page.get_by_role("form", name="Formulir permohonan").evaluate(
         "form => fetch('/', { method: 'POST', body: new FormData(form) })"
@@ -145,7 +145,7 @@ def survey_refused(session: BrowserSession, samples: SampleRequests) -> None:
 
 
 def step_gone(session: BrowserSession, samples: SampleRequests) -> None:
-    """An answer that came too late."""
+    """An answer after the pause has ended."""
     opens(session, samples.asked["completed"], "keberatan")
 
 
@@ -197,7 +197,7 @@ def officer_advised(session: BrowserSession, samples: SampleRequests) -> None:
 
 
 def officer_news(session: BrowserSession, samples: SampleRequests) -> None:
-    """The queue has heard of a request that is not on it yet."""
+    """The queue announces a request that it does not list yet."""
     session.open("/verifikasi")
     Officer(session).listen()
     samples.site.harness.submitted().wait_for_status("submitted")
@@ -220,7 +220,7 @@ def account_refused(session: BrowserSession, samples: SampleRequests) -> None:
 
 
 def account_made(session: BrowserSession, samples: SampleRequests) -> None:
-    """With a password that is shown once; `reset` so that it can be done any number of times."""
+    """Reset a password, which is shown once and can be repeated."""
     session.open("/akun/bekas")
     session.page.get_by_role("checkbox", name="Buatkan kata sandi baru").check()
     session.page.get_by_role("button", name="Simpan perubahan").click()

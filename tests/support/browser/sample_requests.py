@@ -1,4 +1,4 @@
-"""An office in the middle of its work: a request in every state, some that are odd, one that cannot go on, and letters sent."""
+"""Sample data: a request in every status, some with warnings, one with a dead letter, and emails."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class SampleRequests:
 
 
 def create_sample_requests(site: SiteUnderTest) -> SampleRequests:
-    """Make it all, over the API."""
+    """Create the sample requests over the API."""
     harness = site.harness
     asked = {status: request_in_status(harness, status) for status in STEPS_TO_STATUS}
     passing = {status: request_in_status(harness, status) for status in ("submitted", "verified", "in_progress")}
@@ -54,7 +54,7 @@ def create_sample_requests(site: SiteUnderTest) -> SampleRequests:
 
 
 async def _behind(data: Path, parked: str, delivered: str) -> str:
-    """What no call does: park an event of one request, and tell the code on the handover record of the other."""
+    """Park an event of one request, and return the code on the handover record of the other."""
     platform = open_platform(Settings(data=data))
     await platform.prepare()
     event = b'{"type": "RequestVerified", "source": "verification", "sequence": 7}'

@@ -1,4 +1,4 @@
-"""`make pictures`: every page in every state at both widths, light and dark; the best of them small, for the documentation."""
+"""`make pictures`: screenshots of every page state in both widths and color schemes, and small ones for the docs."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ MOST_BYTES = 150_000
 
 @dataclass(frozen=True)
 class Picture:
-    """One that the documentation shows: a screenful, not the whole page."""
+    """A screenshot in the documentation: the visible part of a page."""
 
     scene: str
     width: int
@@ -49,7 +49,7 @@ SHOWN = (
 
 
 def fill(opened: ServerHarness, folder: Path) -> SampleRequests:
-    """Lists as they are on a day of work."""
+    """Fill the lists with demo requests."""
     accounts = [{"username": name, "password": PASSWORD, "roles": roles} for name, (_, roles) in STAFF.items()]
     staff = folder / "staff.json"
     staff.write_text(json.dumps(accounts))
@@ -61,7 +61,7 @@ def fill(opened: ServerHarness, folder: Path) -> SampleRequests:
 
 
 def taken(sessions: BrowserSessions, samples: SampleRequests, scene: PageState) -> None:
-    """All pictures of one scene."""
+    """Take all screenshots of one page state."""
     session = sessions(scene.who)
     scene.way(session, samples)
     for width in (DESK, PHONE):
@@ -74,7 +74,7 @@ def taken(sessions: BrowserSessions, samples: SampleRequests, scene: PageState) 
 
 
 def _shown(page: Page, path: Path) -> None:
-    """A screenful with few colours, which is small."""
+    """Save the visible part with few colors, which makes a small file."""
     page.evaluate("document.activeElement?.blur(); window.scrollTo(0, 0)")
     page.screenshot(path=path)
     with Image.open(path) as picture:

@@ -1,4 +1,4 @@
-"""Forms whose files are on their way, or did not arrive."""
+"""Page states with uploads that are in progress or failed."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def form_filled(session: BrowserSession, samples: SampleRequests) -> None:
 
 
 def form_file_failed(session: BrowserSession, samples: SampleRequests) -> None:
-    """The form stops at a file that was refused ahead of it."""
+    """A form whose background upload was refused."""
     form_filled(session, samples)
     field(session.page, "Dokumen Persyaratan").set_input_files(payloads(PROGRAM))
     session.page.get_by_role("button", name=SUBMIT).click()
@@ -25,7 +25,7 @@ def form_file_failed(session: BrowserSession, samples: SampleRequests) -> None:
 
 
 def form_waiting(session: BrowserSession, samples: SampleRequests) -> None:
-    """The form was sent while a file is on its way, and another waits for its turn."""
+    """A form submitted while one upload is in progress and another is queued."""
     form_filled(session, samples)
     session.page.route("**/berkas", lambda route: None)
     field(session.page, "Dokumen Persyaratan").set_input_files(payloads(REPORT, PROGRAM))
@@ -34,7 +34,7 @@ def form_waiting(session: BrowserSession, samples: SampleRequests) -> None:
 
 
 def form_file_lost(session: BrowserSession, samples: SampleRequests) -> None:
-    """The form came to the server without a file that was chosen."""
+    """A form that arrived without a chosen file."""
     form_file_failed(session, samples)
     session.page.get_by_role("form", name="Formulir permohonan").evaluate("form => form.submit()")
     expect(session.page.get_by_role("alert").first).to_be_focused()

@@ -1,4 +1,4 @@
-"""What people do on the pages, by the words that they read there. No one here knows a class or an id of the markup."""
+"""Actions of users on pages by visible labels, without classes or ids of the markup."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ PICTURE = office_files.picture("Alur layanan.png")
 REPORT = office_files.pdf("Laporan integrasi.pdf", "Laporan hasil integrasi.")
 BIG = Upload("Peta.pdf", LETTER.content + b"\n%" + b"x" * 1_000_000, "application/pdf")
 PROGRAM = Upload("Alat.exe", b"MZ\x90\x00" + bytes(600), "application/octet-stream")
-"""What no field for files takes."""
+"""A file that no field accepts."""
 ELEMENTS = 9
-"""Questions of the satisfaction survey."""
+"""The number of questions of the satisfaction survey."""
 
 
 def payloads(*files: Upload) -> list[FilePayload]:
@@ -42,18 +42,18 @@ def payloads(*files: Upload) -> list[FilePayload]:
 
 
 def field(page: Page, label: str) -> Locator:
-    """The control with this label, whether or not the label says that it may be left blank."""
+    """Return the control with this label, with or without the note "optional"."""
     return page.get_by_label(re.compile(rf"^{re.escape(label)}( \(.*\))?$"))
 
 
 def stored(page: Page, label: str) -> Locator:
-    """The files of this field: those that the server holds, and in a page with a script those on their way."""
+    """Return the listed files of this field, stored or in progress."""
     return page.get_by_role("list", name=f"Berkas yang dipilih: {label}").get_by_role("listitem")
 
 
 @dataclass
 class Applicant:
-    """Somebody who asks; holds no account, only the link that the e-mail brings."""
+    """An applicant, who has no account but the link in the email."""
 
     session: BrowserSession
 
@@ -73,7 +73,7 @@ class Applicant:
         self.page.get_by_role("radio", name="Integrasi Data").check()
 
     def attach(self, label: str, *files: Upload) -> None:
-        """Choose files; where the page has its script, until they have arrived."""
+        """Choose files, and with JavaScript wait until they are uploaded."""
         field(self.page, label).set_input_files(payloads(*files))
         if self.session.script:
             for each in files:
@@ -87,7 +87,7 @@ class Applicant:
         self.attach("Dokumen Persyaratan", DICTIONARY)
 
     def submit_form(self) -> str:
-        """The registration number of the confirmation."""
+        """Submit the form and return the registration number of the confirmation."""
         self.page.get_by_role("button", name=SUBMIT).click()
         return self.confirmation_number()
 
@@ -104,7 +104,7 @@ class Applicant:
         return self.submit_form()
 
     def expect_status(self, status: str) -> None:
-        """The tracking page says where the request stands."""
+        """Expect this status on the tracking page."""
         expect(self.page.get_by_role("heading", level=1)).to_have_text(NUMBER)
         self.shows_status(status)
 
@@ -112,7 +112,7 @@ class Applicant:
         expect(self.page.get_by_role("main").get_by_text(status, exact=True).first).to_be_visible()
 
     def wait_for(self, status: str) -> None:
-        """The tracking page, loaded again until it says so: what staff did is there a moment later."""
+        """Reload the tracking page until it shows this status."""
         self.session.until(lambda: self._reloaded().get_by_role("main").get_by_text(status, exact=True).count() > 0)
         self.expect_status(status)
 
@@ -121,7 +121,7 @@ class Applicant:
         return self.page
 
     def open_action(self, action: str) -> None:
-        """By the link of the tracking page to the page of something that can be done."""
+        """Open an action by its link on the tracking page."""
         self.page.get_by_role("main").get_by_role("link", name=action).click()
 
     def press(self, button: str) -> None:
@@ -151,7 +151,7 @@ class Applicant:
         expect(self.page.get_by_role("status").filter(has_text="sudah dibatalkan")).to_be_visible()
 
     def assess(self) -> None:
-        """The satisfaction survey, with the third of four marks throughout."""
+        """Answer the satisfaction survey with mark 3 of 4 throughout."""
         self.open_action("Isi Survei Kepuasan")
         elements = self.page.get_by_role("group", name=re.compile(r"^U\d\."))
         expect(elements).to_have_count(ELEMENTS)
@@ -168,14 +168,14 @@ class Applicant:
 
 
 def pick(group: Locator, choice: str) -> None:
-    """Press the words of a choice, as people do: its radio may be drawn by its label."""
+    """Click the label of a choice, because its label may draw the radio button."""
     group.get_by_text(choice, exact=True).click()
     expect(group.get_by_role("radio", name=choice, exact=True)).to_be_checked()
 
 
 @dataclass
 class Staff:
-    """Somebody with an account and a console."""
+    """A member of staff."""
 
     session: BrowserSession
     start = "/"
@@ -195,7 +195,7 @@ class Staff:
         self.page.get_by_role("button", name="Masuk", exact=True).click()
 
     def watch_queue(self) -> None:
-        """Open the own queue, and listen to what happens."""
+        """Open the queue with live updates."""
         self.session.open(self.start)
         self.listen()
 
@@ -207,13 +207,13 @@ class Staff:
         return self.page.get_by_role("row").filter(has_text=number)
 
     def expect_announcement(self, text: str | re.Pattern[str]) -> Locator:
-        """What the open page announces by itself; without its script it is loaded again."""
+        """Expect an announcement on the open page; without JavaScript reload it."""
         told = self.page.get_by_role("status").filter(has_text=text)
         expect(told).to_be_visible()
         return told
 
     def wait_for(self, number: str) -> None:
-        """A request that has just come into the queue, without loading the page in between."""
+        """Wait for a new request in the queue without a reload."""
         if self.session.script:
             self.expect_announcement("perubahan baru").get_by_role("link", name="Muat").click()
         else:
@@ -229,7 +229,7 @@ class Staff:
         expect(self.page.get_by_role("heading", level=1)).to_contain_text(number)
 
     def wait_for_row(self, number: str, status: str) -> None:
-        """The row changes where it stands."""
+        """Wait until the row shows this status in place."""
         if not self.session.script:
             self.session.until(lambda: self._reloaded().row(number).filter(has_text=status).count() > 0)
         expect(self.row(number).get_by_text(status, exact=True)).to_be_visible()
@@ -249,7 +249,7 @@ class Officer(Staff):
     start = "/verifikasi"
 
     def assess(self, wanting: str = "") -> None:
-        """Every item of the checklist; the letter is the one that may be wanting, with a note why."""
+        """Assess every item of the checklist; only the letter may fail, with a note."""
         for item in self.items():
             pick(item, "Sesuai")
         if wanting:

@@ -1,4 +1,4 @@
-"""The distributed half as it is deployed: every service in several processes, real engines, one gateway before them."""
+"""A distributed deployment: several processes of every service, real engines and a gateway."""
 
 from __future__ import annotations
 
@@ -28,15 +28,15 @@ from tests.support.engines.engine_process import free_port
 from tests.support.engines.secured_engines import EngineAccess
 
 PROCESSES_PER_SERVICE = 2
-"""Processes of each service."""
+"""The number of processes per service."""
 
 READY_TIMEOUT_SECONDS = 180.0
-"""All of them start at once, which takes a minute of a busy machine."""
+"""An upper bound for starting all processes at once on a busy machine."""
 
 
 @dataclass
 class Engines:
-    """The three engines, each of which may be killed and started again; `guard` says how one comes in, if not everybody may."""
+    """The three engines, each of which can be killed and restarted; `access` has the credentials, if any."""
 
     kafka: Engine
     mongo: Engine
@@ -45,7 +45,7 @@ class Engines:
 
     @property
     def settings(self) -> dict[str, str]:
-        """The settings that lead to them, with a topic, a database and a bucket that nobody else has."""
+        """Return settings with a topic, a database and a bucket of their own."""
         name = self.access.name if self.access else f"test-{uuid4().hex[:12]}"
         return {
             **(_as_user(self.access) if self.access else {}),
@@ -57,7 +57,7 @@ class Engines:
 
 
 def _as_user(access: EngineAccess) -> dict[str, str]:
-    """What the addresses of MongoDB and MinIO do not say of themselves."""
+    """Settings that are not part of the addresses of MongoDB and MinIO."""
     return {
         "SIMPUL_KAFKA_TLS": "true",
         "SIMPUL_KAFKA_CA_FILE": str(access.authority),
@@ -69,7 +69,7 @@ def _as_user(access: EngineAccess) -> dict[str, str]:
 
 @contextlib.contextmanager
 def engines(folder: Path, access: EngineAccess | None = None) -> Iterator[Engines]:
-    """Three engines of these tests' own, so that they may be killed. Raises Unavailable."""
+    """Start three engines that tests may kill. Raises EngineUnavailable."""
     # All are looked for before any is started.
     made = Engines(
         kafka.server(folder / "kafka", access),
@@ -89,7 +89,7 @@ def engines(folder: Path, access: EngineAccess | None = None) -> Iterator[Engine
 
 @dataclass
 class ServiceProcess:
-    """One process of one service; may be killed and started again at its port."""
+    """One process of one service, which can be killed and restarted on its port."""
 
     service: str
     environment: dict[str, str]
@@ -109,7 +109,7 @@ class ServiceProcess:
             )
 
     def wait(self) -> None:
-        """Until it says that it is ready."""
+        """Wait until it is ready."""
         until = time.monotonic() + READY_TIMEOUT_SECONDS
         while True:
             with contextlib.suppress(httpx.TransportError):
@@ -133,7 +133,7 @@ class ServiceProcess:
 
 @dataclass
 class Deployment(ServerProcess):
-    """What a journey takes for its server: the gateway, and the command line beside it."""
+    """A deployment with the interface of a server process: the gateway's address and the command line."""
 
     processes: list[ServiceProcess] = field(default_factory=list)
     _open: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
@@ -166,7 +166,7 @@ class Deployment(ServerProcess):
         return [process.running.pid for process in self.processes if process.running]
 
     def start(self) -> None:
-        """Start every process and the gateway before them; after a kill every process, at the port that it had."""
+        """Start every process and the gateway; after a kill on the same ports."""
         behind = bool(self.processes)
         if not behind:
             self.processes = self._planned()
@@ -187,7 +187,7 @@ class Deployment(ServerProcess):
         return planned
 
     def kill(self) -> None:
-        """All at once; the gateway stays."""
+        """Kill all processes at once, but not the gateway."""
         for process in self.processes:
             process.kill()
 

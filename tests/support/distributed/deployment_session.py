@@ -1,4 +1,4 @@
-"""The gate of the journeys before services with engines."""
+"""The server harness of a distributed deployment."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.support.e2e.server_session import ServerHarness
 
 @dataclass(frozen=True)
 class DeploymentHarness(ServerHarness):
-    """What is kept is asked of the engines, by their own clients."""
+    """Reads stored data with the engines' own clients."""
 
     @property
     def documents(self) -> set[str]:

@@ -1,4 +1,4 @@
-"""A small gateway: gives all services one origin, by the one table of paths, with several processes behind each."""
+"""A small gateway that routes by path prefix to several processes per service."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ UNREACHABLE = (httpx.ConnectError, httpx.ConnectTimeout)
 
 
 class Gateway:
-    """Passes each request to the next process of its service; where none can be connected to, the next one gets it."""
+    """Passes each request to the next process of its service, and to another if it cannot connect."""
 
     def __init__(self, processes: Mapping[str, Sequence[str]]) -> None:
         self._turns = {name: itertools.cycle(urls) for name, urls in processes.items()}
@@ -108,7 +108,7 @@ async def _live(receive: Any, send: Any) -> None:
 
 @contextlib.contextmanager
 def gateway(port: int, processes: Mapping[str, Sequence[str]]) -> Iterator[None]:
-    """The gateway at this port of loopback, in a thread of its own."""
+    """Run the gateway on this local port in a thread."""
     config = uvicorn.Config(
         Gateway(processes), host="127.0.0.1", port=port, log_level="warning", server_header=False, date_header=False
     )

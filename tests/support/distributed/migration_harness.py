@@ -1,4 +1,4 @@
-"""A folder of the embedded mode, engines that hold nothing, and the command line between them."""
+"""A data folder, empty engines and the command line that migrates from one to the other."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ CompletedCommand = subprocess.CompletedProcess[str]
 
 @pytest.fixture
 def empty(real_engines: Engines) -> dict[str, str]:
-    """The settings of engines that hold nothing."""
+    """Settings of empty engines."""
     return real_engines.settings
 
 
 @dataclass
 class MigrationHarness:
-    """Where everything is moved from, and where to."""
+    """The source and the destination of a migration."""
 
     data: Path
     engines: dict[str, str]
@@ -43,13 +43,13 @@ class MigrationHarness:
 
     @property
     def embedded_environment(self) -> dict[str, str]:
-        """The environment in which the folder is used, and the engines are named."""
+        """The environment of the embedded mode with the settings of the engines."""
         bare = {name: value for name, value in os.environ.items() if not name.startswith("SIMPUL_")}
         return {**bare, "SIMPUL_DATA": str(self.data), "SIMPUL_LOG_LEVEL": "warning", **self.engines}
 
     @property
     def distributed_environment(self) -> dict[str, str]:
-        """The environment in which the engines are used."""
+        """The environment of the distributed mode."""
         return {
             **self.embedded_environment,
             "SIMPUL_MODE": "distributed",
@@ -73,13 +73,13 @@ class MigrationHarness:
         return told
 
     def verified(self) -> None:
-        """`simpul events verify` is clean over the engines."""
+        """Expect that `simpul events verify` finds no difference on the engines."""
         done = simpul(self.distributed_environment, "events", "verify", "--json")
         assert done.returncode == 0, done.stdout + done.stderr
         assert json.loads(done.stdout)["clean"] is True
 
     async def kill_when(self, so: Callable[[Backend], Any]) -> None:
-        """Begin to move, and kill -9 the command as soon as it is so; fails if it ends before."""
+        """Start the migration and kill it once the condition holds; fail if it ends before."""
         command = [sys.executable, "-m", "simpul", "move", "--to", "distributed"]
         async with self.backend() as backend:
             moving = await asyncio.create_subprocess_exec(*command, env=self.embedded_environment)
@@ -91,7 +91,7 @@ class MigrationHarness:
 
     @contextlib.asynccontextmanager
     async def backend(self) -> AsyncIterator[Backend]:
-        """What the engines hold."""
+        """Return the contents of the engines."""
         opened = open_backend(self.settings, system_clock, random_id)
         try:
             await opened.prepare()

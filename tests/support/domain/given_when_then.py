@@ -1,4 +1,4 @@
-"""Facts dressed as events, so that the tests of every domain read as given, when, then."""
+"""Given-when-then helpers: facts as events, states after events, and expected refusals."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ State = TypeVar("State")
 REQUEST = "00000000-0000-4000-8000-000000000001"
 CAUSE = "00000000-0000-4000-8000-00000000000c"
 NOON = datetime(2026, 11, 23, 3, 0, tzinfo=UTC)
-"""Monday, 23 November 2026, noon in Maba: a working day in a week without holidays."""
+"""Monday, 23 November 2026, noon in Maba, a working day in a week without holidays."""
 
 
 def make_event(fact: Fact, sequence: int = 1, time: datetime = NOON, subject: str = REQUEST) -> Event:
-    """The fact as the event with this sequence of its owner."""
+    """Wrap a fact in an event with this sequence."""
     return Event(
         id=str(uuid5(UUID(subject), f"{fact.owner}:{sequence}")),
         source=fact.owner,
@@ -38,7 +38,7 @@ def make_event(fact: Fact, sequence: int = 1, time: datetime = NOON, subject: st
 
 
 def events_from(*facts: Fact, start: datetime = NOON, subject: str = REQUEST) -> list[Event]:
-    """The facts as events one minute apart; sequences count 1, 2, 3 ... per owner."""
+    """Wrap facts in events one minute apart, with sequences 1, 2, 3 ... per owner."""
     told: Counter[str] = Counter()
     events = []
     for minute, fact in enumerate(facts):
@@ -48,25 +48,25 @@ def events_from(*facts: Fact, start: datetime = NOON, subject: str = REQUEST) ->
 
 
 def fold(decider: Decider[State], events: Sequence[Event]) -> State:
-    """The state after these events, in the order given. As at run time, a source that is heard is heard whole."""
+    """Return the state after these events in the given order."""
     heard = [event for event in events if event.source in decider.sources | {decider.service}]
     return reduce(decider.evolve, heard, decider.initial())
 
 
 def given(decider: Decider[State], *facts: Fact, start: datetime = NOON) -> State:
-    """The state after these facts, one minute apart."""
+    """Return the state after these facts, one minute apart."""
     return fold(decider, events_from(*facts, start=start))
 
 
 def refusal_of(decider: Decider[State], state: State, command: Any, now: datetime = NOON) -> Refusal:
-    """The refusal that this command meets; fails if it is obeyed."""
+    """Return the refusal of this command; fail if it is accepted."""
     with pytest.raises(Refusal) as refusal:
         decider.decide(state, command, now)
     return refusal.value
 
 
 def interleavings(*lines: Sequence[Event]) -> list[list[Event]]:
-    """Every order in which these lines of events can be heard, each line keeping its own order."""
+    """Return every interleaving of these sequences of events."""
     lines = tuple(line for line in lines if line)
     if not lines:
         return [[]]

@@ -1,4 +1,4 @@
-"""Four services and one log in miniature: each folds its own events at once and the others' when the log reaches it."""
+"""Four in-memory services on one log: each folds its own events at once and others' when consumed."""
 
 from __future__ import annotations
 
@@ -104,12 +104,12 @@ COMMANDS: Mapping[str, Callable[[Any, datetime], list[Any]]] = {
     "notification": dispatcher_commands,
 }
 RARE = (intake.WithdrawRequest, assignment.RejectRequest)
-"""What can end a request early is seldom done, or few of them would get far."""
+"""Commands that end a request early are rare, or few requests would get far."""
 
 
 @dataclass
 class SimulatedService:
-    """One service: its document, what it has not published yet, and how far in the log it has read."""
+    """One service: its record, its outbox and its position in the log."""
 
     runner: DeciderRunner[Any]
     working_copy: WorkingCopy[Any]
@@ -130,7 +130,7 @@ class SimulatedService:
 
 
 class ServiceNetwork:
-    """The services under these deciders; every step is chosen from outside by small numbers."""
+    """The services with these deciders; the caller chooses every step by small numbers."""
 
     def __init__(self, deciders: Mapping[str, Decider[Any]] = SERVICES) -> None:
         self.services = {name: self._service(decider) for name, decider in deciders.items()}
@@ -143,7 +143,7 @@ class ServiceNetwork:
         return SimulatedService(runner, runner.open(REQUEST, None))
 
     def step(self, service: SimulatedService, act: int, choice: int) -> None:
-        """One act: 0 a command, 1 publish, 2 and 3 hear; a high `choice` makes time fly, or repeats what was done before."""
+        """Take one step: 0 is a command, 1 publish, 2 and 3 consume; a high `choice` skips time or repeats."""
         match act:
             case 0:
                 self.now += timedelta(days=6) if choice == 15 else timedelta(minutes=11)
@@ -154,7 +154,7 @@ class ServiceNetwork:
                 self._consume(service, repeat=max(0, choice - 12))
 
     def _command(self, service: SimulatedService, choice: int) -> None:
-        """Obey one of the commands that would be obeyed now, those that are due included."""
+        """Execute one of the commands that are accepted now, including due ones."""
         state, decider = service.working_copy.state, service.decider
         due = decider.due_at(state)
         commands = COMMANDS[decider.service](state, self.now)
@@ -176,13 +176,13 @@ class ServiceNetwork:
             return False
 
     def _publish(self, service: SimulatedService, *, repeat: bool = False) -> None:
-        """Append the next event of the outbox; a relay that was not told so appends it twice."""
+        """Append the next event of the outbox, twice if the first result was lost."""
         if service.outbox:
             event = service.outbox.pop(0)
             self.log += [event] * (2 if repeat else 1)
 
     def _consume(self, service: SimulatedService, repeat: int = 0) -> None:
-        """Read one event of the log, after going back a few as a rebalance makes a consumer do."""
+        """Consume one event, after going back a few like a consumer after a rebalance."""
         service.position = max(0, service.position - repeat)
         for event in self.log[service.position : service.position + repeat + 1]:
             service.position += 1
@@ -191,14 +191,14 @@ class ServiceNetwork:
                 service.take_fresh()
 
     def settle(self) -> None:
-        """Publish and hear until nobody has anything left to say or to learn."""
+        """Publish and consume until nothing is left."""
         while any(one.outbox or one.position < len(self.log) for one in self.services.values()):
             for one in self.services.values():
                 self._publish(one)
                 self._consume(one)
 
     def complaints(self) -> list[str]:
-        """What is wrong once all is settled: services that disagree, or whose state is not the fold of the log."""
+        """Return services that disagree, or whose state is not the fold of the log."""
         wrong = []
         statuses = {name: one.status for name, one in self.services.items()}
         if len(set(statuses.values())) > 1:

@@ -1,4 +1,4 @@
-"""A collector of traces on this machine, which is told of them by OTLP over HTTP."""
+"""A local collector of traces by OTLP over HTTP."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 ExportedSpan = tuple[str, str, str]
-"""The process, the trace and the name of a span."""
+"""The service, trace id and name of a span."""
 
 IMMEDIATE_EXPORT = {"OTEL_BSP_SCHEDULE_DELAY": "200"}
-"""What makes a process tell of its spans sooner than after seconds."""
+"""Settings that export spans almost immediately."""
 
 
 @contextlib.contextmanager
 def collector() -> Iterator[tuple[str, list[ExportedSpan]]]:
-    """Its address, and what it was told so far."""
+    """Run a collector; its address and the spans received so far."""
     told: list[ExportedSpan] = []
 
     class Handler(BaseHTTPRequestHandler):

@@ -1,4 +1,4 @@
-"""The steps of a request by name, and the way to each state, over the API."""
+"""The steps of a request by name over the API, and the steps to each status."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ STATUS_AFTER_STEP = {
 
 
 def request_in_status(simpul: ServerHarness, status: str) -> SubmittedRequest:
-    """A request that went to this status, of which every service has heard."""
+    """Return a request in this status that every service has consumed."""
     asked = simpul.submitted().wait_for_status("submitted")
     for step in STEPS_TO_STATUS[status]:
         answer = STEPS[step](asked)

@@ -1,4 +1,4 @@
-"""The stage of a journey: the real server in a process of its own, a real SMTP server, and staff who are signed in."""
+"""The real server in a process of its own, an SMTP server, and signed-in staff."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ START_TIMEOUT_SECONDS = 120.0
 
 @dataclass
 class Inbox:
-    """A real SMTP server's handler that keeps what it is given."""
+    """The handler of an SMTP server that keeps its messages."""
 
     messages: list[EmailMessage] = field(default_factory=list)
 
@@ -53,7 +53,7 @@ class Inbox:
 
 @contextlib.contextmanager
 def smtp_server(inbox: Inbox | None = None) -> Iterator[tuple[Inbox, str]]:
-    """An inbox, and the SIMPUL_SMTP that leads to it."""
+    """Run an SMTP server; its inbox and the value of SIMPUL_SMTP."""
     inbox = inbox or Inbox()
     controller = Controller(inbox, hostname="127.0.0.1", port=free_port())
     controller.start()
@@ -65,7 +65,7 @@ def smtp_server(inbox: Inbox | None = None) -> Iterator[tuple[Inbox, str]]:
 
 @dataclass
 class ServerProcess:
-    """`simpul up` on a data folder; may be killed and started again."""
+    """`simpul up` on a data folder, which can be killed and restarted."""
 
     data: Path
     settings: dict[str, str]
@@ -111,7 +111,7 @@ class ServerProcess:
         self.process.wait(timeout=40)
 
     def simpul(self, *words: str, given: str = "") -> subprocess.CompletedProcess[str]:
-        """Run a command line command beside the server."""
+        """Run a `simpul` command in the server's environment."""
         command = [sys.executable, "-m", "simpul", *words]
         return subprocess.run(command, env=self.environment, input=given, capture_output=True, text=True, check=False)
 
@@ -125,7 +125,7 @@ class ServerProcess:
 
 @contextlib.asynccontextmanager
 async def signed_in_clients(server: ServerProcess) -> AsyncIterator[dict[str, SimpulClient]]:
-    """A client for each member of staff, and "" for nobody in particular."""
+    """Sign in a client for each member of staff; "" is anonymous."""
     async with open_client(server.url, retry_policy=RetryPolicy(timeout_seconds=20)) as anybody:
         yield {"": anybody, **{name: await anybody.sign_in(name, PASSWORD) for name in STAFF}}
 

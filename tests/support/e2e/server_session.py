@@ -1,4 +1,4 @@
-"""The gate: one real server for a whole module of tests, what is sent to it, and what it keeps of that."""
+"""A real server for a module of tests, with calls to its API and access to its stored data."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ FILES: Files = (("letter", LETTER), ("requirements", DICTIONARY))
 
 @dataclass(frozen=True)
 class StaffNaming:
-    """How the staff of the stage are called: what follows each name, and the address of each."""
+    """Names of staff: the titles behind each name, and the email addresses."""
 
     titles: str = ""
     email: Callable[[str], str] = address_of
@@ -68,12 +68,12 @@ class ServerHarness:
     def call(
         self, token: str, method: str, path: str, headers: Mapping[str, str] | None = None, **options: Any
     ) -> httpx.Response:
-        """A call in the name of whoever holds the token, which "" is nobody; `token_of` makes that of staff."""
+        """Call the API with this token; "" is anonymous, `session_token` returns that of staff."""
         sent = {**({"Authorization": f"Bearer {token}"} if token else {}), **(headers or {})}
         return self.http.request(method, path, headers=sent, **options)
 
     def submit(self, files: Files = FILES, key: str = "", /, **fields: Any) -> httpx.Response:
-        """A form sent; a field that is None is left out."""
+        """Submit a form; a field that is None is left out."""
         data = {name: value for name, value in {**FORM, **fields}.items() if value is not None}
         headers = {"Idempotency-Key": key} if key else {}
         return self.call("", "POST", "/api/requests", headers, data=data, files=list(files))
@@ -83,24 +83,24 @@ class ServerHarness:
 
     @property
     def documents(self) -> set[str]:
-        """Everything in the folder of documents, finished or not."""
+        """The names of all files in the documents folder, complete or not."""
         return {path.name for path in (self.server.data / "documents").rglob("*") if path.is_file()}
 
     @property
     def requests(self) -> int:
-        """How many requests there are, asked of the file itself."""
+        """The number of requests in the database."""
         with contextlib.closing(sqlite3.connect(f"file:{self.server.data / 'simpul.db'}?mode=ro", uri=True)) as file:
             return int(file.execute("SELECT count(*) FROM intake_documents").fetchone()[0])
 
     @contextlib.contextmanager
     def assert_nothing_stored(self) -> Iterator[None]:
-        """No request is made and no document left behind by what happens in here."""
+        """Expect that no request and no document is stored in this block."""
         before = self.requests, self.documents
         yield
         assert (self.requests, self.documents) == before
 
     def raw(self, *pieces: bytes) -> bytes:
-        """What comes back, until the server hangs up or is silent, to these bytes on a connection of their own."""
+        """Send bytes on a new connection and return the response until the server closes it or is silent."""
         with self.connected() as connection:
             for piece in pieces:
                 connection.sendall(piece)
@@ -112,7 +112,7 @@ class ServerHarness:
 
 @dataclass(frozen=True)
 class SubmittedRequest:
-    """A request, and whoever made it."""
+    """A submitted request with its applicant's token."""
 
     harness: ServerHarness
     id: str
@@ -126,17 +126,17 @@ class SubmittedRequest:
         return SubmittedRequest(harness, made["id"], made["number"], made["tracking_token"])
 
     def act_as_applicant(self, step: str, body: Any = None, **options: Any) -> httpx.Response:
-        """A step of the applicant's."""
+        """Perform a step of the applicant."""
         return self.harness.call(self.token, "POST", f"/api/requests/{self.number}/{step}", **_json(body), **options)
 
     def step(self, who: str, step: str, body: Any = None, **options: Any) -> httpx.Response:
-        """A step of somebody's on the staff."""
+        """Perform a step of a member of staff."""
         service = "verification" if who == "nurlaila" else "assignment"
         path = f"/api/{service}/requests/{self.id}/{step}"
         return self.harness.call(session_token(who), "POST", path, **_json(body), **options)
 
     def seen(self) -> list[dict[str, Any]]:
-        """The request as its applicant, the officers and the head see it; {} for whoever has not heard of it."""
+        """Return the request as seen by applicant, officer and head; {} if unknown to a service."""
         calls = [
             (self.token, f"/api/requests/{self.number}"),
             (session_token("nurlaila"), f"/api/verification/requests/{self.id}"),
@@ -146,7 +146,7 @@ class SubmittedRequest:
         return [answer.json() if answer.status_code == 200 else {} for answer in answers]
 
     def wait_for_status(self, status: str) -> SubmittedRequest:
-        """Wait until every service knows it in this status."""
+        """Wait until every service has it in this status."""
         wait_until(lambda: {seen.get("status") for seen in self.seen()} == {status})
         return self
 
@@ -161,7 +161,7 @@ def _json(body: Any) -> dict[str, Any]:
 
 @contextlib.contextmanager
 def running_server(folder: Path, staff: StaffNaming = DEFAULT_NAMING, **settings: str) -> Iterator[ServerHarness]:
-    """A server on this folder, with everybody hired."""
+    """Run a server on this folder with signed-in staff."""
     server = ServerProcess(folder / "data", settings)
     with ThreadPoolExecutor(1) as aside:  # a browser may have a loop here
         aside.submit(lambda: asyncio.run(create_signed_in_staff(Settings(data=server.data), staff))).result()
@@ -174,7 +174,7 @@ def running_server(folder: Path, staff: StaffNaming = DEFAULT_NAMING, **settings
 
 
 def open_client(server: ServerProcess) -> httpx.Client:
-    """A client with room for a crowd."""
+    """Open a client with many connections."""
     limits = httpx.Limits(max_connections=60, max_keepalive_connections=60)
     return httpx.Client(base_url=server.url, timeout=30, limits=limits)
 
@@ -209,7 +209,7 @@ def wait_until(holds: Callable[[], bool]) -> None:
 
 
 def read_until_closed(connection: socket.socket) -> bytes:
-    """Everything until the other side hangs up or says nothing more."""
+    """Return everything until the other side closes the connection or is silent."""
     came = b""
     with contextlib.suppress(TimeoutError, ConnectionResetError):
         while piece := connection.recv(65536):
@@ -218,7 +218,7 @@ def read_until_closed(connection: socket.socket) -> bytes:
 
 
 def refusal_errors(answer: httpx.Response, status: int) -> dict[str, str]:
-    """A refusal's sentences by field, "" being the whole; it is a problem as every other, and closed to browsers' tricks."""
+    """Expect a problem with this status; return its messages by field, "" for the whole."""
     assert answer.status_code == status, (answer.status_code, answer.text)
     assert answer.headers["content-type"] == "application/problem+json"
     assert_security_headers(answer)
@@ -231,7 +231,7 @@ def refusal_errors(answer: httpx.Response, status: int) -> dict[str, str]:
 
 
 def assert_security_headers(answer: httpx.Response) -> None:
-    """The headers that every answer has."""
+    """Expect the security headers of every response."""
     headers = answer.headers
     assert headers["x-content-type-options"] == "nosniff"
     assert "frame-ancestors 'none'" in headers["content-security-policy"]

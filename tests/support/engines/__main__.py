@@ -23,7 +23,7 @@ ENGINES = {
     "SIMPUL_MINIO": minio,
     "SIMPUL_TEST_VERSITYGW": versitygw,
 }
-"""By the setting that says where each is; one that is given already is used as it is."""
+"""The engines by the environment variable with their address; a given address is used as it is."""
 
 SUITES = (
     "tests/adapters",
@@ -35,7 +35,7 @@ SUITES = (
 
 
 def main(words: Sequence[str]) -> int:
-    """The exit status of pytest, or 1 if an engine that is required cannot be had."""
+    """Return the exit status of pytest, or 1 if a required engine is unavailable."""
     missing = fetch()
     if missing and required():
         return 1
@@ -44,7 +44,7 @@ def main(words: Sequence[str]) -> int:
 
 
 def fetch() -> list[str]:
-    """Fetch each engine that is not at hand; the names of those that cannot be had."""
+    """Fetch the missing engines, and return the names of those that are unavailable."""
     missing = []
     for setting, engine in ENGINES.items():
         name, begun = engine.__name__.rpartition(".")[2], time.monotonic()
@@ -62,7 +62,7 @@ def fetch() -> list[str]:
 
 
 def run(words: Sequence[str]) -> int:
-    """Pytest with the engines running, each started once for all of its processes."""
+    """Run pytest with the engines, each started once for all workers."""
     with contextlib.ExitStack() as running:
         folder = Path(running.enter_context(tempfile.TemporaryDirectory(prefix="simpul-engines-")))
         addresses = {}

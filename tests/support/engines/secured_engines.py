@@ -1,4 +1,4 @@
-"""Engines as an office runs them: over TLS alone, and with an account that may do no more than a service needs."""
+"""Engines with TLS and an account with least privilege."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class EngineAccess:
 
 
 def access(folder: Path) -> EngineAccess:
-    """A guard with a certificate for this machine, from an authority that nobody else knows."""
+    """Create credentials with a certificate for this machine from a new authority."""
     folder.mkdir(parents=True, exist_ok=True)
     made, authority = EngineAccess(folder), trustme.CA()
     leaf = authority.issue_cert("127.0.0.1")
@@ -52,7 +52,7 @@ def access(folder: Path) -> EngineAccess:
 
 
 def _key_for_java(leaf: trustme.LeafCert) -> bytes:
-    """As PKCS #8, the one form that Java reads."""
+    """Return the key as PKCS #8, the only format that Java reads."""
     key = serialization.load_pem_private_key(leaf.private_key_pem.bytes(), None)
     form = (serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
     return key.private_bytes(*form)

@@ -1,4 +1,4 @@
-"""versitygw, a second S3 server over a folder: what works on both speaks plain S3 and nothing of MinIO's own."""
+"""versitygw, a second S3 server, to show that the adapter uses plain S3."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ VERSION = "v1.8.0"
 
 
 def find() -> Path:
-    """The program, built if this run may (under two minutes). Raises Unavailable."""
+    """Return the program, built if allowed (under two minutes). Raises EngineUnavailable."""
     return go_program("versitygw", f"github.com/versity/versitygw/cmd/versitygw@{VERSION}", VERSION, "2 to 4 minutes")
 
 
@@ -33,6 +33,6 @@ def server(folder: Path) -> EngineProcess:
 
 @contextmanager
 def running(folder: Path) -> Iterator[str]:
-    """The address of one that runs: http://key:secret@host:port/bucket."""
+    """Run the server; its address is http://key:secret@host:port/bucket."""
     with given_or_serving("SIMPUL_TEST_VERSITYGW", lambda: server(folder)) as address:
         yield address

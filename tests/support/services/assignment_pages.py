@@ -1,4 +1,4 @@
-"""Assignment's consoles as people use them: pages with their cookie, and forms that are sent as they stand."""
+"""Helpers for assignment's pages: open pages with a session and submit their forms."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ STEPS: tuple[tuple[str, str, dict[str, Any], str], ...] = (
 async def advance_to(
     harness: StaffHarness, status: str, *documents: Any, subject: str = REQUEST, **fields: Any
 ) -> None:
-    """Bring a request to this status."""
+    """Advance a request to this status."""
     await harness.submitted(*documents, subject=subject, **fields)
     if status == "submitted":
         return
@@ -41,7 +41,7 @@ async def advance_to(
 
 
 async def page(harness: StaffHarness, who: str, path: str, **options: Any) -> httpx.Response:
-    """What a browser of this person shows."""
+    """Return a page as seen by this person."""
     cookie = {"Cookie": f"simpul=token of {who}"} if who else {}
     async with harness.http as client:
         return await client.get(path, headers=cookie, **options)
@@ -50,7 +50,7 @@ async def page(harness: StaffHarness, who: str, path: str, **options: Any) -> ht
 async def send(
     harness: StaffHarness, who: str, path: str, form: httpx.Response, files: Any = None, /, **fields: Any
 ) -> httpx.Response:
-    """The form of a page with these fields, sent to `path`."""
+    """Submit the form of a page with these fields to `path`."""
     data = {**hidden_fields(form), **fields}
     given = {name: value for name, value in data.items() if value is not None}
     async with harness.http as client:
@@ -60,23 +60,23 @@ async def send(
 async def submit_form(
     harness: StaffHarness, who: str, path: str, files: Any = None, /, **fields: Any
 ) -> httpx.Response:
-    """Open a page and send its form with these fields."""
+    """Open a page and submit its form with these fields."""
     shown = await page(harness, who, path)
     assert shown.status_code == 200, shown.text
     return await send(harness, who, path, shown, files, **fields)
 
 
 def rows(shown: httpx.Response) -> list[str]:
-    """What the list on a page is about, from its top."""
+    """Return the request ids of the list on a page, in order."""
     return re.findall(r'<tr role="row" data-id="([^"]+)"', shown.text)
 
 
 def error_beside(shown: httpx.Response, field: str) -> str:
-    """What is said to be wrong beside a field, "" if nothing is."""
+    """Return the error beside a field, "" if there is none."""
     told = re.search(rf'id="{field}-e"><svg.*?</svg> ([^<]+)</p>', shown.text)
     return html.unescape(told[1]) if told else ""
 
 
 def visible_text(shown: httpx.Response) -> str:
-    """What a person reads on a page."""
+    """Return the visible text of a page."""
     return " ".join(html.unescape(re.sub(r"<[^>]+>", " ", shown.text)).split())

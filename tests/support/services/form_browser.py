@@ -1,4 +1,4 @@
-"""A browser that somebody is signed in with: it keeps cookies, reads forms off pages, and sends them as they stand."""
+"""A test client with cookies that submits the forms of pages."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ class Browser:
         return await self.client.get(path, **options)
 
     async def send(self, page: httpx.Response, action: str = "", **fields: Any) -> httpx.Response:
-        """The form of the page that goes to `action`, or back to the page itself, with these fields; None takes one away."""
+        """Submit the page's form to `action` or to the page itself with these fields; None removes a field."""
         data = {**hidden_fields(page, action), **fields}
         given = {name: value for name, value in data.items() if value is not None}
         return await self.client.post(action or page.url.path, data=given)
 
 
 def hidden_fields(page: httpx.Response, action: str = "") -> dict[str, Any]:
-    """What a form of the page holds without being seen."""
+    """Return the hidden fields of a form."""
     for attributes, inside in _FORM.findall(page.text):
         found = re.search(r'action="([^"]*)"', attributes)
         if (html.unescape(found[1]) if found else "") in (action, action or page.url.path):
@@ -45,7 +45,7 @@ def hidden_fields(page: httpx.Response, action: str = "") -> dict[str, Any]:
 
 @asynccontextmanager
 async def browser(harness: StaffHarness, who: str = "", **options: Any) -> AsyncIterator[Browser]:
-    """Signed in as `who`, one of PEOPLE, or as nobody."""
+    """Open a client signed in as `who`, one of PEOPLE, or anonymous."""
     async with harness.http as client:
         client.cookies = httpx.Cookies({COOKIE: f"token of {who}"} if who else {})
         for name, value in options.items():
@@ -54,6 +54,6 @@ async def browser(harness: StaffHarness, who: str = "", **options: Any) -> Async
 
 
 def visible_text(page: httpx.Response) -> str:
-    """What is seen of a page, without its marks."""
+    """Return the visible text of a page without tags."""
     body = page.text.partition("<body")[2]
     return html.unescape(re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", body)))

@@ -1,4 +1,4 @@
-"""A server with nothing but sessions, staff accounts and one route of each kind, on a real file and a clock that is set."""
+"""An application with sessions, accounts and one route of each kind, on SQLite with a manual clock."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ SECRET = b"a secret of this test alone, 0123456789"
 
 
 class ManualClock:
-    """A clock that stands until it is moved on."""
+    """A clock that stands still until it is advanced."""
 
     def __init__(self) -> None:
         self.now = datetime(2026, 7, 10, 1, 0, tzinfo=UTC)
@@ -40,7 +40,7 @@ class ManualClock:
 
 @dataclass
 class IdentityHarness:
-    """What access rules ask of the platform, and the application on it."""
+    """The parts of a platform that access rules need, and an application on them."""
 
     settings: Settings
     file: SqliteDatabase

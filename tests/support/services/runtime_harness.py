@@ -1,4 +1,4 @@
-"""Services on real SQLite, with a clock that the test sets and a log that the test can take away."""
+"""Services on SQLite with a manual clock and a log that can fail."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def key(number: int, digest: str = "same") -> CommandKey:
 
 
 class Log(SqliteEventLog):
-    """The real log, which refuses everything while it is `down`, and forgets to answer once when it `stutters`."""
+    """The real log, which fails while it is `down`, and once after an append if it `loses_next_answer`."""
 
     down = loses_next_answer = False
 
@@ -111,7 +111,7 @@ def record(position: int, fact: Fact, sequence: int = 1, subject: str = REQUEST)
 
 
 async def until(condition: Callable[[], Awaitable[Any]], seconds: float = 5.0) -> Any:
-    """What the condition gives once it gives something; fails after some seconds."""
+    """Return the condition's first true value; fail after a timeout."""
     async with asyncio.timeout(seconds):
         while not (met := await condition()):  # noqa: ASYNC110 - any state is waited for, not only one that tells
             await asyncio.sleep(0.01)
@@ -119,7 +119,7 @@ async def until(condition: Callable[[], Awaitable[Any]], seconds: float = 5.0) -
 
 
 def poisoned(by: type[Fact]) -> Decider[Any]:
-    """Verification that cannot fold one kind of fact."""
+    """Return a verification decider that cannot fold one kind of fact."""
 
     def evolve(state: Any, event: Event) -> Any:
         if isinstance(event.fact, by):

@@ -1,4 +1,4 @@
-"""All services in one application whose folder holds a request in each of several statuses, moved there through the API."""
+"""All services in one application with a request in each of several statuses."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ CHECKLIST = [{"item": item, "ok": True} for item in ("form", "letter", "scope", 
 RETURN = [{"item": "letter", "ok": False, "note": "Belum ditandatangani."}, CHECKLIST[0], *CHECKLIST[2:]]
 ASSIGNMENT = {"lead": TECHNICAL, "complexity": "low", "target_date": "2026-12-14"}
 Step = tuple[str, str, str, dict[str, Any], str]
-"""Who takes it, the service, the step, what is sent, and the status it leads to."""
+"""Account, service, step, body and resulting status."""
 VERIFY: Step = (OFFICER, "verification", "verification", {"checklist": CHECKLIST}, "verified")
 SEND_BACK: Step = (OFFICER, "verification", "return", {"checklist": RETURN}, "returned")
 ASSIGN: Step = (STRUCTURAL, "assignment", "assignment", ASSIGNMENT, "assigned")
@@ -56,7 +56,7 @@ class SeededApplication:
         return self.harness.app
 
     def examples(self, status: str = "in_progress") -> dict[str, str]:
-        """A value for each parameter that a path may name, all of one request."""
+        """Return a value for each path parameter, all of one request."""
         request = self.requests[status]
         return {
             "number": request.number,
@@ -72,7 +72,7 @@ class SeededApplication:
 
 
 def credentials(who: str, request: SeededRequest) -> dict[str, str]:
-    """The headers of a member of staff, of the `applicant` of this request, or of nobody ("")."""
+    """Return the headers of a member of staff, of the `applicant` of this request, or of nobody ("")."""
     if not who:
         return {}
     token = request.token if who == "applicant" else f"token of {who}"

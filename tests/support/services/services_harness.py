@@ -1,4 +1,4 @@
-"""Any of the services at work on one platform, told through the log, with a clock that is moved and a mail server that obeys."""
+"""Any of the services on one platform, with a manual clock and an SMTP server."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ from tests.support.domain import request_events as tale
 from tests.support.services.staff_harness import ManualClock, StaffHarness, create_signed_in_staff, open_sessions
 
 POLL_SECONDS = 0.02
-"""Seconds between looks at what is due, and before a parked event is tried again."""
+"""Seconds between polls for due work, and before a dead letter is retried."""
 
 
 @asynccontextmanager
 async def services_harness(
     folder: Path, *names: str, clock: ManualClock | None = None, staffed: bool = True, **settings: Any
 ) -> AsyncIterator[StaffHarness]:
-    """These services with all their routes; not `staffed` if the folder has its people already."""
+    """Run these services with all their routes; `staffed` creates accounts."""
     clock = clock or ManualClock()
     platform = open_platform(Settings(data=folder, public_rate=0, **settings), clock)
     await platform.prepare()
@@ -61,7 +61,7 @@ def smtp_to(server: ScriptedSmtp) -> str:
 
 
 def delivered_emails(server: ScriptedSmtp) -> list[EmailMessage]:
-    """What the server was given, read as a mail program would."""
+    """Return the delivered emails, parsed."""
     parser = email.parser.BytesParser(policy=email.policy.default)
     return [parser.parsebytes(one.content) for one in server.received]
 
@@ -75,14 +75,14 @@ def request_id(index: int) -> str:
 
 
 def submission(index: int, **fields: Any) -> Fact:
-    """The submission of another request, whose number ends in the same index."""
+    """Return the submission of another request whose number ends in this index."""
     applicant = tale.APPLICANT.model_copy(update={"email": f"pemohon{index}@dishub.example"})
     given = {"number": f"INT-2026-{index:06d}", "applicant": applicant, **fields}
     return tale.submitted.model_copy(update=given)
 
 
 async def ledger(harness: StaffHarness, **query: Any) -> list[dict[str, Any]]:
-    """The ledger's rows as the administrator gets them."""
+    """Return the rows of the ledger for an administrator."""
     answer = await harness.get("admin", "/api/notification/messages", params=query)
     if answer.status_code == 401:
         # The clock went on, and with it the time for which a session lives.
@@ -94,7 +94,7 @@ async def ledger(harness: StaffHarness, **query: Any) -> list[dict[str, Any]]:
 
 
 async def wait_for_email(harness: StaffHarness, status: str, kind: str = "received", **facts: Any) -> dict[str, Any]:
-    """The one letter of this kind, once it has this status and these other facts."""
+    """Wait for the email of this kind with this status and these fields."""
     found: list[dict[str, Any]] = []
     wanted = {"kind": kind, "status": status, **facts}
 

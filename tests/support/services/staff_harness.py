@@ -1,4 +1,4 @@
-"""Verification and assignment at work on one platform, with members of staff who are signed in and a log to tell them by."""
+"""Verification and assignment on one platform, with signed-in staff and a log to publish to."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ class StaffHarness:
         return await self.call(who, "POST", path, **body, **options)
 
     async def publish(self, *facts: Fact, subject: str = REQUEST) -> None:
-        """Tell both services through the log, and wait until they have heard."""
+        """Publish facts in the log, and wait until the services have consumed them."""
         for fact in facts:
             self.sequences[fact.owner, subject] += 1
             event = make_event(fact, self.sequences[fact.owner, subject], self.clock(), subject)
@@ -125,11 +125,11 @@ class StaffHarness:
     async def store_document(
         self, name: str, content: bytes, kind: DocumentKind = DocumentKind.REQUIREMENT
     ) -> DocumentRef:
-        """A stored document, as intake would name it."""
+        """Store a document and return its reference."""
         return await self.store_as(partial(detect_media_type, name), name, content, kind)
 
     async def store_unchecked(self, name: str, content: bytes, media_type: str) -> DocumentRef:
-        """A stored document that came in when less was asked of files."""
+        """Store a document that today's checks would refuse."""
         return await self.store_as(lambda file: media_type, name, content, DocumentKind.REQUIREMENT)
 
     async def store_as(self, inspect: MediaTypeDetector, name: str, content: bytes, kind: DocumentKind) -> DocumentRef:
@@ -143,19 +143,19 @@ class StaffHarness:
         return DocumentRef(id=self.platform.new_id(), kind=kind, name=name, **fields)
 
     async def submitted(self, *documents: DocumentRef, subject: str = REQUEST, **fields: Any) -> RequestSubmitted:
-        """A new request, which both services have heard of."""
+        """Publish a new request, and wait until both services have consumed it."""
         given = {"documents": documents, **fields} if documents else fields
         fact = request_events.submitted.model_copy(update=given)
         await self.publish(fact, subject=subject)
         return fact
 
     async def sign_in_again_after(self, **time: float) -> None:
-        """Let time pass, in which sessions end, and begin new ones."""
+        """Advance the clock, which ends sessions, and open new ones."""
         self.clock.advance(**time)
         await open_sessions(self.platform)
 
     async def events(self, source: str, subject: str = REQUEST) -> list[Event]:
-        """What the log has of one service about a request, once it has all that the service knows of."""
+        """Return the events of one service about a request, once its outbox is published."""
         stored = await self.services[source].runtime.store.load([subject])
         made = stored[subject].seen.get(source, 0) if subject in stored else 0
 
@@ -209,7 +209,7 @@ async def create_signed_in_staff(platform: Platform) -> None:
 
 
 async def open_sessions(platform: Platform) -> None:
-    """Sessions without passwords: hashing those takes a tenth of a second each, and other tests see to it."""
+    """Open sessions without passwords, because hashing one takes a tenth of a second."""
     now = platform.clock()
     for account in await platform.accounts.accounts():
         hashed = hashlib.sha256(f"token of {account.username}".encode()).hexdigest()

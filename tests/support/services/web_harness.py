@@ -1,4 +1,4 @@
-"""An application with one route of each kind, on a platform of its own, in memory or on a real socket."""
+"""An application with one route of each kind, called in memory or on a real socket."""
 
 from __future__ import annotations
 
@@ -148,7 +148,7 @@ def routes(platform: Platform, started_calls: list[str]) -> APIRouter:
 
 @asynccontextmanager
 async def served(app: FastAPI, **options: Any) -> AsyncIterator[tuple[SimpulServer, int]]:
-    """The application behind a real server, and its port."""
+    """Run the application on a real server; its port."""
     listener = socket.socket()
     listener.bind(("127.0.0.1", 0))
     server = create_server(app, **{"loop": "asyncio", **options})
