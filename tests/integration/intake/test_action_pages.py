@@ -17,7 +17,7 @@ import pytest
 from shared.contracts.facts import ChecklistItem, Fact
 from tests.support.domain import request_events as story
 from tests.support.services.forms_harness import Browser, hidden_fields
-from tests.support.services.intake_harness import FILES, PDF, Applicant, IntakeHarness, intake_harness, pdf_upload
+from tests.support.services.intake_harness import FILES, PDF, ApplicantClient, IntakeHarness, intake_harness, pdf_upload
 
 STEPS = ("lengkapi", "jawab", "konfirmasi", "keberatan", "batalkan", "survei")
 NEW_LETTER = ("letter", ("Surat baru.pdf", pdf_upload("Surat bertanda tangan"), PDF))
@@ -31,17 +31,17 @@ async def intake(tmp_path: Path) -> AsyncIterator[IntakeHarness]:
 
 
 @dataclass
-class Holder:
+class TrackedBrowser:
     """An applicant whose browser holds the tracking cookie of a request."""
 
-    mine: Applicant
+    client: ApplicantClient
     browser: Browser
 
     async def publish(self, *facts: Fact) -> None:
-        await self.mine.intake_harness.publish(self.mine.id, *facts)
+        await self.client.harness.publish(self.client.id, *facts)
 
     def path(self, step: str = "") -> str:
-        return f"/lacak/{self.mine.number}/{step}".rstrip("/")
+        return f"/lacak/{self.client.number}/{step}".rstrip("/")
 
     async def page(self, step: str = "") -> httpx.Response:
         return await self.browser.get(self.path(step))
@@ -51,81 +51,87 @@ class Holder:
 
 
 @pytest.fixture
-async def holder(intake: IntakeHarness) -> AsyncIterator[Holder]:
-    mine = await intake.submitted()
-    async with intake.client(timeout=60) as client:
-        await client.get(intake.platform.tracking.link(mine.id, mine.number))
-        yield Holder(mine, Browser(client))
+async def applicant(intake: IntakeHarness) -> AsyncIterator[TrackedBrowser]:
+    client = await intake.new_applicant()
+    async with intake.client(timeout=60) as http:
+        await http.get(intake.platform.tracking.link(client.id, client.number))
+        yield TrackedBrowser(client, Browser(http))
 
 
-def redirects_to_tracking(answer: httpx.Response, holder: Holder, step: str) -> bool:
-    return (answer.status_code, answer.headers.get("location")) == (303, f"{holder.path()}?sudah={step}")
+def redirects_to_tracking(answer: httpx.Response, applicant: TrackedBrowser, step: str) -> bool:
+    return (answer.status_code, answer.headers.get("location")) == (303, f"{applicant.path()}?sudah={step}")
 
 
 # Access
 
 
 @pytest.mark.parametrize("step", STEPS)
-async def test_action_pages_do_nothing_without_the_tracking_token(intake: IntakeHarness, holder: Holder, step: str):
-    other = await intake.submitted()
+async def test_action_pages_do_nothing_without_the_tracking_token(
+    intake: IntakeHarness, applicant: TrackedBrowser, step: str
+):
+    other = await intake.new_applicant()
     async with intake.client() as client:
         lost = Browser(client)
         form = await lost.get("/lacak")
         for key in ("", "lacak=wrong", f"lacak={other.token}"):
             headers = {"Cookie": key} if key else {}
-            assert (await client.get(holder.path(step), headers=headers)).status_code == 404
+            assert (await client.get(applicant.path(step), headers=headers)).status_code == 404
             visitor = "; ".join(f"{name}={value}" for name, value in client.cookies.items())
             sent = await client.post(
-                holder.path(step),
+                applicant.path(step),
                 data={**hidden_fields(form), "reason": "Batal.", "text": "Ya.", **MARKS},
                 headers={"Cookie": f"{visitor}; {key}"},
             )
             assert (sent.status_code, "Kirim tautan lacak" in sent.text) == (404, True)
-    assert await holder.mine.status() == "submitted"
+    assert await applicant.client.status() == "submitted"
 
 
-async def test_no_file_is_stored_without_the_tracking_token(intake: IntakeHarness, holder: Holder):
-    before = intake.stored
+async def test_no_file_is_stored_without_the_tracking_token(intake: IntakeHarness, applicant: TrackedBrowser):
+    before = intake.stored_documents
     async with intake.client() as client:
         form = hidden_fields(await Browser(client).get("/lacak"))
-        ahead = await client.post(holder.path("lengkapi/berkas"), data={**form, "field": "letter"}, files=[NEW_LETTER])
+        ahead = await client.post(
+            applicant.path("lengkapi/berkas"), data={**form, "field": "letter"}, files=[NEW_LETTER]
+        )
     assert ahead.status_code == 404
-    assert intake.stored == before
+    assert intake.stored_documents == before
 
 
 @pytest.mark.parametrize("step", STEPS[:-2] + STEPS[-1:])
-async def test_the_page_of_a_closed_action_says_what_happened(holder: Holder, step: str):
-    page = await holder.page(step)
+async def test_the_page_of_a_closed_action_says_what_happened(applicant: TrackedBrowser, step: str):
+    page = await applicant.page(step)
     assert page.status_code == 409
     assert "Permohonan diajukan oleh Pemohon" in page.text
     assert "Permohonan sekarang berstatus Diajukan." in page.text, (
         "no action was sent, so none can be reported as not saved"
     )
-    assert f'href="{holder.path()}"' in page.text
+    assert f'href="{applicant.path()}"' in page.text
 
 
 # Withdrawal
 
 
-async def test_a_request_is_withdrawn_once_with_a_reason(holder: Holder):
-    page = await holder.page("batalkan")
-    empty = await holder.send("batalkan", page, reason=" ")
+async def test_a_request_is_withdrawn_once_with_a_reason(applicant: TrackedBrowser):
+    page = await applicant.page("batalkan")
+    empty = await applicant.send("batalkan", page, reason=" ")
     assert (empty.status_code, "Wajib diisi." in empty.text) == (422, True)
-    assert await holder.mine.status() == "submitted"
-    assert redirects_to_tracking(await holder.send("batalkan", page, reason="Tidak jadi."), holder, "batalkan")
-    assert redirects_to_tracking(await holder.send("batalkan", page, reason="Tidak jadi."), holder, "batalkan")
-    other = await holder.send("batalkan", page, reason="Alasan lain.")
+    assert await applicant.client.status() == "submitted"
+    assert redirects_to_tracking(await applicant.send("batalkan", page, reason="Tidak jadi."), applicant, "batalkan")
+    assert redirects_to_tracking(await applicant.send("batalkan", page, reason="Tidak jadi."), applicant, "batalkan")
+    other = await applicant.send("batalkan", page, reason="Alasan lain.")
     assert other.status_code == 409
     assert "sudah pernah dikirim" in other.text
     assert "Alasan lain." in other.text
-    assert await holder.mine.status() == "withdrawn"
-    assert "Permohonan ini sudah dibatalkan." in (await holder.browser.get(f"{holder.path()}?sudah=batalkan")).text
+    assert await applicant.client.status() == "withdrawn"
+    assert (
+        "Permohonan ini sudah dibatalkan." in (await applicant.browser.get(f"{applicant.path()}?sudah=batalkan")).text
+    )
 
 
-async def test_a_late_withdrawal_says_what_happened_and_keeps_the_text(holder: Holder):
-    page = await holder.page("batalkan")
-    await holder.publish(story.rejected)
-    late = await holder.send("batalkan", page, reason="Tidak jadi, terima kasih.")
+async def test_a_late_withdrawal_says_what_happened_and_keeps_the_text(applicant: TrackedBrowser):
+    page = await applicant.page("batalkan")
+    await applicant.publish(story.rejected)
+    late = await applicant.send("batalkan", page, reason="Tidak jadi, terima kasih.")
     assert late.status_code == 409
     assert "Permohonan ditolak oleh Hasan Umpama" in late.text
     assert "tindakan Anda tidak disimpan" in late.text
@@ -135,129 +141,131 @@ async def test_a_late_withdrawal_says_what_happened_and_keeps_the_text(holder: H
 # Answers
 
 
-async def test_a_question_is_answered(holder: Holder):
-    await holder.publish(*story.ON_HOLD[1:])
-    page = await holder.page("jawab")
+async def test_a_question_is_answered(applicant: TrackedBrowser):
+    await applicant.publish(*story.ON_HOLD[1:])
+    page = await applicant.page("jawab")
     assert "Alamat server uji?" in page.text
-    assert redirects_to_tracking(await holder.send("jawab", page, text="10.0.0.1"), holder, "jawab")
-    assert await holder.mine.status() == "in_progress"
+    assert redirects_to_tracking(await applicant.send("jawab", page, text="10.0.0.1"), applicant, "jawab")
+    assert await applicant.client.status() == "in_progress"
 
 
-async def test_an_answer_to_an_earlier_question_is_kept_for_the_current_one(holder: Holder):
-    await holder.publish(*story.ON_HOLD[1:])
-    page = await holder.page("jawab")
-    await holder.publish(story.resumed, story.paused.model_copy(update={"pause": 2, "question": "Portnya berapa?"}))
-    late = await holder.send("jawab", page, text="10.0.0.1")
+async def test_an_answer_to_an_earlier_question_is_kept_for_the_current_one(applicant: TrackedBrowser):
+    await applicant.publish(*story.ON_HOLD[1:])
+    page = await applicant.page("jawab")
+    await applicant.publish(story.resumed, story.paused.model_copy(update={"pause": 2, "question": "Portnya berapa?"}))
+    late = await applicant.send("jawab", page, text="10.0.0.1")
     assert late.status_code == 409
     for words in ("tindakan Anda tidak disimpan", "Portnya berapa?", ">10.0.0.1</textarea>"):
         assert words in late.text.replace("\n", "")
-    assert await holder.mine.status() == "on_hold"
-    assert redirects_to_tracking(await holder.send("jawab", late, text="443"), holder, "jawab")
+    assert await applicant.client.status() == "on_hold"
+    assert redirects_to_tracking(await applicant.send("jawab", late, text="443"), applicant, "jawab")
 
 
 # Deliveries
 
 
-async def test_a_handover_is_confirmed_after_its_documents_were_shown(holder: Holder):
-    await holder.publish(*story.DELIVERED[1:])
-    page = await holder.page("konfirmasi")
+async def test_a_handover_is_confirmed_after_its_documents_were_shown(applicant: TrackedBrowser):
+    await applicant.publish(*story.DELIVERED[1:])
+    page = await applicant.page("konfirmasi")
     assert "Data tersinkron setiap malam." in page.text
-    assert page.text.count(f'href="{holder.path()}/dokumen/') == 2
-    assert redirects_to_tracking(await holder.send("konfirmasi", page), holder, "konfirmasi")
-    assert await holder.mine.status() == "completed"
+    assert page.text.count(f'href="{applicant.path()}/dokumen/') == 2
+    assert redirects_to_tracking(await applicant.send("konfirmasi", page), applicant, "konfirmasi")
+    assert await applicant.client.status() == "completed"
 
 
 @pytest.mark.parametrize(("step", "fields"), [("konfirmasi", {}), ("keberatan", {"reason": "Belum sesuai."})])
 async def test_an_earlier_delivery_is_neither_confirmed_nor_contested(
-    holder: Holder, step: str, fields: dict[str, str]
+    applicant: TrackedBrowser, step: str, fields: dict[str, str]
 ):
-    await holder.publish(*story.DELIVERED[1:])
-    page = await holder.page(step)
-    objection = await holder.page("keberatan")
-    await holder.send("keberatan", objection, reason="Hasil uji belum ada.")
-    await holder.publish(story.completed.model_copy(update={"delivery": 2}))
-    late = await holder.send(step, page, **fields)
+    await applicant.publish(*story.DELIVERED[1:])
+    page = await applicant.page(step)
+    objection = await applicant.page("keberatan")
+    await applicant.send("keberatan", objection, reason="Hasil uji belum ada.")
+    await applicant.publish(story.completed.model_copy(update={"delivery": 2}))
+    late = await applicant.send(step, page, **fields)
     assert (late.status_code, "Dokumen hasil diserahkan oleh Dewi Andaian" in late.text) == (409, True)
-    assert await holder.mine.status() == "delivered"
+    assert await applicant.client.status() == "delivered"
 
 
-async def test_an_objection_needs_a_reason_and_reopens_the_work(holder: Holder):
-    await holder.publish(*story.DELIVERED[1:])
-    page = await holder.page("keberatan")
-    assert (await holder.send("keberatan", page, reason="")).status_code == 422
+async def test_an_objection_needs_a_reason_and_reopens_the_work(applicant: TrackedBrowser):
+    await applicant.publish(*story.DELIVERED[1:])
+    page = await applicant.page("keberatan")
+    assert (await applicant.send("keberatan", page, reason="")).status_code == 422
     assert redirects_to_tracking(
-        await holder.send("keberatan", page, reason="Hasil uji belum ada."), holder, "keberatan"
+        await applicant.send("keberatan", page, reason="Hasil uji belum ada."), applicant, "keberatan"
     )
-    assert await holder.mine.status() == "in_progress"
+    assert await applicant.client.status() == "in_progress"
 
 
 # The survey
 
 
-async def test_the_survey_is_answered_once_and_missing_answers_are_named(holder: Holder):
-    await holder.publish(*story.DELIVERED[1:])
-    await holder.send("konfirmasi", await holder.page("konfirmasi"))
-    page = await holder.page("survei")
+async def test_the_survey_is_answered_once_and_missing_answers_are_named(applicant: TrackedBrowser):
+    await applicant.publish(*story.DELIVERED[1:])
+    await applicant.send("konfirmasi", await applicant.page("konfirmasi"))
+    page = await applicant.page("survei")
     assert page.text.count('type="radio"') == 36
-    partly = await holder.send("survei", page, **{**MARKS, "u7": None, "comment": "Cepat."})
+    partly = await applicant.send("survei", page, **{**MARKS, "u7": None, "comment": "Cepat."})
     assert partly.status_code == 422
     assert re.findall(r'<li><a href="#(\w+)">', partly.text) == ["u7"]
     assert partly.text.count(" checked") == 8
     assert ">Cepat.</textarea>" in partly.text.replace("\n", "")
-    assert (await holder.send("survei", page, **{**MARKS, "u1": "5"})).status_code == 422
-    assert redirects_to_tracking(await holder.send("survei", page, **MARKS), holder, "survei")
-    again = await holder.page("survei")
+    assert (await applicant.send("survei", page, **{**MARKS, "u1": "5"})).status_code == 422
+    assert redirects_to_tracking(await applicant.send("survei", page, **MARKS), applicant, "survei")
+    again = await applicant.page("survei")
     assert (again.status_code, "sudah diisi pada" in again.text) == (409, True)
 
 
 # Resubmission
 
 
-async def test_only_failed_items_are_shown_with_the_officers_notes(holder: Holder):
-    await holder.publish(story.returned)
-    page = await holder.page("lengkapi")
+async def test_only_failed_items_are_shown_with_the_officers_notes(applicant: TrackedBrowser):
+    await applicant.publish(story.returned)
+    page = await applicant.page("lengkapi")
     assert page.status_code == 200
     assert "letter: mohon dilengkapi." in page.text
     names = re.findall(r'<(?:input|select|textarea)[^>]* id="(\w+)"', page.text)
     assert names == ["letter_number", "letter_date", "letter"]
-    untouched = await holder.send("lengkapi", page, letter_number="500/1/DISHUB", letter_date="2026-11-20")
+    untouched = await applicant.send("lengkapi", page, letter_number="500/1/DISHUB", letter_date="2026-11-20")
     assert untouched.status_code == 422
     assert '<a href="#letter">' in untouched.text
 
 
-async def test_a_new_letter_survives_an_error_and_replaces_the_old_one(holder: Holder):
-    await holder.publish(story.returned)
-    page = await holder.page("lengkapi")
-    wrong = await holder.send("lengkapi", page, [NEW_LETTER], letter_number="", letter_date="2026-11-20")
+async def test_a_new_letter_survives_an_error_and_replaces_the_old_one(applicant: TrackedBrowser):
+    await applicant.publish(story.returned)
+    page = await applicant.page("lengkapi")
+    wrong = await applicant.send("lengkapi", page, [NEW_LETTER], letter_number="", letter_date="2026-11-20")
     assert wrong.status_code == 422
     assert '<a href="#letter_number">' in wrong.text
     assert "<b>Surat baru.pdf</b>" in wrong.text
-    right = await holder.send("lengkapi", wrong, letter_number="500/2/DISHUB", letter_date="2026-11-21")
-    assert redirects_to_tracking(right, holder, "lengkapi")
-    seen = (await holder.mine.get()).json()
+    right = await applicant.send("lengkapi", wrong, letter_number="500/2/DISHUB", letter_date="2026-11-21")
+    assert redirects_to_tracking(right, applicant, "lengkapi")
+    seen = (await applicant.client.get()).json()
     assert (seen["status"], seen["round"], seen["letter_number"]) == ("submitted", 2, "500/2/DISHUB")
     assert [one["name"] for one in seen["documents"]] == ["Kamus data.docx", "Alur.png", "Surat baru.pdf"]
 
 
-async def test_new_documents_replace_the_selected_ones(holder: Holder):
-    await holder.publish(story.returned_for(ChecklistItem.DOCUMENTS))
-    page = await holder.page("lengkapi")
+async def test_new_documents_replace_the_selected_ones(applicant: TrackedBrowser):
+    await applicant.publish(story.returned_for(ChecklistItem.DOCUMENTS))
+    page = await applicant.page("lengkapi")
     kamus = re.search(r'name="replaces" value="([^"]+)"[^>]*><span>Kamus data.docx', page.text)
     assert kamus
-    ahead = await holder.browser.client.post(
-        holder.path("lengkapi/berkas"),
+    ahead = await applicant.browser.client.post(
+        applicant.path("lengkapi/berkas"),
         data={**hidden_fields(page), "field": "requirements"},
         files=[("requirements", ("Kamus bersatuan.docx", FILES[1][1][1], PDF))],
     )
     held = dict(re.findall(r'name="(held\.\w+)" value="([^"]+)"', ahead.text))
-    assert redirects_to_tracking(await holder.send("lengkapi", page, replaces=kamus[1], **held), holder, "lengkapi")
-    names = [one["name"] for one in (await holder.mine.get()).json()["documents"]]
+    assert redirects_to_tracking(
+        await applicant.send("lengkapi", page, replaces=kamus[1], **held), applicant, "lengkapi"
+    )
+    names = [one["name"] for one in (await applicant.client.get()).json()["documents"]]
     assert names == ["Surat permohonan.pdf", "Alur.png", "Kamus bersatuan.docx"]
 
 
-async def test_an_emptied_field_is_required_and_a_changed_one_is_saved(holder: Holder):
-    await holder.publish(story.returned_for(ChecklistItem.FORM))
-    page = await holder.page("lengkapi")
+async def test_an_emptied_field_is_required_and_a_changed_one_is_saved(applicant: TrackedBrowser):
+    await applicant.publish(story.returned_for(ChecklistItem.FORM))
+    page = await applicant.page("lengkapi")
     assert 'value="19850214 201001 1 001"' in page.text
     shown = {
         "name": "Rahmat Contoh",
@@ -267,22 +275,24 @@ async def test_an_emptied_field_is_required_and_a_changed_one_is_saved(holder: H
         "description": "Data trayek angkutan dihubungkan ke portal data setiap malam.",
         "email": "rahmat@dishub.example",
     }
-    empty = await holder.send("lengkapi", page, **{**shown, "position": ""})
+    empty = await applicant.send("lengkapi", page, **{**shown, "position": ""})
     assert re.findall(r'<li><a href="#(\w+)">', empty.text) == ["position"]
-    other = await holder.send("lengkapi", page, **{**shown, "unit": "other", "unit_other": ""})
+    other = await applicant.send("lengkapi", page, **{**shown, "unit": "other", "unit_other": ""})
     assert re.findall(r'<li><a href="#(\w+)">', other.text) == ["unit_other"]
     changed = {**shown, "unit": "other", "unit_other": "Puskesmas Subaim"}
-    assert redirects_to_tracking(await holder.send("lengkapi", page, **changed), holder, "lengkapi")
-    assert (await holder.mine.get()).json()["unit"] == "Puskesmas Subaim"
+    assert redirects_to_tracking(await applicant.send("lengkapi", page, **changed), applicant, "lengkapi")
+    assert (await applicant.client.get()).json()["unit"] == "Puskesmas Subaim"
 
 
 async def test_a_completion_sent_twice_counts_once_and_its_second_files_are_deleted(
-    intake: IntakeHarness, holder: Holder
+    intake: IntakeHarness, applicant: TrackedBrowser
 ):
-    await holder.publish(story.returned)
-    page = await holder.page("lengkapi")
+    await applicant.publish(story.returned)
+    page = await applicant.page("lengkapi")
     letter = {"letter_number": "500/2/DISHUB", "letter_date": "2026-11-21"}
     for _ in range(2):
-        assert redirects_to_tracking(await holder.send("lengkapi", page, [NEW_LETTER], **letter), holder, "lengkapi")
-    assert (await holder.mine.get()).json()["round"] == 2
-    assert len(intake.stored) == 4
+        assert redirects_to_tracking(
+            await applicant.send("lengkapi", page, [NEW_LETTER], **letter), applicant, "lengkapi"
+        )
+    assert (await applicant.client.get()).json()["round"] == 2
+    assert len(intake.stored_documents) == 4

@@ -19,7 +19,7 @@ from tests.support.domain import request_events as story
 from tests.support.services.intake_harness import (
     FILES,
     PDF,
-    Applicant,
+    ApplicantClient,
     IntakeHarness,
     errors,
     intake_harness,
@@ -37,12 +37,12 @@ async def intake(tmp_path: Path) -> AsyncIterator[IntakeHarness]:
 
 
 async def test_wrong_tokens_and_unknown_numbers_get_the_same_404(intake: IntakeHarness):
-    mine, other = await intake.submitted(), await intake.submitted()
+    mine, other = await intake.new_applicant(), await intake.new_applicant()
     strangers = [
-        Applicant(intake, mine.id, mine.number, "wrong"),
-        Applicant(intake, mine.id, other.number, mine.token),
-        Applicant(intake, mine.id, "INT-2026-999999", mine.token),
-        Applicant(intake, mine.id, mine.number, mine.token.lower()),
+        ApplicantClient(intake, mine.id, mine.number, "wrong"),
+        ApplicantClient(intake, mine.id, other.number, mine.token),
+        ApplicantClient(intake, mine.id, "INT-2026-999999", mine.token),
+        ApplicantClient(intake, mine.id, mine.number, mine.token.lower()),
     ]
     reason = {"reason": "Tidak jadi."}
     calls = ("/withdrawal", "/answer", "/confirmation", "/objection", "/survey", "/resubmission")
@@ -57,7 +57,7 @@ async def test_wrong_tokens_and_unknown_numbers_get_the_same_404(intake: IntakeH
 
 
 async def test_a_missing_token_is_401(intake: IntakeHarness):
-    mine = await intake.submitted()
+    mine = await intake.new_applicant()
     async with intake.client() as client:
         answer = await client.get(f"/api/requests/{mine.number}")
     assert answer.status_code == 401
@@ -65,7 +65,7 @@ async def test_a_missing_token_is_401(intake: IntakeHarness):
 
 
 async def test_a_document_of_another_request_is_not_found(intake: IntakeHarness):
-    mine, other = await intake.submitted(), await intake.submitted()
+    mine, other = await intake.new_applicant(), await intake.new_applicant()
     document = (await other.get()).json()["documents"][0]["id"]
     assert (await mine.get(f"/documents/{document}")).status_code == 404
     assert (await other.get(f"/documents/{document}")).status_code == 200
@@ -77,19 +77,19 @@ async def test_a_document_of_another_request_is_not_found(intake: IntakeHarness)
 async def test_a_repeated_key_gets_the_first_response_and_keeps_one_set_of_files(intake: IntakeHarness):
     key = {"Idempotency-Key": "kiriman-1"}
     first = await intake.submit(headers=key)
-    stored_before = intake.stored
+    stored_before = intake.stored_documents
     again = await asyncio.gather(*(intake.submit(headers=key) for _ in range(5)))
     assert [answer.status_code for answer in again] == [201] * 5
     assert [answer.json() for answer in again] == [first.json()] * 5
-    assert intake.stored == stored_before
-    assert (await intake.submitted()).number == "INT-2026-000002"
+    assert intake.stored_documents == stored_before
+    assert (await intake.new_applicant()).number == "INT-2026-000002"
 
 
 async def test_concurrent_submissions_with_one_key_make_one_request(intake: IntakeHarness):
     key = {"Idempotency-Key": "kiriman-2"}
     answers = await asyncio.gather(*(intake.submit(headers=key) for _ in range(10)))
     assert len({answer.text for answer in answers}) == 1
-    assert len(intake.stored) == 3
+    assert len(intake.stored_documents) == 3
 
 
 @pytest.mark.parametrize(
@@ -98,15 +98,15 @@ async def test_concurrent_submissions_with_one_key_make_one_request(intake: Inta
 async def test_the_same_key_with_another_form_is_refused(intake: IntakeHarness, other: dict[str, Any]):
     key = {"Idempotency-Key": "kiriman-3"}
     await intake.submit(headers=key)
-    stored_before = intake.stored
+    stored_before = intake.stored_documents
     answer = await intake.submit(headers=key, **other)
     assert answer.status_code == 422
     assert list(errors(answer)) == ["Idempotency-Key"]
-    assert intake.stored == stored_before
+    assert intake.stored_documents == stored_before
 
 
 async def test_a_repeated_withdrawal_gets_its_first_response(intake: IntakeHarness):
-    applicant = await intake.submitted()
+    applicant = await intake.new_applicant()
     key = {"Idempotency-Key": "batal"}
     first = await applicant.post("/withdrawal", key, json={"reason": "Tidak jadi."})
     again = await applicant.post("/withdrawal", key, json={"reason": "Tidak jadi."})
@@ -116,7 +116,7 @@ async def test_a_repeated_withdrawal_gets_its_first_response(intake: IntakeHarne
 
 
 async def test_one_of_fifty_concurrent_withdrawals_succeeds(intake: IntakeHarness):
-    applicant = await intake.submitted()
+    applicant = await intake.new_applicant()
     answers = await asyncio.gather(*(applicant.post("/withdrawal", json={"reason": str(n)}) for n in range(50)))
     codes = sorted(answer.status_code for answer in answers)
     assert codes == [200] + [409] * 49
@@ -130,8 +130,8 @@ async def test_one_of_fifty_concurrent_withdrawals_succeeds(intake: IntakeHarnes
 # Actions
 
 
-async def delivered(intake: IntakeHarness) -> Applicant:
-    applicant = await intake.submitted()
+async def delivered(intake: IntakeHarness) -> ApplicantClient:
+    applicant = await intake.new_applicant()
     await intake.publish(applicant.id, story.verified, story.assigned, story.started, story.completed)
     return applicant
 
@@ -146,7 +146,7 @@ async def delivered(intake: IntakeHarness) -> Applicant:
     ],
 )
 async def test_an_action_at_another_status_is_refused(intake: IntakeHarness, path: str, body: dict[str, Any] | None):
-    applicant = await intake.submitted()
+    applicant = await intake.new_applicant()
     answer = await applicant.post(path, json=body) if body else await applicant.post(path)
     assert answer.status_code == 409
     assert answer.json()["current"] | {"at": ""} == {
@@ -159,15 +159,15 @@ async def test_an_action_at_another_status_is_refused(intake: IntakeHarness, pat
 
 
 async def test_a_resubmission_at_another_status_is_refused_and_leaves_no_file(intake: IntakeHarness):
-    applicant = await intake.submitted()
-    stored_before = intake.stored
+    applicant = await intake.new_applicant()
+    stored_before = intake.stored_documents
     answer = await applicant.post("/resubmission", data={"name": "Rahmat Teladan"}, files=list(FILES))
     assert answer.status_code == 409
-    assert intake.stored == stored_before
+    assert intake.stored_documents == stored_before
 
 
 async def test_a_returned_request_is_completed(intake: IntakeHarness):
-    applicant = await intake.submitted()
+    applicant = await intake.new_applicant()
     await intake.publish(applicant.id, story.returned)
     seen = (await applicant.get()).json()
     assert [item["item"] for item in seen["open_items"]] == ["letter"]
@@ -183,7 +183,7 @@ async def test_a_returned_request_is_completed(intake: IntakeHarness):
 
 
 async def test_requirements_are_replaced_by_their_ids(intake: IntakeHarness):
-    applicant = await intake.submitted()
+    applicant = await intake.new_applicant()
     await intake.publish(applicant.id, story.returned_for(ChecklistItem.DOCUMENTS))
     documents = (await applicant.get()).json()["documents"]
     new = [("requirements", ("Kamus baru.pdf", pdf_upload("Kamus"), PDF))]
@@ -194,9 +194,9 @@ async def test_requirements_are_replaced_by_their_ids(intake: IntakeHarness):
 
 
 async def test_failed_items_must_be_addressed(intake: IntakeHarness):
-    applicant = await intake.submitted()
+    applicant = await intake.new_applicant()
     await intake.publish(applicant.id, story.returned_for(ChecklistItem.LETTER, ChecklistItem.DOCUMENTS))
-    stored_before = intake.stored
+    stored_before = intake.stored_documents
     answer = await applicant.post("/resubmission", data={"name": "Rahmat Teladan"}, files={"x": b""})
     assert errors(answer) == {"x": "Isian ini tidak dikenal."}
     new = [("letter", ("Surat baru.pdf", pdf_upload("Surat baru"), PDF))]
@@ -205,12 +205,12 @@ async def test_failed_items_must_be_addressed(intake: IntakeHarness):
     assert list(errors(answer)) == ["requirements"]
     answer = await applicant.post("/resubmission", data={"replaces": "unknown"}, files=new)
     assert "unknown" in errors(answer)["replaces"]
-    assert intake.stored == stored_before
+    assert intake.stored_documents == stored_before
     assert await applicant.status() == "returned"
 
 
 async def test_a_new_employee_number_brings_its_own_warnings(intake: IntakeHarness):
-    applicant = await intake.submitted()
+    applicant = await intake.new_applicant()
     await intake.publish(applicant.id, story.returned_for(ChecklistItem.FORM))
     changed = {"employee_number": "198502302010011001"}
     nothing = [("letter", ("", b"", PDF))]
@@ -219,7 +219,7 @@ async def test_a_new_employee_number_brings_its_own_warnings(intake: IntakeHarne
 
 
 async def test_an_answer_resumes_the_work(intake: IntakeHarness):
-    applicant = await intake.submitted()
+    applicant = await intake.new_applicant()
     await intake.publish(applicant.id, story.verified, story.assigned, story.started, story.paused)
     seen = (await applicant.get()).json()
     assert (seen["status"], seen["question"], seen["lead"]) == ("on_hold", "Alamat server uji?", "Dewi Andaian")
@@ -270,7 +270,7 @@ async def test_an_objection_reopens_the_work(intake: IntakeHarness):
 
 @pytest.mark.parametrize("path", ["/withdrawal", "/answer", "/objection", "/survey", "/confirmation"])
 async def test_an_unknown_field_or_broken_json_is_refused(intake: IntakeHarness, path: str):
-    applicant = await intake.submitted()
+    applicant = await intake.new_applicant()
     whole = {"reason": "a", "text": "a", "answers": [3] * 9, "status": "completed"}
     answer = await applicant.post(path, json=whole)
     assert answer.status_code == 422
@@ -285,7 +285,7 @@ async def test_an_unknown_field_or_broken_json_is_refused(intake: IntakeHarness,
 
 
 async def test_the_live_stream_reports_only_the_applicants_own_request(intake: IntakeHarness):
-    mine, other = await intake.submitted(), await intake.submitted()
+    mine, other = await intake.new_applicant(), await intake.new_applicant()
     received: list[dict[str, Any]] = []
     listening = asyncio.create_task(_listen(intake, mine, received))
     await asyncio.sleep(0.2)
@@ -299,7 +299,7 @@ async def test_the_live_stream_reports_only_the_applicants_own_request(intake: I
     ]
 
 
-async def _listen(intake: IntakeHarness, applicant: Applicant, received: list[dict[str, Any]]) -> None:
+async def _listen(intake: IntakeHarness, applicant: ApplicantClient, received: list[dict[str, Any]]) -> None:
     """Read the stream until the first event; the transport of httpx would wait for its end."""
     scope = {
         "type": "http",
@@ -330,7 +330,7 @@ async def _listen(intake: IntakeHarness, applicant: Applicant, received: list[di
 
 
 async def test_the_live_stream_needs_the_tracking_token(intake: IntakeHarness):
-    mine = await intake.submitted()
+    mine = await intake.new_applicant()
     async with intake.client() as client:
         address = f"/api/intake/live?number={mine.number}"
         assert (await client.get(address)).status_code == 401

@@ -61,7 +61,7 @@ def field_error(answer: httpx.Response, field: str) -> str:
 
 
 async def count_requests(intake: IntakeHarness) -> int:
-    numbers = await intake.intake.runtime.store.all_ids()
+    numbers = await intake.service.runtime.store.all_ids()
     return len(numbers)
 
 
@@ -97,7 +97,7 @@ async def test_a_valid_form_leads_to_the_receipt(intake: IntakeHarness, visitor:
     assert receipt.status_code == 200
     for words in (FIRST, "19850214 201001 1 001", "rahmat@dishub.example", "Kamus data.docx", "Alur.png", "?kunci="):
         assert words in receipt.text
-    assert len(intake.stored) == 3
+    assert len(intake.stored_documents) == 3
 
 
 async def test_texts_and_files_are_kept_when_a_field_is_invalid(intake: IntakeHarness, visitor: Visitor):
@@ -114,7 +114,7 @@ async def test_texts_and_files_are_kept_when_a_field_is_invalid(intake: IntakeHa
     assert await count_requests(intake) == 0
     right = await visitor.send()
     assert right.status_code == 303
-    assert len(intake.stored) == 3
+    assert len(intake.stored_documents) == 3
 
 
 async def test_missing_fields_are_listed_in_the_order_of_the_page(visitor: Visitor):
@@ -183,7 +183,7 @@ async def test_a_form_sent_twice_makes_one_request_and_its_second_files_are_dele
     first, second = await visitor.send(FILES), await visitor.send(FILES)
     assert first.headers["location"] == second.headers["location"]
     assert await count_requests(intake) == 1
-    assert len(intake.stored) == 3
+    assert len(intake.stored_documents) == 3
 
 
 async def test_a_form_sent_again_with_other_content_can_become_another_request(intake: IntakeHarness, visitor: Visitor):

@@ -57,7 +57,7 @@ async def intake(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Inta
 
 
 async def stored(intake: IntakeHarness, number: str) -> dict[str, Any]:
-    loaded: Loaded[State] | None = await intake.intake.runtime.executor.find_one("number", number)
+    loaded: Loaded[State] | None = await intake.service.runtime.executor.find_one("number", number)
     assert loaded is not None
     assert loaded.state.form is not None
     form = loaded.state.form

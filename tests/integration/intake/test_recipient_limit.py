@@ -17,11 +17,11 @@ from tests.support.services.intake_harness import (
     FILES,
     FORM,
     PDF,
-    Applicant,
+    ApplicantClient,
     IntakeHarness,
-    assert_nothing_stored,
     errors,
     intake_harness,
+    nothing_is_stored,
 )
 
 pytestmark = pytest.mark.slow
@@ -54,13 +54,13 @@ async def exhaust_limit(intake: IntakeHarness, email: str, address: str = HERE) 
         assert (await intake.submit(email=email, address=address)).status_code == 201
 
 
-async def make_requests(intake: IntakeHarness, email: str, count: int) -> list[Applicant]:
+async def make_requests(intake: IntakeHarness, email: str, count: int) -> list[ApplicantClient]:
     return [await intake.store_legacy_request(f"INT-2026-{n:06}", email=email) for n in range(1, count + 1)]
 
 
-async def count_link_emails(intake: IntakeHarness, made: list[Applicant]) -> int:
+async def count_link_emails(intake: IntakeHarness, made: list[ApplicantClient]) -> int:
     """Return how many link emails were requested."""
-    executor = intake.intake.runtime.executor
+    executor = intake.service.runtime.executor
     return sum([kept.version - 1 for one in made if (kept := await executor.read(one.id))])
 
 
@@ -72,9 +72,9 @@ def refused(answer: httpx.Response, seconds: int = 3600) -> None:
 
 async def test_submissions_for_one_recipient_from_one_network_are_limited_per_hour(intake: IntakeHarness):
     await exhaust_limit(intake, VICTIM)
-    kept = intake.stored
+    kept = intake.stored_documents
     refused(await intake.submit(email=VICTIM))
-    assert intake.stored == kept
+    assert intake.stored_documents == kept
     assert (await intake.submit(email="lain@dinas.example")).status_code == 201
     intake.clock.advance(minutes=59)
     refused(await intake.submit(email=VICTIM), 60)
@@ -183,28 +183,28 @@ async def test_texts_that_are_emailed_must_not_hold_web_addresses(unlimited: Int
     answer = await unlimited.submit(**invalid)
     assert answer.status_code == 422
     assert "alamat web" in errors(answer)[field]
-    assert await assert_nothing_stored(unlimited)
+    assert await nothing_is_stored(unlimited)
 
 
 OLD = {"name": "Ahmad.com", "position": "Staf.info", "unit": "Dinas.net"}
 
 
 async def test_stored_names_may_be_sent_again_unchanged(unlimited: IntakeHarness):
-    mine = await unlimited.store_legacy_request(**OLD)
-    await unlimited.publish(mine.id, story.returned_for(ChecklistItem.FORM))
-    other = await mine.post("/resubmission", data={**OLD, "name": "Ahmad.org"}, files=NO_FILE)
+    applicant = await unlimited.store_legacy_request(**OLD)
+    await unlimited.publish(applicant.id, story.returned_for(ChecklistItem.FORM))
+    other = await applicant.post("/resubmission", data={**OLD, "name": "Ahmad.org"}, files=NO_FILE)
     assert list(errors(other)) == ["name"]
     changed = {**OLD, "description": "Data trayek angkutan laut dihubungkan setiap malam."}
-    assert (await mine.post("/resubmission", data=changed, files=NO_FILE)).status_code == 200
-    assert (await mine.get()).json()["name"] == OLD["name"]
+    assert (await applicant.post("/resubmission", data=changed, files=NO_FILE)).status_code == 200
+    assert (await applicant.get()).json()["name"] == OLD["name"]
 
 
 async def test_the_page_accepts_stored_names_unchanged(unlimited: IntakeHarness):
-    mine = await unlimited.store_legacy_request(**OLD)
-    await unlimited.publish(mine.id, story.returned_for(ChecklistItem.FORM))
+    applicant = await unlimited.store_legacy_request(**OLD)
+    await unlimited.publish(applicant.id, story.returned_for(ChecklistItem.FORM))
     async with unlimited.client(timeout=60) as client:
-        await client.get(unlimited.platform.tracking.link(mine.id, mine.number))
-        browser, path = Browser(client), f"/lacak/{mine.number}/lengkapi"
+        await client.get(unlimited.platform.tracking.link(applicant.id, applicant.number))
+        browser, path = Browser(client), f"/lacak/{applicant.number}/lengkapi"
         kept = {"employee_number": FORM["employee_number"], "email": FORM["email"], "phone": ""}
         form = {**OLD, **kept, "unit": "other", "unit_other": OLD["unit"], "description": FORM["description"]}
         wrong = await browser.send(path, await browser.get(path), **{**form, "unit_other": "Dinas.org"})

@@ -22,13 +22,13 @@ from tests.support.services.intake_harness import (
     FORM,
     LETTER,
     PDF,
-    Applicant,
+    ApplicantClient,
     File,
     IntakeHarness,
-    assert_nothing_stored,
     errors,
     files_with,
     intake_harness,
+    nothing_is_stored,
 )
 
 
@@ -62,7 +62,7 @@ async def test_a_request_gets_a_registration_number_and_a_tracking_token(intake:
 
 
 async def test_the_applicant_can_read_the_form_and_download_the_documents(intake: IntakeHarness):
-    applicant = await intake.submitted()
+    applicant = await intake.new_applicant()
     seen = (await applicant.get()).json()
     assert (seen["id"], seen["status"], seen["round"], seen["overdue"]) == (applicant.id, "submitted", 1, False)
     assert seen["employee_number"] == "198502** ****** * ***"
@@ -103,11 +103,11 @@ async def test_fifty_concurrent_requests_get_consecutive_numbers(intake: IntakeH
 
 
 async def test_numbers_restart_with_the_year_in_halmahera_timur(intake: IntakeHarness):
-    await intake.submitted()
+    await intake.new_applicant()
     intake.clock.now = intake.clock.now.replace(month=12, day=31, hour=14, minute=59)
-    assert (await intake.submitted()).number == "INT-2026-000002"
+    assert (await intake.new_applicant()).number == "INT-2026-000002"
     intake.clock.advance(minutes=1)
-    assert (await intake.submitted()).number == "INT-2027-000001"
+    assert (await intake.new_applicant()).number == "INT-2027-000001"
 
 
 # Refused submissions
@@ -123,7 +123,7 @@ async def test_a_missing_field_is_named(refusing: IntakeHarness, field: str, sen
     answer = await refusing.submit(**{field: sent})
     assert answer.status_code == 422
     assert errors(answer) == {field: "Wajib diisi."}
-    assert await assert_nothing_stored(refusing)
+    assert await nothing_is_stored(refusing)
 
 
 async def test_the_phone_number_is_optional(intake: IntakeHarness):
@@ -137,7 +137,7 @@ async def test_a_missing_file_is_named(intake: IntakeHarness, files: Sequence[Fi
     answer = await intake.submit(files)
     assert answer.status_code == 422
     assert errors(answer) == {field: "Wajib diunggah."}
-    assert await assert_nothing_stored(intake)
+    assert await nothing_is_stored(intake)
 
 
 async def test_all_errors_are_reported_at_once(intake: IntakeHarness):
@@ -152,7 +152,7 @@ async def test_all_errors_are_reported_at_once(intake: IntakeHarness):
     )
     assert answer.status_code == 422
     assert set(errors(answer)) == {"name", "employee_number", "email", "scope", "letter_date", "extra", "requirements"}
-    assert await assert_nothing_stored(intake)
+    assert await nothing_is_stored(intake)
 
 
 @pytest.mark.asyncio(loop_scope="module")
@@ -199,7 +199,7 @@ async def test_an_invalid_field_is_refused_with_a_message(refusing: IntakeHarnes
     assert answer.status_code == 422
     assert list(errors(answer)) == [field]
     assert message in errors(answer)[field]
-    assert await assert_nothing_stored(refusing)
+    assert await nothing_is_stored(refusing)
 
 
 def a_zip_bomb() -> bytes:
@@ -234,7 +234,7 @@ async def test_a_file_that_is_not_a_document_is_refused(
     answer = await refusing.submit(files_with(name, content, place))
     assert answer.status_code == 415
     assert message in errors(answer)[place]
-    assert await assert_nothing_stored(refusing)
+    assert await nothing_is_stored(refusing)
 
 
 async def test_thirty_files_are_too_many(intake: IntakeHarness):
@@ -242,7 +242,7 @@ async def test_thirty_files_are_too_many(intake: IntakeHarness):
     answer = await intake.submit([FILES[0], *requirements])
     assert answer.status_code == 422
     assert "terlalu banyak" in answer.json()["detail"]
-    assert await assert_nothing_stored(intake)
+    assert await nothing_is_stored(intake)
 
 
 async def test_eleven_requirements_are_one_too_many_and_two_letters_as_well(intake: IntakeHarness):
@@ -253,7 +253,7 @@ async def test_eleven_requirements_are_one_too_many_and_two_letters_as_well(inta
         "letter": "Unggah paling banyak 1 berkas. Sekarang 2.",
         "requirements": "Unggah paling banyak 10 berkas. Sekarang 11.",
     }
-    assert await assert_nothing_stored(intake)
+    assert await nothing_is_stored(intake)
 
 
 async def test_a_file_over_the_limit_is_too_large(tmp_path: Path):
@@ -263,7 +263,7 @@ async def test_a_file_over_the_limit_is_too_large(tmp_path: Path):
         assert "1 MiB" in answer.json()["detail"]
         answer = await intake.submit(files_with("sangat besar.pdf", LETTER + bytes(4 * MIB)))
         assert answer.status_code == 413
-        assert await assert_nothing_stored(intake)
+        assert await nothing_is_stored(intake)
 
 
 async def test_a_json_body_is_not_accepted_as_a_form(intake: IntakeHarness):
@@ -271,7 +271,7 @@ async def test_a_json_body_is_not_accepted_as_a_form(intake: IntakeHarness):
         assert (await client.post("/api/requests", json={"name": "Rahmat"})).status_code == 415
         broken = {"Content-Type": "multipart/form-data; boundary=x"}
         assert (await client.post("/api/requests", content=b"--y\r\n", headers=broken)).status_code in (400, 422)
-    assert await assert_nothing_stored(intake)
+    assert await nothing_is_stored(intake)
 
 
 @pytest.mark.parametrize(
@@ -290,7 +290,7 @@ async def test_a_json_body_is_not_accepted_as_a_form(intake: IntakeHarness):
 )
 async def test_a_misleading_file_name_is_sanitized(intake: IntakeHarness, raw: str):
     made = (await intake.submit(files_with(raw, LETTER))).json()
-    applicant = Applicant(intake, made["id"], made["number"], made["tracking_token"])
+    applicant = ApplicantClient(intake, made["id"], made["number"], made["tracking_token"])
     document = (await applicant.get()).json()["documents"][1]
     assert document["name"].endswith(".pdf")
     assert document["name"] == safe_name(document["name"])
@@ -305,12 +305,12 @@ async def test_a_file_name_over_the_header_limit_is_refused(intake: IntakeHarnes
     answer = await intake.submit(files_with("x" * 5000 + ".pdf", LETTER))
     assert answer.status_code == 422
     assert "Nama sebuah berkas" in answer.json()["detail"]
-    assert await assert_nothing_stored(intake)
+    assert await nothing_is_stored(intake)
 
 
 async def test_bidirectional_marks_are_removed_from_a_name(intake: IntakeHarness):
     made = (await intake.submit(name="Rahmat \u202eContoh\u200b")).json()
-    applicant = Applicant(intake, made["id"], made["number"], made["tracking_token"])
+    applicant = ApplicantClient(intake, made["id"], made["number"], made["tracking_token"])
     assert (await applicant.get()).json()["name"] == "Rahmat Contoh"
 
 
@@ -323,4 +323,4 @@ async def test_a_truncated_form_is_refused(refusing: IntakeHarness, path: str, c
         answer = await client.post(path, content=(await whole.aread())[:-cut], headers=headers)
     assert answer.status_code == 400
     assert "terputus" in answer.text
-    assert await assert_nothing_stored(refusing)
+    assert await nothing_is_stored(refusing)

@@ -18,7 +18,7 @@ from tests.support.domain import request_events as story
 from tests.support.domain.given_when_then import NOON, given
 from tests.support.paths import REPOSITORY
 from tests.support.services.forms_harness import Browser
-from tests.support.services.intake_harness import DIAGRAM, Applicant, IntakeHarness, intake_harness
+from tests.support.services.intake_harness import DIAGRAM, ApplicantClient, IntakeHarness, intake_harness
 
 ROOT = REPOSITORY
 ACTIONS = {
@@ -39,30 +39,30 @@ async def intake(tmp_path: Path) -> AsyncIterator[IntakeHarness]:
         yield opened
 
 
-async def tracking_page(intake: IntakeHarness, mine: Applicant, path: str = "") -> str:
+async def tracking_page(intake: IntakeHarness, applicant: ApplicantClient, path: str = "") -> str:
     """Get a page with the tracking cookie."""
     async with intake.client() as client:
-        answer = await client.get(f"/lacak/{mine.number}{path}", headers={"Cookie": f"lacak={mine.token}"})
+        answer = await client.get(f"/lacak/{applicant.number}{path}", headers={"Cookie": f"lacak={applicant.token}"})
         assert answer.status_code == 200
         return answer.text
 
 
 async def test_the_token_of_a_link_moves_into_a_cookie(intake: IntakeHarness):
-    mine = await intake.submitted()
-    link = intake.platform.tracking.link(mine.id, mine.number)
+    applicant = await intake.new_applicant()
+    link = intake.platform.tracking.link(applicant.id, applicant.number)
     async with intake.client() as client:
         answer = await client.get(link)
-        assert (answer.status_code, answer.headers["location"]) == (303, f"/lacak/{mine.number}")
+        assert (answer.status_code, answer.headers["location"]) == (303, f"/lacak/{applicant.number}")
         cookie = answer.headers["set-cookie"]
         assert "HttpOnly" in cookie
         assert "samesite=lax" in cookie.lower()
-        assert f"Path=/lacak/{mine.number}" in cookie
+        assert f"Path=/lacak/{applicant.number}" in cookie
         seen = await client.get(answer.headers["location"])
         assert seen.status_code == 200
         assert seen.headers["cache-control"] == "no-store"
-        for words in (mine.number, "Diajukan", "Petugas Layanan TI memeriksa", "Batalkan Permohonan", "Alur.png"):
+        for words in (applicant.number, "Diajukan", "Petugas Layanan TI memeriksa", "Batalkan Permohonan", "Alur.png"):
             assert words in seen.text
-        assert mine.token not in seen.text
+        assert applicant.token not in seen.text
         assert "198502" not in seen.text
         [document] = re.findall(r'href="(/lacak/[^"]+)">Unduh<span class="vh"> Alur.png', seen.text)
         assert (await client.get(document)).content == DIAGRAM
@@ -70,19 +70,19 @@ async def test_the_token_of_a_link_moves_into_a_cookie(intake: IntakeHarness):
 
 async def test_behind_tls_the_cookie_is_secure(tmp_path: Path):
     async with intake_harness(tmp_path, base_url="https://simpul.example") as intake:
-        mine = await intake.submitted()
+        applicant = await intake.new_applicant()
         async with intake.client() as client:
-            answer = await client.get(intake.platform.tracking.link(mine.id, mine.number))
+            answer = await client.get(intake.platform.tracking.link(applicant.id, applicant.number))
         assert answer.headers["set-cookie"].startswith("__Secure-")
         assert "Secure;" in answer.headers["set-cookie"] or answer.headers["set-cookie"].endswith("Secure")
 
 
 async def test_a_wrong_or_missing_token_gets_a_page_that_offers_the_link(intake: IntakeHarness):
-    mine, other = await intake.submitted(), await intake.submitted()
+    applicant, other = await intake.new_applicant(), await intake.new_applicant()
     async with intake.client() as client:
-        document = (await mine.get()).json()["documents"][0]["id"]
+        document = (await applicant.get()).json()["documents"][0]["id"]
         for path in ("", "?kunci=wrong", f"?kunci={other.token}", "/diterima", f"/dokumen/{document}"):
-            answer = await client.get(f"/lacak/{mine.number}{path}", headers={"Cookie": "lacak=wrong"})
+            answer = await client.get(f"/lacak/{applicant.number}{path}", headers={"Cookie": "lacak=wrong"})
             assert answer.status_code == 404
             assert "Permohonan tidak ditemukan" in answer.text
             assert 'href="/lacak"' in answer.text
@@ -113,54 +113,54 @@ async def test_the_page_names_the_next_step_at_every_status(status: Status):
 
 @pytest.mark.parametrize("status", ACTIONS)
 async def test_each_status_offers_its_actions(intake: IntakeHarness, status: Status):
-    mine = await intake.submitted()
-    await intake.publish(mine.id, *story.PATHS[status][1:])
-    page = await tracking_page(intake, mine)
-    offered = re.findall(rf'<a class="btn[^"]*" href="/lacak/{mine.number}/(\w+)"', page)
+    applicant = await intake.new_applicant()
+    await intake.publish(applicant.id, *story.PATHS[status][1:])
+    page = await tracking_page(intake, applicant)
+    offered = re.findall(rf'<a class="btn[^"]*" href="/lacak/{applicant.number}/(\w+)"', page)
     assert offered == ACTIONS[status]
 
 
 async def test_a_rejection_shows_its_reason_and_where_to_object(intake: IntakeHarness):
-    mine = await intake.submitted()
-    await intake.publish(mine.id, story.rejected)
-    [box, *_] = re.findall('<section class="panel stack">(.+?)</section>', await tracking_page(intake, mine), re.S)
+    applicant = await intake.new_applicant()
+    await intake.publish(applicant.id, story.rejected)
+    [box, *_] = re.findall('<section class="panel stack">(.+?)</section>', await tracking_page(intake, applicant), re.S)
     assert story.rejected.reason in box
     assert "Kepala Dinas" in box
     assert "lapor.go.id" in box
 
 
 async def test_overdue_work_is_marked(intake: IntakeHarness):
-    mine = await intake.submitted()
-    await intake.publish(mine.id, *story.IN_PROGRESS[1:])
+    applicant = await intake.new_applicant()
+    await intake.publish(applicant.id, *story.IN_PROGRESS[1:])
     intake.clock.advance(days=30)
-    page = await tracking_page(intake, mine)
+    page = await tracking_page(intake, applicant)
     assert "Melewati Target" in page
     assert "sudah terlewati" in page
 
 
 async def test_the_leads_address_is_shown_while_the_account_is_active(intake: IntakeHarness):
-    mine = await intake.submitted()
-    await intake.publish(mine.id, *story.ASSIGNED[1:])
-    assert "mailto:" not in await tracking_page(intake, mine)
+    applicant = await intake.new_applicant()
+    await intake.publish(applicant.id, *story.ASSIGNED[1:])
+    assert "mailto:" not in await tracking_page(intake, applicant)
     who = ("dewi", "Dewi Andaian", "dewi@kantor.example", (Role.TECHNICAL,), "kuda laut menari tenang")
     await intake.platform.identity.add_staff(*who)
-    assert 'href="mailto:dewi@kantor.example"' in await tracking_page(intake, mine)
+    assert 'href="mailto:dewi@kantor.example"' in await tracking_page(intake, applicant)
 
 
 async def test_the_receipt_shows_the_link_and_the_submitted_documents(intake: IntakeHarness):
-    mine = await intake.submitted()
-    page = await tracking_page(intake, mine, "/diterima")
-    assert intake.platform.tracking.link(mine.id, mine.number) in page
+    applicant = await intake.new_applicant()
+    page = await tracking_page(intake, applicant, "/diterima")
+    assert intake.platform.tracking.link(applicant.id, applicant.number) in page
     assert 'data-do="print"' in page
-    for document in (await mine.get()).json()["documents"]:
+    for document in (await applicant.get()).json()["documents"]:
         assert document["name"] in page
         assert f"{document['sha256'][:8]} ... {document['sha256'][-4:]}" in page
 
 
 async def test_the_tracking_page_is_small_and_has_no_script(intake: IntakeHarness):
-    mine = await intake.submitted()
-    await intake.publish(mine.id, *story.DELIVERED[1:])
-    page = await tracking_page(intake, mine)
+    applicant = await intake.new_applicant()
+    await intake.publish(applicant.id, *story.DELIVERED[1:])
+    page = await tracking_page(intake, applicant)
     sheet = (ROOT / "shared/web/views/static/simpul.css").read_bytes()
     mark = (ROOT / "shared/web/views/static/mark.svg").read_bytes()
     assert sum(len(gzip.compress(part)) for part in (page.encode(), sheet, mark)) < 15_000
@@ -179,13 +179,13 @@ async def test_the_lost_link_page_redirects_a_trailing_slash(intake: IntakeHarne
 
 async def requests_with_link_requested(intake: IntakeHarness) -> set[str]:
     """Return the requests whose links were requested."""
-    store = intake.intake.runtime.store
-    loaded = [await intake.intake.runtime.executor.read(request_id) for request_id in await store.all_ids()]
+    store = intake.service.runtime.store
+    loaded = [await intake.service.runtime.executor.read(request_id) for request_id in await store.all_ids()]
     return {one.id for one in loaded if one and one.state.link_asked_at}
 
 
 async def test_a_link_is_emailed_only_to_its_own_address(intake: IntakeHarness):
-    mine, other = await intake.submitted(), (await intake.submit(email="orang@lain.example")).json()
+    applicant, other = await intake.new_applicant(), (await intake.submit(email="orang@lain.example")).json()
     async with intake.client() as client:
         lost = Browser(client)
         form = await lost.get("/lacak")
@@ -195,7 +195,7 @@ async def test_a_link_is_emailed_only_to_its_own_address(intake: IntakeHarness):
         assert [(one.status_code, one.headers["location"]) for one in answers] == [(303, "/lacak?dikirim")] * 2
         assert {name for one in answers for name in one.headers} == set(answers[0].headers)
         assert "Bila ada permohonan dengan alamat itu" in (await lost.get("/lacak?dikirim")).text
-    assert await requests_with_link_requested(intake) == {mine.id}
+    assert await requests_with_link_requested(intake) == {applicant.id}
     assert other["id"] not in await requests_with_link_requested(intake)
 
 
@@ -209,22 +209,22 @@ async def test_an_invalid_address_is_shown_again(intake: IntakeHarness):
 
 
 async def test_the_api_emails_links_and_reveals_no_more(intake: IntakeHarness):
-    mine = await intake.submitted()
+    applicant = await intake.new_applicant()
     async with intake.client() as client:
         for address in ("x@y.example", "RAHMAT@dishub.example"):
             answer = await client.post("/api/links", json={"email": address})
             assert (answer.status_code, answer.json()) == (200, {})
         assert (await client.post("/api/links", json={"email": "rahmat"})).status_code == 422
         assert (await client.post("/api/links", json={})).status_code == 422
-    assert await requests_with_link_requested(intake) == {mine.id}
+    assert await requests_with_link_requested(intake) == {applicant.id}
 
 
 async def test_links_of_the_ten_newest_requests_are_emailed_at_most_once_in_ten_minutes(intake: IntakeHarness):
     made = []
     for _ in range(11):
-        made.append(await intake.submitted())
+        made.append(await intake.new_applicant())
         intake.clock.advance(minutes=1)
-    executor = intake.intake.runtime.executor
+    executor = intake.service.runtime.executor
 
     async def versions() -> list[int]:
         loaded = [await executor.read(one.id) for one in made]
@@ -238,12 +238,12 @@ async def test_links_of_the_ten_newest_requests_are_emailed_at_most_once_in_ten_
 
 
 async def test_a_request_is_found_by_its_corrected_address(intake: IntakeHarness):
-    mine = await intake.submitted()
-    await intake.publish(mine.id, story.returned_for(ChecklistItem.FORM))
-    moved = await mine.post("/resubmission", files=[("email", (None, "rahmat@pindah.example"))])
+    applicant = await intake.new_applicant()
+    await intake.publish(applicant.id, story.returned_for(ChecklistItem.FORM))
+    moved = await applicant.post("/resubmission", files=[("email", (None, "rahmat@pindah.example"))])
     assert moved.status_code == 200, moved.text
     async with intake.client() as client:
         await client.post("/api/links", json={"email": "rahmat@dishub.example"})
         assert await requests_with_link_requested(intake) == set()
         await client.post("/api/links", json={"email": "rahmat@pindah.example"})
-    assert await requests_with_link_requested(intake) == {mine.id}
+    assert await requests_with_link_requested(intake) == {applicant.id}

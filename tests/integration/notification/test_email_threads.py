@@ -124,7 +124,7 @@ async def test_without_settings_of_the_office_nothing_is_said_of_it(tmp_path: Pa
 async def test_the_tracking_page_says_how_to_reach_the_office_where_it_is_known(tmp_path: Path):
     for settings in ({}, OFFICE):
         async with intake_harness(tmp_path / str(len(settings)), **settings) as intake, intake.client() as client:
-            mine = await intake.submitted()
+            mine = await intake.new_applicant()
             page = (await client.get(f"/lacak/{mine.number}", headers={"Cookie": f"lacak={mine.token}"})).text
         assert ("Hubungi kami" in page) == bool(settings)
         assert ('href="tel:0921123456"' in page) == bool(settings)

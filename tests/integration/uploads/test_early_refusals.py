@@ -17,7 +17,7 @@ from fastapi import FastAPI
 from tests.support.paths import REPOSITORY
 from tests.support.services.assignment_pages import API, WORK, advance_to, page
 from tests.support.services.forms_harness import hidden_fields
-from tests.support.services.intake_harness import FILES, FORM, IntakeHarness, assert_nothing_stored, intake_harness
+from tests.support.services.intake_harness import FILES, FORM, IntakeHarness, intake_harness, nothing_is_stored
 from tests.support.services.staff_harness import StaffHarness, staff_harness
 from tests.support.services.staff_harness import pdf as a_pdf
 
@@ -119,7 +119,7 @@ async def test_what_was_typed_beside_small_files_is_given_back_after_the_session
 
 async def test_no_file_of_a_returned_request_is_read_without_its_key(tmp_path: Path):
     async with intake_harness(tmp_path) as intake:
-        applicant = await intake.submitted()
+        applicant = await intake.new_applicant()
         for cookie in ("", "lacak=made-up"):
             path = f"/lacak/{applicant.number}/lengkapi/berkas"
             assert (await status_of_unread(intake.app, path, cookie=cookie))[0] == 404
@@ -153,7 +153,7 @@ async def refused_for_want_of_room(intake: IntakeHarness, path: str) -> None:
     assert answer.status_code == 503
     assert "Penyimpanan sementara untuk unggahan sedang penuh" in answer.text
     assert int(answer.headers["retry-after"]) > 0
-    assert await assert_nothing_stored(intake)
+    assert await nothing_is_stored(intake)
 
 
 @PLACES

@@ -156,14 +156,14 @@ async def test_one_call_ahead_of_a_form_brings_one_file(intake: IntakeHarness):
             answer = await client.post("/berkas", data=data, files=files)
             assert answer.status_code == 422
             assert "satu berkas" in answer.text
-    assert not intake.stored
+    assert not intake.stored_documents
 
 
 async def test_of_too_many_files_only_as_many_as_fit_are_stored_and_the_others_are_named(tmp_path: Path):
     async with intake_harness(tmp_path, public_rate=10_000) as intake, visitor(intake) as client:
         files = [("requirements", (f"syarat {number}.pdf", LETTER, "application/pdf")) for number in range(30)]
         answer = await client.post("/", data=hidden_fields(await client.get("/")), files=files)
-        stored = intake.stored
+        stored = intake.stored_documents
     assert answer.status_code == 422
     assert "Unggah paling banyak 10 berkas. Sekarang 30." in unescape(answer.text)
     assert "syarat 10.pdf" in answer.text
@@ -182,7 +182,7 @@ async def test_small_files_are_stored_only_while_there_is_room_for_what_they_cou
             assert "belum menjadi permohonan" in answer.text
             assert 'value="Rahmat"' in answer.text
         assert (await ahead(client, page, LETTER)).status_code == 429
-    assert len(intake.stored) == 450_000 // MIN_COUNTED_BYTES
+    assert len(intake.stored_documents) == 450_000 // MIN_COUNTED_BYTES
     assert stored_bytes() <= 450_000
 
 
@@ -249,7 +249,7 @@ async def test_a_form_without_files_is_not_read_without_end(intake: IntakeHarnes
 
 def another_process(intake: IntakeHarness) -> IntakeHarness:
     """The same office with counts of its own, as `--scale intake=2` has it."""
-    routers, stores = intake.intake.routers, [intake.intake.runtime.store]
+    routers, stores = intake.service.routers, [intake.service.runtime.store]
     app = create_app(platform=intake.platform, version="1", routers=routers, lifespan=None, stores=stores)
     return replace(intake, app=app)
 
@@ -289,7 +289,7 @@ async def test_files_that_no_request_of_another_process_names_stay_counted(intak
 
 @pytest.mark.usefixtures("looks_at_once")
 async def test_files_that_complete_a_request_at_another_process_are_given_back(intake: IntakeHarness):
-    applicant = await intake.submitted()
+    applicant = await intake.new_applicant()
     await intake.publish(applicant.id, returned_for(ChecklistItem.DOCUMENTS))
     path = f"/lacak/{applicant.number}/lengkapi"
     async with visitor(intake) as one, visitor(another_process(intake)) as other:

@@ -19,7 +19,7 @@ from fastapi import FastAPI
 from fpdf import FPDF
 from PIL import Image
 
-from services.intake import app as service
+from services.intake.app import build
 from shared.backends.platform import Platform, open_platform
 from shared.contracts.envelope import encode_event
 from shared.contracts.facts import Fact
@@ -92,7 +92,7 @@ def files_with(name: str, content: bytes, field_name: str = "requirements") -> t
 class IntakeHarness:
     platform: Platform
     app: FastAPI
-    intake: ServiceApp
+    service: ServiceApp
     clock: ManualClock
     sequences: Counter[tuple[str, str]] = field(default_factory=Counter)
 
@@ -112,17 +112,17 @@ class IntakeHarness:
         async with self.client(address, headers=headers, timeout=60) as client:
             return await client.post("/api/requests", data=data, files=list(files))
 
-    async def submitted(self) -> Applicant:
-        made = (await self.submit()).json()
-        return Applicant(self, made["id"], made["number"], made["tracking_token"])
+    async def new_applicant(self) -> ApplicantClient:
+        result = (await self.submit()).json()
+        return ApplicantClient(self, result["id"], result["number"], result["tracking_token"])
 
-    async def store_legacy_request(self, number: str = story.SUBMIT.number, **applicant: str) -> Applicant:
+    async def store_legacy_request(self, number: str = story.SUBMIT.number, **applicant: str) -> ApplicantClient:
         """Store a request with field values that the form no longer accepts."""
         form = story.SUBMIT.applicant.model_copy(update=applicant)
         command = replace(story.SUBMIT, number=number, applicant=form)
         key = CommandKey(str(uuid4()), digest="")
-        made = await self.intake.runtime.executor.execute(str(uuid4()), command, key, new=True)
-        return Applicant(self, made.id, made.number, self.platform.tracking.token(made.id))
+        result = await self.service.runtime.executor.execute(str(uuid4()), command, key, new=True)
+        return ApplicantClient(self, result.id, result.number, self.platform.tracking.token(result.id))
 
     async def publish(self, request_id: str, *facts: Fact) -> None:
         """Publish facts of other services and wait until intake has consumed them."""
@@ -135,16 +135,16 @@ class IntakeHarness:
                 await asyncio.sleep(0.01)
 
     @property
-    def stored(self) -> set[str]:
+    def stored_documents(self) -> set[str]:
         """The names of the stored document files."""
         return {path.name for path in self.platform.settings.documents.rglob("*") if path.is_file()}
 
 
 @dataclass(frozen=True)
-class Applicant:
+class ApplicantClient:
     """A client with the tracking token of one request."""
 
-    intake_harness: IntakeHarness
+    harness: IntakeHarness
     id: str
     number: str
     token: str
@@ -156,7 +156,7 @@ class Applicant:
         return await self._call("POST", path, headers or {}, **body)
 
     async def _call(self, method: str, path: str, headers: dict[str, str], **body: Any) -> httpx.Response:
-        async with self.intake_harness.client(timeout=60) as client:
+        async with self.harness.client(timeout=60) as client:
             all_headers = {"Authorization": f"Bearer {self.token}", **headers}
             return await client.request(method, f"/api/requests/{self.number}{path}", headers=all_headers, **body)
 
@@ -170,7 +170,7 @@ async def intake_harness(folder: Path, **settings: Any) -> AsyncIterator[IntakeH
     clock.now = NOON
     platform = open_platform(Settings(**{"data": folder, "public_rate": 0, **settings}), clock)
     await platform.prepare()
-    intake = service.build(platform)
+    intake = build(platform)
     app = create_app(
         platform=platform, version="1", routers=intake.routers, lifespan=None, stores=[intake.runtime.store]
     )
@@ -189,5 +189,5 @@ def errors(answer: httpx.Response) -> dict[str, str]:
     return {error["field"]: error["message"] for error in answer.json()["errors"]}
 
 
-async def assert_nothing_stored(intake: IntakeHarness) -> bool:
-    return not intake.stored and await intake.intake.runtime.store.greatest("number", "") is None
+async def nothing_is_stored(intake: IntakeHarness) -> bool:
+    return not intake.stored_documents and await intake.service.runtime.store.greatest("number", "") is None
