@@ -1,4 +1,4 @@
-"""What every state store promises of dead letters, held against each implementation."""
+"""Conformance of the state stores: dead letters."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Changes as MongoDB's change stream tells them: nobody overlooks one, whoever wrote it and wherever the cursor comes from."""
+"""The change feed of MongoDB: no listener misses a change, whichever process wrote it or issued the cursor."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ async def opened(mongo_database: tuple[str, str]) -> AsyncIterator[OpenAnother]:
 
 
 class OpenAnother:
-    """Opens the same documents as one more process would."""
+    """Opens the same store as another process would."""
 
     def __init__(self, parse_cursor: tuple[str, str], all_open: AsyncExitStack) -> None:
         self._place, self._all = parse_cursor, all_open
@@ -37,7 +37,7 @@ class OpenAnother:
 
 
 async def followed(store: StateStore, cursor: str, until: dict[str, int]) -> list[tuple[str, int]]:
-    """What a page hears that listens from this cursor, until it has heard of these versions."""
+    """Return the changes that a listener receives from this cursor on, until it has these versions."""
     heard: list[tuple[str, int]] = []
     async with asyncio.timeout(30):
         while any(dict(heard).get(name) != version for name, version in until.items()):
@@ -92,7 +92,7 @@ async def test_a_cursor_older_than_the_changes_in_memory_covers_all_later_change
         await save_write(store, *(make_write(name, 2) for name in names[start : start + 15 : 3]))
     until = {name: 2 if name in names[:30:3] else 1 for name in names}
     heard = await followed(store, old, until)
-    # What was written at nearly the same time as the cursor may be told again, all else once.
+    # Changes at nearly the time of the cursor may be reported again, all others once.
     assert [one for one in heard if one[0] != "before"] == list(dict.fromkeys(heard))[-60:]
     met: list[str] = []
     cursor = ""
@@ -106,7 +106,7 @@ async def test_a_cursor_older_than_the_changes_in_memory_covers_all_later_change
 async def test_a_change_that_became_visible_late_is_reported_again(
     opened: OpenAnother, mongo_database: tuple[str, str], monkeypatch: pytest.MonkeyPatch
 ):
-    """Of two writes at one time the earlier may be seen later, when a page has gone on already."""
+    """Of two concurrent writes, the one with the earlier time may become visible later, after a listener has moved on."""
     monkeypatch.setattr(change_feed, "LOOKBACK_SECONDS", 0)
     store = await opened()
     await save_write(store, make_write("a"), make_write("b"))

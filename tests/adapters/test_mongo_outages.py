@@ -1,4 +1,4 @@
-"""MongoDB killed and restarted while it is written to: nothing acknowledged is lost, and all goes on by itself."""
+"""MongoDB killed and restarted during writes: no acknowledged write is lost, and all calls recover."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def a_store(database: MongoDatabase) -> MongoStateStore:
 
 
 class Writer:
-    """Writes version after version of one document; what it was told is `acknowledged`, what it may have written `tried`."""
+    """Writes version after version of one record; `acknowledged` and `tried` are the last versions."""
 
     def __init__(self, store: MongoStateStore, name: str) -> None:
         self.store, self.name = store, name
@@ -53,7 +53,7 @@ class Writer:
             try:
                 [outcome] = await self.store.save([make_write(self.name, version, events=[f"{self.name}-{version}"])])
                 self.ends[outcome.value] += 1
-                # A conflict can only be with the own write of which no answer came.
+                # The only possible conflict is with an own write whose answer was lost.
                 version += 1
                 if outcome is SaveOutcome.SAVED:
                     self.acknowledged = version - 1
@@ -79,7 +79,7 @@ async def test_no_acknowledged_write_is_lost_when_it_is_killed(server: EnginePro
     outbox = Counter(entry.subject for entry in await store.unpublished(100_000))
     for writer in writers:
         assert writer.acknowledged <= stored[writer.name].version <= writer.tried
-        # Each version came with one event, and is there with it or not at all.
+        # Each version has one event and is stored with it or not at all.
         assert outbox[writer.name] == stored[writer.name].version
     ends: Counter[str] = sum((writer.ends for writer in writers), Counter())
     assert ends["saved"] > 100
@@ -88,7 +88,7 @@ async def test_no_acknowledged_write_is_lost_when_it_is_killed(server: EnginePro
 
 
 async def all_go_on(writers: list[Writer], before: list[int]) -> None:
-    """Wait until each of them was told of another write."""
+    """Wait until each writer has another write acknowledged."""
     deadline = time.monotonic() + 20
     for writer, known in zip(writers, before, strict=True):
         while writer.acknowledged <= known:
@@ -126,7 +126,7 @@ async def test_during_an_outage_every_call_fails_in_time_and_afterwards_all_work
 
     ends = await asyncio.gather(*(timed(call) for call in calls.values() for _ in range(5)), return_exceptions=True)
     assert {type(end) for end in ends} == {StoreUnavailable}, [end for end in ends if type(end) is not StoreUnavailable]
-    # Those of the first turn look for it for five seconds, then two more do; nobody else waits for a look of his own.
+    # The first calls look for the server for five seconds, then two more do; all others fail at once.
     assert max(took) < 14
     assert sum(seconds > 8 for seconds in took) <= MAX_PROBES
     with pytest.raises(StoreUnavailable):

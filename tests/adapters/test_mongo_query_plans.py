@@ -1,4 +1,4 @@
-"""The lists and look-ups of the MongoDB state store follow an index: nothing is sorted as a whole, nothing read through."""
+"""Query plans of the MongoDB state store: lists and lookups use an index, without a full sort or scan."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ VALUES: dict[str, Sequence[Scalar]] = {
 
 @dataclass
 class Filled:
-    """A store of one service with many documents, and its collection as the driver alone sees it."""
+    """A store of one service with many records, and its collection through the driver."""
 
     store: MongoStateStore
     records: Collection[dict[str, Any]]
@@ -100,7 +100,7 @@ KEYS: tuple[tuple[Scalar, str] | None, ...] = (None, ("2026-07-01", "00700"), (N
 
 
 def pages(find: RecordQuery) -> list[RecordQuery]:
-    """The list from each key on, in both directions and both orders."""
+    """Return queries from each key on, in both directions and both orders."""
     both = [replace(find, descending=descending, limit=PAGE) for descending in (False, True)]
     return [replace(one, **{side: key}) for one in both for key in KEYS for side in ("after", "before")]  # type: ignore[arg-type]
 

@@ -1,4 +1,4 @@
-"""What the MongoDB stores say when the server's answer is lost, late or an excuse: never more than is known."""
+"""The MongoDB stores report no more than is known when the server's answer is lost, late or an error."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ TOO_LATE = {"errorCode": 50}
 
 
 class Faults:
-    """Lets the next commands of some kinds go wrong on the real server."""
+    """Makes the next commands of some kinds fail on the server."""
 
     def __init__(self, address: str) -> None:
         self.client: MongoClient[dict[str, Any]] = MongoClient(address)
@@ -110,7 +110,7 @@ async def test_the_outcome_of_a_write_without_a_second_answer_is_unknown(
 
 
 async def test_a_write_with_a_lost_answer_does_not_conflict_with_itself(store: MongoStateStore, faults: Faults):
-    """The repeated command gets the server's first answer, though the document has that version by then."""
+    """The retried command returns the server's first answer although the record has that version by then."""
     with faults.of("update", times=1, **GOING_DOWN):
         assert await store.save([make_write("a", events=["a1"])]) == [SaveOutcome.SAVED]
     assert [entry.event_id for entry in await store.unpublished(9)] == ["a1"]

@@ -1,4 +1,4 @@
-"""Documents that an older program writes to MongoDB beside this one, during a rolling upgrade or after a rollback."""
+"""Records written to MongoDB by an older program, during a rolling upgrade or after a rollback."""
 
 from __future__ import annotations
 

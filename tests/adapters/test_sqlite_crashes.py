@@ -1,4 +1,4 @@
-"""What was acknowledged survives a process that is killed, and a disk that is full is refused and got over."""
+"""Acknowledged writes survive a killed process, and the store recovers from a full disk."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ Done = list[tuple[str, str, int]]
 
 
 def acknowledged_until_killed(path: Path, seconds: float) -> Done:
-    """Start a writing process, kill it some seconds after it is ready, and return what it said was done."""
+    """Start a writing process, kill it some seconds after it is ready, and return what it acknowledged."""
     told = path.with_suffix(".told")
     with told.open("wb") as output:
         command = [sys.executable, "-m", "tests.support.adapters.writer_process", str(path)]
@@ -89,7 +89,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 
 async def fill(store: SqliteStateStore) -> tuple[int, StoreUnavailable]:
-    """Save larger and larger documents until the store refuses one: how many it took, and the refusal."""
+    """Save larger and larger records until one is refused; return their number and the error."""
     for number in range(2_000):
         try:
             assert await store.save([make_write(f"full-{number}", events=["e"], body=PADDING)]) == [SaveOutcome.SAVED]

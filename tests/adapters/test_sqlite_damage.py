@@ -1,4 +1,4 @@
-"""A SQLite file with pages overwritten, as a bad disk or a bad copy leaves it, looks healthy to nobody."""
+"""Damage to a SQLite file, as a bad disk or a bad copy leaves it, is detected."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ GARBAGE = b"\xa5\x5a\x13\x37" * 1024
 
 
 async def filled(path: Path) -> None:
-    """A store with some hundred documents and outbox entries, closed, so that all of it is in one file."""
+    """Return a file with some hundred records and outbox entries, closed, so that all of it is in one file."""
     file = SqliteDatabase(path)
     store = SqliteStateStore(file, "intake", COLUMNS, lambda: NOW)
     await store.prepare()
@@ -111,7 +111,7 @@ async def test_a_file_with_known_damage_is_not_ready(path: Path):
 
 
 async def test_a_file_that_a_check_finds_intact_is_ready_again(path: Path):
-    """What the disk read wrongly once, it may read rightly the next time."""
+    """A disk error may be transient."""
     shutil.copy(path, path.with_suffix(".whole"))
     overwrite_middle(path)
     file = SqliteDatabase(path)

@@ -1,4 +1,4 @@
-"""What the SQLite file adds to the ports' promises: threads, groups of writes, cancelled callers, other processes, closing."""
+"""The SQLite database: threads, group commit, cancelled callers, other processes, closing."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ async def file(tmp_path: Path) -> AsyncIterator[SqliteDatabase]:
 
 @contextmanager
 def busy_writer(file: SqliteDatabase) -> Iterator[None]:
-    """Hold the writer's thread up, so that what is written meanwhile waits and comes into one group."""
+    """Block the writer, so that further writes are queued and committed as one group."""
     started, go_on = threading.Event(), threading.Event()
 
     def hold(_: apsw.Connection) -> None:
@@ -98,7 +98,7 @@ async def test_writes_cancelled_at_any_time_do_not_affect_others(file: SqliteDat
 
 
 class Slow:
-    """A write that adds a word, and takes until it may end."""
+    """A write that adds a word and lasts until it is released."""
 
     def __init__(self, word: str) -> None:
         self.word, self.started, self.go_on = word, threading.Event(), threading.Event()

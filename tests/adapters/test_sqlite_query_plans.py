@@ -1,4 +1,4 @@
-"""The lists and look-ups of the SQLite state store follow an index: nothing is sorted as a whole, nothing scanned through."""
+"""Query plans of the SQLite state store: lists and lookups use an index, without a full sort or scan."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def plan(file: SqliteDatabase, sql: str, bindings: Sequence[Any] = ()) -> list[s
 
 
 def pages(find: RecordQuery) -> list[RecordQuery]:
-    """The list from each key on, in both directions and both orders."""
+    """Return queries from each key on, in both directions and both orders."""
     both = [replace(find, descending=descending) for descending in (False, True)]
     return [replace(one, **{side: key}) for one in both for key in KEYS for side in ("after", "before")]  # type: ignore[arg-type]
 

@@ -1,4 +1,4 @@
-"""What every state store promises of lists, look-ups and counts, held against each implementation."""
+"""Conformance of the state stores: lists, lookups and counts."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ TIMES = (None, "2026-07-01", "2026-07-02", "2026-07-03")
 
 
 def some_documents(seed: int, count: int = 60) -> list[Write]:
-    """Documents with few different values, so that many of them tie, and some that lack a value."""
+    """Return records with few distinct values, so that many of them are equal, and some without a value."""
     pick = random.Random(seed)
     return [
         make_write(
@@ -32,7 +32,7 @@ def some_documents(seed: int, count: int = 60) -> list[Write]:
 
 
 def place(write: Write, order: str) -> tuple[bool, Any, str]:
-    """Where a document stands in an order: without a value before those that have one, and ties by id."""
+    """Return the sort key of a record: without a value before those with one, equal ones by id."""
     value = write.record.id if order == "id" else write.columns[order]
     return value is not None, value if value is not None else "", write.record.id
 
@@ -53,7 +53,7 @@ def ids(found: RecordPage) -> list[str]:
 
 
 async def walked(store: StateStore, find: RecordQuery) -> list[str]:
-    """All ids forwards page by page, each page seen to be the same when it is come to from behind."""
+    """List all ids page by page, and check that each page is the same when reached backwards."""
     met: list[str] = []
     page = await store.find(find)
     assert not page.has_previous

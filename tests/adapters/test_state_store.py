@@ -1,4 +1,4 @@
-"""What every state store promises of documents, outbox and changes, held against each implementation."""
+"""Conformance of the state stores: records, outbox and changes."""
 
 from __future__ import annotations
 
@@ -197,7 +197,7 @@ async def test_a_wait_for_a_change_ends_at_once_when_there_is_one(store: StateSt
         await save_write(store, make_write(name))
         await asyncio.gather(*waiting)
         took.append(time.monotonic() - began)
-    assert min(took) < 0.2  # other work of the machine may hold one up, not all
+    assert min(took) < 0.2  # a busy machine may delay one of them
 
 
 async def test_a_wait_for_a_past_change_ends_at_once(store: StateStore):

@@ -1,4 +1,4 @@
-"""Events last longer than code: every sample ever published is still understood, by everybody who hears it."""
+"""Events outlive code: every sample of every version is still decoded by all its subscribers."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def test_a_sample_is_encoded_again_without_loss(file: Path):
 
 
 def has_all_of(after: Any, before: Any) -> bool:
-    """Whether all that was there is there unchanged; an optional field may have come since, and is written with its default."""
+    """Return whether all old fields are unchanged; optional fields added since have their defaults."""
     if isinstance(before, dict):
         return all(name in after and has_all_of(after[name], before[name]) for name in before)
     if isinstance(before, list):
@@ -190,7 +190,7 @@ def test_every_event_is_owned_by_exactly_one_service():
 
 
 def published(module: Any) -> list[str]:
-    """The facts that a module of the contracts defines itself; the base class of its owner is none."""
+    """Return the facts that a contract module defines, without the base class of its owner."""
     here = [kind for kind in vars(module).values() if isinstance(kind, type) and kind.__module__ == module.__name__]
     return [kind.__name__ for kind in here if issubclass(kind, Fact) and not kind.__subclasses__()]
 

@@ -1,4 +1,4 @@
-"""Documents that an older version stored: their columns are derived again after a start, and nothing else of them changes."""
+"""Column migration: the columns of records saved by an older version are derived again; nothing else of them changes."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ async def harness(tmp_path: Path) -> AsyncIterator[RuntimeHarness]:
 
 
 async def stored_by_an_older_version(harness: RuntimeHarness) -> ServiceRuntime[Any]:
-    """Verification, not started again yet."""
+    """Verification with records of an older version, before its restart."""
     desk = await harness.service(VERIFICATION, started=True)
     intake = await harness.service(INTAKE, started=True)
     await submit(intake)

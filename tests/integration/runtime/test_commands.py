@@ -1,4 +1,4 @@
-"""Commands on real SQLite: obeyed once, whoever repeats them and whatever they race with."""
+"""Commands on SQLite: executed once, however they are repeated and whatever they conflict with."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ async def harness(tmp_path: Path) -> AsyncIterator[RuntimeHarness]:
 
 @pytest.fixture
 async def desk(harness: RuntimeHarness) -> ServiceRuntime:  # type: ignore[type-arg]
-    """Verification with one request that waits for an officer."""
+    """Verification with one submitted request."""
     runtime = await harness.service(VERIFICATION)
     await runtime.consumer.handle([record(1, submitted)])
     return runtime

@@ -1,4 +1,4 @@
-"""What a service does with the events of others: duplicates change nothing, gaps and poison stop one request and no other."""
+"""The events of other services: duplicates change nothing; gaps and poison events block one request and no other."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ from tests.support.services.runtime_harness import (
 
 
 async def given_up(runtime: ServiceRuntime[Any]) -> None:
-    """The service has tried everything again as often as it does by itself."""
+    """Wait until all automatic replays have ended."""
 
     async def idle() -> bool:
         return not runtime.dead_letters._replays

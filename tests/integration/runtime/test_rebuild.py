@@ -1,4 +1,4 @@
-"""The documents of a service folded again from the log: what differs is found and repaired, and nothing is sent again."""
+"""Rebuilds from the log: differences are found and repaired, and no email is sent again."""
 
 from __future__ import annotations
 

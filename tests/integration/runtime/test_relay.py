@@ -1,4 +1,4 @@
-"""The way from the outbox to the log: in order, whatever crashed or was away, and nothing is left behind."""
+"""The relay publishes the outbox in order and completely, whatever crashed or was unavailable."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ async def harness(tmp_path: Path) -> AsyncIterator[RuntimeHarness]:
 
 
 def crashed_before_publishing(runtime: ServiceRuntime[Any]) -> None:
-    """What is saved from now on stays in the outbox, as if the process had ended between the two."""
+    """From now on, saved events stay in the outbox, as after a crash between the save and the publication."""
 
     def nothing(entries: Sequence[OutboxEntry]) -> None:
         pass
@@ -174,7 +174,7 @@ async def test_a_stop_without_the_log_leaves_the_outbox_for_the_next_start(harne
 
 
 async def test_a_due_command_is_executed_once(harness: RuntimeHarness):
-    """Intake lets a returned request expire when the applicant stays silent."""
+    """Intake expires a returned request that the applicant does not complete."""
     intake = await harness.service(INTAKE, started=True)
     await submit(intake)
     await intake.consumer.handle([record(1, returned)])

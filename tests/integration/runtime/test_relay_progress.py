@@ -1,4 +1,4 @@
-"""The relay keeps publishing: nothing but the request concerned waits for a doubt, a refusal or a slow partition."""
+"""The relay keeps publishing: only the request concerned waits for a possible gap, a refusal or a slow partition."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def request(number: int) -> str:
 
 
 class Store:
-    """An outbox that answers after 20 ms, which is how long a majority read may take."""
+    """An outbox that answers after 20 ms, like a majority read."""
 
     def __init__(self) -> None:
         self.outbox: dict[str, OutboxEntry] = {}
@@ -67,7 +67,7 @@ class Store:
 
 
 class Log:
-    """Takes what it is given, but for the requests that it refuses at once, or is silent about until the producer gives up."""
+    """Accepts events, except those of requests that it refuses at once or does not acknowledge before the timeout."""
 
     def __init__(self) -> None:
         self.appended: list[str] = []
@@ -143,7 +143,7 @@ def test_other_requests_go_on_while_the_store_cannot_resolve_a_possible_gap():
 
 @pytest.mark.parametrize("broken", ["unpublished_of", "remove_published"])
 def test_a_possible_gap_is_resolved_after_the_relay_failed_and_was_restarted(broken: str):
-    """Either the question itself fails, or it is given up unanswered because another part of the relay fails."""
+    """Either the read of the outbox fails, or it is cancelled because another part of the relay fails."""
 
     async def broken_and_started_again() -> list[str]:
         store, log = Store(), Log()

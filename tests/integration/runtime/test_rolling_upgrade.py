@@ -1,4 +1,4 @@
-"""A rolling upgrade: a process of the old version parks what it does not understand, and one of the new version folds it."""
+"""A rolling upgrade: a process of the old version parks events that it cannot read, and one of the new version folds them."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def understands_version_2(raw: bytes) -> Event:
 
 
 async def upgraded(harness: RuntimeHarness, *, running: bool = False) -> ServiceRuntime[Any]:
-    """A process of the new version."""
+    """Return a process of the new version."""
     desk = await harness.service(VERIFICATION)
     desk.event_folder.reader.decode = understands_version_2
     if running:
@@ -60,7 +60,7 @@ HISTORY = (encode_event(make_event(submitted)), of_version_2(withdrawn, 2), enco
 
 
 async def met_by_the_old_version(harness: RuntimeHarness) -> ServiceRuntime[Any]:
-    """The log holds an event of tomorrow, and the old version has come to the log's end."""
+    """Return a process of the old version that has consumed a log with an event of a newer version."""
     old = await harness.service(VERIFICATION)
     for raw in HISTORY:
         await harness.log.append([(REQUEST, raw)])
@@ -99,7 +99,7 @@ async def test_after_the_upgrade_parked_events_are_folded_in_order_and_the_state
 
 
 async def takes_nothing(records: Sequence[LogRecord]) -> None:
-    """As if the records lay in the partitions of another process."""
+    """Handle no records, as if their partitions were assigned to another process."""
     raise LogUnavailable("not here")
 
 

@@ -1,4 +1,4 @@
-"""What a process met a moment ago saves it questions, and decides nothing that is not so any more."""
+"""The state cache saves reads of the store, and stale records have no effect."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ async def harness(tmp_path: Path) -> AsyncIterator[RuntimeHarness]:
 
 
 def counted(runtime: ServiceRuntime[Any], monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The requests that the store is asked for from now on."""
+    """Record the requests that are read from the store from now on."""
     asked: list[str] = []
     load = runtime.store.load
 

@@ -1,4 +1,4 @@
-"""The cache of documents never goes back: whatever reads and saves overlap, and whatever is evicted meanwhile."""
+"""The state cache never goes back to an older version, whatever reads and saves overlap and whatever is evicted."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from shared.storage.port import SaveOutcome, Scalar, StateRecord, StateStore, Wr
 
 
 class SlowStore:
-    """Holds one version of each document; the answer to a read is what was stored when it began, and waits for `answer`."""
+    """Stores one version per record; a read returns what was stored when it began, and waits for `answer`."""
 
     def __init__(self) -> None:
         self.stored = {"r": 4}
@@ -60,7 +60,7 @@ class Cache(StateCache):
 
     @asynccontextmanager
     async def while_a_read_is_slow(self, read: str) -> AsyncIterator[None]:
-        """The read begins before, and is answered after, what happens within."""
+        """Start a read before the block and let it return after the block."""
         self.slow.answer.clear()
         reading = asyncio.create_task(self.load(["r"]) if read == "load" else self.find_one("number", "INT-1"))
         await asyncio.sleep(0)

@@ -1,4 +1,4 @@
-"""Timers after a standstill: what waits in the log is folded first, and what was overdue is looked at one by one."""
+"""Timers after a downtime: events in the log are folded first, and overdue commands are checked one by one."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ async def test_timers_do_not_wait_forever_for_an_unavailable_log(
 
 
 def overdue_twice(runtime: ServiceRuntime[Any], given: list[type[Any]]) -> None:
-    """Make the service believe that it has two things to do for a request, of which the first settles both."""
+    """Give a request two due commands, the first of which makes the second obsolete."""
     decider = runtime.executor.decider
 
     def decide(state: Any, command: Any, now: datetime) -> Any:

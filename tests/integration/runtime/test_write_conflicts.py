@@ -1,4 +1,4 @@
-"""Lost races: run again after pauses that grow and differ, and not for ever, for commands, batches and dead letters alike."""
+"""Write conflicts of commands, batches and dead letters are retried with growing random delays and a limit."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ ALWAYS = 1_000
 
 
 class Contested(SqliteStateStore):
-    """A store in which somebody else is faster, so many times."""
+    """A store in which another writer is faster, a given number of times."""
 
     losses = 0
 
@@ -47,7 +47,7 @@ class Contested(SqliteStateStore):
 
 
 class Contest:
-    """A service that loses races, and the pauses that it makes."""
+    """A service with write conflicts, and the delays before its attempts."""
 
     def __init__(self, runtime: ServiceRuntime[Any]) -> None:
         self.runtime, self.pauses = runtime, list[float]()

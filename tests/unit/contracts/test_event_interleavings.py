@@ -1,4 +1,4 @@
-"""Events that cross on the way: whatever is commanded, delayed and repeated, all services end alike and equal to the log."""
+"""Crossing events: whatever is commanded, delayed and repeated, all services end in equal states that match the log."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ STEPS = 400
 
 
 def played(script: bytes, deciders: dict[str, Decider[Any]] | None = None) -> ServiceNetwork:
-    """The network after this script, one byte a step, and after all that it caused was delivered."""
+    """Return the network after this script, one byte per step, and after the delivery of all its events."""
     network = ServiceNetwork(deciders or SERVICES)
     services = list(network.services.values())
     for byte in script:
@@ -72,7 +72,7 @@ def verified_beats_withdrawn(evolve: Evolve) -> Evolve:
 
 
 def nothing_after_the_end_is_heard(evolve: Evolve) -> Evolve:
-    """As if a fact that is beaten could be dropped: then the order of hearing shows in the state."""
+    """Drop facts that lose against the final one; then the state depends on the order of arrival."""
 
     def mutant(state: Any, event: Event) -> Any:
         return state if state.course.withdrawn else evolve(state, event)
@@ -85,7 +85,7 @@ def withdrawn_is_not_heard(evolve: Evolve) -> Evolve:
 
 
 def an_answer_empties_the_question(evolve: Evolve) -> Evolve:
-    """Two services write one field: the later one heard would win."""
+    """Let two services write one field; then the last event to arrive wins."""
 
     def mutant(state: Any, event: Event) -> Any:
         after = evolve(state, event)

@@ -1,4 +1,4 @@
-"""Where a request stands: the same in every service, whatever the order in which it heard of the others."""
+"""The status of a request is equal in every service, whatever the order in which events arrive."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ def test_withdrawn_beats_everything_and_rejected_everything_but_that(status: Sta
     assert course_of((*PATHS[status], withdrawn, rejected)).status is Status.WITHDRAWN
 
 
-# Histories as they can really come about: each service decides by what it has heard so far.
+# Only possible histories: each service decides on the events it has consumed so far.
 
 
 def _intake_may(course: Lifecycle) -> list[Fact]:
@@ -160,7 +160,7 @@ MAY: Mapping[str, Callable[[Lifecycle], list[Fact]]] = {
 
 @dataclass
 class ServiceView:
-    """A service that acts on what it has heard: `heard` counts the events taken in per source."""
+    """A service that acts on the events it has consumed; `heard` counts them per source."""
 
     course: Lifecycle = field(default_factory=Lifecycle)
     heard: dict[str, int] = field(default_factory=lambda: dict.fromkeys(MAY, 0))
@@ -175,7 +175,7 @@ ENDINGS = (i.RequestWithdrawn, i.RequestExpired, a.RequestRejected)
 
 
 def unfold(chance: Random) -> list[Event]:
-    """A history in which services act or listen by chance, so that their events cross."""
+    """Generate a history in which services act or consume at random, so that their events cross."""
     desks = {source: ServiceView() for source in MAY}
     lines: dict[str, list[Event]] = {source: [] for source in MAY}
     told: list[Event] = []
@@ -198,7 +198,7 @@ def unfold(chance: Random) -> list[Event]:
 
 
 def shuffled(chance: Random, events: Sequence[Event]) -> list[Event]:
-    """The events in another order, in which each source keeps its own."""
+    """Return the events in another order that keeps the order of each source."""
     lines = [[event for event in events if event.source == source] for source in MAY]
     order = []
     while any(lines):

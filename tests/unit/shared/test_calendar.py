@@ -1,4 +1,4 @@
-"""Working days around the real holidays of 2026 and 2027, and around what a decree changes."""
+"""Working days around the holidays of 2026 and 2027, with and without overrides."""
 
 from __future__ import annotations
 
