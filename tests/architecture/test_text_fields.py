@@ -80,7 +80,7 @@ def test_numbers_and_booleans_of_json_bodies_are_strict():
     assert not {model.__name__ for model in models(RequestBody) if list(lax(model.__pydantic_core_schema__))}
 
 
-def test_a_number_that_accepts_text_is_found():
+def test_a_lax_number_is_detected():
     class Careless(RequestBody):
         count: int = Field(1, ge=1)
         percent: int | None = Field(None, ge=1, strict=True)
@@ -88,14 +88,14 @@ def test_a_number_that_accepts_text_is_found():
     assert list(lax(Careless.__pydantic_core_schema__)) == ["int"]
 
 
-def test_every_text_from_outside_is_cleaned():
+def test_every_text_input_is_cleaned():
     found = {
         f"{model.__name__}.{name}" for model in models(InputModel) for name in uncleaned(model) if name not in EXACT
     }
     assert not found
 
 
-def test_a_text_that_is_not_cleaned_is_found():
+def test_an_uncleaned_text_field_is_detected():
     class Careless(InputModel):
         remark: str
         careful: Annotated[str, CLEAN_LINE] | None = None

@@ -21,23 +21,23 @@ def with_files() -> Iterator[str]:
     return (path for path in SENT if UPLOAD_PATHS.fullmatch(address(path)))
 
 
-def test_files_are_sent_to_more_than_one_place():
+def test_several_paths_accept_files():
     assert len(list(with_files())) >= 8
 
 
 @pytest.mark.parametrize("path", SENT)
-def test_the_budget_covers_every_place_of_files_that_is_open_without_an_account(path: str):
+def test_the_upload_budget_covers_every_public_path_that_accepts_files(path: str):
     is_open = SENT[path] in OPEN and UPLOAD_PATHS.fullmatch(address(path)) is not None
     assert (PUBLIC_UPLOAD_PATHS.fullmatch(address(path)) is not None) == is_open
 
 
 @pytest.mark.parametrize("path", [path for path in SENT if PUBLIC_UPLOAD_PATHS.fullmatch(address(path))])
-def test_every_place_of_files_that_is_open_without_an_account_has_a_rate(path: str):
+def test_every_public_path_that_accepts_files_has_a_rate_limit(path: str):
     assert any(rule.matches("POST", address(path)) for rule in public_rate_rules(30))
 
 
 @pytest.mark.parametrize("path", [path for path in SENT if path.endswith(AHEAD)])
-def test_a_page_whose_files_are_sent_ahead_may_be_as_large_as_they_are(path: str):
+def test_a_form_and_its_file_uploads_have_the_large_body_limit(path: str):
     form = path.removesuffix(AHEAD) or "/"
     assert UPLOAD_PATHS.fullmatch(address(path))
     assert UPLOAD_PATHS.fullmatch(address(form))

@@ -86,7 +86,7 @@ async def a_poisoned_resubmission(harness: StaffHarness) -> None:
     await tried_by_itself(harness)
 
 
-async def test_what_cannot_be_read_is_listed_with_what_waits_behind_it(harness: StaffHarness):
+async def test_an_unreadable_event_is_listed_with_the_events_that_wait_behind_it(harness: StaffHarness):
     await a_poisoned_resubmission(harness)
     first, second = await parked(harness, "verification")
     assert first == {
@@ -104,9 +104,7 @@ async def test_what_cannot_be_read_is_listed_with_what_waits_behind_it(harness: 
     assert [letter["service"] for letter in await parked(harness)] == ["verification"] * 2 + ["notification"] * 2
 
 
-async def test_a_listed_letter_tells_nothing_of_who_is_concerned(
-    harness: StaffHarness, caplog: pytest.LogCaptureFixture
-):
+async def test_a_listed_dead_letter_contains_no_personal_data(harness: StaffHarness, caplog: pytest.LogCaptureFixture):
     await poison(harness, tale.submitted, b'"scope":"data"', b'"scope":7')
     await poison(harness, tale.withdrawn, b'"type":"RequestWithdrawn"', b'"type":7', request_id(2))
     await tried_by_itself(harness)
@@ -116,7 +114,7 @@ async def test_a_listed_letter_tells_nothing_of_who_is_concerned(
         assert secret not in shown
 
 
-async def test_later_events_of_the_request_wait_and_other_requests_go_on(harness: StaffHarness):
+async def test_later_events_of_the_request_wait_while_other_requests_continue(harness: StaffHarness):
     await a_poisoned_resubmission(harness)
     assert await status(harness) == "returned"
     await harness.publish(submission(2), tale.rejected, subject=request_id(2))
@@ -124,7 +122,7 @@ async def test_later_events_of_the_request_wait_and_other_requests_go_on(harness
     assert len(await parked(harness, "verification")) == 2
 
 
-async def test_once_the_code_is_repaired_a_replay_folds_all_in_order(harness: StaffHarness):
+async def test_a_replay_with_fixed_code_processes_all_events_in_order(harness: StaffHarness):
     runtime = harness.services["verification"].runtime
     whole = runtime.event_folder.runner.decider
 
@@ -152,7 +150,7 @@ async def test_once_the_code_is_repaired_a_replay_folds_all_in_order(harness: St
     assert [entry.event for entry in kept.state.history] == names
 
 
-async def test_once_the_poison_is_discarded_what_waited_is_folded_in_order(harness: StaffHarness):
+async def test_waiting_events_are_processed_in_order_after_a_discard(harness: StaffHarness):
     await a_poisoned_resubmission(harness)
     first, second = await parked(harness, "verification")
     answer = await harness.post("admin", f"{LETTERS}/{first['id']}/discard")
@@ -164,7 +162,7 @@ async def test_once_the_poison_is_discarded_what_waited_is_folded_in_order(harne
     assert await unlike_the_log(harness) == ([], [], [])
 
 
-async def test_what_waits_behind_can_be_given_up_before_what_it_waits_for(harness: StaffHarness):
+async def test_a_waiting_event_can_be_discarded_before_the_one_it_waits_for(harness: StaffHarness):
     await a_poisoned_resubmission(harness)
     first, second = await parked(harness, "verification")
     left = await harness.post("admin", f"{LETTERS}/{second['id']}/discard")
@@ -176,7 +174,7 @@ async def test_what_waits_behind_can_be_given_up_before_what_it_waits_for(harnes
     assert await status(harness) == "expired"
 
 
-async def test_bytes_that_are_nothing_at_all_are_parked_and_can_be_discarded(harness: StaffHarness):
+async def test_undecodable_bytes_are_parked_and_can_be_discarded(harness: StaffHarness):
     await harness.publish(tale.submitted)
     await harness.platform.log.append([(REQUEST, b"\xff\x00{")])
     await harness.publish(tale.withdrawn)
@@ -186,7 +184,7 @@ async def test_bytes_that_are_nothing_at_all_are_parked_and_can_be_discarded(har
     assert await status(harness) == "withdrawn"
 
 
-async def test_events_of_requests_that_intake_never_had_can_be_discarded(tmp_path: Path):
+async def test_events_of_unknown_requests_can_be_discarded(tmp_path: Path):
     async with services_harness(tmp_path, "intake") as harness, asyncio.timeout(30):
         for index in (7, 8):
             await poison(harness, tale.verified, b'"round":1', b'"round":"one"', request_id(index))
@@ -195,7 +193,7 @@ async def test_events_of_requests_that_intake_never_had_can_be_discarded(tmp_pat
             assert (answer.status_code, answer.json()) == (200, {"items": []})
 
 
-async def test_two_administrators_at_once_discard_one_event_once(harness: StaffHarness):
+async def test_concurrent_discards_discard_an_event_once(harness: StaffHarness):
     await a_poisoned_resubmission(harness)
     [first, _] = await parked(harness, "verification")
     path = f"{LETTERS}/{first['id']}/discard"
@@ -208,20 +206,20 @@ async def test_two_administrators_at_once_discard_one_event_once(harness: StaffH
 
 @pytest.mark.parametrize("step", ["replay", "discard"])
 @pytest.mark.parametrize("letter", ["verification:999", "nobody:1", "x", "verification:", "%2e%2e", "a:b:c"])
-async def test_a_letter_that_is_not_there_is_404(harness: StaffHarness, letter: str, step: str):
+async def test_an_unknown_dead_letter_is_404(harness: StaffHarness, letter: str, step: str):
     answer = await harness.post("admin", f"{LETTERS}/{letter}/{step}")
     assert answer.status_code == 404
     assert answer.headers["content-type"] == "application/problem+json"
 
 
 @pytest.mark.parametrize("query", [{"service": "nobody"}, {"services": "verification"}])
-async def test_a_question_that_is_not_right_is_refused(harness: StaffHarness, query: dict[str, str]):
+async def test_an_invalid_query_is_refused(harness: StaffHarness, query: dict[str, str]):
     answer = await harness.get("admin", LETTERS, params=query)
     assert answer.status_code == 422
     assert [error["field"] for error in answer.json()["errors"]] == [*query]
 
 
-async def test_a_repeated_call_with_the_same_key_is_told_that_it_is_done(harness: StaffHarness):
+async def test_a_repeated_discard_is_404(harness: StaffHarness):
     await a_poisoned_resubmission(harness)
     first, _ = await parked(harness, "verification")
     answers = [await harness.post("admin", f"{LETTERS}/{first['id']}/discard", key="once") for _ in range(2)]

@@ -68,7 +68,7 @@ def headers_of(seeded: SeededApplication, who: str) -> dict[str, str]:
     return {**bearer, "Cookie": cookie} if who else {}
 
 
-async def test_head_answers_as_get_does_without_the_body(seeded: SeededApplication):
+async def test_head_has_the_headers_of_get_and_no_body(seeded: SeededApplication):
     async with seeded.harness.http as client:
         for route in iter_route_contexts(seeded.app.routes):
             path = route.path or ""
@@ -96,7 +96,7 @@ async def compare(client: httpx.AsyncClient, seeded: SeededApplication, path: st
     client.cookies.clear()
 
 
-async def test_head_of_live_news_says_what_it_is_and_opens_no_stream(seeded: SeededApplication):
+async def test_head_of_a_live_stream_opens_no_stream(seeded: SeededApplication):
     async with seeded.harness.http as client:
         for service, who in (("intake", "applicant"), ("verification", OFFICER), ("assignment", TECHNICAL)):
             number = seeded.requests["in_progress"].number
@@ -106,7 +106,7 @@ async def test_head_of_live_news_says_what_it_is_and_opens_no_stream(seeded: See
     assert seeded.app.state.streams.open_count == 0
 
 
-async def test_head_of_a_page_that_was_not_looked_at_draws_nothing(seeded: SeededApplication):
+async def test_head_of_a_page_image_renders_nothing(seeded: SeededApplication):
     page = filled_in(seeded, DRAWN, "returned")
     head = await seeded.harness.call(OFFICER, "HEAD", page)
     assert (head.status_code, head.headers["content-type"]) == (200, "image/png")
@@ -115,7 +115,7 @@ async def test_head_of_a_page_that_was_not_looked_at_draws_nothing(seeded: Seede
     assert (await seeded.harness.call(OFFICER, "HEAD", nowhere)).status_code == 404
 
 
-async def test_allow_names_what_the_routes_of_a_path_take(seeded: SeededApplication):
+async def test_allow_lists_the_methods_of_a_path(seeded: SeededApplication):
     async with seeded.harness.http as client:
         for path, declared in routes(seeded.app).items():
             address = filled_in(seeded, path)
@@ -135,7 +135,7 @@ def named_in(answer: httpx.Response) -> set[str]:
     return set(named)
 
 
-async def test_a_method_that_allow_names_is_not_refused_as_unknown(seeded: SeededApplication):
+async def test_a_method_in_allow_is_not_refused_as_unknown(seeded: SeededApplication):
     async with seeded.harness.http as client:
         for path in routes(seeded.app):
             if path.endswith("/live"):
@@ -145,7 +145,7 @@ async def test_a_method_that_allow_names_is_not_refused_as_unknown(seeded: Seede
                 assert (await client.request(method, address)).status_code != 405, (method, path)
 
 
-async def test_allow_covers_every_route_that_a_path_meets(seeded: SeededApplication):
+async def test_allow_covers_all_routes_that_match_a_path(seeded: SeededApplication):
     async with seeded.harness.http as client:
         assert named_in(await client.put("/api/session")) == {"GET", "HEAD", "POST", "PATCH", "DELETE", "OPTIONS"}
         assert named_in(await client.get("/api/links")) == {"POST", "OPTIONS"}
@@ -174,7 +174,7 @@ STRANGE = (
 
 
 @pytest.mark.parametrize("strange", STRANGE)
-async def test_a_path_with_strange_bytes_under_api_gets_a_problem(seeded: SeededApplication, strange: str):
+async def test_an_api_path_with_invalid_bytes_gets_a_problem(seeded: SeededApplication, strange: str):
     async with seeded.harness.http as client:
         for place in ("/api/{}", "/api/units{}", "/api/{}/units", "/api/requests/{}"):
             for method in ("GET", "POST", "PUT"):
@@ -187,14 +187,14 @@ async def test_a_path_with_strange_bytes_under_api_gets_a_problem(seeded: Seeded
 @pytest.mark.parametrize(
     "path", ["/api", "/api/", "/api/tidak-ada", "/api/requests/a/b/c/d", "/api//units", "/api/%2e%2e/units"]
 )
-async def test_an_unknown_path_under_api_is_a_problem(seeded: SeededApplication, path: str):
+async def test_an_unknown_api_path_gets_a_problem(seeded: SeededApplication, path: str):
     async with seeded.harness.http as client:
         answer = await client.get(path)
     assert (answer.status_code, answer.headers["content-type"]) == (404, "application/problem+json")
 
 
 @pytest.mark.parametrize("path", ["/api/requests%0A", "/lacak%0A", "/berkas%0A", "/%0A"])
-async def test_a_newline_after_a_path_is_another_path(seeded: SeededApplication, path: str):
+async def test_a_path_with_a_trailing_newline_is_another_path(seeded: SeededApplication, path: str):
     """A regular expression that ends in `$` matches before it too, while limits by path do not."""
     async with seeded.harness.http as client:
         assert (await client.post(path, data={"name": "x"})).status_code == 404

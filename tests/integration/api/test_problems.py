@@ -55,7 +55,7 @@ def told(response) -> dict[str, str]:
         ("GET", "/api/orders/", 404),
     ],
 )
-async def test_every_error_is_a_problem_with_the_headers_of_every_answer(harness, method, path, status):
+async def test_every_error_is_a_problem_with_security_headers(harness, method, path, status):
     async with harness.client() as client:
         response = await client.request(method, path)
     assert response.status_code == status
@@ -71,13 +71,13 @@ async def test_every_error_is_a_problem_with_the_headers_of_every_answer(harness
     assert "password" not in response.text
 
 
-async def test_what_is_down_says_when_to_come_back(harness):
+async def test_an_outage_has_a_retry_after_header(harness):
     async with harness.client() as client:
         for part in ("state", "documents"):
             assert (await client.post(f"/api/broken/{part}")).headers["retry-after"] == "5"
 
 
-async def test_a_bug_is_told_as_a_number_that_the_log_knows(harness, log):
+async def test_an_unexpected_error_returns_a_reference_number_found_in_the_log(harness, log):
     async with harness.client() as client:
         response = await client.post("/api/broken/bug")
     reference = response.json()["reference"]
@@ -89,7 +89,7 @@ async def test_a_bug_is_told_as_a_number_that_the_log_knows(harness, log):
     assert "budi@" not in log.getvalue()
 
 
-async def test_a_log_line_tells_path_and_status_and_no_query_or_token(harness, log):
+async def test_an_access_log_line_has_path_and_status_but_no_query_or_token(harness, log):
     async with harness.client() as client:
         secret = {"Authorization": "Bearer abc.def", "Cookie": "simpul=xyz"}
         await client.get("/api/requests/INT-2026-000001?kunci=abc&email=budi@dinas.example", headers=secret)
@@ -99,19 +99,19 @@ async def test_a_log_line_tells_path_and_status_and_no_query_or_token(harness, l
     assert not any(secret in text for secret in ("abc", "xyz", "budi", "kunci"))
 
 
-async def test_over_tls_browsers_are_told_to_stay_there(tmp_path):
+async def test_hsts_is_sent_with_tls(tmp_path):
     async with web_harness(tmp_path, base_url="https://simpul.example") as made, made.client() as client:
         for path in ("/", "/api/nothing"):
             assert "max-age=" in (await client.get(path)).headers["strict-transport-security"]
 
 
-async def test_an_answer_may_say_itself_how_long_it_keeps(harness):
+async def test_a_response_may_set_its_own_cache_control(harness):
     async with harness.client() as client:
         response = await client.get("/api/stream")
     assert response.headers.get_list("cache-control") == ["private"]
 
 
-async def test_everything_wrong_with_a_body_is_told_at_once(harness):
+async def test_all_errors_of_a_body_are_reported_together(harness):
     body = {
         "reason": "   ",
         "day": "2026-02-30",
@@ -157,14 +157,14 @@ async def test_an_operator_in_the_place_of_text_is_refused(harness, operator):
         (b"", "application/json", 422),
     ],
 )
-async def test_what_is_no_json_object_is_refused_plainly(harness, content, kind, status):
+async def test_a_body_that_is_not_a_json_object_is_refused(harness, content, kind, status):
     async with harness.client() as client:
         response = await client.post("/api/orders", content=content, headers={"Content-Type": kind})
     assert response.status_code == status
     assert response.headers["content-type"] == "application/problem+json"
 
 
-async def test_a_right_body_keeps_its_dates_and_choices(harness):
+async def test_a_valid_body_keeps_its_dates_and_enum_values(harness):
     body = {"reason": " x ", "day": "2026-02-28", "count": 3, "lines": [{"item": "red", "ok": True}]}
     async with harness.client() as client:
         response = await client.post("/api/orders", json=body)
@@ -185,11 +185,11 @@ async def test_a_right_body_keeps_its_dates_and_choices(harness):
         ("INT-2026-000001 answered in 12 ms", "INT-2026-000001 answered in 12 ms"),
     ],
 )
-def test_logs_keep_no_address_number_or_token(text, kept):
+def test_logs_contain_no_email_address_number_or_token(text, kept):
     assert redact(text) == kept
 
 
-def test_a_log_line_cannot_be_forged_or_colour_a_terminal():
+def test_a_log_line_cannot_be_forged_or_contain_terminal_escapes():
     stream = io.StringIO()
     before = logging.getLogger().handlers, logging.getLogger().level
     try:

@@ -32,7 +32,7 @@ async def opened() -> AsyncIterator[AsyncExitStack]:
 
 
 @pytest.mark.slow
-async def test_one_applicant_has_few_streams_of_which_the_oldest_ends(live: LiveHarness, opened: AsyncExitStack):
+async def test_the_oldest_of_too_many_streams_of_an_applicant_ends(live: LiveHarness, opened: AsyncExitStack):
     request = await live.submitted()
     streams: list[Stream] = [await opened.enter_async_context(live.applicant(request)) for _ in range(4)]
     assert [stream.response.status_code for stream in streams] == [200] * 4
@@ -46,7 +46,7 @@ async def test_one_applicant_has_few_streams_of_which_the_oldest_ends(live: Live
 
 
 @pytest.mark.slow
-async def test_one_session_has_few_streams_and_another_is_not_touched(live: LiveHarness, opened: AsyncExitStack):
+async def test_the_stream_limit_of_a_session_does_not_affect_others(live: LiveHarness, opened: AsyncExitStack):
     other = await opened.enter_async_context(live.staff("verification", "nurlaila"))
     streams = [await opened.enter_async_context(live.staff("verification", "samsul")) for _ in range(3)]
     await streams[0].ends()
@@ -56,7 +56,7 @@ async def test_one_session_has_few_streams_and_another_is_not_touched(live: Live
 
 
 @pytest.mark.slow
-async def test_applicants_leave_streams_for_staff(live: LiveHarness, opened: AsyncExitStack):
+async def test_streams_are_reserved_for_staff(live: LiveHarness, opened: AsyncExitStack):
     streams = live.harness.app.state.streams
     streams.max_streams = 5
     requests = [await live.submitted() for _ in range(4)]
@@ -72,7 +72,7 @@ async def test_applicants_leave_streams_for_staff(live: LiveHarness, opened: Asy
 
 
 @pytest.mark.slow
-async def test_who_goes_makes_room_for_the_next(live: LiveHarness):
+async def test_a_closed_stream_makes_room_for_another(live: LiveHarness):
     live.harness.app.state.streams.max_streams = 1
     requests = [await live.submitted() for _ in range(2)]
     async with live.applicant(requests[0]) as first, live.applicant(requests[1]) as second:
@@ -97,7 +97,7 @@ def entered(streams: StreamRegistry, owner: StreamOwner) -> int:
     return 200
 
 
-def test_one_address_does_not_have_all_streams_of_the_public():
+def test_one_network_cannot_use_all_streams_of_applicants():
     streams = StreamRegistry()
     statuses = [
         entered(streams, StreamOwner(f"request {number}", "192.0.2.1")) for number in range(MAX_STREAMS_PER_ADDRESS + 5)
@@ -107,7 +107,7 @@ def test_one_address_does_not_have_all_streams_of_the_public():
     assert entered(streams, StreamOwner("session", staff=True)) == 200
 
 
-def test_five_hundred_applicants_leave_two_hundred_places():
+def test_five_hundred_applicants_leave_two_hundred_streams_for_staff():
     streams = StreamRegistry()
     for number in range(500):
         entered(streams, StreamOwner(f"request {number}", f"192.0.{number // 20}.1"))
@@ -117,7 +117,7 @@ def test_five_hundred_applicants_leave_two_hundred_places():
     ]
 
 
-def test_a_place_is_left_once():
+def test_a_stream_is_released_once():
     streams = StreamRegistry(1)
     place = streams.acquire(StreamOwner("a"))
     streams.release(place)

@@ -145,7 +145,7 @@ WHO = {"verification": "samsul", "assignment": "halima", "notification": "admin"
 
 
 @pytest.mark.parametrize("service", WHO)
-async def test_what_another_decided_is_told_within_a_second(live: LiveHarness, service: str):
+async def test_a_decision_reaches_another_officer_within_a_second(live: LiveHarness, service: str):
     request = await live.submitted()
     async with live.staff(service, WHO[service]) as stream:
         assert stream.response.headers["content-type"].startswith("text/event-stream")
@@ -158,7 +158,7 @@ async def test_what_another_decided_is_told_within_a_second(live: LiveHarness, s
         assert 1 < news["version"] <= kept.version
 
 
-async def test_an_applicant_sees_the_officers_decision_within_a_second(live: LiveHarness):
+async def test_a_decision_reaches_the_applicant_within_a_second(live: LiveHarness):
     request, other = await live.submitted(), await live.submitted()
     async with live.applicant(request) as stream:
         await live.verified(other)
@@ -177,7 +177,7 @@ async def test_an_officer_sees_a_new_request_and_its_withdrawal(live: LiveHarnes
 
 
 @pytest.mark.parametrize("service", WHO)
-async def test_what_happened_while_the_line_was_cut_is_told_once_for_each_request(live: LiveHarness, service: str):
+async def test_changes_during_a_disconnection_are_sent_once_per_request(live: LiveHarness, service: str):
     requests = [await live.submitted() for _ in range(3)]
     async with live.staff(service, WHO[service]) as stream:
         cursor = stream.cursor
@@ -194,7 +194,7 @@ async def test_what_happened_while_the_line_was_cut_is_told_once_for_each_reques
         await stream.silent()
 
 
-async def test_an_applicant_catches_up_as_well(live: LiveHarness):
+async def test_an_applicant_receives_changes_after_a_disconnection(live: LiveHarness):
     request = await live.submitted()
     async with live.applicant(request) as stream:
         cursor = stream.cursor
@@ -205,7 +205,7 @@ async def test_an_applicant_catches_up_as_well(live: LiveHarness):
         await stream.silent()
 
 
-async def test_technical_staff_hear_of_their_own_work_only(live: LiveHarness):
+async def test_technical_staff_receive_changes_of_their_own_work_only(live: LiveHarness):
     mine, other = await live.submitted(), await live.submitted()
     async with live.staff("assignment", "dewi") as stream, live.staff("assignment", "hasan") as head:
         for request, lead in ((other, "jafar"), (mine, "dewi")):
@@ -228,9 +228,7 @@ async def test_a_stream_ends_when_its_session_is_signed_out(live: LiveHarness, s
 
 
 @pytest.mark.parametrize("service", WHO)
-async def test_a_stream_in_which_nothing_happens_keeps_its_line_open_but_not_its_session(
-    live: LiveHarness, service: str
-):
+async def test_an_idle_stream_keeps_its_connection_but_not_its_session_alive(live: LiveHarness, service: str):
     async with live.staff(service, WHO[service]) as stream:
         for _ in range(3):
             await stream.wait_until(": -", 2)
@@ -238,7 +236,7 @@ async def test_a_stream_in_which_nothing_happens_keeps_its_line_open_but_not_its
         await stream.ends()
 
 
-async def test_streams_are_for_those_whom_their_service_concerns(live: LiveHarness):
+async def test_streams_need_a_role_of_their_service(live: LiveHarness):
     allowed = {
         "verification": {"nurlaila", "samsul"},
         "assignment": {"hasan", "halima", "dewi", "jafar", "kepala"},
@@ -252,14 +250,14 @@ async def test_streams_are_for_those_whom_their_service_concerns(live: LiveHarne
             assert stream.response.status_code == 401
 
 
-async def test_an_applicants_stream_needs_the_key_of_that_request(live: LiveHarness):
+async def test_an_applicants_stream_needs_the_tracking_token(live: LiveHarness):
     one, other = await live.submitted(), await live.submitted()
     for token in (other["tracking_token"], "x", "token of nurlaila"):
         async with live.following(f"/api/intake/live?number={one['number']}", token) as stream:
             assert stream.response.status_code == 404
 
 
-async def test_a_stream_is_counted_while_it_is_open_and_not_among_the_answers(live: LiveHarness):
+async def test_a_stream_has_a_gauge_and_no_response_time(live: LiveHarness):
     def answers() -> float:
         return REGISTRY.get_sample_value("simpul_http_seconds_count", {"method": "GET", "status": "200"}) or 0
 

@@ -68,7 +68,7 @@ async def asked(
         return await client.request(method, path, headers={**who, **named})
 
 
-async def test_a_cut_download_goes_on_where_it_ended(seeded: SeededApplication):
+async def test_an_interrupted_download_is_resumed(seeded: SeededApplication):
     for path, who in addresses(seeded.requests["in_progress"]).items():
         whole = await asked(seeded, "GET", path, who)
         assert (whole.status_code, whole.content) == (200, LETTER), path
@@ -94,7 +94,9 @@ async def test_a_cut_download_goes_on_where_it_ended(seeded: SeededApplication):
         (f"bytes={'0' * 5000}5-9", 5, 9),
     ],
 )
-async def test_a_range_is_what_was_asked_for(seeded: SeededApplication, asked_for: str, first: int, last: int):
+async def test_a_range_returns_exactly_the_requested_bytes(
+    seeded: SeededApplication, asked_for: str, first: int, last: int
+):
     path, who = next(iter(addresses(seeded.requests["submitted"]).items()))
     answer = await asked(seeded, "GET", path, who, Range=asked_for)
     assert (answer.status_code, answer.content) == (206, LETTER[first : last + 1])
@@ -104,7 +106,7 @@ async def test_a_range_is_what_was_asked_for(seeded: SeededApplication, asked_fo
 WHOLE = ("bytes=0-1,5-9", "bytes=9-5", "items=0-5", "bytes", "bytes=", "bytes=-", "bytes=a-b", "bytes=1-2-3", "0-5", "")
 
 
-async def test_what_is_no_single_range_is_answered_with_the_whole(seeded: SeededApplication):
+async def test_anything_but_a_single_range_returns_the_whole_document(seeded: SeededApplication):
     path, who = next(iter(addresses(seeded.requests["submitted"]).items()))
     for asked_for in WHOLE:
         answer = await asked(seeded, "GET", path, who, Range=asked_for)
@@ -112,7 +114,7 @@ async def test_what_is_no_single_range_is_answered_with_the_whole(seeded: Seeded
         assert "content-range" not in answer.headers
 
 
-async def test_a_range_outside_of_the_document_says_how_long_that_is(seeded: SeededApplication):
+async def test_a_range_outside_the_document_is_416_with_its_size(seeded: SeededApplication):
     for path, who in addresses(seeded.requests["in_progress"]).items():
         for outside in (f"bytes={SIZE}-", f"bytes={SIZE}-{SIZE + 5}", f"bytes={10**30}-", "bytes=-0"):
             answer = await asked(seeded, "GET", path, who, Range=outside)
@@ -121,7 +123,7 @@ async def test_a_range_outside_of_the_document_says_how_long_that_is(seeded: See
             assert answer.headers["content-type"].partition(";")[0] == kind, path
 
 
-async def test_a_range_of_another_version_is_answered_with_the_whole(seeded: SeededApplication):
+async def test_a_range_of_another_version_returns_the_whole_document(seeded: SeededApplication):
     path, who = next(iter(addresses(seeded.requests["submitted"]).items()))
     for version in ('"other"', f"W/{ETAG}", "Wed, 21 Oct 2026 07:28:00 GMT", ""):
         answer = await asked(seeded, "GET", path, who, Range="bytes=5-9", If_Range=version)
@@ -129,7 +131,7 @@ async def test_a_range_of_another_version_is_answered_with_the_whole(seeded: See
     assert (await asked(seeded, "GET", path, who, Range=f"bytes={SIZE}-", If_Range='"other"')).status_code == 200
 
 
-async def test_head_tells_the_size_and_heeds_no_range(seeded: SeededApplication, caplog: pytest.LogCaptureFixture):
+async def test_head_returns_the_size_and_ignores_ranges(seeded: SeededApplication, caplog: pytest.LogCaptureFixture):
     caplog.set_level(logging.INFO)
     for path, who in addresses(seeded.requests["in_progress"]).items():
         caplog.clear()
@@ -140,7 +142,7 @@ async def test_head_tells_the_size_and_heeds_no_range(seeded: SeededApplication,
         assert seeded.requests["in_progress"].documents[0] in caplog.text, path
 
 
-async def test_a_part_is_for_those_alone_who_may_have_the_whole(seeded: SeededApplication):
+async def test_a_range_needs_the_same_access_as_the_document(seeded: SeededApplication):
     every = addresses(seeded.requests["in_progress"])
     wrong = {"Authorization": f"Bearer token of {ADMIN}", "Cookie": f"simpul=token of {ADMIN}; lacak=wrong"}
     for path in every:
@@ -151,7 +153,7 @@ async def test_a_part_is_for_those_alone_who_may_have_the_whole(seeded: SeededAp
                 assert LETTER[5:10] not in answer.content or answer.status_code == 303
 
 
-async def test_a_part_is_noted_in_the_log_like_the_whole(seeded: SeededApplication, caplog: pytest.LogCaptureFixture):
+async def test_a_range_request_is_logged_like_a_download(seeded: SeededApplication, caplog: pytest.LogCaptureFixture):
     caplog.set_level(logging.INFO)
     for path, who in addresses(seeded.requests["in_progress"]).items():
         caplog.clear()
@@ -160,7 +162,7 @@ async def test_a_part_is_noted_in_the_log_like_the_whole(seeded: SeededApplicati
         assert f"bytes 5-9/{SIZE}" in caplog.text, path
 
 
-async def test_a_document_that_is_gone_is_not_found_by_head_either(seeded: SeededApplication):
+async def test_head_of_a_missing_document_is_404(seeded: SeededApplication):
     request = seeded.requests["returned"]
     path, who = next(iter(addresses(request).items()))
     kept = await seeded.harness.services["intake"].runtime.executor.read(request.id)
@@ -171,7 +173,7 @@ async def test_a_document_that_is_gone_is_not_found_by_head_either(seeded: Seede
         assert (await asked(seeded, method, path, who, Range="bytes=5-9")).status_code == 404
 
 
-async def test_parts_come_through_a_real_server(seeded: SeededApplication):
+async def test_ranges_work_behind_a_real_server(seeded: SeededApplication):
     path, who = next(iter(addresses(seeded.requests["submitted"]).items()))
     async with served(seeded.app, lifespan="off") as (_, port), httpx.AsyncClient() as client:
         got = b""
@@ -186,7 +188,7 @@ async def test_parts_come_through_a_real_server(seeded: SeededApplication):
     assert (head.headers["content-length"], head.content) == (str(SIZE), b"")
 
 
-async def test_parts_and_head_come_through_the_gateway(seeded: SeededApplication):
+async def test_ranges_and_head_work_behind_the_gateway(seeded: SeededApplication):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]

@@ -68,12 +68,12 @@ UPLOADS = pytest.mark.parametrize("path", [f"{WORK}/serahkan", f"{WORK}/serahkan
 
 @UPLOADS
 @pytest.mark.parametrize("size", [300_000, 50_000_000, None])
-async def test_a_page_reads_no_upload_of_a_stranger(desk: StaffHarness, path: str, size: int | None):
+async def test_a_page_does_not_read_an_upload_without_a_session(desk: StaffHarness, path: str, size: int | None):
     assert (await status_of_unread(desk.app, path, size))[0] == 401
 
 
 @UPLOADS
-async def test_a_page_reads_no_large_upload_without_a_session_and_says_so(desk: StaffHarness, path: str):
+async def test_a_page_says_that_a_large_upload_without_a_session_was_not_read(desk: StaffHarness, path: str):
     status, text = await status_of_unread(desk.app, path, 50_000_000, cookie="simpul=made up")
     assert status == 401
     assert "belum kami terima" in text
@@ -81,29 +81,27 @@ async def test_a_page_reads_no_large_upload_without_a_session_and_says_so(desk: 
 
 @UPLOADS
 @pytest.mark.parametrize(("who", "status"), [("nurlaila", 403), ("hasan", 403), ("jafar", 404)])
-async def test_a_page_reads_no_upload_of_staff_whose_work_it_is_not(
+async def test_a_page_does_not_read_an_upload_of_unauthorized_staff(
     desk: StaffHarness, path: str, who: str, status: int
 ):
     assert (await status_of_unread(desk.app, path, cookie=f"simpul=token of {who}"))[0] == status
 
 
 @UPLOADS
-async def test_a_page_reads_no_upload_that_another_site_sends(desk: StaffHarness, path: str):
+async def test_a_page_does_not_read_a_cross_site_upload(desk: StaffHarness, path: str):
     headers = {"cookie": "simpul=token of dewi", "origin": "https://evil.example"}
     assert (await status_of_unread(desk.app, path, 5_000, **headers))[0] == 403
 
 
 @pytest.mark.parametrize(("who", "status"), [("", 401), ("nobody", 401), ("hasan", 403), ("jafar", 404)])
-async def test_the_api_reads_no_upload_of_others(desk: StaffHarness, who: str, status: int):
+async def test_the_api_does_not_read_an_upload_of_unauthorized_callers(desk: StaffHarness, who: str, status: int):
     headers = {"authorization": f"Bearer token of {who}"} if who else {}
     path = f"{API}/{WORK.rpartition('/')[2]}/completion"
     assert (await status_of_unread(desk.app, path, 5_000, **headers))[0] == status
 
 
 @pytest.mark.parametrize("headers", [{"Cookie": "simpul=token of dewi"}, {}], ids=["ended", "cookie expired"])
-async def test_what_was_typed_beside_small_files_is_given_back_after_the_session_ended(
-    desk: StaffHarness, headers: dict[str, str]
-):
+async def test_text_beside_small_files_is_returned_after_the_session_ended(desk: StaffHarness, headers: dict[str, str]):
     shown = await page(desk, "dewi", f"{WORK}/serahkan")
     desk.clock.advance(minutes=31)
     async with desk.http as client:
@@ -117,7 +115,7 @@ async def test_what_was_typed_beside_small_files_is_given_back_after_the_session
     assert "Data tersinkron." in answer.text
 
 
-async def test_no_file_of_a_returned_request_is_read_without_its_key(tmp_path: Path):
+async def test_a_resubmission_is_not_read_without_the_tracking_token(tmp_path: Path):
     async with intake_harness(tmp_path) as intake:
         applicant = await intake.new_applicant()
         for cookie in ("", "lacak=made-up"):
@@ -157,7 +155,9 @@ async def refused_for_want_of_room(intake: IntakeHarness, path: str) -> None:
 
 
 @PLACES
-async def test_a_full_temporary_folder_is_told_and_got_over(small_temporary_folder: Path, tmp_path: Path, path: str):
+async def test_a_full_temporary_folder_is_reported_and_recovered_from(
+    small_temporary_folder: Path, tmp_path: Path, path: str
+):
     async with intake_harness(tmp_path / "data") as intake:
         await refused_for_want_of_room(intake, path)
         assert os.statvfs(small_temporary_folder).f_bfree == os.statvfs(small_temporary_folder).f_blocks
@@ -165,13 +165,13 @@ async def test_a_full_temporary_folder_is_told_and_got_over(small_temporary_fold
 
 
 @PLACES
-async def test_a_temporary_folder_that_is_not_there_is_told(tmp_path: Path, monkeypatch, path: str):
+async def test_a_missing_temporary_folder_is_reported(tmp_path: Path, monkeypatch, path: str):
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "nowhere"))
     async with intake_harness(tmp_path / "data") as intake:
         await refused_for_want_of_room(intake, path)
 
 
-def test_a_file_that_may_not_grow_is_told_without_root(tmp_path: Path):
+def test_a_file_size_limit_is_reported(tmp_path: Path):
     """A limit of the size of files holds for a whole process, so this is one of its own."""
     lines = [
         "import asyncio, resource, signal, sys, pathlib",

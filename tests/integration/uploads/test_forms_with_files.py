@@ -43,7 +43,7 @@ def kept(harness: WebHarness) -> list[Path]:
     return [path for path in harness.platform.settings.documents.rglob("*") if path.is_file()]
 
 
-async def test_a_right_form_is_stored_with_harmless_names(harness):
+async def test_a_valid_form_is_stored_with_safe_file_names(harness):
     response = await sent(harness, files=[letter("../../etc/su\u202erat.pdf"), requirement(), requirement("b.pdf")])
     assert response.status_code == 200
     documents = response.json()["documents"]
@@ -53,7 +53,7 @@ async def test_a_right_form_is_stored_with_harmless_names(harness):
     assert len(kept(harness)) == 3
 
 
-async def test_everything_wrong_with_a_form_is_told_at_once(harness):
+async def test_all_errors_of_a_form_are_reported_together(harness):
     fields = {"name": " ", "letter_date": "31/03/2026", "percent": "half", "$where": "1"}
     files = [
         requirement(),
@@ -77,7 +77,7 @@ async def test_everything_wrong_with_a_form_is_told_at_once(harness):
     assert kept(harness) == []
 
 
-async def test_an_empty_file_field_of_a_browser_is_no_file(harness):
+async def test_an_empty_file_field_counts_as_no_file(harness):
     part = (
         b'--x\r\nContent-Disposition: form-data; name="letter"; filename=""\r\nContent-Type: application/octet-stream'
     )
@@ -87,12 +87,12 @@ async def test_an_empty_file_field_of_a_browser_is_no_file(harness):
     assert told(response)["letter"] == "Wajib diunggah."
 
 
-async def test_text_in_the_place_of_a_file_is_refused(harness):
+async def test_text_in_a_file_field_is_refused(harness):
     response = await sent(harness, {**FIELDS, "letter": "surat.pdf"}, [requirement()])
     assert told(response) == {"letter": "Kirim sebagai berkas, bukan teks."}
 
 
-async def test_a_refused_type_is_415_and_names_the_file_and_what_is_taken(harness):
+async def test_a_refused_type_is_415_and_names_the_file_and_the_accepted_types(harness):
     response = await sent(
         harness, files=[letter(), requirement("program.pdf", b"MZ" + bytes(100)), requirement("a.exe")]
     )
@@ -103,7 +103,7 @@ async def test_a_refused_type_is_415_and_names_the_file_and_what_is_taken(harnes
     assert kept(harness) == []
 
 
-async def test_a_refused_type_beside_a_wrong_field_is_told_with_it(harness):
+async def test_a_refused_type_is_reported_together_with_field_errors(harness):
     response = await sent(harness, {"name": "x"}, [letter("a.exe"), requirement()])
     assert response.status_code == 422
     assert set(told(response)) == {"letter", "letter_date"}
@@ -116,7 +116,7 @@ async def test_a_file_over_its_limit_is_413(harness):
     assert kept(harness) == []
 
 
-async def test_a_field_sent_twice_is_refused_unless_it_takes_many(harness):
+async def test_a_repeated_field_is_refused_unless_it_accepts_several_values(harness):
     fields = {**FIELDS, "name": ["a", "b"], "replaces": ["x", "y"]}
     response = await sent(harness, fields, [letter(), requirement()])
     assert told(response) == {"name": "Isi satu kali saja."}
@@ -124,7 +124,7 @@ async def test_a_field_sent_twice_is_refused_unless_it_takes_many(harness):
     assert response.json()["fields"]["replaces"] == ["x", "y"]
 
 
-async def test_far_too_many_parts_are_refused_before_they_are_all_read(harness):
+async def test_too_many_parts_are_refused_before_all_are_read(harness):
     for fields, files in ((FIELDS, 50), ({f"field{number}": "x" for number in range(200)}, 1)):
         response = await sent(harness, fields, [letter(), *(requirement() for _ in range(files))])
         assert response.status_code == 422
@@ -143,14 +143,14 @@ async def test_far_too_many_parts_are_refused_before_they_are_all_read(harness):
         (b'--x\r\nContent-Disposition: form-data; name="name"\r\n\r\nR', "multipart/form-data; boundary=x", 400),
     ],
 )
-async def test_what_is_no_form_is_refused_plainly(harness, content, kind, status):
+async def test_a_body_that_is_not_a_form_is_refused(harness, content, kind, status):
     async with harness.client() as client:
         response = await client.post("/api/requests", content=content, headers={"Content-Type": kind})
     assert response.status_code == status
     assert response.headers["content-type"] == "application/problem+json"
 
 
-async def test_when_one_document_cannot_be_stored_the_others_go_too(harness, monkeypatch):
+async def test_no_document_is_stored_if_one_cannot_be_stored(harness, monkeypatch):
     put, calls = harness.platform.documents.put, []
 
     async def failing(source, inspect, *, limit):
@@ -166,7 +166,7 @@ async def test_when_one_document_cannot_be_stored_the_others_go_too(harness, mon
     assert kept(harness) == []
 
 
-async def test_the_same_submission_has_the_same_key_and_digest_and_another_has_not(harness):
+async def test_equal_submissions_have_the_same_key_and_digest(harness):
     first, again = [
         (await sent(harness, files=[letter(), requirement()], headers={"Idempotency-Key": "k1"})).json() for _ in "12"
     ]
@@ -186,7 +186,7 @@ async def test_a_key_that_is_not_visible_ascii_is_refused(harness, key):
     assert set(told(response)) == {"Idempotency-Key"}
 
 
-async def test_files_that_cannot_be_inspected_now_are_asked_for_again_and_nothing_is_stored(harness):
+async def test_nothing_is_stored_while_files_cannot_be_inspected(harness):
     harness.app.state.platform = replace(harness.platform, inspector=Inspector(Sandbox(start_seconds=0.0)))
     response = await sent(harness, files=[letter(), requirement()])
     assert (response.status_code, response.headers["retry-after"]) == (503, "5")

@@ -64,7 +64,7 @@ def stored_bytes() -> float:
     return REGISTRY.get_sample_value("simpul_unnamed_upload_bytes", {"state": "stored"}) or 0.0
 
 
-async def test_files_sent_ahead_are_counted_by_address_and_others_go_on(intake: IntakeHarness):
+async def test_files_sent_before_the_form_are_counted_per_address(intake: IntakeHarness):
     async with visitor(intake) as one, visitor(intake, "192.0.2.2") as other:
         page = await one.get("/")
         statuses = [(await ahead(one, page)).status_code for _ in range(5)]
@@ -78,7 +78,7 @@ async def test_files_sent_ahead_are_counted_by_address_and_others_go_on(intake: 
         assert (by_api.status_code, by_api.headers["content-type"]) == (429, "application/problem+json")
 
 
-async def test_an_ipv6_network_counts_as_one(intake: IntakeHarness):
+async def test_an_ipv6_network_counts_as_one_client(intake: IntakeHarness):
     statuses = []
     for place in range(4):
         async with visitor(intake, f"2001:db8::{place}") as client:
@@ -86,7 +86,7 @@ async def test_an_ipv6_network_counts_as_one(intake: IntakeHarness):
     assert statuses == [200, 200, 200, 429]
 
 
-async def test_what_a_request_names_is_given_back(intake: IntakeHarness):
+async def test_files_that_a_request_references_are_released(intake: IntakeHarness):
     async with visitor(intake) as client:
         for _ in range(4):
             page = await client.get("/")
@@ -99,7 +99,7 @@ async def test_what_a_request_names_is_given_back(intake: IntakeHarness):
     assert stored_bytes() == 0
 
 
-async def test_files_that_a_refused_form_holds_are_counted(intake: IntakeHarness):
+async def test_files_held_by_a_refused_form_are_counted(intake: IntakeHarness):
     async with visitor(intake) as client:
         page = await client.get("/")
         files = {"requirements": ("besar.pdf", BIG, "application/pdf")}
@@ -107,7 +107,7 @@ async def test_files_that_a_refused_form_holds_are_counted(intake: IntakeHarness
         assert stored_bytes() == len(BIG)
 
 
-async def test_a_repeat_gives_back_no_more_than_it_brought(intake: IntakeHarness):
+async def test_a_repeated_form_releases_no_more_than_its_own_files(intake: IntakeHarness):
     """Else the same form, sent again and again with other copies of its files, would hide them from the count."""
     async with visitor(intake) as client:
         page = await client.get("/")
@@ -118,7 +118,7 @@ async def test_a_repeat_gives_back_no_more_than_it_brought(intake: IntakeHarness
             assert (sent.status_code, stored_bytes()) == (status, left), sent.text
 
 
-async def test_a_program_that_sends_whole_requests_has_nothing_outstanding(intake: IntakeHarness):
+async def test_complete_submissions_leave_nothing_counted(intake: IntakeHarness):
     async with visitor(intake) as client:
         for number in range(8):
             files = [*FILES, ("requirements", (f"besar {number}.pdf", BIG, "application/pdf"))]
@@ -128,7 +128,7 @@ async def test_a_program_that_sends_whole_requests_has_nothing_outstanding(intak
     assert stored_bytes() == 0
 
 
-async def test_a_body_is_counted_while_it_comes(intake: IntakeHarness):
+async def test_a_body_is_counted_while_it_is_received(intake: IntakeHarness):
     """Without a length in its head, and although nothing of it is stored yet: read to its end it would be too large."""
 
     async def pieces() -> AsyncIterator[bytes]:
@@ -146,7 +146,7 @@ async def test_a_body_is_counted_while_it_comes(intake: IntakeHarness):
     assert answer.status_code == 429
 
 
-async def test_one_call_ahead_of_a_form_brings_one_file(intake: IntakeHarness):
+async def test_one_upload_before_the_form_carries_one_file(intake: IntakeHarness):
     async with visitor(intake) as client:
         page = await client.get("/")
         data = {**hidden_fields(page), "field": "requirements"}
@@ -159,7 +159,7 @@ async def test_one_call_ahead_of_a_form_brings_one_file(intake: IntakeHarness):
     assert not intake.stored_documents
 
 
-async def test_of_too_many_files_only_as_many_as_fit_are_stored_and_the_others_are_named(tmp_path: Path):
+async def test_files_over_the_budget_are_refused_by_name_and_the_others_stored(tmp_path: Path):
     async with intake_harness(tmp_path, public_rate=10_000) as intake, visitor(intake) as client:
         files = [("requirements", (f"syarat {number}.pdf", LETTER, "application/pdf")) for number in range(30)]
         answer = await client.post("/", data=hidden_fields(await client.get("/")), files=files)
@@ -171,7 +171,7 @@ async def test_of_too_many_files_only_as_many_as_fit_are_stored_and_the_others_a
     assert len(tokens_of(answer)) == len(stored) == 10
 
 
-async def test_small_files_are_stored_only_while_there_is_room_for_what_they_count(intake: IntakeHarness):
+async def test_small_files_are_refused_when_their_counted_size_exceeds_the_budget(intake: IntakeHarness):
     """Sixty of a kilobyte take less room on the wire than one counts for."""
     async with visitor(intake) as client:
         for _ in range(2):
@@ -186,7 +186,7 @@ async def test_small_files_are_stored_only_while_there_is_room_for_what_they_cou
     assert stored_bytes() <= 450_000
 
 
-async def test_a_form_whose_files_are_stored_is_always_let_in(intake: IntakeHarness):
+async def test_a_form_whose_files_are_stored_is_always_accepted(intake: IntakeHarness):
     """It alone gives back what its files count, and else nobody behind the address could go on for an hour."""
     async with visitor(intake) as client:
         page = await client.get("/")
@@ -209,7 +209,7 @@ async def test_a_form_whose_files_are_stored_is_always_let_in(intake: IntakeHarn
         assert (await client.post("/", data={**hidden_fields(page), **FORM, **held})).status_code == 303
 
 
-async def test_the_whole_has_a_limit_which_answers_503(tmp_path: Path):
+async def test_the_total_budget_answers_503(tmp_path: Path):
     async with intake_harness(
         tmp_path, **{**ROOM, "upload_budget": 800_000, "upload_budget_per_address": 200_000}
     ) as intake:
@@ -222,7 +222,7 @@ async def test_the_whole_has_a_limit_which_answers_503(tmp_path: Path):
         assert int(answers[-1].headers["retry-after"]) > 0
 
 
-async def test_rate_zero_switches_off_the_limit_of_an_address_alone(tmp_path: Path):
+async def test_a_rate_of_zero_disables_only_the_limit_per_address(tmp_path: Path):
     async with intake_harness(tmp_path, **{**ROOM, "public_rate": 0}) as intake, visitor(intake) as client:
         page = await client.get("/")
         statuses = [(await ahead(client, page)).status_code for _ in range(21)]
@@ -237,7 +237,7 @@ async def test_staff_are_not_counted(tmp_path: Path):
         assert stored_bytes() == 0
 
 
-async def test_a_form_without_files_is_not_read_without_end(intake: IntakeHarness):
+async def test_an_endless_form_without_files_is_cut_off(intake: IntakeHarness):
     kind = {"Content-Type": "application/x-www-form-urlencoded"}
     async with intake_harness(intake.platform.settings.data / "other") as roomy, visitor(roomy) as client:
         answer = await client.post("/", content=b"name=" + b"x" * 2_000_000, headers=kind)
@@ -260,7 +260,7 @@ def looks_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("looks_at_once")
-async def test_files_whose_form_came_to_another_process_are_given_back(intake: IntakeHarness):
+async def test_files_whose_form_reached_another_process_are_released(intake: IntakeHarness):
     letter = {"letter": ("surat.pdf", LETTER, "application/pdf")}
     async with visitor(intake) as one, visitor(another_process(intake)) as other:
         for _ in range(4):
@@ -273,7 +273,7 @@ async def test_files_whose_form_came_to_another_process_are_given_back(intake: I
 
 
 @pytest.mark.usefixtures("looks_at_once")
-async def test_files_that_no_request_of_another_process_names_stay_counted(intake: IntakeHarness):
+async def test_files_that_no_request_references_stay_counted(intake: IntakeHarness):
     """Else one form that was sent would hide every other copy that its page sends ahead."""
     async with visitor(intake) as one, visitor(another_process(intake)) as other:
         page = await one.get("/")
@@ -288,7 +288,7 @@ async def test_files_that_no_request_of_another_process_names_stay_counted(intak
 
 
 @pytest.mark.usefixtures("looks_at_once")
-async def test_files_that_complete_a_request_at_another_process_are_given_back(intake: IntakeHarness):
+async def test_files_of_a_resubmission_at_another_process_are_released(intake: IntakeHarness):
     applicant = await intake.new_applicant()
     await intake.publish(applicant.id, returned_for(ChecklistItem.DOCUMENTS))
     path = f"/lacak/{applicant.number}/lengkapi"
@@ -307,7 +307,7 @@ async def test_files_that_complete_a_request_at_another_process_are_given_back(i
         assert (await ahead(one, await one.get("/"))).status_code == 200
 
 
-async def test_the_store_is_not_asked_again_at_once_nor_for_all_files_at_a_time():
+async def test_the_store_is_queried_rarely_and_for_a_limited_number_of_files():
     now, asked = [0.0], []
 
     async def named(ids: Sequence[str]) -> set[str]:
@@ -325,7 +325,7 @@ async def test_the_store_is_not_asked_again_at_once_nor_for_all_files_at_a_time(
     assert asked == [MAX_LOOKUP_FILES] * 2
 
 
-async def test_files_stay_counted_while_the_store_does_not_answer():
+async def test_files_stay_counted_while_the_store_is_unavailable():
     async def named(ids: Sequence[str]) -> set[str]:
         raise StoreUnavailable("away")
 
@@ -350,7 +350,7 @@ async def refusal(budget: UploadBudget, network: str, size: int) -> int:
     return 0
 
 
-async def test_an_address_has_room_again_after_an_hour_and_all_of_them_after_a_day():
+async def test_the_budget_of_an_address_recovers_after_an_hour_and_the_total_after_a_day():
     now = [0.0]
     budget = UploadBudget(300_000, 1_200_000, lambda: now[0])
     for hour in range(3):
@@ -367,7 +367,7 @@ async def test_an_address_has_room_again_after_an_hour_and_all_of_them_after_a_d
     assert not budget._files
 
 
-async def test_small_files_count_for_the_room_that_they_take():
+async def test_a_small_file_counts_as_the_minimum_size():
     budget = UploadBudget(2 * MIN_COUNTED_BYTES, 100 * MIN_COUNTED_BYTES)
     budget.stored("a", [document("a", 1), document("b", 1)])
     assert await refusal(budget, "a", 1) == 429
@@ -375,7 +375,7 @@ async def test_small_files_count_for_the_room_that_they_take():
     assert await refusal(budget, "a", 1) == 0
 
 
-def test_a_budget_smaller_than_one_form_is_refused_at_start(tmp_path: Path):
+def test_a_budget_smaller_than_one_form_is_refused_at_startup(tmp_path: Path):
     for wrong in ({"upload_budget_per_address": 1000}, {"upload_budget": 200 * 1024**2}):
         with pytest.raises(InvalidSettings, match="SIMPUL_UPLOAD_BUDGET"):
             load_settings(_env_file=None, **wrong)
@@ -384,7 +384,7 @@ def test_a_budget_smaller_than_one_form_is_refused_at_start(tmp_path: Path):
 
 
 @pytest.mark.parametrize("body_limit", [60 * MIB, 512 * MIB, 700_000_000, 2_000_000_000])
-def test_budgets_that_are_not_set_grow_with_the_greatest_form(body_limit: int):
+def test_default_budgets_grow_with_the_form_limit(body_limit: int):
     settings = load_settings(_env_file=None, body_limit=body_limit)
     assert settings.upload_budget_per_address == max(512 * MIB, body_limit)
     assert settings.upload_budget == max(4096 * MIB, 4 * body_limit)

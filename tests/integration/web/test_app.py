@@ -29,13 +29,13 @@ async def got(harness: WebHarness, path: str, **headers: str):
         return await client.get(path, headers=headers)
 
 
-async def test_health_is_open_and_says_no_more_than_needed(harness):
+async def test_health_is_public_and_reveals_no_details(harness):
     assert (await got(harness, "/health/live")).json() == {"status": "ok"}
     ready = await got(harness, "/health/ready")
     assert (ready.status_code, ready.json()["status"]) == (200, "ok")
 
 
-async def test_a_log_that_is_down_only_degrades():
+async def test_an_unavailable_log_only_degrades():
     async def fine() -> None: ...
 
     async def down() -> None:
@@ -45,7 +45,7 @@ async def test_a_log_that_is_down_only_degrades():
     assert await readiness(parts, asyncio.Event()) == {"status": "degraded", "parts": {"state": "ok", "log": "down"}}
 
 
-async def test_a_store_that_fails_or_is_full_or_slow_makes_unready():
+async def test_a_failing_full_or_slow_store_makes_the_process_not_ready():
     async def down() -> None:
         raise OSError("no route to 10.0.0.7")
 
@@ -62,7 +62,7 @@ async def test_a_store_that_fails_or_is_full_or_slow_makes_unready():
         assert unready.value.extra == {"parts": {"state": "down"}}
 
 
-async def test_a_service_that_stops_is_not_ready_and_still_alive(harness):
+async def test_a_stopping_service_is_alive_but_not_ready(harness):
     harness.app.state.streams.close()
     assert (await got(harness, "/health/ready")).status_code == 503
     assert (await got(harness, "/health/live")).status_code == 200
@@ -122,7 +122,7 @@ async def test_swagger_ui_is_cached_by_browsers_and_compressed(harness):
         assert "swagger-ui" in asset.text
 
 
-async def test_programs_are_told_of_forms_and_problems(harness):
+async def test_the_document_describes_forms_and_problems(harness):
     described = (await got(harness, "/api/openapi.json")).json()
     submit = described["paths"]["/api/requests"]["post"]
     form = submit["requestBody"]["content"]["multipart/form-data"]["schema"]
@@ -131,7 +131,7 @@ async def test_programs_are_told_of_forms_and_problems(harness):
         assert list(submit["responses"][status]["content"]) == ["application/problem+json"]
 
 
-async def test_static_files_are_kept_by_browsers_and_packed_for_thin_links(harness):
+async def test_static_files_are_cached_by_browsers_and_compressed(harness):
     page = (await got(harness, "/api/docs")).text
     [address] = re.findall(r'"(/static/simpul\.css[^"]*)"', page)
     style = await got(harness, address, **{"Accept-Encoding": "gzip"})
@@ -148,7 +148,7 @@ async def test_static_files_are_kept_by_browsers_and_packed_for_thin_links(harne
 
 
 @pytest.mark.parametrize("name", ["app.py", "..%2fapp.py", "%2e%2e/app.py", "simpul.css%00", "nothing.css"])
-async def test_nothing_else_is_served(harness, name):
+async def test_no_other_file_is_served(harness, name):
     assert (await got(harness, f"/static/{name}")).status_code == 404
 
 
@@ -164,7 +164,7 @@ async def test_nothing_else_is_served(harness, name):
         ("POST", "/anything/api/requests", False),
     ],
 )
-def test_only_forms_with_files_may_be_large(method, path, large, tmp_path):
+def test_only_forms_with_files_may_have_large_bodies(method, path, large, tmp_path):
     settings = Settings(data=tmp_path)
     assert (body_limit_policy(settings)(method, path) == settings.body_limit) is large
 
@@ -172,7 +172,7 @@ def test_only_forms_with_files_may_be_large(method, path, large, tmp_path):
 @pytest.mark.parametrize(
     ("name", "media_type"), [("favicon.ico", "image/x-icon"), ("robots.txt", "text/plain; charset=utf-8")]
 )
-async def test_what_programs_ask_for_at_fixed_addresses_is_there(harness, name, media_type):
+async def test_favicon_and_robots_are_served_at_fixed_paths(harness, name, media_type):
     answer = await got(harness, f"/{name}")
     assert (answer.status_code, answer.headers["content-type"]) == (200, media_type)
     assert (await got(harness, f"/static/{name}")).content == answer.content
@@ -185,7 +185,7 @@ async def test_the_icon_has_two_sizes(harness):
 
 
 @pytest.mark.parametrize(("asked", "answered"), [("/things/", "/things"), ("/things//?a=1&b=%2F", "/things?a=1&b=%2F")])
-async def test_a_slash_too_many_at_the_end_of_a_page_leads_to_the_page(harness, asked, answered):
+async def test_a_page_with_a_trailing_slash_redirects_to_the_page(harness, asked, answered):
     answer = await got(harness, asked)
     assert (answer.status_code, answer.headers["location"]) == (308, answered)
 
@@ -193,12 +193,12 @@ async def test_a_slash_too_many_at_the_end_of_a_page_leads_to_the_page(harness, 
 @pytest.mark.parametrize(
     "asked", ["//evil.example/", "/\\evil.example/", "/%5cevil.example/", "/@evil.example/", "/api/x/", "/static/x/"]
 )
-async def test_a_slash_too_many_never_leads_to_another_host_nor_programs_anywhere(harness, asked):
+async def test_a_trailing_slash_never_redirects_to_another_host_or_an_api_client(harness, asked):
     async with harness.client() as client:
         answer = await client.get(f"http://simpul.example{asked}")
     assert (answer.status_code, "location" in answer.headers) == (404, False)
 
 
-async def test_nothing_is_sent_on_from_an_address_with_a_slash_too_many(harness):
+async def test_a_post_with_a_trailing_slash_is_not_redirected(harness):
     async with harness.client() as client:
         assert (await client.post("/things/")).status_code == 404

@@ -129,7 +129,7 @@ def closed(reason: str) -> float:
 # Slow ones
 
 
-async def test_a_body_that_hardly_comes_is_ended_with_a_sentence(harness: WebHarness, impatient):
+async def test_a_stalled_body_is_refused_with_a_message(harness: WebHarness, impatient):
     before = closed("slow_body")
     async with served(harness.app) as (_, port), line_to(port) as line:
         line.send(UPLOAD % 200_000 + b"x")
@@ -140,7 +140,7 @@ async def test_a_body_that_hardly_comes_is_ended_with_a_sentence(harness: WebHar
     assert closed("slow_body") == before + 1
 
 
-async def test_a_body_that_comes_by_drops_is_ended_too(harness: WebHarness, impatient):
+async def test_a_trickling_body_is_refused(harness: WebHarness, impatient):
     async with served(harness.app) as (_, port), line_to(port) as line:
         line.send(UPLOAD % 200_000)
 
@@ -154,7 +154,7 @@ async def test_a_body_that_comes_by_drops_is_ended_too(harness: WebHarness, impa
         dripping.cancel()
 
 
-async def test_a_body_as_slow_as_a_thin_link_is_taken_in(harness: WebHarness, impatient, monkeypatch):
+async def test_a_body_at_the_rate_of_a_slow_link_is_accepted(harness: WebHarness, impatient, monkeypatch):
     monkeypatch.setattr(protocol, "MIN_BODY_BYTES_PER_SECOND", 1.0)
     async with served(harness.app) as (_, port), line_to(port) as line:
         line.send(UPLOAD % 1_000)
@@ -164,7 +164,7 @@ async def test_a_body_as_slow_as_a_thin_link_is_taken_in(harness: WebHarness, im
         assert await line.answer() == (200, {"bytes": 1_000})
 
 
-async def test_the_time_in_which_the_server_does_not_read_is_not_the_senders(
+async def test_time_in_which_reading_is_paused_does_not_count_against_the_sender(
     harness: WebHarness, gate: Gate, impatient, monkeypatch
 ):
     monkeypatch.setattr(protocol, "MIN_BODY_BYTES_PER_SECOND", 10_000_000.0)
@@ -176,7 +176,7 @@ async def test_the_time_in_which_the_server_does_not_read_is_not_the_senders(
         assert await line.answer() == (200, {"bytes": 250_000})
 
 
-async def test_the_time_until_the_server_asks_for_a_body_is_not_the_senders(harness: WebHarness, gate: Gate, impatient):
+async def test_time_before_100_continue_does_not_count_against_the_sender(harness: WebHarness, gate: Gate, impatient):
     async with served(harness.app) as (_, port), line_to(port) as line:
         head = (UPLOAD % 3).replace(b"taken", b"waiting").replace(b"Host", b"Expect: 100-continue\r\nHost")
         line.send(head)
@@ -189,7 +189,7 @@ async def test_the_time_until_the_server_asks_for_a_body_is_not_the_senders(harn
         assert await line.answer() == (200, {"bytes": 3})
 
 
-async def test_a_rest_that_nobody_reads_keeps_no_line_open(harness: WebHarness, impatient):
+async def test_an_unread_body_does_not_keep_the_connection_open(harness: WebHarness, impatient):
     async with served(harness.app) as (_, port), line_to(port) as line:
         line.send((UPLOAD % 60_000).replace(b"taken", b"unread") + b"x")
         assert (await line.answer())[0] == 200
@@ -198,7 +198,7 @@ async def test_a_rest_that_nobody_reads_keeps_no_line_open(harness: WebHarness, 
 
 
 @pytest.mark.parametrize("bytes_between", [b"\r\n", b"\r\n\r\n", b"G", b"GET / HTTP/1.1\r\nX: "])
-async def test_what_begins_no_request_keeps_no_line_open_after_an_answer(
+async def test_bytes_that_begin_no_request_do_not_keep_the_connection_open(
     harness: WebHarness, impatient, bytes_between: bytes
 ):
     async with served(harness.app) as (_, port), line_to(port) as line:
@@ -208,7 +208,7 @@ async def test_what_begins_no_request_keeps_no_line_open_after_an_answer(
         assert await line.is_closed()
 
 
-async def test_a_line_is_used_again_for_requests_one_after_another_and_at_once(harness: WebHarness, impatient):
+async def test_a_connection_is_reused_for_sequential_and_pipelined_requests(harness: WebHarness, impatient):
     async with served(harness.app) as (_, port), line_to(port) as line:
         for _ in range(3):
             line.send(GET)
@@ -218,7 +218,7 @@ async def test_a_line_is_used_again_for_requests_one_after_another_and_at_once(h
         assert (await line.answer())[0] == 200
 
 
-async def test_a_reader_that_does_not_read_is_given_up(harness: WebHarness, impatient):
+async def test_a_client_that_does_not_read_is_disconnected(harness: WebHarness, impatient):
     before = closed("slow_reader")
     async with served(harness.app) as (server, port), line_to(port) as line:
         line.send(GET.replace(b"/health/live", b"/api/large"))
@@ -229,7 +229,7 @@ async def test_a_reader_that_does_not_read_is_given_up(harness: WebHarness, impa
 # Many
 
 
-async def test_slow_ones_give_way_to_a_neighbour_behind_the_same_address(harness: WebHarness, monkeypatch):
+async def test_slow_connections_are_evicted_for_another_client_of_the_same_network(harness: WebHarness, monkeypatch):
     monkeypatch.setattr(protocol, "EVICTION_GRACE_SECONDS", 0.0)
     async with served(harness.app) as (server, port):
         slow = [await asyncio.open_connection("127.0.0.1", port) for _ in range(20)]
@@ -243,7 +243,7 @@ async def test_slow_ones_give_way_to_a_neighbour_behind_the_same_address(harness
             writer.close()
 
 
-async def test_an_answer_under_way_gives_way_to_nobody(harness: WebHarness, gate: Gate, monkeypatch):
+async def test_a_connection_with_a_response_in_progress_is_not_evicted(harness: WebHarness, gate: Gate, monkeypatch):
     monkeypatch.setattr(protocol, "EVICTION_GRACE_SECONDS", 0.0)
     async with served(harness.app) as (_, port), httpx.AsyncClient(timeout=TIMEOUT_SECONDS) as client:
         busy = [asyncio.create_task(client.post(f"http://127.0.0.1:{port}/api/waiting")) for _ in range(4)]
@@ -259,7 +259,7 @@ async def test_an_answer_under_way_gives_way_to_nobody(harness: WebHarness, gate
         assert {(await answer).status_code for answer in busy} == {200}
 
 
-async def test_requests_of_one_visitor_behind_a_proxy_are_counted_by_address(tmp_path: Path, gate: Gate):
+async def test_requests_of_one_client_behind_a_proxy_are_counted_by_address(tmp_path: Path, gate: Gate):
     settings = {"connections_per_address": 4, "trusted_proxies": "127.0.0.1"}
     async with (
         web_harness(tmp_path, gate.routes(), **settings) as harness,
@@ -277,7 +277,7 @@ async def test_requests_of_one_visitor_behind_a_proxy_are_counted_by_address(tmp
         assert (await client.get("/health/live", headers=visitors[0])).status_code == 200
 
 
-async def test_a_large_body_of_a_visitor_with_too_many_requests_ends_its_connection(tmp_path: Path, gate: Gate):
+async def test_a_large_body_of_a_client_with_too_many_requests_closes_its_connection(tmp_path: Path, gate: Gate):
     """Else all of it would be read and dropped for the sake of the next request."""
     settings = {"connections_per_address": 4, "trusted_proxies": "127.0.0.1", "body_limit": 50_000_000}
     async with (
@@ -308,7 +308,7 @@ class Known:
         self.open = False
 
 
-def test_the_least_useful_of_the_same_network_gives_way():
+def test_the_slowest_connection_of_the_network_is_evicted():
     connections = ConnectionRegistry(3, 1_000)
     first, slow, busy = Known(50.0), Known(0.1), Known(None)
     assert all(connections.admit(each, f"2001:db8::{place}") for place, each in enumerate((first, slow, busy)))
@@ -319,7 +319,7 @@ def test_the_least_useful_of_the_same_network_gives_way():
     assert len(connections) == 4
 
 
-def test_when_all_are_taken_the_address_with_most_of_them_gives_way():
+def test_at_the_limit_a_connection_of_the_busiest_network_is_evicted():
     connections = ConnectionRegistry(100, 200)
     crowd = [Known(float(place)) for place in range(25)]
     others = [Known(-1.0) for _ in range(75)]
@@ -360,7 +360,7 @@ def cramped(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[int]:
     assert b"out of system resource" not in errors
 
 
-async def test_three_hundred_slow_connections_shut_nobody_out(cramped: int):
+async def test_three_hundred_slow_connections_do_not_lock_others_out(cramped: int):
     async with asyncio.timeout(120):
         lines = [await asyncio.open_connection("127.0.0.1", cramped, local_addr=("127.0.0.2", 0)) for _ in range(300)]
         for _, writer in lines:
@@ -372,7 +372,7 @@ async def test_three_hundred_slow_connections_shut_nobody_out(cramped: int):
         writer.close()
 
 
-async def test_slow_connections_of_many_addresses_give_way_to_one_more(cramped: int):
+async def test_a_slow_connection_of_many_networks_is_evicted_for_a_new_one(cramped: int):
     lines = []
     async with asyncio.timeout(120):
         for place in range(300):
@@ -386,7 +386,7 @@ async def test_slow_connections_of_many_addresses_give_way_to_one_more(cramped: 
         writer.close()
 
 
-def test_the_limit_of_descriptors_is_raised_as_far_as_it_may_be():
+def test_the_descriptor_limit_is_raised_to_the_hard_limit():
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     limit = min(hard, 512)
     lines = f"import resource; resource.setrlimit(resource.RLIMIT_NOFILE, (64, {limit}))\n"

@@ -23,7 +23,7 @@ async def harness(tmp_path: Path) -> AsyncIterator[WebHarness]:
 
 
 @pytest.mark.parametrize(("path", "size"), [("/api/orders", 300_000), ("/api/requests", 1_000_001)])
-async def test_a_body_that_says_too_much_is_refused_before_its_handler(tmp_path, path, size):
+async def test_a_declared_size_over_the_limit_is_refused_before_the_handler(tmp_path, path, size):
     async with web_harness(tmp_path) as harness, harness.client() as client:
         response = await client.post(path, content=b"x" * size)
         assert response.status_code == 413
@@ -33,7 +33,7 @@ async def test_a_body_that_says_too_much_is_refused_before_its_handler(tmp_path,
         assert harness.started_calls == []
 
 
-async def test_a_body_in_chunks_is_counted(tmp_path):
+async def test_a_chunked_body_is_counted(tmp_path):
     async def pieces():
         for _ in range(40):
             yield b"x" * 10_000
@@ -45,7 +45,7 @@ async def test_a_body_in_chunks_is_counted(tmp_path):
     assert "256 KiB" in response.json()["detail"]
 
 
-async def test_submissions_of_one_address_are_limited_and_others_are_not(harness):
+async def test_submissions_are_limited_per_address(harness):
     async with harness.client("10.0.0.1") as one, harness.client("10.0.0.2") as other:
         statuses = [(await one.post("/api/requests")).status_code for _ in range(3)]
         assert statuses == [415, 415, 429]
@@ -56,19 +56,19 @@ async def test_submissions_of_one_address_are_limited_and_others_are_not(harness
         assert (await one.post("/api/orders", json={"reason": "x"})).status_code == 200
 
 
-async def test_looking_up_is_limited_on_its_own(harness):
+async def test_look_ups_have_a_limit_of_their_own(harness):
     async with harness.client() as client:
         statuses = {(await client.get(f"/api/requests/INT-2026-{n:06}")).status_code for n in range(20)}
         assert statuses == {200}
         assert (await client.get("/api/requests/INT-2026-000001")).status_code == 429
 
 
-async def test_rate_zero_sets_no_limit(tmp_path):
+async def test_a_rate_of_zero_disables_the_limits(tmp_path):
     async with web_harness(tmp_path, public_rate=0) as harness, harness.client() as client:
         assert {(await client.post("/api/requests")).status_code for _ in range(50)} == {415}
 
 
-async def test_neighbours_of_an_ipv6_network_share_a_bucket(harness):
+async def test_addresses_of_an_ipv6_network_share_a_bucket(harness):
     statuses = []
     for host in ("2001:db8:0:1::1", "2001:db8:0:1::2", "2001:db8:0:1::3", "2001:db8:0:2::1"):
         async with harness.client(host) as client:
@@ -76,7 +76,7 @@ async def test_neighbours_of_an_ipv6_network_share_a_bucket(harness):
     assert statuses == [415, 415, 429, 415]
 
 
-def test_buckets_fill_again_with_time_and_never_grow_beyond_their_number():
+def test_buckets_refill_over_time_and_their_number_is_limited():
     now = [0.0]
     buckets = TokenBuckets(maximum=3, clock=lambda: now[0])
     assert [buckets.take(("a", "x"), 2) for _ in range(3)] == [0.0, 0.0, 30.0]
@@ -126,7 +126,7 @@ async def test_lists_take_a_limit_and_one_opaque_cursor(harness):
 
 
 @pytest.mark.parametrize("key", [("a", "b"), (None, "b"), (7, "b"), (True, "b"), ("é\n", "b")])
-def test_a_cursor_is_the_key_again(key):
+def test_a_cursor_decodes_to_its_key(key):
     assert decode_cursor(encode_cursor(key)) == key
 
 
@@ -134,13 +134,13 @@ def test_a_cursor_is_the_key_again(key):
     "rubbish",
     ["", "é", "====", "e30", "W10", "WzEsMiwzXQ", "W1sxXSwiYiJd", "WyJhIiwgImIiXQ", encode_cursor((2**80, "b"))],
 )
-def test_a_cursor_that_was_not_made_here_is_refused(rubbish):
+def test_a_forged_cursor_is_refused(rubbish):
     with pytest.raises(Problem) as refused:
         decode_cursor(rubbish)
     assert refused.value.status_code == 422
 
 
-async def test_a_made_up_host_comes_back_in_nothing(harness):
+async def test_a_forged_host_header_appears_in_no_response(harness):
     async with harness.client() as client:
         for path in ("/", "/api/docs", "/api/orders/", "/health/live"):
             response: httpx.Response = await client.get(path, headers={"Host": "evil.example"})

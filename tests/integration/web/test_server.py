@@ -92,7 +92,7 @@ async def wait_until(holds) -> None:
 HEAD = "POST /api/requests HTTP/1.1\r\nHost: x\r\nContent-Type: multipart/form-data; boundary=x\r\n"
 
 
-async def test_too_large_is_answered_before_one_byte_of_the_body_is_sent(harness):
+async def test_a_body_that_is_too_large_is_refused_before_a_byte_of_it_is_sent(harness):
     async with served(harness.app) as (_, port):
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         writer.write(f"{HEAD}Content-Length: 99999999\r\nExpect: 100-continue\r\n\r\n".encode())
@@ -107,14 +107,14 @@ async def test_too_large_is_answered_before_one_byte_of_the_body_is_sent(harness
         writer.close()
 
 
-async def test_a_client_that_sends_all_the_same_still_reads_the_answer(harness):
+async def test_a_client_that_sends_the_refused_body_still_reads_the_response(harness):
     async with served(harness.app) as (_, port), httpx.AsyncClient(timeout=20) as client:
         for path in ("/api/requests", "/api/orders"):
             response = await client.post(f"http://127.0.0.1:{port}{path}", content=bytes(20_000_000))
             assert response.status_code == 413
 
 
-async def test_chunks_without_end_are_cut_off(harness, monkeypatch):
+async def test_an_endless_chunked_body_is_cut_off(harness, monkeypatch):
     monkeypatch.setattr(body_limit, "LINGER_MAX_SECONDS", 0.5)
     sent = 0
 
@@ -136,7 +136,7 @@ async def test_chunks_without_end_are_cut_off(harness, monkeypatch):
         assert time.monotonic() - began < 20
 
 
-async def test_a_client_that_goes_away_in_its_upload_harms_nobody(harness):
+async def test_a_client_that_disconnects_during_its_upload_has_no_effect(harness):
     async with served(harness.app) as (server, port):
         _, writer = await asyncio.open_connection("127.0.0.1", port)
         writer.write(f"{HEAD}Content-Length: 900000\r\n\r\n--x\r\n".encode())
@@ -147,7 +147,7 @@ async def test_a_client_that_goes_away_in_its_upload_harms_nobody(harness):
 
 
 @pytest.mark.parametrize("head", [b"GET / HTTP/1.1\r\n" + b"X-A: b\r\n" * 20_000, b"GET /" + b"a" * 200_000])
-async def test_a_head_without_end_is_refused(harness, head):
+async def test_an_endless_request_head_is_refused(harness, head):
     async with served(harness.app) as (_, port):
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         writer.write(head)
@@ -156,7 +156,7 @@ async def test_a_head_without_end_is_refused(harness, head):
         writer.close()
 
 
-async def test_a_head_that_takes_too_long_is_given_up(harness, monkeypatch):
+async def test_a_slow_request_head_times_out(harness, monkeypatch):
     monkeypatch.setattr(protocol, "HEAD_TIMEOUT_SECONDS", 0.3)
     async with served(harness.app) as (_, port):
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
@@ -166,7 +166,7 @@ async def test_a_head_that_takes_too_long_is_given_up(harness, monkeypatch):
         writer.close()
 
 
-async def test_a_stream_tells_what_changes_from_now_on(harness, listening):
+async def test_a_stream_sends_changes_from_now_on(harness, listening):
     await change(harness, "old")
     async with served(harness.app) as (_, port), stream(port) as (response, lines):
         assert response.headers["content-type"].startswith("text/event-stream")
@@ -182,7 +182,7 @@ async def test_a_stream_tells_what_changes_from_now_on(harness, listening):
 
 
 @pytest.mark.parametrize("way", ["header", "query"])
-async def test_a_stream_goes_on_where_it_was_lost(harness, way):
+async def test_a_stream_resumes_after_the_last_event_id(harness, way):
     for id in ("a", "b", "c"):
         await change(harness, id)
     [first, *_] = await harness.app.state.store.changes("", 10)
@@ -194,7 +194,7 @@ async def test_a_stream_goes_on_where_it_was_lost(harness, way):
 
 
 @pytest.mark.parametrize("rubbish", ["x", "1 OR 1", "-", "9" * 300])
-async def test_a_cursor_that_is_rubbish_stops_no_stream(harness, rubbish):
+async def test_an_invalid_cursor_does_not_stop_a_stream(harness, rubbish):
     await change(harness, "old")
     async with served(harness.app) as (_, port), stream(port, params={"last_event_id": rubbish}) as (response, lines):
         assert response.status_code == 200
@@ -211,7 +211,7 @@ async def test_a_stream_ends_with_the_session(harness, listening):
         await ends(lines)
 
 
-async def test_a_listener_who_goes_makes_room(harness):
+async def test_a_closed_stream_frees_its_slot(harness):
     harness.app.state.streams.max_streams = 1
     async with served(harness.app) as (_, port):
         async with stream(port) as (_, lines):
@@ -224,7 +224,7 @@ async def test_a_listener_who_goes_makes_room(harness):
             assert response.status_code == 200
 
 
-async def test_a_stop_does_not_wait_for_listeners(harness):
+async def test_shutdown_does_not_wait_for_streams(harness):
     async with served(harness.app) as (server, port), stream(port) as (_, lines):
         await until(lines, "retry:")
         began = time.monotonic()
