@@ -1,4 +1,4 @@
-"""Completion: results and their handover record are stored first, and kept only if the event came to name them."""
+"""Handovers: results and the handover record are stored first, and removed unless the event refers to them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from services.assignment.domain.commands import CompleteWork
 from services.assignment.domain.decisions import next_record_number
 from services.assignment.domain.state import State
 from services.assignment.handover_record.record import HandoverDocument, HandoverRecord, Office, Party, handover_record
-from services.assignment.schemas import Summary
+from services.assignment.schemas import HandoverFields
 from shared.backends.platform import Platform
 from shared.calendar import today
 from shared.contracts.facts import DocumentKind, DocumentRef, Staff
@@ -35,33 +35,35 @@ OFFICE = Office()
 
 
 class HandoverService:
-    """Hands over what a lead has uploaded."""
+    """Hands over the results that a lead uploaded."""
 
     def __init__(self, executor: Executor[State], platform: Platform) -> None:
         self._executor, self._platform = executor, platform
         self.limits = FormLimits(file=platform.settings.file_limit)
 
     async def complete(
-        self, loaded: Loaded[State], lead: Staff, form: ParsedForm[Summary], key: CommandKey
+        self, loaded: Loaded[State], lead: Staff, form: ParsedForm[HandoverFields], key: CommandKey
     ) -> CommandResult:
-        """Hand over the files of a form that came whole; they are stored first.
+        """Store the files of a form and hand them over.
 
-        Raises Refusal, KeyReused and StoreUnavailable of either store, Problem 413 and 415.
+        Raises Refusal, IdempotencyKeyReused, StoreUnavailable of either store, and Problem 413 and 415.
         """
-        platform, round = self._platform, loaded.state.course.round
+        platform, round_number = self._platform, loaded.state.course.round
         results: tuple[DocumentRef, ...] = ()
         if loaded.state.status is Status.IN_PROGRESS:
-            # Else nothing but a repeat is answered, and a repeat needs no files.
-            results = await store_uploads(form, platform.documents, platform.new_id, round, DOCUMENT_KINDS, self.limits)
+            # In other statuses the command is refused or a repeat, neither of which needs the files.
+            results = await store_uploads(
+                form, platform.documents, platform.new_id, round_number, DOCUMENT_KINDS, self.limits
+            )
         return await self.hand_over(loaded, CompleteWork(lead, form.fields.summary, results, ""), key, results)
 
     async def hand_over(
         self, loaded: Loaded[State], command: CompleteWork, key: CommandKey, own_results: Sequence[DocumentRef] = ()
     ) -> CommandResult:
-        """Hand over stored results, to which the record is added. `ours` are deleted when no event came to name them;
-        other results may wait for another try, or be those that the first of two equal calls handed over.
+        """Hand over stored results together with the handover record.
 
-        Raises Refusal, KeyReused and StoreUnavailable of either store.
+        `own_results` are removed unless the event refers to them; other results may be held for another attempt, or belong to
+        the first of two equal calls. Raises Refusal, IdempotencyKeyReused and StoreUnavailable of either store.
         """
         if loaded.state.status is not Status.IN_PROGRESS:
             return await self._executor.execute(loaded.id, replace(command, documents=()), key)
@@ -88,11 +90,11 @@ class HandoverService:
         return await self._executor.read(loaded.id) or loaded
 
     async def _record(self, state: State, command: CompleteWork, number: str) -> DocumentRef:
-        """The handover record, drawn and stored."""
+        """Render and store the handover record."""
         platform = self._platform
-        facts = self._record_content(state, command, number)
-        pdf = await asyncio.to_thread(handover_record, facts)
-        stored = await platform.documents.put(BytesIO(pdf), lambda file: PDF, limit=len(pdf))
+        content = self._record_content(state, command, number)
+        pdf = await asyncio.to_thread(handover_record, content)
+        stored = await platform.documents.put(BytesIO(pdf), lambda _file: PDF, limit=len(pdf))
         return DocumentRef(
             id=platform.new_id(),
             kind=DocumentKind.HANDOVER_RECORD,
@@ -107,7 +109,7 @@ class HandoverService:
     def _record_content(self, state: State, command: CompleteWork, number: str) -> HandoverRecord:
         applicant, letter, scope = state.applicant, state.letter, state.scope
         if applicant is None or letter is None or scope is None:
-            raise ValueError("there is no record of a request that was never sent")
+            raise ValueError("a request without a submission has no handover record")
         return HandoverRecord(
             number=number,
             request_number=state.number,
@@ -124,7 +126,7 @@ class HandoverService:
         )
 
     def verification_url(self, number: str) -> str:
-        """Where anybody may ask whether the record of this number is valid."""
+        """Return the URL that shows whether the record is valid."""
         platform = self._platform
         return (
             f"{platform.settings.origin}/periksa/{file_name_form(number)}?kode={platform.tracking.record_code(number)}"
@@ -132,20 +134,20 @@ class HandoverService:
 
 
 def file_name_form(number: str) -> str:
-    """A record's number as it stands in an address or a file name."""
+    """Return the number of a record in the form used in URLs and file names."""
     return number.replace("/", "-")
 
 
-async def digest_parts(form: ParsedForm[Summary]) -> tuple[Summary | str, ...]:
-    """What the form says, for telling a repeat from another call; nothing that the server adds to it."""
+async def digest_parts(form: ParsedForm[HandoverFields]) -> tuple[HandoverFields | str, ...]:
+    """Return the content of a form, by which a repeat is told from another call."""
     uploads = form.files["documents"]
     digests = [await asyncio.to_thread(_sha256, upload.file) for upload in uploads]
     named = [_digest_part(safe_name(upload.filename), sha256) for upload, sha256 in zip(uploads, digests, strict=True)]
     return (form.fields, *named)
 
 
-def digest_parts_of_stored(summary: Summary, results: Iterable[DocumentRef]) -> tuple[Summary | str, ...]:
-    """The same of files that are stored already."""
+def digest_parts_of_stored(summary: HandoverFields, results: Iterable[DocumentRef]) -> tuple[HandoverFields | str, ...]:
+    """Return the same for files that are stored already."""
     return (summary, *(_digest_part(document.name, document.sha256) for document in results))
 
 

@@ -14,23 +14,23 @@ from shared.runtime.executor import Loaded
 from shared.web.api import serializers
 from shared.web.views.employee_number import group_digits, mask_employee_number
 
-RUNNING = (Status.ASSIGNED, Status.IN_PROGRESS, Status.ON_HOLD, Status.DELIVERED)
-"""From the day that a lead is appointed until the applicant has confirmed."""
+RUNNING_STATUSES = (Status.ASSIGNED, Status.IN_PROGRESS, Status.ON_HOLD, Status.DELIVERED)
+"""Statuses from the assignment of a lead until the confirmation."""
 
 
 def is_lead(state: State, by: Staff) -> bool:
-    """Whether the request is this person's work; to anybody else of the technical staff it is not there."""
+    """Return whether this person leads the request."""
     return state.lead is not None and state.lead.username == by.username
 
 
 def was_just_reassigned_from(state: State, by: Staff) -> bool:
-    """Whether nothing has happened since the request was this person's work; whoever lost it should see it go."""
+    """Return whether the last event reassigned the request from this person, whose page has to show that."""
     last = state.history[-1].event if state.history else ""
     return last == "LeadReassigned" and state.former_lead is not None and state.former_lead.username == by.username
 
 
-def item(loaded: Loaded[State], day: date) -> dict[str, Any]:
-    """A line of the list on that day; `lead` is a user name."""
+def present_summary(loaded: Loaded[State], day: date) -> dict[str, Any]:
+    """Return a request as an item of a list; `lead` is a username."""
     state = loaded.state
     return {
         "id": loaded.id,
@@ -52,12 +52,12 @@ def item(loaded: Loaded[State], day: date) -> dict[str, Any]:
     }
 
 
-def line(loaded: Loaded[State], day: date, rules: Rules) -> dict[str, Any]:
-    """The same as a queue shows it: by how many working days which target has passed, and what an officer advised."""
+def present_row(loaded: Loaded[State], day: date, rules: Rules) -> dict[str, Any]:
+    """Return a row of a page's list: a summary with the working days by which targets have passed."""
     state = loaded.state
     internal_target = appoint_by(state, rules) or start_by(state, rules)
     return {
-        **item(loaded, day),
+        **present_summary(loaded, day),
         "advised": advised(state),
         "late_days": _late_working_days(due(state), day, rules),
         "internal_target": internal_target,
@@ -66,15 +66,15 @@ def line(loaded: Loaded[State], day: date, rules: Rules) -> dict[str, Any]:
 
 
 def _late_working_days(target: date | None, day: date, rules: Rules) -> int | None:
-    """Working days since the target, 0 if only days off have passed, None if it has not passed."""
+    """Return the working days since the target, 0 if only days off have passed, None if it has not passed."""
     return rules.calendar.working_days_between(target, day) if target and target < day else None
 
 
-def full(loaded: Loaded[State], day: date) -> dict[str, Any]:
-    """The request with everything that was sent, what was advised, and how the work stands."""
+def present_request(loaded: Loaded[State], day: date) -> dict[str, Any]:
+    """Return a request with its form, documents and timeline, the recommendation, and the state of the work."""
     state = loaded.state
     return {
-        **item(loaded, day),
+        **present_summary(loaded, day),
         **serializers.form(state.applicant, state.letter, state.description),
         "documents": serializers.documents(documents(state)),
         "timeline": serializers.timeline(state.history, by_silence=state.by_silence),
@@ -90,12 +90,12 @@ def full(loaded: Loaded[State], day: date) -> dict[str, Any]:
     }
 
 
-def request_view(loaded: Loaded[State], day: date, rules: Rules) -> dict[str, Any]:
-    """Everything of the request that its page shows."""
+def present_page(loaded: Loaded[State], day: date, rules: Rules) -> dict[str, Any]:
+    """Return everything that the page of a request shows."""
     state = loaded.state
     return {
-        **line(loaded, day, rules),
-        **full(loaded, day),
+        **present_row(loaded, day, rules),
+        **present_request(loaded, day),
         "employee_number": group_digits(state.applicant.employee_number) if state.applicant else "",
         "by_silence": state.by_silence,
         "assigned_at": state.assigned_at,
@@ -107,14 +107,14 @@ def request_view(loaded: Loaded[State], day: date, rules: Rules) -> dict[str, An
 
 
 def objection(state: State) -> HistoryEntry | None:
-    """The applicant's words that brought the work back, until it is handed over again."""
+    """Return the objection that reopened the work, until it is handed over again."""
     course = state.course
     reopened = course.contested == course.delivery > 0 and state.status in (Status.IN_PROGRESS, Status.ON_HOLD)
     return _last_entry(state, "HandoverContested") if reopened else None
 
 
 def _ending_entry(state: State) -> HistoryEntry | None:
-    """What ended the request, if it has ended."""
+    """Return the event that ended the request, if it has ended."""
     endings = {
         Status.COMPLETED: "HandoverConfirmed",
         Status.REJECTED: "RequestRejected",
@@ -129,11 +129,11 @@ def _last_entry(state: State, event: str) -> HistoryEntry | None:
 
 
 def documents(state: State) -> tuple[DocumentRef, ...]:
-    """What was sent and still counts, then what was handed over last."""
+    """Return the documents of the current form, then those of the last handover."""
     return (*state.documents, *state.results)
 
 
-def document(state: State, document_id: str) -> DocumentRef | None:
+def find_document(state: State, document_id: str) -> DocumentRef | None:
     return next((document for document in documents(state) if document.id == document_id), None)
 
 

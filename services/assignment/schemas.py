@@ -1,4 +1,4 @@
-"""What head and leads send with each step, and ask of lists: the same models for programs and pages."""
+"""Request and response models of assignment, shared by the API and the pages."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from shared.web.api.validation import InputModel, IsoDate, RequestBody
 from shared.web.forms.text_fields import STRIP_INVISIBLE
 
 MAX_TARGET_YEAR = 2099
-"""Beyond it days would be counted for ever, for what can only be a slip of the hand."""
+"""Later years are typing errors, and counting their working days would take long."""
 
 
 def _validate_target_year(day: date) -> date:
@@ -29,7 +29,7 @@ TargetDate = Annotated[IsoDate, AfterValidator(_validate_target_year)]
 
 
 class WorkQuery(ListQuery):
-    """`lead` is a username; `overdue` true: only what is past its target; `search`: words of the request."""
+    """`lead` is a username; `overdue` selects requests past their target; `search` contains words of the request."""
 
     status: Status | None = None
     lead: str = Field("", max_length=100)
@@ -37,11 +37,11 @@ class WorkQuery(ListQuery):
     search: str = Field("", max_length=200)
 
 
-class Rejection(RequestBody):
+class RejectionBody(RequestBody):
     reason: Text
 
 
-class Assignment(RequestBody):
+class AssignmentBody(RequestBody):
     """`lead` is the username of an active member of the technical staff; `target_date` is today or later."""
 
     lead: Annotated[str, Field(min_length=1, max_length=100), STRIP_INVISIBLE]
@@ -50,7 +50,7 @@ class Assignment(RequestBody):
     note: OptionalText = ""
 
 
-class Reassignment(RequestBody):
+class ReassignmentBody(RequestBody):
     """Without a `target_date` the target stays."""
 
     lead: Annotated[str, Field(min_length=1, max_length=100), STRIP_INVISIBLE]
@@ -58,21 +58,21 @@ class Reassignment(RequestBody):
     target_date: TargetDate | None = None
 
 
-class Progress(RequestBody):
+class ProgressBody(RequestBody):
     note: Text
     percent: int | None = Field(None, ge=0, le=100, strict=True)
 
 
-class Pause(RequestBody):
+class PauseBody(RequestBody):
     question: Text
 
 
-class Resume(RequestBody):
+class ResumeBody(RequestBody):
     note: OptionalText = ""
 
 
-class Summary(InputModel):
-    """What the lead writes beside the files that are handed over."""
+class HandoverFields(InputModel):
+    """The text fields of a handover."""
 
     summary: Text
 

@@ -1,97 +1,109 @@
-"""The page on which a lead hands over: files are kept while the rest of the form is put right, and sent ahead by script."""
+"""The page on which a lead hands over; its files are held while the rest of the form is corrected."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from typing import Annotated
 
 from fastapi import APIRouter, Depends
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import HTMLResponse, Response
 
+from services.assignment.dependencies import Assignment, Context, Handovers, Lead, require_lead
 from services.assignment.domain.commands import CompleteWork
 from services.assignment.domain.state import State
-from services.assignment.errors import REFUSAL_MESSAGES
-from services.assignment.handover_service import DOCUMENT_KINDS, FILE_RULES, HandoverService, digest_parts_of_stored
-from services.assignment.pages.lead import PATHS, Step, WorkForm, request_url, require_lead
-from services.assignment.pages.staff_list import WORK_PATH, StaffPages, url
-from services.assignment.schemas import Summary
-from shared.contracts.lifecycle import Status
+from services.assignment.handover_service import DOCUMENT_KINDS, FILE_RULES, digest_parts_of_stored
+from services.assignment.pages import WORK_PATH
+from services.assignment.pages.lead import HANDOVER, WorkPage, request_url
+from services.assignment.pages.staff_page import url
+from services.assignment.schemas import HandoverFields
+from services.assignment.service import AssignmentService
 from shared.runtime.decider import Refusal
 from shared.runtime.executor import Loaded
-from shared.web.api.commands import refusal_problem
-from shared.web.api.idempotency import command_key, request_digest
+from shared.web.api.idempotency import request_digest
 from shared.web.api.problems import Problem, validation_problem
 from shared.web.api.validation import FieldError
 from shared.web.auth.access import PreBodyDependency
-from shared.web.forms.held_files import FileField, FormFiles, HeldFiles, add_uploads
+from shared.web.dependencies import provide
+from shared.web.forms.held_files import FileField, FormFiles, HeldFiles, receive_upload
 from shared.web.forms.posted_form import PostedForm
-from shared.web.views.page_routes import PageRoute, add_form, see_other
+from shared.web.views.page_routes import PageRoute, add_form_page, see_other
 
-HANDOVER = Step("handover", PATHS["handover"], Summary, Status.IN_PROGRESS)
-SLOTS = {name: FileField(DOCUMENT_KINDS[name], rule) for name, rule in FILE_RULES.items()}
-
-
-def router(console: StaffPages, completion: HandoverService) -> APIRouter:
-    """Routes under /pekerjaan/{id}/serahkan."""
-    routes = APIRouter(
-        route_class=PageRoute,
-        include_in_schema=False,
-        dependencies=[Depends(PreBodyDependency(_require_own_work(console)))],
-    )
-    held = HeldFiles(console.desk.platform, SLOTS)
-    path = f"{WORK_PATH}/{{id}}{HANDOVER.path}"
-    add_form(routes, path, HandoverForm(console, completion, held), require_lead)
-    add_uploads(routes, f"{path}/berkas", held, require_lead)
-    return routes
+FILE_FIELDS = {name: FileField(DOCUMENT_KINDS[name], rule) for name, rule in FILE_RULES.items()}
+HANDOVER_PATH = f"{WORK_PATH}/{{request_id}}{HANDOVER.path}"
 
 
-def _require_own_work(console: StaffPages) -> Callable[[Request], Awaitable[None]]:
-    """A dependency that lets nobody else in, so that nobody uploads to what is not theirs."""
-
-    async def check_own_work(request: Request) -> None:
-        await console.desk.get_own_request(request.path_params["id"], request.state.principal)
-
-    return check_own_work
+async def require_own_request(request: Request) -> None:
+    """Let only the lead of the request upload. Raises Problem 404."""
+    assignment = provide(AssignmentService)(request)
+    await assignment.get_own_request(request.path_params["request_id"], request.state.principal)
 
 
-class HandoverForm(WorkForm):
-    """The form with the results; what was uploaded stays at hand until it is handed over."""
+def handover_files(assignment: Assignment) -> HeldFiles:
+    """Return the files of handover forms."""
+    return HeldFiles(assignment.platform, FILE_FIELDS)
 
-    def __init__(self, console: StaffPages, completion: HandoverService, held: HeldFiles) -> None:
-        super().__init__(console, HANDOVER)
-        self._handover_service, self._held = completion, held
 
-    async def page(
-        self, request: Request, posted: PostedForm, loaded: Loaded[State], step: str, cursor: str
-    ) -> Response:
-        posted = await self._held.again(request, posted, loaded.state.course.round)
-        return await super().page(request, posted, loaded, step, cursor)
+HandoverFiles = Annotated[HeldFiles, Depends(handover_files)]
 
-    async def act(self, request: Request, posted: PostedForm) -> Response:
-        by = request.state.principal
-        loaded = await self.desk.get_own_request(request.path_params["id"], by)
-        uploads = await self._held.take(request, posted, loaded.state.course.round)
-        if self._held.is_only_removal(posted):
-            return await self.show(request, posted)
-        summary = self._validated_summary(posted, uploads)
-        key = command_key(
-            request, f"{by.username}\n{loaded.id}", request_digest(*digest_parts_of_stored(summary, uploads.documents))
-        )
-        work = CompleteWork(by.staff, summary.summary, uploads.documents, "")
+router = APIRouter(
+    route_class=PageRoute, include_in_schema=False, dependencies=[Depends(PreBodyDependency(require_own_request))]
+)
+
+
+class HandoverPage(WorkPage):
+    """The form with the results."""
+
+    step = HANDOVER
+
+    def __init__(
+        self,
+        request_id: str,
+        request: Request,
+        lead: Lead,
+        assignment: Assignment,
+        context: Context,
+        handovers: Handovers,
+        files: HandoverFiles,
+    ) -> None:
+        super().__init__(request_id, request, lead, assignment, context)
+        self._handovers, self._files = handovers, files
+
+    async def render_step(self, posted: PostedForm, loaded: Loaded[State], step: str, cursor: str) -> HTMLResponse:
+        posted = await self._files.again(self.request, posted, loaded.state.course.round)
+        return await super().render_step(posted, loaded, step, cursor)
+
+    async def submit(self, posted: PostedForm) -> Response:
+        loaded = await self.assignment.get_own_request(self.request_id, self.principal)
+        files = await self._files.take(self.request, posted, loaded.state.course.round)
+        if self._files.is_only_removal(posted):
+            return await self.show(posted)
+        fields = self._validate(posted, files)
+        digest = request_digest(*digest_parts_of_stored(fields, files.documents))
+        key = self.context.command_key(f"{self.principal.username}\n{loaded.id}", digest)
+        command = CompleteWork(self.principal.staff, fields.summary, files.documents, "")
         try:
-            answer = await self._handover_service.hand_over(loaded, work, key)
+            result = await self._handovers.hand_over(loaded, command, key)
         except Refusal as refusal:
-            loaded = await self.desk.get_request(loaded.id)
-            raise refusal_problem(refusal, REFUSAL_MESSAGES, loaded.version) from refusal
-        await self._held.settle(request, uploads, repeated=answer.repeated)
+            raise await self.assignment.refusal_problem(loaded.id, refusal) from refusal
+        await self._files.settle(self.request, files, repeated=result.repeated)
         return see_other(url(request_url(loaded), done=self.step.name))
 
-    def _validated_summary(self, posted: PostedForm, uploads: FormFiles) -> Summary:
+    def _validate(self, posted: PostedForm, files: FormFiles) -> HandoverFields:
+        """Validate fields and files together. Raises Problem 422."""
         errors: list[FieldError] = []
         try:
-            summary = posted.validate(Summary, *self._held.names)
+            fields = posted.validate(HandoverFields, *self._files.names)
         except Problem as problem:
             errors += problem.errors
-        if errors or uploads.errors:
-            raise validation_problem([*errors, *uploads.errors])
-        return summary
+        if errors or files.errors:
+            raise validation_problem([*errors, *files.errors])
+        return fields
+
+
+add_form_page(router, HANDOVER_PATH, HandoverPage, require_lead)
+
+
+@router.post(f"{HANDOVER_PATH}/berkas")
+async def upload_file(request: Request, _lead: Lead, files: HandoverFiles) -> Response:
+    """Store a file before its form is sent."""
+    return await receive_upload(request, files)

@@ -1,66 +1,53 @@
-"""The console of the structural head: the queue, each request with what may be decided on it, and the leads' load."""
+"""The pages of the structural head: the queue, requests with the decisions on them, and the workload of leads."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import date
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query
 from pydantic import Field
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import HTMLResponse, Response
 
+from services.assignment.dependencies import Assignment, Context, Head, require_head
 from services.assignment.domain.commands import AssignLead, ReassignLead, RejectRequest
 from services.assignment.domain.decisions import ASSIGNED_STATUSES, suggested_target
 from services.assignment.domain.state import State
 from services.assignment.errors import WORDS
-from services.assignment.pages.staff_list import (
-    LEADS_PATH,
-    QUEUE_PATH,
-    SearchQuery,
-    StaffPages,
-    TabLink,
-    page_position,
-    said,
-    url,
-)
-from services.assignment.presenters import RUNNING, document
+from services.assignment.pages import LEADS_PATH, QUEUE_PATH
+from services.assignment.pages.staff_page import SearchQuery, StaffPage, TabLink, done_message, url
+from services.assignment.presenters import RUNNING_STATUSES, find_document
 from services.assignment.projections import find_requests
-from services.assignment.schemas import Assignment, Reassignment, Rejection
+from services.assignment.schemas import AssignmentBody, ReassignmentBody, RejectionBody
 from shared.contracts.facts import Scope
 from shared.contracts.lifecycle import ENDED, Status
 from shared.identity.accounts import Account, Role
 from shared.runtime.executor import Loaded
-from shared.web.auth.access import signed_in
+from shared.storage.port import RecordQuery
 from shared.web.forms.posted_form import PostedForm
 from shared.web.http.downloads import download
 from shared.web.views.labels import SCOPE_LABELS, STATUS_LABELS
-from shared.web.views.page_routes import PageRoute, add_form, see_other
+from shared.web.views.page_routes import PageRoute, add_form_page, see_other
 
-require_head = signed_in(Role.STRUCTURAL)
 UNDECIDED_STATUSES = (Status.SUBMITTED, Status.VERIFIED)
 
-TABS: Mapping[str, dict[str, Any]] = {
-    "appoint": {"status": Status.VERIFIED},
-    "advised": {"advised_only": True},
-    "submitted": {"status": Status.SUBMITTED},
-    "running": {"status": tuple(RUNNING)},
-    "overdue": {},
-    "open": {"open_only": True},
-    "archive": {"newest_first": True},
-}
+TABS = ("appoint", "advised", "submitted", "running", "overdue", "open", "archive")
 TABS_WITHOUT_LEAD = ("appoint", "advised", "submitted")
-TAB_STATUSES = {
-    "running": RUNNING,
+TAB_STATUSES: Mapping[str, tuple[Status, ...]] = {
+    "running": RUNNING_STATUSES,
     "overdue": ASSIGNED_STATUSES,
     "open": tuple(status for status in Status if status not in ENDED and status is not Status.NEW),
     "archive": tuple(status for status in Status if status is not Status.NEW),
 }
-"""What a tab can be narrowed to, where it holds requests of several statuses."""
+"""The statuses by which a tab with requests of several statuses can be filtered."""
+
+router = APIRouter(route_class=PageRoute, include_in_schema=False)
 
 
 class QueueQuery(SearchQuery):
-    """`lead` is a username; without a tab, whoever names a lead or a status looks at all that is open."""
+    """`lead` is a username; without a tab, a lead or a status selects the tab of all open requests."""
 
     status: Status | None = None
     lead: str = Field("", max_length=100)
@@ -72,208 +59,219 @@ class QueueQuery(SearchQuery):
 
     @property
     def filters(self) -> dict[str, str]:
-        """What narrows a tab, by the names that the address has for it."""
-        asked = {"search": self.search, "lead": self.lead, "status": self.status, "scope": self.scope}
-        return {name: str(value) for name, value in asked.items() if value}
+        """The filters of the list by the names of their parameters."""
+        values = {"search": self.search, "lead": self.lead, "status": self.status, "scope": self.scope}
+        return {name: str(value) for name, value in values.items() if value}
 
 
-def router(console: StaffPages) -> APIRouter:
-    """Routes under /penugasan and /beban-kerja."""
-    routes = APIRouter(route_class=PageRoute, include_in_schema=False)
-    queue, load = QueuePage(console), WorkloadPage(console)
-
-    @routes.get(QUEUE_PATH, dependencies=[Depends(require_head)])
-    async def show_queue(query: Annotated[QueueQuery, Query()], request: Request) -> Response:
-        return await queue.show(request, query)
-
-    @routes.get(LEADS_PATH, dependencies=[Depends(require_head)])
-    async def show_load(request: Request) -> Response:
-        return await load.show(request)
-
-    @routes.get(f"{QUEUE_PATH}/{{id}}/dokumen/{{document_id}}", dependencies=[Depends(require_head)])
-    async def download_document(id: str, document_id: str, request: Request) -> Response:
-        loaded = await console.desk.get_request(id)
-        who = request.state.principal.username
-        return await download(request, console.desk.platform.documents, document(loaded.state, document_id), who)
-
-    add_form(routes, f"{QUEUE_PATH}/{{id}}", AssignForm(console), require_head)
-    add_form(routes, f"{QUEUE_PATH}/{{id}}/ganti", ReassignForm(console), require_head)
-    add_form(routes, f"{QUEUE_PATH}/{{id}}/tolak", RejectForm(console), require_head)
-    return routes
+class HeadPage(StaffPage):
+    def __init__(self, request: Request, head: Head, assignment: Assignment) -> None:
+        super().__init__(request, head, assignment)
 
 
-class QueuePage:
-    """All requests, by what there is to do about them."""
+class QueuePage(HeadPage):
+    """All requests in tabs, by what there is to do."""
 
-    def __init__(self, console: StaffPages) -> None:
-        self._staff_pages, self._service = console, console.desk
-
-    async def show(self, request: Request, query: QueueQuery) -> Response:
+    async def show(self, query: QueueQuery) -> HTMLResponse:
         tab = query.open_tab
-        cursor = await self._service.store.latest_change()
-        find = find_requests(**{**self._asked(tab), **_find_arguments(query)}, **page_position(query))
-        found = await self._staff_pages.find_requests_page(find)
-        leads = [] if tab in TABS_WITHOUT_LEAD else await self._leads(query.lead)
-        return await self._staff_pages.page(
-            request,
+        cursor = await self.assignment.store.latest_change()
+        found = await self.assignment.executor.find(self._list_query(query))
+        return await self.render(
             "queue.html",
             cursor=cursor,
             tab=tab,
-            tabs=[await self._tab(name, tab, query) for name in TABS],
+            tabs=[await self._tab(name, query) for name in TABS],
             query=query,
-            leads=leads,
+            leads=[] if tab in TABS_WITHOUT_LEAD else await self._lead_choices(query.lead),
             statuses=[(status.value, STATUS_LABELS[status]) for status in TAB_STATUSES.get(tab, ())],
             scopes=[(scope.value, label) for scope, label in SCOPE_LABELS.items()],
             everywhere=url(QUEUE_PATH, tab="archive", search=query.search) if tab != "archive" and query.search else "",
             unnarrowed=url(QUEUE_PATH, tab=tab) if query.filters else "",
-            said=said(query.done, query.number),
-            **self._staff_pages.lines(found, QUEUE_PATH, {"tab": tab, **query.filters}),
+            said=done_message(query.done, query.number),
+            **self.list_context(found, QUEUE_PATH, {"tab": tab, **query.filters}),
         )
 
-    def _asked(self, tab: str) -> dict[str, Any]:
-        return {"overdue_on": self._staff_pages.day} if tab == "overdue" else dict(TABS[tab])
+    def _list_query(self, query: QueueQuery) -> RecordQuery:
+        """Return the query of the list; a status filter replaces the statuses of the tab."""
+        tab = query.open_tab
+        status = query.status if query.status and tab in TAB_STATUSES else None
+        return tab_query(
+            tab,
+            self.assignment.today(),
+            status=status,
+            lead=query.lead,
+            scope=query.scope or "",
+            search=query.search,
+            after=query.after_key,
+            before=query.before_key,
+            limit=query.limit,
+        )
 
-    async def _tab(self, name: str, open_tab: str, query: QueueQuery) -> TabLink:
-        """Counted over what is open alone: the archive only grows."""
-        count = None if name == "archive" else await self._service.executor.count(find_requests(**self._asked(name)))
-        return WORDS.tabs[name], url(QUEUE_PATH, tab=name, search=query.search), name == open_tab, count
+    async def _tab(self, name: str, query: QueueQuery) -> TabLink:
+        count = None
+        # The archive only grows, so that counting it would take longer every year.
+        if name != "archive":
+            count = await self.assignment.executor.count(tab_query(name, self.assignment.today()))
+        return WORDS.tabs[name], url(QUEUE_PATH, tab=name, search=query.search), name == query.open_tab, count
 
-    async def _leads(self, chosen: str) -> list[tuple[str, str]]:
-        leads = await self._service.platform.accounts.accounts_with_role(Role.TECHNICAL)
-        if chosen and chosen not in {lead.username for lead in leads}:
-            leads += [former] if (former := await self._service.platform.accounts.account(chosen)) else []
+    async def _lead_choices(self, selected: str) -> list[tuple[str, str]]:
+        accounts = self.assignment.platform.accounts
+        leads = await accounts.accounts_with_role(Role.TECHNICAL)
+        if selected and selected not in {lead.username for lead in leads}:
+            former = await accounts.account(selected)
+            leads += [former] if former else []
         return [(lead.username, lead.name) for lead in leads]
 
 
-def _find_arguments(query: QueueQuery) -> dict[str, Any]:
-    """A status narrows what a tab holds by itself, and takes the place of that."""
-    asked: dict[str, Any] = {"search": query.search, "lead": query.lead, "scope": query.scope or ""}
-    if query.status and query.open_tab in TAB_STATUSES:
-        asked["status"] = query.status
-    return asked
+def tab_query(tab: str, day: date, *, status: Status | None = None, **filters: Any) -> RecordQuery:
+    """Return the query of a tab on that day, with further filters."""
+    match tab:
+        case "appoint":
+            return find_requests(status=Status.VERIFIED, **filters)
+        case "advised":
+            return find_requests(advised_only=True, **filters)
+        case "submitted":
+            return find_requests(status=Status.SUBMITTED, **filters)
+        case "running":
+            return find_requests(status=status or RUNNING_STATUSES, **filters)
+        case "overdue":
+            return find_requests(status=status or "", overdue_on=day, **filters)
+        case "open":
+            return find_requests(status=status or "", open_only=True, **filters)
+        case _:
+            return find_requests(status=status or "", newest_first=True, **filters)
 
 
-class WorkloadPage:
-    """How much each lead has to do."""
-
-    def __init__(self, console: StaffPages) -> None:
-        self._staff_pages, self._service = console, console.desk
-
-    async def show(self, request: Request) -> Response:
-        cursor = await self._service.store.latest_change()
-        people = [
-            {**await self._service.workload_of(account), "active": _leads(account)}
-            for account in await self._all_accounts()
-        ]
-        lines = [person for person in people if person["active"] or person["open"]]
-        return await self._staff_pages.page(request, "load.html", cursor=cursor, lines=lines, queue=QUEUE_PATH)
-
-    async def _all_accounts(self) -> list[Account]:
-        """Those who no longer lead come too: their work has to be given to somebody."""
-        return await self._service.platform.accounts.accounts()
+@router.get(QUEUE_PATH)
+async def show_queue(query: Annotated[QueueQuery, Query()], page: Annotated[QueuePage, Depends()]) -> Response:
+    """Show a tab of the queue."""
+    return await page.show(query)
 
 
-def _leads(account: Account) -> bool:
-    return account.active and Role.TECHNICAL in account.roles
+@router.get(LEADS_PATH)
+async def show_workloads(page: Annotated[HeadPage, Depends()]) -> Response:
+    """Show the workload of leads, and of former ones whose requests have to be reassigned."""
+    assignment = page.assignment
+    cursor = await assignment.store.latest_change()
+    accounts = await assignment.platform.accounts.accounts()
+    people = [{**await assignment.workload(account), "active": _can_lead(account)} for account in accounts]
+    lines = [person for person in people if person["active"] or person["open"]]
+    return await page.render("load.html", cursor=cursor, lines=lines, queue=QUEUE_PATH)
 
 
-class AssignForm:
-    """A request with all that is known of it; where a lead is awaited, with the form to appoint one."""
+@router.get(f"{QUEUE_PATH}/{{request_id}}/dokumen/{{document_id}}")
+async def download_document(
+    request_id: str, document_id: str, head: Head, request: Request, assignment: Assignment
+) -> Response:
+    """Download a document as it was submitted or handed over."""
+    loaded = await assignment.get_request(request_id)
+    document = find_document(loaded.state, document_id)
+    return await download(request, assignment.platform.documents, document, head.username)
 
-    def __init__(self, console: StaffPages) -> None:
-        self._staff_pages, self._service = console, console.desk
 
-    async def show(self, request: Request, posted: PostedForm) -> Response:
-        cursor = await self._service.store.latest_change()
-        loaded = await self._service.get_request(request.path_params["id"])
+class RequestPage(HeadPage):
+    """A page about one request with a form."""
+
+    def __init__(self, request_id: str, request: Request, head: Head, assignment: Assignment, context: Context) -> None:
+        super().__init__(request, head, assignment)
+        self.request_id, self.context = request_id, context
+
+
+class AssignPage(RequestPage):
+    """A request, with the form to assign a lead while that is pending."""
+
+    async def show(self, posted: PostedForm) -> HTMLResponse:
+        cursor = await self.assignment.store.latest_change()
+        loaded = await self.assignment.get_request(self.request_id)
         appointing = loaded.state.status is Status.VERIFIED or posted.sent
-        return await self._staff_pages.page(
-            request,
+        rules = self.assignment.rules
+        return await self.render(
             "request.html",
             posted=posted,
             cursor=cursor,
-            request=self._staff_pages.request_view(loaded),
+            request=self.request_context(loaded),
             request_url=request_url(loaded),
             back=QUEUE_PATH,
             appointing=appointing,
-            people=await self._service.workloads() if appointing else [],
-            suggested=suggested_target(self._staff_pages.day, self._service.rules),
-            days=self._service.rules.work_days,
+            people=await self.assignment.list_workloads() if appointing else [],
+            suggested=suggested_target(self.assignment.today(), rules),
+            days=rules.work_days,
             may_reject=loaded.state.status in UNDECIDED_STATUSES,
             may_replace=loaded.state.status in ASSIGNED_STATUSES,
         )
 
-    async def act(self, request: Request, posted: PostedForm) -> Response:
-        loaded, by = await self._service.get_request(request.path_params["id"]), request.state.principal
-        body = posted.validate(Assignment)
-        lead = await self._service.get_lead_candidate(body.lead)
-        command = AssignLead(by.staff, lead, body.complexity, body.target_date, body.note)
-        await self._service.execute_command(request, loaded.id, command, by, body)
+    async def submit(self, posted: PostedForm) -> Response:
+        loaded = await self.assignment.get_request(self.request_id)
+        body = posted.validate(AssignmentBody)
+        lead = await self.assignment.get_lead_candidate(body.lead)
+        command = AssignLead(self.principal.staff, lead, body.complexity, body.target_date, body.note)
+        await self.assignment.execute(self.context, loaded.id, command, self.principal, body)
         return see_other(url(QUEUE_PATH, done="assigned", number=loaded.state.number))
 
 
-class ReassignForm:
-    """Another lead for work that goes on."""
+class ReassignPage(RequestPage):
+    """The form to replace the lead."""
 
-    def __init__(self, console: StaffPages) -> None:
-        self._staff_pages, self._service = console, console.desk
-
-    async def show(self, request: Request, posted: PostedForm) -> Response:
-        cursor = await self._service.store.latest_change()
-        loaded = await self._service.get_request(request.path_params["id"])
+    async def show(self, posted: PostedForm) -> Response:
+        cursor = await self.assignment.store.latest_change()
+        loaded = await self.assignment.get_request(self.request_id)
         if loaded.state.status not in ASSIGNED_STATUSES and not posted.sent:
             return see_other(request_url(loaded))
-        present = loaded.state.lead.username if loaded.state.lead else ""
-        return await self._staff_pages.page(
-            request,
+        current = loaded.state.lead.username if loaded.state.lead else ""
+        return await self.render(
             "reassign.html",
             posted=posted,
             cursor=cursor,
-            request=self._staff_pages.request_view(loaded),
+            request=self.request_context(loaded),
             request_url=request_url(loaded),
             back=request_url(loaded),
-            people=[person for person in await self._service.workloads() if person["username"] != present],
+            people=[person for person in await self.assignment.list_workloads() if person["username"] != current],
         )
 
-    async def act(self, request: Request, posted: PostedForm) -> Response:
-        loaded, by = await self._service.get_request(request.path_params["id"]), request.state.principal
-        body = posted.validate(Reassignment)
-        lead = await self._service.get_lead_candidate(body.lead)
-        # The form shows the present target: left as it is, even one that has passed, it stays.
+    async def submit(self, posted: PostedForm) -> Response:
+        loaded = await self.assignment.get_request(self.request_id)
+        body = posted.validate(ReassignmentBody)
+        lead = await self.assignment.get_lead_candidate(body.lead)
+        # The form shows the current target, which stays if it is not changed, even if it has passed.
         target = body.target_date if body.target_date != loaded.state.target_date else None
-        command = ReassignLead(by.staff, lead, body.reason, target)
-        await self._service.execute_command(request, loaded.id, command, by, body)
+        command = ReassignLead(self.principal.staff, lead, body.reason, target)
+        await self.assignment.execute(self.context, loaded.id, command, self.principal, body)
         return see_other(url(QUEUE_PATH, tab="running", done="reassigned", number=loaded.state.number))
 
 
-class RejectForm:
-    """Asks once more before a request is rejected, which cannot be undone."""
+class RejectPage(RequestPage):
+    """The confirmation of a rejection, which cannot be undone."""
 
-    def __init__(self, console: StaffPages) -> None:
-        self._staff_pages, self._service = console, console.desk
-
-    async def show(self, request: Request, posted: PostedForm) -> Response:
-        cursor = await self._service.store.latest_change()
-        loaded = await self._service.get_request(request.path_params["id"])
+    async def show(self, posted: PostedForm) -> Response:
+        cursor = await self.assignment.store.latest_change()
+        loaded = await self.assignment.get_request(self.request_id)
         if loaded.state.status not in UNDECIDED_STATUSES and not posted.sent:
             return see_other(request_url(loaded))
-        shown = self._staff_pages.request_view(loaded)
-        return await self._staff_pages.page(
-            request,
+        return await self.render(
             "reject.html",
             posted=posted,
             cursor=cursor,
-            request=shown,
+            request=self.request_context(loaded),
             request_url=request_url(loaded),
             back=request_url(loaded),
         )
 
-    async def act(self, request: Request, posted: PostedForm) -> Response:
-        loaded, by = await self._service.get_request(request.path_params["id"]), request.state.principal
-        body = posted.validate(Rejection)
-        await self._service.execute_command(request, loaded.id, RejectRequest(by.staff, body.reason), by, body)
+    async def submit(self, posted: PostedForm) -> Response:
+        loaded = await self.assignment.get_request(self.request_id)
+        body = posted.validate(RejectionBody)
+        command = RejectRequest(self.principal.staff, body.reason)
+        await self.assignment.execute(self.context, loaded.id, command, self.principal, body)
         return see_other(url(QUEUE_PATH, done="rejected", number=loaded.state.number))
+
+
+add_form_page(router, f"{QUEUE_PATH}/{{request_id}}", AssignPage, require_head)
+add_form_page(router, f"{QUEUE_PATH}/{{request_id}}/ganti", ReassignPage, require_head)
+add_form_page(router, f"{QUEUE_PATH}/{{request_id}}/tolak", RejectPage, require_head)
 
 
 def request_url(loaded: Loaded[State]) -> str:
     return f"{QUEUE_PATH}/{loaded.id}"
+
+
+def _can_lead(account: Account) -> bool:
+    return account.active and Role.TECHNICAL in account.roles

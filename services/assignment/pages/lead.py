@@ -1,168 +1,194 @@
-"""The console of a technical lead: own work, and each request with the steps that are open on it."""
+"""The pages of a lead: own requests, and each request with the form of the next step."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, ClassVar
 
 from fastapi import APIRouter, Depends, Query
 from pydantic import BaseModel
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import HTMLResponse, Response
 
+from services.assignment.dependencies import Assignment, Context, Lead, require_lead
 from services.assignment.domain.commands import Command, NoteProgress, PauseWork, ResumeWork, StartWork
 from services.assignment.domain.state import State
 from services.assignment.errors import WORDS
-from services.assignment.pages.staff_list import WORK_PATH, SearchQuery, StaffPages, TabLink, page_position, said, url
-from services.assignment.presenters import document
+from services.assignment.pages import WORK_PATH
+from services.assignment.pages.staff_page import SearchQuery, StaffPage, TabLink, done_message, url
+from services.assignment.presenters import find_document
 from services.assignment.projections import count_open, find_requests, find_work
-from services.assignment.schemas import Pause, Progress, Resume
-from shared.contracts.facts import Staff
+from services.assignment.schemas import PauseBody, ProgressBody, ResumeBody
 from shared.contracts.lifecycle import Status
 from shared.documents.media_types import ACCEPT
-from shared.identity.accounts import Role
 from shared.runtime.executor import Loaded
+from shared.storage.port import RecordQuery
 from shared.web.api.validation import EmptyBody
-from shared.web.auth.access import signed_in
 from shared.web.forms.posted_form import PostedForm
 from shared.web.http.downloads import download
-from shared.web.views.page_routes import PageRoute, add_form, see_other
-
-require_lead = signed_in(Role.TECHNICAL)
+from shared.web.views.page_routes import PageRoute, add_form_page, see_other
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """A step of a lead's work: its page below the request's, what is asked, when it is open, and what it commands."""
+    """A step of the work: the path of its form below the request's, and the status in which it is possible."""
 
     name: str
     path: str
-    model: type[BaseModel]
     status: Status
-    command: Callable[[Staff, Any], Command] | None = None
 
 
-START = Step("start", "", EmptyBody, Status.ASSIGNED, lambda by, body: StartWork(by))
-PROGRESS = Step(
-    "progress",
-    "/perkembangan",
-    Progress,
-    Status.IN_PROGRESS,
-    lambda by, body: NoteProgress(by, body.note, body.percent),
-)
-PAUSE = Step("pause", "/tunda", Pause, Status.IN_PROGRESS, lambda by, body: PauseWork(by, body.question))
-RESUME = Step("resume", "/lanjutkan", Resume, Status.ON_HOLD, lambda by, body: ResumeWork(by, body.note))
+START = Step("start", "", Status.ASSIGNED)
+PROGRESS = Step("progress", "/perkembangan", Status.IN_PROGRESS)
+PAUSE = Step("pause", "/tunda", Status.IN_PROGRESS)
+RESUME = Step("resume", "/lanjutkan", Status.ON_HOLD)
+HANDOVER = Step("handover", "/serahkan", Status.IN_PROGRESS)
+
 DEFAULT_STEPS: Mapping[Status, Step] = {step.status: step for step in (START, RESUME, PROGRESS)}
-"""The step that a request's own page offers."""
-TABS = (PROGRESS.name, PAUSE.name, "handover")
-PATHS = {
-    "start": START.path,
-    "progress": PROGRESS.path,
-    "pause": PAUSE.path,
-    "resume": RESUME.path,
-    "handover": "/serahkan",
-}
+"""The step whose form is on the page of the request."""
+TABS = (PROGRESS, PAUSE, HANDOVER)
+STEPS = {step.name: step for step in (START, RESUME, *TABS)}
+
+router = APIRouter(route_class=PageRoute, include_in_schema=False)
 
 
-def router(console: StaffPages) -> APIRouter:
-    """Routes under /pekerjaan, but for the handover."""
-    routes = APIRouter(route_class=PageRoute, include_in_schema=False)
-    own = OwnWorkPage(console)
-
-    @routes.get(WORK_PATH, dependencies=[Depends(require_lead)])
-    async def show_work(query: Annotated[SearchQuery, Query()], request: Request) -> Response:
-        return await own.show(request, query)
-
-    @routes.get(f"{WORK_PATH}/{{id}}/dokumen/{{document_id}}", dependencies=[Depends(require_lead)])
-    async def download_document(id: str, document_id: str, request: Request) -> Response:
-        loaded = await console.desk.get_own_request(id, request.state.principal)
-        who = request.state.principal.username
-        return await download(request, console.desk.platform.documents, document(loaded.state, document_id), who)
-
-    for step in (START, PROGRESS, PAUSE, RESUME):
-        add_form(routes, f"{WORK_PATH}/{{id}}{step.path}", WorkForm(console, step), require_lead)
-    return routes
+class LeadPage(StaffPage):
+    def __init__(self, request: Request, lead: Lead, assignment: Assignment) -> None:
+        super().__init__(request, lead, assignment)
 
 
-class OwnWorkPage:
-    """What somebody leads."""
+class OwnWorkPage(LeadPage):
+    """The requests of a lead: open ones by target, or all of them, newest first."""
 
-    def __init__(self, console: StaffPages) -> None:
-        self._staff_pages, self._service = console, console.desk
-
-    async def show(self, request: Request, query: SearchQuery) -> Response:
-        username, show_all = request.state.principal.username, query.tab == "all"
-        cursor = await self._service.store.latest_change()
-        filters = {"search": query.search, **page_position(query)}
-        find = (
-            find_requests(lead=username, newest_first=True, **filters) if show_all else find_work(username, **filters)
-        )
-        found = await self._staff_pages.find_requests_page(find)
+    async def show(self, query: SearchQuery) -> HTMLResponse:
+        show_all = query.tab == "all"
         tab = "all" if show_all else ""
-        return await self._staff_pages.page(
-            request,
+        cursor = await self.assignment.store.latest_change()
+        found = await self.assignment.executor.find(self._list_query(query))
+        return await self.render(
             "own_work.html",
             cursor=cursor,
-            tabs=await self._tabs(username, query, show_all),
+            tabs=await self._tabs(query, show_all),
             tab=tab,
             query=query,
             everywhere=url(WORK_PATH, tab="all", search=query.search) if query.search and not show_all else "",
             unnarrowed=url(WORK_PATH, tab=tab) if query.search else "",
-            **self._staff_pages.lines(found, WORK_PATH, {"tab": tab, "search": query.search}),
+            **self.list_context(found, WORK_PATH, {"tab": tab, "search": query.search}),
         )
 
-    async def _tabs(self, username: str, query: SearchQuery, show_all: bool) -> list[TabLink]:
-        count = await self._service.executor.count(count_open(username))
+    def _list_query(self, query: SearchQuery) -> RecordQuery:
+        lead, after, before = self.principal.username, query.after_key, query.before_key
+        if query.tab != "all":
+            return find_work(lead, search=query.search, after=after, before=before, limit=query.limit)
+        return find_requests(
+            lead=lead, newest_first=True, search=query.search, after=after, before=before, limit=query.limit
+        )
+
+    async def _tabs(self, query: SearchQuery, show_all: bool) -> list[TabLink]:
+        count = await self.assignment.executor.count(count_open(self.principal.username))
         return [
             (WORDS.tabs.mine_open, url(WORK_PATH, search=query.search), not show_all, count),
             (WORDS.tabs.mine_all, url(WORK_PATH, tab="all", search=query.search), show_all, None),
         ]
 
 
-class WorkForm:
-    """A request that somebody leads, with the form of one step."""
+@router.get(WORK_PATH)
+async def show_work(query: Annotated[SearchQuery, Query()], page: Annotated[OwnWorkPage, Depends()]) -> Response:
+    """Show the lead's own requests."""
+    return await page.show(query)
 
-    def __init__(self, console: StaffPages, step: Step) -> None:
-        self.console, self.desk, self.step = console, console.desk, step
 
-    async def show(self, request: Request, posted: PostedForm) -> Response:
-        cursor = await self.desk.store.latest_change()
-        loaded = await self.desk.get_own_request(request.path_params["id"], request.state.principal)
+@router.get(f"{WORK_PATH}/{{request_id}}/dokumen/{{document_id}}")
+async def download_document(
+    request_id: str, document_id: str, lead: Lead, request: Request, assignment: Assignment
+) -> Response:
+    """Download a document as it was submitted or handed over."""
+    loaded = await assignment.get_own_request(request_id, lead)
+    document = find_document(loaded.state, document_id)
+    return await download(request, assignment.platform.documents, document, lead.username)
+
+
+class WorkPage(LeadPage):
+    """A request with the form of one step."""
+
+    step: ClassVar[Step]
+
+    def __init__(self, request_id: str, request: Request, lead: Lead, assignment: Assignment, context: Context) -> None:
+        super().__init__(request, lead, assignment)
+        self.request_id, self.context = request_id, context
+
+    def command(self, posted: PostedForm) -> tuple[Command, BaseModel]:
+        """Return the command of the form and the model that it was validated by. Raises Problem 422."""
+        raise NotImplementedError
+
+    async def show(self, posted: PostedForm) -> Response:
+        cursor = await self.assignment.store.latest_change()
+        loaded = await self.assignment.get_own_request(self.request_id, self.principal)
         status = loaded.state.status
         if self.step.path and status is not self.step.status and not posted.sent:
             return see_other(request_url(loaded))
         step = self.step.name if self.step.path else DEFAULT_STEPS[status].name if status in DEFAULT_STEPS else ""
-        return await self.page(request, posted, loaded, step, cursor)
+        return await self.render_step(posted, loaded, step, cursor)
 
-    async def page(
-        self, request: Request, posted: PostedForm, loaded: Loaded[State], step: str, cursor: str
-    ) -> Response:
-        shows_steps = loaded.state.status is Status.IN_PROGRESS or step in TABS
-        return await self.console.page(
-            request,
+    async def render_step(self, posted: PostedForm, loaded: Loaded[State], step: str, cursor: str) -> HTMLResponse:
+        shows_tabs = loaded.state.status is Status.IN_PROGRESS or step in [tab.name for tab in TABS]
+        base = request_url(loaded)
+        return await self.render(
             "work.html",
             posted=posted,
             cursor=cursor,
-            request=self.console.request_view(loaded),
+            request=self.request_context(loaded),
             step=step,
-            steps=[(name, request_url(loaded) + PATHS[name]) for name in TABS] if shows_steps else [],
-            request_url=request_url(loaded),
-            action=request_url(loaded) + PATHS.get(step, ""),
+            steps=[(tab.name, base + tab.path) for tab in TABS] if shows_tabs else [],
+            request_url=base,
+            action=base + (STEPS[step].path if step else ""),
             back=WORK_PATH,
-            said=said(request.query_params.get("done", "")),
+            said=done_message(self.request.query_params.get("done", "")),
             accepted=ACCEPT,
-            file_limit=self.desk.platform.settings.file_limit,
+            file_limit=self.assignment.platform.settings.file_limit,
         )
 
-    async def act(self, request: Request, posted: PostedForm) -> Response:
-        by = request.state.principal
-        loaded = await self.desk.get_own_request(request.path_params["id"], by)
-        body = posted.validate(self.step.model)
-        if self.step.command is None:
-            raise TypeError(f"{self.step.name} commands nothing by itself")
-        await self.desk.execute_command(request, loaded.id, self.step.command(by.staff, body), by, body)
+    async def submit(self, posted: PostedForm) -> Response:
+        loaded = await self.assignment.get_own_request(self.request_id, self.principal)
+        command, body = self.command(posted)
+        await self.assignment.execute(self.context, loaded.id, command, self.principal, body)
         return see_other(url(request_url(loaded), done=self.step.name))
+
+
+class StartPage(WorkPage):
+    step = START
+
+    def command(self, posted: PostedForm) -> tuple[Command, BaseModel]:
+        return StartWork(self.principal.staff), posted.validate(EmptyBody)
+
+
+class ProgressPage(WorkPage):
+    step = PROGRESS
+
+    def command(self, posted: PostedForm) -> tuple[Command, BaseModel]:
+        body = posted.validate(ProgressBody)
+        return NoteProgress(self.principal.staff, body.note, body.percent), body
+
+
+class PausePage(WorkPage):
+    step = PAUSE
+
+    def command(self, posted: PostedForm) -> tuple[Command, BaseModel]:
+        body = posted.validate(PauseBody)
+        return PauseWork(self.principal.staff, body.question), body
+
+
+class ResumePage(WorkPage):
+    step = RESUME
+
+    def command(self, posted: PostedForm) -> tuple[Command, BaseModel]:
+        body = posted.validate(ResumeBody)
+        return ResumeWork(self.principal.staff, body.note), body
+
+
+for _page in (StartPage, ProgressPage, PausePage, ResumePage):
+    add_form_page(router, f"{WORK_PATH}/{{request_id}}{_page.step.path}", _page, require_lead)
 
 
 def request_url(loaded: Loaded[State]) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from services.assignment.schemas import Pause, Progress, Rejection
+from services.assignment.schemas import PauseBody, ProgressBody, RejectionBody
 from services.intake.domain.state import State
 from services.intake.schemas import AnswerBody, TrackingLinkBody
 from services.verification.schemas import RecommendationBody
@@ -96,9 +96,9 @@ async def test_a_repeat_with_other_invisible_characters_is_the_same_command(inta
 @pytest.mark.parametrize(
     ("model", "field", "pasted", "meant"),
     [
-        (Rejection, "reason", "Di luar\u2028lingkup\ufeff \U0001fae8", "Di luar\nlingkup \U0001fae8"),
-        (Pause, "question", "Alamat\rserver\v?", "Alamat\nserver\n?"),
-        (Progress, "note", "\u202a50\u00a0persen\u202c", "50 persen"),
+        (RejectionBody, "reason", "Di luar\u2028lingkup\ufeff \U0001fae8", "Di luar\nlingkup \U0001fae8"),
+        (PauseBody, "question", "Alamat\rserver\v?", "Alamat\nserver\n?"),
+        (ProgressBody, "note", "\u202a50\u00a0persen\u202c", "50 persen"),
         (RecommendationBody, "reason", "Bukan\u00a0kewenangan \u2022 kami", "Bukan kewenangan \u2022 kami"),
         (AnswerBody, "text", "10.1.2.3\u200b:8080\f", "10.1.2.3:8080"),
         (TrackingLinkBody, "email", "<rahmat@dinas.example>\u200b", "rahmat@dinas.example"),

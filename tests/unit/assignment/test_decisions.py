@@ -22,13 +22,13 @@ from services.assignment.domain.commands import (
 from services.assignment.domain.decisions import Rules, appoint_by, next_record_number, start_by, suggested_target
 from services.assignment.domain.state import State
 from services.assignment.presenters import (
-    document,
-    full,
+    find_document,
     is_lead,
-    item,
-    line,
     objection,
-    request_view,
+    present_page,
+    present_request,
+    present_row,
+    present_summary,
     was_just_reassigned_from,
 )
 from services.assignment.projections import count_open, count_overdue, find_requests, find_work
@@ -374,25 +374,25 @@ LATE = TARGET + timedelta(days=1)
     ],
 )
 def test_work_is_overdue_while_its_clock_runs_and_found_so(facts: tuple[Fact, ...], day: date, late: bool):
-    assert item(kept(*facts), day)["overdue"] is late
+    assert present_summary(kept(*facts), day)["overdue"] is late
     stored = ASSIGNMENT.columns(state_after(*facts))["due"]
     assert (isinstance(stored, str) and stored < str(count_overdue("dewi", day).below["due"])) is late
 
 
 def test_a_question_asked_too_late_does_not_hide_that_the_target_was_missed():
     events = [*events_from(*IN_PROGRESS), *events_from(*ON_HOLD, start=NOON + timedelta(days=30))[-1:]]
-    assert item(Loaded(REQUEST, 5, fold(ASSIGNMENT, events)), LATE + timedelta(days=20))["overdue"]
+    assert present_summary(Loaded(REQUEST, 5, fold(ASSIGNMENT, events)), LATE + timedelta(days=20))["overdue"]
 
 
 def test_a_list_item_has_the_shape_that_the_api_promises():
     promised = "id number status version name unit scope round submitted_at target_date overdue lead percent warnings"
-    line = item(kept(*IN_PROGRESS, progressed), TODAY)
+    line = present_summary(kept(*IN_PROGRESS, progressed), TODAY)
     assert set(promised.split()) <= line.keys()
     assert (line["lead"], line["percent"], line["employee_number"]) == ("dewi", 40, "198502** ****** * ***")
 
 
 def test_the_request_shows_what_head_and_lead_need():
-    shown = full(kept(submitted, recommended, *ON_HOLD[1:]), TODAY)
+    shown = present_request(kept(submitted, recommended, *ON_HOLD[1:]), TODAY)
     assert shown["recommendation"]["by"] == "Nurlaila Ibarat"
     assert (shown["question"], shown["complexity"], shown["note"]) == (paused.question, "low", "Mohon didahulukan.")
     assert shown["timeline"][-1]["by"] == "Dewi Andaian, Penanggung Jawab Teknis"
@@ -401,15 +401,15 @@ def test_the_request_shows_what_head_and_lead_need():
 
 def test_silence_confirms_in_the_name_of_the_system():
     by_silence = confirmed.model_copy(update={"automatic": True})
-    assert full(kept(*DELIVERED, by_silence), TODAY)["timeline"][-1]["by"] == "Sistem"
-    assert full(kept(*DELIVERED, confirmed), TODAY)["timeline"][-1]["by"] == "Pemohon"
+    assert present_request(kept(*DELIVERED, by_silence), TODAY)["timeline"][-1]["by"] == "Sistem"
+    assert present_request(kept(*DELIVERED, confirmed), TODAY)["timeline"][-1]["by"] == "Pemohon"
 
 
 def test_results_are_found_beside_what_was_sent():
     state = state_after(*DELIVERED)
-    assert document(state, "bast") == RECORD
-    assert document(state, "surat") is not None
-    assert document(state, "lain") is None
+    assert find_document(state, "bast") == RECORD
+    assert find_document(state, "surat") is not None
+    assert find_document(state, "lain") is None
 
 
 def test_only_its_lead_sees_the_work_as_their_own():
@@ -441,29 +441,29 @@ def test_a_leads_work_is_found_and_counted_by_columns():
 def test_advice_to_reject_is_found_while_it_is_open_in_its_round(facts: tuple[Fact, ...], stands: int):
     assert ASSIGNMENT.columns(state_after(*facts))["advised"] == stands
     assert find_requests(advised_only=True).where == {"advised": 1}
-    assert line(kept(*facts), TODAY, RULES)["advised"] is bool(stands)
+    assert present_row(kept(*facts), TODAY, RULES)["advised"] is bool(stands)
 
 
 def test_a_line_says_by_how_many_working_days_which_target_has_passed():
-    late = line(kept(*IN_PROGRESS), LATE + timedelta(days=1), RULES)
+    late = present_row(kept(*IN_PROGRESS), LATE + timedelta(days=1), RULES)
     assert (late["late_days"], late["internal_target"]) == (2, None)
-    assert line(kept(*IN_PROGRESS), TARGET, RULES)["late_days"] is None
-    waiting = line(kept(*VERIFIED), TODAY + timedelta(days=3), RULES)
+    assert present_row(kept(*IN_PROGRESS), TARGET, RULES)["late_days"] is None
+    waiting = present_row(kept(*VERIFIED), TODAY + timedelta(days=3), RULES)
     assert (waiting["internal_target"], waiting["internal_late_days"]) == (date(2026, 11, 25), 1)
 
 
 def test_days_off_after_a_target_are_no_working_days():
     facts = (*VERIFIED, assigned.model_copy(update={"target_date": date(2026, 11, 27)}))
-    assert line(kept(*facts), date(2026, 11, 29), RULES)["late_days"] == 0
+    assert present_row(kept(*facts), date(2026, 11, 29), RULES)["late_days"] == 0
 
 
 @pytest.mark.parametrize(("days", "target"), [(0, 14), (1, 15), (7, 21)])
 def test_the_target_that_a_lead_is_told_is_the_one_that_resuming_sets(days: int, target: int):
-    told = request_view(kept(*ON_HOLD), TODAY + timedelta(days=days), RULES)["resumed_target"]
+    told = present_page(kept(*ON_HOLD), TODAY + timedelta(days=days), RULES)["resumed_target"]
     [fact] = decided(RESUME, *ON_HOLD, days=days)
     assert isinstance(fact, WorkResumed)
     assert told == fact.target_date == date(2026, 12, target)
-    assert request_view(kept(*IN_PROGRESS), TODAY, RULES)["resumed_target"] is None
+    assert present_page(kept(*IN_PROGRESS), TODAY, RULES)["resumed_target"] is None
 
 
 def test_an_objection_stands_until_the_next_handover():
@@ -486,6 +486,6 @@ def test_only_the_lead_from_whom_it_was_just_taken_has_lost_the_work():
 
 @pytest.mark.parametrize("status", [Status.COMPLETED, Status.REJECTED, Status.WITHDRAWN, Status.EXPIRED])
 def test_what_ended_a_request_is_told(status: Status):
-    ending = request_view(kept(*PATHS[status]), TODAY, RULES)["ending"]
+    ending = present_page(kept(*PATHS[status]), TODAY, RULES)["ending"]
     assert ending.event in {"HandoverConfirmed", "RequestRejected", "RequestWithdrawn", "RequestExpired"}
-    assert request_view(kept(*DELIVERED), TODAY, RULES)["ending"] is None
+    assert present_page(kept(*DELIVERED), TODAY, RULES)["ending"] is None

@@ -1,0 +1,86 @@
+"""What the pages of the structural head and of the leads have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlencode
+
+from pydantic import Field, model_validator
+from starlette.requests import Request
+from starlette.responses import HTMLResponse
+
+from services.assignment.domain.state import State
+from services.assignment.errors import WORDS
+from services.assignment.pages import QUEUE_PATH, WORK_PATH, templates
+from services.assignment.presenters import present_page, present_row
+from services.assignment.projections import count_open, find_requests
+from services.assignment.service import AssignmentService
+from shared.contracts.lifecycle import Status
+from shared.identity.accounts import Role
+from shared.identity.service import Principal
+from shared.runtime.executor import Loaded, LoadedPage
+from shared.web.api.lists import ListQuery, drop_blank_values, page_response
+
+LIVE_PATH = "/api/assignment/live"
+
+TabLink = tuple[str, str, bool, int | None]
+"""Label, URL, whether it is the current tab, and the number of its requests, None if they are not counted."""
+
+
+class SearchQuery(ListQuery):
+    """`done` and `number` name a command that was just executed and its request, for the message above the list."""
+
+    tab: str = Field("", max_length=20)
+    search: str = Field("", max_length=200)
+    done: str = Field("", max_length=20)
+    number: str = Field("", max_length=30, pattern=r"^(INT-\d{4}-\d{6,12})?$")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_blanks(cls, values: Any) -> Any:
+        return drop_blank_values(values)
+
+
+class StaffPage:
+    """A page of a member of staff, created for each request."""
+
+    def __init__(self, request: Request, principal: Principal, assignment: AssignmentService) -> None:
+        self.request, self.principal, self.assignment = request, principal, assignment
+
+    async def render(self, template: str, /, **context: Any) -> HTMLResponse:
+        counts = await self._menu_counts()
+        return templates(self.request, template, live_address=LIVE_PATH, waiting=counts, **context)
+
+    async def _menu_counts(self) -> dict[str, int]:
+        queries = {
+            QUEUE_PATH: (Role.STRUCTURAL, find_requests(status=Status.VERIFIED)),
+            WORK_PATH: (Role.TECHNICAL, count_open(self.principal.username)),
+        }
+        count = self.assignment.executor.count
+        return {path: await count(query) for path, (role, query) in queries.items() if self.principal.has_role(role)}
+
+    def list_context(self, found: LoadedPage[State], path: str, parameters: Mapping[str, str]) -> dict[str, Any]:
+        """Return the rows of a list and the URLs of the previous and next page."""
+        day, rules = self.assignment.today(), self.assignment.rules
+        page = page_response(found, lambda loaded: present_row(loaded, day, rules))
+        return {
+            "lines": page["items"],
+            "next": url(path, **parameters, after=page["next"]) if page["next"] else "",
+            "previous": url(path, **parameters, before=page["previous"]) if page["previous"] else "",
+        }
+
+    def request_context(self, loaded: Loaded[State]) -> dict[str, Any]:
+        return present_page(loaded, self.assignment.today(), self.assignment.rules)
+
+
+def url(path: str, **parameters: object) -> str:
+    """Return the path with the parameters that are not empty."""
+    query = urlencode({name: value for name, value in parameters.items() if value})
+    return f"{path}?{query}" if query else path
+
+
+def done_message(done: str, number: str = "") -> str:
+    """Return the message about a command that was just executed, "" for an unknown one."""
+    messages: Any = WORDS.done
+    return str(messages[done].format(number=number)) if done in messages else ""
