@@ -76,7 +76,7 @@ async def submit(request: Request, intake: Intake, context: Context) -> dict[str
         try:
             result = await submissions.submit(form, context, network, partial(charge_stored_documents, request))
         except Refusal as refusal:
-            raise await intake.problem_of(refusal) from refusal
+            raise await intake.refusal_problem(refusal) from refusal
     return {
         **command_result(result),
         "tracking_token": intake.platform.tracking.token(result.id),
@@ -97,7 +97,7 @@ async def resubmit(request: Request, loaded: TrackedRequest, intake: Intake, con
         try:
             result = await submissions.resubmit(loaded, form, context, partial(charge_stored_documents, request))
         except Refusal as refusal:
-            raise await intake.problem_of(refusal, loaded.id) from refusal
+            raise await intake.refusal_problem(refusal, loaded.id) from refusal
     return command_result(result)
 
 

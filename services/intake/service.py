@@ -52,7 +52,7 @@ class IntakeService:
         actor = loaded.state.number
         return await execute_command(context, self.executor, loaded.id, command, actor, REFUSAL_MESSAGES, *content)
 
-    async def problem_of(self, refusal: Refusal, request_id: str = "") -> Problem:
+    async def refusal_problem(self, refusal: Refusal, request_id: str = "") -> Problem:
         """Return the problem that describes a refusal, with the current version of the request, if it exists."""
         loaded = await self.executor.read(request_id) if request_id else None
         return intake_refusal_problem(refusal, loaded.version if loaded else 0)

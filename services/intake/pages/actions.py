@@ -75,7 +75,7 @@ class ActionPage:
         try:
             done = await self.perform(loaded, posted)
         except Refusal as refusal:
-            raise await self._intake.problem_of(refusal, loaded.id) from refusal
+            raise await self._intake.refusal_problem(refusal, loaded.id) from refusal
         if not done:
             return await self._render(loaded, posted)
         return see_other(f"{tracking_path(loaded.state.number)}?sudah={self.action}")
@@ -103,7 +103,7 @@ class ActionPage:
     async def _render_conflict(self, loaded: Loaded[State], posted: PostedForm) -> HTMLResponse:
         """Say what happened to the request that closed the action, and give back what was typed."""
         refusal = closed_action_refusal(loaded.state, self.action)
-        problem = posted.problem or await self._intake.problem_of(refusal, loaded.id)
+        problem = posted.problem or await self._intake.refusal_problem(refusal, loaded.id)
         not_sent = refusal.code == "moved_on" and not posted.sent
         return templates(
             self._request,

@@ -14,6 +14,7 @@ from services.intake.domain.form import MAX_REQUIREMENTS
 from services.intake.pages import templates
 from services.intake.pages.form_choices import UNIT_OTHER, resolve_unit, scope_choices, unit_error_field, unit_groups
 from services.intake.schemas import DOCUMENT_KINDS, SUBMISSION_FILES, SubmissionForm, validation_context
+from services.intake.service import IntakeService
 from shared.documents.media_types import ACCEPT, LABELS
 from shared.runtime.decider import Refusal
 from shared.runtime.executor import IdempotencyKeyReused
@@ -71,7 +72,7 @@ class SubmissionPage:
         except IdempotencyKeyReused:
             return await self._already_submitted(posted, files)
         except Refusal as refusal:
-            raise await self._intake.problem_of(refusal) from refusal
+            raise await self._intake.refusal_problem(refusal) from refusal
 
     def _validate(self, posted: PostedForm, files: FormFiles) -> SubmissionForm:
         """Validate fields and files together. Raises Problem 422 with all errors in the order of the page."""
@@ -114,7 +115,7 @@ class SubmissionPage:
 add_form_page(router, "/", SubmissionPage, public())
 
 
-def _form_context(intake: Intake, posted: PostedForm) -> dict[str, Any]:
+def _form_context(intake: IntakeService, posted: PostedForm) -> dict[str, Any]:
     settings = intake.platform.settings
     return {
         "employee_number_warnings": serializers.warnings(
@@ -131,7 +132,7 @@ def _form_context(intake: Intake, posted: PostedForm) -> dict[str, Any]:
     }
 
 
-def _employee_number_warnings(intake: Intake, text: str) -> tuple[str, ...]:
+def _employee_number_warnings(intake: IntakeService, text: str) -> tuple[str, ...]:
     try:
         return intake.submissions.warnings(normalize_employee_number(text))
     except Refusal:
