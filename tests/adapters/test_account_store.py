@@ -65,41 +65,41 @@ async def test_accounts_are_listed_by_username(store: AccountStore):
     assert await store.accounts() == [HASAN, NURLAILA, SITI]
 
 
-async def test_a_username_is_given_once(store: AccountStore):
+async def test_a_username_is_unique(store: AccountStore):
     await added(store, NURLAILA)
     with pytest.raises(UsernameTaken):
         await store.add(replace(HASAN, username="nurlaila"))
     assert await store.accounts() == [NURLAILA]
 
 
-async def test_of_many_at_once_one_gets_the_username(store: AccountStore):
+async def test_concurrent_adds_of_a_username_succeed_once(store: AccountStore):
     tries = [store.add(replace(NURLAILA, name=f"Nomor {number}")) for number in range(20)]
     ends = await asyncio.gather(*tries, return_exceptions=True)
     assert sum(isinstance(end, UsernameTaken) for end in ends) == 19
 
 
-async def test_a_repeated_order_gets_the_account_that_it_made(store: AccountStore):
+async def test_a_repeated_key_returns_the_account_that_was_added(store: AccountStore):
     idempotency_key = IdempotencyKey("key", "digest")
     assert await store.add(NURLAILA, idempotency_key) == NURLAILA
     assert await store.add(replace(NURLAILA, password="another salt"), idempotency_key) == NURLAILA
     assert await store.accounts() == [NURLAILA]
 
 
-async def test_an_order_of_the_same_key_for_something_else_is_refused(store: AccountStore):
+async def test_a_reused_key_with_other_content_is_refused(store: AccountStore):
     await store.add(NURLAILA, IdempotencyKey("key", "digest"))
     with pytest.raises(IdempotencyKeyReused):
         await store.add(HASAN, IdempotencyKey("key", "another digest"))
     assert await store.accounts() == [NURLAILA]
 
 
-async def test_a_refused_order_is_not_remembered(store: AccountStore):
+async def test_the_key_of_a_refused_add_is_not_stored(store: AccountStore):
     await added(store, NURLAILA)
     with pytest.raises(UsernameTaken):
         await store.add(NURLAILA, IdempotencyKey("key", "digest"))
     assert await store.add(HASAN, IdempotencyKey("key", "another digest")) == HASAN
 
 
-async def test_those_with_a_role_are_active_and_have_it(store: AccountStore):
+async def test_accounts_with_a_role_are_active_and_have_it(store: AccountStore):
     await added(store, SITI, NURLAILA, HASAN)
     assert await store.accounts_with_role(Role.ADMIN) == [HASAN, SITI]
     assert await store.accounts_with_role(Role.STRUCTURAL) == [NURLAILA]
@@ -115,7 +115,7 @@ async def test_a_change_replaces_everything(store: AccountStore):
     assert await store.account("hasan") == HASAN
 
 
-async def test_a_change_of_what_is_not_stored_any_more_is_outdated(store: AccountStore):
+async def test_a_change_based_on_an_outdated_account_is_refused(store: AccountStore):
     await added(store, NURLAILA)
     await store.change(NURLAILA, replace(NURLAILA, name="Nama Baru"))
     with pytest.raises(ConcurrentModification):
@@ -126,19 +126,19 @@ async def test_a_change_of_what_is_not_stored_any_more_is_outdated(store: Accoun
 
 
 @pytest.mark.parametrize("after", [replace(HASAN, active=False), replace(HASAN, roles=(Role.OFFICER,))])
-async def test_the_last_active_admin_stays_one(store: AccountStore, after: Account):
+async def test_the_last_active_admin_cannot_be_removed(store: AccountStore, after: Account):
     await added(store, HASAN, replace(SITI, active=False), NURLAILA)
     with pytest.raises(LastAdmin):
         await store.change(HASAN, after)
     assert await store.account("hasan") == HASAN
 
 
-async def test_who_is_no_admin_may_be_changed_where_there_is_no_admin(store: AccountStore):
+async def test_other_accounts_can_change_while_there_is_no_admin(store: AccountStore):
     await added(store, NURLAILA)
     await store.change(NURLAILA, replace(NURLAILA, active=False))
 
 
-async def test_admins_who_disable_each_other_at_once_leave_one(store: AccountStore):
+async def test_admins_who_disable_each_other_concurrently_leave_one(store: AccountStore):
     admins = [replace(HASAN, username=f"admin{number}") for number in range(8)]
     await added(store, *admins)
     ends = await asyncio.gather(
@@ -159,7 +159,7 @@ async def test_a_session_comes_back_with_its_account(store: AccountStore):
     assert await store.session("another") is None
 
 
-async def test_a_touched_session_was_seen_then_and_never_earlier_again(store: AccountStore):
+async def test_touching_a_session_never_moves_its_time_back(store: AccountStore):
     await added(store, NURLAILA)
     await store.open_session(session(), NURLAILA)
     await store.touch_session("token", NOW + 5 * MINUTE)
@@ -169,7 +169,7 @@ async def test_a_touched_session_was_seen_then_and_never_earlier_again(store: Ac
     assert found[0] == replace(session(), seen_at=NOW + 5 * MINUTE)
 
 
-async def test_a_closed_session_is_gone_and_the_others_stay(store: AccountStore):
+async def test_closing_a_session_leaves_the_others(store: AccountStore):
     await added(store, NURLAILA)
     await store.open_session(session("one"), NURLAILA)
     await store.open_session(session("two"), NURLAILA)
@@ -179,7 +179,7 @@ async def test_a_closed_session_is_gone_and_the_others_stay(store: AccountStore)
     assert await store.session("two") is not None
 
 
-async def test_a_change_of_an_account_ends_its_sessions_alone(store: AccountStore):
+async def test_a_change_of_an_account_ends_only_its_sessions(store: AccountStore):
     await added(store, NURLAILA, HASAN)
     for token, account in (("one", NURLAILA), ("two", NURLAILA), ("three", HASAN)):
         await store.open_session(session(token, account), account)
@@ -191,7 +191,7 @@ async def test_a_change_of_an_account_ends_its_sessions_alone(store: AccountStor
     "change",
     [{"password": "hash-9"}, {"totp": "ABC"}, {"active": False}, {"roles": (Role.TECHNICAL,)}, {"name": "Nama Baru"}],
 )
-async def test_no_session_is_opened_for_an_account_that_changed_meanwhile(store: AccountStore, change: dict[str, Any]):
+async def test_no_session_is_opened_for_an_account_that_has_changed(store: AccountStore, change: dict[str, Any]):
     await added(store, NURLAILA, HASAN)
     await store.change(NURLAILA, replace(NURLAILA, **change))
     with pytest.raises(ConcurrentModification):
@@ -201,7 +201,7 @@ async def test_no_session_is_opened_for_an_account_that_changed_meanwhile(store:
         await store.open_session(session(of=SITI), SITI)
 
 
-async def test_no_session_outlasts_a_change_that_crosses_its_opening(store: AccountStore):
+async def test_no_session_survives_a_concurrent_change(store: AccountStore):
     await added(store, NURLAILA)
     previous = NURLAILA
     for turn in range(10):
@@ -215,7 +215,7 @@ async def test_no_session_outlasts_a_change_that_crosses_its_opening(store: Acco
         previous = changed
 
 
-async def test_old_sessions_are_swept_by_last_use_and_by_age(store: AccountStore):
+async def test_expired_sessions_are_removed_by_last_use_and_by_age(store: AccountStore):
     await added(store, NURLAILA)
     for token, minutes in (("idle", 0), ("old", 0), ("fresh", 50)):
         await store.open_session(session(token, created=NOW + minutes * MINUTE), NURLAILA)
@@ -226,21 +226,21 @@ async def test_old_sessions_are_swept_by_last_use_and_by_age(store: AccountStore
     assert [await store.session(token) is not None for token in ("idle", "old", "fresh")] == [False, False, True]
 
 
-async def test_tries_are_counted_up_to_the_limit(store: AccountStore):
+async def test_attempts_are_counted_up_to_the_limit(store: AccountStore):
     limits, since = {"name:a": 3}, NOW - 15 * MINUTE
     assert [await store.count_attempt(limits, NOW + n * MINUTE, since) for n in range(3)] == [None] * 3
     assert await store.count_attempt(limits, NOW + 3 * MINUTE, since) == NOW
     assert await store.count_attempt({"name:b": 3}, NOW, since) is None
 
 
-async def test_a_refused_try_is_not_counted_so_that_the_wait_ends(store: AccountStore):
+async def test_a_refused_attempt_is_not_counted(store: AccountStore):
     limits = {"name:a": 2}
     for n in range(20):
         await store.count_attempt(limits, NOW + n * MINUTE, NOW - 15 * MINUTE)
     assert await store.count_attempt(limits, NOW + 16 * MINUTE, NOW + MINUTE + timedelta(seconds=1)) is None
 
 
-async def test_the_fullest_key_decides_and_nothing_is_counted_under_the_others(store: AccountStore):
+async def test_one_full_key_refuses_and_nothing_is_counted_under_the_others(store: AccountStore):
     since = NOW - 15 * MINUTE
     assert await store.count_attempt({"address:x": 1}, NOW, since) is None
     for _ in range(5):
@@ -248,12 +248,12 @@ async def test_the_fullest_key_decides_and_nothing_is_counted_under_the_others(s
     assert [await store.count_attempt({"name:a": 2}, NOW, since) for _ in range(2)] == [None, None]
 
 
-async def test_of_many_tries_at_once_no_more_than_the_limit_are_counted(store: AccountStore):
+async def test_concurrent_attempts_are_counted_up_to_the_limit(store: AccountStore):
     tries = [store.count_attempt({"name:a": 10}, NOW, NOW - 15 * MINUTE) for _ in range(50)]
     assert (await asyncio.gather(*tries)).count(None) == 10
 
 
-async def test_forgotten_tries_count_no_more(store: AccountStore):
+async def test_cleared_attempts_no_longer_count(store: AccountStore):
     since = NOW - 15 * MINUTE
     for _ in range(3):
         await store.count_attempt({"name:a": 3, "name:b": 3}, NOW, since)
@@ -262,7 +262,7 @@ async def test_forgotten_tries_count_no_more(store: AccountStore):
     assert await store.count_attempt({"name:b": 3}, NOW, since) == NOW
 
 
-async def test_one_try_is_taken_back_even_if_another_was_made_at_that_time(store: AccountStore):
+async def test_one_attempt_is_undone_even_if_another_has_the_same_time(store: AccountStore):
     since = NOW - 15 * MINUTE
     for _ in range(3):
         await store.count_attempt({"address:x": 3}, NOW, since)
@@ -279,7 +279,7 @@ async def test_a_success_is_remembered_by_its_key_and_from_its_time_on(store: Ac
     assert not await store.has_succeeded("budi at 192.0.2.2", NOW - MINUTE)
 
 
-async def test_a_success_is_remembered_for_as_long_as_is_promised(store: AccountStore):
+async def test_a_success_is_remembered_for_the_promised_time(store: AccountStore):
     await store.record_success("a", NOW)
     await store.record_success("b", NOW + LOGIN_SUCCESS_TTL)
     assert await store.has_succeeded("a", NOW)
@@ -297,12 +297,12 @@ async def test_a_code_is_used_once_and_no_older_one_afterwards(store: AccountSto
     assert await store.use_totp_step("hasan", 10)
 
 
-async def test_of_many_uses_of_a_code_at_once_one_counts(store: AccountStore):
+async def test_concurrent_uses_of_a_code_succeed_once(store: AccountStore):
     await added(store, SITI)
     assert sum(await asyncio.gather(*(store.use_totp_step("siti", 10) for _ in range(20)))) == 1
 
 
-async def test_accounts_and_sessions_outlast_a_restart(open_accounts: OpenAccounts):
+async def test_accounts_and_sessions_survive_a_restart(open_accounts: OpenAccounts):
     for first in (True, False):
         async with open_accounts() as store:
             await store.prepare()
@@ -312,14 +312,14 @@ async def test_accounts_and_sessions_outlast_a_restart(open_accounts: OpenAccoun
             assert await store.session("token") == (session(of=SITI), SITI)
 
 
-async def test_of_the_same_order_many_times_at_once_each_gets_the_one_account(store: AccountStore):
+async def test_concurrent_adds_with_one_key_return_one_account(store: AccountStore):
     idempotency_key = IdempotencyKey("key", "digest")
     tries = [store.add(replace(NURLAILA, password=f"salt {number}"), idempotency_key) for number in range(20)]
     made = await asyncio.gather(*tries)
     assert made == [await store.account("nurlaila")] * 20
 
 
-async def test_admins_of_two_processes_who_disable_each_other_at_once_leave_one(open_accounts: OpenAccounts):
+async def test_admins_of_two_processes_who_disable_each_other_concurrently_leave_one(open_accounts: OpenAccounts):
     async with open_accounts() as one, open_accounts() as other:
         await one.prepare()
         await added(one, HASAN)
@@ -335,7 +335,7 @@ async def test_admins_of_two_processes_who_disable_each_other_at_once_leave_one(
             assert sorted(type(end).__name__ for end in ends) == ["LastAdmin", "NoneType"]
 
 
-async def test_of_many_tries_under_two_keys_at_once_the_smaller_limit_is_counted_under_both(store: AccountStore):
+async def test_concurrent_attempts_under_two_keys_stop_at_the_smaller_limit(store: AccountStore):
     limits, since = {"address:x": 30, "name:a": 10}, NOW - 15 * MINUTE
     ends = await asyncio.gather(*(store.count_attempt(limits, NOW, since) for _ in range(40)))
     assert ends.count(None) <= 10

@@ -81,7 +81,7 @@ async def test_an_upload_is_stored_from_its_start_and_stays_open(store: Document
     assert await content_of(store, stored.key) == b"isi dokumen persyaratan"
 
 
-async def test_uploads_at_once_do_not_mix(store: DocumentStore):
+async def test_concurrent_uploads_do_not_mix(store: DocumentStore):
     contents = [bytes([n]) * 70_000 for n in range(20)]
     keys = await asyncio.gather(*[put(store, content) for content in contents])
     assert [await content_of(store, key) for key in keys] == contents
@@ -104,7 +104,7 @@ RANGES = [
 ]
 
 
-async def test_a_part_of_a_document_is_read_from_its_offset_on(store: DocumentStore):
+async def test_a_range_of_a_document_is_read_from_its_offset(store: DocumentStore):
     content = os.urandom(PART_BYTES + 10)
     key = await put(store, content)
     for offset, length in RANGES:
@@ -113,13 +113,13 @@ async def test_a_part_of_a_document_is_read_from_its_offset_on(store: DocumentSt
         assert b"".join([piece async for piece in pieces]) == wanted, (offset, length)
 
 
-async def test_an_empty_document_has_no_parts(store: DocumentStore):
+async def test_an_empty_document_has_no_chunks(store: DocumentStore):
     await store.put_as("dokumen-kosong-0001", BytesIO(b""))
     for offset, length in ((0, 1), (0, None), (7, 3)):
         assert [piece async for piece in await store.open("dokumen-kosong-0001", offset, length)] == []
 
 
-async def test_a_part_of_what_was_never_stored_is_missing(store: DocumentStore):
+async def test_a_range_of_an_unknown_document_is_missing(store: DocumentStore):
     with pytest.raises(DocumentMissing):
         await store.open("document-9999", 5, 10)
 
@@ -134,7 +134,7 @@ async def test_a_document_of_another_store_keeps_its_key(store: DocumentStore, s
     assert not source.closed
 
 
-async def test_a_document_of_another_store_takes_the_place_of_what_is_there(store: DocumentStore):
+async def test_a_document_of_another_store_replaces_the_stored_one(store: DocumentStore):
     for content in (b"rusak", b"utuh dan lebih panjang"):
         await store.put_as("dari-tempat-lain-0002", BytesIO(content))
     assert await content_of(store, "dari-tempat-lain-0002") == b"utuh dan lebih panjang"
@@ -142,13 +142,13 @@ async def test_a_document_of_another_store_takes_the_place_of_what_is_there(stor
 
 
 @pytest.mark.parametrize("key", ["", "../../etc/passwd", "a/b-c-d-e-f", "x" * 101])
-async def test_what_is_no_key_is_none_in_another_store_either(store: DocumentStore, key: str):
+async def test_an_invalid_key_of_another_store_is_refused(store: DocumentStore, key: str):
     with pytest.raises(DocumentMissing):
         await store.put_as(key, BytesIO(b"isi"))
     assert await nothing_stays(store)
 
 
-async def test_too_large_is_refused_and_nothing_stays(store: DocumentStore):
+async def test_an_oversized_document_is_refused_and_not_stored(store: DocumentStore):
     with pytest.raises(TooLarge) as refusal:
         await store.put(BytesIO(b"x" * 101), as_text, limit=100)
     assert (refusal.value.code, refusal.value.limit) == ("too_large", 100)
@@ -169,7 +169,7 @@ class Growing(BytesIO):
         return piece
 
 
-async def test_what_is_counted_is_what_is_read_not_what_is_said(store: DocumentStore):
+async def test_the_size_is_counted_while_reading_and_not_declared(store: DocumentStore):
     with pytest.raises(TooLarge):
         await store.put(Growing(), as_text, limit=LIMIT)
     assert await nothing_stays(store)
@@ -185,14 +185,14 @@ async def test_a_file_that_inspection_refuses_is_not_stored(store: DocumentStore
 
 
 @pytest.mark.parametrize("key", ["document-9999", "../../etc/passwd", "", "a/../../b-document", "document\x00-01"])
-async def test_what_was_never_stored_is_missing(store: DocumentStore, key: str):
+async def test_an_unknown_document_is_missing(store: DocumentStore, key: str):
     with pytest.raises(DocumentMissing):
         await store.open(key)
     with pytest.raises(DocumentMissing):
         await store.stat(key)
 
 
-async def test_a_deleted_document_is_missing_and_may_be_deleted_again(store: DocumentStore):
+async def test_a_deleted_document_is_missing_and_can_be_deleted_again(store: DocumentStore):
     key = await put(store, b"isi")
     await store.delete(key)
     await store.delete(key)
@@ -200,7 +200,7 @@ async def test_a_deleted_document_is_missing_and_may_be_deleted_again(store: Doc
         await store.open(key)
 
 
-async def test_a_store_with_room_is_ready(store: DocumentStore):
+async def test_a_store_with_free_space_is_ready(store: DocumentStore):
     assert await store.ready()
 
 
@@ -213,7 +213,7 @@ class Failing(BytesIO):
         return super().read(size)
 
 
-async def test_a_full_disk_is_told_plainly_and_nothing_stays(store: DocumentStore):
+async def test_a_full_disk_is_reported_and_nothing_stays(store: DocumentStore):
     kept = await put(store, b"sudah tersimpan")
     with pytest.raises(StoreUnavailable):
         await store.put(Failing(b"x" * 2 * PART_BYTES), as_text, limit=LIMIT)
@@ -240,7 +240,7 @@ class Register:
         return self.named & set(keys)
 
 
-async def test_the_sweep_takes_orphans_of_a_day_and_nothing_that_a_request_names(place: StoreLocation):
+async def test_the_sweep_removes_day_old_orphans_and_no_referenced_document(place: StoreLocation):
     store = place.store
     named, orphan = await put(store, b"disebut"), await put(store, b"yatim")
     now = await asyncio.to_thread(place.age_everything)
@@ -252,7 +252,7 @@ async def test_the_sweep_takes_orphans_of_a_day_and_nothing_that_a_request_names
         await store.open(orphan)
 
 
-async def test_the_sweep_takes_what_a_crash_left_of_an_upload(place: StoreLocation):
+async def test_the_sweep_removes_uploads_aborted_by_a_crash(place: StoreLocation):
     key = await put(place.store, b"isi")
     await asyncio.to_thread(place.abort_upload)
     assert await everything_in(place.store) == [key]
@@ -262,13 +262,13 @@ async def test_the_sweep_takes_what_a_crash_left_of_an_upload(place: StoreLocati
     assert await everything_in(place.store) == [key]
 
 
-async def test_an_upload_under_way_is_not_swept(place: StoreLocation):
+async def test_a_running_upload_is_not_swept(place: StoreLocation):
     now = await asyncio.to_thread(place.age_everything)
     await asyncio.to_thread(place.abort_upload)
     assert await sweep_orphans(place.store, Register(), now) == SweepResult(orphans=0, unfinished=0)
 
 
-async def test_the_sweep_lists_everything_before_it_asks_what_is_named(place: StoreLocation):
+async def test_the_sweep_lists_candidates_before_it_asks_for_references(place: StoreLocation):
     await asyncio.gather(*(put(place.store, b"isi") for _ in range(1002)))
     now = await asyncio.to_thread(place.age_everything)
     register = Register()
@@ -277,7 +277,7 @@ async def test_the_sweep_lists_everything_before_it_asks_what_is_named(place: St
     assert await nothing_stays(place.store)
 
 
-async def test_a_document_that_grows_old_while_names_are_read_is_not_swept(place: StoreLocation):
+async def test_a_document_that_becomes_old_during_the_sweep_is_not_swept(place: StoreLocation):
     old = await put(place.store, b"lama")
     now = await asyncio.to_thread(place.age_everything)
     late: list[str] = []
@@ -291,7 +291,7 @@ async def test_a_document_that_grows_old_while_names_are_read_is_not_swept(place
     assert await everything_in(place.store) == late != [old]
 
 
-async def test_nothing_is_swept_when_nobody_can_say_what_is_named(place: StoreLocation):
+async def test_nothing_is_swept_when_references_are_unknown(place: StoreLocation):
     key = await put(place.store, b"isi")
     now = await asyncio.to_thread(place.age_everything)
 
@@ -303,7 +303,7 @@ async def test_nothing_is_swept_when_nobody_can_say_what_is_named(place: StoreLo
     assert await content_of(place.store, key) == b"isi"
 
 
-async def test_a_reader_may_leave_in_the_middle(store: DocumentStore):
+async def test_a_reader_can_stop_in_the_middle(store: DocumentStore):
     key = await put(store, os.urandom(2 * PART_BYTES))
     for _ in range(40):
         pieces = await store.open(key)

@@ -24,11 +24,11 @@ def store(folder: Path) -> FolderDocumentStore:
     return FolderDocumentStore(folder, new_keys())
 
 
-async def test_a_store_without_room_is_not_ready(folder: Path):
+async def test_a_store_without_free_space_is_not_ready(folder: Path):
     assert not await FolderDocumentStore(folder, str, min_free_bytes=2**60).ready()
 
 
-async def test_a_store_whose_folder_was_taken_away_works_again_when_asked_again(
+async def test_a_store_recovers_after_its_folder_was_removed(
     store: FolderDocumentStore, folder: Path
 ):
     await put(store, b"isi")
@@ -42,7 +42,7 @@ async def test_a_store_whose_folder_was_taken_away_works_again_when_asked_again(
     assert await content_of(store, key) == b"isi lagi"
 
 
-async def test_what_a_killed_copy_left_does_not_stand_in_the_way_of_the_next(store: FolderDocumentStore, folder: Path):
+async def test_the_remains_of_a_killed_copy_do_not_block_the_next(store: FolderDocumentStore, folder: Path):
     await store.put_as("document-0001", BytesIO(b"isi"))
     whole = store.path_of("document-0001")
     whole.rename(whole.with_name(f"{whole.name}.part"))
@@ -60,7 +60,7 @@ def small_disk() -> Iterator[Path]:
     shutil.rmtree(folder / "documents", ignore_errors=True)
 
 
-async def test_a_disk_that_is_really_full_refuses_and_recovers(small_disk: Path):
+async def test_a_full_file_system_refuses_and_recovers(small_disk: Path):
     store = FolderDocumentStore(small_disk, new_keys(), min_free_bytes=0)
     kept = [await put(store, os.urandom(300_000)) for _ in range(2)]
     with pytest.raises(StoreUnavailable):

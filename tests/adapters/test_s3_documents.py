@@ -33,7 +33,7 @@ async def opened(address: S3Address) -> AsyncIterator[MinioDocumentStore]:
     await store.close()
 
 
-def test_an_address_is_read():
+def test_a_url_is_parsed():
     assert parse_s3_url("http://key:sec%2Fret@minio:9000/simpul-documents") == S3Address(
         "minio:9000", "simpul-documents", "key", "sec/ret"
     )
@@ -58,7 +58,7 @@ def test_an_address_is_read():
         ("http://key:hush@minio:9000/papers?tls=no", "region"),
     ],
 )
-def test_an_address_that_cannot_be_read_is_refused_without_telling_it(url: str, said: str):
+def test_an_invalid_url_is_refused_without_repeating_it(url: str, said: str):
     with pytest.raises(InvalidS3Url, match=said) as refusal:
         parse_s3_url(url)
     assert "hush" not in str(refusal.value)
@@ -84,7 +84,7 @@ async def every_call_fails_plainly(store: MinioDocumentStore) -> None:
 
 
 @pytest.mark.slow
-async def test_a_server_that_is_not_there_is_told_plainly_and_soon():
+async def test_an_unreachable_server_is_reported_quickly():
     async with opened(NOWHERE) as store:
         begun = time.monotonic()
         await every_call_fails_plainly(store)
@@ -100,7 +100,7 @@ def silent_server() -> Iterator[S3Address]:
         yield replace(NOWHERE, endpoint=f"127.0.0.1:{listener.getsockname()[1]}")
 
 
-async def test_a_server_that_is_silent_is_soon_known_not_to_be_ready(silent_server: S3Address):
+async def test_a_silent_server_is_not_ready_within_the_timeout(silent_server: S3Address):
     async with opened(silent_server) as store:
         begun = time.monotonic()
         assert not await store.ready()
@@ -108,7 +108,7 @@ async def test_a_server_that_is_silent_is_soon_known_not_to_be_ready(silent_serv
 
 
 @pytest.mark.slow
-async def test_a_wrong_secret_is_told_plainly(bucket: S3Address):
+async def test_a_wrong_secret_is_reported(bucket: S3Address):
     async with opened(bucket) as right:
         await right.prepare()
     async with opened(replace(bucket, secret="another-secret-altogether")) as store:
@@ -116,7 +116,7 @@ async def test_a_wrong_secret_is_told_plainly(bucket: S3Address):
 
 
 @pytest.mark.slow
-async def test_a_missing_bucket_is_no_missing_document(bucket: S3Address):
+async def test_a_missing_bucket_is_not_reported_as_a_missing_document(bucket: S3Address):
     async with opened(bucket) as store:
         assert not await store.ready()
         for call in (store.open, store.stat):
@@ -164,7 +164,7 @@ class KillsInTheMiddle(BytesIO):
 
 @pytest.mark.slow
 @pytest.mark.engines("minio")
-async def test_a_server_killed_in_an_upload_leaves_no_document_and_what_was_stored_stays(own_server: EngineProcess):
+async def test_a_server_killed_during_an_upload_keeps_only_complete_documents(own_server: EngineProcess):
     async with opened(parse_s3_url(own_server.address)) as store:
         await store.prepare()
         content = os.urandom(PART_BYTES + 1)
@@ -182,7 +182,7 @@ async def test_a_server_killed_in_an_upload_leaves_no_document_and_what_was_stor
 
 @pytest.mark.slow
 @pytest.mark.engines("minio")
-async def test_a_reader_whose_server_dies_is_told(own_server: EngineProcess):
+async def test_a_server_that_dies_during_a_read_is_reported(own_server: EngineProcess):
     async with opened(parse_s3_url(own_server.address)) as store:
         await store.prepare()
         pieces = await store.open(await put(store, os.urandom(LIMIT)))

@@ -122,7 +122,7 @@ PLACES = [("log", what) for what in EVENTS] + [(place, "a list of keys") for pla
 
 
 @pytest.mark.parametrize(("place", "what"), PLACES)
-async def test_a_document_that_any_event_might_name_is_not_swept(office: Office, place: str, what: str):
+async def test_a_document_that_any_event_might_reference_is_not_swept(office: Office, place: str, what: str):
     named, orphan = await office.put(), await office.put()
     event = EVENTS[what](named)
     if place == "log":
@@ -138,7 +138,7 @@ async def test_a_document_that_any_event_might_name_is_not_swept(office: Office,
 
 
 @pytest.mark.parametrize("before", [True, False])
-async def test_an_event_that_goes_from_the_outbox_to_the_log_meanwhile_is_met(office: Office, before: bool):
+async def test_an_event_that_moves_from_outbox_to_log_during_the_search_is_found(office: Office, before: bool):
     named, event, outbox = await office.put(), "a-0", office.stores[0]
     await save_write(outbox, saved_with("a", event_of(named)))
     await office.log.append([("s", event_of())])
@@ -162,7 +162,7 @@ async def test_an_event_that_goes_from_the_outbox_to_the_log_meanwhile_is_met(of
 
 
 @pytest.mark.parametrize("event", [b"\x1f\x8b\x08 packed", event_of(KEY)[:-40], b"[" * 100_000, b'{"key": "%'])
-async def test_nothing_is_swept_while_an_event_is_no_json(office: Office, event: bytes):
+async def test_nothing_is_swept_while_an_event_is_not_json(office: Office, event: bytes):
     key = await office.put()
     await office.log.append([("s", event)])
     with pytest.raises(ReferencesUnknown, match="no JSON"):
@@ -173,7 +173,7 @@ async def test_nothing_is_swept_while_an_event_is_no_json(office: Office, event:
     assert await office.there() == {key}
 
 
-async def test_an_event_that_is_no_json_is_passed_over_once_it_is_discarded_everywhere(office: Office):
+async def test_an_event_that_is_not_json_is_ignored_once_it_is_discarded_everywhere(office: Office):
     named, orphan = await office.put(), await office.put()
     event = event_of(named)[:-3]
     assert named.encode() in event
@@ -189,7 +189,7 @@ async def test_an_event_that_is_no_json_is_passed_over_once_it_is_discarded_ever
     assert orphan != named
 
 
-async def test_nothing_is_swept_while_an_outbox_holds_what_cannot_be_read(office: Office):
+async def test_nothing_is_swept_while_an_outbox_has_an_unreadable_event(office: Office):
     key = await office.put()
     await save_write(office.stores[0], saved_with("a", b"{"))
     with pytest.raises(ReferencesUnknown, match="outbox"):
@@ -197,7 +197,7 @@ async def test_nothing_is_swept_while_an_outbox_holds_what_cannot_be_read(office
     assert await office.there() == {key}
 
 
-async def test_nothing_is_swept_by_a_log_that_lost_its_events(office: Office):
+async def test_nothing_is_swept_if_the_log_has_lost_its_events(office: Office):
     key = await office.put()
     await save_write(office.stores[0], make_write("a"))
     with pytest.raises(ReferencesUnknown, match="empty"):
@@ -205,7 +205,7 @@ async def test_nothing_is_swept_by_a_log_that_lost_its_events(office: Office):
     assert await office.there() == {key}
 
 
-async def test_nothing_is_swept_while_the_log_breaks_off(office: Office):
+async def test_nothing_is_swept_while_the_log_is_unavailable(office: Office):
     key = await office.put()
     await office.log.append([(f"{number}", event_of()) for number in range(3)])
 
@@ -221,7 +221,7 @@ async def test_nothing_is_swept_while_the_log_breaks_off(office: Office):
     assert await office.there() == {key}
 
 
-async def test_broken_uploads_go_even_while_names_are_unknown(office: Office):
+async def test_aborted_uploads_are_removed_even_while_references_are_unknown(office: Office):
     key = await office.put()
     broken = office.documents.path_of(key).with_name("document-x.part")
     broken.write_bytes(b"setengah")
@@ -232,7 +232,7 @@ async def test_broken_uploads_go_even_while_names_are_unknown(office: Office):
     assert not broken.exists()
 
 
-async def test_what_is_no_document_in_the_folder_stops_no_sweep(office: Office):
+async def test_other_files_in_the_folder_do_not_stop_a_sweep(office: Office):
     key = await office.put()
     stranger = office.documents.path_of(key).with_name("x.txt")
     stranger.write_bytes(b"")
@@ -242,7 +242,7 @@ async def test_what_is_no_document_in_the_folder_stops_no_sweep(office: Office):
 
 
 @pytest.mark.parametrize("seed", range(12))
-async def test_sweeps_at_any_moment_remove_nothing_that_was_named(tmp_path: Path, seed: int):
+async def test_sweeps_at_any_time_remove_no_referenced_document(tmp_path: Path, seed: int):
     """Random histories: documents are referenced within 20 hours or never, and their events wait in outboxes for days.
 
     Event versions mix, and sweeps run in between.
@@ -275,7 +275,7 @@ async def test_sweeps_at_any_moment_remove_nothing_that_was_named(tmp_path: Path
             assert named.keys() <= await office.there()
 
 
-async def test_a_copy_of_the_log_has_every_document_that_an_event_might_name_beside_it(office: Office):
+async def test_a_copy_of_the_log_includes_every_document_that_an_event_might_reference(office: Office):
     sure, newer, queued, orphan = [await office.put() for _ in range(4)]
     await office.log.append([("s", event_of(sure)), ("t", event_of(annexes=[newer]))])
     await save_write(office.stores[0], saved_with("a", event_of(queued)))
@@ -288,18 +288,18 @@ async def test_a_copy_of_the_log_has_every_document_that_an_event_might_name_bes
     assert {document.key for document in copied} == {sure, newer, queued, orphan}
 
 
-async def test_events_of_every_version_name_their_documents(office: Office):
+async def test_events_of_every_version_reference_their_documents(office: Office):
     await office.log.append([("s", event_of("document-1", number=[])), ("t", event_of("document-2", version=7))])
     assert {document.key async for document in referenced_documents(office.log)} == {"document-1", "document-2"}
 
 
-def test_a_key_is_found_inside_of_other_letters():
+def test_a_key_is_found_within_other_characters():
     search = KeySearch([KEY])
     assert search.scan([b'"' + b"x" * 200 + KEY.encode() + b"_" * 90 + b'"']) == []
     assert search.referenced == {KEY}
 
 
-def test_the_search_is_linear_in_what_strangers_write():
+def test_the_search_is_linear_in_untrusted_input():
     steps = 0
 
     class Counted(dict[bytes, str]):
@@ -314,7 +314,7 @@ def test_the_search_is_linear_in_what_strangers_write():
     assert steps <= 100_000
 
 
-async def test_every_log_and_store_tells_what_its_events_might_name(log: EventLog, store: StateStore):
+async def test_every_log_and_store_finds_references_of_its_events(log: EventLog, store: StateStore):
     keys = [random_id() for _ in range(5)]
     logged, queued, parked, discarded, orphan = keys
     await log.append([("s", event_of(annexes=[logged], version=99))])

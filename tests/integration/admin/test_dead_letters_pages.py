@@ -51,14 +51,14 @@ def open_ones(page: httpx.Response) -> list[str]:
     return re.findall(rf'<a class="go" href="({PAGE}/[^"]+)"', page.text)
 
 
-async def test_nothing_parked_is_said(admin: Browser):
+async def test_an_empty_list_says_so(admin: Browser):
     page = await admin.get(PAGE)
     assert page.status_code == 200
     assert "Tidak ada kejadian tertunda" in page.text
     assert "perlu ditindak" not in page.text
 
 
-async def test_what_is_parked_is_listed_with_its_request_and_reason_and_not_its_event(
+async def test_dead_letters_are_listed_with_request_and_reason_but_without_the_event(
     harness: StaffHarness, admin: Browser
 ):
     await a_poisoned_resubmission(harness)
@@ -79,7 +79,7 @@ async def test_what_is_parked_is_listed_with_its_request_and_reason_and_not_its_
         assert secret not in page.text
 
 
-async def test_a_page_is_named_by_what_happened_and_to_which_request(harness: StaffHarness, admin: Browser):
+async def test_the_title_names_event_and_request(harness: StaffHarness, admin: Browser):
     await a_poisoned_resubmission(harness)
     first, second = await parked(harness, "verification")
     headings = []
@@ -102,7 +102,7 @@ def heading(page: httpx.Response) -> str:
     return re.sub("<[^>]+>", "", found[1])
 
 
-async def test_an_event_is_shown_whole_and_who_looked_is_logged(
+async def test_an_event_is_shown_in_full_and_its_reader_is_logged(
     harness: StaffHarness, admin: Browser, caplog: pytest.LogCaptureFixture
 ):
     caplog.set_level(logging.INFO)
@@ -117,7 +117,7 @@ async def test_an_event_is_shown_whole_and_who_looked_is_logged(
     assert tale.APPLICANT.email not in caplog.text
 
 
-async def test_once_the_code_is_repaired_all_is_processed(harness: StaffHarness, admin: Browser):
+async def test_a_replay_succeeds_once_the_code_is_fixed(harness: StaffHarness, admin: Browser):
     runtime = harness.services["verification"].runtime
     whole = runtime.event_folder.runner.decider
 
@@ -145,7 +145,7 @@ async def test_once_the_code_is_repaired_all_is_processed(harness: StaffHarness,
     assert await status(harness) == "withdrawn"
 
 
-async def test_a_discard_is_asked_about_and_then_done_once(harness: StaffHarness, admin: Browser):
+async def test_a_discard_is_confirmed_and_executed_once(harness: StaffHarness, admin: Browser):
     await a_poisoned_resubmission(harness)
     letter = (await parked(harness, "verification"))[0]
     asked = await admin.get(address(letter) + "/buang")
@@ -160,7 +160,7 @@ async def test_a_discard_is_asked_about_and_then_done_once(harness: StaffHarness
     assert "sudah tidak tertunda" in visible_text(await admin.get(again.headers["location"]))
 
 
-async def test_a_discard_tells_that_more_of_the_request_is_parked(harness: StaffHarness, admin: Browser):
+async def test_a_discard_says_that_more_of_the_request_is_parked(harness: StaffHarness, admin: Browser):
     await a_poisoned_resubmission(harness)
     second = (await parked(harness, "verification"))[1]
     asked = await admin.get(address(second) + "/buang")
@@ -170,14 +170,14 @@ async def test_a_discard_tells_that_more_of_the_request_is_parked(harness: Staff
 
 
 @pytest.mark.parametrize("letter", ["verification:999", "nobody:1", "x", "verification:", "a%3Ab%3Ac", "%00", "<b>"])
-async def test_a_letter_that_is_not_there_is_a_page_that_says_so(admin: Browser, letter: str):
+async def test_a_missing_one_is_a_not_found_page(admin: Browser, letter: str):
     for path in (f"{PAGE}/{letter}", f"{PAGE}/{letter}/buang"):
         page = await admin.get(path)
         assert page.status_code == 404
         assert "tidak ditemukan" in page.text.lower()
 
 
-async def test_a_result_that_nobody_made_is_not_told(admin: Browser):
+async def test_an_unknown_result_in_the_url_is_ignored(admin: Browser):
     page = await admin.get(PAGE, params={"hasil": "<b>semua hilang</b>"})
     assert page.status_code == 200
     assert "semua hilang" not in page.text
@@ -214,7 +214,7 @@ async def test_the_pages_of_dead_letters_are_for_administrators(harness: StaffHa
         (b"[" * 100_000, "[" * 100_000),
     ],
 )
-def test_whatever_lies_in_the_log_can_be_shown(event: bytes, shown: str):
+def test_any_event_in_the_log_can_be_shown(event: bytes, shown: str):
     assert format_event(event) == shown
     shown.encode()
 
@@ -232,6 +232,6 @@ def test_whatever_lies_in_the_log_can_be_shown(event: bytes, shown: str):
         ),
     ],
 )
-def test_whatever_lies_in_the_log_has_a_name(event: bytes, named: str):
+def test_any_event_in_the_log_has_a_name(event: bytes, named: str):
     assert event_name(event) == named
     named.encode()

@@ -40,7 +40,7 @@ async def stored(documents: FolderDocumentStore, content: bytes) -> str:
     return (await documents.put(BytesIO(content), lambda file: PDF, limit=10**7)).key
 
 
-async def test_a_page_is_drawn_once_however_many_ask(documents: FolderDocumentStore):
+async def test_a_page_is_rendered_once_for_concurrent_callers(documents: FolderDocumentStore):
     images, key = Counting(), await stored(documents, pdf(2))
     kept = PageImageCache(documents, images)
     answers = await asyncio.gather(*(kept.render(key, PDF, 1) for _ in range(5)))
@@ -48,7 +48,7 @@ async def test_a_page_is_drawn_once_however_many_ask(documents: FolderDocumentSt
     assert (images.drawn, answers[0].pages, answers[0].size[0]) == ([1], 2, 1200)
 
 
-async def test_what_was_asked_for_longest_ago_makes_room(documents: FolderDocumentStore):
+async def test_the_least_recently_used_page_is_evicted(documents: FolderDocumentStore):
     images, key = Counting(), await stored(documents, pdf(3))
     one = len((await PageImageCache(documents, Counting()).render(key, PDF, 1)).png)
     kept = PageImageCache(documents, images, max_bytes=int(one * 2.5))
@@ -57,7 +57,7 @@ async def test_what_was_asked_for_longest_ago_makes_room(documents: FolderDocume
     assert images.drawn == [1, 2, 3, 2]
 
 
-async def test_failures_are_told_each_time_and_kept_never(documents: FolderDocumentStore):
+async def test_failures_are_raised_each_time_and_never_cached(documents: FolderDocumentStore):
     images, broken, whole = Counting(), await stored(documents, b"%PDF-1.7\nno more"), await stored(documents, pdf(1))
     kept = PageImageCache(documents, images)
     for _ in range(2):
@@ -70,7 +70,7 @@ async def test_failures_are_told_each_time_and_kept_never(documents: FolderDocum
     assert images.drawn == [1, 2, 1, 2]
 
 
-async def test_a_drawing_goes_on_when_who_asked_first_has_left(documents: FolderDocumentStore):
+async def test_a_rendering_continues_when_its_first_caller_is_cancelled(documents: FolderDocumentStore):
     images, key = Counting(), await stored(documents, pdf(1))
     kept = PageImageCache(documents, images)
     with pytest.raises(TimeoutError):

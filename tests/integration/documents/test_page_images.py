@@ -66,7 +66,7 @@ def opened(image: PageImage) -> Image.Image:
     return Image.open(BytesIO(image.png), formats=("PNG",))
 
 
-async def test_a_page_of_a_pdf_becomes_a_picture():
+async def test_a_page_of_a_pdf_is_rendered():
     image = await drawn(letter(), PDF, page=2)
     assert (image.page, image.pages) == (2, 3)
     assert opened(image).width == 1200
@@ -76,13 +76,13 @@ async def test_a_page_of_a_pdf_becomes_a_picture():
 @pytest.mark.parametrize(
     ("content", "media_type"), [(picture("PNG", (3000, 2000), "RGBA"), PNG), (picture("JPEG", (3000, 2000)), JPEG)]
 )
-async def test_a_picture_has_one_page_and_is_made_smaller(content: bytes, media_type: str):
+async def test_an_image_has_one_page_and_is_scaled_down(content: bytes, media_type: str):
     image = await drawn(content, media_type)
     assert (image.page, image.pages) == (1, 1)
     assert opened(image).size == (1200, 800)
 
 
-async def test_a_photograph_stands_upright():
+async def test_a_photo_is_rotated_upright():
     turned = Image.Exif()
     turned[0x0112] = 6
     assert opened(await drawn(picture("JPEG", (900, 600), exif=turned), JPEG)).size == (600, 900)
@@ -92,7 +92,7 @@ async def test_a_photograph_stands_upright():
     ("content", "media_type", "page"),
     [(letter(), PDF, 4), (letter(), PDF, 0), (letter(), PDF, -1), (picture("PNG", (9, 9)), PNG, 2)],
 )
-async def test_a_page_that_is_not_there_is_told_as_such(content: bytes, media_type: str, page: int):
+async def test_a_missing_page_is_reported(content: bytes, media_type: str, page: int):
     with pytest.raises(PageNotFound):
         await drawn(content, media_type, page)
 
@@ -108,13 +108,13 @@ async def test_a_page_that_is_not_there_is_told_as_such(content: bytes, media_ty
         (letter(), "application/zip"),
     ],
 )
-async def test_what_cannot_be_drawn_is_told_as_such(content: bytes, media_type: str):
+async def test_an_unrenderable_document_is_reported(content: bytes, media_type: str):
     with pytest.raises(Unrenderable):
         await drawn(content, media_type)
 
 
 @pytest.mark.parametrize("content", [large_png(19_000, 19_000), bomb(60_000)])
-async def test_a_picture_of_too_many_pixels_is_told_as_such(content: bytes):
+async def test_an_image_with_too_many_pixels_is_reported(content: bytes):
     with pytest.raises(TooLargeToRender):
         await drawn(content, PNG)
     assert "Silakan unduh" in TooLargeToRender.message
@@ -140,7 +140,7 @@ def sixteen_bits(size: tuple[int, int], paper: int, ink: int) -> bytes:
 
 
 @pytest.mark.parametrize("size", [(400, 300), (5000, 4000)])
-async def test_a_scan_of_sixteen_bits_keeps_its_greys(size: tuple[int, int]):
+async def test_a_sixteen_bit_scan_keeps_its_grey_levels(size: tuple[int, int]):
     image = await drawn(sixteen_bits(size, paper=60_000, ink=3_000), PNG)
     assert part_of(image, (0.1, 0.1, 0.9, 0.4)) == pytest.approx((11, 11), abs=8)
     assert part_of(image, (0.1, 0.6, 0.9, 0.9)) == pytest.approx((233, 233), abs=8)
@@ -179,12 +179,12 @@ def colour_of_sixteen_bits() -> bytes:
         (colour_of_sixteen_bits(), PNG, (255, 128, 0)),
     ],
 )
-async def test_every_kind_of_picture_is_drawn_in_its_colours(content: bytes, media_type: str, colour: tuple[int, ...]):
+async def test_every_image_mode_is_rendered_in_its_colours(content: bytes, media_type: str, colour: tuple[int, ...]):
     page = opened(await drawn(content, media_type)).convert("RGB")
     assert page.getpixel((150, 100)) == pytest.approx(colour, abs=10)
 
 
-async def test_a_scan_in_black_and_white_is_made_smaller_in_greys():
+async def test_a_black_and_white_scan_is_scaled_down_in_greys():
     """Thin lines stay visible; to leave out pixels would leave out whole strokes."""
     lines, out = Image.new("1", (6000, 4000), 1), BytesIO()
     for row in range(0, 4000, 10):
@@ -209,7 +209,7 @@ def ruler(size: tuple[int, int], **options: object) -> bytes:
 @pytest.mark.parametrize(
     ("size", "pages"), [((1080, 20_000), 7), ((20_000, 1080), 10), ((1000, 3000), 1), ((300, 15_000), 18)]
 )
-async def test_a_long_screenshot_is_shown_in_pages_that_can_be_read(size: tuple[int, int], pages: int):
+async def test_a_long_screenshot_is_split_into_readable_pages(size: tuple[int, int], pages: int):
     content = ruler(size)
     first, last = await drawn(content, JPEG), await drawn(content, JPEG, page=pages)
     assert (first.pages, last.pages) == (pages, pages)
@@ -236,7 +236,7 @@ def long_letter(size: tuple[float, float]) -> bytes:
 
 
 @pytest.mark.parametrize("size", [(100, 2000), (2000, 100)])
-async def test_a_long_page_of_a_pdf_is_shown_in_parts_that_can_be_read(size: tuple[float, float]):
+async def test_a_long_pdf_page_is_split_into_readable_parts(size: tuple[float, float]):
     content = long_letter(size)
     pages = (await drawn(content, PDF)).pages
     assert pages > 6
@@ -250,7 +250,7 @@ async def test_a_long_page_of_a_pdf_is_shown_in_parts_that_can_be_read(size: tup
 @pytest.mark.parametrize(
     "size", [(40, 65_000), (65_000, 40), (1, 10_000), (1080, 20_000), (3000, 9001), (7, 22), (0.5, 9e9)]
 )
-def test_the_parts_of_a_long_picture_leave_nothing_out(size: tuple[float, float]):
+def test_the_parts_of_a_long_image_cover_all_of_it(size: tuple[float, float]):
     boxes = page_boxes(*size)
     assert len(boxes) < 500
     assert boxes[0][:2] == (0, 0)
@@ -262,7 +262,7 @@ def test_the_parts_of_a_long_picture_leave_nothing_out(size: tuple[float, float]
 
 @pytest.mark.parametrize("orientation", range(1, 9))
 @pytest.mark.parametrize("size", [(200, 2000), (2000, 200)])
-async def test_the_pages_of_a_long_picture_come_in_the_order_in_which_it_is_seen(
+async def test_the_pages_of_a_long_image_are_in_display_order(
     orientation: int, size: tuple[int, int]
 ):
     turned = Image.Exif()
@@ -276,12 +276,12 @@ async def test_the_pages_of_a_long_picture_come_in_the_order_in_which_it_is_seen
 
 
 @pytest.mark.parametrize("mode", ["RGB", "RGBA", "L"])
-async def test_a_scan_of_54_megapixels_is_drawn_within_the_limit_of_memory(mode: str):
+async def test_a_scan_of_54_megapixels_is_rendered_within_the_memory_limit(mode: str):
     image = await drawn(picture("PNG", (9000, 6000), mode), PNG, images=PageRenderer(seconds=60))
     assert image.size == (1200, 800)
 
 
-async def test_a_page_that_never_ends_is_stopped():
+async def test_an_endless_page_is_stopped():
     begun = monotonic()
     with pytest.raises(RenderTimeout):
         await drawn(endless_pdf(), PDF, images=PageRenderer(seconds=1))
@@ -293,13 +293,13 @@ async def test_a_child_without_memory_fails_alone():
         await drawn(picture("PNG", (6000, 6000)), PNG, images=PageRenderer(memory=96 * 1024**2))
 
 
-async def test_at_most_two_are_drawn_at_a_time_and_all_are_answered():
+async def test_at_most_two_pages_are_rendered_concurrently():
     images = PageRenderer()
     answers = await asyncio.gather(*[drawn(letter(), PDF, 1 + n % 3, images) for n in range(5)])
     assert [answer.page for answer in answers] == [1, 2, 3, 1, 2]
 
 
-async def test_a_reader_who_goes_away_leaves_no_child_behind():
+async def test_a_cancelled_caller_leaves_no_child_behind():
     images = PageRenderer(max_concurrency=1)
     waiting = asyncio.create_task(drawn(endless_pdf(), PDF, images=images))
     await asyncio.sleep(0.5)

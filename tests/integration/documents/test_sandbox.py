@@ -67,30 +67,30 @@ async def test_a_file_is_inspected_wherever_its_bytes_are(sandbox: Sandbox, tmp_
             assert file.read() == LETTER
 
 
-async def test_a_refusal_comes_back_with_its_code_and_sentence(sandbox: Sandbox):
+async def test_a_refusal_has_its_code_and_message(sandbox: Sandbox):
     with pytest.raises(DocumentRefused, match="adalah program") as refusal:
         await Inspector(sandbox).media_type("surat.pdf", BytesIO(b"MZ\x90\x00"))
     assert refusal.value.code == "program"
 
 
-async def test_names_of_any_length_and_letters_come_through(sandbox: Sandbox):
+async def test_file_names_of_any_length_and_characters_are_passed_on(sandbox: Sandbox):
     for name in ("n" * 100_000 + ".pdf", "\ud800\u202e\x00日.pdf", "surat.PDF"):
         assert await Inspector(sandbox).media_type(name, BytesIO(LETTER)) == PDF
 
 
-async def test_many_files_at_once_are_all_answered_by_one_server(sandbox: Sandbox):
+async def test_one_server_handles_many_files_concurrently(sandbox: Sandbox):
     inspector = Inspector(sandbox, max_concurrency=8)
     answers = await asyncio.gather(*(inspector.media_type("surat.pdf", BytesIO(LETTER)) for _ in range(20)))
     assert answers == [PDF] * 20
 
 
-async def test_a_file_that_needs_more_memory_than_it_may_is_refused(sandbox: Sandbox):
+async def test_a_file_over_the_memory_limit_is_refused(sandbox: Sandbox):
     small = replace(INSPECTION_LIMITS, memory_bytes=1024**2)
     large = zipped("dalam.zip", zipped("isi.bin", bytes(20 * 1024**2)))
     assert await code(Inspector(sandbox, limits=small), large, "lampiran.zip") == "too_complex"
 
 
-async def test_a_file_that_needs_more_time_than_it_may_is_refused(sandbox: Sandbox):
+async def test_a_file_over_the_time_limit_is_refused(sandbox: Sandbox):
     await Inspector(sandbox).media_type("surat.pdf", BytesIO(LETTER))
     hurried = replace(INSPECTION_LIMITS, elapsed_seconds=0.0)
     assert await code(Inspector(sandbox, limits=hurried), LETTER) == "too_complex"
@@ -98,7 +98,7 @@ async def test_a_file_that_needs_more_time_than_it_may_is_refused(sandbox: Sandb
 
 
 @pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGSTOP])
-async def test_a_server_that_died_or_hangs_is_replaced(sandbox: Sandbox, end: signal.Signals):
+async def test_a_dead_or_hung_server_is_replaced(sandbox: Sandbox, end: signal.Signals):
     short = replace(INSPECTION_LIMITS, elapsed_seconds=3.0)
     inspector = Inspector(sandbox, limits=short)
     await inspector.media_type("surat.pdf", BytesIO(LETTER))
@@ -109,7 +109,7 @@ async def test_a_server_that_died_or_hangs_is_replaced(sandbox: Sandbox, end: si
     assert sandbox.server_pid not in (None, first)
 
 
-async def test_without_a_sandbox_nothing_is_judged_and_the_caller_may_try_again():
+async def test_without_a_sandbox_the_inspection_is_unavailable_and_can_be_retried():
     with pytest.raises(InspectionUnavailable) as failure:
         await Inspector(Sandbox(start_seconds=0.0)).media_type("surat.pdf", BytesIO(LETTER))
     assert isinstance(failure.value, StoreUnavailable)
@@ -124,7 +124,7 @@ async def test_a_server_ends_with_the_process_that_started_it(sandbox: Sandbox):
         os.kill(server or 0, 0)
 
 
-async def test_a_file_that_needs_more_time_of_the_processor_than_it_may_is_given_up(sandbox: Sandbox):
+async def test_a_file_over_the_cpu_limit_is_refused(sandbox: Sandbox):
     limits = replace(INSPECTION_LIMITS, cpu_seconds=1, elapsed_seconds=300.0)
     descriptor = anonymous_file()
     try:
@@ -150,7 +150,7 @@ for action in (lambda: bytearray(400 * 1024**2), lambda: os.write(os.open(sys.ar
 """
 
 
-def test_what_has_been_limited_can_take_no_memory_and_write_no_file(tmp_path: Path):
+def test_a_limited_process_cannot_take_memory_or_write_files(tmp_path: Path):
     command = [sys.executable, "-c", LIMITED, str(tmp_path / "berkas")]
     limited = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, timeout=60, check=False)
     assert limited.stdout.split() == ["MemoryError", "OSError"], limited.stderr
@@ -189,7 +189,7 @@ def is_running(pid: int) -> bool:
         return False
 
 
-async def test_a_reader_who_goes_away_leaves_no_child_behind(sandbox: Sandbox):
+async def test_a_cancelled_caller_leaves_no_child_behind(sandbox: Sandbox):
     inspector = Inspector(sandbox)
     await inspector.media_type("surat.pdf", BytesIO(LETTER))
     for _ in range(20):
@@ -217,7 +217,7 @@ def wait_until_the_child_has_ended(server: int, *, begun: bool = False, seconds:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="children are counted in /proc")
-async def test_a_result_that_fills_the_connection_before_anyone_reads_it_arrives(sandbox: Sandbox):
+async def test_a_result_larger_than_the_socket_buffer_arrives(sandbox: Sandbox):
     await Inspector(sandbox).media_type("surat.pdf", BytesIO(LETTER))
     server = sandbox.server_pid
     for height in range(280, 370, 12):

@@ -68,7 +68,7 @@ async def who(client: httpx.AsyncClient, token: str) -> int:
 # Signing in
 
 
-async def test_signing_in_says_who_somebody_is(client: httpx.AsyncClient):
+async def test_signing_in_returns_the_account(client: httpx.AsyncClient):
     response = await sign_in(client, "nurlaila")
     answer = response.json()
     assert response.status_code == 200
@@ -79,11 +79,11 @@ async def test_signing_in_says_who_somebody_is(client: httpx.AsyncClient):
     assert again.json() == {key: value for key, value in answer.items() if key != "token"}
 
 
-async def test_a_username_is_known_in_any_case(client: httpx.AsyncClient):
+async def test_a_username_is_case_insensitive(client: httpx.AsyncClient):
     assert (await sign_in(client, " Nurlaila ")).json()["username"] == "nurlaila"
 
 
-async def test_everything_that_is_wrong_is_answered_alike(harness: IdentityHarness, client: httpx.AsyncClient):
+async def test_all_wrong_credentials_get_the_same_response(harness: IdentityHarness, client: httpx.AsyncClient):
     await harness.staff("samsul", Role.OFFICER, active=False)
     answers = [
         await sign_in(client, "nobody"),
@@ -127,19 +127,19 @@ async def test_the_eleventh_failure_in_fifteen_minutes_is_429(
     assert (await sign_in(client, name, WRONG)).status_code == 401
 
 
-async def test_failures_spread_over_a_longer_time_lock_nobody_out(harness: IdentityHarness, client: httpx.AsyncClient):
+async def test_failures_outside_the_window_lock_nobody_out(harness: IdentityHarness, client: httpx.AsyncClient):
     for _ in range(20):
         assert (await sign_in(client, "nurlaila", WRONG)).status_code == 401
         harness.clock.advance(minutes=2)
     assert (await sign_in(client, "nurlaila")).status_code == 200
 
 
-async def test_many_guesses_at_once_are_heard_no_more_often(client: httpx.AsyncClient):
+async def test_parallel_guesses_get_no_extra_attempts(client: httpx.AsyncClient):
     answers = await asyncio.gather(*(sign_in(client, "nurlaila", WRONG) for _ in range(30)))
     assert sorted(answer.status_code for answer in answers) == [401] * 10 + [429] * 20
 
 
-async def test_one_address_cannot_try_many_names(harness: IdentityHarness, client: httpx.AsyncClient):
+async def test_one_address_cannot_try_many_usernames(harness: IdentityHarness, client: httpx.AsyncClient):
     answers = await asyncio.gather(*(sign_in(client, f"name{number}", WRONG) for number in range(55)))
     assert sum(answer.status_code == 429 for answer in answers) == 5
     assert (await sign_in(client, "hasan")).status_code == 429
@@ -156,7 +156,7 @@ async def test_neighbours_in_an_ipv6_network_count_as_one_address(harness: Ident
         assert (await sign_in(elsewhere, "hasan")).status_code == 200
 
 
-async def test_those_who_get_in_do_not_use_up_the_tries_of_their_address(
+async def test_successful_sign_ins_do_not_use_up_the_attempts_of_an_address(
     harness: IdentityHarness, client: httpx.AsyncClient
 ):
     for _ in range(49):
@@ -165,14 +165,14 @@ async def test_those_who_get_in_do_not_use_up_the_tries_of_their_address(
         assert (await sign_in(client, name)).status_code == 200
 
 
-async def test_a_success_forgets_the_failures_of_that_name(client: httpx.AsyncClient):
+async def test_a_success_clears_the_failures_of_that_username(client: httpx.AsyncClient):
     for _ in range(3):
         for _ in range(9):
             assert (await sign_in(client, "nurlaila", WRONG)).status_code == 401
         assert (await sign_in(client, "nurlaila")).status_code == 200
 
 
-async def test_a_second_factor_is_asked_for_where_it_is_set(harness: IdentityHarness, client: httpx.AsyncClient):
+async def test_a_configured_second_factor_is_required(harness: IdentityHarness, client: httpx.AsyncClient):
     code = pyotp.TOTP(TOTP).at(harness.clock.now)
     assert (await sign_in(client, "siti", code=f"{code[:3]} {code[3:]}")).status_code == 200
 
@@ -213,7 +213,7 @@ async def test_a_wrong_code_counts_as_a_failure(harness: IdentityHarness, client
         [],
     ],
 )
-async def test_what_is_no_sign_in_is_422_and_not_repeated_back(client: httpx.AsyncClient, body: object):
+async def test_an_invalid_sign_in_body_is_422_and_not_echoed(client: httpx.AsyncClient, body: object):
     response = await client.post("/api/session", content=json.dumps(body), headers=JSON)
     assert response.status_code == 422
     assert PASSWORD not in response.text
@@ -225,7 +225,7 @@ async def test_another_sites_page_cannot_sign_a_browser_in(client: httpx.AsyncCl
         assert (await client.post("/api/session", json=body, headers=headers)).status_code == 403
 
 
-async def test_logs_tell_of_sign_ins_without_what_was_typed(
+async def test_logs_record_sign_ins_without_the_input(
     client: httpx.AsyncClient, caplog: pytest.LogCaptureFixture
 ):
     caplog.set_level(logging.INFO)
@@ -254,7 +254,7 @@ async def test_a_token_is_random_and_only_its_hash_is_kept(harness: IdentityHarn
     assert PASSWORD.encode() not in kept
 
 
-async def test_signing_in_again_makes_another_session_and_ends_the_one_before(client: httpx.AsyncClient):
+async def test_signing_in_again_replaces_the_session(client: httpx.AsyncClient):
     first = (await sign_in(client, "nurlaila")).json()["token"]
     second = (await sign_in(client, "nurlaila")).json()["token"]
     assert first != second
@@ -262,7 +262,7 @@ async def test_signing_in_again_makes_another_session_and_ends_the_one_before(cl
     assert (await who(client, first), await who(client, second)) == (401, 200)
 
 
-async def test_a_token_of_the_callers_choice_is_never_taken_over(client: httpx.AsyncClient):
+async def test_a_token_chosen_by_the_caller_is_never_adopted(client: httpx.AsyncClient):
     client.cookies.set("simpul", "chosen-by-somebody-else")
     assert (await sign_in(client, "nurlaila")).json()["token"] != "chosen-by-somebody-else"
     client.cookies.clear()
@@ -289,7 +289,7 @@ async def test_a_session_ends_after_twelve_hours_however_busy(harness: IdentityH
     assert await who(client, token) == 401
 
 
-async def test_a_session_is_dead_after_signing_out(client: httpx.AsyncClient):
+async def test_a_session_ends_when_the_user_signs_out(client: httpx.AsyncClient):
     token, other = await token_of(client, "nurlaila"), await token_of(client, "nurlaila")
     assert (await client.delete("/api/session", headers=bearer(token))).status_code == 200
     assert (await who(client, token), await who(client, other)) == (401, 200)
@@ -298,7 +298,7 @@ async def test_a_session_is_dead_after_signing_out(client: httpx.AsyncClient):
 @pytest.mark.parametrize(
     "change", [{"active": False}, {"roles": (Role.TECHNICAL,)}, {"password": "perahu hijau lumut"}]
 )
-async def test_a_session_is_dead_once_the_account_changed(
+async def test_a_session_ends_when_its_account_changes(
     harness: IdentityHarness, client: httpx.AsyncClient, change: dict[str, Any]
 ):
     token, other = await token_of(client, "nurlaila"), await token_of(client, "hasan")
@@ -306,7 +306,7 @@ async def test_a_session_is_dead_once_the_account_changed(
     assert (await who(client, token), await who(client, other)) == (401, 200)
 
 
-async def test_a_session_of_a_disabled_account_is_dead_however_it_came_about(
+async def test_a_session_of_a_disabled_account_is_invalid(
     harness: IdentityHarness, client: httpx.AsyncClient
 ):
     account = await harness.staff("samsul", Role.OFFICER, active=False)
@@ -315,7 +315,7 @@ async def test_a_session_of_a_disabled_account_is_dead_however_it_came_about(
     assert await who(client, "token") == 401
 
 
-async def test_asking_whether_a_session_lives_does_not_keep_it_alive(harness: IdentityHarness):
+async def test_checking_a_session_does_not_extend_it(harness: IdentityHarness):
     token, principal = await harness.identity.sign_in("nurlaila", PASSWORD, "", "192.0.2.1")
     for _ in range(3):
         assert await harness.identity.is_session_active(principal)
@@ -331,7 +331,7 @@ async def test_asking_whether_a_session_lives_does_not_keep_it_alive(harness: Id
 @pytest.mark.parametrize(
     "header", ["", "Bearer", "Bearer ", "Bearer x", "Basic bnVybGFpbGE6eA==", "Bearer é", "bearer " + "x" * 5000]
 )
-async def test_without_a_known_token_nobody_is_known(client: httpx.AsyncClient, header: str):
+async def test_an_unknown_token_is_401(client: httpx.AsyncClient, header: str):
     response = await client.get("/api/session", headers={b"Authorization": header.encode("latin-1")})
     assert response.status_code == 401
     assert response.headers["WWW-Authenticate"] == "Bearer"
@@ -362,7 +362,7 @@ async def test_behind_tls_the_cookie_is_bound_to_the_host(tmp_path: Path):
     harness.file.close()
 
 
-async def test_signing_out_takes_the_cookie_away(client: httpx.AsyncClient):
+async def test_signing_out_clears_the_cookie(client: httpx.AsyncClient):
     csrf = (await sign_in(client, "nurlaila")).json()["csrf"]
     response = await client.delete("/api/session", headers={"X-CSRF-Token": csrf})
     assert "Max-Age=0" in response.headers["Set-Cookie"]
@@ -370,7 +370,7 @@ async def test_signing_out_takes_the_cookie_away(client: httpx.AsyncClient):
     assert (await client.get("/api/session")).status_code == 401
 
 
-async def test_reading_with_a_cookie_needs_no_proof(client: httpx.AsyncClient):
+async def test_reading_with_a_cookie_needs_no_csrf_token(client: httpx.AsyncClient):
     await sign_in(client, "nurlaila")
     assert (await client.get("/officers")).json() == "nurlaila"
 
@@ -394,7 +394,7 @@ async def test_reading_with_a_cookie_needs_no_proof(client: httpx.AsyncClient):
         ({"Authorization": "Basic x", "X-CSRF-Token": ""}, 403),
     ],
 )
-async def test_acting_with_a_cookie_needs_the_csrf_token_and_our_own_origin(
+async def test_writing_with_a_cookie_needs_the_csrf_token_and_our_own_origin(
     client: httpx.AsyncClient, headers: dict[str, str], status: int
 ):
     csrf = (await sign_in(client, "nurlaila")).json()["csrf"]
@@ -402,14 +402,14 @@ async def test_acting_with_a_cookie_needs_the_csrf_token_and_our_own_origin(
     assert (await client.post("/officers", json={}, headers=sent)).status_code == status
 
 
-async def test_a_cookie_alone_acts_on_nothing(client: httpx.AsyncClient):
+async def test_a_cookie_alone_cannot_write(client: httpx.AsyncClient):
     await sign_in(client, "nurlaila")
     assert (await client.post("/officers", json={})).status_code == 403
     assert (await client.delete("/api/session")).status_code == 403
     assert (await client.post("/officers", json={}, headers={"Authorization": "Bearer "})).status_code == 401
 
 
-async def test_the_csrf_token_of_another_session_is_worth_nothing(harness: IdentityHarness, client: httpx.AsyncClient):
+async def test_the_csrf_token_of_another_session_is_refused(harness: IdentityHarness, client: httpx.AsyncClient):
     await sign_in(client, "nurlaila")
     async with harness.client() as other:
         csrf = (await sign_in(other, "nurlaila")).json()["csrf"]
@@ -424,7 +424,7 @@ async def test_a_bearer_token_needs_no_csrf_token(client: httpx.AsyncClient):
 # Who may
 
 
-async def test_a_role_opens_what_names_it_and_nothing_else(client: httpx.AsyncClient):
+async def test_a_role_grants_only_the_routes_that_declare_it(client: httpx.AsyncClient):
     officer, admin = await token_of(client, "nurlaila"), await token_of(client, "hasan")
     for method, path in (("GET", "/officers"), ("POST", "/officers")):
         assert (await client.request(method, path, json={}, headers=bearer(officer))).status_code == 200
@@ -432,7 +432,7 @@ async def test_a_role_opens_what_names_it_and_nothing_else(client: httpx.AsyncCl
         assert (await client.request(method, path, json={})).status_code == 401
 
 
-async def test_who_may_not_is_refused_before_a_byte_of_the_body_is_read(harness: IdentityHarness):
+async def test_an_unauthorized_call_is_refused_before_its_body_is_read(harness: IdentityHarness):
     read: list[bytes] = []
 
     async def body() -> AsyncIterator[bytes]:
@@ -449,14 +449,14 @@ async def test_who_may_not_is_refused_before_a_byte_of_the_body_is_read(harness:
         assert read == [b"{"]
 
 
-async def test_an_applicant_shows_a_key_and_a_staff_cookie_is_none(client: httpx.AsyncClient):
+async def test_an_applicant_needs_a_tracking_token_and_a_staff_cookie_is_none(client: httpx.AsyncClient):
     await sign_in(client, "nurlaila")
     assert (await client.get("/tracked")).status_code == 401
     assert (await client.get("/tracked", headers=bearer("a key"))).json() == "a key"
     assert (await client.get("/open")).json() == "open"
 
 
-def test_a_route_that_does_not_say_who_may_call_it_cannot_be_made():
+def test_a_route_without_declared_access_cannot_be_created():
     async def forgotten() -> None: ...
 
     with pytest.raises(TypeError, match="/forgotten declares no access"):
@@ -493,7 +493,7 @@ async def test_an_admin_adds_an_account_that_can_sign_in(client: httpx.AsyncClie
     assert (await sign_in(client, "samsul", NEW["password"])).status_code == 200
 
 
-async def test_no_answer_tells_a_password_a_hash_or_a_secret(admin: httpx.AsyncClient):
+async def test_no_response_contains_a_password_a_hash_or_a_secret(admin: httpx.AsyncClient):
     texts = [
         (await admin.post("/api/staff", json=NEW)).text,
         (await admin.get("/api/staff")).text,
@@ -546,7 +546,7 @@ async def test_the_list_has_every_account_by_username(admin: httpx.AsyncClient):
         ("totp", "JBSWY3DP"),
     ],
 )
-async def test_what_is_wrong_with_a_new_account_is_told_by_field(
+async def test_errors_of_a_new_account_are_reported_by_field(
     harness: IdentityHarness, admin: httpx.AsyncClient, field: str, value: object
 ):
     response = await admin.post("/api/staff", content=json.dumps({**NEW, field: value}), headers=JSON)
@@ -555,7 +555,7 @@ async def test_what_is_wrong_with_a_new_account_is_told_by_field(
     assert len(await harness.store.accounts()) == 3
 
 
-async def test_everything_that_is_wrong_is_told_at_once(admin: httpx.AsyncClient):
+async def test_all_errors_are_reported_at_once(admin: httpx.AsyncClient):
     response = await admin.post("/api/staff", json={**NEW, "username": "S", "email": "x", "name": ""})
     assert sorted(fields(response)) == ["email", "name", "username"]
 
@@ -569,7 +569,7 @@ async def test_a_username_that_is_taken_is_409(harness: IdentityHarness, admin: 
     assert account.name == "Nurlaila Contoh"
 
 
-async def test_a_repeated_key_gets_the_first_answer_again(admin: httpx.AsyncClient):
+async def test_a_repeated_key_gets_the_first_response_again(admin: httpx.AsyncClient):
     key = {"Idempotency-Key": "once"}
     first = await admin.post("/api/staff", json=NEW, headers=key)
     await admin.patch("/api/staff/nurlaila", json={"name": "Nama Baru"})
@@ -580,7 +580,7 @@ async def test_a_repeated_key_gets_the_first_answer_again(admin: httpx.AsyncClie
     assert (await admin.post("/api/staff", json=NEW)).status_code == 409
 
 
-async def test_an_admin_changes_what_is_given_and_nothing_else(harness: IdentityHarness, admin: httpx.AsyncClient):
+async def test_an_admin_changes_only_the_given_fields(harness: IdentityHarness, admin: httpx.AsyncClient):
     before = await harness.store.account("siti")
     response = await admin.patch("/api/staff/siti", json={"name": "Siti Baru", "roles": ["structural"], "email": None})
     assert response.status_code == 200
@@ -608,11 +608,11 @@ async def test_a_wrong_change_changes_nothing(
     assert await harness.store.account("nurlaila") == before
 
 
-async def test_nobody_of_this_name_is_404(admin: httpx.AsyncClient):
+async def test_an_unknown_username_is_404(admin: httpx.AsyncClient):
     assert (await admin.patch("/api/staff/nobody", json={"name": "Nama Baru"})).status_code == 404
 
 
-async def test_an_admin_cannot_disable_himself(harness: IdentityHarness, admin: httpx.AsyncClient):
+async def test_an_admin_cannot_disable_their_own_account(harness: IdentityHarness, admin: httpx.AsyncClient):
     await harness.staff("kedua", Role.ADMIN)
     response = await admin.patch("/api/staff/hasan", json={"active": False})
     assert response.status_code == 409
@@ -637,7 +637,7 @@ async def test_the_last_active_admin_stays_admin(harness: IdentityHarness, admin
         ({"current_password": ""}, "current_password"),
     ],
 )
-async def test_an_admin_replaces_the_own_password_only_with_the_present_one(
+async def test_an_admin_cannot_change_their_own_password_without_the_current_one(
     harness: IdentityHarness, client: httpx.AsyncClient, admin: httpx.AsyncClient, given: dict[str, str], field: str
 ):
     before = await harness.store.account("hasan")
@@ -649,7 +649,7 @@ async def test_an_admin_replaces_the_own_password_only_with_the_present_one(
     assert await who(client, token) == 200
 
 
-async def test_an_admin_with_the_present_password_replaces_the_own_one(
+async def test_an_admin_changes_their_own_password_with_the_current_one(
     client: httpx.AsyncClient, admin: httpx.AsyncClient
 ):
     change = {"password": ANOTHER, "current_password": PASSWORD}
@@ -658,7 +658,7 @@ async def test_an_admin_with_the_present_password_replaces_the_own_one(
     assert (await sign_in(client, "hasan", ANOTHER)).status_code == 200
 
 
-async def test_the_present_password_of_an_admin_cannot_be_guessed_from_an_open_session(admin: httpx.AsyncClient):
+async def test_the_current_password_of_an_admin_cannot_be_guessed_from_an_open_session(admin: httpx.AsyncClient):
     guess = {"password": ANOTHER, "current_password": WRONG}
     answers = [(await admin.patch("/api/staff/hasan", json=guess)).status_code for _ in range(11)]
     assert answers == [422] * 10 + [429]
@@ -666,7 +666,7 @@ async def test_the_present_password_of_an_admin_cannot_be_guessed_from_an_open_s
     assert right.status_code == 429
 
 
-async def test_a_present_password_is_for_the_own_account_alone(harness: IdentityHarness, admin: httpx.AsyncClient):
+async def test_a_current_password_is_only_accepted_for_the_own_account(harness: IdentityHarness, admin: httpx.AsyncClient):
     before = await harness.store.account("siti")
     change = {"password": ANOTHER, "current_password": PASSWORD}
     response = await admin.patch("/api/staff/siti", json=change)
@@ -680,7 +680,7 @@ async def test_a_change_that_changes_nothing_ends_no_session(client: httpx.Async
     assert await who(client, token) == 200
 
 
-async def test_changes_at_once_are_all_kept(harness: IdentityHarness):
+async def test_concurrent_changes_are_all_kept(harness: IdentityHarness):
     await asyncio.gather(
         harness.identity.change_staff("nurlaila", name="Nama Baru"),
         harness.identity.change_staff("nurlaila", email="baru@dinas.example"),
@@ -692,7 +692,7 @@ async def test_changes_at_once_are_all_kept(harness: IdentityHarness):
     assert (account.name, account.email, account.roles) == ("Nama Baru", "baru@dinas.example", (Role.TECHNICAL,))
 
 
-async def test_logs_tell_who_changed_which_account_without_what_it_says(
+async def test_logs_record_who_changed_which_fields_without_values(
     admin: httpx.AsyncClient, caplog: pytest.LogCaptureFixture
 ):
     caplog.set_level(logging.INFO)

@@ -55,13 +55,13 @@ def on_disk(folder: Path) -> bytes:
     return b"".join(path.read_bytes() for path in folder.iterdir())
 
 
-async def test_ten_failures_lock_this_account_out_at_this_address_alone(attempts: LoginAttempts):
+async def test_ten_failures_lock_the_account_out_at_this_address_only(attempts: LoginAttempts):
     assert await failures(attempts, "budi", ATTACKER, 11) == 10
     assert await is_heard(attempts, "budi", HOME)
     assert await is_heard(attempts, "siti", ATTACKER)
 
 
-async def test_an_account_is_guessed_at_a_hundred_times_in_fifteen_minutes_from_all_addresses(attempts: LoginAttempts):
+async def test_an_account_allows_a_hundred_failures_in_fifteen_minutes_from_all_addresses(attempts: LoginAttempts):
     heard = [await failures(attempts, "budi", f"198.51.100.{number}", 10) for number in range(12)]
     assert heard == [10] * 10 + [0] * 2
     assert not await is_heard(attempts, "budi", HOME)
@@ -69,7 +69,7 @@ async def test_an_account_is_guessed_at_a_hundred_times_in_fifteen_minutes_from_
     assert await is_heard(attempts, "budi", HOME, NOW + timedelta(minutes=15, seconds=1))
 
 
-async def test_an_address_that_signed_in_lately_is_not_locked_out_by_other_addresses(attempts: LoginAttempts):
+async def test_an_address_with_a_recent_success_is_not_locked_out_by_other_addresses(attempts: LoginAttempts):
     await signed_in(attempts, "budi", HOME)
     later = NOW + timedelta(days=29)
     for number in range(11):
@@ -78,7 +78,7 @@ async def test_an_address_that_signed_in_lately_is_not_locked_out_by_other_addre
     assert await failures(attempts, "budi", HOME, 11, later) == 10
 
 
-async def test_an_address_that_signed_in_lately_is_not_locked_out_by_failures_at_other_accounts(
+async def test_an_address_with_a_recent_success_is_not_locked_out_by_failures_at_other_accounts(
     attempts: LoginAttempts,
 ):
     await signed_in(attempts, "budi", OFFICE)
@@ -122,13 +122,13 @@ async def test_several_processes_count_together(tmp_path: Path, store: SqliteAcc
         file.close()
 
 
-async def test_what_was_typed_as_a_name_is_not_kept(store: SqliteAccountStore, tmp_path: Path):
+async def test_usernames_of_attempts_are_not_stored(store: SqliteAccountStore, tmp_path: Path):
     await failures(LoginAttempts(store), "my secret in the wrong field", HOME, 1)
     assert b"my secret" not in on_disk(tmp_path)
 
 
 @pytest.mark.slow
-async def test_a_person_signs_in_while_somebody_guesses_from_elsewhere(tmp_path: Path):
+async def test_a_user_signs_in_during_an_attack_from_elsewhere(tmp_path: Path):
     harness = await open_identity_harness(tmp_path)
     try:
         await harness.staff("budi", Role.OFFICER)
@@ -144,7 +144,7 @@ async def test_a_person_signs_in_while_somebody_guesses_from_elsewhere(tmp_path:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("username", ["budi", "nobody"])
-async def test_whether_an_account_exists_is_not_told_by_when_it_is_locked(tmp_path: Path, username: str):
+async def test_lockout_does_not_reveal_whether_an_account_exists(tmp_path: Path, username: str):
     harness = await open_identity_harness(tmp_path)
     try:
         await harness.staff("budi", Role.OFFICER)

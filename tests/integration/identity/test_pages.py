@@ -85,7 +85,7 @@ def account_path(username: str) -> str:
 # Signing in
 
 
-async def test_signing_in_leads_to_ones_own_console_and_away_from_the_form(visitor: Browser):
+async def test_signing_in_redirects_to_the_start_page_and_away_from_the_form(visitor: Browser):
     answer = await sign_in(visitor)
     assert (answer.status_code, answer.headers["location"]) == (303, "/verifikasi")
     again = await visitor.get(SIGN_IN)
@@ -94,7 +94,7 @@ async def test_signing_in_leads_to_ones_own_console_and_away_from_the_form(visit
     assert onward.headers["location"] == "/akun-saya?x=1"
 
 
-async def test_a_session_is_never_one_that_the_browser_brought(visitor: Browser):
+async def test_signing_in_never_adopts_a_session_of_the_browser(visitor: Browser):
     page = await visitor.get(SIGN_IN)
     visitor.client.cookies.set(COOKIE, "chosen-by-somebody-else")
     answer = await visitor.send(page, SIGN_IN, username="ani", password=PASSWORD)
@@ -106,7 +106,7 @@ def what_it_says(page: httpx.Response) -> tuple[int, str]:
     return page.status_code, visible_text(page)
 
 
-async def test_an_account_that_is_not_there_is_refused_like_a_wrong_password(visitor: Browser):
+async def test_an_unknown_account_is_refused_like_a_wrong_password(visitor: Browser):
     unknown, wrong = await sign_in(visitor, "nobody", WRONG), await sign_in(visitor, "ani", WRONG)
     assert unknown.status_code == 401
     assert what_it_says(unknown) == what_it_says(wrong)
@@ -115,7 +115,7 @@ async def test_an_account_that_is_not_there_is_refused_like_a_wrong_password(vis
     assert WRONG not in wrong.text
 
 
-async def test_the_eleventh_failure_is_told_how_long_to_wait(visitor: Browser):
+async def test_the_eleventh_failure_says_how_long_to_wait(visitor: Browser):
     for _ in range(10):
         assert (await sign_in(visitor, password=WRONG)).status_code == 401
     refused = await sign_in(visitor)
@@ -139,14 +139,14 @@ async def test_the_eleventh_failure_is_told_how_long_to_wait(visitor: Browser):
         "/é",
     ],
 )
-async def test_nobody_is_led_elsewhere_by_a_link_to_the_sign_in_page(visitor: Browser, onward: str):
+async def test_a_sign_in_link_cannot_redirect_to_another_site(visitor: Browser, onward: str):
     page = await visitor.get(SIGN_IN, params={"lanjut": onward})
     assert "evil.example" not in page.text
     answer = await visitor.send(page, SIGN_IN, username="ani", password=PASSWORD, lanjut=onward)
     assert answer.headers["location"] == "/verifikasi"
 
 
-async def test_what_was_typed_when_the_session_ended_comes_back_after_signing_in(harness: StaffHarness, ani: Browser):
+async def test_fields_of_an_interrupted_form_come_back_after_signing_in(harness: StaffHarness, ani: Browser):
     page = await ani.get(OWN)
     ani.client.cookies.delete(COOKIE)
     asked = await ani.send(page, name=NASTY, password="rahasia yang panjang sekali", current_password=PASSWORD)
@@ -173,14 +173,14 @@ async def test_what_was_typed_when_the_session_ended_comes_back_after_signing_in
     ["{", "5", "null", '"abc"', '["ab"]', '[["a"]]', '[["a", 1]]', '[["a", null]]', '{"a": "b"}', '[["a", "\\ud800"]]',
      "[" * 50_000],
 )  # fmt: skip
-async def test_what_was_kept_and_then_tampered_with_is_refused(visitor: Browser, kept: str):
+async def test_tampered_saved_fields_are_refused(visitor: Browser, kept: str):
     page = await visitor.get(SIGN_IN, params={"lanjut": OWN})
     answer = await visitor.send(page, SIGN_IN, username="ani", password=PASSWORD, kept=kept)
     assert answer.status_code == 422
     assert "tidak dapat dibaca lagi" in visible_text(answer)
 
 
-async def test_what_was_kept_cannot_do_anything_by_itself(harness: StaffHarness, visitor: Browser):
+async def test_saved_fields_are_not_submitted_by_themselves(harness: StaffHarness, visitor: Browser):
     page = await visitor.get(SIGN_IN, params={"lanjut": OWN})
     kept = json.dumps([["_csrf", "0" * 128], ["_resume", ""], ["name", "Nama Orang Lain"]])
     resumed = await visitor.send(page, SIGN_IN, username="ani", password=PASSWORD, kept=kept)
@@ -204,7 +204,7 @@ async def test_signing_out_says_so_and_ends_the_session(harness: StaffHarness, a
 # One's own account
 
 
-async def test_ones_own_account_shows_what_others_decide_and_changes_the_name(harness: StaffHarness, ani: Browser):
+async def test_the_own_account_shows_fixed_fields_and_changes_the_name(harness: StaffHarness, ani: Browser):
     page = await ani.get(OWN)
     for words in ("ani@dinas.example", "Petugas Layanan TI, Administrator", "Ani Contoh"):
         assert words in visible_text(page)
@@ -251,7 +251,7 @@ async def test_a_new_password_ends_the_other_sessions_and_keeps_this_browser(
         ({"roles": "admin"}, "", "tidak dikenal"),
     ],
 )
-async def test_what_is_wrong_is_told_beside_the_field_and_what_was_typed_stays(
+async def test_errors_are_shown_beside_the_fields_and_input_is_kept(
     harness: StaffHarness, ani: Browser, fields: dict[str, str], field: str, words: str
 ):
     answer = await ani.send(await ani.get(OWN), **{"name": "Nama Lain", **fields})
@@ -268,7 +268,7 @@ async def test_what_is_wrong_is_told_beside_the_field_and_what_was_typed_stays(
     )
 
 
-async def test_the_present_password_cannot_be_guessed_from_an_open_session(harness: StaffHarness, ani: Browser):
+async def test_the_current_password_cannot_be_guessed_from_an_open_session(harness: StaffHarness, ani: Browser):
     page = await ani.get(OWN)
     guess = {"name": "Ani Contoh", "current_password": WRONG, "password": ANOTHER}
     for _ in range(10):
@@ -281,7 +281,7 @@ async def test_the_present_password_cannot_be_guessed_from_an_open_session(harne
     assert (await ani.send(page, **{**guess, "current_password": PASSWORD})).status_code == 303
 
 
-async def test_changing_ones_name_makes_no_session_live_longer(harness: StaffHarness, ani: Browser):
+async def test_changing_the_own_name_does_not_extend_the_session(harness: StaffHarness, ani: Browser):
     for minute in range(25 * 29):
         if minute % 29 == 0:
             await ani.send(await ani.get(OWN), name=f"Ani {minute}")
@@ -292,7 +292,7 @@ async def test_changing_ones_name_makes_no_session_live_longer(harness: StaffHar
 
 
 @pytest.mark.parametrize("who", PEOPLE)
-async def test_everybody_on_the_staff_has_an_account_page(harness: StaffHarness, who: str):
+async def test_every_role_has_an_account_page(harness: StaffHarness, who: str):
     async with browser(harness, who) as one:
         page = await one.get(OWN)
         assert page.status_code == 200
@@ -303,7 +303,7 @@ async def test_everybody_on_the_staff_has_an_account_page(harness: StaffHarness,
 # One's own account, for programs
 
 
-async def test_a_program_changes_its_own_account(harness: StaffHarness):
+async def test_an_api_client_changes_its_own_account(harness: StaffHarness):
     async with harness.http as client:
         first = (await client.post("/api/session", json={"username": "ani", "password": PASSWORD})).json()["token"]
         client.cookies.clear()
@@ -328,7 +328,7 @@ async def test_a_program_changes_its_own_account(harness: StaffHarness):
     assert await can_sign_in(harness, "ani", ANOTHER)
 
 
-async def test_a_browser_that_calls_keeps_its_session(harness: StaffHarness):
+async def test_a_browser_that_calls_the_api_keeps_its_session(harness: StaffHarness):
     async with harness.http as client:
         csrf = (await client.post("/api/session", json={"username": "ani", "password": PASSWORD})).json()["csrf"]
         refused = await client.patch("/api/session", json={"name": "Ani Baru"})
@@ -341,7 +341,7 @@ async def test_a_browser_that_calls_keeps_its_session(harness: StaffHarness):
 # Staff accounts
 
 
-async def test_the_list_has_every_account_and_what_it_may(harness: StaffHarness, admin: Browser):
+async def test_the_list_has_every_account_with_its_roles(harness: StaffHarness, admin: Browser):
     await harness.platform.accounts.add(
         Account("lama", "Akun Lama", "lama@x.example", (Role.OFFICER,), "-", active=False)
     )
@@ -354,7 +354,7 @@ async def test_the_list_has_every_account_and_what_it_may(harness: StaffHarness,
     assert seen.count("Nonaktif") == 1
 
 
-async def test_a_password_that_is_made_is_shown_once(harness: StaffHarness, admin: Browser):
+async def test_a_generated_password_is_shown_once(harness: StaffHarness, admin: Browser):
     page = await admin.get(account_path("baru"))
     made = await admin.send(page, **NEW)
     assert made.status_code == 200
@@ -369,7 +369,7 @@ async def test_a_password_that_is_made_is_shown_once(harness: StaffHarness, admi
     assert (account.name, account.roles, account.active) == ("Siti Rekaan", (Role.OFFICER, Role.TECHNICAL), True)
 
 
-async def test_a_form_that_is_sent_twice_makes_one_account_and_shows_the_password_that_counts(
+async def test_a_form_sent_twice_adds_one_account_and_shows_the_stored_password(
     harness: StaffHarness, admin: Browser
 ):
     page = await admin.get(account_path("baru"))
@@ -387,7 +387,7 @@ async def test_another_account_gets_another_password(admin: Browser):
     assert len(set(shown)) == 2
 
 
-async def test_a_password_that_was_typed_is_not_shown(harness: StaffHarness, admin: Browser):
+async def test_a_typed_password_is_not_shown(harness: StaffHarness, admin: Browser):
     answer = await admin.send(await admin.get(account_path("baru")), **NEW, password=ANOTHER)
     assert (answer.status_code, answer.headers["location"]) == (303, f"{ACCOUNTS}?ditambah=siti")
     assert "Akun siti ditambahkan" in visible_text(await admin.get(answer.headers["location"])).replace("  ", " ")
@@ -409,7 +409,7 @@ async def test_a_password_that_was_typed_is_not_shown(harness: StaffHarness, adm
         ({"active": "yes"}, 422, "", "tidak dikenal"),
     ],
 )
-async def test_what_is_wrong_with_a_new_account_is_told_and_the_rest_kept(
+async def test_errors_of_a_new_account_are_shown_and_input_is_kept(
     harness: StaffHarness, admin: Browser, fields: dict[str, str | None], status: int, field: str, words: str
 ):
     answer = await admin.send(await admin.get(account_path("baru")), **{**NEW, **fields})
@@ -422,12 +422,12 @@ async def test_what_is_wrong_with_a_new_account_is_told_and_the_rest_kept(
     assert await harness.platform.accounts.account("siti") is None
 
 
-async def test_everything_that_is_missing_is_told_at_once(admin: Browser):
+async def test_all_missing_fields_are_reported_at_once(admin: Browser):
     answer = await admin.send(await admin.get(account_path("baru")), username="S")
     assert re.findall(r'<a href="#(\w+)">', answer.text) == ["username", "name", "email", "roles"]
 
 
-async def test_an_account_is_changed_in_what_its_form_says(harness: StaffHarness, admin: Browser):
+async def test_an_account_is_changed_by_its_form(harness: StaffHarness, admin: Browser):
     page = await admin.get(account_path("nurlaila"))
     assert 'value="Nurlaila Ibarat"' in page.text
     assert 'value="officer" checked' in page.text
@@ -439,7 +439,7 @@ async def test_an_account_is_changed_in_what_its_form_says(harness: StaffHarness
         assert (await other.get(OWN)).status_code == 303
 
 
-async def test_a_new_password_is_made_or_typed_but_not_both(harness: StaffHarness, admin: Browser):
+async def test_a_new_password_is_generated_or_typed_but_not_both(harness: StaffHarness, admin: Browser):
     page = await admin.get(account_path("nurlaila"))
     whole: dict[str, Any] = {
         "name": "Nurlaila Ibarat",
@@ -461,7 +461,7 @@ async def test_a_new_password_is_made_or_typed_but_not_both(harness: StaffHarnes
     assert await can_sign_in(harness, "nurlaila", ANOTHER)
 
 
-async def test_whoever_changes_the_own_account_stays_signed_in(harness: StaffHarness, ani: Browser):
+async def test_an_administrator_who_changes_their_own_account_stays_signed_in(harness: StaffHarness, ani: Browser):
     page = await ani.get(account_path("ani"))
     assert "password" not in page.text.partition("<main")[2]
     whole: dict[str, Any] = {
@@ -494,14 +494,14 @@ async def test_the_last_administrator_stays_one(harness: StaffHarness, admin: Br
     assert (await admin.get(ACCOUNTS)).status_code == 200
 
 
-async def test_nobody_of_this_name_is_a_page_that_says_so(admin: Browser):
+async def test_an_unknown_username_is_a_not_found_page(admin: Browser):
     for username in ("nobody", "a%2Fb", "%00", "<b>"):
         page = await admin.get(account_path(username))
         assert page.status_code == 404
         assert page.headers["content-type"].startswith("text/html")
 
 
-async def test_a_session_that_ended_gives_back_what_was_typed_but_no_password(harness: StaffHarness, admin: Browser):
+async def test_an_ended_session_gives_back_the_input_without_passwords(harness: StaffHarness, admin: Browser):
     page = await admin.get(account_path("baru"))
     admin.client.cookies.delete(COOKIE)
     asked = await admin.send(page, **{**NEW, "name": NASTY}, password=ANOTHER)

@@ -66,7 +66,7 @@ def changing(harness: IdentityHarness, **changes: Any) -> Change:
 
 
 @pytest.mark.parametrize("changes", [{"password": "-"}, {"totp": "JBSWY3DP"}, {"active": False}])
-async def test_a_sign_in_that_is_hashing_while_credentials_change_opens_no_session(
+async def test_a_sign_in_during_a_change_of_credentials_opens_no_session(
     harness: IdentityHarness, changes: dict[str, Any]
 ):
     store = CrossedStore(harness.file)
@@ -76,7 +76,7 @@ async def test_a_sign_in_that_is_hashing_while_credentials_change_opens_no_sessi
     assert not harness.file.read("SELECT 1 FROM sessions", ())
 
 
-async def test_a_role_that_changes_meanwhile_is_the_role_that_the_session_has(harness: IdentityHarness):
+async def test_a_session_has_the_role_that_changed_during_the_sign_in(harness: IdentityHarness):
     store = CrossedStore(harness.file)
     store.crossing = changing(harness, roles=(Role.TECHNICAL,), name="Nama Baru")
     token, principal = await identity_over(harness, store).sign_in("budi", PASSWORD, "", HERE)
@@ -89,7 +89,7 @@ async def signed_in(harness: IdentityHarness, username: str = "budi") -> tuple[s
 
 
 @pytest.mark.parametrize("own", [{"name": None, "password": ANOTHER}, {"name": "Nama Baru", "password": None}])
-async def test_a_change_of_ones_own_account_loses_against_one_that_came_between(
+async def test_an_own_change_loses_against_a_concurrent_one(
     harness: IdentityHarness, own: dict[str, Any]
 ):
     token, principal = await signed_in(harness)
@@ -105,7 +105,7 @@ async def test_a_change_of_ones_own_account_loses_against_one_that_came_between(
     assert await harness.identity.authenticate(token) is None
 
 
-async def test_of_a_stolen_session_nothing_is_left_once_an_administrator_has_reset_the_password(
+async def test_a_stolen_session_ends_when_an_administrator_resets_the_password(
     harness: IdentityHarness,
 ):
     _, principal = await signed_in(harness)
@@ -120,7 +120,7 @@ async def test_of_a_stolen_session_nothing_is_left_once_an_administrator_has_res
     await harness.identity.sign_in("budi", THIRD, "", HERE)
 
 
-async def test_sessions_of_a_file_that_did_not_bind_them_go_on_until_the_account_changes(tmp_path: Path):
+async def test_unbound_sessions_of_earlier_versions_stay_valid_until_the_account_changes(tmp_path: Path):
     harness = await open_identity_harness(tmp_path)
     await harness.staff("budi", Role.OFFICER)
     now = harness.clock.now.timestamp()

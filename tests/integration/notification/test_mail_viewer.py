@@ -57,7 +57,7 @@ def listed(text: str) -> list[str]:
     return re.findall(rf'href="{VIEWER}/([^"]+)"', text)
 
 
-async def test_an_empty_folder_says_what_to_do(visitor: Browser):
+async def test_an_empty_folder_explains_the_next_step(visitor: Browser):
     page = await visitor.get(VIEWER)
     assert page.status_code == 200
     assert "Belum ada surel" in page.text
@@ -76,7 +76,7 @@ async def test_an_empty_folder_says_what_to_do(visitor: Browser):
         "[::1]:80",
     ],
 )
-async def test_the_viewer_is_open_to_whoever_asks_for_this_machine(harness: StaffHarness, visitor: Browser, host: str):
+async def test_the_viewer_is_open_for_requests_to_this_machine(harness: StaffHarness, visitor: Browser, host: str):
     [name] = await kept(harness)
     for path in (VIEWER, f"{VIEWER}/{name}", f"{VIEWER}/{name}/html"):
         assert (await visitor.get(path, headers={"Host": host})).status_code == 200
@@ -91,7 +91,7 @@ async def test_the_viewer_is_open_to_whoever_asks_for_this_machine(harness: Staf
         *("2130706433", "0x7f000001", "0177.0.0.1", "127.1"),
     ],
 )
-async def test_the_viewer_is_closed_to_a_foreign_name_that_was_made_to_lead_here(
+async def test_the_viewer_refuses_a_foreign_host_that_resolves_to_this_machine(
     harness: StaffHarness, visitor: Browser, host: str
 ):
     [name] = await kept(harness)
@@ -102,12 +102,12 @@ async def test_the_viewer_is_closed_to_a_foreign_name_that_was_made_to_lead_here
     assert "komputer tempat Simpul berjalan" in visible_text(page)
 
 
-async def test_the_viewer_is_closed_to_two_names_at_once(visitor: Browser):
+async def test_the_viewer_refuses_two_host_headers(visitor: Browser):
     two = [("Host", "localhost"), ("Host", "evil.example")]
     assert (await visitor.client.get(VIEWER, headers=two)).status_code == 421
 
 
-async def test_what_the_ledger_sent_is_there_with_a_link_that_leads_to_the_request(
+async def test_sent_emails_are_listed_with_a_working_link_to_the_request(
     harness: StaffHarness, visitor: Browser
 ):
     await harness.publish(tale.submitted)
@@ -123,7 +123,7 @@ async def test_what_the_ledger_sent_is_there_with_a_link_that_leads_to_the_reque
     assert any(link.startswith(f"{origin}/lacak/INT-2026-000001?kunci=") for link in links)
 
 
-async def test_a_letter_is_shown_with_its_heads_and_text_and_nothing_of_it_is_markup(
+async def test_an_email_is_shown_with_headers_and_escaped_text(
     harness: StaffHarness, visitor: Browser
 ):
     [name] = await kept(harness)
@@ -145,7 +145,7 @@ async def test_a_letter_is_shown_with_its_heads_and_text_and_nothing_of_it_is_ma
     assert "frame-src 'self'" in page.headers["content-security-policy"]
 
 
-async def test_the_html_part_is_alone_in_its_frame_and_its_links_leave_it(harness: StaffHarness, visitor: Browser):
+async def test_the_html_part_is_sandboxed_in_its_frame_and_its_links_open_outside(harness: StaffHarness, visitor: Browser):
     [name] = await kept(harness)
     part = await visitor.get(f"{VIEWER}/{name}/html")
     policy = part.headers["content-security-policy"]
@@ -157,7 +157,7 @@ async def test_the_html_part_is_alone_in_its_frame_and_its_links_leave_it(harnes
     assert part.text.replace('<base target="_top">', "") == LETTER.html + "\r\n"
 
 
-async def test_pages_follow_each_other_both_ways(harness: StaffHarness, visitor: Browser):
+async def test_pages_can_be_followed_in_both_directions(harness: StaffHarness, visitor: Browser):
     names = await kept(harness, 2 * PAGE_SIZE + 1)
     first = await visitor.get(VIEWER)
     assert listed(first.text) == names[:PAGE_SIZE]
@@ -175,7 +175,7 @@ async def test_pages_follow_each_other_both_ways(harness: StaffHarness, visitor:
     assert 'rel="next"' in begin.text
 
 
-async def test_a_folder_that_holds_other_things_lists_letters_alone(harness: StaffHarness, visitor: Browser):
+async def test_other_files_in_the_folder_are_not_listed(harness: StaffHarness, visitor: Browser):
     [name] = await kept(harness)
     folder = harness.platform.settings.mail
     (folder / "notes.txt").write_text("x")
@@ -188,7 +188,7 @@ async def test_a_folder_that_holds_other_things_lists_letters_alone(harness: Sta
 @pytest.mark.parametrize(
     "name", ["x", "..%2Fsecret", "%2e%2e", "..%2fsimpul.db", "20260101T000000000000Z-0123456789abcdef.eml", "%00"]
 )
-async def test_a_letter_that_is_not_there_is_a_page_that_says_so(harness: StaffHarness, visitor: Browser, name: str):
+async def test_a_missing_one_is_a_not_found_page(harness: StaffHarness, visitor: Browser, name: str):
     await kept(harness)
     for path in (f"{VIEWER}/{name}", f"{VIEWER}/{name}/html"):
         page = await visitor.get(path)
@@ -197,14 +197,14 @@ async def test_a_letter_that_is_not_there_is_a_page_that_says_so(harness: StaffH
 
 
 @pytest.mark.parametrize("query", [{"before": "<b>"}, {"after": "../x"}, {"before": "é"}])
-async def test_a_place_that_is_no_letters_name_harms_nothing(
+async def test_a_path_that_is_no_email_name_is_refused(
     harness: StaffHarness, visitor: Browser, query: dict[str, str]
 ):
     await kept(harness, 2)
     assert (await visitor.get(VIEWER, params=query)).status_code == 200
 
 
-async def test_where_others_could_reach_it_the_viewer_is_for_administrators(tmp_path: Path):
+async def test_on_a_public_address_the_viewer_is_for_administrators(tmp_path: Path):
     async with services_harness(tmp_path, "notification", base_url="http://simpul.example") as harness:
         [name] = await kept(harness)
         paths = (VIEWER, f"{VIEWER}/{name}", f"{VIEWER}/{name}/html")
@@ -221,7 +221,7 @@ async def test_where_others_could_reach_it_the_viewer_is_for_administrators(tmp_
             assert f'href="{VIEWER}"' in page.text.partition("<footer")[2]
 
 
-async def test_where_e_mails_are_sent_there_is_no_viewer(tmp_path: Path):
+async def test_with_an_smtp_server_there_is_no_viewer(tmp_path: Path):
     smtp = "smtp://127.0.0.1:9?tls=none"
     async with services_harness(tmp_path, "notification", smtp=smtp) as harness, browser(harness, "admin") as admin:
         for path in (VIEWER, f"{VIEWER}/x", f"{VIEWER}/x/html"):
@@ -241,11 +241,11 @@ async def test_where_e_mails_are_sent_there_is_no_viewer(tmp_path: Path):
         ("", ""),
     ],
 )  # fmt: skip
-def test_addresses_in_a_text_can_be_followed(text: str, shown: str):
+def test_urls_in_a_text_become_links(text: str, shown: str):
     assert str(linkify(text)) == shown
 
 
-async def test_a_folder_tells_what_is_newer_than_a_letter(tmp_path: Path):
+async def test_a_folder_lists_emails_newer_than_a_given_one(tmp_path: Path):
     mailer = FolderMailer(tmp_path / "mail")
     for index in range(5):
         await mailer.send(replace(LETTER, message_id=f"a.{index}", date=NOON + timedelta(minutes=index)))

@@ -43,7 +43,7 @@ def typed(page: httpx.Response, name: str) -> str:
     return unescape(text)
 
 
-async def test_a_form_that_is_right_leads_on_and_is_known_by_its_key(simpul, browser):
+async def test_a_valid_form_redirects_and_passes_its_key(simpul, browser):
     page = await browser.get("/catatan")
     answer = await browser.send("/catatan", page, note="Uji berhasil.", percent=" 40 ", days=["satu", "dua"])
     assert (answer.status_code, answer.headers["location"]) == (303, "/done")
@@ -52,7 +52,7 @@ async def test_a_form_that_is_right_leads_on_and_is_known_by_its_key(simpul, bro
     assert (note.note, note.percent, note.days) == ("Uji berhasil.", 40, ("satu", "dua"))
 
 
-async def test_what_is_wrong_stands_beside_what_was_typed(simpul, browser):
+async def test_errors_are_shown_beside_the_input(simpul, browser):
     page = await browser.get("/catatan")
     answer = await browser.send("/catatan", page, note="abc", percent="200", other="x")
     assert answer.status_code == 422
@@ -65,14 +65,14 @@ async def test_what_is_wrong_stands_beside_what_was_typed(simpul, browser):
     assert hidden_fields(answer)["_key"] == hidden_fields(page)["_key"]
 
 
-async def test_a_field_that_is_emptied_stays_empty_and_an_untouched_one_has_its_first_value(browser):
+async def test_a_cleared_field_stays_empty_and_an_untouched_one_has_its_initial_value(browser):
     page = await browser.get("/catatan")
     assert 'name="percent" type="text" value="30"' in page.text
     again = await browser.send("/catatan", page, note="abc", percent="")
     assert 'name="percent" type="text" value=""' in again.text
 
 
-async def test_a_conflict_says_what_happened_and_keeps_what_was_typed(browser):
+async def test_a_conflict_is_explained_and_input_is_kept(browser):
     page = await browser.get("/catatan")
     answer = await browser.send("/catatan", page, note="conflict")
     assert answer.status_code == 409
@@ -81,7 +81,7 @@ async def test_a_conflict_says_what_happened_and_keeps_what_was_typed(browser):
     assert typed(answer, "note") == "conflict"
 
 
-async def test_a_page_sent_twice_with_other_content_says_so_and_may_then_be_sent_anew(simpul, browser):
+async def test_a_form_sent_twice_with_other_content_says_so_and_can_be_sent_again(simpul, browser):
     page = await browser.get("/catatan")
     await browser.send("/catatan", page, note="Uji pertama.")
     again = await browser.send("/catatan", page, note="Uji kedua.")
@@ -93,14 +93,14 @@ async def test_a_page_sent_twice_with_other_content_says_so_and_may_then_be_sent
 
 
 @pytest.mark.parametrize("token", [None, "", "0" * 128, "x" * 128, "00"])
-async def test_without_its_token_a_form_is_given_back_and_not_heard(simpul, browser, token):
+async def test_a_form_without_csrf_token_is_given_back_and_not_handled(simpul, browser, token):
     page = await browser.get("/catatan")
     answer = await browser.send("/catatan", page, _csrf=token, note=NOTE)
     assert (answer.status_code, simpul.public_form.notes) == (200, [])
     assert "Isian Anda masih ada" in answer.text
 
 
-async def test_what_was_given_back_is_shown_first_and_heard_when_it_is_sent(simpul, browser):
+async def test_a_form_given_back_is_shown_first_and_handled_when_it_is_sent(simpul, browser):
     page = await browser.get("/catatan")
     back = await browser.send("/catatan", page, _csrf=None, note=NOTE)
     resumed = await browser.client.post("/catatan", data=given_back(back))
@@ -117,7 +117,7 @@ def given_back(page: httpx.Response) -> dict[str, str]:
     return {**hidden_fields(page), **{name: unescape(text) for name, text in areas}}
 
 
-async def test_another_browsers_token_is_none(simpul, browser):
+async def test_the_csrf_token_of_another_browser_is_refused(simpul, browser):
     page = await browser.get("/catatan")
     other = simpul.browser()
     await other.get("/catatan")
@@ -128,7 +128,7 @@ async def test_another_browsers_token_is_none(simpul, browser):
 @pytest.mark.parametrize(
     "headers", [{"Origin": "https://evil.example"}, {"Sec-Fetch-Site": "cross-site"}, {"Origin": "null"}]
 )
-async def test_another_sites_page_sends_nothing(simpul, browser, headers):
+async def test_a_form_of_another_site_is_refused(simpul, browser, headers):
     page = await browser.get("/catatan")
     data = {**hidden_fields(page), "note": "Uji berhasil."}
     answer = await browser.client.post("/catatan", data=data, headers=headers)
@@ -136,7 +136,7 @@ async def test_another_sites_page_sends_nothing(simpul, browser, headers):
     assert "tidak berasal dari halaman Simpul" in answer.text
 
 
-async def test_the_token_looks_otherwise_each_time_and_the_cookie_is_out_of_reach_of_scripts(simpul, browser):
+async def test_the_csrf_token_is_masked_and_its_cookie_is_http_only(simpul, browser):
     first = await browser.get("/catatan")
     assert "httponly" in first.headers["set-cookie"].lower()
     assert "samesite=lax" in first.headers["set-cookie"].lower()
@@ -157,14 +157,14 @@ async def test_the_token_looks_otherwise_each_time_and_the_cookie_is_out_of_reac
         (b"--x\r\nContent-Disposition: form-data\r\n\r\n", "multipart/form-data; boundary=x", 400),
     ],
 )
-async def test_a_form_that_is_none_meets_a_page_that_says_so(simpul, browser, content, kind, status):
+async def test_an_unreadable_form_gets_an_error_page(simpul, browser, content, kind, status):
     answer = await browser.client.post("/catatan", content=content, headers={"Content-Type": kind})
     assert answer.status_code == status
     assert answer.headers["content-type"].startswith("text/html")
     assert simpul.public_form.notes == []
 
 
-async def test_who_is_not_signed_in_is_led_to_it_and_back(browser):
+async def test_an_anonymous_user_is_sent_to_sign_in_and_back(browser):
     answer = await browser.get("/kerja/7?bagian=dua")
     assert (answer.status_code, answer.headers["location"]) == (303, "/masuk?lanjut=%2Fkerja%2F7%3Fbagian%3Ddua")
     page = await browser.get(answer.headers["location"])
@@ -173,7 +173,7 @@ async def test_who_is_not_signed_in_is_led_to_it_and_back(browser):
     assert (await browser.get("/kerja/7")).status_code == 200
 
 
-async def test_a_session_that_ended_in_mid_form_gives_back_what_was_typed(simpul, browser):
+async def test_a_session_that_ended_during_a_form_gives_back_the_input(simpul, browser):
     await signed_in(browser)
     page = await browser.get("/kerja/7")
     simpul.clock.advance(minutes=31)
@@ -194,7 +194,7 @@ async def test_a_session_that_ended_in_mid_form_gives_back_what_was_typed(simpul
     assert simpul.staff_form.notes[0][0] == hidden_fields(page)["_key"]
 
 
-async def test_a_page_that_looks_by_itself_keeps_no_session_alive(simpul, browser):
+async def test_background_polls_do_not_extend_the_session(simpul, browser):
     await signed_in(browser)
     for _ in range(3):
         simpul.clock.advance(minutes=12)
@@ -223,7 +223,7 @@ async def test_a_bearer_token_opens_no_page(simpul, browser):
     assert answer.status_code == 303
 
 
-async def test_errors_are_pages_to_people_and_documents_to_programs(browser):
+async def test_errors_are_html_for_browsers_and_json_for_api_clients(browser):
     for path, kind in (("/tidak-ada", "text/html"), ("/api/tidak-ada", "application/problem+json")):
         answer = await browser.get(path)
         assert (answer.status_code, answer.headers["content-type"].partition(";")[0]) == (404, kind)
@@ -231,7 +231,7 @@ async def test_errors_are_pages_to_people_and_documents_to_programs(browser):
     assert (page.status_code, "Alamat ini tidak menerima" in page.text) == (405, True)
 
 
-async def test_a_page_runs_named_scripts_alone_and_is_kept_by_nobody(browser):
+async def test_a_page_runs_only_scripts_with_its_nonce_and_is_not_stored(browser):
     page = await browser.get("/catatan")
     policy = page.headers["content-security-policy"]
     assert "default-src 'none'" in policy
@@ -242,7 +242,7 @@ async def test_a_page_runs_named_scripts_alone_and_is_kept_by_nobody(browser):
     assert policy != (await browser.get("/catatan")).headers["content-security-policy"]
 
 
-async def test_a_page_is_packed_for_thin_links(browser):
+async def test_a_page_is_compressed(browser):
     packed = await browser.get("/catatan", headers={"Accept-Encoding": "gzip"})
     plain = await browser.get("/catatan", headers={"Accept-Encoding": "identity"})
     assert packed.headers["content-encoding"] == "gzip"
@@ -261,7 +261,7 @@ def a_paper(name: str, content: bytes = PDF) -> tuple[str, tuple[str, bytes, str
     return ("requirements", (name, content, "application/pdf"))
 
 
-async def test_files_that_were_sent_stay_when_something_else_was_wrong(simpul, browser):
+async def test_uploaded_files_are_held_when_something_else_is_wrong(simpul, browser):
     page = await browser.get("/berkas")
     files = [a_letter(), a_paper("Satu.pdf"), a_paper("Gambar.svg", b"<svg/>")]
     wrong = await browser.send("/berkas", page, files, note="abc")
@@ -272,7 +272,7 @@ async def test_files_that_were_sent_stay_when_something_else_was_wrong(simpul, b
     assert (right.status_code, simpul.papers.stored) == (303, [["Surat.pdf", "Satu.pdf", "Dua.pdf"]])
 
 
-async def test_a_file_that_is_too_large_costs_nothing_else(simpul, browser):
+async def test_an_oversized_file_does_not_affect_the_rest_of_the_form(simpul, browser):
     page = await browser.get("/berkas")
     files = [a_letter(content=b"%PDF-" + b"x" * 300_000), a_paper("Satu.pdf")]
     wrong = await browser.send("/berkas", page, files, note="Uji berhasil.")
@@ -292,7 +292,7 @@ async def test_a_held_file_is_removed_by_its_button_and_a_new_letter_replaces_th
     assert (right.status_code, simpul.papers.stored) == (303, [["Baru.pdf", "Dua.pdf"]])
 
 
-async def test_a_file_sent_ahead_is_known_to_its_form(simpul, browser):
+async def test_a_file_uploaded_ahead_belongs_to_its_form(simpul, browser):
     page = await browser.get("/berkas")
     letter = await browser.send("/berkas/unggah", page, [a_letter()], field="letter")
     paper = await browser.send("/berkas/unggah", page, [a_paper("Satu.pdf")], field="requirements")
@@ -303,7 +303,7 @@ async def test_a_file_sent_ahead_is_known_to_its_form(simpul, browser):
     assert simpul.papers.stored == [["Surat.pdf", "Satu.pdf"]]
 
 
-async def test_a_form_whose_page_had_still_to_send_a_file_is_refused_until_that_is_removed(simpul, browser):
+async def test_a_form_with_an_unsent_file_is_refused_until_the_file_is_removed(simpul, browser):
     page = await browser.get("/berkas")
     sent = {"note": "Uji berhasil.", "unsent.requirements": "Denah <b>.pdf"}
     refused = await browser.send("/berkas", page, [a_letter(), a_paper("Satu.pdf")], **sent)
@@ -319,7 +319,7 @@ async def test_a_form_whose_page_had_still_to_send_a_file_is_refused_until_that_
     assert simpul.papers.stored == [["Surat.pdf", "Satu.pdf"]]
 
 
-async def test_a_held_file_is_good_for_its_own_form_and_time_alone(simpul, browser):
+async def test_a_held_file_is_valid_for_its_own_form_until_it_expires(simpul, browser):
     page, other = await browser.get("/berkas"), await browser.get("/berkas")
     wrong = await browser.send("/berkas", page, [a_letter(), a_paper("Satu.pdf")], note="abc")
     held = {name: value for name, value in hidden_fields(wrong).items() if name.startswith("held.")}
@@ -334,7 +334,7 @@ async def test_a_held_file_is_good_for_its_own_form_and_time_alone(simpul, brows
     assert simpul.papers.stored == []
 
 
-async def test_showing_the_form_again_does_not_make_a_held_file_younger(simpul, browser):
+async def test_showing_the_form_again_does_not_extend_a_held_file(simpul, browser):
     page = await browser.get("/berkas")
     shown = await browser.send("/berkas", page, [a_letter(), a_paper("Satu.pdf")], note="abc")
     for _ in range(2):
@@ -347,7 +347,7 @@ async def test_showing_the_form_again_does_not_make_a_held_file_younger(simpul, 
     assert simpul.papers.stored == []
 
 
-async def test_a_held_file_that_its_store_calls_old_is_asked_for_again(simpul, browser):
+async def test_a_held_file_that_is_too_old_in_its_store_must_be_uploaded_again(simpul, browser):
     page = await browser.get("/berkas")
     shown = await browser.send("/berkas", page, [a_letter(), a_paper("Satu.pdf")], note="abc")
     for path in simpul.platform.settings.documents.rglob("*"):
@@ -356,11 +356,11 @@ async def test_a_held_file_that_its_store_calls_old_is_asked_for_again(simpul, b
     assert (late.status_code, "Unggah sekali lagi" in late.text) == (422, True)
 
 
-def test_a_held_file_is_named_hours_before_the_sweep_may_take_it():
+def test_a_held_file_expires_hours_before_the_sweep_may_remove_it():
     assert timedelta(hours=4) <= GRACE_PERIOD - HOLD_DURATION
 
 
-async def test_a_held_file_that_was_swept_is_asked_for_again(simpul, browser):
+async def test_a_removed_held_file_must_be_uploaded_again(simpul, browser):
     page = await browser.get("/berkas")
     wrong = await browser.send("/berkas", page, [a_letter(), a_paper("Satu.pdf")], note="abc")
     for path in simpul.platform.settings.documents.rglob("*"):
@@ -378,5 +378,5 @@ async def test_a_held_file_that_was_swept_is_asked_for_again(simpul, browser):
         ("Alamat surel tidak dikenali.", "Alamat surel tidak dikenali."),
     ],
 )
-def test_away_from_its_field_a_message_names_it_once(message: str, said: str):
+def test_a_message_away_from_its_field_names_the_field_once(message: str, said: str):
     assert labelled_message("Alamat surel", message) == said

@@ -70,7 +70,7 @@ def judged(content: bytes) -> str:
 
 
 @pytest.mark.parametrize("plain", [True, False])
-def test_a_zip64_archive_is_taken_in_whether_its_plain_record_defers_or_says_the_same(plain: bool):
+def test_a_zip64_archive_is_accepted_if_its_plain_record_defers_or_agrees(plain: bool):
     assert judged(zip64(archive({"isi.txt": b"isi", "dua.txt": b"dua"}), plain=plain)) == ZIP
 
 
@@ -88,12 +88,12 @@ def test_a_zip64_archive_is_taken_in_whether_its_plain_record_defers_or_says_the
     ],
     ids=lambda value: value if isinstance(value, str) else "archive",
 )
-def test_two_directories_or_one_that_is_too_long_are_refused(content: bytes, expected: str):
+def test_two_directories_or_an_oversized_one_are_refused(content: bytes, expected: str):
     assert judged(content) == expected
 
 
 @pytest.mark.parametrize("deferred", [True, False])
-def test_a_long_directory_is_refused_before_anything_is_made_of_it(deferred: bool):
+def test_an_oversized_directory_is_refused_before_it_is_parsed(deferred: bool):
     outer = hidden_directory(150_000, deferred=deferred)
     nested = archive({"dalam.zip": outer})
     begun = thread_time()
@@ -119,17 +119,17 @@ def test_entries_of_nested_archives_count_together():
         {"kosong.rar": b""},
     ],
 )
-def test_what_finder_explorer_and_office_leave_behind_is_no_nested_archive(parts: dict[str, bytes]):
+def test_system_files_of_finder_explorer_and_office_are_no_nested_archives(parts: dict[str, bytes]):
     assert judged(archive({"Kamus data.docx": WORD, **parts})) == ZIP
 
 
 @pytest.mark.parametrize("name", ["__MACOSX/isi.zip", "._isi.zip", "~$isi.docx", "__MACOSX/isi.rar"])
-def test_a_real_archive_does_not_hide_behind_such_a_name(name: str):
+def test_an_archive_named_like_a_system_file_is_still_checked(name: str):
     three_deep = archive({"a.zip": archive({"b.zip": archive({"c.zip": archive({"isi": b"isi"})})})})
     assert judged(archive({name: three_deep})) == "archive_nested"
 
 
-def test_what_is_left_behind_counts_among_the_entries():
+def test_system_files_count_among_the_entries():
     many = {f"__MACOSX/._{number}": LEFT_BY_FINDER for number in range(MAX_ENTRIES)}
     assert judged(archive({"isi.txt": b"isi", **many})) == "archive_entries"
 
@@ -143,7 +143,7 @@ def test_what_is_left_behind_counts_among_the_entries():
     ],
     ids=["wide", "deep", "long"],
 )
-def test_a_list_of_content_types_without_end_is_given_up_soon(types: bytes):
+def test_an_endless_list_of_content_types_is_refused_quickly(types: bytes):
     content = archive({"[Content_Types].xml": types})
     begun = thread_time()
     assert judged(content) == "archive_damaged"

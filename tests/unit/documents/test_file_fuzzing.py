@@ -146,13 +146,13 @@ FUZZED = settings(
 
 @FUZZED
 @given(mutated())
-def test_a_mutated_file_is_judged_soon(sent: tuple[str, bytes]):
+def test_a_mutated_file_is_inspected_quickly(sent: tuple[str, bytes]):
     assert_judged(str(soon(lambda: judged(*sent))))
 
 
 @FUZZED
 @given(mutated())
-def test_what_begins_like_an_archive_is_judged_soon(sent: tuple[str, bytes]):
+def test_bytes_after_an_archive_signature_are_inspected_quickly(sent: tuple[str, bytes]):
     assert soon(lambda: of_archive(b"PK\3\4" + sent[1][4:])) in (None, *LABELS)
 
 
@@ -162,7 +162,7 @@ def test_what_begins_like_an_archive_is_judged_soon(sent: tuple[str, bytes]):
         some.sampled_from((*MARKS, b"<!doctype ", b"<html", b" ", b"\n", b"\xef\xbb\xbf", b"<svg", b"ftyp", b"RIFF"))
     )
 )
-def test_the_head_of_a_file_is_looked_at_in_one_pass(pieces: list[bytes]):
+def test_the_head_of_a_file_is_inspected_in_one_pass(pieces: list[bytes]):
     head = (b"".join(pieces) * 500)[:MAX_BYTES]
     soon(lambda: (first_element(head), foreign_format(head)))
     assert_judged(str(soon(lambda: judged("surat.pdf", head))))
@@ -178,7 +178,7 @@ NAMES = some.text(max_size=2000) | some.lists(
 
 @FUZZED
 @given(NAMES, some.sampled_from(sorted(LABELS)))
-def test_any_name_is_made_harmless_soon(raw: str, media_type: str):
+def test_any_name_is_sanitized_quickly(raw: str, media_type: str):
     name = soon(lambda: stored_name(raw, media_type))
     assert safe_name(str(name)) == name
     header = str(soon(lambda: content_disposition(raw)))
@@ -192,7 +192,7 @@ LOG_PIECES = ("a", ".", "@", "-", "1", " ", "input_value=", "token=", "smtp://",
 
 @settings(FUZZED, max_examples=60)
 @given(some.lists(some.sampled_from(LOG_PIECES), max_size=12))
-def test_any_line_of_the_log_is_made_fit_soon(pieces: list[str]):
+def test_any_log_line_is_sanitized_quickly(pieces: list[str]):
     text = ("".join(pieces) * MAX_BYTES)[:MAX_BYTES]
     soon(lambda: redact(text))
     soon(lambda: mask_addresses(text))

@@ -34,7 +34,7 @@ from shared.documents.file_names import content_disposition, safe_name
         ("日本語.pdf", "日本語.pdf"),
     ],
 )
-def test_a_name_is_made_harmless_and_stays_readable(raw: str, safe: str):
+def test_a_sanitized_name_stays_readable(raw: str, safe: str):
     assert safe_name(raw) == safe
 
 
@@ -48,7 +48,7 @@ ANY_NAME = some.text(max_size=300) | some.text("./\\\u202e\r\n\x00 aé\u0301:", 
 
 
 @given(ANY_NAME)
-def test_every_name_is_harmless_and_harmless_names_stay(raw: str):
+def test_sanitizing_is_safe_for_every_name_and_idempotent(raw: str):
     name = safe_name(raw)
     assert 0 < len(name) <= 120
     assert not set(name) & set('/\\<>:"|?*')
@@ -79,7 +79,7 @@ WIDE = "\uff02\uff07\uff0f\uff3c\uff1b\uff1d\uff0a\uff05\ufe68\u2033\u2036\u201c
 HOSTILE = some.text(some.sampled_from(WIDE + "\"';\\/=*%\r\n\x00\x7f\u202e\u2066\u200b .aé日"), max_size=60)
 
 
-def test_wide_quotes_and_semicolons_inject_no_parameter():
+def test_full_width_quotes_and_semicolons_inject_no_parameter():
     name = "surat\uff02\uff1b filename*=UTF-8''jahat.hta\uff1b a=\uff02.pdf"
     header = content_disposition(name)
     assert header.count('"') == 2
@@ -87,7 +87,7 @@ def test_wide_quotes_and_semicolons_inject_no_parameter():
     assert (parsed_by_email(header) or "").endswith(".pdf")
 
 
-def test_a_wide_dot_makes_no_extension():
+def test_a_full_width_dot_starts_no_extension():
     assert content_disposition("surat\uff0ehta\u2024exe").startswith('attachment; filename="surat_hta_exe"; ')
 
 
@@ -117,7 +117,7 @@ def parsed_by_hand(header: str) -> dict[str, str]:
 
 @settings(max_examples=200)
 @given(ANY_NAME | HOSTILE)
-def test_every_reader_of_the_header_saves_under_the_harmless_name(raw: str):
+def test_every_parser_of_the_header_reads_the_safe_name(raw: str):
     name = safe_name(raw)
     header = content_disposition(raw)
     parameters = parsed_by_hand(header)
@@ -129,7 +129,7 @@ def test_every_reader_of_the_header_saves_under_the_harmless_name(raw: str):
 
 
 @given(ANY_NAME | HOSTILE)
-def test_the_plain_name_ends_like_the_real_one(raw: str):
+def test_the_ascii_name_keeps_the_extension(raw: str):
     plain, name = parsed_by_hand(content_disposition(raw))["filename"], safe_name(raw)
     assert plain.count(".") <= max(1, name.count("."))
     extension = name.rpartition(".")[2] if "." in name else ""

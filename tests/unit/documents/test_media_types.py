@@ -86,7 +86,7 @@ def code(name: str, content: bytes) -> str:
         ("hasil.zip", archive({"dokumen/laporan.docx": WORD, "data.xlsx": SHEET}, zipfile.ZIP_STORED), ZIP),
     ],
 )
-def test_each_kind_is_taken_in_by_content_and_extension(name: str, content: bytes, media_type: str):
+def test_each_type_is_accepted_by_content_and_extension(name: str, content: bytes, media_type: str):
     assert detect_media_type(name, BytesIO(content)) == media_type
 
 
@@ -130,7 +130,7 @@ def test_everything_else_is_refused_with_a_reason(name: str, content: bytes, exp
     assert code(name, content) == expected
 
 
-def test_a_refusal_names_what_is_taken_in():
+def test_a_refusal_names_the_accepted_types():
     assert refused("catatan.txt", b"halo").message.endswith("PDF, DOCX, XLSX, ODT, ODS, PNG, JPEG, ZIP.")
     assert "DOCX, tetapi namanya berakhiran .zip" in refused("surat.zip", WORD).message
 
@@ -178,11 +178,11 @@ LYING_BOMB = patched(BOMB, CENTRAL, 24, struct.pack("<L", 30_000))
     ],
     ids=lambda value: value if isinstance(value, str) else "archive",
 )
-def test_an_archive_that_would_harm_is_refused(content: bytes, expected: str):
+def test_a_harmful_archive_is_refused(content: bytes, expected: str):
     assert code("lampiran.zip", content) == expected
 
 
-def test_entries_that_share_their_bytes_are_refused():
+def test_overlapping_entries_are_refused():
     """The overlapping kind of bomb: many directory entries, one body."""
     made = archive({"a": b"isi"})
     directory, end = made.index(CENTRAL), made.index(b"PK\x05\x06")
@@ -192,7 +192,7 @@ def test_entries_that_share_their_bytes_are_refused():
     assert code("lampiran.zip", shared) == "archive_ratio"
 
 
-def test_a_locked_open_document_is_refused():
+def test_an_encrypted_open_document_is_refused():
     parts = {"mimetype": ODT.encode(), "META-INF/manifest.xml": b"<manifest:encryption-data/>"}
     assert code("surat.odt", archive(parts)) == "encrypted"
 
@@ -204,13 +204,13 @@ def test_a_bomb_is_refused_without_unpacking_it():
 
 
 @given(some.binary(max_size=400))
-def test_hostile_bytes_after_a_signature_are_judged_and_never_crash(rest: bytes):
+def test_hostile_bytes_after_a_signature_never_crash_the_detection(rest: bytes):
     for start in (LOCAL, PLAIN[:60], WORD[: len(WORD) // 2], b"%PDF-", b"<"):
         with suppress(DocumentRefused):
             detect_media_type("lampiran.zip", BytesIO(start + rest))
 
 
 @given(some.integers(0, len(WORD) - 1), some.binary(min_size=1, max_size=8))
-def test_a_damaged_archive_is_judged_and_never_crashes(at: int, noise: bytes):
+def test_a_damaged_archive_never_crashes_the_detection(at: int, noise: bytes):
     with suppress(DocumentRefused):
         detect_media_type("surat.docx", BytesIO(WORD[:at] + noise + WORD[at + len(noise) :]))

@@ -76,7 +76,7 @@ def code(name: str, content: bytes) -> str:
         ("foto.jpg", noisy("JPEG") + bytes(3000), JPEG),
     ],
 )
-def test_a_whole_file_is_taken_in(name: str, content: bytes, media_type: str):
+def test_a_complete_file_is_accepted(name: str, content: bytes, media_type: str):
     assert detect_media_type(name, BytesIO(content)) == media_type
 
 
@@ -92,13 +92,13 @@ WHOLE = {
 
 @pytest.mark.parametrize("name", WHOLE)
 @pytest.mark.parametrize("percent", [1, 10, 50, 75, 90, 97])
-def test_a_file_that_was_cut_off_is_refused(name: str, percent: int):
+def test_a_truncated_file_is_refused(name: str, percent: int):
     content = WHOLE[name]
     assert code(name, content[: max(9, len(content) * percent // 100)]) == "damaged"
 
 
 @pytest.mark.parametrize("name", WHOLE)
-def test_a_file_whose_rest_never_arrived_and_was_filled_with_zeros_is_refused(name: str):
+def test_a_truncated_file_padded_with_zeros_is_refused(name: str):
     content = WHOLE[name]
     half = len(content) // 2
     assert code(name, content[:half] + bytes(len(content) - half)) == "damaged"
@@ -119,19 +119,19 @@ def test_a_damaged_file_is_refused(name: str, content: bytes):
     assert code(name, content) in ("damaged", "not_accepted")
 
 
-def test_a_single_changed_bit_of_a_png_is_found():
+def test_a_flipped_bit_in_a_png_is_detected():
     content = noisy("PNG")
     at = content.index(b"IDAT") + 500
     assert code("foto.png", content[:at] + bytes([content[at] ^ 1]) + content[at + 1 :]) == "damaged"
 
 
-def test_a_pdf_that_needs_a_password_is_refused_with_a_sentence():
+def test_a_pdf_with_a_password_is_refused_with_a_message():
     with pytest.raises(DocumentRefused, match="kata sandi") as refusal:
         detect_media_type("surat.pdf", BytesIO(locked("rahasia", "kunci")))
     assert refusal.value.code == "encrypted"
 
 
-def test_a_pdf_of_a_single_file_system_writer_opens_too():
+def test_a_pdf_with_trailing_bytes_is_accepted():
     document = pypdfium2.PdfDocument.new()
     document.new_page(200, 300)
     out = BytesIO()
@@ -157,12 +157,12 @@ def interlaced(size: tuple[int, int]) -> bytes:
 
 
 @pytest.mark.parametrize("size", [(1, 1), (3, 2), (8, 8), (33, 17)])
-def test_an_interlaced_png_is_taken_in(size: tuple[int, int]):
+def test_an_interlaced_png_is_accepted(size: tuple[int, int]):
     content = interlaced(size)
     Image.open(BytesIO(content)).load()
     assert detect_media_type("foto.png", BytesIO(content)) == PNG
 
 
 @pytest.mark.parametrize("change", [lambda content: content[:-13], lambda content: content[:60]])
-def test_an_interlaced_png_that_was_cut_off_is_refused(change: Callable[[bytes], bytes]):
+def test_a_truncated_interlaced_png_is_refused(change: Callable[[bytes], bytes]):
     assert code("foto.png", change(interlaced((33, 17)))) == "damaged"

@@ -15,7 +15,7 @@ HEIC = b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(200)
 
 
 @pytest.mark.parametrize("extension", ["jpg", "jpeg", "jpe", "jfif", "jif", "JPG", "JFIF"])
-def test_a_jpeg_is_taken_in_under_every_usual_extension(extension: str):
+def test_a_jpeg_is_accepted_with_every_usual_extension(extension: str):
     name = f"foto.{extension}"
     assert detect_media_type(name, BytesIO(small_picture("JPEG"))) == JPEG
     assert stored_name(name, JPEG) == name
@@ -42,7 +42,7 @@ def test_a_file_without_an_extension_is_stored_with_the_usual_one(raw: str, medi
 
 
 @pytest.mark.parametrize("name", ["Surat permohonan", "Surat no. 12.2026", "", "Surat Dinas Kab. Haltim"])
-def test_a_file_without_an_extension_is_judged_by_its_content(name: str):
+def test_a_file_without_an_extension_is_recognized_by_its_content(name: str):
     assert detect_media_type(name, BytesIO(small_pdf())) == PDF
     with pytest.raises(DocumentRefused):
         detect_media_type(name, BytesIO(b"MZ\x90\x00"))
@@ -68,7 +68,7 @@ FOREIGN = {
 
 @pytest.mark.parametrize("label", FOREIGN)
 @pytest.mark.parametrize("name", ["foto.jpg", "surat.pdf", "IMG_0042.HEIC", "tanpa akhiran", "berkas.dat"])
-def test_a_kind_that_is_not_taken_in_is_named_under_any_name(label: str, name: str):
+def test_an_unsupported_format_is_named_under_any_file_name(label: str, name: str):
     with pytest.raises(DocumentRefused) as refusal:
         detect_media_type(name, BytesIO(FOREIGN[label]))
     assert refusal.value.code == "not_accepted"
@@ -76,12 +76,12 @@ def test_a_kind_that_is_not_taken_in_is_named_under_any_name(label: str, name: s
     assert refusal.value.message.endswith("PDF, DOCX, XLSX, ODT, ODS, PNG, JPEG, ZIP.")
 
 
-def test_a_photo_of_a_phone_is_refused_with_what_to_do_on_the_phone():
+def test_a_heic_photo_is_refused_with_advice_for_the_phone():
     with pytest.raises(DocumentRefused, match="Paling Kompatibel"):
         detect_media_type("foto.jpg", BytesIO(HEIC))
 
 
-def test_text_that_ends_within_a_letter_of_two_bytes_is_text():
+def test_text_cut_within_a_two_byte_character_is_text():
     for length in range(2040, 2060):
         with pytest.raises(DocumentRefused, match="teks biasa"):
             detect_media_type("catatan.txt", BytesIO(("a" * length + "é" * 10).encode()))

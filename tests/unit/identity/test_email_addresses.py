@@ -18,7 +18,7 @@ from shared.mail.address_validation import validate_email_address
         f"n@{'d' * 63}.{'d' * 63}.{'d' * 63}.{'d' * 52}.example",
     ],
 )
-def test_an_ordinary_address_is_taken(address: str):
+def test_an_ordinary_address_is_accepted(address: str):
     assert validate_email_address(address) is None
 
 
@@ -75,10 +75,10 @@ def test_more_than_254_characters_are_refused():
         f"nama@{'d' * 64}.example",
     ],
 )
-def test_what_is_no_single_plain_address_is_refused(address: str):
+def test_text_that_is_not_one_plain_address_is_refused(address: str):
     assert "tidak dikenali" in (validate_email_address(address) or "")
 
 
-def test_a_hostile_address_is_judged_quickly():
+def test_a_hostile_address_is_validated_quickly():
     assert validate_email_address("a." * 126) is not None
     assert validate_email_address("a@" + "a-" * 125) is not None

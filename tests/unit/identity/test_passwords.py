@@ -31,7 +31,7 @@ def test_twelve_characters_are_enough():
     validate_password("Xq7-vR2_pL9z")
 
 
-def test_no_kind_of_character_is_demanded_and_none_is_forbidden():
+def test_no_character_class_is_required_or_forbidden():
     validate_password("tanpa angka dan besar")
     validate_password("ヒガシハルマヘラ県庁の鍵です")
     validate_password("spasi\tdan\x00nol \U0001f40e boleh")
@@ -63,28 +63,28 @@ def test_common_passwords_are_refused(password: str):
 
 
 @pytest.mark.parametrize("password", ["nurlaila1985", "NurlailaAhmad", "nurlaila@dinas.example"])
-def test_a_password_made_of_what_is_known_of_its_owner_is_refused(password: str):
+def test_a_password_derived_from_its_owner_is_refused(password: str):
     with pytest.raises(WeakPassword, match="mudah ditebak"):
         validate_password(password, *KNOWN)
 
 
-def test_more_than_the_longest_is_refused_and_not_cut():
+def test_a_password_over_the_maximum_length_is_refused_and_not_truncated():
     with pytest.raises(WeakPassword, match="paling banyak 256"):
         validate_password("kuda laut " * 26)
 
 
-def test_a_made_password_is_accepted_and_never_the_same():
+def test_a_generated_password_is_accepted_and_unique():
     made = {generate_password() for _ in range(100)}
     assert len(made) == 100
     validate_password(made.pop())
 
 
-def test_half_of_a_letter_is_refused():
+def test_a_lone_surrogate_is_refused():
     with pytest.raises(WeakPassword, match="tidak sah"):
         validate_password("kuda laut menari \ud800")
 
 
-async def test_a_hash_is_argon2id_with_64_mib_and_three_passes_and_a_salt_of_its_own():
+async def test_a_hash_is_argon2id_with_64_mib_three_passes_and_its_own_salt():
     one, other = [await hash_new_password(GOOD) for _ in range(2)]
     assert re.fullmatch(r"\$argon2id\$v=19\$m=65536,t=3,p=1\$[\w+/]{22}\$[\w+/]{43}", one)
     assert one != other
@@ -96,7 +96,7 @@ async def test_a_weak_password_is_never_hashed():
         await hash_new_password("password1234")
 
 
-async def test_every_character_counts_up_to_the_longest():
+async def test_every_character_counts_up_to_the_maximum_length():
     longest = (GOOD * 20)[: MAX_LENGTH - 1]
     hashed = await hash_new_password(longest + "a")
     assert await password_matches(longest + "a", hashed)
@@ -104,20 +104,20 @@ async def test_every_character_counts_up_to_the_longest():
         assert not await password_matches(wrong, hashed)
 
 
-async def test_neither_case_nor_blanks_at_the_ends_are_forgiven():
+async def test_case_and_surrounding_spaces_are_significant():
     hashed = await hash_new_password(GOOD)
     for wrong in (GOOD.upper(), f" {GOOD}", f"{GOOD} ", f"{GOOD}\n"):
         assert not await password_matches(wrong, hashed)
 
 
-async def test_no_password_fits_where_there_is_no_account_or_no_hash():
+async def test_no_password_matches_a_missing_account_or_hash():
     assert not await password_matches(GOOD, None)
     assert not await password_matches("", None)
     assert not await password_matches(GOOD, "not a hash")
     assert not await password_matches("\ud800" * 12, None)
 
 
-async def test_a_missing_account_costs_as_much_time_as_a_wrong_password():
+async def test_a_missing_account_takes_as_long_as_a_wrong_password():
     hashed = await hash_new_password(GOOD)
     taken: dict[bool, list[float]] = {True: [], False: []}
     for _ in range(7):
@@ -129,7 +129,7 @@ async def test_a_missing_account_costs_as_much_time_as_a_wrong_password():
     assert 0.5 < without / with_account < 2
 
 
-async def test_a_very_long_password_is_judged_quickly():
+async def test_a_very_long_password_is_validated_quickly():
     start = time.perf_counter()
     with pytest.raises(WeakPassword):
         await hash_new_password("a1" * 128)
