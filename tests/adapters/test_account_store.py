@@ -1,4 +1,4 @@
-"""What every account store promises, held against each implementation."""
+"""Conformance suite of account stores, run against every implementation."""
 
 from __future__ import annotations
 

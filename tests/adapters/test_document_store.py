@@ -1,4 +1,4 @@
-"""What every document store promises, held against each implementation."""
+"""Conformance suite of document stores, run against every implementation."""
 
 import asyncio
 import errno
@@ -47,7 +47,7 @@ def store(place: StoreLocation) -> DocumentStore:
 
 
 async def nothing_stays(store: DocumentStore) -> bool:
-    """Neither a document nor what an upload left."""
+    """Check that there is neither a document nor the remains of an upload."""
     return await everything_in(store) == [] and await store.discard_unfinished(FAR_FUTURE) == 0
 
 
@@ -156,7 +156,7 @@ async def test_an_oversized_document_is_refused_and_not_stored(store: DocumentSt
 
 
 class Growing(BytesIO):
-    """Says that it is small and then gives four times what is allowed."""
+    """A file that declares a small size and returns four times the limit."""
 
     given = 0
 
@@ -205,7 +205,7 @@ async def test_a_store_with_free_space_is_ready(store: DocumentStore):
 
 
 class Failing(BytesIO):
-    """Lets the copy begin and then fails as a full disk under the upload does."""
+    """A file whose copy fails in the middle like a full disk."""
 
     def read(self, size: int | None = -1, /) -> bytes:
         if self.tell() > PART_BYTES:
@@ -230,7 +230,7 @@ async def test_only_old_documents_are_listed_for_the_sweep(place: StoreLocation)
 
 
 class Register:
-    """What requests name, and in how large helpings it was asked."""
+    """Returns referenced keys and records the sizes of the calls."""
 
     def __init__(self, *named: str) -> None:
         self.named, self.asked = set(named), list[int]()

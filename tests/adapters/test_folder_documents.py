@@ -1,4 +1,4 @@
-"""What is true of documents in a folder alone: that their disk can be full, and their folder taken away."""
+"""Behaviour of the folder store alone: full disks and removed folders."""
 
 import os
 import shutil
@@ -28,9 +28,7 @@ async def test_a_store_without_free_space_is_not_ready(folder: Path):
     assert not await FolderDocumentStore(folder, str, min_free_bytes=2**60).ready()
 
 
-async def test_a_store_recovers_after_its_folder_was_removed(
-    store: FolderDocumentStore, folder: Path
-):
+async def test_a_store_recovers_after_its_folder_was_removed(store: FolderDocumentStore, folder: Path):
     await put(store, b"isi")
     shutil.rmtree(folder)
     key = "document-0001"
@@ -52,7 +50,7 @@ async def test_the_remains_of_a_killed_copy_do_not_block_the_next(store: FolderD
 
 @pytest.fixture
 def small_disk() -> Iterator[Path]:
-    """A file system of one MiB, where the machine gives one."""
+    """A file system of one MiB, if the machine provides one."""
     folder = Path(os.environ.get("SIMPUL_TEST_SMALL_DISK", ""))
     if not folder.name:
         pytest.skip("SIMPUL_TEST_SMALL_DISK names no small file system")

@@ -1,4 +1,4 @@
-"""What is true of documents on an S3 server alone: how its address is read, and what its failures look like from here."""
+"""Behaviour of the S3 store alone: its URL and failures of its server."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ async def test_an_unreachable_server_is_reported_quickly():
 
 @pytest.fixture
 def silent_server() -> Iterator[S3Address]:
-    """Takes connections and never answers."""
+    """A server that accepts connections and never responds."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", free_port()))
         listener.listen()
@@ -143,7 +143,7 @@ async def test_nothing_is_public(bucket: S3Address):
 
 @pytest.fixture
 def own_server(tmp_path: Path) -> Iterator[EngineProcess]:
-    """A MinIO of this test alone, which may be killed."""
+    """A MinIO server of this test, which may be killed."""
     try:
         with serving(minio.server(tmp_path)) as server:
             yield server
@@ -152,7 +152,7 @@ def own_server(tmp_path: Path) -> Iterator[EngineProcess]:
 
 
 class KillsInTheMiddle(BytesIO):
-    """A file in whose middle the server is killed."""
+    """A file that kills the server in the middle of its upload."""
 
     server: EngineProcess
 

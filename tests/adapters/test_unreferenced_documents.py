@@ -1,4 +1,4 @@
-"""No document is swept that any stored, queued or unreadable event may name."""
+"""The sweep removes no document that a stored, queued or unreadable event may reference."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ KEY = "53212c37-cada-5ebe-a0fc-5c3aed141d86"
 
 
 def event_of(*keys: str, version: int = 1, kind: str = "RequestSubmitted", **data: Any) -> bytes:
-    """An event that names documents, in the way of its version."""
+    """Build an event of a given version that references documents."""
     documents = [
         {"id": random_id(), "kind": "letter", "name": "a.pdf", "size": 1, "media_type": "x", "sha256": "y", "key": key}
         for key in keys
@@ -57,7 +57,7 @@ def saved_with(subject: str, *events: bytes) -> Write:
 
 
 class Office:
-    """A log, the stores of two services and a folder of documents, all real."""
+    """A real log, real stores of two services and a real folder of documents."""
 
     def __init__(self, folder: Path) -> None:
         self.file = SqliteDatabase(folder / "simpul.db")
@@ -257,7 +257,7 @@ async def test_sweeps_at_any_time_remove_no_referenced_document(tmp_path: Path, 
                 case 0:
                     await office.put(luck.choice((1, 19, 25, 100)))
                 case 1:
-                    # Held files are at most 20 hours old when they are named; how old they grow in an outbox does not count.
+                    # Held files are at most 20 hours old when they are referenced; the time in an outbox does not count.
                     key = await office.put(luck.uniform(0, 20))
                     event = EVENTS[luck.choice(list(EVENTS))](key)
                     store, subject = luck.choice(office.stores), f"r{step}"

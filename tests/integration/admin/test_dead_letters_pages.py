@@ -1,4 +1,4 @@
-"""The pages of dead letters: what is parked, its event, and what becomes of it."""
+"""Pages of dead letters: list, detail, replay and discard."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The last page images are kept, in bounds, and a page that several ask for at once is drawn once."""
+"""Page images are cached up to a size, and concurrent callers share one rendering."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ PDF = "application/pdf"
 
 
 class Counting(PageRenderer):
-    """Draws as ever, and says what was drawn."""
+    """Renders and records what was rendered."""
 
     def __init__(self) -> None:
         super().__init__()

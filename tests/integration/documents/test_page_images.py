@@ -1,4 +1,4 @@
-"""Pages are drawn in a child process that hostile documents may harm, and nothing else is."""
+"""Pages are rendered in child processes, so that hostile documents affect nothing else."""
 
 import asyncio
 import os
@@ -47,7 +47,7 @@ def chunk(name: bytes, content: bytes) -> bytes:
 
 
 def bomb(side: int) -> bytes:
-    """A few bytes that say they are a picture of side x side pixels."""
+    """Build a small file that declares an image of side x side pixels."""
     header = struct.pack(">LLBBBBB", side, side, 8, 2, 0, 0, 0)
     body = zlib.compress(bytes(1_000_000))
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", body) + chunk(b"IEND", b"")
@@ -121,7 +121,7 @@ async def test_an_image_with_too_many_pixels_is_reported(content: bytes):
 
 
 def part_of(image: PageImage, box: tuple[float, float, float, float]) -> tuple[int, int]:
-    """The darkest and the lightest grey of a part, whose sides are fractions of the page."""
+    """Return the darkest and lightest grey of a part, given in fractions of the page."""
     page = opened(image).convert("L")
     left, top, right, bottom = box
     part = page.crop(
@@ -131,7 +131,7 @@ def part_of(image: PageImage, box: tuple[float, float, float, float]) -> tuple[i
 
 
 def sixteen_bits(size: tuple[int, int], paper: int, ink: int) -> bytes:
-    """A grey picture whose upper half is ink."""
+    """Build a grey image whose upper half is dark."""
     width, height = size
     rows = ink.to_bytes(2, "little") * (width * (height // 2)) + paper.to_bytes(2, "little") * (width * -(-height // 2))
     out = BytesIO()
@@ -153,7 +153,7 @@ def coloured(mode: str, colour: object, kind: str = "PNG") -> bytes:
 
 
 def with_clear_colour() -> bytes:
-    """A palette of red and a colour that is not there."""
+    """Build an image with a palette of red and an unused colour."""
     picture, out = Image.new("P", (300, 200), 1), BytesIO()
     picture.putpalette([255, 0, 0, 0, 0, 255])
     picture.save(out, "PNG", transparency=1)
@@ -185,7 +185,7 @@ async def test_every_image_mode_is_rendered_in_its_colours(content: bytes, media
 
 
 async def test_a_black_and_white_scan_is_scaled_down_in_greys():
-    """Thin lines stay visible; to leave out pixels would leave out whole strokes."""
+    """Thin lines stay visible, as they would not if pixels were dropped."""
     lines, out = Image.new("1", (6000, 4000), 1), BytesIO()
     for row in range(0, 4000, 10):
         lines.paste(0, (0, row, 6000, row + 1))
@@ -196,7 +196,7 @@ async def test_a_black_and_white_scan_is_scaled_down_in_greys():
 
 
 def ruler(size: tuple[int, int], **options: object) -> bytes:
-    """White with a black first and a grey last quarter, along the longer side."""
+    """Build a white image with a black first and a grey last quarter along the longer side."""
     width, height = size
     picture, out = Image.new("L", size, 255), BytesIO()
     tall = height > width
@@ -222,7 +222,7 @@ async def test_a_long_screenshot_is_split_into_readable_pages(size: tuple[int, i
 
 
 def long_letter(size: tuple[float, float]) -> bytes:
-    """Two usual pages around one of this size (mm), whose first part is black and whose last part is grey."""
+    """Build a PDF of two A4 pages around one of this size (mm) that begins black and ends grey."""
     pdf = FPDF()
     pdf.add_page()
     pdf.add_page(format=size)
@@ -262,9 +262,7 @@ def test_the_parts_of_a_long_image_cover_all_of_it(size: tuple[float, float]):
 
 @pytest.mark.parametrize("orientation", range(1, 9))
 @pytest.mark.parametrize("size", [(200, 2000), (2000, 200)])
-async def test_the_pages_of_a_long_image_are_in_display_order(
-    orientation: int, size: tuple[int, int]
-):
+async def test_the_pages_of_a_long_image_are_in_display_order(orientation: int, size: tuple[int, int]):
     turned = Image.Exif()
     turned[0x0112] = orientation
     content = ruler(size, exif=turned)

@@ -1,4 +1,4 @@
-"""Files are inspected in limited processes of their own; what becomes of those harms no one else."""
+"""Files are inspected in limited child processes, whose failures affect nothing else."""
 
 from __future__ import annotations
 
@@ -182,7 +182,7 @@ def test_a_server_ends_when_the_process_that_started_it_is_killed():
 
 
 def is_running(pid: int) -> bool:
-    """Neither gone nor waiting to be taken note of by a parent that may not do so."""
+    """Whether the process exists and is no zombie."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except FileNotFoundError:
@@ -202,14 +202,14 @@ async def test_a_cancelled_caller_leaves_no_child_behind(sandbox: Sandbox):
 
 
 def noise(height: int) -> bytes:
-    """A picture that cannot be compressed: its page is half a byte for each of 1200 x `height` pixels."""
+    """Build an incompressible image, whose page takes half a byte for each of 1200 x `height` pixels."""
     out = BytesIO()
     Image.frombytes("L", (1200, height), Random(height).randbytes(1200 * height)).save(out, "PNG")
     return out.getvalue()
 
 
 def wait_until_the_child_has_ended(server: int, *, begun: bool = False, seconds: float = 1.0) -> None:
-    """Let nothing be read meanwhile; a child whose result does not fit into the connection is not waited for longer."""
+    """Delay all reads; a child whose result does not fit into the socket buffer must not be lost."""
     children, deadline = Path(f"/proc/{server}/task/{server}/children"), monotonic() + seconds
     while monotonic() < deadline and not (begun and not children.read_text()):
         begun = begun or bool(children.read_text())

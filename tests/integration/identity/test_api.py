@@ -1,4 +1,4 @@
-"""Signing in, sessions and who may call what: each line of quality.md about accounts, over HTTP."""
+"""Sign-in, sessions, authorization and staff accounts over the JSON API."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ async def sign_in(client: httpx.AsyncClient, username: str, password: str = PASS
 
 
 async def token_of(client: httpx.AsyncClient, username: str) -> str:
-    """A session's token, without its cookie in the client."""
+    """Sign in and return the token, without the cookie in the client."""
     response = await sign_in(client, username)
     client.cookies.clear()
     return str(response.json()["token"])
@@ -95,7 +95,7 @@ async def test_all_wrong_credentials_get_the_same_response(harness: IdentityHarn
         await sign_in(client, "siti", WRONG, code=pyotp.TOTP(TOTP).at(harness.clock.now)),
         await sign_in(client, "nurlaila", PASSWORD + " " * 300),
     ]
-    half = json.dumps({"username": "nurlaila", "password": "\ud800" * 12})  # a half of a letter, which has no bytes
+    half = json.dumps({"username": "nurlaila", "password": "\ud800" * 12})  # a lone surrogate cannot be encoded
     answers.append(await client.post("/api/session", content=half, headers=JSON))
     assert {(a.status_code, a.text, a.headers.get("Set-Cookie")) for a in answers} == {(401, answers[0].text, None)}
 
@@ -225,9 +225,7 @@ async def test_another_sites_page_cannot_sign_a_browser_in(client: httpx.AsyncCl
         assert (await client.post("/api/session", json=body, headers=headers)).status_code == 403
 
 
-async def test_logs_record_sign_ins_without_the_input(
-    client: httpx.AsyncClient, caplog: pytest.LogCaptureFixture
-):
+async def test_logs_record_sign_ins_without_the_input(client: httpx.AsyncClient, caplog: pytest.LogCaptureFixture):
     caplog.set_level(logging.INFO)
     typed = "my secret in the wrong field"
     token = (await sign_in(client, "nurlaila")).json()["token"]
@@ -306,9 +304,7 @@ async def test_a_session_ends_when_its_account_changes(
     assert (await who(client, token), await who(client, other)) == (401, 200)
 
 
-async def test_a_session_of_a_disabled_account_is_invalid(
-    harness: IdentityHarness, client: httpx.AsyncClient
-):
+async def test_a_session_of_a_disabled_account_is_invalid(harness: IdentityHarness, client: httpx.AsyncClient):
     account = await harness.staff("samsul", Role.OFFICER, active=False)
     now = harness.clock.now
     await harness.store.open_session(Session(hashlib.sha256(b"token").hexdigest(), "samsul", now, now), account)
@@ -337,7 +333,7 @@ async def test_an_unknown_token_is_401(client: httpx.AsyncClient, header: str):
     assert response.headers["WWW-Authenticate"] == "Bearer"
 
 
-# Cookies and other people's pages
+# Cookies and other sites
 
 
 async def test_the_cookie_is_out_of_reach_of_scripts_and_other_sites(client: httpx.AsyncClient):
@@ -421,7 +417,7 @@ async def test_a_bearer_token_needs_no_csrf_token(client: httpx.AsyncClient):
     assert (await client.post("/officers", json={}, headers={**bearer(token), **FOREIGN})).status_code == 200
 
 
-# Who may
+# Authorization
 
 
 async def test_a_role_grants_only_the_routes_that_declare_it(client: httpx.AsyncClient):
@@ -666,7 +662,9 @@ async def test_the_current_password_of_an_admin_cannot_be_guessed_from_an_open_s
     assert right.status_code == 429
 
 
-async def test_a_current_password_is_only_accepted_for_the_own_account(harness: IdentityHarness, admin: httpx.AsyncClient):
+async def test_a_current_password_is_only_accepted_for_the_own_account(
+    harness: IdentityHarness, admin: httpx.AsyncClient
+):
     before = await harness.store.account("siti")
     change = {"password": ANOTHER, "current_password": PASSWORD}
     response = await admin.patch("/api/staff/siti", json=change)

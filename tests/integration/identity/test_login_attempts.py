@@ -1,4 +1,4 @@
-"""A flood of failed sign-ins locks out the address that it comes from, not the person whose account it tries."""
+"""Failed sign-ins lock out the address that they come from, not the owner of the attacked account."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def attempts(store: SqliteAccountStore) -> LoginAttempts:
 
 
 async def failures(attempts: LoginAttempts, username: str, address: str, count: int, at: datetime = NOW) -> int:
-    """How many of so many attempts, each of which fails, are heard."""
+    """Return how many of these failing attempts are let through."""
     for heard in range(count):
         try:
             await attempts.record(username, address, at)

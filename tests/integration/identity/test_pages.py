@@ -1,4 +1,4 @@
-"""Pages of signing in, of one's own account and of staff accounts: what they show, refuse, keep and give back."""
+"""Pages of signing in, of the own account and of staff accounts."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ async def visitor(harness: StaffHarness) -> AsyncIterator[Browser]:
 
 @pytest.fixture
 async def ani(harness: StaffHarness) -> AsyncIterator[Browser]:
-    """Somebody who has a password."""
+    """A user with a password."""
     async with browser(harness) as opened:
         await sign_in(opened)
         yield opened
@@ -201,7 +201,7 @@ async def test_signing_out_says_so_and_ends_the_session(harness: StaffHarness, a
     assert await harness.platform.identity.authenticate(before) is None
 
 
-# One's own account
+# The own account
 
 
 async def test_the_own_account_shows_fixed_fields_and_changes_the_name(harness: StaffHarness, ani: Browser):
@@ -300,7 +300,7 @@ async def test_every_role_has_an_account_page(harness: StaffHarness, who: str):
         assert ("semua bagian berjalan" in page.text) == (who == "admin")
 
 
-# One's own account, for programs
+# The own account in the API
 
 
 async def test_an_api_client_changes_its_own_account(harness: StaffHarness):
@@ -369,9 +369,7 @@ async def test_a_generated_password_is_shown_once(harness: StaffHarness, admin: 
     assert (account.name, account.roles, account.active) == ("Siti Rekaan", (Role.OFFICER, Role.TECHNICAL), True)
 
 
-async def test_a_form_sent_twice_adds_one_account_and_shows_the_stored_password(
-    harness: StaffHarness, admin: Browser
-):
+async def test_a_form_sent_twice_adds_one_account_and_shows_the_stored_password(harness: StaffHarness, admin: Browser):
     page = await admin.get(account_path("baru"))
     first, second = await admin.send(page, **NEW), await admin.send(page, **NEW)
     shown = [re.findall(r'class="key-text">([^<]+)<', answer.text) for answer in (first, second)]

@@ -1,4 +1,4 @@
-"""Signing in while the account changes: a session never outlives the credentials that it was opened with."""
+"""Sign-ins during changes of the account: a session never outlives the credentials that it was opened with."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Change = Callable[[Account], Awaitable[None]]
 
 
 class CrossedStore(SqliteAccountStore):
-    """A store in which something happens right after an account was read: in the time that hashing takes."""
+    """A store that runs a callback right after an account was read, in the time that hashing takes."""
 
     crossing: Change | None = None
 
@@ -89,9 +89,7 @@ async def signed_in(harness: IdentityHarness, username: str = "budi") -> tuple[s
 
 
 @pytest.mark.parametrize("own", [{"name": None, "password": ANOTHER}, {"name": "Nama Baru", "password": None}])
-async def test_an_own_change_loses_against_a_concurrent_one(
-    harness: IdentityHarness, own: dict[str, Any]
-):
+async def test_an_own_change_loses_against_a_concurrent_one(harness: IdentityHarness, own: dict[str, Any]):
     token, principal = await signed_in(harness)
     store = CrossedStore(harness.file)
     store.crossing = changing(harness, password="-", active=False)

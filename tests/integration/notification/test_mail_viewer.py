@@ -1,4 +1,4 @@
-"""The mail viewer: for whoever may read the files, and for nobody where e-mails are sent."""
+"""The mail viewer: access, list and display of emails that are stored as files."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ async def visitor(harness: StaffHarness) -> AsyncIterator[Browser]:
 
 
 async def kept(harness: StaffHarness, count: int = 1) -> list[str]:
-    """The names of so many letters in the folder, newest first."""
+    """Store so many emails and return their names, newest first."""
     mailer = harness.platform.mailer
     letters = [replace(LETTER, message_id=f"a.{index}", date=NOON + timedelta(minutes=index)) for index in range(count)]
     for letter in letters:
@@ -107,9 +107,7 @@ async def test_the_viewer_refuses_two_host_headers(visitor: Browser):
     assert (await visitor.client.get(VIEWER, headers=two)).status_code == 421
 
 
-async def test_sent_emails_are_listed_with_a_working_link_to_the_request(
-    harness: StaffHarness, visitor: Browser
-):
+async def test_sent_emails_are_listed_with_a_working_link_to_the_request(harness: StaffHarness, visitor: Browser):
     await harness.publish(tale.submitted)
     await wait_for_email(harness, "sent")
     await wait_for_email(harness, "sent", "staff_submitted")
@@ -123,9 +121,7 @@ async def test_sent_emails_are_listed_with_a_working_link_to_the_request(
     assert any(link.startswith(f"{origin}/lacak/INT-2026-000001?kunci=") for link in links)
 
 
-async def test_an_email_is_shown_with_headers_and_escaped_text(
-    harness: StaffHarness, visitor: Browser
-):
+async def test_an_email_is_shown_with_headers_and_escaped_text(harness: StaffHarness, visitor: Browser):
     [name] = await kept(harness)
     page = await visitor.get(f"{VIEWER}/{name}")
     seen = visible_text(page)
@@ -145,7 +141,9 @@ async def test_an_email_is_shown_with_headers_and_escaped_text(
     assert "frame-src 'self'" in page.headers["content-security-policy"]
 
 
-async def test_the_html_part_is_sandboxed_in_its_frame_and_its_links_open_outside(harness: StaffHarness, visitor: Browser):
+async def test_the_html_part_is_sandboxed_in_its_frame_and_its_links_open_outside(
+    harness: StaffHarness, visitor: Browser
+):
     [name] = await kept(harness)
     part = await visitor.get(f"{VIEWER}/{name}/html")
     policy = part.headers["content-security-policy"]
@@ -197,9 +195,7 @@ async def test_a_missing_one_is_a_not_found_page(harness: StaffHarness, visitor:
 
 
 @pytest.mark.parametrize("query", [{"before": "<b>"}, {"after": "../x"}, {"before": "é"}])
-async def test_a_path_that_is_no_email_name_is_refused(
-    harness: StaffHarness, visitor: Browser, query: dict[str, str]
-):
+async def test_a_path_that_is_no_email_name_is_refused(harness: StaffHarness, visitor: Browser, query: dict[str, str]):
     await kept(harness, 2)
     assert (await visitor.get(VIEWER, params=query)).status_code == 200
 

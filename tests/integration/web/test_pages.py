@@ -1,4 +1,4 @@
-"""What every page stands on: forms that lose nothing and are heard once, and only if they come from our own page."""
+"""What all pages share: forms lose no input, are handled once and need a CSRF token."""
 
 from __future__ import annotations
 
@@ -112,7 +112,7 @@ async def test_a_form_given_back_is_shown_first_and_handled_when_it_is_sent(simp
 
 
 def given_back(page: httpx.Response) -> dict[str, str]:
-    """The fields of the page that gives back what was typed."""
+    """Return the fields of the page that gives back the input."""
     areas = re.findall(r'<textarea name="([^"]+)" hidden>\n(.*?)</textarea>', page.text, re.DOTALL)
     return {**hidden_fields(page), **{name: unescape(text) for name, text in areas}}
 

@@ -1,4 +1,4 @@
-"""ZIP64, nested directories, and what operating systems leave in archives."""
+"""ZIP64 archives, nested archives and system files in archives."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ LEFT_BY_OFFICE = b"\x0aNama Pegawai" + bytes(150)
 
 
 def zip64(content: bytes, *, entries: int | None = None, record_at: int | None = None, plain: bool = False) -> bytes:
-    """With a ZIP64 record and locator before the end record, which then says only that they are there (unless `plain`)."""
+    """Add a ZIP64 record and locator before the end record, which then defers to them (unless `plain`)."""
     end_at = content.rindex(b"PK\x05\x06")
     _, _, _, _, total, length, offset, _ = END.unpack_from(content, end_at)
     count = total if entries is None else entries
@@ -51,7 +51,7 @@ def zip64(content: bytes, *, entries: int | None = None, record_at: int | None =
 
 
 def hidden_directory(entries: int, *, deferred: bool) -> bytes:
-    """A directory of many entries that only the ZIP64 record names; the end record speaks of one entry or says nothing."""
+    """Build a large directory that only the ZIP64 record names; the end record names one entry or defers."""
     body = struct.pack("<4s5H3L2H", b"PK\3\4", 20, 0, 0, 0, 0, 0, 0, 0, 1, 0) + b"a"
     entry = struct.pack("<4s4B4HL2L5H2L", b"PK\1\2", 20, 0, 20, 0, 0, 0, 0, 0, 0, 0, 0, 7, 0, 0, 0, 0, 0, 0)
     directory = b"".join(entry + b"%07x" % number for number in range(entries))
@@ -62,7 +62,7 @@ def hidden_directory(entries: int, *, deferred: bool) -> bytes:
 
 
 def judged(content: bytes) -> str:
-    """The media type, or the code of the refusal."""
+    """Return the media type or the code of the refusal."""
     try:
         return detect_media_type("lampiran.zip", BytesIO(content))
     except DocumentRefused as refusal:

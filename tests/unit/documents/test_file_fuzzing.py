@@ -1,4 +1,4 @@
-"""Whatever bytes and names strangers send: a media type or a refusal comes out, and soon."""
+"""Fuzzing of the inspection: any bytes and names yield a media type or a refusal, quickly."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from tests.support import office_files
 from tests.support.minimal_files import large_png, small_pdf, small_picture
 
 MAX_CPU_SECONDS = 0.1
-"""For an input of up to 64 KiB."""
+"""Limit for an input of up to 64 KiB."""
 MAX_BYTES = 64 * 1024
 
 
@@ -69,7 +69,7 @@ MARKS = (
 
 @some.composite
 def mutated(draw: some.DrawFn) -> tuple[str, bytes]:
-    """A real file with a few bytes changed, pieces cut out, repeated or exchanged, under some name."""
+    """A valid file with bytes changed and parts removed, repeated or exchanged, under some name."""
     name = draw(some.sampled_from(sorted(SEEDS)))
     content = bytearray(SEEDS[name][:MAX_BYTES])
     for _ in range(draw(some.integers(0, 6))):
@@ -93,7 +93,7 @@ def mutated(draw: some.DrawFn) -> tuple[str, bytes]:
 
 
 def mended(content: bytes) -> bytes:
-    """A PNG with checksums that are right, so that what lies behind them is reached."""
+    """Build a PNG with valid checksums, so that the checks behind them are reached."""
     if not content.startswith(b"\x89PNG\r\n\x1a\n"):
         return content
     out, at = content[:8], 8
@@ -108,7 +108,7 @@ def mended(content: bytes) -> bytes:
 
 
 def soon(call: Callable[[], object]) -> object:
-    """What the call gives, which takes at most a tenth of a second of this thread's time (the better of two)."""
+    """Return the result of a call that takes at most a tenth of a second of CPU time (the better of two runs)."""
     result, best = None, float("inf")
     for _ in range(2):
         begun = thread_time()
@@ -128,7 +128,7 @@ def judged(name: str, content: bytes) -> str:
 
 
 def assert_judged(answer: str) -> None:
-    """A media type, or a code and a whole sentence."""
+    """Check that the result is a media type, or a code with a complete message."""
     assert answer in LABELS or re.fullmatch(r"refused as [a-z_]+: \w.{20,400}\.", answer, re.DOTALL), answer
 
 

@@ -1,4 +1,4 @@
-"""What becomes of the names of files: on disk, on pages, and in the header of a download."""
+"""Sanitized file names: on disk, on pages and in the Content-Disposition header."""
 
 import string
 import unicodedata
@@ -75,7 +75,7 @@ def test_no_name_breaks_out_of_the_header(raw: str):
 
 
 WIDE = "\uff02\uff07\uff0f\uff3c\uff1b\uff1d\uff0a\uff05\ufe68\u2033\u2036\u201c\u201d\u00ab\u301d\ufe54\u037e\u2048\u2026\ufe52"
-"""What compatibility normalisation turns into quotes, slashes, backslashes, semicolons, equals signs, stars and dots."""
+"""Characters that NFKC normalization turns into quotes, slashes, backslashes, semicolons, equals signs, asterisks and dots."""
 HOSTILE = some.text(some.sampled_from(WIDE + "\"';\\/=*%\r\n\x00\x7f\u202e\u2066\u200b .aé日"), max_size=60)
 
 
@@ -92,14 +92,14 @@ def test_a_full_width_dot_starts_no_extension():
 
 
 def parsed_by_email(header: str) -> str | None:
-    """The name under which a program saves that uses the library's parser."""
+    """Return the name that the email parser of the standard library reads."""
     message = EmailMessage(policy=SMTP)
     message["Content-Disposition"] = header
     return message.get_filename()
 
 
 def parsed_by_hand(header: str) -> dict[str, str]:
-    """The parameters as RFC 6266 writes them: tokens or quoted strings between semicolons."""
+    """Parse the parameters as in RFC 6266: tokens or quoted strings between semicolons."""
     kind, _, rest = header.partition(";")
     assert kind == "attachment"
     found: dict[str, str] = {}

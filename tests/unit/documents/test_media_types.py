@@ -1,4 +1,4 @@
-"""Which uploads are taken in, and what becomes of their names."""
+"""Detection of media types: accepted and refused uploads."""
 
 import struct
 import zipfile
@@ -41,7 +41,7 @@ def office(kind: str, **more: bytes) -> bytes:
 
 
 def disguised(kind: str, before: str = "") -> bytes:
-    """A document that says to be one without macros, and in another way that it has some."""
+    """Build a document whose declared type has no macros but which contains some."""
     parts = (
         f'<Override PartName="/a.xml" ContentType="{DOCX}.main+xml"/><Override PartName="/b.xml" ContentType="{kind}"/>'
     )
@@ -136,7 +136,7 @@ def test_a_refusal_names_the_accepted_types():
 
 
 def patched(content: bytes, mark: bytes, offset: int, value: bytes) -> bytes:
-    """With `value` written `offset` bytes after the last `mark`."""
+    """Write `value` at `offset` bytes after the last `mark`."""
     at = content.rindex(mark) + offset
     return content[:at] + value + content[at + len(value) :]
 
@@ -183,7 +183,7 @@ def test_a_harmful_archive_is_refused(content: bytes, expected: str):
 
 
 def test_overlapping_entries_are_refused():
-    """The overlapping kind of bomb: many directory entries, one body."""
+    """Build an archive bomb of many overlapping entries with one body."""
     made = archive({"a": b"isi"})
     directory, end = made.index(CENTRAL), made.index(b"PK\x05\x06")
     one = made[directory:end]

@@ -1,4 +1,4 @@
-"""PDF, PNG and JPEG are taken in when they are whole and open without a password, like archives."""
+"""Integrity checks of PDF, PNG, JPEG and archives."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ def locked(owner: str, user: str) -> bytes:
 
 
 def noisy(kind: str, size: tuple[int, int] = (300, 200), **options: object) -> bytes:
-    """A picture that does not compress to nearly nothing, so that a half of it lacks many rows."""
+    """Build an image that compresses badly, so that half of the file lacks many rows."""
     out = BytesIO()
     Image.effect_noise(size, 80).save(out, kind, **options)
     return out.getvalue()
 
 
 def updated(content: bytes) -> bytes:
-    """With a second version of the first object, a table and an end mark after the first end mark."""
+    """Append an incremental update: a second version of the first object, a table and an end marker."""
     previous = content.rindex(b"startxref\n") + len(b"startxref\n")
     offset = content[previous:].split(b"\n")[0]
     new = b"1 0 obj\n<</Type/Catalog/Pages 2 0 R/Lang(id)>>\nendobj\n"
@@ -140,7 +140,7 @@ def test_a_pdf_with_trailing_bytes_is_accepted():
 
 
 def interlaced(size: tuple[int, int]) -> bytes:
-    """An interlaced grey PNG, which Pillow reads and does not write."""
+    """Build an interlaced grey PNG, which Pillow can read but not write."""
     width, height = size
     passes = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2))
     rows = b"".join(

@@ -1,4 +1,4 @@
-"""Files under other extensions, under none, and files of kinds that are not taken in."""
+"""Files with unusual or missing extensions, and files of unsupported formats."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which e-mail addresses are refused before anything is sent to them."""
+"""Validation of email addresses in forms."""
 
 from __future__ import annotations
 

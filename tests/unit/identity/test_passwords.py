@@ -1,4 +1,4 @@
-"""Which passwords are refused, and how those that are not are kept."""
+"""Password rules and hashes."""
 
 from __future__ import annotations
 
