@@ -50,7 +50,7 @@ def intake_refusal_problem(refusal: Refusal, version: int) -> Problem:
     """Return the problem that describes a refusal to the applicant; unaddressed items are reported at their fields."""
     if refusal.code != "item_untouched":
         return refusal_problem(refusal, REFUSAL_MESSAGES, version)
-    items: tuple[ChecklistItem, ...] = refusal.facts["items"]
+    items: tuple[ChecklistItem, ...] = refusal.params["items"]
     return validation_problem(
         FieldError(FIELD_BY_ITEM[item], str(fill(_texts.item_waits, item=OPEN_ITEM_LABELS[item]))) for item in items
     )

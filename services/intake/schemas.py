@@ -43,7 +43,7 @@ def _validate_employee_number(text: str) -> str:
     try:
         return normalize_employee_number(text)
     except Refusal as refusal:
-        raise ValueError(str(texts.wrong[refusal.code]).format(**refusal.facts)) from refusal
+        raise ValueError(str(texts.wrong[refusal.code]).format(**refusal.params)) from refusal
 
 
 def _validate_email(text: str) -> str:

@@ -15,14 +15,14 @@ State = TypeVar("State")
 
 
 class Refusal(Exception):
-    """A command that the domain refuses. `code` is for programs; `facts` are the parameters of the message for people.
+    """A command that the domain refuses: a code for programs, and the parameters of the message for people.
 
     The message itself is chosen where it is shown.
     """
 
-    def __init__(self, code: str, **facts: Any) -> None:
+    def __init__(self, code: str, **params: Any) -> None:
         super().__init__(code)
-        self.code, self.facts = code, facts
+        self.code, self.params = code, params
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,10 +43,10 @@ class Decider(Generic[State]):
     subscribes_to: frozenset[type[Fact]]
     indexed_columns: tuple[Column, ...]
     columns: Callable[[State], Mapping[str, Scalar]]
-    due_at: Callable[[State], datetime | None] = field(default=lambda state: None)
-    on_due: Callable[[State], Sequence[Any]] = field(default=lambda state: ())
-    status: Callable[[State], str] = field(default=lambda state: "")
-    number: Callable[[State], str] = field(default=lambda state: "")
+    due_at: Callable[[State], datetime | None] = field(default=lambda _state: None)
+    on_due: Callable[[State], Sequence[Any]] = field(default=lambda _state: ())
+    status: Callable[[State], str] = field(default=lambda _state: "")
+    number: Callable[[State], str] = field(default=lambda _state: "")
 
     @property
     def sources(self) -> frozenset[str]:

@@ -34,7 +34,7 @@ class EventFolder(Generic[State]):
         cache: StateCache,
         clock: Clock,
         publish: Callable[[Sequence[OutboxEntry]], None],
-        after_save: AfterSave = lambda writes: None,
+        after_save: AfterSave = lambda _writes: None,
     ) -> None:
         self.runner, self.cache, self.reader = runner, cache, EventReader(runner.decider)
         self._clock, self._publish, self._after_save = clock, publish, after_save

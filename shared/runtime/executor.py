@@ -88,7 +88,7 @@ class Executor(Generic[State]):
         cache: StateCache,
         clock: Clock,
         publish: Callable[[Sequence[OutboxEntry]], None],
-        after_save: AfterSave = lambda writes: None,
+        after_save: AfterSave = lambda _writes: None,
         backoff: Backoff | None = None,
     ) -> None:
         self.runner, self.store, self.clock = runner, store, clock

@@ -76,7 +76,7 @@ class Rebuild(Generic[State]):
         decider: Decider[State],
         store: StateStore,
         log: EventLog,
-        progress: Progress = lambda count: None,
+        progress: Progress = lambda _count: None,
         bounds: Mapping[str, Seen] | None = None,
     ) -> None:
         """`bounds` limits how far the events of some requests are folded, by source."""

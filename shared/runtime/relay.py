@@ -133,7 +133,7 @@ class Relay:
 
     async def sweep(self) -> None:
         """Add all entries of the outbox that neither wait nor were published."""
-        await self._scan_outbox(lambda entry: True)
+        await self._scan_outbox(lambda _entry: True)
 
     async def sweep_leftovers(self) -> None:
         """Add the entries that the last sweep found already; younger ones are published by the process that saved them."""

@@ -66,7 +66,7 @@ class StoreMigration(Generic[State]):
     async def dead_letters(self) -> list[DeadLetter]:
         return await self._source.dead_letters(states=("parked", "discarded"))
 
-    async def run(self, positions: Mapping[bytes, str], progress: Progress = lambda count: None) -> MigrationReport:
+    async def run(self, positions: Mapping[bytes, str], progress: Progress = lambda _count: None) -> MigrationReport:
         """Copy the dead letters, then fold, write, read back and compare. `positions` of their events are those in the target."""
         bounds = await self._copy_dead_letters(positions)
         rebuild = Rebuild(self._decider, self._target, self._log, progress, bounds)

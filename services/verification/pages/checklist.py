@@ -100,7 +100,7 @@ def checklist_errors(refusals: Iterable[Refusal]) -> list[FieldError]:
 
 
 def _error_fields(refusal: Refusal) -> Iterable[str]:
-    items = refusal.facts.get("items", ())
+    items = refusal.params.get("items", ())
     match refusal.code:
         case "note_missing":
             return [note_field(item) for item in items]

@@ -72,7 +72,7 @@ def refusal_problem(refusal: Refusal, messages: RefusalMessages, version: int) -
     if refusal.code == "moved_on":
         return conflict(refusal, version)
     status, field, message = messages[refusal.code]
-    detail = message.format(**{name: _format_fact(value) for name, value in refusal.facts.items()})
+    detail = message.format(**{name: _format_fact(value) for name, value in refusal.params.items()})
     if status == 422:
         return validation_problem([FieldError(field, detail)])
     return Problem(status, detail, code=refusal.code)
@@ -80,14 +80,14 @@ def refusal_problem(refusal: Refusal, messages: RefusalMessages, version: int) -
 
 def conflict(refusal: Refusal, version: int) -> Problem:
     """409 that names the event that happened first, its actor and its time."""
-    status, by, at, event = (refusal.facts.get(name) for name in ("status", "by", "at", "event"))
+    status, by, at, event = (refusal.params.get(name) for name in ("status", "by", "at", "event"))
     current = {"status": status, "version": version, "by": by or "", "event": event or "", "at": at}
     return Problem(409, conflict_message(refusal, "; tindakan Anda tidak disimpan"), code=refusal.code, current=current)
 
 
 def conflict_message(refusal: Refusal, after: str = "") -> str:
     """The message of a conflict; `after` says what became of the attempted action, "" if there was none."""
-    status, by, at, event = (refusal.facts.get(name) for name in ("status", "by", "at", "event"))
+    status, by, at, event = (refusal.params.get(name) for name in ("status", "by", "at", "event"))
     if not event or not isinstance(at, datetime):
         return "Permohonan ini belum sampai pada langkah tersebut."
     who = actor_label(str(event), str(by or ""))

@@ -96,7 +96,7 @@ async def test_of_fifty_concurrent_officers_one_wins_and_the_others_learn_who_di
     refusals = [one for one in outcomes if isinstance(one, Refusal)]
     assert len(refusals) == 49
     assert {refusal.code for refusal in refusals} == {"moved_on"}
-    assert {refusal.facts["by"] for refusal in refusals} == {"Nurlaila Ibarat"}
+    assert {refusal.params["by"] for refusal in refusals} == {"Nurlaila Ibarat"}
     assert len(await desk.store.unpublished(10)) == 1
 
 

@@ -149,7 +149,7 @@ def test_the_head_appoints_a_lead_with_a_target():
 @pytest.mark.parametrize("command", [replace(ASSIGN, target_date=date(2026, 11, 22))])
 def test_a_target_in_the_past_is_refused(command: Any):
     refusal = refusal_of(ASSIGNMENT, state_after(*VERIFIED), command)
-    assert (refusal.code, refusal.facts["today"]) == ("target_in_the_past", TODAY)
+    assert (refusal.code, refusal.params["today"]) == ("target_in_the_past", TODAY)
 
 
 def test_today_is_a_target_until_midnight_in_halmahera_timur():
@@ -161,12 +161,12 @@ def test_today_is_a_target_until_midnight_in_halmahera_timur():
 def test_the_second_of_two_heads_learns_who_was_first():
     refusal = refusal_of(ASSIGNMENT, state_after(*ASSIGNED), ASSIGN)
     first = {"by": "Hasan Umpama", "at": NOON + timedelta(minutes=2), "event": "LeadAssigned"}
-    assert refusal.facts == {"status": Status.ASSIGNED, **first}
+    assert refusal.params == {"status": Status.ASSIGNED, **first}
 
 
 def test_a_withdrawn_request_cannot_be_assigned():
     refusal = refusal_of(ASSIGNMENT, state_after(submitted, withdrawn, verified), ASSIGN)
-    assert (refusal.code, refusal.facts["event"]) == ("moved_on", "RequestWithdrawn")
+    assert (refusal.code, refusal.params["event"]) == ("moved_on", "RequestWithdrawn")
 
 
 @pytest.mark.parametrize("before", [ASSIGNED, IN_PROGRESS, ON_HOLD])
@@ -280,7 +280,7 @@ def test_nobody_resumes_work_that_no_answer_has_reached():
 
 def test_the_lead_who_resumes_after_the_answer_learns_of_it():
     refusal = refusal_of(ASSIGNMENT, state_after(*ON_HOLD, answered), RESUME)
-    assert (refusal.facts["status"], refusal.facts["event"]) == (Status.IN_PROGRESS, "ApplicantAnswered")
+    assert (refusal.params["status"], refusal.params["event"]) == (Status.IN_PROGRESS, "ApplicantAnswered")
 
 
 def test_the_work_is_handed_over_with_its_record():
@@ -301,7 +301,7 @@ def test_a_handover_needs_a_result_and_the_record_with_its_number():
     assert refusal(replace(COMPLETE, documents=(RECORD,)), *IN_PROGRESS) == "documents_missing"
     assert refusal(replace(COMPLETE, documents=(RESULT,)), *IN_PROGRESS) == "record_missing"
     outdated = refusal_of(ASSIGNMENT, state_after(*DELIVERED, contested), COMPLETE)
-    assert (outdated.code, outdated.facts["record_number"]) == ("record_outdated", "BAST/INT-2026-000001/2")
+    assert (outdated.code, outdated.params["record_number"]) == ("record_outdated", "BAST/INT-2026-000001/2")
 
 
 def test_an_objection_brings_the_work_back_and_the_next_delivery_is_counted():

@@ -91,7 +91,7 @@ def test_a_command_is_allowed_only_at_its_statuses(command: Any, allowed: frozen
         assert decide_facts(state, command, now)
     else:
         refusal = refusal_of(INTAKE, state, command, now)
-        assert (refusal.code, refusal.facts["status"]) == ("moved_on", status)
+        assert (refusal.code, refusal.params["status"]) == ("moved_on", status)
 
 
 # new -> submitted
@@ -152,7 +152,7 @@ def test_an_answer_names_the_pause_of_its_question():
 
 def test_a_question_is_answered_once():
     refusal = refusal_of(INTAKE, given(INTAKE, *ON_HOLD, answered), AnswerQuestion("10.0.0.1"))
-    assert (refusal.facts["status"], refusal.facts["event"]) == (Status.IN_PROGRESS, "ApplicantAnswered")
+    assert (refusal.params["status"], refusal.params["event"]) == (Status.IN_PROGRESS, "ApplicantAnswered")
 
 
 def test_an_answer_to_an_earlier_question_is_refused():
@@ -160,14 +160,14 @@ def test_an_answer_to_an_earlier_question_is_refused():
     again = given(INTAKE, *ON_HOLD, answered, resumed, second)
     assert decide_facts(again, AnswerQuestion("10.0.0.2", pause=2)) == [i.ApplicantAnswered(pause=2, text="10.0.0.2")]
     refusal = refusal_of(INTAKE, again, AnswerQuestion("10.0.0.1", pause=1))
-    assert (refusal.code, refusal.facts["event"], refusal.facts["by"]) == ("moved_on", "WorkPaused", "Dewi Andaian")
-    assert refusal.facts["at"] == NOON + timedelta(minutes=7)
+    assert (refusal.code, refusal.params["event"], refusal.params["by"]) == ("moved_on", "WorkPaused", "Dewi Andaian")
+    assert refusal.params["at"] == NOON + timedelta(minutes=7)
 
 
 def test_a_late_command_is_refused_with_the_event_that_came_first():
     refusal = refusal_of(INTAKE, given(INTAKE, submitted, rejected), WithdrawRequest("Batal."))
     at = NOON + timedelta(minutes=1)
-    assert refusal.facts == {"status": Status.REJECTED, "by": "Hasan Umpama", "at": at, "event": "RequestRejected"}
+    assert refusal.params == {"status": Status.REJECTED, "by": "Hasan Umpama", "at": at, "event": "RequestRejected"}
 
 
 def test_a_handover_is_confirmed_and_opens_the_survey_for_14_days():
@@ -193,7 +193,7 @@ def test_an_earlier_delivery_can_be_neither_confirmed_nor_contested(command: Any
     assert decide_facts(given(INTAKE, *DELIVERED), command)
     second = completed.model_copy(update={"delivery": 2})
     refusal = refusal_of(INTAKE, given(INTAKE, *DELIVERED, contested, second), command)
-    assert (refusal.code, refusal.facts["event"]) == ("moved_on", "WorkCompleted")
+    assert (refusal.code, refusal.params["event"]) == ("moved_on", "WorkCompleted")
 
 
 # silence

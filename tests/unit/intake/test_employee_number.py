@@ -88,7 +88,7 @@ def test_the_old_nine_digit_number_is_recognized():
 @pytest.mark.parametrize("length", [1, 8, 10, 17, 19, 5000])
 def test_any_other_length_is_refused_with_its_count(length: int):
     refusal = refusal_of("1" * length)
-    assert (refusal.code, refusal.facts) == ("employee_number_length", {"count": length, "expected": 18})
+    assert (refusal.code, refusal.params) == ("employee_number_length", {"count": length, "expected": 18})
 
 
 @pytest.mark.parametrize(

@@ -85,13 +85,13 @@ def test_a_failed_item_is_addressed_by_a_related_change(item: ChecklistItem, com
 @pytest.mark.parametrize(("item", "command"), NOT_ADDRESSED)
 def test_an_unaddressed_item_is_named(item: ChecklistItem, command: ResubmitRequest):
     refusal = refusal_of(INTAKE, given(INTAKE, submitted, returned_for(item)), command)
-    assert (refusal.code, refusal.facts) == ("item_untouched", {"items": (item,)})
+    assert (refusal.code, refusal.params) == ("item_untouched", {"items": (item,)})
 
 
 def test_every_failed_item_must_be_addressed():
     state = given(INTAKE, submitted, returned_for(ChecklistItem.LETTER, ChecklistItem.DOCUMENTS))
     refusal = refusal_of(INTAKE, state, ResubmitRequest(documents=(NEW_LETTER,)))
-    assert refusal.facts == {"items": (ChecklistItem.DOCUMENTS,)}
+    assert refusal.params == {"items": (ChecklistItem.DOCUMENTS,)}
     [fact] = decide_facts(state, ResubmitRequest(documents=(NEW_LETTER, NEW_DATASET), replaces=("kamus-data", "alur")))
     assert isinstance(fact, i.RequestResubmitted)
     assert [(document.id, document.round) for document in fact.documents] == [("surat-baru", 2), ("kamus-data-baru", 2)]

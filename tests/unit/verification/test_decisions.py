@@ -81,7 +81,7 @@ def test_verdicts_are_published_in_the_order_of_the_checklist():
 def test_every_item_needs_a_verdict(missing: int):
     some = ALL_OK[:missing] + ALL_OK[missing + 1 :]
     refusal = refusal_of(VERIFICATION, state_after(submitted), VerifyRequest(NURLAILA, some, KNOWN))
-    assert (refusal.code, refusal.facts["items"]) == ("items_missing", (ALL_OK[missing].item,))
+    assert (refusal.code, refusal.params["items"]) == ("items_missing", (ALL_OK[missing].item,))
 
 
 @pytest.mark.parametrize("command", [VERIFY, RETURN, RECOMMEND], ids=lambda command: type(command).__name__)
@@ -91,7 +91,7 @@ def test_a_decision_about_an_earlier_round_is_refused(command: Any):
     assert VERIFICATION.decide(second, replace(command, round=2), NOON)
     assert VERIFICATION.decide(second, command, NOON)
     late = refusal_of(VERIFICATION, second, replace(command, round=1))
-    assert (late.code, late.facts["status"], late.facts["event"]) == ("moved_on", "submitted", "RequestResubmitted")
+    assert (late.code, late.params["status"], late.params["event"]) == ("moved_on", "submitted", "RequestResubmitted")
 
 
 def test_all_obstacles_to_a_decision_are_reported_at_once():
@@ -117,7 +117,7 @@ def test_a_request_with_a_failed_item_is_not_verified():
 
 def test_a_warning_must_be_acknowledged():
     unvisited_pages = refusal_of(VERIFICATION, state_after(submitted), VerifyRequest(NURLAILA, ALL_OK))
-    assert (unvisited_pages.code, unvisited_pages.facts["warnings"]) == ("warning_open", KNOWN)
+    assert (unvisited_pages.code, unvisited_pages.params["warnings"]) == ("warning_open", KNOWN)
 
 
 def test_a_return_needs_no_acknowledged_warnings():
@@ -149,7 +149,7 @@ def test_a_return_needs_a_failed_item():
 def test_a_failed_item_needs_a_note():
     bare = tuple(Verdict(item=v.item, ok=v.ok, note="  ") for v in LETTER_FAILED)
     refusal = refusal_of(VERIFICATION, state_after(submitted), ReturnRequest(NURLAILA, bare))
-    assert (refusal.code, refusal.facts["items"]) == ("note_missing", (ChecklistItem.LETTER,))
+    assert (refusal.code, refusal.params["items"]) == ("note_missing", (ChecklistItem.LETTER,))
 
 
 def test_an_officer_may_recommend_rejection_once_a_round():
@@ -157,7 +157,7 @@ def test_an_officer_may_recommend_rejection_once_a_round():
         RejectionRecommended(round=1, reason="Di luar lingkup.", by=NURLAILA)
     ]
     again = refusal_of(VERIFICATION, state_after(submitted, recommended), RecommendRejection(SAMSUL, "Sama."))
-    assert (again.code, again.facts["by"]) == ("already_recommended", NURLAILA.name)
+    assert (again.code, again.params["by"]) == ("already_recommended", NURLAILA.name)
     assert VERIFICATION.decide(state_after(submitted, recommended, returned, resubmitted), RECOMMEND, NOON)
 
 
@@ -173,20 +173,20 @@ def test_a_recommended_request_can_still_be_verified():
 @pytest.mark.parametrize("command", [VERIFY, RETURN, RECOMMEND])
 def test_only_a_submitted_request_can_be_decided(status: Status, command: Any):
     refusal = refusal_of(VERIFICATION, state_after(*PATHS[status]), command)
-    assert (refusal.code, refusal.facts["status"]) == ("moved_on", status)
+    assert (refusal.code, refusal.params["status"]) == ("moved_on", status)
 
 
 @pytest.mark.parametrize("command", [VERIFY, RETURN, RECOMMEND])
 def test_the_second_of_two_officers_is_told_who_was_first_and_when(command: Any):
     refusal = refusal_of(VERIFICATION, state_after(submitted, verified), command)
     first = {"by": "Nurlaila Ibarat", "at": NOON + timedelta(minutes=1), "event": "RequestVerified"}
-    assert refusal.facts == {"status": Status.VERIFIED, **first}
+    assert refusal.params == {"status": Status.VERIFIED, **first}
 
 
 def test_a_late_officer_is_told_of_the_withdrawal_that_prevailed():
     events = events_from(submitted, withdrawn, verified)
     refusal = refusal_of(VERIFICATION, fold(VERIFICATION, events), RETURN)
-    assert (refusal.facts["status"], refusal.facts["event"]) == (Status.WITHDRAWN, "RequestWithdrawn")
+    assert (refusal.params["status"], refusal.params["event"]) == (Status.WITHDRAWN, "RequestWithdrawn")
 
 
 def test_a_resubmitted_request_is_decided_again_in_its_new_form():
