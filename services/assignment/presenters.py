@@ -77,7 +77,7 @@ def present_request(loaded: Loaded[State], day: date) -> dict[str, Any]:
         **present_summary(loaded, day),
         **serializers.form(state.applicant, state.letter, state.description),
         "documents": serializers.documents(documents(state)),
-        "timeline": serializers.timeline(state.history, by_silence=state.by_silence),
+        "timeline": serializers.timeline(state.history, automatic=state.by_silence),
         "warnings": serializers.warnings(state.warnings),
         "recommendation": _recommendation(state),
         "complexity": state.complexity.value if state.complexity else None,

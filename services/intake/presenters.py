@@ -19,13 +19,12 @@ from services.intake.domain.decisions import ALLOWED_STATUSES
 from services.intake.domain.form import Form
 from services.intake.domain.state import State
 from shared.contracts.facts import DocumentRef
-from shared.contracts.history import HistoryEntry
 from shared.contracts.lifecycle import Status
 from shared.runtime.conflict import conflict
 from shared.runtime.decider import Refusal
 from shared.web.api import serializers
 from shared.web.views.employee_number import group_digits, mask_employee_number
-from shared.web.views.labels import EVENT_LABELS, OPEN_ITEM_LABELS, SCOPE_LABELS, STATUS_LABELS, actor_label
+from shared.web.views.labels import OPEN_ITEM_LABELS, SCOPE_LABELS, STATUS_LABELS
 
 EVENTS_WITH_INTERNAL_NOTE = frozenset({"LeadAssigned"})
 """Events whose note is meant for staff, not for the applicant."""
@@ -47,7 +46,7 @@ def present_request(state: State, day: date) -> dict[str, Any]:
         "target_date": state.target_date,
         "overdue": is_overdue(state, day),
         **(_summary(state.form) if state.form else {}),
-        "timeline": [_timeline_entry(state, entry) for entry in state.history],
+        "timeline": _timeline(state),
         "documents": serializers.documents(documents(state)),
         "open_items": open_items(state),
         "question": state.pause.question if state.pause and status is Status.ON_HOLD else None,
@@ -89,15 +88,9 @@ def is_overdue(state: State, day: date) -> bool:
     return state.target_date is not None and state.target_date < day and state.status in WORK_STATUSES
 
 
-def _timeline_entry(state: State, entry: HistoryEntry) -> dict[str, Any]:
-    automatic = entry.event == "HandoverConfirmed" and state.by_silence
-    return {
-        "time": entry.time,
-        "event": entry.event,
-        "label": EVENT_LABELS.get(entry.event, entry.event),
-        "by": actor_label(entry.event, entry.by, automatic=automatic),
-        "note": "" if entry.event in EVENTS_WITH_INTERNAL_NOTE else entry.note,
-    }
+def _timeline(state: State) -> list[dict[str, Any]]:
+    entries = serializers.timeline(state.history, automatic=state.by_silence)
+    return [{**entry, "note": ""} if entry["event"] in EVENTS_WITH_INTERNAL_NOTE else entry for entry in entries]
 
 
 def documents(state: State) -> tuple[DocumentRef, ...]:

@@ -105,17 +105,17 @@ def documents(stored: Iterable[DocumentRef]) -> list[dict[str, Any]]:
     return [document.model_dump(mode="json", exclude={"key"}) for document in stored]
 
 
-def timeline(history: Iterable[HistoryEntry], *, by_silence: bool = False) -> list[dict[str, Any]]:
+def timeline(history: Iterable[HistoryEntry], *, automatic: bool = False) -> list[dict[str, Any]]:
     """`{time, event, label, by, note}` of each event, oldest first.
 
-    `by_silence` says that the handover was confirmed automatically, because the period for objections passed.
+    `automatic` says that the handover was confirmed automatically, because the period for objections passed.
     """
     return [
         {
             "time": entry.time,
             "event": entry.event,
             "label": EVENT_LABELS.get(entry.event, entry.event),
-            "by": actor_label(entry.event, entry.by, automatic=by_silence and entry.event == "HandoverConfirmed"),
+            "by": actor_label(entry.event, entry.by, automatic=automatic and entry.event == "HandoverConfirmed"),
             "note": entry.note,
         }
         for entry in history
