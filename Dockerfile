@@ -1,4 +1,4 @@
-# One image for all services and for `simpul prepare`: built with hashes checked, run by nobody in particular.
+# One image for all services and for `simpul prepare`, with verified hashes and an unprivileged user.
 ARG PYTHON=python:3.11.14-slim-bookworm
 
 FROM ${PYTHON} AS build
@@ -11,7 +11,7 @@ COPY pyproject.toml README.md LICENSE ./
 COPY shared shared
 COPY services services
 COPY simpul simpul
-# What builds and installs is of no use to what runs.
+# The running image needs no build tools.
 RUN pip install --quiet --no-build-isolation --no-deps . \
 	&& pip uninstall --quiet --yes hatchling pathspec pluggy tomlkit trove-classifiers setuptools \
 	&& pip uninstall --quiet --yes pip

@@ -94,8 +94,8 @@ async def measure(name: str, opened: Open) -> None:
         rate = COMMANDS / (time.perf_counter() - started_at)
         folded = await folds(store)
         latencies = await notification_latencies(store, other_store)
-    print(f"{name:8} command alone {ms(sequential)}   {CONCURRENCY} at once {ms(concurrency)}, {rate:,.0f}/s")
-    print(f"{'':8} folds {folded:,.0f} documents/s in batches of {BATCH}   told elsewhere after {ms(latencies)}")
+    print(f"{name:8} sequential commands {ms(sequential)}   {CONCURRENCY} concurrent {ms(concurrency)}, {rate:,.0f}/s")
+    print(f"{'':8} folds {folded:,.0f} documents/s in batches of {BATCH}   notified elsewhere after {ms(latencies)}")
 
 
 def ms(seconds: list[float]) -> str:

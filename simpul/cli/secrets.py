@@ -15,49 +15,49 @@ from simpul.cli.console import console, print_line
 from simpul.cli.errors import Failed
 
 TEMPLATE = """\
-# Made by `simpul secrets` for docker-compose.yml; readable by its owner alone, and in no backup: keep a copy in a safe place.
-# The engines take their passwords when their volumes are made; changed here later, they no longer fit.
+# Created by `simpul secrets` for docker-compose.yml. Readable by its owner only, and in no backup: keep a copy in a safe place.
+# The engines store their passwords when their volumes are created; a later change here does not change them there.
 
-# Where people reach Simpul; links in e-mails begin with it.
+# The public address; links in emails begin with it.
 SIMPUL_BASE_URL={url}
 
-# What the gateway answers to, and where it is published. A name turns TLS on, with a certificate that a public authority gives;
-# GATEWAY_TLS says otherwise: `tls internal`, or `tls /certificates/site.pem /certificates/site.key` (deploy/certificates/).
+# The site of the gateway, and where it is published. A host name enables TLS with a certificate of a public authority, unless
+# GATEWAY_TLS is set: `tls internal`, or `tls /certificates/site.pem /certificates/site.key` (deploy/certificates/).
 GATEWAY_SITE={site}
 GATEWAY_TLS=
 GATEWAY_ADDRESS={address}
 GATEWAY_HTTP_PORT={http}
 GATEWAY_HTTPS_PORT={https}
 
-# E-mails go to Mailpit and reach nobody; it shows them at http://127.0.0.1:8025. An office empties COMPOSE_PROFILES and names
-# its server: smtp://user:password@host:587?tls=starttls
+# Emails go to Mailpit, which shows them at http://127.0.0.1:8025 and delivers nothing. To send emails, empty COMPOSE_PROFILES and
+# set a mail server: smtp://user:password@host:587?tls=starttls
 COMPOSE_PROFILES=mailpit
 SIMPUL_SMTP=smtp://mailpit:1025?tls=none
 SIMPUL_MAIL_FROM=Layanan Integrasi Sistem <simpul@{host}>
-# How applicants reach the office. Answers to e-mails go to SIMPUL_REPLY_TO, or else to SIMPUL_OFFICE_EMAIL.
+# The contact of the office for applicants. Replies to emails go to SIMPUL_REPLY_TO, otherwise to SIMPUL_OFFICE_EMAIL.
 SIMPUL_REPLY_TO=
 SIMPUL_OFFICE_PHONE=
 SIMPUL_OFFICE_EMAIL=
 SIMPUL_OFFICE_ADDRESS=
 
-# Random, and known to nobody else.
+# Random secrets.
 SIMPUL_SECRET={secret}
 MONGO_PASSWORD={mongo}
 MONGO_KEY={key}
 MINIO_PASSWORD={minio}
-# For Prometheus alone (deploy/prometheus/prometheus.yml).
+# For Prometheus (deploy/prometheus/prometheus.yml).
 SIMPUL_METRICS_TOKEN={metrics}
 """
 
 
 def secrets(
-    file: Annotated[Path, typer.Argument(help="What to write; `-` prints it.", allow_dash=True)] = Path(
+    file: Annotated[Path, typer.Argument(help="The file to create; `-` prints it.", allow_dash=True)] = Path(
         "production.env"
     ),
-    url: Annotated[str, typer.Option(help="Where people will reach Simpul; https:// turns TLS on.")] = (
-        "http://127.0.0.1:8080"
-    ),
-    address: Annotated[str, typer.Option(help="Where the gateway is published: 0.0.0.0 for everybody.")] = "127.0.0.1",
+    url: Annotated[str, typer.Option(help="The public address; https:// enables TLS.")] = ("http://127.0.0.1:8080"),
+    address: Annotated[
+        str, typer.Option(help="The address that the gateway is published on: 0.0.0.0 for all networks.")
+    ] = "127.0.0.1",
 ) -> None:
     """Create the settings file of docker-compose.yml with random passwords; an existing file is never overwritten."""
     text = compose_settings(url, address)
