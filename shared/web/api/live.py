@@ -1,4 +1,4 @@
-"""Server-sent events: which request changed, to what version, for as long as the one who listens may know."""
+"""Live updates as server-sent events: which request changed, to what version, while the client may know it."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
+from fastapi.sse import format_sse_event
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
@@ -24,19 +25,19 @@ from shared.web.http.stream_limits import StreamOwner, StreamRegistry
 logger = logging.getLogger(__name__)
 
 VisibleFields = Callable[[str, int], Awaitable[dict[str, Any] | None]]
-"""What the listener may know of a request that reached a version (`number`, `status`), or None if nothing."""
+"""Returns the fields of a changed request that the client may see (`number`, `status`), None if it may see nothing."""
 MayContinue = Callable[[], Awaitable[bool]]
-"""Whether the listener may go on listening; must not count as using the session."""
+"""Returns whether the client is still authorized; must not count as use of the session."""
 
 RETRY_MS, DISPLACED_RETRY_MS = 2000, 15_000
-"""Until a page connects again: after a cut, and after a newer page of the same owner has taken its place."""
+"""Delay before a page reconnects: after a disconnection, and after a newer page of the same owner replaced it."""
 BATCH_SIZE = 100
 _CURSOR = re.compile(r"[\w.:+/=-]{1,200}")
 
 
 @dataclass(slots=True)
 class StreamTiming:
-    """Seconds between comments that keep the connection open, and between looks at whether it may stay open."""
+    """Seconds between comments that keep the connection open, and between authorization checks."""
 
     heartbeat: float = 15.0
     recheck: float = 10.0
@@ -50,10 +51,11 @@ async def live(
     timing: StreamTiming | None = None,
     reader: Principal | str = "",
 ) -> Response:
-    """`event: request` with `{id, version, ...}` for each change after `Last-Event-ID`, or from now on.
+    """Stream `event: request` with `{id, version, ...}` for each change after `Last-Event-ID`, or from now on.
 
-    `reader` is the member of staff who listens, or the id of the request whose key an applicant holds. Raises StoreUnavailable,
-    and Problem 429 or 503 if too many listen or the service is about to stop.
+    `reader` is the member of staff, or the id of the request that an applicant follows.
+
+    Raises: StoreUnavailable; Problem 429 or 503 at the limit of streams or during shutdown.
     """
     if wants_headers_only(request):
         return StreamHeaders()
@@ -64,8 +66,8 @@ async def live(
         if _CURSOR.fullmatch(requested) and await _is_known_cursor(store, requested)
         else await store.latest_change()
     )
-    listener = _Listener(store, visible_fields, may_continue, cursor, timing or StreamTiming())
-    return LiveStream(streams, listener, _stream_owner(request, reader))
+    changes = _ChangeReader(store, visible_fields, may_continue, cursor, timing or StreamTiming())
+    return LiveStream(streams, changes, _stream_owner(request, reader))
 
 
 def _stream_owner(request: Request, reader: Principal | str) -> StreamOwner:
@@ -83,8 +85,8 @@ async def _is_known_cursor(store: StateStore, cursor: str) -> bool:
     return True
 
 
-class _Listener:
-    """What one stream has told and has to tell."""
+class _ChangeReader:
+    """The changes that one stream has sent and has yet to send."""
 
     def __init__(
         self,
@@ -104,7 +106,7 @@ class _Listener:
         return await self._may_continue()
 
     async def next_events(self) -> tuple[bytes, bool]:
-        """The events of the next changes, and whether there may be more."""
+        """Encode the next changes; also return whether there may be more."""
         changes = await self.store.changes(self.cursor, BATCH_SIZE)
         events = [await self._event(change) for change in changes]
         if changes:
@@ -112,18 +114,18 @@ class _Listener:
         return b"".join(events), len(changes) == BATCH_SIZE
 
     async def _event(self, change: StateChange) -> bytes:
-        facts = await self._visible_fields(change.id, change.version)
-        if facts is None:
+        fields = await self._visible_fields(change.id, change.version)
+        if fields is None:
             return b""
-        data = json.dumps({"id": change.id, "version": change.version, **facts}, separators=(",", ":"), default=str)
-        return f"id: {change.cursor}\nevent: request\ndata: {data}\n\n".encode()
+        data = json.dumps({"id": change.id, "version": change.version, **fields}, separators=(",", ":"), default=str)
+        return format_sse_event(event="request", id=change.cursor, data_str=data)
 
     async def wait(self) -> None:
         await self.store.wait_for_change(self.cursor, min(self.timing.heartbeat, self.timing.recheck))
 
 
 class StreamHeaders(Response):
-    """What precedes a stream, and all of the answer to HEAD; nobody knows how long the stream will be."""
+    """The headers of a stream, without Content-Length; also the whole response to HEAD."""
 
     def __init__(self) -> None:
         headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
@@ -135,11 +137,14 @@ class StreamHeaders(Response):
 
 
 class LiveStream(StreamHeaders):
-    """The stream itself; it ends when the client goes, the session dies, the store fails or the process stops."""
+    """A stream that ends when the client disconnects, its session ends, the store fails or the process shuts down.
 
-    def __init__(self, streams: StreamRegistry, listener: _Listener, owner: StreamOwner) -> None:
+    Starlette's StreamingResponse ends only when the client disconnects or its iterator does, so this class runs its own tasks.
+    """
+
+    def __init__(self, streams: StreamRegistry, changes: _ChangeReader, owner: StreamOwner) -> None:
         super().__init__()
-        self._streams, self._listener, self._stream_owner, self._started = streams, listener, owner, False
+        self._streams, self._changes, self._stream_owner, self._started = streams, changes, owner, False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         place = self._streams.acquire(self._stream_owner)
@@ -160,10 +165,10 @@ class LiveStream(StreamHeaders):
         sender.cancel()
         [outcome] = await asyncio.gather(sender, return_exceptions=True)
         if isinstance(outcome, Exception) and not isinstance(outcome, StoreUnavailable):
-            logger.error("a live stream broke", exc_info=outcome)
+            logger.error("a live stream failed", exc_info=outcome)
         if not self._started:
             await self._start(send)
-        last = f"retry: {retry_ms}\n\n".encode() if retry_ms != RETRY_MS else b""
+        last = format_sse_event(retry=retry_ms) if retry_ms != RETRY_MS else b""
         await send({"type": "http.response.body", "body": last, "more_body": False})
 
     async def _start(self, send: Send) -> None:
@@ -171,19 +176,19 @@ class LiveStream(StreamHeaders):
         self._started = True
 
     async def _send_events(self, send: Send) -> None:
-        listener = self._listener
+        changes = self._changes
         await self._start(send)
-        await _send_chunk(send, f"retry: {RETRY_MS}\nid: {listener.cursor}\n\n".encode())
+        await _send_chunk(send, f"retry: {RETRY_MS}\nid: {changes.cursor}\n\n".encode())
         written = time.monotonic()
-        while await listener.is_still_authorized():
-            next_events, more = await listener.next_events()
-            if not next_events and time.monotonic() - written >= listener.timing.heartbeat:
-                next_events = b": -\n\n"
+        while await changes.is_still_authorized():
+            next_events, more = await changes.next_events()
+            if not next_events and time.monotonic() - written >= changes.timing.heartbeat:
+                next_events = format_sse_event(comment="-")
             if next_events:
                 await _send_chunk(send, next_events)
                 written = time.monotonic()
             if not more:
-                await listener.wait()
+                await changes.wait()
 
 
 async def _send_chunk(send: Send, body: bytes) -> None:
