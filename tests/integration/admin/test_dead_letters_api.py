@@ -1,4 +1,4 @@
-"""Dead letters over HTTP: events in the log that break their contract, what waits behind them, and what goes on."""
+"""The API of dead letters: events that violate their contract, events that wait behind them, and replay and discard."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ async def harness(tmp_path: Path) -> AsyncIterator[StaffHarness]:
 
 
 async def poison(harness: StaffHarness, fact: Fact, old: bytes, new: bytes, subject: str = REQUEST) -> None:
-    """The next event of its source, with bytes that break the contract; heard when this returns."""
+    """Append the next event of its source with invalid content, and wait until it is consumed."""
     harness.sequences[fact.owner, subject] += 1
     raw = encode_event(make_event(fact, harness.sequences[fact.owner, subject], harness.clock(), subject))
     assert old in raw
@@ -51,14 +51,14 @@ async def status(harness: StaffHarness, subject: str = REQUEST) -> str:
 
 
 async def unlike_the_log(harness: StaffHarness) -> tuple[Any, Any, Any]:
-    """Where a fold of the whole log differs from what verification has, finds holes, or something that it has not folded."""
+    """Differences between a fold of the whole log and the state of verification, including gaps and missing events."""
     runtime = harness.services["verification"].runtime
     report = await Rebuild(runtime.executor.decider, runtime.store, harness.platform.log).compare()
     return report.differences, report.gaps, report.behind
 
 
 async def tried_by_itself(harness: StaffHarness) -> None:
-    """Wait until no service tries by itself any more what it parked."""
+    """Wait until no service retries its parked events automatically any more."""
     queues = [service.runtime.dead_letters for service in harness.services.values()]
     await harness.wait_until(lambda: _done(queues))
 
@@ -68,7 +68,7 @@ async def _done(queues: list[Any]) -> bool:
 
 
 async def returned(harness: StaffHarness) -> None:
-    """A request that an officer returned."""
+    """Publish a request that was returned by an officer."""
     await harness.publish(tale.submitted)
     harness.clock.advance(minutes=1)
     items = [{"item": verdict.item.value, "ok": verdict.ok, "note": verdict.note} for verdict in tale.returned.verdicts]
@@ -79,7 +79,7 @@ async def returned(harness: StaffHarness) -> None:
 
 
 async def a_poisoned_resubmission(harness: StaffHarness) -> None:
-    """Of a request that was returned and then withdrawn, the resubmission between is not what it should be."""
+    """Publish a request that was returned, resubmitted with an invalid event, and withdrawn."""
     await returned(harness)
     await poison(harness, resubmitted, b'"round":2', b'"round":"two"')
     await harness.publish(tale.withdrawn)
@@ -99,7 +99,7 @@ async def test_an_unreadable_event_is_listed_with_the_events_that_wait_behind_it
         "parked_at": harness.clock().isoformat(),
     }
     assert "RequestResubmitted v1" in first["reason"]
-    assert first["tries"] in (5, 6)  # once more if the withdrawal came while it was tried
+    assert first["tries"] in (5, 6)  # one more if the withdrawal arrived during a retry
     assert second["reason"] == "menunggu kejadian sebelumnya"
     assert [letter["service"] for letter in await parked(harness)] == ["verification"] * 2 + ["notification"] * 2
 

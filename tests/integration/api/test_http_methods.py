@@ -1,4 +1,4 @@
-"""What the methods of HTTP promise on every route: HEAD answers as GET does, Allow is complete, OPTIONS tells it."""
+"""HTTP methods on every route: HEAD responds like GET, and `Allow` is complete, also in the response to OPTIONS."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ STAFF = {OFFICER: Role.OFFICER, STRUCTURAL: Role.STRUCTURAL, TECHNICAL: Role.TEC
 PLAIN = {"Accept-Encoding": "identity"}
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 CHANGES = frozenset({"date", "x-request-id", "set-cookie", "content-security-policy"})
-"""Headers that differ from one answer to the next, since they hold something random or the time."""
+"""Headers that differ between responses, because they contain random values or the time."""
 DRAWN = "/api/verification/requests/{request_id}/documents/{document_id}/pages/{page}"
 MEASURED = frozenset({"/metrics"})
-"""Counted anew at each call, so that the length differs."""
+"""Their content, and so its length, changes with every call."""
 
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -44,7 +44,7 @@ async def seeded(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Seed
 
 
 def routes(app: FastAPI) -> dict[str, set[str]]:
-    """The methods by path, as the routes declare them."""
+    """The methods that the routes declare, by path."""
     found: dict[str, set[str]] = {}
     for route in iter_route_contexts(app.routes):
         found.setdefault(route.path or "", set()).update(route.methods or ())
@@ -78,14 +78,14 @@ async def test_head_has_the_headers_of_get_and_no_body(seeded: SeededApplication
 
 
 def those_who_may(access: Access | None) -> tuple[str, str]:
-    """Somebody who may call a route, and somebody who may not."""
+    """Users who may call the route."""
     if not isinstance(access, frozenset):
         return "applicant", ""
     return next(who for who, role in STAFF.items() if role in access), ""
 
 
 async def compare(client: httpx.AsyncClient, seeded: SeededApplication, path: str, who: str) -> None:
-    # Packed, a page with a token of its own differs in length from the next.
+    # A compressed page differs in length from the next, because its token differs.
     address, headers = filled_in(seeded, path), {**headers_of(seeded, who), **PLAIN}
     got = await client.get(address, headers=headers)
     client.cookies.clear()
@@ -195,7 +195,7 @@ async def test_an_unknown_api_path_gets_a_problem(seeded: SeededApplication, pat
 
 @pytest.mark.parametrize("path", ["/api/requests%0A", "/lacak%0A", "/berkas%0A", "/%0A"])
 async def test_a_path_with_a_trailing_newline_is_another_path(seeded: SeededApplication, path: str):
-    """A regular expression that ends in `$` matches before it too, while limits by path do not."""
+    """A regular expression that ends in `$` also matches before the newline, while limits by path do not."""
     async with seeded.harness.http as client:
         assert (await client.post(path, data={"name": "x"})).status_code == 404
 

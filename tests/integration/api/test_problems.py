@@ -1,4 +1,4 @@
-"""Every error is a problem document with a sentence, the headers that browsers heed, and nothing about the inside."""
+"""Every error is a problem document with a message and security headers, and without internal details."""
 
 from __future__ import annotations
 

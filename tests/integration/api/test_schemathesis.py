@@ -1,4 +1,4 @@
-"""The API answers as it is described: schemathesis makes calls from the OpenAPI document, right and wrong ones, in every role."""
+"""The API conforms to its OpenAPI document: schemathesis generates valid and invalid calls in every role."""
 
 from __future__ import annotations
 
@@ -47,10 +47,10 @@ RIGHT: dict[str, dict[str, Any]] = {
     "progress": {"note": "Sambungan terpasang.", "percent": 40},
     "survey": {"answers": [4] * 9},
 }
-"""What a person would send: what is made up alone seldom gets past the rules that no description can tell."""
+"""Realistic values, because generated ones seldom pass rules that a schema cannot express."""
 BASE = "http://simpul.example"
 FEW, MANY = 1, 6
-"""Cases where each call hashes a password, slowly on purpose, and elsewhere."""
+"""Number of cases for operations that hash a password, which is slow on purpose, and for the others."""
 CHECKS = [
     not_a_server_error,
     status_code_conformance,
@@ -64,7 +64,7 @@ SESSION = "/api/session"
 
 @dataclass
 class Running:
-    """The application and the loop that it runs in while a call is under way: cases are made by code that is not asynchronous."""
+    """The application and its event loop; schemathesis itself is synchronous."""
 
     seeded: SeededApplication
     runner: asyncio.Runner
@@ -72,8 +72,8 @@ class Running:
 
     def operations(self) -> Iterator[APIOperation]:
         for found in schemathesis.openapi.from_dict(self.seeded.app.openapi()).get_all_operations():
-            operation: APIOperation = found.ok()  # a fault in the description raises here
-            if not operation.path.endswith("/live"):  # it never ends
+            operation: APIOperation = found.ok()  # raises for an invalid document
+            if not operation.path.endswith("/live"):  # streams do not end
                 yield operation
 
     def send(self, request: httpx.Request) -> httpx.Response:
@@ -84,7 +84,7 @@ class Running:
         return self.runner.run(answered())
 
     def call(self, case: Case, headers: dict[str, str]) -> httpx.Response:
-        """The case as it goes over the wire, handed to the application."""
+        """Send a generated case to the application."""
         made = requests.Request(**case.as_transport_kwargs(base_url=BASE, headers=headers)).prepare()
         body = cast("str | bytes | None", made.body)
         return self.send(httpx.Request(str(made.method), str(made.url), headers=wire(made.headers), content=body))
@@ -107,7 +107,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
 
 
 def cases(operation: APIOperation, mode: GenerationMode) -> st.SearchStrategy[tuple[Case, str, bool]]:
-    """A case, the status of the request that it is about, and whether it names that one or what was made up."""
+    """Generated cases, with the status of their request, and whether they name it or a made-up one."""
     return st.tuples(operation.as_strategy(mode), st.sampled_from(sorted(STEPS)), st.integers(0, 3).map(bool))
 
 
@@ -135,7 +135,7 @@ def what_is_wrong(running: Running, operation: APIOperation, mode: GenerationMod
     try:
         everybody_calls()
     except Unsatisfiable:
-        pass  # nothing wrong can be sent where nothing is taken
+        pass  # an operation without input has no invalid cases
     except FailureGroup as failures:
         return f"{operation.label}: {failures.exceptions}"
     return ""
@@ -156,7 +156,7 @@ def check(running: Running, operation: APIOperation, who: str, case: Case, statu
 
 
 def test_every_get_succeeded_at_least_once(running: Running):
-    """The cases above would prove little if all of them were refused."""
+    """The generated cases would prove little if all of them were refused."""
     never = {call for call, statuses in running.answered.items() if call[0] == "get" and not {200, 206} & statuses}
     assert running.answered
     assert never == set()

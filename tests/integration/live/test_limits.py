@@ -1,4 +1,4 @@
-"""Live streams have limits: of one session or request, of one address and of the public, so that staff always have some."""
+"""Limits to live streams per session, request and network and for applicants, so that some remain for staff."""
 
 from __future__ import annotations
 

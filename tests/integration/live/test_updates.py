@@ -1,4 +1,4 @@
-"""Live updates of all four services behind a real server: what others did is told at once, and only to those it concerns."""
+"""Live updates of all four services behind a real server: changes arrive at once, and only at clients that may see them."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class LiveHarness:
     port: int
 
     async def submitted(self) -> dict[str, str]:
-        """A request sent by an applicant that verification, assignment and notification know of."""
+        """A request of an applicant that verification, assignment and notification have processed."""
         async with self.harness.http as client:
             answer = await client.post("/api/requests", data=FORM, files=list(FILES))
         assert answer.status_code == 201, answer.text
@@ -47,7 +47,7 @@ class LiveHarness:
         return made
 
     async def heard(self, request: dict[str, str]) -> None:
-        """Wait until all have published and heard all, and every letter is out."""
+        """Wait until all events are published and processed, and all emails are sent."""
 
         async def quiet() -> bool:
             waiting = [service.runtime.relay._waiting for service in self.harness.services.values()]
@@ -115,7 +115,7 @@ class Stream:
         return news
 
     async def told_that(self, status: str, seconds: float = AT_ONCE) -> dict[str, Any]:
-        """The next news with this status, which may not take longer than that."""
+        """The next event with this status, which must arrive within the time limit."""
         async with asyncio.timeout(seconds):
             while (news := await self.told())["status"] != status:
                 continue

@@ -1,4 +1,4 @@
-"""A download that was cut goes on where it ended: ranges for applicants and staff, on pages and calls, checked and logged."""
+"""Range requests of applicants and staff, on pages and in the API: interrupted downloads resume, with access check and log."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ async def seeded(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Seed
 
 
 def addresses(request: SeededRequest) -> dict[str, dict[str, str]]:
-    """Every address of the letter, with the headers of one who may open it."""
+    """Every path of the letter, with the headers of somebody who may open it."""
     letter = request.documents[0]
 
     def bearer(token: str) -> dict[str, str]:

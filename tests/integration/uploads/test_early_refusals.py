@@ -1,4 +1,4 @@
-"""Who may not upload is answered before a byte of the body is read, and a body for which there is no room is refused."""
+"""Unauthorized uploads are refused before the body is read, and uploads without space in the temporary folder are refused."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ async def desk(tmp_path: Path) -> AsyncIterator[StaffHarness]:
 
 
 async def status_of_unread(app: FastAPI, path: str, size: int | None = 5_000, **headers: str) -> tuple[int, str]:
-    """The status and the text of an answer to a body that must not be asked for before it."""
+    """The status and text of a response that must arrive before the server asks for the body."""
     declared = {"content-length": str(size)} if size is not None else {"transfer-encoding": "chunked"}
     given = {"host": "127.0.0.1:8000", "content-type": MULTIPART, **declared, **headers}
     scope = {
@@ -172,7 +172,7 @@ async def test_a_missing_temporary_folder_is_reported(tmp_path: Path, monkeypatc
 
 
 def test_a_file_size_limit_is_reported(tmp_path: Path):
-    """A limit of the size of files holds for a whole process, so this is one of its own."""
+    """The limit applies to a whole process, so the test runs in a child process."""
     lines = [
         "import asyncio, resource, signal, sys, pathlib",
         "from tests.integration.uploads.test_early_refusals import refused_for_want_of_room, limited",

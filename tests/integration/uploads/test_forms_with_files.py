@@ -1,4 +1,4 @@
-"""Forms with files: judged as a whole, told at once, stored whole or not at all."""
+"""Forms with files: validated as a whole, with all errors in one response, and stored completely or not at all."""
 
 from __future__ import annotations
 

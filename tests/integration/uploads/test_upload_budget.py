@@ -1,4 +1,4 @@
-"""What strangers upload is counted in bytes until a request names it: by address, in all, and while it comes."""
+"""Uploads without an account are counted in bytes until a request references them: per network, in total, on arrival."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def visitor(intake: IntakeHarness, address: str = "192.0.2.1") -> httpx.AsyncCli
 
 
 async def ahead(client: httpx.AsyncClient, page: httpx.Response, content: bytes = BIG) -> httpx.Response:
-    """A file sent ahead of its form."""
+    """Upload a file before its form."""
     data = {**hidden_fields(page), "field": "requirements"}
     return await client.post("/berkas", data=data, files={"requirements": ("besar.pdf", content, "application/pdf")})
 
@@ -108,7 +108,7 @@ async def test_files_held_by_a_refused_form_are_counted(intake: IntakeHarness):
 
 
 async def test_a_repeated_form_releases_no_more_than_its_own_files(intake: IntakeHarness):
-    """Else the same form, sent again and again with other copies of its files, would hide them from the count."""
+    """Otherwise repeating the same form with new copies of its files would hide those copies from the count."""
     async with visitor(intake) as client:
         page = await client.get("/")
         letter = {"letter": ("surat.pdf", LETTER, "application/pdf")}
@@ -129,7 +129,7 @@ async def test_complete_submissions_leave_nothing_counted(intake: IntakeHarness)
 
 
 async def test_a_body_is_counted_while_it_is_received(intake: IntakeHarness):
-    """Without a length in its head, and although nothing of it is stored yet: read to its end it would be too large."""
+    """A chunked body is refused as soon as it exceeds the budget, before anything of it is stored."""
 
     async def pieces() -> AsyncIterator[bytes]:
         head = b'--bb\r\nContent-Disposition: form-data; name="requirements"; filename="a.pdf"\r\n\r\n'
@@ -172,7 +172,7 @@ async def test_files_over_the_budget_are_refused_by_name_and_the_others_stored(t
 
 
 async def test_small_files_are_refused_when_their_counted_size_exceeds_the_budget(intake: IntakeHarness):
-    """Sixty of a kilobyte take less room on the wire than one counts for."""
+    """Sixty files of a kilobyte are fewer bytes than the minimum that one file counts as."""
     async with visitor(intake) as client:
         for _ in range(2):
             files = [("requirements", (f"{number}.pdf", LETTER, "application/pdf")) for number in range(10)]
@@ -187,7 +187,7 @@ async def test_small_files_are_refused_when_their_counted_size_exceeds_the_budge
 
 
 async def test_a_form_whose_files_are_stored_is_always_accepted(intake: IntakeHarness):
-    """It alone gives back what its files count, and else nobody behind the address could go on for an hour."""
+    """Only this form releases its files; otherwise nobody behind the address could continue for an hour."""
     async with visitor(intake) as client:
         page = await client.get("/")
         letter = await client.post(
@@ -248,7 +248,7 @@ async def test_an_endless_form_without_files_is_cut_off(intake: IntakeHarness):
 
 
 def another_process(intake: IntakeHarness) -> IntakeHarness:
-    """The same office with counts of its own, as `--scale intake=2` has it."""
+    """A second process on the same data with a budget of its own, as with `--scale intake=2`."""
     routers, stores = intake.service.routers, [intake.service.runtime.store]
     app = create_app(platform=intake.platform, version="1", routers=routers, lifespan=None, stores=stores)
     return replace(intake, app=app)
@@ -274,7 +274,7 @@ async def test_files_whose_form_reached_another_process_are_released(intake: Int
 
 @pytest.mark.usefixtures("looks_at_once")
 async def test_files_that_no_request_references_stay_counted(intake: IntakeHarness):
-    """Else one form that was sent would hide every other copy that its page sends ahead."""
+    """Otherwise one submitted form would hide all other copies that its page uploads."""
     async with visitor(intake) as one, visitor(another_process(intake)) as other:
         page = await one.get("/")
         other.cookies = one.cookies

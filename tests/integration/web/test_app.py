@@ -1,4 +1,4 @@
-"""Around the services: health, metrics, documentation and static files, each for whom it is meant."""
+"""Routes of no service: health, metrics, documentation and static files, and who may read them."""
 
 from __future__ import annotations
 

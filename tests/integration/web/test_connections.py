@@ -1,4 +1,4 @@
-"""Connections of strangers: slow ones end, many of one address give way to each other, and everybody else gets an answer."""
+"""Limits to connections: slow ones are closed, those of one network compete with each other, and others are served."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ GET = b"GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n"
 
 @dataclass
 class Gate:
-    """Where requests wait until a test lets them go on."""
+    """A route at which requests wait until the test releases them."""
 
     open: asyncio.Event = field(default_factory=asyncio.Event)
     wait_for_status: int = 0
@@ -83,7 +83,7 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @dataclass
 class Line:
-    """One connection, as a client writes and reads it."""
+    """A connection from the client's side."""
 
     reader: asyncio.StreamReader
     writer: asyncio.StreamWriter
@@ -118,7 +118,7 @@ async def line_to(port: int, address: str = "127.0.0.1") -> AsyncIterator[Line]:
 
 async def wait_until(holds) -> None:
     async with asyncio.timeout(TIMEOUT_SECONDS):
-        while not holds():  # noqa: ASYNC110 - what is waited for knows no event
+        while not holds():  # noqa: ASYNC110 - the condition has no event
             await asyncio.sleep(0.02)
 
 
@@ -278,7 +278,7 @@ async def test_requests_of_one_client_behind_a_proxy_are_counted_by_address(tmp_
 
 
 async def test_a_large_body_of_a_client_with_too_many_requests_closes_its_connection(tmp_path: Path, gate: Gate):
-    """Else all of it would be read and dropped for the sake of the next request."""
+    """Otherwise the whole body would be read and dropped to keep the connection for the next request."""
     settings = {"connections_per_address": 4, "trusted_proxies": "127.0.0.1", "body_limit": 50_000_000}
     async with (
         web_harness(tmp_path, gate.routes(), **settings) as harness,
@@ -296,7 +296,7 @@ async def test_a_large_body_of_a_client_with_too_many_requests_closes_its_connec
 
 @dataclass(eq=False)
 class Known:
-    """A connection of which a test says how useful it is."""
+    """A connection with a given eviction score."""
 
     useful: float | None = 0.0
     open: bool = True
@@ -341,7 +341,7 @@ def test_connections_of_known_proxies_are_not_counted_by_address():
 
 @pytest.fixture(params=["asyncio", "uvloop"])
 def cramped(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[int]:
-    """The port of a server that has 256 descriptors, after it has raised its limit from 64."""
+    """The port of a server with 256 descriptors, to which it has raised its limit from 64."""
     if request.param == "uvloop" and not importlib.util.find_spec("uvloop"):
         pytest.skip("uvloop is not installed")
     command = [

@@ -1,4 +1,4 @@
-"""Size and rate: refused before a body is read, and for the address that it really is."""
+"""Limits to size and rate, enforced before the body is read and for the client's real address."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Behind a real server: early refusals, clients that go away, streams that end, a head that never ends."""
+"""The application behind a real server: early refusals, disconnecting clients, live streams, endless request heads."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tests.support.services.web_harness import WebHarness, served, web_harness
 
 
 class Listening:
-    """What the stream's route is told by a test."""
+    """Controls the route of the stream."""
 
     def __init__(self) -> None:
         self.hidden: set[str] = set()
@@ -85,7 +85,7 @@ async def ends(lines: AsyncIterator[str]) -> None:
 
 async def wait_until(holds) -> None:
     async with asyncio.timeout(20):
-        while not holds():  # noqa: ASYNC110 - what is waited for knows no event
+        while not holds():  # noqa: ASYNC110 - the condition has no event
             await asyncio.sleep(0.02)
 
 

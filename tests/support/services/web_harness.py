@@ -105,7 +105,7 @@ def routes(platform: Platform, started_calls: list[str]) -> APIRouter:
 
     @router.post("/api/orders", tags=["pesanan"])
     async def order(order: FormOrder) -> dict[str, Any]:
-        """Take an order."""
+        """Place an order."""
         return order.model_dump(mode="json")
 
     @router.get("/api/orders")
