@@ -100,7 +100,7 @@ FOOTER = """\
 """
 
 
-def caddyfile() -> str:
+def render_caddyfile() -> str:
     """The text of the file. Caddy passes `text/event-stream` on unbuffered and closes streams whose client has gone."""
     handlers = (_service_handler(name) for name in sorted(BUILDERS, key=lambda name: name == DEFAULT_SERVICE))
     return "\n".join([HEADER, *handlers]) + _error_handler() + "}\n" + FOOTER
@@ -150,7 +150,7 @@ def _prefixes(service: str) -> Iterator[str]:
 
 def main() -> None:
     OUTPUT_PATH.parent.mkdir(exist_ok=True)
-    OUTPUT_PATH.write_text(caddyfile(), encoding="utf-8")
+    OUTPUT_PATH.write_text(render_caddyfile(), encoding="utf-8")
     print(f"written: {OUTPUT_PATH.relative_to(OUTPUT_PATH.parents[1])}")
 
 

@@ -18,7 +18,7 @@ HEADER = """\
 """
 
 
-def env_example() -> str:
+def render_env_example() -> str:
     """The text of the file."""
     return "\n".join([HEADER, *_lines()])
 
@@ -38,7 +38,7 @@ def _default(field: FieldInfo) -> str:
 
 
 def main() -> None:
-    OUTPUT_PATH.write_text(env_example(), encoding="utf-8")
+    OUTPUT_PATH.write_text(render_env_example(), encoding="utf-8")
     print(f"written: {OUTPUT_PATH.name}")
 
 

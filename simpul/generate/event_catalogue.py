@@ -66,7 +66,7 @@ TYPE_LABELS: Mapping[Any, str] = {
 }
 
 
-def catalogue() -> str:
+def render_catalogue() -> str:
     """The page as Markdown."""
     return "\n".join([HEADER, *_overview(), *_events(), *_values()]).rstrip() + "\n"
 
@@ -160,7 +160,7 @@ def _type(annotation: Any) -> str:
 
 
 def main() -> None:
-    OUTPUT_PATH.write_text(catalogue(), encoding="utf-8")
+    OUTPUT_PATH.write_text(render_catalogue(), encoding="utf-8")
     print(f"written: {OUTPUT_PATH.relative_to(OUTPUT_PATH.parents[1])}")
 
 

@@ -50,7 +50,7 @@ def transitions() -> Transitions:
     return found
 
 
-def state_machine() -> str:
+def render_state_machine() -> str:
     """The transitions as a Mermaid state diagram."""
     lines = ["stateDiagram-v2"]
     for (before, after), labels in transitions().items():

@@ -21,7 +21,7 @@ from shared.web.http.client_address import parse_proxies
 from simpul.cli.errors import Failed
 from simpul.cli.main import COMMANDS
 from simpul.cli.secrets import compose_settings
-from simpul.generate.caddyfile import CONTAINER_PORT, OUTPUT_PATH, caddyfile
+from simpul.generate.caddyfile import CONTAINER_PORT, OUTPUT_PATH, render_caddyfile
 from simpul.registry import BUILDERS
 from simpul.routing import DEFAULT_SERVICE, PATH_PREFIXES
 from tests.support.paths import REPOSITORY
@@ -248,11 +248,11 @@ def test_an_invalid_address_is_refused(url: str):
 
 
 def test_the_caddyfile_follows_the_table_of_paths():
-    assert OUTPUT_PATH.read_text() == caddyfile(), "run `make docs`"
+    assert OUTPUT_PATH.read_text() == render_caddyfile(), "run `make docs`"
 
 
 def test_the_caddyfile_routes_every_path_to_its_service():
-    ways = {name: paths.split() for name, paths in re.findall(r"@(\w+) path (.+)", caddyfile())}
+    ways = {name: paths.split() for name, paths in re.findall(r"@(\w+) path (.+)", render_caddyfile())}
     assert set(ways) == set(BUILDERS) - {DEFAULT_SERVICE}
     for prefix, owner in PATH_PREFIXES.items():
         assert [name for name, paths in ways.items() if {prefix, f"{prefix}/*"} & set(paths)] == [owner]
@@ -261,7 +261,7 @@ def test_the_caddyfile_routes_every_path_to_its_service():
 
 
 def test_the_error_page_of_the_gateway_allows_only_its_style():
-    text = caddyfile()
+    text = render_caddyfile()
     [style] = re.findall("<style>(.+)</style>", text)
     [policy] = re.findall('Content-Security-Policy "(.+)"', text)
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()

@@ -26,7 +26,7 @@ from shared.contracts.facts import Fact
 from shared.contracts.registry import BY_TYPE, FACTS, UPCASTERS, UnknownFact, UnreadableEvent, upcast
 from shared.runtime.decider import Decider
 from shared.web.views.labels import EVENT_LABELS
-from simpul.generate.event_catalogue import OUTPUT_PATH, SUBSCRIBES_TO, catalogue
+from simpul.generate.event_catalogue import OUTPUT_PATH, SUBSCRIBES_TO, render_catalogue
 from tests.support.paths import SAMPLES
 
 FILES = sorted(SAMPLES.glob("*.json"))
@@ -218,4 +218,4 @@ def test_personal_data_is_only_in_the_two_events_that_are_meant_for_it():
 
 
 def test_the_event_catalogue_is_up_to_date():
-    assert OUTPUT_PATH.read_text(encoding="utf-8") == catalogue(), "Run 'make docs'."
+    assert OUTPUT_PATH.read_text(encoding="utf-8") == render_catalogue(), "Run 'make docs'."
