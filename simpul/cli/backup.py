@@ -66,11 +66,11 @@ def _distributed_backup() -> ModuleType:
 
 
 def _backup_data_folder(unfinished: Path) -> tuple[int, list[str]]:
-    count, missing = run(lambda: _backup(unfinished))
+    count, missing = run(lambda: _copy_everything(unfinished))
     return count, [f"{missing} documents that the log names were not there to copy."] if missing else []
 
 
-async def _backup(folder: Path) -> tuple[int, int]:
+async def _copy_everything(folder: Path) -> tuple[int, int]:
     """Copy the database first: every document that it names exists by then, and documents never change."""
     async with prepared_services() as (platform, services):
         await asyncio.to_thread(_copy_database, platform.settings, folder)
@@ -137,7 +137,7 @@ def restore(folder: BackupFolder) -> None:
         return
     try:
         with lock_exclusively(ensure_data_folder(settings.data)):
-            _restore(folder, settings)
+            _restore_data_folder(folder, settings)
     except FolderInUse as error:
         raise Failed(
             f"Simpul is running on {settings.data}, the services or another command. Stop it first."
@@ -145,7 +145,7 @@ def restore(folder: BackupFolder) -> None:
     console.print(f"Restored to {settings.data}. Check it with: simpul events verify", soft_wrap=True)
 
 
-def _restore(folder: Path, settings: Settings) -> None:
+def _restore_data_folder(folder: Path, settings: Settings) -> None:
     """Prepare everything in a staging folder and move the database last, so that an interrupted restore leaves none."""
     present = [part for part in (*backup_folder.PARTS, *STALE_DATABASE_FILES) if os.path.lexists(settings.data / part)]
     if present:

@@ -27,7 +27,7 @@ def list_(
     as_json: AsJson = False,
 ) -> None:
     """List the dead letters in the order in which they would be replayed."""
-    parked = run(lambda: _all(service))
+    parked = run(lambda: _list_dead_letters(service))
     if as_json:
         print_json([_to_dict(dead_letter) for dead_letter in parked])
         return
@@ -50,7 +50,7 @@ def show(letter_id: LetterId) -> None:
 @app.command()
 def replay(letter_id: LetterId) -> None:
     """Fold the dead letters of the event's request again, in order."""
-    remaining = run(lambda: _replay(letter_id))
+    remaining = run(lambda: _replay_request(letter_id))
     if remaining:
         raise Failed(f"{len(remaining)} events still cannot be folded: {remaining[0].reason}")
     console.print("Replayed; nothing of this request is parked any more.")
@@ -61,11 +61,11 @@ def discard(letter_id: LetterId, yes: Annotated[bool, typer.Option("--yes", help
     """Discard one event for this service: it counts as seen and never changes anything there."""
     if not yes:
         typer.confirm("The service will never know of this event. Discard it?", abort=True, err=True)
-    run(lambda: _discard(letter_id))
+    run(lambda: _discard_event(letter_id))
     console.print("Discarded; what waited behind it was replayed.")
 
 
-async def _all(service: str | None) -> list[DeadLetter]:
+async def _list_dead_letters(service: str | None) -> list[DeadLetter]:
     async with prepared_services(*filter(None, [service])) as (_, services):
         return [dead_letter for each in services.values() for dead_letter in await each.runtime.store.dead_letters()]
 
@@ -94,7 +94,7 @@ async def _find(services: dict[str, ServiceApp], letter_id: str) -> tuple[Servic
     raise Failed(f"There is no dead letter {letter_id}.")
 
 
-async def _replay(letter_id: str) -> list[DeadLetter]:
+async def _replay_request(letter_id: str) -> list[DeadLetter]:
     async with prepared_services() as (_, services):
         service, dead_letter = await _find(services, letter_id)
         remaining = await service.runtime.dead_letters.replay(dead_letter.subject)
@@ -102,7 +102,7 @@ async def _replay(letter_id: str) -> list[DeadLetter]:
         return remaining
 
 
-async def _discard(letter_id: str) -> None:
+async def _discard_event(letter_id: str) -> None:
     async with prepared_services() as (_, services):
         service, dead_letter = await _find(services, letter_id)
         await service.runtime.dead_letters.discard(dead_letter)

@@ -23,11 +23,11 @@ def backup(folder: Path) -> tuple[int, list[str]]:
     """Back up into a new folder while the services may run; return the number of documents and the findings."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(mode=0o700, parents=True)
-    report = run(lambda: _backup(current_settings(), folder))
+    report = run(lambda: _copy_engines(current_settings(), folder))
     return report.documents.copied, report.trouble
 
 
-async def _backup(settings: Settings, folder: Path) -> TransferReport:
+async def _copy_engines(settings: Settings, folder: Path) -> TransferReport:
     _write_secret(load_secret(settings), folder / SECRET)
     if (settings.data / CALENDAR).exists():
         backup_folder.copy_file(settings.data / CALENDAR, folder, PurePosixPath(CALENDAR), linked=True)

@@ -29,7 +29,7 @@ def sweep(
 
     Refused while the log or a store does not respond, or while an event that may name a document cannot be read.
     """
-    orphans, unfinished = run(lambda: _sweep(dry_run))
+    orphans, unfinished = run(lambda: _run_sweep(dry_run))
     if as_json:
         print_json({"orphans": orphans, "unfinished": unfinished, "removed": not dry_run})
     elif dry_run:
@@ -38,7 +38,7 @@ def sweep(
         console.print(f"{orphans} documents and {unfinished} broken uploads removed.")
 
 
-async def _sweep(dry_run: bool) -> tuple[int, int]:
+async def _run_sweep(dry_run: bool) -> tuple[int, int]:
     from shared.documents.orphan_sweep import sweep_orphans
     from shared.documents.references import ReferencesUnknown, referenced_keys
 

@@ -38,18 +38,18 @@ def tail(
 ) -> None:
     """Show the newest events, and with --follow new ones as they arrive. As JSON: one event per line."""
     try:
-        run(lambda: _tail(count, follow, as_json))
+        run(lambda: _print_newest(count, follow, as_json))
     except Interrupted as interrupted:
         if not follow or interrupted.number != signal.SIGINT:
             raise
         clear_interrupt()  # Ctrl-C is the usual end of --follow.
 
 
-async def _tail(count: int, follow: bool, as_json: bool) -> None:
+async def _print_newest(count: int, follow: bool, as_json: bool) -> None:
     async with prepared_platform() as platform:
         end = await platform.log.end()
         newest = await platform.log.read_newest(count)
-        _show(newest, as_json)
+        _print_records(newest, as_json)
         if not (newest or follow or as_json or end):
             console.print("No events yet.")
         if follow:
@@ -61,7 +61,7 @@ async def _follow(log: EventLog, end: str, shown: set[str], as_json: bool) -> No
     while True:
         if (now := await log.end()) != end:
             async for batch in log.read(end, now):
-                _show([record for record in batch if record.position not in shown], as_json)
+                _print_records([record for record in batch if record.position not in shown], as_json)
             end = now
         await asyncio.sleep(POLL_INTERVAL_SECONDS)
 
@@ -80,10 +80,10 @@ async def _show_request(number: str, as_json: bool) -> None:
         records = await platform.log.read_key(loaded.id if loaded else number.lower())
         if not records:
             raise Failed(f"There is no event of a request {number}.")
-        _show(records, as_json)
+        _print_records(records, as_json)
 
 
-def _show(records: Sequence[LogRecord], as_json: bool) -> None:
+def _print_records(records: Sequence[LogRecord], as_json: bool) -> None:
     for record in records:
         if as_json:
             print_line(_json_line(record))
@@ -112,7 +112,7 @@ def _line(record: LogRecord) -> str:
 @app.command()
 def verify(as_json: AsJson = False) -> None:
     """Check that sequences have no gaps, that every state is the fold of the log, and that no document is damaged."""
-    reports, findings = run(_verify)
+    reports, findings = run(_collect_findings)
     if as_json:
         print_json({"clean": not findings, "services": [_to_dict(report) for report in reports], "trouble": findings})
     else:
@@ -121,7 +121,7 @@ def verify(as_json: AsJson = False) -> None:
         raise Failed("There is 1 finding." if len(findings) == 1 else f"There are {len(findings)} findings.")
 
 
-async def _verify() -> tuple[list[RebuildReport], list[str]]:
+async def _collect_findings() -> tuple[list[RebuildReport], list[str]]:
     from shared.runtime.rebuild import Rebuild
 
     reports: list[RebuildReport] = []
@@ -141,8 +141,10 @@ async def _verify() -> tuple[list[RebuildReport], list[str]]:
     return reports, findings
 
 
-def _dead_letter_findings(letters: Sequence[DeadLetter]) -> list[str]:
-    return [f"{letter.service}: dead letter {letter.id}: {letter.reason}" for letter in letters]
+def _dead_letter_findings(dead_letters: Sequence[DeadLetter]) -> list[str]:
+    return [
+        f"{dead_letter.service}: dead letter {dead_letter.id}: {dead_letter.reason}" for dead_letter in dead_letters
+    ]
 
 
 async def _audit_documents(platform: Platform) -> list[str]:

@@ -26,10 +26,10 @@ def prepare(
 
         run(lambda: initiate_replica_set(mongo_uri(settings), replica_set))
         console.print(f"MongoDB's replica set {replica_set} is there.")
-    run(_prepare)
+    run(_prepare_services)
     console.print("Prepared.")
 
 
-async def _prepare() -> None:
+async def _prepare_services() -> None:
     async with prepared_services(create=True) as (platform, _):
         await platform.backend.prepare()

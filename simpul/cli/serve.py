@@ -36,15 +36,15 @@ INITIAL_STAFF = {
 
 def up() -> None:
     """Run all services in this process, on one data folder."""
-    _serve(tuple(BUILDERS))
+    _serve_services(tuple(BUILDERS))
 
 
 def serve(service: ServiceName) -> None:
     """Run one service in this process. The others run in separate processes on the same folder, at other ports."""
-    _serve((service,))
+    _serve_services((service,))
 
 
-def _serve(names: Sequence[str]) -> None:
+def _serve_services(names: Sequence[str]) -> None:
     settings = current_settings()
     with data_folder_lock(settings, *names):
         sockets = _bind(settings)

@@ -42,13 +42,13 @@ def add(
     ) is not None:
         raise Failed(problem)
     password = _read_or_make_password(password_stdin)
-    run(lambda: _add(username, clean_line(name), address, tuple(dict.fromkeys(role)), password))
+    run(lambda: _create_account(username, clean_line(name), address, tuple(dict.fromkeys(role)), password))
     console.print(f"Added {username} ({', '.join(role)}).", soft_wrap=True)
     if not password_stdin:
         console.print(f"Password, shown only now: {password}", soft_wrap=True)
 
 
-async def _add(username: str, name: str, email: str, roles: tuple[Role, ...], password: str) -> Account:
+async def _create_account(username: str, name: str, email: str, roles: tuple[Role, ...], password: str) -> Account:
     async with prepared_platform(create=True) as platform:
         try:
             return await platform.identity.add_staff(username, name, email, roles, password)
@@ -62,7 +62,7 @@ async def _add(username: str, name: str, email: str, roles: tuple[Role, ...], pa
 def password(username: Username, password_stdin: FromStdin = False) -> None:
     """Give an account a new password and end its sessions."""
     new_password = _read_or_make_password(password_stdin)
-    _change(username, password=new_password)
+    _run_change(username, password=new_password)
     console.print(f"{username} has a new password." + ("" if password_stdin else f" Shown only now: {new_password}"))
 
 
@@ -72,7 +72,7 @@ def totp(
 ) -> None:
     """Require a code from an authenticator app at each sign-in."""
     secret = "" if off else pyotp.random_base32()
-    _change(username, totp=secret)
+    _run_change(username, totp=secret)
     if off:
         console.print(f"{username} signs in without a code.")
     else:
@@ -83,21 +83,21 @@ def totp(
 @app.command()
 def disable(username: Username) -> None:
     """Disable an account: its sessions end immediately, and nobody can sign in with it until it is enabled."""
-    _change(username, active=False)
+    _run_change(username, active=False)
     console.print(f"{username} is disabled.")
 
 
 @app.command()
 def enable(username: Username) -> None:
     """Enable a disabled account."""
-    _change(username, active=True)
+    _run_change(username, active=True)
     console.print(f"{username} is enabled.")
 
 
 @app.command()
 def roles(username: Username, role: Roles) -> None:
     """Replace the roles of an account and end its sessions."""
-    _change(username, roles=tuple(dict.fromkeys(role)))
+    _run_change(username, roles=tuple(dict.fromkeys(role)))
     console.print(f"{username} has the roles {', '.join(dict.fromkeys(role))}.")
 
 
@@ -136,11 +136,11 @@ async def _accounts() -> list[Account]:
         return await platform.accounts.accounts()
 
 
-def _change(username: str, **changes: Any) -> None:
-    run(lambda: _change_staff(username, changes))
+def _run_change(username: str, **changes: Any) -> None:
+    run(lambda: _apply_change(username, changes))
 
 
-async def _change_staff(username: str, changes: dict[str, Any]) -> None:
+async def _apply_change(username: str, changes: dict[str, Any]) -> None:
     async with prepared_platform() as platform:
         try:
             await platform.identity.change_staff(username, **changes)

@@ -33,7 +33,7 @@ def rebuild(
     as_json: AsJson = False,
 ) -> None:
     """Fold every record from position 0 beside the live state, show the difference, then swap. No email is sent again."""
-    report = run(lambda: _rebuild(service, dry_run))
+    report = run(lambda: _run_rebuild(service, dry_run))
     if as_json:
         print_json({**asdict(report), "clean": report.clean})
     else:
@@ -42,7 +42,7 @@ def rebuild(
         raise Failed(f"Not everything of {service} could be folded: `simpul events verify` says what.")
 
 
-async def _rebuild(name: str, dry_run: bool) -> RebuildReport:
+async def _run_rebuild(name: str, dry_run: bool) -> RebuildReport:
     from shared.runtime.rebuild import Rebuild
 
     async with prepared_services(name) as (platform, services):
