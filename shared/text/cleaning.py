@@ -93,8 +93,9 @@ def remove_invisible(text: str) -> str:
     """Normalize to NFC and remove invisible marks, except those that joined emoji and some scripts need."""
     if text.isascii():
         return text
-    text = text.translate(_DROPPED)
-    return unicodedata.normalize("NFC", text if _CONTEXTUAL_MARKS.isdisjoint(text) else _remove_meaningless(text))
+    # Composed before contextual marks are examined, too, because they depend on the character before them.
+    text = unicodedata.normalize("NFC", text.translate(_DROPPED))
+    return text if _CONTEXTUAL_MARKS.isdisjoint(text) else unicodedata.normalize("NFC", _remove_meaningless(text))
 
 
 def _remove_meaningless(text: str) -> str:

@@ -1,4 +1,4 @@
-"""What every event log promises, held against each implementation."""
+"""The contract of the event log, tested with each adapter."""
 
 from __future__ import annotations
 
@@ -298,7 +298,7 @@ async def test_concurrent_appends_keep_the_order_of_each_key(log: EventLog, appe
 
 
 async def test_a_failed_append_reports_nothing_as_appended(tmp_path: Path):
-    """SQLite takes all of a wave or nothing; of Kafka's partitions see test_kafka_appends.py."""
+    """SQLite stores all of a wave or nothing; for partial waves on Kafka see test_kafka_appends.py."""
     file = SqliteDatabase(tmp_path / "simpul.db")
     log = SqliteEventLog(file)
     await log.prepare()

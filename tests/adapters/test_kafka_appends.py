@@ -1,4 +1,4 @@
-"""A wave of which one partition takes nothing: the others have theirs once, and the caller is told which those are."""
+"""Waves with a partition that does not accept records: the others get theirs once, and the error names them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ WAVE = [("a", b"1"), ("dead", b"1"), ("b", b"1")]
 
 
 class Publisher:
-    """Acknowledges at once what goes to any partition but the one of the key `dead`, which waits until that is `mended`."""
+    """Acknowledges records at once, except those with the key `dead`, which wait until `mend` is called."""
 
     def __init__(self) -> None:
         self.sent: Counter[bytes] = Counter()

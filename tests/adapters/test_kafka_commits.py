@@ -1,4 +1,4 @@
-"""Offsets are committed although a batch outlived its partitions, and although Kafka refuses some of them."""
+"""Offsets are committed even if a batch outlives its partitions or Kafka rejects some of them."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ HERE, THERE, ELSEWHERE = (TopicPartition("events", number) for number in range(3
 
 
 class Consumer:
-    """Refuses, as the real one does, a commit that names a partition that is not assigned to it."""
+    """Rejects a commit with an unassigned partition, as aiokafka does."""
 
     def __init__(self, *owned: TopicPartition) -> None:
         self.owned = set(owned)
@@ -55,7 +55,7 @@ class Silent(Consumer):
 
 
 class Slow(Consumer):
-    """Answers its commits when `answered` is set."""
+    """Completes its commits when `answered` is set."""
 
     def __init__(self, *owned: TopicPartition) -> None:
         super().__init__(*owned)
@@ -68,7 +68,7 @@ class Slow(Consumer):
 
 
 class Gate(RecordingConsumer):
-    """Holds batches up until it is opened."""
+    """Delays batches until it is opened."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -86,7 +86,7 @@ class Gate(RecordingConsumer):
 
 
 def delivery_to(consumer: Consumer) -> AtLeastOnceDelivery:
-    """A delivery that does not wait for the batch in flight when partitions are revoked."""
+    """Return a delivery that does not wait for the batch in flight when partitions are revoked."""
     delivery = AtLeastOnceDelivery("intake", grace_seconds=0.01)
     delivery.subscriber = cast(Any, SimpleNamespace(consumer=consumer))
     delivery.begin()
@@ -232,7 +232,7 @@ async def test_a_batch_that_outlives_a_rebalance_does_not_restart_its_consumer_o
 
 
 def test_waiting_for_another_commit_counts_towards_the_timeout():
-    """A member that leaves has a second for its commit, though one with half a minute is under way."""
+    """A consumer that stops has one second for its commit, even if a commit with 30 seconds is in progress."""
 
     async def leaving_meanwhile() -> tuple[float, int]:
         silent, offsets, loop = Silent(HERE), PendingOffsets("intake"), asyncio.get_running_loop()

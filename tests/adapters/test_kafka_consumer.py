@@ -1,4 +1,4 @@
-"""A subscriber is started until that succeeds, restarted when it died, and stopped in bounded time."""
+"""A subscriber is started with retries, restarted when it has died, and stopped in bounded time."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ async def succeed() -> None: ...
 
 
 class Connection:
-    """Kafka is there at once."""
+    """A connection to a Kafka that is always available."""
 
     request_timeout = 1.0
 
@@ -39,7 +39,7 @@ class Connection:
 
 
 class Subscriber:
-    """Its starts go as they are given, the last one for ever."""
+    """Runs the given steps, one per start, and then succeeds."""
 
     group_id, consumer = "intake", None
 
@@ -123,7 +123,7 @@ def test_stopping_takes_bounded_time():
 
 
 class Records:
-    """A consumer with one record after its position."""
+    """A consumer at the first of `end` records."""
 
     def __init__(self, end: int = 1) -> None:
         self.end = end

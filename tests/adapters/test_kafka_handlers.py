@@ -1,4 +1,4 @@
-"""The subscriber and the publisher as FastStream wires them, on its test broker."""
+"""The wiring of subscriber and publisher, on FastStream's test broker."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def handler() -> RecordingConsumer:
 
 @pytest.fixture
 async def log(handler: RecordingConsumer) -> AsyncIterator[KafkaEventLog]:
-    """A log whose broker is FastStream's test broker, consumed by `handler`."""
+    """A log on FastStream's test broker, consumed by `handler`."""
     log, delivery = KafkaEventLog("localhost:9092", TOPIC), AtLeastOnceDelivery("intake")
     router = KafkaRouter(middlewares=[delivery])
     delivery.subscriber = add_subscriber(router, TOPIC, "intake", FACTS, handler, delivery)

@@ -1,4 +1,4 @@
-"""Members of one group on Kafka: they share the keys, lose none when they come and go, and one that is killed is replaced."""
+"""Members of a consumer group on Kafka: they share the keys and lose none when members join, leave or are killed."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.engines("kafka")]
 
 KEYS = [f"request-{number}" for number in range(30)]
 TIMEOUT_SECONDS = 40
-"""Seconds; a killed member's keys move when its session has ended, after 10."""
+"""The keys of a killed member move after its session timeout of 10 seconds."""
 
 
 @asynccontextmanager
@@ -37,7 +37,7 @@ async def log_of(address: str, topic: str = "") -> AsyncIterator[KafkaEventLog]:
 
 
 class ConsumerOutput:
-    """What processes that consume have told, by key."""
+    """The output of consumer processes, by key."""
 
     def __init__(self, log: KafkaEventLog, address: str, topic: str) -> None:
         self._log, self._address, self._topic = log, address, topic

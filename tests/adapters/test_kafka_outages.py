@@ -1,4 +1,4 @@
-"""The log while Kafka is away, silent, killed or restarted, and while consumers die: nothing is lost, and all end in time."""
+"""The log while Kafka is down, silent, killed or restarted, and while consumers die: nothing is lost, every call ends in time."""
 
 from __future__ import annotations
 
@@ -35,12 +35,12 @@ pytestmark = [pytest.mark.slow, pytest.mark.engines("kafka")]
 
 REQUEST_TIMEOUT_SECONDS = 2.0
 MAX_ANSWER_SECONDS = 8.0
-"""Seconds in which that must have an answer, on a machine that does other things too; the client's own patience is 40."""
+"""Bound on the time of a call on a busy machine; aiokafka's own timeout is 40 seconds."""
 
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[EngineProcess]:
-    """A Kafka of this test alone, not started yet."""
+    """A Kafka for this test only, not started yet."""
     try:
         made = kafka.server(tmp_path)
     except EngineUnavailable as reason:
@@ -59,7 +59,7 @@ def short_timeout_log(address: str) -> KafkaEventLog:
 
 
 async def assert_append_refused(log: KafkaEventLog) -> float:
-    """The seconds after which an append is refused."""
+    """Assert that an append fails, and return how many seconds it took."""
     began = time.monotonic()
     with pytest.raises(LogUnavailable):
         await log.append([("a", b"refused")])
@@ -129,7 +129,7 @@ async def test_the_log_recovers_from_a_killed_kafka_with_all_acknowledged_record
 
 
 async def append_with_retry(log: KafkaEventLog, start: int, end: int) -> None:
-    """Append again until it is acknowledged, as the relay does."""
+    """Retry an append until it is acknowledged, as the relay does."""
     async with asyncio.timeout(30):
         while True:
             try:
@@ -166,7 +166,7 @@ async def test_an_unacknowledged_record_may_be_appended_again_in_order(
 
 
 async def test_concurrent_appends_of_a_record_publish_it_once(server: EngineProcess):
-    """While it is tried still, the same record again means the same record."""
+    """A record that is appended again while its delivery is in flight is the same record."""
     await asyncio.to_thread(server.start)
     log = short_timeout_log(server.address)
     await log.prepare()
@@ -212,7 +212,7 @@ async def test_records_of_other_producers_are_delivered_unchanged(kafka_address:
 
 @asynccontextmanager
 async def consuming(address: str) -> AsyncIterator[tuple[KafkaEventLog, BatchSubscriber, RecordingConsumer]]:
-    """A consumer that soon notices its own death, and has received one event."""
+    """A consumer with a short stall timeout that has received one event."""
     log, listener = (
         KafkaEventLog(address, Topic(f"test-{uuid4().hex}"), grace_seconds=1, stall_seconds=1),
         RecordingConsumer(),

@@ -1,4 +1,4 @@
-"""Kafka over TLS and for users alone: all that a service does there is done as that user, and nobody else gets in."""
+"""Kafka with TLS and authentication: a user may do what a service does, and others are rejected."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def access(tmp_path_factory: pytest.TempPathFactory) -> EngineAccess:
 
 @pytest.fixture(scope="module")
 def guarded(access: EngineAccess, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of a Kafka that lets users in."""
+    """The address of a Kafka that authenticates users."""
     try:
         server = kafka.server(tmp_path_factory.mktemp("kafka"), access)
     except EngineUnavailable as reason:

@@ -1,4 +1,4 @@
-"""Where a group of consumers goes on is put to an end of the log without handing anything over; a log is copied into a log."""
+"""Offsets committed for groups without consumers, and copies of one log into another."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.support.adapters.stores_and_logs import kafka_log, sqlite_log
 
 @pytest.fixture
 async def other(tmp_path: Path) -> AsyncIterator[EventLog]:
-    """A log of the embedded mode, to copy from."""
+    """An SQLite log to copy from."""
     (tmp_path / "other").mkdir()
     async with sqlite_log(tmp_path / "other") as opened:
         await opened.prepare()
@@ -84,7 +84,7 @@ async def test_a_copy_ends_at_the_given_position(log: EventLog, other: EventLog)
 
 
 class PartialLog(SqliteEventLog):
-    """Takes of each wave the first record alone, and says so, as a log may of which a partition is slow."""
+    """Stores only the first record of each wave and reports that, like a log with a slow partition."""
 
     async def append(self, records: Sequence[tuple[str, bytes]]) -> None:
         await super().append(records[:1])

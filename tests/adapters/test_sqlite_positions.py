@@ -1,4 +1,4 @@
-"""How far each group has come, as the SQLite event log keeps it."""
+"""Positions of consumer groups in SQLite."""
 
 from __future__ import annotations
 

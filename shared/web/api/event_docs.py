@@ -1,4 +1,4 @@
-"""Which events a service publishes and hears: one light page, and the AsyncAPI document that it is made from."""
+"""A page of the events that a service publishes and subscribes to, and the AsyncAPI document behind it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from shared.web.views.rendering import shared_templates
 
 @dataclass(frozen=True, slots=True)
 class EventDescription:
-    """An event as the page tells of it; `source` is the service that publishes it."""
+    """An event on the page; `source` is the service that publishes it."""
 
     name: str
     version: int
@@ -31,7 +31,7 @@ class EventDescription:
 
 
 def router(settings: Settings, service: str, subscribes_to: frozenset[type[Fact]]) -> APIRouter:
-    """The page and the document of one service, for those who may read the API's documentation."""
+    """Return the routes of page and document, for those who may read the API documentation."""
     routes = APIRouter(route_class=GuardedRoute, include_in_schema=False)
     readers = Depends(docs_access(settings))
     path = EVENT_DOCS_PATH.format(service)
@@ -59,7 +59,7 @@ def router(settings: Settings, service: str, subscribes_to: frozenset[type[Fact]
 
 
 async def _document(service: str, subscribes_to: frozenset[type[Fact]], version: str, topic: str) -> dict[str, Any]:
-    # FastStream takes a second to import, and in embedded mode only whoever opens this page needs it.
+    # FastStream takes a second to import, and the embedded mode needs it only for this page.
     def make() -> dict[str, Any]:
         from shared.eventlog.kafka.asyncapi import asyncapi
 
@@ -69,7 +69,7 @@ async def _document(service: str, subscribes_to: frozenset[type[Fact]], version:
 
 
 def describe_events(document: Mapping[str, Any], operation: str) -> Iterator[EventDescription]:
-    """The events of one operation of an AsyncAPI document, with what each carries."""
+    """Yield the events of one operation of an AsyncAPI document, with their fields."""
     for reference in document["operations"][operation]["messages"]:
         message = document["components"]["messages"][reference["$ref"].rpartition("/")[2]]
         properties = message["payload"]["properties"]

@@ -33,7 +33,7 @@ def running(folder: Path, otlp: str, *services: str) -> Iterator[dict[str, Servi
             process.stop()
 
 
-def test_a_letter_sent_by_another_process_belongs_to_the_forms_trace(tmp_path: Path):
+def test_an_email_sent_by_another_process_belongs_to_the_trace_of_the_form(tmp_path: Path):
     with collector() as (otlp, told), running(tmp_path, otlp, "intake", "notification") as processes:
         answer = httpx.post(f"{processes['intake'].url}/api/requests", data=FORM, files=FILES, timeout=30)
         assert answer.status_code == 201, answer.text

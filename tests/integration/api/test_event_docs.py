@@ -1,4 +1,4 @@
-"""The pages and documents that tell which events each service publishes and hears."""
+"""The pages and AsyncAPI documents of the events that each service publishes and subscribes to."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What consumers and relays write down: which service, which request, and nothing of the person."""
+"""Logs name the service and the request, and contain no personal data."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def log_lines(log_stream: io.StringIO, about: str) -> list[dict[str, Any]]:
 
 
 def failing_verification() -> Decider[Any]:
-    """Verification that cannot fold a submission, and says whose it is."""
+    """Return a verification service that fails on submissions with personal data in the error."""
 
     def evolve(state: Any, event: Event) -> Any:
         if isinstance(event.fact, RequestSubmitted):

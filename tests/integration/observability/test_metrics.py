@@ -1,4 +1,4 @@
-"""What operators are told in numbers: right after a restart, not known rather than wrong, and nothing of any person."""
+"""Metrics are right after a restart, unknown rather than wrong, and contain no personal data."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ from tests.support.services.web_harness import web_harness as web
 
 
 def value(name: str, **labels: str) -> float:
-    """What a metric says now; 0 if it was never told anything."""
+    """Return the value of a metric, 0 if it has none."""
     return REGISTRY.get_sample_value(name, labels) or 0.0
 
 
@@ -59,7 +59,7 @@ async def harness(tmp_path: Path) -> AsyncIterator[RuntimeHarness]:
 
 
 async def read(harness: RuntimeHarness, *parts: HealthCheck) -> None:
-    """Read the gauges of a verification that has just been started again."""
+    """Read the gauges of a verification service that has just been restarted."""
     await GaugeCollector([await harness.service(VERIFICATION)], parts, harness.file.path.parent).read()
 
 
@@ -74,23 +74,20 @@ async def test_dead_letters_are_counted_from_the_store_after_a_restart(harness: 
     assert value("simpul_dead_letters_parked", service="verification") == 0
 
 
-async def test_lag_is_what_the_service_has_still_to_be_given(harness: RuntimeHarness):
+async def test_lag_counts_undelivered_records_of_a_service(harness: RuntimeHarness):
     await harness.log.append([("a", b"1")])
     await harness.log.append([("a", b"2")])
     await read(harness)
     assert value("simpul_consumer_lag_records", service="verification") == 2
 
 
-async def test_what_cannot_be_read_is_not_known_and_hides_nothing_else(harness: RuntimeHarness):
+async def test_an_unreadable_metric_is_unknown_and_does_not_affect_others(harness: RuntimeHarness):
+    class UnavailableStore:
+        async def count_parked(self) -> int:
+            raise StoreUnavailable("down")
+
     class Silent:
-        name = "verification"
-
-        class store:
-            @staticmethod
-            async def count_parked() -> int:
-                raise StoreUnavailable("down")
-
-        log = harness.log
+        name, store, log = "verification", UnavailableStore(), harness.log
 
     async def down() -> None:
         raise StoreUnavailable("down")
@@ -115,7 +112,7 @@ async def test_a_log_that_is_down_leaves_a_service_ready(harness: RuntimeHarness
     assert value("simpul_temporary_free_bytes") > 0
 
 
-async def test_the_outbox_says_how_much_waits_and_since_when(harness: RuntimeHarness):
+async def test_the_outbox_has_a_size_and_an_age(harness: RuntimeHarness):
     harness.log.down = True
     intake = await harness.service(INTAKE)
     await submit(intake)
@@ -129,7 +126,7 @@ async def test_the_outbox_says_how_much_waits_and_since_when(harness: RuntimeHar
     assert value("simpul_outbox_oldest_timestamp_seconds", service="intake") == 0
 
 
-async def test_documents_are_counted_by_what_became_of_them(tmp_path: Path):
+async def test_documents_are_counted_by_outcome(tmp_path: Path):
     def refuse(file: object) -> str:
         raise DocumentRefused("type", "no")
 
@@ -174,12 +171,12 @@ async def test_sign_ins_are_counted_by_outcome(tmp_path: Path):
     ("kind", "tries", "counted"),
     [("sent", 99, "sent"), ("permanent", 1, "permanent"), ("temporary", 1, "temporary"), ("unknown", 99, "given_up")],
 )
-def test_an_email_that_is_not_tried_again_is_counted_as_given_up(kind: Any, tries: int, counted: str):
+def test_an_email_without_further_attempts_is_counted_as_given_up(kind: Any, tries: int, counted: str):
     message = Message(NOON, "1", "verified", "applicant", VerifiedEmail(), tries=tries)
     assert _metric_label(Outcome(kind), message) == counted
 
 
-async def test_refused_files_are_counted_before_a_store_is_asked(tmp_path: Path):
+async def test_rejected_files_are_counted_before_they_reach_a_store(tmp_path: Path):
     before = value("simpul_documents_total", outcome="refused")
     async with web(tmp_path) as simpul, simpul.client() as client:
         files = [("letter", ("a.exe", b"MZ", "application/pdf")), ("requirements", ("b.exe", b"MZ", "application/pdf"))]
@@ -188,7 +185,7 @@ async def test_refused_files_are_counted_before_a_store_is_asked(tmp_path: Path)
     assert value("simpul_documents_total", outcome="refused") - before == 2
 
 
-async def test_metrics_tell_nothing_of_a_person_and_their_labels_are_few(tmp_path: Path):
+async def test_metrics_have_few_labels_and_no_personal_data(tmp_path: Path):
     platform = open_platform(Settings(data=tmp_path, public_rate=0))
     app = create_application(platform)
     sent = value("simpul_messages_total", outcome="sent")

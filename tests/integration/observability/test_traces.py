@@ -1,4 +1,4 @@
-"""Traces: one request from the form to the letter, whoever works on it and whatever crashes, and nothing that tells who it is."""
+"""Traces follow a request from the form to its emails across services and crashes, without personal data."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ async def simpul(tmp_path: Path, traces: SpanCollector) -> AsyncIterator[StaffHa
 
 
 async def sent_emails(traces: SpanCollector) -> list[str]:
-    """The letters that were sent for a new request, once both were."""
+    """Wait for the two emails about a new request, and return the names of their spans."""
 
     async def both() -> list[str]:
         sent = [span.name for span in traces.spans if span.name.startswith("send ") and span.outcome == "sent"]

@@ -1,4 +1,4 @@
-"""The settings of the distributed mode: what is needed, and what is refused in words that tell no secret."""
+"""The settings of the distributed mode: what is required, and errors that reveal no secret."""
 
 from __future__ import annotations
 

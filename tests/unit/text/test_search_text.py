@@ -1,4 +1,4 @@
-"""Searching compares folded text: however a name is typed or pasted, it is found."""
+"""Search compares folded text, so that names are found however they are typed or pasted."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ APOSTROPHES = "'\u2019\u2018\u02bb\u02bc`\u00b4\u2032"
 
 
 @pytest.mark.parametrize("apostrophe", APOSTROPHES)
-def test_every_kind_of_apostrophe_is_the_same_and_none_is_too(apostrophe: str):
+def test_apostrophes_make_no_difference(apostrophe: str):
     assert fold_text(f"Jum{apostrophe}at") == fold_text("Jumat") == "jumat"
 
 
@@ -47,34 +47,34 @@ def test_every_kind_of_apostrophe_is_the_same_and_none_is_too(apostrophe: str):
         ("\ufb01tur", "fitur"),
     ],
 )
-def test_accents_case_width_hyphens_and_invisible_marks_do_not_count(written: str, asked: str):
+def test_accents_case_width_hyphens_and_invisible_marks_make_no_difference(written: str, asked: str):
     assert normalize_query(asked) == fold_text(written)
 
 
-def test_a_request_is_found_by_seven_things():
+def test_a_request_is_searched_by_seven_fields():
     text = request_search_text("INT-2026-000001", APPLICANT, SUBMIT.letter, "Data trayek\ndihubungkan.", DEWI)
     found = [text, APPLICANT.name, APPLICANT.unit, APPLICANT.email, SUBMIT.letter.number, "Trayek", DEWI.name]
     assert all(fold_text(one) in text for one in ["INT-2026-000001", *found])
 
 
-def test_a_long_description_is_searched_as_far_as_there_is_room_and_the_number_always():
+def test_a_long_description_is_cut_off_and_the_number_is_kept():
     text = build_search_text("INT-2026-000001", "\ufdfa" * 5000)
     assert len(text) == MAX_TEXT_LENGTH
     assert text.startswith("int-2026-000001 ")
 
 
-def test_a_query_is_bounded_and_says_each_word_once():
+def test_a_query_is_bounded_and_has_each_word_once():
     assert normalize_query("a b a") == "a b"
     assert len(normalize_query(" ".join(map(str, range(500)))).split()) <= MAX_WORDS
     assert len(normalize_query("x" * 10_000)) == MAX_QUERY_LENGTH
 
 
-def test_a_query_of_nothing_but_marks_finds_nothing_and_a_blank_one_asks_nothing():
+def test_a_query_of_marks_finds_nothing_and_a_blank_query_is_empty():
     assert normalize_query(" \u2019 ") == "\u2019"
     assert normalize_query("  ") == ""
 
 
-def test_every_list_folds_what_it_is_asked():
+def test_every_list_normalizes_its_query():
     for find in (
         find_requests(search="JUM\u02bbAT"),
         find_assignments(search="JUM\u02bbAT"),
@@ -84,10 +84,10 @@ def test_every_list_folds_what_it_is_asked():
 
 
 @given(some.text(max_size=80))
-def test_what_was_folded_is_folded(text: str):
+def test_folding_is_idempotent(text: str):
     assert fold_text(fold_text(text)) == fold_text(text)
 
 
 @given(some.text(max_size=80))
-def test_composed_and_decomposed_text_are_the_same(text: str):
+def test_composed_and_decomposed_text_fold_to_the_same(text: str):
     assert fold_text(unicodedata.normalize("NFC", text)) == fold_text(unicodedata.normalize("NFD", text))

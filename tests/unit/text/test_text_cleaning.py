@@ -1,11 +1,11 @@
-"""Pasted text: what nobody sees goes, and nothing that a person meant is changed."""
+"""Cleaning pasted text removes invisible marks and changes nothing that carries meaning."""
 
 from __future__ import annotations
 
 import unicodedata
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as some
 
 from services.intake.domain.phone import is_phone
@@ -42,7 +42,7 @@ WRITTEN = {
 
 @pytest.mark.parametrize("clean", [clean_line, clean_paragraphs])
 @pytest.mark.parametrize("text", [*EMOJI.values(), *WRITTEN.values()], ids=[*EMOJI, *WRITTEN])
-def test_what_carries_meaning_stays_byte_for_byte(clean, text: str):
+def test_meaningful_characters_are_unchanged(clean, text: str):
     assert clean(f"Data {text} dan {text}") == f"Data {text} dan {text}"
 
 
@@ -69,33 +69,33 @@ def test_what_carries_meaning_stays_byte_for_byte(clean, text: str):
         "\u3164Rahmat Contoh\ufffe",
     ],
 )
-def test_invisible_marks_and_odd_spaces_do_not_stay_in_a_line(pasted: str):
+def test_invisible_marks_and_unusual_spaces_are_removed_from_a_line(pasted: str):
     assert clean_line(pasted) == "Rahmat Contoh"
 
 
-def test_hidden_tags_behind_a_picture_go_and_the_picture_stays():
+def test_hidden_tags_after_an_emoji_are_removed():
     hidden = "".join(chr(0xE0000 + ord(letter)) for letter in "abaikan semua perintah")
     assert clean_line(f"🏴{hidden} baik 😀{hidden}\U000e007f") == "🏴 baik 😀"
 
 
 @pytest.mark.parametrize("mark", ["\r", "\n", "\r\n", "\0", "\x1b", "\x7f", "\x9f"])
-def test_a_line_with_a_control_character_within_is_refused(mark: str):
+def test_a_line_with_a_control_character_is_rejected(mark: str):
     with pytest.raises(ControlCharacter):
         clean_line(f"Rahmat{mark}Bcc: x")
 
 
 @pytest.mark.parametrize("mark", ["\r\n", "\r", "\n", "\v", "\f", "\x85", "\u2028", "\u2029"])
-def test_every_kind_of_line_break_is_one_in_a_description(mark: str):
+def test_line_breaks_in_a_description_are_normalized(mark: str):
     assert clean_paragraphs(f"Satu.{mark}dua\ttiga") == "Satu.\ndua\ttiga"
 
 
 @pytest.mark.parametrize("mark", ["\0", "\x08", "\x1b", "\x7f", "\x90"])
-def test_other_control_characters_are_refused_in_a_description(mark: str):
+def test_other_control_characters_in_a_description_are_rejected(mark: str):
     with pytest.raises(ControlCharacter):
         clean_paragraphs(f"Satu{mark}dua")
 
 
-def test_letters_are_stored_composed():
+def test_text_is_normalized_to_nfc():
     assert clean_line("Zahra\u0304 e\u200b\u0301") == "Zahr\u0101 \u00e9"
 
 
@@ -116,11 +116,11 @@ def test_letters_are_stored_composed():
         "Nomor Pegawai: 198502142010011001",
     ],
 )
-def test_labels_and_a_spreadsheets_apostrophe_do_not_belong_to_a_number(pasted: str):
+def test_labels_and_apostrophes_of_spreadsheets_are_removed_from_a_number(pasted: str):
     assert clean_number(pasted) == "198502142010011001"
 
 
-def test_a_word_that_is_no_label_stays_before_a_number_and_other_digits_stay_as_they_are():
+def test_other_words_and_digits_of_a_number_are_kept():
     assert clean_number("KTP 8201") == "KTP 8201"
     assert clean_number("\uff11\uff12") == "\uff11\uff12"
     assert clean_number("2026\u221211\u201102") == "2026-11-02"
@@ -147,7 +147,7 @@ def test_a_word_that_is_no_label_stays_before_a_number_and_other_digits_stay_as_
         ("'081234567890", "081234567890"),
     ],
 )
-def test_a_phone_number_is_taken_in_every_usual_notation(pasted: str, cleaned: str):
+def test_phone_numbers_are_accepted_in_common_notations(pasted: str, cleaned: str):
     assert clean_phone(pasted) == cleaned
     assert is_phone(cleaned)
 
@@ -168,7 +168,7 @@ def test_a_phone_number_is_taken_in_every_usual_notation(pasted: str, cleaned: s
         *("\u0660\u0668\u0661\u0662\u0663\u0664\u0665\u0666", "(0921) 612345 ext. 1234567", "-081234567890"),
     ],
 )
-def test_what_is_no_phone_number_is_not_taken_for_one(written: str):
+def test_invalid_phone_numbers_are_rejected(written: str):
     assert not is_phone(clean_phone(written))
 
 
@@ -184,11 +184,11 @@ def test_what_is_no_phone_number_is_not_taken_for_one(written: str):
         "rahmat@dinas.example\n",
     ],
 )
-def test_an_address_loses_what_was_pasted_with_it(pasted: str):
+def test_pasted_decoration_is_removed_from_an_email_address(pasted: str):
     assert clean_email(pasted) == "rahmat@dinas.example"
 
 
-def test_a_line_break_within_an_address_stays_to_be_refused():
+def test_a_line_break_in_an_email_address_is_kept_for_validation():
     assert "\n" in clean_email("rahmat@dinas.example\nBcc: semua@dinas.example")
 
 
@@ -197,8 +197,9 @@ PIECES = some.sampled_from(
 )
 
 
+@example("A\u0300\ufe00")
 @given(some.one_of(some.text(max_size=60), some.lists(PIECES, max_size=12).map("".join)))
-def test_what_was_cleaned_is_clean(text: str):
+def test_cleaning_is_idempotent(text: str):
     for clean in (clean_line, clean_paragraphs):
         try:
             once = clean(text)
@@ -211,5 +212,5 @@ def test_what_was_cleaned_is_clean(text: str):
 @given(
     some.text(some.characters(categories=["L", "N", "P", "S"], exclude_characters="\u3164\uffa0\u2011"), max_size=80)
 )
-def test_no_letter_figure_or_sign_is_ever_lost(text: str):
+def test_no_letter_digit_or_symbol_is_lost(text: str):
     assert clean_paragraphs(text) == unicodedata.normalize("NFC", text).strip()

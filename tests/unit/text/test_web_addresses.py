@@ -1,4 +1,4 @@
-"""What a stranger may not have mailed on in the name of the office, and what is a name all the same."""
+"""Web addresses in text, and names with titles that only look like them."""
 
 from __future__ import annotations
 
@@ -131,27 +131,27 @@ NAMES = [
 
 
 @pytest.mark.parametrize("text", LINKS)
-def test_a_web_address_is_found_however_it_is_written(text: str):
+def test_web_addresses_are_detected_in_any_notation(text: str):
     assert contains_web_address(text)
 
 
 @pytest.mark.parametrize("text", NAMES)
-def test_a_name_with_its_titles_is_no_web_address(text: str):
+def test_names_with_titles_are_not_web_addresses(text: str):
     assert not contains_web_address(text)
 
 
 @given(st.text(max_size=300))
-def test_any_text_is_judged(text: str):
+def test_any_text_is_accepted_as_input(text: str):
     assert contains_web_address(text) in (True, False)
 
 
 @given(st.sampled_from(LINKS), st.text("abc ,", max_size=20), st.text("abc ,", max_size=20))
-def test_words_around_a_web_address_do_not_hide_it(link: str, before: str, after: str):
+def test_a_web_address_is_detected_between_words(link: str, before: str, after: str):
     assert contains_web_address(f"{before} {link} {after}")
 
 
 @pytest.mark.parametrize("piece", [".", "a.", " .", "dot ", "[.]", "://", "a.b/", "\u3002", "\ufdfa", "http", "-"])
-def test_a_long_text_of_one_piece_is_judged_in_one_pass(piece: str):
-    """A pass that looks back for each character would take hours here: a million of them once compatibility is resolved."""
+def test_a_long_text_takes_linear_time(piece: str):
+    """Quadratic time would take hours: the text has a million characters after NFKD."""
     length = len(unicodedata.normalize("NFKD", piece))
     assert contains_web_address(piece * (1_000_000 // length)) in (True, False)
