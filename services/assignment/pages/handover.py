@@ -69,12 +69,12 @@ class HandoverPage(WorkPage):
         self._handovers, self._files = handovers, files
 
     async def render_step(self, posted: PostedForm, loaded: Loaded[State], step: str, cursor: str) -> HTMLResponse:
-        posted = await self._files.again(self.request, posted, loaded.state.course.round)
+        posted = await self._files.redisplay(self.request, posted, loaded.state.course.round)
         return await super().render_step(posted, loaded, step, cursor)
 
     async def submit(self, posted: PostedForm) -> Response:
         loaded = await self.assignment.get_own_request(self.request_id, self.principal)
-        files = await self._files.take(self.request, posted, loaded.state.course.round)
+        files = await self._files.collect(self.request, posted, loaded.state.course.round)
         if self._files.is_only_removal(posted):
             return await self.show(posted)
         fields = self._validate(posted, files)
@@ -85,7 +85,7 @@ class HandoverPage(WorkPage):
             result = await self._handovers.hand_over(loaded, command, key)
         except Refusal as refusal:
             raise await self.assignment.refusal_problem(loaded.id, refusal) from refusal
-        await self._files.settle(self.request, files, repeated=result.repeated)
+        await self._files.release(self.request, files, repeated=result.repeated)
         return see_other(url(request_url(loaded), done=self.step.name))
 
     def _validate(self, posted: PostedForm, files: FormFiles) -> HandoverFields:

@@ -95,10 +95,10 @@ class ResubmissionPage(ActionPage):
         }
 
     async def restore_files(self, loaded: Loaded[State], posted: PostedForm) -> PostedForm:
-        return await self._files.again(self._request, posted, loaded.state.course.round + 1)
+        return await self._files.redisplay(self._request, posted, loaded.state.course.round + 1)
 
     async def perform(self, loaded: Loaded[State], posted: PostedForm) -> bool:
-        files = await self._files.take(self._request, posted, loaded.state.course.round + 1)
+        files = await self._files.collect(self._request, posted, loaded.state.course.round + 1)
         if self._files.is_only_removal(posted):
             return False
         errors = [*_blank_field_errors(posted, loaded.state), *files.errors]
@@ -112,7 +112,7 @@ class ResubmissionPage(ActionPage):
             raise validation_problem(errors)
         context = command_context(self._request)
         result = await self._intake.submissions.complete(loaded, changes, files.documents, context)
-        await self._files.settle(self._request, files, repeated=result.repeated)
+        await self._files.release(self._request, files, repeated=result.repeated)
         return True
 
 

@@ -60,11 +60,11 @@ class SubmissionPage:
         self._request, self._intake, self._files = request, intake, files
 
     async def show(self, posted: PostedForm) -> HTMLResponse:
-        posted = await self._files.again(self._request, posted)
+        posted = await self._files.redisplay(self._request, posted)
         return templates(self._request, "form.html", posted=posted, **_form_context(self._intake, posted))
 
     async def submit(self, posted: PostedForm) -> Response:
-        files = await self._files.take(self._request, posted)
+        files = await self._files.collect(self._request, posted)
         if self._files.is_only_removal(posted):
             return await self.show(posted)
         try:
@@ -89,7 +89,7 @@ class SubmissionPage:
     async def _register(self, fields: SubmissionForm, files: FormFiles) -> Response:
         context, network = command_context(self._request), client_network(client_address(self._request))
         result = await self._intake.submissions.register(fields, files.documents, context, network)
-        await self._files.settle(self._request, files, repeated=result.repeated)
+        await self._files.release(self._request, files, repeated=result.repeated)
         response = see_other(f"{tracking_path(result.number)}/diterima")
         set_tracking_cookie(response, self._intake, result.number, self._intake.platform.tracking.token(result.id))
         return response
@@ -108,7 +108,7 @@ class SubmissionPage:
             posted=new_form,
             number=submitted.state.number if submitted else "",
             texts=texts,
-            held=self._files.hold(new_form, files).held,
+            held=self._files.with_tokens(new_form, files).held,
         )
 
 

@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
-from weakref import WeakKeyDictionary
 
-from fastapi import APIRouter, Depends
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -17,7 +15,6 @@ from shared.documents.file_names import safe_name
 from shared.documents.port import DocumentMissing, TooLarge
 from shared.web.api.problems import Problem
 from shared.web.api.validation import FieldError
-from shared.web.auth.access import Public, SignedIn
 from shared.web.forms.form_reader import inspect_upload
 from shared.web.forms.held_file_tokens import HeldDocument, HeldFileTokens
 from shared.web.forms.posted_form import HeldFile, PostedForm
@@ -79,77 +76,80 @@ class _Field:
 
 
 class HeldFiles:
-    """Stores and restores the files of forms with these fields."""
+    """Stores and restores the files of one posted form with these fields."""
 
     def __init__(
-        self, platform: Platform, slots: Mapping[str, FileField], resolve_destination: DestinationResolver | None = None
+        self,
+        platform: Platform,
+        fields: Mapping[str, FileField],
+        resolve_destination: DestinationResolver | None = None,
     ) -> None:
-        self._platform, self.slots, self._resolve_destination = platform, slots, resolve_destination
+        self._platform, self.fields, self._resolve_destination = platform, fields, resolve_destination
         self._tokens = HeldFileTokens(platform.held_file_serializer, platform.signer)
-        self._taken: WeakKeyDictionary[Request, FormFiles] = WeakKeyDictionary()
+        self._collected: FormFiles | None = None
 
     @property
     def names(self) -> tuple[str, ...]:
         """Names of the text fields of a form that are about files."""
-        return (REMOVE, *(start + name for start in (PREFIX, UNSENT) for name in self.slots))
+        return (REMOVE, *(start + name for start in (PREFIX, UNSENT) for name in self.fields))
 
     def is_only_removal(self, posted: PostedForm) -> bool:
         return bool(posted.many(REMOVE))
 
-    async def take(self, request: Request, posted: PostedForm, round_number: int = 1) -> FormFiles:
-        """Store the uploads of this call, once however often it is asked, and return all files of the form.
+    async def collect(self, request: Request, posted: PostedForm, round_number: int = 1) -> FormFiles:
+        """Store the uploads of this request and return all files of the form; a second call returns the same files.
 
         Raises: StoreUnavailable.
         """
-        if request not in self._taken:
-            self._taken[request] = await self._take(request, posted, round_number)
-        return self._taken[request]
+        if self._collected is None:
+            self._collected = await self._collect(request, posted, round_number)
+        return self._collected
 
-    async def again(self, request: Request, posted: PostedForm, round_number: int = 1) -> PostedForm:
+    async def redisplay(self, request: Request, posted: PostedForm, round_number: int = 1) -> PostedForm:
         """Return the form with its files, to be shown again; an empty form is returned unchanged."""
-        return self.hold(posted, await self.take(request, posted, round_number)) if posted.sent else posted
+        return self.with_tokens(posted, await self.collect(request, posted, round_number)) if posted.sent else posted
 
-    async def _take(self, request: Request, posted: PostedForm, round_number: int) -> FormFiles:
-        fields = {name: await self._field(request, posted, name, round_number) for name in self.slots}
-        files = {name: fields[name].files(slot.rule) for name, slot in self.slots.items()}
+    async def _collect(self, request: Request, posted: PostedForm, round_number: int) -> FormFiles:
+        fields = {name: await self._field(request, posted, name, round_number) for name in self.fields}
+        files = {name: fields[name].files(file_field.rule) for name, file_field in self.fields.items()}
         errors = [*posted.refused, *(error for each in fields.values() for error in each.errors)]
         reported = {error.field for error in errors}
         errors += [
-            FieldError(name, wrong)
-            for name, slot in self.slots.items()
-            if name not in reported and (wrong := file_count_error(slot.rule, len(files[name])))
+            FieldError(name, message)
+            for name, file_field in self.fields.items()
+            if name not in reported and (message := file_count_error(file_field.rule, len(files[name])))
         ]
         errors += [FieldError(each.field, "Isian ini tidak dikenal.") for each in self._unknown_uploads(posted)]
         return FormFiles(files, [document for each in fields.values() for document in each.fresh], errors)
 
-    def hold(self, posted: PostedForm, taken: FormFiles) -> PostedForm:
+    def with_tokens(self, posted: PostedForm, form_files: FormFiles) -> PostedForm:
         """Return the form with tokens of these files."""
-        held = {name: [self._hold(document, posted.key) for document in taken.files[name]] for name in self.slots}
-        return replace(posted, held=held, unsent={name: _unsent(posted, name) for name in self.slots})
+        held = {name: [self._hold(document, posted.key) for document in form_files.files[name]] for name in self.fields}
+        return replace(posted, held=held, unsent={name: _unsent(posted, name) for name in self.fields})
 
-    async def settle(self, request: Request, taken: FormFiles, *, repeated: bool) -> None:
+    async def release(self, request: Request, form_files: FormFiles, *, repeated: bool) -> None:
         """Release the files of a completed form: a request names them now, or the form repeats one that was completed before."""
         if repeated:
-            await discard_documents(self._platform.documents, taken.fresh)
-        release_documents(request, taken.fresh if repeated else taken.documents)
+            await discard_documents(self._platform.documents, form_files.fresh)
+        release_documents(request, form_files.fresh if repeated else form_files.documents)
 
     def _unknown_uploads(self, posted: PostedForm) -> Iterable[Upload]:
-        return (upload for upload in posted.uploads if upload.field not in self.slots)
+        return (upload for upload in posted.uploads if upload.field not in self.fields)
 
     async def _field(self, request: Request, posted: PostedForm, name: str, round_number: int) -> _Field:
         found = _Field()
         found.errors += [FieldError(name, _NOT_RECEIVED.format(name=each)) for each in _unsent(posted, name)]
         await self._restore_held(posted, name, found)
         uploads = [upload for upload in posted.uploads if upload.field == name]
-        max_count = self.slots[name].rule.max_count
+        max_count = self.fields[name].rule.max_count
         for upload in uploads[:max_count]:
-            outcome = await self._store(request, posted, upload, round_number)
-            if isinstance(outcome, FieldError):
-                found.errors.append(outcome)
+            document = await self._store(request, posted, upload, round_number)
+            if isinstance(document, FieldError):
+                found.errors.append(document)
             else:
-                found.fresh.append(outcome)
+                found.fresh.append(document)
         if left_out := uploads[max_count:]:
-            wrong = file_count_error(self.slots[name].rule, len(found.held if max_count > 1 else ()) + len(uploads))
+            wrong = file_count_error(self.fields[name].rule, len(found.held if max_count > 1 else ()) + len(uploads))
             names = ", ".join(safe_name(upload.filename) for upload in left_out)
             found.errors.append(FieldError(name, _LEFT_OUT.format(wrong=wrong, names=names)))
         return found
@@ -161,7 +161,7 @@ class HeldFiles:
             if document is None or not await self._is_stored(document):
                 lost = document.name if document else "Sebuah berkas"
                 found.errors.append(FieldError(name, _LOST.format(name=lost)))
-            elif document.id not in removed and document.kind is self.slots[name].kind:
+            elif document.id not in removed and document.kind is self.fields[name].kind:
                 found.held.append(document)
 
     async def _is_stored(self, document: DocumentRef) -> bool:
@@ -179,14 +179,14 @@ class HeldFiles:
 
         Raises: StoreUnavailable, InspectionUnavailable.
         """
-        platform, expires_at, kind = self._platform, self._expiry(), self.slots[upload.field].kind
+        platform, expires_at, kind = self._platform, self._expiry(), self.fields[upload.field].kind
         try:
             await require_upload_budget(request, upload.size)
-            outcome = await inspect_upload(upload, platform.inspector)
-            if isinstance(outcome, FieldError):
-                return outcome
+            inspected = await inspect_upload(upload, platform.inspector)
+            if isinstance(inspected, FieldError):
+                return inspected
             limit = platform.settings.file_limit
-            stored = await store_upload(outcome, kind, platform.documents, platform.new_id, round_number, limit)
+            stored = await store_upload(inspected, kind, platform.documents, platform.new_id, round_number, limit)
         except TooLarge as error:
             return FieldError(upload.field, f"{safe_name(upload.filename)}: {error.message}")
         except Problem as problem:
@@ -221,29 +221,20 @@ def _unsent(posted: PostedForm, name: str) -> list[str]:
 
 
 async def receive_upload(request: Request, held: HeldFiles) -> Response:
-    """Store the file of one field before its form is sent; the response is the lines for the list below the field."""
+    """Store the file of one field before its form is sent and return its list items.
+
+    A broken connection then costs one file and not the whole form.
+    """
     posted = posted_form(request)
     name = posted.text(FIELD)
-    if name not in held.slots or not posted.key:
+    if name not in held.fields or not posted.key:
         raise Problem(422, "Isian berkas ini tidak dikenal.")
     if len(posted.uploads) + len(posted.refused) > 1 or any(upload.field != name for upload in posted.uploads):
         raise Problem(422, _ONE_FILE)
     for upload in posted.uploads:
         await require_upload_budget(request, upload.size)
-    taken = await held.take(request, replace(posted, texts={}))
-    files = held.hold(posted, taken).held[name]
-    wrong = [error.message for error in taken.errors if error.field == name]
-    single = held.slots[name].rule.max_count == 1
-    return shared_templates(request, "files.html", name=name, files=files, wrong=wrong, single=single)
-
-
-def add_uploads(routes: APIRouter, path: str, held: HeldFiles, guard: SignedIn | Public) -> None:
-    """Add a route that stores the files of one field before their form is sent and returns their list items.
-
-    A broken connection then costs one file and not the whole form.
-    """
-
-    async def upload(request: Request) -> Response:
-        return await receive_upload(request, held)
-
-    routes.add_api_route(path, upload, methods=["POST"], dependencies=[Depends(guard)], response_model=None)
+    form_files = await held.collect(request, replace(posted, texts={}))
+    files = held.with_tokens(posted, form_files).held[name]
+    messages = [error.message for error in form_files.errors if error.field == name]
+    single = held.fields[name].rule.max_count == 1
+    return shared_templates(request, "files.html", name=name, files=files, errors=messages, single=single)

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import replace
-from functools import partial
 from typing import Any, Protocol, cast
 from urllib.parse import urlencode
 
@@ -189,38 +188,6 @@ async def _redisplay(show: FormHandler, posted: PostedForm, problem: Problem) ->
     response.status_code = problem.status_code
     response.headers.update(problem.headers or {})
     return response
-
-
-# Forms that are one object for all requests.
-
-
-class Form(Protocol):
-    """A page with a form that is shared by all requests."""
-
-    async def show(self, request: Request, posted: PostedForm) -> Response:
-        """See FormPage.show."""
-
-    async def act(self, request: Request, posted: PostedForm) -> Response:
-        """See FormPage.submit."""
-
-
-def add_form(routes: APIRouter, path: str, form: Form, guard: SignedIn | Public) -> None:
-    """Add GET and POST of a shared form; path parameters are in `request.path_params`."""
-
-    async def get_page(request: Request) -> Response:
-        return await form.show(request, PostedForm(key=platform_of(request).new_id()))
-
-    routes.add_api_route(path, get_page, methods=["GET"], dependencies=[Depends(guard)], response_model=None)
-    add_action(routes, path, form, guard)
-
-
-def add_action(routes: APIRouter, path: str, form: Form, guard: SignedIn | Public) -> None:
-    """Add only POST of a shared form."""
-
-    async def submit(request: Request) -> Response:
-        return await _submit(request, partial(form.show, request), partial(form.act, request))
-
-    routes.add_api_route(path, submit, methods=["POST"], dependencies=[Depends(guard)], response_model=None)
 
 
 def see_other(path: str) -> RedirectResponse:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-from fastapi import APIRouter
+from fastapi import APIRouter, Depends
 from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import Response
@@ -24,7 +24,7 @@ from shared.web.api.problems import Problem, validation_problem
 from shared.web.api.validation import RequestBody
 from shared.web.auth import sign_in_pages
 from shared.web.auth.access import public, signed_in
-from shared.web.forms.held_files import FileField, HeldFiles, add_uploads
+from shared.web.forms.held_files import FileField, HeldFiles, receive_upload
 from shared.web.forms.posted_form import PostedForm
 from shared.web.forms.uploads import FileRule
 from shared.web.views.page_routes import PageRoute, add_form_page, see_other
@@ -80,28 +80,32 @@ class FilesForm:
     """A page with a form that has files."""
 
     page: Templates
-    held: HeldFiles
+    platform: Platform
     stored: list[list[str]] = field(default_factory=list)
 
     def open(self, request: Request) -> FilesPage:
-        return FilesPage(self, request)
+        return FilesPage(self, request, HeldFiles(self.platform, FILE_FIELDS))
+
+    async def receive_upload(self, request: Request) -> Response:
+        return await receive_upload(request, HeldFiles(self.platform, FILE_FIELDS))
 
 
 @dataclass
 class FilesPage:
     form: FilesForm
     request: Request
+    held: HeldFiles
 
     async def show(self, posted: PostedForm) -> Response:
-        return self.form.page(self.request, "papers.html", posted=await self.form.held.again(self.request, posted))
+        return self.form.page(self.request, "papers.html", posted=await self.held.redisplay(self.request, posted))
 
     async def submit(self, posted: PostedForm) -> Response:
-        taken = await self.form.held.take(self.request, posted)
-        if self.form.held.is_only_removal(posted):
+        taken = await self.held.collect(self.request, posted)
+        if self.held.is_only_removal(posted):
             return await self.show(posted)
         errors = list(taken.errors)
         try:
-            posted.validate(Note, *self.form.held.names)
+            posted.validate(Note, *self.held.names)
         except Problem as problem:
             errors += problem.errors
         if errors:
@@ -162,11 +166,13 @@ async def forms_harness(folder: Path, **settings: Any) -> AsyncIterator[FormsHar
         page = Templates("tests.support.services.sample_pages")
         routes = APIRouter(route_class=PageRoute, include_in_schema=False)
         everybody, staff = NoteRoute(page), NoteRoute(page)
-        papers = FilesForm(page, HeldFiles(platform, SLOTS))
+        papers = FilesForm(page, platform)
         add_form_page(routes, "/catatan", everybody.open, public())
         add_form_page(routes, "/kerja/{id}", staff.open, signed_in(Role.OFFICER))
         add_form_page(routes, "/berkas", papers.open, public())
-        add_uploads(routes, "/berkas/unggah", papers.held, public())
+        routes.add_api_route(
+            "/berkas/unggah", papers.receive_upload, methods=["POST"], dependencies=[Depends(public())]
+        )
         base.app.include_router(routes)
         base.app.include_router(sign_in_pages.router)
         for role in (Role.OFFICER, Role.TECHNICAL):
@@ -175,7 +181,7 @@ async def forms_harness(folder: Path, **settings: Any) -> AsyncIterator[FormsHar
         yield FormsHarness(platform, base.app, clock, everybody, staff, papers)
 
 
-SLOTS = {
+FILE_FIELDS = {
     "letter": FileField(DocumentKind.LETTER, FileRule(1, 1)),
     "requirements": FileField(DocumentKind.REQUIREMENT, FileRule(1, 3)),
 }
