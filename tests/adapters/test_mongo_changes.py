@@ -19,12 +19,12 @@ pytestmark = [pytest.mark.slow, pytest.mark.engines("mongo")]
 
 
 @pytest.fixture
-async def opened(mongo_database: tuple[str, str]) -> AsyncIterator[OpenAnother]:
+async def opened(mongo_database: tuple[str, str]) -> AsyncIterator[StoreFactory]:
     async with AsyncExitStack() as all_open:
-        yield OpenAnother(mongo_database, all_open)
+        yield StoreFactory(mongo_database, all_open)
 
 
-class OpenAnother:
+class StoreFactory:
     """Opens the same store as another process would."""
 
     def __init__(self, parse_cursor: tuple[str, str], all_open: AsyncExitStack) -> None:
@@ -36,7 +36,7 @@ class OpenAnother:
         return store
 
 
-async def followed(store: StateStore, cursor: str, until: dict[str, int]) -> list[tuple[str, int]]:
+async def collect_changes(store: StateStore, cursor: str, until: dict[str, int]) -> list[tuple[str, int]]:
     """Return the changes that a listener receives from this cursor on, until it has these versions."""
     heard: list[tuple[str, int]] = []
     async with asyncio.timeout(30):
@@ -50,7 +50,7 @@ async def followed(store: StateStore, cursor: str, until: dict[str, int]) -> lis
     return heard
 
 
-async def test_a_listener_learns_of_every_record_while_two_processes_write(opened: OpenAnother):
+async def test_a_listener_learns_of_every_record_while_two_processes_write(opened: StoreFactory):
     one, other, listening = await opened(), await opened(), await opened()
     start = await listening.latest_change()
     names = [f"{number:02d}" for number in range(16)]
@@ -60,7 +60,7 @@ async def test_a_listener_learns_of_every_record_while_two_processes_write(opene
             await save_write(store, *(make_write(name, version) for name in mine))
 
     until = dict.fromkeys(names, 20)
-    hearing = [asyncio.create_task(followed(listening, start, until)) for _ in range(3)]
+    hearing = [asyncio.create_task(collect_changes(listening, start, until)) for _ in range(3)]
     writing = [asyncio.create_task(write(one, [name])) for name in names[:8]]
     await asyncio.gather(*writing, write(other, names[8:]))
     for heard in await asyncio.gather(*hearing):
@@ -69,7 +69,7 @@ async def test_a_listener_learns_of_every_record_while_two_processes_write(opene
             assert versions == sorted(set(versions))
 
 
-async def test_a_cursor_of_one_process_is_valid_in_another_that_started_later(opened: OpenAnother):
+async def test_a_cursor_of_one_process_is_valid_in_another_that_started_later(opened: StoreFactory):
     one = await opened()
     await save_write(one, *(make_write(name) for name in "abcdef"))
     changes = await one.changes("", 9)
@@ -79,7 +79,7 @@ async def test_a_cursor_of_one_process_is_valid_in_another_that_started_later(op
 
 
 async def test_a_cursor_older_than_the_changes_in_memory_covers_all_later_changes(
-    opened: OpenAnother, monkeypatch: pytest.MonkeyPatch
+    opened: StoreFactory, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(change_feed, "RECENT", 10)
     store = await opened()
@@ -91,7 +91,7 @@ async def test_a_cursor_older_than_the_changes_in_memory_covers_all_later_change
     for start in range(0, 30, 15):
         await save_write(store, *(make_write(name, 2) for name in names[start : start + 15 : 3]))
     until = {name: 2 if name in names[:30:3] else 1 for name in names}
-    heard = await followed(store, old, until)
+    heard = await collect_changes(store, old, until)
     # Changes at nearly the time of the cursor may be reported again, all others once.
     assert [one for one in heard if one[0] != "before"] == list(dict.fromkeys(heard))[-60:]
     met: list[str] = []
@@ -104,7 +104,7 @@ async def test_a_cursor_older_than_the_changes_in_memory_covers_all_later_change
 
 
 async def test_a_change_that_became_visible_late_is_reported_again(
-    opened: OpenAnother, mongo_database: tuple[str, str], monkeypatch: pytest.MonkeyPatch
+    opened: StoreFactory, mongo_database: tuple[str, str], monkeypatch: pytest.MonkeyPatch
 ):
     """Of two concurrent writes, the one with the earlier time may become visible later, after a listener has moved on."""
     monkeypatch.setattr(change_feed, "LOOKBACK_SECONDS", 0)
@@ -121,7 +121,7 @@ async def test_a_change_that_became_visible_late_is_reported_again(
     assert [change.id for change in await later.changes(cursor, 9)] == ["a", "b", "c"]
 
 
-async def test_a_wait_at_an_old_cursor_without_changes_does_not_end_at_once(opened: OpenAnother):
+async def test_a_wait_at_an_old_cursor_without_changes_does_not_end_at_once(opened: StoreFactory):
     store = await opened()
     await store.latest_change()
     began = asyncio.get_running_loop().time()
@@ -130,7 +130,7 @@ async def test_a_wait_at_an_old_cursor_without_changes_does_not_end_at_once(open
 
 
 async def test_a_process_with_a_lost_resume_point_finds_what_it_missed(
-    opened: OpenAnother, monkeypatch: pytest.MonkeyPatch
+    opened: StoreFactory, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(change_feed, "SHORT_LOOKBACK_SECONDS", 0)
     monkeypatch.setattr(change_feed, "PAUSE", 1.2)
@@ -141,13 +141,13 @@ async def test_a_process_with_a_lost_resume_point_finds_what_it_missed(
     await feed.stop()
     feed._stopped, feed._token = False, {"_data": "82FF"}
     await save_write(other, make_write("c"), make_write("a", 2))
-    heard = await followed(store, cursor, {"c": 1, "a": 2})
+    heard = await collect_changes(store, cursor, {"c": 1, "a": 2})
     assert ("b", 1) not in heard[2:]
     await save_write(other, make_write("d"))
-    assert ("d", 1) in await followed(store, cursor, {"d": 1})
+    assert ("d", 1) in await collect_changes(store, cursor, {"d": 1})
 
 
-async def test_removing_outbox_entries_is_not_a_change(opened: OpenAnother):
+async def test_removing_outbox_entries_is_not_a_change(opened: StoreFactory):
     store = await opened()
     await save_write(store, make_write("a", events=["a1"]))
     before = await store.latest_change()
@@ -156,7 +156,7 @@ async def test_removing_outbox_entries_is_not_a_change(opened: OpenAnother):
     assert [change.id for change in await store.changes(before, 9)] == ["b"]
 
 
-async def test_one_stream_feeds_all_listeners(opened: OpenAnother):
+async def test_one_stream_feeds_all_listeners(opened: StoreFactory):
     store = await opened()
     cursor = await store.latest_change()
     waiting = [asyncio.create_task(store.wait_for_change(cursor, 20)) for _ in range(200)]

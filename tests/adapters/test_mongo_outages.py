@@ -34,7 +34,7 @@ def server(tmp_path: Path) -> Iterator[EngineProcess]:
         skip(reason)
 
 
-def a_store(database: MongoDatabase) -> MongoStateStore:
+def make_store(database: MongoDatabase) -> MongoStateStore:
     return MongoStateStore(database, "verification", COLUMNS, lambda: NOW)
 
 
@@ -64,7 +64,7 @@ class Writer:
 
 async def test_no_acknowledged_write_is_lost_when_it_is_killed(server: EngineProcess):
     database = MongoDatabase(server.address)
-    store = a_store(database)
+    store = make_store(database)
     await store.prepare()
     writers, enough = [Writer(store, f"{number:02d}") for number in range(WRITERS)], asyncio.Event()
     tasks = [asyncio.create_task(writer.write_until(enough)) for writer in writers]
@@ -72,7 +72,7 @@ async def test_no_acknowledged_write_is_lost_when_it_is_killed(server: EnginePro
         await asyncio.sleep(1)
         before = [writer.acknowledged for writer in writers]
         await asyncio.to_thread(server.restart, AWAY)
-        await all_go_on(writers, before)
+        await wait_for_more_writes(writers, before)
     enough.set()
     await asyncio.gather(*tasks)
     stored = await store.load([writer.name for writer in writers])
@@ -87,7 +87,7 @@ async def test_no_acknowledged_write_is_lost_when_it_is_killed(server: EnginePro
     await database.close()
 
 
-async def all_go_on(writers: list[Writer], before: list[int]) -> None:
+async def wait_for_more_writes(writers: list[Writer], before: list[int]) -> None:
     """Wait until each writer has another write acknowledged."""
     deadline = time.monotonic() + 20
     for writer, known in zip(writers, before, strict=True):
@@ -98,7 +98,7 @@ async def all_go_on(writers: list[Writer], before: list[int]) -> None:
 
 async def test_during_an_outage_every_call_fails_in_time_and_afterwards_all_work(server: EngineProcess):
     database = MongoDatabase(server.address)
-    store, accounts = a_store(database), MongoAccountStore(database)
+    store, accounts = make_store(database), MongoAccountStore(database)
     await store.prepare()
     await accounts.prepare()
     await save_write(store, make_write("a"))
@@ -134,13 +134,13 @@ async def test_during_an_outage_every_call_fails_in_time_and_afterwards_all_work
     for end in ends:
         assert len(str(end)) < 500
     await asyncio.to_thread(server.start)
-    await until_it_works(store)
+    await retry_until_available(store)
     assert await store.save([make_write("c")]) == [SaveOutcome.SAVED]
     assert [change.id for change in await store.changes(latest, 10)][-1] == "c"
     await database.close()
 
 
-async def until_it_works(store: MongoStateStore) -> None:
+async def retry_until_available(store: MongoStateStore) -> None:
     async with asyncio.timeout(20):
         while True:
             try:
@@ -154,13 +154,13 @@ async def until_it_works(store: MongoStateStore) -> None:
 
 async def test_a_listener_learns_of_changes_after_an_outage(server: EngineProcess):
     database, elsewhere = MongoDatabase(server.address), MongoDatabase(server.address)
-    store, other = a_store(database), a_store(elsewhere)
+    store, other = make_store(database), make_store(elsewhere)
     await store.prepare()
     await save_write(other, make_write("a"))
     cursor = await store.latest_change()
     waiting = asyncio.create_task(store.wait_for_change(cursor, 60))
     await asyncio.to_thread(server.restart, 1.0)
-    await until_it_works(other)
+    await retry_until_available(other)
     await save_write(other, make_write("b"))
     await asyncio.wait_for(waiting, 30)
     assert [change.id for change in await store.changes(cursor, 10)] == ["b"]
@@ -171,7 +171,7 @@ async def test_a_listener_learns_of_changes_after_an_outage(server: EngineProces
 async def test_a_process_can_start_during_an_outage(server: EngineProcess):
     server.kill()
     database = MongoDatabase(server.address)
-    store = a_store(database)
+    store = make_store(database)
     with pytest.raises(StoreUnavailable):
         await store.prepare()
     await asyncio.to_thread(server.start)

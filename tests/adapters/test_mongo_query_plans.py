@@ -40,7 +40,7 @@ VALUES: dict[str, Sequence[Scalar]] = {
 
 
 @dataclass
-class Filled:
+class FilledStore:
     """A store of one service with many records, and its collection through the driver."""
 
     store: MongoStateStore
@@ -63,7 +63,7 @@ def stages(explained: dict[str, Any]) -> Iterator[dict[str, Any]]:
         waiting += [stage["inputStage"]] if "inputStage" in stage else stage.get("inputStages", [])
 
 
-def assert_looked_up(explained: dict[str, Any], index: str = "", examined: int = STORED // 2) -> None:
+def assert_uses_index(explained: dict[str, Any], index: str = "", examined: int = STORED // 2) -> None:
     kinds = {stage["stage"] for stage in stages(explained)}
     assert "IXSCAN" in kinds or "COUNT_SCAN" in kinds, kinds
     assert not kinds & {"COLLSCAN", "SORT"}, kinds
@@ -73,23 +73,23 @@ def assert_looked_up(explained: dict[str, Any], index: str = "", examined: int =
 
 
 @asynccontextmanager
-async def filled(place: tuple[str, str], service: str, columns: Sequence[Column]) -> AsyncIterator[Filled]:
+async def filled(place: tuple[str, str], service: str, columns: Sequence[Column]) -> AsyncIterator[FilledStore]:
     address, name = place
     database, pick = MongoDatabase(address, name), random.Random(7)
     store = MongoStateStore(database, service, columns, lambda: NOW)
     await store.prepare()
     writes = []
     for number in range(STORED):
-        values = {column.name: a_value(column, pick) for column in columns}
+        values = {column.name: sample_value(column, pick) for column in columns}
         write = make_write(f"{number:05d}")
         writes.append(replace(write, columns=values | {"number": f"INT-{number:06d}"}))
     await save_write(store, *writes)
     with MongoClient[dict[str, Any]](address) as client:
-        yield Filled(store, client[name][f"{service}_documents"])
+        yield FilledStore(store, client[name][f"{service}_documents"])
     await database.close()
 
 
-def a_value(column: Column, pick: random.Random) -> Scalar:
+def sample_value(column: Column, pick: random.Random) -> Scalar:
     if column.kind == "integer":
         return pick.choice((0, 1))
     day = f"2026-{pick.randrange(1, 13):02d}-{pick.randrange(1, 29):02d}"
@@ -115,7 +115,7 @@ async def test_a_page_is_found_by_an_index_in_both_directions(mongo_database: tu
         for where in wheres:
             for page in pages(RecordQuery("submitted_at", where=where)):
                 for plan in full.plans(page):
-                    assert_looked_up(plan, examined=STORED // 10)
+                    assert_uses_index(plan, examined=STORED // 10)
 
 
 async def test_the_queries_of_every_command_use_an_index(mongo_database: tuple[str, str]):
@@ -130,7 +130,7 @@ async def test_the_queries_of_every_command_use_an_index(mongo_database: tuple[s
             (records.find({"_id": {"$gte": "0"}, **HAS_OUTBOX}, sort=[("_id", 1)]), "waiting"),
             (records.find({"$and": [{"_id": {"$gte": ""}}, HAS_OUTBOX, {"outbox.id": {"$in": ["e1"]}}]}), "waiting"),
         ):
-            assert_looked_up(asked.explain(), index, examined=4)
+            assert_uses_index(asked.explain(), index, examined=4)
 
 
 SERVICES: dict[str, tuple[Sequence[Column], Sequence[RecordQuery]]] = {
@@ -175,7 +175,7 @@ async def test_the_lists_of_every_service_follow_an_index(mongo_database: tuple[
         for find in finds:
             for page in pages(find):
                 for plan in full.plans(page):
-                    assert_looked_up(plan)
+                    assert_uses_index(plan)
 
 
 async def test_a_column_declared_later_has_no_value_in_existing_records(mongo_database: tuple[str, str]):

@@ -19,7 +19,7 @@ from tests.support.adapters.stores_and_logs import COLUMNS, NOW
 GARBAGE = b"\xa5\x5a\x13\x37" * 1024
 
 
-async def filled(path: Path) -> None:
+async def filled_file(path: Path) -> None:
     """Return a file with some hundred records and outbox entries, closed, so that all of it is in one file."""
     file = SqliteDatabase(path)
     store = SqliteStateStore(file, "intake", COLUMNS, lambda: NOW)
@@ -59,7 +59,7 @@ async def ready(path: Path) -> None:
 @pytest.fixture
 async def path(tmp_path: Path) -> Path:
     place = tmp_path / "simpul.db"
-    await filled(place)
+    await filled_file(place)
     return place
 
 

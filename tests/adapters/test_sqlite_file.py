@@ -192,7 +192,7 @@ async def test_closing_finishes_queued_writes(file: SqliteDatabase):
 async def test_a_write_concurrent_with_closing_is_executed_or_refused(file: SqliteDatabase):
     done: list[str] = []
 
-    def write_for_ever(who: int) -> None:
+    def write_forever(who: int) -> None:
         try:
             for number in range(10**6):
                 word = f"{who}-{number}"
@@ -201,7 +201,7 @@ async def test_a_write_concurrent_with_closing_is_executed_or_refused(file: Sqli
         except StoreUnavailable:
             return
 
-    writers = [threading.Thread(target=write_for_ever, args=(who,), daemon=True) for who in range(4)]
+    writers = [threading.Thread(target=write_forever, args=(who,), daemon=True) for who in range(4)]
     for writer in writers:
         writer.start()
     await asyncio.sleep(0.1)

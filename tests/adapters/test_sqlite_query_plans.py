@@ -26,12 +26,12 @@ KEYS: tuple[tuple[Scalar, str] | None, ...] = (None, ("2026-07-01", "5"), (None,
 @pytest.fixture
 async def file(tmp_path: Path) -> AsyncIterator[SqliteDatabase]:
     opened = SqliteDatabase(tmp_path / "simpul.db")
-    await a_store(opened).prepare()
+    await make_store(opened).prepare()
     yield opened
     opened.close()
 
 
-def a_store(file: SqliteDatabase, columns: Sequence[Column] = COLUMNS) -> StateStore:
+def make_store(file: SqliteDatabase, columns: Sequence[Column] = COLUMNS) -> StateStore:
     return SqliteStateStore(file, "verification", columns, lambda: NOW)
 
 
@@ -111,10 +111,10 @@ def test_an_update_touches_only_changed_indexes(file: SqliteDatabase):
 
 async def test_a_column_declared_later_is_added_to_existing_records(tmp_path: Path):
     file = SqliteDatabase(tmp_path / "simpul.db")
-    before = a_store(file, COLUMNS[:1])
+    before = make_store(file, COLUMNS[:1])
     await before.prepare()
     await save_write(before, make_write("a"))
-    after = a_store(file)
+    after = make_store(file)
     await after.prepare()
     await save_write(after, make_write("b", status="verified"))
     assert (await after.find(RecordQuery("number", where={"status": None}))).records == (make_write("a").record,)

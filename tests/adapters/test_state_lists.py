@@ -16,7 +16,7 @@ STATUSES = ("submitted", "returned", "verified", None)
 TIMES = (None, "2026-07-01", "2026-07-02", "2026-07-03")
 
 
-def some_documents(seed: int, count: int = 60) -> list[Write]:
+def sample_writes(seed: int, count: int = 60) -> list[Write]:
     """Return records with few distinct values, so that many of them are equal, and some without a value."""
     pick = random.Random(seed)
     return [
@@ -31,20 +31,22 @@ def some_documents(seed: int, count: int = 60) -> list[Write]:
     ]
 
 
-def place(write: Write, order: str) -> tuple[bool, Any, str]:
+def sort_key(write: Write, order: str) -> tuple[bool, Any, str]:
     """Return the sort key of a record: without a value before those with one, equal ones by id."""
     value = write.record.id if order == "id" else write.columns[order]
     return value is not None, value if value is not None else "", write.record.id
 
 
 def expected(writes: list[Write], find: RecordQuery) -> list[str]:
-    def wanted(write: Write) -> bool:
+    def matching_ids(write: Write) -> bool:
         return all(
             write.columns[name] in (value if isinstance(value, tuple) else (value,))
             for name, value in find.where.items()
         )
 
-    chosen = sorted(filter(wanted, writes), key=lambda write: place(write, find.order), reverse=find.descending)
+    chosen = sorted(
+        filter(matching_ids, writes), key=lambda write: sort_key(write, find.order), reverse=find.descending
+    )
     return [write.record.id for write in chosen]
 
 
@@ -52,7 +54,7 @@ def ids(found: RecordPage) -> list[str]:
     return [record.id for record in found.records]
 
 
-async def walked(store: StateStore, find: RecordQuery) -> list[str]:
+async def list_all_ids(store: StateStore, find: RecordQuery) -> list[str]:
     """List all ids page by page, and check that each page is the same when reached backwards."""
     met: list[str] = []
     page = await store.find(find)
@@ -83,12 +85,12 @@ WHERES: tuple[dict[str, Scalar | tuple[Scalar, ...]], ...] = (
 @pytest.mark.parametrize("descending", [False, True])
 @pytest.mark.parametrize("order", ["submitted_at", "percent", "number", "id"])
 async def test_pages_cover_the_whole_list_forwards_and_backwards(store: StateStore, order: str, descending: bool):
-    writes = some_documents(seed=len(order) * 2 + descending)
+    writes = sample_writes(seed=len(order) * 2 + descending)
     await save_write(store, *writes)
     for where in WHERES:
         for limit in (1, 7, 100):
             find = RecordQuery(order, where=where, descending=descending, limit=limit)
-            assert await walked(store, find) == expected(writes, find)
+            assert await list_all_ids(store, find) == expected(writes, find)
 
 
 async def test_a_list_continues_after_a_key_that_no_longer_exists(store: StateStore):

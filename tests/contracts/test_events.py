@@ -53,7 +53,7 @@ def sample(name: str) -> dict[str, Any]:
     return read
 
 
-def written(attributes: Any) -> bytes:
+def encoded(attributes: Any) -> bytes:
     return json.dumps(attributes).encode()
 
 
@@ -85,15 +85,15 @@ def test_a_sample_is_encoded_again_without_loss(file: Path):
     assert encode_event(decode_event(again)) == again
     before, after = json.loads(raw), json.loads(again)
     if before["schemaversion"] == after["schemaversion"]:
-        assert again == raw or has_all_of(after, before)
+        assert again == raw or keeps_all_fields(after, before)
 
 
-def has_all_of(after: Any, before: Any) -> bool:
+def keeps_all_fields(after: Any, before: Any) -> bool:
     """Return whether all old fields are unchanged; optional fields added since have their defaults."""
     if isinstance(before, dict):
-        return all(name in after and has_all_of(after[name], before[name]) for name in before)
+        return all(name in after and keeps_all_fields(after[name], before[name]) for name in before)
     if isinstance(before, list):
-        return len(after) == len(before) and all(map(has_all_of, after, before))
+        return len(after) == len(before) and all(map(keeps_all_fields, after, before))
     return bool(after == before)
 
 
@@ -109,20 +109,20 @@ def test_every_service_folds_every_sample_that_it_subscribes_to(service: Decider
 
 
 def test_an_unknown_type_is_an_unknown_fact():
-    event = decode_event(written({**sample("WorkStarted.v1.json"), "type": "WorkDoubled"}))
+    event = decode_event(encoded({**sample("WorkStarted.v1.json"), "type": "WorkDoubled"}))
     assert event.fact == UnknownFact(name="WorkDoubled")
     assert (event.type, event.source, event.sequence) == ("WorkDoubled", "assignment", 4)
 
 
 def test_a_newer_version_is_an_unknown_fact():
-    assert decode_event(written({**sample("WorkStarted.v1.json"), "schemaversion": 2})).fact == UnknownFact(
+    assert decode_event(encoded({**sample("WorkStarted.v1.json"), "schemaversion": 2})).fact == UnknownFact(
         name="WorkStarted"
     )
 
 
 @pytest.mark.parametrize("service", SERVICES, ids=lambda service: service.service)
 def test_an_unknown_fact_changes_nothing(service: Decider[Any]):
-    event = decode_event(written({**sample("WorkStarted.v1.json"), "type": "WorkDoubled"}))
+    event = decode_event(encoded({**sample("WorkStarted.v1.json"), "type": "WorkDoubled"}))
     assert service.evolve(service.initial(), event) == service.initial()
 
 
@@ -130,7 +130,7 @@ def test_an_unknown_optional_field_is_ignored():
     attributes = sample("RequestSubmitted.v1.json")
     later = {**attributes, "data": {**attributes["data"], "purpose": "Layanan publik"}, "dataschema": "later"}
     later["data"]["applicant"] = {**later["data"]["applicant"], "language": "id"}
-    assert decode_event(written(later)) == decode_event((SAMPLES / "RequestSubmitted.v1.json").read_bytes())
+    assert decode_event(encoded(later)) == decode_event((SAMPLES / "RequestSubmitted.v1.json").read_bytes())
 
 
 BROKEN: dict[str, dict[str, Any]] = {
@@ -150,7 +150,7 @@ BROKEN: dict[str, dict[str, Any]] = {
 @pytest.mark.parametrize("change", BROKEN.values(), ids=BROKEN.keys())
 def test_a_fact_that_breaks_its_contract_is_unreadable(change: dict[str, Any]):
     with pytest.raises(UnreadableEvent):
-        decode_event(written({**sample("LeadAssigned.v1.json"), **change}))
+        decode_event(encoded({**sample("LeadAssigned.v1.json"), **change}))
 
 
 @pytest.mark.parametrize("attribute", ["id", "source", "type", "subject", "time", "sequence", "data"])
@@ -158,7 +158,7 @@ def test_an_envelope_without_a_required_attribute_is_unreadable(attribute: str):
     attributes = sample("LeadAssigned.v1.json")
     del attributes[attribute]
     with pytest.raises(UnreadableEvent):
-        decode_event(written(attributes))
+        decode_event(encoded(attributes))
 
 
 @pytest.mark.parametrize("raw", [b"", b"{", b"[]", b"null", b"7", b'"teks"', b"\xff\xfe", b"[" * 10_000])
@@ -184,12 +184,12 @@ def test_every_old_version_has_its_upcaster():
 
 
 def test_every_event_is_owned_by_exactly_one_service():
-    owned = {name: service for service, module in MODULES.items() for name in published(module)}
-    assert sum(len(published(module)) for module in MODULES.values()) == len(owned)
+    owned = {name: service for service, module in MODULES.items() for name in facts_of(module)}
+    assert sum(len(facts_of(module)) for module in MODULES.values()) == len(owned)
     assert owned == {fact.type(): fact.owner for fact in FACTS}
 
 
-def published(module: Any) -> list[str]:
+def facts_of(module: Any) -> list[str]:
     """Return the facts that a contract module defines, without the base class of its owner."""
     here = [kind for kind in vars(module).values() if isinstance(kind, type) and kind.__module__ == module.__name__]
     return [kind.__name__ for kind in here if issubclass(kind, Fact) and not kind.__subclasses__()]

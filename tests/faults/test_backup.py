@@ -54,7 +54,7 @@ async def test_a_backup_of_running_services_is_restored_completely(tmp_path: Pat
     # What was saved and not yet published when the copy was made is published at the first start.
     server.start()
     try:
-        await tracked(server, acknowledged)
+        await assert_tracked(server, acknowledged)
     finally:
         server.stop()
     verified = server.simpul("events", "verify", "--json")
@@ -62,7 +62,7 @@ async def test_a_backup_of_running_services_is_restored_completely(tmp_path: Pat
     assert json.loads(verified.stdout)["clean"] is True
 
 
-async def tracked(server: ServerProcess, acknowledged: list[SubmissionResult]) -> None:
+async def assert_tracked(server: ServerProcess, acknowledged: list[SubmissionResult]) -> None:
     """Expect every request acknowledged before the backup, by its tracking token."""
     async with open_client(server.url, retry_policy=RetryPolicy(timeout_seconds=20)) as client:
         for answer in acknowledged:

@@ -40,7 +40,7 @@ class Acknowledged:
 
 
 @dataclass
-class Crowd:
+class SimulatedStaff:
     """Simulated users and the responses they received."""
 
     url: str
@@ -79,10 +79,10 @@ class Crowd:
             # 404 and 409 say that this service has not heard of the step before yet; nothing else may happen.
             if error.status not in (404, 409):
                 self.wrong.append(error.message)
-            if error.status == 409 and self._took_place(known, error.problem):
+            if error.status == 409 and self._is_logged(known, error.problem):
                 self.wrong.append(f"refused what took place: {error.message}")
 
-    def _took_place(self, known: Acknowledged, problem: Mapping[str, Any]) -> bool:
+    def _is_logged(self, known: Acknowledged, problem: Mapping[str, Any]) -> bool:
         later = ORDER[ORDER.index(known.status) + 1 :]
         return problem["current"]["status"] in later
 
@@ -93,7 +93,7 @@ async def people(server: ServerProcess) -> AsyncIterator[tuple[SimpulClient, dic
         yield anybody, {name: await anybody.sign_in(name, PASSWORD) for name in STAFF}
 
 
-async def kill_again_and_again(server: ServerProcess, seed: int) -> list[float]:
+async def kill_repeatedly(server: ServerProcess, seed: int) -> list[float]:
     """The duration of each start in seconds."""
     chance, starts = random.Random(seed), []
     for _ in range(KILLS):
@@ -110,15 +110,15 @@ async def test_nothing_acknowledged_is_missing_after_twenty_kills(tmp_path: Path
     server.add_staff()
     server.start()
     try:
-        crowd = Crowd(server.url)
+        crowd = SimulatedStaff(server.url)
         async with people(server) as (anybody, staff), asyncio.timeout(1200):
             at_work = [crowd.apply(anybody) for _ in range(APPLICANTS)] + [crowd.work(staff)]
             working = asyncio.gather(*at_work)
-            starts = await kill_again_and_again(server, seed=20)
+            starts = await kill_repeatedly(server, seed=20)
             crowd.ended.set()
             await working
             await settled(staff["hasan"], crowd)
-            await everything_is_there(crowd, anybody)
+            await assert_everything_stored(crowd, anybody)
     finally:
         server.stop()
     record_property("requests", len(crowd.requests))
@@ -129,7 +129,7 @@ async def test_nothing_acknowledged_is_missing_after_twenty_kills(tmp_path: Path
     assert json.loads(verified.stdout)["clean"] is True, verified.stdout
 
 
-async def settled(head: SimpulClient, crowd: Crowd) -> None:
+async def settled(head: SimpulClient, crowd: SimulatedStaff) -> None:
     """Expect every started request to be known as started."""
     for request, known in crowd.requests.items():
         if known.status in ORDER[1:]:
@@ -148,7 +148,7 @@ async def seen_by(head: SimpulClient, request: str, status: str) -> None:
         await asyncio.sleep(0.05)
 
 
-async def everything_is_there(crowd: Crowd, anybody: SimpulClient) -> None:
+async def assert_everything_stored(crowd: SimulatedStaff, anybody: SimpulClient) -> None:
     for known in crowd.requests.values():
         number = known.submission["number"]
         applicant = anybody.with_token(known.submission["tracking_token"])

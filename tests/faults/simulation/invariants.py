@@ -36,7 +36,7 @@ STEPS = {
 }
 
 
-async def complaints(system: SimulatedSystem) -> list[str]:
+async def find_violations(system: SimulatedSystem) -> list[str]:
     """Return the violated invariants in sentences."""
     events = [decode_event(record.value) for record in system.tape.records]
     once = list({event.id: event for event in events}.values())

@@ -60,7 +60,7 @@ class WithoutCommandMemory(DeciderRunner[Any]):
         pass
 
 
-def forgets_commands(runtime: Runtime) -> None:
+def forgets_processed_commands(runtime: Runtime) -> None:
     runtime.executor.runner.__class__ = WithoutCommandMemory
 
 
@@ -81,7 +81,7 @@ class TrustsEarlierWaves(Relay):
             self._add(entry, decode_header(entry.event))
 
 
-def overtakes_what_a_crash_left(runtime: Runtime) -> None:
+def overtakes_events_that_a_crash_left(runtime: Runtime) -> None:
     runtime.relay.__class__ = TrustsEarlierWaves
     runtime.executor._publish = runtime.event_folder._publish = runtime.relay.enqueue
 
@@ -109,7 +109,7 @@ class SkipsHeldBack(Relay):
             raise
 
 
-def gives_up_what_the_log_did_not_take(runtime: Runtime) -> None:
+def drops_events_that_the_log_refused(runtime: Runtime) -> None:
     runtime.relay.__class__ = SkipsHeldBack
 
 
@@ -133,7 +133,7 @@ class ForgetsEarly(Relay):
         await super()._append(batch)
 
 
-def forgets_before_it_publishes(runtime: Runtime) -> None:
+def removes_entries_before_it_publishes(runtime: Runtime) -> None:
     runtime.relay.__class__ = ForgetsEarly
 
 
@@ -165,7 +165,7 @@ class GoesBack(StateCache):
         self._records[record.id] = record
 
 
-def lets_a_slow_read_replace_a_newer_save(runtime: Runtime) -> None:
+def lets_a_slow_read_replace_a_newer_record(runtime: Runtime) -> None:
     runtime.executor._cache.__class__ = GoesBack
 
 
@@ -184,7 +184,7 @@ class ByTheClock(DeciderRunner[Any]):
         return super().handle(working_copy, command, now, cause)
 
 
-def dates_by_the_clock_alone(runtime: Runtime) -> None:
+def dates_events_by_the_clock_only(runtime: Runtime) -> None:
     runtime.executor.runner.__class__ = ByTheClock
 
 
@@ -194,7 +194,7 @@ class GivesUpRaces(EventFolder[Any]):
         return {}
 
 
-def gives_up_a_lost_race(runtime: Runtime) -> None:
+def ignores_a_conflict(runtime: Runtime) -> None:
     runtime.event_folder.__class__ = GivesUpRaces
 
 
@@ -203,11 +203,11 @@ class WithoutAutomaticRetry(DeadLetterQueue[Any]):
         pass
 
 
-def leaves_dead_letters_to_people(runtime: Runtime) -> None:
+def never_replays_dead_letters(runtime: Runtime) -> None:
     runtime.dead_letters.__class__ = WithoutAutomaticRetry
 
 
-def skips_what_a_newer_version_wrote(runtime: Runtime) -> None:
+def skips_events_of_a_newer_version(runtime: Runtime) -> None:
     runtime.event_folder.reader.types = frozenset()
 
 
@@ -218,7 +218,7 @@ class LosesOutcomes(Executor[Any]):
         return await super().execute(request_id, command, key, new=new)
 
 
-def forgets_now_and_then_what_was_sent(runtime: Runtime) -> None:
+def loses_some_delivery_outcomes(runtime: Runtime) -> None:
     runtime.executor.__class__ = LosesOutcomes
 
 
@@ -234,7 +234,7 @@ class RemindsWhenever(DeciderRunner[Any]):
         return DeciderRunner(stubborn).handle(working_copy, command, now, cause)
 
 
-def reminds_after_time_has_decided(runtime: Runtime) -> None:
+def sends_outdated_reminders(runtime: Runtime) -> None:
     runtime.executor.runner.__class__ = RemindsWhenever
 
 
@@ -242,20 +242,20 @@ MUTANTS: tuple[Callable[[Runtime], None], ...] = (
     publishes_before_the_save,
     commits_the_position_before_the_write,
     has_no_sequence_gate,
-    forgets_commands,
+    forgets_processed_commands,
     publishes_out_of_order,
-    overtakes_what_a_crash_left,
+    overtakes_events_that_a_crash_left,
     never_sweeps_the_outbox,
-    gives_up_what_the_log_did_not_take,
+    drops_events_that_the_log_refused,
     lets_an_event_overtake_one_that_is_held_back,
-    forgets_before_it_publishes,
+    removes_entries_before_it_publishes,
     ignores_versions,
-    lets_a_slow_read_replace_a_newer_save,
+    lets_a_slow_read_replace_a_newer_record,
     saves_reactions_without_their_events,
-    dates_by_the_clock_alone,
-    gives_up_a_lost_race,
-    leaves_dead_letters_to_people,
-    skips_what_a_newer_version_wrote,
-    forgets_now_and_then_what_was_sent,
-    reminds_after_time_has_decided,
+    dates_events_by_the_clock_only,
+    ignores_a_conflict,
+    never_replays_dead_letters,
+    skips_events_of_a_newer_version,
+    loses_some_delivery_outcomes,
+    sends_outdated_reminders,
 )

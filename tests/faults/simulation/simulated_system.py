@@ -62,13 +62,13 @@ BUGS = (
 """A service, and a fact of another service that it cannot fold or read until its program is replaced."""
 
 
-def too_new(fact: type[Fact], raw: bytes) -> Event:
+def decode_as_newer(fact: type[Fact], raw: bytes) -> Event:
     """Read events like a program version that predates the present version of this fact."""
     event = decode_cached(raw)
     return replace(event, fact=UnknownFact(name=event.type)) if isinstance(event.fact, fact) else event
 
 
-def stumbles(decider: Decider[Any], over: type[Fact], state: Any, event: Event) -> Any:
+def fail_on(decider: Decider[Any], over: type[Fact], state: Any, event: Event) -> Any:
     """Evolve as the decider does, but for one kind of fact."""
     if isinstance(event.fact, over):
         raise ValueError("poison")
@@ -214,10 +214,10 @@ class SimulatedSystem:
         decider = DECIDERS[name]
         concerned = self.bug is not None and self.bug[0] == name
         if self.bug is not None and concerned and not self.outdated:
-            decider = replace(decider, evolve=partial(stumbles, decider, self.bug[1]))
+            decider = replace(decider, evolve=partial(fail_on, decider, self.bug[1]))
         runtime = ServiceRuntime(decider, store, log, lambda: self.clock() + skew, conflict_backoff(self.fate.random))
         if self.bug is not None and concerned and self.outdated:
-            runtime.event_folder.reader.decode = partial(too_new, self.bug[1])
+            runtime.event_folder.reader.decode = partial(decode_as_newer, self.bug[1])
         return runtime
 
     async def _start(self, name: str, process: SimulatedProcess, runtime: ServiceRuntime[Any]) -> None:
@@ -240,11 +240,11 @@ class SimulatedSystem:
         runtime.start()
 
     async def _use(self, number: int, request: str) -> None:
-        await self._give("intake", request, submission(f"INT-2026-{number + 1:06d}"), patient=True)
+        await self._send_command("intake", request, submission(f"INT-2026-{number + 1:06d}"), patient=True)
         people = [(role, person) for role in ROLES for person in range(role.people)]
-        await asyncio.gather(*(self._live(role, request) for role, _ in people))
+        await asyncio.gather(*(self._run_role(role, request) for role, _ in people))
 
-    async def _live(self, role: SimulatedRole, request: str) -> None:
+    async def _run_role(self, role: SimulatedRole, request: str) -> None:
         random = self.fate.random
         for _ in range(random.randint(4, 10)):
             await asyncio.sleep(random.random() * 2)
@@ -255,11 +255,11 @@ class SimulatedSystem:
             state = self.runtimes[role.service].executor.runner.state(record)
             choices = role.choices.get(state.course.status.value, ())
             if role.rare and random.random() < 0.01:
-                await self._give(role.service, request, role.rare(state))
+                await self._send_command(role.service, request, role.rare(state))
             elif choices:
-                await self._give(role.service, request, random.choice(choices)(state))
+                await self._send_command(role.service, request, random.choice(choices)(state))
 
-    async def _give(self, service: str, request: str, command: Any, *, patient: bool = False) -> None:
+    async def _send_command(self, service: str, request: str, command: Any, *, patient: bool = False) -> None:
         """Send a command with one idempotency key until it is answered or the attempts are used up."""
         random = self.fate.random
         key = CommandKey(str(uuid5(UUID(request), f"command {random.random()}")), digest=type(command).__name__)
@@ -302,18 +302,18 @@ class SimulatedSystem:
         async with asyncio.timeout(600):
             while True:
                 await asyncio.sleep(1.0)
-                if self._at_rest():
+                if self._is_settled():
                     due = list(self.disks["notification"].due.values())
                     if not due or min(due) > self.clock() + timedelta(days=1):
                         return
                     self.jumped += max(timedelta(), min(due) - self.clock()) + timedelta(hours=1)
                     await asyncio.sleep(WATCH_EVERY)
 
-    def _at_rest(self) -> bool:
+    def _is_settled(self) -> bool:
         end = len(self.tape.records)
         return all(
             not disk.outbox
-            and not disk.letters_of(None, ("parked",))
+            and not disk.dead_letters_of(None, ("parked",))
             and self.tape.positions.get(name, 0) >= end
             and not self.processes[name].died.is_set()
             for name, disk in self.disks.items()

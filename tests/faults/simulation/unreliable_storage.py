@@ -43,7 +43,7 @@ class ServiceStorage:
         stored = self.records.get(record.id)
         if (stored.version if stored else 0) != record.version - 1:
             return SaveOutcome.CONFLICT
-        if self._taken(write):
+        if self._violates_unique(write):
             return SaveOutcome.UNIQUE_VIOLATION
         # As from a disk, what comes back must not share anything that can change.
         self.records[record.id] = replace(record, seen=dict(record.seen))
@@ -54,22 +54,22 @@ class ServiceStorage:
         self.outbox.update({entry.event_id: entry for entry in write.outbox})
         return SaveOutcome.SAVED
 
-    def _taken(self, write: Write) -> bool:
+    def _violates_unique(self, write: Write) -> bool:
         unique = [column.name for column in self.indexed_columns if column.unique]
         others = [columns for key, columns in self.columns.items() if key != write.record.id]
         return any(other[name] == write.columns[name] for other in others for name in unique)
 
-    def letters_of(self, subject: str | None, states: Sequence[str]) -> list[DeadLetter]:
+    def dead_letters_of(self, subject: str | None, states: Sequence[str]) -> list[DeadLetter]:
         return [one for one in self.dead_letters.values() if one.state in states and subject in (None, one.subject)]
 
     def first_parked(self, reason: str) -> list[DeadLetter]:
         first: dict[str, DeadLetter] = {}
-        for dead_letter in self.letters_of(None, ("parked",)):
+        for dead_letter in self.dead_letters_of(None, ("parked",)):
             first.setdefault(dead_letter.subject, dead_letter)
         return [dead_letter for dead_letter in first.values() if dead_letter.reason == reason]
 
     def park(self, dead_letters: Sequence[DeadLetter], only_if_blocked: bool) -> bool:
-        if only_if_blocked and not self.letters_of(dead_letters[0].subject, ("parked",)):
+        if only_if_blocked and not self.dead_letters_of(dead_letters[0].subject, ("parked",)):
             return False
         for dead_letter in dead_letters:
             self.dead_letters.setdefault(dead_letter.id, dead_letter)
@@ -150,7 +150,7 @@ class MemoryStore:
     async def dead_letters(
         self, *, subject: str | None = None, states: Sequence[str] = ("parked",)
     ) -> list[DeadLetter]:
-        return await self._call(lambda: self.disk.letters_of(subject, states))
+        return await self._call(lambda: self.disk.dead_letters_of(subject, states))
 
     async def first_parked(self, reason: str) -> list[DeadLetter]:
         return await self._call(lambda: self.disk.first_parked(reason))
@@ -208,11 +208,11 @@ class MemoryLog:
                 await self.tape.grown.wait()
                 continue
             try:
-                await self._hand_over(group, handler, start)
+                await self._deliver(group, handler, start)
             except Exception:
                 await asyncio.sleep(0.2)
 
-    async def _hand_over(self, group: str, handler: BatchHandler, start: int) -> None:
+    async def _deliver(self, group: str, handler: BatchHandler, start: int) -> None:
         fate = self.process.fate
         if fate.occurs(fate.odds.repeat):
             start = max(0, start - fate.random.randint(1, 5))

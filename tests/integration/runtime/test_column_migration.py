@@ -38,33 +38,33 @@ async def harness(tmp_path: Path) -> AsyncIterator[RuntimeHarness]:
         yield opened
 
 
-async def stored_by_an_older_version(harness: RuntimeHarness) -> ServiceRuntime[Any]:
+async def with_records_of_an_older_version(harness: RuntimeHarness) -> ServiceRuntime[Any]:
     """Verification with records of an older version, before its restart."""
     desk = await harness.service(VERIFICATION, started=True)
     intake = await harness.service(INTAKE, started=True)
     await submit(intake)
     await submit(intake, OTHER, 2)
 
-    async def heard() -> bool:
+    async def consume_log() -> bool:
         return len(await desk.store.all_ids()) == 2
 
-    await until(heard)
+    await until(consume_log)
     await desk.stop()
     await harness.file.write(lambda db: db.execute(OLD))
     return await harness.service(VERIFICATION)
 
 
-async def found(desk: ServiceRuntime[Any], words: str) -> list[str]:
+async def find_ids(desk: ServiceRuntime[Any], words: str) -> list[str]:
     return [record.id for record in (await desk.store.find(find_requests(search=words))).records]
 
 
 async def test_a_request_saved_by_an_older_version_is_found_by_all_current_search_columns(harness: RuntimeHarness):
-    desk = await stored_by_an_older_version(harness)
+    desk = await with_records_of_an_older_version(harness)
     before = await desk.store.load([REQUEST])
-    assert await found(desk, "TR\u00c0YEK RAHMAT@DISHUB.EXAMPLE") == []
+    assert await find_ids(desk, "TR\u00c0YEK RAHMAT@DISHUB.EXAMPLE") == []
     desk.start()
     try:
-        await until(lambda: found(desk, "TR\u00c0YEK RAHMAT@DISHUB.EXAMPLE"))
+        await until(lambda: find_ids(desk, "TR\u00c0YEK RAHMAT@DISHUB.EXAMPLE"))
     finally:
         await desk.stop()
     after = await desk.store.load([REQUEST])
@@ -72,13 +72,13 @@ async def test_a_request_saved_by_an_older_version_is_found_by_all_current_searc
 
 
 async def test_records_that_an_older_program_writes_after_the_migration_are_migrated_again(harness: RuntimeHarness):
-    desk = await stored_by_an_older_version(harness)
+    desk = await with_records_of_an_older_version(harness)
     runner = desk.executor.runner
     assert await migrate_columns(runner, desk.store) == 2
     await harness.file.write(lambda db: db.execute(OLDER_PROGRAM_WRITES, (REQUEST,)))
-    assert await found(desk, "TR\u00c0YEK RAHMAT@DISHUB.EXAMPLE") == [OTHER]
+    assert await find_ids(desk, "TR\u00c0YEK RAHMAT@DISHUB.EXAMPLE") == [OTHER]
     assert await migrate_columns(runner, desk.store) == 1
-    assert sorted(await found(desk, "TR\u00c0YEK RAHMAT@DISHUB.EXAMPLE")) == [REQUEST, OTHER]
+    assert sorted(await find_ids(desk, "TR\u00c0YEK RAHMAT@DISHUB.EXAMPLE")) == [REQUEST, OTHER]
     assert await migrate_columns(runner, desk.store) == 0
 
 
@@ -90,7 +90,7 @@ async def test_overwritten_records_are_found_by_an_index(harness: RuntimeHarness
 
 
 async def test_a_second_migration_finds_nothing_to_do(harness: RuntimeHarness):
-    desk = await stored_by_an_older_version(harness)
+    desk = await with_records_of_an_older_version(harness)
     runner = desk.executor.runner
     assert await migrate_columns(runner, desk.store) == 2
     assert await migrate_columns(runner, desk.store) == 0
@@ -105,7 +105,7 @@ async def test_records_to_migrate_are_found_by_an_index(harness: RuntimeHarness)
 
 
 async def test_a_store_of_an_older_version_is_migrated_to_another_and_is_equal(harness: RuntimeHarness, tmp_path: Path):
-    desk = await stored_by_an_older_version(harness)
+    desk = await with_records_of_an_older_version(harness)
     file = SqliteDatabase(tmp_path / "elsewhere.db")
     try:
         target = SqliteStateStore(file, "verification", VERIFICATION.indexed_columns, harness.clock)

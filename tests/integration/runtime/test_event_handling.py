@@ -39,7 +39,7 @@ from tests.support.services.runtime_harness import (
 )
 
 
-async def given_up(runtime: ServiceRuntime[Any]) -> None:
+async def wait_for_automatic_replays(runtime: ServiceRuntime[Any]) -> None:
     """Wait until all automatic replays have ended."""
 
     async def idle() -> bool:
@@ -78,9 +78,9 @@ async def test_a_gap_parks_its_request_and_the_others_go_on(harness: RuntimeHarn
 async def test_a_gap_is_resolved_when_the_missing_event_arrives(harness: RuntimeHarness):
     desk = await harness.service(VERIFICATION)
     await desk.consumer.handle([record(1, withdrawn, 2)])
-    await given_up(desk)
+    await wait_for_automatic_replays(desk)
     await desk.consumer.handle([record(2, submitted)])
-    await given_up(desk)
+    await wait_for_automatic_replays(desk)
     assert await status(desk) == "withdrawn"
     assert await desk.store.dead_letters() == []
 
@@ -92,10 +92,10 @@ async def test_dead_letters_of_a_crashed_process_are_replayed_by_the_next(harnes
     await crashed.consumer.handle([record(2, submitted)])
     started = await harness.service(VERIFICATION, started=True)
 
-    async def healed() -> bool:
+    async def is_resolved() -> bool:
         return await status(started) == "withdrawn"
 
-    await until(healed)
+    await until(is_resolved)
 
 
 async def test_events_behind_a_dead_letter_of_another_process_are_parked(harness: RuntimeHarness):
@@ -112,7 +112,7 @@ async def test_events_behind_a_dead_letter_of_another_process_are_parked(harness
 async def test_a_poison_event_is_parked_after_five_attempts_and_other_requests_go_on(harness: RuntimeHarness):
     desk = await harness.service(poisoned(RequestWithdrawn))
     await desk.consumer.handle([record(1, submitted), record(2, withdrawn, 2), record(3, MANY, 1, OTHER)])
-    await given_up(desk)
+    await wait_for_automatic_replays(desk)
     [letter] = await desk.store.dead_letters()
     assert (letter.tries, letter.reason) == (5, "ValueError: poison")
     assert (await status(desk), await status(desk, OTHER)) == ("submitted", "submitted")
@@ -164,7 +164,7 @@ async def test_later_events_wait_behind_a_poison_event_and_are_replayed_in_order
     desk = await harness.service(poisoned(RequestWithdrawn))
     await desk.consumer.handle([record(1, submitted), record(2, withdrawn, 2)])
     await desk.consumer.handle([record(3, resubmitted, 3)])
-    await given_up(desk)
+    await wait_for_automatic_replays(desk)
     assert [letter.position for letter in await desk.store.dead_letters()] == ["2", "3"]
     repaired = await harness.service(VERIFICATION)
     assert await repaired.dead_letters.replay(REQUEST) == []
@@ -181,7 +181,7 @@ async def test_a_discarded_event_is_skipped_and_a_rebuild_agrees(harness: Runtim
     await harness.log.append([(REQUEST, encode_event(events[2]))])
     async for batch in harness.log.read():
         await desk.consumer.handle(batch)
-    await given_up(desk)
+    await wait_for_automatic_replays(desk)
     poison, _ = await desk.store.dead_letters()
     await desk.dead_letters.discard(poison)
     assert await desk.store.dead_letters() == []
@@ -194,11 +194,11 @@ async def test_a_discarded_event_is_skipped_and_a_rebuild_agrees(harness: Runtim
 async def test_an_event_discarded_before_its_turn_is_skipped_when_its_turn_comes(harness: RuntimeHarness):
     desk = await harness.service(VERIFICATION)
     await desk.consumer.handle([record(1, withdrawn, 2), record(2, resubmitted, 3)])
-    await given_up(desk)
+    await wait_for_automatic_replays(desk)
     early, _ = await desk.store.dead_letters()
     await desk.dead_letters.discard(early)
     await desk.consumer.handle([record(3, submitted)])
-    await given_up(desk)
+    await wait_for_automatic_replays(desk)
     [stored] = (await desk.store.load([REQUEST])).values()
     assert stored.seen == {"intake": 3}
 
@@ -243,7 +243,7 @@ async def test_a_reaction_is_saved_in_the_same_write(harness: RuntimeHarness):
     assert len(await desk.store.unpublished(10)) == 1
 
 
-class Away(SqliteStateStore):
+class UnavailableStore(SqliteStateStore):
     """A store that cannot write."""
 
     async def save(self, writes: Sequence[Write]) -> list[SaveOutcome]:
@@ -254,17 +254,17 @@ async def test_the_offset_is_not_committed_until_the_store_is_available_again(
     harness: RuntimeHarness,
 ):
     desk = await harness.service(VERIFICATION)
-    desk.store.__class__ = Away
+    desk.store.__class__ = UnavailableStore
     await harness.log.append([(REQUEST, encode_event(make_event(submitted)))])
     consuming = asyncio.create_task(harness.log.consume("verification", desk.consumer.handle))
     await asyncio.sleep(0.1)
     assert await harness.log.lag("verification") == 1
     desk.store.__class__ = SqliteStateStore
 
-    async def folded() -> bool:
+    async def is_folded() -> bool:
         return await status(desk) == "submitted"
 
-    await until(folded)
+    await until(is_folded)
     assert await desk.store.dead_letters() == []
     consuming.cancel()
     await asyncio.gather(consuming, return_exceptions=True)
@@ -282,12 +282,12 @@ async def test_bytes_that_are_not_json_are_parked_whatever_their_start_looks_lik
     [parked] = await desk.store.dead_letters()
     assert parked.event == event
     with pytest.raises(ReferencesUnknown, match="no JSON"):
-        await named(harness, desk)
+        await referenced_document_keys(harness, desk)
     await desk.dead_letters.discard(parked)
-    assert await named(harness, desk) == set()
+    assert await referenced_document_keys(harness, desk) == set()
 
 
-async def named(harness: RuntimeHarness, desk: ServiceRuntime[Any]) -> set[str]:
+async def referenced_document_keys(harness: RuntimeHarness, desk: ServiceRuntime[Any]) -> set[str]:
     return await referenced_keys(["document-1"], harness.log, [desk.store])
 
 

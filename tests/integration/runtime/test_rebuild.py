@@ -41,10 +41,10 @@ async def test_a_damaged_record_is_found_and_repaired_while_commands_go_on(harne
     await submit(intake)
     await submit(intake, OTHER, 2)
 
-    async def heard() -> bool:
+    async def consume_log() -> bool:
         return len(await desk.store.all_ids()) == 2
 
-    await until(heard)
+    await until(consume_log)
     damaged = "CAST(replace(CAST(body AS TEXT), 'INT-2026-000001', 'INT-2026-000007') AS BLOB)"
     sql = f"UPDATE verification_documents SET body={damaged} WHERE id=?"
     await harness.file.write(lambda db: db.execute(sql, (REQUEST,)))

@@ -45,20 +45,20 @@ def crashed_before_publishing(runtime: ServiceRuntime[Any]) -> None:
     runtime.executor._publish = nothing
 
 
-async def in_log(harness: RuntimeHarness, count: int) -> list[tuple[str, int]]:
-    async def all_there() -> list[tuple[str, int]]:
+async def positions_in_log(harness: RuntimeHarness, count: int) -> list[tuple[str, int]]:
+    async def all_in_log() -> list[tuple[str, int]]:
         events = await harness.events("intake")
         return [(event.subject, event.sequence) for event in events] if len(events) >= count else []
 
-    await until(all_there)
-    return await all_there()
+    await until(all_in_log)
+    return await all_in_log()
 
 
 async def test_events_reach_the_log_in_order_and_leave_the_outbox(harness: RuntimeHarness):
     intake = await harness.service(INTAKE, started=True)
     await submit(intake)
     await intake.executor.execute(REQUEST, WITHDRAW, key(2))
-    assert await in_log(harness, 2) == [(REQUEST, 1), (REQUEST, 2)]
+    assert await positions_in_log(harness, 2) == [(REQUEST, 1), (REQUEST, 2)]
     await intake.relay.prune()
     assert await intake.store.unpublished(10) == []
 
@@ -68,7 +68,7 @@ async def test_events_left_in_the_outbox_by_a_crash_are_published_at_the_next_st
     crashed_before_publishing(crashed)
     await submit(crashed)
     await harness.service(INTAKE, started=True)
-    assert await in_log(harness, 1) == [(REQUEST, 1)]
+    assert await positions_in_log(harness, 1) == [(REQUEST, 1)]
 
 
 async def test_an_event_never_overtakes_an_earlier_one_that_a_crash_left_in_the_outbox(harness: RuntimeHarness):
@@ -107,7 +107,7 @@ async def test_submissions_continue_without_the_log_and_are_published_in_order_a
         await submit(intake, f"00000000-0000-4000-8000-{number:012d}", number)
     assert await harness.events() == []
     harness.log.down = False
-    places = await in_log(harness, 20)
+    places = await positions_in_log(harness, 20)
     assert len(places) == 20
     assert places.index((REQUEST, 1)) < places.index((REQUEST, 2))
 
@@ -117,7 +117,7 @@ async def test_an_append_without_an_acknowledgement_is_repeated(harness: Runtime
     harness.log.loses_next_answer = True
     await submit(intake)
     await intake.executor.execute(REQUEST, WITHDRAW, key(2))
-    places = await in_log(harness, 3)
+    places = await positions_in_log(harness, 3)
     assert places == [(REQUEST, 1), (REQUEST, 1), (REQUEST, 2)]
 
 
@@ -181,9 +181,9 @@ async def test_a_due_command_is_executed_once(harness: RuntimeHarness):
     harness.now += timedelta(days=30)
     intake.timers._sweep_interval = 0.01
 
-    async def expired() -> bool:
+    async def is_expired() -> bool:
         loaded = await intake.executor.read(REQUEST)
         return loaded is not None and loaded.state.status.value == "expired"
 
-    await until(expired)
-    assert [place[1] for place in await in_log(harness, 2)] == [1, 2]
+    await until(is_expired)
+    assert [place[1] for place in await positions_in_log(harness, 2)] == [1, 2]

@@ -125,7 +125,7 @@ def test_a_sweep_ends_while_the_outbox_grows():
 
 
 def test_other_requests_go_on_while_the_store_cannot_resolve_a_possible_gap():
-    async def a_doubt() -> tuple[list[str], list[str]]:
+    async def possible_gap() -> tuple[list[str], list[str]]:
         store, log = Store(), Log()
         store.away = True
         doubting = relay(store, log)
@@ -138,7 +138,7 @@ def test_other_requests_go_on_while_the_store_cannot_resolve_a_possible_gap():
         running.cancel()
         return before, log.appended
 
-    assert run_virtually(a_doubt()) == ([OTHER], [OTHER, REQUEST])
+    assert run_virtually(possible_gap()) == ([OTHER], [OTHER, REQUEST])
 
 
 @pytest.mark.parametrize("broken", ["unpublished_of", "remove_published"])

@@ -46,7 +46,7 @@ def understands_version_2(raw: bytes) -> Event:
     return decode_event(raw.replace(V2, V1))
 
 
-async def upgraded(harness: RuntimeHarness, *, running: bool = False) -> ServiceRuntime[Any]:
+async def upgraded_process(harness: RuntimeHarness, *, running: bool = False) -> ServiceRuntime[Any]:
     """Return a process of the new version."""
     desk = await harness.service(VERIFICATION)
     desk.event_folder.reader.decode = understands_version_2
@@ -59,7 +59,7 @@ async def upgraded(harness: RuntimeHarness, *, running: bool = False) -> Service
 HISTORY = (encode_event(make_event(submitted)), of_version_2(withdrawn, 2), encode_event(make_event(resubmitted, 3)))
 
 
-async def met_by_the_old_version(harness: RuntimeHarness) -> ServiceRuntime[Any]:
+async def old_process_with_newer_event(harness: RuntimeHarness) -> ServiceRuntime[Any]:
     """Return a process of the old version that has consumed a log with an event of a newer version."""
     old = await harness.service(VERIFICATION)
     for raw in HISTORY:
@@ -69,7 +69,7 @@ async def met_by_the_old_version(harness: RuntimeHarness) -> ServiceRuntime[Any]
 
 
 async def test_an_event_of_a_newer_version_is_parked_and_later_events_wait(harness: RuntimeHarness):
-    old = await met_by_the_old_version(harness)
+    old = await old_process_with_newer_event(harness)
     await old.consumer.handle([record(4, MANY, 1, OTHER)])
     letters = await old.store.dead_letters()
     assert [(letter.position, letter.reason) for letter in letters] == [
@@ -82,15 +82,15 @@ async def test_an_event_of_a_newer_version_is_parked_and_later_events_wait(harne
 
 
 async def test_after_the_upgrade_parked_events_are_folded_in_order_and_the_states_are_equal(harness: RuntimeHarness):
-    await met_by_the_old_version(harness)
-    new = await upgraded(harness, running=True)
+    await old_process_with_newer_event(harness)
+    new = await upgraded_process(harness, running=True)
 
-    async def folded() -> bool:
+    async def is_folded() -> bool:
         return await new.store.dead_letters() == []
 
-    await until(folded)
+    await until(is_folded)
     [stored] = (await new.store.load([REQUEST])).values()
-    straight = await upgraded(harness)
+    straight = await upgraded_process(harness)
     working_copy = straight.executor.runner.open(REQUEST, None)
     for raw in HISTORY:
         straight.executor.runner.fold(working_copy, understands_version_2(raw))
@@ -98,7 +98,7 @@ async def test_after_the_upgrade_parked_events_are_folded_in_order_and_the_state
     assert new.executor.runner.state(stored) == working_copy.state
 
 
-async def takes_nothing(records: Sequence[LogRecord]) -> None:
+async def handle_nothing(records: Sequence[LogRecord]) -> None:
     """Handle no records, as if their partitions were assigned to another process."""
     raise LogUnavailable("not here")
 
@@ -107,28 +107,28 @@ async def test_an_upgraded_process_folds_what_an_older_one_parks_beside_it(
     harness: RuntimeHarness, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(dead_letters, "POLL_INTERVAL_SECONDS", 0.01)
-    new = await upgraded(harness, running=True)
-    monkeypatch.setattr(new.consumer, "handle", takes_nothing)
-    await met_by_the_old_version(harness)
+    new = await upgraded_process(harness, running=True)
+    monkeypatch.setattr(new.consumer, "handle", handle_nothing)
+    await old_process_with_newer_event(harness)
 
-    async def folded() -> bool:
+    async def is_folded() -> bool:
         return await new.store.dead_letters() == [] and await status(new) == "withdrawn"
 
-    await until(folded)
+    await until(is_folded)
 
 
 async def test_an_older_process_does_not_replay_events_it_cannot_read(harness: RuntimeHarness):
-    old = await met_by_the_old_version(harness)
+    old = await old_process_with_newer_event(harness)
     assert await old.dead_letters.readable_requests() == []
 
 
 async def test_events_of_a_newer_version_are_counted(harness: RuntimeHarness):
-    def newer() -> float:
+    def newer_event() -> float:
         return REGISTRY.get_sample_value("simpul_events_total", {"service": "verification", "outcome": "newer"}) or 0.0
 
-    before = newer()
-    await met_by_the_old_version(harness)
-    assert newer() == before + 1
+    before = newer_event()
+    await old_process_with_newer_event(harness)
+    assert newer_event() == before + 1
 
 
 @pytest.mark.parametrize(
@@ -155,7 +155,7 @@ async def test_a_skipped_event_keeps_its_place_in_the_sequence(harness: RuntimeH
 
 
 async def test_a_rebuild_reports_events_of_a_newer_version(harness: RuntimeHarness):
-    old = await met_by_the_old_version(harness)
+    old = await old_process_with_newer_event(harness)
     report = await Rebuild(VERIFICATION, old.store, harness.log).compare()
     assert not report.clean
     assert report.unreadable == [f"2: {NEWER_VERSION_REASON}"]

@@ -35,7 +35,7 @@ async def harness(tmp_path: Path) -> AsyncIterator[RuntimeHarness]:
         yield opened
 
 
-def counted(runtime: ServiceRuntime[Any], monkeypatch: pytest.MonkeyPatch) -> list[str]:
+def record_reads(runtime: ServiceRuntime[Any], monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Record the requests that are read from the store from now on."""
     asked: list[str] = []
     load = runtime.store.load
@@ -53,7 +53,7 @@ async def test_a_command_on_a_just_saved_record_does_not_read_the_store(
 ):
     desk = await harness.service(VERIFICATION)
     await desk.consumer.handle([record(1, submitted)])
-    asked = counted(desk, monkeypatch)
+    asked = record_reads(desk, monkeypatch)
     await desk.executor.execute(REQUEST, VERIFY, key(1))
     await desk.consumer.handle([record(2, withdrawn, 2)])
     assert asked == []
@@ -64,7 +64,7 @@ async def test_an_expired_record_is_read_again(harness: RuntimeHarness, monkeypa
     monkeypatch.setattr(state_cache, "CACHE_TTL_SECONDS", 0.0)
     desk = await harness.service(VERIFICATION)
     await desk.consumer.handle([record(1, submitted)])
-    asked = counted(desk, monkeypatch)
+    asked = record_reads(desk, monkeypatch)
     await desk.executor.execute(REQUEST, VERIFY, key(1))
     assert asked == [REQUEST]
 

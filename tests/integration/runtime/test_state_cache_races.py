@@ -22,16 +22,16 @@ class SlowStore:
         self.answer = asyncio.Event()
         self.answer.set()
 
-    def _document(self, request_id: str) -> StateRecord:
+    def _record(self, request_id: str) -> StateRecord:
         return StateRecord(request_id, self.stored[request_id])
 
     async def load(self, ids: Sequence[str]) -> dict[str, StateRecord]:
-        found = {one: self._document(one) for one in ids if one in self.stored}
+        found = {one: self._record(one) for one in ids if one in self.stored}
         await self.answer.wait()
         return found
 
     async def find_one(self, column: str, value: Scalar) -> StateRecord | None:
-        found = self._document("r")
+        found = self._record("r")
         await self.answer.wait()
         return found
 
@@ -59,7 +59,7 @@ class Cache(StateCache):
         return found.version if found else 0
 
     @asynccontextmanager
-    async def while_a_read_is_slow(self, read: str) -> AsyncIterator[None]:
+    async def slow_read(self, read: str) -> AsyncIterator[None]:
         """Start a read before the block and let it return after the block."""
         self.slow.answer.clear()
         reading = asyncio.create_task(self.load(["r"]) if read == "load" else self.find_one("number", "INT-1"))
@@ -76,7 +76,7 @@ async def cache() -> Cache:
 
 @pytest.mark.parametrize("read", ["load", "find_one"])
 async def test_a_slow_read_does_not_replace_a_record_saved_after_it_began(cache: Cache, read: str):
-    async with cache.while_a_read_is_slow(read):
+    async with cache.slow_read(read):
         await cache.save([write(5)])
     assert cache.version() == 5
 
@@ -87,7 +87,7 @@ async def test_a_slow_read_does_not_restore_an_older_version_of_an_evicted_recor
 ):
     monkeypatch.setattr(state_cache, "MAX_CACHED_RECORDS", 1)
     cache = Cache()
-    async with cache.while_a_read_is_slow(read):
+    async with cache.slow_read(read):
         await cache.save([write(5)])
         await cache.save([write(1, "another")])
         assert cache.version() == 0
@@ -95,7 +95,7 @@ async def test_a_slow_read_does_not_restore_an_older_version_of_an_evicted_recor
 
 
 async def test_of_two_reads_the_newer_result_stays_whichever_ends_last(cache: Cache):
-    async with cache.while_a_read_is_slow("load"):
+    async with cache.slow_read("load"):
         cache.slow.stored["r"] = 7
         slow, cache.slow.answer = cache.slow.answer, asyncio.Event()
         cache.slow.answer.set()
@@ -106,7 +106,7 @@ async def test_of_two_reads_the_newer_result_stays_whichever_ends_last(cache: Ca
 
 
 async def test_a_conflict_shows_that_a_slow_read_is_stale(cache: Cache):
-    async with cache.while_a_read_is_slow("load"):
+    async with cache.slow_read("load"):
         cache.slow.stored["r"] = 6
         assert await cache.save([write(6)]) == [SaveOutcome.CONFLICT]
     assert cache.version() == 0
@@ -121,6 +121,6 @@ async def test_a_conflict_keeps_a_record_that_another_task_has_saved_since(cache
 
 async def test_finished_reads_leave_nothing_in_memory(cache: Cache):
     await cache.load(["r"])
-    async with cache.while_a_read_is_slow("load"):
+    async with cache.slow_read("load"):
         await cache.save([write(5)])
     assert cache._reads == []

@@ -67,13 +67,13 @@ async def test_a_timer_that_a_batch_sets_waits_for_the_batches_behind_it(harness
     awake = await harness.service(INTAKE)
     first, rest, handle = asyncio.Event(), asyncio.Event(), awake.consumer.handle
 
-    async def in_two_parts(records: Sequence[LogRecord]) -> None:
+    async def handle_in_two_batches(records: Sequence[LogRecord]) -> None:
         if first.is_set():
             await rest.wait()
         await handle(records)
         first.set()
 
-    awake.consumer.handle = in_two_parts  # type: ignore[method-assign]
+    awake.consumer.handle = handle_in_two_batches  # type: ignore[method-assign]
     harness.start(awake)
     await first.wait()
     await awake.timers.stop()
@@ -91,10 +91,10 @@ async def test_a_timer_that_a_batch_sets_waits_for_the_batches_behind_it(harness
 async def test_timers_do_not_wait_forever_for_an_unavailable_log(
     harness: RuntimeHarness, monkeypatch: pytest.MonkeyPatch
 ):
-    async def away(group: str) -> int:
+    async def raise_unavailable(group: str) -> int:
         raise LogUnavailable("away")
 
-    monkeypatch.setattr(harness.log, "lag", away)
+    monkeypatch.setattr(harness.log, "lag", raise_unavailable)
     monkeypatch.setattr(runtime_service, "CATCH_UP_TIMEOUT_SECONDS", 0.3)
     intake = await harness.service(INTAKE)
     await submit(intake)
@@ -102,13 +102,13 @@ async def test_timers_do_not_wait_forever_for_an_unavailable_log(
     harness.now += timedelta(days=30)
     awake = await harness.service(INTAKE, started=True)
 
-    async def expired() -> bool:
+    async def is_expired() -> bool:
         return await status(awake) == "expired"
 
-    await until(expired)
+    await until(is_expired)
 
 
-def overdue_twice(runtime: ServiceRuntime[Any], given: list[type[Any]]) -> None:
+def give_two_due_commands(runtime: ServiceRuntime[Any], given: list[type[Any]]) -> None:
     """Give a request two due commands, the first of which makes the second obsolete."""
     decider = runtime.executor.decider
 
@@ -126,7 +126,7 @@ async def test_after_each_due_command_the_state_is_read_again(harness: RuntimeHa
     await intake.consumer.handle([record(1, returned)])
     harness.now += timedelta(days=30)
     given: list[type[Any]] = []
-    overdue_twice(intake, given)
+    give_two_due_commands(intake, given)
     await run_due_commands(intake.executor)(REQUEST)
     assert given == [ExpireRequest]
     assert await status(intake) == "expired"

@@ -24,7 +24,7 @@ def body(name: str, version: int) -> bytes:
     return json.dumps({"text": text, "sha256": hashlib.sha256(text.encode()).hexdigest()}).encode()
 
 
-async def write_for_ever(store: SqliteStateStore, log: SqliteEventLog, name: str) -> None:
+async def write_forever(store: SqliteStateStore, log: SqliteEventLog, name: str) -> None:
     known = (await store.load([name])).get(name)
     version = known.version if known else 0
     while True:
@@ -44,7 +44,7 @@ async def main() -> None:
     await store.prepare()
     await log.prepare()
     os.write(1, b"ready\n")
-    await asyncio.gather(*(write_for_ever(store, log, f"request-{number}") for number in range(WRITERS)))
+    await asyncio.gather(*(write_forever(store, log, f"request-{number}") for number in range(WRITERS)))
 
 
 if __name__ == "__main__":

@@ -124,7 +124,7 @@ class SimulatedService:
     def status(self) -> str:
         return str(self.working_copy.state.course.status)
 
-    def take_fresh(self) -> None:
+    def publish_new_events(self) -> None:
         self.outbox += self.working_copy.new_events
         self.working_copy.new_events = []
 
@@ -167,7 +167,7 @@ class ServiceNetwork:
         self._commands += 1
         cause = str(uuid5(UUID(REQUEST), f"command {self._commands}"))
         service.runner.handle(service.working_copy, command, self.now, Cause(cause, cause, cause))
-        service.take_fresh()
+        service.publish_new_events()
 
     def _would_accept(self, service: SimulatedService, command: Any) -> bool:
         try:
@@ -188,7 +188,7 @@ class ServiceNetwork:
             service.position += 1
             if event.source in service.decider.sources:
                 service.runner.apply(service.working_copy, event, self.now)
-                service.take_fresh()
+                service.publish_new_events()
 
     def settle(self) -> None:
         """Publish and consume until nothing is left."""
@@ -197,7 +197,7 @@ class ServiceNetwork:
                 self._publish(one)
                 self._consume(one)
 
-    def complaints(self) -> list[str]:
+    def find_violations(self) -> list[str]:
         """Return services that disagree, or whose state is not the fold of the log."""
         wrong = []
         statuses = {name: one.status for name, one in self.services.items()}

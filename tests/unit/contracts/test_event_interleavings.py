@@ -22,7 +22,7 @@ Evolve = Callable[[Any, Event], Any]
 STEPS = 400
 
 
-def played(script: bytes, deciders: dict[str, Decider[Any]] | None = None) -> ServiceNetwork:
+def play(script: bytes, deciders: dict[str, Decider[Any]] | None = None) -> ServiceNetwork:
     """Return the network after this script, one byte per step, and after the delivery of all its events."""
     network = ServiceNetwork(deciders or SERVICES)
     services = list(network.services.values())
@@ -39,20 +39,20 @@ def script(seed: int) -> bytes:
 @settings(max_examples=150, deadline=None)
 @given(st.binary(min_size=100, max_size=STEPS))
 def test_services_end_in_equal_states_that_match_the_log(script: bytes):
-    assert played(script).complaints() == []
+    assert play(script).find_violations() == []
 
 
 @pytest.mark.parametrize("seeds", [range(start, start + 20) for start in range(0, 200, 20)], ids=str)
 def test_services_end_in_equal_states_after_long_random_runs(seeds: range):
     for seed in seeds:
-        assert played(script(seed)).complaints() == [], seed
+        assert play(script(seed)).find_violations() == [], seed
 
 
 def test_the_random_ways_lead_to_every_end_and_events_do_cross():
     ends: set[str] = set()
     crossed: set[str] = set()
     for seed in range(200):
-        network = played(script(seed))
+        network = play(script(seed))
         ends.add(network.services["intake"].status)
         types = [event.type for event in network.log]
         end = types.index("RequestWithdrawn") if "RequestWithdrawn" in types else len(types)
@@ -61,7 +61,7 @@ def test_the_random_ways_lead_to_every_end_and_events_do_cross():
     assert {"RequestVerified", "RequestReturned", "LeadAssigned"} <= crossed
 
 
-def verified_beats_withdrawn(evolve: Evolve) -> Evolve:
+def verification_beats_withdrawal(evolve: Evolve) -> Evolve:
     def mutant(state: Any, event: Event) -> Any:
         after = evolve(state, event)
         if not isinstance(event.fact, RequestVerified):
@@ -71,7 +71,7 @@ def verified_beats_withdrawn(evolve: Evolve) -> Evolve:
     return mutant
 
 
-def nothing_after_the_end_is_heard(evolve: Evolve) -> Evolve:
+def events_after_the_end_are_dropped(evolve: Evolve) -> Evolve:
     """Drop facts that lose against the final one; then the state depends on the order of arrival."""
 
     def mutant(state: Any, event: Event) -> Any:
@@ -80,11 +80,11 @@ def nothing_after_the_end_is_heard(evolve: Evolve) -> Evolve:
     return mutant
 
 
-def withdrawn_is_not_heard(evolve: Evolve) -> Evolve:
+def withdrawals_are_dropped(evolve: Evolve) -> Evolve:
     return lambda state, event: state if isinstance(event.fact, RequestWithdrawn) else evolve(state, event)
 
 
-def an_answer_empties_the_question(evolve: Evolve) -> Evolve:
+def an_answer_clears_the_question(evolve: Evolve) -> Evolve:
     """Let two services write one field; then the last event to arrive wins."""
 
     def mutant(state: Any, event: Event) -> Any:
@@ -94,7 +94,7 @@ def an_answer_empties_the_question(evolve: Evolve) -> Evolve:
     return mutant
 
 
-def an_objection_forgets_the_percent(evolve: Evolve) -> Evolve:
+def an_objection_clears_the_percentage(evolve: Evolve) -> Evolve:
     def mutant(state: Any, event: Event) -> Any:
         after = evolve(state, event)
         return replace(after, percent=None) if isinstance(event.fact, HandoverContested | RequestWithdrawn) else after
@@ -102,7 +102,7 @@ def an_objection_forgets_the_percent(evolve: Evolve) -> Evolve:
     return mutant
 
 
-def history_in_the_order_of_hearing(evolve: Evolve) -> Evolve:
+def history_in_order_of_arrival(evolve: Evolve) -> Evolve:
     def mutant(state: Any, event: Event) -> Any:
         after = evolve(state, event)
         new = [entry for entry in after.history if entry not in state.history]
@@ -112,19 +112,19 @@ def history_in_the_order_of_hearing(evolve: Evolve) -> Evolve:
 
 
 MUTANTS = [
-    ("verification", verified_beats_withdrawn),
-    ("assignment", verified_beats_withdrawn),
-    ("intake", verified_beats_withdrawn),
-    ("notification", verified_beats_withdrawn),
-    ("verification", nothing_after_the_end_is_heard),
-    ("assignment", nothing_after_the_end_is_heard),
-    ("verification", withdrawn_is_not_heard),
-    ("assignment", withdrawn_is_not_heard),
-    ("assignment", an_answer_empties_the_question),
-    ("assignment", an_objection_forgets_the_percent),
-    ("verification", history_in_the_order_of_hearing),
-    ("assignment", history_in_the_order_of_hearing),
-    ("intake", history_in_the_order_of_hearing),
+    ("verification", verification_beats_withdrawal),
+    ("assignment", verification_beats_withdrawal),
+    ("intake", verification_beats_withdrawal),
+    ("notification", verification_beats_withdrawal),
+    ("verification", events_after_the_end_are_dropped),
+    ("assignment", events_after_the_end_are_dropped),
+    ("verification", withdrawals_are_dropped),
+    ("assignment", withdrawals_are_dropped),
+    ("assignment", an_answer_clears_the_question),
+    ("assignment", an_objection_clears_the_percentage),
+    ("verification", history_in_order_of_arrival),
+    ("assignment", history_in_order_of_arrival),
+    ("intake", history_in_order_of_arrival),
 ]
 
 
@@ -132,4 +132,4 @@ MUTANTS = [
 def test_a_service_that_folds_wrongly_is_found_out(service: str, mutation: Callable[[Evolve], Evolve]):
     sound = SERVICES[service]
     deciders = {**SERVICES, service: replace(sound, evolve=mutation(sound.evolve))}
-    assert any(played(script(seed), deciders).complaints() for seed in range(400))
+    assert any(play(script(seed), deciders).find_violations() for seed in range(400))

@@ -197,7 +197,7 @@ def unfold(chance: Random) -> list[Event]:
     return told
 
 
-def shuffled(chance: Random, events: Sequence[Event]) -> list[Event]:
+def shuffle_sources(chance: Random, events: Sequence[Event]) -> list[Event]:
     """Return the events in another order that keeps the order of each source."""
     lines = [[event for event in events if event.source == source] for source in MAY]
     order = []
@@ -218,7 +218,7 @@ SERVICES: list[Decider[Any]] = [
 def test_any_order_of_hearing_gives_the_same_course_and_the_same_states(seed: int):
     chance = Random(seed)
     told = unfold(chance)
-    heard = shuffled(chance, told)
+    heard = shuffle_sources(chance, told)
     assert course_of([event.fact for event in heard]) == course_of([event.fact for event in told])
     for service in SERVICES:
         assert fold(service, heard) == fold(service, told), service.service
@@ -231,7 +231,7 @@ def test_every_service_ends_with_the_same_status(seed: int):
     told = unfold(chance)
     end = course_of([event.fact for event in told]).status
     for service in (*SERVICES, notification_decider()):
-        assert service.status(fold(service, shuffled(chance, told))) == end, service.service
+        assert service.status(fold(service, shuffle_sources(chance, told))) == end, service.service
 
 
 def test_the_histories_of_these_tests_reach_every_status():
