@@ -1,4 +1,4 @@
-"""Why a step of head or lead is refused, in the words of this service's pages."""
+"""Messages of refused commands."""
 
 from __future__ import annotations
 

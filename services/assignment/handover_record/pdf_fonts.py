@@ -1,4 +1,4 @@
-"""The letters of the handover record: the standard fonts for what they have, a font of our own for what they lack."""
+"""Fonts of the handover record: Times for the characters that it has, an embedded font for all others."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from fpdf.fonts import TTFFont
 
 ENCODING = "windows-1252"
 FALLBACK_FAMILY = "SimpulSerif"
-"""Drawn like Times and as wide (fonts/README.md), so that lines in either look and break the same."""
+"""A font with the metrics of Times (fonts/README.md), so that lines in either font break the same."""
 FOLDER = Path(__file__).with_name("fonts")
 FONT_FILES = {False: FOLDER / "SimpulSerif-Regular.ttf", True: FOLDER / "SimpulSerif-Bold.ttf"}
 
 _UNDEFINED = {0x81, 0x8D, 0x8F, 0x90, 0x9D}
 _CODES = [code for code in (*range(32, 127), *range(128, 256)) if code not in _UNDEFINED | {0xA0, 0xAD}]
 STANDARD_CHARACTERS = frozenset(bytes(_CODES).decode(ENCODING))
-"""What Times can show."""
+"""The characters of Times."""
 
 _REPLACEMENTS = {
     "\u2011": "-",
@@ -39,14 +39,14 @@ _REPLACEMENTS = {
     "\uf0e0": "\u2192",
     "\uf0fc": "\u221a",
 }
-"""What neither font has, and what is as good; the last ones are bullets as word processors copy them."""
+"""Replacements for characters that neither font has; the last ones are bullets of word processors."""
 
 
 def printable(text: str) -> str:
-    """The text in characters that one of the fonts has; line breaks stay.
+    """Return the text in characters of the fonts; line breaks stay.
 
-    Others become letters that mean the same, such as those of a ligature, or their code point: `[U+65E5]`. Marks that nobody
-    sees are left out.
+    Other characters are replaced by equivalents, such as the letters of a ligature, or by their code point: `[U+65E5]`.
+    Invisible ones are removed.
     """
     if text.isascii() and text.isprintable():
         return text
@@ -54,12 +54,12 @@ def printable(text: str) -> str:
 
 
 def is_standard(text: str) -> bool:
-    """Whether the standard fonts have every character of a printable text."""
+    """Return whether Times has every character of a printable text."""
     return STANDARD_CHARACTERS.issuperset(text)
 
 
 def width_of(text: str, bold: bool, size: float) -> float:
-    """In mm, of one line of printable text."""
+    """Return the width in mm of one line of printable text."""
     widths = _standard_widths(bold)
     try:
         return sum(map(widths.__getitem__, text)) * size
@@ -69,7 +69,7 @@ def width_of(text: str, bold: bool, size: float) -> float:
 
 
 def add_fallback_font(pdf: FPDF, bold: bool) -> None:
-    """Make the font known to a document, which then holds what it uses of it; harmless when repeated."""
+    """Add the embedded font to a document unless it has it; only the glyphs that are used are embedded."""
     key = FALLBACK_FAMILY.lower() + ("B" if bold else "")
     if key not in pdf.fonts:
         pdf.add_font(FALLBACK_FAMILY, "B" if bold else "", FONT_FILES[bold])
@@ -89,7 +89,7 @@ def _printable_character(character: str) -> str:
 
 
 def _spell_out(character: str) -> str:
-    """A character that no font has."""
+    """Return a substitute for a character that no font has."""
     category = unicodedata.category(character)
     if category in ("Cc", "Cf") or "\ufe00" <= character <= "\ufe0f" or "\U000e0100" <= character <= "\U000e01ef":
         return ""
@@ -108,7 +108,7 @@ def _standard_widths(bold: bool) -> dict[str, float]:
 
 @cache
 def _fallback_widths(bold: bool) -> dict[str, float]:
-    """In mm per point of size, of every character that the font has."""
+    """Return the width of every character of the font in mm per point of size."""
     pdf = FPDF()
     add_fallback_font(pdf, bold)
     pdf.set_font(FALLBACK_FAMILY, "B" if bold else "", 100)

@@ -1,4 +1,4 @@
-"""Paper that an office writes on: A4 pages of lines, rules and a QR code, the same bytes for the same strokes."""
+"""The layout of a PDF: A4 pages of text lines, rules and a QR code; equal calls give equal bytes."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ LINE_HEIGHT = 5.0
 POINT_MM = 25.4 / 72
 BODY_SIZE = 11.0
 QR_MASK = 2
-"""Any of the eight masks can be read; trying them all to choose one takes five times as long as drawing the code."""
+"""A fixed mask: every mask is readable, and choosing the best of eight takes five times as long as drawing the code."""
 
 
 class PdfLayout:
-    """A4 pages written from top to bottom. Wraps lines itself, in a tenth of the time that the library takes for it."""
+    """A4 pages written from top to bottom. It wraps lines itself, in a tenth of the time of the library."""
 
     def __init__(self, title: str, day: date) -> None:
         self._title = title
@@ -50,14 +50,14 @@ class PdfLayout:
         return bytes(self._pdf.output())
 
     def ensure_space(self, height: float) -> bool:
-        """Whether the page still had room; a new one is begun when it had not."""
+        """Start a new page if the current one has not enough space; return whether it had."""
         has_space = self.y + height <= BOTTOM
         if not has_space:
             self._start_page()
         return has_space
 
     def text(self, x: float, text: str, *, bold: bool = False, size: float = BODY_SIZE, family: str = "Times") -> None:
-        """One line; all of it in the font of our own if the standard one lacks a character of it."""
+        """Write one line; if Times lacks a character of it, the whole line is set in the embedded font."""
         printable_text = printable(text).replace("\n", " ")
         if not is_standard(printable_text):
             add_fallback_font(self._pdf, bold)
@@ -70,7 +70,7 @@ class PdfLayout:
         self.text(x - width_of(printable_text, bold, size) / 2, printable_text, bold=bold, size=size)
 
     def paragraph(self, text: str, *, x: float = LEFT, right: float = RIGHT) -> None:
-        """Justified, as letters of an office are; a line break in the text is one on the paper, and a gap is one empty line."""
+        """Write a justified paragraph; line breaks stay, and several empty lines become one."""
         parts = printable(text).split("\n")
         for part in (part for part, above in zip(parts, ["", *parts], strict=False) if part.strip() or above.strip()):
             lines = wrap_lines(part, right - x)
@@ -87,15 +87,14 @@ class PdfLayout:
         self._pdf.line(x, y, to_x, to_y)
 
     def qr_code(self, text: str, x: float, y: float, width: float) -> None:
-        """A QR code, `width` mm wide, each row's neighbouring dark modules drawn as one rectangle."""
+        """Draw a QR code, `width` mm wide; adjacent dark modules of a row are one rectangle."""
         matrix = segno.make_qr(text, error="m", mask=QR_MASK).matrix
         side = width / len(matrix) / POINT_MM
         left, top = x / POINT_MM, self._pdf.h_pt - y / POINT_MM
         runs = (
             f"{begin} {row} {length} 1 re" for row, modules in enumerate(matrix) for begin, length in dark_runs(modules)
         )
-        # One path, in units of a module and from the top down, instead of hundreds of calls: the library has no cheaper
-        # public way.
+        # One path in units of a module instead of hundreds of calls; the public API of the library has no cheaper way.
         self._pdf._out(f"q {side:.4f} 0 0 {-side:.4f} {left:.2f} {top:.2f} cm\n" + "\n".join(runs) + "\nf Q")
 
     def _write_justified(self, line: str, x: float, right: float) -> None:
@@ -103,13 +102,13 @@ class PdfLayout:
         if not is_standard(line):
             self._write_spaced(line, x, slack)
             return
-        # The word spacing of a page holds until it is set back; the library sets it only for text that it wraps itself.
+        # Word spacing holds until it is reset; the library sets it only for text that it wraps itself.
         self._pdf._out(f"{slack / POINT_MM:.3f} Tw")
         self.text(x, line)
         self._pdf._out("0 Tw")
 
     def _write_spaced(self, line: str, x: float, slack: float) -> None:
-        """Word by word, since word spacing has no effect on an embedded font; with its spaces, so that it is copied right."""
+        """Write word by word, because word spacing has no effect on an embedded font; spaces are kept for copying."""
         *words, last = line.split(" ")
         for word in words:
             self.text(x, f"{word} ")
@@ -123,13 +122,13 @@ class PdfLayout:
     def _write_footer(self, page: int, pages: int) -> None:
         self._pdf.page, self.y = page, FOOTER_Y
         counted = f"Halaman {page} dari {pages}"
-        # A size of its own: the library names a font in the page only when it differs from the last one set.
+        # A distinct size, because the library selects a font only when it differs from the last one.
         self.text(LEFT, self._title, size=8.01)
         self.text(RIGHT - width_of(counted, False, 8), counted, size=8)
 
 
 def wrap_lines(text: str, width: float, *, bold: bool = False, size: float = BODY_SIZE) -> list[str]:
-    """Lines no wider than `width` mm; a word that is wider is broken."""
+    """Wrap text into lines no wider than `width` mm; a wider word is broken."""
     lines, line = [], ""
     for word in _narrow_words(printable(text), width, bold, size):
         longer = f"{line} {word}" if line else word
@@ -141,7 +140,7 @@ def wrap_lines(text: str, width: float, *, bold: bool = False, size: float = BOD
 
 
 def dark_runs(modules: bytearray | bytes) -> Iterator[tuple[int, int]]:
-    """Where each run of dark modules begins, and how long it is."""
+    """Yield the start and length of each run of dark modules."""
     begin = 0
     for run in bytes(modules).split(b"\x00"):
         if run:

@@ -1,4 +1,4 @@
-"""The handover record (BAST, Berita Acara Serah Terima) as PDF: the same facts give the same bytes, to the last one."""
+"""The content of the handover record (BAST); equal content gives equal bytes."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ COLUMNS = (LEFT, LEFT + 10, LEFT + 86, LEFT + 108, RIGHT)
 HEADINGS = ("No.", "Nama Dokumen", "Ukuran", "SHA-256")
 SIGNATURES_HEIGHT = 72.0
 MAX_NAME_LINES = 3
-"""Under a signature; the whole of a longer name stands at the head of the record."""
+"""Lines of a name under a signature; the complete name is at the top of the record."""
 QR_WIDTH = 27.0
 UNSIGNED = "." * 44
 
 
 @dataclass(frozen=True, slots=True)
 class Office:
-    """Who hands over, as letterhead and last signature name it; an unknown head's name is left open to be written."""
+    """The office that hands over; an empty `head_name` leaves a line to be filled in by hand."""
 
     government: str = "Pemerintah Kabupaten Halmahera Timur"
     name: str = "Dinas Komunikasi dan Informatika"
@@ -50,7 +50,7 @@ class Office:
 
 @dataclass(frozen=True, slots=True)
 class Party:
-    """One who signs; `number` is the Nomor Pegawai as it should be shown, empty where there is none."""
+    """A signatory; `number` is the formatted Nomor Pegawai, empty if there is none."""
 
     name: str
     number: str
@@ -60,7 +60,7 @@ class Party:
 
 @dataclass(frozen=True, slots=True)
 class HandoverDocument:
-    """One line of the table; `size` in bytes, `sha256` in hex."""
+    """A row of the table; `size` in bytes, `sha256` in hex."""
 
     name: str
     size: int
@@ -69,7 +69,7 @@ class HandoverDocument:
 
 @dataclass(frozen=True, slots=True)
 class HandoverRecord:
-    """Everything that the record says. `scope` is a label (Integrasi Aplikasi), `handed_over_on` the day in Maba."""
+    """The content of a record. `scope` is a label (Integrasi Aplikasi), `handed_over_on` the date in Maba."""
 
     number: str
     request_number: str
@@ -86,18 +86,18 @@ class HandoverRecord:
 
 
 def handover_record(record: HandoverRecord) -> bytes:
-    """The record as a PDF of A4 pages, without compression, so that no library changes its bytes."""
-    paper = PdfLayout(f"Berita Acara Serah Terima {record.number}", record.handed_over_on)
-    _letterhead(paper, record.office)
-    _title(paper, record)
-    _parties(paper, record)
-    _documents(paper, record)
-    _closing(paper, record)
-    return paper.output()
+    """Render the record as a PDF of A4 pages, uncompressed so that its bytes depend on no compression library."""
+    layout = PdfLayout(f"Berita Acara Serah Terima {record.number}", record.handed_over_on)
+    _letterhead(layout, record.office)
+    _title(layout, record)
+    _parties(layout, record)
+    _documents(layout, record)
+    _closing(layout, record)
+    return layout.output()
 
 
 def in_words(number: int) -> str:
-    """A number from 0 to 9999 in Bahasa Indonesia."""
+    """Return a number from 0 to 9999 in words in Bahasa Indonesia. Raises ValueError."""
     if number < 12:
         return SMALL_NUMBERS[number]
     if number < 20:
@@ -110,47 +110,47 @@ def in_words(number: int) -> str:
 
 
 def day_in_words(day: date) -> str:
-    """Senin tanggal tiga belas bulan April tahun dua ribu dua puluh enam (13-04-2026)."""
+    """Return `Senin tanggal tiga belas bulan April tahun dua ribu dua puluh enam (13-04-2026)`."""
     return (
         f"{DAYS[day.weekday()]} tanggal {in_words(day.day)} bulan {MONTHS[day.month - 1]} "
         f"tahun {in_words(day.year)} ({day:%d-%m-%Y})"
     )
 
 
-def _letterhead(paper: PdfLayout, office: Office) -> None:
+def _letterhead(layout: PdfLayout, office: Office) -> None:
     for text, bold, size, height in (
         (office.government.upper(), False, 13.0, 6.5),
         (office.name.upper(), True, 16.0, 5.5),
         (office.address, False, 10.0, 3.0),
     ):
-        paper.centred_text(text, bold=bold, size=size)
-        paper.y += height
-    paper.rule(LEFT, paper.y, RIGHT, paper.y, 0.9)
-    paper.rule(LEFT, paper.y + 1.1, RIGHT, paper.y + 1.1, 0.25)
-    paper.y += 9.5
+        layout.centred_text(text, bold=bold, size=size)
+        layout.y += height
+    layout.rule(LEFT, layout.y, RIGHT, layout.y, 0.9)
+    layout.rule(LEFT, layout.y + 1.1, RIGHT, layout.y + 1.1, 0.25)
+    layout.y += 9.5
 
 
-def _title(paper: PdfLayout, record: HandoverRecord) -> None:
+def _title(layout: PdfLayout, record: HandoverRecord) -> None:
     title = "BERITA ACARA SERAH TERIMA"
-    paper.centred_text(title, bold=True, size=14)
+    layout.centred_text(title, bold=True, size=14)
     half = width_of(title, True, 14) / 2
-    paper.rule(MIDDLE - half, paper.y + 1, MIDDLE + half, paper.y + 1, 0.4)
-    paper.y += 6.2
-    paper.centred_text(f"Nomor: {record.number}")
-    paper.y += 10
+    layout.rule(MIDDLE - half, layout.y + 1, MIDDLE + half, layout.y + 1, 0.4)
+    layout.y += 6.2
+    layout.centred_text(f"Nomor: {record.number}")
+    layout.y += 10
 
 
-def _parties(paper: PdfLayout, record: HandoverRecord) -> None:
-    paper.paragraph(f"Pada hari ini, {day_in_words(record.handed_over_on)}, kami yang bertanda tangan di bawah ini:")
+def _parties(layout: PdfLayout, record: HandoverRecord) -> None:
+    layout.paragraph(f"Pada hari ini, {day_in_words(record.handed_over_on)}, kami yang bertanda tangan di bawah ini:")
     for ordinal, party, role_name in (("1.", record.first, "PIHAK PERTAMA"), ("2.", record.second, "PIHAK KEDUA")):
-        paper.y += 1.5
-        _party(paper, ordinal, party)
-        paper.paragraph(f"selanjutnya disebut {role_name}.", x=LEFT + 7)
-    paper.y += 1.5
+        layout.y += 1.5
+        _party(layout, ordinal, party)
+        layout.paragraph(f"selanjutnya disebut {role_name}.", x=LEFT + 7)
+    layout.y += 1.5
 
 
-def _party(paper: PdfLayout, ordinal: str, party: Party) -> None:
-    paper.text(LEFT, ordinal)
+def _party(layout: PdfLayout, ordinal: str, party: Party) -> None:
+    layout.text(LEFT, ordinal)
     rows = (
         ("Nama", party.name),
         (number_kind(party.number), party.number),
@@ -158,49 +158,49 @@ def _party(paper: PdfLayout, ordinal: str, party: Party) -> None:
         ("Unit Kerja", party.unit),
     )
     for label, value in rows:
-        paper.ensure_space(LINE_HEIGHT)
-        paper.text(LEFT + 7, label)
-        paper.text(LEFT + 33, ":")
-        paper.paragraph(value or "-", x=LEFT + 36)
+        layout.ensure_space(LINE_HEIGHT)
+        layout.text(LEFT + 7, label)
+        layout.text(LEFT + 33, ":")
+        layout.paragraph(value or "-", x=LEFT + 36)
 
 
-def _documents(paper: PdfLayout, record: HandoverRecord) -> None:
-    paper.paragraph(
+def _documents(layout: PdfLayout, record: HandoverRecord) -> None:
+    layout.paragraph(
         "PIHAK PERTAMA menyerahkan kepada PIHAK KEDUA, dan PIHAK KEDUA menerima dari PIHAK PERTAMA, hasil "
         f"Layanan Integrasi Sistem lingkup {record.scope} atas permohonan dengan Nomor Registrasi "
         f"{record.request_number} (surat nomor {record.letter_number} tanggal {format_date(record.letter_date)}), "
         f"berupa {len(record.documents)} ({in_words(len(record.documents))}) dokumen berikut:"
     )
-    paper.y -= 1.5
-    _row(paper, [[heading] for heading in HEADINGS], bold=True)
+    layout.y -= 1.5
+    _row(layout, [[heading] for heading in HEADINGS], bold=True)
     for number, document in enumerate(record.documents, start=1):
         name = wrap_lines(document.name, COLUMNS[2] - COLUMNS[1] - 3, size=10)
         digest = [document.sha256[:32], document.sha256[32:]]
-        _row(paper, [[f"{number}."], name, [readable_size(document.size)], digest])
-    paper.y += 7
+        _row(layout, [[f"{number}."], name, [readable_size(document.size)], digest])
+    layout.y += 7
 
 
-def _row(paper: PdfLayout, cells: list[list[str]], *, bold: bool = False) -> None:
+def _row(layout: PdfLayout, cells: list[list[str]], *, bold: bool = False) -> None:
     height = 4.1 * max(len(lines) for lines in cells) + 1.9
-    if not paper.ensure_space(height) and not bold:
-        paper.y -= LINE_HEIGHT
-        _row(paper, [[heading] for heading in HEADINGS], bold=True)
-    top = paper.y
+    if not layout.ensure_space(height) and not bold:
+        layout.y -= LINE_HEIGHT
+        _row(layout, [[heading] for heading in HEADINGS], bold=True)
+    top = layout.y
     for column, lines in enumerate(cells):
-        _cell(paper, column, lines, bold)
-        paper.y = top
-    paper.y = top + height
-    for y in (top, paper.y):
-        paper.rule(LEFT, y, RIGHT, y)
+        _cell(layout, column, lines, bold)
+        layout.y = top
+    layout.y = top + height
+    for y in (top, layout.y):
+        layout.rule(LEFT, y, RIGHT, y)
     for x in COLUMNS:
-        paper.rule(x, top, x, paper.y)
+        layout.rule(x, top, x, layout.y)
 
 
-def _cell(paper: PdfLayout, column: int, lines: list[str], bold: bool) -> None:
+def _cell(layout: PdfLayout, column: int, lines: list[str], bold: bool) -> None:
     for line in lines:
-        paper.y += 4.1
+        layout.y += 4.1
         mono = column == 3 and not bold
-        paper.text(
+        layout.text(
             COLUMNS[column] + 1.5, line, bold=bold, size=7.8 if mono else 10, family="Courier" if mono else "Times"
         )
 
@@ -212,49 +212,49 @@ def readable_size(size: int) -> str:
     return f"{size} B"
 
 
-def _closing(paper: PdfLayout, record: HandoverRecord) -> None:
+def _closing(layout: PdfLayout, record: HandoverRecord) -> None:
     if record.summary:
-        paper.paragraph(f"Keterangan: {record.summary}")
-        paper.y += 1.5
+        layout.paragraph(f"Keterangan: {record.summary}")
+        layout.y += 1.5
     closing = (
         "Demikian Berita Acara Serah Terima ini dibuat dengan sebenarnya untuk dipergunakan sebagaimana mestinya. "
         "Keutuhan setiap dokumen dapat diperiksa dengan nilai SHA-256 di atas, dan keabsahan berita acara ini dengan "
         "kode QR di bawah."
     )
     name_lines = max(len(_name_lines(party.name)) for party in (record.first, record.second))
-    paper.ensure_space(SIGNATURES_HEIGHT + (2 + name_lines) * LINE_HEIGHT)
-    paper.paragraph(closing)
-    _signatures(paper, record)
+    layout.ensure_space(SIGNATURES_HEIGHT + (2 + name_lines) * LINE_HEIGHT)
+    layout.paragraph(closing)
+    _signatures(layout, record)
 
 
-def _signatures(paper: PdfLayout, record: HandoverRecord) -> None:
+def _signatures(layout: PdfLayout, record: HandoverRecord) -> None:
     left, right, office = LEFT + WIDTH * 0.22, RIGHT - WIDTH * 0.22, record.office
-    paper.y += 3
-    paper.centred_text(f"{office.place}, {format_date(record.handed_over_on)}", right)
-    paper.y += LINE_HEIGHT
-    top = paper.y
-    _signature(paper, left, ["PIHAK KEDUA,"], record.second.name, record.second.number)
-    signed, paper.y = paper.y, top
-    _signature(paper, right, ["PIHAK PERTAMA,"], record.first.name, record.first.number)
-    paper.y = max(signed, paper.y) + 1
-    paper.qr_code(record.verification_url, LEFT, paper.y, QR_WIDTH)
-    paper.y += 3
-    top = paper.y
-    _signature(paper, MIDDLE, ["Mengetahui,", f"{office.head_title},"], office.head_name, office.head_number)
-    paper.y = top + QR_WIDTH + 0.5
-    paper.text(LEFT, "Pindai untuk memeriksa keabsahan", size=8)
+    layout.y += 3
+    layout.centred_text(f"{office.place}, {format_date(record.handed_over_on)}", right)
+    layout.y += LINE_HEIGHT
+    top = layout.y
+    _signature(layout, left, ["PIHAK KEDUA,"], record.second.name, record.second.number)
+    signed, layout.y = layout.y, top
+    _signature(layout, right, ["PIHAK PERTAMA,"], record.first.name, record.first.number)
+    layout.y = max(signed, layout.y) + 1
+    layout.qr_code(record.verification_url, LEFT, layout.y, QR_WIDTH)
+    layout.y += 3
+    top = layout.y
+    _signature(layout, MIDDLE, ["Mengetahui,", f"{office.head_title},"], office.head_name, office.head_number)
+    layout.y = top + QR_WIDTH + 0.5
+    layout.text(LEFT, "Pindai untuk memeriksa keabsahan", size=8)
 
 
-def _signature(paper: PdfLayout, x: float, heading: list[str], name: str, number: str) -> None:
+def _signature(layout: PdfLayout, x: float, heading: list[str], name: str, number: str) -> None:
     for line in heading:
-        paper.centred_text(line, x)
-        paper.y += LINE_HEIGHT
-    paper.y += 13.5
+        layout.centred_text(line, x)
+        layout.y += LINE_HEIGHT
+    layout.y += 13.5
     for line in _name_lines(name):
-        paper.centred_text(line, x, bold=bool(name))
-        paper.y += LINE_HEIGHT
-    paper.centred_text(f"{number_kind(number)} {number}" if number or not name else "", x)
-    paper.y += LINE_HEIGHT
+        layout.centred_text(line, x, bold=bool(name))
+        layout.y += LINE_HEIGHT
+    layout.centred_text(f"{number_kind(number)} {number}" if number or not name else "", x)
+    layout.y += LINE_HEIGHT
 
 
 def _name_lines(name: str) -> list[str]:
