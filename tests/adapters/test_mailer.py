@@ -44,7 +44,7 @@ def read(content: bytes):
 # What a letter is made of
 
 
-def test_a_letter_reads_back_as_it_was_written():
+def test_an_email_is_parsed_back_unchanged():
     letter = read(build_message(EMAIL))
     assert letter["Subject"] == EMAIL.subject
     assert letter["To"] == "rahmat@dinas.example"
@@ -59,7 +59,7 @@ def test_a_letter_reads_back_as_it_was_written():
     assert not letter.defects
 
 
-def test_a_letter_names_its_conversation_and_who_gets_answers():
+def test_an_email_names_its_thread_and_the_reply_address():
     answered = replace(EMAIL, reply_to="Café Ülkü <kantor@dinas.example>", thread_id="5f6e0a2c.applicant.thread")
     letter = read(build_message(answered))
     assert letter["Message-ID"] == read(build_message(EMAIL))["Message-ID"]
@@ -71,7 +71,7 @@ def test_a_letter_names_its_conversation_and_who_gets_answers():
 
 
 @pytest.mark.parametrize("name", ["References", "in-reply-to", "Reply-To"])
-def test_what_has_a_place_of_its_own_cannot_be_told_twice(name):
+def test_reserved_headers_cannot_be_added(name):
     with pytest.raises(InvalidHeader):
         replace(EMAIL, headers={name: "<a@b>"})
 
@@ -81,7 +81,7 @@ def test_what_has_a_place_of_its_own_cannot_be_told_twice(name):
     text=st.text(st.characters(exclude_categories=["Cs"])),
     to=st.lists(st.from_regex(r"[a-z]{1,20}@[a-z]{1,20}\.example", fullmatch=True), min_size=1, max_size=20),
 )
-def test_any_words_survive_the_way_in_legal_lines(subject, text, to):
+def test_any_text_survives_encoding_within_the_line_limits(subject, text, to):
     content = build_message(replace(EMAIL, subject=subject, text=text, html=text, to=tuple(to)))
     assert content.isascii()
     assert max(len(line) for line in content.split(b"\r\n")) <= 78
@@ -100,13 +100,13 @@ def test_a_sender_may_have_a_name_in_any_script(name):
     assert sender.addr_spec == "simpul@diskominfo.example"
 
 
-def test_a_long_name_is_told_in_several_encoded_words():
+def test_a_long_name_is_split_into_encoded_words():
     name = "Café Ülkü " * 10
     head = message_from_bytes(build_message(replace(EMAIL, sender=f"{name}<simpul@diskominfo.example>")))["From"]
     assert str(make_header(decode_header(head))) == f"{name.strip()} <simpul@diskominfo.example>"
 
 
-def test_a_subject_that_looks_encoded_is_told_as_it_is():
+def test_a_subject_that_looks_encoded_stays_unchanged():
     assert read(build_message(replace(EMAIL, subject="=?utf-8?q?palsu?=")))["Subject"] == "=?utf-8?q?palsu?="
 
 
@@ -135,13 +135,13 @@ def test_nothing_breaks_out_of_a_header_field(planted):
 @pytest.mark.parametrize(
     "address", ["", "rahmat", "a b@c.example", "a@b@c", "a@b,c@d", "<a@b>", "a@-b", "é@b", "a" * 251 + "@b.c"]
 )
-def test_only_a_plain_address_can_be_written_to(address):
+def test_only_plain_addresses_are_accepted_as_recipients(address):
     assert not is_address(address)
     with pytest.raises(InvalidHeader):
         replace(EMAIL, to=(address,))
 
 
-def test_a_refusal_of_a_header_does_not_repeat_it():
+def test_the_error_about_a_header_does_not_repeat_its_value():
     with pytest.raises(InvalidHeader) as refusal:
         replace(EMAIL, to=("rahmat@dinas.example\r\n",))
     assert "rahmat" not in str(refusal.value)
@@ -152,7 +152,7 @@ def test_addresses_are_masked_wherever_they_occur():
     assert mask_addresses("<rahmat@dinas.example>: unknown user") == "<r***@dinas.example>: unknown user"
 
 
-def test_pauses_grow_and_end_after_three_days():
+def test_retry_delays_grow_and_end_after_three_days():
     minutes = [retry_delay(tries) for tries in range(1, 7)]
     assert minutes == [timedelta(seconds=30), *(timedelta(minutes=m) for m in (2, 5, 15, 30, 60))]
     pauses, tries = timedelta(), 1
@@ -193,13 +193,13 @@ async def mailing(request, tmp_path):
         yield mailing
 
 
-async def test_a_letter_arrives_whole(mailing):
+async def test_an_email_arrives_unchanged(mailing):
     mailer: Mailer = mailing[0]
     assert (await mailer.send(EMAIL)).kind == "sent"
     assert await mailing[1]() == [build_message(EMAIL)]
 
 
-async def test_many_letters_at_once_all_arrive(mailing):
+async def test_many_concurrent_emails_all_arrive(mailing):
     mailer, contents = mailing
     letters = [replace(EMAIL, message_id=f"id-{n}", date=NOON + timedelta(seconds=n)) for n in range(50)]
     outcomes = await asyncio.gather(*map(mailer.send, letters))
@@ -207,7 +207,7 @@ async def test_many_letters_at_once_all_arrive(mailing):
     assert sorted(await contents()) == sorted(map(build_message, letters))
 
 
-async def test_it_is_ready_and_may_be_closed_twice_and_used_again(mailing):
+async def test_a_mailer_can_be_closed_twice_and_used_again(mailing):
     mailer, _ = mailing
     assert await mailer.ready()
     await mailer.close()
@@ -236,7 +236,7 @@ async def test_a_repeat_is_one_file(tmp_path):
     assert len(list(tmp_path.iterdir())) == 2
 
 
-async def test_letters_are_listed_newest_first_and_page_by_name(tmp_path):
+async def test_emails_are_listed_newest_first_and_paged_by_name(tmp_path):
     mailer = FolderMailer(tmp_path)
     for n in (2, 1, 3):
         await mailer.send(replace(EMAIL, message_id=f"id-{n}", subject=f"Surel {n} é", date=NOON + timedelta(hours=n)))
@@ -247,7 +247,7 @@ async def test_letters_are_listed_newest_first_and_page_by_name(tmp_path):
     assert [kept.subject for kept in await mailer.list_messages(before=second.name)] == ["Surel 1 é"]
 
 
-async def test_only_letters_can_be_read(tmp_path):
+async def test_only_emails_can_be_read(tmp_path):
     mailer = FolderMailer(tmp_path / "mail")
     assert await mailer.list_messages() == []
     (tmp_path / "mail").mkdir()
@@ -257,13 +257,13 @@ async def test_only_letters_can_be_read(tmp_path):
             await mailer.read(name)
 
 
-async def test_letters_are_for_the_eyes_of_the_service_alone(tmp_path):
+async def test_email_files_are_readable_only_by_the_service(tmp_path):
     await FolderMailer(tmp_path / "mail").send(EMAIL)
     assert (tmp_path / "mail").stat().st_mode & 0o077 == 0
     assert all(path.stat().st_mode & 0o077 == 0 for path in (tmp_path / "mail").iterdir())
 
 
-async def test_a_folder_that_cannot_be_written_is_worth_another_try(tmp_path):
+async def test_an_unwritable_folder_is_a_temporary_failure(tmp_path):
     (tmp_path / "mail").write_text("a file, not a folder")
     mailer = FolderMailer(tmp_path / "mail")
     assert (await mailer.send(EMAIL)).kind == "temporary"
@@ -301,7 +301,7 @@ async def test_a_4xx_at_any_step_is_temporary(step):
 
 
 @pytest.mark.parametrize("step", ["MAIL", "RCPT", "DATA", "CONTENT"])
-async def test_a_5xx_about_the_letter_is_permanent_and_says_why(step):
+async def test_a_5xx_about_the_email_is_permanent_with_its_reason(step):
     outcome, server = await send_with_answers({step: "550 5.7.1 <rahmat@dinas.example> not wanted"})
     assert outcome.kind == "permanent"
     assert "550 5.7.1 <r***@dinas.example> not wanted" in outcome.reason
@@ -309,25 +309,25 @@ async def test_a_5xx_about_the_letter_is_permanent_and_says_why(step):
 
 
 @pytest.mark.parametrize("answers", [{"greeting": "554 go away"}, {"EHLO": "550 no"}, {"MAIL": "530 sign in first"}])
-async def test_a_5xx_about_us_is_no_verdict_on_the_letter(answers):
+async def test_a_5xx_about_the_client_is_temporary(answers):
     outcome, _ = await send_with_answers(answers)
     assert outcome.kind == "temporary"
 
 
 @pytest.mark.parametrize("step", ["greeting", "EHLO", "MAIL", "RCPT", "DATA"])
 @pytest.mark.parametrize("answer", [HANG_UP, SILENCE, "what?"])
-async def test_a_break_before_the_letter_was_sent_is_temporary(step, answer):
+async def test_a_lost_connection_before_the_content_is_temporary(step, answer):
     outcome, _ = await send_with_answers({step: answer})
     assert outcome.kind == "temporary"
 
 
 @pytest.mark.parametrize("answer", [HANG_UP, SILENCE, "what?", "354 more"])
-async def test_no_answer_after_the_letter_was_sent_is_unknown(answer):
+async def test_no_reply_to_the_content_is_unknown(answer):
     outcome, _ = await send_with_answers({"CONTENT": answer})
     assert outcome.kind == "unknown"
 
 
-async def test_a_server_that_is_not_there_is_temporary():
+async def test_an_unreachable_server_is_temporary():
     async with ScriptedSmtp(Script()).running() as server:
         port = server.port
     mailer = SmtpMailer(f"smtp://127.0.0.1:{port}?tls=none", limits=SHORT_LIMITS)
@@ -335,7 +335,7 @@ async def test_a_server_that_is_not_there_is_temporary():
     assert not await mailer.ready()
 
 
-async def test_a_slow_server_is_waited_for():
+async def test_a_slow_server_is_awaited():
     async with smtp_session(Script(delay=0.1)) as (server, mailer):
         assert (await mailer.send(EMAIL)).kind == "sent"
     assert len(server.received) == 1
@@ -344,14 +344,14 @@ async def test_a_slow_server_is_waited_for():
 MULTI_RECIPIENT_EMAIL = replace(EMAIL, to=("ani@kantor.example", "budi@kantor.example", "citra@kantor.example"))
 
 
-async def test_some_refused_recipients_are_named_masked_and_the_others_get_the_letter():
+async def test_partially_refused_recipients_are_reported_masked():
     outcome, server = await send_with_answers({"RCPT budi@kantor.example": "550 5.1.1 unknown"}, MULTI_RECIPIENT_EMAIL)
     assert outcome.kind == "sent"
     assert outcome.reason == "Tidak diterima untuk: b***@kantor.example (550)."
     assert server.received[0].recipients == ["ani@kantor.example", "citra@kantor.example"]
 
 
-async def test_all_recipients_refused_is_permanent_only_if_none_may_be_taken_later():
+async def test_refusal_of_all_recipients_is_permanent_only_if_all_are_permanent():
     refused = {f"RCPT {address}": "550 unknown" for address in MULTI_RECIPIENT_EMAIL.to}
     assert (await send_with_answers(refused, MULTI_RECIPIENT_EMAIL))[0].kind == "permanent"
     assert (
@@ -362,7 +362,7 @@ async def test_all_recipients_refused_is_permanent_only_if_none_may_be_taken_lat
 # SMTP and its connections
 
 
-async def test_letters_share_a_connection():
+async def test_consecutive_emails_share_a_connection():
     async with smtp_session() as (server, mailer):
         for n in range(5):
             assert (await mailer.send(replace(EMAIL, message_id=f"id-{n}"))).kind == "sent"
@@ -371,14 +371,14 @@ async def test_letters_share_a_connection():
     assert server.lines[-1] == "QUIT"
 
 
-async def test_no_more_connections_than_allowed():
+async def test_concurrent_emails_use_at_most_the_allowed_connections():
     async with smtp_session(Script(delay=0.01)) as (server, mailer):
         await asyncio.gather(*(mailer.send(replace(EMAIL, message_id=f"id-{n}")) for n in range(20)))
     assert len(server.received) == 20
     assert server.connections == 4
 
 
-async def test_a_connection_that_was_dropped_while_idle_is_no_failure():
+async def test_a_connection_dropped_while_idle_is_replaced():
     async with smtp_session() as (server, mailer):
         await asyncio.gather(*(mailer.send(replace(EMAIL, message_id=f"id-{n}")) for n in range(4)))
         server.hang_up()
@@ -390,28 +390,28 @@ async def test_a_connection_that_was_dropped_while_idle_is_no_failure():
     assert len(server.received) == 6
 
 
-async def test_a_server_that_tires_of_a_connection_gets_a_new_one():
+async def test_a_421_on_a_reused_connection_opens_a_new_one():
     async with smtp_session(Script({"MAIL": ["250 ok", "421 too many letters"]})) as (server, mailer):
         assert (await mailer.send(EMAIL)).kind == "sent"
         assert (await mailer.send(EMAIL)).kind == "sent"
     assert server.connections == 2
 
 
-async def test_a_server_that_hangs_up_after_each_letter_still_gets_them_all():
+async def test_a_server_that_disconnects_after_each_email_gets_them_all():
     async with smtp_session(Script(hang_up_after=1)) as (server, mailer):
         outcomes = [(await mailer.send(replace(EMAIL, message_id=f"id-{n}"))).kind for n in range(5)]
     assert outcomes == ["sent"] * 5
     assert len(server.received) == 5
 
 
-async def test_a_letter_of_unknown_outcome_is_not_repeated_by_the_mailer():
+async def test_an_email_of_unknown_outcome_is_not_repeated_by_the_mailer():
     async with smtp_session(Script({"CONTENT": ["250 taken", HANG_UP]})) as (server, mailer):
         await mailer.send(EMAIL)
         assert (await mailer.send(EMAIL)).kind == "unknown"
     assert len(server.received) == 2
 
 
-async def test_a_send_that_is_given_up_midway_gives_its_connection_up():
+async def test_a_cancelled_send_closes_its_connection():
     async with smtp_session(Script({"CONTENT": [SILENCE]}), limits=SmtpLimits(connections=1)) as (server, mailer):
         with pytest.raises(TimeoutError):
             await asyncio.wait_for(mailer.send(EMAIL), 0.2)
@@ -419,7 +419,7 @@ async def test_a_send_that_is_given_up_midway_gives_its_connection_up():
         assert server.open_connections == 1
 
 
-async def test_a_refused_letter_does_not_spoil_the_connection():
+async def test_a_connection_is_reset_after_a_refused_email():
     async with smtp_session(Script({"RCPT": ["550 unknown"]})) as (server, mailer):
         assert (await mailer.send(EMAIL)).kind == "permanent"
         assert (await mailer.send(EMAIL)).kind == "sent"
@@ -427,7 +427,7 @@ async def test_a_refused_letter_does_not_spoil_the_connection():
     assert "RSET" in server.lines
 
 
-async def test_a_connection_that_rested_is_asked_first_and_one_that_rests_too_long_is_let_go():
+async def test_an_idle_connection_is_checked_before_reuse_and_finally_closed():
     async with smtp_session(limits=replace(SHORT_LIMITS, stale=0.05, idle=0.3)) as (server, mailer):
         await mailer.send(EMAIL)
         await asyncio.sleep(0.1)
@@ -438,7 +438,7 @@ async def test_a_connection_that_rested_is_asked_first_and_one_that_rests_too_lo
     assert server.connections == 1
 
 
-async def test_who_waits_too_long_for_a_connection_may_try_again():
+async def test_waiting_too_long_for_a_connection_is_temporary():
     async with smtp_session(Script({"MAIL": SILENCE}), limits=SmtpLimits(wait=0.1, command=0.5, connections=1)) as (
         _,
         mailer,
@@ -471,7 +471,7 @@ def trust(authority):
 
 
 @pytest.mark.parametrize("tls", ["starttls", "implicit"])
-async def test_a_trusted_server_is_talked_to_in_secret(server_tls, trust, tls):
+async def test_a_connection_to_a_trusted_server_is_encrypted(server_tls, trust, tls):
     setting = {"tls": server_tls, "implicit": tls == "implicit", "trust": trust, "query": f"tls={tls}"}
     async with smtp_session(**setting) as (server, mailer):
         assert (await mailer.send(EMAIL)).kind == "sent"
@@ -479,7 +479,7 @@ async def test_a_trusted_server_is_talked_to_in_secret(server_tls, trust, tls):
 
 
 @pytest.mark.parametrize("tls", ["starttls", "implicit"])
-async def test_a_certificate_that_nobody_vouches_for_gets_no_letter(server_tls, tls):
+async def test_no_email_is_sent_to_a_server_with_an_untrusted_certificate(server_tls, tls):
     setting = {"tls": server_tls, "implicit": tls == "implicit", "query": f"tls={tls}"}
     async with smtp_session(**setting) as (server, mailer):
         outcome = await mailer.send(EMAIL)
@@ -488,13 +488,13 @@ async def test_a_certificate_that_nobody_vouches_for_gets_no_letter(server_tls, 
     assert not any(line.startswith("MAIL") for line in server.lines)
 
 
-async def test_certificates_go_unchecked_only_when_told_so(server_tls, caplog):
+async def test_certificates_are_unchecked_only_with_verify_no(server_tls, caplog):
     async with smtp_session(tls=server_tls, query="tls=starttls&verify=no") as (_, mailer):
         assert (await mailer.send(EMAIL)).kind == "sent"
     assert "not checked" in caplog.text
 
 
-async def test_without_starttls_on_offer_nothing_is_said_in_plain_text():
+async def test_without_starttls_nothing_is_sent_in_plain_text():
     async with smtp_session(Script(user=("simpul", "rahasia")), query="tls=starttls", user="simpul:rahasia@") as (
         server,
         mailer,
@@ -506,7 +506,7 @@ async def test_without_starttls_on_offer_nothing_is_said_in_plain_text():
 
 
 @pytest.mark.parametrize("kind", ["PLAIN", "LOGIN"])
-async def test_it_signs_in(kind):
+async def test_the_mailer_authenticates(kind):
     async with smtp_session(Script(user=("simpul", "ra:ha/sia@#"), auth=kind), user="simpul:ra%3Aha%2Fsia%40%23@") as (
         server,
         mailer,
@@ -515,7 +515,7 @@ async def test_it_signs_in(kind):
     assert any(line.startswith(f"AUTH {kind}") for line in server.lines)
 
 
-async def test_a_wrong_password_is_ours_to_mend_and_told_to_nobody(caplog):
+async def test_a_wrong_password_is_temporary_and_never_shown(caplog):
     caplog.set_level(logging.DEBUG)
     async with smtp_session(Script(user=("simpul", "benar")), user="simpul:sangat-salah@") as (_, mailer):
         outcome = await mailer.send(EMAIL)
@@ -525,7 +525,7 @@ async def test_a_wrong_password_is_ours_to_mend_and_told_to_nobody(caplog):
         assert "sangat-salah" not in told
 
 
-async def test_logs_name_no_recipient(caplog):
+async def test_logs_contain_no_recipient(caplog):
     caplog.set_level(logging.DEBUG)
     for answers in ({"RCPT": "550 rahmat@dinas.example unknown"}, {"greeting": "554 no"}, {"CONTENT": HANG_UP}):
         await send_with_answers(answers)
@@ -543,12 +543,12 @@ async def test_logs_name_no_recipient(caplog):
         ("smtp://[::1]:587?tls=starttls", ("::1", 587, "starttls", True)),
     ],
 )
-def test_the_setting_says_where_and_how(url, expected):
+def test_the_smtp_url_is_parsed(url, expected):
     server = parse_smtp_url(url)
     assert (server.host, server.port, server.tls, server.verify) == expected
 
 
-def test_a_password_may_come_from_elsewhere():
+def test_the_password_may_be_given_separately():
     server = parse_smtp_url("smtp://simpul:lama@mail.example", "ba%ru")
     assert (server.user, server.password) == ("simpul", "ba%ru")
     assert "ba%ru" not in repr(server)
@@ -570,14 +570,14 @@ def test_a_password_may_come_from_elsewhere():
         "smtp://mail.example:ra#ha",
     ],
 )
-def test_a_wrong_setting_is_refused_without_repeating_it(url):
+def test_an_invalid_smtp_url_is_refused_without_repeating_it(url):
     with pytest.raises(InvalidSmtpUrl) as refusal:
         parse_smtp_url(url)
     assert "ra" not in str(refusal.value).split()
     assert "mail.example" not in str(refusal.value)
 
 
-async def test_another_mail_server_understands_it():
+async def test_aiosmtpd_accepts_the_emails():
     class Keeps:
         def __init__(self) -> None:
             self.letters: list[tuple[str, list[str], bytes]] = []

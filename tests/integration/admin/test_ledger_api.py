@@ -76,7 +76,7 @@ async def _all_sent(harness: StaffHarness) -> bool:
     return not await rows(harness, status="queued") + await rows(harness, status="sending")
 
 
-async def test_a_row_tells_what_became_of_a_letter_and_hides_the_address(harness: StaffHarness):
+async def test_an_item_contains_the_outcome_and_a_masked_address(harness: StaffHarness):
     await harness.publish(tale.submitted)
     await wait_for_email(harness, "sent")
     await wait_for_email(harness, "sent", "staff_submitted")
@@ -103,7 +103,7 @@ async def test_a_row_tells_what_became_of_a_letter_and_hides_the_address(harness
     assert row["settled_at"] >= now
 
 
-async def test_letters_to_one_member_of_staff_name_the_account_and_no_address(harness: StaffHarness):
+async def test_emails_to_staff_name_the_account_and_no_address(harness: StaffHarness):
     await harness.publish(tale.submitted, tale.verified, tale.assigned)
     row = await wait_for_email(harness, "sent", "staff_assigned")
     assert row["recipient"] == "dewi"
@@ -120,7 +120,7 @@ async def test_pages_over_many_requests_lose_and_repeat_nothing(harness: StaffHa
     assert await every(harness, limit=limit, status="sent") == [row["id"] for row in whole]
 
 
-async def test_a_request_that_gets_a_letter_between_two_pages_costs_no_other_its_place(harness: StaffHarness):
+async def test_a_new_email_between_two_pages_hides_no_other_request(harness: StaffHarness):
     await requests(harness, 4)
     whole = [row["id"] for row in await rows(harness, limit=200)]
     first = await page(harness, limit=3)
@@ -130,7 +130,7 @@ async def test_a_request_that_gets_a_letter_between_two_pages_costs_no_other_its
     assert [row["id"] for row in first["items"]] + [row["id"] for row in rest] == whole
 
 
-async def test_letters_can_be_asked_for_by_outcome(harness: StaffHarness, server: ScriptedSmtp):
+async def test_emails_can_be_filtered_by_status(harness: StaffHarness, server: ScriptedSmtp):
     server.script.answers = {f"RCPT pemohon{index}@dishub.example": "550 tidak dikenal" for index in (2, 3)}
     await requests(harness, 4)
     failed = await rows(harness, status="failed")
@@ -147,7 +147,7 @@ async def test_letters_can_be_asked_for_by_outcome(harness: StaffHarness, server
 
 
 @pytest.mark.parametrize("request_", ["INT-2026-000002", "int-2026-000002", request_id(2)])
-async def test_letters_can_be_asked_for_by_request(harness: StaffHarness, request_: str):
+async def test_emails_can_be_filtered_by_request(harness: StaffHarness, request_: str):
     await requests(harness, 3)
     shown = await rows(harness, request=request_)
     assert [row["request"] for row in shown] == [request_id(2)] * 4
@@ -155,7 +155,7 @@ async def test_letters_can_be_asked_for_by_request(harness: StaffHarness, reques
     assert len(await rows(harness, request=request_, status="sent")) == 4
 
 
-async def test_the_letters_of_one_request_are_paged_as_well(harness: StaffHarness):
+async def test_the_emails_of_one_request_are_paged(harness: StaffHarness):
     await requests(harness, 2)
     whole = [row["id"] for row in await rows(harness, request="INT-2026-000001")]
     assert len(whole) == 6
@@ -163,7 +163,7 @@ async def test_the_letters_of_one_request_are_paged_as_well(harness: StaffHarnes
     assert await every(harness, request="INT-2026-000001", limit=4) == whole
 
 
-async def test_an_unknown_request_has_no_letters(harness: StaffHarness):
+async def test_an_unknown_request_has_no_emails(harness: StaffHarness):
     await requests(harness, 1)
     for unknown in ("INT-2026-999999", "qx", request_id(9), "' OR 1=1 --"):
         assert await page(harness, request=unknown) == {"items": [], "next": None, "previous": None}
@@ -191,13 +191,13 @@ async def test_a_question_that_is_not_right_says_which_part(harness: StaffHarnes
 
 
 @pytest.mark.parametrize("key", [("", ""), ("", 5), (None, None), (7, "x.y"), ("2026", "'; DROP TABLE"), (True, False)])
-async def test_a_cursor_that_nobody_was_given_breaks_nothing(harness: StaffHarness, key: tuple[Any, Any]):
+async def test_a_forged_cursor_is_harmless(harness: StaffHarness, key: tuple[Any, Any]):
     await requests(harness, 1)
     answer = await harness.get("admin", MESSAGES, params={"after": encode_cursor(key)})
     assert answer.status_code in (200, 422)
 
 
-async def test_ledgers_of_submissions_that_were_discarded_are_no_trouble(harness: StaffHarness):
+async def test_ledgers_without_a_submission_are_listed(harness: StaffHarness):
     """What is known of such a request is only that it has no number here."""
     await requests(harness, 1)
     for index in (7, 8):
@@ -221,7 +221,7 @@ async def test_ledgers_of_submissions_that_were_discarded_are_no_trouble(harness
     assert len(await rows(harness, status="sent", limit=200)) >= 6
 
 
-async def test_a_letter_is_sent_again_on_request(harness: StaffHarness, server: ScriptedSmtp):
+async def test_an_email_can_be_resent(harness: StaffHarness, server: ScriptedSmtp):
     server.script.answers = {f"RCPT {APPLICANT}": ["550 tidak dikenal"]}
     await harness.publish(tale.submitted)
     row = await wait_for_email(harness, "failed")
@@ -251,7 +251,7 @@ async def _sent(server: ScriptedSmtp, count: int) -> bool:
     return len(emails_to(server, APPLICANT)) == count
 
 
-async def test_a_letter_on_its_way_is_not_sent_again(harness: StaffHarness, server: ScriptedSmtp):
+async def test_an_email_being_sent_cannot_be_resent(harness: StaffHarness, server: ScriptedSmtp):
     server.script.delay = 0.3
     await harness.publish(tale.submitted)
     row = await wait_for_email(harness, "sending")
@@ -265,7 +265,7 @@ async def test_a_letter_on_its_way_is_not_sent_again(harness: StaffHarness, serv
 
 
 @pytest.mark.parametrize("message", ["x", f"{REQUEST}.0", f"{request_id(9)}.0", "..", "%00", "a.b.c"])
-async def test_a_letter_that_is_not_there_is_404(harness: StaffHarness, message: str):
+async def test_a_missing_email_is_404(harness: StaffHarness, message: str):
     await harness.publish(tale.submitted)
     answer = await harness.post("admin", f"{MESSAGES}/{message}/resend")
     assert answer.status_code == 404

@@ -65,7 +65,7 @@ async def failed(harness: StaffHarness, server: ScriptedSmtp) -> str:
     return str((await wait_for_email(harness, "failed"))["id"])
 
 
-def test_every_kind_of_letter_has_a_label():
+def test_every_kind_of_email_has_a_label():
     kinds = load_words("services.notification").kinds
     assert set(kinds) == set(PARAMETERS_BY_KIND)
     assert len({kinds[kind] for kind in kinds}) == len(PARAMETERS_BY_KIND)
@@ -79,9 +79,7 @@ async def test_an_empty_ledger_says_so(admin: Browser):
     assert '<div class="toast"' in page.text
 
 
-async def test_a_row_tells_in_words_what_became_of_a_letter_and_hides_the_address(
-    harness: StaffHarness, admin: Browser
-):
+async def test_a_row_shows_the_outcome_and_a_masked_address(harness: StaffHarness, admin: Browser):
     await harness.publish(tale.submitted, tale.verified, tale.assigned)
     for kind in ("received", "staff_submitted", "staff_assigned"):
         await wait_for_email(harness, "sent", kind)
@@ -112,7 +110,7 @@ async def test_what_failed_is_counted_and_explained(harness: StaffHarness, serve
     assert "dua kali" not in row
 
 
-async def test_who_sends_again_what_may_have_arrived_is_warned(
+async def test_resending_an_email_of_unknown_outcome_shows_a_warning(
     harness: StaffHarness, server: ScriptedSmtp, admin: Browser
 ):
     server.script.answers = {"CONTENT": [HANG_UP, HANG_UP]}
@@ -124,7 +122,7 @@ async def test_who_sends_again_what_may_have_arrived_is_warned(
     assert "Dicoba lagi" in rows_of(page)[message]
 
 
-async def test_a_failed_letter_is_queued_again_once(harness: StaffHarness, server: ScriptedSmtp, admin: Browser):
+async def test_a_failed_email_is_queued_again_once(harness: StaffHarness, server: ScriptedSmtp, admin: Browser):
     message = await failed(harness, server)
     page = await admin.get(PAGE, params={"status": "failed"})
     answers = [await admin.client.post(again(message), data=hidden_fields(page, again(message))) for _ in range(2)]
@@ -139,7 +137,7 @@ async def test_a_failed_letter_is_queued_again_once(harness: StaffHarness, serve
     assert len(delivered_emails(server)) == 2
 
 
-async def test_a_letter_on_its_way_is_refused_in_words_beside_the_list(
+async def test_resending_an_email_being_sent_is_refused_on_the_list(
     harness: StaffHarness, server: ScriptedSmtp, admin: Browser
 ):
     message = await failed(harness, server)
@@ -177,7 +175,7 @@ async def test_the_list_is_filtered_by_number_id_and_status(
     assert "Lepas penyaring" in nothing.text
 
 
-async def test_pages_go_on_where_the_last_one_ended(harness: StaffHarness, admin: Browser):
+async def test_pages_continue_where_the_last_one_ended(harness: StaffHarness, admin: Browser):
     for index in range(1, 4):
         harness.clock.advance(minutes=1)
         await harness.publish(submission(index), subject=request_id(index))
@@ -196,7 +194,7 @@ async def _all_sent(harness: StaffHarness) -> bool:
     return len(sent) == 6
 
 
-async def test_a_row_has_another_version_once_it_changed(harness: StaffHarness, server: ScriptedSmtp, admin: Browser):
+async def test_a_changed_row_has_another_version(harness: StaffHarness, server: ScriptedSmtp, admin: Browser):
     message = await failed(harness, server)
 
     async def version() -> str:
@@ -219,15 +217,13 @@ async def test_a_question_that_is_not_right_is_answered_by_a_page(admin: Browser
     assert page.headers["content-type"].startswith("text/html")
 
 
-async def test_choices_are_told_without_the_blank_that_leaves_it_open(admin: Browser):
+async def test_the_error_lists_choices_without_the_blank_one(admin: Browser):
     page = await admin.get(PAGE, params={"status": "lost"})
     assert "Pilih salah satu: queued, sending, sent, failed, unknown." in page.text
 
 
 @pytest.mark.parametrize("message", ["x", f"{REQUEST}.0", "%00", "a.b.c"])
-async def test_a_letter_that_is_not_there_is_404(
-    harness: StaffHarness, server: ScriptedSmtp, admin: Browser, message: str
-):
+async def test_a_missing_email_is_404(harness: StaffHarness, server: ScriptedSmtp, admin: Browser, message: str):
     await failed(harness, server)
     page = await admin.get(PAGE)
     given = next(hidden_fields(page, again(one)) for one in rows_of(page) if "failed" in rows_of(page)[one])
@@ -236,7 +232,7 @@ async def test_a_letter_that_is_not_there_is_404(
     assert answer.headers["content-type"].startswith("text/html")
 
 
-async def test_a_session_that_ended_is_asked_for_before_anything_is_sent(
+async def test_an_ended_session_requires_sign_in_before_anything_is_sent(
     harness: StaffHarness, server: ScriptedSmtp, admin: Browser
 ):
     message = await failed(harness, server)

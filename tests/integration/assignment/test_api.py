@@ -67,7 +67,7 @@ async def to(
             return
 
 
-async def test_a_request_goes_its_way_in_answers_of_one_shape(harness: StaffHarness):
+async def test_every_command_is_answered_in_the_same_form(harness: StaffHarness):
     await to(harness, "verified")
     steps = [
         ("hasan", "assignment", ASSIGN, "assigned"),
@@ -85,7 +85,7 @@ async def test_a_request_goes_its_way_in_answers_of_one_shape(harness: StaffHarn
     assert (shown["lead"], shown["percent"], shown["target_date"]) == ("jafar", 50, "2026-12-14")
 
 
-async def test_a_request_that_was_only_submitted_can_be_rejected_on_advice(harness: StaffHarness):
+async def test_a_submitted_request_can_be_rejected_on_recommendation(harness: StaffHarness):
     await harness.submitted()
     await harness.publish(recommended)
     assert (await harness.get("hasan", HERE)).json()["recommendation"]["reason"] == "Di luar lingkup."
@@ -94,7 +94,7 @@ async def test_a_request_that_was_only_submitted_can_be_rejected_on_advice(harne
     assert isinstance(event.fact, RequestRejected)
 
 
-async def test_the_applicants_answer_takes_the_work_up_again(harness: StaffHarness):
+async def test_the_applicants_answer_resumes_the_work(harness: StaffHarness):
     await to(harness, "on_hold")
     await harness.publish(answered)
     await harness.wait_for_status("assignment", "in_progress")
@@ -102,7 +102,7 @@ async def test_the_applicants_answer_takes_the_work_up_again(harness: StaffHarne
 
 
 @pytest.mark.parametrize("status", FITTING)
-async def test_a_step_out_of_order_is_409_and_leaves_no_trace(harness: StaffHarness, status: str):
+async def test_a_step_out_of_order_is_409_and_changes_nothing(harness: StaffHarness, status: str):
     await to(harness, status)
     before = await harness.events("assignment")
     for who, steps in (("hasan", BY_HEAD), ("dewi", BY_LEAD)):
@@ -123,7 +123,7 @@ async def test_a_withdrawn_request_cannot_be_assigned(harness: StaffHarness):
 
 
 @pytest.mark.parametrize("who", PEOPLE)
-async def test_every_call_is_for_its_roles_alone(harness: StaffHarness, who: str):
+async def test_every_route_is_for_its_roles_only(harness: StaffHarness, who: str):
     await to(harness, "assigned")
     roles = PEOPLE[who][1]
     heads, leads = "structural" in roles, "technical" in roles
@@ -141,7 +141,7 @@ async def test_every_call_is_for_its_roles_alone(harness: StaffHarness, who: str
     assert await harness.events("assignment") == before
 
 
-async def test_somebody_elses_work_is_not_there_and_looks_as_if_it_never_was(harness: StaffHarness):
+async def test_requests_of_other_leads_are_404_like_unknown_ones(harness: StaffHarness):
     document = await harness.store_document("kamus.pdf", pdf())
     await to(harness, "in_progress", document)
     before = await harness.events("assignment")
@@ -160,7 +160,7 @@ async def test_somebody_elses_work_is_not_there_and_looks_as_if_it_never_was(har
     assert await harness.events("assignment") == before
 
 
-async def test_a_head_who_does_technical_work_too_leads_only_what_is_his(harness: StaffHarness):
+async def test_a_head_with_the_technical_role_leads_only_own_requests(harness: StaffHarness):
     await to(harness, "assigned")
     assert (await harness.get("kepala", HERE)).status_code == 200
     assert (await harness.post("kepala", f"{HERE}/start")).status_code == 404
@@ -174,7 +174,7 @@ async def test_a_replaced_lead_loses_the_request(harness: StaffHarness):
     assert [line["id"] for line in (await harness.get("jafar", REQUESTS)).json()["items"]] == [REQUEST]
 
 
-async def test_what_was_never_heard_of_is_404_for_the_head(harness: StaffHarness):
+async def test_an_unknown_request_is_404_for_the_head(harness: StaffHarness):
     for step, body in BY_HEAD.items():
         assert (await harness.post("hasan", f"{REQUESTS}/{OTHER}/{step}", body)).status_code == 404
     assert (await harness.get("hasan", f"{REQUESTS}/{OTHER}")).status_code == 404
@@ -196,9 +196,7 @@ async def test_what_was_never_heard_of_is_404_for_the_head(harness: StaffHarness
         ("rejection", {"reason": " "}, "reason"),
     ],
 )
-async def test_a_head_is_told_which_field_is_wrong(
-    harness: StaffHarness, step: str, changes: dict[str, Any], field: str
-):
+async def test_errors_of_a_head_name_the_field(harness: StaffHarness, step: str, changes: dict[str, Any], field: str):
     await to(harness, "verified")
     answer = await harness.post("hasan", f"{HERE}/{step}", {**BY_HEAD[step], **changes})
     assert answer.status_code == 422, answer.text
@@ -221,7 +219,7 @@ async def test_a_head_is_told_which_field_is_wrong(
         ("resume", {"note": 1}, "note"),
     ],
 )
-async def test_at_work_too_the_wrong_field_is_named(harness: StaffHarness, step: str, body: dict[str, Any], field: str):
+async def test_errors_of_a_lead_name_the_field(harness: StaffHarness, step: str, body: dict[str, Any], field: str):
     await to(harness, "in_progress")
     before = await harness.events("assignment")
     answer = await harness.post("hasan" if step == "reassignment" else "dewi", f"{HERE}/{step}", body)
@@ -230,7 +228,7 @@ async def test_at_work_too_the_wrong_field_is_named(harness: StaffHarness, step:
     assert await harness.events("assignment") == before
 
 
-async def test_who_has_no_active_account_leads_nothing(harness: StaffHarness):
+async def test_an_inactive_account_cannot_become_lead(harness: StaffHarness):
     await to(harness, "verified")
     await harness.platform.identity.change_staff("dewi", active=False)
     answer = await harness.post("hasan", f"{HERE}/assignment", ASSIGN)
@@ -238,14 +236,14 @@ async def test_who_has_no_active_account_leads_nothing(harness: StaffHarness):
     assert answer.json()["errors"][0]["field"] == "lead"
 
 
-async def test_a_target_today_is_in_time(harness: StaffHarness):
+async def test_today_is_a_valid_target(harness: StaffHarness):
     await to(harness, "verified")
     assert (
         await harness.post("hasan", f"{HERE}/assignment", {**ASSIGN, "target_date": "2026-11-23"})
     ).status_code == 200
 
 
-async def test_of_fifty_assignments_at_once_one_wins_and_the_others_learn_which(harness: StaffHarness):
+async def test_of_fifty_concurrent_assignments_one_wins_and_the_others_conflict_with_it(harness: StaffHarness):
     await to(harness, "verified")
     heads = [("hasan", "halima")[n % 2] for n in range(50)]
     bodies = [{**ASSIGN, "lead": ("dewi", "jafar")[n // 2 % 2]} for n in range(50)]
@@ -260,7 +258,7 @@ async def test_of_fifty_assignments_at_once_one_wins_and_the_others_learn_which(
     assert event.fact.lead.username == bodies[winner]["lead"]
 
 
-async def test_a_repeated_key_is_answered_as_before_though_the_target_has_passed(harness: StaffHarness):
+async def test_a_repeated_key_gets_the_same_response_after_the_target(harness: StaffHarness):
     await to(harness, "verified")
     first = await harness.post("hasan", f"{HERE}/assignment", ASSIGN, key="k")
     await harness.sign_in_again_after(days=30)
@@ -271,7 +269,7 @@ async def test_a_repeated_key_is_answered_as_before_though_the_target_has_passed
     assert len(await harness.events("assignment")) == 1
 
 
-async def test_leads_come_with_what_they_have_to_do(harness: StaffHarness):
+async def test_leads_are_listed_with_their_workload(harness: StaffHarness):
     ids = [f"00000000-0000-4000-8000-0000000002{n:02d}" for n in range(3)]
     for place, id in enumerate(ids):
         await to(harness, "verified", subject=id, number=f"INT-2026-0001{place:02d}")
@@ -301,7 +299,7 @@ async def test_leads_come_with_what_they_have_to_do(harness: StaffHarness):
     assert [line["id"] for line in mine["items"] + rest["items"]] == ids
 
 
-async def test_the_lead_downloads_what_the_applicant_sent(harness: StaffHarness):
+async def test_the_lead_downloads_submitted_documents(harness: StaffHarness):
     content = pdf()
     document = await harness.store_document("kamus.pdf", content)
     await to(harness, "assigned", document)
@@ -311,7 +309,7 @@ async def test_the_lead_downloads_what_the_applicant_sent(harness: StaffHarness)
         assert answer.headers["content-disposition"].startswith("attachment")
 
 
-async def test_leads_hear_of_their_own_work_alone(harness: StaffHarness):
+async def test_leads_get_live_changes_of_own_requests_only(harness: StaffHarness):
     await to(harness, "assigned")
     await to(harness, "assigned", subject=OTHER, number="INT-2026-000002")
     await harness.post("hasan", f"{REQUESTS}/{OTHER}/reassignment", REASSIGN)
@@ -344,7 +342,7 @@ async def test_without_a_new_target_the_old_one_stays(harness: StaffHarness):
     assert (await harness.get("hasan", HERE)).json()["target_date"] == date(2026, 12, 14).isoformat()
 
 
-async def test_who_loses_a_request_hears_that_it_went_and_nothing_after(harness: StaffHarness):
+async def test_a_former_lead_gets_the_reassignment_and_no_later_change(harness: StaffHarness):
     await to(harness, "assigned")
     begin = await harness.services["assignment"].runtime.store.latest_change()
     streams, path = harness.app.state.streams, f"/api/assignment/live?last_event_id={begin}"

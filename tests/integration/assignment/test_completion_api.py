@@ -55,7 +55,7 @@ def code_of(harness: StaffHarness, delivery: int = 1) -> str:
     return harness.platform.tracking.record_code(f"BAST/INT-2026-000001/{delivery}")
 
 
-async def test_results_and_a_record_of_them_are_handed_over(harness: StaffHarness):
+async def test_results_are_handed_over_with_a_record(harness: StaffHarness):
     await started(harness)
     answer = await complete(harness)
     assert (answer.status_code, answer.json()["status"]) == (200, "delivered")
@@ -69,7 +69,7 @@ async def test_results_and_a_record_of_them_are_handed_over(harness: StaffHarnes
         assert content in (None, got)
 
 
-async def test_the_record_names_the_parties_the_day_and_every_digest(harness: StaffHarness):
+async def test_the_record_contains_the_parties_the_date_and_every_digest(harness: StaffHarness):
     await started(harness)
     await complete(harness)
     shown = (await harness.get("hasan", HERE)).json()
@@ -83,7 +83,7 @@ async def test_the_record_names_the_parties_the_day_and_every_digest(harness: St
         assert hashlib.sha256(result).hexdigest()[:32] in text
 
 
-async def test_the_day_of_the_record_is_that_of_maba(harness: StaffHarness):
+async def test_the_date_of_the_record_is_that_of_maba(harness: StaffHarness):
     await started(harness)
     await harness.sign_in_again_after(hours=12, minutes=30)
     await complete(harness)
@@ -95,7 +95,7 @@ async def test_the_day_of_the_record_is_that_of_maba(harness: StaffHarness):
     assert b"D:20261124" in b"".join([piece async for piece in pieces])
 
 
-async def test_a_lead_who_has_not_begun_cannot_hand_over_and_nothing_is_stored(harness: StaffHarness):
+async def test_a_handover_before_the_start_is_refused_and_stores_nothing(harness: StaffHarness):
     before = await harness.stored_keys()
     harness.made_ids.clear()
     answer = await complete(harness)
@@ -119,7 +119,7 @@ async def test_a_lead_who_has_not_begun_cannot_hand_over_and_nothing_is_stored(h
     ],
     ids=lambda value: str(value) if isinstance(value, int | dict) else "",
 )
-async def test_a_form_that_is_not_right_leaves_nothing_behind(
+async def test_an_invalid_form_stores_nothing(
     harness: StaffHarness, files: Any, fields: dict[str, str], status: int, field: str
 ):
     await started(harness)
@@ -136,7 +136,7 @@ async def test_json_instead_of_a_form_is_415(harness: StaffHarness):
     assert (await harness.post("dewi", f"{HERE}/completion", {"summary": SUMMARY})).status_code == 415
 
 
-async def test_a_repeated_key_gets_the_first_answer_and_stores_nothing_more(harness: StaffHarness):
+async def test_a_repeated_key_gets_the_same_response_and_stores_nothing(harness: StaffHarness):
     await started(harness)
     first = await complete(harness, key="k")
     before = await harness.stored_keys()
@@ -161,7 +161,7 @@ async def test_a_repeat_after_an_objection_is_still_the_first_delivery(harness: 
     assert (await harness.get("hasan", HERE)).json()["record_number"] == "BAST/INT-2026-000001/2"
 
 
-async def test_of_twelve_handovers_at_once_one_counts_and_no_other_file_is_left(harness: StaffHarness):
+async def test_of_twelve_concurrent_handovers_one_wins_and_no_other_file_stays(harness: StaffHarness):
     await started(harness)
     before = await harness.stored_keys()
     answers = await asyncio.gather(*(complete(harness, summary=f"Percobaan {n}.") for n in range(12)))
@@ -170,7 +170,7 @@ async def test_of_twelve_handovers_at_once_one_counts_and_no_other_file_is_left(
     assert len(await harness.stored_keys() - before) == 3
 
 
-async def test_the_same_handover_twelve_times_at_once_is_one(harness: StaffHarness):
+async def test_twelve_concurrent_equal_handovers_are_one(harness: StaffHarness):
     await started(harness)
     before = await harness.stored_keys()
     answers = await asyncio.gather(*(complete(harness, key="k") for _ in range(12)))
@@ -178,7 +178,7 @@ async def test_the_same_handover_twelve_times_at_once_is_one(harness: StaffHarne
     assert len(await harness.stored_keys() - before) == 3
 
 
-async def test_a_valid_record_is_told_with_its_digests_and_without_people(harness: StaffHarness):
+async def test_a_valid_record_is_shown_with_digests_and_without_personal_data(harness: StaffHarness):
     await started(harness)
     await complete(harness)
     fact = (await harness.events("assignment"))[-1].fact
@@ -194,7 +194,7 @@ async def test_a_valid_record_is_told_with_its_digests_and_without_people(harnes
     assert "Penerima telah mengonfirmasi" in (await check(harness, RECORD, code_of(harness))).text
 
 
-async def test_a_number_without_its_code_tells_nothing(harness: StaffHarness):
+async def test_a_record_number_without_its_code_shows_nothing(harness: StaffHarness):
     await started(harness)
     await complete(harness)
     right = code_of(harness)

@@ -21,7 +21,7 @@ async def harness(tmp_path: Path) -> AsyncIterator[StaffHarness]:
         yield opened
 
 
-async def test_results_are_handed_over_and_nothing_is_left_to_do(harness: StaffHarness):
+async def test_results_are_handed_over_from_the_page(harness: StaffHarness):
     await advance_to(harness, "in_progress")
     files = [("documents", ("laporan.pdf", pdf(1))), ("documents", ("petunjuk.pdf", pdf(2)))]
     answer = await submit_form(harness, "dewi", f"{WORK}/serahkan", files, summary="Data tersinkron.")
@@ -39,7 +39,7 @@ async def test_results_are_handed_over_and_nothing_is_left_to_do(harness: StaffH
     assert "permohonan selesai pada Senin, 23 November 2026" in visible_text(await page(harness, "dewi", WORK))
 
 
-async def test_files_stay_over_a_refused_form_and_are_handed_over_with_the_next(harness: StaffHarness):
+async def test_files_of_a_refused_form_are_held_for_the_next(harness: StaffHarness):
     await advance_to(harness, "in_progress")
     files = [("documents", ("laporan.pdf", pdf(1)))]
     refused = await submit_form(harness, "dewi", f"{WORK}/serahkan", files, summary="")
@@ -53,7 +53,7 @@ async def test_files_stay_over_a_refused_form_and_are_handed_over_with_the_next(
     assert b"".join([piece async for piece in pieces]).startswith(b"%PDF")
 
 
-async def test_a_refused_file_is_named_and_the_others_stay(harness: StaffHarness):
+async def test_a_refused_file_is_named_and_the_others_are_held(harness: StaffHarness):
     await advance_to(harness, "in_progress")
     files = [("documents", ("laporan.pdf", pdf(1))), ("documents", ("hasil.exe", b"MZ\x90\x00 program"))]
     refused = await submit_form(harness, "dewi", f"{WORK}/serahkan", files, summary="Data tersinkron.")
@@ -63,7 +63,7 @@ async def test_a_refused_file_is_named_and_the_others_stay(harness: StaffHarness
     assert "Data tersinkron.</textarea>" in refused.text
 
 
-async def test_a_kept_file_can_be_taken_out_without_script(harness: StaffHarness):
+async def test_a_held_file_can_be_removed_without_script(harness: StaffHarness):
     await advance_to(harness, "in_progress")
     files = [("documents", (name, pdf(1))) for name in ("satu.pdf", "dua.pdf")]
     refused = await submit_form(harness, "dewi", f"{WORK}/serahkan", files, summary="")
@@ -74,7 +74,7 @@ async def test_a_kept_file_can_be_taken_out_without_script(harness: StaffHarness
     assert "Kesalahan" not in shown.text
 
 
-async def test_files_may_go_ahead_of_their_form(harness: StaffHarness):
+async def test_files_may_be_uploaded_before_their_form(harness: StaffHarness):
     await advance_to(harness, "in_progress")
     form = await page(harness, "dewi", f"{WORK}/serahkan")
     assert f'data-files="{WORK}/serahkan/berkas"' in form.text
@@ -86,7 +86,7 @@ async def test_files_may_go_ahead_of_their_form(harness: StaffHarness):
     assert (await send(harness, "dewi", f"{WORK}/serahkan", form, **sent)).status_code == 303
 
 
-async def test_a_handover_sent_many_times_at_once_is_one_and_keeps_its_files(harness: StaffHarness):
+async def test_a_handover_sent_concurrently_is_one_and_keeps_its_files(harness: StaffHarness):
     await advance_to(harness, "in_progress")
     files = [("documents", ("laporan.pdf", pdf(1)))]
     refused = await submit_form(harness, "dewi", f"{WORK}/serahkan", files, summary="")
@@ -122,7 +122,7 @@ async def test_a_handover_that_comes_too_late_keeps_its_text_and_its_files(harne
     assert "Data tersinkron.</textarea>" in answer.text
 
 
-async def test_an_objection_stands_above_the_work_until_it_is_handed_over_again(harness: StaffHarness):
+async def test_an_objection_is_shown_until_the_next_handover(harness: StaffHarness):
     await advance_to(harness, "in_progress")
     files = [("documents", ("laporan.pdf", pdf(1)))]
     await submit_form(harness, "dewi", f"{WORK}/serahkan", files, summary="Data tersinkron.")

@@ -45,7 +45,7 @@ async def harness(tmp_path: Path) -> AsyncIterator[StaffHarness]:
         yield opened
 
 
-async def test_a_request_is_shown_with_everything_that_was_sent_and_happened(harness: StaffHarness):
+async def test_a_request_is_shown_with_its_form_documents_and_timeline(harness: StaffHarness):
     content = pdf()
     document = await harness.store_document("kamus.pdf", content)
     await advance_to(harness, "verified", document)
@@ -64,7 +64,7 @@ async def test_a_request_is_shown_with_everything_that_was_sent_and_happened(har
     assert got.content == content
 
 
-async def test_the_form_offers_leads_with_their_load_and_a_target(harness: StaffHarness):
+async def test_the_form_offers_leads_with_their_workload_and_a_target(harness: StaffHarness):
     await advance_to(harness, "assigned", subject=OTHER, number="INT-2026-000002")
     await advance_to(harness, "verified")
     shown = await page(harness, "hasan", QUEUE)
@@ -75,7 +75,7 @@ async def test_the_form_offers_leads_with_their_load_and_a_target(harness: Staff
     assert " checked" not in shown.text
 
 
-async def test_a_lead_is_appointed_and_the_queue_says_so(harness: StaffHarness):
+async def test_a_lead_is_assigned_and_the_queue_shows_it(harness: StaffHarness):
     await advance_to(harness, "verified")
     answer = await submit_form(harness, "hasan", QUEUE, **ASSIGN)
     assert (answer.status_code, answer.headers["location"]) == (303, "/penugasan?done=assigned&number=INT-2026-000001")
@@ -103,7 +103,7 @@ async def test_a_lead_is_appointed_and_the_queue_says_so(harness: StaffHarness):
         ({"lead": "nurlaila"}, "lead", "Pilih penanggung jawab teknis yang akunnya masih aktif."),
     ],
 )
-async def test_a_form_that_is_not_right_comes_back_with_the_reason_and_what_was_typed(
+async def test_an_invalid_form_is_shown_again_with_errors_and_input(
     harness: StaffHarness, changes: dict[str, Any], field: str, sentence: str
 ):
     await advance_to(harness, "verified")
@@ -116,7 +116,7 @@ async def test_a_form_that_is_not_right_comes_back_with_the_reason_and_what_was_
     assert await harness.events("assignment") == []
 
 
-async def test_the_second_of_two_heads_learns_who_was_first_and_keeps_what_was_typed(harness: StaffHarness):
+async def test_the_second_of_two_heads_gets_the_conflict_and_keeps_the_input(harness: StaffHarness):
     await advance_to(harness, "verified")
     form = await page(harness, "halima", QUEUE)
     await submit_form(harness, "hasan", QUEUE, **ASSIGN)
@@ -132,7 +132,7 @@ async def test_the_second_of_two_heads_learns_who_was_first_and_keeps_what_was_t
     assert len(await harness.events("assignment")) == 1
 
 
-async def test_a_form_sent_twice_appoints_once(harness: StaffHarness):
+async def test_a_form_sent_twice_assigns_once(harness: StaffHarness):
     await advance_to(harness, "verified")
     form = await page(harness, "hasan", QUEUE)
     answers = [await send(harness, "hasan", QUEUE, form, **ASSIGN) for _ in range(2)]
@@ -140,7 +140,7 @@ async def test_a_form_sent_twice_appoints_once(harness: StaffHarness):
     assert len(await harness.events("assignment")) == 1
 
 
-async def test_an_ended_session_gives_back_what_was_typed(harness: StaffHarness):
+async def test_the_input_survives_an_ended_session(harness: StaffHarness):
     await advance_to(harness, "verified")
     form = await page(harness, "hasan", QUEUE)
     harness.clock.advance(minutes=31)
@@ -153,7 +153,7 @@ async def test_an_ended_session_gives_back_what_was_typed(harness: StaffHarness)
     assert await harness.events("assignment") == []
 
 
-async def test_a_lead_is_replaced_and_a_target_left_as_it_was_stays_though_it_has_passed(harness: StaffHarness):
+async def test_an_unchanged_target_stays_in_a_reassignment_even_if_it_has_passed(harness: StaffHarness):
     await advance_to(harness, "in_progress")
     await harness.sign_in_again_after(days=24)
     shown = await page(harness, "hasan", f"{QUEUE}/ganti")
@@ -168,7 +168,7 @@ async def test_a_lead_is_replaced_and_a_target_left_as_it_was_stays_though_it_ha
     assert (fact.lead.username, str(fact.target_date)) == ("jafar", "2026-12-14")
 
 
-async def test_a_replacement_needs_a_lead_and_a_reason(harness: StaffHarness):
+async def test_a_reassignment_needs_a_lead_and_a_reason(harness: StaffHarness):
     await advance_to(harness, "assigned")
     answer = await submit_form(harness, "hasan", f"{QUEUE}/ganti", target_date="2026-12-20", reason=" ")
     assert answer.status_code == 422
@@ -179,7 +179,7 @@ async def test_a_replacement_needs_a_lead_and_a_reason(harness: StaffHarness):
     assert 'value="2026-12-20"' in answer.text
 
 
-async def test_a_request_is_rejected_on_advice_after_asking_once_more(harness: StaffHarness):
+async def test_a_request_is_rejected_on_recommendation_after_confirmation(harness: StaffHarness):
     await harness.submitted()
     await harness.publish(recommended)
     shown = await page(harness, "hasan", f"{QUEUE}/tolak")
@@ -195,7 +195,7 @@ async def test_a_request_is_rejected_on_advice_after_asking_once_more(harness: S
     assert REASON in ended
 
 
-async def test_a_rejection_without_a_reason_or_too_late_keeps_what_was_typed(harness: StaffHarness):
+async def test_a_refused_rejection_keeps_the_input(harness: StaffHarness):
     await advance_to(harness, "verified")
     form = await page(harness, "hasan", f"{QUEUE}/tolak")
     refused = await send(harness, "hasan", f"{QUEUE}/tolak", form, reason="")
@@ -207,7 +207,7 @@ async def test_a_rejection_without_a_reason_or_too_late_keeps_what_was_typed(har
 
 
 @pytest.mark.parametrize(("status", "step"), [("assigned", "tolak"), ("verified", "ganti"), ("submitted", "ganti")])
-async def test_a_step_that_is_not_open_leads_back_to_the_request(harness: StaffHarness, status: str, step: str):
+async def test_an_impossible_step_redirects_to_the_request(harness: StaffHarness, status: str, step: str):
     await advance_to(harness, status)
     answer = await page(harness, "hasan", f"{QUEUE}/{step}")
     assert (answer.status_code, answer.headers["location"]) == (303, QUEUE)
@@ -221,7 +221,7 @@ async def test_an_objection_and_an_open_question_are_shown(harness: StaffHarness
     assert "Jawaban ditunggu sampai Senin, 30 November 2026" in shown
 
 
-async def test_without_leads_nobody_can_be_appointed_and_the_page_says_whom_to_ask(harness: StaffHarness):
+async def test_without_technical_staff_the_page_explains_whom_to_ask(harness: StaffHarness):
     await advance_to(harness, "verified")
     for who in ("dewi", "jafar", "kepala"):
         await harness.platform.identity.change_staff(who, active=False)
@@ -230,7 +230,7 @@ async def test_without_leads_nobody_can_be_appointed_and_the_page_says_whom_to_a
     assert "Belum ada penanggung jawab teknis" in (await page(harness, "hasan", "/beban-kerja")).text
 
 
-async def test_the_console_is_for_heads_alone(harness: StaffHarness):
+async def test_the_pages_are_for_heads_only(harness: StaffHarness):
     await advance_to(harness, "verified")
     for path in ("/penugasan", QUEUE, f"{QUEUE}/ganti", f"{QUEUE}/tolak", "/beban-kerja"):
         for who in PEOPLE:
@@ -239,7 +239,7 @@ async def test_the_console_is_for_heads_alone(harness: StaffHarness):
             assert who in HEADS or (shown.status_code, APPLICANT.name in shown.text) == (403, False), (who, path)
 
 
-async def test_what_was_never_heard_of_is_a_page_that_says_so(harness: StaffHarness):
+async def test_an_unknown_request_is_a_404_page(harness: StaffHarness):
     for path in (f"/penugasan/{OTHER}", f"/penugasan/{OTHER}/ganti", f"/penugasan/{OTHER}/tolak"):
         shown = await page(harness, "hasan", path)
         assert (shown.status_code, "Permohonan itu tidak ditemukan." in shown.text) == (404, True)
@@ -263,7 +263,7 @@ async def test_work_reopened_by_an_objection_shows_it_to_the_head(harness: Staff
         ((), "Petugas sedang memeriksa kelengkapannya."),
     ],
 )
-async def test_where_nothing_can_be_decided_the_page_says_what_is_awaited(
+async def test_without_a_pending_decision_the_page_explains_the_status(
     harness: StaffHarness, facts: tuple[Fact, ...], words: str
 ):
     await harness.submitted()
@@ -274,7 +274,7 @@ async def test_where_nothing_can_be_decided_the_page_says_what_is_awaited(
     assert (f"{QUEUE}/tolak" in shown.text) == (not facts)
 
 
-async def test_silence_that_confirmed_a_handover_is_told_as_that(harness: StaffHarness):
+async def test_an_automatic_confirmation_is_shown_as_such(harness: StaffHarness):
     await advance_to(harness, "in_progress")
     files = [("documents", ("a.pdf", pdf()))]
     await harness.post("dewi", f"{API}/{REQUEST}/completion", data={"summary": "Selesai."}, files=files)

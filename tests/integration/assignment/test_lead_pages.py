@@ -67,7 +67,7 @@ async def test_ended_work_is_found_among_all_of_it(harness: StaffHarness):
     )
 
 
-async def test_percent_and_state_stand_in_the_list(harness: StaffHarness):
+async def test_percentage_and_status_are_listed(harness: StaffHarness):
     await advance_to(harness, "in_progress")
     await submit_form(harness, "dewi", f"{WORK}/perkembangan", note=NOTE, percent="60")
     shown = await page(harness, "dewi", "/pekerjaan")
@@ -75,7 +75,7 @@ async def test_percent_and_state_stand_in_the_list(harness: StaffHarness):
     assert '<span class="st in_progress">Sedang Dikerjakan</span>' in shown.text
 
 
-async def test_work_is_begun_by_a_button(harness: StaffHarness):
+async def test_work_is_started_by_a_button(harness: StaffHarness):
     document = await harness.store_document("kamus.pdf", pdf())
     await advance_to(harness, "assigned", document)
     shown = await page(harness, "dewi", WORK)
@@ -94,7 +94,7 @@ async def test_work_is_begun_by_a_button(harness: StaffHarness):
     assert got.headers["content-disposition"].startswith("attachment")
 
 
-async def test_progress_is_noted(harness: StaffHarness):
+async def test_progress_is_recorded(harness: StaffHarness):
     await advance_to(harness, "in_progress")
     answer = await submit_form(harness, "dewi", f"{WORK}/perkembangan", note=NOTE, percent="60")
     assert answer.headers["location"] == f"{WORK}?done=progress"
@@ -120,7 +120,7 @@ async def test_the_form_on_the_request_goes_to_the_page_of_its_step(harness: Sta
         ("serahkan", {"summary": NOTE}, "documents", "Wajib diunggah."),
     ],
 )
-async def test_a_step_that_is_not_right_comes_back_with_what_was_typed(
+async def test_an_invalid_step_is_shown_again_with_the_input(
     harness: StaffHarness, step: str, fields: dict[str, str], field: str, sentence: str
 ):
     await advance_to(harness, "in_progress")
@@ -134,7 +134,7 @@ async def test_a_step_that_is_not_right_comes_back_with_what_was_typed(
     assert await harness.events("assignment") == before
 
 
-async def test_a_question_stops_the_clock_and_is_shown_until_the_work_goes_on(harness: StaffHarness):
+async def test_a_question_stops_the_clock_and_is_shown_until_the_work_resumes(harness: StaffHarness):
     await advance_to(harness, "in_progress")
     await submit_form(harness, "dewi", f"{WORK}/tunda", question="Alamat server uji?\nDan narahubungnya?")
     fact = (await harness.events("assignment"))[-1].fact
@@ -152,7 +152,7 @@ async def test_a_question_stops_the_clock_and_is_shown_until_the_work_goes_on(ha
     assert str(resumed.target_date) == "2026-12-16"
 
 
-async def test_an_answer_that_came_first_is_told_and_the_note_is_kept(harness: StaffHarness):
+async def test_an_earlier_answer_is_a_conflict_that_keeps_the_note(harness: StaffHarness):
     await advance_to(harness, "on_hold")
     form = await page(harness, "dewi", f"{WORK}/lanjutkan")
     await harness.publish(answered)
@@ -162,7 +162,7 @@ async def test_an_answer_that_came_first_is_told_and_the_note_is_kept(harness: S
     assert "Muat keadaan terbaru" in answer.text
 
 
-async def test_a_withdrawal_while_a_note_is_typed_is_told_and_the_note_is_kept(harness: StaffHarness):
+async def test_a_withdrawal_is_a_conflict_that_keeps_the_note(harness: StaffHarness):
     await advance_to(harness, "in_progress")
     form = await page(harness, "dewi", f"{WORK}/perkembangan")
     await harness.publish(withdrawn)
@@ -173,13 +173,13 @@ async def test_a_withdrawal_while_a_note_is_typed_is_told_and_the_note_is_kept(h
 
 
 @pytest.mark.parametrize("step", ["perkembangan", "tunda", "lanjutkan", "serahkan"])
-async def test_a_step_that_is_not_open_leads_back_to_the_request(harness: StaffHarness, step: str):
+async def test_an_impossible_step_redirects_to_the_request(harness: StaffHarness, step: str):
     await advance_to(harness, "assigned")
     answer = await page(harness, "dewi", f"{WORK}/{step}")
     assert (answer.status_code, answer.headers["location"]) == (303, WORK)
 
 
-async def test_somebody_elses_work_is_not_there(harness: StaffHarness):
+async def test_requests_of_other_leads_are_404(harness: StaffHarness):
     document = await harness.store_document("kamus.pdf", pdf())
     await advance_to(harness, "in_progress", document)
     form = await page(harness, "dewi", f"{WORK}/perkembangan")
@@ -196,14 +196,14 @@ async def test_somebody_elses_work_is_not_there(harness: StaffHarness):
 
 
 @pytest.mark.parametrize("path", ["/pekerjaan", WORK, f"{WORK}/serahkan"])
-async def test_the_console_is_for_leads_alone(harness: StaffHarness, path: str):
+async def test_the_pages_are_for_leads_only(harness: StaffHarness, path: str):
     await advance_to(harness, "in_progress")
     for who in PEOPLE:
         shown = await page(harness, who, path)
         assert (shown.status_code != 403) == (who in LEADS), who
 
 
-async def test_an_ended_session_gives_back_the_note(harness: StaffHarness):
+async def test_the_note_survives_an_ended_session(harness: StaffHarness):
     await advance_to(harness, "in_progress")
     form = await page(harness, "dewi", f"{WORK}/perkembangan")
     harness.clock.advance(minutes=31)
@@ -211,7 +211,7 @@ async def test_an_ended_session_gives_back_the_note(harness: StaffHarness):
     assert (answer.status_code, NOTE in answer.text) == (401, True)
 
 
-async def test_a_note_sent_twice_is_noted_once(harness: StaffHarness):
+async def test_a_note_sent_twice_is_recorded_once(harness: StaffHarness):
     await advance_to(harness, "in_progress")
     form = await page(harness, "dewi", f"{WORK}/perkembangan")
     answers = [await send(harness, "dewi", f"{WORK}/perkembangan", form, note=NOTE) for _ in range(2)]
@@ -219,7 +219,7 @@ async def test_a_note_sent_twice_is_noted_once(harness: StaffHarness):
     assert [event.type for event in await harness.events("assignment")].count("WorkProgressed") == 1
 
 
-async def test_work_that_is_handed_to_somebody_else_is_gone(harness: StaffHarness):
+async def test_a_reassigned_request_leaves_the_list(harness: StaffHarness):
     await advance_to(harness, "in_progress")
     await harness.post("hasan", f"{API}/{REQUEST}/reassignment", {"lead": "jafar", "reason": "Cuti."})
     assert (await page(harness, "dewi", WORK)).status_code == 404
@@ -227,7 +227,7 @@ async def test_work_that_is_handed_to_somebody_else_is_gone(harness: StaffHarnes
     assert rows(await page(harness, "jafar", "/pekerjaan")) == [REQUEST]
 
 
-async def test_whoever_has_both_roles_uses_both_consoles(harness: StaffHarness):
+async def test_a_person_with_both_roles_can_use_all_pages(harness: StaffHarness):
     await advance_to(harness, "verified")
     await submit_form(harness, "kepala", QUEUE, **{**ASSIGN, "lead": "kepala"})
     assert (await submit_form(harness, "kepala", WORK)).headers["location"] == f"{WORK}?done=start"

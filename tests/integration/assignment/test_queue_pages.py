@@ -67,7 +67,7 @@ async def test_the_queue_shows_what_waits_for_a_lead_oldest_first(harness: Staff
         ("?tab=open&search=kesehatan", []),
     ],
 )
-async def test_tabs_and_filters_narrow_the_queue(harness: StaffHarness, query: str, found: list[int]):
+async def test_tabs_and_filters_select_requests(harness: StaffHarness, query: str, found: list[int]):
     ids = await several(harness, "verified", "submitted", "assigned", "in_progress", "on_hold", "submitted")
     await harness.publish(withdrawn, subject=ids[5])
     shown = await page(harness, "hasan", f"/penugasan{query}")
@@ -91,14 +91,14 @@ async def test_tabs_count_what_is_open(harness: StaffHarness):
     assert ">Arsip</a>" in shown.text
 
 
-async def test_a_scope_narrows_what_waits_for_a_lead(harness: StaffHarness):
+async def test_a_scope_filters_requests_that_need_a_lead(harness: StaffHarness):
     await advance_to(harness, "verified", scope=Scope.APPLICATION)
     assert rows(await page(harness, "hasan", "/penugasan?scope=application")) == [REQUEST]
     assert rows(await page(harness, "hasan", "/penugasan?scope=data")) == []
 
 
 @pytest.mark.parametrize("tab", ["appoint", "advised", "submitted", "running", "overdue", "open", "archive"])
-async def test_the_filter_as_the_page_sends_it_with_everything_left_open(harness: StaffHarness, tab: str):
+async def test_a_filter_form_with_empty_fields_selects_everything(harness: StaffHarness, tab: str):
     await advance_to(harness, "verified")
     shown = await page(harness, "hasan", f"/penugasan?tab={tab}")
     form = shown.text[shown.text.index('<form class="filter"') :]
@@ -109,7 +109,7 @@ async def test_the_filter_as_the_page_sends_it_with_everything_left_open(harness
     assert (answer.status_code, rows(answer)) == (200, rows(shown))
 
 
-async def test_advice_to_reject_is_marked_until_the_request_comes_back_in_another_round(harness: StaffHarness):
+async def test_a_recommendation_is_marked_until_the_next_round(harness: StaffHarness):
     await harness.submitted()
     await harness.publish(recommended)
     for tab in ("advised", "submitted", "open"):
@@ -122,7 +122,7 @@ async def test_advice_to_reject_is_marked_until_the_request_comes_back_in_anothe
     assert "Saran penolakan pada putaran 1" in (await page(harness, "hasan", QUEUE)).text
 
 
-async def test_what_is_late_says_by_how_much_beside_its_state(harness: StaffHarness):
+async def test_overdue_requests_show_the_days_beside_their_status(harness: StaffHarness):
     await advance_to(harness, "assigned")
     await harness.sign_in_again_after(days=24)
     shown = await page(harness, "hasan", "/penugasan?tab=overdue")
@@ -141,7 +141,7 @@ async def test_a_target_that_passed_over_the_weekend_counts_no_days(harness: Sta
     assert "0 hari kerja" not in shown.text
 
 
-async def test_pages_of_the_queue_follow_each_other_and_keep_what_was_asked(harness: StaffHarness):
+async def test_pages_of_the_queue_keep_the_filters(harness: StaffHarness):
     ids = await several(harness, *["verified"] * 3)
     first = await page(harness, "hasan", "/penugasan?search=dinas&limit=2")
     assert rows(first) == ids[:2]
@@ -152,7 +152,7 @@ async def test_pages_of_the_queue_follow_each_other_and_keep_what_was_asked(harn
     assert 'rel="prev"' in second.text
 
 
-async def test_an_empty_queue_says_so_and_a_search_in_vain_shows_the_way_out(harness: StaffHarness):
+async def test_an_empty_queue_and_a_search_without_results_explain_what_to_do(harness: StaffHarness):
     empty = await page(harness, "hasan", "/penugasan")
     assert "Tidak ada yang menunggu penunjukan" in empty.text
     assert 'class="toast"' in empty.text
@@ -164,11 +164,11 @@ async def test_an_empty_queue_says_so_and_a_search_in_vain_shows_the_way_out(har
 
 
 @pytest.mark.parametrize("query", ["?done=assigned&number=%3Cb%3E", "?done=assigned&number=Anda+kalah"])
-async def test_nobody_puts_words_into_a_message_by_its_address(harness: StaffHarness, query: str):
+async def test_query_parameters_cannot_change_the_text_of_a_message(harness: StaffHarness, query: str):
     assert (await page(harness, "hasan", f"/penugasan{query}")).status_code == 422
 
 
-async def test_the_load_of_every_lead_leads_to_their_requests(harness: StaffHarness):
+async def test_the_workload_of_every_lead_links_to_their_requests(harness: StaffHarness):
     await advance_to(harness, "assigned")
     await harness.sign_in_again_after(days=24)
     shown = await page(harness, "hasan", "/beban-kerja")
@@ -178,7 +178,7 @@ async def test_the_load_of_every_lead_leads_to_their_requests(harness: StaffHarn
     assert rows(await page(harness, "hasan", "/penugasan?lead=dewi")) == [REQUEST]
 
 
-async def test_work_of_somebody_who_no_longer_leads_is_not_lost_from_sight(harness: StaffHarness):
+async def test_open_requests_of_former_technical_staff_are_listed(harness: StaffHarness):
     await advance_to(harness, "assigned")
     await harness.platform.identity.change_staff("dewi", active=False)
     shown = await page(harness, "hasan", "/beban-kerja")
@@ -188,7 +188,7 @@ async def test_work_of_somebody_who_no_longer_leads_is_not_lost_from_sight(harne
     assert '<option value="dewi" selected>Dewi Andaian</option>' in listed.text
 
 
-async def test_a_verification_is_seen_by_whoever_has_both_roles_too(harness: StaffHarness):
+async def test_a_verification_is_shown_live_to_a_person_with_both_roles(harness: StaffHarness):
     await harness.submitted()
     await harness.publish(verified)
     await harness.post("hasan", f"{API}/{REQUEST}/assignment", {**ASSIGN, "lead": "kepala"})

@@ -82,7 +82,7 @@ def refuse(server: ScriptedSmtp, step: str = f"RCPT {APPLICANT}", answer: str | 
     server.script.answers[step] = answer
 
 
-async def test_each_letter_is_sent_once(harness: StaffHarness, server: ScriptedSmtp):
+async def test_each_email_is_sent_once(harness: StaffHarness, server: ScriptedSmtp):
     await harness.publish(tale.submitted)
     await wait_for_email(harness, "sent", tries=1, retry_at=None)
     await wait_for_email(harness, "sent", "staff_submitted")
@@ -93,7 +93,7 @@ async def test_each_letter_is_sent_once(harness: StaffHarness, server: ScriptedS
     assert str(letter["Subject"]).startswith("[INT-2026-000001] ")
 
 
-async def test_a_letter_waits_for_no_clock_that_goes_ahead(harness: StaffHarness, server: ScriptedSmtp):
+async def test_an_email_does_not_wait_for_a_clock_that_is_ahead(harness: StaffHarness, server: ScriptedSmtp):
     """Who published may be an hour ahead, and a standing clock gives two events of a request times of which one is to come."""
     ahead = encode_event(make_event(tale.submitted, time=harness.clock() + timedelta(hours=1)))
     await harness.platform.log.append([(REQUEST, ahead)])
@@ -111,9 +111,7 @@ class WithoutCommandMemory(SqliteStateStore):
         return await super().save(writes)
 
 
-async def test_a_letter_whose_outcome_cannot_be_written_down_for_a_while_is_not_sent_again(
-    harness: StaffHarness, server: ScriptedSmtp
-):
+async def test_an_email_is_not_repeated_while_its_outcome_cannot_be_stored(harness: StaffHarness, server: ScriptedSmtp):
     store = harness.services["notification"].runtime.store
     store.__class__ = WithoutCommandMemory
     await harness.publish(tale.submitted)
@@ -128,7 +126,7 @@ async def test_a_letter_whose_outcome_cannot_be_written_down_for_a_while_is_not_
     assert len(delivered_emails(server)) == 2
 
 
-async def test_all_of_a_role_get_one_message(harness: StaffHarness, server: ScriptedSmtp):
+async def test_all_members_of_a_role_get_one_message(harness: StaffHarness, server: ScriptedSmtp):
     await harness.publish(tale.submitted)
     await wait_for_email(harness, "sent", "staff_submitted")
     [letter] = emails_to(server, OFFICERS)
@@ -137,9 +135,7 @@ async def test_all_of_a_role_get_one_message(harness: StaffHarness, server: Scri
     assert received.recipients == ["nurlaila@kominfo.example", "samsul@kominfo.example"]
 
 
-async def test_a_letter_refused_for_now_is_tried_again_when_its_pause_is_over(
-    harness: StaffHarness, server: ScriptedSmtp
-):
+async def test_a_temporarily_refused_email_is_retried_after_the_delay(harness: StaffHarness, server: ScriptedSmtp):
     refuse(server, answer=[LATER] * len(SECONDS))
     await harness.publish(tale.submitted)
     for tries, seconds in enumerate(SECONDS, 1):
@@ -155,7 +151,7 @@ async def test_a_letter_refused_for_now_is_tried_again_when_its_pause_is_over(
     assert len(emails_to(server, APPLICANT)) == 1
 
 
-async def test_after_three_days_of_trying_a_letter_is_given_up(harness: StaffHarness, server: ScriptedSmtp):
+async def test_an_email_is_given_up_after_three_days_of_attempts(harness: StaffHarness, server: ScriptedSmtp):
     refuse(server)
     await harness.publish(tale.submitted)
     begun, tries, tried_at = harness.clock(), 1, harness.clock()
@@ -168,9 +164,7 @@ async def test_after_three_days_of_trying_a_letter_is_given_up(harness: StaffHar
     await wait_for_email(harness, "failed", tries=tries)
 
 
-async def test_a_letter_that_was_given_up_and_is_sent_again_has_three_days_anew(
-    harness: StaffHarness, server: ScriptedSmtp
-):
+async def test_a_resent_email_is_attempted_for_another_three_days(harness: StaffHarness, server: ScriptedSmtp):
     refuse(server)
     await harness.publish(tale.submitted)
     tries = 1
@@ -186,7 +180,7 @@ async def test_a_letter_that_was_given_up_and_is_sent_again_has_three_days_anew(
 
 
 @pytest.mark.parametrize("step", [f"RCPT {APPLICANT}", "MAIL", "CONTENT"])
-async def test_a_letter_refused_for_good_is_not_tried_again(harness: StaffHarness, server: ScriptedSmtp, step: str):
+async def test_a_permanently_refused_email_is_not_retried(harness: StaffHarness, server: ScriptedSmtp, step: str):
     refuse(server, step, f"550 5.1.1 <{APPLICANT}> tidak dikenal")
     await harness.publish(tale.submitted)
     row = await wait_for_email(harness, "failed", tries=1, retry_at=None)
@@ -198,7 +192,7 @@ async def test_a_letter_refused_for_good_is_not_tried_again(harness: StaffHarnes
     assert emails_to(server, APPLICANT) == []
 
 
-async def test_silence_after_the_letter_is_an_unknown_outcome_and_the_repeat_is_the_same_message(
+async def test_no_reply_to_the_content_is_an_unknown_outcome_and_the_retry_is_the_same_message(
     harness: StaffHarness, server: ScriptedSmtp
 ):
     await set_active(harness, False, "nurlaila", "samsul")
@@ -216,7 +210,7 @@ async def test_silence_after_the_letter_is_an_unknown_outcome_and_the_repeat_is_
     assert first.as_bytes() == second.as_bytes()
 
 
-async def test_letters_wait_for_a_server_that_is_down(tmp_path: Path):
+async def test_emails_wait_for_a_server_that_is_down(tmp_path: Path):
     async with ScriptedSmtp(Script()).running() as gone:
         url = smtp_to(gone)
     async with services_harness(tmp_path, "notification", smtp=url) as harness:
@@ -232,7 +226,7 @@ async def test_letters_wait_for_a_server_that_is_down(tmp_path: Path):
         back.hang_up()
 
 
-async def test_a_process_killed_with_a_letter_in_hand_leaves_an_unknown_outcome(
+async def test_a_process_killed_while_sending_leaves_an_unknown_outcome(
     tmp_path: Path, harness: StaffHarness, server: ScriptedSmtp
 ):
     """The copy is what a kill leaves on the disk: the claim is written down, and nothing of what came of it."""
@@ -260,9 +254,7 @@ async def test_a_process_killed_with_a_letter_in_hand_leaves_an_unknown_outcome(
         assert first["Message-ID"] == second["Message-ID"]
 
 
-async def test_two_processes_that_attend_to_one_ledger_send_each_letter_once(
-    harness: StaffHarness, server: ScriptedSmtp
-):
+async def test_two_dispatchers_of_one_ledger_send_each_email_once(harness: StaffHarness, server: ScriptedSmtp):
     server.script.delay = 0.05
     other = notification.build(harness.platform).runtime
     await other.prepare()
@@ -272,7 +264,7 @@ async def test_two_processes_that_attend_to_one_ledger_send_each_letter_once(
     assert len(delivered_emails(server)) == 2
 
 
-async def test_what_another_took_in_hand_is_not_sent_with_ones_own(harness: StaffHarness, server: ScriptedSmtp):
+async def test_messages_claimed_by_another_process_are_not_sent(harness: StaffHarness, server: ScriptedSmtp):
     """Its outcome is that of the other; should there be none, the claim runs out."""
     runtime = harness.services["notification"].runtime
     refuse(server)
@@ -292,7 +284,7 @@ async def test_what_another_took_in_hand_is_not_sent_with_ones_own(harness: Staf
     assert len(emails_to(server, APPLICANT)) == 2
 
 
-async def test_a_letter_to_a_role_waits_until_somebody_has_it(harness: StaffHarness, server: ScriptedSmtp):
+async def test_an_email_to_a_role_waits_until_the_role_has_a_member(harness: StaffHarness, server: ScriptedSmtp):
     await set_active(harness, False, "nurlaila", "samsul")
     await harness.publish(tale.submitted)
     row = await wait_for_email(harness, "failed", "staff_submitted")
@@ -309,7 +301,7 @@ MORNING = datetime(2026, 11, 29, 23, 0, tzinfo=UTC)
 returned = tale.returned.model_copy(update={"remind_on": (date(2026, 11, 30), date(2026, 12, 3))})
 
 
-async def test_a_reminder_goes_out_on_its_day_at_eight_in_the_morning(harness: StaffHarness, server: ScriptedSmtp):
+async def test_a_reminder_is_sent_on_its_day_at_eight_in_the_morning(harness: StaffHarness, server: ScriptedSmtp):
     await harness.publish(tale.submitted, returned)
     await wait_for_email(harness, "sent", "returned")
     harness.clock.now = MORNING - timedelta(seconds=1)
@@ -327,7 +319,7 @@ async def _count(server: ScriptedSmtp, count: int) -> bool:
     return len(emails_to(server, APPLICANT)) == count
 
 
-async def test_who_answered_is_not_reminded(harness: StaffHarness, server: ScriptedSmtp):
+async def test_no_reminder_is_sent_after_a_resubmission(harness: StaffHarness, server: ScriptedSmtp):
     await harness.publish(tale.submitted, returned, tale.resubmitted)
     await all_settled(harness)
     before = len(delivered_emails(server))
@@ -336,9 +328,7 @@ async def test_who_answered_is_not_reminded(harness: StaffHarness, server: Scrip
     assert len(delivered_emails(server)) == before
 
 
-async def test_after_weeks_without_power_the_closing_letter_goes_out_and_no_reminder(
-    harness: StaffHarness, server: ScriptedSmtp
-):
+async def test_after_weeks_of_downtime_only_the_closing_email_is_sent(harness: StaffHarness, server: ScriptedSmtp):
     await harness.publish(tale.submitted, returned)
     await wait_for_email(harness, "sent", "returned")
     harness.clock.now = MORNING + timedelta(days=30)
@@ -354,7 +344,7 @@ async def test_after_weeks_without_power_the_closing_letter_goes_out_and_no_remi
     assert len(emails_to(server, APPLICANT)) == 3
 
 
-async def test_an_address_changed_in_a_resubmission_counts_from_then_on(harness: StaffHarness, server: ScriptedSmtp):
+async def test_an_address_changed_in_a_resubmission_is_used_from_then_on(harness: StaffHarness, server: ScriptedSmtp):
     await harness.publish(tale.submitted, returned)
     await wait_for_email(harness, "sent", "returned")
     moved = tale.APPLICANT.model_copy(update={"email": "rahmat.baru@dishub.example"})
@@ -365,7 +355,7 @@ async def test_an_address_changed_in_a_resubmission_counts_from_then_on(harness:
     assert letter["Message-ID"] not in [other["Message-ID"] for other in emails_to(server, APPLICANT)]
 
 
-async def test_an_address_is_in_the_log_only_where_the_applicant_told_it(harness: StaffHarness, server: ScriptedSmtp):
+async def test_an_address_is_in_the_log_only_in_submissions(harness: StaffHarness, server: ScriptedSmtp):
     refuse(server, answer=[f"450 <{APPLICANT}>: kotak {APPLICANT} penuh"])
     await harness.publish(tale.submitted, returned, tale.resubmitted, tale.verified.model_copy(update={"round": 2}))
     await all_settled(harness)
@@ -384,7 +374,7 @@ def in_the_file(harness: StaffHarness, statement: str) -> None:
     file.close()
 
 
-async def test_a_ledger_folded_again_is_the_same_and_sends_nothing(harness: StaffHarness, server: ScriptedSmtp):
+async def test_a_rebuilt_ledger_is_the_same_and_sends_nothing(harness: StaffHarness, server: ScriptedSmtp):
     refuse(server, answer=[LATER, "550 tidak dikenal"])
     await harness.publish(tale.submitted)
     await wait_for_email(harness, "failed", tries=1)
@@ -411,7 +401,7 @@ async def test_a_ledger_folded_again_is_the_same_and_sends_nothing(harness: Staf
     assert len(delivered_emails(server)) == sent
 
 
-async def test_a_ledger_that_is_not_what_the_log_says_is_found(harness: StaffHarness):
+async def test_a_ledger_that_differs_from_the_log_is_reported(harness: StaffHarness):
     await harness.publish(tale.submitted)
     await wait_for_email(harness, "sent")
     await all_settled(harness)
@@ -422,7 +412,7 @@ async def test_a_ledger_that_is_not_what_the_log_says_is_found(harness: StaffHar
     assert [difference.fields for difference in (await rebuild.compare()).differences] == [("messages",)]
 
 
-async def test_letters_of_one_request_are_dated_in_the_order_in_which_they_are_owed(
+async def test_emails_of_one_request_are_dated_in_the_order_of_their_events(
     harness: StaffHarness, server: ScriptedSmtp
 ):
     await harness.publish(tale.submitted)

@@ -64,7 +64,7 @@ def text_of(mail: EmailMessage) -> str:
     return str(part.get_content())
 
 
-async def test_all_e_mails_of_a_request_to_one_recipient_are_one_conversation(harness: StaffHarness):
+async def test_all_emails_of_a_request_to_one_recipient_are_one_thread(harness: StaffHarness):
     mails = await mailbox(harness, *LIFE)
     applicants, staff = to(mails, tale.APPLICANT.email), to(mails, "@kominfo.example")
     assert len(applicants) == 6
@@ -77,18 +77,18 @@ async def test_all_e_mails_of_a_request_to_one_recipient_are_one_conversation(ha
     assert len({mail["Message-ID"] for mail in mails}) == len(mails)
 
 
-async def test_answers_go_to_the_office(harness: StaffHarness):
+async def test_replies_go_to_the_office(harness: StaffHarness):
     mails = await mailbox(harness, *LIFE)
     assert {str(mail["Reply-To"]) for mail in mails} == {"layanan@kantor.example"}
 
 
-async def test_an_applicant_can_reach_the_office_and_staff_need_not(harness: StaffHarness):
+async def test_only_emails_to_applicants_contain_the_contact_of_the_office(harness: StaffHarness):
     mails = await mailbox(harness, *LIFE)
     assert all("Telepon: (0921) 123-456" in text_of(mail) for mail in to(mails, tale.APPLICANT.email))
     assert not any("Telepon:" in text_of(mail) for mail in to(mails, "@kominfo.example"))
 
 
-async def test_staff_read_whose_request_it_is_and_are_led_to_it_through_signing_in(harness: StaffHarness):
+async def test_emails_to_staff_name_the_applicant_and_link_to_the_request_behind_sign_in(harness: StaffHarness):
     mails = to(await mailbox(harness, *LIFE), "@kominfo.example")
     reader = {"/verifikasi/": "nurlaila", "/penugasan/": "hasan", "/pekerjaan/": "dewi"}
     origin, seen = harness.platform.settings.origin, set()
@@ -107,7 +107,7 @@ async def test_staff_read_whose_request_it_is_and_are_led_to_it_through_signing_
     assert seen == set(reader)
 
 
-def test_who_no_longer_leads_a_request_is_led_to_the_own_work():
+def test_the_link_for_a_former_lead_is_the_list_of_own_work():
     assert path_for_person("x", (Role.TECHNICAL,), is_lead=True) == "/pekerjaan/x"
     assert path_for_person("x", (Role.TECHNICAL,), is_lead=False) == "/pekerjaan"
     assert path_for_person("x", (Role.STRUCTURAL, Role.TECHNICAL), is_lead=False) == "/penugasan/x"
@@ -115,13 +115,13 @@ def test_who_no_longer_leads_a_request_is_led_to_the_own_work():
     assert path_for_person("x", (Role.ADMIN,), is_lead=False) == "/masuk"
 
 
-async def test_without_settings_of_the_office_nothing_is_said_of_it(tmp_path: Path):
+async def test_without_office_settings_emails_contain_no_contact(tmp_path: Path):
     async with services_harness(tmp_path, "notification") as harness:
         mails = await mailbox(harness, tale.submitted, tale.withdrawn)
     assert not [mail for mail in mails if mail["Reply-To"] or "hubungi kami" in text_of(mail).lower()]
 
 
-async def test_the_tracking_page_says_how_to_reach_the_office_where_it_is_known(tmp_path: Path):
+async def test_the_tracking_page_shows_the_configured_office_contact(tmp_path: Path):
     for settings in ({}, OFFICE):
         async with intake_harness(tmp_path / str(len(settings)), **settings) as intake, intake.client() as client:
             mine = await intake.new_applicant()
@@ -134,13 +134,13 @@ async def test_the_tracking_page_says_how_to_reach_the_office_where_it_is_known(
 
 @pytest.mark.parametrize("name", ["mail_from", "reply_to", "office_phone", "office_email", "office_address"])
 @pytest.mark.parametrize("planted", ["\r\nBcc: x@y.example", "\nX: y", "\r", "\x00", "\u2028", "\x85"])
-def test_no_setting_of_an_e_mail_breaks_out_of_its_line(name: str, planted: str):
+def test_no_email_setting_breaks_out_of_its_header_line(name: str, planted: str):
     with pytest.raises(InvalidSettings, match=f"SIMPUL_{name.upper()}"):
         load_settings(**{name: f"kantor{planted}@kantor.example"})
 
 
 @pytest.mark.parametrize("address", ["kantor", "kantor@", "a@b.example, c@d.example", "Kantor <kantor>"])
-def test_where_answers_go_is_an_address(address: str):
+def test_reply_settings_must_be_addresses(address: str):
     for name in ("reply_to", "office_email"):
         with pytest.raises(InvalidSettings, match=f"SIMPUL_{name.upper()}"):
             load_settings(**{name: address})

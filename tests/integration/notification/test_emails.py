@@ -99,7 +99,7 @@ class Page(HTMLParser):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_every_letter_is_addressed_and_closed_politely_in_both_forms(kind):
+def test_every_email_has_a_greeting_and_a_closing_in_both_parts(kind):
     rendered = render(email_content(kind))
     assert rendered.subject.startswith("[INT-2026-000148] ")
     assert rendered.text.startswith("Yth. Bapak/Ibu Rahmat Contoh,\n")
@@ -116,7 +116,7 @@ def test_every_letter_is_addressed_and_closed_politely_in_both_forms(kind):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_every_letter_is_whole_html_that_fetches_nothing(kind):
+def test_every_email_is_well_formed_html_without_external_resources(kind):
     page = Page(render(email_content(kind)).html)
     assert page.open == []
     assert {tag for tag, _ in page.tags}.isdisjoint({"img", "link", "script", "style", "iframe", "form", "object"})
@@ -125,7 +125,7 @@ def test_every_letter_is_whole_html_that_fetches_nothing(kind):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_both_forms_say_every_value_of_a_letter(kind):
+def test_both_parts_contain_every_value_of_an_email(kind):
     rendered = render(email_content(kind, round=3, percent=61, documents=4))
     told = {"round": "", "items": "Satuan belum ada.", "percent": "61%", "documents": "4 dokumen", "automatic": ""}
     for key in shown_values(kind):
@@ -158,7 +158,7 @@ def test_every_missing_value_is_named(kind):
         ("rejected", {"reason": None}),
     ],
 )
-def test_a_value_of_the_wrong_sort_is_named(kind, wrong):
+def test_a_value_of_the_wrong_type_is_named(kind, wrong):
     with pytest.raises((InvalidEmail, ValidationError), match=next(iter(wrong))):
         render(email_content(kind, **wrong))
 
@@ -182,7 +182,7 @@ def test_an_unknown_kind_is_refused():
         parse_parameters("greeting", {})
 
 
-def test_every_kind_has_its_sentences_and_the_sentences_ask_only_for_what_it_takes():
+def test_every_kind_has_texts_that_use_only_its_values():
     assert {kind for kind, _ in INDONESIAN.texts} == set(KINDS)
     assert {kind for kind, case in INDONESIAN.texts if case} == set(CASES)
     for (kind, _), text in INDONESIAN.texts.items():
@@ -193,7 +193,7 @@ HOSTILE = '<script>alert("1")</script> & <a href="https://evil.example">klik</a>
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_what_people_wrote_is_escaped_in_html(kind):
+def test_user_input_is_escaped_in_html(kind):
     texts: dict[str, Any] = {
         key: HOSTILE
         for key, value in SAMPLE_VALUES.items()
@@ -208,13 +208,13 @@ def test_what_people_wrote_is_escaped_in_html(kind):
     assert {attributes["href"] for _, attributes in Page(html).tags if "href" in attributes} == {LINK}
 
 
-def test_places_for_values_in_what_people_wrote_stay_words():
+def test_placeholders_in_user_input_are_not_replaced():
     text = render(email_content("staff_recommended", by="{reason} **{by}** {{ 7*7 }}", reason="{by}")).text
     assert "{reason} **{by}** {{ 7*7 }} menyarankan" in text
     assert "> {by}\n" in text
 
 
-def test_what_is_not_seen_is_removed_and_lines_are_kept_apart_from_ours():
+def test_invisible_characters_are_removed_and_user_lines_are_quoted():
     text = render(
         email_content(
             "staff_answered", answer="Satu\x00\x1b[31m\u202e\r\nTerima kasih,\u2028\n\n\n\nDinas\ttipu\u200b "
@@ -224,7 +224,7 @@ def test_what_is_not_seen_is_removed_and_lines_are_kept_apart_from_ours():
     assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u200b-\u202e]", text)
 
 
-def test_joined_emoji_and_letters_of_every_script_are_mailed_as_they_were_written():
+def test_joined_emoji_and_every_script_are_emailed_unchanged():
     written = "Terima kasih \U0001f468\u200d\U0001f469\u200d\U0001f467 \U0001f3f3\ufe0f\u200d\U0001f308 \U0001fae8"
     written += " \u0645\u06cc\u200c\u062e"
     rendered = render(email_content("staff_answered", answer=written))
@@ -240,7 +240,7 @@ def test_a_name_stays_on_one_line():
 @pytest.mark.parametrize(
     "number", ["198502142010011001", "19850214 201001 1 001", "19850214.201001.1.001", "19850214\u200b2010011001"]
 )
-def test_an_employee_number_never_travels(number):
+def test_an_employee_number_is_never_emailed(number):
     rendered = render(email_content("staff_submitted", description=f"Atas nama Rahmat, NIP {number}.", unit=number))
     for form in (rendered.text, unescape(rendered.html), rendered.subject):
         assert "0011001" not in form
@@ -248,7 +248,7 @@ def test_an_employee_number_never_travels(number):
     assert "NIP [nomor tidak ditampilkan]." in rendered.text
 
 
-def test_text_that_says_nothing_is_left_out():
+def test_empty_values_are_left_out():
     assert "Alasan" not in render(email_content("staff_withdrawn", reason="")).text
     assert "Kontak" not in render(email_content("assigned", contact="")).text
     assert ">Catatan<" not in render(email_content("resumed", note=" \n ")).html
@@ -257,7 +257,7 @@ def test_text_that_says_nothing_is_left_out():
 OFFICE = OfficeContact("(0921) 123-456", "layanan@kantor.example", "Jalan Contoh 1, Maba")
 
 
-def test_an_applicant_reads_how_to_reach_the_office_and_nothing_where_there_is_no_way():
+def test_an_applicant_gets_the_configured_contact_of_the_office():
     rendered = render(replace(email_content("verified"), office=OFFICE))
     assert "\nKabupaten Halmahera Timur\n\nHubungi kami:\nTelepon: (0921) 123-456\n" in rendered.text
     assert "Surel: layanan@kantor.example\nAlamat: Jalan Contoh 1, Maba\n\n-- \n" in rendered.text
@@ -269,17 +269,17 @@ def test_an_applicant_reads_how_to_reach_the_office_and_nothing_where_there_is_n
 
 
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if not kind.startswith("staff_")])
-def test_nobody_is_told_to_get_in_touch_without_a_way_to_do_so(kind):
+def test_without_a_contact_no_email_asks_to_get_in_touch(kind):
     assert "hubungi kami" not in render(email_content(kind)).text.lower()
     assert "hubungi kami" in render(replace(email_content(kind), office=OFFICE)).text.lower()
 
 
-def test_a_withdrawal_that_was_somebody_elses_is_to_be_told_to_the_office():
+def test_the_withdrawal_email_asks_to_report_an_unauthorised_withdrawal():
     assert "mohon segera hubungi kami." in render(replace(email_content("withdrawn"), office=OFFICE)).text
 
 
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if kind.startswith("staff_")])
-def test_staff_read_whose_request_it_is(kind):
+def test_emails_to_staff_name_the_applicant(kind):
     told = replace(
         email_content(kind), applicant="Rahmat\r\nContoh 198502142010011001", unit="Dinas <b>Perhubungan</b>"
     )
@@ -290,19 +290,19 @@ def test_staff_read_whose_request_it_is(kind):
 
 
 @pytest.mark.parametrize("kind", ["withdrawn", "contested"])
-def test_what_an_applicant_wrote_is_not_mailed_to_the_address_that_the_applicant_named(kind):
+def test_text_of_an_applicant_is_not_emailed_to_the_applicants_address(kind):
     rendered = render(email_content(kind, reason="Menang undian: https://evil.example"))
     assert "undian" not in rendered.text + rendered.html
 
 
 @pytest.mark.parametrize("name", ["Menang di https://evil.example", "evil.com", "buka www.evil.example"])
-def test_a_name_that_holds_a_web_address_is_no_greeting(name):
+def test_a_name_with_a_web_address_is_not_used_as_greeting(name):
     rendered = render(replace(email_content("received"), name=name))
     assert "evil" not in rendered.text + rendered.html
     assert rendered.text.startswith("Yth. Bapak/Ibu Pemohon,")
 
 
-def test_everybody_of_a_role_is_addressed_by_the_role():
+def test_members_of_a_role_are_addressed_by_the_role():
     assert render(replace(email_content("staff_submitted"), name="")).text.startswith(
         "Yth. Bapak/Ibu Petugas Layanan TI,"
     )
@@ -314,7 +314,7 @@ def test_everybody_of_a_role_is_addressed_by_the_role():
     )
 
 
-def test_a_returned_request_says_what_is_missing_by_when_and_that_no_new_one_is_needed():
+def test_the_return_email_lists_the_missing_items_and_the_last_day():
     text = render(email_content("returned")).text
     assert "ada dua hal yang perlu dilengkapi:" in text
     assert "1. Surat Permohonan\n   Belum ada cap.\n" in text
@@ -323,13 +323,13 @@ def test_a_returned_request_says_what_is_missing_by_when_and_that_no_new_one_is_
     assert "tidak perlu mengajukan permohonan baru" in text
 
 
-def test_a_rejected_request_says_why_and_where_to_object():
+def test_the_rejection_email_states_the_reason_and_where_to_object():
     text = render(email_content("rejected")).text
     assert "> Kata seorang pengguna." in text
     assert "SP4N-LAPOR" in text
 
 
-def test_a_letter_fits_the_case():
+def test_the_text_depends_on_the_case():
     assert "Perbaikan" in render(email_content("received", round=2)).subject
     assert "Perbaikan" not in render(email_content("received", round=1)).subject
     assert "%" not in render(email_content("progress", percent=None)).text
@@ -341,7 +341,7 @@ def test_a_date_may_come_as_a_date():
     assert render(email_content("reminder_confirm", confirm_by=DAY)) == render(email_content("reminder_confirm"))
 
 
-def test_a_sentence_keeps_its_stars_and_braces_in_place():
+def test_a_sentence_is_parsed_into_spans():
     read = parse_sentence("Sudah **{percent}%** dari {whole}, ** dan {whole}.")
     assert [(span.text, span.strong) for span in read.spans({"percent": 60, "whole": "semua"})] == [
         ("Sudah ", False),

@@ -120,7 +120,7 @@ def kept(*facts: Fact) -> Loaded[State]:
 
 @pytest.mark.parametrize("status", Status)
 @pytest.mark.parametrize("command", MOVES)
-def test_a_move_is_made_from_its_states_alone(command: Any, status: Status):
+def test_commands_are_accepted_only_in_their_statuses(command: Any, status: Status):
     state = state_after(*PATHS[status])
     if status in MOVES[command]:
         assert ASSIGNMENT.decide(state, command, NOON)
@@ -135,14 +135,14 @@ def test_the_head_rejects_with_a_reason():
     assert refusal(RejectRequest(HASAN, " "), submitted) == "reason_missing"
 
 
-def test_a_recommendation_is_known_before_the_head_rejects():
+def test_a_recommendation_is_in_the_state_before_the_rejection():
     state = state_after(submitted, recommended)
     assert state.recommendation is not None
     assert state.recommendation.reason == recommended.reason
     assert ASSIGNMENT.decide(state, REJECT, NOON)
 
 
-def test_the_head_appoints_a_lead_with_a_target():
+def test_the_head_assigns_a_lead_with_a_target():
     assert decided(ASSIGN, *VERIFIED) == [assigned]
 
 
@@ -152,13 +152,13 @@ def test_a_target_in_the_past_is_refused(command: Any):
     assert (refusal.code, refusal.params["today"]) == ("target_in_the_past", TODAY)
 
 
-def test_today_is_a_target_until_midnight_in_halmahera_timur():
+def test_today_is_a_valid_target_until_midnight_in_halmahera_timur():
     today = replace(ASSIGN, target_date=TODAY)
     assert ASSIGNMENT.decide(state_after(*VERIFIED), today, NOON.replace(hour=14, minute=59))
     assert refusal_of(ASSIGNMENT, state_after(*VERIFIED), today, NOON.replace(hour=15)).code == "target_in_the_past"
 
 
-def test_the_second_of_two_heads_learns_who_was_first():
+def test_the_second_of_two_assignments_is_refused_with_the_first():
     refusal = refusal_of(ASSIGNMENT, state_after(*ASSIGNED), ASSIGN)
     first = {"by": "Hasan Umpama", "at": NOON + timedelta(minutes=2), "event": "LeadAssigned"}
     assert refusal.params == {"status": Status.ASSIGNED, **first}
@@ -189,18 +189,18 @@ def test_a_lead_is_not_replaced_by_the_same_one_nor_without_a_reason():
 
 
 @pytest.mark.parametrize("command", OF_THE_LEAD)
-def test_the_work_of_another_lead_is_not_there(command: Any):
+def test_another_lead_cannot_work_on_the_request(command: Any):
     for status in (Status.ASSIGNED, Status.IN_PROGRESS, Status.ON_HOLD, Status.WITHDRAWN):
         assert refusal(replace(command, by=RONAL), *PATHS[status]) == "not_your_request"
 
 
-def test_a_replaced_lead_leads_no_more_and_the_new_one_does():
+def test_after_a_reassignment_only_the_new_lead_can_work():
     state = state_after(*ASSIGNED, *decided(REASSIGN, *ASSIGNED))
     assert refusal_of(ASSIGNMENT, state, START).code == "not_your_request"
     assert ASSIGNMENT.decide(state, StartWork(RONAL), NOON) == [WorkStarted(by=RONAL)]
 
 
-def test_progress_is_noted_with_or_without_percent_and_may_fall():
+def test_progress_has_an_optional_percentage_that_may_decrease():
     assert decided(NOTE, *IN_PROGRESS) == [WorkProgressed(note=NOTE.note, percent=40, by=DEWI)]
     assert decided(NoteProgress(DEWI, "Diulang dari awal.", 0), *IN_PROGRESS, progressed)
     assert decided(NoteProgress(DEWI, "Menunggu jaringan."), *IN_PROGRESS, progressed)
@@ -216,13 +216,13 @@ def test_percent_lies_between_0_and_100(percent: int):
     assert refusal(replace(NOTE, percent=percent), *IN_PROGRESS) == "percent_out_of_range"
 
 
-def test_words_that_are_asked_for_must_be_there():
+def test_required_texts_must_not_be_blank():
     assert refusal(replace(NOTE, note=" "), *IN_PROGRESS) == "note_missing"
     assert refusal(replace(PAUSE, question=" "), *IN_PROGRESS) == "question_missing"
     assert refusal(replace(COMPLETE, summary=" "), *IN_PROGRESS) == "summary_missing"
 
 
-def test_a_question_waits_five_working_days_for_its_answer():
+def test_an_answer_is_due_after_five_working_days():
     assert decided(PAUSE, *IN_PROGRESS) == [
         WorkPaused(pause=1, question=PAUSE.question, answer_by=date(2026, 11, 30), by=DEWI)
     ]
@@ -253,7 +253,7 @@ def test_a_target_set_during_a_pause_moves_by_the_days_after_it_alone():
     assert (fact.days, fact.target_date) == (1, date(2026, 12, 21))
 
 
-def test_the_applicants_answer_takes_the_work_up_again():
+def test_the_applicants_answer_resumes_the_work():
     *_, answer = events_from(*ON_HOLD, answered)
     state = state_after(*ON_HOLD, answered)
     [command] = ASSIGNMENT.react(state, answer)
@@ -262,23 +262,23 @@ def test_the_applicants_answer_takes_the_work_up_again():
     ]
 
 
-def test_an_answer_that_crossed_the_leads_own_resumption_changes_nothing():
+def test_an_answer_that_crosses_a_resumption_changes_nothing():
     for facts in ((*ON_HOLD, resumed, answered), (*ON_HOLD, resumed, paused.model_copy(update={"pause": 2}), answered)):
         *_, answer = events_from(*facts)
         assert not ASSIGNMENT.react(state_after(*facts), answer)
 
 
-def test_an_answer_that_crossed_a_withdrawal_resumes_nothing():
+def test_an_answer_that_crosses_a_withdrawal_does_not_resume_the_work():
     *_, answer = events_from(*ON_HOLD, withdrawn, answered)
     assert not ASSIGNMENT.react(state_after(*ON_HOLD, withdrawn, answered), answer)
 
 
-def test_nobody_resumes_work_that_no_answer_has_reached():
+def test_work_is_not_resumed_automatically_without_an_answer():
     assert refusal(ResumeWork(), *ON_HOLD) == "moved_on"
     assert refusal(ResumeWork(), *ON_HOLD, answered, resumed) == "moved_on"
 
 
-def test_the_lead_who_resumes_after_the_answer_learns_of_it():
+def test_a_resumption_after_the_answer_is_refused_with_the_answer():
     refusal = refusal_of(ASSIGNMENT, state_after(*ON_HOLD, answered), RESUME)
     assert (refusal.params["status"], refusal.params["event"]) == (Status.IN_PROGRESS, "ApplicantAnswered")
 
@@ -304,7 +304,7 @@ def test_a_handover_needs_a_result_and_the_record_with_its_number():
     assert (outdated.code, outdated.params["record_number"]) == ("record_outdated", "BAST/INT-2026-000001/2")
 
 
-def test_an_objection_brings_the_work_back_and_the_next_delivery_is_counted():
+def test_an_objection_reopens_the_work_and_the_next_delivery_is_numbered():
     state = state_after(*DELIVERED, contested)
     assert state.status is Status.IN_PROGRESS
     again = replace(COMPLETE, record_number=next_record_number(state))
@@ -329,7 +329,7 @@ def test_work_on_hold_is_not_handed_over():
         (ON_HOLD, ((answered, withdrawn), (resumed, progressed)), Status.WITHDRAWN),
     ],
 )
-def test_facts_that_cross_leave_the_same_state_in_any_order(
+def test_crossing_events_give_the_same_state_in_any_order(
     before: tuple[Fact, ...], lines: tuple[tuple[Fact, ...], ...], ends: Status
 ):
     events = events_from(*before, *(fact for line in lines for fact in line))
@@ -345,11 +345,11 @@ def test_a_resubmission_replaces_what_was_sent():
     assert (state.documents, state.course.round) == (resubmitted.documents, 2)
 
 
-def test_answers_to_the_survey_are_not_kept():
+def test_answers_to_the_survey_are_not_stored():
     assert state_after(*DELIVERED, confirmed, surveyed) == state_after(*DELIVERED, confirmed)
 
 
-def test_internal_targets_run_while_somebody_is_waited_for():
+def test_internal_targets_exist_while_a_step_is_pending():
     assert appoint_by(state_after(*VERIFIED), RULES) == date(2026, 11, 25)
     assert start_by(state_after(*ASSIGNED), RULES) == date(2026, 11, 25)
     assert appoint_by(state_after(*ASSIGNED), RULES) is None
@@ -373,7 +373,7 @@ LATE = TARGET + timedelta(days=1)
         (VERIFIED, LATE, False),
     ],
 )
-def test_work_is_overdue_while_its_clock_runs_and_found_so(facts: tuple[Fact, ...], day: date, late: bool):
+def test_overdue_work_is_found_while_its_clock_runs(facts: tuple[Fact, ...], day: date, late: bool):
     assert present_summary(kept(*facts), day)["overdue"] is late
     stored = ASSIGNMENT.columns(state_after(*facts))["due"]
     assert (isinstance(stored, str) and stored < str(count_overdue("dewi", day).below["due"])) is late
@@ -384,7 +384,7 @@ def test_a_question_asked_too_late_does_not_hide_that_the_target_was_missed():
     assert present_summary(Loaded(REQUEST, 5, fold(ASSIGNMENT, events)), LATE + timedelta(days=20))["overdue"]
 
 
-def test_a_list_item_has_the_shape_that_the_api_promises():
+def test_a_list_item_has_the_fields_of_the_api():
     promised = "id number status version name unit scope round submitted_at target_date overdue lead percent warnings"
     line = present_summary(kept(*IN_PROGRESS, progressed), TODAY)
     assert set(promised.split()) <= line.keys()
@@ -399,26 +399,26 @@ def test_the_request_shows_what_head_and_lead_need():
     assert shown["employee_number"] == "198502302010011001"
 
 
-def test_silence_confirms_in_the_name_of_the_system():
+def test_an_automatic_confirmation_is_attributed_to_the_system():
     by_silence = confirmed.model_copy(update={"automatic": True})
     assert present_request(kept(*DELIVERED, by_silence), TODAY)["timeline"][-1]["by"] == "Sistem"
     assert present_request(kept(*DELIVERED, confirmed), TODAY)["timeline"][-1]["by"] == "Pemohon"
 
 
-def test_results_are_found_beside_what_was_sent():
+def test_submitted_documents_and_results_are_found_by_id():
     state = state_after(*DELIVERED)
     assert find_document(state, "bast") == RECORD
     assert find_document(state, "surat") is not None
     assert find_document(state, "lain") is None
 
 
-def test_only_its_lead_sees_the_work_as_their_own():
+def test_only_the_lead_is_recognised_as_lead():
     assert is_lead(state_after(*ASSIGNED), DEWI)
     assert not is_lead(state_after(*ASSIGNED), RONAL)
     assert not is_lead(state_after(*VERIFIED), DEWI)
 
 
-def test_a_leads_work_is_found_and_counted_by_columns():
+def test_work_of_a_lead_is_found_and_counted_by_columns():
     columns = ASSIGNMENT.columns(state_after(*ON_HOLD))
     assert set(columns) == {column.name for column in ASSIGNMENT.indexed_columns}
     for find in (find_work("dewi"), count_open("dewi"), find_requests(lead="dewi", status="on_hold", open_only=True)):
@@ -438,13 +438,13 @@ def test_a_leads_work_is_found_and_counted_by_columns():
         (VERIFIED, 0),
     ],
 )
-def test_advice_to_reject_is_found_while_it_is_open_in_its_round(facts: tuple[Fact, ...], stands: int):
+def test_a_recommendation_is_found_while_it_is_undecided_in_its_round(facts: tuple[Fact, ...], stands: int):
     assert ASSIGNMENT.columns(state_after(*facts))["advised"] == stands
     assert find_requests(advised_only=True).where == {"advised": 1}
     assert present_row(kept(*facts), TODAY, RULES)["advised"] is bool(stands)
 
 
-def test_a_line_says_by_how_many_working_days_which_target_has_passed():
+def test_a_row_contains_the_working_days_by_which_targets_have_passed():
     late = present_row(kept(*IN_PROGRESS), LATE + timedelta(days=1), RULES)
     assert (late["late_days"], late["internal_target"]) == (2, None)
     assert present_row(kept(*IN_PROGRESS), TARGET, RULES)["late_days"] is None
@@ -458,7 +458,7 @@ def test_days_off_after_a_target_are_no_working_days():
 
 
 @pytest.mark.parametrize(("days", "target"), [(0, 14), (1, 15), (7, 21)])
-def test_the_target_that_a_lead_is_told_is_the_one_that_resuming_sets(days: int, target: int):
+def test_the_displayed_target_is_the_one_that_resuming_sets(days: int, target: int):
     told = present_page(kept(*ON_HOLD), TODAY + timedelta(days=days), RULES)["resumed_target"]
     [fact] = decided(RESUME, *ON_HOLD, days=days)
     assert isinstance(fact, WorkResumed)
@@ -476,7 +476,7 @@ def test_an_objection_stands_until_the_next_handover():
     assert objection(state_after(*IN_PROGRESS)) is None
 
 
-def test_only_the_lead_from_whom_it_was_just_taken_has_lost_the_work():
+def test_only_the_former_lead_of_the_last_reassignment_lost_the_work():
     taken = state_after(*ASSIGNED, *decided(REASSIGN, *ASSIGNED))
     assert [was_just_reassigned_from(taken, lead) for lead in (DEWI, RONAL)] == [True, False]
     begun = state_after(*ASSIGNED, *decided(REASSIGN, *ASSIGNED), WorkStarted(by=RONAL))
@@ -485,7 +485,7 @@ def test_only_the_lead_from_whom_it_was_just_taken_has_lost_the_work():
 
 
 @pytest.mark.parametrize("status", [Status.COMPLETED, Status.REJECTED, Status.WITHDRAWN, Status.EXPIRED])
-def test_what_ended_a_request_is_told(status: Status):
+def test_the_event_that_ended_a_request_is_presented(status: Status):
     ending = present_page(kept(*PATHS[status]), TODAY, RULES)["ending"]
     assert ending.event in {"HandoverConfirmed", "RequestRejected", "RequestWithdrawn", "RequestExpired"}
     assert present_page(kept(*DELIVERED), TODAY, RULES)["ending"] is None

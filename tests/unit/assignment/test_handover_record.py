@@ -62,7 +62,7 @@ def test_a_record_names_both_parties_and_every_document():
     assert "Mengetahui, Kepala Dinas Komunikasi dan Informatika," in text
 
 
-def test_the_day_is_told_in_words_and_figures():
+def test_the_date_is_in_words_and_figures():
     assert "Senin tanggal tiga belas bulan April tahun dua ribu dua puluh enam (13-04-2026)" in pages(RECORD)[0]
     assert day_in_words(date(2027, 1, 1)).startswith("Jumat tanggal satu bulan Januari")
 
@@ -84,11 +84,11 @@ def test_the_day_is_told_in_words_and_figures():
         (2026, "dua ribu dua puluh enam"),
     ],
 )
-def test_numbers_are_spelt_as_people_say_them(number: int, words: str):
+def test_numbers_are_spelt_in_words(number: int, words: str):
     assert in_words(number) == words
 
 
-def test_the_same_facts_give_the_same_bytes():
+def test_equal_content_gives_equal_bytes():
     assert handover_record(RECORD) == handover_record(replace(RECORD))
     assert handover_record(RECORD) != handover_record(replace(RECORD, verification_url="https://layanan.example/lain"))
 
@@ -101,7 +101,7 @@ def test_a_usual_record_is_one_page():
     assert len(pages(RECORD)) == 1
 
 
-def test_a_long_table_goes_on_under_the_same_headings():
+def test_a_long_table_repeats_its_headings():
     record = replace(RECORD, documents=handed(20, "Laporan panjang tentang integrasi sistem " * 3))
     text = pages(record)
     assert len(text) >= 2
@@ -110,7 +110,7 @@ def test_a_long_table_goes_on_under_the_same_headings():
     assert all(document.sha256[:32] in " ".join(text) for document in record.documents)
 
 
-def test_an_open_number_or_head_leaves_room_to_write():
+def test_a_missing_number_or_head_leaves_space_to_fill_in():
     assert "...." in pages(RECORD)[-1]
     assert "NIP : -" in pages(replace(RECORD, first=replace(RECORD.first, number="")))[0]
 
@@ -172,7 +172,7 @@ def test_letters_signs_arrows_and_currencies_are_printed_and_copied_as_they_are(
     assert text in " ".join(lines_of(replace(RECORD, summary=text)))
 
 
-def test_what_no_font_has_is_shown_by_its_code_point_or_in_letters_and_never_as_a_question_mark():
+def test_characters_without_a_glyph_are_replaced_by_letters_or_code_points():
     assert printable("\u65e5\u672c") == "[U+65E5][U+672C]"
     assert printable("\U0001f468\u200d\U0001f469 \u2764\ufe0f") == "[U+1F468][U+1F469] [U+2764]"
     assert printable("\U0001d400\uff21 \u2713 \uf0b7 a\u2011b \u202ex") == "AA \u221a \u2022 a-b x"
@@ -197,18 +197,18 @@ def test_no_character_becomes_a_question_mark(character: str):
         ("", "NIP"),
     ],
 )
-def test_a_number_is_called_what_it_is(number: str, kind: str):
+def test_an_employee_number_has_the_label_of_its_kind(number: str, kind: str):
     assert number_kind(number) == kind
 
 
-def test_both_parties_numbers_are_called_what_they_are():
+def test_both_parties_numbers_have_the_label_of_their_kind():
     lines = lines_of(RECORD)
     assert "NIP : 19850214 201001 1 001" in lines
     assert "NI PPPK : 19900101 202421 2 015" in lines
     assert "NI PPPK 19900101 202421 2 015" in lines
 
 
-def test_a_usual_record_embeds_no_font_and_another_only_what_it_uses_of_one():
+def test_fonts_are_embedded_only_when_needed_and_as_subsets():
     assert b"FontFile2" not in handover_record(RECORD)
     odd = handover_record(replace(RECORD, summary=SUMMARY))
     assert odd.count(b"/FontFile2") == 1

@@ -32,52 +32,52 @@ def new_letters(*facts: Fact) -> list[tuple[str, str]]:
     return [letter for letter in told(given(LEDGER, *facts)) if letter not in before]
 
 
-def test_a_submission_is_told_to_the_applicant_and_the_officers() -> None:
+def test_a_submission_is_emailed_to_the_applicant_and_the_officers() -> None:
     assert new_letters(tale.submitted) == [("received", "applicant"), ("staff_submitted", "role:officer")]
 
 
 @pytest.mark.parametrize("status", [status for status in Status if status is not Status.NEW])
-def test_a_link_that_was_asked_for_is_mailed_to_the_applicant_whatever_became_of_the_request(status: Status) -> None:
+def test_a_requested_link_is_emailed_to_the_applicant_in_every_status(status: Status) -> None:
     path = tale.PATHS[status]
     before, after = told(given(LEDGER, *path)), told(given(LEDGER, *path, TrackingLinkRequested()))
     assert [letter for letter in after if letter not in before] == [("link", "applicant")]
     assert len(after) == len(before) + 1
 
 
-def test_a_verified_request_is_told_to_the_structural_head() -> None:
+def test_a_verification_is_emailed_to_the_structural_head() -> None:
     letters = new_letters(tale.submitted, tale.verified)
     assert letters == [("staff_verified", "role:structural"), ("verified", "applicant")]
 
 
-def test_an_assignment_is_told_to_the_applicant_and_the_lead() -> None:
+def test_an_assignment_is_emailed_to_the_applicant_and_the_lead() -> None:
     letters = new_letters(tale.submitted, tale.verified, tale.assigned)
     assert letters == [("assigned", "applicant"), ("staff_assigned", "staff:dewi")]
 
 
-def test_an_answer_goes_to_the_lead() -> None:
+def test_an_answer_is_emailed_to_the_lead() -> None:
     path = (tale.submitted, tale.verified, tale.assigned, tale.started, tale.paused, tale.answered)
     assert new_letters(*path) == [("staff_answered", "staff:dewi")]
 
 
-def test_a_withdrawal_is_told_to_the_applicant_and_the_staff_concerned() -> None:
+def test_a_withdrawal_is_emailed_to_the_applicant_and_the_staff_concerned() -> None:
     assert new_letters(tale.submitted, withdrawn) == [("staff_withdrawn", "role:officer"), ("withdrawn", "applicant")]
     path = (tale.submitted, tale.verified, tale.assigned, withdrawn)
     assert ("staff_withdrawn", "staff:dewi") in new_letters(*path)
 
 
-def test_a_decision_that_a_withdrawal_crossed_is_told_to_nobody_as_if_it_held() -> None:
+def test_a_decision_that_crosses_a_withdrawal_is_reported_only_as_ineffective() -> None:
     letters = new_letters(tale.submitted, withdrawn, tale.verified)
     assert letters == [("staff_withdrawn", "staff:nurlaila")]
 
 
-def test_who_rejected_learns_that_the_applicant_withdrew_first() -> None:
+def test_a_withdrawal_after_a_rejection_is_emailed_to_its_author() -> None:
     assert new_letters(tale.submitted, tale.rejected, withdrawn) == [
         ("staff_withdrawn", "staff:hasan"),
         ("withdrawn", "applicant"),
     ]
 
 
-def test_every_letter_is_due_at_once_and_sent_once() -> None:
+def test_every_email_is_due_immediately_and_claimed_once() -> None:
     state = given(LEDGER, tale.submitted)
     assert due_at(state) == IMMEDIATELY
     [claim] = LEDGER.decide(state, StartSending(), NOON)
@@ -88,7 +88,7 @@ def test_every_letter_is_due_at_once_and_sent_once() -> None:
     assert due_at(claimed) == NOON + CLAIM_DURATION
 
 
-def test_a_sent_letter_is_never_due_again() -> None:
+def test_a_sent_email_is_never_due_again() -> None:
     state, ids = sent("sent")
     assert [message.status for message in state.messages] == ["sent", "sent"]
     assert due_at(state) is None
@@ -96,7 +96,7 @@ def test_a_sent_letter_is_never_due_again() -> None:
     assert LEDGER.decide(state, EndSending((MessageOutcome(message=ids[0], status="failed"),)), NOON) == []
 
 
-def test_a_letter_that_failed_for_now_is_tried_again_when_its_pause_is_over() -> None:
+def test_an_email_that_failed_temporarily_is_due_after_the_retry_delay() -> None:
     later = NOON + timedelta(seconds=30)
     state, ids = sent("failed", retry_at=later)
     assert due_at(state) == later
@@ -106,14 +106,14 @@ def test_a_letter_that_failed_for_now_is_tried_again_when_its_pause_is_over() ->
     assert set(again.messages) == set(ids)
 
 
-def test_a_claim_that_ran_out_is_taken_up_by_somebody_else() -> None:
+def test_messages_of_an_expired_claim_can_be_claimed_again() -> None:
     state = given(LEDGER, tale.submitted)
     [claim] = LEDGER.decide(state, StartSending(), NOON)
     claimed = fold(LEDGER, events_from(tale.submitted, claim))
     assert LEDGER.decide(claimed, StartSending(), NOON + CLAIM_DURATION) != []
 
 
-def test_an_administrator_may_send_a_letter_again() -> None:
+def test_an_administrator_can_resend_an_email() -> None:
     state, ids = sent("sent")
     [fact] = LEDGER.decide(state, ResendMessage(ids[0], ADMIN), NOON)
     assert fact == ResendRequested(message=ids[0], by=ADMIN)
@@ -122,7 +122,7 @@ def test_an_administrator_may_send_a_letter_again() -> None:
     assert refusal_of(LEDGER, queued, ResendMessage("none", ADMIN)).code == "message_unknown"
 
 
-def test_reminders_are_sent_on_their_days_while_the_request_waits() -> None:
+def test_reminders_fire_on_their_days_while_the_request_is_pending() -> None:
     state = given(LEDGER, tale.submitted, returned)
     [first, second] = on_due(state)
     assert first.reminder.endswith("2026-11-30")
@@ -136,7 +136,7 @@ def test_reminders_are_sent_on_their_days_while_the_request_waits() -> None:
 
 
 @pytest.mark.parametrize("end", [tale.resubmitted, withdrawn, RequestExpired(round=1)])
-def test_a_reminder_is_dropped_when_the_request_waits_no_more(end: Fact) -> None:
+def test_a_reminder_does_not_fire_once_the_request_is_no_longer_pending(end: Fact) -> None:
     state = given(LEDGER, tale.submitted, returned, end)
     assert state.course.status is not Status.RETURNED
     assert on_due(state) == []
@@ -144,7 +144,7 @@ def test_a_reminder_is_dropped_when_the_request_waits_no_more(end: Fact) -> None
     assert LEDGER.decide(state, FireReminder(reminder), NOON + timedelta(days=30)) == []
 
 
-def test_personal_data_stays_out_of_the_facts_of_the_ledger() -> None:
+def test_events_of_the_ledger_contain_no_personal_data() -> None:
     state = given(LEDGER, tale.submitted)
     [claim] = LEDGER.decide(state, StartSending(), NOON)
     written = claim.model_dump_json()

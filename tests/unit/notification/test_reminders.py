@@ -70,7 +70,7 @@ class Ledger:
         return [message.kind for message in self.state.messages]
 
 
-def test_of_two_reminders_that_are_overdue_only_the_later_is_sent():
+def test_of_two_overdue_reminders_only_the_later_is_sent():
     ledger = Ledger(tale.submitted, RETURNED)
     assert ledger.wakes(nine(date(2026, 12, 4))) == ["reminder_return"]
     assert ledger.wakes(nine(date(2026, 12, 5))) == []
@@ -85,17 +85,17 @@ def test_no_reminder_is_sent_when_its_last_day_has_passed(facts: tuple[Fact, ...
 
 
 @pytest.mark.parametrize("facts", AWAITED, ids=["return", "delivery"])
-def test_on_its_last_day_a_reminder_still_matters(facts: tuple[Fact, ...]):
+def test_a_reminder_is_sent_on_the_last_day_to_act(facts: tuple[Fact, ...]):
     assert len(Ledger(*facts).wakes(nine(LAST_DAY))) == 1
 
 
-def test_the_closing_letter_goes_alone_after_a_long_standstill():
+def test_only_the_closing_email_is_sent_after_a_long_standstill():
     ledger = Ledger(tale.submitted, RETURNED)
     ledger.happens(EXPIRED)
     assert ledger.wakes(nine(date(2026, 12, 20))) == ["expired"]
 
 
-def test_a_reminder_that_waited_for_the_mail_server_does_not_go_out_beside_the_closing_letter():
+def test_a_delayed_reminder_is_not_sent_with_the_closing_email():
     ledger = Ledger(tale.submitted, RETURNED)
     ledger.wakes(nine(DAY_5), mail=False)
     ledger.happens(EXPIRED)
@@ -103,7 +103,7 @@ def test_a_reminder_that_waited_for_the_mail_server_does_not_go_out_beside_the_c
     assert "reminder_return" not in ledger.kinds()
 
 
-def test_a_reminder_that_waited_for_the_mail_server_past_its_last_day_is_dropped_before_the_closing_is_known():
+def test_a_reminder_delayed_past_its_last_day_is_dropped_before_the_closing_event():
     ledger = Ledger(tale.submitted, RETURNED)
     ledger.wakes(nine(DAY_5), mail=False)
     assert ledger.wakes(nine(date(2026, 12, 8))) == []
@@ -111,26 +111,26 @@ def test_a_reminder_that_waited_for_the_mail_server_past_its_last_day_is_dropped
     assert ledger.wakes(nine(date(2026, 12, 8))) == ["expired"]
 
 
-def test_of_two_reminders_that_waited_for_the_mail_server_only_the_later_is_sent():
+def test_of_two_delayed_reminders_only_the_later_is_sent():
     ledger = Ledger(tale.submitted, RETURNED)
     ledger.wakes(nine(DAY_5), mail=False)
     ledger.wakes(nine(DAY_8), mail=False)
     assert ledger.wakes(nine(DAY_8)) == ["reminder_return"]
 
 
-def test_who_answered_while_the_mail_server_was_away_is_not_reminded():
+def test_a_delayed_reminder_is_not_sent_after_the_answer():
     ledger = Ledger(tale.submitted, RETURNED)
     ledger.wakes(nine(DAY_5), mail=False)
     ledger.happens(tale.resubmitted)
     assert "reminder_return" not in ledger.wakes(nine(DAY_5))
 
 
-def test_a_question_without_an_answer_is_reminded_of_late_too_since_nothing_closes_it():
+def test_a_late_reminder_of_a_question_is_sent_because_questions_do_not_expire():
     ledger = Ledger(*WORK, tale.paused)
     assert ledger.wakes(nine(tale.paused.answer_by + timedelta(days=20))) == ["reminder_answer"]
 
 
-def test_a_reminder_whose_outcome_nobody_knows_is_not_tried_again_after_the_closing():
+def test_a_reminder_of_unknown_outcome_is_not_retried_after_the_closing():
     ledger = Ledger(tale.submitted, RETURNED)
     ledger.wakes(nine(DAY_5), mail=False)
     [started] = LEDGER.decide(ledger.state, StartSending(), nine(DAY_5))
@@ -146,7 +146,7 @@ def test_a_reminder_whose_outcome_nobody_knows_is_not_tried_again_after_the_clos
     assert (message.status, message.due) == ("unknown", None)
 
 
-def test_a_reminder_of_what_is_over_cannot_be_sent_again():
+def test_an_obsolete_reminder_cannot_be_resent():
     ledger = Ledger(tale.submitted, RETURNED)
     ledger.wakes(nine(DAY_5))
     [reminder] = [message.id for message in ledger.state.messages if message.kind == "reminder_return"]
@@ -157,7 +157,7 @@ def test_a_reminder_of_what_is_over_cannot_be_sent_again():
     assert refusal_of(LEDGER, ledger.state, again, nine(DAY_5)).code == "superseded"
 
 
-def test_the_log_says_which_reminders_were_dropped():
+def test_dropped_reminders_are_in_the_log():
     ledger = Ledger(tale.submitted, RETURNED)
     first, second = on_due(ledger.state)
     now = nine(DAY_8)
@@ -166,7 +166,7 @@ def test_the_log_says_which_reminders_were_dropped():
     assert LEDGER.decide(ledger.state, FireReminder("none"), now) == []
 
 
-def test_a_taken_over_delivery_is_not_reminded_of():
+def test_no_reminder_is_sent_after_an_automatic_confirmation():
     confirmed = HandoverConfirmed(delivery=1, automatic=True, survey_until=LAST_DAY)
     ledger = Ledger(*WORK, DELIVERED)
     ledger.wakes(nine(DAY_5), mail=False)

@@ -21,7 +21,7 @@ async def accounts(tmp_path: Path) -> SqliteAccountStore:
     return store
 
 
-async def test_whom_it_found_is_found_again_for_a_second(accounts: SqliteAccountStore):
+async def test_a_result_is_cached_for_a_second(accounts: SqliteAccountStore):
     now = [100.0]
     directory = CachedStaffDirectory(accounts, lambda: now[0])
     await accounts.add(DEWI)
@@ -32,7 +32,7 @@ async def test_whom_it_found_is_found_again_for_a_second(accounts: SqliteAccount
     assert len(await directory.accounts_with_role("officer")) == 2
 
 
-async def test_whom_it_did_not_find_is_looked_for_again_at_once(accounts: SqliteAccountStore):
+async def test_an_empty_result_is_not_cached(accounts: SqliteAccountStore):
     directory = CachedStaffDirectory(accounts)
     assert await directory.person("dewi") is None
     await accounts.add(DEWI)
