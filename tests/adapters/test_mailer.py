@@ -41,7 +41,7 @@ def read(content: bytes):
     return message_from_bytes(content, policy=default)
 
 
-# What a letter is made of
+# MIME
 
 
 def test_an_email_is_parsed_back_unchanged():
@@ -161,7 +161,7 @@ def test_retry_delays_grow_and_end_after_three_days():
     assert timedelta(hours=71) < pauses <= timedelta(hours=72)
 
 
-# What every mailer does
+# Every mailer
 
 
 @asynccontextmanager
@@ -225,7 +225,7 @@ async def test_a_cancelled_send_does_not_disturb_the_next(mailing):
     assert (await mailer.send(replace(EMAIL, message_id="next"))).kind == "sent"
 
 
-# The folder
+# The folder mailer
 
 
 async def test_a_repeat_is_one_file(tmp_path):
@@ -272,7 +272,7 @@ async def test_an_unwritable_folder_is_a_temporary_failure(tmp_path):
     assert (await mailer.send(EMAIL)).kind == "sent"
 
 
-# SMTP and what the server says
+# Replies of SMTP servers and their outcomes
 
 
 @asynccontextmanager
@@ -359,7 +359,7 @@ async def test_refusal_of_all_recipients_is_permanent_only_if_all_are_permanent(
     )[0].kind == "temporary"
 
 
-# SMTP and its connections
+# Connections to SMTP servers
 
 
 async def test_consecutive_emails_share_a_connection():
@@ -448,7 +448,7 @@ async def test_waiting_too_long_for_a_connection_is_temporary():
     assert "sedang dipakai" in second.reason
 
 
-# SMTP and who is who
+# TLS, authentication and settings of SMTP
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,4 @@
-"""The message ledger over HTTP: what was sent to whom, as far as an administrator may know, and sending again."""
+"""The API of the message ledger: items, filters, pages, and resending."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ async def rows(harness: StaffHarness, **query: Any) -> list[dict[str, Any]]:
 
 
 async def every(harness: StaffHarness, **query: Any) -> list[str]:
-    """The ids on all pages, as they were met."""
+    """Return the ids of all pages in order."""
     met, after = [], ""
     while True:
         shown = await page(harness, **query, **({"after": after} if after else {}))
@@ -63,7 +63,7 @@ async def every(harness: StaffHarness, **query: Any) -> list[str]:
 
 
 async def requests(harness: StaffHarness, count: int) -> None:
-    """So many requests, one minute apart, each with three letters or, every other, six."""
+    """Create requests one minute apart, alternately with three and six emails."""
     for index in range(1, count + 1):
         harness.clock.advance(minutes=1)
         await harness.publish(submission(index), tale.verified, subject=request_id(index))
@@ -198,7 +198,7 @@ async def test_a_forged_cursor_is_harmless(harness: StaffHarness, key: tuple[Any
 
 
 async def test_ledgers_without_a_submission_are_listed(harness: StaffHarness):
-    """What is known of such a request is only that it has no number here."""
+    """Such a ledger has no number."""
     await requests(harness, 1)
     for index in (7, 8):
         poison = make_event(submission(index), subject=request_id(index))

@@ -1,4 +1,4 @@
-"""The message ledger's page: filled, filtered, empty, and sending again, once and in vain."""
+"""The page of the message ledger: rows, filters, and resending."""
 
 from __future__ import annotations
 
@@ -53,13 +53,13 @@ def again(message: str) -> str:
 
 
 def rows_of(page: httpx.Response) -> dict[str, str]:
-    """The rows by the message's id."""
+    """Return the rows by the id of the message."""
     found = re.findall(r'<tr role="row" data-id="([^"]+)"(.*?)</tr>', page.text, re.DOTALL)
     return dict(found)
 
 
 async def failed(harness: StaffHarness, server: ScriptedSmtp) -> str:
-    """A letter to the applicant that was refused for good."""
+    """Return an email to the applicant that was refused permanently."""
     server.script.answers = {f"RCPT {APPLICANT}": ["550 tidak dikenal"]}
     await harness.publish(tale.submitted)
     return str((await wait_for_email(harness, "failed"))["id"])

@@ -1,4 +1,4 @@
-"""Assignment over HTTP: who may, when, with what body, and what is answered."""
+"""The API of assignment: roles, statuses, bodies and responses."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ FITTING = {
     "in_progress": {"reassignment", "progress", "pause"},
     "on_hold": {"reassignment", "resume"},
 }
-"""The steps that are open in each status; `completion` is tried in tests of its own."""
+"""The steps that are possible in each status, except `completion`, which has tests of its own."""
 
 
 @pytest.fixture
@@ -50,7 +50,7 @@ async def harness(tmp_path: Path) -> AsyncIterator[StaffHarness]:
 async def to(
     harness: StaffHarness, status: str, *documents: DocumentRef, subject: str = REQUEST, **fields: Any
 ) -> None:
-    """Bring a request to this status, as far as it goes by itself and then by the calls of those who move it."""
+    """Advance a request to this status by facts of other services and calls of staff."""
     await harness.submitted(*documents, subject=subject, **fields)
     await harness.publish(verified, subject=subject)
     moves: tuple[tuple[str, str, dict[str, Any], str], ...] = (

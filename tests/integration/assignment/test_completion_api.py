@@ -1,4 +1,4 @@
-"""Handing over: real files, the handover record that is drawn of them, and the page that says whether it is valid."""
+"""Handovers: uploaded files, the handover record, and the page that checks its validity."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The page on which a lead hands over: files are kept over a refused form, sent ahead, taken out, and handed over once."""
+"""The handover page: files are held, uploaded early, removed, and handed over once."""
 
 from __future__ import annotations
 

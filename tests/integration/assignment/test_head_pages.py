@@ -1,4 +1,4 @@
-"""The console of the structural head: what is shown, what is sent, and what is said when something is wrong."""
+"""The request pages of the structural head: content, forms and errors."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The console of a technical lead: own work and nobody else's, and every step with what may go wrong on it."""
+"""The pages of a lead: own requests, and every step with its errors."""
 
 from __future__ import annotations
 

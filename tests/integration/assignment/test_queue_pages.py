@@ -1,4 +1,4 @@
-"""The queue of the structural head and the load of the leads: what is shown of which requests, and in what order."""
+"""The queue of the structural head and the workload of leads: content, order and filters."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def id_of(number: int) -> str:
 
 
 async def several(harness: StaffHarness, *statuses: str) -> list[str]:
-    """Requests 101, 102 ... in these statuses, one submitted after another."""
+    """Create requests 101, 102 ... in these statuses, in order of submission."""
     ids = [id_of(number) for number in range(101, 101 + len(statuses))]
     for number, (id, status) in enumerate(zip(ids, statuses, strict=True), 101):
         await advance_to(harness, status, subject=id, number=f"INT-2026-{number:06d}")

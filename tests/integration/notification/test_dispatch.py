@@ -1,4 +1,4 @@
-"""Letters on their way to a real mail server that refuses, falls silent or is gone, while the clock is moved by hand."""
+"""Dispatch to a real mail server that refuses, does not reply or is down, with a manual clock."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ async def load_ledger(harness: StaffHarness) -> Loaded[State]:
 
 
 async def all_settled(harness: StaffHarness) -> None:
-    """Wait until nothing is queued or in hand."""
+    """Wait until nothing is queued or being sent."""
 
     async def rest() -> bool:
         return not {message.status for message in (await load_ledger(harness)).state.messages} & {"queued", "sending"}
@@ -72,8 +72,8 @@ async def all_settled(harness: StaffHarness) -> None:
     await harness.wait_until(rest)
 
 
-async def some_time(harness: StaffHarness) -> None:
-    """Long enough for anything that is due to be attended to."""
+async def settle(harness: StaffHarness) -> None:
+    """Wait long enough for everything that is due to be processed."""
     await asyncio.sleep(0.15)
     await all_settled(harness)
 
@@ -87,14 +87,14 @@ async def test_each_email_is_sent_once(harness: StaffHarness, server: ScriptedSm
     await wait_for_email(harness, "sent", tries=1, retry_at=None)
     await wait_for_email(harness, "sent", "staff_submitted")
     harness.clock.advance(days=3)
-    await some_time(harness)
+    await settle(harness)
     assert len(delivered_emails(server)) == 2
     [letter] = emails_to(server, APPLICANT)
     assert str(letter["Subject"]).startswith("[INT-2026-000001] ")
 
 
 async def test_an_email_does_not_wait_for_a_clock_that_is_ahead(harness: StaffHarness, server: ScriptedSmtp):
-    """Who published may be an hour ahead, and a standing clock gives two events of a request times of which one is to come."""
+    """The clock of a publisher may be an hour ahead, and two events at one instant get increasing times."""
     ahead = encode_event(make_event(tale.submitted, time=harness.clock() + timedelta(hours=1)))
     await harness.platform.log.append([(REQUEST, ahead)])
     row = await wait_for_email(harness, "sent")
@@ -103,7 +103,7 @@ async def test_an_email_does_not_wait_for_a_clock_that_is_ahead(harness: StaffHa
 
 
 class WithoutCommandMemory(SqliteStateStore):
-    """A store that is away whenever an outcome is to be written down."""
+    """A store that is unavailable whenever an outcome is saved."""
 
     async def save(self, writes: Sequence[Write]) -> list[SaveOutcome]:
         if any(decode_header(entry.event).type == "SendingEnded" for write in writes for entry in write.outbox):
@@ -121,7 +121,7 @@ async def test_an_email_is_not_repeated_while_its_outcome_cannot_be_stored(harne
     store.__class__ = SqliteStateStore
     await all_settled(harness)
     harness.clock.advance(minutes=4)
-    await some_time(harness)
+    await settle(harness)
     assert {message.status for message in (await load_ledger(harness)).state.messages} == {"sent"}
     assert len(delivered_emails(server)) == 2
 
@@ -144,7 +144,7 @@ async def test_a_temporarily_refused_email_is_retried_after_the_delay(harness: S
         retry_at = datetime.fromisoformat(row["retry_at"])
         assert retry_at - harness.clock() == timedelta(seconds=seconds)
         harness.clock.now = retry_at - timedelta(seconds=1)
-        await some_time(harness)
+        await settle(harness)
         await wait_for_email(harness, "failed", tries=tries)
         harness.clock.advance(seconds=1)
     await wait_for_email(harness, "sent", tries=len(SECONDS) + 1, reason="")
@@ -160,7 +160,7 @@ async def test_an_email_is_given_up_after_three_days_of_attempts(harness: StaffH
         tries += 1
     assert timedelta(hours=71) < tried_at - begun <= timedelta(hours=72)
     harness.clock.advance(days=30)
-    await some_time(harness)
+    await settle(harness)
     await wait_for_email(harness, "failed", tries=tries)
 
 
@@ -188,7 +188,7 @@ async def test_a_permanently_refused_email_is_not_retried(harness: StaffHarness,
     assert APPLICANT not in row["reason"]
     server.script.answers.clear()
     harness.clock.advance(days=4)
-    await some_time(harness)
+    await settle(harness)
     assert emails_to(server, APPLICANT) == []
 
 
@@ -229,14 +229,14 @@ async def test_emails_wait_for_a_server_that_is_down(tmp_path: Path):
 async def test_a_process_killed_while_sending_leaves_an_unknown_outcome(
     tmp_path: Path, harness: StaffHarness, server: ScriptedSmtp
 ):
-    """The copy is what a kill leaves on the disk: the claim is written down, and nothing of what came of it."""
+    """The copy is what a killed process leaves on disk: the claim without outcomes."""
     server.script.delay = 0.2
     await harness.publish(tale.submitted)
 
-    async def in_hand() -> bool:
+    async def are_sending() -> bool:
         return [message.status for message in (await load_ledger(harness)).state.messages] == ["sending"] * 2
 
-    await harness.wait_until(in_hand)
+    await harness.wait_until(are_sending)
     shutil.copytree(tmp_path / "data", tmp_path / "left")
     await wait_for_email(harness, "sent")
     await wait_for_email(harness, "sent", "staff_submitted")
@@ -265,7 +265,7 @@ async def test_two_dispatchers_of_one_ledger_send_each_email_once(harness: Staff
 
 
 async def test_messages_claimed_by_another_process_are_not_sent(harness: StaffHarness, server: ScriptedSmtp):
-    """Its outcome is that of the other; should there be none, the claim runs out."""
+    """The other process records their outcome, or the claim expires."""
     runtime = harness.services["notification"].runtime
     refuse(server)
     await harness.publish(tale.submitted)
@@ -305,11 +305,11 @@ async def test_a_reminder_is_sent_on_its_day_at_eight_in_the_morning(harness: St
     await harness.publish(tale.submitted, returned)
     await wait_for_email(harness, "sent", "returned")
     harness.clock.now = MORNING - timedelta(seconds=1)
-    await some_time(harness)
+    await settle(harness)
     assert len(emails_to(server, APPLICANT)) == 2
     harness.clock.now = MORNING
     await wait_for_email(harness, "sent", "reminder_return")
-    await some_time(harness)
+    await settle(harness)
     assert len(emails_to(server, APPLICANT)) == 3
     harness.clock.advance(days=3)
     await harness.wait_until(lambda: _count(server, 4))
@@ -324,7 +324,7 @@ async def test_no_reminder_is_sent_after_a_resubmission(harness: StaffHarness, s
     await all_settled(harness)
     before = len(delivered_emails(server))
     harness.clock.now = MORNING + timedelta(days=20)
-    await some_time(harness)
+    await settle(harness)
     assert len(delivered_emails(server)) == before
 
 
@@ -332,10 +332,10 @@ async def test_after_weeks_of_downtime_only_the_closing_email_is_sent(harness: S
     await harness.publish(tale.submitted, returned)
     await wait_for_email(harness, "sent", "returned")
     harness.clock.now = MORNING + timedelta(days=30)
-    await some_time(harness)
+    await settle(harness)
     await harness.publish(RequestExpired(round=1))
     await wait_for_email(harness, "sent", "expired")
-    await some_time(harness)
+    await settle(harness)
     assert [message.kind for message in (await load_ledger(harness)).state.messages if message.to == "applicant"] == [
         "received",
         "returned",
@@ -367,8 +367,8 @@ async def test_an_address_is_in_the_log_only_in_submissions(harness: StaffHarnes
     assert {decode_event(raw).type for raw in records} >= {"SendingStarted", "SendingEnded"}
 
 
-def in_the_file(harness: StaffHarness, statement: str) -> None:
-    """Change what is stored behind the service's back."""
+def execute_sql(harness: StaffHarness, statement: str) -> None:
+    """Change stored data without the service."""
     file = SqliteDatabase(harness.platform.settings.database)
     file.write_blocking(lambda db: list(db.execute(statement)))
     file.close()
@@ -390,14 +390,14 @@ async def test_a_rebuilt_ledger_is_the_same_and_sends_nothing(harness: StaffHarn
     await all_settled(harness)
     await harness.events("notification")
     before, sent = (await load_ledger(harness)).state, len(delivered_emails(server))
-    in_the_file(harness, "DELETE FROM notification_documents")
+    execute_sql(harness, "DELETE FROM notification_documents")
     store = harness.services["notification"].runtime.store
     rebuild = Rebuild(decider(), store, harness.platform.log)
     assert [difference.kind for difference in (await rebuild.compare()).differences] == ["missing"]
     assert (await rebuild.swap()).swapped == 1
     assert (await load_ledger(harness)).state == before
     assert (await Rebuild(decider(), store, harness.platform.log).compare()).clean
-    await some_time(harness)
+    await settle(harness)
     assert len(delivered_emails(server)) == sent
 
 
@@ -407,7 +407,7 @@ async def test_a_ledger_that_differs_from_the_log_is_reported(harness: StaffHarn
     await all_settled(harness)
     await harness.events("notification")
     forged = "CAST(replace(CAST(body AS TEXT), '\"sent\"', '\"failed\"') AS BLOB)"
-    in_the_file(harness, f"UPDATE notification_documents SET body={forged}")
+    execute_sql(harness, f"UPDATE notification_documents SET body={forged}")
     rebuild = Rebuild(decider(), harness.services["notification"].runtime.store, harness.platform.log)
     assert [difference.fields for difference in (await rebuild.compare()).differences] == [("messages",)]
 

@@ -1,4 +1,4 @@
-"""E-mails as somebody has them in a mailbox: one conversation, answers that reach the office, links that lead to the request."""
+"""Emails in a mailbox: threads, reply addresses, and links to the request."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ async def harness(tmp_path: Path) -> AsyncIterator[StaffHarness]:
 
 
 async def mailbox(harness: StaffHarness, *facts: Fact) -> list[EmailMessage]:
-    """All e-mails that these facts call for."""
+    """Return all emails that these facts call for."""
     await harness.publish(*facts)
 
     async def sent() -> bool:
@@ -101,7 +101,7 @@ async def test_emails_to_staff_name_the_applicant_and_link_to_the_request_behind
         async with browser(harness) as nobody, browser(harness, reader[console]) as somebody:
             asked = await nobody.get(path)
             assert (asked.status_code, asked.headers["location"]) == (303, f"/masuk?lanjut={quote(path, safe='')}")
-            # A service is not told its own facts here, so that assignment does not know whom it appointed.
+            # Assignment does not consume its own facts, so it has no lead here.
             if console != "/pekerjaan/":
                 assert tale.submitted.number in (await somebody.get(path)).text
     assert seen == set(reader)

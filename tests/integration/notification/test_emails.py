@@ -354,7 +354,7 @@ def test_a_sentence_is_parsed_into_spans():
     ]
 
 
-# What planning asks for
+# Rules and rendering together
 
 APPLICANT = Applicant(
     name="Rahmat Contoh",

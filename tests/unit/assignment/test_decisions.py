@@ -1,4 +1,4 @@
-"""Assignment, told as given, when, then."""
+"""The decisions of assignment: given events, when a command, then events or a refusal."""
 
 from __future__ import annotations
 

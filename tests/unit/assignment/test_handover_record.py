@@ -1,4 +1,4 @@
-"""The handover record says what was handed over, in the same bytes however often it is asked for."""
+"""The content and rendering of the handover record."""
 
 import hashlib
 from dataclasses import replace
@@ -128,7 +128,7 @@ SUMMARY = "Baris satu.\n\u2022 butir a\n\u2022 butir b \u2192 c \u2265 5 \u20ac"
 
 
 def lines_of(record: HandoverRecord) -> list[str]:
-    """What is copied off the record, line by line."""
+    """Return the text of the record, line by line."""
     document = pypdfium2.PdfDocument(handover_record(record))
     return [line.strip() for page in document for line in page.get_textpage().get_text_bounded().splitlines()]
 

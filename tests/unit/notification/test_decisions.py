@@ -22,56 +22,56 @@ withdrawn = RequestWithdrawn(reason="Sudah dikerjakan sendiri.")
 returned = tale.returned.model_copy(update={"remind_on": (date(2026, 11, 30), date(2026, 12, 3))})
 
 
-def told(state: State) -> list[tuple[str, str]]:
+def emails_of(state: State) -> list[tuple[str, str]]:
     return sorted((message.kind, message.to) for message in state.messages)
 
 
-def new_letters(*facts: Fact) -> list[tuple[str, str]]:
-    """What the last of the facts adds."""
-    before = told(given(LEDGER, *facts[:-1]))
-    return [letter for letter in told(given(LEDGER, *facts)) if letter not in before]
+def new_emails(*facts: Fact) -> list[tuple[str, str]]:
+    """Return the emails that the last fact adds."""
+    before = emails_of(given(LEDGER, *facts[:-1]))
+    return [email for email in emails_of(given(LEDGER, *facts)) if email not in before]
 
 
 def test_a_submission_is_emailed_to_the_applicant_and_the_officers() -> None:
-    assert new_letters(tale.submitted) == [("received", "applicant"), ("staff_submitted", "role:officer")]
+    assert new_emails(tale.submitted) == [("received", "applicant"), ("staff_submitted", "role:officer")]
 
 
 @pytest.mark.parametrize("status", [status for status in Status if status is not Status.NEW])
 def test_a_requested_link_is_emailed_to_the_applicant_in_every_status(status: Status) -> None:
     path = tale.PATHS[status]
-    before, after = told(given(LEDGER, *path)), told(given(LEDGER, *path, TrackingLinkRequested()))
-    assert [letter for letter in after if letter not in before] == [("link", "applicant")]
+    before, after = emails_of(given(LEDGER, *path)), emails_of(given(LEDGER, *path, TrackingLinkRequested()))
+    assert [email for email in after if email not in before] == [("link", "applicant")]
     assert len(after) == len(before) + 1
 
 
 def test_a_verification_is_emailed_to_the_structural_head() -> None:
-    letters = new_letters(tale.submitted, tale.verified)
-    assert letters == [("staff_verified", "role:structural"), ("verified", "applicant")]
+    emails = new_emails(tale.submitted, tale.verified)
+    assert emails == [("staff_verified", "role:structural"), ("verified", "applicant")]
 
 
 def test_an_assignment_is_emailed_to_the_applicant_and_the_lead() -> None:
-    letters = new_letters(tale.submitted, tale.verified, tale.assigned)
-    assert letters == [("assigned", "applicant"), ("staff_assigned", "staff:dewi")]
+    emails = new_emails(tale.submitted, tale.verified, tale.assigned)
+    assert emails == [("assigned", "applicant"), ("staff_assigned", "staff:dewi")]
 
 
 def test_an_answer_is_emailed_to_the_lead() -> None:
     path = (tale.submitted, tale.verified, tale.assigned, tale.started, tale.paused, tale.answered)
-    assert new_letters(*path) == [("staff_answered", "staff:dewi")]
+    assert new_emails(*path) == [("staff_answered", "staff:dewi")]
 
 
 def test_a_withdrawal_is_emailed_to_the_applicant_and_the_staff_concerned() -> None:
-    assert new_letters(tale.submitted, withdrawn) == [("staff_withdrawn", "role:officer"), ("withdrawn", "applicant")]
+    assert new_emails(tale.submitted, withdrawn) == [("staff_withdrawn", "role:officer"), ("withdrawn", "applicant")]
     path = (tale.submitted, tale.verified, tale.assigned, withdrawn)
-    assert ("staff_withdrawn", "staff:dewi") in new_letters(*path)
+    assert ("staff_withdrawn", "staff:dewi") in new_emails(*path)
 
 
 def test_a_decision_that_crosses_a_withdrawal_is_reported_only_as_ineffective() -> None:
-    letters = new_letters(tale.submitted, withdrawn, tale.verified)
-    assert letters == [("staff_withdrawn", "staff:nurlaila")]
+    emails = new_emails(tale.submitted, withdrawn, tale.verified)
+    assert emails == [("staff_withdrawn", "staff:nurlaila")]
 
 
 def test_a_withdrawal_after_a_rejection_is_emailed_to_its_author() -> None:
-    assert new_letters(tale.submitted, tale.rejected, withdrawn) == [
+    assert new_emails(tale.submitted, tale.rejected, withdrawn) == [
         ("staff_withdrawn", "staff:hasan"),
         ("withdrawn", "applicant"),
     ]
@@ -131,7 +131,7 @@ def test_reminders_fire_on_their_days_while_the_request_is_pending() -> None:
     [fact] = LEDGER.decide(state, first, morning)
     assert fact == ReminderFellDue(reminder=first.reminder)
     reminded = fold(LEDGER, events_from(tale.submitted, returned, fact))
-    assert ("reminder_return", "applicant") in told(reminded)
+    assert ("reminder_return", "applicant") in emails_of(reminded)
     assert on_due(reminded) == [second]
 
 
@@ -153,7 +153,7 @@ def test_events_of_the_ledger_contain_no_personal_data() -> None:
 
 
 def sent(status: str, retry_at: datetime | None = None) -> tuple[State, tuple[str, ...]]:
-    """The ledger after its first batch came to this end."""
+    """Return the ledger after the first batch had this outcome."""
     [claim] = LEDGER.decide(given(LEDGER, tale.submitted), StartSending(), NOON)
     assert isinstance(claim, SendingStarted)
     outcomes = tuple(

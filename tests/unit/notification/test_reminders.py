@@ -1,4 +1,4 @@
-"""Reminders after a standstill: one that has become useless is not sent, and none goes out beside or after the closing letter."""
+"""Reminders after downtime: obsolete ones are not sent, and none is sent with or after the closing email."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ AWAITED = [(tale.submitted, RETURNED), (*WORK, DELIVERED)]
 EXPIRED = RequestExpired(round=1)
 
 
-def nine(day: date) -> datetime:
-    """09:00 in Maba, an hour after reminders are sent."""
+def nine_oclock(day: date) -> datetime:
+    """Return 09:00 in Maba, an hour after reminders are due."""
     return datetime(day.year, day.month, day.day, 0, 0, tzinfo=UTC)
 
 
 class Ledger:
-    """A ledger that is given facts, and attended to when somebody wakes up."""
+    """A ledger of facts, on which what is due can be processed."""
 
     def __init__(self, *facts: Fact) -> None:
         self.facts = list(facts)
@@ -47,14 +47,14 @@ class Ledger:
     def state(self) -> State:
         return fold(LEDGER, events_from(*self.facts))
 
-    def happens(self, fact: Fact) -> None:
+    def append(self, fact: Fact) -> None:
         self.facts.append(fact)
 
-    def wakes(self, now: datetime, *, mail: bool = True) -> list[str]:
-        """The kinds of letters that are handed to the mail server now, if it is there."""
+    def process_due(self, now: datetime, *, mail_server_available: bool = True) -> list[str]:
+        """Process what is due; return the kinds of emails that are sent if the mail server is available."""
         for command in on_due(self.state, now):
             self.facts += LEDGER.decide(self.state, command, now)
-        return self._sent(now) if mail else []
+        return self._sent(now) if mail_server_available else []
 
     def _sent(self, now: datetime) -> list[str]:
         decided = LEDGER.decide(self.state, StartSending(), now)
@@ -72,75 +72,75 @@ class Ledger:
 
 def test_of_two_overdue_reminders_only_the_later_is_sent():
     ledger = Ledger(tale.submitted, RETURNED)
-    assert ledger.wakes(nine(date(2026, 12, 4))) == ["reminder_return"]
-    assert ledger.wakes(nine(date(2026, 12, 5))) == []
+    assert ledger.process_due(nine_oclock(date(2026, 12, 4))) == ["reminder_return"]
+    assert ledger.process_due(nine_oclock(date(2026, 12, 5))) == []
     assert due_at(ledger.state) is None
 
 
 @pytest.mark.parametrize("facts", AWAITED, ids=["return", "delivery"])
 def test_no_reminder_is_sent_when_its_last_day_has_passed(facts: tuple[Fact, ...]):
     ledger = Ledger(*facts)
-    assert ledger.wakes(nine(date(2026, 12, 8))) == []
+    assert ledger.process_due(nine_oclock(date(2026, 12, 8))) == []
     assert due_at(ledger.state) is None
 
 
 @pytest.mark.parametrize("facts", AWAITED, ids=["return", "delivery"])
 def test_a_reminder_is_sent_on_the_last_day_to_act(facts: tuple[Fact, ...]):
-    assert len(Ledger(*facts).wakes(nine(LAST_DAY))) == 1
+    assert len(Ledger(*facts).process_due(nine_oclock(LAST_DAY))) == 1
 
 
 def test_only_the_closing_email_is_sent_after_a_long_standstill():
     ledger = Ledger(tale.submitted, RETURNED)
-    ledger.happens(EXPIRED)
-    assert ledger.wakes(nine(date(2026, 12, 20))) == ["expired"]
+    ledger.append(EXPIRED)
+    assert ledger.process_due(nine_oclock(date(2026, 12, 20))) == ["expired"]
 
 
 def test_a_delayed_reminder_is_not_sent_with_the_closing_email():
     ledger = Ledger(tale.submitted, RETURNED)
-    ledger.wakes(nine(DAY_5), mail=False)
-    ledger.happens(EXPIRED)
-    assert ledger.wakes(nine(date(2026, 12, 8))) == ["expired"]
+    ledger.process_due(nine_oclock(DAY_5), mail_server_available=False)
+    ledger.append(EXPIRED)
+    assert ledger.process_due(nine_oclock(date(2026, 12, 8))) == ["expired"]
     assert "reminder_return" not in ledger.kinds()
 
 
 def test_a_reminder_delayed_past_its_last_day_is_dropped_before_the_closing_event():
     ledger = Ledger(tale.submitted, RETURNED)
-    ledger.wakes(nine(DAY_5), mail=False)
-    assert ledger.wakes(nine(date(2026, 12, 8))) == []
-    ledger.happens(EXPIRED)
-    assert ledger.wakes(nine(date(2026, 12, 8))) == ["expired"]
+    ledger.process_due(nine_oclock(DAY_5), mail_server_available=False)
+    assert ledger.process_due(nine_oclock(date(2026, 12, 8))) == []
+    ledger.append(EXPIRED)
+    assert ledger.process_due(nine_oclock(date(2026, 12, 8))) == ["expired"]
 
 
 def test_of_two_delayed_reminders_only_the_later_is_sent():
     ledger = Ledger(tale.submitted, RETURNED)
-    ledger.wakes(nine(DAY_5), mail=False)
-    ledger.wakes(nine(DAY_8), mail=False)
-    assert ledger.wakes(nine(DAY_8)) == ["reminder_return"]
+    ledger.process_due(nine_oclock(DAY_5), mail_server_available=False)
+    ledger.process_due(nine_oclock(DAY_8), mail_server_available=False)
+    assert ledger.process_due(nine_oclock(DAY_8)) == ["reminder_return"]
 
 
 def test_a_delayed_reminder_is_not_sent_after_the_answer():
     ledger = Ledger(tale.submitted, RETURNED)
-    ledger.wakes(nine(DAY_5), mail=False)
-    ledger.happens(tale.resubmitted)
-    assert "reminder_return" not in ledger.wakes(nine(DAY_5))
+    ledger.process_due(nine_oclock(DAY_5), mail_server_available=False)
+    ledger.append(tale.resubmitted)
+    assert "reminder_return" not in ledger.process_due(nine_oclock(DAY_5))
 
 
 def test_a_late_reminder_of_a_question_is_sent_because_questions_do_not_expire():
     ledger = Ledger(*WORK, tale.paused)
-    assert ledger.wakes(nine(tale.paused.answer_by + timedelta(days=20))) == ["reminder_answer"]
+    assert ledger.process_due(nine_oclock(tale.paused.answer_by + timedelta(days=20))) == ["reminder_answer"]
 
 
 def test_a_reminder_of_unknown_outcome_is_not_retried_after_the_closing():
     ledger = Ledger(tale.submitted, RETURNED)
-    ledger.wakes(nine(DAY_5), mail=False)
-    [started] = LEDGER.decide(ledger.state, StartSending(), nine(DAY_5))
+    ledger.process_due(nine_oclock(DAY_5), mail_server_available=False)
+    [started] = LEDGER.decide(ledger.state, StartSending(), nine_oclock(DAY_5))
     assert isinstance(started, SendingStarted)
-    ledger.happens(started)
+    ledger.append(started)
     [reminder] = started.messages
-    outcome = MessageOutcome(message=reminder, status="unknown", retry_at=nine(DAY_5))
-    ledger.happens(SendingEnded(outcomes=(outcome,)))
-    ledger.happens(EXPIRED)
-    assert ledger.wakes(nine(date(2026, 12, 8))) == ["expired"]
+    outcome = MessageOutcome(message=reminder, status="unknown", retry_at=nine_oclock(DAY_5))
+    ledger.append(SendingEnded(outcomes=(outcome,)))
+    ledger.append(EXPIRED)
+    assert ledger.process_due(nine_oclock(date(2026, 12, 8))) == ["expired"]
     message = ledger.state.message(reminder)
     assert message is not None
     assert (message.status, message.due) == ("unknown", None)
@@ -148,19 +148,19 @@ def test_a_reminder_of_unknown_outcome_is_not_retried_after_the_closing():
 
 def test_an_obsolete_reminder_cannot_be_resent():
     ledger = Ledger(tale.submitted, RETURNED)
-    ledger.wakes(nine(DAY_5))
+    ledger.process_due(nine_oclock(DAY_5))
     [reminder] = [message.id for message in ledger.state.messages if message.kind == "reminder_return"]
     again = ResendMessage(reminder, tale.HASAN)
-    assert LEDGER.decide(ledger.state, again, nine(DAY_5)) != []
-    assert refusal_of(LEDGER, ledger.state, again, nine(date(2026, 12, 8))).code == "superseded"
-    ledger.happens(EXPIRED)
-    assert refusal_of(LEDGER, ledger.state, again, nine(DAY_5)).code == "superseded"
+    assert LEDGER.decide(ledger.state, again, nine_oclock(DAY_5)) != []
+    assert refusal_of(LEDGER, ledger.state, again, nine_oclock(date(2026, 12, 8))).code == "superseded"
+    ledger.append(EXPIRED)
+    assert refusal_of(LEDGER, ledger.state, again, nine_oclock(DAY_5)).code == "superseded"
 
 
 def test_dropped_reminders_are_in_the_log():
     ledger = Ledger(tale.submitted, RETURNED)
     first, second = on_due(ledger.state)
-    now = nine(DAY_8)
+    now = nine_oclock(DAY_8)
     assert LEDGER.decide(ledger.state, first, now) == [RemindersDropped(reminders=(first.reminder,))]
     assert LEDGER.decide(ledger.state, second, now) == [ReminderFellDue(reminder=second.reminder)]
     assert LEDGER.decide(ledger.state, FireReminder("none"), now) == []
@@ -169,6 +169,6 @@ def test_dropped_reminders_are_in_the_log():
 def test_no_reminder_is_sent_after_an_automatic_confirmation():
     confirmed = HandoverConfirmed(delivery=1, automatic=True, survey_until=LAST_DAY)
     ledger = Ledger(*WORK, DELIVERED)
-    ledger.wakes(nine(DAY_5), mail=False)
-    ledger.happens(confirmed)
-    assert ledger.wakes(nine(date(2026, 12, 8))) == ["completed"]
+    ledger.process_due(nine_oclock(DAY_5), mail_server_available=False)
+    ledger.append(confirmed)
+    assert ledger.process_due(nine_oclock(date(2026, 12, 8))) == ["completed"]

@@ -1,4 +1,4 @@
-"""Whom letters go to is looked up once for those that are sent together, and again a second later."""
+"""Lookups of recipients are cached for emails that are sent together."""
 
 from __future__ import annotations
 
