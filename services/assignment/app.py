@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from services.assignment import api
 from services.assignment.decider import decider
 from services.assignment.domain.decisions import Rules
@@ -11,6 +13,13 @@ from services.assignment.service import AssignmentService
 from shared.backends.platform import Platform
 from shared.runtime.service_runtime import ServiceApp, ServiceRuntime
 from shared.web.dependencies import BoundRouter
+from shared.web.http.request_limits import RequestLimits, UploadPath
+
+LIMITS = RequestLimits(
+    uploads=(
+        UploadPath(re.compile(r"/api/assignment/requests/[^/]+/completion|/pekerjaan/[^/]+/serahkan(?:/berkas)?")),
+    )
+)
 
 
 def build(platform: Platform) -> ServiceApp:
@@ -21,4 +30,4 @@ def build(platform: Platform) -> ServiceApp:
     runtime = ServiceRuntime(assignment_decider, store, platform.log, platform.clock)
     service, handovers = AssignmentService(runtime, platform, rules), HandoverService(runtime.executor, platform)
     routers = (api.router, head.router, lead.router, handover.router, record_check.router)
-    return ServiceApp(runtime, (BoundRouter(*routers, services=(service, handovers)),))
+    return ServiceApp(runtime, (BoundRouter(*routers, services=(service, handovers), limits=LIMITS),))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from services.intake import api
 from services.intake.decider import decider
 from services.intake.domain.decisions import Rules
+from services.intake.limits import LIMITS
 from services.intake.pages import actions, information, resubmission, submission, tracking
 from services.intake.service import IntakeService
 from shared.backends.platform import Platform
@@ -27,4 +28,4 @@ def build(platform: Platform) -> ServiceApp:
     intake_decider = decider(Rules())
     store = platform.state_store(intake_decider.service, intake_decider.indexed_columns)
     runtime = ServiceRuntime(intake_decider, store, platform.log, platform.clock)
-    return ServiceApp(runtime, (BoundRouter(*ROUTERS, services=(IntakeService(runtime, platform),)),))
+    return ServiceApp(runtime, (BoundRouter(*ROUTERS, services=(IntakeService(runtime, platform),), limits=LIMITS),))

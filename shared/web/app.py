@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING
@@ -17,7 +16,7 @@ from shared.web.admin.health import default_health_checks
 from shared.web.admin.operations import operations_router
 from shared.web.api.docs import docs_router
 from shared.web.api.openapi import DESCRIPTION, DocumentedFastAPI, operation_id
-from shared.web.dependencies import bind_services
+from shared.web.dependencies import BoundRouter, bind_services
 from shared.web.http.body_limit import MAX_JSON_BODY_BYTES, BodyLimitMiddleware, BodyLimitPolicy
 from shared.web.http.client_address import ClientAddressResolver, parse_proxies
 from shared.web.http.exception_handlers import add_exception_handlers
@@ -28,7 +27,8 @@ from shared.web.http.middleware import (
     RequestContextMiddleware,
     SecurityHeadersMiddleware,
 )
-from shared.web.http.rate_limit import ConcurrencyLimitMiddleware, RateLimitMiddleware, public_rate_rules
+from shared.web.http.rate_limit import ConcurrencyLimitMiddleware, RateLimitMiddleware
+from shared.web.http.request_limits import RequestLimits, merge_limits
 from shared.web.http.stream_limits import StreamRegistry
 from shared.web.http.upload_budget import UploadBudget, UploadBudgetMiddleware
 from shared.web.views.static_files import static_router
@@ -41,11 +41,6 @@ Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 TITLE = "Simpul"
 TELEMETRY_DISABLED: TelemetryConfig = {"tracing": False, "metrics": False, "logs": False, "auto_configure": False}
 """FastAPI's telemetry would record more than our privacy rules allow; `RequestContextMiddleware` does it instead."""
-UPLOAD_PATHS = re.compile(
-    r"/api/requests/?|/api/requests/[^/]+/resubmission|/api/assignment/requests/[^/]+/completion"
-    r"|/|/berkas|/lacak/[^/]+/lengkapi(?:/berkas)?|/pekerjaan/[^/]+/serahkan(?:/berkas)?"
-)
-"""Paths that accept forms with files."""
 
 
 def create_app(
@@ -60,6 +55,7 @@ def create_app(
 ) -> FastAPI:
     """Create the application: the routers, and routes for health, metrics, documentation and static files."""
     settings = platform.settings
+    limits = merge_limits(router.limits for router in routers if isinstance(router, BoundRouter))
     budget = UploadBudget(settings.upload_budget_per_address if settings.public_rate else None, settings.upload_budget)
     app = DocumentedFastAPI(
         title=title,
@@ -74,7 +70,7 @@ def create_app(
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,  # a redirect would repeat the Host header, which the client controls
-        middleware=middleware_stack(platform, body_limit_policy(settings), budget),
+        middleware=middleware_stack(platform, limits, budget),
         telemetry=TELEMETRY_DISABLED,
     )
     app.state.platform = platform
@@ -89,17 +85,18 @@ def create_app(
     return app
 
 
-def body_limit_policy(settings: Settings) -> BodyLimitPolicy:
+def body_limit_policy(settings: Settings, limits: RequestLimits) -> BodyLimitPolicy:
     """The configured limit for forms with files, a small one for every other request."""
 
     def limit_for(method: str, path: str) -> int:
-        carries_files = method == "POST" and UPLOAD_PATHS.fullmatch(path)
-        return settings.body_limit if carries_files else min(MAX_JSON_BODY_BYTES, settings.body_limit)
+        return (
+            settings.body_limit if limits.upload_path(method, path) else min(MAX_JSON_BODY_BYTES, settings.body_limit)
+        )
 
     return limit_for
 
 
-def middleware_stack(platform: Platform, limit_for: BodyLimitPolicy, budget: UploadBudget) -> list[Middleware]:
+def middleware_stack(platform: Platform, limits: RequestLimits, budget: UploadBudget) -> list[Middleware]:
     """The middleware, outermost first.
 
     Errors are answered inside of the middleware that adds headers; limits to size and rate are enforced inside of both.
@@ -112,10 +109,10 @@ def middleware_stack(platform: Platform, limit_for: BodyLimitPolicy, budget: Upl
         Middleware(HeadMiddleware),
         Middleware(ErrorMiddleware),
         # Outside of every other limit, because it closes the connection after a refusal with an unread body.
-        Middleware(BodyLimitMiddleware, limit_for),
+        Middleware(BodyLimitMiddleware, body_limit_policy(settings, limits)),
         Middleware(ConcurrencyLimitMiddleware, settings.connections_per_address),
         Middleware(PrintablePathMiddleware),
     ]
-    rules = public_rate_rules(settings.public_rate)
-    rate_limiting = [Middleware(RateLimitMiddleware, rules)] if rules else []
-    return [*stack, *rate_limiting, Middleware(UploadBudgetMiddleware, budget)]
+    rate = settings.public_rate
+    rate_limiting = [Middleware(RateLimitMiddleware, limits.rates, rate)] if rate else []
+    return [*stack, *rate_limiting, Middleware(UploadBudgetMiddleware, budget, limits)]

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, TypeVar, cast
 from fastapi import APIRouter, FastAPI
 from starlette.requests import Request
 
+from shared.web.http.request_limits import NO_LIMITS, RequestLimits
+
 if TYPE_CHECKING:
     from shared.backends.platform import Platform
 
@@ -19,14 +21,14 @@ def platform_of(request: Request) -> Platform:
 
 
 class BoundRouter(APIRouter):
-    """Routers of a service together with the instances that their handlers ask for by `provide`.
+    """Routers of a service, with the instances that their handlers ask for by `provide`, and the limits of their paths.
 
-    Routers are module-level and shared by every application of the process; what they are bound to belongs to one application.
+    Routers are module-level and shared by all applications of the process; the instances belong to one application.
     """
 
-    def __init__(self, *routers: APIRouter, services: tuple[object, ...]):
+    def __init__(self, *routers: APIRouter, services: tuple[object, ...], limits: RequestLimits = NO_LIMITS) -> None:
         super().__init__()
-        self.services = services
+        self.services, self.limits = services, limits
         for router in routers:
             self.include_router(router)
 

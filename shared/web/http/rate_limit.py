@@ -7,48 +7,17 @@ import re
 import time
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from shared.web.api.problems import Problem
 from shared.web.http.client_address import client_network
 from shared.web.http.exception_handlers import error_response
+from shared.web.http.request_limits import RateRule
 
 TOO_MANY_AT_ONCE_DETAIL = "Terlalu banyak permintaan sekaligus dari jaringan Anda. Coba lagi sebentar lagi."
 LIVE_STREAM_PATH = re.compile(r"/api/[^/]+/live")
 MAX_BUCKETS = 20_000
-FILES_PER_SUBMISSION = 4
-"""Files that may be uploaded before the form per allowed submission; a request with more files has to wait, but loses none."""
-LOOKUPS_PER_SUBMISSION = 10
-"""Look-ups of a request per allowed submission; a page polls more often than a person submits."""
-
-
-@dataclass(frozen=True, slots=True)
-class RateRule:
-    """Allows `per_minute` requests with these methods and a fully matching path, as a rate and as a burst."""
-
-    name: str
-    methods: frozenset[str]
-    path: re.Pattern[str]
-    per_minute: int
-
-    def matches(self, method: str, path: str) -> bool:
-        return method in self.methods and self.path.fullmatch(path) is not None
-
-
-def public_rate_rules(per_minute: int) -> tuple[RateRule, ...]:
-    """The rules for submissions, uploads before the form, and look-ups; none if the rate is 0."""
-    if not per_minute:
-        return ()
-    post_only, lookup_methods = frozenset({"POST"}), frozenset({"GET", "HEAD", "POST"})
-    return (
-        RateRule("submissions", post_only, re.compile(r"/|/lacak|/api/requests/?|/api/links"), per_minute),
-        RateRule("files", post_only, re.compile(r"/berkas"), per_minute * FILES_PER_SUBMISSION),
-        RateRule(
-            "look-ups", lookup_methods, re.compile(r"/(?:api/requests|lacak)/.+"), per_minute * LOOKUPS_PER_SUBMISSION
-        ),
-    )
 
 
 class TokenBuckets:
@@ -73,8 +42,11 @@ class TokenBuckets:
 class RateLimitMiddleware:
     """Answers 429 to a client network that exceeds the rate of a rule, before the request is processed."""
 
-    def __init__(self, app: ASGIApp, rules: Sequence[RateRule], buckets: TokenBuckets | None = None) -> None:
+    def __init__(
+        self, app: ASGIApp, rules: Sequence[RateRule], submissions_per_minute: int, buckets: TokenBuckets | None = None
+    ) -> None:
         self.app, self._rules, self._buckets = app, tuple(rules), buckets or TokenBuckets()
+        self._submissions_per_minute = submissions_per_minute
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         wait = self._seconds_to_wait(scope) if scope["type"] == "http" else 0.0
@@ -86,7 +58,8 @@ class RateLimitMiddleware:
     def _seconds_to_wait(self, scope: Scope) -> float:
         for rule in self._rules:
             if rule.matches(scope["method"], scope["path"]):
-                return self._buckets.take((rule.name, client_network(scope.get("client_address", ""))), rule.per_minute)
+                per_minute = self._submissions_per_minute * rule.per_submission
+                return self._buckets.take((rule.name, client_network(scope.get("client_address", ""))), per_minute)
         return 0.0
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import heapq
 import logging
 import math
-import re
 import time
 from collections import Counter, OrderedDict, defaultdict
 from collections.abc import Awaitable, Callable, Iterable, Sequence
@@ -22,6 +21,7 @@ from shared.web.api.problems import Problem
 from shared.web.http.body_limit import MAX_JSON_BODY_BYTES, declared_content_length
 from shared.web.http.client_address import client_address, client_network
 from shared.web.http.exception_handlers import error_response
+from shared.web.http.request_limits import RequestLimits
 
 logger = logging.getLogger(__name__)
 
@@ -30,12 +30,6 @@ UPLOADS_REFUSED = Total("simpul_uploads_over_budget_total", "Uploads refused for
 for _limit in ("address", "all"):
     UPLOADS_REFUSED.labels(_limit)
 
-PUBLIC_UPLOAD_PATHS = re.compile(
-    r"/|/berkas|/lacak/[^/]+/lengkapi(?:/berkas)?|/api/requests/?|/api/requests/[^/]+/resubmission"
-)
-"""Paths at which clients without an account upload files."""
-UPLOAD_FORM_PATHS = re.compile(r"/|/lacak/[^/]+/lengkapi")
-"""Forms whose small bodies are always accepted: they reference files that are stored already and so release budget."""
 ADDRESS_WINDOW_SECONDS, TOTAL_WINDOW_SECONDS = 3600.0, 86_400.0
 """How long a file counts for its network, and in total; after a day the orphan sweep has removed it."""
 ADDRESS_SHARE_DIVISOR = 4
@@ -249,17 +243,16 @@ class UploadBudgetMiddleware:
     A small form is always read, because its files are checked one by one.
     """
 
-    def __init__(self, app: ASGIApp, budget: UploadBudget) -> None:
-        self.app, self._budget = app, budget
+    def __init__(self, app: ASGIApp, budget: UploadBudget, limits: RequestLimits) -> None:
+        self.app, self._budget, self._limits = app, budget, limits
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["method"] != "POST" or not PUBLIC_UPLOAD_PATHS.fullmatch(scope["path"]):
+        upload = self._limits.upload_path(scope["method"], scope["path"]) if scope["type"] == "http" else None
+        if upload is None or not upload.public:
             await self.app(scope, receive, send)
             return
         network, declared = client_network(scope.get("client_address", "")), declared_content_length(scope)
-        is_small_form = (
-            UPLOAD_FORM_PATHS.fullmatch(scope["path"]) and declared is not None and declared <= MAX_JSON_BODY_BYTES
-        )
+        is_small_form = upload.form and declared is not None and declared <= MAX_JSON_BODY_BYTES
         body = scope["counted_body"] = _Body()
 
         async def receive_and_count() -> Message:

@@ -11,11 +11,16 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from services.assignment.app import LIMITS as ASSIGNMENT_LIMITS
+from services.intake.limits import LIMITS as INTAKE_LIMITS
 from shared.settings import Settings
 from shared.web.admin.health import HealthCheck, readiness
 from shared.web.api.problems import Problem
 from shared.web.app import body_limit_policy
+from shared.web.http.request_limits import merge_limits
 from tests.support.services.web_harness import WebHarness, web_harness
+
+LIMITS = merge_limits((INTAKE_LIMITS, ASSIGNMENT_LIMITS))
 
 
 @pytest.fixture
@@ -166,7 +171,7 @@ async def test_no_other_file_is_served(harness, name):
 )
 def test_only_forms_with_files_may_have_large_bodies(method, path, large, tmp_path):
     settings = Settings(data=tmp_path)
-    assert (body_limit_policy(settings)(method, path) == settings.body_limit) is large
+    assert (body_limit_policy(settings, LIMITS)(method, path) == settings.body_limit) is large
 
 
 @pytest.mark.parametrize(

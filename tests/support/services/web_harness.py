@@ -16,6 +16,7 @@ import httpx
 from fastapi import APIRouter, Depends, FastAPI, Query, Request, Response
 from pydantic import Field
 
+from services.intake.limits import LIMITS
 from shared.backends.platform import Platform, open_platform
 from shared.contracts.facts import DocumentKind
 from shared.documents.port import StoreUnavailable as DocumentsDown
@@ -29,6 +30,7 @@ from shared.web.api.validation import InputModel, RequestBody
 from shared.web.app import create_app
 from shared.web.auth import api as identity_api
 from shared.web.auth.access import GuardedRoute, public
+from shared.web.dependencies import BoundRouter
 from shared.web.forms.multipart import FormLimits
 from shared.web.forms.upload_storage import store_uploads
 from shared.web.forms.uploads import FileRule, read_form
@@ -90,7 +92,8 @@ async def web_harness(folder: Path, *more: APIRouter, **settings: Any) -> AsyncI
     store = platform.state_store("web", ())
     await store.prepare()
     started_calls: list[str] = []
-    routers = [routes(platform, started_calls), identity_api.router(), *more]
+    bound = BoundRouter(routes(platform, started_calls), services=(), limits=LIMITS)
+    routers = [bound, identity_api.router(), *more]
     app = create_app(platform=platform, version="1", routers=routers, lifespan=None, stores=[store])
     app.state.store = store
     try:
