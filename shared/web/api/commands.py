@@ -6,14 +6,13 @@ from collections.abc import Mapping
 from datetime import date, datetime
 from typing import Annotated, Any, TypeVar
 
-from fastapi import Request
 from pydantic import BaseModel, Field
 
 from shared.contracts.facts import ChecklistItem
 from shared.contracts.lifecycle import Status
 from shared.runtime.decider import Refusal
 from shared.runtime.executor import CommandResult, Executor
-from shared.web.api.idempotency import CommandContext, command_context, request_digest
+from shared.web.api.idempotency import CommandContext, request_digest
 from shared.web.api.problems import Problem, validation_problem
 from shared.web.api.validation import FieldError
 from shared.web.forms.text_fields import CLEAN_PARAGRAPHS
@@ -33,7 +32,7 @@ RefusalMessages = Mapping[str, tuple[int, str, str]]
 
 
 async def execute_command(
-    request: Request | CommandContext,
+    context: CommandContext,
     executor: Executor[State],
     request_id: str,
     command: object,
@@ -45,7 +44,6 @@ async def execute_command(
 
     Raises: Problem for a refusal; a conflict names the event that happened first.
     """
-    context = request if isinstance(request, CommandContext) else command_context(request)
     key = context.command_key(f"{actor}\n{request_id}", request_digest(*parts))
     try:
         return command_result(await executor.execute(request_id, command, key))

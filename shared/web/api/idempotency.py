@@ -59,11 +59,6 @@ def form_command_context(request: Request, *content: str) -> CommandContext:
     return CommandContext(key, request.method, request.url.path, traceparent=_traceparent(request))
 
 
-def command_key(request: Request, actor: str, digest: str, new_id: NewId = random_id) -> CommandKey:
-    """The key of a command of this call; see `CommandContext.command_key`."""
-    return command_context(request).command_key(actor, digest, new_id)
-
-
 def command_id(key: str, actor: str, method: str, path: str) -> str:
     """Derive the id of a command from the key, the caller, and the method and path of the call."""
     return str(uuid.uuid5(_COMMAND_ID_NAMESPACE, "\n".join((key, actor, method, path))))

@@ -23,7 +23,7 @@ from shared.documents.port import StoreUnavailable as DocumentsDown
 from shared.runtime.executor import IdempotencyKeyReused
 from shared.settings import Settings
 from shared.storage.port import StoreUnavailable
-from shared.web.api.idempotency import command_key, documents_digest, request_digest
+from shared.web.api.idempotency import command_context, documents_digest, request_digest
 from shared.web.api.lists import ListQuery
 from shared.web.api.openapi import multipart_request_body
 from shared.web.api.validation import InputModel, RequestBody
@@ -120,7 +120,7 @@ def routes(platform: Platform, started_calls: list[str]) -> APIRouter:
         started_calls.append("submit")
         async with read_form(request, Application, RULES, FormLimits(file=FILE_LIMIT)) as form:
             stored = await store_uploads(form, platform.documents, platform.new_id, 1, KINDS)
-        key = command_key(request, "", request_digest(form.fields, documents_digest(stored)))
+        key = command_context(request).command_key("", request_digest(form.fields, documents_digest(stored)))
         documents = [document.model_dump(mode="json") for document in stored]
         return {
             "fields": form.fields.model_dump(mode="json"),
