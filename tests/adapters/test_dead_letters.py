@@ -24,8 +24,8 @@ async def test_parking_is_idempotent(store: StateStore):
 
 async def test_the_first_dead_letter_of_each_request_is_found_by_its_reason(store: StateStore):
     newer = [dead_letter(number, subject, reason="newer") for number, subject in enumerate(("a", "b", "b", "c"), 3)]
-    gone = dead_letter(1, "d", reason="newer", state="discarded")
-    await store.park([gone, dead_letter(2, "a"), *newer, dead_letter(7, "c"), dead_letter(8, "d", reason="newer")])
+    discarded = dead_letter(1, "d", reason="newer", state="discarded")
+    await store.park([discarded, dead_letter(2, "a"), *newer, dead_letter(7, "c"), dead_letter(8, "d", reason="newer")])
     assert await store.first_parked("newer") == [newer[1], newer[3], dead_letter(8, "d", reason="newer")]
     assert await store.first_parked("other") == []
 

@@ -38,16 +38,16 @@ class StoreFactory:
 
 async def collect_changes(store: StateStore, cursor: str, until: dict[str, int]) -> list[tuple[str, int]]:
     """Return the changes that a listener receives from this cursor on, until it has these versions."""
-    heard: list[tuple[str, int]] = []
+    received: list[tuple[str, int]] = []
     async with asyncio.timeout(30):
-        while any(dict(heard).get(name) != version for name, version in until.items()):
+        while any(dict(received).get(name) != version for name, version in until.items()):
             changes = await store.changes(cursor, 7)
-            heard += [(change.id, change.version) for change in changes]
+            received += [(change.id, change.version) for change in changes]
             if changes:
                 cursor = changes[-1].cursor
             else:
                 await store.wait_for_change(cursor, 5)
-    return heard
+    return received
 
 
 async def test_a_listener_learns_of_every_record_while_two_processes_write(opened: StoreFactory):
@@ -60,12 +60,12 @@ async def test_a_listener_learns_of_every_record_while_two_processes_write(opene
             await save_write(store, *(make_write(name, version) for name in mine))
 
     until = dict.fromkeys(names, 20)
-    hearing = [asyncio.create_task(collect_changes(listening, start, until)) for _ in range(3)]
+    listeners = [asyncio.create_task(collect_changes(listening, start, until)) for _ in range(3)]
     writing = [asyncio.create_task(write(one, [name])) for name in names[:8]]
     await asyncio.gather(*writing, write(other, names[8:]))
-    for heard in await asyncio.gather(*hearing):
+    for received in await asyncio.gather(*listeners):
         for name in names:
-            versions = [version for one_name, version in heard if one_name == name]
+            versions = [version for one_name, version in received if one_name == name]
             assert versions == sorted(set(versions))
 
 
@@ -91,9 +91,9 @@ async def test_a_cursor_older_than_the_changes_in_memory_covers_all_later_change
     for start in range(0, 30, 15):
         await save_write(store, *(make_write(name, 2) for name in names[start : start + 15 : 3]))
     until = {name: 2 if name in names[:30:3] else 1 for name in names}
-    heard = await collect_changes(store, old, until)
+    received = await collect_changes(store, old, until)
     # Changes at nearly the time of the cursor may be reported again, all others once.
-    assert [one for one in heard if one[0] != "before"] == list(dict.fromkeys(heard))[-60:]
+    assert [one for one in received if one[0] != "before"] == list(dict.fromkeys(received))[-60:]
     met: list[str] = []
     cursor = ""
     while page := await store.changes(cursor, 7):
@@ -141,8 +141,8 @@ async def test_a_process_with_a_lost_resume_point_finds_what_it_missed(
     await feed.stop()
     feed._stopped, feed._token = False, {"_data": "82FF"}
     await save_write(other, make_write("c"), make_write("a", 2))
-    heard = await collect_changes(store, cursor, {"c": 1, "a": 2})
-    assert ("b", 1) not in heard[2:]
+    received = await collect_changes(store, cursor, {"c": 1, "a": 2})
+    assert ("b", 1) not in received[2:]
     await save_write(other, make_write("d"))
     assert ("d", 1) in await collect_changes(store, cursor, {"d": 1})
 

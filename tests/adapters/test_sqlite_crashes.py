@@ -31,23 +31,23 @@ Done = list[tuple[str, str, int]]
 
 def acknowledged_until_killed(path: Path, seconds: float) -> Done:
     """Start a writing process, kill it some seconds after it is ready, and return what it acknowledged."""
-    told = path.with_suffix(".told")
-    with told.open("wb") as output:
+    journal = path.with_suffix(".journal")
+    with journal.open("wb") as output:
         command = [sys.executable, "-m", "tests.support.adapters.writer_process", str(path)]
         writer = subprocess.Popen(command, cwd=ROOT, stdout=output)
-        while not told.read_bytes().startswith(b"ready") and writer.poll() is None:
+        while not journal.read_bytes().startswith(b"ready") and writer.poll() is None:
             time.sleep(0.01)
         time.sleep(seconds)
         writer.kill()
         assert writer.wait() == -signal.SIGKILL
-    lines = told.read_text().splitlines()[1:]
+    lines = journal.read_text().splitlines()[1:]
     return [(what, name, int(version)) for what, name, version in map(str.split, lines)]
 
 
 def assert_whole(name: str, version: int, body: bytes) -> None:
-    told = json.loads(body)
-    assert told["text"].startswith(f"{name} {version} ")
-    assert hashlib.sha256(told["text"].encode()).hexdigest() == told["sha256"]
+    content = json.loads(body)
+    assert content["text"].startswith(f"{name} {version} ")
+    assert hashlib.sha256(content["text"].encode()).hexdigest() == content["sha256"]
 
 
 async def assert_nothing_lost(file: SqliteDatabase, done: Done) -> None:

@@ -89,11 +89,11 @@ def _decisions(events: list[Event]) -> Iterator[str]:
 def _answers(system: SimulatedSystem, events: list[Event]) -> Iterator[str]:
     """Acknowledged commands are in the log, and refused commands are not."""
     caused = {event.causationid for event in events}
-    for told in system.answers:
-        if told.answer is not None and told.key not in caused:
-            yield f"{told.service} acknowledged a command and the log has no event of it"
-        if told.refusal and told.key in caused:
-            yield f"{told.service} refused ({told.refusal}) what took place"
+    for recorded in system.answers:
+        if recorded.answer is not None and recorded.key not in caused:
+            yield f"{recorded.service} acknowledged a command and the log has no event of it"
+        if recorded.refusal and recorded.key in caused:
+            yield f"{recorded.service} refused ({recorded.refusal}) a command that is in the log"
 
 
 def _mail(system: SimulatedSystem) -> Iterator[str]:
@@ -109,7 +109,7 @@ def _mail(system: SimulatedSystem) -> Iterator[str]:
         if copies < 1 or copies > 1 + excuses:
             yield f"a letter was handed over {copies} times, with {excuses} excuses"
     if extra := system.mail_server.taken.keys() - owed:
-        yield f"{len(extra)} letters were sent that nobody owes"
+        yield f"{len(extra)} unexpected emails were sent"
 
 
 def _late_reminders(system: SimulatedSystem, state: State) -> Iterator[str]:

@@ -265,11 +265,11 @@ class SimulatedSystem:
         key = CommandKey(str(uuid5(UUID(request), f"command {random.random()}")), digest=type(command).__name__)
         again = random.random() < 0.1
         while patient or random.random() < 0.95:
-            told = await self._try(service, request, command, key)
-            if told is not None:
-                self.answers.append(told)
-                # What was refused may be obeyed at another time, so only what was obeyed is repeated.
-                if told.refusal or not again:
+            recorded = await self._try(service, request, command, key)
+            if recorded is not None:
+                self.answers.append(recorded)
+                # A refused command may be accepted at another time, so only accepted ones are repeated.
+                if recorded.refusal or not again:
                     return
                 again = False
             await asyncio.sleep(0.1 + random.random())

@@ -39,7 +39,7 @@ class Store:
         self.reads = 0
         self.away = False
         self.broken: set[str] = set()
-        """Methods that raise what nobody expects."""
+        """Methods that raise an unexpected error."""
 
     def save(self, entry: OutboxEntry) -> OutboxEntry:
         self.outbox[entry.event_id] = entry
@@ -82,7 +82,7 @@ class Log:
         if any(key in self.silent for key, _ in records):
             await asyncio.sleep(10)
         if len(taken) < len(records):
-            raise LogUnavailable("one partition is away", taken)
+            raise LogUnavailable("one partition is unavailable", taken)
 
 
 def relay(store: Store, log: Log) -> Relay:

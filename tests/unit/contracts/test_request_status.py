@@ -160,49 +160,49 @@ MAY: Mapping[str, Callable[[Lifecycle], list[Fact]]] = {
 
 @dataclass
 class ServiceView:
-    """A service that acts on the events it has consumed; `heard` counts them per source."""
+    """A service that acts on the events it has consumed; `consumed` counts them per source."""
 
     course: Lifecycle = field(default_factory=Lifecycle)
-    heard: dict[str, int] = field(default_factory=lambda: dict.fromkeys(MAY, 0))
+    consumed: dict[str, int] = field(default_factory=lambda: dict.fromkeys(MAY, 0))
 
     def take(self, event: Event) -> None:
         self.course = advance(self.course, event.fact)
-        self.heard[event.source] += 1
+        self.consumed[event.source] += 1
 
 
 ENDINGS = (i.RequestWithdrawn, i.RequestExpired, a.RequestRejected)
 """Mostly thought better of, or few histories would get past the desk."""
 
 
-def unfold(chance: Random) -> list[Event]:
+def unfold(rng: Random) -> list[Event]:
     """Generate a history in which services act or consume at random, so that their events cross."""
-    desks = {source: ServiceView() for source in MAY}
+    views = {source: ServiceView() for source in MAY}
     lines: dict[str, list[Event]] = {source: [] for source in MAY}
-    told: list[Event] = []
-    for _ in range(chance.randint(1, 200)):
-        source = chance.choice(list(MAY))
-        desk = desks[source]
-        unheard = [line[desk.heard[other]] for other, line in lines.items() if len(line) > desk.heard[other]]
-        may = [] if any(isinstance(e.fact, i.SurveyAnswered) for e in lines["intake"]) else MAY[source](desk.course)
-        if unheard and (not may or chance.random() < 0.6):
-            desk.take(chance.choice(unheard))
+    published: list[Event] = []
+    for _ in range(rng.randint(1, 200)):
+        source = rng.choice(list(MAY))
+        view = views[source]
+        unconsumed = [line[view.consumed[other]] for other, line in lines.items() if len(line) > view.consumed[other]]
+        may = [] if any(isinstance(e.fact, i.SurveyAnswered) for e in lines["intake"]) else MAY[source](view.course)
+        if unconsumed and (not may or rng.random() < 0.6):
+            view.take(rng.choice(unconsumed))
         elif may:
-            fact = chance.choice(may)
-            if isinstance(fact, ENDINGS) and chance.random() < 0.97:
+            fact = rng.choice(may)
+            if isinstance(fact, ENDINGS) and rng.random() < 0.97:
                 continue
             event = make_event(fact, len(lines[source]) + 1)
             lines[source].append(event)
-            desk.take(event)
-            told.append(event)
-    return told
+            view.take(event)
+            published.append(event)
+    return published
 
 
-def shuffle_sources(chance: Random, events: Sequence[Event]) -> list[Event]:
+def shuffle_sources(rng: Random, events: Sequence[Event]) -> list[Event]:
     """Return the events in another order that keeps the order of each source."""
     lines = [[event for event in events if event.source == source] for source in MAY]
     order = []
     while any(lines):
-        order.append(chance.choice([line for line in lines if line]).pop(0))
+        order.append(rng.choice([line for line in lines if line]).pop(0))
     return order
 
 
@@ -216,22 +216,22 @@ SERVICES: list[Decider[Any]] = [
 @settings(max_examples=300, deadline=None)
 @given_any(strategies.integers(0, 2**32))
 def test_any_order_of_hearing_gives_the_same_course_and_the_same_states(seed: int):
-    chance = Random(seed)
-    told = unfold(chance)
-    heard = shuffle_sources(chance, told)
-    assert course_of([event.fact for event in heard]) == course_of([event.fact for event in told])
+    rng = Random(seed)
+    published = unfold(rng)
+    consumed = shuffle_sources(rng, published)
+    assert course_of([event.fact for event in consumed]) == course_of([event.fact for event in published])
     for service in SERVICES:
-        assert fold(service, heard) == fold(service, told), service.service
+        assert fold(service, consumed) == fold(service, published), service.service
 
 
 @settings(max_examples=300, deadline=None)
 @given_any(strategies.integers(0, 2**32))
 def test_every_service_ends_with_the_same_status(seed: int):
-    chance = Random(seed)
-    told = unfold(chance)
-    end = course_of([event.fact for event in told]).status
+    rng = Random(seed)
+    published = unfold(rng)
+    end = course_of([event.fact for event in published]).status
     for service in (*SERVICES, notification_decider()):
-        assert service.status(fold(service, shuffle_sources(chance, told))) == end, service.service
+        assert service.status(fold(service, shuffle_sources(rng, published))) == end, service.service
 
 
 def test_the_histories_of_these_tests_reach_every_status():
