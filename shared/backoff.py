@@ -1,4 +1,7 @@
-"""Exponential backoff: the delays between attempts."""
+"""Exponential backoff: the delays between attempts.
+
+Not tenacity, because the simulation of faults needs jitter from a seeded generator and its own clock.
+"""
 
 from __future__ import annotations
 
