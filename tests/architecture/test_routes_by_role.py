@@ -235,6 +235,7 @@ async def test_every_route_is_in_the_matrix_and_guarded_as_it_says(app: FastAPI)
     assert differences(app, MATRIX | PAGES) == []
 
 
+@pytest.mark.slow
 async def test_no_staff_route_answers_without_a_session(client: httpx.AsyncClient):
     for (method, path), _ in STAFF:
         for headers in ({}, {"Authorization": "Bearer unknown"}, {"Cookie": "simpul=unknown"}):
@@ -243,6 +244,7 @@ async def test_no_staff_route_answers_without_a_session(client: httpx.AsyncClien
             assert answer.headers["WWW-Authenticate"] == "Bearer", (method, path)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("role", Role)
 async def test_no_staff_route_answers_in_another_role(platform: Platform, client: httpx.AsyncClient, role: Role):
     headers = await bearer_of(platform, role)
@@ -252,6 +254,7 @@ async def test_no_staff_route_answers_in_another_role(platform: Platform, client
             assert answer.status_code == 403, (method, path)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("role", Role)
 async def test_every_staff_route_lets_its_roles_in(platform: Platform, client: httpx.AsyncClient, role: Role):
     headers = await bearer_of(platform, role)
@@ -261,6 +264,7 @@ async def test_every_staff_route_lets_its_roles_in(platform: Platform, client: h
         assert answer.status_code not in (401, 403, 405, 500), (method, path, answer.text)
 
 
+@pytest.mark.slow
 async def test_no_page_of_staff_opens_without_a_session(client: httpx.AsyncClient):
     for (method, path), _ in STAFF_PAGES:
         for headers in ({}, {"Authorization": "Bearer unknown"}, {"Cookie": "simpul=unknown"}):
@@ -272,6 +276,7 @@ async def test_no_page_of_staff_opens_without_a_session(client: httpx.AsyncClien
                 assert (answer.status_code, "Sesi Anda berakhir" in answer.text) == (401, True), path
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("role", Role)
 async def test_pages_open_to_their_roles_alone(platform: Platform, client: httpx.AsyncClient, role: Role):
     cookie = await cookie_of(platform, role)
@@ -291,6 +296,7 @@ NOT_READ = {
 """Upload paths of one request: access is checked before the form and its token are read."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("role", Role)
 async def test_no_form_of_a_page_is_heard_without_its_token(platform: Platform, client: httpx.AsyncClient, role: Role):
     cookie = await cookie_of(platform, role)
@@ -304,6 +310,7 @@ async def test_no_form_of_a_page_is_heard_without_its_token(platform: Platform, 
             assert (await client.post(address(path), headers=foreign)).status_code == 403, path
 
 
+@pytest.mark.slow
 async def test_no_applicants_route_answers_without_the_key_or_with_a_wrong_one(client: httpx.AsyncClient):
     for (method, path), allowed in MATRIX.items():
         if allowed == APPLICANT:
@@ -312,6 +319,7 @@ async def test_no_applicants_route_answers_without_the_key_or_with_a_wrong_one(c
             assert wrong.status_code in (400, 404, 415, 422), (method, path)
 
 
+@pytest.mark.slow
 async def test_a_staff_session_is_no_applicants_key(platform: Platform, client: httpx.AsyncClient):
     token = (await bearer_of(platform, Role.OFFICER))["Authorization"].partition(" ")[2]
     for (method, path), allowed in MATRIX.items():
@@ -320,6 +328,7 @@ async def test_a_staff_session_is_no_applicants_key(platform: Platform, client: 
             assert answer.status_code == 401, (method, path)
 
 
+@pytest.mark.slow
 async def test_search_engines_are_kept_to_the_pages_for_everybody(client: httpx.AsyncClient):
     robots = RobotFileParser()
     robots.parse((await client.get("/robots.txt")).text.splitlines())
@@ -330,6 +339,7 @@ async def test_search_engines_are_kept_to_the_pages_for_everybody(client: httpx.
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", PAGES_WITH_A_KEY)
 async def test_an_applicants_page_shows_nothing_without_the_key(
     platform: Platform, client: httpx.AsyncClient, path: str
@@ -359,5 +369,5 @@ def test_a_route_that_is_guarded_in_two_ways_is_found():
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     both = [Depends(public()), Depends(signed_in(Role.OFFICER))]
     app.add_api_route("/both", nothing, dependencies=both)
-    with pytest.raises(ValueError, match="two ways"):
+    with pytest.raises(ValueError, match="contradictory access"):
         differences(app, {})
