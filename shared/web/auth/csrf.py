@@ -15,9 +15,24 @@ FIELD = "_csrf"
 _BYTES = 32
 
 
-def csrf_token(request: Request) -> str:
-    """Return a token for a form on the page that answers this request, masked differently at each call."""
-    return _masked(_expected(request, _visitor(request) or _new_visitor(request)))
+class CsrfTokens:
+    """Issues tokens for the forms of one page; a visitor without a cookie gets one with the page."""
+
+    def __init__(self, request: Request) -> None:
+        self._request, self._new_visitor = request, ""
+
+    def issue(self) -> str:
+        """Return a token, masked differently at each call."""
+        visitor = _visitor(self._request) or self._new_visitor
+        if not visitor and _principal(self._request) is None:
+            visitor = self._new_visitor = secrets.token_urlsafe(24)
+        return _masked(_expected(self._request, visitor))
+
+    def set_cookie(self, response: Response) -> None:
+        """Set the cookie of a new visitor if the page contains a token for it."""
+        if self._new_visitor:
+            name, tls = _cookie(self._request), platform_of(self._request).settings.tls
+            response.set_cookie(name, self._new_visitor, path="/", secure=tls, httponly=True, samesite="lax")
 
 
 def verify_csrf_token(request: Request, sent: str) -> bool:
@@ -28,17 +43,9 @@ def verify_csrf_token(request: Request, sent: str) -> bool:
     return secrets.compare_digest(_unmasked(sent), _expected(request, visitor))
 
 
-def set_visitor_cookie(request: Request, response: Response) -> None:
-    """Set the visitor's cookie if the page contains a token of a new one."""
-    visitor = getattr(request.state, "new_visitor", "")
-    if visitor:
-        tls = platform_of(request).settings.tls
-        response.set_cookie(_cookie(request), visitor, path="/", secure=tls, httponly=True, samesite="lax")
-
-
 def _principal(request: Request) -> Principal | None:
-    found = getattr(request.state, "principal", None)
-    return found if isinstance(found, Principal) else None
+    principal = getattr(request.state, "principal", None)
+    return principal if isinstance(principal, Principal) else None
 
 
 def _expected(request: Request, visitor: str) -> str:
@@ -52,13 +59,6 @@ def _cookie(request: Request) -> str:
 
 def _visitor(request: Request) -> str:
     return request.cookies.get(_cookie(request), "")[:100]
-
-
-def _new_visitor(request: Request) -> str:
-    visitor = getattr(request.state, "new_visitor", "")
-    if not visitor and _principal(request) is None:
-        visitor = request.state.new_visitor = secrets.token_urlsafe(24)
-    return str(visitor)
 
 
 def _masked(token: str) -> str:

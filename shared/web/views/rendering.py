@@ -16,7 +16,7 @@ from shared.identity.accounts import Role
 from shared.identity.service import Principal
 from shared.office_contact import OfficeContact
 from shared.web.api.validation import labelled_message
-from shared.web.auth.csrf import csrf_token, set_visitor_cookie
+from shared.web.auth.csrf import CsrfTokens
 from shared.web.dependencies import platform_of
 from shared.web.views import formats, labels, navigation
 from shared.web.views.static_files import static_url
@@ -59,6 +59,7 @@ class PageContext:
     def __init__(self, request: Request) -> None:
         self._request = request
         self.nonce = secrets.token_urlsafe(16)
+        self.csrf_tokens = CsrfTokens(request)
         self.path = request.url.path
 
     @property
@@ -69,7 +70,7 @@ class PageContext:
     @property
     def csrf(self) -> str:
         """A CSRF token, masked differently at each call, so that the size of a compressed page does not reveal it (BREACH)."""
-        return csrf_token(self._request)
+        return self.csrf_tokens.issue()
 
     @property
     def now(self) -> datetime:
@@ -108,7 +109,7 @@ class Templates:
         text = self._templates.get_template(template).render(page=page, words=self.words, **context)
         response = _compressed_response(request, text.encode(), status)
         response.headers["Content-Security-Policy"] = content_security_policy(page.nonce)
-        set_visitor_cookie(request, response)
+        page.csrf_tokens.set_cookie(response)
         return response
 
 
