@@ -54,7 +54,7 @@ class StaffDirectory(Protocol):
 class CachedStaffDirectory:
     """A StaffDirectory over the accounts; results are cached briefly, because emails of one batch go to the same people."""
 
-    def __init__(self, accounts: AccountStore, now: Callable[[], float] = monotonic):
+    def __init__(self, accounts: AccountStore, now: Callable[[], float] = monotonic) -> None:
         self._accounts = accounts
         self._cache: TTLCache[str, Sequence[Recipient]] = TTLCache(MAX_CACHED_LOOKUPS, CACHE_TTL_SECONDS, now)
 

@@ -25,7 +25,7 @@ from shared.web.api.lists import decode_cursor, encode_cursor
 
 
 class NotificationService:
-    def __init__(self, runtime: ServiceRuntime[State]):
+    def __init__(self, runtime: ServiceRuntime[State]) -> None:
         self.store: StateStore = runtime.store
         self._executor = runtime.executor
 

@@ -582,7 +582,7 @@ async def test_aiosmtpd_accepts_the_emails():
         def __init__(self) -> None:
             self.letters: list[tuple[str, list[str], bytes]] = []
 
-        async def handle_DATA(self, server, session, envelope):
+        async def handle_DATA(self, server, session, envelope):  # noqa: N802
             self.letters.append((envelope.mail_from, envelope.rcpt_tos, envelope.content))
             return "250 taken"
 

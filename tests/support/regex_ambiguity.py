@@ -53,7 +53,7 @@ class _Automaton:
 
 
 def ambiguity(pattern: str | bytes, flags: int = 0, *, searched: bool = False) -> str:
-    """ "exponential", "polynomial" or "" for a pattern that is read in one pass."""
+    """Return "exponential", "polynomial", or "" for a pattern that is matched in one pass."""
     compiled = re.compile(pattern, flags)
     automaton = _Automaton()
     tree = sre_parser.parse(pattern, flags)
@@ -203,10 +203,10 @@ def _components(  # noqa: C901 - the textbook's algorithm in one piece
     stack: list[Any] = []
     on_stack: set[Any] = set()
     found: list[set[Any]] = []
-    for root in after:
+    for root, successors in after.items():
         if root in index:
             continue
-        work = [(root, iter(after[root]))]
+        work = [(root, iter(successors))]
         index[root] = low[root] = len(index)
         stack.append(root)
         on_stack.add(root)

@@ -95,7 +95,7 @@ class PdfLayout:
             f"{begin} {row} {length} 1 re" for row, modules in enumerate(matrix) for begin, length in dark_runs(modules)
         )
         # One path in units of a module instead of hundreds of calls; the public API of the library has no cheaper way.
-        self._pdf._out(f"q {side:.4f} 0 0 {-side:.4f} {left:.2f} {top:.2f} cm\n" + "\n".join(runs) + "\nf Q")
+        self._pdf._out(f"q {side:.4f} 0 0 {-side:.4f} {left:.2f} {top:.2f} cm\n" + "\n".join(runs) + "\nf Q")  # noqa: SLF001
 
     def _write_justified(self, line: str, x: float, right: float) -> None:
         slack = (right - x - width_of(line, False, BODY_SIZE)) / max(line.count(" "), 1)
@@ -103,9 +103,9 @@ class PdfLayout:
             self._write_spaced(line, x, slack)
             return
         # Word spacing holds until it is reset; the library sets it only for text that it wraps itself.
-        self._pdf._out(f"{slack / POINT_MM:.3f} Tw")
+        self._pdf._out(f"{slack / POINT_MM:.3f} Tw")  # noqa: SLF001
         self.text(x, line)
-        self._pdf._out("0 Tw")
+        self._pdf._out("0 Tw")  # noqa: SLF001
 
     def _write_spaced(self, line: str, x: float, slack: float) -> None:
         """Write word by word, because word spacing has no effect on an embedded font; spaces are kept for copying."""

@@ -28,7 +28,7 @@ router = APIRouter(route_class=PageRoute, include_in_schema=False)
 class MessageList:
     """The page; made for one call."""
 
-    def __init__(self, request: Request, notification: Notification):
+    def __init__(self, request: Request, notification: Notification) -> None:
         self._request, self._notification = request, notification
 
     async def render(self, query: MessageListQuery, posted: PostedForm) -> Response:
@@ -65,7 +65,7 @@ class ResendAction:
         notification: Notification,
         context: Context,
         page: Annotated[MessageList, Depends()],
-    ):
+    ) -> None:
         self._message_id, self._admin, self._context = message_id, admin, context
         self._notification, self._page = notification, page
 

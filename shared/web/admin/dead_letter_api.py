@@ -108,20 +108,20 @@ def router(dead_letters: DeadLetterService) -> APIRouter:
 
 @routes.get("", response_model=DeadLetterListResponse)
 async def list_dead_letters(
-    query: Annotated[DeadLetterQuery, Query()], admin: Admin, dead_letters: Service
+    query: Annotated[DeadLetterQuery, Query()], _admin: Admin, dead_letters: Service
 ) -> dict[str, Any]:
     """List the dead letters in the order in which they would be replayed."""
     return _list_response(await dead_letters.all(query.service))
 
 
 @routes.post("/{letter_id}/replay", response_model=DeadLetterListResponse)
-async def replay(letter_id: str, admin: Admin, dead_letters: Service) -> dict[str, Any]:
+async def replay(letter_id: str, _admin: Admin, dead_letters: Service) -> dict[str, Any]:
     """Process all dead letters of this event's request again, in order; return those that still fail."""
     return _list_response(await dead_letters.replay(await dead_letters.find(letter_id)))
 
 
 @routes.post("/{letter_id}/discard", response_model=DeadLetterListResponse)
-async def discard(letter_id: str, admin: Admin, dead_letters: Service) -> dict[str, Any]:
+async def discard(letter_id: str, _admin: Admin, dead_letters: Service) -> dict[str, Any]:
     """Discard this event for its service and replay those behind it; return the request's remaining dead letters."""
     return _list_response(await dead_letters.discard(await dead_letters.find(letter_id)))
 

@@ -64,8 +64,8 @@ class ListQuery(InputModel):
 def _decode_key(cursor: str) -> tuple[Scalar, str] | None:
     if not cursor:
         return None
-    order, id = decode_cursor(cursor)
-    return order, str(id)
+    order, record_id = decode_cursor(cursor)
+    return order, str(record_id)
 
 
 def encode_cursor(key: Sequence[Scalar]) -> str:

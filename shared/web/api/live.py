@@ -146,7 +146,7 @@ class LiveStream(StreamHeaders):
         super().__init__()
         self._streams, self._changes, self._stream_owner, self._started = streams, changes, owner, False
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(self, _scope: Scope, receive: Receive, send: Send) -> None:
         place = self._streams.acquire(self._stream_owner)
         ends = (_wait_for_disconnect(receive), self._streams.closing.wait(), place.displaced.wait())
         end_conditions = [asyncio.create_task(end) for end in ends]

@@ -17,9 +17,7 @@ from shared.documents.port import DocumentRefused, TooLarge
 from shared.observability.logging import request_id
 from shared.runtime.executor import IdempotencyKeyReused
 from shared.storage import port as storage
-from shared.web.api.validation import FieldError as FieldError
-from shared.web.api.validation import RequestBody as RequestBody
-from shared.web.api.validation import field_errors
+from shared.web.api.validation import FieldError, field_errors
 
 logger = logging.getLogger(__name__)
 

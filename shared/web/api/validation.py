@@ -109,7 +109,7 @@ def _too_long(context: ErrorContext, value: Any) -> str:
     return f"Tulis paling banyak {context['max_length']} huruf. Sekarang {_length(value)}."
 
 
-def _too_few(context: ErrorContext, value: Any) -> str:
+def _too_few(context: ErrorContext, _value: Any) -> str:
     return f"Isi paling sedikit {context['min_length']}. Sekarang baru {context['actual_length']}."
 
 
@@ -117,12 +117,12 @@ def _too_many(context: ErrorContext, value: Any) -> str:
     return f"Isi paling banyak {context['max_length']}. Sekarang {context.get('actual_length') or _length(value)}."
 
 
-def _choose_one(context: ErrorContext, value: Any) -> str:
+def _choose_one(context: ErrorContext, _value: Any) -> str:
     choices = str(context["expected"]).replace(" or ", ", ").replace("'", "").split(", ")
     return f"Pilih salah satu: {', '.join(filter(None, choices))}."
 
 
-def _validator_message(context: ErrorContext, value: Any) -> str:
+def _validator_message(context: ErrorContext, _value: Any) -> str:
     """The message that a validator of ours raised."""
     return str(context.get("error") or "Isian ini tidak dapat diterima.")
 
@@ -152,9 +152,9 @@ _MESSAGES: Mapping[str, str | Callable[[ErrorContext, Any], str]] = {
     **dict.fromkeys(("uuid_type", "uuid_parsing"), "ID ini tidak sah."),
     **dict.fromkeys(("list_type", "tuple_type", "set_type", "frozen_set_type"), _LIST),
     **dict.fromkeys(("dict_type", "model_type", "model_attributes_type", "dataclass_type"), _OBJECT),
-    "greater_than": lambda context, value: f"Isi dengan angka di atas {context['gt']}.",
-    "greater_than_equal": lambda context, value: f"Isi dengan angka paling kecil {context['ge']}.",
-    "less_than": lambda context, value: f"Isi dengan angka di bawah {context['lt']}.",
-    "less_than_equal": lambda context, value: f"Isi dengan angka paling besar {context['le']}.",
+    "greater_than": lambda context, _value: f"Isi dengan angka di atas {context['gt']}.",
+    "greater_than_equal": lambda context, _value: f"Isi dengan angka paling kecil {context['ge']}.",
+    "less_than": lambda context, _value: f"Isi dengan angka di bawah {context['lt']}.",
+    "less_than_equal": lambda context, _value: f"Isi dengan angka paling besar {context['le']}.",
     "value_error": _validator_message,
 }

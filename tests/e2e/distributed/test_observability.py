@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -109,7 +110,7 @@ def test_while_kafka_is_away_the_outbox_says_so_and_intake_stays_ready(
             waits = said.get(named("simpul_outbox_entries", "intake")) == 1 and began - 5 < since < began + 60
             ready = said.get(named("simpul_ready", "intake")) == 1
             lag = said.get(named("simpul_consumer_lag_records", "intake"), 0)
-            return waits and ready and said.get('simpul_part_up{part="log"}') == 0 and lag != lag
+            return waits and ready and said.get('simpul_part_up{part="log"}') == 0 and math.isnan(lag)
 
         for process in deployment.of("intake"):
             until(lambda process=process: told(process), "what waits")  # type: ignore[misc]

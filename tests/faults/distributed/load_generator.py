@@ -85,10 +85,10 @@ class ObservedJourney(Journey):
         return letter, requirements
 
     async def _wait_for_status(
-        self, who: str, look: Callable[[], Awaitable[dict[str, Any]]], status: str, round: int | None
+        self, who: str, look: Callable[[], Awaitable[dict[str, Any]]], status: str, round_number: int | None
     ) -> dict[str, Any]:
         begun = time.monotonic()
-        seen = await super()._wait_for_status(who, look, status, round)
+        seen = await super()._wait_for_status(who, look, status, round_number)
         self._book.news.append((time.monotonic(), time.monotonic() - begun))
         return seen
 

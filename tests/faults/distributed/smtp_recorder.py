@@ -18,7 +18,7 @@ class SmtpRecorder(Inbox):
 
     taken: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
 
-    async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:
+    async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:  # noqa: N802
         answer = await super().handle_DATA(server, session, envelope)
         self.taken[message_of(str(self.messages.pop()["Message-ID"]))].append(time.monotonic())
         return answer

@@ -271,11 +271,11 @@ async def test_a_repeated_key_gets_the_same_response_after_the_target(harness: S
 
 async def test_leads_are_listed_with_their_workload(harness: StaffHarness):
     ids = [f"00000000-0000-4000-8000-0000000002{n:02d}" for n in range(3)]
-    for place, id in enumerate(ids):
-        await to(harness, "verified", subject=id, number=f"INT-2026-0001{place:02d}")
+    for place, request_id in enumerate(ids):
+        await to(harness, "verified", subject=request_id, number=f"INT-2026-0001{place:02d}")
     targets = ("2026-11-23", "2026-12-14", "2026-12-15")
-    for id, target in zip(ids, targets, strict=True):
-        await harness.post("hasan", f"{REQUESTS}/{id}/assignment", {**ASSIGN, "target_date": target})
+    for request_id, target in zip(ids, targets, strict=True):
+        await harness.post("hasan", f"{REQUESTS}/{request_id}/assignment", {**ASSIGN, "target_date": target})
     await harness.sign_in_again_after(days=1)
     leads = (await harness.get("hasan", "/api/assignment/leads")).json()["items"]
     assert leads == [

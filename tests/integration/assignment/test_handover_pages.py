@@ -67,8 +67,8 @@ async def test_a_held_file_can_be_removed_without_script(harness: StaffHarness):
     await advance_to(harness, "in_progress")
     files = [("documents", (name, pdf(1))) for name in ("satu.pdf", "dua.pdf")]
     refused = await submit_form(harness, "dewi", f"{WORK}/serahkan", files, summary="")
-    id = re.findall(r'name="remove" value="([^"]+)"', refused.text)[0]
-    shown = await send(harness, "dewi", f"{WORK}/serahkan", refused, summary="Data.", remove=id)
+    file_id = re.findall(r'name="remove" value="([^"]+)"', refused.text)[0]
+    shown = await send(harness, "dewi", f"{WORK}/serahkan", refused, summary="Data.", remove=file_id)
     assert (shown.status_code, "satu.pdf" in shown.text, "dua.pdf" in shown.text) == (200, False, True)
     assert "Data.</textarea>" in shown.text
     assert "Kesalahan" not in shown.text

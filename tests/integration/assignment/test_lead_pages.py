@@ -40,9 +40,9 @@ async def harness(tmp_path: Path) -> AsyncIterator[StaffHarness]:
 async def test_own_work_is_listed_with_the_nearest_target_first(harness: StaffHarness):
     ids = [f"00000000-0000-4000-8000-{number:012d}" for number in (101, 102, 103)]
     targets = ("2026-12-18", "2026-11-24", "2026-12-02")
-    for number, (id, target) in enumerate(zip(ids, targets, strict=True), 101):
-        await advance_to(harness, "verified", subject=id, number=f"INT-2026-{number:06d}")
-        await harness.post("hasan", f"{API}/{id}/assignment", {**ASSIGN, "target_date": target})
+    for number, (request_id, target) in enumerate(zip(ids, targets, strict=True), 101):
+        await advance_to(harness, "verified", subject=request_id, number=f"INT-2026-{number:06d}")
+        await harness.post("hasan", f"{API}/{request_id}/assignment", {**ASSIGN, "target_date": target})
     await harness.sign_in_again_after(days=2)
     shown = await page(harness, "dewi", "/pekerjaan")
     assert rows(shown) == [ids[1], ids[2], ids[0]]

@@ -29,8 +29,8 @@ def id_of(number: int) -> str:
 async def several(harness: StaffHarness, *statuses: str) -> list[str]:
     """Create requests 101, 102 ... in these statuses, in order of submission."""
     ids = [id_of(number) for number in range(101, 101 + len(statuses))]
-    for number, (id, status) in enumerate(zip(ids, statuses, strict=True), 101):
-        await advance_to(harness, status, subject=id, number=f"INT-2026-{number:06d}")
+    for number, (request_id, status) in enumerate(zip(ids, statuses, strict=True), 101):
+        await advance_to(harness, status, subject=request_id, number=f"INT-2026-{number:06d}")
         harness.clock.advance(minutes=1)
     return ids
 

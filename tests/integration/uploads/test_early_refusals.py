@@ -133,7 +133,9 @@ async def test_a_resubmission_is_not_read_without_the_tracking_token(tmp_path: P
 def small_temporary_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     folder = tmp_path / "small"
     folder.mkdir()
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(folder)], capture_output=True)
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(folder)], capture_output=True, check=False
+    )
     if mounted.returncode:
         pytest.skip("only root can make a small disk")
     monkeypatch.setattr(tempfile, "tempdir", str(folder))
@@ -179,7 +181,7 @@ def test_a_file_size_limit_is_reported(tmp_path: Path):
         "asyncio.run(limited(pathlib.Path(sys.argv[1])))",
     ]
     run = subprocess.run(
-        [sys.executable, "-c", "\n".join(lines), str(tmp_path)], cwd=ROOT, capture_output=True, text=True
+        [sys.executable, "-c", "\n".join(lines), str(tmp_path)], cwd=ROOT, capture_output=True, text=True, check=False
     )
     assert run.returncode == 0, run.stderr
 

@@ -89,8 +89,9 @@ def measured(parse: Callable[[], Any], allowed: tuple[type[Exception], ...] = ()
 
 
 def soon(work: Callable[[], Any]) -> Any:
-    """What comes of it, within the time allowed. A template that is compiled or a collection of garbage comes once, a parser
-    that is slow is slow again.
+    """Return the result of `work`, which must come within the time allowed.
+
+    Work is repeated: compiling a template or collecting garbage happens once, a slow parser is slow again.
     """
     for _ in range(TRIES):
         began = time.thread_time()

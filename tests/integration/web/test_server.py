@@ -33,8 +33,8 @@ class Listening:
 
         @router.get("/api/live")
         async def follow(request: Request) -> Response:
-            async def allowed(id, version):
-                return None if id in self.hidden else {"number": f"INT-{id}", "status": "submitted"}
+            async def allowed(request_id, _version):
+                return None if request_id in self.hidden else {"number": f"INT-{request_id}", "status": "submitted"}
 
             async def still():
                 return self.alive
@@ -55,9 +55,9 @@ async def harness(tmp_path: Path, listening: Listening) -> AsyncIterator[WebHarn
         yield made
 
 
-async def change(harness: WebHarness, id: str, version: int = 1) -> None:
+async def change(harness: WebHarness, request_id: str, version: int = 1) -> None:
     latest = datetime(2026, 3, 31, tzinfo=UTC).isoformat()
-    await harness.app.state.store.save([Write(StateRecord(id, version, b"{}", latest=latest), {})])
+    await harness.app.state.store.save([Write(StateRecord(request_id, version, b"{}", latest=latest), {})])
 
 
 @asynccontextmanager
@@ -183,8 +183,8 @@ async def test_a_stream_sends_changes_from_now_on(harness, listening):
 
 @pytest.mark.parametrize("way", ["header", "query"])
 async def test_a_stream_resumes_after_the_last_event_id(harness, way):
-    for id in ("a", "b", "c"):
-        await change(harness, id)
+    for request_id in ("a", "b", "c"):
+        await change(harness, request_id)
     [first, *_] = await harness.app.state.store.changes("", 10)
     options = (
         {"headers": {"Last-Event-ID": first.cursor}} if way == "header" else {"params": {"last_event_id": first.cursor}}

@@ -13,9 +13,11 @@ OWN_SCHEMES = ("data:", "blob:", "about:")
 
 @dataclass
 class PageMonitor:
-    """Complaints about one context: errors in the console (breaches of the CSP are some), errors of scripts, calls to other
-    hosts, and answers of 500 and more. A page that is answered with 4xx is told to its reader, and so is that a session ended which
-    a live page finds out when it connects again: these are none.
+    """Problems of one browser context.
+
+    These are errors in the console (violations of the CSP among them), script errors, requests to other hosts, and responses of 500
+    and above. A response of 4xx is shown to the user and is no problem, nor is a session that has ended when a live page
+    reconnects.
     """
 
     origin: str

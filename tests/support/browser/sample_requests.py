@@ -24,8 +24,10 @@ PARKED = "verification:1"
 
 @dataclass(frozen=True)
 class SampleRequests:
-    """`asked` by state. `odd` waits for an officer with a warning, `advised` for the head with a recommendation; `passing`
-    are for somebody to look at while they move on. `record` is where the delivered request's record is checked.
+    """Requests in every state.
+
+    `asked` is by state. `odd` waits for an officer and has a warning, `advised` waits for the head and has a
+    recommendation; `passing` change while a page shows them. `record` is the URL of the handover record check.
     """
 
     site: SiteUnderTest

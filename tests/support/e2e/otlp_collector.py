@@ -30,7 +30,7 @@ def collector() -> Iterator[tuple[str, list[ExportedSpan]]]:
             self.send_response(200)
             self.end_headers()
 
-        def log_message(self, format: str, *words: object) -> None:
+        def log_message(self, format: str, *words: object) -> None:  # noqa: A002
             pass
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)

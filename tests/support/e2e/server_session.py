@@ -180,8 +180,9 @@ def open_client(server: ServerProcess) -> httpx.Client:
 
 
 async def create_signed_in_staff(settings: Settings, staff: StaffNaming = DEFAULT_NAMING) -> None:
-    """The staff of the stage, signed in, and one technician whose account is closed; by the identity itself, because a command
-    line call for each would take longer than the tests.
+    """Create the staff with open sessions, and one technician whose account is closed.
+
+    The identity service is called directly: a command for each account would take longer than the tests.
     """
     platform = open_platform(settings)
     await platform.prepare()

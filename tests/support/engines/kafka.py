@@ -102,8 +102,9 @@ def find() -> Path:
 
 
 def server(folder: Path, access: EngineAccess | None = None) -> EngineProcess:
-    """Kafka with its data in this folder, on ports of its own; formatted, not started yet. Its address is that of the guarded
-    door, if there is one. Raises Unavailable.
+    """Prepare a Kafka server with its data in this folder, on free ports; it is formatted but not started.
+
+    Its address is that of the secured listener, if there is one. Raises EngineUnavailable.
     """
     jars, port = find(), free_port()
     folder.mkdir(parents=True, exist_ok=True)

@@ -42,8 +42,9 @@ def find() -> Path:
 
 
 def server(folder: Path, access: EngineAccess | None = None) -> EngineProcess:
-    """MinIO with its data in this folder, on a port of its own; not started yet. Guarded, it speaks TLS alone, and its address is
-    that of an account for one bucket.
+    """Prepare a MinIO server with its data in this folder, on a free port; it is not started.
+
+    With `access` it speaks TLS only, and its address is that of an account for one bucket.
     """
     port = free_port()
     address = f"http://{KEY}:{SECRET}@127.0.0.1:{port}/documents"

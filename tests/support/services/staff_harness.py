@@ -103,7 +103,7 @@ class StaffHarness:
             self.sequences[fact.owner, subject] += 1
             event = make_event(fact, self.sequences[fact.owner, subject], self.clock(), subject)
             await self.platform.log.append([(subject, encode_event(event))])
-        await self.wait_until(lambda: self.wait_until_consumed())
+        await self.wait_until(self.wait_until_consumed)
 
     async def wait_until_consumed(self) -> bool:
         return not any([await self.platform.log.lag(name) for name in self.services])
