@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import io
 import json
 import random
 import resource
@@ -22,12 +23,14 @@ from pathlib import Path
 from typing import Any
 
 import uvloop
+from fpdf import FPDF
+from PIL import Image
 
 from bench.http_client import Body, Connections, Response, as_form, as_json
-from bench.pdf_files import pdf_of
 from shared.contracts.facts import ChecklistItem
 
 FILE_BYTES = 100 * 1024
+PDF_OVERHEAD_BYTES = 1200
 RETRY_TIMEOUT_SECONDS = 30.0
 INITIAL_DELAY_SECONDS, MAX_DELAY_SECONDS = 0.05, 0.2
 RETRYABLE_STATUSES = (404, 409)
@@ -149,6 +152,21 @@ async def sign_in(ports: Mapping[str, int], accounts: list[dict[str, Any]]) -> t
         today = parsedate_to_datetime(response.date).date()
     connections.close()
     return tokens, today
+
+
+def pdf_of(size: int, rng: random.Random) -> bytes:
+    """A valid PDF of `size` bytes, to within one percent: a page of text and an image of noise, which cannot be compressed."""
+    side = int(max(size - PDF_OVERHEAD_BYTES, 3) ** 0.5)
+    picture = Image.frombytes("L", (side, side), rng.randbytes(side * side))
+    buffer = io.BytesIO()
+    picture.save(buffer, "PNG", compress_level=1)
+    pdf = FPDF()
+    pdf.set_compression(True)
+    pdf.add_page()
+    pdf.set_font("Helvetica", size=12)
+    pdf.cell(text="Dokumen uji beban")
+    pdf.image(io.BytesIO(buffer.getvalue()), w=100)
+    return bytes(pdf.output())
 
 
 def submission(today: date, rng: random.Random) -> Body:

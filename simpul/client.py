@@ -96,7 +96,7 @@ class SimpulClient:
         await self._send("DELETE", "/api/session", {})
 
     async def submit(self, form: RequestForm, letter: Upload, requirements: Sequence[Upload]) -> SubmissionResult:
-        files = [("letter", letter), *(("requirements", each) for each in requirements)]
+        files = [("letter", letter), *(("requirements", upload) for upload in requirements)]
         return cast(SubmissionResult, await self._post_form("/api/requests", form, files))
 
     async def track(self, number: str) -> dict[str, Any]:
@@ -114,7 +114,7 @@ class SimpulClient:
         replaces: Sequence[str] = (),
     ) -> CommandResult:
         files = [("letter", letter)] if letter else []
-        files += [("requirements", each) for each in requirements]
+        files += [("requirements", upload) for upload in requirements]
         fields = {**form, **({"replaces": list(replaces)} if replaces else {})}
         return cast(CommandResult, await self._post_form(f"/api/requests/{number}/resubmission", fields, files))
 
@@ -197,7 +197,10 @@ class SimpulClient:
         return await self._command(f"/api/assignment/requests/{request_id}/resume", note=note)
 
     async def complete(self, request_id: str, summary: str, documents: Sequence[Upload]) -> CommandResult:
-        path, files = f"/api/assignment/requests/{request_id}/completion", [("documents", each) for each in documents]
+        path, files = (
+            f"/api/assignment/requests/{request_id}/completion",
+            [("documents", upload) for upload in documents],
+        )
         return cast(CommandResult, await self._post_form(path, {"summary": summary}, files))
 
     async def messages(self, **filters: str | int) -> Page:
@@ -269,8 +272,8 @@ def _json_object(response: httpx.Response) -> dict[str, Any]:
 def _text_parts(fields: Mapping[str, Any]) -> Iterator[tuple[str, tuple[None, str]]]:
     """The fields as parts without a file name, because a form without files must be multipart too."""
     for name, value in fields.items():
-        for each in value if isinstance(value, list) else [value]:
-            yield name, (None, str(each))
+        for one in value if isinstance(value, list) else [value]:
+            yield name, (None, str(one))
 
 
 def _retry_delay(response: httpx.Response, delay: float) -> float:

@@ -67,7 +67,7 @@ def discard(letter_id: LetterId, yes: Annotated[bool, typer.Option("--yes", help
 
 async def _list_dead_letters(service: str | None) -> list[DeadLetter]:
     async with prepared_services(*filter(None, [service])) as (_, services):
-        return [dead_letter for each in services.values() for dead_letter in await each.runtime.store.dead_letters()]
+        return [dead_letter for one in services.values() for dead_letter in await one.runtime.store.dead_letters()]
 
 
 async def _describe(letter_id: str) -> dict[str, Any]:
