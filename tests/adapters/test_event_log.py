@@ -37,13 +37,13 @@ async def test_records_are_delivered_and_read_unchanged(log: EventLog):
     listener = RecordingConsumer()
     async with running_consumer(log, "intake", listener):
         await listener.wait_until(lambda: len(listener.values) == 2)
-    heard = [record for batch in listener.batches for record in batch]
-    assert sorted((record.key, record.value) for record in heard) == [
+    received = [record for batch in listener.batches for record in batch]
+    assert sorted((record.key, record.value) for record in received) == [
         ("a", b'{"name": "Caf\xc3\xa9"}'),
         ("b", b"\x00\xff"),
     ]
-    assert sort_by_position(heard) == sort_by_position(await read_all(log))
-    assert len({record.position for record in heard}) == 2
+    assert sort_by_position(received) == sort_by_position(await read_all(log))
+    assert len({record.position for record in received}) == 2
 
 
 async def test_records_of_a_key_are_delivered_in_order(log: EventLog):
@@ -91,10 +91,10 @@ async def test_an_appended_record_is_delivered_at_once(log: EventLog):
         await listener.wait_until(lambda: bool(listener.values))
         for number in range(1, 6):
             await asyncio.sleep(0.1)
-            began = time.monotonic()
+            started_at = time.monotonic()
             await log.append(numbered_records(1, number))
             await listener.wait_for(b"%d" % number)
-            took.append(time.monotonic() - began)
+            took.append(time.monotonic() - started_at)
     assert min(took) < 0.25  # other work of the machine may hold one up, not all
 
 

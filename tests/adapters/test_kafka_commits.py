@@ -224,8 +224,8 @@ async def test_a_batch_that_outlives_a_rebalance_does_not_restart_its_consumer_o
                 await gate.wait_until(lambda: bool(gate.values))
                 await wait_for_commit(log, "intake")
         await log.close()
-    heard = set(gate.values) | set(second.values)
-    assert heard == {b"%d" % number for number in range(80)}
+    received = set(gate.values) | set(second.values)
+    assert received == {b"%d" % number for number in range(80)}
     restarted = [one for one in caplog.records if "restarted" in one.message]
     refused = [one for one in caplog.records if "are not committed" in one.message and one.levelno >= logging.WARNING]
     assert (restarted, refused) == ([], [])
@@ -239,9 +239,9 @@ def test_waiting_for_another_commit_counts_towards_the_timeout():
         offsets.add({HERE: 5}, offsets.generation)
         under_way = asyncio.create_task(commit(offsets, silent, 30.0))
         await asyncio.sleep(0.1)
-        began = loop.time()
+        started_at = loop.time()
         await commit(offsets, silent)
-        waited = loop.time() - began
+        waited = loop.time() - started_at
         under_way.cancel()
         return waited, silent.calls
 

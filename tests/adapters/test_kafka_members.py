@@ -70,7 +70,7 @@ class ConsumerOutput:
 
 async def wait_until_received(output: ConsumerOutput, names: Sequence[str]) -> None:
     async with asyncio.timeout(TIMEOUT_SECONDS):
-        while not all(output.by[name] for name in names):  # noqa: ASYNC110 - processes are asked what they told
+        while not all(output.by[name] for name in names):  # noqa: ASYNC110 - output of processes is polled
             await asyncio.sleep(0.05)
 
 

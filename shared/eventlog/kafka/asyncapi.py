@@ -46,7 +46,7 @@ class EventAsyncAPI(AsyncAPI):
     """AsyncAPI with one message per event type.
 
     FastStream writes one message per channel, whose payload is a union, or for batches an array of a union. It also names the
-    broker's address, which is nobody's business outside.
+    broker's address, which readers of the document do not need.
     """
 
     def to_specification(self) -> ApplicationSchema:

@@ -61,11 +61,11 @@ async def test_the_page_lists_the_events_of_a_service_without_external_resources
     page = await client.get(f"/api/{service}/events")
     assert page.status_code == 200
     assert not re.search(r"src=.https?://|<link[^>]+https?://|<script|<style| style=| on\w+=", page.text)
-    published, heard = (part.split("</h2>")[1] for part in re.split(r'<h2 id="', page.text)[1:3])
+    published, subscribed = (part.split("</h2>")[1] for part in re.split(r'<h2 id="', page.text)[1:3])
     for fact in FACTS:
         line = f'<summary class="code">{fact.type()}</summary>'
         assert (line in published) is (fact.owner == service), fact
-        assert (line in heard) is (fact in SUBSCRIBES_TO[service]), fact
+        assert (line in subscribed) is (fact in SUBSCRIBES_TO[service]), fact
     assert f'href="/api/{service}/events.json"' in page.text
     assert len(page.content) < 80_000
 

@@ -110,9 +110,9 @@ async def test_spans_contain_no_personal_data(simpul: StaffHarness, traces: Span
     await submit_request(simpul)
     await sent_emails(traces)
     assert {name for span in traces.raw for name in span.attributes or {}} <= ALLOWED_ATTRIBUTES
-    told = " ".join(f"{span.name} {dict(span.attributes or {})}" for span in traces.raw)
+    attributes_text = " ".join(f"{span.name} {dict(span.attributes or {})}" for span in traces.raw)
     for personal in ("Rahmat", "dishub", "19850214", "0812", "INT-2026", "trayek", "500/1"):
-        assert personal not in told
+        assert personal not in attributes_text
 
 
 async def test_events_recovered_from_the_outbox_stay_in_their_trace(tmp_path: Path, traces: SpanCollector):

@@ -86,7 +86,7 @@ def test_passwords_may_come_from_files(given: dict[str, Any], tmp_path: Path):
 
 
 @pytest.mark.parametrize(
-    ("name", "value", "said"),
+    ("name", "value", "message"),
     [
         ("mongo", f"mongodb://simpul:{PASSWORD}/@mongo:27017/simpul", "must look like"),
         ("mongo", f"postgres://simpul:{PASSWORD}@mongo", "must look like"),
@@ -98,10 +98,10 @@ def test_passwords_may_come_from_files(given: dict[str, Any], tmp_path: Path):
     ],
 )
 def test_an_invalid_address_is_rejected_without_revealing_its_password(
-    given: dict[str, Any], name: str, value: str, said: str
+    given: dict[str, Any], name: str, value: str, message: str
 ):
     settings = load_settings(**given | {name: value})
-    with pytest.raises(InvalidSettings, match=f"SIMPUL_{name.upper()}.*{said}") as refusal:
+    with pytest.raises(InvalidSettings, match=f"SIMPUL_{name.upper()}.*{message}") as refusal:
         open_backend(settings, system_clock, random_id)
     assert PASSWORD not in str(refusal.value)
 
@@ -115,8 +115,8 @@ def test_kafka_connections_are_plaintext_and_anonymous_by_default(given: dict[st
     assert kafka_security(load_settings(**given)) == PLAINTEXT
     authority = tmp_path / "authority.pem"
     trustme.CA().cert_pem.write_to_path(authority)
-    told = {"kafka_tls": True, "kafka_ca_file": authority, "kafka_user": "simpul", "kafka_password": PASSWORD}
-    security = kafka_security(load_settings(**given | told))
+    options = {"kafka_tls": True, "kafka_ca_file": authority, "kafka_user": "simpul", "kafka_password": PASSWORD}
+    security = kafka_security(load_settings(**given | options))
     assert security.client_options["security_protocol"] == "SASL_SSL"
     assert security.client_options["sasl_mechanism"] == "SCRAM-SHA-512"
     assert security.tls is not None
@@ -124,7 +124,7 @@ def test_kafka_connections_are_plaintext_and_anonymous_by_default(given: dict[st
 
 
 @pytest.mark.parametrize(
-    ("told", "said"),
+    ("options", "message"),
     [
         ({"kafka_password": PASSWORD}, "SIMPUL_KAFKA_USER: whose"),
         ({"kafka_user": "simpul"}, "SIMPUL_KAFKA_PASSWORD: its password is empty"),
@@ -133,7 +133,7 @@ def test_kafka_connections_are_plaintext_and_anonymous_by_default(given: dict[st
         ({"kafka_ca_file": "absent.pem", "kafka_tls": True}, "absent.pem holds no certificates"),
     ],
 )
-def test_inconsistent_kafka_settings_are_rejected(given: dict[str, Any], told: dict[str, Any], said: str):
-    with pytest.raises(InvalidSettings, match=said) as refusal:
-        open_backend(load_settings(**given | told), system_clock, random_id)
+def test_inconsistent_kafka_settings_are_rejected(given: dict[str, Any], options: dict[str, Any], message: str):
+    with pytest.raises(InvalidSettings, match=message) as refusal:
+        open_backend(load_settings(**given | options), system_clock, random_id)
     assert PASSWORD not in str(refusal.value)
