@@ -45,28 +45,28 @@ def read(content: bytes):
 
 
 def test_an_email_is_parsed_back_unchanged():
-    letter = read(build_message(EMAIL))
-    assert letter["Subject"] == EMAIL.subject
-    assert letter["To"] == "rahmat@dinas.example"
-    assert letter["From"].addresses[0].display_name == "Layanan Integrasi Sistem"
-    assert letter["Date"].datetime == NOON
-    assert letter["Message-ID"] == "<5f6e0a2c-0001-5000-8000-000000000001@diskominfo.example>"
-    assert letter["Auto-Submitted"] == "auto-generated"
-    assert letter.get_content_type() == "multipart/alternative"
-    assert [part.get_content_type() for part in letter.iter_parts()] == ["text/plain", "text/html"]
-    assert letter.get_body(("plain",)).get_content().replace("\r\n", "\n") == EMAIL.text
-    assert letter.get_body(("html",)).get_content().replace("\r\n", "\n") == EMAIL.html
-    assert not letter.defects
+    message = read(build_message(EMAIL))
+    assert message["Subject"] == EMAIL.subject
+    assert message["To"] == "rahmat@dinas.example"
+    assert message["From"].addresses[0].display_name == "Layanan Integrasi Sistem"
+    assert message["Date"].datetime == NOON
+    assert message["Message-ID"] == "<5f6e0a2c-0001-5000-8000-000000000001@diskominfo.example>"
+    assert message["Auto-Submitted"] == "auto-generated"
+    assert message.get_content_type() == "multipart/alternative"
+    assert [part.get_content_type() for part in message.iter_parts()] == ["text/plain", "text/html"]
+    assert message.get_body(("plain",)).get_content().replace("\r\n", "\n") == EMAIL.text
+    assert message.get_body(("html",)).get_content().replace("\r\n", "\n") == EMAIL.html
+    assert not message.defects
 
 
 def test_an_email_names_its_thread_and_the_reply_address():
     answered = replace(EMAIL, reply_to="Café Ülkü <kantor@dinas.example>", thread_id="5f6e0a2c.applicant.thread")
-    letter = read(build_message(answered))
-    assert letter["Message-ID"] == read(build_message(EMAIL))["Message-ID"]
-    assert letter["References"] == letter["In-Reply-To"] == "<5f6e0a2c.applicant.thread@diskominfo.example>"
-    assert letter["Reply-To"].addresses[0].addr_spec == "kantor@dinas.example"
-    assert letter["Reply-To"].addresses[0].display_name == "Café Ülkü"
-    assert not letter.defects
+    message = read(build_message(answered))
+    assert message["Message-ID"] == read(build_message(EMAIL))["Message-ID"]
+    assert message["References"] == message["In-Reply-To"] == "<5f6e0a2c.applicant.thread@diskominfo.example>"
+    assert message["Reply-To"].addresses[0].addr_spec == "kantor@dinas.example"
+    assert message["Reply-To"].addresses[0].display_name == "Café Ülkü"
+    assert not message.defects
     assert {"References", "In-Reply-To", "Reply-To"}.isdisjoint(read(build_message(EMAIL)).keys())
 
 
@@ -86,11 +86,13 @@ def test_any_text_survives_encoding_within_the_line_limits(subject, text, to):
     assert content.isascii()
     assert max(len(line) for line in content.split(b"\r\n")) <= 78
     assert not {13, 10} & set(content.replace(b"\r\n", b""))
-    letter = read(content)
-    assert letter["Subject"] == subject.strip()
-    assert [address.addr_spec for address in letter["To"].addresses] == to
+    message = read(content)
+    assert message["Subject"] == subject.strip()
+    assert [address.addr_spec for address in message["To"].addresses] == to
     whole = text.replace("\r\n", "\n").replace("\r", "\n").rstrip("\n") + "\n"
-    assert [part.get_payload(decode=True).decode().replace("\r\n", "\n") for part in letter.iter_parts()] == [whole] * 2
+    assert [part.get_payload(decode=True).decode().replace("\r\n", "\n") for part in message.iter_parts()] == [
+        whole
+    ] * 2
 
 
 @pytest.mark.parametrize("name", ["Simpul", "Diskominfo, Halmahera Timur", 'Kantor \\"Satu\\"', "Café Ülkü", "=?x?= a"])
@@ -201,10 +203,10 @@ async def test_an_email_arrives_unchanged(mailing):
 
 async def test_many_concurrent_emails_all_arrive(mailing):
     mailer, contents = mailing
-    letters = [replace(EMAIL, message_id=f"id-{n}", date=NOON + timedelta(seconds=n)) for n in range(50)]
-    outcomes = await asyncio.gather(*map(mailer.send, letters))
+    emails = [replace(EMAIL, message_id=f"id-{n}", date=NOON + timedelta(seconds=n)) for n in range(50)]
+    outcomes = await asyncio.gather(*map(mailer.send, emails))
     assert {outcome.kind for outcome in outcomes} == {"sent"}
-    assert sorted(await contents()) == sorted(map(build_message, letters))
+    assert sorted(await contents()) == sorted(map(build_message, emails))
 
 
 async def test_a_mailer_can_be_closed_twice_and_used_again(mailing):
@@ -288,9 +290,9 @@ async def smtp_session(
             await mailer.close()
 
 
-async def send_with_answers(answers, letter=EMAIL):
+async def send_with_answers(answers, message=EMAIL):
     async with smtp_session(Script(answers)) as (server, mailer):
-        return await mailer.send(letter), server
+        return await mailer.send(message), server
 
 
 @pytest.mark.parametrize("step", ["greeting", "EHLO", "MAIL", "RCPT", "DATA", "CONTENT"])
@@ -578,22 +580,22 @@ def test_an_invalid_smtp_url_is_refused_without_repeating_it(url):
 
 
 async def test_aiosmtpd_accepts_the_emails():
-    class Keeps:
+    class RecordingHandler:
         def __init__(self) -> None:
-            self.letters: list[tuple[str, list[str], bytes]] = []
+            self.emails: list[tuple[str, list[str], bytes]] = []
 
         async def handle_DATA(self, server, session, envelope):  # noqa: N802
-            self.letters.append((envelope.mail_from, envelope.rcpt_tos, envelope.content))
+            self.emails.append((envelope.mail_from, envelope.rcpt_tos, envelope.content))
             return "250 taken"
 
-    keeps = Keeps()
+    handler = RecordingHandler()
     loop = asyncio.get_running_loop()
-    async with await loop.create_server(lambda: SMTP(keeps, loop=loop), "127.0.0.1", 0) as server:
+    async with await loop.create_server(lambda: SMTP(handler, loop=loop), "127.0.0.1", 0) as server:
         mailer = SmtpMailer(f"smtp://127.0.0.1:{server.sockets[0].getsockname()[1]}?tls=none")
         for _ in range(2):
             assert (await mailer.send(MULTI_RECIPIENT_EMAIL)).kind == "sent"
         await mailer.close()
     assert (
-        keeps.letters
+        handler.emails
         == [("simpul@diskominfo.example", list(MULTI_RECIPIENT_EMAIL.to), build_message(MULTI_RECIPIENT_EMAIL))] * 2
     )

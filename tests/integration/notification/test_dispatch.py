@@ -89,8 +89,8 @@ async def test_each_email_is_sent_once(harness: StaffHarness, server: ScriptedSm
     harness.clock.advance(days=3)
     await settle(harness)
     assert len(delivered_emails(server)) == 2
-    [letter] = emails_to(server, APPLICANT)
-    assert str(letter["Subject"]).startswith("[INT-2026-000001] ")
+    [message] = emails_to(server, APPLICANT)
+    assert str(message["Subject"]).startswith("[INT-2026-000001] ")
 
 
 async def test_an_email_does_not_wait_for_a_clock_that_is_ahead(harness: StaffHarness, server: ScriptedSmtp):
@@ -129,8 +129,8 @@ async def test_an_email_is_not_repeated_while_its_outcome_cannot_be_stored(harne
 async def test_all_members_of_a_role_get_one_message(harness: StaffHarness, server: ScriptedSmtp):
     await harness.publish(tale.submitted)
     await wait_for_email(harness, "sent", "staff_submitted")
-    [letter] = emails_to(server, OFFICERS)
-    assert "samsul@kominfo.example" in str(letter["To"])
+    [message] = emails_to(server, OFFICERS)
+    assert "samsul@kominfo.example" in str(message["To"])
     [received] = [one for one in server.received if OFFICERS in one.recipients]
     assert received.recipients == ["nurlaila@kominfo.example", "samsul@kominfo.example"]
 
@@ -292,8 +292,8 @@ async def test_an_email_to_a_role_waits_until_the_role_has_a_member(harness: Sta
     await set_active(harness, True, "samsul")
     harness.clock.advance(seconds=30)
     await wait_for_email(harness, "sent", "staff_submitted")
-    [letter] = emails_to(server, "samsul@kominfo.example")
-    assert "nurlaila" not in str(letter["To"])
+    [message] = emails_to(server, "samsul@kominfo.example")
+    assert "nurlaila" not in str(message["To"])
 
 
 MORNING = datetime(2026, 11, 29, 23, 0, tzinfo=UTC)
@@ -351,8 +351,8 @@ async def test_an_address_changed_in_a_resubmission_is_used_from_then_on(harness
     await harness.publish(tale.resubmitted.model_copy(update={"applicant": moved}))
     await all_settled(harness)
     assert len(emails_to(server, APPLICANT)) == 2
-    [letter] = emails_to(server, moved.email)
-    assert letter["Message-ID"] not in [other["Message-ID"] for other in emails_to(server, APPLICANT)]
+    [message] = emails_to(server, moved.email)
+    assert message["Message-ID"] not in [other["Message-ID"] for other in emails_to(server, APPLICANT)]
 
 
 async def test_an_address_is_in_the_log_only_in_submissions(harness: StaffHarness, server: ScriptedSmtp):
@@ -419,5 +419,5 @@ async def test_emails_of_one_request_are_dated_in_the_order_of_their_events(
     harness.clock.advance(minutes=1)
     await harness.publish(returned)
     await wait_for_email(harness, "sent", "returned")
-    dates: list[Any] = [letter["Date"].datetime for letter in emails_to(server, APPLICANT)]
+    dates: list[Any] = [message["Date"].datetime for message in emails_to(server, APPLICANT)]
     assert all(one < other for one, other in pairwise(dates))
