@@ -84,6 +84,7 @@ MATRIX: dict[Call, Allowed] = {
     ("GET", "/health/ready"): PUBLIC,
     ("GET", "/metrics"): ADMIN,
     ("GET", "/api/docs"): ADMIN,
+    ("GET", "/api/docs/swagger-ui"): ADMIN,
     ("GET", "/api/docs/{name}"): ADMIN,
     ("GET", "/api/openapi.json"): ADMIN,
     **{("GET", f"/api/{name}/events{form}"): ADMIN for name in BUILDERS for form in ("", ".json")},

@@ -21,6 +21,7 @@ from shared.web.views.static_files import StaticFile, file_response, load_file
 EVENT_DOCS_PATH = "/api/{}/events"
 """Where each service documents its events."""
 EVENT_OWNERS = tuple(dict.fromkeys(fact.owner for fact in FACTS))
+EXPLORER = "/api/docs/swagger-ui"
 ASSETS = ("swagger-ui-bundle.js", "swagger-ui.css")
 """Files of Swagger UI; the package `fastapi-offline` ships them, so that pages load nothing from another host."""
 PICTURES_IN_STYLE_SHEET = "img-src 'self' data:"
@@ -36,7 +37,8 @@ def docs_router(settings: Settings) -> APIRouter:
     access = Depends(docs_access(settings))
     router = APIRouter(route_class=GuardedRoute, include_in_schema=False, dependencies=[access])
     router.add_api_route("/api/openapi.json", openapi_document, methods=["GET"])
-    router.add_api_route("/api/docs", swagger_ui, methods=["GET"])
+    router.add_api_route("/api/docs", docs_page, methods=["GET"])
+    router.add_api_route(EXPLORER, swagger_ui, methods=["GET"])
     router.add_api_route("/api/docs/{name}", swagger_ui_asset, methods=["GET"])
     return router
 
@@ -46,14 +48,20 @@ async def openapi_document(request: Request) -> dict[str, Any]:
     return document
 
 
-async def swagger_ui(request: Request) -> HTMLResponse:
-    """Swagger UI, with links to the event documentation. Its style sheet embeds pictures as data URLs."""
+async def docs_page(request: Request) -> HTMLResponse:
+    """The general rules of the API, with links to Swagger UI, the OpenAPI document and the event documentation."""
     app = request.app
     services = [(name, EVENT_DOCS_PATH.format(name)) for name in EVENT_OWNERS]
-    assets = {name: f"/api/docs/{name}?v={_asset(name).version}" for name in ASSETS}
-    page = shared_templates(
-        request, "docs.html", title=app.title, version=app.version, services=services, assets=assets
+    return shared_templates(
+        request, "docs.html", title=app.title, version=app.version, services=services, explorer=EXPLORER
     )
+
+
+async def swagger_ui(request: Request) -> HTMLResponse:
+    """Swagger UI, outside of our page layout. Its style sheet embeds pictures as data URLs."""
+    app = request.app
+    assets = {name: f"/api/docs/{name}?v={_asset(name).version}" for name in ASSETS}
+    page = shared_templates(request, "swagger_ui.html", title=app.title, version=app.version, assets=assets)
     policy = page.headers["Content-Security-Policy"]
     page.headers["Content-Security-Policy"] = policy.replace("img-src 'self'", PICTURES_IN_STYLE_SHEET)
     return page
