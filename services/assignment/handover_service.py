@@ -139,7 +139,7 @@ def file_name_form(number: str) -> str:
 
 
 async def digest_parts(form: ParsedForm[HandoverFields]) -> tuple[HandoverFields | str, ...]:
-    """Return the content of a form, by which a repeat is told from another call."""
+    """Return the content of a form, which distinguishes a repeat from another call."""
     uploads = form.files["documents"]
     digests = [await asyncio.to_thread(_sha256, upload.file) for upload in uploads]
     named = [_digest_part(safe_name(upload.filename), sha256) for upload, sha256 in zip(uploads, digests, strict=True)]

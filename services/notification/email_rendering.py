@@ -73,7 +73,7 @@ def render(content: EmailContent) -> RenderedEmail:
         "text": text,
         "preview": text.preview.text(values),
         "blocks": text.blocks(values),
-        "greeting": frame.greeting.format(name=_addressee(content.name) or text.somebody),
+        "greeting": frame.greeting.format(name=_addressee(content.name) or text.default_name),
         "number": content.number,
         "about": ", ".join(filter(None, (_clean_name(content.applicant), _clean_name(content.unit)))),
         "office": content.office,

@@ -155,7 +155,7 @@ def parse_sentence(text: str) -> Sentence:
 
 @dataclass(frozen=True, slots=True)
 class EmailText:
-    """The text of one kind of email; `somebody` addresses recipients without a name."""
+    """The text of one kind of email; `default_name` addresses recipients without a name."""
 
     subject: str
     heading: str
@@ -164,7 +164,7 @@ class EmailText:
     button: str
     thanks: str
     footer: str
-    somebody: str
+    default_name: str
 
     def blocks(self, values: SlotValues) -> list[Block]:
         """Return the body with its values; quotes without text are left out."""
@@ -194,7 +194,7 @@ class Frame:
     contact: str
     contact_ways: Mapping[str, str]
     tagline: str
-    somebody: str
+    default_name: str
     scopes: Mapping[str, str]
     items: Mapping[str, str]
     to_applicant: Mapping[str, str] = field(repr=False)
@@ -233,7 +233,7 @@ def read_language(path: Path) -> Language:
 
 def _parse_text(frame: Frame, table: Mapping[str, Any]) -> EmailText:
     preview, body = parse_sentence(table["preview"]), tuple(map(_parse_body_part, table["body"]))
-    return EmailText(**{"somebody": frame.somebody, **table, "preview": preview, "body": body})
+    return EmailText(**{"default_name": frame.default_name, **table, "preview": preview, "body": body})
 
 
 def _parse_body_part(part: object) -> BodyPart:

@@ -1,4 +1,4 @@
-"""A mailer over SMTP, whose outcomes tell apart what was not accepted, what never will be, and what nobody can know."""
+"""A mailer over SMTP, whose outcomes distinguish temporary, permanent and unknown failures."""
 
 from __future__ import annotations
 

@@ -523,8 +523,8 @@ async def test_a_wrong_password_is_temporary_and_never_shown(caplog):
         outcome = await mailer.send(EMAIL)
     assert outcome.kind == "temporary"
     assert "kata sandi" in outcome.reason
-    for told in (caplog.text, outcome.reason, repr(mailer), repr(mailer.__dict__)):
-        assert "sangat-salah" not in told
+    for shown in (caplog.text, outcome.reason, repr(mailer), repr(mailer.__dict__)):
+        assert "sangat-salah" not in shown
 
 
 async def test_logs_contain_no_recipient(caplog):

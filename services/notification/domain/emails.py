@@ -124,7 +124,7 @@ class ConfirmReminderEmail:
 
 @dataclass(frozen=True, slots=True)
 class ContestedEmail:
-    """`reason` is not mailed: nobody has proven that the address is the applicant's."""
+    """`reason` is not mailed: it is not proven that the address belongs to the applicant."""
 
     kind: ClassVar = "contested"
     reason: str
@@ -139,7 +139,7 @@ class CompletedEmail:
 
 @dataclass(frozen=True, slots=True)
 class WithdrawnEmail:
-    """`reason` is not mailed: nobody has proven that the address is the applicant's."""
+    """`reason` is not mailed: it is not proven that the address belongs to the applicant."""
 
     kind: ClassVar = "withdrawn"
     reason: str

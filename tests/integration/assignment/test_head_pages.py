@@ -173,9 +173,9 @@ async def test_a_reassignment_needs_a_lead_and_a_reason(harness: StaffHarness):
     answer = await submit_form(harness, "hasan", f"{QUEUE}/ganti", target_date="2026-12-20", reason=" ")
     assert answer.status_code == 422
     assert (error_beside(answer, "lead"), error_beside(answer, "reason")) == ("Wajib diisi.", "Wajib diisi.")
-    told = visible_text(answer)
-    assert "Penanggung jawab baru wajib diisi." in told
-    assert "Alasan wajib diisi." in told
+    shown = visible_text(answer)
+    assert "Penanggung jawab baru wajib diisi." in shown
+    assert "Alasan wajib diisi." in shown
     assert 'value="2026-12-20"' in answer.text
 
 

@@ -96,13 +96,13 @@ async def test_emails_to_staff_name_the_applicant_and_link_to_the_request_behind
         assert f"Pemohon: {tale.APPLICANT.name}, {tale.APPLICANT.unit}" in text_of(mail)
         [link] = LINK.findall(text_of(mail))
         path = link.removeprefix(origin)
-        console = path.removesuffix(REQUEST)
-        seen.add(console)
-        async with browser(harness) as nobody, browser(harness, reader[console]) as somebody:
+        base_path = path.removesuffix(REQUEST)
+        seen.add(base_path)
+        async with browser(harness) as nobody, browser(harness, reader[base_path]) as somebody:
             asked = await nobody.get(path)
             assert (asked.status_code, asked.headers["location"]) == (303, f"/masuk?lanjut={quote(path, safe='')}")
             # Assignment does not consume its own facts, so it has no lead here.
-            if console != "/pekerjaan/":
+            if base_path != "/pekerjaan/":
                 assert tale.submitted.number in (await somebody.get(path)).text
     assert seen == set(reader)
 

@@ -127,10 +127,12 @@ def test_every_email_is_well_formed_html_without_external_resources(kind):
 @pytest.mark.parametrize("kind", KINDS)
 def test_both_parts_contain_every_value_of_an_email(kind):
     rendered = render(email_content(kind, round=3, percent=61, documents=4))
-    told = {"round": "", "items": "Satuan belum ada.", "percent": "61%", "documents": "4 dokumen", "automatic": ""}
+    expected = {"round": "", "items": "Satuan belum ada.", "percent": "61%", "documents": "4 dokumen", "automatic": ""}
     for key in shown_values(kind):
         said = (
-            "Senin, 7 Desember 2026" if SAMPLE_VALUES[key] == "2026-12-07" else told.get(key, str(SAMPLE_VALUES[key]))
+            "Senin, 7 Desember 2026"
+            if SAMPLE_VALUES[key] == "2026-12-07"
+            else expected.get(key, str(SAMPLE_VALUES[key]))
         )
         assert said in rendered.text, key
         assert said in unescape(rendered.html), key
@@ -280,10 +282,10 @@ def test_the_withdrawal_email_asks_to_report_an_unauthorised_withdrawal():
 
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if kind.startswith("staff_")])
 def test_emails_to_staff_name_the_applicant(kind):
-    told = replace(
+    content = replace(
         email_content(kind), applicant="Rahmat\r\nContoh 198502142010011001", unit="Dinas <b>Perhubungan</b>"
     )
-    rendered = render(told)
+    rendered = render(content)
     assert "\nPemohon: Rahmat Contoh [nomor tidak ditampilkan], Dinas <b>Perhubungan</b>\n" in rendered.text
     assert "Dinas &lt;b&gt;Perhubungan&lt;/b&gt;" in rendered.html
     assert "Pemohon:" not in render(email_content(kind)).text

@@ -459,10 +459,10 @@ def test_days_off_after_a_target_are_no_working_days():
 
 @pytest.mark.parametrize(("days", "target"), [(0, 14), (1, 15), (7, 21)])
 def test_the_displayed_target_is_the_one_that_resuming_sets(days: int, target: int):
-    told = present_page(kept(*ON_HOLD), TODAY + timedelta(days=days), RULES)["resumed_target"]
+    displayed = present_page(kept(*ON_HOLD), TODAY + timedelta(days=days), RULES)["resumed_target"]
     [fact] = decided(RESUME, *ON_HOLD, days=days)
     assert isinstance(fact, WorkResumed)
-    assert told == fact.target_date == date(2026, 12, target)
+    assert displayed == fact.target_date == date(2026, 12, target)
     assert present_page(kept(*IN_PROGRESS), TODAY, RULES)["resumed_target"] is None
 
 
