@@ -205,6 +205,21 @@ async def test_an_unknown_member_sends_one_request_per_commit():
     assert consumer.calls == 3
 
 
+async def test_a_failing_batch_is_retried_after_a_restart():
+    gate, consumer = Gate(), Consumer(HERE)
+    delivery = delivery_to(consumer)
+    await delivery.stop()
+    delivery.begin()
+    gate.fails = True
+    gate.opened.set()
+    delivering = asyncio.create_task(deliver(delivery, gate, HERE, 5))
+    await gate.begun.wait()
+    gate.fails = False
+    async with asyncio.timeout(5):
+        await delivering
+    assert gate.values == [b"1"]
+
+
 @pytest.mark.slow
 @pytest.mark.engines("kafka")
 async def test_a_batch_that_outlives_a_rebalance_does_not_restart_its_consumer_on_kafka(

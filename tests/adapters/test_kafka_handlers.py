@@ -19,7 +19,7 @@ from shared.eventlog.kafka.endpoints import add_subscriber
 from shared.eventlog.kafka.log import KafkaEventLog
 from shared.eventlog.kafka.messages import CloudEvent
 from shared.eventlog.port import LogRecord
-from tests.support.adapters.log_listener import RecordingConsumer
+from tests.support.adapters.log_listener import RecordingConsumer, running_consumer
 
 TOPIC = Topic("events")
 
@@ -81,3 +81,12 @@ async def test_the_handler_is_annotated_with_the_events_that_the_service_subscri
     [annotation] = get_args(handler.handler._original_call.__annotations__["records"])
     [events] = get_args(annotation)
     assert get_args(events) == (CloudEvent[RequestReturned], CloudEvent[RequestVerified])
+
+
+async def test_the_subscriber_of_a_cancelled_consumer_is_removed_from_the_broker():
+    log = KafkaEventLog("127.0.0.1:1", TOPIC, request_timeout=0.1)
+    async with running_consumer(log, "intake", RecordingConsumer()):
+        await asyncio.sleep(0.01)
+        assert len(log.broker.subscribers) == 1
+    assert log.broker.subscribers == []
+    await log.close()
