@@ -1,1 +1,1 @@
-"""What the screens and the API of every service share: problems, access, uploads, lists, live updates."""
+"""The web layer of all services: HTTP server and middleware, access control, API, forms, views and administration."""

@@ -1,1 +1,1 @@
-"""Health, metrics and the administrator's pages that belong to no service."""
+"""Health checks, metrics, and the administrators' API and pages that belong to no service."""

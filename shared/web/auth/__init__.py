@@ -1,1 +1,1 @@
-"""Who may call a route: access, sessions, CSRF, and the pages of accounts."""
+"""Access control, sessions, CSRF protection, and the API and pages of accounts."""

@@ -1,1 +1,1 @@
-"""Forms: multipart bodies, posted fields, and files that wait for their form."""
+"""Forms: multipart bodies, posted fields, and files uploaded before their form."""

@@ -1,1 +1,1 @@
-"""Templates and what they need: rendering, formats, labels, navigation, static files."""
+"""HTML views: templates, rendering, formats, labels, navigation and static files."""
