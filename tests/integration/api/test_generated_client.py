@@ -118,10 +118,10 @@ async def test_a_generated_client_takes_a_request_through_its_whole_life(tmp_pat
             if row.username == "dewi"
         ]
         target = harness.clock().date() + timedelta(days=14)
-        assignment = models.Assignment(lead=dewi.username, complexity=models.Complexity.LOW, target_date=target)
+        assignment = models.AssignmentBody(lead=dewi.username, complexity=models.Complexity.LOW, target_date=target)
         await client.call("assignment.assignment_assign", receipt.id, token=head, body=assignment)
         await client.call("assignment.assignment_start", receipt.id, token=lead, body=models.EmptyBody())
-        progress = models.Progress(note="Pemetaan data selesai.", percent=60)
+        progress = models.ProgressBody(note="Pemetaan data selesai.", percent=60)
         await client.call("assignment.assignment_progress", receipt.id, token=lead, body=progress)
         handover = models.AssignmentCompleteBody(summary="Integrasi berjalan.", documents=[client.file("hasil.pdf")])
         await client.call("assignment.assignment_complete", receipt.id, token=lead, body=handover)
