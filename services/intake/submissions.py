@@ -38,7 +38,11 @@ SUBMISSION_PATH = "/"
 
 
 class RegistrationNumberAllocator:
-    """Allocates consecutive registration numbers. Submissions of one process take turns, so that no number is skipped."""
+    """Allocates consecutive registration numbers.
+
+    The unique column of the store guarantees that no number is given twice. Submissions of one process take turns, so that no
+    number is skipped.
+    """
 
     def __init__(self, store: StateStore, clock: Clock) -> None:
         self._store, self._clock = store, clock

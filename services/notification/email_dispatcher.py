@@ -26,7 +26,7 @@ from shared.storage.port import RecordQuery, StoreUnavailable
 logger = logging.getLogger(__name__)
 
 SEND_TIMEOUT_SECONDS = 150.0
-"""Shorter than a claim, so that the outcome is recorded before the claim ends."""
+"""Shorter than a claim, so that the outcome is recorded before the claim ends unless the store is away."""
 
 STORE_RETRY_TIMEOUT_SECONDS = 60.0
 STORE_RETRY_INTERVAL_SECONDS = 0.5
@@ -155,5 +155,5 @@ def _reminder_key(request_id: str, command: FireReminder) -> CommandKey:
 
 def _metric_label(outcome: Outcome, message: Message) -> str:
     """Return the kind of the outcome, or "given_up" if no attempt follows."""
-    is_final = outcome.kind in ("sent", "permanent") or retry_delay(message.tries) is not None
-    return outcome.kind if is_final else "given_up"
+    given_up = outcome.kind not in ("sent", "permanent") and retry_delay(message.tries) is None
+    return "given_up" if given_up else outcome.kind

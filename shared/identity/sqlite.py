@@ -132,6 +132,7 @@ class SqliteAccountStore:
             return None
         token_hash, created, seen, digest, *row = rows[0]
         account = _account(tuple(row))
+        # Sessions opened by a version that did not bind them have an empty digest; they stay valid until they expire.
         if digest not in ("", account.digest):
             return None
         return Session(token_hash, account.username, _time(created), _time(seen)), account

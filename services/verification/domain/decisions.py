@@ -18,7 +18,11 @@ from shared.runtime.decider import Refusal
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """Numbers of working days; `verify_days` is an internal target, not a published promise."""
+    """Numbers of working days.
+
+    `verify_days` is an internal target, not a published promise; an applicant completes a returned request within `respond_days`
+    and is reminded after each of `remind_days`.
+    """
 
     calendar: WorkingCalendar
     verify_days: int = 1

@@ -18,7 +18,7 @@ logger = logging.getLogger(__name__)
 
 
 async def download(request: Request, documents: DocumentStore, document: DocumentRef | None, actor: str) -> Response:
-    """Stream the document, or the range that was requested; `actor` is named in the log.
+    """Stream the document, or the range that was requested, to a caller who may read it; `actor` is named in the log.
 
     Raises: Problem 404 if there is no such document, 416 for a range outside it.
     """

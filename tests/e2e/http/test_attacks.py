@@ -101,7 +101,7 @@ def test_nobody_signs_in_with_an_operator(simpul: ServerHarness, body: dict[str,
         (b"--x--", "multipart/form-data; boundary=" + "x" * 500, 400),
     ],
 )
-def test_a_form_that_is_none_is_refused(simpul: ServerHarness, content: bytes, kind: str, status: int):
+def test_a_malformed_form_is_refused(simpul: ServerHarness, content: bytes, kind: str, status: int):
     with simpul.assert_nothing_stored():
         refusal_errors(simpul.http.post("/api/requests", content=content, headers={"Content-Type": kind}), status)
 
@@ -125,7 +125,7 @@ def test_a_form_that_is_none_is_refused(simpul: ServerHarness, content: bytes, k
         ("GET", f"/api/verification/requests/{UNKNOWN}", 401),
     ],
 )
-def test_every_dead_end_answers_with_a_sentence(simpul: ServerHarness, method: str, path: str, status: int):
+def test_every_unknown_path_or_method_gets_an_error_message(simpul: ServerHarness, method: str, path: str, status: int):
     answer = simpul.http.request(method, path)
     refusal_errors(answer, status)
     assert "location" not in answer.headers
@@ -150,7 +150,7 @@ def test_a_path_leads_nowhere_else(simpul: ServerHarness, path: bytes):
 
 
 @pytest.mark.parametrize("path", ["/", "/api/docs", "/api/openapi.json", "/api/units", "/health/live", "/lacak/x"])
-def test_every_answer_is_guarded(simpul: ServerHarness, path: str):
+def test_every_response_has_security_headers(simpul: ServerHarness, path: str):
     assert_security_headers(simpul.http.get(path))
 
 
@@ -228,7 +228,7 @@ def test_another_sites_page_signs_nobody_in(simpul: ServerHarness):
 # What breaks inside
 
 
-def test_a_damaged_record_is_told_as_a_number_and_nothing_else(simpul: ServerHarness):
+def test_a_damaged_record_shows_only_a_reference_number(simpul: ServerHarness):
     asked = simpul.submitted().wait_for_status("submitted")
     with contextlib.closing(sqlite3.connect(simpul.server.data / "simpul.db")) as file:
         file.execute("UPDATE intake_documents SET body = x'00' WHERE id = ?", (asked.id,))

@@ -32,7 +32,7 @@ BY_LEAD: dict[str, dict[str, Any]] = {
     "pause": {"question": "Alamat server uji?"},
     "resume": {},
 }
-FITTING = {
+ALLOWED_STEPS = {
     "verified": {"rejection", "assignment"},
     "assigned": {"reassignment", "start"},
     "in_progress": {"reassignment", "progress", "pause"},
@@ -47,7 +47,7 @@ async def harness(tmp_path: Path) -> AsyncIterator[StaffHarness]:
         yield opened
 
 
-async def to(
+async def advance_to(
     harness: StaffHarness, status: str, *documents: DocumentRef, subject: str = REQUEST, **fields: Any
 ) -> None:
     """Advance a request to this status by facts of other services and calls of staff."""
@@ -68,7 +68,7 @@ async def to(
 
 
 async def test_every_command_is_answered_in_the_same_form(harness: StaffHarness):
-    await to(harness, "verified")
+    await advance_to(harness, "verified")
     steps = [
         ("hasan", "assignment", ASSIGN, "assigned"),
         ("hasan", "reassignment", REASSIGN, "assigned"),
@@ -95,19 +95,19 @@ async def test_a_submitted_request_can_be_rejected_on_recommendation(harness: St
 
 
 async def test_the_applicants_answer_resumes_the_work(harness: StaffHarness):
-    await to(harness, "on_hold")
+    await advance_to(harness, "on_hold")
     await harness.publish(answered)
     await harness.wait_for_status("assignment", "in_progress")
     assert (await harness.events("assignment"))[-1].type == "WorkResumed"
 
 
-@pytest.mark.parametrize("status", FITTING)
+@pytest.mark.parametrize("status", ALLOWED_STEPS)
 async def test_a_step_out_of_order_is_409_and_changes_nothing(harness: StaffHarness, status: str):
-    await to(harness, status)
+    await advance_to(harness, status)
     before = await harness.events("assignment")
     for who, steps in (("hasan", BY_HEAD), ("dewi", BY_LEAD)):
         for step, body in steps.items():
-            if step not in FITTING[status] and (who == "hasan" or status != "verified"):
+            if step not in ALLOWED_STEPS[status] and (who == "hasan" or status != "verified"):
                 answer = await harness.post(who, f"{HERE}/{step}", body)
                 assert answer.status_code == 409, (step, answer.text)
                 assert answer.json()["current"]["status"] == status, step
@@ -115,7 +115,7 @@ async def test_a_step_out_of_order_is_409_and_changes_nothing(harness: StaffHarn
 
 
 async def test_a_withdrawn_request_cannot_be_assigned(harness: StaffHarness):
-    await to(harness, "verified")
+    await advance_to(harness, "verified")
     await harness.publish(withdrawn)
     answer = await harness.post("hasan", f"{HERE}/assignment", ASSIGN)
     assert answer.status_code == 409
@@ -124,7 +124,7 @@ async def test_a_withdrawn_request_cannot_be_assigned(harness: StaffHarness):
 
 @pytest.mark.parametrize("who", PEOPLE)
 async def test_every_route_is_for_its_roles_only(harness: StaffHarness, who: str):
-    await to(harness, "assigned")
+    await advance_to(harness, "assigned")
     roles = PEOPLE[who][1]
     heads, leads = "structural" in roles, "technical" in roles
     before = await harness.events("assignment")
@@ -143,7 +143,7 @@ async def test_every_route_is_for_its_roles_only(harness: StaffHarness, who: str
 
 async def test_requests_of_other_leads_are_404_like_unknown_ones(harness: StaffHarness):
     document = await harness.store_document("kamus.pdf", pdf())
-    await to(harness, "in_progress", document)
+    await advance_to(harness, "in_progress", document)
     before = await harness.events("assignment")
     for path in ("", f"/documents/{document.id}"):
         foreign = await harness.get("jafar", HERE + path)
@@ -161,13 +161,13 @@ async def test_requests_of_other_leads_are_404_like_unknown_ones(harness: StaffH
 
 
 async def test_a_head_with_the_technical_role_leads_only_own_requests(harness: StaffHarness):
-    await to(harness, "assigned")
+    await advance_to(harness, "assigned")
     assert (await harness.get("kepala", HERE)).status_code == 200
     assert (await harness.post("kepala", f"{HERE}/start")).status_code == 404
 
 
 async def test_a_replaced_lead_loses_the_request(harness: StaffHarness):
-    await to(harness, "in_progress")
+    await advance_to(harness, "in_progress")
     await harness.post("hasan", f"{HERE}/reassignment", REASSIGN)
     assert (await harness.get("dewi", HERE)).status_code == 404
     assert (await harness.post("dewi", f"{HERE}/progress", BY_LEAD["progress"])).status_code == 404
@@ -197,7 +197,7 @@ async def test_an_unknown_request_is_404_for_the_head(harness: StaffHarness):
     ],
 )
 async def test_errors_of_a_head_name_the_field(harness: StaffHarness, step: str, changes: dict[str, Any], field: str):
-    await to(harness, "verified")
+    await advance_to(harness, "verified")
     answer = await harness.post("hasan", f"{HERE}/{step}", {**BY_HEAD[step], **changes})
     assert answer.status_code == 422, answer.text
     assert [error["field"] for error in answer.json()["errors"]] == [field]
@@ -220,7 +220,7 @@ async def test_errors_of_a_head_name_the_field(harness: StaffHarness, step: str,
     ],
 )
 async def test_errors_of_a_lead_name_the_field(harness: StaffHarness, step: str, body: dict[str, Any], field: str):
-    await to(harness, "in_progress")
+    await advance_to(harness, "in_progress")
     before = await harness.events("assignment")
     answer = await harness.post("hasan" if step == "reassignment" else "dewi", f"{HERE}/{step}", body)
     assert answer.status_code == 422, answer.text
@@ -229,7 +229,7 @@ async def test_errors_of_a_lead_name_the_field(harness: StaffHarness, step: str,
 
 
 async def test_an_inactive_account_cannot_become_lead(harness: StaffHarness):
-    await to(harness, "verified")
+    await advance_to(harness, "verified")
     await harness.platform.identity.change_staff("dewi", active=False)
     answer = await harness.post("hasan", f"{HERE}/assignment", ASSIGN)
     assert answer.status_code == 422
@@ -237,14 +237,14 @@ async def test_an_inactive_account_cannot_become_lead(harness: StaffHarness):
 
 
 async def test_today_is_a_valid_target(harness: StaffHarness):
-    await to(harness, "verified")
+    await advance_to(harness, "verified")
     assert (
         await harness.post("hasan", f"{HERE}/assignment", {**ASSIGN, "target_date": "2026-11-23"})
     ).status_code == 200
 
 
 async def test_of_fifty_concurrent_assignments_one_wins_and_the_others_conflict_with_it(harness: StaffHarness):
-    await to(harness, "verified")
+    await advance_to(harness, "verified")
     heads = [("hasan", "halima")[n % 2] for n in range(50)]
     bodies = [{**ASSIGN, "lead": ("dewi", "jafar")[n // 2 % 2]} for n in range(50)]
     answers = await asyncio.gather(
@@ -259,7 +259,7 @@ async def test_of_fifty_concurrent_assignments_one_wins_and_the_others_conflict_
 
 
 async def test_a_repeated_key_gets_the_same_response_after_the_target(harness: StaffHarness):
-    await to(harness, "verified")
+    await advance_to(harness, "verified")
     first = await harness.post("hasan", f"{HERE}/assignment", ASSIGN, key="k")
     await harness.sign_in_again_after(days=30)
     again = await harness.post("hasan", f"{HERE}/assignment", ASSIGN, key="k")
@@ -272,7 +272,7 @@ async def test_a_repeated_key_gets_the_same_response_after_the_target(harness: S
 async def test_leads_are_listed_with_their_workload(harness: StaffHarness):
     ids = [f"00000000-0000-4000-8000-0000000002{n:02d}" for n in range(3)]
     for place, request_id in enumerate(ids):
-        await to(harness, "verified", subject=request_id, number=f"INT-2026-0001{place:02d}")
+        await advance_to(harness, "verified", subject=request_id, number=f"INT-2026-0001{place:02d}")
     targets = ("2026-11-23", "2026-12-14", "2026-12-15")
     for request_id, target in zip(ids, targets, strict=True):
         await harness.post("hasan", f"{REQUESTS}/{request_id}/assignment", {**ASSIGN, "target_date": target})
@@ -302,7 +302,7 @@ async def test_leads_are_listed_with_their_workload(harness: StaffHarness):
 async def test_the_lead_downloads_submitted_documents(harness: StaffHarness):
     content = pdf()
     document = await harness.store_document("kamus.pdf", content)
-    await to(harness, "assigned", document)
+    await advance_to(harness, "assigned", document)
     for who in ("dewi", "hasan"):
         answer = await harness.get(who, f"{HERE}/documents/{document.id}")
         assert answer.content == content
@@ -310,8 +310,8 @@ async def test_the_lead_downloads_submitted_documents(harness: StaffHarness):
 
 
 async def test_leads_get_live_changes_of_own_requests_only(harness: StaffHarness):
-    await to(harness, "assigned")
-    await to(harness, "assigned", subject=OTHER, number="INT-2026-000002")
+    await advance_to(harness, "assigned")
+    await advance_to(harness, "assigned", subject=OTHER, number="INT-2026-000002")
     await harness.post("hasan", f"{REQUESTS}/{OTHER}/reassignment", REASSIGN)
     streams, path = harness.app.state.streams, "/api/assignment/live"
     listening = [asyncio.create_task(harness.get(who, path)) for who in ("dewi", "jafar", "hasan")]
@@ -337,13 +337,13 @@ def _told(text: str) -> list[dict[str, Any]]:
 
 
 async def test_without_a_new_target_the_old_one_stays(harness: StaffHarness):
-    await to(harness, "assigned")
+    await advance_to(harness, "assigned")
     await harness.post("hasan", f"{HERE}/reassignment", REASSIGN)
     assert (await harness.get("hasan", HERE)).json()["target_date"] == date(2026, 12, 14).isoformat()
 
 
 async def test_a_former_lead_gets_the_reassignment_and_no_later_change(harness: StaffHarness):
-    await to(harness, "assigned")
+    await advance_to(harness, "assigned")
     begin = await harness.services["assignment"].runtime.store.latest_change()
     streams, path = harness.app.state.streams, f"/api/assignment/live?last_event_id={begin}"
 

@@ -37,7 +37,7 @@ async def harness(tmp_path: Path) -> AsyncIterator[RuntimeHarness]:
 
 
 @pytest.fixture
-async def desk(harness: RuntimeHarness) -> ServiceRuntime:  # type: ignore[type-arg]
+async def verification(harness: RuntimeHarness) -> ServiceRuntime:  # type: ignore[type-arg]
     """Verification with one submitted request."""
     runtime = await harness.service(VERIFICATION)
     await runtime.consumer.handle([record(1, submitted)])
@@ -86,10 +86,10 @@ async def test_a_registration_number_is_unique(harness: RuntimeHarness):
     assert await intake.executor.read(OTHER) is None
 
 
-async def test_of_fifty_concurrent_officers_one_wins_and_the_others_learn_who_did(desk: ServiceRuntime):  # type: ignore[type-arg]
+async def test_of_fifty_concurrent_officers_one_wins_and_the_others_learn_who_did(verification: ServiceRuntime):  # type: ignore[type-arg]
     commands = [VERIFY, RETURN] * 25
     outcomes = await asyncio.gather(
-        *(desk.executor.execute(REQUEST, command, key(n)) for n, command in enumerate(commands)),
+        *(verification.executor.execute(REQUEST, command, key(n)) for n, command in enumerate(commands)),
         return_exceptions=True,
     )
     assert len([one for one in outcomes if isinstance(one, CommandResult)]) == 1
@@ -97,19 +97,19 @@ async def test_of_fifty_concurrent_officers_one_wins_and_the_others_learn_who_di
     assert len(refusals) == 49
     assert {refusal.code for refusal in refusals} == {"moved_on"}
     assert {refusal.params["by"] for refusal in refusals} == {"Nurlaila Ibarat"}
-    assert len(await desk.store.unpublished(10)) == 1
+    assert len(await verification.store.unpublished(10)) == 1
 
 
-async def test_fifty_concurrent_repetitions_of_a_command_are_one_decision(desk: ServiceRuntime):  # type: ignore[type-arg]
-    answers = await asyncio.gather(*(desk.executor.execute(REQUEST, VERIFY, key(1)) for _ in range(50)))
+async def test_fifty_concurrent_repetitions_of_a_command_are_one_decision(verification: ServiceRuntime):  # type: ignore[type-arg]
+    answers = await asyncio.gather(*(verification.executor.execute(REQUEST, VERIFY, key(1)) for _ in range(50)))
     assert {replace(answer, repeated=False) for answer in answers} == {answers[0]}
-    assert len(await desk.store.unpublished(10)) == 1
+    assert len(await verification.store.unpublished(10)) == 1
 
 
-async def test_two_concurrent_processes_decide_once(harness: RuntimeHarness, desk: ServiceRuntime):  # type: ignore[type-arg]
+async def test_two_concurrent_processes_decide_once(harness: RuntimeHarness, verification: ServiceRuntime):  # type: ignore[type-arg]
     other = await harness.service(VERIFICATION)
     outcomes = await asyncio.gather(
-        desk.executor.execute(REQUEST, VERIFY, key(1)),
+        verification.executor.execute(REQUEST, VERIFY, key(1)),
         other.executor.execute(REQUEST, RETURN, key(2)),
         return_exceptions=True,
     )

@@ -36,26 +36,26 @@ async def harness(tmp_path: Path) -> AsyncIterator[RuntimeHarness]:
 
 
 async def test_a_damaged_record_is_found_and_repaired_while_commands_go_on(harness: RuntimeHarness):
-    desk = await harness.service(VERIFICATION, started=True)
+    verification = await harness.service(VERIFICATION, started=True)
     intake = await harness.service(INTAKE, started=True)
     await submit(intake)
     await submit(intake, OTHER, 2)
 
     async def consume_log() -> bool:
-        return len(await desk.store.all_ids()) == 2
+        return len(await verification.store.all_ids()) == 2
 
     await until(consume_log)
     damaged = "CAST(replace(CAST(body AS TEXT), 'INT-2026-000001', 'INT-2026-000007') AS BLOB)"
     sql = f"UPDATE verification_documents SET body={damaged} WHERE id=?"
     await harness.file.write(lambda db: db.execute(sql, (REQUEST,)))
-    rebuild = Rebuild(VERIFICATION, desk.store, harness.log)
+    rebuild = Rebuild(VERIFICATION, verification.store, harness.log)
     [difference] = (await rebuild.compare()).differences
     assert (difference.id, difference.fields) == (REQUEST, ("number",))
-    await desk.executor.execute(OTHER, VERIFY, key(1))
+    await verification.executor.execute(OTHER, VERIFY, key(1))
     assert (await rebuild.swap()).swapped == 1
-    again = await Rebuild(VERIFICATION, desk.store, harness.log).compare()
+    again = await Rebuild(VERIFICATION, verification.store, harness.log).compare()
     assert again.clean, again
-    assert await status(desk, OTHER) == "verified"
+    assert await status(verification, OTHER) == "verified"
 
 
 async def test_a_rebuilt_ledger_sends_no_email_again(harness: RuntimeHarness):
@@ -75,21 +75,21 @@ async def test_a_rebuilt_ledger_sends_no_email_again(harness: RuntimeHarness):
 
 
 async def test_a_poison_event_does_not_keep_the_rest_of_the_log_from_being_verified(harness: RuntimeHarness):
-    desk = await harness.service(VERIFICATION)
+    verification = await harness.service(VERIFICATION)
     await harness.log.append(
         [(REQUEST, encode_event(make_event(submitted))), (OTHER, encode_event(make_event(MANY, subject=OTHER)))]
     )
     await harness.log.append([(REQUEST, encode_event(make_event(withdrawn, 2)))])
     async for batch in harness.log.read():
-        await desk.consumer.handle(batch)
-    rebuild = Rebuild(poisoned(RequestWithdrawn), desk.store, harness.log)
+        await verification.consumer.handle(batch)
+    rebuild = Rebuild(poisoned(RequestWithdrawn), verification.store, harness.log)
     await rebuild._fold_to_end()
     assert rebuild.report.unreadable == ["3: ValueError: poison"]
 
 
 async def test_a_gap_in_the_log_is_reported_until_it_is_filled(harness: RuntimeHarness):
-    desk = await harness.service(VERIFICATION)
-    rebuild = Rebuild(VERIFICATION, desk.store, harness.log)
+    verification = await harness.service(VERIFICATION)
+    rebuild = Rebuild(VERIFICATION, verification.store, harness.log)
     await harness.log.append([(REQUEST, encode_event(make_event(withdrawn, 2)))])
     await rebuild._fold_to_end()
     assert rebuild._find_gaps() == [f"1: {REQUEST}: intake: 2 after 0"]

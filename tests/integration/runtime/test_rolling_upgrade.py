@@ -48,12 +48,12 @@ def understands_version_2(raw: bytes) -> Event:
 
 async def upgraded_process(harness: RuntimeHarness, *, running: bool = False) -> ServiceRuntime[Any]:
     """Return a process of the new version."""
-    desk = await harness.service(VERIFICATION)
-    desk.event_folder.reader.decode = understands_version_2
+    verification = await harness.service(VERIFICATION)
+    verification.event_folder.reader.decode = understands_version_2
     if running:
-        desk.start()
-        harness._running.append(desk)
-    return desk
+        verification.start()
+        harness._running.append(verification)
+    return verification
 
 
 HISTORY = (encode_event(make_event(submitted)), of_version_2(withdrawn, 2), encode_event(make_event(resubmitted, 3)))
@@ -137,20 +137,20 @@ async def test_events_of_a_newer_version_are_counted(harness: RuntimeHarness):
     ids=["newer", "in breach of its contract"],
 )
 async def test_events_without_a_subscription_are_skipped_even_if_unreadable(harness: RuntimeHarness, changed: bytes):
-    desk = await harness.service(VERIFICATION)
+    verification = await harness.service(VERIFICATION)
     survey = changed or encode_event(make_event(withdrawn, 2)).replace(b"RequestWithdrawn", b"SurveyAnswered")
-    await desk.consumer.handle([record(1, submitted), LogRecord("2", REQUEST, survey), record(3, withdrawn, 3)])
-    assert await desk.store.dead_letters() == []
-    [stored] = (await desk.store.load([REQUEST])).values()
+    await verification.consumer.handle([record(1, submitted), LogRecord("2", REQUEST, survey), record(3, withdrawn, 3)])
+    assert await verification.store.dead_letters() == []
+    [stored] = (await verification.store.load([REQUEST])).values()
     assert stored.seen == {"intake": 3}
-    assert await status(desk) == "withdrawn"
+    assert await status(verification) == "withdrawn"
 
 
 async def test_a_skipped_event_keeps_its_place_in_the_sequence(harness: RuntimeHarness):
-    desk = await harness.service(VERIFICATION)
+    verification = await harness.service(VERIFICATION)
     survey = encode_event(make_event(withdrawn, 3)).replace(b"RequestWithdrawn", b"SurveyAnswered")
-    await desk.consumer.handle([record(1, submitted), LogRecord("2", REQUEST, survey)])
-    [letter] = await desk.store.dead_letters()
+    await verification.consumer.handle([record(1, submitted), LogRecord("2", REQUEST, survey)])
+    [letter] = await verification.store.dead_letters()
     assert letter.reason == "Gap: intake: 3 after 1"
 
 
@@ -163,22 +163,22 @@ async def test_a_rebuild_reports_events_of_a_newer_version(harness: RuntimeHarne
 
 
 async def test_a_rebuild_skips_events_without_a_subscription(harness: RuntimeHarness):
-    desk = await harness.service(VERIFICATION)
+    verification = await harness.service(VERIFICATION)
     survey = encode_event(make_event(withdrawn, 2)).replace(b"RequestWithdrawn", b"SurveyAnswered")
     for raw in (encode_event(make_event(submitted)), survey, encode_event(make_event(withdrawn, 3))):
         await harness.log.append([(REQUEST, raw)])
     async for batch in harness.log.read():
-        await desk.consumer.handle(batch)
-    report = await Rebuild(VERIFICATION, desk.store, harness.log).compare()
+        await verification.consumer.handle(batch)
+    report = await Rebuild(VERIFICATION, verification.store, harness.log).compare()
     assert report.clean, report
 
 
 async def test_own_events_of_a_newer_version_are_reported_too(harness: RuntimeHarness):
-    desk = await harness.service(VERIFICATION)
+    verification = await harness.service(VERIFICATION)
     await harness.log.append([(REQUEST, encode_event(make_event(submitted)))])
     async for batch in harness.log.read():
-        await desk.consumer.handle(batch)
+        await verification.consumer.handle(batch)
     own = encode_event(make_event(rejected)).replace(b"RequestRejected", b"RequestVerified").replace(V1, V2)
     await harness.log.append([(REQUEST, own.replace(b'"source":"assignment"', b'"source":"verification"'))])
-    report = await Rebuild(VERIFICATION, desk.store, harness.log).compare()
+    report = await Rebuild(VERIFICATION, verification.store, harness.log).compare()
     assert report.unreadable == [f"2: {NEWER_VERSION_REASON}"]

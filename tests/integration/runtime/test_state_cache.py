@@ -51,21 +51,21 @@ def record_reads(runtime: ServiceRuntime[Any], monkeypatch: pytest.MonkeyPatch) 
 async def test_a_command_on_a_just_saved_record_does_not_read_the_store(
     harness: RuntimeHarness, monkeypatch: pytest.MonkeyPatch
 ):
-    desk = await harness.service(VERIFICATION)
-    await desk.consumer.handle([record(1, submitted)])
-    asked = record_reads(desk, monkeypatch)
-    await desk.executor.execute(REQUEST, VERIFY, key(1))
-    await desk.consumer.handle([record(2, withdrawn, 2)])
+    verification = await harness.service(VERIFICATION)
+    await verification.consumer.handle([record(1, submitted)])
+    asked = record_reads(verification, monkeypatch)
+    await verification.executor.execute(REQUEST, VERIFY, key(1))
+    await verification.consumer.handle([record(2, withdrawn, 2)])
     assert asked == []
-    assert await status(desk) == "withdrawn"
+    assert await status(verification) == "withdrawn"
 
 
 async def test_an_expired_record_is_read_again(harness: RuntimeHarness, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(state_cache, "CACHE_TTL_SECONDS", 0.0)
-    desk = await harness.service(VERIFICATION)
-    await desk.consumer.handle([record(1, submitted)])
-    asked = record_reads(desk, monkeypatch)
-    await desk.executor.execute(REQUEST, VERIFY, key(1))
+    verification = await harness.service(VERIFICATION)
+    await verification.consumer.handle([record(1, submitted)])
+    asked = record_reads(verification, monkeypatch)
+    await verification.executor.execute(REQUEST, VERIFY, key(1))
     assert asked == [REQUEST]
 
 

@@ -37,7 +37,7 @@ class Gate:
     """A route at which requests wait until the test releases them."""
 
     open: asyncio.Event = field(default_factory=asyncio.Event)
-    wait_for_status: int = 0
+    waiting: int = 0
 
     def routes(self) -> APIRouter:
         router = APIRouter(route_class=GuardedRoute, dependencies=[Depends(public())])
@@ -48,7 +48,7 @@ class Gate:
 
         @router.post("/api/waiting")
         async def wait(request: Request) -> dict[str, int]:
-            self.wait_for_status += 1
+            self.waiting += 1
             await self.open.wait()
             return {"bytes": len(await request.body())}
 
@@ -82,7 +82,7 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @dataclass
-class Line:
+class ClientConnection:
     """A connection from the client's side."""
 
     reader: asyncio.StreamReader
@@ -108,10 +108,10 @@ class Line:
 
 
 @asynccontextmanager
-async def line_to(port: int, address: str = "127.0.0.1") -> AsyncIterator[Line]:
+async def connect_to(port: int, address: str = "127.0.0.1") -> AsyncIterator[ClientConnection]:
     reader, writer = await asyncio.open_connection("127.0.0.1", port, local_addr=(address, 0))
     try:
-        yield Line(reader, writer)
+        yield ClientConnection(reader, writer)
     finally:
         writer.close()
 
@@ -131,7 +131,7 @@ def closed(reason: str) -> float:
 
 async def test_a_stalled_body_is_refused_with_a_message(harness: WebHarness, impatient):
     before = closed("slow_body")
-    async with served(harness.app) as (_, port), line_to(port) as line:
+    async with served(harness.app) as (_, port), connect_to(port) as line:
         line.send(UPLOAD % 200_000 + b"x")
         status, problem = await line.answer()
         assert status == 408
@@ -141,7 +141,7 @@ async def test_a_stalled_body_is_refused_with_a_message(harness: WebHarness, imp
 
 
 async def test_a_trickling_body_is_refused(harness: WebHarness, impatient):
-    async with served(harness.app) as (_, port), line_to(port) as line:
+    async with served(harness.app) as (_, port), connect_to(port) as line:
         line.send(UPLOAD % 200_000)
 
         async def drip() -> None:
@@ -156,7 +156,7 @@ async def test_a_trickling_body_is_refused(harness: WebHarness, impatient):
 
 async def test_a_body_at_the_rate_of_a_slow_link_is_accepted(harness: WebHarness, impatient, monkeypatch):
     monkeypatch.setattr(protocol, "MIN_BODY_BYTES_PER_SECOND", 1.0)
-    async with served(harness.app) as (_, port), line_to(port) as line:
+    async with served(harness.app) as (_, port), connect_to(port) as line:
         line.send(UPLOAD % 1_000)
         for _ in range(10):
             line.send(b"x" * 100)
@@ -168,19 +168,19 @@ async def test_time_in_which_reading_is_paused_does_not_count_against_the_sender
     harness: WebHarness, gate: Gate, impatient, monkeypatch
 ):
     monkeypatch.setattr(protocol, "MIN_BODY_BYTES_PER_SECOND", 10_000_000.0)
-    async with served(harness.app) as (_, port), line_to(port) as line:
+    async with served(harness.app) as (_, port), connect_to(port) as line:
         line.send((UPLOAD % 250_000).replace(b"taken", b"waiting") + bytes(250_000))
-        await wait_until(lambda: gate.wait_for_status)
+        await wait_until(lambda: gate.waiting)
         await asyncio.sleep(1)
         gate.open.set()
         assert await line.answer() == (200, {"bytes": 250_000})
 
 
 async def test_time_before_100_continue_does_not_count_against_the_sender(harness: WebHarness, gate: Gate, impatient):
-    async with served(harness.app) as (_, port), line_to(port) as line:
+    async with served(harness.app) as (_, port), connect_to(port) as line:
         head = (UPLOAD % 3).replace(b"taken", b"waiting").replace(b"Host", b"Expect: 100-continue\r\nHost")
         line.send(head)
-        await wait_until(lambda: gate.wait_for_status)
+        await wait_until(lambda: gate.waiting)
         await asyncio.sleep(1)
         gate.open.set()
         async with asyncio.timeout(TIMEOUT_SECONDS):
@@ -190,7 +190,7 @@ async def test_time_before_100_continue_does_not_count_against_the_sender(harnes
 
 
 async def test_an_unread_body_does_not_keep_the_connection_open(harness: WebHarness, impatient):
-    async with served(harness.app) as (_, port), line_to(port) as line:
+    async with served(harness.app) as (_, port), connect_to(port) as line:
         line.send((UPLOAD % 60_000).replace(b"taken", b"unread") + b"x")
         assert (await line.answer())[0] == 200
         line.send(b"x")
@@ -201,7 +201,7 @@ async def test_an_unread_body_does_not_keep_the_connection_open(harness: WebHarn
 async def test_bytes_that_begin_no_request_do_not_keep_the_connection_open(
     harness: WebHarness, impatient, bytes_between: bytes
 ):
-    async with served(harness.app) as (_, port), line_to(port) as line:
+    async with served(harness.app) as (_, port), connect_to(port) as line:
         line.send(GET)
         assert (await line.answer())[0] == 200
         line.send(bytes_between)
@@ -209,7 +209,7 @@ async def test_bytes_that_begin_no_request_do_not_keep_the_connection_open(
 
 
 async def test_a_connection_is_reused_for_sequential_and_pipelined_requests(harness: WebHarness, impatient):
-    async with served(harness.app) as (_, port), line_to(port) as line:
+    async with served(harness.app) as (_, port), connect_to(port) as line:
         for _ in range(3):
             line.send(GET)
             assert (await line.answer())[0] == 200
@@ -220,7 +220,7 @@ async def test_a_connection_is_reused_for_sequential_and_pipelined_requests(harn
 
 async def test_a_client_that_does_not_read_is_disconnected(harness: WebHarness, impatient):
     before = closed("slow_reader")
-    async with served(harness.app) as (server, port), line_to(port) as line:
+    async with served(harness.app) as (server, port), connect_to(port) as line:
         line.send(GET.replace(b"/health/live", b"/api/large"))
         await wait_until(lambda: closed("slow_reader") > before)
         await wait_until(lambda: not server.server_state.connections)
@@ -235,7 +235,7 @@ async def test_slow_connections_are_evicted_for_another_client_of_the_same_netwo
         slow = [await asyncio.open_connection("127.0.0.1", port) for _ in range(20)]
         for _, writer in slow:
             writer.write(UPLOAD % 200_000 + b"x")
-        async with line_to(port) as line:
+        async with connect_to(port) as line:
             line.send(GET)
             assert (await line.answer())[0] == 200
         assert len(server.server_state.connections) <= 4
@@ -247,12 +247,12 @@ async def test_a_connection_with_a_response_in_progress_is_not_evicted(harness: 
     monkeypatch.setattr(protocol, "EVICTION_GRACE_SECONDS", 0.0)
     async with served(harness.app) as (_, port), httpx.AsyncClient(timeout=TIMEOUT_SECONDS) as client:
         busy = [asyncio.create_task(client.post(f"http://127.0.0.1:{port}/api/waiting")) for _ in range(4)]
-        await wait_until(lambda: gate.wait_for_status == 4)
-        async with line_to(port) as line:
+        await wait_until(lambda: gate.waiting == 4)
+        async with connect_to(port) as line:
             status, problem = await line.answer()
         assert status == 429
         assert "Terlalu banyak sambungan" in str(problem["detail"])
-        async with line_to(port, "127.0.0.2") as line:
+        async with connect_to(port, "127.0.0.2") as line:
             line.send(GET)
             assert (await line.answer())[0] == 200
         gate.open.set()
@@ -268,7 +268,7 @@ async def test_requests_of_one_client_behind_a_proxy_are_counted_by_address(tmp_
     ):
         visitors = [{"X-Forwarded-For": "192.0.2.1"}] * 4 + [{"X-Forwarded-For": "192.0.2.2"}]
         busy = [asyncio.create_task(client.post("/api/waiting", headers=visitor)) for visitor in visitors]
-        await wait_until(lambda: gate.wait_for_status == 5)
+        await wait_until(lambda: gate.waiting == 5)
         refused = await client.get("/health/live", headers=visitors[0])
         assert (refused.status_code, refused.headers["retry-after"]) == (429, "5")
         assert (await client.get("/health/live", headers=visitors[4])).status_code == 200
@@ -287,7 +287,7 @@ async def test_a_large_body_of_a_client_with_too_many_requests_closes_its_connec
     ):
         visitor = {"X-Forwarded-For": "192.0.2.1"}
         busy = [asyncio.create_task(client.post("/api/waiting", headers=visitor)) for _ in range(4)]
-        await wait_until(lambda: gate.wait_for_status == 4)
+        await wait_until(lambda: gate.waiting == 4)
         refused = await client.post("/api/requests", content=bytes(5_000_000), headers=visitor)
         assert (refused.status_code, refused.headers["connection"]) == (429, "close")
         gate.open.set()
