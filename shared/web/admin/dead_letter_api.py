@@ -85,7 +85,7 @@ class DeadLetterResponse(BaseModel):
     id: str
     service: str
     request: str
-    position: int
+    position: str
     reason: str
     tries: int
     parked_at: str

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from functools import cache
 from importlib.resources import files
 from typing import Any
@@ -60,7 +61,7 @@ async def docs_page(request: Request) -> HTMLResponse:
 async def swagger_ui(request: Request) -> HTMLResponse:
     """Swagger UI, outside of our page layout. Its style sheet embeds pictures as data URLs."""
     app = request.app
-    assets = {name: f"/api/docs/{name}?v={_asset(name).version}" for name in ASSETS}
+    assets = {name: f"/api/docs/{name}?v={(await asyncio.to_thread(_asset, name)).version}" for name in ASSETS}
     page = shared_templates(request, "swagger_ui.html", title=app.title, version=app.version, assets=assets)
     policy = page.headers["Content-Security-Policy"]
     page.headers["Content-Security-Policy"] = policy.replace("img-src 'self'", PICTURES_IN_STYLE_SHEET)
@@ -71,7 +72,7 @@ async def swagger_ui_asset(request: Request, name: str) -> Response:
     """An asset of Swagger UI. Raises Problem 404."""
     if name not in ASSETS:
         raise Problem(404, "Berkas ini tidak ada.")
-    return file_response(request, _asset(name))
+    return file_response(request, await asyncio.to_thread(_asset, name))
 
 
 @cache

@@ -13,6 +13,7 @@ import pytest
 from shared.contracts.envelope import Event, encode_event
 from shared.contracts.facts import Fact
 from shared.runtime.rebuild import Rebuild
+from shared.web.admin.dead_letter_api import DeadLetterResponse
 from tests.support.domain import request_events as tale
 from tests.support.domain.given_when_then import REQUEST, make_event
 from tests.support.services.services_harness import request_id, services_harness, submission
@@ -89,6 +90,7 @@ async def a_poisoned_resubmission(harness: StaffHarness) -> None:
 async def test_an_unreadable_event_is_listed_with_the_events_that_wait_behind_it(harness: StaffHarness):
     await a_poisoned_resubmission(harness)
     first, second = await parked(harness, "verification")
+    assert isinstance(first["position"], str)
     assert first == {
         "id": f"verification:{first['position']}",
         "service": "verification",
@@ -235,3 +237,9 @@ async def test_dead_letters_are_for_administrators(harness: StaffHarness, who: s
     codes = {(await harness.get(who, LETTERS)).status_code}
     codes |= {(await harness.post(who, path)).status_code for path in paths}
     assert codes == {{"admin": 200, "": 401}.get(who, 403)}
+
+
+def test_a_position_in_a_kafka_partition_is_a_valid_response():
+    fields = {"id": "verification:0:12", "service": "verification", "request": REQUEST, "position": "0:12"}
+    response = DeadLetterResponse(**fields, reason="Gap", tries=1, parked_at="2026-11-27T09:00:00+09:00")
+    assert response.model_dump(mode="json")["position"] == "0:12"
