@@ -16,6 +16,7 @@ from services.notification.domain.emails import (
     ProgressEmail,
     ReceivedEmail,
     ReturnedEmail,
+    UnknownEmail,
     WithdrawnEmail,
 )
 from services.notification.email_texts import EmailText, Language, Point, SlotValue, read_language
@@ -90,6 +91,8 @@ def _validate(content: EmailContent) -> None:
     match content.parameters:
         case ProgressEmail(percent=int(percent)) if not 0 <= percent <= 100:
             raise InvalidEmail("percent is not between 0 and 100")
+        case UnknownEmail(problem=problem):
+            raise InvalidEmail(problem)
 
 
 def _slot_values(content: EmailContent) -> dict[str, SlotValue]:

@@ -1,21 +1,29 @@
 """The kinds of emails and their parameters.
 
 Parameters are stored with the message under their field names, so fields are only added with a default. `kind` is the name of
-an email in the ledger and in `templates/indonesian.toml`.
+an email in the ledger and in `templates/indonesian.toml`. Emails that another version of Simpul stored, during a rolling upgrade
+or before a rollback, may not fit these classes: they are an `UnknownEmail`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from typing import ClassVar, get_args
 
-from pydantic import StrictBool, StrictInt, TypeAdapter
+from pydantic import ConfigDict, StrictBool, StrictInt, TypeAdapter, ValidationError, model_serializer
+
+
+class StrictFields:
+    """Base of parameters; values with other keys are refused, because the next save would lose them."""
+
+    __slots__ = ()
+    __pydantic_config__ = ConfigDict(extra="forbid")
 
 
 @dataclass(frozen=True, slots=True)
-class MissingItem:
+class MissingItem(StrictFields):
     """A checklist item that has to be completed, and what an officer noted on it."""
 
     item: str
@@ -23,42 +31,42 @@ class MissingItem:
 
 
 @dataclass(frozen=True, slots=True)
-class ReceivedEmail:
+class ReceivedEmail(StrictFields):
     kind: ClassVar = "received"
     round: StrictInt
 
 
 @dataclass(frozen=True, slots=True)
-class VerifiedEmail:
+class VerifiedEmail(StrictFields):
     kind: ClassVar = "verified"
 
 
 @dataclass(frozen=True, slots=True)
-class ReturnedEmail:
+class ReturnedEmail(StrictFields):
     kind: ClassVar = "returned"
     items: tuple[MissingItem, ...]
     respond_by: date
 
 
 @dataclass(frozen=True, slots=True)
-class ReturnReminderEmail:
+class ReturnReminderEmail(StrictFields):
     kind: ClassVar = "reminder_return"
     respond_by: date
 
 
 @dataclass(frozen=True, slots=True)
-class ExpiredEmail:
+class ExpiredEmail(StrictFields):
     kind: ClassVar = "expired"
 
 
 @dataclass(frozen=True, slots=True)
-class RejectedEmail:
+class RejectedEmail(StrictFields):
     kind: ClassVar = "rejected"
     reason: str
 
 
 @dataclass(frozen=True, slots=True)
-class AssignedEmail:
+class AssignedEmail(StrictFields):
     kind: ClassVar = "assigned"
     lead: str
     target_date: date
@@ -66,7 +74,7 @@ class AssignedEmail:
 
 
 @dataclass(frozen=True, slots=True)
-class ReassignedEmail:
+class ReassignedEmail(StrictFields):
     kind: ClassVar = "reassigned"
     lead: str
     target_date: date
@@ -75,41 +83,41 @@ class ReassignedEmail:
 
 
 @dataclass(frozen=True, slots=True)
-class StartedEmail:
+class StartedEmail(StrictFields):
     kind: ClassVar = "started"
     lead: str
 
 
 @dataclass(frozen=True, slots=True)
-class ProgressEmail:
+class ProgressEmail(StrictFields):
     kind: ClassVar = "progress"
     note: str
     percent: StrictInt | None
 
 
 @dataclass(frozen=True, slots=True)
-class PausedEmail:
+class PausedEmail(StrictFields):
     kind: ClassVar = "paused"
     question: str
     answer_by: date
 
 
 @dataclass(frozen=True, slots=True)
-class AnswerReminderEmail:
+class AnswerReminderEmail(StrictFields):
     kind: ClassVar = "reminder_answer"
     answer_by: date
     question: str
 
 
 @dataclass(frozen=True, slots=True)
-class ResumedEmail:
+class ResumedEmail(StrictFields):
     kind: ClassVar = "resumed"
     target_date: date
     note: str
 
 
 @dataclass(frozen=True, slots=True)
-class DeliveredEmail:
+class DeliveredEmail(StrictFields):
     kind: ClassVar = "delivered"
     summary: str
     confirm_by: date
@@ -117,13 +125,13 @@ class DeliveredEmail:
 
 
 @dataclass(frozen=True, slots=True)
-class ConfirmReminderEmail:
+class ConfirmReminderEmail(StrictFields):
     kind: ClassVar = "reminder_confirm"
     confirm_by: date
 
 
 @dataclass(frozen=True, slots=True)
-class ContestedEmail:
+class ContestedEmail(StrictFields):
     """`reason` is not mailed: it is not proven that the address belongs to the applicant."""
 
     kind: ClassVar = "contested"
@@ -131,14 +139,14 @@ class ContestedEmail:
 
 
 @dataclass(frozen=True, slots=True)
-class CompletedEmail:
+class CompletedEmail(StrictFields):
     kind: ClassVar = "completed"
     automatic: StrictBool
     survey_until: date
 
 
 @dataclass(frozen=True, slots=True)
-class WithdrawnEmail:
+class WithdrawnEmail(StrictFields):
     """`reason` is not mailed: it is not proven that the address belongs to the applicant."""
 
     kind: ClassVar = "withdrawn"
@@ -146,39 +154,39 @@ class WithdrawnEmail:
 
 
 @dataclass(frozen=True, slots=True)
-class LinkEmail:
+class LinkEmail(StrictFields):
     kind: ClassVar = "link"
 
 
 @dataclass(frozen=True, slots=True)
-class StaffSubmittedEmail:
+class StaffSubmittedEmail(StrictFields):
     kind: ClassVar = "staff_submitted"
     unit: str
     description: str
 
 
 @dataclass(frozen=True, slots=True)
-class StaffResubmittedEmail:
+class StaffResubmittedEmail(StrictFields):
     kind: ClassVar = "staff_resubmitted"
     unit: str
     round: StrictInt
 
 
 @dataclass(frozen=True, slots=True)
-class StaffVerifiedEmail:
+class StaffVerifiedEmail(StrictFields):
     kind: ClassVar = "staff_verified"
     by: str
 
 
 @dataclass(frozen=True, slots=True)
-class StaffRecommendedEmail:
+class StaffRecommendedEmail(StrictFields):
     kind: ClassVar = "staff_recommended"
     reason: str
     by: str
 
 
 @dataclass(frozen=True, slots=True)
-class StaffAssignedEmail:
+class StaffAssignedEmail(StrictFields):
     kind: ClassVar = "staff_assigned"
     lead: str
     target_date: date
@@ -187,7 +195,7 @@ class StaffAssignedEmail:
 
 
 @dataclass(frozen=True, slots=True)
-class StaffReassignedNewEmail:
+class StaffReassignedNewEmail(StrictFields):
     kind: ClassVar = "staff_reassigned_new"
     lead: str
     target_date: date
@@ -196,7 +204,7 @@ class StaffReassignedNewEmail:
 
 
 @dataclass(frozen=True, slots=True)
-class StaffReassignedOldEmail:
+class StaffReassignedOldEmail(StrictFields):
     kind: ClassVar = "staff_reassigned_old"
     lead: str
     target_date: date
@@ -205,27 +213,43 @@ class StaffReassignedOldEmail:
 
 
 @dataclass(frozen=True, slots=True)
-class StaffWithdrawnEmail:
+class StaffWithdrawnEmail(StrictFields):
     kind: ClassVar = "staff_withdrawn"
     reason: str
 
 
 @dataclass(frozen=True, slots=True)
-class StaffRejectedEmail:
+class StaffRejectedEmail(StrictFields):
     kind: ClassVar = "staff_rejected"
     reason: str
 
 
 @dataclass(frozen=True, slots=True)
-class StaffAnsweredEmail:
+class StaffAnsweredEmail(StrictFields):
     kind: ClassVar = "staff_answered"
     answer: str
 
 
 @dataclass(frozen=True, slots=True)
-class StaffContestedEmail:
+class StaffContestedEmail(StrictFields):
     kind: ClassVar = "staff_contested"
     reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class UnknownEmail:
+    """An email of a kind or with values that this version does not know; it is stored unchanged and cannot be rendered.
+
+    `problem` says what does not fit.
+    """
+
+    kind: str
+    values: object
+    problem: str = field(compare=False)
+
+    @model_serializer
+    def _to_stored_values(self) -> object:
+        return self.values
 
 
 ReminderEmail = ReturnReminderEmail | ConfirmReminderEmail | AnswerReminderEmail
@@ -261,19 +285,32 @@ StaffEmail = (
     | StaffAnsweredEmail
     | StaffContestedEmail
 )
-Parameters = ApplicantEmail | StaffEmail
+KnownEmail = ApplicantEmail | StaffEmail
+Parameters = KnownEmail | UnknownEmail
 
-PARAMETERS_BY_KIND: Mapping[str, type[Parameters]] = {
-    parameters.kind: parameters for parameters in get_args(Parameters)
+PARAMETERS_BY_KIND: Mapping[str, type[KnownEmail]] = {
+    parameters.kind: parameters for parameters in get_args(KnownEmail)
 }
-_ADAPTERS = {kind: TypeAdapter[Parameters](parameters) for kind, parameters in PARAMETERS_BY_KIND.items()}
+_ADAPTERS = {kind: TypeAdapter[KnownEmail](parameters) for kind, parameters in PARAMETERS_BY_KIND.items()}
 
 
 def parse_parameters(kind: str, values: object) -> Parameters:
     """Return the parameters of stored values, or the same object if they are parsed already.
 
-    Raises ValueError for an unknown kind, ValidationError for a value that is missing or of another type.
+    An unknown kind, and values that are missing, unknown or of another type, make an UnknownEmail: only this email fails then,
+    and not the whole record.
     """
+    if isinstance(values, UnknownEmail):
+        return values
     if kind not in _ADAPTERS:
-        raise ValueError(f"unknown kind of email: {kind!r}")
-    return _ADAPTERS[kind].validate_python(values)
+        return UnknownEmail(kind, values, f"unknown kind of email: {kind!r}")
+    try:
+        return _ADAPTERS[kind].validate_python(values)
+    except ValidationError as error:
+        return UnknownEmail(kind, values, _describe(kind, error))
+
+
+def _describe(kind: str, error: ValidationError) -> str:
+    """Name the keys that do not fit, without their values, which may be personal data."""
+    problems = (f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors(include_input=False))
+    return f"{kind}: {'; '.join(problems)}"

@@ -27,6 +27,7 @@ from shared.storage.sqlite.store import SqliteStateStore
 from tests.support.adapters.scripted_smtp import SILENCE, Script, ScriptedSmtp
 from tests.support.domain import request_events as tale
 from tests.support.domain.given_when_then import REQUEST, make_event
+from tests.support.services.form_browser import browser
 from tests.support.services.services_harness import (
     delivered_emails,
     emails_to,
@@ -252,6 +253,45 @@ async def test_a_process_killed_while_sending_leaves_an_unknown_outcome(
     for address in (APPLICANT, OFFICERS):
         first, second = emails_to(server, address)
         assert first["Message-ID"] == second["Message-ID"]
+
+
+@pytest.mark.parametrize(
+    ("stored", "written"),
+    [
+        ('"kind":"received"', '"kind":"greeting"'),
+        ('"values":{"round":1}', '"values":{"round":1,"channel":"loket"}'),
+        ('"values":{"round":1}', '"values":{}'),
+    ],
+    ids=["unknown kind", "unknown parameter", "missing parameter"],
+)
+async def test_an_email_of_another_version_fails_temporarily_and_the_others_are_sent(
+    tmp_path: Path, server: ScriptedSmtp, stored: str, written: str
+):
+    """During a rolling upgrade, or after a rollback, a newer version may have queued emails that this one does not know."""
+    refuse(server, "MAIL")
+    async with services_harness(tmp_path, "notification", smtp=smtp_to(server)) as newer:
+        await newer.publish(tale.submitted)
+        await wait_for_email(newer, "failed", "staff_submitted")
+        await all_settled(newer)
+    body = f"CAST(replace(CAST(body AS TEXT), '{stored}', '{written}') AS BLOB)"
+    execute_sql(newer, f"UPDATE notification_documents SET body={body}")
+    server.script.answers.clear()
+    newer.clock.advance(seconds=30)
+    async with services_harness(
+        tmp_path, "notification", clock=newer.clock, staffed=False, smtp=smtp_to(server)
+    ) as older:
+        await wait_for_email(older, "sent", "staff_submitted", tries=2)
+        kind = "greeting" if "greeting" in written else "received"
+        row = await wait_for_email(older, "failed", kind, tries=2)
+        assert row["reason"] == "Surel belum dapat disusun karena kesalahan di dalam sistem."
+        assert row["retry_at"] is not None
+        records = await older.services["notification"].runtime.store.load([REQUEST])
+        assert written.encode() in records[REQUEST].body
+        async with browser(older, "admin") as admin:
+            page = await admin.get("/surel-keluar")
+        assert page.status_code == 200
+        assert row["id"] in page.text
+    assert len(delivered_emails(server)) == 1
 
 
 async def test_two_dispatchers_of_one_ledger_send_each_email_once(harness: StaffHarness, server: ScriptedSmtp):
