@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -13,7 +12,7 @@ from simpul.cli.context import prepared_services, run
 from simpul.cli.errors import Failed
 
 if TYPE_CHECKING:
-    from shared.runtime.rebuild import RebuildReport
+    from shared.runtime.rebuild import Difference, RebuildReport
 
 app = typer.Typer(help="The state documents of a service.", no_args_is_help=True)
 
@@ -35,7 +34,7 @@ def rebuild(
     """Fold every record from position 0 beside the live state, show the difference, then swap. No email is sent again."""
     report = run(lambda: _run_rebuild(service, dry_run))
     if as_json:
-        print_json({**asdict(report), "clean": report.clean})
+        print_json(_to_dict(report))
     else:
         _print(report, dry_run)
     if report.behind or report.gaps or report.unreadable:
@@ -57,6 +56,27 @@ async def _run_rebuild(name: str, dry_run: bool) -> RebuildReport:
             )
             report = await refold.compare()
             return report if dry_run else await refold.swap()
+
+
+def _to_dict(report: RebuildReport) -> dict[str, object]:
+    return {
+        "service": report.service,
+        "events": report.events,
+        "documents": report.documents,
+        "differences": [_difference_to_dict(difference) for difference in report.differences],
+        "holes": report.gaps,
+        "unreadable": report.unreadable,
+        "behind": report.behind,
+        "swapped": report.swapped,
+        "clean": report.clean,
+    }
+
+
+def _difference_to_dict(difference: Difference) -> dict[str, object]:
+    changes = [
+        {"field": change.field, "stored": change.stored, "folded": change.folded} for change in difference.changes
+    ]
+    return {"id": difference.id, "kind": difference.kind, "changes": changes}
 
 
 def _print(report: RebuildReport, dry_run: bool) -> None:

@@ -106,6 +106,8 @@ def test_differences_from_the_log_are_shown_and_repaired(command_line: CommandLi
     printed = json.loads(verified.stdout)
     assert printed["clean"] is False
     assert any("is missing" in line for line in printed["trouble"])
+    assert list(printed) == ["clean", "services", "trouble"]
+    assert [list(service) for service in printed["services"]] == [["service", "events", "documents", "clean"]] * 4
 
     for_people = command_line.simpul("state", "rebuild", "verification", "--dry-run").stdout
     assert f"{REQUESTS - 1} documents differ; nothing was changed." in for_people
@@ -116,6 +118,25 @@ def test_differences_from_the_log_are_shown_and_repaired(command_line: CommandLi
     assert (rebuilt["swapped"], rebuilt["differences"][0]["kind"]) == (REQUESTS - 1, "missing")
     again = json.loads(command_line.simpul("state", "rebuild", "verification", "--json").stdout)
     assert again["clean"] is True
+
+
+def test_the_json_of_a_rebuild_has_these_keys(command_line: CommandLine):
+    asyncio.run(_damage(command_line.data))
+    printed = json.loads(command_line.simpul("state", "rebuild", "intake", "--dry-run", "--json").stdout)
+    [difference] = printed.pop("differences")
+    assert printed == {
+        "service": "intake",
+        "events": REQUESTS,
+        "documents": REQUESTS,
+        "holes": [],
+        "unreadable": [],
+        "behind": [],
+        "swapped": 0,
+        "clean": False,
+    }
+    [change] = difference.pop("changes")
+    assert difference == {"id": REQUEST, "kind": "different"}
+    assert change == {"field": "number", "stored": "'INT-2026-000007'", "folded": "'INT-2026-000001'"}
 
 
 def test_a_differing_field_is_shown_with_both_values(command_line: CommandLine):

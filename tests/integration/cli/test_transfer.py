@@ -12,8 +12,10 @@ import pytest
 
 from shared.backends.embedded import open_backend
 from shared.backends.platform import Platform, open_platform
+from shared.documents.copying import CopyResult
 from shared.documents.references import FAR_FUTURE
 from shared.eventlog.log_copy import TargetDiverged
+from shared.runtime.store_migration import MigrationReport
 from shared.settings import load_settings
 from simpul.cli.transfer import Transfer, TransferReport
 from simpul.registry import build_services
@@ -107,3 +109,31 @@ async def test_a_damaged_possibly_referenced_document_is_copied_again(harness: T
     await harness.target.documents.put_as(key, BytesIO(b"%PDF-damaged"))
     assert (await harness.copy()).documents.copied == 1
     assert b"".join([piece async for piece in await harness.target.documents.open(key)]) == PDF
+
+
+def test_the_json_of_a_transfer_has_these_keys():
+    documents = CopyResult(copied=2, present=1, bytes=30, trouble=["surat.pdf is damaged"])
+    services = [MigrationReport("intake", requests=3, written=2, equal=1, trouble=["intake: hole at 7"])]
+    assert TransferReport(events=9, documents=documents, services=services).to_dict() == {
+        "clean": False,
+        "events": 9,
+        "events_copied": 0,
+        "events_present": 0,
+        "repeats_left_out": 0,
+        "documents": {"copied": 2, "present": 1, "bytes": 30, "trouble": ["surat.pdf is damaged"]},
+        "accounts": 0,
+        "services": [
+            {
+                "service": "intake",
+                "requests": 3,
+                "written": 2,
+                "equal": 1,
+                "moved_on": 0,
+                "parked": 0,
+                "discarded": 0,
+                "trouble": ["intake: hole at 7"],
+            }
+        ],
+        "seconds": 0.0,
+        "trouble": ["surat.pdf is damaged", "intake: hole at 7"],
+    }
