@@ -88,12 +88,17 @@ def decode_header(raw: bytes) -> EventHeader:
     """
     try:
         attributes = from_json(raw)
-        return EventHeader(
+        header = EventHeader(
             str(attributes["type"]),
             int(attributes["sequence"]),
             datetime.fromisoformat(attributes["time"]),
             str(attributes.get("traceparent", "")),
         )
+        if not 1 <= header.sequence <= MAX_SEQUENCE:
+            raise ValueError("the sequence is out of range")
+        if header.time.tzinfo is None:
+            raise ValueError("the time has no time zone")
+        return header
     except (ValueError, ArithmeticError, LookupError, TypeError, AttributeError) as error:
         raise UnreadableEvent(f"{type(error).__name__}: {error}") from error
 

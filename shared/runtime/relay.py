@@ -8,7 +8,6 @@ from bisect import insort
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
 from itertools import islice
 
 from cachetools import LRUCache
@@ -19,7 +18,7 @@ from shared.contracts.envelope import EventHeader, decode_header
 from shared.eventlog.port import EventLog, LogUnavailable
 from shared.observability.tracing import start_span
 from shared.runtime.metrics import PUBLISHED
-from shared.runtime.outbox import OutboxBacklog, outbox_pages
+from shared.runtime.outbox import OutboxBacklog, OutboxDecoder, PendingEvent, outbox_pages
 from shared.storage.port import OutboxEntry, StateStore, StoreUnavailable
 
 logger = logging.getLogger(__name__)
@@ -36,19 +35,6 @@ SLOW_BATCH_SECONDS = 0.5
 MAX_CONCURRENT_BATCHES = 8
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class PendingEvent:
-    """An outbox entry that waits for its publication, ordered by its sequence."""
-
-    sequence: int
-    entry: OutboxEntry = field(compare=False)
-    header: EventHeader = field(compare=False)
-
-    @property
-    def subject(self) -> str:
-        return self.entry.subject
-
-
 class Relay:
     """Publishes the outbox of one service.
 
@@ -58,7 +44,8 @@ class Relay:
 
     An event whose predecessor is not known to be published waits until the outbox entries of its request have been read:
     another process, or a write with an unknown outcome, may have left the predecessor there. Otherwise, entries of other
-    processes are left to them; a sweep takes only those that were there in the sweep before, as left by a crash.
+    processes are left to them; a sweep takes only those that were there in the sweep before, as left by a crash. An unreadable
+    entry, and the later ones of its request, stay in the outbox until it can be read.
     """
 
     def __init__(self, service: str, store: StateStore, log: EventLog) -> None:
@@ -68,6 +55,7 @@ class Relay:
         """Ids of published events that are still in the outbox."""
         self._last_published: LRUCache[str, int] = LRUCache(MAX_TRACKED_REQUESTS)
         self._seen_in_outbox: set[str] = set()
+        self._decoder = OutboxDecoder()
         # Each of these sets holds requests whose next event must not be put into a regular batch.
         self._possible_gaps: set[str] = set()
         self._gaps_in_progress: set[str] = set()
@@ -131,9 +119,9 @@ class Relay:
             for sending in self._batches_in_flight:
                 sending.cancel()
 
-    async def sweep(self) -> None:
-        """Add all entries of the outbox that neither wait nor were published."""
-        await self._scan_outbox(lambda _entry: True)
+    async def sweep(self) -> set[str]:
+        """Add all entries of the outbox that neither wait nor were published; return the requests with an unreadable one."""
+        return await self._scan_outbox(lambda _entry: True)
 
     async def sweep_leftovers(self) -> None:
         """Add the entries that the last sweep found already; younger ones are published by the process that saved them."""
@@ -145,17 +133,21 @@ class Relay:
 
         await self._scan_outbox(was_there_before)
 
-    async def _scan_outbox(self, wanted: Callable[[OutboxEntry], bool]) -> None:
-        backlog = OutboxBacklog()
+    async def _scan_outbox(self, wanted: Callable[[OutboxEntry], bool]) -> set[str]:
+        backlog, blocked = OutboxBacklog(), set[str]()
         async for entries in outbox_pages(self._store):
-            headers = [(entry, decode_header(entry.event)) for entry in entries]
+            headers = [(entry, self._decoder.decode(entry)) for entry in entries]
             for entry, header in headers:
-                if wanted(entry):
+                is_wanted = wanted(entry)  # called for unreadable entries too, which may be readable in the next sweep
+                if header is None:
+                    blocked.add(entry.subject)
+                elif is_wanted and entry.subject not in blocked:
                     self._add(entry, header)
             for entry, header in headers:
                 if entry.event_id not in self._acknowledged:
                     backlog.count(header)
         backlog.report(self._service)
+        return blocked
 
     async def prune(self) -> None:
         """Remove published entries from the outbox, in bulk."""
@@ -183,14 +175,28 @@ class Relay:
             self._gaps_in_progress = set(islice(self._possible_gaps, BATCH_SIZE))
             self._possible_gaps -= self._gaps_in_progress
             try:
-                for entry in await self._store.unpublished_of(tuple(self._gaps_in_progress)):
-                    self._add(entry, decode_header(entry.event))
+                self._add_until_unreadable(await self._store.unpublished_of(tuple(self._gaps_in_progress)))
             except BaseException:
                 self._possible_gaps |= self._gaps_in_progress
                 raise
             finally:
                 self._gaps_in_progress = set()
                 self._wake.set()
+
+    def _add_until_unreadable(self, entries: Sequence[OutboxEntry]) -> None:
+        """Add the entries; of a request with an unreadable one, only those before it may wait for their publication."""
+        blocked, added = set[str](), set[str]()
+        for entry in entries:
+            if (header := self._decoder.decode(entry)) is None:
+                blocked.add(entry.subject)
+            elif entry.subject not in blocked:
+                self._add(entry, header)
+                added.add(entry.event_id)
+        for subject in blocked:
+            waiting = self._waiting.pop(subject, [])
+            sent = waiting[:1] if subject in self._in_flight | self._held_back else []
+            if waiting := [pending for pending in waiting if pending in sent or pending.entry.event_id in added]:
+                self._waiting[subject] = waiting
 
     async def _publish_forever(self) -> None:
         while True:

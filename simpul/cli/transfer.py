@@ -165,9 +165,14 @@ class Transfer:
 
 
 async def _publish(services: Sequence[ServiceApp]) -> None:
-    """Publish the outboxes; if another process publishes them too, that only causes duplicates."""
+    """Publish the outboxes; if another process publishes them too, that only causes duplicates.
+
+    Raises:
+        Failed: An event in an outbox is unreadable, so that the copy would lack it.
+    """
     for service in services:
-        await service.runtime.relay.sweep()
+        if requests := await service.runtime.relay.sweep():
+            raise Failed(f"Unreadable events of {len(requests)} requests wait in the outbox of {service.name}.")
         await service.runtime.relay.drain()
 
 

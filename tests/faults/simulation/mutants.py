@@ -17,7 +17,8 @@ from shared.runtime.dead_letters import DeadLetterQueue
 from shared.runtime.decider_runner import Cause, DeciderRunner, WorkingCopy
 from shared.runtime.event_folding import EventFolder
 from shared.runtime.executor import CommandKey, CommandResult, Executor
-from shared.runtime.relay import PendingEvent, Relay
+from shared.runtime.outbox import PendingEvent
+from shared.runtime.relay import Relay
 from shared.runtime.service_runtime import ServiceRuntime
 from shared.runtime.state_cache import StateCache
 from shared.storage.port import OutboxEntry, ProcessedCommand, SaveOutcome, StateRecord, StateStore, Write
@@ -87,8 +88,8 @@ def overtakes_events_that_a_crash_left(runtime: Runtime) -> None:
 
 
 class WithoutSweep(Relay):
-    async def _scan_outbox(self, wanted: Callable[[OutboxEntry], bool]) -> None:
-        pass
+    async def _scan_outbox(self, wanted: Callable[[OutboxEntry], bool]) -> set[str]:
+        return set()
 
     async def _resolve_gaps(self) -> None:
         self._possible_gaps.clear()

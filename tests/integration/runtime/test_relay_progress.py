@@ -9,7 +9,7 @@ from typing import cast
 
 import pytest
 
-from shared.contracts.envelope import encode_event
+from shared.contracts.envelope import decode_header, encode_event
 from shared.eventlog.port import EventLog, LogUnavailable
 from shared.runtime import relay as relaying
 from shared.runtime.relay import Relay
@@ -71,6 +71,7 @@ class Log:
 
     def __init__(self) -> None:
         self.appended: list[str] = []
+        self.sequences: list[tuple[str, int]] = []
         self.tried: list[str] = []
         self.refused: set[str] = set()
         self.silent: set[str] = set()
@@ -79,6 +80,7 @@ class Log:
         self.tried += [key for key, _ in records]
         taken = [place for place, (key, _) in enumerate(records) if key not in self.refused | self.silent]
         self.appended += [records[place][0] for place in taken]
+        self.sequences += [(records[place][0], decode_header(records[place][1]).sequence) for place in taken]
         if any(key in self.silent for key, _ in records):
             await asyncio.sleep(10)
         if len(taken) < len(records):
