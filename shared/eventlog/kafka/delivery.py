@@ -45,6 +45,8 @@ class AtLeastOnceDelivery(ConsumerRebalanceListener):  # type: ignore[misc]
         self._committing: asyncio.Task[None] | None = None
         self._leaving, self._idle = asyncio.Event(), asyncio.Event()
         self._stopping = False
+        self._has_abandoned_batch = False
+        """A batch was given up; a later one of its partition, already fetched, must not be committed past it."""
         self._active_at = 0.0
 
     def __call__(self, message: Batch | None, /, *, context: Any) -> BaseMiddleware[Any, Any]:
@@ -57,7 +59,7 @@ class AtLeastOnceDelivery(ConsumerRebalanceListener):  # type: ignore[misc]
 
     def begin(self) -> None:
         """Reset before the subscriber starts, in the event loop in which it runs."""
-        self._stopping = False
+        self._stopping = self._has_abandoned_batch = False
         self._leaving.clear()
         self._idle.set()
         self._offsets.clear()
@@ -65,13 +67,16 @@ class AtLeastOnceDelivery(ConsumerRebalanceListener):  # type: ignore[misc]
 
     async def deliver(self, handle: Callable[[], Awaitable[Any]], batch: Batch) -> None:
         """Handle a batch, retrying until it succeeds or its partitions are revoked, after which it is redelivered."""
+        if self._has_abandoned_batch:
+            return
         generation, failures = self._offsets.generation, 0
         self._idle.clear()
         try:
             while not await self._try(handle, batch):
                 failures += 1
-                delay = RETRY_BACKOFF.delay(failures)
-                if await self._leaves_within(delay) or generation != self._offsets.generation:
+                # A batch of an earlier generation abandons nothing: its partitions are already read from the committed offset.
+                self._has_abandoned_batch = await self._leaves_within(RETRY_BACKOFF.delay(failures))
+                if self._has_abandoned_batch or generation != self._offsets.generation:
                     return
             offsets = {TopicPartition(record.topic, record.partition): record.offset + 1 for record in batch}
             self._offsets.add(offsets, generation)
@@ -125,6 +130,7 @@ class AtLeastOnceDelivery(ConsumerRebalanceListener):  # type: ignore[misc]
             self._offsets.clear()
             if not self._stopping:
                 self._leaving.clear()
+                self._has_abandoned_batch = False
 
     async def on_partitions_assigned(self, _assigned: set[TopicPartition]) -> None:
         """Count the assignment as activity: the partitions may have waited for longer than a stall takes."""
