@@ -8,10 +8,15 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 from aiokafka import TopicPartition
-from aiokafka.errors import KafkaConnectionError
+from aiokafka.errors import KafkaConnectionError, TopicAuthorizationFailedError
 
-from shared.eventlog.kafka.consumer import JOIN_TIMEOUT_SECONDS, LEAVE_TIMEOUT_SECONDS, keep_consuming
-from shared.eventlog.kafka.delivery import AtLeastOnceDelivery
+from shared.eventlog.kafka.consumer import (
+    JOIN_TIMEOUT_SECONDS,
+    LEAVE_TIMEOUT_SECONDS,
+    MAX_FAILED_COMMITS,
+    keep_consuming,
+)
+from shared.eventlog.kafka.delivery import COMMIT_TIMEOUT_SECONDS, AtLeastOnceDelivery
 from tests.support.virtual_time import run_virtually
 
 Step = Callable[[], Awaitable[None]]
@@ -38,12 +43,29 @@ class Connection:
     async def connect(self) -> None: ...
 
 
+class Records:
+    """A consumer at the first of `end` records."""
+
+    def __init__(self, end: int = 1) -> None:
+        self.end = end
+
+    def assignment(self) -> frozenset[TopicPartition]:
+        return frozenset({PARTITION})
+
+    async def end_offsets(self, partitions: list[TopicPartition]) -> dict[TopicPartition, int]:
+        return dict.fromkeys(partitions, self.end)
+
+    async def position(self, partition: TopicPartition) -> int:
+        return 0
+
+
 class Subscriber:
     """Runs the given steps, one per start, and then succeeds."""
 
-    group_id, consumer = "intake", None
+    group_id = "intake"
 
-    def __init__(self, *starts: Step, stop: Step = succeed) -> None:
+    def __init__(self, *starts: Step, stop: Step = succeed, consumer: Records | None = None) -> None:
+        self.consumer = consumer
         self._starts: Iterator[Step] = iter(starts)
         self._stop = stop
         self.tasks: list[asyncio.Task[None]] = []
@@ -61,8 +83,8 @@ class Subscriber:
         await self._stop()
 
 
-def consuming(subscriber: Subscriber) -> asyncio.Task[None]:
-    delivery = AtLeastOnceDelivery("intake", GRACE_SECONDS)
+def consuming(subscriber: Subscriber, delivery: AtLeastOnceDelivery | None = None) -> asyncio.Task[None]:
+    delivery = delivery or AtLeastOnceDelivery("intake", GRACE_SECONDS)
     delivery.subscriber = cast(Any, subscriber)
     return asyncio.create_task(keep_consuming(cast(Any, Connection()), cast(Any, subscriber), delivery, STALL_SECONDS))
 
@@ -122,22 +144,6 @@ def test_stopping_takes_bounded_time():
     assert run_virtually(seconds_until_stopped()) <= GRACE_SECONDS + LEAVE_TIMEOUT_SECONDS + 1
 
 
-class Records:
-    """A consumer at the first of `end` records."""
-
-    def __init__(self, end: int = 1) -> None:
-        self.end = end
-
-    def assignment(self) -> frozenset[TopicPartition]:
-        return frozenset({PARTITION})
-
-    async def end_offsets(self, partitions: list[TopicPartition]) -> dict[TopicPartition, int]:
-        return dict.fromkeys(partitions, self.end)
-
-    async def position(self, partition: TopicPartition) -> int:
-        return 0
-
-
 async def stalls_after(seconds: float, *, end: int = 1, assigned: bool = False) -> bool:
     delivery = AtLeastOnceDelivery("intake", GRACE_SECONDS)
     delivery.subscriber = cast(Any, SimpleNamespace(consumer=Records(end)))
@@ -156,3 +162,44 @@ def test_a_consumer_without_batches_is_stalled_if_there_are_records():
 
 def test_a_consumer_is_not_stalled_right_after_an_assignment():
     assert not run_virtually(stalls_after(STALL_SECONDS, assigned=True))
+
+
+async def refuse() -> None:
+    raise TopicAuthorizationFailedError
+
+
+class CommittingRecords(Records):
+    """Runs the given steps, one per commit, and then succeeds."""
+
+    def __init__(self, *commits: Step) -> None:
+        super().__init__(end=0)
+        self._commits = iter(commits)
+
+    async def commit(self, _offsets: dict[TopicPartition, int]) -> None:
+        await next(self._commits, succeed)()
+
+
+async def starts_within(seconds: float, *commits: Step) -> int:
+    """Return how often a subscriber was started that handles a batch every second."""
+    subscriber = Subscriber(consumer=CommittingRecords(*commits))
+    delivery = AtLeastOnceDelivery("intake", GRACE_SECONDS)
+    task = consuming(subscriber, delivery)
+    await subscriber.started.wait()
+    for offset in range(int(seconds)):
+        record = SimpleNamespace(topic=PARTITION.topic, partition=PARTITION.partition, offset=offset)
+        await delivery.deliver(succeed, cast(Any, (record,)))
+        await asyncio.sleep(1)
+    starts = subscriber.stops + 1
+    task.cancel()
+    await asyncio.wait([task])
+    return starts
+
+
+def test_a_consumer_whose_commits_fail_is_restarted():
+    assert run_virtually(starts_within(20, *[refuse] * 40)) > 1
+    assert run_virtually(starts_within(20, *[refuse] * MAX_FAILED_COMMITS * 2)) == 1
+    assert run_virtually(starts_within(COMMIT_TIMEOUT_SECONDS * MAX_FAILED_COMMITS + 10, *[hang] * 4)) > 1
+
+
+def test_a_consumer_is_not_restarted_if_a_commit_succeeds_in_between():
+    assert run_virtually(starts_within(60, *[refuse, refuse, succeed] * 200)) == 1

@@ -21,6 +21,9 @@ LEAVE_TIMEOUT_SECONDS = 5.0
 STALL_SECONDS = 30.0
 """Time without a batch, while there are records, after which a consumer counts as dead."""
 
+MAX_FAILED_COMMITS = 3
+"""Commits in a row that may fail before the consumer is restarted, which would otherwise never commit what it handles."""
+
 
 async def keep_consuming(
     connection: KafkaConnection, subscriber: BatchSubscriber, delivery: AtLeastOnceDelivery, stall_seconds: float
@@ -69,5 +72,7 @@ async def _wait_until_dead(
         await asyncio.sleep(min(5.0, stall_seconds / 3))
         if all(task.done() for task in subscriber.tasks):
             return "its loop has ended"
+        if delivery.failed_commits >= MAX_FAILED_COMMITS:
+            return f"the last {delivery.failed_commits} commits failed"
         if await delivery.is_stalled(stall_seconds, timeout_seconds):
             return f"no batch for {stall_seconds:.0f} s although there are records"

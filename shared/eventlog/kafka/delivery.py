@@ -57,12 +57,18 @@ class AtLeastOnceDelivery(ConsumerRebalanceListener):  # type: ignore[misc]
     def consumer(self) -> AIOKafkaConsumer | None:
         return self.subscriber.consumer if self.subscriber else None
 
+    @property
+    def failed_commits(self) -> int:
+        """How many commits in a row have failed, 0 if there is nothing left to commit."""
+        return self._offsets.failed_commits if self._offsets else 0
+
     def begin(self) -> None:
         """Reset before the subscriber starts, in the event loop in which it runs."""
         self._stopping = self._has_abandoned_batch = False
         self._leaving.clear()
         self._idle.set()
         self._offsets.clear()
+        self._offsets.failed_commits = 0
         self._active_at = _now()
 
     async def deliver(self, handle: Callable[[], Awaitable[Any]], batch: Batch) -> None:

@@ -37,6 +37,8 @@ class PendingOffsets:
         self._lock = asyncio.Lock()
         self.generation = 0
         """How often partitions have been revoked."""
+        self.failed_commits = 0
+        """How many commits have failed since the last one that succeeded."""
 
     def __bool__(self) -> bool:
         return bool(self._offsets)
@@ -58,6 +60,7 @@ class PendingOffsets:
             async with asyncio.timeout(timeout_seconds), self._lock:
                 await self._commit(consumer)
         except (KafkaError, TimeoutError) as error:
+            self.failed_commits += 1
             logger.warning("offsets of %s are not committed, events may be redelivered: %r", self._group, error)
 
     async def _commit(self, consumer: AIOKafkaConsumer | None) -> None:
@@ -65,6 +68,7 @@ class PendingOffsets:
         self._offsets = {partition: offset for partition, offset in self._offsets.items() if partition in assigned}
         if consumer and (committed := dict(self._offsets)):
             await consumer.commit(committed)
+            self.failed_commits = 0
             self._offsets = {
                 partition: offset for partition, offset in self._offsets.items() if offset != committed.get(partition)
             }
