@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -137,8 +138,9 @@ def a_pipe(backup: Path) -> None:
 
 
 def a_socket(backup: Path) -> None:
-    with socket.socket(socket.AF_UNIX) as original:
-        original.bind(os.path.relpath(backup / "calendar.json"))
+    # Relative to the folder, because the path of a socket is limited to 107 bytes.
+    with socket.socket(socket.AF_UNIX) as original, contextlib.chdir(backup):
+        original.bind("calendar.json")
 
 
 def a_strange_name(backup: Path) -> None:
