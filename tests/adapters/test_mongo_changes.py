@@ -81,7 +81,7 @@ async def test_a_cursor_of_one_process_is_valid_in_another_that_started_later(op
 async def test_a_cursor_older_than_the_changes_in_memory_covers_all_later_changes(
     opened: StoreFactory, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(change_feed, "RECENT", 10)
+    monkeypatch.setattr(change_feed, "MAX_REMEMBERED_CHANGES", 10)
     store = await opened()
     await save_write(store, make_write("before"))
     old = await store.latest_change()
@@ -133,7 +133,7 @@ async def test_a_process_with_a_lost_resume_point_finds_what_it_missed(
     opened: StoreFactory, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(change_feed, "SHORT_LOOKBACK_SECONDS", 0)
-    monkeypatch.setattr(change_feed, "PAUSE", 1.2)
+    monkeypatch.setattr(change_feed, "RETRY_DELAY_SECONDS", 1.2)
     store, other = await opened(), await opened()
     await save_write(other, make_write("a"), make_write("b"))
     cursor = await store.latest_change()
@@ -161,7 +161,7 @@ async def test_one_stream_feeds_all_listeners(opened: StoreFactory):
     cursor = await store.latest_change()
     waiting = [asyncio.create_task(store.wait_for_change(cursor, 20)) for _ in range(200)]
     await asyncio.sleep(0.05)
-    streams = [task for task in asyncio.all_tasks() if "_listen_for_ever" in repr(task)]
+    streams = [task for task in asyncio.all_tasks() if "_listen_forever" in repr(task)]
     assert len(streams) == 1
     await save_write(store, make_write("a"))
     await asyncio.wait_for(asyncio.gather(*waiting), 1)
