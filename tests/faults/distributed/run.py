@@ -49,8 +49,11 @@ class Run:
             people.end()
             await coming
             await self._until("ways", lambda: people.on_their_way)
+            await self._all_sent(people)
+            findings = await people.findings()
+            # Read last, because notification may still plan emails while the other findings are collected.
             owed = await self._all_sent(people)
-            findings = await people.findings() + self.smtp_recorder.findings(owed, fault_records)
+            findings += self.smtp_recorder.findings(owed, fault_records)
             findings += await asyncio.to_thread(self._verify)
         seconds = time.monotonic() - self.begun
         return Figures(people, self.smtp_recorder, fault_records, len(owed), findings, seconds, machine_now())
