@@ -29,7 +29,8 @@ from tests.support.adapters.log_listener import (
 )
 from tests.support.adapters.stores_and_logs import GRACE_SECONDS
 from tests.support.engines import kafka
-from tests.support.engines.engine_process import EngineProcess, EngineUnavailable, free_port, skip
+from tests.support.engines.engine_process import EngineProcess, EngineUnavailable, skip
+from tests.support.ports import free_port
 
 pytestmark = [pytest.mark.slow, pytest.mark.engines("kafka")]
 

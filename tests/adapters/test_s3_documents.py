@@ -20,7 +20,8 @@ from shared.documents.s3_address import InvalidS3Url, S3Address, parse_s3_url
 from tests.adapters.test_document_store import FAR_FUTURE, LIMIT, as_text, content_of, put
 from tests.support.adapters.document_stores import bucket, new_keys, s3_servers
 from tests.support.engines import minio
-from tests.support.engines.engine_process import EngineProcess, EngineUnavailable, free_port, serving, skip
+from tests.support.engines.engine_process import EngineProcess, EngineUnavailable, serving, skip
+from tests.support.ports import free_port
 
 __all__ = ["bucket", "s3_servers"]
 NOWHERE = S3Address("127.0.0.1:1", "documents", "key", "secret")

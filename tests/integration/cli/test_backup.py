@@ -15,7 +15,7 @@ import pytest
 
 from shared.storage.sqlite.database import SqliteDatabase
 from tests.adapters.test_sqlite_damage import overwrite, overwrite_middle, root_of
-from tests.support.e2e.server_process import free_port
+from tests.support.ports import free_port
 from tests.support.services.cli_harness import CommandLine, assert_fails_with_message, wait_until_serving
 
 pytestmark = pytest.mark.slow

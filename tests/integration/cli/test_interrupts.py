@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.e2e.server_process import free_port
+from tests.support.ports import free_port
 from tests.support.services.cli_harness import TIMEOUT_SECONDS, CommandLine, command, wait_until_serving
 
 pytestmark = pytest.mark.slow

@@ -14,7 +14,7 @@ import pytest
 from simpul.client import RetryPolicy, open_client
 from simpul.client_types import RequestForm
 from tests.support import office_files
-from tests.support.e2e.server_process import free_port
+from tests.support.ports import free_port
 from tests.support.services.cli_harness import (
     TIMEOUT_SECONDS,
     CommandLine,

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from simpul.cli.secrets import compose_settings
-from tests.support.engines.engine_process import free_port
 from tests.support.paths import REPOSITORY
+from tests.support.ports import free_port
 
 ROOT = REPOSITORY
 PROJECT = "simpul-try"

@@ -24,8 +24,8 @@ from tests.support.e2e.server_process import ServerProcess
 from tests.support.e2e.server_session import create_signed_in_staff
 from tests.support.engines import kafka, minio, mongo
 from tests.support.engines.engine_process import EngineProcess as Engine
-from tests.support.engines.engine_process import free_port
 from tests.support.engines.secured_engines import EngineAccess
+from tests.support.ports import free_port
 
 PROCESSES_PER_SERVICE = 2
 """The number of processes per service."""
@@ -111,14 +111,21 @@ class ServiceProcess:
     def wait(self) -> None:
         """Wait until it is ready."""
         until = time.monotonic() + READY_TIMEOUT_SECONDS
-        while True:
-            with contextlib.suppress(httpx.TransportError):
-                if httpx.get(f"{self.url}/health/ready", timeout=5).status_code == 200:
-                    return
-            ended = self.running is None or self.running.poll() is not None
-            if ended or time.monotonic() > until:
+        while not self._answers():
+            self.check_running()
+            if time.monotonic() > until:
                 raise RuntimeError(f"{self.service} is not ready: {self.log.read_text()[-2000:]}")
             time.sleep(0.1)
+
+    def _answers(self) -> bool:
+        with contextlib.suppress(httpx.TransportError):
+            return httpx.get(f"{self.url}/health/ready", timeout=5).status_code == 200
+        return False
+
+    def check_running(self) -> None:
+        """Raise RuntimeError if the process has ended, although another one may answer on its port."""
+        if self.running is None or self.running.poll() is not None:
+            raise RuntimeError(f"{self.service} has ended: {self.log.read_text()[-2000:]}")
 
     def kill(self) -> None:
         assert self.running is not None
@@ -174,6 +181,8 @@ class Deployment(ServerProcess):
             process.start()
         for process in self.processes:
             process.wait()
+        for process in self.processes:
+            process.check_running()
         if not behind:
             urls = {name: [each.url for each in self.of(name)] for name in BUILDERS}
             self._open.enter_context(gateway(self.port, urls))

@@ -6,7 +6,6 @@ import contextlib
 import email
 import email.policy
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -20,6 +19,7 @@ import httpx
 from aiosmtpd.controller import Controller
 
 from simpul.client import RetryPolicy, SimpulClient, open_client
+from tests.support.ports import free_port
 
 STAFF = {
     "nurlaila": ("Nurlaila Ibarat", ["officer"]),
@@ -69,7 +69,7 @@ class ServerProcess:
 
     data: Path
     settings: dict[str, str]
-    port: int = field(default_factory=lambda: free_port())  # noqa: PLW0108 (defined below)
+    port: int = field(default_factory=free_port)
     process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -132,9 +132,3 @@ async def signed_in_clients(server: ServerProcess) -> AsyncIterator[dict[str, Si
 
 def address_of(username: str) -> str:
     return f"{username}@diskominfo.example"
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

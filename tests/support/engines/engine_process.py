@@ -90,13 +90,6 @@ def run(
         raise EngineUnavailable(f"{command[0]} failed: {last[0][:200]}")
 
 
-def free_port() -> int:
-    """Return an unused local port."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 def listens(port: int) -> bool:
     with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
         return True

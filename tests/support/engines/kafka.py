@@ -19,12 +19,12 @@ from tests.support.engines.engine_process import (
     EngineUnavailable,
     fetching,
     fetching_allowed,
-    free_port,
     given_or_serving,
     run,
     say,
 )
 from tests.support.engines.secured_engines import EngineAccess
+from tests.support.ports import free_port
 
 VERSION = "4.3.1"
 JARS = f"""<project xmlns="http://maven.apache.org/POM/4.0.0">

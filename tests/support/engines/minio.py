@@ -21,12 +21,12 @@ from tests.support.engines.engine_process import (
     EngineUnavailable,
     fetching,
     fetching_allowed,
-    free_port,
     given_or_serving,
     run,
     say,
 )
 from tests.support.engines.secured_engines import EngineAccess
+from tests.support.ports import free_port
 
 VERSION = "v0.0.0-20260212201848-7aac2a2c5b7c"
 KEY, SECRET = "simpul-tests", "only-for-the-tests-of-loopback"

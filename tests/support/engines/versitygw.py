@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.support.engines.engine_process import EngineProcess, free_port, given_or_serving
+from tests.support.engines.engine_process import EngineProcess, given_or_serving
 from tests.support.engines.minio import KEY, SECRET, answers, go_program
+from tests.support.ports import free_port
 
 VERSION = "v1.8.0"
 
