@@ -50,7 +50,7 @@ def create_application(platform: Platform, names: Sequence[str] = tuple(BUILDERS
 
     @contextlib.asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
-        await platform.accounts.prepare()
+        await platform.prepare_stores()
         for service in unstarted:
             await service.runtime.store.prepare()
         for service in services:

@@ -19,6 +19,7 @@ from shared.eventlog.kafka.connection import Topic
 from shared.eventlog.kafka.log import KafkaEventLog
 from shared.eventlog.kafka.security import KafkaSecurity
 from shared.identity.mongo import MongoAccountStore
+from shared.office.mongo import MongoOfficeStore
 from shared.secrets import read_secret, reject_weak_password
 from shared.settings import LOOPBACK_HOSTS, InvalidSettings, Settings
 from shared.storage.mongo.client import MongoDatabase
@@ -32,7 +33,7 @@ def open_backend(settings: Settings, clock: Clock, new_id: NewId) -> Backend:
     log = KafkaEventLog(_kafka_servers(settings), topic, security=kafka_security(settings))
     database = MongoDatabase(mongo_uri(settings))
     documents = MinioDocumentStore(s3_address(settings), new_id)
-    accounts = MongoAccountStore(database)
+    accounts, office = MongoAccountStore(database), MongoOfficeStore(database, clock)
 
     def state_store(service: str, columns: Sequence[Column]) -> StateStore:
         return MongoStateStore(database, service, columns, clock)
@@ -41,6 +42,7 @@ def open_backend(settings: Settings, clock: Clock, new_id: NewId) -> Backend:
         await documents.prepare()
         await log.prepare()
         await accounts.prepare()
+        await office.prepare()
 
     async def close() -> None:
         await log.close()
@@ -50,7 +52,7 @@ def open_backend(settings: Settings, clock: Clock, new_id: NewId) -> Backend:
     async def check(_thorough: bool) -> list[str]:
         return []
 
-    return Backend(log, documents, accounts, state_store, prepare, close, check, single_process=False)
+    return Backend(log, documents, accounts, office, state_store, prepare, close, check, single_process=False)
 
 
 def s3_address(settings: Settings) -> S3Address:

@@ -9,6 +9,7 @@ from shared.clock import Clock, NewId
 from shared.documents.folder import FolderDocumentStore
 from shared.eventlog.sqlite.log import SqliteEventLog
 from shared.identity.sqlite import SqliteAccountStore
+from shared.office.sqlite import SqliteOfficeStore
 from shared.settings import Settings
 from shared.storage.port import Column, StateStore
 from shared.storage.sqlite.database import SqliteDatabase
@@ -25,15 +26,17 @@ def open_backend(settings: Settings, clock: Clock, new_id: NewId) -> Backend:
     async def prepare() -> None:
         await log.prepare()
         await accounts.prepare()
+        await office.prepare()
 
     async def close() -> None:
         file.close()
 
-    log, accounts = SqliteEventLog(file), SqliteAccountStore(file)
+    log, accounts, office = SqliteEventLog(file), SqliteAccountStore(file), SqliteOfficeStore(file, clock)
     return Backend(
         log=log,
         documents=FolderDocumentStore(settings.documents, new_id),
         accounts=accounts,
+        office=office,
         state_store=state_store,
         prepare=prepare,
         close=close,

@@ -23,6 +23,7 @@ from shared.mail.folder import FolderMailer
 from shared.mail.port import Mailer
 from shared.mail.smtp import SmtpMailer
 from shared.mail.smtp_settings import InvalidSmtpUrl
+from shared.office.port import OfficeStore
 from shared.secrets import load_secret, read_secret
 from shared.settings import InvalidSettings, Settings
 from shared.storage.port import Column, StateStore
@@ -59,6 +60,10 @@ class Platform:
         return self.backend.accounts
 
     @property
+    def office(self) -> OfficeStore:
+        return self.backend.office
+
+    @property
     def single_process(self) -> bool:
         """Each service has one process, which may recover at its start what an earlier one left in flight."""
         return self.backend.single_process
@@ -72,7 +77,12 @@ class Platform:
             await self.log.prepare()
         except LogUnavailable as error:
             logger.warning("the log cannot be prepared yet: %s", error)
+        await self.prepare_stores()
+
+    async def prepare_stores(self) -> None:
+        """Create the stores of accounts and of the office."""
         await self.accounts.prepare()
+        await self.office.prepare()
 
     async def close(self) -> None:
         await self.mailer.close()

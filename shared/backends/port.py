@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from shared.documents.port import DocumentStore
 from shared.eventlog.port import EventLog
 from shared.identity.accounts import AccountStore
+from shared.office.port import OfficeStore
 from shared.storage.port import Column, StateStore
 
 StateStoreFactory = Callable[[str, Sequence[Column]], StateStore]
@@ -21,6 +22,7 @@ class Backend:
     log: EventLog
     documents: DocumentStore
     accounts: AccountStore
+    office: OfficeStore
     state_store: StateStoreFactory
     prepare: Callable[[], Awaitable[None]]
     """Create what belongs to no service and must exist before any starts."""

@@ -111,7 +111,7 @@ def _line(record: LogRecord) -> str:
 
 @app.command()
 def verify(as_json: AsJson = False) -> None:
-    """Check that sequences have no gaps, that every state is the fold of the log, and that no document is damaged."""
+    """Check that sequences have no gaps, that every state is the fold of the log, and that no document or entry is damaged."""
     reports, findings = run(_collect_findings)
     if as_json:
         print_json({"clean": not findings, "services": [_to_dict(report) for report in reports], "trouble": findings})
@@ -138,6 +138,7 @@ async def _collect_findings() -> tuple[list[RebuildReport], list[str]]:
                 reports.append(report)
                 findings += _report_findings(report) + _dead_letter_findings(await runtime.store.dead_letters())
         findings += await _audit_documents(platform)
+        findings += [f"office: {key} is unreadable" for key in await platform.office.unreadable_entries()]
     return reports, findings
 
 

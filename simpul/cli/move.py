@@ -167,7 +167,7 @@ def show(report: TransferReport) -> None:
     console.print(
         f"{report.events} events ({report.events_present} were there, {report.repeats_left_out} repeats left out), "
         f"{report.documents.copied + report.documents.present} documents ({report.documents.present} were there), "
-        f"{report.accounts} accounts, in {report.seconds:.0f} s.",
+        f"{report.accounts} accounts, {report.office_entries} documents of the office, in {report.seconds:.0f} s.",
         soft_wrap=True,
     )
     titles = ("service", "requests", "as before", "parked", "discarded", "findings")

@@ -91,7 +91,7 @@ async def _prepare_and_greet(settings: Settings, names: Sequence[str]) -> None:
     # A driver cannot be used in another event loop than the one that opened it, so this platform is not the server's.
     platform = open_platform(settings)
     try:
-        await platform.accounts.prepare()
+        await platform.prepare_stores()
         await _create_initial_accounts(platform, names)
     finally:
         await platform.close()

@@ -14,6 +14,7 @@ from shared.documents.copying import CopyResult, DocumentCopier
 from shared.documents.references import FAR_FUTURE, ReferencedDocument, documents_to_copy
 from shared.eventlog.log_copy import LogCopier, TargetDiverged, find_positions
 from shared.identity.copying import copy_accounts, unknown_accounts
+from shared.office.copying import compare_entries, copy_entries, unknown_entries
 from shared.runtime.service_runtime import ServiceApp
 from shared.runtime.store_migration import MigrationReport, StoreMigration
 from simpul.cli.errors import Failed
@@ -36,12 +37,18 @@ class TransferReport:
     repeats_left_out: int = 0
     documents: CopyResult = field(default_factory=CopyResult)
     accounts: int = 0
+    office_entries: int = 0
+    office_trouble: list[str] = field(default_factory=list)
     services: list[MigrationReport] = field(default_factory=list)
     seconds: float = 0.0
 
     @property
     def trouble(self) -> list[str]:
-        return [*self.documents.trouble, *(line for service in self.services for line in service.trouble)]
+        return [
+            *self.documents.trouble,
+            *self.office_trouble,
+            *(line for service in self.services for line in service.trouble),
+        ]
 
     def to_dict(self) -> dict[str, Any]:
         """The report as JSON for programs."""
@@ -72,6 +79,7 @@ class Transfer:
         await self._copy_log(copy)
         await self._copy_documents(documents, present)
         self._report.accounts = await copy_accounts(self._source.accounts, self._target.accounts)
+        await self._copy_office()
         await self._migrate_states()
         self._report.seconds = round(time.monotonic() - started_at, 1)
         return self._report
@@ -114,6 +122,8 @@ class Transfer:
         present = await self._existing_keys(named.keys(), begun=copy.present > 0)
         if names := await unknown_accounts(self._source.accounts, self._target.accounts, begun=copy.present > 0):
             raise TargetDiverged(f"it has accounts that are not from here: {', '.join(names)}")
+        if keys := await unknown_entries(self._source.office, self._target.office, begun=copy.present > 0):
+            raise TargetDiverged(f"it has documents of the office that are not from here: {', '.join(keys)}")
         if not copy.present and any(
             [await service.runtime.store.all_ids(limit=1) for service in self._target_services]
         ):
@@ -140,6 +150,11 @@ class Transfer:
         advance = self._start_progress("documents", len(named))
         documents = DocumentCopier(self._source.documents, self._target.documents, present, progress=lambda: advance(1))
         self._report.documents = await documents.copy(named.values())
+
+    async def _copy_office(self) -> None:
+        self._report.office_entries = await copy_entries(self._source.office, self._target.office)
+        if not self._live:
+            self._report.office_trouble = await compare_entries(self._source.office, self._target.office)
 
     async def _migrate_states(self) -> None:
         """Copy the states, then commit the offsets last: a service that started before would consume the whole log."""

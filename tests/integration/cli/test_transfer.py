@@ -111,6 +111,18 @@ async def test_a_damaged_possibly_referenced_document_is_copied_again(harness: T
     assert b"".join([piece async for piece in await harness.target.documents.open(key)]) == PDF
 
 
+async def test_the_documents_of_the_office_are_copied(harness: TransferHarness):
+    await harness.source.office.put("phrases", "ttd", {"text": "Mohon ditandatangani."})
+    await harness.source.office.put("presence", "r/siti", {}, expires_at=FAR_FUTURE)
+    report = await harness.copy()
+    assert (report.office_entries, report.trouble) == (1, [])
+    assert [entry.body for entry in await harness.target.office.all_entries()] == [{"text": "Mohon ditandatangani."}]
+    assert await harness.target.office.entries("presence") == []
+    await harness.target.office.put("phrases", "lain", {"text": "Dari kantor lain."})
+    with pytest.raises(TargetDiverged, match="phrases/lain"):
+        await harness.copy()
+
+
 def test_the_json_of_a_transfer_has_these_keys():
     documents = CopyResult(copied=2, present=1, bytes=30, trouble=["surat.pdf is damaged"])
     services = [MigrationReport("intake", requests=3, written=2, equal=1, trouble=["intake: hole at 7"])]
@@ -122,6 +134,8 @@ def test_the_json_of_a_transfer_has_these_keys():
         "repeats_left_out": 0,
         "documents": {"copied": 2, "present": 1, "bytes": 30, "trouble": ["surat.pdf is damaged"]},
         "accounts": 0,
+        "office_entries": 0,
+        "office_trouble": [],
         "services": [
             {
                 "service": "intake",
