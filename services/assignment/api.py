@@ -17,7 +17,7 @@ from services.assignment.domain.commands import (
     StartWork,
 )
 from services.assignment.handover_service import FILE_RULES, digest_parts
-from services.assignment.presenters import find_document, present_request, present_summary
+from services.assignment.presenters import present_request, present_summary
 from services.assignment.projections import find_requests
 from services.assignment.schemas import (
     AssignmentBody,
@@ -31,6 +31,7 @@ from services.assignment.schemas import (
     WorkloadResponse,
     WorkQuery,
 )
+from shared.contracts.request_state import find_document
 from shared.identity.accounts import Role
 from shared.runtime.decider import Refusal
 from shared.web.api.commands import CommandResponse, command_result

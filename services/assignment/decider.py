@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 
 from services.assignment.domain.decisions import Rules, decide, react
-from services.assignment.domain.state import State, evolve, initial
+from services.assignment.domain.state import State, evolve
 from services.assignment.events import SUBSCRIBES_TO
 from services.assignment.projections import INDEXED_COLUMNS, columns
 from shared.runtime.decider import Decider
@@ -16,7 +16,7 @@ def decider(rules: Rules) -> Decider[State]:
     return Decider(
         service="assignment",
         state_type=State,
-        initial=initial,
+        initial=State,
         decide=partial(decide, rules=rules),
         evolve=evolve,
         react=react,

@@ -6,13 +6,13 @@ from datetime import date
 from typing import Any
 
 from services.assignment.domain.decisions import Rules, appoint_by, resumed_target, start_by
-from services.assignment.domain.state import State, advised, due, overdue
-from shared.contracts.facts import DocumentRef, Staff
+from services.assignment.domain.state import State, due, has_open_recommendation, overdue
+from shared.contracts.facts import Staff
 from shared.contracts.history import HistoryEntry
 from shared.contracts.lifecycle import Status
 from shared.runtime.executor import Loaded
 from shared.web.api import serializers
-from shared.web.views.employee_number import group_digits, mask_employee_number
+from shared.web.views.employee_number import group_digits
 
 RUNNING_STATUSES = (Status.ASSIGNED, Status.IN_PROGRESS, Status.ON_HOLD, Status.DELIVERED)
 """Statuses from the assignment of a lead until the confirmation."""
@@ -31,25 +31,7 @@ def was_just_reassigned_from(state: State, by: Staff) -> bool:
 
 def present_summary(loaded: Loaded[State], day: date) -> dict[str, Any]:
     """Return a request as an item of a list; `lead` is a username."""
-    state = loaded.state
-    return {
-        "id": loaded.id,
-        "number": state.number,
-        "status": state.status.value,
-        "version": loaded.version,
-        "name": state.applicant.name if state.applicant else "",
-        "employee_number": mask_employee_number(state.applicant.employee_number) if state.applicant else "",
-        "unit": state.applicant.unit if state.applicant else "",
-        "scope": state.scope.value if state.scope else "",
-        "round": state.course.round,
-        "submitted_at": state.submitted_at,
-        "target_date": state.target_date,
-        "overdue": overdue(state, day),
-        "lead": state.lead.username if state.lead else None,
-        "lead_name": state.lead.name if state.lead else None,
-        "percent": state.percent,
-        "warnings": list(state.warnings),
-    }
+    return serializers.summary(loaded, loaded.state.target_date, overdue=overdue(loaded.state, day))
 
 
 def present_row(loaded: Loaded[State], day: date, rules: Rules) -> dict[str, Any]:
@@ -58,7 +40,7 @@ def present_row(loaded: Loaded[State], day: date, rules: Rules) -> dict[str, Any
     internal_target = appoint_by(state, rules) or start_by(state, rules)
     return {
         **present_summary(loaded, day),
-        "advised": advised(state),
+        "advised": has_open_recommendation(state),
         "late_days": _late_working_days(due(state), day, rules),
         "internal_target": internal_target,
         "internal_late_days": _late_working_days(internal_target, day, rules),
@@ -75,11 +57,7 @@ def present_request(loaded: Loaded[State], day: date) -> dict[str, Any]:
     state = loaded.state
     return {
         **present_summary(loaded, day),
-        **serializers.form(state.applicant, state.letter, state.description),
-        "documents": serializers.documents(documents(state)),
-        "timeline": serializers.timeline(state.history, automatic=state.by_silence),
-        "warnings": serializers.warnings(state.warnings),
-        "recommendation": _recommendation(state),
+        **serializers.details(state),
         "complexity": state.complexity.value if state.complexity else None,
         "note": state.note,
         "question": state.question or None,
@@ -126,26 +104,3 @@ def _ending_entry(state: State) -> HistoryEntry | None:
 
 def _last_entry(state: State, event: str) -> HistoryEntry | None:
     return next((entry for entry in reversed(state.history) if entry.event == event), None)
-
-
-def documents(state: State) -> tuple[DocumentRef, ...]:
-    """Return the documents of the current form, then those of the last handover."""
-    return (*state.documents, *state.results)
-
-
-def find_document(state: State, document_id: str) -> DocumentRef | None:
-    return next((document for document in documents(state) if document.id == document_id), None)
-
-
-def _recommendation(state: State) -> dict[str, Any] | None:
-    recommendation = state.recommendation
-    return (
-        {
-            "round": recommendation.round,
-            "reason": recommendation.reason,
-            "by": recommendation.by.name,
-            "at": recommendation.at,
-        }
-        if recommendation
-        else None
-    )

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, date
+from datetime import date
 
-from services.assignment.domain.state import State, advised, due
-from shared.contracts.lifecycle import ENDED
+from services.assignment.domain.state import State, due, has_open_recommendation
+from shared.runtime.request_columns import request_columns
 from shared.storage.port import COLUMNS_VERSION, Column, RecordQuery, Scalar
-from shared.text.search import normalize_query, request_search_text
+from shared.text.search import normalize_query
 
 INDEXED_COLUMNS = (
     *map(Column, ("number", "submitted_at", "target_date", "due", "search")),
@@ -25,20 +25,12 @@ PageKey = tuple[Scalar, str] | None
 
 def columns(state: State) -> Mapping[str, Scalar]:
     """Return the columns of a record; a request whose `due` is before today is overdue."""
-    submitted = state.submitted_at.astimezone(UTC) if state.submitted_at else None
     return {
-        COLUMNS_VERSION: COLUMNS_VERSION_NUMBER,
-        "number": state.number,
-        "status": state.status.value,
-        "open": int(state.status not in ENDED),
-        "advised": int(advised(state)),
-        "submitted_at": submitted.isoformat(timespec="microseconds") if submitted else None,
-        "unit": state.applicant.unit if state.applicant else "",
-        "scope": state.scope.value if state.scope else None,
+        **request_columns(state, COLUMNS_VERSION_NUMBER),
+        "advised": int(has_open_recommendation(state)),
         "lead": state.lead.username if state.lead else None,
         "target_date": _iso_date(state.target_date),
         "due": _iso_date(due(state)),
-        "search": request_search_text(state.number, state.applicant, state.letter, state.description, state.lead),
     }
 
 

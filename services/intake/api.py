@@ -16,7 +16,7 @@ from services.intake.domain.commands import (
     ContestHandover,
     WithdrawRequest,
 )
-from services.intake.presenters import find_document, present_request
+from services.intake.presenters import present_request
 from services.intake.schemas import (
     RESUBMISSION_FILES,
     SUBMISSION_FILES,
@@ -31,6 +31,7 @@ from services.intake.schemas import (
     UnitListResponse,
     validation_context,
 )
+from shared.contracts.request_state import find_document
 from shared.runtime.decider import Refusal
 from shared.web.api import serializers
 from shared.web.api.commands import CommandResponse, command_result

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 
 from services.intake.domain.decisions import Rules, decide, due_at, on_due, react
-from services.intake.domain.state import State, evolve, initial
+from services.intake.domain.state import State, evolve
 from services.intake.events import SUBSCRIBES_TO
 from services.intake.projections import INDEXED_COLUMNS, columns
 from shared.runtime.decider import Decider
@@ -16,7 +16,7 @@ def decider(rules: Rules) -> Decider[State]:
     return Decider(
         service="intake",
         state_type=State,
-        initial=initial,
+        initial=State,
         decide=partial(decide, rules=rules),
         evolve=evolve,
         react=react,

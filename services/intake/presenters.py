@@ -18,7 +18,6 @@ from services.intake.domain.commands import (
 from services.intake.domain.decisions import ALLOWED_STATUSES
 from services.intake.domain.form import Form
 from services.intake.domain.state import State
-from shared.contracts.facts import DocumentRef
 from shared.contracts.lifecycle import Status
 from shared.runtime.conflict import conflict
 from shared.runtime.decider import Refusal
@@ -47,7 +46,7 @@ def present_request(state: State, day: date) -> dict[str, Any]:
         "overdue": is_overdue(state, day),
         **(_summary(state.form) if state.form else {}),
         "timeline": _timeline(state),
-        "documents": serializers.documents(documents(state)),
+        "documents": serializers.documents(state.all_documents),
         "open_items": open_items(state),
         "question": state.pause.question if state.pause and status is Status.ON_HOLD else None,
         "summary": state.delivery.summary if state.delivery else None,
@@ -91,16 +90,6 @@ def is_overdue(state: State, day: date) -> bool:
 def _timeline(state: State) -> list[dict[str, Any]]:
     entries = serializers.timeline(state.history, automatic=state.by_silence)
     return [{**entry, "note": ""} if entry["event"] in EVENTS_WITH_INTERNAL_NOTE else entry for entry in entries]
-
-
-def documents(state: State) -> tuple[DocumentRef, ...]:
-    """Return the current documents of the form, then those of the last delivery."""
-    return (*(state.form.documents if state.form else ()), *(state.delivery.documents if state.delivery else ()))
-
-
-def find_document(state: State, document_id: str) -> DocumentRef | None:
-    """Return the document with this id if the applicant may open it."""
-    return next((document for document in documents(state) if document.id == document_id), None)
 
 
 def open_items(state: State) -> list[dict[str, str]]:

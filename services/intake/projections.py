@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC
 
 from services.intake.domain.state import State
-from shared.storage.port import Column, Scalar
+from shared.storage.port import Column, Scalar, sortable_time
 
 INDEXED_COLUMNS = (
     Column("number", unique=True),
@@ -18,6 +17,6 @@ INDEXED_COLUMNS = (
 
 def columns(state: State) -> Mapping[str, Scalar]:
     """Return the columns of a record: number and lower-case email for applicants, the rest for counting."""
-    submitted = state.submitted_at.astimezone(UTC).isoformat(timespec="microseconds") if state.submitted_at else None
+    submitted = sortable_time(state.submitted_at)
     email = state.form.applicant.email.lower() if state.form else None
     return {"number": state.number or None, "status": state.status.value, "submitted_at": submitted, "email": email}

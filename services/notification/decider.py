@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from services.notification.domain.decisions import decide, due_at, on_due, react
-from services.notification.domain.state import State, evolve, initial
+from services.notification.domain.state import State, evolve
 from services.notification.events import SUBSCRIBES_TO
 from services.notification.projections import INDEXED_COLUMNS, columns
 from shared.runtime.decider import Decider
@@ -14,7 +14,7 @@ def decider() -> Decider[State]:
     return Decider(
         service="notification",
         state_type=State,
-        initial=initial,
+        initial=State,
         decide=decide,
         evolve=evolve,
         react=react,

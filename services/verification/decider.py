@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 
 from services.verification.domain.decisions import Rules, decide, react
-from services.verification.domain.state import State, evolve, initial
+from services.verification.domain.state import State, evolve
 from services.verification.events import SUBSCRIBES_TO
 from services.verification.projections import INDEXED_COLUMNS, columns
 from shared.runtime.decider import Decider
@@ -16,7 +16,7 @@ def decider(rules: Rules) -> Decider[State]:
     return Decider(
         service="verification",
         state_type=State,
-        initial=initial,
+        initial=State,
         decide=partial(decide, rules=rules),
         evolve=evolve,
         react=react,

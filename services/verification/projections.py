@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
 
 from services.verification.domain.decisions import Rules, verification_due
 from services.verification.domain.state import State
-from shared.contracts.lifecycle import ENDED
 from shared.runtime.executor import Loaded
-from shared.storage.port import COLUMNS_VERSION, Column, RecordQuery, Scalar
-from shared.text.search import normalize_query, request_search_text
+from shared.runtime.request_columns import request_columns
+from shared.storage.port import COLUMNS_VERSION, Column, RecordQuery, Scalar, sortable_time
+from shared.text.search import normalize_query
 
 INDEXED_COLUMNS = (
     *map(Column, ("number", "submitted_at", "received_at", "due", "search")),
@@ -26,22 +25,10 @@ def columns(state: State, rules: Rules) -> Mapping[str, Scalar]:
     """Return the columns of a record. `due` is the internal target while the request awaits an officer."""
     due = verification_due(state, rules)
     return {
-        COLUMNS_VERSION: COLUMNS_VERSION_NUMBER,
-        "number": state.number,
-        "status": state.status.value,
-        "open": int(state.status not in ENDED),
-        "submitted_at": sortable_time(state.submitted_at),
+        **request_columns(state, COLUMNS_VERSION_NUMBER),
         "received_at": sortable_time(state.received_at),
-        "unit": state.applicant.unit if state.applicant else "",
-        "scope": state.scope.value if state.scope else None,
         "due": due.isoformat() if due else None,
-        "search": request_search_text(state.number, state.applicant, state.letter, state.description, state.lead),
     }
-
-
-def sortable_time(time: datetime | None) -> str | None:
-    """Return the time in UTC with fixed precision, so that text order is time order."""
-    return time.astimezone(UTC).isoformat(timespec="microseconds") if time else None
 
 
 def find_requests(

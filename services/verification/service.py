@@ -14,12 +14,12 @@ from services.verification.domain.commands import Command
 from services.verification.domain.decisions import Rules
 from services.verification.domain.state import State
 from services.verification.errors import DOCUMENT_NOT_FOUND, NOT_RENDERABLE, REFUSAL_MESSAGES, REQUEST_NOT_FOUND
-from services.verification.presenters import find_document
 from services.verification.projections import find_requests
 from shared.backends.platform import Platform
 from shared.calendar import today
 from shared.contracts.facts import DocumentRef
 from shared.contracts.lifecycle import Status
+from shared.contracts.request_state import find_document
 from shared.documents.port import DocumentMissing, StoreUnavailable
 from shared.documents.rendering.page_cache import PageImageCache
 from shared.documents.rendering.page_renderer import (

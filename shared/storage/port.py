@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import Enum
 from typing import Literal, Protocol
 
@@ -31,6 +31,11 @@ class Column:
     kind: Literal["text", "integer"] = "text"
     unique: bool = False
     ordered_by: str = ""
+
+
+def sortable_time(time: datetime | None) -> str | None:
+    """Return the time in UTC with fixed precision, so that text order is time order."""
+    return time.astimezone(UTC).isoformat(timespec="microseconds") if time else None
 
 
 @dataclass(frozen=True, slots=True)

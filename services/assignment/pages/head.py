@@ -18,11 +18,12 @@ from services.assignment.domain.state import State
 from services.assignment.errors import WORDS
 from services.assignment.pages import LEADS_PATH, QUEUE_PATH
 from services.assignment.pages.staff_page import SearchQuery, StaffPage, TabLink, done_message, url
-from services.assignment.presenters import RUNNING_STATUSES, find_document
+from services.assignment.presenters import RUNNING_STATUSES
 from services.assignment.projections import find_requests
 from services.assignment.schemas import AssignmentBody, ReassignmentBody, RejectionBody
 from shared.contracts.facts import Scope
 from shared.contracts.lifecycle import ENDED, Status
+from shared.contracts.request_state import find_document
 from shared.identity.accounts import Account, Role
 from shared.runtime.executor import Loaded
 from shared.storage.port import RecordQuery

@@ -17,10 +17,10 @@ from services.assignment.domain.state import State
 from services.assignment.errors import WORDS
 from services.assignment.pages import WORK_PATH
 from services.assignment.pages.staff_page import SearchQuery, StaffPage, TabLink, done_message, url
-from services.assignment.presenters import find_document
 from services.assignment.projections import count_open, find_requests, find_work
 from services.assignment.schemas import PauseBody, ProgressBody, ResumeBody
 from shared.contracts.lifecycle import Status
+from shared.contracts.request_state import find_document
 from shared.documents.media_types import ACCEPT
 from shared.runtime.executor import Loaded
 from shared.storage.port import RecordQuery

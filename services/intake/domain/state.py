@@ -2,22 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 
 from services.intake.domain.form import Form, form_of
 from services.intake.events import PUBLISHES, SUBSCRIBES_TO
-from shared.contracts.assignment import (
-    LeadAssigned,
-    LeadReassigned,
-    WorkCompleted,
-    WorkPaused,
-    WorkProgressed,
-    WorkResumed,
-)
+from shared.contracts.assignment import WorkCompleted, WorkPaused
 from shared.contracts.envelope import Event
-from shared.contracts.facts import DocumentRef, Fact, Staff, Verdict
-from shared.contracts.history import HistoryEntry, add_to_history
+from shared.contracts.facts import DocumentRef, Verdict
 from shared.contracts.intake import (
     HandoverConfirmed,
     RequestResubmitted,
@@ -25,7 +17,7 @@ from shared.contracts.intake import (
     SurveyAnswered,
     TrackingLinkRequested,
 )
-from shared.contracts.lifecycle import Lifecycle, Status, advance
+from shared.contracts.request_state import RequestState, apply_request_event
 from shared.contracts.verification import RequestReturned
 
 
@@ -63,35 +55,20 @@ class Delivery:
 
 
 @dataclass(frozen=True, slots=True)
-class State:
-    """State of a request.
+class State(RequestState):
+    """State of a request; `returned` comes from verification, `pause` and `delivery` from assignment."""
 
-    `returned` comes from verification; lead, target_date, percent, pause and delivery come from assignment.
-    """
-
-    course: Lifecycle = field(default_factory=Lifecycle)
-    history: tuple[HistoryEntry, ...] = ()
-    number: str = ""
-    submitted_at: datetime | None = None
     form: Form | None = None
     survey_until: date | None = None
-    by_silence: bool = False
     surveyed_at: datetime | None = None
     returned: ReturnedRound | None = None
-    lead: Staff | None = None
-    target_date: date | None = None
-    percent: int | None = None
     pause: Pause | None = None
     delivery: Delivery | None = None
     link_asked_at: datetime | None = None
 
     @property
-    def status(self) -> Status:
-        return self.course.status
-
-
-def initial() -> State:
-    return State()
+    def all_documents(self) -> tuple[DocumentRef, ...]:
+        return (*(self.form.documents if self.form else ()), *(self.delivery.documents if self.delivery else ()))
 
 
 def evolve(state: State, event: Event) -> State:
@@ -100,43 +77,18 @@ def evolve(state: State, event: Event) -> State:
         return state
     if isinstance(event.fact, TrackingLinkRequested):
         return replace(state, link_asked_at=event.time)  # not in the history: the request itself did not change
-    updated = replace(state, course=advance(state.course, event.fact), history=add_to_history(state.history, event))
-    if event.fact.owner == "intake":
-        return _apply_own(updated, event)
-    return _apply_foreign(updated, event.fact)
-
-
-def _apply_own(state: State, event: Event) -> State:
+    updated = apply_request_event(state, event)
     match event.fact:
-        case RequestSubmitted(number=number):
-            return replace(state, number=number, submitted_at=event.time, form=form_of(event.fact))
-        case RequestResubmitted():
-            return replace(state, form=form_of(event.fact))
-        case HandoverConfirmed(automatic=automatic, survey_until=day):
-            return replace(state, by_silence=automatic, survey_until=day)
+        case RequestSubmitted() | RequestResubmitted() as form:
+            updated = replace(updated, form=form_of(form))
+        case HandoverConfirmed(survey_until=day):
+            updated = replace(updated, survey_until=day)
         case SurveyAnswered():
-            return replace(state, surveyed_at=event.time)
-        case _:
-            return state
-
-
-def _apply_foreign(state: State, fact: Fact) -> State:
-    updated = state
-    match fact:
+            updated = replace(updated, surveyed_at=event.time)
         case RequestReturned(round=number, verdicts=verdicts, respond_by=day):
-            updated = replace(state, returned=ReturnedRound(number, verdicts, day))
-        case LeadAssigned(lead=lead, target_date=day) | LeadReassigned(lead=lead, target_date=day):
-            updated = replace(state, lead=lead, target_date=day)
-        case WorkProgressed(percent=percent) if percent is not None:
-            updated = replace(state, percent=percent)
+            updated = replace(updated, returned=ReturnedRound(number, verdicts, day))
         case WorkPaused(pause=number, question=question, answer_by=day):
-            updated = replace(state, pause=Pause(number, question, day))
-        case WorkResumed(target_date=day):
-            updated = replace(state, target_date=day)
-        case WorkCompleted():
-            updated = replace(state, delivery=_delivery(fact))
+            updated = replace(updated, pause=Pause(number, question, day))
+        case WorkCompleted(summary=summary, documents=documents, record_number=record, confirm_by=day):
+            updated = replace(updated, delivery=Delivery(event.fact.delivery, summary, documents, record, day))
     return updated
-
-
-def _delivery(fact: WorkCompleted) -> Delivery:
-    return Delivery(fact.delivery, fact.summary, fact.documents, fact.record_number, fact.confirm_by)

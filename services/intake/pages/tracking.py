@@ -17,12 +17,13 @@ from services.intake.dependencies import (
 )
 from services.intake.domain.state import State
 from services.intake.pages import not_found_page, templates
-from services.intake.presenters import ACTIONS, find_document, open_actions, present_form, present_request
+from services.intake.presenters import ACTIONS, open_actions, present_form, present_request
 from services.intake.schemas import TrackingLinkBody
 from services.intake.service import IntakeService
 from shared.contracts.assignment import RequestRejected
 from shared.contracts.facts import DocumentKind
 from shared.contracts.lifecycle import Status
+from shared.contracts.request_state import find_document
 from shared.web.api import serializers
 from shared.web.auth.access import public
 from shared.web.forms.posted_form import PostedForm

@@ -80,10 +80,6 @@ class State:
         return next((message for message in self.messages if message.id == message_id), None)
 
 
-def initial() -> State:
-    return State()
-
-
 def evolve(state: State, event: Event) -> State:
     """Return the state after an event: emails that it calls for are queued, outcomes are recorded."""
     match event.fact:

@@ -6,11 +6,12 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime
 
 from services.verification.domain.commands import Command, RecommendRejection, ReturnRequest, VerifyRequest
-from services.verification.domain.state import CHECKLIST, Recommendation, State
+from services.verification.domain.state import CHECKLIST, State
 from shared.calendar import WorkingCalendar, today
 from shared.contracts.envelope import Event
 from shared.contracts.facts import ChecklistItem, Fact, Verdict
 from shared.contracts.lifecycle import Status
+from shared.contracts.request_state import Recommendation
 from shared.contracts.verification import RejectionRecommended, RequestReturned, RequestVerified
 from shared.runtime.conflict import conflict
 from shared.runtime.decider import Refusal

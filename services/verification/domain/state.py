@@ -2,27 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 
 from services.verification.events import PUBLISHES, SUBSCRIBES_TO
-from shared.contracts.assignment import (
-    LeadAssigned,
-    LeadReassigned,
-    WorkCompleted,
-    WorkProgressed,
-    WorkResumed,
-)
 from shared.contracts.envelope import Event
-from shared.contracts.facts import Applicant, ChecklistItem, DocumentRef, Fact, Letter, Scope, Staff, Verdict
-from shared.contracts.history import HistoryEntry, add_to_history
-from shared.contracts.intake import (
-    HandoverConfirmed,
-    RequestResubmitted,
-    RequestSubmitted,
-)
-from shared.contracts.lifecycle import Lifecycle, Status, advance
-from shared.contracts.verification import RejectionRecommended, RequestReturned, RequestVerified
+from shared.contracts.facts import ChecklistItem, Staff, Verdict
+from shared.contracts.intake import RequestResubmitted, RequestSubmitted
+from shared.contracts.request_state import StaffRequestState, apply_staff_request_event
+from shared.contracts.verification import RequestReturned, RequestVerified
 
 CHECKLIST: tuple[ChecklistItem, ...] = tuple(ChecklistItem)
 
@@ -40,44 +28,11 @@ class Judgement:
 
 
 @dataclass(frozen=True, slots=True)
-class Recommendation:
-    """An officer's advice to reject, given in one round."""
+class State(StaffRequestState):
+    """State of a request; `received_at` is when the current round was received."""
 
-    round: int
-    reason: str
-    by: Staff
-    at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class State:
-    """State of a request.
-
-    `received_at` is when the current round was received; lead, target_date and percent come from assignment, for the lists.
-    """
-
-    course: Lifecycle = field(default_factory=Lifecycle)
-    history: tuple[HistoryEntry, ...] = ()
-    number: str = ""
-    submitted_at: datetime | None = None
     received_at: datetime | None = None
-    applicant: Applicant | None = None
-    description: str = ""
-    scope: Scope | None = None
-    letter: Letter | None = None
-    documents: tuple[DocumentRef, ...] = ()
-    warnings: tuple[str, ...] = ()
-    by_silence: bool = False
     judgement: Judgement | None = None
-    recommendation: Recommendation | None = None
-    lead: Staff | None = None
-    target_date: date | None = None
-    percent: int | None = None
-    results: tuple[DocumentRef, ...] = ()
-
-    @property
-    def status(self) -> Status:
-        return self.course.status
 
     @property
     def decided_by(self) -> str:
@@ -86,70 +41,17 @@ class State:
         return self.judgement.by.name if judged and self.judgement else ""
 
 
-def initial() -> State:
-    return State()
-
-
 def evolve(state: State, event: Event) -> State:
     """Return the state after an event; the order in which events of different services arrive does not matter."""
     if type(event.fact) not in SUBSCRIBES_TO | PUBLISHES:
         return state
-    updated = replace(state, course=advance(state.course, event.fact), history=add_to_history(state.history, event))
-    match event.fact.owner:
-        case "intake":
-            return _apply_intake(updated, event)
-        case "verification":
-            return _apply_verification(updated, event)
-        case _:
-            return _apply_assignment(updated, event.fact)
-
-
-def _apply_intake(state: State, event: Event) -> State:
+    updated = apply_staff_request_event(state, event)
     match event.fact:
-        case RequestSubmitted(number=number):
-            return replace(_apply_form(state, event.fact, event.time), number=number, submitted_at=event.time)
-        case RequestResubmitted():
-            return _apply_form(state, event.fact, event.time)
-        case HandoverConfirmed(automatic=automatic):
-            return replace(state, by_silence=automatic)
-        case _:
-            return state
-
-
-def _apply_form(state: State, form: RequestSubmitted | RequestResubmitted, time: datetime) -> State:
-    return replace(
-        state,
-        received_at=time,
-        applicant=form.applicant,
-        description=form.description,
-        scope=form.scope,
-        letter=form.letter,
-        documents=form.documents,
-        warnings=form.warnings,
-    )
-
-
-def _apply_verification(state: State, event: Event) -> State:
-    match event.fact:
+        case RequestSubmitted() | RequestResubmitted():
+            return replace(updated, received_at=event.time)
         case RequestVerified(round=number, verdicts=verdicts, by=by, acknowledged=codes):
-            return replace(state, judgement=Judgement(number, verdicts, by, event.time, acknowledged=codes))
+            return replace(updated, judgement=Judgement(number, verdicts, by, event.time, acknowledged=codes))
         case RequestReturned(round=number, verdicts=verdicts, by=by, respond_by=day):
-            return replace(state, judgement=Judgement(number, verdicts, by, event.time, respond_by=day))
-        case RejectionRecommended(round=number, reason=reason, by=by):
-            return replace(state, recommendation=Recommendation(number, reason, by, event.time))
+            return replace(updated, judgement=Judgement(number, verdicts, by, event.time, respond_by=day))
         case _:
-            return state
-
-
-def _apply_assignment(state: State, fact: Fact) -> State:
-    match fact:
-        case LeadAssigned(lead=lead, target_date=day) | LeadReassigned(lead=lead, target_date=day):
-            return replace(state, lead=lead, target_date=day)
-        case WorkResumed(target_date=day):
-            return replace(state, target_date=day)
-        case WorkProgressed(percent=percent) if percent is not None:
-            return replace(state, percent=percent)
-        case WorkCompleted(documents=documents):
-            return replace(state, results=documents)
-        case _:
-            return state
+            return updated

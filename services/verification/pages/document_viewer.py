@@ -11,7 +11,6 @@ from starlette.requests import Request
 
 from services.verification.domain.state import State
 from services.verification.errors import TEXTS
-from services.verification.presenters import list_documents
 from services.verification.service import PagePreview, VerificationService
 from shared.contracts.facts import DocumentKind, DocumentRef
 from shared.documents.rendering.page_renderer import RENDERABLE_TYPES
@@ -70,7 +69,7 @@ async def build_viewer(
     service: VerificationService, loaded: Loaded[State], document_id: str, page: int
 ) -> Viewer | None:
     """Return the viewer of a document, or of the letter if the request has no such document; None without documents."""
-    all_documents = sorted(list_documents(loaded.state), key=lambda document: document.kind is not DocumentKind.LETTER)
+    all_documents = sorted(loaded.state.all_documents, key=lambda document: document.kind is not DocumentKind.LETTER)
     shown = next((one for one in all_documents if one.id == document_id), next(iter(all_documents), None))
     if shown is None:
         return None

@@ -8,9 +8,12 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from shared.contracts.facts import Applicant, ChecklistItem, DocumentKind, DocumentRef, Letter
+from shared.contracts.facts import ChecklistItem, DocumentKind, DocumentRef
 from shared.contracts.history import HistoryEntry
 from shared.contracts.lifecycle import Status
+from shared.contracts.request_state import AnyStaffRequestState, StaffRequestState
+from shared.runtime.executor import Loaded
+from shared.web.views.employee_number import mask_employee_number
 from shared.web.views.labels import EVENT_LABELS, WARNING_MESSAGES, actor_label
 
 
@@ -127,14 +130,44 @@ def warnings(codes: Iterable[str]) -> list[dict[str, str]]:
     return [{"code": code, "message": WARNING_MESSAGES.get(code, code)} for code in codes]
 
 
-def form(applicant: Applicant | None, letter: Letter | None, description: str) -> dict[str, Any]:
-    """The fields of the form besides name, unit and scope, with the whole employee number."""
+def summary(loaded: Loaded[AnyStaffRequestState], target_date: date | None, *, overdue: bool) -> dict[str, Any]:
+    """A request as an item of a list of staff; `lead` is a username."""
+    state, applicant = loaded.state, loaded.state.applicant
+    return {
+        "id": loaded.id,
+        "number": state.number,
+        "status": state.status.value,
+        "version": loaded.version,
+        "name": applicant.name if applicant else "",
+        "employee_number": mask_employee_number(applicant.employee_number) if applicant else "",
+        "unit": applicant.unit if applicant else "",
+        "scope": state.scope.value if state.scope else "",
+        "round": state.course.round,
+        "submitted_at": state.submitted_at,
+        "target_date": target_date,
+        "overdue": overdue,
+        "lead": state.lead.username if state.lead else None,
+        "lead_name": state.lead.name if state.lead else None,
+        "percent": state.percent,
+        "warnings": list(state.warnings),
+    }
+
+
+def details(state: StaffRequestState) -> dict[str, Any]:
+    """What a request shows besides its summary: the form with the whole employee number, documents, timeline, recommendation."""
+    applicant, letter, given = state.applicant, state.letter, state.recommendation
     return {
         "employee_number": applicant.employee_number if applicant else "",
         "position": applicant.position if applicant else "",
         "email": applicant.email if applicant else "",
         "phone": applicant.phone if applicant else "",
-        "description": description,
+        "description": state.description,
         "letter_number": letter.number if letter else "",
         "letter_date": letter.date if letter else None,
+        "documents": documents(state.all_documents),
+        "timeline": timeline(state.history, automatic=state.by_silence),
+        "warnings": warnings(state.warnings),
+        "recommendation": {"round": given.round, "reason": given.reason, "by": given.by.name, "at": given.at}
+        if given
+        else None,
     }

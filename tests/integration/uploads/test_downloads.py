@@ -11,7 +11,7 @@ import httpx
 import pytest
 import pytest_asyncio
 
-from services.intake.presenters import find_document
+from shared.contracts.request_state import find_document
 from simpul.registry import BUILDERS
 from tests.support.distributed.gateway import gateway
 from tests.support.services.intake_harness import LETTER

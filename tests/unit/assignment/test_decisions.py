@@ -22,7 +22,6 @@ from services.assignment.domain.commands import (
 from services.assignment.domain.decisions import Rules, appoint_by, next_record_number, start_by, suggested_target
 from services.assignment.domain.state import State
 from services.assignment.presenters import (
-    find_document,
     is_lead,
     objection,
     present_page,
@@ -44,6 +43,7 @@ from shared.contracts.assignment import (
 )
 from shared.contracts.facts import Complexity, Fact, Staff
 from shared.contracts.lifecycle import Status
+from shared.contracts.request_state import find_document
 from shared.runtime.executor import Loaded
 from tests.support.domain.given_when_then import NOON, REQUEST, events_from, fold, given, interleavings, refusal_of
 from tests.support.domain.request_events import (

@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-from services.intake import presenters
 from services.intake.domain.commands import (
     AnswerQuestion,
     AnswerSurvey,
@@ -185,7 +184,7 @@ def test_a_confirmation_names_the_current_delivery():
     second = completed.model_copy(update={"delivery": 2, "documents": (RECORD,)})
     state = given(INTAKE, *DELIVERED, contested, second)
     assert decide_facts(state, ConfirmHandover()) == [confirmed.model_copy(update={"delivery": 2})]
-    assert [document.id for document in presenters.documents(state)] == ["surat", "kamus-data", "alur", "bast"]
+    assert [document.id for document in state.all_documents] == ["surat", "kamus-data", "alur", "bast"]
 
 
 @pytest.mark.parametrize("command", [ConfirmHandover(delivery=1), ContestHandover("Belum sesuai.", delivery=1)])

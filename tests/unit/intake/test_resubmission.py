@@ -6,10 +6,10 @@ from datetime import date
 
 import pytest
 
-from services.intake import presenters
 from services.intake.domain.commands import ResubmitRequest
 from shared.contracts import intake as i
 from shared.contracts.facts import ChecklistItem, DocumentKind, Scope
+from shared.contracts.request_state import find_document
 from tests.support.domain.given_when_then import given, refusal_of
 from tests.support.domain.request_events import (
     APPLICANT,
@@ -122,8 +122,8 @@ def test_a_replaced_document_can_neither_be_replaced_again_nor_opened():
     state = given(INTAKE, submitted, returned, resubmitted, returned_for(ChecklistItem.LETTER, round_number=2))
     again = ResubmitRequest(documents=(document_ref("x", DocumentKind.LETTER),), replaces=("surat",))
     assert refusal_of(INTAKE, state, again).code == "document_unknown"
-    assert presenters.find_document(state, "surat") is None
-    assert presenters.find_document(state, "surat-baru")
+    assert find_document(state, "surat") is None
+    assert find_document(state, "surat-baru")
 
 
 def test_a_second_return_opens_a_third_round():

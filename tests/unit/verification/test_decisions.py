@@ -12,11 +12,12 @@ from services.verification.decider import decider
 from services.verification.domain.commands import RecommendRejection, ReturnRequest, VerifyRequest
 from services.verification.domain.decisions import Rules, checklist_refusals, verification_due
 from services.verification.domain.state import State
-from services.verification.presenters import find_document, present_request, present_row, present_summary
+from services.verification.presenters import present_request, present_row, present_summary
 from services.verification.projections import find_requests
 from shared.calendar import WorkingCalendar
 from shared.contracts.facts import ChecklistItem, Fact, Staff, Verdict
 from shared.contracts.lifecycle import Status
+from shared.contracts.request_state import find_document
 from shared.contracts.verification import RejectionRecommended, RequestReturned, RequestVerified
 from shared.runtime.executor import Loaded
 from tests.support.domain.given_when_then import NOON, REQUEST, events_from, fold, given, interleavings, refusal_of

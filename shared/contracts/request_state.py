@@ -1,0 +1,114 @@
+"""What several services fold of a request: its course and history, its form, and the progress of the work."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime
+from typing import TypeVar
+
+from shared.contracts.assignment import LeadAssigned, LeadReassigned, WorkCompleted, WorkProgressed, WorkResumed
+from shared.contracts.envelope import Event
+from shared.contracts.facts import Applicant, DocumentRef, Letter, Scope, Staff
+from shared.contracts.history import HistoryEntry, add_to_history
+from shared.contracts.intake import HandoverConfirmed, RequestResubmitted, RequestSubmitted
+from shared.contracts.lifecycle import Lifecycle, Status, advance
+from shared.contracts.verification import RejectionRecommended
+
+
+@dataclass(frozen=True, slots=True)
+class RequestState:
+    """A request in intake, verification and assignment; `by_silence` says that it was confirmed automatically."""
+
+    course: Lifecycle = field(default_factory=Lifecycle)
+    history: tuple[HistoryEntry, ...] = ()
+    number: str = ""
+    submitted_at: datetime | None = None
+    by_silence: bool = False
+    lead: Staff | None = None
+    target_date: date | None = None
+    percent: int | None = None
+
+    @property
+    def status(self) -> Status:
+        return self.course.status
+
+    @property
+    def all_documents(self) -> tuple[DocumentRef, ...]:
+        """The current documents of the form, then those of the last handover."""
+        return ()
+
+
+@dataclass(frozen=True, slots=True)
+class Recommendation:
+    """A recommendation of an officer to reject, made in one round."""
+
+    round: int
+    reason: str
+    by: Staff
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class StaffRequestState(RequestState):
+    """A request as staff see it, with its form; `results` are the documents of the last handover."""
+
+    applicant: Applicant | None = None
+    description: str = ""
+    scope: Scope | None = None
+    letter: Letter | None = None
+    documents: tuple[DocumentRef, ...] = ()
+    warnings: tuple[str, ...] = ()
+    recommendation: Recommendation | None = None
+    results: tuple[DocumentRef, ...] = ()
+
+    @property
+    def all_documents(self) -> tuple[DocumentRef, ...]:
+        return (*self.documents, *self.results)
+
+
+AnyRequestState = TypeVar("AnyRequestState", bound=RequestState)
+AnyStaffRequestState = TypeVar("AnyStaffRequestState", bound=StaffRequestState)
+
+
+def apply_request_event(state: AnyRequestState, event: Event) -> AnyRequestState:
+    """Return the state with the shared fields after an event, the same for every order of events of different services."""
+    course, history = advance(state.course, event.fact), add_to_history(state.history, event)
+    updated = replace(state, course=course, history=history)
+    match event.fact:
+        case RequestSubmitted(number=number):
+            updated = replace(updated, number=number, submitted_at=event.time)
+        case HandoverConfirmed(automatic=automatic):
+            updated = replace(updated, by_silence=automatic)
+        case LeadAssigned(lead=lead, target_date=day) | LeadReassigned(lead=lead, target_date=day):
+            updated = replace(updated, lead=lead, target_date=day)
+        case WorkResumed(target_date=day):
+            updated = replace(updated, target_date=day)
+        case WorkProgressed(percent=percent) if percent is not None:
+            updated = replace(updated, percent=percent)
+    return updated
+
+
+def apply_staff_request_event(state: AnyStaffRequestState, event: Event) -> AnyStaffRequestState:
+    """Like `apply_request_event`, with the form, the recommendation and the results."""
+    updated = apply_request_event(state, event)
+    match event.fact:
+        case RequestSubmitted() | RequestResubmitted() as form:
+            return replace(
+                updated,
+                applicant=form.applicant,
+                description=form.description,
+                scope=form.scope,
+                letter=form.letter,
+                documents=form.documents,
+                warnings=form.warnings,
+            )
+        case RejectionRecommended(round=number, reason=reason, by=by):
+            return replace(updated, recommendation=Recommendation(number, reason, by, event.time))
+        case WorkCompleted(documents=documents):
+            return replace(updated, results=documents)
+        case _:
+            return updated
+
+
+def find_document(state: RequestState, document_id: str) -> DocumentRef | None:
+    return next((document for document in state.all_documents if document.id == document_id), None)
