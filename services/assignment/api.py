@@ -55,7 +55,7 @@ async def list_requests(query: Annotated[WorkQuery, Query()], reader: Reader, as
     lead = query.lead if reader.has_role(Role.STRUCTURAL) else reader.username
     if query.lead not in ("", lead):
         return {"items": [], "next": None, "previous": None}
-    day = assignment.today()
+    day, rules = assignment.today(), assignment.rules
     requests = find_requests(
         status=query.status or "",
         lead=lead,
@@ -65,13 +65,14 @@ async def list_requests(query: Annotated[WorkQuery, Query()], reader: Reader, as
         before=query.before_key,
         limit=query.limit,
     )
-    return page_response(await assignment.executor.find(requests), lambda loaded: present_summary(loaded, day))
+    return page_response(await assignment.executor.find(requests), lambda loaded: present_summary(loaded, day, rules))
 
 
 @router.get("/requests/{request_id}", response_model=AssignmentRequestResponse)
 async def show_request(request_id: str, reader: Reader, assignment: Assignment) -> dict[str, Any]:
     """Show a request with its documents, the recommendation of an officer, and the state of the work."""
-    return present_request(await assignment.get_readable_request(request_id, reader), assignment.today())
+    loaded = await assignment.get_readable_request(request_id, reader)
+    return present_request(loaded, assignment.today(), assignment.rules)
 
 
 @router.get("/requests/{request_id}/documents/{document_id}", response_class=Response, responses=DOWNLOAD_RESPONSES)

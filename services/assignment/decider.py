@@ -22,7 +22,7 @@ def decider(rules: Rules) -> Decider[State]:
         react=react,
         subscribes_to=SUBSCRIBES_TO,
         indexed_columns=INDEXED_COLUMNS,
-        columns=columns,
+        columns=partial(columns, rules=rules),
         status=lambda state: state.status.value,
         number=lambda state: state.number,
     )

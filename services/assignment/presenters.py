@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import date
 from typing import Any
 
-from services.assignment.domain.decisions import Rules, appoint_by, resumed_target, start_by
-from services.assignment.domain.state import State, due, has_open_recommendation, overdue
+from services.assignment.domain.decisions import Rules, resumed_target
+from services.assignment.domain.state import State, has_open_recommendation
 from shared.contracts.facts import Staff
 from shared.contracts.history import HistoryEntry
 from shared.contracts.lifecycle import Status
@@ -29,34 +29,21 @@ def was_just_reassigned_from(state: State, by: Staff) -> bool:
     return last == "LeadReassigned" and state.former_lead is not None and state.former_lead.username == by.username
 
 
-def present_summary(loaded: Loaded[State], day: date) -> dict[str, Any]:
+def present_summary(loaded: Loaded[State], day: date, rules: Rules) -> dict[str, Any]:
     """Return a request as an item of a list; `lead` is a username."""
-    return serializers.summary(loaded, loaded.state.target_date, overdue=overdue(loaded.state, day))
+    return serializers.summary(loaded, loaded.state.target_date, day, rules)
 
 
 def present_row(loaded: Loaded[State], day: date, rules: Rules) -> dict[str, Any]:
-    """Return a row of a page's list: a summary with the working days by which targets have passed."""
-    state = loaded.state
-    internal_target = appoint_by(state, rules) or start_by(state, rules)
-    return {
-        **present_summary(loaded, day),
-        "advised": has_open_recommendation(state),
-        "late_days": _late_working_days(due(state), day, rules),
-        "internal_target": internal_target,
-        "internal_late_days": _late_working_days(internal_target, day, rules),
-    }
+    """Return a row of a page's list."""
+    return {**present_summary(loaded, day, rules), "advised": has_open_recommendation(loaded.state)}
 
 
-def _late_working_days(target: date | None, day: date, rules: Rules) -> int | None:
-    """Return the working days since the target, 0 if only days off have passed, None if it has not passed."""
-    return rules.calendar.working_days_between(target, day) if target and target < day else None
-
-
-def present_request(loaded: Loaded[State], day: date) -> dict[str, Any]:
+def present_request(loaded: Loaded[State], day: date, rules: Rules) -> dict[str, Any]:
     """Return a request with its form, documents and timeline, the recommendation, and the state of the work."""
     state = loaded.state
     return {
-        **present_summary(loaded, day),
+        **present_summary(loaded, day, rules),
         **serializers.details(state),
         "complexity": state.complexity.value if state.complexity else None,
         "note": state.note,
@@ -73,7 +60,7 @@ def present_page(loaded: Loaded[State], day: date, rules: Rules) -> dict[str, An
     state = loaded.state
     return {
         **present_row(loaded, day, rules),
-        **present_request(loaded, day),
+        **present_request(loaded, day, rules),
         "employee_number": group_digits(state.applicant.employee_number) if state.applicant else "",
         "by_silence": state.by_silence,
         "assigned_at": state.assigned_at,

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import date
 
-from services.assignment.domain.state import State, due, has_open_recommendation
+from services.assignment.domain.decisions import Rules
+from services.assignment.domain.state import State, has_open_recommendation
+from shared.contracts.stages import Stage, stage_clock
 from shared.runtime.request_columns import request_columns
 from shared.storage.port import COLUMNS_VERSION, Column, RecordQuery, Scalar
 from shared.text.search import normalize_query
@@ -14,28 +16,24 @@ INDEXED_COLUMNS = (
     *map(Column, ("number", "submitted_at", "target_date", "due", "search")),
     *(Column(name, ordered_by="submitted_at") for name in ("status", "unit", "scope")),
     Column("lead", ordered_by="target_date"),
+    Column("stage", ordered_by="due"),
     *(Column(name, "integer", ordered_by="submitted_at") for name in ("open", "advised")),
     Column(COLUMNS_VERSION, "integer"),
 )
-COLUMNS_VERSION_NUMBER = 1
+COLUMNS_VERSION_NUMBER = 2
 """Increase when `columns` derives other values; the next start then updates stored records."""
 
 PageKey = tuple[Scalar, str] | None
 
 
-def columns(state: State) -> Mapping[str, Scalar]:
-    """Return the columns of a record; a request whose `due` is before today is overdue."""
+def columns(state: State, rules: Rules) -> Mapping[str, Scalar]:
+    """Return the columns of a record."""
     return {
-        **request_columns(state, COLUMNS_VERSION_NUMBER),
+        **request_columns(state, stage_clock(state, rules), COLUMNS_VERSION_NUMBER),
         "advised": int(has_open_recommendation(state)),
         "lead": state.lead.username if state.lead else None,
-        "target_date": _iso_date(state.target_date),
-        "due": _iso_date(due(state)),
+        "target_date": state.target_date.isoformat() if state.target_date else None,
     }
-
-
-def _iso_date(day: date | None) -> str | None:
-    return day.isoformat() if day else None
 
 
 def find_requests(
@@ -52,7 +50,7 @@ def find_requests(
     before: PageKey = None,
     limit: int = 50,
 ) -> RecordQuery:
-    """Return the query of requests by time of submission; `overdue_on` selects those whose target has passed on that day."""
+    """Return the query of requests by time of submission; `overdue_on` selects those whose stage is overdue on that day."""
     filters = {"status": status, "lead": lead, "scope": scope, "open": int(open_only), "advised": int(advised_only)}
     return RecordQuery(
         "submitted_at",
@@ -81,4 +79,6 @@ def count_open(lead: str) -> RecordQuery:
 
 
 def count_overdue(lead: str, day: date) -> RecordQuery:
-    return RecordQuery("target_date", where={"lead": lead, "open": 1}, below={"due": day.isoformat()})
+    """Return the query of a lead's requests that are overdue before the handover."""
+    where: dict[str, Scalar | tuple[Scalar, ...]] = {"lead": lead, "stage": (Stage.START, Stage.WORK, Stage.REPLY)}
+    return RecordQuery("target_date", where=where, below={"due": day.isoformat()})

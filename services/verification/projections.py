@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from services.verification.domain.decisions import Rules, verification_due
+from services.verification.domain.decisions import Rules
 from services.verification.domain.state import State
+from shared.contracts.stages import stage_clock
 from shared.runtime.executor import Loaded
 from shared.runtime.request_columns import request_columns
 from shared.storage.port import COLUMNS_VERSION, Column, RecordQuery, Scalar, sortable_time
@@ -14,20 +15,19 @@ from shared.text.search import normalize_query
 INDEXED_COLUMNS = (
     *map(Column, ("number", "submitted_at", "received_at", "due", "search")),
     *(Column(name, ordered_by="received_at") for name in ("status", "unit", "scope")),
+    Column("stage", ordered_by="due"),
     Column("open", "integer", ordered_by="received_at"),
     Column(COLUMNS_VERSION, "integer"),
 )
-COLUMNS_VERSION_NUMBER = 1
+COLUMNS_VERSION_NUMBER = 2
 """Increase when `columns` derives other values; the next start then updates stored records."""
 
 
 def columns(state: State, rules: Rules) -> Mapping[str, Scalar]:
-    """Return the columns of a record. `due` is the internal target while the request awaits an officer."""
-    due = verification_due(state, rules)
+    """Return the columns of a record."""
     return {
-        **request_columns(state, COLUMNS_VERSION_NUMBER),
+        **request_columns(state, stage_clock(state, rules), COLUMNS_VERSION_NUMBER),
         "received_at": sortable_time(state.received_at),
-        "due": due.isoformat() if due else None,
     }
 
 

@@ -6,13 +6,20 @@ from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from typing import TypeVar
 
-from shared.contracts.assignment import LeadAssigned, LeadReassigned, WorkCompleted, WorkProgressed, WorkResumed
+from shared.contracts.assignment import (
+    LeadAssigned,
+    LeadReassigned,
+    WorkCompleted,
+    WorkPaused,
+    WorkProgressed,
+    WorkResumed,
+)
 from shared.contracts.envelope import Event
 from shared.contracts.facts import Applicant, DocumentRef, Letter, Scope, Staff
 from shared.contracts.history import HistoryEntry, add_to_history
 from shared.contracts.intake import HandoverConfirmed, RequestResubmitted, RequestSubmitted
 from shared.contracts.lifecycle import Lifecycle, Status, advance
-from shared.contracts.verification import RejectionRecommended
+from shared.contracts.verification import RejectionRecommended, RequestReturned
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +57,10 @@ class Recommendation:
 
 @dataclass(frozen=True, slots=True)
 class StaffRequestState(RequestState):
-    """A request as staff see it, with its form; `results` are the documents of the last handover."""
+    """A request as staff see it, with its form; `results` are the documents of the last handover.
+
+    The applicant was asked to complete the form by `respond_by`, to answer a question by `answer_by`, to confirm by `confirm_by`.
+    """
 
     applicant: Applicant | None = None
     description: str = ""
@@ -60,6 +70,9 @@ class StaffRequestState(RequestState):
     warnings: tuple[str, ...] = ()
     recommendation: Recommendation | None = None
     results: tuple[DocumentRef, ...] = ()
+    respond_by: date | None = None
+    answer_by: date | None = None
+    confirm_by: date | None = None
 
     @property
     def all_documents(self) -> tuple[DocumentRef, ...]:
@@ -89,7 +102,7 @@ def apply_request_event(state: AnyRequestState, event: Event) -> AnyRequestState
 
 
 def apply_staff_request_event(state: AnyStaffRequestState, event: Event) -> AnyStaffRequestState:
-    """Like `apply_request_event`, with the form, the recommendation and the results."""
+    """Like `apply_request_event`, with the form, the recommendation, the results and the applicant's deadlines."""
     updated = apply_request_event(state, event)
     match event.fact:
         case RequestSubmitted() | RequestResubmitted() as form:
@@ -104,8 +117,14 @@ def apply_staff_request_event(state: AnyStaffRequestState, event: Event) -> AnyS
             )
         case RejectionRecommended(round=number, reason=reason, by=by):
             return replace(updated, recommendation=Recommendation(number, reason, by, event.time))
-        case WorkCompleted(documents=documents):
-            return replace(updated, results=documents)
+        case RequestReturned(respond_by=day):
+            return replace(updated, respond_by=day)
+        case WorkPaused(answer_by=day):
+            return replace(updated, answer_by=day)
+        case WorkResumed():
+            return replace(updated, answer_by=None)
+        case WorkCompleted(documents=documents, confirm_by=day):
+            return replace(updated, results=documents, confirm_by=day)
         case _:
             return updated
 

@@ -32,6 +32,7 @@ from shared.contracts.envelope import Event
 from shared.contracts.facts import DocumentKind, Fact, Staff
 from shared.contracts.intake import ApplicantAnswered
 from shared.contracts.lifecycle import Status
+from shared.contracts.stages import StageRules
 from shared.runtime.conflict import conflict
 from shared.runtime.decider import Refusal
 
@@ -39,15 +40,10 @@ ASSIGNED_STATUSES = (Status.ASSIGNED, Status.IN_PROGRESS, Status.ON_HOLD)
 
 
 @dataclass(frozen=True, slots=True)
-class Rules:
-    """Numbers of working days. All are internal targets, not official commitments."""
+class Rules(StageRules):
+    """The rules of the stages; `work_days` is for the target that is suggested."""
 
-    calendar: WorkingCalendar
-    appoint_days: int = 2
-    start_days: int = 2
     work_days: int = 20
-    answer_days: int = 5
-    confirm_days: int = 5
     confirm_remind_days: tuple[int, ...] = (3,)
 
 
@@ -202,22 +198,6 @@ def _require_text(name: str, text: str) -> str:
 def react(state: State, event: Event) -> list[Command]:
     """Resume the work after the applicant answered the open question."""
     return [ResumeWork()] if isinstance(event.fact, ApplicantAnswered) and has_open_answer(state) else []
-
-
-def appoint_by(state: State, rules: Rules) -> date | None:
-    """Return the internal target for assigning a lead while that is pending."""
-    return (
-        _working_days_after(state.verified_at, rules.appoint_days, rules) if state.status is Status.VERIFIED else None
-    )
-
-
-def start_by(state: State, rules: Rules) -> date | None:
-    """Return the internal target for starting the work while that is pending."""
-    return _working_days_after(state.assigned_at, rules.start_days, rules) if state.status is Status.ASSIGNED else None
-
-
-def _working_days_after(since: datetime | None, days: int, rules: Rules) -> date | None:
-    return rules.calendar.add_working_days(today(since), days) if since else None
 
 
 def suggested_target(day: date, rules: Rules) -> date:

@@ -14,8 +14,6 @@ from shared.contracts.lifecycle import Status
 from shared.contracts.request_state import StaffRequestState, apply_staff_request_event
 from shared.contracts.verification import RequestVerified
 
-CLOCK_RUNNING_STATUSES = (Status.ASSIGNED, Status.IN_PROGRESS)
-
 
 @dataclass(frozen=True, slots=True)
 class State(StaffRequestState):
@@ -27,11 +25,9 @@ class State(StaffRequestState):
     note: str = ""
     assigned_at: datetime | None = None
     question: str = ""
-    answer_by: date | None = None
     stopped_on: date | None = None
     summary: str = ""
     record_number: str = ""
-    confirm_by: date | None = None
 
 
 def evolve(state: State, event: Event) -> State:
@@ -48,12 +44,12 @@ def evolve(state: State, event: Event) -> State:
             # A target that is set during a pause includes the days that have passed.
             stopped_on = state.stopped_on if day == state.target_date else state.stopped_on and today(event.time)
             updated = replace(updated, former_lead=previous, stopped_on=stopped_on)
-        case WorkPaused(question=question, answer_by=day):
-            updated = replace(updated, question=question, answer_by=day, stopped_on=today(event.time))
+        case WorkPaused(question=question):
+            updated = replace(updated, question=question, stopped_on=today(event.time))
         case WorkResumed():
-            updated = replace(updated, question="", answer_by=None, stopped_on=None)
-        case WorkCompleted(summary=summary, record_number=number, confirm_by=day):
-            updated = replace(updated, summary=summary, record_number=number, confirm_by=day)
+            updated = replace(updated, question="", stopped_on=None)
+        case WorkCompleted(summary=summary, record_number=number):
+            updated = replace(updated, summary=summary, record_number=number)
     return updated
 
 
@@ -61,21 +57,6 @@ def has_open_answer(state: State) -> bool:
     """Return whether the applicant answered the open question and work is not resumed yet."""
     course = state.course
     return course.status is Status.IN_PROGRESS and course.resumed < course.pause == course.answered
-
-
-def due(state: State) -> date | None:
-    """Return the target while it can be missed.
-
-    On hold that is only a target that was missed before; after a handover there is none.
-    """
-    target = state.target_date
-    missed_before = target and state.status is Status.ON_HOLD and state.stopped_on and target < state.stopped_on
-    return target if state.status in CLOCK_RUNNING_STATUSES or missed_before else None
-
-
-def overdue(state: State, day: date) -> bool:
-    target = due(state)
-    return target is not None and target < day
 
 
 def has_open_recommendation(state: State) -> bool:

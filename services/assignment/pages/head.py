@@ -22,8 +22,9 @@ from services.assignment.presenters import RUNNING_STATUSES
 from services.assignment.projections import find_requests
 from services.assignment.schemas import AssignmentBody, ReassignmentBody, RejectionBody
 from shared.contracts.facts import Scope
-from shared.contracts.lifecycle import ENDED, Status
+from shared.contracts.lifecycle import Status
 from shared.contracts.request_state import find_document
+from shared.contracts.stages import STAGES
 from shared.identity.accounts import Account, Role
 from shared.runtime.executor import Loaded
 from shared.storage.port import RecordQuery
@@ -34,12 +35,14 @@ from shared.web.views.page_routes import PageRoute, add_form_page, see_other
 
 UNDECIDED_STATUSES = (Status.SUBMITTED, Status.VERIFIED)
 
+OPEN_STATUSES = tuple(STAGES)
+
 TABS = ("appoint", "advised", "submitted", "running", "overdue", "open", "archive")
 TABS_WITHOUT_LEAD = ("appoint", "advised", "submitted")
 TAB_STATUSES: Mapping[str, tuple[Status, ...]] = {
     "running": RUNNING_STATUSES,
-    "overdue": ASSIGNED_STATUSES,
-    "open": tuple(status for status in Status if status not in ENDED and status is not Status.NEW),
+    "overdue": OPEN_STATUSES,
+    "open": OPEN_STATUSES,
     "archive": tuple(status for status in Status if status is not Status.NEW),
 }
 """The statuses by which a tab with requests of several statuses can be filtered."""

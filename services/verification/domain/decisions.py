@@ -7,27 +7,21 @@ from datetime import date, datetime
 
 from services.verification.domain.commands import Command, RecommendRejection, ReturnRequest, VerifyRequest
 from services.verification.domain.state import CHECKLIST, State
-from shared.calendar import WorkingCalendar, today
+from shared.calendar import today
 from shared.contracts.envelope import Event
 from shared.contracts.facts import ChecklistItem, Fact, Verdict
 from shared.contracts.lifecycle import Status
 from shared.contracts.request_state import Recommendation
+from shared.contracts.stages import StageRules
 from shared.contracts.verification import RejectionRecommended, RequestReturned, RequestVerified
 from shared.runtime.conflict import conflict
 from shared.runtime.decider import Refusal
 
 
 @dataclass(frozen=True, slots=True)
-class Rules:
-    """Numbers of working days.
+class Rules(StageRules):
+    """The rules of the stages; an applicant who is to complete a request is reminded after each of `remind_days`."""
 
-    `verify_days` is an internal target, not a published promise; an applicant completes a returned request within `respond_days`
-    and is reminded after each of `remind_days`.
-    """
-
-    calendar: WorkingCalendar
-    verify_days: int = 1
-    respond_days: int = 10
     remind_days: tuple[int, ...] = (5, 8)
 
 
@@ -114,10 +108,3 @@ def recommendation(state: State) -> Recommendation | None:
 def react(_state: State, _event: Event) -> list[Command]:
     """Return no commands: only officers decide."""
     return []
-
-
-def verification_due(state: State, rules: Rules) -> date | None:
-    """Return the internal target of the current round while it awaits an officer, otherwise None."""
-    if state.received_at is None or state.status is not Status.SUBMITTED:
-        return None
-    return rules.calendar.add_working_days(today(state.received_at), rules.verify_days)

@@ -13,7 +13,7 @@ from services.verification.domain.decisions import recommendation
 from services.verification.domain.state import State
 from services.verification.errors import TEXTS
 from services.verification.pages import QUEUE_PATH, templates
-from services.verification.presenters import present_row
+from services.verification.presenters import present_summary
 from services.verification.projections import find_requests, queue_cursor
 from services.verification.schemas import ALL_LIST, OPEN_LIST, QueuePageQuery
 from services.verification.service import VerificationService
@@ -65,7 +65,7 @@ async def show_queue(
     cursor = await verification.store.latest_change()
     day, rules = verification.today(), verification.rules
     found = await verification.executor.find(list_query(query))
-    page = page_response(found, lambda loaded: present_row(loaded, day, rules))
+    page = page_response(found, lambda loaded: present_summary(loaded, day, rules))
     return templates(
         request,
         "queue.html",

@@ -23,7 +23,7 @@ from services.verification.pages.checklist import (
     verdict_field,
 )
 from services.verification.pages.document_viewer import LOOK_BUTTON, build_viewer, requested_page
-from services.verification.presenters import present_request, present_row
+from services.verification.presenters import present_request
 from services.verification.schemas import RecommendationBody
 from shared.contracts.facts import ChecklistItem
 from shared.contracts.lifecycle import Status
@@ -61,7 +61,7 @@ class RequestPage:
 
     def _request_context(self, loaded: Loaded[State]) -> dict[str, Any]:
         day, rules = self._verification.today(), self._verification.rules
-        return {**present_row(loaded, day, rules), **present_request(loaded, day, rules)}
+        return present_request(loaded, day, rules)
 
     def _with_conflict(self, loaded: Loaded[State], posted: PostedForm) -> PostedForm:
         """Return the form with a conflict if the request has changed since the form was shown."""

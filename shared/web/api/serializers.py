@@ -12,6 +12,7 @@ from shared.contracts.facts import ChecklistItem, DocumentKind, DocumentRef
 from shared.contracts.history import HistoryEntry
 from shared.contracts.lifecycle import Status
 from shared.contracts.request_state import AnyStaffRequestState, StaffRequestState
+from shared.contracts.stages import Stage, StageRules, stage_clock
 from shared.runtime.executor import Loaded
 from shared.web.views.employee_number import mask_employee_number
 from shared.web.views.labels import EVENT_LABELS, WARNING_MESSAGES, actor_label
@@ -63,7 +64,10 @@ class RecommendationResponse(BaseModel):
 
 
 class RequestHeaderResponse(BaseModel):
-    """What lists and details of requests have in common for staff."""
+    """What lists and details of requests have in common for staff.
+
+    `due` is the last day on which the current stage is in time; `overdue_days` are the working days since.
+    """
 
     id: str
     number: str
@@ -76,7 +80,10 @@ class RequestHeaderResponse(BaseModel):
     round: int
     submitted_at: datetime | None
     target_date: date | None
+    stage: Stage | None
+    due: date | None
     overdue: bool
+    overdue_days: int
     lead: str | None
     lead_name: str | None
     percent: int | None
@@ -130,9 +137,12 @@ def warnings(codes: Iterable[str]) -> list[dict[str, str]]:
     return [{"code": code, "message": WARNING_MESSAGES.get(code, code)} for code in codes]
 
 
-def summary(loaded: Loaded[AnyStaffRequestState], target_date: date | None, *, overdue: bool) -> dict[str, Any]:
+def summary(
+    loaded: Loaded[AnyStaffRequestState], target_date: date | None, day: date, rules: StageRules
+) -> dict[str, Any]:
     """A request as an item of a list of staff; `lead` is a username."""
     state, applicant = loaded.state, loaded.state.applicant
+    clock = stage_clock(state, rules)
     return {
         "id": loaded.id,
         "number": state.number,
@@ -145,7 +155,10 @@ def summary(loaded: Loaded[AnyStaffRequestState], target_date: date | None, *, o
         "round": state.course.round,
         "submitted_at": state.submitted_at,
         "target_date": target_date,
-        "overdue": overdue,
+        "stage": clock.stage.value if clock else None,
+        "due": clock.due if clock else None,
+        "overdue": clock is not None and clock.is_overdue(day),
+        "overdue_days": clock.overdue_days(day, rules.calendar) if clock else 0,
         "lead": state.lead.username if state.lead else None,
         "lead_name": state.lead.name if state.lead else None,
         "percent": state.percent,

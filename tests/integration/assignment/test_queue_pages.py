@@ -127,14 +127,15 @@ async def test_overdue_requests_show_the_days_beside_their_status(harness: Staff
     await harness.sign_in_again_after(days=24)
     shown = await page(harness, "hasan", "/penugasan?tab=overdue")
     assert rows(shown) == [REQUEST]
-    assert re.search(r'<span class="st assigned">Ditugaskan</span> <small class="late">Lewat 3 hari kerja', shown.text)
+    assert re.search(r'<span class="st assigned">Ditugaskan</span> <small class="late">Lewat 16 hari kerja', shown.text)
     assert "Target internal: mulai Rab 25 Nov" in shown.text
-    assert "Melewati target 3 hari kerja" in (await page(harness, "hasan", QUEUE)).text
+    assert "Melewati target 16 hari kerja" in (await page(harness, "hasan", QUEUE)).text
 
 
 async def test_a_target_that_passed_over_the_weekend_counts_no_days(harness: StaffHarness):
     await advance_to(harness, "verified")
     await harness.post("hasan", f"{API}/{REQUEST}/assignment", {**ASSIGN, "target_date": "2026-11-27"})
+    await harness.post("dewi", f"{API}/{REQUEST}/start", {})
     await harness.sign_in_again_after(days=5)
     shown = await page(harness, "hasan", "/penugasan?tab=overdue")
     assert '<small class="late">Lewat target</small>' in shown.text

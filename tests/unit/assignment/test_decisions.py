@@ -19,7 +19,7 @@ from services.assignment.domain.commands import (
     ResumeWork,
     StartWork,
 )
-from services.assignment.domain.decisions import Rules, appoint_by, next_record_number, start_by, suggested_target
+from services.assignment.domain.decisions import Rules, next_record_number, suggested_target
 from services.assignment.domain.state import State
 from services.assignment.presenters import (
     is_lead,
@@ -69,6 +69,7 @@ from tests.support.domain.request_events import (
     resubmitted,
     resumed,
     returned,
+    started,
     submitted,
     surveyed,
     verified,
@@ -349,11 +350,7 @@ def test_answers_to_the_survey_are_not_stored():
     assert state_after(*DELIVERED, confirmed, surveyed) == state_after(*DELIVERED, confirmed)
 
 
-def test_internal_targets_exist_while_a_step_is_pending():
-    assert appoint_by(state_after(*VERIFIED), RULES) == date(2026, 11, 25)
-    assert start_by(state_after(*ASSIGNED), RULES) == date(2026, 11, 25)
-    assert appoint_by(state_after(*ASSIGNED), RULES) is None
-    assert start_by(state_after(*IN_PROGRESS), RULES) is None
+def test_the_suggested_target_is_20_working_days_ahead():
     assert suggested_target(TODAY, RULES) == date(2026, 12, 22)
 
 
@@ -366,33 +363,36 @@ LATE = TARGET + timedelta(days=1)
         (IN_PROGRESS, TARGET, False),
         (IN_PROGRESS, LATE, True),
         (ASSIGNED, LATE, True),
-        (ON_HOLD, LATE, False),
-        (DELIVERED, LATE, False),
+        (ON_HOLD, date(2026, 11, 30), False),
+        (ON_HOLD, date(2026, 12, 2), True),
+        (DELIVERED, date(2026, 11, 30), False),
+        (DELIVERED, date(2026, 12, 2), True),
         ((*DELIVERED, contested), LATE, True),
         ((*IN_PROGRESS, withdrawn), LATE, False),
-        (VERIFIED, LATE, False),
+        (VERIFIED, date(2026, 11, 25), False),
+        (VERIFIED, date(2026, 11, 26), True),
     ],
 )
-def test_overdue_work_is_found_while_its_clock_runs(facts: tuple[Fact, ...], day: date, late: bool):
-    assert present_summary(kept(*facts), day)["overdue"] is late
+def test_an_overdue_request_is_found_by_its_column(facts: tuple[Fact, ...], day: date, late: bool):
+    assert present_summary(kept(*facts), day, RULES)["overdue"] is late
     stored = ASSIGNMENT.columns(state_after(*facts))["due"]
     assert (isinstance(stored, str) and stored < str(count_overdue("dewi", day).below["due"])) is late
 
 
 def test_a_question_asked_too_late_does_not_hide_that_the_target_was_missed():
     events = [*events_from(*IN_PROGRESS), *events_from(*ON_HOLD, start=NOON + timedelta(days=30))[-1:]]
-    assert present_summary(Loaded(REQUEST, 5, fold(ASSIGNMENT, events)), LATE + timedelta(days=20))["overdue"]
+    assert present_summary(Loaded(REQUEST, 5, fold(ASSIGNMENT, events)), LATE + timedelta(days=20), RULES)["overdue"]
 
 
 def test_a_list_item_has_the_fields_of_the_api():
-    promised = "id number status version name unit scope round submitted_at target_date overdue lead percent warnings"
-    line = present_summary(kept(*IN_PROGRESS, progressed), TODAY)
-    assert set(promised.split()) <= line.keys()
+    promised = "id number status version name unit scope round submitted_at target_date lead percent warnings"
+    line = present_summary(kept(*IN_PROGRESS, progressed), TODAY, RULES)
+    assert {*promised.split(), "stage", "due", "overdue", "overdue_days"} <= line.keys()
     assert (line["lead"], line["percent"], line["employee_number"]) == ("dewi", 40, "198502** ****** * ***")
 
 
 def test_the_request_shows_what_head_and_lead_need():
-    shown = present_request(kept(submitted, recommended, *ON_HOLD[1:]), TODAY)
+    shown = present_request(kept(submitted, recommended, *ON_HOLD[1:]), TODAY, RULES)
     assert shown["recommendation"]["by"] == "Nurlaila Ibarat"
     assert (shown["question"], shown["complexity"], shown["note"]) == (paused.question, "low", "Mohon didahulukan.")
     assert shown["timeline"][-1]["by"] == "Dewi Andaian, Penanggung Jawab Teknis"
@@ -401,8 +401,8 @@ def test_the_request_shows_what_head_and_lead_need():
 
 def test_an_automatic_confirmation_is_attributed_to_the_system():
     by_silence = confirmed.model_copy(update={"automatic": True})
-    assert present_request(kept(*DELIVERED, by_silence), TODAY)["timeline"][-1]["by"] == "Sistem"
-    assert present_request(kept(*DELIVERED, confirmed), TODAY)["timeline"][-1]["by"] == "Pemohon"
+    assert present_request(kept(*DELIVERED, by_silence), TODAY, RULES)["timeline"][-1]["by"] == "Sistem"
+    assert present_request(kept(*DELIVERED, confirmed), TODAY, RULES)["timeline"][-1]["by"] == "Pemohon"
 
 
 def test_submitted_documents_and_results_are_found_by_id():
@@ -444,17 +444,18 @@ def test_a_recommendation_is_found_while_it_is_undecided_in_its_round(facts: tup
     assert present_row(kept(*facts), TODAY, RULES)["advised"] is bool(stands)
 
 
-def test_a_row_contains_the_working_days_by_which_targets_have_passed():
-    late = present_row(kept(*IN_PROGRESS), LATE + timedelta(days=1), RULES)
-    assert (late["late_days"], late["internal_target"]) == (2, None)
-    assert present_row(kept(*IN_PROGRESS), TARGET, RULES)["late_days"] is None
-    waiting = present_row(kept(*VERIFIED), TODAY + timedelta(days=3), RULES)
-    assert (waiting["internal_target"], waiting["internal_late_days"]) == (date(2026, 11, 25), 1)
+def test_an_item_contains_the_working_days_since_its_stage_was_due():
+    late = present_summary(kept(*IN_PROGRESS), LATE + timedelta(days=1), RULES)
+    assert (late["stage"], late["due"], late["overdue_days"]) == ("work", TARGET, 2)
+    assert present_summary(kept(*IN_PROGRESS), TARGET, RULES)["overdue_days"] == 0
+    waiting = present_summary(kept(*VERIFIED), TODAY + timedelta(days=3), RULES)
+    assert (waiting["stage"], waiting["due"], waiting["overdue_days"]) == ("appoint", date(2026, 11, 25), 1)
 
 
-def test_days_off_after_a_target_are_no_working_days():
-    facts = (*VERIFIED, assigned.model_copy(update={"target_date": date(2026, 11, 27)}))
-    assert present_row(kept(*facts), date(2026, 11, 29), RULES)["late_days"] == 0
+def test_days_off_after_the_due_date_are_no_working_days():
+    facts = (*VERIFIED, assigned.model_copy(update={"target_date": date(2026, 11, 27)}), started)
+    shown = present_summary(kept(*facts), date(2026, 11, 29), RULES)
+    assert (shown["overdue"], shown["overdue_days"]) == (True, 0)
 
 
 @pytest.mark.parametrize(("days", "target"), [(0, 14), (1, 15), (7, 21)])

@@ -10,9 +10,9 @@ import pytest
 
 from services.verification.decider import decider
 from services.verification.domain.commands import RecommendRejection, ReturnRequest, VerifyRequest
-from services.verification.domain.decisions import Rules, checklist_refusals, verification_due
+from services.verification.domain.decisions import Rules, checklist_refusals
 from services.verification.domain.state import State
-from services.verification.presenters import present_request, present_row, present_summary
+from services.verification.presenters import present_request, present_summary
 from services.verification.projections import find_requests
 from shared.calendar import WorkingCalendar
 from shared.contracts.facts import ChecklistItem, Fact, Staff, Verdict
@@ -215,28 +215,28 @@ def test_survey_answers_are_not_stored():
 
 
 def test_the_internal_target_is_one_working_day_after_the_round_was_received():
-    assert verification_due(state_after(submitted), RULES) == date(2026, 11, 24)
-    assert verification_due(state_after(submitted, returned), RULES) is None
+    assert present_summary(loaded(submitted), TODAY, RULES)["target_date"] == date(2026, 11, 24)
+    assert present_summary(loaded(submitted, returned), TODAY, RULES)["target_date"] is None
     *_, later = events_from(submitted, returned, resubmitted, start=NOON + timedelta(days=2))
     again = fold(VERIFICATION, [*events_from(submitted, returned), later])
-    assert verification_due(again, RULES) == date(2026, 11, 26)
+    assert present_summary(Loaded(REQUEST, 3, again), TODAY, RULES)["target_date"] == date(2026, 11, 26)
 
 
 def test_a_request_is_overdue_from_the_day_after_the_target():
     assert not present_summary(loaded(submitted), date(2026, 11, 24), RULES)["overdue"]
     assert present_summary(loaded(submitted), date(2026, 11, 25), RULES)["overdue"]
-    assert not present_summary(loaded(submitted, returned), date(2027, 1, 1), RULES)["overdue"]
 
 
-def test_a_row_shows_working_days_overdue_and_the_deadline_of_the_applicant():
-    assert present_row(loaded(submitted), date(2026, 11, 24), RULES)["late"] is False
+def test_a_list_item_shows_working_days_overdue_and_the_deadline_of_the_applicant():
     friday, saturday = date(2026, 11, 27), date(2026, 11, 28)
     for day in (friday, saturday):
-        shown = present_row(loaded(submitted), day, RULES)
-        assert (shown["due"], shown["late"], shown["late_days"]) == (date(2026, 11, 24), True, 3), day
-    shown = present_row(loaded(submitted, returned), date(2027, 1, 1), RULES)
-    assert (shown["due"], shown["late"]) == (returned.respond_by, False)
-    assert present_row(loaded(submitted, withdrawn), TODAY, RULES)["due"] is None
+        shown = present_summary(loaded(submitted), day, RULES)
+        assert (shown["due"], shown["overdue"], shown["overdue_days"]) == (date(2026, 11, 24), True, 3), day
+    shown = present_summary(loaded(submitted, returned), returned.respond_by, RULES)
+    assert (shown["stage"], shown["due"], shown["overdue"]) == ("reply", returned.respond_by, False)
+    assert present_summary(loaded(submitted, returned), date(2027, 1, 1), RULES)["overdue"]
+    ended = present_summary(loaded(submitted, withdrawn), TODAY, RULES)
+    assert (ended["stage"], ended["due"], ended["overdue"], ended["overdue_days"]) == (None, None, False, 0)
 
 
 def test_the_list_masks_the_employee_number_and_the_request_shows_it():
@@ -245,8 +245,10 @@ def test_the_list_masks_the_employee_number_and_the_request_shows_it():
 
 
 def test_a_list_item_has_the_documented_fields():
-    promised = "id number status version name unit scope round submitted_at target_date overdue lead percent warnings"
-    assert set(promised.split()) <= present_summary(loaded(submitted), TODAY, RULES).keys()
+    promised = "id number status version name unit scope round submitted_at target_date lead percent warnings"
+    assert {*promised.split(), "stage", "due", "overdue", "overdue_days"} <= present_summary(
+        loaded(submitted), TODAY, RULES
+    ).keys()
 
 
 def test_the_list_shows_the_progress_of_the_work():

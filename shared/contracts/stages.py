@@ -1,0 +1,124 @@
+"""The stages of an open request: the current one, since when it lasts, and by when it should end."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from enum import StrEnum
+
+from shared.calendar import WorkingCalendar, today
+from shared.contracts.lifecycle import Status
+from shared.contracts.request_state import StaffRequestState
+
+
+class Stage(StrEnum):
+    """What an open request waits for."""
+
+    VERIFY = "verify"
+    APPOINT = "appoint"
+    START = "start"
+    WORK = "work"
+    REPLY = "reply"
+    CONFIRM = "confirm"
+
+
+STAGES: Mapping[Status, Stage] = {
+    Status.SUBMITTED: Stage.VERIFY,
+    Status.RETURNED: Stage.REPLY,
+    Status.VERIFIED: Stage.APPOINT,
+    Status.ASSIGNED: Stage.START,
+    Status.IN_PROGRESS: Stage.WORK,
+    Status.ON_HOLD: Stage.REPLY,
+    Status.DELIVERED: Stage.CONFIRM,
+}
+"""The stage of each open status; the other statuses have none."""
+
+_FIRST_EVENTS: Mapping[Status, tuple[str, ...]] = {
+    Status.SUBMITTED: ("RequestSubmitted", "RequestResubmitted"),
+    Status.RETURNED: ("RequestReturned",),
+    Status.VERIFIED: ("RequestVerified",),
+    Status.ASSIGNED: ("LeadAssigned",),
+    Status.IN_PROGRESS: ("WorkStarted",),
+    Status.ON_HOLD: ("WorkPaused",),
+    Status.DELIVERED: ("WorkCompleted",),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class StageRules:
+    """Numbers of working days: internal targets for the office, and what the applicant is asked to keep.
+
+    An applicant completes a returned request within `respond_days`, answers a question within `answer_days`, and confirms a
+    handover within `confirm_days`. The work itself has the target date of its request.
+    """
+
+    calendar: WorkingCalendar
+    verify_days: int = 1
+    appoint_days: int = 2
+    start_days: int = 2
+    respond_days: int = 10
+    answer_days: int = 5
+    confirm_days: int = 5
+
+    def days_of(self, status: Status) -> int:
+        """Return the working days that a request should have this status at most; 0 if it has a date of its own."""
+        days = {
+            Status.SUBMITTED: self.verify_days,
+            Status.RETURNED: self.respond_days,
+            Status.VERIFIED: self.appoint_days,
+            Status.ASSIGNED: self.start_days,
+            Status.ON_HOLD: self.answer_days,
+            Status.DELIVERED: self.confirm_days,
+        }
+        return days.get(status, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class StageClock:
+    """The stage of a request, the day on which it began, and the last day on which it is in time."""
+
+    stage: Stage
+    since: date
+    due: date
+
+    def is_overdue(self, day: date) -> bool:
+        """Return whether the due date has passed on this day."""
+        return self.due < day
+
+    def overdue_days(self, day: date, calendar: WorkingCalendar) -> int:
+        """Return the working days since the due date; 0 if it has not passed, or if only days off have passed since."""
+        return calendar.working_days_between(self.due, day) if self.is_overdue(day) else 0
+
+    def limit_days(self, calendar: WorkingCalendar) -> int:
+        """Return the working days from the beginning of the stage to its due date."""
+        return max(0, calendar.working_days_between(self.since, self.due))
+
+
+def stage_clock(state: StaffRequestState, rules: StageRules) -> StageClock | None:
+    """Return the clock of a request, None if it has ended.
+
+    A date that the applicant was given counts, not what the rules are now. Work starts by its target at the latest, and a
+    target that was missed before a question was asked stays missed until the work is resumed.
+    """
+    status, target = state.status, state.target_date
+    if status not in STAGES or (since := _began(state)) is None:
+        return None
+    due = _promised(state) or rules.calendar.add_working_days(since, rules.days_of(status))
+    if target is not None:
+        if status is Status.IN_PROGRESS or (status is Status.ON_HOLD and target < since):
+            due = target
+        elif status is Status.ASSIGNED:
+            due = min(due, target)
+    return StageClock(STAGES[status], since, due)
+
+
+def _began(state: StaffRequestState) -> date | None:
+    first = _FIRST_EVENTS[state.status]
+    return next((today(entry.time) for entry in reversed(state.history) if entry.event in first), None)
+
+
+def _promised(state: StaffRequestState) -> date | None:
+    """Return the date that the applicant was given; records of earlier versions may lack it."""
+    dates = {Status.RETURNED: state.respond_by, Status.ON_HOLD: state.answer_by, Status.DELIVERED: state.confirm_by}
+    return dates.get(state.status)
