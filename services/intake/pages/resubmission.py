@@ -14,11 +14,13 @@ from services.intake.errors import LETTER, REPLACES, REQUIREMENTS
 from services.intake.pages import templates
 from services.intake.pages.actions import ActionPage
 from services.intake.pages.form_choices import (
+    LETTER_DATE,
     OTHER_UNIT,
     UNIT_OTHER,
+    field_labels,
+    form_error,
     resolve_unit,
     scope_choices,
-    unit_error_field,
     unit_form_values,
     unit_groups,
 )
@@ -30,8 +32,9 @@ from shared.runtime.executor import Loaded
 from shared.web.api import serializers
 from shared.web.api.idempotency import command_context
 from shared.web.api.problems import Problem, validation_problem
-from shared.web.api.validation import FieldError
+from shared.web.api.validation import REQUIRED_MESSAGE, FieldError
 from shared.web.auth.access import PreBodyDependency, public
+from shared.web.forms.date_fields import join_date
 from shared.web.forms.held_files import FileField, HeldFiles, receive_upload
 from shared.web.forms.posted_form import PostedForm
 from shared.web.views.page_routes import PageRoute, add_form_page
@@ -85,6 +88,7 @@ class ResubmissionPage(ActionPage):
             "items": _items_with_fields(state),
             "values": _form_values(form) if form else {},
             "replaceable": serializers.documents(form.of_kind(DocumentKind.REQUIREMENT)) if form else [],
+            "field_labels": {**field_labels(), **_labels_of_completion()},
             "unit_groups": unit_groups(),
             "scopes": scope_choices(),
             "accept": ACCEPT,
@@ -103,15 +107,16 @@ class ResubmissionPage(ActionPage):
             return False
         errors = [*_blank_field_errors(posted, loaded.state), *files.errors]
         try:
-            resolved = resolve_unit(posted).with_context(validation_context(self._intake.today(), loaded.state.form))
+            context = validation_context(self._intake.today(), loaded.state.form)
+            resolved = join_date(resolve_unit(posted), LETTER_DATE).with_context(context)
             changes = resolved.validate(ResubmissionForm, *self._files.names, UNIT_OTHER)
         except Problem as problem:
-            wrong = (FieldError(unit_error_field(posted, error.field), error.message) for error in problem.errors)
+            wrong = [form_error(posted, error) for error in problem.errors]
             raise validation_problem([*wrong, *errors]) from problem
         if errors:
             raise validation_problem(errors)
-        context = command_context(self._request)
-        result = await self._intake.submissions.complete(loaded, changes, files.documents, context)
+        command = command_context(self._request)
+        result = await self._intake.submissions.complete(loaded, changes, files.documents, command)
         await self._files.release(self._request, files, repeated=result.repeated)
         return True
 
@@ -130,9 +135,14 @@ def _items_with_fields(state: State) -> list[dict[str, Any]]:
     return items
 
 
+def _labels_of_completion() -> dict[str, str]:
+    words = templates.words.complete
+    return {name: words[name] for name in (LETTER, REPLACES, REQUIREMENTS)}
+
+
 def _form_values(form: Form) -> dict[str, Any]:
     unit, unit_other = unit_form_values(form.applicant.unit)
-    return {**present_form(form), "unit": unit, UNIT_OTHER: unit_other, "letter_date": form.letter.date.isoformat()}
+    return {**present_form(form), "unit": unit, UNIT_OTHER: unit_other}
 
 
 def _blank_field_errors(posted: PostedForm, state: State) -> list[FieldError]:
@@ -140,5 +150,5 @@ def _blank_field_errors(posted: PostedForm, state: State) -> list[FieldError]:
     names = [name for item in _items_with_fields(state) for name in item["fields"] if name not in OPTIONAL_FIELDS]
     if "unit" in names and posted.text("unit") == OTHER_UNIT:
         names.append(UNIT_OTHER)
-    required = templates.words.wrong.required
-    return [FieldError(name, required) for name in names if not posted.text(name, "-").strip()]
+    posted = join_date(posted, LETTER_DATE)
+    return [FieldError(name, REQUIRED_MESSAGE) for name in names if not posted.text(name, "-").strip()]

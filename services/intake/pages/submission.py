@@ -1,4 +1,4 @@
-"""The page of the service with the form for a new request."""
+"""The page of the service: the form for a new request, and its answers to check before they are sent."""
 
 from __future__ import annotations
 
@@ -12,7 +12,16 @@ from services.intake.dependencies import Intake, set_tracking_cookie, tracking_p
 from services.intake.domain.employee_number import normalize_employee_number
 from services.intake.domain.form import MAX_REQUIREMENTS
 from services.intake.pages import templates
-from services.intake.pages.form_choices import UNIT_OTHER, resolve_unit, scope_choices, unit_error_field, unit_groups
+from services.intake.pages.form_choices import (
+    LETTER_DATE,
+    UNIT_OTHER,
+    field_labels,
+    form_error,
+    resolve_unit,
+    scope_choices,
+    unit_groups,
+)
+from services.intake.pages.messages import instruction
 from services.intake.schemas import DOCUMENT_KINDS, SUBMISSION_FILES, SubmissionForm, validation_context
 from services.intake.service import IntakeService
 from shared.documents.media_types import ACCEPT, LABELS
@@ -23,17 +32,23 @@ from shared.web.api.idempotency import command_context
 from shared.web.api.problems import Problem, validation_problem
 from shared.web.api.validation import FieldError
 from shared.web.auth.access import public
+from shared.web.forms.date_fields import join_date
 from shared.web.forms.held_files import FileField, FormFiles, HeldFiles, receive_upload
 from shared.web.forms.posted_form import PostedForm
 from shared.web.http.client_address import client_address, client_network
+from shared.web.views.employee_number import group_digits
+from shared.web.views.labels import SCOPE_LABELS
 from shared.web.views.page_routes import PageRoute, add_form_page, see_other
 
 FILE_FIELDS = {name: FileField(DOCUMENT_KINDS[name], rule) for name, rule in SUBMISSION_FILES.items()}
 FIELD_ORDER = (
-    *("name", "employee_number", "unit", UNIT_OTHER, "position", "scope", "description", "requirements"),
-    *("letter_number", "letter_date", "letter", "email", "phone"),
+    *("letter", "letter_number", "letter_date", "name", "employee_number", "unit", UNIT_OTHER, "position"),
+    *("scope", "description", "requirements", "email", "phone"),
 )
 """Fields in the order of the page, which is the order of the error summary."""
+
+REVIEW = "review"
+"""Value of the button that shows the answers to check, instead of sending them."""
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
 
@@ -67,8 +82,13 @@ class SubmissionPage:
         files = await self._files.collect(self._request, posted)
         if self._files.is_only_removal(posted):
             return await self.show(posted)
+        fields = self._validate(posted, files)
         try:
-            return await self._register(self._validate(posted, files), files)
+            if posted.button == REVIEW and not await self._intake.submissions.find_submitted(
+                command_context(self._request)
+            ):
+                return self._review(posted, fields, files)
+            return await self._register(fields, files)
         except IdempotencyKeyReused:
             return await self._already_submitted(posted, files)
         except Refusal as refusal:
@@ -78,13 +98,34 @@ class SubmissionPage:
         """Validate fields and files together. Raises Problem 422 with all errors in the order of the page."""
         errors: Sequence[FieldError] = ()
         try:
-            resolved = resolve_unit(posted).with_context(validation_context(self._intake.today()))
+            resolved = join_date(resolve_unit(posted), LETTER_DATE).with_context(
+                validation_context(self._intake.today())
+            )
             fields = resolved.validate(SubmissionForm, *self._files.names, UNIT_OTHER)
             if not files.errors:
                 return fields
         except Problem as problem:
-            errors = [FieldError(unit_error_field(posted, error.field), error.message) for error in problem.errors]
-        raise validation_problem(sorted([*errors, *files.errors], key=_field_position))
+            errors = [form_error(posted, error) for error in problem.errors]
+        found = sorted([*errors, *files.errors], key=_field_position)
+        raise validation_problem(instruction(error) for error in found)
+
+    def _review(self, posted: PostedForm, fields: SubmissionForm, files: FormFiles) -> HTMLResponse:
+        """Show the answers, each with a way back to its field; the page carries the form, and nothing is stored but the files."""
+        warnings = self._intake.submissions.warnings(fields.employee_number)
+        return templates(
+            self._request,
+            "review.html",
+            posted=self._files.with_tokens(posted, files),
+            texts=self._typed(posted),
+            fields=fields,
+            employee_number=group_digits(fields.employee_number),
+            scope_label=SCOPE_LABELS[fields.scope],
+            warnings=serializers.warnings(warnings),
+        )
+
+    def _typed(self, posted: PostedForm) -> list[tuple[str, str]]:
+        names = self._files.names
+        return [(name, text) for name, texts in posted.texts.items() if name not in names for text in texts]
 
     async def _register(self, fields: SubmissionForm, files: FormFiles) -> Response:
         context, network = command_context(self._request), client_network(client_address(self._request))
@@ -98,16 +139,13 @@ class SubmissionPage:
         """Say that the same form was sent before with other content, which may be sent again as a new request."""
         submitted = await self._intake.submissions.find_submitted(command_context(self._request))
         new_form = PostedForm(key=self._intake.platform.new_id(), texts=posted.texts)
-        texts = [
-            (name, text) for name, texts in posted.texts.items() if name not in self._files.names for text in texts
-        ]
         return templates(
             self._request,
             "already.html",
             409,
             posted=new_form,
             number=submitted.state.number if submitted else "",
-            texts=texts,
+            texts=self._typed(posted),
             held=self._files.with_tokens(new_form, files).held,
         )
 
@@ -121,6 +159,7 @@ def _form_context(intake: IntakeService, posted: PostedForm) -> dict[str, Any]:
         "employee_number_warnings": serializers.warnings(
             _employee_number_warnings(intake, posted.text("employee_number"))
         ),
+        "field_labels": field_labels(),
         "unit_groups": unit_groups(),
         "scopes": scope_choices(),
         "accept": ACCEPT,

@@ -17,6 +17,7 @@ from services.intake.dependencies import (
 )
 from services.intake.domain.state import State
 from services.intake.pages import not_found_page, templates
+from services.intake.pages.messages import with_instructions
 from services.intake.presenters import ACTIONS, open_actions, present_form, present_request
 from services.intake.schemas import TrackingLinkBody
 from services.intake.service import IntakeService
@@ -25,6 +26,7 @@ from shared.contracts.facts import DocumentKind
 from shared.contracts.lifecycle import Status
 from shared.contracts.request_state import find_document
 from shared.web.api import serializers
+from shared.web.api.problems import Problem
 from shared.web.auth.access import public
 from shared.web.forms.posted_form import PostedForm
 from shared.web.http.downloads import download
@@ -57,7 +59,11 @@ class LostLinkPage:
         return templates(self._request, "lost.html", posted=posted, done="dikirim" in self._request.query_params)
 
     async def submit(self, posted: PostedForm) -> Response:
-        self._background.add_task(self._intake.email_tracking_links, posted.validate(TrackingLinkBody).email)
+        try:
+            address = posted.validate(TrackingLinkBody).email
+        except Problem as problem:
+            raise with_instructions(problem) from problem
+        self._background.add_task(self._intake.email_tracking_links, address)
         return see_other("/lacak?dikirim")
 
 

@@ -31,7 +31,7 @@ def labelled_message(label: str, message: str) -> str:
     """The message of a field for places where the field is not next to it."""
     if message in (REQUIRED_MESSAGE, REQUIRED_FILE_MESSAGE):
         return f"{label} {message[0].lower()}{message[1:]}"
-    return message if message.startswith(label) else f"{label}: {message}"
+    return message if label.lower() in message.lower() else f"{label}: {message}"
 
 
 class InputModel(BaseModel):

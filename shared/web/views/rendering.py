@@ -39,6 +39,7 @@ _environment.globals.update(
     navigation=navigation,
     common=load_words("shared.web.views"),
     bold=bold,
+    months=formats.MONTHS,
     labelled_message=labelled_message,
 )
 _environment.filters.update(

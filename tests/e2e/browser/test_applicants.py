@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import re
 
+import pytest
 from playwright.sync_api import expect
 
 from tests.support.browser.browser_sessions import THIN, WIDE, BrowserSession, BrowserSessions, SiteUnderTest
 from tests.support.browser.email_links import open_tracking_link
+from tests.support.browser.sample_requests import ODD_NUMBER
 from tests.support.browser.user_actions import (
     BIG,
+    CHECK,
     DICTIONARY,
     LETTER,
     PICTURE,
@@ -23,7 +26,9 @@ from tests.support.browser.user_actions import (
     payloads,
 )
 from tests.support.e2e.request_steps import request_in_status
-from tests.support.e2e.server_session import SubmittedRequest
+from tests.support.e2e.server_session import TODAY, SubmittedRequest
+
+VALUES = {"Jabatan": "", "Bulan": str(TODAY.month)}
 
 
 def followed(session: BrowserSession, asked: SubmittedRequest) -> Applicant:
@@ -100,18 +105,18 @@ def test_a_wrong_file_costs_nothing_that_was_typed_or_sent(site: SiteUnderTest, 
     field(applicant.page, "Dokumen Persyaratan").set_input_files(payloads(PROGRAM))
     wrong = applicant.stored("Dokumen Persyaratan").filter(has_text=PROGRAM.name)
     field(applicant.page, "Jabatan").fill("")
-    applicant.page.get_by_role("button", name=SUBMIT).click()
+    applicant.page.get_by_role("button", name=CHECK).click()
     expect(wrong.get_by_role("button", name="Coba lagi")).to_be_focused()
     wrong.get_by_role("button", name="Hapus").click()
-    applicant.page.get_by_role("button", name=SUBMIT).click()
+    applicant.page.get_by_role("button", name=CHECK).click()
     expect(applicant.page.get_by_role("alert")).to_be_focused()
     assert site.harness.requests == before
     for label, text in TEXTS.items():
-        expect(field(applicant.page, label)).to_have_value("" if label == "Jabatan" else text)
+        expect(field(applicant.page, label)).to_have_value(VALUES.get(label, text))
     expect(applicant.page.get_by_role("radio", name="Integrasi Data")).to_be_checked()
     expect(applicant.stored("Surat Permohonan")).to_contain_text([LETTER.name])
     expect(applicant.stored("Dokumen Persyaratan")).to_contain_text([DICTIONARY.name])
-    applicant.page.get_by_role("alert").get_by_role("link", name=re.compile("Jabatan")).click()
+    applicant.page.get_by_role("alert").get_by_role("link", name=re.compile("jabatan")).click()
     expect(field(applicant.page, "Jabatan")).to_be_focused()
     field(applicant.page, "Jabatan").fill("Pranata Komputer")
     number = applicant.submit_form()
@@ -131,7 +136,7 @@ def test_a_wrong_file_without_a_script_costs_nothing_either(site: SiteUnderTest,
     applicant.fill()
     applicant.attach("Surat Permohonan", LETTER)
     applicant.attach("Dokumen Persyaratan", DICTIONARY, PROGRAM)
-    applicant.page.get_by_role("button", name=SUBMIT).click()
+    applicant.page.get_by_role("button", name=CHECK).click()
     expect(applicant.page.get_by_role("alert")).to_contain_text("Alat.exe")
     expect(applicant.stored("Surat Permohonan")).to_contain_text([LETTER.name])
     expect(applicant.stored("Dokumen Persyaratan")).to_contain_text([DICTIONARY.name])
@@ -144,17 +149,66 @@ def test_an_impatient_applicant_makes_one_request(site: SiteUnderTest, sessions:
     applicant.start()
     applicant.fill()
     applicant.attach_all()
+    applicant.page.get_by_role("button", name=CHECK).dblclick()
+    applicant.checks_answers()
     applicant.page.get_by_role("button", name=SUBMIT).dblclick()
     number = applicant.confirmation_number()
     applicant.page.reload()
     assert applicant.confirmation_number() == number
     applicant.page.go_back()
+    expect(field(applicant.page, "Nama")).to_have_value("")
+    applicant.page.go_back()
     field(applicant.page, "Nomor Pegawai").fill(TEXTS["Nomor Pegawai"])
     expect(applicant.stored("Surat Permohonan")).to_contain_text([LETTER.name])
     expect(applicant.stored("Dokumen Persyaratan")).to_contain_text([DICTIONARY.name])
-    applicant.page.get_by_role("button", name=SUBMIT).click()
+    applicant.page.get_by_role("button", name=CHECK).click()
     assert applicant.confirmation_number() == number
     assert site.harness.requests == before + 1
+
+
+@pytest.mark.parametrize("script", [True, False], ids=["script", "no script"])
+def test_answers_are_checked_and_changed_before_they_are_sent(
+    site: SiteUnderTest, sessions: BrowserSessions, script: bool
+):
+    before = site.harness.requests
+    applicant = Applicant(sessions(script=script))
+    page = applicant.start()
+    applicant.fill(**{"Nomor Pegawai": ODD_NUMBER})
+    applicant.attach_all()
+    page.get_by_role("button", name=CHECK).click()
+    applicant.checks_answers()
+    expect(page.get_by_text("tidak ada di kalender")).to_be_visible()
+    page.get_by_role("button", name="Ubah Jabatan").click()
+    expect(page).to_have_url(re.compile("/#position$"))
+    if script:
+        expect(field(page, "Jabatan")).to_be_focused()
+    expect(field(page, "Nama")).to_have_value(TEXTS["Nama"])
+    expect(applicant.stored("Dokumen Persyaratan")).to_contain_text([DICTIONARY.name])
+    field(page, "Jabatan").fill("Arsiparis")
+    assert site.harness.requests == before
+    applicant.submit_form()
+    main = page.get_by_role("main")
+    expect(main).to_contain_text("Arsiparis")
+    expect(main).not_to_contain_text("tidak ada di kalender")
+
+
+def test_an_error_goes_away_when_its_field_is_mended(sessions: BrowserSessions):
+    applicant = Applicant(sessions())
+    page = applicant.start()
+    page.get_by_role("button", name=CHECK).click()
+    alert = page.get_by_role("alert").first
+    expect(alert).to_be_focused()
+    expect(alert.get_by_role("listitem")).to_have_count(11)
+    wrong = page.locator("[aria-invalid]:not(fieldset)")
+    many = wrong.count()
+    field(page, "Alamat surel").fill("rahmat")
+    expect(wrong).to_have_count(many)
+    applicant.fill()
+    expect(alert.get_by_role("listitem")).to_have_count(2)
+    applicant.attach_all()
+    expect(alert).to_have_count(0)
+    expect(wrong).to_have_count(0)
+    applicant.submit_form()
 
 
 def test_a_lost_link_is_mailed_again_and_nobody_learns_whose_address_is_known(

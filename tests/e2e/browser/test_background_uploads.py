@@ -13,12 +13,12 @@ from simpul.client_types import Upload
 from tests.support.browser.browser_sessions import THIN, WIDE, BrowserSession, BrowserSessions, SiteUnderTest
 from tests.support.browser.user_actions import (
     BIG,
+    CHECK,
     DICTIONARY,
     LETTER,
     PICTURE,
     PROGRAM,
     REPORT,
-    SUBMIT,
     Applicant,
     Lead,
     field,
@@ -83,7 +83,7 @@ def stopped(page: Page, item: Locator) -> None:
 
 
 def sends(page: Page) -> None:
-    page.get_by_role("button", name=SUBMIT).click()
+    page.get_by_role("button", name=CHECK).click()
 
 
 def names(site: SiteUnderTest, number: str) -> list[str]:
@@ -177,7 +177,7 @@ def test_sending_before_a_file_has_arrived_waits_for_it_and_says_so(sessions: Br
     expect(applicant.page.get_by_role("status").filter(has_text="Menunggu 1 berkas")).to_be_visible()
     expect(applicant.page.get_by_role("progressbar", name=BIG.name)).to_be_visible()
     applicant.session.limit_bandwidth(WIDE)
-    arrives(applicant.session, applicant.confirmation_number(), BIG, DICTIONARY)
+    arrives(applicant.session, applicant.send_answers(), BIG, DICTIONARY)
 
 
 @pytest.mark.parametrize("fault", ["503", "cut", "wrong type"])
@@ -323,7 +323,7 @@ def test_a_form_that_is_sent_past_its_script_is_refused_and_names_the_file(
 def test_enter_in_a_field_sends_the_form_and_removes_no_file(sessions: BrowserSessions):
     applicant = filled(sessions())
     field(applicant.page, "Jabatan").press("Enter")
-    arrives(applicant.session, applicant.confirmation_number(), LETTER, DICTIONARY)
+    arrives(applicant.session, applicant.send_answers(), LETTER, DICTIONARY)
 
 
 def test_enter_in_a_field_removes_no_file_without_a_script_either(sessions: BrowserSessions):
@@ -334,7 +334,7 @@ def test_enter_in_a_field_removes_no_file_without_a_script_either(sessions: Brow
     sends(applicant.page)
     field(applicant.page, "Jabatan").fill("Pranata Komputer")
     field(applicant.page, "Jabatan").press("Enter")
-    arrives(applicant.session, applicant.confirmation_number(), LETTER, DICTIONARY)
+    arrives(applicant.session, applicant.send_answers(), LETTER, DICTIONARY)
 
 
 def test_a_file_whose_server_goes_away_for_good_is_named_and_sent_when_it_is_back(

@@ -13,7 +13,7 @@ from tests.support.browser.browser_sessions import PHONE, BrowserSession, Browse
 from tests.support.browser.long_texts import UNBROKEN, WORDS, create_long_text_requests, naming, page_tours
 from tests.support.browser.page_checks import OVERFLOWING
 from tests.support.browser.sample_requests import SampleRequests
-from tests.support.browser.user_actions import PROGRAM, SUBMIT, Applicant, field, payloads
+from tests.support.browser.user_actions import CHECK, PROGRAM, Applicant, field, payloads
 from tests.support.e2e.server_session import running_server
 
 TABLET, LAPTOP = 768, 1366
@@ -81,7 +81,7 @@ def test_no_form_that_is_shown_again_scrolls_sideways(samples: SampleRequests, s
     page = applicant.page
     long = [{**payload, "name": f"{UNBROKEN[:180]}.exe"} for payload in payloads(PROGRAM)]
     field(page, "Dokumen Persyaratan").set_input_files(long)  # type: ignore[arg-type]
-    page.get_by_role("button", name=SUBMIT).click()
+    page.get_by_role("button", name=CHECK).click()
     expect(page.get_by_role("alert").filter(has_text="belum dikirim")).to_be_visible()
     found = too_wide(page)
     page.get_by_role("form", name="Formulir permohonan").evaluate("form => form.submit()")

@@ -114,7 +114,7 @@ async def test_the_page_of_a_closed_action_says_what_happened(applicant: Tracked
 async def test_a_request_is_withdrawn_once_with_a_reason(applicant: TrackedBrowser):
     page = await applicant.page("batalkan")
     empty = await applicant.send("batalkan", page, reason=" ")
-    assert (empty.status_code, "Wajib diisi." in empty.text) == (422, True)
+    assert (empty.status_code, "Isi alasan pembatalan." in empty.text) == (422, True)
     assert await applicant.client.status() == "submitted"
     assert redirects_to_tracking(await applicant.send("batalkan", page, reason="Tidak jadi."), applicant, "batalkan")
     assert redirects_to_tracking(await applicant.send("batalkan", page, reason="Tidak jadi."), applicant, "batalkan")
@@ -225,7 +225,9 @@ async def test_only_failed_items_are_shown_with_the_officers_notes(applicant: Tr
     assert page.status_code == 200
     assert "letter: mohon dilengkapi." in page.text
     names = re.findall(r'<(?:input|select|textarea)[^>]* id="(\w+)"', page.text)
-    assert names == ["letter_number", "letter_date", "letter"]
+    assert names == [
+        *("letter_number", "letter_date_day", "letter_date_month", "letter_date_year", "letter"),
+    ]
     untouched = await applicant.send("lengkapi", page, letter_number="500/1/DISHUB", letter_date="2026-11-20")
     assert untouched.status_code == 422
     assert '<a href="#letter">' in untouched.text

@@ -19,7 +19,7 @@ from tests.support.browser.upload_page_states import (
     form_filled,
     form_waiting,
 )
-from tests.support.browser.user_actions import DICTIONARY, LETTER, SUBMIT, Applicant, Head, Officer, field, pick
+from tests.support.browser.user_actions import CHECK, DICTIONARY, LETTER, Applicant, Head, Officer, field, pick
 from tests.support.e2e.request_steps import STEPS
 from tests.support.e2e.server_session import SubmittedRequest
 
@@ -103,12 +103,22 @@ def form_refused(session: BrowserSession, samples: SampleRequests) -> None:
     applicant.fill(**{"Alamat surel": "rahmat.dishub", "Nomor Pegawai": ODD_NUMBER, "Jabatan": ""})
     applicant.attach("Surat Permohonan", LETTER)
     applicant.attach("Dokumen Persyaratan", DICTIONARY)
-    refused(session, SUBMIT)
+    refused(session, CHECK)
+
+
+def form_checked(session: BrowserSession, samples: SampleRequests) -> None:
+    """The answers to check, with an odd Nomor Pegawai."""
+    applicant = Applicant(session)
+    applicant.start()
+    applicant.fill(**{"Nomor Pegawai": ODD_NUMBER})
+    applicant.attach_all()
+    session.page.get_by_role("button", name=CHECK).click()
+    applicant.checks_answers()
 
 
 def form_bare_refused(session: BrowserSession, samples: SampleRequests) -> None:
     session.open("/")
-    refused(session, SUBMIT)
+    refused(session, CHECK)
 
 
 def form_sent_before(session: BrowserSession, samples: SampleRequests) -> None:
@@ -118,7 +128,7 @@ def form_sent_before(session: BrowserSession, samples: SampleRequests) -> None:
         "form => fetch('/', { method: 'POST', body: new FormData(form) })"
     )
     field(session.page, "Jabatan").fill("Arsiparis")
-    session.page.get_by_role("button", name=SUBMIT).click()
+    session.page.get_by_role("button", name=CHECK).click()
     expect(session.page.get_by_role("heading", level=1)).to_have_text("Permohonan ini sudah terkirim")
 
 
@@ -243,6 +253,7 @@ PUBLIC: dict[str, OpenPage] = {
     "form filled": form_filled,
     "form refused": form_refused,
     "form refused bare": form_bare_refused,
+    "form checked": form_checked,
     "form sent before": form_sent_before,
     "form file failed": form_file_failed,
     "form file lost": form_file_lost,

@@ -6,7 +6,7 @@ from playwright.sync_api import expect
 
 from tests.support.browser.browser_sessions import BrowserSession
 from tests.support.browser.sample_requests import SampleRequests
-from tests.support.browser.user_actions import PROGRAM, REPORT, SUBMIT, Applicant, Lead, field, payloads
+from tests.support.browser.user_actions import CHECK, PROGRAM, REPORT, Applicant, Lead, field, payloads
 
 
 def form_filled(session: BrowserSession, samples: SampleRequests) -> None:
@@ -20,7 +20,7 @@ def form_file_failed(session: BrowserSession, samples: SampleRequests) -> None:
     """A form whose background upload was refused."""
     form_filled(session, samples)
     field(session.page, "Dokumen Persyaratan").set_input_files(payloads(PROGRAM))
-    session.page.get_by_role("button", name=SUBMIT).click()
+    session.page.get_by_role("button", name=CHECK).click()
     stops(session)
 
 
@@ -29,7 +29,7 @@ def form_waiting(session: BrowserSession, samples: SampleRequests) -> None:
     form_filled(session, samples)
     session.page.route("**/berkas", lambda route: None)
     field(session.page, "Dokumen Persyaratan").set_input_files(payloads(REPORT, PROGRAM))
-    session.page.get_by_role("button", name=SUBMIT).click()
+    session.page.get_by_role("button", name=CHECK).click()
     expect(session.page.get_by_role("status").filter(has_text="Menunggu 2 berkas")).to_be_visible()
 
 

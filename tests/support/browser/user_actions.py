@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from playwright.sync_api import FilePayload, Locator, Page, expect
 
+from shared.web.views.formats import MONTHS
 from simpul.client_types import Upload
 from tests.support import office_files
 from tests.support.browser.browser_sessions import BrowserSession
@@ -15,14 +16,17 @@ from tests.support.e2e.server_process import PASSWORD
 from tests.support.e2e.server_session import TODAY
 
 NUMBER = re.compile(r"INT-\d{4}-\d{6}")
-SUBMIT = "Ajukan Permohonan"
+CHECK, SUBMIT = "Lanjut ke pemeriksaan", "Ajukan Permohonan"
+"""The buttons below the form and below the answers to check."""
 TEXTS: Mapping[str, str] = {
     "Nama": "Rahmat Contoh, S.Kom.",
     "Nomor Pegawai": "19850214 201001 1 001",
     "Jabatan": "Pranata Komputer Ahli Muda",
     "Keterangan Permohonan Layanan": "Data trayek angkutan laut perlu terhubung ke portal data kabupaten setiap malam.",
     "Nomor surat permohonan": "500.11/214/DISHUB",
-    "Tanggal surat": TODAY.isoformat(),
+    "Tanggal": str(TODAY.day),
+    "Bulan": MONTHS[TODAY.month - 1],
+    "Tahun": str(TODAY.year),
     "Alamat surel": "rahmat@dishub.example",
 }
 UNIT = "Dinas Perhubungan"
@@ -44,6 +48,14 @@ def payloads(*files: Upload) -> list[FilePayload]:
 def field(page: Page, label: str) -> Locator:
     """Return the control with this label, with or without the note "optional"."""
     return page.get_by_label(re.compile(rf"^{re.escape(label)}( \(.*\))?$"))
+
+
+def put(control: Locator, text: str) -> None:
+    """Write a text, or select it where the control is a list."""
+    if control.evaluate("one => one.localName") == "select":
+        control.select_option(label=text)
+    else:
+        control.fill(text)
 
 
 def stored(page: Page, label: str) -> Locator:
@@ -68,7 +80,7 @@ class Applicant:
 
     def fill(self, **changes: str) -> None:
         for label, text in {**TEXTS, **changes}.items():
-            field(self.page, label).fill(text)
+            put(field(self.page, label), text)
         field(self.page, "Dinas").select_option(label=UNIT)
         self.page.get_by_role("radio", name="Integrasi Data").check()
 
@@ -87,9 +99,18 @@ class Applicant:
         self.attach("Dokumen Persyaratan", DICTIONARY)
 
     def submit_form(self) -> str:
-        """Submit the form and return the registration number of the confirmation."""
+        """Check the answers, submit the form and return the registration number of the confirmation."""
+        self.page.get_by_role("button", name=CHECK).click()
+        return self.send_answers()
+
+    def send_answers(self) -> str:
+        """Submit the answers that were checked and return the registration number of the confirmation."""
+        self.checks_answers()
         self.page.get_by_role("button", name=SUBMIT).click()
         return self.confirmation_number()
+
+    def checks_answers(self) -> None:
+        expect(self.page.get_by_role("heading", level=1)).to_have_text("Periksa isian Anda")
 
     def confirmation_number(self) -> str:
         expect(self.page.get_by_role("heading", level=1)).to_have_text("Permohonan Anda sudah kami terima")

@@ -6,8 +6,21 @@
   const fill = (words, values) => words.replace(/\{(\w+)\}/g, (_, name) => values[name]);
   const clock = () => new Date().toLocaleTimeString("id-ID", { timeZone: "Asia/Jayapura", hour12: false }).replace(/:/g, ".") + " WIT";
 
-  /* Focus the error summary of a refused form. */
-  one("#sum")?.focus();
+  /* Focus the error summary of a refused form, or the field that the user came back to. */
+  (one("#sum") ?? one("form :target"))?.focus();
+
+  /* The error of a field disappears with its line in the summary as soon as the field is filled in rightly. */
+  const right = (box) => box.type === "radio" || (box.value.trim().length >= Math.max(box.minLength ?? 1, 1) && box.checkValidity());
+  const mended = ({ target, type }) => {
+    const part = target.closest(".field"), why = part && one(".err[id]", part), date = target.closest(".date");
+    if (!why || (type !== "mended" && (target.type === "file" || !(date ? all("input, select", date) : [target]).every(right)))) return;
+    [part, ...all("[aria-invalid]", part)].forEach((box) => box.removeAttribute("aria-invalid"));
+    const line = one(`#sum a[href="#${why.id.slice(0, -2)}"]`)?.closest("li"), list = line?.parentElement;
+    why.remove();
+    line?.remove();
+    if (list && !list.children.length) one("#sum").remove();
+  };
+  for (const kind of ["input", "change", "mended"]) addEventListener(kind, mended);
   all("[data-auto]").forEach((form) => form.requestSubmit());
 
   /* Scroll the selected tab into view on narrow screens. */
@@ -33,6 +46,8 @@
     event.submitter?.setAttribute("aria-busy", "true");
     if (sent.has(form)) event.preventDefault();
     sent.add(form);
+    /* Going back after the last step leads to an empty form, not to a page that the browser would have to send again. */
+    if (form.dataset.guard === "last" && event.submitter?.name !== "_resume") history.replaceState(null, "", form.action);
   });
   addEventListener("pageshow", (event) => {
     if (!event.persisted) return;
@@ -42,7 +57,7 @@
   });
 
   /* After going back, restore the form's idempotency key, so that sending it again is recognized. */
-  all("form[data-guard]").forEach((form) => {
+  all('form[data-guard=""]').forEach((form) => {
     const key = form.elements._key, place = "key " + form.action, known = history.state ?? {};
     if (known[place] && !one('[name^="held."]', form)) key.value = known[place];
     else history.replaceState({ ...known, [place]: key.value }, "");

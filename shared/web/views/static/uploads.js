@@ -128,6 +128,7 @@
       if (!input.multiple) all("li:not(.unsent)", listOf(input)).forEach((old) => old.remove());
       stored.dataset.file = mark(file);
       item.replaceWith(stored);
+      input.dispatchEvent(new Event("mended", { bubbles: true }));
       say(input, fill(words.stored, { name: file.name }), true);
       if (focused) one("button", stored).focus();
     });
@@ -208,7 +209,7 @@
       return;
     }
     ready(form);
-    one("[data-stop]", form).textContent = fill(words.stop, { count: lines.filter((item) => has(item, "failed")).length });
+    one("[data-stop]", form).textContent = fill(words.stop, { names: lines.filter((item) => has(item, "failed")).map((item) => one("b", item).textContent).join(", ") });
     one("[data-stop]", form).hidden = false;
     one("[data-do=retry]", failed).focus();
   };

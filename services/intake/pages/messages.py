@@ -1,0 +1,25 @@
+"""Messages of the pages of applicants: what to do about an empty field, instead of only that it is empty."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from services.intake.pages import templates
+from shared.web.api.problems import Problem, validation_problem
+from shared.web.api.validation import REQUIRED_FILE_MESSAGE, REQUIRED_MESSAGE, FieldError
+
+
+def instruction(error: FieldError, action: str = "") -> FieldError:
+    """Return the error with the instruction for its empty field; `action` is the page, where fields of two pages share a name."""
+    if error.message not in (REQUIRED_MESSAGE, REQUIRED_FILE_MESSAGE):
+        return error
+    known = templates.words.empty
+    text = known.get(f"{action}_{error.field}") or known.get(error.field) or error.message
+    return replace(error, message=text)
+
+
+def with_instructions(problem: Problem, action: str = "") -> Problem:
+    """Return a problem of fields with instructions; any other problem is returned unchanged."""
+    if problem.status_code != 422 or not problem.errors:
+        return problem
+    return validation_problem(instruction(error, action) for error in problem.errors)
