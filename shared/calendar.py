@@ -41,6 +41,16 @@ class WorkingCalendar:
             day = self._next_working_day(day)
         return day
 
+    def working_day_from(self, day: date) -> date:
+        """Return the day itself if it is a working day, else the next one."""
+        return day if self.is_working_day(day) else self._next_working_day(day)
+
+    def working_day_until(self, day: date) -> date:
+        """Return the day itself if it is a working day, else the one before."""
+        while not self.is_working_day(day):
+            day -= _DAY
+        return day
+
     def working_days_between(self, start: date, end: date) -> int:
         """Count the working days after `start` up to and including `end`; negative if `end` is earlier."""
         if end < start:

@@ -9,6 +9,7 @@ from fastapi import APIRouter, Query, Request, Response
 from services.assignment.dependencies import Assignment, Context, Handovers, Head, Lead, Reader
 from services.assignment.domain.commands import (
     AssignLead,
+    ChangeTarget,
     NoteProgress,
     PauseWork,
     ReassignLead,
@@ -28,6 +29,8 @@ from services.assignment.schemas import (
     ReassignmentBody,
     RejectionBody,
     ResumeBody,
+    TargetBody,
+    TargetResponse,
     WorkloadResponse,
     WorkQuery,
 )
@@ -100,7 +103,7 @@ async def reject(
     return await assignment.execute(context, request_id, RejectRequest(head.staff, body.reason), head, body)
 
 
-@router.post("/requests/{request_id}/assignment", response_model=CommandResponse)
+@router.post("/requests/{request_id}/assignment", response_model=TargetResponse, response_model_exclude_unset=True)
 async def assign(
     request_id: str, body: AssignmentBody, head: Head, assignment: Assignment, context: Context
 ) -> dict[str, Any]:
@@ -108,10 +111,10 @@ async def assign(
     await assignment.get_request(request_id)
     lead = await assignment.get_lead_candidate(body.lead)
     command = AssignLead(head.staff, lead, body.complexity, body.target_date, body.note)
-    return await assignment.execute(context, request_id, command, head, body)
+    return await assignment.execute_with_target(context, request_id, command, head, body)
 
 
-@router.post("/requests/{request_id}/reassignment", response_model=CommandResponse)
+@router.post("/requests/{request_id}/reassignment", response_model=TargetResponse, response_model_exclude_unset=True)
 async def reassign(
     request_id: str, body: ReassignmentBody, head: Head, assignment: Assignment, context: Context
 ) -> dict[str, Any]:
@@ -119,7 +122,17 @@ async def reassign(
     await assignment.get_request(request_id)
     lead = await assignment.get_lead_candidate(body.lead)
     command = ReassignLead(head.staff, lead, body.reason, body.target_date)
-    return await assignment.execute(context, request_id, command, head, body)
+    return await assignment.execute_with_target(context, request_id, command, head, body)
+
+
+@router.post("/requests/{request_id}/target", response_model=TargetResponse, response_model_exclude_unset=True)
+async def change_target(
+    request_id: str, body: TargetBody, head: Head, assignment: Assignment, context: Context
+) -> dict[str, Any]:
+    """Set another target for the work, which the applicant and the lead are told; a day off is accepted with a warning."""
+    await assignment.get_request(request_id)
+    command = ChangeTarget(head.staff, body.target_date, body.reason)
+    return await assignment.execute_with_target(context, request_id, command, head, body)
 
 
 @router.post("/requests/{request_id}/start", response_model=CommandResponse)

@@ -19,6 +19,7 @@ _REFUSAL_STATUSES = {
     "summary_missing": (422, "summary"),
     "target_in_the_past": (422, "target_date"),
     "same_lead": (422, "lead"),
+    "same_target": (422, "target_date"),
     "percent_out_of_range": (422, "percent"),
     "documents_missing": (422, "documents"),
     "record_missing": (422, "documents"),

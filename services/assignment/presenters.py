@@ -7,15 +7,35 @@ from typing import Any
 
 from services.assignment.domain.decisions import Rules, resumed_target
 from services.assignment.domain.state import State, has_open_recommendation
+from services.assignment.errors import WORDS
+from shared.calendar import WorkingCalendar
 from shared.contracts.facts import Staff
 from shared.contracts.history import HistoryEntry
 from shared.contracts.lifecycle import Status
 from shared.runtime.executor import Loaded
 from shared.web.api import serializers
 from shared.web.views.employee_number import group_digits
+from shared.web.views.formats import format_weekday_date
 
 RUNNING_STATUSES = (Status.ASSIGNED, Status.IN_PROGRESS, Status.ON_HOLD, Status.DELIVERED)
 """Statuses from the assignment of a lead until the confirmation."""
+
+
+def target_warnings(target: date | None, calendar: WorkingCalendar) -> list[dict[str, Any]]:
+    """Return the warning about a target on a day off, with the next working day; an empty list for a working day."""
+    if target is None or calendar.is_working_day(target):
+        return []
+    next_day = calendar.working_day_from(target)
+    holiday = calendar.holiday(target)
+    text = WORDS.target.holiday if holiday else WORDS.target.weekend
+    days = {"day": format_weekday_date(target), "next": format_weekday_date(next_day)}
+    return [
+        {
+            "code": "not_a_working_day",
+            "message": text.format(**days, holiday=holiday),
+            "next_working_day": next_day,
+        }
+    ]
 
 
 def is_lead(state: State, by: Staff) -> bool:

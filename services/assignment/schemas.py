@@ -9,7 +9,7 @@ from pydantic import AfterValidator, BaseModel, Field
 
 from shared.contracts.facts import Complexity
 from shared.contracts.lifecycle import Status
-from shared.web.api.commands import OptionalText, Text
+from shared.web.api.commands import CommandResponse, OptionalText, Text
 from shared.web.api.lists import ListQuery
 from shared.web.api.serializers import RequestDetailsResponse
 from shared.web.api.validation import InputModel, IsoDate, RequestBody
@@ -58,6 +58,11 @@ class ReassignmentBody(RequestBody):
     target_date: TargetDate | None = None
 
 
+class TargetBody(RequestBody):
+    target_date: TargetDate
+    reason: Text
+
+
 class ProgressBody(RequestBody):
     note: Text
     percent: int | None = Field(None, ge=0, le=100, strict=True)
@@ -75,6 +80,20 @@ class HandoverFields(InputModel):
     """The text fields of a handover."""
 
     summary: Text
+
+
+class TargetWarningResponse(BaseModel):
+    """Why a target that was accepted is unusual; `not_a_working_day` is the only code."""
+
+    code: str
+    message: str
+    next_working_day: date
+
+
+class TargetResponse(CommandResponse):
+    """The state of the request after a command that sets a target; `warnings` only if there are any."""
+
+    warnings: list[TargetWarningResponse] = Field(default_factory=list)
 
 
 class WorkloadResponse(BaseModel):

@@ -7,11 +7,11 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from services.assignment.domain.commands import Command
+from services.assignment.domain.commands import AssignLead, ChangeTarget, Command, ReassignLead
 from services.assignment.domain.decisions import Rules
 from services.assignment.domain.state import State
 from services.assignment.errors import LEAD_NOT_AVAILABLE, REFUSAL_MESSAGES, REQUEST_NOT_FOUND
-from services.assignment.presenters import is_lead, was_just_reassigned_from
+from services.assignment.presenters import is_lead, target_warnings, was_just_reassigned_from
 from services.assignment.projections import count_open, count_overdue
 from shared.backends.platform import Platform
 from shared.calendar import today
@@ -74,6 +74,19 @@ class AssignmentService:
         return await commands.execute_command(
             context, self.executor, request_id, command, by.username, REFUSAL_MESSAGES, body
         )
+
+    async def execute_with_target(
+        self,
+        context: CommandContext,
+        request_id: str,
+        command: AssignLead | ReassignLead | ChangeTarget,
+        by: Principal,
+        body: BaseModel,
+    ) -> dict[str, Any]:
+        """Execute a command that may set a target; the result warns of one that is not a working day. Raises Problem."""
+        result = await self.execute(context, request_id, command, by, body)
+        warnings = target_warnings(command.target_date, self.rules.calendar)
+        return {**result, "warnings": warnings} if warnings else result
 
     async def refusal_problem(self, request_id: str, refusal: Refusal) -> Problem:
         """Return the response to a refusal, with the current version of the request."""

@@ -10,7 +10,6 @@ from services.notification.pages import messages
 from services.notification.service import NotificationService
 from shared.backends.platform import Platform
 from shared.runtime.service_runtime import ServiceApp, ServiceRuntime
-from shared.settings import Settings
 from shared.web.dependencies import BoundRouter
 
 
@@ -20,7 +19,7 @@ def build(platform: Platform) -> ServiceApp:
     store = platform.state_store(request_decider.service, request_decider.indexed_columns)
     runtime = ServiceRuntime(request_decider, store, platform.log, platform.clock)
     directory = CachedStaffDirectory(platform.accounts)
-    composer = EmailComposer(directory, _email_settings(platform.settings), platform.tracking.link)
+    composer = EmailComposer(directory, _email_settings(platform), platform.tracking.link)
     dispatcher = EmailDispatcher(runtime.executor, platform.mailer, composer, platform.new_id)
     runtime.set_due_handler(dispatcher.process_due)
     service = NotificationService(runtime)
@@ -37,10 +36,12 @@ def build(platform: Platform) -> ServiceApp:
     )
 
 
-def _email_settings(settings: Settings) -> EmailSettings:
+def _email_settings(platform: Platform) -> EmailSettings:
+    settings = platform.settings
     return EmailSettings(
         sender=settings.mail_from,
         origin=settings.origin,
         reply_to=settings.reply_to or settings.office_email,
         office=settings.office,
+        calendar=platform.calendar,
     )

@@ -11,8 +11,10 @@ from cachetools import TTLCache
 
 from services.notification.domain.emails import AssignedEmail, ReassignedEmail
 from services.notification.domain.notification_rules import APPLICANT
+from services.notification.domain.promised_days import promise_working_days
 from services.notification.domain.state import Message, State
 from services.notification.email_rendering import EmailContent, render
+from shared.calendar import WorkingCalendar
 from shared.identity.accounts import Account, AccountStore, Role
 from shared.mail.port import Email
 from shared.office_contact import OfficeContact
@@ -41,6 +43,7 @@ class EmailSettings:
     origin: str
     reply_to: str
     office: OfficeContact
+    calendar: WorkingCalendar
 
 
 class StaffDirectory(Protocol):
@@ -111,11 +114,11 @@ class EmailComposer:
         )
 
     async def _content(self, loaded: Loaded[State], message: Message, recipients: Sequence[Recipient]) -> EmailContent:
-        state = loaded.state
+        state, parameters = loaded.state, promise_working_days(message.values, self._settings.calendar)
         name = recipients[0].name if len(recipients) == 1 else ""
         if message.to == APPLICANT:
             return EmailContent(
-                message.values,
+                parameters,
                 name,
                 state.number,
                 state.scope,
@@ -124,7 +127,7 @@ class EmailComposer:
                 office=self._settings.office,
             )
         return EmailContent(
-            message.values,
+            parameters,
             name,
             state.number,
             state.scope,

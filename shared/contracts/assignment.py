@@ -33,6 +33,13 @@ class LeadReassigned(AssignmentFact):
     by: Staff
 
 
+class TargetChanged(AssignmentFact):
+    target_date: date
+    previous: date
+    reason: str
+    by: Staff
+
+
 class WorkStarted(AssignmentFact):
     by: Staff
 

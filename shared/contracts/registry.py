@@ -40,6 +40,7 @@ FACTS: tuple[type[Fact], ...] = (
     assignment.RequestRejected,
     assignment.LeadAssigned,
     assignment.LeadReassigned,
+    assignment.TargetChanged,
     assignment.WorkStarted,
     assignment.WorkProgressed,
     assignment.WorkPaused,

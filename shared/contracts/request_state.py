@@ -9,6 +9,7 @@ from typing import TypeVar
 from shared.contracts.assignment import (
     LeadAssigned,
     LeadReassigned,
+    TargetChanged,
     WorkCompleted,
     WorkPaused,
     WorkProgressed,
@@ -94,7 +95,7 @@ def apply_request_event(state: AnyRequestState, event: Event) -> AnyRequestState
             updated = replace(updated, by_silence=automatic)
         case LeadAssigned(lead=lead, target_date=day) | LeadReassigned(lead=lead, target_date=day):
             updated = replace(updated, lead=lead, target_date=day)
-        case WorkResumed(target_date=day):
+        case WorkResumed(target_date=day) | TargetChanged(target_date=day):
             updated = replace(updated, target_date=day)
         case WorkProgressed(percent=percent) if percent is not None:
             updated = replace(updated, percent=percent)

@@ -36,6 +36,15 @@ class ReassignLead:
 
 
 @dataclass(frozen=True, slots=True)
+class ChangeTarget:
+    """Set another target for the work; the lead stays."""
+
+    by: Staff
+    target_date: date
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class StartWork:
     by: Staff
 
@@ -71,4 +80,14 @@ class CompleteWork:
     record_number: str
 
 
-Command = RejectRequest | AssignLead | ReassignLead | StartWork | NoteProgress | PauseWork | ResumeWork | CompleteWork
+Command = (
+    RejectRequest
+    | AssignLead
+    | ReassignLead
+    | ChangeTarget
+    | StartWork
+    | NoteProgress
+    | PauseWork
+    | ResumeWork
+    | CompleteWork
+)

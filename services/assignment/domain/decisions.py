@@ -7,6 +7,7 @@ from datetime import date, datetime
 
 from services.assignment.domain.commands import (
     AssignLead,
+    ChangeTarget,
     Command,
     CompleteWork,
     NoteProgress,
@@ -22,6 +23,7 @@ from shared.contracts.assignment import (
     LeadAssigned,
     LeadReassigned,
     RequestRejected,
+    TargetChanged,
     WorkCompleted,
     WorkPaused,
     WorkProgressed,
@@ -51,7 +53,7 @@ def decide(state: State, command: Command, now: datetime, rules: Rules) -> list[
     """Return the facts that follow from a command.
 
     Raises Refusal: moved_on (status, by, at, event), not_your_request, reason_missing, note_missing, question_missing,
-    summary_missing, target_in_the_past (today), same_lead (lead), percent_out_of_range, documents_missing,
+    summary_missing, target_in_the_past (today), same_lead (lead), same_target, percent_out_of_range, documents_missing,
     record_missing, record_outdated (record_number).
     """
     match command:
@@ -61,6 +63,8 @@ def decide(state: State, command: Command, now: datetime, rules: Rules) -> list[
             return [_assign(state, command, today(now))]
         case ReassignLead():
             return [_reassign(state, command, today(now))]
+        case ChangeTarget():
+            return [_change_target(state, command, today(now))]
         case ResumeWork():
             return [_resume(state, command, today(now), rules.calendar)]
         case _:
@@ -96,6 +100,20 @@ def _reassign(state: State, command: ReassignLead, day: date) -> LeadReassigned:
         previous=state.lead,
         reason=_require_text("reason", command.reason),
         target_date=command.target_date or state.target_date,
+        by=command.by,
+    )
+
+
+def _change_target(state: State, command: ChangeTarget, day: date) -> TargetChanged:
+    if state.target_date is None or state.status not in ASSIGNED_STATUSES:
+        raise conflict(state.status, state.history)
+    _require_not_past(command.target_date, day)
+    if command.target_date == state.target_date:
+        raise Refusal("same_target")
+    return TargetChanged(
+        target_date=command.target_date,
+        previous=state.target_date,
+        reason=_require_text("reason", command.reason),
         by=command.by,
     )
 

@@ -7,7 +7,14 @@ from datetime import date, datetime
 
 from services.assignment.events import PUBLISHES, SUBSCRIBES_TO
 from shared.calendar import today
-from shared.contracts.assignment import LeadAssigned, LeadReassigned, WorkCompleted, WorkPaused, WorkResumed
+from shared.contracts.assignment import (
+    LeadAssigned,
+    LeadReassigned,
+    TargetChanged,
+    WorkCompleted,
+    WorkPaused,
+    WorkResumed,
+)
 from shared.contracts.envelope import Event
 from shared.contracts.facts import Complexity, Staff
 from shared.contracts.lifecycle import Status
@@ -41,9 +48,9 @@ def evolve(state: State, event: Event) -> State:
         case LeadAssigned(complexity=complexity, note=note):
             updated = replace(updated, complexity=complexity, note=note, assigned_at=event.time)
         case LeadReassigned(previous=previous, target_date=day):
-            # A target that is set during a pause includes the days that have passed.
-            stopped_on = state.stopped_on if day == state.target_date else state.stopped_on and today(event.time)
-            updated = replace(updated, former_lead=previous, stopped_on=stopped_on)
+            updated = replace(updated, former_lead=previous, stopped_on=_stopped_on(state, day, event.time))
+        case TargetChanged(target_date=day):
+            updated = replace(updated, stopped_on=_stopped_on(state, day, event.time))
         case WorkPaused(question=question):
             updated = replace(updated, question=question, stopped_on=today(event.time))
         case WorkResumed():
@@ -51,6 +58,11 @@ def evolve(state: State, event: Event) -> State:
         case WorkCompleted(summary=summary, record_number=number):
             updated = replace(updated, summary=summary, record_number=number)
     return updated
+
+
+def _stopped_on(state: State, target: date, time: datetime) -> date | None:
+    """Restart the pause at a target that is set during it: the target includes the days that have passed."""
+    return state.stopped_on if target == state.target_date else state.stopped_on and today(time)
 
 
 def has_open_answer(state: State) -> bool:

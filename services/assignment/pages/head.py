@@ -17,6 +17,7 @@ from services.assignment.domain.decisions import ASSIGNED_STATUSES, suggested_ta
 from services.assignment.domain.state import State
 from services.assignment.errors import WORDS
 from services.assignment.pages import LEADS_PATH, QUEUE_PATH
+from services.assignment.pages.offered_target import target_offer, validate_target
 from services.assignment.pages.staff_page import SearchQuery, StaffPage, TabLink, done_message, url
 from services.assignment.presenters import RUNNING_STATUSES
 from services.assignment.projections import find_requests
@@ -199,6 +200,7 @@ class AssignPage(RequestPage):
             appointing=appointing,
             people=await self.assignment.list_workloads() if appointing else [],
             suggested=suggested_target(self.assignment.today(), rules),
+            offer=target_offer(posted, rules.calendar),
             days=rules.work_days,
             may_reject=loaded.state.status in UNDECIDED_STATUSES,
             may_replace=loaded.state.status in ASSIGNED_STATUSES,
@@ -206,7 +208,7 @@ class AssignPage(RequestPage):
 
     async def submit(self, posted: PostedForm) -> Response:
         loaded = await self.assignment.get_request(self.request_id)
-        body = posted.validate(AssignmentBody)
+        body = validate_target(posted, AssignmentBody, self.assignment.rules.calendar)
         lead = await self.assignment.get_lead_candidate(body.lead)
         command = AssignLead(self.principal.staff, lead, body.complexity, body.target_date, body.note)
         await self.assignment.execute(self.context, loaded.id, command, self.principal, body)
@@ -230,11 +232,14 @@ class ReassignPage(RequestPage):
             request_url=request_url(loaded),
             back=request_url(loaded),
             people=[person for person in await self.assignment.list_workloads() if person["username"] != current],
+            offer=target_offer(posted, self.assignment.rules.calendar, current=loaded.state.target_date),
         )
 
     async def submit(self, posted: PostedForm) -> Response:
         loaded = await self.assignment.get_request(self.request_id)
-        body = posted.validate(ReassignmentBody)
+        body = validate_target(
+            posted, ReassignmentBody, self.assignment.rules.calendar, current=loaded.state.target_date
+        )
         lead = await self.assignment.get_lead_candidate(body.lead)
         # The form shows the current target, which stays if it is not changed, even if it has passed.
         target = body.target_date if body.target_date != loaded.state.target_date else None

@@ -83,6 +83,14 @@ class ReassignedEmail(StrictFields):
 
 
 @dataclass(frozen=True, slots=True)
+class TargetChangedEmail(StrictFields):
+    kind: ClassVar = "target_changed"
+    target_date: date
+    previous: date
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class StartedEmail(StrictFields):
     kind: ClassVar = "started"
     lead: str
@@ -213,6 +221,15 @@ class StaffReassignedOldEmail(StrictFields):
 
 
 @dataclass(frozen=True, slots=True)
+class StaffTargetChangedEmail(StrictFields):
+    kind: ClassVar = "staff_target_changed"
+    target_date: date
+    previous: date
+    reason: str
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
 class StaffWithdrawnEmail(StrictFields):
     kind: ClassVar = "staff_withdrawn"
     reason: str
@@ -261,6 +278,7 @@ ApplicantEmail = (
     | RejectedEmail
     | AssignedEmail
     | ReassignedEmail
+    | TargetChangedEmail
     | StartedEmail
     | ProgressEmail
     | PausedEmail
@@ -280,6 +298,7 @@ StaffEmail = (
     | StaffAssignedEmail
     | StaffReassignedNewEmail
     | StaffReassignedOldEmail
+    | StaffTargetChangedEmail
     | StaffWithdrawnEmail
     | StaffRejectedEmail
     | StaffAnsweredEmail

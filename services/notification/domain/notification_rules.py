@@ -21,6 +21,7 @@ StaffFact = (
     | assignment.RequestRejected
     | assignment.LeadAssigned
     | assignment.LeadReassigned
+    | assignment.TargetChanged
     | assignment.WorkStarted
     | assignment.WorkProgressed
     | assignment.WorkPaused
@@ -109,6 +110,11 @@ def _emails_for(fact: Fact, lead: Staff | None) -> list[PlannedEmail]:  # noqa: 
                 _to_staff(new, emails.StaffReassignedNewEmail(new.name, target, reason, by.name)),
                 _to_staff(old, emails.StaffReassignedOldEmail(new.name, target, reason, by.name)),
             ]
+        case assignment.TargetChanged(target_date=target, previous=previous, reason=reason, by=by):
+            to_lead = (
+                [_to_staff(lead, emails.StaffTargetChangedEmail(target, previous, reason, by.name))] if lead else []
+            )
+            return [_to_applicant(emails.TargetChangedEmail(target, previous, reason)), *to_lead]
         case assignment.WorkStarted(by=by):
             return [_to_applicant(emails.StartedEmail(lead=by.name))]
         case assignment.WorkProgressed(note=note, percent=percent):

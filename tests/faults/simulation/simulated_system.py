@@ -50,7 +50,7 @@ DECIDERS: dict[str, Decider[Any]] = {
 }
 SKEWS = (timedelta(), timedelta(), timedelta(hours=1), timedelta(hours=-1))
 WATCH_EVERY = 5.0
-EMAIL_SETTINGS = EmailSettings("Simpul <simpul@simpul.example>", "https://simpul.example", "", NO_CONTACT)
+EMAIL_SETTINGS = EmailSettings("Simpul <simpul@simpul.example>", "https://simpul.example", "", NO_CONTACT, CALENDAR)
 BUGS = (
     ("notification", LeadAssigned),
     ("notification", RequestReturned),

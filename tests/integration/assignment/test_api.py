@@ -25,6 +25,7 @@ BY_HEAD: dict[str, dict[str, Any]] = {
     "rejection": {"reason": "Di luar lingkup."},
     "assignment": ASSIGN,
     "reassignment": REASSIGN,
+    "target": {"target_date": "2026-12-18", "reason": "Perangkat baru tiba minggu depan."},
 }
 BY_LEAD: dict[str, dict[str, Any]] = {
     "start": {},
@@ -34,9 +35,9 @@ BY_LEAD: dict[str, dict[str, Any]] = {
 }
 ALLOWED_STEPS = {
     "verified": {"rejection", "assignment"},
-    "assigned": {"reassignment", "start"},
-    "in_progress": {"reassignment", "progress", "pause"},
-    "on_hold": {"reassignment", "resume"},
+    "assigned": {"reassignment", "target", "start"},
+    "in_progress": {"reassignment", "target", "progress", "pause"},
+    "on_hold": {"reassignment", "target", "resume"},
 }
 """The steps that are possible in each status, except `completion`, which has tests of its own."""
 
@@ -83,6 +84,29 @@ async def test_every_command_is_answered_in_the_same_form(harness: StaffHarness)
         assert answer.json() == {"id": REQUEST, "number": "INT-2026-000001", "status": status, "version": place + 3}
     shown = (await harness.get("hasan", HERE)).json()
     assert (shown["lead"], shown["percent"], shown["target_date"]) == ("jafar", 50, "2026-12-14")
+
+
+async def test_a_target_on_a_day_off_is_accepted_with_a_warning(harness: StaffHarness):
+    await advance_to(harness, "assigned")
+    sunday = {"target_date": "2026-12-20", "reason": "Perangkat baru tiba minggu depan."}
+    answer = await harness.post("hasan", f"{HERE}/target", sunday)
+    assert answer.status_code == 200, answer.text
+    warning = {
+        "code": "not_a_working_day",
+        "message": "Minggu, 20 Desember 2026 bukan hari kerja. Hari kerja berikutnya Senin, 21 Desember 2026.",
+        "next_working_day": "2026-12-21",
+    }
+    assert answer.json()["warnings"] == [warning]
+    again = await harness.post("hasan", f"{HERE}/target", {**sunday, "target_date": "2026-12-21"})
+    assert "warnings" not in again.json()
+    shown = (await harness.get("dewi", HERE)).json()
+    assert (shown["target_date"], shown["lead"]) == ("2026-12-21", "dewi")
+    entry = shown["timeline"][-1]
+    assert (entry["label"], entry["note"]) == ("Target selesai diubah", sunday["reason"])
+    in_verification = (await harness.get("nurlaila", f"/api/verification/requests/{REQUEST}")).json()
+    assert in_verification["target_date"] == "2026-12-21"
+    reassigned = await harness.post("hasan", f"{HERE}/reassignment", {**REASSIGN, "target_date": "2026-12-20"})
+    assert reassigned.json()["warnings"] == [warning]
 
 
 async def test_a_submitted_request_can_be_rejected_on_recommendation(harness: StaffHarness):

@@ -88,6 +88,58 @@ async def test_a_lead_is_assigned_and_the_queue_shows_it(harness: StaffHarness):
     assert (f'href="{QUEUE}/ganti"' in shown.text, 'name="lead"' in shown.text) == (True, False)
 
 
+async def test_the_target_is_changed_with_a_reason_and_the_lead_stays(harness: StaffHarness):
+    await advance_to(harness, "in_progress")
+    assert f'href="{QUEUE}/target"' in (await page(harness, "hasan", QUEUE)).text
+    form = await page(harness, "hasan", f"{QUEUE}/target")
+    assert "Target sekarang: <b>Senin, 14 Desember 2026</b>." in form.text
+    refused = await send(harness, "hasan", f"{QUEUE}/target", form, target_date="2026-12-14", reason="")
+    assert (refused.status_code, error_beside(refused, "reason")) == (422, "Wajib diisi.")
+    same = await send(harness, "hasan", f"{QUEUE}/target", form, target_date="2026-12-14", reason="Mundur.")
+    assert error_beside(same, "target_date") == "Target selesai sudah tanggal itu. Pilih tanggal lain."
+    answer = await send(harness, "hasan", f"{QUEUE}/target", form, target_date="2026-12-18", reason="Mundur.")
+    assert answer.headers["location"] == "/penugasan?tab=running&done=target&number=INT-2026-000001"
+    shown = await page(harness, "hasan", QUEUE)
+    assert "Jumat, 18 Desember 2026" in shown.text
+    assert "Target selesai diubah" in visible_text(shown)
+    assert "Dewi Andaian" in shown.text
+
+
+@pytest.mark.parametrize("path", ["", "/ganti", "/target"])
+async def test_a_target_on_a_day_off_comes_back_with_the_next_working_day(harness: StaffHarness, path: str):
+    await advance_to(harness, "assigned" if path else "verified")
+    fields = {"": ASSIGN, "/ganti": {"lead": "jafar", "reason": "Cuti."}, "/target": {"reason": "Mundur."}}[path]
+    form = await page(harness, "hasan", QUEUE + path)
+    offered = await send(harness, "hasan", QUEUE + path, form, **{**fields, "target_date": "2026-12-20"})
+    assert offered.status_code == 422
+    assert error_beside(offered, "target_date").startswith("Minggu, 20 Desember 2026 bukan hari kerja.")
+    assert re.findall(r'name="_do" value="(target-[^"]+)">([^<]+)<', offered.text) == [
+        ("target-2026-12-21", "Pakai Senin, 21 Desember 2026"),
+        ("target-2026-12-20", "Tetap Minggu, 20 Desember 2026"),
+    ]
+    typed = {**fields, "target_date": "2026-12-20"}
+    again = await send(harness, "hasan", QUEUE + path, offered, **typed)
+    assert again.status_code == 422
+    chosen = await send(harness, "hasan", QUEUE + path, again, _do="target-2026-12-21", **typed)
+    assert chosen.status_code == 303, chosen.text
+    event = (await harness.events("assignment"))[-1]
+    assert getattr(event.fact, "target_date").isoformat() == "2026-12-21"  # noqa: B009
+
+
+async def test_a_target_on_a_day_off_may_be_kept(harness: StaffHarness):
+    await advance_to(harness, "assigned")
+    form = await page(harness, "hasan", f"{QUEUE}/target")
+    typed = {"target_date": "2026-12-20", "reason": "Peresmian hari Minggu."}
+    kept = await send(harness, "hasan", f"{QUEUE}/target", form, _do="target-2026-12-20", **typed)
+    assert kept.status_code == 303
+    # Another form may keep a target that was confirmed before.
+    reassign = await page(harness, "hasan", f"{QUEUE}/ganti")
+    answer = await send(
+        harness, "hasan", f"{QUEUE}/ganti", reassign, lead="jafar", reason="Cuti.", target_date="2026-12-20"
+    )
+    assert answer.status_code == 303
+
+
 @pytest.mark.parametrize(
     ("changes", "field", "sentence"),
     [

@@ -9,11 +9,18 @@ from typing import Any
 
 import pytest
 
-from services.notification.domain.emails import PARAMETERS_BY_KIND, parse_parameters
+from services.notification.domain.emails import (
+    PARAMETERS_BY_KIND,
+    CompletedEmail,
+    TargetChangedEmail,
+    parse_parameters,
+)
 from services.notification.domain.notification_rules import emails_for
+from services.notification.domain.promised_days import promise_working_days
 from services.notification.email_rendering import INDONESIAN, EmailContent, InvalidEmail, render
 from services.notification.email_texts import parse_sentence
 from services.notification.events import SUBSCRIBES_TO
+from shared.calendar import official_calendar
 from shared.contracts import assignment as a
 from shared.contracts import intake as i
 from shared.contracts import verification as v
@@ -39,7 +46,7 @@ SAMPLE_VALUES: dict[str, Any] = {
     "percent": 60,
     "documents": 3,
     "automatic": False,
-    **dict.fromkeys(("respond_by", "target_date", "answer_by", "confirm_by", "survey_until"), "2026-12-07"),
+    **dict.fromkeys(("respond_by", "target_date", "previous", "answer_by", "confirm_by", "survey_until"), "2026-12-07"),
     **dict.fromkeys(("reason", "note", "question", "answer", "summary", "description"), "Kata seorang pengguna."),
     "lead": "Yusuf Contoh",
     "lead_username": "yusuf",
@@ -189,6 +196,29 @@ def test_every_kind_has_texts_that_use_only_its_values():
     assert {kind for kind, case in INDONESIAN.texts if case} == set(CASES)
     for (kind, _), text in INDONESIAN.texts.items():
         assert text.slots <= {*shown_values(kind), *(["items_count"] if kind == "returned" else [])}
+
+
+DAYS_OFF = {"2026-12-05": "Sabtu", "2026-12-06": "Minggu", "2026-12-25": "Jumat"}
+"""A weekend, and Christmas; 24 December is cuti bersama."""
+
+
+@pytest.mark.parametrize("day_off", DAYS_OFF)
+@pytest.mark.parametrize("kind", KINDS)
+def test_no_email_promises_a_day_off(kind: str, day_off: str):
+    dates = {name: day_off for name, value in SAMPLE_VALUES.items() if value == "2026-12-07"}
+    content = email_content(kind, **dates)
+    promised = replace(content, parameters=promise_working_days(content.parameters, official_calendar()))
+    rendered, weekday = render(promised), DAYS_OFF[day_off]
+    for form in (rendered.text, rendered.html):
+        assert f"{weekday}, {date.fromisoformat(day_off).day} Desember" not in form
+
+
+def test_a_target_is_promised_for_the_next_working_day_and_a_deadline_for_the_one_before():
+    calendar, sunday = official_calendar(), date(2026, 12, 6)
+    assert promise_working_days(TargetChangedEmail(sunday, DAY, "Alasan."), calendar) == TargetChangedEmail(
+        date(2026, 12, 7), DAY, "Alasan."
+    )
+    assert promise_working_days(CompletedEmail(False, sunday), calendar) == CompletedEmail(False, date(2026, 12, 4))
 
 
 HOSTILE = '<script>alert("1")</script> & <a href="https://evil.example">klik</a>'
@@ -393,6 +423,7 @@ FACTS = [
     a.RequestRejected(reason="Di luar lingkup.", by=HEAD),
     a.LeadAssigned(lead=LEAD, complexity=Complexity.LOW, target_date=DAY, by=HEAD),
     a.LeadReassigned(lead=LEAD, previous=HEAD, reason="Cuti.", target_date=DAY, by=HEAD),
+    a.TargetChanged(target_date=DAY, previous=DAY, reason="Perangkat terlambat.", by=HEAD),
     a.WorkStarted(by=LEAD),
     a.WorkProgressed(note="Setengah.", by=LEAD),
     a.WorkPaused(pause=1, question="Mana?", answer_by=DAY, by=LEAD),

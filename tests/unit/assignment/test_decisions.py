@@ -11,6 +11,7 @@ import pytest
 from services.assignment.decider import decider
 from services.assignment.domain.commands import (
     AssignLead,
+    ChangeTarget,
     CompleteWork,
     NoteProgress,
     PauseWork,
@@ -28,6 +29,7 @@ from services.assignment.presenters import (
     present_request,
     present_row,
     present_summary,
+    target_warnings,
     was_just_reassigned_from,
 )
 from services.assignment.projections import count_open, count_overdue, find_requests, find_work
@@ -35,6 +37,7 @@ from shared.calendar import WorkingCalendar
 from shared.contracts.assignment import (
     LeadReassigned,
     RequestRejected,
+    TargetChanged,
     WorkCompleted,
     WorkPaused,
     WorkProgressed,
@@ -85,6 +88,7 @@ TARGET = date(2026, 12, 14)
 REJECT = RejectRequest(HASAN, " Di luar lingkup layanan. ")
 ASSIGN = AssignLead(HASAN, DEWI, Complexity.LOW, TARGET, "Mohon didahulukan.")
 REASSIGN = ReassignLead(HASAN, RONAL, "Dewi Andaian cuti.")
+RETARGET = ChangeTarget(HASAN, date(2026, 12, 18), " Perangkat baru tiba minggu depan. ")
 START = StartWork(DEWI)
 NOTE = NoteProgress(DEWI, "Uji sambungan berhasil.", 40)
 PAUSE = PauseWork(DEWI, "Alamat server uji?")
@@ -94,6 +98,7 @@ MOVES: dict[Any, frozenset[Status]] = {
     REJECT: frozenset({Status.SUBMITTED, Status.VERIFIED}),
     ASSIGN: frozenset({Status.VERIFIED}),
     REASSIGN: frozenset({Status.ASSIGNED, Status.IN_PROGRESS, Status.ON_HOLD}),
+    RETARGET: frozenset({Status.ASSIGNED, Status.IN_PROGRESS, Status.ON_HOLD}),
     START: frozenset({Status.ASSIGNED}),
     NOTE: frozenset({Status.IN_PROGRESS}),
     PAUSE: frozenset({Status.IN_PROGRESS}),
@@ -187,6 +192,54 @@ def test_a_new_lead_may_get_a_new_target_but_none_in_the_past():
 def test_a_lead_is_not_replaced_by_the_same_one_nor_without_a_reason():
     assert refusal(replace(REASSIGN, lead=DEWI), *ASSIGNED) == "same_lead"
     assert refusal(replace(REASSIGN, reason=""), *ASSIGNED) == "reason_missing"
+
+
+@pytest.mark.parametrize("before", [ASSIGNED, IN_PROGRESS, ON_HOLD])
+def test_the_head_changes_the_target_and_the_lead_stays(before: tuple[Fact, ...]):
+    facts = decided(RETARGET, *before)
+    assert facts == [
+        TargetChanged(
+            target_date=date(2026, 12, 18), previous=TARGET, reason="Perangkat baru tiba minggu depan.", by=HASAN
+        )
+    ]
+    state = state_after(*before, *facts)
+    assert (state.lead, state.target_date, state.status) == (DEWI, date(2026, 12, 18), state_after(*before).status)
+
+
+def test_a_changed_target_is_another_day_that_has_not_passed_with_a_reason():
+    assert refusal(replace(RETARGET, target_date=date(2026, 11, 22)), *ASSIGNED) == "target_in_the_past"
+    assert refusal(replace(RETARGET, target_date=TARGET), *ASSIGNED) == "same_target"
+    assert refusal(replace(RETARGET, reason=" "), *ASSIGNED) == "reason_missing"
+
+
+def test_a_target_changed_during_a_pause_moves_by_the_days_after_it_alone():
+    events = events_from(*ON_HOLD, *decided(RETARGET, *ON_HOLD), start=NOON + timedelta(2))
+    state = fold(ASSIGNMENT, [*events_from(*ON_HOLD), events[-1]])
+    [fact] = ASSIGNMENT.decide(state, RESUME, NOON + timedelta(days=3))
+    assert isinstance(fact, WorkResumed)
+    assert (fact.days, fact.target_date) == (1, date(2026, 12, 21))
+
+
+@pytest.mark.parametrize(
+    ("day", "message", "next_day"),
+    [
+        (
+            date(2026, 12, 13),
+            "Minggu, 13 Desember 2026 bukan hari kerja. Hari kerja berikutnya Senin, 14 Desember 2026.",
+            date(2026, 12, 14),
+        ),
+        (
+            date(2026, 12, 1),
+            "Selasa, 1 Desember 2026 hari libur (Hari libur rekaan). Hari kerja berikutnya Rabu, 2 Desember 2026.",
+            date(2026, 12, 2),
+        ),
+    ],
+)
+def test_a_target_on_a_day_off_is_warned_of_with_the_next_working_day(day: date, message: str, next_day: date):
+    assert target_warnings(day, RULES.calendar) == [
+        {"code": "not_a_working_day", "message": message, "next_working_day": next_day}
+    ]
+    assert target_warnings(next_day, RULES.calendar) == []
 
 
 @pytest.mark.parametrize("command", OF_THE_LEAD)
