@@ -23,7 +23,14 @@ from shared.contracts.intake import (
     RequestSubmitted,
     RequestWithdrawn,
 )
-from shared.contracts.verification import RejectionRecommended, RequestReturned, RequestVerified
+from shared.contracts.verification import (
+    ClaimReleased,
+    RecommendationWithdrawn,
+    RejectionRecommended,
+    RequestClaimed,
+    RequestReturned,
+    RequestVerified,
+)
 
 PUBLISHES: frozenset[type[Fact]] = frozenset(
     {
@@ -50,5 +57,8 @@ SUBSCRIBES_TO: frozenset[type[Fact]] = frozenset(
         RequestReturned,
         RequestVerified,
         RejectionRecommended,
+        RecommendationWithdrawn,
+        RequestClaimed,
+        ClaimReleased,
     }
 )

@@ -25,7 +25,7 @@ from shared.contracts.intake import (
     SurveyAnswered,
     TrackingLinkRequested,
 )
-from shared.contracts.verification import RequestReturned, RequestVerified
+from shared.contracts.verification import ClaimReleased, RequestClaimed, RequestReturned, RequestVerified
 
 PUBLISHES: frozenset[type[Fact]] = frozenset(
     {
@@ -46,6 +46,8 @@ SUBSCRIBES_TO: frozenset[type[Fact]] = frozenset(
     {
         RequestReturned,
         RequestVerified,
+        RequestClaimed,
+        ClaimReleased,
         RequestRejected,
         LeadAssigned,
         LeadReassigned,

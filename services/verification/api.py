@@ -8,10 +8,18 @@ from fastapi import APIRouter, Query, Request, Response
 from starlette.responses import StreamingResponse
 
 from services.verification.dependencies import Context, Officer, Verification
-from services.verification.domain.commands import RecommendRejection, ReturnRequest, VerifyRequest
+from services.verification.domain.commands import (
+    RecommendRejection,
+    ReleaseClaim,
+    ReturnRequest,
+    VerifyRequest,
+    WithdrawRecommendation,
+)
 from services.verification.presenters import change_notice, present_request, present_summary
 from services.verification.projections import find_requests
 from services.verification.schemas import (
+    ClaimBody,
+    ClaimResponse,
     QueueItemResponse,
     QueueQuery,
     RecommendationBody,
@@ -43,6 +51,8 @@ async def list_requests(
         unit=query.unit,
         scope=query.scope or "",
         search=query.search,
+        claimed_by=query.claimed_by,
+        advised=query.advised,
         after=query.after_key,
         before=query.before_key,
         limit=query.limit,
@@ -92,7 +102,12 @@ async def verify(
     request_id: str, body: VerificationBody, officer: Officer, verification: Verification, context: Context
 ) -> dict[str, Any]:
     """Declare the request complete: no item failed and every warning was acknowledged."""
-    command = VerifyRequest(officer.staff, to_verdicts(body.checklist), body.acknowledged_warnings)
+    command = VerifyRequest(
+        officer.staff,
+        to_verdicts(body.checklist),
+        body.acknowledged_warnings,
+        withdraw_recommendation=body.withdraw_recommendation,
+    )
     return await verification.execute(context, request_id, command, body)
 
 
@@ -111,6 +126,34 @@ async def recommend(
 ) -> dict[str, Any]:
     """Recommend to the structural head that the request be rejected."""
     return await verification.execute(context, request_id, RecommendRejection(officer.staff, body.reason), body)
+
+
+@router.post("/requests/{request_id}/recommendation/withdrawal", response_model=CommandResponse)
+async def withdraw_recommendation(
+    request_id: str, officer: Officer, verification: Verification, context: Context
+) -> dict[str, Any]:
+    """Withdraw the recommendation to reject the request."""
+    return await verification.execute(context, request_id, WithdrawRecommendation(officer.staff))
+
+
+@router.post("/requests/{request_id}/claim", response_model=ClaimResponse)
+async def claim(
+    request_id: str,
+    officer: Officer,
+    verification: Verification,
+    context: Context,
+    body: ClaimBody | None = None,
+) -> dict[str, Any]:
+    """Claim the request, so that colleagues see who checks it, or assign it to a colleague."""
+    body = body or ClaimBody()
+    command = await verification.claim_for(officer.staff, body.officer)
+    return await verification.execute_claim(context, request_id, command, body)
+
+
+@router.post("/requests/{request_id}/release", response_model=ClaimResponse)
+async def release(request_id: str, officer: Officer, verification: Verification, context: Context) -> dict[str, Any]:
+    """Release the request: nobody in particular checks it."""
+    return await verification.execute_claim(context, request_id, ReleaseClaim(officer.staff))
 
 
 @router.get("/live", response_class=Response, responses=STREAM_RESPONSES)

@@ -11,6 +11,7 @@ _REFUSALS = TEXTS.refusals
 REQUEST_NOT_FOUND: str = _REFUSALS.unknown
 DOCUMENT_NOT_FOUND: str = _REFUSALS.no_document
 NOT_RENDERABLE: str = _REFUSALS.not_drawable
+NO_OFFICER: str = _REFUSALS.no_officer
 
 _STATUS_AND_FIELD = {
     "items_missing": (422, "checklist"),
@@ -21,6 +22,10 @@ _STATUS_AND_FIELD = {
     "warning_open": (422, "acknowledged_warnings"),
     "reason_missing": (422, "reason"),
     "already_recommended": (409, ""),
+    "recommendation_open": (409, ""),
+    "not_recommended": (409, ""),
+    "already_claimed": (409, ""),
+    "not_claimed": (409, ""),
 }
 
 REFUSAL_MESSAGES: RefusalMessages = {

@@ -23,9 +23,18 @@ from shared.contracts.intake import (
     RequestSubmitted,
     RequestWithdrawn,
 )
-from shared.contracts.verification import RejectionRecommended, RequestReturned, RequestVerified
+from shared.contracts.verification import (
+    ClaimReleased,
+    RecommendationWithdrawn,
+    RejectionRecommended,
+    RequestClaimed,
+    RequestReturned,
+    RequestVerified,
+)
 
-PUBLISHES: frozenset[type[Fact]] = frozenset({RequestReturned, RequestVerified, RejectionRecommended})
+PUBLISHES: frozenset[type[Fact]] = frozenset(
+    {RequestReturned, RequestVerified, RejectionRecommended, RecommendationWithdrawn, RequestClaimed, ClaimReleased}
+)
 SUBSCRIBES_TO: frozenset[type[Fact]] = frozenset(
     {
         RequestSubmitted,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date
 from typing import Any
 
-from services.verification.domain.decisions import Rules
+from services.verification.domain.decisions import Rules, is_advised
 from services.verification.domain.state import CHECKLIST, State
 from shared.contracts.stages import Stage, stage_clock
 from shared.runtime.executor import Loaded
@@ -28,7 +28,11 @@ def present_summary(loaded: Loaded[State], day: date, rules: Rules) -> dict[str,
     clock = stage_clock(state, rules)
     if clock is not None and clock.stage is Stage.VERIFY:
         target = clock.due
-    return {**serializers.summary(loaded, target, day, rules), "received_at": state.received_at}
+    return {
+        **serializers.summary(loaded, target, day, rules),
+        "received_at": state.received_at,
+        "advised": is_advised(state),
+    }
 
 
 def present_request(loaded: Loaded[State], day: date, rules: Rules) -> dict[str, Any]:

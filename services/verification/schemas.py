@@ -9,16 +9,17 @@ from pydantic import Field, field_validator, model_validator
 
 from shared.contracts.facts import ChecklistItem, Scope, Verdict
 from shared.contracts.lifecycle import Status
-from shared.web.api.commands import OptionalText, Text
+from shared.web.api.commands import CommandResponse, OptionalText, Text
 from shared.web.api.lists import ListQuery, drop_blank_values
 from shared.web.api.serializers import ChecklistItemResponse, RequestDetailsResponse, RequestSummaryResponse
 from shared.web.api.validation import RequestBody
+from shared.web.forms.text_fields import STRIP_INVISIBLE
 from shared.web.views.labels import WARNING_MESSAGES
 from shared.web.views.words import load_words
 
 _texts = load_words("services.verification")
 
-OPEN_LIST, ALL_LIST = "open", "all"
+OPEN_LIST, ALL_LIST, ADVISED_LIST = "open", "all", "advised"
 """Lists of the queue page besides those of one status."""
 
 Note = Annotated[OptionalText, Field(max_length=500)]
@@ -39,11 +40,15 @@ class QueueFilter(ListQuery):
 
 
 class QueueQuery(QueueFilter):
+    """`claimed_by` is the username of an officer; `advised` selects requests whose rejection is recommended, or the others."""
+
     status: Status | None = None
+    claimed_by: str = Field("", max_length=100)
+    advised: bool | None = None
 
 
 class QueuePageQuery(QueueFilter):
-    """Query of the queue page: `status` is a status, `open` or `all`; `selesai` is the request that was just decided."""
+    """Query of the queue page: `status` is a status, `open`, `all` or `advised`; `selesai` is the request that was just decided."""
 
     status: str = Status.SUBMITTED.value
     done: str = Field("", alias="selesai", max_length=100)
@@ -56,7 +61,7 @@ class QueuePageQuery(QueueFilter):
     @field_validator("status")
     @classmethod
     def _is_list(cls, value: str) -> str:
-        if value not in (OPEN_LIST, ALL_LIST, *Status):
+        if value not in (OPEN_LIST, ALL_LIST, ADVISED_LIST, *Status):
             raise ValueError(_texts.queue.no_list)
         return value
 
@@ -81,10 +86,14 @@ WarningCode = Annotated[str, Field(json_schema_extra={"enum": list(WARNING_MESSA
 
 
 class VerificationBody(RequestBody):
-    """Declares a request complete; `acknowledged_warnings` are the codes of its warnings."""
+    """Declares a request complete; `acknowledged_warnings` are the codes of its warnings.
+
+    If its rejection is recommended, `withdraw_recommendation` must say that this no longer holds.
+    """
 
     checklist: Findings
     acknowledged_warnings: Annotated[tuple[WarningCode, ...], Field(max_length=20)] = ()
+    withdraw_recommendation: bool = Field(False, strict=True)
 
 
 class ReturnBody(RequestBody):
@@ -95,19 +104,37 @@ class RecommendationBody(RequestBody):
     reason: Text
 
 
+class ClaimBody(RequestBody):
+    """`officer` is the username of the active officer who is to check the request, also instead of a colleague.
+
+    Without it the caller claims the request, which is refused if a colleague has.
+    """
+
+    officer: Annotated[str, Field(min_length=1, max_length=100), STRIP_INVISIBLE] | None = None
+
+
+class ClaimResponse(CommandResponse):
+    """The state of the request, and who checks it now."""
+
+    claimed_by: str | None
+    claimed_by_name: str | None
+
+
 def to_verdicts(findings: Findings) -> tuple[Verdict, ...]:
     return tuple(Verdict(item=finding.item, ok=finding.ok, note=finding.note) for finding in findings)
 
 
 class QueueItemResponse(RequestSummaryResponse):
-    """A request in the queue; `received_at` is when the current round began."""
+    """A request in the queue; `received_at` is when the current round began, `advised` that its rejection is recommended."""
 
     received_at: datetime | None
+    advised: bool
 
 
 class VerificationRequestResponse(RequestDetailsResponse):
     """A request with the checklist and the verdicts of the last decided round."""
 
     received_at: datetime | None
+    advised: bool
     checklist: list[ChecklistItemResponse]
     verdicts: list[Verdict]

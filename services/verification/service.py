@@ -10,14 +10,20 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from services.verification.domain.commands import Command
+from services.verification.domain.commands import ClaimCommand, ClaimRequest, Command
 from services.verification.domain.decisions import Rules
 from services.verification.domain.state import State
-from services.verification.errors import DOCUMENT_NOT_FOUND, NOT_RENDERABLE, REFUSAL_MESSAGES, REQUEST_NOT_FOUND
+from services.verification.errors import (
+    DOCUMENT_NOT_FOUND,
+    NO_OFFICER,
+    NOT_RENDERABLE,
+    REFUSAL_MESSAGES,
+    REQUEST_NOT_FOUND,
+)
 from services.verification.projections import find_requests
 from shared.backends.platform import Platform
 from shared.calendar import today
-from shared.contracts.facts import DocumentRef
+from shared.contracts.facts import DocumentRef, Staff
 from shared.contracts.lifecycle import Status
 from shared.contracts.request_state import find_document
 from shared.documents.port import DocumentMissing, StoreUnavailable
@@ -29,11 +35,12 @@ from shared.documents.rendering.page_renderer import (
     RenderTimeout,
     Unrenderable,
 )
+from shared.identity.accounts import Role
 from shared.identity.service import Principal
 from shared.runtime.conflict import conflict
 from shared.runtime.executor import Loaded
 from shared.runtime.service_runtime import ServiceRuntime
-from shared.web.api import commands
+from shared.web.api import commands, serializers
 from shared.web.api.idempotency import CommandContext
 from shared.web.api.problems import Problem, validation_problem
 from shared.web.api.validation import FieldError
@@ -84,7 +91,30 @@ class VerificationService:
 
     async def count_submitted(self) -> int:
         """Return how many requests await an officer."""
-        return await self.executor.count(find_requests(status=Status.SUBMITTED))
+        return await self.executor.count(find_requests(status=Status.SUBMITTED, advised=False))
+
+    async def officers(self) -> list[Staff]:
+        """Return the active officers by name."""
+        accounts = await self.platform.accounts.accounts_with_role(Role.OFFICER)
+        officers = [Staff(username=account.username, name=account.name) for account in accounts]
+        return sorted(officers, key=lambda officer: officer.name)
+
+    async def claim_for(self, by: Staff, username: str | None) -> ClaimRequest:
+        """Return the command that makes this officer, or `by`, check a request. Raises Problem 422 for anybody else."""
+        if username is None:
+            return ClaimRequest(by, officer=by)
+        officer = next((one for one in await self.officers() if one.username == username), None)
+        if officer is None:
+            raise validation_problem([FieldError("officer", NO_OFFICER)])
+        return ClaimRequest(by, officer, replace=True)
+
+    async def execute_claim(
+        self, context: CommandContext, request_id: str, command: ClaimCommand, *content: BaseModel | str
+    ) -> dict[str, Any]:
+        """Execute a claim or its release; also return who checks the request now. Raises Problem."""
+        result = await self.execute(context, request_id, command, *content)
+        loaded = await self.executor.read_cached(request_id, result["version"])
+        return {**result, **serializers.claim(loaded.state.active_claim if loaded else None)}
 
     async def execute(
         self, context: CommandContext, request_id: str, command: Command, *content: BaseModel | str

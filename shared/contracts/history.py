@@ -9,7 +9,7 @@ from functools import cache
 
 from shared.contracts.envelope import Event
 from shared.contracts.facts import Fact, Staff
-from shared.contracts.verification import RequestReturned
+from shared.contracts.verification import RequestClaimed, RequestReturned
 
 NOTE_FIELDS = ("reason", "note", "question", "text", "summary")
 """The fields of facts that hold a message to other people."""
@@ -49,6 +49,8 @@ def note_text(fact: Fact) -> str:
     """Return the message that the fact carries, "" if there is none."""
     if isinstance(fact, RequestReturned):
         return "\n".join(verdict.note for verdict in fact.verdicts if not verdict.ok)
+    if isinstance(fact, RequestClaimed):
+        return fact.officer.name if fact.officer.username != fact.by.username else ""
     for name in _note_fields(type(fact)):
         if text := getattr(fact, name):
             return str(text)

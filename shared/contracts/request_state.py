@@ -15,12 +15,19 @@ from shared.contracts.assignment import (
     WorkProgressed,
     WorkResumed,
 )
+from shared.contracts.claims import Claim, active_claim, advance_claim
 from shared.contracts.envelope import Event
 from shared.contracts.facts import Applicant, DocumentRef, Letter, Scope, Staff
 from shared.contracts.history import HistoryEntry, add_to_history
 from shared.contracts.intake import HandoverConfirmed, RequestResubmitted, RequestSubmitted
 from shared.contracts.lifecycle import Lifecycle, Status, advance
-from shared.contracts.verification import RejectionRecommended, RequestReturned
+from shared.contracts.verification import (
+    ClaimReleased,
+    RecommendationWithdrawn,
+    RejectionRecommended,
+    RequestClaimed,
+    RequestReturned,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,10 +42,16 @@ class RequestState:
     lead: Staff | None = None
     target_date: date | None = None
     percent: int | None = None
+    claim: Claim | None = None
 
     @property
     def status(self) -> Status:
         return self.course.status
+
+    @property
+    def active_claim(self) -> Claim | None:
+        """Which officer checks the current round; None if nobody in particular does, or if it is decided."""
+        return active_claim(self.claim, self.course)
 
     @property
     def all_documents(self) -> tuple[DocumentRef, ...]:
@@ -85,7 +98,12 @@ AnyStaffRequestState = TypeVar("AnyStaffRequestState", bound=StaffRequestState)
 
 
 def apply_request_event(state: AnyRequestState, event: Event) -> AnyRequestState:
-    """Return the state with the shared fields after an event, the same for every order of events of different services."""
+    """Return the state with the shared fields after an event, the same for every order of events of different services.
+
+    A claim is not in the history, which applicants see too.
+    """
+    if isinstance(event.fact, RequestClaimed | ClaimReleased):
+        return replace(state, claim=advance_claim(state.claim, event))
     course, history = advance(state.course, event.fact), add_to_history(state.history, event)
     updated = replace(state, course=course, history=history)
     match event.fact:
@@ -118,6 +136,8 @@ def apply_staff_request_event(state: AnyStaffRequestState, event: Event) -> AnyS
             )
         case RejectionRecommended(round=number, reason=reason, by=by):
             return replace(updated, recommendation=Recommendation(number, reason, by, event.time))
+        case RecommendationWithdrawn():
+            return replace(updated, recommendation=None)
         case RequestReturned(respond_by=day):
             return replace(updated, respond_by=day)
         case WorkPaused(answer_by=day):

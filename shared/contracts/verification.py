@@ -1,4 +1,4 @@
-"""Facts of verification: what an officer found."""
+"""Facts of verification: what an officer found, and which officer checks a request."""
 
 from __future__ import annotations
 
@@ -34,4 +34,26 @@ class RequestVerified(VerificationFact):
 class RejectionRecommended(VerificationFact):
     round: int
     reason: str
+    by: Staff
+
+
+class RecommendationWithdrawn(VerificationFact):
+    """The recommendation of this round no longer holds."""
+
+    round: int
+    by: Staff
+
+
+class RequestClaimed(VerificationFact):
+    """`officer` checks the request in this round; a colleague, `by`, may have assigned it."""
+
+    round: int
+    officer: Staff
+    by: Staff
+
+
+class ClaimReleased(VerificationFact):
+    """Nobody in particular checks the request in this round any more."""
+
+    round: int
     by: Staff

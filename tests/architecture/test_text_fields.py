@@ -33,6 +33,7 @@ EXACT = {
     "number": "made by the server, by a pattern",
     "antre": "made by the server",
     "lead": "of a filter: a user name as the page offers it",
+    "claimed_by": "of a filter: a user name as the page offers it",
     "replaces": "ids of documents",
     "acknowledged_warnings": "codes",
     "acknowledged": "codes",

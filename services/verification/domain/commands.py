@@ -9,12 +9,16 @@ from shared.contracts.facts import Staff, Verdict
 
 @dataclass(frozen=True, slots=True)
 class VerifyRequest:
-    """Declare a request complete. `round` is the round that the officer saw; None is the current one."""
+    """Declare a request complete. `round` is the round that the officer saw; None is the current one.
+
+    A request whose rejection is recommended is verified only if that is withdrawn with it.
+    """
 
     by: Staff
     verdicts: tuple[Verdict, ...]
     acknowledged: tuple[str, ...] = ()
     round: int | None = None
+    withdraw_recommendation: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,4 +35,30 @@ class RecommendRejection:
     round: int | None = None
 
 
-Command = VerifyRequest | ReturnRequest | RecommendRejection
+@dataclass(frozen=True, slots=True)
+class WithdrawRecommendation:
+    by: Staff
+    round: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimRequest:
+    """Make `officer` the one who checks the request; only with `replace` if a colleague is.
+
+    The caller has checked that `officer` is an active officer.
+    """
+
+    by: Staff
+    officer: Staff
+    replace: bool = False
+    round: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ReleaseClaim:
+    by: Staff
+    round: int | None = None
+
+
+ClaimCommand = ClaimRequest | ReleaseClaim
+Command = VerifyRequest | ReturnRequest | RecommendRejection | WithdrawRecommendation | ClaimCommand

@@ -5,15 +5,30 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 
-from services.verification.domain.commands import Command, RecommendRejection, ReturnRequest, VerifyRequest
+from services.verification.domain.commands import (
+    ClaimRequest,
+    Command,
+    RecommendRejection,
+    ReleaseClaim,
+    ReturnRequest,
+    VerifyRequest,
+    WithdrawRecommendation,
+)
 from services.verification.domain.state import CHECKLIST, State
 from shared.calendar import today
 from shared.contracts.envelope import Event
-from shared.contracts.facts import ChecklistItem, Fact, Verdict
+from shared.contracts.facts import ChecklistItem, Fact, Staff, Verdict
 from shared.contracts.lifecycle import Status
 from shared.contracts.request_state import Recommendation
 from shared.contracts.stages import StageRules
-from shared.contracts.verification import RejectionRecommended, RequestReturned, RequestVerified
+from shared.contracts.verification import (
+    ClaimReleased,
+    RecommendationWithdrawn,
+    RejectionRecommended,
+    RequestClaimed,
+    RequestReturned,
+    RequestVerified,
+)
 from shared.runtime.conflict import conflict
 from shared.runtime.decider import Refusal
 
@@ -30,18 +45,22 @@ def decide(state: State, command: Command, now: datetime, rules: Rules) -> list[
 
     Raises:
         Refusal: moved_on (status, by, at, event), items_missing, item_duplicate, note_missing, item_failed (items),
-            nothing_failed, warning_open (warnings), reason_missing, already_recommended (by, at).
+            nothing_failed, warning_open (warnings), reason_missing, already_recommended (by, at), recommendation_open (by, at),
+            not_recommended, already_claimed (by, at), not_claimed.
     """
     if is_outdated(state, command.round):
         raise conflict(state.status, state.history)
     match command:
         case RecommendRejection():
             return [_recommend(state, command)]
+        case WithdrawRecommendation(by=by):
+            return [_withdraw_recommendation(state, by)]
+        case ClaimRequest():
+            return _claim(state, command)
+        case ReleaseClaim(by=by):
+            return [_release(state, by)]
         case VerifyRequest() | ReturnRequest():
-            for refusal in checklist_refusals(state, command):
-                raise refusal
-    verdicts = tuple(sorted(command.verdicts, key=lambda verdict: CHECKLIST.index(verdict.item)))
-    return [_decide_checklist(state, replace(command, verdicts=verdicts), today(now), rules)]
+            return _decide_checklist(state, command, today(now), rules)
 
 
 def is_outdated(state: State, round_number: int | None) -> bool:
@@ -52,8 +71,8 @@ def is_outdated(state: State, round_number: int | None) -> bool:
 def checklist_refusals(state: State, command: VerifyRequest | ReturnRequest) -> list[Refusal]:
     """Return every reason why the verdicts do not allow the decision, in the order in which they are reported.
 
-    Every item needs one verdict, and every failed item a note. Verification also needs that no item failed and that every
-    warning was acknowledged; a return needs a failed item.
+    Every item needs one verdict, and every failed item a note. Verification also needs that no item failed, that a
+    recommendation to reject is withdrawn and that every warning was acknowledged; a return needs a failed item.
     """
     verdicts, failed = command.verdicts, _failed_items(command.verdicts)
     items = [verdict.item for verdict in verdicts]
@@ -66,6 +85,8 @@ def checklist_refusals(state: State, command: VerifyRequest | ReturnRequest) -> 
     found = [Refusal(code, items=those) for code, those in items_by_code.items() if those]
     if isinstance(command, ReturnRequest) and not failed and not found:
         found.append(Refusal("nothing_failed"))
+    if isinstance(command, VerifyRequest) and not command.withdraw_recommendation and (given := recommendation(state)):
+        found.append(Refusal("recommendation_open", by=given.by.name, at=given.at))
     if isinstance(command, VerifyRequest) and (unseen := _unacknowledged(state, command)):
         found.append(Refusal("warning_open", warnings=unseen))
     return found
@@ -79,7 +100,17 @@ def _unacknowledged(state: State, command: VerifyRequest) -> tuple[str, ...]:
     return tuple(code for code in state.warnings if code not in command.acknowledged)
 
 
-def _decide_checklist(state: State, command: VerifyRequest | ReturnRequest, day: date, rules: Rules) -> Fact:
+def _decide_checklist(state: State, command: VerifyRequest | ReturnRequest, day: date, rules: Rules) -> list[Fact]:
+    for refusal in checklist_refusals(state, command):
+        raise refusal
+    verdicts = tuple(sorted(command.verdicts, key=lambda verdict: CHECKLIST.index(verdict.item)))
+    facts: list[Fact] = [_checklist_fact(state, replace(command, verdicts=verdicts), day, rules)]
+    if isinstance(command, VerifyRequest) and recommendation(state) is not None:
+        facts.insert(0, _withdraw_recommendation(state, command.by))
+    return facts
+
+
+def _checklist_fact(state: State, command: VerifyRequest | ReturnRequest, day: date, rules: Rules) -> Fact:
     round_number, verdicts, by = state.course.round, command.verdicts, command.by
     if isinstance(command, VerifyRequest):
         return RequestVerified(round=round_number, verdicts=verdicts, acknowledged=state.warnings, by=by)
@@ -99,10 +130,37 @@ def _recommend(state: State, command: RecommendRejection) -> RejectionRecommende
     return RejectionRecommended(round=state.course.round, reason=reason, by=command.by)
 
 
+def _withdraw_recommendation(state: State, by: Staff) -> RecommendationWithdrawn:
+    if recommendation(state) is None:
+        raise Refusal("not_recommended")
+    return RecommendationWithdrawn(round=state.course.round, by=by)
+
+
+def _claim(state: State, command: ClaimRequest) -> list[Fact]:
+    """Return the claim, nothing if the officer has it already."""
+    claim = state.active_claim
+    if claim is not None and claim.officer.username == command.officer.username:
+        return []
+    if claim is not None and not command.replace:
+        raise Refusal("already_claimed", by=claim.officer.name, at=claim.at)
+    return [RequestClaimed(round=state.course.round, officer=command.officer, by=command.by)]
+
+
+def _release(state: State, by: Staff) -> ClaimReleased:
+    if state.active_claim is None:
+        raise Refusal("not_claimed")
+    return ClaimReleased(round=state.course.round, by=by)
+
+
 def recommendation(state: State) -> Recommendation | None:
     """Return the recommendation given in the current round, if any."""
     given = state.recommendation
     return given if given is not None and given.round == state.course.round else None
+
+
+def is_advised(state: State) -> bool:
+    """Return whether the request awaits a decision on the recommendation to reject it."""
+    return state.status is Status.SUBMITTED and recommendation(state) is not None
 
 
 def react(_state: State, _event: Event) -> list[Command]:

@@ -8,9 +8,10 @@ from datetime import date, datetime
 from services.verification.events import PUBLISHES, SUBSCRIBES_TO
 from shared.contracts.envelope import Event
 from shared.contracts.facts import ChecklistItem, Staff, Verdict
+from shared.contracts.history import add_to_history
 from shared.contracts.intake import RequestResubmitted, RequestSubmitted
 from shared.contracts.request_state import StaffRequestState, apply_staff_request_event
-from shared.contracts.verification import RequestReturned, RequestVerified
+from shared.contracts.verification import ClaimReleased, RequestClaimed, RequestReturned, RequestVerified
 
 CHECKLIST: tuple[ChecklistItem, ...] = tuple(ChecklistItem)
 
@@ -53,5 +54,7 @@ def evolve(state: State, event: Event) -> State:
             return replace(updated, judgement=Judgement(number, verdicts, by, event.time, acknowledged=codes))
         case RequestReturned(round=number, verdicts=verdicts, by=by, respond_by=day):
             return replace(updated, judgement=Judgement(number, verdicts, by, event.time, respond_by=day))
+        case RequestClaimed() | ClaimReleased():
+            return replace(updated, history=add_to_history(updated.history, event))
         case _:
             return updated

@@ -19,7 +19,7 @@ from shared.web.forms.posted_form import PostedForm
 from shared.web.views.labels import CHECKLIST_LABELS
 
 VERIFY_BUTTON, RETURN_BUTTON = "verify", "return"
-ACKNOWLEDGED_FIELD, ROUND_FIELD = "acknowledged", "round"
+ACKNOWLEDGED_FIELD, WITHDRAW_FIELD, ROUND_FIELD = "acknowledged", "withdraw_recommendation", "round"
 MAX_ROUND = 1_000_000
 
 
@@ -32,6 +32,7 @@ def note_field(item: ChecklistItem) -> str:
 
 
 FIELD_LABELS = {field(item): label for item, label in CHECKLIST_LABELS.items() for field in (verdict_field, note_field)}
+FIELD_LABELS[WITHDRAW_FIELD] = TEXTS.check.withdraw
 FIELD_LABELS[ACKNOWLEDGED_FIELD] = TEXTS.check.warnings
 """Labels of the fields in the error summary, in the order of the page."""
 
@@ -44,6 +45,7 @@ class ChecklistForm(InputModel):
 
     round: int = Field(ge=1, le=MAX_ROUND)
     acknowledged: Annotated[tuple[str, ...], Field(max_length=20)] = ()
+    withdraw_recommendation: Literal["yes"] | None = None
     ok_form: Verdict = None
     ok_letter: Verdict = None
     ok_scope: Verdict = None
@@ -86,8 +88,11 @@ def parse_decision(
     form = posted.validate(ChecklistForm, DOCUMENT_FIELD, PAGE_FIELD)
     findings = form.findings()
     if posted.button == VERIFY_BUTTON:
-        body = VerificationBody(checklist=findings, acknowledged_warnings=form.acknowledged)
-        return VerifyRequest(by, to_verdicts(findings), form.acknowledged, form.round), body
+        withdrawn = form.withdraw_recommendation is not None
+        body = VerificationBody(
+            checklist=findings, acknowledged_warnings=form.acknowledged, withdraw_recommendation=withdrawn
+        )
+        return VerifyRequest(by, to_verdicts(findings), form.acknowledged, form.round, withdrawn), body
     if posted.button == RETURN_BUTTON:
         return ReturnRequest(by, to_verdicts(findings), form.round), ReturnBody(checklist=findings)
     raise validation_problem([FieldError("", TEXTS.wrong.button)])
@@ -106,6 +111,8 @@ def _error_fields(refusal: Refusal) -> Iterable[str]:
             return [note_field(item) for item in items]
         case "warning_open":
             return [ACKNOWLEDGED_FIELD]
+        case "recommendation_open":
+            return [WITHDRAW_FIELD]
         case "nothing_failed":
             return [verdict_field(next(iter(ChecklistItem)))]
         case _:

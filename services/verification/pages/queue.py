@@ -15,7 +15,7 @@ from services.verification.errors import TEXTS
 from services.verification.pages import QUEUE_PATH, templates
 from services.verification.presenters import present_summary
 from services.verification.projections import find_requests, queue_cursor
-from services.verification.schemas import ALL_LIST, OPEN_LIST, QueuePageQuery
+from services.verification.schemas import ADVISED_LIST, ALL_LIST, OPEN_LIST, QueuePageQuery
 from services.verification.service import VerificationService
 from shared.contracts.lifecycle import Status
 from shared.identity.service import Principal
@@ -28,7 +28,7 @@ from shared.web.views.page_routes import PageRoute
 from shared.web.views.words import fill
 from shared.work_units import WORK_UNITS
 
-LIST_NAMES = (Status.SUBMITTED.value, Status.RETURNED.value, Status.VERIFIED.value, OPEN_LIST, ALL_LIST)
+LIST_NAMES = (Status.SUBMITTED.value, ADVISED_LIST, Status.RETURNED.value, Status.VERIFIED.value, OPEN_LIST, ALL_LIST)
 _texts = TEXTS.queue
 
 router = APIRouter(prefix=QUEUE_PATH, route_class=PageRoute, include_in_schema=False)
@@ -130,7 +130,9 @@ async def _decision_notice(
 async def _next_request(verification: VerificationService, loaded: Loaded[State]) -> Loaded[State] | None:
     """Return the request that follows in the queue, else the oldest one."""
     for after in (queue_cursor(loaded), None):
-        found = await verification.executor.find(find_requests(status=Status.SUBMITTED, after=after, limit=2))
+        found = await verification.executor.find(
+            find_requests(status=Status.SUBMITTED, advised=False, after=after, limit=2)
+        )
         others = [other for other in found.items if other.id != loaded.id]
         if others:
             return others[0]
@@ -138,8 +140,10 @@ async def _next_request(verification: VerificationService, loaded: Loaded[State]
 
 
 def list_query(query: QueuePageQuery) -> RecordQuery:
+    status = Status.SUBMITTED if query.status == ADVISED_LIST else query.status
     return find_requests(
-        status=query.status if query.status not in (OPEN_LIST, ALL_LIST) else "",
+        status=status if status not in (OPEN_LIST, ALL_LIST) else "",
+        advised=query.status == ADVISED_LIST if status == Status.SUBMITTED else None,
         unit=query.unit,
         scope=query.scope or "",
         search=query.search,

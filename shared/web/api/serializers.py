@@ -8,6 +8,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from shared.contracts.claims import Claim
 from shared.contracts.facts import ChecklistItem, DocumentKind, DocumentRef
 from shared.contracts.history import HistoryEntry
 from shared.contracts.lifecycle import Status
@@ -87,6 +88,9 @@ class RequestHeaderResponse(BaseModel):
     lead: str | None
     lead_name: str | None
     percent: int | None
+    claimed_by: str | None
+    claimed_by_name: str | None
+    claimed_at: datetime | None
 
 
 class RequestSummaryResponse(RequestHeaderResponse):
@@ -137,6 +141,15 @@ def warnings(codes: Iterable[str]) -> list[dict[str, str]]:
     return [{"code": code, "message": WARNING_MESSAGES.get(code, code)} for code in codes]
 
 
+def claim(held: Claim | None) -> dict[str, Any]:
+    """The officer who checks the request, None unless one has claimed it: username, name and since when."""
+    return {
+        "claimed_by": held.officer.username if held else None,
+        "claimed_by_name": held.officer.name if held else None,
+        "claimed_at": held.at if held else None,
+    }
+
+
 def summary(
     loaded: Loaded[AnyStaffRequestState], target_date: date | None, day: date, rules: StageRules
 ) -> dict[str, Any]:
@@ -162,6 +175,7 @@ def summary(
         "lead": state.lead.username if state.lead else None,
         "lead_name": state.lead.name if state.lead else None,
         "percent": state.percent,
+        **claim(state.active_claim),
         "warnings": list(state.warnings),
     }
 

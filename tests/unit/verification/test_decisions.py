@@ -166,8 +166,8 @@ def test_a_recommendation_needs_a_reason():
     assert refusal(RecommendRejection(NURLAILA, "  "), submitted) == "reason_missing"
 
 
-def test_a_recommended_request_can_still_be_verified():
-    assert VERIFICATION.decide(state_after(submitted, recommended), VERIFY, NOON)
+def test_a_recommended_request_can_still_be_returned():
+    assert VERIFICATION.decide(state_after(submitted, recommended), RETURN, NOON)
 
 
 @pytest.mark.parametrize("status", [status for status in Status if status is not Status.SUBMITTED])
