@@ -57,3 +57,9 @@ def format_size(size: int) -> str:
     if size < MIB:
         return f"{max(1, round(size / KIB))} KB"
     return f"{size / MIB:.1f} MB".replace(".0 MB", " MB").replace(".", ",")
+
+
+def format_initials(name: str) -> str:
+    """Format a person's name like NI, without the degrees after it."""
+    words = [word for word in name.partition(",")[0].split() if word[0].isalpha()]
+    return "".join(word[0] for word in (words[:1] + words[-1:] if len(words) > 1 else words)).upper()

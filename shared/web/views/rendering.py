@@ -51,6 +51,7 @@ _environment.filters.update(
     format_short_datetime=formats.format_short_datetime,
     clock=formats.format_time,
     size=formats.format_size,
+    initials=formats.format_initials,
 )
 
 

@@ -54,7 +54,7 @@ def again(message: str) -> str:
 
 def rows_of(page: httpx.Response) -> dict[str, str]:
     """Return the rows by the id of the message."""
-    found = re.findall(r'<tr role="row" data-id="([^"]+)"(.*?)</tr>', page.text, re.DOTALL)
+    found = re.findall(r'<tr data-id="([^"]+)"(.*?)</tr>', page.text, re.DOTALL)
     return dict(found)
 
 

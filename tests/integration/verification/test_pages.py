@@ -67,7 +67,7 @@ async def send(
 
 
 def rows(page: httpx.Response) -> list[str]:
-    return re.findall(r'<tr role="row" data-id="([^"]+)"', page.text)
+    return re.findall(r'<tr data-id="([^"]+)"', page.text)
 
 
 def tab_counts(page: httpx.Response) -> list[int]:

@@ -30,7 +30,9 @@ OVERFLOWING = """() => {
   const edge = document.documentElement.clientWidth, told = [];
   const wide = document.documentElement.scrollWidth - edge;
   if (wide > 0) told.push(`${wide} px too wide`);
-  const scrolls = (one) => one && (["auto", "scroll"].includes(getComputedStyle(one).overflowX) || scrolls(one.parentElement));
+  const cut = (style) => style.overflowX === "hidden" && (style.textOverflow === "ellipsis" || style.webkitLineClamp !== "none");
+  const kept = (style) => ["auto", "scroll"].includes(style.overflowX) || cut(style);
+  const scrolls = (one) => one && (kept(getComputedStyle(one)) || scrolls(one.parentElement));
   const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT), range = document.createRange();
   while (texts.nextNode()) {
     range.selectNodeContents(texts.currentNode);
