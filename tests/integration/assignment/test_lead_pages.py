@@ -71,7 +71,7 @@ async def test_percentage_and_status_are_listed(harness: StaffHarness):
     await advance_to(harness, "in_progress")
     await submit_form(harness, "dewi", f"{WORK}/perkembangan", note=NOTE, percent="60")
     shown = await page(harness, "dewi", "/pekerjaan")
-    assert '>60%</td>' in shown.text
+    assert ">60%</td>" in shown.text
     assert '<span class="st in_progress">Sedang Dikerjakan</span>' in shown.text
 
 
