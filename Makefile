@@ -85,7 +85,7 @@ clean: ## remove what was installed or cached; data/ stays
 	@rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	@find simpul services shared tests bench -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true
 
-$(RUN_READY): $(VENV)/.made requirements.lock
+$(RUN_READY): $(VENV)/.made requirements.lock pyproject.toml
 	@echo "Installing what Simpul needs to run (once; mostly download) ..."
 	@$(PIP) install --require-hashes --requirement requirements.lock
 	@$(PIP) install --no-build-isolation --no-deps --editable .

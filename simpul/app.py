@@ -105,7 +105,7 @@ def pending_counters(services: Iterable[ServiceApp], dead_letters: DeadLetterSer
 def shared_routers(platform: Platform, dead_letters: DeadLetterService, names: Sequence[str]) -> list[APIRouter]:
     """The routes that belong to no service; without intake, which owns the home page, that leads to the sign-in page."""
     routers = [
-        identity_api.router(),
+        identity_api.router,
         sign_in_pages.router,
         dead_letter_api.router(dead_letters),
         dead_letter_pages.pages(dead_letters),

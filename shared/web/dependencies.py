@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, TypeVar, cast
 from fastapi import APIRouter, FastAPI
 from starlette.requests import Request
 
+from shared.identity.service import Principal
 from shared.web.http.request_limits import NO_LIMITS, RequestLimits
 
 if TYPE_CHECKING:
@@ -18,6 +19,14 @@ Service = TypeVar("Service")
 
 def platform_of(request: Request) -> Platform:
     return cast("Platform", request.app.state.platform)
+
+
+def current_principal(request: Request) -> Principal | None:
+    """The member of staff whom the route authenticated before it read the body; None for everybody else.
+
+    It is kept in `request.state`, because a dependency is only resolved after the body.
+    """
+    return cast("Principal | None", getattr(request.state, "principal", None))
 
 
 class BoundRouter(APIRouter):

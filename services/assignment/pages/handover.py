@@ -35,7 +35,7 @@ HANDOVER_PATH = f"{WORK_PATH}/{{request_id}}{HANDOVER.path}"
 async def require_own_request(request: Request) -> None:
     """Let only the lead of the request upload. Raises Problem 404."""
     assignment = provide(AssignmentService)(request)
-    await assignment.get_own_request(request.path_params["request_id"], request.state.principal)
+    await assignment.get_own_request(request.path_params["request_id"], await require_lead(request))
 
 
 def handover_files(assignment: Assignment) -> HeldFiles:

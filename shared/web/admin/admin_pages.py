@@ -9,8 +9,8 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
 from shared.identity.accounts import Role
-from shared.identity.service import Principal
 from shared.web.admin.health import health_summary
+from shared.web.dependencies import current_principal
 from shared.web.views.rendering import Templates
 
 PendingCounters = Mapping[str, Callable[[], Awaitable[int]]]
@@ -25,8 +25,8 @@ class AdminTemplates:
         self.words = self._templates.words
 
     async def __call__(self, request: Request, template: str, status: int = 200, /, **context: Any) -> HTMLResponse:
-        principal = getattr(request.state, "principal", None)
-        if isinstance(principal, Principal) and principal.has_role(Role.ADMIN):
+        principal = current_principal(request)
+        if principal and principal.has_role(Role.ADMIN):
             context = {
                 "health": await health_summary(request.app),
                 "waiting": await _pending_counts(request),

@@ -12,7 +12,7 @@ from fastapi.routing import APIRoute
 from shared.identity.accounts import Role
 from shared.identity.service import Principal
 from shared.web.api.problems import Problem
-from shared.web.dependencies import platform_of
+from shared.web.dependencies import current_principal, platform_of
 
 logger = logging.getLogger(__name__)
 
@@ -74,8 +74,7 @@ async def tracking_token(request: Request) -> str:
 
 async def _authenticate(request: Request) -> Principal:
     """Authenticate the caller. A session cookie also needs a CSRF token, because browsers send cookies with any request."""
-    known = getattr(request.state, "principal", None)
-    if isinstance(known, Principal):
+    if known := current_principal(request):
         return known
     bearer = _bearer_token(request)
     token = session_cookie(request) if bearer is None else bearer

@@ -66,38 +66,15 @@ class AccountListResponse(BaseModel):
     previous: str | None
 
 
-def router() -> APIRouter:
-    """Return the routes of sessions and staff accounts."""
-    routes = APIRouter(route_class=GuardedRoute, tags=["staff"])
-    routes.add_api_route(
-        "/api/session",
-        sign_in,
-        methods=["POST"],
-        dependencies=[Depends(public())],
-        response_model=NewSessionResponse,
-        responses=SIGN_IN_ERROR_RESPONSES,
-    )
-    routes.add_api_route("/api/session", get_session, methods=["GET"], response_model=SessionResponse)
-    routes.add_api_route(
-        "/api/session",
-        update_own_account,
-        methods=["PATCH"],
-        response_model=NewSessionResponse,
-        responses=TOO_MANY_ATTEMPTS_RESPONSE,
-    )
-    routes.add_api_route("/api/session", sign_out, methods=["DELETE"], response_model=None, responses=EMPTY_RESPONSE)
-    routes.add_api_route("/api/staff", list_staff, methods=["GET"], response_model=AccountListResponse)
-    routes.add_api_route("/api/staff", add_staff, methods=["POST"], status_code=201, response_model=AccountResponse)
-    routes.add_api_route(
-        "/api/staff/{username}",
-        change_staff,
-        methods=["PATCH"],
-        response_model=AccountResponse,
-        responses=TOO_MANY_ATTEMPTS_RESPONSE,
-    )
-    return routes
+router = APIRouter(route_class=GuardedRoute, tags=["staff"])
 
 
+@router.post(
+    "/api/session",
+    dependencies=[Depends(public())],
+    response_model=NewSessionResponse,
+    responses=SIGN_IN_ERROR_RESPONSES,
+)
 async def sign_in(credentials: Credentials, request: Request, response: Response) -> dict[str, Any]:
     """Sign in. Every call creates a session: tokens are stored as hashes, so a repeated call cannot return the first one."""
     require_same_origin(request)
@@ -106,12 +83,14 @@ async def sign_in(credentials: Credentials, request: Request, response: Response
     return {"token": token, **session_response(principal)}
 
 
+@router.get("/api/session", response_model=SessionResponse)
 async def get_session(principal: SignedInStaff, response: Response) -> dict[str, Any]:
     """The member of staff whose session this is."""
     response.headers["Cache-Control"] = "no-store"
     return session_response(principal)
 
 
+@router.patch("/api/session", response_model=NewSessionResponse, responses=TOO_MANY_ATTEMPTS_RESPONSE)
 async def update_own_account(
     change: OwnAccountUpdate, principal: SignedInStaff, request: Request, response: Response
 ) -> dict[str, Any]:
@@ -124,6 +103,7 @@ async def update_own_account(
     return {"token": token, **session_response(session)}
 
 
+@router.delete("/api/session", response_model=None, responses=EMPTY_RESPONSE)
 async def sign_out(principal: SignedInStaff, request: Request, response: Response) -> dict[str, Any]:
     """End the session."""
     await platform_of(request).identity.sign_out(principal)
@@ -131,6 +111,7 @@ async def sign_out(principal: SignedInStaff, request: Request, response: Respons
     return {}
 
 
+@router.get("/api/staff", response_model=AccountListResponse)
 async def list_staff(_: Admin, request: Request, response: Response) -> dict[str, Any]:
     """List all staff accounts."""
     response.headers["Cache-Control"] = "no-store"
@@ -138,11 +119,13 @@ async def list_staff(_: Admin, request: Request, response: Response) -> dict[str
     return {"items": [_account_response(account) for account in accounts], "next": None, "previous": None}
 
 
+@router.post("/api/staff", status_code=201, response_model=AccountResponse)
 async def add_staff(new: NewStaff, admin: Admin, request: Request, key: IdempotencyKey = "") -> dict[str, Any]:
     """Create a staff account."""
     return _account_response(await add_account(request, admin, new, key))
 
 
+@router.patch("/api/staff/{username}", response_model=AccountResponse, responses=TOO_MANY_ATTEMPTS_RESPONSE)
 async def change_staff(username: str, change: StaffUpdate, admin: Admin, request: Request) -> dict[str, Any]:
     """Change the given fields of an account and end its sessions. One's own password needs the current one."""
     return _account_response(await change_account(request, admin, username, change))

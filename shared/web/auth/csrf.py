@@ -7,9 +7,8 @@ import secrets
 from starlette.requests import Request
 from starlette.responses import Response
 
-from shared.identity.service import Principal
 from shared.identity.signing import hex_signature
-from shared.web.dependencies import platform_of
+from shared.web.dependencies import current_principal, platform_of
 
 FIELD = "_csrf"
 _BYTES = 32
@@ -24,7 +23,7 @@ class CsrfTokens:
     def issue(self) -> str:
         """Return a token, masked differently at each call."""
         visitor = _visitor(self._request) or self._new_visitor
-        if not visitor and _principal(self._request) is None:
+        if not visitor and current_principal(self._request) is None:
             visitor = self._new_visitor = secrets.token_urlsafe(24)
         return _masked(_expected(self._request, visitor))
 
@@ -38,18 +37,13 @@ class CsrfTokens:
 def verify_csrf_token(request: Request, sent: str) -> bool:
     """Whether `sent` is a token that was given to this session, or to this visitor's browser."""
     visitor = _visitor(request)
-    if _principal(request) is None and not visitor:
+    if current_principal(request) is None and not visitor:
         return False
     return secrets.compare_digest(_unmasked(sent), _expected(request, visitor))
 
 
-def _principal(request: Request) -> Principal | None:
-    principal = getattr(request.state, "principal", None)
-    return principal if isinstance(principal, Principal) else None
-
-
 def _expected(request: Request, visitor: str) -> str:
-    principal = _principal(request)
+    principal = current_principal(request)
     return principal.csrf if principal else hex_signature(platform_of(request).signer, f"visitor:{visitor}")
 
 

@@ -18,6 +18,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from shared.contracts.facts import DocumentRef
 from shared.storage.port import StoreUnavailable
 from shared.web.api.problems import Problem
+from shared.web.dependencies import current_principal
 from shared.web.http.body_limit import MAX_JSON_BODY_BYTES, declared_content_length
 from shared.web.http.client_address import client_address, client_network
 from shared.web.http.exception_handlers import error_response
@@ -224,7 +225,7 @@ def release_documents(request: Request, documents: Iterable[DocumentRef]) -> Non
 
 
 def _is_counted(request: Request) -> bool:
-    return getattr(request.state, "principal", None) is None
+    return current_principal(request) is None
 
 
 def _body_of(request: Request) -> _Body:

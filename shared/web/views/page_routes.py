@@ -23,13 +23,12 @@ from shared.web.auth.access import (
     Public,
     SignedIn,
     pre_body_dependencies,
-    require_role,
     require_same_origin,
     session_cookie,
     staff_guards,
 )
 from shared.web.auth.csrf import verify_csrf_token
-from shared.web.dependencies import platform_of
+from shared.web.dependencies import current_principal, platform_of
 from shared.web.forms.multipart import FormLimits
 from shared.web.forms.posted_form import PostedForm, read_posted
 from shared.web.http.body_limit import MAX_JSON_BODY_BYTES
@@ -56,12 +55,13 @@ class PageRoute(APIRoute):
             if request.method in SAFE_METHODS:
                 return await _handle_get(request, guards, handle)
             require_same_origin(request)
-            if guards and request.state.principal is None and not _is_small_form(request):
+            if guards and current_principal(request) is None and not _is_small_form(request):
                 return sign_in_required(request)
-            if not guards or request.state.principal is not None:
-                _check_roles(request, guards)
-                for guard in before_body:
+            if not guards or current_principal(request) is not None:
+                for guard in guards:
                     await guard(request)
+                for require in before_body:
+                    await require(request)
             return await _handle_post(request, guards, handle)
 
         return handle_page
@@ -83,26 +83,22 @@ async def _resolve_session(request: Request) -> Principal | None:
 
 
 async def _handle_get(request: Request, guards: Sequence[SignedIn], handle: RouteHandler) -> Response:
-    if guards and request.state.principal is None:
+    if guards and current_principal(request) is None:
         query = f"?{request.url.query}" if request.url.query else ""
         return RedirectResponse(f"{SIGN_IN}?{urlencode({'lanjut': request.url.path + query})}", 303)
-    _check_roles(request, guards)
+    for guard in guards:
+        await guard(request)
     return await handle(request)
 
 
 async def _handle_post(request: Request, guards: Sequence[SignedIn], handle: RouteHandler) -> Response:
     async with read_posted(request, FormLimits(file=platform_of(request).settings.file_limit)) as posted:
-        if guards and request.state.principal is None:
+        if guards and current_principal(request) is None:
             return sign_in_required(request, posted)
         if not verify_csrf_token(request, posted.csrf):
             return resume_page(request, request.url.path, posted.restorable_fields())
         request.state.posted, request.state.form_key = posted, posted.key
         return await handle(request)
-
-
-def _check_roles(request: Request, guards: Sequence[SignedIn]) -> None:
-    for guard in guards:
-        require_role(request, request.state.principal, guard.roles)
 
 
 def sign_in_required(request: Request, posted: PostedForm | None = None) -> Response:
@@ -125,7 +121,7 @@ def resume_page(request: Request, path: str, saved_fields: Sequence[tuple[str, s
 
 
 def posted_form(request: Request) -> PostedForm:
-    """A dependency: the form of this request, which PageRoute has read."""
+    """A dependency: the form of this request, which PageRoute has read for its CSRF token before dependencies are resolved."""
     return cast(PostedForm, request.state.posted)
 
 

@@ -6,7 +6,7 @@ import gzip
 import secrets
 from datetime import datetime
 from functools import cache
-from typing import Any, cast
+from typing import Any
 
 from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 from starlette.requests import Request
@@ -17,7 +17,7 @@ from shared.identity.service import Principal
 from shared.office_contact import OfficeContact
 from shared.web.api.validation import labelled_message
 from shared.web.auth.csrf import CsrfTokens
-from shared.web.dependencies import platform_of
+from shared.web.dependencies import current_principal, platform_of
 from shared.web.views import formats, labels, navigation
 from shared.web.views.static_files import static_url
 from shared.web.views.words import bold, fill, load_words
@@ -67,7 +67,7 @@ class PageContext:
     @property
     def principal(self) -> Principal | None:
         """The signed-in staff member; None on public pages."""
-        return cast("Principal | None", getattr(self._request.state, "principal", None))
+        return current_principal(self._request)
 
     @property
     def csrf(self) -> str:
@@ -130,6 +130,7 @@ def content_security_policy(nonce: str) -> str:
 
 
 def _compressed_response(request: Request, body: bytes, status: int) -> HTMLResponse:
+    """Compress pages only: Starlette's middleware would also compress downloads, and JSON with unmasked tokens (BREACH)."""
     if len(body) < MIN_COMPRESS_BYTES or "gzip" not in request.headers.get("accept-encoding", ""):
         return HTMLResponse(body, status, {"Vary": "Accept-Encoding"})
     return HTMLResponse(

@@ -70,7 +70,7 @@ async def open_identity_harness(folder: Path, base_url: str = "") -> IdentityHar
     app = FastAPI()
     harness = IdentityHarness(settings, file, clock, IdentityService(store, clock, SECRET), store, app)
     app.state.platform = harness
-    app.include_router(router())
+    app.include_router(router)
     app.include_router(_one_route_of_each_kind())
     add_exception_handlers(app)
     return harness

@@ -192,7 +192,7 @@ async def staff_harness(folder: Path, **settings: Any) -> AsyncIterator[StaffHar
         await service.start()
     routers = [router for service in services.values() for router in service.routers]
     stores = [service.runtime.store for service in services.values()]
-    routers.append(identity_api.router())
+    routers.append(identity_api.router)
     app = create_app(platform=platform, version="1", routers=routers, lifespan=None, stores=stores)
     try:
         yield StaffHarness(platform, services, app, clock, made_ids)

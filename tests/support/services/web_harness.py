@@ -93,7 +93,7 @@ async def web_harness(folder: Path, *more: APIRouter, **settings: Any) -> AsyncI
     await store.prepare()
     started_calls: list[str] = []
     bound = BoundRouter(routes(platform, started_calls), services=(), limits=LIMITS)
-    routers = [bound, identity_api.router(), *more]
+    routers = [bound, identity_api.router, *more]
     app = create_app(platform=platform, version="1", routers=routers, lifespan=None, stores=[store])
     app.state.store = store
     try:
