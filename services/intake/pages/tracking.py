@@ -32,6 +32,7 @@ from shared.web.forms.posted_form import PostedForm
 from shared.web.http.downloads import download
 from shared.web.views.formats import format_weekday_date
 from shared.web.views.page_routes import PageRoute, add_form_page, see_other
+from shared.web.views.qr_code import qr_code
 
 STEP_BY_STATUS: Mapping[Status, int] = {
     Status.SUBMITTED: 1,
@@ -44,6 +45,8 @@ STEP_BY_STATUS: Mapping[Status, int] = {
     Status.COMPLETED: len(templates.words.track.steps),
 }
 """The current step of the progress bar, from 0; a request that ended early is on none."""
+LATEST_ENTRIES = 3
+"""Entries of the history that are shown at once; the page folds the earlier ones."""
 RESULT_KINDS = frozenset({DocumentKind.RESULT.value, DocumentKind.HANDOVER_RECORD.value})
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
@@ -96,7 +99,8 @@ async def receipt(request: Request, loaded: TrackedRequestOrNone, intake: Intake
     if loaded is None:
         return not_found_page(request)
     link = intake.platform.tracking.link(loaded.id, loaded.state.number)
-    return templates(request, "received.html", link=link, **_receipt_context(loaded.state))
+    qr = qr_code(link, templates.words.received.qr_label)
+    return templates(request, "received.html", link=link, qr=qr, **_receipt_context(loaded.state))
 
 
 @router.get("/lacak/{number}/dokumen/{document_id}", dependencies=[Depends(public())])
@@ -119,7 +123,7 @@ def _tracking_context(state: State, intake: IntakeService) -> dict[str, Any]:
     day = intake.today()
     request = present_request(state, day)
     documents: Sequence[dict[str, Any]] = request["documents"]
-    is_delivered = state.status is Status.DELIVERED
+    is_delivered = state.status in (Status.DELIVERED, Status.COMPLETED)
     results = [document for document in documents if is_delivered and document["kind"] in RESULT_KINDS]
     return {
         **request,
@@ -127,6 +131,7 @@ def _tracking_context(state: State, intake: IntakeService) -> dict[str, Any]:
         "rejection_reason": _rejection_reason(state),
         "current_step": STEP_BY_STATUS.get(state.status),
         "actions": open_actions(state, day),
+        "latest": LATEST_ENTRIES,
         "results": results,
         "other_documents": [document for document in documents if document not in results],
     }

@@ -190,6 +190,11 @@ def test_answers_are_checked_and_changed_before_they_are_sent(
     main = page.get_by_role("main")
     expect(main).to_contain_text("Arsiparis")
     expect(main).not_to_contain_text("tidak ada di kalender")
+    expect(page.get_by_role("img", name="Kode QR tautan lacak")).to_be_visible()
+    if script:
+        applicant.session.context.grant_permissions(["clipboard-write"])
+        page.get_by_role("button", name="Salin tautan").click()
+        expect(page.get_by_role("status").filter(has_text="Tautan tersalin.")).to_be_visible()
 
 
 def test_an_error_goes_away_when_its_field_is_mended(sessions: BrowserSessions):

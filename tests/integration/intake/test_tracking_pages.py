@@ -147,6 +147,38 @@ async def test_the_leads_address_is_shown_while_the_account_is_active(intake: In
     assert 'href="mailto:dewi@kantor.example"' in await tracking_page(intake, applicant)
 
 
+async def test_the_steps_are_nouns_and_the_contact_is_always_there(intake: IntakeHarness):
+    applicant = await intake.new_applicant()
+    page = await tracking_page(intake, applicant)
+    steps = re.findall(r"<li[^>]*><span>([^<]+)</span></li>", page)
+    assert steps == ["Pengajuan", "Verifikasi", "Penugasan", "Pengerjaan", "Serah terima", "Selesai"]
+    assert '<li class="now" aria-current="step"><span>Verifikasi</span>' in page
+    assert "Perlu bantuan?" in page
+    assert "Sebutkan nomor registrasi Anda." in page
+
+
+async def test_results_come_first_without_a_percentage_and_the_history_is_folded(intake: IntakeHarness):
+    applicant = await intake.new_applicant()
+    await intake.publish(applicant.id, *story.IN_PROGRESS[1:], story.progressed)
+    assert "40%" in await tracking_page(intake, applicant)
+    await intake.publish(applicant.id, story.completed)
+    page = await tracking_page(intake, applicant)
+    places = [page.index(words) for words in ("Hasil pekerjaan", "Apakah hasilnya sudah sesuai?", "<h2>Riwayat</h2>")]
+    assert places == sorted(places)
+    assert "40%" not in page
+    shown, _, folded = page.partition("3 catatan sebelumnya")
+    assert (shown.count("<time"), folded.count("<time")) == (3, 3)
+
+
+async def test_the_receipt_has_a_code_to_scan_instead_of_the_key(intake: IntakeHarness):
+    applicant = await intake.new_applicant()
+    page = await tracking_page(intake, applicant, "/diterima")
+    assert '<svg role="img" aria-label="Kode QR tautan lacak"' in page
+    assert applicant.token not in re.sub(r"<[^>]+>", "", page)
+    assert 'data-do="copy"' in page
+    assert " style=" not in page
+
+
 async def test_the_receipt_shows_the_link_and_the_submitted_documents(intake: IntakeHarness):
     applicant = await intake.new_applicant()
     page = await tracking_page(intake, applicant, "/diterima")

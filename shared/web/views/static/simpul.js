@@ -34,7 +34,11 @@
     count();
   });
 
-  const doings = { print: () => window.print() };
+  const doings = {
+    print: () => window.print(),
+    copy: () => navigator.clipboard.writeText(one("[data-link]").href).then(() => { const told = one("[data-copied]"); told.textContent = told.dataset.copied; }),
+  };
+  if (!navigator.clipboard) one("[data-do=copy]")?.remove();
   all("[data-do]").forEach((button) => { button.hidden = false; button.addEventListener("click", doings[button.dataset.do]); });
 
   /* Submit a form once, however often the button is pressed. After going back, enable it again and reload the page unless files would
