@@ -12,7 +12,7 @@
   /* The error of a field disappears with its line in the summary as soon as the field is filled in rightly. */
   const right = (box) => box.type === "radio" || (box.value.trim().length >= Math.max(box.minLength ?? 1, 1) && box.checkValidity());
   const mended = ({ target, type }) => {
-    const part = target.closest(".field"), why = part && one(".err[id]", part), date = target.closest(".date");
+    const part = target.closest(".field"), why = part && one("[id$=\"-e\"]", part), date = target.closest(".date");
     if (!why || (type !== "mended" && (target.type === "file" || !(date ? all("input, select", date) : [target]).every(right)))) return;
     [part, ...all("[aria-invalid]", part)].forEach((box) => box.removeAttribute("aria-invalid"));
     const line = one(`#sum a[href="#${why.id.slice(0, -2)}"]`)?.closest("li"), list = line?.parentElement;
