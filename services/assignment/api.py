@@ -8,6 +8,7 @@ from fastapi import APIRouter, Query, Request, Response
 
 from services.assignment.dependencies import Assignment, Context, Handovers, Head, Lead, Reader
 from services.assignment.domain.commands import (
+    AddNote,
     AssignLead,
     ChangeTarget,
     NoteProgress,
@@ -40,9 +41,10 @@ from shared.runtime.decider import Refusal
 from shared.web.api.commands import CommandResponse, command_result
 from shared.web.api.idempotency import request_digest
 from shared.web.api.lists import PageResponse, page_response
-from shared.web.api.live import live
+from shared.web.api.live import OpenedId, OpenedRequest, live
 from shared.web.api.openapi import DOWNLOAD_RESPONSES, STREAM_RESPONSES, multipart_request_body
 from shared.web.api.serializers import RequestSummaryResponse
+from shared.web.api.staff_notes import NoteBody, NotesResponse, present_notes
 from shared.web.api.validation import EmptyBody
 from shared.web.auth.access import GuardedRoute
 from shared.web.forms.uploads import read_form
@@ -192,9 +194,27 @@ async def complete(
             raise await assignment.refusal_problem(request_id, refusal) from refusal
 
 
+@router.get("/requests/{request_id}/notes", response_model=NotesResponse)
+async def list_notes(request_id: str, reader: Reader, assignment: Assignment) -> dict[str, Any]:
+    """List the notes among staff, which applicants never see."""
+    return {"items": present_notes((await assignment.get_readable_request(request_id, reader)).state.notes)}
+
+
+@router.post("/requests/{request_id}/notes", response_model=CommandResponse)
+async def add_note(
+    request_id: str, body: NoteBody, reader: Reader, assignment: Assignment, context: Context
+) -> dict[str, Any]:
+    """Add a note among staff."""
+    await assignment.get_readable_request(request_id, reader)
+    return await assignment.execute(context, request_id, AddNote(reader.staff, body.text), reader, body)
+
+
 @router.get("/live", response_class=Response, responses=STREAM_RESPONSES)
-async def follow(reader: Reader, request: Request, assignment: Assignment) -> Response:
-    """Stream server-sent events: which request changed, to what version; technical staff get their own and reassigned ones."""
+async def follow(reader: Reader, request: Request, assignment: Assignment, opened_id: OpenedId = "") -> Response:
+    """Stream server-sent events: which request changed, to what version; technical staff get their own and reassigned ones.
+
+    Also who else has the request `open` open.
+    """
 
     async def may_continue() -> bool:
         return await assignment.platform.identity.is_session_active(reader)
@@ -206,4 +226,7 @@ async def follow(reader: Reader, request: Request, assignment: Assignment) -> Re
         status = loaded.state.status
         return {"number": loaded.state.number, "status": status, "label": STATUS_LABELS[status]}
 
-    return await live(request, assignment.store, visible_fields, may_continue, reader=reader)
+    opened = None
+    if opened_id and await visible_fields(opened_id, 0):
+        opened = OpenedRequest(assignment.platform.presence, opened_id, reader.staff)
+    return await live(request, assignment.store, visible_fields, may_continue, reader=reader, opened=opened)

@@ -14,6 +14,7 @@ LEAD_NOT_AVAILABLE: str = _REFUSALS.no_lead
 _REFUSAL_STATUSES = {
     "not_your_request": (404, ""),
     "reason_missing": (422, "reason"),
+    "text_missing": (422, "text"),
     "note_missing": (422, "note"),
     "question_missing": (422, "question"),
     "summary_missing": (422, "summary"),

@@ -8,6 +8,7 @@ from shared.contracts.assignment import (
     RequestRejected,
     TargetChanged,
     WorkCompleted,
+    WorkNoteAdded,
     WorkPaused,
     WorkProgressed,
     WorkResumed,
@@ -25,6 +26,7 @@ from shared.contracts.intake import (
 )
 from shared.contracts.verification import (
     ClaimReleased,
+    NoteAdded,
     RecommendationWithdrawn,
     RejectionRecommended,
     RequestClaimed,
@@ -43,6 +45,7 @@ PUBLISHES: frozenset[type[Fact]] = frozenset(
         WorkPaused,
         WorkResumed,
         WorkCompleted,
+        WorkNoteAdded,
     }
 )
 SUBSCRIBES_TO: frozenset[type[Fact]] = frozenset(
@@ -60,5 +63,6 @@ SUBSCRIBES_TO: frozenset[type[Fact]] = frozenset(
         RecommendationWithdrawn,
         RequestClaimed,
         ClaimReleased,
+        NoteAdded,
     }
 )

@@ -9,6 +9,7 @@ from starlette.responses import StreamingResponse
 
 from services.verification.dependencies import Context, Officer, Verification
 from services.verification.domain.commands import (
+    AddNote,
     RecommendRejection,
     ReleaseClaim,
     ReturnRequest,
@@ -28,10 +29,12 @@ from services.verification.schemas import (
     VerificationRequestResponse,
     to_verdicts,
 )
+from shared.office.presence import viewer_names
 from shared.web.api.commands import CommandResponse
 from shared.web.api.lists import PageResponse, page_response
-from shared.web.api.live import live
+from shared.web.api.live import OpenedId, OpenedRequest, live
 from shared.web.api.openapi import DOWNLOAD_RESPONSES, IMAGE_RESPONSES, STREAM_RESPONSES
+from shared.web.api.staff_notes import NoteBody, NotesResponse, present_notes
 from shared.web.auth.access import GuardedRoute
 from shared.web.http.downloads import download
 from shared.web.http.methods import wants_headers_only
@@ -43,7 +46,7 @@ router = APIRouter(prefix=PREFIX, tags=["verification"], route_class=GuardedRout
 
 @router.get("/requests", response_model=PageResponse[QueueItemResponse])
 async def list_requests(
-    query: Annotated[QueueQuery, Query()], _officer: Officer, verification: Verification
+    query: Annotated[QueueQuery, Query()], officer: Officer, verification: Verification
 ) -> dict[str, Any]:
     """List the queue, longest waiting in the current round first."""
     requests = find_requests(
@@ -59,14 +62,21 @@ async def list_requests(
     )
     day, rules = verification.today(), verification.rules
     page = await verification.executor.find(requests)
-    return page_response(page, lambda loaded: present_summary(loaded, day, rules))
+    viewers = await verification.platform.presence.by_request(officer.username)
+    return page_response(
+        page, lambda loaded: {**present_summary(loaded, day, rules), "open_by": viewer_names(viewers, loaded.id)}
+    )
 
 
 @router.get("/requests/{request_id}", response_model=VerificationRequestResponse)
-async def show_request(request_id: str, _officer: Officer, verification: Verification) -> dict[str, Any]:
+async def show_request(request_id: str, officer: Officer, verification: Verification) -> dict[str, Any]:
     """Show a request with its documents, checklist and warnings."""
     loaded = await verification.get_request(request_id)
-    return present_request(loaded, verification.today(), verification.rules)
+    viewers = await verification.platform.presence.by_request(officer.username)
+    return {
+        **present_request(loaded, verification.today(), verification.rules),
+        "open_by": viewer_names(viewers, loaded.id),
+    }
 
 
 @router.get("/requests/{request_id}/documents/{document_id}", response_class=Response, responses=DOWNLOAD_RESPONSES)
@@ -156,9 +166,23 @@ async def release(request_id: str, officer: Officer, verification: Verification,
     return await verification.execute_claim(context, request_id, ReleaseClaim(officer.staff))
 
 
+@router.get("/requests/{request_id}/notes", response_model=NotesResponse)
+async def list_notes(request_id: str, _officer: Officer, verification: Verification) -> dict[str, Any]:
+    """List the notes among staff, which applicants never see."""
+    return {"items": present_notes((await verification.get_request(request_id)).state.notes)}
+
+
+@router.post("/requests/{request_id}/notes", response_model=CommandResponse)
+async def add_note(
+    request_id: str, body: NoteBody, officer: Officer, verification: Verification, context: Context
+) -> dict[str, Any]:
+    """Add a note among staff."""
+    return await verification.execute(context, request_id, AddNote(officer.staff, body.text), body)
+
+
 @router.get("/live", response_class=Response, responses=STREAM_RESPONSES)
-async def follow(officer: Officer, request: Request, verification: Verification) -> Response:
-    """Stream server-sent events: which request changed, to what version."""
+async def follow(officer: Officer, request: Request, verification: Verification, opened_id: OpenedId = "") -> Response:
+    """Stream server-sent events: which request changed, to what version, and who else has the request `open` open."""
 
     async def may_continue() -> bool:
         return await verification.platform.identity.is_session_active(officer)
@@ -167,4 +191,7 @@ async def follow(officer: Officer, request: Request, verification: Verification)
         loaded = await verification.executor.read(request_id)
         return change_notice(loaded.state) if loaded and loaded.state.number else None
 
-    return await live(request, verification.store, visible_fields, may_continue, reader=officer)
+    opened = None
+    if opened_id and await visible_fields(opened_id, 0):
+        opened = OpenedRequest(verification.platform.presence, opened_id, officer.staff)
+    return await live(request, verification.store, visible_fields, may_continue, reader=officer, opened=opened)

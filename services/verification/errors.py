@@ -21,6 +21,7 @@ _STATUS_AND_FIELD = {
     "nothing_failed": (422, "checklist"),
     "warning_open": (422, "acknowledged_warnings"),
     "reason_missing": (422, "reason"),
+    "text_missing": (422, "text"),
     "already_recommended": (409, ""),
     "recommendation_open": (409, ""),
     "not_recommended": (409, ""),

@@ -8,6 +8,7 @@ from shared.contracts.assignment import (
     RequestRejected,
     TargetChanged,
     WorkCompleted,
+    WorkNoteAdded,
     WorkPaused,
     WorkProgressed,
     WorkResumed,
@@ -25,6 +26,7 @@ from shared.contracts.intake import (
 )
 from shared.contracts.verification import (
     ClaimReleased,
+    NoteAdded,
     RecommendationWithdrawn,
     RejectionRecommended,
     RequestClaimed,
@@ -33,7 +35,15 @@ from shared.contracts.verification import (
 )
 
 PUBLISHES: frozenset[type[Fact]] = frozenset(
-    {RequestReturned, RequestVerified, RejectionRecommended, RecommendationWithdrawn, RequestClaimed, ClaimReleased}
+    {
+        RequestReturned,
+        RequestVerified,
+        RejectionRecommended,
+        RecommendationWithdrawn,
+        RequestClaimed,
+        ClaimReleased,
+        NoteAdded,
+    }
 )
 SUBSCRIBES_TO: frozenset[type[Fact]] = frozenset(
     {
@@ -53,5 +63,6 @@ SUBSCRIBES_TO: frozenset[type[Fact]] = frozenset(
         WorkPaused,
         WorkResumed,
         WorkCompleted,
+        WorkNoteAdded,
     }
 )

@@ -125,10 +125,14 @@ def to_verdicts(findings: Findings) -> tuple[Verdict, ...]:
 
 
 class QueueItemResponse(RequestSummaryResponse):
-    """A request in the queue; `received_at` is when the current round began, `advised` that its rejection is recommended."""
+    """A request in the queue; `received_at` is when the current round began, `advised` that its rejection is recommended.
+
+    `open_by` has the names of others whose page shows it now.
+    """
 
     received_at: datetime | None
     advised: bool
+    open_by: list[str]
 
 
 class VerificationRequestResponse(RequestDetailsResponse):
@@ -136,5 +140,6 @@ class VerificationRequestResponse(RequestDetailsResponse):
 
     received_at: datetime | None
     advised: bool
+    open_by: list[str]
     checklist: list[ChecklistItemResponse]
     verdicts: list[Verdict]

@@ -24,6 +24,7 @@ from shared.mail.port import Mailer
 from shared.mail.smtp import SmtpMailer
 from shared.mail.smtp_settings import InvalidSmtpUrl
 from shared.office.port import OfficeStore
+from shared.office.presence import PresenceRegister
 from shared.secrets import load_secret, read_secret
 from shared.settings import InvalidSettings, Settings
 from shared.storage.port import Column, StateStore
@@ -62,6 +63,10 @@ class Platform:
     @property
     def office(self) -> OfficeStore:
         return self.backend.office
+
+    @property
+    def presence(self) -> PresenceRegister:
+        return PresenceRegister(self.office, self.clock)
 
     @property
     def single_process(self) -> bool:

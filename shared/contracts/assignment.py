@@ -82,3 +82,10 @@ class WorkCompleted(AssignmentFact):
     confirm_by: date
     remind_on: tuple[date, ...] = ()
     by: Staff
+
+
+class WorkNoteAdded(AssignmentFact):
+    """A note among staff, by the head or the lead; no service that applicants reach subscribes to it."""
+
+    text: str
+    by: Staff

@@ -11,6 +11,7 @@ from shared.contracts.assignment import (
     LeadReassigned,
     TargetChanged,
     WorkCompleted,
+    WorkNoteAdded,
     WorkPaused,
     WorkProgressed,
     WorkResumed,
@@ -21,8 +22,10 @@ from shared.contracts.facts import Applicant, DocumentRef, Letter, Scope, Staff
 from shared.contracts.history import HistoryEntry, add_to_history
 from shared.contracts.intake import HandoverConfirmed, RequestResubmitted, RequestSubmitted
 from shared.contracts.lifecycle import Lifecycle, Status, advance
+from shared.contracts.notes import StaffNote, add_note
 from shared.contracts.verification import (
     ClaimReleased,
+    NoteAdded,
     RecommendationWithdrawn,
     RejectionRecommended,
     RequestClaimed,
@@ -87,6 +90,7 @@ class StaffRequestState(RequestState):
     respond_by: date | None = None
     answer_by: date | None = None
     confirm_by: date | None = None
+    notes: tuple[StaffNote, ...] = ()
 
     @property
     def all_documents(self) -> tuple[DocumentRef, ...]:
@@ -121,7 +125,12 @@ def apply_request_event(state: AnyRequestState, event: Event) -> AnyRequestState
 
 
 def apply_staff_request_event(state: AnyStaffRequestState, event: Event) -> AnyStaffRequestState:
-    """Like `apply_request_event`, with the form, the recommendation, the results and the applicant's deadlines."""
+    """Like `apply_request_event`, with the form, the recommendation, the results and the applicant's deadlines.
+
+    Notes among staff are apart from the history, which is shown to applicants.
+    """
+    if isinstance(event.fact, NoteAdded | WorkNoteAdded):
+        return replace(state, notes=add_note(state.notes, event))
     updated = apply_request_event(state, event)
     match event.fact:
         case RequestSubmitted() | RequestResubmitted() as form:

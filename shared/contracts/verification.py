@@ -57,3 +57,10 @@ class ClaimReleased(VerificationFact):
 
     round: int
     by: Staff
+
+
+class NoteAdded(VerificationFact):
+    """A note among staff; no service that applicants reach subscribes to it."""
+
+    text: str
+    by: Staff

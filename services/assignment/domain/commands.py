@@ -80,6 +80,14 @@ class CompleteWork:
     record_number: str
 
 
+@dataclass(frozen=True, slots=True)
+class AddNote:
+    """Add a note among staff, at any time after the submission."""
+
+    by: Staff
+    text: str
+
+
 Command = (
     RejectRequest
     | AssignLead
@@ -90,4 +98,5 @@ Command = (
     | PauseWork
     | ResumeWork
     | CompleteWork
+    | AddNote
 )

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 
 from services.assignment.domain.commands import (
+    AddNote,
     AssignLead,
     ChangeTarget,
     Command,
@@ -25,6 +26,7 @@ from shared.contracts.assignment import (
     RequestRejected,
     TargetChanged,
     WorkCompleted,
+    WorkNoteAdded,
     WorkPaused,
     WorkProgressed,
     WorkResumed,
@@ -54,7 +56,7 @@ def decide(state: State, command: Command, now: datetime, rules: Rules) -> list[
 
     Raises Refusal: moved_on (status, by, at, event), not_your_request, reason_missing, note_missing, question_missing,
     summary_missing, target_in_the_past (today), same_lead (lead), same_target, percent_out_of_range, documents_missing,
-    record_missing, record_outdated (record_number).
+    record_missing, record_outdated (record_number), text_missing.
     """
     match command:
         case RejectRequest():
@@ -65,6 +67,8 @@ def decide(state: State, command: Command, now: datetime, rules: Rules) -> list[
             return [_reassign(state, command, today(now))]
         case ChangeTarget():
             return [_change_target(state, command, today(now))]
+        case AddNote(by=by, text=text):
+            return [WorkNoteAdded(text=_require_text("text", text), by=by)]
         case ResumeWork():
             return [_resume(state, command, today(now), rules.calendar)]
         case _:

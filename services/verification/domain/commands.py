@@ -60,5 +60,14 @@ class ReleaseClaim:
     round: int | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class AddNote:
+    """Add a note among staff, at any time after the submission."""
+
+    by: Staff
+    text: str
+
+
 ClaimCommand = ClaimRequest | ReleaseClaim
-Command = VerifyRequest | ReturnRequest | RecommendRejection | WithdrawRecommendation | ClaimCommand
+Decision = VerifyRequest | ReturnRequest | RecommendRejection | WithdrawRecommendation | ClaimCommand
+Command = Decision | AddNote

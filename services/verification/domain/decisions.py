@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime
 
 from services.verification.domain.commands import (
+    AddNote,
     ClaimRequest,
     Command,
     RecommendRejection,
@@ -23,6 +24,7 @@ from shared.contracts.request_state import Recommendation
 from shared.contracts.stages import StageRules
 from shared.contracts.verification import (
     ClaimReleased,
+    NoteAdded,
     RecommendationWithdrawn,
     RejectionRecommended,
     RequestClaimed,
@@ -46,8 +48,10 @@ def decide(state: State, command: Command, now: datetime, rules: Rules) -> list[
     Raises:
         Refusal: moved_on (status, by, at, event), items_missing, item_duplicate, note_missing, item_failed (items),
             nothing_failed, warning_open (warnings), reason_missing, already_recommended (by, at), recommendation_open (by, at),
-            not_recommended, already_claimed (by, at), not_claimed.
+            not_recommended, already_claimed (by, at), not_claimed, text_missing.
     """
+    if isinstance(command, AddNote):
+        return [_add_note(command)]
     if is_outdated(state, command.round):
         raise conflict(state.status, state.history)
     match command:
@@ -134,6 +138,12 @@ def _withdraw_recommendation(state: State, by: Staff) -> RecommendationWithdrawn
     if recommendation(state) is None:
         raise Refusal("not_recommended")
     return RecommendationWithdrawn(round=state.course.round, by=by)
+
+
+def _add_note(command: AddNote) -> NoteAdded:
+    if not (text := command.text.strip()):
+        raise Refusal("text_missing")
+    return NoteAdded(text=text, by=command.by)
 
 
 def _claim(state: State, command: ClaimRequest) -> list[Fact]:

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Request, Response
 from starlette.responses import HTMLResponse
 
 from services.verification.dependencies import Officer, Verification, require_officer
-from services.verification.domain.commands import Command, RecommendRejection
+from services.verification.domain.commands import Decision, RecommendRejection
 from services.verification.domain.decisions import checklist_refusals, is_outdated, recommendation
 from services.verification.domain.state import State
 from services.verification.pages import QUEUE_PATH, templates
@@ -72,7 +72,7 @@ class RequestPage:
     async def _menu_counts(self) -> dict[str, int]:
         return {QUEUE_PATH: await self._verification.count_submitted()}
 
-    async def _execute(self, command: Command, body: RequestBody, content: str) -> Response:
+    async def _execute(self, command: Decision, body: RequestBody, content: str) -> Response:
         """Execute the command and go to the queue.
 
         `content` is part of the idempotency key: the same form with other content, as after going back in the browser, is

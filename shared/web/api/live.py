@@ -5,18 +5,22 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import math
 import re
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
+from fastapi import Query
 from fastapi.sse import format_sse_event
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from shared.contracts.facts import Staff
 from shared.identity.service import Principal
+from shared.office.presence import PresenceRegister
 from shared.storage.port import StateChange, StateStore, StoreUnavailable
 from shared.web.http.client_address import client_address, client_network
 from shared.web.http.methods import wants_headers_only
@@ -50,10 +54,12 @@ async def live(
     may_continue: MayContinue | None = None,
     timing: StreamTiming | None = None,
     reader: Principal | str = "",
+    opened: OpenedRequest | None = None,
 ) -> Response:
     """Stream `event: request` with `{id, version, ...}` for each change after `Last-Event-ID`, or from now on.
 
-    `reader` is the member of staff, or the id of the request that an applicant follows.
+    `reader` is the member of staff, or the id of the request that an applicant follows. With `opened`, also stream
+    `event: presence` with `{id, names}` when others open or leave that request.
 
     Raises: StoreUnavailable; Problem 429 or 503 at the limit of streams or during shutdown.
     """
@@ -66,7 +72,7 @@ async def live(
         if _CURSOR.fullmatch(requested) and await _is_known_cursor(store, requested)
         else await store.latest_change()
     )
-    changes = _ChangeReader(store, visible_fields, may_continue, cursor, timing or StreamTiming())
+    changes = _ChangeReader(store, visible_fields, may_continue, cursor, timing or StreamTiming(), opened)
     return LiveStream(streams, changes, _stream_owner(request, reader))
 
 
@@ -85,6 +91,22 @@ async def _is_known_cursor(store: StateStore, cursor: str) -> bool:
     return True
 
 
+@dataclass(frozen=True, slots=True)
+class OpenedRequest:
+    """The request whose page follows this stream; its reader counts as present while the stream lasts."""
+
+    register: PresenceRegister
+    request_id: str
+    staff: Staff
+
+    async def enter(self) -> list[str]:
+        """Record the presence and return the names of the others."""
+        return [viewer.name for viewer in await self.register.enter(self.request_id, self.staff)]
+
+
+OpenedId = Annotated[str, Query(alias="open", max_length=100, description="The request whose page follows the stream")]
+
+
 class _ChangeReader:
     """The changes that one stream has sent and has yet to send."""
 
@@ -95,7 +117,10 @@ class _ChangeReader:
         may_continue: MayContinue | None,
         cursor: str,
         timing: StreamTiming,
+        opened: OpenedRequest | None = None,
     ) -> None:
+        self._opened, self._entered_at = opened, -math.inf
+        self._names: list[str] | None = None
         self.store, self.cursor, self.timing = store, cursor, timing
         self._visible_fields, self._may_continue, self._last_checked_at = visible_fields, may_continue, time.monotonic()
 
@@ -111,7 +136,19 @@ class _ChangeReader:
         events = [await self._event(change) for change in changes]
         if changes:
             self.cursor = changes[-1].cursor
-        return b"".join(events), len(changes) == BATCH_SIZE
+        return b"".join([*events, await self._presence_event()]), len(changes) == BATCH_SIZE
+
+    async def _presence_event(self) -> bytes:
+        """Record that the request is still open here, and encode who else has it open if that has changed."""
+        if self._opened is None or time.monotonic() - self._entered_at < self.timing.recheck:
+            return b""
+        self._entered_at = time.monotonic()
+        names = await self._opened.enter()
+        if names == self._names:
+            return b""
+        self._names = names
+        data = json.dumps({"id": self._opened.request_id, "names": names}, separators=(",", ":"))
+        return format_sse_event(event="presence", data_str=data)
 
     async def _event(self, change: StateChange) -> bytes:
         fields = await self._visible_fields(change.id, change.version)
