@@ -1,6 +1,6 @@
 # `make` lists the commands.
 .DEFAULT_GOAL := help
-.PHONY: help run test engines containers check lint format coverage faults bench bench-pages bench-move pictures docs openapi fonts lock clean
+.PHONY: help run test engines containers check lint format coverage faults bench bench-pages bench-move pictures html docs openapi fonts lock clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -64,6 +64,9 @@ bench-move: $(DEV_READY) ## measure moving 10,000 requests to the engines, into 
 
 pictures: $(DEV_READY) ## take screenshots of every page in every state, into build/pictures, a selection into docs/pictures
 	@$(BIN)/python -m tests.support.browser.screenshots
+
+html: $(DEV_READY) ## check the HTML of every page state with the Nu Html Checker (Java; npm fetches it once)
+	@$(BIN)/python -m tests.support.browser.html_checker
 
 docs: $(DEV_READY) ## generate docs/events.md, the diagrams of docs/architecture.md, deploy/Caddyfile and .env.example
 	@$(BIN)/python -m simpul.generate.event_catalogue

@@ -52,6 +52,11 @@ def format_time(moment: datetime) -> str:
     return f"{moment.astimezone(WIT):%H.%M.%S} WIT"
 
 
+def format_machine_time(moment: datetime) -> str:
+    """Format a time for the datetime attribute, which allows at most three digits after the second."""
+    return moment.astimezone(WIT).isoformat(timespec="seconds")
+
+
 def format_size(size: int) -> str:
     """Format a size in bytes like 612 KB, 6,4 MB or 25 MB."""
     if size < MIB:

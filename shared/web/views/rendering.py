@@ -52,6 +52,7 @@ _environment.filters.update(
     clock=formats.format_time,
     size=formats.format_size,
     initials=formats.format_initials,
+    machine_time=formats.format_machine_time,
 )
 
 

@@ -77,6 +77,11 @@ class BrowserSession:
         rates = {"downloadThroughput": bytes_a_second, "uploadThroughput": bytes_a_second}
         session.send("Network.emulateNetworkConditions", {"offline": False, "latency": 0, **rates})
 
+    def html(self) -> str:
+        """Return the page as the server sent it."""
+        assert self.monitor.document is not None
+        return self.monitor.document.text()
+
     def use_session(self, token: str) -> None:
         """Set the cookie of this session."""
         self.context.add_cookies([{"name": "simpul", "value": token, "url": self.site.url, "httpOnly": True}])

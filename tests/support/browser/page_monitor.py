@@ -24,6 +24,8 @@ class PageMonitor:
     complaints: list[str] = field(default_factory=list)
     expected: list[re.Pattern[str]] = field(default_factory=list)
     pages: set[str] = field(default_factory=set)
+    document: Response | None = None
+    """The response of the last page."""
 
     def attach_to(self, context: BrowserContext) -> PageMonitor:
         context.on("console", self._console)
@@ -56,5 +58,7 @@ class PageMonitor:
             self._complain(f"elsewhere: {request.url}")
 
     def _response(self, response: Response) -> None:
+        if response.request.is_navigation_request() and response.frame.parent_frame is None:
+            self.document = response
         if response.status >= 500:
             self._complain(f"answered {response.status}: {response.url}")
