@@ -1,13 +1,17 @@
-"""Derive the columns of stored records again after their rules changed, in the background."""
+"""Bring stored records up to date after the rules of their fold or columns changed, in the background."""
 
 from __future__ import annotations
 
+import asyncio
 import logging
+from collections.abc import AsyncIterator
 from datetime import datetime
 from typing import Any, TypeVar
 
+from shared.eventlog.port import EventLog
 from shared.runtime.decider import Decider
 from shared.runtime.decider_runner import DeciderRunner
+from shared.runtime.rebuild import WRITE_BATCH_SIZE, Rebuild
 from shared.storage.port import COLUMNS_VERSION, RecordQuery, SaveOutcome, Scalar, StateStore
 
 logger = logging.getLogger(__name__)
@@ -15,12 +19,62 @@ logger = logging.getLogger(__name__)
 State = TypeVar("State")
 
 BATCH_SIZE = 200
+REFOLD_BATCH_SIZE = 50_000
+"""Requests folded at once; each takes a few KB, and each batch reads the whole log."""
+MAX_REFOLD_ATTEMPTS = 12
+REFOLD_INTERVAL_SECONDS = 0.25
 
 
 def outdated_versions(decider: Decider[Any]) -> tuple[Scalar, ...]:
     """Return the values of COLUMNS_VERSION below the current one; () for a service without that column."""
     version = decider.columns(decider.initial()).get(COLUMNS_VERSION)
     return (None, *range(1, version)) if isinstance(version, int) else ()
+
+
+async def refold_outdated(
+    runner: DeciderRunner[State], store: StateStore, log: EventLog, since: datetime | None = None
+) -> int:
+    """Fold the records with outdated columns again from the log; return how many were saved.
+
+    The program that folded them may not have subscribed to an event, or not have kept a field of it. A record that changes
+    meanwhile is tried again a few times; what is left over keeps its state until `simpul state rebuild`.
+    """
+    if not outdated_versions(runner.decider):
+        return 0
+    await store.forget_overwritten(since)
+    refolded = 0
+    async for ids in _outdated_ids(runner.decider, store):
+        rebuild = Rebuild(runner.decider, store, log, subjects=frozenset(ids))
+        left = ids
+        for attempt in range(MAX_REFOLD_ATTEMPTS):
+            await asyncio.sleep(REFOLD_INTERVAL_SECONDS if attempt else 0)
+            await rebuild.fold()
+            batches = [left[start : start + WRITE_BATCH_SIZE] for start in range(0, len(left), WRITE_BATCH_SIZE)]
+            left = [one for batch in batches for one in await rebuild.replace_folded_equally(batch)]
+            if not left:
+                break
+        refolded += len(ids) - len(left)
+        if left:
+            logger.warning("%d records of %s could not be folded again", len(left), runner.decider.service)
+    return refolded
+
+
+async def _outdated_ids(decider: Decider[Any], store: StateStore) -> AsyncIterator[list[str]]:
+    """Yield the ids of the outdated records in batches, each record once."""
+    ids: list[str] = []
+    for version in outdated_versions(decider):
+        after: tuple[Scalar, str] | None = None
+        while True:
+            page = await store.find(RecordQuery("id", where={COLUMNS_VERSION: version}, after=after, limit=BATCH_SIZE))
+            ids += [record.id for record in page.records]
+            if len(ids) >= REFOLD_BATCH_SIZE:
+                yield ids
+                ids = []
+            if not page.has_next:
+                break
+            after = page.keys[-1]
+    if ids:
+        yield ids
 
 
 async def migrate_columns(runner: DeciderRunner[State], store: StateStore, since: datetime | None = None) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass
 from typing import Any, Generic, TypeVar
 
@@ -78,14 +78,15 @@ class Rebuild(Generic[State]):
         log: EventLog,
         progress: Progress = lambda _count: None,
         bounds: Mapping[str, Seen] | None = None,
+        subjects: Container[str] | None = None,
     ) -> None:
-        """`bounds` limits how far the events of some requests are folded, by source."""
+        """`bounds` limits how far the events of some requests are folded, by source; `subjects` are those folded, None for all."""
         self.runner = DeciderRunner(decider)
         self.report = RebuildReport(decider.service)
         self._store, self._log, self._progress = store, log, progress
         self._sources = decider.sources | {decider.service}
         self._types = decider.types | {fact.type() for fact in FACTS if fact.owner == decider.service}
-        self._bounds = bounds or {}
+        self._bounds, self._subjects = bounds or {}, subjects
         self.working_copies: dict[str, WorkingCopy[State]] = {}
         self._pending: dict[tuple[str, str], dict[int, tuple[str, Event | None]]] = {}
         """By request and source, the events that cannot be folded yet, by sequence, with their positions."""
@@ -117,6 +118,18 @@ class Rebuild(Generic[State]):
             await self._swap(ids[start : start + WRITE_BATCH_SIZE])
         return self.report
 
+    async def replace_folded_equally(self, ids: Sequence[str]) -> list[str]:
+        """Replace the records among these that hold exactly the folded events; return the ids of the others."""
+        stored = await self._store.load(ids)
+        equal = [one for one in ids if one in stored and self._holds_same_events(one, stored[one].seen)]
+        outcomes = await self._store.save([self._write(one, stored.get(one)) for one in equal])
+        saved = {one for one, outcome in zip(equal, outcomes, strict=True) if outcome is SaveOutcome.SAVED}
+        return [one for one in ids if one not in saved]
+
+    def _holds_same_events(self, request_id: str, seen: Seen) -> bool:
+        working_copy = self.working_copies.get(request_id)
+        return working_copy is not None and dict(seen) == working_copy.seen
+
     async def _swap(self, ids: Sequence[str]) -> None:
         stored = await self._store.load(ids)
         ahead = [one for one in ids if one in stored and _is_ahead(stored[one].seen, self.working_copies[one].seen)]
@@ -145,6 +158,8 @@ class Rebuild(Generic[State]):
         self._position = end
 
     def _fold(self, record: LogRecord) -> None:
+        if self._subjects is not None and record.key not in self._subjects:
+            return
         if record.value in self._discarded:
             if (position := peek_position(record.value)) is not None:
                 self._fold_in_order(record, *position, None)

@@ -61,6 +61,7 @@ class StoreMigration(Generic[State]):
     ) -> None:
         """`live`: the source is in use, and may have changed since the log was copied."""
         self._decider, self._source, self._target, self._log, self._live = decider, source, target, log, live
+        self._comparable = True
         self.report = MigrationReport(decider.service)
 
     async def dead_letters(self) -> list[DeadLetter]:
@@ -69,6 +70,9 @@ class StoreMigration(Generic[State]):
     async def run(self, positions: Mapping[bytes, str], progress: Progress = lambda _count: None) -> MigrationReport:
         """Copy the dead letters, then fold, write, read back and compare. `positions` of their events are those in the target."""
         bounds = await self._copy_dead_letters(positions)
+        # What the source derived by older rules, states and columns, cannot be compared.
+        outdated = [RecordQuery("id", where={COLUMNS_VERSION: version}) for version in outdated_versions(self._decider)]
+        self._comparable = not any([await self._source.count(query) for query in outdated])
         rebuild = Rebuild(self._decider, self._target, self._log, progress, bounds)
         rebuilt = await rebuild.fold()
         working_copies = {
@@ -154,10 +158,20 @@ class StoreMigration(Generic[State]):
                 self.report.moved_on += 1
             elif one not in old:
                 self._add_finding(one, "was not there before")
-            elif differences := _differences(rebuild, old[one], new[one]):
+            elif differences := self._differences(rebuild, old[one], new[one]):
                 self._add_finding(one, f"differs in {differences}")
             else:
                 self.report.equal += 1
+
+    def _differences(self, rebuild: Rebuild[Any], old: StateRecord, new: StateRecord) -> str:
+        differs = old.body != new.body and rebuild.runner.state(old) != rebuild.runner.state(new)
+        parts = {
+            "state": self._comparable and differs,
+            "seen": dict(old.seen) != dict(new.seen),
+            "time": old.latest != new.latest,
+            "commands": old.commands != new.commands,
+        }
+        return ", ".join(name for name, is_different in parts.items() if is_different)
 
     def _add_finding(self, request_id: str, finding: str) -> None:
         self.report.trouble.append(f"{self.report.service}: {request_id} {finding}")
@@ -165,9 +179,7 @@ class StoreMigration(Generic[State]):
     async def _compare_lists(self, working_copies: Mapping[str, WorkingCopy[State]]) -> None:
         """Compare how many records the target lists by column with the folded states and the source, and look for strays."""
         rows = [self._decider.columns(working_copy.state) for working_copy in working_copies.values()]
-        # Columns that the source derived by older rules cannot be compared.
-        outdated = [RecordQuery("id", where={COLUMNS_VERSION: version}) for version in outdated_versions(self._decider)]
-        comparable = not self._live and not any([await self._source.count(query) for query in outdated])
+        comparable = self._comparable and not self._live
         for column in self._decider.indexed_columns:
             counts = Counter(row.get(column.name) for row in rows)
             if not column.unique and len(counts) <= MAX_COUNTED_VALUES:
@@ -195,13 +207,3 @@ class StoreMigration(Generic[State]):
 
 def _is_equal(wanted: StateRecord, present: StateRecord | None) -> bool:
     return present is not None and replace(wanted, version=present.version) == replace(present, seen=dict(present.seen))
-
-
-def _differences(rebuild: Rebuild[Any], old: StateRecord, new: StateRecord) -> str:
-    parts = {
-        "state": old.body != new.body and rebuild.runner.state(old) != rebuild.runner.state(new),
-        "seen": dict(old.seen) != dict(new.seen),
-        "time": old.latest != new.latest,
-        "commands": old.commands != new.commands,
-    }
-    return ", ".join(name for name, differs in parts.items() if differs)

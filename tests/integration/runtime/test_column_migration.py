@@ -1,4 +1,4 @@
-"""Column migration: the columns of records saved by an older version are derived again; nothing else of them changes."""
+"""Records saved by an older version are folded again from the log, and their columns derived again."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from services.verification.projections import find_requests
-from shared.runtime.column_migration import BATCH_SIZE, migrate_columns
+from shared.runtime import column_migration
+from shared.runtime.column_migration import BATCH_SIZE, migrate_columns, refold_outdated
 from shared.runtime.service_runtime import ServiceRuntime
 from shared.runtime.store_migration import StoreMigration
 from shared.storage.port import RecordQuery
@@ -29,6 +30,8 @@ from tests.support.services.runtime_harness import (
 )
 
 OLD = "UPDATE verification_documents SET columns_version=NULL, search='int-2026-000001 rahmat contoh'"
+AHEAD_OF_THE_LOG = "UPDATE verification_documents SET seen=?"
+FOLDED_WITHOUT_FORM = "UPDATE verification_documents SET body=? WHERE id=?"
 OLDER_PROGRAM_WRITES = "UPDATE verification_documents SET version=version+1, search='int-2026-000001 rahmat' WHERE id=?"
 
 
@@ -69,6 +72,28 @@ async def test_a_request_saved_by_an_older_version_is_found_by_all_current_searc
         await desk.stop()
     after = await desk.store.load([REQUEST])
     assert after[REQUEST] == replace(before[REQUEST], version=before[REQUEST].version + 1)
+
+
+async def test_a_record_that_an_older_version_folded_is_folded_again_from_the_log(harness: RuntimeHarness):
+    desk = await with_records_of_an_older_version(harness)
+    complete = await desk.store.load([REQUEST, OTHER])
+    await harness.file.write(lambda db: db.execute(FOLDED_WITHOUT_FORM, (b'{"number":"INT-2026-000001"}', REQUEST)))
+    assert await refold_outdated(desk.executor.runner, desk.store, harness.log) == 2
+    refolded = await desk.store.load([REQUEST, OTHER])
+    assert refolded == {one: replace(record, version=record.version + 1) for one, record in complete.items()}
+    assert await refold_outdated(desk.executor.runner, desk.store, harness.log) == 0
+    assert sorted(await find_ids(desk, "TR\u00c0YEK")) == [REQUEST, OTHER]
+
+
+async def test_a_record_of_which_the_log_has_no_more_events_is_left_as_it_is(
+    harness: RuntimeHarness, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(column_migration, "REFOLD_INTERVAL_SECONDS", 0)
+    desk = await with_records_of_an_older_version(harness)
+    await harness.file.write(lambda db: db.execute(AHEAD_OF_THE_LOG, (b'{"intake":2}',)))
+    before = await desk.store.load([REQUEST, OTHER])
+    assert await refold_outdated(desk.executor.runner, desk.store, harness.log) == 0
+    assert await desk.store.load([REQUEST, OTHER]) == before
 
 
 async def test_records_that_an_older_program_writes_after_the_migration_are_migrated_again(harness: RuntimeHarness):
