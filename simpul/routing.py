@@ -18,6 +18,7 @@ PATH_PREFIXES: Mapping[str, str] = {
     "/beban-kerja": "assignment",
     "/pekerjaan": "assignment",
     "/periksa": "assignment",
+    "/dasbor": "assignment",
     "/api/notification": "notification",
     "/surel-keluar": "notification",
     "/api/dead-letters": ADMIN_SERVICE,

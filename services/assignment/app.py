@@ -8,6 +8,9 @@ from services.assignment import api
 from services.assignment.decider import decider
 from services.assignment.domain.decisions import Rules
 from services.assignment.handover_service import HandoverService
+from services.assignment.oversight import api as oversight_api
+from services.assignment.oversight import pages as oversight_pages
+from services.assignment.oversight.service import OversightService
 from services.assignment.pages import handover, head, lead, record_check, target
 from services.assignment.service import AssignmentService
 from shared.backends.platform import Platform
@@ -29,5 +32,9 @@ def build(platform: Platform) -> ServiceApp:
     store = platform.state_store(assignment_decider.service, assignment_decider.indexed_columns)
     runtime = ServiceRuntime(assignment_decider, store, platform.log, platform.clock)
     service, handovers = AssignmentService(runtime, platform, rules), HandoverService(runtime.executor, platform)
-    routers = (api.router, head.router, target.router, lead.router, handover.router, record_check.router)
-    return ServiceApp(runtime, (BoundRouter(*routers, services=(service, handovers), limits=LIMITS),))
+    oversight = OversightService(runtime.executor, platform)
+    routers = (
+        *(api.router, head.router, target.router, lead.router, handover.router, record_check.router),
+        *(oversight_api.router, oversight_pages.router),
+    )
+    return ServiceApp(runtime, (BoundRouter(*routers, services=(service, handovers, oversight), limits=LIMITS),))

@@ -23,6 +23,7 @@ from shared.contracts.intake import (
     RequestResubmitted,
     RequestSubmitted,
     RequestWithdrawn,
+    SurveyAnswered,
 )
 from shared.contracts.verification import (
     ClaimReleased,
@@ -57,6 +58,7 @@ SUBSCRIBES_TO: frozenset[type[Fact]] = frozenset(
         ApplicantAnswered,
         HandoverConfirmed,
         HandoverContested,
+        SurveyAnswered,
         RequestReturned,
         RequestVerified,
         RejectionRecommended,

@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import date
+from datetime import date, datetime
 
 from services.assignment.domain.decisions import Rules
 from services.assignment.domain.state import State, has_open_recommendation
 from shared.contracts.stages import Stage, stage_clock
 from shared.runtime.request_columns import request_columns
-from shared.storage.port import COLUMNS_VERSION, Column, RecordQuery, Scalar
+from shared.storage.port import COLUMNS_VERSION, Column, RecordQuery, Scalar, sortable_time
 from shared.text.search import normalize_query
 
 INDEXED_COLUMNS = (
-    *map(Column, ("number", "submitted_at", "target_date", "due", "search")),
+    *map(Column, ("number", "submitted_at", "target_date", "due", "search", "active_at", "surveyed_at", "stage_since")),
     *(Column(name, ordered_by="submitted_at") for name in ("status", "unit", "scope")),
     Column("lead", ordered_by="target_date"),
     Column("stage", ordered_by="due"),
     *(Column(name, "integer", ordered_by="submitted_at") for name in ("open", "advised")),
     Column(COLUMNS_VERSION, "integer"),
 )
-COLUMNS_VERSION_NUMBER = 2
+COLUMNS_VERSION_NUMBER = 3
 """Increase when `columns` derives other values; the next start then updates stored records."""
 
 PageKey = tuple[Scalar, str] | None
@@ -28,12 +28,21 @@ PageKey = tuple[Scalar, str] | None
 
 def columns(state: State, rules: Rules) -> Mapping[str, Scalar]:
     """Return the columns of a record."""
+    clock = stage_clock(state, rules)
     return {
-        **request_columns(state, stage_clock(state, rules), COLUMNS_VERSION_NUMBER),
+        **request_columns(state, clock, COLUMNS_VERSION_NUMBER),
         "advised": int(has_open_recommendation(state)),
         "lead": state.lead.username if state.lead else None,
         "target_date": state.target_date.isoformat() if state.target_date else None,
+        "stage_since": clock.since.isoformat() if clock else None,
+        "active_at": sortable_time(_last_activity(state)),
+        "surveyed_at": sortable_time(state.survey.at if state.survey else None),
     }
+
+
+def _last_activity(state: State) -> datetime | None:
+    times = [entry.time for entry in state.history[-1:]] + ([state.survey.at] if state.survey else [])
+    return max(times, default=None)
 
 
 def find_requests(

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from shared.eventlog.port import EventLog
-from shared.runtime.decider import Decider
 from shared.runtime.decider_runner import DeciderRunner
-from shared.runtime.rebuild import WRITE_BATCH_SIZE, Rebuild
+from shared.runtime.rebuild import WRITE_BATCH_SIZE, Rebuild, outdated_ids, outdated_versions
 from shared.storage.port import COLUMNS_VERSION, RecordQuery, SaveOutcome, Scalar, StateStore
 
 logger = logging.getLogger(__name__)
@@ -23,12 +21,6 @@ REFOLD_BATCH_SIZE = 50_000
 """Requests folded at once; each takes a few KB, and each batch reads the whole log."""
 MAX_REFOLD_ATTEMPTS = 12
 REFOLD_INTERVAL_SECONDS = 0.25
-
-
-def outdated_versions(decider: Decider[Any]) -> tuple[Scalar, ...]:
-    """Return the values of COLUMNS_VERSION below the current one; () for a service without that column."""
-    version = decider.columns(decider.initial()).get(COLUMNS_VERSION)
-    return (None, *range(1, version)) if isinstance(version, int) else ()
 
 
 async def refold_outdated(
@@ -43,7 +35,7 @@ async def refold_outdated(
         return 0
     await store.forget_overwritten(since)
     refolded = 0
-    async for ids in _outdated_ids(runner.decider, store):
+    async for ids in outdated_ids(runner.decider, store, REFOLD_BATCH_SIZE):
         rebuild = Rebuild(runner.decider, store, log, subjects=frozenset(ids))
         left = ids
         for attempt in range(MAX_REFOLD_ATTEMPTS):
@@ -57,24 +49,6 @@ async def refold_outdated(
         if left:
             logger.warning("%d records of %s could not be folded again", len(left), runner.decider.service)
     return refolded
-
-
-async def _outdated_ids(decider: Decider[Any], store: StateStore) -> AsyncIterator[list[str]]:
-    """Yield the ids of the outdated records in batches, each record once."""
-    ids: list[str] = []
-    for version in outdated_versions(decider):
-        after: tuple[Scalar, str] | None = None
-        while True:
-            page = await store.find(RecordQuery("id", where={COLUMNS_VERSION: version}, after=after, limit=BATCH_SIZE))
-            ids += [record.id for record in page.records]
-            if len(ids) >= REFOLD_BATCH_SIZE:
-                yield ids
-                ids = []
-            if not page.has_next:
-                break
-            after = page.keys[-1]
-    if ids:
-        yield ids
 
 
 async def migrate_columns(runner: DeciderRunner[State], store: StateStore, since: datetime | None = None) -> int:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Callable, Container, Mapping, Sequence
-from dataclasses import dataclass, field, fields, is_dataclass
+from collections.abc import AsyncIterator, Callable, Container, Mapping, Sequence
+from dataclasses import dataclass, field, fields, is_dataclass, replace
 from typing import Any, Generic, TypeVar
 
 from shared.contracts.envelope import Event, decode_event
@@ -14,7 +14,7 @@ from shared.eventlog.port import EventLog, LogRecord
 from shared.runtime.decider import Decider
 from shared.runtime.decider_runner import DeciderRunner, WorkingCopy, rebase
 from shared.runtime.event_decoding import SkippedEvent, decode_for, peek_position
-from shared.storage.port import SaveOutcome, StateRecord, StateStore, Write
+from shared.storage.port import COLUMNS_VERSION, RecordQuery, SaveOutcome, Scalar, StateRecord, StateStore, Write
 
 State = TypeVar("State")
 
@@ -23,6 +23,7 @@ Seen = Mapping[str, int]
 MAX_COMPARE_ATTEMPTS = 20
 COMPARE_INTERVAL_SECONDS = 0.25
 WRITE_BATCH_SIZE = 500
+OUTDATED_PAGE_SIZE = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +69,30 @@ class RebuildReport:
         return not (self.differences or self.gaps or self.unreadable or self.behind)
 
 
+def outdated_versions(decider: Decider[Any]) -> tuple[Scalar, ...]:
+    """Return the values of COLUMNS_VERSION below the current one; () for a service without that column."""
+    version = decider.columns(decider.initial()).get(COLUMNS_VERSION)
+    return (None, *range(1, version)) if isinstance(version, int) else ()
+
+
+async def outdated_ids(decider: Decider[Any], store: StateStore, batch_size: int) -> AsyncIterator[list[str]]:
+    """Yield the ids of the records that were saved by older rules in batches."""
+    ids: list[str] = []
+    for version in outdated_versions(decider):
+        query = RecordQuery("id", where={COLUMNS_VERSION: version}, limit=OUTDATED_PAGE_SIZE)
+        while True:
+            page = await store.find(query)
+            ids += [record.id for record in page.records]
+            if len(ids) >= batch_size:
+                yield ids
+                ids = []
+            if not page.has_next:
+                break
+            query = replace(query, after=page.keys[-1])
+    if ids:
+        yield ids
+
+
 class Rebuild(Generic[State]):
     """The states of one service, folded from the log into memory; a few KB per request."""
 
@@ -91,10 +116,16 @@ class Rebuild(Generic[State]):
         self._pending: dict[tuple[str, str], dict[int, tuple[str, Event | None]]] = {}
         """By request and source, the events that cannot be folded yet, by sequence, with their positions."""
         self._discarded: set[bytes] = set()
+        self._outdated: set[str] = set()
         self._position = ""
 
     async def compare(self) -> RebuildReport:
-        """Fold to the end of the log and compare with the store, waiting a little for events on their way."""
+        """Fold to the end of the log and compare with the store, waiting a little for events on their way.
+
+        Records of an older version have another state until the next start folds them again; they are not reported.
+        """
+        async for ids in outdated_ids(self.runner.decider, self._store, WRITE_BATCH_SIZE):
+            self._outdated.update(ids)
         for _ in range(MAX_COMPARE_ATTEMPTS):
             await self._fold_to_end()
             self.report.differences, self.report.behind, self.report.gaps = [], [], self._find_gaps()
@@ -233,7 +264,7 @@ class Rebuild(Generic[State]):
             or _is_ahead(working_copy.seen, record.seen)
         ):
             self.report.behind.append(request_id)
-        elif (live := self.runner.state(record)) != working_copy.state:
+        elif request_id not in self._outdated and (live := self.runner.state(record)) != working_copy.state:
             changes = _field_changes(live, working_copy.state)
             self.report.differences.append(Difference(request_id, "different", changes))
 

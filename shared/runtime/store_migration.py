@@ -8,10 +8,9 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Generic, TypeVar
 
 from shared.eventlog.port import EventLog
-from shared.runtime.column_migration import outdated_versions
 from shared.runtime.decider import Decider
 from shared.runtime.decider_runner import WorkingCopy, rebase
-from shared.runtime.rebuild import WRITE_BATCH_SIZE, Rebuild
+from shared.runtime.rebuild import WRITE_BATCH_SIZE, Rebuild, outdated_versions
 from shared.storage.port import (
     COLUMNS_VERSION,
     Column,

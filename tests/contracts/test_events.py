@@ -202,12 +202,12 @@ def test_a_service_subscribes_to_known_events_of_others(service: Decider[Any]):
     assert service.service not in {fact.owner for fact in service.subscribes_to}
 
 
-def test_every_event_has_a_subscriber_except_surveys_and_those_of_notification():
+def test_every_event_has_a_subscriber_except_those_of_notification():
     subscribed = frozenset[type[Fact]]().union(*SUBSCRIBES_TO.values())
     without_subscriber = {fact.type() for fact in FACTS if fact.owner != "notification"} - {
         fact.type() for fact in subscribed
     }
-    assert without_subscriber == {"SurveyAnswered"}
+    assert without_subscriber == set()
 
 
 def test_every_event_has_a_label():

@@ -16,10 +16,28 @@ from shared.contracts.assignment import (
     WorkResumed,
 )
 from shared.contracts.envelope import Event
-from shared.contracts.facts import Complexity, Staff
+from shared.contracts.facts import ChecklistItem, Complexity, Staff
+from shared.contracts.intake import SurveyAnswered
 from shared.contracts.lifecycle import Status
 from shared.contracts.request_state import StaffRequestState, apply_staff_request_event
-from shared.contracts.verification import RequestVerified
+from shared.contracts.verification import RequestReturned, RequestVerified
+
+
+@dataclass(frozen=True, slots=True)
+class FailedChecklist:
+    """The items for which a round was returned."""
+
+    at: datetime
+    items: tuple[ChecklistItem, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SurveyAnswers:
+    """The scores of U1 to U9, from 1 to 4; they leave the record in sums only, never beside the request."""
+
+    at: datetime
+    scores: tuple[int, ...]
+    comment: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,14 +53,22 @@ class State(StaffRequestState):
     stopped_on: date | None = None
     summary: str = ""
     record_number: str = ""
+    failed_checklists: tuple[FailedChecklist, ...] = ()
+    survey: SurveyAnswers | None = None
 
 
 def evolve(state: State, event: Event) -> State:
     """Return the state after an event, the same for every order in which events of different services arrive."""
     if type(event.fact) not in SUBSCRIBES_TO | PUBLISHES:
         return state
+    if isinstance(event.fact, SurveyAnswered):
+        # Not in the history, which staff read: it would tell who answered, and when.
+        return replace(state, survey=SurveyAnswers(event.time, event.fact.answers, event.fact.comment))
     updated = apply_staff_request_event(state, event)
     match event.fact:
+        case RequestReturned(verdicts=verdicts):
+            failed = FailedChecklist(event.time, tuple(verdict.item for verdict in verdicts if not verdict.ok))
+            updated = replace(updated, failed_checklists=(*state.failed_checklists, failed))
         case RequestVerified():
             updated = replace(updated, verified_at=event.time)
         case LeadAssigned(complexity=complexity, note=note):
@@ -51,13 +77,21 @@ def evolve(state: State, event: Event) -> State:
             updated = replace(updated, former_lead=previous, stopped_on=_stopped_on(state, day, event.time))
         case TargetChanged(target_date=day):
             updated = replace(updated, stopped_on=_stopped_on(state, day, event.time))
-        case WorkPaused(question=question):
-            updated = replace(updated, question=question, stopped_on=today(event.time))
-        case WorkResumed():
-            updated = replace(updated, question="", stopped_on=None)
-        case WorkCompleted(summary=summary, record_number=number):
-            updated = replace(updated, summary=summary, record_number=number)
+        case _:
+            updated = _apply_progress(updated, event)
     return updated
+
+
+def _apply_progress(state: State, event: Event) -> State:
+    match event.fact:
+        case WorkPaused(question=question):
+            return replace(state, question=question, stopped_on=today(event.time))
+        case WorkResumed():
+            return replace(state, question="", stopped_on=None)
+        case WorkCompleted(summary=summary, record_number=number):
+            return replace(state, summary=summary, record_number=number)
+        case _:
+            return state
 
 
 def _stopped_on(state: State, target: date, time: datetime) -> date | None:

@@ -19,6 +19,8 @@ from services.assignment.handover_record.pdf_fonts import (
 
 LEFT, RIGHT, TOP, BOTTOM = 25.0, 190.0, 14.0, 281.0
 FOOTER_Y = 288.0
+LANDSCAPE = (277.0, 194.0, 201.0)
+"""The right and lower margin, and the footer, of a page in landscape."""
 MIDDLE = (LEFT + RIGHT) / 2
 LINE_HEIGHT = 5.0
 POINT_MM = 25.4 / 72
@@ -30,9 +32,11 @@ QR_MASK = 2
 class PdfLayout:
     """A4 pages written from top to bottom. It wraps lines itself, in a tenth of the time of the library."""
 
-    def __init__(self, title: str, day: date) -> None:
+    def __init__(self, title: str, day: date, *, landscape: bool = False) -> None:
         self._title = title
-        self._pdf = FPDF()
+        self._pdf = FPDF("landscape" if landscape else "portrait")
+        self.right, self._bottom, self._footer_y = LANDSCAPE if landscape else (RIGHT, BOTTOM, FOOTER_Y)
+        self.middle = (LEFT + self.right) / 2
         self._pdf.set_compression(False)
         self._pdf.core_fonts_encoding = ENCODING
         self._pdf.set_creation_date(datetime(day.year, day.month, day.day, tzinfo=UTC))
@@ -51,7 +55,7 @@ class PdfLayout:
 
     def ensure_space(self, height: float) -> bool:
         """Start a new page if the current one has not enough space; return whether it had."""
-        has_space = self.y + height <= BOTTOM
+        has_space = self.y + height <= self._bottom
         if not has_space:
             self._start_page()
         return has_space
@@ -65,12 +69,14 @@ class PdfLayout:
         self._pdf.set_font(family, "B" if bold else "", size)
         self._pdf.text(x, self.y, printable_text)
 
-    def centred_text(self, text: str, x: float = MIDDLE, *, bold: bool = False, size: float = BODY_SIZE) -> None:
+    def centred_text(self, text: str, x: float | None = None, *, bold: bool = False, size: float = BODY_SIZE) -> None:
         printable_text = printable(text).replace("\n", " ")
-        self.text(x - width_of(printable_text, bold, size) / 2, printable_text, bold=bold, size=size)
+        middle = self.middle if x is None else x
+        self.text(middle - width_of(printable_text, bold, size) / 2, printable_text, bold=bold, size=size)
 
-    def paragraph(self, text: str, *, x: float = LEFT, right: float = RIGHT) -> None:
+    def paragraph(self, text: str, *, x: float = LEFT) -> None:
         """Write a justified paragraph; line breaks stay, and several empty lines become one."""
+        right = self.right
         parts = printable(text).split("\n")
         for part in (part for part, above in zip(parts, ["", *parts], strict=False) if part.strip() or above.strip()):
             lines = wrap_lines(part, right - x)
@@ -120,11 +126,11 @@ class PdfLayout:
         self.y = TOP + LINE_HEIGHT
 
     def _write_footer(self, page: int, pages: int) -> None:
-        self._pdf.page, self.y = page, FOOTER_Y
+        self._pdf.page, self.y = page, self._footer_y
         counted = f"Halaman {page} dari {pages}"
         # A distinct size, because the library selects a font only when it differs from the last one.
         self.text(LEFT, self._title, size=8.01)
-        self.text(RIGHT - width_of(counted, False, 8), counted, size=8)
+        self.text(self.right - width_of(counted, False, 8), counted, size=8)
 
 
 def wrap_lines(text: str, width: float, *, bold: bool = False, size: float = BODY_SIZE) -> list[str]:

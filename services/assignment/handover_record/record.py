@@ -88,7 +88,7 @@ class HandoverRecord:
 def handover_record(record: HandoverRecord) -> bytes:
     """Render the record as a PDF of A4 pages, uncompressed so that its bytes depend on no compression library."""
     layout = PdfLayout(f"Berita Acara Serah Terima {record.number}", record.handed_over_on)
-    _letterhead(layout, record.office)
+    letterhead(layout, record.office)
     _title(layout, record)
     _parties(layout, record)
     _documents(layout, record)
@@ -117,7 +117,8 @@ def day_in_words(day: date) -> str:
     )
 
 
-def _letterhead(layout: PdfLayout, office: Office) -> None:
+def letterhead(layout: PdfLayout, office: Office) -> None:
+    """Write the name and address of the office at the top of a page."""
     for text, bold, size, height in (
         (office.government.upper(), False, 13.0, 6.5),
         (office.name.upper(), True, 16.0, 5.5),
@@ -125,8 +126,8 @@ def _letterhead(layout: PdfLayout, office: Office) -> None:
     ):
         layout.centred_text(text, bold=bold, size=size)
         layout.y += height
-    layout.rule(LEFT, layout.y, RIGHT, layout.y, 0.9)
-    layout.rule(LEFT, layout.y + 1.1, RIGHT, layout.y + 1.1, 0.25)
+    layout.rule(LEFT, layout.y, layout.right, layout.y, 0.9)
+    layout.rule(LEFT, layout.y + 1.1, layout.right, layout.y + 1.1, 0.25)
     layout.y += 9.5
 
 

@@ -57,6 +57,12 @@ def format_machine_time(moment: datetime) -> str:
     return moment.astimezone(WIT).isoformat(timespec="seconds")
 
 
+def format_decimal(value: object, places: int) -> str:
+    """Format a number like 80,56 or 4.000."""
+    grouped = f"{value:,.{places}f}"
+    return grouped.translate({ord(","): ".", ord("."): ","})
+
+
 def format_size(size: int) -> str:
     """Format a size in bytes like 612 KB, 6,4 MB or 25 MB."""
     if size < MIB:

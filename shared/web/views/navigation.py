@@ -25,6 +25,7 @@ MENU_ITEMS = (
     MenuItem(Role.OFFICER, "/verifikasi", "verification"),
     MenuItem(Role.STRUCTURAL, "/penugasan", "assignment"),
     MenuItem(Role.STRUCTURAL, "/beban-kerja", "leads"),
+    MenuItem(Role.STRUCTURAL, "/dasbor/kepuasan", "dashboard"),
     MenuItem(Role.TECHNICAL, "/pekerjaan", "work"),
     MenuItem(Role.ADMIN, "/surel-keluar", "messages"),
     MenuItem(Role.ADMIN, "/kejadian-tertunda", "dead_letters"),

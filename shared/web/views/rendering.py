@@ -53,6 +53,7 @@ _environment.filters.update(
     size=formats.format_size,
     initials=formats.format_initials,
     machine_time=formats.format_machine_time,
+    decimal=formats.format_decimal,
 )
 
 

@@ -399,8 +399,11 @@ def test_a_resubmission_replaces_what_was_sent():
     assert (state.documents, state.course.round) == (resubmitted.documents, 2)
 
 
-def test_answers_to_the_survey_are_not_stored():
-    assert state_after(*DELIVERED, confirmed, surveyed) == state_after(*DELIVERED, confirmed)
+def test_answers_to_the_survey_are_stored_outside_the_history():
+    state = state_after(*DELIVERED, confirmed, surveyed)
+    assert state.survey is not None
+    assert state.survey.scores == (3, 3, 3, 4, 3, 3, 4, 3, 3)
+    assert replace(state, survey=None) == state_after(*DELIVERED, confirmed)
 
 
 def test_the_suggested_target_is_20_working_days_ahead():

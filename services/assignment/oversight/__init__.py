@@ -1,0 +1,1 @@
+"""What the structural head sees of the whole service: satisfaction report, dashboard, register and public figures."""

@@ -1,0 +1,76 @@
+"""The pages of oversight."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date
+from typing import Annotated
+from urllib.parse import urlencode
+
+from fastapi import APIRouter, Depends, Query, Response
+
+from services.assignment.errors import WORDS
+from services.assignment.oversight.api import Oversight
+from services.assignment.oversight.charts import survey_chart
+from services.assignment.oversight.periods import Period, month_of, months_back
+from services.assignment.oversight.presenters import present_survey
+from services.assignment.oversight.schemas import PeriodQuery
+from services.assignment.pages.head import HeadPage
+from shared.contracts.facts import Scope
+from shared.web.views.formats import format_date
+from shared.web.views.labels import SCOPE_LABELS
+from shared.web.views.page_routes import PageRoute
+
+DASHBOARD_PATH = "/dasbor"
+SURVEY_PATH = f"{DASHBOARD_PATH}/kepuasan"
+OFFERED_MONTHS = 36
+
+router = APIRouter(route_class=PageRoute, include_in_schema=False)
+
+
+Choices = Sequence[tuple[str, str]]
+
+
+class PeriodChoice:
+    """The months that a page offers, newest first, and what is chosen."""
+
+    def __init__(
+        self, period: Period, today: date, scope: Scope | None = None, units: Choices = (), unit: str = ""
+    ) -> None:
+        months = [month_of(months_back(today, count)) for count in range(OFFERED_MONTHS)]
+        first_days = _with_chosen([(str(one.first), one.label) for one in months], period.first)
+        last_days = _with_chosen([(str(one.last), one.label) for one in months], period.last)
+        scopes = [("", WORDS.period.all_scopes), *((one.value, label) for one, label in SCOPE_LABELS.items())]
+        self.fields: list[tuple[str, str, Choices, str]] = [
+            ("from", WORDS.period.from_month, first_days, str(period.first)),
+            ("to", WORDS.period.to_month, last_days, str(period.last)),
+            ("scope", WORDS.period.scope, scopes, scope.value if scope else ""),
+        ]
+        if units:
+            self.fields.append(("unit", WORDS.period.unit, units, unit))
+
+    @property
+    def query(self) -> str:
+        """The choice as the query of a file with the same figures."""
+        return urlencode({name: value for name, _label, _options, value in self.fields if value})
+
+
+def _with_chosen(options: list[tuple[str, str]], day: date) -> list[tuple[str, str]]:
+    return options if str(day) in dict(options) else [(str(day), format_date(day)), *options]
+
+
+Page = Annotated[HeadPage, Depends()]
+
+
+@router.get(SURVEY_PATH)
+async def show_survey(query: Annotated[PeriodQuery, Query()], page: Page, oversight: Oversight) -> Response:
+    """Show the satisfaction report of a period."""
+    report = await oversight.survey_report(query.period(oversight.today()), query.scope)
+    choice = PeriodChoice(report.period, oversight.today(), query.scope)
+    return await page.render(
+        "survey.html",
+        report=present_survey(report),
+        chart=survey_chart(report.sums),
+        period=report.period,
+        choice=choice,
+    )

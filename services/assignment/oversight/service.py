@@ -1,0 +1,68 @@
+"""The application service of oversight, which its calls and pages share."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import date
+
+from services.assignment.domain.state import State
+from services.assignment.oversight.periods import Period
+from services.assignment.oversight.satisfaction import SurveySums
+from shared.backends.platform import Platform
+from shared.calendar import today
+from shared.contracts.facts import Scope
+from shared.runtime.executor import Executor
+from shared.storage.port import RecordQuery, Scalar, sortable_time
+
+PAGE_SIZE = 200
+MAX_COMMENTS = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class SurveyReport:
+    """The answers of a period: their sums, and the newest comments, in no relation to a request."""
+
+    period: Period
+    scope: Scope | None
+    sums: SurveySums
+    comments: tuple[str, ...]
+
+
+class OversightService:
+    def __init__(self, executor: Executor[State], platform: Platform) -> None:
+        self._executor, self._platform = executor, platform
+
+    def today(self) -> date:
+        """Return the current date in Halmahera Timur."""
+        return today(self._platform.clock())
+
+    async def survey_report(self, period: Period, scope: Scope | None = None) -> SurveyReport:
+        """Return the satisfaction report of a period."""
+        sums, comments = SurveySums(), []
+        async for state in self._states("surveyed_at", period, scope):
+            if state.survey:
+                sums = sums.add(1, state.survey.scores)
+                comments += [state.survey.comment] if state.survey.comment.strip() else []
+        # In the order of the alphabet, because that of time would tell to which request one belongs.
+        return SurveyReport(period, scope, sums, tuple(sorted(comments[-MAX_COMMENTS:], key=str.casefold)))
+
+    async def _states(self, column: str, period: Period, scope: Scope | None) -> AsyncIterator[State]:
+        """Yield the states with a time in the period in this column, oldest first."""
+        after: tuple[Scalar, str] = (sortable_time(period.begin), "")
+        end = sortable_time(period.end)
+        while True:
+            found = await self._executor.find(
+                RecordQuery(
+                    column,
+                    where={"scope": scope.value} if scope else {},
+                    below={column: end},
+                    after=after,
+                    limit=PAGE_SIZE,
+                )
+            )
+            for loaded in found.items:
+                yield loaded.state
+            if found.next is None:
+                return
+            after = found.next
