@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
-from starlette.responses import StreamingResponse
 
 from services.verification.dependencies import Context, Officer, Verification
 from services.verification.domain.commands import (
@@ -36,8 +35,8 @@ from shared.web.api.live import OpenedId, OpenedRequest, live
 from shared.web.api.openapi import DOWNLOAD_RESPONSES, IMAGE_RESPONSES, STREAM_RESPONSES
 from shared.web.api.staff_notes import NoteBody, NotesResponse, present_notes
 from shared.web.auth.access import GuardedRoute
+from shared.web.documents.previews import PageViewQuery
 from shared.web.http.downloads import download
-from shared.web.http.methods import wants_headers_only
 
 PREFIX = "/api/verification"
 
@@ -92,19 +91,17 @@ async def download_document(
     "/requests/{request_id}/documents/{document_id}/pages/{page}", response_class=Response, responses=IMAGE_RESPONSES
 )
 async def show_page(
-    request_id: str, document_id: str, page: int, officer: Officer, request: Request, verification: Verification
+    request_id: str,
+    document_id: str,
+    page: int,
+    view: PageViewQuery,
+    officer: Officer,
+    request: Request,
+    verification: Verification,
 ) -> Response:
-    """Show a page of a PDF, PNG or JPEG as an image; `Link` names the next page. HEAD renders nothing."""
+    """Show a page of a document as an image; `Link` names the next page. HEAD renders nothing."""
     document = await verification.get_document(request_id, document_id)
-    if not wants_headers_only(request):
-        image = await verification.render_page(document, page, officer)
-    elif (cached := verification.get_cached_page(document, page)) is not None:
-        image = cached
-    else:
-        return StreamingResponse(iter(()), media_type="image/png")  # without Content-Length, which is not known yet
-    pages_path = f"{PREFIX}/requests/{request_id}/documents/{document_id}/pages"
-    next_page = {"Link": f'<{pages_path}/{page + 1}>; rel="next"'} if page < image.pages else {}
-    return Response(image.png, headers=next_page, media_type="image/png")
+    return await verification.previews.respond(request, document, page, view, officer)
 
 
 @router.post("/requests/{request_id}/verification", response_model=CommandResponse)

@@ -12,6 +12,7 @@ from shared.documents.rendering.page_cache import PageImageCache
 from shared.documents.rendering.page_renderer import PageRenderer
 from shared.runtime.service_runtime import ServiceApp, ServiceRuntime
 from shared.web.dependencies import BoundRouter
+from shared.web.documents.previews import DocumentPreviews
 
 
 def build(platform: Platform) -> ServiceApp:
@@ -20,6 +21,6 @@ def build(platform: Platform) -> ServiceApp:
     verification_decider = decider(rules)
     store = platform.state_store(verification_decider.service, verification_decider.indexed_columns)
     runtime = ServiceRuntime(verification_decider, store, platform.log, platform.clock)
-    images = PageImageCache(platform.documents, PageRenderer())
-    service = VerificationService(runtime, platform, rules, images)
+    previews = DocumentPreviews(PageImageCache(platform.documents, PageRenderer()))
+    service = VerificationService(runtime, platform, rules, previews)
     return ServiceApp(runtime, (BoundRouter(api.router, queue.router, request.router, services=(service,)),))

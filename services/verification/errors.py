@@ -10,7 +10,6 @@ _REFUSALS = TEXTS.refusals
 
 REQUEST_NOT_FOUND: str = _REFUSALS.unknown
 DOCUMENT_NOT_FOUND: str = _REFUSALS.no_document
-NOT_RENDERABLE: str = _REFUSALS.not_drawable
 NO_OFFICER: str = _REFUSALS.no_officer
 
 _STATUS_AND_FIELD = {

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from datetime import date
+from functools import partial
 from typing import Any
 
 from services.verification.domain.decisions import Rules, is_advised
-from services.verification.domain.state import CHECKLIST, State
+from services.verification.domain.state import CHECKLIST, State, previous_version
+from shared.contracts.facts import DocumentRef
+from shared.contracts.request_state import find_document
 from shared.contracts.stages import Stage, stage_clock
 from shared.runtime.executor import Loaded
 from shared.web.api import serializers
+from shared.web.documents.viewer import DocumentList
 from shared.web.views.labels import CHECKLIST_LABELS, STATUS_LABELS
 
 
@@ -41,9 +45,27 @@ def present_request(loaded: Loaded[State], day: date, rules: Rules) -> dict[str,
     return {
         **present_summary(loaded, day, rules),
         **serializers.details(state),
+        "replaced_documents": serializers.documents(replaced_documents(state)),
         "checklist": [{"item": item.value, "label": CHECKLIST_LABELS[item]} for item in CHECKLIST],
         "verdicts": _verdicts(state),
     }
+
+
+def replaced_documents(state: State) -> tuple[DocumentRef, ...]:
+    """Return the documents of earlier rounds that are no longer in the form."""
+    return tuple(each.document for each in state.replaced)
+
+
+def viewer_documents(state: State) -> DocumentList:
+    """Return the documents in the order in which the viewer shows them."""
+    versions = partial(previous_version, state)
+    return DocumentList(state.all_documents, state.course.round, replaced_documents(state), versions)
+
+
+def find_any_document(state: State, document_id: str) -> DocumentRef | None:
+    """Return a document of the request, also one of an earlier round."""
+    earlier = next((each for each in replaced_documents(state) if each.id == document_id), None)
+    return find_document(state, document_id) or earlier
 
 
 def _verdicts(state: State) -> list[dict[str, Any]]:

@@ -11,7 +11,12 @@ from shared.contracts.facts import ChecklistItem, Scope, Verdict
 from shared.contracts.lifecycle import Status
 from shared.web.api.commands import CommandResponse, OptionalText, Text
 from shared.web.api.lists import ListQuery, drop_blank_values
-from shared.web.api.serializers import ChecklistItemResponse, RequestDetailsResponse, RequestSummaryResponse
+from shared.web.api.serializers import (
+    ChecklistItemResponse,
+    DocumentResponse,
+    RequestDetailsResponse,
+    RequestSummaryResponse,
+)
 from shared.web.api.validation import RequestBody
 from shared.web.forms.text_fields import STRIP_INVISIBLE
 from shared.web.views.labels import WARNING_MESSAGES
@@ -143,3 +148,4 @@ class VerificationRequestResponse(RequestDetailsResponse):
     open_by: list[str]
     checklist: list[ChecklistItemResponse]
     verdicts: list[Verdict]
+    replaced_documents: list[DocumentResponse]

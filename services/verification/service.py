@@ -2,41 +2,24 @@
 
 from __future__ import annotations
 
-import asyncio
-import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
+from functools import partial
 from typing import Any
 
 from pydantic import BaseModel
 
 from services.verification.domain.commands import ClaimCommand, ClaimRequest, Command
-from services.verification.domain.decisions import Rules
+from services.verification.domain.decisions import Rules, is_advised
 from services.verification.domain.state import State
-from services.verification.errors import (
-    DOCUMENT_NOT_FOUND,
-    NO_OFFICER,
-    NOT_RENDERABLE,
-    REFUSAL_MESSAGES,
-    REQUEST_NOT_FOUND,
-)
-from services.verification.projections import find_requests
+from services.verification.errors import DOCUMENT_NOT_FOUND, NO_OFFICER, REFUSAL_MESSAGES, REQUEST_NOT_FOUND
+from services.verification.presenters import find_any_document
+from services.verification.projections import find_requests, queue_cursor
 from shared.backends.platform import Platform
 from shared.calendar import today
 from shared.contracts.facts import DocumentRef, Staff
 from shared.contracts.lifecycle import Status
-from shared.contracts.request_state import find_document
-from shared.documents.port import DocumentMissing, StoreUnavailable
-from shared.documents.rendering.page_cache import PageImageCache
-from shared.documents.rendering.page_renderer import (
-    RENDERABLE_TYPES,
-    PageImage,
-    PageNotFound,
-    RenderTimeout,
-    Unrenderable,
-)
 from shared.identity.accounts import Role
-from shared.identity.service import Principal
 from shared.runtime.conflict import conflict
 from shared.runtime.executor import Loaded
 from shared.runtime.service_runtime import ServiceRuntime
@@ -44,32 +27,27 @@ from shared.web.api import commands, serializers
 from shared.web.api.idempotency import CommandContext
 from shared.web.api.problems import Problem, validation_problem
 from shared.web.api.validation import FieldError
-
-logger = logging.getLogger(__name__)
-
-PREVIEW_TIMEOUT_SECONDS = 0.5
-"""How long a page waits for a rendered image, which says how many pages there are, before it is shown without that."""
+from shared.web.documents.previews import DocumentPreviews
 
 
 @dataclass(frozen=True, slots=True)
-class PagePreview:
-    """A document's page as far as it is known; `pages` is None while the document is being rendered."""
+class QueuePosition:
+    """The place of a request in the queue, counted from 1, and the ids of its neighbours, "" at either end."""
 
-    page: int
-    pages: int | None = None
-    width: int = 0
-    height: int = 0
-    fault: str = ""
+    place: int
+    total: int
+    previous: str
+    next: str
 
 
 class VerificationService:
     """Requests as officers see them."""
 
     def __init__(
-        self, runtime: ServiceRuntime[State], platform: Platform, rules: Rules, images: PageImageCache
+        self, runtime: ServiceRuntime[State], platform: Platform, rules: Rules, previews: DocumentPreviews
     ) -> None:
         self.executor, self.store, self.platform, self.rules = runtime.executor, runtime.store, platform, rules
-        self._images = images
+        self.previews = previews
 
     def today(self) -> date:
         """Return the current date in Halmahera Timur."""
@@ -84,7 +62,7 @@ class VerificationService:
 
     async def get_document(self, request_id: str, document_id: str) -> DocumentRef:
         """Return a document of a request. Raises Problem 404."""
-        document = find_document((await self.get_request(request_id)).state, document_id)
+        document = find_any_document((await self.get_request(request_id)).state, document_id)
         if document is None:
             raise Problem(404, DOCUMENT_NOT_FOUND)
         return document
@@ -116,6 +94,22 @@ class VerificationService:
         loaded = await self.executor.read_cached(request_id, result["version"])
         return {**result, **serializers.claim(loaded.state.active_claim if loaded else None)}
 
+    async def queue_position(self, loaded: Loaded[State]) -> QueuePosition | None:
+        """Return the place of a request among those that await an officer, None if it is not one of them."""
+        if loaded.state.status is not Status.SUBMITTED or is_advised(loaded.state):
+            return None
+        received_at, _ = cursor = queue_cursor(loaded)
+        queue = partial(find_requests, status=Status.SUBMITTED, advised=False)
+        earlier = replace(queue(), below={"received_at": received_at})
+        previous = await self.executor.find(queue(before=cursor, limit=1))
+        following = await self.executor.find(queue(after=cursor, limit=1))
+        return QueuePosition(
+            await self.executor.count(earlier) + 1,
+            await self.count_submitted(),
+            previous.items[0].id if previous.items else "",
+            following.items[0].id if following.items else "",
+        )
+
     async def execute(
         self, context: CommandContext, request_id: str, command: Command, *content: BaseModel | str
     ) -> dict[str, Any]:
@@ -129,42 +123,3 @@ class VerificationService:
     def conflict_problem(self, loaded: Loaded[State]) -> Problem:
         """Return the 409 that a decision on this state would get."""
         return commands.conflict(conflict(loaded.state.status, loaded.state.history), loaded.version)
-
-    def get_cached_page(self, document: DocumentRef, page: int) -> PageImage | None:
-        """Return a page that was rendered recently. Raises Problem 415."""
-        _require_renderable(document)
-        return self._images.get_cached(document.key, page)
-
-    async def render_page(self, document: DocumentRef, page: int, officer: Principal) -> PageImage:
-        """Return a page as an image. Raises Problem 404, 415 or 422, and DocumentMissing."""
-        _require_renderable(document)
-        logger.info("%s looked at page %d of document %s", officer.username, page, document.id)
-        try:
-            return await self._images.render(document.key, document.media_type, page)
-        except PageNotFound as error:
-            raise Problem(404, error.message) from error
-        except (Unrenderable, RenderTimeout) as error:
-            raise validation_problem([FieldError("page", error.message)]) from error
-
-    async def preview_page(self, document: DocumentRef, page: int) -> PagePreview:
-        """Start to render a page, or the first one if it does not exist, and return what is known after a short time.
-
-        The image itself is delivered, and the access logged, by `render_page`.
-        """
-        try:
-            async with asyncio.timeout(PREVIEW_TIMEOUT_SECONDS):
-                image = await self._images.render(document.key, document.media_type, page)
-        except PageNotFound as error:
-            return await self.preview_page(document, 1) if page > 1 else PagePreview(page, fault=error.message)
-        except (Unrenderable, RenderTimeout, StoreUnavailable) as error:
-            return PagePreview(page, fault=error.message)
-        except DocumentMissing:
-            return PagePreview(page, fault=DOCUMENT_NOT_FOUND)
-        except TimeoutError:
-            return PagePreview(page)
-        return PagePreview(page, image.pages, *image.size)
-
-
-def _require_renderable(document: DocumentRef) -> None:
-    if document.media_type not in RENDERABLE_TYPES:
-        raise Problem(415, NOT_RENDERABLE)

@@ -7,7 +7,7 @@ from datetime import date, datetime
 
 from services.verification.events import PUBLISHES, SUBSCRIBES_TO
 from shared.contracts.envelope import Event
-from shared.contracts.facts import ChecklistItem, Staff, Verdict
+from shared.contracts.facts import ChecklistItem, DocumentRef, Staff, Verdict
 from shared.contracts.history import add_to_history
 from shared.contracts.intake import RequestResubmitted, RequestSubmitted
 from shared.contracts.request_state import StaffRequestState, apply_staff_request_event
@@ -29,11 +29,20 @@ class Judgement:
 
 
 @dataclass(frozen=True, slots=True)
+class ReplacedDocument:
+    """A document of an earlier round, which the applicant left out or replaced in `until_round`."""
+
+    document: DocumentRef
+    until_round: int
+
+
+@dataclass(frozen=True, slots=True)
 class State(StaffRequestState):
     """State of a request; `received_at` is when the current round was received."""
 
     received_at: datetime | None = None
     judgement: Judgement | None = None
+    replaced: tuple[ReplacedDocument, ...] = ()
 
     @property
     def decided_by(self) -> str:
@@ -48,8 +57,11 @@ def evolve(state: State, event: Event) -> State:
         return state
     updated = apply_staff_request_event(state, event)
     match event.fact:
-        case RequestSubmitted() | RequestResubmitted():
+        case RequestSubmitted():
             return replace(updated, received_at=event.time)
+        case RequestResubmitted(round=number):
+            gone = _replaced_documents(state.documents, updated.documents, number)
+            return replace(updated, received_at=event.time, replaced=(*state.replaced, *gone))
         case RequestVerified(round=number, verdicts=verdicts, by=by, acknowledged=codes):
             return replace(updated, judgement=Judgement(number, verdicts, by, event.time, acknowledged=codes))
         case RequestReturned(round=number, verdicts=verdicts, by=by, respond_by=day):
@@ -58,3 +70,28 @@ def evolve(state: State, event: Event) -> State:
             return replace(updated, history=add_to_history(updated.history, event))
         case _:
             return updated
+
+
+def _replaced_documents(
+    earlier: tuple[DocumentRef, ...], current: tuple[DocumentRef, ...], round_number: int
+) -> tuple[ReplacedDocument, ...]:
+    ids = {document.id for document in current}
+    return tuple(ReplacedDocument(document, round_number) for document in earlier if document.id not in ids)
+
+
+def previous_version(state: State, document: DocumentRef) -> DocumentRef | None:
+    """Return the document in whose place this one came: the letter, the file of the same name, or the one in the same position."""
+    gone = [
+        each.document
+        for each in state.replaced
+        if each.until_round == document.round and each.document.kind is document.kind
+    ]
+    if same_name := [each for each in gone if each.name == document.name]:
+        return same_name[0]
+    names = {each.name for each in state.documents}
+    others = [each for each in gone if each.name not in names]
+    gone_names = {each.name for each in gone}
+    arrived = [each for each in state.documents if each.round == document.round and each.kind is document.kind]
+    unmatched = [each for each in arrived if each.name not in gone_names]
+    position = unmatched.index(document) if document in unmatched else len(others)
+    return others[position] if position < len(others) else None

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from typing import Annotated, Literal
 
 from pydantic import Field
 
 from services.verification.domain.commands import ReturnRequest, VerifyRequest
+from services.verification.domain.state import State
 from services.verification.errors import TEXTS
-from services.verification.pages.document_viewer import DOCUMENT_FIELD, PAGE_FIELD
 from services.verification.schemas import Finding, Note, ReturnBody, VerificationBody, to_verdicts
-from shared.contracts.facts import ChecklistItem, Staff
+from shared.contracts.facts import ChecklistItem, DocumentKind, Staff
 from shared.runtime.decider import Refusal
 from shared.web.api.problems import validation_problem
 from shared.web.api.validation import FieldError, InputModel
+from shared.web.documents.previews import DocumentPreviews
+from shared.web.documents.viewer import VIEW_FIELDS, DocumentList, ViewerLink, proof_link
 from shared.web.forms.posted_form import PostedForm
 from shared.web.views.labels import CHECKLIST_LABELS
+from shared.web.views.words import fill
 
 VERIFY_BUTTON, RETURN_BUTTON = "verify", "return"
 ACKNOWLEDGED_FIELD, WITHDRAW_FIELD, ROUND_FIELD = "acknowledged", "withdraw_recommendation", "round"
@@ -38,6 +42,67 @@ FIELD_LABELS[ACKNOWLEDGED_FIELD] = TEXTS.check.warnings
 
 
 Verdict = Literal["yes", "no"] | None
+
+
+@dataclass(frozen=True, slots=True)
+class ChecklistRow:
+    """An item as the page shows it: its fields, what is chosen, where to look, and what an earlier round found.
+
+    `carried` says that the item passed in the round before, so that this verdict is filled in.
+    """
+
+    item: ChecklistItem
+    verdict: str
+    note: str
+    label: str
+    chosen: str
+    proof: ViewerLink | None
+    earlier: str
+    carried: bool
+    key: int = 0
+    """The digit on the keyboard."""
+
+
+def checklist_rows(state: State, posted: PostedForm, proofs: Mapping[ChecklistItem, ViewerLink]) -> list[ChecklistRow]:
+    """Return the rows of the checklist; in a later round those that failed before come first."""
+    judgement = state.judgement
+    judged = judgement.verdicts if judgement and judgement.round < state.course.round else ()
+    passed = {verdict.item for verdict in judged if verdict.ok}
+    notes = {verdict.item: _earlier_note(state, verdict.note) for verdict in judged if not verdict.ok}
+    rows = [
+        ChecklistRow(
+            item,
+            verdict_field(item),
+            note_field(item),
+            CHECKLIST_LABELS[item],
+            posted.text(verdict_field(item), "yes" if item in passed else ""),
+            proofs.get(item),
+            notes.get(item, ""),
+            item in passed,
+        )
+        for item in ChecklistItem
+    ]
+    ordered = sorted(rows, key=lambda row: row.carried)
+    return [replace(row, key=key) for key, row in enumerate(ordered, 1)]
+
+
+def _earlier_note(state: State, note: str) -> str:
+    judgement = state.judgement
+    return fill(TEXTS.check.earlier, round=judgement.round, by=judgement.by.name, note=note) if judgement else ""
+
+
+async def list_proofs(previews: DocumentPreviews, documents: DocumentList) -> dict[ChecklistItem, ViewerLink]:
+    """Return the page on which each item can be checked: the signature is on the last page of the letter."""
+    letter = next((one for one in documents.current if one.kind is DocumentKind.LETTER), None)
+    requirements = [one for one in documents.current if one.kind is DocumentKind.REQUIREMENT]
+    found = {}
+    if letter and (pages := await previews.count_pages(letter)):
+        found[ChecklistItem.LETTER] = proof_link(fill(TEXTS.check.proof_page, page=pages), letter, pages)
+        found[ChecklistItem.SCOPE] = proof_link(fill(TEXTS.check.proof_page, page=1), letter, 1)
+    if requirements:
+        label = fill(TEXTS.check.proof_files, count=len(requirements))
+        found[ChecklistItem.DOCUMENTS] = proof_link(label, requirements[0], 1)
+    return found
 
 
 class ChecklistForm(InputModel):
@@ -85,7 +150,7 @@ def parse_decision(
     posted: PostedForm, by: Staff
 ) -> tuple[VerifyRequest | ReturnRequest, VerificationBody | ReturnBody]:
     """Return the command of the pressed button, and the equivalent body of the API. Raises Problem 422."""
-    form = posted.validate(ChecklistForm, DOCUMENT_FIELD, PAGE_FIELD)
+    form = posted.validate(ChecklistForm, *VIEW_FIELDS)
     findings = form.findings()
     if posted.button == VERIFY_BUTTON:
         withdrawn = form.withdraw_recommendation is not None

@@ -16,30 +16,25 @@ from services.verification.pages import QUEUE_PATH, templates
 from services.verification.pages.checklist import (
     FIELD_LABELS,
     checklist_errors,
+    checklist_rows,
     displayed_round,
     has_input,
-    note_field,
+    list_proofs,
     parse_decision,
-    verdict_field,
 )
-from services.verification.pages.document_viewer import LOOK_BUTTON, build_viewer, requested_page
-from services.verification.presenters import present_request
+from services.verification.presenters import present_request, viewer_documents
 from services.verification.schemas import RecommendationBody
-from shared.contracts.facts import ChecklistItem
 from shared.contracts.lifecycle import Status
 from shared.runtime.executor import Loaded
 from shared.web.api.idempotency import form_command_context
 from shared.web.api.problems import validation_problem
 from shared.web.api.serializers import warnings
 from shared.web.api.validation import RequestBody
+from shared.web.documents.viewer import LOOK_BUTTON, DocumentPaths, build_viewer, is_look, requested_state
 from shared.web.forms.posted_form import PostedForm
 from shared.web.http.downloads import download
 from shared.web.views.employee_number import group_digits
-from shared.web.views.labels import CHECKLIST_LABELS
 from shared.web.views.page_routes import PageRoute, add_form_page, see_other
-
-CHECKLIST_ROWS = [(verdict_field(item), note_field(item), CHECKLIST_LABELS[item], item.value) for item in ChecklistItem]
-"""Rows of the checklist: verdict field, note field, label and code."""
 
 router = APIRouter(prefix=QUEUE_PATH, route_class=PageRoute, include_in_schema=False)
 
@@ -69,6 +64,11 @@ class RequestPage:
             return posted
         return posted.with_problem(self._verification.conflict_problem(loaded))
 
+    def _paths(self) -> DocumentPaths:
+        request_id = self._request_id
+        images = f"/api/verification/requests/{request_id}/documents"
+        return DocumentPaths(images, f"{QUEUE_PATH}/{request_id}/dokumen")
+
     async def _menu_counts(self) -> dict[str, int]:
         return {QUEUE_PATH: await self._verification.count_submitted()}
 
@@ -90,7 +90,8 @@ class ChecklistPage(RequestPage):
         cursor = await self._verification.store.latest_change()
         loaded = await self._verification.get_request(self._request_id)
         state = loaded.state
-        viewer = await build_viewer(self._verification, loaded, *requested_page(self._request, posted))
+        previews, documents = self._verification.previews, viewer_documents(state)
+        viewer = await build_viewer(previews, documents, self._paths(), requested_state(self._request, posted))
         filled = has_input(posted)
         posted = self._with_conflict(loaded, posted) if filled else replace(posted, texts={})
         is_conflict = posted.problem is not None and "current" in posted.problem.extra
@@ -104,7 +105,8 @@ class ChecklistPage(RequestPage):
             deciding=state.status is Status.SUBMITTED and not is_conflict,
             filled=filled,
             round=displayed_round(posted, state.course.round),
-            checks=CHECKLIST_ROWS,
+            checks=checklist_rows(state, posted, await list_proofs(previews, documents)),
+            position=await self._verification.queue_position(loaded),
             warnings=[(warning["code"], warning["message"]) for warning in warnings(state.warnings)],
             employee_number=group_digits(state.applicant.employee_number) if state.applicant else "",
             judgement=state.judgement,
@@ -114,7 +116,7 @@ class ChecklistPage(RequestPage):
         )
 
     async def submit(self, posted: PostedForm) -> Response:
-        if posted.button.partition(":")[0] == LOOK_BUTTON:
+        if is_look(posted):
             return await self.show(posted)
         state = (await self._verification.get_request(self._request_id)).state
         command, body = parse_decision(posted, self._officer.staff)

@@ -17,6 +17,7 @@ from shared.documents.sandbox.protocol import (
     NO_SUCH_PAGE,
     OUT_OF_MEMORY,
     OUT_OF_TIME,
+    PAGE_SIZE,
     PAGES,
     SUCCEEDED,
     TOO_LARGE,
@@ -29,7 +30,12 @@ RENDERABLE_TYPES = frozenset({"application/pdf", "image/png", "image/jpeg"})
 RENDER_SECONDS = Histogram(
     "simpul_page_image_seconds", "Time to render a page image, including the wait for a slot", ["outcome"]
 )
+PAGE_WIDTH = 1200
+"""Usual width of a page image in pixels."""
 _SIZE = struct.Struct(">II")
+
+PageSizes = tuple[tuple[int, int], ...]
+"""Width and height of each page image of a document in pixels, at the usual width."""
 
 
 class PageNotFound(Exception):
@@ -58,7 +64,7 @@ class RenderTimeout(Exception):
 
 @dataclass(frozen=True, slots=True)
 class PageImage:
-    """One page as PNG, about 1,200 pixels wide; `page` counts from 1 to `pages`."""
+    """One page as PNG; `page` counts from 1 to `pages`."""
 
     png: bytes
     page: int
@@ -79,18 +85,34 @@ class PageRenderer:
         sandbox: Sandbox | None = None,
         *,
         max_concurrency: int = 2,
+        max_measuring: int = 4,
         seconds: float = 10.0,
         memory: int = 768 * 1024**2,
     ) -> None:
         self._sandbox = sandbox or process_sandbox()
-        self._slots = asyncio.Semaphore(max_concurrency)
+        self._slots, self._measuring = asyncio.Semaphore(max_concurrency), asyncio.Semaphore(max_measuring)
         self._seconds, self._limits = seconds, Limits(int(seconds) + 1, seconds, memory)
 
-    async def render(self, chunks: AsyncIterator[bytes], media_type: str, page: int) -> PageImage:
-        """Render one page of the document. Raises: PageNotFound, Unrenderable, RenderTimeout, StoreUnavailable."""
+    async def measure(self, chunks: AsyncIterator[bytes], media_type: str) -> PageSizes:
+        """Return the sizes of the pages, without rendering any. Raises: Unrenderable, RenderTimeout, StoreUnavailable."""
+        if media_type not in RENDERABLE_TYPES:
+            raise Unrenderable(media_type)
+        async with self._measuring:
+            answer = await self._answer(chunks, Job("measure", self._limits, {"media_type": media_type}))
+        result = _validated_result(answer, 0)
+        return tuple(PAGE_SIZE.iter_unpack(result))
+
+    async def render(
+        self, chunks: AsyncIterator[bytes], media_type: str, page: int, *, width: int = PAGE_WIDTH, rotation: int = 0
+    ) -> PageImage:
+        """Render one page of the document, `rotation` degrees clockwise.
+
+        Raises: PageNotFound, Unrenderable, RenderTimeout, StoreUnavailable.
+        """
         start, outcome = monotonic(), "failed"
+        arguments: dict[str, str | int] = {"media_type": media_type, "page": page, "width": width, "rotation": rotation}
         try:
-            image = await self._render(chunks, media_type, page)
+            image = await self._render(chunks, media_type, page, Job("render", self._limits, arguments))
             outcome = "drawn"
             return image
         except RenderTimeout:
@@ -99,24 +121,23 @@ class PageRenderer:
         finally:
             RENDER_SECONDS.labels(outcome).observe(monotonic() - start)
 
-    async def _render(self, chunks: AsyncIterator[bytes], media_type: str, page: int) -> PageImage:
+    async def _render(self, chunks: AsyncIterator[bytes], media_type: str, page: int, job: Job) -> PageImage:
         if media_type not in RENDERABLE_TYPES:
             raise Unrenderable(media_type)
         if not 1 <= page <= 1_000_000:
             raise PageNotFound(page)
         async with self._slots:
-            answer = _validated_result(await self._answer(chunks, media_type, page), page)
+            answer = _validated_result(await self._answer(chunks, job), page)
         return PageImage(answer[PAGES.size :], page, PAGES.unpack_from(answer)[0])
 
-    async def _answer(self, chunks: AsyncIterator[bytes], media_type: str, page: int) -> Answer:
-        job = Job("render", self._limits, {"media_type": media_type, "page": page})
+    async def _answer(self, chunks: AsyncIterator[bytes], job: Job) -> Answer:
         descriptor = anonymous_file()
         try:
             async with asyncio.timeout(self._seconds):
                 await _write(descriptor, chunks)
             return await self._sandbox.run(job, descriptor)
         except TimeoutError:
-            raise RenderTimeout(page) from None
+            raise RenderTimeout(job.name) from None
         except SandboxUnavailable as error:
             raise StoreUnavailable(str(error)) from error
         finally:

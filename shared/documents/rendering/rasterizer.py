@@ -9,10 +9,13 @@ from io import BytesIO
 import pypdfium2
 from PIL import Image, ImageChops, ImageOps
 
-from shared.documents.sandbox.protocol import NO_SUCH_PAGE, PAGES, SUCCEEDED, TOO_LARGE, UNRENDERABLE
+from shared.documents.sandbox.protocol import NO_SUCH_PAGE, PAGE_SIZE, PAGES, SUCCEEDED, TOO_LARGE, UNRENDERABLE
 
 WIDTH, HEIGHT = 1200, 3600
-"""Maximum size of a page image in pixels."""
+"""Maximum size of a page image in pixels, unless another width is asked for."""
+HEIGHT_RATIO = HEIGHT // WIDTH
+ROTATIONS = {90: Image.Transpose.ROTATE_270, 180: Image.Transpose.ROTATE_180, 270: Image.Transpose.ROTATE_90}
+"""Degrees clockwise; Pillow counts the other way."""
 MAX_RASTER_BYTES = 300 * 1024**2
 TALL_RATIO, WIDE_RATIO, WIDE_PART_RATIO = 3, 4, 2
 """An image with a larger ratio of height to width, or of width to height, is shown in parts to stay readable; the parts of a
@@ -23,6 +26,8 @@ STRIP_ROWS = 64
 MAX_PARTS = 400
 BOTTOM_UP_ORIENTATIONS, RIGHT_TO_LEFT_ORIENTATIONS = (3, 4, 6, 7), (2, 3, 7, 8)
 """EXIF orientations in which the last stored row or column is displayed first."""
+FIRST_TURNED_ORIENTATION = 5
+"""EXIF orientations from this one exchange width and height."""
 
 GREY_LEVELS, PALETTE_SIZE = 16, 256
 
@@ -37,11 +42,14 @@ class TooLarge(Exception):
     """The image does not fit into the memory limit."""
 
 
-def render_page_job(content: bytes, media_type: str, page: int) -> tuple[int, bytes]:
+def render_page_job(
+    content: bytes, media_type: str, page: int, width: int = WIDTH, rotation: int = 0
+) -> tuple[int, bytes]:
     """Return an exit status and, if it is 0, the number of pages followed by the page as PNG."""
     try:
-        image, pages = rasterize(content, media_type, page)
-        return SUCCEEDED, PAGES.pack(pages) + encode_png(image)
+        image, pages = rasterize(content, media_type, page, width)
+        turned = image.transpose(ROTATIONS[rotation]) if rotation in ROTATIONS else image
+        return SUCCEEDED, PAGES.pack(pages) + encode_png(turned)
     except PageNotFound:
         return NO_SUCH_PAGE, b""
     except (TooLarge, MemoryError):
@@ -50,9 +58,26 @@ def render_page_job(content: bytes, media_type: str, page: int) -> tuple[int, by
         return UNRENDERABLE, b""
 
 
-def rasterize(content: bytes, media_type: str, page: int) -> tuple[Image.Image, int]:
-    """Return the image of the page and the number of pages."""
-    return _pdf_page(content, page) if media_type == "application/pdf" else _image_page(content, page)
+def measure_pages_job(content: bytes, media_type: str) -> tuple[int, bytes]:
+    """Return an exit status and, if it is 0, the size of each page image."""
+    try:
+        boxes = _pdf_boxes(content) if media_type == "application/pdf" else _image_boxes(content)
+        return SUCCEEDED, b"".join(PAGE_SIZE.pack(*_scaled_size(box)) for box in boxes)
+    except Exception:  # a parser may raise anything for hostile bytes
+        return UNRENDERABLE, b""
+
+
+def _scaled_size(box: Box) -> tuple[int, int]:
+    width, height = max(box[2] - box[0], 1), max(box[3] - box[1], 1)
+    scale = min(WIDTH / width, HEIGHT / height)
+    return max(1, math.ceil(width * scale)), max(1, math.ceil(height * scale))
+
+
+def rasterize(content: bytes, media_type: str, page: int, width: int = WIDTH) -> tuple[Image.Image, int]:
+    """Return the image of the page, at most `width` pixels wide, and the number of pages."""
+    if media_type == "application/pdf":
+        return _pdf_page(content, page, width)
+    return _image_page(content, page, width)
 
 
 def encode_png(image: Image.Image) -> bytes:
@@ -68,7 +93,12 @@ def encode_png(image: Image.Image) -> bytes:
     return out.getvalue()
 
 
-def _pdf_page(content: bytes, number: int) -> tuple[Image.Image, int]:
+def _pdf_boxes(content: bytes) -> list[Box]:
+    document = pypdfium2.PdfDocument(content)
+    return [box for page in range(len(document)) for box in _boxes_of(document, page)]
+
+
+def _pdf_page(content: bytes, number: int, width_limit: int) -> tuple[Image.Image, int]:
     document = pypdfium2.PdfDocument(content)
     boxes = [(page, box) for page in range(len(document)) for box in _boxes_of(document, page)]
     if not 1 <= number <= len(boxes):
@@ -78,7 +108,7 @@ def _pdf_page(content: bytes, number: int) -> tuple[Image.Image, int]:
     page = document[index]
     width, height = page.get_size()
     bitmap = page.render(
-        scale=min(WIDTH / (right - left), HEIGHT / (bottom - top)),
+        scale=min(width_limit / (right - left), HEIGHT_RATIO * width_limit / (bottom - top)),
         crop=(left, height - bottom, width - right, top),
         may_draw_forms=True,
     )
@@ -92,7 +122,15 @@ def _boxes_of(document: pypdfium2.PdfDocument, page: int) -> list[Box]:
         return [(0, 0, WIDTH, WIDTH)]
 
 
-def _image_page(content: bytes, number: int) -> tuple[Image.Image, int]:
+def _image_boxes(content: bytes) -> list[Box]:
+    """Return the boxes of an image as it is displayed, without decoding it."""
+    Image.MAX_IMAGE_PIXELS = None  # nothing is decoded
+    image = Image.open(BytesIO(content), formats=("PNG", "JPEG"))
+    is_turned = image.getexif().get(0x0112, 1) >= FIRST_TURNED_ORIENTATION
+    return page_boxes(*((image.height, image.width) if is_turned else image.size))
+
+
+def _image_page(content: bytes, number: int, width_limit: int) -> tuple[Image.Image, int]:
     Image.MAX_IMAGE_PIXELS = None  # replaced by MAX_RASTER_BYTES
     image: Image.Image = Image.open(BytesIO(content), formats=("PNG", "JPEG"))
     # Decode a JPEG at a fraction of its size, while its shorter side keeps twice the displayed pixels.
@@ -106,7 +144,7 @@ def _image_page(content: bytes, number: int) -> tuple[Image.Image, int]:
     if orientation in (BOTTOM_UP_ORIENTATIONS if image.height > image.width else RIGHT_TO_LEFT_ORIENTATIONS):
         boxes.reverse()
     part = _apply_orientation(_downscale(image, boxes[number - 1]), orientation)
-    part.thumbnail((WIDTH, HEIGHT))
+    part.thumbnail((width_limit, HEIGHT_RATIO * width_limit))
     return part, len(boxes)
 
 

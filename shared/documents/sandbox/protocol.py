@@ -16,6 +16,8 @@ LENGTH = struct.Struct(">I")
 READY = b"ready"
 PAGES = struct.Struct(">I")
 """A rendered page is preceded by the number of pages."""
+PAGE_SIZE = struct.Struct(">II")
+"""Width and height of a page image in pixels; a measured document has one for each page."""
 
 SUCCEEDED = 0
 """Statuses 1 to 199 belong to the jobs; those from 200 say why there is no result."""

@@ -24,7 +24,7 @@ from PIL import Image
 
 from shared.documents.inspection.detection import detect_media_type
 from shared.documents.port import DocumentRefused
-from shared.documents.rendering.rasterizer import render_page_job
+from shared.documents.rendering.rasterizer import measure_pages_job, render_page_job
 from shared.documents.sandbox.protocol import (
     CANNOT_FORK,
     CRASHED,
@@ -57,10 +57,21 @@ def _inspect(file: BinaryIO, arguments: dict[str, str | int]) -> tuple[int, byte
 
 def _render_page(file: BinaryIO, arguments: dict[str, str | int]) -> tuple[int, bytes]:
     """Return the number of pages followed by one page as PNG."""
-    return render_page_job(file.read(), str(arguments["media_type"]), int(arguments["page"]))
+    return render_page_job(
+        file.read(),
+        str(arguments["media_type"]),
+        int(arguments["page"]),
+        int(arguments["width"]),
+        int(arguments["rotation"]),
+    )
 
 
-JOBS: Mapping[str, JobFunction] = {"inspect": _inspect, "render": _render_page}
+def _measure_pages(file: BinaryIO, arguments: dict[str, str | int]) -> tuple[int, bytes]:
+    """Return the size of each page image."""
+    return measure_pages_job(file.read(), str(arguments["media_type"]))
+
+
+JOBS: Mapping[str, JobFunction] = {"inspect": _inspect, "measure": _measure_pages, "render": _render_page}
 
 
 @dataclass(slots=True)

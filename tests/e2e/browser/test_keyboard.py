@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 
 from playwright.sync_api import FileChooser, Locator, Page, expect
 
@@ -22,6 +23,7 @@ from tests.support.browser.user_actions import (
     stored,
 )
 from tests.support.e2e.request_steps import request_in_status
+from tests.support.e2e.server_session import ALL_OK, SubmittedRequest
 
 MOST_STOPS = 80
 
@@ -99,7 +101,7 @@ def test_a_request_is_verified_by_keyboard(site: SiteUnderTest, sessions: Browse
     expect(page.get_by_role("heading", level=1)).to_have_text("Antrean verifikasi")
     tabs_to(page, officer.row(asked.number).get_by_role("link", name=asked.number))
     page.keyboard.press("Enter")
-    expect(page.get_by_role("heading", level=1)).to_have_text(NUMBER)
+    expect(page).to_have_title(NUMBER)
     for item in officer.items():
         tabs_to(page, item.get_by_role("radio", name="Sesuai"))
         page.keyboard.press("Space")
@@ -108,6 +110,91 @@ def test_a_request_is_verified_by_keyboard(site: SiteUnderTest, sessions: Browse
     page.keyboard.press("Enter")
     officer.expect_success("dinyatakan lengkap")
     asked.wait_for_status("verified")
+
+
+@dataclass
+class CountedKeys:
+    """Presses keys, and counts the strokes; a key held with Shift is one."""
+
+    page: Page
+    count: int = 0
+
+    def press(self, *keys: str) -> None:
+        for key in keys:
+            self.page.keyboard.press(key)
+            self.count += 1
+
+
+def decide_what_waits(site: SiteUnderTest) -> None:
+    """Verify the requests of other tests, so that the queue begins with that of this one."""
+    token, waiting = site.session("nurlaila"), {"status": "submitted"}
+    for item in site.harness.call(token, "GET", "/api/verification/requests", params=waiting).json()["items"]:
+        decision = {"checklist": ALL_OK, "acknowledged_warnings": item["warnings"]}
+        answer = site.harness.call(
+            token, "POST", f"/api/verification/requests/{item['id']}/verification", json=decision
+        )
+        assert answer.status_code == 200, answer.text
+
+
+def test_an_officer_decides_in_under_ten_keystrokes(site: SiteUnderTest, sessions: BrowserSessions):
+    decide_what_waits(site)
+    asked = SubmittedRequest.of(site.harness, site.harness.submit(employee_number="19850230 201001 1 001"))
+    asked.wait_for_status("submitted")
+    officer = Officer(sessions("nurlaila"))
+    page, keys = officer.session.open("/verifikasi"), CountedKeys(officer.page)
+    expect(officer.row(asked.number)).to_be_visible()
+    keys.press("j")
+    expect(page.locator(".list .go").first).to_be_focused()
+    keys.press("Enter")
+    verify, send_back = (page.get_by_role("button", name=name) for name in ("Nyatakan Lengkap", "Kembalikan"))
+    expect(verify).to_be_disabled()
+    expect(send_back).to_be_disabled()
+    keys.press("1", "2", "3", "4")
+    expect(page.get_by_role("radio", name="Sesuai", checked=True)).to_have_count(4)
+    expect(page.get_by_role("status").filter(has_text="Centang peringatan")).to_be_visible()
+    expect(verify).to_be_disabled()
+    keys.press("w")
+    expect(verify).to_be_enabled()
+    keys.press("v")
+    officer.expect_success("dinyatakan lengkap")
+    asked.wait_for_status("verified")
+    assert keys.count == 8
+
+
+def test_shortcuts_are_explained_switched_off_and_never_steal_what_is_typed(
+    site: SiteUnderTest, sessions: BrowserSessions
+):
+    asked = request_in_status(site.harness, "submitted")
+    officer = Officer(sessions("nurlaila"))
+    page = officer.session.open(f"/verifikasi/{asked.id}")
+    page.keyboard.press("Shift+Digit2")
+    note = officer.letter().get_by_role("textbox")
+    expect(note).to_be_focused()
+    page.keyboard.type("v1x?u belum")
+    expect(note).to_have_value("v1x?u belum")
+    expect(page.get_by_role("radio", checked=True)).to_have_count(1)
+    page.keyboard.press("Escape")
+    page.keyboard.press("?")
+    help_overlay = page.get_by_role("dialog", name="Pintasan papan tik")
+    expect(help_overlay).to_be_visible()
+    page.keyboard.press("1")
+    help_overlay.get_by_role("checkbox", name="Pintasan aktif").press("Space")
+    page.keyboard.press("Escape")
+    expect(help_overlay).to_be_hidden()
+    page.keyboard.press("1")
+    page.reload()
+    page.keyboard.press("3")
+    expect(page.get_by_role("radio", checked=True)).to_have_count(0)
+    page.get_by_role("button", name="Pintasan").click()
+    help_overlay.get_by_role("checkbox", name="Pintasan aktif").check()
+    help_overlay.get_by_role("button", name="Tutup").click()
+    page.keyboard.press("Shift+Digit2")
+    page.keyboard.type("Belum bertanda tangan.")
+    page.keyboard.press("Escape")
+    for key in ("1", "3", "4", "x"):
+        page.keyboard.press(key)
+    officer.expect_success("dikembalikan")
+    asked.wait_for_status("returned")
 
 
 def test_after_an_error_the_keyboard_begins_at_the_summary_and_goes_on_to_the_field(sessions: BrowserSessions):

@@ -26,9 +26,11 @@ class Counting(PageRenderer):
         super().__init__()
         self.drawn: list[int] = []
 
-    async def render(self, pieces: AsyncIterator[bytes], media_type: str, page: int) -> PageImage:
+    async def render(
+        self, pieces: AsyncIterator[bytes], media_type: str, page: int, *, width: int = 1200, rotation: int = 0
+    ) -> PageImage:
         self.drawn.append(page)
-        return await super().render(pieces, media_type, page)
+        return await super().render(pieces, media_type, page, width=width, rotation=rotation)
 
 
 @pytest.fixture
@@ -77,3 +79,30 @@ async def test_a_rendering_continues_when_its_first_caller_is_cancelled(document
         await asyncio.wait_for(kept.render(key, PDF, 1), 0.01)
     assert (await kept.render(key, PDF, 1)).pages == 1
     assert images.drawn == [1]
+
+
+async def test_sizes_and_rotations_of_a_page_are_cached_apart(documents: FolderDocumentStore):
+    images, key = Counting(), await stored(documents, pdf(2))
+    kept = PageImageCache(documents, images)
+    upright = await kept.render(key, PDF, 1)
+    turned, thumbnail = await kept.render(key, PDF, 1, rotation=90), await kept.render(key, PDF, 1, 120)
+    assert turned.size == upright.size[::-1]
+    assert 120 <= thumbnail.size[0] <= 121
+    assert images.drawn == [1, 1, 1]
+    assert kept.get_cached(key, 1, 1200, 90) is turned
+
+
+async def test_the_pages_of_a_document_are_counted_without_rendering_one(documents: FolderDocumentStore):
+    images, key = Counting(), await stored(documents, pdf(3))
+    kept = PageImageCache(documents, images)
+    sizes = await asyncio.gather(*(kept.page_sizes(key, PDF) for _ in range(3)))
+    assert [len(each) for each in sizes] == [3, 3, 3]
+    assert sizes[0][0] == (await kept.render(key, PDF, 1)).size
+    await documents.delete(key)
+    assert await kept.page_sizes(key, PDF) is sizes[0]
+
+
+async def test_a_damaged_document_has_no_page_sizes(documents: FolderDocumentStore):
+    kept = PageImageCache(documents, PageRenderer())
+    with pytest.raises(Unrenderable):
+        await kept.page_sizes(await stored(documents, b"%PDF-1.7 no more"), PDF)

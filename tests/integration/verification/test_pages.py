@@ -11,9 +11,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-from services.verification import service
-from shared.contracts.facts import DocumentKind, Scope
+from shared.contracts.facts import DocumentKind, DocumentRef, Scope
 from shared.contracts.verification import RejectionRecommended, RequestReturned, RequestVerified
+from shared.web.documents import previews
 from tests.support.domain.given_when_then import REQUEST
 from tests.support.domain.request_events import (
     APPLICANT,
@@ -41,7 +41,7 @@ RETURN = {**ALL_OK, "ok_letter": "no", "note_letter": NOTE, "_do": "return"}
 
 @pytest.fixture
 async def harness(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[StaffHarness]:
-    monkeypatch.setattr(service, "PREVIEW_TIMEOUT_SECONDS", 30.0)  # however busy the machine is
+    monkeypatch.setattr(previews, "RENDER_WAIT_SECONDS", 30.0)  # however busy the machine is
     async with staff_harness(tmp_path) as opened:
         yield opened
 
@@ -348,6 +348,12 @@ async def test_a_form_without_csrf_token_decides_nothing(harness: StaffHarness):
 # Documents
 
 
+def page_image(page: httpx.Response) -> str:
+    """Return the address of the page image that is shown."""
+    [image] = re.findall(r'<img class="paper[^"]*" src="([^"]+)"', page.text)
+    return unescape(image)
+
+
 def in_order(page: httpx.Response) -> list[str]:
     return [unescape(name) for name in re.findall(r'class="tab".*?<span class="name">(.*?)</span>', page.text)]
 
@@ -359,13 +365,12 @@ async def test_documents_are_shown_page_by_page_with_the_letter_first(harness: S
     page = await look(harness)
     assert in_order(page) == ["Surat Permohonan", "kamus data.pdf"]
     assert "halaman 1 dari 3" in page.text
-    [image] = re.findall(r'<img class="paper" src="([^"]+)"', page.text)
-    assert (await look(harness, image)).headers["content-type"] == "image/png"
+    assert (await look(harness, page_image(page))).headers["content-type"] == "image/png"
     second = await look(harness, f"{HERE}?dokumen={letter.id}&halaman=2")
     assert "halaman 2 dari 3" in second.text
     assert f"look:{letter.id}:1" in second.text
     assert f"look:{letter.id}:3" in second.text
-    assert 'width="1200"' in second.text
+    assert 'width="544" height="769"' in second.text
     download = await look(harness, f"{HERE}/dokumen/{letter.id}")
     assert download.headers["content-disposition"].startswith("attachment")
 
@@ -410,18 +415,143 @@ async def test_a_document_that_cannot_be_shown_can_be_downloaded(harness: StaffH
     assert (missing.status_code, missing.headers["content-type"].startswith("text/html")) == (404, True)
 
 
-async def test_a_page_is_shown_without_page_count_when_rendering_is_slow(
+async def test_pages_are_counted_at_once_even_when_rendering_is_slow(
     harness: StaffHarness, monkeypatch: pytest.MonkeyPatch
 ):
     letter = await harness.store_document("surat.pdf", pdf(3), DocumentKind.LETTER)
     await harness.submitted(letter)
-    monkeypatch.setattr(service, "PREVIEW_TIMEOUT_SECONDS", 0.0)
+    monkeypatch.setattr(previews, "RENDER_WAIT_SECONDS", 0.0)
     page = await look(harness)
-    assert re.search(r"halaman 1\b(?! dari)", page.text)
+    assert "Halaman 1 dari 3" in page.text
     assert f"look:{letter.id}:2" in page.text
-    [image] = re.findall(r'<img class="paper" src="([^"]+)"', page.text)
-    assert (await look(harness, image)).status_code == 200
-    assert "halaman 1 dari 3" in (await look(harness)).text
+    assert (await look(harness, page_image(page))).status_code == 200
+
+
+async def test_a_page_is_turned_and_enlarged_without_script(harness: StaffHarness):
+    letter = await harness.store_document("surat.pdf", pdf(2), DocumentKind.LETTER)
+    await harness.submitted(letter)
+    half = {"ok_form": "yes", "note_letter": NOTE}
+    turned = await send(harness, await look(harness), **half, _do=f"look:{letter.id}:2:90:200:1")
+    assert (
+        page_image(turned)
+        == f"/api/verification/requests/{REQUEST}/documents/{letter.id}/pages/2?width=2000&rotation=90"
+    )
+    assert 'class="paper scaled"' in turned.text
+    assert 'width="1088" height="769"' in turned.text
+    assert (">200%<" in turned.text, checked_radios(turned)) == (True, {"ok_form-yes"})
+    assert f"look:{letter.id}:2:180:200:1" in turned.text
+    assert f"look:{letter.id}:2:90:300:1" in turned.text
+    assert f"look:{letter.id}:2:90:1:1" in turned.text
+    assert (await look(harness, page_image(turned))).headers["content-type"] == "image/png"
+    refused = await send(harness, turned, **half, _do="verify")
+    assert (refused.status_code, page_image(refused)) == (422, page_image(turned))
+
+
+async def test_each_page_has_a_thumbnail(harness: StaffHarness):
+    letter = await harness.store_document("surat.pdf", pdf(3), DocumentKind.LETTER)
+    await harness.submitted(letter)
+    page = await look(harness)
+    thumbnails = re.findall(r'<img src="([^"]+)" width="52"', page.text)
+    assert [address.partition("/pages/")[2] for address in thumbnails] == [f"{n}?width=120" for n in (1, 2, 3)]
+    for address, status in ((thumbnails[2], 200), (f"{thumbnails[2]}1", 422), (f"{thumbnails[2]}&rotation=45", 422)):
+        assert (await look(harness, address)).status_code == status, address
+
+
+async def test_the_page_of_the_signature_is_linked_from_its_item(harness: StaffHarness):
+    letter = await harness.store_document("surat.pdf", pdf(3), DocumentKind.LETTER)
+    data = await harness.store_document("kamus data.pdf", pdf(1))
+    await harness.submitted(letter, data)
+    page = await look(harness)
+    proofs = re.findall(r'class="proof" .*?value="([^"]+)".*?<span class="name">(.*?)</span>', page.text)
+    assert proofs == [
+        (f"look:{letter.id}:3:0:100:1", "hal. 3"),
+        (f"look:{letter.id}:1:0:100:1", "hal. 1"),
+        (f"look:{data.id}:1:0:100:1", "1 berkas"),
+    ]
+
+
+# A later round
+
+
+async def return_and_resubmit(harness: StaffHarness) -> tuple[DocumentRef, ...]:
+    """Return a request, and resubmit it with a new letter and a file in place of another; the old ones first."""
+    letter = await harness.store_document("surat.pdf", pdf(2), DocumentKind.LETTER)
+    data, flow = [await harness.store_document(name, pdf(1)) for name in ("kamus.pdf", "alur.pdf")]
+    await harness.submitted(letter, data, flow)
+    await send(harness, await look(harness), **{**RETURN, "ok_documents": "no", "note_documents": "Kurang."})
+    signed, filled = [
+        (await harness.store_document(name, pdf(3), kind)).model_copy(update={"round": 2})
+        for name, kind in (("surat-ttd.pdf", DocumentKind.LETTER), ("kamus baru.pdf", DocumentKind.REQUIREMENT))
+    ]
+    documents, replaced = (signed, filled, flow), (letter.id, data.id)
+    await harness.publish(resubmitted.model_copy(update={"documents": documents, "replaced": replaced}))
+    return letter, data, signed, filled, flow
+
+
+async def test_a_later_round_carries_passed_verdicts_and_asks_for_the_failed_ones(harness: StaffHarness):
+    await return_and_resubmit(harness)
+    page = await look(harness)
+    assert "Yang dilengkapi (2)" in page.text
+    assert "2 butir lain <small>sesuai sejak putaran 1</small>" in page.text
+    assert checked_radios(page) == {"ok_form-yes", "ok_scope-yes"}
+    assert re.findall(r'role="radiogroup" id="(\w+)"', page.text) == [
+        "ok_letter",
+        "ok_documents",
+        "ok_form",
+        "ok_scope",
+    ]
+    answer = await send(harness, page, **VERIFY)
+    assert answer.status_code == 303
+
+
+async def test_a_replaced_file_is_shown_beside_its_old_version(harness: StaffHarness):
+    letter, data, signed, filled, flow = await return_and_resubmit(harness)
+    page = await look(harness)
+    images = re.findall(r'<img class="paper" src="[^"]*documents/([^"]+)"', page.text)
+    assert images == [f"{letter.id}/pages/1", f"{signed.id}/pages/1"]
+    assert "<h3>Lama <span>putaran 1, " in page.text
+    assert "<h3>Baru <span>putaran 2, " in page.text
+    assert 'class="panes duos"' in page.text
+    second = await look(harness, f"{HERE}?dokumen={signed.id}&halaman=3")
+    images = re.findall(r'<img class="paper" src="[^"]*documents/([^"]+)"', second.text)
+    assert images == [f"{letter.id}/pages/1", f"{signed.id}/pages/3"]
+    alone = await look(harness, f"{HERE}?dokumen={signed.id}&banding=0")
+    assert (page_image(alone).partition("documents/")[2], "Bandingkan" in alone.text) == (f"{signed.id}/pages/1", True)
+    other = await look(harness, f"{HERE}?dokumen={filled.id}")
+    images = re.findall(r'<img class="paper" src="[^"]*documents/([^"]+)"', other.text)
+    assert images == [f"{data.id}/pages/1", f"{filled.id}/pages/1"]
+    same = await look(harness, f"{HERE}?dokumen={flow.id}")
+    assert (page_image(same).partition("documents/")[2], "Bandingkan" in same.text) == (f"{flow.id}/pages/1", False)
+
+
+async def test_files_of_earlier_rounds_are_told_and_readable(harness: StaffHarness):
+    letter, data, *_ = await return_and_resubmit(harness)
+    whole = (await harness.get("nurlaila", f"/api/verification/requests/{REQUEST}")).json()
+    assert [(one["id"], one["round"]) for one in whole["replaced_documents"]] == [(letter.id, 1), (data.id, 1)]
+    assert (await look(harness, f"{HERE}/dokumen/{letter.id}")).status_code == 200
+    page = await look(harness, f"{HERE}?dokumen={letter.id}")
+    assert in_order(page)[-2:] == ["Surat Permohonan", "kamus.pdf"]
+    assert page.text.count('<span class="badge">lama</span>') == 2
+
+
+# The queue around a request
+
+
+async def test_a_request_tells_its_place_in_the_queue_and_links_its_neighbours(harness: StaffHarness):
+    ids = await submit_five(harness)
+    page = await look(harness, f"{QUEUE}/{ids[2]}")
+    assert "3 dari 5" in page.text
+    assert re.findall(rf'href="{QUEUE}/([^"/]+)" title="(\w+)', page.text) == [
+        (ids[1], "Sebelumnya"),
+        (ids[3], "Berikutnya"),
+    ]
+    first = await look(harness, f"{QUEUE}/{ids[0]}")
+    assert re.findall(rf'href="{QUEUE}/([^"/]+)" title="(\w+)', first.text) == [(ids[1], "Berikutnya")]
+    await harness.publish(withdrawn, subject=ids[1])
+    assert "Permohonan lain dalam antrean" not in (await look(harness, f"{QUEUE}/{ids[1]}")).text
+
+
+# Access
 
 
 async def test_a_page_is_rendered_once_and_each_access_is_logged_once(
@@ -432,8 +562,7 @@ async def test_a_page_is_rendered_once_and_each_access_is_logged_once(
     with caplog.at_level(logging.INFO):
         page = await look(harness)
         harness.platform.settings.documents.rename(harness.platform.settings.documents.with_name("gone"))
-        [image] = re.findall(r'<img class="paper" src="([^"]+)"', page.text)
-        assert (await look(harness, image)).status_code == 200
+        assert (await look(harness, page_image(page))).status_code == 200
     noted = [record.getMessage() for record in caplog.records if "looked at page" in record.getMessage()]
     assert noted == [f"nurlaila looked at page 1 of document {letter.id}"]
 

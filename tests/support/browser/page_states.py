@@ -199,6 +199,7 @@ def officer_odd(session: BrowserSession, samples: SampleRequests) -> None:
 def officer_refused(session: BrowserSession, samples: SampleRequests) -> None:
     session.open(f"/verifikasi/{samples.odd.id}")
     pick(Officer(session).letter(), "Belum")
+    session.page.locator(".deck .back").evaluate("one => { one.disabled = false }")  # as without a script
     refused(session, "Kembalikan untuk Dilengkapi")
 
 

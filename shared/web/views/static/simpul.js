@@ -24,7 +24,8 @@
   all("[data-auto]").forEach((form) => form.requestSubmit());
 
   /* Scroll the selected tab into view on narrow screens. */
-  all(".nav [aria-current]").forEach((tab) => { tab.parentElement.scrollLeft = tab.offsetLeft - 24; });
+  const showTabs = () => all(".nav [aria-current]").forEach((tab) => { tab.parentElement.scrollLeft = tab.offsetLeft - tab.parentElement.offsetLeft - 24; });
+  showTabs();
 
   all("[data-most]").forEach((area) => {
     const told = document.getElementById(area.id + "-c");
@@ -69,24 +70,32 @@
 
   /* Document viewer: replace only the viewer, so that what was typed stays. If the session has ended, the form is submitted. */
   const parsed = async (answer) => !answer.ok || answer.redirected ? null : new DOMParser().parseFromString(await answer.text(), "text/html");
-  let looks = 0;
-  addEventListener("click", async (event) => {
-    const way = event.target.closest?.("[data-look]");
-    if (!way || event.ctrlKey || event.metaKey || event.shiftKey) return;
-    event.preventDefault();
-    const part = way.closest("[data-part]"), address = way.dataset.look, turn = ++looks;
+  const again = (way, part) => all("[data-look]", part).find((each) => each.textContent === way.textContent);
+  const show = async (way) => {
+    const inside = !way.isConnected || way.closest("[data-part]"), part = one("[data-part]"), turned = way.isConnected ? way : again(way, part);
+    if (!turned) return;
+    const address = turned.dataset.look;
     part.setAttribute("aria-busy", "true");
     const page = await fetch(location.pathname + address).then(parsed).catch(() => undefined);
-    if (turn !== looks) return;
     part.removeAttribute("aria-busy");
     if (page === undefined) return;
     const other = page?.getElementById(part.id);
-    if (!other) return way.form ? way.form.requestSubmit(way) : location.assign(address);
+    if (!other) return turned.form ? turned.form.requestSubmit(turned) : location.assign(address);
     part.replaceChildren(...other.childNodes);
+    part.parentElement.className = other.parentElement.className;
     history.replaceState(history.state, "", address);
-    (all("[data-look]", part).find((each) => each.textContent === way.textContent) ?? one(".btn[data-look]", part) ?? part).focus({ preventScroll: true });
+    showTabs();
+    if (inside) (again(way, part) ?? one(".btn[data-look]", part) ?? part).focus({ preventScroll: true });
     const said = one("[role=status]", part), words = said?.textContent;
     if (said) { said.textContent = ""; setTimeout(() => { said.textContent = words; }, 100); }
+  };
+  /* One after the other: what is pressed meanwhile applies to what is shown then. */
+  let shown = Promise.resolve();
+  addEventListener("click", (event) => {
+    const way = event.target.closest?.("[data-look]");
+    if (!way || event.ctrlKey || event.metaKey || event.shiftKey) return;
+    event.preventDefault();
+    shown = shown.then(() => show(way));
   });
 
   /* Live pages: update rows in place, announce new ones, and leave what is being typed untouched. */
@@ -100,8 +109,8 @@
 
   const announce = (text) => { one("span", toast).textContent = text; toast.hidden = false; };
   /* Reload a page with a form by submitting it for redisplay, so that what was typed is kept. */
-  const again = one("[data-fresh]");
-  one("a", toast)?.addEventListener("click", (event) => { event.preventDefault(); again ? again.form.requestSubmit(again) : location.reload(); });
+  const reload = one("[data-fresh]");
+  one("a", toast)?.addEventListener("click", (event) => { event.preventDefault(); reload ? reload.form.requestSubmit(reload) : location.reload(); });
 
   /* The header marks a background request, which does not extend the session. */
   const look = () => fetch(location.href, { headers: { "X-Live": "1" } });

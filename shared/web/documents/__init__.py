@@ -1,0 +1,1 @@
+"""Documents on pages: previews, the viewer and page images."""
