@@ -10,6 +10,7 @@ from pydantic import Field, SecretStr, ValidationError, field_validator, model_v
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from shared.mail.port import is_header_text, is_mailbox
+from shared.office_arms import read_office_arms
 from shared.office_contact import OfficeContact
 
 MIB = 1024 * 1024
@@ -71,6 +72,12 @@ class Settings(BaseSettings):
     minio_password_file: Path | None = Field(None, description="file with the MinIO secret, instead of one in MINIO")
     mail_from: str = Field("Layanan Integrasi Sistem <simpul@simpul.example>", description="sender of every email")
     reply_to: str = Field("", description="reply-to address of emails; empty: OFFICE_EMAIL, or the sender")
+    office_name: str = Field(
+        "", description="name of the office on public pages; empty: Dinas Komunikasi dan Informatika"
+    )
+    office_arms: Path | None = Field(
+        None, description="coat of arms on public pages: a PNG of at most 32 KiB and 512 x 512 pixels; empty: none"
+    )
     office_phone: str = Field("", description="telephone of the office, in emails and on the tracking page")
     office_email: str = Field("", description="email address of the office, in the same places")
     office_address: str = Field("", description="address of the office, in the same places")
@@ -116,12 +123,19 @@ class Settings(BaseSettings):
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="minimum level that is logged")
 
-    @field_validator("mail_from", "reply_to", "office_phone", "office_email", "office_address")
+    @field_validator("mail_from", "reply_to", "office_name", "office_phone", "office_email", "office_address")
     @classmethod
     def _validate_single_line(cls, value: str) -> str:
         if not is_header_text(value):
             raise ValueError("must be one line without control characters")
         return value.strip()
+
+    @field_validator("office_arms")
+    @classmethod
+    def _validate_arms(cls, path: Path | None) -> Path | None:
+        if path is not None:
+            read_office_arms(path)
+        return path
 
     @field_validator("reply_to", "office_email")
     @classmethod

@@ -19,7 +19,7 @@ from shared.web.api.validation import labelled_message
 from shared.web.auth.csrf import CsrfTokens
 from shared.web.dependencies import current_principal, platform_of
 from shared.web.views import formats, labels, navigation
-from shared.web.views.static_files import static_url
+from shared.web.views.static_files import arms_url, static_url
 from shared.web.views.words import bold, fill, load_words
 
 MIN_COMPRESS_BYTES = 1000
@@ -94,6 +94,16 @@ class PageContext:
     @property
     def office(self) -> OfficeContact:
         return platform_of(self._request).settings.office
+
+    @property
+    def office_name(self) -> str:
+        """The name of the office in the settings, "" for that of the texts."""
+        return platform_of(self._request).settings.office_name
+
+    @property
+    def office_arms(self) -> str:
+        """The path of the office's coat of arms, "" if there is none."""
+        return arms_url(platform_of(self._request).settings)
 
     @property
     def docs_open(self) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from importlib.resources.abc import Traversable
 from pathlib import Path, PurePath
 
@@ -13,17 +13,23 @@ from fastapi import APIRouter, Depends
 from starlette.requests import Request
 from starlette.responses import Response
 
+from shared.office_arms import read_office_arms
+from shared.settings import Settings
 from shared.web.api.problems import Problem
 from shared.web.auth.access import GuardedRoute, public
+from shared.web.dependencies import platform_of
 
 FOLDER = Path(__file__).parent / "static"
 MEDIA_TYPES = {
     ".css": "text/css; charset=utf-8",
     ".ico": "image/x-icon",
     ".js": "text/javascript; charset=utf-8",
+    ".png": "image/png",
     ".svg": "image/svg+xml",
     ".txt": "text/plain; charset=utf-8",
 }
+ARMS = "lambang.png"
+"""The coat of arms of the office."""
 ROOT_FILES = ("favicon.ico", "robots.txt")
 """Files that clients request at a fixed path."""
 IMMUTABLE = "public, max-age=31536000, immutable"
@@ -40,10 +46,12 @@ class StaticFile:
 
 def load_file(path: Traversable) -> StaticFile:
     """Read and compress a file; its version is a hash of the content."""
-    content = path.read_bytes()
+    return _static_file(path.name, path.read_bytes())
+
+
+def _static_file(name: str, content: bytes) -> StaticFile:
     version = hashlib.sha256(content).hexdigest()[:16]
-    media_type = MEDIA_TYPES[PurePath(path.name).suffix]
-    return StaticFile(media_type, content, gzip.compress(content, 9, mtime=0), version)
+    return StaticFile(MEDIA_TYPES[PurePath(name).suffix], content, gzip.compress(content, 9, mtime=0), version)
 
 
 FILES = {path.name: load_file(path) for path in sorted(FOLDER.iterdir()) if path.suffix in MEDIA_TYPES}
@@ -52,6 +60,16 @@ FILES = {path.name: load_file(path) for path in sorted(FOLDER.iterdir()) if path
 def static_url(name: str) -> str:
     """The path of a file, with its version."""
     return f"/static/{name}?v={FILES[name].version}"
+
+
+@cache
+def _arms(path: Path) -> StaticFile:
+    return _static_file(ARMS, read_office_arms(path))
+
+
+def arms_url(settings: Settings) -> str:
+    """The path of the office's coat of arms, "" if the settings name none."""
+    return f"/static/{ARMS}?v={_arms(settings.office_arms).version}" if settings.office_arms else ""
 
 
 def static_router() -> APIRouter:
@@ -65,7 +83,8 @@ def static_router() -> APIRouter:
 
 async def static_file(request: Request, name: str) -> Response:
     """The file. Raises Problem 404 for a name that did not exist at startup."""
-    file = FILES.get(name)
+    arms = platform_of(request).settings.office_arms
+    file = _arms(arms) if arms and name == ARMS else FILES.get(name)
     if file is None:
         raise Problem(404, "Berkas ini tidak ada.")
     return file_response(request, file)

@@ -146,7 +146,7 @@ async def test_static_files_are_cached_by_browsers_and_compressed(harness):
     assert style.headers["content-type"] == "text/css; charset=utf-8"
     assert style.headers["cache-control"] == "public, max-age=31536000, immutable"
     assert style.headers["content-encoding"] == "gzip"
-    assert int(style.headers["content-length"]) < 8_000
+    assert int(style.headers["content-length"]) < 10_000
     assert "--sea" in style.text
     again = await got(harness, address, **{"Accept-Encoding": "gzip", "If-None-Match": style.headers["etag"]})
     assert (again.status_code, again.content) == (304, b"")
@@ -210,3 +210,26 @@ async def test_a_trailing_slash_never_redirects_to_another_host_or_an_api_client
 async def test_a_post_with_a_trailing_slash_is_not_redirected(harness):
     async with harness.client() as client:
         assert (await client.post("/things/")).status_code == 404
+
+
+async def test_public_pages_show_the_name_and_the_arms_of_the_office(harness, tmp_path: Path):
+    without = (await got(harness, "/masuk")).text
+    assert "Dinas Komunikasi dan Informatika" in without
+    assert "lambang.png" not in without
+    assert (await got(harness, "/static/lambang.png")).status_code == 404
+
+    drawn = io.BytesIO()
+    Image.new("RGBA", (64, 64), "#0a5875").save(drawn, "PNG")
+    (tmp_path / "arms.png").write_bytes(drawn.getvalue())
+    settings = {"office_name": "Dinas Kominfo <Persandian>", "office_arms": str(tmp_path / "arms.png")}
+    async with web_harness(tmp_path / "named", **settings) as named:
+        page = (await got(named, "/masuk")).text
+        assert page.count("Dinas Kominfo &lt;Persandian&gt;") == 2
+        [address] = re.findall(
+            r'<img src="(/static/lambang\.png\?v=[0-9a-f]{16})" width="32" height="32" alt="">', page
+        )
+        answer = await got(named, address)
+        assert (answer.status_code, answer.headers["content-type"]) == (200, "image/png")
+        assert answer.content == drawn.getvalue()
+        assert answer.headers["cache-control"] == "public, max-age=31536000, immutable"
+        assert answer.headers["x-content-type-options"] == "nosniff"
