@@ -34,7 +34,7 @@ def test_another_file_is_refused_at_the_start(tmp_path: Path, content: bytes, re
 
 
 def test_a_missing_file_is_refused_at_the_start(tmp_path: Path) -> None:
-    with pytest.raises(InvalidSettings, match="SIMPUL_OFFICE_ARMS.*cannot be read"):
+    with pytest.raises(InvalidSettings, match=r"SIMPUL_OFFICE_ARMS.*cannot be read"):
         load_settings(office_arms=str(tmp_path / "none.png"))
 
 
