@@ -16,6 +16,7 @@ PATH_PREFIXES: Mapping[str, str] = {
     "/api/assignment": "assignment",
     "/penugasan": "assignment",
     "/beban-kerja": "assignment",
+    "/lewat-batas": "assignment",
     "/pekerjaan": "assignment",
     "/periksa": "assignment",
     "/dasbor": "assignment",

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
 
-from services.assignment.dependencies import Assignment, Context, Handovers, Head, Lead, Reader
+from services.assignment.dependencies import Assignment, BoardReader, Context, Handovers, Head, Lead, Reader
 from services.assignment.domain.commands import (
     AddNote,
     AssignLead,
@@ -15,16 +15,19 @@ from services.assignment.domain.commands import (
     PauseWork,
     ReassignLead,
     RejectRequest,
+    RemindResponsible,
     ResumeWork,
     StartWork,
 )
 from services.assignment.handover_service import FILE_RULES, digest_parts
+from services.assignment.overdue_board import MAX_LISTED, present_board
 from services.assignment.presenters import present_request, present_summary
 from services.assignment.projections import find_requests
 from services.assignment.schemas import (
     AssignmentBody,
     AssignmentRequestResponse,
     HandoverFields,
+    OverdueBoardResponse,
     PauseBody,
     ProgressBody,
     ReassignmentBody,
@@ -88,6 +91,21 @@ async def download_document(
     loaded = await assignment.get_readable_request(request_id, reader)
     document = find_document(loaded.state, document_id)
     return await download(request, assignment.platform.documents, document, reader.username)
+
+
+@router.get("/overdue", response_model=OverdueBoardResponse)
+async def show_overdue_board(_reader: BoardReader, assignment: Assignment) -> dict[str, Any]:
+    """Count the open requests whose stage is overdue, by stage and by the one responsible, and show the longest overdue."""
+    return present_board(await assignment.overdue.load(MAX_LISTED))
+
+
+@router.post("/requests/{request_id}/reminder", response_model=CommandResponse)
+async def remind(
+    request_id: str, head: Head, assignment: Assignment, context: Context, body: EmptyBody | None = None
+) -> dict[str, Any]:
+    """Remind the one responsible for an overdue request by email, at most once a day."""
+    await assignment.get_request(request_id)
+    return await assignment.execute(context, request_id, RemindResponsible(head.staff), head, body or EmptyBody())
 
 
 @router.get("/leads", response_model=PageResponse[WorkloadResponse])

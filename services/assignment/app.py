@@ -11,7 +11,7 @@ from services.assignment.handover_service import HandoverService
 from services.assignment.oversight import api as oversight_api
 from services.assignment.oversight import pages as oversight_pages
 from services.assignment.oversight.service import OversightService
-from services.assignment.pages import handover, head, lead, record_check, target
+from services.assignment.pages import handover, head, lead, overdue, record_check, target
 from services.assignment.service import AssignmentService
 from shared.backends.platform import Platform
 from shared.runtime.service_runtime import ServiceApp, ServiceRuntime
@@ -34,7 +34,7 @@ def build(platform: Platform) -> ServiceApp:
     service, handovers = AssignmentService(runtime, platform, rules), HandoverService(runtime.executor, platform)
     oversight = OversightService(runtime.executor, platform)
     routers = (
-        *(api.router, head.router, target.router, lead.router, handover.router, record_check.router),
+        *(api.router, head.router, target.router, overdue.router, lead.router, handover.router, record_check.router),
         *(oversight_api.router, oversight_pages.router),
     )
     return ServiceApp(runtime, (BoundRouter(*routers, services=(service, handovers, oversight), limits=LIMITS),))

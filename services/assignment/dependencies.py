@@ -19,6 +19,7 @@ require_lead = signed_in(Role.TECHNICAL)
 
 Head = Annotated[Principal, Depends(require_head)]
 Lead = Annotated[Principal, Depends(require_lead)]
+BoardReader = Annotated[Principal, Depends(signed_in(Role.STRUCTURAL, Role.OFFICER))]
 Reader = Annotated[Principal, Depends(signed_in(Role.STRUCTURAL, Role.TECHNICAL))]
 Assignment = Annotated[AssignmentService, Depends(provide(AssignmentService))]
 Handovers = Annotated[HandoverService, Depends(provide(HandoverService))]

@@ -21,6 +21,8 @@ _REFUSAL_STATUSES = {
     "target_in_the_past": (422, "target_date"),
     "same_lead": (422, "lead"),
     "same_target": (422, "target_date"),
+    "not_overdue": (409, ""),
+    "reminded_today": (409, ""),
     "percent_out_of_range": (422, "percent"),
     "documents_missing": (422, "documents"),
     "record_missing": (422, "documents"),

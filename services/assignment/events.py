@@ -5,6 +5,7 @@ from __future__ import annotations
 from shared.contracts.assignment import (
     LeadAssigned,
     LeadReassigned,
+    ReminderRequested,
     RequestRejected,
     TargetChanged,
     WorkCompleted,
@@ -41,6 +42,7 @@ PUBLISHES: frozenset[type[Fact]] = frozenset(
         LeadAssigned,
         LeadReassigned,
         TargetChanged,
+        ReminderRequested,
         WorkStarted,
         WorkProgressed,
         WorkPaused,

@@ -7,7 +7,7 @@ from datetime import date, datetime
 
 from services.assignment.domain.decisions import Rules
 from services.assignment.domain.state import State, has_open_recommendation
-from shared.contracts.stages import Stage, stage_clock
+from shared.contracts.stages import Stage, responsible_for, stage_clock
 from shared.runtime.request_columns import request_columns
 from shared.storage.port import COLUMNS_VERSION, Column, RecordQuery, Scalar, sortable_time
 from shared.text.search import normalize_query
@@ -16,7 +16,7 @@ INDEXED_COLUMNS = (
     *map(Column, ("number", "submitted_at", "target_date", "due", "search", "active_at", "surveyed_at", "stage_since")),
     *(Column(name, ordered_by="submitted_at") for name in ("status", "unit", "scope")),
     Column("lead", ordered_by="target_date"),
-    Column("stage", ordered_by="due"),
+    *(Column(name, ordered_by="due") for name in ("stage", "responsible")),
     *(Column(name, "integer", ordered_by="submitted_at") for name in ("open", "advised")),
     Column(COLUMNS_VERSION, "integer"),
 )
@@ -32,6 +32,7 @@ def columns(state: State, rules: Rules) -> Mapping[str, Scalar]:
     return {
         **request_columns(state, clock, COLUMNS_VERSION_NUMBER),
         "advised": int(has_open_recommendation(state)),
+        "responsible": responsible_for(state) or None,
         "lead": state.lead.username if state.lead else None,
         "target_date": state.target_date.isoformat() if state.target_date else None,
         "stage_since": clock.since.isoformat() if clock else None,
@@ -90,4 +91,21 @@ def count_open(lead: str) -> RecordQuery:
 def count_overdue(lead: str, day: date) -> RecordQuery:
     """Return the query of a lead's requests that are overdue before the handover."""
     where: dict[str, Scalar | tuple[Scalar, ...]] = {"lead": lead, "stage": (Stage.START, Stage.WORK, Stage.REPLY)}
-    return RecordQuery("target_date", where=where, below={"due": day.isoformat()})
+    return RecordQuery("due", where=where, below={"due": day.isoformat()})
+
+
+def find_overdue(
+    before: date,
+    *,
+    stages: tuple[Stage, ...] = tuple(Stage),
+    responsible: str = "",
+    after: PageKey = None,
+    previous: PageKey = None,
+    limit: int = 50,
+) -> RecordQuery:
+    """Return the query of requests whose stage was due before this day, the longest overdue first."""
+    by_stage: Scalar | tuple[Scalar, ...] = tuple(stages) if len(stages) > 1 else stages[0]
+    where: dict[str, Scalar | tuple[Scalar, ...]] = {"responsible": responsible} if responsible else {}
+    if not responsible or len(stages) < len(Stage):
+        where["stage"] = by_stage
+    return RecordQuery("due", where=where, below={"due": before.isoformat()}, after=after, before=previous, limit=limit)

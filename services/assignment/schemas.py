@@ -9,9 +9,10 @@ from pydantic import AfterValidator, BaseModel, Field
 
 from shared.contracts.facts import Complexity
 from shared.contracts.lifecycle import Status
+from shared.contracts.stages import Stage
 from shared.web.api.commands import CommandResponse, OptionalText, Text
 from shared.web.api.lists import ListQuery
-from shared.web.api.serializers import RequestDetailsResponse
+from shared.web.api.serializers import RequestDetailsResponse, RequestSummaryResponse
 from shared.web.api.validation import InputModel, IsoDate, RequestBody
 from shared.web.forms.text_fields import STRIP_INVISIBLE
 
@@ -115,3 +116,31 @@ class AssignmentRequestResponse(RequestDetailsResponse):
     summary: str | None
     record_number: str | None
     confirm_by: date | None
+
+
+class OverdueStageResponse(BaseModel):
+    """The overdue requests of a stage; `items` are the longest overdue."""
+
+    stage: Stage
+    count: int
+    overdue_days: int
+    items: list[RequestSummaryResponse]
+
+
+class ResponsibleResponse(BaseModel):
+    """The overdue requests of one who has to act: `applicant`, `role:` with a role, or `staff:` with a username."""
+
+    responsible: str
+    name: str
+    counts: dict[Stage, int]
+    total: int
+    overdue_days: int
+    reminded_today: bool
+
+
+class OverdueBoardResponse(BaseModel):
+    """Overdue requests; `overdue_days` is always that of the longest overdue."""
+
+    total: int
+    stages: list[OverdueStageResponse]
+    people: list[ResponsibleResponse]

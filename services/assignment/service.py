@@ -11,6 +11,7 @@ from services.assignment.domain.commands import AssignLead, ChangeTarget, Comman
 from services.assignment.domain.decisions import Rules
 from services.assignment.domain.state import State
 from services.assignment.errors import LEAD_NOT_AVAILABLE, REFUSAL_MESSAGES, REQUEST_NOT_FOUND
+from services.assignment.overdue_board import OverdueBoard
 from services.assignment.presenters import is_lead, target_warnings, was_just_reassigned_from
 from services.assignment.projections import count_open, count_overdue
 from shared.backends.platform import Platform
@@ -29,6 +30,7 @@ from shared.web.api.validation import FieldError
 
 class AssignmentService:
     def __init__(self, runtime: ServiceRuntime[State], platform: Platform, rules: Rules) -> None:
+        self.overdue = OverdueBoard(runtime.executor, platform.accounts, platform.clock, rules)
         self.executor, self.store, self.platform, self.rules = runtime.executor, runtime.store, platform, rules
 
     def today(self) -> date:

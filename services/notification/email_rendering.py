@@ -16,6 +16,7 @@ from services.notification.domain.emails import (
     ProgressEmail,
     ReceivedEmail,
     ReturnedEmail,
+    StaffOverdueEmail,
     UnknownEmail,
     WithdrawnEmail,
 )
@@ -98,6 +99,9 @@ def _validate(content: EmailContent) -> None:
 def _slot_values(content: EmailContent) -> dict[str, SlotValue]:
     parameters = content.parameters
     values = {field.name: _format(field.name, getattr(parameters, field.name)) for field in fields(parameters)}
+    if isinstance(parameters, StaffOverdueEmail):
+        values["stage"] = INDONESIAN.frame.stages.get(parameters.stage, parameters.stage)
+        values["overdue_days"] = INDONESIAN.frame.working_days.format(count=parameters.overdue_days)
     values["contact"] = _clean_name(content.contact)
     if isinstance(parameters, ReturnedEmail):
         values["items_count"] = INDONESIAN.frame.count(len(parameters.items))
@@ -126,6 +130,8 @@ def _select_text(content: EmailContent) -> EmailText:
             case = "measured"
         case CompletedEmail(automatic=True):
             case = "automatic"
+        case StaffOverdueEmail(others=int(others)) if others:
+            case = "several"
         case WithdrawnEmail() if content.office:
             case = "reachable"
     return INDONESIAN.texts[content.parameters.kind, case]

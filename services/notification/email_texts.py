@@ -197,6 +197,8 @@ class Frame:
     default_name: str
     scopes: Mapping[str, str]
     items: Mapping[str, str]
+    stages: Mapping[str, str]
+    working_days: str
     to_applicant: Mapping[str, str] = field(repr=False)
     to_staff: Mapping[str, str] = field(repr=False)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from shared.contracts.assignment import (
     LeadAssigned,
     LeadReassigned,
+    ReminderRequested,
     RequestRejected,
     TargetChanged,
     WorkCompleted,
@@ -53,6 +54,7 @@ SUBSCRIBES_TO: frozenset[type[Fact]] = frozenset(
         LeadAssigned,
         LeadReassigned,
         TargetChanged,
+        ReminderRequested,
         WorkStarted,
         WorkProgressed,
         WorkPaused,

@@ -40,6 +40,21 @@ class TargetChanged(AssignmentFact):
     by: Staff
 
 
+class ReminderRequested(AssignmentFact):
+    """The structural head has the one responsible for an overdue stage reminded by email.
+
+    `responsible` is `applicant`, `role:` with a role, or `staff:` with a username; `others` are the further overdue requests of
+    the same one.
+    """
+
+    responsible: str
+    stage: str
+    due: date
+    overdue_days: int
+    others: int = 0
+    by: Staff
+
+
 class WorkStarted(AssignmentFact):
     by: Staff
 

@@ -45,6 +45,7 @@ FACTS: tuple[type[Fact], ...] = (
     assignment.LeadAssigned,
     assignment.LeadReassigned,
     assignment.TargetChanged,
+    assignment.ReminderRequested,
     assignment.WorkStarted,
     assignment.WorkProgressed,
     assignment.WorkPaused,

@@ -122,3 +122,22 @@ def _promised(state: StaffRequestState) -> date | None:
     """Return the date that the applicant was given; records of earlier versions may lack it."""
     dates = {Status.RETURNED: state.respond_by, Status.ON_HOLD: state.answer_by, Status.DELIVERED: state.confirm_by}
     return dates.get(state.status)
+
+
+APPLICANT, OFFICERS, STRUCTURAL = "applicant", "role:officer", "role:structural"
+"""Those who are responsible for a stage and are no single member of staff."""
+
+
+def responsible_for(state: StaffRequestState) -> str:
+    """Return who has to act: `applicant`, `role:` with a role, `staff:` with a username, or "" for a request that has ended."""
+    match STAGES.get(state.status):
+        case None:
+            return ""
+        case Stage.VERIFY:
+            return f"staff:{state.active_claim.officer.username}" if state.active_claim else OFFICERS
+        case Stage.APPOINT:
+            return STRUCTURAL
+        case Stage.REPLY | Stage.CONFIRM:
+            return APPLICANT
+        case _:
+            return f"staff:{state.lead.username}" if state.lead else STRUCTURAL

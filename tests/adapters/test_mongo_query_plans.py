@@ -19,6 +19,7 @@ from services.intake.projections import INDEXED_COLUMNS as INTAKE
 from services.notification.projections import INDEXED_COLUMNS as NOTIFICATION
 from services.verification import projections as verification
 from services.verification.projections import INDEXED_COLUMNS as VERIFICATION
+from shared.contracts.stages import Stage
 from shared.storage.mongo.client import MongoDatabase
 from shared.storage.mongo.mapping import HAS_OUTBOX, IS_DUE
 from shared.storage.mongo.store import MongoStateStore
@@ -155,6 +156,10 @@ SERVICES: dict[str, tuple[Sequence[Column], Sequence[RecordQuery]]] = {
             assignment.find_work("dewi"),
             assignment.count_open("dewi"),
             assignment.count_overdue("dewi", date(2026, 7, 1)),
+            assignment.find_overdue(date(2026, 7, 1)),
+            assignment.find_overdue(date(2026, 7, 1), stages=(Stage.VERIFY,)),
+            assignment.find_overdue(date(2026, 7, 1), responsible="staff:dewi"),
+            assignment.find_overdue(date(2026, 7, 1), responsible="staff:dewi", stages=(Stage.WORK,)),
         ],
     ),
     "notification": (

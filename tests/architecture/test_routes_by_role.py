@@ -31,6 +31,7 @@ OFFICER: Allowed = frozenset({Role.OFFICER})
 STRUCTURAL: Allowed = frozenset({Role.STRUCTURAL})
 TECHNICAL: Allowed = frozenset({Role.TECHNICAL})
 ASSIGNING: Allowed = frozenset({Role.STRUCTURAL, Role.TECHNICAL})
+BOARD: Allowed = frozenset({Role.STRUCTURAL, Role.OFFICER})
 ADMIN: Allowed = frozenset({Role.ADMIN})
 
 MATRIX: dict[Call, Allowed] = {
@@ -72,6 +73,8 @@ MATRIX: dict[Call, Allowed] = {
     ("GET", "/api/assignment/survey"): STRUCTURAL,
     ("GET", "/api/assignment/survey.pdf"): STRUCTURAL,
     ("GET", "/api/assignment/survey.xlsx"): STRUCTURAL,
+    ("GET", "/api/assignment/overdue"): BOARD,
+    ("POST", "/api/assignment/requests/{request_id}/reminder"): STRUCTURAL,
     ("POST", "/api/assignment/requests/{request_id}/rejection"): STRUCTURAL,
     ("POST", "/api/assignment/requests/{request_id}/assignment"): STRUCTURAL,
     ("POST", "/api/assignment/requests/{request_id}/reassignment"): STRUCTURAL,
@@ -134,6 +137,8 @@ PAGES: dict[Call, Allowed] = {
     ("GET", "/penugasan/{request_id}/dokumen/{document_id}"): STRUCTURAL,
     ("GET", "/beban-kerja"): STRUCTURAL,
     ("GET", "/dasbor/kepuasan"): STRUCTURAL,
+    ("GET", "/lewat-batas"): BOARD,
+    ("POST", "/lewat-batas"): STRUCTURAL,
     ("GET", "/pekerjaan"): TECHNICAL,
     ("GET", "/pekerjaan/{request_id}"): TECHNICAL,
     ("POST", "/pekerjaan/{request_id}"): TECHNICAL,

@@ -45,6 +45,14 @@ class ChangeTarget:
 
 
 @dataclass(frozen=True, slots=True)
+class RemindResponsible:
+    """Remind the one responsible for an overdue stage, who has so many `others` that are overdue too."""
+
+    by: Staff
+    others: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class StartWork:
     by: Staff
 
@@ -93,6 +101,7 @@ Command = (
     | AssignLead
     | ReassignLead
     | ChangeTarget
+    | RemindResponsible
     | StartWork
     | NoteProgress
     | PauseWork

@@ -15,6 +15,7 @@ from services.assignment.domain.commands import (
     PauseWork,
     ReassignLead,
     RejectRequest,
+    RemindResponsible,
     ResumeWork,
     StartWork,
 )
@@ -23,6 +24,7 @@ from shared.calendar import WorkingCalendar, today
 from shared.contracts.assignment import (
     LeadAssigned,
     LeadReassigned,
+    ReminderRequested,
     RequestRejected,
     TargetChanged,
     WorkCompleted,
@@ -36,7 +38,7 @@ from shared.contracts.envelope import Event
 from shared.contracts.facts import DocumentKind, Fact, Staff
 from shared.contracts.intake import ApplicantAnswered
 from shared.contracts.lifecycle import Status
-from shared.contracts.stages import StageRules
+from shared.contracts.stages import StageRules, responsible_for, stage_clock
 from shared.runtime.conflict import conflict
 from shared.runtime.decider import Refusal
 
@@ -56,7 +58,7 @@ def decide(state: State, command: Command, now: datetime, rules: Rules) -> list[
 
     Raises Refusal: moved_on (status, by, at, event), not_your_request, reason_missing, note_missing, question_missing,
     summary_missing, target_in_the_past (today), same_lead (lead), same_target, percent_out_of_range, documents_missing,
-    record_missing, record_outdated (record_number), text_missing.
+    record_missing, record_outdated (record_number), text_missing, not_overdue, reminded_today.
     """
     match command:
         case RejectRequest():
@@ -69,6 +71,8 @@ def decide(state: State, command: Command, now: datetime, rules: Rules) -> list[
             return [_change_target(state, command, today(now))]
         case AddNote(by=by, text=text):
             return [WorkNoteAdded(text=_require_text("text", text), by=by)]
+        case RemindResponsible():
+            return [_remind(state, command, today(now), rules)]
         case ResumeWork():
             return [_resume(state, command, today(now), rules.calendar)]
         case _:
@@ -118,6 +122,22 @@ def _change_target(state: State, command: ChangeTarget, day: date) -> TargetChan
         target_date=command.target_date,
         previous=state.target_date,
         reason=_require_text("reason", command.reason),
+        by=command.by,
+    )
+
+
+def _remind(state: State, command: RemindResponsible, day: date, rules: Rules) -> ReminderRequested:
+    clock = stage_clock(state, rules)
+    if clock is None or not clock.is_overdue(day):
+        raise Refusal("not_overdue")
+    if state.reminded_on == day:
+        raise Refusal("reminded_today")
+    return ReminderRequested(
+        responsible=responsible_for(state),
+        stage=clock.stage,
+        due=clock.due,
+        overdue_days=clock.overdue_days(day, rules.calendar),
+        others=command.others,
         by=command.by,
     )
 

@@ -10,6 +10,7 @@ from shared.calendar import today
 from shared.contracts.assignment import (
     LeadAssigned,
     LeadReassigned,
+    ReminderRequested,
     TargetChanged,
     WorkCompleted,
     WorkPaused,
@@ -55,6 +56,7 @@ class State(StaffRequestState):
     record_number: str = ""
     failed_checklists: tuple[FailedChecklist, ...] = ()
     survey: SurveyAnswers | None = None
+    reminded_on: date | None = None
 
 
 def evolve(state: State, event: Event) -> State:
@@ -77,6 +79,8 @@ def evolve(state: State, event: Event) -> State:
             updated = replace(updated, former_lead=previous, stopped_on=_stopped_on(state, day, event.time))
         case TargetChanged(target_date=day):
             updated = replace(updated, stopped_on=_stopped_on(state, day, event.time))
+        case ReminderRequested():
+            updated = replace(updated, reminded_on=today(event.time))
         case _:
             updated = _apply_progress(updated, event)
     return updated

@@ -14,13 +14,14 @@ from services.assignment.domain.state import State
 from services.assignment.errors import WORDS
 from services.assignment.pages import QUEUE_PATH, WORK_PATH, templates
 from services.assignment.presenters import present_page, present_row
-from services.assignment.projections import count_open, find_requests
+from services.assignment.projections import count_open, find_overdue, find_requests
 from services.assignment.service import AssignmentService
 from shared.contracts.lifecycle import Status
 from shared.identity.accounts import Role
 from shared.identity.service import Principal
 from shared.runtime.executor import Loaded, LoadedPage
 from shared.web.api.lists import ListQuery, drop_blank_values, page_response
+from shared.web.views.navigation import OVERDUE
 
 LIVE_PATH = "/api/assignment/live"
 
@@ -54,6 +55,7 @@ class StaffPage:
 
     async def _menu_counts(self) -> dict[str, int]:
         queries = {
+            OVERDUE: (Role.STRUCTURAL, find_overdue(self.assignment.today())),
             QUEUE_PATH: (Role.STRUCTURAL, find_requests(status=Status.VERIFIED)),
             WORK_PATH: (Role.TECHNICAL, count_open(self.principal.username)),
         }

@@ -118,6 +118,14 @@ class AnswerReminderEmail(StrictFields):
 
 
 @dataclass(frozen=True, slots=True)
+class OverdueEmail(StrictFields):
+    """The office waits for the applicant; `due` is the last day on which that was in time."""
+
+    kind: ClassVar = "overdue"
+    due: date
+
+
+@dataclass(frozen=True, slots=True)
 class ResumedEmail(StrictFields):
     kind: ClassVar = "resumed"
     target_date: date
@@ -230,6 +238,18 @@ class StaffTargetChangedEmail(StrictFields):
 
 
 @dataclass(frozen=True, slots=True)
+class StaffOverdueEmail(StrictFields):
+    """`others` are further overdue requests of the recipient."""
+
+    kind: ClassVar = "staff_overdue"
+    stage: str
+    due: date
+    overdue_days: StrictInt
+    others: StrictInt
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
 class StaffWithdrawnEmail(StrictFields):
     kind: ClassVar = "staff_withdrawn"
     reason: str
@@ -282,6 +302,7 @@ ApplicantEmail = (
     | StartedEmail
     | ProgressEmail
     | PausedEmail
+    | OverdueEmail
     | ResumedEmail
     | DeliveredEmail
     | ContestedEmail
@@ -299,6 +320,7 @@ StaffEmail = (
     | StaffReassignedNewEmail
     | StaffReassignedOldEmail
     | StaffTargetChangedEmail
+    | StaffOverdueEmail
     | StaffWithdrawnEmail
     | StaffRejectedEmail
     | StaffAnsweredEmail

@@ -115,6 +115,9 @@ def _emails_for(fact: Fact, lead: Staff | None) -> list[PlannedEmail]:  # noqa: 
                 [_to_staff(lead, emails.StaffTargetChangedEmail(target, previous, reason, by.name))] if lead else []
             )
             return [_to_applicant(emails.TargetChangedEmail(target, previous, reason)), *to_lead]
+        case assignment.ReminderRequested(responsible=to, due=due):
+            parameters = emails.OverdueEmail(due) if to == APPLICANT else _staff_reminder(fact)
+            return [PlannedEmail(to, parameters)]
         case assignment.WorkStarted(by=by):
             return [_to_applicant(emails.StartedEmail(lead=by.name))]
         case assignment.WorkProgressed(note=note, percent=percent):
@@ -126,6 +129,10 @@ def _emails_for(fact: Fact, lead: Staff | None) -> list[PlannedEmail]:  # noqa: 
         case assignment.WorkCompleted(summary=summary, confirm_by=confirm_by, documents=documents):
             return [_to_applicant(emails.DeliveredEmail(summary, confirm_by, len(documents)))]
     return []
+
+
+def _staff_reminder(fact: assignment.ReminderRequested) -> Parameters:
+    return emails.StaffOverdueEmail(fact.stage, fact.due, fact.overdue_days, fact.others, fact.by.name)
 
 
 def _missing_items(verdicts: tuple[Verdict, ...]) -> tuple[emails.MissingItem, ...]:

@@ -79,6 +79,16 @@ COMPLEXITY_LABELS: Mapping[Complexity, str] = {
     Complexity.HIGH: "Tinggi",
 }
 
+STAGE_LABELS: Mapping[str, str] = {
+    "verify": "Verifikasi",
+    "appoint": "Penugasan",
+    "start": "Mulai kerja",
+    "work": "Pengerjaan",
+    "reply": "Jawaban pemohon",
+    "confirm": "Konfirmasi",
+}
+"""What an open request waits for."""
+
 EVENT_LABELS: Mapping[str, str] = {
     "RequestSubmitted": "Permohonan diajukan",
     "RequestResubmitted": "Permohonan dilengkapi dan dikirim ulang",
@@ -100,6 +110,7 @@ EVENT_LABELS: Mapping[str, str] = {
     "LeadAssigned": "Penanggung jawab teknis ditunjuk",
     "LeadReassigned": "Penanggung jawab teknis diganti",
     "TargetChanged": "Target selesai diubah",
+    "ReminderRequested": "Pengingat dikirim",
     "WorkStarted": "Pekerjaan dimulai",
     "WorkProgressed": "Perkembangan dicatat",
     "WorkPaused": "Pekerjaan ditunda, menunggu jawaban pemohon",
@@ -125,6 +136,7 @@ EVENT_ROLES: Mapping[str, str] = {
     "LeadAssigned": "structural",
     "LeadReassigned": "structural",
     "TargetChanged": "structural",
+    "ReminderRequested": "structural",
     "WorkStarted": "technical",
     "WorkProgressed": "technical",
     "WorkPaused": "technical",

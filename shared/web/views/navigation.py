@@ -9,7 +9,7 @@ from shared.identity.accounts import Role
 from shared.identity.service import Principal
 
 SIGN_IN, SIGN_OUT, OWN_ACCOUNT = "/masuk", "/keluar", "/akun-saya"
-HOME, MAIL_VIEWER = "/", "/surel"
+HOME, MAIL_VIEWER, OVERDUE = "/", "/surel", "/lewat-batas"
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,8 +24,10 @@ class MenuItem:
 MENU_ITEMS = (
     MenuItem(Role.OFFICER, "/verifikasi", "verification"),
     MenuItem(Role.STRUCTURAL, "/penugasan", "assignment"),
+    MenuItem(Role.STRUCTURAL, OVERDUE, "overdue"),
     MenuItem(Role.STRUCTURAL, "/beban-kerja", "leads"),
     MenuItem(Role.STRUCTURAL, "/dasbor/kepuasan", "dashboard"),
+    MenuItem(Role.OFFICER, OVERDUE, "overdue"),
     MenuItem(Role.TECHNICAL, "/pekerjaan", "work"),
     MenuItem(Role.ADMIN, "/surel-keluar", "messages"),
     MenuItem(Role.ADMIN, "/kejadian-tertunda", "dead_letters"),
@@ -34,7 +36,8 @@ MENU_ITEMS = (
 
 
 def menu_items(principal: Principal) -> Sequence[MenuItem]:
-    return [item for item in MENU_ITEMS if principal.has_role(item.role)]
+    """Return the items of all roles of this person, each path once."""
+    return list({item.path: item for item in MENU_ITEMS if principal.has_role(item.role)}.values())
 
 
 def start_path(principal: Principal) -> str:

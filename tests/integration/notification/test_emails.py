@@ -46,18 +46,23 @@ SAMPLE_VALUES: dict[str, Any] = {
     "percent": 60,
     "documents": 3,
     "automatic": False,
-    **dict.fromkeys(("respond_by", "target_date", "previous", "answer_by", "confirm_by", "survey_until"), "2026-12-07"),
+    **dict.fromkeys(
+        ("respond_by", "target_date", "previous", "answer_by", "confirm_by", "survey_until", "due"), "2026-12-07"
+    ),
     **dict.fromkeys(("reason", "note", "question", "answer", "summary", "description"), "Kata seorang pengguna."),
     "lead": "Yusuf Contoh",
     "lead_username": "yusuf",
     "contact": "yusuf@kantor.example",
     "by": "Hasan Contoh",
+    "stage": "work",
+    "overdue_days": 7,
+    "others": 3,
     "unit": "Dinas Perhubungan",
 }
 
 
 KINDS = tuple(PARAMETERS_BY_KIND)
-CASES = {"received", "progress", "completed", "withdrawn"}
+CASES = {"received", "progress", "completed", "withdrawn", "staff_overdue"}
 NOT_SHOWN = {
     "assigned": {"lead_username"},
     "reassigned": {"lead_username"},
@@ -135,6 +140,7 @@ def test_every_email_is_well_formed_html_without_external_resources(kind):
 def test_both_parts_contain_every_value_of_an_email(kind):
     rendered = render(email_content(kind, round=3, percent=61, documents=4))
     expected = {"round": "", "items": "Satuan belum ada.", "percent": "61%", "documents": "4 dokumen", "automatic": ""}
+    expected |= {"stage": "Pengerjaan", "overdue_days": "7 hari kerja", "others": "3 permohonan lain"}
     for key in shown_values(kind):
         said = (
             "Senin, 7 Desember 2026"
@@ -424,6 +430,8 @@ FACTS = [
     a.LeadAssigned(lead=LEAD, complexity=Complexity.LOW, target_date=DAY, by=HEAD),
     a.LeadReassigned(lead=LEAD, previous=HEAD, reason="Cuti.", target_date=DAY, by=HEAD),
     a.TargetChanged(target_date=DAY, previous=DAY, reason="Perangkat terlambat.", by=HEAD),
+    a.ReminderRequested(responsible="applicant", stage="reply", due=DAY, overdue_days=2, by=HEAD),
+    a.ReminderRequested(responsible="staff:yusuf", stage="work", due=DAY, overdue_days=7, others=3, by=HEAD),
     a.WorkStarted(by=LEAD),
     a.WorkProgressed(note="Setengah.", by=LEAD),
     a.WorkPaused(pause=1, question="Mana?", answer_by=DAY, by=LEAD),

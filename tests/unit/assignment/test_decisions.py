@@ -17,6 +17,7 @@ from services.assignment.domain.commands import (
     PauseWork,
     ReassignLead,
     RejectRequest,
+    RemindResponsible,
     ResumeWork,
     StartWork,
 )
@@ -36,6 +37,7 @@ from services.assignment.projections import count_open, count_overdue, find_requ
 from shared.calendar import WorkingCalendar
 from shared.contracts.assignment import (
     LeadReassigned,
+    ReminderRequested,
     RequestRejected,
     TargetChanged,
     WorkCompleted,
@@ -240,6 +242,38 @@ def test_a_target_on_a_day_off_is_warned_of_with_the_next_working_day(day: date,
         {"code": "not_a_working_day", "message": message, "next_working_day": next_day}
     ]
     assert target_warnings(next_day, RULES.calendar) == []
+
+
+@pytest.mark.parametrize(
+    ("before", "days", "responsible", "stage", "due"),
+    [
+        ((submitted,), 2, "role:officer", "verify", date(2026, 11, 24)),
+        (VERIFIED, 3, "role:structural", "appoint", date(2026, 11, 25)),
+        (ASSIGNED, 3, "staff:dewi", "start", date(2026, 11, 25)),
+        (IN_PROGRESS, 22, "staff:dewi", "work", TARGET),
+        (ON_HOLD, 9, "applicant", "reply", date(2026, 11, 30)),
+        (DELIVERED, 9, "applicant", "confirm", date(2026, 11, 30)),
+    ],
+)
+def test_the_one_responsible_for_an_overdue_stage_is_reminded(
+    before: tuple[Fact, ...], days: int, responsible: str, stage: str, due: date
+):
+    [fact] = decided(RemindResponsible(HASAN, others=2), *before, days=days)
+    assert isinstance(fact, ReminderRequested)
+    assert (fact.responsible, fact.stage, fact.due, fact.others, fact.by) == (responsible, stage, due, 2, HASAN)
+
+
+def test_a_reminder_is_for_what_is_overdue_and_once_a_day():
+    assert refusal(RemindResponsible(HASAN), *ASSIGNED) == "not_overdue"
+    assert refusal(RemindResponsible(HASAN), submitted, withdrawn) == "not_overdue"
+    reminded = decided(RemindResponsible(HASAN), *ASSIGNED, days=3)
+    state = fold(
+        ASSIGNMENT, [*events_from(*ASSIGNED), events_from(*ASSIGNED, *reminded, start=NOON + timedelta(3))[-1]]
+    )
+    assert (
+        refusal_of(ASSIGNMENT, state, RemindResponsible(HASAN), NOON + timedelta(3, hours=2)).code == "reminded_today"
+    )
+    assert ASSIGNMENT.decide(state, RemindResponsible(HASAN), NOON + timedelta(4))
 
 
 @pytest.mark.parametrize("command", OF_THE_LEAD)

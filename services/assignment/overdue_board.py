@@ -1,0 +1,180 @@
+"""The overdue board: open requests whose stage is overdue, by stage and by the one responsible.
+
+Every number is a count over an index of open requests that are overdue, so that it costs the same however many have ended.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Any
+
+from services.assignment.domain.decisions import Rules
+from services.assignment.domain.state import State
+from services.assignment.errors import WORDS
+from services.assignment.presenters import present_summary
+from services.assignment.projections import find_overdue
+from shared.calendar import today
+from shared.clock import Clock
+from shared.contracts.stages import APPLICANT, OFFICERS, STRUCTURAL, Stage, stage_clock
+from shared.identity.accounts import Account, AccountStore, Role
+from shared.runtime.executor import Executor, Loaded
+from shared.storage.port import RecordQuery
+
+LONG_OVERDUE_DAYS = 5
+"""Working days after which a request is long overdue."""
+MAX_SLIPS = 4
+MAX_LISTED = 50
+OUR_STAGES = (Stage.VERIFY, Stage.APPOINT, Stage.START, Stage.WORK)
+"""The stages in which the office has to act."""
+
+
+@dataclass(frozen=True, slots=True)
+class OverdueStage:
+    """The overdue requests of a stage: their number, and the longest overdue of them."""
+
+    stage: Stage
+    count: int
+    requests: Sequence[Loaded[State]]
+    next: tuple[Any, str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Responsible:
+    """One who has to act, the numbers of overdue requests by stage, and the longest overdue one."""
+
+    responsible: str
+    name: str
+    role: str
+    counts: dict[Stage, int]
+    oldest: Loaded[State]
+
+    @property
+    def total(self) -> int:
+        return sum(self.counts.values())
+
+
+@dataclass(frozen=True, slots=True)
+class Board:
+    day: date
+    rules: Rules
+    stages: Sequence[OverdueStage]
+    people: Sequence[Responsible]
+
+    @property
+    def total(self) -> int:
+        return sum(person.total for person in self.people)
+
+    def overdue_days(self, loaded: Loaded[State]) -> int:
+        clock = stage_clock(loaded.state, self.rules)
+        return clock.overdue_days(self.day, self.rules.calendar) if clock else 0
+
+
+class OverdueBoard:
+    """Reads the board from the columns of assignment."""
+
+    def __init__(self, executor: Executor[State], accounts: AccountStore, clock: Clock, rules: Rules) -> None:
+        self._executor, self._accounts, self._clock, self._rules = executor, accounts, clock, rules
+
+    async def load(
+        self,
+        slips: int,
+        *,
+        stages: tuple[Stage, ...] = tuple(Stage),
+        responsible: str = "",
+        long_overdue: bool = False,
+        after: tuple[Any, str] | None = None,
+    ) -> Board:
+        """Return the board; the filters select what the stages show, the table of people is always whole."""
+        day = today(self._clock())
+        before = self.long_overdue_before(day) if long_overdue else day
+        loaded_stages = [await self._stage(stage, before, responsible, slips, after) for stage in stages]
+        return Board(day, self._rules, loaded_stages, await self._people(day))
+
+    async def count(self, *stages: Stage, long_overdue: bool = False) -> int:
+        day = today(self._clock())
+        before = self.long_overdue_before(day) if long_overdue else day
+        return await self._executor.count(find_overdue(before, stages=stages or tuple(Stage)))
+
+    async def requests_of(self, responsible: str, limit: int) -> Sequence[Loaded[State]]:
+        """Return the overdue requests of one who has to act, the longest overdue first."""
+        query = find_overdue(today(self._clock()), responsible=responsible, limit=limit)
+        return (await self._executor.find(query)).items
+
+    async def count_of(self, responsible: str) -> int:
+        return await self._executor.count(find_overdue(today(self._clock()), responsible=responsible))
+
+    def long_overdue_before(self, day: date) -> date:
+        """Return the day before which a stage was due if it is long overdue today."""
+        due = day
+        while self._rules.calendar.working_days_between(due, day) <= LONG_OVERDUE_DAYS:
+            due -= timedelta(days=1)
+        return due + timedelta(days=1)
+
+    async def _stage(
+        self, stage: Stage, before: date, responsible: str, slips: int, after: tuple[Any, str] | None
+    ) -> OverdueStage:
+        query = find_overdue(before, stages=(stage,), responsible=responsible, after=after, limit=slips)
+        page = await self._executor.find(query)
+        count = await self._executor.count(query) if page.next or after else len(page.items)
+        return OverdueStage(stage, count, page.items, page.next)
+
+    async def _people(self, day: date) -> list[Responsible]:
+        accounts = await self._accounts.accounts()
+        heads = [account for account in accounts if account.active and Role.STRUCTURAL in account.roles]
+        labels: Any = WORDS.overdue.people
+        candidates: list[tuple[str, str, str]] = [
+            (OFFICERS, *labels.officers),
+            (STRUCTURAL, heads[0].name if len(heads) == 1 else labels.structural[0], labels.structural[1]),
+            *((f"staff:{account.username}", account.name, _work_label(account)) for account in accounts),
+            (APPLICANT, *labels.applicant),
+        ]
+        found = await asyncio.gather(
+            *(self._person(responsible, name, role, day) for responsible, name, role in candidates)
+        )
+        return [person for person in found if person is not None]
+
+    async def _person(self, responsible: str, name: str, role: str, day: date) -> Responsible | None:
+        oldest = (await self._executor.find(find_overdue(day, responsible=responsible, limit=1))).items
+        if not oldest:
+            return None
+        counts = [await self._executor.count(self._of(responsible, stage, day)) for stage in Stage]
+        return Responsible(responsible, name, role, dict(zip(Stage, counts, strict=True)), oldest[0])
+
+    def _of(self, responsible: str, stage: Stage, day: date) -> RecordQuery:
+        return find_overdue(day, stages=(stage,), responsible=responsible)
+
+
+def _work_label(account: Account) -> str:
+    labels: Any = WORDS.overdue.people
+    return str(labels.technical if Role.TECHNICAL in account.roles else labels.staff)
+
+
+def present_board(board: Board) -> dict[str, Any]:
+    """Return the board as the response of the API."""
+    return {
+        "total": board.total,
+        "stages": [
+            {
+                "stage": stage.stage,
+                "count": stage.count,
+                "overdue_days": max(map(board.overdue_days, stage.requests), default=0),
+                "items": [present_summary(loaded, board.day, board.rules) for loaded in stage.requests],
+            }
+            for stage in board.stages
+        ],
+        "people": [present_responsible(person, board) for person in board.people],
+    }
+
+
+def present_responsible(person: Responsible, board: Board) -> dict[str, Any]:
+    return {
+        "responsible": person.responsible,
+        "name": person.name,
+        "counts": person.counts,
+        "total": person.total,
+        "overdue_days": board.overdue_days(person.oldest),
+        "reminded_today": person.oldest.state.reminded_on == board.day,
+    }

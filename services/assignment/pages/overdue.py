@@ -1,0 +1,212 @@
+"""The overdue board of the structural head, which officers see too."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Depends, Query
+from pydantic import Field
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response
+
+from services.assignment.dependencies import Assignment, BoardReader, Context, Head, require_head
+from services.assignment.domain.commands import RemindResponsible
+from services.assignment.domain.decisions import Rules
+from services.assignment.errors import WORDS
+from services.assignment.overdue_board import (
+    LONG_OVERDUE_DAYS,
+    MAX_LISTED,
+    MAX_SLIPS,
+    OUR_STAGES,
+    Board,
+    OverdueStage,
+    present_responsible,
+)
+from services.assignment.pages import QUEUE_PATH
+from services.assignment.pages.staff_page import StaffPage, url
+from shared.contracts.lifecycle import Status
+from shared.contracts.stages import APPLICANT, Stage, stage_clock
+from shared.identity.accounts import Role
+from shared.runtime.executor import Loaded
+from shared.web.api.lists import ListQuery, encode_cursor
+from shared.web.api.problems import Problem
+from shared.web.api.validation import EmptyBody
+from shared.web.forms.posted_form import PostedForm
+from shared.web.views.navigation import OVERDUE
+from shared.web.views.page_routes import PageRoute, add_form_action, see_other
+
+VERIFICATION_PATH = "/verifikasi"
+MAX_REMINDERS = 50
+"""Applicants who are reminded at once."""
+LIMITS: dict[Stage, Status] = {
+    Stage.VERIFY: Status.SUBMITTED,
+    Stage.APPOINT: Status.VERIFIED,
+    Stage.START: Status.ASSIGNED,
+    Stage.CONFIRM: Status.DELIVERED,
+}
+"""The status whose working days are the limit of a stage; the others have a date of their own."""
+
+router = APIRouter(route_class=PageRoute, include_in_schema=False)
+
+
+class BoardQuery(ListQuery):
+    """`stage` and `responsible` show one stage, or one who has to act; `show` selects long overdue ones, or our own turn."""
+
+    stage: Stage | None = None
+    responsible: str = Field("", max_length=120)
+    show: Literal["", "long", "ours"] = ""
+    done: str = Field("", max_length=20)
+    count: int = Field(0, ge=0, le=MAX_REMINDERS)
+
+    @property
+    def stages(self) -> tuple[Stage, ...]:
+        if self.stage:
+            return (self.stage,)
+        return OUR_STAGES if self.show == "ours" else tuple(Stage)
+
+
+class OverduePage(StaffPage):
+    """Everything that is overdue, in six stages, then by the one responsible."""
+
+    def __init__(self, request: Request, reader: BoardReader, assignment: Assignment) -> None:
+        super().__init__(request, reader, assignment)
+
+    async def show(self, query: BoardQuery) -> HTMLResponse:
+        narrowed = query.stage is not None
+        board = await self.assignment.overdue.load(
+            MAX_LISTED if narrowed else MAX_SLIPS,
+            stages=query.stages,
+            responsible=query.responsible,
+            long_overdue=query.show == "long",
+            after=query.after_key if narrowed else None,
+        )
+        is_head = self.principal.has_role(Role.STRUCTURAL)
+        return await self.render(
+            "overdue.html",
+            board=board,
+            chips=await self._chips(query),
+            columns=[self._column(stage, board, query) for stage in board.stages],
+            people=[self._person(person, board) for person in board.people],
+            totals={stage: sum(person.counts[stage] for person in board.people) for stage in Stage},
+            longest=max((board.overdue_days(person.oldest) for person in board.people), default=0),
+            may_remind=is_head,
+            all_stages=tuple(Stage),
+            long_overdue=LONG_OVERDUE_DAYS,
+            narrowed=narrowed or bool(query.responsible),
+            everything=OVERDUE,
+            said=WORDS.overdue.done[query.done].format(count=query.count) if query.done in WORDS.overdue.done else "",
+        )
+
+    async def _chips(self, query: BoardQuery) -> list[tuple[str, str, bool]]:
+        words: Any = WORDS.overdue
+        count = self.assignment.overdue.count
+        narrowed = query.stage or query.responsible
+        return [
+            (words.all, OVERDUE, not query.show and not narrowed),
+            (
+                words.long.format(days=LONG_OVERDUE_DAYS, count=await count(long_overdue=True)),
+                url(OVERDUE, show="long"),
+                query.show == "long",
+            ),
+            (words.ours.format(count=await count(*OUR_STAGES)), url(OVERDUE, show="ours"), query.show == "ours"),
+        ]
+
+    def _column(self, stage: OverdueStage, board: Board, query: BoardQuery) -> dict[str, Any]:
+        days = [board.overdue_days(loaded) for loaded in stage.requests]
+        more = stage.count - len(stage.requests)
+        return {
+            "stage": stage.stage,
+            "count": stage.count,
+            "limit": _limit_text(stage.stage, board.rules),
+            "longest": max(days, default=0),
+            "slips": [self._slip(loaded, late) for loaded, late in zip(stage.requests, days, strict=True)],
+            "more": more if not query.stage else 0,
+            "more_url": url(OVERDUE, stage=stage.stage, responsible=query.responsible, show=query.show),
+            "next": url(
+                OVERDUE,
+                stage=stage.stage,
+                responsible=query.responsible,
+                show=query.show,
+                after=encode_cursor(stage.next),
+            )
+            if query.stage and stage.next
+            else "",
+        }
+
+    def _slip(self, loaded: Loaded[Any], late: int) -> dict[str, Any]:
+        state = loaded.state
+        path = QUEUE_PATH if self.principal.has_role(Role.STRUCTURAL) else VERIFICATION_PATH
+        clock = stage_clock(state, self.assignment.rules)
+        return {
+            "id": loaded.id,
+            "url": f"{path}/{loaded.id}",
+            "about": state.description,
+            "number": state.number,
+            "late": late,
+            "holder": _holder(state, clock.stage if clock else None),
+        }
+
+    def _person(self, person: Any, board: Board) -> dict[str, Any]:
+        cells = [(person.counts[stage], url(OVERDUE, stage=stage, responsible=person.responsible)) for stage in Stage]
+        return {**present_responsible(person, board), "role": person.role, "cells": cells}
+
+
+def _holder(state: Any, stage: Stage | None) -> str:
+    """Return the name of the person who has to act, "" if nobody in particular has to."""
+    match stage:
+        case Stage.VERIFY:
+            return state.active_claim.officer.name if state.active_claim else ""
+        case Stage.START | Stage.WORK:
+            return state.lead.name if state.lead else ""
+        case Stage.REPLY | Stage.CONFIRM:
+            return state.applicant.name if state.applicant else ""
+    return ""
+
+
+def _limit_text(stage: Stage, rules: Rules) -> str:
+    words: Any = WORDS.overdue
+    status = LIMITS.get(stage)
+    if status is not None:
+        return str(words.limit.format(days=rules.days_of(status)))
+    return str(words.by_target if stage is Stage.WORK else words.by_letter)
+
+
+@router.get(OVERDUE)
+async def show_board(query: Annotated[BoardQuery, Query()], page: Annotated[OverduePage, Depends()]) -> Response:
+    """Show the board."""
+    return await page.show(query)
+
+
+class RemindPage:
+    """The button that reminds one who has to act, once a day at most."""
+
+    def __init__(self, request: Request, head: Head, assignment: Assignment, context: Context) -> None:
+        self.board = OverduePage(request, head, assignment)
+        self.head, self.assignment, self.context = head, assignment, context
+
+    async def show(self, _posted: PostedForm) -> Response:
+        return await self.board.show(BoardQuery())
+
+    async def submit(self, posted: PostedForm) -> Response:
+        """Remind staff of their longest overdue request and the number of others, applicants each of their own."""
+        responsible = posted.text("responsible")
+        overdue = self.assignment.overdue
+        requests = await overdue.requests_of(responsible, MAX_REMINDERS)
+        others = await overdue.count_of(responsible) - 1
+        sent = 0
+        for loaded in requests if responsible == APPLICANT else requests[:1]:
+            sent += await self._remind(loaded, 0 if responsible == APPLICANT else others)
+        return see_other(url(OVERDUE, done="reminded" if sent else "reminded_before", count=sent))
+
+    async def _remind(self, loaded: Loaded[Any], others: int) -> int:
+        command = RemindResponsible(self.head.staff, others)
+        try:
+            await self.assignment.execute(self.context, loaded.id, command, self.head, EmptyBody())
+        except Problem as problem:
+            if problem.extra.get("code") in ("reminded_today", "not_overdue"):
+                return 0
+            raise
+        return 1
+
+
+add_form_action(router, OVERDUE, RemindPage, require_head)
