@@ -20,6 +20,7 @@ from shared.contracts.intake import (
     ApplicantAnswered,
     HandoverConfirmed,
     HandoverContested,
+    RequestCorrected,
     RequestExpired,
     RequestResubmitted,
     RequestSubmitted,
@@ -54,6 +55,7 @@ PUBLISHES: frozenset[type[Fact]] = frozenset(
 SUBSCRIBES_TO: frozenset[type[Fact]] = frozenset(
     {
         RequestSubmitted,
+        RequestCorrected,
         RequestResubmitted,
         RequestExpired,
         RequestWithdrawn,

@@ -25,6 +25,8 @@ _STATUS_AND_FIELD: Mapping[str, tuple[int, str]] = {
     "document_misplaced": (422, REQUIREMENTS),
     "document_unknown": (422, REPLACES),
     "item_untouched": (422, ""),
+    "nothing_changed": (422, ""),
+    "being_checked": (409, ""),
     "reason_missing": (422, "reason"),
     "text_missing": (422, "text"),
     "answers_unfit": (422, "answers"),

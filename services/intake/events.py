@@ -18,6 +18,7 @@ from shared.contracts.intake import (
     ApplicantAnswered,
     HandoverConfirmed,
     HandoverContested,
+    RequestCorrected,
     RequestExpired,
     RequestResubmitted,
     RequestSubmitted,
@@ -30,6 +31,7 @@ from shared.contracts.verification import ClaimReleased, RequestClaimed, Request
 PUBLISHES: frozenset[type[Fact]] = frozenset(
     {
         RequestSubmitted,
+        RequestCorrected,
         RequestResubmitted,
         RequestExpired,
         RequestWithdrawn,

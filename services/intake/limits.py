@@ -13,16 +13,16 @@ LOOKUPS_PER_SUBMISSION = 10
 
 LIMITS = RequestLimits(
     uploads=(
-        UploadPath(re.compile(r"/|/lacak/[^/]+/lengkapi"), public=True, form=True),
+        UploadPath(re.compile(r"/|/lacak/[^/]+/(?:lengkapi|perbaiki)"), public=True, form=True),
         UploadPath(re.compile(r"/berkas|/lacak/[^/]+/lengkapi/berkas"), public=True),
-        UploadPath(re.compile(r"/api/requests/?|/api/requests/[^/]+/resubmission"), public=True),
+        UploadPath(re.compile(r"/api/requests/?|/api/requests/[^/]+(?:/resubmission)?"), public=True),
     ),
     rates=(
         RateRule("submissions", frozenset({"POST"}), re.compile(r"/|/lacak|/api/requests/?|/api/links")),
         RateRule("files", frozenset({"POST"}), re.compile(r"/berkas"), FILES_PER_SUBMISSION),
         RateRule(
             "look-ups",
-            frozenset({"GET", "HEAD", "POST"}),
+            frozenset({"GET", "HEAD", "POST", "PATCH"}),
             re.compile(r"/(?:api/requests|lacak)/.+"),
             LOOKUPS_PER_SUBMISSION,
         ),

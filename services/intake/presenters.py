@@ -12,6 +12,7 @@ from services.intake.domain.commands import (
     Command,
     ConfirmHandover,
     ContestHandover,
+    CorrectRequest,
     ResubmitRequest,
     WithdrawRequest,
 )
@@ -128,6 +129,7 @@ ACTIONS: Mapping[str, type[Command]] = {
     "konfirmasi": ConfirmHandover,
     "keberatan": ContestHandover,
     "survei": AnswerSurvey,
+    "perbaiki": CorrectRequest,
     "batalkan": WithdrawRequest,
 }
 """Commands of applicants by the path of their page; the first open one is the expected next step."""
@@ -136,11 +138,15 @@ ACTIONS: Mapping[str, type[Command]] = {
 def open_actions(state: State, day: date) -> tuple[str, ...]:
     """Return the actions that are open at the current status on that day."""
     allowed = (name for name, command in ACTIONS.items() if state.status in ALLOWED_STATUSES[command])
-    return tuple(name for name in allowed if name != "survei" or is_survey_open(state, day))
+    closed = set() if is_survey_open(state, day) else {"survei"}
+    closed |= {"perbaiki"} if state.active_claim else set()
+    return tuple(name for name in allowed if name not in closed)
 
 
 def closed_action_refusal(state: State, action: str) -> Refusal:
     """Return why an action is closed: survey_answered, survey_closed, or moved_on with the event that closed it."""
     if action == "survei" and state.status is Status.COMPLETED:
         return Refusal("survey_answered", at=state.surveyed_at) if state.surveyed_at else Refusal("survey_closed")
+    if action == "perbaiki" and state.active_claim:
+        return Refusal("being_checked", at=state.active_claim.at)
     return conflict(state.status, state.history)

@@ -1,4 +1,4 @@
-"""Submissions of new and completed requests: files are stored first, then a command names them."""
+"""Submissions of new, completed and corrected requests: files are stored first, then a command names them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from functools import partial
 
-from services.intake.domain.commands import ResubmitRequest, SubmitRequest
+from services.intake.domain.commands import CorrectRequest, ResubmitRequest, SubmitRequest
 from services.intake.domain.decisions import next_registration_number, registration_number_prefix
 from services.intake.domain.employee_number import employee_number_warnings
 from services.intake.domain.state import State
@@ -22,6 +22,7 @@ from shared.runtime.decider import Refusal
 from shared.runtime.executor import CommandKey, CommandResult, Executor, IdempotencyKeyReused, Loaded, UniqueViolation
 from shared.storage.port import StateStore, StoreUnavailable
 from shared.web.api.idempotency import CommandContext, command_id, documents_digest, request_digest
+from shared.web.api.problems import Problem
 from shared.web.forms.multipart import FormLimits
 from shared.web.forms.upload_storage import discard_documents, store_uploads
 from shared.web.forms.uploads import ParsedForm
@@ -122,10 +123,48 @@ class SubmissionService:
         self, loaded: Loaded[State], fields: ResubmissionForm, stored: Documents, context: CommandContext
     ) -> CommandResult:
         """Complete a returned request whose new files are stored."""
+        return await self._change(ResubmitRequest, loaded, fields, stored, context)
+
+    async def correct_with_files(
+        self,
+        loaded: Loaded[State],
+        form: ParsedForm[ResubmissionForm],
+        context: CommandContext,
+        network: str,
+        on_orphaned: OrphanHandler,
+    ) -> CommandResult:
+        """Store the files of a correction and correct the request. Raises Problem 429 over the recipient's limit."""
+        stored = await self._store_files(form, loaded.state.course.round)
+        execution = self.correct(loaded, form.fields, stored, context, network)
+        return await self._discard_unused(execution, stored, on_orphaned)
+
+    async def correct(
+        self, loaded: Loaded[State], fields: ResubmissionForm, stored: Documents, context: CommandContext, network: str
+    ) -> CommandResult:
+        """Correct a request whose new files are stored; the email that this causes counts against the recipient's limit.
+
+        Raises Problem 429 over this limit.
+        """
+        address = fields.email or (loaded.state.form.applicant.email if loaded.state.form else "")
+        counted = await self._recipient_limit.count_submission(address, network)
+        try:
+            return await self._change(CorrectRequest, loaded, fields, stored, context)
+        except Exception:
+            await self._recipient_limit.undo(counted)
+            raise
+
+    async def _change(
+        self,
+        kind: type[ResubmitRequest | CorrectRequest],
+        loaded: Loaded[State],
+        fields: ResubmissionForm,
+        stored: Documents,
+        context: CommandContext,
+    ) -> CommandResult:
         digest = request_digest(fields, documents_digest(stored))
         key = context.command_key(f"{loaded.state.number}\n{loaded.id}", digest, self._platform.new_id)
         warnings = None if fields.employee_number is None else self.warnings(fields.employee_number)
-        command = ResubmitRequest(**fields.model_dump(), documents=stored, warnings=warnings)
+        command = kind(**fields.model_dump(), documents=stored, warnings=warnings)
         return await self._executor.execute(loaded.id, command, key)
 
     def warnings(self, employee_number: str) -> tuple[str, ...]:
@@ -186,7 +225,7 @@ class SubmissionService:
         """Delete the stored files if the command does not name them; keep them while that is unknown."""
         try:
             result = await execution
-        except (Refusal, IdempotencyKeyReused):
+        except (Refusal, IdempotencyKeyReused, Problem):
             await discard_documents(self._platform.documents, stored)
             raise
         except Exception:

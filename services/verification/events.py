@@ -19,6 +19,7 @@ from shared.contracts.intake import (
     ApplicantAnswered,
     HandoverConfirmed,
     HandoverContested,
+    RequestCorrected,
     RequestExpired,
     RequestResubmitted,
     RequestSubmitted,
@@ -48,6 +49,7 @@ PUBLISHES: frozenset[type[Fact]] = frozenset(
 SUBSCRIBES_TO: frozenset[type[Fact]] = frozenset(
     {
         RequestSubmitted,
+        RequestCorrected,
         RequestResubmitted,
         RequestExpired,
         RequestWithdrawn,

@@ -37,6 +37,19 @@ class RequestResubmitted(IntakeFact):
     warnings: tuple[str, ...] = ()
 
 
+class RequestCorrected(IntakeFact):
+    """The whole form after the applicant corrected it in this round, before anybody checked it; `replaced` as above."""
+
+    round: int
+    applicant: Applicant
+    description: str
+    scope: Scope
+    letter: Letter
+    documents: tuple[DocumentRef, ...]
+    replaced: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+
 class RequestExpired(IntakeFact):
     """The applicant did not complete the request in time."""
 

@@ -27,6 +27,7 @@ class UnknownFact(Fact):
 FACTS: tuple[type[Fact], ...] = (
     intake.RequestSubmitted,
     intake.RequestResubmitted,
+    intake.RequestCorrected,
     intake.RequestExpired,
     intake.RequestWithdrawn,
     intake.ApplicantAnswered,

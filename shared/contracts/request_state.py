@@ -20,7 +20,7 @@ from shared.contracts.claims import Claim, active_claim, advance_claim
 from shared.contracts.envelope import Event
 from shared.contracts.facts import Applicant, DocumentRef, Letter, Scope, Staff
 from shared.contracts.history import HistoryEntry, add_to_history
-from shared.contracts.intake import HandoverConfirmed, RequestResubmitted, RequestSubmitted
+from shared.contracts.intake import HandoverConfirmed, RequestCorrected, RequestResubmitted, RequestSubmitted
 from shared.contracts.lifecycle import Lifecycle, Status, advance
 from shared.contracts.notes import StaffNote, add_note
 from shared.contracts.verification import (
@@ -133,7 +133,7 @@ def apply_staff_request_event(state: AnyStaffRequestState, event: Event) -> AnyS
         return replace(state, notes=add_note(state.notes, event))
     updated = apply_request_event(state, event)
     match event.fact:
-        case RequestSubmitted() | RequestResubmitted() as form:
+        case RequestSubmitted() | RequestResubmitted() | RequestCorrected() as form:
             return replace(
                 updated,
                 applicant=form.applicant,

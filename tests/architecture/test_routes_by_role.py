@@ -39,6 +39,7 @@ MATRIX: dict[Call, Allowed] = {
     ("GET", "/api/requests/{number}"): APPLICANT,
     ("GET", "/api/requests/{number}/documents/{document_id}"): APPLICANT,
     ("POST", "/api/requests/{number}/resubmission"): APPLICANT,
+    ("PATCH", "/api/requests/{number}"): APPLICANT,
     ("POST", "/api/requests/{number}/withdrawal"): APPLICANT,
     ("POST", "/api/requests/{number}/answer"): APPLICANT,
     ("POST", "/api/requests/{number}/confirmation"): APPLICANT,
@@ -108,7 +109,7 @@ MATRIX: dict[Call, Allowed] = {
 }
 """API routes."""
 
-STEPS = ("lengkapi", "jawab", "konfirmasi", "keberatan", "batalkan", "survei")
+STEPS = ("lengkapi", "perbaiki", "jawab", "konfirmasi", "keberatan", "batalkan", "survei")
 """Actions of an applicant, one page each."""
 
 PAGES: dict[Call, Allowed] = {

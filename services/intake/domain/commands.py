@@ -26,8 +26,8 @@ class SubmitRequest:
 
 
 @dataclass(frozen=True, slots=True)
-class ResubmitRequest:
-    """Complete a returned request: None leaves a field unchanged, `documents` are added or replace those in `replaces`.
+class FormChanges:
+    """Changes to the form: None leaves a field unchanged, `documents` are added or replace those in `replaces`.
 
     A new letter replaces the old one without being named. `warnings` are those of the new Nomor Pegawai.
     """
@@ -45,6 +45,16 @@ class ResubmitRequest:
     documents: tuple[DocumentRef, ...] = ()
     replaces: tuple[str, ...] = ()
     warnings: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ResubmitRequest(FormChanges):
+    """Complete a returned request."""
+
+
+@dataclass(frozen=True, slots=True)
+class CorrectRequest(FormChanges):
+    """Correct a request that nobody has begun to check."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +109,7 @@ class ConfirmBySilence:
 Command = (
     SubmitRequest
     | ResubmitRequest
+    | CorrectRequest
     | WithdrawRequest
     | AnswerQuestion
     | ConfirmHandover

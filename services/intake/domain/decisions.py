@@ -16,6 +16,7 @@ from services.intake.domain.commands import (
     ConfirmBySilence,
     ConfirmHandover,
     ContestHandover,
+    CorrectRequest,
     ExpireRequest,
     MailLink,
     ResubmitRequest,
@@ -32,6 +33,7 @@ from shared.contracts.intake import (
     ApplicantAnswered,
     HandoverConfirmed,
     HandoverContested,
+    RequestCorrected,
     RequestExpired,
     RequestResubmitted,
     RequestSubmitted,
@@ -55,6 +57,7 @@ class Rules:
 ALLOWED_STATUSES: Mapping[type[Command], frozenset[Status]] = {
     SubmitRequest: frozenset({Status.NEW}),
     ResubmitRequest: frozenset({Status.RETURNED}),
+    CorrectRequest: frozenset({Status.SUBMITTED}),
     WithdrawRequest: BEFORE_DELIVERY,
     AnswerQuestion: frozenset({Status.ON_HOLD}),
     ConfirmHandover: frozenset({Status.DELIVERED}),
@@ -71,17 +74,15 @@ def decide(state: State, command: Command, now: datetime, rules: Rules) -> list[
 
     Raises:
         Refusal: moved_on (status, by, at, event) at another status or about an earlier pause or delivery; reason_missing,
-            text_missing, answers_unfit (elements), survey_answered (at), survey_closed (until), not_due (at); also the
-            refusals of `validate_form` and `apply_changes`.
+            text_missing, nothing_changed, being_checked (at), answers_unfit (elements), survey_answered (at), survey_closed
+            (until), not_due (at); also the refusals of `validate_form` and `apply_changes`.
     """
     if state.status not in ALLOWED_STATUSES[type(command)] or _is_about_earlier_step(state.course, command):
         raise conflict(state.status, state.history)
     fact: Fact
     match command:
-        case SubmitRequest():
-            fact = _submit(command, now)
-        case ResubmitRequest():
-            fact = _resubmit(state, command, now)
+        case SubmitRequest() | ResubmitRequest() | CorrectRequest():
+            fact = _decide_form(state, command, now)
         case WithdrawRequest(reason=reason):
             fact = RequestWithdrawn(reason=_require_text(reason, "reason_missing"))
         case AnswerQuestion(text=text):
@@ -128,6 +129,16 @@ def _decide_handover(
     return HandoverConfirmed(delivery=delivery, automatic=automatic, survey_until=until)
 
 
+def _decide_form(state: State, command: SubmitRequest | ResubmitRequest | CorrectRequest, now: datetime) -> Fact:
+    match command:
+        case SubmitRequest():
+            return _submit(command, now)
+        case ResubmitRequest():
+            return _resubmit(state, command, now)
+        case CorrectRequest():
+            return _correct(state, command, now)
+
+
 def _submit(command: SubmitRequest, now: datetime) -> RequestSubmitted:
     form = Form(
         command.applicant, command.description, command.scope, command.letter, command.documents, command.warnings
@@ -142,6 +153,18 @@ def _resubmit(state: State, command: ResubmitRequest, now: datetime) -> RequestR
     failed = [verdict.item for verdict in state.returned.failed]
     form = validate_form(apply_changes(state.form, command, failed, number), today(now))
     return RequestResubmitted(round=number, replaced=removed_document_ids(state.form, form), **_form_fields(form))
+
+
+def _correct(state: State, command: CorrectRequest, now: datetime) -> RequestCorrected:
+    if state.form is None:
+        raise conflict(state.status, state.history)
+    if state.active_claim is not None:
+        raise Refusal("being_checked", at=state.active_claim.at)
+    number = state.course.round
+    form = validate_form(apply_changes(state.form, command, (), number), today(now))
+    if form == state.form:
+        raise Refusal("nothing_changed")
+    return RequestCorrected(round=number, replaced=removed_document_ids(state.form, form), **_form_fields(form))
 
 
 def _form_fields(form: Form) -> dict[str, Any]:

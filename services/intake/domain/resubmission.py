@@ -1,18 +1,18 @@
-"""Completion of a returned request: apply the changes, and check that every failed item was addressed."""
+"""Changes to the form of a request: apply them, and check that every failed item was addressed."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 
-from services.intake.domain.commands import ResubmitRequest
+from services.intake.domain.commands import FormChanges
 from services.intake.domain.form import Form
 from shared.contracts.facts import ChecklistItem, DocumentKind, DocumentRef
 from shared.runtime.decider import Refusal
 
 
-def apply_changes(form: Form, command: ResubmitRequest, failed: Iterable[ChecklistItem], round_number: int) -> Form:
-    """Return the form of the new round.
+def apply_changes(form: Form, command: FormChanges, failed: Iterable[ChecklistItem], round_number: int) -> Form:
+    """Return the form after the changes; new documents belong to this round.
 
     Raises:
         Refusal: document_unknown (documents), item_untouched (items).
@@ -26,7 +26,7 @@ def apply_changes(form: Form, command: ResubmitRequest, failed: Iterable[Checkli
     return after
 
 
-def _apply_field_changes(form: Form, command: ResubmitRequest) -> Form:
+def _apply_field_changes(form: Form, command: FormChanges) -> Form:
     applicant = {name: getattr(command, name) for name in type(form.applicant).model_fields}
     letter = {"number": command.letter_number, "date": command.letter_date}
     return replace(
@@ -43,7 +43,7 @@ def _without_none(changes: Mapping[str, object]) -> dict[str, object]:
     return {name: value for name, value in changes.items() if value is not None}
 
 
-def _apply_document_changes(form: Form, command: ResubmitRequest, round_number: int) -> tuple[DocumentRef, ...]:
+def _apply_document_changes(form: Form, command: FormChanges, round_number: int) -> tuple[DocumentRef, ...]:
     new = tuple(document.model_copy(update={"round": round_number}) for document in command.documents)
     removed = set(command.replaces)
     if any(document.kind is DocumentKind.LETTER for document in new):

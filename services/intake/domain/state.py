@@ -12,6 +12,7 @@ from shared.contracts.envelope import Event
 from shared.contracts.facts import DocumentRef, Verdict
 from shared.contracts.intake import (
     HandoverConfirmed,
+    RequestCorrected,
     RequestResubmitted,
     RequestSubmitted,
     SurveyAnswered,
@@ -79,7 +80,7 @@ def evolve(state: State, event: Event) -> State:
         return replace(state, link_asked_at=event.time)  # not in the history: the request itself did not change
     updated = apply_request_event(state, event)
     match event.fact:
-        case RequestSubmitted() | RequestResubmitted() as form:
+        case RequestSubmitted() | RequestResubmitted() | RequestCorrected() as form:
             updated = replace(updated, form=form_of(form))
         case HandoverConfirmed(survey_until=day):
             updated = replace(updated, survey_until=day)

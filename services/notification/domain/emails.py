@@ -37,6 +37,11 @@ class ReceivedEmail(StrictFields):
 
 
 @dataclass(frozen=True, slots=True)
+class CorrectedEmail(StrictFields):
+    kind: ClassVar = "corrected"
+
+
+@dataclass(frozen=True, slots=True)
 class VerifiedEmail(StrictFields):
     kind: ClassVar = "verified"
 
@@ -292,6 +297,7 @@ class UnknownEmail:
 ReminderEmail = ReturnReminderEmail | ConfirmReminderEmail | AnswerReminderEmail
 ApplicantEmail = (
     ReceivedEmail
+    | CorrectedEmail
     | VerifiedEmail
     | ReturnedEmail
     | ExpiredEmail

@@ -81,6 +81,8 @@ def _emails_for(fact: Fact, lead: Staff | None) -> list[PlannedEmail]:  # noqa: 
         case intake.RequestResubmitted(applicant=applicant, round=round_number):
             to_officers = PlannedEmail(OFFICERS, emails.StaffResubmittedEmail(applicant.unit, round_number))
             return [_to_applicant(emails.ReceivedEmail(round_number)), to_officers]
+        case intake.RequestCorrected():
+            return [_to_applicant(emails.CorrectedEmail())]
         case intake.RequestExpired():
             return [_to_applicant(emails.ExpiredEmail())]
         case intake.ApplicantAnswered(text=answer):

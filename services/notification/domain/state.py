@@ -17,7 +17,7 @@ from services.notification.domain.reminders import Reminder, current_reminders, 
 from shared.contracts.assignment import LeadAssigned, LeadReassigned, RequestRejected
 from shared.contracts.envelope import Event
 from shared.contracts.facts import Applicant, Staff
-from shared.contracts.intake import RequestResubmitted, RequestSubmitted
+from shared.contracts.intake import RequestCorrected, RequestResubmitted, RequestSubmitted
 from shared.contracts.lifecycle import Lifecycle, advance
 from shared.contracts.notification import (
     MessageOutcome,
@@ -153,7 +153,7 @@ def _apply_request_event(state: State, event: Event) -> State:
     match event.fact:
         case RequestSubmitted(number=number, scope=scope, applicant=applicant):
             return replace(state, number=number, scope=scope.value, applicant=applicant)
-        case RequestResubmitted(scope=scope, applicant=applicant):
+        case RequestResubmitted(scope=scope, applicant=applicant) | RequestCorrected(scope=scope, applicant=applicant):
             return replace(state, scope=scope.value, applicant=applicant)
         case LeadAssigned(lead=lead) | LeadReassigned(lead=lead):
             return replace(state, lead=lead)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class UploadPath:
-    """Paths at which POST requests carry files.
+    """Paths at which POST and PATCH requests carry files.
 
     `public` ones need no account and count against the upload budget. Small bodies of a `form` are always accepted: they
     reference files that are stored already, and so release budget.
@@ -41,7 +41,7 @@ class RequestLimits:
     rates: tuple[RateRule, ...] = ()
 
     def upload_path(self, method: str, path: str) -> UploadPath | None:
-        if method != "POST":
+        if method not in ("POST", "PATCH"):
             return None
         return next((upload for upload in self.uploads if upload.pattern.fullmatch(path)), None)
 

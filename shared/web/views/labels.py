@@ -92,6 +92,7 @@ STAGE_LABELS: Mapping[str, str] = {
 EVENT_LABELS: Mapping[str, str] = {
     "RequestSubmitted": "Permohonan diajukan",
     "RequestResubmitted": "Permohonan dilengkapi dan dikirim ulang",
+    "RequestCorrected": "Isian diperbaiki pemohon",
     "RequestExpired": "Permohonan ditutup karena tidak dilengkapi",
     "RequestWithdrawn": "Permohonan dibatalkan",
     "ApplicantAnswered": "Pertanyaan dijawab pemohon",
@@ -150,6 +151,7 @@ APPLICANT_EVENTS = frozenset(
     {
         "RequestSubmitted",
         "RequestResubmitted",
+        "RequestCorrected",
         "RequestWithdrawn",
         "ApplicantAnswered",
         "HandoverConfirmed",

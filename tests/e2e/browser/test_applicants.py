@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import pytest
 from playwright.sync_api import expect
@@ -214,6 +215,40 @@ def test_an_error_goes_away_when_its_field_is_mended(sessions: BrowserSessions):
     expect(alert).to_have_count(0)
     expect(wrong).to_have_count(0)
     applicant.submit_form()
+
+
+@pytest.mark.parametrize("script", [True, False], ids=["script", "no script"])
+def test_a_request_is_corrected_until_it_is_claimed(site: SiteUnderTest, sessions: BrowserSessions, script: bool):
+    asked = request_in_status(site.harness, "submitted")
+    applicant = followed(sessions(script=script), asked)
+    page = applicant.page
+    applicant.open_action("Perbaiki Isian")
+    field(page, "Jabatan").fill("Arsiparis")
+    field(page, "Tanggal").fill("31")
+    field(page, "Bulan").select_option(label="Februari")
+    applicant.press("Simpan Perbaikan")
+    expect(page.get_by_role("alert")).to_contain_text("Februari")
+    expect(page.get_by_role("alert")).to_contain_text("tidak ada di kalender")
+    field(page, "Tanggal").fill("28")
+    field(page, "Bulan").select_option(label="Januari")
+    applicant.attach("Surat Permohonan pengganti", REPORT)
+    applicant.press("Simpan Perbaikan")
+    expect(page.get_by_role("status").filter(has_text="sudah tersimpan dan terlihat oleh petugas")).to_be_visible()
+    expect(page.get_by_text("Isian diperbaiki pemohon")).to_be_visible()
+    path = f"/api/verification/requests/{asked.id}"
+    applicant.session.until(lambda: officers_view(site, "GET", path)["position"] == "Arsiparis")
+    names = [document["name"] for document in officers_view(site, "GET", path)["documents"]]
+    assert REPORT.name in names
+    officers_view(site, "POST", f"{path}/claim")
+    correct = page.get_by_role("link", name="Perbaiki Isian")
+    applicant.session.until(lambda: page.reload() is not None and correct.count() == 0)
+
+
+def officers_view(site: SiteUnderTest, method: str, path: str) -> dict[str, Any]:
+    answer = site.harness.call(site.session("nurlaila"), method, path)
+    assert answer.status_code == 200, answer.text
+    result: dict[str, Any] = answer.json()
+    return result
 
 
 def test_a_lost_link_is_mailed_again_and_nobody_learns_whose_address_is_known(

@@ -16,6 +16,7 @@ BESIDE = re.compile(rf"Wajib diisi\.|Wajib diunggah\.|{INSTRUCTION}")
 OF_THEIR_OWN = {
     "officer request refused",
     "complete refused",
+    "correct refused",
     "survey refused",
     "own account refused",
     "sign in refused",

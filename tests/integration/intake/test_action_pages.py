@@ -15,12 +15,27 @@ import httpx
 import pytest
 
 from shared.contracts.facts import ChecklistItem, Fact
+from shared.contracts.verification import RequestClaimed
 from tests.support.domain import request_events as story
 from tests.support.services.forms_harness import Browser, hidden_fields
-from tests.support.services.intake_harness import FILES, PDF, ApplicantClient, IntakeHarness, intake_harness, pdf_upload
+from tests.support.services.intake_harness import (
+    FILES,
+    FORM,
+    PDF,
+    ApplicantClient,
+    IntakeHarness,
+    intake_harness,
+    pdf_upload,
+)
 
-STEPS = ("lengkapi", "jawab", "konfirmasi", "keberatan", "batalkan", "survei")
+STEPS = ("lengkapi", "perbaiki", "jawab", "konfirmasi", "keberatan", "batalkan", "survei")
 NEW_LETTER = ("letter", ("Surat baru.pdf", pdf_upload("Surat bertanda tangan"), PDF))
+WHOLE_FORM = {
+    **{name: text for name, text in FORM.items() if name != "letter_date"},
+    "letter_date_day": "20",
+    "letter_date_month": "11",
+    "letter_date_year": "2026",
+}
 MARKS = {f"u{place}": str(mark) for place, mark in enumerate(story.surveyed.answers, 1)}
 
 
@@ -97,7 +112,7 @@ async def test_no_file_is_stored_without_the_tracking_token(intake: IntakeHarnes
     assert intake.stored_documents == before
 
 
-@pytest.mark.parametrize("step", STEPS[:-2] + STEPS[-1:])
+@pytest.mark.parametrize("step", [step for step in STEPS if step not in ("perbaiki", "batalkan")])
 async def test_the_page_of_a_closed_action_says_what_happened(applicant: TrackedBrowser, step: str):
     page = await applicant.page(step)
     assert page.status_code == 409
@@ -106,6 +121,34 @@ async def test_the_page_of_a_closed_action_says_what_happened(applicant: Tracked
         "no action was sent, so none can be reported as not saved"
     )
     assert f'href="{applicant.path()}"' in page.text
+
+
+# Correction
+
+
+async def test_a_correction_shows_the_whole_form_and_is_told_in_the_history(applicant: TrackedBrowser):
+    page = await applicant.page("perbaiki")
+    assert page.status_code == 200
+    for words in ('value="Rahmat Contoh"', 'value="20"', "Kamus data.docx", "selama permohonan belum mulai diperiksa"):
+        assert words in page.text
+    same = await applicant.send("perbaiki", page, **WHOLE_FORM)
+    assert (same.status_code, "Belum ada isian yang diubah" in same.text) == (422, True)
+    empty = await applicant.send("perbaiki", page, **{**WHOLE_FORM, "position": " "})
+    assert (empty.status_code, "Isi jabatan Anda saat ini." in empty.text) == (422, True)
+    sent = await applicant.send("perbaiki", page, **{**WHOLE_FORM, "position": "Arsiparis"})
+    assert redirects_to_tracking(sent, applicant, "perbaiki")
+    tracked = await applicant.page("")
+    assert "Isian diperbaiki pemohon" in tracked.text
+
+
+async def test_a_correction_after_the_check_began_is_refused_and_gives_nothing_away(applicant: TrackedBrowser):
+    page = await applicant.page("perbaiki")
+    await applicant.publish(RequestClaimed(round=1, officer=story.NURLAILA, by=story.NURLAILA))
+    late = await applicant.send("perbaiki", page, **{**WHOLE_FORM, "position": "Arsiparis"})
+    assert (late.status_code, "mulai diperiksa petugas" in late.text) == (409, True)
+    assert story.NURLAILA.name not in late.text
+    assert (await applicant.page("perbaiki")).status_code == 409
+    assert "/perbaiki" not in (await applicant.page("")).text
 
 
 # Withdrawal

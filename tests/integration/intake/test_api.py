@@ -15,9 +15,11 @@ import pytest
 from services.intake.domain import decisions, form, resubmission
 from services.intake.errors import REFUSAL_MESSAGES
 from shared.contracts.facts import ChecklistItem, DocumentKind
+from shared.contracts.verification import ClaimReleased, RequestClaimed
 from tests.support.domain import request_events as story
 from tests.support.services.intake_harness import (
     FILES,
+    FORM,
     PDF,
     ApplicantClient,
     IntakeHarness,
@@ -180,6 +182,36 @@ async def test_a_returned_request_is_completed(intake: IntakeHarness):
     assert (seen["round"], seen["letter_number"], seen["name"]) == (2, "500/2/DISHUB", "Rahmat Contoh")
     assert [document["round"] for document in seen["documents"]] == [1, 1, 2]
     assert (await applicant.get(f"/documents/{old['id']}")).status_code == 404
+
+
+async def test_a_request_is_corrected_until_somebody_begins_to_check_it(intake: IntakeHarness):
+    applicant = await intake.new_applicant()
+    no_file = [("letter", ("", b"", PDF))]
+    unchanged = await applicant.patch(data={"position": FORM["position"]}, files=no_file)
+    assert errors(unchanged) == {"": "Belum ada isian yang diubah. Ubah yang perlu diperbaiki, lalu simpan."}
+    new = [("letter", ("Surat baru.pdf", pdf_upload("Surat baru"), PDF))]
+    key = {"Idempotency-Key": "perbaikan-1"}
+    answer = await applicant.patch(key, data={"position": "Arsiparis"}, files=new)
+    assert (answer.status_code, answer.json()["status"], answer.json()["version"]) == (200, "submitted", 2)
+    again = await applicant.patch(key, data={"position": "Arsiparis"}, files=new)
+    assert again.json() == answer.json()
+    assert (await applicant.patch(key, data={"position": "Lain sekali"}, files=new)).status_code == 422
+    seen = (await applicant.get()).json()
+    assert (seen["position"], seen["round"], seen["name"]) == ("Arsiparis", 1, FORM["name"])
+    assert [document["name"] for document in seen["documents"]] == ["Kamus data.docx", "Alur.png", "Surat baru.pdf"]
+    assert [line["event"] for line in seen["timeline"]] == ["RequestSubmitted", "RequestCorrected"]
+    bad = await applicant.patch(data={"email": "x", "colour": "red"}, files=no_file)
+    assert set(errors(bad)) == {"email", "colour"}
+    stored = intake.stored_documents
+    claimed = RequestClaimed(round=1, officer=story.NURLAILA, by=story.NURLAILA)
+    await intake.publish(applicant.id, claimed)
+    late = await applicant.patch(data={"position": "Analis"}, files=new)
+    assert (late.status_code, "mulai diperiksa petugas" in late.json()["detail"]) == (409, True)
+    assert story.NURLAILA.name not in late.text
+    await intake.publish(applicant.id, ClaimReleased(round=1, by=story.NURLAILA), story.returned)
+    returned = await applicant.patch(data={"position": "Analis"}, files=new)
+    assert (returned.status_code, "berstatus Perlu Dilengkapi" in returned.json()["detail"]) == (409, True)
+    assert intake.stored_documents == stored
 
 
 async def test_requirements_are_replaced_by_their_ids(intake: IntakeHarness):

@@ -22,7 +22,7 @@ from tests.support.services.intake_harness import DIAGRAM, ApplicantClient, Inta
 
 ROOT = REPOSITORY
 ACTIONS = {
-    Status.SUBMITTED: ["batalkan"],
+    Status.SUBMITTED: ["perbaiki", "batalkan"],
     Status.RETURNED: ["lengkapi", "batalkan"],
     Status.VERIFIED: ["batalkan"],
     Status.ASSIGNED: ["batalkan"],

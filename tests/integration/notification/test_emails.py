@@ -415,6 +415,7 @@ REQUEST: dict[str, Any] = {
 FACTS = [
     i.RequestSubmitted(number="INT-2026-000148", **REQUEST),
     i.RequestResubmitted(round=2, **REQUEST),
+    i.RequestCorrected(round=1, **REQUEST),
     i.RequestExpired(round=1),
     i.RequestWithdrawn(reason="Sudah tidak perlu."),
     i.ApplicantAnswered(pause=1, text="Ya."),

@@ -87,7 +87,7 @@ class PageTour:
 
 
 STEPS_OF = {
-    "submitted": ("batalkan",),
+    "submitted": ("batalkan", "perbaiki"),
     "returned": ("lengkapi",),
     "on_hold": ("jawab",),
     "delivered": ("konfirmasi", "keberatan"),

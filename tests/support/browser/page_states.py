@@ -270,6 +270,8 @@ PUBLIC: dict[str, OpenPage] = {
     "complete": followed("returned", "lengkapi"),
     "complete file failed": complete_file_failed,
     "complete refused": followed("returned", "lengkapi", press="Kirim Ulang"),
+    "correct": followed("submitted", "perbaiki"),
+    "correct refused": followed("submitted", "perbaiki", press="Simpan Perbaikan"),
     "answer": followed("on_hold", "jawab"),
     "answer refused": followed("on_hold", "jawab", press="Kirim Jawaban"),
     "confirm": followed("delivered", "konfirmasi"),

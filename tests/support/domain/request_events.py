@@ -103,6 +103,15 @@ resubmitted = i.RequestResubmitted(
     replaced=("surat",),
     warnings=SUBMIT.warnings,
 )
+corrected = i.RequestCorrected(
+    round=1,
+    applicant=APPLICANT.model_copy(update={"position": "Arsiparis"}),
+    description=SUBMIT.description,
+    scope=SUBMIT.scope,
+    letter=SUBMIT.letter,
+    documents=SUBMIT.documents,
+    warnings=SUBMIT.warnings,
+)
 verified = v.RequestVerified(round=1, verdicts=ALL_OK, acknowledged=("birth_date",), by=NURLAILA)
 recommended = v.RejectionRecommended(round=1, reason="Di luar lingkup.", by=NURLAILA)
 rejected = a.RequestRejected(reason="Di luar lingkup layanan.", by=HASAN)

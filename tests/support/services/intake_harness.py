@@ -155,6 +155,9 @@ class ApplicantClient:
     async def post(self, path: str, headers: dict[str, str] | None = None, **body: Any) -> httpx.Response:
         return await self._call("POST", path, headers or {}, **body)
 
+    async def patch(self, headers: dict[str, str] | None = None, **body: Any) -> httpx.Response:
+        return await self._call("PATCH", "", headers or {}, **body)
+
     async def _call(self, method: str, path: str, headers: dict[str, str], **body: Any) -> httpx.Response:
         async with self.harness.client(timeout=60) as client:
             all_headers = {"Authorization": f"Bearer {self.token}", **headers}

@@ -14,6 +14,7 @@ from services.intake.domain.commands import (
     ConfirmBySilence,
     ConfirmHandover,
     ContestHandover,
+    CorrectRequest,
     ExpireRequest,
     MailLink,
     ResubmitRequest,
@@ -23,6 +24,7 @@ from services.intake.domain.decisions import next_registration_number, registrat
 from shared.contracts import intake as i
 from shared.contracts.facts import DocumentKind, DocumentRef, Fact, Letter
 from shared.contracts.lifecycle import ENDED, Status
+from shared.contracts.verification import ClaimReleased, RequestClaimed
 from tests.support.domain.given_when_then import NOON, events_from, fold, given, interleavings, refusal_of
 from tests.support.domain.request_events import (
     COMPLETED,
@@ -32,6 +34,7 @@ from tests.support.domain.request_events import (
     INTAKE,
     LETTER,
     NEW_LETTER,
+    NURLAILA,
     ON_HOLD,
     PATHS,
     RECORD,
@@ -63,6 +66,7 @@ LATE = datetime(2027, 3, 1, tzinfo=UTC)
 COMMANDS: list[tuple[Any, frozenset[Status]]] = [
     (SUBMIT, frozenset({Status.NEW})),
     (ResubmitRequest(documents=(NEW_LETTER,)), frozenset({Status.RETURNED})),
+    (CorrectRequest(position="Arsiparis"), frozenset({Status.SUBMITTED})),
     (
         WithdrawRequest("Sudah tidak diperlukan."),
         frozenset(Status) - ENDED - {Status.NEW, Status.DELIVERED},
@@ -91,6 +95,37 @@ def test_a_command_is_allowed_only_at_its_statuses(command: Any, allowed: frozen
     else:
         refusal = refusal_of(INTAKE, state, command, now)
         assert (refusal.code, refusal.params["status"]) == ("moved_on", status)
+
+
+# Corrections before the check
+
+
+def test_a_correction_carries_the_whole_form_and_stays_in_its_round():
+    state = given(INTAKE, submitted)
+    [fact] = decide_facts(state, CorrectRequest(position="Arsiparis", documents=(NEW_LETTER,)))
+    assert isinstance(fact, i.RequestCorrected)
+    assert (fact.round, fact.applicant.position, fact.applicant.name) == (1, "Arsiparis", submitted.applicant.name)
+    assert fact.replaced == ("surat",)
+    assert [document.round for document in fact.documents] == [1, 1, 1]
+    after = given(INTAKE, submitted, fact)
+    assert (after.status, after.course.round, after.form and after.form.applicant.position) == (
+        *(Status.SUBMITTED, 1),
+        "Arsiparis",
+    )
+    assert [entry.event for entry in after.history] == ["RequestSubmitted", "RequestCorrected"]
+
+
+def test_a_correction_that_changes_nothing_is_refused():
+    state = given(INTAKE, submitted)
+    assert refusal_of(INTAKE, state, CorrectRequest(position=submitted.applicant.position)).code == "nothing_changed"
+
+
+def test_a_claimed_request_is_not_corrected_until_it_is_released():
+    claimed = RequestClaimed(round=1, officer=NURLAILA, by=NURLAILA)
+    change = CorrectRequest(position="Arsiparis")
+    assert refusal_of(INTAKE, given(INTAKE, submitted, claimed), change).code == "being_checked"
+    released = ClaimReleased(round=1, by=NURLAILA)
+    assert decide_facts(given(INTAKE, submitted, claimed, released), change)
 
 
 # new -> submitted

@@ -29,6 +29,7 @@ from tests.support.domain.request_events import (
     NURLAILA,
     PATHS,
     assigned,
+    corrected,
     progressed,
     recommended,
     rejected,
@@ -188,6 +189,13 @@ def test_a_late_officer_is_told_of_the_withdrawal_that_prevailed():
     events = events_from(submitted, withdrawn, verified)
     refusal = refusal_of(VERIFICATION, fold(VERIFICATION, events), RETURN)
     assert (refusal.params["status"], refusal.params["event"]) == (Status.WITHDRAWN, "RequestWithdrawn")
+
+
+def test_a_corrected_request_is_checked_in_its_new_form():
+    state = state_after(submitted, corrected)
+    assert state.applicant == corrected.applicant
+    assert (state.course.round, state.status) == (1, Status.SUBMITTED)
+    assert [entry.event for entry in state.history] == ["RequestSubmitted", "RequestCorrected"]
 
 
 def test_a_resubmitted_request_is_decided_again_in_its_new_form():
