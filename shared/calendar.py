@@ -89,6 +89,11 @@ def today(at: datetime) -> date:
     return at.astimezone(WIT).date()
 
 
+def start_of_day(day: date) -> datetime:
+    """Return the first moment of this date in Halmahera Timur, in UTC."""
+    return datetime.combine(day, time.min, WIT).astimezone(UTC)
+
+
 def end_of_day(day: date) -> datetime:
     """Return the last moment of this date in Halmahera Timur, in UTC."""
     return datetime.combine(day, time.max, WIT).astimezone(UTC)

@@ -43,7 +43,7 @@ from shared.identity.accounts import Role
 from shared.runtime.decider import Refusal
 from shared.web.api.commands import CommandResponse, command_result
 from shared.web.api.idempotency import request_digest
-from shared.web.api.lists import PageResponse, page_response
+from shared.web.api.lists import CountedPageResponse, PageResponse, page_response
 from shared.web.api.live import OpenedId, OpenedRequest, live
 from shared.web.api.openapi import DOWNLOAD_RESPONSES, STREAM_RESPONSES, multipart_request_body
 from shared.web.api.serializers import RequestSummaryResponse
@@ -57,23 +57,19 @@ from shared.web.views.labels import STATUS_LABELS
 router = APIRouter(prefix="/api/assignment", tags=["assignment"], route_class=GuardedRoute)
 
 
-@router.get("/requests", response_model=PageResponse[RequestSummaryResponse])
+@router.get("/requests", response_model=CountedPageResponse[RequestSummaryResponse], response_model_exclude_unset=True)
 async def list_requests(query: Annotated[WorkQuery, Query()], reader: Reader, assignment: Assignment) -> dict[str, Any]:
-    """List requests by time of submission; technical staff see their own."""
+    """List requests, by default in the order of submission; technical staff see their own."""
     lead = query.lead if reader.has_role(Role.STRUCTURAL) else reader.username
     if query.lead not in ("", lead):
-        return {"items": [], "next": None, "previous": None}
+        return {"items": [], "next": None, "previous": None} | ({"total": 0} if query.total else {})
     day, rules = assignment.today(), assignment.rules
-    requests = find_requests(
-        status=query.status or "",
-        lead=lead,
-        overdue_on=day if query.overdue else None,
-        search=query.search,
-        after=query.after_key,
-        before=query.before_key,
-        limit=query.limit,
-    )
-    return page_response(await assignment.executor.find(requests), lambda loaded: present_summary(loaded, day, rules))
+    filters = query.filters(day)
+    filters["lead"] = lead
+    requests = find_requests(**filters)
+    page = await assignment.executor.find(requests)
+    listed = page_response(page, lambda loaded: present_summary(loaded, day, rules), query.sort)
+    return {**listed, "total": await assignment.executor.count(requests)} if query.total else listed
 
 
 @router.get("/requests/{request_id}", response_model=AssignmentRequestResponse)

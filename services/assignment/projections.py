@@ -3,27 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import date, datetime
+from typing import Unpack
 
 from services.assignment.domain.decisions import Rules
 from services.assignment.domain.state import State, has_open_recommendation
 from shared.contracts.stages import Stage, responsible_for, stage_clock
-from shared.runtime.request_columns import request_columns
-from shared.storage.port import COLUMNS_VERSION, Column, RecordQuery, Scalar, sortable_time
-from shared.text.search import normalize_query
+from shared.runtime.request_columns import PageKey, RequestFilters, list_columns, request_columns, request_query
+from shared.storage.port import Column, RecordQuery, Scalar, sortable_time
 
+DEFAULT_ORDER = "submitted_at"
 INDEXED_COLUMNS = (
-    *map(Column, ("number", "submitted_at", "target_date", "due", "search", "active_at", "surveyed_at", "stage_since")),
-    *(Column(name, ordered_by="submitted_at") for name in ("status", "unit", "scope")),
-    Column("lead", ordered_by="target_date"),
-    *(Column(name, ordered_by="due") for name in ("stage", "responsible")),
-    *(Column(name, "integer", ordered_by="submitted_at") for name in ("open", "advised")),
-    Column(COLUMNS_VERSION, "integer"),
+    *list_columns(DEFAULT_ORDER, "target_date"),
+    *map(Column, ("target_date", "active_at", "surveyed_at", "stage_since")),
+    Column("responsible", ordered_by=("due",)),
+    Column("advised", "integer", ordered_by=(DEFAULT_ORDER,)),
 )
-COLUMNS_VERSION_NUMBER = 3
+COLUMNS_VERSION_NUMBER = 4
 """Increase when `columns` derives other values; the next start then updates stored records."""
-
-PageKey = tuple[Scalar, str] | None
 
 
 def columns(state: State, rules: Rules) -> Mapping[str, Scalar]:
@@ -33,7 +31,6 @@ def columns(state: State, rules: Rules) -> Mapping[str, Scalar]:
         **request_columns(state, clock, COLUMNS_VERSION_NUMBER),
         "advised": int(has_open_recommendation(state)),
         "responsible": responsible_for(state) or None,
-        "lead": state.lead.username if state.lead else None,
         "target_date": state.target_date.isoformat() if state.target_date else None,
         "stage_since": clock.since.isoformat() if clock else None,
         "active_at": sortable_time(_last_activity(state)),
@@ -46,42 +43,16 @@ def _last_activity(state: State) -> datetime | None:
     return max(times, default=None)
 
 
-def find_requests(
-    *,
-    status: str | tuple[str, ...] = "",
-    lead: str = "",
-    scope: str = "",
-    overdue_on: date | None = None,
-    search: str = "",
-    open_only: bool = False,
-    advised_only: bool = False,
-    newest_first: bool = False,
-    after: PageKey = None,
-    before: PageKey = None,
-    limit: int = 50,
-) -> RecordQuery:
-    """Return the query of requests by time of submission; `overdue_on` selects those whose stage is overdue on that day."""
-    filters = {"status": status, "lead": lead, "scope": scope, "open": int(open_only), "advised": int(advised_only)}
-    return RecordQuery(
-        "submitted_at",
-        where={name: value for name, value in filters.items() if value},
-        below={"due": overdue_on.isoformat()} if overdue_on else {},
-        search=normalize_query(search),
-        after=after,
-        before=before,
-        limit=limit,
-        descending=newest_first,
-    )
+def find_requests(*, advised_only: bool = False, **filters: Unpack[RequestFilters]) -> RecordQuery:
+    """Return the query of requests, by default in the order of submission."""
+    query = request_query(DEFAULT_ORDER, **filters)
+    return replace(query, where={**query.where, "advised": 1}) if advised_only else query
 
 
-def find_work(
-    lead: str, *, search: str = "", after: PageKey = None, before: PageKey = None, limit: int = 50
-) -> RecordQuery:
-    """Return the query of a lead's open work, nearest target first."""
-    where: dict[str, Scalar | tuple[Scalar, ...]] = {"lead": lead, "open": 1}
-    return RecordQuery(
-        "target_date", where=where, search=normalize_query(search), after=after, before=before, limit=limit
-    )
+def find_work(username: str, **filters: Unpack[RequestFilters]) -> RecordQuery:
+    """Return the query of a lead's open work, by default nearest target first."""
+    filters["lead"], filters["open_only"] = username, True
+    return request_query("target_date", **filters)
 
 
 def count_open(lead: str) -> RecordQuery:

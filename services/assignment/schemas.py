@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import date
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from pydantic import AfterValidator, BaseModel, Field
 
 from shared.contracts.facts import Complexity
-from shared.contracts.lifecycle import Status
 from shared.contracts.stages import Stage
+from shared.runtime.request_columns import SORT_COLUMNS
 from shared.web.api.commands import CommandResponse, OptionalText, Text
-from shared.web.api.lists import ListQuery
+from shared.web.api.request_lists import RequestListQuery
 from shared.web.api.serializers import RequestDetailsResponse, RequestSummaryResponse
 from shared.web.api.validation import InputModel, IsoDate, RequestBody
 from shared.web.forms.text_fields import STRIP_INVISIBLE
@@ -29,13 +30,16 @@ def _validate_target_year(day: date) -> date:
 TargetDate = Annotated[IsoDate, AfterValidator(_validate_target_year)]
 
 
-class WorkQuery(ListQuery):
-    """`lead` is a username; `overdue` selects requests past their target; `search` contains words of the request."""
+class WorkListQuery(RequestListQuery):
+    """The filters of a list of requests; they can be sorted by target too."""
 
-    status: Status | None = None
-    lead: str = Field("", max_length=100)
-    overdue: bool = False
-    search: str = Field("", max_length=200)
+    sorts: ClassVar[Mapping[str, str]] = {**SORT_COLUMNS, "target_date": "target_date"}
+
+
+class WorkQuery(WorkListQuery):
+    """`total` asks for the number of all requests of the list."""
+
+    total: bool = False
 
 
 class RejectionBody(RequestBody):

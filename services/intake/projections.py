@@ -11,7 +11,7 @@ INDEXED_COLUMNS = (
     Column("number", unique=True),
     Column("status"),
     Column("submitted_at"),
-    Column("email", ordered_by="submitted_at"),
+    Column("email", ordered_by=("submitted_at",)),
 )
 
 

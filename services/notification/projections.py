@@ -15,7 +15,7 @@ INDEXED_COLUMNS = (
     Column("newest"),
     Column("search"),
     Column(COLUMNS_VERSION, "integer"),
-    *(Column(name, "integer", ordered_by="newest") for name in STATUSES),
+    *(Column(name, "integer", ordered_by=("newest",)) for name in STATUSES),
 )
 COLUMNS_VERSION_NUMBER = 1
 """Increase when `columns` derives other values; the next start then updates stored records."""

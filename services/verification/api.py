@@ -30,7 +30,7 @@ from services.verification.schemas import (
 )
 from shared.office.presence import viewer_names
 from shared.web.api.commands import CommandResponse
-from shared.web.api.lists import PageResponse, page_response
+from shared.web.api.lists import CountedPageResponse, page_response
 from shared.web.api.live import OpenedId, OpenedRequest, live
 from shared.web.api.openapi import DOWNLOAD_RESPONSES, IMAGE_RESPONSES, STREAM_RESPONSES
 from shared.web.api.staff_notes import NoteBody, NotesResponse, present_notes
@@ -43,28 +43,21 @@ PREFIX = "/api/verification"
 router = APIRouter(prefix=PREFIX, tags=["verification"], route_class=GuardedRoute)
 
 
-@router.get("/requests", response_model=PageResponse[QueueItemResponse])
+@router.get("/requests", response_model=CountedPageResponse[QueueItemResponse], response_model_exclude_unset=True)
 async def list_requests(
     query: Annotated[QueueQuery, Query()], officer: Officer, verification: Verification
 ) -> dict[str, Any]:
-    """List the queue, longest waiting in the current round first."""
-    requests = find_requests(
-        status=query.status or "",
-        unit=query.unit,
-        scope=query.scope or "",
-        search=query.search,
-        claimed_by=query.claimed_by,
-        advised=query.advised,
-        after=query.after_key,
-        before=query.before_key,
-        limit=query.limit,
-    )
+    """List the queue, by default longest waiting in the current round first."""
     day, rules = verification.today(), verification.rules
+    requests = find_requests(**query.filters(day))
     page = await verification.executor.find(requests)
     viewers = await verification.platform.presence.by_request(officer.username)
-    return page_response(
-        page, lambda loaded: {**present_summary(loaded, day, rules), "open_by": viewer_names(viewers, loaded.id)}
+    listed = page_response(
+        page,
+        lambda loaded: {**present_summary(loaded, day, rules), "open_by": viewer_names(viewers, loaded.id)},
+        query.sort,
     )
+    return {**listed, "total": await verification.executor.count(requests)} if query.total else listed
 
 
 @router.get("/requests/{request_id}", response_model=VerificationRequestResponse)

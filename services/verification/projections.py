@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Unpack
 
 from services.verification.domain.decisions import Rules, is_advised
 from services.verification.domain.state import State
 from shared.contracts.stages import stage_clock
 from shared.runtime.executor import Loaded
-from shared.runtime.request_columns import request_columns
-from shared.storage.port import COLUMNS_VERSION, Column, RecordQuery, Scalar, sortable_time
-from shared.text.search import normalize_query
+from shared.runtime.request_columns import RequestFilters, list_columns, request_columns, request_query
+from shared.storage.port import Column, RecordQuery, Scalar, sortable_time
 
+DEFAULT_ORDER = "received_at"
 INDEXED_COLUMNS = (
-    *map(Column, ("number", "submitted_at", "received_at", "due", "search")),
-    *(Column(name, ordered_by="received_at") for name in ("status", "unit", "scope")),
-    Column("stage", ordered_by="due"),
-    *(Column(name, "integer", ordered_by="received_at") for name in ("open", "advised")),
-    Column("claimed_by", ordered_by="received_at"),
-    Column(COLUMNS_VERSION, "integer"),
+    *list_columns(DEFAULT_ORDER, "claimed_by"),
+    Column("received_at"),
+    Column("advised", "integer", ordered_by=(DEFAULT_ORDER,)),
+    Column("claimed_by", ordered_by=(DEFAULT_ORDER,)),
 )
-COLUMNS_VERSION_NUMBER = 3
+COLUMNS_VERSION_NUMBER = 4
 """Increase when `columns` derives other values; the next start then updates stored records."""
 
 
@@ -35,38 +34,9 @@ def columns(state: State, rules: Rules) -> Mapping[str, Scalar]:
     }
 
 
-def find_requests(
-    *,
-    status: str = "",
-    unit: str = "",
-    scope: str = "",
-    search: str = "",
-    claimed_by: str = "",
-    advised: bool | None = None,
-    open_only: bool = False,
-    newest_first: bool = False,
-    after: tuple[Scalar, str] | None = None,
-    before: tuple[Scalar, str] | None = None,
-    limit: int = 50,
-) -> RecordQuery:
-    """Return the query of the queue, ordered by the time at which the current round was received.
-
-    `claimed_by` is the username of an officer; `advised` selects requests whose rejection is recommended, or the others.
-    """
-    where: dict[str, Scalar | tuple[Scalar, ...]] = {"open": 1} if open_only else {}
-    filters = (("status", status), ("unit", unit), ("scope", scope), ("claimed_by", claimed_by))
-    where |= {name: value for name, value in filters if value}
-    # Records of an older version have no value until their columns are derived again, so that is the usual case.
-    where |= {} if advised is None else {"advised": 1 if advised else None}
-    return RecordQuery(
-        "received_at",
-        where=where,
-        search=normalize_query(search),
-        after=after,
-        before=before,
-        limit=limit,
-        descending=newest_first,
-    )
+def find_requests(**filters: Unpack[RequestFilters]) -> RecordQuery:
+    """Return the query of the queue, by default ordered by the time at which the current round was received."""
+    return request_query(DEFAULT_ORDER, **filters)
 
 
 def queue_cursor(loaded: Loaded[State]) -> tuple[Scalar, str]:

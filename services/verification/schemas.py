@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-from typing import Annotated, Any
+from collections.abc import Mapping
+from datetime import date, datetime
+from typing import Annotated, Any, ClassVar
 
 from pydantic import Field, field_validator, model_validator
 
-from shared.contracts.facts import ChecklistItem, Scope, Verdict
+from shared.contracts.facts import ChecklistItem, Verdict
 from shared.contracts.lifecycle import Status
+from shared.runtime.request_columns import SORT_COLUMNS, RequestFilters
 from shared.web.api.commands import CommandResponse, OptionalText, Text
-from shared.web.api.lists import ListQuery, drop_blank_values
+from shared.web.api.lists import drop_blank_values
+from shared.web.api.request_lists import RequestListQuery
 from shared.web.api.serializers import (
     ChecklistItemResponse,
     DocumentResponse,
@@ -27,35 +30,41 @@ _texts = load_words("services.verification")
 OPEN_LIST, ALL_LIST, ADVISED_LIST = "open", "all", "advised"
 """Lists of the queue page besides those of one status."""
 
+QUEUE_SORTS: Mapping[str, str] = {**SORT_COLUMNS, "received_at": "received_at", "claimed_by": "claimed_by"}
+
 Note = Annotated[OptionalText, Field(max_length=500)]
 
 
-class QueueFilter(ListQuery):
-    """Filters of the queue. `unit` is the full name of a work unit; `search` is matched against the request search text."""
+class QueueFilter(RequestListQuery):
+    """Filters of the queue; `claimed_by` is the username of an officer."""
 
-    unit: str = Field("", max_length=200)
-    scope: Scope | None = None
-    search: str = Field("", max_length=200)
+    sorts: ClassVar[Mapping[str, str]] = QUEUE_SORTS
+
+    claimed_by: str = Field("", max_length=100)
+
+    def filters(self, today: date) -> RequestFilters:
+        return {**super().filters(today), "claimed_by": self.claimed_by}
 
     @property
     def active_filters(self) -> dict[str, str]:
-        """The filters that are set, by name."""
-        given = {"search": self.search, "unit": self.unit, "scope": self.scope or ""}
-        return {name: value for name, value in given.items() if value}
+        return super().active_filters | ({"claimed_by": self.claimed_by} if self.claimed_by else {})
 
 
 class QueueQuery(QueueFilter):
-    """`claimed_by` is the username of an officer; `advised` selects requests whose rejection is recommended, or the others."""
+    """`advised` selects requests whose rejection is recommended, or the others; `total` asks for the number of all requests."""
 
-    status: Status | None = None
-    claimed_by: str = Field("", max_length=100)
     advised: bool | None = None
+    total: bool = False
+
+    def filters(self, today: date) -> RequestFilters:
+        given = super().filters(today)
+        return given if self.advised is None else {**given, "advised": self.advised}
 
 
 class QueuePageQuery(QueueFilter):
     """Query of the queue page: `status` is a status, `open`, `all` or `advised`; `selesai` is the request that was just decided."""
 
-    status: str = Status.SUBMITTED.value
+    status: str = Status.SUBMITTED.value  # type: ignore[assignment]  # a tab of the page, not only a status
     done: str = Field("", alias="selesai", max_length=100)
 
     @model_validator(mode="before")

@@ -222,5 +222,9 @@ class Executor(Generic[State]):
         """Count the requests that match a query."""
         return await self.store.count(query)
 
+    async def count_before(self, query: RecordQuery, key: tuple[Scalar, str]) -> int:
+        """Count the matching requests that precede a key in the list."""
+        return await self.store.count_before(query, key)
+
     def _to_loaded(self, record: StateRecord) -> Loaded[State]:
         return Loaded(record.id, record.version, self.runner.state(record))

@@ -1,12 +1,50 @@
-"""The columns of a record that verification and assignment list requests by."""
+"""The columns by which verification and assignment list requests, and the queries of these lists."""
 
 from __future__ import annotations
 
-from shared.contracts.lifecycle import ENDED
+from collections.abc import Mapping
+from datetime import date, timedelta
+from typing import TypedDict, Unpack
+
+from shared.calendar import start_of_day
+from shared.contracts.lifecycle import ENDED, Status
 from shared.contracts.request_state import StaffRequestState
 from shared.contracts.stages import StageClock
-from shared.storage.port import COLUMNS_VERSION, Scalar, sortable_time
-from shared.text.search import request_search_text
+from shared.storage.port import COLUMNS_VERSION, Column, RecordQuery, Scalar, sortable_time
+from shared.text.search import fold_text, normalize_query, request_search_text
+
+SORT_COLUMNS: Mapping[str, str] = {
+    "number": "number",
+    "subject": "subject",
+    "name": "name",
+    "unit": "unit",
+    "scope": "scope",
+    "status": "step",
+    "lead": "lead_name",
+    "submitted_at": "submitted_at",
+    "due": "due",
+}
+"""The columns of the store by the fields of a list item that requests can be sorted by."""
+SORTED_LETTERS = 60
+"""The letters of a subject that it is sorted by."""
+
+PageKey = tuple[Scalar, str] | None
+_STEPS: Mapping[Status, int] = {status: step for step, status in enumerate(Status)}
+
+
+def list_columns(order: str, *further: str) -> tuple[Column, ...]:
+    """Return the declarations of `request_columns`, for lists usually ordered by `order` and sorted by `further` columns too."""
+    sorts = dict.fromkeys((order, *SORT_COLUMNS.values(), *further))
+    return (
+        *map(Column, ("number", "submitted_at", "search")),
+        *(Column(name, ordered_by=(order,)) for name in ("status", "unit", "scope")),
+        Column("lead", ordered_by=(order, *further)),
+        Column("stage", ordered_by=("due",)),
+        Column("open", "integer", ordered_by=tuple(sorts)),
+        *(Column(name, indexed=False) for name in ("subject", "name", "lead_name", "due")),
+        Column("step", "integer", indexed=False),
+        Column(COLUMNS_VERSION, "integer"),
+    )
 
 
 def request_columns(state: StaffRequestState, clock: StageClock | None, version: int) -> dict[str, Scalar]:
@@ -18,11 +56,90 @@ def request_columns(state: StaffRequestState, clock: StageClock | None, version:
         COLUMNS_VERSION: version,
         "number": state.number,
         "status": state.status.value,
+        "step": _STEPS[state.status],
         "open": int(state.status not in ENDED),
         "submitted_at": sortable_time(state.submitted_at),
+        "name": fold_text(state.applicant.name) if state.applicant else "",
         "unit": state.applicant.unit if state.applicant else "",
         "scope": state.scope.value if state.scope else None,
+        "subject": fold_text(state.description)[:SORTED_LETTERS],
+        "lead": state.lead.username if state.lead else None,
+        "lead_name": fold_text(state.lead.name) if state.lead else "",
         "stage": clock.stage.value if clock else None,
         "due": clock.due.isoformat() if clock else None,
         "search": request_search_text(state.number, state.applicant, state.letter, state.description, state.lead),
     }
+
+
+class RequestFilters(TypedDict, total=False):
+    """What a list is narrowed to, its order, and the part of it.
+
+    `lead` and `claimed_by` are usernames; `advised` selects the requests whose rejection is recommended, or the others;
+    `overdue_on` those whose stage is overdue on that day; `order` is a column, "" for the usual one.
+    """
+
+    order: str
+    descending: bool
+    status: str | tuple[str, ...]
+    stage: str
+    unit: str
+    scope: str
+    lead: str
+    claimed_by: str
+    advised: bool
+    search: str
+    submitted_from: date | None
+    submitted_to: date | None
+    overdue_on: date | None
+    open_only: bool
+    after: PageKey
+    before: PageKey
+    limit: int
+
+
+def _open_values(status: str | tuple[str, ...]) -> Scalar | tuple[Scalar, ...]:
+    """Return the values of `open` that requests of these statuses have; each of the two has an index in every order."""
+    statuses = (status,) if isinstance(status, str) else status
+    values = {int(one not in ENDED) for one in statuses if one} or {0, 1}
+    return values.pop() if len(values) == 1 else (0, 1)
+
+
+def request_query(default_order: str, **filters: Unpack[RequestFilters]) -> RecordQuery:
+    """Return the query of a list."""
+    order = filters.get("order") or default_order
+    equal = {
+        "status": filters.get("status"),
+        "stage": filters.get("stage"),
+        "unit": filters.get("unit"),
+        "scope": filters.get("scope"),
+        "lead": filters.get("lead"),
+        "claimed_by": filters.get("claimed_by"),
+    }
+    where: dict[str, Scalar | tuple[Scalar, ...]] = {name: value for name, value in equal.items() if value}
+    if "advised" in filters:
+        # Records of an older version have no value until their columns are derived again, so that is the usual case.
+        where["advised"] = 1 if filters["advised"] else None
+    overdue_on = filters.get("overdue_on")
+    if filters.get("open_only") or overdue_on:
+        where["open"] = 1
+    elif order != default_order:
+        where["open"] = _open_values(filters.get("status", ""))
+    at_least: dict[str, Scalar] = {}
+    below: dict[str, Scalar] = {}
+    if first := filters.get("submitted_from"):
+        at_least["submitted_at"] = sortable_time(start_of_day(first))
+    if last := filters.get("submitted_to"):
+        below["submitted_at"] = sortable_time(start_of_day(last + timedelta(days=1)))
+    if overdue_on:
+        below["due"] = overdue_on.isoformat()
+    return RecordQuery(
+        order,
+        where=where,
+        at_least=at_least,
+        below=below,
+        search=normalize_query(filters.get("search", "")),
+        after=filters.get("after"),
+        before=filters.get("before"),
+        limit=filters.get("limit", 50),
+        descending=filters.get("descending", False),
+    )

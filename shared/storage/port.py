@@ -24,13 +24,15 @@ class StoreUnavailable(Exception):
 class Column:
     """A value outside the body by which records are found or ordered.
 
-    `ordered_by` names the column by which lists of one value of this column are usually ordered; they then need no sort.
+    `ordered_by` names the columns by which lists of one value of this column are ordered; these lists need no sort.
+    A column that is only ordered by in other columns' lists is not `indexed` itself.
     """
 
     name: str
     kind: Literal["text", "integer"] = "text"
     unique: bool = False
-    ordered_by: str = ""
+    ordered_by: tuple[str, ...] = ()
+    indexed: bool = True
 
 
 def sortable_time(time: datetime | None) -> str | None:
@@ -97,12 +99,13 @@ class SaveOutcome(Enum):
 class RecordQuery:
     """A page of a list, paginated by key: records ordered by (`order`, id), after or before a key.
 
-    `where` holds equal values or, in a tuple, alternatives; `below` selects stored values smaller than this. Each word of
-    `search` must occur in the column `search`.
+    `where` holds equal values or, in a tuple, alternatives; `at_least` selects stored values not smaller than this, `below`
+    smaller ones. Each word of `search` must occur in the column `search`.
     """
 
     order: str
     where: Mapping[str, Scalar | tuple[Scalar, ...]] = field(default_factory=dict)
+    at_least: Mapping[str, Scalar] = field(default_factory=dict)
     below: Mapping[str, Scalar] = field(default_factory=dict)
     search: str = ""
     after: tuple[Scalar, str] | None = None
@@ -181,7 +184,10 @@ class StateStore(Protocol):
         """Return the greatest text in this column that starts with the prefix."""
 
     async def count(self, query: RecordQuery) -> int:
-        """Count the records that match `where`, `below` and `search`; limit and keys are ignored."""
+        """Count the records that match the conditions and `search`; limit and keys are ignored."""
+
+    async def count_before(self, query: RecordQuery, key: tuple[Scalar, str]) -> int:
+        """Count the matching records that precede a key in the list."""
 
     async def all_ids(self, after: str = "", limit: int = 1000) -> list[str]:
         """Return a page of the ids of all records, in order."""

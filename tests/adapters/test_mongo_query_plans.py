@@ -36,6 +36,7 @@ VALUES: dict[str, Sequence[Scalar]] = {
     "unit": ("dinas", "badan"),
     "scope": ("new", "change"),
     "lead": ("dewi", "jafar", None),
+    "lead_name": ("dewi", "jafar", ""),
     "email": ("siti@dinas.example", "rahmat@dinas.example"),
 }
 
@@ -50,7 +51,7 @@ class FilledStore:
     def plans(self, find: RecordQuery) -> list[dict[str, Any]]:
         lister, limit = self.store._paginator, find.limit + 1
         return [
-            self.records.find(stretch, sort=lister.order(find), limit=limit).explain()
+            self.records.find(stretch, sort=lister.order(find), limit=limit, hint=lister.hint(find)).explain()
             for stretch in lister.filters_beyond(find)
         ]
 
@@ -141,9 +142,10 @@ SERVICES: dict[str, tuple[Sequence[Column], Sequence[RecordQuery]]] = {
         [
             verification.find_requests(),
             verification.find_requests(status="verified"),
-            verification.find_requests(status=("submitted", "returned"), scope="new"),  # type: ignore[arg-type]
+            verification.find_requests(status=("submitted", "returned"), scope="new"),
             verification.find_requests(unit="dinas", open_only=True),
             verification.find_requests(open_only=True),
+            verification.find_requests(open_only=True, status="verified", order="unit"),
         ],
     ),
     "assignment": (

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
+from datetime import date
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from services.assignment.projections import INDEXED_COLUMNS as ASSIGNMENT
+from services.verification.projections import INDEXED_COLUMNS as VERIFICATION
 from shared.identity.sqlite import SqliteAccountStore
+from shared.runtime.request_columns import SORT_COLUMNS, RequestFilters, request_query
 from shared.storage.port import Column, RecordQuery, Scalar, StateStore
 from shared.storage.sqlite.database import SqliteDatabase
 from shared.storage.sqlite.queries import KeysetPaginator
@@ -138,3 +142,34 @@ async def test_old_sign_ins_are_found_by_their_time_in_a_file_of_an_older_versio
     [step] = plan(opened, f"DELETE FROM {table} WHERE at<?", (0,))
     opened.close()
     assert f"{table}_by_time (at<?)" in step
+
+
+SORTED: dict[str, tuple[Sequence[Column], str, Sequence[str]]] = {
+    "verification": (VERIFICATION, "received_at", [*SORT_COLUMNS.values(), "received_at"]),
+    "assignment": (ASSIGNMENT, "submitted_at", [*SORT_COLUMNS.values(), "target_date"]),
+}
+
+
+@pytest.mark.parametrize("service", SORTED)
+async def test_every_offered_order_follows_an_index_of_open_or_closed_requests(tmp_path: Path, service: str):
+    columns, usual, orders = SORTED[service]
+    file = SqliteDatabase(tmp_path / "simpul.db")
+    await SqliteStateStore(file, service, columns, lambda: NOW).prepare()
+    lister = KeysetPaginator(f"{service}_documents", columns)
+    day = date(2026, 7, 1)
+    narrowed: list[RequestFilters] = [
+        {"open_only": True},
+        {"status": "submitted", "open_only": True},
+        {"status": "completed"},
+        {"unit": "Dinas Sosial", "scope": "data", "submitted_from": day, "submitted_to": day, "search": "trayek"},
+        {"overdue_on": day, "stage": "verify", "lead": "dewi"},
+    ]
+    for order in orders:
+        for filters in narrowed:
+            filters["order"] = order
+            for page in pages(request_query(usual, **filters)):
+                for sql, bindings in lister.branches(page, 51):
+                    [step] = plan(file, sql, bindings)
+                    assert step.startswith(f"SEARCH {service}_documents USING"), (order, filters, step)
+                    assert order == usual or f"_by_open_{order} (open=?" in step, (order, filters, step)
+    file.close()

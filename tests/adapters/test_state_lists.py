@@ -231,3 +231,53 @@ async def test_an_undeclared_column_is_refused(store: StateStore):
             await store.find(find)
     with pytest.raises(ValueError, match="no column"):
         await store.find_one("body", "{}")
+
+
+async def test_at_least_means_stored_and_not_smaller(store: StateStore):
+    days = {"early": "2026-07-01", "first": "2026-07-02", "last": "2026-07-03", "none": None}
+    await save_write(store, *(make_write(name, submitted_at=day, unit=name) for name, day in days.items()))
+    period = RecordQuery("submitted_at", at_least={"submitted_at": "2026-07-02"}, below={"submitted_at": "2026-07-03"})
+    assert ids(await store.find(period)) == ["first"]
+    assert ids(await store.find(replace(period, order="unit", below={}, descending=True))) == ["last", "first"]
+    assert await store.count(period) == 1
+
+
+@pytest.mark.parametrize("descending", [False, True])
+@pytest.mark.parametrize("order", ["unit", "due", "percent"])
+async def test_open_requests_and_all_requests_have_every_order(store: StateStore, order: str, descending: bool):
+    pick = random.Random(5)
+    units, dues, percents = ("Badan", "Dinas", None), (None, "2026-07-01", "2026-07-03"), (None, 0, 50)
+    writes = [
+        make_write(
+            f"{number:02d}",
+            open=pick.choice((0, 1)),
+            unit=pick.choice(units),
+            due=pick.choice(dues),
+            percent=pick.choice(percents),
+            status=pick.choice(STATUSES),
+        )
+        for number in range(40)
+    ]
+    await save_write(store, *writes)
+    wheres: list[dict[str, Scalar | tuple[Scalar, ...]]] = [
+        {"open": 1},
+        {"open": (0, 1)},
+        {"open": 1, "status": "submitted"},
+    ]
+    for where in wheres:
+        find = RecordQuery(order, where=where, descending=descending, limit=7)
+        assert await list_all_ids(store, find) == expected(writes, find)
+
+
+@pytest.mark.parametrize("descending", [False, True])
+async def test_the_records_before_a_key_are_counted(store: StateStore, descending: bool):
+    days = (None, None, "2026-07-01", "2026-07-02", "2026-07-02", "2026-07-03")
+    await save_write(
+        store,
+        *(make_write(str(number), submitted_at=day, open=1) for number, day in enumerate(days)),
+        make_write("closed", submitted_at="2026-07-01", open=0),
+    )
+    find = RecordQuery("submitted_at", where={"open": 1}, descending=descending, limit=100)
+    keys = (await store.find(find)).keys
+    assert [await store.count_before(find, key) for key in keys] == [0, 1, 2, 3, 4, 5]
+    assert await store.count_before(replace(find, where={"open": 2}), keys[-1]) == 0

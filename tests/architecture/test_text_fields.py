@@ -32,6 +32,7 @@ EXACT = {
     "done": "made by the server",
     "number": "made by the server, by a pattern",
     "antre": "made by the server",
+    "sort": "one of the list's columns",
     "lead": "of a filter: a user name as the page offers it",
     "claimed_by": "of a filter: a user name as the page offers it",
     "replaces": "ids of documents",

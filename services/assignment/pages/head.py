@@ -144,7 +144,7 @@ def tab_query(tab: str, day: date, *, status: Status | None = None, **filters: A
         case "open":
             return find_requests(status=status or "", open_only=True, **filters)
         case _:
-            return find_requests(status=status or "", newest_first=True, **filters)
+            return find_requests(status=status or "", descending=True, **filters)
 
 
 @router.get(QUEUE_PATH)

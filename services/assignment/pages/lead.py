@@ -82,7 +82,7 @@ class OwnWorkPage(LeadPage):
         if query.tab != "all":
             return find_work(lead, search=query.search, after=after, before=before, limit=query.limit)
         return find_requests(
-            lead=lead, newest_first=True, search=query.search, after=after, before=before, limit=query.limit
+            lead=lead, descending=True, search=query.search, after=after, before=before, limit=query.limit
         )
 
     async def _tabs(self, query: SearchQuery, show_all: bool) -> list[TabLink]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import date
 from typing import Annotated, Any
 from urllib.parse import urlencode
 
@@ -64,7 +65,7 @@ async def show_queue(
     # The cursor is taken before the list: a change in between is then reported twice rather than never.
     cursor = await verification.store.latest_change()
     day, rules = verification.today(), verification.rules
-    found = await verification.executor.find(list_query(query))
+    found = await verification.executor.find(list_query(query, verification.today()))
     page = page_response(found, lambda loaded: present_summary(loaded, day, rules))
     return templates(
         request,
@@ -86,7 +87,7 @@ async def show_queue(
 async def _tab(verification: VerificationService, name: str, query: QueuePageQuery) -> Tab:
     """Return a tab with the count of its list; the archive grows without end and is not counted."""
     tab_query = query.model_copy(update={"status": name})
-    count = None if name == ALL_LIST else await verification.executor.count(list_query(tab_query))
+    count = None if name == ALL_LIST else await verification.executor.count(list_query(tab_query, verification.today()))
     return _texts.tab[name], queue_url(tab_query), name == query.status, count
 
 
@@ -103,7 +104,7 @@ async def _empty_state(verification: VerificationService, query: QueuePageQuery)
 async def _empty_search(verification: VerificationService, query: QueuePageQuery) -> EmptyState:
     """Say how many requests the list has without the filters."""
     texts, unfiltered = _texts.empty.filtered, QueuePageQuery(status=query.status)
-    count = await verification.executor.count(list_query(unfiltered))
+    count = await verification.executor.count(list_query(unfiltered, verification.today()))
     text = fill(
         texts.text if count else texts.nothing,
         asked=", ".join(_filter_labels(query)),
@@ -139,20 +140,16 @@ async def _next_request(verification: VerificationService, loaded: Loaded[State]
     return None
 
 
-def list_query(query: QueuePageQuery) -> RecordQuery:
+def list_query(query: QueuePageQuery, day: date) -> RecordQuery:
+    """Return the query of a list; requests whose rejection is recommended have a list of their own."""
+    filters = query.filters(day)
     status = Status.SUBMITTED if query.status == ADVISED_LIST else query.status
-    return find_requests(
-        status=status if status not in (OPEN_LIST, ALL_LIST) else "",
-        advised=query.status == ADVISED_LIST if status == Status.SUBMITTED else None,
-        unit=query.unit,
-        scope=query.scope or "",
-        search=query.search,
-        open_only=query.status == OPEN_LIST,
-        newest_first=query.status == ALL_LIST,
-        after=query.after_key,
-        before=query.before_key,
-        limit=query.limit,
-    )
+    filters["status"] = status if status not in (OPEN_LIST, ALL_LIST) else ""
+    if status == Status.SUBMITTED:
+        filters["advised"] = query.status == ADVISED_LIST
+    filters["open_only"] = query.status == OPEN_LIST
+    filters["descending"] = query.sort.startswith("-") if query.sort else query.status == ALL_LIST
+    return find_requests(**filters)
 
 
 def queue_url(query: QueuePageQuery, *, before: str = "", after: str = "") -> str:

@@ -55,7 +55,7 @@ class RecordMapping:
     """Maps the records of one service to documents."""
 
     def __init__(self, service: str, columns: Sequence[Column]) -> None:
-        names = [service, *(name for column in columns for name in (column.name, column.ordered_by) if name)]
+        names = [service, *(name for column in columns for name in (column.name, *column.ordered_by))]
         if not all(name.isidentifier() for name in names) or _RESERVED_NAMES.intersection(names[1:]):
             raise ValueError(f"not all of these are valid names of collections and columns: {names}")
         self.service, self.columns = service, tuple(columns)
@@ -107,16 +107,25 @@ class RecordMapping:
                 [("_id", ASCENDING), ("outbox.id", ASCENDING)], name="waiting", partialFilterExpression=HAS_OUTBOX
             ),
             IndexModel([("change", ASCENDING)], name="change"),
-            *(self._index(column) for column in self.columns if column.name != SEARCH),
+            *(index for column in self.columns for index in self._indexes(column)),
         ]
 
-    def _index(self, column: Column) -> IndexModel:
+    def _indexes(self, column: Column) -> list[IndexModel]:
         name = column.name
+        if name == SEARCH or not column.indexed:
+            return []
         if column.unique:
             held = {name: {"$gte": LEAST[column.kind]}}
-            return IndexModel([(name, ASCENDING)], name=f"by_{name}", unique=True, partialFilterExpression=held)
-        keys = [key for key in (name, column.ordered_by) if key]
-        return IndexModel([(key, ASCENDING) for key in (*keys, "_id")], name="_".join(("by", *keys)))
+            return [IndexModel([(name, ASCENDING)], name=f"by_{name}", unique=True, partialFilterExpression=held)]
+        return [self._index(name, order) for order in column.ordered_by or ("",)]
+
+    def _index(self, *columns: str) -> IndexModel:
+        keys = [name for name in columns if name]
+        return IndexModel([(key, ASCENDING) for key in (*keys, "_id")], name=index_name(*keys))
+
+
+def index_name(*columns: str) -> str:
+    return "_".join(("by", *columns))
 
 
 def to_bson(value: Scalar) -> Scalar:

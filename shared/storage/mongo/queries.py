@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from shared.storage.mongo.client import Collection, Fields, MongoDatabase
-from shared.storage.mongo.mapping import LEAST, PROJECTION, SEARCH, record, to_bson
+from shared.storage.mongo.mapping import LEAST, PROJECTION, SEARCH, index_name, record, to_bson
 from shared.storage.port import Column, RecordPage, RecordQuery, Scalar, StateRecord
 
 Key = tuple[Scalar, str]
@@ -17,6 +17,7 @@ class KeysetPaginator:
     def __init__(self, database: MongoDatabase, records: Collection, columns: Sequence[Column]) -> None:
         self._database, self._records = database, records
         self._kinds = {"id": "text", **{column.name: column.kind for column in columns}}
+        self._orders = {column.name: column.ordered_by for column in columns}
 
     async def page(self, query: RecordQuery) -> RecordPage:
         """Return a page of records."""
@@ -34,7 +35,8 @@ class KeysetPaginator:
         rows: list[Fields] = []
         for condition in self.filters_beyond(query):
             if (missing := limit - len(rows)) > 0:
-                cursor = self._records.find(condition, {**PROJECTION, field: 1}, sort=self.order(query), limit=missing)
+                options: Fields = {"sort": self.order(query), "limit": missing, "hint": self.hint(query)}
+                cursor = self._records.find(condition, {**PROJECTION, field: 1}, **options)
                 async with self._database.operation():
                     rows += await cursor.batch_size(missing).to_list(missing)
         return [((row.get(field), row["_id"]), record(row)) for row in rows]
@@ -43,6 +45,13 @@ class KeysetPaginator:
         """Return the sort keys, in the direction in which rows are read."""
         direction = 1 if query.reads_ascending else -1
         return [(name, direction) for name in dict.fromkeys((self._field(query.order), "_id"))]
+
+    def hint(self, query: RecordQuery) -> str | None:
+        """Return the index of a filtered column that has the order of the list, so that no other is used with a sort."""
+        for name, wanted in query.where.items():
+            if wanted is not None and not isinstance(wanted, tuple) and query.order in self._orders.get(name, ()):
+                return index_name(name, query.order)
+        return None
 
     def filters_beyond(self, query: RecordQuery) -> list[Fields]:
         """Return filters for what follows the key, nearest first.
@@ -68,11 +77,12 @@ class KeysetPaginator:
         return [rest] if ascending else [rest, _all([*conditions, {field: None}])]
 
     def filter(self, query: RecordQuery) -> Fields:
-        """Return the filter for `where`, `below` and `search`."""
+        """Return the filter for the conditions and `search`."""
         return _all(self._conditions(query))
 
     def _conditions(self, query: RecordQuery) -> list[Fields]:
         conditions: list[Fields] = [{self._field(name): _equal(wanted)} for name, wanted in query.where.items()]
+        conditions += [{self._field(name): {"$gte": to_bson(limit)}} for name, limit in query.at_least.items()]
         conditions += [{self._field(name): {"$lt": to_bson(limit)}} for name, limit in query.below.items()]
         conditions += [_contains(self._field(SEARCH), word) for word in query.search.split()]
         return conditions

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -106,6 +107,13 @@ class MongoStateStore:
     async def count(self, query: RecordQuery) -> int:
         async with self._database.operation():
             return await self._records.count_documents(self._paginator.filter(query))
+
+    async def count_before(self, query: RecordQuery, key: tuple[Scalar, str]) -> int:
+        total = 0
+        for condition in self._paginator.filters_beyond(replace(query, after=None, before=key)):
+            async with self._database.operation():
+                total += await self._records.count_documents(condition)
+        return total
 
     async def all_ids(self, after: str = "", limit: int = 1000) -> list[str]:
         rows = await self._rows({"_id": {"$gt": after}}, limit, projection={"_id": 1}, sort=[("_id", 1)])

@@ -54,7 +54,7 @@ class KeysetPaginator:
         head, tail = ("SELECT ", order, " AS value, id FROM ", self._table), _order_by(order, ascending, limit)
         key = query.after if query.before is None else query.before
         conditions = [
-            _join([*self._conditions(one), segment])
+            _join([*self._conditions(one, self._leading_columns(one)), segment])
             for one in self._split_by_value(query)
             for segment in self._beyond(order, key, ascending)
         ]
@@ -65,6 +65,14 @@ class KeysetPaginator:
         condition, bindings = _join(self._conditions(query))
         return "".join(("SELECT count(*) FROM ", self._table, condition)), bindings
 
+    def count_before_statement(self, query: RecordQuery, key: Key) -> Clause:
+        """Return SQL and bindings for the number of matching records that precede a key."""
+        order, conditions = self._check_column(query.order), self._conditions(query)
+        segments = self._beyond(order, key, ascending=query.descending)
+        joined = [_join([*conditions, segment]) for segment in segments]
+        counts = ["".join(("(SELECT count(*) FROM ", self._table, condition, ")")) for condition, _ in joined]
+        return "SELECT " + " + ".join(counts), [value for _, bindings in joined for value in bindings]
+
     def _check_column(self, name: str) -> str:
         if name not in self._columns:
             raise ValueError(f"{self._table} has no column {name}")
@@ -74,7 +82,7 @@ class KeysetPaginator:
         """Return one query per value of a column whose index has this order; the list is their merge."""
         for name, wanted in query.where.items():
             column = self._columns[self._check_column(name)]
-            if isinstance(wanted, tuple) and column.ordered_by == query.order and 1 < len(wanted) <= MAX_BRANCHES:
+            if isinstance(wanted, tuple) and query.order in column.ordered_by and 1 < len(wanted) <= MAX_BRANCHES:
                 return [replace(query, where={**query.where, name: value}) for value in dict.fromkeys(wanted)]
         return [query]
 
@@ -93,9 +101,26 @@ class KeysetPaginator:
         # A comparison, because SQLite does not use an index for IS NOT NULL.
         return [without, (f"{order} >= {_LEAST[self._columns[order].kind]}", [])] if ascending else [without]
 
-    def _conditions(self, query: RecordQuery) -> list[Clause]:
-        clauses = [_equal(self._check_column(name), wanted) for name, wanted in query.where.items()]
-        clauses += [(f"{self._check_column(name)} < ?", [limit]) for name, limit in query.below.items()]
+    def _leading_columns(self, query: RecordQuery) -> frozenset[str]:
+        """Return the filtered columns whose index has the order of the list; empty if there is none."""
+        return frozenset(
+            name
+            for name, wanted in query.where.items()
+            if wanted is not None
+            and not isinstance(wanted, tuple)
+            and query.order in self._columns[self._check_column(name)].ordered_by
+        )
+
+    def _conditions(self, query: RecordQuery, leading: frozenset[str] = frozenset()) -> list[Clause]:
+        """Return the conditions; if there are leading columns, indexes of others are excluded, because they need a sort."""
+
+        def term(name: str) -> str:
+            excluded = leading and name not in (*leading, query.order)
+            return ("+" if excluded else "") + self._check_column(name)
+
+        clauses = [_equal(term(name), wanted) for name, wanted in query.where.items()]
+        clauses += [(f"{term(name)} >= ?", [limit]) for name, limit in query.at_least.items()]
+        clauses += [(f"{term(name)} < ?", [limit]) for name, limit in query.below.items()]
         clauses += [(f"instr({self._check_column(SEARCH)}, ?) > 0", [word]) for word in query.search.split()]
         return clauses
 

@@ -52,7 +52,7 @@ class Tables:
     """
 
     def __init__(self, service: str, columns: Sequence[Column]) -> None:
-        names = [service, *(name for column in columns for name in (column.name, column.ordered_by) if name)]
+        names = [service, *(name for column in columns for name in (column.name, *column.ordered_by))]
         if not all(name.isidentifier() for name in names) or _RESERVED_NAMES.intersection(names[1:]):
             raise ValueError(f"not all of these are valid names of tables and columns: {names}")
         self._service, self._declared = service, tuple(columns)
@@ -114,8 +114,9 @@ class Tables:
         for name in declared.keys() - present:
             _run(db, f"ALTER TABLE {self.records} ADD COLUMN {declared[name]}")
         for column in self._declared:
-            if column.name != SEARCH:
-                _run(db, self._index(column))
+            if column.indexed and column.name != SEARCH:
+                for statement in self._indexes(column):
+                    _run(db, statement)
         if COLUMNS_VERSION in self.columns:
             _run(db, self.sql(_INDEX_OVERWRITTEN))
 
@@ -135,12 +136,15 @@ class Tables:
         db.execute(self.insert_outbox_entry, (_TEST_ID, _TEST_ID, b"{}"))
         db.execute(self.sql("INSERT INTO @letters VALUES (NULL,?1,?1,'',x'','',0,0,'parked',NULL)"), (_TEST_ID,))
 
-    def _index(self, column: Column) -> str:
+    def _indexes(self, column: Column) -> list[str]:
         if column.unique:
-            return (
+            return [
                 f"CREATE UNIQUE INDEX IF NOT EXISTS {self.records}_by_{column.name} ON {self.records} ({column.name})"
-            )
-        keys = [name for name in (column.name, column.ordered_by) if name]
+            ]
+        return [self._index(column.name, order) for order in column.ordered_by or ("",)]
+
+    def _index(self, *columns: str) -> str:
+        keys = [name for name in columns if name]
         name = "_".join((self.records, "by", *keys))
         return f"CREATE INDEX IF NOT EXISTS {name} ON {self.records} ({', '.join(keys)}, id)"
 

@@ -117,6 +117,10 @@ class SqliteStateStore:
         rows = await self._database.query(*self._paginator.count_statement(query))
         return int(rows[0][0])
 
+    async def count_before(self, query: RecordQuery, key: tuple[Scalar, str]) -> int:
+        rows = await self._database.query(*self._paginator.count_before_statement(query, key))
+        return int(rows[0][0])
+
     async def all_ids(self, after: str = "", limit: int = 1000) -> list[str]:
         sql = self._sql("SELECT id FROM @documents WHERE id > ? ORDER BY id LIMIT ?")
         return [row[0] for row in await self._database.query(sql, (after, limit))]

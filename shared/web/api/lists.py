@@ -20,7 +20,7 @@ State = TypeVar("State")
 MAX_PAGE_SIZE = 200
 _MAX_CURSOR_LENGTH = 1000
 _INVALID_CURSOR = "Penanda halaman ini tidak dikenal. Mulailah lagi dari awal daftar."
-
+_OTHER_ORDER = "Penanda halaman ini milik urutan lain. Mulailah lagi dari awal daftar."
 
 CursorText = Annotated[
     str,
@@ -42,7 +42,7 @@ class ListQuery(InputModel):
     @field_validator("after", "before")
     @classmethod
     def _is_cursor(cls, value: str) -> str:
-        if value and _parse_cursor(value, 2) is None:
+        if value and _parse_cursor(value, 2) is None and _parse_cursor(value, 3) is None:
             raise ValueError(_INVALID_CURSOR)
         return value
 
@@ -50,7 +50,14 @@ class ListQuery(InputModel):
     def _single_direction(self) -> Self:
         if self.after and self.before:
             raise ValueError("Pilih salah satu: after atau before.")
+        if (cursor := self.after or self.before) and _order_of(cursor) != self.order_name:
+            raise ValueError(_OTHER_ORDER)
         return self
+
+    @property
+    def order_name(self) -> str:
+        """The order that cursors belong to, "" for the usual one."""
+        return ""
 
     @property
     def after_key(self) -> tuple[Scalar, str] | None:
@@ -64,8 +71,13 @@ class ListQuery(InputModel):
 def _decode_key(cursor: str) -> tuple[Scalar, str] | None:
     if not cursor:
         return None
-    order, record_id = decode_cursor(cursor)
+    order, record_id, *_ = decode_cursor(cursor, 3 if _order_of(cursor) else 2)
     return order, str(record_id)
+
+
+def _order_of(cursor: str) -> str:
+    key = _parse_cursor(cursor, 3)
+    return str(key[2]) if key else ""
 
 
 def encode_cursor(key: Sequence[Scalar]) -> str:
@@ -114,10 +126,23 @@ class PageResponse(BaseModel, Generic[Item]):
     previous: str | None
 
 
-def page_response(page: LoadedPage[State], to_item: Callable[[Loaded[State]], Any]) -> dict[str, Any]:
-    """`{items, next, previous}`, the latter two being the cursors for `after` and `before`, or None."""
+class CountedPageResponse(PageResponse[Item], Generic[Item]):
+    """A page of a list, and the number of all its items if that was asked for."""
+
+    total: int = 0
+
+
+def page_response(page: LoadedPage[State], to_item: Callable[[Loaded[State]], Any], order: str = "") -> dict[str, Any]:
+    """`{items, next, previous}`, the latter two being the cursors for `after` and `before`, or None.
+
+    `order` is that of the list, "" for the usual one.
+    """
+
+    def cursor(key: tuple[Scalar, str] | None) -> str | None:
+        return encode_cursor((*key, order) if order else key) if key else None
+
     return {
         "items": [to_item(loaded) for loaded in page.items],
-        "next": encode_cursor(page.next) if page.next else None,
-        "previous": encode_cursor(page.previous) if page.previous else None,
+        "next": cursor(page.next),
+        "previous": cursor(page.previous),
     }

@@ -18,6 +18,9 @@ from shared.runtime.executor import Loaded
 from shared.web.views.employee_number import mask_employee_number
 from shared.web.views.labels import EVENT_LABELS, WARNING_MESSAGES, actor_label
 
+SUBJECT_LENGTH = 160
+"""The letters of a description that a list item shows."""
+
 
 class DocumentResponse(BaseModel):
     """A stored document; `size` is in bytes, `round` is the round of the request that it came with."""
@@ -67,7 +70,8 @@ class RecommendationResponse(BaseModel):
 class RequestHeaderResponse(BaseModel):
     """What lists and details of requests have in common for staff.
 
-    `due` is the last day on which the current stage is in time; `overdue_days` are the working days since.
+    `subject` is the beginning of the description. `due` is the last day on which the current stage is in time; `overdue_days` are
+    the working days since.
     """
 
     id: str
@@ -78,6 +82,7 @@ class RequestHeaderResponse(BaseModel):
     employee_number: str
     unit: str
     scope: str
+    subject: str
     round: int
     submitted_at: datetime | None
     target_date: date | None
@@ -165,6 +170,7 @@ def summary(
         "employee_number": mask_employee_number(applicant.employee_number) if applicant else "",
         "unit": applicant.unit if applicant else "",
         "scope": state.scope.value if state.scope else "",
+        "subject": " ".join(state.description.split())[:SUBJECT_LENGTH],
         "round": state.course.round,
         "submitted_at": state.submitted_at,
         "target_date": target_date,

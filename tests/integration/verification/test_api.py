@@ -14,7 +14,15 @@ from PIL import Image
 
 from shared.contracts.facts import DocumentKind, Scope
 from tests.support.domain.given_when_then import REQUEST
-from tests.support.domain.request_events import APPLICANT, LETTER, RESULT, rejected, resubmitted, withdrawn
+from tests.support.domain.request_events import (
+    APPLICANT,
+    LETTER,
+    RESULT,
+    assigned,
+    rejected,
+    resubmitted,
+    withdrawn,
+)
 from tests.support.services.staff_harness import OTHER, PEOPLE, StaffHarness, pdf, staff_harness
 
 REQUESTS = "/api/verification/requests"
@@ -94,12 +102,109 @@ async def test_the_queue_is_paged_both_ways_and_filtered(harness: StaffHarness):
 
 
 @pytest.mark.parametrize(
-    "parameters", [{"limit": 0}, {"limit": 201}, {"status": "done"}, {"scope": "x"}, {"after": "x"}, {"unknown": "1"}]
+    "parameters",
+    [
+        {"limit": 0},
+        {"limit": 201},
+        {"status": "done"},
+        {"stage": "done"},
+        {"scope": "x"},
+        {"after": "x"},
+        {"unknown": "1"},
+        {"sort": "search"},
+        {"from": "23 November"},
+        {"to": "1999-12-31"},
+        {"overdue": "sometimes"},
+        {"total": "2"},
+    ],
 )
 async def test_a_list_refuses_invalid_parameters(harness: StaffHarness, parameters: dict[str, Any]):
     answer = await harness.get("nurlaila", REQUESTS, params=parameters)
     assert answer.status_code == 422
     assert answer.json()["errors"][0]["field"] == next(iter(parameters))
+
+
+async def test_a_list_refuses_what_does_not_fit_together_with_a_sentence(harness: StaffHarness):
+    await three_requests(harness)
+    by_unit = (await harness.get("nurlaila", REQUESTS, params={"sort": "unit", "limit": 1})).json()["next"]
+    for parameters, sentence in (
+        ({"sort": "colour"}, "Urutkan menurut salah satu: number, subject, name, unit, scope, status, lead"),
+        ({"from": "2026-11-24", "to": "2026-11-23"}, "Hari terakhir (to) tidak boleh sebelum hari pertama (from)."),
+        ({"sort": "name", "after": by_unit}, "Penanda halaman ini milik urutan lain."),
+        ({"after": by_unit}, "Penanda halaman ini milik urutan lain."),
+    ):
+        answer = await harness.get("nurlaila", REQUESTS, params=parameters)
+        assert answer.status_code == 422, parameters
+        assert sentence in answer.json()["errors"][0]["message"], parameters
+
+
+async def three_requests(harness: StaffHarness) -> list[str]:
+    """Submit requests on three days, of which the first is returned and the second verified."""
+    ids = [f"00000000-0000-4000-8000-0000000001{n:02d}" for n in range(3)]
+    given = (
+        ("Siti Umpama", "Dinas Sosial", "Zakat daring dihubungkan."),
+        ("andi Misal", "Badan Kesbangpol", "Ijin penelitian\ndikirim ke portal."),
+        ("Rahmat Contoh", "Dinas Sosial", "Aplikasi presensi membaca data."),
+    )
+    for place, (name, unit, description) in enumerate(given):
+        applicant = APPLICANT.model_copy(update={"name": name, "unit": unit})
+        number = f"INT-2026-0000{place:02d}"
+        await harness.submitted(subject=ids[place], number=number, applicant=applicant, description=description)
+        if place < 2:
+            decision, body = (("return", RETURN), ("verification", VERIFY))[place]
+            assert (await harness.post("nurlaila", f"{REQUESTS}/{ids[place]}/{decision}", body)).status_code == 200
+        await harness.sign_in_again_after(days=1)
+    return ids
+
+
+async def test_a_list_is_sorted_by_every_column_and_its_pages_follow(harness: StaffHarness):
+    ids = await three_requests(harness)
+    for sort, places in (
+        ("number", [0, 1, 2]),
+        ("subject", [2, 1, 0]),
+        ("name", [1, 2, 0]),
+        ("unit", [1, 0, 2]),
+        ("scope", [0, 1, 2]),
+        ("status", [2, 0, 1]),
+        ("lead", [0, 1, 2]),
+        ("submitted_at", [0, 1, 2]),
+        ("due", [1, 2, 0]),
+        ("received_at", [0, 1, 2]),
+    ):
+        for descending in (False, True):
+            parameters = {"sort": "-" * descending + sort, "limit": 2}
+            first = (await harness.get("nurlaila", REQUESTS, params=parameters)).json()
+            second = (await harness.get("nurlaila", REQUESTS, params={**parameters, "after": first["next"]})).json()
+            found = [ids.index(line["id"]) for line in first["items"] + second["items"]]
+            assert found == (places[::-1] if descending else places), parameters
+            back = await harness.get("nurlaila", REQUESTS, params={**parameters, "before": second["previous"]})
+            assert back.json()["items"] == first["items"]
+
+
+async def test_a_list_is_narrowed_by_day_stage_lead_and_delay_and_counted(harness: StaffHarness):
+    ids = await three_requests(harness)
+    await harness.publish(assigned, subject=ids[1])
+    for parameters, places in (
+        ({"from": "2026-11-24"}, [1, 2]),
+        ({"from": "2026-11-24", "to": "2026-11-24"}, [1]),
+        ({"to": "2026-11-23", "sort": "-name"}, [0]),
+        ({"stage": "start"}, [1]),
+        ({"lead": "dewi"}, [1]),
+        ({"lead": "jafar"}, []),
+        ({"overdue": "true"}, []),
+        ({"overdue": "false"}, [0, 1, 2]),
+        ({"search": "ijin ANDI"}, [1]),
+    ):
+        page = (await harness.get("nurlaila", REQUESTS, params={**parameters, "total": "true", "limit": 1})).json()
+        assert page["total"] == len(places), parameters
+        page = (await harness.get("nurlaila", REQUESTS, params=parameters)).json()
+        assert [ids.index(line["id"]) for line in page["items"]] == places, parameters
+        assert "total" not in page
+    await harness.sign_in_again_after(days=6)
+    page = (await harness.get("nurlaila", REQUESTS, params={"overdue": "true", "sort": "due"})).json()
+    shown = [(ids.index(line["id"]), line["stage"], line["due"], line["overdue_days"]) for line in page["items"]]
+    assert shown == [(2, "verify", "2026-11-26", 4), (1, "start", "2026-11-30", 2)]
+    assert page["items"][1]["subject"] == "Ijin penelitian dikirim ke portal."
 
 
 @pytest.mark.parametrize("step", DECISIONS, ids=lambda step: step[0])

@@ -23,12 +23,12 @@ from shared.storage.sqlite.store import SqliteStateStore
 NOW = datetime(2026, 11, 24, 3, 0, tzinfo=UTC)
 COLUMNS = (
     Column("number", unique=True),
-    Column("status", ordered_by="submitted_at"),
+    Column("status", ordered_by=("submitted_at",)),
     Column("submitted_at"),
     Column("unit"),
     Column("due"),
     Column("percent", "integer"),
-    Column("open", "integer"),
+    Column("open", "integer", ordered_by=("unit", "due", "percent")),
     Column("search"),
 )
 GRACE_SECONDS = 0.3

@@ -1,0 +1,106 @@
+"""Query parameters of the lists of requests that staff work from: filters, order, and part."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date
+from typing import Annotated, Any, ClassVar, Self
+
+from pydantic import AfterValidator, Field, field_validator, model_validator
+
+from shared.contracts.facts import Scope
+from shared.contracts.lifecycle import Status
+from shared.contracts.stages import Stage
+from shared.runtime.request_columns import SORT_COLUMNS, RequestFilters
+from shared.web.api.lists import ListQuery
+from shared.web.api.validation import IsoDate
+
+FIRST_DAY, LAST_DAY = date(2000, 1, 1), date(2199, 12, 31)
+
+
+def _in_range(day: date) -> date:
+    if not FIRST_DAY <= day <= LAST_DAY:
+        raise ValueError(f"Pilih hari dari tahun {FIRST_DAY.year} sampai {LAST_DAY.year}.")
+    return day
+
+
+Day = Annotated[IsoDate, AfterValidator(_in_range)]
+
+
+class RequestListQuery(ListQuery):
+    """Filters of a list of requests.
+
+    `sort` is a field of an item, with `-` before it for descending; `from` and `to` are days of submission; `unit` is the full
+    name of a work unit, `lead` a username; each word of `search` must occur in the number, name, unit, email, letter number,
+    lead or description.
+    """
+
+    sorts: ClassVar[Mapping[str, str]] = SORT_COLUMNS
+
+    status: Status | None = None
+    stage: Stage | None = None
+    unit: str = Field("", max_length=200)
+    scope: Scope | None = None
+    lead: str = Field("", max_length=100)
+    overdue: bool = False
+    submitted_from: Day | None = Field(None, alias="from")
+    submitted_to: Day | None = Field(None, alias="to")
+    search: str = Field("", max_length=200)
+    sort: str = Field("", max_length=30)
+
+    @field_validator("sort")
+    @classmethod
+    def _is_offered(cls, value: str) -> str:
+        if value and value.removeprefix("-") not in cls.sorts:
+            raise ValueError(f"Urutkan menurut salah satu: {', '.join(cls.sorts)}; awali dengan - untuk membaliknya.")
+        return value
+
+    @model_validator(mode="after")
+    def _days_in_order(self) -> Self:
+        if self.submitted_from and self.submitted_to and self.submitted_to < self.submitted_from:
+            raise ValueError("Hari terakhir (to) tidak boleh sebelum hari pertama (from).")
+        return self
+
+    @property
+    def order_name(self) -> str:
+        return self.sort
+
+    def filters(self, today: date) -> RequestFilters:
+        """Return the arguments of the query of the list."""
+        return {
+            "order": self.sorts[self.sort.removeprefix("-")] if self.sort else "",
+            "descending": self.sort.startswith("-"),
+            "status": self.status or "",
+            "stage": self.stage or "",
+            "unit": self.unit,
+            "scope": self.scope or "",
+            "lead": self.lead,
+            "search": self.search,
+            "submitted_from": self.submitted_from,
+            "submitted_to": self.submitted_to,
+            "overdue_on": today if self.overdue else None,
+            "after": self.after_key,
+            "before": self.before_key,
+            "limit": self.limit,
+        }
+
+    @property
+    def active_filters(self) -> dict[str, str]:
+        """The filters that are set, by their parameters."""
+        values: dict[str, Any] = {
+            "search": self.search,
+            "unit": self.unit,
+            "scope": self.scope,
+            "lead": self.lead,
+            "stage": self.stage,
+            "overdue": "true" if self.overdue else "",
+            "from": self.submitted_from,
+            "to": self.submitted_to,
+        }
+        return {name: str(value) for name, value in values.items() if value}
+
+
+class RequestApiQuery(RequestListQuery):
+    """`total` asks for the number of all requests of the list."""
+
+    total: bool = False
