@@ -125,6 +125,7 @@ class EmailComposer:
                 link=self._tracking_link(loaded.id, state.number),
                 contact=await self._lead_address(message),
                 office=self._settings.office,
+                status=state.course.status,
             )
         return EmailContent(
             parameters,
@@ -134,6 +135,7 @@ class EmailComposer:
             link=self._settings.origin + _staff_path(loaded, message, recipients),
             applicant=state.applicant.name if state.applicant else "",
             unit=state.applicant.unit if state.applicant else "",
+            status=state.course.status,
         )
 
     async def _lead_address(self, message: Message) -> str:

@@ -20,7 +20,7 @@ from services.notification.domain.emails import (
     UnknownEmail,
     WithdrawnEmail,
 )
-from services.notification.email_texts import EmailText, Language, Point, SlotValue, read_language
+from services.notification.email_texts import EmailText, Language, Point, SlotValue, SlotValues, read_language
 from shared.office_contact import NO_CONTACT, OfficeContact
 from shared.text.cleaning import remove_invisible
 from shared.text.web_addresses import contains_web_address
@@ -57,6 +57,7 @@ class EmailContent:
     applicant: str = ""
     unit: str = ""
     office: OfficeContact = NO_CONTACT
+    status: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,15 +76,26 @@ def render(content: EmailContent) -> RenderedEmail:
         "text": text,
         "preview": text.preview.text(values),
         "blocks": text.blocks(values),
+        "summary": _summary(content, text, values),
         "greeting": frame.greeting.format(name=_addressee(content.name) or text.default_name),
-        "number": content.number,
         "about": ", ".join(filter(None, (_clean_name(content.applicant), _clean_name(content.unit)))),
         "office": content.office,
-        "scope": frame.scopes.get(content.scope, ""),
         "link": content.link,
     }
     subject = f"[{content.number}] {text.subject}"
     return RenderedEmail(subject, _TEXT.render(context), _HTML.render(context, subject=subject))
+
+
+def _summary(content: EmailContent, text: EmailText, values: SlotValues) -> list[tuple[str, str]]:
+    """Return the three facts at the top: number, status, and the next step with its date."""
+    frame, scope = INDONESIAN.frame, INDONESIAN.frame.scopes.get(content.scope, "")
+    status = text.status or content.status
+    rows = [
+        (frame.number, ", ".join(filter(None, (content.number, scope)))),
+        (frame.status, frame.statuses.get(status, "")),
+        (frame.next, text.next.text(values)),
+    ]
+    return [(label, value) for label, value in rows if value]
 
 
 def _validate(content: EmailContent) -> None:

@@ -155,16 +155,21 @@ def parse_sentence(text: str) -> Sentence:
 
 @dataclass(frozen=True, slots=True)
 class EmailText:
-    """The text of one kind of email; `default_name` addresses recipients without a name."""
+    """The text of one kind of email; `default_name` addresses recipients without a name.
+
+    `status` is a code, "" for the status that the request has when the email is sent.
+    """
 
     subject: str
     heading: str
     preview: Sentence
+    next: Sentence
     body: tuple[BodyPart, ...]
     button: str
     thanks: str
     footer: str
     default_name: str
+    status: str = ""
 
     def blocks(self, values: SlotValues) -> list[Block]:
         """Return the body with its values; quotes without text are left out."""
@@ -173,7 +178,7 @@ class EmailText:
     @property
     def slots(self) -> set[str]:
         """The names of the values that the text needs."""
-        return self.preview.slots.union(*(part.slots for part in self.body))
+        return self.preview.slots.union(self.next.slots, *(part.slots for part in self.body))
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,6 +192,8 @@ class Frame:
     counts: Sequence[str]
     greeting: str
     number: str
+    status: str
+    next: str
     applicant: str
     fallback: str
     hidden: str
@@ -197,6 +204,7 @@ class Frame:
     default_name: str
     scopes: Mapping[str, str]
     items: Mapping[str, str]
+    statuses: Mapping[str, str]
     stages: Mapping[str, str]
     working_days: str
     to_applicant: Mapping[str, str] = field(repr=False)
@@ -234,8 +242,12 @@ def read_language(path: Path) -> Language:
 
 
 def _parse_text(frame: Frame, table: Mapping[str, Any]) -> EmailText:
-    preview, body = parse_sentence(table["preview"]), tuple(map(_parse_body_part, table["body"]))
-    return EmailText(**{"default_name": frame.default_name, **table, "preview": preview, "body": body})
+    parsed = {
+        "preview": parse_sentence(table["preview"]),
+        "next": parse_sentence(table["next"]),
+        "body": tuple(map(_parse_body_part, table["body"])),
+    }
+    return EmailText(**{"default_name": frame.default_name, **table, **parsed})
 
 
 def _parse_body_part(part: object) -> BodyPart:

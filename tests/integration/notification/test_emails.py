@@ -204,6 +204,35 @@ def test_every_kind_has_texts_that_use_only_its_values():
         assert text.slots <= {*shown_values(kind), *(["items_count"] if kind == "returned" else [])}
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_email_begins_with_number_status_and_next_step(kind: str):
+    content = replace(email_content(kind), status="in_progress")
+    rendered = render(content)
+    number, status, next_step = rendered.text.split("\n\n")[1].split("\n")[:3]
+    assert number == "Nomor Registrasi: INT-2026-000148, Integrasi Data"
+    assert status.startswith("Status: ")
+    assert len(status) > len("Status: ")
+    assert next_step.startswith("Langkah berikutnya: ")
+    assert len(next_step) > len("Langkah berikutnya: ")
+    for fact in (number, status, next_step):
+        label, _, value = fact.partition(": ")
+        assert re.search(f">{label}</td><td[^>]*><b>{re.escape(value)}</b>", unescape(rendered.html)), fact
+
+
+@pytest.mark.parametrize(
+    ("kind", "status", "next_step"),
+    [
+        ("returned", "Perlu Dilengkapi", "Dilengkapi paling lambat Senin, 7 Desember 2026"),
+        ("delivered", "Menunggu Konfirmasi Serah Terima", "Konfirmasi Anda, paling lambat Senin, 7 Desember 2026"),
+        ("target_changed", "Menunggu Pemohon", "Target selesai Senin, 7 Desember 2026"),
+        ("staff_verified", "Terverifikasi", "Tunjuk Penanggung Jawab Teknis"),
+    ],
+)
+def test_the_summary_names_the_status_of_that_moment(kind: str, status: str, next_step: str):
+    rendered = render(replace(email_content(kind), status="on_hold"))
+    assert f"\nStatus: {status}\nLangkah berikutnya: {next_step}\n" in rendered.text
+
+
 DAYS_OFF = {"2026-12-05": "Sabtu", "2026-12-06": "Minggu", "2026-12-25": "Jumat"}
 """A weekend, and Christmas; 24 December is cuti bersama."""
 
