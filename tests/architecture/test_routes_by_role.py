@@ -355,7 +355,7 @@ async def test_search_engines_are_kept_to_the_pages_for_everybody(client: httpx.
     robots.parse((await client.get("/robots.txt")).text.splitlines())
     open_pages = {path for _, path in (MATRIX | PAGES) if robots.can_fetch("any", address(path))}
     assert open_pages == {
-        *("/", "/standar-pelayanan", "/pelindungan-data"),
+        *("/", "/lacak", "/masuk", "/standar-pelayanan", "/pelindungan-data"),
         *("/favicon.ico", "/robots.txt", "/static/{name}"),
     }
 
