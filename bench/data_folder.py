@@ -5,19 +5,17 @@ from __future__ import annotations
 import argparse
 import asyncio
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from bench.lifecycles import scenario
 from shared.backends.platform import Platform, open_platform
-from shared.contracts.envelope import encode_event
-from shared.documents.folder import FolderDocumentStore
 from shared.identity.accounts import Account, Role
 from shared.identity.passwords import hash_new_password
 from shared.runtime.decider import Decider
-from shared.runtime.decider_runner import rebase
 from shared.settings import load_settings
+from simpul.demo.data_writer import skip_to_end, store_documents, write_requests
 from simpul.generate.lifecycle_simulator import LifecycleSimulator, build_deciders, pdf_content
 
 BATCH_REQUESTS = 100
@@ -42,19 +40,11 @@ async def fill(data: Path, requests: int) -> None:
         for store in stores.values():
             await store.prepare()
         for start in range(0, requests, BATCH_REQUESTS):
-            simulators = [
-                run_scenario(deciders, number) for number in range(start, min(requests, start + BATCH_REQUESTS))
-            ]
-            for name, store in stores.items():
-                writes = [
-                    simulator.runners[name].close(rebase(simulator.working_copies[name], 0))
-                    for simulator in simulators
-                    if simulator.working_copies[name].seen
-                ]
-                await store.save(writes)
-            await _store(platform, simulators)
-        for name in deciders:
-            await platform.log.commit_offset(name, await platform.log.end())
+            numbers = range(start, min(requests, start + BATCH_REQUESTS))
+            simulators = [run_scenario(deciders, number) for number in numbers]
+            await store_documents(platform.documents, {key: pdf_content(key) for key in document_keys(simulators)})
+            await write_requests(platform.log, stores, simulators)
+        await skip_to_end(platform.log, tuple(deciders))
     finally:
         await platform.close()
 
@@ -67,18 +57,11 @@ def run_scenario(deciders: Mapping[str, Decider[Any]], number: int) -> Lifecycle
     return simulator
 
 
-async def _store(platform: Platform, simulators: Sequence[LifecycleSimulator]) -> None:
-    folder = FolderDocumentStore(platform.settings.documents, platform.new_id)
-    max_events = max(len(simulator.events) for simulator in simulators)
-    for index in range(max_events):
-        batch = [simulator.events[index] for simulator in simulators if index < len(simulator.events)]
-        await platform.log.append([(event.subject, encode_event(event)) for event in batch])
+def document_keys(simulators: Sequence[LifecycleSimulator]) -> Iterator[str]:
+    """Yield the keys of the documents that the events of these requests name."""
     for simulator in simulators:
         for event in simulator.events:
-            for document in getattr(event.fact, "documents", ()):
-                path = folder.path_of(document.key)
-                path.parent.mkdir(parents=True, exist_ok=True)
-                path.write_bytes(pdf_content(document.key))
+            yield from (document.key for document in getattr(event.fact, "documents", ()))
 
 
 async def _add_staff(platform: Platform) -> None:

@@ -92,29 +92,32 @@ async def _prepare_and_greet(settings: Settings, names: Sequence[str]) -> None:
     platform = open_platform(settings)
     try:
         await platform.prepare_stores()
-        await _create_initial_accounts(platform, names)
+        is_new = await create_initial_accounts(platform, names)
     finally:
         await platform.close()
-    _print_addresses(settings, names)
+    _print_addresses(settings, names, is_new=is_new)
 
 
-async def _create_initial_accounts(platform: Platform, names: Sequence[str]) -> None:
-    """If there are no accounts, create one per role, provided that only this machine can reach the service."""
-    if not await platform.accounts.accounts():
-        # Several processes that start on a new folder would create the accounts twice.
-        if platform.single_process and platform.settings.local and len(names) == len(BUILDERS):
-            console.print(
-                Panel(await _add_initial_staff(platform), title="Staff accounts, shown only now", expand=False)
-            )
-        else:
-            console.print(
-                "There are no staff accounts yet. Make the first:"
-                " simpul staff add USERNAME --name NAME --email EMAIL --role admin",
-                soft_wrap=True,
-            )
+async def create_initial_accounts(platform: Platform, names: Sequence[str]) -> bool:
+    """If there are no accounts, create one per role, provided that only this machine can reach the service.
+
+    Returns whether accounts were created.
+    """
+    if await platform.accounts.accounts():
+        return False
+    # Several processes that start on a new folder would create the accounts twice.
+    if platform.single_process and platform.settings.local and len(names) == len(BUILDERS):
+        console.print(Panel(await _add_initial_staff(platform), title="Staff accounts, shown only now", expand=False))
+        return True
+    console.print(
+        "There are no staff accounts yet. Make the first:"
+        " simpul staff add USERNAME --name NAME --email EMAIL --role admin",
+        soft_wrap=True,
+    )
+    return False
 
 
-def _print_addresses(settings: Settings, names: Sequence[str]) -> None:
+def _print_addresses(settings: Settings, names: Sequence[str], *, is_new: bool) -> None:
     """Print the addresses that are needed to take a request from submission to handover."""
     all_services = len(names) == len(BUILDERS)
     lines = (
@@ -127,6 +130,7 @@ def _print_addresses(settings: Settings, names: Sequence[str]) -> None:
         ("e-mails", *_email_location(settings)),
         ("API", f"{settings.origin}/api/docs" if settings.docs_open else "", ""),
         ("data", *_data_location(settings)),
+        ("samples", "simpul demo --history 24" if is_new else "", "two years of requests; stop Simpul first"),
     )
     for name, value, about in lines:
         if value:

@@ -62,10 +62,11 @@ def create_or_prompt_accounts(url: str) -> Sequence[Account]:
 
 async def _create_accounts() -> Sequence[Account]:
     async with prepared_platform() as platform:
-        return [await _create_or_reset(platform.identity, *member) for member in DEMO_STAFF]
+        return [await create_or_reset(platform.identity, *member) for member in DEMO_STAFF]
 
 
-async def _create_or_reset(identity: IdentityService, username: str, name: str, role: Role) -> Account:
+async def create_or_reset(identity: IdentityService, username: str, name: str, role: Role) -> Account:
+    """Create an account of the demo, or give it a new random password."""
     password = generate_password()
     try:
         await identity.add_staff(username, name, f"{username}@kantor.example", (role,), password)

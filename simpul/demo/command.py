@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Annotated
 
@@ -31,9 +32,16 @@ def demo(
         Path | None,
         typer.Option(envvar="SIMPUL_DEMO_ACCOUNTS", help="JSON file with staff: [{username, password, roles}]."),
     ] = None,
+    history: Annotated[
+        int,
+        typer.Option(min=0, max=120, metavar="MONTHS", help="Instead, fill an empty data folder with past requests."),
+    ] = 0,
     as_json: AsJson = False,
 ) -> None:
     """Take sample requests through the HTTP API, in successful and unsuccessful scenarios, and leave some open."""
+    if history:
+        write_history(history, seed, as_json)
+        return
     address = url.rstrip("/") or current_settings().origin
     try:
         staff = load_accounts(accounts) if accounts else create_or_prompt_accounts(address)
@@ -42,6 +50,22 @@ def demo(
         raise Failed(f"The demo cannot begin at {address}: {describe(error)}") from error
     print_json(result.summary()) if as_json else show(result)
     raise typer.Exit(1 if result.failed else 0)
+
+
+def write_history(months: int, seed: int, as_json: bool) -> None:
+    """Fill the data folder with the requests of so many months; the server must not run."""
+    # The services take a second to import.
+    from simpul.demo.history import fill_history
+
+    started_at = time.monotonic()
+    statuses = run_command(lambda: fill_history(months, seed))
+    if as_json:
+        print_json({"requests": statuses.total(), "statuses": statuses})
+        return
+    for status, count in statuses.most_common():
+        console.print(f"{status:<12} {count:>6}")
+    console.print(f"{statuses.total()} requests of {months} months, in {time.monotonic() - started_at:.0f} s.")
+    console.print("Start Simpul to look at them; no email was sent for them.")
 
 
 def show(result: DemoResult) -> None:

@@ -127,6 +127,14 @@ def result_report(sample_request: SampleRequest) -> Upload:
     return Upload("laporan-hasil.pdf", bytes(pdf.output()), PDF)
 
 
+def handover_sample(sample_request: SampleRequest) -> Upload:
+    """A short handover record, for requests that were never handed over by the application itself."""
+    pdf = _new_pdf(sample_request)
+    _title(pdf, "Berita Acara Serah Terima (contoh)")
+    _text(pdf, f"Hasil integrasi antara {sample_request.source} dan {sample_request.target} telah diserahterimakan.")
+    return Upload("berita-acara.pdf", bytes(pdf.output()), PDF)
+
+
 REQUIREMENTS: tuple[Callable[[SampleRequest], Upload], ...] = (interface_description, data_dictionary, diagram)
 
 

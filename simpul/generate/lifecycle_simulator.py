@@ -62,14 +62,14 @@ def build_deciders() -> dict[str, Decider[Any]]:
 class LifecycleSimulator:
     """All four services around one request; each applies an event as soon as another has published it."""
 
-    def __init__(self, deciders: Mapping[str, Decider[Any]], number: int) -> None:
+    def __init__(self, deciders: Mapping[str, Decider[Any]], number: int, start: datetime | None = None) -> None:
         self.request = str(uuid.uuid5(NAMESPACE, str(number)))
         self.runners = {name: DeciderRunner(decider) for name, decider in deciders.items()}
         self.working_copies: dict[str, WorkingCopy[Any]] = {
             name: runner.open(self.request, None) for name, runner in self.runners.items()
         }
         self.events: list[Event] = []
-        self.now = START_TIME + number * timedelta(seconds=20)
+        self.now = start or START_TIME + number * timedelta(seconds=20)
 
     def copy(self) -> LifecycleSimulator:
         """An independent simulator in the same state."""
@@ -84,9 +84,29 @@ class LifecycleSimulator:
             self.handle(service, command(self) if callable(command) else command)
 
     def handle(self, service: str, command: Any) -> None:
-        """Handle a command, then send the emails that follow from it. Raises Refusal."""
+        """Handle a command a few minutes later, then send the emails that follow from it. Raises Refusal."""
         self.now += STEP_DURATION
         self.execute(service, command)
+        self.send_emails()
+
+    def wait_until(self, time: datetime) -> None:
+        """Let everything happen that falls due until then: deadlines pass and reminders are sent."""
+        while (upcoming := self._next_timer()) and upcoming[0] <= time:
+            due, service = upcoming
+            self.now = max(self.now, due)
+            for command in self.runners[service].decider.on_due(self.working_copies[service].state)[:1]:
+                self.execute(service, command)
+            self.send_emails()
+        self.now = max(self.now, time)
+
+    def _next_timer(self) -> tuple[datetime, str] | None:
+        timers = (
+            (runner.decider.due_at(self.working_copies[name].state), name) for name, runner in self.runners.items()
+        )
+        return min(((due, name) for due, name in timers if due), default=None)
+
+    def send_emails(self) -> None:
+        """Record that the emails that are due were sent; nothing is handed to a mail server."""
         self.execute("notification", notification.StartSending())
         sending = [m.id for m in self.working_copies["notification"].state.messages if m.status == "sending"]
         outcomes = tuple(MessageOutcome(message=message, status="sent") for message in sending)

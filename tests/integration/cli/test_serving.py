@@ -63,6 +63,7 @@ def test_the_first_start_prints_passwords_once(command_line: CommandLine):
     assert len(passwords) == 4, greeting
     assert max(len(line) for line in greeting.splitlines() if not line.startswith("data")) <= 80
     assert not any(password in log for password in passwords)
+    assert greeting.count("simpul demo --history 24") == 1
     for column in ("officer", "structural", "technical", "admin"):
         assert column in greeting
     for path in ("/", "/masuk", "/surel", "/api/docs"):
@@ -72,6 +73,7 @@ def test_the_first_start_prints_passwords_once(command_line: CommandLine):
         second.send_signal(signal.SIGINT)
         greeting, _ = second.communicate(timeout=TIMEOUT_SECONDS)
     assert "password" not in greeting
+    assert "--history" not in greeting
     assert f" http://127.0.0.1:{port}/masuk" in greeting
 
 
@@ -110,6 +112,7 @@ def test_no_account_is_created_where_others_could_reach_it(command_line: Command
         greeting, _ = process.communicate(timeout=TIMEOUT_SECONDS)
     assert "simpul staff add" in greeting
     assert "password" not in greeting
+    assert "--history" not in greeting
     assert command_line.simpul("staff", "list", "--json").stdout == "[]\n"
 
 
