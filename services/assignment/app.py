@@ -10,6 +10,7 @@ from services.assignment.domain.decisions import Rules
 from services.assignment.handover_service import HandoverService
 from services.assignment.oversight import api as oversight_api
 from services.assignment.oversight import pages as oversight_pages
+from services.assignment.oversight.projection import FiguresProjection
 from services.assignment.oversight.service import OversightService
 from services.assignment.pages import handover, head, lead, overdue, record_check, target
 from services.assignment.service import AssignmentService
@@ -32,7 +33,9 @@ def build(platform: Platform) -> ServiceApp:
     store = platform.state_store(assignment_decider.service, assignment_decider.indexed_columns)
     runtime = ServiceRuntime(assignment_decider, store, platform.log, platform.clock)
     service, handovers = AssignmentService(runtime, platform, rules), HandoverService(runtime.executor, platform)
-    oversight = OversightService(runtime.executor, platform)
+    oversight = OversightService(service, platform)
+    figures = FiguresProjection(assignment_decider, store, platform.office, platform.calendar, platform.clock)
+    runtime.add_background("figures", figures.run)
     routers = (
         *(api.router, head.router, target.router, overdue.router, lead.router, handover.router, record_check.router),
         *(oversight_api.router, oversight_pages.router),

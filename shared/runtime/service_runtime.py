@@ -54,12 +54,17 @@ class ServiceRuntime(Generic[State]):
         self.dead_letters = DeadLetterQueue(self.event_folder, store, clock, backoff)
         self.consumer = Consumer(self.event_folder, self.dead_letters, backoff)
         self.timers = Timers(store, clock, run_due_commands(self.executor))
+        self._background: dict[str, Callable[[], Awaitable[Any]]] = {}
         self._tasks: list[asyncio.Task[None]] = []
         self._started_at = 0.0
 
     def set_due_handler(self, process_due: DueHandler) -> None:
         """Replace the decider's own commands as the handler of due requests; before `start`."""
         self.timers = Timers(self.store, self.clock, process_due)
+
+    def add_background(self, part: str, run: Callable[[], Awaitable[Any]]) -> None:
+        """Add a part that runs from `start` to `stop`, and is started again if it fails; before `start`."""
+        self._background[part] = run
 
     def _after_save(self, writes: Sequence[Write]) -> None:
         self.timers.on_saved(writes)
@@ -81,6 +86,7 @@ class ServiceRuntime(Generic[State]):
             asyncio.create_task(self._supervise("timers", self._run_timers)),
             asyncio.create_task(self._supervise("columns", self._migrate_columns)),
             asyncio.create_task(self._supervise("replays", self.dead_letters.replay_readable_forever)),
+            *(asyncio.create_task(self._supervise(part, run)) for part, run in self._background.items()),
         ]
 
     async def _migrate_columns(self) -> None:

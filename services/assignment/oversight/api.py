@@ -8,8 +8,10 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Query, Response
 
 from services.assignment.dependencies import require_head
-from services.assignment.oversight.presenters import present_survey
-from services.assignment.oversight.schemas import PeriodQuery, SurveyResponse
+from services.assignment.oversight.dashboard import Dashboard
+from services.assignment.oversight.dashboard_pdf import dashboard_pdf
+from services.assignment.oversight.presenters import present_dashboard, present_survey
+from services.assignment.oversight.schemas import DashboardQuery, DashboardResponse, PeriodQuery, SurveyResponse
 from services.assignment.oversight.service import OversightService, SurveyReport
 from services.assignment.oversight.survey_files import survey_pdf, survey_xlsx
 from shared.documents.file_names import content_disposition
@@ -36,6 +38,26 @@ async def survey_report(query: Annotated[PeriodQuery, Query()], oversight: Overs
 
 
 Report = Annotated[SurveyReport, Depends(survey_report)]
+
+
+async def read_dashboard(query: Annotated[DashboardQuery, Query()], oversight: Oversight) -> Dashboard:
+    return await oversight.dashboard(query.months(oversight.today()), query.scope, query.unit)
+
+
+RequestedDashboard = Annotated[Dashboard, Depends(read_dashboard)]
+
+
+@router.get("/dashboard", response_model=DashboardResponse)
+async def dashboard(requested: RequestedDashboard) -> dict[str, Any]:
+    """Return the figures of a period of whole months, and of the requests that are open now."""
+    return present_dashboard(requested)
+
+
+@router.get("/dashboard.pdf", response_class=Response, responses={200: response_content(PDF, BINARY_SCHEMA)})
+async def dashboard_as_pdf(requested: RequestedDashboard, oversight: Oversight) -> Response:
+    """Return the figures of the dashboard as PDF."""
+    content = await asyncio.to_thread(dashboard_pdf, requested, oversight.today())
+    return file_response(content, PDF, f"Dasbor {requested.period.first} sampai {requested.period.last}.pdf")
 
 
 @router.get("/survey", response_model=SurveyResponse)

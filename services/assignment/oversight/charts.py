@@ -1,34 +1,42 @@
-"""The geometry and texts of charts, whose SVG is in `charts.html`; lengths are in percent."""
+"""The charts of the dashboard: their geometry and their texts."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from datetime import date
 
 from services.assignment.errors import WORDS
+from services.assignment.oversight.chart_shapes import (
+    Bar,
+    BarChart,
+    Column,
+    Load,
+    LoadChart,
+    MonthsChart,
+    Segment,
+    Span,
+    SpanChart,
+    StackChart,
+)
+from services.assignment.oversight.dashboard import LEAD_TARGET, Dashboard
+from services.assignment.oversight.figures import median, ninetieth_percentile
 from services.assignment.oversight.presenters import ELEMENT_NAMES
 from services.assignment.oversight.satisfaction import ELEMENTS, SurveySums
-from shared.web.views.formats import format_decimal
+from shared.contracts.facts import ChecklistItem
+from shared.contracts.stages import Stage
+from shared.web.views.formats import MONTHS, format_decimal
+from shared.web.views.labels import CHECKLIST_LABELS
 
+TEXTS = WORDS.dashboard
 GOOD_QUALITIES = ("A", "B")
-
-
-@dataclass(frozen=True, slots=True)
-class Bar:
-    label: str
-    percent: str
-    fill: str
-    value: str
-    more: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class BarChart:
-    """A chart with the text for people who cannot see it, and the cells of its table."""
-
-    title: str
-    label: str
-    rows: tuple[Bar, ...]
-    cells: tuple[tuple[str, ...], ...]
+AGE_FILLS = ("a1", "a2", "c1", "c4")
+PLOT_TOP, PLOT_BOTTOM = 14.0, 150.0
+PLOT_LEFT = 7.0
+"""The first percent of a chart of months is for the numbers of its axis."""
+MAX_MONTH_LABELS = 12
+KNOT_STEP = 18
+MAX_KNOTS = 8
+"""A lead with more open requests than fit gets a number instead of further knots."""
 
 
 def survey_chart(sums: SurveySums) -> BarChart | None:
@@ -50,5 +58,222 @@ def survey_chart(sums: SurveySums) -> BarChart | None:
         worst=ELEMENT_NAMES[worst].lower(),
         worst_mean=values[worst],
     )
+    head = (WORDS.survey.element, WORDS.survey.mean, WORDS.survey.quality)
+    about = WORDS.survey.about.format(n=format_decimal(sums.n, 0))
     cells = tuple(zip(names, values, qualities, strict=True))
-    return BarChart(WORDS.survey.chart_title, label, bars, cells)
+    return BarChart(_survey_title(sums), about, label, head, cells, bars)
+
+
+def _survey_title(sums: SurveySums) -> str:
+    band = str(sums.quality)
+    values = {"band": band, "label": WORDS.survey.qualities[band]}
+    return str(WORDS.survey.chart_title.format(index=format_decimal(sums.index, 2), **values))
+
+
+def open_chart(dashboard: Dashboard) -> StackChart:
+    """Return open requests by stage, each bar divided by age."""
+    ages = dashboard.open.ages
+    longest = max(map(sum, ages.values())) or 1
+    fullest = max(Stage, key=lambda stage: sum(ages[stage]))
+    rows = tuple(
+        (TEXTS.stages[stage.value], _segments(ages[stage], longest), format_decimal(sum(ages[stage]), 0))
+        for stage in Stage
+    )
+    about = _open_about(dashboard, fullest)
+    cells = tuple(
+        (TEXTS.stages[stage.value], *_numbers((*ages[stage], sum(ages[stage]), dashboard.open.overdue[stage])))
+        for stage in Stage
+    )
+    head = (TEXTS.stage, *TEXTS.ages[:-1], "> 10", TEXTS.sum, TEXTS.overdue)
+    label = TEXTS.open_label.format(about=about)
+    return StackChart(TEXTS.open_title, about, label, head, cells, rows)
+
+
+def _open_about(dashboard: Dashboard, fullest: Stage) -> str:
+    if not dashboard.open.total:
+        return str(TEXTS.open_none)
+    count = format_decimal(sum(dashboard.open.ages[fullest]), 0)
+    late = format_decimal(sum(dashboard.open.overdue.values()), 0)
+    values = {"total": format_decimal(dashboard.open.total, 0), "stage": TEXTS.stages[fullest.value].lower()}
+    return str(TEXTS.open_about.format(count=count, overdue=late, **values))
+
+
+def _segments(counts: Sequence[int], longest: int) -> tuple[Segment, ...]:
+    segments, x = [], 0.0
+    for count, fill in zip(counts, AGE_FILLS, strict=True):
+        width = 100 * count / longest
+        if count:
+            segments.append(Segment(f"{x:.2f}", f"{width:.2f}", fill))
+        x += width
+    return tuple(segments)
+
+
+def months_chart(dashboard: Dashboard) -> MonthsChart:
+    """Return what came in and what was completed in each month."""
+    months = dashboard.months
+    step = tick_step(max((max(one.submitted, one.completed) for one in months.values()), default=0))
+    highest, width = step * 3, (100 - PLOT_LEFT) / len(months)
+    columns, names = [], []
+    for index, (month, figures) in enumerate(months.items()):
+        left = PLOT_LEFT + index * width
+        for place, (count, fill) in enumerate(((figures.submitted, "c1"), (figures.completed, "c3"))):
+            height = (PLOT_BOTTOM - PLOT_TOP) * count / highest
+            x = left + width * (0.14 + 0.38 * place)
+            columns.append(
+                Column(f"{x:.2f}", f"{width * 0.34:.2f}", f"{PLOT_BOTTOM - height:.1f}", f"{height:.1f}", fill)
+            )
+        if index % -(-len(months) // MAX_MONTH_LABELS) == 0:
+            names.append((f"{left + width / 2:.2f}", _short_month(month), index % 2 == 1))
+    ticks = tuple(
+        (f"{PLOT_BOTTOM - (PLOT_BOTTOM - PLOT_TOP) * number / 3:.1f}", format_decimal(step * number, 0))
+        for number in range(4)
+    )
+    values = [(_month_name(month), one.submitted, one.completed) for month, one in months.items()]
+    cells = tuple((name, *_numbers((came, done)), _difference(came - done)) for name, came, done in values)
+    figures = dashboard.figures
+    about = TEXTS.months_about.format(
+        submitted=format_decimal(figures.submitted, 0), completed=format_decimal(figures.completed, 0)
+    )
+    label = TEXTS.months_label.format(first=values[0][0], last=values[-1][0], about=about)
+    head = (TEXTS.month, TEXTS.submitted, TEXTS.completed, TEXTS.difference)
+    return MonthsChart(TEXTS.months_title, about, label, head, cells, ticks, tuple(columns), tuple(names))
+
+
+def tick_step(highest: int) -> int:
+    """Return a third of the top of an axis: a round number, so that three steps hold the highest value."""
+    step, power = 1, 1
+    while step * 3 < highest:
+        step = next((factor * power for factor in (2, 5) if factor * power > step), 10 * power)
+        power = power * 10 if step == 10 * power else power
+    return step
+
+
+def stages_chart(dashboard: Dashboard) -> SpanChart:
+    """Return the median and the 90th percentile of each stage's working days, and its target."""
+    spans = []
+    for stage in Stage:
+        histogram: Mapping[int, int] = dashboard.figures.days.get(stage.value, {})
+        spans.append((stage, median(histogram), ninetieth_percentile(histogram), dashboard.targets[stage]))
+    step = tick_step(max(max(p90 or 0, target) for _, _, p90, target in spans))
+    full = step * 3
+    rows = tuple(
+        Span(
+            TEXTS.stages[stage.value],
+            _percent(middle, full),
+            _percent(p90, full),
+            _percent(target, full),
+            format_days(middle),
+            f"/ {p90}" if p90 is not None else "",
+        )
+        for stage, middle, p90, target in spans
+    )
+    slow = [
+        TEXTS.stages[stage.value].lower()
+        for stage, middle, _, target in spans
+        if middle is not None and middle > target
+    ]
+    about = TEXTS.stages_slow.format(stages=", ".join(slow)) if slow else TEXTS.stages_fine
+    described = [
+        TEXTS.stage_label.format(stage=TEXTS.stages[stage.value], median=format_days(middle), p90=p90, target=target)
+        for stage, middle, p90, target in spans
+        if middle is not None
+    ]
+    cells = tuple(
+        (TEXTS.stages[stage.value], format_days(middle), "-" if p90 is None else str(p90), str(target))
+        for stage, middle, p90, target in spans
+    )
+    label = " ".join((TEXTS.stages_label, *described))
+    axis = tuple(format_decimal(step * number, 0) for number in range(4))
+    head = (TEXTS.stage, TEXTS.median, "p90", TEXTS.target)
+    return SpanChart(TEXTS.stages_title, str(about), label, head, cells, rows, axis)
+
+
+def format_days(value: float | None) -> str:
+    """Format a number of days like 16,5 or 4; a dash for none."""
+    if value is None:
+        return "-"
+    return format_decimal(value, 0 if value == int(value) else 1)
+
+
+def _percent(value: float | None, full: float) -> str:
+    return "" if value is None else f"{100 * value / full:.2f}"
+
+
+def leads_chart(dashboard: Dashboard) -> LoadChart:
+    """Return the open requests of each lead, the busiest first; overdue ones are red."""
+    leads = sorted(dashboard.leads, key=lambda lead: (-lead["open"], lead["name"]))
+    width = min(max([LEAD_TARGET + 2, *(lead["open"] for lead in leads)]), MAX_KNOTS)
+    rows = tuple(
+        Load(lead["name"], _knots(lead["open"], lead["overdue"], width), format_decimal(lead["open"], 0))
+        for lead in leads
+    )
+    described = [TEXTS.lead_label.format(**lead) for lead in leads]
+    cells = tuple(
+        (lead["name"], *_numbers((lead["open"], lead["overdue"], LEAD_TARGET)), _difference(LEAD_TARGET - lead["open"]))
+        for lead in leads
+    )
+    label = " ".join((TEXTS.leads_label.format(target=LEAD_TARGET), *described))
+    head = (TEXTS.name, TEXTS.open, TEXTS.overdue, TEXTS.target, TEXTS.rest)
+    about = TEXTS.leads_about.format(target=LEAD_TARGET)
+    target_x = LEAD_TARGET * KNOT_STEP
+    return LoadChart(TEXTS.leads_title, about, label, head, cells, rows, target_x, LEAD_TARGET)
+
+
+def _knots(count: int, overdue: int, width: int) -> tuple[tuple[int, str], ...]:
+    kinds = ["hot"] * overdue + ["on"] * (count - overdue) + ["free"] * (width - count)
+    return tuple((KNOT_STEP // 2 + KNOT_STEP * place, kind) for place, kind in enumerate(kinds[:width]))
+
+
+def returns_chart(dashboard: Dashboard) -> BarChart | None:
+    """Return how often rounds were returned for each checklist item, the most frequent first. None without returns."""
+    counts = dashboard.figures.failed_items
+    items = sorted(ChecklistItem, key=lambda item: -counts[item])
+    total, most = sum(counts.values()), max(counts.values(), default=0)
+    if not total:
+        return None
+    bars = tuple(
+        Bar(
+            CHECKLIST_LABELS[item],
+            f"{100 * counts[item] / most:.1f}",
+            "c2",
+            format_decimal(counts[item], 0),
+            f"{100 * counts[item] / total:.0f}%",
+        )
+        for item in items
+    )
+    cells = tuple(
+        (CHECKLIST_LABELS[item], *_numbers((counts[item],)), f"{format_decimal(100 * counts[item] / total, 1)}%")
+        for item in items
+    )
+    about = TEXTS.returns_about.format(items=_numbers((total,))[0], returns=_numbers((dashboard.figures.returned,))[0])
+    label = TEXTS.returns_label.format(item=CHECKLIST_LABELS[items[0]], count=counts[items[0]])
+    head = (TEXTS.item, TEXTS.sum, TEXTS.part)
+    return BarChart(TEXTS.returns_title, about, label, head, cells, bars)
+
+
+def spark(values: Sequence[float | None]) -> tuple[str, str] | None:
+    """Return the points and the last y of a line of 120 x 32 pixels; None for fewer than two values."""
+    known = [value for value in values if value is not None]
+    if len(known) < 2:
+        return None
+    low, high = min(known), max(known)
+    step = 110 / (len(known) - 1)
+    heights = [f"{27 - 22 * ((value - low) / (high - low) if high > low else 0.5):.1f}" for value in known]
+    return " ".join(f"{3 + index * step:.1f},{y}" for index, y in enumerate(heights)), heights[-1]
+
+
+def _numbers(counts: Sequence[int]) -> tuple[str, ...]:
+    return tuple(format_decimal(count, 0) for count in counts)
+
+
+def _difference(value: int) -> str:
+    return f"+{value}" if value > 0 else f"\u2212{-value}" if value else "0"
+
+
+def _month_name(month: str) -> str:
+    day = date.fromisoformat(f"{month}-01")
+    return f"{MONTHS[day.month - 1]} {day.year}"
+
+
+def _short_month(month: str) -> str:
+    return "Agu" if month.endswith("-08") else _month_name(month)[:3]

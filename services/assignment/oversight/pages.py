@@ -10,16 +10,18 @@ from urllib.parse import urlencode
 from fastapi import APIRouter, Depends, Query, Response
 
 from services.assignment.errors import WORDS
-from services.assignment.oversight.api import Oversight
-from services.assignment.oversight.charts import survey_chart
+from services.assignment.oversight import charts
+from services.assignment.oversight.api import Oversight, RequestedDashboard
 from services.assignment.oversight.periods import Period, month_of, months_back
 from services.assignment.oversight.presenters import present_survey
 from services.assignment.oversight.schemas import PeriodQuery
+from services.assignment.oversight.tiles import tiles
 from services.assignment.pages.head import HeadPage
 from shared.contracts.facts import Scope
 from shared.web.views.formats import format_date
 from shared.web.views.labels import SCOPE_LABELS
 from shared.web.views.page_routes import PageRoute
+from shared.work_units import WORK_UNITS
 
 DASHBOARD_PATH = "/dasbor"
 SURVEY_PATH = f"{DASHBOARD_PATH}/kepuasan"
@@ -56,10 +58,34 @@ class PeriodChoice:
 
 
 def _with_chosen(options: list[tuple[str, str]], day: date) -> list[tuple[str, str]]:
-    return options if str(day) in dict(options) else [(str(day), format_date(day)), *options]
+    if str(day) in dict(options):
+        return options
+    month = month_of(day)
+    return [(str(day), month.label if day in (month.first, month.last) else format_date(day)), *options]
 
 
 Page = Annotated[HeadPage, Depends()]
+
+
+@router.get(DASHBOARD_PATH)
+async def show_dashboard(dashboard: RequestedDashboard, page: Page, oversight: Oversight) -> Response:
+    """Show the figures of a period, and of the requests that are open now."""
+    units = [("", WORDS.period.all_units), *((unit.name, unit.name) for unit in WORK_UNITS)]
+    return await page.render(
+        "dashboard.html",
+        choice=PeriodChoice(dashboard.period, oversight.today(), dashboard.scope, units, dashboard.unit),
+        period=dashboard.period,
+        updated_at=dashboard.updated_at,
+        tiles=tiles(dashboard, oversight.today(), page.assignment.rules.calendar),
+        ages=list(zip(charts.AGE_FILLS, WORDS.dashboard.ages, strict=True)),
+        open=charts.open_chart(dashboard),
+        months=charts.months_chart(dashboard),
+        stages=charts.stages_chart(dashboard),
+        leads=charts.leads_chart(dashboard),
+        returns=charts.returns_chart(dashboard),
+        satisfaction=charts.survey_chart(dashboard.figures.survey),
+        survey=SURVEY_PATH,
+    )
 
 
 @router.get(SURVEY_PATH)
@@ -70,7 +96,7 @@ async def show_survey(query: Annotated[PeriodQuery, Query()], page: Page, oversi
     return await page.render(
         "survey.html",
         report=present_survey(report),
-        chart=survey_chart(report.sums),
+        chart=charts.survey_chart(report.sums),
         period=report.period,
         choice=choice,
     )

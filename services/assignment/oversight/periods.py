@@ -29,12 +29,18 @@ class Period:
 
     @property
     def label(self) -> str:
-        """`2026`, `November 2026` or `1 Juli 2026 sampai 30 September 2026`."""
+        """`2026`, `November 2026`, `Juli 2026 sampai September 2026` or `1 Juli 2026 sampai 30 September 2026`."""
         if self == year_of(self.first):
             return str(self.first.year)
         if self == month_of(self.first):
-            return f"{MONTHS[self.first.month - 1]} {self.first.year}"
+            return _month_name(self.first)
+        if self.first.day == 1 and self.last == month_of(self.last).last:
+            return f"{_month_name(self.first)} sampai {_month_name(self.last)}"
         return f"{format_date(self.first)} sampai {format_date(self.last)}"
+
+
+def _month_name(day: date) -> str:
+    return f"{MONTHS[day.month - 1]} {day.year}"
 
 
 def year_of(day: date) -> Period:

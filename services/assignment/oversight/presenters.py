@@ -6,9 +6,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from services.assignment.errors import WORDS
-from services.assignment.oversight.satisfaction import ELEMENTS
+from services.assignment.oversight.dashboard import LEAD_TARGET, Dashboard
+from services.assignment.oversight.figures import median, ninetieth_percentile
+from services.assignment.oversight.satisfaction import ELEMENTS, SurveySums
 from services.assignment.oversight.service import SurveyReport
-from shared.contracts.facts import Scope
+from shared.contracts.facts import ChecklistItem, Scope
+from shared.contracts.stages import Stage
 from shared.web.views.labels import SCOPE_LABELS
 
 ELEMENT_NAMES: tuple[str, ...] = tuple(WORDS.survey.elements)
@@ -19,6 +22,59 @@ def scope_name(scope: Scope | None) -> str:
     return SCOPE_LABELS[scope] if scope else str(WORDS.period.all_scopes)
 
 
+def present_dashboard(dashboard: Dashboard) -> dict[str, Any]:
+    """Return the dashboard as a response."""
+    figures, waiting = dashboard.figures, dashboard.open
+    return {
+        "first": dashboard.period.first,
+        "last": dashboard.period.last,
+        "scope": dashboard.scope,
+        "unit": dashboard.unit,
+        "updated_at": dashboard.updated_at,
+        "open": [
+            {"stage": stage, "ages": list(ages), "total": sum(ages), "overdue": waiting.overdue[stage]}
+            for stage, ages in waiting.ages.items()
+        ],
+        "oldest_due": waiting.oldest_due,
+        "months": [
+            {"month": month, "submitted": one.submitted, "completed": one.completed, "ended": one.ended}
+            for month, one in dashboard.months.items()
+        ],
+        "stages": [present_stage_days(dashboard, stage) for stage in Stage],
+        "leads": [{**lead, "target": LEAD_TARGET} for lead in dashboard.leads],
+        "returned": figures.returned,
+        "failed_items": [
+            {"item": item, "count": figures.failed_items[item]}
+            for item in sorted(ChecklistItem, key=lambda item: -figures.failed_items[item])
+        ],
+        "survey": {
+            "n": figures.survey.n,
+            "ikm": figures.survey.index,
+            "band": figures.survey.quality,
+            "ikm_before": dashboard.before.survey.index,
+            "elements": present_elements(figures.survey),
+        },
+    }
+
+
+def present_stage_days(dashboard: Dashboard, stage: Stage) -> dict[str, Any]:
+    histogram: Mapping[int, int] = dashboard.figures.days.get(stage.value, {})
+    return {
+        "stage": stage,
+        "count": sum(histogram.values()),
+        "median": median(histogram),
+        "p90": ninetieth_percentile(histogram),
+        "target": dashboard.targets[stage],
+    }
+
+
+def present_elements(sums: SurveySums) -> list[dict[str, Any]]:
+    return [
+        {"code": code, "name": ELEMENT_NAMES[index], "mean": sums.mean(index), "band": sums.element_quality(index)}
+        for index, code in enumerate(ELEMENTS)
+    ]
+
+
 def present_survey(report: SurveyReport) -> dict[str, Any]:
     """Return the satisfaction report as a response."""
     sums = report.sums
@@ -27,15 +83,7 @@ def present_survey(report: SurveyReport) -> dict[str, Any]:
         "last": report.period.last,
         "scope": report.scope,
         "n": sums.n,
-        "elements": [
-            {
-                "code": code,
-                "name": ELEMENT_NAMES[index],
-                "mean": sums.mean(index),
-                "band": sums.element_quality(index),
-            }
-            for index, code in enumerate(ELEMENTS)
-        ],
+        "elements": present_elements(sums),
         "ikm": sums.index,
         "band": sums.quality,
         "comments": list(report.comments),

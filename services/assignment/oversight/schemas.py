@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, datetime
 from typing import Any, Self
 
 from pydantic import BaseModel, Field, model_validator
 
-from services.assignment.oversight.periods import Period, year_of
-from shared.contracts.facts import Scope
+from services.assignment.oversight.periods import Period, month_of, months_back, year_of
+from shared.contracts.facts import ChecklistItem, Scope
+from shared.contracts.stages import Stage
 from shared.web.api.lists import drop_blank_values
 from shared.web.api.validation import InputModel, IsoDate
 
+MAX_DASHBOARD_DAYS = 3653
 FIRST_DAY, LAST_DAY = date(2020, 1, 1), date(2099, 12, 31)
 
 
@@ -39,6 +41,24 @@ class PeriodQuery(InputModel):
         return Period(self.first or year_of(known).first, self.last or year_of(known).last)
 
 
+class DashboardQuery(PeriodQuery):
+    """Like a period of a report, in whole months; without days the last twelve months. `unit` is the name of a work unit."""
+
+    unit: str = Field("", max_length=200)
+
+    @model_validator(mode="after")
+    def _not_too_long(self) -> Self:
+        if self.first and self.last and (self.last - self.first).days > MAX_DASHBOARD_DAYS:
+            raise ValueError("Pilih rentang paling panjang sepuluh tahun.")
+        return self
+
+    def months(self, today: date) -> Period:
+        """Return the period of whole months."""
+        last = self.last or today
+        first = self.first or months_back(last, 11)
+        return Period(first.replace(day=1), month_of(max(first, last)).last)
+
+
 class ElementResponse(BaseModel):
     """A survey element with its mean score from 1 to 4, null without answers, and the quality of that mean."""
 
@@ -59,3 +79,74 @@ class SurveyResponse(BaseModel):
     ikm: float | None
     band: str | None
     comments: list[str]
+
+
+class OpenStageResponse(BaseModel):
+    """Open requests in a stage: by age in working days (0-2, 3-5, 6-10, more), and those past their due date."""
+
+    stage: Stage
+    ages: list[int]
+    total: int
+    overdue: int
+
+
+class MonthResponse(BaseModel):
+    """What happened in a month, like 2026-11; `ended` also counts rejected, withdrawn and expired requests."""
+
+    month: str
+    submitted: int
+    completed: int
+    ended: int
+
+
+class StageDaysResponse(BaseModel):
+    """Working days of the visits of a stage that ended in the period, and the internal target."""
+
+    stage: Stage
+    count: int
+    median: float | None
+    p90: int | None
+    target: int
+
+
+class LeadLoadResponse(BaseModel):
+    username: str
+    name: str
+    open: int
+    overdue: int
+    target: int
+
+
+class FailedItemResponse(BaseModel):
+    """How many rounds were returned for a checklist item."""
+
+    item: ChecklistItem
+    count: int
+
+
+class SurveyFiguresResponse(BaseModel):
+    """The satisfaction index of the period, and that of the same months a year earlier."""
+
+    n: int
+    ikm: float | None
+    band: str | None
+    ikm_before: float | None
+    elements: list[ElementResponse]
+
+
+class DashboardResponse(BaseModel):
+    """The figures of a period of whole months, and of the requests that are open now; `updated_at` tells how old the former are."""
+
+    first: date = Field(serialization_alias="from")
+    last: date = Field(serialization_alias="to")
+    scope: Scope | None
+    unit: str
+    updated_at: datetime | None
+    open: list[OpenStageResponse]
+    oldest_due: date | None
+    months: list[MonthResponse]
+    stages: list[StageDaysResponse]
+    leads: list[LeadLoadResponse]
+    returned: int
+    failed_items: list[FailedItemResponse]
+    survey: SurveyFiguresResponse

@@ -7,12 +7,20 @@ from dataclasses import dataclass
 from datetime import date
 
 from services.assignment.domain.state import State
+from services.assignment.oversight.dashboard import (
+    Dashboard,
+    FiguresReader,
+    count_open,
+    stage_targets,
+    total,
+    year_before,
+)
 from services.assignment.oversight.periods import Period
 from services.assignment.oversight.satisfaction import SurveySums
+from services.assignment.service import AssignmentService
 from shared.backends.platform import Platform
 from shared.calendar import today
 from shared.contracts.facts import Scope
-from shared.runtime.executor import Executor
 from shared.storage.port import RecordQuery, Scalar, sortable_time
 
 PAGE_SIZE = 200
@@ -30,8 +38,9 @@ class SurveyReport:
 
 
 class OversightService:
-    def __init__(self, executor: Executor[State], platform: Platform) -> None:
-        self._executor, self._platform = executor, platform
+    def __init__(self, assignment: AssignmentService, platform: Platform) -> None:
+        self._assignment, self._executor, self._platform = assignment, assignment.executor, platform
+        self._figures = FiguresReader(platform.office)
 
     def today(self) -> date:
         """Return the current date in Halmahera Timur."""
@@ -46,6 +55,23 @@ class OversightService:
                 comments += [state.survey.comment] if state.survey.comment.strip() else []
         # In the order of the alphabet, because that of time would tell to which request one belongs.
         return SurveyReport(period, scope, sums, tuple(sorted(comments[-MAX_COMMENTS:], key=str.casefold)))
+
+    async def dashboard(self, period: Period, scope: Scope | None = None, unit: str = "") -> Dashboard:
+        """Return the figures of the whole months of a period, and of the requests that are open now."""
+        months = await self._figures.months(period, scope, unit)
+        rules = self._assignment.rules
+        return Dashboard(
+            period=period,
+            scope=scope,
+            unit=unit,
+            months=months,
+            figures=total(months),
+            before=total(await self._figures.months(year_before(period), scope, unit)),
+            open=await count_open(self._executor, rules.calendar, self.today(), scope, unit),
+            leads=tuple(await self._assignment.list_workloads()),
+            targets=stage_targets(rules),
+            updated_at=await self._figures.updated_at(),
+        )
 
     async def _states(self, column: str, period: Period, scope: Scope | None) -> AsyncIterator[State]:
         """Yield the states with a time in the period in this column, oldest first."""

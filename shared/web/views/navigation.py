@@ -26,7 +26,7 @@ MENU_ITEMS = (
     MenuItem(Role.STRUCTURAL, "/penugasan", "assignment"),
     MenuItem(Role.STRUCTURAL, OVERDUE, "overdue"),
     MenuItem(Role.STRUCTURAL, "/beban-kerja", "leads"),
-    MenuItem(Role.STRUCTURAL, "/dasbor/kepuasan", "dashboard"),
+    MenuItem(Role.STRUCTURAL, "/dasbor", "dashboard"),
     MenuItem(Role.OFFICER, OVERDUE, "overdue"),
     MenuItem(Role.TECHNICAL, "/pekerjaan", "work"),
     MenuItem(Role.ADMIN, "/surel-keluar", "messages"),

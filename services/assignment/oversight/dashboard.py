@@ -1,0 +1,142 @@
+"""The figures of the dashboard: months from the stored figures, and open requests from counts by index."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Any
+
+from services.assignment.domain.decisions import Rules
+from services.assignment.domain.state import State
+from services.assignment.oversight.figures import Figures, merge, month_from_json
+from services.assignment.oversight.periods import Period, months_between
+from services.assignment.oversight.projection import COLLECTION, UPDATED_AT_KEY
+from shared.calendar import WorkingCalendar
+from shared.contracts.facts import Scope
+from shared.contracts.lifecycle import Status
+from shared.contracts.stages import Stage
+from shared.office.port import OfficeStore
+from shared.runtime.executor import Executor
+from shared.storage.port import RecordQuery, Scalar
+
+AGE_LIMITS = (2, 5, 10)
+"""Ages of open requests are counted up to these numbers of working days in the stage, and above."""
+LEAD_TARGET = 6
+"""How many open requests a lead should have at most."""
+_DAY = timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True)
+class OpenRequests:
+    """Open requests by stage: `ages` by the limits of age, and those past their due date."""
+
+    ages: Mapping[Stage, tuple[int, ...]]
+    overdue: Mapping[Stage, int]
+    oldest_due: date | None
+
+    @property
+    def total(self) -> int:
+        return sum(map(sum, self.ages.values()))
+
+
+@dataclass(frozen=True, slots=True)
+class Dashboard:
+    """`months` has the figures of each month of the period, `figures` those of all; `before` is the same time a year earlier."""
+
+    period: Period
+    scope: Scope | None
+    unit: str
+    months: Mapping[str, Figures]
+    figures: Figures
+    before: Figures
+    open: OpenRequests
+    leads: tuple[Mapping[str, Any], ...]
+    targets: Mapping[Stage, int]
+    updated_at: datetime | None
+
+
+class FiguresReader:
+    """Reads the stored figures; the cost depends on the number of months alone."""
+
+    def __init__(self, office: OfficeStore) -> None:
+        self._office = office
+
+    async def months(self, period: Period, scope: Scope | None = None, unit: str = "") -> dict[str, Figures]:
+        """Return the figures of each month of the period, empty ones for a month in which nothing happened."""
+        names = list(months_between(period.first, period.last))
+        entries = await asyncio.gather(*(self._office.get(COLLECTION, name) for name in names))
+
+        def is_wanted(key: tuple[str, str]) -> bool:
+            return (scope is None or key[0] == scope.value) and (not unit or key[1] == unit)
+
+        return {
+            name: month_from_json(entry.body, is_wanted) if entry else Figures()
+            for name, entry in zip(names, entries, strict=True)
+        }
+
+    async def updated_at(self) -> datetime | None:
+        """Return when the figures were last recomputed."""
+        entry = await self._office.get(COLLECTION, UPDATED_AT_KEY)
+        return datetime.fromisoformat(entry.body["at"]) if entry else None
+
+
+def year_before(period: Period) -> Period:
+    """Return the same months of the year before."""
+    first = period.first.replace(day=1, year=period.first.year - 1)
+    last = period.last.replace(day=1, year=period.last.year - 1)
+    return Period(first, last)
+
+
+def total(months: Mapping[str, Figures]) -> Figures:
+    return merge(months.values())
+
+
+def stage_targets(rules: Rules) -> dict[Stage, int]:
+    """Return the working days within which a stage should end; that of a reply is the longer of its two."""
+    return {
+        Stage.VERIFY: rules.verify_days,
+        Stage.APPOINT: rules.appoint_days,
+        Stage.START: rules.start_days,
+        Stage.WORK: rules.work_days,
+        Stage.REPLY: max(rules.days_of(Status.RETURNED), rules.days_of(Status.ON_HOLD)),
+        Stage.CONFIRM: rules.confirm_days,
+    }
+
+
+async def count_open(
+    executor: Executor[State], calendar: WorkingCalendar, day: date, scope: Scope | None = None, unit: str = ""
+) -> OpenRequests:
+    """Count open requests by stage and age, by index."""
+    where: dict[str, Scalar | tuple[Scalar, ...]] = {}
+    if scope:
+        where["scope"] = scope.value
+    if unit:
+        where["unit"] = unit
+    bounds = [_earliest_within(calendar, day, limit).isoformat() for limit in AGE_LIMITS]
+    ages, overdue = {}, {}
+    for stage in Stage:
+        query = {**where, "stage": stage.value}
+        older = [await executor.count(RecordQuery("due", where=query))]
+        older += [await executor.count(RecordQuery("due", where=query, below={"stage_since": one})) for one in bounds]
+        ages[stage] = tuple(one - other for one, other in zip(older, [*older[1:], 0], strict=True))
+        overdue[stage] = await executor.count(RecordQuery("due", where=query, below={"due": day.isoformat()}))
+    return OpenRequests(ages, overdue, await _oldest_due(executor, where, day))
+
+
+async def _oldest_due(
+    executor: Executor[State], where: Mapping[str, Scalar | tuple[Scalar, ...]], day: date
+) -> date | None:
+    stages = tuple(stage.value for stage in Stage)
+    query = RecordQuery("due", where={**where, "stage": stages}, below={"due": day.isoformat()}, limit=1)
+    page = await executor.store.find(query)
+    return date.fromisoformat(str(page.keys[0][0])) if page.keys else None
+
+
+def _earliest_within(calendar: WorkingCalendar, day: date, limit: int) -> date:
+    """Return the earliest day that is at most so many working days before this one."""
+    earliest = day
+    while calendar.working_days_between(earliest - _DAY, day) <= limit:
+        earliest -= _DAY
+    return earliest

@@ -1,0 +1,176 @@
+"""Monthly figures by scope and unit; months, scopes and units merge, because durations are kept as histograms."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from typing import Any
+
+from services.assignment.domain.state import State
+from services.assignment.oversight.satisfaction import SurveySums
+from services.assignment.oversight.stage_visits import ENDING_EVENTS, DaysBetween, stage_visits
+from shared.calendar import WorkingCalendar, today
+from shared.work_units import WORK_UNITS
+
+TOTAL = "total"
+"""The duration from the submission of a completed request to its last handover."""
+OTHER_UNIT = "Lainnya"
+_UNIT_NAMES = frozenset(unit.name for unit in WORK_UNITS)
+_COUNTS = ("submitted", "completed", "ended", "returned")
+
+CellKey = tuple[str, str]
+"""Scope and unit."""
+
+
+@dataclass(slots=True)
+class Figures:
+    """Counts of what happened; `days` has by stage how many visits took how many working days."""
+
+    submitted: int = 0
+    completed: int = 0
+    ended: int = 0
+    returned: int = 0
+    failed_items: Counter[str] = field(default_factory=Counter)
+    days: dict[str, Counter[int]] = field(default_factory=dict)
+    survey: SurveySums = field(default_factory=SurveySums)
+
+    def add_days(self, name: str, days: int, count: int = 1) -> None:
+        self.days.setdefault(name, Counter())[days] += count
+
+    def merge(self, other: Figures) -> None:
+        for name in _COUNTS:
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+        self.failed_items.update(other.failed_items)
+        for name, histogram in other.days.items():
+            for days, count in histogram.items():
+                self.add_days(name, days, count)
+        self.survey = self.survey.add(other.survey.n, other.survey.scores)
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            **{name: getattr(self, name) for name in _COUNTS},
+            "failed_items": dict(sorted(self.failed_items.items())),
+            "days": {name: {str(d): n for d, n in sorted(one.items())} for name, one in sorted(self.days.items())},
+            "survey": [self.survey.n, *self.survey.scores],
+        }
+
+
+def figures_from_json(body: Mapping[str, Any]) -> Figures:
+    n, *scores = body["survey"]
+    return Figures(
+        **{name: body[name] for name in _COUNTS},
+        failed_items=Counter(body["failed_items"]),
+        days={name: Counter({int(d): count for d, count in one.items()}) for name, one in body["days"].items()},
+        survey=SurveySums(n, tuple(scores)),
+    )
+
+
+def merge(figures: Iterable[Figures]) -> Figures:
+    merged = Figures()
+    for one in figures:
+        merged.merge(one)
+    return merged
+
+
+def median(histogram: Mapping[int, int]) -> float | None:
+    """Return the median of whole days, half a day between two middle ones; None without values."""
+    count = sum(histogram.values())
+    if not count:
+        return None
+    return (_nth(histogram, (count + 1) // 2) + _nth(histogram, count // 2 + 1)) / 2
+
+
+def ninetieth_percentile(histogram: Mapping[int, int]) -> int | None:
+    """Return the smallest number of days within which nine of ten are done; None without values."""
+    count = sum(histogram.values())
+    return _nth(histogram, -(-count * 9 // 10)) if count else None
+
+
+def _nth(histogram: Mapping[int, int], position: int) -> int:
+    seen = 0
+    for days in sorted(histogram):
+        seen += histogram[days]
+        if seen >= position:
+            return days
+    raise ValueError(position)
+
+
+def unit_name(unit: str) -> str:
+    """Return the unit if the form offers it, otherwise one name for all others, so that months stay small."""
+    return unit if unit in _UNIT_NAMES else OTHER_UNIT
+
+
+class MonthlyTally:
+    """Adds requests to the figures of months; earlier months than `first_month` are left out."""
+
+    def __init__(self, calendar: WorkingCalendar, first_month: str = "") -> None:
+        self.months: dict[str, dict[CellKey, Figures]] = {}
+        self._first_month, self._days_between = first_month, _cached_days_between(calendar)
+
+    def add(self, state: State) -> None:
+        """Add everything that happened to a request, each to the month in which it happened."""
+        if state.applicant is None or state.scope is None or state.submitted_at is None:
+            return
+        key = state.scope.value, unit_name(state.applicant.unit)
+        submitted = today(state.submitted_at)
+        self._figures(submitted, key).submitted += 1
+        for visit in stage_visits(state.history, self._days_between):
+            self._figures(visit.ended, key).add_days(visit.stage.value, visit.days)
+        for failed in state.failed_checklists:
+            figures = self._figures(today(failed.at), key)
+            figures.returned += 1
+            figures.failed_items.update(item.value for item in failed.items)
+        if state.survey:
+            figures = self._figures(today(state.survey.at), key)
+            figures.survey = figures.survey.add(1, state.survey.scores)
+        self._add_end(state, key, submitted)
+
+    def _add_end(self, state: State, key: CellKey, submitted: date) -> None:
+        end = next((entry for entry in state.history if entry.event in ENDING_EVENTS), None)
+        if end is None:
+            return
+        figures = self._figures(today(end.time), key)
+        figures.ended += 1
+        handover = _last_handover(state)
+        if end.event == "HandoverConfirmed" and handover:
+            figures.completed += 1
+            figures.add_days(TOTAL, self._days_between(submitted, today(handover)))
+
+    def _figures(self, day: date, key: CellKey) -> Figures:
+        month = f"{day:%Y-%m}"
+        if month < self._first_month:
+            return Figures()
+        return self.months.setdefault(month, {}).setdefault(key, Figures())
+
+
+def _last_handover(state: State) -> datetime | None:
+    return next((entry.time for entry in reversed(state.history) if entry.event == "WorkCompleted"), None)
+
+
+def _cached_days_between(calendar: WorkingCalendar) -> DaysBetween:
+    """Return a function that counts working days, faster for many requests than the calendar itself."""
+    working: dict[int, bool] = {}
+
+    def is_working(ordinal: int) -> bool:
+        if ordinal not in working:
+            working[ordinal] = calendar.is_working_day(date.fromordinal(ordinal))
+        return working[ordinal]
+
+    def days_between(start: date, end: date) -> int:
+        return sum(map(is_working, range(start.toordinal() + 1, end.toordinal() + 1)))
+
+    return days_between
+
+
+MonthFilter = Callable[[CellKey], bool]
+
+
+def month_to_json(cells: Mapping[CellKey, Figures]) -> dict[str, Any]:
+    return {"cells": [[*key, figures.to_json()] for key, figures in sorted(cells.items())]}
+
+
+def month_from_json(body: Mapping[str, Any], wanted: MonthFilter = lambda _key: True) -> Figures:
+    """Return the merged figures of the wanted scopes and units of a month."""
+    return merge(figures_from_json(one) for scope, unit, one in body["cells"] if wanted((scope, unit)))

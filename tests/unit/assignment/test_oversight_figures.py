@@ -1,0 +1,148 @@
+"""Stage durations and monthly figures, against values counted by hand on the calendar of November 2026."""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import UTC, date, datetime
+from decimal import Decimal
+
+import pytest
+
+from services.assignment.decider import decider
+from services.assignment.domain.decisions import Rules
+from services.assignment.domain.state import State
+from services.assignment.oversight.charts import spark, tick_step
+from services.assignment.oversight.figures import (
+    Figures,
+    MonthlyTally,
+    figures_from_json,
+    median,
+    merge,
+    month_from_json,
+    month_to_json,
+    ninetieth_percentile,
+    unit_name,
+)
+from services.assignment.oversight.stage_visits import StageVisit, stage_visits
+from shared.calendar import WorkingCalendar
+from shared.contracts.facts import ChecklistItem, Fact
+from shared.contracts.stages import Stage
+from tests.support.domain import request_events as tale
+from tests.support.domain.given_when_then import make_event
+
+CALENDAR = WorkingCalendar({date(2026, 11, 18): "Hari libur contoh"})
+ASSIGNMENT = decider(Rules(CALENDAR))
+KEY = ("data", "Dinas Perhubungan")
+
+
+def at(month: int, day: int) -> datetime:
+    return datetime(2026, month, day, 1, tzinfo=UTC)
+
+
+def fold(*steps: tuple[datetime, Fact]) -> State:
+    state, sequences = ASSIGNMENT.initial(), Counter[str]()
+    for time, fact in steps:
+        sequences[fact.owner] += 1
+        state = ASSIGNMENT.evolve(state, make_event(fact, sequences[fact.owner], time))
+    return state
+
+
+# 2 November 2026 is a Monday, the 18th a holiday.
+WHOLE_COURSE = (
+    (at(11, 2), tale.submitted),
+    (at(11, 4), tale.returned_for(ChecklistItem.LETTER, ChecklistItem.DOCUMENTS)),  # verify 2
+    (at(11, 9), tale.resubmitted),  # reply 3
+    (at(11, 9), tale.verified.model_copy(update={"round": 2})),  # verify 0
+    (at(11, 13), tale.assigned),  # appoint 4
+    (at(11, 16), tale.started),  # start 1
+    (at(11, 19), tale.paused),  # work 2, because of the holiday
+    (at(11, 20), tale.answered),  # reply 1
+    (at(11, 20), tale.resumed),
+    (at(11, 24), tale.completed),  # work 2 more
+    (at(11, 25), tale.contested),  # confirm 1
+    (at(11, 26), tale.completed.model_copy(update={"delivery": 2})),  # work 1
+    (at(12, 1), tale.confirmed.model_copy(update={"delivery": 2})),  # confirm 3
+    (at(12, 2), tale.surveyed),
+)
+
+
+def test_the_stages_of_a_request_are_counted_in_working_days_without_pauses():
+    visits = stage_visits(fold(*WHOLE_COURSE).history, CALENDAR.working_days_between)
+    assert [(visit.stage.value, visit.days) for visit in visits] == [
+        ("verify", 2),
+        ("reply", 3),
+        ("verify", 0),
+        ("appoint", 4),
+        ("start", 1),
+        ("reply", 1),
+        ("work", 4),
+        ("confirm", 1),
+        ("work", 1),
+        ("confirm", 3),
+    ]
+    assert visits[6] == StageVisit(Stage.WORK, date(2026, 11, 24), 4)
+
+
+def test_a_stage_that_a_rejection_broke_off_is_not_counted():
+    history = fold((at(11, 2), tale.submitted), (at(11, 4), tale.verified), (at(11, 6), tale.rejected)).history
+    assert [visit.stage for visit in stage_visits(history, CALENDAR.working_days_between)] == [Stage.VERIFY]
+
+
+def test_everything_counts_in_the_month_in_which_it_happened():
+    tally = MonthlyTally(CALENDAR)
+    tally.add(fold(*WHOLE_COURSE))
+    tally.add(fold((at(11, 30), tale.submitted), (at(12, 4), tale.withdrawn)))
+    november, december = tally.months["2026-11"][KEY], tally.months["2026-12"][KEY]
+    assert (november.submitted, november.ended, november.completed, november.returned) == (2, 0, 0, 1)
+    assert november.failed_items == {"letter": 1, "documents": 1}
+    assert november.days["verify"] == {2: 1, 0: 1}
+    assert november.days["work"] == {4: 1, 1: 1}
+    assert (december.submitted, december.ended, december.completed) == (0, 2, 1)
+    # From 2 to 26 November there are 17 working days after the 2nd: four weeks but two days, without the holiday.
+    assert december.days == {"confirm": {3: 1}, "total": {17: 1}}
+    assert (december.survey.n, december.survey.index) == (1, Decimal("80.56"))
+
+
+def test_earlier_months_are_left_out_and_the_others_are_the_same():
+    whole, late = MonthlyTally(CALENDAR), MonthlyTally(CALENDAR, "2026-12")
+    for tally in (whole, late):
+        tally.add(fold(*WHOLE_COURSE))
+    assert late.months == {"2026-12": whole.months["2026-12"]}
+
+
+def test_a_month_survives_storage_and_merges_by_scope_and_unit():
+    tally = MonthlyTally(CALENDAR)
+    tally.add(fold(*WHOLE_COURSE))
+    cells = tally.months["2026-11"]
+    assert month_from_json(month_to_json(cells)) == cells[KEY]
+    assert month_from_json(month_to_json(cells), lambda key: key[0] == "application") == Figures()
+    doubled = merge([cells[KEY], figures_from_json(cells[KEY].to_json())])
+    assert (doubled.submitted, doubled.days["work"], doubled.failed_items["letter"]) == (2, {4: 2, 1: 2}, 2)
+
+
+def test_medians_and_percentiles_of_merged_histograms():
+    assert (median({}), ninetieth_percentile({})) == (None, None)
+    assert (median({3: 1}), ninetieth_percentile({3: 1})) == (3, 3)
+    assert median({16: 2, 17: 2}) == 16.5
+    assert median({1: 5, 20: 1}) == 1
+    # Of ten visits nine took at most 7 days.
+    assert ninetieth_percentile({2: 8, 7: 1, 30: 1}) == 7
+    assert ninetieth_percentile({2: 9, 7: 1, 30: 1}) == 7
+
+
+@pytest.mark.parametrize(
+    ("highest", "step"),
+    [(0, 1), (3, 1), (4, 2), (7, 5), (15, 5), (16, 10), (43, 20), (61, 50), (151, 100), (4000, 2000)],
+)
+def test_an_axis_has_three_round_steps(highest: int, step: int):
+    assert tick_step(highest) == step
+
+
+def test_a_sparkline_needs_two_values_and_spans_its_height():
+    assert spark([None, 4.0]) is None
+    assert spark([1.0, None, 3.0, 2.0]) == ("3.0,27.0 58.0,5.0 113.0,16.0", "16.0")
+
+
+def test_units_that_the_form_does_not_offer_count_as_one():
+    assert unit_name("Dinas Perhubungan") == "Dinas Perhubungan"
+    assert unit_name("Panitia Pameran") == "Lainnya"
