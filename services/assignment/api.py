@@ -45,11 +45,13 @@ from shared.web.api.commands import CommandResponse, command_result
 from shared.web.api.idempotency import request_digest
 from shared.web.api.lists import CountedPageResponse, PageResponse, page_response
 from shared.web.api.live import OpenedId, OpenedRequest, live
-from shared.web.api.openapi import DOWNLOAD_RESPONSES, STREAM_RESPONSES, multipart_request_body
+from shared.web.api.openapi import DOWNLOAD_RESPONSES, IMAGE_RESPONSES, STREAM_RESPONSES, multipart_request_body
+from shared.web.api.problems import Problem
 from shared.web.api.serializers import RequestSummaryResponse
 from shared.web.api.staff_notes import NoteBody, NotesResponse, present_notes
 from shared.web.api.validation import EmptyBody
 from shared.web.auth.access import GuardedRoute
+from shared.web.documents.previews import TEXTS, PageViewQuery
 from shared.web.forms.uploads import read_form
 from shared.web.http.downloads import download
 from shared.web.views.labels import STATUS_LABELS
@@ -102,6 +104,25 @@ async def remind(
     """Remind the one responsible for an overdue request by email, at most once a day."""
     await assignment.get_request(request_id)
     return await assignment.execute(context, request_id, RemindResponsible(head.staff), head, body or EmptyBody())
+
+
+@router.get(
+    "/requests/{request_id}/documents/{document_id}/pages/{page}", response_class=Response, responses=IMAGE_RESPONSES
+)
+async def show_page(
+    request_id: str,
+    document_id: str,
+    page: int,
+    view: PageViewQuery,
+    reader: Reader,
+    request: Request,
+    assignment: Assignment,
+) -> Response:
+    """Show a page of a document as an image; `Link` names the next page. HEAD renders nothing."""
+    document = find_document((await assignment.get_readable_request(request_id, reader)).state, document_id)
+    if document is None:
+        raise Problem(404, TEXTS.missing)
+    return await assignment.previews.respond(request, document, page, view, reader)
 
 
 @router.get("/leads", response_model=PageResponse[WorkloadResponse])

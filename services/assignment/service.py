@@ -26,12 +26,14 @@ from shared.web.api import commands
 from shared.web.api.idempotency import CommandContext
 from shared.web.api.problems import Problem, validation_problem
 from shared.web.api.validation import FieldError
+from shared.web.documents.previews import open_previews
 
 
 class AssignmentService:
     def __init__(self, runtime: ServiceRuntime[State], platform: Platform, rules: Rules) -> None:
         self.overdue = OverdueBoard(runtime.executor, platform.accounts, platform.clock, rules)
         self.executor, self.store, self.platform, self.rules = runtime.executor, runtime.store, platform, rules
+        self.previews = open_previews(platform.documents)
 
     def today(self) -> date:
         """Return the current date in Halmahera Timur."""

@@ -8,11 +8,9 @@ from services.verification.domain.decisions import Rules
 from services.verification.pages import queue, request
 from services.verification.service import VerificationService
 from shared.backends.platform import Platform
-from shared.documents.rendering.page_cache import PageImageCache
-from shared.documents.rendering.page_renderer import PageRenderer
 from shared.runtime.service_runtime import ServiceApp, ServiceRuntime
 from shared.web.dependencies import BoundRouter
-from shared.web.documents.previews import DocumentPreviews
+from shared.web.documents.previews import open_previews
 
 
 def build(platform: Platform) -> ServiceApp:
@@ -21,6 +19,6 @@ def build(platform: Platform) -> ServiceApp:
     verification_decider = decider(rules)
     store = platform.state_store(verification_decider.service, verification_decider.indexed_columns)
     runtime = ServiceRuntime(verification_decider, store, platform.log, platform.clock)
-    previews = DocumentPreviews(PageImageCache(platform.documents, PageRenderer()))
+    previews = open_previews(platform.documents)
     service = VerificationService(runtime, platform, rules, previews)
     return ServiceApp(runtime, (BoundRouter(api.router, queue.router, request.router, services=(service,)),))

@@ -18,7 +18,7 @@ from services.assignment.domain.state import State
 from services.assignment.errors import WORDS
 from services.assignment.pages import LEADS_PATH, QUEUE_PATH
 from services.assignment.pages.offered_target import target_offer, validate_target
-from services.assignment.pages.staff_page import SearchQuery, StaffPage, TabLink, done_message, url
+from services.assignment.pages.staff_page import SearchQuery, StaffPage, TabLink, done_message, show_documents, url
 from services.assignment.presenters import RUNNING_STATUSES
 from services.assignment.projections import find_requests
 from services.assignment.schemas import AssignmentBody, ReassignmentBody, RejectionBody
@@ -162,6 +162,13 @@ async def show_workloads(page: Annotated[HeadPage, Depends()]) -> Response:
     people = [{**await assignment.workload(account), "active": _can_lead(account)} for account in accounts]
     lines = [person for person in people if person["active"] or person["open"]]
     return await page.render("load.html", cursor=cursor, lines=lines, queue=QUEUE_PATH)
+
+
+@router.get(f"{QUEUE_PATH}/{{request_id}}/lihat")
+async def view_documents(request_id: str, _head: Head, request: Request, assignment: Assignment) -> Response:
+    """Show the documents of a request, page by page."""
+    loaded = await assignment.get_request(request_id)
+    return await show_documents(request, assignment, loaded, f"{QUEUE_PATH}/{request_id}")
 
 
 @router.get(f"{QUEUE_PATH}/{{request_id}}/dokumen/{{document_id}}")

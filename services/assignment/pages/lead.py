@@ -16,7 +16,7 @@ from services.assignment.domain.commands import Command, NoteProgress, PauseWork
 from services.assignment.domain.state import State
 from services.assignment.errors import WORDS
 from services.assignment.pages import WORK_PATH
-from services.assignment.pages.staff_page import SearchQuery, StaffPage, TabLink, done_message, url
+from services.assignment.pages.staff_page import SearchQuery, StaffPage, TabLink, done_message, show_documents, url
 from services.assignment.projections import count_open, find_requests, find_work
 from services.assignment.schemas import PauseBody, ProgressBody, ResumeBody
 from shared.contracts.lifecycle import Status
@@ -97,6 +97,13 @@ class OwnWorkPage(LeadPage):
 async def show_work(query: Annotated[SearchQuery, Query()], page: Annotated[OwnWorkPage, Depends()]) -> Response:
     """Show the lead's own requests."""
     return await page.show(query)
+
+
+@router.get(f"{WORK_PATH}/{{request_id}}/lihat")
+async def view_documents(request_id: str, lead: Lead, request: Request, assignment: Assignment) -> Response:
+    """Show the documents of a request, page by page."""
+    loaded = await assignment.get_own_request(request_id, lead)
+    return await show_documents(request, assignment, loaded, f"{WORK_PATH}/{request_id}")
 
 
 @router.get(f"{WORK_PATH}/{{request_id}}/dokumen/{{document_id}}")

@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 
 from pydantic import Field, model_validator
 from starlette.requests import Request
-from starlette.responses import HTMLResponse
+from starlette.responses import HTMLResponse, Response
 
 from services.assignment.domain.state import State
 from services.assignment.errors import WORDS
@@ -21,6 +21,8 @@ from shared.identity.accounts import Role
 from shared.identity.service import Principal
 from shared.runtime.executor import Loaded, LoadedPage
 from shared.web.api.lists import ListQuery, drop_blank_values, page_response
+from shared.web.documents.page import documents_page
+from shared.web.documents.viewer import DocumentList, DocumentPaths
 from shared.web.views.navigation import OVERDUE
 
 LIVE_PATH = "/api/assignment/live"
@@ -74,6 +76,13 @@ class StaffPage:
 
     def request_context(self, loaded: Loaded[State]) -> dict[str, Any]:
         return present_page(loaded, self.assignment.today(), self.assignment.rules)
+
+
+async def show_documents(request: Request, assignment: AssignmentService, loaded: Loaded[State], back: str) -> Response:
+    """Show the documents of a request; `back` is its page, of which this one is a part."""
+    paths = DocumentPaths(f"/api/assignment/requests/{loaded.id}/documents", f"{back}/dokumen")
+    documents = DocumentList(loaded.state.all_documents, loaded.state.course.round)
+    return await documents_page(request, assignment.previews, documents, paths, loaded.state.number, back)
 
 
 def url(path: str, **parameters: object) -> str:

@@ -12,13 +12,14 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 from starlette.responses import StreamingResponse
 
 from shared.contracts.facts import DocumentRef
-from shared.documents.port import DocumentMissing, StoreUnavailable
+from shared.documents.port import DocumentMissing, DocumentStore, StoreUnavailable
 from shared.documents.rendering.page_cache import PageImageCache
 from shared.documents.rendering.page_renderer import (
     PAGE_WIDTH,
     RENDERABLE_TYPES,
     PageImage,
     PageNotFound,
+    PageRenderer,
     RenderTimeout,
     Unrenderable,
 )
@@ -145,3 +146,8 @@ class DocumentPreviews:
     def _require_renderable(self, document: DocumentRef) -> None:
         if not self.is_renderable(document):
             raise Problem(415, TEXTS.not_renderable)
+
+
+def open_previews(documents: DocumentStore) -> DocumentPreviews:
+    """Return the previews of documents in this store, with a cache of their own."""
+    return DocumentPreviews(PageImageCache(documents, PageRenderer()))
