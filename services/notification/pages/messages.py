@@ -42,7 +42,7 @@ class MessageList:
             lines=[message_row(loaded, message) for loaded, message in messages],
             trouble=await self._notification.count_delivery_problems(),
             cursor=cursor,
-            statuses=[(status, _templates.words.status[status]) for status in STATUSES],
+            tabs=_status_tabs(query),
             newest=_list_url(query, after="") if query.after else "",
             next=_list_url(query, after=after) if after else "",
         )
@@ -79,6 +79,18 @@ class ResendAction:
 
 
 add_form_action(router, f"{MESSAGES_PATH}/{{message_id}}/kirim-ulang", ResendAction, require_admin)
+
+
+def _status_tabs(query: MessageListQuery) -> list[tuple[str, str, bool, None]]:
+    """Return a tab for all emails and one per status: label, URL, whether it is selected, and no count."""
+    labels: dict[str, str] = {
+        "": _templates.words.ledger.all,
+        **{str(status): _templates.words.status[status] for status in STATUSES},
+    }
+    return [
+        (label, _list_url(query, status=status, after=""), (query.status or "") == status, None)
+        for status, label in labels.items()
+    ]
 
 
 def _list_url(query: MessageListQuery, **changes: str) -> str:

@@ -15,7 +15,7 @@ WIDE_LETTERS = "document.body.style.letterSpacing = '.12em'"
 FOLDED = 60
 """Height of an unused filter in pixels."""
 UNFOLDED = 170
-CONSOLES = {"nurlaila": "/verifikasi", "hasan": "/penugasan", "admin": "/surel-keluar"}
+CONSOLES = {"nurlaila": "/verifikasi", "hasan": "/penugasan"}
 
 
 @pytest.fixture(scope="module")
