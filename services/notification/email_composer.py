@@ -62,6 +62,9 @@ class CachedStaffDirectory:
         self._cache: TTLCache[str, Sequence[Recipient]] = TTLCache(MAX_CACHED_LOOKUPS, CACHE_TTL_SECONDS, now)
 
     async def accounts_with_role(self, role: str) -> Sequence[Recipient]:
+        """Return the members of a role, none of one that this version does not know."""
+        if role not in {known.value for known in Role}:
+            return []
         return await self._get_cached(f"role:{role}", lambda: self._accounts.accounts_with_role(Role(role)))
 
     async def person(self, username: str) -> Recipient | None:

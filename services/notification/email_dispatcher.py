@@ -123,10 +123,10 @@ class EmailDispatcher:
                 )
 
     async def _deliver(self, loaded: Loaded[State], message: Message) -> Outcome:
-        recipients = await self._composer.recipients(loaded.state, message)
-        if not recipients:
-            return Outcome("temporary", "Tidak ada penerima yang aktif untuk surel ini.")
         try:
+            recipients = await self._composer.recipients(loaded.state, message)
+            if not recipients:
+                return Outcome("temporary", "Tidak ada penerima yang aktif untuk surel ini.")
             email = await self._composer.compose(loaded, message, recipients)
             async with asyncio.timeout(SEND_TIMEOUT_SECONDS):
                 return await self._mailer.send(email)

@@ -179,7 +179,7 @@ async def commit(offsets: PendingOffsets, consumer: Consumer, seconds: float = 1
 
 async def test_offsets_of_unassigned_partitions_are_not_committed():
     consumer, offsets = Consumer(HERE), PendingOffsets("intake")
-    offsets.add({HERE: 5, ELSEWHERE: 7}, offsets.generation)
+    offsets.add({HERE: 5, ELSEWHERE: 7}, offsets.revocation_epoch)
     await commit(offsets, consumer)
     assert (consumer.committed, consumer.calls) == ({HERE: 5}, 1)
 
@@ -188,7 +188,7 @@ async def test_a_rejected_partition_does_not_block_commits_of_other_partitions()
     consumer, offsets = Consumer(HERE, THERE), PendingOffsets("intake")
     consumer.refused[HERE] = TopicAuthorizationFailedError()
     for at in range(1, 6):
-        offsets.add({HERE: at, THERE: at}, offsets.generation)
+        offsets.add({HERE: at, THERE: at}, offsets.revocation_epoch)
         await commit(offsets, consumer)
         assert consumer.committed == {THERE: at}
     consumer.refused.clear()
@@ -199,7 +199,7 @@ async def test_a_rejected_partition_does_not_block_commits_of_other_partitions()
 async def test_an_unknown_member_sends_one_request_per_commit():
     consumer, offsets = Consumer(HERE, THERE), PendingOffsets("intake")
     consumer.refused = dict.fromkeys((HERE, THERE), UnknownMemberIdError())
-    offsets.add({HERE: 1, THERE: 1}, offsets.generation)
+    offsets.add({HERE: 1, THERE: 1}, offsets.revocation_epoch)
     for _ in range(3):
         await commit(offsets, consumer)
     assert consumer.calls == 3
@@ -251,7 +251,7 @@ def test_waiting_for_another_commit_counts_towards_the_timeout():
 
     async def leaving_meanwhile() -> tuple[float, int]:
         silent, offsets, loop = Silent(HERE), PendingOffsets("intake"), asyncio.get_running_loop()
-        offsets.add({HERE: 5}, offsets.generation)
+        offsets.add({HERE: 5}, offsets.revocation_epoch)
         under_way = asyncio.create_task(commit(offsets, silent, 30.0))
         await asyncio.sleep(0.1)
         started_at = loop.time()

@@ -75,17 +75,17 @@ class AtLeastOnceDelivery(ConsumerRebalanceListener):  # type: ignore[misc]
         """Handle a batch, retrying until it succeeds or its partitions are revoked, after which it is redelivered."""
         if self._has_abandoned_batch:
             return
-        generation, failures = self._offsets.generation, 0
+        revocation_epoch, failures = self._offsets.revocation_epoch, 0
         self._idle.clear()
         try:
             while not await self._try(handle, batch):
                 failures += 1
-                # A batch of an earlier generation abandons nothing: its partitions are already read from the committed offset.
-                self._has_abandoned_batch = await self._leaves_within(RETRY_BACKOFF.delay(failures))
-                if self._has_abandoned_batch or generation != self._offsets.generation:
+                # A batch of an earlier epoch abandons nothing: its partitions are already read from the committed offset.
+                self._has_abandoned_batch = await self._partitions_revoked_within(RETRY_BACKOFF.delay(failures))
+                if self._has_abandoned_batch or revocation_epoch != self._offsets.revocation_epoch:
                     return
             offsets = {TopicPartition(record.topic, record.partition): record.offset + 1 for record in batch}
-            self._offsets.add(offsets, generation)
+            self._offsets.add(offsets, revocation_epoch)
             if self._leaving.is_set():
                 await self.commit()
             elif self._committing is None or self._committing.done():
@@ -110,7 +110,7 @@ class AtLeastOnceDelivery(ConsumerRebalanceListener):  # type: ignore[misc]
         logger.warning("%s retries a batch from %s:%s on: %r", self._group, first.partition, first.offset, reason)
         return False
 
-    async def _leaves_within(self, seconds: float) -> bool:
+    async def _partitions_revoked_within(self, seconds: float) -> bool:
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._leaving.wait(), seconds)
         return self._leaving.is_set()

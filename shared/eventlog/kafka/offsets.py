@@ -35,23 +35,23 @@ class PendingOffsets:
         self._group = group
         self._offsets: dict[TopicPartition, int] = {}
         self._lock = asyncio.Lock()
-        self.generation = 0
-        """How often partitions have been revoked."""
+        self.revocation_epoch = 0
+        """Counts the revocations of partitions, so that a batch of before one adds no offsets after it."""
         self.failed_commits = 0
         """How many commits have failed since the last one that succeeded."""
 
     def __bool__(self) -> bool:
         return bool(self._offsets)
 
-    def add(self, offsets: Mapping[TopicPartition, int], generation: int) -> None:
-        """Note where each partition continues after a batch that was received in this generation."""
-        if generation == self.generation:
+    def add(self, offsets: Mapping[TopicPartition, int], revocation_epoch: int) -> None:
+        """Note where each partition continues after a batch that was received in this epoch."""
+        if revocation_epoch == self.revocation_epoch:
             self._offsets |= offsets
 
     def clear(self) -> None:
         """Drop what is not committed: the next owner of the partitions reads it again."""
         self._offsets.clear()
-        self.generation += 1
+        self.revocation_epoch += 1
 
     async def commit(self, consumer: AIOKafkaConsumer | None, timeout_seconds: float) -> None:
         """Commit what is pending; what cannot be committed stays pending, or is redelivered."""

@@ -6,6 +6,7 @@ import asyncio
 import json
 import shutil
 from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
@@ -92,6 +93,22 @@ async def test_each_email_is_sent_once(harness: StaffHarness, server: ScriptedSm
     assert len(delivered_emails(server)) == 2
     [message] = emails_to(server, APPLICANT)
     assert str(message["Subject"]).startswith("[INT-2026-000001] ")
+
+
+async def test_an_email_to_an_unknown_role_is_kept_and_tried_again(harness: StaffHarness, server: ScriptedSmtp):
+    """A newer version may have planned it; when that runs again, its recipients are known."""
+    await harness.publish(tale.submitted)
+    await wait_for_email(harness, "sent")
+    row = await wait_for_email(harness, "sent", "staff_submitted")
+    store = harness.services["notification"].runtime.store
+    record = (await store.load([REQUEST]))[REQUEST]
+    body = record.body.replace(b"role:officer", b"role:auditor")
+    await store.save([Write(replace(record, version=record.version + 1, body=body), decider().columns(State()))])
+    await harness.post("admin", f"/api/notification/messages/{row['id']}/resend")
+    failed = await wait_for_email(harness, "failed", "staff_submitted", tries=1)
+    assert failed["reason"] == "Tidak ada penerima yang aktif untuk surel ini."
+    assert failed["retry_at"] is not None
+    assert len(delivered_emails(server)) == 2
 
 
 async def test_an_email_does_not_wait_for_a_clock_that_is_ahead(harness: StaffHarness, server: ScriptedSmtp):
