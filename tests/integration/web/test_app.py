@@ -18,6 +18,7 @@ from shared.web.admin.health import HealthCheck, readiness
 from shared.web.api.problems import Problem
 from shared.web.app import body_limit_policy
 from shared.web.http.request_limits import merge_limits
+from shared.web.views.static_files import FILES
 from tests.support.services.web_harness import WebHarness, web_harness
 
 LIMITS = merge_limits((INTAKE_LIMITS, ASSIGNMENT_LIMITS))
@@ -146,13 +147,19 @@ async def test_static_files_are_cached_by_browsers_and_compressed(harness):
     assert style.headers["content-type"] == "text/css; charset=utf-8"
     assert style.headers["cache-control"] == "public, max-age=31536000, immutable"
     assert style.headers["content-encoding"] == "gzip"
-    assert int(style.headers["content-length"]) < 10_000
+    assert int(style.headers["content-length"]) < 8_000
     assert "--sea" in style.text
     again = await got(harness, address, **{"Accept-Encoding": "gzip", "If-None-Match": style.headers["etag"]})
     assert (again.status_code, again.content) == (304, b"")
     other = await got(harness, "/static/simpul.css", **{"Accept-Encoding": "identity"})
     assert "immutable" not in other.headers["cache-control"]
     assert "content-encoding" not in other.headers
+
+
+@pytest.mark.parametrize("more", ["desk.css", "charts.css"])
+def test_the_style_sheets_of_a_page_have_at_most_32_kib(more: str):
+    sizes = [len(FILES[name].content) for name in ("simpul.css", more)]
+    assert 1024 < sum(sizes) <= 32 * 1024, sizes
 
 
 @pytest.mark.parametrize("name", ["app.py", "..%2fapp.py", "%2e%2e/app.py", "simpul.css%00", "nothing.css"])
