@@ -54,6 +54,8 @@ ANSWERS = (
     "Contoh data telah kami kirim kepada penanggung jawab teknis.",
     "Pemilik sistem telah menyetujui pembukaan akses.",
 )
+NOTES = ("Sudah ditelepon; pemohon menyiapkan surat pengganti.", "Perlu dibahas dengan bidang statistik.")
+TARGET_REASONS = ("Akses ke sistem asal baru dibuka pekan depan.", "Cakupan data bertambah atas kesepakatan bersama.")
 SUMMARY = "Integrasi telah dipasang, diuji, dan didokumentasikan."
 OBJECTIONS = ("Laporan belum memuat hasil uji untuk perubahan data.", "Data bulan terakhir belum ikut terkirim.")
 COMMENTS = (

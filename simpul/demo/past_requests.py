@@ -140,6 +140,11 @@ class PastRequest:
             return self._withdraw(self._days(1, 1))
         for attempt in range(1, MAX_ROUNDS + 1):
             late = self._days(0, 0, 4, 3, 2, 1) if self._happens(0.12) else self._days(6, 5)
+            if self._happens(0.4):
+                self._step(0, "verification", verification.ClaimRequest(self._officer, self._officer))
+            if self._happens(0.06):
+                note = self._rng.choice(texts.NOTES)
+                self._step(0, "verification", verification.AddNote(self._officer, note))
             if attempt == 1 and self._happens(0.035):
                 reason = self._rng.choice(texts.RECOMMENDATIONS)
                 self._step(late, "verification", verification.RecommendRejection(self._officer, reason))
@@ -202,6 +207,8 @@ class PastRequest:
             self._step(days // (notes + 1), "assignment", note)
             if count == 1 and self._happens(0.16):
                 self._pause()
+            if count == 1 and self._happens(0.06):
+                self._change_target()
             if self._happens(0.01):
                 return self._withdraw(1)
         self._hand_over(days // (notes + 1))
@@ -213,6 +220,14 @@ class PastRequest:
             lead, reason = self._rng.choice(others), self._rng.choice(texts.REASSIGNMENTS)
             self._step(1, "assignment", assignment.ReassignLead(self._head, lead, reason))
             self._lead = lead
+
+    def _change_target(self) -> None:
+        def command() -> assignment.ChangeTarget:
+            current = max(self._state("assignment").target_date, today(self.simulator.now))
+            target = self._calendar.add_working_days(current, self._rng.randint(4, 10))
+            return assignment.ChangeTarget(self._head, target, self._rng.choice(texts.TARGET_REASONS))
+
+        self._step(1, "assignment", command)
 
     def _pause(self) -> None:
         index = self._rng.randrange(len(texts.QUESTIONS))
