@@ -20,6 +20,8 @@ PATH_PREFIXES: Mapping[str, str] = {
     "/pekerjaan": "assignment",
     "/periksa": "assignment",
     "/dasbor": "assignment",
+    "/kinerja": "assignment",
+    "/api/public": "assignment",
     "/api/notification": "notification",
     "/surel-keluar": "notification",
     "/api/dead-letters": ADMIN_SERVICE,

@@ -38,6 +38,6 @@ def build(platform: Platform) -> ServiceApp:
     runtime.add_background("figures", figures.run)
     routers = (
         *(api.router, head.router, target.router, overdue.router, lead.router, handover.router, record_check.router),
-        *(oversight_api.router, oversight_pages.router),
+        *(oversight_api.router, oversight_api.public_router, oversight_pages.router),
     )
     return ServiceApp(runtime, (BoundRouter(*routers, services=(service, handovers, oversight), limits=LIMITS),))

@@ -74,6 +74,8 @@ MATRIX: dict[Call, Allowed] = {
     ("GET", "/api/assignment/leads"): STRUCTURAL,
     ("GET", "/api/assignment/dashboard"): STRUCTURAL,
     ("GET", "/api/assignment/dashboard.pdf"): STRUCTURAL,
+    ("GET", "/api/assignment/register"): STRUCTURAL,
+    ("GET", "/api/assignment/register.pdf"): STRUCTURAL,
     ("GET", "/api/assignment/survey"): STRUCTURAL,
     ("GET", "/api/assignment/survey.pdf"): STRUCTURAL,
     ("GET", "/api/assignment/survey.xlsx"): STRUCTURAL,
@@ -143,6 +145,7 @@ PAGES: dict[Call, Allowed] = {
     ("GET", "/beban-kerja"): STRUCTURAL,
     ("GET", "/dasbor"): STRUCTURAL,
     ("GET", "/dasbor/kepuasan"): STRUCTURAL,
+    ("GET", "/dasbor/register"): STRUCTURAL,
     ("GET", "/lewat-batas"): BOARD,
     ("POST", "/lewat-batas"): STRUCTURAL,
     ("GET", "/pekerjaan"): TECHNICAL,
@@ -361,6 +364,7 @@ async def test_search_engines_are_kept_to_the_pages_for_everybody(client: httpx.
     robots.parse((await client.get("/robots.txt")).text.splitlines())
     open_pages = {path for _, path in (MATRIX | PAGES) if robots.can_fetch("any", address(path))}
     assert open_pages == {
+        "/kinerja",
         *("/", "/lacak", "/masuk", "/standar-pelayanan", "/pelindungan-data"),
         *("/favicon.ico", "/robots.txt", "/static/{name}"),
     }

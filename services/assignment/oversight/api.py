@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import asdict
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Response
@@ -10,16 +11,26 @@ from fastapi import APIRouter, Depends, Query, Response
 from services.assignment.dependencies import require_head
 from services.assignment.oversight.dashboard import Dashboard
 from services.assignment.oversight.dashboard_pdf import dashboard_pdf
-from services.assignment.oversight.presenters import present_dashboard, present_survey
-from services.assignment.oversight.schemas import DashboardQuery, DashboardResponse, PeriodQuery, SurveyResponse
+from services.assignment.oversight.presenters import present_dashboard, present_public, present_survey
+from services.assignment.oversight.register_pdf import register_pdf
+from services.assignment.oversight.schemas import (
+    DashboardQuery,
+    DashboardResponse,
+    PeriodQuery,
+    PublicFiguresResponse,
+    RegisterQuery,
+    RegisterResponse,
+    SurveyResponse,
+)
 from services.assignment.oversight.service import OversightService, SurveyReport
 from services.assignment.oversight.survey_files import survey_pdf, survey_xlsx
 from shared.documents.file_names import content_disposition
 from shared.web.api.openapi import BINARY_SCHEMA, response_content
-from shared.web.auth.access import GuardedRoute
+from shared.web.auth.access import GuardedRoute, public
 from shared.web.dependencies import provide
 
 PDF = "application/pdf"
+PUBLIC_CACHE = "public, max-age=3600"
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 
 Oversight = Annotated[OversightService, Depends(provide(OversightService))]
@@ -28,9 +39,20 @@ router = APIRouter(
     prefix="/api/assignment", tags=["oversight"], route_class=GuardedRoute, dependencies=[Depends(require_head)]
 )
 
+public_router = APIRouter(
+    prefix="/api/public", tags=["oversight"], route_class=GuardedRoute, dependencies=[Depends(public())]
+)
+
 
 def file_response(content: bytes, media_type: str, name: str) -> Response:
     return Response(content, media_type=media_type, headers={"Content-Disposition": content_disposition(name)})
+
+
+@public_router.get("/figures", response_model=PublicFiguresResponse)
+async def public_figures(oversight: Oversight, response: Response) -> dict[str, Any]:
+    """Return the figures of the service that everybody may read; none of them is about a person."""
+    response.headers["Cache-Control"] = PUBLIC_CACHE
+    return present_public(await oversight.public_figures())
 
 
 async def survey_report(query: Annotated[PeriodQuery, Query()], oversight: Oversight) -> SurveyReport:
@@ -78,6 +100,25 @@ async def survey_as_xlsx(report: Report) -> Response:
     """Return the satisfaction report as XLSX, with the comments on a sheet of their own."""
     content = await asyncio.to_thread(survey_xlsx, report)
     return file_response(content, XLSX, f"{_survey_name(report)}.xlsx")
+
+
+RequestedMonth = Annotated[RegisterQuery, Query()]
+
+
+@router.get("/register", response_model=RegisterResponse)
+async def register(query: RequestedMonth, oversight: Oversight) -> dict[str, Any]:
+    """Return the register of a month: every request that was submitted in it."""
+    month = query.period(oversight.today())
+    return {"month": f"{month.first:%Y-%m}", "items": list(map(asdict, await oversight.register(month)))}
+
+
+@router.get("/register.pdf", response_class=Response, responses={200: response_content(PDF, BINARY_SCHEMA)})
+async def register_as_pdf(query: RequestedMonth, oversight: Oversight) -> Response:
+    """Return the register of a month as PDF."""
+    month = query.period(oversight.today())
+    entries = await oversight.register(month)
+    content = await asyncio.to_thread(register_pdf, entries, month.first, oversight.today())
+    return file_response(content, PDF, f"Buku register {month.first:%Y-%m}.pdf")
 
 
 def _survey_name(report: SurveyReport) -> str:

@@ -173,6 +173,8 @@ def stages_chart(dashboard: Dashboard) -> SpanChart:
         if middle is not None and middle > target
     ]
     about = TEXTS.stages_slow.format(stages=", ".join(slow)) if slow else TEXTS.stages_fine
+    if not any(middle is not None for _, middle, _, _ in spans):
+        about = TEXTS.stages_none
     described = [
         TEXTS.stage_label.format(stage=TEXTS.stages[stage.value], median=format_days(middle), p90=p90, target=target)
         for stage, middle, p90, target in spans

@@ -7,23 +7,29 @@ from datetime import date
 from typing import Annotated
 from urllib.parse import urlencode
 
-from fastapi import APIRouter, Depends, Query, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
 
 from services.assignment.errors import WORDS
 from services.assignment.oversight import charts
-from services.assignment.oversight.api import Oversight, RequestedDashboard
+from services.assignment.oversight.api import PUBLIC_CACHE, Oversight, RequestedDashboard
 from services.assignment.oversight.periods import Period, month_of, months_back
 from services.assignment.oversight.presenters import present_survey
-from services.assignment.oversight.schemas import PeriodQuery
+from services.assignment.oversight.public_figures import MIN_COUNT
+from services.assignment.oversight.register import register_cells
+from services.assignment.oversight.schemas import PeriodQuery, RegisterQuery
 from services.assignment.oversight.tiles import tiles
+from services.assignment.pages import templates
 from services.assignment.pages.head import HeadPage
 from shared.contracts.facts import Scope
+from shared.web.auth.access import public
 from shared.web.views.formats import format_date
 from shared.web.views.labels import SCOPE_LABELS
 from shared.web.views.page_routes import PageRoute
 from shared.work_units import WORK_UNITS
 
 DASHBOARD_PATH = "/dasbor"
+PUBLIC_PATH = "/kinerja"
+REGISTER_PATH = f"{DASHBOARD_PATH}/register"
 SURVEY_PATH = f"{DASHBOARD_PATH}/kepuasan"
 OFFERED_MONTHS = 36
 
@@ -85,6 +91,7 @@ async def show_dashboard(dashboard: RequestedDashboard, page: Page, oversight: O
         returns=charts.returns_chart(dashboard),
         satisfaction=charts.survey_chart(dashboard.figures.survey),
         survey=SURVEY_PATH,
+        register=REGISTER_PATH,
     )
 
 
@@ -100,3 +107,26 @@ async def show_survey(query: Annotated[PeriodQuery, Query()], page: Page, oversi
         period=report.period,
         choice=choice,
     )
+
+
+@router.get(REGISTER_PATH)
+async def show_register(query: Annotated[RegisterQuery, Query()], page: Page, oversight: Oversight) -> Response:
+    """Show the register of a month."""
+    month, today = query.period(oversight.today()), oversight.today()
+    entries = await oversight.register(month)
+    months = [month_of(months_back(today, count)) for count in range(OFFERED_MONTHS)]
+    offered = {f"{one.first:%Y-%m}": one.label for one in [*months, month]}
+    return await page.render(
+        "register.html",
+        lines=[register_cells(line, entry) for line, entry in enumerate(entries, start=1)],
+        month=month,
+        fields=[("month", WORDS.dashboard.month, list(offered.items()), f"{month.first:%Y-%m}")],
+    )
+
+
+@router.get(PUBLIC_PATH, dependencies=[Depends(public())])
+async def show_public_figures(request: Request, oversight: Oversight) -> Response:
+    """Show the figures that everybody may read."""
+    response = templates(request, "public_figures.html", figures=await oversight.public_figures(), least=MIN_COUNT)
+    response.headers["Cache-Control"] = PUBLIC_CACHE
+    return response

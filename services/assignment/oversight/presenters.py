@@ -8,6 +8,7 @@ from typing import Any
 from services.assignment.errors import WORDS
 from services.assignment.oversight.dashboard import LEAD_TARGET, Dashboard
 from services.assignment.oversight.figures import median, ninetieth_percentile
+from services.assignment.oversight.public_figures import PublicFigures
 from services.assignment.oversight.satisfaction import ELEMENTS, SurveySums
 from services.assignment.oversight.service import SurveyReport
 from shared.contracts.facts import ChecklistItem, Scope
@@ -73,6 +74,23 @@ def present_elements(sums: SurveySums) -> list[dict[str, Any]]:
         {"code": code, "name": ELEMENT_NAMES[index], "mean": sums.mean(index), "band": sums.element_quality(index)}
         for index, code in enumerate(ELEMENTS)
     ]
+
+
+def present_public(figures: PublicFigures) -> dict[str, Any]:
+    """Return the public figures as a response."""
+    survey = figures.survey
+    return {
+        "first": figures.period.first,
+        "last": figures.period.last,
+        "requests": figures.requests,
+        "completed": figures.completed,
+        "median_working_days": figures.median_days,
+        "survey_from": figures.survey_period.first,
+        "survey_to": figures.survey_period.last,
+        "n": survey.n or None,
+        "ikm": survey.index,
+        "band": survey.quality,
+    }
 
 
 def present_survey(report: SurveyReport) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from pydantic import BaseModel, Field, model_validator
 
 from services.assignment.oversight.periods import Period, month_of, months_back, year_of
 from shared.contracts.facts import ChecklistItem, Scope
+from shared.contracts.lifecycle import Status
 from shared.contracts.stages import Stage
 from shared.web.api.lists import drop_blank_values
 from shared.web.api.validation import InputModel, IsoDate
@@ -57,6 +58,39 @@ class DashboardQuery(PeriodQuery):
         last = self.last or today
         first = self.first or months_back(last, 11)
         return Period(first.replace(day=1), month_of(max(first, last)).last)
+
+
+class RegisterQuery(InputModel):
+    """`month` is written as 2026-11; without it the current month."""
+
+    month: str = Field("", pattern=r"^(20[2-9][0-9]-(0[1-9]|1[0-2]))?$")
+
+    def period(self, today: date) -> Period:
+        """Return the days of the month."""
+        return month_of(date.fromisoformat(f"{self.month}-01") if self.month else today)
+
+
+class RegisterEntryResponse(BaseModel):
+    """A request that was submitted in the month, as it stands now."""
+
+    number: str
+    submitted: date
+    name: str
+    unit: str
+    scope: Scope
+    letter_number: str
+    letter_date: date
+    lead: str
+    target_date: date | None
+    status: Status
+    ended: date | None
+
+
+class RegisterResponse(BaseModel):
+    """The register of a month like 2026-11, in the order of submission."""
+
+    month: str
+    items: list[RegisterEntryResponse]
 
 
 class ElementResponse(BaseModel):
@@ -150,3 +184,21 @@ class DashboardResponse(BaseModel):
     returned: int
     failed_items: list[FailedItemResponse]
     survey: SurveyFiguresResponse
+
+
+class PublicFiguresResponse(BaseModel):
+    """Requests and the median of their working days in twelve whole months, the satisfaction index in four whole quarters.
+
+    Too small numbers are null: of a few answers none may be recognised.
+    """
+
+    first: date = Field(serialization_alias="from")
+    last: date = Field(serialization_alias="to")
+    requests: int
+    completed: int
+    median_working_days: float | None
+    survey_from: date
+    survey_to: date
+    n: int | None
+    ikm: float | None
+    band: str | None

@@ -16,6 +16,8 @@ from services.assignment.oversight.dashboard import (
     year_before,
 )
 from services.assignment.oversight.periods import Period
+from services.assignment.oversight.public_figures import PublicFigures, public_figures, public_period, survey_period
+from services.assignment.oversight.register import RegisterEntry, register_entry
 from services.assignment.oversight.satisfaction import SurveySums
 from services.assignment.service import AssignmentService
 from shared.backends.platform import Platform
@@ -72,6 +74,17 @@ class OversightService:
             targets=stage_targets(rules),
             updated_at=await self._figures.updated_at(),
         )
+
+    async def public_figures(self) -> PublicFigures:
+        """Return the figures that everybody may read."""
+        day = self.today()
+        months = await self._figures.months(public_period(day))
+        return public_figures(day, months, await self._figures.months(survey_period(day)))
+
+    async def register(self, month: Period) -> list[RegisterEntry]:
+        """Return the register of a month."""
+        lines = [register_entry(state) async for state in self._states("submitted_at", month, None)]
+        return [line for line in lines if line]
 
     async def _states(self, column: str, period: Period, scope: Scope | None) -> AsyncIterator[State]:
         """Yield the states with a time in the period in this column, oldest first."""

@@ -25,6 +25,11 @@ def format_datetime(moment: datetime) -> str:
     return f"{format_date(local.date())}, {local:%H.%M} WIT"
 
 
+def format_numeric_date(day: date) -> str:
+    """Format a date like 07/12/2026, for narrow columns; browsers do not break it."""
+    return f"{day:%d/%m/%Y}"
+
+
 def format_weekday_date(day: date) -> str:
     """Format a date like Senin, 7 Desember 2026."""
     return f"{DAYS[day.weekday()]}, {format_date(day)}"

@@ -180,3 +180,30 @@ async def test_the_query_is_checked_and_only_the_head_reads_it(harness: StaffHar
     for query in ({"from": "2010-01-01"}, {"from": "2021-01-01", "to": "2032-12-31"}, {"period": "all"}):
         assert (await harness.get("hasan", DASHBOARD, params=query)).status_code == 422
     assert [(await harness.get(who, DASHBOARD)).status_code for who in ("", "dewi", "nurlaila")] == [401, 403, 403]
+
+
+async def test_everybody_reads_the_public_figures_of_past_months(harness: StaffHarness):
+    await fill(harness)
+    await dashboard_with(harness, "2026-11", 3)
+    assert (await harness.get("", "/api/public/figures")).json()["requests"] == 0
+    harness.clock.now = START + timedelta(days=35)
+    found = await harness.get("", "/api/public/figures")
+    assert found.headers["cache-control"] == "public, max-age=3600"
+    assert found.json() == {
+        "from": "2025-12-01",
+        "to": "2026-11-30",
+        "requests": 3,
+        "completed": 0,
+        "median_working_days": None,
+        "survey_from": "2025-10-01",
+        "survey_to": "2026-09-30",
+        "n": None,
+        "ikm": None,
+        "band": None,
+    }
+    shown = await page(harness, "", "/kinerja")
+    assert "Permohonan 3 diterima dalam dua belas bulan" in visible_text(shown)
+    assert "Jawaban survei belum cukup untuk ditampilkan." in visible_text(shown)
+    assert shown.headers["cache-control"] == "public, max-age=3600"
+    assert "set-cookie" not in shown.headers
+    assert "Rahmat" not in shown.text

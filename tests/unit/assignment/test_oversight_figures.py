@@ -23,6 +23,9 @@ from services.assignment.oversight.figures import (
     ninetieth_percentile,
     unit_name,
 )
+from services.assignment.oversight.periods import Period
+from services.assignment.oversight.public_figures import public_figures, public_period, survey_period
+from services.assignment.oversight.satisfaction import SurveySums
 from services.assignment.oversight.stage_visits import StageVisit, stage_visits
 from shared.calendar import WorkingCalendar
 from shared.contracts.facts import ChecklistItem, Fact
@@ -141,6 +144,34 @@ def test_an_axis_has_three_round_steps(highest: int, step: int):
 def test_a_sparkline_needs_two_values_and_spans_its_height():
     assert spark([None, 4.0]) is None
     assert spark([1.0, None, 3.0, 2.0]) == ("3.0,27.0 58.0,5.0 113.0,16.0", "16.0")
+
+
+def answers(n: int, score: int) -> Figures:
+    return Figures(survey=SurveySums(n, (n * score,) * 9))
+
+
+def test_public_periods_end_with_the_last_whole_month_and_quarter():
+    assert public_period(date(2026, 11, 27)) == Period(date(2025, 11, 1), date(2026, 10, 31))
+    assert survey_period(date(2026, 11, 27)) == Period(date(2025, 10, 1), date(2026, 9, 30))
+    assert survey_period(date(2026, 1, 1)) == Period(date(2025, 1, 1), date(2025, 12, 31))
+
+
+def test_a_quarter_with_few_answers_is_left_out_of_the_public_index():
+    # Four answers of 1 in the first quarter, and 2 + 3 answers of 4 and 3 in the second one.
+    survey_months = {"2026-01": answers(4, 1), "2026-02": Figures(), "2026-03": Figures()}
+    survey_months |= {"2026-04": answers(2, 4), "2026-05": answers(3, 3), "2026-06": Figures()}
+    shown = public_figures(date(2026, 7, 1), {}, survey_months)
+    assert (shown.survey.n, shown.survey.index) == (5, Decimal("85.00"))  # (2 x 4 + 3 x 3) / 5 x 25
+    survey_months["2026-05"] = answers(2, 3)
+    assert public_figures(date(2026, 7, 1), {}, survey_months).survey.n == 0
+
+
+def test_a_public_median_needs_five_completed_requests():
+    few = Figures(submitted=9, completed=4, days={"total": Counter({20: 4})})
+    shown = public_figures(date(2026, 7, 1), {"2026-06": few}, {})
+    assert (shown.requests, shown.completed, shown.median_days) == (9, 4, None)
+    few.merge(Figures(completed=1, days={"total": Counter({30: 1})}))
+    assert public_figures(date(2026, 7, 1), {"2026-06": few}, {}).median_days == 20
 
 
 def test_units_that_the_form_does_not_offer_count_as_one():
