@@ -12,8 +12,7 @@ from shared.contracts.facts import ChecklistItem, Verdict
 from shared.contracts.lifecycle import Status
 from shared.runtime.request_columns import SORT_COLUMNS, RequestFilters
 from shared.web.api.commands import CommandResponse, OptionalText, Text
-from shared.web.api.lists import drop_blank_values
-from shared.web.api.request_lists import RequestListQuery
+from shared.web.api.request_lists import RequestListQuery, page_values
 from shared.web.api.serializers import (
     ChecklistItemResponse,
     DocumentResponse,
@@ -70,7 +69,7 @@ class QueuePageQuery(QueueFilter):
     @model_validator(mode="before")
     @classmethod
     def _drop_blank_values(cls, given: Any) -> Any:
-        return drop_blank_values(given)
+        return page_values(given)
 
     @field_validator("status")
     @classmethod

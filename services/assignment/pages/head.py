@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import date
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query
-from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
@@ -22,16 +21,16 @@ from services.assignment.pages.staff_page import SearchQuery, StaffPage, TabLink
 from services.assignment.presenters import RUNNING_STATUSES
 from services.assignment.projections import find_requests
 from services.assignment.schemas import AssignmentBody, ReassignmentBody, RejectionBody
-from shared.contracts.facts import Scope
 from shared.contracts.lifecycle import Status
 from shared.contracts.request_state import find_document
 from shared.contracts.stages import STAGES
 from shared.identity.accounts import Account, Role
 from shared.runtime.executor import Loaded
+from shared.runtime.request_columns import RequestFilters
 from shared.storage.port import RecordQuery
 from shared.web.forms.posted_form import PostedForm
 from shared.web.http.downloads import download
-from shared.web.views.labels import SCOPE_LABELS, STATUS_LABELS
+from shared.web.views.labels import STATUS_LABELS
 from shared.web.views.page_routes import PageRoute, add_form_page, see_other
 
 UNDECIDED_STATUSES = (Status.SUBMITTED, Status.VERIFIED)
@@ -54,19 +53,9 @@ router = APIRouter(route_class=PageRoute, include_in_schema=False)
 class QueueQuery(SearchQuery):
     """`lead` is a username; without a tab, a lead or a status selects the tab of all open requests."""
 
-    status: Status | None = None
-    lead: str = Field("", max_length=100)
-    scope: Scope | None = None
-
     @property
     def open_tab(self) -> str:
         return self.tab if self.tab in TABS else "open" if self.lead or self.status else "appoint"
-
-    @property
-    def filters(self) -> dict[str, str]:
-        """The filters of the list by the names of their parameters."""
-        values = {"search": self.search, "lead": self.lead, "status": self.status, "scope": self.scope}
-        return {name: str(value) for name, value in values.items() if value}
 
 
 class HeadPage(StaffPage):
@@ -80,37 +69,25 @@ class QueuePage(HeadPage):
     async def show(self, query: QueueQuery) -> HTMLResponse:
         tab = query.open_tab
         cursor = await self.assignment.store.latest_change()
-        found = await self.assignment.executor.find(self._list_query(query))
+        narrowed = bool(query.active_filters or query.status)
         return await self.render(
             "queue.html",
             cursor=cursor,
-            tab=tab,
             tabs=[await self._tab(name, query) for name in TABS],
-            query=query,
             leads=[] if tab in TABS_WITHOUT_LEAD else await self._lead_choices(query.lead),
             statuses=[(status.value, STATUS_LABELS[status]) for status in TAB_STATUSES.get(tab, ())],
-            scopes=[(scope.value, label) for scope, label in SCOPE_LABELS.items()],
             everywhere=url(QUEUE_PATH, tab="archive", search=query.search) if tab != "archive" and query.search else "",
-            unnarrowed=url(QUEUE_PATH, tab=tab) if query.filters else "",
+            unnarrowed=url(QUEUE_PATH, tab=tab) if narrowed else "",
             said=done_message(query.done, query.number),
-            **self.list_context(found, QUEUE_PATH, {"tab": tab, **query.filters}),
+            **await self.list_context(query, self._list_query(query), QUEUE_PATH, tab),
         )
 
     def _list_query(self, query: QueueQuery) -> RecordQuery:
         """Return the query of the list; a status filter replaces the statuses of the tab."""
-        tab = query.open_tab
+        day, tab = self.assignment.today(), query.open_tab
+        filters = query.filters(day)
         status = query.status if query.status and tab in TAB_STATUSES else None
-        return tab_query(
-            tab,
-            self.assignment.today(),
-            status=status,
-            lead=query.lead,
-            scope=query.scope or "",
-            search=query.search,
-            after=query.after_key,
-            before=query.before_key,
-            limit=query.limit,
-        )
+        return tab_query(tab, day, status=status, filters=filters)
 
     async def _tab(self, name: str, query: QueueQuery) -> TabLink:
         count = None
@@ -128,23 +105,29 @@ class QueuePage(HeadPage):
         return [(lead.username, lead.name) for lead in leads]
 
 
-def tab_query(tab: str, day: date, *, status: Status | None = None, **filters: Any) -> RecordQuery:
+def tab_query(
+    tab: str, day: date, *, status: Status | None = None, filters: RequestFilters | None = None
+) -> RecordQuery:
     """Return the query of a tab on that day, with further filters."""
+    given: RequestFilters = {**(filters or {}), "status": status or ""}
     match tab:
         case "appoint":
-            return find_requests(status=Status.VERIFIED, **filters)
+            given["status"] = Status.VERIFIED
         case "advised":
-            return find_requests(advised_only=True, **filters)
+            return find_requests(advised_only=True, **given)
         case "submitted":
-            return find_requests(status=Status.SUBMITTED, **filters)
+            given["status"] = Status.SUBMITTED
         case "running":
-            return find_requests(status=status or RUNNING_STATUSES, **filters)
+            given["status"] = status or RUNNING_STATUSES
         case "overdue":
-            return find_requests(status=status or "", overdue_on=day, **filters)
+            given["overdue_on"] = day
         case "open":
-            return find_requests(status=status or "", open_only=True, **filters)
+            given["open_only"] = True
         case _:
-            return find_requests(status=status or "", descending=True, **filters)
+            given["descending"] = given.get("descending", False) if given.get("order") else True
+            return find_requests(**given)
+    given["open_only"] = True
+    return find_requests(**given)
 
 
 @router.get(QUEUE_PATH)

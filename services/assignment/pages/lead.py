@@ -65,25 +65,22 @@ class OwnWorkPage(LeadPage):
         show_all = query.tab == "all"
         tab = "all" if show_all else ""
         cursor = await self.assignment.store.latest_change()
-        found = await self.assignment.executor.find(self._list_query(query))
         return await self.render(
             "own_work.html",
             cursor=cursor,
             tabs=await self._tabs(query, show_all),
-            tab=tab,
-            query=query,
             everywhere=url(WORK_PATH, tab="all", search=query.search) if query.search and not show_all else "",
-            unnarrowed=url(WORK_PATH, tab=tab) if query.search else "",
-            **self.list_context(found, WORK_PATH, {"tab": tab, "search": query.search}),
+            unnarrowed=url(WORK_PATH, tab=tab) if query.active_filters else "",
+            **await self.list_context(query, self._list_query(query), WORK_PATH, tab),
         )
 
     def _list_query(self, query: SearchQuery) -> RecordQuery:
-        lead, after, before = self.principal.username, query.after_key, query.before_key
+        filters = query.filters(self.assignment.today())
         if query.tab != "all":
-            return find_work(lead, search=query.search, after=after, before=before, limit=query.limit)
-        return find_requests(
-            lead=lead, descending=True, search=query.search, after=after, before=before, limit=query.limit
-        )
+            return find_work(self.principal.username, **filters)
+        filters["lead"] = self.principal.username
+        filters["descending"] = query.sort.startswith("-") if query.sort else True
+        return find_requests(**filters)
 
     async def _tabs(self, query: SearchQuery, show_all: bool) -> list[TabLink]:
         count = await self.assignment.executor.count(count_open(self.principal.username))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlencode
 
@@ -15,34 +14,41 @@ from services.assignment.errors import WORDS
 from services.assignment.pages import QUEUE_PATH, WORK_PATH, templates
 from services.assignment.presenters import present_page, present_row
 from services.assignment.projections import count_open, find_overdue, find_requests
+from services.assignment.schemas import WorkListQuery
 from services.assignment.service import AssignmentService
 from shared.contracts.lifecycle import Status
 from shared.identity.accounts import Role
 from shared.identity.service import Principal
-from shared.runtime.executor import Loaded, LoadedPage
-from shared.web.api.lists import ListQuery, drop_blank_values, page_response
+from shared.runtime.executor import Loaded
+from shared.storage.port import RecordQuery
+from shared.web.api.lists import page_response
+from shared.web.api.request_lists import page_values
 from shared.web.documents.page import documents_page
 from shared.web.documents.viewer import DocumentList, DocumentPaths
+from shared.web.views.labels import SCOPE_LABELS
 from shared.web.views.navigation import OVERDUE
+from shared.web.views.request_list import ListLinks, age, list_part
+from shared.web.views.words import load_words
+from shared.work_units import WORK_UNITS
 
 LIVE_PATH = "/api/assignment/live"
+_common = load_words("shared.web.views")
 
 TabLink = tuple[str, str, bool, int | None]
 """Label, URL, whether it is the current tab, and the number of its requests, None if they are not counted."""
 
 
-class SearchQuery(ListQuery):
-    """`done` and `number` name a command that was just executed and its request, for the message above the list."""
+class SearchQuery(WorkListQuery):
+    """Filters of a list; `done` and `number` name a command that was just executed, for the message above the list."""
 
     tab: str = Field("", max_length=20)
-    search: str = Field("", max_length=200)
     done: str = Field("", max_length=20)
     number: str = Field("", max_length=30, pattern=r"^(INT-\d{4}-\d{6,12})?$")
 
     @model_validator(mode="before")
     @classmethod
     def _without_blanks(cls, values: Any) -> Any:
-        return drop_blank_values(values)
+        return page_values(values)
 
 
 class StaffPage:
@@ -64,14 +70,28 @@ class StaffPage:
         count = self.assignment.executor.count
         return {path: await count(query) for path, (role, query) in queries.items() if self.principal.has_role(role)}
 
-    def list_context(self, found: LoadedPage[State], path: str, parameters: Mapping[str, str]) -> dict[str, Any]:
-        """Return the rows of a list and the URLs of the previous and next page."""
+    async def list_context(self, query: SearchQuery, requests: RecordQuery, path: str, tab: str) -> dict[str, Any]:
+        """Return the rows of a list, its links, and what its filters offer."""
         day, rules = self.assignment.today(), self.assignment.rules
-        page = page_response(found, lambda loaded: present_row(loaded, day, rules))
+        found = await self.assignment.executor.find(requests)
+
+        def row(loaded: Loaded[State]) -> dict[str, Any]:
+            return {**present_row(loaded, day, rules), **age(loaded.state, day, rules)}
+
+        page = page_response(found, row, query.sort)
+        links = ListLinks(path, {"tab": tab, **query.active_filters, "status": query.status or ""}, query.sort)
+        units = [unit.name for unit in WORK_UNITS if unit.active]
         return {
+            "query": query,
+            "tab": tab,
             "lines": page["items"],
-            "next": url(path, **parameters, after=page["next"]) if page["next"] else "",
-            "previous": url(path, **parameters, before=page["previous"]) if page["previous"] else "",
+            "links": links,
+            "part": await list_part(self.assignment.executor, requests, found),
+            "next": links.url(after=page["next"]) if page["next"] else "",
+            "previous": links.url(before=page["previous"]) if page["previous"] else "",
+            "units": [(name, name) for name in (units if query.unit in ("", *units) else [*units, query.unit])],
+            "scopes": [(scope.value, label) for scope, label in SCOPE_LABELS.items()],
+            "chips": [(_common.list.late_view, links.url(overdue="" if query.overdue else "true"), query.overdue)],
         }
 
     def request_context(self, loaded: Loaded[State]) -> dict[str, Any]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date
 from typing import Annotated, Any
-from urllib.parse import urlencode
 
 from fastapi import APIRouter, Query, Request, Response
 
@@ -20,17 +19,19 @@ from services.verification.schemas import ADVISED_LIST, ALL_LIST, OPEN_LIST, Que
 from services.verification.service import VerificationService
 from shared.contracts.lifecycle import Status
 from shared.identity.service import Principal
-from shared.runtime.executor import Loaded
+from shared.office.presence import viewer_names
+from shared.runtime.executor import Loaded, LoadedPage
 from shared.storage.port import RecordQuery
 from shared.web.api.lists import page_response
 from shared.web.views.formats import format_weekday_date
 from shared.web.views.labels import SCOPE_LABELS, scope_label
 from shared.web.views.page_routes import PageRoute
-from shared.web.views.words import fill
+from shared.web.views.request_list import ListLinks, age, list_part, written_day
+from shared.web.views.words import fill, load_words
 from shared.work_units import WORK_UNITS
 
 LIST_NAMES = (Status.SUBMITTED.value, ADVISED_LIST, Status.RETURNED.value, Status.VERIFIED.value, OPEN_LIST, ALL_LIST)
-_texts = TEXTS.queue
+_texts, _common = TEXTS.queue, load_words("shared.web.views")
 
 router = APIRouter(prefix=QUEUE_PATH, route_class=PageRoute, include_in_schema=False)
 
@@ -64,37 +65,67 @@ async def show_queue(
     """Show the queue: one list, the counts of all lists, and what the officer has just decided."""
     # The cursor is taken before the list: a change in between is then reported twice rather than never.
     cursor = await verification.store.latest_change()
-    day, rules = verification.today(), verification.rules
-    found = await verification.executor.find(list_query(query, verification.today()))
-    page = page_response(found, lambda loaded: present_summary(loaded, day, rules))
+    day = verification.today()
+    requests = list_query(query, day)
+    found = await verification.executor.find(requests)
+    rows = await _rows(verification, found, officer, query.sort)
+    links = list_links(query)
     return templates(
         request,
         "queue.html",
         query=query,
-        lines=page["items"],
-        previous=queue_url(query, before=page["previous"]) if page["previous"] else "",
-        next=queue_url(query, after=page["next"]) if page["next"] else "",
+        lines=rows["items"],
+        links=links,
+        previous=links.url(before=rows["previous"] or "") if rows["previous"] else "",
+        next=links.url(after=rows["next"] or "") if rows["next"] else "",
+        part=await list_part(verification.executor, requests, found),
         tabs=[await _tab(verification, name, query) for name in LIST_NAMES],
+        chips=_chips(query, officer),
         units=_unit_options(query.unit),
         scopes=[(scope.value, label) for scope, label in SCOPE_LABELS.items()],
-        empty=None if page["items"] else await _empty_state(verification, query),
+        empty=None if rows["items"] else await _empty_state(verification, query),
         done=await _decision_notice(verification, query.done, officer),
         cursor=cursor,
+        me=officer.username,
         waiting={QUEUE_PATH: await verification.count_submitted()},
     )
 
 
+async def _rows(
+    verification: VerificationService, found: LoadedPage[State], officer: Principal, order: str
+) -> dict[str, Any]:
+    """Return the rows of a page, each with its age and who has it open, and the cursors."""
+    day, rules = verification.today(), verification.rules
+    viewers = await verification.platform.presence.by_request(officer.username)
+
+    def row(loaded: Loaded[State]) -> dict[str, Any]:
+        shown = {**present_summary(loaded, day, rules), **age(loaded.state, day, rules)}
+        return {**shown, "open_by": viewer_names(viewers, loaded.id)}
+
+    return page_response(found, row, order)
+
+
+def _chips(query: QueuePageQuery, officer: Principal) -> list[tuple[str, str, bool]]:
+    """Return the views that every officer has: label, URL, and whether it is shown."""
+    mine, late = query.claimed_by == officer.username, query.overdue
+    links = list_links(query)
+    return [
+        (_common.list.mine, links.url(claimed_by="" if mine else officer.username), mine),
+        (_common.list.late_view, links.url(overdue="" if late else "true"), late),
+    ]
+
+
 async def _tab(verification: VerificationService, name: str, query: QueuePageQuery) -> Tab:
     """Return a tab with the count of its list; the archive grows without end and is not counted."""
-    tab_query = query.model_copy(update={"status": name})
+    tab_query = query.model_copy(update={"status": name, "after": "", "before": ""})
     count = None if name == ALL_LIST else await verification.executor.count(list_query(tab_query, verification.today()))
-    return _texts.tab[name], queue_url(tab_query), name == query.status, count
+    return _texts.tab[name], list_links(tab_query).url(), name == query.status, count
 
 
 async def _empty_state(verification: VerificationService, query: QueuePageQuery) -> EmptyState:
     if query.after or query.before:
         texts = _texts.empty.beyond
-        return EmptyState(texts.title, texts.text, _texts.start, queue_url(query))
+        return EmptyState(texts.title, texts.text, _texts.start, list_links(query).url())
     if query.active_filters:
         return await _empty_search(verification, query)
     texts = _texts.empty[query.status if query.status in LIST_NAMES else "other"]
@@ -111,7 +142,7 @@ async def _empty_search(verification: VerificationService, query: QueuePageQuery
         tab=_texts.tab[query.status] if query.status in LIST_NAMES else query.status,
         count=count,
     )
-    return EmptyState(texts.title, text, _texts.lift, queue_url(unfiltered))
+    return EmptyState(texts.title, text, _texts.lift, list_links(unfiltered).url())
 
 
 async def _decision_notice(
@@ -152,18 +183,21 @@ def list_query(query: QueuePageQuery, day: date) -> RecordQuery:
     return find_requests(**filters)
 
 
-def queue_url(query: QueuePageQuery, *, before: str = "", after: str = "") -> str:
-    """Return the URL of the page with the same filters, at its start or at a cursor."""
-    cursor = {"before": before} if before else {"after": after} if after else {}
-    parameters: dict[str, Any] = {"status": query.status} if query.status != Status.SUBMITTED else {}
-    parameters |= query.active_filters | cursor
+def list_links(query: QueuePageQuery) -> ListLinks:
+    """Return the links of the page with the same list and filters."""
+    parameters = {"status": query.status if query.status != Status.SUBMITTED else "", **query.active_filters}
     if query.limit != QueuePageQuery.model_fields["limit"].default:
-        parameters["limit"] = query.limit
-    return f"{QUEUE_PATH}?{urlencode(parameters)}" if parameters else QUEUE_PATH
+        parameters["limit"] = str(query.limit)
+    return ListLinks(QUEUE_PATH, parameters, query.sort)
 
 
 def _filter_labels(query: QueuePageQuery) -> list[str]:
     labels = [f'"{query.search}"' if query.search else "", query.unit, scope_label(query.scope or "")]
+    labels += [_common.list.late_view if query.overdue else "", _common.list.mine if query.claimed_by else ""]
+    labels += [
+        f"{_common.list['from']} {written_day(query.submitted_from)}" if query.submitted_from else "",
+        f"{_common.list.to} {written_day(query.submitted_to)}" if query.submitted_to else "",
+    ]
     return [text for text in labels if text]
 
 

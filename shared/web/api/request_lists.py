@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from datetime import date
 from typing import Annotated, Any, ClassVar, Self
@@ -12,7 +13,7 @@ from shared.contracts.facts import Scope
 from shared.contracts.lifecycle import Status
 from shared.contracts.stages import Stage
 from shared.runtime.request_columns import SORT_COLUMNS, RequestFilters
-from shared.web.api.lists import ListQuery
+from shared.web.api.lists import ListQuery, drop_blank_values
 from shared.web.api.validation import IsoDate
 
 FIRST_DAY, LAST_DAY = date(2000, 1, 1), date(2199, 12, 31)
@@ -100,7 +101,17 @@ class RequestListQuery(ListQuery):
         return {name: str(value) for name, value in values.items() if value}
 
 
-class RequestApiQuery(RequestListQuery):
-    """`total` asks for the number of all requests of the list."""
+_TYPED_DAY = re.compile(r"([0-9]{1,2})[/.-]([0-9]{1,2})[/.-]([0-9]{4})")
 
-    total: bool = False
+
+def page_values(data: Any) -> Any:
+    """Treat blank fields of a page's filter form as absent, and accept days typed as 23/11/2026.
+
+    For use as a `model_validator(mode="before")`.
+    """
+    given = drop_blank_values(data)
+    if isinstance(given, dict):
+        for name in ("from", "to"):
+            if isinstance(value := given.get(name), str) and (typed := _TYPED_DAY.fullmatch(value.strip())):
+                given[name] = f"{typed[3]}-{typed[2]:0>2}-{typed[1]:0>2}"
+    return given

@@ -101,9 +101,9 @@ async def test_a_scope_filters_requests_that_need_a_lead(harness: StaffHarness):
 async def test_a_filter_form_with_empty_fields_selects_everything(harness: StaffHarness, tab: str):
     await advance_to(harness, "verified")
     shown = await page(harness, "hasan", f"/penugasan?tab={tab}")
-    form = shown.text[shown.text.index('<form class="filter"') :]
-    names = re.findall(r'name="(\w+)"', form[: form.index("</form>")])
-    assert {"search", "tab"} < set(names)
+    form = shown.text[shown.text.index('<form class="find"') :]
+    names = [name for name in re.findall(r'name="(\w+)"', form[: form.index("</details>")]) if name != "overdue"]
+    assert {"search", "tab", "unit", "scope", "from", "to"} <= set(names)
     asked = "&".join(f"{name}={tab if name == 'tab' else ''}" for name in names)
     answer = await page(harness, "hasan", f"/penugasan?{asked}")
     assert (answer.status_code, rows(answer)) == (200, rows(shown))
@@ -114,11 +114,14 @@ async def test_a_recommendation_is_marked_until_the_next_round(harness: StaffHar
     await harness.publish(recommended)
     for tab in ("advised", "submitted", "open"):
         shown = await page(harness, "hasan", f"/penugasan?tab={tab}")
-        assert (rows(shown), "</svg> Penolakan disarankan</small>" in shown.text) == ([REQUEST], True), tab
+        assert (rows(shown), '<span class="tag warnt w">Disarankan ditolak</span>' in shown.text) == (
+            [REQUEST],
+            True,
+        ), tab
     await harness.publish(returned, resubmitted)
     assert rows(await page(harness, "hasan", "/penugasan?tab=advised")) == []
     again = await page(harness, "hasan", "/penugasan?tab=submitted")
-    assert (rows(again), "</svg> Penolakan disarankan</small>" in again.text) == ([REQUEST], False)
+    assert (rows(again), '<span class="tag warnt w">Disarankan ditolak</span>' in again.text) == ([REQUEST], False)
     assert "Saran penolakan pada putaran 1" in (await page(harness, "hasan", QUEUE)).text
 
 
@@ -127,8 +130,8 @@ async def test_overdue_requests_show_the_days_beside_their_status(harness: Staff
     await harness.sign_in_again_after(days=24)
     shown = await page(harness, "hasan", "/penugasan?tab=overdue")
     assert rows(shown) == [REQUEST]
-    assert re.search(r'<span class="st assigned">Ditugaskan</span> <small class="late">Lewat 16 hari kerja', shown.text)
-    assert "Target internal: mulai Rab 25 Nov" in shown.text
+    assert '<span class="st assigned">Ditugaskan</span>' in shown.text
+    assert '<span class="num late">lewat 16</span>' in shown.text
     assert "Melewati target 16 hari kerja" in (await page(harness, "hasan", QUEUE)).text
 
 
@@ -138,8 +141,8 @@ async def test_a_target_that_passed_over_the_weekend_counts_no_days(harness: Sta
     await harness.post("dewi", f"{API}/{REQUEST}/start", {})
     await harness.sign_in_again_after(days=5)
     shown = await page(harness, "hasan", "/penugasan?tab=overdue")
-    assert '<small class="late">Lewat target</small>' in shown.text
-    assert "0 hari kerja" not in shown.text
+    assert '<span class="num">lewat</span>' in shown.text
+    assert "lewat 0" not in shown.text
 
 
 async def test_pages_of_the_queue_keep_the_filters(harness: StaffHarness):

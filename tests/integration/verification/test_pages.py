@@ -112,7 +112,7 @@ async def test_the_queue_shows_the_longest_waiting_request_first(harness: StaffH
         "INT-2026-000000",
         "Rahmat Contoh",
         "Dinas Kesehatan",
-        "Sen 23 Nov, 12.00",
+        "Data trayek dihubungkan ke portal data.",
         "Sel 24 Nov",
         "1 peringatan",
     ):
@@ -124,9 +124,9 @@ async def test_the_queue_shows_the_longest_waiting_request_first(harness: StaffH
 async def test_overdue_requests_show_the_working_days(harness: StaffHarness):
     await harness.submitted()
     await harness.sign_in_again_after(days=1)
-    assert "Lewat" not in (await look(harness, QUEUE)).text
+    assert ">lewat" not in (await look(harness, QUEUE)).text
     await harness.sign_in_again_after(days=6)
-    assert "Lewat 4 hari kerja" in (await look(harness, QUEUE)).text
+    assert ">lewat 4<" in (await look(harness, QUEUE)).text
     assert "Lewat 4 hari kerja" in (await look(harness)).text
 
 

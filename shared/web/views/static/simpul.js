@@ -138,6 +138,7 @@
   const leave = (row, event) => {
     row.classList.add("gone");
     const state = row.dataset.request ? null : one(".st", row);
+    if (!state && event.label && !row.dataset.request) one(".ln", row)?.append(Object.assign(document.createElement("span"), { className: "st " + event.status, textContent: event.label }));
     if (state && event.label) { state.className = "st " + event.status; state.textContent = event.label; }
   };
   /* One fetch at a time, because responses could arrive out of order, and not debounced, because a steady stream of changes would delay

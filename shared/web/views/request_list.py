@@ -1,0 +1,77 @@
+"""What a page with a list of requests links to: other orders, the adjacent pages, and which part of the list it shows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import date
+from typing import Any, TypeVar
+from urllib.parse import urlencode
+
+from shared.contracts.request_state import StaffRequestState
+from shared.contracts.stages import StageRules, stage_clock
+from shared.runtime.executor import Executor, LoadedPage
+from shared.storage.port import RecordQuery
+
+State = TypeVar("State")
+
+
+@dataclass(frozen=True, slots=True)
+class SortLink:
+    """The link of a column's head; `direction` is that of the present order, "" if it is another column's."""
+
+    url: str
+    direction: str
+
+
+@dataclass(frozen=True, slots=True)
+class ListLinks:
+    """The links of one list: `parameters` are those of its address without order and part."""
+
+    path: str
+    parameters: Mapping[str, str]
+    sort: str = ""
+
+    def url(self, **changes: str) -> str:
+        """Return the address with these parameters changed; empty ones are left out."""
+        given = {**self.parameters, "sort": self.sort, **changes}
+        query = urlencode({name: value for name, value in given.items() if value})
+        return f"{self.path}?{query}" if query else self.path
+
+    def sorted_by(self, column: str) -> SortLink:
+        """Return the link that sorts by a column, and in the other direction if the list is sorted by it."""
+        direction = {column: "ascending", f"-{column}": "descending"}.get(self.sort, "")
+        return SortLink(self.url(sort=f"-{column}" if direction == "ascending" else column), direction)
+
+
+@dataclass(frozen=True, slots=True)
+class ListPart:
+    """The numbers of the first and last request of a page, and of all, None if they are not counted."""
+
+    first: int
+    last: int
+    total: int | None
+
+
+async def list_part(executor: Executor[Any], query: RecordQuery, page: LoadedPage[Any]) -> ListPart | None:
+    """Return the part of a list of open requests that a page shows; lists that only grow are not counted."""
+    if not page.items or query.where.get("open") != 1:
+        return None
+    whole = replace(query, after=None, before=None)
+    before = await executor.count_before(whole, page.previous) if page.previous else 0
+    total = await executor.count(whole)
+    return ListPart(before + 1, before + len(page.items), max(total, before + len(page.items)))
+
+
+def age(state: StaffRequestState, day: date, rules: StageRules) -> dict[str, int]:
+    """`{passed, limit}`: the working days since the stage began, and those that it should last at most."""
+    clock = stage_clock(state, rules)
+    if clock is None:
+        return {"passed": 0, "limit": 0}
+    calendar = rules.calendar
+    return {"passed": max(0, calendar.working_days_between(clock.since, day)), "limit": clock.limit_days(calendar)}
+
+
+def written_day(day: date | None) -> str:
+    """Return a day as it is typed into a filter, "" for none."""
+    return f"{day:%d/%m/%Y}" if day else ""
