@@ -2,62 +2,39 @@
 
 from __future__ import annotations
 
-from shared.contracts.assignment import (
-    LeadAssigned,
-    LeadReassigned,
-    RequestRejected,
-    TargetChanged,
-    WorkCompleted,
-    WorkPaused,
-    WorkProgressed,
-    WorkResumed,
-    WorkStarted,
-)
+from shared.contracts import assignment, intake, verification
 from shared.contracts.facts import Fact
-from shared.contracts.intake import (
-    ApplicantAnswered,
-    HandoverConfirmed,
-    HandoverContested,
-    RequestCorrected,
-    RequestExpired,
-    RequestResubmitted,
-    RequestSubmitted,
-    RequestWithdrawn,
-    SurveyAnswered,
-    TrackingLinkRequested,
-)
-from shared.contracts.verification import ClaimReleased, RequestClaimed, RequestReturned, RequestVerified
 
 PUBLISHES: frozenset[type[Fact]] = frozenset(
     {
-        RequestSubmitted,
-        RequestCorrected,
-        RequestResubmitted,
-        RequestExpired,
-        RequestWithdrawn,
-        ApplicantAnswered,
-        HandoverConfirmed,
-        HandoverContested,
-        SurveyAnswered,
-        TrackingLinkRequested,
+        intake.RequestSubmitted,
+        intake.RequestCorrected,
+        intake.RequestResubmitted,
+        intake.RequestExpired,
+        intake.RequestWithdrawn,
+        intake.ApplicantAnswered,
+        intake.HandoverConfirmed,
+        intake.HandoverContested,
+        intake.SurveyAnswered,
+        intake.TrackingLinkRequested,
     }
 )
 
 
 SUBSCRIBES_TO: frozenset[type[Fact]] = frozenset(
     {
-        RequestReturned,
-        RequestVerified,
-        RequestClaimed,
-        ClaimReleased,
-        RequestRejected,
-        LeadAssigned,
-        LeadReassigned,
-        TargetChanged,
-        WorkStarted,
-        WorkProgressed,
-        WorkPaused,
-        WorkResumed,
-        WorkCompleted,
+        verification.RequestReturned,
+        verification.RequestVerified,
+        verification.RequestClaimed,
+        verification.ClaimReleased,
+        assignment.RequestRejected,
+        assignment.LeadAssigned,
+        assignment.LeadReassigned,
+        assignment.TargetChanged,
+        assignment.WorkStarted,
+        assignment.WorkProgressed,
+        assignment.WorkPaused,
+        assignment.WorkResumed,
+        assignment.WorkCompleted,
     }
 )

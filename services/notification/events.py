@@ -2,65 +2,41 @@
 
 from __future__ import annotations
 
-from shared.contracts.assignment import (
-    LeadAssigned,
-    LeadReassigned,
-    ReminderRequested,
-    RequestRejected,
-    TargetChanged,
-    WorkCompleted,
-    WorkPaused,
-    WorkProgressed,
-    WorkResumed,
-    WorkStarted,
-)
+from shared.contracts import assignment, intake, notification, verification
 from shared.contracts.facts import Fact
-from shared.contracts.intake import (
-    ApplicantAnswered,
-    HandoverConfirmed,
-    HandoverContested,
-    RequestCorrected,
-    RequestExpired,
-    RequestResubmitted,
-    RequestSubmitted,
-    RequestWithdrawn,
-    TrackingLinkRequested,
-)
-from shared.contracts.notification import (
-    ReminderFellDue,
-    RemindersDropped,
-    ResendRequested,
-    SendingEnded,
-    SendingStarted,
-)
-from shared.contracts.verification import RejectionRecommended, RequestReturned, RequestVerified
 
 PUBLISHES: frozenset[type[Fact]] = frozenset(
-    {SendingStarted, SendingEnded, ReminderFellDue, RemindersDropped, ResendRequested}
+    {
+        notification.SendingStarted,
+        notification.SendingEnded,
+        notification.ReminderFellDue,
+        notification.RemindersDropped,
+        notification.ResendRequested,
+    }
 )
 SUBSCRIBES_TO: frozenset[type[Fact]] = frozenset(
     {
-        RequestSubmitted,
-        RequestCorrected,
-        RequestResubmitted,
-        RequestExpired,
-        RequestWithdrawn,
-        ApplicantAnswered,
-        HandoverConfirmed,
-        HandoverContested,
-        TrackingLinkRequested,
-        RequestReturned,
-        RequestVerified,
-        RejectionRecommended,
-        RequestRejected,
-        LeadAssigned,
-        LeadReassigned,
-        TargetChanged,
-        ReminderRequested,
-        WorkStarted,
-        WorkProgressed,
-        WorkPaused,
-        WorkResumed,
-        WorkCompleted,
+        intake.RequestSubmitted,
+        intake.RequestCorrected,
+        intake.RequestResubmitted,
+        intake.RequestExpired,
+        intake.RequestWithdrawn,
+        intake.ApplicantAnswered,
+        intake.HandoverConfirmed,
+        intake.HandoverContested,
+        intake.TrackingLinkRequested,
+        verification.RequestReturned,
+        verification.RequestVerified,
+        verification.RejectionRecommended,
+        assignment.RequestRejected,
+        assignment.LeadAssigned,
+        assignment.LeadReassigned,
+        assignment.TargetChanged,
+        assignment.ReminderRequested,
+        assignment.WorkStarted,
+        assignment.WorkProgressed,
+        assignment.WorkPaused,
+        assignment.WorkResumed,
+        assignment.WorkCompleted,
     }
 )

@@ -2,69 +2,39 @@
 
 from __future__ import annotations
 
-from shared.contracts.assignment import (
-    LeadAssigned,
-    LeadReassigned,
-    RequestRejected,
-    TargetChanged,
-    WorkCompleted,
-    WorkNoteAdded,
-    WorkPaused,
-    WorkProgressed,
-    WorkResumed,
-    WorkStarted,
-)
+from shared.contracts import assignment, intake, verification
 from shared.contracts.facts import Fact
-from shared.contracts.intake import (
-    ApplicantAnswered,
-    HandoverConfirmed,
-    HandoverContested,
-    RequestCorrected,
-    RequestExpired,
-    RequestResubmitted,
-    RequestSubmitted,
-    RequestWithdrawn,
-)
-from shared.contracts.verification import (
-    ClaimReleased,
-    NoteAdded,
-    RecommendationWithdrawn,
-    RejectionRecommended,
-    RequestClaimed,
-    RequestReturned,
-    RequestVerified,
-)
 
 PUBLISHES: frozenset[type[Fact]] = frozenset(
     {
-        RequestReturned,
-        RequestVerified,
-        RejectionRecommended,
-        RecommendationWithdrawn,
-        RequestClaimed,
-        ClaimReleased,
-        NoteAdded,
+        verification.RequestReturned,
+        verification.RequestVerified,
+        verification.RejectionRecommended,
+        verification.RecommendationWithdrawn,
+        verification.RequestClaimed,
+        verification.ClaimReleased,
+        verification.NoteAdded,
     }
 )
 SUBSCRIBES_TO: frozenset[type[Fact]] = frozenset(
     {
-        RequestSubmitted,
-        RequestCorrected,
-        RequestResubmitted,
-        RequestExpired,
-        RequestWithdrawn,
-        ApplicantAnswered,
-        HandoverConfirmed,
-        HandoverContested,
-        RequestRejected,
-        LeadAssigned,
-        LeadReassigned,
-        TargetChanged,
-        WorkStarted,
-        WorkProgressed,
-        WorkPaused,
-        WorkResumed,
-        WorkCompleted,
-        WorkNoteAdded,
+        intake.RequestSubmitted,
+        intake.RequestCorrected,
+        intake.RequestResubmitted,
+        intake.RequestExpired,
+        intake.RequestWithdrawn,
+        intake.ApplicantAnswered,
+        intake.HandoverConfirmed,
+        intake.HandoverContested,
+        assignment.RequestRejected,
+        assignment.LeadAssigned,
+        assignment.LeadReassigned,
+        assignment.TargetChanged,
+        assignment.WorkStarted,
+        assignment.WorkProgressed,
+        assignment.WorkPaused,
+        assignment.WorkResumed,
+        assignment.WorkCompleted,
+        assignment.WorkNoteAdded,
     }
 )

@@ -32,6 +32,7 @@ from shared.web.api.lists import ListQuery, encode_cursor
 from shared.web.api.problems import Problem
 from shared.web.api.validation import EmptyBody
 from shared.web.forms.posted_form import PostedForm
+from shared.web.forms.text_fields import STRIP_INVISIBLE
 from shared.web.views.navigation import OVERDUE
 from shared.web.views.page_routes import PageRoute, add_form_action, see_other
 
@@ -53,7 +54,7 @@ class BoardQuery(ListQuery):
     """`stage` and `responsible` show one stage, or one who has to act; `show` selects long overdue ones, or our own turn."""
 
     stage: Stage | None = None
-    responsible: str = Field("", max_length=120)
+    responsible: Annotated[str, STRIP_INVISIBLE] = Field("", max_length=120)
     show: Literal["", "long", "ours"] = ""
     done: str = Field("", max_length=20)
     count: int = Field(0, ge=0, le=MAX_REMINDERS)
