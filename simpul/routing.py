@@ -24,6 +24,7 @@ PATH_PREFIXES: Mapping[str, str] = {
     "/api/public": "assignment",
     "/api/notification": "notification",
     "/surel-keluar": "notification",
+    "/api/account": "notification",
     "/api/dead-letters": ADMIN_SERVICE,
     "/kejadian-tertunda": ADMIN_SERVICE,
     "/api/session": ADMIN_SERVICE,

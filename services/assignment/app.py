@@ -8,6 +8,7 @@ from services.assignment import api
 from services.assignment.decider import decider
 from services.assignment.domain.decisions import Rules
 from services.assignment.handover_service import HandoverService
+from services.assignment.overdue_digests import OverdueDigests
 from services.assignment.oversight import api as oversight_api
 from services.assignment.oversight import pages as oversight_pages
 from services.assignment.oversight.projection import FiguresProjection
@@ -33,6 +34,8 @@ def build(platform: Platform) -> ServiceApp:
     store = platform.state_store(assignment_decider.service, assignment_decider.indexed_columns)
     runtime = ServiceRuntime(assignment_decider, store, platform.log, platform.clock)
     service, handovers = AssignmentService(runtime, platform, rules), HandoverService(runtime.executor, platform)
+    digests = OverdueDigests(service.overdue, platform.accounts, platform.office, platform.clock, rules)
+    runtime.add_background("digests", digests.run)
     oversight = OversightService(service, platform)
     figures = FiguresProjection(assignment_decider, store, platform.office, platform.calendar, platform.clock)
     runtime.add_background("figures", figures.run)

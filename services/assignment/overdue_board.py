@@ -106,10 +106,19 @@ class OverdueBoard:
     async def count_of(self, responsible: str) -> int:
         return await self._executor.count(find_overdue(today(self._clock()), responsible=responsible))
 
+    async def overdue_by(self, days: int, stages: tuple[Stage, ...], limit: int) -> Sequence[Loaded[State]]:
+        """Return the requests that are overdue by at least so many working days, the longest overdue first."""
+        before = self._due_before(today(self._clock()), days - 1)
+        return (await self._executor.find(find_overdue(before, stages=stages, limit=limit))).items
+
     def long_overdue_before(self, day: date) -> date:
         """Return the day before which a stage was due if it is long overdue today."""
+        return self._due_before(day, LONG_OVERDUE_DAYS)
+
+    def _due_before(self, day: date, days: int) -> date:
+        """Return the day before which a stage was due if it is overdue by more than so many working days."""
         due = day
-        while self._rules.calendar.working_days_between(due, day) <= LONG_OVERDUE_DAYS:
+        while self._rules.calendar.working_days_between(due, day) <= days:
             due -= timedelta(days=1)
         return due + timedelta(days=1)
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from services.notification import api
+from services.notification import account_api, api
 from services.notification.decider import decider
+from services.notification.digest_sender import DigestSender
 from services.notification.email_composer import CachedStaffDirectory, EmailComposer, EmailSettings
 from services.notification.email_dispatcher import EmailDispatcher
+from services.notification.pages import account as account_page
 from services.notification.pages import messages
+from services.notification.preferences import NotificationPreferences
 from services.notification.service import NotificationService
 from shared.backends.platform import Platform
 from shared.runtime.service_runtime import ServiceApp, ServiceRuntime
@@ -19,8 +22,13 @@ def build(platform: Platform) -> ServiceApp:
     store = platform.state_store(request_decider.service, request_decider.indexed_columns)
     runtime = ServiceRuntime(request_decider, store, platform.log, platform.clock)
     directory = CachedStaffDirectory(platform.accounts)
-    composer = EmailComposer(directory, _email_settings(platform), platform.tracking.link)
-    dispatcher = EmailDispatcher(runtime.executor, platform.mailer, composer, platform.new_id)
+    email_settings, preferences = _email_settings(platform), NotificationPreferences(platform.office)
+    composer = EmailComposer(directory, email_settings, platform.tracking.link)
+    dispatcher = EmailDispatcher(runtime.executor, platform.mailer, composer, platform.new_id, preferences)
+    digests = DigestSender(
+        platform.office, platform.accounts, preferences, platform.mailer, email_settings, platform.clock
+    )
+    runtime.add_background("digests", digests.run)
     runtime.set_due_handler(dispatcher.process_due)
     service = NotificationService(runtime)
 
@@ -29,7 +37,11 @@ def build(platform: Platform) -> ServiceApp:
 
     return ServiceApp(
         runtime,
-        (BoundRouter(api.router, messages.router, services=(service,)),),
+        (
+            BoundRouter(
+                *(api.router, messages.router, account_api.router, account_page.router), services=(service, preferences)
+            ),
+        ),
         # With several processes, a claimed message may belong to another one, whose claim ends by itself.
         before_start=dispatcher.recover_in_flight if platform.single_process else None,
         waiting={messages.MESSAGES_PATH: count_waiting},

@@ -33,6 +33,7 @@ class Recipient:
     name: str
     address: str
     roles: tuple[Role, ...] = field(default=(), compare=False)
+    username: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +80,7 @@ class CachedStaffDirectory:
         cached = self._cache.get(key)
         if cached:
             return cached
-        found = [Recipient(account.name, account.email, account.roles) for account in await load()]
+        found = [Recipient(account.name, account.email, account.roles, account.username) for account in await load()]
         self._cache[key] = found
         return found
 

@@ -14,7 +14,8 @@ from opentelemetry.trace import SpanKind
 from services.notification.domain.commands import EndSending, FireReminder, StartSending
 from services.notification.domain.decisions import due_at, on_due
 from services.notification.domain.state import Message, State
-from services.notification.email_composer import EmailComposer
+from services.notification.email_composer import EmailComposer, Recipient
+from services.notification.preferences import MOMENTS, NotificationPreferences
 from shared.clock import NewId
 from shared.contracts.notification import MessageOutcome
 from shared.mail.port import InvalidHeader, Mailer, Outcome, retry_delay
@@ -35,8 +36,17 @@ STORE_RETRY_INTERVAL_SECONDS = 0.5
 class EmailDispatcher:
     """Sends the emails of a request when they are due."""
 
-    def __init__(self, executor: Executor[State], mailer: Mailer, composer: EmailComposer, new_id: NewId) -> None:
+    def __init__(
+        self,
+        executor: Executor[State],
+        mailer: Mailer,
+        composer: EmailComposer,
+        new_id: NewId,
+        preferences: NotificationPreferences | None = None,
+    ) -> None:
+        """Without preferences, every recipient is mailed at once."""
         self._executor, self._mailer, self._composer, self._new_id = executor, mailer, composer, new_id
+        self._preferences = preferences
 
     async def process_due(self, request_id: str) -> None:
         """Fire the reminders that are due, then claim and send the messages that are due."""
@@ -127,6 +137,9 @@ class EmailDispatcher:
             recipients = await self._composer.recipients(loaded.state, message)
             if not recipients:
                 return Outcome("temporary", "Tidak ada penerima yang aktif untuk surel ini.")
+            recipients = await self._recipients_at_once(loaded, message, recipients)
+            if not recipients:
+                return Outcome("sent", "Penerima memilih ringkasan harian, atau tidak menerima surel ini.")
             email = await self._composer.compose(loaded, message, recipients)
             async with asyncio.timeout(SEND_TIMEOUT_SECONDS):
                 return await self._mailer.send(email)
@@ -137,6 +150,21 @@ class EmailDispatcher:
         except Exception:
             logger.exception("email %s of %s could not be composed", message.id, loaded.state.number)
             return Outcome("temporary", "Surel belum dapat disusun karena kesalahan di dalam sistem.")
+
+    async def _recipients_at_once(
+        self, loaded: Loaded[State], message: Message, recipients: Sequence[Recipient]
+    ) -> Sequence[Recipient]:
+        """Return those who want this email at once; for those who want to read of it in the digest, it is noted there."""
+        if self._preferences is None or message.kind not in MOMENTS:
+            return recipients
+        at_once = []
+        for recipient in recipients:
+            timing = await self._preferences.timing(recipient.username, message.kind)
+            if timing == "now":
+                at_once.append(recipient)
+            elif timing == "digest":
+                await self._preferences.note(recipient.username, message.id, message.kind, loaded.state.number)
+        return at_once
 
     async def _mark_unknown(self, loaded: Loaded[State]) -> None:
         retry_at = self._executor.clock() + timedelta(seconds=1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from datetime import date
 from pathlib import Path
@@ -20,7 +21,7 @@ from services.notification.domain.emails import (
     UnknownEmail,
     WithdrawnEmail,
 )
-from services.notification.email_texts import EmailText, Language, Point, SlotValue, SlotValues, read_language
+from services.notification.email_texts import Block, EmailText, Language, Point, SlotValue, SlotValues, read_language
 from shared.office_contact import NO_CONTACT, OfficeContact
 from shared.text.cleaning import remove_invisible
 from shared.text.web_addresses import contains_web_address
@@ -86,6 +87,35 @@ def render(content: EmailContent) -> RenderedEmail:
     return RenderedEmail(subject, _TEXT.render(context), _HTML.render(context, subject=subject))
 
 
+def render_frame(
+    *,
+    subject: str,
+    heading: str,
+    preview: str,
+    name: str,
+    summary: Sequence[tuple[str, str]],
+    blocks: Sequence[Block],
+    button: str,
+    link: str,
+) -> RenderedEmail:
+    """Render an email to staff that is not about a single request. Raises InvalidEmail."""
+    if not _LINK.fullmatch(link):
+        raise InvalidEmail("the email needs a link")
+    frame = INDONESIAN.frame
+    context = {
+        "frame": frame,
+        "text": {**frame.to_staff, "heading": heading, "button": button},
+        "preview": preview,
+        "blocks": blocks,
+        "summary": summary,
+        "greeting": frame.greeting.format(name=_addressee(name) or frame.default_name),
+        "about": "",
+        "office": NO_CONTACT,
+        "link": link,
+    }
+    return RenderedEmail(subject, _TEXT.render(context), _HTML.render(context, subject=subject))
+
+
 def _summary(content: EmailContent, text: EmailText, values: SlotValues) -> list[tuple[str, str]]:
     """Return the three facts at the top: number, status, and the next step with its date."""
     frame, scope = INDONESIAN.frame, INDONESIAN.frame.scopes.get(content.scope, "")
@@ -125,10 +155,10 @@ def _format(name: str, value: str | int | date | tuple[MissingItem, ...] | None)
         case date():
             return INDONESIAN.frame.date(value)
         case str():
-            return _clean_name(value) if name in ONE_LINE_FIELDS else _clean_text(value)
+            return _clean_name(value) if name in ONE_LINE_FIELDS else clean_text(value)
         case tuple():
             titles = INDONESIAN.frame.items
-            return tuple(Point(_clean_name(titles.get(i.item, i.item)), _clean_text(i.note)) for i in value)
+            return tuple(Point(_clean_name(titles.get(i.item, i.item)), clean_text(i.note)) for i in value)
         case _:
             return value
 
@@ -154,7 +184,7 @@ def _addressee(name: str) -> str:
     return "" if contains_web_address(name) else _clean_name(name)
 
 
-def _clean_text(text: str) -> str:
+def clean_text(text: str) -> str:
     """Keep lines, remove everything else that is invisible, and mask employee numbers."""
     lines = (_clean_line(line) for line in _LINE_END.split(text[:_MAX_TEXT_LENGTH]))
     return re.sub(r"\n{3,}", "\n\n", "\n".join(lines)).strip()

@@ -207,6 +207,7 @@ class Frame:
     statuses: Mapping[str, str]
     stages: Mapping[str, str]
     working_days: str
+    digest: Mapping[str, str]
     to_applicant: Mapping[str, str] = field(repr=False)
     to_staff: Mapping[str, str] = field(repr=False)
 

@@ -45,6 +45,11 @@ def start_path(principal: Principal) -> str:
     return next((item.path for item in menu_items(principal)), OWN_ACCOUNT)
 
 
+def start_path_of(roles: Sequence[Role]) -> str:
+    """Return the path at which members of staff with these roles begin."""
+    return next((item.path for item in MENU_ITEMS if item.role in roles), OWN_ACCOUNT)
+
+
 def safe_local_path(text: str) -> str:
     """Return the text if it is a path on this site, otherwise "", so that a sign-in link cannot redirect to another site."""
     plain = text.startswith("/") and not text.startswith(("//", "/api/")) and "\\" not in text

@@ -1,0 +1,96 @@
+"""Plans the daily digests of overdue work: who is told what, once a working day and person.
+
+A plan is a document of the office, which the service of notification sends; its key makes it the only one of that day.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from datetime import date, datetime, time
+from typing import Any
+
+from services.assignment.domain.decisions import Rules
+from services.assignment.domain.state import State
+from services.assignment.overdue_board import OUR_STAGES, OverdueBoard
+from shared.calendar import WIT, today
+from shared.clock import Clock
+from shared.contracts.stages import OFFICERS, STRUCTURAL, stage_clock
+from shared.identity.accounts import Account, AccountStore, Role
+from shared.office.digests import DIGEST_LIFETIME, DIGESTS, digest_key
+from shared.office.port import EntryConflict, OfficeStore
+from shared.runtime.executor import Loaded
+
+DIGEST_TIME = time(7, 30, tzinfo=WIT)
+"""The beginning of a working day."""
+POLL_INTERVAL_SECONDS = 30.0
+MAX_ITEMS = 20
+MAX_ABOUT_LENGTH = 120
+HEAD_AFTER_DAYS = 2
+"""Working days after which the head is told too: first the one responsible, then the head."""
+
+
+class OverdueDigests:
+    def __init__(
+        self, board: OverdueBoard, accounts: AccountStore, office: OfficeStore, clock: Clock, rules: Rules
+    ) -> None:
+        self._board, self._accounts, self._office, self._clock, self._rules = board, accounts, office, clock, rules
+        self._planned_on: date | None = None
+
+    async def run(self) -> None:
+        while True:
+            await self.plan_due()
+            await asyncio.sleep(POLL_INTERVAL_SECONDS)
+
+    async def plan_due(self) -> None:
+        """Plan the digests of today, if it is a working day that has begun and nobody has planned them."""
+        now = self._clock()
+        day = today(now)
+        begun = now >= datetime.combine(day, DIGEST_TIME) and self._rules.calendar.is_working_day(day)
+        if not begun or day == self._planned_on:
+            return
+        if await self._office.get(DIGESTS, day.isoformat()) is None:
+            for account in await self._accounts.accounts():
+                if account.active:
+                    await self._plan(account, day, now)
+            await self._office.put(DIGESTS, day.isoformat(), {}, expires_at=now + DIGEST_LIFETIME)
+        self._planned_on = day
+
+    async def _plan(self, account: Account, day: date, now: datetime) -> None:
+        own, total = await self._own(account, day)
+        late = await self._late(day) if Role.STRUCTURAL in account.roles else []
+        stages = await self._stage_counts() if late else {}
+        if not own and not late:
+            return
+        body = {"own": own, "total": total, "late": late, "stages": stages}
+        try:
+            key = digest_key(day, account.username)
+            await self._office.put(DIGESTS, key, body, expected=0, expires_at=now + DIGEST_LIFETIME)
+        except EntryConflict:
+            return  # another process planned it
+
+    async def _own(self, account: Account, day: date) -> tuple[list[dict[str, Any]], int]:
+        """Return the overdue requests that wait for this person, alone or as a member of a role, and their number."""
+        roles = {Role.OFFICER: OFFICERS, Role.STRUCTURAL: STRUCTURAL}
+        names = [f"staff:{account.username}", *(name for role, name in roles.items() if role in account.roles)]
+        found: list[Loaded[State]] = []
+        for name in names:
+            found += await self._board.requests_of(name, MAX_ITEMS)
+        total = sum([await self._board.count_of(name) for name in names])
+        return self._items(found, day), total
+
+    async def _late(self, day: date) -> list[dict[str, Any]]:
+        return self._items(await self._board.overdue_by(HEAD_AFTER_DAYS, OUR_STAGES, MAX_ITEMS), day)
+
+    async def _stage_counts(self) -> dict[str, int]:
+        return {stage.value: await self._board.count(stage) for stage in OUR_STAGES}
+
+    def _items(self, requests: Sequence[Loaded[State]], day: date) -> list[dict[str, Any]]:
+        items: list[dict[str, Any]] = []
+        for loaded in requests:
+            clock = stage_clock(loaded.state, self._rules)
+            if clock is not None:
+                days = clock.overdue_days(day, self._rules.calendar)
+                about = loaded.state.description[:MAX_ABOUT_LENGTH]
+                items.append({"number": loaded.state.number, "about": about, "stage": clock.stage, "days": days})
+        return sorted(items, key=lambda item: item["days"], reverse=True)[:MAX_ITEMS]
