@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import AsyncIterator, Coroutine
 from typing import TypeVar
 
 from cachetools import LRUCache
 
+from shared.documents.media_types import PDF
 from shared.documents.port import DocumentStore
-from shared.documents.rendering.page_renderer import PAGE_WIDTH, PageImage, PageRenderer, PageSizes
+from shared.documents.rendering.office_converter import OFFICE_EXTENSIONS, OfficeConverter
+from shared.documents.rendering.page_renderer import (
+    PAGE_WIDTH,
+    RENDERABLE_TYPES,
+    PageImage,
+    PageRenderer,
+    PageSizes,
+)
 
 MAX_BYTES = 16 * 1024**2
+MAX_CONVERTED_BYTES = 32 * 1024**2
 MAX_MEASURED_DOCUMENTS = 4096
 
 _Page = tuple[str, int, int, int]
@@ -20,14 +29,28 @@ Result = TypeVar("Result")
 
 
 class PageImageCache:
-    """Caches up to `max_bytes` of page images by storage key, whose content never changes; concurrent callers share a rendering."""
+    """Caches up to `max_bytes` of page images by storage key, whose content never changes; concurrent callers share a rendering.
 
-    def __init__(self, documents: DocumentStore, renderer: PageRenderer, max_bytes: int = MAX_BYTES) -> None:
-        self._documents, self._renderer = documents, renderer
+    With a `converter`, documents of word processors and spreadsheets have pages too.
+    """
+
+    def __init__(
+        self,
+        documents: DocumentStore,
+        renderer: PageRenderer,
+        max_bytes: int = MAX_BYTES,
+        converter: OfficeConverter | None = None,
+    ) -> None:
+        self._documents, self._renderer, self._converter = documents, renderer, converter
+        self._converted: LRUCache[str, bytes] = LRUCache(MAX_CONVERTED_BYTES, getsizeof=len)
+        self._conversions: dict[str, asyncio.Task[bytes]] = {}
         self._images: LRUCache[_Page, PageImage] = LRUCache(max_bytes, getsizeof=lambda image: len(image.png))
         self._sizes: LRUCache[str, PageSizes] = LRUCache(MAX_MEASURED_DOCUMENTS)
         self._renderings: dict[_Page, asyncio.Task[PageImage]] = {}
         self._measurements: dict[str, asyncio.Task[PageSizes]] = {}
+
+    def is_renderable(self, media_type: str) -> bool:
+        return media_type in RENDERABLE_TYPES or (self._converter is not None and media_type in OFFICE_EXTENSIONS)
 
     def get_cached(self, key: str, page: int, width: int = PAGE_WIDTH, rotation: int = 0) -> PageImage | None:
         """Return the page image if it is cached; nothing is rendered."""
@@ -55,17 +78,36 @@ class PageImageCache:
         return await _shared(self._renderings, cache_key, self._render_and_store(cache_key, media_type))
 
     async def _measure_and_store(self, key: str, media_type: str) -> PageSizes:
-        sizes = await self._renderer.measure(await self._documents.open(key), media_type)
+        sizes = await self._renderer.measure(*await self._open(key, media_type))
         self._sizes[key] = sizes
         return sizes
 
     async def _render_and_store(self, cache_key: _Page, media_type: str) -> PageImage:
         key, page, width, rotation = cache_key
-        chunks = await self._documents.open(key)
-        image = await self._renderer.render(chunks, media_type, page, width=width, rotation=rotation)
+        chunks, rendered_type = await self._open(key, media_type)
+        image = await self._renderer.render(chunks, rendered_type, page, width=width, rotation=rotation)
         if len(image.png) <= self._images.maxsize:
             self._images[cache_key] = image
         return image
+
+    async def _open(self, key: str, media_type: str) -> tuple[AsyncIterator[bytes], str]:
+        """Return the document, or the PDF into which it was converted, with its media type."""
+        if self._converter is None or media_type not in OFFICE_EXTENSIONS:
+            return await self._documents.open(key), media_type
+        pdf = self._converted.get(key)
+        if pdf is None:
+            pdf = await _shared(self._conversions, key, self._convert_and_store(self._converter, key, media_type))
+        return _in_one_chunk(pdf), PDF
+
+    async def _convert_and_store(self, converter: OfficeConverter, key: str, media_type: str) -> bytes:
+        pdf = await converter.convert(await self._documents.open(key), media_type)
+        if len(pdf) <= self._converted.maxsize:
+            self._converted[key] = pdf
+        return pdf
+
+
+async def _in_one_chunk(content: bytes) -> AsyncIterator[bytes]:
+    yield content
 
 
 Key = TypeVar("Key")

@@ -134,7 +134,7 @@ class PageRenderer:
         descriptor = anonymous_file()
         try:
             async with asyncio.timeout(self._seconds):
-                await _write(descriptor, chunks)
+                await write_chunks(descriptor, chunks)
             return await self._sandbox.run(job, descriptor)
         except TimeoutError:
             raise RenderTimeout(job.name) from None
@@ -156,7 +156,8 @@ def _validated_result(answer: Answer, page: int) -> bytes:
     return answer.result
 
 
-async def _write(descriptor: int, chunks: AsyncIterator[bytes]) -> None:
+async def write_chunks(descriptor: int, chunks: AsyncIterator[bytes]) -> None:
+    """Write the chunks to a file and rewind it."""
     async for chunk in chunks:
         await asyncio.to_thread(_write_all, descriptor, chunk)
     os.lseek(descriptor, 0, os.SEEK_SET)

@@ -28,11 +28,15 @@ FAILED, OUT_OF_MEMORY, CRASHED, OUT_OF_TIME, CANNOT_FORK = 200, 201, 202, 203, 2
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Limits of one job: CPU time and elapsed time in seconds, address space in bytes."""
+    """Limits of one job: CPU time and elapsed time in seconds, address space in bytes.
+
+    Most jobs write no file and start no program; `file_bytes` is the largest file of one that does.
+    """
 
     cpu_seconds: int
     elapsed_seconds: float
     memory_bytes: int
+    file_bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,6 +25,7 @@ from PIL import Image
 from shared.documents.inspection.detection import detect_media_type
 from shared.documents.port import DocumentRefused
 from shared.documents.rendering.rasterizer import measure_pages_job, render_page_job
+from shared.documents.sandbox.office_conversion import convert_to_pdf, remove_remains
 from shared.documents.sandbox.protocol import (
     CANNOT_FORK,
     CRASHED,
@@ -71,7 +72,17 @@ def _measure_pages(file: BinaryIO, arguments: dict[str, str | int]) -> tuple[int
     return measure_pages_job(file.read(), str(arguments["media_type"]))
 
 
-JOBS: Mapping[str, JobFunction] = {"inspect": _inspect, "measure": _measure_pages, "render": _render_page}
+def _convert(file: BinaryIO, arguments: dict[str, str | int]) -> tuple[int, bytes]:
+    """Return a document of a word processor or a spreadsheet as PDF."""
+    return convert_to_pdf(file, str(arguments["program"]), str(arguments["extension"]))
+
+
+JOBS: Mapping[str, JobFunction] = {
+    "convert": _convert,
+    "inspect": _inspect,
+    "measure": _measure_pages,
+    "render": _render_page,
+}
 
 
 @dataclass(slots=True)
@@ -137,6 +148,7 @@ class Server:
             _finish(status_connection, CANNOT_FORK)
         else:
             if pid == 0:
+                os.setpgid(0, 0)
                 status_connection.close()
                 self._become_child(job, result_connection, file)
             self._children[pid] = _Child(status_connection, monotonic() + job.limits.elapsed_seconds)
@@ -177,6 +189,8 @@ class Server:
             child = self._children.pop(pid)
             with suppress(KeyError):
                 self._poll.unregister(child.status_connection)
+            _kill(pid)  # what it started
+            remove_remains(pid)
             _finish(child.status_connection, _outcome(status, child))
 
     def _kill_overdue(self) -> None:
@@ -205,10 +219,11 @@ def limit_this_process(limits: Limits) -> None:
     os.nice(NICENESS)
     numbers = {
         resource.RLIMIT_CPU: limits.cpu_seconds,
-        resource.RLIMIT_FSIZE: 0,
+        resource.RLIMIT_FSIZE: limits.file_bytes,
         resource.RLIMIT_CORE: 0,
-        resource.RLIMIT_NPROC: 0,
     }
+    if not limits.file_bytes:
+        numbers[resource.RLIMIT_NPROC] = 0
     if sys.platform != "darwin":  # macOS has no limit of address space
         numbers[resource.RLIMIT_AS] = limits.memory_bytes
     for resource_number, limit in numbers.items():
@@ -231,6 +246,9 @@ def _finish(connection: socket.socket, status: int) -> None:
 
 
 def _kill(pid: int) -> None:
+    """Kill a child and every process that it started."""
+    with suppress(ProcessLookupError, PermissionError):
+        os.killpg(pid, signal.SIGKILL)
     with suppress(ProcessLookupError):
         os.kill(pid, signal.SIGKILL)
 

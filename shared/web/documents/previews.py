@@ -13,10 +13,10 @@ from starlette.responses import StreamingResponse
 
 from shared.contracts.facts import DocumentRef
 from shared.documents.port import DocumentMissing, DocumentStore, StoreUnavailable
+from shared.documents.rendering.office_converter import OfficeConverter, find_office_program
 from shared.documents.rendering.page_cache import PageImageCache
 from shared.documents.rendering.page_renderer import (
     PAGE_WIDTH,
-    RENDERABLE_TYPES,
     PageImage,
     PageNotFound,
     PageRenderer,
@@ -36,6 +36,8 @@ THUMBNAIL_WIDTH, LARGE_WIDTH = 120, 2000
 WIDTHS, ROTATIONS = (THUMBNAIL_WIDTH, PAGE_WIDTH, LARGE_WIDTH), (0, 90, 180, 270)
 RENDER_WAIT_SECONDS = 0.5
 """How long a page of the site waits for its image to be rendered, to say why if that fails."""
+CONVERSION_WAIT_SECONDS = 15.0
+"""How long a page of the site waits for a document to be converted and counted."""
 
 
 class PageView(BaseModel):
@@ -84,7 +86,7 @@ class DocumentPreviews:
         self._images = images
 
     def is_renderable(self, document: DocumentRef) -> bool:
-        return document.media_type in RENDERABLE_TYPES
+        return self._images.is_renderable(document.media_type)
 
     async def count_pages(self, document: DocumentRef) -> int:
         """Return the number of pages, 0 if the document cannot be shown."""
@@ -93,7 +95,10 @@ class DocumentPreviews:
     async def preview(self, document: DocumentRef, page: int) -> PagePreview:
         """Return what is known of a page, or of the first one if there is no such page; nothing is rendered."""
         try:
-            sizes = await self._images.page_sizes(document.key, document.media_type)
+            async with asyncio.timeout(CONVERSION_WAIT_SECONDS):
+                sizes = await self._images.page_sizes(document.key, document.media_type)
+        except TimeoutError:
+            return PagePreview(fault=TEXTS.converting)
         except (Unrenderable, RenderTimeout, StoreUnavailable) as error:
             return PagePreview(fault=error.message)
         except DocumentMissing:
@@ -150,4 +155,6 @@ class DocumentPreviews:
 
 def open_previews(documents: DocumentStore) -> DocumentPreviews:
     """Return the previews of documents in this store, with a cache of their own."""
-    return DocumentPreviews(PageImageCache(documents, PageRenderer()))
+    program = find_office_program()
+    converter = OfficeConverter(program) if program else None
+    return DocumentPreviews(PageImageCache(documents, PageRenderer(), converter=converter))
