@@ -24,7 +24,7 @@ from PIL import Image
 
 from shared.documents.inspection.detection import detect_media_type
 from shared.documents.port import DocumentRefused
-from shared.documents.rendering.rasterizer import measure_pages_job, render_page_job
+from shared.documents.rendering.rasterizer import WIDTH, measure_pages_job, render_page_job
 from shared.documents.sandbox.office_conversion import convert_to_pdf, remove_remains
 from shared.documents.sandbox.protocol import (
     CANNOT_FORK,
@@ -62,8 +62,8 @@ def _render_page(file: BinaryIO, arguments: dict[str, str | int]) -> tuple[int, 
         file.read(),
         str(arguments["media_type"]),
         int(arguments["page"]),
-        int(arguments["width"]),
-        int(arguments["rotation"]),
+        int(arguments.get("width", WIDTH)),
+        int(arguments.get("rotation", 0)),
     )
 
 
