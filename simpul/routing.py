@@ -34,6 +34,8 @@ PATH_PREFIXES: Mapping[str, str] = {
     "/akun": ADMIN_SERVICE,
     "/akun-saya": ADMIN_SERVICE,
     "/surel": ADMIN_SERVICE,
+    "/api/phrases": ADMIN_SERVICE,
+    "/kalimat": ADMIN_SERVICE,
 }
 """A prefix covers its own path and all paths below it: `/akun` does not cover `/akun-saya`."""
 

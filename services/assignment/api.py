@@ -26,6 +26,7 @@ from services.assignment.projections import find_requests
 from services.assignment.schemas import (
     AssignmentBody,
     AssignmentRequestResponse,
+    BulkCommand,
     HandoverFields,
     OverdueBoardResponse,
     PauseBody,
@@ -41,6 +42,7 @@ from services.assignment.schemas import (
 from shared.contracts.request_state import find_document
 from shared.identity.accounts import Role
 from shared.runtime.decider import Refusal
+from shared.web.api.bulk import BulkResponse
 from shared.web.api.commands import CommandResponse, command_result
 from shared.web.api.idempotency import request_digest
 from shared.web.api.lists import CountedPageResponse, PageResponse, page_response
@@ -160,6 +162,12 @@ async def reassign(
     lead = await assignment.get_lead_candidate(body.lead)
     command = ReassignLead(head.staff, lead, body.reason, body.target_date)
     return await assignment.execute_with_target(context, request_id, command, head, body)
+
+
+@router.post("/bulk", response_model=BulkResponse)
+async def execute_bulk(body: BulkCommand, head: Head, assignment: Assignment, context: Context) -> dict[str, Any]:
+    """Appoint or replace the lead of several requests; each outcome is reported, and a refusal does not stop the others."""
+    return {"results": await assignment.execute_bulk(context, body, head)}
 
 
 @router.post("/requests/{request_id}/target", response_model=TargetResponse, response_model_exclude_unset=True)

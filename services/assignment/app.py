@@ -13,7 +13,7 @@ from services.assignment.oversight import api as oversight_api
 from services.assignment.oversight import pages as oversight_pages
 from services.assignment.oversight.projection import FiguresProjection
 from services.assignment.oversight.service import OversightService
-from services.assignment.pages import handover, head, lead, overdue, record_check, target
+from services.assignment.pages import handover, head, lead, notes, overdue, record_check, target
 from services.assignment.service import AssignmentService
 from shared.backends.platform import Platform
 from shared.runtime.service_runtime import ServiceApp, ServiceRuntime
@@ -40,7 +40,16 @@ def build(platform: Platform) -> ServiceApp:
     figures = FiguresProjection(assignment_decider, store, platform.office, platform.calendar, platform.clock)
     runtime.add_background("figures", figures.run)
     routers = (
-        *(api.router, head.router, target.router, overdue.router, lead.router, handover.router, record_check.router),
+        *(
+            api.router,
+            head.router,
+            notes.router,
+            target.router,
+            overdue.router,
+            lead.router,
+            handover.router,
+            record_check.router,
+        ),
         *(oversight_api.router, oversight_api.public_router, oversight_pages.router),
     )
     return ServiceApp(runtime, (BoundRouter(*routers, services=(service, handovers, oversight), limits=LIMITS),))

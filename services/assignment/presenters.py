@@ -14,6 +14,7 @@ from shared.contracts.history import HistoryEntry
 from shared.contracts.lifecycle import Status
 from shared.runtime.executor import Loaded
 from shared.web.api import serializers
+from shared.web.api.staff_notes import present_notes
 from shared.web.views.employee_number import group_digits
 from shared.web.views.formats import format_weekday_date
 
@@ -83,6 +84,7 @@ def present_page(loaded: Loaded[State], day: date, rules: Rules) -> dict[str, An
         **present_request(loaded, day, rules),
         "employee_number": group_digits(state.applicant.employee_number) if state.applicant else "",
         "by_silence": state.by_silence,
+        "notes": present_notes(state.notes),
         "assigned_at": state.assigned_at,
         "resumed_target": resumed_target(state, day, rules),
         "objection": objection(state),

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import date
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import AfterValidator, BaseModel, Field
 
 from shared.contracts.facts import Complexity
 from shared.contracts.stages import Stage
 from shared.runtime.request_columns import SORT_COLUMNS
+from shared.web.api.bulk import BulkBody
 from shared.web.api.commands import CommandResponse, OptionalText, Text
 from shared.web.api.request_lists import RequestListQuery
 from shared.web.api.serializers import RequestDetailsResponse, RequestSummaryResponse
@@ -61,6 +62,21 @@ class ReassignmentBody(RequestBody):
     lead: Annotated[str, Field(min_length=1, max_length=100), STRIP_INVISIBLE]
     reason: Text
     target_date: TargetDate | None = None
+
+
+class BulkAssignment(AssignmentBody, BulkBody):
+    """Appoints one lead for several requests."""
+
+    action: Literal["assignment"]
+
+
+class BulkReassignment(ReassignmentBody, BulkBody):
+    """Replaces the lead of several requests."""
+
+    action: Literal["reassignment"]
+
+
+BulkCommand = Annotated[BulkAssignment | BulkReassignment, Field(discriminator="action")]
 
 
 class TargetBody(RequestBody):

@@ -14,6 +14,7 @@ from services.assignment.errors import LEAD_NOT_AVAILABLE, REFUSAL_MESSAGES, REQ
 from services.assignment.overdue_board import OverdueBoard
 from services.assignment.presenters import is_lead, target_warnings, was_just_reassigned_from
 from services.assignment.projections import count_open, count_overdue
+from services.assignment.schemas import BulkAssignment, BulkReassignment
 from shared.backends.platform import Platform
 from shared.calendar import today
 from shared.contracts.facts import Staff
@@ -23,6 +24,7 @@ from shared.runtime.decider import Refusal
 from shared.runtime.executor import Loaded
 from shared.runtime.service_runtime import ServiceRuntime
 from shared.web.api import commands
+from shared.web.api.bulk import BulkResult, run_bulk
 from shared.web.api.idempotency import CommandContext
 from shared.web.api.problems import Problem, validation_problem
 from shared.web.api.validation import FieldError
@@ -91,6 +93,23 @@ class AssignmentService:
         result = await self.execute(context, request_id, command, by, body)
         warnings = target_warnings(command.target_date, self.rules.calendar)
         return {**result, "warnings": warnings} if warnings else result
+
+    async def execute_bulk(
+        self, context: CommandContext, body: BulkAssignment | BulkReassignment, by: Principal
+    ) -> list[BulkResult]:
+        """Appoint or replace the lead of several requests, and return each outcome. Raises Problem 422 for the lead."""
+        lead = await self.get_lead_candidate(body.lead)
+        command: AssignLead | ReassignLead
+        if isinstance(body, BulkAssignment):
+            command = AssignLead(by.staff, lead, body.complexity, body.target_date, body.note)
+        else:
+            command = ReassignLead(by.staff, lead, body.reason, body.target_date)
+
+        async def execute(request_id: str) -> dict[str, Any]:
+            await self.get_request(request_id)
+            return await self.execute(context, request_id, command, by, body)
+
+        return await run_bulk(body.ids, execute, self.executor)
 
     async def refusal_problem(self, request_id: str, refusal: Refusal) -> Problem:
         """Return the response to a refusal, with the current version of the request."""

@@ -18,6 +18,7 @@ from services.verification.domain.commands import (
 from services.verification.presenters import change_notice, present_request, present_summary
 from services.verification.projections import find_requests
 from services.verification.schemas import (
+    BulkClaim,
     ClaimBody,
     ClaimResponse,
     QueueItemResponse,
@@ -29,6 +30,7 @@ from services.verification.schemas import (
     to_verdicts,
 )
 from shared.office.presence import viewer_names
+from shared.web.api.bulk import BulkResponse
 from shared.web.api.commands import CommandResponse
 from shared.web.api.lists import CountedPageResponse, page_response
 from shared.web.api.live import OpenedId, OpenedRequest, live
@@ -148,6 +150,14 @@ async def claim(
     body = body or ClaimBody()
     command = await verification.claim_for(officer.staff, body.officer)
     return await verification.execute_claim(context, request_id, command, body)
+
+
+@router.post("/bulk", response_model=BulkResponse)
+async def execute_bulk(
+    body: BulkClaim, officer: Officer, verification: Verification, context: Context
+) -> dict[str, Any]:
+    """Claim several requests; each outcome is reported, and a refusal does not stop the others."""
+    return {"results": await verification.execute_bulk(context, body, officer.staff)}
 
 
 @router.post("/requests/{request_id}/release", response_model=ClaimResponse)

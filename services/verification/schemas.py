@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import date, datetime
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, field_validator, model_validator
 
 from shared.contracts.facts import ChecklistItem, Verdict
 from shared.contracts.lifecycle import Status
 from shared.runtime.request_columns import SORT_COLUMNS, RequestFilters
+from shared.web.api.bulk import BulkBody
 from shared.web.api.commands import CommandResponse, OptionalText, Text
 from shared.web.api.request_lists import RequestListQuery, page_values
 from shared.web.api.serializers import (
@@ -124,6 +125,12 @@ class ClaimBody(RequestBody):
     """
 
     officer: Annotated[str, Field(min_length=1, max_length=100), STRIP_INVISIBLE] | None = None
+
+
+class BulkClaim(ClaimBody, BulkBody):
+    """Claims several requests, or assigns them to a colleague."""
+
+    action: Literal["claim"] = "claim"
 
 
 class ClaimResponse(CommandResponse):

@@ -15,6 +15,7 @@ from services.verification.domain.state import State
 from services.verification.errors import DOCUMENT_NOT_FOUND, NO_OFFICER, REFUSAL_MESSAGES, REQUEST_NOT_FOUND
 from services.verification.presenters import find_any_document
 from services.verification.projections import find_requests, queue_cursor
+from services.verification.schemas import BulkClaim
 from shared.backends.platform import Platform
 from shared.calendar import today
 from shared.contracts.facts import DocumentRef, Staff
@@ -24,6 +25,7 @@ from shared.runtime.conflict import conflict
 from shared.runtime.executor import Loaded
 from shared.runtime.service_runtime import ServiceRuntime
 from shared.web.api import commands, serializers
+from shared.web.api.bulk import BulkResult, run_bulk
 from shared.web.api.idempotency import CommandContext
 from shared.web.api.problems import Problem, validation_problem
 from shared.web.api.validation import FieldError
@@ -118,6 +120,13 @@ class VerificationService:
         officer = command.by.username
         return await commands.execute_command(
             context, self.executor, request_id, command, officer, REFUSAL_MESSAGES, *content
+        )
+
+    async def execute_bulk(self, context: CommandContext, body: BulkClaim, by: Staff) -> list[BulkResult]:
+        """Claim several requests, and return each outcome. Raises Problem 422 for the officer."""
+        command = await self.claim_for(by, body.officer)
+        return await run_bulk(
+            body.ids, lambda request_id: self.execute(context, request_id, command, body), self.executor
         )
 
     def conflict_problem(self, loaded: Loaded[State]) -> Problem:

@@ -20,10 +20,8 @@ TEMPLATES = [
     if path not in {LETTERS / "email_base.html", LETTERS / "email.html"}
 ]
 COMPONENTS = ROOT / "shared/web/views/templates/components.html"
-VIEWER = ROOT / "shared/web/views/templates/viewer.html"
-"""The components of the document viewer."""
-LISTS = ROOT / "shared/web/views/templates/request_list.html"
-"""The components of lists of requests."""
+PARTS = {COMPONENTS.with_name(name) for name in ("viewer.html", "team.html", "phrase_menu.html", "request_list.html")}
+"""The components of the document viewer, of lists, of what staff share about a request, and of ready-made sentences."""
 WORDS = [
     path
     for folder in ("services", "shared", "simpul")
@@ -63,7 +61,7 @@ def test_a_template_runs_nothing_inline_and_loads_nothing_from_elsewhere(path: P
 
 @pytest.mark.parametrize(
     "path",
-    [path for path in TEMPLATES if path not in (COMPONENTS, VIEWER, LISTS)],
+    [path for path in TEMPLATES if path not in {COMPONENTS, *PARTS}],
     ids=lambda path: str(path.relative_to(ROOT)),
 )
 def test_no_page_writes_its_own_controls(path: Path):

@@ -30,6 +30,7 @@ from shared.runtime.request_columns import RequestFilters
 from shared.storage.port import RecordQuery
 from shared.web.forms.posted_form import PostedForm
 from shared.web.http.downloads import download
+from shared.web.office.phrases import PhraseUse, phrases_for
 from shared.web.views.labels import STATUS_LABELS
 from shared.web.views.page_routes import PageRoute, add_form_page, see_other
 
@@ -186,6 +187,7 @@ class AssignPage(RequestPage):
             cursor=cursor,
             request=self.request_context(loaded),
             request_url=request_url(loaded),
+            open_by=await self.enter(loaded),
             back=QUEUE_PATH,
             appointing=appointing,
             people=await self.assignment.list_workloads() if appointing else [],
@@ -248,6 +250,7 @@ class RejectPage(RequestPage):
             return see_other(request_url(loaded))
         return await self.render(
             "reject.html",
+            phrases=await phrases_for(self.assignment.platform.office, PhraseUse.REJECTION),
             posted=posted,
             cursor=cursor,
             request=self.request_context(loaded),

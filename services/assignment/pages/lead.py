@@ -27,6 +27,7 @@ from shared.storage.port import RecordQuery
 from shared.web.api.validation import EmptyBody
 from shared.web.forms.posted_form import PostedForm
 from shared.web.http.downloads import download
+from shared.web.office.phrases import PhraseUse, phrases_for
 from shared.web.views.page_routes import PageRoute, add_form_page, see_other
 
 
@@ -146,6 +147,10 @@ class WorkPage(LeadPage):
             step=step,
             steps=[(tab.name, base + tab.path) for tab in TABS] if shows_tabs else [],
             request_url=base,
+            phrases=await phrases_for(self.assignment.platform.office, PhraseUse.QUESTION)
+            if step == PAUSE.name
+            else [],
+            open_by=await self.enter(loaded),
             action=base + (STEPS[step].path if step else ""),
             back=WORK_PATH,
             said=done_message(self.request.query_params.get("done", "")),

@@ -61,6 +61,11 @@ class StaffPage:
         counts = await self._menu_counts()
         return templates(self.request, template, live_address=LIVE_PATH, waiting=counts, **context)
 
+    async def enter(self, loaded: Loaded[State]) -> list[str]:
+        """Record that this person has the request open, and return the names of others who have."""
+        viewers = await self.assignment.platform.presence.enter(loaded.id, self.principal.staff)
+        return [viewer.name for viewer in viewers]
+
     async def _menu_counts(self) -> dict[str, int]:
         queries = {
             OVERDUE: (Role.STRUCTURAL, find_overdue(self.assignment.today())),

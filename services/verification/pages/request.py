@@ -22,6 +22,7 @@ from services.verification.pages.checklist import (
     list_proofs,
     parse_decision,
 )
+from services.verification.pages.team import team_context
 from services.verification.presenters import present_request, viewer_documents
 from services.verification.schemas import RecommendationBody
 from shared.contracts.lifecycle import Status
@@ -33,6 +34,7 @@ from shared.web.api.validation import RequestBody
 from shared.web.documents.viewer import LOOK_BUTTON, DocumentPaths, build_viewer, is_look, requested_state
 from shared.web.forms.posted_form import PostedForm
 from shared.web.http.downloads import download
+from shared.web.office.phrases import PhraseUse, phrases_for
 from shared.web.views.employee_number import group_digits
 from shared.web.views.page_routes import PageRoute, add_form_page, see_other
 
@@ -111,6 +113,8 @@ class ChecklistPage(RequestPage):
             employee_number=group_digits(state.applicant.employee_number) if state.applicant else "",
             judgement=state.judgement,
             advised=recommendation(state) is not None,
+            phrases=await phrases_for(self._verification.platform.office, PhraseUse.RETURN),
+            **await team_context(self._verification, loaded, self._officer),
             cursor=cursor,
             waiting=await self._menu_counts(),
         )
@@ -137,6 +141,7 @@ class RecommendationPage(RequestPage):
         return templates(
             self._request,
             "recommendation.html",
+            phrases=await phrases_for(self._verification.platform.office, PhraseUse.REJECTION),
             posted=posted,
             request=self._request_context(loaded),
             open=state.status is Status.SUBMITTED and recommendation(state) is None,

@@ -32,6 +32,7 @@ MENU_ITEMS = (
     MenuItem(Role.ADMIN, "/surel-keluar", "messages"),
     MenuItem(Role.ADMIN, "/kejadian-tertunda", "dead_letters"),
     MenuItem(Role.ADMIN, "/akun", "staff_accounts"),
+    MenuItem(Role.ADMIN, "/kalimat", "phrases"),
 )
 
 

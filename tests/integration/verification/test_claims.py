@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from tests.support.domain.given_when_then import REQUEST
@@ -107,3 +109,80 @@ async def test_a_request_is_verified_together_with_the_withdrawal(harness: Staff
     assert (answer.status_code, answer.json()["status"]) == (200, "verified")
     events = [event.type for event in await harness.events("verification")]
     assert events == ["RejectionRecommended", "RecommendationWithdrawn", "RequestVerified"]
+
+
+# The pages, without a script
+
+QUEUE = "/verifikasi"
+PAGE = f"{QUEUE}/{REQUEST}"
+
+
+def browser(harness: StaffHarness, who: str) -> httpx.AsyncClient:
+    transport = httpx.ASGITransport(harness.app)
+    cookies = {"simpul": f"token of {who}"}
+    return httpx.AsyncClient(transport=transport, base_url=harness.platform.settings.origin, cookies=cookies)
+
+
+async def press(
+    harness: StaffHarness, who: str, button: str, address: str = f"{PAGE}/tim", **fields: str
+) -> httpx.Response:
+    """Press a button of the form that the page of a request contains, and return the answer."""
+    async with browser(harness, who) as client:
+        page = await client.get(address.removesuffix("/tim").removesuffix("/catatan"))
+        assert page.status_code == 200
+        [form] = re.findall(r'<form method="post" id="team" action="([^"]+)".*?</form>', page.text)
+        assert form == address
+        key = re.search(r'id="team".*?name="_csrf" value="([^"]+)".*?name="_key" value="([^"]+)"', page.text)
+        assert key is not None
+        return await client.post(address, data={"_csrf": key[1], "_key": key[2], "_do": button, **fields})
+
+
+async def page_text(harness: StaffHarness, who: str, address: str = PAGE) -> str:
+    async with browser(harness, who) as client:
+        return " ".join(re.sub(r"<[^>]+>", " ", (await client.get(address)).text).split())
+
+
+async def test_the_page_of_a_request_claims_releases_and_assigns_it(harness: StaffHarness):
+    assert "Belum ada yang memeriksa" in await page_text(harness, "nurlaila")
+    answer = await press(harness, "nurlaila", "claim")
+    assert (answer.status_code, answer.headers["location"]) == (303, f"{PAGE}#tim")
+    assert "Anda memeriksa permohonan ini" in await page_text(harness, "nurlaila")
+    seen = await page_text(harness, "samsul")
+    assert "Nurlaila Ibarat sedang memeriksa permohonan ini, sejak" in seen
+    refused = await press(harness, "samsul", "claim")
+    assert (refused.status_code, "sedang diperiksa oleh Nurlaila Ibarat" in refused.text) == (409, True)
+    nobody = await press(harness, "samsul", "assign", officer="")
+    assert (nobody.status_code, "Pilih petugas" in nobody.text) == (422, True)
+    assert (await press(harness, "samsul", "assign", officer="samsul")).status_code == 303
+    assert "Anda memeriksa permohonan ini" in await page_text(harness, "samsul")
+    assert (await press(harness, "nurlaila", "release")).status_code == 303
+    assert "Belum ada yang memeriksa" in await page_text(harness, "nurlaila")
+
+
+async def test_the_page_of_a_request_says_who_else_has_it_open(harness: StaffHarness):
+    assert re.search(r"<p[^>]* data-here hidden>", await source(harness, "samsul"))
+    assert "Sedang dibuka juga oleh Samsul Seandainya" in await page_text(harness, "nurlaila")
+    assert "Sedang dibuka juga oleh Nurlaila Ibarat, Samsul Seandainya" in await page_text(
+        harness, "hasan", f"/penugasan/{REQUEST}"
+    )
+    harness.clock.advance(seconds=75)
+    assert re.search(r"<p[^>]* data-here hidden>", await source(harness, "nurlaila"))
+
+
+async def source(harness: StaffHarness, who: str) -> str:
+    async with browser(harness, who) as client:
+        return (await client.get(PAGE)).text
+
+
+async def test_notes_are_written_on_the_pages_of_officers_and_heads(harness: StaffHarness):
+    empty = await press(harness, "nurlaila", "note", text=" ")
+    assert (empty.status_code, 'id="text-e"' in empty.text) == (422, True)
+    assert (await press(harness, "nurlaila", "note", text="Surat baru <menyusul>.")).status_code == 303
+    await harness.wait_until(harness.wait_until_consumed)
+    head = await press(harness, "hasan", "note", f"/penugasan/{REQUEST}/catatan", text="Setuju ditunggu.")
+    assert (head.status_code, head.headers["location"]) == (303, f"/penugasan/{REQUEST}#notes")
+    await harness.wait_until(harness.wait_until_consumed)
+    for who, address in (("nurlaila", PAGE), ("hasan", f"/penugasan/{REQUEST}")):
+        seen = await page_text(harness, who, address)
+        assert "Hasan Umpama Setuju ditunggu." in seen
+        assert "Nurlaila Ibarat Surat baru &lt;menyusul&gt;." in seen

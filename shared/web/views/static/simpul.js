@@ -35,7 +35,19 @@
     count();
   });
 
+  /* Insert a ready-made sentence into the field used last. */
+  let typing;
+  const put = (box, from, to, text) => { box.setRangeText(text, from, to, "end"); box.dispatchEvent(new Event("input", { bubbles: true })); };
+  const sentence = (part) => one("[data-phrase]", part).textContent;
+  addEventListener("focusin", ({ target }) => { if (target.matches("textarea")) typing = target; });
+  const insert = ({ currentTarget }) => {
+    const box = typing ?? one("textarea", currentTarget.closest("form") ?? document);
+    put(box, box.selectionStart, box.selectionEnd, sentence(currentTarget.closest("[data-shortcut]")));
+    box.focus();
+  };
+
   const doings = {
+    insert,
     print: () => window.print(),
     copy: () => navigator.clipboard.writeText(one("[data-link]").href).then(() => { const told = one("[data-copied]"); told.textContent = told.dataset.copied; }),
   };
@@ -96,6 +108,30 @@
     if (!way || event.ctrlKey || event.metaKey || event.shiftKey) return;
     event.preventDefault();
     shown = shown.then(() => show(way));
+  });
+
+  /* Send a form without leaving the page, so that what is typed in other forms stays; if that fails, send it as usual. */
+  addEventListener("submit", async (event) => {
+    const form = event.target, button = event.submitter;
+    if (!form.matches("[data-stay]")) return;
+    event.preventDefault();
+    const body = new FormData(form, button), answer = await fetch(form.action, { method: "POST", body: new URLSearchParams(body) }).catch(() => undefined);
+    const page = answer?.ok && answer.redirected ? new DOMParser().parseFromString(await answer.text(), "text/html") : undefined;
+    if (!page?.getElementById(form.id)) { form.removeAttribute("data-stay"); return form.requestSubmit(button); }
+    all("[data-team]").forEach((part) => { const other = page.getElementById(part.id); if (other) part.replaceChildren(...other.childNodes); });
+    form.elements._key.value = page.getElementById(form.id).elements._key.value;
+    const shown = one("[data-version]"), now = one("[data-version]", page);
+    /* The change was this one; of any other the page announces that it is no longer up to date. */
+    if (shown && now?.dataset.version - shown.dataset.version === 1) { shown.dataset.version = now.dataset.version; one(".toast").hidden = true; }
+    (all(`[form=${form.id}]`).find((each) => each.value === button.value) ?? one(`[form=${form.id}]`))?.focus({ preventScroll: true });
+  });
+
+  /* Ready-made sentences: typing ::shortcut inserts one. */
+  addEventListener("input", ({ target }) => {
+    if (!target.matches("textarea")) return;
+    const end = target.selectionStart, typed = /::([a-z0-9-]+)\s$/.exec(target.value.slice(0, end));
+    const phrase = typed && one(`[data-shortcut="${typed[1]}"]`);
+    if (phrase) put(target, end - typed[0].length, end, sentence(phrase) + " ");
   });
 
   /* Live pages: update rows in place, announce new ones, and leave what is being typed untouched. */
@@ -163,6 +199,14 @@
     pending.set(told.id, told);
     later();
   };
+  /* Who else has this request open. */
+  const here = one("[data-here]");
+  const met = (event) => {
+    const { names } = JSON.parse(event.data);
+    here.hidden = !names.length;
+    one("b", here).textContent = names.join(", ");
+    one(".av", here).textContent = (names[0] ?? "").split(" ").slice(0, 2).map((word) => word[0]).join("").toUpperCase();
+  };
   const leaveOff = () => {
     say(live.dataset.ended + " ", true);
     const address = "/masuk?lanjut=" + encodeURIComponent(location.pathname + location.search);
@@ -172,9 +216,11 @@
   const connect = () => {
     const address = new URL(live.dataset.live, location.href);
     if (last) address.searchParams.set("last_event_id", last);
+    if (here) address.searchParams.set("open", subject);
     source = new EventSource(address);
     source.onopen = () => { wait = 1000; say(on, false); tick(); if (pending.size) later(); };
     source.addEventListener("request", heard);
+    source.addEventListener("presence", met);
     source.onerror = async () => {
       say(live.dataset.off, true);
       if (source.readyState !== EventSource.CLOSED) return;

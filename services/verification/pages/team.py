@@ -1,0 +1,79 @@
+"""What officers share about a request: who checks it, and notes among staff. The request's page contains the same form."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import APIRouter, Request, Response
+
+from services.verification.dependencies import Context, Officer, Verification, require_officer
+from services.verification.domain.commands import AddNote, ReleaseClaim
+from services.verification.domain.state import State
+from services.verification.errors import TEXTS
+from services.verification.pages import QUEUE_PATH, templates
+from services.verification.presenters import present_request
+from services.verification.schemas import ClaimBody
+from services.verification.service import VerificationService
+from shared.identity.service import Principal
+from shared.runtime.executor import Loaded
+from shared.web.api.problems import validation_problem
+from shared.web.api.staff_notes import NoteBody, present_notes
+from shared.web.api.validation import FieldError
+from shared.web.forms.posted_form import PostedForm
+from shared.web.views.page_routes import PageRoute, add_form_page, see_other
+
+TEAM = "/tim"
+
+router = APIRouter(prefix=QUEUE_PATH, route_class=PageRoute, include_in_schema=False)
+
+
+async def team_context(verification: VerificationService, loaded: Loaded[State], officer: Principal) -> dict[str, Any]:
+    """Record that this officer has the request open, and return what the page of a request shows of the team."""
+    viewers = await verification.platform.presence.enter(loaded.id, officer.staff)
+    return {
+        "open_by": [viewer.name for viewer in viewers],
+        "officers": await verification.officers(),
+        "notes": present_notes(loaded.state.notes),
+    }
+
+
+class TeamPage:
+    """Who checks a request, and its notes."""
+
+    def __init__(
+        self, request_id: str, request: Request, officer: Officer, verification: Verification, context: Context
+    ) -> None:
+        self._request_id, self._request, self._officer = request_id, request, officer
+        self._verification, self._context = verification, context
+
+    async def show(self, posted: PostedForm) -> Response:
+        loaded = await self._verification.get_request(self._request_id)
+        return templates(
+            self._request,
+            "team_page.html",
+            posted=posted,
+            request=present_request(loaded, self._verification.today(), self._verification.rules),
+            waiting={QUEUE_PATH: await self._verification.count_submitted()},
+            **await team_context(self._verification, loaded, self._officer),
+        )
+
+    async def submit(self, posted: PostedForm) -> Response:
+        staff, verification = self._officer.staff, self._verification
+        match posted.button:
+            case "note":
+                note = posted.validate(NoteBody, "officer")
+                await verification.execute(self._context, self._request_id, AddNote(staff, note.text), note)
+            case "release":
+                await verification.execute(self._context, self._request_id, ReleaseClaim(staff), "release")
+            case "assign" if not posted.text("officer"):
+                raise validation_problem([FieldError("officer", TEXTS.team.choose)])
+            case "assign" | "claim":
+                claim = ClaimBody(officer=posted.text("officer") if posted.button == "assign" else None)
+                command = await verification.claim_for(staff, claim.officer)
+                await verification.execute(self._context, self._request_id, command, claim)
+            case _:
+                return await self.show(posted)
+        return see_other(f"{QUEUE_PATH}/{self._request_id}#tim")
+
+
+add_form_page(router, f"/{{request_id}}{TEAM}", TeamPage, require_officer)
