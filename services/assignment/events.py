@@ -24,6 +24,7 @@ SUBSCRIBES_TO: frozenset[type[Fact]] = frozenset(
     {
         intake.RequestSubmitted,
         intake.RequestCorrected,
+        intake.ContactChanged,
         intake.RequestResubmitted,
         intake.RequestExpired,
         intake.RequestWithdrawn,

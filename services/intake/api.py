@@ -21,6 +21,8 @@ from services.intake.schemas import (
     RESUBMISSION_FILES,
     SUBMISSION_FILES,
     AnswerBody,
+    ContactBody,
+    ContactConfirmationBody,
     ReasonBody,
     ResubmissionForm,
     SubmissionForm,
@@ -145,6 +147,22 @@ async def follow(request: Request, loaded: TrackedRequest, intake: Intake) -> Re
         return {"number": current.state.number, "status": status.value, "label": STATUS_LABELS[status]}
 
     return await live(request, intake.store, allowed, reader=loaded.id)
+
+
+@router.post("/requests/{number}/contact", response_model=CommandResponse)
+async def change_contact(
+    body: ContactBody, request: Request, loaded: TrackedRequest, intake: Intake, context: Context
+) -> dict[str, Any]:
+    """Request another email address or phone; both take effect when the new address confirms them."""
+    return await intake.change_contact(context, loaded, body, client_network(client_address(request)))
+
+
+@router.post("/requests/{number}/contact/confirmation", response_model=CommandResponse)
+async def confirm_contact(
+    body: ContactConfirmationBody, loaded: TrackedRequest, intake: Intake, context: Context
+) -> dict[str, Any]:
+    """Confirm a change of contact with the code that was mailed to the new address."""
+    return await intake.confirm_contact(context, loaded, body)
 
 
 @router.post("/requests/{number}/withdrawal", response_model=CommandResponse)

@@ -27,6 +27,7 @@ _STATUS_AND_FIELD: Mapping[str, tuple[int, str]] = {
     "item_untouched": (422, ""),
     "nothing_changed": (422, ""),
     "being_checked": (409, ""),
+    "contact_outdated": (409, ""),
     "reason_missing": (422, "reason"),
     "text_missing": (422, "text"),
     "answers_unfit": (422, "answers"),
@@ -37,6 +38,7 @@ REFUSAL_MESSAGES: RefusalMessages = {
     code: (status, field, str(_texts[code])) for code, (status, field) in _STATUS_AND_FIELD.items()
 }
 
+INVALID_CONTACT_CODE: str = load_words("services.intake").contact.invalid
 NOT_FOUND: str = _texts.unknown
 
 FIELD_BY_ITEM: Mapping[ChecklistItem, str] = {

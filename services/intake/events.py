@@ -9,6 +9,8 @@ PUBLISHES: frozenset[type[Fact]] = frozenset(
     {
         intake.RequestSubmitted,
         intake.RequestCorrected,
+        intake.ContactChangeRequested,
+        intake.ContactChanged,
         intake.RequestResubmitted,
         intake.RequestExpired,
         intake.RequestWithdrawn,

@@ -9,6 +9,7 @@ from typing import Any
 from services.intake.domain.commands import (
     AnswerQuestion,
     AnswerSurvey,
+    ChangeContact,
     Command,
     ConfirmHandover,
     ContestHandover,
@@ -130,6 +131,7 @@ ACTIONS: Mapping[str, type[Command]] = {
     "keberatan": ContestHandover,
     "survei": AnswerSurvey,
     "perbaiki": CorrectRequest,
+    "kontak": ChangeContact,
     "batalkan": WithdrawRequest,
 }
 """Commands of applicants by the path of their page; the first open one is the expected next step."""

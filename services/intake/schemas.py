@@ -138,6 +138,20 @@ class AnswerBody(RequestBody):
     text: Text
 
 
+class ContactBody(RequestBody):
+    """The email address and phone that are to replace the current ones; an empty phone removes it."""
+
+    email: Email
+    phone: Phone = ""
+
+
+class ContactConfirmationBody(RequestBody):
+    """The number of a change of contact, and the code that its new address was mailed."""
+
+    change: Annotated[int, Field(ge=1, le=1_000_000, strict=True)]
+    code: Annotated[str, Field(max_length=100), CLEAN_LINE]
+
+
 class TrackingLinkBody(RequestBody):
     """The email address of a request."""
 

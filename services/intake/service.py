@@ -6,10 +6,11 @@ import logging
 from datetime import date
 from typing import Any
 
-from services.intake.domain.commands import Command, MailLink
+from services.intake.domain.commands import ChangeContact, Command, ConfirmContact, MailLink
 from services.intake.domain.state import State
-from services.intake.errors import REFUSAL_MESSAGES, intake_refusal_problem
+from services.intake.errors import INVALID_CONTACT_CODE, REFUSAL_MESSAGES, intake_refusal_problem
 from services.intake.recipient_limit import RecipientLimit
+from services.intake.schemas import ContactBody, ContactConfirmationBody
 from services.intake.submissions import SubmissionService
 from shared.backends.platform import Platform
 from shared.calendar import today
@@ -51,6 +52,25 @@ class IntakeService:
         """Execute a command of the applicant; `content` is what the request body said. Raises Problem."""
         actor = loaded.state.number
         return await execute_command(context, self.executor, loaded.id, command, actor, REFUSAL_MESSAGES, *content)
+
+    async def change_contact(
+        self, context: CommandContext, loaded: Loaded[State], body: ContactBody, network: str
+    ) -> dict[str, Any]:
+        """Request another contact; the email that this causes counts against the recipient's limit. Raises Problem."""
+        counted = await self._recipient_limit.count_submission(body.email, network)
+        try:
+            return await self.execute(context, loaded, ChangeContact(body.email, body.phone), body)
+        except Exception:
+            await self._recipient_limit.undo(counted)
+            raise
+
+    async def confirm_contact(
+        self, context: CommandContext, loaded: Loaded[State], body: ContactConfirmationBody
+    ) -> dict[str, Any]:
+        """Put a requested contact into effect. Raises Problem 403 for a wrong code."""
+        if not self.platform.tracking.verify_contact_code(loaded.id, body.change, body.code):
+            raise Problem(403, INVALID_CONTACT_CODE)
+        return await self.execute(context, loaded, ConfirmContact(body.change), body)
 
     async def refusal_problem(self, refusal: Refusal, request_id: str = "") -> Problem:
         """Return the problem that describes a refusal, with the current version of the request, if it exists."""

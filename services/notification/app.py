@@ -23,7 +23,7 @@ def build(platform: Platform) -> ServiceApp:
     runtime = ServiceRuntime(request_decider, store, platform.log, platform.clock)
     directory = CachedStaffDirectory(platform.accounts)
     email_settings, preferences = _email_settings(platform), NotificationPreferences(platform.office)
-    composer = EmailComposer(directory, email_settings, platform.tracking.link)
+    composer = EmailComposer(directory, email_settings, platform.tracking.link, platform.tracking.contact_link)
     dispatcher = EmailDispatcher(runtime.executor, platform.mailer, composer, platform.new_id, preferences)
     digests = DigestSender(
         platform.office, platform.accounts, preferences, platform.mailer, email_settings, platform.clock

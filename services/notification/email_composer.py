@@ -9,8 +9,8 @@ from typing import Protocol
 
 from cachetools import TTLCache
 
-from services.notification.domain.emails import AssignedEmail, ReassignedEmail
-from services.notification.domain.notification_rules import APPLICANT
+from services.notification.domain.emails import AssignedEmail, ContactConfirmationEmail, ReassignedEmail
+from services.notification.domain.notification_rules import APPLICANT, NEW_CONTACT
 from services.notification.domain.promised_days import promise_working_days
 from services.notification.domain.state import Message, State
 from services.notification.email_rendering import EmailContent, render
@@ -86,16 +86,27 @@ class CachedStaffDirectory:
 
 
 class EmailComposer:
-    """Composes emails; `tracking_link(request_id, number)` returns the link of the applicant."""
+    """Composes emails.
+
+    `tracking_link(request_id, number)` returns the link of the applicant, `contact_link(request_id, number, change)` the one that
+    confirms a new contact.
+    """
 
     def __init__(
-        self, directory: StaffDirectory, settings: EmailSettings, tracking_link: Callable[[str, str], str]
+        self,
+        directory: StaffDirectory,
+        settings: EmailSettings,
+        tracking_link: Callable[[str, str], str],
+        contact_link: Callable[[str, str, int], str],
     ) -> None:
-        self._directory, self._settings, self._tracking_link = directory, settings, tracking_link
+        self._directory, self._settings = directory, settings
+        self._tracking_link, self._contact_link = tracking_link, contact_link
 
     async def recipients(self, state: State, message: Message) -> Sequence[Recipient]:
         if message.to == APPLICANT:
             return [Recipient(state.applicant.name, state.applicant.email)] if state.applicant else []
+        if message.to == NEW_CONTACT:
+            return [Recipient(state.new_contact.name, state.new_contact.email)] if state.new_contact else []
         kind, _, name = message.to.partition(":")
         if kind == "role":
             return await self._directory.accounts_with_role(name)
@@ -120,13 +131,13 @@ class EmailComposer:
     async def _content(self, loaded: Loaded[State], message: Message, recipients: Sequence[Recipient]) -> EmailContent:
         state, parameters = loaded.state, promise_working_days(message.values, self._settings.calendar)
         name = recipients[0].name if len(recipients) == 1 else ""
-        if message.to == APPLICANT:
+        if message.to in (APPLICANT, NEW_CONTACT):
             return EmailContent(
                 parameters,
                 name,
                 state.number,
                 state.scope,
-                link=self._tracking_link(loaded.id, state.number),
+                link=self._applicant_link(loaded, message),
                 contact=await self._lead_address(message),
                 office=self._settings.office,
                 status=state.course.status,
@@ -141,6 +152,11 @@ class EmailComposer:
             unit=state.applicant.unit if state.applicant else "",
             status=state.course.status,
         )
+
+    def _applicant_link(self, loaded: Loaded[State], message: Message) -> str:
+        if isinstance(message.values, ContactConfirmationEmail):
+            return self._contact_link(loaded.id, loaded.state.number, message.values.change)
+        return self._tracking_link(loaded.id, loaded.state.number)
 
     async def _lead_address(self, message: Message) -> str:
         match message.values:
@@ -175,4 +191,5 @@ def _staff_path(loaded: Loaded[State], message: Message, recipients: Sequence[Re
 
 def _thread_id(request_id: str, message: Message) -> str:
     """Return the id of the conversation with the applicant, or of that with staff, about a request."""
-    return f"{request_id}.{'applicant' if message.to == APPLICANT else 'staff'}.thread"
+    thread = {APPLICANT: "applicant", NEW_CONTACT: "contact"}.get(message.to, "staff")
+    return f"{request_id}.{thread}.thread"

@@ -18,6 +18,8 @@ SUBSCRIBES_TO: frozenset[type[Fact]] = frozenset(
     {
         intake.RequestSubmitted,
         intake.RequestCorrected,
+        intake.ContactChangeRequested,
+        intake.ContactChanged,
         intake.RequestResubmitted,
         intake.RequestExpired,
         intake.RequestWithdrawn,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any, TypedDict
 
-from services.notification.domain.notification_rules import APPLICANT
+from services.notification.domain.notification_rules import APPLICANT, NEW_CONTACT
 from services.notification.domain.state import Message, State
 from services.notification.errors import WORDS
 from shared.mail.address import mask_address
@@ -76,12 +76,14 @@ def _masked_recipient(state: State, message: Message) -> str:
     """Return the applicant's masked address, a role, or a username."""
     if message.to == APPLICANT:
         return mask_address(state.applicant.email) if state.applicant else ""
+    if message.to == NEW_CONTACT:
+        return mask_address(state.new_contact.email) if state.new_contact else ""
     return message.to.partition(":")[2]
 
 
 def _recipient_label(state: State, message: Message) -> str:
     recipient = _masked_recipient(state, message)
-    if message.to == APPLICANT:
+    if message.to in (APPLICANT, NEW_CONTACT):
         return recipient
     if message.to.startswith("role:"):
         return str(WORDS.recipients.role).format(role=ROLE_LABELS.get(recipient, recipient))

@@ -50,6 +50,20 @@ class RequestCorrected(IntakeFact):
     warnings: tuple[str, ...] = ()
 
 
+class ContactChangeRequested(IntakeFact):
+    """The applicant asked for this email address and phone; they take effect when the new address has confirmed them."""
+
+    change: int
+    applicant: Applicant
+
+
+class ContactChanged(IntakeFact):
+    """The new address confirmed the change of contact with this number."""
+
+    change: int
+    applicant: Applicant
+
+
 class RequestExpired(IntakeFact):
     """The applicant did not complete the request in time."""
 

@@ -28,6 +28,8 @@ FACTS: tuple[type[Fact], ...] = (
     intake.RequestSubmitted,
     intake.RequestResubmitted,
     intake.RequestCorrected,
+    intake.ContactChangeRequested,
+    intake.ContactChanged,
     intake.RequestExpired,
     intake.RequestWithdrawn,
     intake.ApplicantAnswered,

@@ -20,7 +20,13 @@ from shared.contracts.claims import Claim, active_claim, advance_claim
 from shared.contracts.envelope import Event
 from shared.contracts.facts import Applicant, DocumentRef, Letter, Scope, Staff
 from shared.contracts.history import HistoryEntry, add_to_history
-from shared.contracts.intake import HandoverConfirmed, RequestCorrected, RequestResubmitted, RequestSubmitted
+from shared.contracts.intake import (
+    ContactChanged,
+    HandoverConfirmed,
+    RequestCorrected,
+    RequestResubmitted,
+    RequestSubmitted,
+)
 from shared.contracts.lifecycle import Lifecycle, Status, advance
 from shared.contracts.notes import StaffNote, add_note
 from shared.contracts.verification import (
@@ -143,6 +149,8 @@ def apply_staff_request_event(state: AnyStaffRequestState, event: Event) -> AnyS
                 documents=form.documents,
                 warnings=form.warnings,
             )
+        case ContactChanged(applicant=applicant):
+            return replace(updated, applicant=applicant)
         case RejectionRecommended(round=number, reason=reason, by=by):
             return replace(updated, recommendation=Recommendation(number, reason, by, event.time))
         case RecommendationWithdrawn():

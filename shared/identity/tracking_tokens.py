@@ -23,6 +23,17 @@ class TrackingTokens:
     def link(self, request_id: str, number: str) -> str:
         return f"{self._origin}/lacak/{number}?kunci={self.token(request_id)}"
 
+    def contact_code(self, request_id: str, change: int) -> str:
+        """Return the code that confirms a change of contact; only the new address is told it (132 bits, 22 characters)."""
+        return self._signer.get_signature(f"contact:{request_id}:{change}").decode()[:22]
+
+    def verify_contact_code(self, request_id: str, change: int, code: str) -> bool:
+        """Whether this is the code of the change; the comparison takes constant time."""
+        return hmac.compare_digest(self.contact_code(request_id, change).encode(), code.encode(errors="replace"))
+
+    def contact_link(self, request_id: str, number: str, change: int) -> str:
+        return f"{self._origin}/lacak/{number}/kontak/{change}?kode={self.contact_code(request_id, change)}"
+
     def record_code(self, record_number: str) -> str:
         """Return the code that a handover record's QR code carries beside its number: 96 bits, 16 characters."""
         return self._signer.get_signature(f"record:{record_number}").decode()[:16]

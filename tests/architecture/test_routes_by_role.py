@@ -40,6 +40,8 @@ MATRIX: dict[Call, Allowed] = {
     ("GET", "/api/requests/{number}/documents/{document_id}"): APPLICANT,
     ("POST", "/api/requests/{number}/resubmission"): APPLICANT,
     ("PATCH", "/api/requests/{number}"): APPLICANT,
+    ("POST", "/api/requests/{number}/contact"): APPLICANT,
+    ("POST", "/api/requests/{number}/contact/confirmation"): APPLICANT,
     ("POST", "/api/requests/{number}/withdrawal"): APPLICANT,
     ("POST", "/api/requests/{number}/answer"): APPLICANT,
     ("POST", "/api/requests/{number}/confirmation"): APPLICANT,
@@ -120,7 +122,7 @@ MATRIX: dict[Call, Allowed] = {
 }
 """API routes."""
 
-STEPS = ("lengkapi", "perbaiki", "jawab", "konfirmasi", "keberatan", "batalkan", "survei")
+STEPS = ("lengkapi", "perbaiki", "kontak", "kontak/{change}", "jawab", "konfirmasi", "keberatan", "batalkan", "survei")
 """Actions of an applicant, one page each."""
 
 PAGES: dict[Call, Allowed] = {

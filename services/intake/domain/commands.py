@@ -58,6 +58,21 @@ class CorrectRequest(FormChanges):
 
 
 @dataclass(frozen=True, slots=True)
+class ChangeContact:
+    """Ask for another email address or phone."""
+
+    email: str
+    phone: str
+
+
+@dataclass(frozen=True, slots=True)
+class ConfirmContact:
+    """Confirm the requested contact with this number from its email address."""
+
+    change: int
+
+
+@dataclass(frozen=True, slots=True)
 class WithdrawRequest:
     reason: str
 
@@ -110,6 +125,8 @@ Command = (
     SubmitRequest
     | ResubmitRequest
     | CorrectRequest
+    | ChangeContact
+    | ConfirmContact
     | WithdrawRequest
     | AnswerQuestion
     | ConfirmHandover

@@ -12,8 +12,10 @@ from services.intake.domain.commands import (
     SURVEY_SCORES,
     AnswerQuestion,
     AnswerSurvey,
+    ChangeContact,
     Command,
     ConfirmBySilence,
+    ConfirmContact,
     ConfirmHandover,
     ContestHandover,
     CorrectRequest,
@@ -31,6 +33,8 @@ from shared.contracts.envelope import Event
 from shared.contracts.facts import Fact
 from shared.contracts.intake import (
     ApplicantAnswered,
+    ContactChanged,
+    ContactChangeRequested,
     HandoverConfirmed,
     HandoverContested,
     RequestCorrected,
@@ -41,7 +45,7 @@ from shared.contracts.intake import (
     SurveyAnswered,
     TrackingLinkRequested,
 )
-from shared.contracts.lifecycle import BEFORE_DELIVERY, Lifecycle, Status
+from shared.contracts.lifecycle import BEFORE_DELIVERY, ENDED, Lifecycle, Status
 from shared.runtime.conflict import conflict
 from shared.runtime.decider import Refusal
 
@@ -58,6 +62,8 @@ ALLOWED_STATUSES: Mapping[type[Command], frozenset[Status]] = {
     SubmitRequest: frozenset({Status.NEW}),
     ResubmitRequest: frozenset({Status.RETURNED}),
     CorrectRequest: frozenset({Status.SUBMITTED}),
+    ChangeContact: frozenset(Status) - ENDED - {Status.NEW},
+    ConfirmContact: frozenset(Status) - ENDED - {Status.NEW},
     WithdrawRequest: BEFORE_DELIVERY,
     AnswerQuestion: frozenset({Status.ON_HOLD}),
     ConfirmHandover: frozenset({Status.DELIVERED}),
@@ -74,14 +80,14 @@ def decide(state: State, command: Command, now: datetime, rules: Rules) -> list[
 
     Raises:
         Refusal: moved_on (status, by, at, event) at another status or about an earlier pause or delivery; reason_missing,
-            text_missing, nothing_changed, being_checked (at), answers_unfit (elements), survey_answered (at), survey_closed
-            (until), not_due (at); also the refusals of `validate_form` and `apply_changes`.
+            text_missing, nothing_changed, being_checked (at), contact_outdated, answers_unfit (elements), survey_answered
+            (at), survey_closed (until), not_due (at); also the refusals of `validate_form` and `apply_changes`.
     """
     if state.status not in ALLOWED_STATUSES[type(command)] or _is_about_earlier_step(state.course, command):
         raise conflict(state.status, state.history)
     fact: Fact
     match command:
-        case SubmitRequest() | ResubmitRequest() | CorrectRequest():
+        case SubmitRequest() | ResubmitRequest() | CorrectRequest() | ChangeContact() | ConfirmContact():
             fact = _decide_form(state, command, now)
         case WithdrawRequest(reason=reason):
             fact = RequestWithdrawn(reason=_require_text(reason, "reason_missing"))
@@ -129,7 +135,10 @@ def _decide_handover(
     return HandoverConfirmed(delivery=delivery, automatic=automatic, survey_until=until)
 
 
-def _decide_form(state: State, command: SubmitRequest | ResubmitRequest | CorrectRequest, now: datetime) -> Fact:
+FormCommand = SubmitRequest | ResubmitRequest | CorrectRequest | ChangeContact | ConfirmContact
+
+
+def _decide_form(state: State, command: FormCommand, now: datetime) -> Fact:
     match command:
         case SubmitRequest():
             return _submit(command, now)
@@ -137,6 +146,8 @@ def _decide_form(state: State, command: SubmitRequest | ResubmitRequest | Correc
             return _resubmit(state, command, now)
         case CorrectRequest():
             return _correct(state, command, now)
+        case ChangeContact() | ConfirmContact():
+            return _decide_contact(state, command)
 
 
 def _submit(command: SubmitRequest, now: datetime) -> RequestSubmitted:
@@ -165,6 +176,22 @@ def _correct(state: State, command: CorrectRequest, now: datetime) -> RequestCor
     if form == state.form:
         raise Refusal("nothing_changed")
     return RequestCorrected(round=number, replaced=removed_document_ids(state.form, form), **_form_fields(form))
+
+
+def _decide_contact(state: State, command: ChangeContact | ConfirmContact) -> ContactChangeRequested | ContactChanged:
+    if state.form is None:
+        raise conflict(state.status, state.history)
+    applicant, requested = state.form.applicant, state.requested_contact
+    if isinstance(command, ChangeContact):
+        contact = {"email": command.email, "phone": command.phone}
+        changed = applicant.model_copy(update=contact)
+        if changed == applicant:
+            raise Refusal("nothing_changed")
+        return ContactChangeRequested(change=state.contact_change + 1, applicant=changed)
+    if requested is None or command.change != state.contact_change:
+        raise Refusal("contact_outdated")
+    contact = {"email": requested.email, "phone": requested.phone}
+    return ContactChanged(change=command.change, applicant=applicant.model_copy(update=contact))
 
 
 def _form_fields(form: Form) -> dict[str, Any]:

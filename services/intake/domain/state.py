@@ -9,8 +9,10 @@ from services.intake.domain.form import Form, form_of
 from services.intake.events import PUBLISHES, SUBSCRIBES_TO
 from shared.contracts.assignment import WorkCompleted, WorkPaused
 from shared.contracts.envelope import Event
-from shared.contracts.facts import DocumentRef, Verdict
+from shared.contracts.facts import Applicant, DocumentRef, Verdict
 from shared.contracts.intake import (
+    ContactChanged,
+    ContactChangeRequested,
     HandoverConfirmed,
     RequestCorrected,
     RequestResubmitted,
@@ -66,6 +68,8 @@ class State(RequestState):
     pause: Pause | None = None
     delivery: Delivery | None = None
     link_asked_at: datetime | None = None
+    contact_change: int = 0
+    requested_contact: Applicant | None = None
 
     @property
     def all_documents(self) -> tuple[DocumentRef, ...]:
@@ -82,6 +86,8 @@ def evolve(state: State, event: Event) -> State:
     match event.fact:
         case RequestSubmitted() | RequestResubmitted() | RequestCorrected() as form:
             updated = replace(updated, form=form_of(form))
+        case ContactChangeRequested() | ContactChanged() as contact:
+            updated = _apply_contact(updated, contact)
         case HandoverConfirmed(survey_until=day):
             updated = replace(updated, survey_until=day)
         case SurveyAnswered():
@@ -93,3 +99,10 @@ def evolve(state: State, event: Event) -> State:
         case WorkCompleted(summary=summary, documents=documents, record_number=record, confirm_by=day):
             updated = replace(updated, delivery=Delivery(event.fact.delivery, summary, documents, record, day))
     return updated
+
+
+def _apply_contact(state: State, fact: ContactChangeRequested | ContactChanged) -> State:
+    if isinstance(fact, ContactChangeRequested):
+        return replace(state, contact_change=fact.change, requested_contact=fact.applicant)
+    form = replace(state.form, applicant=fact.applicant) if state.form else None
+    return replace(state, form=form, requested_contact=None)

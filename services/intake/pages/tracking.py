@@ -115,7 +115,7 @@ async def download_document(
 
 
 def _done_message(action: str) -> str:
-    return str(templates.words.done[action]) if action in ACTIONS else ""
+    return str(templates.words.done[action]) if action in (*ACTIONS, "kontak-baru") else ""
 
 
 def _tracking_context(state: State, intake: IntakeService) -> dict[str, Any]:

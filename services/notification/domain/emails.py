@@ -42,6 +42,26 @@ class CorrectedEmail(StrictFields):
 
 
 @dataclass(frozen=True, slots=True)
+class ContactConfirmationEmail(StrictFields):
+    """To the new address: `change` is the number of the requested contact."""
+
+    kind: ClassVar = "contact_confirmation"
+    change: StrictInt
+
+
+@dataclass(frozen=True, slots=True)
+class ContactNoticeEmail(StrictFields):
+    """To the address that is still in effect; the new one is not named."""
+
+    kind: ClassVar = "contact_notice"
+
+
+@dataclass(frozen=True, slots=True)
+class ContactChangedEmail(StrictFields):
+    kind: ClassVar = "contact_changed"
+
+
+@dataclass(frozen=True, slots=True)
 class VerifiedEmail(StrictFields):
     kind: ClassVar = "verified"
 
@@ -298,6 +318,9 @@ ReminderEmail = ReturnReminderEmail | ConfirmReminderEmail | AnswerReminderEmail
 ApplicantEmail = (
     ReceivedEmail
     | CorrectedEmail
+    | ContactConfirmationEmail
+    | ContactNoticeEmail
+    | ContactChangedEmail
     | VerifiedEmail
     | ReturnedEmail
     | ExpiredEmail

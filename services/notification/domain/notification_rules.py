@@ -10,7 +10,7 @@ from shared.contracts import assignment, intake, verification
 from shared.contracts.facts import Fact, Staff, Verdict
 from shared.contracts.lifecycle import Lifecycle
 
-APPLICANT = "applicant"
+APPLICANT, NEW_CONTACT = "applicant", "contact:new"
 OFFICERS = "role:officer"
 STRUCTURAL = "role:structural"
 
@@ -32,7 +32,7 @@ StaffFact = (
 
 @dataclass(frozen=True, slots=True)
 class PlannedEmail:
-    """An email that is due; `to` is the applicant, `role:` with a role, or `staff:` with a username."""
+    """An email that is due; `to` is the applicant, its requested new contact, `role:` with a role, or `staff:` with a username."""
 
     to: str
     parameters: Parameters
@@ -83,6 +83,13 @@ def _emails_for(fact: Fact, lead: Staff | None) -> list[PlannedEmail]:  # noqa: 
             return [_to_applicant(emails.ReceivedEmail(round_number)), to_officers]
         case intake.RequestCorrected():
             return [_to_applicant(emails.CorrectedEmail())]
+        case intake.ContactChangeRequested(change=change):
+            return [
+                PlannedEmail(NEW_CONTACT, emails.ContactConfirmationEmail(change)),
+                _to_applicant(emails.ContactNoticeEmail()),
+            ]
+        case intake.ContactChanged():
+            return [_to_applicant(emails.ContactChangedEmail())]
         case intake.RequestExpired():
             return [_to_applicant(emails.ExpiredEmail())]
         case intake.ApplicantAnswered(text=answer):

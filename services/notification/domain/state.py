@@ -17,7 +17,13 @@ from services.notification.domain.reminders import Reminder, current_reminders, 
 from shared.contracts.assignment import LeadAssigned, LeadReassigned, RequestRejected
 from shared.contracts.envelope import Event
 from shared.contracts.facts import Applicant, Staff
-from shared.contracts.intake import RequestCorrected, RequestResubmitted, RequestSubmitted
+from shared.contracts.intake import (
+    ContactChanged,
+    ContactChangeRequested,
+    RequestCorrected,
+    RequestResubmitted,
+    RequestSubmitted,
+)
 from shared.contracts.lifecycle import Lifecycle, advance
 from shared.contracts.notification import (
     MessageOutcome,
@@ -64,11 +70,12 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """`reminded` contains the ids of reminders that were sent or dropped."""
+    """`reminded` contains the ids of reminders that were sent or dropped; `new_contact` is requested and not yet in effect."""
 
     number: str = ""
     scope: str = ""
     applicant: Applicant | None = None
+    new_contact: Applicant | None = None
     course: Lifecycle = field(default_factory=Lifecycle)
     lead: Staff | None = None
     rejected_by: Staff | None = None
@@ -155,6 +162,10 @@ def _apply_request_event(state: State, event: Event) -> State:
             return replace(state, number=number, scope=scope.value, applicant=applicant)
         case RequestResubmitted(scope=scope, applicant=applicant) | RequestCorrected(scope=scope, applicant=applicant):
             return replace(state, scope=scope.value, applicant=applicant)
+        case ContactChangeRequested(applicant=applicant):
+            return replace(state, new_contact=applicant)
+        case ContactChanged(applicant=applicant):
+            return replace(state, applicant=applicant)
         case LeadAssigned(lead=lead) | LeadReassigned(lead=lead):
             return replace(state, lead=lead)
         case RequestRejected(by=by):

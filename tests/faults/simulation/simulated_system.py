@@ -223,7 +223,10 @@ class SimulatedSystem:
     async def _start(self, name: str, process: SimulatedProcess, runtime: ServiceRuntime[Any]) -> None:
         if name == "notification":
             composer = EmailComposer(
-                Staff(), EMAIL_SETTINGS, lambda request, number: f"https://simpul.example/lacak/{number}"
+                Staff(),
+                EMAIL_SETTINGS,
+                lambda request, number: f"https://simpul.example/lacak/{number}",
+                lambda request, number, change: f"https://simpul.example/lacak/{number}/kontak/{change}",
             )
             dispatcher = EmailDispatcher(
                 runtime.executor,

@@ -28,7 +28,7 @@ from tests.support.services.intake_harness import (
     pdf_upload,
 )
 
-STEPS = ("lengkapi", "perbaiki", "jawab", "konfirmasi", "keberatan", "batalkan", "survei")
+STEPS = ("lengkapi", "perbaiki", "kontak", "jawab", "konfirmasi", "keberatan", "batalkan", "survei")
 NEW_LETTER = ("letter", ("Surat baru.pdf", pdf_upload("Surat bertanda tangan"), PDF))
 WHOLE_FORM = {
     **{name: text for name, text in FORM.items() if name != "letter_date"},
@@ -112,7 +112,7 @@ async def test_no_file_is_stored_without_the_tracking_token(intake: IntakeHarnes
     assert intake.stored_documents == before
 
 
-@pytest.mark.parametrize("step", [step for step in STEPS if step not in ("perbaiki", "batalkan")])
+@pytest.mark.parametrize("step", [step for step in STEPS if step not in ("perbaiki", "kontak", "batalkan")])
 async def test_the_page_of_a_closed_action_says_what_happened(applicant: TrackedBrowser, step: str):
     page = await applicant.page(step)
     assert page.status_code == 409
@@ -149,6 +149,38 @@ async def test_a_correction_after_the_check_began_is_refused_and_gives_nothing_a
     assert story.NURLAILA.name not in late.text
     assert (await applicant.page("perbaiki")).status_code == 409
     assert "/perbaiki" not in (await applicant.page("")).text
+
+
+# Contact
+
+
+async def test_a_new_address_is_used_after_it_was_confirmed_from_there(
+    intake: IntakeHarness, applicant: TrackedBrowser
+):
+    page = await applicant.page("kontak")
+    assert 'value="rahmat@dishub.example"' in page.text
+    empty = await applicant.send("kontak", page, email="", phone="")
+    assert (empty.status_code, "Isi alamat surel Anda" in empty.text) == (422, True)
+    asked = await applicant.send("kontak", page, email="baru@dishub.example", phone="0811 2222 333")
+    assert redirects_to_tracking(asked, applicant, "kontak")
+    assert "rahmat@dishub.example" in (await applicant.page("diterima")).text
+    link = intake.platform.tracking.contact_link(applicant.client.id, applicant.client.number, 1)
+    async with intake.client() as client:
+        elsewhere = Browser(client)
+        wrong = await elsewhere.get(link.replace("kode=", "kode=x"))
+        assert (wrong.status_code, "baru@dishub" in wrong.text) == (404, False)
+        shown = await elsewhere.get(link)
+        assert (shown.status_code, "baru@dishub.example" in shown.text) == (200, True)
+        assert "rahmat@dishub.example" in (await applicant.page("diterima")).text, "opening the link changes nothing"
+        confirmed = await elsewhere.send(applicant.path("kontak/1"), shown)
+        assert confirmed.headers["location"] == f"{applicant.path()}?sudah=kontak-baru"
+        tracked = await elsewhere.get(confirmed.headers["location"])
+        assert "Surel atau HP pemohon diganti" in tracked.text
+        again = await elsewhere.get(link)
+        assert (again.status_code, "tidak berlaku lagi" in again.text) == (409, True)
+    receipt = (await applicant.page("diterima")).text
+    assert "baru@dishub.example" in receipt
+    assert "0811 2222 333" in receipt
 
 
 # Withdrawal

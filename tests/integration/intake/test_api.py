@@ -214,6 +214,22 @@ async def test_a_request_is_corrected_until_somebody_begins_to_check_it(intake: 
     assert intake.stored_documents == stored
 
 
+async def test_a_contact_is_changed_with_the_code_of_its_new_address(intake: IntakeHarness):
+    applicant = await intake.new_applicant()
+    bad = await applicant.post("/contact", json={"email": "x", "phone": "1", "name": "Lain"})
+    assert set(errors(bad)) == {"email", "phone", "name"}
+    asked = await applicant.post("/contact", json={"email": "baru@dishub.example"})
+    assert (asked.status_code, asked.json()["status"]) == (200, "submitted")
+    code = intake.platform.tracking.contact_code(applicant.id, 1)
+    wrong = await applicant.post("/contact/confirmation", json={"change": 1, "code": "x"})
+    assert (wrong.status_code, "tidak berlaku" in wrong.json()["detail"]) == (403, True)
+    confirmed = await applicant.post("/contact/confirmation", json={"change": 1, "code": code})
+    assert confirmed.status_code == 200
+    late = await applicant.post("/contact/confirmation", json={"change": 1, "code": code})
+    assert (late.status_code, "tidak berlaku lagi" in late.json()["detail"]) == (409, True)
+    assert "baru@dishub.example" not in (await applicant.get()).text
+
+
 async def test_requirements_are_replaced_by_their_ids(intake: IntakeHarness):
     applicant = await intake.new_applicant()
     await intake.publish(applicant.id, story.returned_for(ChecklistItem.DOCUMENTS))

@@ -57,6 +57,7 @@ SAMPLE_VALUES: dict[str, Any] = {
     "stage": "work",
     "overdue_days": 7,
     "others": 3,
+    "change": 1,
     "unit": "Dinas Perhubungan",
 }
 
@@ -66,6 +67,7 @@ CASES = {"received", "progress", "completed", "withdrawn", "staff_overdue"}
 NOT_SHOWN = {
     "assigned": {"lead_username"},
     "reassigned": {"lead_username"},
+    "contact_confirmation": {"change"},
     "contested": {"reason"},
     "withdrawn": {"reason"},
     "staff_assigned": {"lead"},
@@ -445,6 +447,8 @@ FACTS = [
     i.RequestSubmitted(number="INT-2026-000148", **REQUEST),
     i.RequestResubmitted(round=2, **REQUEST),
     i.RequestCorrected(round=1, **REQUEST),
+    i.ContactChangeRequested(change=1, applicant=APPLICANT),
+    i.ContactChanged(change=1, applicant=APPLICANT),
     i.RequestExpired(round=1),
     i.RequestWithdrawn(reason="Sudah tidak perlu."),
     i.ApplicantAnswered(pause=1, text="Ya."),

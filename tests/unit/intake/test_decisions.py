@@ -11,7 +11,9 @@ import pytest
 from services.intake.domain.commands import (
     AnswerQuestion,
     AnswerSurvey,
+    ChangeContact,
     ConfirmBySilence,
+    ConfirmContact,
     ConfirmHandover,
     ContestHandover,
     CorrectRequest,
@@ -67,6 +69,7 @@ COMMANDS: list[tuple[Any, frozenset[Status]]] = [
     (SUBMIT, frozenset({Status.NEW})),
     (ResubmitRequest(documents=(NEW_LETTER,)), frozenset({Status.RETURNED})),
     (CorrectRequest(position="Arsiparis"), frozenset({Status.SUBMITTED})),
+    (ChangeContact("baru@dishub.example", ""), frozenset(Status) - ENDED - {Status.NEW}),
     (
         WithdrawRequest("Sudah tidak diperlukan."),
         frozenset(Status) - ENDED - {Status.NEW, Status.DELIVERED},
@@ -126,6 +129,35 @@ def test_a_claimed_request_is_not_corrected_until_it_is_released():
     assert refusal_of(INTAKE, given(INTAKE, submitted, claimed), change).code == "being_checked"
     released = ClaimReleased(round=1, by=NURLAILA)
     assert decide_facts(given(INTAKE, submitted, claimed, released), change)
+
+
+# Contact
+
+
+def test_a_new_contact_takes_effect_when_it_is_confirmed():
+    state = given(INTAKE, submitted)
+    [asked] = decide_facts(state, ChangeContact("baru@dishub.example", "0811"))
+    assert isinstance(asked, i.ContactChangeRequested)
+    assert (asked.change, asked.applicant.email, asked.applicant.name) == (1, "baru@dishub.example", "Rahmat Contoh")
+    waiting = given(INTAKE, submitted, asked)
+    assert waiting.form == state.form
+    [changed] = decide_facts(waiting, ConfirmContact(1))
+    after = given(INTAKE, submitted, asked, changed)
+    assert after.form
+    assert (after.form.applicant.email, after.form.applicant.phone) == ("baru@dishub.example", "0811")
+    assert refusal_of(INTAKE, after, ConfirmContact(1)).code == "contact_outdated"
+
+
+def test_only_the_latest_contact_can_be_confirmed():
+    state = given(INTAKE, submitted)
+    assert refusal_of(INTAKE, state, ConfirmContact(1)).code == "contact_outdated"
+    first = decide_facts(state, ChangeContact("satu@dishub.example", ""))
+    second = decide_facts(given(INTAKE, submitted, *first), ChangeContact("dua@dishub.example", ""))
+    both = given(INTAKE, submitted, *first, *second)
+    assert refusal_of(INTAKE, both, ConfirmContact(1)).code == "contact_outdated"
+    assert decide_facts(both, ConfirmContact(2))
+    same = ChangeContact(submitted.applicant.email, submitted.applicant.phone)
+    assert refusal_of(INTAKE, both, same).code == "nothing_changed"
 
 
 # new -> submitted
