@@ -21,7 +21,7 @@ from shared.web.http.client_address import client_address, client_network
 from shared.web.views.page_routes import PageRoute, add_form_page, see_other
 
 CODE = "code"
-MAX_CHANGE = 1_000_000
+MAX_DIGITS = 6
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
 
@@ -42,8 +42,9 @@ class ContactPage(ActionPage):
 class ContactConfirmationPage:
     """Confirms a new contact; whoever has the code holds the new address, also in a browser without the tracking cookie."""
 
-    def __init__(self, request: Request, number: str, change: int, intake: Intake, kode: str = "") -> None:
-        self._request, self._number, self._change, self._intake, self._code = request, number, change, intake, kode
+    def __init__(self, request: Request, number: str, change: str, intake: Intake, kode: str = "") -> None:
+        self._request, self._number, self._intake, self._code = request, number, intake, kode
+        self._change = int(change) if change.isascii() and change.isdigit() and len(change) <= MAX_DIGITS else 0
 
     async def show(self, posted: PostedForm) -> HTMLResponse:
         code = posted.text(CODE, self._code)
@@ -85,7 +86,7 @@ class ContactConfirmationPage:
 
     async def _find(self, code: str) -> Loaded[State] | None:
         """Return the request if the code belongs to this change of its contact."""
-        loaded = await self._intake.executor.find_one("number", self._number) if 0 < self._change < MAX_CHANGE else None
+        loaded = await self._intake.executor.find_one("number", self._number) if self._change else None
         if loaded is None:
             return None
         return loaded if self._intake.platform.tracking.verify_contact_code(loaded.id, self._change, code) else None
