@@ -62,8 +62,9 @@ def _blocks(content: DigestContent, words: Mapping[str, str]) -> list[Block]:
             for stage, count in content.stages.items()
         ]
         blocks += [
-            Paragraph([Span(words["late"])]),
+            Paragraph([Span(words["stages"])]),
             Facts(counts),
+            Paragraph([Span(words["late"])]),
             Points([_point(item) for item in content.late]),
         ]
     if content.moments:

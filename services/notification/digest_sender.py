@@ -9,7 +9,6 @@ from typing import Any
 
 from services.notification.digest_email import DigestContent, render_digest
 from services.notification.email_composer import EmailSettings
-from services.notification.errors import WORDS
 from services.notification.preferences import OVERDUE, NotificationPreferences, moment_label
 from shared.calendar import today
 from shared.clock import Clock
@@ -138,5 +137,4 @@ def _is_due(entry: OfficeEntry, now: datetime) -> bool:
 
 def _moment(item: OfficeEntry) -> tuple[str, str]:
     """Return what happened and the number of the request."""
-    kind = item.body["kind"]
-    return moment_label(WORDS.kinds.get(kind, kind)), item.body["number"]
+    return moment_label(item.body["kind"]), item.body["number"]

@@ -40,10 +40,9 @@ def choices_of(moment: str) -> tuple[Timing, ...]:
     return ("digest", "never") if moment == OVERDUE else TIMINGS
 
 
-def moment_label(kind: str) -> str:
-    """Return the label of a kind of email without its recipient, with a capital."""
-    label = kind.split(": ", 1)[-1]
-    return label[:1].upper() + label[1:]
+def moment_label(moment: str) -> str:
+    labels: Any = WORDS.preferences.moments
+    return str(labels.get(moment, moment))
 
 
 class NotificationPreferences:
@@ -77,11 +76,11 @@ class NotificationPreferences:
 
     async def describe(self, username: str, roles: Iterable[Role]) -> list[dict[str, Any]]:
         """Return the moments of these roles with their label, the timing, and the timings to choose from."""
-        chosen, labels = await self.timings(username), WORDS.kinds
+        chosen = await self.timings(username)
         return [
             {
                 "moment": moment,
-                "label": WORDS.preferences.overdue if moment == OVERDUE else moment_label(labels[moment]),
+                "label": moment_label(moment),
                 "timing": chosen.get(moment, choices_of(moment)[0]),
                 "choices": list(choices_of(moment)),
             }

@@ -317,6 +317,7 @@ HEAD: dict[str, OpenPage] = {
     "head overdue": at("/lewat-batas"),
     "head target": of("/penugasan/{id}/target", "in_progress"),
     "head target refused": of("/penugasan/{id}/target", "in_progress", press="Ubah Target"),
+    "head notifications": at("/akun-saya/notifikasi"),
     "head load": at("/beban-kerja"),
     "head appoint": of("/penugasan/{id}", "verified"),
     "head appoint refused": of("/penugasan/{id}", "verified", press="Tunjuk Penanggung Jawab Teknis"),
