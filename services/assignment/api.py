@@ -44,6 +44,7 @@ from shared.identity.accounts import Role
 from shared.runtime.decider import Refusal
 from shared.web.api.bulk import BulkResponse
 from shared.web.api.commands import CommandResponse, command_result
+from shared.web.api.exports import EXPORT_RESPONSES, ExportKind, export_requests
 from shared.web.api.idempotency import request_digest
 from shared.web.api.lists import CountedPageResponse, PageResponse, page_response
 from shared.web.api.live import OpenedId, OpenedRequest, live
@@ -74,6 +75,21 @@ async def list_requests(query: Annotated[WorkQuery, Query()], reader: Reader, as
     page = await assignment.executor.find(requests)
     listed = page_response(page, lambda loaded: present_summary(loaded, day, rules), query.sort)
     return {**listed, "total": await assignment.executor.count(requests)} if query.total else listed
+
+
+@router.get("/requests.{kind}", response_class=Response, responses=EXPORT_RESPONSES)
+async def export_list(
+    kind: ExportKind, query: Annotated[WorkQuery, Query()], reader: Reader, assignment: Assignment
+) -> Response:
+    """Download the whole list as CSV or XLSX; technical staff get their own requests."""
+    day, rules = assignment.today(), assignment.rules
+    filters = query.filters(day)
+    if not reader.has_role(Role.STRUCTURAL):
+        filters["lead"] = reader.username
+    requests = find_requests(**filters)
+    return await export_requests(
+        kind, assignment.executor, requests, lambda loaded: present_summary(loaded, day, rules)
+    )
 
 
 @router.get("/requests/{request_id}", response_model=AssignmentRequestResponse)

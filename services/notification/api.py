@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
@@ -10,12 +11,16 @@ from services.notification.dependencies import Admin, Context, Notification
 from services.notification.presenters import message_response
 from services.notification.schemas import MessageQuery, MessageResponse
 from shared.web.api.commands import CommandResponse
+from shared.web.api.exports import EXPORT_RESPONSES, PAGE_SIZE, ExportKind, export
 from shared.web.api.lists import PageResponse
 from shared.web.api.live import live
 from shared.web.api.openapi import STREAM_RESPONSES
 from shared.web.auth.access import GuardedRoute
 from shared.web.dependencies import platform_of
 from shared.web.views.labels import STATUS_LABELS
+
+EXPORTED = ("number", "kind", "recipient", "status", "reason", "tries", "planned_at", "settled_at", "retry_at")
+"""The columns of the exported list, by the names of the API."""
 
 router = APIRouter(prefix="/api/notification", tags=["notification"], route_class=GuardedRoute)
 
@@ -28,6 +33,26 @@ async def list_messages(
     messages, after = await notification.list_messages(query)
     items = [message_response(loaded, message) for loaded, message in messages]
     return {"items": items, "next": after, "previous": None}
+
+
+@router.get("/messages.{kind}", response_class=Response, responses=EXPORT_RESPONSES)
+async def export_messages(
+    kind: ExportKind, query: Annotated[MessageQuery, Query()], _admin: Admin, notification: Notification
+) -> Response:
+    """Download the whole list of emails as CSV or XLSX; recipients are masked."""
+
+    async def rows() -> AsyncIterator[list[str]]:
+        part = query.model_copy(update={"after": "", "limit": PAGE_SIZE})
+        while True:
+            messages, after = await notification.list_messages(part)
+            for loaded, message in messages:
+                item = message_response(loaded, message)
+                yield ["" if item[name] is None else str(item[name]) for name in EXPORTED]
+            if after is None:
+                return
+            part = part.model_copy(update={"after": after})
+
+    return await export(kind, "surel", EXPORTED, rows())
 
 
 @router.post("/messages/{message_id}/resend", response_model=CommandResponse)

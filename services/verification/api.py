@@ -32,6 +32,7 @@ from services.verification.schemas import (
 from shared.office.presence import viewer_names
 from shared.web.api.bulk import BulkResponse
 from shared.web.api.commands import CommandResponse
+from shared.web.api.exports import EXPORT_RESPONSES, ExportKind, export_requests
 from shared.web.api.lists import CountedPageResponse, page_response
 from shared.web.api.live import OpenedId, OpenedRequest, live
 from shared.web.api.openapi import DOWNLOAD_RESPONSES, IMAGE_RESPONSES, STREAM_RESPONSES
@@ -60,6 +61,18 @@ async def list_requests(
         query.sort,
     )
     return {**listed, "total": await verification.executor.count(requests)} if query.total else listed
+
+
+@router.get("/requests.{kind}", response_class=Response, responses=EXPORT_RESPONSES)
+async def export_list(
+    kind: ExportKind, query: Annotated[QueueQuery, Query()], _officer: Officer, verification: Verification
+) -> Response:
+    """Download the whole list as CSV or XLSX."""
+    day, rules = verification.today(), verification.rules
+    requests = find_requests(**query.filters(day))
+    return await export_requests(
+        kind, verification.executor, requests, lambda loaded: present_summary(loaded, day, rules)
+    )
 
 
 @router.get("/requests/{request_id}", response_model=VerificationRequestResponse)

@@ -28,11 +28,13 @@ from shared.identity.accounts import Account, Role
 from shared.runtime.executor import Loaded
 from shared.runtime.request_columns import RequestFilters
 from shared.storage.port import RecordQuery
+from shared.web.api.exports import ExportKind
 from shared.web.forms.posted_form import PostedForm
 from shared.web.http.downloads import download
 from shared.web.office.phrases import PhraseUse, phrases_for
 from shared.web.views.labels import STATUS_LABELS
 from shared.web.views.page_routes import PageRoute, add_form_page, see_other
+from shared.web.views.request_list import EXPORT_NAME
 
 UNDECIDED_STATUSES = (Status.SUBMITTED, Status.VERIFIED)
 
@@ -80,10 +82,10 @@ class QueuePage(HeadPage):
             everywhere=url(QUEUE_PATH, tab="archive", search=query.search) if tab != "archive" and query.search else "",
             unnarrowed=url(QUEUE_PATH, tab=tab) if narrowed else "",
             said=done_message(query.done, query.number),
-            **await self.list_context(query, self._list_query(query), QUEUE_PATH, tab),
+            **await self.list_context(query, self.list_query(query), QUEUE_PATH, tab),
         )
 
-    def _list_query(self, query: QueueQuery) -> RecordQuery:
+    def list_query(self, query: QueueQuery) -> RecordQuery:
         """Return the query of the list; a status filter replaces the statuses of the tab."""
         day, tab = self.assignment.today(), query.open_tab
         filters = query.filters(day)
@@ -135,6 +137,14 @@ def tab_query(
 async def show_queue(query: Annotated[QueueQuery, Query()], page: Annotated[QueuePage, Depends()]) -> Response:
     """Show a tab of the queue."""
     return await page.show(query)
+
+
+@router.get(f"{QUEUE_PATH}/{EXPORT_NAME}.{{kind}}")
+async def export_queue(
+    kind: ExportKind, query: Annotated[QueueQuery, Query()], page: Annotated[QueuePage, Depends()]
+) -> Response:
+    """Download the whole list that the page shows."""
+    return await page.export(kind, page.list_query(query))
 
 
 @router.get(LEADS_PATH)

@@ -24,11 +24,13 @@ from shared.contracts.request_state import find_document
 from shared.documents.media_types import ACCEPT
 from shared.runtime.executor import Loaded
 from shared.storage.port import RecordQuery
+from shared.web.api.exports import ExportKind
 from shared.web.api.validation import EmptyBody
 from shared.web.forms.posted_form import PostedForm
 from shared.web.http.downloads import download
 from shared.web.office.phrases import PhraseUse, phrases_for
 from shared.web.views.page_routes import PageRoute, add_form_page, see_other
+from shared.web.views.request_list import EXPORT_NAME
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,10 +74,10 @@ class OwnWorkPage(LeadPage):
             tabs=await self._tabs(query, show_all),
             everywhere=url(WORK_PATH, tab="all", search=query.search) if query.search and not show_all else "",
             unnarrowed=url(WORK_PATH, tab=tab) if query.active_filters else "",
-            **await self.list_context(query, self._list_query(query), WORK_PATH, tab),
+            **await self.list_context(query, self.list_query(query), WORK_PATH, tab),
         )
 
-    def _list_query(self, query: SearchQuery) -> RecordQuery:
+    def list_query(self, query: SearchQuery) -> RecordQuery:
         filters = query.filters(self.assignment.today())
         if query.tab != "all":
             return find_work(self.principal.username, **filters)
@@ -102,6 +104,14 @@ async def view_documents(request_id: str, lead: Lead, request: Request, assignme
     """Show the documents of a request, page by page."""
     loaded = await assignment.get_own_request(request_id, lead)
     return await show_documents(request, assignment, loaded, f"{WORK_PATH}/{request_id}")
+
+
+@router.get(f"{WORK_PATH}/{EXPORT_NAME}.{{kind}}")
+async def export_work(
+    kind: ExportKind, query: Annotated[SearchQuery, Query()], page: Annotated[OwnWorkPage, Depends()]
+) -> Response:
+    """Download the whole list that the page shows."""
+    return await page.export(kind, page.list_query(query))
 
 
 @router.get(f"{WORK_PATH}/{{request_id}}/dokumen/{{document_id}}")

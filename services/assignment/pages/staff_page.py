@@ -12,7 +12,7 @@ from starlette.responses import HTMLResponse, Response
 from services.assignment.domain.state import State
 from services.assignment.errors import WORDS
 from services.assignment.pages import QUEUE_PATH, WORK_PATH, templates
-from services.assignment.presenters import present_page, present_row
+from services.assignment.presenters import present_page, present_row, present_summary
 from services.assignment.projections import count_open, find_overdue, find_requests
 from services.assignment.schemas import WorkListQuery
 from services.assignment.service import AssignmentService
@@ -21,6 +21,7 @@ from shared.identity.accounts import Role
 from shared.identity.service import Principal
 from shared.runtime.executor import Loaded
 from shared.storage.port import RecordQuery
+from shared.web.api.exports import ExportKind, export_requests
 from shared.web.api.lists import page_response
 from shared.web.api.request_lists import page_values
 from shared.web.documents.page import documents_page
@@ -74,6 +75,12 @@ class StaffPage:
         }
         count = self.assignment.executor.count
         return {path: await count(query) for path, (role, query) in queries.items() if self.principal.has_role(role)}
+
+    async def export(self, kind: ExportKind, requests: RecordQuery) -> Response:
+        """Return a whole list as a file."""
+        day, rules = self.assignment.today(), self.assignment.rules
+        executor = self.assignment.executor
+        return await export_requests(kind, executor, requests, lambda loaded: present_summary(loaded, day, rules))
 
     async def list_context(self, query: SearchQuery, requests: RecordQuery, path: str, tab: str) -> dict[str, Any]:
         """Return the rows of a list, its links, and what its filters offer."""

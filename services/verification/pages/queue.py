@@ -22,11 +22,12 @@ from shared.identity.service import Principal
 from shared.office.presence import viewer_names
 from shared.runtime.executor import Loaded, LoadedPage
 from shared.storage.port import RecordQuery
+from shared.web.api.exports import ExportKind, export_requests
 from shared.web.api.lists import page_response
 from shared.web.views.formats import format_weekday_date
 from shared.web.views.labels import SCOPE_LABELS, scope_label
 from shared.web.views.page_routes import PageRoute
-from shared.web.views.request_list import ListLinks, age, list_part, written_day
+from shared.web.views.request_list import EXPORT_NAME, ListLinks, age, list_part, written_day
 from shared.web.views.words import fill, load_words
 from shared.work_units import WORK_UNITS
 
@@ -88,6 +89,17 @@ async def show_queue(
         cursor=cursor,
         me=officer.username,
         waiting={QUEUE_PATH: await verification.count_submitted()},
+    )
+
+
+@router.get(f"/{EXPORT_NAME}.{{kind}}")
+async def export_queue(
+    kind: ExportKind, query: Annotated[QueuePageQuery, Query()], _officer: Officer, verification: Verification
+) -> Response:
+    """Download the whole list that the page shows."""
+    day, rules = verification.today(), verification.rules
+    return await export_requests(
+        kind, verification.executor, list_query(query, day), lambda loaded: present_summary(loaded, day, rules)
     )
 
 

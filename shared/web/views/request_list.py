@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import date
-from typing import Any, TypeVar
+from typing import Any
 from urllib.parse import urlencode
 
 from shared.contracts.request_state import StaffRequestState
-from shared.contracts.stages import StageRules, stage_clock
+from shared.contracts.stages import STAGES, StageRules, stage_clock
 from shared.runtime.executor import Executor, LoadedPage
 from shared.storage.port import RecordQuery
 
-State = TypeVar("State")
+EXPORT_NAME = "daftar"
+"""The name of the file of a list, below the path of its page."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +39,10 @@ class ListLinks:
         query = urlencode({name: value for name, value in given.items() if value})
         return f"{self.path}?{query}" if query else self.path
 
+    def file_url(self, kind: str) -> str:
+        """Return the address of the whole list as a file."""
+        return replace(self, path=f"{self.path}/{EXPORT_NAME}.{kind}").url()
+
     def sorted_by(self, column: str) -> SortLink:
         """Return the link that sorts by a column, and in the other direction if the list is sorted by it."""
         direction = {column: "ascending", f"-{column}": "descending"}.get(self.sort, "")
@@ -55,7 +60,7 @@ class ListPart:
 
 async def list_part(executor: Executor[Any], query: RecordQuery, page: LoadedPage[Any]) -> ListPart | None:
     """Return the part of a list of open requests that a page shows; lists that only grow are not counted."""
-    if not page.items or query.where.get("open") != 1:
+    if not page.items or not (query.where.get("open") == 1 or query.where.get("status") in STAGES):
         return None
     whole = replace(query, after=None, before=None)
     before = await executor.count_before(whole, page.previous) if page.previous else 0

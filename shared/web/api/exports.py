@@ -1,0 +1,143 @@
+"""Lists as CSV and XLSX files, streamed row by row, so that their length has no limit."""
+
+from __future__ import annotations
+
+import asyncio
+import csv
+import io
+import tempfile
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, BinaryIO, Literal, TypeVar
+
+from starlette.responses import StreamingResponse
+from xlsxwriter import Workbook
+from xlsxwriter.worksheet import Worksheet
+
+from shared.runtime.executor import Executor, Loaded
+from shared.storage.port import RecordQuery
+from shared.web.api.openapi import BINARY_SCHEMA, JsonObject, response_content
+from shared.web.views.labels import STAGE_LABELS, STATUS_LABELS, scope_label
+from shared.web.views.words import load_words
+
+ExportKind = Literal["csv", "xlsx"]
+Row = Sequence[object]
+State = TypeVar("State")
+
+PAGE_SIZE = 200
+CHUNK_BYTES = 64 * 1024
+MEDIA_TYPES: Mapping[ExportKind, str] = {
+    "csv": "text/csv",
+    "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+}
+EXPORT_RESPONSES: dict[int | str, JsonObject] = {200: response_content("*/*", BINARY_SCHEMA, "Daftar sebagai berkas")}
+"""Responses of a route that answers with `export`."""
+_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+_texts = load_words("shared.web.views").export
+
+REQUEST_FIELDS: Mapping[str, Callable[[Any], object]] = {
+    "number": str,
+    "status": STATUS_LABELS.__getitem__,
+    "name": str,
+    "unit": str,
+    "scope": scope_label,
+    "subject": str,
+    "round": int,
+    "submitted_at": lambda time: time.isoformat(timespec="seconds"),
+    "stage": STAGE_LABELS.__getitem__,
+    "due": lambda day: day.isoformat(),
+    "overdue_days": int,
+    "claimed_by_name": str,
+    "lead_name": str,
+    "target_date": lambda day: day.isoformat(),
+    "percent": int,
+}
+"""How the fields of a list item are written; an absent value is an empty cell."""
+
+
+def neutralize(value: object) -> object:
+    """Return a value that no spreadsheet program takes for a formula."""
+    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA_STARTS) else value
+
+
+async def export_requests(
+    kind: ExportKind,
+    executor: Executor[State],
+    query: RecordQuery,
+    to_item: Callable[[Loaded[State]], Mapping[str, Any]],
+) -> StreamingResponse:
+    """Return a whole list of requests as a file, whatever part of it the query names."""
+    rows = _request_rows(executor, replace(query, after=None, before=None, limit=PAGE_SIZE), to_item)
+    return await export(kind, "permohonan", [_texts[name] for name in REQUEST_FIELDS], rows)
+
+
+async def _request_rows(
+    executor: Executor[State], query: RecordQuery, to_item: Callable[[Loaded[State]], Mapping[str, Any]]
+) -> AsyncIterator[Row]:
+    while True:
+        page = await executor.find(query)
+        for loaded in page.items:
+            item = to_item(loaded)
+            yield ["" if item[name] in (None, "") else write(item[name]) for name, write in REQUEST_FIELDS.items()]
+        if page.next is None:
+            return
+        query = replace(query, after=page.next)
+
+
+async def export(kind: ExportKind, name: str, heads: Row, rows: AsyncIterator[Row]) -> StreamingResponse:
+    """Return rows as a file to download."""
+    content = _csv(heads, rows) if kind == "csv" else _read_and_close(await _write_workbook(heads, rows))
+    headers = {"Content-Disposition": f'attachment; filename="{name}.{kind}"', "X-Content-Type-Options": "nosniff"}
+    return StreamingResponse(content, headers=headers, media_type=MEDIA_TYPES[kind])
+
+
+async def _csv(heads: Row, rows: AsyncIterator[Row]) -> AsyncIterator[bytes]:
+    buffer = io.StringIO()
+    writer = csv.writer(buffer)
+    writer.writerow(heads)
+    yield "\ufeff".encode()  # spreadsheet programs take the text for UTF-8 by this mark
+    async for row in rows:
+        writer.writerow([neutralize(value) for value in row])
+        if buffer.tell() >= CHUNK_BYTES:
+            yield _taken(buffer)
+    yield _taken(buffer)
+
+
+def _taken(buffer: io.StringIO) -> bytes:
+    text = buffer.getvalue()
+    buffer.seek(0)
+    buffer.truncate()
+    return text.encode()
+
+
+async def _write_workbook(heads: Row, rows: AsyncIterator[Row]) -> BinaryIO:
+    """Write a workbook into a temporary file, of which only one row is in memory."""
+    file = tempfile.TemporaryFile()  # noqa: SIM115 - closed when it has been read
+    try:
+        book = Workbook(file, {"constant_memory": True, "strings_to_formulas": False, "strings_to_urls": False})
+        sheet = book.add_worksheet()
+        sheet.write_row(0, 0, heads, book.add_format({"bold": True}))
+        number = 0
+        async for row in rows:
+            number += 1
+            _write_row(sheet, number, row)
+        await asyncio.to_thread(book.close)
+    except BaseException:
+        file.close()
+        raise
+    file.seek(0)
+    return file
+
+
+def _write_row(sheet: Worksheet, number: int, row: Row) -> None:
+    for column, value in enumerate(row):
+        if isinstance(value, int):
+            sheet.write_number(number, column, value)
+        else:
+            sheet.write_string(number, column, str(neutralize(value)))
+
+
+async def _read_and_close(file: BinaryIO) -> AsyncIterator[bytes]:
+    with file:
+        while chunk := await asyncio.to_thread(file.read, CHUNK_BYTES):
+            yield chunk

@@ -1,0 +1,93 @@
+"""Lists as files: the whole filtered list, without formulas."""
+
+from __future__ import annotations
+
+import csv
+import io
+import zipfile
+from collections.abc import AsyncIterator
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+
+from tests.support.domain.request_events import APPLICANT
+from tests.support.services.staff_harness import StaffHarness, staff_harness
+
+NAMES = {"main": "http://schemas.openxmlformats.org/spreadsheetml/2006/main"}
+
+
+@pytest.fixture
+async def harness(tmp_path: Path) -> AsyncIterator[StaffHarness]:
+    async with staff_harness(tmp_path) as opened:
+        yield opened
+
+
+async def submit(harness: StaffHarness, count: int) -> None:
+    for place in range(count):
+        unit = "Dinas Sosial" if place % 2 else "Dinas Kesehatan"
+        applicant = APPLICANT.model_copy(update={"name": f"=CMD({place})", "unit": unit})
+        await harness.submitted(
+            subject=f"00000000-0000-4000-8000-0000000001{place:02d}",
+            number=f"INT-2026-{place:06d}",
+            applicant=applicant,
+            description="+62 nomor\ndaring",
+        )
+
+
+def cells(workbook: bytes) -> list[list[str]]:
+    with zipfile.ZipFile(io.BytesIO(workbook)) as archive:
+        assert not [name for name in archive.namelist() if "calcChain" in name]
+        sheet = ElementTree.fromstring(archive.read("xl/worksheets/sheet1.xml"))
+    assert sheet.find(".//main:f", NAMES) is None
+    return [
+        ["".join(cell.itertext()) for cell in row.findall("main:c", NAMES)]
+        for row in sheet.iterfind(".//main:row", NAMES)
+    ]
+
+
+async def test_the_filtered_list_is_downloaded_whole_in_both_formats(
+    harness: StaffHarness, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("shared.web.api.exports.PAGE_SIZE", 2)
+    await submit(harness, 5)
+    parameters = {"unit": "Dinas Kesehatan", "sort": "-number", "limit": 1}
+    expected = ["INT-2026-000004", "INT-2026-000002", "INT-2026-000000"]
+    for path in ("/api/verification/requests", "/api/assignment/requests"):
+        who = "nurlaila" if "verification" in path else "hasan"
+        answer = await harness.get(who, f"{path}.csv", params=parameters)
+        assert (answer.status_code, answer.headers["content-type"]) == (200, "text/csv; charset=utf-8")
+        assert answer.headers["content-disposition"] == 'attachment; filename="permohonan.csv"'
+        heads, *rows = csv.reader(io.StringIO(answer.content.decode("utf-8-sig")))
+        assert heads[:3] == ["Nomor", "Status", "Pemohon"]
+        assert [row[0] for row in rows] == expected
+        assert (rows[0][2], rows[0][5]) == ("'=CMD(4)", "'+62 nomor daring")
+        book = await harness.get(who, f"{path}.xlsx", params=parameters)
+        first, *others = cells(book.content)
+        assert first == heads
+        assert others == rows
+
+
+async def test_a_page_offers_its_list_as_a_file(harness: StaffHarness):
+    await submit(harness, 2)
+    page = await harness.call(
+        "nurlaila", "GET", "/verifikasi?search=000001&status=open", cookies={"simpul": "token of nurlaila"}
+    )
+    assert 'href="/verifikasi/daftar.csv?status=open&amp;search=000001"' in page.text
+    assert "1-1 dari 1" in page.text
+    for who, path in (("nurlaila", "/verifikasi/daftar.csv?"), ("hasan", "/penugasan/daftar.csv?tab=submitted&")):
+        answer = await harness.call(who, "GET", f"{path}search=000001", cookies={"simpul": f"token of {who}"})
+        [_, row] = csv.reader(io.StringIO(answer.content.decode("utf-8-sig")))
+        assert row[0] == "INT-2026-000001"
+
+
+@pytest.mark.parametrize("path", ["requests.pdf", "requests.csv?sort=colour"])
+async def test_an_unknown_format_or_column_is_refused(harness: StaffHarness, path: str):
+    assert (await harness.get("nurlaila", f"/api/verification/{path}")).status_code == 422
+
+
+async def test_leads_download_their_own_requests_only(harness: StaffHarness):
+    await submit(harness, 1)
+    answer = await harness.get("dewi", "/api/assignment/requests.csv")
+    assert len(answer.content.decode().splitlines()) == 1
+    assert (await harness.get("dewi", "/api/verification/requests.csv")).status_code == 403
