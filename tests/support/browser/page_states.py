@@ -309,6 +309,7 @@ OFFICER: dict[str, OpenPage] = {
     "officer elsewhere": at("/penugasan"),
 }
 HEAD: dict[str, OpenPage] = {
+    "head documents": of("/penugasan/{id}/lihat", "verified"),
     "head queue": at("/penugasan"),
     "head queue running": at("/penugasan?tab=running"),
     "head queue archive": at("/penugasan?tab=archive"),
