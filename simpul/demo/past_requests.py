@@ -139,7 +139,7 @@ class PastRequest:
         if self._happens(0.03):
             return self._withdraw(self._days(1, 1))
         for attempt in range(1, MAX_ROUNDS + 1):
-            late = self._days(0, 0, 4, 3, 2, 1) if self._happens(0.12) else self._days(6, 5)
+            late = self._days(0, 0, 4, 3, 2, 2, 1, 1) if self._happens(0.2) else self._days(6, 5)
             if self._happens(0.4):
                 self._step(0, "verification", verification.ClaimRequest(self._officer, self._officer))
             if self._happens(0.06):
@@ -186,7 +186,7 @@ class PastRequest:
         complexity = self._rng.choices(tuple(Complexity), (5, 4, 2))[0]
         planned = round(texts.WORK_DAYS[complexity] * self._rng.uniform(0.8, 1.3))
         self._step(
-            self._days(4, 5, 3, 1, 1),
+            self._days(4, 5, 3, 2, 1, 1, 1),
             "assignment",
             lambda: assignment.AssignLead(
                 self._head,
@@ -197,8 +197,8 @@ class PastRequest:
         )
         if self._happens(0.04):
             self._reassign()
-        self._step(self._days(3, 4, 3, 1, 1), "assignment", lambda: assignment.StartWork(self._lead))
-        days = max(2, round(planned * self._rng.triangular(0.5, 1.3, 0.85)) - 2)
+        self._step(self._days(3, 4, 3, 2, 1, 1), "assignment", lambda: assignment.StartWork(self._lead))
+        days = max(2, round(planned * self._rng.triangular(0.55, 1.75, 0.95)))
         notes = self._rng.randint(1, 3)
         for count in range(1, notes + 1):
             note = assignment.NoteProgress(
@@ -211,7 +211,7 @@ class PastRequest:
                 self._change_target()
             if self._happens(0.01):
                 return self._withdraw(1)
-        self._hand_over(days // (notes + 1))
+        self._hand_over(days - notes * (days // (notes + 1)))
         return True
 
     def _reassign(self) -> None:
