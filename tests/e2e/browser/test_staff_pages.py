@@ -147,6 +147,32 @@ def test_the_head_replaces_a_lead_and_rejects_what_was_advised(site: SiteUnderTe
     advised.wait_for_status("rejected")
 
 
+@pytest.mark.parametrize("script", [True, False], ids=["script", "no script"])
+def test_the_head_changes_a_target_and_takes_the_offered_working_day(
+    site: SiteUnderTest, sessions: BrowserSessions, script: bool
+):
+    asked = request_in_status(site.harness, "in_progress")
+    head = Head(sessions("hasan", script=script))
+    head.session.open(f"/penugasan/{asked.id}")
+    head.page.get_by_role("link", name="Ubah Target").click()
+    head.fill("Target baru", "2030-12-01")
+    head.fill("Alasan", "Perangkat baru tiba akhir tahun.")
+    head.press("Ubah Target")
+    expect(head.page.get_by_role("alert")).to_contain_text("Minggu, 1 Desember 2030 bukan hari kerja.")
+    expect(field(head.page, "Alasan")).to_have_value("Perangkat baru tiba akhir tahun.")
+    head.press("Pakai Senin, 2 Desember 2030")
+    head.expect_success("sudah diubah")
+    head.session.open(f"/penugasan/{asked.id}")
+    expect(head.page.get_by_text("Senin, 2 Desember 2030").first).to_be_visible()
+    head.page.get_by_role("link", name="Lewat batas").click()
+    expect(head.page.get_by_role("heading", level=1)).to_contain_text("Lewat batas: 0 permohonan")
+    head.session.open("/akun-saya")
+    head.page.get_by_role("link", name="Atur pemberitahuan").click()
+    pick(head.page.get_by_role("group", name="Penolakan disarankan"), "Ringkasan")
+    head.press("Simpan")
+    head.expect_success("Pilihan Anda tersimpan")
+
+
 def _reloaded(page: Page) -> Page:
     page.reload()
     return page
