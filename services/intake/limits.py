@@ -15,7 +15,8 @@ LIMITS = RequestLimits(
     uploads=(
         UploadPath(re.compile(r"/|/lacak/[^/]+/(?:lengkapi|perbaiki)"), public=True, form=True),
         UploadPath(re.compile(r"/berkas|/lacak/[^/]+/lengkapi/berkas"), public=True),
-        UploadPath(re.compile(r"/api/requests/?|/api/requests/[^/]+(?:/resubmission)?"), public=True),
+        UploadPath(re.compile(r"/api/requests/?|/api/requests/[^/]+/resubmission"), public=True),
+        UploadPath(re.compile(r"/api/requests/[^/]+"), public=True, methods=frozenset({"PATCH"})),
     ),
     rates=(
         RateRule("submissions", frozenset({"POST"}), re.compile(r"/|/lacak|/api/requests/?|/api/links")),

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class UploadPath:
-    """Paths at which POST and PATCH requests carry files.
+    """Paths at which requests with these methods carry files.
 
     `public` ones need no account and count against the upload budget. Small bodies of a `form` are always accepted: they
     reference files that are stored already, and so release budget.
@@ -18,6 +18,7 @@ class UploadPath:
     pattern: re.Pattern[str]
     public: bool = False
     form: bool = False
+    methods: frozenset[str] = frozenset({"POST"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,9 +42,8 @@ class RequestLimits:
     rates: tuple[RateRule, ...] = ()
 
     def upload_path(self, method: str, path: str) -> UploadPath | None:
-        if method not in ("POST", "PATCH"):
-            return None
-        return next((upload for upload in self.uploads if upload.pattern.fullmatch(path)), None)
+        matching = (upload for upload in self.uploads if method in upload.methods and upload.pattern.fullmatch(path))
+        return next(matching, None)
 
 
 NO_LIMITS = RequestLimits()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import re
 from dataclasses import dataclass
 from functools import cache, partial
 from importlib.resources.abc import Traversable
@@ -28,6 +29,9 @@ MEDIA_TYPES = {
     ".svg": "image/svg+xml",
     ".txt": "text/plain; charset=utf-8",
 }
+COMMENTED = frozenset({".css", ".js"})
+"""Kinds of files that are served without the comments that fill whole lines, a fifth of their weight."""
+COMMENT_LINES = re.compile(rb"^[ \t]*/\*(?:[^*]|\*(?!/))*\*/[ \t]*\n", re.MULTILINE)
 ARMS = "lambang.png"
 """The coat of arms of the office."""
 ROOT_FILES = ("favicon.ico", "robots.txt")
@@ -50,6 +54,8 @@ def load_file(path: Traversable) -> StaticFile:
 
 
 def _static_file(name: str, content: bytes) -> StaticFile:
+    if PurePath(name).suffix in COMMENTED:
+        content = COMMENT_LINES.sub(b"", content)
     version = hashlib.sha256(content).hexdigest()[:16]
     return StaticFile(MEDIA_TYPES[PurePath(name).suffix], content, gzip.compress(content, 9, mtime=0), version)
 

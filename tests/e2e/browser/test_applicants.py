@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.support.browser.browser_sessions import THIN, WIDE, BrowserSession, BrowserSessions, SiteUnderTest
-from tests.support.browser.email_links import open_tracking_link
+from tests.support.browser.email_links import open_contact_link, open_tracking_link
 from tests.support.browser.sample_requests import ODD_NUMBER
 from tests.support.browser.user_actions import (
     BIG,
@@ -249,6 +249,23 @@ def officers_view(site: SiteUnderTest, method: str, path: str) -> dict[str, Any]
     assert answer.status_code == 200, answer.text
     result: dict[str, Any] = answer.json()
     return result
+
+
+def test_a_new_address_is_confirmed_from_its_mailbox(site: SiteUnderTest, sessions: BrowserSessions):
+    old, new = "lama@dishub.example", "baru@dishub.example"
+    asked = site.harness.submitted(email=old).wait_for_status("submitted")
+    applicant = followed(sessions(script=False), asked)
+    applicant.page.get_by_role("link", name="Ganti alamat surel atau nomor HP").click()
+    field(applicant.page, "Alamat surel").fill(new)
+    applicant.press("Kirim Konfirmasi")
+    expect(applicant.page.get_by_role("status").filter(has_text="surel konfirmasi ke alamat yang baru")).to_be_visible()
+    reader = Applicant(sessions(script=False))
+    open_contact_link(reader.session, new)
+    expect(reader.page.get_by_role("main")).to_contain_text(new)
+    reader.press("Ya, pakai alamat ini")
+    expect(reader.page.get_by_role("status").filter(has_text="sudah berlaku")).to_be_visible()
+    reader.page.get_by_role("link", name="Tanda terima dan isian lengkap").click()
+    expect(reader.page.get_by_role("main")).to_contain_text(new)
 
 
 def test_a_lost_link_is_mailed_again_and_nobody_learns_whose_address_is_known(

@@ -17,6 +17,7 @@ OF_THEIR_OWN = {
     "officer request refused",
     "complete refused",
     "correct refused",
+    "contact refused",
     "survey refused",
     "own account refused",
     "sign in refused",

@@ -172,6 +172,8 @@ async def test_no_other_file_is_served(harness, name):
     [
         ("POST", "/api/requests", True),
         ("POST", "/api/requests/INT-2026-000001/resubmission", True),
+        ("PATCH", "/api/requests/INT-2026-000001", True),
+        ("POST", "/api/requests/INT-2026-000001", False),
         ("POST", "/api/assignment/requests/1/completion", True),
         ("POST", "/api/requests/INT-2026-000001/withdrawal", False),
         ("PATCH", "/api/requests", False),

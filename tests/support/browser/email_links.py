@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import re
 import time
+from email import message_from_bytes
+from email.policy import default
 
 from playwright.sync_api import TimeoutError as TooLate
 from playwright.sync_api import expect
@@ -29,6 +31,23 @@ def arrived(site: SiteUnderTest) -> set[tuple[str, int]]:
     if site.inbox is not None:
         return {(str(letter["Message-ID"]), place) for place, letter in enumerate(site.inbox.messages)}
     return {(path.name, path.stat().st_mtime_ns) for path in (site.harness.server.data / "mail").glob("*.eml")}
+
+
+def open_contact_link(session: BrowserSession, address: str) -> None:
+    """Open the link that confirms this address, from the folder of stored emails."""
+    found: list[str] = []
+
+    def there() -> bool:
+        for path in (session.site.harness.server.data / "mail").glob("*.eml"):
+            letter = message_from_bytes(path.read_bytes(), policy=default)
+            part = letter.get_body(("plain",)) if address in str(letter["To"]) else None
+            found.extend(
+                re.findall(r"http://[^/]+(/lacak/\S+/kontak/\d+\?kode=\S+)", part.get_content() if part else "")
+            )
+        return bool(found)
+
+    session.until(there)
+    session.open(found[0])
 
 
 def _link_from_inbox(inbox: Inbox, address: str, number: str) -> str:

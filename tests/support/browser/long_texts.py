@@ -87,7 +87,7 @@ class PageTour:
 
 
 STEPS_OF = {
-    "submitted": ("batalkan", "perbaiki"),
+    "submitted": ("batalkan", "perbaiki", "kontak"),
     "returned": ("lengkapi",),
     "on_hold": ("jawab",),
     "delivered": ("konfirmasi", "keberatan"),

@@ -272,6 +272,8 @@ PUBLIC: dict[str, OpenPage] = {
     "complete refused": followed("returned", "lengkapi", press="Kirim Ulang"),
     "correct": followed("submitted", "perbaiki"),
     "correct refused": followed("submitted", "perbaiki", press="Simpan Perbaikan"),
+    "contact": followed("submitted", "kontak"),
+    "contact refused": followed("submitted", "kontak", press="Kirim Konfirmasi"),
     "answer": followed("on_hold", "jawab"),
     "answer refused": followed("on_hold", "jawab", press="Kirim Jawaban"),
     "confirm": followed("delivered", "konfirmasi"),
