@@ -13,7 +13,7 @@ from services.assignment.oversight import api as oversight_api
 from services.assignment.oversight import pages as oversight_pages
 from services.assignment.oversight.projection import FiguresProjection
 from services.assignment.oversight.service import OversightService
-from services.assignment.pages import handover, head, lead, notes, overdue, record_check, target
+from services.assignment.pages import bulk, handover, head, lead, notes, overdue, record_check, target
 from services.assignment.service import AssignmentService
 from shared.backends.platform import Platform
 from shared.runtime.service_runtime import ServiceApp, ServiceRuntime
@@ -42,6 +42,7 @@ def build(platform: Platform) -> ServiceApp:
     routers = (
         *(
             api.router,
+            bulk.router,
             head.router,
             notes.router,
             target.router,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from services.verification import api
 from services.verification.decider import decider
 from services.verification.domain.decisions import Rules
-from services.verification.pages import queue, request, team
+from services.verification.pages import bulk, queue, request, team
 from services.verification.service import VerificationService
 from shared.backends.platform import Platform
 from shared.runtime.service_runtime import ServiceApp, ServiceRuntime
@@ -22,5 +22,5 @@ def build(platform: Platform) -> ServiceApp:
     previews = open_previews(platform.documents)
     service = VerificationService(runtime, platform, rules, previews)
     return ServiceApp(
-        runtime, (BoundRouter(api.router, queue.router, request.router, team.router, services=(service,)),)
+        runtime, (BoundRouter(api.router, queue.router, bulk.router, request.router, team.router, services=(service,)),)
     )

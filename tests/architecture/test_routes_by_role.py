@@ -151,6 +151,8 @@ PAGES: dict[Call, Allowed] = {
     ("GET", "/penugasan/{request_id}/target"): STRUCTURAL,
     ("POST", "/penugasan/{request_id}/target"): STRUCTURAL,
     **{(method, "/kalimat"): frozenset({Role.STRUCTURAL, Role.ADMIN}) for method in ("GET", "POST")},
+    **{(method, "/penugasan/massal"): STRUCTURAL for method in ("GET", "POST")},
+    **{(method, "/verifikasi/massal"): OFFICER for method in ("GET", "POST")},
     **{(method, "/penugasan/{request_id}/catatan"): STRUCTURAL for method in ("GET", "POST")},
     **{(method, "/pekerjaan/{request_id}/catatan"): TECHNICAL for method in ("GET", "POST")},
     **{(method, "/verifikasi/{request_id}/tim"): OFFICER for method in ("GET", "POST")},

@@ -82,6 +82,7 @@ async def show_queue(
         part=await list_part(verification.executor, requests, found),
         tabs=[await _tab(verification, name, query) for name in LIST_NAMES],
         chips=_chips(query, officer),
+        officers=await verification.officers(),
         units=_unit_options(query.unit),
         scopes=[(scope.value, label) for scope, label in SCOPE_LABELS.items()],
         empty=None if rows["items"] else await _empty_state(verification, query),

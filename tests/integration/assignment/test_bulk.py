@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from tests.support.domain.request_events import verified
@@ -76,3 +78,44 @@ async def test_officers_claim_many_requests_for_themselves_or_a_colleague(harnes
     assert [one["ok"] for one in results] == [True, True, True]
     listed = (await harness.get("nurlaila", "/api/verification/requests")).json()["items"]
     assert {one["claimed_by"] for one in listed} == {"samsul"}
+
+
+# The pages, without a script
+
+
+async def send(harness: StaffHarness, who: str, source: str, target: str, **fields: Any) -> httpx.Response:
+    """Send a form of the page `source`, with these fields on top of its hidden ones."""
+    transport, cookies = httpx.ASGITransport(harness.app), {"simpul": f"token of {who}"}
+    async with httpx.AsyncClient(
+        transport=transport, base_url=harness.platform.settings.origin, cookies=cookies
+    ) as client:
+        page = await client.get(source)
+        part = page.text[page.text.index(f'action="{target}"') :]
+        hidden: dict[str, Any] = dict(re.findall(r'<input type="hidden" name="(_\w+)" value="([^"]*)"', part)[:2])
+        return await client.post(target, data={**hidden, **fields})
+
+
+async def test_an_officer_claims_the_ticked_rows_of_the_queue(harness: StaffHarness):
+    await harness.post("samsul", f"/api/verification/requests/{IDS[0]}/claim")
+    page = await send(harness, "nurlaila", "/verifikasi", "/verifikasi/massal", ids=IDS[:2], _do="claim")
+    assert page.status_code == 200
+    assert "1 dari 2 berhasil." in page.text
+    assert "sedang diperiksa oleh Samsul Seandainya" in page.text
+    nobody = await send(harness, "nurlaila", "/verifikasi", "/verifikasi/massal", ids=IDS, _do="assign", officer="")
+    assert (nobody.status_code, "Pilih petugas" in nobody.text) == (422, True)
+    none = await send(harness, "nurlaila", "/verifikasi", "/verifikasi/massal", _do="claim")
+    assert (none.status_code, none.headers["location"]) == (303, "/verifikasi")
+
+
+async def test_the_head_appoints_a_lead_for_the_ticked_rows(harness: StaffHarness):
+    for request_id in IDS[:2]:
+        await harness.publish(verified, subject=request_id)
+    form = f"/penugasan/massal?ids={IDS[0]}&ids={IDS[1]}&action=assignment"
+    given = {"ids": IDS[:2], "action": "assignment", "complexity": "low", "target_date": "2026-12-14"}
+    refused = await send(harness, "hasan", form, "/penugasan/massal", **given)
+    assert (refused.status_code, "INT-2026-000001" in refused.text) == (422, True)
+    done = await send(harness, "hasan", form, "/penugasan/massal", **given, lead="dewi")
+    assert (done.status_code, "2 dari 2 berhasil." in done.text) == (200, True)
+    replace = {"ids": IDS[:1], "action": "reassignment", "lead": "jafar", "reason": "Dewi cuti."}
+    again = await send(harness, "hasan", form, "/penugasan/massal", **replace)
+    assert "1 dari 1 berhasil." in again.text
