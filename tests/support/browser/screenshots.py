@@ -40,7 +40,7 @@ SHOWN = (
     Picture("form refused", PHONE),
     Picture("track returned", PHONE),
     Picture("track delivered", PHONE, dark=True),
-    Picture("form", DESK),
+    Picture("form checked", DESK),
     Picture("officer queue", DESK),
     Picture("officer request odd", DESK),
     Picture("head appoint", DESK),
