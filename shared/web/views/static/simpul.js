@@ -1,10 +1,9 @@
-/* Progressive enhancement: live lists and protection against double submission. Every page works without it. */
+/* Progressive enhancement of all pages: errors, counters and protection against double submission. Every page works without it. */
 "use strict";
 (() => {
   const one = (what, where = document) => where.querySelector(what);
   const all = (what, where = document) => [...where.querySelectorAll(what)];
   const fill = (words, values) => words.replace(/\{(\w+)\}/g, (_, name) => values[name]);
-  const clock = () => new Date().toLocaleTimeString("id-ID", { timeZone: "Asia/Jayapura", hour12: false }).replace(/:/g, ".") + " WIT";
 
   /* Focus the error summary of a refused form, or the field that the user came back to. */
   (one("#sum") ?? one("form :target"))?.focus();
@@ -35,24 +34,15 @@
     count();
   });
 
-  /* Insert a ready-made sentence into the field used last. */
-  let typing;
-  const put = (box, from, to, text) => { box.setRangeText(text, from, to, "end"); box.dispatchEvent(new Event("input", { bubbles: true })); };
-  const sentence = (part) => one("[data-phrase]", part).textContent;
-  addEventListener("focusin", ({ target }) => { if (target.matches("textarea")) typing = target; });
-  const insert = ({ currentTarget }) => {
-    const box = typing ?? one("textarea", currentTarget.closest("form") ?? document);
-    put(box, box.selectionStart, box.selectionEnd, sentence(currentTarget.closest("[data-shortcut]")));
-    box.focus();
-  };
-
   const doings = {
-    insert,
     print: () => window.print(),
     copy: () => navigator.clipboard.writeText(one("[data-link]").href).then(() => { const told = one("[data-copied]"); told.textContent = told.dataset.copied; }),
   };
   if (!navigator.clipboard) one("[data-do=copy]")?.remove();
-  all("[data-do]").forEach((button) => { button.hidden = false; button.addEventListener("click", doings[button.dataset.do]); });
+  all("[data-do]").forEach((button) => {
+    const run = doings[button.dataset.do];
+    if (run) { button.hidden = false; button.addEventListener("click", run); }
+  });
 
   /* Submit a form once, however often the button is pressed. After going back, enable it again and reload the page unless files would
      be lost that have not been uploaded. */
@@ -79,163 +69,4 @@
     if (known[place] && !one('[name^="held."]', form)) key.value = known[place];
     else history.replaceState({ ...known, [place]: key.value }, "");
   });
-
-  /* Document viewer: replace only the viewer, so that what was typed stays. If the session has ended, the form is submitted. */
-  const parsed = async (answer) => !answer.ok || answer.redirected ? null : new DOMParser().parseFromString(await answer.text(), "text/html");
-  const again = (way, part) => all("[data-look]", part).find((each) => each.textContent === way.textContent);
-  const show = async (way) => {
-    const inside = !way.isConnected || way.closest("[data-part]"), part = one("[data-part]"), turned = way.isConnected ? way : again(way, part);
-    if (!turned) return;
-    const address = turned.dataset.look;
-    part.setAttribute("aria-busy", "true");
-    const page = await fetch(location.pathname + address).then(parsed).catch(() => undefined);
-    part.removeAttribute("aria-busy");
-    if (page === undefined) return;
-    const other = page?.getElementById(part.id);
-    if (!other) return turned.form ? turned.form.requestSubmit(turned) : location.assign(address);
-    part.replaceChildren(...other.childNodes);
-    part.parentElement.className = other.parentElement.className;
-    history.replaceState(history.state, "", address);
-    showTabs();
-    if (inside) (again(way, part) ?? one(".btn[data-look]", part) ?? part).focus({ preventScroll: true });
-    const said = one("[role=status]", part), words = said?.textContent;
-    if (said) { said.textContent = ""; setTimeout(() => { said.textContent = words; }, 100); }
-  };
-  /* One after the other: what is pressed meanwhile applies to what is shown then. */
-  let shown = Promise.resolve();
-  addEventListener("click", (event) => {
-    const way = event.target.closest?.("[data-look]");
-    if (!way || event.ctrlKey || event.metaKey || event.shiftKey) return;
-    event.preventDefault();
-    shown = shown.then(() => show(way));
-  });
-
-  /* Send a form without leaving the page, so that what is typed in other forms stays; if that fails, send it as usual. */
-  addEventListener("submit", async (event) => {
-    const form = event.target, button = event.submitter;
-    if (!form.matches("[data-stay]")) return;
-    event.preventDefault();
-    const body = new FormData(form, button), answer = await fetch(form.action, { method: "POST", body: new URLSearchParams(body) }).catch(() => undefined);
-    const page = answer?.ok && answer.redirected ? new DOMParser().parseFromString(await answer.text(), "text/html") : undefined;
-    if (!page?.getElementById(form.id)) { form.removeAttribute("data-stay"); return form.requestSubmit(button); }
-    all("[data-team]").forEach((part) => { const other = page.getElementById(part.id); if (other) part.replaceChildren(...other.childNodes); });
-    form.elements._key.value = page.getElementById(form.id).elements._key.value;
-    const shown = one("[data-version]"), now = one("[data-version]", page);
-    /* The change was this one; of any other the page announces that it is no longer up to date. */
-    if (shown && now?.dataset.version - shown.dataset.version === 1) { shown.dataset.version = now.dataset.version; one(".toast").hidden = true; }
-    (all(`[form=${form.id}]`).find((each) => each.value === button.value) ?? one(`[form=${form.id}]`))?.focus({ preventScroll: true });
-  });
-
-  /* Ready-made sentences: typing ::shortcut inserts one. */
-  addEventListener("input", ({ target }) => {
-    if (!target.matches("textarea")) return;
-    const end = target.selectionStart, typed = /::([a-z0-9-]+)\s$/.exec(target.value.slice(0, end));
-    const phrase = typed && one(`[data-shortcut="${typed[1]}"]`);
-    if (phrase) put(target, end - typed[0].length, end, sentence(phrase) + " ");
-  });
-
-  /* Live pages: update rows in place, announce new ones, and leave what is being typed untouched. */
-  const live = one("[data-live]");
-  if (!live) return;
-  const toast = one(".toast"), subject = live.dataset.subject;
-  let last = "", source, wait = 1000, timer;
-  const say = (text, off) => { one("[data-words]", live).textContent = text; live.classList.toggle("off", off); };
-  const on = one("[data-words]", live).textContent;
-  const tick = () => { one("[data-clock]", live).textContent = clock(); };
-
-  const announce = (text) => { one("span", toast).textContent = text; toast.hidden = false; };
-  /* Reload a page with a form by submitting it for redisplay, so that what was typed is kept. */
-  const reload = one("[data-fresh]");
-  one("a", toast)?.addEventListener("click", (event) => { event.preventDefault(); reload ? reload.form.requestSubmit(reload) : location.reload(); });
-
-  /* The header marks a background request, which does not extend the session. */
-  const look = () => fetch(location.href, { headers: { "X-Live": "1" } });
-  /* undefined: temporarily unavailable; null: gone. */
-  const fresh = async () => { const answer = await look(); return answer.status >= 500 ? undefined : parsed(answer); };
-  const refresh = async (changed) => {
-    const page = await fresh().catch(() => undefined);
-    if (!page) return page;
-    const shown = new Map(all("[data-id]").map((row) => [row.dataset.id, row]));
-    const now = new Map(all("[data-id]", page).map((row) => [row.dataset.id, row]));
-    for (const [id, row] of shown) {
-      const other = now.get(id);
-      const event = changed.get(row.dataset.request ?? id);
-      if (!other && event) leave(row, event);
-      else if (other && other.dataset.version !== row.dataset.version) { other.classList.add("new"); row.replaceWith(other); }
-    }
-    all("[data-count]", page).forEach((badge) => one(`[data-count="${badge.dataset.count}"]`)?.replaceWith(badge));
-    all("[data-live-part]", page).forEach((part) => one(`[data-live-part="${part.dataset.livePart}"]`)?.replaceWith(part));
-    const count = [...now.keys()].filter((id) => !document.querySelector(`[data-id="${CSS.escape(id)}"]`)).length;
-    if (count) announce(fill(toast.dataset.new, { count }));
-    else toast.hidden = true;
-    tick();
-    return page;
-  };
-  const leave = (row, event) => {
-    row.classList.add("gone");
-    const state = row.dataset.request ? null : one(".st", row);
-    if (!state && event.label && !row.dataset.request) one(".ln", row)?.append(Object.assign(document.createElement("span"), { className: "st " + event.status, textContent: event.label }));
-    if (state && event.label) { state.className = "st " + event.status; state.textContent = event.label; }
-  };
-  /* One fetch at a time, because responses could arrive out of order, and not debounced, because a steady stream of changes would delay
-     it forever. Failed fetches are retried after a while and after a reconnect. */
-  let pending = new Map();
-  const later = () => { timer ||= setTimeout(catchUp, 250); };
-  const catchUp = async () => {
-    const changed = pending;
-    let page;
-    pending = new Map();
-    try { page = await refresh(changed); } finally { timer = 0; }
-    if (page === undefined) { pending = new Map([...changed, ...pending]); setTimeout(later, 5000); }
-    else if (pending.size) later();
-  };
-  const heard = (event) => {
-    if (event.lastEventId) last = event.lastEventId;
-    const told = JSON.parse(event.data);
-    if (subject) {
-      if (told.id === subject && String(told.version) !== one("[data-version]")?.dataset.version) announce(fill(toast.dataset.changed, { label: told.label }));
-      return tick();
-    }
-    pending.set(told.id, told);
-    later();
-  };
-  /* Who else has this request open. */
-  const here = one("[data-here]");
-  const met = (event) => {
-    const { names } = JSON.parse(event.data);
-    here.hidden = !names.length;
-    one("b", here).textContent = names.join(", ");
-    one(".av", here).textContent = (names[0] ?? "").split(" ").slice(0, 2).map((word) => word[0]).join("").toUpperCase();
-  };
-  const leaveOff = () => {
-    say(live.dataset.ended + " ", true);
-    const address = "/masuk?lanjut=" + encodeURIComponent(location.pathname + location.search);
-    one("[data-words]", live).append(Object.assign(document.createElement("a"), { href: address, textContent: live.dataset.signIn }));
-  };
-  const ended = async () => { const answer = await look(); return answer.redirected || answer.status === 401; };
-  const connect = () => {
-    const address = new URL(live.dataset.live, location.href);
-    if (last) address.searchParams.set("last_event_id", last);
-    if (here) address.searchParams.set("open", subject);
-    source = new EventSource(address);
-    source.onopen = () => { wait = 1000; say(on, false); tick(); if (pending.size) later(); };
-    source.addEventListener("request", heard);
-    source.addEventListener("presence", met);
-    source.onerror = async () => {
-      say(live.dataset.off, true);
-      if (source.readyState !== EventSource.CLOSED) return;
-      source.close();
-      if (await ended().catch(() => false)) return leaveOff();
-      setTimeout(connect, wait);
-      wait = Math.min(wait * 2, 15000);
-    };
-  };
-  /* Browsers allow few connections per server: hidden pages close theirs and catch up later. */
-  document.addEventListener("visibilitychange", () => {
-    if (document.hidden) source?.close();
-    else if (source?.readyState === EventSource.CLOSED) connect();
-  });
-  addEventListener("pagehide", () => source?.close());
-  addEventListener("pageshow", (event) => { if (event.persisted && source.readyState === EventSource.CLOSED) connect(); });
-  connect();
 })();
