@@ -14,7 +14,6 @@ WIDE_LETTERS = "document.body.style.letterSpacing = '.12em'"
 """Text spacing of WCAG 1.4.12, which is about as wide as the widest system font."""
 FOLDED = 60
 """Height of an unused filter in pixels."""
-UNFOLDED = 170
 CONSOLES = {"nurlaila": "/verifikasi", "hasan": "/penugasan"}
 
 
@@ -63,37 +62,28 @@ def test_in_letters_of_twice_the_size_the_menu_is_a_row_of_its_own(sessions: Bro
     assert len({link["y"] for link in links}) == 1
 
 
-@pytest.mark.parametrize(("who", "path"), CONSOLES.items())
+LISTS = {**CONSOLES, "dewi": "/pekerjaan"}
+
+
+@pytest.mark.parametrize(("who", "path"), LISTS.items())
 @pytest.mark.parametrize("script", [True, False])
-def test_on_a_phone_a_filter_is_a_line_until_it_is_wanted(
+def test_on_a_phone_the_search_is_a_line_and_the_filters_are_a_menu(
     samples: SampleRequests, sessions: BrowserSessions, who: str, path: str, script: bool
 ):
     page = sessions(who, width=PHONE, script=script).open(path)
-    form, fold, first = (
-        page.get_by_role("search"),
-        page.get_by_text("Saring daftar"),
-        page.locator("tbody").locator("tr"),
-    )
-    expect(form).to_be_hidden()
-    assert LEAST_TARGET <= box(fold)["height"] <= FOLDED
-    assert box(first.first)["y"] < 400
-    fold.click()
-    expect(form).to_be_visible()
-    assert box(form)["height"] <= UNFOLDED
-    form.get_by_role("searchbox").fill("tidak ada yang begini")
-    form.get_by_role("button", name="Saring").click()
+    menu, unit = page.locator("details.menu"), page.get_by_label("Dinas", exact=True)
+    assert box(page.get_by_role("search"))["height"] <= FOLDED
+    assert box(menu.locator("summary"))["height"] >= LEAST_TARGET
+    expect(unit).to_be_hidden()
+    menu.locator("summary").click()
+    expect(unit).to_be_visible()
+    page.get_by_role("searchbox").fill("tidak ada yang begini")
+    menu.locator("button").click()
     expect(page.get_by_role("searchbox")).to_have_value("tidak ada yang begini")
 
 
-@pytest.mark.parametrize(("who", "path"), [*CONSOLES.items(), ("dewi", "/pekerjaan")])
-def test_on_a_desk_a_filter_is_a_row_that_is_always_there(sessions: BrowserSessions, who: str, path: str):
-    page = sessions(who, width=DESK).open(path)
-    expect(page.get_by_role("search")).to_be_visible()
-    expect(page.get_by_text("Saring daftar")).to_have_count(1 if who in CONSOLES else 0)
-    expect(page.get_by_text("Saring daftar").locator("visible=true")).to_have_count(0)
-    assert box(page.get_by_role("search"))["height"] <= 80
-
-
-def test_a_filter_of_one_field_stays_on_a_phone_too(sessions: BrowserSessions):
-    page = sessions("dewi", width=PHONE).open("/pekerjaan")
-    assert box(page.get_by_role("search"))["height"] <= 80
+def test_on_a_desk_the_search_is_in_the_line_of_the_title(sessions: BrowserSessions):
+    page = sessions("hasan", width=DESK).open("/penugasan")
+    title, search = box(page.get_by_role("heading", level=1)), box(page.get_by_role("search"))
+    assert title["y"] < search["y"] + search["height"] <= title["y"] + 80
+    expect(page.get_by_label("Dinas", exact=True)).to_be_hidden()
