@@ -20,7 +20,7 @@ from services.assignment.domain.commands import (
     StartWork,
 )
 from services.assignment.handover_service import FILE_RULES, digest_parts
-from services.assignment.overdue_board import MAX_LISTED, present_board
+from services.assignment.overdue_board import MAX_LIST_REQUESTS, present_board
 from services.assignment.presenters import present_request, present_summary
 from services.assignment.projections import find_requests
 from services.assignment.schemas import (
@@ -112,7 +112,7 @@ async def download_document(
 @router.get("/overdue", response_model=OverdueBoardResponse)
 async def show_overdue_board(_reader: BoardReader, assignment: Assignment) -> dict[str, Any]:
     """Count the open requests whose stage is overdue, by stage and by the one responsible, and show the longest overdue."""
-    return present_board(await assignment.overdue.load(MAX_LISTED))
+    return present_board(await assignment.overdue.load(MAX_LIST_REQUESTS))
 
 
 @router.post("/requests/{request_id}/reminder", response_model=CommandResponse)
@@ -190,7 +190,7 @@ async def execute_bulk(body: BulkCommand, head: Head, assignment: Assignment, co
 async def change_target(
     request_id: str, body: TargetBody, head: Head, assignment: Assignment, context: Context
 ) -> dict[str, Any]:
-    """Set another target for the work, which the applicant and the lead are told; a day off is accepted with a warning."""
+    """Set another target for the work and email it to applicant and lead; a day off is accepted with a warning."""
     await assignment.get_request(request_id)
     command = ChangeTarget(head.staff, body.target_date, body.reason)
     return await assignment.execute_with_target(context, request_id, command, head, body)

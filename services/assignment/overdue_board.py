@@ -21,12 +21,11 @@ from shared.clock import Clock
 from shared.contracts.stages import APPLICANT, OFFICERS, STRUCTURAL, Stage, stage_clock
 from shared.identity.accounts import Account, AccountStore, Role
 from shared.runtime.executor import Executor, Loaded
-from shared.storage.port import RecordQuery
 
 LONG_OVERDUE_DAYS = 5
 """Working days after which a request is long overdue."""
-MAX_SLIPS = 4
-MAX_LISTED = 50
+MAX_STAGE_REQUESTS, MAX_LIST_REQUESTS = 4, 50
+"""How many requests the board shows of each stage, and the list of a single stage."""
 OUR_STAGES = (Stage.VERIFY, Stage.APPOINT, Stage.START, Stage.WORK)
 """The stages in which the office has to act."""
 
@@ -43,7 +42,7 @@ class OverdueStage:
 
 @dataclass(frozen=True, slots=True)
 class Responsible:
-    """One who has to act, the numbers of overdue requests by stage, and the longest overdue one."""
+    """A person, a role or the applicants, who have to act: their overdue requests counted by stage, and the longest overdue one."""
 
     responsible: str
     name: str
@@ -58,6 +57,8 @@ class Responsible:
 
 @dataclass(frozen=True, slots=True)
 class Board:
+    """What is overdue on `day`: by stage, each as far as it is shown, and by the person who has to act."""
+
     day: date
     rules: Rules
     stages: Sequence[OverdueStage]
@@ -80,20 +81,21 @@ class OverdueBoard:
 
     async def load(
         self,
-        slips: int,
+        limit: int,
         *,
         stages: tuple[Stage, ...] = tuple(Stage),
         responsible: str = "",
         long_overdue: bool = False,
         after: tuple[Any, str] | None = None,
     ) -> Board:
-        """Return the board; the filters select what the stages show, the table of people is always whole."""
+        """Return the board with up to `limit` requests of each stage; the filters do not apply to the table of people."""
         day = today(self._clock())
         before = self.long_overdue_before(day) if long_overdue else day
-        loaded_stages = [await self._stage(stage, before, responsible, slips, after) for stage in stages]
+        loaded_stages = [await self._stage(stage, before, responsible, limit, after) for stage in stages]
         return Board(day, self._rules, loaded_stages, await self._people(day))
 
     async def count(self, *stages: Stage, long_overdue: bool = False) -> int:
+        """Count the overdue requests in these stages, in all stages if none is named."""
         day = today(self._clock())
         before = self.long_overdue_before(day) if long_overdue else day
         return await self._executor.count(find_overdue(before, stages=stages or tuple(Stage)))
@@ -104,6 +106,7 @@ class OverdueBoard:
         return (await self._executor.find(query)).items
 
     async def count_of(self, responsible: str) -> int:
+        """Count the overdue requests of one who has to act."""
         return await self._executor.count(find_overdue(today(self._clock()), responsible=responsible))
 
     async def overdue_by(self, days: int, stages: tuple[Stage, ...], limit: int) -> Sequence[Loaded[State]]:
@@ -123,9 +126,9 @@ class OverdueBoard:
         return due + timedelta(days=1)
 
     async def _stage(
-        self, stage: Stage, before: date, responsible: str, slips: int, after: tuple[Any, str] | None
+        self, stage: Stage, before: date, responsible: str, limit: int, after: tuple[Any, str] | None
     ) -> OverdueStage:
-        query = find_overdue(before, stages=(stage,), responsible=responsible, after=after, limit=slips)
+        query = find_overdue(before, stages=(stage,), responsible=responsible, after=after, limit=limit)
         page = await self._executor.find(query)
         count = await self._executor.count(query) if page.next or after else len(page.items)
         return OverdueStage(stage, count, page.items, page.next)
@@ -149,11 +152,10 @@ class OverdueBoard:
         oldest = (await self._executor.find(find_overdue(day, responsible=responsible, limit=1))).items
         if not oldest:
             return None
-        counts = [await self._executor.count(self._of(responsible, stage, day)) for stage in Stage]
+        counts = [
+            await self._executor.count(find_overdue(day, stages=(stage,), responsible=responsible)) for stage in Stage
+        ]
         return Responsible(responsible, name, role, dict(zip(Stage, counts, strict=True)), oldest[0])
-
-    def _of(self, responsible: str, stage: Stage, day: date) -> RecordQuery:
-        return find_overdue(day, stages=(stage,), responsible=responsible)
 
 
 def _work_label(account: Account) -> str:

@@ -1,6 +1,6 @@
-"""Plans the daily digests of overdue work: who is told what, once a working day and person.
+"""Plan the daily digests of overdue work: what is mailed to each member of staff, once a working day.
 
-A plan is a document of the office, which the service of notification sends; its key makes it the only one of that day.
+A plan is an entry of the office store, which notification sends; its key makes it the only one of that day and person.
 """
 
 from __future__ import annotations
@@ -27,10 +27,12 @@ POLL_INTERVAL_SECONDS = 30.0
 MAX_ITEMS = 20
 MAX_ABOUT_LENGTH = 120
 HEAD_AFTER_DAYS = 2
-"""Working days after which the head is told too: first the one responsible, then the head."""
+"""Working days after which an overdue request is in the digest of the head too."""
 
 
 class OverdueDigests:
+    """Plans the digests of each working day, in one of the processes of assignment."""
+
     def __init__(
         self, board: OverdueBoard, accounts: AccountStore, office: OfficeStore, clock: Clock, rules: Rules
     ) -> None:
@@ -38,6 +40,7 @@ class OverdueDigests:
         self._planned_on: date | None = None
 
     async def run(self) -> None:
+        """Plan digests when they are due, forever."""
         while True:
             await self.plan_due()
             await asyncio.sleep(POLL_INTERVAL_SECONDS)

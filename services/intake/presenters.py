@@ -27,7 +27,7 @@ from shared.web.api import serializers
 from shared.web.views.employee_number import group_digits, mask_employee_number
 from shared.web.views.labels import OPEN_ITEM_LABELS, SCOPE_LABELS, STATUS_LABELS
 
-EVENTS_WITH_INTERNAL_NOTE = frozenset({"LeadAssigned"})
+EVENTS_WITH_NOTE_TO_LEAD = frozenset({"LeadAssigned"})
 """Events whose note is meant for staff, not for the applicant."""
 
 WORK_STATUSES = frozenset({Status.ASSIGNED, Status.IN_PROGRESS})
@@ -91,7 +91,7 @@ def is_overdue(state: State, day: date) -> bool:
 
 def _timeline(state: State) -> list[dict[str, Any]]:
     entries = serializers.timeline(state.history, automatic=state.by_silence)
-    return [{**entry, "note": ""} if entry["event"] in EVENTS_WITH_INTERNAL_NOTE else entry for entry in entries]
+    return [{**entry, "note": ""} if entry["event"] in EVENTS_WITH_NOTE_TO_LEAD else entry for entry in entries]
 
 
 def open_items(state: State) -> list[dict[str, str]]:

@@ -57,7 +57,7 @@ class DigestSender:
                 await self._send(claimed, now)
 
     async def _plan_moments(self, now: datetime) -> None:
-        """Plan a digest for those who have no overdue work, but moments to read of."""
+        """Plan a digest for those who have no overdue work, but notifications to read."""
         for username in {item.key.partition("/")[0] for item in await self._office.entries(DIGEST_ITEMS)}:
             try:
                 key = digest_key(today(now), username)

@@ -163,7 +163,9 @@ class EmailDispatcher:
             if timing == "now":
                 at_once.append(recipient)
             elif timing == "digest":
-                await self._preferences.note(recipient.username, message.id, message.kind, loaded.state.number)
+                await self._preferences.add_digest_item(
+                    recipient.username, message.id, message.kind, loaded.state.number
+                )
         return at_once
 
     async def _mark_unknown(self, loaded: Loaded[State]) -> None:

@@ -1,4 +1,7 @@
-"""Which moments a member of staff is mailed at once, in the daily digest, or not."""
+"""The notifications of staff: each person chooses which are mailed at once, in the daily digest, or not at all.
+
+A *moment* is an occasion for a notification, like a new request; it has the name of its email.
+"""
 
 from __future__ import annotations
 
@@ -29,11 +32,12 @@ MOMENTS: Mapping[str, frozenset[Role]] = {
     "staff_withdrawn": frozenset({Role.OFFICER, Role.STRUCTURAL, Role.TECHNICAL}),
     OVERDUE: frozenset({Role.OFFICER, Role.STRUCTURAL, Role.TECHNICAL}),
 }
-"""The moments that a person can choose for, by the roles that hear of them; others are always mailed at once."""
+"""The moments for which staff choose a timing, with the roles that are notified; all others are mailed at once."""
 
 
 def moments_of(roles: Iterable[Role]) -> list[str]:
-    return [moment for moment, who in MOMENTS.items() if who & set(roles)]
+    """Return the moments of which members of these roles are notified."""
+    return [moment for moment, recipients in MOMENTS.items() if recipients & set(roles)]
 
 
 def choices_of(moment: str) -> tuple[Timing, ...]:
@@ -70,8 +74,8 @@ class NotificationPreferences:
                 continue
             return
 
-    async def note(self, username: str, message: str, kind: str, number: str) -> None:
-        """Note a moment for the next digest of this person; a repeat changes nothing."""
+    async def add_digest_item(self, username: str, message: str, kind: str, number: str) -> None:
+        """Store a notification for the next digest of this person; a repeat changes nothing."""
         await self._office.put(DIGEST_ITEMS, f"{username}/{message}", {"kind": kind, "number": number})
 
     async def describe(self, username: str, roles: Iterable[Role]) -> list[dict[str, Any]]:

@@ -102,9 +102,9 @@ def stage_clock(state: StaffRequestState, rules: StageRules) -> StageClock | Non
     target that was missed before a question was asked stays missed until the work is resumed.
     """
     status, target = state.status, state.target_date
-    if status not in STAGES or (since := _began(state)) is None:
+    if status not in STAGES or (since := _stage_start(state)) is None:
         return None
-    due = _promised(state) or rules.calendar.add_working_days(since, rules.days_of(status))
+    due = _promised_date(state) or rules.calendar.add_working_days(since, rules.days_of(status))
     if target is not None:
         if status is Status.IN_PROGRESS or (status is Status.ON_HOLD and target < since):
             due = target
@@ -113,12 +113,12 @@ def stage_clock(state: StaffRequestState, rules: StageRules) -> StageClock | Non
     return StageClock(STAGES[status], since, due)
 
 
-def _began(state: StaffRequestState) -> date | None:
+def _stage_start(state: StaffRequestState) -> date | None:
     first = _FIRST_EVENTS[state.status]
     return next((today(entry.time) for entry in reversed(state.history) if entry.event in first), None)
 
 
-def _promised(state: StaffRequestState) -> date | None:
+def _promised_date(state: StaffRequestState) -> date | None:
     """Return the date that the applicant was given; records of earlier versions may lack it."""
     dates = {Status.RETURNED: state.respond_by, Status.ON_HOLD: state.answer_by, Status.DELIVERED: state.confirm_by}
     return dates.get(state.status)

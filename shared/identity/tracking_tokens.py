@@ -24,7 +24,7 @@ class TrackingTokens:
         return f"{self._origin}/lacak/{number}?kunci={self.token(request_id)}"
 
     def contact_code(self, request_id: str, change: int) -> str:
-        """Return the code that confirms a change of contact; only the new address is told it (132 bits, 22 characters)."""
+        """Return the code that confirms a change of contact; it is mailed to the new address only (132 bits, 22 characters)."""
         return self._signer.get_signature(f"contact:{request_id}:{change}").decode()[:22]
 
     def verify_contact_code(self, request_id: str, change: int, code: str) -> bool:

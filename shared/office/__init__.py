@@ -1,1 +1,1 @@
-"""Small JSON documents of the office that are not facts about one request: phrases, saved views, substitutes, presence."""
+"""Small JSON objects of the office that are not facts about one request: sentences, preferences, digests, figures, presence."""

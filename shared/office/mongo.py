@@ -34,7 +34,7 @@ class MongoOfficeStore:
 
     async def get(self, collection: str, key: str) -> OfficeEntry | None:
         async with self._database.operation():
-            row = await self._entries.find_one({"_id": _id(collection, key), **self._in_use()})
+            row = await self._entries.find_one({"_id": _id(collection, key), **self._not_expired()})
         return _entry(row) if row else None
 
     async def put(
@@ -72,11 +72,11 @@ class MongoOfficeStore:
 
     async def entries(self, collection: str, prefix: str = "") -> list[OfficeEntry]:
         first = _id(collection, prefix)
-        return await self._find({"_id": {"$gte": first, "$lt": first + LAST_CODE_POINT}, **self._in_use()})
+        return await self._find({"_id": {"$gte": first, "$lt": first + LAST_CODE_POINT}, **self._not_expired()})
 
     async def delete(self, collection: str, key: str, *, expected: int | None = None) -> bool:
         entry_id = _id(collection, key)
-        wanted = {"_id": entry_id, **self._in_use()}
+        wanted = {"_id": entry_id, **self._not_expired()}
         async with self._database.operation():
             deleted = await self._entries.delete_one(wanted if expected is None else {**wanted, "version": expected})
             if deleted.deleted_count:
@@ -98,7 +98,7 @@ class MongoOfficeStore:
             rows = await self._entries.find(wanted, sort=[("_id", ASCENDING)]).to_list(None)
         return [_entry(row) for row in rows]
 
-    def _in_use(self) -> Fields:
+    def _not_expired(self) -> Fields:
         return {"$or": [{"expires_at": None}, {"expires_at": {"$gt": self._clock()}}]}
 
 

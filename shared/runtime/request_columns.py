@@ -26,7 +26,7 @@ SORT_COLUMNS: Mapping[str, str] = {
 }
 """The columns of the store by the fields of a list item that requests can be sorted by."""
 SORTED_LETTERS = 60
-"""The letters of a subject that it is sorted by."""
+"""How many characters of a subject count for the order."""
 
 PageKey = tuple[Scalar, str] | None
 _STEPS: Mapping[Status, int] = {status: step for step, status in enumerate(Status)}
@@ -72,7 +72,7 @@ def request_columns(state: StaffRequestState, clock: StageClock | None, version:
 
 
 class RequestFilters(TypedDict, total=False):
-    """What a list is narrowed to, its order, and the part of it.
+    """The filters of a list, its order, and the page of it.
 
     `lead` and `claimed_by` are usernames; `advised` selects the requests whose rejection is recommended, or the others;
     `overdue_on` those whose stage is overdue on that day; `order` is a column, "" for the usual one.

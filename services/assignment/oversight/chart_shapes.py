@@ -84,10 +84,10 @@ class SpanChart(Chart):
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """A lead's open requests as knots; `knots` are (x in pixels, class)."""
+    """The open requests of a lead; `dots` are (x in pixels, CSS class)."""
 
     name: str
-    knots: tuple[tuple[int, str], ...]
+    dots: tuple[tuple[int, str], ...]
     value: str
 
 

@@ -34,9 +34,9 @@ PLOT_TOP, PLOT_BOTTOM = 14.0, 150.0
 PLOT_LEFT = 7.0
 """The first percent of a chart of months is for the numbers of its axis."""
 MAX_MONTH_LABELS = 12
-KNOT_STEP = 18
-MAX_KNOTS = 8
-"""A lead with more open requests than fit gets a number instead of further knots."""
+DOT_SPACING_PIXELS = 18
+MAX_DOTS = 8
+"""A lead with more open requests gets no further dots; the number beside them is exact."""
 
 
 def survey_chart(sums: SurveySums) -> BarChart | None:
@@ -204,9 +204,9 @@ def _percent(value: float | None, full: float) -> str:
 def leads_chart(dashboard: Dashboard) -> LoadChart:
     """Return the open requests of each lead, the busiest first; overdue ones are red."""
     leads = sorted(dashboard.leads, key=lambda lead: (-lead["open"], lead["name"]))
-    width = min(max([LEAD_TARGET + 2, *(lead["open"] for lead in leads)]), MAX_KNOTS)
+    width = min(max([LEAD_TARGET + 2, *(lead["open"] for lead in leads)]), MAX_DOTS)
     rows = tuple(
-        Load(lead["name"], _knots(lead["open"], lead["overdue"], width), format_decimal(lead["open"], 0))
+        Load(lead["name"], _dots(lead["open"], lead["overdue"], width), format_decimal(lead["open"], 0))
         for lead in leads
     )
     described = [TEXTS.lead_label.format(**lead) for lead in leads]
@@ -217,13 +217,15 @@ def leads_chart(dashboard: Dashboard) -> LoadChart:
     label = " ".join((TEXTS.leads_label.format(target=LEAD_TARGET), *described))
     head = (TEXTS.name, TEXTS.open, TEXTS.overdue, TEXTS.target, TEXTS.rest)
     about = TEXTS.leads_about.format(target=LEAD_TARGET)
-    target_x = LEAD_TARGET * KNOT_STEP
+    target_x = LEAD_TARGET * DOT_SPACING_PIXELS
     return LoadChart(TEXTS.leads_title, about, label, head, cells, rows, target_x, LEAD_TARGET)
 
 
-def _knots(count: int, overdue: int, width: int) -> tuple[tuple[int, str], ...]:
+def _dots(count: int, overdue: int, width: int) -> tuple[tuple[int, str], ...]:
     kinds = ["hot"] * overdue + ["on"] * (count - overdue) + ["free"] * (width - count)
-    return tuple((KNOT_STEP // 2 + KNOT_STEP * place, kind) for place, kind in enumerate(kinds[:width]))
+    return tuple(
+        (DOT_SPACING_PIXELS // 2 + DOT_SPACING_PIXELS * place, kind) for place, kind in enumerate(kinds[:width])
+    )
 
 
 def returns_chart(dashboard: Dashboard) -> BarChart | None:
@@ -253,7 +255,7 @@ def returns_chart(dashboard: Dashboard) -> BarChart | None:
     return BarChart(TEXTS.returns_title, about, label, head, cells, bars)
 
 
-def spark(values: Sequence[float | None]) -> tuple[str, str] | None:
+def sparkline(values: Sequence[float | None]) -> tuple[str, str] | None:
     """Return the points and the last y of a line of 120 x 32 pixels; None for fewer than two values."""
     known = [value for value in values if value is not None]
     if len(known) < 2:

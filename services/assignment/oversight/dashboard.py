@@ -10,7 +10,7 @@ from typing import Any
 
 from services.assignment.domain.decisions import Rules
 from services.assignment.domain.state import State
-from services.assignment.oversight.figures import Figures, merge, month_from_json
+from services.assignment.oversight.figures import Figures, month_from_json
 from services.assignment.oversight.periods import Period, months_between
 from services.assignment.oversight.projection import COLLECTION, UPDATED_AT_KEY
 from shared.calendar import WorkingCalendar
@@ -87,10 +87,6 @@ def year_before(period: Period) -> Period:
     first = period.first.replace(day=1, year=period.first.year - 1)
     last = period.last.replace(day=1, year=period.last.year - 1)
     return Period(first, last)
-
-
-def total(months: Mapping[str, Figures]) -> Figures:
-    return merge(months.values())
 
 
 def stage_targets(rules: Rules) -> dict[Stage, int]:

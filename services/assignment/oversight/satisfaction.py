@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
 from fractions import Fraction
@@ -39,13 +39,6 @@ class SurveySums:
     @property
     def quality(self) -> str | None:
         return None if self.index is None else quality(self.index)
-
-
-def sum_answers(answers: Iterable[Sequence[int]]) -> SurveySums:
-    sums = SurveySums()
-    for scores in answers:
-        sums = sums.add(1, scores)
-    return sums
 
 
 def quality(index: Decimal) -> str:

@@ -27,11 +27,11 @@ class PeriodQuery(InputModel):
 
     @model_validator(mode="before")
     @classmethod
-    def _without_blanks(cls, values: Any) -> Any:
+    def _drop_blanks(cls, values: Any) -> Any:
         return drop_blank_values(values)
 
     @model_validator(mode="after")
-    def _in_order(self) -> Self:
+    def _validate_order(self) -> Self:
         if self.first and self.last and self.last < self.first:
             raise ValueError("Pilih tanggal akhir yang sama dengan atau sesudah tanggal awal.")
         return self
@@ -48,7 +48,7 @@ class DashboardQuery(PeriodQuery):
     unit: str = Field("", max_length=200)
 
     @model_validator(mode="after")
-    def _not_too_long(self) -> Self:
+    def _validate_length(self) -> Self:
         if self.first and self.last and (self.last - self.first).days > MAX_DASHBOARD_DAYS:
             raise ValueError("Pilih rentang paling panjang sepuluh tahun.")
         return self
@@ -169,7 +169,7 @@ class SurveyFiguresResponse(BaseModel):
 
 
 class DashboardResponse(BaseModel):
-    """The figures of a period of whole months, and of the requests that are open now; `updated_at` tells how old the former are."""
+    """The figures of whole months, computed at `updated_at`, and of the requests that are open now."""
 
     first: date = Field(serialization_alias="from")
     last: date = Field(serialization_alias="to")

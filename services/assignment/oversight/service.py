@@ -12,9 +12,9 @@ from services.assignment.oversight.dashboard import (
     FiguresReader,
     count_open,
     stage_targets,
-    total,
     year_before,
 )
+from services.assignment.oversight.figures import merge
 from services.assignment.oversight.periods import Period
 from services.assignment.oversight.public_figures import PublicFigures, public_figures, public_period, survey_period
 from services.assignment.oversight.register import RegisterEntry, register_entry
@@ -61,14 +61,15 @@ class OversightService:
     async def dashboard(self, period: Period, scope: Scope | None = None, unit: str = "") -> Dashboard:
         """Return the figures of the whole months of a period, and of the requests that are open now."""
         months = await self._figures.months(period, scope, unit)
+        before = await self._figures.months(year_before(period), scope, unit)
         rules = self._assignment.rules
         return Dashboard(
             period=period,
             scope=scope,
             unit=unit,
             months=months,
-            figures=total(months),
-            before=total(await self._figures.months(year_before(period), scope, unit)),
+            figures=merge(months.values()),
+            before=merge(before.values()),
             open=await count_open(self._executor, rules.calendar, self.today(), scope, unit),
             leads=tuple(await self._assignment.list_workloads()),
             targets=stage_targets(rules),

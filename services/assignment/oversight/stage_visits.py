@@ -12,7 +12,7 @@ from shared.contracts.stages import Stage
 
 DaysBetween = Callable[[date, date], int]
 
-_ENTERED: Mapping[str, Stage] = {
+_STAGES_BY_FIRST_EVENT: Mapping[str, Stage] = {
     "RequestSubmitted": Stage.VERIFY,
     "RequestResubmitted": Stage.VERIFY,
     "RequestReturned": Stage.REPLY,
@@ -44,7 +44,7 @@ def stage_visits(history: Iterable[HistoryEntry], days_between: DaysBetween) -> 
     stage: Stage | None = None
     since, worked = date.min, 0
     for entry in history:
-        entered = _ENTERED.get(entry.event)
+        entered = _STAGES_BY_FIRST_EVENT.get(entry.event)
         if (entered is None and entry.event not in ENDING_EVENTS) or entered is stage:
             continue
         day = today(entry.time)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date
 
 from services.assignment.errors import WORDS
-from services.assignment.oversight.charts import format_days, spark
+from services.assignment.oversight.charts import format_days, sparkline
 from services.assignment.oversight.dashboard import Dashboard
 from services.assignment.oversight.figures import Figures, median, ninetieth_percentile
 from shared.calendar import WorkingCalendar
@@ -42,7 +42,7 @@ def tiles(dashboard: Dashboard, today: date, calendar: WorkingCalendar) -> tuple
 def _open_tile(dashboard: Dashboard, today: date) -> Tile:
     month = dashboard.months.get(f"{today:%Y-%m}")
     about = _open_about(month) if month else ""
-    line = spark(_open_at_month_ends(dashboard)) if month else None
+    line = sparkline(_open_at_month_ends(dashboard)) if month else None
     return Tile(TEXTS.open_tile, format_decimal(dashboard.open.total, 0), about, line=line)
 
 
@@ -76,7 +76,7 @@ def _overdue_tile(dashboard: Dashboard, today: date, calendar: WorkingCalendar) 
 def _median_tile(dashboard: Dashboard) -> Tile:
     work = Stage.WORK.value
     histogram: Mapping[int, int] = dashboard.figures.days.get(work, {})
-    line = spark([median(month.days.get(work, {})) for month in dashboard.months.values()])
+    line = sparkline([median(month.days.get(work, {})) for month in dashboard.months.values()])
     about = str(TEXTS.median_none)
     if histogram:
         about = TEXTS.median_about.format(p90=ninetieth_percentile(histogram), target=dashboard.targets[Stage.WORK])
@@ -94,5 +94,5 @@ def _satisfaction_tile(dashboard: Dashboard) -> Tile:
         before="" if before is None else format_decimal(before, 2),
     )
     indexes = [month.survey.index for month in dashboard.months.values()]
-    line = spark([None if index is None else float(index) for index in indexes])
+    line = sparkline([None if index is None else float(index) for index in indexes])
     return Tile(TEXTS.ikm_tile, format_decimal(survey.index, 2), about, line=line)

@@ -72,16 +72,18 @@ class QueuePage(HeadPage):
     async def show(self, query: QueueQuery) -> HTMLResponse:
         tab = query.open_tab
         cursor = await self.assignment.store.latest_change()
-        narrowed = bool(query.active_filters or query.status)
+        is_filtered = bool(query.active_filters or query.status)
         return await self.render(
             "queue.html",
             cursor=cursor,
             tabs=[await self._tab(name, query) for name in TABS],
             leads=[] if tab in TABS_WITHOUT_LEAD else await self._lead_choices(query.lead),
             statuses=[(status.value, STATUS_LABELS[status]) for status in TAB_STATUSES.get(tab, ())],
-            everywhere=url(QUEUE_PATH, tab="archive", search=query.search) if tab != "archive" and query.search else "",
-            unnarrowed=url(QUEUE_PATH, tab=tab) if narrowed else "",
-            said=done_message(query.done, query.number),
+            search_all_url=url(QUEUE_PATH, tab="archive", search=query.search)
+            if tab != "archive" and query.search
+            else "",
+            unfiltered_url=url(QUEUE_PATH, tab=tab) if is_filtered else "",
+            message=done_message(query.done, query.number),
             **await self.list_context(query, self.list_query(query), QUEUE_PATH, tab),
         )
 

@@ -72,8 +72,8 @@ class OwnWorkPage(LeadPage):
             "own_work.html",
             cursor=cursor,
             tabs=await self._tabs(query, show_all),
-            everywhere=url(WORK_PATH, tab="all", search=query.search) if query.search and not show_all else "",
-            unnarrowed=url(WORK_PATH, tab=tab) if query.active_filters else "",
+            search_all_url=url(WORK_PATH, tab="all", search=query.search) if query.search and not show_all else "",
+            unfiltered_url=url(WORK_PATH, tab=tab) if query.active_filters else "",
             **await self.list_context(query, self.list_query(query), WORK_PATH, tab),
         )
 
@@ -163,7 +163,7 @@ class WorkPage(LeadPage):
             open_by=await self.enter(loaded),
             action=base + (STEPS[step].path if step else ""),
             back=WORK_PATH,
-            said=done_message(self.request.query_params.get("done", "")),
+            message=done_message(self.request.query_params.get("done", "")),
             accepted=ACCEPT,
             file_limit=self.assignment.platform.settings.file_limit,
         )

@@ -20,7 +20,7 @@ from shared.web.api.staff_notes import NoteBody
 from shared.web.forms.posted_form import PostedForm
 from shared.web.views.page_routes import PageRoute, add_form_page, see_other
 
-NOTES = "/catatan"
+NOTES_PATH = "/catatan"
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
 
@@ -82,5 +82,5 @@ class LeadNotesPage(NotesPage):
         return await self.assignment.get_own_request(self.request_id, self.principal)
 
 
-add_form_page(router, f"{QUEUE_PATH}/{{request_id}}{NOTES}", HeadNotesPage, require_head)
-add_form_page(router, f"{WORK_PATH}/{{request_id}}{NOTES}", LeadNotesPage, require_lead)
+add_form_page(router, f"{QUEUE_PATH}/{{request_id}}{NOTES_PATH}", HeadNotesPage, require_head)
+add_form_page(router, f"{WORK_PATH}/{{request_id}}{NOTES_PATH}", LeadNotesPage, require_lead)

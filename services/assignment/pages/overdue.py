@@ -15,8 +15,8 @@ from services.assignment.domain.decisions import Rules
 from services.assignment.errors import WORDS
 from services.assignment.overdue_board import (
     LONG_OVERDUE_DAYS,
-    MAX_LISTED,
-    MAX_SLIPS,
+    MAX_LIST_REQUESTS,
+    MAX_STAGE_REQUESTS,
     OUR_STAGES,
     Board,
     OverdueStage,
@@ -73,13 +73,13 @@ class OverduePage(StaffPage):
         super().__init__(request, reader, assignment)
 
     async def show(self, query: BoardQuery) -> HTMLResponse:
-        narrowed = query.stage is not None
+        is_one_stage = query.stage is not None
         board = await self.assignment.overdue.load(
-            MAX_LISTED if narrowed else MAX_SLIPS,
+            MAX_LIST_REQUESTS if is_one_stage else MAX_STAGE_REQUESTS,
             stages=query.stages,
             responsible=query.responsible,
             long_overdue=query.show == "long",
-            after=query.after_key if narrowed else None,
+            after=query.after_key if is_one_stage else None,
         )
         is_head = self.principal.has_role(Role.STRUCTURAL)
         return await self.render(
@@ -93,17 +93,19 @@ class OverduePage(StaffPage):
             may_remind=is_head,
             all_stages=tuple(Stage),
             long_overdue=LONG_OVERDUE_DAYS,
-            narrowed=narrowed or bool(query.responsible),
-            everything=OVERDUE,
-            said=WORDS.overdue.done[query.done].format(count=query.count) if query.done in WORDS.overdue.done else "",
+            is_filtered=is_one_stage or bool(query.responsible),
+            board_url=OVERDUE,
+            message=WORDS.overdue.done[query.done].format(count=query.count)
+            if query.done in WORDS.overdue.done
+            else "",
         )
 
     async def _chips(self, query: BoardQuery) -> list[tuple[str, str, bool]]:
         words: Any = WORDS.overdue
         count = self.assignment.overdue.count
-        narrowed = query.stage or query.responsible
+        is_filtered = query.stage or query.responsible
         return [
-            (words.all, OVERDUE, not query.show and not narrowed),
+            (words.all, OVERDUE, not query.show and not is_filtered),
             (
                 words.long.format(days=LONG_OVERDUE_DAYS, count=await count(long_overdue=True)),
                 url(OVERDUE, show="long"),
@@ -120,7 +122,7 @@ class OverduePage(StaffPage):
             "count": stage.count,
             "limit": _limit_text(stage.stage, board.rules),
             "longest": max(days, default=0),
-            "slips": [self._slip(loaded, late) for loaded, late in zip(stage.requests, days, strict=True)],
+            "cards": [self._card(loaded, late) for loaded, late in zip(stage.requests, days, strict=True)],
             "more": more if not query.stage else 0,
             "more_url": url(OVERDUE, stage=stage.stage, responsible=query.responsible, show=query.show),
             "next": url(
@@ -134,7 +136,7 @@ class OverduePage(StaffPage):
             else "",
         }
 
-    def _slip(self, loaded: Loaded[Any], late: int) -> dict[str, Any]:
+    def _card(self, loaded: Loaded[Any], late: int) -> dict[str, Any]:
         state = loaded.state
         path = QUEUE_PATH if self.principal.has_role(Role.STRUCTURAL) else VERIFICATION_PATH
         clock = stage_clock(state, self.assignment.rules)
@@ -144,7 +146,7 @@ class OverduePage(StaffPage):
             "about": state.description,
             "number": state.number,
             "late": late,
-            "holder": _holder(state, clock.stage if clock else None),
+            "person": _responsible_name(state, clock.stage if clock else None),
         }
 
     def _person(self, person: Any, board: Board) -> dict[str, Any]:
@@ -152,7 +154,7 @@ class OverduePage(StaffPage):
         return {**present_responsible(person, board), "role": person.role, "cells": cells}
 
 
-def _holder(state: Any, stage: Stage | None) -> str:
+def _responsible_name(state: Any, stage: Stage | None) -> str:
     """Return the name of the person who has to act, "" if nobody in particular has to."""
     match stage:
         case Stage.VERIFY:

@@ -91,7 +91,7 @@ def _earlier_note(state: State, note: str) -> str:
     return fill(TEXTS.check.earlier, round=judgement.round, by=judgement.by.name, note=note) if judgement else ""
 
 
-async def list_proofs(previews: DocumentPreviews, documents: DocumentList) -> dict[ChecklistItem, ViewerLink]:
+async def find_proofs(previews: DocumentPreviews, documents: DocumentList) -> dict[ChecklistItem, ViewerLink]:
     """Return the page on which each item can be checked: the signature is on the last page of the letter."""
     letter = next((one for one in documents.current if one.kind is DocumentKind.LETTER), None)
     requirements = [one for one in documents.current if one.kind is DocumentKind.REQUIREMENT]

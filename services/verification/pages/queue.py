@@ -27,7 +27,7 @@ from shared.web.api.lists import page_response
 from shared.web.views.formats import format_weekday_date
 from shared.web.views.labels import SCOPE_LABELS, scope_label
 from shared.web.views.page_routes import PageRoute
-from shared.web.views.request_list import EXPORT_NAME, ListLinks, age, list_part, written_day
+from shared.web.views.request_list import EXPORT_NAME, ListLinks, age, format_input_date, list_part
 from shared.web.views.words import fill, load_words
 from shared.work_units import WORK_UNITS
 
@@ -119,7 +119,7 @@ async def _rows(
 
 
 def _chips(query: QueuePageQuery, officer: Principal) -> list[tuple[str, str, bool]]:
-    """Return the views that every officer has: label, URL, and whether it is shown."""
+    """Return the switchable filters of the queue: label, URL, and whether each is on."""
     mine, late = query.claimed_by == officer.username, query.overdue
     links = list_links(query)
     return [
@@ -208,8 +208,8 @@ def _filter_labels(query: QueuePageQuery) -> list[str]:
     labels = [f'"{query.search}"' if query.search else "", query.unit, scope_label(query.scope or "")]
     labels += [_common.list.late_view if query.overdue else "", _common.list.mine if query.claimed_by else ""]
     labels += [
-        f"{_common.list['from']} {written_day(query.submitted_from)}" if query.submitted_from else "",
-        f"{_common.list.to} {written_day(query.submitted_to)}" if query.submitted_to else "",
+        f"{_common.list['from']} {format_input_date(query.submitted_from)}" if query.submitted_from else "",
+        f"{_common.list.to} {format_input_date(query.submitted_to)}" if query.submitted_to else "",
     ]
     return [text for text in labels if text]
 

@@ -18,8 +18,8 @@ from services.verification.pages.checklist import (
     checklist_errors,
     checklist_rows,
     displayed_round,
+    find_proofs,
     has_input,
-    list_proofs,
     parse_decision,
 )
 from services.verification.pages.team import team_context
@@ -31,7 +31,7 @@ from shared.web.api.idempotency import form_command_context
 from shared.web.api.problems import validation_problem
 from shared.web.api.serializers import warnings
 from shared.web.api.validation import RequestBody
-from shared.web.documents.viewer import LOOK_BUTTON, DocumentPaths, build_viewer, is_look, requested_state
+from shared.web.documents.viewer import VIEW_BUTTON, DocumentPaths, build_viewer, is_view_change, requested_state
 from shared.web.forms.posted_form import PostedForm
 from shared.web.http.downloads import download
 from shared.web.office.phrases import PhraseUse, phrases_for
@@ -107,7 +107,7 @@ class ChecklistPage(RequestPage):
             deciding=state.status is Status.SUBMITTED and not is_conflict,
             filled=filled,
             round=displayed_round(posted, state.course.round),
-            checks=checklist_rows(state, posted, await list_proofs(previews, documents)),
+            checks=checklist_rows(state, posted, await find_proofs(previews, documents)),
             position=await self._verification.queue_position(loaded),
             warnings=[(warning["code"], warning["message"]) for warning in warnings(state.warnings)],
             employee_number=group_digits(state.applicant.employee_number) if state.applicant else "",
@@ -120,7 +120,7 @@ class ChecklistPage(RequestPage):
         )
 
     async def submit(self, posted: PostedForm) -> Response:
-        if is_look(posted):
+        if is_view_change(posted):
             return await self.show(posted)
         state = (await self._verification.get_request(self._request_id)).state
         command, body = parse_decision(posted, self._officer.staff)
@@ -151,7 +151,7 @@ class RecommendationPage(RequestPage):
         )
 
     async def submit(self, posted: PostedForm) -> Response:
-        if posted.button == LOOK_BUTTON:
+        if posted.button == VIEW_BUTTON:
             return await self.show(posted)
         body = posted.validate(RecommendationBody, "round")
         current_round = (await self._verification.get_request(self._request_id)).state.course.round

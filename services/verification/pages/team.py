@@ -22,7 +22,7 @@ from shared.web.api.validation import FieldError
 from shared.web.forms.posted_form import PostedForm
 from shared.web.views.page_routes import PageRoute, add_form_page, see_other
 
-TEAM = "/tim"
+TEAM_PATH = "/tim"
 
 router = APIRouter(prefix=QUEUE_PATH, route_class=PageRoute, include_in_schema=False)
 
@@ -76,4 +76,4 @@ class TeamPage:
         return see_other(f"{QUEUE_PATH}/{self._request_id}#tim")
 
 
-add_form_page(router, f"/{{request_id}}{TEAM}", TeamPage, require_officer)
+add_form_page(router, f"/{{request_id}}{TEAM_PATH}", TeamPage, require_officer)

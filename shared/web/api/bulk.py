@@ -24,7 +24,7 @@ class BulkBody(RequestBody):
 
     @field_validator("ids")
     @classmethod
-    def _without_repetitions(cls, ids: tuple[str, ...]) -> tuple[str, ...]:
+    def _drop_repeated_ids(cls, ids: tuple[str, ...]) -> tuple[str, ...]:
         return tuple(dict.fromkeys(ids))
 
 

@@ -99,11 +99,11 @@ async def _csv(heads: Row, rows: AsyncIterator[Row]) -> AsyncIterator[bytes]:
     async for row in rows:
         writer.writerow([neutralize(value) for value in row])
         if buffer.tell() >= CHUNK_BYTES:
-            yield _taken(buffer)
-    yield _taken(buffer)
+            yield _drain(buffer)
+    yield _drain(buffer)
 
 
-def _taken(buffer: io.StringIO) -> bytes:
+def _drain(buffer: io.StringIO) -> bytes:
     text = buffer.getvalue()
     buffer.seek(0)
     buffer.truncate()

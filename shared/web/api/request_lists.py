@@ -19,13 +19,13 @@ from shared.web.api.validation import IsoDate
 FIRST_DAY, LAST_DAY = date(2000, 1, 1), date(2199, 12, 31)
 
 
-def _in_range(day: date) -> date:
+def _validate_day_range(day: date) -> date:
     if not FIRST_DAY <= day <= LAST_DAY:
         raise ValueError(f"Pilih hari dari tahun {FIRST_DAY.year} sampai {LAST_DAY.year}.")
     return day
 
 
-Day = Annotated[IsoDate, AfterValidator(_in_range)]
+Day = Annotated[IsoDate, AfterValidator(_validate_day_range)]
 
 
 class RequestListQuery(ListQuery):
@@ -51,13 +51,13 @@ class RequestListQuery(ListQuery):
 
     @field_validator("sort")
     @classmethod
-    def _is_offered(cls, value: str) -> str:
+    def _validate_sort(cls, value: str) -> str:
         if value and value.removeprefix("-") not in cls.sorts:
             raise ValueError(f"Urutkan menurut salah satu: {', '.join(cls.sorts)}; awali dengan - untuk membaliknya.")
         return value
 
     @model_validator(mode="after")
-    def _days_in_order(self) -> Self:
+    def _validate_day_order(self) -> Self:
         if self.submitted_from and self.submitted_to and self.submitted_to < self.submitted_from:
             raise ValueError("Hari terakhir (to) tidak boleh sebelum hari pertama (from).")
         return self

@@ -50,16 +50,16 @@ class PageView(BaseModel):
 
     @field_validator("width")
     @classmethod
-    def _is_width(cls, value: int) -> int:
-        return _listed(value, WIDTHS)
+    def _validate_width(cls, value: int) -> int:
+        return _validate_choice(value, WIDTHS)
 
     @field_validator("rotation")
     @classmethod
-    def _is_rotation(cls, value: int) -> int:
-        return _listed(value, ROTATIONS)
+    def _validate_rotation(cls, value: int) -> int:
+        return _validate_choice(value, ROTATIONS)
 
 
-def _listed(value: int, values: tuple[int, ...]) -> int:
+def _validate_choice(value: int, values: tuple[int, ...]) -> int:
     if value not in values:
         raise ValueError(fill(TEXTS.not_listed, values=", ".join(map(str, values))))
     return value

@@ -16,7 +16,7 @@ from shared.web.views.formats import format_size
 from shared.web.views.labels import DOCUMENT_KIND_LABELS
 from shared.web.views.words import fill
 
-LOOK_BUTTON = "look"
+VIEW_BUTTON = "look"
 DOCUMENT_FIELD, PAGE_FIELD, ROTATION_FIELD, ZOOM_FIELD, COMPARISON_FIELD = (
     "dokumen", "halaman", "putar", "ukuran", "banding",
 )  # fmt: skip
@@ -55,7 +55,7 @@ class ViewerState:
     @property
     def button(self) -> str:
         """The value of a form's button that shows this."""
-        return ":".join((LOOK_BUTTON, *map(str, (self.document, self.page, self.rotation, self.zoom, +self.compare))))
+        return ":".join((VIEW_BUTTON, *map(str, (self.document, self.page, self.rotation, self.zoom, +self.compare))))
 
     @classmethod
     def parse(cls, document: str, page: str, rotation: str, zoom: str, comparison: str) -> ViewerState:
@@ -73,16 +73,16 @@ class ViewerState:
 def requested_state(request: Request, posted: PostedForm) -> ViewerState:
     """Return what the pressed button, the form or the URL asks to see."""
     order, _, rest = posted.button.partition(":")
-    if order == LOOK_BUTTON and rest:
+    if order == VIEW_BUTTON and rest:
         return ViewerState.parse(*(*rest.split(":"), *[""] * len(VIEW_FIELDS))[: len(VIEW_FIELDS)])
     if posted.text(DOCUMENT_FIELD):
         return ViewerState.parse(*(posted.text(name) for name in VIEW_FIELDS))
     return ViewerState.parse(*(request.query_params.get(name, "") for name in VIEW_FIELDS))
 
 
-def is_look(posted: PostedForm) -> bool:
+def is_view_change(posted: PostedForm) -> bool:
     """Whether the form was only sent to show another page."""
-    return posted.button.partition(":")[0] == LOOK_BUTTON
+    return posted.button.partition(":")[0] == VIEW_BUTTON
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,1 +1,1 @@
-"""The documents of the office over HTTP: ready-made sentences and substitutes."""
+"""The documents of the office over HTTP: ready-made sentences."""

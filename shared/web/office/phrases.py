@@ -53,7 +53,7 @@ class PhrasesBody(RequestBody):
 
     @field_validator("items")
     @classmethod
-    def _has_unique_shortcuts(cls, items: tuple[Phrase, ...]) -> tuple[Phrase, ...]:
+    def _validate_unique_shortcuts(cls, items: tuple[Phrase, ...]) -> tuple[Phrase, ...]:
         shortcuts = [phrase.shortcut for phrase in items]
         if double := next((one for one in shortcuts if shortcuts.count(one) > 1), None):
             raise ValueError(_texts.double.format(shortcut=double))
@@ -70,11 +70,11 @@ class PhrasesResponse(BaseModel):
 async def load_phrases(store: OfficeStore) -> tuple[list[Phrase], int]:
     """Return the sentences of the office and their version; the initial ones until somebody changes them."""
     entry = await store.get(COLLECTION, KEY)
-    stored = entry.body["items"] if entry else [{"shortcut": key, **_initial(key)} for key in _texts.initial]
+    stored = entry.body["items"] if entry else [{"shortcut": key, **_initial_phrase(key)} for key in _texts.initial]
     return [Phrase(**phrase) for phrase in stored], entry.version if entry else 0
 
 
-def _initial(key: str) -> dict[str, str]:
+def _initial_phrase(key: str) -> dict[str, str]:
     phrase = _texts.initial[key]
     return {name: phrase[name] for name in ("title", "text", "use")}
 

@@ -7,7 +7,6 @@ from collections.abc import Iterable, Mapping
 from shared.contracts.facts import ChecklistItem, Complexity, DocumentKind, Scope
 from shared.contracts.lifecycle import Status
 
-SERVICE_NAME = "Layanan Integrasi Sistem"
 OVERDUE_LABEL = "Melewati Target"
 APPLICANT_LABEL = "Pemohon"
 SYSTEM_LABEL = "Sistem"

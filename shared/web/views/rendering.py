@@ -19,7 +19,7 @@ from shared.web.api.validation import labelled_message
 from shared.web.auth.csrf import CsrfTokens
 from shared.web.dependencies import current_principal, platform_of
 from shared.web.views import formats, labels, navigation
-from shared.web.views.request_list import written_day
+from shared.web.views.request_list import format_input_date
 from shared.web.views.static_files import arms_url, static_url
 from shared.web.views.words import bold, fill, load_words
 
@@ -55,7 +55,7 @@ _environment.filters.update(
     initials=formats.format_initials,
     machine_time=formats.format_machine_time,
     decimal=formats.format_decimal,
-    written_day=written_day,
+    format_input_date=format_input_date,
 )
 
 

@@ -77,6 +77,6 @@ def age(state: StaffRequestState, day: date, rules: StageRules) -> dict[str, int
     return {"passed": max(0, calendar.working_days_between(clock.since, day)), "limit": clock.limit_days(calendar)}
 
 
-def written_day(day: date | None) -> str:
+def format_input_date(day: date | None) -> str:
     """Return a day as it is typed into a filter, "" for none."""
     return f"{day:%d/%m/%Y}" if day else ""

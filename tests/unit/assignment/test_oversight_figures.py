@@ -11,7 +11,7 @@ import pytest
 from services.assignment.decider import decider
 from services.assignment.domain.decisions import Rules
 from services.assignment.domain.state import State
-from services.assignment.oversight.charts import spark, tick_step
+from services.assignment.oversight.charts import sparkline, tick_step
 from services.assignment.oversight.figures import (
     Figures,
     MonthlyTally,
@@ -142,8 +142,8 @@ def test_an_axis_has_three_round_steps(highest: int, step: int):
 
 
 def test_a_sparkline_needs_two_values_and_spans_its_height():
-    assert spark([None, 4.0]) is None
-    assert spark([1.0, None, 3.0, 2.0]) == ("3.0,27.0 58.0,5.0 113.0,16.0", "16.0")
+    assert sparkline([None, 4.0]) is None
+    assert sparkline([1.0, None, 3.0, 2.0]) == ("3.0,27.0 58.0,5.0 113.0,16.0", "16.0")
 
 
 def answers(n: int, score: int) -> Figures:

@@ -6,18 +6,20 @@ from decimal import Decimal
 
 import pytest
 
-from services.assignment.oversight.satisfaction import SurveySums, quality, sum_answers
+from services.assignment.oversight.satisfaction import SurveySums, quality
 
 
 def test_the_example_of_the_office_gives_80_56_and_b():
-    sums = sum_answers([(3, 3, 3, 4, 3, 3, 4, 3, 3)])
+    sums = SurveySums().add(1, (3, 3, 3, 4, 3, 3, 4, 3, 3))
     assert (sums.n, sums.index, sums.quality) == (1, Decimal("80.56"), "B")
     assert [sums.mean(index) for index in range(9)] == [Decimal(score) for score in (3, 3, 3, 4, 3, 3, 4, 3, 3)]
 
 
 def test_means_weigh_each_answer_and_the_index_each_element_alike():
     # U1 is (3 + 3 + 4) / 3 = 3.33, all others 3 or 4; the sum of the means is 3.3333 + 8 x 3 = 27.3333.
-    sums = sum_answers([(3, *[3] * 8), (3, *[3] * 8), (4, *[3] * 8)])
+    sums = SurveySums()
+    for first in (3, 3, 4):
+        sums = sums.add(1, (first, *[3] * 8))
     assert (sums.mean(0), sums.mean(1)) == (Decimal("3.33"), Decimal("3.00"))
     assert sums.index == Decimal("75.93")  # 27.3333 / 9 x 25 = 75.9259
     assert sums.quality == "C"
