@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import date, datetime
-from typing import Any, Self
+from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, Field, model_validator
 
@@ -13,13 +13,14 @@ from shared.contracts.lifecycle import Status
 from shared.contracts.stages import Stage
 from shared.web.api.lists import drop_blank_values
 from shared.web.api.validation import InputModel, IsoDate
+from shared.web.forms.text_fields import STRIP_INVISIBLE
 
 MAX_DASHBOARD_DAYS = 3653
 FIRST_DAY, LAST_DAY = date(2020, 1, 1), date(2099, 12, 31)
 
 
 class PeriodQuery(InputModel):
-    """`from` and `to` are days, both included; without them the current year. `scope` narrows to one kind of integration."""
+    """`from` and `to` are days, both included; without them the current year. `scope` selects one kind of integration."""
 
     first: IsoDate | None = Field(None, alias="from", ge=FIRST_DAY, le=LAST_DAY)
     last: IsoDate | None = Field(None, alias="to", ge=FIRST_DAY, le=LAST_DAY)
@@ -63,7 +64,7 @@ class DashboardQuery(PeriodQuery):
 class RegisterQuery(InputModel):
     """`month` is written as 2026-11; without it the current month."""
 
-    month: str = Field("", pattern=r"^(20[2-9][0-9]-(0[1-9]|1[0-2]))?$")
+    month: Annotated[str, STRIP_INVISIBLE] = Field("", pattern=r"^(20[2-9][0-9]-(0[1-9]|1[0-2]))?$")
 
     def period(self, today: date) -> Period:
         """Return the days of the month."""
