@@ -104,10 +104,9 @@ def _open_values(status: str | tuple[str, ...]) -> Scalar | tuple[Scalar, ...]:
     return values.pop() if len(values) == 1 else (0, 1)
 
 
-def request_query(default_order: str, **filters: Unpack[RequestFilters]) -> RecordQuery:
-    """Return the query of a list."""
-    order = filters.get("order") or default_order
-    equal = {
+def _equal_conditions(filters: RequestFilters, *, in_default_order: bool) -> dict[str, Scalar | tuple[Scalar, ...]]:
+    """Return the columns that must have a value, or one of several."""
+    values = {
         "status": filters.get("status"),
         "stage": filters.get("stage"),
         "unit": filters.get("unit"),
@@ -115,28 +114,35 @@ def request_query(default_order: str, **filters: Unpack[RequestFilters]) -> Reco
         "lead": filters.get("lead"),
         "claimed_by": filters.get("claimed_by"),
     }
-    where: dict[str, Scalar | tuple[Scalar, ...]] = {name: value for name, value in equal.items() if value}
+    where: dict[str, Scalar | tuple[Scalar, ...]] = {name: value for name, value in values.items() if value}
     if "advised" in filters:
         # Records of an older version have no value until their columns are derived again, so that is the usual case.
         where["advised"] = 1 if filters["advised"] else None
-    overdue_on = filters.get("overdue_on")
-    if filters.get("open_only") or overdue_on:
+    if filters.get("open_only") or filters.get("overdue_on"):
         where["open"] = 1
-    elif order != default_order:
+    elif not in_default_order:
         where["open"] = _open_values(filters.get("status", ""))
-    at_least: dict[str, Scalar] = {}
+    return where
+
+
+def _upper_bounds(filters: RequestFilters) -> dict[str, Scalar]:
+    """Return the columns that must be below a value."""
     below: dict[str, Scalar] = {}
-    if first := filters.get("submitted_from"):
-        at_least["submitted_at"] = sortable_time(start_of_day(first))
     if last := filters.get("submitted_to"):
         below["submitted_at"] = sortable_time(start_of_day(last + timedelta(days=1)))
-    if overdue_on:
-        below["due"] = overdue_on.isoformat()
+    if day := filters.get("overdue_on"):
+        below["due"] = day.isoformat()
+    return below
+
+
+def request_query(default_order: str, **filters: Unpack[RequestFilters]) -> RecordQuery:
+    """Return the query of a list."""
+    order, first = filters.get("order") or default_order, filters.get("submitted_from")
     return RecordQuery(
         order,
-        where=where,
-        at_least=at_least,
-        below=below,
+        where=_equal_conditions(filters, in_default_order=order == default_order),
+        at_least={"submitted_at": sortable_time(start_of_day(first))} if first else {},
+        below=_upper_bounds(filters),
         search=normalize_query(filters.get("search", "")),
         after=filters.get("after"),
         before=filters.get("before"),

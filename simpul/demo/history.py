@@ -85,7 +85,7 @@ async def write_history(
     with counting_progress_bars(only_on_terminal=True) as progress:
         for batch in progress.track(batches, description="Hundreds of requests"):
             requests = list(batch)
-            contents = {key: content for request in requests for key, content in request.contents.items()}
+            contents = {key: content for request in requests for key, content in request.documents.contents.items()}
             await store_documents(platform.documents, {key: contents[key] for key in contents.keys() - stored})
             stored |= contents.keys()
             # An interrupted batch is written to its end, because its events and its states belong together.

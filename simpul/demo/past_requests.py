@@ -1,14 +1,11 @@
-"""Requests of the demo's past: each is taken through its life by the deciders of all services, on a clock of its own."""
+"""Requests of past months: each is taken through all its steps by the deciders of all services, on a clock of its own."""
 
 from __future__ import annotations
 
-import hashlib
 import random
-import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from datetime import date, datetime
-from functools import cache
 from typing import Any
 
 from services.assignment.domain import commands as assignment
@@ -29,24 +26,18 @@ from shared.contracts.facts import (
 )
 from shared.contracts.lifecycle import ENDED, Status
 from shared.runtime.decider import Decider, Refusal
-from simpul.client_types import RequestForm, Upload
 from simpul.demo import past_office as texts
 from simpul.demo import sample_documents
+from simpul.demo.past_documents import PastDocuments
 from simpul.demo.past_office import PastStaff, next_office_time
-from simpul.demo.sample_requests import SampleRequest, sample_request
-from simpul.generate.lifecycle_simulator import NAMESPACE, LifecycleSimulator
+from simpul.demo.sample_requests import sample_request
+from simpul.generate.lifecycle_simulator import LifecycleSimulator
 
 MAX_ROUNDS = 3
-SAMPLE_FORM: RequestForm = {
-    "name": "Pemohon Contoh",
-    "unit": "Unit Kerja Contoh",
-    "position": "Jabatan Contoh",
-    "description": "Dokumen ini sama untuk semua permohonan contoh yang telah diperiksa.",
-}
 
 
-class NotYet(Exception):
-    """The next step lies in the future."""
+class StepInFuture(Exception):
+    """The next step of a request would be taken after now."""
 
 
 class PastRequest:
@@ -66,11 +57,10 @@ class PastRequest:
         own_documents: bool = False,
     ) -> None:
         self.simulator = LifecycleSimulator(deciders, index, submitted_at)
-        self.contents: dict[str, bytes] = {}
         self._staff, self._calendar, self._now, self._number = staff, calendar, now, number
-        self._own_documents = own_documents
         self._rng = random.Random(f"{seed}:{number}")  # noqa: S311 - sample data, no secret
         self._sample = sample_request(seed, index, today(submitted_at))
+        self.documents = PastDocuments(self._sample, self.simulator.request, shared=not own_documents)
         self._officer, self._head = self._rng.choice(staff.officers), self._rng.choice(staff.heads)
         weights = (*texts.LEAD_WEIGHTS, *[1] * len(staff.leads))[: len(staff.leads)]
         [self._lead] = self._rng.choices(staff.leads, weights)
@@ -90,17 +80,17 @@ class PastRequest:
     def run(self) -> None:
         """Take all steps that lie in the past, and let deadlines pass until now."""
         # A refusal means that a deadline has passed, for instance before the applicant responded.
-        with suppress(NotYet, Refusal):
+        with suppress(StepInFuture, Refusal):
             self._submit()
-            if self._is_verified() and self._is_delivered():
+            if self._verify() and self._carry_out():
                 self._close()
         self.simulator.wait_until(self._now)
 
     def _step(self, days: int, service: str, command: Any) -> None:
-        """Take a step after this many working days. Raises NotYet and Refusal."""
+        """Take a step after this many working days. Raises StepInFuture and Refusal."""
         at = next_office_time(self.simulator.now, days, self._calendar, self._rng)
         if at > self._now:
-            raise NotYet
+            raise StepInFuture
         self.simulator.wait_until(at)
         self.simulator.execute(service, command() if callable(command) else command)
         self.simulator.send_emails()
@@ -114,7 +104,7 @@ class PastRequest:
 
     def _submit(self) -> None:
         form = self._sample.form
-        documents = (self._letter(), *self._requirements())
+        documents = (self.documents.letter(), *self._requirements())
         command = intake.SubmitRequest(
             number=self._number,
             applicant=Applicant(
@@ -134,8 +124,8 @@ class PastRequest:
         self.simulator.execute("intake", command)
         self.simulator.send_emails()
 
-    def _is_verified(self) -> bool:
-        """Check the request, which may be returned, rejected or withdrawn. Raises NotYet and Refusal."""
+    def _verify(self) -> bool:
+        """Check the request, round by round; return False if it ended. Raises StepInFuture and Refusal."""
         if self._happens(0.03):
             return self._withdraw(self._days(1, 1))
         for attempt in range(1, MAX_ROUNDS + 1):
@@ -155,12 +145,12 @@ class PastRequest:
                 verdicts = tuple(Verdict(item=item, ok=True) for item in ChecklistItem)
                 self._step(late, "verification", verification.VerifyRequest(self._officer, verdicts, codes))
                 return True
-            if not self._is_completed(late, attempt + 1):
+            if not self._return(late, attempt + 1):
                 return False
         return False
 
-    def _is_completed(self, days: int, round_number: int) -> bool:
-        """Return the request to the applicant, who completes it or lets it expire."""
+    def _return(self, days: int, round_number: int) -> bool:
+        """Return the request to the applicant; return False if it was left to expire instead of being completed."""
         [failed] = self._rng.choices(tuple(texts.RETURN_NOTES), (5, 4, 2))
         note = texts.RETURN_NOTES[failed]
         verdicts = tuple(
@@ -170,7 +160,7 @@ class PastRequest:
         if self._happens(0.09):
             return False
         changes = {
-            ChecklistItem.LETTER: lambda: intake.ResubmitRequest(documents=(self._letter(round_number),)),
+            ChecklistItem.LETTER: lambda: intake.ResubmitRequest(documents=(self.documents.letter(round_number),)),
             ChecklistItem.DOCUMENTS: lambda: intake.ResubmitRequest(
                 documents=self._requirements(round_number), replaces=self._requirement_ids()
             ),
@@ -181,8 +171,8 @@ class PastRequest:
         self._step(self._days(1, 3, 4, 3, 2, 2, 1, 1, 1, 1), "intake", changes[failed])
         return True
 
-    def _is_delivered(self) -> bool:
-        """Appoint a lead, who carries the work out. Raises NotYet and Refusal."""
+    def _carry_out(self) -> bool:
+        """Appoint a lead, who does the work and hands it over; return False if the request was withdrawn."""
         complexity = self._rng.choices(tuple(Complexity), (5, 4, 2))[0]
         planned = round(texts.WORK_DAYS[complexity] * self._rng.uniform(0.8, 1.3))
         self._step(
@@ -242,8 +232,8 @@ class PastRequest:
             state = self._state("assignment")
             record, delivery = next_record_number(state), state.course.delivery + 1
             documents = (
-                self._document(DocumentKind.RESULT, sample_documents.result_report, delivery),
-                self._document(DocumentKind.HANDOVER_RECORD, sample_documents.handover_sample, delivery),
+                self.documents.make(DocumentKind.RESULT, sample_documents.result_report, delivery),
+                self.documents.make(DocumentKind.HANDOVER_RECORD, sample_documents.handover_sample, delivery),
             )
             return assignment.CompleteWork(self._lead, texts.SUMMARY, documents, record)
 
@@ -264,52 +254,24 @@ class PastRequest:
             self._step(days, "intake", self._survey())
 
     def _survey(self) -> intake.AnswerSurvey:
-        late = self._state("assignment")
-        mood = self._rng.gauss(0.1, 0.35) - (
-            0.5 if late.target_date and late.target_date < today(late.history[-1].time) else 0
-        )
+        state = self._state("assignment")
+        is_late = state.target_date and state.target_date < today(state.history[-1].time)
+        mood = self._rng.gauss(0.1, 0.35) - (0.5 if is_late else 0)
         answers = tuple(min(4, max(1, round(mean + mood + self._rng.gauss(0, 0.4)))) for mean in texts.SURVEY_MEANS)
         return intake.AnswerSurvey(answers, self._rng.choice(texts.COMMENTS) if self._happens(0.3) else "")
 
-    def _withdraw(self, days: int) -> bool:
-        self._step(days, "intake", intake.WithdrawRequest(self._rng.choice(texts.WITHDRAWALS)))
-        return False
-
-    def _letter(self, round_number: int = 1) -> DocumentRef:
-        return self._document(DocumentKind.LETTER, sample_documents.letter, round_number)
-
     def _requirements(self, round_number: int = 1) -> tuple[DocumentRef, ...]:
-        makers = sample_documents.REQUIREMENTS[: self._rng.randint(1, len(sample_documents.REQUIREMENTS))]
-        return tuple(self._document(DocumentKind.REQUIREMENT, make, round_number) for make in makers)
+        count = self._rng.randint(1, len(sample_documents.REQUIREMENTS))
+        return self.documents.requirements(count, round_number)
 
     def _requirement_ids(self) -> tuple[str, ...]:
         documents = self._state("intake").all_documents
         return tuple(document.id for document in documents if document.kind is DocumentKind.REQUIREMENT)
 
-    def _document(self, kind: DocumentKind, make: Callable[[SampleRequest], Upload], round_number: int) -> DocumentRef:
-        """Return a document of the request: its own while that is looked at, the sample that all others share after that."""
-        upload = make(self._sample) if self._own_documents else _shared_sample(make)
-        name = f"{make.__name__}:{self.simulator.request if self._own_documents else ''}:{round_number}"
-        key = str(uuid.uuid5(NAMESPACE, name))
-        self.contents[key] = upload.content
-        return DocumentRef(
-            id=str(uuid.uuid5(NAMESPACE, f"{self.simulator.request}:{make.__name__}:{round_number}")),
-            kind=kind,
-            name=upload.name,
-            size=len(upload.content),
-            media_type=upload.media_type,
-            sha256=hashlib.sha256(upload.content).hexdigest(),
-            key=key,
-            round=round_number if kind in (DocumentKind.LETTER, DocumentKind.REQUIREMENT) else 1,
-        )
-
-
-@cache
-def _shared_sample(make: Callable[[SampleRequest], Upload]) -> Upload:
-    """Return the document that stands for those of all checked requests; making one for each would take minutes."""
-    sample = sample_request(0, 0, date(2024, 1, 2))
-    sample.form.update(SAMPLE_FORM)
-    return make(sample)
+    def _withdraw(self, days: int) -> bool:
+        """Withdraw the request; return False, because it ended."""
+        self._step(days, "intake", intake.WithdrawRequest(self._rng.choice(texts.WITHDRAWALS)))
+        return False
 
 
 def past_request(

@@ -98,7 +98,7 @@ def test_nothing_is_due_any_more_and_every_email_counts_as_sent(requests: list[P
 
 def test_unchecked_requests_have_documents_of_their_own(requests: list[PastRequest]):
     unchecked = [request for request in requests if request.is_unchecked]
-    own_keys = [set(request.contents) for request in unchecked]
+    own_keys = [set(request.documents.contents) for request in unchecked]
     assert len(set.union(*own_keys)) == sum(map(len, own_keys))
-    shared_keys = {key for request in requests if not request.is_unchecked for key in request.contents}
+    shared_keys = {key for request in requests if not request.is_unchecked for key in request.documents.contents}
     assert len(shared_keys) < 30
