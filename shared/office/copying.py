@@ -1,4 +1,4 @@
-"""Copies the documents of the office between stores, without those that expire."""
+"""Copy the entries of the office store to another store, without those that expire."""
 
 from __future__ import annotations
 

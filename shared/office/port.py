@@ -17,7 +17,7 @@ class EntryConflict(Exception):
 
 @dataclass(frozen=True, slots=True)
 class OfficeEntry:
-    """A stored document: a JSON object, counted from version 1. After `expires_at` it is no longer found."""
+    """A stored JSON object; its first version is 1. After `expires_at` it is no longer found."""
 
     collection: str
     key: str
@@ -33,9 +33,11 @@ class OfficeStore(Protocol):
     together. Every method may raise StoreUnavailable. Conformance suite: tests/adapters/test_office_store.py.
     """
 
-    async def prepare(self) -> None: ...
+    async def prepare(self) -> None:
+        """Create what the store needs; it may be called again."""
 
-    async def get(self, collection: str, key: str) -> OfficeEntry | None: ...
+    async def get(self, collection: str, key: str) -> OfficeEntry | None:
+        """Return an entry, None if there is none or it has expired."""
 
     async def put(
         self,
@@ -46,7 +48,7 @@ class OfficeStore(Protocol):
         expected: int | None = None,
         expires_at: datetime | None = None,
     ) -> OfficeEntry:
-        """Store the whole document and return it with its new version.
+        """Store the whole object and return the entry with its new version.
 
         `expected` is the version that it replaces, 0 if there must be none; without it the last writer wins. Raises: EntryConflict.
         """

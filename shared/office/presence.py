@@ -1,4 +1,4 @@
-"""Presence: who has the page of a request open, in all processes. It is advice, so a store that is down is no obstacle."""
+"""Presence: who has the page of a request open, in all processes. While the store is down, nobody is shown, and pages work."""
 
 from __future__ import annotations
 

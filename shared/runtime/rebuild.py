@@ -149,7 +149,7 @@ class Rebuild(Generic[State]):
             await self._swap(ids[start : start + WRITE_BATCH_SIZE])
         return self.report
 
-    async def replace_folded_equally(self, ids: Sequence[str]) -> list[str]:
+    async def replace_with_same_events(self, ids: Sequence[str]) -> list[str]:
         """Replace the records among these that hold exactly the folded events; return the ids of the others."""
         stored = await self._store.load(ids)
         equal = [one for one in ids if one in stored and self._holds_same_events(one, stored[one].seen)]

@@ -6,14 +6,14 @@
 
   /* Shortcuts: a control names its keys in aria-keyshortcuts. A person may switch them off (WCAG 2.1.4); this browser remembers it. */
   const OFF = "simpul keys off";
-  const recalled = () => { try { return localStorage.getItem(OFF); } catch { return null; } };
-  const remember = (off) => { try { off ? localStorage.setItem(OFF, "1") : localStorage.removeItem(OFF); } catch { /* not stored */ } };
+  const isOff = () => { try { return localStorage.getItem(OFF); } catch { return null; } };
+  const saveOff = (off) => { try { off ? localStorage.setItem(OFF, "1") : localStorage.removeItem(OFF); } catch { /* not stored */ } };
   const help = one("#keys"), opener = one("[data-keys]"), active = one("[data-keys-active]");
   if (help) {
     opener.hidden = false;
     opener.addEventListener("click", () => help.showModal());
-    active.checked = !recalled();
-    active.addEventListener("change", () => remember(!active.checked));
+    active.checked = !isOff();
+    active.addEventListener("change", () => saveOff(!active.checked));
   }
 
   const typing = (target) => target.matches?.("input:not([type=radio]):not([type=checkbox]):not([type=submit]), textarea, select, [contenteditable]");
@@ -52,11 +52,11 @@
     if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented || event.isComposing || help?.open) return;
     if (typing(event.target)) { if (event.key === "Escape") event.target.blur(); return; }
     const name = nameOf(event);
-    if (recalled() && name !== "?") return;
-    const part = byKey(name), way = { j: 1, k: -1 }[name];
+    if (isOff() && name !== "?") return;
+    const part = byKey(name), direction = { j: 1, k: -1 }[name];
     if (part?.matches("[type=radio]")) choose(part);
     else if (part) part.click();
-    else if (way && one(".list .go")) step(way);
+    else if (direction && one(".list .go")) step(direction);
     else if (actions[name]) actions[name]();
     else return;
     event.preventDefault();
@@ -66,21 +66,21 @@
   const bar = one("[data-deck]");
   if (!bar) return;
   const form = document.getElementById(bar.dataset.deck), tally = one(".tally", bar), reason = one("[data-reason]", bar);
-  const weigh = () => {
+  const update = () => {
     const checks = all(".check", form), states = checks.map((check) => one(":checked", check)?.value);
     const unwritten = checks.some((check, place) => states[place] === "no" && !one("textarea", check).value.trim());
     const unseen = all(".note [type=checkbox]", form).some((box) => !box.checked);
-    const judged = !states.includes(undefined), failed = states.includes("no");
-    one(".pass", bar).disabled = !judged || failed || unseen;
-    one(".back", bar).disabled = !judged || !failed || unwritten;
-    reason.textContent = unwritten ? bar.dataset.note : judged && !failed && unseen ? bar.dataset.warning : "";
-    all(".k", tally).forEach((knot, place) => knot.setAttribute("class", "k " + (states[place] ?? "open")));
+    const complete = !states.includes(undefined), failed = states.includes("no");
+    one(".pass", bar).disabled = !complete || failed || unseen;
+    one(".back", bar).disabled = !complete || !failed || unwritten;
+    reason.textContent = unwritten ? bar.dataset.note : complete && !failed && unseen ? bar.dataset.warning : "";
+    all(".k", tally).forEach((dot, place) => dot.setAttribute("class", "k " + (states[place] ?? "open")));
     const count = (kind) => states.filter((state) => (state ?? "open") === kind).length;
     const parts = ["yes", "no", "open"].filter(count).map((kind) => `${count(kind)} ${tally.dataset[kind]}`);
     one("[data-counts]", tally).textContent = parts.join(", ");
   };
   tally.hidden = false;
-  form.addEventListener("input", weigh);
-  addEventListener("pageshow", weigh);
-  weigh();
+  form.addEventListener("input", update);
+  addEventListener("pageshow", update);
+  update();
 })();

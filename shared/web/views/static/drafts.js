@@ -13,7 +13,7 @@
   const isChoice = (one) => one.type === "radio" || one.type === "checkbox";
   const read = (form) => controls(form).filter((one) => !isChoice(one) || one.checked).map((one) => [one.name, one.value]);
   const nameOf = (form) => own + new URL(form.action).pathname + " " + form.id + " " + (form.elements.round?.value ?? "");
-  const recalled = (name) => { try { return JSON.parse(store.getItem(name)); } catch { return null; } };
+  const load = (name) => { try { return JSON.parse(store.getItem(name)); } catch { return null; } };
   const same = (some, others) => JSON.stringify(some) === JSON.stringify(others);
 
   /* A form was sent: a redirect says that it was accepted, and so does an answer without the form. A sign-in page says neither. */
@@ -28,7 +28,7 @@
   }
 
   const oldest = Date.now() - KEPT_DAYS * 86400000;
-  Object.keys(store).filter((name) => name.startsWith(PREFIX) && !(recalled(name)?.at > oldest)).forEach((name) => store.removeItem(name));
+  Object.keys(store).filter((name) => name.startsWith(PREFIX) && !(load(name)?.at > oldest)).forEach((name) => store.removeItem(name));
 
   document.addEventListener("submit", (event) => {
     const form = event.target;
@@ -48,7 +48,7 @@
     }
   };
   const button = (label, kind, act) => Object.assign(document.createElement("button"), { type: "button", className: "btn " + kind, textContent: label, onclick: act });
-  const propose = (form, draft, forget) => {
+  const offerDraft = (form, draft, forget) => {
     const note = Object.assign(document.createElement("div"), { className: "note draft" }), text = document.createElement("div");
     const time = new Date(draft.at).toLocaleString("id-ID", { dateStyle: "medium", timeStyle: "short", timeZone: "Asia/Jayapura" });
     const row = Object.assign(document.createElement("p"), { className: "row" }), words = document.createElement("p");
@@ -63,19 +63,19 @@
 
   for (const form of forms) {
     if (!controls(form).length) continue;
-    const name = nameOf(form), initial = read(form), draft = recalled(name);
+    const name = nameOf(form), initial = read(form), draft = load(name);
     let note, timer;
     const forget = () => store.removeItem(name);
-    const keep = () => {
+    const save = () => {
       timer = clearTimeout(timer);
       const fields = read(form);
       try { same(fields, initial) ? forget() : store.setItem(name, JSON.stringify({ at: Date.now(), fields })); } catch { /* the browser's store is full */ }
     };
-    if (draft && !same(draft.fields, initial)) note = propose(form, draft, forget);
+    if (draft && !same(draft.fields, initial)) note = offerDraft(form, draft, forget);
     form.addEventListener("input", (event) => {
       if (!event.isTrusted && note?.isConnected) return;
-      timer ??= setTimeout(keep, 400);
+      timer ??= setTimeout(save, 400);
     });
-    addEventListener("pagehide", () => timer && keep());
+    addEventListener("pagehide", () => timer && save());
   }
 })();
