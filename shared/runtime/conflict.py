@@ -9,7 +9,7 @@ from shared.contracts.lifecycle import Status
 from shared.runtime.decider import Refusal
 
 _EVENTS_LEADING_TO: Mapping[Status, frozenset[str]] = {
-    Status.SUBMITTED: frozenset({"RequestSubmitted", "RequestResubmitted"}),
+    Status.SUBMITTED: frozenset({"RequestSubmitted", "RequestResubmitted", "RequestCorrected"}),
     Status.RETURNED: frozenset({"RequestReturned"}),
     Status.VERIFIED: frozenset({"RequestVerified"}),
     Status.ASSIGNED: frozenset({"LeadAssigned", "LeadReassigned"}),

@@ -9,9 +9,11 @@ from shared.contracts.facts import Staff, Verdict
 
 @dataclass(frozen=True, slots=True)
 class VerifyRequest:
-    """Declare a request complete. `round` is the round that the officer saw; None is the current one.
+    """Declare a request complete.
 
-    A request whose rejection is recommended is verified only if that is withdrawn with it.
+    `round` is the round that the officer saw and `corrections` their number by then, so that nobody decides on a form that has
+    changed meanwhile; None is the current one. A request whose rejection is recommended is verified only if that is withdrawn
+    with it.
     """
 
     by: Staff
@@ -19,6 +21,7 @@ class VerifyRequest:
     acknowledged: tuple[str, ...] = ()
     round: int | None = None
     withdraw_recommendation: bool = False
+    corrections: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +29,7 @@ class ReturnRequest:
     by: Staff
     verdicts: tuple[Verdict, ...]
     round: int | None = None
+    corrections: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +37,7 @@ class RecommendRejection:
     by: Staff
     reason: str
     round: int | None = None
+    corrections: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

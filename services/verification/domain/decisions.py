@@ -52,7 +52,8 @@ def decide(state: State, command: Command, now: datetime, rules: Rules) -> list[
     """
     if isinstance(command, AddNote):
         return [_add_note(command)]
-    if is_outdated(state, command.round):
+    seen = command.corrections if isinstance(command, VerifyRequest | ReturnRequest | RecommendRejection) else None
+    if is_outdated(state, command.round, seen):
         raise conflict(state.status, state.history)
     match command:
         case RecommendRejection():
@@ -67,9 +68,10 @@ def decide(state: State, command: Command, now: datetime, rules: Rules) -> list[
             return _decide_checklist(state, command, today(now), rules)
 
 
-def is_outdated(state: State, round_number: int | None) -> bool:
-    """Whether the request no longer awaits an officer, or was resubmitted since that round."""
-    return state.status is not Status.SUBMITTED or round_number not in (None, state.course.round)
+def is_outdated(state: State, round_number: int | None, corrections: int | None = None) -> bool:
+    """Whether the request no longer awaits an officer, or was resubmitted since that round or corrected since then."""
+    is_other = round_number not in (None, state.course.round) or corrections not in (None, state.corrections)
+    return state.status is not Status.SUBMITTED or is_other
 
 
 def checklist_refusals(state: State, command: VerifyRequest | ReturnRequest) -> list[Refusal]:

@@ -9,7 +9,7 @@ from services.verification.events import PUBLISHES, SUBSCRIBES_TO
 from shared.contracts.envelope import Event
 from shared.contracts.facts import ChecklistItem, DocumentRef, Staff, Verdict
 from shared.contracts.history import add_to_history
-from shared.contracts.intake import RequestResubmitted, RequestSubmitted
+from shared.contracts.intake import RequestCorrected, RequestResubmitted, RequestSubmitted
 from shared.contracts.request_state import StaffRequestState, apply_staff_request_event
 from shared.contracts.verification import ClaimReleased, RequestClaimed, RequestReturned, RequestVerified
 
@@ -43,6 +43,11 @@ class State(StaffRequestState):
     received_at: datetime | None = None
     judgement: Judgement | None = None
     replaced: tuple[ReplacedDocument, ...] = ()
+
+    @property
+    def corrections(self) -> int:
+        """How often the applicant corrected the form without a new round."""
+        return sum(entry.event == RequestCorrected.type() for entry in self.history)
 
     @property
     def decided_by(self) -> str:

@@ -23,7 +23,8 @@ from shared.web.views.labels import CHECKLIST_LABELS
 from shared.web.views.words import fill
 
 VERIFY_BUTTON, RETURN_BUTTON = "verify", "return"
-ACKNOWLEDGED_FIELD, WITHDRAW_FIELD, ROUND_FIELD = "acknowledged", "withdraw_recommendation", "round"
+ACKNOWLEDGED_FIELD, WITHDRAW_FIELD = "acknowledged", "withdraw_recommendation"
+ROUND_FIELD, CORRECTIONS_FIELD = "round", "corrections"
 MAX_ROUND = 1_000_000
 
 
@@ -109,6 +110,7 @@ class ChecklistForm(InputModel):
     """The checklist as its page sends it: a verdict and a note for each item."""
 
     round: int = Field(ge=1, le=MAX_ROUND)
+    corrections: int | None = Field(None, ge=0, le=MAX_ROUND)
     acknowledged: Annotated[tuple[str, ...], Field(max_length=20)] = ()
     withdraw_recommendation: Literal["yes"] | None = None
     ok_form: Verdict = None
@@ -142,8 +144,17 @@ def has_input(posted: PostedForm) -> bool:
 
 def displayed_round(posted: PostedForm, current_round: int) -> int:
     """Return the round that the page showed when the form was filled in."""
-    text = posted.text(ROUND_FIELD)
-    return int(text) if text.isdecimal() and text.isascii() and len(text) < len(str(MAX_ROUND)) else current_round
+    return _displayed_number(posted, ROUND_FIELD, current_round)
+
+
+def displayed_corrections(posted: PostedForm, current_corrections: int) -> int:
+    """Return how often the request had been corrected when the form was filled in."""
+    return _displayed_number(posted, CORRECTIONS_FIELD, current_corrections)
+
+
+def _displayed_number(posted: PostedForm, field: str, current: int) -> int:
+    text = posted.text(field)
+    return int(text) if text.isdecimal() and text.isascii() and len(text) < len(str(MAX_ROUND)) else current
 
 
 def parse_decision(
@@ -157,9 +168,10 @@ def parse_decision(
         body = VerificationBody(
             checklist=findings, acknowledged_warnings=form.acknowledged, withdraw_recommendation=withdrawn
         )
-        return VerifyRequest(by, to_verdicts(findings), form.acknowledged, form.round, withdrawn), body
+        seen = (form.round, withdrawn, form.corrections)
+        return VerifyRequest(by, to_verdicts(findings), form.acknowledged, *seen), body
     if posted.button == RETURN_BUTTON:
-        return ReturnRequest(by, to_verdicts(findings), form.round), ReturnBody(checklist=findings)
+        return ReturnRequest(by, to_verdicts(findings), form.round, form.corrections), ReturnBody(checklist=findings)
     raise validation_problem([FieldError("", TEXTS.wrong.button)])
 
 

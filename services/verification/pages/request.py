@@ -17,6 +17,7 @@ from services.verification.pages.checklist import (
     FIELD_LABELS,
     checklist_errors,
     checklist_rows,
+    displayed_corrections,
     displayed_round,
     find_proofs,
     has_input,
@@ -62,7 +63,9 @@ class RequestPage:
 
     def _with_conflict(self, loaded: Loaded[State], posted: PostedForm) -> PostedForm:
         """Return the form with a conflict if the request has changed since the form was shown."""
-        if posted.problem or not is_outdated(loaded.state, displayed_round(posted, loaded.state.course.round)):
+        state = loaded.state
+        seen = displayed_round(posted, state.course.round), displayed_corrections(posted, state.corrections)
+        if posted.problem or not is_outdated(state, *seen):
             return posted
         return posted.with_problem(self._verification.conflict_problem(loaded))
 
@@ -107,6 +110,7 @@ class ChecklistPage(RequestPage):
             deciding=state.status is Status.SUBMITTED and not is_conflict,
             filled=filled,
             round=displayed_round(posted, state.course.round),
+            corrections=displayed_corrections(posted, state.corrections),
             checks=checklist_rows(state, posted, await find_proofs(previews, documents)),
             position=await self._verification.queue_position(loaded),
             warnings=[(warning["code"], warning["message"]) for warning in warnings(state.warnings)],
@@ -124,7 +128,7 @@ class ChecklistPage(RequestPage):
             return await self.show(posted)
         state = (await self._verification.get_request(self._request_id)).state
         command, body = parse_decision(posted, self._officer.staff)
-        refusals = [] if is_outdated(state, command.round) else checklist_refusals(state, command)
+        refusals = [] if is_outdated(state, command.round, command.corrections) else checklist_refusals(state, command)
         if refusals:
             raise validation_problem(checklist_errors(refusals))
         return await self._execute(command, body, body.model_dump_json())
@@ -146,6 +150,7 @@ class RecommendationPage(RequestPage):
             request=self._request_context(loaded),
             open=state.status is Status.SUBMITTED and recommendation(state) is None,
             round=displayed_round(posted, state.course.round),
+            corrections=displayed_corrections(posted, state.corrections),
             cursor=cursor,
             waiting=await self._menu_counts(),
         )
@@ -153,9 +158,10 @@ class RecommendationPage(RequestPage):
     async def submit(self, posted: PostedForm) -> Response:
         if posted.button == VIEW_BUTTON:
             return await self.show(posted)
-        body = posted.validate(RecommendationBody, "round")
-        current_round = (await self._verification.get_request(self._request_id)).state.course.round
-        command = RecommendRejection(self._officer.staff, body.reason, displayed_round(posted, current_round))
+        body = posted.validate(RecommendationBody, "round", "corrections")
+        state = (await self._verification.get_request(self._request_id)).state
+        seen = displayed_round(posted, state.course.round), displayed_corrections(posted, state.corrections)
+        command = RecommendRejection(self._officer.staff, body.reason, *seen)
         return await self._execute(command, body, body.reason)
 
 

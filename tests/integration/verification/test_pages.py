@@ -22,6 +22,7 @@ from tests.support.domain.request_events import (
     assigned,
     completed,
     confirmed,
+    corrected,
     rejected,
     resubmitted,
     started,
@@ -312,6 +313,18 @@ async def test_a_checklist_of_an_earlier_round_decides_nothing(harness: StaffHar
     fresh = await look(harness)
     assert "Putaran 1, Samsul Seandainya: Belum ada" in fresh.text
     assert (await send(harness, fresh, **VERIFY)).status_code == 303
+
+
+async def test_a_form_that_was_corrected_since_is_looked_at_again(harness: StaffHarness):
+    await harness.submitted()
+    page, advice = await look(harness), await look(harness, ADVICE)
+    await harness.publish(corrected)
+    late = await send(harness, page, **VERIFY)
+    assert (late.status_code, "Isian diperbaiki pemohon" in late.text) == (409, True)
+    assert 'class="deck' not in late.text
+    refused = await send(harness, advice, ADVICE, reason="Di luar lingkup layanan.")
+    assert (refused.status_code, "Isian diperbaiki pemohon" in refused.text) == (409, True)
+    assert (await send(harness, await look(harness), **VERIFY)).status_code == 303
 
 
 async def test_a_partly_filled_form_reports_that_the_request_was_withdrawn(harness: StaffHarness):

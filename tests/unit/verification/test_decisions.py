@@ -96,6 +96,15 @@ def test_a_decision_about_an_earlier_round_is_refused(command: Any):
     assert (late.code, late.params["status"], late.params["event"]) == ("moved_on", "submitted", "RequestResubmitted")
 
 
+@pytest.mark.parametrize("command", [VERIFY, RETURN, RECOMMEND], ids=lambda command: type(command).__name__)
+def test_a_decision_about_a_form_that_was_corrected_since_is_refused(command: Any):
+    before, after = state_after(submitted), state_after(submitted, corrected)
+    assert VERIFICATION.decide(before, replace(command, round=1, corrections=0), NOON)
+    assert VERIFICATION.decide(after, replace(command, round=1, corrections=1), NOON)
+    late = refusal_of(VERIFICATION, after, replace(command, round=1, corrections=0))
+    assert (late.code, late.params["status"], late.params["event"]) == ("moved_on", "submitted", "RequestCorrected")
+
+
 def test_all_obstacles_to_a_decision_are_reported_at_once():
     bare = Verdict(item=ChecklistItem.LETTER, ok=False)
     codes = [refusal.code for refusal in checklist_refusals(state_after(submitted), VerifyRequest(NURLAILA, (bare,)))]
