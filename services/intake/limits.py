@@ -21,6 +21,12 @@ LIMITS = RequestLimits(
     rates=(
         RateRule("submissions", frozenset({"POST"}), re.compile(r"/|/lacak|/api/requests/?|/api/links")),
         RateRule("files", frozenset({"POST"}), re.compile(r"/berkas"), FILES_PER_SUBMISSION),
+        # Each of these stores files that stay, or emails an address that the caller names.
+        RateRule(
+            "changes",
+            frozenset({"POST", "PATCH"}),
+            re.compile(r"/lacak/[^/]+/(?:kontak|perbaiki)|/api/requests/[^/]+(?:/contact)?"),
+        ),
         RateRule(
             "look-ups",
             frozenset({"GET", "HEAD", "POST", "PATCH"}),

@@ -187,6 +187,27 @@ def test_only_forms_with_files_may_have_large_bodies(method, path, large, tmp_pa
 
 
 @pytest.mark.parametrize(
+    ("method", "path", "for_each_submission"),
+    [
+        ("POST", "/", 1),
+        ("POST", "/api/requests", 1),
+        ("POST", "/lacak/INT-2026-000001/kontak", 1),
+        ("POST", "/api/requests/INT-2026-000001/contact", 1),
+        ("POST", "/lacak/INT-2026-000001/perbaiki", 1),
+        ("PATCH", "/api/requests/INT-2026-000001", 1),
+        ("GET", "/lacak/INT-2026-000001/kontak", 10),
+        ("GET", "/api/requests/INT-2026-000001", 10),
+        ("POST", "/lacak/INT-2026-000001/kontak/1", 10),
+    ],
+)
+def test_what_emails_any_address_or_stores_files_is_as_rare_as_a_submission(
+    method: str, path: str, for_each_submission: int
+):
+    rule = next(rule for rule in LIMITS.rates if rule.matches(method, path))
+    assert rule.per_submission == for_each_submission
+
+
+@pytest.mark.parametrize(
     ("name", "media_type"), [("favicon.ico", "image/x-icon"), ("robots.txt", "text/plain; charset=utf-8")]
 )
 async def test_favicon_and_robots_are_served_at_fixed_paths(harness, name, media_type):
