@@ -13,7 +13,7 @@ from services.notification.preferences import OVERDUE, NotificationPreferences, 
 from shared.calendar import today
 from shared.clock import Clock
 from shared.identity.accounts import Account, AccountStore
-from shared.mail.port import Email, Mailer, retry_delay
+from shared.mail.port import Email, Mailer, Outcome, retry_delay
 from shared.office.digests import DIGEST_ITEMS, DIGEST_LIFETIME, DIGESTS, digest_key
 from shared.office.port import EntryConflict, OfficeEntry, OfficeStore
 from shared.web.views.navigation import start_path_of
@@ -23,6 +23,8 @@ logger = logging.getLogger(__name__)
 POLL_INTERVAL_SECONDS = 10.0
 CLAIM_DURATION = timedelta(minutes=3)
 """How long a digest that is being sent belongs to one process."""
+SEND_TIMEOUT_SECONDS = 150.0
+"""Less than the duration of a claim."""
 
 
 class DigestSender:
@@ -53,6 +55,7 @@ class DigestSender:
             return
         await self._plan_moments(now)
         for entry in await self._office.entries(DIGESTS, f"{day.isoformat()}/"):
+            now = self._clock()  # a slow mail server must not shorten the claims of the later ones
             if _is_due(entry, now) and (claimed := await self._claim(entry, now)):
                 await self._send(claimed, now)
 
@@ -83,7 +86,7 @@ class DigestSender:
         if account is None or content is None:
             await self._settle(entry, "skipped", now)
             return
-        outcome = await self._mailer.send(self._email(account, content, now))
+        outcome = await self._deliver(self._email(account, content, now))
         if outcome.kind == "sent":
             await self._settle(entry, "sent", now)
             for item in items:
@@ -92,6 +95,13 @@ class DigestSender:
         logger.warning("digest of %s: %s", username, outcome.reason)
         delay = retry_delay(entry.body["tries"]) if outcome.kind != "permanent" else None
         await self._settle(entry, "failed", now, retry_at=now + delay if delay else None)
+
+    async def _deliver(self, email: Email) -> Outcome:
+        try:
+            async with asyncio.timeout(SEND_TIMEOUT_SECONDS):
+                return await self._mailer.send(email)
+        except TimeoutError:
+            return Outcome("unknown", "Peladen surel tidak menjawab dalam batas waktu.")
 
     async def _content(self, account: Account, entry: OfficeEntry, items: list[OfficeEntry]) -> DigestContent | None:
         """Return what this person wants to read, None if that is nothing."""

@@ -16,6 +16,7 @@ from services.assignment.overdue_digests import OverdueDigests
 from services.notification.app import _email_settings
 from services.notification.digest_sender import DigestSender
 from services.notification.preferences import NotificationPreferences
+from shared.mail.port import Email, Outcome
 from shared.office.digests import DIGESTS
 from tests.support.adapters.scripted_smtp import Script, ScriptedSmtp
 from tests.support.domain.request_events import verified
@@ -141,6 +142,31 @@ async def test_a_digest_of_a_process_that_stopped_is_sent_after_its_claim(harnes
     harness.clock.advance(minutes=3)
     await run_digests(harness)
     assert recipients(server)["nurlaila"] == 1
+
+
+async def test_a_slow_mail_server_makes_no_process_send_the_digests_of_another(
+    harness: StaffHarness, server: ScriptedSmtp
+):
+    await fill(harness)
+    await planner(harness).plan_due()
+
+    class SlowMailer:
+        """Takes long for the first email; another process looks for digests that are due while the second one is sent."""
+
+        sent = 0
+
+        async def send(self, email: Email) -> Outcome:
+            self.sent += 1
+            if self.sent == 1:
+                harness.clock.advance(minutes=4)
+            else:
+                await sender(harness).send_due()
+            return await harness.platform.mailer.send(email)
+
+    slow = sender(harness)
+    slow._mailer = SlowMailer()  # type: ignore[assignment]  # only sends
+    await slow.send_due()
+    assert recipients(server) == {"nurlaila": 1, "samsul": 1, "hasan": 1, "halima": 1, "kepala": 1}
 
 
 async def test_each_person_chooses_what_is_mailed_at_once(harness: StaffHarness, server: ScriptedSmtp):
