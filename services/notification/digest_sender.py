@@ -21,6 +21,7 @@ from shared.web.views.navigation import start_path_of
 logger = logging.getLogger(__name__)
 
 POLL_INTERVAL_SECONDS = 10.0
+MOMENTS_PLANNED = "moments_planned"
 CLAIM_DURATION = timedelta(minutes=3)
 """How long a digest that is being sent belongs to one process."""
 SEND_TIMEOUT_SECONDS = 150.0
@@ -51,16 +52,20 @@ class DigestSender:
         """Send the digests of today that are planned and were not sent."""
         now = self._clock()
         day = today(now)
-        if await self._office.get(DIGESTS, day.isoformat()) is None:
+        planned = await self._office.get(DIGESTS, day.isoformat())
+        if planned is None:
             return
-        await self._plan_moments(now)
+        if MOMENTS_PLANNED not in planned.body:
+            await self._plan_moments(now)
+            body = {**planned.body, MOMENTS_PLANNED: True}
+            await self._office.put(DIGESTS, planned.key, body, expires_at=now + DIGEST_LIFETIME)
         for entry in await self._office.entries(DIGESTS, f"{day.isoformat()}/"):
             now = self._clock()  # a slow mail server must not shorten the claims of the later ones
             if _is_due(entry, now) and (claimed := await self._claim(entry, now)):
                 await self._send(claimed, now)
 
     async def _plan_moments(self, now: datetime) -> None:
-        """Plan a digest for those who have no overdue work, but notifications to read."""
+        """Plan a digest for those who have no overdue work, but notifications to read; later ones wait for the next day."""
         for username in {item.key.partition("/")[0] for item in await self._office.entries(DIGEST_ITEMS)}:
             try:
                 key = digest_key(today(now), username)

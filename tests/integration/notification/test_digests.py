@@ -201,6 +201,19 @@ async def test_each_person_chooses_what_is_mailed_at_once(harness: StaffHarness,
     assert "Permohonan baru" not in text_of(digests(server)[-1])
 
 
+async def test_what_happens_after_the_digests_of_a_day_waits_for_the_next(harness: StaffHarness, server: ScriptedSmtp):
+    body = {"moments": {"staff_submitted": "digest"}}
+    assert (await harness.call("nurlaila", "PATCH", PREFERENCES, json=body)).status_code == 200
+    await run_digests(harness)
+    await harness.publish(submission(2), subject=request_id(2))
+    await wait_for_email(harness, "sent", "staff_submitted")
+    await run_digests(harness)
+    assert recipients(server) == {}
+    harness.clock.advance(days=1)
+    await run_digests(harness)
+    assert recipients(server) == {"nurlaila": 1}
+
+
 async def test_the_page_keeps_the_choices(harness: StaffHarness):
     answer = await submit_form(harness, "dewi", PAGE, staff_assigned="digest", overdue="never")
     assert (answer.status_code, answer.headers["location"]) == (303, f"{PAGE}?tersimpan")
