@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Coroutine
 from typing import TypeVar
 
-from cachetools import LRUCache
+from cachetools import LRUCache, TTLCache
 
 from shared.documents.media_types import PDF
 from shared.documents.port import DocumentStore
@@ -17,11 +17,16 @@ from shared.documents.rendering.page_renderer import (
     PageImage,
     PageRenderer,
     PageSizes,
+    RenderTimeout,
+    Unrenderable,
 )
 
 MAX_BYTES = 16 * 1024**2
 MAX_CONVERTED_BYTES = 32 * 1024**2
-MAX_MEASURED_DOCUMENTS = 4096
+MAX_MEASURED_PAGES = 100_000
+MAX_FAILED_CONVERSIONS = 4096
+FAILURE_SECONDS = 600.0
+"""How long a document that could not be converted is not tried again, because a try may take a minute."""
 
 _Page = tuple[str, int, int, int]
 """Storage key, page, width and rotation."""
@@ -40,12 +45,16 @@ class PageImageCache:
         renderer: PageRenderer,
         max_bytes: int = MAX_BYTES,
         converter: OfficeConverter | None = None,
+        max_measured_pages: int = MAX_MEASURED_PAGES,
     ) -> None:
         self._documents, self._renderer, self._converter = documents, renderer, converter
         self._converted: LRUCache[str, bytes] = LRUCache(MAX_CONVERTED_BYTES, getsizeof=len)
         self._conversions: dict[str, asyncio.Task[bytes]] = {}
         self._images: LRUCache[_Page, PageImage] = LRUCache(max_bytes, getsizeof=lambda image: len(image.png))
-        self._sizes: LRUCache[str, PageSizes] = LRUCache(MAX_MEASURED_DOCUMENTS)
+        self._failures: TTLCache[str, type[Unrenderable | RenderTimeout]] = TTLCache(
+            MAX_FAILED_CONVERSIONS, FAILURE_SECONDS
+        )
+        self._sizes: LRUCache[str, PageSizes] = LRUCache(max_measured_pages, getsizeof=len)
         self._renderings: dict[_Page, asyncio.Task[PageImage]] = {}
         self._measurements: dict[str, asyncio.Task[PageSizes]] = {}
 
@@ -79,7 +88,8 @@ class PageImageCache:
 
     async def _measure_and_store(self, key: str, media_type: str) -> PageSizes:
         sizes = await self._renderer.measure(*await self._open(key, media_type))
-        self._sizes[key] = sizes
+        if len(sizes) <= self._sizes.maxsize:
+            self._sizes[key] = sizes
         return sizes
 
     async def _render_and_store(self, cache_key: _Page, media_type: str) -> PageImage:
@@ -94,13 +104,19 @@ class PageImageCache:
         """Return the document, or the PDF into which it was converted, with its media type."""
         if self._converter is None or media_type not in OFFICE_EXTENSIONS:
             return await self._documents.open(key), media_type
+        if (failure := self._failures.get(key)) is not None:
+            raise failure(key)
         pdf = self._converted.get(key)
         if pdf is None:
             pdf = await _shared(self._conversions, key, self._convert_and_store(self._converter, key, media_type))
         return _in_one_chunk(pdf), PDF
 
     async def _convert_and_store(self, converter: OfficeConverter, key: str, media_type: str) -> bytes:
-        pdf = await converter.convert(await self._documents.open(key), media_type)
+        try:
+            pdf = await converter.convert(await self._documents.open(key), media_type)
+        except (Unrenderable, RenderTimeout) as error:
+            self._failures[key] = type(error)
+            raise
         if len(pdf) <= self._converted.maxsize:
             self._converted[key] = pdf
         return pdf

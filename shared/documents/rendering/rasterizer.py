@@ -24,6 +24,8 @@ OVERLAP_DIVISOR = 40
 """Each part repeats at least the last fortieth of the one before, so that no line of text is cut."""
 STRIP_ROWS = 64
 MAX_PARTS = 400
+MAX_PDF_PAGES = 10_000
+"""A small file may claim a million pages, whose sizes alone would fill the memory of the service."""
 BOTTOM_UP_ORIENTATIONS, RIGHT_TO_LEFT_ORIENTATIONS = (3, 4, 6, 7), (2, 3, 7, 8)
 """EXIF orientations in which the last stored row or column is displayed first."""
 FIRST_TURNED_ORIENTATION = 5
@@ -95,12 +97,24 @@ def encode_png(image: Image.Image) -> bytes:
 
 def _pdf_boxes(content: bytes) -> list[Box]:
     document = pypdfium2.PdfDocument(content)
-    return [box for page in range(len(document)) for box in _boxes_of(document, page)]
+    return [box for _page, box in _numbered_boxes(document)]
+
+
+def _numbered_boxes(document: pypdfium2.PdfDocument) -> list[tuple[int, Box]]:
+    """Return the boxes of all pages, each with the index of its page."""
+    if len(document) > MAX_PDF_PAGES:
+        raise ValueError("too many pages")
+    boxes: list[tuple[int, Box]] = []
+    for page in range(len(document)):
+        boxes += [(page, box) for box in _boxes_of(document, page)]
+        if len(boxes) > MAX_PDF_PAGES:
+            raise ValueError("too many parts of pages")
+    return boxes
 
 
 def _pdf_page(content: bytes, number: int, width_limit: int) -> tuple[Image.Image, int]:
     document = pypdfium2.PdfDocument(content)
-    boxes = [(page, box) for page in range(len(document)) for box in _boxes_of(document, page)]
+    boxes = _numbered_boxes(document)
     if not 1 <= number <= len(boxes):
         raise PageNotFound
     document.init_forms()

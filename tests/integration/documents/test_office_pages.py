@@ -100,6 +100,20 @@ async def test_a_conversion_has_no_network(tmp_path: Path):
     assert devices == ["lo"]
 
 
+async def test_a_document_that_cannot_be_converted_is_not_tried_at_every_look(tmp_path: Path):
+    log = tmp_path / "tries"
+    converter = OfficeConverter(program(tmp_path, f"open({str(log)!r}, 'a').write('x')"))
+    documents = FolderDocumentStore(tmp_path / "documents", random_id)
+    key = (await documents.put(BytesIO(b"PK"), lambda _file: DOCX, limit=100)).key
+    images = PageImageCache(documents, PageRenderer(), converter=converter)
+    for _ in range(2):
+        with pytest.raises(Unrenderable):
+            await images.page_sizes(key, DOCX)
+        with pytest.raises(Unrenderable):
+            await images.render(key, DOCX, 1)
+    assert log.read_text() == "x"
+
+
 @pytest.mark.skipif(find_office_program() is None, reason="LibreOffice is not installed")
 async def test_libreoffice_converts_a_document():
     found = find_office_program()

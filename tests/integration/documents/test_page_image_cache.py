@@ -106,3 +106,26 @@ async def test_a_damaged_document_has_no_page_sizes(documents: FolderDocumentSto
     kept = PageImageCache(documents, PageRenderer())
     with pytest.raises(Unrenderable):
         await kept.page_sizes(await stored(documents, b"%PDF-1.7 no more"), PDF)
+
+
+async def test_a_document_with_an_absurd_number_of_pages_is_not_shown(documents: FolderDocumentStore):
+    content = (
+        b"%PDF-1.4\n1 0 obj<</Type/Catalog/Pages 2 0 R>>endobj\n2 0 obj<</Type/Pages/Count 1000000/Kids[3 0 R]>>endobj\n"
+        b"3 0 obj<</Type/Page/Parent 2 0 R/MediaBox[0 0 200 200]>>endobj\ntrailer<</Root 1 0 R>>\n"
+    )
+    kept = PageImageCache(documents, PageRenderer(seconds=60.0))
+    key = await stored(documents, content)
+    with pytest.raises(Unrenderable):
+        await kept.page_sizes(key, PDF)
+    with pytest.raises(Unrenderable):
+        await kept.render(key, PDF, 1)
+
+
+async def test_the_cache_of_page_sizes_holds_few_long_documents(documents: FolderDocumentStore):
+    kept = PageImageCache(documents, PageRenderer(), max_measured_pages=5)
+    first, second = await stored(documents, pdf(3)), await stored(documents, pdf(3))
+    sizes = await kept.page_sizes(first, PDF)
+    assert await kept.page_sizes(first, PDF) is sizes
+    await kept.page_sizes(second, PDF)
+    assert await kept.page_sizes(first, PDF) is not sizes
+    assert len(await kept.page_sizes(await stored(documents, pdf(6)), PDF)) == 6
