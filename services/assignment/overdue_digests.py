@@ -60,8 +60,8 @@ class OverdueDigests:
         self._planned_on = day
 
     async def _plan(self, account: Account, day: date, now: datetime) -> None:
-        own, total = await self._own(account, day)
-        late = await self._late(day) if Role.STRUCTURAL in account.roles else []
+        own, total = await self._own_items(account, day)
+        late = await self._items_for_heads(day) if Role.STRUCTURAL in account.roles else []
         stages = await self._stage_counts() if late else {}
         if not own and not late:
             return
@@ -72,7 +72,7 @@ class OverdueDigests:
         except EntryConflict:
             return  # another process planned it
 
-    async def _own(self, account: Account, day: date) -> tuple[list[dict[str, Any]], int]:
+    async def _own_items(self, account: Account, day: date) -> tuple[list[dict[str, Any]], int]:
         """Return the overdue requests that wait for this person, alone or as a member of a role, and their number."""
         roles = {Role.OFFICER: OFFICERS, Role.STRUCTURAL: STRUCTURAL}
         names = [f"staff:{account.username}", *(name for role, name in roles.items() if role in account.roles)]
@@ -82,7 +82,7 @@ class OverdueDigests:
         total = sum([await self._board.count_of(name) for name in names])
         return self._items(found, day), total
 
-    async def _late(self, day: date) -> list[dict[str, Any]]:
+    async def _items_for_heads(self, day: date) -> list[dict[str, Any]]:
         return self._items(await self._board.overdue_by(HEAD_AFTER_DAYS, OUR_STAGES, MAX_ITEMS), day)
 
     async def _stage_counts(self) -> dict[str, int]:

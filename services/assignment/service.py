@@ -32,6 +32,8 @@ from shared.web.documents.previews import open_previews
 
 
 class AssignmentService:
+    """Requests as heads and leads see them."""
+
     def __init__(self, runtime: ServiceRuntime[State], platform: Platform, rules: Rules) -> None:
         self.overdue = OverdueBoard(runtime.executor, platform.accounts, platform.clock, rules)
         self.executor, self.store, self.platform, self.rules = runtime.executor, runtime.store, platform, rules
@@ -117,6 +119,7 @@ class AssignmentService:
         return commands.refusal_problem(refusal, REFUSAL_MESSAGES, loaded.version)
 
     async def workload(self, account: Account) -> dict[str, Any]:
+        """Return the numbers of open and overdue requests of a lead."""
         overdue = count_overdue(account.username, self.today())
         return {
             "username": account.username,

@@ -45,7 +45,7 @@ class NotificationsBody(RequestBody):
 
 @router.get("/notifications", response_model=NotificationsResponse)
 async def show_notifications(staff: Staff, preferences: Preferences) -> dict[str, Any]:
-    """Show when each moment is mailed to the one who is signed in."""
+    """Show when each moment is mailed to the caller."""
     return {"moments": await preferences.describe(staff.username, staff.roles)}
 
 

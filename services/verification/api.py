@@ -161,7 +161,7 @@ async def claim(
 ) -> dict[str, Any]:
     """Claim the request, so that colleagues see who checks it, or assign it to a colleague."""
     body = body or ClaimBody()
-    command = await verification.claim_for(officer.staff, body.officer)
+    command = await verification.claim_command(officer.staff, body.officer)
     return await verification.execute_claim(context, request_id, command, body)
 
 
@@ -175,7 +175,7 @@ async def execute_bulk(
 
 @router.post("/requests/{request_id}/release", response_model=ClaimResponse)
 async def release(request_id: str, officer: Officer, verification: Verification, context: Context) -> dict[str, Any]:
-    """Release the request: nobody in particular checks it."""
+    """Release the request, so that any officer can check it."""
     return await verification.execute_claim(context, request_id, ReleaseClaim(officer.staff))
 
 

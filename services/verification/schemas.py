@@ -74,7 +74,7 @@ class QueuePageQuery(QueueFilter):
 
     @field_validator("status")
     @classmethod
-    def _is_list(cls, value: str) -> str:
+    def _validate_status(cls, value: str) -> str:
         if value not in (OPEN_LIST, ALL_LIST, ADVISED_LIST, *Status):
             raise ValueError(_texts.queue.no_list)
         return value

@@ -79,7 +79,7 @@ class VerificationService:
         officers = [Staff(username=account.username, name=account.name) for account in accounts]
         return sorted(officers, key=lambda officer: officer.name)
 
-    async def claim_for(self, by: Staff, username: str | None) -> ClaimRequest:
+    async def claim_command(self, by: Staff, username: str | None) -> ClaimRequest:
         """Return the command that makes this officer, or `by`, check a request. Raises Problem 422 for anybody else."""
         if username is None:
             return ClaimRequest(by, officer=by)
@@ -124,7 +124,7 @@ class VerificationService:
 
     async def execute_bulk(self, context: CommandContext, body: BulkClaim, by: Staff) -> list[BulkResult]:
         """Claim several requests, and return each outcome. Raises Problem 422 for the officer."""
-        command = await self.claim_for(by, body.officer)
+        command = await self.claim_command(by, body.officer)
         return await run_bulk(
             body.ids, lambda request_id: self.execute(context, request_id, command, body), self.executor
         )

@@ -64,7 +64,7 @@ def evolve(state: State, event: Event) -> State:
     if type(event.fact) not in SUBSCRIBES_TO | PUBLISHES:
         return state
     if isinstance(event.fact, SurveyAnswered):
-        # Not in the history, which staff read: it would tell who answered, and when.
+        # Not in the history, which staff read: it would show who answered, and when.
         return replace(state, survey=SurveyAnswers(event.time, event.fact.answers, event.fact.comment))
     updated = apply_staff_request_event(state, event)
     match event.fact:

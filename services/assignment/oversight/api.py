@@ -1,4 +1,4 @@
-"""The calls of oversight."""
+"""The JSON API of oversight: dashboard, satisfaction report and register for heads, and the public figures."""
 
 from __future__ import annotations
 
@@ -25,13 +25,12 @@ from services.assignment.oversight.schemas import (
 from services.assignment.oversight.service import OversightService, SurveyReport
 from services.assignment.oversight.survey_files import survey_pdf, survey_xlsx
 from shared.documents.file_names import content_disposition
+from shared.documents.media_types import PDF, XLSX
 from shared.web.api.openapi import BINARY_SCHEMA, response_content
 from shared.web.auth.access import GuardedRoute, public
 from shared.web.dependencies import provide
 
-PDF = "application/pdf"
 PUBLIC_CACHE = "public, max-age=3600"
-XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 
 Oversight = Annotated[OversightService, Depends(provide(OversightService))]
 

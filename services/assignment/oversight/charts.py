@@ -148,12 +148,13 @@ def tick_step(highest: int) -> int:
     return step
 
 
+StageSpan = tuple[Stage, float | None, int | None, int]
+"""A stage with the median and the 90th percentile of its working days, None without visits, and its target."""
+
+
 def stages_chart(dashboard: Dashboard) -> SpanChart:
     """Return the median and the 90th percentile of each stage's working days, and its target."""
-    spans = []
-    for stage in Stage:
-        histogram: Mapping[int, int] = dashboard.figures.days.get(stage.value, {})
-        spans.append((stage, median(histogram), ninetieth_percentile(histogram), dashboard.targets[stage]))
+    spans = _stage_spans(dashboard)
     step = tick_step(max(max(p90 or 0, target) for _, _, p90, target in spans))
     full = step * 3
     rows = tuple(
@@ -167,27 +168,42 @@ def stages_chart(dashboard: Dashboard) -> SpanChart:
         )
         for stage, middle, p90, target in spans
     )
+    cells = tuple(
+        (TEXTS.stages[stage.value], format_days(middle), "-" if p90 is None else str(p90), str(target))
+        for stage, middle, p90, target in spans
+    )
+    axis = tuple(format_decimal(step * number, 0) for number in range(4))
+    head = (TEXTS.stage, TEXTS.median, "p90", TEXTS.target)
+    return SpanChart(TEXTS.stages_title, _stages_about(spans), _stages_label(spans), head, cells, rows, axis)
+
+
+def _stage_spans(dashboard: Dashboard) -> list[StageSpan]:
+    spans: list[StageSpan] = []
+    for stage in Stage:
+        histogram: Mapping[int, int] = dashboard.figures.days.get(stage.value, {})
+        spans.append((stage, median(histogram), ninetieth_percentile(histogram), dashboard.targets[stage]))
+    return spans
+
+
+def _stages_about(spans: Sequence[StageSpan]) -> str:
+    """Name the stages whose median is above the target."""
+    if all(middle is None for _, middle, _, _ in spans):
+        return str(TEXTS.stages_none)
     slow = [
         TEXTS.stages[stage.value].lower()
         for stage, middle, _, target in spans
         if middle is not None and middle > target
     ]
-    about = TEXTS.stages_slow.format(stages=", ".join(slow)) if slow else TEXTS.stages_fine
-    if not any(middle is not None for _, middle, _, _ in spans):
-        about = TEXTS.stages_none
+    return str(TEXTS.stages_slow.format(stages=", ".join(slow)) if slow else TEXTS.stages_fine)
+
+
+def _stages_label(spans: Sequence[StageSpan]) -> str:
     described = [
         TEXTS.stage_label.format(stage=TEXTS.stages[stage.value], median=format_days(middle), p90=p90, target=target)
         for stage, middle, p90, target in spans
         if middle is not None
     ]
-    cells = tuple(
-        (TEXTS.stages[stage.value], format_days(middle), "-" if p90 is None else str(p90), str(target))
-        for stage, middle, p90, target in spans
-    )
-    label = " ".join((TEXTS.stages_label, *described))
-    axis = tuple(format_decimal(step * number, 0) for number in range(4))
-    head = (TEXTS.stage, TEXTS.median, "p90", TEXTS.target)
-    return SpanChart(TEXTS.stages_title, str(about), label, head, cells, rows, axis)
+    return " ".join((TEXTS.stages_label, *described))
 
 
 def format_days(value: float | None) -> str:

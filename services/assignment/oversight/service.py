@@ -1,4 +1,4 @@
-"""The application service of oversight, which its calls and pages share."""
+"""The application service of oversight, which its API and pages call."""
 
 from __future__ import annotations
 
@@ -40,6 +40,8 @@ class SurveyReport:
 
 
 class OversightService:
+    """Figures and reports about all requests."""
+
     def __init__(self, assignment: AssignmentService, platform: Platform) -> None:
         self._assignment, self._executor, self._platform = assignment, assignment.executor, platform
         self._figures = FiguresReader(platform.office)
@@ -55,7 +57,7 @@ class OversightService:
             if state.survey:
                 sums = sums.add(1, state.survey.scores)
                 comments += [state.survey.comment] if state.survey.comment.strip() else []
-        # In the order of the alphabet, because that of time would tell to which request one belongs.
+        # Alphabetical, because the order of time would show to which request a comment belongs.
         return SurveyReport(period, scope, sums, tuple(sorted(comments[-MAX_COMMENTS:], key=str.casefold)))
 
     async def dashboard(self, period: Period, scope: Scope | None = None, unit: str = "") -> Dashboard:

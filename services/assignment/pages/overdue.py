@@ -155,7 +155,7 @@ class OverduePage(StaffPage):
 
 
 def _responsible_name(state: Any, stage: Stage | None) -> str:
-    """Return the name of the person who has to act, "" if nobody in particular has to."""
+    """Return the name of the person who has to act, "" if a role has to."""
     match stage:
         case Stage.VERIFY:
             return state.active_claim.officer.name if state.active_claim else ""

@@ -20,7 +20,7 @@ from services.intake.domain.commands import (
 )
 from services.intake.domain.state import State
 from services.intake.pages import not_found_page, templates
-from services.intake.pages.messages import with_instructions
+from services.intake.pages.messages import problem_with_instructions
 from services.intake.presenters import closed_action_refusal, deadlines, open_actions
 from services.intake.schemas import AnswerBody, ReasonBody, SurveyBody, SurveyScore
 from shared.runtime.decider import Refusal
@@ -77,9 +77,9 @@ class ActionPage:
             done = await self.perform(loaded, posted)
         except Refusal as refusal:
             problem = await self._intake.refusal_problem(refusal, loaded.id)
-            raise with_instructions(problem, self.action) from refusal
+            raise problem_with_instructions(problem, self.action) from refusal
         except Problem as problem:
-            raise with_instructions(problem, self.action) from problem
+            raise problem_with_instructions(problem, self.action) from problem
         if not done:
             return await self._render(loaded, posted)
         return see_other(f"{tracking_path(loaded.state.number)}?sudah={self.action}")

@@ -20,13 +20,15 @@ from shared.web.forms.posted_form import PostedForm
 from shared.web.http.client_address import client_address, client_network
 from shared.web.views.page_routes import PageRoute, add_form_page, see_other
 
-CODE = "code"
-MAX_DIGITS = 6
+CODE_FIELD = "code"
+MAX_CHANGE_DIGITS = 6
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
 
 
 class ContactPage(ActionPage):
+    """The form for another email address or phone."""
+
     action, template = "kontak", "contact.html"
 
     def context(self, state: State) -> Mapping[str, Any]:
@@ -40,14 +42,14 @@ class ContactPage(ActionPage):
 
 
 class ContactConfirmationPage:
-    """Confirms a new contact; whoever has the code holds the new address, also in a browser without the tracking cookie."""
+    """Confirms a new contact: the code proves access to the new address, also in a browser without the tracking cookie."""
 
     def __init__(self, request: Request, number: str, change: str, intake: Intake, kode: str = "") -> None:
         self._request, self._number, self._intake, self._code = request, number, intake, kode
-        self._change = int(change) if change.isascii() and change.isdigit() and len(change) <= MAX_DIGITS else 0
+        self._change = int(change) if change.isascii() and change.isdigit() and len(change) <= MAX_CHANGE_DIGITS else 0
 
     async def show(self, posted: PostedForm) -> HTMLResponse:
-        code = posted.text(CODE, self._code)
+        code = posted.text(CODE_FIELD, self._code)
         loaded = await self._find(code)
         if loaded is None:
             return not_found_page(self._request)

@@ -9,8 +9,8 @@ from shared.web.api.problems import Problem, validation_problem
 from shared.web.api.validation import REQUIRED_FILE_MESSAGE, REQUIRED_MESSAGE, FieldError
 
 
-def instruction(error: FieldError, action: str = "") -> FieldError:
-    """Return the error with the instruction for its empty field; `action` is the page, where fields of two pages share a name."""
+def add_instruction(error: FieldError, action: str = "") -> FieldError:
+    """Return the error of an empty field with an instruction; `action` names the page if several pages have that field."""
     if error.message not in (REQUIRED_MESSAGE, REQUIRED_FILE_MESSAGE):
         return error
     known = templates.words.empty
@@ -18,8 +18,8 @@ def instruction(error: FieldError, action: str = "") -> FieldError:
     return replace(error, message=text)
 
 
-def with_instructions(problem: Problem, action: str = "") -> Problem:
+def problem_with_instructions(problem: Problem, action: str = "") -> Problem:
     """Return a problem of fields with instructions; any other problem is returned unchanged."""
     if problem.status_code != 422 or not problem.errors:
         return problem
-    return validation_problem(instruction(error, action) for error in problem.errors)
+    return validation_problem(add_instruction(error, action) for error in problem.errors)

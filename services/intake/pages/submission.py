@@ -21,7 +21,7 @@ from services.intake.pages.form_choices import (
     scope_choices,
     unit_groups,
 )
-from services.intake.pages.messages import instruction
+from services.intake.pages.messages import add_instruction
 from services.intake.schemas import DOCUMENT_KINDS, SUBMISSION_FILES, SubmissionForm, validation_context
 from services.intake.service import IntakeService
 from shared.documents.media_types import ACCEPT, LABELS
@@ -107,7 +107,7 @@ class SubmissionPage:
         except Problem as problem:
             errors = [form_error(posted, error) for error in problem.errors]
         found = sorted([*errors, *files.errors], key=_field_position)
-        raise validation_problem(instruction(error) for error in found)
+        raise validation_problem(add_instruction(error) for error in found)
 
     def _review(self, posted: PostedForm, fields: SubmissionForm, files: FormFiles) -> HTMLResponse:
         """Show the answers, each with a way back to its field; the page carries the form, and nothing is stored but the files."""

@@ -17,7 +17,7 @@ from services.intake.dependencies import (
 )
 from services.intake.domain.state import State
 from services.intake.pages import not_found_page, templates
-from services.intake.pages.messages import with_instructions
+from services.intake.pages.messages import problem_with_instructions
 from services.intake.presenters import ACTIONS, open_actions, present_form, present_request
 from services.intake.schemas import TrackingLinkBody
 from services.intake.service import IntakeService
@@ -65,7 +65,7 @@ class LostLinkPage:
         try:
             address = posted.validate(TrackingLinkBody).email
         except Problem as problem:
-            raise with_instructions(problem) from problem
+            raise problem_with_instructions(problem) from problem
         self._background.add_task(self._intake.email_tracking_links, address)
         return see_other("/lacak?dikirim")
 

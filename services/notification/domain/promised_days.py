@@ -1,4 +1,4 @@
-"""The days that emails promise: working days alone, whatever a target or a deadline says."""
+"""The dates in emails: a target or deadline on a day off is moved to a working day."""
 
 from __future__ import annotations
 

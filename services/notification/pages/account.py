@@ -26,7 +26,7 @@ router = APIRouter(route_class=PageRoute, include_in_schema=False)
 
 
 class NotificationsPage:
-    """One choice for each moment of the roles of the one who is signed in."""
+    """The form with one choice for each moment of the roles of the signed-in member of staff."""
 
     def __init__(self, request: Request, staff: Staff, preferences: Preferences) -> None:
         self._request, self._staff, self._preferences = request, staff, preferences

@@ -69,7 +69,7 @@ class TeamPage:
                 raise validation_problem([FieldError("officer", TEXTS.team.choose)])
             case "assign" | "claim":
                 claim = ClaimBody(officer=posted.text("officer") if posted.button == "assign" else None)
-                command = await verification.claim_for(staff, claim.officer)
+                command = await verification.claim_command(staff, claim.officer)
                 await verification.execute(self._context, self._request_id, command, claim)
             case _:
                 return await self.show(posted)

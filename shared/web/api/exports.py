@@ -1,4 +1,4 @@
-"""Lists as CSV and XLSX files, streamed row by row, so that their length has no limit."""
+"""Lists as CSV and XLSX files, written row by row, so that their length has no limit."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from starlette.responses import StreamingResponse
 from xlsxwriter import Workbook
 from xlsxwriter.worksheet import Worksheet
 
+from shared.documents.media_types import XLSX
 from shared.runtime.executor import Executor, Loaded
 from shared.storage.port import RecordQuery
 from shared.web.api.openapi import BINARY_SCHEMA, JsonObject, response_content
@@ -28,7 +29,7 @@ PAGE_SIZE = 200
 CHUNK_BYTES = 64 * 1024
 MEDIA_TYPES: Mapping[ExportKind, str] = {
     "csv": "text/csv",
-    "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+    "xlsx": XLSX,
 }
 EXPORT_RESPONSES: dict[int | str, JsonObject] = {200: response_content("*/*", BINARY_SCHEMA, "Daftar sebagai berkas")}
 """Responses of a route that answers with `export`."""
@@ -66,7 +67,7 @@ async def export_requests(
     query: RecordQuery,
     to_item: Callable[[Loaded[State]], Mapping[str, Any]],
 ) -> StreamingResponse:
-    """Return a whole list of requests as a file, whatever part of it the query names."""
+    """Return a whole list of requests as a file; cursors and limit of the query are ignored."""
     rows = _request_rows(executor, replace(query, after=None, before=None, limit=PAGE_SIZE), to_item)
     return await export(kind, "permohonan", [_texts[name] for name in REQUEST_FIELDS], rows)
 

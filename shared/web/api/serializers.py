@@ -19,7 +19,7 @@ from shared.web.views.employee_number import mask_employee_number
 from shared.web.views.labels import EVENT_LABELS, WARNING_MESSAGES, actor_label
 
 SUBJECT_LENGTH = 160
-"""The letters of a description that a list item shows."""
+"""How many characters of a description a list item shows."""
 
 
 class DocumentResponse(BaseModel):

@@ -27,7 +27,7 @@ Row = dict[str, str]
 
 
 class PhrasesPage:
-    """All sentences, one row each, with blank rows for new ones; a row whose text is cleared is removed."""
+    """All sentences, one row each, with blank rows for new ones; a row without title and text is removed."""
 
     def __init__(self, request: Request, _editor: Editor) -> None:
         self._request = request
